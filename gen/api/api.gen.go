@@ -180,30 +180,6 @@ func (e AIMode) Valid() bool {
 	}
 }
 
-// Defines values for AIResponseKind.
-const (
-	AIResponseKindAnswer       AIResponseKind = "answer"
-	AIResponseKindSuggestReply AIResponseKind = "suggest_reply"
-	AIResponseKindSummarize    AIResponseKind = "summarize"
-	AIResponseKindTriage       AIResponseKind = "triage"
-)
-
-// Valid indicates whether the value is a known member of the AIResponseKind enum.
-func (e AIResponseKind) Valid() bool {
-	switch e {
-	case AIResponseKindAnswer:
-		return true
-	case AIResponseKindSuggestReply:
-		return true
-	case AIResponseKindSummarize:
-		return true
-	case AIResponseKindTriage:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for AIResponseStatus.
 const (
 	AIResponseStatusCancelled  AIResponseStatus = "cancelled"
@@ -231,27 +207,6 @@ func (e AIResponseStatus) Valid() bool {
 	}
 }
 
-// Defines values for AIReview.
-const (
-	AIReviewDiscarded AIReview = "discarded"
-	AIReviewPending   AIReview = "pending"
-	AIReviewPublished AIReview = "published"
-)
-
-// Valid indicates whether the value is a known member of the AIReview enum.
-func (e AIReview) Valid() bool {
-	switch e {
-	case AIReviewDiscarded:
-		return true
-	case AIReviewPending:
-		return true
-	case AIReviewPublished:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for AccessTokenTokenType.
 const (
 	AccessTokenTokenTypeBearer AccessTokenTokenType = "bearer"
@@ -261,27 +216,6 @@ const (
 func (e AccessTokenTokenType) Valid() bool {
 	switch e {
 	case AccessTokenTokenTypeBearer:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for CreateAIRequestRequestKind.
-const (
-	CreateAIRequestRequestKindSuggestReply CreateAIRequestRequestKind = "suggest_reply"
-	CreateAIRequestRequestKindSummarize    CreateAIRequestRequestKind = "summarize"
-	CreateAIRequestRequestKindTriage       CreateAIRequestRequestKind = "triage"
-)
-
-// Valid indicates whether the value is a known member of the CreateAIRequestRequestKind enum.
-func (e CreateAIRequestRequestKind) Valid() bool {
-	switch e {
-	case CreateAIRequestRequestKindSuggestReply:
-		return true
-	case CreateAIRequestRequestKindSummarize:
-		return true
-	case CreateAIRequestRequestKindTriage:
 		return true
 	default:
 		return false
@@ -471,33 +405,6 @@ func (e FinishReason) Valid() bool {
 	}
 }
 
-// Defines values for HandoffReason.
-const (
-	HandoffReasonCannotAnswer HandoffReason = "cannot_answer"
-	HandoffReasonOther        HandoffReason = "other"
-	HandoffReasonSensitive    HandoffReason = "sensitive"
-	HandoffReasonWantsHuman   HandoffReason = "wants_human"
-	HandoffReasonWrongAnswer  HandoffReason = "wrong_answer"
-)
-
-// Valid indicates whether the value is a known member of the HandoffReason enum.
-func (e HandoffReason) Valid() bool {
-	switch e {
-	case HandoffReasonCannotAnswer:
-		return true
-	case HandoffReasonOther:
-		return true
-	case HandoffReasonSensitive:
-		return true
-	case HandoffReasonWantsHuman:
-		return true
-	case HandoffReasonWrongAnswer:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk HealthStatus = "ok"
@@ -555,7 +462,6 @@ func (e MessageAuthorKind) Valid() bool {
 // Defines values for ProblemCode.
 const (
 	ProblemCodeAIDisabled              ProblemCode = "ai_disabled"
-	ProblemCodeAIInReview              ProblemCode = "ai_in_review"
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
 	ProblemCodeAINoAnswer              ProblemCode = "ai_no_answer"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
@@ -571,7 +477,6 @@ const (
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
 	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
-	ProblemCodeHandedOff               ProblemCode = "handed_off"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
 	ProblemCodeInternal                ProblemCode = "internal"
@@ -585,9 +490,7 @@ const (
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
-	ProblemCodeNotInReview             ProblemCode = "not_in_review"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
-	ProblemCodeNothingToApply          ProblemCode = "nothing_to_apply"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
@@ -611,8 +514,6 @@ const (
 func (e ProblemCode) Valid() bool {
 	switch e {
 	case ProblemCodeAIDisabled:
-		return true
-	case ProblemCodeAIInReview:
 		return true
 	case ProblemCodeAIMisconfigured:
 		return true
@@ -644,8 +545,6 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeForbidden:
 		return true
-	case ProblemCodeHandedOff:
-		return true
 	case ProblemCodeIdempotencyInProgress:
 		return true
 	case ProblemCodeIdempotencyMismatch:
@@ -672,11 +571,7 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeNotFound:
 		return true
-	case ProblemCodeNotInReview:
-		return true
 	case ProblemCodeNothingToAnswer:
-		return true
-	case ProblemCodeNothingToApply:
 		return true
 	case ProblemCodePayloadTooLarge:
 		return true
@@ -801,21 +696,6 @@ func (e Rating) Valid() bool {
 	}
 }
 
-// Defines values for ReadyEventType.
-const (
-	ReadyEventTypeReady ReadyEventType = "ready"
-)
-
-// Valid indicates whether the value is a known member of the ReadyEventType enum.
-func (e ReadyEventType) Valid() bool {
-	switch e {
-	case ReadyEventTypeReady:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for ResetEventType.
 const (
 	ResetEventTypeReset ResetEventType = "reset"
@@ -900,30 +780,6 @@ func (e SearchResultKind) Valid() bool {
 	case SearchResultKindNote:
 		return true
 	case SearchResultKindTicket:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Sentiment.
-const (
-	SentimentAngry    Sentiment = "angry"
-	SentimentNegative Sentiment = "negative"
-	SentimentNeutral  Sentiment = "neutral"
-	SentimentPositive Sentiment = "positive"
-)
-
-// Valid indicates whether the value is a known member of the Sentiment enum.
-func (e Sentiment) Valid() bool {
-	switch e {
-	case SentimentAngry:
-		return true
-	case SentimentNegative:
-		return true
-	case SentimentNeutral:
-		return true
-	case SentimentPositive:
 		return true
 	default:
 		return false
@@ -1349,17 +1205,10 @@ type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
-	// Content What the AI wrote of a draft, whatever was published of it, or for staff, once it is complete. Plain text; show it
-	// escaped. A triage is JSON.
-	Content string `json:"content,omitempty"`
-
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
-
-	// EditDistance How many words staff added, removed or replaced before they published it.
-	EditDistance *int32 `json:"edit_distance,omitempty"`
 
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
@@ -1378,12 +1227,6 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// IsDraft True on a draft. Only staff get drafts.
-	IsDraft bool `json:"is_draft,omitempty"`
-
-	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
-	Kind AIResponseKind `json:"kind,omitempty"`
-
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
 	MessageID *ID `json:"message_id,omitempty"`
 
@@ -1395,25 +1238,13 @@ type AIResponse struct {
 	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
-	// Review What staff have decided about a draft. Absent on everything else.
-	Review AIReview `json:"review,omitempty"`
-
-	// ReviewedAt When it was published or discarded.
-	ReviewedAt Timestamp `json:"reviewed_at,omitempty"`
-
-	// ReviewedBy The account that published or discarded it.
-	ReviewedBy *ID `json:"reviewed_by,omitempty"`
-
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
+	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
 
 	// TicketID The ticket it answers.
 	TicketID ID `json:"ticket_id"`
-
-	// Triage What a complete triage says.
-	Triage *Triage `json:"triage,omitempty"`
 
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
 	Turn *ID `json:"turn,omitempty"`
@@ -1457,16 +1288,10 @@ type AIResponseEvents struct {
 	LastSeq int64 `json:"last_seq"`
 }
 
-// AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
-type AIResponseKind string
-
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
+// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
-
-// AIReview What staff have decided about a draft.
-type AIReview string
 
 // APIKey An API key, without the key itself.
 type APIKey struct {
@@ -1587,22 +1412,6 @@ type ClientMessage struct {
 // Count A count of tickets. 10,000 means that many or more.
 type Count = int32
 
-// CreateAIRequestRequest What the AI is to do for staff.
-type CreateAIRequestRequest struct {
-	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
-	// and sentiment, and whether to hand it off.
-	Kind CreateAIRequestRequestKind `json:"kind"`
-
-	// Model The model's name at the upstream.
-	//
-	// Examples: openai/gpt-oss-120b
-	Model Model `json:"model,omitempty"`
-}
-
-// CreateAIRequestRequestKind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
-// and sentiment, and whether to hand it off.
-type CreateAIRequestRequestKind string
-
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
@@ -1639,9 +1448,6 @@ type CreateMessageRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
-
-	// Respond Whether to start the AI's answer to it.
-	Respond bool `json:"respond,omitempty"`
 }
 
 // CreateNoteRequest A new note.
@@ -1751,49 +1557,6 @@ type CreatedAPIKey struct {
 
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
-}
-
-// CreatedMessage A message that was added, and what becomes of the answer that was asked for with it.
-type CreatedMessage struct {
-	// AIResponseID The answer that was started.
-	AIResponseID *ID `json:"ai_response_id,omitempty"`
-
-	// AIResponseURL Where to stream the answer from, relative to the server.
-	AIResponseURL string `json:"ai_response_url,omitempty"`
-
-	// Author Who wrote a message.
-	Author MessageAuthor `json:"author"`
-
-	// Content What was said. Plain text; show it escaped.
-	Content string `json:"content"`
-
-	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
-	//
-	// Examples: 2026-11-22T09:30:00.123456Z
-	CreatedAt Timestamp `json:"created_at"`
-
-	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-	//
-	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-	ID ID `json:"id"`
-
-	// IsAI Whether the AI wrote it.
-	IsAI bool `json:"is_ai"`
-
-	// IsNote True on a note. Only staff get notes.
-	IsNote bool `json:"is_note,omitempty"`
-
-	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
-	RedactedAt Timestamp `json:"redacted_at,omitempty"`
-
-	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
-	SupersededBy *ID `json:"superseded_by,omitempty"`
-
-	// TicketID The ticket it belongs to.
-	TicketID ID `json:"ticket_id"`
-
-	// Unanswered Why no answer comes by itself.
-	Unanswered *Unanswered `json:"unanswered,omitempty"`
 }
 
 // CreatedWebhook A new webhook with its secret, which is shown this once.
@@ -2039,20 +1802,6 @@ type FieldErrorCode string
 
 // FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 type FinishReason string
-
-// HandOffTicketRequest Why humans are to take the ticket over.
-type HandOffTicketRequest struct {
-	// Note What staff should know.
-	Note string `json:"note,omitempty"`
-
-	// Reason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
-	// not one for an AI, or something else.
-	Reason HandoffReason `json:"reason"`
-}
-
-// HandoffReason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
-// not one for an AI, or something else.
-type HandoffReason string
 
 // Health The result of a probe.
 type Health struct {
@@ -2361,12 +2110,6 @@ type PromptTone string
 // PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
 type PromptVersion = int32
 
-// PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
-type PublishAIResponseRequest struct {
-	// Content The text in place of the draft's, as in a message.
-	Content string `json:"content,omitempty"`
-}
-
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
@@ -2384,29 +2127,6 @@ type PutMessageFeedbackRequest struct {
 
 // Rating Whether the answer helped.
 type Rating string
-
-// ReadyEvent `event: ready`. A draft, or what staff asked for, is complete: `content` is the deltas since the last reset, joined. Only
-// staff get it.
-type ReadyEvent struct {
-	// AIResponseID The AI response that ended.
-	AIResponseID ID `json:"ai_response_id"`
-
-	// Content The text. Plain text; show it escaped.
-	Content string `json:"content"`
-
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
-	FinishReason FinishReason `json:"finish_reason"`
-
-	// Type The kind of event.
-	Type ReadyEventType `json:"type"`
-
-	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
-	// text that came counts as one token; what nobody knows is zero.
-	Usage Usage `json:"usage"`
-}
-
-// ReadyEventType The kind of event.
-type ReadyEventType string
 
 // RefreshRequest A refresh token.
 type RefreshRequest struct {
@@ -2476,9 +2196,6 @@ type SearchResult struct {
 
 // SearchResultKind What matches. Only staff find notes.
 type SearchResultKind string
-
-// Sentiment How the customer sounds.
-type Sentiment string
 
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
@@ -2657,15 +2374,6 @@ type Ticket struct {
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
 
-	// HandedOffAt When it was handed off to humans. Absent unless it is.
-	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
-
-	// HandoffNote What was noted at the hand-off. Only staff see it.
-	HandoffNote string `json:"handoff_note,omitempty"`
-
-	// HandoffReason Why it was handed off to humans. Absent unless it is.
-	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
-
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2771,15 +2479,6 @@ type TicketWithMessages struct {
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
 
-	// HandedOffAt When it was handed off to humans. Absent unless it is.
-	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
-
-	// HandoffNote What was noted at the hand-off. Only staff see it.
-	HandoffNote string `json:"handoff_note,omitempty"`
-
-	// HandoffReason Why it was handed off to humans. Absent unless it is.
-	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
-
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2834,27 +2533,6 @@ type TimeFilter = string
 //
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = string
-
-// Triage What the AI thinks of a ticket.
-type Triage struct {
-	// HandOff Whether a human should answer instead of the AI.
-	HandOff bool `json:"hand_off"`
-
-	// Language The customer's language, as a tag of BCP 47.
-	Language string `json:"language"`
-
-	// Priority How urgent a ticket is. A new one is `normal`.
-	Priority TicketPriority `json:"priority"`
-
-	// Reason Why, in one sentence for staff.
-	Reason string `json:"reason"`
-
-	// Sentiment How the customer sounds.
-	Sentiment Sentiment `json:"sentiment"`
-
-	// Tags Tags that would fit, in lower case.
-	Tags []Tag `json:"tags"`
-}
 
 // UIChatRequest What `useChat` sends. `id`, the chat's, is the ticket's. Members that are not named here are ignored.
 type UIChatRequest struct {
@@ -2964,18 +2642,6 @@ type UITextPart struct {
 
 // UITextPartType The kind of part.
 type UITextPartType string
-
-// Unanswered Why no answer comes by itself.
-type Unanswered struct {
-	// Code The problem's stable identifier.
-	Code ProblemCode `json:"code"`
-
-	// Detail What happened, for people.
-	Detail string `json:"detail"`
-
-	// Retryable Whether asking for the answer again later may succeed.
-	Retryable bool `json:"retryable"`
-}
 
 // UpdateTeamRequest A change of a team. What is left out stays as it is.
 type UpdateTeamRequest struct {
@@ -3435,14 +3101,8 @@ type NotAcceptable = Problem
 // NotFound An error (RFC 9457).
 type NotFound = Problem
 
-// NotInReview An error (RFC 9457).
-type NotInReview = Problem
-
 // NothingToAnswer An error (RFC 9457).
 type NothingToAnswer = Problem
-
-// NothingToApply An error (RFC 9457).
-type NothingToApply = Problem
 
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
@@ -3458,9 +3118,6 @@ type PromptPublished = Problem
 
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
-
-// RequestNotStarted An error (RFC 9457).
-type RequestNotStarted = Problem
 
 // RoleNotAllowed An error (RFC 9457).
 type RoleNotAllowed = Problem
@@ -3512,22 +3169,8 @@ type GetAIResponseParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
-// ApplyAIResponseParams defines parameters for ApplyAIResponse.
-type ApplyAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
 // CancelAIResponseParams defines parameters for CancelAIResponse.
 type CancelAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// DiscardAIResponseParams defines parameters for DiscardAIResponse.
-type DiscardAIResponseParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -3548,13 +3191,6 @@ type ListAIResponseEventsParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// PublishAIResponseParams defines parameters for PublishAIResponse.
-type PublishAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
@@ -3814,22 +3450,22 @@ type ListStaffTicketsParams struct {
 	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
 
 	// CreatedAfter Opened at this time or later (RFC 3339).
-	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
+	CreatedAfter *TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
 
 	// CreatedBefore Opened earlier than this time (RFC 3339).
-	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
+	CreatedBefore *TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
 
 	// UpdatedAfter Changed last at this time or later (RFC 3339).
-	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
+	UpdatedAfter *TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
 
 	// UpdatedBefore Changed last earlier than this time (RFC 3339).
-	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
+	UpdatedBefore *TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
 
 	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
-	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
+	WaitingAfter *TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
 
 	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
-	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
+	WaitingBefore *TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
 
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
@@ -3934,13 +3570,6 @@ type UpdateTicketParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
-// CreateAIRequestParams defines parameters for CreateAIRequest.
-type CreateAIRequestParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
 	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
@@ -3969,13 +3598,6 @@ type ListAIResponsesParams struct {
 
 // CreateAIResponseParams defines parameters for CreateAIResponse.
 type CreateAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// HandOffTicketParams defines parameters for HandOffTicket.
-type HandOffTicketParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -4187,9 +3809,6 @@ type TestWebhookParams struct {
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
-// PublishAIResponseJSONRequestBody defines body for PublishAIResponse for application/json ContentType.
-type PublishAIResponseJSONRequestBody = PublishAIResponseRequest
-
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
@@ -4232,14 +3851,8 @@ type CreateTicketJSONRequestBody = CreateTicketRequest
 // UpdateTicketJSONRequestBody defines body for UpdateTicket for application/json ContentType.
 type UpdateTicketJSONRequestBody = UpdateTicketRequest
 
-// CreateAIRequestJSONRequestBody defines body for CreateAIRequest for application/json ContentType.
-type CreateAIRequestJSONRequestBody = CreateAIRequestRequest
-
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
-
-// HandOffTicketJSONRequestBody defines body for HandOffTicket for application/json ContentType.
-type HandOffTicketJSONRequestBody = HandOffTicketRequest
 
 // MergeTicketJSONRequestBody defines body for MergeTicket for application/json ContentType.
 type MergeTicketJSONRequestBody = MergeTicketRequest
@@ -4703,40 +4316,6 @@ func (t *AIResponseEvent) MergeDoneEvent(v DoneEvent) error {
 	return err
 }
 
-// AsReadyEvent returns the union data inside the AIResponseEvent as a ReadyEvent
-func (t AIResponseEvent) AsReadyEvent() (ReadyEvent, error) {
-	var body ReadyEvent
-	err := json.Unmarshal(t.union, &body)
-	return body, err
-}
-
-// FromReadyEvent overwrites any union data inside the AIResponseEvent as the provided ReadyEvent
-func (t *AIResponseEvent) FromReadyEvent(v ReadyEvent) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
-	t.union = b
-	return err
-}
-
-// MergeReadyEvent performs a merge with any union data inside the AIResponseEvent, using the provided ReadyEvent
-func (t *AIResponseEvent) MergeReadyEvent(v ReadyEvent) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
-	if err != nil {
-		return err
-	}
-
-	merged, err := runtime.JSONMerge(t.union, b)
-	t.union = merged
-	return err
-}
-
 // AsFailedEvent returns the union data inside the AIResponseEvent as a FailedEvent
 func (t AIResponseEvent) AsFailedEvent() (FailedEvent, error) {
 	var body FailedEvent
@@ -4791,8 +4370,6 @@ func (t AIResponseEvent) ValueByDiscriminator() (interface{}, error) {
 		return t.AsDoneEvent()
 	case "failed":
 		return t.AsFailedEvent()
-	case "ready":
-		return t.AsReadyEvent()
 	case "reset":
 		return t.AsResetEvent()
 	case "start":
@@ -4820,21 +4397,12 @@ type ServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx echo.Context, aiResponseID AIResponseID, params GetAIResponseParams) error
-	// ApplyAIResponse Apply a triage
-	// (POST /ai-responses/{ai_response_id}/apply)
-	ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error
-	// DiscardAIResponse Discard a draft
-	// (POST /ai-responses/{ai_response_id}/discard)
-	DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error
-	// PublishAIResponse Publish a draft
-	// (POST /ai-responses/{ai_response_id}/publish)
-	PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx echo.Context, aiResponseID AIResponseID, params StreamAIResponseByIDParams) error
@@ -4952,9 +4520,6 @@ type ServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx echo.Context, ticketID TicketID, params UpdateTicketParams) error
-	// CreateAIRequest Ask the AI for staff
-	// (POST /tickets/{ticket_id}/ai-requests)
-	CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error
@@ -4964,9 +4529,6 @@ type ServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx echo.Context, ticketID TicketID, params CreateAIResponseParams) error
-	// HandOffTicket Hand a ticket off to humans
-	// (POST /tickets/{ticket_id}/handoff)
-	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
@@ -5018,9 +4580,6 @@ type ServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx echo.Context, userID UserID) error
-	// DeleteUserData Erase everything of a customer
-	// (DELETE /users/{user_id}/data)
-	DeleteUserData(ctx echo.Context, userID UserID) error
 	// GetWebhookDelivery Get a delivery with its attempts
 	// (GET /webhook-deliveries/{webhook_delivery_id})
 	GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error
@@ -5126,42 +4685,6 @@ func (w *ServerInterfaceWrapper) GetAIResponse(ctx echo.Context) error {
 	return err
 }
 
-// ApplyAIResponse converts echo context to params.
-func (w *ServerInterfaceWrapper) ApplyAIResponse(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ai_response_id" -------------
-	var aiResponseID AIResponseID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ApplyAIResponseParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ApplyAIResponse(ctx, aiResponseID, params)
-	return err
-}
-
 // CancelAIResponse converts echo context to params.
 func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 	var err error
@@ -5195,42 +4718,6 @@ func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CancelAIResponse(ctx, aiResponseID, params)
-	return err
-}
-
-// DiscardAIResponse converts echo context to params.
-func (w *ServerInterfaceWrapper) DiscardAIResponse(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ai_response_id" -------------
-	var aiResponseID AIResponseID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params DiscardAIResponseParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DiscardAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -5287,42 +4774,6 @@ func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListAIResponseEvents(ctx, aiResponseID, params)
-	return err
-}
-
-// PublishAIResponse converts echo context to params.
-func (w *ServerInterfaceWrapper) PublishAIResponse(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ai_response_id" -------------
-	var aiResponseID AIResponseID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params PublishAIResponseParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.PublishAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -6754,42 +6205,6 @@ func (w *ServerInterfaceWrapper) UpdateTicket(ctx echo.Context) error {
 	return err
 }
 
-// CreateAIRequest converts echo context to params.
-func (w *ServerInterfaceWrapper) CreateAIRequest(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ticket_id" -------------
-	var ticketID TicketID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params CreateAIRequestParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateAIRequest(ctx, ticketID, params)
-	return err
-}
-
 // StreamAIResponse converts echo context to params.
 func (w *ServerInterfaceWrapper) StreamAIResponse(ctx echo.Context) error {
 	var err error
@@ -6914,42 +6329,6 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateAIResponse(ctx, ticketID, params)
-	return err
-}
-
-// HandOffTicket converts echo context to params.
-func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ticket_id" -------------
-	var ticketID TicketID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params HandOffTicketParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.HandOffTicket(ctx, ticketID, params)
 	return err
 }
 
@@ -7532,22 +6911,6 @@ func (w *ServerInterfaceWrapper) PutCustomer(ctx echo.Context) error {
 	return err
 }
 
-// DeleteUserData converts echo context to params.
-func (w *ServerInterfaceWrapper) DeleteUserData(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "user_id" -------------
-	var userID UserID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DeleteUserData(ctx, userID)
-	return err
-}
-
 // GetWebhookDelivery converts echo context to params.
 func (w *ServerInterfaceWrapper) GetWebhookDelivery(ctx echo.Context) error {
 	var err error
@@ -7982,7 +7345,6 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
 	router.GET(options.BaseURL+"/users/:user_id", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
 	router.PATCH(options.BaseURL+"/users/:user_id", wrapper.UpdateUser, options.OperationMiddlewares["updateUser"]...)
-	router.DELETE(options.BaseURL+"/users/:user_id/data", wrapper.DeleteUserData, options.OperationMiddlewares["deleteUserData"]...)
 	router.PUT(options.BaseURL+"/users/:user_id/customer", wrapper.PutCustomer, options.OperationMiddlewares["putCustomer"]...)
 	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
 	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
@@ -8015,19 +7377,14 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
 	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
-	router.POST(options.BaseURL+"/tickets/:ticket_id/handoff", wrapper.HandOffTicket, options.OperationMiddlewares["handOffTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
-	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-requests", wrapper.CreateAIRequest, options.OperationMiddlewares["createAIRequest"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/stream-tokens", wrapper.CreateStreamToken, options.OperationMiddlewares["createStreamToken"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id", wrapper.GetAIResponse, options.OperationMiddlewares["getAIResponse"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
-	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/publish", wrapper.PublishAIResponse, options.OperationMiddlewares["publishAIResponse"]...)
-	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/discard", wrapper.DiscardAIResponse, options.OperationMiddlewares["discardAIResponse"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
-	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/apply", wrapper.ApplyAIResponse, options.OperationMiddlewares["applyAIResponse"]...)
 	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
 	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
 	router.GET(options.BaseURL+"/prompts/:prompt_id", wrapper.GetPrompt, options.OperationMiddlewares["getPrompt"]...)
@@ -8136,15 +7493,6 @@ type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
 
-type NotInReviewResponseHeaders struct {
-	RetryAfter *int32
-}
-type NotInReviewApplicationProblemPlusJSONResponse struct {
-	Body Problem
-
-	Headers NotInReviewResponseHeaders
-}
-
 type NotModifiedResponseHeaders struct {
 	ETag *string
 }
@@ -8153,15 +7501,6 @@ type NotModifiedResponse struct {
 }
 
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
-
-type NothingToApplyResponseHeaders struct {
-	RetryAfter *int32
-}
-type NothingToApplyApplicationProblemPlusJSONResponse struct {
-	Body Problem
-
-	Headers NothingToApplyResponseHeaders
-}
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
@@ -8178,15 +7517,6 @@ type RefreshTokenRefusedApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers RefreshTokenRefusedResponseHeaders
-}
-
-type RequestNotStartedResponseHeaders struct {
-	RetryAfter *int32
-}
-type RequestNotStartedApplicationProblemPlusJSONResponse struct {
-	Body Problem
-
-	Headers RequestNotStartedResponseHeaders
 }
 
 type RoleNotAllowedApplicationProblemPlusJSONResponse Problem
@@ -8762,220 +8092,6 @@ func (response GetAIResponse503ApplicationProblemPlusJSONResponse) VisitGetAIRes
 	return err
 }
 
-type ApplyAIResponseRequestObject struct {
-	AIResponseID AIResponseID `json:"ai_response_id"`
-	Params       ApplyAIResponseParams
-}
-
-type ApplyAIResponseResponseObject interface {
-	VisitApplyAIResponseResponse(w http.ResponseWriter) error
-}
-
-type ApplyAIResponse200ResponseHeaders struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-}
-
-type ApplyAIResponse200JSONResponse struct {
-	Body    Ticket
-	Headers ApplyAIResponse200ResponseHeaders
-}
-
-func (response ApplyAIResponse200JSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse400ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse401ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse403ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse404ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse406ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse409ApplicationProblemPlusJSONResponse struct {
-	NothingToApplyApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse409ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse422ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse429ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse500ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse503ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type CancelAIResponseRequestObject struct {
 	AIResponseID AIResponseID `json:"ai_response_id"`
 	Params       CancelAIResponseParams
@@ -9127,216 +8243,6 @@ type CancelAIResponse503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CancelAIResponse503ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponseRequestObject struct {
-	AIResponseID AIResponseID `json:"ai_response_id"`
-	Params       DiscardAIResponseParams
-}
-
-type DiscardAIResponseResponseObject interface {
-	VisitDiscardAIResponseResponse(w http.ResponseWriter) error
-}
-
-type DiscardAIResponse200ResponseHeaders struct {
-	IdempotencyReplayed *bool
-}
-
-type DiscardAIResponse200JSONResponse struct {
-	Body    AIResponse
-	Headers DiscardAIResponse200ResponseHeaders
-}
-
-func (response DiscardAIResponse200JSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse400ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse401ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse403ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse404ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse406ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse409ApplicationProblemPlusJSONResponse struct {
-	NotInReviewApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse409ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse422ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse429ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse500ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse503ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9522,250 +8428,6 @@ type ListAIResponseEvents503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAIResponseEvents503ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponseRequestObject struct {
-	AIResponseID AIResponseID `json:"ai_response_id"`
-	Params       PublishAIResponseParams
-	Body         *PublishAIResponseJSONRequestBody
-}
-
-type PublishAIResponseResponseObject interface {
-	VisitPublishAIResponseResponse(w http.ResponseWriter) error
-}
-
-type PublishAIResponse201ResponseHeaders struct {
-	IdempotencyReplayed *bool
-}
-
-type PublishAIResponse201JSONResponse struct {
-	Body    Message
-	Headers PublishAIResponse201ResponseHeaders
-}
-
-func (response PublishAIResponse201JSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse400ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse401ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse403ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse404ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse406ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse409ApplicationProblemPlusJSONResponse struct {
-	NotInReviewApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse409ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse413ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse415ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse422ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse429ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse500ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse503ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -16971,276 +15633,6 @@ func (response UpdateTicket503ApplicationProblemPlusJSONResponse) VisitUpdateTic
 	return err
 }
 
-type CreateAIRequestRequestObject struct {
-	TicketID TicketID `json:"ticket_id"`
-	Params   CreateAIRequestParams
-	Body     *CreateAIRequestJSONRequestBody
-}
-
-type CreateAIRequestResponseObject interface {
-	VisitCreateAIRequestResponse(w http.ResponseWriter) error
-}
-
-type CreateAIRequest200ResponseHeaders struct {
-	IdempotencyReplayed *bool
-}
-
-type CreateAIRequest200JSONResponse struct {
-	Body    AIResponse
-	Headers CreateAIRequest200ResponseHeaders
-}
-
-func (response CreateAIRequest200JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest201ResponseHeaders struct {
-	IdempotencyReplayed *bool
-	Location            string
-}
-
-type CreateAIRequest201JSONResponse struct {
-	Body    AIResponse
-	Headers CreateAIRequest201ResponseHeaders
-}
-
-func (response CreateAIRequest201JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest400ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest401ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest403ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest404ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest406ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest409ApplicationProblemPlusJSONResponse struct {
-	RequestNotStartedApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest409ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest413ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest415ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest422ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest429ApplicationProblemPlusJSONResponse struct {
-	AIQuotaApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest429ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest500ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest503ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type StreamAIResponseRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   StreamAIResponseParams
@@ -17972,254 +16364,6 @@ func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreat
 	return err
 }
 
-type HandOffTicketRequestObject struct {
-	TicketID TicketID `json:"ticket_id"`
-	Params   HandOffTicketParams
-	Body     *HandOffTicketJSONRequestBody
-}
-
-type HandOffTicketResponseObject interface {
-	VisitHandOffTicketResponse(w http.ResponseWriter) error
-}
-
-type HandOffTicket200ResponseHeaders struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-}
-
-type HandOffTicket200JSONResponse struct {
-	Body    Ticket
-	Headers HandOffTicket200ResponseHeaders
-}
-
-func (response HandOffTicket200JSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket400ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket401ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket403ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket404ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket406ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket409ApplicationProblemPlusJSONResponse struct {
-	TicketClosedApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket409ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket413ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket415ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket422ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket429ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket500ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type MergeTicketRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   MergeTicketParams
@@ -18672,7 +16816,7 @@ type CreateMessage201ResponseHeaders struct {
 }
 
 type CreateMessage201JSONResponse struct {
-	Body    CreatedMessage
+	Body    Message
 	Headers CreateMessage201ResponseHeaders
 }
 
@@ -21882,148 +20026,6 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 	return err
 }
 
-type DeleteUserDataRequestObject struct {
-	UserID UserID `json:"user_id"`
-}
-
-type DeleteUserDataResponseObject interface {
-	VisitDeleteUserDataResponse(w http.ResponseWriter) error
-}
-
-type DeleteUserData204Response struct {
-}
-
-func (response DeleteUserData204Response) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
-}
-
-type DeleteUserData400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteUserData400ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteUserData401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteUserData401ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteUserData403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteUserData403ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteUserData404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteUserData404ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteUserData429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteUserData429ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteUserData500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteUserData500ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteUserData503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteUserData503ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type GetWebhookDeliveryRequestObject struct {
 	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
 	Params            GetWebhookDeliveryParams
@@ -24146,21 +22148,12 @@ type StrictServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx context.Context, request GetAIResponseRequestObject) (GetAIResponseResponseObject, error)
-	// ApplyAIResponse Apply a triage
-	// (POST /ai-responses/{ai_response_id}/apply)
-	ApplyAIResponse(ctx context.Context, request ApplyAIResponseRequestObject) (ApplyAIResponseResponseObject, error)
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx context.Context, request CancelAIResponseRequestObject) (CancelAIResponseResponseObject, error)
-	// DiscardAIResponse Discard a draft
-	// (POST /ai-responses/{ai_response_id}/discard)
-	DiscardAIResponse(ctx context.Context, request DiscardAIResponseRequestObject) (DiscardAIResponseResponseObject, error)
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx context.Context, request ListAIResponseEventsRequestObject) (ListAIResponseEventsResponseObject, error)
-	// PublishAIResponse Publish a draft
-	// (POST /ai-responses/{ai_response_id}/publish)
-	PublishAIResponse(ctx context.Context, request PublishAIResponseRequestObject) (PublishAIResponseResponseObject, error)
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx context.Context, request StreamAIResponseByIDRequestObject) (StreamAIResponseByIDResponseObject, error)
@@ -24278,9 +22271,6 @@ type StrictServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx context.Context, request UpdateTicketRequestObject) (UpdateTicketResponseObject, error)
-	// CreateAIRequest Ask the AI for staff
-	// (POST /tickets/{ticket_id}/ai-requests)
-	CreateAIRequest(ctx context.Context, request CreateAIRequestRequestObject) (CreateAIRequestResponseObject, error)
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx context.Context, request StreamAIResponseRequestObject) (StreamAIResponseResponseObject, error)
@@ -24290,9 +22280,6 @@ type StrictServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx context.Context, request CreateAIResponseRequestObject) (CreateAIResponseResponseObject, error)
-	// HandOffTicket Hand a ticket off to humans
-	// (POST /tickets/{ticket_id}/handoff)
-	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
@@ -24344,9 +22331,6 @@ type StrictServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
-	// DeleteUserData Erase everything of a customer
-	// (DELETE /users/{user_id}/data)
-	DeleteUserData(ctx context.Context, request DeleteUserDataRequestObject) (DeleteUserDataResponseObject, error)
 	// GetWebhookDelivery Get a delivery with its attempts
 	// (GET /webhook-deliveries/{webhook_delivery_id})
 	GetWebhookDelivery(ctx context.Context, request GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error)
@@ -24468,32 +22452,6 @@ func (sh *strictHandler) GetAIResponse(ctx echo.Context, aiResponseID AIResponse
 	return nil
 }
 
-// ApplyAIResponse operation middleware
-func (sh *strictHandler) ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error {
-	var request ApplyAIResponseRequestObject
-
-	request.AIResponseID = aiResponseID
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ApplyAIResponse(ctx.Request().Context(), request.(ApplyAIResponseRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ApplyAIResponse")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ApplyAIResponseResponseObject); ok {
-		return validResponse.VisitApplyAIResponseResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // CancelAIResponse operation middleware
 func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error {
 	var request CancelAIResponseRequestObject
@@ -24520,32 +22478,6 @@ func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIRespo
 	return nil
 }
 
-// DiscardAIResponse operation middleware
-func (sh *strictHandler) DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error {
-	var request DiscardAIResponseRequestObject
-
-	request.AIResponseID = aiResponseID
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.DiscardAIResponse(ctx.Request().Context(), request.(DiscardAIResponseRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "DiscardAIResponse")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(DiscardAIResponseResponseObject); ok {
-		return validResponse.VisitDiscardAIResponseResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // ListAIResponseEvents operation middleware
 func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error {
 	var request ListAIResponseEventsRequestObject
@@ -24566,55 +22498,6 @@ func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIR
 		return err
 	} else if validResponse, ok := response.(ListAIResponseEventsResponseObject); ok {
 		return validResponse.VisitListAIResponseEventsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// PublishAIResponse operation middleware
-func (sh *strictHandler) PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error {
-	var request PublishAIResponseRequestObject
-
-	request.AIResponseID = aiResponseID
-	request.Params = params
-
-	var body PublishAIResponseJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.PublishAIResponse(ctx.Request().Context(), request.(PublishAIResponseRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "PublishAIResponse")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(PublishAIResponseResponseObject); ok {
-		return validResponse.VisitPublishAIResponseResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -25916,55 +23799,6 @@ func (sh *strictHandler) UpdateTicket(ctx echo.Context, ticketID TicketID, param
 	return nil
 }
 
-// CreateAIRequest operation middleware
-func (sh *strictHandler) CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error {
-	var request CreateAIRequestRequestObject
-
-	request.TicketID = ticketID
-	request.Params = params
-
-	var body CreateAIRequestJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.CreateAIRequest(ctx.Request().Context(), request.(CreateAIRequestRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CreateAIRequest")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(CreateAIRequestResponseObject); ok {
-		return validResponse.VisitCreateAIRequestResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // StreamAIResponse operation middleware
 func (sh *strictHandler) StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error {
 	var request StreamAIResponseRequestObject
@@ -26060,55 +23894,6 @@ func (sh *strictHandler) CreateAIResponse(ctx echo.Context, ticketID TicketID, p
 		return err
 	} else if validResponse, ok := response.(CreateAIResponseResponseObject); ok {
 		return validResponse.VisitCreateAIResponseResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// HandOffTicket operation middleware
-func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error {
-	var request HandOffTicketRequestObject
-
-	request.TicketID = ticketID
-	request.Params = params
-
-	var body HandOffTicketJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.HandOffTicket(ctx.Request().Context(), request.(HandOffTicketRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "HandOffTicket")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(HandOffTicketResponseObject); ok {
-		return validResponse.VisitHandOffTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -26733,31 +24518,6 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 	return nil
 }
 
-// DeleteUserData operation middleware
-func (sh *strictHandler) DeleteUserData(ctx echo.Context, userID UserID) error {
-	var request DeleteUserDataRequestObject
-
-	request.UserID = userID
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.DeleteUserData(ctx.Request().Context(), request.(DeleteUserDataRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "DeleteUserData")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(DeleteUserDataResponseObject); ok {
-		return validResponse.VisitDeleteUserDataResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // GetWebhookDelivery operation middleware
 func (sh *strictHandler) GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error {
 	var request GetWebhookDeliveryRequestObject
@@ -27114,986 +24874,904 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37lhu3sS/8Ktjc+1u2EpIiOffR8soe3exJrEs0IyuxZg4JskESmSZAN0BRtDJZ52nOg+0n+RaqgG50",
-	"N7rJ4VC27Oz84WjY3UChABQKdfnVp8ZIzuZSMKFV4/RTg32ks3nM4N9n3749f7MQb9hPC6a0+UUtZjOa",
-	"rBqnjTMyY0rRCWs0Gx9ovGDm8UgKzT7qxun762ZjLJMlTSIWvU7k3LR322zYb1Tj9L19W+jGaeNyyohi",
-	"IykiMprSZMIIV2ScyBnp7pNXIy2HLGk3mg0eNU4bMzVpdRvNRiJj1jhtLBRLGrfXzUayEOfmebIQ8Fxp",
-	"qhl2q6cJoxE87XRPTqK90WGrO+7R1tFoj7VOhofd1gHrjPfo0agb9XqNZkNLGRsqr29vm8CHC50wOivw",
-	"QBAq1JIlRI6JFIzMORt5DGlEVNNT8umqoVdzdtU4vWq8efuyf3F59uby2dOrRvMqpQwebkIbfAVDhU9g",
-	"sFeN2ytxJcq9XT7722X/xbOLi7Nvn2G38LmdhWKv+7TbaR1FnWHreHRw0OqNT8aHnahD94dH2KuMsVmq",
-	"FFeaCr1Zx09evbx89vJeXUcs1hRbnlJxQ1Zy0d6s82cvn27dcUX7Zg6fn788v/hu55PYMKvt/ClXdBiz",
-	"qLjjFEs+sIQsuZ7KhSZn5/m9F5klR3k/cp83GxHTlMfm43O7VBWhCSNqyfVoyiIix2blEj3lyjZv9lmC",
-	"O77PczvmgHY6raNOp9M6Nv/pZP+L7HZbqMbpfuek2dBcw+Y8OyceNYaDjdPGw3kihzGbqYc+sbDRzs/F",
-	"G/aBs2V+6BeajscklvKGUJ0OZMwTpcMs4KKfYDseD7AV/J3oKSNn518p29ojwjUZyRlThCpCnXAzG9u8",
-	"qfnohuktWLPXqWGNFR5ckJTYEIuywSCPXnA1kmLMJ4ukuEbezhXIKZKw8UIxBcTjvH6lyA1bEZmQmYxY",
-	"HObbLNe0x7tLYBc0xUfMa/4+66a77zHnoNPLMadISogz+XeQOy/lGbC1sHnimGh5w4QiSyY04UJLkjCq",
-	"pOBiEmaGkH2coQAjFopFhMYx4Vq5hodsLBNmFtKQTaggWtoZ3oI1vYMa1kzoB0aEa72CNxn1yJdXH1gS",
-	"SxpVLhmuiEzfMetkRIWQZjCGUUZahNmUfVSzYNY3vs36OYFvdLIyIqRxqpMF87m2l+Najs4Qx7wXkGWv",
-	"E6nlSMYVDHNySMkZ01MuJoTFioWZNHdNVbNomMgbhgI5Icos0qzhhWAf52ykt2PTQT2b8ovLUUpYksiq",
-	"xZUOBxn114XUNM+lSynJjIpVduxoQonmswoG/QRN+NxZytyRNWSGEcuEa80EGcvEKAGExuboXW3DlWEd",
-	"V/Z7eVEN5OGuX8wrmIJDQI68YWouhWLFI9wo2zHTLNu7KS+o1mw2143TbrMxShjVLOpTox33Or3DVrfb",
-	"6vUuOyene93T7kG72+ns7R/82Gg2xlxwNe2jLGucNpSW8/Tn6iYO2/udXrd7hE0kSvdBilX3uL/X7XR6",
-	"PzotfBMNqpEq/P07fQPn02lDzpmg/OFkrltSqVa31xl6QrHhWAnbGc7nQi9rNPxFIvy394ZHR60j2um1",
-	"jscd1hp2o95oj+2PDzqHjWZjAVcds2JBWCGzVOO003R0cCnSX3vdZmOeyNlcez/1zHKzB072/W1+vTz7",
-	"4C5i3lZaSrxZKFBHzAXLXza8n9iP78Rlf7kxAcfCmMaKNRvM0vD+E/4zvdnZuxoVN9kOAM3cqK2K/dQ4",
-	"7d42gx+Bwl71Uc/c3mKqdN/+mePI2ouXTtnj3bxgY5+SXqfTMUo8kHRKlKaJDqn0+MBo5Xl23u2Wkq7C",
-	"u10EYL3DJ4EVj0ThXF0ZBpvh8OiUbELVaTc0WHuZal65CcouVvbOs3H7vc3b9+9sG7e/l05dJAULdmZ+",
-	"v+/EWSl11Tj9dNX4hWa9xHvLoOZVg6s+5Vf2SLpq0IWeygSJu+EC+zEv3Jpm0pMCfq4R9Ph+7riwa1/O",
-	"odtFxoOc8LpC6XVVlnRXsFvdtdXt2IL4eiXKp937/z3u/l2Pu2tYK5d8xuRCV19FFI/N0RHUFbX9uFqX",
-	"jnhEzPUiu2Gbb7bREmm97ryf0xIzwkL6oXsK59vr87+wVWCn3LBV09C78G8S7z/VbZHeyWmn0zbE9jrF",
-	"BXvQGvbM4qP7+62TqMNa+6PjcZf16N7wsNOwx65Ra0sNdzun3d7p/n77oNPt7e2ZhgWdmUG9Y0OiprDt",
-	"5gkb849mG970z34Ulx+H539lNxdRwTzbbKiRnIPZ165ddWr09nQpq1Oj2JsRU95oNqToD9mUxuPGtdER",
-	"YE77xWF1WOto1Om2junBXqs3PmQH0f5ob9ijDVxjoxFT6tIsvOLNxKzFJphGKLyEF3i4U3QPyIyLhfaV",
-	"iU8NfA1XceO0wVZ/ng6/HfFX/M/nb38+777k5+p8puc/Pjk/PP/H//zf/9f+n//7/xrNBvs45wlTfS4a",
-	"pyedjllI44SpadqQSnQfX0VpZFfNkNHE3dtHI7kQuqz+TIq7Y/P1kZrcUoVvhptoktAR+2/rAWiP5Ky0",
-	"mI5Zd791NOyOWrQ72m/tRYfDzuiEHY27nWzKkTaP+tCBYMe15RL/hYYA6whECIteWHdHbijvuJ7iQkJB",
-	"o6dUkyVVqGnmLSZbK+red4vEDPKh3TQPN5H9Dylvue9Na6BMGHqMKmHOlYXScmaWW9NT2N9NmSCRJOdk",
-	"wjSZrchMCrYiQzq6+VNj7YHda6P0LB+f9ccOKD7pnN75lIMlp26ey+Qy4XTCKhxXGh76U2NZYR+YZp5Q",
-	"MWJxzKLKq7zIzbmQQxmtiGAsKsz6dmoOGl+yU2/k6MkfR8Cp2y9H/dlQlfEG84WpMp2SJtOpvrY/mVIx",
-	"Ya+pUkuZROHVJqSesoTM7Us5kb1IEiZ0P31mlLwkYSNNpjJRjAzN4klW5uRlS/81pek8BucEte3DCgaa",
-	"pPjAEkXNqF5KbU7Bud7ITTDyvgzoXf7jvpC6T13TZTUskkyh/gXvoJvAb2AbTazne1J6ntHSH7LXa9jO",
-	"Wz0M4B7s0GzPB+f00pP3Elgn2JIpTWBhZpzzGgRtr0IcLa06hYKEjrQCTYRrRZxszikjZS1sa+Uqo9Ce",
-	"bhUk2vktevrv4LvPenopdbib5zIhIxnHjE4WefUr6+wxj2MuJuRGyCVaw8zKkoK1yTvKNTBOT9nM7/CS",
-	"0VnVSWD2gHOnzthsyBJFVkwH2G179tsF5la0DD+a9UiHpm0qCBcfJB/ljp2IqVHC57DhThvnoDggDyOi",
-	"l+YeY8bjxT+4FX+ObZH9o27XsHuZyBxpbxVLKsRRWXOsU502EE0lpQ9JeMeGUylvglS8ZEvrUVWEioik",
-	"USGVvPGvHHQVS2ooGi/i2G5xb/G37Smb3cbTX66bDVSgplrP1enDh6bJtjfih4Zk9VAt5nOZ+KOJcAdX",
-	"bV30rW6pjt/lumZ6KV22nt6sXn/H5dHfn/5t8sP+7M+d0Y9Jd/hu9PePP91cHH8nevr75cHimTziZ/Rk",
-	"/O0//hrt/eW3dJvLZsEuqpppWNo3trwZVS26PLWj2jmaU3OfTrXY0npVbJQwQ8tyqtio/8O30/j8u5fx",
-	"3/f+HEdPHn/4kT+eDvnjmH37XI++/Rh//+Ts5xf8MWd/++s3d17t82jTod99Y7h7Q/VkpFcLf19zNY/p",
-	"qm9X31lEyffyA4spiEb2UbNE0BiXh/u+ZeRcY+u1Y1sJX6XX0Vu/evZ8Fo48jvzCw6y5EWerttPpto6i",
-	"Xq91wvbHrQN6ODwaHUcnrDP+b0dCm4sPNOZReclXf1wMxfNYHrwzP16huhlg9oaX003DBb/cW+rTx28F",
-	"/UB5jNe4onYZUU2HVMG4IrkMqePRsL/wmijo4GkDmSa+bSRK93DjIIunrtc8ZSUdvEA7MISpG/B9Bt19",
-	"RsEux5vmnXynxNw6nXdp/6jr+6bmUnEj1a8ap+ZJ03MgFcQmeELUaMpmtG8uCtx6SdLlcwhvyBHc3qr9",
-	"LplwRe/USJdcOG5xo2NmSzeSWgz/wUb6zi4vwxqkJ3UvFSnKe6g22HJpCGM6m2qjifzku5yBUzsTAWaY",
-	"vmTJNedNYkhA5M5Ht4LsAiosEf9zs1+yWdnceLKNJQR3VvHkv71uNqZGIbO05mmH7YanReU94Qk1N2kS",
-	"SzFhCYnlhHBROMXtaWPEgW1xBNHe1bEvUULH+i7msnS2/y4XYIdcyUXiWSLh6sYF0dOEGZm3UhtI/d+O",
-	"M5GrPrDMyVy7IVJfar21zYaMnpq5wplJf6wY2cHpfsc7EtN3hytfE6BA89Aov6NOr7UX7bOD8WHnqHvc",
-	"+424K2FL5I18J4fVVr5nRpG6pCU/0pkTQCVfRnpIgw7W1/Bt/oROQGBR4T6GpYzWDNYyXxEaRQlTaptw",
-	"7JOqmONnuaaJI6x0QPt0Awusvnr+NMQHa4LEWSZTasOCnZJLeChw1FOBywwqNMkVGdE4ZhEIj22iaY8q",
-	"OZIRWcOOEq2GKc8p39w/sHAW1zTK8zM4CfJxpgWd7TfnJRgDf3/jLoLnMhnyKCrumZfS2Sq5InB7Ku+Q",
-	"cfppQbm3IuMr/NJT8eNYLqHJbdT8fA6Hp9U/9+gobY2MSDPa76iIXo3HQZXie2YOf0mmixkVquAYneGQ",
-	"zbbw2qmxsF56N0iypEIrQrFpv+X0YIc3+vjcdcBMF0WRDq+QJY/jQISunZgpfNzHPZybGSuvllQRfAnC",
-	"udNBb5M/0q2SXN+lHYTmxaMxN15kaZmXis4c+U2P9uppqhdUHaM8d3t7+weHZbvaBobujPxQ8/vd086R",
-	"0VR6XdBUzNvm1eB0F2VTveCAeBgXxbXByFJpZYTZWgt9rUWuOKqFYkl/89gFmGZGYz0tZ74YAlicc+Bk",
-	"hN/Ap+cRm82lZmK0OhevEzkxGkLFOrFruEmUNhtlISLYhKvAXuFZs30uzPGEDfuHvWvP04E8alp/YSsI",
-	"CMv3tY2IG9VG/Puby+sfsqa4IB7ppd1WNcoCY19wNaN6VJwg6CGNHIEcA7Md1qaV+L3OXNM5iRTgZK4L",
-	"5z22jLz3seF7ZYss9Cis5V/6HjBPoOZV5NiYLmLtkvMw/yzEIPf13Ye1l0u/6vgb2yqMlekxaa84ALCn",
-	"PklYxITmNC7sqXdGLoSjA9wYoIH+yGuhcOrkLwwEXaBpm6n02eYmcZA7fbo5+WbIInmyArwoU++xxVsj",
-	"Ae9aui24IlqiNaKGQ/4iQm+cd58ISRQpGIHGzELqmmO6d3BAPnDFhzEjZxdPzs/hlKIjzRI4vGHOXfI6",
-	"dK6l7Fu6uDl5poxGsBZjPuO6cdo7OGg25hLWhOFMgQxMXN8icSmblE55Unh+69VNTJFp3uS8pgmdMR3w",
-	"8MCa/WnBkhWZpy9VT4z/jif105/NXCzEjZBLYRbvFBJwsRNoMsx5udB9Oe4nVIApEbgPNHnMN8zxmI8/",
-	"b8HyTm8dy/0xVjI7e8lj8xuMCQ0Eqp4RxZTikJ5N8WKNiTrVrMbA0oJ8sFGnNsqV42UBybbshma3zaGr",
-	"lQ+OoEqe4AseP4KMQNKdMEjpvysncuG+u2REZ/8zMCKhwtltc3EyiZyBr8NIrFEsVf2KyFrJ7T57VbFp",
-	"uBOJxvN8s9swglbdV1JG+ARVcyN7y7Dke6r0WTTjoqyRGo2dUPOMK51QLUOiCNR6eKmkIHGMfis3Q5ZT",
-	"afhjzd/bbA9WxYzvQ0SXmOFRDUzgH9hrsDyUuYAWCRtC5mXNunzZYUE5n82pWIH9C3z85Hsd1V/peh3r",
-	"Dwk6TA9GnW7raNijrZOo22nts6PxMT0c9kZwf+VC6WQxMrNpbhyvkgjSpqd8jqvujdSaJZGNxeICUvqW",
-	"Mrkxyq8z688TGS1GhjAzXY7upRe9shjGleat3vHpfrfd6ex3u2CvShYxhlG8YeOFiJBZoHVrOh6fwhUY",
-	"IskgbbwNkSvuxhTzD+DWlALMNAlnIopX9Ze73sFpt9Pu9ToH3WPTf+o36sLMysm5eC6Tot8TLMSvzhZ6",
-	"SnrtjqFv5k/jJKFCu6QBT4fcIGrLXC5tbAKNaC7qKyUoHEGmyJ8vXr0MBZAVG9qAENPXCxqbgbFwAO1L",
-	"qUsd2k09cx/27b4sinvwMVkxb5Q9047V+Lggby+ft463EXHdKmUgHQnJCCpt6jLVwASWTOojCqPFPOYj",
-	"qnM3QS60vEvcgQ3IeM5YNKSjQiDVuSZTFs+Lx8lslib+4g2V66YRNDZjsV5s7BfExjYJcgnVXEwapw3I",
-	"vK+zoOQ688arqsMzRQSRtqEExX+LYJRmYKCUF4foJpucuUHiSTOfM5ooa8MzV6qxOWwoSZi5lGNE9nLK",
-	"R1N03Q5NOwmLGVVMOWG/od/Wd07c0YtqGITGnrvz5/q22XjJlm9V+R4k2DIYxeTkYczFlplI3UBM1Uv2",
-	"UdfEkZ9rRQT7qIuBqC4HzXL15KTV6bY63cuO2SunuN4KkaCkZx1mv3SUZ5qvUI6KOiMzFnFKjDgFfU3O",
-	"WYLry6qwqB+E7GRZlH8oVKrUUJYziu5ZyA7wut/myDjOHRmH2ZHxMk1XqAqWKlBv+fRcLkRUPin1lCWs",
-	"aW4zZiRmz6kKhoyhgZBTWki0Opq/txlr3te6nx+r6zY4THxoR1iBBCZnDI51cxCNqQpbHkxjQQgwp/EL",
-	"6UejLCm3SRf4xTZ+ml6Vqm9GXYvwlSfWjr4cM0kDofuZ5M5vtPoYDSflMWK/uVV6Rb243stHkhTOs6hz",
-	"jGLvmPbGrQ7bjw5Gh8MjenxSOs+46gtgxrbiG7lp1vNlEBcMMeGm9AMjCZvHPHiXtjuir6sAwWz+TxA0",
-	"zimgfszrV1uFdYxqlhjsWF0HCVYeRJ4583m8KvKGx3Eed2kNc6CNcjqYSz+1Oy/FQMJ8y53Gc/issNTU",
-	"cgLeMYx4TReqNmnle6ZJxMzdL+FGeaE8txVd1L+Lh3uNYf+XUn5v9KVCBvQHlpDDffIX/jjAUZsx0Afb",
-	"MnxclGAgAWd0hQv38OBg75AMV5oBytZMbuXJ6eSMFV0vAMAOBW3wlp4SU8tEAxeYiMzy2sTrPMd3wy5n",
-	"utDyM/ucfxE3cTbIX9dTbCfGLvinuK6LHhhIXdOSDBng0QUilvo2paKzwdRUZTyN9uqyaYxO23e9bdB2",
-	"iNO4Vm1qUFvjxdz+2d88tQf4ZkNpn4FaHZWXNEYyEzrWzIb3uOhbMDFNpAipqO6dPrPtFpXUODIHDDSe",
-	"msFv2By9AmkPZg1t7S3ZP+rm3SUwhm3cJfmgla5nIXHsI9k4y5KkyAvgewJXbHiAgXfb6IVzr5V+Gl8W",
-	"CuEBJ5T1jltb3b0NwF3PO+6Ph2SRbiVeBAhGdpTNwDbA+ndv572P6dZxaIe2W5yK10ngsvIOLhdyEUdO",
-	"hGLUhV1k/kxVAKP/XS5geIYVEJFpdakIoe9oFgNnU/NIxNRNOzMfqJXSbAZmnqzVDQ7DIrh6fcymjYcM",
-	"MsZZ5cvwoDHVzDJkNLWCqbxjoeXUtl/crtbvYcaTvgNGvSx7AdveRuPGVI6QmoljIz5Zgb1bID1jygXT",
-	"mouJqspF3GQPf7Gbrbi3smEHcICQSXkYoF9WaG3lNvqM7qBrwy6k6Uyd63NV5YbhRgkowE3YD59FXFf4",
-	"U/BRGF3h71l6DVz7wTK+pKs2OdcQHa/IYo6YF1nCjddtBUjSmSAMei0fUGtNz1uRVK+MHtQZJz6rLRk4",
-	"pV1y7Nq45q8UAcvshtnTtvmCi6fCWLylp8d3xZj+3lDNvjfqY0i+A/yzFblwM5UiaJ9NqGb92LaSl++K",
-	"gcCZyYRlLRmK4GcIeN8+cGUz8GczRJJRVxLzOeqBJyyiI121F7zZbabQI0vQ6DVRNB/TUmXfqzOkN+vd",
-	"Ve8TS971L+WTch2GEAY7vdOD/Xa3e7yHaSRb7SkbQVW5nzDcxxrlMM6jFNpfhcyH7U+YYGaeayGeQo26",
-	"DzO70BtmNnCdoQniezKFD9GUvVbN6d7PUjq72CpohevAaODmiJUvMKgymOSwIQac1UT9oWlzXwvfTfwA",
-	"FSNa7Kn5vyEpOwlJSZD1u73ZvJExeyn1GUrZ4oRC7hHwihKlwbAQunKb1xBnyzbjCfhXIkYsCGjrCm4b",
-	"Vw0wbA4ZoerGhqlv64k6rEppMiPLUqYq5HqRcMOSC0aT0fQNU4u4nNtuTQdmmmg5yb0e4LJoMHSIhO6i",
-	"qASfz5mGZmwOgXP5Q8Gt9Xe62+tQtsrdM+uQhRkZVhmyVFiQK3PfDJJZhKy6vrv1svnpLueWZWQ2HeEI",
-	"lPoDbS33vSAQf+w53vC1vAkCp/1epu0atk/ygSWPF2pVoS3GcsJFna6IuR79oWnCVxXL6mbCwEfDt0p8",
-	"6B5vDHqCYyKWopIY8QlGCQIh3SXhEdO5lnMrPDSL2XyaMxWvx8ft5qCIAFrSEV4IArFfnoAvYd98ebTX",
-	"6XT2y7b5EwqwPwcHrWOzsg7H3WGP7kfH7KRj3p1Dc3vtTrvb3Wt3Hvb2ayGlA93BKkJP9GnjhfyZxzF9",
-	"eNDukK//1u0+It9zsfhIPh4f9g/3H5DnPGFj+fFhd/+gXSMIuseXvc5pF+55hwfd3l6eJQ4fqYonR0Yr",
-	"7cLJfNDt5ngy6tJOq3M07LWORt1O64TtR62DHu2MjqK98SGE7ViedLqn0fD4dP/09OH+cT1Tyv3lmPKU",
-	"qZuz+fxhr90lX/NXFw/sVuIT8XZeofDdPTJpo0hNcJajL+9JANfZKJrcaIoyEWVHHmqacHvsNhs0jhun",
-	"vaNmY8aNvrJvZKyUPxs1Y6/ZWAiqFJ8I82e3W+g6YEVyLkQEXh6PiWKM8LxZ6XfjS5wnXCZcm7FP+WQa",
-	"SkKlE1Akhxaz8vrX9DY2G1YM9xU3Mr1+eLi2ETz7ws1xISkG/50lxfxjoaDk2kLsAFMhP3OHw16ndcTM",
-	"wDrj/dZx1BsejI7YCYWBWd0CCeI/s82xDRAMwjmC73yaf0bAAsTfCiThPIfYn4SxEEB+WJgig/fzClkt",
-	"iL54czB6cn54fjP/2w9P/nzSZnud9qgXi+HseSf625/jFKhwawj0PyHrcdTfbEdExicuJhsCgHzmhboT",
-	"xI17rsovBnTjwm3IiuPR/buMAJ9t5ayd1Qafh2GrCiAVNWcG6H1ZGCIFYG4R/cbgrD6XtLwnltQd0aH2",
-	"71a77TIAVwi40lgTekMs0U6NLcuhb1aFyCBwdZ9HcOhvFF5+3SziWteqAJ1SYoUZdUgRM8zY8M7ymxqy",
-	"UUtCUWwbIn3//gLZ7o93Umx6iyg2exfBHNiinwV+DYRauMx9FCRpAm0oCogr28wjkjDIjeUazfLbmCOH",
-	"VdEElzYX15FSMiLkac1GHjREmn2Izo4ZrpVCirDZlRASEW3vyWx6bTicayT23inIbt4kSZiS8YcvJg35",
-	"znza88XGO66n4Ww0qCFEK8tv/G5ERy7E6d8jue76yxSYlRaU36fB5AuaApAHRn18wxZlgFy70hdBtCfU",
-	"yROGT2sAPlKEJ6xH3ybnWqVIIinIxamFNSB0QrcDNxhVQV7AAAlQGj7NvJHAopTyBRWrM7xDhUDH+Ec9",
-	"tYgwNVBJWsr+jIqVCxdXQQ+Be2hTmmzRfqzi8xHyxHcPLebHk5QICbOoOBSPUWh6UBUuFFBTlH2lhknZ",
-	"K/ncEnRYYAC0KjdJICwIQ692zqicYyUdUUZpNZ/cO8Cm6uJv3/IPzJBPibOiNommE2X9LngIkTFncT4O",
-	"B63R6DQUizh2xR768CpMhUwiCJuHIg63ITNt0SwL9SAXIsI6TG/Pn0ypvlOsSX35qTvJVO9wvm42dMIn",
-	"ExhNFsLSci5Un9igeSWA774lKfbDmZq0IFSTJhYkvux2rVUP7LqBryCfoRDdnI1XLYYzrgtjtXrbdpXI",
-	"64qN227OtytX/YJpGoTxh9rQUGi7ovOW0mxua3GXXzFsamVE2soC3fr3s6Lf2fvNtBZ4ob74tm34NcQr",
-	"2mAi2oxqtIrVcwLf2ZjndyzHXVON25+9909fvXx2jYUVCmvxh6P/XY3/lqsR//kmUMT9C1unWyGv3O20",
-	"wIGGi3zc4dJyGzhfNinJV3e0ND/dsXp8YCwArrExNspt8JT0Irgr6DUajtLUFT1+K2ht2WPAiqD1aNm/",
-	"50rDEKJgObQ7ZPBCWd9bnIiFnjKhAfqphPiRwgoW1fxF4builp+hngjGIleJIgVH3Mbktld1HwSMkwI1",
-	"JU2+SDAO3ma1mWUYcXoJH/kceB1TLggs5hAP0s/7AN+CUGmV+C8pkL653GDu7v1QX8a57M+DjCPewLwu",
-	"wmwJjgG4A2aK6uqm9qpQTCHJO0FADOM1RPmtViORvcNoDocFEowzKiVhF1sOJzW9QYMv0KTpBDQY6+fP",
-	"CZYo6ru7lFxoI53ysdBoNvadhb6baN3O3siye52NqLKI0mM2kjOmgsgtpaqp2FZdXgBES4usdGqTDFeF",
-	"2ipZrUk95aKmWiSSH8C0qosaK+P7bVFZP8Wz+oHGPKJV+dxnZMaVAiQP2DPl3f0h/b4ikxvSwYcJozeK",
-	"UJIs4hSYxRw+CR3pcKq82eU2mN5LhkcytoFr7lQhpGccqMkALw/TMO8dozev05C9whTK2UyKOkPZktGb",
-	"vvc8n1Hr4YYzqlbmkJosbCWiMrfyof0ew9L2t+FZt4pnZuD+0Er8yo8NefU7KBr7xZR9zSOGcBbwJUQO",
-	"TSTnTcgDhnTvBBhSG8EC7/aqwUVqwghyhfG6Pk4ADsHfkiXGbwEgcl1i4Ood19Ow5duV7ic2Z8tVG7Oh",
-	"RtVgLL1mIzUbG9ZHC1Rw+jPVON3rNhtiMRuaTdp1SVwKNAIakQnVDAt5KIzBrLk3lSBXDjo9c+PJddc7",
-	"zrrrrW31MNBqr7NvJMgOV8vhb2S1ZIsFkwbLdV1cPl8CabJ1SYLmwqJ53M+PweviwlalLvpewCliS1b7",
-	"mkbCPnC5UP1w5OdeSNYUCl//9d3Bh+jbaTzij3/+8d3L1Y9/++tk2Pv75O/v9ic//m06Hf7tsfrxYjl5",
-	"8fP5Nz4zAhKnJMDf/68ED0twUPywSAXwEYVMueC+mfrsZqKyzNHsuoTZ91+/ef6EnHS7naZZJfCge9A+",
-	"aHcPH4DCgKQY7XGO+MVciof/UBDjkGpazg0ENVUBDoV+/J6JiZ7aChp2VymduNvEs0s6CZNtkxiNsre0",
-	"SElqKpeiiYmKtqyEUapkEiL/uH3c3isQf9XYu2o0Kig83DfTrTWD8Nf/c9V4/x//2frX9R+vGv/VKJLe",
-	"bHxsTWTL/NhSN3zekkA6jVup6mQv/7nKQSgAUEnOj/h1wgBYBu5MyYKR5RQqJWTI9in6HqT7EkaTmGc1",
-	"f1zRJQvGNigUKBnk+FCcJju2oZQxg1Jbmw/uey5uyqMZXC06nb3RIonhH+wRSVj8zRWggF01Bjhdx73j",
-	"4wfNzGU7N5uHnA2BD5DlbNO8rS/Xm0Zo3cWO/wmy9r856Jife4ejRaJk8s3NT73FWeeHaXf27eSHqLva",
-	"n3UWR8tvf+wc/30cIqpqVfQ6+8f3mf3vJW6W8CKfUz1NVzgYKVF45Md7pyj5e27IFAqiTDCaC+HmReOY",
-	"QUaziBAAmjA6mpK5jPlodUoGySCfwhezsW7C4gYMCHOhdhnZAz2wOpG6El8DtEiLMz1uGVlI57yVUM1g",
-	"iltW4D1oX4nCtsaU40fJN51H+ptuY/Mh32UqU9a8hmGGGES1zwjMS1ZNMvjJ44cZ8zIdM9lwyOEB//RN",
-	"t9N5tPym97mGzHSyOhvb6kH50V7YAWgJIe9+CIZfXg7ywNViNGKFZd31SR7LZEYxvVYDCO+MfuSzxaxx",
-	"enwI4PwzLvDvbjoeQyxmq28+oIAXuPbosSgLF0//8pWyEQzEFWfNz8mH/LJjwhD73vx8Hdpn7969O/Ms",
-	"pWFCRlOz0cSEocQ8PDrwDrji4faY0QQOBBrPvrlqWF3hqtHEGmffXOWL6oDI215S3DYbMReoxZ19+/b8",
-	"zSIg4s4sBjfAT55923p7bkhOdY9zo1clC2G+z+yyj2W0ymOpNf7LHX7toYxW//kwfdQ0n0MzxVfAoqan",
-	"CaNR1XMzhgxMOE/5G0YjN/nplyXaJ0x7eUPgs8HKUMqGfLpP8b5QS0PVgsTfLS1fOUdbmRZcnDXk+N6R",
-	"WkpUmYjvudLg5vPYoco0xFx5DFFbkTAH+GYM/gmsqPk8XgGgER8jdBbE3JaQiPN0AT7wDmbqCRUjFscs",
-	"qlo2+ALhukzDCB7tgogp1Z47r2bHASCfJqOYMxGgSDERpfKwvP945bbaZGcWKMUQhxpaM0FLjtaQ+sPR",
-	"Zya2agNYo3Ma352hHlYz2WwJz42+xY54yiBp6jIoHfBhcMFF8OgSU3kKvTI626RPz+Ya7NYwxOHxVvT/",
-	"Lr3T50nIGVKqqOBqRJOIRU8BcK5MBT4vigNQqAL04Ns72IHPRMQiiwBRpuoZ4vu4cD4bslumh4m0jSIh",
-	"9pswEZ2UjIQqFjkcugAh5jlhH1iyQjR15zexX1RN2VvFkqdU0xJZWZj0f7lSs+YC03a/A1EfmNB4ZoHe",
-	"COhvZdqeS6hyDvce616zUMssdNDi4QZtl/cQAhyXGZUayVK6VB1JcOSHJsps4ft3/WpcdWi8lnEMhyuC",
-	"Tq87VqtI2XDxQsmRLAeuqNPTZDQFucaDJ4Z5fJn6cvMU/BTo1PrbirXaC8KVUYznzQVS5Lue+rXktxGj",
-	"UAst0DeGz2chuK4uf2AaoIXS0eP8qumewG7x5xwkR+GNnHsLKodVzgs89atR5OLdQc5woWVw0mZZTbI7",
-	"8a0LnCuftFirrFIqrTlDzTp35254pd/nrHxJZ3US8SUUKvBEIGCNuOLTfBSQPPMM6bNeHgbJYUuzb9Mo",
-	"gIL+o26c2pPiwwX0RrAIZc1swxW2rJI9gNGx/nKREbH95eIlW1arrZEHtlbVfaapbtO3q8YT6lhIXdkr",
-	"fLddlwUQjnzP3zJNqM31cUE41sCQ2h3Wzojfw3Y0MqXX3oGthPmcV+FOnqRKxbNIU6X2OWF6K9UzTIhf",
-	"WaOeIOc1r6PoaeZZD1PmGllL4kenmISVitS2fj/NokLJgQQ+xX6C0nHl+fUUxMLjfOmDCn4ieEOQja8d",
-	"2nieTgv3ULfgSyj/JS+MeRA8Ruf47B59OxTRituMfb7hbcZiku7gNpPSVTUlGWGVZGzPlTcWirpyHSBW",
-	"dXAdFMugFrvPYURWXP77OTqqlXTAjzb0oEBuArKhnSRnfwpqDzslsoxJXTAa0xtG6JKucljUAaMrNFR1",
-	"oNaSlJHiwiUqhfUFg+SALDe1RAQ2sU5Q14vDlCDIng0ftKkgRNAXd8JW3s1tKm52Py8owUWc6SJN+ecZ",
-	"YPQ6Zi0RY2o+Z4JF1XzzsKe3Mqy8YWphFOUpDUpg89Bb65uYuRL46O25tWJvoYt4NIWMhWGq6q2GeaLA",
-	"bLgFWR/kDYuwZGuILPMY6LhhqxAJ5rn9uiSh57x/w9Ysa6lpZonLwnuKZMxjCvJI2SifACnQUr6hbRbP",
-	"hZbzedXiMQ+9SQpZcuT8PssEv6yW09ZdUmdOKXpKHq/On259el5WehE1o7PgsbWdSfaSKb1OfFCi63VQ",
-	"7enW28x9lX0iPa1tVFRw2Fubbi75jMUAMBrsNy80uVhPiG3uHqRsZUis63utJbFZJM/Tr7MnWQ5CpTr3",
-	"BBB/gEkVuiWGrW2v01kCwlvDds8r+91ue7g+KxaoN+iqlbHwElu2WRqWApeOUdl/pX1xkeah3N3SZDuv",
-	"FA9e/5VX5oWfu7KVeAiPPRUOlSOfML3dsNfbCXZuIMj3nA+gr7B3ZvVmwzfwclv3p2hVJyxHdAZZNFx/",
-	"RjOFI4vraZTQpaiSR+6FIDVL+3BbYXRb/CI79s+fhs9tz8z1lSJ4e4JCm0bUZmX2CwpCXSzNfyVs3Dht",
-	"/OdDc1GUwmglD/Gpenj+FMMeQEOsJOn1uVEvkRxyJlYEkwLVnGH6HxQRfPv2/ClWVcIYPSEFH9GYSOEK",
-	"wmPd9qoBZdrofQdjzrLXaYh6MPDRVRDVkkwkkQL9f23yztZS4nhps3VYh2zCRRbjauuo+hVUc7FQnUJp",
-	"VDfCMdYTDYedHe77YWcnnc5R9+Skd7B/tN85Oel6EWide0WgPYH41LroyjmdMByxahNzoxcIhmKeDb7n",
-	"4mZAMCzQXWPtB2OZsEeY+QrFfmc0YmQxbzfC3MBA2arAwW7vGIac/p0Ljn5/1vqRtn7utE76res/3i8+",
-	"GqyOFSGnEL8uXfkkRSiO1dXMrhoalsL1RxaxMV3EunF60GnWBBv2dhhqCONCdSK0r99NpcrqDEOZC6FZ",
-	"5O+AJtHwktndcewSRtskxVyEDbCSC2CImXjFGEA+CRszHWJOpsrcZVtvPHI3cMyTKI+aj6Y2GSEbdJMo",
-	"ZsS0ZhEZriD1kao8J2hciLcspFs0rVqH2Tx9B2tZwQIgrnLl73dyS38vv/Rp6+f+9aduc69ze3XV9v/8",
-	"ulnz8MGnTrN7cruzXIKgOeIFJHOA2W8MmQKK2WgUF40LNqXTQrrADVuZj6YACqYIG4/ZCGu3tEnXNNM7",
-	"OCAfuOLDmJGziyfn51diNKUJHZljtUkiPh6zxBXGhYgT20ibXDBG3r9h2ug1119DdayHCf5pA7lhhlCi",
-	"ZVNUSGCojW+uFlP/0frXfcXT+fgFltIJ8RpPWtStpYhXhKNEHjy7pJMB1rp0+cqKNfHYXnLFyGC/2xu0",
-	"yeAP8BYVqzYBowGdQKq/EXU2DLlJlES1DSMdE4YZ1fNEflyRGcw46HLk68G7h5DiMmiSwVVjrzX5mc+v",
-	"GoMHkENCc55GOmN13B+3cNSbiohnQnO9uqQTDKY7H7+UglUw7jJjkEt9MDLMCPTTzPOhNI9jYsu9NPMp",
-	"MFyRwV5nf5BWXqSYJl5OA7oS3b12t917UD9YQ+39Rvw9tUFCVTocj3K1C7EGvBt30+LxGcX8lNj0mbyG",
-	"iUkrp/gIczHxp0EzUw/yyaUEQhQxq5sMV1diYD+3z+335kAZJnKpoFbpACO45CIZsQHID6BsaCSEYvHY",
-	"6J9mME75MscODIw7Z/WV4IrwiZAJi059i62eMmGjvYBisFZqmhjxDtFflAwSppgekCUcfDwCmQTWexgx",
-	"6dTMo5mCFlDfAoPeXdJevOk7F39dBO9Pl05cUkUGuc7MFMiEJGiFncGRLscFVmq8eQk8p61YxjHg3rdK",
-	"HdyRlZUkCQNumuM8G3hR20lpj+4yaisEPeYVGGDZUq/Ir1vWqaZ/11V2rh0nZhjpRAUZwDIZtD/XCnBD",
-	"/cKWgD1H2p97/ovDh/y+er2cazYrq+XkDH+QY6jebt+CSbZ5i27Hd8kL/hhWEPuoT/EMpSloiL3tYHDe",
-	"lUjTBMmMUWGzWTkmzrkVWMgNO+h8wTcE63+tOjGshltnhPA8tfe8s6OBpYoUtLPUUZJZYu5JiPW5VlFi",
-	"Xbaf1xTixV/fczSXjM6qhqIZnX3ecTir+X0HUXmJzTDRPvNAvDvrvYbyVrGkaiDWPP15R+JM2vccR8FE",
-	"WzUkZ6H9vGMK2YN3O74Li9FRHCOAaWXmdXetheuD+aLqyLSYH5sSFabGo7OK/5Yzvwz778v12wxHxprK",
-	"/7qQCGOZ4jx+ygFAWLimPwIQBNSPg2PXOdB/cp+HunbvPnTdmO79IvzrvkvTsS2Y1mYjfW3rm8BwAxm3",
-	"NrMddBVQPNO8bZggmjBXbbpJJOKrA0r/Ym7v6MLJEVCHqLrJwnlP7UUIKuPSK6H5jDUBvN8W44Mm4e+I",
-	"rlCT8UA+cqn5oTHadzPONPys9VaWtr7Rx/Z1lwXeStPAa7/OEsZvs4zSl1LbYpDbL6aIKzqMN1gXZ+dP",
-	"3au3EJnKRT8L+Fzz6bl4g6/eNn0Y0HUfZsktt80Gz0xXpu95IicJU2ptI57J61y8dl/dNhtCQv5WX0tb",
-	"fnVtUy/xi0tpw2SyqjejtMpSbQO5kky72l2JE2eQjZZi0Zyd41ZxgZVYOG8jWBPT3kJEUJcPwl387bL9",
-	"qn1Mo28thNbW63XG1UiKMZ8sko0W7Yvc+7hyxcYTfnb+0ptryvsOpGCDL1+7V3cmRSFzYTG36QwJG4OI",
-	"1FldCpxli7xLlJwxb03YI48KL4hsZ/PqZeNsMa8OQcHf4jdstX5r43cF872RFbbB1Em9aVOv0w9uze00",
-	"NjdWFvWTbHi1rbxwXzh+7Gzu3c4dyUUcwUQOGZnTRJkTkxJQxEg6XNzANwKAnWDnZ4/M8Yr2EKhiYivH",
-	"ADRYu2Eztl9K7QD2tpxSP6G7DzCYXnu1PHzifenTUTgCZlzNnCF8U/n/wn1z2wwgpK5rqITJurPJBSs7",
-	"VCYyQldpKSNA9cnhsz4iAwQYHRBFV4osjeRvk1foefCtGmTIYikmCjGtUDXW7KNOX84JkiuRQjvjHKFE",
-	"8Sewjbj1ZmVcSvk9TWzF0LsvCwv81tdS9mPXTi3XX+MXab+7ZTpXBMhIUA8FuxnugopV+MXshs9zqKxf",
-	"CuRM3QA09oRyDxV8yuI5MO7ZjPIYwiu25BVk+Pa1a6GWO15nu9WmvPtGdvllLdMdoVGUAOIvpH0nQx5F",
-	"Ww927H9fO9Ssp51NfWaZSWTMvLkHEAEzZDg8dC5USo3knCkSSfNqQYd49+5dqwi/VKdIFNGagE6rIl7y",
-	"GZMLvb2mqLMG1mhqrqvPtad4ZDUvBGYRxJC2O/UrfMHZUhPb7SVrFww9+5VvLedCs0TQ+AJU7GfmCN5a",
-	"zcWWNlBG7Ys7YiC4YLLsLDMOdIzFcmLDUyzn/JgWHoGIs5rxk4RFZqPSWN1Tyx/lW9pELfc73/W1ea2g",
-	"B1XMoUp8Don3PVX6LJrxbQ8RyBimroFafmZd7YSNLyVhAoxCBPrnSieAHLuEa8oQISphGaXKCxZx2Wqg",
-	"mebkGllnrvG63Jl0z0B+rc85E+xUrDxgYLfjBkiFiy917ADImHtwYuy+X8cE7Gjn+0YtRrBfxAQNrKmJ",
-	"YSUXiXKjTE1/X8SBBFa/O5gu/QHsUD3IxVwJiRlDaKZZUq6VDXow3X4RlruXUr+QER/zEMjyOz/UrBRj",
-	"ViDCIVPX9Q7vuH5zBtd/AzP3v5NV2skIS/58Hq++IDGRToOja8NZgNc/o7Ao4HJ+EQKiaKX5XVqHDvfJ",
-	"X/hjw++mTd7PCk41nQXOzIaQmjVJt3ds3odF7mLAnkFBiG1PfRf0Z+tKrN/ZxW53wp5nNrnCIgtylaUd",
-	"0YSZFRpLYZgGCUSZ1dLFnMaMKu2lKhnRYGTCkEGMdkRsvPwAXNaDNnki54i8cSXMMXPD2DyLzY250gpB",
-	"0DHjCZ7QQvvp8ZQwmtZ+R6vm6wSie3m+2NY2s+M1tKlNOdD5zpaww9vmmLiC2ijE/woycKHog0epjLbV",
-	"PMWE4cXPovo4HJutuQIRbHO/mTUsyXe7M34gJTDMlBpYN9mKxeGj7mqRTwAF7A362u558dVyE5umvfL6",
-	"3cORbv7RT9hCrZeKlmbz6g4dUECPhVazmj5QSr421x7k4AM4jZYufMNutM9wZ7YOtl8xBOILNJX5t7Oz",
-	"c6z2UXAO/8p6whsZM3MttzXxtpuzRMas75fWWxvTlO91d3tCxix36YW8W/4BHakXCH75VtAPlMf3MHtQ",
-	"3pcfWGIUnY1W6avsZUP2sL/Ik1D7+dPHPsGGU7B6+sOFWq8Eo430sXkVRJbsz6hY9dEQrjaQW/IFFasL",
-	"+/rO5sltAEANoJoOqWKpZyNnq7cWHe2S0NxuEXLZJpfJyrq9Yqp3GUCRu4B9IRegL+AK6fJxuSJIxhch",
-	"wnCoL6V+YpNht3RzfkQbf98oBps5O+0X50+txzOLc9EJFVk60SbqxWX2xY6n6ysXJVx2KLqkThCPKR8R",
-	"o/lLWfe7YekXtX+MOgZw1RGhsbkArVK/LgaH2IhopPXRnTcZ2vuyrVaKsN3BZnsFMFS/6l77Al2jLrgH",
-	"5xkv2FyRgTfgwZc1n3jC+zVdt1EAtw5o95QS6tGwiVaS0vyrRsWjXcH8pfhEYIS8lpLIsWai/duPbLfM",
-	"tte7X36B/Apz+zuYtbeCLvRUJvznX9ZIklpHFkCAMxGsn/O3hfc/R1ABUwqtJQX3aNlo8jkMJG/FPJGG",
-	"BnOPe5LNxz11rC8h7LZZqNG/roV3jN689quCfClBu+XTN7WcgX8Bj/cr4VAp0WD9VtgihCx6wSJOLyFV",
-	"equZXWRN9SFuoa9tY2t2T4CCnTL2K+XFUTRJiopDFNNmN9mxkpGMuJikgBmCVdZiLuyxrLRz3c6ybwGh",
-	"7xIpJq+9NfcrhkA1f2/iEmViSWhiURmII0gjsMwXkLOwe6mZjiqtvwm+rlCCrMUYI3JsK3CSZ9RCcKWO",
-	"rhmbDVliARXgLTAOKgvJOE/MEtXchYhHbENmPjGvAjtjTcMZsojpwNmIORSINsItpGW5Dw72DosYTyUo",
-	"i1kVIv676SoD0TDHnc0yM2JrzuQ8ZoX+DjqdTXs7h/VI4/jVGGrVr8uwvb4DiNqssowS5BVPZZyvRQi5",
-	"wZpV2y4dIWaxOOB/SB36eI6fdTvZUGmSUFC1MMU4RMINFwD9gqWUcJEBQpstfLsQLr8rUAC3CabxICge",
-	"Hj881xZViitNhQ43hSVgQ0QmC5GCVtSjhpVazWrHfq4pdidYNW9LTH3z9mX/4vLszeWzp41m4/LZ3y77",
-	"L55dXJx9+wx/Lv745NXLy2cvSz8/e2k+t39d9C9enr2++O6Vee3J24vLVy8aTejp+fnL84vvoCvz57M3",
-	"b169Cc4A5GRtzqi351Be8A7MuvUT298jARkhcvgPNoLLhb+4y7WessiHcVaNuCjc0qOyUAQlplxsL594",
-	"FKr/BQ7ulOLBFqs0vI0uvRJnAJa2UCwZNLHEGOh+NsLJXO4G6e4a5PYvAjLXbb3CrCD+gCGomfKxapLe",
-	"LISXiUkjDCyg8WtvNhDAID+ywZuFOJswoc/FfKEH3qk2cBsWLEO6CEzywj/iMPpD2ygOOB3MTxazDM1I",
-	"+XVRL45zRWHtmYqVMmzQepsAUkUKk+UWIlcQ57Gx8H4CjQbFd6/T6ZTld41sRAIxD8/G/yYL0SRLgOjM",
-	"CiiQhM0Z1fcUoRtgfuR2uPvUDcE7EUtryoiRGf3YGq40g4Ns//jg6NCstHNzE1sk7InVWcq6QZplTJiI",
-	"WOQhCjqAUTJQizlLFItYNDglFEtUEi3lDZHgrdN5C7bnAvJrDUIpniuRJTuzWDEy5onSbTIYudLSg1PI",
-	"h4ZLG1U39oZllm2bDKKEcsHFZHCKiFjoL4ReFZbl8CtD2oEBTa5EEWRTwG0NAVgpCiGrsA0sfJY7d4tp",
-	"7IWs9GbB45vPPIe/lKZmVPiHy3RqNtLhoqyoyDkEnzD4c0ve4WbD8QJAUWwaSrORzVXwpDo7f1GxFKgm",
-	"Q4bghOX6e6pQVoIM6ELLgdWS9ZTNXAXRrLLkAGKlB0RN5TJ7B0Sw2WTyStjgHrNQbHFieA1jxAZyPB6Q",
-	"mFHbQ4r5m9ZIzU/VQktkytjwV47HFeNP64UF7woTJhji8DrMRomX1UUiEKwmK5+Ql5DWSr1W/bSv3Tar",
-	"z9p3XgzuMpEaEZAx9rwJ8XXMrfosPgogUGHTpcU0w0W6SHaUP4LJIVxfCaZGdM4iAFeGaFXzzZ8vXr1E",
-	"Nt/twDcCCeByecz1CvGGMGjaohX36VpGXfIZU5rO5uYzFnHdj+AgHgVm7ju5JDMqVsRcO5U75qPISKGE",
-	"zeQHNMRbcEJfRqw8DqLOXQ19lw38vjjo1fxhLmutdg1lFQvh9dtmY8wFV9N+wqiq9oO675/Dy2/w3fTj",
-	"dFY2U2K9+blulrHchVl2cKS0sYtEabSB7LYXs02g8fwl2gn9GdeAr21Fmi1SafdqO9NM18N/c9WPwoUL",
-	"L5MFAwR/W08GdR1chBOm8Vcwa9nlMpQyZlTUbBNzAdp8FfzFvJ3dmfv87pe2SvTFzEznkqfgqE0g+tcp",
-	"S86OkmlSfq1UcjZURhVcCM3jQMnAzW0CMmLxOra8gJdumy6e1QbXhnVAF3nrCglg4KmPq7lMzAoSZLjK",
-	"zatiUMLHDc3BSqd2Ta7IcMFjTbCAXbVQ6XbgfzvB1KxeT1lizGarwqwtzI8J7DqqLRMgTjtiI24URzpE",
-	"tdHuAcsYKfwC/EbjazfWkfkZBFHhqEz1DfTprSVnuNrBhnLZq7A+wsTYI+i+s61StMDN5IfD88uV2Lr3",
-	"eF1MmEu7xGBtVC7uMLv4fsU6pMUcG7Ce7YKHRuHbAROcOvyVygtUjytuqyzxOEPhkbu/e83eSV4unB2o",
-	"1hiFV+mQLSNXKcMhRjo914lj101OtwuaPQpay5bX0a3s8fmLMIxVJysXZluSGRCrQ334lBldEbUYjRhK",
-	"jMJBXuQekOR3EryybziLhfrUa3wcVIBdC3gIAX6JLcNohEzCZ1xQjcyf0fk8LT0M/okw756ah9h1sxFJ",
-	"wSpflIK595zLuEIBhafuXQh0q3r1jXmYvamYrn5TMe3eBFj9qjchEQHfvE1X0+plVhvF/CwF22Dj55qq",
-	"f9Xj47pXvaGsbTVl+vpGU06ue9Wfn9vr8hoMmAEv5Cyt5pMuQ79cfuG2XCgvem9B62dfwr0OobWIlnDs",
-	"eLfzDTUgd08Pn+W2wAQmgsMVHf4JDHhEqJPoPGa+901gQC2ItmrBk1pJXd0Ux1d7LnjV2QDxPSCPmg1W",
-	"MU+XaVGxprXp8ITIBBD4n83meoXnEOShQZk8DwVnIxPtSyhUka6evIctZKJNy+iH/aNY96JQJq2gUudL",
-	"l1mVOq9Vly/rRaFdKmhnWehR6Kau/nj7i7281Rh1qMpsm20yQHENhvtxwWr6KIv+RYNlat3JOQidPVIt",
-	"JhOmdD9h8xiKBi1mM5rwn81xZFWverNYFdI0lmfLjmelqYjUKRngCcPFZNC0d7shgyRFvDg9IgOnokXp",
-	"G+kFMjvXIfIqrff/iAzwBBk0r4RnG266Mk157UAK9ihnpm5WmalzxmgSskU3rwQGgZlJ8syBUIs8Z3JM",
-	"Rw42XDvG7OzLG3nX2mUz8I1t7lseWXMmIiQqS+XE4x/uGOHuK8p7nwkHKNZMmW1rfbtCJWV9bEsTH2Q+",
-	"q91bhwytENzpl/BBAY3Fllz2w53MQSATFmrXd1VHcBpeZvppAj6knW9EyvZuDeaMscvVDcJFLdQecDDl",
-	"oPSAEsTG/GPYsupowpKMQEzCRnIiuGJYtKbgG+sWXGMHuaJk6qafK5/4qdsLVIXD67e8+ZwMth14BqqY",
-	"KWWZ2fbdy7V6lbTpd4C3t+7tC3zLpuvx0Y7UH9tY6r307XFcq8z4II0+FLrseeTYBZSuitSrbYe4/qqX",
-	"ra3qcxBkCBx4TbCbxVyk5tsmng3pDVhzDQmcuYNfcTGJWcuWE/fXXzmEyS+K93+urj52Oq2rq4/d51dX",
-	"H4+em3+ePL/+g3miKh5WfxVcu2cQIHfpYv4C1hHzCFVlV9MF3F5Ts+Gk2fvoMoOSbodH+ydpSTdy0O4+",
-	"CGjU0GMWZhgoj8811G06sxHg4HA8JY8ZTVhCbGU0r5W0PNqrOf1pAeUU0WeuCvt9v3OyPgLEyXcepG4k",
-	"jYRGC7EtlZ0GGIL0rrei7nUP9g7XmVFh1UNufH0wZnZhCiX2h6OWzuIlXSkyGAIzc4Ek+NP68JHcBOZ6",
-	"yzGvOIjg/sPdHjzPrSSAHZazZe/qIHcq1uZS7Yn7IiSzjThLtTaol2h+sdIK9cmcGR4TrewoLd5I9rv9",
-	"Tt3JjubjDoSvbEJCvMKICkBq5FDXmVddzWaUr3VjAGDuXRSSzY+qkPRHmlJBn454vajPLtahmXMXZar9",
-	"Cok4bbZuY3e9g2TdtsYEXxfyvTawypp+Q9bafARzM40VA8cOIDqFLJD4WS7PoQ7E14eoTAeefpyPxu32",
-	"NjvKOsfmP4/Nf56Y/zzb9KQSbLk2QSO927NlLj0jZ/MsMqHQdGjx5MO57hQIlwUzgqYwgsqC+ZCzc+3i",
-	"y9LatDw1rqOBRTCYYaMhOYgIjBU8xWKd9rZJBRnwCKLtXDngK5GrB0z8csCuSXBE3zA2Vy46Bsr/Ql3E",
-	"J7Ct7NDtih2EIu/qo0Qg8oly9HBDJOCp0ZtAhYLEFAJ2FvN0ThOtSMwBMMGW1R7Aj4N2VYhmLk5OLoXn",
-	"4U3t8eb2YFrZhEJr/7h4+hcsjDowlA6yOu6JrRppVsrAPU2DBNeETXP0n93ehlZaxXmIpSaBAFddvNtp",
-	"djodv8QihJbIBLIDN/Dm1ludmg2cenPjh1nfTlz55iQO6yuSedtQfhndBI1Sg5y9CMwm8C8cN6oH4Ppg",
-	"IgILi7UmDTAMyY/LMsLdXFEfkQEamgYI4zFPuEy4XjWJphPVJDEVkwWdsCthtok5tvkMKhybP5fOBCrJ",
-	"FHcRkeNxweyynYnrLsEDBdEGvAvKr3Qm0Xh2n6nMUjPsNaBNBp9uB4Sqm8wqmAWledEsepGI8oTfLVgi",
-	"Yc7UlasFWkFvOkmWHorxcegqcy5Ml/5Q4S+rYiZcHbdj5BnA/FmDVZsMjLCw0dBUeyFATgv8SmXaMIp9",
-	"z/jNFUQ3ikdmEZo9AEVrNSgEcoIcWHI9vRKD7Oo8aJIhG1G8vVGdXrtdZXk4ZCy0A65qIbUFX/Pmzkq5",
-	"opGguC7drTx7J7RI803nzWwbm8zwHrq3t3fywPkNyHihF4k9QAV5e/nEj71dMZoQEIePiMBwRXugcgVY",
-	"00QubLHaVJxGVLOWEQd5HWgvb07qdXI60Ne9Tu/9Yevk+p+9zvu91sn11VX0z977Lv7rU+/2n+7XT3u3",
-	"D1pfd+DRP7vvO63edfb3+24Pvtx73+leP7j82vwfttRp7V0/OH3faR2YH9J/fH111TaNdpsntw/+9PWP",
-	"/3z/x9Z15WcP7lGEfxt73i9nuKq0ReEOmDBt9LPxIoEdA5Zk0KgsoAmap27YStm6/4UozMWCF1TiQvCp",
-	"+dNXiTutE9oaX386vm2l/97f4N9BK+S2CTrWfmY5W3105PW/rcRdTVxEqjjWHgH4/SX7qBtpBczoTqcA",
-	"ONuLIePVN+BSsER1qgxy6aXU92KRkHpH/Lkz6ZeMzu5DurbRG8VsnNkQyuiu3bWmf0z9OX+qNnUNmI9Q",
-	"kISWdc1gQRO813Argutz766zRZkmnnofgPExhdnZ7PsMVgjD4vR6cYofXsKrt83GYq5YEjhk3zDQlfyM",
-	"BiMnw5BAGQwU1v7g4LVXGu60Y6wsCEFKIsWH2mDH4XDyM1A9q28VS+4zp1YHMvfx4i07oG6V534jc9lL",
-	"tkwtZltZM+5hQHO2s3pTB/DSlku+DzttteN77ZG0nnNuk1hQ783ttrYZC+1dHaPp6mJDcKa5H065GGTm",
-	"mFQbbNhrgdqQ/suV1UgWSbzhJ2/ffF+aP/N19ZRFmW98w8ghfP+2WdTqb0Ie9ktUt5vpFS/vnklLkZC/",
-	"MDa3HhxKFBslrJSJe5RTjMyfdW7Xw/2Q27V49WWrAG+ua29eGXJZFibgOSbVVC4t3q0UI1vKElntWwI3",
-	"4nWWCfrpcweYOa0mtWkhmvGdHAk+UXbNhqJsQKUClFPvzj9O5KxJEhZTzT8wZwKwNaJyGnPCWwkbs4SJ",
-	"Ebt70qqHW7Aucjh7M3Chv6622KY8tClaaPkpJyAWWZ6lg8IK49pfO3aD31l6BdYO7q61EmV6ge8V94z9",
-	"fONtYyW6G5Syu3vdlgGf2HPO4ijsaD9z0BRj885XeL8qgX3UeRdo6+fr91ZgVHgPPCp+cCAI5ejkgmvf",
-	"BfUB3KFOFnrqqtpu4t3vgYW1HOxXCvlrlZ/9ImEA77PbIw600UxVMR/yoXHaoGJV4KKqVgo2caJ6M3Fb",
-	"k7mDpld0hWKZBlh8NK2RwehoaoElqb9wfHr2Ovng6buQ6OwUlVHxjdPGjM7fIyevc3xiSfViR5MCdYPL",
-	"5WyhL8/wwBooFGOwqTApPG3AvJf3Ftsimk0iZILhYmn2OTihRYYZKAUZsimNx06IuWZDvp2Iq3lMV/1N",
-	"LmVP8V3HuMKNpjbzhEfOZJeGCVFFBn9rvRKtx0Bs69V4kIM88qNpesd1QuI/Wv+6/mNQNnyOAKfMZNsO",
-	"yF0vgsnnT0i586LxN8FlSk+jpnUHxyubc5FlqJhZPCV0PmciIgNrGxiYk3rpVza5A+jK2Q6QobZA2cF0",
-	"kLUBKzY2pc4I8pSpmwomX+SL3k+BbyzCWgiMREzdhIKc9Pr0aOjwDN5cm2VPfRsa3E+yqzZiyfvZWTbM",
-	"kiVUsSg8GyX+RxShv7aR6TCS5xR5WZ7AMR3pVFnCWSTPZUIG1oyCOVt9WypmcEoGRokcILyClgOUew78",
-	"LGKwcC3/zTjS1H+f4oO7Sv10EJvI/H8oKdpv6NKDeCnca6vNRvlMucI8liIEvVSEbLLkCMIYdp+A6pZ3",
-	"kwwRBsdVN/gK8FJGN+hHlxmQ+WZ9u7pRga7PtSKAd+CEP5QWSiJ7RMaxzQNpN1I0vepkaYzmSVjMqGK5",
-	"Jae+Mhr5DLVTiMUCvyRilftOdLvMIIjdLkmbfmLe4ggT6ERQr9M7bHW7rd5h0JmrFrB4dprp3vRziJqZ",
-	"Z1Cbi1gaQOaJLJ45ve90C/wMSbaOnlSKcnFHknTM1u4ueKt2X/WCuyp8BL3zxX4Ti5QatcQ5NGzg2YBU",
-	"S7Q2eQZ2pQxBFIqMpQJMpYyZ0RUBv+yVMH18bOHaHbTJa6oUJIj4X5izGnU+ciPk8hT4IAVT2JCcsTIs",
-	"Svny1L/+1G3udW6vrtr+n+utLqkcaLpDtrA/85Kqac9Fe9jUHsTrU/eqT9975pTpFGhMSIHVEEUOCNZC",
-	"cWPAyeYZZ5mSUQQEKyebTdldDJw10vUyi7/IF7Bz6X67F+hQGi3tK58QRy60TCAcNheckNc8iQWaBkyW",
-	"ohHbJbt5aw+YFVxN3l1k3eXDaMV+sPEUCk5DVB7iwv3OIv+zhNxytBUw+ZREUjCrfGWgKi6DzKJfWSkI",
-	"4SvLzOYoExad2i0aa/MTFyOWRTRChnST/ENygRrqL5p2S/OQP/eAJPLwbDez/251z5EiHCt2D+AEK69L",
-	"yaRuQEW+uM5C2+yZ83zVBRPnS+CDAI6lWVMjionXGaz1+waN6H/bv9sjOTO9ppvKubFy9uL9fKxFfjul",
-	"7oT/+M//+v+uFp1O7/CrP/zx4Td/+j/9T/+8/Vfr+uurq/af1r/24FOnebh3+99fZ69ee/9uXZvn3Vvv",
-	"6YM/XV21H/xx8/eDW/WZ0FyvLukkcKYN/jCAE4rBOxC7aFgbycUwZuSnhdRMNYlic4r5oUNQC2ZUYaTU",
-	"SbfbyTJ2jtvH7b0HJV1pv86w8vXV1R/++Z5cXenm9R++fvfwwZ+uGu//4z9b/7r+w1Xja3hw/Ydm1QsP",
-	"/uCe3C/yyLtLB6NuIx4Fc0d243LxEXOynu4L7VIVCovmowGmITvbXmqUt86tRxnGE9y+sbywDzZLycD9",
-	"WYCTTDNjmg06QZwKyrMAPvOvldJstt70UhmRmlkMDPvFagP2wyfOZPxpM5Ur900+w7+kc93D9OH38Dlt",
-	"ECHPzJiOHKBKenAETPf5lsOmRDqzCI6mzbUemLKYylgRuKGB56RIaMHU4flLTjqdo+7JSe9g/2i/c3LS",
-	"9f0l5WfrHRrmpziu8Gv4OCKV2pBN9Ad9qABT/8hTfcAFZstHoB7066o3W8EORUwHj/TCXfhe4Pw7hjba",
-	"SrOyEAibmpBL2pIFULLsqkVSMsuMsWhIRzdP5GxWYepdpVHL3tUE0ELb5JJ91GnU+pwqc5xzBcVIhMUH",
-	"ppVgXKn6ZC4vJWNI5y7JW8WUreN985/D8B1lk0/u2kNQSQJ3XQVil7m8oYkRxJurXAe8zFXXCWzVrCJw",
-	"AJbRyDSVFZy3YfdGPjSxMg9i/AAeCltaLx8c1QOv3PAgZ0IICs6Qr6ucOpKebwcBk8ImgiBjopMEXFRG",
-	"f2AmFJ0xneKsICsGVsMZYKh0Lu2V5m29Qxmt/A3504Ilq7QMS/DSE7tSZuX5iIE9TaL4zwDU4kB5nOEG",
-	"zyCAfllJEeXmQ0vZV1OZ6EET/4ilmFgfhFzovhz3EyombFBIBqiB9dkA3OcOKm76Q3mJ/Pni1Utin9tM",
-	"/JNO9wHhwobfGDY/svwHFnszBz8ivzETCvQAMNcY/TKmaloyIkKAzjrbIJJrF15QHuZXW5UxfxEzOFqH",
-	"ibzBwMv0YrzAKkmskdUvyhIcvR/tbHlVjlCg+zW/mw1/mhveaLDGo1kP9p+wTsyVWNwIuRTBZZqzFFSV",
-	"uyGQ/eQw4QGlSM4RPciM2AEePyIDXNqDph9wlDA6QkBoRWBXYI6LIiOXspJBAMl5o9nARoLkfkdF9Go8",
-	"vk9otBkTQp6DwDNLz1W9tuZ/aWPA8iJWSM1q8YSsLe7G2vF/90fZZqYoM2NyPHa2qGLOFf4c2nb5D8Pw",
-	"ln6dhCkFECs5Hmeg9qd5lKolBaO8AKugX88A6mo1XQKoLYbuRyjMYHYIV1fCFVzDSnXk7BwMG3nsq/yy",
-	"hm77QFGj2YC+spIH2Fn2t2JQTPmD2drgIwvvA0ZjPa2oUsTUIsbLFpknchhQF1QFLJnD3ZA3OcwNebNe",
-	"97RNhmby/GnoNHj79vypOV+NWBhRIQUf0Ricn21yHikyoxFz7l1bmMLsVzlOYaaPrHHo4LD3oGia63RP",
-	"TqK90WGrO+7R1tFoj7VOhofd1gHrjPfo0agb9Xo5e92vmxl122x8Lyfn4rlMZneUZ16BPKeuvDpb6Cnp",
-	"tTtZ8TjgazlUBpLRg0FPZ7ZqBgprW8omcLzuGD/BUpTFjH4RVE0SKnS/+uZmuPuVggtcm7ygKzJkXhy+",
-	"ByZXzmnIOvlN4l1ATt5m8/TIQRHZcUDyCuLvqV9gDheKJdX156o8AI/A8G9jqrlmRM3NvYAmcoEJ9dav",
-	"jQdEu97gv2v2FzMv3AjXJM+ApNlOefKETU1q0e+Evb/JLblNNtULlkzY/XRqiEXIVy6bSGaUrYA3Q2gZ",
-	"5qhf1v8LylsuYTyZAYQZWVEs8JVgfrlAzwBWrLpZsOtA9tKGfltMdVofpekwZIK1i4grXbRNdOyWGGd3",
-	"KBpDeT3Sc1rjqQoujKt++CaX1Z2BBOdi2Rnz492qziQsMjf8HUc/Lm0IFgD0mJm0htUlXWFOaBYqjdhM",
-	"ggzeO1KuB6VSInbP+fhDGbjujkp1FBKPMhhgLjKDp83HYWUKc4lOaMH7tSMEubaI6Aoh0dfVe3Ab0q3h",
-	"ptvZaxHh8ns76DXGBV9T02Gn7uNCIoarSwguWLJMyeE6UOHnUVop1ALBoYcWw6mETbfelUN6Y4mJBZ82",
-	"9QmXPw0jkqYCPi3hR4Xl0tdUrADhUI7T0nKJ5yVHFvNEPXA2ibT8Y8TUjYcVvdYXXuUBT8fhvD2VEf2l",
-	"gUDQ7o2rS4CbO5SFkXqPak35BWfT9ofITst1+SKLKwLSChHTqLZVPmoT2/EtwC2I7j6YwlL0RpYSkGNT",
-	"rpuaNQuoG+XVyj5a1/wqhRPL8MmN5Epk7CHypaHbVBBNh7CXIeYQfVRt8oNZBSMam6eqifHsY8Yi1SRv",
-	"/9jpHB80r8TbP/Y6vWP4Fv55YrNV4Y3OGYbtoSpClNFJxchmsrJkxgWN0XpryxE+KpbFMpN2w+aaDFca",
-	"rudXwvyr4BQpW2aPfxeW2RcOrCwQnW8efeW8J+hvWsyzuja+DU3OmaD84WSuW1KpVrfXGZrVtXky2w5u",
-	"YC/Z8j5Jsc18SiyI0YFYxPEA7LfuyPmdp8nWRpWkWB8heOP8bd3oa4DPeUooiaXZ4nOaoPDQZCaVJof7",
-	"OexOJ0VchJ89FZSt0zaP6Qq9r7jhKYnkjHJxJbDJmFGliV5KEtMhi1UTjAGYSDtoWy/ZoE3eBW0HgHSJ",
-	"5UpBzgg+khEa68jL5395koUlINLalchARY1wGU3Z6MYV8N5t3KfDqUtXxtVV+/05v37/Uly//+HD9fsz",
-	"ev3++/gafnsaXVdYJ34/waM+ekxpIR4TLUm3d1xaWkTIux9QTUQpxYopcNMwL5gTmSZ4J7Er5UrYpfKk",
-	"SZRMk19cgQvnFDL3Zkpu2GooaYINSWWWEIkZWK2IG5lXL55RtYKsg4XZV3iUjRfKhaPDXjKbRQpIlAFM",
-	"/yuRjtHqi1OZaGKXgS2s7hAgskMzTQWiw1HExpMp5gD9tGSJXi14MVIgbLYqSvrj3Uv6XKWjoDBKM4Qx",
-	"AAA+qMiruUPRX5frEiyahFQpL0GvXI/LAW+Tjo1dGEDewCBVH2eMplVNuXKJOTQunj67qr1kiyt9qMoj",
-	"fu3l0ZRSpCtzHF1+Yx3BNfGQQfBeWyg+PN1JIm2cyMn+wdGD7WoV2h7WhQxemokBa8McP8iFDZKXgLmJ",
-	"O8zsbAzRydBryoGiB8HcPRiTqotVclFfpYCvjSKJvfCyQvZWOdLK9lQJeWCfO2XRwzyAcL9YToo2wv2i",
-	"iLhLNOVrs2msMNbJgqVZbkSZ7h1fvPhKElPrFCib+ao83Jf5im/4GjELqR6K+uDkxFvL+53gaq7I+/Rj",
-	"O0Oray1AxIYpoIOHtnX1cJBaWEpDqwE0Wt91OODUIeClVU3Tip3pCguKIW9rBplmh4PzNIwZ4eB8GnOc",
-	"9bRcG+97FRYo73PRtyWa4c8ZVyMpxnyySNwbQmYRF5T35QeWxJJG7vE8kVqOZIx/GeWV4j+VpnHajeYz",
-	"Jhe6UJrMN+j3IbTD+kIbzUY07A8XaoX/Wgj6gfIYdkOzESWUC9TfQYXsg2aah95If3NZhX3EH45wfoc8",
-	"iuAxhsL05Xhs5EbEZnOpmRitDGPmiZwYXb7wZMbVjOrRFILPsEM/Wi1z+3m/+t/fsJX3JA3b82PZbCWW",
-	"9O+EijQ3Eup/0WjGMYIvNquVRX27gCDhS09l1M9HwmXctUw0P4yN+m//7S8EIcE80Nfe1Pu/zRH/3ML2",
-	"9SGWjiYTW7hpJAV6w/ppPTpbEd0vC5dQzfoQ44Z/ypgVSLaZxxFP9MrmqrDELQqvql1qPh7FUtngvhtm",
-	"hrNQzMb3zahY9W1JEOX/htd5BaF/dKGnZupGFGlaCLWYz2WiWdSfsYhTF2QIs0LzQ1wyetOvDVp4DUwI",
-	"X8m9cvDLIr5+7EruVedHg0YuVhsc8LO5fmJf/gWcUELpZAGZaGoz2s79L6DYHRrZNvv6e/c2go9Hi5He",
-	"7MPX9uVbr3ThZykFD4Uesxrs5WJ6WSVKtKEuYrYh697AqxsXYcePvALsUF95k28uzZsle+3OfXYrLDLr",
-	"EDuAHR5KyHo6f7AvBz1OGZ6BdxLjvrC8cMy/m/k4v8VCPqiZ29xqDmrrWCa/mRTzwCYN+0LAsOzGmQX7",
-	"gqo14yKCpJiVXCRQ2wXTYerNzfu/C3NzQU6Fcx7sU7w9Q6l+h01AJ+bHx09ek/0jMCymPgjD2DlLpnQO",
-	"OaTQpLUTJmzCpWiTd1nN2qZrGMwpXKA5z0tQcg2X8gS63XxJhDJu46dec+/269b7s9aP1/jD3u2DP9kf",
-	"PvVuH/yphjMbRYXYFIiz8/YdaxZxG8yxTbxGTf0f2MenZIAeRBvRbw7qrxSaSB9Z1OlmocDygCrFlaZC",
-	"+2VtwG85TYsX2bjes3MiE/MHltnJJwOg6xID94zC7ZpdH4tsK3nUQam5I7KuTPAStviQoZGwZoLsHFZc",
-	"N62PG9XFtAaa8JIxaQYp6BAjzbFKEwsONOZod9nIBJBfc4V84l7ZDHC3yjZW6d3JmVVoy5HSzPhZN3Op",
-	"JhSYObcaAeQ2w5Ta1M3zBRxHb5yOVIC7B+eE9rTpsTR3C0WGTPEInkmsI0wxln9KVU3enpFAZjeXa8Zu",
-	"xq+9X59f9UYuqxEyrbmYqPtWBSvfWiDd1WYShTNcEXLH7PpCrutubju/xevINheAu6rypdoiyLHrEGDi",
-	"jH5sDVfa0ATnZrZuKqyIA7jMZBlwWJIpvQGhRkhXVs1/RAYx/8AGeQXFVvTHolCPyCBh2hCbNWq+AYDq",
-	"tLkhuxJeJ+Ua+kBWo9mIMX/INllzcb+0XE2L0zTGCWciAlNIuHZ5quTnMtSzrwRb6ASsRyA+YjBozame",
-	"Ms1HNaT8UAWWCKAPFuLaVja0R6nz46H/JXVagMOCCwv4jS8rsmQJg6SiDWoOrq+R+hqnYVfF6uys2iJ1",
-	"bo7R7QSTmsIE3kE9hDA09lEXwixti19ZbFaRjxysua10D38H15VQrbzXC+2wsLebRrM3ckmgiIXtwVUT",
-	"p6u7tCBIgI0ZDSJvbI1kXTG6QqzftgVTMPZsl7F+dwunK6r5+HNISXyTtlsdKm5j/KYstuHuTpgt5kb4",
-	"VWVMv2E0Wq0BYYEqQ4M2OcOtBmFHSw8v3lVeaPpQdael0O2NUOkgyvZKZJHqXIfA0X9ZMJc1EmmLzIPS",
-	"PNwLEG8LEBaY018K3y6LF98c384W2N96c+PnRDv4gkIRze1r/ZdyvtcV3M99Xpqlb5nFpFVMGY3hK4Xw",
-	"8tAeRMpApYI5/WnBHpEhm3ChLHqGSnR/0P6lcyTfMCOg71Wsyp0eWpIhcxWgUh2wNFlGIerPK6M8ctCn",
-	"VidAI3666rcK8eiujUzJExaee8X0WvGqmB60yRNzfhZAWQHZCoOoQPeBwkIWkjitpATrBYRrIOUqK8Ff",
-	"G0BkX9tWmCimNwd0sn0F+VVhwqMaovNt0oa5PUSy7QrFgUPGN9lN4NQBFBnwwg7gipIWv05PRpVPMQCH",
-	"bUgkXoTTgh1ZrrQVkpW3dimvOIUt8AsGDq7bDrhanRphPIBjVrlS402nxSoYh3c8qeaVSL801y42IHLO",
-	"BL6IdzSvGRpFKt9WQjVTmdl6QPnArqumLS1lm4IwAEXOzq9E1jkyXTlyzYtYm1XnCnF4NisRNbO1Cjyw",
-	"s9IksZQ3ysHe4OSaHiz+tuPINIRAbbhgiyOpQa4h9yv52u/sQZMMpOhj/ZVBhs9YQXb+JupPVOrMttx3",
-	"ySnAFheopsDdjHQ0mo204+rlpTZdXxubTnHV5mxKWATO2U8L9qVmYyH4TwtmH+tkwQxxjCaj6RtA4QhF",
-	"2DmUmSS7eDlsLj2aMoTLNE0EFO2ca3tH3kkP+WZJFewMFqUJR45ChEkBk0W7GvbznTeOXP7X2EjCNIcy",
-	"v0pyeL6QnBmsOL/L/J40FxcHaTp9RKiP/5UlIW+cZ6gEn89ZhdrrAuXtbnRPS2x22x4igFNOvrMe5JjR",
-	"D0y5++NV43/+7/+7amy8vi/ZR33BJrMSuPteyDGwmcsd08Y9l/vOky3tUsxqzvu5qjUhd3kL7P2ZFETA",
-	"NzJsN4PNUIqm0m5Cb2u2wwmK+SxTR4zn/09D8+zaXJtvesGE5mHcR2cBTClVcmFzcVOAE5mCF2V2QMEm",
-	"1P5IxSQJX6IuUJmvEClDNqHCVVWL5aTFBRykFmOADFfu/sLFBJQIvA2sE6EbRwdBeYiwDxYtChjm4l1L",
-	"0kJXoxFTlh4b/69uVDhqFcP51M6jdJiIFFmIGHJ4bGIMcItFNvelfacQqHlVlS+9lMlNmiIMWD445lhO",
-	"JpBckZUm6XX22p12t7vX7jzs7ae4OUbTXQUii8sIi1Tp/kLtPqjJLR40GYPJhX10NXacBgRXCJuakTQt",
-	"F2GszbS6FazadiomUG0OL/BKfmG2QJQWfh0twGDc63S8jJda5oWqyISih3IRQTnm5hZmbjCwFrLdERQo",
-	"fCLezv+dSl4XXazxylLbJmdkyeK4heGtNk/JfNZM72AyyZR93KdmFqz9Yr+zR4pBpYPSBe06hFCfxQef",
-	"vi9e4LYCjbkweh2e/k/gGhI+MGZUrNzdCv1eU5awNrkEP3WaD6WElD+zCF06hFoftxTxKohLjXcxa+Ld",
-	"bOMDkcGzFxzmzl2UuXuNtovV4NMk99um6ez+fZ7FcTb0gTnsceLnTERcTAbQ04wLtqvh1XWGB6nZOkaw",
-	"rOQCQUBwQnZOgG23bYsjK8Un4jN0UzVOIYcyWn2lyvrUDIMbPJqa+ZWW8QRXQcWmSNZZr8ByMLA6PSgM",
-	"WJ3aVT97VFkTUxD+S8O0D5nZAkihnbW7G8juFmL0eeBarPWmvaXBDiZtewR2X0t3UU51Vr0LYHiFAfzM",
-	"KpNGFYHyGe6ik6XxFw7Az6FWCknGiwQL++ICHlFhdBB7d/GLiuvwQNBGb6QOqj6qVGyht7++wnpSAXWA",
-	"VH2l0uz19G6N7APs0XvXgA+UnVmzRGwejKE7p1iF1sElnWwEdxAu8kWeuKRmjB7IsJPWR3Yd/OqBXeFK",
-	"Qu8gj3q4sse19brLRGcG3ELRvI0v/nRdPFnY3nfJaCiBlUwSuZinED82aM9ThNyRu7M76qbXN6wd2ufR",
-	"BrYQOnsBb58/BevOJgEJ5iNXGOazpFOk6O8ygX+7WqiFzIrQHcfCY3ocuFsmRJ4hdaiQXq6/R+PGi9HO",
-	"VI3xqXoxVtfO0SgQsYig/L3VCvQtd3XFv2k2XBtq5wzb5BytOPBYSE2+u3zxfSDeGzIl15iCsvBuMOaj",
-	"6aCiJEwYl2nKkOb22pjbNSeOi+QyVAdXNZrhAzzzsifg/s6lsGCtDOtjZkdKSSmdbVTS54VNzLda967w",
-	"uzKwOk/64sSkcreMTxdMXcuuDPfHptva+mimoT/mLI7UHe5KGXKSqihpjS0TbLnEET1lswJP8mVn2zX4",
-	"lykm3R3pZUlQ8JvTPgMdHLvz30Hm2ULNedRBzLWgOn3NwRB6rp7M77qcShLLiUsdmikWf2DWr7mxE6hQ",
-	"X3296+Sp98FtLt37LkemaemZ/TS4K95lG8BaFFmsmDXGbLARphQqicG5C2ugbuohmCS7Au3cXZmugxFE",
-	"W2LsChTBpSRh83jVTJOKbIKRTd1xw1oIzWNIw4H7SZYw/1kSZEOlKTxSMrN8SoyhpKbgCMScS4AwQhOC",
-	"+aYlx+PQVK6vPVK2Foan1VGWxdxtxqdCDZDrUEmWrVi1qcYL1mznQN69LoqFq31POY0iFgEumb97BGtm",
-	"qCYllzsa/VgyYVHfQWTvtp696Qs7gJpLzfQYV2Hk7jLfl/Ru0LvzhMsEVtHdRNlr9115XN/JJVkkgKOK",
-	"CyG85KtRmZWMP3ymTHjXeHDFAiwUPEa7JCI7DHxrax/k0m7oegsizrmiuEotrxurPbV83DI6wN7pNxye",
-	"eTust5iGdquumLvRjoyOjM7up3Dai9ouNM40QGL9NF3Cq5/v1p67oOfjnzKZ+fmDKqxNcknBvdOH4Prd",
-	"jPMC4vSXJS3FSH/TnXUfUzzXvlKoq5x6xaiyvOgUZZCJKAym7dbOlXBV8KC5VPPBVGPpUgecKdyTUlfV",
-	"8PVhQHOMJfEH7YWauCufH4dSZVspH8nV99KneY363xC8mGyEXdzt/C7QJEp3meqAiWxJuyAJ4UenWh+y",
-	"2/UYqMHHRr66NyIeNf2L0FswqRE6k2KSD3S9ElmAsIjSN1Kno9eoVedKKBP1YMn/0frX9R9rOPLaU6Uq",
-	"NSKa8aRNMHrCxkYMBGRj5qIFYonAWDZNc8onU3BMTFgQZcFRUhXaaiO1RrZAd+aaMn/NqAi48u1hUJ+o",
-	"lU0zxQgr/ArgdMIGtXkGK7mZVHc4lJV3E6sQZce1U6t+5UoUZTt3ruyEZW+1cK3KcHYVfSzvMzNfWhNw",
-	"jkh06FxvZIq16RYxy6pX0GU4arPs2KoT5In/F3pXFgkKgIgnbOSyW2wcR5s8K0vkKxEUyQVZ+yXDRSBD",
-	"33E9feGhkNzlrtW4bX66E6BJTLV338VD0momWYYN4n3LODKvgoHmUQoS3u10rBR1P5AX/LGPPLGRj6QC",
-	"46QUpRsupxBCFykH6qTXdIc6nK/XBBMwY895XFHzWPMZQwzbvb29kweALn35JAsXZGTFaELg7M45Woyq",
-	"1DJfF4z/B3moojy8/Ne9ztVV9Kl3+8/e+27r5Nr+8X7P/nvv9kHr/2fv35fbONZ7YfhWenOvKpLKECIp",
-	"ybbAcuWjdfBibEuKSEXZEbQ5TUwDmMVBN9b0QBAi66v89V7AexG5sFzJW/0cunuAwYkHydZiqrIsDubQ",
-	"x6ef4++3sw8//X7wbn/v8H34+93Bobvn9wfv9g/e757tuP+4vw/f7e89eL/bfre/98hd8P/Y6XRa7qUH",
-	"yePPu/+88x+/v/unvfcLH9tdsHpZm54buzdnTxLBA0f1MOqj7FZODc4/ip7b+iBnRZb3CSEnRmk/3D/8",
-	"bu/gYO/w8Gz/cfvBfnt/v3Vw+ODho+/+o4bYvmCkD7+vj/T3tZF2HX/4+eYGk8byu8//0TxOZd6IIBUj",
-	"lES0LFH1Qn1jD6RGXNCFBy4ZJ1zITnZJrm2lZMaZvQiCNH/uFksxwBqguJowwFpfCJwr9k1t4pGKmY/n",
-	"dAXIPnCaj1MT3CkThGMTQPSK3BYbJ+MvrVzyN0ZOlpkZkH06JifkNK+gsYVxE9yVVl09U+LRCpHrh5oa",
-	"F62UuJNJWJ/JMmroNydPBnI1VWFVjpsLadOxVe4NqZulzLZEmmeMYzaQgIxBufwcDG+J3xQDwVNU39nm",
-	"Wg5VJryLiQlpG8rv18/NWHby1ry0rAxj1vhA2uAm8FAB7F8Bq19ma8/wE3hp4wGLAYTZOpiqzPt9PgIZ",
-	"S8aOL4Z5tReKu2YSIuu/p8JWpqS6yLj1AI7DpHHhbmkRaFJIjUY9kzYZStAHr7zTCWuJfLNtmn/16jQ/",
-	"zONbqEfMYAod7D/84dH338HCfSor2aD49kSayUruUU4gE+jjX7jmsJC9Jfy9iNILIHsQGzVDZVmxSAFo",
-	"PiUXED8x1jhEyq92kykGpIOS1cqD9UpG3yZxYeW0EVZi42TQGwTth808kCOqWFwIqb6OqN0YmV7aS8gO",
-	"78tcx6j0TSfj50YhthAXMvW/peHEFadPf1lE7dcgKWADb1uRZ6gR1CpNJcg5Fh2ucwk6xiY5QZwyzH8T",
-	"MfOKkRyqSma0zJciYnAnf+MHoPSirOwq3tJ1pdibkzP1sXoly5lKvoNlRb0LCzlq/mRfgZLUUg2Q3NBt",
-	"wICC2VRAvz6WZc5A4lvRyPI4vV+2rp4Mxvqy2cjuleSjCUtr24o3J36VUCaxeCa7A+E+AecLFl9G52B4",
-	"HIIcdgH2DK+G9axSEpKf32+UdVE0ydUzLtTyuV9sYG4MlQoCtZlA7+1gSnEmDN6gkL2mPOrFiDUbotvk",
-	"jQ41qG4hd3lccjzDZbq68I4ePNnci7X2fA5nJMMGi2dOqGzy3SWafYwZBZKoMqN5tKJ1phaZD9apJjVF",
-	"FhAAwyS5RRZBtjUkFK4scAAJMF/gkOB/92ylRluYmLjHv8AfuNHoDwUVyIBlwk/gsq3/tUW7xwm+CwPv",
-	"ipUd/tOzDszoKmtWXSyVhfFCakbWudRmomtH5Y2wcSO37JUT/64BcjUzRtT25lHyx2STB4skZn0omlNW",
-	"b5pPfPU6dudgDVHCtWvdMp2Zm6MRCYuvURR4Ic9a9zTi5L01jqovpO56TxAquFzwTB1GfReYl9bQeusQ",
-	"rBnagBVWl4YmNBpQa0rsNxBUPlNyeNUSY4omUWK403rmsBptJae2BsE5zHX86oN5SPC4xmJVlUAlL1Ht",
-	"9jCdX6xmYIOh3qz4o9HmwcmiKOINTBe6OW9iwq6bsD4/xUoDJdWCXPR6YDOuBQplZ+N8hoVxRmS6P2Nn",
-	"6P7eY7nXe//ph897/t8P1/j3weHnBUSyRbH1vjH/vHHGVlbLz1H5ziZMbz2J89GdqgNQlwrMEMPEe4gI",
-	"Y5jJtzIUtwMH2EwhcHDTuTXhg/Jxsx/s+8UAMKqrvWOhG1zotFB+bbW3hnL0Dsf0PYF2zyR5r5ve4BMV",
-	"GLk3xa2Utq6TadA04Vf3jc9lMi7MSsS6CqGVwpkujLkU9a6HwBlX9YneuBqXqBDfeizt8N13e4/f/364",
-	"zwG0P3RYrWker5el2ZB04IMI80dWlAzjsy5vt/hyk8yLkN25LGHzTySVV52v9qpIo+AniOpUEXN0YCZr",
-	"nbMzp2qWnfNqWp3pm3zFU3i+JvcPeA5fJ2TpDsiN5uImJbm9E+VfSZRvKvf+FPvA57jZZdB/V7ecuJh5",
-	"A9zPRVl4C5z0IKjf2KsSDtTMIB0Qsm7AEPJUusvB80mc5lbwAw0ugE08r2Z1mQJgHS85+K4FsV23LAmK",
-	"9mZGtJ7Avp4jm/pSqw59v5CgiJrrGgpV5hBJG9tls0gg4rnC2oSWSGFYUiELa+jYtGEkAtn5zcw38eyu",
-	"mnIahld0N8293Xgcz+CpBZm07rfAcB9sx4CzDgwz2kywKk4jzp4ocotpyUVBQZXhRunABF2zRvPfvP51",
-	"wcK3y/PCfE6EuQSjcTxisB7izoGckV5UguLnuTuuoA6TDmX/JDL4KSTLp7haR0NkCZ6F/G/ybkmLaeDm",
-	"UukjTCwgZeFSA6i3Ff+pStMUNOzK7kARbXSTmEeIRij6hdnh9m07c7k7WI/mJ+b5aaR0J3KO3OhVLSEM",
-	"iUSgsx5wSHW3GGe4U67fFKLLW2NAbuZ7vh9r9pxq2PxjN9GKZsZAak/T7DQetrYxNzccm1dDjPRwkevm",
-	"dm10xM3lADAoI7ylqZskKhbl8oMvDaA7fBQBoHOXEHBfLWb15Y87rsqA2h6QLsw0KqyBw5DPrJuHIsBE",
-	"GY4G+1NV9xtqgLM8q7dmVbh54cuR4KJUXeUuCI5WifThwX4K7lGUz5xBhrFViOU8Epmc2gWtq2H495Ex",
-	"2j1b51mKshTwt1sqoqz3YQAsEa4f8zW+URxqgw25qYrUXGt0VUXGqm6pqvObBueL7PKo/U6dAcUOsS1D",
-	"oQa2IljeOZzYs8sDhlgSTLTXwNbXu2ZritcWJpurSHOCE4H2sNFhuvzsbwYARh87DmmP89lVPm2TJK7k",
-	"iWgogMvGJWTzng8X4OcWBgDNSYPLtRjmRZFb1TWzUH5zR+yD79Y65zE3Y2Gcu9tVo8qJqwAK6jS8diyg",
-	"hnIKgZau0Vp1PVcyAS9irikgx/iqZqoW4zRUeIzoEM5+PaV9niCFd6TDuv+BIQGWzFJhoRdgcFOJnvjr",
-	"2dmrI6ZVQABV3GIMde6e7MbUzvWqPkRkldXYdjQQ9gOXblEXjdSzGId5K9nKSCnh3rhlVyAK/1CZcQVB",
-	"b2wyLoTKdE1AgWyumEPqywVRZFxp25YIMhOiwlxH9VrFcMmz3fxlyEYGJZeyyfj2bSvcCQzGBlK9zQxu",
-	"qQi+RqtWE5bmfBFEJcsrSA67oLLxzM/vbNPrTQVQ8S5lSS0ezMePH8cjub9aiaUJrXUsqQmCJYLnKUmS",
-	"ZsmDy90gLM1ETt1GdN3w3oyTCjKCqbqB6YD28iwl+zectwuZsc5BaW6WVqZXBTQU28AltmIlNttg18md",
-	"uiWkFxSLCGOBztLxqBHMgwpkN9JLtPpYnfNo33Trc5wYyItN2EuvZFnkylbNwDVxH5azysEC3LaBXY5c",
-	"/bgweyrS3Yhmx330Bvnm1vWTz2ynyGG+MOWM++bugAOHt0/LdWI2Bv9dvWztwVzZ2vn7TwfJg/3PnU4r",
-	"/rOxVI0+dL7eAmpSgqI3JJz+FpA7aht7JUVM89gtqShk9QfWXpUXBcUUsfCgtp0IAIUtG2ROlTbssZhs",
-	"xteee0cdmSsLjtKZhr/NqwEpcvYKlioJ4vnqaRm9c2H1NN9Ur5FeO2Ixo4duWALtW7hWCbSfPl8Ezc+3",
-	"aqO6BKZloeUO5WpAQ5HbqpSVKe1C3LpbpumcsdAWkMuF0XDKYVuk1SDXKcL1T+IETbfGJ1EwPRFpD9KV",
-	"wAybDIwzuBGZPgtgsd6LCBnmEdhPnV1vkANAwbhGQzDXFSQeXZzzfMs8ooSBZSEeDFiFNyvpITC9YfOg",
-	"rhCA+KIaQW66mnfVrt3C/Q25T+eav0TSnoKN3pScrdWELfg4bMU1gU7eDsxEs13fbUhqH5XqQ27G9g/l",
-	"iGgFB8lKSTig4Zkdb3o8aezhktE+m44W1d+ujhS1xFvP1uGMoKJwvyfYZcyQMj1Kny5VoaRV9TD1XPr9",
-	"dKT8FwN5FvGZtuiovlXtI6rzXg+EPPLILHBGzywIVAQupiJ99fL0LF0FWfq41p1BVY3sP7fv399xPdnf",
-	"e/ye/9Hae3+Pr+3+8++dzjtKMWi//6dO5/3uThsSO9zF95/2k4efd/955z6kR95bgBngF1uzTHVd6rlO",
-	"hf6BJC/yi1JCb53We1pJnckyE2+ZdxWS6eaOvBkKhkf1pJbJwKru+bvjvf/AHv7T/fefHj74/GNDu3Ev",
-	"jcu8mp66XYPL+0LJUpXH42oQ/nrOou9f3p7N1WtjxCSQ2YGvAWZM3JfjanC/MP2cSHeiq0Q1lybigyxy",
-	"dEKnvBXd/eTMSoigB/w7hNHW0UgIDIx6LXHMVCN8spiR8nClDMrEzVPwzotxBW4h/yPT82UGsJ07+mUZ",
-	"U8bupPby/H/+67/T3Xr/RvnepZpaX25NyU4DgPtC033bivTjnu2akUrFhbJ5RsXspSkIvg2EFjiQYbjD",
-	"VLlF7BaY0T8B7e3L3ooCVKrjZcwxZudNWIPOs5DZUwMirDCBGNs3Q+ZLg9ASUGKjph0dugn9ihmBW+JU",
-	"KfHOLSClq7wLY/B+pxwXysLMh6u72Pvc9WKgZAY9x3KCrX/fe6n3sNN7L3thROQo/0VNIZyOoh6R968L",
-	"pxbRu/HSb/APyWGduJFAjtTHUWFKVdq2UNqJ8KkZl0LtDWVeeJoZKpQdW1WC07MlEE3BTYlb4XTQ2UpO",
-	"OxoJ+2C8YYAp5ZIWjZ3l8B7ID+qoloCTqS6sMzrwK9FXFWGW9wozwSM+4rOznjoZyd9Yr62r4IE4mUgL",
-	"8S7USMOPUM5Mv5HzqE447sl/3pTFVnsrEhO1dAZ3+RCN93V4j6J9SZle9z/5hKvP9/ElezhxaRJIq1F2",
-	"mBoXi5CF0Span38fO6vOL0986JxZe+qL87PrRK57pqmxdjwambKC4CpBESJbEm43K9TwQmXtCIAepJmH",
-	"GeS6csrKUEPCzNLi+EQAiRSTWjFivRgqCVgqCY2UkwXuHyDn/vf/Fs9BObeVGll35aBVE9ROIxuPUjGU",
-	"l7WVlzQJea73pvv8Tml19KGTDFQOj+1wCgvWQ+b/CQKhLX4CASg64/39B124C/6pUkJ6gtWEA9ZF9/uD",
-	"1sykexb3YGEtXhSM1pEiv3tl0Kh62BLpz88WPCPzPfYNp57oPUQkYFR/MhlrMf9y+vIFZrI+30N0UDjX",
-	"DSOyzJTOOwPMdMdDcMbJobIgBqZ+n4vvHopf8p8SghYg1VGrSQRFyeT1bk030uADDps4OPzBvQpjNnC8",
-	"2gprwXu5e2RgJm7Ayd3HFZtUSmN6MVqETcB2hcDWkChPNePLJKHxCOmGC3bqS9lcDwks5/TpL6gO/Wzg",
-	"Nqd2n8IG4iM2M3SYERMDWsk5RfYvVGEmyJgnSlWhrjVCQLqYlJ+4XGHQlc54K9SPLXdxT9y7dyxGqrRG",
-	"37sHZ6VcT+NJFuo0R42aEG0eppFt8bdJMoSPr6+UIKGB02/SYOWAKsa/4Bx9cJb47Aeh+XkVyPzv3UNk",
-	"JLjIjXCDmdZP69S/6aI0EwvQXinQH56acdlVKXfF623XEOClUmKY63FFettxfD5D66ilwaZYInjcaCZC",
-	"47LXQoo3r3+lczhuKpwOkOMn4GDo6JEs5VBVCkh/u3JsVb3Loiu1Uzhhh6CyY4/c+KOwqh9EEUYq7VaP",
-	"Agx9vHePeLFt6949cczU14gFBOofKrNM4Tm/ZGEHMt0ziWhxXL9A3jhozdiqdkc3rtoKzgXyWNWXsBjJ",
-	"vGwJnxXjQ8UTZ/0Y6yxXPhJAuaLG9WWug/hxZnGro18yZDW8Ge90q+hCKe3alyXEkKmiiC4s15h+eyd9",
-	"uH+AT5+XamxVutsSp0ZcKjWqAUS5O0DIdjTyIVTyAuBFR6VxA6mssANwW/C7Ez98Y52Bh7sw3UsYFshH",
-	"xDk2pcrifopcg8oNubZ1GWLGVTrXgyM6mfBspmWQQtKp5aZG6iH42Yg0mtbOa6dC4sLxJsAOECgjds2u",
-	"sAonMS8FuIkob14AuS/eaz01MQgA5CaGJ+mQni3C1abqaKcY2wjE/GNuMeQzNeN2xMcp0of7D9PEIzsW",
-	"+aVCotOQiIqbFCMAZly1xDNUDtjuwtMTNSCkh65orcpKFEraCrkene2HVrAgP9EQCFkZyKeJghkqTzGP",
-	"MydIaKM9zhaNM8sdHGonK3OnQmfKnV9uimLlGkjGwFyTdsb8clPgdS5yjDndHC9tW6KKRlj3YsqLAHqG",
-	"xkMBZKdtVp/qIxSZcWQ9uqaihScj2zXwgvCPMV0xFNMeiVTqaQraAnzqUk0TkWqjVYproKPhzIDcCT7Q",
-	"B6bIUNLwcnYnNtom1iMogQSP+Je8Ry1ufiRicovE2J7hOuVp6VYMYOB1bDdFb73LcdakTWhMnBYju1Ww",
-	"HPwU+Re1587CIBI7eqH1XUcoxwPH39CH8puwpekF6FIHz1+JpQ2JHyy6gBF9WXV0ANmEbeY2eCKKfAhh",
-	"G51xYjZhvPHj4DxeICPAUSK8WZxnLPUQdq+jWYtwpyRB8fGrIFm+dh7Rss4tnY0JEkG4UZ/MznOCIzI/",
-	"uy95YVv/UBo8J2nAb8/LsOfR98KU6kibBE2Ao2Jf5Br8U+f+gE93Wx19GrOLxBCmZM371CY/3zwckIOq",
-	"KrGTvnpzJu670bT3PxE3wuf7/Kp0N7Z4UJge4SqKWMtwR+CdE6IWcWcNVaIA9kh9MYGUqBucKEgz0wLl",
-	"CReC6YXfCSwQxy2YpaDPk3dDWZr9tEXjxbzafifT7gOdCPYbimuqrnESQ1cQdMpD8vG2FX8z41LLwlcH",
-	"AkoSQvzi2A5J/SBUsiDc8KAoc2fp0OlYxc56SEDQYCF4Wha3w90LSfChPz9l4wDpl3Pdd3+vbR/K0llH",
-	"fzNONTMlsHHIqa2XYdRQRVkF8XPGgJf80egD9v6nOqs0q8kUe4TF0BI/mWqAqham5u2BGkzhip3U2Xz3",
-	"4a89enqXj1OAiHTCu6NjZlAwamHZSZG6IU3bblB+pxDf78I9Jn4H14OTtr939O97e3v+/92tKVKei99F",
-	"GgjS3Z9nMwFDn4PE+HPw+L2dsYZTZ/eee8VTVVSy9op5iLe2gCgslrdgGwCmCtrw2v3Lv+BJoWSJe2pq",
-	"xrjYIWiG1jJYyTi3wnxwEg1fl8FR55pjtKq1RumsHU86JD0YYmFOGb40NEtmU2qWzKazb0LJnJWyB/wV",
-	"Hp6TnEP2ErO6+YQ1NZIY/gYhhbqPPId/NrZ3Br8OHu5o0OrcC1DUcukuHklg5KLcpwR0nyKAySVHArlp",
-	"qnmue2cOkUcL3j8uyc7i5nZ0oL8PhkPXZO44eiUtzkctFOcmMDOgcV5qM2E1WNmx28xBFuGLL9yxQUuT",
-	"DO48mw0ygFYOTYBtAViqbuoTP3WgFvMQU+FU26fCgurPFD2AlyDHDJOQAgRSO0X1LAk9hSh1jgvmV2mr",
-	"PZiwvZOnhOiaVz7oEY0vhQglxB45NRdqswYKELxlUSBuvXg7MHAWMKojpCkX0CE6cw9BLcdVhfHayozc",
-	"9Cyw9CPjD7/sPgty2VRqZjv0IQDPugKgZeMGc1YyZP0woxHtWpBRmmqTgRrHaWaHD8UAzIwwuEpnR2Gw",
-	"Oedk4NQZ2MgI10VVaYBlx2Z2XijdVWQsmSF45UAG4iMolg4esWOHcvxigx0UpbZ4GN3DoWBk8kEbsjuG",
-	"ZG767l+l7rsXjEf37gVzyY11NGZtztvzYiTgudL55p3Zhd8qLXGGswbcN11ZFMGuX3qudKXuqgJntFTe",
-	"mUYbqw+EgqUZ9weJGBl46xqH1cwJ+9RJNNQ4mLsSfDrhbEwJCyKFRBuUekizZANy6TaLHtsSJ1qkclyZ",
-	"tK51w3JGZjh3B4jSNBaUGRAh5oWCjQJlDr6kDcSTW01tN3NYbaZQHENJCFozpfqQq4nYSfEfbU6YTHfJ",
-	"+4YfGo0vitwOYDq4fhhKdbK8UllH76w1O/SWdBfOgyy3XVniOXdcpzuL8LF579E28weKROldmSLraDfg",
-	"uT7HPqS1I8xvmwXrDofW9HppjXDPzw1OLRILyGIC8wlg1sdznGXdwlhIKy9hYWCGefwtPjNCtTZ4Pf1q",
-	"oYoLmCIKE3f0hXIv4lmFnMK5ybPjkSqtylSW7h4Ja3A7zmj9oGowQKR4qRcuBvApYos7WiIzE1dNwEvA",
-	"9UcqrUUUHRinJX5R4l9NRaEk+Po8wSdTpSYERRgxJZczhHC0m6Y1RjnPnHN84tQ/ygeLVxSYxHAOqCoa",
-	"7crgvJNF6l7Dj+OWhS0FSpX7kaldY3ZlkAdPoggDjIKH6K+hFLuNQ9DJe+Mcnb4/7705ifxuELrFdZeI",
-	"0h398qKIOOHoXAToc9PDCK6ZaLKeAP4f7Pc8JsM/othckLSYromqMOFo/+5DwLES7G4gjOTvnQZ2f5zf",
-	"//D9/S50Lv71EXTnu5ku0hPx7dBhd13298Z5inqaEMLpHLZin7P4UXwSM77vlJzff/kExvjnVHw+qj2a",
-	"uyNmKn4U0k51V+zsih8xLCd2pFvioqeq7mAn/csnHMbP3Lb7f6GFehLH2hLxyTfn8+5u62/W6J3d2ifB",
-	"zIM46Y+QzfYU2QPc3J/xTzufhBzlbVH/LA9iEn2i9mo6Ln8U2HTq3Mz3IbT1o6DltvNJ5E4bpq6EYFqb",
-	"3paEBtPqcnu6HCv8eEe7VWTKvJ/7lMORE5fDsXXHlyAdMoZYF1RARI/hSeb1rESkMFcpF21Ewih2rByB",
-	"Y7ujfQzEaFzb+BnL+gYOgtNzzuI2MN9FOa4GAAhADqIAEZ/ZJIQyG8klID6h+3WWCq0UxDXEBTg00Ksl",
-	"i6LNi3ZUqpEs1anSGTNYEYBHW8B0uCEHcokotPk5WpifoOCoLRbc2/b/atki76qdvYNd8Vl83nUNeM1i",
-	"g1c+Sy539uPaYJ2D1X1TojmEEs/p8rkvl7BmqFAh5PoXsItBu2hH2RNOHnZ0yPXFsD4dtj6EqoAK+0JV",
-	"E+XDKuiuY7+kbzU5ohBrgdYl5514zc0ZutoDYHW0O3pzRK+dEcj37p2iBkMHAWjF0XTTzjK6q/yJA6YT",
-	"qe2FAT52Xy5YFCK1YYJ3dtNIN6b3gjpTjp2mAAIOvtyOjUb0rERqSeRkyTkAwSQBHIa7UKRfcccqMxqR",
-	"MZg67dg1Bta10ycslPE8gQbjOczyrR6fNKOUTgDYRiUJINrZ1Lw+nJQXpnQyKtcouDs6ff3mxfmz169f",
-	"vk6DxQfHUYqaN7J6xPFAUHLCwLOHrSxNSUEHXhmcGIdOzgbbPPB6cPIBW3lzYP5kGzJmPHKKtLwDo6OP",
-	"66Ah6CXA3NZgNhMVCWltmHTgkYuPajWZQ9RpGB4dwJ3rZCf0SjdaadLRKYIJkw3uAYW94Zoa/RS8WpAU",
-	"JWIVDzYmZ/CSagoVps4AbQd9grZYCyyHXDutPnq0VqDKJrmH6WzT0sf9iE7Fnd0UDLOKhU3ib2IeGncL",
-	"SWvkv793TzAfIzZ0kheFpxmoYfkHI5Gjrbh3VM0e1f5hNrTrg+5Gdo4whlewM8ufvDk9e/lbKmY8NOAI",
-	"T6OnqB9nHhwmx2RXLS5k95I6VgNSiJwGQSSu4TPAjegVraAZZqUZdfSMLgoOvtojpH2R2GgjfLk/70Zo",
-	"N3k/A5x/s5Q90oI7CQTnK/cAK68dHZJb4GMYUqnpeSSuVO76R5r6wEysuDAV8jZYMia9ToH+/7nTi71e",
-	"ssp13/JJTzwwYUj9AUeho1laiBAMcEPEwrzNJ56bc2esvDkTXt+7/4kJnZ2U7CmVuVnGRfA8L5RN3BYr",
-	"QqgvsNRoW5XjLoZ0yEtOKW41Xi2wFVDuuT/Im+f+Rn19VrYh7ODjh4++T0QqR6OC8n3u043/5DTSdNcr",
-	"I5/wP0J0INOvs9UWnS2+2d6HgAeW6aJA6mwl0RN5VdAj/+ZvFA03Unn5Vls8PDyMrqM0wzdAkbXJpkRM",
-	"LaQox4XXHYEPVXarVu29Tizi08sbSofFeZ7h3fsHjx9nD7rf7R30DuXe990Hau/xxXcHe4/Ufu+B/L57",
-	"kB0e1l6gcAa22uLdJ9HZImArGi0ahqTWoMqYc6cc4nWIR7ofDvf3xef3+OLPbhKeQjorlAKgkIfcIYAf",
-	"yDOlq7yXq/JIpPARkvv+EChVdLTAb06XQkdBi6IXrOmyqcY71H1t28LGajlhzCOURrFzH2zVdQW+MH3v",
-	"S6FCDyXSf98jPXbvJEs51OgjHLyhjoTsaMB3Lqm1xuAOc2Y7aWGwPzlY+YPbIN89FIWqKjBykf4SPCbT",
-	"0UBpu9uiU9emAubGcigZ3Ay032FhdTQtLNgo3z3eP9j1bgKfb8cGSoUk2QDdzVyCyqdalYoCjKUaQVEK",
-	"uX08jxgc3f6QRrMphU5f8DtA+2bfGJ9O6Wv3zB4olz6zriXOSoUmislUo/u/o0k1xf0G4t4qn2ANkQTK",
-	"8Ahx1cqIzLRR0vxvUu5gFjFF8F06lEXPlENA74Ef0vc7XkDM/bgrdh7u7++24zcR+gRppyPpNJI2NBQ2",
-	"POFYuCMOgm8Aee7zSt2GAFL63DoTEXKX0BrA+EnIyfTAay23v+49zz/Gi7h1D7szH/WOujP3o+/OMabD",
-	"Cf+L+/ZYA4sKhfTDT25l4uINoMoTYEovKT1wUjrDEXp65PSL7ri0TmmEcAqSWIMnK1DgsCZQ5OCGEeLe",
-	"r057G4/4vKZvY6CFdwPn2ULkV+BXKB3x11xfpgHXcWZ48kwNR6ZSujs9v1TTpkGauaU28+lJ+HHvF0WZ",
-	"M8NRNU0iSBMajllaawpXu0XhlBfs7Sn6Od+8OXkKSwLS0dyUQ52CW9Oq11NdP8/aVOc9M9ZZ3HR/ERr7",
-	"EBvr44CQcTKS1SDxhkjI3nC2tin9D37/ASeIIkcnJm0GSwwIjSRwtkAnngxU95LKVRIqhAUQccxKjCfC",
-	"GdYmiwFXavtu7lfo0SMaftcJzEFD3cMHWtAx6fqDb8BmvbGRowaksRbpsXtvGg9ngMaZHdPwCzTjO2pG",
-	"SFmgIYl1saHKconlfrhmj+ElvGahYXiprsmABoN4BPPRfUJZoHA6tZ0gkM7hTJZlv9b8uR9dDw4eUA88",
-	"uFoQM5ylbojxLGTjgx8aNm8SBw7cLdpUKuG0dHrW7cIaMWGCSeTRei8ATQiylbXTnLuQv2HdqSOL4Oeh",
-	"fo41lWCo7BxG9xw0gKizzXdAjx/FPc4tM0PV56hW/hVWlbNwolaHFIr0idGVmx5nD0COQn0aueVz6lvc",
-	"6LkfXXsPD+P2OrGJ5woyh8UqZBv6MbxAaTzMrc2d7PGyuyaOsKgYhLM7dGjXmrIElKcZhWJGyvJqK+HA",
-	"zhf0puFnGH/uD7nbMR2XYeBY+H9QpaUMIO0dYG6znvT2fpNVd5C2wSeHiEQjVQ7kyDoxlbCghZMlJ3EE",
-	"3sC8YrscS6v4LyzdguA7JO6I9NmZ7MOUoa7wdmBAWQLaJNYWxjqqhKv3fOYnkBQHc5KCMjCjbO5YEx0w",
-	"klJYbUvy3WcPNXQsNxxl8EOtQfh5U3J2K2soICIBUgZ1YRxY8Fx67A6qOjiqlV+S2gemOw0+ZaQP6qV3",
-	"WLYuTnqxk6kyJnFqN4hOdFFi1+J876hj0WXfrdkkeNdU8JlJTmzBUiqnz08MuAByZYN7NifnH/fId5zV",
-	"kah14helRsGdQHlfte8nlD+Ol0AaugFGeg0fQJydwm6pwCyShW2ayOjneDr9ET/LjhDO99miRp3FCX7u",
-	"LLJ4cmPBDBjtTi6Cu4I6/RzTejBtgwCHuQMhnzNqtr8IjeVDZzb/mZzfFOnY5uTnhHV/0ACgF/7eetBk",
-	"Drncd2g2Wdt72iEjlv4O2aohVZW75e5bpKTM/uY7eQxgCHvjUUjo8iIOPgzyDfNxaXEptwLhaynmxGOe",
-	"qqcVcyO+MAOd2gqIsufgjoubGV2GFj6O10yUnbxordSWP+WDLQoNoOqFoiCuavWZeH8b2wo6wo2eKHl5",
-	"zisxbnbth9qRyBdB55YWUNH6Y2VtOw7HDQ1YZsOhAdPJWZ/ekhVUWUyWjXXSV3dVWDfxjDlxTI0tpK3O",
-	"sZQgamm4Go8vJzQg3TZE+BnNdjIwTmP0As/OTym05Dcwa5gNvb6OIVjhzyqP1cbnVCkrdQ5umZk1G12H",
-	"QX1c35Qo5MmvDBZnoKT38I8DHwxzWiOdXRZXNeKBoH9hBMnKTvRif95CxNnMeAAw0kn1f2Czp69lpX51",
-	"jaRkIcLrR5E6zOnQTD/udY3FlAJ/wNpwcpjzodRTBl6z9fNj5scwFsYI9wuVZlG2NOFXkvjIg9RhcxMu",
-	"alVNTHlJdGb0Hr+FwbUCezg8UdtizcPTEk8NQWy6xUsln1A2JseVGUqnbxTFlPst8/O/j00l4+7ytaYZ",
-	"p1Ks/hgWIjT5+MSX86D9DMkifGQlZN9A6R4Adbo/MyBjW9iLJJQuRnu0HCPmJH8tHLl+ZXPgEhwMvLpj",
-	"0zzX56PS9N0w1k7M5lv8Dg0htno+aqNljyBnmCg/Wd5ROvVhqvLZl18qP01x+4a5HYJ2u6D9/HtNCs43",
-	"1Cs8tfOGY+98AWxnU4JhEYsZOARnnA1J3JtQXcLFXbg4JtKG6SKuKp4oCrJ2C2Prcqj2QzQpeMHnQUE+",
-	"VWBHtqxaQvZODrUYx2dP/tqYXhVFYwkfNHWPUaIdvKFBxEdUfg1H6eyPoeX0JjZvemHS4/oR2PTxN9LI",
-	"1xWjGIxHKEXiEyDP5hR+iPI5sdeo9ftfa+eSz8ikUSHfBR1XULDnmtmOspIVYAy41TGRZSZ2cCATkXJi",
-	"JGRPAwJw5v5N870L60x2LzGtzD3TEi/LKM8tlBjS7+D34LfCiiZoQSSviuy6OEuWS/MltjPirMujtYk5",
-	"x7w0GaiLUKTqRuzMb2DB7u+2fdoyBQ7zCBmTUiQJ7OZSjaqZxhborkLr0xmKom+E0ewocTZE6V/XFmmB",
-	"B6Azf9kQp1gH1ECGfr0CQzp0DEkVKK901jqv/1ZbGGSQg7OBb0gCnF1e4WEcOkloBTUp4ixpfBE+ykmy",
-	"GJLEfYbNDqcM5VmRL99HXMChjy4Ln48P3rAWd5W8leeVOcdXzTju6j/WOksmW3PaNS3JuqXBCT+gEGCu",
-	"Da3HF/glCjJTPM+nTEUHc0jHrR/O/rpvIqr/lHs6mxuNASu3GLC5Ec1aQ5o0NJF0COlsopCIs246MPVg",
-	"IN3ZfG56vbj94WqDmIHVhHdgpihntjY3K+5KQ+a4E56QEn7UlDoR+3IbR7r2Q62xUUScLOko4Xg2Fzik",
-	"77tv11KRk/ruiTK6yX/imw3kB7YK3hKSEnFL2DtUn4V4XY9GxXTRmne/reikz4Cvylz2Z+0fukoiQEJa",
-	"XMCe4Gej5c3298zq5svhsIz0y1IJO8mr7oAWyMzSBhSD2CXVbpz5ay0m7kGUTRR1IFyN1JSZ/KIkFh4Q",
-	"44IDEGY85BBCUYnPZ4saR9sQHuRRxR6VZhSwRBH6sYZKUF8ZId0sar+/GGQLeVCF/6kOgsO+EwQ56NVW",
-	"+0TGTp9YzJ2HQMlMAxbdVFNnj0+8ooS5bqQsxU/73ETAJGP3jbtQAGhY7EuJJiTInLBU3awVRmZzizX8",
-	"sCt2HnmfVdS8HAvV8CbXiBAPKxWQXM2OYUPYO2oKkQnMtIOuQiMezjciyzHgHCJO4E2sfzj6CBSLzXWW",
-	"ri76SE8VhbB5AWBn6JAf5lkW0lYal0z0VaZEmPksX4bvNiwAiIODNABoAV1Fm2is1ceR6lZzoxx9Vjep",
-	"A/H12Q+jm7goAtogJP4F5i+QgJDERhK2FaVbYwiDqu2qMnf7yVmrq5YjHgjkdkUHBvKglzKngnb0ZIMm",
-	"GPVvmNuu0b28Py7nprT226IBru0w7ERAv6EKHECAcP+AvC38p0+yqeUDYD/PFNWqcU+OKHRCmyDEaFUx",
-	"igzGqMCQxDD8dX4xtrWjLbpc25k0B/B6acUQAFXZV0EmKtiRbX/ozBzZAbICf+gOVPcy2Bpo/C7ewt6X",
-	"RIV1jX4m+q2p5bB6yPMCVqlHuwptX9WWIzxxIlCzwMxXACSp9Asou5gbW7pUa10mK3kh7ay8A6wgXtHs",
-	"EBiP1h2s7OJ8rOUHmRezcfb6L81N8WuIS5oDJj3gBeCJjCEW8kJTHHRV+xJnZABY7Sp/kO8Jpw/HfaBr",
-	"TdMM2M3jCiBMMjPRR4jmYNEKrLevgiAZbLOmucb844DChbHoemGxV2oAa/M8y8uqvp2i642DDXEYd08Y",
-	"9V5eRYlyCbjYASY90GPgDiLSpZWLQpyAdlFIW9lEVLMSJLg70F9Sd3LgNWg7ZjBBoVG9GmeBaEL3cZQU",
-	"2BKggHNRqpt4CpW7VUWq2tSMOWIcjhzIYH0l+wqs2F/Rxi+VuABTtiydxWx6wZqv1BCy9yA8sfNon0tN",
-	"4OVymkAKJf2+G4qwQzJYUkfLAenR0ZTuRGlZnJpX/NgB8pHOVooJgT8c/vDDblv0DITU8irKzUPdXmIq",
-	"MlqEURwAqWZ8HhfU+8u/jxXibEV5XHHUh+0X5FUlJtFeaYac+fsacf4wr5C3H2TozAGONeQVcvMG8gOw",
-	"c1aW3JZ4/LYhNY0gLee2cUczXo2kjLyoeFDscCaWldNd76bK8l5PlUx2gnmf9EU3fU43rnlMYxHJUqWj",
-	"2RMc0r8ZKSEQFwGOA76ZB3Gohqac8vK+pMJmD0vWR0GIKVxxTdZehMox5/K+VJj+E8auJV6iWELuVzNU",
-	"tf094wlHsxC1cIyOHLodxwXztI7J3ZU+3H8sFrnuAXnwOQZGIEkgqWECJEEicyfYw8FX2WiGtbGDzs2E",
-	"yKvSXw3m5aQJ5XnsJpTyLuprAzkWVEbprC3v2W0OF4CWxOujycWOmEfwmYeHh6LR7Q99xyx4ciO6qcKk",
-	"HmdFsmbGyXlMSdHGYwL8PnBDbkUv/8iAen6h8VFoPTOEWxi/MLIiYrsBMuIMOCmEanzqCjfN/0z9xeVK",
-	"aa2xYABrVhLEAUYKsGawJSLEJxg9K6chBYukGCbD+D0N+wR0M0H+mCFkYLRE+urNmZtYiAW4fzx99uuz",
-	"s2eUTv7zs7MUga/d2y7VtIWVgrBFOSV6pthIVqJvnAbl1xWXqacPDx+7TzzaP8T/PECf9aP9hxCIDJYK",
-	"cbFO5LQtpOipCWikNmE8CwAOoe5nZnxBKe4fJHB2iVLqzAwZ0tIaowlDfeYMJVH6b5g6ZT2ijJNIziTB",
-	"zhL8AGTa4pAQDJSm/YBLhhOw+CVIxTkwEyq8ODjYT9zuhvXwQ+uH1oNdAgeGs6Sj05Pe3gujFaVrkfe+",
-	"XrKWPnBjRShToKKCjHeWAiwTnHeOSEAdqnffcAMZKBf3MIjiKHF1IcRTikU4ZNhw9anndY66EuWcYfko",
-	"fJEwAxmxl6v6XCe2bQSJ5RRmRicYa6uUbot81sXM4uJiKrSZhKRcABLWKkoO8067jk4fHhyKphy8xSkZ",
-	"0h+e2RjqSf0xhw1uz/qTIiHxE1YtE9ac7A6UjRY2Ru653TupNntwIKW7RzxT1pdxYFGEhewHeG6mhgtq",
-	"jmk1M5MCagZMMoQYtgwQZBDkNdBMQMXWuzk2hvc7wCjRvn9/Mpm0LP1M77StrhnuioPWfmsfwhuQH5Y7",
-	"iR1IHoAGAotq6UitMe2FghLPJcRAHB5kb4b8tk01UDM4VQOJWL7+9RXzsYDK5fksmZH0QvWlhni8r6J4",
-	"jWh4LNdCXu8jBtsV0s0cRJ1gIXQL072sf9bmfS2rcakQSAmOgRKy5vwvNhHph4Mk9avU2QzfPXSS46+/",
-	"HT/ZO/3r8eGj7xDSKc2zlu9Jy22WNNKHBCHob1uA1bEtcTYxgQqY8fW9cQElwl13+qEjkWrsWlytzxm+",
-	"6ae46KvOr4JlS75NeMv//Nd/43VnArlLn/7nv/778+eUCviJGYrnOGGENRyhYiryzNJWmkApqZtWjRR5",
-	"zBXlRtLdH2F+WUU5iTEBNMMLSOvUEFvhEYr1/+4pLMUhtzGBuR1+/JgyptfBftDBID8ed6wpL9EOm8jS",
-	"LZZnQW6Ccxq0UALvSgIdayQgA3sY4UFh/qZb6+D4ih2ejwITiF98iXiwH/59mIhHiXBnysFDZ/lAY4PK",
-	"B5kIUhR5VRWKCpH9ydhysvDwMR3ycA7j6VLLxhiNEUQpIqghDZqFiun1jpBnm/MHLSL66AxBY4hhG7Lf",
-	"oApZYfdjLm6AvuE3sgVDc+lkHTJdk3DHkYLGEmwVCY2QYSMpOR6TulriaWg+5OKUZf5BdbQbaj0VpkT8",
-	"ziwRpSxV4VRSckCCNIVUKpKlUWnakCK2wF/qhsVncoXELR6HoUJRQq6JNs0NJ425m3qYVTED5NnRnOu8",
-	"wzfFCO6yZG9ktovvrCebtaJksL1Xpsi7jNBWzxGDOm2cl2A6IvrzQHGnQfZbsQOxvb1cVb09dzTIUb5X",
-	"ykqBib5H4CO7bZF2gBCjs3X09x8P9vePJj8eghg+2N8PQ5VrZ/L4hR6eKX989P1R9eNBih199D30tVA9",
-	"NOlgNNG8wi3LWcot8ZOaQrbywJuQtfP/8LGoZfcBJmvQ0lEc6JAdxxmkllUBPfXNb4lTzFS1XE3MOX6w",
-	"AikFDivj3QpOPK442/g+sZmS3/xSAKoszn2bvSuJU4ixgijBs8I9RhAnHb0DvZ3P5Nv125OL/6KQInWE",
-	"2oev8Elxu63Z8kOET1KY8VyruYZ0piHhqOYZpinghVKJN2dPEuGU4gcPHjwmrD+bfxS9EkFOZcGFnLBc",
-	"/8MdIxk9+ubkqYcO7kptdN6VhSjMRJV7XWkVGjfYxbKCukcEcQWftukJOMYAFd2968P32JLHj7473I0Q",
-	"mDyVxCAH2H8+ISMtv05bMVM6fvzqxPMPUcitJ07VUDr1ly2OXPepQv0ta5qwrAm20LX43r2ETymtJk78",
-	"G1/rAWcfhs6yKXkS2nBbkCUJ/U3D6gMPtqNhKxEPRyTB8An+QQbkfryJrKGEs1WgnpXqR92ly9zJCc8L",
-	"l0TguxgoyHVHN9Ust8TJjF43D1/5Fg0+FRs59+4FMTCUfwvD03Zr2Y8E2i3gXvDGQQyQfuRrgbYtqKUJ",
-	"JvGDk44QXY9CQNmPqK3ATUl/HsU5c4gkbTKiKcKjxvQwmynu0QSTIUSphuaDyu7dQ29ECa678lLBIDnD",
-	"BepmBLJWRXW6deg0Sjow5SXYGyBQGPzd7bKh0dXAglcySHyLviM0bEX6lD6XG+09o2jGfv/w0S6el96B",
-	"kkmkswWjTqSnzmqr6o/98OjxQ2K+KvKuIi71UMa+1d46HjkTae+wtR8Yh6Jrn5MtOx4OZTl110k4Jguo",
-	"XtC5r7JYtlH5X8RE1AI6+qpwXzql6z/J7qXS2VayRatoq7213zrABpiR0nKUb7W3HsAloNkaAIMUApAB",
-	"w5SxTfyUdgZFh7g8COfNLQvA6AAWVbehTzKfs+Yt+DxDf1ENcsr0PJKuTevQmA2AfW4tEz4KxipxE1iP",
-	"/F8DMkpzht+pIzezQxNHuSVej3XkWA62m5+UygBkkRM6EWIR4DONCrd8qgg0dRZnOBHpb89OT49/fnZ6",
-	"fvri+NXpX1+ekTdiLmPMe7YRBZI7iwpTR8+lvwSqiXKsA9bq2qAu4syYwiaAQuGajatPEsQpoXW0PZ4g",
-	"OuJkUVgfDeeThZqKcOoI8I2+cKf6WtlT7Ya85bqfDzAJYJN5sXeSbbW3yrE+/vnNCaxXlv8L+UzDLfej",
-	"zwHF1/uE8TJ+MhmQ6XaxiBM41GYqON019VEORwVyrMFzRE7b9F2+975r6uuxJsQIpGz0rHfL6E/nHqyx",
-	"oBIhpxd47m2H+/szvZirG57tBk79Wp1AlKMNOwBRSGz7PBlfOdbAmRFBSr1+8+L8+cmLk9O/PnuK7tSA",
-	"qQWccw+xj03fDdCqP8nMD5t75GD1I2+gZtOU+X+qDB96sPqh51zVhk88XP3EC1M9N2NNn/hurQeOfc05",
-	"PvV4rafcbjwz6BmA5w7W6BCAMxrzqyz7+LGDR+sMna+1/k1luTybjvDhw8P1vuj7SEN/uEYPj0/+1anx",
-	"7v5H6yyJE4oSn4JFASEWfPZwreX0s6zURE7xkTUG8hTza96EPAZ8dI0lQp86w7SvGscrSLmY3fUdEjW+",
-	"B6r6Gvll/EvTE3VCUn/3+1gvcecgm1TIWkb4fW5PJ1uV7Du5u+XOf/dCNDO32o/cP1Ffdj8zpi453EBL",
-	"AQ8c6pXn5NyPrmOG/1ayFSEkt0L25ewP7mhVGbYgiqpttbe00Yp4Rg2wO5J+1cZovszxx+yS73WDvRyl",
-	"2c1fv5kmmGmbPCIz+AE4Y74C9u6gatZzZ+tgbwwOggkIrbkTsK+q4xMO5Wx+DvZeGK0gokGH4NIzZNVJ",
-	"yF3IVp8ioc2fky2MVqx8CHkN4kfXP4DihxpPoCgR2o0ymYbuvc/OZH/R++m2+3CPe3GR60vk+MYU7+jD",
-	"C14BT9x/yhnhAJruBoUSxtd9wSvOL49eUBEW53NCaVv+BgSTe9njg8J158GaJ9lvJnPmTnZ3Lq97ap0Z",
-	"85vUUxoEe/3T64pH0dc7U36GKq1440UnicxRis+Ka2dBwuLeSM6FTXTydOvz+5Wi/T4USiCt8jW+kyyw",
-	"mX/2vIq+5k2JUZkb4LAi70qtCoMpQaxwAxQRjxsbwdTQ2wbShizIykCpTRyhhixqdO+gh5KiR3OHC4zC",
-	"dY6XJjPrWicMdmDlSYEVpxucD/6BxrOBI+DM5xAwQgl38KoHRrLVlGa06tnoGf8ItPxO8m5mEcEmX9c8",
-	"eaOJK9R9jDCevjFpj+p8o7jnn2oSHAbQ14Q1SO+g+pNCX8l+TcGnpOC6rJe5qGnna+jiVNF0axL7GUbN",
-	"a1DY+VzRAOSO5d0BZmdFWMdYOW09hjightfgrrm2taNrAOFz4OAzRbjusfEoEG4B+F5FlEBzQUSQZePS",
-	"AzMBEk1HE5LPS01HiUdcoEMi5ANbw/VhHn6hltICWQ8UY36yxo1X9/xhM271bDrc1PrheVt5PD3hO2/f",
-	"lpk/tHJ75z2709LX1tJxra5W1IOojz0yYU8s88lgOAB6Ct7s+mGwjvgna/vW5P8ZUk0vqwDHSuWqjZTK",
-	"TvQzq0hEf0EJroTdQQTSnoEYKGadfI4YxTpaUu210UrsLGGOikco3YW0rLi1NlSdz8h1yJrafyzqNfKI",
-	"c4hgNsxHdjTLulU/AQHA6kKFGuImyT3vGPn6ZoUfmZWi2/tpvpborlkad9bD17AeTvRr2CJ3psPVTQfa",
-	"RyxP1j5Qwk59v/kpwa9c4LeHAqsYzIeyIFNJ5aBxXgOWQmGVP+T3egTmuD4Py2O0ElOFFU8B14FOD2SX",
-	"YbZAmwC6uRGpuyECwv8ZYIEwMgrYglb9ndKMmJyEEyPgXdTmmTvwXElBuccsjHKsCMKfyZNDTgD2fj9m",
-	"0eHXErIoEzpjMlnMINJdxLjcdCQUuY2iGIinNH8qzE9WyFL1fC3YJP7kkdiHSQP43K2EZf5Wez/Zyt1b",
-	"AOA+pOVA77ZiaZ4hVR080TPlUFZb7a1cV9893Eq2hvJjPhwPt9oH+/x/ydYw13hxP4FUc7xf9eHFH/f6",
-	"Zs9d3bOX+WiPs6v2iF1jq92ThVWf3Taa7y4nF9c4dwMncJjmmJQO61Rb4i2CdDoVhAbJuw19KfWA6iox",
-	"iVh0S2kHHvcIGH1YVXFLmhiljMHaK5wMnN7GscXW1UY3HtEHh7MjGo3lwU2O5SllwVcmlCr6UZnUimt5",
-	"77YWdMo9v9Z6qffu8AbXyZcN8RE64wYBPtrOV1GS/KONqhLnYWLObF5iHuKNBO8aBdLS4NkL9bGKm3sX",
-	"OLszyW/LJH9lCkRMjU7cba6B++PE0MhovDWb/LQy5UqjfBbADkJoMA7tyK9pSk86CJIQEBYRMoSfUR8R",
-	"Cj7KM7UehO9oDqYNC3zgdHWt27ZQW+nekkCxY4CD47qigZlgHQZmk0MNJCXEdPROqrK8Os9yZMRw5v1J",
-	"FVVxyDmObca/tIHCYYa6koAZgtcBi64rY7DkssknEKmCvm+sIYQEFkNub6ZliJDt2lTzvQgPr6MtoRwC",
-	"lmJSBzAEpccDvs9hqzGhOMLGNWma80kVXzV1VNrzvDrP7crjlLI7ju1JdWIj+Y+0p+s+/gzu3jz/9NXs",
-	"qG2UiXqw4aD4lbFutxRzzm7QpfBEo27BmWp37pY/mLtlndTVV0hv9GWzV+98PHM+Htqea/l45lNDY69P",
-	"EAkLM0Gv4A4KefCr3EENLg4AFsj1YliJ+OOAH4L5OHmD2xw54ToaYe7dyU4AH1gq4uPOLeB0qJV/YpwW",
-	"+BsnyJFtI0cIgQaRT6tUAEFdw9A5QlcXFW5DDfQA2EjUxypgAFNJciWbzlQcxnA4/DQ9ebrxsfqrtGg/",
-	"OZUv2eT2E/2vYJOvYdzeWA2E7+vmlRB1q3LR+UMRfV9tOFsckRmtsCiCkT7cvj9Ewb1gGUORTwbQGHVY",
-	"ONZkFbMBe0Lxo9gTgpkICB4BMMHqLpB8Z7WubbWe0pKu261f1Fwd5XuXaro4AHBcFMw4hUW/ylZYrpow",
-	"Ar3PtwSPNlEBgP2oALUAWNBQ7Lq3AD6MVcUHFVC8iN+/2Qv+6uQX18KNxWc+zKt1BOcTAOvb+vKOQx74",
-	"5YKVul+Xp4CPuFKwwqNunQzlxxN84nA/+FYBdrFJ3L7U5Ck3vQWTf430zl9zfbnqXrjnm3Qa/oNLU2Dn",
-	"WqAv0081Cflrbiu/BGPByHKrJh6xSmmRc+wJ6NFYqoVv5Dpx7EaLyKoD9D+GdYop+YoCUAqxQXL0rqPf",
-	"UiVySu8CBnXGV6VMP0R1MFohZYyqarRy5FQDLlKua5Yeczmh0NKAAppIgdfCD+OV+MsBdJCRF32bpeiN",
-	"S2bzQd1GVtzMJIQ6mYCvIqi5tq/g7iohOxrei6aJiMO1gDYC2J5O7uMQFhlFx5RmtGXA9AMqSTzSEDiN",
-	"nFqWGK/JH9fRvnkQdjMMvA1DfwqBuwn8DBxc4OCbAIShPaq1A9rQCJvaEh7mke0MAgwVF4q4u2FGgBSk",
-	"o6+cowkDRoL5q/rZ3HytPHxeqI90/kay0g7MaHU+Z9TRzb1rzU/fgmNtg75kfJxu2IvwXKNZA5ya0tJW",
-	"Ah3Ix9xw7dLzywvVUMuKP/XNnYJ3fq4/z7mNSz86ahee3V2TqVPekO8+bRXyQhVOUo7Lwu0FqfvOUhqo",
-	"wv1pzbjsKvpZdLb+cvrm1auXr8/Ofzo+fXb+5vWv3qLpbIlOp6OF2Pur6Gw1k0P7p89e/vLsRWdL7O05",
-	"ISG2P7kHO5DRgJiHb9WFO+1Hna0Ef0LuXffju07NLGPIxKhYAy/JHP9r9PkF2IWdrfcd/Xm7o8H04H7/",
-	"bEKv4d+hyyghEqHKUrR/ZHibViwsd7rVx4QSsloNUvRTR3eqF3Ko5jrVqU6hS21+Gv+EBzpVfI1O7NdK",
-	"Zolo+OGt63My/9zxSf32l2Qfw62fk47+vNvReQ+6979+FDovBHy9MP3Wc1nJYkeV5W5Hf+7o3rBqvSpz",
-	"XRV6hwXnL2q6K+7fJ/of8NgY3VUzw+s29imI4DDMtWthuI22FYtl8aOQkBjDgx4f5DuwXDSM6jYP6jYs",
-	"FEtj+m47XiPbidiurRB3Qebuf/3q2H4PI3LU0a4hplCtwvR9Zy/VdPdoQW9n3Mhjq8rYhzzKz53qxFfW",
-	"AQaIqv9pd93/RO/hqv9MFapSi6uEYo27b0xGoJpcEsRMK0QFGpXoJBHIUwSGCAwgSmcRHhigZVJAmhTG",
-	"wHuNkGBeJba+eDTonLaS05aAkxToWKC9ywp65rF34vN6TjdZ4IgkvZz9JN+a//Af9wxEnWydMzDK66Xd",
-	"SathgXm7mdcPlmPw+I2rwf3C9HO9GMDsJ9XPtYUtaBFdT31kJHGpmzjyg6XKqYOy6zQiwjTFW2q8/y3x",
-	"L6cvX/DOGtuxLADOEfNGXrqRFYetff/ejgawR0CY++77h48DvvrD1oPWYWS5+nYR0JkTzOmuQDZqwNER",
-	"lTEEJkwRHtYPlLgYVxVgPgJ+mZs59XFUmBIxDS8tQQozYU6EBOp59WvEHlJMSmfK+vEJNGhQmUignhrR",
-	"mRlGkvJRtHFXOhpTdIYKMExjQuqD/f19niXPI3E0Y+R72DNTZMoiLegZgsuuafBeuSaxMP0T/XUNXRbw",
-	"K828X11bN7dV5x6LG/RxbzKZ7LmVuzcuC6Wdtptdr4XPTTnctHn0zBUw0laiD7h1tNqJDcIA1twmgcHa",
-	"U43Ws99V7gTN+4Nqxn4GgXOK+2OVBQ333q7tfIKU009KBWiYsrB39nCzLnBMGMZ/EF2gdrDD8RhOx/hY",
-	"d/rA7Zi1/tieN1OVO47RTpWZ/P/Rrmt1zRAtTn+Ewi1dU5Ygsk1plbiQVaXKaWdrI1OUFoc3Rcmse6Em",
-	"O/TPt3k1+Ela9eb1rzudLWaWYOup1sTdtc0+RESfM4BBxNUs31gmw8ueuSFaMECvaHiWDM5GxmltcGpj",
-	"4x64wvgkM8+BRNzBwWhFQtLduHtle7dQ3rp1rQbzkJBydz4BbcWbsmiL7SVt3RbeYK0Yvn7WcAaNAC1m",
-	"hZOyPTMn24Fqsi22G2dkm23jhQ1271+vzQm2tE0NbqHieg5/8WfIqG5C8NukiPtzrICbcbVYA3/GKhvJ",
-	"mKCp1vTqQCjHyOE1ctYFRnY1UMM5Mxsxwte3s4HGz/SB6scpircAaFGY/stxdQu10AsscR5rD/bxRzfG",
-	"/4GybGoH8DOdEcnLkhP4Sjt0gdfLbVlSJpfs2WAj101dCjNrNZm3iqM9Tqjds2bycV0GYN5ZR9NdCg3u",
-	"75F7RQGoJpideuqfA/vvwT7egmW8kBMJtBVU6lpvcG49vMLYqjbyUHEI1TMeWnEhu5cRmPdcWDVBItBQ",
-	"U4H9djZl0tEkUtyv1H6ON+dWgKLcjinPAtFzTmNRY/dEo1pp4O9LoN61D3B6hg1hknFQGGssRqvdl0ye",
-	"OcN6Su5BFIjuNRGgEDH5wc3YiqRW+TExwhnyubKYBkVha55YlMftWZ4SkT7cP8Afz0s1hqzYmVWBs9cD",
-	"msRqACRvMAbQmtrKCPmymFwA787R4sDjLI1XEwEehXX03T4y7zF5jW+KRkxWZOYKlEnMO1JjWUFejTN5",
-	"AezXZAcwfZ8dANurbwL+7dai9z7gSYyMO4XpXiYR6Vq0ePx6RUapXkdTXgHwM7nlkFEugpskIMliR7Ip",
-	"OWFh4k/RHl90n0RvbKGkVdmX9JXMWKtf1WmynllPNvPmPpO5B789zwSIcubI78U7+o/toqCPQN+QJC+7",
-	"81H8KXSqOSTZBt0CF+TN6UtBPWIn9MJM4v/jFDbyXW/b4LQOqcPuBIfzK6nrGkDfiCUcPvl0Pk/4lBvw",
-	"7SUKx2O7VJr5MbhCtjCLoOulC3NTv0a6cCRWlc7WEqnP3HLzPb9LOP7HK9+YTzeOLctmUbnAQuRn7n+i",
-	"f62XHOHVYWbW9ykLDS4dqLEjxLvIk5QiU1rATQUmRyyxb9I1o/3xzXpH/oFTFTZ3p1Ay+Oq1X1cTrpea",
-	"QEuwnptg874ejxa7WXwaf8BAoA1DpZ317IRAkpZrpI4UQB3pjME3Ou+ajGgkXzz/5UlIvZ8M8koJO4Js",
-	"99ItkY5mWIrgda1RfCLJ/gu0QwfICcOtGOtMlSJtkTkOhriPXbp7f3BvOzj8QXQHspRdNzxH7u1UhZpb",
-	"oaSdupv6Y+oW8cECdeehmCh5ec6vJDP8WE+hMUA26eRINSDIYrKWwU8QuK993j8SxCEdaV61kT0XnCPw",
-	"M9HsAR7GA7h0rk11Lgs3vq5zpwBY4WlNneUMsJ7MQS7uuw9YYtNH9kM3lO53dulDTg259dOmTH9b5UVB",
-	"+f7RPLSZDdtAFULN1/IYYw7ngNyVtq5sqrs1+mb0J8lrOIXGbm6kzz53C+n3a/fhhZq8scDAsm7r6fZG",
-	"25x37KK8e8xaWao4QoTxGpb4GmL/tSmUU81wV90yqAQESM/kJZ2dd7kFX8luD4nztEi/XHYBHrx/hPQC",
-	"dzjMRflRHNXC/DUJdYNx/mtljLvGz0W98cC4sbD3knh0Pd97kS8HjJYV2K9v0TEzGimtnIKI8FbKXlIM",
-	"aWRsDgmYHgwW8wvJ5Bev6HeKiICGCbTITHtO1A8csEJIho5GH7v7riwBT6RXGiyQ9B4hj5/qXtEmp37K",
-	"DUojvmR/J4ciKKG8D+CxoOBUdMq/nYG5RHCHZpTaRkRa0FFA87GKwiXwjiMPN3IBYQKvFunM17aCjgQD",
-	"49Se3FalrExpW+JJyE9XxJeNc2I9yiOTGEESKhec1gs5SaGbf9xYj+fmM+GhI88aEFIkEqvvPKZY4lgX",
-	"EM0cKOLeRtQWxmgTeQWY636hRIEWWioUgksfHuz7284JQiBdhIu7CA13VSK0W6W8KNfx4sF33Fa3698N",
-	"E7EeYAs8EJyPd4CsN+YuNUO1GrVe2cuNcVhrDy1FYAVadqwXNyhsbgyFdR3sVbwHVvzZQCGlJOb2rP00",
-	"gpPEr7hzj3JUa43+sKB5hsLsDhVnbVQccMJOYuUj0oFJZ6k5n1TYxqTTbIZjhnhl+DdAxmO+3J51spY3",
-	"NKgKjPVuyjnAKKMRDH8mYaVrtKY6lULaylJ9Wg6wUkp2AUzcnb58+rkDs2uGwxoXfXdclu6CP0kx/YYy",
-	"Mh6xBhJqWiSpyJwnQ82wHQ1+4oDQj0T+TIfirrtO5ORLo8RBSEHh1EA4fJxqOxhXVmRmotvhA4vB0L6R",
-	"Q9vN+ibNie+/SVi2cHW9U25jVDb/5EZ4bOw+Q9g0AjRp3R0Cd4fA1aDRYoNlvVOgibO8yD+o/1wMcYbe",
-	"7FnJTQYjEDiR7ecEa1GgcpepEYhFo72pqAqrnCwEjMraO0hmBunbJCf7qvo1/6C0snbr2jqwuVwpG/6q",
-	"ZFENNhAJ/oHmUizqKwBv5h+ugYS4+XZc4lA7qc8mNO2fo6U0wE69h4WCdsNClYH9xquS8Rs56X/7+lz0",
-	"63rbb8jVHmf83Ij101cVfGup8YKtAa73Jys6TDwVcqgyf+udlXOH4bkpZTtEzaEYfInP3gMxa8SQuj9U",
-	"97k5i6PdrxFxzdYyQ7ZtCB67swgOIs4T8Yl1F+NqPhdEHFM9ujcpwotCUDfkjXdDqeqSICwXPlRxSS4W",
-	"/ywOxi74yNX5b6ER7OX/usHZeGKXY4vVGn0FpLQFz68RrF2Q51NLS4CCCnLn3qoa/9YtSj93VxNzd0HL",
-	"P0vGEa5alGmjsGGbAp2LIlw1mvS18YsIU9/e/0T/Alj6nlLZhexeLg+FBX6V7RAsEU71v7R1HpmWE28P",
-	"UwF1J0hb4xOcrcyzBfohNOg5t+UrK4vj1biIsy3emGokerLRpHADpPtXVx3vSMfuVL9bVv0qv0wRdJck",
-	"QCTMWOTcJJI77R/mAhs3KY6MdUy+CxJQxyct8VIX0wXSbCinbfAAg2vZV9Shy8Ndn/ga1LkXJ8DbWo+e",
-	"VwbKA8UOCMRdrD9EZRAHrWT91icCNnNUNYjHq2tna8i2V3NfvApH1OJ33ELB2x9HYgea7gDsHxvxsy9b",
-	"XvUGr7wjiLorqPuWz5LXnPW3/PgISjDrrC2oP24+XABbdJniW6pMdqvN6Shnzp9Gz8UZJGbLiZzioRFx",
-	"TgIagqkUKMOJxwRt+3wsvjUJV2LaqcDX6PEC6IQqzRDZw/08ByiTUg3V8EKVymMUznkaMOrJ7bSVnFrK",
-	"4qCPINUQDpvKzmWVcpE8wN64RS/Sd/z7e3rh8Yk7Lwuj+4DCIjOEvj/W9X7McmAN5VT8fezGKa8gtJsT",
-	"4ZG0HZ0Goq+U000YzPCEqLBdN5E7UhZGK9H3NULu86cx1guykWPEmKmuEKgQivHzCrAejmqFA3nlp0cL",
-	"g0gSr6HriJ/K44hBZvYRkWpwnTp59wlmK7x5dJiN+Z9pttcol8cbb4ua0R27QW+zCvF0tZnckVL9g9MO",
-	"ngGgRoModgJ44WFznSzzvX8XUOjTlG3uz6K//Pbs9PT452fnJ0/pKLoKavvaaeW8UedSy1/HEgUzzId8",
-	"wl03HZw/OpcSXhNjO/y9LErvnqeC9KJmIedj/QdPIrx1VRCkBlViVBpwRC5yliHm2AdVclEr541vW4HP",
-	"zhKJARemFbnuFuNsEQ/YK/rst1feHw3ocpuU7rtCcT8+es3afmrnHRPYXUz2yx9hkBU68jKATyy+Msd1",
-	"u8gs+c0TwAMgynIxJT2Xftu7tDwTKBKH5pUY6yovyOHhaXlb4g1crjj1h/C2KJhG4FplrjLAjkLDAhJR",
-	"qUv3P+E/wFAbEds8obXhL0JmWCEABs+4UBEN/fEJ098OJBlHRe6ErPa0X2rYEifE4+9e00c2XtdO0Pm/",
-	"E7/kP7kh+JfTly8Wk1mRaPmq4da1aJywoaeqcubJJln/cw9+LSIqluIbtnyR2QALG/J+hzJT1xDkN0YC",
-	"n2z9anCQVp4LfN9sghB1ealLMZyGtK/Wf+hV6YnXMQK5zqNvMFYZz8Y3dzKtU2QczfmJflWafqmsvXNr",
-	"/sl4TZ6C2JB0CC06i2+6RJlefiVar+iJGZ9TW/xlZzzOs77Su/OVz26ApZ5iYfMzlMLi1yrzLGCj0mRj",
-	"Z7W6G9yxyzdNZvnC4HgmurDXqjcGN14ZuejaYkCexKEwH1TZ2pQeDKT5AnIwlDy12un6oQbF00+wu02d",
-	"7Ti56rq6tKOd6rXrZlsI8e69rcpc9z+t393PN1F9jWdaM1sXjQJMbpf7uh11FTm7RtzT7aaO4j0l9vPd",
-	"9nqdC2Res6b9nN4aWdixBrjQ2nYG2jIlFnW81B3VqffBhvpoN0iS6LDoKqqBqM5iIndDtspVtb4brvT8",
-	"CloTDetdUsqd+/ZL2b4/q9Xn7Yztu9GuxAW/NJuE0zTIf4xi1kmOI58SUqheBbZsbkW3cB3OoPofbdWK",
-	"awy9hYyo0oj24JHT+zLXACy9/5iePPcPpLt10i4We0iNLbUzen2OsZZDBcUoABrhTH1Oa/GE3SI96e2B",
-	"LCIgKmyFewjQqgBb2ufwUZ+RgVt6z0GTYVyzDDYXkbF4/HYs4v0/jUXss1cQ5ySsjBspYqHlvJbJySv/",
-	"z2I5fpmDYB1Tk6x1HkA0Fg/XeQ7S06Bq87nMC370zj7983BPoxSnQ2rRebmxBs4+2OVJ4hMzLjJxwbkU",
-	"hp2x7vDxTmfK+gA6HQywibzHZYrusJyoUoHuTfUzU1upoff6Rgkn7hACEZo446SsAKoJ5ZdvCRNyUmr6",
-	"i+DHdm1sibcEeZliU87zjI7Dmc8WRjfmY9R9aHPH3byUpS5XnEK6CLjGt6eGXiOLAtKolst5Umb+sBg1",
-	"uf5g8q5a84DzXscNz7nw3NxxN79a70yaO5Pmi5k0tDI3MGvE9VLmIxtnoYBHbWHzdMi6/bQi7OjtIZTw",
-	"QEzkjgIwsNiF45HuJtK2+ShLyNIJuYRsNsVpeAnkV+qOVrIsclWyoZJAMr4pCsjkc3/kFRPExWmIF0T+",
-	"TLpvDkYUpyRCwDMRsiLsGQSIaYljLh712Zb1VEYmkMoJXW7O/JqJnsa2Vz5vdLXR6IR8RhjE3M7A/blF",
-	"0lxJEGvf1w1aJhtac7dvEP2af1C34vDixUdOQUwr/PoRw9iymuTVICvlWtG8t3SvvjOtbjCKd3UD687W",
-	"uZKtQwburUbjlqVy8jH6l1evX/726uz85CmforcaqFs7KOZE1VxM7FV8BmBQbEQn+HXDTyAaZ6NPtTNn",
-	"hz7VnOhJwQV/Dm6tbZ2y8LsV7eVnQ2SPbNHGTt3ciotxXlQi1wnaseR15fiReMnaDFYGUmEFu9m89iDq",
-	"ykNHz2sPHH1pONlnpP/XrwtY67x+raq8jBx8t3Rku1HnWN5XP7LvTtprn7R3x+WVjkvW+lael5tKZGdu",
-	"TFdDzKWH+/uph28WmazkBZLRwO8JAvjAFmcqbbQEcwYlFZfaTGzMEgtXWbAOxhCS6egMwH5eVgNVTnKr",
-	"RPpo/0EaAYqaTIk0uzgfh8FOE5Hit8+zvKymCHOalTLXue6nbeTypZCUhbpwqI0jSNPjk20rxiOChaQG",
-	"SXupsgVgd6+VzPI/K9pdGHeY+i8JdvfHI604HYAfMV6mfVX5pbIQbs8qWXYHC3fN8xwQ0NHtIy6mpAJU",
-	"eVUowmD0t+OO4MoidzOXQ06FldM2YM3YRJgyCXk6SSiX27aBHFqbSiFQr7hQFlK3q+5AWUDdxaqHNrIm",
-	"SQAycKqsEz02IUh+buKF+aACYqRW4GNRHysLNM5UY4ku+nGg2K8mpqMJ0VeYXt2TAt6T9O+p93iMlBkV",
-	"SlTTkRK5rgxQALhhFRfmYxtQwaBtYji2lfsWYDRAS4HVqUej2jPlkCkFaBK3rXAq71j2Vauj085WNTH4",
-	"ss5WCnoafglDDlKMBqW0KhGpKaF9Knffws6ne8BLBc2meAPUoOZ9bYGjuYaiSRxVAgICIrdOFTS6j5ok",
-	"Py+hLag01jonerBwfKEp+JKs+1JCfiUYEDvuDlzDIaGtswV+M/gZ20p4Zy97EUHWo/19QYshYRJpZSu4",
-	"DiXGUl9C1kOW0Ucq4wREdwCEB8BCbo9cz2D2nYg3xv1EXNKwDnCKYQlhdXFqdT4aqSrFBZhrYVV/6LZs",
-	"W9iBmSCOtMRMfj4ajCUOiBQanIpB3h8UeX9QNQtknEqEQrarojiIh2R4pfUMxHBI1gJJAEQ3gMysrzLE",
-	"i1sQ5fn71mzuQCyhh/Ljr0r33ZkO9UrDXPPfB66RlRNyW+2t//vu/3Y6H/f39zqdjwfPO52P3z93/3z8",
-	"/P0//WXLlzlhTuLW53m+BSijNVCvZ8dFxbYI1j4NJQI41Tp5uN/cH2BCb+ZbeLSUcOFRTLhwcKuEC1+t",
-	"1I1Gdw0iW7ewXtPdV2KzDS+ol7092rDqjZqM+/3iru7tru7tjwuajeKYNaZYI4pUMNK6ZvH1mpGpQE1z",
-	"utJ9ur687BdVKRH4iACCKtcX5iMcVWDTDNt0PuHR7WQL6CkU++rlRYXGECojSBpleiK1pqy4BI6US1EY",
-	"c2kBmVtcuNNTZUKPhxcETMXtsGZWloueopCXFinI7FSAZAE9QENUjhXCIreMdApULu2OBkVBimFurVNa",
-	"UrdfU/aOQZIHfk1JpjjPMf0R3idtBSogJUK4n31qNsS8pmaMBA2uuUPzgRpjnZbQ0e6rKnPtBIUATtdF",
-	"ZElASLXmsZ6iOgNa2gVDhA1BCpqRclZgCzmvnD0Io2IjHDHXdjerHkwMqbKQOGowHkqNMhRil7YiXiOC",
-	"/EpHZW7cluH3clZp6r6MpuhI6cx9GV8Dp/W47Cvt68gl0g7w4mKWKRyaoJ1QDxboI26RNR/fWzg87l3a",
-	"ndHvwoXwSu6H219raR22ktXYHol0rEtlTfFBoZrc0PG6khXuX9QTeHOtL9xw927XWHwxGuD8qm5hLPwj",
-	"+sC6neHeL0rp8aOzrhWOK/cVP7bgszVg9oGMV2Ui0qFKYVOnblenMzB2KLHqIztcpKtK68wIpbYWqKgP",
-	"vqtpqIc1DXVnqH53Lfj93f7eY7nXe//ph897/t8P1/j3weHn3bW12UrJYfOALBoKeATHojEdS8nhmh1/",
-	"WO/4F+r1sahkP6G4gq2kzhb3RfYXdeXRnJWx1nB7FugeMfagEFzUADq+QK8PzfDGwXgMWW+LR9j9GVs/",
-	"1xjc+bHdyNRYipQLtQCyKFQW+QsXDIn6iHrYbMJfNAgHhz8sMwH/197/fwNz7/hEDE22sDkyP3c/ry2p",
-	"jk9+c7c3fCxF9y4cmjkDilFeKOXWAGCWXpEPKfNzJ9JVo0T331hLVr+tVXlZbcx/Iu6KF4IwwQvOFby9",
-	"1gz64oUxhZL6OivoJfKNwjLKLSkgpShkpUqx8/r5E/HgwYPHu4sGiZhPzyF/aYNjZqieg965tbhJnFBF",
-	"XOncuPXbhPyXN9SoJ0Sy6ZTJK48WoWjf6GjVGnblMeOW3eiYnUWSGY5Fp7cxHiDqqMLmuquY6pSj1lcd",
-	"X9ILb3R8r9yJK88F9+Kac/GnB2qKTODl3qvY5rqC8wofvSZaEzX2zk9156f6YvhM7AjwEbbY7QR/R16n",
-	"ww28TvcvxsXlYpYczK6WvoBTY0jE9Iio+2B/P44j5pVVRQ8jfL5gFMrgoUaUHoXy/Xo5PJN64mfcE0lH",
-	"gw2VdwdiVJqLQg3dvUNVHaEHwj2N8ADMii2LAoNscqjAmXVWf6UYmEnw4SGD8IXChOyJLInmcygvoYqn",
-	"InhVYpYTA1kO26GuCMMYBQSpvSGIjgFIq7IdnVdX59zBU3qhe+lLYkCRr2I1uVnc5M1B3Rc8fgsFsOvG",
-	"SrAt14iVxC+oHzoH6xw6b7FqoCvRUwjbh10Nsy5chGaGQftGWUHvCkX/NEcWFYoOpZ6yvF16Xu3XM8Pw",
-	"EU9ElPAFlK7nJO7DdXIeRlcq2a/dwYb1DYK11k9RcFEtDuH81UxqowGnzwTzRbiA9UJmfWWJ7AQCO8hY",
-	"Tb6vg/1kf38/jnvAC00JWRTzUDLw4PIYxRcmyfRDtK6K/wSfWP8IaXq2MckM23JXl3mnlV9ZxGFY5AbV",
-	"8krJoV3KklsFVgH+MKW5AVWFqMw8gvB83PIMvvPtgT378Vuu08FdV9HlgOX9eo4D9+07kOc7cfW1nAi0",
-	"81lC4d/L2dMavQKIfWidMazkEGwT7VqdcbAO1BgQgC1xUglCaFbDEQawm9COzzAI+hXtXAjDrqSV9Y29",
-	"AqVsw7O3gHi8Vj9QnK3ddLq9UZmCNTCRVlA05lvAO85UoWhNLq12fgr3ZXw49FW1+hm+mVw8K+8nkOMw",
-	"BXcQx3cQx39WCCkQEXRwNB9FkR9AySEhzGYredjgDfc/uf8wrCtu4vnjCzctH1+E1c9ObAWZfz5npy1k",
-	"BXiKkN1DhSTDXI/dCxBbagrWvLPGmxy5kSRZlyi8ojovfDS7I5n6R8cFh3WwyaahlbN00ySLYY/dOxLm",
-	"s7MC2f1sI1zx1dS2m7f8vrTCc+c7uhMAXximePHuvxnua7fkGawCtma7OQGJD85tC1jASSwj4JS8MNWg",
-	"JVK8dJ5nNgXeG0LpitG46CmPPFwqd5YicuIsiHBHL0cRhlNzfRDhZsHV1N/wdvhi3oMOE/A7IXJgf6zT",
-	"EkJl+MODw7Ql0nspUhuF3G2UCCENiDu6dgLQM13l1fRMAkTwtYxebMF6kd0rGb1Nz95CTPerGL23gGd8",
-	"J+nv8IT/4fCE19ZrOSS80hhcUVL3f8y4DDVssUP+aAGIQQ3etzuuhM0Lpati2vaoI3h4RUXtVP2WIHE2",
-	"VbLhficU/VpN26JCs6vGb7+dtM8/SMbn1wjdRD7JoSr7lB+13GH4m7sx457fRX/uSp03KHWO001jmUxX",
-	"rhAtejlS2obESc53geqlEnNFowcYngn2mECR64lJiHOfqoeBlURmbaeEYSC8oz2DqHfbBVST3rhEIk4i",
-	"fcZ6Z4vDT3XAKPiHcgox9bjgyv0zz3zJsbM0fOVVW6RRkVXKBsx4ZFVZtYVTcam41mfFYjc7mt5uegik",
-	"ExcW5lbkGSH/udOFbI0dALvaXUwcSjv/qwbT1oVhfxK1+MoRtZmnb8G8WLc7XuhuVoa70MqIco39mqgt",
-	"NU5B/tMG3T4nVwhxft3pmEgLZfvfRqgTZcbxCe+fparFCzUJd35Ooodxe61+GuRzeJRo+lc+x/f5B1+Y",
-	"avVTcJN/5BQQ9M7MpdIrn4zvpcDuGppX0Dad4h6GxS5/jFAM+bnfGFpkhZZHd4GuEGNMLX0MbPPQTkQV",
-	"XHcCsaE4NlEIe42R4SB2tL/+IcPYOAAvTIWlr3c+i29YlXZT7PXeRbr0TdP50su/KJ0vQOohV+8JAdQ9",
-	"/P7gAGvwje57st7oSKXbMXEoRrMDA+FltzIXQF67EVUvV8c0cvXi1qtx9Tboj0DYe+Y61Bb4f8s61ame",
-	"hi6t16GbIOMlRaSZjZf6CXNTYUe2G3uAjLtZ3IHtVe3fXsS3y6UWa+drUOXEJ09G9Xl58jN22RlpeWWh",
-	"TtxWUH/ISFwJoRKRe0a8BGBIj1wKMJJKIhpoR6c/PzsTTa24z0+kC+B1r2pefR2eK2yts0eDwrChOjzz",
-	"8BLV+EZ4HGGIh6rItVqlbdFdpDe9OVlPc3oykFWsPZXKjofqzQnpNUuffQ33Zu4V84/+2/drP/xv38Pj",
-	"Y33885uTFUrXz29OXo816nk6871cu5NzT65qZ/QsttNWZrTe+JxWZjTi8bnLdbjzVd6mgkV5EWSVc7pS",
-	"zN64sQdzs4wJeHq9nAlGzRYXJpti+CdhcMa8QmhE8HYiSjHWOqYAURiDjAFbZJ8x7P7n//l/A4gd/hWg",
-	"7uBPxJxLE/Ac2kqNENGxyoeY0VgqA+7ZvGoL2dERFGD0JlP6F3EzwENqPHUJtqcljvUUMyAoEO66aA3D",
-	"N1J5fO4L5zt6IAFzn1D8H+4/Frn+IIs8O69KqS2Ed9OWgMo++Ci1SkjNg0AtyvJSdati2hJPCgPYkX5p",
-	"KJ1ZorGOCNk6OrcEPllDAm9TUF+bKvCmzaJKOi0JAjIZgYNr7DYOs5xagQNGTmZKXTE9kRL8VbqgVQAR",
-	"WaN4MzHgI7L7JWKso6bVgGvcIFXjUqN7+fhEpKbXSwnDUROoQcBwB8hOd7/KhOkhOINVhVt1O3Euy/4D",
-	"932UhOkufhMHZNuGj3sfOjSDeg35QIzHYMgFj4k/TinzAdcjBnXoq2r2iy2R6nFRpEiADo5wNyVU2Bs8",
-	"c5cqAqIQbpJTuud8rKu8oIFgxB7PGBGwNZ2Kat2g4yrgXXCE2T9h2cX4kfx9KsejLzLdesOK3r0qVzp9",
-	"qIm3TwHCvYAMMgsZV2EHcPxEDiHkAJvfpy0N3YBbyldagUXxlVjXB1JnptdbTUYhdfay14sUA0bi3AS9",
-	"Inq8KvMlqlbQsuG264Fe3GoAY91heIX33Y7j/Hb53wc49+t4I90yUe7mu4yrK7guCYfuLlXrTitv0spD",
-	"WtdSx+cXw/vYzAl1X+Z7zK+zOeVf3SJoTIc4rWRZRfYAYpVWRmQmqEJIgKOcXmY5lcHDao0LFKIaMyAo",
-	"oQDOclmJ9DLXTuFH6CykaHGv7GirVBtdYHmFzMboBIMe81r6JPNz/gvGAyNEqO/8z3/9932cN/gAJCVU",
-	"1mmyAKwNOj1CQksrUjqeUlIzQBnlV0NdsFYfVEklV1ZI9tUFBQ6VNSopRsh7UpUBlasyANsVxpKxgp3y",
-	"Ke1l9OGWeEvKtZV5FuiE0JhRUqOKRWBfFXapCkj1XtUN+ru/dwhIuaDR7YnUjvt9ZavzUo2Kacr6pBTw",
-	"N05R0JCB+UtGfYdxyZG5J8qVIe0UAMpo0fjPu1HvaIHsSvBIXrWoKW5P5v+pUsQ/m8xjCMsLM64SejbX",
-	"3WKcgbFjAU1eSM/243H0a0OXuGEGWwvMClqx4HkmdVOQYIjSVvZEimpVKmiwgOSIoMgT4cQFDDxjxFVG",
-	"DOoT4UyV+VZH+wOXVK5BzR3lqqvA2S2t+JfTly/g7W6JUjtaIgUm1hVbwSlZ01SAruXeXqEWDysnqNPC",
-	"bcB5M25m3GAhEJknDpvKVqf2hOD7V83uASj/Varksb18bsoZzTg6KFYBAfHivWpakB+rW1WsN+vOdINe",
-	"REH5BWp1LP69V4IykRvTgm6FHRx2xdoZBLB3MlwVlFmxWfbBfHbFM9Iklj2L97zshXfMZj78ND15usq3",
-	"7Z4I77ha7pJ15//iYY+BsNx9N71uTnCVUCtua31cNynpH3pN3Zmj65ij1PsXpqKd8g0blccn/zo2lfxG",
-	"ylmP7SUrsU3AaTK/1cyY+385O3nyyzOg1I9svS+UMCM6W049xOwXr593tsQGWS40kgvSXLzag5kuFVmk",
-	"Mzkvs8oRpL38kuusvfw+d4vXzG4ilYXNg+ZcltAZ6keWiE+gYLfFth++bdGckhLp7y0+dhtZphf6AcIR",
-	"0piYgtIb43McwzExf2mIypBpSyYCWTE7lQEDOq5/8L5+zPjXRqtdIa0z391m3rNKVwL7eEQUs248iLoa",
-	"IK6NwLyEBOIruRbvsKG57r/fKcdOu7B8gUI5WG7RlUWBqkHcp6SjuXTC3WDF30yugXYNmppXohxryxGm",
-	"riInby/XEJ/COFMJugHGGTE+BS4MqtbAUo2BmYBHwPQqpZE2+GLqrwLeaYlqg4cNv0R+BjLE3JihcY1x",
-	"ssD/Lf1UbNtaN6XIStmrEjHWhbK2VmqBXaLgyP5jIfPzXJ/jq9N2NEIdTS6M2ItRm2oOYYL7BSjK3Vcp",
-	"OkjhOkry/9vYVqIHftLaGHmOcTCr3Q1jip7JShRKQubTByWI4Zi4kU0lLlR/TIG/I+96l1VHQzmBNzPd",
-	"fbm2HvncG8UrdoclV4g1wVMFw0Weg/PKnGMn0hi+FucJwo8Mo+7WSI6xVq0m0UBiBaXfTLCWuir2B/nR",
-	"Cx2equqIWN7pN7weL01myXOzcFGaiYX1kYJmdwqCynvSulIDE7zSmUhr50OaQLEQ1DiZS6XBt9bRS0YP",
-	"d98e3G1T8ETgpXO41BiFm8vU3rgeVNoKOnbydJ1az+j2E/2vwFuyRtpapT5W6CLcsz5dKDZ/cL5WOw98",
-	"Pznb/Ar2DzR/IdE88umbHglT8LxBTB7ZnTMgcjOlSHEvpoDDtBC0CV4CeR0gtFI3fHvQgL2TpylXtSkm",
-	"UvQb+ygW9ehpwwpiAz6sO/CntQ0CKtA+M8EeW0szfxLlC/kv04B8UeX8cK1J/llWaiKn19Ln3aNrTBx9",
-	"6iwfKjOuvnBMKflEIo8KdhYw8+IuRnNimzfVDVsTey82Mihw+K5iUKxtAgCdihMu3ggokeaEtOfTmcOi",
-	"bgvsClD38x48/L9+FDov8FKnKky/9VxWsthRZbnrrn12/2MnedUdkJRr/4j/aO1U05Git3WlVWw7PFVF",
-	"Jdv4wt6war0qc13t4DNk++7OPvNaWVXNPlPonc6W+J//+m+MVyFTeD/XOtf9dmdr7iVPjVaN7+h0tK0M",
-	"FAbbzlZC7ack19bJ07k3YaB60bu0oZXWDi97YjLFA/b5ylYR6HNgCe2ggYRDbnp+bmcVAW8a7cJMCEFz",
-	"RePtp0gIIaCH25mbnu02XhKCHBMtW2VmXLUgYkUP08nurCu896JU8vIoflnp5i28zDXaFKpVmP7O9qKZ",
-	"2172QnfwLnhfPIvbPO4cOcuzZW/FQ3zxe8OM+hc7kYGv5Bm9in15jaTSNUzTFbThNfV4ElTgeiwqhrUI",
-	"VlgO6hD6iOdRSeLixm8PmYTsxg3U1Cuhk8Su+mshlESRoK8NU7KB8/0FtDN2fd9VC9xVC9wuskk9bIp8",
-	"O/OZSqw13kadwLKsoHlHok88ASdRQ1rQ0ZVTeoBhL87paQnMZQhulVVZDOAagdMCXXoV5jI1pzd0NOU3",
-	"HAlr2CL2DhrkFQ8Z2XM+Qg5pQ31EqfpKuzNJEbyKkPYSs184FT+Mo4w8bNEbXXcVN9rNXKEqgLOchavs",
-	"aPLlucYiV2ubOJjIRYUp/zQ4g9wpKVPyI9jxSJVWZSo7v5imiJYZB+45/Sm6MU3Q+UmLVRtIxgHHl8wg",
-	"70QcCz8CuaGuORXHikJJLhmJD38aXk7B3cxhSkGSa/tM2QvaVxW69NALKl7qKIEhy21Xlhl6PyEHHpOL",
-	"KBNeaU6Rs5ch26mj06HJVDGDyAlE5IWNEIRAjAnT66nSHnlwoLxKItQhTounwaB1IvFl5AhkqKEkfm3f",
-	"OImiQy0SFjS0Z8VOBP/m1z8mii1P/bmi5+9Gc39gMlYqRq/9/oxz8Yt1Hn0y093r5P/MvuE22CTHYNOs",
-	"kc9BEZdafsa3lgzUlbqrinUVwCdwd6Gy4LK7ywf6SuuHDos/QXLQP/oauzN41gkH4IjdpQd90zYdzO0t",
-	"e/83d/1/wWSiYAd1ttAS2iSTiBu8JJWoKX7QkEtUU7QgHvB6xkK7iWQhr+Aszhaa8Ykn4pOYtRVvI1so",
-	"KlC9cd/Ar8Gi4xJ0IwbjodRYJkG1HdP2FavJMeodVZRz6ohWHU1JIVA8TYYXV5e7b/mK8p301fHZk782",
-	"5jukZApz6czubDV9bqHAg0rQPTgAWtVsskaMNGimlUpao1si1aZSYPj5dMJ2vagbC43+P/aufrdtXMu/",
-	"Cjf7R1pAcdpuL2bhYoHNbTszwe1Mi3Y6XWBcVIxFx7yRSa9I1TUGBfZp9sH2SRY855CiZCmWna82o7/a",
-	"WF8kRZ3v8/uBUyotgBa0+Vn1BtI7dbLg7fbtdt4XPbXj8hvwkfDlfurbwS2i13C9Lci+mKe24b4FFM/B",
-	"rtutDfk5oGsMfcT32Lb7GZr0ooa/Su317imOBE+y2Wdc0/gh+rpX1zBgwdyI9v8lIADFwEZ11JkKRDzU",
-	"h1YtoxSV1kUGgU/A/hkT/ZJHzrMNEPa4kDVEv6tb1hDYaffEkDBBq3uIHA+HAxr6XOuMlHmKJ3xys0lH",
-	"lfFCEVteCDRfJipKQAgZT1qorIaG06LYY+aEO1XrWYnHtwOK/FINeXfF3nrx/UFFj/c87aMzbee178MM",
-	"Sv27xBZB7pJBr39nLV3w2ipl3YREi/Q1dnu1a2tUBgfJgS/p8mCyXZAg+2nqCiO0E202FiV1XNkkAukI",
-	"HRkARIAKENWsT27jH4q8joBFu4KsDBUaA6gDnyhsbWGruWYzned6RRlovAJBBhAfDWbIFtIYgQ1CVc4V",
-	"/gLY3i46qYB8ev+qtmrIj9s1bCscbq+6rQhY9QpFWx3AxbdSsDXUWg21Vjdda8Wr4qVFJXS8Igg/3W6h",
-	"1UmWNaCGKjKqsf9zA9gSeW0JSQnqQbDEKNyHBD5kITy1ExaFHAK4k+HrETvxXpD3kqDMSOlKMSBgJGkr",
-	"glx9OCaUVqjxihrWojmgPupGFG2FOeXoTTOeryCCLJXphqWMJsozCJz1BKZUGhBv3QHq7/MeKWAcyYWI",
-	"Hor7OatRZlWlaBSV99eDnwugmnyKipoD+GfftsVnsFZvTifqQqwRqFYJkeGbhA3JUi7TgCvkayuEgtmk",
-	"cVldWeQpvOeqH4XGPSv0IvG49ROV1ovx0lBExVVAJaUrF6VB95YA7aEKKdSp+3bNBxWIGIAidZRzTdR/",
-	"l9pyd1rptmC5TNj//c//Ptx4u77APs/DIuPw0zKwqwU8qXV3vZLXkVd1uJNbghiF6/oYDs/j6UWKjvZu",
-	"j9IoOG/fsqbmg/s49o/3Kn/vUZRyQidGBlH/dSTZGl1b7bDteK3h1HD9jgsZXdgaZvDfxIqTyLux+qnB",
-	"sNo79j/Ajw6mZwNdJssiuwyrv5vl/XXb8xaKQ/wDb5WWiQQ+MS1Zb6NS1NZ5oI/3JVqi+XTUjZBgvbRo",
-	"pK7GoGKE9nqv0V5HNYnfI+3FJH4SUSWJW9apH+ThljF2MyX1jW5twNl2ZqyS7cUrPaNjEMm6kTwWOV7u",
-	"AXWvC+A+3K++RWGhgfNXbLqPcfCN51qJcfDQIImljYD4GZ9aBl0RQhYTdQYSIyGwnKnzTnArmjiRhQmn",
-	"kH0Si6pqBDouTm2AQPVADTawKBghKC2VMIX/wQaHqn1HLuDKAgpYiAnD/5m+/I2fEzVBjxoeajPocCgn",
-	"CnFRrdbd1jkwY95pLkxp25ce2A12X3O5fu0N2Mq95oFEpDsk8C61TOFruXmzNCq5LkTGp7YX8dRbOLVh",
-	"XQ/mbR/zNnoNp+pNoc8LYcxgrH5v8IZggMI3+o1Yn6AP7s70/LvMc6e+LpRemQB/BAw+H5zdRSjni12N",
-	"UDetDgvUydtLzc9ILTRtzx2Gex1WKGyUdhMUZtFpf/YeZ7cl6p59FcbOOpDZzZiNhKkGlhD2v/p5RqD8",
-	"nWSeUcA39YB4YLuJ3IiE1qgQgi2kKrH/8if5WbDUB3RTJVYswoN7UBb5wxS4p3yol8eU8BCclgtqfOYZ",
-	"I4hHoZALDNCMkPgK7UuKt1rNzgTgyCmmS4LgG7O08dmlBHLHxGwmppbNRSG6rbyYxfxajL0rWUr2Mub1",
-	"Rp8bMa/3tpjqV7VXALuDA57aEEralV8SMR11wXiEERmJhJZ+oyBi4S9ZfUqgtqAg5stRIZaC4zsBX6Rv",
-	"r4mN2HG38CUfGkI3rNcYjJEoE93ZJOJIVllUgwn5tBkHMpfKXSfeEoG6hf2kfcP7RKVLTfx2/hIlvliW",
-	"AuZoSj0kCLeQOtcjHeEyoji8EEtLy4wMdXAPjdQ2KOE9TkUXMTOty66i7sSN7w2NvU/GCUbtlLrpfXbv",
-	"6plrrokxerHdPX0hzAV1tPYXubWLWiWu33rE5YKoluduw9wNUTS859/mwjdBDxUwg+640QqYFSIPL4Nl",
-	"2OINkqq4mSoYp0JKeTydcxAWXdhDuqAWg5xHcXEndgMZflACFSoMCPeQCZAzUCqFzsH2Td2iUEjTtMKk",
-	"A25LKrMAjutVljOuNwsSECIcqcFYCpUTNbxwUiwGnCOD/F3Um4iY15zl2tiJqppeffSXLPl/aqlqg9QE",
-	"Nb1GzJ306ZMnLNLlnxbSLKBEJsa1hoRAxs5ErtW5wRBA6KSAitHQtSG+2DHuEUBd4DLzKNNngolMWsTC",
-	"DrksiFBT0c5K5rnHZ2dnYspLI+L+CadREQgSm9wA7MmfhxF0QJKXNokW2Wq9sSwBExnckgAN5RcVWW3d",
-	"rdKMW34UVYkE0t9QCeWhkfwbL0o7H7HXtY0GhUVhMwYMKZ4lgeMOTsE9kLoNl4YxLwGgyJ23XoqJSt0a",
-	"p9WUChHgfZCIWxomz5UGNKh3QrDJwfMoPzA5aKJNHdE4U1yxKheAjGKdEFQRJ4AtCwW3/Zmrc3dpuazI",
-	"3IzVy2gLPvPFTPQRN5xvvUTs9REyhhcBDPO0+qpk5iccdesQWP+sVvwTtm8oMAJkKio8gvflvngCgdKf",
-	"gRkAXzq3ViyWNiXeNVpukHfuEo2yQa/UmGUFzRBfFcJpVe+7fr+wg2iMh8bNZwF1c2g+uwU0fCb2d5Wd",
-	"rHh/el3lSreArfT+1O3RVoSl3sU3/h47ExY3rtujq+i6IOLDO9sZIT5c+Xxe+mroLkAcrP6DrTlzLx10",
-	"m9ujY/bHi9e/vvyYNmzZ/zr6XRRTkR+dnB69Pz2iJx29C1O9zMjdnNNgcl4B/r1P2sTt59vNmbgnDkDz",
-	"3wzQfB1QBghZg0qsrNeG8crjOoLImgdLm/I6ztb+2x2WfnSEnVpD/IxLPJhd+HO/Rs7D1TqogOAkiLY/",
-	"PqaRRfLuxT+asala3UTclVyqjGjjw2GZJWhpVAbWRD1+9CjEtDYMaDC1nbl6tq6/RapdB4spmEJ06Jx/",
-	"FsQHXJVmhDPbrC9nx5dq6mlpYzDNmof0LCJ8piVxpnvKjZHGcuWsV6vzjHFnL7Gz9USlC2G5U0EjlN/p",
-	"iJ2oDaRvIsnJoHWhXkfiDyHVkNKrhOhHqtqbRVf7WHiNuzeQ3WW3VzTsPfq9KvOw1vH1+NHj7R1fne2E",
-	"flderetriGMNcazb7OSqyXWM1m/ThK1RraayuZ4g14Z/fCM5aYSU3MRY3oaW7dRgH55xBLhE1x5z1D4e",
-	"oeA5mQZhfaH0CvxqmbG1qBqEMGJSG0kS4hQYjcRGr3dWL5dQyLiS09DDBm1V3EDA7QpetdXL96fkxlx/",
-	"7rmFhetX3YVafu+SvoPo6gcOWYultX+jrRKrHRRw6pFkD66Q1e1rZFehkVYT+0ddQLdkuQgA+DWberyz",
-	"cAL2AAkROaLpCdBBEPgwwMNYD0emUBbt61gQG95bom1CAQcciYUhVHS9oaK/umAcLMGbE6dv4ePdT6De",
-	"kgn4+Yctqc4T00iopEHIUcN6AFGLqvsqscp+wBrEccRT0syJgFwWTmKJZUo9/md8ejFRVapvrlfqGUuR",
-	"hxZNKu7/fAuwppS0SvmZLmzqjiLc6e2nRH7/YUiKfK9Jkd9/GNIiQ1pkSIsMaZHbSYvEmvJ+Z0XI1NjF",
-	"ZzvxjQrd/l666XNFBgs9M93uWoHOHlTO4F4N7tXgXl2Te2Xos2qXbXnO+HSqSyj4rhMKQ/6RWvONYOJo",
-	"wWXOeJYVwhgPYwXFsVNRWC4VW/F1yFrO+WcRHSp0LtoZid/DADdmWR/nz3oFS9w6CBgqz3OsVxux59yg",
-	"rnuv5FRngs10sfDR9wW3VhRuKCQJD8YHPOP/eZAcOHfFeR3F+iA5UHzhDgn3vINYLi74l1dCnbt98uRv",
-	"T5ODhVT+7yqtaGwhFdS9tyXZ/YofhmWJxnKO+Zi2wbizD/rK6LcaP4z7QOtM67Ud18qfuA+pM157RXDQ",
-	"9o9pAAfdU9P9xRUXzxZSdfSw06GWrK//CCqVg0qgpnPwp6+duVKw6TEvgPeLQVys1iN2utE2gNE1n8mE",
-	"plhCYSxzYXxnc1OIUwnNRPkpQiVN1UJGqdfSzo+NPFflEmNp74SymAEF7l+EysR4GkAr46jHxPM61UDB",
-	"TGCQklhuQbp/svxCqHR0xaZdp8fuOuJGJ/bAZnGj3RebpX7tTeAY9ppIENj92TTDFe3+Ch6GUC/5tA3B",
-	"fTUCzHMBxs7lTW9wxtfkAOlOepyPtCh42df7KM77hMteug/5N35BDxpwV74fnYUyJVI0jLqt1ozs3RYt",
-	"1hqPcsfrsBhbgkakA4ObdPyn++eTzL52OkyvK9USutpk5gnSAU/ssyjW1TkGF9D43mtZML1SMf6Z039w",
-	"EXQ2GYE9fXjeRNGNRiz1l6QRDTndPZShRvWqUOTaobG8JLrjUtAd5Xxy4KfXG6T2pnTEUPc5hKO+XeyL",
-	"IEr7ugA7CQEnOXydJUiCTeeBABergVD9PERqMgnaz7j/C4X/lRYwJYo1oVtg96rFD845CQhVFPU6kq6Y",
-	"c5Ngfy5EosjQ14rEMHawPmM8dAQIi/5BRQIjVujGVBD04GsUYlYIM09H7AUMGLtF/YMnCkYIoJDCGKmV",
-	"qbpwCTt/yhXL9TmkBqBvuoqE47wzBhpRGltwi87VGkY3RvfEnfoJTmnNHUQm4pXYzfB9bMfuxnWom/8J",
-	"BqW2JhvCUPdI07dcewOsaHfsdHi6XGzQXvEiM0Meorf9/4obewLW5WD+f2fmP8p7TvqBhFGlG7Zqs4b9",
-	"72lCP/Yz9I9jk3J/PVi24XM4VQMahi8ENcEhoZgJzoLTRL5yDZc6Yq8xz1j659eUTXPBCxMUSKDHBiwA",
-	"ACwITkamAUYY7u3Of+1BGSLHwLkf3m9AUCjLpB1DeK7yQ0SOpCmFwCYzZsrpvHr2g/Tpo6fpQxhRcFLQ",
-	"66B+hJSWOFQ4R0OghFcF8AB4IqDcMdW+ECkrhC0L5fQhQyjo5o3adOKytN72v5JSxIzLFmXwpnrY7mqt",
-	"9eKb0GsZ7+0u7RIKrC5p750Lu9TQfld6VQGQHURxsUzkAhX8C2755eGulwU3Iqs/fFCRg8K7n97cr9DT",
-	"Fb6lG1GAGX1z+BW2OHO5Ns6Xi+W3N1o9LTTGsNynaVCFYNMaymtZmLGX+MHtkkXEDgBAx0mNlnqi3C0L",
-	"qIo2SfCxElaIhViciUJU6ZxIj2BkDFi7MvIWg26EZnBEP/xAJRq5mKHNHfl1cBHeB/04vPs/den2FBPK",
-	"FlL4e/N1AyxsNRcqYWelDZ17eoanSEws8DNdEi1BwIwqVaYV8an5+vSQqwJonqSm+MCzVJrlWp2LgnzM",
-	"EXOy0T0RPN8FV+uw6ljNTqfbuZsuI904xtwbICwBQQH50gSsmyDBmqxsFFEAHBMvrKkeafRCgNmAyF20",
-	"FWhpDMyBGammYsTAcPC5wGA6QMlc1VLvX9oYhk4bBrx0z6S3ofkbWqRP62HsfwWu8yggG+/iWmjVF/fA",
-	"PLOhT/HeeCNgXjRe/jb5252LwC2ZXW/UzcnwlTiba31xlIlcfhZOHh3/Sb99ot/WW9MY/kTiYoePdeoU",
-	"jp4xwadzRmhewI+IwHyblLcbeYUPOIwXdPO7TjHQJHtEtxoD/yDt/AQXYBd01cvv0mop+/eAr0Fa4xfe",
-	"DFmGIctwa6IPUbO7N2Mk/EjUNNIJ4dedZVvjo9lZzB0Xgv7cPYrT9uyuoqh3yNRbLRJYOwl4tgiWzC00",
-	"VXsxKi0BJSZVvgFwGlI/NZmlBAAhLZtxmZuE4sDOzMwYNxOFOKnQa6jEiqGp2NJJQMOiGd0AesOTHYXv",
-	"UqhMqvPtcRQ8r6k69pa62yRtQnE4SeY4sTgYsZHYHchCvyE2pSHgsJdgpyawutDqlOZ1CoRN2R7J5cvb",
-	"CvxJzbYCD0mMPp0R00KgpbPZGvDBP2dXUfbtl7THS9jHLN2rpN1rgquVtLe/yNspaa9XT/r5XBoh/hUG",
-	"GaY+VMUPVfGA6V/Jkh3M2EvMwCjuZ4i1lGXCXCDM6Pu3rwibxxmHmurgjZgCANsf/qv++OBf6bfwoT/0",
-	"JP08AOODcTnXq4mymjlDeLYO2cC4pt0NATDWASfSc3fgcwuBt5vrlQpYFO/fvmKL0kAQMp1buzQIyZ4T",
-	"AxZny/Isl9NQq68VW+rCsn9/lLCnT/+N6QJSmDDRx4+ePCV6U4oTLvia8TzXK7Ys5GduxUQpYVe6uKCQ",
-	"LTwzpQ7kRSioNMICGkbqee0+vPz7z69f/+PTyatXrz+kI3Zi2UIbyx4/ehReLDxNfJEQHdxoD8DGALvS",
-	"4fxnDMMztGq+zS2s54obYB4YsXeooyLyrybf10RdrXfgWk32fVOeZo64ez26B2i8+zYQbFx+Az0EO8wm",
-	"q5TFbvPIalpm09+grdZsKGgkPntptRcYSow0el99GF0S2VQvgkvd6+rodHg1zq3p9XTvAUWjKLSt9gB+",
-	"W1vuARdk9Su+Jgc20vOXEwkJU187zJH1upb6K2pv+t7ZBkP++Pvrl/DSpdOguW6GWn/3vRhpG0SzZZEj",
-	"ySwYHePjYyeuRySXR1O9OIZHHdPWAcpWd53zW4y78o+JBxUhwTo5SNikCUkyOfi4EzUtXdbBTksyAAlq",
-	"a7S0dYUGzLTv374aM7bbDCdITjdmf3zEBvI/e87yKzHayhmM/F/+gymZMxhHrs9HP3LL8weiKB5O1NeJ",
-	"mi3s6E0hlc3VA6+WUKo+ZMfHaCJ6ttapuCJPLj2ggyrXLylsi7LIx+yw33odwoawtFyH9VU6TNhhY40O",
-	"P3o2XTcsnYtRrs/D7NE+fvisY/r9uSEvj5dU0WvKzXXVXLzEOLO3H5ypPNMF1K47+7iKh4+Y89TriBPo",
-	"MWCZ/EIv3F9Q5gcNsrwo5OcWJIa6KdI3ee4HKA0Z00Mu/P4oGjQ5eyiabSHDpDsHTSdVUUF0/9zXeFl2",
-	"+a6zyr2ci929in7uxJAVHrLCt5wV3iYBri0F3K+vbOW7wKDkDGr1RuyELXlpRBaU0oUQy6a+rMiModZN",
-	"qxFL8bIxm/Ec2OZzo0NfGp8of7vA0OL7pcbRbar0bvQsS2V/c47hrgDD3WoPHKNXnbIzZ/mZRl3hQnC1",
-	"mstcdDeCxcp73xjQrMzzns1czSCOe2tuIbdne91pe0eQ2h9+E4Xzdyrkh36wIVhxb7q7EhTNcVPXlY3K",
-	"Tr/qOKuFNltNzw81RjFfuoOEus5LqupBGklP9iNgfYsslvM1FvzHT1nG15cntKNo6hVLpd4B0urBvUB5",
-	"y7aGpDtqNaW4Sna8Khq6Upa8Gv03kycPM+ufL69XUA3OwuAs7A4/50X7YWx435Lr0K0V0Lreuz700rpQ",
-	"+mowAY+KC1PinC21kTbip4CjbCaAGR8CjGwB9aHcsBkvPF1/tYQQ4mQrriz1Lp2wQkyFe95EebCgzaJS",
-	"asRxGqnpkQR19YB01UOoQKVSARha1VtUCD6dExMGM9qNMcHGHeoEwAlFro4vRCCFeVKB77kXQK1IQCQO",
-	"RQp6Bsl361uFlHaCE5Vse5lrnHu8W7y9Hr7S23i4u3s7HZf38HZ2rdWtvo8+mhfHtbvXE65r9X3o00FP",
-	"29lhZ8GfFhnu6KE+99utzx0cs++sKLgeYoL+zFhlXV+hcEMVQz3HkQmlH9evkX8BLYP9EvicqOa/keEb",
-	"sR8JmFaJL5Y9ecrmuiyokbkqm3YXynPo8ZV2zs60nScBQAoQZ1U2Ub6YDNs++tSO9YOdZV31bAnw++Hc",
-	"Iqhbj0LtG6OpAhCHVennSNNnWphWhdtSrnP9rSW7OovuVfVVVr5iaFdlFa5rVVbV1hricn9xYfoWidlr",
-	"ro/xX0of6Xn1aoJjK8wNydKNrjdyZZxnEnyOkXt+mngRmcsLgZQMdi4KM2JvBc+c3EK3BDqKBZsDETJb",
-	"CWWj/I0uJsrnWEI43BDcHkKMR/mbFokV1wUOTXDfUhPcFcJULdG6jY7HLZWowZX4boo5h668+96V52RV",
-	"+CT3t7VhbG6abeQ5v1XILQERB2Iw0rBMT8sFffJlkR+MD45B6NE4NnSBPFdSnbNymbBcn5+7/0sVm5mE",
-	"hQo/RJitgACD/DwVn437QEDRZdI4GfEr/uwfIrHysNFaSKA2TCKOawTL4glDqfGmMnKjOyASK2K9SHUe",
-	"DYawclrG8xsd2RzMSw+XF2PazWRunZRJmAF/FdYC7HGRBQ6MpdDLHHpOKtoohEWj4QAWTtviAEaOVGf6",
-	"S8uAfip0uYywdBAvl1CAnA+C3ofV8cQFX7ROG37ffMYHX33hlz4h5l0P3kNsgoavkR7KU5XH2CERZJO2",
-	"PjIJvUsBHDEaooeKahnlL/7Q5kB/lKBRq/mrLIBOsbM1daC6L9XECy94MW3dlnigZUvCC/S3ZCenCbEs",
-	"Qv8+fXpHkGrEDzn+BGTLk05OaVN0Ln8NN9gwK/LcLzspc+pGA2JC4kiOn7ssNIE6NB/+ho60U1dBoJkG",
-	"FzYzUUc+SEsjns+5TR8mjBsjjeXKHpUSVv7kp6P3p9EIgAZt8/HPQVpAcXXbGE4CvxI3zVXIoW5iZulj",
-	"Siixq02EnAXANkhQE42lJA6yjRcR+KQ2BvIPsTYeOMeZUQ0gzin3b+RNPGm+lEcXYt36rDenDA51iBnE",
-	"I7IdXYfwngFNtMiQ3swTmKHq2Hzey88dS/yh8xGwha1ma10WtK3jVYxaLJsPq7qYNx73ptBnETnQMucW",
-	"+NpgpkWpTIQ8Fj1sLnjeqj1+xgNfP379/wAAAP//",
+	"7L37ltu4kTj8Koh2v2M7kWRJfW+fOdn2baYT3+Juj5Ox+idBIiQxTQEaAnRb4+mcfZp9sH2S76AKIEES",
+	"pC4tz3gmmz8mbpEECoVCoe71uTEW84XgjCvZOP3cYJ/ofBEx+PfZt+/O3yb8LfsxYVLpX2Qyn9N42Tht",
+	"nJE5k5JOWaPZ+EijhOnHY8EV+6Qapx+umo2JiG9oHLDgTSwWerzbZsN8IxunH8zbXDVOG5czRiQbCx6Q",
+	"8YzGU0ZCSSaxmJPuPnk9VmLE4naj2QiDxmljLqetbqPZiEXEGqeNRLK4cXvVbMQJP9fP44TDc6moYjit",
+	"msWMBvC00z05CfbGh63upEdbR+M91joZHXZbB6wz2aNH427Q6zWaDSVEpKG8ur1tAh4uVMzovIADTiiX",
+	"NywmYkIEZ2QRsrGDkEZAFT0ln/sNtVywfuO033j77tXg4vLs7eWzp/1Gs59CBg/XgQ2+gqXCJ7DYfuO2",
+	"z/u8PNvls79fDl4+u7g4+/YZTgufm10ozrpPu53WUdAZtY7HBwet3uRkctgJOnR/dISzigiHpVKGUlGu",
+	"1pv4yetXl89e3WnqgEWK4sgzyq/JUiTt9SZ/9urp1hNXjK/38Pn5q/OL73a+iQ1NbedPQ0lHEQuKJ06y",
+	"+COLyU2oZiJR5Ow8f/YCTXI0HAT282YjYIqGkf743JCqJDRmRN6EajxjARETTblEzUJphtfnLMYTPwhz",
+	"J+aAdjqto06n0zrW/+lk/wvMcUtk43S/c9JsqFDB4Tw7Jw40GoON08bDRSxGEZvLhy6wcNDOX4ZyLPgk",
+	"nCZxcf3vFhLOIInZJJFMEgVcQ8N8T5JrtiQiJnMRsMiPlnluaAc3mvucncNQ4Zg5w98FJ919BycHnV4O",
+	"J0VQfIjJv4PYeSXOYBMLhBFFRIlrxiW5YVyRkCtBYkal4CGf+pHBxQDpwYOIRLKA0CgioZJ24BGbiJiR",
+	"UJERm1JOlDD0tAVqegc1qJnSj4xwO3oFbjLoES+vP7I4EjSoJJlQEpG+o+lkTDkXejEaUfok+NGUfVRD",
+	"MKsH34Z+TuAbFS/18WicqjhhLtb2cljLwenDmPMCouxNLJQYi6gCYZZZSDFnahbyKWGRZH4kLexQ1Sga",
+	"xeKaIbOJidREmg2ccPZpwcZqOzQd1KMpT1wWUsLiWFQRV7ocRNTfEqFoHkuXQpA55cuMpSpCiQrnFQj6",
+	"EYZwsXMjcux4xDQibuJQKcbJRMT6giM00tfKchusjOqwst/Lc2gAD099sqhACi4BMfKWyYXgkhWvJy1I",
+	"Rkyx7OymuKBKsflCNU67zcY4ZlSxYEC15Nfr9A5b3W6r17vsnJzudU+7B+1up7O3f/BDo9mYhDyUswHy",
+	"ssZpQyqxSH+uHuKwvd/pdbtHOEQs1QC4WPWM+3vdTqf3g5Uw15EOGqkwO9joG7ifThtiwTgNH04XqiWk",
+	"bHV7nZHDFBsWlXCcw/E1K279Cuk1ibn79t7o6Kh1RDu91vGkw1qjbtAb77H9yUHnsNFsJCDGa4oFZoXI",
+	"ko3TTtPCEQqe/trrNhuLWMwXyvmpp8nNXDjZ97d5enn20SoZzlG6ESg1Sy1Dg/Lgkk04iM3HG2HZJTfG",
+	"4VqY0EiyZoMZGD58xn+mWovRQyi/zk4ASJ1aJJPsx8Zp97bp/QiE0aqPeloziahUA/NnDiMrlQqVosfR",
+	"KuBgn5Jep9PRAiqAdEqkorHyiav4QEuceXRuJoGnVLiZkAv0Dp94KB6Bwr3qawTr5YTBKVkHqtOub7FG",
+	"UWj27QZlSoOR59cev7f++K4+svb4e+nWBYIz72T697tunOFS/cbp537jF9r1Eu4Ngpr9RigHNOybK6nf",
+	"oImaiRiBuw45zqNfuNXDpDcF/FzD6PH93HVhaF8sYNokw0GOefWRe/XLnK4Pp9WqZPbEFtjXa16+7T78",
+	"33X373rdXQGtXIZzJhJVrYrIMNJXh1dWVObjalk6CAOi1QtzS4QcJM9tpERaLzvv56TEDDCffGifwv32",
+	"5vyvbOk5Kdds2dTwJq4m8eFz3RHpnZx2Om0NbK9TJNiD1qiniY/u77dOgg5r7Y+PJ13Wo3ujw07DXLta",
+	"rC0N3O2cdnun+/vtg063t7enB+Z0rhf1no2InMGxW8RsEn7Sx/B6cPYDv/w0Ov8bu74ICqbHZkOOxQJM",
+	"moZ25amW21NSlqdasNcrpmGj2RB8MGIzGk0aV1pGgD0dFJfVYa2jcafbOqYHe63e5JAdBPvjvVGPNpDG",
+	"xmMm5aUmvKJmommxCaYRCi+hAg86RfeAzEOeKFeY+NzA15CKG6cNtvzLbPTtOHwd/uX83U/n3VfhuTyf",
+	"q8UPT84Pz//5v//9P+3//e//aTQb7NMijJkchLxxetLpaEKaxEzO0oFkrAb4KnIjQzUjRmOrt4/HIuGq",
+	"LP5Mi6djffpIzUmpwDfHQzSN6Zj9l7Fut8diXiKmY9bdbx2NuuMW7Y73W3vB4agzPmFHk24n23KEzYHe",
+	"dyGYdW1J4r/QEjQdPaF8zKKIBZVKXSqMqhlVhIuRCJaEMxbkLSZbXniohmf8b2zhyTMmwMPt13MRrnmp",
+	"OYv5yi61TulO61QrcE9mlE/ZGyrljYgDvzOICzVjMVmYl3KHN4ljxtUgfaav+zhmY0VmIpaMjDTxxEvN",
+	"g9mN+5pUdBExrQZRM76WEOHwPRH8I4sl1at6JZTmhwu1lsF47HzpuYHdxwMu1IDaocsXciCYxJsY3kGD",
+	"sTvANndyzzWl9xzzlbtkZ1a/xa96GYA9OKHZmffuqV6kPfsCUMfZDZOKAGFmmHMGhHu/wlt4Yy5WZCR0",
+	"rCTcSaGSZJxIJeYszl1L5ft462s2g/AlirAVIJr9LfozN/BQZjO9Eso/zXMRk7GIIkanSf4iziZ7HEZR",
+	"yKfkmosbtItoyhKctcl7GipAnJqxuTvhJaPzinUpfQas02jO5iMWS7JkyoNuM7M7LiC3YmT4UdMjHemx",
+	"KSch/yjCcc4OGjA5jsMFHLjTxjm5odLgMCDqRku0ej2Ol9dS/DmORfaPul2N7ptY5EB7J1lcwY7KMkTd",
+	"JboGaypd/wjCezaaCXHtheIVuyGGNAnlAUl935W4cYVPuowE1RBNkigyR9wh/ra5ZTO9LP3lqtlIYr3U",
+	"mVILefrwoR6y7az4oQZZPpTJYiFidzUBnuCqo4teti0Fs00Edz1LSex+er18810ojv7x9O/T7/fnf+mM",
+	"f4i7o/fjf3z68fri+DveUy9uDpJn4ig8oyeTb//5t2Dvr78luT7bBUNUNdtwY97YUkauIro8tOPaPVpQ",
+	"rVmlMmqJXiUbx0zDcjOTbDz4/ttZdP7dq+gfe3+JgiePP/4QPp6NwscR+/a5Gn/7KXrx5Oynl+HjkP39",
+	"b99sTO2LYN2lb34wzN1Usxn2+sqd61AuIrocGOo7Cyh5IT6yiAJrZJ8UizmNkDzs9y3N5xpb044Zxa9U",
+	"rYK3nnr2XBSOHYz8wsus0Y0yqu10uq2joNdrnbD9SeuAHo6OxsfBCetM/suC0A75RxqFQZnkqz8uBhw5",
+	"KDdSRR7lj5cobnqQjTZP/S+QZzPU6BVuHhS1Qt/qtVGyLGs59RoFGGpTPG+swGgEPX38jtOPNIxQjStK",
+	"lwFVdEQlrCsQNz5xPBgNEmeIggyeDpBJ4tvGJHQP13a3P7Wz5iEryeAF2AEhTF6DF8zr+NECdjmqLu/u",
+	"OSVa67R+hv2jruulWAgZaq7eb5zqJ03HlVBgm2ATl+MZm9OBVhRCYy9PyecQ3hBj0N6qLfAZc0U/xViV",
+	"jPmWuNFEv6VDQSajf7Kx2tj5oVGD8KSOhiJEeV/FGkcuDdRKd1OutZGfXecjYGpnLEAv0+UsueGcTfQx",
+	"iNz9aCnIEFCBRNzP9XnJdmV948k2lhA8WcWb//aq2ZhpgczAmocdjhveFpV6whOqNWkSCT5lMYnElIS8",
+	"cIub20azAz3iM33dXNKS3fXMblPJ9peyMripBgq+zfOxGLaVcvsx6Gqo87GW/orQIIiZlNuE5p1UheY9",
+	"yw1NLGAlNubCDSgwt/r5Ux8ejKEGd5nMqAmjs6IACX2BVo6gUEZQYchQkjGNIq07zqjaJvrsqBIjGZA1",
+	"6CjBqpHynIbrW1ETa5dKo6K+gCk1H5dVuNl+c7bUCeD3N25IfS7iURgExTPzSliLTigJyJjlEzJJPy2I",
+	"QIZl3MMvHUEoisQNDLmNMJSP53Vkn+cOHKWjkQGpV/sd5cHrycTLeF+wiSJKkFkyp1wWIn7muGR9LGAc",
+	"RiM1K0e8hloNjnLmupRcxDV8eh6w+UIoxsfLc/4mFlPN6cpyqKRzRgyKmkSqMIpIwgMWkxu69GxGmA07",
+	"CLk+Zjiwy7TseA4vd6Bp/ZUtwRGcn2ubrRrXRvq57M2ZH6KlQ04c0Eu7WbXKAmJfhnJO1bi4QTADcLsb",
+	"KjG2UNP4ynBSd9a5HTpH8x5M5qawvgKDyDuTv2uDL6LQgbAWf+l7gDyON0gRYxOaRAqtvTau3Ycg+/Xm",
+	"y9rLhV13XEOrufgqw2LTWXEBoD0/iVnAuAppVDhT72PBp35fkF0DDDAYOyMU+Fpe8CFo8E7HTK3B20hE",
+	"Bznm1s3ZmzVYJA+WBxdl6B20ODTisaWmxyKURAmUPWsw5BIR2l4ducjHUQRnBAbThNTVPLZ3cEA+hjIc",
+	"RYycXTw5PwdVgo4Vi+FugD23CVkwuRJiYOAK9c2phWygxSich6px2js40NI20ITGTAEMTMbaImA525RO",
+	"eVPC/NGr25gi0pzNeUNjOmfKY88Dmv0xYfGSLNKXqjfGfcfh+unPei8Sfs3FDdfEqwVhaiaBIf2YF4ka",
+	"iMkgphwUR8A+wOQgXyPHQT7+vAXKO71VKHfXWIns7CUHzW8xFsQToKIVJal1STwFGi8YoFuNagwoKfAH",
+	"E21ioltCFHoQbINuGHbb2Pla/mABqsQJvuDgw4sIBN0ygxT+TTGRC/PZJSI6+18AETHlVkvPeUVjMQfL",
+	"luZY40jIeorIRsmdPqMimvSbqUBTSX7YbRBBqzTGFBEuQNXYyN7SKHlBpToL5iEvS6QRlYpQ/SyUKqZK",
+	"+FgRhLfBSyUBKcRYh/Iw5GYmNH6MsWOb48GqkPHCB3QJGQ7UgITwI3sDGlQZC6hZmYABJ1vG5smMCsL5",
+	"fEH5EvR48OiQFyqoN4/3Osb65TWPH4w73dbRqEdbJ0G309pnR5Njejjqjfe6wJulipOx3k2tcbyOA0iX",
+	"moULpLq3QikWB8bzHnII5b8R8bUWfgO6hLt3EYsgGWvA9HZZuG8cX2UyiirV9N7x6X633ensd7ugd8dJ",
+	"hE6zt2yS8ACRBVK3opPJKZlRHkDcAKSLtcFPaTWmKPwIRmzBQd2MQ8aDSOO3zrl2cNrttHu9zkH3WM+f",
+	"Wgm7sLNies6fi7ho5QZL1+uzRM1Ir93R8M3dbZzGlCsbLOjIkGv46BOpZVTwRNGA5nz8KUD+eAFJ/nLx",
+	"+pUvXKA40BqA6Lle0kgvjPnDpbTGX5zQHOq5/XBgzmWR3UMAnmHzWtjT4xiJL+Tk3eXz1vE2LK5bJQyk",
+	"KyEZQKVDXYYakMDiaX38SJAsonBMVU4TDLkSm3iZjPvtOWPBiI4LbvNzRWYsWhSvk/k8TfhBDTVUTc1o",
+	"TKZCPdvYL7CNbQLjY6pCPm2cNiDjruaQ5Sdz1iurg3F4AHFVvsSEfwvXY9OzUBoWl2g3m5zZReJNs1gw",
+	"GksTmqRVqom+bCiJmVbKMf7uZhaOZ/rrmIz0ODGLGJVMWmZvGfwKBLlG1k2oxyAIjT2b4+fqttl4xW7e",
+	"ybIexNmN12dt+WEU8i0jkLseD/or9knVRA2eK0k4+6SKYUc29txg9eSk1em2Ot3Ljj4rp0hvhbgf0jOG",
+	"/186pieNTi37wM/InAUhJZqdgrwmFixG+jIiLMoHPjtZFtPpc4yXBspyRdDNBLGgzvTbXBnHuSvjMLsy",
+	"XqXBqVWu8QL0Bk/PRcKD8k2pZixmTa3N6JXoMycrEDKBAXzONS7Q6qj/3mateZ/Rfn6tdlrvMvGhWWE5",
+	"RoR6QhUz3pUnNQo8YbS/3zoZd3qtvWCfHUwOO0fdY63KWz6HEYrNrcJJ6xnW3ul+tbS8F3SO8eAf096k",
+	"1WH7wcH4cHREj09KHD2UAw7I2JaBITb1jl56K2JcaIGXzOhHRmK2iEKvNmloYqCqSmGYeGdzvVvLbOaH",
+	"5EicKb+8t5WDdlylT5kVZqU2KkissAiNnDc0kbWxqS+YIgHTQn8c6luLhjkKtMF91u39BqP7LoV4oS/K",
+	"QsrLRxaTw33y1/CxB8smMHAARkX4uKisgkQ7p0vcr8ODg71DMloqBmUV5mIrE34np6V2HQ+WWQoaXw08",
+	"JayWgQYsMB5okgMCqHAjIXU0yQLf9bu2aKLEirMGUl+3t7d/cFgO2VwjhnoTBymo5FaIXQOYVGnMFlkf",
+	"sl0v4HZPO0earfS6GKIpWTxYP63J2RhD8E+Rroumd4hQV4KMGBQg8bjcByZysrPG1lQFNo/36oJmtTAz",
+	"sLOtMbYP00irJgK4rVAjM38O1o/gBbyZiJlnIE8FZZLGgCVCJ4oZ/7QNsgHbwlRwn2xi3xkwM25ROokC",
+	"zVdh8NT+ec0WaA5OZ9A0tLWZfP+om7eTwxq2sZPv5VTjrqMaW/SRbJ1lTlLEBeA9Bt0KHmDkSOH6EnMG",
+	"XFEf8wmVflfEwhllkAZI5DDthOFYt6gx0tzZ8td13KLuekgWqlHChQdgREfZ/ndGgphO1O/ewHcXm53F",
+	"0A6NdrgVb2L2MWQ3Ba8umEpEEgWWhaK73RCZu1MVVR7/IRJYnkYFhBQRLGoRYK0TmgpSxETgk4DJ63am",
+	"N8qlVGwO+n026hqXYbFSZH3QkQno8SLGmmPL9aAiqphByHhmGFP5xMLIqVG3eFyNwVuvJ30HrDlZkCKO",
+	"vY2giRGbPkET10ZcsDxntwB6hpQLplTIp7Iq5WCdM/zVHrbi2cqW7Un8RiTl875/Waa1lb/gC/oBrjS6",
+	"EmUzJSoTTTMVioDhZs1UmlscvmABrrAlbWkIdi21er63VLEXWsjwcQGoCmcOJugvgnvNNzFVbBCZUfJc",
+	"QDIgy7mIWTaShgh+hri+7f3a69WE00skGXQlZpCDHnDCAjpWLPBmwpw5u9tM81BvQO5TRNK8y7vK+FFn",
+	"Z2vWW7M/xAa8q1/KZG0n9BUe6fROD/bb3e7xHkbLbmX9MAEWlecJowGMxQLdwKWafFUFO3D8KeNM73Nt",
+	"vr9vUPthZj14y/QBrjNHgPs/EwuwyJozqr4DBll8fxdHVVqg9guPrutYn2rD1v7PWbwTZ3GMqN+t6PlW",
+	"ROyVUGfI4IobCtHNgCtKpALNz6cT6dew3oEZxuGtr3mEOXkwVh/EwX4DLE8jRqi8NgGk29qID6uCpvXK",
+	"sqDsCpZaBFyj5ILReDx7y2QSlXOMjG6nt4mWk43qS84ULTqGfaaSvOThYsEUDGOie60zDsq7rxa6b116",
+	"0XL2lrH7iMIMDGMxNlCYYgNaIfCCWSwdcLW5ean5eZMrwyAy2w6/b7j+LlmJfcc96649h5twJW68BSx+",
+	"L9t2Bccn/sjix4lcVghqkZiGvE5MwyjswUgP4UppZUkvZmBED7cKSe4er518imsiBqISG3EBRg4CwZYl",
+	"5hHRhRILwzwUi9hilrPlra5Y1c2lhEOJHwt4wT1rvjwBY+++/vJor9Pp7JeNpycU0q8PDlrHmrIOJ91R",
+	"j+4Hx+yko99dwHB77U67291rdx729muLvHmmAypCD9lp46X4KYwi+vCg3SH3/97tPiIvQp58Ip+ODweH",
+	"+w/I8zBmE/HpYXf/oF3DCLrHl73OaffgdL/TPjzo9vbyKLF56lU4OdICYRdu5oNuN4eTcZd2Wp2jUa91",
+	"NO52WidsP2gd9GhnfBTsTQ7BoW5w0umeBqPj0/3T04f7x/VIKc+XQ8pTJq/PFouHvXaX3A9fXzwwRymc",
+	"8neLiiiezWMG1oqhAiceOlueeCqtnZEfk5AprSjxsqcFJVNQ3LrNBo2ixmnvqNmYh1pe2dc8VoiftJix",
+	"12wknEoZTrn+s9stTO1R862Ph0oUlohkjIR5vf934+xZxKGIQ6XXPguns4bnfqBTECRHpnbQ1a/pDmo2",
+	"DBseyFDz9PrlIW1DMqYnRPs5+MVjxnxlE/0HGufYzwsFtaUV+duD8ZPzw/Prxd+/f/KXkzbb67THvYiP",
+	"5s87wd//EqVFSx6aCJWH62z0Qxq2bMXgP2O2Kep532wHxG2Kp5BP10xznVFJ/plI6BiR8B2kuH6BvFJp",
+	"1/QbTy299FSTgLJf2JhozVIvnRoV1xZHqXJtYl2xQRgAL1grHuyqWSw7VssZOqVISL1qH3/WyFhTlPlN",
+	"LVlzK1/0wZqF2H5/AQiphrL1dVMceovoAyOiYNJK0fIJv3pcZDbVDnlOmvHi896G0gzziMQMkllChYay",
+	"bawUoyov0KVJnrGglHSLPKzZyr32CX0O0fw4R1op5PToUwmurGD7KLCmM4YtQ4bA3jlnyO6bIDGTIvr4",
+	"1eQNbYynPZdtvA/VzB8+rp8QWlkd9XfDOnKu6X+PaPirr5NhVipWv0896ivaAuAHWnx8y5JyFydD6Ym3",
+	"PAPWgIkZPq3JyE1LMmDjuDY5VzJN/U2zUk9NHiKhU7pdNuK4KkcVFkgAUv9t5qwEiFKIl5Qvz1A18VUJ",
+	"CT+pmUnhrqltoIQYzClf2jA/6TUc2ocmAtt018Miy58gsWv3tUBcD28JED+KiktxEIXaoKywrIKYIs0r",
+	"NUjKXsnHBJtOlxC4JstDEnDUQ5EmuXNE5eyt6YoySKvxZN8BNMVhVaXpb8OP0EmREmtcaRJFp9KYY/ES",
+	"IpOQRXnPOBqp0JfAkyiytTgH8CpshYgDCHeEGpu3PutN0VoDjRsSHmCZ7HfnT2ZUbeT9ra8OvhFPdS7n",
+	"q2ZDxeF0CqvJnMot61lxgV23O/GWoHzOtx1e0NjU8Ct7Y2rFA0M38BXEoRai0rL1ymQ0D1VhrUZu265l",
+	"WF1XsC1b8prPXjJFvVUWoYlTRQddmLwlFVtUNtnVaGplQJrCj93697PuXNn75e7BdxyjvvkwjMF4sB7U",
+	"WIWtHhP4zto437BvVk3bLHf3Pjx9/erZFda9LNDi90f/R43/ltSI/3zr6bb2ldHpVqnSm90WuFB/DdYN",
+	"lJZbz/2yTseEuqul+XnDNm+etUA27NrJzLfeW9KJqayAN+0rjzrKO67nZ1xBiYBSZmhafqYoXSaF74rC",
+	"ZZYdyxkLbOXVtIjONpaevSo1BHJhC9CUBMgiwHDhcxMEz4KXLAjpJXzkYuBNRENeapma4iD9fABpvlhS",
+	"ozJPOC0cqWVqTPW5W3bwJJcscpBhxFmYM4UfLd41AHZAO67ueWIk1GIscd72DqcfpV/pjlpdseI9+hZt",
+	"xqzX613K2SqOLL1Dv0U7I8Ck6BQuTuPxyykBQTCwIrxIlBYP85F5aK103Vmud2IVI1vLoHiVraiytPJj",
+	"NhZzJr35zaVeKjhWXYAoxO7xrKFKk4yWhVrCWQcKNQt5TQ8JBN9T+6AuhqFcB2aLzmtp3YPvaRQGtCr9",
+	"64zMQykh9RfOTPl0f0y/r0j8guyxUczotSSUxEmUpi+PBVcxHSt/Zp0+5Sa008mdQzC2KevXqaqkmWGg",
+	"JmGsvEyNvPeMXr9JA0hKLcjngtfZZ24YvR44z/MJOE59SUblUuu208RU3i5jKx9o6iAsHX8bnHWrcKYX",
+	"7i6thK/82hBXv4NWMl9NM5h8gnHoawYc2ORjTztgm1/c3Si/uLZQN7zbq85FrvFe58rld920QlyCeyRL",
+	"iN8i3/iqhMDl+1DN/AZX29CPUGXK4WJ1fRM4Up273Uubv+NJDRIUcAZz2Tjd6zYbPJmP9CHt6oNpo1ga",
+	"j2lAplQxLPgMil6tuF7K0D7o9LSgnZuud5xN11s56qFn1F5nX3OQHVLL4W+EWjJiweyRcv1viDGC2jCE",
+	"xqwuW6TZSLgKo0F+Dc4UF6ZXVdHkD7Z408jKlTRi9jEUiRz4Y8D2fLym0A7rb+8PPgbfzqJx+PinH96/",
+	"Wv7w979NR71/TP/xfn/6w99ns9HfH8sfLm6mL386/8ZFhofjlBj4h//j4H4ODoIfFjMGPCKTKbfh01uf",
+	"aSYypTRHXQLPA7n/9vkTctLtdpqaSuBB96B90O4ePgCBAUHR0uMC69yFgj/8pwTXeippWe8DdFqB7Gn6",
+	"6QXjUzUzlZbNqZIqttrEs0s69YNtUmq0sHdjCivImbjhTUybMeWHtVAlYh/4x+3j9l4B+H5jr99oVEB4",
+	"uK+3WykGgXD/r9/48If/aP3r6k/9xn82iqA3G59aU9HSP7bkdbhoCQCdRq1UdMJOv/kK88gAUEjOr/hN",
+	"zCAPHXSmOGHkZgYVdbMKqJbFYxEdwmgchVlteFuc39RuGRYKWQ9zeChuk+1nLUTEKN9ocS9Cfl1ezbCf",
+	"dDp74ySO4B/sEYlZ9E0fiob0G0PcruPe8fGDZuYpXOjDQ85GgAeoqmzy/YwL0dlGGN1Gkf4Z0je/Oejo",
+	"n3uH4ySWIv7m+sdectb5ftadfzv9Pugu9+ed5Ojm2x86x/+Y+ICqoopeZ//4Lrv/QuBh8RP5gqpZSuFg",
+	"G0PmkV/vRvGydzyQaU6wp6cn3FCgedEoYpBfxwMsFEgYHc/IQkTheHlKhvEwn1ASsYlqYutQEWvNbc5s",
+	"fuBQDY1MJPv8PhSCaIVMTVqaF9JF2IqpYrDFLcPwHrT7vHCsMQHuUfxN55H6pttYf8mbbGWKmjewTB+C",
+	"qHIRgVlyskmGPzr40Gu+SddM1lyyf8E/ftPtdB7dfNP7UktmKl6eTUyV+fxqL8wClIB8Idfz77YhgaxE",
+	"mYzHrEDWXRfkiYjnFJO91B7YoemncJ7MG6fHh1DEdR5y/LubrkcDi7mT6y/I43ysvXoU9se+ePrXe9I4",
+	"zoltRpTfk495smNcA/tB/3zlO2fv378/cyylfkDGM33Q+JQhxzw8OnAuuOLl9pjRGC4EGs2/6TeMrNBv",
+	"NLEXxjf9fPF1YHnbc4rbZiMKOUpxZ9++O3+beFjcmanVCNWqzr5tvTvXIKeyx7mWq+KE6+8zu+xjESzz",
+	"pVca/2kvv/ZIBMv/eOj0H44THKb4CljU1CxmNKh6rteQldzLQ/6W0cBufvplCfYpU04GAbgKsIOANJGG",
+	"9lPUF2phqCJI/N3Ack86fSHzsCBx1oDjhtvVQiLLQLwIpQLvkoMOWYYhCqWDELkNCE8oH7MoYkHVzuAL",
+	"JFTl6cfwaAc78mRGlVMAooaooUSOIuMoZNwDkWQ8SFlOmcTDSspdh/gLkKLzugbWjJeRoxWgfn/0hYGt",
+	"ojFj100jd7M6RNVI1lTnOEi3ILqnLGKKBZfeA4gPvQQXwKNLTNIozMrofJ05HbOmd1qNEFshr2L+96na",
+	"nAchZ6uogOIZD1hgUmvLMDzDwgk2IMoEPZbhYDwdowiE+cYPRCcFI+skC9IGFI8pw/NcQC84kJaNU8bU",
+	"82M+9ows0fQ1LfEClGpKMKWmlRQuWQcSXBQ+nGiqvPvUrydVfPCNiCJgyVjZcBUzrgJlTY4IBY2zhJ2i",
+	"JEjj8QyOauhlgvrxZeoBzEPwo2dS46WxnQ48vAJjbbN4Pds90IMGGKHEzaw37D9tczWcGX/OpfUW3sg5",
+	"JaAvQCVe4KlbaTcXHAtHKuRKeJE2zzoObMTRurBjZeaNnQgqD+AKtqzpzLJyP6Xdhf2+onMWuO3p8xC8",
+	"gmq0jo8a8pVta7lw7Dn5i6xQVwmgLMa8Chx2U3XoLhSN1WpZDLX4u8lir9hNtQgSOJVSqqbPpI5t5rYl",
+	"vn0Tc6EqZ4XvtpuykL2cn/lbpgg1Efk2ZsHoY6matnJH3Bm2g5FJtVJlMEf7S2oOnTxIlUJEEaZKSWLK",
+	"1FZihB8Qt25xPUDWyVgH0dPMEemHzA6yEsRPKmty7rlNU1Pk3a7Uitsd0mwk+xE6MpT3F++YBVWzduFx",
+	"vrBsBT4xwdqLxje2lmMeTpOSXUfwpRqqJaO1fuC9vxb47A5z2xJgVUs3L/hnx2fbz/7WlEqsxDfWUvTi",
+	"u9jFpzh9rpBShcI0yMFRLQVCfUMNDzK+JpT/0fpeKInJxPdfjzsFslwzsWDLoteM0Bu6zNVK9NiCYKCq",
+	"i6sWpAwU68WtZIoXDEJls0ytEhA4xCqGWM92UoAgl8x/oaUMB0sgZB1zK/Qsk5iW6VoFKa9YB7EIU/55",
+	"VtBwFbJusAjGYsE4C6rx5tRG3EoZfctkoiXBGfVyOv3QofV1TAMxfPTu3BjXtrjzHZh8BhY/VPWWljxQ",
+	"YGrZAqyP4poF2HHIB5Z+DHBcs6UPBP3cfF26wBbh4JqtIGuhaGa9yKIOimAsIgr8SJrgAw8oMFJ+oG2I",
+	"50KJxaKKePRDZ5N8pgKxuAuZ4JfVfNpYcev09aIB9/Hy/OnW+vplpXNDMTr3XlvbmbEumVSr2Aclql7W",
+	"U44Mu83eVyng6W1tgjW8y95cx05nnbMIqnB5580zzZCvBsQMdwdQtrJU1c290lTVLILnyLHZkyw0ulKc",
+	"ewL1LwBJ4BEtw4nRNNvLdAYA/9Ew04eV8253POycFQTqLLqKMhIn3n4b0jAQ2CjxyvkrDWhJGh6/uSnF",
+	"TF7JHpz5K1XTxA2p34o9+NeeMofKlU+Z2m7Zq/XxnSvi+Znzcb0VBr2sa5Zf0y2PdXeIlnXMckznENwf",
+	"qi9oDrBghWoWxPSGV/Ej+4IXmhvzcFtmdFv8Irv2z5/6723HnHRPEtSeoF2QZrVZl8iCgFDn4v/PmE0a",
+	"p43/eKgVRcG1VPIQn8qH50/RIQwSYiVIb861eIngkDO+JJirJBcMs5KgFcq7d+dPseo/hg5xwcMxjaDl",
+	"r2k9B50FqxaUSaN3XYy+y96IrGm7Jx7L9kFSgkwFERwdTG3y3tT6D1FpM92kRmwa8iz0znSDcvtA5UI0",
+	"OoUGT3aFE+yK5I+GOdx3o2FOOp2j7slJ72D/aL9zctJ1AmM6dwqMeQJhc3VBXws6Zbhi2SZao+dYGkA/",
+	"G74I+fWQYLSSVWPNBxMRs0eYkActy+Y0YCRZtBt+bGD8XlU8U7d3DEtO/87FbH44a/1AWz91WieD1tWf",
+	"7ha2Cda9ikg4CKsVtry/JBTXajv/VS0NG3q5KwvYhCaRapwedJo1MVC9HUZAwbpQnPCd6/czIbNuaVAL",
+	"misWuCegSRS8pE93FNk8tjZJK5DBAViKBBCiN14yBgVQuAnl9CEnE2U2OdZrr9wuHMO3y6sOxzMTI50t",
+	"ukkk02xasYCMlpCRRWUeEzQqhIEVosCbRqzDJIOBLfJWgQIArpLy9zs50t/Lkz5t/TS4+txt7nVu+/22",
+	"++f9Zs3DB587ze7J7c5CnL3miJcQYw5mvwkEMEtmIgtskCDYlE4LUczXbKk/mkGJHEnYZMLGWOC8Tbp6",
+	"mN7BAfkYynAUMXJ28eT8vM/HMxrTsb5WmyQIJxMW2/ZeTMsEZpA2uWCMfHjLlJZrru5DC4mHMf5p4kth",
+	"h5CjZVtUiKuuDbusZlN/aP3rruzpfPIS6837cI03LcrWgkdLEiJHHj67pNMhwZa5hk1L1sRr+yaUjAz3",
+	"u71hmwz/CG9RvmwTMBrQKWQga1ZnoiObRAoU2yhYmmOGiZ6LWHxakjnsOMhy5P7w/UOIvB82ybDf2GtN",
+	"fwoX/cbwAYS205xHj85ZHfYnLVz1uiziGVehWl7SKQYgnU9eCc4qEHeZIchGZGsephn6qUYgGtWlCqOI",
+	"mJrozXxkfijJcK+zP0w7A1HMXi1nJ/R5d6/dbfce1C9WQ3u3Fb+gJgqlSoYLg1xvHexkadfdNNWptGB+",
+	"SkxUf17CxFj6U3yEKWL407CZiQf5nDcCYV2YbEpGyz4fms/Nc/O9vlBGsbiR0EtriCFCIonHbAj8AyAb",
+	"aQ4hWTTR8qdejBW+9LVj+0Oj0a/PQ0nCKRcxC05di62aMW7CiQBisFYqGmv2DuFFlAxjJpkakhu4+MIA",
+	"eBJY72HFpFOzj3oLWgB9Cwx6m0TjO9t3zv+WePWntGEvlWSYm0xvgYihbzQdszlc6WJSQKVCzYvjPW3Y",
+	"Mq4Bz74R6kBHloaTxAywqa/zbOFFaSeFPdhk1YYJOsgrIMCgpV6QX0XWqaS/KZWdK4uJOYbyUE6GQCbD",
+	"9peiALvUr4wEzD3S/tL7X1w+pB3Vy+WhYvOyWE7O8AcxgR6U5i3YZJNOZU98l7wMHwMFsU/qFO9QmtYy",
+	"MNoORp/1eZq9ROaMcpNkF2I+j6XAQsrKQecr1hCM/7XqxjASbp0RwvHU3lFnRwNLFShoZ6mDJLPE3BEQ",
+	"43OtgsS4bL+sKcSJpb3jai4ZnVctRTE6/7LrsFbzuy6iUonNSo5/4YU4OuudlvJOsrhqIcY8/WVXYk3a",
+	"d1xHwURbtSRrof2ya/LZg3e7vgtTOqC4Rqjxk5nXrVoL6oP+ourKNKUI1gXKD40DZxX+DWZ+GfTfFeu3",
+	"WXkLYyr/WyKwqFta2PxzLi/dVJH5E+SnQ4MbuHatA/1H+7lvavvuQzvNbTPf4nbVd25TXQ37eit9Y6r9",
+	"w3I9iYAm4RZklfp+uk0isNow1KxOFkZH55aPgDhE5XUWNntqFCFoH0f7XIVz1oRS1qZbEAwJfwd0iZKM",
+	"U3sglzHsW6N5N8NMw02mbWXZtGt9bF63yamtNDu19ussj/U2S3R7JdQFVjLZnpiCUNJRtAZdnJ0/ta/e",
+	"NhthZkcahHywiMU0ZlKuHMWxP53zN/ar22aDCzXDZjqmYdjKoV7hF5fCxKxkDRnGaQOQ2gFy3UJ2Reqx",
+	"5S0zqBpm61WcnSPd2ihHrZSvWfpAj5dAZ/4bCrEnLu1uT0KPafCtKbOzNfHMQzkWfBJOk3gtCnqZe/8W",
+	"Aon52ht+dv7K2WsaDmwi8xpfvrGv7oylQbh+sjAx/DGbAL9SWcl03GWAlwVEijlzaMLcP5Q7EV0721en",
+	"bt8W+2qzrN0jfs2Wq482flewpWteYQZMPcbrDvUm/eBWq4qRVh9ZMIiz5dWO8tJ+YfGxs723J3cskiiA",
+	"jRwxsqCx1NcXJSAVkXS5eICvORR/gZOfPYImx2CcgAL7pqkBlA9qN0zK6SuhbBGuLbfUzUjF1sbOeLU4",
+	"fOJ86cJRuALmoZxbq/S6/P+l/ea26amiuGqgUt3GnW0umLyhaYZmulIJEUDlj1wNx0dkiEUIh0TSpSQ3",
+	"0KqavEY3gGtiICMWCT6VWPcG5VTFPqn05Rwj6fO0/CvuEXIUdwPbWFJZU8alEC9obDrZbU4WpjjUQAkx",
+	"iOw4tVh/g1+k8+4W6aEkAEaMQiEYsfAUVFDhV3MavsylspoUyJmExvTgfszen7FoAYh7NqdhBLEOW+IK",
+	"8kkHyo5Qix1nst1KU47wn2mirKWnIzQIYqgKCkm+8SgMgq0XO3G/r11qNtPOtj4zk0BT/GzvIWVcLxku",
+	"D5WLW5JjsWCSBEK/WpAh3r9/3yqWaKkTJIoVXQBOIyJehnMmErW9pKiyAVZIanaqL3WmwsBIXlhZghMN",
+	"2u7EL7+Cs6UktlslaxcIPfuVtZZzrljMaYTN15/pK3hrMRdHWkMYNS/uCIHgD8lSpfQ60EsViamJFTGY",
+	"cwNMwgBYnJGMn8Qs0AeVRvKOUv44P9I6Yrk7+a7V5pWMHkQxW8PgS3C8F1Sqs2AebnuJQJostQPU4jOb",
+	"aidofCUI42ChITB/KFUM1SVvQE0ZYRk7IKNUeMGuW1stNJOc7CCrzDXOlDvj7lkhUOMAzhg75UuneKg9",
+	"cUOEwgZ7WnRAgZA7YGJiv1+FBJxo5+dGJmM4L3yK1s7UxLAUSSztKl+KIJyEvgKe7914oVKgUOGg2aqn",
+	"dYcL3gGgi4a6X9pW+e9kWoSNLmppv0vt8HCf/DV8rIm9aTJps6YUTauB66PAhWJN0u0d6/cRPyYg4xkU",
+	"jd721NsIHFN7ejVRFKfdCXqemUhnU0cqlFkOAI2Z5gyR4BppEM2fWS1sAFjEqFRO3oCmKk1OIwYBkwEx",
+	"watD8B8N2+SJWGAafJ9rdnHN2CILlItCqSQWSsX0A3hCC+OnbCZmNG1LilaNNzGE2oX5hhzb7I4z0Lo2",
+	"Jc/kOyNhW5MzxChyvI0gGI+ToY0LHT5Kj7dpNMWnDAU/U8rCFpXYGisQTrJwh1mBkvy0O8MHQgLLTKEB",
+	"uskoFpePd5cpQ2B65U4SuTUKckVE1xV53enhNnBa1q68C7L+vjs0QLsdfs1Nj43M72uxBzH4AESBYv/f",
+	"LyAzvxUR0/KdacCy3cbEImIDt4/LSk91ftbdIVdELCc9QTZV+BEt8hdYs+sdpx9pGN1BfqbhQHxksb4x",
+	"1xJpXmcva7BHgyQPQu3nTx+7AGtMgeI5GCVytWcHle3H+lWg/UKP3dUHINemeGf7ZN1skAtKFR1RyVIT",
+	"Wc7oY1QDZVMLrFLNxU2bXMZLYz+NqNqlJy4nBH4VFqCvQoy1WVahJAjGV+EOx6W+EuqJSXHa0l7+CY1F",
+	"A33DrGc1N1+cPzWm88xhqmLKsyDxde6py+yLHW/XPRv7VbZM21QdYI8pHrG05NdC97tB6Vd1fvS9DlU2",
+	"A0IjLUkvUwcBehlNnBvC+mjjQ4YGgOyoleKmdnDYXkNxkV/1rH2FNnbrJcZ9Rk0tlGToLHj4de0n3vBu",
+	"A7FtBMCtwxQdoYQ6MKwjlaQw/6qxjqig6r9kOOUY96iEIGKisAvubzxe0SDbBOL88gTyK+zt72DXsOuz",
+	"iMOfflltO1Wzk3Lb6drv33m6N+/aO5U2py7Y2cva95fQtN/xRSw0DFqPe5Ltxx1lrK8hfqtZaAi7aoRc",
+	"89mvKfqrfPumJhgwVOP13ue21phpkV/RZXyLna3o1r369Hgg2Cli77mtzJskrXVAJFP6NJm1krEIQj5N",
+	"06A5q2z8VzhjWR/BupNl3gJA38eCT90exr+iL735e2OXyBNLTBNr4YNjMdfnGYJfd88101WlzZ7AaeJL",
+	"ezKVY4iYmHZP5Bk1hVVSj8mczUcsNmmy8BYYB6UptLWINYmq0MYaBmxNZD7RrwI6I0X9eU+YqRuyMbO5",
+	"vW1Mok17QB4c7B0WK3eUEpTnVXWO38+WWWq0vu5MuoJmWwsmFhErzHfQ6aw72znQI42i1xNojLoqb+pq",
+	"g9I488ruD5AtNhNRvisPZHwpVm27tIBoYrHlnCEG/dM5ftbtZEulcUxB1MLEMR8I1yGHhH7sAIFEBnV3",
+	"TJe1hNtEAU+3Ndu03lPqCK+fMDcWlTKUinLlHwr7jfmAjBOepiLX14IpjZo1KvtSW2xvsGrclpD69t2r",
+	"wcXl2dvLZ08bzcbls79fDl4+u7g4+/YZ/lz88cnrV5fPXpV+fvZKf27+uhhcvDp7c/Hda/3ak3cXl69f",
+	"Npow0/PzV+cX38FU+s9nb9++fuvdgaxf9lqIenf+lCq6CbJu3XTFDwhABogY/ZONQblwibvcKSNzoU+y",
+	"1ndF5pZelYXS9hEN+fb8KfQQ6Bk2nkwhHm5Bpf5jdOl0ZoESOIlk8bBJpKKTCTa0xSgLrdwN09M1zJ1f",
+	"LLNZd/QKu4JZpRqgZorHqk16m3AnpYcG6KGm0RtnNzAttdDG9m3Cz6aMq3O+SNTQudWG9sAObXveXLr5",
+	"S/eKwzACZcIBbJdvW4kGzUh5uqhnx7n2aOZOxfrnJvqxTSD/OC1+YgkxlBAwsDbzfgKDetl3r9PplPl3",
+	"DW9EADGhwwSSxQlvkhsovJaVxSYxWzCq7shC18jkzp1w+6ldgnMjlmhKs5E5/dQaLRWDi2z/+ODoUFPa",
+	"udbEkpg9MTJLWTZI09UI4wELnDpRtmwcGcpkwWLJAhYMTwkls2ROOVFCXBMB3jqVt2A7LiC3RRI0WOjz",
+	"LGuORZKRSRhL1SbDsW2yODyFxDpQ2qi8NhqWJts2GQYxDXnIp8NTrHOC/kKYVWKxdbehlVkYwGQbT0BY",
+	"LmhrWFaPIhMyAtvQFEWx924xH7KQ3tgseHzzKYzwl1RUrwr/sCHzzUa6XOQVFckr4BMGf27JO9xsWFxA",
+	"qruJZ242sr3y3lRn5y8rSIEqMmJYcqrcvUgWioWTIU2UGBopWc3Y3DY+yxpiDaFm9hBapGfvAAvWh0z0",
+	"uYkS0YQShHJMY+DLcww2GorJZEgiRs0MaSVHgQQoC1uVKIFImWj8ismkYv1phyOvrjBlnGF1RVuJS6Cy",
+	"msQcSxBkRbHzHNJYqVeKn+a126ZpAIWt+Os/ugznTCo6X+jPmI2Qr50mawkEr982G5OQh3I2iBmV1a4y",
+	"+/1zePktvpt+nAK7npzjgH3VLBdx5SRUyHXaOEUsFarJu51FEw8MntezLF+YhwoKaxqqN12gzHa2M+Fl",
+	"dd1PtxvMhkJzZU2jzExio6CB1cUQxmcvK6vHZjeZ2+nLNrBPuAojTyOe9XUyEbBoFSpewku3TRuYZqLk",
+	"1mprbSLI3GpVN7HeHk5GSyNDoAwnGRTGt0uzxRpTu1IoySgJI0WwLUx1lapuB/63k0pV+j2o/RlGoVpi",
+	"8ZTJBEJz0qos6x1aWzcl18rgziRlozRsRD3G4WnWtoPBLeO/J/Ok68xmd+sGTyVuU05SdYbdiDITq/HU",
+	"ql0oNPqk9lylX1vxxnJ0S/h2mhzn9gr4Bea7peC1leUpL/LBWlW8tAFlJe4IXmnqZpwWeuObxY2EiBjl",
+	"JewBSO4kXuF0zV0s9LFbYc2jHDQ4wGHaCV+DrGWJOJyHnCpE/pwuFmnrNLDE+XH3VD/EqZuNQHBW+aLg",
+	"zL5nnSMV9yg8te9Cyc6qV9/qh/ZNKPZZ9SZUiME3b1MaWb7KKjbrnwVnaxzn3FD1rzrYWfWqs5SVo6ao",
+	"XPWmi8rbqzK5eHTTCzFPC4enFON2wCyIcIVORnfmic5sms8tTeEAogRwXkdkXG+iVHj0zmZr2QJnvYmF",
+	"MhwYEPCIUMt8w4i5JmGOUV7Ahap5RKq62xLNFq+GhTuNIKC4pId1NBusYp8u0/4FTaNohDERMRT7fDZf",
+	"qCVeGRBlDx05nBzftewGr6Ambko9ebOvz26Qdsb0G+2xxG6hI0NBzsh3STByRl7UKPdHKPLXUu8MZjt8",
+	"Or07cevqb6KqunDYTCG7jKSiPJCnZIj8VOvaTSMzjhhkMaBA9ogMrQwZpG+kgml2iz0iQ+SQw2afO1p+",
+	"05ZRz99+gusvHINDs8rgkDMrEJ9Vodnn6M7XcqSj2EGvwJzymK4VtHGzqoy359X1VRp2Rf+7M26T/Jvp",
+	"ak0zPFvJt3zhb6khQjaS3L0WpWGFOBm3xjWyFaxGbgNJN1KbgJITuWvl0gKceur1PE2o2TIyghaUknPE",
+	"Us0ZDb3YRVgHUC1bhi2H+xfuYzYJP5UJ4DsTWXsN98A05BKAidlYTHkoGVZ1LpgZuwUr40Guar+8HuT6",
+	"i3zu9jxtE4ClQG/GL4dgM4Gja0ZMSoPMtmupr5UbhMlkgBoYq96+wLdM5kM43tGlbQZLDcGuah0qmaaz",
+	"K6FvcZ824YBjCCilitRBYJa4WpfIaMtvtEt5iNRacBNU4CjkqZmjiew4VbFUqCAXJnddyZBPI9Yy/fZc",
+	"+it7g92uEf+v3//U6bT6/U/d5/3+p6Pn+p8nz6/+qJ/IiofVX3lp9wxiDSp6sINam3aqpbboMVgQZ/rA",
+	"CX320foIPQ8Oj/ZP0p4H5KDdfeCRA2HGLGKjolevJMMzE0wHtttT8pjRmMXEtA5wRkn7B7xe0B8T6DeC",
+	"7gdZOO/7nZPVzjTL30MvdGOhOTQae0wvuTRWA7h3vUFkr3uwd7jKIgJUn2vsu0oh8CXb+R3AZ9ENXUoy",
+	"HAEycz45/Gm1Jy63gbnZcsgrLsJ7/vC0e+9zwwnghOXMUru6yK2Msz5Xe2K/8PFszc5SsQkaiuhfDLdC",
+	"ES5nUcOYdbNKkwOc/W6+kxsZatx8f7+iwQW4fsaUQ/WUEBqfhVUKxZyGKy2SUMRqE4Fk/avKx/0RppTR",
+	"pytezeozddC3c1a9o8ptIYLbZhqbdFfbOlcda8yVstFzK33Uxu7pMwfmg8GaqdsdbLQCupt4Dgp+lgsZ",
+	"rSus5ZaNSReefpwPbOr21rvKOsf6P4/1f57o/zxb96bi7GZlrGuqkbKbXKRrzqhWREJhaB/x5D3jG8UU",
+	"ZHEhICk43ctT7/25sq76tHlTmFpv0SzAGeywlpBsti2GXZxiNxuj7lFOhmEAgQu2X1af5xpmEbdflh0S",
+	"HDbXjC2kdTRCfyxoHPIEjpVZuqHYoS+IoTK4BQQpcCLTED1BEFRxCm2itQgFMb4ErAP66YLGSpIohNxT",
+	"03duCD8O21XRLrmQA3HDHWdNavDFHpxKrgNh1tAdOwcNNaTDrNFhbNqqaEoZ2qdpvMWKCLQwAJZ7e+uj",
+	"tIr7EHuxAAC2/V630+x0Om4PkjnlS43NuUlbX+GYqbeVNBu49ZmVYzt+hXJ0FhtphMc2GX6+HRIqr2Xq",
+	"YMq8wo6vUCUxL7OyzbxlMbMWilyLlQp4jU3OgqzpNIm5seBbz4qNP6ww45c3FpEJCsd2iDyDgi3GzNEm",
+	"Q01iJhyJKsfBamWHezKToZBZOIa+UEJ4AX+kWUfatlHBNSKmiIGbUM36fJgpXMMmGbExRZmfqlRZsw37",
+	"gDWZ3EpkEVwoU0bD2TtzNoqqZZFRW10ue8fHmvND540zaxtaUHvZ29s7eWBtpGSSqCQ2bJeTd5dP3OCX",
+	"JaMxgUP0iHAGUTKGDYcSqoYRkZgeQOkhDKhiLRXOC0rgXt4I0evkbs77vU7vw2Hr5OrnXufDXuvkqt8P",
+	"fu596OK/Pvduf7a/ft67fdC634FHP3c/dFq9q+zvD90efLn3odO9enB5X/8fjtRp7V09OP3QaR3oH9J/",
+	"3O/323rQbvPk9sGf7//w84c/ta4qP3twh96G21iBfjlzR6UFA0/AlEE32EkSw4kB+yPcwyajGI0a12wp",
+	"TTtFlLVTmkiSsCBIFcI99Z+uINVpndDW5Orz8W0r/ff+Gv/22q62jZA1VheD2atKbpeXGrZidzXu2lTc",
+	"qL0C8PtL9kl53KvVYaS4gFdC3Ql6LtSvBfolo/O7gK6Mv7cYqTofQeOglQdKz49hsedP5bq2Xv0RnnEf",
+	"xdUsFmSiOy23IvAs9+4q44Ie4qnzAViT0hT09b7PUu4xQEWt5nT44SW8ettsJAvJYuXruw9ijBvtp1mY",
+	"P10+K5GABVZDcB5KBUrKBNs3QFgDT2snrBHQgMvJ70D1rr6TLL7LnhrxRCtYRbXJIwmV934t+8crdpOa",
+	"QLZST+9gEbHGkHrdFXBpGkTdBZ2mv9OdzkjawSp3SEzlxPUNcWYYUz/Ra46DPsW2Exik/TwiQzUL+TDT",
+	"r1NBrWEkdrkm/NhVXJ+1OFrzk3dvX5T2T39dvWVB5uxcM4AB379tFgXua1bRQxTkFat95e3tab1X8lfG",
+	"FsYkT4lk45iVslSOcjKL/rPOj3a47/OjFXCjYS7j5qpWKcqqemR+X8fTJGfihiOvg57iDqrNJm1MgR5k",
+	"I4ZWUsXsAt8rrtt8vvbSzanEpUMnYxhg1bLBUP08ZFHg936d2dS7iX7nHoqvpWTGOpMfbf109cFseoVJ",
+	"z4Hie5vkVY5JK/jbbHwIlHNRcaJmtv3LOi437JtajhspRY+0ys9+Ed/ch0w4x4U2mul16qa0NU4blC8L",
+	"WJTVjH0dz4azE7dejpqleFn/BNYzBeKjaTFZRsczUziHuoTjwrPXyQfXbQKiVQMrYyEbp405XXxATF7l",
+	"8MTiamJHjY3axeViotHArnFg9D/JGBwqTHpJB9Dv5V04pttEk3ARYwxHml0DniGe1UQRnIzYjEYTa86x",
+	"w/oMrkEoFxFdDtYRrJ/iuxZxBam0Nt44DKxFJPXdU0mGf2+95q3HAGzr9WSYS+l2Xdy94zom8YfWv67+",
+	"5OUNXyLqILOItT181wkrcPHju6CdaM118s5T02bT+GiipYm0zeKSObTcp4sF4wEZGv0Oek7fuCWAN0gq",
+	"PdtB5vsWWcQYBLzSi2wcxnWK7FMmryuQfJHvDjcDvLGACKTUgMlrX+SBWp3bAxOewZu3zRVODeqaKEDG",
+	"zNQlrJXpxuSb2CcWU8kC/26U8B9QLG2wDU+HlTyniMvyBk7oWKXZaLiL5LmIydCowhipPzA1lYenZDiJ",
+	"xXyI6WNKDJHv2eIOAQPCNfjX60CWVeD6B5ty/XQR6/D8f0rB22/pjZPCWtBNqlX/fH5EYR9LYTtOVGu2",
+	"WWIMvsXdp3FZ8m6SEab52uqt9yAfdHyNzi2RFWpcb25bYN0ztVaZFxHF+8k6liFoGK7IKDIhxe1GWi2k",
+	"OhkJXewxixiVLEdy8p5WP+YonUKABLh9sBaj69kyZAZV0A1Jmkhm/VaIZVAsC+p1eoetbrfVO/QGkcoE",
+	"iGenmWRNNxy9mTleFKNzkkZ1uA0t0Ys0AvVzk7oOu09ZsvCkXDTkG4KkIrbydMFbteeq5z1V/ivovcv2",
+	"m9jNQ4sl1l5sokGGpJqjtckzsA1kFZKgGn/KwGSKmDldEnB79bme41MLaXfYJm+olBA27X6h72qU+cg1",
+	"FzengAfBmcSBxDzjjSn/LytPg6vP3eZe57bfb7t/rtacUz7QtJds4XzmOVXT3Ivmsqm9iFdngVTfvndM",
+	"T1BpIQUuOHao5rlCV6bUIGRYsfWTFzIho1jwoJy3MGObGKlquOtl5t7Od3qwmSO7Z+jQQyCdK59bQS6U",
+	"iCFGLef7zUuexBTSg4TioiHS5k04tAfI8lKTo4usUj60VOxGAM6gMxOEymDdi99ZOG6WsFXCzBCQfEoC",
+	"wZkRvrKkZZtXYbL7DReE6ICbNLgF8kdOzRGNlP4p5GOWhRlBBl2T/FOEHCXUXzSDi+bz1e+QT+/U61rD",
+	"wbatniM484oXd0iXNfy6lJdkF1TEi53Md8yeWe9FXYRfvlccMOBIaJoaU8zhy8r2fWjQgP6X+bs9FnM9",
+	"a3qorCsiV8RlP+/Kzh+n1CT8h//4z/+vn3Q6vcN7f/zTw2/+/P8Gn3++/Vfr6n6/3/7z6tcefO40D/du",
+	"/+t+9uqV8+/WlX7evXWePvhzv99+8Kf13/ce1WdchWp5SaeeO234xyHcUAzeIYpOocZHIJJRxMiPiVBM",
+	"NolkC4pZUyMQC+ZUYiDKSbfbycLoj9vH7b0HJVlpv86wcr/f/+PPH0i/r5pXf7z//uGDP/cbH/7wH61/",
+	"Xf2x37gPD67+2Kx64cEf7ZO7BXY4urQ3FC4wkXBFRrMT5pJmkmjGks1012IDmh94NtyYj4DjpgbEzChv",
+	"HBSPshoKoH1jHy63mBYlQ/tnoVxOGq7ebNAp5jHTMIuP0v9aSsXmq00vsAQvy0gtBhr9fLkG+uETazL+",
+	"vJ7IlfsmnyxakrnuYPpwZ/iSNgifZ2ZCxzaNPr04PKb7/Mh+UyKdM7RK6zFXemDKbCpDhUdDA89JEdCC",
+	"qcPxl5x0Okfdk5Pewf7RfufkpOv6S8rPVjs09E9RVOHXcFPSK6Uhk/4K8lChDOcjR/QBF5gpj4ty0K8r",
+	"3mxVbCJgynulF3ThOxUf3XFBi60kK5MYvK4JuSQtmbIZBl219TM0mTEWjOj4+omYzytMvcs0KNRRTW5E",
+	"HMg2uWSfVBoUvKBSX+ehhGLL3NQ/o5UlWFLxSSsvJWNIZ5OMimIexfG+/s+hX0dZ55NNZ/AKSeCuq6jT",
+	"opU3NDECe7OdOQCXuerhnqOadTzzlD3SPE1mnRlNVLPmD02sPI7lImjMyITdGC8fXNVDp53aMGdC8DJO",
+	"n6+rXM43vd8OPCaFdRhBhkTLCUJeVWvApCfQOVNpvQFExdBIOEOMRM3lotG8rXckgqV7IH9MWLxMy0x7",
+	"lZ7Itmoo70cE6GkSGf6E/UVNfQdruME7CEogLAUPcvuhhBjImYjVsIl/RIJPjQ9CJGogJoOY8ikbFmKt",
+	"aypErFEnYgMRN/2hTCJ/uXj9ipjnJj32pNN9QEJuEhw0mh8Z/AOKnZ2DHxHf2LAN5ADsWkqJjKiclYyI",
+	"UDVzlW0QwTWE5+WHeWqrMuYnEYOrdRSLawyeSxXjBKvAs0ZWnz3LOnJ+NLvlVHFHhu72NGw23G1uOKvB",
+	"HjaaHsw/gU60SsyvubjhXjLNWQqqynkTSC6xNS+hWodYYE0NvWJbre8RGSJpD5tu9krM6HjGMLEKTgWm",
+	"EEgythkBWWEMsWg0GziIF9zvGI3UrKL6NJOmLz4li1iMPGxSVpQlsUnA4jqXACyuV9+5Zkgf4Zw/9Z2C",
+	"d+/On2q+otExplzwcEwjcPq0yXkgyZwGzLq1TMFRzZjFJC1fd2SU4oPD3oOiSaLTPTkJ9saHre6kR1tH",
+	"4z3WOhkddlsHrDPZo0fjbtDr5ewUv27A/W2z8UJMz/lzEc83jMF0Gh9YNv36LFEz0mt3sqYAgNdyiABk",
+	"xnmDPc5MNVQkUlOi2MNWdpzMaSDKYuW+CqimMeVqUC2xauzekyC4tslLbPqcxZBmB8kTj5tN8ptMvoVU",
+	"j/X26ZGti2DWAYHXARuHAZO/wB4mksXVfQWqLJ+PwOAJy7iZhYoRudDyEI1FgvUojD9vDsC26w2du0Z/",
+	"MWrYrnBF4Ddwmu0Cvh1mUxMW/ztB72/ySG6TCQAdRu+SKmPKmeUr0k8Fk0R40ie0nOvHqNuu8StKhysV",
+	"nNAL8COyognEa87cNhCO4l/splLQZyHyfk1/FYbpr45OswntbZK1l3gEpjAoDS3HdFEVh7bCSLRlwZV1",
+	"K4SEckDD+mKJZ+emBmNV7ZJQDrhQvlsgThh4vjE5zw3xnTIFP0rPkNUOgZgFWrPZcdTXjQk9gWoBeieN",
+	"QemGLjGfKQsRxUIRnAw/WFCuhql2L8CuGy/NmXOLIWSl9gaj5S4cLiZ739JeVhQw5Jmhx+QhsDKEucLG",
+	"aLn4tSOjQmWKikqsKrqqurE9kJaGm/ZkryxPkz/bXm8ZEnxNBeOdus0KAei23wS4nshNCk7afcQt0fQo",
+	"7QBjqtKgZwrDSLhJFdyVI25tjvlX/cHavrDyp/7yaCmDT1szUG6wdJ/yJZRbEhPbmQHMOtY7iCgOY/mg",
+	"aRCWtvUImLx2Cleu9AFWef7SdVgrd2Ukc2khEKx4bUv74uH2RZ+nVvNaE2bByL79JbLTNgAuywolAW6F",
+	"5VuoMjWta5My8S3IuQ02X0yBFJ2VpQDk0JSbpoZmIWO8TK3sk3FJLklE+TSBqFWbgKA5VywipzxQGrJK",
+	"OVF0BGcZYq3QNt8m32sqGNNIP5VNjOOdMBbIJnn3p07n+KDZ5+/+1Ov0juFb+OeJaYMCb3TOMFwJRREi",
+	"tUzKx6ZFCovnIacR9pGJ2Vx81Kol3BROKdpQkmu2UGS0VKCe97n+V8EYXHauHP8unCsvbQ0cT1SyfnTP",
+	"Wo3Rzp4ssirurg1NLBin4cPpQrWElK1urzPS1LV+Es8ONLBX7OYuyYDNfCogsNEhT6JoCOZ1e+X8ztMD",
+	"a73paZ66r9ZiXlvX8hoUCzsllERCH/EFjZF5KDIXUpHD/VwhMctFbGSTuRWkaT60iOgSvU544CkJxJyG",
+	"vM9xyIhRqYi6ESSiIxbJJhgDMIFw2DbegWGbvPfaDqDsFvAH5DM8HIsAjXXk1fO/PsncsVjAp8+zCmea",
+	"uYxnbHxtG7PtNt7Nlj9KKaPfb384D68+vOJXH77/ePXhjF59eBFdwW9Pg6sK68TvJ2jOrXxQIsRjogTp",
+	"9o5LpEW42PyCamLJNKyYDpqGfkHfyDRGncRQSp8bUnnSJFKkQf+22rYxSkHBW0qu2XIkaIwDCalJiEQM",
+	"rFbErszpA8ioXEK0daLPFV5lk0TaMFw4S/qwCA4JAlBguM+zPs8oL85ErIghA9Mwj5maj9mlmaZA0NE4",
+	"YJPpDHMffrxhsVomYdFD6jdbFTn98e45fa5ZgJcZpZmR6PiEDyryCTbo1GVj/L19BxAq6SQmlVta2Cqg",
+	"pGN8tkOIlx6m4uOc0bRbUihtQgKNirfPrtoXmP4EH6vyJ984+QOl1NDK3C6b11UHcE0cmLeSoG1/7d3u",
+	"OBbGP36yf3D0YEc9oVWFkTqUBKwNpj95LlyKvIJSbnjC9MnG0ITUoiHLAXIH3pwlbHZfF6Nho11KgS5r",
+	"RVA6YTWFrBVPk06cqTLV2zy3wqKT6w1hTpGYFm2E+0UWsUkU2Rt9aAwzVnHC0uweIvX0Fi9OXBmJqHEK",
+	"lM18VR7uy3zTFHyNaEKqr4t5cHLi0PJ+x0vNFflubkybj7pWJsavmfo2tL315cNhamEpLS2Jw1bMJizW",
+	"t8OmU/sD7Wz1prSHV9qfKqUwLxtyjqYXaWY5uE+jiJEQnE+TEHfd6RfqlHveQfdQLa3SX7CRKMiMAxBF",
+	"8zUG0t9s+tQA61gGuKGjMAjgcRiw+UIoxsfLQcj1aqZaXi88mYdyTtV4lm9dmkbiZK4951f3+2u2dJ6k",
+	"IUlunI4p/Z7+HVOe5n1BwxEazEOMToo0RbJgYIgEklnUTASDfJRPhlCDN/3DRIv4+G+t8g+Us7umZtQA",
+	"goBoPDVtIMaCoztrkLaXMa0STT9UZqwrbADBOcy2lS7AY1ImgzBWSxNkz2K7yU6TmtT+i31503r4MUsk",
+	"M4FJc8qXA1NgXLq/oT4uIWaJJmqm92VMEaaEy2SxELFiwWDOgpDa6ChAOc0v8YbR60Ft1MEbQIJfp3b6",
+	"RN7YoLyzc1CbRBSYhi7ViZ0gUvPlGjf0fKGemJd/AS8SlypOIIVGrgfbufsFtM5BK9l6X7+wb2NR2iAZ",
+	"q/U+fGNe1t9ZGt15CQEMXIM2rXaOcmseyD+BJr9oBE0itibq3sKra/fixI+cPpzQDnCdby71myWD686d",
+	"bktstGZLDQA6nPIGq+H83rzsdRllidjOVYrnwuDCIn8z+2/+iPmcSHN7uOUC5M6JiH8zubGeQ+p3ZoBl",
+	"2K4TM4avudbeeUDmIQ8gmn8pkhgqxWMcf729eP93YS8u8Cl/sLZ5iuovdJa1SdV0qn98/OQN2T8Cy2Dq",
+	"RNCIXbB4RheQ/AZDGkNfzKah4G3yPmtB10zbntNY6xtoj3MyK+zApQDnbjdfKrtccO5zr7l3e7/14az1",
+	"wxX+sHf74M/mh8+92wd/rsHMWmEdJnb77Ly9YQeE0ERjbBNwUdNNAM7xKRmiC9CEIuuL+p5EG+cjU/I0",
+	"39jvERlSKUOpKFfDZnbvg+NxlrZCMIG5Z+dExPoPcGMWopjR94iRd1qAtsOuDiY2Fd7rakDZK5J9DNlN",
+	"VaALHPERQytfzQaZPazQF42TGsXFtKMKd7LIaFYLzZa609cqjU1Vk0mIhpO1dPg8zRUSIXtlPf6u/cG3",
+	"v7MKY2Udm1N81u1cKgl5ds5SoyRUXmfFcNb103wF19FbKyMVai2Dd0E50vREaN1CkhGTYQDPBHYlpBiM",
+	"P6OyJuFIcyB9mssd6NbD196vj696K5WRCJlSIZ/KrVqM1GotkKeHN05Fah7WCtGnvpCktxtt57eojmyj",
+	"AGwqypcK2yPGvJ3O5/RTa7RUGia4NzO6qTADDkGZyVJ3sFVHqgGhREiXRsx/RIZR+JEN8wKKacmLzUIe",
+	"kWHMlAY2G1R/A5V10+FGrM+dScotcQGsRrOhP8UEVVh/teJ+abCatq5pTOKQ8SBaNpoVnVBTIT+XWpt9",
+	"xVmiYjANAfuIwEC1oGrGVDiuAeX7qipvTu9m2yfJXKXWEYcOlNTrAB6HkJtKxfiyJDcsZpAVtEYHo9Ud",
+	"194kytZ93S7mWaMzV3wI6746pVmJFe9sKggke0WMerPMt67a6msq9CZRhfiubQu8Y7zRLuO7NguhKkqG",
+	"+LNPrnibjlsdHmziumYsMiHOlv6ThT4vVdmBppHm1jjEz7EZaBmVd+jpWcTOysaauc9LqPqWmTJ3pqHr",
+	"PYkVa7HXaxPLhJtuqo9MO2WTkCtjNRi2f+n0o7dMn4M79TCwh1QJrSmYxgApdy5tlmZVg0WlAzVXTc1w",
+	"OzSvpdUMtvKedlc6ffOA+fdeMrWibAZ6rtvkiWZThTpvUCwD4xOgMaBU2O7uoy0Lp2yFY6gi5slmyFpt",
+	"1vrmzWvbFYmAFaxfI8LM5cVXhXJNFQS+mnhofa8Hom37h4Cp1FWmpxCLD4np4PwYgvCA+rLLgGQ+ehf8",
+	"JD5edOHPuLNg2Y4HCFZeD5VOvWvTkg1Uj1C1bS1MeRozGgyhkp60LQWb1sghYR1O6INs9nn6pRaI2JCI",
+	"BeP4IkpPzjA0CGR+rJgqJjOD0pCGQ0NXTWK8IDgUONwkOTvv82xyRLq04OoXsZuWytX2drRJHjQzWgUc",
+	"mF1pkkiIa2kz6dPuu0NT0tNiZOYraqmxYPotyGFuIPsrue9O9qBJhoIPsKT7MCv5VAF2XkZ0Nyp1Mxns",
+	"27hvQIuNAZHgCEI4Gs1GOnE1ecl16WttowZSbU7bw94g1rJR0PyajYSHPybMPFZxwjRwjMbj2VtIcPcF",
+	"r5jsDAjCyWWNgN+TYQUuPcSqXtE77NVvYNIKgTCFeMxOWwj1I6NMtKsrib131pFLrZhoTpimJ+WpJFci",
+	"EPKefHu+09D5NM0NF6knfUSoW1Iky+9bO4VH8nCxYBV1RGwMqjmN9mkJzfbYQ3Bdisn3xrcTMfqRSSum",
+	"9xv/+9//02+sTd+X7JO6YNN5qV7sns9kt54zDDMyHWfYzvOYDClmXULdNLCaaJa8beTuSPIW1dU8bDeL",
+	"TTNXbmbCHELnaLb9uT/5BC4LjOOZS6NeDG2uTOW6QKG64miP2JRy2zAlEtNWyOFCM2m0ZLS0ekTIp9id",
+	"GaTyHba9h/7X1QpU1nvaqAdpDwto/I/wmBBXeS0resfnGrHuzo8NfVsTHkGYuon9BmyxwIR3tzcKElhU",
+	"NfBQNyK+TrPgsGE3rDkS0ynED2dVx3udvXan3e3utTsPe/tpaQgtcS49wXPl4klUqkEid+/2t8SDRhXw",
+	"aLNPtny+lURAlDfRx3Ez63JLoYkUoh2otp0eVxRf/QReiS8MiA3SvlzjBJw1vU7HCequRZ6vQLzPv57z",
+	"meeQmyPM3GKAFrLT4T3Y4ZS/W/w7dSQsOiGipYG2Tc7IDYuiFkZ3mVB8/Vkz1YVEnAndeE71Lhg7wn5n",
+	"jxTDroYlRenKV3w2i4g7/VBUpLaqi3Ch5Su8haH9ukcs/k7cYHd1I4ajZXjGYtYml+DJSUP+JRfiJxaY",
+	"hu3Utufm0dJbchJ1ImPRWu/gY4943x0ILiVrUM0cIlrqxGadaR7nbVNPdvc5z6IoW/pQX7q48QvGg5BP",
+	"sWP/PETr9S6WVzcZXqT66GjGshQJ5rnjhuwcADMuckVOpQyn/AtMU7VOLkYiWN6TZblmju4/B6ZmntIy",
+	"nCAVVByKeJUVCTT4oZGtQWAAVT5tbPKost0VJ+EvXYF1xPQRQAjNrm1uqNrMCf9lKhIYK0p7S8MZbNr2",
+	"xVVdadnGAdRZ1y4A4RWG6DMjTGpRBCpjW4Ujy1St6++/IzmJi7SBuyHgMeVaBjE6hElFQoT7F4K2cs11",
+	"UPSRpTrKvf2VUT6mmawnMgWguifTBM1Ux0X0QXm9JolZRFX4MY1RwqDldbMCfBXlV5CICQPXcOcEKx8d",
+	"XNLpWhm9/v4d5InN28NIm6w8yOrYh4NfPfTB3yTgPaQKjpbmujZORhGrzJBa6IeztgJOV0Vc+O1ul4z6",
+	"crTINBbJIq1iYcJaHEHIXrk701HXVd9+sXb0XyjgOC3sKmL4t21zVog99uk4pgKcg4HNYoXzCKkrfOak",
+	"szowrk2MZqdqjEDVxFhdFl8hQ8T+QOL31gbItaDV9fWk2XJNMIo1MJNztOLAYy4U+e7y5QtPRCQkCq0w",
+	"BWUBkGBUR9NBRbV3f+mRGUOY2yuj0lbcODYyW0PtpWo0h9d0+L0nCejvoeCmHiHD1lfZlVISSudrVet/",
+	"aXJPjdS9qxI1WT0mh/vixqR8t1yCyZvckakMdy+/tLX1UW/DYJJ1q15PV3J7XPu7Vbr9ymUJI2rG5gWc",
+	"5DvKtWtKvI2dztGbwMtiL+PXt73bcNrc/7YqlOnBqFa3nw5VzuWS+T9vZoJEYmqD6+eSRR+Z8S+u7Ywp",
+	"tE5d7cJ46nxQbjK97pWpR3pmPvWeivfZATAWRRZJZowxaxyEGYUmIXDvAg3UbT0EdWQq0M7dhikdjCG4",
+	"DGNIoL8dJTFbRMtmGnZvQvBNcLtdVsJVGEGg+kaGb7CKWofg7mUa7G3oej5pELAASri4u8BZM0sAL7lQ",
+	"0XjE4ikLBraa6G5bnuq5cAIoy99MrwPpL3KaYd16IG7oZlUKF3EoYiCyzY7EG/tdeV3fiRuSxFByDo6F",
+	"7xTUFrCUIvr4hXIO7eAezIUSKmjAY7RvYQ7t0LXaDYC+dwPXOzgq1qURytSCt/b1WYvHLb29Rjdcc3n6",
+	"bf/9pwfa7bWnZewdGa8Ynd9NcDEC/y4kl9ThvXqbLuHVL6f95RS9fDxLxjO/vJPc2LZuKLgJBtAVdDfr",
+	"vIAGozel205zfz2dcUNSMkvmlN+TeOedZp4KJwMtLcjEeOCvO2ppp89toxQYLr1BMalL2J6n1qTqcKl+",
+	"daVff+1XjA1wF+2EDljVwY0rqNLRy1dytX7ztK6p/b9FnUeyVpnHbud3kbdbkomrHe8ZSVtnO3ejDY0v",
+	"0p56dPiHE81f7RtBGDRdgfodmGYInQvoXO8ELvZ5FvDJg/SN1HnlDGrEuVI+b31dyT+0/nX1pxqMvHFE",
+	"qUqJiGY4aZMz24odhA8OeS85r3MkbiCCziTEzMLpDAzcU+bNZ7WQVIUqmoifsenhmLk49F9zyj0uYXMZ",
+	"1Oc3ZNtMMVIHv4LCBX7DzCKrwLVmK3Hzge/uWjoCUXZdW7HqVy7aXbaX5ip0G/RWM9eqXDLb/MDgPjMX",
+	"pe2TFljDB520jUyw1tNidZhqCrr0R+GVHSR1jDx2/0IrfRIjAwjC2LQTFhMbD9Amz8ocuc+9LLnAa7/m",
+	"xFxE6PtQzV46+d6b6FrQd3aT1PGIKkffxUvSSCZZxgSWRhVRoF8FRf9RWk+12+kYLmp/IC/Dx26O71q2",
+	"9ops8lLUpb/ytC+P29Pb1qrptkBjvrUFbMCcPQ+jirZ4KpwzLPe3t7d38gAKcV4+ycLOGFkyGhO4u3MG",
+	"ey0qtfTXBSPyQb4oRL4S7/1ep98PPvduf+596LZOrswfH/bMv/duH7Tud+DRz90PnVbvKvv7Q7en3/l5",
+	"70One/Xg8r7+P/1370OntXf14PRDp3Wgf0j/cb/fb+tBu82T2wd/vv/Dzx/+1Lqq/OxuvbUzqbuE43eX",
+	"T5rEItjkQbBPdKy0uBx+IhPNImBYEoRTU7PALXzb6/QOW91uq9e77Jyc7nVOO512t7e3f3D4Q64IbsWO",
+	"9I7yO3KU2xGNoP3b3SHd4Pzw9gcvN3h3/mRGV/e7UXHiTxkbJpLpEYZEMs3wyTAMbC2NGVX3ZNNGy1p3",
+	"U5u8ZLaaqPGbaa2F0zkLSKp8265mwFd9fRzW8X7W8aSc/cqKCRiXOaMyU6DUzESGWs0T9CEarM10nsCg",
+	"XtaDTWyLEd8qDqdTyxxsPrNMRvNQtbI0hmKD9dzzIXZxliXoIUHbdh7J3qby2nRb56ju2Mr/woTAgr1S",
+	"35a5UJkiTOWhVwfSYKRMJYct5LV3O/vHB0eHQLhPqaIekWBChgFVtGWibmz3SfzLtM+FlM02Sd81bbKb",
+	"xtegVTNpWe4QqpUOjXJsv0g4ooil1C4CZouiQHKWSgvGUVvC0ZRikXTpo+vNw612WPn1F2qS7S9vuknL",
+	"bF+e97vzytpEw/TZ0Earn52Ti6d/reoP4+EUcIDvSRIG6FTO5VRR4HOWdejFNdFkcBOaMlu2Vqyvu98K",
+	"TM6ZooEh87pNThf50n4Awc2xkquaX63Lxd6dX7JP6g2NCzkr3br0tcpQ6ZylLY3xbuacedghRx/ArBKT",
+	"L1V0/XpKoS1m2XAwa/F0VUdXT2YJv/arH5PYaK8Zad2T5N15SiUmVo88o+MZ0VPA/YJpRs49mH0O5l+4",
+	"gTxMwlLDevK6YZK3Vxv5NSMfX720qRBpdIUVvTcu1wUM1d+FxbQYjpkxayOTvSM/mhS6GteXjnbeTR2G",
+	"Phe1MoZEN7mu0BBrdWqL+fB8c/1+7f2cFzjDBsRTYiqbzBuv6CJtRAzgRNhKeoutxdK66+RriSjIqtBk",
+	"m6SJzOkY5gnZWRlCDBygHELcxP9vScUWDQz9adkn8AceNPMHg1w7yNq3XyDZ5v9qmNOjGd8I+3m7wo79",
+	"M618W5BV1oxrruWFLiH5a0hAf/HcVbmTlo7YoGzr0BpE4CDegg0UcGRg92MpvSZ9ur3hmHlU+IPCdt2U",
+	"cjUd63swlzut4Vo3EL7wsoMR8OFcMjrfNjPMGG9NPJ++SksVhaSiS2nC/NDCOg+5O3S3XOvQDY1dFdyp",
+	"6DXKcmmfxl8s1HMDjrtZzO5t9WbdoQduYbvQ5LyLDbtrnGF5ixmHYvkVIYR5P4Ibwv0rt+PNtbiKosaV",
+	"N2zQu2MrkxxLTcZuS62v3TBCfX9KppqEgWwrbEsQTKgXtseYEsZMDlaVQv5WZvvRNJH6wFyw9zopMUCx",
+	"r9Uml2wZNj69bFXIWoDN6eID4vTKVCMsxOat601M/YJNUz9xiEdp2L6LY8+34W6Y1CbBUZ7AocogIAyH",
+	"JZwx3OlIiGuSX3pmp7bJGGSSqCRGKeuLm657Hw5bJ1c/9zrWXv1VW7F9+3i3oCiPj49OK68sx/ecBjl9",
+	"2ZyZTRydWTBVXXzUb4grr7pf5baF2kD5dNKLsGTbTNysdc8WbtUgGFhqWh1Y1/wVb+FyKtVXeA9vz5bx",
+	"gtxoL3bJyeX/sfJfiZVvyvd+E+cgDSmRdZWTttecbA7aBmXTqoJeZI3W+k5uWxY3pwbxrLDJDhShtMlX",
+	"fYlXw05DSewHHvvWJuY8sToqGEpF1lx8d6pQmtcsTSW/3WA0Hy+6nnXUrCWX1HNVWXndgKsBheRAcM8k",
+	"sm4XTQ3WkGEocJsMAS1DQiMpzLUpM0xkbRh3s9+mgdiqLTdoeGPeNnsvN8bjJXxVEbimn2W9NzPdMStT",
+	"C6WzubjBJBSO5ZFIFEqMAowiY6mfbxR9ZyoOrAH+u7cvKgjf75ZMCSN1tItrUBptF/K0KDgEIkyciO90",
+	"n8eJlpYm9lJOv8TWJAzbeBpnTZ+DuwK+hXBLY92iEqMuxTXjj9BbbYSFaw41USX5icXC54ka0/GMmWZ3",
+	"PjaPlbUgVwt2x8J3T6vL49l69cs7q1qn6i2JGLR7WwGJSf1tErQAQ/k4Po6SAE/K3UExfUDWQMhu5kvX",
+	"sebKTcpI+tkuoPC3QjHw+HbHe9lKbyhcdm1uV+grrfK1bsDQRldcybFsa2nBKL5lGlZR2fZWQAgVHkKM",
+	"xICKhzWdBbdzhPzy150NgoZQeuAutoUSkQIuQ3tn7T6DFKMvrIsxvVX51JNyF4RBHppVPszKwU9NF+Mx",
+	"0z8Q638jw/1uZwjmUeTPNiwJHXbg5j4gAV3KCuhyJZCn2ApPf5vvBuC4vvHZF8pZyq9hBkW29TrKKXVO",
+	"SM8GB3JTEckf2r+tICPZOGZqsOuaSo5e7sCvxRkQ7LAkWRYXjVBkmncIN3aRPADF1FT3TCWw9eWuYgrf",
+	"2sxkcxGpxDixPhICnW1Xuvub1W0xk51lsXTlkJ00FtBwXGo3wpNvEiQxNpOdV5Q9jATUoTUSXMjJPIyi",
+	"UEKnXVl/xe4drnXPo8Pfy4O4IFlX4KyWm5bwTl0GNadLcLSMBedsnDaBM/WyMIAREv7TJEKTnGFjG+Ez",
+	"U0368sWFOedN7E3oyLD6P4ASaP8TM8yrgNKpJiOGfHd5+eaRrUqNde9MO2dL5KEy6f6mZ10+iQYL6VGV",
+	"yD6HTqTQJCzKs0azskLX4sAIJXY1muwiLGJsW1pbkJEQbDds22/ax2Kxp0+FFxkp7Z40nX+apsfPOqLX",
+	"qtY9drf9M0OIKwi5JkTJafeub2BQNiAeoYjcGJNrbfZzqQRaCQEQ1LI556jrTW8a0hdAz4MKtWDHJvSm",
+	"Gpkn/z97777cxq3mi74KtmZVSfK0qIvlJKYqNVuxnUQ7ju2x5OXZO/RWQ2yQ7KUmwNVomuZ4+dT8dR7g",
+	"PMQ82HqSU/guAJpsSqQuduJwqmbFavYFQKO/+/f71Sjr9/euN2LphdYmltQEwRWC5ylJkmbJg9vdIArE",
+	"RE7dh+im4aMZJxWUmVLJPLMp7ORZSv5v0LcLiUXOwWhullamVwXwAdtAxXLNTmz2wW5TkHNPwArMPu8E",
+	"DQZLx6PG3nnqR1vJLtHqQ8WM5Xc++hxfDBRbJhylV7IscmWrZpyIeA5Xk/LABty0gZyHQv24MXsqst2I",
+	"pcA99A7pepaNk898TlHAfGEdE8/NnQEKhz+flpvEbA7+mzpZ7sM5stzzdx/3k4d7nzqdVvxnYxcNPeh8",
+	"uQ3UZARFd0i4pio0ytc+7GsR9pvXbqEVHcwf2HtVXhSUU8Rq9trnRHgD7NnAOrsT/DcWKeHQ6ukDdeSu",
+	"LFClMwN/m1cDMuTsDTxVEsTzzYoyuufCZkU+qd6SuHTGYsYOXbHj0I9wqY5D//p8zyFf36qt6hWoCAs9",
+	"d+iBAvTw3FalrExpI8ycm3S23pjlbMZDW8DNE1bDGYdtkVaDXKeIsjyJm1zcHp9EyfREpD0oVwI3bDIw",
+	"zuFGQOEsYPz5KCKULUfYGnVyokEO/cDjGnr03FSQt21xIe0907AR5IyFfLB7yB1LekhMrzg8aFYD3Kuo",
+	"8YyHruZDtUuPcG9F6ri54V8haU/BR2+q+NVqwh58nLbiRjMnbwdmotmv7zZUSo9K9T43Y/u7CkS0QoDk",
+	"Wkk4oOWZXW+6PGmc4RWrfTYdLWrqvD5TFKj2pXZOUFG43xOcMlZImR7ogFKUqlDSqquIp4+xo4efGDhP",
+	"iA6uRar6Xq2PoFkeLYcdG0VkFgSjZzYEGgIXU5G+enl6ls6L/rrsf1ybzqCqRvbf2ru7W24mezuP3/E/",
+	"WjvvHvCx7X/7R6fzG5UYtN/9a6fzbnurDYUd7uC7j3vJ4aftf9vahfLIB9v/1qwjBou+RZCpbko9N6kw",
+	"P5DkRX5RSpits3pPK6kzWWbiLdPWQTHdnMqbQc5+VC9qmQys6p7/drzzf3CG/7r77uPhw0/fN4wbv6Vx",
+	"mVfTU/fV4Pa+ULJU5fG4GoS/fmTR97/ens01AWPGJHAQQawB3pjYleNqsFuYfk5cCdFRYghKE/FeFjkG",
+	"oVP+FN35FMxKiFcB4jsEidTRyKcIREgtccwI8axZzEh5dEDGQOHhKbjnxbiCsJD/kVmVMgOQnB39sowZ",
+	"97ZSe3n+z//673S7Pr9RvnOpptb38FKx0wDQddB137Qi/bBju2ak0ohoHhkQUYGD0IIAMix3eFVuE7sN",
+	"ZvQPwBroZO+VXY3UHMoQP0xumLAFnWehsqeG+1VhATGOb4YLkRahJaBvQ007OkwT5hUTKrbEqVLiN7eB",
+	"lK7yLqzBuy1gLYc3H45u4+xzN4uBkhnMHNsJNv5j56XewUnvvOyFFZGj/Bc1hXQ6inoETL4telHEysNb",
+	"vyE+JId1vi3CFFEfRoUpVWnbQmknwqdmXAq1M5R54dkBqPtybFUJQc+WwBZ990rcDidFZys57WjkWYL1",
+	"hgWmkkvaNHaWAnUg36ujWgFOprqwz0jhV6KvKoKa7RVmgio+oiGynnkSOXvYrq2b4IF3krim8Cy0SMOP",
+	"0CNLv1HwqM7X6jkb3pTFRnsjEhO1cgZ3+ACd92XoKqLvkiq9dj/6gqtPu3iTHXxxaRI4P1F2mBqEvpCF",
+	"0Sran38fO6/Ob0+86JzJFuqb85ObRK57pmmwdjwambKC5CohfyHJBX5uVqjhhcraEW4wSDOP6sXNylSV",
+	"oYYEUaPF8YkA7g9PlE9Aw2KopK7yobNuYaWcLAA2bCfn/uVfxI9gnNtKjaw7st+qCWpnkY1HqRjKy9rO",
+	"S5qEPDcR03n+S2l19IGTDNRjjeNwBgs22eX/CQKhLX4AASg64729h104C/6pUgJMgd2EC9bF8PvD1sxL",
+	"9yS4wcNavCkYAiJFetzKoFN12BLpT88WXCPzHY4Np54nN2QkYFV/MBlbMf/r9OULrGT9cQfB+ECvG4b5",
+	"mOnHdg6Y6Y6HEIyTQ2VBDEz9dy6+ORS/5D8k1K9OpqNWkwj5jbl/3Z5uZBEG2COxf/CduxXmbEC92gob",
+	"jHu5u2RgJm7BKdzHbYDUSmN6MQSBTcB3hcTWkJjqNIOWJGHwiKCEG3bqW9ncDAmB5fTpL2gO/WTgNGd2",
+	"n8IHxCo2M6TMCEAbveScMvsXqjATJDoSparQ1hoh/lPMaUwUfLDoSmf8KdTVlju4Ix48OBYjVVqjHzwA",
+	"XSmXs3iShTbNUaMlRB8Ps/+1+NkkGcLDlzdKEIfa2Tdp8HLAFONf8B29d5747ANh+HkVuJAfPEC4HTjI",
+	"gwBy7bq2Tv2dLkozsQDvnwJr1akZl12V8lS83XYLAV4qJYa5Hldktx3H+hkps3Gkwae4QvC41UyExm2v",
+	"hRRvXj8nPRwPFbQD0o2DYujokSzlUFUKuBq7cmxVfcqiK7UzOOELQWPHHrn1R2FVV0QRJCF9rR50E+b4",
+	"4AHRmdrWgwfimBlLEWAGzD80Zpl5bX7LwhfILJ0kosVx/QBF42A0Y6vaHd24ayvQCxSxqm9hMZJ52RK+",
+	"KsaniifO+zHWea6sEsC4osH1Za6D+HFucaujXzJCLNwZz3S76EIp7caXJURspqKMLmzXmDV1Kz3c28er",
+	"z0s1tirdbolTIy6VGtVQh9wZIGQ7GuHHK3kBaH6j0riFVFbYAYQt+N6JX76xziDCXZjuJTKtK0mzrEyp",
+	"snieItdgckOtbV2GmHGVzs3giDQT6mbaBikUnVoeamQeQpyNuD5p77x2JiRuHO8CEEM6AKJsC6vwJeal",
+	"gDAR1c0L4GTEc20Tuz5cSUp6tglXm6qjnWFsI8zgD7nFlM/UjNsRjZpID/cO08QDpBX5pUJ+ulCIih8p",
+	"ZgDMuGqJZ2gcsN+F2hMtIGT1rGivSiCcthVSdDnfD71gQXGiIfDoMTpME3MmdJ5iHWdOCKxGe/AmWmeW",
+	"O7jUTlbmzoTOlNNf7hXFxjVww4C7JmcZ9N0r8DYXBcacbY6HNi0xfCKKcjHlTQAzQ+ehAI66NptP9RWK",
+	"3DjyHt1Q0cOTke8aYPj5x5hlEpppj0Qq9TQFawEedammiUi10SrFPdDRoDOgdoIV+sAUGUoa3s5OY6Nv",
+	"Yj0sD0jwiDbDR9Ti4UciJrfIZ+qJSVN+LV2g3axxc7hX9NaHHGdd2oTWxFkxslsFz8G/In+j9pwuDCKx",
+	"oxd633VAYFQ4/oQ+tN+ET5pugCF1iPyV2NqQ+MWiA5jRl1VHB6Id+MzcB56IIh9C2kZnXJhNwGF8OQSP",
+	"F8gICJQI7xbnGUs9xHLraLYinJYkfDe+FRTL1/QRbevckm5MEHfdrfpk9j0nuCLzb/clb2zrL0pD5CQN",
+	"cMl5Gb55jL0wEy48BYcAqmJP5BriU+dewafbrY4+jcH8Yxoj8uZ9aZN/37wcUIOqKrGVvnpzJnbdatrd",
+	"jwRF/mmXb5Vuxx4PCtMj3EUR2Qx+EXjmhJD8na6hThSrit7MZgIpUXc4UZBmpgXGE24E0wu/EwIdrltw",
+	"S8Gep+iGsvT20xatF9Oh+i+Zvj6wieB7Q3FN3TVOYugKkk55KD7etOJvZlxqWfjuQIDeQaRMXNshmR8E",
+	"dRWEGyqKMneeDmnHKg7WQwGCBg/BsyC4L9zdkAQfxvNTdg6QNTPXfff30v6hLJ139DfjTDNTAvi9nNp6",
+	"G0YNqpJNEP/OGEWRHxo9wO5+rJOBsplMuUfYDC3xg6kGaGphad4OmMGUrthKnc+3C3/t0NXbrE4Bd9AJ",
+	"746OCd3AqSW+/NQtadp2i/IPSvH9Q7jLxD8g9OCk7T86+h87Ozv+/92pKTLVin+INPDauj/PZhKGvgaJ",
+	"Qc3g8gdbYw1aZ/uBu8VTVVSydot53LC2gCwstrfgGAD7CMbw2v3L3+BJoWSJ39TUjHGzQ9IMvWXwkvHd",
+	"CvPeSTS8XQaqzg3HaFUbjdJZO37pUPRgiDwzZUxMvg9BQ7o7/Qj/bLzXDGAZXNzRYHG5G6AY5LZaVBfg",
+	"gKJMpuJwn77Hwo8jgTQN1Tx9sHNVKNoE9x+X5APxcDs6MAoHo75rMqcqXkmLa1VLk7nFzQxYg5faTNhE",
+	"VXbsPrQgJ/DGF06k07YhZzjPZhMAYDHDELTKQdTRa9HOhOOVpV6mtq9OBWucSSoAwkCOGbkgBXDJdooW",
+	"UxImCInjHN/hc2mrHXhPOydPCbkzr3weIlpWytpJSAdytSy0Sw2U8wcqWRSI3CzeDgyIZ0bvg8rhwn3W",
+	"U1KDB2ApoymFKdTKjNxbWeB8R/4YPtk9FkSlqdTMDu1DTpzVtxMAtOed4wqFOMzpQR8SiA1N7cJADuGM",
+	"pYNDMQDLPyyu0tlRWGwuAxk4CwO+LQRDpUYxwCxjzzcvlO4q8l/MEAJlIJbwEpQU+4841kJld7EPDbZL",
+	"WxxG53B2Frks0K3rjqG+mp77s9R9d4Px6MGD4MG4tY7WrM2ldP7LDridpHJ8fLnwX0hLnOFbA/aHriyK",
+	"4GpfKeq7UndVgW+0VD6+Rd9THyi1SjPuDxIxMnDXJfTHjNJ7EgX5QO956OUa+mQiPCTmzjjHuMtPO29O",
+	"ItcXsifo3zlX2Y6H8qKIWFDoOwBIW9PDJIqZaDJgANYZTOg8phE9ovB4WFmsmEJtRPio//BZmFgPuRMI",
+	"+/JbJ2h3x/nu+293uzC5+NdHMJ1vZqZIV8Snw4TdcdnfGecpimMhhJMxtuKwj/hefBQz4aeU4k9/+Qj2",
+	"8KdUfDqqXZq7LTUV3wtpp7ortrbF9xgZF1tyIvNK9FTVHWylf/mIy/iJx7b7F7JNTuJwdyI++uF82t5u",
+	"/c0avbVdeyRYWpCq+B4KSp4iKrR792f809ZHIUd5W9Qfy4uYRI+o3Zo+j+8FDp0mN/N8iC5/L2i7bX0U",
+	"uVN6NJUQz27T3ZIwYNpdqo1gv/Dwjna7yJR5P/dVPyP3WQ7HtgJace0/UYbOFVTDT5fZljjRQa4mIoV3",
+	"lXLddOQFxL7NEcSWOtqHIY3GvY2PsSxfcBGcXDuLx8A45uW4GkBPLvloAfo3s0nIJjSChkOIUPfr6OPO",
+	"iQc5cQE+BTqWsijavGlHpRrJUp0qnTFnA/XQtwW8DrfkABoeZRc+RRvzI9T8t8WCc9v+Xy1b5F21tbO/",
+	"LT6JT9tuAK9ZbPDOx2AZAjfj3kAyI+Crk9kUAjRg9aDmdbo79xXL1gwVKgAuQQfTFHRDO0pgOjuvo0O5",
+	"HWbWSCH6LIbSGfSNVBPlI5voMXNowI+afEFsd6Z9yalfL6mdrak9Bk1HOx/BuSW1PIeP/EJ5K9XmgRaM",
+	"Xjd9WUZ3FeT8c6jsb4ljUtOFASZL37FTFCK14QVvbaeRLqT7gi9ejnVHo4CDJ7dj2xCdm8h0iPycnGOA",
+	"DP7MkfALJVSWV4o9w9PKjEZk86VOG7rBwL52LqKFSvonMGBUjSzf6ikCM0pJA8BnVJIAoi+bhuc0YwpI",
+	"pik4ljCvjk5fv3lx/uz165ev02DhgTpKUdMiWnsckgdMxrDw7OSWpSkp7sc7g2tTMM7QYIIHvHbO/7FV",
+	"NwfSTLYgYwEjVnzL+xAdfVzv20dnAMvLgnVMEPNk0GPezwMeH9XaosAWEx72FkA76yD2dEu3WmnS0Ski",
+	"vlN02EOze0M1NfopOJZQlyBSOx6p0qrM3cl9mFxEhxR02OTlDM52sCfoE2uJNCtl7rzM+NJajxib4B4p",
+	"r01bH79H9Ou3tlMwxCoWNok/ifkF3Ckkrd2wMGxIDEQ40EleFB4+uobRHIxCTnjgt6Nq9qf2F7NhXV90",
+	"t7JzRAC8g50Z/uTN6dnLX1Mx44hBLCqNrqJ5nHl8hhzrzbS4kN1LmlitlzlyEoJIXMJHwA/RG1rBMsxK",
+	"M+roCRn/08jHrl1C1heJjTbC0np9BzDqkV8B+m+WisF5Z0ANlev+K3cBG68dHfLL8DCMatbsPBJX6Eri",
+	"1++GYMWFqRCP2wa+X7QpMAQ3p73YuZVVrvuWNT3h+4cl9QqOorezcN8hHueWiIV5mzWee+fOf3hzJry9",
+	"t/uRKQydlOwplbm3jJvgx7xwLm1lTBGi7YF9QNuqHHcxqkqBKqoyqfGlgK+Acs/9QU67+xvt9VnZhshf",
+	"jw8ffZuIVI5GBaXcd+nEf3UWabrtjZGP+B8hOlBs09loi84Gn2x3IeaInXIokDobSXRFXhV0yV/9iaLh",
+	"ROrw3GiLw4OD6DhKM7wD9DmabEpUjEKKclx42xEYwGS3atXu68QiXn31QElZnOcZnr23//hx9rD7zc5+",
+	"70DufNt9qHYeX3yzv/NI7fUeym+7+9nBQe0GCt/ARlv89lF0NghbhlaLliGpDagy5twZh3gcUgLuh4O9",
+	"PfHpHd74k3sJT6GiDKpxUchD+h46gPNM6Srv5ao8Eik8hOS+VwKlilQL/OZsKYz9tiiAyJYuu2r8hbqn",
+	"bVr4sFpOGPMKpVH6yuc7dN2AL0yf4jCWa62VSP9jh+zYnZMs5Wi/DzLyB3UkZEcDxGpJozUGv7CLKZjd",
+	"mPmTlc8XfOc+kG8ORaGqCpxcJHJy1tBgOhoobbdbpHVtKuDdWM7mAF4mfe+wsTqaNhZ8KN883tvfJuEj",
+	"p77khR0UZEwXgJ5LN5koX+1QKorxl2oEdeFYKBH4YUB1eyWNblMKk77ge4D1zfBWrJ3S1+6aHTAufXFL",
+	"S5yVCl0Uk6nGKF9Hk2mK3xuIe6t8jSMEDCnJGlIblRGZaaOk+Rcy7uAtYpXOb+lQFj1TDgFAA35I3215",
+	"ATH347bYOtzb227Hd6IGcLJOR9JZJG0YKHzw1EruVBzEvwF12Jd2uQ8CaFhz61xEKB9AbwDDpKEsymMf",
+	"tdz39eDH/EO8iVsPcDrziadoOnM/+ukcY0WK8L+4Z481oONTVi385HYmbt6AazoBbtCSKnQmpXMcYaZH",
+	"zr7ojkvrjEYInwaK5IjagC2BIocwjBAPnjvrbTxifU3PxsAqfw1c6gbJF4FPoYqg57m+TAO02szy5Jka",
+	"jkyldHd6fqmmTYs0c0rtzacn4cedXxQlr4ejappEqAK0HLNEjpQxcpvCGS8421MEd3jz5uQpbAmoCHGv",
+	"HEqF3Z5WvZ7q+vesTXXeM2OdxUP3B2GwhzhYH+6HpO9IVoPEOyIhgep8bVP6H/z3BwxHihAasG4qeGJA",
+	"VCEBix8m8WSgupdUMZ5QLxrg+GJhUPwinGNtshjzoPbdzf0KM3pEy+8mgWUgaHv4wCoYgzAfvAMO642N",
+	"AjUgjbVIj91903g5AzrF7JqGX2AY39AwQtaQliS2xYYqyyV23OCePYab8J6FgeGhuiUDFgy2BM8n2KjR",
+	"mTJaNHZCITkHnSzLfm34cz+6Gew/pBl4fKMgZrhQ1BCTTSiIhaI++HiTOEDtTtGmUglXhtK17iusEU4l",
+	"WMcZ7fcCAD2gYFA7y7kLKVTrtI4sQpyH5jnWVAWtsnNY3XOwAKLJNp8BM34Uzzi3zPhRf0e1Doywq5yH",
+	"E406ZDHTJ0ZX7vU4fwDShPXXyCOfM9/iQc/96MZ7cBCP14lN1CvICBObkG2Yx/ACpfEwtzZ3ssfL7po4",
+	"wr4+EM5O6dBXa8oSgFZmDIoZKcu7rQSFnS+YTcPPsP48H+ZMhoo4RmJi4f9elZaS8NoHwNzHetLb+VVW",
+	"3UHahpgcgoKMVDmQI+vEVMKCFjRLTuIIooF5xX45djfwX9g9Ack2yJ2L9NmZ7MMrQ1vh7cAgK/Ml5e5x",
+	"D0bNKPWZz/wEkmJ/TlJQEVRUUBlbogMGMwm77YqS01mlhoHlBlUGP9QGhI83JReYsYUCIhJQHdAWxoWF",
+	"yKVvn6fC36NaBxSZfeC60+JTUeig3v2CnaPipBcHmSpjEmd2g+jEECVOLS65jCYWHfbTmq1DdUOFmJnk",
+	"/DV2Mzh7fmIgBJArG8KzOQX/eEZ+4myORKMTvyg1CuEEKr2oPT+hEk48BNLQLTAi3EskMx+q2VfYLRW4",
+	"RbKwTS8y+jl+nV7FzwKUB/0+21eks7jGxukii5oba9bBaXdyEcIVNOkfMXuPaVrC/OQJhJKqaNj+IAyW",
+	"lc5sCSIFvynTscn1hwnb/mABwCz8ufWkyRx4sJ/QbL2kj7RDURr9HQrGQrUYT8udt8hImf3NT/IY+pF3",
+	"xiMnPAgpj0UcPBjkG5bE0eZSbgfC01IsS8VSMc/s41Z8YREojRVAHc8hHBcPMzoMI3wc75moQHDRXqlt",
+	"fyr7WJQaQNMLRUHcWOaLYf42thVMhAc9UfLynHdiPOzaDzWVyAfB5pYWgIn6Y2VtO07HAfV21wyHBlwn",
+	"5316T1ZQcx95NsyZHvZN/MacOKbBFtJW51jNG400HI3Xl2vUkEa1gBdMgJKTgXEWoxd4dv6Vwkh+BbeG",
+	"WW7r+xiSFV5Xebgk1lOlrNQ5hGVm9mx0HBb1cf2jRCFPcWXwOAPVsEdgG/hkmCm97rK4q7ElH+MLI6gX",
+	"dKIX5/MWMs5mJgKAmU5qwQGfPX0tK/XcDTIViJqGkNkoUoc5Kc30w07XWCwp8ArWBs1hzodSTxn7yNb1",
+	"x8yPYS2MEe4X6o6ggkWCkCPxkQepw+4mHNSqmpjykhiF6D7+E4bQCnzD4YraJ9a8PC3x1BDKndu81HUF",
+	"nRtyXJmhdPZGUUx53jI///vYVDKeLh9reuPUDdEfw0aEIR+f+Ip69J+hhJlVVkL+DXTPAFae+zMDPqSF",
+	"s0hC91D0jZZjhH3jpwWV63c2Jy4hwMC7O3bNc30+Kk3fLWNNYzaf4r/QkGKrl501evaIM4S1qpOrJ0pa",
+	"H15VPnvzS+VfUzy+YW6HYN0uGD//XpOC8wP1Bk9N33DunQ+A72xKcCxiMQNKcCbYkMSzCQXe3F+Bm2Mi",
+	"bXhdRBfDL4qSrN3C2Locqv0QvRQ8wF4CNl4E1kvLpiVU7+RQDn189uTnxoraKBtLEH2puyzdRk9oBOb3",
+	"nIiP2LQaVOnsj2HkdCd2b3rhpccl3PDRx89Io1hX3Eg8HqEUiTVAns0Z/JDlc2Kv0er3v9b0ki8YplWh",
+	"2AWpK+iZccNsR1WICtp83e6YyDITW7iQiUgJNcv9k0A4M/dvet/bsM9k9xL41eCalngZQgo+heiej79D",
+	"3IPvCjua0L2QPyby6+KqOO6OlTjOiDYqj/Ym1hjy1mSsHAJyqTuxM7+BB7u33fZlipQ4zCNwOuSHY7yJ",
+	"SzWqZgZbYLgKvU/nKIq+EUZzoMT5EKW/XVukBSpA5/6yI065DmhDCvN6BY50mBjimo/GFwVAFta98/pv",
+	"tY1BDjkEG/iEJCBK5RUq4zBJahiuSRHnSeON8FK6E6Uk8TvDYQctQ3VWFMv3GRcI6GPIwtffQjSsxVOl",
+	"aOV5Zc7xVjOBu/qPtcmSy9ZcZklbsu5pcMEPGARYa0P78QU+iZLMlM/zJVORYmYHZUY38+EgTSIFXCph",
+	"J3nVHagMGBRyAmAKgRSjY5+93VRVgOMkQ0I6xwgyMxFFkpcKKdFmwW5LnYnh4wxRuUU0gXA0kuMzBRhJ",
+	"vLqQBAAJATIuFFlBla0v+IkGF9EvE0o/2epPSzMKeGcIT1XrnKR+QppAqMeJxu8P+uGfUohJ+J/qjfrs",
+	"XGIjZqjlces9kbFXHO+D8xBJnhnAopNq+v74xGsSLAYibRJf7Yu3ADeF/Vt3oABgk9jZjF5IZfB92Wir",
+	"urdWGJnNbdbww7bYeuSd+mh4ORbs40luECFhUCog4phdw4a8YDQUAjyeGQcdhUEczg8iyzEjF0LyEG6p",
+	"Pzh6CFTPz02Wji56SE8VhbB5AYAsGLEc5lkW8vqNWyZ6KsM2zzyWD8NzGzYAJApBGkD7o66ij2is1YeR",
+	"6lZzqxw9VjfJy/j47IMxjlYUAREJKqMCOwloCajyIbHbiupRMcZL7QdVmbvvyZnz121HdM8pLoUeHnK1",
+	"ljKnpjsM9YGqjOY3zG3X6F7eH5dzr7T226IFrn1hOInQoU+MytClCtTKJlMF/tNXIdQSpjjPM0XF+zyT",
+	"I4ot00cQkliqGEUWddRxQWIY/jq/GNta3jI6XPsy6R3A7Z2HB6Bv7MyRDQ+GdtsrnQsFyUGuZw1ttfhD",
+	"d6C6l8EYQ+9g8SfsnW3qNGh0xOm3ppHD7iHXFMx2j8gRxn7dWI5Q40TAK4E9qADYNOk3UHYxt7Z0qDa6",
+	"TFbyQtpZeQd4Bryj2WMaj5ZdrOzifKzle5kXs4nI+i/NQ/F7iFu7Am4u9DSiRsYYNIXpKFF03fgSZ4UB",
+	"oN51DrOfCddXxnOgY02vGfAlxxW0WWdmoo+w49SimVwfXwVZBPjMmt41FmgGpBBM1tU7rbxRA3hg51le",
+	"VvXPKTreuNgQqHbnhFXv5VVUSZRADBKgXAOEN35BRAxx7aYQJ2BdFNJWNhHVrAQJ/iA6lHUvEI/B2LHE",
+	"Azox6u0KC0QTxteiqqmWAD9mQhX07sVTLtHtKjLVpmbMKbWgcqDE75Vz3t2/n6MTVCpxAbZ+WTqXwvSC",
+	"u1OpIZQ3Qfx269Ee1+LDzeU0gRoz+n07dKWFapmk3tEP0qOjqR6E6la4dqn4vgMA6Z2NFCumvjv47rvt",
+	"tugZyDnkVVS8hNEribWaWNwcBUoRDt8XukDfo/z7WCEWSFToEofFOf2H3G/Edub8QS6NfI1YRFh4xZ8f",
+	"lDDMgaI0FF7x8AbyPTCIVZbiOqh+21C7Q7Bbc59xR3NPPRGlx91VYotLVaycbns/Pst7PVUyIDsWxtET",
+	"3etztnEtpBSLSJYqHc2hslAfyx2jgVwB+lnxzryIQzU05ZS39yVyzATolD4KQqxxiZtWdqLO4bmY4KXC",
+	"+oiwdi3xEsUS8tOZoap93zOhQjHhKGFeYfj4wH1x3EFI+5jiAenh3mOxKLYJ6Eg/YuQYsqhJrUkyCRKZ",
+	"JwGNntFR2jC4N7Yw+pMQwUb63GDhQppQInw7oZpgUd8biAOtMqr3a/nQV3M8Fawk3h9NMUjEZYDHHB4c",
+	"iMa4KMwdy4Q9D3+psOrBeZFsmXH1EsNmt1FNgEcOJ+RW9PIPDPrjNxqrQuvRq93G+IXRnxB/BtCbZgDU",
+	"IJbtc/s8NP8zzRe3K9X9xYIBvFlJPZ8YSsWmqpaIUClg9aychhoVkmJYLeC/afhOwDaD7QpVhUYX05ZI",
+	"X705cy8WgqXuH0+fPX929ozqbX96dpYiOKe726WatrCVCj5Rrhmd6caQlegbZ0H5fcUt3unhwWP3iEd7",
+	"B/ifhxjUe7R3CJma4KkQX9xETttCip6agEVqE27whU5qmn5mxhdUA/xeAq+IKKXOzJBht6wxmnBeZ3Qo",
+	"idK/Ym0JKBvfoO9cEpwsNbZCKSIuCUFVaPoecMtwhQrfBOnCBmZClen7+3uJ+7phP3zX+q71cJsADEGX",
+	"dHR60tt5YbSiehYKb9Z7etKHbq0ICQNMVJDxzlOAbYLvnUO20Kjnwzc8QAbzw28YRHFU2bcQhiLFLgVy",
+	"bLg9z3NPRlOJinKwvw6eSLhGjCrIbU9uEps2gu1wBjNTPY61VUq3RT4bg2NxcTEV2kxC1SKAHWoVVc94",
+	"9J6OTg/3D0RTkdLinLX0yjMbQ8OdV3M44PZsPCkSEj9gWyfh4cjuQNloY2Nqk8e9lWqzAwop3T7iN2V9",
+	"nTtWjVtID8N1M00u0JRJu5nRntEyYCIExNljoASDQHQBChtaWn6bQ4x+twWo1+3d3clk0rL0M93Ttrpm",
+	"uC32W3utPYj/QgFN7iR2AKIGqGrsOiSVWmMDChX3nu+Aquu9FM5nCPra1CQyg6UxkIg36G9fMWY8mFye",
+	"c4tZ0y5UX2pIWPoy89eI2MNyLRQ+PmJAQCHdm4OwPGyEbmG6l/XH2ryvZTUuFQJKgBoooazI/2ITkb7f",
+	"T1K/S53P8M2hkxw//3r8ZOf05+ODR98gtEWaZy0/k5b7WNLIHhKE8rtpAWfAtsTZxAS6QsYA9s4F9FB2",
+	"nfbDQCI1IbW4nZlLINOPcVdMHQMe+zr8mPCUf/7Xf+Nx5wK5Qx//+V///elTSh3OxF7B7zhhFBhcoWIq",
+	"8szSpzSBXjv3WjXS+DCfhVtJd/4kIARbRUVbMUkl919L68wQW6EKxQZpdxX2KlDYmABnDj58SBnbZH8v",
+	"2GBQQIxfrCkv0Q+byNJtlmdBbkJwGqxQAjFJAmVcJCADwwkBZGCBm9vrEPiKA56PAlq533yJeLgX/n2Q",
+	"iEeJcDpl/9B5PjDYYPJBqlaKIq+qQlGnpteMLScLDx6Tkgc9jNqllq4ejRFVIgLRJwuahYrp9Y6QC5QL",
+	"rCwYs1BAadzSIQsolAdBm6bC6cd8odatDN+RPRh6l07WIRsnCXdcKRgs4XiQ0AglCJKqh7HqpSWehuFD",
+	"sUJZ5u9VR7ul1lNhSsQYyxJRylIVziSlACRIU6g1IVka9e4MKaUFHGtuWXypS6hs4XUYKhQlFJpo07vh",
+	"qhp3Ug/TzjNgYx3NxaBbfFKMMitLjkZm23jPejVOK6qW2Xllirw7pTdeL6KBRlZ8L8F1RITKgeJJg+y3",
+	"YisrZa/ayVXV23GqQY7ynVJWClz0HUJn2G6LtAOg3Z2No79/v7+3dzT5/gDE8P7eXliqXDuXx2/0cE35",
+	"/aNvj6rv91Oc6KNvYa5AjS8ZDxjdK/xkuYyzJX5QUyjnHHgXsqb/Dx6LWvkT4MYFKx3FgQ7lQ4FenEwB",
+	"PfXDb4lTLOWz3G7JRVCwA6lGCFuH3Q5OPPYp+/i+8pOqg/xWADoPLg6aPSuJayyxxSJBXeEuIwyIjt6C",
+	"2c6XOm37z5O7o6KUIk2Exoe38FVD263Z/iz3aaNijbqc+csBzhbU5hnmcfFAqcSbsyeJcEbxw4cPHxP4",
+	"kc0/iF6JQGyy4E432K7/x6mRjC59c/LUwxt2pTY678pCFGaiyp2utAqdG5xiWUFjGALNQUzb9ASoMUBu",
+	"dfd6/y2O5PGjbw62I4gaD3c9yAGamDVkZOXXobVnemuPX514jgRKufXEqRpKZ/6yx5HrPrXwvmVLE7Y1",
+	"4Ti5ET94kLCW0mrixL/xxfCg+zB1lk0pktCG04IsSehvWlafeLAdDZ8SYYVHEgyv4B9kQBfGk8gbSjid",
+	"Dw1/1GDnDl3mTk547pokAgjEREGuO7qpqbMlTmbsunkYr7fo8KnYyXnwIIiBofxbWJ6228t+JdBvgfCC",
+	"dw5iENcj3yyxacEsTbDKGYJ0hDp3FBLKfkVtBWFK+vMoLipCtEuTEZUCqhrTw3KPeEaQjocXOTTvVfbg",
+	"AUYjSgjdlZcKFsk5LtBYIJBZI2pkJMRCi+F7Ksww5SX4GyBQGKDWfWVDo6uBhahkkPgWY0fo2Ir0KT0u",
+	"N9pHRtGN/fbw0TbqSx9AySRS7oFTJ9JT57VV9cu+e/T4kNg5iryriO819PlutDeOR85F2jlo7QVWhOjY",
+	"p2TDjodDWU7dcRKOyQI4egzuqyyWbdQfFbElANG224gb7Y1TOv6D7F4qnW0kG7SLNtobe619HIAZKS1H",
+	"+UZ74yEcAiqQAbBcIEITsGAY28ShZWdgRghvnICw3LYAEANgenMf9Enmi3q8B59nGC+qYfKYnkf7s2kd",
+	"K2ymHh7C2doDSGCuEj8C69GJa0gvac74JHV0SQ5o4iq3xOuxjgLLwXfzL6UygOnihE4E6QIANqPCbZ8q",
+	"QpGbxUJMRPrrs9PT45+enZ6fvjh+dfrzyzOKRsyV1PjINlSi+0VCg6mj58pfAhx2OdYBfG5p1AtxZkxh",
+	"E2jTd8PG3ScJ843gDNqkZzsaA3GyKKzPhrNmoaEi5CuCkGIs3Jm+VvZUu6Gwsx7ng6Zt+Mi82DvJNtob",
+	"5Vgf//TmBPYry/+FnGvhlN3ocUBD8i5hQIEfTAaEf13scgOel5kWN3dMfZDDUYE8MHAdEeg1PZfP3XVD",
+	"fT3W1FKPtFKemecqira5C2tMbUQa5gWeu9vB3t7MLOYaK2enga9+qUkgDMyKE4AsJI59njCoHGvA9Y4w",
+	"d16/eXH+48mLk9Ofnz3FcGoAHQJenEOcY9NzA2jfDzLzy+Yu2b/+kjfQ1GbK/D9Vhhc9vP6iH7ntB684",
+	"vP6KF6b60Yw1PeKbpS449k25eNXjpa5yX+OZwcgAXLe/xIQAvc6Y57Ls48P2Hy2zdL4Z9VeV5fJsOsKL",
+	"Dw6We6KfIy39wRIzPD75d2fGu/MfLbMlTihLfAoeBaRY8NqDpbbTT7JSEznFS5ZYyFOsr3kT6hjw0iW2",
+	"CD3qjNjvYx46kHIxA91vSCb1Duh0awRd8S9NV9RJ0/zZ72K7xOlBdqmQWYUAzhQQHley7+TuhtP/7obo",
+	"Zm60H7l/or3sfiZNwAE3sFIgAod25TkF96PjWAK9kWxE2JutUH05+wMSwuMIoqzaRntDG62IC80AAxXZ",
+	"V23M5sscf8wu+Vy32Ffjf7r312+mMmRqCdTEGGJIfElxBQyjwdREo4OrPOtoWIyegAUIrTkN2FfV8Qmn",
+	"clbXg70XRivIaJASvFKHXKcJeQrZ9VokjPmTp5y+7iLEd44vXV4BxRc1aqAIIMqtMrmG7r7PzmR/0f3p",
+	"tF04x924yPUlcsaNK4IK/JFApBbdAy7ZRayrlz0W0+5mD5fUI7+azDkb2VorLqszzoz5VeopLYK9ve64",
+	"oSL4chL9J2giibd9JMdljjJ0Vlg6/23j06pSJnx8J083Pr27VrBSeToyL97iQckCl/UZpkBqwI/5XAUo",
+	"FALk3QGm2iNkP+wTsh4xEzAya+CO3MnR0TU4zDkozJmWE2C9HAUUeYCaqQjwei4iDH1N49LDEEDfdUdT",
+	"3/pLTbrD9xdSQCcUd1nDxf6+2bCWn5TEeO38uCdLnHhzNw6HcRs91uTP1VTZwaqqjN/btVrpCZ95/4rJ",
+	"v7yoG2vtCq2F/tJCH/fq9XI/mOyxeR2+iasMbIztwEwhNBHrEZkvYVfv8tMXmNdQBxk3JVKyMpVUtR2H",
+	"H7FiEZtxIA3vkaTiMlqsYtNKTBUWJob2KyorQ5RcIEpBZIXxCDo83QkRoN9P0N6IAQzASLDq70z8RiCr",
+	"HL+Ee9GYZ87AItAUxDYGS8uxIihC5mEJoTuc/V6MBsy3JYQU5obBnE+MhNpdRN7SJKaL3EbOBvaFzovq",
+	"+ZcVkskedxaHxI88Envw0gAGaCNhQbzR3mvmFIbZbcQiNkPIfbiixxzsua6+OURK+Hw4Hm609/f4/4D5",
+	"Gg8GSv5cV6oPN/6w0zc77uiOvcxHO5wE2SGU0I12TxZWfXKf4vx0uQagxhUSuEzCa47B9YkPD7nVsNSA",
+	"FsmnfH3Hw4DKnzHXL7qltAPfvwnIxAz54rY0IWMbgyWS+DIW8zXT6GqrG6/ow4PZFY3Wcv8u1/KUilUq",
+	"EyqK/apMajXw/O22FkzKXb/UfqnP7uAO98nn9cQJZWIFP5w+55tYLv7SRvuF06WY2s5LTBfeiY/dKJCu",
+	"9LJfqA9VPNy1h702tu7L2HplCkR+iTTuJpeq/n6c7ZANus7aarAgoLw210tywAMxKuJ6zHvcBB3b0YiG",
+	"I04qLnPHhKl32FsA/VQrgkIHF2CeJ0ilYSM7g1pnrqDbIio3Kl9chmBrzjjCZQyr/8P05OnKfuxzaVE8",
+	"uXeXrHL6if53UHlL6I47ywT6ua6eD6wL7UWqI/B848ubTREiWV3EVQfO8AFKwQXbGPl3oUC83hzJIQ3F",
+	"pAGed+QoNjQwhIMl1Ab2xtoDXyuFpZXCKW3pulr4rNpglO9cquli//q4KBiYEkvfgK4pL4E2GYFqjPXR",
+	"xfdKEGIQwOgpqN0FsFQUuzNs1L5hjGiAmp3MVye/uBGuLD7zYV4tIzifQMvqxue3y3nhrxasNP26PIUu",
+	"4WsFK1zq9slQfjjBKw72gusCzcdN4valJkfU9Ba8/Btb7MnG81xfXncunPNV2uR/cmkKIJ7N4pR/qknI",
+	"57mt/BaMBSPLrZp4xFz9okzPEyg0wIIFvCNXS8b88TETPkZNiikBRoR2AQKN5uBYRzOrfkr3AqKVmL8c",
+	"GmegSFkrRJaboacnUBWALA9ccrxInvSf4oWIlNvCB+OR+Mmh9Zb7j/2YpeiNS885ZQiFmi6OKHoZp7ei",
+	"hsu2r2PsKiE7Gu6LtRsijoZCzT10uDu5j0tYZBR8UpoxR6CzFRCnUaVh+6BnSUe8AIIL8NztCUa1DMPP",
+	"wNKfQlxsAj/nTGxeTaCR1x7VxgFjaAQPaAnf7Mx+BrXNiwtFFB/wRoDEr6NvnNyCBSPB/EULFd37ulb5",
+	"vFAfSP9GstIOzOj6RFg00dVrHJuvXqLQcX/FVVhhLhmr0xVnEa5rdGsAelta+pTABvIhLdy7dP3VBSNo",
+	"ZcWP+uq04DKFiq+Q7ePz1iq+0aPSdJWF3kBixPiT623c+pGqXai7uyZTp/xB/vZxo5AXqnCSclwW7luQ",
+	"uu88pYEq3J8WyNjpZ9HZ+Mvpm1evXr4+O//h+PTZ+ZvXz71H09kQnU5HC7Hzs+hsNHNI+KvPXv7y7EVn",
+	"Q+zsOCEhNoE2rwMJA+z8fasunLYfEWtcZwMh+oExrlNzy7hxOCooxEMyx/8afX4BfmFn411Hf9rsaHA9",
+	"eN4/mTBr+HeYMkqIRKiyFO3vucmjFQvLrW71IaF8Z6tBin7s6E71Qg7V3KQ61SlMqc1X459wQaeKj5HG",
+	"fq1kloiGH966OSfz1x2f1E9/Sf4xnPop6ehP2x2d92B6/+N7ofNCwNML02/9KCtZbKmy3O7oTx3dG1at",
+	"V2Wuq0JvseD8RU23xe4ugWBCxMborppZ3kBcGZa5diwsN9Jp49096TYveqzIt2C7aFjVTV7UTdgoltb0",
+	"t814j2wmYrO2Q9wBmbv/9btj8x2syFFHu4GYQrUK0/eTvVTT7aMFs51J2o+tKqMiWznKz53pxEeWKY+N",
+	"amDp69r9SPfh2tdMFapSi8urYou7b0xGreVcS8V4g4QYHtU2JVGrU9QSDDh4SmdRVxz0jIMR7w3GQI+B",
+	"jXHeJKaWzcpGNqet5LQlQJMCKCGM96pKqPkOlFhfz9kmCwKRZJdznORrix/+eXUg2mTL6MCowoa+TtoN",
+	"C9zb1aJ+sB1DxG9cDXYL08/14ja+H1Q/1xY+QYs9puoD4+lI3USlEzxVzszXKI/wlBo9UAtpxOjLGtux",
+	"LKCpGbtIX7qVFQetPX/fjoaWZ6T1/PbwcUAZOmw9bB1EnqsfF7X7OcGcbgskrYBuEqRbguAlZXjYPlDi",
+	"YlxV0PkMXXzuzakPo8KU2Nl7aQlYg2Ejo354T79Tg7djujG/Pk3sgYnQiFHCzdRUcaSNO9LRgDqbDxV0",
+	"8se8Fft7e3v8ljya2tGMk++b/0yRKYvo4WcIsbCkw3vjYs7C9E/0l3V0WcBf6+Y9d2Nd3Veduywe0Ied",
+	"yWSy43buzrgsFLDyZrcb4Y+mHK46PLrmBp2C160ufMvXB7FBGMCeWyUxWLuq0XuOqZDKvD+oZvxnEDin",
+	"+H1c50HDuffrO58gM8WTwGK29oebbYFjQvL4ndgCNcUO6jFox1itO3vgftxar7bn3VQgOEM/VWbyf9JX",
+	"1+qaIXqcXoXCKV1iuxyY0ipxAURg087GSq4obQ7vipJb90JNtuifb/Nq8IO06s3r51udDcZXY++pNsTt",
+	"pd0+xAWac4BBxNU831gmw82euSVasECvaHmuWJyVnNPa4tTWxl1wg/VJZq4DibiFi9GKhKQ7cfvG/m6h",
+	"vHfrRg3uIeFFbH0E8LY3ZdEWm1eMdVN4h7ViEKdZxxksAvSYFb6UzZl3shkA19tis/GNbLJvvHDA7v7L",
+	"jTnBkbZpwC00XJEylB9DTnVTH+sq1e+fYgPcjKvFFvgzNtmYjNNbqjW7OsAqM35OjaJggZNdDYi9Pnaz",
+	"ESlneT8bwKxNHwAvnaF4D51Ahem/HFf30P+zwBOfJz79nTvjf6Iqm5oCfqYzgjq8QgPf6AtdEPVynywZ",
+	"k1d8s8FHnmHixTSzVpN5rzj6xgm7ZtZNPq7LAKw762g6i9juvkUEQgWt5eB26qm/Dvy/h3t4CnbJQE0k",
+	"gLdRJ0l9wLn1MG5jq9qIxsopVI/7bYHbLIK0mUurJgiH70UCzRsowDqaRIr7lcbP+ebcCjCU2zHwb6A7",
+	"yWktahj36FQrDSjWCbST9KGt1VPckYxDAkmL2Wr3JJNnzrGeUniQyJLHVkWdmIRnDSczv3HUYxMTKhMH",
+	"P0Qh+cWiPG7PovWJ9HBvX8Qcz8nsrsC31wOw8GoAUMfIIt0LFqhv7qR6WSwugHvXqbHj3USdomEffbOH",
+	"+NMM4eiHgpTVhE8bgEMZfa+GNYjocmfywhLFudvvDGJtB8B54IeAfwOLNkcfUBMj7mRhupdJBD0cbR6/",
+	"XxFXtdfRVFcAKKVuO2RUi+BeEkDFciCZObXc58ha1BNtuUdiNLZQ0qrsc8ZKZrzVLxo0Wc6tJ5959ZjJ",
+	"3IVfX2QCRDkzRfXiL/r3HaKgh8DcECo6W8co/hA21RyiQ4NtgRvy7uylYB5xEHphJfH/dgZboL73QetQ",
+	"Ouw0OOivpG5rAIg5tnD44tP5OuFTHsDXVygcr+2V0syvwQ2qhVkE3a5cmIf6JcqFI7GqdLaUSH3mtpuf",
+	"+brg+M/XvjFfbhx7ls2icoGHyNfsfqR/LVcc4c1h5pfyJQsNIR3osSOM1SiSlCJecACcATzzTagnbrI1",
+	"o+/jq42O/IlLFVYPp1Ax+PV7v24m3K40gbZgvTbB5n09Hi0Os/gyfl+6wx8MtXbWqxMCVHCuEUBdAIC6",
+	"cwbf6LxrMgJTf/HjL09C6f1kkFdK2BFUu5dui3Q0kz5EZHYx0D1STb1AP3SAyIg8CuRDS1vkjoMj7nOX",
+	"7tzv3N32D74T3YEsZdctz5G7O3Wh5lYoaafupP6YpkWsCABgfyAmSl6e8y3JDT/WUxgMQK5LoDgkrCfy",
+	"liFOEBhgfN0/wiQjKH9etZFDAknOTKECbXl6uPcQDiFtc+HW103uFIhLPLi/85yHMlOeiUfsugdY4pRC",
+	"DHC3lO53DulDTQ2F9dOmSn9kmsN6/+g9tJkTxkAXQi3W8hhzDucAjJG2buyquz36ZvQHqWs4hcGu7qTP",
+	"XncP5fdLz+GFmryxgIS47Ojp9EbfnL/YRXX3WLVypeEIGcZbeOJLiP3XplDONMOv6p6RgSFBeiYvSXeu",
+	"awu+kN8eCudpk36+6gJUvL+H8gKnHOay/CiOamn+moS6wzz/rSrG3eDnst6oMO4s7X1FPrpe770olgNO",
+	"yzXQam8xMINMoszplylLDGFiZCzwCwasNawvJJdfvKLfKSOCHHHODGLyH8LM5IQVQjJ0NMbY3XNlCXgi",
+	"vdJgg6SPCHl4MneLNgX1Ux5QGrGG+DM5FUEF5cCpjQZORVr+7QyKFII7NIPANQK+gY3ClG0iUE4eebiR",
+	"C0gTeLNIZ7631ZMggtmT2wpoqG1LPAn16YpYY/CdWA+ixGSTUITKDaf1Rk4y6OYvN4HP31fCw0SeNSCk",
+	"EGX+1mPKJRIzdY042xlQBN0t8mobDF3eKFGihbYKpeDSw/09f9o5QQiki2DnFoHNXVcI7XYpb8plonjw",
+	"HPep2+XPhhexHGALXBCCj2u8szsLl5qhutaifKrs5cowZ7WLrgQ4A3Ii7Bc3ROB/VyBny0Cb4Tmw488G",
+	"CoHVsbZn6asRnCS+xTo8ylmtJebDguYZCrM1Ks7SqDgQhJ3ExkdkA5PNUgs+qfAZk02zGo4Z4pXh34DI",
+	"ivVyO9bJWv6gwVRgKFVTzgFGMR/9TMFK12hNfSqFBD5F6E/LAVYK6CxzIjWj/eIUZtcMhzVGpu64LN0B",
+	"r0mx/IYqMiIaVe5pkcySSXUyNAzb0Z5XDgFwkc6K+d7ccWTYw1gaFQ5CCQqXBoLycabtYFxZkZmJbocH",
+	"LAZD+0qUtnvrqwwnPv8uYdnC0eW03MqobP7KlfDYOHyGsGkEaNJaK4G1ErgZNFrssCynBZqYe4r8vfrP",
+	"xRBnRJ04I7nJYRTdQA4hgSoajbtMjUAsGu1dRVVYoMoHjMraPUhmBunbJCf7qnqev1daWbtxaxvYXF4r",
+	"G35WsqgGK4gEf0FzKxbNFYA38/e3QEJc/XO8IqB2Un+bMLR/i7bSACf1DjYK+g0LTQaOG19XjN/IzPTr",
+	"l2dkWjbafkeh9rji5068n76q4FlXOi84mmRjNK6eXDNhgoGWQ5X5U9dezhrDc1XqJMiaQzP4FTF7T3uh",
+	"EUNqd6h2eTiLs92vEXHN1ipDNm1IHjtdBIqI60R8Yd3FuJqvBRHH1I/uXYpwo5DUDXXj3dCqekUSlhsf",
+	"qrglF5t/FidjFzzk5sRBMAiO8n/Z5Gz8Yq/GFqsN+gZIaQuuXyJZu6DOp1aWAA0VFM69VzP+rduU/t3d",
+	"TMytk5Z/lIoj3LUo00bhg21KdC7KcI1H2Q3wi5iqe/cj/Qtg6XsRKePiVFiNpNzXHjnT/9KX+DMofXq4",
+	"d5gK6Dtxx6ehwNnKPFtgH9YJIr+wsTi+HhdxdsTLS635K5uJoIEG8+am45rTY2363bPpV/ltiqC7JAEi",
+	"YcYi5y6R3On7YWLLcZPhyFjHFLsgAXV80hIvdTFdIM2GctqGCDCEln1HHYY83PGJ70Gdu3ECtGj17Hll",
+	"oD1QbIFA3Mb+QzQGcdFKtm99IWCTadfAn3sb62wJ2fZq7omr22ZX3eMeGt5+PxI7UFMGYP/Yib8BF/Lv",
+	"H9P280jmdUPd16lLXnPV39XqIxjBbLO2oP+4WbkAtuhVhm+pMtmtVudWntE/jZGLMyjMlhM5RaUhPY09",
+	"oiGYSoExnHhM0Lavx+JTk3Akpp1SdbZmZDAGDVWaIZJz+vccoExKNVTDC1Uqj1E4F2nArCePEzmSsYqD",
+	"HoJUQ7hsKjuXVcpN8gB74za9SH/j39/RDY9PnL4sjO4DCovMEPr++GrWaSjb//vYrVNeQWo3J8IjaTs6",
+	"teORKq3KgE0ay00YzPCEmCbdNC2W4hdGK9H3PULu8acx1guSfWLGmKmuEKgQmvHzCrAejmqNA3nlX48W",
+	"BpEkXsPUET+V1xGTzBwjItPgNn3y7hG0Be8BHWZlekV620u0y+OJPPSVte8iresX2kZ2m1WIp6vNZE1K",
+	"9bVB0fbd3myGoqWfatrlDAA1GkSxE8ALlc1tqsx3/kNAo09TtbnXRX/59dnp6fFPz85PnpIquglq+9Jl",
+	"5fyhzpWWv44lClaYD1nD3bYcnB86VxJeE2Nb/LwsKu8Oyp5+bXlRk9S4uIMqmPkhy21XltktSLobTIlR",
+	"aSAQuShYhphj71XJTa1cN75pBV47SySWlbLn9InuFuNsEQ/YK3rs19feHy3o1T4pnXeD5n689Ja9/TTO",
+	"NRPYOif7+VUYVIWOvAxgjcVH6inWfDEL2K/ID8UIPVeLKWmFROnU9iEtzwSKxKF5RQz9GPAYjS+K3A5U",
+	"1hJv4HDFpT+Et0XJNALXKnOVAXYUOhZQiEpT2v2I/wBHbVSq97mapITWhr8ImWGHADg844KdHfIBiP52",
+	"IMk5KnInZLWn/VLDljipLBj77jZ9ZON14wSb/xvxS/6DW4L/dfryxWIyKxItXzTduhSNEw70VFXOPVml",
+	"6n/uwi9FRMVSfMWRL3IbYGND3e9QZuoWgjx25KBgYbrYG+Jro2v8JU4nGFyka/UCnzdbIERTvjKkGLQh",
+	"fVfLX/QKL3DXYgZymUvfYK4yfhtfnWZapsk4eucn+lVp+qWydh3W/IPxmjwFsSFJCS3SxXfdokw3vxGt",
+	"V3TFTMypLf6yNR7nWV/p7fnOZ7fAUk+xsfkZSmHxvMo8C9ioNNnYea3uBKd2+aTJLF8YqGeiC3utemMI",
+	"45VRiK4tBhRJHArzXpWtVenBQJovIAdDyVPrna4rNWiefoLTbZpsx8lVN9UrJ9qpXrtptoUQv72zVZnr",
+	"/sflp/vpLrqvUac1s3XRKsDL7fJcN6OpImfXiGe62TRRPKfEef62udzkApnXrGs/Z7dGHnZsAS70tp2D",
+	"dpURizZe6lR16mOwoT/aLZIkOiw6imYgmrNYyN1QrXJTq++OOz2/gNVEy7ouSlmHbz+X7/uTul7fzvi+",
+	"K32VuOGvrCbhMg2KH6OYdZLjyJeEFKpXgS+bW9Et3IQz6P5HX7XiHkPvISOqNKI9eOT0vsw1AEvvPaYr",
+	"z/0F6XadtIvFHlJjS+2cXl9jrOVQQTMKgEY4V5/LWjxht0hPejsgiwiICkfhLgK0KsCW9jV8NGdk4JY+",
+	"ctDkGNc8g9VFZCwevx6PeO8P4xH76hXEOQk7406aWGg7L+Vy8s7/o3iOn0cRLONqkrfOC4jO4sEy10F5",
+	"GnRt/ijzgi9d+6d/HO5plOKkpBbpy5UtcI7BXl0kPjHjIhMXXEthOBjrlI8POlPVB9DpYIJN5D1uU3TK",
+	"cqJKBbY39c9MbaWGPuobFZw4JQQiNHHOSVkBVBPKLz8SJuSk0vQXIY7txtgSbwnyMsWhnOcZqcOZxxZG",
+	"N9Zj1GNoc+puXsrSlCsuIV0EXOPHU0OvkUUBZVRXy3kyZn63GDW5fm/yrlpSwfmo44p6Llw3p+7md+va",
+	"pVm7NJ/NpaGduYJbI25XMh/5OAsFPFoLq5dD1v2na9KO3h9CCQ/ERE4VgIPFIRyPdDeRts2qLCFPJ9QS",
+	"stsUl+ElUF+pO1rJsshVyY5KAsX4piigks/9kVdMEBeXIV4Q+TPZvjk4UVySCAnPRMiKsGcQIKYljrl5",
+	"1Fdb1ksZmUAqJ3S5OfdrJnsa+175vNPVRqcT6hlhEXM7A/fnNklzJ0Fsfd82aZms6M3dv0P0PH+v7iXg",
+	"xZuPgoJYVvjlM4axZzXJq0FWyqWyeW/pXL12re4wi3dzB2vt69zI1yEH916zcVeVcrIa/cur1y9/fXV2",
+	"fvKUtei9JuqWToo5UTWXE3sV6wBMio1Ig982/QSicTb7VNM5W/So5kJPSi54PbixtHfKwu9erJefDJE9",
+	"skcbB3VzKy7GeVGJXCfox1LUlfNH4iVbM9gZSI0VHGbz1oOoGw8dPW89cPalQbPPSP8v3xewlL5+raq8",
+	"jAJ896Sy3apzLu+Lq+y1pr21pl2ryxupS7b6rtWXq0pk525Mr4eYSw/29lIP3ywyWckLJKOB3xME8IFP",
+	"nKm00RPMGZRUXGozsTFLLBxlwToYQ0qmozMA+3lZDVQ5ya0S6aO9h2kEKGoyJdLs4nwcFjtNRIrPPs/y",
+	"spoizGlWylznup+2kcuXUlIW+sKhN44gTY9PNq0YjwgWkgYk7aXKFoDdvVYyy/+oaHdh3eHVf06wu98f",
+	"acXpAOKI8Tbtq8pvlYVwe1bJsjtY+NX8mAMCOoZ9xMWUTIAqrwpFGIz+dPwiuLPIncztkFNh5bQNWDM2",
+	"EaZMQp1OEtrlNm0gh9amUgjUKy6UhdLtqjtQFlB3seuhjaxJEoAMnCnrRI9NCJKfh3hh3quAGKkVxFjU",
+	"h8oCjTP1WGKIfhwo9quJ6WhC9BWmV4+kQPQk/XvqIx4jZUaFEtV0pESuKwMUAG5ZxYX50AZUMBibGI5t",
+	"5Z4FGA0wUmB16tGq9kw5ZEoBeombVjiTdyz7qtXRaWejmhi8WWcjBTsNn4QpBylGg1JalYjUlDA+lbtn",
+	"4eTTHeClgmFTvgF6UPO+tsDRXEPRJI4qAQkBkVtnChrdR0uSr5cwFjQaa5MTPdg4vtEUYknWPSmhuBIs",
+	"iB13B27gUNDW2YC4GfyMYyW8s5e9iCDr0d6eoM2QMIm0shUchxZjqS+h6iHL6CGVcQKiOwDCA2Aht0du",
+	"ZvD2nYg3xv1EXNKwD/AVwxbC7uLU6nw0UlWKGzDXwqr+0H2ybWEHZoI40hIr+Vk1GEscECkMOBWDvD8o",
+	"8v6gahbI+CoRCtlel8VBPCTDO61nIIdDshZIAiC7AWRmfZUhXtyCLM/fN2ZrB2IJPZQfnivddzod+pWG",
+	"uea/990gKyfkNtob//e3/9vpfNjb2+l0Puz/2Ol8+PZH98/HP777179s+DYnrEnc+DTPtwBttAb69ey4",
+	"qNgXwd6noUQAp9okD/aa5wNM6M18C4+uJFx4FBMu7N8r4cIXa3Wj1V2CyNZtrNd09o3YbMMN6m1vj1bs",
+	"eqMh4/d+se57W/e9/X5Bs1Ecs8UUW0SRCUZW1yy+XjMyFZhpzlbapeNXt/2iKSUCHxFAUOX6wnwAVQU+",
+	"zbBN+glVt5MtYKdQ7quXFxU6Q2iMIGmU6YnUmrLiFjgyLkVhzKUFZG5x4bSnyoQeDy8ImIrHYc2sLBc9",
+	"RSkvLVKQ2akAyQJ2gIasHBuERW4Z6RSoXNodDYaCFMPcWme0pO57TTk6BkUe+DQlmeI8x/JHuJ+0FZiA",
+	"VAjhfval2ZDzmpoxEjS44Q7NexqMdVZCR7unqsyNEwwC0K6LyJKAkGpJtZ6iOQNW2gVDhA1BCpqRcl5g",
+	"CzmvnD8Iq2IjHDE3dvdWPZgYUmUhcdRgPJQaZSjkLm1FvEYE+ZWOyty4T4bvy1WlqXsyuqIjpTP3ZLwN",
+	"aOtx2Vfa95FLpB3gzcUsU7g0wTqhGSywR9wma1bfG7g87l7a6ejfwoFwS56H+76WsjpsJauxPRLpWJfK",
+	"muK9QjO5YeJ1Iyucv2gmcOfaXHjg7t5usHhjdMD5Vt3CWPhH9IBlJ8OzX1TS41dnWS8cd+4rvmzBY2vA",
+	"7AMZ78pEpEOVwkeduq86nYGxQ4lVX9nhIltVWudGKLWxwER9+E3NQj2oWahbQ/UPN4J//La381ju9N59",
+	"/O7Tjv/34RL/3j/4tL20NVspOWxekEVLAZfgWjSWYyk5XHLih/WJf6ZZH4tK9hPKK9hK6mzxXGR/0VQe",
+	"zXkZSy23Z4HuEWMPCsFFAyD1BXZ9GIZ3DsZjqHpbvMLuz9j7ucXizq/tSq7GlUi50Asgi0JlUbxwwZKo",
+	"D2iHzRb8RYuwf/DdVS7g/9j5f1Zw945PxNBkC4cj83P389KS6vjkV3d6w8NSDO+C0swZUIzqQqm2BgCz",
+	"9DX1kDI/dyJdNUp0/4ylZPXbWpeX1cb8J+KueCEIL3iBXsHTa8OgJ14YUyipb7ODXiLfKGyj3JIBUopC",
+	"VqoUW69/fCIePnz4eHvRIhHz6TnUL62gZobqR7A7NxYPiQuqiCudB7f8mJD/8o4G9YRINp0xeePVIhTt",
+	"O12t2sBuvGY8sjtds7NIMoNadHYb4wGijSpsrruKqU45a33T9SW78E7X98aTuPG74Fnc8l384YGaIhf4",
+	"6uhV7HPdIHiFl94SrYkGu45TreNUnw2fiQMBPsMWh53g7yjqdLBC1Gn3YlxcLmbJwepq6Rs4NaZETI+I",
+	"uvf39uI8Yl5ZVfQww+cbRqENHnpE6VJo36+3wzOpJz7GXZF0NPhQeXcgRqW5KNTQnTtU1RFGINzVCA/A",
+	"rNiyKDDJJocKglln9VuKgZmEGB4yCF8oLMieyJJoPofyErp4KoJXJWY5MZDlsB36ijCNUUCS2juCGBiA",
+	"sirb0Xl1c84d1NILw0ufEwOKYhXXk5vFQ14d1H3B5ffQALtsrgTHcotcSXyDutLZX0bpvMWuga7ESCF8",
+	"PhxqmA3hIjQzLNpXygq6bhT9w6gsahQdSj1leXulvtqrV4bhJZ6IKOEDKF3PSdyH4xQ8jI5Usl87gx3r",
+	"OwRrrWtRCFEtTuH8bCa11QDtM8F6EW5gvZBZX1kiO4HEDjJWU+xrfy/Z29uL8x5wQ1NCFcU8lAxceHWO",
+	"4jOTZPolWtbEf4JXLK9Cmq5tLDLDsaz7MtdW+Y1FHKZF7tAsr5Qc2itZcqvAKsAPpjI3oKoQlZlHEJ7P",
+	"W57Bc74+sGe/flfbdHDWTWw5YHm/XeDAPXsN8rwWV18qiEBfPkso/Ptq9rTGqABiH1rnDCs5BN9Eu1Fn",
+	"nKwDMwYEYEucVIIQmtVwhAnsJrTjM0yCfkE/F9Kw19LK+sHegFK24dp7QDxeah4ozpYeOp3eaEzBHphI",
+	"Kygb8zXgHWeqULQnr+x2fgrnZawc+qq6/ho+mUI8155PIMfhFawhjtcQx39UCCkQEaQ4mlVRFAdQckgI",
+	"s9m1PGxwh92P7j8M64of8bz6wo+W1Rdh9XMQW0Hln6/ZaQtZAZ4iVPdQI8kw12N3A8SWmoI377zxpkBu",
+	"JEmWJQqvqM8LL83WJFN/dlxw2AerfDS0c678aJLFsMfuHgnz2VmB7H62Ea74Zmbb3Xt+n9vgWceO1gLg",
+	"M8MUL/7674b72m15BquAT7PdXIDEinPTAhZwEssI0JIXphq0RIqHzvPMpsB7QyhdMRoXXeWRh0vldCki",
+	"J86CCHf01SjCoDWXBxFuFlxN8w13hyfmPZgwAb8TIgfOxzorIXSGH+4fpC2RPkiR2ijUbqNECGVAPNGl",
+	"C4Ce6SqvpmcSIIJv5fTiCJbL7N7I6W269h5yul/E6b0HPOO1pF/jCf/p8ISXtms5JXytM3hNS93/NuMy",
+	"9LDFAfmjBSAGNXjf7rgSNi+Uropp26OOoPKKmtqp+y1B4mzqZMPvnVD0az1tixrNbpq//XrKPn8nFZ9f",
+	"InUTxSSHquxTfdTVAcNf3YkZz3yd/Vm3Oq/Q6hyXm8YymY7cIFv0cqS0DYWTXO8C3Usl1opGFzA8E3xj",
+	"AkWuJyYhzn3qHgZWEpm1nRGGifCO9gyiPmwXUE164xKJOIn0GfudLS4/9QGj4B/KKeTU44Yr98888y3H",
+	"ztPwnVdtkUZNVik7MOORVWXVFs7EpeZaXxWL0+xourvpIZBO3FiYW5FnhPzntAv5GlsAdrW9mDiUvvwv",
+	"mkxbFob9STTiG2fUZq6+B/di2el4obtaG+5CLyOqNfZ7orbVuAT5D5t0+5TcIMX5ZV/HRFpo2/86Up0o",
+	"M45PXtMXcrVt8UJNEHPPPRgvJab9a6/j8/yFL0x1/VVwkr/kFEDwzsyl0tdeGZ9LudkljKdgMDrbOyyL",
+	"vfoyAiLk635ldJBrDDU6C9R9DBN15WXgXodxIjDgsi8QB4prE2Whl1gZzkNHn8ifMhONC/DCVNi9ug47",
+	"fMXWsHvF3nRdZA7fNSMv3fyzMvICKh7S7Z4Qxtzht/v72EZvdN/z7UZakU7H2p8YkA5s/JfdylwA/+xK",
+	"bLvc4NJIt4ufXo1ut8EEBM7dMzehtsD/u2pSneppmNJyE7oLPl2yJZoJdWme8G4qnMhm4wyQNDeLJ7B5",
+	"3fg3F1HmcrfE0iUX1Pzw0fNJfbq6fhmn7PysvLLQ6m0raCFkMK2EgIUowiJeArajBx8FJEglEdCzo9Of",
+	"np2JplHs8hXpAoTcm3pIX4aqCkfrXMpgMKxo0c5cfIV1eydUjLDEQ1XkWl1nbdFZZDe9OVnOcnoykFVs",
+	"PZXKjofqzQnZNVde+xrOzdwt5i/967dLX/zXb+HysT7+6c3JNUbXT29OXo812nk687NcepJzV143zuha",
+	"HKetzGi59TmtzGjE67MuV1iHG+/TwKLSBnKsueIoJmBcOQi5WtEDXL1c2QMDX4sLk00xg5MwvmJeIboh",
+	"BCwRaBjbFVNAGYxxwoDwsc8wdP/8f/+/gEOHfwW0OvgTYePSBIJ/tlIjBGWs8iEWJZbKQIQ1r9pCdnSE",
+	"5hfdyZT+RjwMCHIazz6C42mJYz3FIgbKZbspWsMIjNThnvve944eSIDNJyD+w73HItfvZZFn51UptYUM",
+	"bdoS0JwHD6VRCal5EWhEWV6qblVMW+JJYQD+0W8NpTNLTNQRp1pH55bwI2tg3m3Ky2tTBeqzWWBIZyVB",
+	"TiUjfG+N08ZlllMrcMHwbRJqVVuYXi8VAwkI6uGdml7PLRGAxNj2/EhF80BxXmPtB0mI5qajOVrthkPU",
+	"cWNd5QVNLZXjyqSIUYBBdBzJpg0YNj6iDctO5TNQncPoCIYC4liG4+wrn/48YoiFvqrca33ofkIxmrZE",
+	"qsdFkSIdOYSl3epSm22Ik12qCBZCuPeV0jnnMJcUp8v4OZ6/ISBdOmvTut2Ls+YNfYS1OGEHxWiO/Hxq",
+	"jqMnMvl5w+bcvilzOT2oiUVPAd68gHouC/VPYTNzNkMOIQEA37EvIhq6BbdUPXQNMsQX4kB3u9/0etdT",
+	"Q0idvez1Ih3PuJirYElEl1dlfoXVFAxmOO12EBT3mk5Ydhle4Xn3E8ZeVy99OQIiH0MkTLd12dPaPG4y",
+	"j0OJ1JURyM+GnbFaNGhX5jtllJVojAyhS4rGFBtMJuYA8cYARXW4eJjE2BYQ7tpaDYHX0Jg110arbSFt",
+	"RyP/yg5wyOOiHRFNy2WuM6J/ApgoIzAwkIBVlGvxGw401/13W+XYSWfLB7bRAMOSha7zCGwlyyqeUxIM",
+	"OneCFX8zuQbocqbiLceanm90V5Fo7uUaaXuhz6iEpB8a+qIalxoLi6niAcsdBmai3gMmUKU0Uu9cTP1R",
+	"wAwpUWh76K1LxDikegi4r884/21sK9EDQVN7mCe8ckYMnDAm41FWolASYnjvlSC6HTZrgQV5rNFsPfKa",
+	"x1mGyG7Ipg6bvAzD1RIpcGVet81sioBd1nAFSAt9EnLNzitzjpNIYywVtJIBvp4xvdxi5+g1aDWJNh+W",
+	"8/ldCS+lq2yAmQ2rFyY8VdVRIJ92v+Hx+B0zZLt7CxelmVhgCkqfuX16CtHjlJkHu1IDLZnSmUhrqYE0",
+	"gcoVKLgxl0oDhXVHX7F6uI134GybOrMgxUPncKjRCJ3LOa5cnChtBRNzrneyyukn+t8BRHOJAGylPlS7",
+	"8JnvWB/4iu0wfF/XmmFhnpw3/bQ8eDFfCsNfyHqG5G6mR1IJ2ubBN0SqoQxQxZ2Tg99iCk2BCzsI4SYQ",
+	"oYCvP3XLtwMD2Dl5mnKJlWJUf/9hH8UyE2uvsJzVACHCuhNxaQOPqoXPTKiWWMpeehJFvvyTmcp5iece",
+	"n/z72FTy9qbSwVIv+SdZqYmc3sq6cpcu8eLoUWf5UJlx9ZmNsuQjiTwqPVlAE4NfMdYmbvJHFRltMr8D",
+	"1ugXVyWNd/9ydvLkl2dAGB2pxZvkkpdO2QK2pxMuPmtbIuYm5TRPZ5QF5m8rirxuC8jX5j24+H98L3Re",
+	"4KFOVZh+60dZyWJLleW2O/bJ/Y+d5FV3QFKu/T3+o7VVTUeK7taVVnGG+KkqKtnGG/aGVetVmetqC68h",
+	"j2R79prXyqpq9ppCb3U2xD//679BpxJtVT/XOtf9dmdj7iZPjVaN9+h0tK0MVKnazkZC46d0TQvIsut3",
+	"Qk9v0b20oZ3WDjd7YjLFC/bpxqlqsOcgP72FWWtcctPz73bWENii15ptw5sQgt4Vrbd/RUIIATPczNzr",
+	"2WzjISHIXWzZKjPjqgUOBl1Mmn37iM+9KJW8PIpvVrr3Fm7mBm0K1SpMf2tz0ZvbvOqGTvEuuF/8Fjd5",
+	"3bm2OM+uuisq8cX3DW/U39iJDLwlv9EZz0/m5/y1t8D9aKLUvUV6ZAkf7xoOq5p5PAkmsK6RqMQ9FsGd",
+	"ycEcworL+RaZuEzv62uTodzKCmbqjVplImv+du0yUJdPA/nCPTN9Va1Q2apsxebaOu+9znvff5sNN7HQ",
+	"GAH8dT7Ux1bjfWS8Gzt2TmejVxyR8ylGCBIBSbNy/7QcbDnC+qy8QkWLFVqxhtj9GOmpKPyQAtx7+s//",
+	"+m902G3aEm8hNBbCKrmdSZ7OaA4IjYC2wNgY8QAnqHCMVphBdD9iOhD6aI6ENXVOeMkkVyEhORds47YL",
+	"yA2Xqq+000mKen2EtJdE0EdJ5bCOMoqwRXd001U8aPfmClUBtsIsdkJHU/wTE8M9U7qnAiAwhagweU2L",
+	"M8idkTKlOIIdj1RpVaay84tpitAN0Q4k+CMbn5gmgcD7+ERogzyDJbxpC2TTx8KvQG5oas7EsaJQkosf",
+	"YuVPy8sZKFzFoclUMYOoAERShY06wJAF3fR6qrRHEeV1EnWNcSKVFCctrcSbUeyMW8WS+LZ94z5CHQpR",
+	"MAXenv1So/Zdv2UwVb24K+sWwbI77cyCcOq1tsRrv6Xj7G2xzKVPZqZ707aupjvcBxvAGNyAJYCpKdof",
+	"20k3iAMuCgHG28tbyNRW3tjjdWcdRLVuIKm7qljWZnoCZxcqC1GuFSyucFHdhn9GPs1V1+I5L3vhHrOe",
+	"6A/Tk6fXFTq6K8I9btaLxr7Wl94/JF/drqEh3dd+uXXH2Z98j619hGUi6LhiL0x1Sh/Y11vncGdB+z8e",
+	"sbp7t/ccMF89Wv65Wq9EZyO4Dp0NdB7ECs1SPOAF7VKLQu4zzVNzhhaE0F/PODV30fTkDZzmtqeGMHIi",
+	"PopZ90o0dy8tFQBdFMWEQmAozbtrZ/pXX/4dV7XXS44DCIQvqeD6ggaqp3yo2gSfx21T1QyIhrTO3cGf",
+	"vcMYbllD0KA9HxcRe++U66O5Fhp82r4xGcGDpnjCuZtN2go1z+SxyVKhy97Rkc+u8njSSmdxAXSTAxUj",
+	"33xR3ykb4+/Xl6D+Goa8uv/TePHXg2oR73naRxemGtS+D/t7gFZYG2sr17Mi9tS6JvUPhjALry00KMz2",
+	"wzTTGs1VnaIy2Eg2OAvKncSLylBvUlM6jBpEF7Yax6Kk3lSchA6XUMSoTcUKENUsx4PxD01Vd74ReQJR",
+	"GarNAdZQ2dFYVikmAyN6pijMhIK2eAXEsqmjBmYohrm1CotTQSFD2wf8BT3bi+AAfdvr15forLX9Xa9h",
+	"G3uhl0p1Rl21t8hzLuhaX1M6rdOTX0V6UoZ83zAIHVYE/tDnzU0eZ1nk24iLaQQm2OY/51ohEZd8ypxU",
+	"b4l8OtyHBD5EIRiaD5NCm1ZURlg5BTpO9ILYS4LMnDZBMWCLIWkr6rfdblOLLqRFoxrvaA6oj5qbXMWi",
+	"HleJ7aZCFhM5tWKSa7u4kTGaqMwyaBdYrpVRG2h3dj9QSTx7pEMloXtxcc6L5extnbbkMzU2wnXLKJ8n",
+	"8fRumuCau/weyMCWnxF9KV41ruCt8hWN3h5vvImknXdvaay1flvJW3sC4mndebi2AJosgOMsi9Qj1q3M",
+	"FibVTYDPEKPnB35WaDSStoR2VrGpQMEz4Oa+KdgZzWdB+J4E65Wx+7oOgcA97fWlRnsXQX3eI80xfZ5E",
+	"FNB3y9rlQW5eM8bFaGXLBhnmOlmTeqrAVzrdKBwBoYN7SRyQpeseUDdzoSXRHeUyqqEBkGw1b6/H0Q5Z",
+	"GK3a3iSGrIGxCgIWslsJqNxSednRFyAbEuqM7TpzEDedjTMHGOH34X41FBqK7/qqgqqwk4rwBEIzGZdx",
+	"TYVVivIAidD4D+yrDCWG+RCuLKEQi3Bn+E9k38FERqPBXC8UpLquBRZ8R8NLFJUxi01ZwKH9oskHbapl",
+	"8bTdYG9qldavvQeTdKl5IOzvXdmg8LXcvwEa1biUKpPdaimYt9dwqjNxojmsDdk1KeyfJfmApiZ8o78T",
+	"OxP0wZczMn/Ii8Kpr0ttJta3aAPI1ltnYRGFxnBVc9NNa4Gt6eTtlYZmpBZmrcwVhnsX9iZslGZjE2ax",
+	"0NJcepyLbU737Nvg49bBFu7HbCTcB7CEsEaf5xmMq8XQuVEZVMqgHWC7qcKqhNaoVIpJkFsd/VP+Xol0",
+	"XBYp4AhqNRERZsXWuCy2U4CH4/ZoGXMoQDQxH1JzhswE4bkojch70HGN2HRoX1LTZWXEhQKsCy2A36Uv",
+	"c90W6cxnlxIQh1C9nupWYqDKKwKWMWfAnRh7t2Pyv4rnYKawmHgOlraY6lc144S5H9eYD+ug0aporog7",
+	"Y0ohIxybSCQ0FHh6EQt/5eFTArUFFQgfdko1UhLfCfgiyxb3VREW9TXo5JuWEFjqSd02wtKiO5tEiOQ6",
+	"i4reEiGt6MlSSBu56wC+6fxd0C3iJ8MdRh2djgxBUPIlwAaYAi5SWsf7dK5H2sJlRHF4qUYVLTOCSMI9",
+	"nEtveiThuZduEQw6rcuqou7Yje8VjX2Z9AyM2il1u/TZS5cr3HERgjVLMOI+VfaSWgiWF7m1ixolLm89",
+	"t62AWMxpub7bMF8Glh3e89lAcdfJuuRgrTvuteRgguhoI28ZNniDpCrup+zAqZBxvtsdSBAWi/qjTUk1",
+	"3YWMIuBO7HrqCa8EKN66aVG4+5g/EYmXpgDbN3WLkjINYRMmYl61OjrNMw/gxSrLGddRfp8MZMQDRPhl",
+	"4S6bAQckxWLBOQIkOQbbI1w+KQpjq44OXQYc/SVL/m8m17VBGoLDm2JfcHp4cCAiXX4+zO0QahJi7D0i",
+	"VrxQhdF9iyEAX7oOJXq+TF59qNq4R6DNTeYZI+FdKKGyvEK8Pp+1ggg1VUlM8qJgMEZxobpybFVcsO40",
+	"KoLVuLXr9aAhnc/DCDrARuZVEi1yZczcsnjcNnBLfPs6LyoCT7tbpZms5M7Yk1amHpfbl55w+za/8XJc",
+	"DVriZW2jQSWH34y+z11mCTq50PxeTGkPpG7DpX7MI2j1d+dNR6qjU7fGaZhSqXw/NcLe51bkfW2gY/1U",
+	"KdHZeBLlBzobsx3xOzTOFFcs5AIgdL+4TT4CAK3GpYbb/ix13106HiHII0AgVmYUbcEjxomkj3jG+TYj",
+	"xIdsIT5/6QF7TsJXlWc84ag9gpA5e7VaGr99adjUPU/95vC+3BdPYKDmPcCA4kuXVaWGoyoV2G9Pyw3y",
+	"zl1iUDaYiW6LrKQZ4qvClv/wvuv38zuIxrhp3XyGUKiE5rNbQCt76uaucp3C5A/QzP7mxO3Rxpb2petj",
+	"+B4rY4rPXHeDNo67grH072xlFEt/5ZPBmMtPF3UgYxk1bM2ee+mg29webYvfnr588exdOmPL/sfOX1XZ",
+	"VcXO8cnOm5MdetLO1VQ1bOTOz2ltct4ConKZtInbz583Z+KeuAbD/N2AYdY7eJ3hGAqFgvU6Y7zKuI4g",
+	"subB0qa8jrO1H913kUeyuFF0QdipMcQvZI4/Zpd87qfIebhdywqAMHvR9tu7NLJITp/+MhubqtVNxG2g",
+	"Y50Rs4P/Oc8StDSCgdXRMQffnAENprYzVy+m9bdIxcKBFh3cHfypL98rMJVjVGx/ZpP15ez4se46u/Ks",
+	"7jbVPaSjeRZ4Z7qn0trcVlI767UyRSaks5fExbSj06GqpFNBLZTfwHI0h0ZIQN4Z1IrX60j4J4RD12aS",
+	"MLuQr70ZLurXiSjtvjDf4ErtNdGwb9BgE8zDWovN/t7+9S02C/u3eFfers1mHcdax7E+Z+tMTa5jtP46",
+	"TdgY1ZpVNncT5Jrzj+8lJ40YPvM4cNch+jk1iO781RiCiCiErj3mqDkeoeE5mQFhfanNBPzqPBNTVZGf",
+	"riliUhtJ4uMUGI3EzhqgxoRCRmDVpYAB4DVICwG3W3jVMUHn3eeeG5gCXphFyIpfXdJ3LbqWQ+OpxdKa",
+	"v9FGidWMwtJl6K6NW2R1lzWyQ2ik0cT+0ZTAhzkeepDOmk3dXlk4AcJpDhE5ghL3WC0Q+LDAFVMPR6ZQ",
+	"Fs11LBDP8wZyk1CY4TVeh4ruOlT0ZxeMa0vw/sQpcoXfTKB+JhPw/bfXpDqP7UxCJfVCjjqEPWpVVN0X",
+	"xKr4FmsQ2xGW8mxOBOSychJLjVJqqr6Q3cuODqm+gZnoI5EiVxaaVJL/fK2kBeIrqTORygtTVqn7tcTj",
+	"nz0l8tdv10mRP2pS5K/frtMi67TIOi2yTot8nrRIrCm/7qwImRqr+GzH3Kiw2N9L532uyGChZ6bXu1ag",
+	"s9cqZ+1erd2rtXt1R+6Vpc+qWbYVhZDdrhlDwXed9Azyj9Sab5VQO0OZF0JmWams9czIWkjRVWUlcy0m",
+	"cuqzlshi7H8qTaGaWdPewADnZlkf589mgmSxTYOAocqiwHq1lngiLeq6NzrvmgwIoYccfR/KqlKlGwpJ",
+	"wo32hszk/9xINpy74ryOcrqRbGg5dD8p97yNWC4O5YfnSvfdPjl4dJhsDHPNf4e0oq3KXEPde1OSnVd8",
+	"0y9LNJY+5mOaBuPO3lhWRr82+GF8DdRztF7Xc8/xiTchnsNrb4nG2PwxrdEYb6jp/uSKS2bDXC/oYaef",
+	"GrK+/BEElYNKoKZz8NCnhblSsOkxL4D3i0FcKmNa4mSubQCja5zJhKZYtP7KcaEsdzbPCnEqoeloniJU",
+	"0oQWMkq9jqvBrs37ejzCWNqp0hVmQIGfDLEJMZ4GWLY46jYRa3UN0MQR8L8b8eHeYwHS/bySQDB/y6Zd",
+	"p8e+dMSNTlwCm8WN9qbYLPVr7wGbZbmJeIG9PH2Rv6LZX8GfIdRLPu2M4L4d41BfgbFzddMbnPEp2RiP",
+	"Mt5UV58P52V42aevUZwvEy575j7kM3lJD1rjrvxxdBbKlEjRCOq2mgqydxu0WGM8yv1eh8W4JmhEOtC7",
+	"Sbsf3X/O8+zTQofpZVAtvqstz1rilFqzoHu2nIZzLC6g5d7rvBRmomP8M6f/4CLobLIKe/rwvI6mG7VE",
+	"ypekEe8j3d2XoUb1qlDkukBjsST6wqWgK8r5ZIOntzSO7H3piHXd5zoc9fvFvvCidFkXYCUh4CQH11mC",
+	"JJh3HghwMQyE6uchUpPloP2s+7fS+M+8AkyJckroFti9WuEH55wEhCqKeh1JVwykTbA/FyJRZOgbTWIY",
+	"O1iPhPQdAapC/yCwbqgJujEX05qvUapeqewgbYmnMGDsFuUHdzSMEEAhlbW50TZ04RJYeVdqUZg+pAag",
+	"bzpEwnHemQCNmNuqlBU6V1MYXRvdE3fqOZzSmDuITMRb0Unh+7ieOxTXoW7+JxiUujbZ4Id6gzR9w7X3",
+	"QEP1hZ0OZqHGBu2JLDO7zkMsbf8/l7Y6Butybf7/wcx/lPeS9AMJo6AbrtVmM/Y/CsWsUdM1GPq7sUl5",
+	"cz04bsLncKoGNIwcKmqCQwYn652FiGOeTPmILsQeifTjp1R0CyVL6xUI/4xYAABY4J2MzACMMNzbnf+S",
+	"QRkix8C5H+w3IChUJfKqDeG54IeoAhjAVamwyUzYcXcQnr2VHu4dptswIu+koNdB/QgpLbGvcI6GQAmv",
+	"APAAeCKg3DHVPlSpKFU1LjUw4SMU9OyNmnTiaFyx7X8rpYgZl2uUwavwsNXVWuPF96HXMrm0u7RKKDBc",
+	"0tw753eppf2uzSQAkK1V21pRfb1e2AvoxfLfwJ0orom6GBhzuZOpIn+vylzZ3Y907JyOTa8NXfGJRHgK",
+	"lc1dN1jTE0p2B4IQXIBsCsGY5nnl5mJJb3EYT+nmXzqsRJNcwqOZGfjbvBoc4wKsgqh39V0apSO/B3wN",
+	"zoukhbfryNI6svTZjG9ESl28GSPBRaJmJoTkj64cRZr5aHy90rJibrdU9OfqlnvTsxclwk+RDi8sEvQ1",
+	"JGDNIECmrKCRjsVoXhE4VhJiTNCbm/LU8iylpt+8Ej2ZFzYh378qc5UJaTsasfGgv0SrCcCDN1aP0rBo",
+	"RvfQsXuwovAdKZ3lun+97YznzaqOG0vd6yRtQr5XboW8MOOKkLutmgvmr6ngfkcMGmtj9UaCnQr/60Jr",
+	"oTSvw17Py/ZILl9dSsonzZaSMgwl5jWt6pYKLZ35ctC3/Jyvj1g6XsJlzNIblTGyJrhdGWPzi/w8ZYz1",
+	"ihmez5VFMC9gkH7q60rIdSUk4DgHWbKCGXuFGRgBQ1tiqhOZspcILffm9XPCY3DGoaHaR6u6ALrzG3/V",
+	"77b+hY75D31bWOBOZp5lpSswLgdm0tGVEc4Q7k19BDiuY3RDAFxdwAZjvHZ8bqnwdgMz0b7/+M3r52I4",
+	"tgBWnA6qamQRhrcg1hMpRuOLIu/6+kyjxciUlfhuLxGHhw+FKSFsDRPd3zs4JEo7TLVCRFkWhZmIUZm/",
+	"l5XqaK2qiSkvKdwLz0yp62zoi2isqqADOmUuo7fPfvj55ctfzo+fP3/5Nm2J40oMja3E/t6ef7HwNPUh",
+	"JzLrmZJQLAatJsaff+Q0oqoUrRq3Nvj1nEgLaNMtcYo6KiJ8meV46ejb1Yveqcl+0zC3HSDW0hIVozTe",
+	"mxaNzl1+D3WjK8wmC8pitXlkNS0z72/QVpstIvUqDTfgUlrtKZyaRRp9WX0YXRLZVE+9S73U1dHp8Gqc",
+	"W7PU09kDikZRmirsAfy2rrkHXPD/s3dtvW3jTPSv8POLE0CR8S365MU+GEXTDXa7CLIt+lAHCG3RNlGa",
+	"NESpqbHIf19wZihRt0SO00uyemvtyLyI5MxwzpyTVJ+4i0ZZYOfvF48Qtjp3eL/a61nC1Fbe9IvzDYbc",
+	"w/PDyPrTpdOheWpVQv/rj1IhrIkL5qlCYUFwOqaTiTuuYzqX46XZTqCpCS0dkOlzz7m4xbonP819ITkd",
+	"rPNRxOb1MvT56PogOUJ6rEORkM4AFCWsSBFWDRqoEX64+nPK2GEjnKMg0ZR9usaiwX96jvKOVAzlCnr+",
+	"v9+YlopBP5RZx+c84+pEpOnpXN/N9WqbxZep1JnSJ94s4al6yiYTdBG9Qt9SHKmNSA10yCP6KYVlkadq",
+	"ysb95msMCyKj6RpXZ2kcsXFtjsbXXkHRdcsoESuzLkaP/vHprx3D768Hdv99SXl7Tbk5dACaEcYbvGf2",
+	"/oNzlVcmBbyi84/L+/CYuUi9WmWMEQNCI7dm6/4H0A4oiuJpKr+0VN9WXZE+XI2hgyMtOdPJwNP4YgwN",
+	"upw9DM1DV4ZRdw6a/qi8FcTwz+3G+7LLPzqr3Cu4ODyq6BdODFnhISv8nbPCD50AT5YC7ldLcOuR/4BO",
+	"hAqomM3YjudWJIVR+izErm4vSwHLtYHi4Jjd4GNTtuIKFIaVNUUtAp9r/3MFK7/HyE+DnynTu0FbaJax",
+	"LsHZ8IJ6tdUfmGBUfcMWzvOzNeG5reD6diOV6Ab/h8b7sXdAq1ypngD++iWOe2tuIh/O9ro/e/QNUnvj",
+	"3wIs+UMP+aEGYLiseDGI/giP5hDIf7RT2RlXTZLK1War6/mxoiLjoTsoouiipBIPUkt6snPgdxVJeM5X",
+	"lI///4olfH9/Qju4TT0SKvU3sOuNXgSzT/LglXQHVlOKY7LjJWjoqCx52fufJk9ejKx/vryKoBqChSFY",
+	"OJxyyB/t49Dx/k6hQ7dVQO/60fjQe3GhtGswAY+GC1PinHk5fV+vBN+ylQA1ZLhgZFvAh1Z1+ssphCtO",
+	"dst1Rmr9M5aKpXDtzbUniGiCSkk22VmkekRSmKsTslWngEAlqAB0TRumjF6LlKWCLzfEfs6scX2MkKGJ",
+	"KgFwQEGo44EIZDBnJeGSewFEpg7isQBSMCtIvhNPIEqYrcjItsNcw9zjj+VY6hErXYXdPTza6Xi8R7Rz",
+	"KFa33B99LC/26/Cop3iuNfahrYORtvPDFkU8LRJc0QM+9+fF5w6B2TMDBVevmKx01igwWU8HFK6ZYsBz",
+	"nNkC+vH0FvkdWBmsl8B2Asx/LcMXs3MiI9Tia8Z+ecU2Jk8tsYYUsGn3oFy7iYK7voXJNlFBGgIsgzqZ",
+	"aw8mw7KPPtixflSDrAvPFoGmE44toDf0zKO+qJoQgIFUO9jnwNKTCH3T4LbAdZ6+tOTQYNG9qr7GyiOG",
+	"DjVWxXOtxqpcWsO93H/8ML1CMd5K6GP9Tulzeh6PJphkwn6js7RR9UahjItMipgjdu3fRP6IVPKzQBru",
+	"bCNSG7MrwRN3bmFYAhXFgm1A/JLdCp0F+RuTzrXPsRTX4ZYolpBWNsjftJxYIS5wKIL7mYrgjrimarmt",
+	"a1Q8PoBELUKJZwPmHKryXnpVnjurii35eF8b+uaG2SaY8J4YhbweBfzbogOcmGW+pS2fp2o0HU3g0KN+",
+	"NGyBXGup1yzfRUyZ9dr9W+rQzST+O/gg4OlbGl8RHZcaBm6DgKFLpHVnxF/4sW9EIvKwVlpIhEFMIndf",
+	"wCTkReKo8KZ0coNfQPY9y5bKWKnXQWeIh6ilP+/pm2Zn3niKpJDHaCVV5k6ZiFmIV2EuwB8XScF7vhNm",
+	"p6DmpJQKEdugO8CT0zY5wJ8j9cJ8benQ29TkO5AcInJ2QEpgzyAGwegjM+HABd+2Dhs+b7bx0aMv/NRH",
+	"pLboGvQLYXbBLN+jJIiXpw25Q8olo03mbyahdqkgxAq6uPXC/81evvNfNTt6LsGiluPXiZe/smyxpwpU",
+	"t1NtOPGCp8vWZYlftCxJeIH+J9nsIiJlLajfp613BqlG3MjhFpAtLc0uaFF0Tn+FK9KyTCjlp52MOVWj",
+	"gRgV6WKG7e5SQ6QO9cYv6Zt2uRJUFqcB+8VMcmEnN7kVrzc8uzmNGLdW2ozr7CyXMPOzt2cfLoIegPRN",
+	"s/nXpRJ9Wx9mhaYGt/VZUICbWGW0mSJK7BobMFABsQ2KEgR9yUl3pvEiCg2RRkf+EHvriXOcG1UjX1ty",
+	"/0Yuw0HznTz7LPatbV1eMPiq45hB7feso+oQ3jMwyKUJStp40Ro0Hc323nzpmOKPnU3AEs4M25s8pWUd",
+	"zmJQYllvrKxibjR3mZpFIAixUzwDjR4YaZrrkty6Mq6N4KrVevyOX9xd3/0bAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -1405,17 +1405,17 @@ type ListStaffTicketsParams struct {
 	// Snoozed: Whether it is snoozed.
 	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
 	// CreatedAfter: Opened at this time or later (RFC 3339).
-	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty,omitzero"`
+	CreatedAfter *TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
 	// CreatedBefore: Opened earlier than this time (RFC 3339).
-	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty,omitzero"`
+	CreatedBefore *TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
 	// UpdatedAfter: Changed last at this time or later (RFC 3339).
-	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty,omitzero"`
+	UpdatedAfter *TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
 	// UpdatedBefore: Changed last earlier than this time (RFC 3339).
-	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty,omitzero"`
+	UpdatedBefore *TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
 	// WaitingAfter: The customer has waited for a human since a time that is at this time or later (RFC 3339).
-	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty,omitzero"`
+	WaitingAfter *TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
 	// WaitingBefore: The customer has waited for a human since a time that is earlier than this time (RFC 3339).
-	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty,omitzero"`
+	WaitingBefore *TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`

@@ -86,8 +86,9 @@ func fromListStaffTicketsParams(actor auth.Actor, p api.ListStaffTicketsParams) 
 		f.Status = sqlc.TicketStatus(p.Status)
 	}
 	for _, bound := range []struct {
-		name, text string
-		at         **time.Time
+		name string
+		text *string
+		at   **time.Time
 	}{
 		{"created_after", p.CreatedAfter, &f.Created.From}, {"created_before", p.CreatedBefore, &f.Created.To},
 		{"updated_after", p.UpdatedAfter, &f.Updated.From}, {"updated_before", p.UpdatedBefore, &f.Updated.To},
@@ -115,11 +116,11 @@ func fromHolder(actor auth.Actor, text string) nullable.Nullable[uuid.UUID] {
 }
 
 // fromTimeFilter reads a time of the query. The contract's pattern lets through what no calendar has, such as 30 February.
-func fromTimeFilter(name, text string) (*time.Time, error) {
-	if text == "" {
+func fromTimeFilter(name string, text *string) (*time.Time, error) {
+	if text == nil {
 		return nil, nil
 	}
-	at, err := time.Parse(time.RFC3339, text)
+	at, err := time.Parse(time.RFC3339, *text)
 	if err != nil || at.UTC().Year() > maxYear {
 		return nil, contract.InvalidParameter("query", name, apperr.Field{Code: apperr.InvalidFormat})
 	}
@@ -143,11 +144,17 @@ func staffList(p api.ListStaffTicketsParams) string {
 	for name, value := range map[string]string{
 		"sort": string(p.Sort), "status": string(p.Status), "priority": string(p.Priority), "assignee": p.Assignee, "team": p.Team,
 		"tag": p.Tag, "external_id": p.ExternalID, "ai_mode": string(p.AIMode), "ai_state": string(p.AIState),
-		"created_after": p.CreatedAfter, "created_before": p.CreatedBefore, "updated_after": p.UpdatedAfter,
-		"updated_before": p.UpdatedBefore, "waiting_after": p.WaitingAfter, "waiting_before": p.WaitingBefore,
 	} {
 		if value != "" {
 			query.Set(name, value)
+		}
+	}
+	for name, at := range map[string]*string{
+		"created_after": p.CreatedAfter, "created_before": p.CreatedBefore, "updated_after": p.UpdatedAfter,
+		"updated_before": p.UpdatedBefore, "waiting_after": p.WaitingAfter, "waiting_before": p.WaitingBefore,
+	} {
+		if at != nil {
+			query.Set(name, *at)
 		}
 	}
 	if p.Requester != nil {

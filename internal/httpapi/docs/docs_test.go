@@ -83,13 +83,10 @@ func TestRoutes(t *testing.T) {
 	routes := newSite(t).Routes()
 	require.True(t, slices.IsSorted(routes))
 	pages := []string{
-<<<<<<< HEAD
-		"/", "/docs", "/guides", "/guides/acting-for-customers", "/guides/drafts", "/guides/errors", "/guides/quickstart", "/guides/react", "/guides/shop",
-		"/guides/streaming", "/guides/your-own-copy", "/guides/webhooks", "/openapi.json", "/openapi.yaml", "/problems", "/problems/lost", "/problems/too_late", "/redoc", "/rules/chat-clients", "/rules/other-rules", "/rules/streaming",
-=======
-		"/", "/docs", "/guides", "/guides/acting-for-customers", "/guides/errors", "/guides/quickstart", "/guides/react", "/guides/shop",
-		"/guides/streaming", "/guides/webhooks", "/guides/your-own-copy", "/openapi.json", "/openapi.yaml", "/problems", "/problems/lost", "/problems/too_late", "/redoc", "/rules/chat-clients", "/rules/other-rules", "/rules/streaming",
->>>>>>> webhooks
+		"/", "/docs", "/guides", "/guides/acting-for-customers", "/guides/drafts", "/guides/errors", "/guides/quickstart", "/guides/react",
+		"/guides/shop", "/guides/staff-inbox", "/guides/streaming", "/guides/webhooks", "/guides/your-own-copy", "/openapi.json",
+		"/openapi.yaml", "/problems", "/problems/lost", "/problems/too_late", "/redoc", "/rules/chat-clients", "/rules/other-rules",
+		"/rules/streaming",
 	}
 	require.Subset(t, routes, pages)
 	asset := regexp.MustCompile(`^/docs/assets/[a-z-]+(\.standalone)?\.[0-9a-f]{12}\.(css|js|svg|txt)$`)
@@ -188,7 +185,8 @@ func TestPagesReferToServedFilesOnly(t *testing.T) {
 	script := regexp.MustCompile(`<script[^>]*>[^<]`)
 	for _, page := range []string{
 		"/", "/docs", "/redoc", "/guides", "/guides/quickstart", "/guides/shop", "/guides/acting-for-customers", "/guides/streaming",
-		"/guides/react", "/guides/errors", "/guides/drafts", "/rules/other-rules", "/problems", "/problems/lost", "/problems/too_late",
+		"/guides/react", "/guides/errors", "/guides/drafts", "/guides/staff-inbox", "/guides/webhooks", "/guides/your-own-copy", "/rules/other-rules",
+		"/problems", "/problems/lost", "/problems/too_late",
 	} {
 		res := get(t, site, http.MethodGet, page, "Accept", "text/html,*/*;q=0.8")
 		html := string(read(t, res.Body))
