@@ -1155,6 +1155,69 @@ func (e WebhookPayload) Valid() bool {
 	}
 }
 
+// Defines values for ListStaffTicketsParamsSort.
+const (
+	ListStaffTicketsParamsSortNewest   ListStaffTicketsParamsSort = "newest"
+	ListStaffTicketsParamsSortPriority ListStaffTicketsParamsSort = "priority"
+	ListStaffTicketsParamsSortWaiting  ListStaffTicketsParamsSort = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsSort enum.
+func (e ListStaffTicketsParamsSort) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsSortNewest:
+		return true
+	case ListStaffTicketsParamsSortPriority:
+		return true
+	case ListStaffTicketsParamsSortWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStaffTicketsParamsStatus.
+const (
+	ListStaffTicketsParamsStatusClosed     ListStaffTicketsParamsStatus = "closed"
+	ListStaffTicketsParamsStatusOpen       ListStaffTicketsParamsStatus = "open"
+	ListStaffTicketsParamsStatusPending    ListStaffTicketsParamsStatus = "pending"
+	ListStaffTicketsParamsStatusResolved   ListStaffTicketsParamsStatus = "resolved"
+	ListStaffTicketsParamsStatusUnresolved ListStaffTicketsParamsStatus = "unresolved"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsStatus enum.
+func (e ListStaffTicketsParamsStatus) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsStatusClosed:
+		return true
+	case ListStaffTicketsParamsStatusOpen:
+		return true
+	case ListStaffTicketsParamsStatusPending:
+		return true
+	case ListStaffTicketsParamsStatusResolved:
+		return true
+	case ListStaffTicketsParamsStatusUnresolved:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStaffTicketsParamsAIState.
+const (
+	ListStaffTicketsParamsAIStateAnswering ListStaffTicketsParamsAIState = "answering"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsAIState enum.
+func (e ListStaffTicketsParamsAIState) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsAIStateAnswering:
+		return true
+	default:
+		return false
+	}
+}
+
 // AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
 type AGUIEvent struct {
 	// Code The problem's stable identifier.
@@ -1469,6 +1532,9 @@ type ClientMessage struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
+// Count A count of tickets. 10,000 means that many or more.
+type Count = int32
+
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
@@ -1518,15 +1584,31 @@ type CreateNoteRequest struct {
 	Content MessageText `json:"content"`
 }
 
+// CreateTeamRequest A new team.
+type CreateTeamRequest struct {
+	// MemberIds The accounts that are its members.
+	MemberIds TeamMemberIDs `json:"member_ids,omitempty"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name"`
+}
+
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+	// tickets, and among those that no service opened.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
+
+	// Upsert Return the ticket that has this `external_id` already, as it is, instead of refusing another one.
+	Upsert bool `json:"upsert,omitempty"`
 }
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
@@ -1951,6 +2033,12 @@ type LogInRequest struct {
 	Password string `json:"password"`
 }
 
+// MergeTicketRequest Where a conversation goes on.
+type MergeTicketRequest struct {
+	// Into The other ticket.
+	Into openapi_types.UUID `json:"into"`
+}
+
 // Message One message of a ticket's conversation.
 type Message struct {
 	// Author Who wrote a message.
@@ -2370,6 +2458,24 @@ type SignUpRequest struct {
 // SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
 type SignUpRequestRole string
 
+// StaffTicketCounts How many tickets are where. Those that are snoozed count as that only.
+type StaffTicketCounts struct {
+	// AIAnswering Those in which the AI is writing an answer.
+	AIAnswering Count `json:"ai_answering"`
+
+	// All All that are `open` or `pending`.
+	All Count `json:"all"`
+
+	// Mine Those that are `open` or `pending` and given to you.
+	Mine Count `json:"mine"`
+
+	// Snoozed Those that are snoozed.
+	Snoozed Count `json:"snoozed"`
+
+	// Unassigned Those that are `open` or `pending` and nobody's.
+	Unassigned Count `json:"unassigned"`
+}
+
 // StartEvent `event: start`. What the stream is about; the only event without an id.
 type StartEvent struct {
 	// AIResponseID The AI response being streamed.
@@ -2410,6 +2516,34 @@ type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
+
+// Team A group of staff that tickets are given to.
+type Team struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// MemberIds The accounts that are its members.
+	MemberIds TeamMemberIDs `json:"member_ids"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name"`
+
+	// UpdatedAt When its name or its members last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// TeamMemberIDs The accounts that are its members.
+type TeamMemberIDs = []ID
+
+// TeamName The team's name, one line of text, as a ticket's title is.
+type TeamName = string
 
 // TextSegment A piece of a text, as it was written. It is text, not HTML.
 type TextSegment struct {
@@ -2515,6 +2649,18 @@ type TicketExternalID = string
 // TicketPriority How urgent a ticket is. A new one is `normal`.
 type TicketPriority string
 
+// TicketResult What became of one ticket of many.
+type TicketResult struct {
+	// Changed Whether the ticket is as the change says.
+	Changed bool `json:"changed"`
+
+	// Problem Why it is not. Absent when it is.
+	Problem *Problem `json:"problem,omitempty"`
+
+	// TicketID The ticket.
+	TicketID ID `json:"ticket_id"`
+}
+
 // TicketStatus Where a ticket stands.
 type TicketStatus string
 
@@ -2608,6 +2754,9 @@ type TicketWithMessages struct {
 	// after a reply by staff, and once the ticket is resolved.
 	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
+
+// TimeFilter A time (RFC 3339) in UTC before the year 10000.
+type TimeFilter = string
 
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
 //
@@ -2735,6 +2884,15 @@ type Unanswered struct {
 	Retryable bool `json:"retryable"`
 }
 
+// UpdateTeamRequest A change of a team. What is left out stays as it is.
+type UpdateTeamRequest struct {
+	// MemberIds The accounts that take the place of its members.
+	MemberIds *[]ID `json:"member_ids,omitempty"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name,omitempty"`
+}
+
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
 	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
@@ -2764,6 +2922,37 @@ type UpdateTicketRequest struct {
 
 	// TeamID The team that the ticket is given to.
 	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
+}
+
+// UpdateTicketsRequest Which tickets are to be how. What is left out stays as it is.
+type UpdateTicketsRequest struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
+	AIMode AIMode `json:"ai_mode,omitempty"`
+
+	// AssigneeID The enabled account of staff that the tickets are given to.
+	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// RemoveTags Words by which staff sort tickets, in their order.
+	RemoveTags Tags `json:"remove_tags,omitempty"`
+
+	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
+	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the tickets are given to.
+	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
+
+	// TicketIds The tickets.
+	TicketIds []ID `json:"ticket_ids"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -3080,6 +3269,11 @@ type PromptID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type SessionID = ID
 
+// TeamID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type TeamID = ID
+
 // TicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -3180,6 +3374,12 @@ type TicketClosed = Problem
 
 // TicketNotChanged An error (RFC 9457).
 type TicketNotChanged = Problem
+
+// TicketNotMerged An error (RFC 9457).
+type TicketNotMerged = Problem
+
+// TicketNotOpened An error (RFC 9457).
+type TicketNotOpened = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -3471,6 +3671,129 @@ type SearchTicketsParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListStaffTicketsParams defines parameters for ListStaffTickets.
+type ListStaffTicketsParams struct {
+	// Sort `newest` is by the time of opening. `waiting` lists the tickets whose customer waits for a human, the longest wait first.
+	// `priority` lists what is `open` or `pending`, the most urgent first, and of those the oldest.
+	Sort ListStaffTicketsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Status The status; `unresolved` is `open` or `pending`.
+	Status ListStaffTicketsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Priority The priority.
+	Priority TicketPriority `form:"priority,omitempty" json:"priority,omitempty"`
+
+	// Assignee The account that has the ticket, `me`, or `none` for what is nobody's.
+	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty"`
+
+	// Team The team that has the ticket, or `none` for what is no team's.
+	Team string `form:"team,omitempty" json:"team,omitempty"`
+
+	// Tag A tag, as it stands.
+	Tag string `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Requester The account of the customer.
+	Requester *openapi_types.UUID `form:"requester,omitempty" json:"requester,omitempty"`
+
+	// ExternalID What the ticket is called elsewhere.
+	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty"`
+
+	// AIMode The AI mode.
+	AIMode AIMode `form:"ai_mode,omitempty" json:"ai_mode,omitempty"`
+
+	// AIState `answering` is where the AI is writing an answer.
+	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty"`
+
+	// Snoozed Whether it is snoozed.
+	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
+
+	// CreatedAfter Opened at this time or later (RFC 3339).
+	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Opened earlier than this time (RFC 3339).
+	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
+
+	// UpdatedAfter Changed last at this time or later (RFC 3339).
+	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
+
+	// UpdatedBefore Changed last earlier than this time (RFC 3339).
+	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
+
+	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
+	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
+
+	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
+	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListStaffTicketsParamsSort defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsSort string
+
+// ListStaffTicketsParamsStatus defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsStatus string
+
+// ListStaffTicketsParamsAIState defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsAIState string
+
+// UpdateTicketsParams defines parameters for UpdateTickets.
+type UpdateTicketsParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CountStaffTicketsParams defines parameters for CountStaffTickets.
+type CountStaffTicketsParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListTeamsParams defines parameters for ListTeams.
+type ListTeamsParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateTeamParams defines parameters for CreateTeam.
+type CreateTeamParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTeamParams defines parameters for GetTeam.
+type GetTeamParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateTeamParams defines parameters for UpdateTeam.
+type UpdateTeamParams struct {
+	// IfMatch Change the team only if its `ETag` is one of these, otherwise `412`. `*` is any.
+	IfMatch *EntityTags `json:"If-Match,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3545,6 +3868,13 @@ type HandOffTicketParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// MergeTicketParams defines parameters for MergeTicket.
+type MergeTicketParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3564,6 +3894,9 @@ type CreateMessageParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateNoteParams defines parameters for CreateNote.
@@ -3771,6 +4104,15 @@ type CreatePromptJSONRequestBody = PromptSettings
 // UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
 type UpdatePromptJSONRequestBody = PromptSettings
 
+// UpdateTicketsJSONRequestBody defines body for UpdateTickets for application/json ContentType.
+type UpdateTicketsJSONRequestBody = UpdateTicketsRequest
+
+// CreateTeamJSONRequestBody defines body for CreateTeam for application/json ContentType.
+type CreateTeamJSONRequestBody = CreateTeamRequest
+
+// UpdateTeamJSONRequestBody defines body for UpdateTeam for application/json ContentType.
+type UpdateTeamJSONRequestBody = UpdateTeamRequest
+
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
 
@@ -3782,6 +4124,9 @@ type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 
 // HandOffTicketJSONRequestBody defines body for HandOffTicket for application/json ContentType.
 type HandOffTicketJSONRequestBody = HandOffTicketRequest
+
+// MergeTicketJSONRequestBody defines body for MergeTicket for application/json ContentType.
+type MergeTicketJSONRequestBody = MergeTicketRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
@@ -4452,6 +4797,30 @@ type ServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
+	// ListStaffTickets List tickets for staff
+	// (GET /staff/tickets)
+	ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error
+	// UpdateTickets Change many tickets
+	// (POST /staff/tickets/bulk)
+	UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error
+	// CountStaffTickets Count tickets for staff
+	// (GET /staff/tickets/counts)
+	CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error
+	// ListTeams List teams
+	// (GET /teams)
+	ListTeams(ctx echo.Context, params ListTeamsParams) error
+	// CreateTeam Create a team
+	// (POST /teams)
+	CreateTeam(ctx echo.Context, params CreateTeamParams) error
+	// DeleteTeam Delete a team
+	// (DELETE /teams/{team_id})
+	DeleteTeam(ctx echo.Context, teamID TeamID) error
+	// GetTeam Get a team
+	// (GET /teams/{team_id})
+	GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error
+	// UpdateTeam Change a team
+	// (PATCH /teams/{team_id})
+	UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -4476,6 +4845,9 @@ type ServerInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	// (POST /tickets/{ticket_id}/handoff)
 	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
+	// MergeTicket Merge a ticket into another one
+	// (POST /tickets/{ticket_id}/merge)
+	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error
@@ -5700,6 +6072,384 @@ func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
 	return err
 }
 
+// ListStaffTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListStaffTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStaffTicketsParams
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "priority" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "priority", ctx.QueryParams(), &params.Priority, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter priority: %s", err))
+	}
+
+	// ------------- Optional query parameter "assignee" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "assignee", ctx.QueryParams(), &params.Assignee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assignee: %s", err))
+	}
+
+	// ------------- Optional query parameter "team" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", ctx.QueryParams(), &params.Team, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team: %s", err))
+	}
+
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", ctx.QueryParams(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tag: %s", err))
+	}
+
+	// ------------- Optional query parameter "requester" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "requester", ctx.QueryParams(), &params.Requester, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requester: %s", err))
+	}
+
+	// ------------- Optional query parameter "external_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "external_id", ctx.QueryParams(), &params.ExternalID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "ai_mode" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_mode", ctx.QueryParams(), &params.AIMode, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_mode: %s", err))
+	}
+
+	// ------------- Optional query parameter "ai_state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_state", ctx.QueryParams(), &params.AIState, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_state: %s", err))
+	}
+
+	// ------------- Optional query parameter "snoozed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "snoozed", ctx.QueryParams(), &params.Snoozed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snoozed: %s", err))
+	}
+
+	// ------------- Optional query parameter "created_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", ctx.QueryParams(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "created_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", ctx.QueryParams(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_after", ctx.QueryParams(), &params.UpdatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_before", ctx.QueryParams(), &params.UpdatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "waiting_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_after", ctx.QueryParams(), &params.WaitingAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "waiting_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_before", ctx.QueryParams(), &params.WaitingBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListStaffTickets(ctx, params)
+	return err
+}
+
+// UpdateTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateTicketsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateTickets(ctx, params)
+	return err
+}
+
+// CountStaffTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) CountStaffTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CountStaffTicketsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CountStaffTickets(ctx, params)
+	return err
+}
+
+// ListTeams converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTeams(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTeamsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTeams(ctx, params)
+	return err
+}
+
+// CreateTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateTeam(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateTeam(ctx, params)
+	return err
+}
+
+// DeleteTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteTeam(ctx, teamID)
+	return err
+}
+
+// GetTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTeam(ctx, teamID, params)
+	return err
+}
+
+// UpdateTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch EntityTags
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateTeam(ctx, teamID, params)
+	return err
+}
+
 // ListTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	var err error
@@ -6006,6 +6756,42 @@ func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
 	return err
 }
 
+// MergeTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MergeTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MergeTicket(ctx, ticketID, params)
+	return err
+}
+
 // ListMessages converts echo context to params.
 func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 	var err error
@@ -6084,6 +6870,21 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -6987,6 +7788,15 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
+	router.GET(options.BaseURL+"/staff/tickets", wrapper.ListStaffTickets, options.OperationMiddlewares["listStaffTickets"]...)
+	router.GET(options.BaseURL+"/staff/tickets/counts", wrapper.CountStaffTickets, options.OperationMiddlewares["countStaffTickets"]...)
+	router.POST(options.BaseURL+"/staff/tickets/bulk", wrapper.UpdateTickets, options.OperationMiddlewares["updateTickets"]...)
+	router.GET(options.BaseURL+"/teams", wrapper.ListTeams, options.OperationMiddlewares["listTeams"]...)
+	router.POST(options.BaseURL+"/teams", wrapper.CreateTeam, options.OperationMiddlewares["createTeam"]...)
+	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
+	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
+	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/merge", wrapper.MergeTicket, options.OperationMiddlewares["mergeTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
@@ -7166,6 +7976,24 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 }
 
 type TicketNotChangedApplicationProblemPlusJSONResponse Problem
+
+type TicketNotMergedResponseHeaders struct {
+	RetryAfter *int32
+}
+type TicketNotMergedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TicketNotMergedResponseHeaders
+}
+
+type TicketNotOpenedResponseHeaders struct {
+	RetryAfter *int32
+}
+type TicketNotOpenedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TicketNotOpenedResponseHeaders
+}
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -13291,6 +14119,1533 @@ func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTi
 	return err
 }
 
+type ListStaffTicketsRequestObject struct {
+	Params ListStaffTicketsParams
+}
+
+type ListStaffTicketsResponseObject interface {
+	VisitListStaffTicketsResponse(w http.ResponseWriter) error
+}
+
+type ListStaffTickets200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListStaffTickets200JSONResponse struct {
+	Body    []Ticket
+	Headers ListStaffTickets200ResponseHeaders
+}
+
+func (response ListStaffTickets200JSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets304Response = NotModifiedResponse
+
+func (response ListStaffTickets304Response) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListStaffTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets400ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets401ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets403ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets406ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets429ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets500ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTicketsRequestObject struct {
+	Params UpdateTicketsParams
+	Body   *UpdateTicketsJSONRequestBody
+}
+
+type UpdateTicketsResponseObject interface {
+	VisitUpdateTicketsResponse(w http.ResponseWriter) error
+}
+
+type UpdateTickets200JSONResponse []TicketResult
+
+func (response UpdateTickets200JSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets400ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets401ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets403ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets406ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets413ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets415ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets422ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets429ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets500ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets503ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTicketsRequestObject struct {
+	Params CountStaffTicketsParams
+}
+
+type CountStaffTicketsResponseObject interface {
+	VisitCountStaffTicketsResponse(w http.ResponseWriter) error
+}
+
+type CountStaffTickets200ResponseHeaders struct {
+	ETag *string
+}
+
+type CountStaffTickets200JSONResponse struct {
+	Body    StaffTicketCounts
+	Headers CountStaffTickets200ResponseHeaders
+}
+
+func (response CountStaffTickets200JSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets304Response = NotModifiedResponse
+
+func (response CountStaffTickets304Response) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type CountStaffTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets400ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets401ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets403ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets406ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets429ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets500ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets503ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeamsRequestObject struct {
+	Params ListTeamsParams
+}
+
+type ListTeamsResponseObject interface {
+	VisitListTeamsResponse(w http.ResponseWriter) error
+}
+
+type ListTeams200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListTeams200JSONResponse struct {
+	Body    []Team
+	Headers ListTeams200ResponseHeaders
+}
+
+func (response ListTeams200JSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams304Response = NotModifiedResponse
+
+func (response ListTeams304Response) VisitListTeamsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListTeams400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams400ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams401ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams403ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams406ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams429ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams500ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams503ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeamRequestObject struct {
+	Params CreateTeamParams
+	Body   *CreateTeamJSONRequestBody
+}
+
+type CreateTeamResponseObject interface {
+	VisitCreateTeamResponse(w http.ResponseWriter) error
+}
+
+type CreateTeam201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateTeam201JSONResponse struct {
+	Body    Team
+	Headers CreateTeam201ResponseHeaders
+}
+
+func (response CreateTeam201JSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam400ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam401ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam403ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam406ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam409ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam413ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam415ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam422ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam429ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam500ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam503ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+}
+
+type DeleteTeamResponseObject interface {
+	VisitDeleteTeamResponse(w http.ResponseWriter) error
+}
+
+type DeleteTeam204Response struct {
+}
+
+func (response DeleteTeam204Response) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam400ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam401ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam403ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam404ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam406ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam429ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam500ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam503ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+	Params GetTeamParams
+}
+
+type GetTeamResponseObject interface {
+	VisitGetTeamResponse(w http.ResponseWriter) error
+}
+
+type GetTeam200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTeam200JSONResponse struct {
+	Body    Team
+	Headers GetTeam200ResponseHeaders
+}
+
+func (response GetTeam200JSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam304Response = NotModifiedResponse
+
+func (response GetTeam304Response) VisitGetTeamResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam400ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam401ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam403ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam404ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam406ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam429ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam500ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam503ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+	Params UpdateTeamParams
+	Body   *UpdateTeamJSONRequestBody
+}
+
+type UpdateTeamResponseObject interface {
+	VisitUpdateTeamResponse(w http.ResponseWriter) error
+}
+
+type UpdateTeam200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateTeam200JSONResponse struct {
+	Body    Team
+	Headers UpdateTeam200ResponseHeaders
+}
+
+func (response UpdateTeam200JSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam400ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam401ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam403ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam404ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam406ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam412ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam413ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam415ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam422ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam429ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam500ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam503ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTicketsRequestObject struct {
 	Params ListTicketsParams
 }
@@ -13472,6 +15827,36 @@ type CreateTicketResponseObject interface {
 	VisitCreateTicketResponse(w http.ResponseWriter) error
 }
 
+type CreateTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateTicket200JSONResponse struct {
+	Body    Ticket
+	Headers CreateTicket200ResponseHeaders
+}
+
+func (response CreateTicket200JSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateTicket201ResponseHeaders struct {
 	ETag                *string
 	IdempotencyReplayed *bool
@@ -13569,7 +15954,7 @@ func (response CreateTicket406ApplicationProblemPlusJSONResponse) VisitCreateTic
 }
 
 type CreateTicket409ApplicationProblemPlusJSONResponse struct {
-	IdempotencyInProgressApplicationProblemPlusJSONResponse
+	TicketNotOpenedApplicationProblemPlusJSONResponse
 }
 
 func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
@@ -15117,6 +17502,254 @@ func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffT
 	return err
 }
 
+type MergeTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   MergeTicketParams
+	Body     *MergeTicketJSONRequestBody
+}
+
+type MergeTicketResponseObject interface {
+	VisitMergeTicketResponse(w http.ResponseWriter) error
+}
+
+type MergeTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type MergeTicket200JSONResponse struct {
+	Body    Ticket
+	Headers MergeTicket200ResponseHeaders
+}
+
+func (response MergeTicket200JSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket400ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket401ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket403ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket404ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket406ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket409ApplicationProblemPlusJSONResponse struct {
+	TicketNotMergedApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket409ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket413ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket415ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket422ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket429ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket500ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket503ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListMessagesRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   ListMessagesParams
@@ -15437,6 +18070,22 @@ func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMessage412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMessage412ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -20730,6 +23379,30 @@ type StrictServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
+	// ListStaffTickets List tickets for staff
+	// (GET /staff/tickets)
+	ListStaffTickets(ctx context.Context, request ListStaffTicketsRequestObject) (ListStaffTicketsResponseObject, error)
+	// UpdateTickets Change many tickets
+	// (POST /staff/tickets/bulk)
+	UpdateTickets(ctx context.Context, request UpdateTicketsRequestObject) (UpdateTicketsResponseObject, error)
+	// CountStaffTickets Count tickets for staff
+	// (GET /staff/tickets/counts)
+	CountStaffTickets(ctx context.Context, request CountStaffTicketsRequestObject) (CountStaffTicketsResponseObject, error)
+	// ListTeams List teams
+	// (GET /teams)
+	ListTeams(ctx context.Context, request ListTeamsRequestObject) (ListTeamsResponseObject, error)
+	// CreateTeam Create a team
+	// (POST /teams)
+	CreateTeam(ctx context.Context, request CreateTeamRequestObject) (CreateTeamResponseObject, error)
+	// DeleteTeam Delete a team
+	// (DELETE /teams/{team_id})
+	DeleteTeam(ctx context.Context, request DeleteTeamRequestObject) (DeleteTeamResponseObject, error)
+	// GetTeam Get a team
+	// (GET /teams/{team_id})
+	GetTeam(ctx context.Context, request GetTeamRequestObject) (GetTeamResponseObject, error)
+	// UpdateTeam Change a team
+	// (PATCH /teams/{team_id})
+	UpdateTeam(ctx context.Context, request UpdateTeamRequestObject) (UpdateTeamResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -20754,6 +23427,9 @@ type StrictServerInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	// (POST /tickets/{ticket_id}/handoff)
 	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
+	// MergeTicket Merge a ticket into another one
+	// (POST /tickets/{ticket_id}/merge)
+	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -21926,6 +24602,277 @@ func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsPar
 	return nil
 }
 
+// ListStaffTickets operation middleware
+func (sh *strictHandler) ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error {
+	var request ListStaffTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStaffTickets(ctx.Request().Context(), request.(ListStaffTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStaffTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListStaffTicketsResponseObject); ok {
+		return validResponse.VisitListStaffTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateTickets operation middleware
+func (sh *strictHandler) UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error {
+	var request UpdateTicketsRequestObject
+
+	request.Params = params
+
+	var body UpdateTicketsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTickets(ctx.Request().Context(), request.(UpdateTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateTicketsResponseObject); ok {
+		return validResponse.VisitUpdateTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CountStaffTickets operation middleware
+func (sh *strictHandler) CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error {
+	var request CountStaffTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CountStaffTickets(ctx.Request().Context(), request.(CountStaffTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CountStaffTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CountStaffTicketsResponseObject); ok {
+		return validResponse.VisitCountStaffTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTeams operation middleware
+func (sh *strictHandler) ListTeams(ctx echo.Context, params ListTeamsParams) error {
+	var request ListTeamsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTeams(ctx.Request().Context(), request.(ListTeamsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTeams")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTeamsResponseObject); ok {
+		return validResponse.VisitListTeamsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateTeam operation middleware
+func (sh *strictHandler) CreateTeam(ctx echo.Context, params CreateTeamParams) error {
+	var request CreateTeamRequestObject
+
+	request.Params = params
+
+	var body CreateTeamJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateTeam(ctx.Request().Context(), request.(CreateTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateTeamResponseObject); ok {
+		return validResponse.VisitCreateTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteTeam operation middleware
+func (sh *strictHandler) DeleteTeam(ctx echo.Context, teamID TeamID) error {
+	var request DeleteTeamRequestObject
+
+	request.TeamID = teamID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteTeam(ctx.Request().Context(), request.(DeleteTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteTeamResponseObject); ok {
+		return validResponse.VisitDeleteTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTeam operation middleware
+func (sh *strictHandler) GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error {
+	var request GetTeamRequestObject
+
+	request.TeamID = teamID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTeam(ctx.Request().Context(), request.(GetTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTeamResponseObject); ok {
+		return validResponse.VisitGetTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateTeam operation middleware
+func (sh *strictHandler) UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error {
+	var request UpdateTeamRequestObject
+
+	request.TeamID = teamID
+	request.Params = params
+
+	var body UpdateTeamJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTeam(ctx.Request().Context(), request.(UpdateTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateTeamResponseObject); ok {
+		return validResponse.VisitUpdateTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListTickets operation middleware
 func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams) error {
 	var request ListTicketsRequestObject
@@ -22218,6 +25165,55 @@ func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, para
 		return err
 	} else if validResponse, ok := response.(HandOffTicketResponseObject); ok {
 		return validResponse.VisitHandOffTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MergeTicket operation middleware
+func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error {
+	var request MergeTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body MergeTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MergeTicket(ctx.Request().Context(), request.(MergeTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MergeTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MergeTicketResponseObject); ok {
+		return validResponse.VisitMergeTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -23149,898 +26145,955 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37ltu4kTD+Kljt/o7tRJIl9b195mTbt5lOfIvdHidj9SdBIiQxTQEaArSs8XTO9zTfg+2T/A6qABIk",
-	"QerS8mRmsvlj4hZJoFAoFOpeXxpjMV8IzriSjfMvDfaZzhcRg39ffPv+8m3C37IfEyaV/kUm8zmNV43z",
-	"xgWZMynplDWajU80Sph+PBZcsc+qcf7xutmYiHhJ44AFb2Kx0OPdNhvmG9k4/2je5qpx3riaMSLZWPCA",
-	"jGc0njISSjKJxZx0D8nrsRIjFrcbzUYYNM4bczltdRvNRiwi1jhvJJLFjdvrZiNO+KV+HiccnktFFcNp",
-	"1SxmNICnne7ZWXAwPm51Jz3aOhkfsNbZ6LjbOmKdyQE9GXeDXq/RbCghIg3l9e1tE/DwTsWMzgs44IRy",
-	"uWQxERMiOCOLkI0dhDQCqug5+dJvqNWC9Rvn/cbb968G764u3l49e9pvNPspZPBwE9jgK1gqfAKL7Tdu",
-	"+7zPy7NdPfvb1eDls3fvLr59htPC52YXirMe0m6ndRJ0Rq3T8dFRqzc5mxx3gg49HJ3grCLCYamUoVSU",
-	"q80mfvL61dWzV3eaOmCRojjyjPIbshJJe7PJn716uvPEFePrPXx++ery3Xd738SGprbLp6Gko4gFxRMn",
-	"WfyJxWQZqplIFLm4zJ+9QJMcDQeB/bzZCJiiYaQ/vjSkKgmNGZHLUI1nLCBioimXqFkozfD6nMV44gdh",
-	"7sQc0U6nddLpdFqn+j+d7H+BOW6JbJwfds6aDRUqOJwXl8SBRmOwcd54uIjFKGJz+dAFFg7a5SV/yz6F",
-	"bJlf+jtFJxMSCXFDqEoXMgljqfwoCPkgxnEcHOAo+DtRM0YuLu9JM9ojEioyFnMmCZWEWuamD7Z+U4Xj",
-	"G6Z2QM1BpwY1hnmEnKTA+lCULQZx9DKUY8En4TSJizTyfiGBT5GYTRLJJACP+3pPkhu2IiImcxGwyI+3",
-	"eW5oB3dXgC4YKhwzZ/i70E330EHOUaeXQ04RFB9m8u8gdl6JC0Br4fBEEVHihnFJlowrEnIlSMyoFDzk",
-	"Uz8yuBjgDnkQkUgWEBpFJFTSDjxiExEzTUgjNqWcKGF2eAfU9I5qUDOlnxjhdvQK3GTQI15ef2JxJGhQ",
-	"STKhJCJ9R9PJmHIu9GI0ojS38KMp+6iGYNYPvgv9nME3Kl5pFtI4V3HCXKwd5LCWg9OHMecFRNmbWCgx",
-	"FlEFwiwfkmLO1CzkU8IiyfxIWtihqlE0isUNQ4YcE6mJNBs44ezzgo3Vbmg6qkdTnrgspITFsagirnQ5",
-	"iKi/JkLRPJauhCBzylfZtaMIJSqcVyDoRxjCxc5S5K6sEdOIWMahUoyTiYi1EEBopK/e1S5YGdVh5bCX",
-	"Z9UAHp76ZFGBFFwCYuQtkwvBJSte4VrYjphi2dlNcUGVYvOFapx3m41xzKhiwYBq6bjX6R23ut1Wr3fV",
-	"OTs/6J53j9rdTufg8OiHRrMxCXkoZwPkZY3zhlRikf5cPcRx+7DT63ZPcIhYqgFwseoZDw+6nU7vByuF",
-	"byJBNVKBf7DVN3A/nTfEgnEaPpwuVEtI2er2OiOHKTYsKuE4w/1cmGWNhJ/E3H37YHRy0jqhnV7rdNJh",
-	"rVE36I0P2OHkqHPcaDYSUHU0xQKzQmTJxnmnaeEIBU9/7XWbjUUs5gvl/NTT5GYunOz72zy9PPtkFTHn",
-	"KC0FahYSxBGtYLlkEw5i8/FWWHbJjXG4FiY0kqzZYAaGj1/wn6lmZ3Q1ym+yEwCSuRZbJfuxcd69bXo/",
-	"AoG96qOe1t4iKtXA/JnDyFrFS6XocTQvONjnpNfpdLQQDyCdE6lorHwiPT7QUnkendtpKSkVbqcIAL3D",
-	"Jx6KR6Bwr/oawXo5YXBONoHqvOtbrFGmmn27QZliZXSejcfvbT6+q7NtPP5BunWB4Mw7mf79rhtnuFS/",
-	"cf6l3/iFdr2Ee4OgZr8RygEN++ZK6jdoomYiRuBuQo7z6Bdu9TDpTQE/1zB6fD93XRjaFwuYNslwkGNe",
-	"feRe/TKn68NptWqrPbEF9vWal2+7j/973f27XnfXQCtX4ZyJRFWrIjKM9NXhlRWV+bhalg7CgGj1ItOw",
-	"9Te7SIm0XnY+zEmJGWA++dA+hfvtzeVf2MpzUm7YqqnhTVxN4uOXuiPSOzvvdNoa2F6nSLBHrVFPEx89",
-	"PGydBR3WOhyfTrqsRw9Gx52GuXa1WFsauNs57/bODw/bR51u7+BAD8zpXC/qAxsROYNjt4jZJPysj+HN",
-	"4OIHfvV5dPlXdvMuKJhnmw05Fgsw+xraledabk9JWZ5rwV6vmIaNZkPwwYjNaDRpXGsZAfZ0UFxWh7VO",
-	"xp1u65QeHbR6k2N2FByOD0Y92kAaG4+ZlFea8IqaiabFJphGKLyECjzoFN0jMg95olxh4ksDX0Mqbpw3",
-	"2OrPs9G34/B1+OfL9z9ddl+Fl/JyrhY/PLk8vvzH//zf/9f+n//7/xrNBvu8CGMmByFvnJ91OpqQJjGT",
-	"s3QgGasBvorcyFDNiNHY6u3jsUi4Kos/0+Lp2Jw+UpNbKvDN8RBNYzpm/208AO2xmJeI6ZR1D1sno+64",
-	"Rbvjw9ZBcDzqjM/YyaTbybYcYXOg910IZl07kvgvtASgI2AhLHhp3B25pXwI1QwJCRmNmlFFllSipJm3",
-	"mOwsqDvfJbFe5ENzaB5uwvsf0rBlv9ejgTCh4dGihL5XEqnEXJNb0xHYP8wYJ4Egl2TKFJmvyFxwtiIj",
-	"Or75U2Pthd1rI/csX5/11w4IPumebn3LaZJ7QvmYRRELKnVwntssLkYiWBHOWFDYrt3kE7SaZNfV2MKT",
-	"v0dgibe/HrllQxnEWcyvTAbplESQTrW+/WRG+ZS9oVIuRRz4/ZtcqBmLycK8lOO1SRwzrgbpMy2dxTEb",
-	"KzITsWRkpIknXukrky3d16Siiwi8CtSMD6cQYBL8E4sl1at6JZS+vhZqI/v+2PnSIzC5jwdcqAG1Q5fl",
-	"p0AwiYITvIP2fXeAXUSonusC6TnWRnfJzqx+A231MgB7cEKzM+/d0yuHUQtAHWdLJhUBwsww5wwIYlqF",
-	"A3xp5CBkJHSsJIgQoZLEMtWcFFEWn3aWijIIzbVUAaLZ36KLfgunezbTK6H80zwXMRmLKGJ0muTlpmyy",
-	"x2EUhXxKbrhYohlLU5bgrE0+0FAB4tSMzd0JrwAJFSuDHzXd0JFItKBPQv5JhOOceTlgchyHCzgY541L",
-	"uJlxrQFRS60o6HmdAANLmZc4Fjk86XY1Wpax4FMHtPeSxRVsoyya1ckmG7CQklSFIHxgo5kQN14oXrGl",
-	"cVlKQnlA0rCLSty4Mj1dRYJqiCZJFJmj6BBp29yGmbqb/nLdbKCEMlNqIc8fPtRDtp0VP9Qgy4cyWSxE",
-	"7K4mwJNWdcTQebmjvLuNPqRnKWkzT29Wb74Lxcnfn/5t+v3h/M+d8Q9xd/Rh/PfPP968O/2O99SL5VHy",
-	"TJyEF/Rs8u0//hoc/OW3pC5lu2CIqmYbluaNHVWPKqLLQzuu3aMF1QprKiaW6FWyccw0LMuZZOPB99/O",
-	"osvvXkV/P/hzFDx5/OmH8PFsFD6O2LfP1fjbz9GLJxc/vQwfh+xvf/1ma2pfBJsuffuDYQXz6s1IZXf3",
-	"XIdyEdHVwFDfRUDJC/GJRRRYI/usWMxphORhv29pPtfYmXbMKH5ddR289dRz4KJw7GDkF15mjcqZUW2n",
-	"022dBL1e64wdTlpH9Hh0Mj4Nzlhn8t8WhHbIP9EoDMokX/1xMdbNQblXKX28QrHQg+wNtb9N4/F+vWrg",
-	"08fvOf1EwwjVraIUGFBFR1TCugKx9InNwWiQOEMUZOV0gExi3jXUo3u8cRTDUztrHrKSrFyAHRDC5A04",
-	"F73+NC0IlwM68160c6K1Q+u+OTzpus6fhZCh5ur9xrl+0nQ8NAW2Ca4GOZ6xOR1ogT40boiUfI7hDTEG",
-	"LavasZExV3T/jFXJR2KJGz0fO/ppZDL6BxurrX1KGjUIT+q/KUKUdwFtcOTSGMF0N+VGG/nF9ekCpvbG",
-	"AvQyXc6SG87ZRB+DyN2PloIMARVIxP1cn5dsVzY3cuxiscCTVbz5b6+bjZkWyAysedjhuOFtUaknPKFa",
-	"4yWR4FMWk0hMScgLt7i5bTQ7MCOOIZy6OrgkiOlEbWPWSnf77yIBQ99KJLFj6oNQ05ATNYuZ5nkruQHX",
-	"/+1460I5AJRZnmsOROqsrLeKmZjMc71XuDPpjxUrOzo/7DhXYvruaOVKAhRgHmnhd9zptQ6CQ3Y0Oe6c",
-	"dE97vxF/IByJvDHu7LjaGvdMC1JXtOSoubAMqOQsSC9pkMEGCr7N39AxMCzK7cdAymh1YC39FaFBEDMp",
-	"d4l3PqsK6n2WG5pYwEoXtAs3oMDIq5dPfXgwpkLcZTKjJu7WCrkk9EVmOiJwGUGFIUNJxjSKWADMY5dw",
-	"1ZNKjGRA1qCjBKtGynMabm7HT6xlNA2j/ArG/HwgZ0Fm+81Z8yeA39+4Kf+5iEdhEBTPzCthbYqhJKA9",
-	"lU/IJP20INwblnEPv3RE/CgSSxhyFzE/nyThSPXPHThKRyMDUq/2O8qD15OJV6R4wfTlL8gsmVMuC57H",
-	"OS5ZHwtnnBoL65WjQZIl5UoSikO7I6cXO7wxwOd2AqanKLJ0eIUswyjyhMCajZnBxwM8w7mdMfxqSSXB",
-	"lyBeOl30Lgka3SrO9V06gW9fHBhz60WUlnEp6dyC33Rgr96mekbV0cJzt3dweHRctqttYOjOwPcNf9g9",
-	"75xoSaXXBUlFv61f9W53kTfVMw4IOLFhUhusLOVWmpmttdDXWuSKq0okiwebBwfANjMaqVk5tUQDwKKc",
-	"oyUD/AY+vQzYfCEU4+PVJX8Ti6mWECroxNBwk0ilD0rCAziEK89ZCbNhByHX1xMO7F72djxHBnKgaf2F",
-	"rSDiKj/XLixuXBtS7x4uZ35ISwo5cUAvnbaqVRYQ+zKUc6rGxQ2CGdLQDAji18dhbd6GO+vcDp3jSB5M",
-	"5qawXl6DyDtfG673tIhCB8Ja/KXvAfI4Sl5FjE1oEimb/YYJXj4E2a+3X9ZBLr+p4x5sIzBW5p+ks+IC",
-	"wJ76JGYB4yqkUeFMfdB8we/Ft2uAAQZjZ4TCrZNXGAi6KtMxU+6ziyZxlLt9ujn+psEiebA8uChD76DF",
-	"oRGPdy09FqEkSqA1ogZDLhGhN87RJ3wcRXBGYDBNSF19TfeOjsinUIajiJGLd08uL+GWomPFYri8Yc9t",
-	"djhMroQYGLhCffPMGA2AFqNwHqrGee/oqNlYCKAJjZkCGJgZvkNmULYpnfKmhPmjV7cxRaQ5m/OGxnTO",
-	"lMfDAzT7Y8LiFVmkL1VvjPuOw/XTn/VeJPyGiyXXxDuDDFecBIb0Y14kaiAmg5hyMCUC9gEmB/kaOQ7y",
-	"8ecdUN7prUO5u8ZKZGcvOWh+i0GXnkjQCyKZlCHkP1NUrDETphrVGLlZ4A8mrNOEkYaoLCDYBt0w7K5J",
-	"arX8wQJUiRN8wcGHFxEIumUGKfzbYiIXT7tPRHQOvwIiYsqt3TYXzxKLOfg6NMcaR0LWU0Q2Su70GVXF",
-	"5LlOBRrP88Pugghapa+kiHABqsZG9pZGyQsq1UUwD3lZItUSO6H6WShVTJXwsSIQ6+GlkoAUYpRaeRiy",
-	"nAmNH2P+3uV4sCpkvPABXUKGAzUgIfzE3oDloYwFtEiYUC8nLdUmpI4Kwvl8QfkK7F/g4ycvVFCv0vU6",
-	"xh/idZgejTvd1smoR1tnQbfTOmQnk1N6POqNQX8NuVRxMta7qTWO13EAecmzcIFU91YoxeKAzlOD/lKQ",
-	"pYhvtPBrzfqLWATJWAOmt8vCvXSiV5JRVGne6p2eH3bbnc5htwv2qjiJMIziLZskPEBkgdSt6GRyDiow",
-	"RHxBXnYbIlesxhSFn8CtKTiYaeKQ8SBa1St3vaPzbqfd63WOuqd6/tRv1IWdFdNL/lzERb8nWIhfXyRq",
-	"RnrtjoZv7m7jNKZc2ah8R4bcIGpLK5cmNoEGNBf1lQLkjyCT5M/vXr/yBZAVB9oAED3XSxrphTF/oOsr",
-	"oUoTmkM9tx8OzLkssnvwMRk2r4U9PY6R+EJO3l89b53uwuK6VcJAuhKSAVQ61GWoAQlocnjOWDCi40KE",
-	"06UiMxYtinx+Pk9TXlF1DFVTcwCTq1d/ng8L53mX1LCYqpBPG+cNyDmvM23kJnPWK6vjJnkAoaq+1Lx/",
-	"iyiRpmehNCwu0W42ubCLxCtgsWA0lsa4pnWdib4FKImZ1pYxpHk5C8cz9KmO9DgxixiVTFouvKFD1fUa",
-	"bOne1AhCK8z2+Lm+bTZeseV7WVZQOFt6w4sso4pCvmMOTtcT7PSKfVY1gdiXShLOPqtihKjNvjJYPTtr",
-	"dbqtTveqo8/KOdJbIUST9Iwn65cOv0wD/svhShdkzoKQEs3nQJASCxYjfRnZEi9unwErC5P3xTCVBsqy",
-	"JdFvCuH1zvS78PLTHC8/znj5qzTevyqKqQC9wdNzkfCgfIWpGYtZU6sZeiX6zMkKhExgAJ+3mAs0B+q/",
-	"d1lr3gl6mF+rnda7THxoVlhRA0vMGdy3+iKaUOk3CejBvMWvrCjOhRsmsqShyVrAL3ZxoPSqZHC96tra",
-	"VnlgzerLwYzUE1Ofce78QasPnrBcHkPpmzvlJ9Sz64N8iEfhPgs6p8j2Tmlv0uqww+BofDw6oadnpfss",
-	"lAMOyNiVfSM2NT1feStiYTW0Gf3ESMwWUehVcs2JGKiqUlgmgcZbLs1Khm4w6r2d4i3GNSQGJ1bVFcMq",
-	"L0Ij5w1NZG0SxQumSMC0LhKH+s6mYY4CbRS6jc96g2HoV0K80GJCIeX1E4vJ8SH5S/jYg2UTwT4AWyd8",
-	"XDy4cPDndIX7dXx0dHBMRivFoKzSXOzkWejklOeu45A2S0GbsIGnhNUy0IAFxgNNcpt4QRf4rt8FShMl",
-	"vrIP9BdxW2aL/Nd6Ls3GGIJ/inRd9AhAKpUSZMSgAJkngmZgQvw7G2xNVQbO+KAuu0OLcgM72wZj+zCN",
-	"tGpSVdoKFUXz52DzVBPAmwntfAbSZFAmaYysJXSimAk3sdGgYPKYCu6TzOw7A2bGLcpmUaD5KgyemmVv",
-	"2AKt1OkMmoZ2tt4fnnTz5ntYwy7m+3wQRdfR2C36SLbOMicp4gLwHoNmCQ8wEGwXcWjhjDJI4518ISXg",
-	"FDHeWmM7urNBsut4a931kCzyqoQLD8CIjrJZ0gT8/u7tjncxJVoM7dGWiFvxJvbI6B9AphZJFFgWilEA",
-	"hsjcnaqohP13kcDyNCogQpBg7YYAa53RLCbLpIqRgMmbdqY1y5VUbA7WjWzUDS7DYjXt+hhCE5/nRYy1",
-	"EpfrQUZUMYOQ8cwwpvKJhZFTW3PxuBo7vF5P+g7YsrJoehx7F0ETUwt8giaujbhgec5uAfQMKe+YUiGf",
-	"yqrcuE3O8K/2sBXPVrZsT+EXRFK+7ssvy7R2cmN8RffEtUYXwnQhL9WlrHILhFoIKJQpMB8+C0JVYd/H",
-	"R/6s/L9n6R6g7YJBeElXbXKpIFpbkmSBtRKyBBBn2oqqOBecMJi1fEGttbjuBFK9MHpUp5N/VRMqYErZ",
-	"ZM21cbb3JAGD5IbZvGb4gmejwka6o4PD9UDo+d5SxV5o8dHH36Her2G5oJkK7jVLxlSxQWRGyfN3yYDh",
-	"zEXMspE0RPAzBGDvHkixWbVfvUSSQVdi8znoAScsoGNVdRac3W2mpfuXINErImk+xqLKrFVnP27We2k+",
-	"xga861/KFWMn9JWU6/TOjw7b3e7pAaY17HSmTERP5XnC8BNji8K4g1KoeVUpNhx/yjjT+1xbGsg3qP0w",
-	"swu9ZfoA1xmaIN4kE/iwfK4zqr7dB1mKYRdHBalwXXEU0Byx1QEG+XmD7jcs+mUkUXdpSutrft3EDZjQ",
-	"rMXcmv8bIrGXEIkYUb9fzeatiNgroS6QyxY3FHJhAFeUSAWGBZ/KrV/D+kxmGIfBv+YR1iaAsfqgbfQb",
-	"YNgcMULljQmb3tUBc1yVYqNXlqXwVPD1IuAaJe8Yjcezt0wmUTnX2pgO9DbRctJ1fUXDosHQ8PBUUZQ8",
-	"XCyYgmFMTLv1dEOHpfU63e21L3ti+0wvRGEGhhGGDBSm6JLWN71gFksoXW9vvWx+2ebeMojMtsMfeFF/",
-	"oa3FvhP74K49h5twLW68Bbd+L9t2Dccn/sTix4lcVUiLkZiGvE5WxNyDwUgP4YqKZXEzZuCjCXcKxO+e",
-	"blyEA9dEDEQlNuICjBwEQoxLzCOiCyUWhnkoFrHFLGcqXl8QtZsrjQMlCS3ghdgH8+UZ+BIO9ZcnB51O",
-	"57Bsmz+jUIbm6Kh1qinreNId9ehhcMrOOvrdBQx30O60u92Ddudh77C2hrBnOqAidMCeN16Kn8Ioog+P",
-	"2h1y/2/d7iPyIuTJZ/L59HhwfPiAPA9jNhGfH3YPj9o1jKB7etXrnHdBzzs+6vYO8iix9XqqcHKipdIu",
-	"3MxH3W4OJ+Mu7bQ6J6Ne62Tc7bTO2GHQOurRzvgkOJgcQ7SKwUmnex6MTs8Pz88fHp7WI6U8Xw4pT5m8",
-	"uVgsHvbaXXI/fP3ugTlK4ZS/X1QIfNsH5GwUOYi1YjwB48/BHa4VcE+1ZD+ikVkf5pl1bUVl/vZo/OTy",
-	"+PJm8bfvn/z5rM0OOu1xL+Kj+fNO8Lc/R2lRrZ3r4f4Jc8ZRCfhmNyAyPIV8umGy+oxK8o9EQqOohO8h",
-	"Uf0rZIdLu6bfeIK4zxW9YfnI3583+u5JtMWhd3BF4448wcSKorEEfvX4S2w6GFJimpXhc+WF0gzziMQM",
-	"Ei5Chbr1LjrFqMolcGUSPCwoJUkgD2u28g+hmvnDc6GcOK0s6Pu7ocec8+vfI9r4+td5Cj0emuLZ+/i/",
-	"jPBrbIGW6UCyesuScikvQ+mJNy8di8bEDJ/WpCKmuejYmrJNLpVMcx7TdLxzk4BF6JTuloY1rkrOgwUS",
-	"gNTPIp2VAFEK8ZLy1QVKQb7yCOFnNTO5qzVJ3UqIgVYPbSCR9OqO9qGJ8TT9O7Eu+GfIaNl/EQTX01AC",
-	"xI+i4lIcRKHgKSuUa7j7pHmlBknZK/moQ9NvGEJjZHlIAg4jdMrtHVE5lTtdUQZpNZ7sO4CmOKwqjv5t",
-	"+Al6tVKyiEMRh2rVJIpOpdHI8RIik5BFeQ+NlOGUMzQn8SSKbFnaAbwKWyHiAAKqoNzsrRZWcYLGeWMW",
-	"TqFAA52C5XeEYceAiEnCA6zs/v7yyYyqrbwQ9QXtt+KpzuV83WyoOJxOYTWZc6NljWsusJv2iN8RlC/5",
-	"5u8LGptylmWDXK14YOgGvoJIt0LcS7ZemYzmoSqs1chtuzUlrOs7uGNjdPPZS6aot+AotImr6GMOk7ek",
-	"YovKVucaTa0MSFMDtVv/ftb/L3u/3MP9jmPUt4CHMRgPNoMay7bVYwLf2RjnW3bmq2nM5+7ex6evXz27",
-	"xhKwBVr8/uR/qfHfkhrxn289/Rx/ZXS6UyrqdrcFLtRfjngLpeXWc79s0jyk7mppftmykaRnLZBtuHGy",
-	"6K33lnRieyrg1RKOVNT2P3vPaW0HNEieo/V1/X7PTceajSTF0P5qGBYahd3iRiRqxrgKx7QUfvVKpAVQ",
-	"imJ+UviuKOVnaaCcscDWzE3LuOxiMzuo0gch6bMATUmSLwKMizfxzpoMg5BewUcuBt5ENOSl7tgpDtLP",
-	"B5DPikUdKhNi05KfWrnBrI67pcFOcnkBRxlGnIU5U/jR4l0DYAfMFDXVPD+gY9SmMXp9RaVEmmzkyjLm",
-	"j9lYzJn0pmiW+hbhWHWRUBAfwrPmRU0yWhWqG2fdXtQs5DX9WlCT8iSv1/nJyhU2dmgemSauf0+jMKBV",
-	"GSwXZB5KCdmLQAtlqv2Ufl+RuwIJMKOY0RtJKImTKM3A1Ew1pmPlTw7S1GvCh5z0HwRjl4JpnaoahRkG",
-	"anJeysvUyPvA6M2b1ElZ2EIxnwteZwBaMnozcJ7ncwicyn2MypVmvtPE1AIvYysfzOQgLB1/F5x1q3Cm",
-	"F+4urYSv/NoQV7+Dtk2/msZL+RzJ0NfPPLD5k56O5jZFsrtVimRt6XB4t1edTtmtwbrbmqLrZkbhEtwj",
-	"WUL8DimT1yUErj6Eaua36Noml8REqdp6/8YJXp1+2ms2UnOoRn2Q4MU9mMvG+UG32eDJfKQPadeGrUq9",
-	"wMc0IFOqGJbSNT16a/SBUpLpUaenJfncdL3TbLre2lGPPaP2Ooeag+yRWo5/I9SSEQuGSZcrK9sI5hgS",
-	"A+rCorUgrsJokF+DM8U70xeu6FMAY79pGudKGjH7FIpEDvzxLAc+XlNoPffXD0efgm9n0Th8/NMPH16t",
-	"fvjbX6ej3t+nf/9wOP3hb7PZ6G+P5Q/vltOXP11+4yLDw3FKDPzj/3JwPwcHwQ/LxAIekcmUW17qrc8k",
-	"bpnFymdqAOYb3X/7/Ak563Y7TU0l8KB71D5qd48fgMCAoGjpcbGItM4SCv7wHxJ896mkZd0b0NUIEkDp",
-	"5xeMT9XM1LA1p0qq2Mrez67o1A+2CdvWwt7S5IbLmVjyJoZmm8KuWqgSsQ/80/Zp+6AAfL9x0G80KiA8",
-	"PtTbrRSDoJ7/0298/I//bP3z+o/9xn81iqA3G59bU9HSP7bkTbhoCQCdRq1UdDJKba52NzIAFJLzK34T",
-	"M0ilhXD4OGFkOYNapVltScviMcGBMBpHYVZ125Y9N+UnhoUSwcMcHorbZFvyCxExKHa/+eJehPymvJph",
-	"P+l0DsZJHME/2CMSs+ibPtQ96DeGuF2nvdPTB83MFbnQh4dcjAAPkNdhEluMj9LZRhjdRsT9CfKUvjnq",
-	"6J97x+MkliL+5ubHXnLR+X7WnX87/T7org7nneRk+e0PndO/T3xAVVFFr3N4epfdfyHwsPiJfEHVLKVw",
-	"ML4h88ivd6vYvzseyDT5zdM/F24o0LxoFDHI4eABVnojjI5nZCGicLw6J8N4mA9ajthENbFNr4i15jZn",
-	"NgdlqIZGJpJ9fh+SKVshU5OW5oV0EbZiqhhsccswvAftPi8ca0yyeBR/03mkvuk2Nl/yNluZouYNLNOH",
-	"IKpcRGAmhmyS4Y8OPvSal+mayYZL9i/4x2+6nc6j5Te9r7VkpuLVxcTU786v9p1ZgBIQk+6GFrgNHiDz",
-	"RSbjMSuQddcFeSLiOcWEAgXVtub0czhP5o3z02MojzkPOf7dTdejgcX8nM0X5PFu1l49Jq/s3dO/3JPG",
-	"M09se6T8nnzKkx3jGtiP+udr3zn78OHDhWMB9AMynumDxqcMOebxyZFzwRUvt8eMxnAh0Gj+Tb9hZIV+",
-	"o4ldBr7p58taA8vbnVPcNhtRyFGKu/j2/eXbxMPiLkyxPSi4c/Ft6/2lBjmVPS61XBUnXH+f2Rsfi2CV",
-	"rx7R+C97+bVHIlj950On13ec4DDFV8CipmYxo0HVc72GrGpYHvK3jAZ289MvS7BPmXKiocEXgbXZpQll",
-	"tJ+ivlALQxVB4u8GlnvS6cGahwWJswYc1+pfC4ksA/EilArcVw46ZBmGKJQOQuQuIDyhfMyiiAVVO4Mv",
-	"kFCVpx/Doz3syJMZVY4nqIaoocqHIuMoZNwDkWQ8SFlOmcTDSsrdhPgLkKJ3vAbWjJeRkzWgfn/ylYGt",
-	"ojFj101Dg7NSKtVI1lTneGB3ILqnDLpMOibGPGj4HICzBbdKUATwzodUhc0DkbMbVEFhe2w+xYadJSjw",
-	"ORQwCCdYKoNQrD/hgQff3sNpeMYDFpgUrzJUzzCB10ZlmcjLMjyMp2MUATHf+IHopGBknZ1BIoFKCmV4",
-	"ngvoYAcStXHcmLJlzMfCkW2aPsMlDKHkU4IpNb+kcMk6kOAy8eFEU+7dp349qeKVb0QUAdvGAm7rGHYV",
-	"KBvSCVStzVJRitIijcczOM6hl1HqxzZeuwjBj55JjSen2IevwFMYxQjInOs5P/XM7RO4C/eAOveeuTHg",
-	"OAtatD0XPdsAI5Q4rvXY/ZdtrYXT4s+59LbCGznHyRqOq8nDcmk/gdyFs76icxbY4jBlCF5BrUzHWdsk",
-	"VKb9uMKx58AusmIzJYCy+PQqcNiy6qy8UzRW68UsVNDvJma9Ystq6SJwEu2rps8Eil3mtgWIfRNzoSpn",
-	"he92m7KQZJmf+VumCDXR/NZ5b1StVANbuyPuDLvByKRaqw2YS+5rKgWdPEiVMkkRpkrBZMrUTlKJHxC3",
-	"qmo9QNZ/WAfR08zH6IfMDrIWxM/2IvVfgqmV8W43YcWlDCk6kv0I1fLL+4useUHVrF14nC97WYFPzAP1",
-	"ovGNrTSXh9NkjtYRfKnCY8kerR947+oFPrvD3LaCTIWga55vKOiaejR7EHRTuKq2JAOsEozdsfLWlCGr",
-	"pAOsU+alg2Lnl+L0ufogFTraIAdHtVAJtcM0PMiQm1DVwmySbdjvvbb3CmS5HlnBfEZvGKFLusrVIfOY",
-	"n2Cgqgu1FqQMFOs4rmTW7xiE/2bZZyUgcIh1jLqeHaYAQX6c/6JNGSFmkGftTyvUNpNsl6luBRm1WGOs",
-	"CFP+eVYsbB2yllhDYLFgnAXVeHPqju2kc79lMtES6ox6ObB+6ND6JtaIGD56f2nseTvIIg5MPpuOH6p6",
-	"404eKLDu7ADWJ3HDAuxS4wNLPwY4btjKB4J+br4ucehFOLhha8haKJoZabJAhyIYi4gCP5Im3sEDCoyU",
-	"H2gX4nmnxGJRRTz6obNJPsuDWNyFTPDLaj5tDMd16n/RZvx4dfl059vzikm17lRToupFQ+WIvLtsSZX5",
-	"Ib1ETdiG7xLd3QJwFc5ZFPIq00+el4V8PSBmuDuAspM9qm7utQapZhE8R+zNnmRB0pVS1hOobQ1IqhD5",
-	"MK5md1HLAFBFLA4AVbuUONHou2yTgcDGblfOX2kyStKg9e2tIGbyyqPqzF+pVSZuoPtOR9W/9vSgVq58",
-	"ytRuy16vSu9dh87PnI+2rbDFZe14/Epqeay7Q7SqY1xjOoeQ+1B9RU3eghWqWRDTJa/iDfYFLzRL83BX",
-	"xnBb/CK7GS+f+j30jiXoniSoYEAfEs32suZ7hTu0zvH+XzGbNM4b//lQ61KC64v7IT6VDy+fopsWhKhK",
-	"kN5cagkMwSEXfEUwiV4uGPb/gh4L799fPsWi0xjQwwUPxzSCFqempxU0bKtaUCaw3XUx+l55I7Im1Z4o",
-	"KdtgRQkyFURwdOm0yQdTajpEvca0qRmxacizgDjTZsZtMJMLnOgUOsfYFU6w3Yo/RuX40I1ROet0Trpn",
-	"Z72jw5PDztlZ1wlX6dwpXOUJBLPVhWIt6JThimWbaKWXY0UA/Wz4IuQ3Q4IxRFbTMx9MRMweYfoX9EKa",
-	"04CRZNFu+LGBUXVVUUbd3iksOf07F0n58aL1A2391GmdDVrXf7xbMCUY5iri0yDYVdjq0pJQXKttKVa1",
-	"NOwU5K4sYBOaRKpxftRp1kQm9fYYlwTrQnHCd64/zITM2jBBFVCuWOCegCZR8JI+3VFks8vaJC3hCwdg",
-	"JRJAiN54yRjUPeEmwNKHnEyU2eZYb7xyu3AMqi6vOhzPTORytugmkUyzacUCMlpBnhSVeUzQqBCcVYjN",
-	"bhqxDkP/B9hMJahCAQBXSfmHnRzpH+RJn7Z+Glx/6TYPOrf9ftv9836z5uGDL51m9+x2b4HHXo39JUR+",
-	"g2VsAmHFkhlfvg3dA7PLeSG2+Iat9EczqIwjCZtM2BhL27ZJVw/TOzoin0IZjiJGLt49ubzs8/GMxnSs",
-	"r9UmCcLJhMW2bxDTMoEZpE3eMUY+vmVKyzXX96F4+MMY/zRRn7BDyNGyLSpEO9cGQ1azqf9o/fOu7Oly",
-	"8hIrDftwjTctytaCRysSIkcePrui0yG2ArHJjZI18dpehpKR4WG3N2yT4R/gLcpXbQJZ1nQKzTQ0qzMx",
-	"i00iBYptFIyxMcP0y0UsPq/IHHYcZDlyf/jhIcTDD5tk2G8ctKY/hYt+Y/gAAs5pzhlH56wO+5MWrnpT",
-	"FvGMq1CtrugUw4IuJ68EZxWIu8oQZOOkNQ/TDP08cw5IFUYRMdVwm/l4+VCS4UHncJg2pqCYU1rOGejz",
-	"7kG72+49qF+shvZuK35BTdxHlQwXBrnWDtgiz667aYpSacH8nJhY+7yEiRHu5/gIE7fwp2EzEw/ymWgE",
-	"gq0wBZSMVn0+NJ+b5+Z7faGMYrGU0MpliEE5IonHbAj8AyAbaQ4hWTTR8qdejBW+oIm+aTyLdrE+DyUJ",
-	"p1zELDh3jZpqxrgJ4AGIwaCnaKzZOwT0UDKMmWRqSJZw8YUB8CQwcMOKSadmH/UWtAD6Fti8tomRd7bv",
-	"kv818epPaSdQKskwN5neAmhGDIbKOVzpYlJApULNi+M9bdgyrgHPvhHqQEeWhpPEDLCpr/Ns4UVpJ4U9",
-	"2GbVhgk6yCsgwKClXpBfR9appL8tlV0qi4k5xqBTToZAJsP216IAu9RfGQmYe6T9tfe/uHxIBqqXy0PF",
-	"5mWxnFzgD2ICze3MW7DJJsnJnvgueRk+Bgpin9U53qE0rTBgtB2Mt+rzNKeIzBnlJvUtxCwbS4GFRJKj",
-	"zq9YQzAuyqobw0i4dUYIx5l5R50dDSxVoKCdpQ6SzBJzR0CMW7IKEuPV/LqmECd69Y6rqdb/spo6X3ct",
-	"rrp3p6W8lyyuWoix7H7dlVhr8B3XUbBuVi3JGje/7pp8ptT9ru+dyYUvrhGK1riN4lEjBMlbf1F125jc",
-	"+k2B8kPjwFmFf4OZXwb9d8X6bVavwViZ/5oILIOW1gn7kku0NmVR/ggJ19B9Am4s65790X7um9q++9BO",
-	"c9vMNydc953bDlHDvtlK3yDIuFxPZpvJIIVrvr4TYpMIrM8LVZ6ThVFvueUjIElQeZMFi54bHQJ67tA+",
-	"V+GcNaH4s2nlAUPC3wFdoRDgJNPnUmB9azTvZphpuNmhrSw9dKOPzes227KVplvWfp0lZt5mmVuvhHqH",
-	"pTl2J6YglHQUbUAXF5dP7au3EPcY8kEWTrjm00v+Fl+9bbpl5NZ9mIX63zYbYWb10XMvYjGNmZRrB3Gs",
-	"RZf8jf3qttngQs2wucaApkEVtUO9wi+uhAnCuG0WujesGyDXJ2Jfpyu27GwGlbec/ohwVGzYnlahNywf",
-	"oMdLoEH3kkLUhntcdqfaxzT41pSq2Zle56EcCz4Jp0m8EdG+zL2PlMs33vCLy1fOXtNwYJOBN/jyjX11",
-	"b1wU4uKThQmWj9kEWKTK6prjLpvKjUSKOXNowlx5lDshSnvbV6f23Q77ajOV3SN+w1brjzZ+V7B8a15h",
-	"Bkz9u5sO9Sb94FYrdpFW9lgwiLPl1Y7y0n5h8bG3vbcndwyt+PVGjhhZ0FjqG5MSEMRIulw8wDccCqjA",
-	"yc8eQTNKMCVAFXzTeQBK8LQbJm3zlVC2kNWOW+pmdWILSme8Whw+cb504ShcAfNQzq0NeVP+/9J+c9v0",
-	"VCJcN1Cp9uHeNhcM1NDZQjNdqYQIoHpGrg7iIzLEQn5DIulKkiW0FCWv0WjvGgTIiEWCT01zXBSNFfus",
-	"0pdzjKTP09KguEfIUdwNbGPdY00ZV0K8oPGU7UgWpsDSQAkxiOw4tVh/g1+k8+4X6aEkAEaMciiYnPAU",
-	"VFDhr+Y0fJ1LZT0pkAsJDYTBWZi9P2PRAhD3bE7DCCITdsQV5DsOlB2hFjvOZPuVphx9I1N+WUtPR2gQ",
-	"xFBZE5Jg41EYBDsvduJ+X7vUbKa9bX1mmYHmxdneQ0q1XjJcHioXZSTHYsEkCYR+tSBDfPjwoVUsc1In",
-	"SBSrogCcRkS8CudMJGp3SVFlA6yR1OxUX+tMhYGRvLA6AycatP2JX34FZ0dJbL9K1j4QevEv1louuWIx",
-	"pxE2yX2mr+CdxVwcaQNh1Ly4JwSC9yLL/dHrQJ9SJKYmssNgzg0HCQNgcUYyfhKzQB9UGsk7Svnj/Eib",
-	"iOXu5PtWm9cyehDFbI791+B4L6hUF8E83PUSgXxUageoxWc21V7Q+EoQxsEoRGD+UKoYKjQuQU0ZYSk4",
-	"IKNUeMEmADstNJOc7CDrzDXOlHvj7lkxTeOuzRg75SunAKc9cUOEwoZmWnRAAY07YGJiv1+HBJxo7+dG",
-	"JmM4L3yKBtbUxLASSSztKlPT36/iQgKr3xamS3cBexQPcuFKXGDiC5ppljRU0sQL6Gl/FZa7V0K9FEE4",
-	"CX3FTD+4UVql8KwCELYCbN3s8I6dN2dw/Tcwc/87WaWBRxQV/N+lYeH4kPwlfKzPctNkFWc9QZrWeKNP",
-	"OheKNUm3d6rfR/yYyJtnULN71wvDhlqZ0t/riaI47V7Q88yEtJsSXaHMkj1ozDQnjATXSIO0jczgZSP9",
-	"IkalchJENFVpchoxiIwNiIlSHoK3c9gmT8QCSwL0ueZQN4wtsojIKJRKYp1azDOBJ7QwfsrZYkbTtrNo",
-	"EHsTQ0xlmO+HssvuOANtao70TL43ErYlUUNMF0BBBqIuORnaAODho/R4m0ZifMpQZzDlRmyBjZ2xAnFD",
-	"C3eYNSjJT7s3fCAksMwUGqCbjGJx+Sj2mJIMphfyJJE7oyBXw3VTbcmdHm4DpyXx2rsg69+8R9+F28HZ",
-	"CIkAKbmvJWbE4AOQdIr9nb+CuvVWREyrBqb/zW4bE4uIDdw2OmvjKvKz7g+5ImI5wRvS5sJP6Mx5h3XV",
-	"3nP6iYbRHVQvGg7EJxbrG3MjKep19rIGezRI8iDUfv70sQuwxhTYLAajRK53CqKd5rF+FWi/0EN5/QHI",
-	"taHe2z5ZDy0k/VJFR1Sy1LqasxcarVLZHBIr+nOxbJOreGVM7xFV+3Ti5oTAX4mu9isQY206XSgJgvGr",
-	"0Mdwqa+EemJy2XZ0tXxGO+NA3zCbOVzMF5dPjdcl87WrmPIsG2CTe+oq+2LP23XPRiqWnRo2JwvYo6c5",
-	"/y53wc7xdU1PW/8NGdSF2zv/Xxakh7Kq/gt6yEPAnhKCiInCPpu/8UA7g2wTzvHLE8i/YG9/B7uGfWVF",
-	"HP70ywreqcSdlBvb1n7/3tMfdt8+jrT9bcFaWxbEv4bQ/Z4vYqFh0CLdk2w/7ihm/BqigJqF1pzrRsi1",
-	"Af01xRCVpZdUGwObFYYS9bmt9WS6oVf0Md5hZyv6Aa8/PR4I9orYe26z5CZJ89uJZEqfJrNWMhZByKdp",
-	"6itnlS3YCmcs6+hWd7LMWwDoh1jwqdtN9l/okW3+3tgl8sQS08TS5eDWyHXchRDK/XPNdFVp2x2wn/ry",
-	"dUy1ECImpvEOeUZNMY3UeDpn8xGLTWokvAV2AmmKKy1iTaIqtBFrAdsQmU/0q4DOSFF/wg5mZ4ZszGw+",
-	"ZxsTJ9NufEdHB8fFag2lpNR5VfnXD7NVlg6rrzsT9K7Z1oKJRcQK8x11OpvOdgn0SKPo9QRaVK5L+Lne",
-	"ohzKvLJYP6Q5zUSU748CqUqKVZsxLCCaWGyVW4hk/nyJn3U72VJpHFMQtTDjyQfCTcghiRsL9iORQa0V",
-	"0+8q4Tbc3NP3yrYP95S3wesnzI1FpQylolz5h8LOTz4g44Sn6af19T9Ko2Yto77WFtsbrBq3JaS+ff9q",
-	"8O7q4u3Vs6eNZuPq2d+uBi+fvXt38e0z/Ln445PXr66evSr9/OyV/tz89W7w7tXFm3ffvdavPXn/7ur1",
-	"y0YTZnp++ery3Xcwlf7z2du3r996dyDrXLwRot5fPqWKboOsWzfP7iMCkAEiRv9gY1AuXOIuNzbIvGmT",
-	"rAlZkbmlV2Wh4ndEQ747fwo9BHqBLQBTiIc7UKn/GF05jTSg7EkiWTxsEqnoZIKtRdHhqpW7YXq6hrnz",
-	"i6UV645eYVcwHVJAd3+Lx6pNeptwJzGEBuisotEbZzcwn7LQUPRtwi+mjKtLvkjU0LnVhvbADm2j1Fye",
-	"9Ev3ikOPojKeQdtv2VYfwTzAPF3Us+Ncoypzp2JZaBND1yaQOJsWvLCEGErwHW7MvJ/AoF723et0OmX+",
-	"XcMbEUBMCzDhSHHCm2QJxbayasEkZgtG1R1Z6AYpyLkTbj+1S3BuxBJNaTYyp59bo5VicJEdnh6dHGtK",
-	"u9SaWBKzJ0ZmKcsGadITYTxggVMbyJYKI0OZLFgsWcCC4Tmh2D+IKCFuiADDfUZs6O7MrMFuRxuoO9/n",
-	"We4ViyQjkzCWqk2GY9vubngO6VmgtFF5YzQsTbZtMgxiGvKQT4fnWNsCXQcwq8Qa1G73TbMwgMnW44fg",
-	"TtDWsJQaRSZkBLahKYRh791iVl0hSa5ZcP7kE+HgL6moXhX+YQOvm410ucgrKlIgwD0Erp2So6jZsLiA",
-	"HG0TFdtsZHvlvakuLl9WkAJVZMSwzFC52YwsFGsmQ5ooMTRSspqxuW3vlPUvGkLo1hCaVWfvAAvWh0z0",
-	"uXEYa0IxTdrgNYw7GIrJZEgiRs0MafW+tIFVfqsSJRApE41fMZlUrD9tjuHVFaaMM6yoZ6svCVRWk5hj",
-	"7nxWCDnPIY2Veq34aV67bVbftR+ckKBlLBTWMsRQOG+XiSYEcjB7FDJHPFarJdnl/Qi2Q3/O5JguWLD9",
-	"ba65DVS1C6NQrbC2AQZouS3q67FwFc6ZVHS+0J+xIFSDAG7ZsWdbvhNLMqd8RbROKe0dHgSaxcRsLj6h",
-	"ld3UEHIZwMrBBArU1RVqsoXftVxpNX6YjZCvJZCs9w68fttsTEIeytkgZlRWu5Ds98/h5bf4bvpxuiub",
-	"SajO/lw3yyVXORCQvi/aOEUsFRo49juLPgMweF5Dthx9Hioog2n4lWm3ZA5iOxM711fpDOUg8LfguYoT",
-	"BoV2TQl2FGSQCKdM4a9gs/I0j/eTgdZuNqeCv+i3M4V4EG6vkVUWScpscDZQG+7RGMLFrCRkjSSZmOR2",
-	"/bJ96hOuwsjT/GZzhV8ELFqHlpfw0m3TBkCZaKyNulebSCW3/NUy1hTEyWiV21fJGLBNszRb/TE1WoaS",
-	"jJIwUgRbsVQzlW4H/reX0lfV9JQF4W5GFZq2MBbXc+qoMkiAwL6AjUMtFdIRyoTmDBjECI5VSzNxrt1Y",
-	"B+ZXYESFKy8VJvByWwvOaLWHA2UzZYA+/MCYK+iuuy3TykSb8Q9bOyjXleLO67WxHzbFA6P7tJS0h8Gt",
-	"DHlP5hmVM5slwSVeE3goc0qvM+xWfCixxpNaCw7qnz4DQK5QtK36ZIVDy+bsNDmZyWsrKEgDO+pwOxmx",
-	"89ojrFXFKxumVjqLkExP3RToOV0RmYzHDE9i4YIsYg9Acifx6rkb7mKhg+EaxwDlYAwCHEKATMzoXIOs",
-	"D28czkNOFSJ/TheLtDkdGPX9uHuqH+LUzUYgOKt8UXBm37N+1grBDp7ad2NGg1XVq2/1w+xNyVT1m5Ip",
-	"+yZUla16E+op4Zu3KTWtXmWlwfXPgrMNDn5uqPpXHTyue9VZytpRU6SvHzTF5LpX3f25vS7ToMd29k7M",
-	"02L2KRm6DVULKmahAdWdGa2bbgX6EpbHIEoAO3dU2g0lC6vc+u9IU18Zk7lAr4V/AgIeEWo5ehgx12XF",
-	"MSANWFs140lNi7ZsuMWruRec5iRQ8NTDj5oNVrFPV2lPjaYxhIQxETEUoH02X6gV3kOQEABdYpxM9o3s",
-	"mq+gTnNKPXm3lM+umTZa9TsVsexzoUtIQVTNd+4wompeWi0rwUWmXernwmzDWKcVLG5d/fX2F6MU1VhC",
-	"qMwMgm0yRHYN1u5JwdT4COX1zMqnXwAJKudVs0Y8mUynTKpBzBYR1MxP5nMahz/p60jFob6o621JVdUi",
-	"sTtJdj1LRXkgz8kQb5iQT4dNozONGGSLoELyiAytDhWkb6SKWXavQ7hS2hH2ERniDTJs9rljUG3aLgV5",
-	"6UBw9ihn221W2XZzFlziM+A2+xwjp/QmOTY06FaZs9OlKwfDp1ljdvflLaNrjZlvK7r2bqbHOGAtGA8Q",
-	"qCynBq9/kN3901c0gLzgtihIM0W26QZp63SX5bEdTWeQgib3b3XRsEJEpFvBHhk09hqw0cNbmVmAJyRy",
-	"3zqgBTiNydLzNKHGk9lvrHbpaA36jjHkahdhXf21FxxsOQg9IASxSfjZb7G0MGFHIgAmZmMx5aFkWLO9",
-	"YHntFvxJR7meHPJmkOse9KXb8zRFQbVW3HxNBJsJHMNPxKQ0yGy7PtlauUqY9BWombPu7Xf4lkl3Ccd7",
-	"En/MYKnLz7VzhUpmSr3Q8pBP2XPAMQSUUkXqCjZLXK/qZbRVfQ8CD4ELrwn2qCjkqVm0iXdDqgGrUEEC",
-	"VO7ilyGfRqxlOlu69FeO+3F7wvyffv9zp9Pq9z93n/f7n0+e63+ePb/+g34iKx5Wf+Wl3QuIKruygXIe",
-	"q0PaqpnakubgK5rpAyf02Uc/E3Q0OT45PEs7mpCjdveBR6KGGbPYvIpm1ZIML0zYNHjpzsljRmMWE9MY",
-	"xBkl7Q7yekF/TKCbEDqaZeG8H3bO1odNWP4eeqEbC82h0fJqOkWmUXnAveutkwfdo4PjdeZJoPpcZ+t1",
-	"CpMvw9If6nMRLelKkuEIkJmLvsCf1sdc5DYwN1sOecVFeM8fnnbvfW44AZywnI14Xxe5FbE252pP7Bc+",
-	"nq3ZWSq1Qbsg/YvhVihP5szbWAnRrNIkfme/m+/kVnY0t66EX2XjApz8Y8qh2lIIbQ3DKtVsTsO17gEo",
-	"ereNQLL5VeXj/ghTyujTFa9n9Zli7ds5qyhT5TYIwm0zbYu66x0P6441JsjZOOm10UjGLO2z1ubDfptp",
-	"gBU4TAT0LvIcFPwslxxQV4jPLTOVLjz9OB/C2u1tdpV1TvV/Huv/PNH/ebbpTcXZcm1WQ6rbs2UupyFn",
-	"8ywioTC0j3jyMVBbRY9lEYAgKTjt+9M4rUtlg7LS1mxhalxHAwtnsMNaQrIp1hhgd469qoy2STkZhgGE",
-	"qNlueH2ea4dH3G54dkhw8N4wtpA2pAS630FboCdwrMzSDcUOfeFq9aEVEC5EQ/QcQ/jcOTRk1yIUZHMQ",
-	"sLPopwsaK0miEBKOTVfJIfw4bFfFNeaCy8SSO57T1B6PHXaV3ARCY/949/Qv2BdsqCEdZm1MY9M0SVPK",
-	"0D5NI+vWxBqH6Je6vfVRGqA7M3PsxiNQds0iz43A1ibDL7dDQuVNZr/JYm4cf75KYl5mH9u5i2NmjRK5",
-	"pkUV8BqLogVZ00YSc+PUsM4mG91d4dmoQiYI+bsh8gIq4xjTQpsM9baaYE+qnCAIe1/fk5ncggfUMVOG",
-	"EoK3+CN9XNNGqApYt5giBpahmvX5MFNyhk0yYmOKcjZVqYJkW2ACO6AR+CbwWHKhTL0SZ+8MPRbVuSJz",
-	"tPpT9o6PHeaHzhtENjZuoMZwcHBw9sBaeMkkUUlsWB0n76+euKGFK0ZjAjbTR4Rj4JVhfaGEyn5EJKar",
-	"VnpZBVSxlgrnBcXrIK/49zq52+p+r9P7eNw6u/651/l40Dq77veDn3sfu/ivL73bn+2vXw5uH7Tud+DR",
-	"z92PnVbvOvv7Y7cHXx587HSvH1zd1/+HI3VaB9cPzj92Wkf6h/Qf9/v9th602zy7ffCn+z/8/PGPrevK",
-	"zx7coVvoLpaXX87EUGk1wBMwZdBfeZLEcGLA5gd3H0rOxpBww1bSNCgtxKElSVgQXgrhd/pPV3jptM5o",
-	"a3L95fS2lf77cIN/e+1Fu+YfGEuHwex1JbfL39Q7sbsaD3Z6xddeAfj9FfusGmm/oWCrWwDcosWI2Gpd",
-	"peTWrs4EQCy9EupOKOJC7Qk/W4OO1TbuAnxVOG3u3XWKtB7iqfMBBLuo9SwCv7yCV0sR+PBrHuhqRLyX",
-	"LL4LGsxNquXvolTtubTL6NpIPX7FlqmGvJP2cgeF2erK9aoN4NK0OLsLOk2HsjuRVdqDLUdXppri5nYa",
-	"M4ypqVgVc0fTznmQ//eIDNUs5MNM/UplioYRLuWG8GNL+dtmI4mjDT95//ZFaf/019VbFmS+sA0jBfD9",
-	"22ZRNrxhFQ1k4Wq1ikLeHJuWDyZ/YWxhLLaUSDaOWSld7SR3veo/69wsx4c+N0sBNxrmMm6ua+X3rDxS",
-	"5hZ0HBFyphVHsP5AQ3kH1a7mvxGus3SpL187oCRtWW11WGzCtpXh0AXK0KzPqw4XM1QFczTHSSzmTRKz",
-	"iKrwE7OKpKnrnpO74rAVM2i/P2bbZ3Y5yb3rIgWzNz1q4XW1hSbFoUl10HrI0pOlU0R5ljMFFBYql3bM",
-	"Ad+ae3loB0/XWo4ye4fvFc+M+XzjY2M4ul2UNKd73ZEBG/jzkEWB37F2YfO3J/qdeyillzLi66yJtPXT",
-	"9UfDMCqshQ4U39tM4XI0YsGVZ4N4oKaaihM1s52oNvHmYcPlcnBPKcSnVX72i7j9PmY6CC600UxFaDcv",
-	"unHeoHxVwKKsFgo2cZo4O3FbEwGvT5x1fWB9XCA+mhYnZnQ8MzXsqEs4LjwHnXyw5DYgWm23Mgq2cd6Y",
-	"08VHxOR1Dk8sriZ2VEypXVwu9wFt9xoHRs2VjMGhwszJdAD9Xt47ZBrfNAkXMYaHpCma4HTiWWEtwcmI",
-	"zWg0sUzMDuuz5QahXER0NdjESvAU37WIc6r41SeJYxawMfykYQFUkuHfWq956zEA23o9Gebqgrje895p",
-	"HZP4j9Y/r//o5Q1fI6AhM/y1PXzXiVhw8eMT7pzo202Kl6S3UdO4f6KVibHOItL1Lp4TulgwHpCh0TCh",
-	"Wf3SLSm9RWWCiz2UT9mhFAWGf691UBtfdJ0q/ZTJmwokv8s3qpwB3lhABFJqwOSNL6hBrU8zhAkv4M21",
-	"qajUtcSAftLEcuIYoLvMZ2OYsCoWU1mVXlrCf0CxPs4uPB1W8pwiLssbOKFjlQpLuIvkuYjJ0FgeMEdj",
-	"YGp0D8/JUAuRQ8xBVmKIfM9WCAoYEK7Bv14HsqwC1z/aluuni9iE5/9DCt5+S5dOHYSCXlttaclnxhT2",
-	"sRQR5IQeZ5slxuC23H8ilyXvJhlhrQhbDfgeFBUY36DfTGS1VDeb2xbs90x9qSSBvGHL/KGmexyYKzKK",
-	"TNx3u5GWnKpOOkTvfcwiRiXLkZy8pyXyOUqnEHsB3q0Yppszyo0Tx5IZBK0akjTh5vqtEGtpWRbU6/SO",
-	"W91uq3fsjU+VCRDPXjNGm27OQDPzLymtiKUBI25vXXSWjcB0sU1xoP0nq1l4Ui4a8i1BUhFbe7rgrdpz",
-	"1fOeKv8V9MFl+01sLKTFEmsWN4EmQ1LN0drkGdiVsjJ70N0hZWAyRcycrgh49/pcz/G5hbQ7bJM3VEoI",
-	"CHe/0Hc1ynzkhovlOeBBcCZxIDHPeGPK/8vK0+D6S7d50Lnt99vun+utLikfaNpLtnA+85yqae5Fc9nU",
-	"XsTrU3Wqb9875pCotBoPFxz78/NctURTrxZy69jmGSaZkFGsmlNOLpmxbQycNdz1KvPi5zuH2PSe/TN0",
-	"6EmRzpVPgCHvlIgh/C3n4s5LnsRUY4XaBkUjtk1ucWgPkOWlJkcXWad8aKnYDS6cQZM4iMLB4km/s0jf",
-	"LAGvhJkhIPmcBIIzI3xlxQmygicgnhkuCEEQy8zmKGIWnJsjGin9U8jHLItggozIJvmHCDlKqL9omh3N",
-	"l864Q2kPp+jjZvbfnfQcwf3pT3dIlDb8upQ8ZhdUxIudzHfMnlnPV13wYL5tJTDgSGiaGlNMtMxqv35s",
-	"0ID+t/m7PRZzPWt6qKwbK2cvPsx77PPHKXUn/Md//tf/1086nd7xvT/88eE3f/o/gy8/3/6zdX2/32//",
-	"af1rD750mscHt/99P3v12vl361o/7946Tx/8qd9vP/jj5u97j+ozrkK1uqJTz502/MMQbigG7xBFp1Ao",
-	"KhDJKGLkx0QoJptEsgXFfLARiAVzKjHe5qzb7WQR+qft0/bBg5KsdFhnWLnf7//h54+k31fN6z/c//Dw",
-	"wZ/6jY//8Z+tf17/od+4Dw+u/9CseuHBH+yTu8WvOLq0N8ouCANvrPh+XC5u5YlspruWmbjx5mPaWLAh",
-	"ph1a215qlDfOrUdZrRTQvrGvm1uRkZKh/bNQcy2NhG826BTz0mmYhYHpf62kYvP1phdYgpdlpBYDjX6+",
-	"2gD98Ik1GX/ZTOTKfZPP6C3JXHcwfbgzfE0bhM8zM6FjW0AhvTg8pvv8yH5TIp2bMmd6zLUemDKbylDh",
-	"0dDAc1IEtGDqcPwlZ53OSffsrHd0eHLYOTvruv6S8rP1Dg39UxRV+DXcugGV0pBJ7AV5qFDL+ZEj+oAL",
-	"zNRYRznoXyve7FRmJGDKe6UXdOE7VbDecymTnSQrk/K8qQm5JC2ZgikGXbWVUzSZMRaM6PjmiZjPK0y9",
-	"qzT21VFNoOpem1yxzyqNfV5Qqa/zUELFfm6KaNLK4jup+KSVl5IxpLNNskYxReP0UP/n2K+jbPLJtjN4",
-	"hSRw11VU6NHKG5oYgb3Z9liAy1wLCs9RzTroecqbaZ4ms06fJnhb84cmtq/Amh5Q/4AtjZcPruqh055v",
-	"mDMheBmnz9dVrgmf3m9HHpPCJowgQ6LlBCGvjP7AzAc6Zyqtq4CoGBoJZ4gBt7k0N5q39Y5EsHIP5I8J",
-	"i1dprwKv0hPZfj/l/YgAPU0iw5+wX60pwmENN3gHQamHleBBbj+UEAM5E7EaNvGPSPCp8UGIRA3EZBBT",
-	"PmXDQkh5TRmPDYp5bCHipj+USeTP716/Iua5ybw963QfkJCb8BuN5kcG/4BiZ+fgR8Q3NgAEOQC74FIi",
-	"IypnJSMiBOissw0iuIbwvPwwT21VxvwkYnC1jmJxg4GXqWKcYCsR1siafGQJTc6PZrecViDI0N0emc2G",
-	"u80NZzXYCE3Tg/kn0IlWifkNF0vuJdOcpaCqJwSBHBpbOBmqkogFVgvRK7aFQx+RIZL2sOkGHMWMjrGw",
-	"qiRwKjBTQpKxTXzISn6IRaPZwEG84H5HefB6MrlLNLFeE9YFBoanSc92iTTmf2FiwPIslgvFauuHGFvc",
-	"jbHj/+6vss1MUXrHxGRibVHFzB382Xfs8h/6y9m5xcSxWTwRk0lW+fk8X5VmScEoz8Eq6Bb9huYzTZs/",
-	"Z5qHuhEKc9gdEso+t12JsJ0TubgEw0a+1k2erGHaAUDUaDZgrqwuOE6W/S0Z9HP8pI82+Mj854DRSM0q",
-	"WnkwmUSobJFFLEYecUFWlCGyefbiJpdjL27Wy55mSN9OXj713Qbv318+1ferZgtjygUPxzQC52ebXAaS",
-	"zGnArHvXVG/X51VM0nKtJ8Y4dHTce1A0zXW6Z2fBwfi41Z30aOtkfMBaZ6PjbuuIdSYH9GTcDXq9nL3u",
-	"X5tfc9tsvBDTS/5cxPMt+ZnTRcqKK68vEjUjvXYn67AEeC2HykDyqTfo6cKUlkdmbfo9eK7XPedLG4iy",
-	"mNFfBVTTmHI1qNbcNHbvSVDg2uQlNtPP4vCd4lHlnIZskt9kfjtkdm22T49s6RGzDkhewXpb8hfYw0Sy",
-	"uLpJU5UH4BEY/k1MdagYkQutF9BYJFjyxfi18YJo1xv8943+YuaFXeGa5BngNLsJTw6zqUkt+p2g9zd5",
-	"JHfJpqpsBPWaM7cVlGO3KXZUK5gjIOlmQ3cjZuisDy60pQ723KVi93YUW/QMoGF9QdK0f0dVVZtQDvwK",
-	"SNZ2ALI7i10H9I/bNR2IWaAV0z0H7S1N5BDUkdA7aeyBS7rCVMYswhdLiHAy/GhBuR6WKsmb+DG3TEZW",
-	"A3JPldoL+TJZtcqQZ3Y6k0bCyhDm8nPQ8PSvDmwLlSncK7Fy77qy5PZAWhpu2pO9tnBR/mx7nZ1I8DWl",
-	"x/fq9SzkD9ieU+A5JMsUnFB5Gjw8SrvAmXpF6FjEKCCsO7w/P+rGHBP7fWzqyix/6i+clzL4tD2TVpUB",
-	"S/cpX0EhLjGx3ZnAKmedu4jiMJYPrCqdtvYKmLxxSpqudeFWOW7TdVgnRWUgemkhEGt6Y8tn4+H2JQ+k",
-	"To9aC3TBR7L7JbLXbi0uywolAW6FhX2oMsXoa/Ox8S0tLC+C7RdTIEVnZSkAOTTlpqmhWSg5UKZW9tl4",
-	"lFckonyaQNCxzR/RnCsWkVM4Ko04ppwoOoKzDKFy6Fppk+81FYxppJ/KJoZhTxgLZJO8/2Onc3rU7PP3",
-	"f+x1eqfwLfzzzCRZwhudC4w2Q1GESC1h87FJwGTxPORaR6cxs92oHhW7ouhNu2ELRUYrBVpln+t/FWz5",
-	"ZYPi6e/CoPjSVmryBJXrR/es0R/dJMkia7/gmn7EgnEaPpwuVEtI2er2OiNNXZvnYO1BcXjFlnfJ5Wzm",
-	"MzmBjQ55EkVDMDvaK+d3nt1ZGwyRlqjwVeHMK5laXoMycueEkkjoI76gMTIPReZCKnJ8mCsxZ7mIDUwz",
-	"t4I0bXoWEV2h0xAPPCWBmNOQ9zkOGTEqFVFLQSI6YpFsgg6L+Z/DtnHuDNvkg1flhYJs2K0O+AwPxyJA",
-	"GxN59fwvTzJvOpaZ6vOs9p1mLuMZG9/Y5qz7DVe0RbpSyuj32x8vw+uPr/j1x+8/XX+8oNcfX0TX8NvT",
-	"4LpCqf79xDy6RU9KhHhKlCDd3mmJtAgX219QmgoTrrCwP2ga+gV9I9MYdRJDKX1uSOVJk0iR5mzYOuzW",
-	"l6H1Zkpu2GokaIwDCalJiEQMjC3ErszpBcyoXEGwfKLPFV5lk0TaKGo4S/qwCA75HVB6us/TNRp5cSZi",
-	"RQwZmKa5tnBBdmmmGSx0NA7YZDrD1JUflyxWqyQsOrj91pYipz/dP6fPNeTwMqM0sRX91vBBRTrIFj0f",
-	"bYqGt7cHQiWdvLJy2xhbH5Z0jMt9COHuw1R8nDOaNrULpc0noVHx9tlXixDTA+RTVfrrGyf9o5TZW5ma",
-	"Z9Py6gCuCePr+CrimibA/u2OY2HCG84Oj04e7NZSy8ywLtLtSm8MWBsW+EEu2o28goKDeML0ycbIkqzo",
-	"Sjm+8cibcgZrknUhNjZYqRSntFEArBMVVUg68jTqxpkqM/XNcyssOqn6EKUWiWnRRnhYZBHbBAG+0YfG",
-	"MGMVJyxNziJST2/x4oQFkogaW3bZzFflmL3KNybC14gmpPryzkdnZw4tH3a81FyRruiGJPqoa21dgw0z",
-	"F4cPzejy4TC1sJSWVlOHZ/3U/jhJW7gtbb6XNpZLKczLhpyj6UWaWQ7u0yhiJASfySTEXXd6hjuFwGk4",
-	"CPnAdOhs7qOhuBZe6S/YWxxEyAFIpvmKEelvNhlugMVXA9zfURgE8BgjOAZiMtF8I2DzhVCMj1caMYtY",
-	"TLUsX3gyD+WcqvEs39o8DbLKvFXOr+73N2zlPEmjzdwQLNMwIP07pjxN6YM2NTSYhxh4FmlqZcHAEBDk",
-	"KamZCAb5AK4MuwaJ+oeJFv/Nv11C4ALMAwPlbL0pLTeAeC8aT00zkbHg6MgbpD2STPdbt1VRTBUbQBwW",
-	"/ikiVoDPZMcGYaxWJp+CxZYCnE5Lqa0Y+/inXRVilkhmYtDmlK8Gpky9dH9D3V1CeBpN1Ezv05giTAmX",
-	"yWIhYsWCwZwFIbWBcLAFNL/EJaM3g1rH+htAgl//dlr/Lp0WYlrFEpFtA1WdwwviN19tcJvPF+qJefkX",
-	"8DhxqeIEsqXkZrBdul9AAya0qG329Qv7NpZZDpKx2uzDN+blW6ed1ldp+2uag9s5yg2esu5oaDBNIrYh",
-	"6t7Cqxs33MWPnGa70PNzk2+u9Jsl4+zeHXQrbHxoq0oAOpxKFuvh/N687HUvZTn3zrWL58LgwiJ/O1tx",
-	"/oj5HE5ze7jlAmTUiYh/M2nQnkPqd3yAFdmuMwtIBblqHvIAEjdWIomh3wCmbNTblg9/F7blAp/yx+Wb",
-	"p6gqQ/tomz9Pp/rHx0/ekMMTsCKmDgeN2AWLZ3QBeY4wpDEKxmwaCt4mH7I+ik07MNhOQo62OyeJxg5c",
-	"imXvdvPF38u1Bb/0mge391sfL1o/XOMPB7cP/mR++NK7ffCnGsxsFAJiwvQvLttb9tEITeTGLsEZNT0p",
-	"4ByfkyG6C03Uub6o70m0hz4ylZGbhaafQyplKBXlatjM7n1wUs7Shhom9vTikohY/4FtQfMB6+inxOAy",
-	"LV3bYdfHy5qeBXXlvuwVWde6cglHfMTQIlizQWYPK3RL49BGcTHty8OdhEGalb2zVQ31tUpjU8BmEqKR",
-	"ZSN9P09zhZzXXlnn366HhxF693JnFcbK2rKn+KzbuVQS8uycpUYoxJrVPdrUp/MruI7eWhkpvzr4Octm",
-	"urgkE6F1C0lGTIYBPBPY25JivPmMyprcMs2B9Gku9zHcDF8H/3p81Vu0jETIlAr5VO7UNKdWa4GUTJPt",
-	"4s/CxLIw+tQX8jH3o+38FtWRXRSAbUX5UhcFxNi1r6jfnH5ujVZKwwT3ZkY3FSbDISgzWZYWNp9JNSCU",
-	"COnKiPmPyDAKP7FhXkAxXaax/c0jMoyZ0sBmg+pvoIhyOtyI9bkzSbmvM4DVaDYizHExQ9Yo7lcGq2kb",
-	"jsYkDhkPoAO3v59uKuTnsqizrzhLVAymImAfEVivFlTNmArHNaB8X1XQz+mlbrttmavUOu3Q2ZJ6KMA7",
-	"EXJTlBpflmTJYgaJL+ub9m3Qt+8NbsO+2nKZXTXtuOweo48JNjUtZbeFeAgxZ+yzKsRUmhHvmfqhPB8m",
-	"WKOtdI9/B+qKryvYm0TZes27baM+G7lERazX7JRUJlZWt6krkKQZMeqtDrFzteWK1RUC+3Zt6oGBZvsM",
-	"7Nsudq4o5uPPPiHxbTpudVy4CeibscjEtltmliw086vK6n3LaLBaUygEeq8N2+TCHF6naNp5KRp7o/po",
-	"xdjzUPmqdP+yVUXWsJ0dcglKyL5TZbYdqoHAxv1ShdayCPDNC62Zzs47n2D8HLtTlw/yHZpMl5KP13V6",
-	"zn1e2qVvmSmOajqM35NY5xybjzexuYRp7/3I9Pc3ZRxkrAbD9i+drPeWaS58p65J9opQgoyYbUWUCnql",
-	"zdJSz2BRGbeRq8FpLn601KdUv1PQRndtrEkeMP/eS6bW8lDJ1LBNnuhLslAdFEosYVgUCDjQ4cbUxk1b",
-	"+gC9AG/1JFFlvZ9rQ4LMa7syE8nU5pWFzFxefFXY6aiCeHuThqFVhEC0bccy8Lq4drkpXDpQzgT8qkPQ",
-	"Q9D05l5/Mp80AC5YH0t8589PtWDZHksIVt6kJZ0uCaZfKVgxQtW2FZTluWbGQ7hLpVGnZdOKqhLW4VxP",
-	"stnn6Zdat2JDIhaM44uoiDnD0CCQ+bFiqpjMbNNDGg4NXTVNjyMzFDj2Jbm47PNsckS6tODqF7HVpMp1",
-	"hHAMUzxoZrQKODC70iSREDfS1l9J28EPTSFoi5GZrxSyxoLp0iOHuYHsr+S+O9mDJhkKPsBGIMOsUGAF",
-	"2Hl1092o1GNtsG/TTQAtNvRMgk8Z4Wg0G+nE1eQlN6Wvje2jSLU5wxF2I7NG0oIRqdlIePhjwsxjFSdM",
-	"A8doPJ69hXIQvpg5W+4kzrQrWyRKjWcM6zbqITzSdM5/vScXpFOCZUklnAwWpClEFkKs1wF2iXZ1/ckP",
-	"zjpygulEc8I0KzJPJbnCspBu6dvzvWbspNm1uEg96SNC3UJUWd/LjTMHJQ8XC1Yh9trQd3Ma7dMSmu2x",
-	"h5jeFJMfjJs4YvQTk1ZJ7Df+5//+v35jY/q+Yp/VOzadl6qMH/is/5v51bEmkONX33v6pCHFrIW2m31a",
-	"E0SXN7PeHUneUuyah+1nsVm5nJkwh9A5mm1/ymE+b9QC4zj502A7Q5trM0jfoVBdcbRHbEq5bbMViWkr",
-	"5HChTQXDrlErq0eEfAqXOUrl61jZxqE40C/A7/BE9R1jShz1IO18NB4zaeAxkfXyRvrjQfNdyvcXEgNN",
-	"zRMeQXaMSTkBbLHAZJW0t4o3WlS1fVJLEd+kybdQ3AXXHInpFNIWsl4Vvc5Bu9Pudg/anYe9w7SQipY4",
-	"V56Y3XLJPSrVIJH7jyCyxIP2WbB8sM+26YqVRECUN0kPcTNrAU+h9SCiHai2nR5XFF/9BF6JL4zDD9JO",
-	"oOMErLO9TsfJJalFnq+tiC9UJxd+k0NujjBziwFayE6H92CHU/5+8e/UA7noz4xWBto2uSBLFkUtDBw1",
-	"GUD6s2aqC4k4E7rxnOpdMHaEw84BKUZwDkuK0rWvZHkWeXv+sahI7VRF5J1WRNYozKCsDI0YAbwRO7Pa",
-	"zj+PKvvBcRL+0iWKR0zfHQihMShur5NvF7rwdWo+GIWxvaONADZt9+rDrmBgoyfqDAnvAOEVNrcLc29q",
-	"rgul461sleUCF87617hBuSCTJMamlkjAY8o1uzXikttQV/kXgmZBzbmRy8tSofHe4fruwnFFvjRCdU+m",
-	"KbCpOI/og7p7d+5/7Gm5sIZETDC9hjt3h/jo4IpON8qZ9je4IU9sZiR6JbMCLOsjRo7+5QEj/i4aHyAZ",
-	"c7QyXmPjzROxymxGhYZRG+sadF2cit/E4Ooodf02abZZJnLAqvDkEuVkeMyFIt9dvXzhCV+DLI81wnYW",
-	"rQZmCxTOKqqw+2tKaP1Yw9xeG0K0htCtY1pD7SVuNDjUdN69JwlISFpzwPpoDFtSZZRcugvnG1XRf2mS",
-	"CqmU4ZSzfdUeyQrtIGE6Xf1ADiNKeGrreCPxuRiJYHVP7qOuzs76nd6GwSTrIr0RenK9p/1dJN0+4rKE",
-	"ETVj8wJO8p3e2jW1u8ZOR+dt4GWx96bTTMZtBG3Yji33Y3ojqvVtoUOVM2plFublTGjNxkZCzyWLPjFj",
-	"wd3Y3FVoabreSPTU+aDc/HlTGUGP9Mx86j0VH7IDYHQ2FkkG53ijgzCj0LwD0liBBuq2HtxmmeS1d8Ns",
-	"SgdjCB5BLx30naMkZoto1UxjpE28tIlEtstKuAojiCoGsShL9vsq+T6+atAOKJnhIwVGQ1JT4xtC6ASU",
-	"X0DNRX/TEpOJbyvXl/su62P+bbWQZdEFm+GpUHb72lcFfSdUbWoSAnuBNZXv3R5jekW6PgEaBCyAmiru",
-	"6eGsmWVkl5wLbbTnx1MWDEKuxP5byOq5cAJoc9BMr/F8CU1rt/TgfUm3Kxu4iEMRAxVtx8re2O/K6/pO",
-	"LEkSQw04JAQ/yVdXlJQi+vSVEvvs4F6KhZIW8BjtKJioOsRykVyIn1gwAL60H7jeA4uzxr5QEjPH5mJP",
-	"LR539IMYVWLD5em3/XKLHmi/4opidL4nW4fWwe8kcMIQ+5E4U1fQ+m26gle/Vk5nqHKZnHlPb8Yzv777",
-	"yJhCljRUIZ8OIIpwP+t8BwGJy5KUorm/ns4Y6Cnea/ckyirnTv+HLM0rrZDEeOAvBGppp89t4xkYLpV8",
-	"MHNK2BhJa4FzuFS/uvSuvxgres3cRTtONavyuR63qqTZ8pVcrZc+zUvU/4aFF8lGdRe7nd9FcmxJl6l2",
-	"SWUkbd1Q3I3DMe5xe+rRFRZONH+1bwRh0HQVofdgViJ0Lvg0H9LT51koFA/SN4SN83UGNeJcKWm2vtDj",
-	"f7T+ef3HGoy8cUSpSomIZjhpkwvb2h6EDw7JJTl/TCSwqIfJOpmF0xnYQ6fMmzRqIalK8sECTCkImWko",
-	"bd2ywMorjAeoaFhOpDkFlu2onvXKH9NQtsHWHf7Y/QuzApMYiSYIY9PSV0zAIBjyaZs8K5/iPvce48L5",
-	"/DVnTCJCP4Rq9tJJxN1GPofer9vk9EZUOToSMlZzm2Xxp1jfUkSBfhWU+kdpUcxup2NOnv2BvAwfu8mX",
-	"G9mWK9J8SzEs/vLBvgRbT39Zq9rZKnv5/gSwAVaIKCHr/dWTJnn7/Ak5ODg4MwGP7DMdK337h5/JRFMv",
-	"iIAkCKcmz9ktrNnr9I5b3W6r17vqnJ0fdM47nXa3d3B4dPxDrsimvotbKpwXyfMkn9p/kiPPfj/4cnjb",
-	"ut/52G2dXf/c/dhp9a4fpH9/7Pau+/3g54OPne71g6v7+v/0372PndbB9YPzj53Wkf4h/Ue/39ZDHt/+",
-	"4CXU95dPZnR9azUVJ/7Y8GEimR5hSCTTvIgMw8Dm388oZHSZsBjrs2mTl8xWKzRlJrUQxumcBSTVJWyz",
-	"H09GyaYmifrjklPHqXQDMGZUZvJgmvxiBWkQ72iw8Xl4AoN6TwVaioqhXSoOp1PbUtHmQMpkNA9VK4tX",
-	"LPbfzj0fYpNfWYIekjptZ4PsbSpvTDNujtKbrSwuTKwLmF80I885ioswlYde70Z2+/vLtbmw3c7h6dHJ",
-	"MRDuU6qo57aakGFAFW0Zn7NtToh/me6qkJvRJum7poty05i8taQpbUjPEKohDo2sb79IOKKIpdQuAmYL",
-	"KUAUtkqLTFFbIs6Ub5B05c2U2jrYYI+VJX+hHsr+8onbdFT2pRO+v6ysZzJMnw1tWNrFJXn39C9V/Sc8",
-	"nAIO8D1JwgB9m7ngaQp8zrIOvbgmakDL0JTmsbUofU2v1mByzhQNDJnXJnnZRb60H0AUU6zkuuY6m3Kx",
-	"95daD3xD40JwarcuTr0yJipnOEiDuZo5nxJ24NAHMKve4ssJ2bwGS2gL4DUczFo8XdfR1ZNZwm/8kvEk",
-	"Ng3qM9K6J8n7y5RKTKQKeUbHM6KngPsF44mdezD7HKxZsiKd0lLDZqKkYZK311u51yIfX72yMY+pk99K",
-	"hVuX+AGG6u/yYDrQFjrZ35EfTQpNb7dJ2AyDqg7AythF3Cj6QsOd9TGs5sPL7S1xG+/nvMAZtiCeElPZ",
-	"Zt54TZNhpx+r6TS8w9Ziec5NArNFFGSVK7JN0kTmlBrYpX8/cIByAF0T/78lFVs0MAKlZZ/AH3jQzB8M",
-	"guohPc9+gWSb/6thTo9mfCNs9+wKO/bPtFpmQVbZMKqvlhe6hORPFoX207mrci8t47AB0s4RHnfI2y7g",
-	"yMDux1J6TfpiGQ3HzKPCH5u076Z36+lY34O5JCkN16ZhoIWXHYxkxOdlBSmTt1L3ymkc9dUKqf9C4q7l",
-	"QUbAtbkDZsEo70J58A2k3nzpoAB1QIWB2hkIXgVqQ479HrwHd2m2fmF8T273SE+dEanoSubKx8xD7g7e",
-	"3XewW5nqGYdS3BVxbHnbd+pebPzLO0jnGuhEUePaG7vm3bG1uQylFka3pX6wbiybvj2hHggDyVbYhgOY",
-	"NydsByMljP0WbCpXmT0/b/nRNJEa9F2wDzopMUBFmfUGl2wZWIGm5kg0zhtzuviIOL029csKAWKbukZS",
-	"J4ctYjTEozRs38VL4dtwN+Zjm0gPTxREZUQDxmQSzhjudCTEDckv/b41oj6wgchkkqgkRhkr5OT91ZMs",
-	"MYqRFaMxAR9a7iBVmEkP8upxL9+i6n6v0/t43Dq7/rnX+XjQOjNG0C7+60vv9mf765eD2wf7M6feN/bU",
-	"bvPs9sGf7v/w88c/tq4rP3tQv493i/DwhEXQqdUm6Q3i3CmylR68NGLj68aLb9P7NIsMqQv2+A1xZa+Z",
-	"Cu7X93LXkl6525VnaXF7uF/TzhT15anMXRlKYj+o6DW8qY4o1kfOQKGRGnzeqb5NXmAxdSD2g9F8TMVm",
-	"KrdZSy5g+bqyBKgBVwMKiQ9g80tk3S6aCj4hw3CZNhkCWoaERlIYmUhmmMh6B+1nv00ni3VbbtDwxrxt",
-	"9l5ujccr+KoihEw/yxpGZSJJVuQIajhyscRATY7JtSQKJbYPiCJj/plvFbBpkrg2AP/92xcVhO+3daeE",
-	"kXpvxA3IIrZ1ZlqdErxbTmPcbJ/HiYLQYHNtp19ijWzsdG0tgH0ONjD4dkznDIeHYwK5euKG8UfoAjHS",
-	"xA2HijqS/MRi4TNvjul4xkwXFt8lh3nZEIcOu2Phu6elsPFss0KanXX9vkxhvFDwdZCYtKYmQbMCFB/g",
-	"4ygJ8KTcHRRTkHoDhOxnvnQdG67chFWmn+0DCn9NbgOPb3e8dgfJYm/DNntt7pYmnuaIb+qF3uqKK3kr",
-	"bCY2jOJbpmEVlb3aBPjl8RCivQPqZdS0uNnNuvbLX3c2rhfCzYC72Fr+RAq4DO2dtf/sGHTpWbt1eqvy",
-	"qScsPQiDPDTrDOOVg5+b1ntjpn8g1q5GhofdzhC0buTP1teNVmCwOh2RgK5kBXS5AlpT7Mmiv81XMnX8",
-	"KfjsK8X15tcwgxJteh3lsHPHYrbFgdxWRPJ6BXYWZCQbx0wN9p2m7ijuDvxanAHBDmxhQRYHhlBkunkI",
-	"N3aRPADF1NSGSSWwzeWuHfvK7yIilRgnppwj0Nl2pbu/XbMhM9lFFqBR9gOnASaG41K7EStPLeUkxq5m",
-	"vv4H34kliQRUMTISXMjJPIyiUP7/7L3rchs5li76KtiajpDkoaiL7ao2FRWzVb5Uacpleyy5PWcXvZUQ",
-	"EySzlQTYiaRpjtsR8+s8wHmIebB+khNYFwCZTIqkLNlVbk7EdFnJvABI5Lqv7wPKN3u9ir3/3Up6HrNI",
-	"CyPynq4uwGM4C68TC6iRnEH8rme0Vj3PRkIQBFgVA82MvtCeilG5YAYuIyyy8+dn9J23kCQnsmHd/8CS",
-	"AA59obCOFIB3qI1G/Hx+/uqYMc0QSoRIB3mTZyW1MhJ5SiROWKhDhKWrgRIL2CryqmikmdXo81IySng2",
-	"btvlCIHFxIs8ZNwIzNnIrIhNIpbI0RvjIbTTtq1njydm3xVMr2UY8vy2m58MdVNg5FLeO+IodRoYnA3E",
-	"Wa4tbqGoo1KrdhOqxNwCQKZ0fclxHaEqsajWhl4dKiAJ9Sifu3gxH1V4Vg8Plhuxnu0+mlirIgiuETxP",
-	"SJI0Sx7c7gY7JacSCLvdNHw047SE2iWqw2Qszr0sTcj/Dfp2ISztBRjNzdLK9MvQoGcbgHyX7MRmH+xz",
-	"srx31HzIHKlO0GD0cTJu7C+j+vu17BKtPpRMnXnro8+IQ14jLAca1EoWeaZs2dxLGc/hekhn2IDbNkA7",
-	"UzIAN2ZfRbYbYVy6h94i2POqkfTa5xSF1Bcmx3lu7gxQOPz5tN0k6qmd76qsbffnWNsu3n08bN0/+NTt",
-	"tuM/G0uz6UEXq22gJiMoukOLE/WhmazyYS/FZ2xeu8UZb2/+wN4rszwnEHEskax8TtSTx54NrLM7wX9j",
-	"kRIOrS0+UEfuygJVWhv426wcnjBB7fqeKgni+eYMGd1zYXMGn1RtwVg5DVOzQ9fssPAjXKnDwr8+32PB",
-	"17crq3pN5+BCzx0K6wF7LrNlIUtT2IVQCneMkV/z0BYgO4fVcMZhRyTlMNMJAtdN41ISt8exhpwxZJM+",
-	"ZMHBDZsOjXO4EaMtDfhFPooItXBR/2kV2noIvNN9SDAtngqi/i+uzrpjEH9qy7aQMAb4jNuV9JC5XnN4",
-	"0AEB2BBRNwMPXc2Halce4cGaxANzw79G0p6Bj95URqbVlD34OG3F3QtO3g7NVLNf32sovxsX6n1mJvZ3",
-	"FYhohwDJUkk4pOWprzdd3mqc4TWrfT4bL+oUWp4pCpyvUjsnKM/d7y2cMibeTZ8KvQqVK2nVdQyIJ1gm",
-	"zk8MiLlEJtAmVX2n1kfQLA9Xw4aLIjILgtG1DYGGwOVMJK9enp0ny1B0HlWmMyzLsf23zv7+jpvJwd6j",
-	"d/yP9t67e3xs99/+3u3+Rjn7zrt/7Xbf7e50oPTDHXz38aD14NPuv+3sQ9XNvQWUuX6zNctUN6W+m1SY",
-	"H0jyPLssJMzWWb1npdSpLFLxlkkPoEZjTuXVwAgfVstepkOrehe/nez9H5zhv+6/+/jg/qcfmlnFrOpN",
-	"iqycnbmvBrf3pZKFKk4m5TD89YxF37+/PZ/rLMOMSUCwhlgDvDGxLyflcD83A9CFReUo4UsnLQEk/rAE",
-	"CX+K7nwKZmFblcb4DsEGdDWycQCMdlucMOgmaxYzVh5Bh+FXeHgK7nk5KSEs5H9kTO7UANxYV78sYr6G",
-	"ncReXfzjv/8n2a3Ob5ztXamZ9Y1hVA01hA50dN23rUg+7NmeGaskYjxF/gxU4CC0IIAMyx1eldvEboMZ",
-	"/SNwTjjZe22rDHUccRs8U2N48uIsDYUyFWyMEuvScHw1Jg1ahLaAYmA16+owTZhXTMfRFmdKid/cBlK6",
-	"zHqwBu92gD4T3nw4uouzz9wshkqmMHOkj9v6z72Xeg8nvfeyH1ZEjrNf1AzS6SjqEQzyczv8I0xn3voN",
-	"8SE5qqK1Uw+1+jDOTaEK2xFKOxEOfOpqbySz3AOuUkvPxKoCgp5tgX2f7pW4HU6KzpZy1tWI0g3rDQtM",
-	"ZK20aWydQGco36vjSgFOqnqwz0jhl2KgSoLR6+dmiio+ArG2nrcEEZ/Zrq2a4IG1hJDK8Sy0SMOP0HjF",
-	"/PMYPKqy/XgY3DdFvtXZisREpZzBHT5C530VBODouySciP2PHmv40z7eZA9fXNIKjDEoOwwX9mL5mMyN",
-	"VtH+/NvEeXV+e+JFF4xfW92cnz4Bx23fNA3WTsZjU5RILo7oGIgbjJ+bFWp0qdJOhIkI0swjX3AHHFVl",
-	"qBG15GtxcioATtkztjKd/EhJXWYjZ93CSjlZAFxqTs79y7+IZ2Cc21KNrTty2K4IameRTcaJGMmrys5r",
-	"NQl57kyj8/yX0u7qIycZqHEPx+EMFuzcyP4LBEJH/AgCUHQnBwf3e3AW/FMl1IUPuwkXrIfh9/vt2kv3",
-	"FErBw1q8KbivOEFypdKgU/WgLZKfni64RmZ7HBtOPMtSyEjAqv5oUrZi/v3s5QusdX22h4A1oNcN947X",
-	"mvycA2Z6kxEE4+RIWRADM/+di+8eiF+yH5mTnUxHraYROgozR7k93chBBTAP4vDoz+5WmLMB9WpL7Frr",
-	"Z+6SoZkCRzCG+7i3hCq0TT/ua7Ut8F0hsTUingPNnfCtMHhEjMANO+Opwwyprf/syS9oDv1k4DRndp/B",
-	"B8QqNjWkzAgcFL3kjDL7lyo3UyK8LlSJttYY8S5iRiwicGB+SP4UqmrLHdwT9+6diLEqrNH37oGulKtZ",
-	"PK2FNs1xoyVEHw9zR7T52SQZwsNXN0oQY9PZN0nwcsAU41/wHb13nnj9gTD8rAxMWvfuIYYDHORBADVb",
-	"VVsn/k6XhZlagC5OgAjgzEyKnkp4Kt5u+wwBXiglRpmelGS3ncT6GQnXcKTBp7hG8LjVbBE1NrAMv3n9",
-	"nPRwPFTQDkhWB4qhq8eykCNVKmD66MmJVdUpi57UzuCELwSNHXvs1h+FVVURBSB7/lo9MBXM8d49IsOx",
-	"7Xv3xAnz3RCjpPTGLBDgwKaqb1n4AmvMmqJGtUnROBjNxKpOVzfu2hL0AkWsqltYjGUGNMKUQPWpYqAK",
-	"N9Z5rqwSwLiiwQ1kpoP4cW5xu6tfMopa4NSEXXSplHbjS1vEFaGijC5s15hzZyd5cHCIV18UamJVstsW",
-	"Z0ZcKTWuQFm4M0DIdjVCdJbyEtCLxoVxC6mssEMIW/C9W375JjqFCHduelfI06ckzbI0hUrjeYpMg8kN",
-	"tbZVGWImZTI3g2PSTKibaRskUHRqeaiReQhxNmKKob3z2pmQuHG8C0D8etBlvyuswpeYFQLCRPgxtp2L",
-	"2u/jubaJmxGuJCVd7+3SpuxqZxjbCFfvQ2Yx5TMzk07ETCGSBwcPkpZH3cmzK4WUH6EQFT9SzACYSdkW",
-	"T9E4YL8LtSdaQMgJU9JelUBXZktkPXC+H3rBguJEI6AmYciBJt4VaGjCOs6MUMqM9oggtM4sd3CpnazM",
-	"LJC5O/3lXlFsXAPuPbhrss6/6F6Bt7koMOZsczxEZJSMNJjPeBPAzNB5yIH2o8PmU3WFIjeOvEc3VPTw",
-	"ZOS7Bqha/jHPoz4tOVLpsUikngGLJz7qSs1aItFGqwT3QFeDzoDaCVboQ5OnKGl4OzuNjb6J9VgPIMEj",
-	"SHAfUYuHH4mYzCIbjqe1Sfi19EputQwUkffuwf2aXdoWrYmzYmSvvI5rsjOnC4NI7OqF3ncVNA8Vjj/B",
-	"uW7xJ003wJA6RP4KbG1o+cWiA5jRl2VXBxIB+MzcB94SeTaCtI1OuTCb0Gj4cggeL5ARECgR3i3OUpZ6",
-	"CBDU1WxFOC1JoEGBWb4eNKJtnVnSjS3EJnWrPq2/5xauyPzbfckb2/qLkhA5SQKkYFaEbx5jL8yjhEje",
-	"MARQFQci0xCfuvAKPtltd/VZDHgbUzSQN+9Lm/z75uWAGlRVip3k1ZtzsQ9Uo/sfCa7z0z7fKtmNPR4U",
-	"pse4iyIgffwi8Mwpod0SmavlLunqZgIpUXU4UZCmpg3GE24E0w+/E6wRrltwS8Gep+iGsvT2kzatV8Jh",
-	"O/6S6esDmwi+NxTX1F3jJIYuIemUheLjbSv+aiaFlrnvHwQ8B4RfY25SND8IPyUIN1QUReY8HdKOZRys",
-	"hwIEDR6CRwp2X7i7IQk+Iq9l5wCJiDI9cH+v7B8iG+9fjTPNTAEAsXJmq20YFfwzNkH8O2NoLn5o9AC7",
-	"/7HKr8RmMuUeYTO0xY+mHKKphaV5e2AGU7piJ3E+3z78tUdX77I6BTArJ7y7UPnEMI/g1BLbYuKWNOm4",
-	"Rfk7pfj+Ltxl4u8QenDS9u9d/fe9vT3//+7UBMm/xN9FEqjC3J/ntYShr0FipBy4/N7ORIPW2b3nbvFE",
-	"5aWs3GIejKYjIAuL7S04BmTsdjcI/N7uzzUZvPl2Kag6NxyjVWU0Sqed+KVD0YMhPqKEgdbCsGQ6o2HJ",
-	"dFa/E0rmtJB97xabCjZxByPebpRTmRE/cqHeZ2rKjyBIM/eMZ/DPxuHWgHbg4q4Go87dACUt9/aiRgIf",
-	"F8U+1Z/7CgGsLTkmdudynvTNeUMU0IL7Twpys3i4XR144ILf0DOp00avpCVC9TgT595fasDgvNJmylaw",
-	"shP3LQdRhDe+dFqDdib521lazzGAUQ5DgK8CQN/cm2/5NwdWMS8x9U11fCUsWP4MGg1duHLCzbcJYDV0",
-	"ErTOIr5tSFJnuF+eS1vuwQvbO31C0HNZ6XMe0fpShhDop2dcmQutWUPlfI9S5jmiYoq3QwOqgOGnoEo5",
-	"hwmRyj0Cqxw3HKZrSzN2r2eBox/5fvhk91gQy6ZUta9hAPl3NhXcstL35ZxkKPphjO2EafZRmYD9CWDN",
-	"bpMfPRBD8DLC4iqdHofF5pKTobNm4AtBXBFqSkPyffKys1zpniJfyYwgKAciEC9BqXT4kOM6VOIX++tg",
-	"J3XEg+gczgQjtjS6kEjaaei5P0s9cDeYjO/dC96SW+tozTpctuelSACeI/XmY9m5/1Ta4hzfGqAx92Se",
-	"B7f+WrWCFPL4RgvlY2n0YQ2A4qIwk8GwJcYG7rqCrqop2CdOoKHBwWwqENIJqjEhnI8E6mxQPiPwtw0Q",
-	"a9ueEr8tTrVI5KQ0SdXohu2MXAXuDJCkSSxDU6DmyHIFHwp0OfiONhBPbjd13JvDZjOF0nhO2oqdBP/R",
-	"4XrJZJeCb/ig8eQyz+wQXge3D0OnTpqVKu3qnZXeDt0l2QXDOc1sTxao5k6qAPwRkCd/e/SZeX0iUXqX",
-	"Jk+72i14pi9wDklFg/nPZsG+w6U1/X5SoYDw7wZfLeDwC5lP4X0C6ubJHIp+LzcWqsoL2BhYYB4/i3VG",
-	"aNaGoKffLdRwAa+IssRdjXye/FahpHDu5dnJWBVWpSpNdo+FNfg51ox+sDQYyUq81As3A4QUccRdLREr",
-	"nJsmmC/YB9QsYjPAOl0TFiVGoIQp2D34tyfvaRFmUsTdVdQoCuhrmlU4Djwu98mps/6oHCzeUeARgx5Q",
-	"ZbTapcH3Tg6puw1fjp8sfFJgU7kfmWwo5vsCefA4SjDAKngs4QqcovtwCONxb5JhzPenvTenUdgNMre4",
-	"71qicKpfXuYRSwHpRcBoNX1M4JqpJucJcIrBfc9icsljSs0FSYvVmmgJE+Dn330GOLaB3QkE5vi9s8D2",
-	"J9n+++/3ezC5+NeHMJ3valOkK+LTYcLuuBzsTbIE7TQhhLM5bMkhZ/GD+Chqoe+EYt9/+gi++KdEfDqu",
-	"XJo5FTMTPwhpZ7ondnbFD5iVEzvSbXHRV2VvuJP86SMu4yce2/6faKOexqm2lvjoh/Npd7f9V2v0zm7l",
-	"keDlQZr0Byhme4Iwx+7dn/NPOx+FHGcdUX0sL2IrekTl1qQufxA4dJpc7fmQ2fpB0Hbb+SgyZw3TVEIu",
-	"rUN3a4UB0+5y33QxUfjwrna7yBTZIPMVh2MnLkcTWwJLrPaik7FgBfUP0WWoybyd1RIJvKuEezYiYRTH",
-	"VY4hrt3VPgViNO5tfIxlewMXwdk55/EYGJi7mJRDwAOg+FDAsk1tK2QyG1GwIT2hB1U4ba0UpDXEJcQz",
-	"MKgl87zDm3ZcqLEs1JnSKePjE35HR8DrcEsOKNhRZvNTtDE/Qr9RRyw4t+P/1bZ51lM7e4e74pP4tOsG",
-	"8JrFBu98llxO9+PeYJuDzX1ToDuEEs/Z8pnvlrBmpNAg5PYXcIvBuuhExRNOHnZ1KPXFrD4pW59BVUDO",
-	"dqnKqfJZFYzWcVjSj5riUAi1QPuSy0685eb8XO3Bzbraqd4MYfZqAvnevTO0YEgRgFUcvW76sozuKa9x",
-	"wHUisz03wBDouwXzXCQ2vOCd3SSyjem+YM4UE2cpgICDJ3dipxEDK5FZEsVYMs4/MJoxZ+EuFdlXPLHS",
-	"jMfkDCbOOnaDgX3t7AkLXTyPYcCoh1m+VdOTZpyQBoDPqCABRF82DW8AmvLSFE5GZRoFd1cnr9+8uHj6",
-	"+vXL10nw+EAdJWh5I/x4nA4EIycsPAfYisIUlHPgncF1ccwVP+ebBwByrj1gL28OdZh8Qwa3RfDzto9f",
-	"dPVJFTMEowRY2hrcZsJMJ6sNaw48xOJxpSVzhDYN47gCCmUVlZ1u6VYraXV1gqiH5IN75EPvuCZGP4Gg",
-	"FtREidjEgw+TC3jJNIUGU+eAdoI9QZ9YGzyHTDurPrq00p/KLrkHf+vQ1sfvEWOKO7sJOGYlC5uWP4kB",
-	"890pJK2RkfHePcFsLzjQaZbnHg+5AjocnEROtuK3oyr+qPYXs6NdXXS3snPI9ryDnVv++M3Z+ctfE1GL",
-	"0EAcPImuonmce2yYDGtdtbiUvSuaWAVHIQoaBJG4QswAP0RvaAXLMC3MuKtrtijE9yqXkPVFYqODOKte",
-	"343Rb/JxBtB/dW4BaSGcBILzlbuAjdeuDrUt8DDMqFTsPBJXKnPzI0t9aKZWXJoSAaZt4FFFmwLD/3Pa",
-	"i6Nessz0wLKmJ8D6sKRewVHmqI5fHXIBbolYmHdY47l37pyVN+fC23v7H5lizEnJvlKpe8u4CZ5lubIt",
-	"94nlIdMX4PS1LYtJDzM6FCSnCrcKAQj4Cij33B8UzXN/o71el22IS/jowcPvWyKR43FO5T77dOK/Oos0",
-	"2fXGyEf8jxBdKPTrbnVEd4tPtvuQ78AuXRRI3a1WdEVW5nTJX/yJouFE6i7f6ogHR0fRcZRmeAfosTbp",
-	"jKjShBTFJPe2I7AtyV7ZrtzXiUW8+vqBkrK4yFI8++Dw0aP0fu+7vcP+kdz7vndf7T26/O5w76E66N+X",
-	"3/cO06Ojyg0UvoGtjvjto+huEa4VrRYtQ6syoNKYC2cc4nFIR7ofjg4OxKd3eONP7iU8gWpW6ARAIQ+l",
-	"Q4A+kKVKl1k/U8WxSOAhJPe9EihUpFrgN2dLYaCgTckLtnTZVeMv1D1t28KH1XbCmFcoiVLnPteqqwZ8",
-	"bgY+lkJ9Hkok/7lHduzeaZpwptEnOPiDOhayqwE1tKDRGoNfmHPbyQqD75NzlX92H8h3D0SuyhKcXGQm",
-	"gojJbDxU2u62SevaRMC7sZxJhjADfe+wsbqaNhZ8KN89Ojjc9WECX27HDgoyUQsAhKWbTJWvtCoU5RcL",
-	"NYaeFAr7eMITUN1eSaPblMCkL/keYH1zbIy1U/LaXbMHxqUvrGuL80Khi2JS1Rj+72oyTfF7A3Fvla+v",
-	"hkwCFXiEtGppRGo6KGn+hYw7eItYIfhbMpJ53xQjAO+BH5J3O15AzP24K3YeHBzsduI7EfgEWadj6SwS",
-	"zOLAB08wFk7FQe4NgHR9Wan7IIAmMbPORYTSJfQGMH8SSjI97lrbfV/3nmUf4k3cvofTmU96R9OZ+9FP",
-	"5wSr4YT/xT17ogHunTL64Se3M3HzBqjOKXD3FVQdOC2c4wgzPXb2RW9SWGc0QjolUJhGWP1sCeQZhGGE",
-	"uPfcWW+TMetrejYmWvhr4DJbSPwKfApVIz7P9FUSYB1ry5OlajQ2pdK92cWVmjUtUu2UyptPTsOPe78o",
-	"KpwZjctZK0I0oeWok+ZRttptCme84GzPMM755s3pE9gSUI3mXjm0Kbg9rfp91fPvWZvyom8mOo2H7g/C",
-	"YB/gYH0eEApOxrIctrwjEoo3nK9tCv+D//4AvFxRoBNrNoMnBswLEsDlYRKPh6p3Rd0qLeqDBWhaLEqM",
-	"X4RzrE0a461Uvru5X2FGD2n53SSwBA1tD59owcCkmw/eAYf1xkaBGpDGWiQn7r5JvJwBGae+puEXGMZ3",
-	"NIxQsUBLEttiI5VmErv9cM+ewE14z8LA8FDVkgELBuEI5pP7BLJA2XQaOyEgXYBOlsWgMvy5H90MDu/T",
-	"DDy2WhAzXKRuiJolFONDHBo+3lacOHCnaFOqFlel07XuK6wwKLWwhjza7zmACUGxsnaWcw/KN6zTOjIP",
-	"cR6a50RTB4ZKL2B1L8ACiCbbfAbM+GE848wyhUX1HVW6v8Kuch5ONOpQQZE8Nrp0r8f5A1CiUH2NPPI5",
-	"8y0e9NyPbrxHR/F4ndhEvYIUJ7EJ2YF5jC5RGo8yazMne7zsrogj7CkG4eyUDn21pigA5KlmUNSkLO+2",
-	"AhR2tmA2DT/D+vN8KNyO1biMAsfC/70qLBUAaR8Acx/raX/vV1n2hkkHYnIISDRWxVCOrRNTLRa0oFky",
-	"EkcQDcxK9suxs4r/ws4tSL5D3Y5Inp7LAbwytBXeDg0YS8DvwNbCREeNcNWZ134CSXE4JymoADMq5o4t",
-	"0SEDKYXddk25e12pYWC5QZXBD5UB4eNNwcWtbKGAiAREGbSFcWEhcumhO6jp4LjSfUlmH7jutPhUkD6s",
-	"dt5h17o47cdBptKYljO7QXRiiBKnFpd7RxOLDvtp1Wvg3VAhZia5sAU7qZw9PzUQAsiUDeHZjIJ/PCM/",
-	"cTZHotGJX5Qah3AClX1Vnt+i8nE8BNLQLTCCtvsEYv0V9goFbpHMbdOLjH6OX6dX8XXmi6Df6z2NOo3r",
-	"+5wusqi5sV8GnHYnFyFcQZN+hmU9WLZBeMM8gVDOGQ3bH4TBstKplz9T8JsyHdtc+9xi2x8sAJiFP7ea",
-	"NJkDLvcTqtdq+0g7FMTS36FYNVSq8rTceYuMlPpvfpIngIWwNxk74cG09STi4MEg37AclzaXcjsQnpZg",
-	"STyWqUqu6nQrvrAAncYKgLIXEI6LhxkdhhE+ivdMVJy8aK9Utj/Vgy1KDaDphaIgbmr1hXh/ndgSJsKD",
-	"nip5dcE7MR525YeKSuSDYHNLC6Bog4mythOn44DmuGdGIwOuk/M+vScrqLGYPBvmpw77Jn5jThzTYIF2",
-	"HzsJopGGo/H6ckED8oJChp/BbKdD4yxGL/Ds/CuFkfwKbg3Ttlb3MSQrvK7yUG2spwpZqgsIy9T2bHQc",
-	"FvVR9aNEIU9xZfA4A3euR38c+mSYKbzusrirEQ4E4wtjqFV2ohfn8xYyzqYWAcBMJ7X/gc+evJaleu4G",
-	"ScVCBNePInWUkdJMPuz1jMWSAq9gbdAc5mIk9Yxx12xVf9R+DGthjHC/UGcWFUsTfCWJjyxIHXY34aBW",
-	"5dQUV0SSQ/fxnzCEVuAbDldUPrHm5WmLJ4YQNt3mpY5P6BqTk9KMpLM38nzG85bZxd8mppTxdPlY0xun",
-	"TqzBBDYiDPnk1HfzoP8MxSKsslrk30DnHuB0uj9ToPhZOItW6FyMvtFigpCT/LSgcv3O5sQlBBh4d8eu",
-	"eaYvxoUZuGWsaMzmU/wXGlJs1XrURs8eMc6wTn56/URJ68Oryuo3v1L+NcXjG2V2BNbtgvHz7xUpOD9Q",
-	"b/BU9A3n3vkA+M6mAMciFjOgBGvBhlY8m9Bcwr1duDmm0obXhYQ2ll8UJVl7ubFVOVT5IXopeMDXQUE9",
-	"VaBxtGxaQvVOBq0YJ+ePf24sr4qysQQPmrjLqNAO7tAg4iOCqAZVWv8xjJzuxO5NP7z0uH0EPvr4GUkU",
-	"64pBDCZjlCKxBsjSOYMfsnxO7DVa/f7Xil7yFZm0KhS7IHUF/XpumJ2oKlkBxIDbHVNZpGIHF7IlEi6M",
-	"hOppAABO3b/pfe/CPpO9Kywrc9e0xcsiqnMLHYb0O8Q9+K6wowlZEMmtIr8urpLlznyJ44yYkLJob2LN",
-	"MW9NxukiEKmqE1v7DTzYg92OL1umxGEWAWNSiSRh3VypcVkbbI7hKvQ+naMoBkYYzYES50MU/nYdkeSo",
-	"AJ37y4445TqgBTLM6xU40mFiyKlAdaV177z6W2VjkEMOwQY+oRXQ7LISlXGYJIEVVKSI86TxRngpF8li",
-	"ShK/Mxx20DJUZ0WxfJ9xgYA+hix8PT5Ew9o8VYpWXpTmAm9VC9xVf6xMlly25rJr2pJVT4MLfsAgwFob",
-	"2o8v8EmUZKZ8ni+ZihRzKMetKmd/3A8RzX+qPa3XRmPCym0GHG7Ew9ZQJg1DJBtCOp8oFOKsWg5MMxhK",
-	"p5svTL8fjz8cbRAzsJvwDKwU5crW5mHFU2moHHfCE0rCj5tKJ+JYbuNKV36oDDbKiJMnHRUc12uBQ/m+",
-	"e3alFLlV/Xqiim6Kn/hhA/eBLUO0RKb13LyPDlXfgswu2NGtbSM+HLRSZMgVSthpVvaG9CZqewjQAuLY",
-	"T6dxiT/rrfEMorKdaALhaGQP1Ap5WvFXCskk0DSwtKFYD7o3fOFYNLiIl5qL/2lGhRkHzE6EWKx0/1df",
-	"QajrisbvD4aPmEKVwv9UBZvhIAWCCfQr22oq4+hKLE8uQkaiNoBFJ1XsxpNTb5FgURlZJfHVvggQsL84",
-	"TuIO5ADOFQctohcSPu6wVd1by41M5zZr+GFX7Dz0waFoeBl2hOFJbhAh8VQoIJOqr2FDfjkaCoH218ZB",
-	"R2EQD+YHkWaY2Q2pHQjbVR8cPQS6suYmS0cXPaSv8lzYLAdQMYx8j7I0DfUhjVsmeipTD9Qey4fhuQ0b",
-	"ABLOIA2ghV+X0Uc00erDWPXKuVWOHqub9G58vP5gjMfmeUD1gwq7wLAF1gZUi5H6bkd1zZgroLa2ssjc",
-	"9+TcwmXbESUvxTcxUoA0toXMqHEcQ8ZgckXzG2W2Z3Q/G0yKuVda+W3RAle+MJxEQJmhVhdAWnD/gAIp",
-	"/KevZqkk3nGe54qawngmx8xBjR9BSIaqfBx5ZlEnH4lh+OvicmIr+e/ocOXLpHcAt5dWjAC4lIMC5AuC",
-	"w9bxSqemGwM0BP7QG6reVTDq0ctc/An7oA11sDUGdOi3ppHD7qEQB7h/HlUqjH3ZWI5R40TgYYEBLwfo",
-	"T+k3UHo5t7Z0qDK6VJbyUtq6vANMHt7R7HlPxqsuVnp5MdHyvczyekK7+kvzUPwe4t7hgP0OffmokTGX",
-	"QeFeSjguG1/LWfMACrss8OJnwnW68RzoWNNrBozkSQlQIamZ6mNETbDoblXHV0I2Cj6zpneNhb4B7QqT",
-	"vtUOXm/UAKblRZoVZfVzio43LjYkPNw5YdX7WRlVpLUglg1w5IGGAr8gIjdauinEKVgXubSlbYmyLkFC",
-	"XAEDE9VoAh6DsWOpEHT0VNteFogmjNNG1XdtAZYud3+6F085aberyFSbmQmnZoPKgVLRV3KgwF18js50",
-	"ocQl+IxF4VxT0w9uc6lGUCYHeYCdhwfc0wE3l7MW1CrS77uh2zlUXbWqqDQgPbqa6oqo/olr4PIfukDy",
-	"0d1KsPLuz0d//vNuR/QN5K6yMiqCwyioxJpfdL2igDtSuviCKWisl3+bKMSzigqm4vQKOwrIX0qMnf3C",
-	"jLjE9jXi6WEBH39+UAozB+zVUMDHwxvK98CCWVqKD6L67UANGEFHzn3GXc24MMQhH3fpiR0uebJytuvj",
-	"QWnW76uCSUWwwJKe6F6fs40roclYRLJU6WoOuYY6a4YkCARBAJiAd+ZFHKmRKWa8va+og9jDfw1QEGKt",
-	"VNz8tBehX8zFlq8U1tmEtWuLlyiWkGPVjFTl+66FnMWUo81ZiWmII/fFcWc67WOKKyUPDh6JRTFyQPh7",
-	"hhkIyMa3Ks33rSCReRIcSuCj7J3C3tjBKGKLSKKS5wYLYJIWFVTstqi2XFT3BnIZqJTqRts+hNoclwcr",
-	"ifdHUywbsYXgMQ+OjkRjfB3mjuXmFK9zrwqrZ5wXyZYZV8Ex9UMH1QQEWOCEzIp+9oGB6/xGY1VoPQOD",
-	"2xi/MIIhYqgBAmENBBRyIr5GhIfmf6b54nal+tFYMIA3KwlLAEPy2JzXFhGyEqyelbNQ60RSDKtO/DcN",
-	"3wnYZoICHyModWiL5NWbc/diIeju/vHk6fOn50+pbvunp+cJAky7u12pWRtb8uAT5drjWlePLMXAOAvK",
-	"7yvuB08eHD1yj3h4cIT/uY/B4YcHDyDjFzwV4jydyllHSNFXU7BIbYuBIwChg6afmskl1ZK/l8CNJQqp",
-	"UzNi6EhrjCas8poOJVH6F6xRAmXjQWacS4KTpT5/KGnFJSG4JU3fA24ZrnTimyDl5dBMqcPh8PCg5b5u",
-	"2A9/bv+5fX+XQHhBl3R1ctrfe2G0orooCpNXe8OS+26tCM0JTFSQ8c5TgG2C751D/9Dw6cM3PEAGpMVv",
-	"GERxVCG6EEopwW4Xcmy4zdPzJ0dTiYq7sE8TnkjYfIyMy+1zbhLbNoKecgYzwwBMtFVKd0RWj+WyuLic",
-	"CW2mofoVAHu1iqqwfAiwq5MHh0eiqdhtce2D9MoznUDjpldzOOBOPZ4UCYkfsT2YMN1kb6hstLExRc7j",
-	"3km02QOFlOwe85uyvl8Cuw8slBnAdbVmKWjupd3MjAVoGTCZD2LFMhKPQTDVQOcArVG/zbEevNsB5obO",
-	"/v50Om1b+pnuads9M9oVh+2D9gHkEaAQK3MSO5ApAN0Cdq+SSq0w2oXODc/Zw4gXHsyuRjLboWajGh7U",
-	"UCJmrr99ybwnYHJ53khm/rxUA6kh8e3bFV4j6hzLtVBA+5BBbYV0bw7SO7ARernpXVUfa7OBluWkUIhY",
-	"BGqggPI0/4ttieT9YSvxu9T5DN89cJLj519PHu+d/Xxy9PA7xE5KsrTtZ9J2H0sS2UOCkOq3LeDX2LY4",
-	"n5pAucs49t65gF7cntN+GEikZrY2t8VzKW3yMe6uqvKYYH+QHxOe8o///h887lwgd+jjP/77fz59SqhT",
-	"nhiY+B23GMkMVyifiSy19ClNoWfTvVaNVHTMyeRW0p0/DSj3VlHxX0y0zH380jozxJaoQrHR3l2FPS8U",
-	"NibQtKMPHxIGzzo8CDYYFKLjF2uKK/TDprJwm+VpkJsQnAYrlFCyWoH2NBKQgaWLgJewUNLtdQh8xQHP",
-	"h4Fxw2++lrh/EP591BIPW8LplMMHzvOBwQaTD1L+UuRZWeaKOn69Zmw7WXj0iJQ86GHULpWyh/EE0Yoi",
-	"IhiyoFmomH7/GPmsuVDPInSOThGdhZisocwM2n0VTj/mvAaMGb4jezD0Lp2sQ0ZpEu64UjBYwocioRFK",
-	"WSRVoWP1VFs8CcOHopeiyN6rrnZLrWfCFIiTmbZEIQuVO5OUApAgTaFmiWRp1AM2otQo8IS6ZfElU6FC",
-	"itdhpFCUUGiiQ++Gq7PcSX0sX6gBZnY1FxXv8EkxUrosOBqZ7uI9q1Vd7ajqau+VybMeQ6FVi7GgIRrf",
-	"S3AdEWV5qHjSIPut2IEk2l6myv6eUw1ynO0VslTgou8RysduRyRdIJ7obh3/7YfDg4Pj6Q9HIIYPDw7C",
-	"UmXauTx+o4drih8efn9c/nCY4EQffg9zzVUfXTpYTXSv8JPlcuC2+FHNoCx46F3Iiv4/eiQqZXSAfRqs",
-	"dBQHOpShcammZVNAz/zw2+IMS0Itt+1yMR3sQKo1wxZ0t4NbHr+bfXxfQUxVZn4rACUVF5nVz2rFtbrY",
-	"qtNCXeEuIyyRrt6B2c6XzO36z5O77KKUIk2Exoe38NVnu+16nx/iFCksLa40N0Pd0IjwSrMU6wHwQKHE",
-	"m/PHLeGM4vv37z8iUD2bfRD9AsFEZc4dk7Bd/49TIyld+ub0iYfo7UltdNaTucjNVBV7PWkVOjc4xaKE",
-	"BkMES4WYtukLUGOAPu7u9f57HMmjh98d7UZQR56yYZgBvD5ryMjKr9JD1Hq0T16dep4fSrn1xZkaSWf+",
-	"sseR6QG1gr9lSxO2NeEDuhHfu9diLaXV1Il/45sqQPdh6iydUSShA6cFWdKiv2lZfeLBdjV8SsR3EUkw",
-	"vIJ/kAEhH08ib6jFZSHQOEqNmu7QVebkhOdfa0Ugt5goyHRXNzUHt8Vpza6bx4l8iw6fip2ce/eCGBjJ",
-	"v4bl6bi97FcC/RYIL3jnIAYiP/ZNN9sWzNIWVstDkI6QU49DQtmvqC0hTEl/HsfFaYjYbFKiA0JVY/pY",
-	"NhTPaIpVB6JQI/NepffuYTSigNBdcaVgkZzjAg0qAtmhoobYKkYZFfiY4gr8DRAoDLLuvrKR0eXQQlQy",
-	"SHyLsSN0bEXyhB6XGe0jo+jGfv/g4S7qSx9ASSXSxoJTJ5Iz57WV1cv+/PDRA2KYyrOeIs7y0C++1dk6",
-	"GTsXae+ofRCYfaJjn1pbdjIayWLmjpNwbC2gVMHgvkpj2UZ9dhHjTxto38vcPemMjv8oe1dKp1utLdpF",
-	"W52tg/YhDsCMlZbjbKuzdR8OAZ3VEJiaEOkLmJyMbeKBtDW4GuLMIEA1ty0ADAPYSt0HfZr64jDvwWcp",
-	"xosq2E6m7xFrbVLFoGxAxnN7mYBIMFeJH4H1CPsVxKAkY5ybKkIyBzRxldvi9URHgeXgu/mXUhrABnJC",
-	"J4IGAiCkce62Txmhk9bxfFsi+fXp2dnJT0/PLs5enLw6+/nlOUUj5kqzfGQb4RZ5smgwdfVc+UugdCgm",
-	"OoCaroyeIs6NyW0L4B7csHH3ScISJViMjgfuw0CczHPrs+GsWWioCFuOQNoYC3emr5V91WkoEK7G+aD5",
-	"Hz4yL/ZO063OVjHRJz+9OYX9yvJ/IW9oOGU/ehxQab1rMTDFjyYF0toedksCV1mtVdIdUx/kaJwjlxlc",
-	"RySwTc/lc/fdUF9PNEEzIDWiZ5e7jmZ07sIK2ygRX3qB5+52dHBQm8Vcg259GvjqV5oEwgmtOQHIQuLY",
-	"50nviokGbooIu+n1mxcXz05fnJ79/PQJhlMDeBVwuz3AOTY9N2CY/ihTv2zuksPll7yB5khTZP+lUrzo",
-	"/vKLnnH7GF7xYPkVL0z5zEw0PeK7lS448c3deNWjla5yX+O5wcgAXHe4woQABdGY57IY4MMOH66ydL6p",
-	"+VeVZvJ8NsaLj45We6KfIy390QozPDn9D2fGu/MfrrIlTilLfAYeBaRY8NqjlbbTT7JUUznDS1ZYyDOs",
-	"r3kT6hjw0hW2CD3qHMu+KlyqIOViFtXfkBDxHVDCV0gm41+arqgSf/qz38V2idOD7FIhOxgB5Skg7S/l",
-	"wMndLaf/3Q3RzdzqPHT/RHvZ/czgtRRwAysFInBoV15QcD86jqX0W62tCIq4Haov6z841Yr8+x/2oqza",
-	"VmdLG62Iz9MAiyLZVx3M5ssMf0yv+Fy32NfDIbv3N2im42V6JA99DHEALk0vgSU7mJpodHCVZxVVjVE4",
-	"sAChPacBB6o8OeVUzvp6sP/CaAUZDVKC1+qQZZqQp5Au1yJhzJ9aW5itWHoREgjEl66ugOKLGjVQVMzs",
-	"VplcQ3ffp+dysOj+dNo+nONunGf6Crm0sZY6evCCW8AV+0+49BrQyd2iUGX2qjd4xYXc0Q1KAr18RnBo",
-	"198BUdte9llRuOncX1GT/WpS5+6kG728qtY6N+ZXqWe0CPbztdcNVdHX0yk/QTtU/OFFmkRmKMXr4tp5",
-	"kLC515Jz4SM6fbL16d1S0U4F8shf/BkPai1wmp9iEqYCYZrN1aBCKULWG2KyP8KoxI4367FfAe21AlPK",
-	"PUldXQF2nQN1rTVPAXf0OBClAGhSSVQOczFpaJ2ZFB5QAxAEupoQGF5q0l6+U5ZCSqG8zBpuN/Bts5UM",
-	"KSTRKGXxeIUTb+5I4jA+R5M2eZQVZXq0rjLl97ZULz7mM+9eNQbyiNBXuHHGNkJ/ZaGPe3W53A9OQ2zg",
-	"h2/iOhMfo0swUwiOxHpEZitY9vtkvN2Z/D9HhtDrOvew8a3sIBOmE/2MBh/BllO9FPVcE++nJ44EZkAn",
-	"nyMmmK6WhBlitBI71zB+xCuU7EKWPx6tDd2CNbkOSfiDR6La24j4VAhCwDwyx3W2lKoGBOCRSxVa0pok",
-	"97ydffuie10/yK/MUtHtzf6vJbornk5Tzesyzye6xl8Cg9lohBXDc6f6NXwiKwfK3mhih3ZPIli/b0wF",
-	"YWCpUQfxTxW1Qt8Ry5OVFUr4Ut+tryX4lgvCQFCvH4MwUFFNIqm7KE6TYWU9No1CuZhHzozbPbDaWisx",
-	"U1hAH9qESXsgKwCzPNkWoNIakbgTIgDjnwDOAQPtgAll1d+YZJtA5TnPBveiMdfOQL2SgHGPSb1iogh6",
-	"mTkvQ4oJZ38Qsx/wbQkRjnk4sTYhRn7vLSLKbFIJeWajoBjiYMxrhfmXFYqePM4+DokfeSwO4KUB7OFW",
-	"i2X+VuegtZW5uwAwccjywuy2YmmeIsUQXNE3xUiWW52tTJffPdhqbY3kh2w0GW11Dg/4/1pbo0zjwYMW",
-	"VC7i+WoAN/6wNzB77uievcrGe5ys3yNU9K1OX+ZWfXKf0fx0uVatwpUYuBzDa47JhIh7HHmssSSOFsmX",
-	"JvnOvCG16WBNmugV0g49XgUwMbCp4rY0MYEYg6X8+DLw9TauLY6usrrxit4/qq9otJaHt7mWZ1RUWZrQ",
-	"+eJXZVrp1eJvt71gUu76lfZLdXZHt7hPvmzEmFC11ogX0+d8EyPJX9poKnFZD5ZgZQWWtdxKLLhRIF0b",
-	"i32hPpTxcDdx2I1Lflcu+SuTI9JdpHG3uaXi9xOSJafxznzys9IUS53yOvAQYEPAOnSiuKYpPFkUSEJA",
-	"xsIOdL5GfUAI36hsyXrwpOM5eB2sFwft6ka3baFVx92lBb0zAcaHy9SHZoplvVicCC01lF/t6p1EpVl5",
-	"kWaIZO7c+9MyKgqWc9yojFtmA/R2jXKM+nxD1AF7+EpjsIOnKSYQmYJ+bmwhhHyoobA3w2lHiEQdaiFc",
-	"hGPU1ZbQqQADq1UFngKjxwP1zkH1MBEsohA1WZrzObqvWokk7UVWXmR2qTqlZOGJPS1PbST/ka5u1cuf",
-	"wtnrlzO9qq/aWoVNh2suit8Zq05LMVfgGlMKVzTaFlz4sAm3/M7CLatUQr1CWoovWwy1ifHMxXjo81wp",
-	"xjNfaRRHfYJIWFhYdINwUCirXBYOaghxIC27XtylHD8c2tER2yFrCJsjl09XIzyx0+zUL04U7NpD5fxM",
-	"GJDezsA8LfBuTZHb1EaBEMKgoJhWoQA6tALJcIyhLuoDhJa6IaDIqw9lwG6kDrdSNulUXMagHH6cnT5Z",
-	"W60+lxb9J2fytdY5/VT/B/jkKzi3t1ZS6+e6fmFt1atcpH8oo++bV+q1tqnRCmtsuXHcffdHKLgXbGOo",
-	"GU+h07qKMsSWrGIWR08EexxHQrASAXuRDeyNTSJ547Wu7LWe0Zau+q1f1F0dZ3tXarY4AXCS58wUgj1k",
-	"wJ+dFda5aIgcbKwvknmvBEE4g/+ooAkW2GtQ7AKzeiDL9sgrxMvcHAV/dfqLG+Ha4jMbZeUqgvMxYD9t",
-	"ffnAIS/89YKVpl+VpwC3tVSwwqVun4zkh1O84uggxFYBxatJ3L7UFCk3/QUv/8YhxdbW80xfLTsXzvkm",
-	"g4b/5NIUWFUW2Mv0U0VCPs9s6bdgLBhZblXEIxa9LwqOPQY7Giv/8Y7cdojTYC76gEuNaZ18RrGi0HdP",
-	"LF6cvevqt9TYltC9gPmW4fqo0g+bhI1WCPWvygodEAXVgEMukPvzIjEj+5ASmkhd1MYH45H4yQHDioG8",
-	"/Jil6E8KTwJuiBaMLm6FVCcTJ5WEXNTxDYE9JWRXw33RNRFxuhaa1wEqzsl9XMI8peyY0gzeCRBRQAGG",
-	"Kg1xeCioZYmplOJxXe2HB2k3wziusPRnkLibws/AnQIBvikgYtnjyjhgDI0ofG3hUcPYzyD8OXGpiHMV",
-	"3giAuXf1jWs0YcFIMH/VOJt7X0uVzwv1gfRvJCvt0IyX13NGE10/utZ89R0E1taYS8rqdM1ZhOsa3Rrg",
-	"QpOWPiWwgXzODfcuXX993wNaWfGjvjktuIlz/XH0Nm79SNUu1N09k6oz/iB/+7iVy0uVO0k5KXL3LUg9",
-	"cJ7SUOXuT2smRU/Rz6K79aezN69evXx9fvHjydnTizevn3uPprslut2uFmLvZ9Hdaib19Fefv/zl6Yvu",
-	"ltjbc0JCbH90F3ahogEhtN6qS6ftx0Tj391CzkSg8O9W3DJG4Io68/CQzPC/Rl9cgl/Y3XrX1Z+2uxpc",
-	"D573TybMGv4dpowSoiVUUYjOD4yW0I6F5U6v/NCigqx2gxT92NXd8oUcqblJdcszmFKHr8Y/4YJuGR8j",
-	"jf1aybQlGn546+bcmr/u5LR6+kvyj+HUT62u/rTb1Vkfpve/fhA6ywU8PTeD9jNZynxHFcVuV3/q6v6o",
-	"bL8qMl3meocF5y9qtiv294lNAiI2RvdUbXndh30GIjgsc+VYWG6jbcliWfwgJBTG8KLHinwHtouGVd3m",
-	"Rd2GjWJpTX/bjvfIdktsV3aIOyAz979+d2y/gxU57mo3EJOrdm4GfrJXarZ7vGC2tTDyxKoijiGPswtn",
-	"OvGRVfpMo2ZS+rr2P9J9uIk0Vbkq1eIuodjiHhiTEkYbtwQxcD9RuEUtOq0IMyTC1gJAeaXTCF4GwNco",
-	"IU0GY+ArRYQZbxIT9lFpI5vTlnLWFqBJAd0fxntdQ888lEOsr+dskwWBSLLLOU7yrcUP/3l1INpkq+jA",
-	"qK6Xvk7aDQvc2/WifrAdQ8RvUg73czPI9GI8nB/VINMWPkGLYE3qAwPTSt3EbRw8VS4drHBQ4ykVvuY2",
-	"8rrTlzWxE5kDOhjWjbx0KyuO2gf+vl0N2GEAWPTd9w8eBbjeB+377aPIc/XjItwcJ5iTXYEsogDLgPzX",
-	"ELykDA/bB0pcTsoSIMQADse9OfVhnJsCIbKuLCFUMv9CBCzn+ZArOPHM/+7XJ7DqQGciYcRpBPtkVDKq",
-	"R9HGHelqLNEZKYDEi4lEDw8ODvgteVjy45qT71F0TJ4qi3Ru54hVuKLDe+OexNwMTvXXdXRZwC918567",
-	"sa7vq85dFg/ow950Ot1zO3dvUuRKO2s3/bwRPjPFaN3h0TU3gNxZtrrwLS8PYoMwgD23TmKwclWj9xxz",
-	"UxfZYFjW/GcQOGf4fSzzoOHcu/WdT5Eq9HGgld/4w822wAlBYv5ObIGKYgf1GLRjrNadPXA3bq1X2/Nu",
-	"KjDOo58qU/m/6atr98wIPU6vQuGUnikKENmmsEpcAjP7rLu1litKm8O7ouTWvVDTHfrn26wc/iitevP6",
-	"+U53i4HK2XuqDHF3ZbcPAXbnHGAQcRXPN5bJcLOnbokWLNArWp5rFmct57SyOJW1cRfcYH1atetAIu7g",
-	"YrQjIelO3L2xv5sr7926UYN7SMCLOx8BBf1NkXfE9jVj3RbeYS0ZDbnuOINFgB6zwpeyXXsn24G5rCO2",
-	"G9/INvvGCwfs7r/amFs40g4NuI2G6wX8xY8hp7oJEGqdJu5PsQFuJuViC/wpm2wkY4KlWrGrAz8RA9FW",
-	"uP4WONnlUI3m3GyEnF3dzwZWKDMA5ghnKN4BoEVuBi8n5R30Qi/wxHmtAy3+79wZ/yeqsqko4Kc6Jc6A",
-	"azTwjb7QBVEv98mSMXnNNxt85KqrS2lmrabzXnH0jRMIbN1NPqnKAKw762o6S6HD/T1C+SvAaAO3U8/8",
-	"deD/3T/AU7CNF2oiAQWdWl2rA86sh1eYWNVBWhNOoXoCLQtk8xE27FxatYW8cqGnAucNnOxdTSLF/Urj",
-	"53xzZgUYyp2YQSfwhma0FhWyOHSqlQY6qBb0uw4AncmwI0wyDhpjjcVstXuSyVLnWM8oPIgC0d0mAhQi",
-	"Yig4GUfRqnR+TI1wjnymLJZBUdqaXyzK404d9l4kDw4O8ceLQk2gKra2K/Dt9YF1qxwCZxCsAYymsjNC",
-	"vSwWF8C9M/Q4UJ0l8W4iwKOwj747QCIn5kLwQ9EI8YdEL4GBg2HsK6D9CNN+Li+BTJX8AGaDskMgD/RD",
-	"wL/dXvTRB9TESOCQm95VK+LwiTaP369IUNLvaqorALoPtx1SqkVwLwk4VziQzOTU7nNkLeoZq90jMRqb",
-	"K2lV+iVjJTVv9asGTVZz68lnXj9mMnfhtxeZAFHOlMv9+Iv+fYco6CEwN+RcSjcxij+ETTUHTNhgW+CG",
-	"vD17KZhHHIReWEn8/ziDjWLX2zYErUPpsNPgoL9aVVsD2MCwhcMXn87XCZ/xAL69QuF4ba+VZn4NblAt",
-	"zCLo88qFeahfo1w4EqtKpyuJ1Kduu/mZbwqO//naN+bLjWPPsllULvAQ+Zr9j/Sv1YojvDnMRM2+ZKEh",
-	"pAM9doR4F0WSEiTeCbipQAyGLfZNtmb0fXyz0ZF/4lKF9cMpVAy+fO9XzYTPK02gLVitTbDZQE/Gi8Ms",
-	"vow/YCDQB0OtndXqhMC5k2lkIhPAROacwTc665mUWMlePPvlcSi9nw6zUgk7hmr3wm2RrmZYiogVPmaM",
-	"Q87mF+iHDpFigEeBxOJJm9xxcMR97tKd+2d3t8OjP4veUBay55bn2N2dulAzK5S0M3fSYELTInpBYII7",
-	"ElMlry74luSGn+gZDAa4y5wcKYcEWUzeMsQJApWqr/tHviFkt8vKDpIxIlu4ybk6AUj7Du7DoQttyguZ",
-	"u/V1kzsDwArPkuc8Z4D1ZEpbse8eYImcGcm03FK63zmkDzU1FNZPmir9kbId6/2j99BhclUDXQiVWMsj",
-	"zDlcAHJX0r6xq+726JvxH6Su4QwGu76TXr/uDsrvV57DCzV9YwHQf9XR0+mNvjl/sYvq7rFq5VrDETKM",
-	"n+GJryD2X5tcOdMMv6o7BpWABOm5vCLduakt+Ep+eyicp0365aoLUPH+HsoLnHKYy/KjOKqk+SsS6hbz",
-	"/J9VMe4GP5f1RoVxa2nva/LR1XrvRbEccFqWYL++xcDMeKy0SpkcP1WWqLbF2Fgg6g9gsFhfSC6/eEW/",
-	"U0YEydadGcQsukT9wAkrhGToaoyxu+fKAvBE+oXBBkkfEfL4qe4WHQrqJzygJKLf9GdyKoIKygcAHgsG",
-	"Tkla/m0N5hLBHZpRahsRacFGYe5zTJfAPY493MglpAm8WaRT39sKNhIsjDN7MlsWsjSFbYvHoT5dEf0q",
-	"vhPrUR672hNt+mbWWiMnGXTzlxvr8dx8JTxM5GkDQgqyeIudR5RLnGjg8oZgHdhHiNrCGG0iKwFz3W+U",
-	"KNFCW4VScMmDwwN/2gVBCCSLcHEXoeEuK4R2u5Q35SpRPHiO+9Tt6mfDi1gNsAUuCMHHDSDrrYVLzUgt",
-	"R61X9mptHNbKRdcisALLL/aLGxQ2t4bCugr2Kp4DO/58qJChDGt7Vr4awUniW2zCo5zVWmE+LGieojDb",
-	"oOKsjIoDQdhpbHxENjDZLJXgkwqfMdk06+GYIV4Z/g2Q8Vgvt2edrOUPGkwFxno3xRxglNEIhl8rWOkZ",
-	"ralPJZe2tNSflgGslJI9ABMHdnDaL05h9sxoVKE27k2Kwh3wmhTLb6gi4yFbIKGnRZKJzHUyNAzb1Z6g",
-	"HRH6kRea6VDccaSqx1gaFQ5CCQqXBoLycabtcFJakZqp7oQHLAZD+0aUtnvr6wwnPv82YdnC0dW03Nqo",
-	"bP7KtfDYOHyGsGkEaNLeKIGNErgZNFrssKymBZoocPPsvfqvxRBnGM2uS25yGIHAiXw/J1jzHI27VI1B",
-	"LBrtXUWVW+VkIWBUVu5BMjNI3yY5OVDl8+y90srarc+2gc3VUtnws5J5OVxDJPgLmluxaK4AvJm9/wwk",
-	"xPU/x2sCaqfVtwlD+7doKw1xUu9go6DfsNBk4LjxsmL8RorjX78+tfGq0fZbCrXHFT+34v0MVAnPutZ5",
-	"wdEAdfDjJRMmngo5Uqk/dePlbDA812UAhqw5NINfE7P3QMwaMaT2R2qfh7M42/0aEddspTJk24bksdNF",
-	"oIi4TsQX1l1OyvlaEHFC/ejepQg3CkndUDfeC62q1yRhufGhjFtysflncTJ2wUNuzn8Lg+Ao/9dNzsYv",
-	"9npsscqgb4CUtuD6FZK1C+p8KmUJ0FBB4dw7NePfuk3p393NxNwmaflHqTjCXYsybRw+2KZE56IM12Sc",
-	"3gC/iDD17f5H+hfA0veVSi9l7+r6VFjgV9kOyRLhTP8rW+WRaTvx9iAR0HeCtDW+wNnKLF1gH8KAnvFY",
-	"vrKxOFmOi1gf8dpUI9GVjS6FWyA9uLnpuCEd25h+d2z6lX6bIuguSYBImLHIuU0kd/p+mAts0mQ4MtYx",
-	"xS5IQJ2ctsVLnc8WSLORnHUgAgyhZd9RhyEPd3zqe1DnbtwC3tZq9rw00B4odkAg7mL/IRqDuGgF27e+",
-	"ELCZo6pBPN7cOltBtr2ae+JNOKIW3+MOGt5+PxI70HQHYP/Yia/f7PquN7jlhiBq01D3LeuS11z1d736",
-	"CEYw26xt6D9uVi6ALXqd4VuoVPbK9ekoa/qnMXJxDoXZcipnqDQizklAQzClAmO45TFBO74ei09thSMx",
-	"7VTga/R4AaShCjNC9nD/ngOUSaFGanSpCuUxCuciDZj15HHaUs4sVXHQQ5BqCJdNpReyTLhJHmBv3KYX",
-	"yW/8+zu64cmp05e50QNAYZEpQt+f6Oo86hxYIzkTf5u4dcpKSO1mRHgkbVcngegr4XITBjM8JSpsN03k",
-	"jpS50UoMfI+Qe/xZjPWCbOSYMWaqKwQqhGb8rASsh+NK40BW+tejhUEkidcwdcRP5XXEJDPHiMg0+Jw+",
-	"efcIZiu8fXSYtfmf6W2v0C6PJ94VNaNTu8FuswrxdLWZbkip/slpB88BUKNBFDsBvFDZfE6V+d5/Cmj0",
-	"aao297roT78+PTs7+enpxekTUkU3QW1fuaycP9S50vLXsUTBCvMRa7jPLQfnh86VhFfE2A4/L43Ku+ep",
-	"IL2oWcj5WP3Bkwhv3RQEqcGUGBcGApGLgmWIOfZeFdzUynXj21bgtXUiMeDCtCLTvXySLuIBe0WP/fba",
-	"+6MFvd4npfNu0NyPl35mbz+Nc8MEtsnJfnkVBlWhYy8DWGPxkTmu20Vuya+eAB4AUa4XU9Jz6Xd8SMsz",
-	"gSJxaFaKiS6znAIenpa3Ld7A4ZJLfwhvi5JpBK5VZCoF7Ch0LKAQlaa0/xH/AY7amNjmCa0NfxEyxQ4B",
-	"cHgmuYpo6E9Omf52KMk5yjMnZLWn/VKjtjglHn93mwGy8bpxgs3/nfgl+9Etwb+fvXyxmMyKRMtXTbeu",
-	"ROOEAz1TpXNP1qn6n7vwaxFRsRRfc+SL3AbY2FD3O5Kp+gxBfmsk8K2t5wYXaale4PPqBUI05WtDikEb",
-	"0ne1+kWvCk+8jhnIVS59g7nK+G18c5pplSbj6J2f6leFGRTK2k1Y8w/Ga/IExIYkJbRIF992izLd/Ea0",
-	"XtEVtZhTR/xpZzLJ0oHSu/Odz26BpZ5hY/NTlMLieZl6FrBxYdKJ81rdCU7t8knTOl8YqGeiC3ut+hMI",
-	"4xVRiK4jhhRJHAnzXhXtdenBQJovIAdDyVPpna4qNWiefozTbZps18lVN9VrJ9otX7tpdoQQv72zZZHp",
-	"wcfVp/vpNrqvUac1s3XRKsDL7fFct6OpImfXmGe63TRRPKfAef62vdrkApkXufaxpRr51LHNt9C/di7Z",
-	"dWYrWnWJU86Jj7qGjmi3LJIIsOgoGn5owGLpdkN9yk3tvFvu7fwKdhIt66YMZROw/VLe7k9quYatebtr",
-	"fZW44a+tH+HCDIoYo2B1kuPYF4Hkql+C95pZ0cvdhFPo90fvtOSuQu8TI4404jt4rPSBzDRASR88oisv",
-	"/AXJbpWmi8UekmFL7dxcX1Ws5UhB+wnARDjnngtZPEW3SE77eyCLCHoKR+EuAnwqQJP2VXs0Z+Tclj5W",
-	"0OQKV3yB9UVkLB6/HR/44A/jA/t6FUQ2CTvjVtpWaDuv5GTyzv+j+IpfRhGs4lySf84LiO7h0SrXQUEa",
-	"9Gk+k1nOl2480j8O2zRKcVJSq+jLBTY3x1mvLwSfmkmeikuulzAccHXqxgeWqbIDKHMwiSayPrciOvU4",
-	"VYUCa5t6ZGa2VCMf2Y2KSpzaAaHZcg5IUQIcE0osPxIm3aTy8xchVu3G2BZvCdYywaFcZCkpwNpjc6Mb",
-	"ay6qcbI5BTcvV2nKJZeJLgKn8eOpINTIPIdSqeslO5kvv1scmky/N1lPrajSfGRxTc0WrptTcPO7dePE",
-	"bJyYL+bE0M5cw5ERn1cWH3k1CwU82gfrlzxWPaYlqUXvAaGEB/IhpwrApeKgjUezm0rbYeXVIt8m1Auy",
-	"oxSX2rWghlJ3tZJFnqmCXZMWFNybPIdqPfdHVjIJXFxqeEkEz2TtZuA2cdkhJDVbQpaEL4MgMG1xwg2i",
-	"vqKyWq7IJFEZIcjNOVy1DGnsbWXzblYH3UyoWYRFzGwN0s9tkuZugdje/tzEZGtN/+3uXaDn2Xt1JyEu",
-	"3nwUBsTSwa+fFYx9qWlWDtNCrpSxe0vn6o0zdYuZupu7VBvv5kbeDbm0d5pxu65ck9Xon169fvnrq/OL",
-	"0yesRe80Gbdy4suJqrm816tYB2Dia0wa/HNTTCAa6xmmis7ZoUel62V89lm43Yl18pMhwkb2WOMwbWbF",
-	"5STLS5HpFvqpFEfljJB4ydYKdvdRcwQHzrx1IKrGQVfPWwecT2nQ3DXp/vVr+1fSx69VmRVRyO6OVLJb",
-	"dc7OfXWVvNGkn61JN+rwRuqQrbq18mNO4jp3YbYcBi45OjhIPMSySGUpL5EwBn5vIcgOfMJMd42eXMbA",
-	"oeJKm6mNmVzhKAvO4QSSKF2dAiDPy3KoimlmlUgeHtxPItBPkyqRpJcXk7CYSUsk+OyLNCvKGUKRpoXM",
-	"dKYHSQf5dimJZKF3G/rXCHb05HTbismYoBtpQNJeqXQBIN1rJdPsj4pIF9YdXv2XBKT7/RFLnA0hDhhv",
-	"04Eq/VZZCIlnlSx6w4VfzbMMUMoxbCMuZ6Tiy6zMFeEk+tPxi+DuH3cytyzOhJWzDuDB2JYwRSvU0rRC",
-	"S9u2DQTO2pQKwXTFpbJQXl32hsoCMi52JnSQ2UgC2IAzRZ1osS2CzechXpr3KqA6agUxEvWhtEC1TH2Q",
-	"GGKfBBr8cmq6mlB3helXIyEQ/Uj+lviIxViZca5EORsrkenSAEy/W1ZxaT50ALkLxiZGE1u6ZwGOAowU",
-	"mJf6tKp9U4wY9p9e4rYVzmSdyIFqd3XS3SqnBm/W3UrADsMnYcpAivGwkFa1RGIKGJ/K3LNw8skecEfB",
-	"sClfAH2i2UBb4FGuIF0Sj5SAgL7IrDP1jB6gpcjXSxgLGoWVyYk+bBzfDAqxIOue1KK4ECyInfSGbuBQ",
-	"dNbdgrgX/IxjJUyyl/2IxOrhwYGgzdBiomdlSzgObcBSX0GdQprSQ0rjBERvCKQEwBRuj93M4O07EW+M",
-	"+4n4nmEf4CuGLYQdwInV2XisygQ3YKaFVYOR+2Q7wg7NFLGeJVbbs2owlngaEhhwIobZYJhng2HZLJDx",
-	"VSJcsV2WhUHMIsM7rW8gB0OyFoD8ITsBhGMDlSKm24Iszd+26tn+WEKP5IfnSg+czoaeolGm+e9DN8jS",
-	"Cbmtztb//e3/drsfDg72ut0Ph8+63Q/fP3P/fPTs3b/+acu3ImHd4NaneU4EaHU10FNnJ3nJvgb2J40k",
-	"gixVJnl00DwfYCtv5kR4eC0pwsOYFOHwTkkRvlo7Gq3uCmSzbmO9prNvxDgbblBtTXu4ZmcaDRm/98tN",
-	"b9qmN+33C2yN4pgtptgiikwwsrrqGHjN6FHOTKMj17Nve5qguIHzeIGtVaki6E1KYbNc6TKfdWL+GaB2",
-	"9Lo3AcGaIBKUSNwHkgj8XKg8z9dHjNFiaWz1Xajh/vCtvtFrula28grcQKripZ/Z6tu4UzbidCNOf5dk",
-	"MaWXFyw/+cj1mHuNcfKXQI7mi7a4qAtRlNHjjC7gEBBy2BLoHZcrE/YOuaxQqyzTjsjYp3TuLHUSyxKK",
-	"o1uR59SfFNiQS+APCztw6Yv/qh24q9Y6PY5GfAO048ar76Add9XpsLBdeQb+gsaIFe25qbTCAPPRt9CU",
-	"i5v05PQ1vZIlaPxqipFY92C8lNGPll3nUZL4whemXH4VnOQvQVCsc3Ol9NIr43M/tZzdRW/32guDfnam",
-	"TliWJZxsFJ7m635lm/Hai/xZIKDj4MG1l0FeJIwTw8WrvkAcKPMNcZv0KitDbdLxJ7Jpk960Sf8TWDHO",
-	"5vAmxyIz5rY7qunmX7SjGiKm2C59SvHHB98fHmL5odED3y8d6UY6Hdna42Al2GYve6W5hP7htbqlcfIL",
-	"2qVRAlXapRssD+iZPncT6gj8v+sm1S2fhCmtNqHb6Icmi6K5IZrmCe+mxIlsN84Am57TeALby8ZfJ6sO",
-	"aGY4pipH9TV4Y3Ro/6PvFfh0LUsTTdmZ3VlpRS5L58EeHhz4QEudqfolxP19YgrBQiUme7oaUXkaRuGB",
-	"7JIF2dObGuZfpw0BR/s2K4fBbFjTrq1dfI2Ne1t8UOfZSOWZVstsLjqLrKc3p6vZT4+HsoxtqELZyUi9",
-	"OT27ln2RcKvh3NTdYv7Sv3y/8sV/+R4un+iTn96cLjG9fnpz+nqi0drTqZ/lypOcu3LZOKNrcZy2NOPV",
-	"1uesNOMxr8+mvWQTJrprqgYf0iEEZCvi5rq1g0drifRAMfsOMqJYUVEVjo8ZqoPDRwDjC2HzFtQIAKOq",
-	"MAVnzTEJbUtZTmwiRuY9xddZAQKbZWLGSifiH//v/yeSsdJppgf0V6Gsyd+rlP7s5cYClrTRSthSjYHu",
-	"Ehj/Ie1eKAORsazsCNnV/mat+E6m8DfiYYzkTAyMrzzF8bTFiZ4JA/EtbHBxU7SGa1NxUm66Mofina4m",
-	"HDsq0npw8MjTh5WF1MizmrTFGcTc3ENpVAD0jYtAI0qzQvXKfNYWj3NjEauafkJ4bcAViPpluhqoDLI8",
-	"rxZ6dKilRZsyBv478d2PjIAwUmAkYe2HxmnjMsuZFbhgBO1HiASmLxKZXYxMqpIFo5oHDDeFcFaeBTsM",
-	"m69aYqKjoZ0DmXQg+xDlpNDYaXpyKhLT7xOYuNExN3SgMHLnq1SYPiIIWpW7XbdjQhHbg4P77vkoCZNd",
-	"fOY804h7iPXvimZ9acohrIO7xlD0c3QJ7KwxwM4x/mihhKn2xLZI9CTPE0SkgCpmoB3RxvyXM1Q5xHaF",
-	"JUhZaVXeF+4lJ3TOBQA60kJwh5UvCPQzABPVCsPIOfwVHGOFSth27qPwnx49n4qK6ImMf9Gwo3dvCl5B",
-	"D2pqq1JQwCSgac8i2KP/Ajh0LUeqq+njD4iRCPyePDg8ShbDYNzY7L0NGIyh1Knp95fXGkqdvuz3I8OA",
-	"XtFydtRoktHlZZFdY2oFKxtOWz/03fjUu0DhWHUZXuF5dxMBv1tAjiG++1Vikm6bKHfypuZ99QAmLuwL",
-	"U6JJs8Hi2Fjl19FALgt8zkWOmPuxxQfQXLwgbOVwXFqbDXR8pJSDyhmkgG8ShNqX2V4RpUQaA1KBZCWQ",
-	"1pi4LDVYY8yO04/V9w70cNtKytnreOZa02oXOGGwJHgPYElw0Y6pcvgq0yl1JAzNFCte7cQpd2dXZVr8",
-	"hgPN9ODdDoAb7ls+QCYcZrh7zhEBgvt4Tq2u5my1O8GKv5pMA0AJd3cXE23ZsuwRnY7oZxo7wcG+BCq4",
-	"GfoXaJfGUNuYHR+aKaCHmX6pNFaDX8780ZHUM4jcOdOQ9Ie9Qr4fNKNgzdDsZHACbuuQ/lU4MzWapu/M",
-	"n+gc2N554aGr3w2BjKKDR0JmF5m+ILDuTrRCXd0zI2WxCLvxVbPrApFHjz5GXgGZ6RLtub9ObCn6IB8r",
-	"a+RbR5z1BidMyGqWpciVhIjne+ZjpvfhnJdLNZiQwX/sVa4zibEPkG08xg1wbpk7ty0S6Bpd9nXYRKRG",
-	"WWEN1zm0cbnIkb0ozQVOIoE6c7JY8T2B20FeIOyRDH0srabRQmLFmf+YPK2grHIsIcMQT3imyuMAw4B8",
-	"x+54vDWZk9C9hcvCTC3sj+Sp+7zOINaecI8eESZBC05SSaQkLTHInKMkRWmulCaiqmtWD7++PTjbJm7b",
-	"JHjoAg41Wt9zedq16+ekLWFip09WqY2LTj/V/wEV1iuEq0v1odwH6bRnfZgwNkCJAm2Z/RnmybnmlU3Q",
-	"cCkMf2H/ELZJmT4J07Y4pQgBFu2nRiv07vBbTKDDaCGxNtwE4jkgtBK3fHswgL3TJwkXErnNY6gBF1fi",
-	"WMzRamLFpYFegw2508p2KRW0nptQYbKSmfc4ihP6JzOowQrPPTn9j4kp5edbeEcrveSfZKmmcvZZRqG7",
-	"dIUXR486z0bKTMovbEu2PpLIo3KdBQXX+BVjBd62nWdYlNkt4Ce8uC7Fvv+n89PHvzwF6IRILd4p2RVh",
-	"n+qQ4y7A2OYM8FlNWWC2u6Q49a6A7HbWh4v/1w9CZzke6pa5GbSfyVLmO6oodt2xT+5/7DQre0OScp0f",
-	"8B/tnXI2VnS3nrSK8+lPVF7KDt6wPyrbr4pMlzt4DTlSu/VrXiuryvo1ud7pbol//Pf/BKpIsFJ0pged",
-	"7tbcTZ4YrRrv0e1qZKt1pvRWi8ZPya02wEZU74QO6qJ7eYLkTrjZY5MqXrBPN07sgz0H2fwdzPHjkpu+",
-	"f7d1Q2CHXmu6C29CCHpXtN7+FQkhBMxwO3WvZ7uDhwAS3Xm5bVumZlK2wS+ii0mz7x7zuZeFklfH8c0K",
-	"997CzdygTa7auRnsbC96c9vX3dAp3gX3i9/iNq87V9Bm6XV3RSW++L7hjfobO5GBt+Q3WnNYKyxtzp2o",
-	"u5o3AW+OkkkruKbLiNpi83gaTGAduSZ1vjb2t5CPdBFhW1za+O11cpDfuIaZeqNujsia/7yOjggp+6u0",
-	"dVTLNtaoBla2ZHNtUyWwqRK4+2YSbtVgAmnTb4pQstV4F/UBjX0pZ/WgGwcSfW4VgkQAd6DcPy0HW44x",
-	"psR0zVjPFmuI/Y+RnorCD0lXO+/2H//9P+iw26Qt3kJEL4RV5pLQNc0BoRHQFhjSo476FiocgpjCAWMe",
-	"9OjgINk9BrprW8XJtKUE55szsXMxQooSYV1EoQZKO52kOqIsJioR0l5ZQkrG3HJYRxlF2KI7uukqHrR7",
-	"c7kqFQBZlgHrM5c91dURqOel6psCYJ1lWSMTp8UZZs5ImVEcIdC3XlzOEgSYiYkNLhXGDiuU3wEKYxG7",
-	"uPArkBmamjNxrMiV5FKRWPnT8npIr7UCppSw/eyYKUdBB6rEkB5GQQP8mDNRPK2tz31jrQJlwJXmzit7",
-	"Be87wwBeMjKpyhOmiKA3Bgcj5kQCRzH9virscYSE0YoavTgdTotB+0TizSgQyN1drfi2AGdqdKhBwkKG",
-	"Tl3sRO2yAScWCg4W94F9RuTvVnvB4GWsgJrG32ecg89XufRxbbo3bSRrusMdZNSLCfg0ywEVOOMSG303",
-	"CGouimfG28t/S9TGTZKzagreCYJrT+qeylc1AB/D2blKQ8huDfMxXFR1SJ6Sg3bdtXjOy364R92t/nF2",
-	"+mRZjau7ItzjE8SH1+YGJcfxa+8fUhZu19CQ7mq/fHbL4T/5Hts4PKukA3DFXpjyjD6wb7fW5NYyEH88",
-	"vBX3bu84+r9+6P9Ldd2J7lbwg7pb6AmJNfrkeMALOuUW5Q9qfXNzhhbkA17XPLTb6HfzBk5zx1tDTLwl",
-	"Poq6ryiaG9dWiuYuCslGham3Hht4Hjy6QLwznIykRoQhIPycDmedG1aRY9Y7qiTn0hGtupqKQpAFHx0v",
-	"rip3z/KV5DvJq5Pzxz831jsQ7Kkved+tV9FnFjhVqfTcNwVUUahbwa1CN61Q0hrdFok2pQLHL+JorRSM",
-	"ICkhOKVZCc0KTX5WtXD0qzpZ8HZXrXK+Kd7GgsvvwEfCl3uxauW2il7D7ZYeR4DbYcNtILf/eOXHj6Gr",
-	"ZlM//A3bdk4ShM4V6ElitbdyLXEkeFrz9cUVje+jrzeqFh5FHccLe9erdH9xl3oEiRzqPCMUZFOkGI0v",
-	"wx9MlOs724FzUFL5EgD4yq7GglkxHRrRN3luphTXxisg3E/dVjBDMcqsVVh2HCK58BeAACwC9fs1oBx+",
-	"a7ngSh/pMvW1oLl+pWxw1Kb9GangBTAIG3S/TQb3m8jgypASbYBW9Ye+bPr2JE3j0n9EyidUwQ7/Odcm",
-	"C53XlzOU+5BlwsSlvw8JfIht4L+5DWQbgM2tnDlXCluMvUcFyUttgmLA9lPSVtTAvduhnm/IHEdl8NEc",
-	"UB8t7k9ubJqWqKOFzKfgl2Y6JgzErZVS0rYVpykzH3j2IPhypAR0y8oeUQxAV++qfQnHMOxXp119pWbY",
-	"ga6VSnFRYW84nzRBFRslT5SGdoEkzptPijyBJQ8FpzTufmFGLQak6eqkmm1PfJZUat9uTFcCZr7S3IaA",
-	"aUZfiMb9GDvkamfWGUGtRfnarv7bxJTAWjJxu2Eybol//Pf/7OIaRzuKK+jy3C8yMQRMPGJl4oMKixOS",
-	"rK6+qqMM162imB/HY44UCW3IFRKacN5Nk5H1B98FrCW/vOVVa3RiZHCsvo4ku6Jrw7ZZ3l3tT/XXr7mQ",
-	"0YWNfj5v9Km0Qqbp3WWxNh77xmPf2GcV++wkTSPjBQuv6pV1VQPtC+Rl+IFfFAmRpDaBG5ZsyDEri+mL",
-	"w5tiG9J8FqRsSDpem6+p6iJI1tBeX2m0t5HI4T3SnMfhSURJHLesPR7k9pIxLgYn5F4BRidc2mPOHeQL",
-	"g0Wt5XmjFUNIEO65kwQSeSfuAVXXBDpt3VGuDhwZQDhX8z5WHKGSudGq490YYGYBtqOhEbJXCihIVFnR",
-	"1ZcgMVrUp95zfgNuRRsDpyPTj6cYVaOQsIFix9PS86Rzj2QZuMWU8jxXGv+BtYWhcjYbwZUFkvsh+BT/",
-	"mTw9lwNCA1ohfUYVfgu8rq6GlyhKYxbbzQBJ/VWNZn0NcnbNYHaDvanNW732DgzeleaBCOArD32JeQlf",
-	"y93bllG1U6FS2StXwnp8DafWTOSNjbpB5f7DsscO3Jya2WPppwYDFL7R34n1Cfrg65meP2Z57tQXcNZ6",
-	"5AEAzXvr7C7iPxmta4S6aS2wQJ28vdb8jNRC3fZcY7i3YYXCRmk2QWEWC+3Plce52BJ1z/4ckOwqhsjd",
-	"mI0EZwKWELaeeOZ4b1wtxs+OQrEJY9FE/KK4RoVSYpTpCbY+/JS9VyLhUGui1VREUCw7kyLfTQDukYOw",
-	"MqZTgbBxNlLMCSwIXUkRoycACSDWJNqXFAlF5s9B9l5pAeQ8A5npjkhqn11C+DJC9fuqVwpgXl5o5cX0",
-	"IbfPdL+upVReR3lSKzEnypOVLabqVc3FN+7HDZTJJpS0LqQzwimZQsgInikSCQ2lvl7Ewl9Z+JRAbWkF",
-	"NK6FGiuJ74QIb1cr8ywjQPolFAXbloCFqon4DmJTozvbimgJdBqcTwuZrr4sBPbwkLsOYLrO3wXdIn4y",
-	"3GvW1cnYEKQsXwI8jAnAfSVUvomdjolzPZI2LiOKwys1LmmZERQW7uFcetMnCc8toou4EGhd1hV1J258",
-	"r2jsqxR3wKidUrcrn71yicktF45YM1runj5R9oqaSVYXuZWLGiUubz23rabQBFYaMXAb5utwM8B7Ph8q",
-	"7j/alIlsdMedlolMEfRv7C3DBm+QVMXdlIo4FTLJ9ntDCcJiUdu/Kai0P5dRXNyJXc8/45VAaMgG4e4z",
-	"AVkflEphcrB9E7coFNK0jQil0DKdZKnHpWOV5Yzr+VIBROdEOHWRQE1DBaqTFIsF5wgAEhlDkuAmpciN",
-	"Lbs69Jtw9Jcs+b+aTFcGaQjlcYbt7smDoyMR6fKLUWaJVT+ClISEQCouVW70wGIIgGbT1VBWydgApfpQ",
-	"dnCPQMOjzFIGeLxUQqVZiTCUPpeFXPRY2TLN8pyhUcWl6smJVZHuBo2KGExYXw44C3weRtABxDUrW9Ei",
-	"l8bMLYuHIwS3xKMy8KIikLy7VZLKUu5F9RseZ9+XCzEqAb/xYlIO2+JlZaNBi73fjB6+QaYtdHIB0yGf",
-	"0R5I3IZL/JjHgA3gzpuNVVcnbo2TMKVC+c565L7IrMgG2gAQw5lSorv1OMoPdLfqQA97NM4EVyzkAiB0",
-	"vxj9IYLjLSeFhtv+LPXAXToZI3YpIHuWZhxtwWMuM6KPuOZ8mzHCnraRpKPwOFSn4avKUp5w1JxNOLn9",
-	"SlmO376+9AdAIagkCN6X++IJf8G8B1BefOmyLNVoXCaCIGhxuUHeuUsMygYz1R2RFjRDfFWIZBHed/V+",
-	"fgfRGLetm88IisvQfHYLaGVf3dxVrvIY/QFgDd6cuj3aCG6wcgUN32NtjoDadTfo07ktdFb/ztYGZ/VX",
-	"Ph5OuGR4US861uXB1uy7lw66ze3RjvjtycsXT98lNVv2P/f+ooqeyvdOTvfenO7Rk/au56tiI3d+ThuT",
-	"8zOQV1dJm7j9/GVzJu6JG4zX3w3Ga7WXW+m4fChYrzXjVcZ1BJE1D5Y25XWcrf3wK5Z+LAg7NYb4hczw",
-	"x/SKz/0UOQ+f12YE2OJetP32LokskrMnv9RjU5W6iZiVYKJTYmrxP2dpCy2NYGB1dUzEOWdAg6ntzNXL",
-	"WfUtEo8RWEzeFKKfBvK9AlM5Bnv3ZzZZX86On+henRFru+4hHc9T+DvTPZHWZraU2lmvpclTIZ29JC5n",
-	"XZ2MVCmdCmqj/AaqszmQTcKnT6G+v1pHwj8hyr820xZTjPnam9GiHquI1/Irk46u1RIVDfsGTVHBPKy0",
-	"RR0eHC5vi1rYc8e78vNaozZxrE0c60u2O1XkOkbrl2nCxqhWXdncTpBrzj++k5w0ojnNwxsuA6p0ahDd",
-	"+euhMRFbCl17zFFzPELDc1IDwvpKmyn41VkqZiq07mDEpDKSlo9TYDQSu6GAHxcKGYFamwIG0PAkLQTc",
-	"PsOrjll6bz/33ECA8cIsAgz95pK+G9G1Gi5TJZbW/I02SqxmPJ4eg7htfUZWd1UjO4RGGk3sZ6aAPsbJ",
-	"yGPPVmzqztrCCYB7M4jIEUJ+i0+BwIcFCqRqODKBsmiuY0FYVrZEm4RCjdx8Eyq67VDRP7tg3FiCdydO",
-	"X8PHezOB+oVMwPffL0l1nthaQiXxQo7Ii1mMxtV9QayK77EGsRNBhNdzIiCXlZNYapxQI/yl7F11dUj1",
-	"Dc1UH4sEKeDQpJL852tAFKOkVSIvTVEm7ldEGvvyKZG/fL9JivxRkyJ/+X6TFtmkRTZpkU1a5MukRWJN",
-	"+W1nRcjUWMdnO+FGhcX+XjLvc0UGCz0zWe5agc7eqJyNe7Vxrzbu1S25V5Y+q2bZludC9npmAgXfVS4/",
-	"yD9Sa75VQu2NZJYLmaaFstYTfmshRU8Vpcy0mMqZz1oiObf/qTC5aiYDfAMDnJtldZw/mylyIDcNAoYq",
-	"8xzr1drisbSo697orGdS4DkfcfR9JMtSFW4oJAm3Olsylf97q7Xl3BXndRSzrdaWliP3k3LP24rl4kh+",
-	"eK70wO2To4cPWlujTPPfIa1oyyLTUPfelGTnFd/2yxKNZYD5mKbBuLO3VpXRrw1+GN8CoyKt13JwKj7x",
-	"JnyKeO1nImg2f0wbBM0barp/csUl01GmF/Sw008NWV/+CILKQSVQ0Tl46NPCXCnY9JgXwPvFIC6lMW1x",
-	"Otc2gNE1zmRCUyzhI05yZbmzuS7EqYSmq3mKUEkTWsgo9Toph/s2G+jJGGNpZ0qXmAEF2j3Ek8R4GuAP",
-	"46g7RLHWM8B+SDCNGRHMgXS/KOWV0kn7M5t2nR772hE3OnEFbBY32ptis1SvvQswwpUm4gX26kRW/opm",
-	"fwV/hlAv+bQ1wf153FMDBcbO9U1vcMan1hYija9wPiKS42WfvkVxvkq47Kn7kM/lFT1og7vyx9FZKFMi",
-	"RSOo22omyN5t0GKN8Sj3exUWY0nQiHSgd5P2P7r/XGTpp4UO08ugWnxXW5YyNyngiSF3Op9jcQEt915n",
-	"hTBTHeOfOf0HF0Fnk1XY04fndTXdqC0SviSJGEDp7r4MNapXhSLXBRqLJdFXLgVdU863tnh6KyPN3pWO",
-	"2NR9bsJRv1/sCy9KV3UB1hICTnJwnSVIgnnngQAXw0Cofh4iNWkG2s+6fyuN/8xKwJQoZoRugd2rJX5w",
-	"QBON+Duh15F0xVDaFvbnQiSKDH2jSQxjB+uxkL4jQJXoHwSmFDVFNyaAw4OvUah+oewwaYsnMGDsFuUH",
-	"dzWMEEAhlbWZ0TZ04WoDorwntcjNAFID0DcdIuE471SARsxsWcgSnasZjK6D7ok79QJOacwdRCbi57gN",
-	"9D6WA3DjOlTN/xYGpZYmG/xQb5Cmb7j2DnjGvrLTwUx12KA9lUVqN3mIle3/59KWJ2Bdbsz/P5j5j/Je",
-	"kn4gYRR0w1JtVrP/maHr3WqG/n5sUt5cD06a8DmcqgENI0eKmuCQdct6Z8FpIq5cw6WOKF7ssUg+fkpE",
-	"L1eysF6BeGZKwAIAwALvZKQGYITh3u78lwzKEDkGzv1gvwFBoUqRlR0IzwU/ROVIZ1IobDITdtIbhmfv",
-	"JA8OHiS7MCLvpKDXQf0ICS2xr3COhkAJrwDwAHgioNwx1T5SiShUOSm004cCoaDrN2rSieNJybb/ZylF",
-	"zLgsUQavwsPWV2uNF9+FXkvlyu7SOqHAcElz75zfpZb2uzbTAEC2UW0bRfXtemEvoBfLfwO3orim6nJo",
-	"zNVeqvLsvSoyZfc/0rELOjZbGrriE4kPGSqbe26wpi+U7A0FIbgAWxWCMc1zAc7Fkt7iMJ7Qzb92WIkm",
-	"uYJHUxv426wcnuACrIOod/1dGqUjv4dAS00LbzeRpU1k6YsZ34iUungzRoKLRE0thOSPrh1Fqn00vl5p",
-	"VTG3Xyj6c33LvenZixLhZ0hhGBYJ+hpaYM0gQKYsoZGOxWhWEjhWK8SYoDc34allaUJNv1kp+jLLbYt8",
-	"/7LIVCqk7WrExoP+Eq2mAA/eWD1Kw6IZ3UHH7tGawnesdJrpwXLbGc+rq44bS91lkjZib5eXZlIScrdV",
-	"c8H8Dcvb74hBY2Os3kiwU+F/VWgtlOZV2Ot52R7J5etLSfmkeikpw1BiXtOqXqHQ0pkvB33Lz/n2yMDj",
-	"JVzFLL1RGSNrgs8rY2x+kV+mjLFaMcPzubYI5gUM0k99Uwm5qYQEHOcgS9YwY68xAyNgaEtMdSJV9gqh",
-	"5d68fk54DM44NFT7aBXwT4vf+Kt+t/MvdMx/6LtMmSw9GDIYl0Mz7erSCGcI92c+AhzXMbohAK4uYIMx",
-	"Xjs+t1B4u6GZat9//Ob1cySPvlQiGZbl2CIMb06sJ1KMJ5d51vP1mUaLsSlK8eeDlnjw4L4wBYStYaKH",
-	"B0cPiNIOU60QUZZ5bqZiXGTvZam6WqtyaoorCvfCMxPqOhv5IhqrSuiATpjL6O3TH39++fKXi5Pnz1++",
-	"TdripBQjY0txeHDgXyw8TX3IiIC8VhKKxaDl1Pjzj51GVKWiVePWBr+eU2kBbbotzlBHRYQvdY6Xrv68",
-	"etFbNdlvGua2Q8RaWqFilMZ706LRucvvoG50jdmkQVmsySFd0TLz/gZttXoRqVdpuAFX0mpP4NQ00uir",
-	"6sPoksimeuJd6pWujk6HV+PcmpWezh5QNIrClGEP4Le15B5wQVq94lNrq4z0/PXkEcpW1w7jqytdSzW1",
-	"lTf9zdkGm9zDH69GlqXLQoPmtlkJ+e43YiGskQtOihyJBcHo6OzvO3HdJrnc7pnRPjxqn7YO0PS565zf",
-	"Yt2Vv3W5kZwEa3erJbr1NvTu1ru16AjpsgWMhCQDkJSwQkVYVWjARvjm9fOOEOvNsIuERB3x2ztsGvy4",
-	"4iw/EYth1oeR/68fhM5yAePIzaD9TJYy31FFsdvVn7q6Pyrbr4pMl7neYbWEUnVX7O+jicgMfT31mdyI",
-	"9IAF9Ii8pLAtJkXeEdurrdc2bIiSlmu7ukrbLbFdW6Ptd8yg6IZlctXOzcDPHu3j3eMF01+dD+z6eEmI",
-	"XlNuDg2AeQ/jKcaZ2X5wpnLfFFCv6OzjEA9vC+epV7uM0WPA0siRGbm/oLQDmqJkUWTvG7pvq6bIKliN",
-	"sYGTWTKm0w1O4zejaNDkXEHRLAsZthbnoOmkEBVE9899jddll792Vnkl52J9r2I1d2KTFd5khb9wVniZ",
-	"BLi1FPBqvQRTrvyH6kTogGqLEzGWE/v/s3cFu43bQPRXiFy6C8gOWuwpN2PRtEbRIki3yCUFTFu0LUQm",
-	"DVFq6sP+e8GZITWSqI1sZ7tJVrfAijQjSuJwOG/eU2kISg9K7dvxshaw3BhoDp6KBZ52JdYyB4Xh3JrQ",
-	"iyDvtb9cYOX3GPkrdpm6vMtsYVjGvgQXwwP1anQ9cIlZ9UIs3crPtoTndkrqx22Wq37wPw/ep+4Bras8",
-	"Hwjgb2/iuKfmBvLpaq/7t5N3kOLGvwZY8ptO8mMPwLhZ8WYQ/QlOzRzIf/aisjevukwbW5vRpeddQ0XG",
-	"Q3dQRNFlSTUepFX0FNfA76pSPs83lI9//CBSefhyQZvtpp4JlfoT2PUu3gSzT/rklnQPVjNT51THa9DQ",
-	"WVXy2vsXUycPdza8Xt5EUI3JwpgsHE855Kf2H/jC+39KHfqjAq6uT8aHfhEXSl8NFuAxcGFJXAovp+/7",
-	"leCoWCtQQ4YNRrEDfGhTp78eQtjiFI9Sl6TWPxOFWiln7157goguqJRkk11EamckIVy9o1j1HhCoBBUA",
-	"17QRudEbVYhCydWW2M+FNc7HBBmaqBMAb4ilOh6IQAFzVhMuuQdAZOogHgsgBbOG4jvxBKKE2ZqCbBzm",
-	"ymuP35ZjaUCudMvdPT7b6Tl9QLZzLFa3/j6GRF706/isJ5wXzX3o08FM263DliGfVim+0SM+9+Xic8fE",
-	"7JWBgptbTDZz0YiFrOcDCrdCMeA5JjZAP54/Iv8OUQb7JdAOw/y3KnxTcU1khFr9W4qfPoitqQpLrCEB",
-	"Nu1OzDZuoGCvb2nKbRJIQ4BlUKf32oPJsO1jCHZsGNWg6MOzJaDphPfG6A0986hvqiYEIJNqh/jMIj2J",
-	"0HcDbgSu8/ytJccmi+5RDQ1WHjF0bLAK50WDVf1qjfty3/lkeotivI3Ux/ovZcjseT6a4LJU9ivNpZ2u",
-	"N0plXGYSco6ps79I/BSZZw8KabjLrSrsVNwqmbp5C9MS6ChWYgvil+JR6ZLVb0xxr32NJWyHW6JYQlpZ",
-	"Vr+JzFgcFzg2wb2kJrgztqkiu3WdjscnkKghlXg1YM6xK++td+W5uSp8kqevtcE3d5sxwYRPxCjk9Sjg",
-	"b4sL4NSsqh198lWRX1xdXMKkR350YkG20ZneiGqfiNxsNu7vTPNlJvHfwQ+Mp29lfEf0tNYwcB8IBLo0",
-	"s26O+AN/9kYyRB62WguJMEhkyN3HmIS8SBw13tSLXHYFZN+zYpUbm+kNc4Z4iCL+fKIjXWfuPBDBe5GQ",
-	"8KBcr8OYzObCygOqY3ilVk6jUY+eNqXfpIM2nsANxdzc1dL9bT9refyOo9cZBBdPtgQW/ZXE8kDNmO6l",
-	"tcyWVbJYRZ8QHog8HZA98ZcUs3lCIlPQyk5v4QSqbvhO87chi1iazUlKpXf4G7SJVpQqz/2wU1yjxizQ",
-	"ZSKJSG53XxjiN2gbv6EjceUOFNmmG/Z89qSc9W5RWfVxK8vF+0RIazNbSl1OqgxGfvbL5K858wBUYLrm",
-	"P9ai7DEfZkFeQtr2KOQAIViX8MmrXUI1TmMZGRNwvCA/P/OlIgmWzoMIchodR35TB+s5ZNyKosVDtpL+",
-	"idzwm5b7bPKgDlFbN3MBh7q2gBgUZdDLngY8eM5AplakqO7i9VtwFu3a+/mfniG+6zUBr3BpxMFUBb3W",
-	"fBRZt2HbWN3Q2zF3U5gl00bY57IEuRq406LSNc9z4762SubRifRXPPD578//BQAA//8=",
+	"7L17l9u2tTf8VXB0zrtst5Isae7jldUzviXTxpfa47iNZx4JEiEJHQpQCMiy4k7X82meD3Y+ybuwN0CC",
+	"JEhpNHLipKd/pB6RxGUD2NjX3/7cGMnZXAomtGqcfm6wT3Q2jxn8++zbd+dvFuIN+2nBlDa/qMVsRpNV",
+	"47RxRmZMKTphjWbjI40XzDweSaHZJ904/XDVbIxlsqRJxKLXiZyb9m6aDfuNapx+sG8L3ThtXEwZUWwk",
+	"RURGU5pMGOGKjBM5I9198mqk5ZAl7UazwaPGaWOmJq1uo9lIZMwap42FYknj5qrZSBbi3DxPFgKeK001",
+	"w271NGE0gqed7slJtDc6bHXHPdo6Gu2x1snwsNs6YJ3xHj0adaNer9FsaCljM8qrm5sm0OGtThidFWgg",
+	"CBVqyRIix0QKRuacjTyCNCKq6Sn5fNnQqzm7bJxeNt68e9l/e3H25uLZ08tG8zIdGTzcZGzwFUwVPoHJ",
+	"XjZuLsWlKPd28exvF/0Xz96+Pfv2GXYLn9tVKPa6T7ud1lHUGbaORwcHrd74ZHzYiTp0f3iEvcoYm6VK",
+	"caWp0Jt1/OTVy4tnL+/UdcRiTbHlKRXXZCUX7c06f/by6dYdV7Rv1vD5+cvzt9/tfBEbZredP+WKDmMW",
+	"FU+cYslHlpAl11O50OTsPH/2IrPlKO9H7vNmI2Ka8th8fG63qiI0YUQtuR5NWUTk2Oxcoqdc2ebNOUvw",
+	"xPd57sQc0E6nddTpdFrH5j+d7H+RPW4L1Tjd75w0G5prOJxn58QbjaFg47TxcJ7IYcxm6qE/WDho5+fi",
+	"DfvI2TI/9beajscklvKaUJ1OZMwTpcMk4KKfYDseDbAV/J3oKSNn5/eUbe0R4ZqM5IwpQhWhjrmZg23e",
+	"1Hx0zfQWpNnr1JDGMg8uSDrYEImyySCNXnA1kmLMJ4ukuEfezRXwKZKw8UIxBYPHdb2nyDVbEZmQmYxY",
+	"HKbbLNe0R7sLIBc0xUfMa/4u+6a77xHnoNPLEac4lBBl8u8gdV7KMyBr4fDEMdHymglFlkxowoWWJGFU",
+	"ScHFJEwMIfu4QgFCLBSLCI1jwrVyDQ/ZWCbMbKQhm1BBtLQrvAVpegc1pJnQj4wI13oFbbLRI11efWRJ",
+	"LGlUuWW4IjJ9x+yTERVCmskYQhluESZT9lHNhlnf+Db75wS+0cnKsJDGqU4WzKfaXo5quXGGKOa9gCR7",
+	"nUgtRzKuIJjjQ0rOmJ5yMSEsVixMpLlrqppEw0ReM2TICVFmk2YNLwT7NGcjvR2ZDurJlN9cbqSEJYms",
+	"2lzpdJBQf11ITfNUupCSzKhYZdeOJpRoPqsg0E/QhE+dpcxdWUNmCLFMuNZMkLFMjBBAaGyu3tU2VBnW",
+	"UWW/l2fVMDw89Yt5BVFwCkiRN0zNpVCseIUbYTtmmmVnN6UF1ZrN5rpx2m02RgmjmkV9aqTjXqd32Op2",
+	"W73eRefkdK972j1odzudvf2DHxvNxpgLrqZ95GWN04bScp7+XN3EYXu/0+t2j7CJROk+cLHqHvf3up1O",
+	"70cnhW8iQTVSgb9/q2/gfjptyDkTlD+czHVLKtXq9jpDjyk2HCnhOMP9XOhljYS/SIT/9t7w6Kh1RDu9",
+	"1vG4w1rDbtQb7bH98UHnsNFsLEDVMTsWmBUSSzVOO003Di5F+muv22zMEzmba++nntlu9sLJvr/J75dn",
+	"H50i5h2lpUTNQoE4YhQsf9vwfmI/vhWV/e3GBFwLYxor1mwwO4YPn/GfqWZndTUqrrMTAJK5EVsV+6lx",
+	"2r1pBj8Cgb3qo57R3mKqdN/+maPIWsVLp+TxNC842Kek1+l0jBAPQzolStNEh0R6fGCk8jw5b6elpLvw",
+	"dooA7Hf4JLDjcVC4VpeGwGY6PDolm4zqtBuarFWmmpdugTLFyuo8G7ff27x9X2fbuP29dOkiKViwM/P7",
+	"XRfOcqnLxunny8YvtOol2lsCNS8bXPUpv7RX0mWDLvRUJji4ay6wH/PCjWkmvSng5xpGj+/nrgu79+Uc",
+	"ul1kNMgxr0vkXpdlTncJp9Wpre7EFtjXK1G+7T7873X373rdXcFeueAzJhe6WhVRPDZXR1BW1Pbjalk6",
+	"4hEx6kWmYZtvtpESab3svJ+TErOBheRD9xTut9fnf2GrwEm5ZqumGe/C1yQ+fK47Ir2T006nbQbb6xQ3",
+	"7EFr2DObj+7vt06iDmvtj47HXdaje8PDTsNeu0asLTXc7Zx2e6f7++2DTre3t2caFnRmJvWeDYmawrGb",
+	"J2zMP5ljeN0/+1FcfBqe/5Vdv40K5tlmQ43kHMy+du+qUyO3p1tZnRrB3syY8kazIUV/yKY0HjeujIwA",
+	"a9ovTqvDWkejTrd1TA/2Wr3xITuI9kd7wx5t4B4bjZhSF2bjFTUTsxebYBqh8BIq8KBTdA/IjIuF9oWJ",
+	"zw18DXdx47TBVn+eDr8d8Vf8z+fvfj7vvuTn6nym5z8+OT88/8f//N//1/6f//v/Gs0G+zTnCVN9Lhqn",
+	"J52O2UjjhKlp2pBKdB9fRW5kd82Q0cTp7aORXAhdFn8mxdOx+f5ITW6pwDfDQzRJ6Ij9t/UAtEdyVtpM",
+	"x6y73zoadkct2h3tt/aiw2FndMKOxt1OtuQ4Nm/0oQvBzmvLLf4LTQH2EbAQFr2w7o7cVN5zPcWNhIxG",
+	"T6kmS6pQ0sxbTLYW1L3vFomZ5EN7aB5uwvsfUt5y35vWQJgw4zGihLlXFkrLmdluTU9gfz9lgkSSnJMJ",
+	"02S2IjMp2IoM6ej6T421F3avjdyzfH3WXzsg+KRreutbzmy5J1SMWByzqFIHF7nFEnIooxURjEWF5dpO",
+	"PkGrSXZdjdx48vcITPHm65FbNpRBvMl8ZTJIpySCdKr17SdTKibsNVVqKZMo7N8UUk9ZQub2pRyvXSQJ",
+	"E7qfPjPSWZKwkSZTmShGhmbzJCtzZbKl/5rSdB6DV4Ha9uEUwpik+MgSRc2sXkptrq+53si+P/K+DAhM",
+	"/uO+kLpPXdNl+SmSTKHgBO+gfd9vYBsRque7QHqetdGfstdr2EBbPQ2gHpzQ7MwH1/TCY9QSSCfYkilN",
+	"YGNmlPMaBDGtwgG+tHIQMhI60gpECK4VcUw1J0WUxaetpaJshPZaqhiiXd+ii/4WTvesp5dSh7t5LhMy",
+	"knHM6GSRl5uyzh7zOOZiQq6FXKIZy+wsKVibvKdcA+H0lM38Di8YnVXMS5sz4PygMzYbskSRFdMBctue",
+	"/XaBuBUtw49mP9KhaZsKwsVHyUc5s3XE1Cjhczhwp41zuPGRhhHRS6OAmPl4gQtux59jW2T/qNs15F4m",
+	"Mje0d4olFeyoLPLVyTwbsKaStIZDeM+GUymvg6N4yZbWFaoIFRFJwzkqaePrCnQVS2pGNF7EsT3i3uZv",
+	"21s2U6PTX66aDZR8plrP1enDh6bJtjfjh2bI6qFazOcy8WcT4QmuOrroFN1Sjr6NnmV6KWlJT69Xr7/j",
+	"8ujvT/82+WF/9ufO6MekO3w/+vunn67fHn8nevr75cHimTziZ/Rk/O0//hrt/eW3pIZlq2A3Vc0yLO0b",
+	"W6o0VZsuP9pR7RrNqVGEU/GztF8VGyXMjGU5VWzU/+HbaXz+3cv473t/jqMnjz/+yB9Ph/xxzL59rkff",
+	"foq/f3L28wv+mLO//fWbW+/2ebTp1G9/MJzAX70YqU7gn2uu5jFd9e3uO4so+V5+ZDEF1sg+aZYIGuP2",
+	"cN+3DJ9rbL13bCthHXjdeOt3z55PwpFHkV94mjWqbLZrO51u6yjq9VonbH/cOqCHw6PRcXTCOuP/dkNo",
+	"c/GRxjwqb/nqj4sxdB7Jg8ru4xWKmwFib6hVbhrn9/Wql08fvxP0I+UxqnFF6TKimg6pgnlFchkSx6Nh",
+	"f+E1UZDB0wYySXzbEJLu4cbREU9dr/mRlWTwwtiBIExdg9My6KczAnY5UDTvnTslRut0bqH9o67vVJpL",
+	"xQ1Xv2ycmidNz/NTYJvgwlCjKZvRvlEUuHVvpNvnEN6QI9Deqh0mGXNFt9JIl3wvbnOjR2VL/49aDP/B",
+	"RvrWvipDGhxP6hcqjijvWtrgyKWxh+lqqo0W8rPvKwZK7YwFmGn6nCXXnLeIIQaRux/dDrIbqLBF/M/N",
+	"eclWZXPjyTaWEDxZxZv/5qrZmBqBzI41P3Y4bnhbVOoJT6jRpEksxYQlJJYTwkXhFre3jWEHtsURhGlX",
+	"B61ECR3r25jL0tX+u1yAAXElF4lnQgTVjQuipwkzPG+lNuD6vx0vIFd9IJnjufZApE7QemubjfU8NWuF",
+	"K5P+WDGzg9P9jnclpu8OV74kQGHMQyP8jjq91l60zw7Gh52j7nHvN+JnhCORN/KdHFZb+Z4ZQeqClhxA",
+	"Z44BlZwQ6SUNMlhfw7f5GzoBhkWF+xi2MlozWMt8RWgUJUypbeKoT6qChZ/lmiZuYKUL2h83kMDKq+dP",
+	"Q3SwJkhcZTKlNp7XCbmEhyI+PRG4TKBCk1yREY1jFgHz2CYM9qiSItkga8hRGqshynPKN/cPLJzFNQ3P",
+	"/AJOgnyAaEFm+815CcZA39+4i+C5TIY8iopn5qV0tkquCGhP5RMyTj8tCPeWZdzDLz0RP47lEprcRszP",
+	"J194Uv1zbxylo5EN0sz2OyqiV+NxUKT4npnLX5LpYkaFKng0Zzhlcyy8dmosrBeeBkmWVGhFKDbtt5xe",
+	"7PBGH5+7DpjposjS4RWy5HEcCK21CzOFj/t4hnMrY/nVkiqCL0EcdjrpbRI/ulWc67u0g9C6eGPMzRdJ",
+	"WqalojM3/KY39uplqmdUHSM8d3t7+weHZbvaBobubPih5ve7p50jI6n0uiCpmLfNq8HlLvKmesYBgSwu",
+	"/GqDmaXcyjCztRb6WotccVYLxZL+5kEHsMyMxnpaTlkxA2BxzoGTDfwaPj2P2GwuNROj1bl4nciJkRAq",
+	"9ondw02itDkoCxHBIVwFzgrPmu1zYa4nbNi/7F17ngzkjab1F7aCSK58X9uwuFFtqL5/uLz+Id2JC+IN",
+	"vXTaqmZZIOwLrmZUj4oLBD2kIR+QHGCOw9p8EL/XmWs6x5EClMx14bzHlpB3vjZ8r2yRhN4Ia+mXvgfE",
+	"Eyh5FSk2potYu6w6TBwLEch9fftp7eXypjr+wbYCY2VeS9orTgDsqU8SFjGhOY0LZ+q94Qvh6AA3B2ig",
+	"P/JaKNw6eYWBoAs0bTPlPttoEge526eb429mWCQ/rAAtyqP3yOLtkYB3LT0WXBEt0RpRQyF/E6E3ztMn",
+	"QhxFCkagMbORuuaa7h0ckI9c8WHMyNnbJ+fncEvRkWYJXN6w5i7rHDrXUvbtuLi5eaaMRrAXYz7junHa",
+	"OzhoNuYS9oShTGEYmHG+RcZRtiid8qLw/NGrW5gi0bzFeU0TOmM64OGBPfvTgiUrMk9fql4Y/x2P66c/",
+	"m7VYiGshl8Js3ilkzmIn0GSY8nKh+3LcT6gAUyJQH8bkEd8QxyM+/rwFyTu9dST351hJ7Owlj8xvMJgz",
+	"EGF6RhRTikNeNUXFGjNsqkmNEaEF/mDDRW14KkdlAYdtyQ3Nbpv8Vssf3IAqaYIvePQIEgKH7phBOv7b",
+	"UiIXp7tLQnT2vwAhEiqc3TYXJ5PIGfg6DMcaxVLV74isldzps6qKzZ+dSDSe55vdhhC0Sl9JCeEPqJoa",
+	"2VuGJN9Tpc+iGRdlidRI7ISaZ1zphGoZYkUg1sNLJQGJY/RbuRmynEpDH2v+3uZ4sCpifB8adIkY3qiB",
+	"CPwjew2WhzIV0CJhQ8i8dFeX6DosCOezORUrsH+Bj598r6N6la7Xsf6QoMP0YNTpto6GPdo6ibqd1j47",
+	"Gh/Tw2FvBPorF0oni5FZTaNxvEoiyHee8jnuujdSa5ZENhaLC8jFW8rk2gi/zqw/T2S0GJmBmeVy4156",
+	"0SuLYVxp3uodn+53253OfrcL9qpkEWMYxRs2XogIiQVSt6bj8SmowBBJBvnebYhccRpTzD+CW1MKMNMk",
+	"nIkoXtUrd72D026n3et1DrrHpv/Ub9SFlZWTc/FcJkW/J1iIX50t9JT02h0zvpm/jJOECu2i/T0ZcoOo",
+	"LaNc2tgEGtFc1Fc6oHAEmSJ/fvvqZSiArNjQBgMxfb2gsZkYCwfQvpS61KE91DP3Yd+eyyK7Bx+TZfNG",
+	"2DPtWImPC/Lu4nnreBsW160SBtKZkGxApUNdHjUQgSWT+ojCaDGP+YjqnCbIhZa3iTuwARnPGYuGdFQI",
+	"pDrXZMriefE6mc3SjF3UULluGkZjUw3r2cZ+gW1sk9mWUM3FpHHagJT5OgtKrjNvvqo6PFNEEGkbyiz8",
+	"twhGaQYmSnlxim6xyZmbJN408zmjibI2PKNSjc1lQ0nCjFKOEdnLKR9N0XU7NO0kLGZUMeWY/YZ+W985",
+	"cUsvqiEQGntuT5+rm2bjJVu+U2U9SLBlMIrJ8cOYiy1TiLqBmKqX7JOuiSM/14oI9kkXA1Fd8pil6slJ",
+	"q9NtdboXHXNWTnG/FSJBSc86zH7pKM80X6EcFXVGZizilBh2CvKanLME95cVYVE+CNnJsij/UKhUqaEs",
+	"2RPds5Ad4HW/zZVxnLsyDrMr42WarlAVLFUYvaXTc7kQUfmm1FOWsKbRZsxMzJlTFQQZQwMhp7SQaHU0",
+	"f28z17yvdT8/V9dtcJr40M6wAsJLzhhc6+YiGlMVtjyYxoLYXU7iF9KPRllSbpMu8Itt/DS9KlHfzLoW",
+	"mis/WDv7cswkDYTuZ5w7f9DqYzQcl8eI/eZW6RX17HovH0lSuM+izjGyvWPaG7c6bD86GB0Oj+jxSek+",
+	"46ovgBjbsm+kptnPF0FALwRzm9KPjCRsHvOgLm1PRF9XIXnZ/J8g2psTQP2Y13tbhXWMarYYnFhdh+VV",
+	"noQhzmu6ULW5Gt8zTSJmVJ6Emzub8twOdMHuLgzsNUa7X0j5vRETChm7H1lCDvfJX/jjAJVtoHwfTKrw",
+	"cfHgwsGf0RWu1+HBwd4hGa40A1SomdzKgdHJ6ehdz+9tp4KmZzueElXLgwYqMBGZLbeJs3WO74Y9rXSh",
+	"5Rd2tf4i3tFskr+ug9QujN3wT3FfFx0PkLGlJRkywE8LBOr0bSZBZ4OlqUr0Ge3VJZEYUa7vetug7RCl",
+	"ca/ajJi2Rn3U/tnfPKMF6GYjSJ+BNBmVtzQG8BI61sxGtbigU7CsTKQISWbunT6z7RZlszgyfBUaT62/",
+	"12yOxvC0B7OHtnYS7B91814CmMM2XoJ8rEbXMww48pFsnmVOUqQF0D0BzRIeYLzZNuLQ3Guln4ZVhSJX",
+	"wPdincLWRHVnu2fXcwr78yFZgFeJFoEBIznK1k8bV/y7N2/exWLpKLRDkyUuxeskIKO/B5laLuLIsVAM",
+	"NrCbzF+pCiDvv8sFTM+QAgIRCUJPRAjVRrPQL5uRRiKmrtuZ1qxWSrMZWDeyVje4DItg4PWhijYMMEgY",
+	"Z4wuw1nGVDNLkNHUMqbyiYWWU5N28bhac7+ZT/oO2LKyoH1sextBEzMYQoImzo34wwqc3cLQM6K8ZVpz",
+	"MVFVKXibnOGv9rAVz1Y27QBuDRIpD1vzyzKtrbwlX9ALcmXIhWM6U+f6XFV5H7gRAgooC/bDZxHXFW4E",
+	"fBQGFfh7llUC2i4YhJd01SbnGoLCFVnMEeohyzPxuq0A9TkThEGv5QtqrcV1qyHVC6MHdTr5FzWhAqW0",
+	"ywldG857TxEwSG6YNGybL3g2KmykWzo4fA+E6e8N1ex7Iz6G+DvAFVuWC5qpFEGzZEI168e2lTx/VwwY",
+	"zkwmLGvJjAh+hjjv7eM1NgMrNlMk2ehKbD43eqAJi+hIV50Fb3WbKeLGEiR6TRTNh3JUmbXq7MfNei/N",
+	"h8QO7+qXcsW4DkOIeJ3e6cF+u9s93sPsia3OlA0cqjxPGOVibVEY3lCKaK9CksP2J0wws861yEahRt2H",
+	"mV3oDTMHuM7QBGEtmcCH6L9eq+Z272eZjF1sFaTCdRgsoDlipQaMJQzG9m+IWWYlUX9q2uhrYd3Ej8sw",
+	"rMXemv8bibGTSIwESb9bzeaNjNlLqc+QyxYXFFJugFaUKA2GhZDKbV5DeCnbjMfgX4kYIRCgrUvQNi4b",
+	"YNgcMkLVtY3O3tYBc1iVyWNmlmUKVfD14sANSd4ymoymb5haxOWUbms6MMtEy7nd9YCMRYOh5eGpoqgE",
+	"n8+ZhmZs6LzzdEOBqPU63c1VKEnj9gllSMJsGFYYsqOw2E5G3wwOs4jUdHV762Xz823uLUvIbDnCgRf1",
+	"F9pa6nuxD/7cc7Tha2kTxAv7vSzbFRyf5CNLHi/UqkJajOWEizpZEVMc+kPThC8qlsXNhIGPhm8V7989",
+	"3hjrA+dE7IhKbMQfMHIQiGQuMY+YzrWcW+ahWczm05ypeD2eazeHwAOIim7ghdgH++UJ+BL2zZdHe51O",
+	"Z79smz+hgHZzcNA6NjvrcNwd9uh+dMxOOubdOTS31+60u929dudhb78WAjnQHewidMCeNl7In3kc04cH",
+	"7Q65/7du9xH5novFJ/Lp+LB/uP+APOcJG8tPD7v7B+0aRtA9vuh1Trug5x0edHt7eZI4WKAqmhwZqbQL",
+	"N/NBt5ujyahLO63O0bDXOhp1O60Tth+1Dnq0MzqK9saHEK1iadLpnkbD49P909OH+8f1RCn3lyPKU6au",
+	"z+bzh712l9znr94+sEeJT8S7eYXAd/uAnI0CFMFHjL68JwEcYiNociMpykSUHXkoaYL22G02aBw3TntH",
+	"zcaMG3ll3/BYKX82YsZes7EQVCk+EebPbrfQdcCK5FyICBQ8HhPFGOF5s9Lvxpc4T7hMuDZzn/LJNJR7",
+	"SScgSA4tVOPVr+ltbDYsG+4rbnh6/fRwbwNCQCD/4TmEXSSMhUDFwwca+9jPCwW1wOPizcHoyfnh+fX8",
+	"bz88+fNJm+112qNeLIaz553ob3+OU4y4rWGj/4QQCKhsfrPdIG5SOnEx2RB7YUoV+cdCQT21hdgB7sIX",
+	"ADtQbk6/cbyDiwB4F6CsYmnTDZH1OjUqrsOiq/KcI4xrn0fACzYKtrxqFlFeazlDpxRmbGYd4s+GGBuK",
+	"Mr+pKRtuFQpu2RD39vcX33L37P9i01sEt1gRBTPCiuZX+DXggXV5rMhz0nSyUHAAV7aZRyRhkCnGNVrr",
+	"trFSDKucjBc2M80NpaRb5MeazTxonzDnEG2gM9wrhYQ5cyrBUxpt7+Boem041Fcc7J0T8ty6SZIwJeOP",
+	"X01S3q3ptOezjfdcT8O5GVAKg1aC0f9uWEcu8uHfI9Xk6utkmJWK1e9Tj/qKlgD4gREf37BFGS7S7vRF",
+	"EPsEgckShk9r0t1TvBMsq9wm51qlefVpyvepTfIldEK3S/UdVSWAwwQJjDR8m3kzgU0p5QsqVmeomoQg",
+	"ePgnPbX4CDXAIVrK/oyKlYsiVUHDoXtoA/xt7WmsafEJsiZ3D7Tju5lLAwmTqDgVj1CoDaoKyyqIKcq+",
+	"UkOk7JV8yLmtlQ9xkarcJIFoAYzI2DmhcvbWdEbZSKvp5N4BMiW8qrDHt/wj1BmnxBlXmkTTibLmWLyE",
+	"yJizOO+eRyMV+hLEIo4d9HkfXoWlkEkE0bQAaX4Tst4UrTVQ1mwhIqxK8u78yZTqW7mg64ux3Iqnepfz",
+	"VbOhEz6ZwGwyz3bLeVb8wQaNkgG04y2HYj+cqUkLIrhoYiGTy96YWvHA7hv4CsKcC0GP2XzVYjjjujBX",
+	"K7dtV1C3rmau7eZ8u6qrL5imQVBrKHEK9WIrOm8pzea2pGz5FUOmVjZIi7PdrX8/q12bvd9MS9oWyuRu",
+	"24ZfCreiDSaizUaN0KD1lMB3Nqb5LavK1hSV9Vfvw9NXL59dIcx4YS/+cPS/u/HfcjfiP98EahF/Zft0",
+	"KxyC290WONEw5P0tlJabwP2ySYGququl+fmWRZADc4FU842RAm6Ct6QX2FkxXiPhKE1d7c53gtZW74TM",
+	"aVqPHft7LpgJnktLod3h5BaKXN7gQiz0lAkNQCil/PcUZKso5i8K3xWl/AwDQDAWOVz2FCpsG5PbXpU+",
+	"CBn/hdGUJPnigHHyNtnFbMOI0wv4yKfA65hyQWAzh2iQft4HMAMEDqpEQ0hhpY1ygyl9d8NAGOeSwg4y",
+	"ingT87oIkyU4B6AOmCmqa/1ZVaEYWZ53ggAbRjVE+a1W4/K8Ryevy4wPhh+UcjOLLYdzHd6gwRfGpOkE",
+	"JBjres0xlijqO11KLrThTvkQSTQb+35F30207mRvZNm9ymZUWVLkMRvJGVNBHINSDUFsqy5cGIIoRVZI",
+	"sEmGq0Klgazymp5yUVM7DYcfQHipCyYpo11tUSA6RXf5gcY8olVpnmdkxpWCFH84M+XT/TH9viLBE7JE",
+	"hwmj14pQkiziFKbAXD4JHelwBq055TbG1suRxWFsA17aqcILzihQkxhanqYh3ntGr1+nkTyFJZSzmRR1",
+	"hrIlo9d973k+0c5D0WVUrcwlNVnYuhxlauUjfj2Cpe1vQ7NuFc3MxP2pleiVnxvS6ndQQvGrKYKYBxLg",
+	"LOBLiBzIQM6bkMcR6N4KR6C2jAe826vGHKgJI8iVier66cM4Bf9Ilgi/Ba7AVYmAq/dcT8OWb1fImthU",
+	"Dld7x0bwVGM09JqN1GxsSB8tUMDpz1TjdK/bbIjFbGgOadfldiiQCGhEJlQzhLW3dfhr9KYSEsNBp2c0",
+	"nlx3veOsu97aVg8DrfY6+4aD7HC3HP5Gdku2WTCXqFzlwKX5JJA9V5c7ZBQWzeN+fg5eF29tjdai7wWc",
+	"IraAqy9pJOwjlwvVDwfj7YV4TaEM7F/fH3yMvp3GI/745x/fv1z9+Le/Toa9v0/+/n5/8uPfptPh3x6r",
+	"H98uJy9+Pv/GJ0aA45QY+If/5eBhDg6CH0K2Ax2RyZTLT5ulzzQTlSWUZeoSJuXef/P8CTnpdjtNs0vg",
+	"QfegfdDuHj4AgQGHYqTHOaJ5cike/kNBjEMqaTk3EFQYBJQE+ul7JiZ6avHk7alSOnHaxLMLOgkP2+Y2",
+	"GWFvaQFU1FQuRRPzlyzIuhGqZBIa/nH7uL1XGPxlY++y0agY4eG+WW6tGUQk/p/Lxof/+M/Wv67+eNn4",
+	"r0Zx6M3Gp9ZEtsyPLXXN5y0JQ6dxKxWdrPKfq6OBDACF5PyMXycM8CZAZ0oWjCyngBue4Tw7Fo9ZgITR",
+	"JOZZBQxXgsRiNA0KcP2DHB2Ky2TnNpQyZlB4ZvPJfc/FdXk2g8tFp7M3WiQx/IM9IgmLv7kEcKDLxgCX",
+	"67h3fPygmbls5+bwkLMh0AGSH232p/XlessIrbtw3j9BMu83Bx3zc+9wtEiUTL65/qm3OOv8MO3Ovp38",
+	"EHVX+7PO4mj57Y+d47+PQ4Oq2hW9zv7xXVb/e4mHJbzJ51RP0x0ORkpkHvn53ipw+Y4HMs0QD9SyhxsK",
+	"NC8axwwSHUWEcKiE0dGUzGXMR6tTMkgG+cyemI11E0vmy8RobjPmEjUHemBlInUp7gPiQIszPW4ZXkjn",
+	"vJVQzWCJW5bhPWhfisKxxkzER8k3nUf6m25j8ynfZilT0ryGaYYIRLVPCExXVE0y+Mmjh5nzMp0z2XDK",
+	"4Qn/9E2303m0/Kb3pabMdLI6G9taGvnZvrUT0BISt/wQDL/YEqSHqsVoxArbuusPeSyTGcWsOw2QlDP6",
+	"ic8Ws8bp8SFAVc+4wL+76XzMYDGJdfMJBbzAtVePTb5++/Qv95SNYCCuVGF+TT7mtx0TZrAfzM9XoXP2",
+	"/v37M89SGh7IaGoOmpgw5JiHRwfeBVe83B4zmsCFQOPZN5cNKytcNppY8eeby3yJCWB523OKm2Yj5gKl",
+	"uLNv352/WQRY3JlFpAVUurNvW+/OzZBT2ePcyFXJQpjvM7vsYxmt8hBLjf9yl197KKPVfz5MHzXN59BM",
+	"8RWwqOlpwmhU9dzMIYPWzI/8DaORW/z0y9LYJ0x7qRzgs8E6KcqGfLpPUV+oHUPVhsTf7VjuKa8een4s",
+	"uDlrhuN7R2pHosqD+J4rDW4+jxyqPIaYK48gapshPKFixOKYRVUrgy8Qrsvdj+DRDlbkyZRqz2NWs6kB",
+	"CkuTUcyZCIxIMRGlLKe8xXnlzt1k8xdGilEENWPNeBk5WjPUH46+8GCr9pi166Yh1BneWDWRza7zPNVb",
+	"bLqnDCo+XwQPID4MbrgIHl1gtkyhV0Znm/TpmTWD3RqCOCTMiv7fp2pzfgg5W0XVKFyN7adYsLs0CnwO",
+	"yEJ8jBhWhCIwVGA8+PYOTuAzEbHI5l6XR/UMkTVcxJyNii2Ph4m0jeJA7DfhQXTSYXxkQiMHBikIII7K",
+	"43kuoYItSPHWWWTxRFno2kBWDW2XtyuieJbHlJp80nGpuiHBBRaiiTktd+/61biKP7+WcQxXBSKrrrsk",
+	"qoay4T4BOPkso6soodJkNAUWwoPM2Ty+SD2T+RH8FOjUeo+KdXgLfIxRjE7NhQXku576dYK34VhQ5ybQ",
+	"NwaDZwGlruZyYBmghRKXd17C/3KlNbFb/DmXd154I+esgaowlesCT32k8Vz0NhxpLrQMLtosqzdzK7p1",
+	"gXLlSw3r0FQygDXXldnn7ooL7/S7XEsv6YxFDn6uPIKXgMbt+e4hod4VFuWjAOeZZ3B2pQFlSRBVw2HL",
+	"qkP/VtNEr5dR0bpxNxn1JVtWi2aRB+VT1X0mjW3TtytxEOpYSF3ZK3y3XZeF9Pp8z98yTahNGXGxHFZP",
+	"TdXXtSvi97DdGJnSa1Upe7S/pEbVyQ+pUrgqjqlSwpowvZV4FR6Ij9tePyDnfK0b0dPMQRsemWtk7RA/",
+	"OYkgfJunJtq7XekV0gXkgSn2E9TjKa8v3jFzqqftwuM8sHYFPREBIEjG1w7LNj9OixlQt+FLGNIlY755",
+	"ELy/5vjsDn07jLoKid0+31Bit4h3O5DY03FVLUk2sMphbE+VNxbotHIfIBJqcB8Ua8sVu88hkFUouP3c",
+	"OKqlY0AnNeNBhtwE3Cy7SBbCInxt73SQZcTTgu2RXjNCl3SVQzoN2O6goaoLtXZI2VCc172SWb9lEGOe",
+	"pTiWBoFNrGPU9ewwHRAkYYYv2pQRInZIVse9Qv+0GZ2ZDlqQPosopsUx5Z9ncKTriLVE9Jj5nAkWVdPN",
+	"QzbdynjwhqmFkVCnNMiBzUNvr29iykngo3fn1hi6hSzijSlkEAuPqt4ylh8UmMa2GNZHec0irIMXGpZ5",
+	"DOO4ZqvQEMxz+3WJQ895/5qt2dZS08zalEWJFIcxjynwI2WDRQJDgZbyDW2zed5qOZ9XbR7z0FukkAlF",
+	"zu+yTfDLaj5tre51doyiwf3x6vzp1rfnRaUzSjM6C15b25kdL5jS69gHJbpeBtWebL3N2lcZBtLb2gbX",
+	"BKe9tc3kgs9YDPB1wX7zTJOL9QOxzd1hKFtZ8Or6XmvCaxaH58nX2ZMslL1SnHsCwDFApArZEqOftpfp",
+	"7ADCR8N2zyv73e54uD4rNqg36aqdsfDyI7bZGnYELqq/sv9Kw94iTWe4vYnHdl7JHrz+K1XmhZ8CsRV7",
+	"CM89ZQ6VM58wvd2019sJdm4gyPecj8OuMDRm1QzDGni5rbuPaFXHLEd0BskYXH9BM4UbFtfTKKFLUcWP",
+	"3AvB0Sztw22Z0U3xi+zaP38avrc9M9c9RVB7gjJuhtVmtYsLAkJdSMZ/JWzcOG3850OjKEphpJKH+FQ9",
+	"PH+KDnyQECuH9PrciJc4HHImVgRzy9ScYRYZlKh69+78KdbswFAvIQUf0RgK0duSoFDvtmpCmTR618mY",
+	"u+x1GukcjJ9z9em0JBNJpEDHW5u8t5U6OCpttsrfkE24yEIlbZU+vz5fLqSmUyi852Y4xmp14eilw30/",
+	"eumk0znqnpz0DvaP9jsnJ10vkKlzp0CmJxDmWBekN6cThjNWbWI0eoGYGubZ4HsurgcEo8ucGms/GMuE",
+	"PcIESiglOaMRI4t5uxGmBsZbVsWfdXvHMOX071yM7Yez1o+09XOnddJvXf3xbmG2YHWsiFyEMGjpinMo",
+	"QnGuriJr1dSw0KI/s4iN6SLWjdODTrMmZq23w4g1mBeKE6Fz/X4qVVbFEkDUhWaRfwKaRMNL5nTHscs7",
+	"bJMUug8OwEougCBm4RVjgBwkbOhtiDiZKHObY73xzN3EMdy+PGs+mtqY9mzSTaKYYdOaRWS4ggw6qvKU",
+	"oHEhbK8Qtd+0Yh0mhfQdOmIFCWBwlTt/v5Pb+nv5rU9bP/evPnebe52by8u2/+f9Zs3DB587ze7Jzc5C",
+	"0oPmiBeQEwBmvzEEnCtmIy5cUCfYlE4LUefXbGU+mgK2lCJsPGYjrAzQJl3TTO/ggHzkig9jRs7ePjk/",
+	"vxSjKU3oyFyrTRLx8ZglruwiMzKBbaRN3jJGPrxh2sg1V/eh9srDBP+08cCwQsjRsiUqxMHXhslWs6n/",
+	"aP3rruzpfPwCCzWEaI03LcrWUsQrwpEjD55d0MkAK6m5tFfFmnhtL7liZLDf7Q3aZPAHeIuKVZuA0YBO",
+	"IGPcsDobzdokSqLYRsHSnDBMzJ0n8tOKzGDFQZYj9wfvH0KmxKBJBpeNvdbkZz6/bAweQCoCzXka6YzV",
+	"UX/cwllvyiKeCc316oJOMGDsfPxSClZBuIuMQC6C3vAww9BPM8+H0jyOiS0m0MxnUnBFBnud/UFa14ti",
+	"tnE5m+RSdPfa3XbvQf1kzWjvNuPvqY3OqZLheJSrjIUVht28mxbWzQjmp8RmYeQlTMx9OMVHmNKHPw2a",
+	"mXiQz1EkEIaHycFkuLoUA/u5fW6/NxfKMJFLBZXwBhg6JRfJiA2Af8DIhoZDKBaPjfxpJuOEL3PtuLr9",
+	"aPS7FFwRPhEyYdGpb7HVUyZsmBWMGKyVmiaGvUPYFSWDhCmmB2QJFx+PgCeB9R5mTDo162iWoAWjb4FB",
+	"7zbZE97ynYu/LoL6U1pInSoyyHVmlkAmUM+fjtgMrnQ5LpBSo+Yl8J62bBnngGffCnWgIyvLSRIG1DTX",
+	"eTbxorSTjj26zawtE/SIVyCAJUu9IL9uW6eS/m132bl2lJhhiBEVZADbZND+UjvATfUr2wL2Hml/6fUv",
+	"Th/SxOrlcq7ZrCyWkzP8QY6hNrB9CxbZpr+5E98lL/hj2EHskz7FO5Sm2BNW28GouEuRZpuRGaPCJkVy",
+	"zL9yO7CQYnTQ+Yo1BOt/rboxrIRbZ4TwPLV31NnRwFI1FLSz1I0ks8TccSDW51o1Euuy/bKmEC/G+I6z",
+	"uWB0VjUVzejsy87DWc3vOolKJTaD1vrCE/F01jtN5Z1iSdVErHn6y87EmbTvOI+CibZqSs5C+2XnFLIH",
+	"73Z+by3UQ3GOgMmUmdedWgvqg/mi6sq00BGbDio8Gm+cVfS3lPllyH9Xqt9kcCTWVP7XhUQ0xBQu8HMO",
+	"R8Ci/vwR8ASgMhRcu86B/pP7PNS1e/eh6+ammS9Qve47vyS2GftmM31ty2TAdAOJmzZBGmSV+mrYTSIR",
+	"phvA3hdzq6MLx0dAHKLqOgvnPbWKENRdpJdC8xlrAga8LbMFTcLfEV2hJONhReQyvENztO9mlGn4yc+t",
+	"LPt5o4/t6y6ZuJVmE9d+neUd32SJiS+lfovIM9tvpogrOow32Bdn50/dqzcQmcpFPwv4XPPpuXiDr940",
+	"fTTJdR9mWSU3zQbPTFem73kiJwlTam0jnsnrXLx2X900G0LqKRa+ssX91jb1Er+4kDZMJiueMkqL9dQ2",
+	"kKvss6vTlTh2NgVgOa9GNhwVF1iZELopOoZpbyGMyrSkEO7iH5ftd+1jGn1rkZi23q8zrkZSjPlkkWy0",
+	"aV/k3sedKzZe8LPzl95aU953ue4bfPnavbozLgqZC4u5TWdI2BhYpM7KG+AqWwBXouSMeXvCXnlUeEFk",
+	"O1tXD9pxi3V1ifj+Eb9mq/VHG78rmO8Nr7ANpk7qTZt6nX5wY7TT2GisLOon2fRqW3nhvnD02Nnau5M7",
+	"kos4goUcMjKniTI3JiUgiJF0uniArwXgA8HJzx5BQXKwh0AxDFuABBCm2g2blfxSaofTtuWS+knLWIbc",
+	"a6+Whk+8L/1xFK6AGVczZwjflP+/cN/cNANAm+saKkF77mxxwcoOBW4M01VaygjAYXIwn4/IAHEqB0TR",
+	"lSJLKCtPXqHnwbdqkCGLpZgohEZC0VizTzp9OcdILkWKEIxrhBzFX8A2wp+bnXEh5fc0sVUnb78tLH5Y",
+	"X0vZj107tVR/jV+k/e6W6FwRGEaCcijYzfAUVOzCr+Y0fJlLZf1WIGfqGhCWJ5R74NJTFs+BcM9mlMcQ",
+	"XrElrSC1tq9dC7XU8TrbrTTl6RuZ8stapjtCoygB4FjIt06GPIq2nuzY/752qllPO1v6zDKTyJh5aw/Z",
+	"+2bKcHnoXKiUGsk5UySS5tWCDPH+/ftWEcWnTpAogv7AOK2IeMFnTC709pKizhpYI6m5rr7UmeKRlbwQ",
+	"fEQQM7TdiV9hBWdLSWy3StYuCHr2K2st50KzRND4LYjYz8wVvLWYiy1tIIzaF3dEQHDBZNlZZh7oGIvl",
+	"xIanWMr5MS08AhZnJeMnCYvMQaWxuqOUP8q3tIlY7ne+a7V5LaMHUczBOXwJjvc9VfosmvFtLxHIGKau",
+	"gVp6Zl3thIwvJWECjEIE+udKJwBAugQ1ZYhIh7CNUuEFa4FsNdFMcnKNrDPXeF3ujLtnWLHW55wxdipW",
+	"Hr6sO3EDHIWLL3XkAKyWO1Bi7L5fRwTsaOfnRi1GcF7EBA2sqYlhJReJcrNMTX9fxYUEVr9bmC79CexQ",
+	"PMjFXAmJGUNopllSrpUNejDdfhWWu5dSv5ARH/MQVu97P9SsFGNWGIQDOK7rHd5x/eYMrv8GZu5/J6s0",
+	"8Iiigv+7NCwc7pO/8MfmLDdt3ndW8qbpjDfmpAupWZN0e8fmfaSPDR96BpD0214YLl7MItuv3xTFbndC",
+	"nmc2Lt+iwXGVZazQhBlOGEthiAa5J5nBy4Urxowq7WW5mF1lttOQQXhvRGyo9QC8nYM2eSLnCNpwKQyH",
+	"umZsnoV1xlxphTDMmCwDT2ih/ZSzJYym1afRIPY6gcBQni/3s83qeA1tao4MdL6zLewQfznmPKAgA6Gj",
+	"ggxcFPPgUXq8bT1BMWGoM1hAGAeBsjVVIPhp7jezhiT5bndGDxwJTDMdDeybbMfi9FHssaAZtiT6eKG2",
+	"JkEOonhTbcnvHm4DrzL52rsgK+O+Q9+FX8jdCokwUnLfSMxIwQcg6RTLvH8BdeuNjJlRDWx5p+0WJpEx",
+	"6/tVotbGVeR73R1xZcxygjfk/vGP6Mx5i8h37wT9SHl8B9WL8r78yBJzY24kRb3KXjbDHvYX+SHUfv70",
+	"sT9gQymwWfSHC7XeKYh2msfmVdj7hVLq6w9Arhr9ztbJeWghc5lqOqSKpdbVnL3QapXaJcI40V/IZZtc",
+	"JCtreo+p3qUTNycEfiW62lcgxrqcQK4IDuOr0Mdwqi+lfmIT8rZ0tXxCO2Pf3DCbOVzsF+dPrdcl87Xr",
+	"hIospWGTe+oi+2LHy3XPRSqWnRousQzYY0pHBGj9Wvb9bkj6VZ0fc68DVm1EaGwk6VXqW0IHtY3KxLE+",
+	"uvUhQ5tDdtRKUX47OGyvAArnVz1rX6F7xgUY4DqjpsYVGXgTHnxd64k3vF+ecBsBcOugWk8ood4YNpFK",
+	"0jH/qpG5qKCavxSfCIzS1VISOdZYY/s3Hl1riW1juH75DfIrrO3vYNWwprxM+M+/rLadqtmLclH72u/f",
+	"BWrD79qxmZa+L7hoytr3l9C034l5Is0YjB73JFuPO8pYX0PoX7NQbnpdC7nS1l9T4GD59k1NMGCoxuv9",
+	"UjhkPLR8eqX+X7CI0wtI19xqZRdZU33wnfa1bWzN6QmMYKeEvac8X26TpMgcRDFtTpOdKxnJiItJmrQv",
+	"WGVZ0cIZy6qU1p0s+xYM9H0ixcSvkP4rhmE0f2/sEnliiWliRQnwZeaqyEPc9O65ZjqrtJQcOE1CSXoW",
+	"54jIsS0mR55RCwOUekxmbDZkiU3qhrfAOKgsLNw8MVtUcxemGrENifnEvArkjDUNZ+lhXjlnI+Yy0duY",
+	"8p1WmD042Dss4syU0ulnVajc76erLJHfXHc208WwrTmT85gV+jvodDbt7Rz2I43jV2Mou7wuy+/qFkBO",
+	"s8oaKpDbOJVxvuYX5CdqVm27dAMxm8WBj0P6wqdz/KzbyaZKk4SCqIVpjqEhXHMB8BNYRwU3GaBE2RqO",
+	"C+FyTAK1HJtgGg8Cc+H1w3NtUaW40lTocFNYzTA0yGQh0sT5euSiUqtZGcQvtcTuBqumbYmob9697L+9",
+	"OHtz8expo9m4ePa3i/6LZ2/fnn37DH8u/vjk1cuLZy9LPz97aT63f73tv3159vrtd6/Ma0/evb149aLR",
+	"hJ6en788f/sddGX+fPbmzas3wRXIqvFvRKh350+pprch1o2fXPsBB5ANRA7/wUagXPibu1xvJnOhj7PC",
+	"mkXmll6VhUIMMeVie/7EAxv0DMvapiMebLFLw8fowqtvBIBNC8WSQZMoTcdjLJeNURZGuRukp2uQO78I",
+	"Clt39AqrgjnQZkDNlI5Vi/RmIbxsMBqhh5rGr73VwCTqQpHsNwtxNmFCn4v5Qg+8W23gDuzAFf/OgSO8",
+	"8K84DCPQNhwAbgfzk8VNQjNSfl/Us+Nc8UV7pyJavw2cbRPIlk+hetxG5AoCBjZm3k+g0SD77nU6nTL/",
+	"ruGNOEDMBbIxiMlCNMkSYAIzEHeSsDmj+o4sdAPcgdwJd5+6KXg3YmlPGTYyo59aw5VmcJHtHx8cHZqd",
+	"dm40sUXCnliZpSwbpJmOhImIRR6qmQM5JAO1mLNEsYhFg1NCsT4d0VJeEwneOp23YHsuIL/QGJQDuRRZ",
+	"wiWLFSNjnijdJoORK+E6OIWcTFDaqLq2GpbZtm0yiBLKBReTwSmi8qC/EHpVWBrALwtnJwZjcmVSIKIb",
+	"tDUEgaTIhKzANrAQPu7eLabSFjJjmwWPbz77Ff5SmppZ4R8u26LZSKeLvKIi7wl8wuDPLXmHmw1HCwBm",
+	"sKHwzUa2VsGb6uz8RcVWoJoMGQKklWuAqQK0PRnQhZYDKyXrKZu58oFZWbkBxGsOiJrKZfYOsGBzyOSl",
+	"sFEiZqPYIqDwGgYbDeR4PCAxo7aHFHc0LZCYX6qFlkiUsaGvHI8r5p/WLArqChMmGGKBOtw4icrqIhEI",
+	"mJFBuOc5pLVSrxU/7Ws3zeq79r0XB7hMpEYUVox/DRb/aUL0FnNHIYu+QZxtkl3ej2A5zOdMjeicRbe/",
+	"zQ23ATxOHnO9QkATjMq0cKh9upYKF3zGlKazufmMRVz3I7hlR4Fl+U4uyYyKFTE6pXJ3eBQZFpOwmfyI",
+	"VnaLfuYzgJVHCRSoq7G1sonfFWi5mj7MpcXUbpCsJBq8ftNsjLngatpPGFXVTk73/XN4+Q2+m36crspm",
+	"Eqq3PlfNMli0gA1k7os2dpEojQaO3fZizgA0nteQHUefcQ0AvpZf2Sp49iC2M7FzPb4wV/0oXBntIlkw",
+	"gAi3BStQkMFNOGEafwWbld0uQyljRkXNMTHazea74C/m7Uwh7vPba2SV8G6ZDc5lZ8A9mkCMqJOEnJEk",
+	"E5P8YozkbKiMnLcQmseBmmSbK/wyYvE6sryAl26aLurRhmCGBTwXn+mQyjE80QfuWyZmBwkyXOXWVTGo",
+	"EeKm5nBrU6MlV2S44LEmWCGrmql0O/C/nYD2Ve+nLPJ+s11h9hYG4AdOHdWWCBDNG7ERN1IhHaJMaM+A",
+	"JYwUiLeciXPtxrphfgFGVLjyUmECL7e1wxmudnCgXHoc7I/wYOwVdNfVVikc2Wb8wwGG5Wr43Hm+LuDL",
+	"5XVhSK+RknbQuJMh76k8o/J6c1twidcEHsqc0us1eys+tHDGk1oLDuqfIQNADuLeQb054dCxOddNTmYK",
+	"2goK0sCWOtxWRuy89ghz1cnKxaaWziIEuFAf92BGV0QtRiOGJ7FwQRapB0PyOwnquRuuYqGw7BrHABVg",
+	"DAIaQlRcYuunmcOb8BkXVCPxZ3Q+T2uGglE/TLun5iF23WxEUrDKF6Vg7j3nZ60Q7OCpexeiw6pefWMe",
+	"Zm8qpqvfVEy7NwEPu+pNAFHDN2/S3bR6mRU1MD9LwTY4+Lmm6l/16LjuVW8qa1tNib6+0ZSS61711+fm",
+	"qrwHA7azt3KWluFIt6Ff57qgYhbqAt6Z0fo5lqAvISYO0RLYuafSbihZOOU2fEdaZHjM4AS9Fv4JBHhE",
+	"qOPoPGa+y0pgFCqwtmrGk5oWXcEDR1d7L3hllQCqOcCPmg1WsU4XaTWgpjWE8ITIBKCzn83meoX3EGQB",
+	"QX0rD75iI7vmS0CYT3dP3i0Vsmum9a/DTkUErC/UNyqIqvmaQ1ZUzUurZSW4yLRLlaiYq+PtVejGpau/",
+	"3v5ilaIaSwhVmUGwTQbIrsHaPS6YGh9lIbNo5TMvgASV86o5I55aTCZM6X7C5jFU+1jMZjThP5vrSCfc",
+	"XNT1tqQqiFisq5Rdz0pTEalTMsAbhovJoGl1piGDFDFUSB6RgdOhovSNVDHL7nUIV0oLdT8iA7xBBs1L",
+	"4RlUm66+Sl46kII9ytl2m1W23ZwFl4QMuM1LgZFTZpE8GxoUEc7Z6dKZg+HTzjG7+/KW0bXGzDcVxdQ3",
+	"02O8Yc2ZiHBQWSIdXv8gu4e7r6jLeyYcElAzJbYt0usqDJTlsS1NZ5B3qnZvdTFjhYhIv/YGMmiskuJS",
+	"Bm5lZgGesFC71gHdgNOYLNNPE4Dd7HojxK2nNZg7xm5XNwnn6q+94GDJQegBIYiN+aewxdKNCWupwWAS",
+	"NpITwRXDahMFy2u34E86yFUTUtf9XN2zz91eoJwTqrXy+ksS2HbgGX5ippQlZtv3ydbKVdLmrAFQ1rq3",
+	"3+JbNseNj3Yk/tjGUpefb+fiWmVKvTTyUEjZ84ZjN1C6K1JXsJ3ielUv21vV9yDwELjwmmCPirlIzaJN",
+	"vBtSDVhzDVmPuYtfcTGJWcvWAfb3Xznux69m9X8uLz91Oq3Ly0/d55eXn46em3+ePL/6g3miKh5WfxXc",
+	"u2cQVXbhAuUCVoe0gj51xRjAVzQ1B06as49+JqjFdHi0f5LWYiIH7e6DgEQNPWaxeYG61lxDwZUzGzYN",
+	"XrpT8pjRhCXEljTyWknrGr2a058WUAcNHc2qcN73OyfrwyYcf+fB0Y2k4dBoebU1btOoPODe9dbJve7B",
+	"3uE68yTseshMro9gzBSmUFp1ONTnLF7SlSKDIRAzF32BP62PucgtYK63HPGKkwiePzztwfvccgI4YTkb",
+	"8a4ucidibc7VnrgvQjzbsLNUaoNCZ+YXy61QnsyZtzE7yc7Soj1kv9vv1K3saD6YTFhlExKc/CMqAGKN",
+	"Q0FWXqWazShf6x4ApMvbCCSbX1Uh7o9jShl9OuP1rD5TrEMr5xRlqv3SZrhstuBad73jYd2xxqxYFye9",
+	"NhrJmqVD1tp82G8zDbACh4mEqmuBg4Kf5ZID6tA3fWy5dOLpx/kQ1m5vs6usc2z+89j854n5z7NNbyrB",
+	"lmuzGlLdni1zOQ05m2eRCIWmQ5snHwN1q+ixLAIQJIURlATLx2mdaxeUlRaV5KlxHQ0sgsEKGwnJ4Spg",
+	"gN0pVtmz2iYVZMAjCFFzdTwvRa6QJ/HreLomwcF7zdhcuZASqNsJBc2ewLGyU7c7dhAKV6sPrYBwIcrR",
+	"cwzhc6dGbgIRCrI5CNhZzNM5TbQiMQeUAVsPdwA/DtpVcY254DK5FJ7nNLXHY21wrTYZobV/vH36F6xo",
+	"ODAjHWQFmBNb7s3slIF7mkbWrYk15uiXurkJ7bSK+xBrxMEAXFngbqfZ6XT82mgQsiETSKnbwEtab3Vq",
+	"NnDpM5PLdvwK5egsCt4Kj20y+HwzIFRdZ7akLP7Hiy3Qi0SUWdntXNcJcwaSXOm3ivFa66Ybstmni0RY",
+	"B4tzfLlI8wovS3lhkZigcGxHyDOA5rJmjjYZmC1mA0+p9gIynOxwT2UyFDILz2TKFQSSiUeGdaTlpDVc",
+	"I3KCFFhyPb0Ug0zhGjTJkI0oyvxUp8qaKyQMrMlm0SOLEFJbwCRv7ezZKKqWRUbtdLnsnRBrzjedN85s",
+	"bGhB7WVvb+/kgbM2k/FCLxLLdgV5d/HED3NcMZoQOESPiMAgMMuGuQJoUSIXtjZheggjqllL81lBCdzL",
+	"GyF6ndzNeb/X6X04bJ1c/bPX+bDXOrm6vIz+2fvQxX997t380/36ee/mQet+Bx79s/uh0+pdZX9/6Pbg",
+	"y70Pne7Vg4v75v+wpU5r7+rB6YdO68D8kP7j/uVl2zTabZ7cPPjT/R//+eGPravKzx7coebyNlagX87c",
+	"UWnBwBMwYVClfrxI4MSA/RHuYYsdgUaNa7ZStsxzISZuseAFQaoQCmj+9AWpTuuEtsZXn49vWum/9zf4",
+	"d9B2tW0uhLW6WMpeVXK7vNSwFbur8aan4kbtFYDfX7BPupEWPItudQuAi7YYnVutN5Vc7NVZCUill1Lf",
+	"iURC6h3R59ZDv2B0dpeha+vzLyY+zIZQNXHtqTX9Y5bF+VO1qUHZfISMJLStayYLgtedplsRx5x7d50F",
+	"wzTx1PsATFYposlm32cILhikpNezU/zwAl69aTYWc8WSwCX7hoGs5AePGz4ZRl/JEHcQ6p2Dr1dp0ITG",
+	"WEgKQltECsWzwYnD6eRXoHpV3ymW3GVNrQxktLiibhYQt8prv5GR5SVbpnaWrXTgO5hdnMWlXkEGWtrq",
+	"mHchpy1ueaczkpbvzB0SC8S7ubXPNmPheKsiN2ladBWySB+RgZ5yMciU+FQabFi1QG04/ouVlUgWSbzh",
+	"J+/efF9aP/N19ZJFmUd1w3gTfP+mWZTqr1lFAXUQipyKlzfqp8jz5C+Mza3dnxLFRgkrJT0e5QQj82ed",
+	"s+5wP+SsK9DGjLlMm6tazSsDicqcy547S03lUiCvk2JkK5chqX370Ua0zpLuPn/psCQn1aSWEKzfeSvz",
+	"sz8ou2dDsRkgUgGgpKfzjxM5a5KExVTzj8yZAGxJkJzEnPBWwsYsYWLEbp8f6KWIr4s3zd4MKPRX1Xa+",
+	"lIY2YcZokMtArleR5FnmHewwrv29Yw/4rblXYO/g6VrLUaZv8b3imbGfb3xsLEd3k1L2dK87MuBJec5Z",
+	"HIXds2cOBWBs3rmH+lUJV6HOJk1bP199sAyjwubsjeIHl29ejmktOIRdKBggy+lkoaeuiOEmPuEe2OXK",
+	"IWKlQLFW+dkv4jz+kGmPONFGMxXF/Oz6xmmDilWBiqpaKNjE9eatxE1NHoU5cc6BhtDqsPloimvP6Ghq",
+	"Mfyov3H88ex18iG3txmis1NUxlI3ThszOv+AlLzK0Ykl1ZsdTQrUTS6XQYMeIEMDa6BQjMGhwvzbtAHz",
+	"Xt7HaGumNYmQCQYZpYm+4LoUGTybFGTIpjQeOybmmg15BCKu5jFd9TdRyp7iu45wBY2mNl+BR85klwaX",
+	"UEUGf2u9Eq3HMNjWq/Eghy7jx2D0juuYxH+0/nX1xyBv+BJhMZnJth3gu17ci0+fkHDnxXBvAoGT3kZN",
+	"60SMVzZSP8trMKt4Suh8zkREBtY2MDA39dKvRnALfIuzHYDwbAFogkkEa8McbERDnRHkKVPXFUR+m69x",
+	"PAW6sYhI3KkRU9eh0Bi9PlkVOjyDN9cmNFPfhgb6SaZqI2y3n9Njg/NYQlVVknKJ/hFFlKVteDrM5DlF",
+	"WpYXcExHOhWWcBXJc5mQgTWjYKZP35Z3GJySgREiB5jJruUA+Z7DmYoYbFxLfzMPZFkFrn9wW66fTmIT",
+	"nv8PJUX7DV16aBoFvbbabJTPryqsYymuzAtgzxZLjsD5vft0QLe9m2SIiCMOSP4eQFOMrtH7KjPM6M36",
+	"drVeAl2fa0Ug+9wxfygHkkT2ioxjmz3QbqTAZdWpqxgDkrCYUcVyW07dMxL5DKVTiOABvyTCQvuuV7vN",
+	"IPTZbkmbtGDe4ojI5lhQr9M7bHW7rd5hMMpZLWDz7DTvuOlnnjQzz6A2ilgaduSXZUc35xBMF7eBmNp9",
+	"yqMbT8pFubjlkHTM1p4ueKv2XPWCpyp8Bb332X4Ta9IZscQ5NGy40oBUc7Q2eQZ2pQysEQoDpQxMpYSZ",
+	"0RUBv+ylMH18auHeHbTJa6oUpBX4X5i7GmU+ci3k8hToIAVT2JCcZbwx5f9l5al/9bnb3OvcXF62/T/X",
+	"W11SPtB0l2zhfOY5VdPei/ayqb2I1yd8Vd++d8xE0immk5CCNbFmlo+5aVGPIUOTbZ6nlAkZReylcorS",
+	"lN3GwFnDXS+y+It80SmXJLZ7hg7ljNK+8mlU5K2WCQRR5oIT8pInsZi+gJBRNGK7FClv7wGxgrvJ00XW",
+	"KR9GKvZDVKdQXxRiuRCC63cWL56lcZYoMwAin5JICmaFrwziIoPNAfHMckEIX1lmNkeZsOjUHtFYm5+4",
+	"GLEsDg7yapvkH5ILlFB/0WRNmgdguQNAjAcdupn9dys9R4pwEt0d0u0tvy6lILoJFeniOgsds2fO81UX",
+	"gpqveAwMOJZmT40oputmCMIfGjSi/23/bo/kzPSaHirnxsrZi/fzsRb545S6E/7jP//r/7tcdDq9w3t/",
+	"+OPDb/70f/qf/3nzr9bV/cvL9p/Wv/bgc6d5uHfz3/ezV6+8f7euzPPujff0wZ8uL9sP/rj5+8Gj+kxo",
+	"rlcXdBK40wZ/GMANxeAdoukE4MYiuRjGjPy0kJqpJlFsTjGrcAhiwYwqjJQ66XY7WZ7Hcfu4vfegJCvt",
+	"1xlW7l9e/uGfH8jlpW5e/eH++4cP/nTZ+PAf/9n619UfLhv34cHVH5pVLzz4g3tyt8gjT5cOxmpGPApm",
+	"HOzG5eLjl2Q93RWs5DqY1eui+AaYvOpse6lR3jq3HmWIO6B9Y0lQH9eTkoH7s4Dcl+ZTNBt0gugGlGcB",
+	"fOZfK6XZbL3pBaYQZBmpxcCQX6w2ID984kzGnzcTuXLf5PPCSzLXHUwffg9f0gYR8syM6cjBcKQXR8B0",
+	"n285bEqkMwuWZ9pc64Eps6mMFAENDTwnxYEWTB2ev+Sk0znqnpz0DvaP9jsnJ13fX1J+tt6hYX6K4wq/",
+	"ho8+USkN2fRwkIcKiOCPPNEHXGAWqR/loF9XvNkKrCZiOnilF3ThO+Gg7xgQZyvJyibOb2pCLklLFnbH",
+	"kqsWf8dsM8aiIR1dP5GzWYWpd5VGLXuqCWA3tskF+6TTqPU5VeY65wrqPggLxUorIZxS8ckoLyVjSOc2",
+	"KT/FRJ/jffOfw7COssknt+0hKCSBu64C58kob2hiBPbmioQBLXOFTAJHNSu+GgDJMzxNZUWibdi94Q9N",
+	"LIKCyDCAosGW1ssHV/XAq+w6yJkQgowz5OsqVxZI77eDgElhE0aQEdFxAi4qoz8wf4bOmE7ROZAUAyvh",
+	"DDBUOpcsSfO23qGMVv6B/GnBklVa8SKo9MSualR5PWIgT5Mo/jOWOrdQLs5wg3cQAIaspIhy66Gl7Kup",
+	"TPSgiX/EUkysD0IudF+O+wkVEzYoJAPUgMFsAAlzCxE3/aG8Rf789tVLYp/b/O2TTvcB4cKG3xgyP7L0",
+	"BxJ7Kwc/Ir2xdizIAVhAnRIVUzUtGREhQGedbRCHazdekB/md1uVMX8RM7hah4m8xsDLVDFeYEEa1shK",
+	"xWRpcd6PdrW8gjLI0P3yys2Gv8wNbzZYTs/sB/tP2CdGJRbXQi5FcJvmLAVVlUUIZD85+G3AtpFzxJwx",
+	"M3bws4/IALf2oOkHHCWMjhCeVxE4FZjjosjIpaxkwDFy3mg2sJHgcL+jIno1Ht8lNNrMCdGlgeGZrecK",
+	"DFvzv7QxYHkWK6RmtSg01hZ3be34v/urbDNTlFkxOR47W1Qx5wp/Dh27/IdhUEQfkn5KAfpIjscZfvhp",
+	"HttoScEoL8Aq6EPHQwmjpsvCtHWn/QiFGawO4epSuNpWWBSMnJ2DYSOPmJTf1tBtH0bUaDagrwxdHjvL",
+	"/lYM6tZ+NEcbfGThc8BorKcVBWGYWsSobJF5IocBcUFVgFk5tAZ5nUNqkNfrZU/bZGglz5+GboN3786f",
+	"mvvVsIURFVLwEY3B+dkm55EiMxox5961NQDMeZXjFPT3yBqHDg57D4qmuU735CTaGx22uuMebR2N9ljr",
+	"ZHjYbR2wzniPHo26Ua+Xs9f9uplRN83G93JyLp7LZHZLfubVInPiyquzhZ6SXruT1ekCupZDZSCFORj0",
+	"dGYLFCCztlVDAtfrjrPu7YiymNGvYlSThArdr9bcDHXvKVDg2uQFXZEh8+LwPQiyck5D1slvEiUBcvI2",
+	"W6dHDsDGzgOSVxC1Tf0Ca7hQLKku9VXlAXgEhn8bU801I2pu9AKayAUCB1m/Nl4Q7XqD/67JX8y8cDNc",
+	"kzwDnGY74cljNjWpRb8T8v4mj+Q22VRQ9P9uMjXEIuSLRE0kM8JWwJshtAxT1K+g/hXlLZeQgcwEwoSs",
+	"qMv2SjC/MptnACsWOCzYdSB7aUO/LaY6rY/SdMgjOy4as311mFuU8KC8Hh84LadTBTLFVT+syWVVQCDB",
+	"uVgExPx4uxogCYuMhr/j6MelDcECWBezktawuqQrzAnNQqUR0UeQwQc3lKtBqbCDPXM+ak0GybqjwgmF",
+	"xKMMPJaLzOBp83FYeYS5RCe04P3aEYJcWxxthUDa66oEuAPp9nDTney1OGL5sx30GuOGr6kEsFP3cSER",
+	"w5WAAxcsWabD4TpQb+VRWpTRwoehhxbDqYRNt96VQ3pjjonldzb1CZc/DeNYpgw+rZZGhaXSfSpWgIsn",
+	"x65YGpg3nZccScwT9cDZJNJKexFT1x7C8FpfeJUHPJ2H8/ZURvSXJgJBu9cOzR4PdygLI/Ue1ZryC86m",
+	"7S+RnRZP8lkWVwS4FeJsUW1rQ9QmtuNbgFsQ3X4yha3ozSwdQI5MuW5q9iygbpR3K/tkXfMrElMxWUD0",
+	"tkvEMZwrkbGH45aGblNBNB3CWYaYQ/RRtckPZheMaGyeqibGs48Zi1STvPtjp3N80LwU7/7Y6/SO4Vv4",
+	"54nNVoU3OmcYtoeiCFFGJhUjm8nKkhkXNEbrrS0O96hYpMgs2jWbazJcaVDPL4X5V8EpUrbMHv8uLLMv",
+	"HFhZIDrfPLrnvCfob1rMs2oovg1Nzpmg/OFkrltSqVa31xma3bV5MtsONLCXbHmXpNhmPiUW2OhALOJ4",
+	"APZbd+X8ztNka6NKUqyPEChuXls38hqgOp4SSmJpjvicJsg8NJlJpcnhfg7x0XERF+FnbwVlq2bNY7pC",
+	"7yseeEoiOaNcXApsMmZUaaKXksR0yGLVBGMAJtIO2tZLNmiT90HbAeAjYvFI4DOCj2SExjry8vlfnmRh",
+	"CYi0dikyKErDXEZTNrp2tZJ3G/fpcOrSnXF52f5wzq8+vBRXH374ePXhjF59+D6+gt+eRlcV1onfT/Co",
+	"jx5T2ojHREvS7R2XthYR8vYXVBOxLbHOBmga5gVzI9MEdRK7Uy6F3SpPmkTJNPnFlUVwTiGjN1NyzVZD",
+	"SRNsSCqzhUjMwGpF3My80tyMqhVkHSzMucKrbLxQLhwdzpI5LFJAogwgwV+KdI5WXpzKRBO7DWwNa4cA",
+	"kV2aaSoQHY4iNp5MMQfopyVL9GrBi5ECYbNVkdMf757T5+rjBJlRmiGMAQDwQUVezS1KsLpcl2CpHRyV",
+	"8hL0ylWcHFwz6djYhQHkDQxS8XHGaFpjkiuXmEPj4u2zq4o9tiTPx6o84tdeHk0pRboyx9HlN9YNuCYe",
+	"Mgj5amtyh5c7SaSNEznZPzh6sF2FO9vDupDBC7MwYG2Y4we5sEHyEjA38YSZk40hOhl6TTlQ9CCYuwdz",
+	"UnWxSi7qqxTwtVEksRdeVsjeCtTNx54qIQ/scycsepgHEO4Xy0nRRrhfZBG3iaZ8bQ6NZcY6WbA0y40o",
+	"072jixdfSWJqnQJlM1+Vh/siXycMXyNmI9UDGB+cnHh7eb8T3M0VeZ9+bGdod60FiNgwBXTw0LauHg5S",
+	"C0tpajWARuu7DgecOgS8tBZmWucx3WFBNuQdzSDR7HRwnYYxIxycT2OOq+6V8Pdw+Snvc9G3BXObu6jv",
+	"b4RX+guW+gcRsg+SaR56I/3NZRX2EX84wvUd8iiCxxgK05fjseEbEZvNpWZitDKEmSdyYmT5wpMZVzOq",
+	"R1MIPsMO/Wi1zO3n/ep/f81W3pM0bM+PZbP1O9K/EyrS3EioGkWjGccIvtjsVhb17QaChC89lVE/HwmX",
+	"UdcS0fwwNuK//be/EYQE80Bfe0tvMfr6EDhHk4mt7TOSAl1f/bRkmS1G7VcOS6hmfQhowz9lzArjs2nG",
+	"EU/0yiamsMTtAK/wWWorHsVS2Ui+a2bGvlDMBvPNqFj1bdUI5f+GuruCOD+60FOzTiOKY1oItZjPZaJZ",
+	"1J+xiFMXUQhLQPNTXDJ63a+NUHgNRAjr314l7qVX0c+oWDJ2Vdmqk6FB/BarDW7z2Vw/sS//Ah4noXSy",
+	"gLQztdnYzv0voB4aWtQ2+/p79zYijUeLkd7sw9f25Ruvut0XqcJta/W7Psr11rJihWgwXcRsQ9K9gVc3",
+	"rn+NH3m1r6EE7ybfXJg3S8bZnTvoVliH1MFzADk8SJD14/zBvhx0L2XgBd61i+fC0sIR/3a24vwRCzmc",
+	"Zu5wqznIqGOZ/GbyyQOHNOz4ACuym2cW2Qty1YyLCDJgVnKRQPkPzH2pty3v/y5sywU+FU5wsE9RVYZq",
+	"7g6IgE7Mj4+fvCb7R2BFTB0OhrBzlkzpHBJGoUlrFEzYhEvRJu+zsqZN1zDYTrhA252XjeQaLiUFdLv5",
+	"+gdlkMbPvebezf3Wh7PWj1f4w97Ngz/ZHz73bh78qYYyG4WA2HyHs/P2LcvacBu5sU1wRk2JGDjHp2SA",
+	"7kIbvm8u6nsK7aGPLMR0s1CDd0CV4kpToQfN7N4HJ+U0rW9jg3jPzolMzB9YpTcf+Y9+SozSM9K1a3Z9",
+	"4LEt21GHm+auyLpKsks44kOGFsGaBbJrWKFbWoc2iotpmSzhZV7SDD/QwUOaa5UmFglozNHIspG+n99z",
+	"heThXlnnv10ZGyv07uTOKrTlhtLM6Fm3cqkkFFg5txsB0TYDkNrUp/MVXEdvnIxUwLYHT4T2pOmxNLqF",
+	"IkOmeATPJJaapRi4P6WqJknPcCBzmstlRTej196vT696i5aVCJnWXEzUVnWjarUWyG21aUPhdFbE1zGn",
+	"vpDYuhtt57eojmyjANxWlC8VEkGKXYXQEWf0U2u40mZMcG9m+6bCZDgAZSZLd8P6S6kGhBIhXVkx/xEZ",
+	"xPwjG+QFFFv0HStAPSKDhGkz2KxR8w2gUafNDdml8Dopl1mHYTWajRiThWyTNYr7haVqWommMU44ExEU",
+	"xA+Xt06F/Fw6evaVYAudgKkI2EcM1qs51VOm+ahmKD9UISMCwoPFs7bF7+xV6px26GxJPRTgneDConvj",
+	"y4osWcIgg2iDsnTry2i+xmXYVWU6u6q2Ip1bY/QxwaKmmIC3EA8h5ox90oWYStviPQvEKvJhgjXaSvfw",
+	"d6CuhArjvV5oB3y93TKas5HL+ETgaw+bmjhZ3eUAQbZrzGgQZmNr2OqK2RUC+7atjoKBZrsM7Ltd7FxR",
+	"zMefQ0Lim7Td6rhwG9A3ZbGNbXfMbDE3zK8qPfoNo9FqDeIKlBQatMmZPbwe+txpKRp7I6C5Yuw51yG4",
+	"818WnmUN29kil6BE7DtB3G0BqwIL90sh1mUR4Jsj1tlC61ufYPwci8WXD/Idar6XsrjXFV7PfV5apW+Z",
+	"RZm1Bf/vKQSMh/Yg9gVqD0C1/UdkyCZcKIuHoRLdH7R/6azHN8xw4TuVn3JXhJZkyFxNp1TQKy2WkXr6",
+	"88q4jRyYqb340VKf7vqtgja6a2NN8gMLr71iei0PVUwP2uSJuSQLMKuAVYVhUSDgQKkgCzKc1kaC/QK8",
+	"NZBElZVirw0Jsq9ty0wU05tDNNm+gvSqsNNRDfH2Ng3DqAiRbLvSb+B18e1yE7h0ABcG/KoD0EPQ9OZf",
+	"fyqfNAAu2BBLfBtO9HXDcsWqcFh5k5byyk3Ykr1gxeC67aCo1alhxgO4S5UrOd10oqqCeXjXk2peivRL",
+	"o1uxAZFzJvBFVMS8ZmgUqXxbCdVMZbbpAeUDu6+atliUbQoc+4qcnV+KrHMkunLDNS9itVWdK63hGaZE",
+	"1Mz2KtDArkqTxFJeKwdkg4trerCI2o4i0xCmtKGCLXekBrmG3K/kvt/ZgyYZSNHHiiqDDHGxYth5ddNf",
+	"qNRjbanv0k2ALC70TIFPGcfRaDbSjqu3l9p0f21sH8VdmzMcYVk3ZyQtGJGajYXgPy2YfayTBTODYzQZ",
+	"Td8ArkYoZs7hxiSZduXQtvRoyhAA0zQRkKZz/usduSA9LJslVXAyWJSmELkRIvAJ2CXa1UCe77155ATT",
+	"seGEaVZkfpfkEHoh3TK05jvN2Emza3GSptNHhPqIXlla8caZg0rw+ZxViL0u9N2eRve0RGZ37CGmN6Xk",
+	"e+smjhn9yJRTEi8b//N//99lY+P9fcE+6bdsMivBte+FrP+b+dUxEdzzq+88fdJuxayKvJ99WhNElzez",
+	"3p1IQUx7w8N2M9kMd2gq7SH0jmY7nHKYzxt1g/Gc/Gmwnd2bazNI36JQXXG0h2xChatXFstJiwu40Gz2",
+	"PhmunB7BxQQuc5TK17GyjUNxoPBC2OGJ6jvGlHjqQVpCajRiyo7HRtaraxWOB80X6t9dSAzU9V+IGLJj",
+	"bMoJUItFNqukfat4o3lV/Sy9lMl1mnwLKDk451hOJpC2kBX96HX22p12t7vX7jzs7aeINEbiXAVidsvY",
+	"hVTp/kLtPoLIbR60z4Llg31y1WucJAKivE16SJqWijDXZlo3CnZtOz2uKL6GN3glvTAOP0pLqo4WYJ3t",
+	"dTpeLkkt8UL1WUKhOrnwmxxxcxszNxnYC9npCB5sPhHv5v9OxaSL/sx4ZUfbJmdkyeK4hYGjNgPIfNZM",
+	"dSGZZEI3nlOzCtaOsN/ZI8UIzkFJUboKYb9nkbenH4qK1FZwLG+NfIW38BNQB8pT/04uyYyKldNx0Mk0",
+	"ZQlrkwtwCqeZRkpI+TOL0H9CqHUoSxGvgojPqBNZe+pmBx8GGbwDwTvtfDOZb9VInVhnPU0fv2mazu7e",
+	"51kcZ1MfmEsXF37ORMTFZAA9zbhgu5peXWd4kZqjYxjLSi4QXgMXZOcDsO22bdlhpfhEfIFuquYp5FBG",
+	"q3uqLNfMMJLAG1Mzv9MymuAuqDgUyTorEmjwAytbg8CAdZ9dXbFHldUmBeG/NAD6kJkjgCO0q3Z7Q9Xt",
+	"4nm+DBCKtaK0tzScwaJtj23uS8supKjOuvYWCF5hiD6zwqQRRaAwhVM4sgT5wgX4JcRKIcl4kWDJXNzA",
+	"IyqMDGJ1CL9ctw5PBG3lhuug6KNKZQx6++trlycVIAI4qnsqzQtPdVwkH6B63rm6eqCgy5otYjNMzLhz",
+	"glVoH1zQyUZAAuHyWeSJSxdGV32GSrQ+jOrgV4+iCtfoeQ8ZysOVva6ti1smOjOkFsrRbayA03XBW2G7",
+	"2wWjodRQMknkYp6C59gIOU8QclfuznTUTdU3rMrZ59EGNgk6ewFvnz8FK8sm3n/zkSu58kVyF1JcdZnA",
+	"v12V0UIaQ0jHscCTHgVul3aQJ0gd3qKXRe+NcePNaFeqxghUvRmrq9JoZIhYnk/+3qrw+Ra0urLaNJuu",
+	"jWtzBmZyjlYceCykJt9dvPg+EFwNOYhrTEFZLDUY1dF0UFFsJYx4NGU45vbaANc1N44LmzKjDu5qNIfX",
+	"FNi/pwjo71wKC4PKsPJkdqWUhNLZRsVyXtiUdyt17woZK4OB87gvLkzKd8vIb8E8sUxluDvq29bWR7MM",
+	"/TFncaRuoStlmESqolg0tkyw5RJF9JTNCjTJF3Rt1yBLpmhvtxwvS4KM39z2GZzf2N3/DozOlkDO4/lh",
+	"YgPV6WsO4M9zuWT+z+VUklhOXJ7OTLH4I7P+xY2dMYXK5etdGE+9D25yidS3uTJNS8/sp8FT8T47ANai",
+	"yGLFrDFmg4MwpVCjC+5d2AN1Sw9BHZkKtHO3YboPRhDaiDEkUF6WkoTN41UzzeCx2Tw2T8ZNayE0jyHn",
+	"BfSTLBX9i2Sjhoo+eEPJzPLpYMxIakp5QIC3BHAgNCGYb1pyPA4t5fqqHmVrYXhZ3ciy2LfN6FSornEV",
+	"KnayFak2lXjBmu0cubuXRbEktO+xplHEIkD88k+PYM0ML6Tk+kajH0smLOo78OndVoo3fWEHUM2omV7j",
+	"KoyJXab7kt4O1HaecJnALrodK3vtvivP6zu5JIsEEEpxI4S3fDXesZLxxy+Udu4aD+5YAFyCx2iXRBiF",
+	"gW9t7QNf2s243gGLc64orlLL68ZiTy0dt/TSW51+w+mZt8Nyi2lot+KK0Y12ZHRkdHY3gdMqaruQONNA",
+	"hfXLdAGvfjmtPaeg5+OQMp755YMbrE1yScG904cY993M8y2Eyy9LUorh/qY76z6meK/dUyirnHplnrIk",
+	"5BS/j4koDFPt9s6lcPXloLlU8sG8Xuki+J0p3ONSl9XA8GGocIzp8CfthXw4lc+PB6myrZSv5Gq99Gle",
+	"ov43hAUmG6ECdzu/C+iGki5THTCRbWkXJCH8KFHrQ3anHgM1+NjwV/dGxKOmrwi9A5MaoTMpJvmA00uR",
+	"BeqKKH0jdTp6jVpxrgTpUA9D/B+tf139sYYirz1RqlIiohlN2gSjJ2xsxEBA6mMuWiCWCDllcyKnfDIF",
+	"x8SEBSEN3EiqQkxtpNbIlr7OXFPmrxkVAVe+vQzqs6KyZaYYYYVfAXZN2KA2zwAbN+PqDuGxUjexAlF2",
+	"XTux6leu8VC2c+cKOljyVjPXqnRiVyvH0j4z86XV9uaI8YbO9UYmWJtuESCsegddhKMny46tOkae+H+h",
+	"d2WRIAOIeMJGLsvExnG0ybMyR74UQZZc4LVfMzYDEvQ919MXHuTHbXQtKNd/G/SQmGpP38VL0komWaYL",
+	"ImnLODKvgoHmUQq/3e10LBd1P5AX/LEP87CRj6QCUKQULRsuVBCC8igH6qRqusPzzVdCggWYsec8rqgm",
+	"rPmMITrs3t7eyQPAbb54koULMrJiNCFwd+ccLUZUapmvC8b/gzwuUB64/X6vc3kZfe7d/LP3ods6ubJ/",
+	"fNiz/967edC634FH/+x+6LR6V9nfH7o9884/9z50ulcPLu6b/zN/9z50WntXD04/dFoH5of0H/cvL9um",
+	"0W7z5ObBn+7/+M8Pf2xdVX72oGL3Omm6RLt3F0+axBHO5qWwT3SkjRjMP5GxOfrAZ0nEJxaOxsc/73V6",
+	"h61ut9XrXXROTvc6p51Ou9vb2z84/DGHhV5B6d5RntJHOUqbie/f7I6YlpaHNz8G6fTu/MmUri97ppNF",
+	"OIVvsFDMtDAgihlGTgY8cjBJUwqJ9zZ62bn/2uQFc6DS1o9ptBFBZywiqVLtilsGEn8390bX8ZqcXcpd",
+	"/xgnO6UqU4zSHGWnUYKeQ6ONmckTaDTIUtBkWozA1wmfTNyhd1AVajGccd3K0koKIWD55wOitExsRpY/",
+	"esDecAWosrepQhw7QgWqMa4AjLQhyWCHNLdgLnSpOKZy0+sDmzByqZJzFiBLup3944OjQ9i4T6mmgat+",
+	"TAYR1bRlo6BcMW78C/ccptC2SfougoAChhd4g+SMKcdKBwBaPbBKr/tiIZBELN3tMmIO7wqS5XSKBUod",
+	"kq9F2VJ0FUxov3X42w4BwOEwT+nc5kpVwjMfrPURb4FyTdU1xMNOKBc+wnVIBg+hPrw7r4SdG6TPBi57",
+	"4OycvH36l6oyYQFOAQf4niI8Qid/LseNAp9zrMNMrommgCW3CIoOMjxU5HUNJWdM08hu89pcfDfJF+4D",
+	"CDZPtFpXA3FTLvbu/IJ90q9pUsgh6talE1aGrucsaGnMfTPnXMVCaeYAZiB7odTdzaHyuMMpbniUdXS6",
+	"qttXT6YLcR1WK8aJ1UqzrfX/s/fuy20bad7wrfRqp0qSF6Il2U5iqlL7KT4k2iS215LX+76hX6FFNEmM",
+	"wG4OGjTN9fir+eu7gO8i5sLmSt7q59DdIAGJ1MFOPNqqnVggDt2NxnN+fr9NK94c+V1CtZPimeyPhHsE",
+	"6Bds+4r0YLgcwrq2BfWCd8NqdjgJyU/v1sozF01y9YRbU3y1C5vUayMxgkBtJuNyTjFG1jFczST015JH",
+	"gxgrY01cjbwxhAD1/BQgjJsdF3gRL281oguP1vfbV36f4wXJsMbmWRIq6zw35HIbXzGbGCCJKjNZxklZ",
+	"5dUiivoq/XOmyALAWHhJbpNFiFANJVSXlnSDBFgu6U7wvzu2UpMNLMXa4V/gD/zQ6A8FvY+AosBX4Lat",
+	"/7VBX48TfGcG7hUbO/ynBzVfsFVWrDO/UBbGG6kZ0+Ncm5muqcobYfZFnsorlzpdA15nYY1o7M2r5NVk",
+	"k89OErO+FM1FejfNTXz5PnZ6sNbL7sa1amPCwsnRioTN1ygKvJBnq3se8XveGt/NZzJ3WQaRgcstnjRh",
+	"tHeBxWUFq7eO8JihD1hhP10YQqMDtaLEfgNptBMlx1dtqqT4OZXCOqtnCQrOVnJuawh/41zHt95bRhyO",
+	"q8ovq4uu5Dma3R4F8LNVSa+x1OuVuzf6PPiyrsFav/C6MOp/Ey/suiW6y69YaaC3aam+rady4u6HL0yg",
+	"XyOlLIqNd40Vt41v7NL+4CVa0MUS0Y0ncQWuM3UAY0+BG2KYxAuxKAyzglaGMhUQAFtofQxhOrcnfBoy",
+	"HvaDXb8ZAKXx8uhYmAa3drTKr43uxlhOfsM1fUeYwAtlrasmdH1qloFBU/yU0s51cqtNLzyuVFunPq2h",
+	"dqu1DgsryYVWCt90Ycy5qE89pAq4j0kMptW0RIP41rMH+799s/P43V/3dzll8LtOJDS9x+vVpTWkWeWw",
+	"VWVF6X9fZ3a77Wbr5JpDPdtFJWp/IKl8mX61V8U4hDhB1JmHaIcjM1tJzy5o1Sw75d10eW1j8gW18HIX",
+	"4u9QD19dLKOCXOtd3KQkt3ei/AuJ8nXl3h/iO/BVPfYi0LGre07cvrkG4mBb3VFLkB4E9Rt7VTzzmhuk",
+	"AybQDThCnpbzYmxuEqe5FXxBQwhgncirubwwG1BWL1B81wL3rXuWBIJ5MytaL9ldLZBNc6n1w71r5T+h",
+	"4bqBQl8tZNKm9qK3SPDFucJq7I5IYVlSIQtrSG3asBKBOPlm3jfReF72ymkZXtHZ9O7t2ut4Ale11A66",
+	"3wJbdvAdA8IzEFhoM8M+II3IYqLILRZiFgUlVcZrFUASWMcKw3/z+peWjd+cQfYbw9dEmHNwGqcThich",
+	"ag6oGRlERff+PfenFXSekVL2VyJBmELibcqr9TRkluBaqHil6Ja0WPhqzpU+wMICMhbONcAJW/E/qjRN",
+	"ScO+7I8UUdA2iXkEpYM2R3g7PL5N5y73R6uxiOxeRnZOrAC50ZeNhLrmE4HBekBe1P1imuGXcv2hEBvX",
+	"CgtyM8/z81hx5tS14y+7iVE0E5LReJreTqOytY3ViEFtXg0jzwPkrVrbtZaKW6oBYBg6uEvTNElUtBLV",
+	"G6h2w48QswgAFnoBv+/VclafX91xHTp0M4B0YSJDYQ0oQ9ZZN998jYUynA32WlUPG7oeszyrj+aydHPr",
+	"zRFav1R95Q4IzlaJ9OHebgrhUZTPXEGGuVXI5TwSmZzbltHV0MOHSEjrrq3TuERVCvjbLbWN1ecwAnx6",
+	"N4/lrsYoD7XGB7muidTcXXFVQ8aqfqmq05uGI4v88mj8zpwBww7R/EJpOo4ieN45aOzF7QFLLAkY11tg",
+	"q9tdi12UKwuT9U2kJcGJ0GI46PC6/NtfD/KIHnYYyh6Xq6t82SZJXMkvoqHlJ5uWSOk+bkEMLQxAOJMF",
+	"l2sxzosit8B3by9WsQ++WUnPY21Ga57bc/UHGERn4XVjATWWc0i09I3Wqu+pWAlqDmtNASvD93FSfwyX",
+	"ocJlBMR+8ssxfecJMgRHNqz7H1gSIOErFba2AOowNSWJn05OXh0woDtCRuInxuDO7sp+zBxb72NCDEpZ",
+	"TW1PAx84UHUWddFIM4uRZzeSjYyMEp6N23YF4n+PlZlWkPTGIeNGqEzfBNy75h4hZNZrySLjTtu0xL+X",
+	"ENPeKqbXZQR6/LabnwzVyGDkUjUZn75phdPA4GwgydTC4paKADu06jShBy4tANQfrS85bEsv14l/v4tD",
+	"rw8VYJT7VCXVvpiPHz+OV3L3ciOWXmhtYklNEFwgeJ6SJGmWPLjdDQJxzOTcfYhuGj6acVRBRTB1NzAR",
+	"yU6epeT/Bn3byslzCkZzs7QygyrgP9gGFqNLdmKzD3ad2qlbwrZAsYiN+xgsnU4a4QuoJXAtu0SrD9Up",
+	"r/ZNjz7HFwN1sQlH6ZUsi1zZqhmqI57DxXxWsAE3beC1olA/bsyBimw3IvhwD71BpqtV4+QLn1MUMG8t",
+	"OeO5uTNA4fDn03GTWMzBf1OnrH+wRFl/+u7jXvJg91Ov14n/bGx4ogedrraBmoyg6A4Jl78FrILah30p",
+	"OUXz2rXXkXnzB/ZelRcF5RSx8aD2ORHkA3s2sM7uBP+NRUo4dNv6QB25Ky2qdGHgb/NqRIacvYKnSoJ4",
+	"uV9URvds7Rflk+pdoStnLBbs0DWbPv0IV2r69K/Pt33y9Z3aql4ATNHquUO7GgDv57YqZWVK24rUdcsE",
+	"gQseWgutVVgNZxx2RVqNcp0iQPksLtB0e3wWJdMTkQ6gXAncsNnIOIcbsbizAI/po4hQYR7Bm9R5vUY5",
+	"tGRPa8DrS1NBysP2mudbZjAk1B8L+WBAZ7tZSQ+J6TWHB32FAD0W9Qjy0NVyqHblEe6uybq4NPwLJO0x",
+	"+OhNxdlazdiDj9NW3BPo5O3IzDT79f2GovZJqd7nZmp/V4GITgiQXCoJR7Q8i+tNlyeNM7xgtU/mk7b+",
+	"28szRR3x1vMTOCeoKNzvCU4ZK6TMgMqnS1UoaVU9Tb1Ufj+fKP/EQBdETIodUtW3an0EzfJoNdjlKCLT",
+	"Eoxe2BBoCJzNRfrq5fFJehlI4+PadEZVNbH/3r1/f8vNZHfn8Tv+R2fn3T0+tv3vf+31fqMSg+67f+v1",
+	"3m1vdaGwwx1893E3efhp+9+37kN55L3tf2/WEaO2bxFkqpvSwE0qzA8keZGflRJm66ze40rqTJaZeMuM",
+	"j1BMt6TyFkDnH9WLWmYjq/qnvx3u/G+c4b/df/fx4YNP3zdTqlvVn5Z5NT92Xw1u7zMlS1UeTqtR+Os5",
+	"i77/eHuy1K+NGZNA3wWxBnhj4r6cVqP7hRnmRDMSHSVyrTQR72WRYxA65U/RnU/BrIQoSSC+Q6hUPY1U",
+	"pMAh1hGHTK7AmsVMlAdoZBgaHp6Ce55NKwgL+R+ZkCwzgGbb0y/LmKxyK7Xnp//429/T7fr8JvnOuZpb",
+	"325NxU4jADhC133TivTDju2biUrFmbJ5Rs3spSkIsAqEFgSQYbnDq3Kb2G0wo38Awk0ney9sQKU+XkZZ",
+	"Yl7QhC3oPAuVPTXotQoLiHF8CzSitAgdAS02at7TYZowr5iLtCOOlRK/uQ2kdJX3YQ3ebZXTQll48+Ho",
+	"Ns4+d7MYKZnBzLGdYOO/d17qHZz0zstBWBE5yX9Wc0ino6hHrPHrAkhFhFa89RviQ3Jcp6ojWBf1YVKY",
+	"UpW2K5R2InxupqVQO2OZF55Ygxplp1aVEPTsCERTcK/E7XBSdLaS855GijJYb1hgKrmkTWMX2YNH8r06",
+	"qBXgZKoP+4wUfiWGqiKU5kFhZqjiIwYv60lbke6K7dq6CR4oW4mmDc9CizT8CO3M9BsFj+pUx57u5E1Z",
+	"bHQ3IjFRK2dwh/fReV+F6SX6LqnS6/5HX3D16T7eZAdfXJoEulyUHabGPiFkYbSK9udfps6r89sTLzpl",
+	"npL65vzkJpHrgWkarJ1OJqasILlK4GvID4OfmxVqfKaybgS5DdLMA6txXzlVZagxoQRpcXgkgDaHaXwY",
+	"o1uMldRVPnbWLayUkwVAJO/k3L/+q3gOxrmt1MS6I3udmqB2Ftl0koqxPK/tvKRJyHO/N53nv5ROT+87",
+	"yUDt8DgOZ7BgP2T+PyAQuuIHEICiN93dfdCHs+CfKiVsG9hNuGB9DL8/6Cy8dM8fHTys9k3BaB0pMktX",
+	"Bp2qhx2R/vis5RqZ73BsOPUU0yEjAav6g8nYivmP45cvsJL1+Q7iIYJeN4zIstA67xww05+OIRgnx8qC",
+	"GJj771x881D8nP+QELQAmY5azSLwPabNdnu6kYAbkKfE3v537laYswH1aivsBR/k7pKRmbkFp3Afd2xS",
+	"K40ZxGgRNgHfFRJbYyJ51Iwvk4TBI4gVbti5b2VzMySwnOOnP6M59KOB05zZfQwfEKvYzJAyI+x59JJz",
+	"yuyfqcLMkCNMlKpCW2uCEFwxHTixV8KiK53xp1BXW+7gjrh371BMVGmNvncPdKVczeJJWm2ag0ZLiD4e",
+	"Js7s8LNJMoSHr26UIIS7s2/S4OWAKca/4Dt67zzxxQfC8PMq0Ijfu4fISHCQBwG89HVtnfo7nZVmZoEZ",
+	"IwXCt2MzLfsq5al4u+0aArxUSoxzPa3IbjuM9TOyzeNIg09xgeBxq5kIjdteCynevP6F9HA8VNAOyNQP",
+	"iqGnJ7KUY1UpoDnty6lV9SmLvtTO4IQvBI0de+DWH4VVXRFFqJD0tXrcU5jjvXvEBGw79+6JQyb7RSwg",
+	"MP/QmGXSwuUtC18gE9ySiBaH9QMUjYPRTK3q9nTjrq1AL1DEqr6FxUTmZUf4qhifKp4578dY57mySgDj",
+	"igY3lLkO4se5xZ2efskgvXBnPNPtojOltBtflhAnoIoyurBdY8LhrfTh7h5efVqqqVXpdkccG3Gu1KQG",
+	"EOXOACHb04gAX8kzAFSclMYtpLLCjiBswfdO/PJNdQYR7sL0z2FZoB4R37EpVRbPU+QaTG6ota3LEDOt",
+	"0qUZHJBmQt1M2yCFolPLQ43MQ4izEU0u7Z3XzoTEjeNdgC2gjEXsmm1hFb7EvBQQJqK6eQF0pniu9WSs",
+	"IACQjRWuJCW92ISrTdXTzjC2EWzzh9xiymdupt2IgVCkD3cfponHsivyc4XUjqEQFT9SzACYadURz9A4",
+	"YL8LtSdaQEiIW9FelcDVbitkt3O+H3rBguJEY6CgZCCfJtJZ6DzFOs6cQHCN9jhbtM4sd3CpnazMnQmd",
+	"Kae/3CuKjWugVQJ3TdoF98u9Am9zUWDM2eZ4aNMSOS4CWRdz3gQwM3QeCqB37LL5VF+hyI0j79ENFT08",
+	"GfmugQmBf4wJWqGZ9kCkUs9TsBbgUedqnohUG61S3AM9DToDaidYoY9MkaGk4e3sNDb6JtYjKIEEjxhn",
+	"fEQtHn4kYnKLVMCe0zfl19KvGMDA29juFb31IcdFlzahNXFWjOxXwXPwr8jfqLukC4NI7OlW77uOyYwK",
+	"x58whPab8EnTDTCkDpG/ElsbEr9YdAAz+rLq6cBRBZ+Z+8ATUeRjSNvojAuzCeONL4fgcYuMgECJ8G5x",
+	"nrHUQ9i9nmYrwmlJguLjW0GxfE0f0bbOLenGBKHv3arPFt9zgiuy/HZf8sa2/qI0RE7SgFidl+Gbx9gL",
+	"k0gjUQwMAVTFrsg1xKdOvYJPtzs9fRzzKcQMYOTN+9Im/755OaAGVVViK3315kTcd6tp738kNPhP9/lW",
+	"6Xbs8aAwPcBdFPE04ReBZ86ITMHpGupEAeyR+mYCKVF3OFGQZqYDxhNuBDMIvxNYIK5bcEvBnqfohrL0",
+	"9tMOrRczCfsvmb4+sInge0NxTd01TmLoCpJOeSg+3rTiz2Zaaln47kBASUJQU1zbMZkfhEoWhBsqijJ3",
+	"ng5pxyoO1kMBggYPwRNRuC/c3ZAEH8bzU3YOkHA210P398r+oSydd/Rn40wzUwL/gJzbehtGDVWUTRD/",
+	"zhjwkh8aPcDe/1jn0WUzmXKPsBk64gdTjdDUwtK8HTCDKV2xlTqf7z78tUNXb7M6BYhIJ7x7OuZCBKcW",
+	"tp0UqVvStOsW5a+U4vurcJeJv0LowUnbv/b0X3d2dvz/u1NTJHkWfxVpoIR2f54sJAx9DRLjz8Hl97am",
+	"GrTO9j13i6eqqGTtFssQb10BWVhsb8ExAEwVjOG1+5e/wZNCyRK/qbmZ4maHpBl6y+Al47sV5r2TaHi7",
+	"DFSdG47RqjYapbNu/NKh6MEQ72zK8KVhWDKb07BkNl+8E0rmrJQD7xabGvVFFyPebpQzmWMQ2Pl5uZrx",
+	"Iwgo1D3jOfyzcbgL8HVwcU+DUedugJKWO3dRI4GPi2Kf6s99hQDWlhwIJOOolsm9nTdEAS24/7QkN4uH",
+	"29OB7zv4DX2TOW30Slp8HbVMnHt/mQGD81ybGVvByk7dtxxEEd74zGkN2pnkb+fZYo4BjHIYAnwVAKXq",
+	"3nzi3xxYxbzE1DfV9ZWwYPkzJwnAJcgpoySkgIDUTdE6S8JMIUmd4375RdpqB17YztFTAnTNK5/ziNaX",
+	"MoQSUo9cmQutWSPlfI9KFgUCdYu3IwOqgEEdoUq5gAmRyt0Hqxw3HKZrKzNxr6fF0Y98P3yyeyyIZVOp",
+	"ha9hCPl3NhXcstL35ZxkKPphChf6aEFEaWpNBi4Qt8n3H4oReBlhcZXODsJic8nJyFkz8IUgWhc1pQGU",
+	"HXvZeaF0X5GvZMYQlAMRiJegVNp7xHEdKvGL/XWwk7riYXQOZ4KRugRdyP4UarnpuT9JPXQ3mE7u3Qve",
+	"klvraM26XLbnpUiAcyX15mPZhf9UOuIE3xqQffRlUQS3/kK10pe6rwp8o6XysTT6sIbAoFaa6XCUiImB",
+	"u66gqxYU7FMn0NDgYLI+COkE1ZgSFEQKdTYon5FXxgbg0k3rmezFkRapnFYmrRvdsJ2RCsudAZI0jWVo",
+	"BsxveaHgQ4EuB9/RBuLJ7aaue3PYbKZQGi9JW7GV4j+6XC+ZblPwDR80mZ4VuR3B6+D2YejUyfJKZT29",
+	"tdLbobuk22A4Z7ntyxLV3GGd3ymCx+Zvjz4zr08kSu/KFFlPuwXP9SnOIa1pMP/ZtOw7XFozGKQ1hjH/",
+	"bvDVAs2TkMUM3idgWR8ukTT1C2OhqryEjYEF5vGzWGeEZm0IevrdQg0X8IooS9zTZ8rdiN8qlBQuvTw7",
+	"najSqkxl6faBsAY/xwWjHywNxocUL3XrZoCQIo64pyVS0XDTBNwEIn9k0VoE0YF1uiAsSoSTqSiUhFCf",
+	"ZzRkbsiEkAgjathygQGLvqZ5jULLU4UcHjnrj8rB4h0FHjHoAVVFq10ZfO/kkLrb8OX4ycInBTaV+5G5",
+	"LGM6WZAHT6IEA6yCR+ivgRS7D4eQk3emOcZ8f9x5cxSF3SBzi/suEaVT/fKsiEiwSC8C8rkZYALXzDQ5",
+	"T4D+D+57HrN/H1BqLkharNZES5hgtP/qM8CxDexOIIjkb50Fdn+a33//7f0+TC7+9RFM55uFKdIV8ekw",
+	"YXdcDnemeYp2mhDC2Ry24pCz+F58FAuh75Ri33/6CL74p1R8OqhdmjsVMxffC2nnui+2tsX3mJUTW9Jt",
+	"cTFQVX+0lf7pIy7jJx7b/T/RRj2KU22J+OiH82l7u/Nna/TWdu2R4OVBmvR7KGZ7iuQB7t2f8E9bH4Wc",
+	"5F1RfywvYhI9onZrUpffCxw6TW7h+ZDZ+l7Qdtv6KHJnDdNUQi6tS3dLwoBpd7lvupwqfHhPu11kynyY",
+	"+4rDiROX46l16kuQDRkjrAvqH6LLUJN5OysRKbyrlHs2ImEUx1UOIK7d0z4FYjTubXyMZXsDF8HZOSfx",
+	"GJjuopxWI8ADoPhQQIjPbBIymY3cEpCe0MM6SYVWCtIa4gziGRjUkkXR5U07KdVElupY6Ywpewi/oyvg",
+	"dbglB26JKLP5KdqYH6HfqCtazu36f3VskffV1s7etvgkPm27AbxmscE7nyWX0/24N9jmYHPflOgOocRz",
+	"tnzuuyWsGSs0CLn9BdxisC66UfGEk4c9HUp9MatPytZnUBVw/56paqZ8VgWjdRyW9KOmOBRCLdC+5LIT",
+	"b7k5P1d7/Kuedqo3R/DaBYF8794xWjCkCMAqjl43fVlG95XXOOA6kdleGCCg9t2CRSFSG17w1nYa2cZ0",
+	"XzBnyqmzFEDAwZO7sdOIgZXILIliLDnnH5gjgLNwZ4rsK55YZSYTcgZTZx27wcC+dvaEhS6eJzBg1MMs",
+	"3+rpSTNJSQPAZ1SSAKIvm4Y3BE15Zkono3KNgrun09dvXpw+e/365es0eHygjlK0vJHUI04HgpETFp4D",
+	"bGVpSso58M7gujiMcTb45oHWg2sP2MtbwvIn35Ah45FSpOPjFz19WMcMwSgBlrYGt5mYSMhqw5oDD1x8",
+	"UGvJHKNNw+jogO1c5zqhW7rVSpOeThFLmHxwjyfsHdfU6KcQ1IKaKBGbePBhcgEvmabQYOoc0G6wJ+gT",
+	"64DnkGtn1UeX1vpT2SX3KJ1d2vr4PWJMcWs7BcesYmGT+JOYhsadQtIaCb/v3RNMQIcDneVF4VkGalD+",
+	"wUnkZCt+O6rmj2p/MTva9UV3K7vEF8M72LnlT94cn7z8NRULERqIg6fRVTSPE48Nk2OtqxZnsn9OE6vh",
+	"KERBgyASV4gZ4IfoDa1gGWalmfT0gi0K8b3aJWR9kdjoInq513cT9Jt8nAH03yJjj7QQTgLB+cpdwMZr",
+	"T4faFngYZlRqdh6JK5W7+ZGlPjIzK85MhbQNNtD0o02B4f8l7cVRL1nlemhZ0xMNTFhSr+Aoc7TIChFy",
+	"AW6JWJh3WeO5d+6clTcnwtt79z8yg62TkgOlMveWcRM8zwtlE/eJFSHTF0hqtK3KaR8zOhQkpwq3Gq0W",
+	"+Aoo99wfFM1zf6O9vijbEHXw8cNH3yYilZNJQeU+9+nEf3MWabrtjZGP+B8helDo19voit4Gn2zvQ74D",
+	"u3RRIPU2kuiKvCrokv/yJ4qGE6m7fKMrHu7vR8dRmuEdoMfaZHNi4hVSlNPC245AACn7Vad2XycW8eqL",
+	"B0rK4jTP8OzdvcePswf9b3b2Bvty59v+A7Xz+OybvZ1HanfwQH7b38v292s3UPgGNrrit4+it0G4VrRa",
+	"tAxJbUCVMafOOMTjkI50P+zv7opP7/DGn9xLeArVrNAJgEIeSocAfSDPlK7yQa7KA5HCQ0jueyVQqki1",
+	"wG/OlsJAQYeSF2zpsqvGX6h72qaFD6vjhDGvUBqlzn2uVdcN+MIMfSyF+jyUSP97h+zYnaMs5UyjT3Dw",
+	"B3UgZE8DvHNJozUGvzDntpMVBt8n5yq/cx/INw9FoaoKnFzk+4OIyXwyUtpud0jr2lTAu7GcSYYwA33v",
+	"sLF6mjYWfCjfPN7d2/ZhAl9uxw5KhazAgNxNN5kpX2lVKsovlmoCPSkU9vE0YqC6vZJGtymFSZ/xPcD6",
+	"5tgYa6f0tbtmB4xLX1jXESelQhfFZKox/N/TZJri9wbi3ipfXw2ZBCrwCGnVyojMdFHS/CsZd/AWsULw",
+	"t3Qsi4EpxwDeAz+k77a8gFj6cVtsPdzd3e7GdyLwCbJOJ9JZJJjFgQ+eYCycioPcGyCe+7JS90EAC3du",
+	"nYsIpUvoDWD+JJRkety1jvu+7j3PP8SbuHMPp7Oc9I6ms/Sjn84hVsMJ/4t79lQDiQpl9MNPbmfi5g2Y",
+	"yjOghi6pOnBWOscRZnrg7Iv+tLTOaIR0SmDIjxhw2BIocgjDCHHvF2e9TSesr+nZmGjhr4HLbCHxK/Ap",
+	"VI34S67P0wDruLA8eabGE1Mp3Z+fnqt50yItnFJ78+lR+HHnZ0WFM+NJNU8iRBNajkUeX8pWu03hjBec",
+	"7THGOd+8OXoKWwKq0dwrhzYFt6fVYKD6/j1rU50OzFRn8dD9QRjsQxyszwNCwclEVqPEOyKheMP52qb0",
+	"P/jvDyhBFAU6sWYzeGLAZySBsgUm8WSk+ufUrZJQHyxgiGNRYvwinGNtshhvpfbdLf0KM3pEy+8mgSVo",
+	"aHv4RAsGJt188A44rDc2CtSANNYiPXT3TePlDMg4i2safoFhfEPDCBULtCSxLTZWWS6x2w/37CHchPcs",
+	"DAwP1S0ZsGAQjmA5uU8gC5RNp7ETAtIp6GRZDmvDX/rRzWDvAc3AY6sFMcNF6oYIz0IxPsSh4eNN4sSB",
+	"O0WbSiVclU7Xuq+wxkuYYA15tN8LABOCYmXtLOc+lG9Yp3VkEeI8NM+ppg4MlZ3C6p6CBRBNtvkMmPGj",
+	"eMa5ZWKo+juqdX+FXeU8nGjUoYIifWJ05V6P8wegRKH+GnnkS+ZbPOilH9149/fj8TqxiXoFicNiE7IL",
+	"8xifoTQe59bmTvZ42V0TR9hTDMLZKR36ak1ZAsjTgkGxIGV5t5WgsPOW2TT8DOvP82HKfKjGZRQ4Fv7v",
+	"VWmpAEj7AJj7WI8GO7/Kqj9KuxCTQ0CiiSpHcmKdmEpY0IJmyUkcQTQwr9gvx84q/gs7tyD5DnU7In12",
+	"IofwytBWeDsySMp/TnVDuAejRrj6zBd+AkmxtyQpqAAzKuaOLdERAymF3XZBufuiUsPAcoMqgx9qA8LH",
+	"m5KLW9lCAREJiDJoC+PCQuTSQ3dQ08FBrfuSzD5w3WnxqSB9VO+8w651cTSIg0yVMYkzu0F0YogSpxaX",
+	"e0cTiw77aS3WwLuhQsxMcmELdlI5e35mIASQKxvCszkF/3hGfuJsjkSjEz8rNQnhBCr7qj0/ofJxPATS",
+	"0C0wsmv4BOLiK+yXCtwiWdimFxn9HL9Or+IXyRGCfl/sadRZXN/ndJFFzY39MuC0O7kI4Qqa9HMs68Gy",
+	"DcIb5gmEcs5o2P4gDJaVzmL5MwW/KdOxybXPCdv+YAHALPy59aTJEnC5n9BirbaPtENBLP0dilVDpSpP",
+	"y53XZqQs/uYneQhYCDvTiRMehNLJIg4eDPINy3Fpcym3A+FpKZbEY5mqZxVzK95agE5jBUDZUwjHxcOM",
+	"DsMIH8d7JipObtsrte1P9WBtqQE0vVAUxE2tvhDvz1NbwUR40DMlz095J8bDrv1QU4l8EGxuaQEUbThV",
+	"1nbjdNzYgGc2HhtwnZz36T1ZQY3F5NlYJ311X4V9E78xJ45psIW01Sl2EkQjDUfj9eWCBmTbhgw/g9nO",
+	"RsZZjF7g2eVXCiP5FdwaJkOv72NIVnhd5aHaWE+VslKnEJZZ2LPRcVjUx/WPEoU8xZXB4wyM9B79ceST",
+	"Yc5qJN1lcVcjHAjGFyZQq+xEL87nLWSczUIEADOd1P4HPnv6WlbqFzdIKhYiuH4UqeOclGb6YadvLJYU",
+	"eAVrg+Ywp2Op54y7Zuv6Y+HHsBbGCPcLdWZRsTTBV5L4yIPUYXcTDmpVzUx5TmxmdB//CUNoBb7hcEXt",
+	"E2teno54aghh021e6viErjE5rcxYOnujKOY8b5mf/mVqKhlPl481vXHqxBpOYSPCkA+PfDcP+s9QLMIq",
+	"KyH/Bjr3AKfT/ZkBF1vrLJLQuRh9o+UUISf5aUHl+p3NiUsIMPDujl3zXJ9OSjN0y1jTmM2n+C80pNjq",
+	"9aiNnj1inGGd/OziiZLWh1eVL978XPnXFI9vnNsxWLct4+ffa1JweaDe4KnpG8698wHwnU0JjkUsZkAJ",
+	"LgQbkng2obmEe7twc8ykDa+LqKr4RVGStV8YW5dDtR+il4IHfB0U1FMFcmTLpiVU7+TQinF48uSnxvKq",
+	"KBtL8KCpu4wK7eAODSI+YvJrUKWLP4aR053YvRmElx63j8BHHz8jjWJdMYjBdIJSJNYAebZk8EOWz4m9",
+	"Rqvf/1rTS74ik1aFYhekrqBfzw2zG1UlK4AYcLtjJstMbOFCJiLlwkiongYA4Mz9m973Nuwz2T/HsjJ3",
+	"TUe8LKM6t9BhSL9D3IPvCjuakAWRuyry6+IqWe7MlzjOiLIuj/Ym1hzz1mScLgKRqjuxC7+BB7u73fVl",
+	"y5Q4zCNgTCqRJKybczWpFgZbYLgKvU/nKIqhEUZzoMT5EKW/XVekBSpA5/6yI065DmiBDPN6BY50mBhy",
+	"KlBd6aJ3Xv+ttjHIIYdgA5+QBDS7vEJlHCZJYAU1KeI8abwRXspFspiSxO8Mhx20DNVZUSzfZ1wgoI8h",
+	"C1+PD9GwDk+VopWnlTnFWy0E7uo/1iZLLltz2TVtybqnwQU/YBBgrQ3txxf4JEoyUz7Pl0xFijmU49aV",
+	"sz/uh4jmP9WeLtZGY8LKbQYcbsSy1lAmDUMkG0I6nygU4qxaDkwzGEmnm0/NYBCPPxxtEDOwm/AMrBTl",
+	"ytbmYcVTaagcd8ITSsIPmkon4lhu40rXfqgNNsqIkycdFRwv1gKH8n337FopclL/eqKKboqf+GED94Gt",
+	"QrSEpEQ8Eo4O1d+CzE/Z0V3YRnw4aKXIkCuVsLO86o/oTSzsIUALiGM/3cYlvtZb4xlEZTvRBMLRyB5Y",
+	"KORJ4q8UkkmgaWBpQ7EedG/4wrFocLTf4UIq/qcZlWYSMDsRYrHW/V9/BaGuKxq/Pxg+YgpVCv9THWyG",
+	"gxQIJjCobauZjKMrsTw5DRmJhQG0nVSzGw+PvEWCRWVklcRX+yJAwP7iOIk7UAA4Vxy0iF5I+LjDVnVv",
+	"rTAyW9qs4YdtsfXIB4ei4eXYEYYnuUGExFOpgExqcQ0b8svRUAi0f2EcdBQG8XB5EFmOmd2Q2oGwXf3B",
+	"0UOgK2tpsnS07SEDVRTC5gWAimHke5xnWagPadwy0VOZemDhsXwYntuwASDhDNIAWvh1FX1EU60+TFS/",
+	"Wlrl6LG6Se/GxxcfjPHYogioflBhFxi2wNqAajFS352orhlzBdTWVpW5+56cW3jZdkTJS/FNjBQg33gp",
+	"c2ocx5AxmFzR/Ma57Rs9yIfTcumV1n5rW+DaF4aTCCgz1OoCSAvuH1Aghf/01Sy1xDvO80RRUxjP5IBy",
+	"FPQRhGSoKiaRZxZ18pEYhr9Oz6a2lv+ODte+THoHcHtpxRiASzkoQL4gOGxdr3QWdGOAhsAf+iPVPw9G",
+	"PXqZ7Z+wD9pQB1tjQId+axo57B4KcYD751GlwtgvG8sBapwIPCww4BUA/Sn9BsrOltaWDtVGl8lKnkm7",
+	"KO8Ak4d3NHve08mqi5WdnU61fC/zYjGhXf+leSh+D3HvcMB+h7581MiYy6BwLyUcLxtf4qx5AIW9LPDi",
+	"Z8J1uvEc6FjTawaM5GkFUCGZmekDRE2w6G7Vx1dBNgo+s6Z3jYW+Ae0Kk771Dl5v1ACm5WmWl1X9c4qO",
+	"Ny42JDzcOWHVB3kVVaQlEMsGOPJAQ4FfEJEbXbopxBFYF4W0lU1EtShBQlwBAxP1aAIeg7FjqRB09NTb",
+	"XlpEE8Zpo+q7jgBLl7s/3YunnLTbVWSqzc2UU7NB5UCp6Cs5VOAu/oLOdKnEGfiMZelcUzMIbnOlxlAm",
+	"B3mArUe73NMBN5fzBGoV6fft0O0cqq6SOioNSI+eproiqn/iGrji+x6QfPQ2Uqy8+27/u++2u2JgIHeV",
+	"V1ERHEZBJdb8ousVBdyR0sUXTEFjvfzLVCGeVVQwFadX2FFA/lJi7ByUZswltq8RTw8L+Pjzg1KYJWCv",
+	"hgI+Ht5IvgcWzMpSfBDVbxdqwAg6cukz7mnGhZFU+hZ16YktLnmycr7t40FZPhiokklFsMCSnuhen7ON",
+	"a6HJWESyVOlpDrmGOmuGJAgEQQCYgHfmRRyrsSnnvL3PqYPYw38NURBirVTc/LQToV8sxZbPFdbZhLXr",
+	"iJcolpBj1YxV7fteCDmLGUeb8wrTEPvui+POdNrHFFdKH+4+Fm0xckD4e44ZCMjGJ7Xm+yRIZJ4EhxL4",
+	"KHunsDe2MIqYEElU+ovBApg0oYKK7YRqy0V9byCXgcqobrTjQ6jNcXmwknh/NMWyEVsIHvNwf180xtdh",
+	"7lhuTvE696qwesZ5kWyZcRUcUz90UU1AgAVOyK0Y5B8YuM5vNFaF1jMwuI3xMyMYIoYaIBAugIBCTsTX",
+	"iPDQ/M80X9yuVD8aCwbwZiVhCWBIHpvzOiJCVoLVs3Ieap1IimHVif+m4TsB20xQ4GMMpQ4dkb56c+Je",
+	"LATd3T+ePvvl2ckzqtv+8dlJigDT7m7nat7Bljz4RLn2eKGrR1ZiaJwF5fcV94OnD/cfu0c82t3H/zzA",
+	"4PCj3YeQ8QueCnGezuS8K6QYqBlYpDZh4AhA6KDpZ2Z6RrXk7yVwY4lS6syMGTrSGqMJq3xBh5Io/S+s",
+	"UQJl40FmnEuCk6U+fyhpxSUhuCVN3wNuGa504psg5eXIzKjDYW9vN3FfN+yH7zrfdR5sEwgv6JKeTo8G",
+	"Oy+MVlQXRWHyem9Y+sCtFaE5gYkKMt55CrBN8L1z6B8aPn34hgfIgLT4DYMojipEW6GUUux2IceG2zw9",
+	"f3I0lai4C/s04YmEzcfIuNw+5yaxaSPoKWcwMwzAVFuldFfki7FcFhdnc6HNLFS/AmCvVlEVlg8B9nT6",
+	"cG9fNBW7tdc+SK88syk0bno1hwPuLsaTIiHxA7YHE6ab7I+UjTY2psh53FupNjugkNLtA35T1vdLYPeB",
+	"hTIDuG6hWQqae2k3M2MBWgZM5oNYsYzEYxBMNdA5QGvUb0usB++2gLmhe//+bDbrWPqZ7mk7fTPeFnud",
+	"3c4u5BGgECt3EjuQKQDdAnavkkqtMdqFzg3P2cOIFx7MboFktkvNRgt4UCOJmLn+9hXznoDJ5Xkjmfnz",
+	"TA2lhsS3b1d4jahzLNdCAe0jBrUV0r05SO/ARugXpn9ef6zNh1pW01IhYhGogRLK0/wvNhHp+70k9bvU",
+	"+QzfPHSS46dfD5/sHP90uP/oG8ROSvOs42fScR9LGtlDgpDqNy3g19iOOJmZQLnLOPbeuYBe3L7TfhhI",
+	"pGa2DrfFcylt+jHurqrzmGB/kB8TnvKPv/0djzsXyB36+I+//f3Tp5Q65YmBid9xwkhmuELFXOSZpU9p",
+	"Bj2b7rVqpKJjTia3ku78WUC5t4qK/2KiZe7jl9aZIbZCFYqN9u4q7HmhsDGBpu1/+JAyeNbebrDBoBAd",
+	"v1hTnqMfNpOl2yzPgtyE4DRYoYSSlQTa00hABpYuAl7CQkm31yHwFQc8HwXGDb/5EvFgN/x7PxGPEuF0",
+	"yt5D5/nAYIPJByl/KYq8qgpFHb9eM3acLNx/TEoe9DBql1rZw2SKaEUREQxZ0CxUzGBwgHzWXKhnETpH",
+	"Z4jOQkzWUGYG7b4Kpx9zXgPGDN+RPRh6l07WIaM0CXdcKRgs4UOR0AilLJKq0LF6qiOehuFD0UtZ5u9V",
+	"T7ul1nNhSsTJzBJRylIVziSlACRIU6hZIlka9YCNKTUKPKFuWXzJVKiQ4nUYKxQlFJro0rvh6ix30gDL",
+	"FxYAM3uai4q3+KQYKV2WHI3MtvGe9aquTlR1tfPKFHmfodDqxVjQEI3vJbiOiLI8UjxpkP1WbEESbSdX",
+	"1WDHqQY5yXdKWSlw0XcI5WO7K9IeEE/0Ng7+8v3e7u7B7Pt9EMN7u7thqXLtXB6/0cM15fePvj2ovt9L",
+	"caKPvoW5FmqALh2sJrpX+MlyOXBH/KDmUBY88i5kTf/vPxa1MjrAPg1WOooDHcrQuFTTsimg5374HXGM",
+	"JaGW23a5mA52INWaYQu628GJx+9mH99XEFOVmd8KQEnFRWaLZyVxrS626iSoK9xlhCXS01sw2+WSuW3/",
+	"eXKXXZRSpInQ+PAWvvpsu7PY54c4RQpLi2vNzVA3NCa80jzDegA8UCrx5uRJIpxR/ODBg8cEqmfzD2JQ",
+	"IpioLLhjErbr/3ZqJKNL3xw99RC9famNzvuyEIWZqXKnL61C5wanWFbQYIhgqRDTNgMBagzQx9293n+L",
+	"I3n86Jv97QjqyFM2jHKA12cNGVn5dXqIhR7tw1dHnueHUm4DcazG0pm/7HHkekit4G/Z0oRtTfiAbsT3",
+	"7iWspbSaOfFvfFMF6D5MnWVziiR04bQgSxL6m5bVJx5sT8OnRHwXkQTDK/gHGRDy8STyhhIuC4HGUWrU",
+	"dIfOcycnPP9aEoHcYqIg1z3d1BzcEUcLdt0yTuRbdPhU7OTcuxfEwFj+OSxP1+1lvxLot0B4wTsHMRD5",
+	"gW+62bRgliZYLQ9BOkJOPQgJZb+itoIwJf15EBenIWKzyYgOCFWNGWDZUDyjGVYdiFKNzXuV3buH0YgS",
+	"QnfluYJFco4LNKgIZIeKGmLrGGVU4GPKc/A3QKAwyLr7ysZGVyMLUckg8S3GjtCxFelTelxutI+Mohv7",
+	"7cNH26gvfQAlk0gbC06dSI+d11bVL/vu0eOHxDBV5H1FnOWhX3yju3E4cS7Szn5nNzD7RMc+JRt2Oh7L",
+	"cu6Ok3BMWihVMLivsli2UZ9dxPjTAdr3qnBPOqbjP8j+udLZRrJBu2iju7Hb2cMBmInScpJvdDcewCGg",
+	"sxoBUxMifQGTk7FNPJB2Aa6GODMIUM1tCwDDALZS90EfZb44zHvweYbxohq2kxl4xFqb1jEoG5Dx3F4m",
+	"IBLMVeJHYD3Cfg0xKM0Z56aOkMwBTVzljng91VFgOfhu/qVUBrCBnNCJoIEACGlSuO1TReiki3i+iUh/",
+	"fXZ8fPjjs+PT4xeHr45/enlC0Yil0iwf2Ua4RZ4sGkw9vVT+EigdyqkOoKYro6eIE2MKmwDcgxs27j5J",
+	"WKIEi9H1wH0YiJNFYX02nDULDRVhyxFIG2PhzvS1cqC6DQXC9TgfNP/DR+bF3lG20d0op/rwxzdHsF9Z",
+	"/rfyhoZT7kePAyqtdwkDU/xgMiCt7WO3JHCVLbRKumPqgxxPCuQyg+uIBLbpuXzufTfU11NN0AxIjejZ",
+	"5S6iGV26sMY2SsSXXuC5u+3v7i7MYqlBd3Ea+OpXmgTCCa05AchC4tiXSe/KqQZuigi76fWbF6fPj14c",
+	"Hf/07CmGUwN4FXC7PcQ5Nj03YJj+IDO/bO6SvcsveQPNkabM/0dleNGDyy96zu1jeMXDy694YarnZqrp",
+	"Ed+sdMGhb+7Gqx6vdJX7Gk8MRgbgur0VJgQoiMb8IsshPmzv0SpL55uaf1VZLk/mE7x4f3+1J/o50tLv",
+	"rzDDw6P/dGa8O//RKlviiLLEx+BRQIoFr91faTv9KCs1k3O8ZIWFPMb6mjehjgEvXWGL0KNOsOyrxqUK",
+	"Ui5mUf0NCRHfASV8jWQy/qXpijrxpz/7XWyXOD3ILhWygxFQngLS/koOndzdcPrf3RDdzI3uI/dPtJfd",
+	"zwxeSwE3sFIgAod25SkF96PjWEq/kWxEUMSdUH25+INTrci//2EnyqptdDe00Yr4PA2wKJJ91cVsvszx",
+	"x+ycz3WLfTEcsnt/w2Y6XqZH8tDHEAfg0vQKWLKDqYlGB1d51lHVGIUDCxA6SxpwqKrDI07lrK8HBy+M",
+	"VpDRICV4oQ65TBPyFLLLtUgY86dkA7MVl16EBALxpasroPiiRg0UFTO7VSbX0N332Ykctt2fTrsP57gb",
+	"F7k+Ry5trKWOHtxyC7ji/lMuvQZ0crcoVJm96g1ecSF3dIOKQC+fExzaxXdA1LaXA1YUbjoPVtRkv5rM",
+	"uTvZnV5eVWudGPOr1HNaBHt97XVFVfTldMqP0A4Vf3iRJpE5SvFFce08SNjca8m58BEdPd349O5S0U4F",
+	"8shffI0HJS1O8zNMwtQgTPOlGlQoRcj7I0z2RxiV2PFmPfYroL3WYEq5J6mna8CuS6CuC81TwB09CUQp",
+	"AJpUEZXDUkwaWmempQfUAASBniYEhpeatJfvlKWQUigvs4bbDXzbbC1DCkk0Slk8WeHEqzuSOIzraNIm",
+	"j7KmTPfXVab83i7Vi0/4zNtXjYE8IvQV3jljd0J/ZaGPe/VyuR+chtjAD9/ERSY+RpdgphAcifWIzFew",
+	"7O+T8XZr8v8EGUIv6tzDxreqi0yYTvQzGnwEW071UtRzTbyfnjgSmAGdfI6YYHpaEmaI0UpsXcD4Ea9Q",
+	"ug1Z/ni0NnQLLsh1SMLvPhb13kbEp0IQAuaROVhkS6lrQAAeOVOhJa1Jci/b2Tcvutf1g/zKXCq6vdn/",
+	"pUR3zdNpqnm9zPOJrvGXwGDuNMKK4bkj/Ro+kZUDZW80sUO7JxGs31emgjCw1KiD+KeaWqHviOXJygol",
+	"fKnv1tcSfMuWMBDU68cgDFRUk0rqLorTZFhZj02jUC7mkTPjdg+sttZKzBUW0Ic2YdIeyArALE82AVRa",
+	"I1J3QgRg/CPAOWCgHTChrPoLk2wTqDzn2eBeNOaFM1CvpGDcY1KvnCqCXmbOy5BiwtnvxuwHfFtChGMe",
+	"TqxNiJHf+21EmU0qochtFBRDHIxlrbD8skLRk8fZxyHxIw/ELrw0gD3cSFjmb3R3k43c3QWAiUOWF2a3",
+	"EUvzDCmG4IqBKcey2uhu5Lr65uFGsjGWH/LxdLzR3dvl/0s2xrnGg7sJVC7i+WoIN/6wMzQ77uiOPc8n",
+	"O5ys3yFU9I3uQBZWfXKf0fJ0uVatxpUYuBzDa47JhIh7HHmssSSOFsmXJvnOvBG16WBNmuiX0o48XgUw",
+	"MbCp4rY0MYEYg6X8+DLw9TauLY6utrrxij7YX1zRaC33bnItj6mosjKh88WvyqzWq8XfbqdlUu76lfZL",
+	"fXb7N7hPPm/EmFC11ogX0+d8FSPJX9poKnFZD5Zg5SWWtdxILLhRIF0Yi32hPlTxcO/isHcu+W255K9M",
+	"gUh3kcbd5JaK309IlpzGW/PJjytTXuqULwIPATYErEM3imua0pNFgSQEZCzsQOdr1AeE8I3KlqwHTzpY",
+	"gtfBenHQrm50mxZaddxdEuidCTA+XKY+MjMs68XiRGipofxqT2+lKsur0yxHJHPn3h9VUVGwXOJGZdwy",
+	"G6C3FyjHqM83RB2wh68yBjt4mmICkSno58YWQsiHGgp7M5x2hEjUpRbCNhyjnraETgUYWEkdeAqMHg/U",
+	"uwTVw0SwiELUZGku5+i+aCWStKd5dZrbS9UpJQsP7VF1ZCP5j3R1q17+DM5ev5zp1eKqrVXYtLfmovid",
+	"seq0FHMFrjGlcEWjbcGFD3fhlt9ZuGWVSqhXSEvxeYuh7mI8SzEe+jxXivEsVxrFUZ8gEloLi64QDgpl",
+	"lZeFgxpCHEjLrtu7lOOHQzs6YjvkDWFz5PLpaYQndpqd+sWJgl17qJyfCAPS2xmYpwXerRlym9ooEEIY",
+	"FBTTKhVAh9YgGQ4w1EV9gNBSNwIUefWhCtiN1OFWySadissYlMMP86Ona6vVX6RF/8mZfMk6px/p/wSf",
+	"fAXn9sZKav1c1y+srXuVbfqHMvq+eWWx1jYzWmGNLTeOu+9+HwV3yzaGmvEMOq3rKENsySpmcfREsAdx",
+	"JAQrEbAX2cDeuEsk33mtK3utx7Sl637rZ3VXJ/nOuZq3JwAOi4KZQrCHDPiz89I6Fw2Rg431RTLvlSAI",
+	"Z/AfFTTBAnsNil1gVg9k2R55hXiZm6Pgr45+diNcW3zm47xaRXA+Aeynjc8fOOSFv1iw0vTr8hTgti4V",
+	"rHCp2ydj+eEIr9jfDbFVQPFqErcvNUXKzaDl5V85pJhs/JLr88vOhXO+yqDhP7k0BVaVFnuZfqpJyF9y",
+	"W/ktGAtGlls18YhF723BsSdgR2PlP96R2w5xGsxFH3CpMa1TzClWFPruicWLs3c9/ZYa21K6FzDfMlwf",
+	"Vfphk7DRCqH+VVWjA6KgGnDIBXJ/XiRmZB9RQhOpizr4YDwSPzlgWDGQlx+zFINp6UnADdGC0cVJSHUy",
+	"cVJFyEVd3xDYV0L2NNwXXRMRp2uheR2g4pzcxyUsMsqOKc3gnQARBRRgqNIQh4eCWpaYSike19N+eJB2",
+	"M4zjCkt/DIm7GfwM3CkQ4JsBIpY9qI0DxtCIwtcRHjWM/QzCnxNnijhX4Y0AmHtPX7lGExaMBPMXjbO5",
+	"93Wp8nmhPpD+jWSlHZnJ5fWc0UTXj641X30LgbU15pKxOl1zFuG6RrcGuNCkpU8JbCCfc8O9S9df3PeA",
+	"Vlb8qK9OC97Fuf44ehu3fqRqW3V332TqmD/I3z5uFPJMFU5STsvCfQtSD52nNFKF+9OaadlX9LPobfzp",
+	"+M2rVy9fn5z+cHj87PTN61+8R9PbEL1eTwux85PobTSTevqrT17+/OxFb0Ps7DghITY/ugt7UNGAEFpv",
+	"1ZnT9hOi8e9tIGciUPj3am4ZI3BFnXl4SOb4X6NPz8Av7G286+lPmz0NrgfP+0cTZg3/DlNGCZEIVZai",
+	"+z2jJXRiYbnVrz4kVJDVaZCiH3u6V72QY7U0qV51DFPq8tX4J1zQq+JjpLFfK5klouGHt27OyfJ1h0f1",
+	"01+Sfwynfkp6+tN2T+cDmN6/fC90Xgh4emGGneeyksWWKsvtnv7U04Nx1XlV5roq9BYLzp/VfFvcv09s",
+	"EhCxMbqvFpbXfdjHIILDMteOheU22lYslsX3QkJhDC96rMi3YLtoWNVNXtRN2CiW1vS3zXiPbCZis7ZD",
+	"3AGZu//1u2PzHazIQU+7gZhCdQoz9JM9V/Ptg5bZLoSRp1aVcQx5kp8604mPrNJnGjWT0td1/yPdh5tI",
+	"M1WoSrV3CcUW99CYjDDauCWIgfuJwi1q0UkizJAIWwsA5ZXOIngZAF+jhDQZjIGvFBFmvElM2EeVjWxO",
+	"W8l5R4AmBXR/GO9FDT3LUA6xvl6yTVoCkWSXc5zka4sf/vPqQLTJVtGBUV0vfZ20G1rc2/WifrAdQ8Rv",
+	"Wo3uF2aY63Y8nB/UMNcWPkGLYE3qAwPTSt3EbRw8VS4drHFQ4yk1vuYO8rrTlzW1U1kAOhjWjbx0Kyv2",
+	"O7v+vj0N2GEAWPTNtw8fB7jeh50Hnf3Ic/XjItwcJ5jTbYEsogDLgPzXELykDA/bB0qcTasKIMQADse9",
+	"OfVhUpgSIbLOLSFUMv9CBCzn+ZBrOPHM/+7XJ7DqQGciYcRpBPtkVDKqR9HGHelpLNEZK4DEi4lE93Z3",
+	"d/kteVjygwUn36PomCJTFuncThCrcEWH98o9iYUZHukv6+iygL/UzfvFjXV9X3XpsnhAH3Zms9mO27k7",
+	"07JQ2lm72fVG+NyU43WHR9dcAXLnstWFb/nyIDYIA9hz6yQGa1c1es8xN3WZD0fVgv8MAucYv4/LPGg4",
+	"93Z95yOkCn0SaOXv/OFmW+CQIDF/J7ZATbGDegzaMVbrzh64HbfWq+1lNxUY59FPlZn8f+ir6/TNGD1O",
+	"r0LhlL4pSxDZprRKnAEz+7y3sZYrSpvDu6Lk1r1Qsy3659u8Gv0grXrz+pet3gYDlbP3VBvi9spuHwLs",
+	"LjnAIOJqnm8sk+Fmz9wStSzQK1qeCxZnLee0tji1tXEXXGF9koXrQCJu4WJ0IiHpTty+sr9bKO/dulGD",
+	"e0jAi1sfAQX9TVl0xeYFY90U3mGtGA150XEGiwA9ZoUvZXPhnWwG5rKu2Gx8I5vsG7cO2N1/tTEnONIu",
+	"DbiDhusp/MWPIae6CRBqnSbuT7EBbqZVuwX+jE02kjHBUq3Z1YGfiIFoa1x/LU52NVLjJTcbIWdX97OB",
+	"FcoMgTnCGYq3AGhRmOHLaXULvdAtnjivdaDF/5074/9EVTY1BfxMZ8QZcIEGvtIX2hL1cp8sGZMXfLPB",
+	"R667upRm1mq27BVH3ziBwC66yYd1GYB1Zz1NZyl0uL9FKH8FGG3gduq5vw78vwe7eAq28UJNJKCgU6tr",
+	"fcC59fAKU6u6SGvCKVRPoGWBbD7Chl1KqybIKxd6KnDewMne0yRS3K80fs4351aAodyNGXQCb2hOa1Ej",
+	"i0OnWmmgg0qg33UI6EyGHWGScdAYayxmq92TTJ45x3pO4UEUiO42EaAQEUPByTiKpNb5MTPCOfK5slgG",
+	"RWlrfrEoj7uLsPcifbi7hz+elmoKVbELuwLf3gBYt6oRcAbBGsBoajsj1MticQHcO0ePA9VZGu8mAjwK",
+	"++ibXSRyYi4EPxSNEH9I9BIYOBjGvgbajzDtJ/IMyFTJD2A2KDsC8kA/BPzb7UUffUBNjAQOhemfJxGH",
+	"T7R5/H5FgpJBT1NdAdB9uO2QUS2Ce0nAucKBZCandp8ja1HPWO0eidHYQkmrss8ZK1nwVr9o0GQ1t558",
+	"5vVjJksXfn2RCRDlTLk8iL/o33eIgh4Cc0POpewuRvGHsKmWgAkbbAvckDdnLwXziIPQrZXE/8sZbBS7",
+	"3rQhaB1Kh50GB/2V1G0NYAPDFg5ffLpcJ3zMA/j6CoXjtb1Qmvk1uEK1MIug65UL81C/RLlwJFaVzlYS",
+	"qc/cdvMzvys4/udr31guN449y2ZR2eIh8jX3P9K/ViuO8OYwEzX7koWGkA702BHiXRRJSpF4J+CmAjEY",
+	"ttg32ZrR9/HVRkf+iUsV1g+nUDH45Xu/biZcrzSBtmC9NsHmQz2dtIdZfBl/wECgD4ZaO+vVCYFzJ9fI",
+	"RCaAicw5g2903jcZsZK9eP7zk1B6PxvllRJ2AtXupdsiPc2wFBErfMwYh5zNL9APHSHFAI8CicXTDrnj",
+	"4Ij73KU79zt3t73970R/JEvZd8tz4O5OXai5FUrauTtpOKVpEb0gMMHti5mS56d8S3LDD/UcBgPcZU6O",
+	"VCOCLCZvGeIEgUrV1/0j3xCy2+VVF8kYkS3cFFydAKR9uw/g0Kk21aks3Pq6yR0DYIVnyXOeM8B6MqWt",
+	"uO8eYImcGcm03FK63zmkDzU1FNZPmyr9kbId6/2j99BlclUDXQi1WMtjzDmcAnJX2rmyq+726JvJH6Su",
+	"4RgGu76TvnjdLZTfrzyHF2r2xgKg/6qjp9MbfXP+Ytvq7rFq5ULDETKM1/DEVxD7r02hnGmGX9Utg0pA",
+	"gvREnpPuvKst+EJ+eyicp036+aoLUPH+HsoLnHJYyvKjOKql+WsS6gbz/NeqGHeDX8p6o8K4sbT3Bfno",
+	"er13WywHnJZLsF/fYmBmMlFaZUyOnylLVNtiYiwQ9QcwWKwvJJdfvKLfKSOCZOvODGIWXaJ+4IQVQjL0",
+	"NMbY3XNlCXgig9Jgg6SPCHn8VHeLLgX1Ux5QGtFv+jM5FUEF5UMAjwUDpyIt/3YB5hLBHZpRahsRacFG",
+	"Ye5zTJfAPQ483MgZpAm8WaQz39sKNhIsjDN7cluVsjKl7YgnoT5dEf0qvhPrUR572hNt+mbWhUZOMuiW",
+	"LzfW47n5SniYyLMGhBRk8RZbjymXONXA5Q3BOrCPELWFMdpEXgHmut8oUaKFtgql4NKHe7v+tFOCEEjb",
+	"cHHb0HAvK4R2u5Q35SpRPHiO+9Tt6mfDi1gNsAUuCMHHO0DWGwuXmrG6HLVe2fO1cVhrF12IwAosv9gv",
+	"blDY3BgK6yrYq3gO7PiTkUKGMqztWflqBCeJb3EXHuWs1grzYUHzDIXZHSrOyqg4EISdxcZHZAOTzVIL",
+	"PqnwGZNNsx6OGeKV4d8AGY/1cjvWyVr+oMFUYKx3Uy4BRhmNYPgLBSt9ozX1qRTSVpb603KAlVKyD2Di",
+	"wA5O+8UpzL4Zj2vUxv1pWboDXpNi+Q1VZDxiCyT0tEgykblOhoZhe9oTtCNCP/JCMx2KO45U9RhLo8JB",
+	"KEHh0kBQPs60HU0rKzIz093wgHYwtK9Eabu3vs5w4vNvEpYtHF1Ny62NyuavXAuPjcNnCJtGgCadOyVw",
+	"pwSuBo0WOyyraYEmCtwif6/+px3iDKPZi5KbHEYgcCLfzwnWokDjLlMTEItGe1dRFVY5WQgYlbV7kMwM",
+	"0rdJTg5V9Uv+Xmll7ca1bWBzfqls+EnJohqtIRL8Bc2tWDRXAN7M318DCXH9z/GCgNpR/W3C0P492koj",
+	"nNQ72CjoN7SaDBw3vqwYv5Hi+NcvT228arT9hkLtccXPjXg/Q1XBsy50XnA0QB385JIJE0+FHKvMn3rn",
+	"5dxheK7LAAxZc2gGvyBm74GYNWJI3R+r+zyc9mz3a0Rcs7XKkE0bksdOF4Ei4joRX1h3Nq2Wa0HEIfWj",
+	"e5ci3CgkdUPdeD+0ql6QhOXGhypuycXmn/ZkbMtDrs5/C4PgKP+XTc7GL/ZibLHaoK+AlNZy/QrJ2pY6",
+	"n1pZAjRUUDj3Vs34t25T+nd3NTF3l7T8o1Qc4a5FmTYJH2xTorMtwzWdZFfALyJMfXv/I/0LYOkHSmVn",
+	"sn9+cSos8KtshmSJcKb/ua3zyHSceHuYCug7QdoaX+BsZZ612IcwoOc8li9sLE4vx0VcHPHaVCPRlY0u",
+	"hVsgPby66XhHOnZn+t2y6Vf5bYqguyQBImHGIucmkdzp+2EusGmT4chYxxS7IAF1eNQRL3Uxb5FmYznv",
+	"QgQYQsu+ow5DHu74zPegLt04Ad7Weva8MtAeKLZAIG5j/yEag7hoJdu3vhCwmaOqQTxe3TpbQba9Wnri",
+	"VTii2u9xCw1vvx+JHWi6A7B/7MQv3uzirje45R1B1F1D3desS15z1d/F6iMYwWyzdqD/uFm5ALboRYZv",
+	"qTLZr9ano1zQP42RixMozJYzOUelEXFOAhqCqRQYw4nHBO36eiw+NQlHYtqpwNfo8QJIQ5VmjOzh/j0H",
+	"KJNSjdX4TJXKYxQuRRow68njtJWcW6rioIcg1RAum8pOZZVykzzA3rhNL9Lf+Pd3dMPDI6cvC6OHgMIi",
+	"M4S+P9T1eSxyYI3lXPxl6tYpryC1mxPhkbQ9nQair5TLTRjM8IiosN00kTtSFkYrMfQ9Qu7xxzHWC7KR",
+	"Y8aYqa4QqBCa8fMKsB4Oao0DeeVfjxYGkSRew9QRP5XXEZPMHCMi0+A6ffLuEcxWePPoMGvzP9PbXqFd",
+	"Hk+8LWpGp3aD3WYV4ulqM7sjpfonpx08AUCNBlHsBHCrsrlOlfnOfwto9GmqNve66E+/Pjs+Pvzx2enR",
+	"U1JFV0FtX7msnD/UpdLy17FEwQrzMWu465aD80OXSsJrYmyLn5dF5d3LVJBe1LRyPtZ/8CTCG1cFQWow",
+	"JSalgUBkW7AMMcfeq5KbWrlufNMKvHaRSAy4MK3Idb+YZm08YK/osV9fe3+0oBf7pHTeFZr78dJr9vbT",
+	"OO+YwO5ysp9fhUFV6MTLANZYfGSJ67bNLfnVE8ADIMrFYkp6Lv2uD2l5JlAkDs0rMdVVXlDAw9PydsQb",
+	"OFxx6Q/hbVEyjcC1ylxlgB2FjgUUotKU7n/Ef4CjNiG2eUJrw1+EzLBDAByeaaEiGvrDI6a/HUlyjorc",
+	"CVntab/UuCOOiMff3WaIbLxunGDzfyN+zn9wS/Afxy9ftJNZkWj5ounWlWiccKDHqnLuyTpV/0sXfiki",
+	"Kpbia468zW2AjQ11v2OZqWsI8hsjgU82fjG4SJfqBT5vsUCIpnxhSDFoQ/quVr/oVemJ1zEDucqlbzBX",
+	"Gb+Nr04zrdJkHL3zI/2qNMNSWXsX1vyD8Zo8BbEhSQm16eKbblGmm1+J1iu6YiHm1BV/2ppO82yo9PZy",
+	"57NbYKnn2Nj8DKWw+KXKPAvYpDTZ1Hmt7gSndvmk2SJfGKhnogt7rQZTCOOVUYiuK0YUSRwL816VnXXp",
+	"wUCat5CDoeSp9U7XlRo0Tz/B6TZNtufkqpvqhRPtVa/dNLtCiN/e2arM9fDj6tP9dBPd16jTmtm6aBXg",
+	"5fZ5rpvRVJGza8Iz3WyaKJ5T4jx/21xtcoHMa9G1X7JbIw87tgBbvW3noF1kxKKNlzpVnfoYbOiPdosk",
+	"iQ6LjqIZiOYsFnI3VKtc1eq74U7PL2A10bLeFaXchW8/l+/7o7pc3y74vmt9lbjhL6wm4TINih+jmHWS",
+	"48CXhBRqUIEvm1vRL9yEM+j+R1+14h5D7yEjqjSiPXjk9KHMNQBL7z6mK0/9Bel2nbSLxR5SY0vtnF5f",
+	"Y6zlWEEzCoBGOFefy1o8YbdIjwY7IIsIiApH4S4CtCrAlvY1fDRnZOCWPnLQ5BjXPIP1RWQsHr8ej3j3",
+	"D+MR++oVxDkJO+NGmlhoO6/kcvLO/6N4jp9HEaziapK3zguIzuL+KtdBeRp0bT6XecGX3vmnfxzuaZTi",
+	"pKTa9OXaFjjHYC8uEp+ZaZGJM66lMByMdcrHB52p6gPodDDBJvIBtyk6ZTlTpQLbm/pn5rZSYx/1jQpO",
+	"nBICEZo456SsAKoJ5ZcfCRNyUmn6ixDHdmPsiLcEeZniUE7zjNThwmMLoxvrMeoxtCV1tyxlacoVl5C2",
+	"Adf48dTQa2RRQBnVxXKejJnfLUZNrt+bvK9WVHA+6rimngvXLam75d1659LcuTSfzaWhnbmGWyOuVzIf",
+	"+TitAh6thfXLIev+0yVpR+8PoYQHYiKnCsDB4hCOR7qbSdtlVZaQpxNqCdltisvwEqiv1D2tZFnkqmRH",
+	"JYFifFMUUMnn/sgrJoiLyxDPiPyZbN8cnCguSYSEZyJkRdgzCBDTEYfcPOqrLeuljEwglRO63JL7tZA9",
+	"jX2vfNnp6qLTCfWMsIi5XYD7c5ukuZMgtr6vm7RM1vTmbt8h+iV/r24l4MWbj4KCWFb45TOGsWc1y6tR",
+	"VsqVsnlv6Vx951rdYBbv6g7Wna9zJV+HHNxbzcZdVMrJavRPr16//PXVyenRU9ait5qoWzkp5kTVUk7s",
+	"VawDMCk2IQ1+3fQTiMbF7FNN52zRo5oLPSm54PXgxsreKQu/W7FefjRE9sgebRzUza04m+ZFJXKdoB9L",
+	"UVfOH4mXbM1gZyA1VnCYzVsPom489PSy9cDZlwbNviD9v3xfwEr6+rWq8jIK8N2Synarzrm8L66y7zTt",
+	"tTXtnbq8krpkq+9SfbmuRHbuxvxyiLl0f3c39fDNIpOVPEMyGvg9QQAf+MSZShs9wZxBScW5NjMbs8TC",
+	"URasoymkZHo6A7Cfl9VIlbPcKpE+2n2QRoCiJlMizc5Op2Gx00Sk+OzTLC+rOcKcZqXMda6HaRe5fCkl",
+	"ZaEvHHrjCNL08GjTiumEYCFpQNKeq6wF7O61kln+R0W7C+sOr/5zgt39/kgrjkcQR4y36VBVfqu0wu1Z",
+	"Jcv+qPWreZ4DAjqGfcTZnEyAKq8KRRiM/nT8IrizyJ3M7ZBzYeW8C1gzNhGmTEKdThLa5TZtIIfWplII",
+	"1CvOlIXS7ao/UhZQd7HroYusSRKADJwp60SPTQiSn4d4Zt6rgBipFcRY1IfKAo0z9VhiiH4aKParmelp",
+	"QvQVZlCPpED0JP1L6iMeE2UmhRLVfKJErisDFABuWcWZ+dAFVDAYmxhPbeWeBRgNMFJgdRrQqg5MOWZK",
+	"AXqJm1Y4k3cqh6rT02lvo5oZvFlvIwU7DZ+EKQcpJqNSWpWI1JQwPpW7Z+Hk0x3gpYJhU74BelDzobbA",
+	"0VxD0SSOKgEJAZFbZwoaPURLkq+XMBY0GmuTEwPYOL7RFGJJ1j0pobgSLIid9kdu4FDQ1tuAuBn8jGMl",
+	"vLOXg4gg69HurqDNkDCJtLIVHIcWY6nPoeohy+ghlXECoj8CwgNgIbcHbmbw9p2IN8b9RFzSsA/wFcMW",
+	"wu7i1Op8MlFVihsw18Kq4dh9sl1hR2aGONISK/lZNRhLHBApDDgVo3w4KvLhqGoWyPgqEQrZXpbFQTwk",
+	"wzttYCCHQ7IWSAIguwFkZkOVIV5cS5bnLxuLtQOxhB7LD78oPXQ6HfqVxrnmv/fcICsn5Da6G//nt//T",
+	"633Y3d3p9T7sPe/1Pnz73P3z8fN3//anDd/mhDWJG5+W+RagjdZAv56dFhX7Itj7NJYI4FSb5P5u83yA",
+	"Cb2Zb+HRhYQLj2LChb1bJVz4Yq1utLorENm6jfWazr4Sm224Qb3t7dGaXW80ZPzez+763u763n6/oNko",
+	"jtliii2iyAQjq2sRX68ZmQrMNGcr3afjF7f9oiklAh8RQFDl+sx8AFUFPs24S/oJVbeTLWCnUO5rkBcV",
+	"OkNojCBplBmI1Jqy4hY4Mi5FYcy5BWRucea0p8qEno7PCJiKx2HNoiwXA0UpLy1SkNmpAMkCdoCGrBwb",
+	"hEVuGekUqFy6PQ2GghTj3FpntKTue005OgZFHvg0JZniPMfyR7iftBWYgFQI4X72pdmQ85qbKRI0uOGO",
+	"zXsajHVWQk+7p6rMjRMMAtCubWRJQEi1olpP0ZwBK+2MIcLGIAXNRDkvsIOcV84fhFWxEY6YG7t7qx5M",
+	"DKmykDhqNB1LjTIUcpe2Il4jgvxKJ2Vu3CfD9+Wq0tQ9GV3RidKZezLeBrT1tBwq7fvIJdIO8OZililc",
+	"mmCd0Axa7BG3yZrV9wYuj7uXdjr6t3Ag3JLn4b6vlawOW8lqag9EOtWlsqZ4r9BMbph43cgK57fNBO5c",
+	"mwsP3N3bDRZvjA4436pfGAv/iB6w6mR49m0lPX51VvXCcee+4staHlsDZh/JeFcmIh2rFD7q1H3V6QKM",
+	"HUqs+sqO22xVaZ0bodRGi4n64Juahbpfs1C3xuqvbgR//W1357HcGbz7+N2nHf/vhyv8e2//0/bK1myl",
+	"5Lh5QdqWAi7BtWgsx1JyvOLEH9Yn/plmfSgqOUwor2ArqbP2uchh21QeLXkZKy23Z4EeEGMPCsG2AZD6",
+	"Ars+DMM7B9MpVL21r7D7M/Z+rrG4y2u7lqtxIVIu9ALIolBZFC9sWRL1Ae2wxYK/aBH29r+7yAX8l53/",
+	"dw137/BIjE3WOhyZn7qfV5ZUh0e/utMbHpZieBeUZs6AYlQXSrU1AJilL6mHlPmpE+mqUaL7Z6wkq9/W",
+	"urysNuZ/EHfFC0F4wS16BU+vDYOeeGZMoaS+zg56iXyjsI1ySwZIKQpZqVJsvX7+RDx48ODxdtsiEfPp",
+	"KdQvraFmxuo52J0b7UPigiriSufBrT4m5L+8oUE9IZJNZ0xeebUIRftGV6s2sCuvGY/sRtfsJJLMoBad",
+	"3cZ4gGijCpvrvmKqU85aX3V9yS680fW98iSu/C54Ftd8F394oKbIBb44ehX7XFcIXuGl10RrosHexanu",
+	"4lSfDZ+JAwE+wxaHneDvKOq0v0bU6f7ZtDhvZ8nB6mrpGzg1pkTMgIi693Z34zxiXllVDDDD5xtGoQ0e",
+	"ekTpUmjfr7fDM6knPsZdkfQ0+FB5fyQmpTkr1NidO1bVAUYg3NUID8Cs2LIoMMkmxwqCWSf1W4qRmYUY",
+	"HjIInyksyJ7Jkmg+x/IcungqglclZjkxkuW4G/qKMI1RQJLaO4IYGICyKtvTeXV1zh3U0q3hpc+JAUWx",
+	"isvJzeIhrw/q3nL5LTTArporwbFcI1cS36CudPZWUTpvsWugLzFSCJ8PhxoWQ7gIzQyL9pWygt41iv5h",
+	"VBY1io6lnrO8vVBf7dYrw/AST0SU8AGUrqck7sNxCh5GRyo5rJ3BjvUNgrXWtSiEqNpTOD+ZWW01QPvM",
+	"sF6EG1jPZDZUlshOILGDjNUU+9rbTXZ3d+O8B9zQlFBFsQwlAxdenKP4zCSZfolWNfGf4BWrq5CmaxuL",
+	"zHAsd32Zd1b5lUUcpkVu0CyvlBzbC1lyq8AqwA+mMjegqhCVWUYQXs5bnsBzvj6wZ79+F9t0cNZVbDlg",
+	"eb9e4MA9+w7k+U5cfakgAn35LKHw74vZ0xqjAoh9aJ0zrOQYfBPtRp1xsg7MGBCAHXFUCUJoVuMJJrCb",
+	"0I5PMAn6Bf1cSMNeSivrB3sFStmGa28B8XileaA4W3nodHqjMQV7YCatoGzM14B3nKlC0Z68sNv5KZyX",
+	"sXIYqurya/hkCvFcej6BHIdXcAdxfAdx/EeFkAIRQYqjWRVFcQAlx4Qwm13KwwZ3uP/R/YdhXfEjXlZf",
+	"+NGy+iKsfg5iK6j88zU7XSErwFOE6h5qJBnneupugNhSc/DmnTfeFMiNJMmqROEV9XnhpdkdydQ/Oy44",
+	"7IN1PhraORd+NEk77LG7R8J8dlYgu59thCu+mtl2857f5zZ47mJHdwLgM8MUt3/9N8N97bY8g1XAp9lt",
+	"LkBixblpAQs4iWUEaMkzU406IsVDp3lmU+C9IZSuGI2LrvLIw6VyuhSRExdBhHv6YhRh0Jqrgwg3C66m",
+	"+Ya7wxPzAUyYgN8JkQPnY52VEDrDH+7tpx2R3kuR2ijUbqNECGVAPNGVC4Ce6Sqv5icSIIKv5fTiCFbL",
+	"7F7J6W269hZyul/E6b0FPOM7SX+HJ/xPhye8sl3LKeFLncFLWur+l5mWoYctDsgftIAY1OB9+9NK2LxQ",
+	"uirmXY86gsoramqn7rcEibOpkw2/d0LRr/W0tTWaXTV/+/WUff5OKj6/ROomikmOVTmk+qiLA4a/uhMz",
+	"nvld9ueu1XmNVue43DSWyXTkCtmilxOlbSic5HoX6F4qsVY0uoDhmeAbEyhyPTEJce5T9zCwksis64ww",
+	"TIT3tGcQ9WG7gGoymJZIxEmkz9jvbHH5qQ8YBf9YziGnHjdcuX/mmW85dp6G77zqijRqskrZgZlOrCqr",
+	"rnAmLjXX+qpYnGZP093NAIF04sbC3Io8I+Q/p13I19gCsKvtduJQ+vK/aDJtVRj2J9GIr5xRW7j6FtyL",
+	"Vafjhe56bbitXkZUa+z3RG2rcQnyHzbp9im5Qorzy76OmbTQtv91pDpRZhwevaYv5GLb4oWaIeaeezBe",
+	"Skz7l17H5/kLX5jq8qvgJH/JMYDgnZhzpS+9Mj6XcrMrGE/BYHS2d1gWe/FlBETI1/3K6CCXGGp0Fqj7",
+	"GCbqwsvAvQ7jRGDAVV8gDhTXJspCr7AynIeOPpF/ykw0LsALU2H36l3Y4Su2ht0r9qZrmzl804y8dPPP",
+	"ysgLqHhIt3tEGHMPv93bwzZ6o4eebzfSinQ61v7EgHRg47/sV+YM+GfXYtvlBpdGul389Gp0uw0mIHDu",
+	"nrgJdQX+30WT6lVPw5RWm9BN8OmSLdFMqEvzhHdT4UQ2G2eApLlZPIHNy8a/2UaZy90SK5dcUPPDR88n",
+	"9eni+mWcsvOz8spCq7etoIWQwbQSAhaiCIt4CdiOHnwUkCCVREDPnk5/fHYimkZxn69IWxByr+ohfRmq",
+	"KhytcymDwbCmRbtw8QXW7Y1QMcISj1WRa3WZtUVnkd305mg1y+nJSFax9VQqOx2rN0dk11x47Ws4N3O3",
+	"WL70v75d+eL/+hYun+rDH98cXWJ0/fjm6PVUo52nMz/LlSe5dOVl44yuxXHaykxWW5/jykwmvD535Qp3",
+	"4cbbNLCotIEca644igkY1w5Crlf0AFevVvbAwNfizGRzzOAkjK+YV4huCAFLBBrGdsUUUAZjnDAgfBwy",
+	"DN0//r//P+DQ4V8BrQ7+RNi4NIHgn63UBEEZq3yMRYmlMhBhzauukD0doflFdzKlvxEPA4KcxrOP4Hg6",
+	"4lDPsYiBctluitYwAiN1uOe+972nRxJg8wmI/+HuY5Hr97LIs9OqlNpChjbtCGjOg4fSqITUvAg0oiwv",
+	"Vb8q5h3xpDAA/+i3htKZJSbqiFOtp3NL+JE1MO8u5eW1qQL12SIwpLOSIKeSEb63xmnjMsu5FbhgFCem",
+	"6hMzECkhWKUtowKUxxpLm4kxG5GgLxFTHQ2thj3jFqmalhojxIdHIjWDQUowjJpwCQIMO6BuuvNVJswA",
+	"8RWsKtyu24rLUXYfuOejJEy38Zm4IJs2PNyHwWEYNGso6WFIBUNRdKzdcUaZz5keMC7DUFWLT+yIVE+L",
+	"IkUOc4hlu1dCvbkhuHauIiwJ4V5ySuecTnWVF7QQDLrjSR8CPKYzUa1bdNwF/BUcYAFP2HYxBCQ/nzrq",
+	"6InMmN6wo7evSndOD2qi3lMAUi+gCMxC0VT4AjgFIseQNYCP31cejd2CWyo5ugRO4gsRp4+kzsxgcDmf",
+	"hNTZy8EgMgwYTHMdAIro8qrMLzC1gpUNp10Pt+JWcxCrLsMrPO92Yt+3S+E+wne/SjTSbRPlTr4rmrpC",
+	"6JKg5O6qre6s8iarPFRmXRj4/GyQHesFoe7LfKeMkiGNASn0hNEuZ9vNxNQjwRpDN5prlkkQbgHPr62V",
+	"Lngdj8l6bbTaFtL2NNK+7AB1PS7aAbHDnOc6I9YpQKcyAuMRCdhVuRa/4UBzPXy3VU6dfLd8gEw4rJTo",
+	"O0fEVrKs4jklPc1VD+4EK/5scg2I6cwAXE61Zcuyr0i4D3KNbMFgX5aQa0T/Au1SqGemQgusshiZmXoP",
+	"UESV0sj4czb3RwGqpESx7xG/zhFaEc0oWDM0O5nAmqm7pH8Vm7Y2Tc/ePNWFsrZWJYFTIqNo97GQ+Wmu",
+	"T/HWaTdaoZ7um7GySLTT+KrZdYHII7CLuaeSV0BmOuXn/zy1lRiAfKytkacHc9YbnDAlq1lWolASIp7v",
+	"lSByIqI1MsAZPSWD/8CrXGcSIxck23jMLc2gZR2RArPoZV+HTRHezBqul+ngcpEje1qZU5xEGiPP4HsC",
+	"t4MR0NweydHH0moWLSQWP/qPCfZSX9kAyhtWL0x4rqqDQNXtfsPj8dZkgHv3Fs5KM7OwP9Jn7vM6hlh7",
+	"yjyNfamBxE3pTKS1REqaQJ0PlCeZc6WB8LunL1g9/Pp24Gybum2T4qFTONRofS9laNcu5ZS2gokdPV2l",
+	"TDM6/Uj/J0COrhCurtSH6j5Ipx3rw4SxAYrv61L7M8yTs8yfVod65kth+K0ccUiFZwYkTAFkAHxxJGbK",
+	"AIPdeXf4LabQQtnabwk3gXgOCK3ULd8ODGDn6GnKBWmKORD8h30Qi3qsVMPiXwP0EXd9myvbpVRbfWJC",
+	"bclKZt6TKE7on8zE1ys89/DoP6emkte38PZXesk/ykrN5PxaRqG7dIUXR486ycfKTKvPbEsmH0nkUaFO",
+	"C6kOfsVYybnJH1Vka8r8Bji2X1yUYr//p5OjJz8/A3rtSC1eJfO+coIbkFCdcPE57hIRSikDfLygLDDb",
+	"XVGceltAdjsfwMX/8r3QeYGHelVhhp3nspLFlirLbXfsk/sfO8ur/oikXPd7/Ednq5pPFN2tL63ifPpT",
+	"VVSyizccjKvOqzLX1RZeQ47U9uI1r5VV1eI1hd7qbYh//O3voFOJ5GuYa53rYbe3sXSTp0arxnv0etpW",
+	"Bmp6bW8jofFTcqsD1OL1O6GD2nYvbWindcPNnphM8YJ9unJiH+w5yOZvYY4fl9wM/LtdNAS26LVm2/Am",
+	"hKB3RevtX5EQQsAMNzP3eja7eEgI8nI7tsrMtOqAX0QXk2bfPuBzz0olzw/im5XuvYWbuUGbQnUKM9za",
+	"bHtzmxfd0CnelvvFb3GT150rsfPsoruiEm+/b3ij/sZOZOAt+Y0uOKwyP+WvvQPuRBMB8TWSSSu4ppcw",
+	"ftXM41kwgXWNcibuSAleWA7mENanLjcUxUWNX19TEfmNa5ipV2osiqz56zUXQRcDDeQLdxgNVbVGHbCy",
+	"FZtrd1UCd1UCt9+UxC0/NEaAyl2OULLVeBv1AY39TceLQTcOJPrcKgSJgNJauX9aDrYcYEwpr1DRYj1b",
+	"rCHuf4z0VBR+SAEcP/3H3/6ODrtNO+ItRPRCWGUpCb2gOSA0AtoCQ3rEmpygwjFaYeoU88o9TV1HB8Ka",
+	"OoO+ZEqwkIldihFykwrURZRqqLTTSYo6o4S050RnSCn4sI4yirBFd3TTVTxo9+YKVQESxSLSRE9TLM8N",
+	"FmlWugSfTCEqTPXT4oxyZ6TMKY5gpxNVWpWp7PRsniLQRbQDCSzKxiemSaA7PzwS2iArYwlv2gI196Hw",
+	"K5AbmpozcawolORSkVj50/Jy6m29gCnTeV43ZspR0KGqMKSHUVAgDvcmSpbbviwzjH5C7htrFSgDrjR3",
+	"8NlzeN85BvDSsclUsQCmARxihY2a/5AA3wwGqrQHEdt5EjUMcjqcFoP2icSbUSCQuwST+LZD4ySKDjVI",
+	"WMjQXRQ7Uee23/9YcNDekHeNyN+NNuXBy7jUMHrtv884B1+scumTheletaOv6Q63QQQxBZ9mBUxyyrjE",
+	"Rt8Vgppt8cx4e/lviRAFGtv7bqx5rNYIJnVfFasagE/g7EJlIWS3hvkYLqo7JM/IQbvoWjzn5SDcY9Gt",
+	"/mF+9PSyGld3RbjH1doQ2XH80vuHlIXbNTSk29ov1242/CffY3cOzyrpAFyxF6Y6pg/s6601ubEMxB+P",
+	"U9+921uO/q8f+v9cXXeitxH8oN4GekJijT45HnBLp1xb/mChb27J0IJ8wOsFD+0m+t28gdPc8dYQE0/E",
+	"R7HoK4rmxrWVorltIdmoMPXGYwO/BI+OS88NMolaLLR2vudsNO9esYocs95RJTmXjmjV01QUAkXT5Hhx",
+	"Vbl7lq8k30pfHZ48+amx3iElV5hL3rcXq+hzK0ZQigml574pAL1qdlkjMFl000olrdEdkWpTKXD8fAl5",
+	"t17MrSFEAU5pXkGzQpOfVS8c/aJOFrzdVaucrwp80nL5LfhI+HJPV63cVtFruNnSYy7mqW243wMAx51d",
+	"t1758RPoqrmrH/6KbTsnCULnCvQksdpbuZY4EjzJcn1xTeP76OuVqoWhB+xWtP+vvvMvbmisd5sF/C9f",
+	"H8q6r4HlMx+rLiEnc8d8tYCfFhey+uh3uGUNPI12T9wK5rU6t8ZxGxxo6KExGSnzFE84dbNJO8F4oYit",
+	"LBWaLz0dJSBUHk9a6azWBdeg2GPQwy+q1rMp/n55I9GvYcjrK/bGi78eQLN4z9M+OjPVqPZ92Dul/ofs",
+	"KULY0Tu9/gcjF4DXFpT1Yit0M6PlkrZGZbCRbHBJF4PItLUCXU1TB2yQVpSZWJTU8WSS4GSGjgzngJIC",
+	"RDXLyW38Q5PX4TFoZpCVoUJjIIyXPY2tLWI2MmJgisLMKAONV0BinvqiYYZinFursEEo5FzhL4DraUOC",
+	"9ognX1/VVg3x4XIN2wiDs1LdVgSoco2irRbAojs2z7taq6+i1kqG4qVxEDqsCPyhz1todZhlcZPe2TzC",
+	"ke7yn0uAFkhJM2c60rcjhSVG/j4k8CELwajMWBSyaZ3fauUcmNjRC2IvCcqMtAmKAYEiSFsR1Mp2l9BZ",
+	"oMYraliL5oD6qB1JpBHeRKI3LWQxgwhyrm07HEU0UZlB4GxFQAptAOnG/UD9feyRjpUEDIroobifsxra",
+	"dShFo6g8Xw9+LoBpyD4qagmgH6u2LR7AWr066ulzNUeAGq1Uhm8SNqRIZZ6iXo9qK5SG2aRxWd20LFJ4",
+	"z6EfhcY9KM04Yby6nk7rxXipL6KS2qOR0JXjqUX3loDsoArJ16lzu+YWOeK5FWYwSNrKuXr6L1NTSXfa",
+	"1G3B6SQR//jb37eX3i4X2BeFX2Qcfjr1wOipzzm01yuxjryuw518JmgRuG4Vw+FJPL1I0dHeXaE0Cs67",
+	"alnT4oNvg/2X3/Pl9e90YmQQrb6OJFuja8MOuxynxZ/qr19zIaMLG8MM/E3MJIm8W6ufujOsrhz7v4Md",
+	"uTM966bnYZZFdhlWfy+W99dtz89QHMIP/KxwzCTwCWG5YhuVorbOA927KsAyzaelboQE64VFI3U1BhUj",
+	"tNdXGu1NVJPwHmkuJuFJRJUkbln7PMjNS8bYjpC8anRrCcamNWOVXF68smJ0DCJZt5LHIsfLPaDudQHc",
+	"hzvKLQpjA3Q9atl9jINvsjBadb2HBkksYxXEz2S/EtAVofKyp89AYiQEltN33gluRRsnsjDh5LNPahyq",
+	"RqDj4qgikLIA1FB59ESrFKWlEqHxH9jgENp38jFcWUIBCyFg8p/IA4pm9go1PNRm0OJQ9jS8RFEZ026d",
+	"AyPGF82FaVOtyuzjBntVc7l+7S3YyivNAwlI1kjgXWiZwtdy+2ZpVHJdqkz2q5UAp1/DqQvW9Z15u4p5",
+	"G72GI/2qNMNSWXtnrP7BcmFogMI3+juxPkEffDnT84e8KJz6OtdmZj38ESD3vnV2F5H5jdc1Qt20WixQ",
+	"J28vND8jtbBoe64x3JuwQmGjNJugMItW+3PlcbZbou7Z12HqqAOZ3Y7ZSJhqYAlh/yvPMxhX7SQeUcA3",
+	"ZUA8sN1UYVVCa1QqJca5nmL/5Y/5eyVSDuimWs1EhAe3NS2L7RQwpznUK2M2NwhO52NqfJaZIIhHpRED",
+	"HNCMEPAa7UuKt1ZGnCnAkdMCmCaHMtddkS58dimB3Ak1GKh+JUaqVO1WXsxediPG3rUspeoixrWFPjdi",
+	"XFvZYqpf1VwB7H68w1O7CyWtyyuBmI6mFDLCiIxEQkO/kRex8FcePiVQW1AQ82GnVBMl8Z2AL7Jqr0kV",
+	"seJcwpO0aQndsF5j0EWCDHRnk4gbSWdRDSbk0wayFNJG7jog+jt/F3SL+NFww3tPpxNDuPZ8CfCSp4A5",
+	"mlIPCcItpM71SDu4jCgOz9WkomVGZHq4h3PpzYAkPONUtBEy0bqsK+oO3fhe0dhXyTjBqJ1StyufvXL1",
+	"zA3XxFgzvtw9farsOXW0ri5yaxc1Slzeem5bAcWx03JDt2G+DEEUvOeTkeIm6LsKmDvdcasVMDNEHp54",
+	"y7DBGyRVcTtVME6FTPP7/ZEEYdGGPWRKajEoZBQXd2LXk+B5JRBQYUC4+0xAPgClUpoCbN/ULUrKhOhN",
+	"MOmA25LmmQfHZZXljOvlggSECEdOF5FC5UQNL5wUiwXnCFCaGciaMK+lKIytejo0vXL0lyz5P5tc1wZp",
+	"CGp6jpg76cP9fRHp8tNxbsdQIhPjWhPF+5kqjB5aDAH4TgqoGPVdG+pD1cU9AqgLMs8YZfpMif/L3rX3",
+	"to1r+a/C9f6RFnCcdrYXs0ixwGb7uBNMb1ukk+kCdVExFm0TkUlDpOMxinz3C55zSFEPx7KdR5vRX22s",
+	"BymKOu/z+4lUWsTCDrksiFBT0c5SZpnHZ2cXYsQXRsT9E06jIhAkNrkB2JM/DyPogCQvbT9aZKt1bVkC",
+	"JjK4JQEayi8qstm4WyUpt/wwqhIJZD+hEspDI/k3ni/sdMA+lDYaFBaFzRgwpHjaRycXgKWyFe2BxG24",
+	"JMx5DgBF7rzVXAxV4tY4KR4pFwHeBwm4pGFyojSgQX0Sgg17r6L8wLBXRZs6pHkmuGJFLgBC9+shqCJO",
+	"ALvIFdz2N64m7tLFHAHUAV7c6nm0BV/6Yib6iCvOt54j9voAmcLyAIZ5WnxVMvUPHHXrEFj/uFT8E7Zv",
+	"KDACZCoqPIL35b54AoHSV8AMgC+dWytmc5swwsHH5QZ55y7RKBv0Uh2zNKcnxFeFcFrF+y7fL+wgmuOB",
+	"cc8zg7o5NJ/dAho+Fru7ymUyxZ8AW+n81O3RRoSl1sU3/h5bExVVrtuhq+i2IOLDO9saIT5c+Wq68NXQ",
+	"6wBxsPoPtubYvXTQbW6PHrMvrz+8f/M1qdiy/3/4p8hHIjs8OT08Pz2kkQ5vJs30Rm79mTqTcw/49zZp",
+	"E7ef7zdn4kbsgOZ/GKD5MqCMUHH5UGG9VoxXHtcRRNY8WNqU13G29j8esPRjTdipMcTPuMSD6aU/9zpy",
+	"HvbroAKCkyDavnxNIovk0+vfq7GpUt1E3JW8UCnRxYXDMu2jpVEYWEMVs4HXDGgwtZ25erEqv0WqXQeL",
+	"KZhCdGjCrwSYyjHjTDizyfpydvxCjaq0nAdVD+mlL2cpKlGc6Z5wY6SxXDnr1eosZdzZS+xiNVTJTFju",
+	"VNAA5TfwrdaQvokkJ4XWhXIdiT+EVENKL/ue5zTU3szWtY9F5NoPzHy+VbdXNO0d+r0K87DU8fX82fPN",
+	"HV9r2wn9rtyv66uLY3VxrPvs5CrJdYzWb9KEjVGtqrK5nSBXzT++k5w0QkrWMZY3oWU7NYju/M343Ahw",
+	"ia495qh9PELBOKkGYX2p9BL8apmylSgahDBiUppJP8QpMBqJjV5A0g+FjEs5Cj1s0FbFDQTc9vCqrZ6f",
+	"n5Ibc/u55wYWrvd6HWr5o0v6dqKrHThkKZbW/I02SqxmUMCRR5Lt7ZHVbWtkF6GRRhP7rc6hW3IxCwD4",
+	"JZv6eGvhBOwBEiJyRNMToIMg8GGAh7EcjkygLNrXsSA2vLdEm4QCTjgSC12o6HZDRX93wdhZgncnTs/g",
+	"491NoN6TCXj164ZU54mpJFSSIOSoYT2AqEXVfYVYZb9iDeJxxFNSzYmAXBZOYol5Qj3+F3x0OVRFqm+q",
+	"l+olS5CHFk0q7v88A1hTSlol/ELnNnFHEe70/lMif/7aJUV+1qTIn792aZEuLdKlRbq0yP2kRWJN+biz",
+	"ImRqbOOznfhGhfX+XlL3uSKDhcZMNrtWoLM7ldO5V5171blXt+ReGfqsmmVbljE+GukFFHyXCYUh/0it",
+	"+UYwcTjjMmM8TXNhjIexguLYkcgtl4ot+SpkLaf8SkSHcp2JZkbic5hg7SnL8/xNL2GJGycBU+VZhvVq",
+	"A/aKG9R150qOdCrYWOczH32fcWtF7qZCkrB33OMp/99ev+fcFed15Ktev6f4zB0SbrxeLBdn/K93Qk3c",
+	"PvnlHy/6vZlU/u8irWhsLhXUvTcl2f2KH4RlieYywXxM02Tc2b22MvpM44fxGGidab0241r5E3chdcZr",
+	"9wQHbf6YOnDQHTXd31xx8XQm1ZoedjrUkPX1H0GhclAJlHQO/nS9NlcKNj3mBfB+MYiL1XrATmttAxhd",
+	"85lMaIolFMZFJozvbK4KcSqhGSr/iFBJU7SQUep1YadHRk7UYo6xtE9CWcyAAvcvQmViPA2glXHWx8Tz",
+	"OtJAwUxgkJJYbkG6f7P8UqhksGfTrtNjDx1xoxNbYLO42e6KzVK+9i5wDFs9SBDY7dk0wxXN/goehlAv",
+	"+bQVwb0fAeZEgLFzc9MbnHHd7yHdSYvzkRYFL7t+jOK8TbjsjfuQ/+CXNFCHu/Lz6CyUKZGiYdRttWJk",
+	"7zZoscZ4lDtehsXYEDQiHRjcpKPv7p9vMr1e6zB9KFRL6GqTqSdIBzyxK5GvinMMLqDxvdcyZ3qpYvwz",
+	"p//gIuhsMgJ7+vC8oaIbDVjiL0kiGnK6eyhDjepVoch1jcbykuiBS0G3lPP9nn+81iC1d6UjurrPLhz1",
+	"42JfBFHa1gXYSgg4yeHrLEES1J0HAlwsJkL18xCpSSVoP+P+LxT+V1rAlMhXhG6B3asWPzjnJCBUUdTr",
+	"SLpiyk0f+3MhEkWGvlYkhrGD9SXjoSNAWPQPChIYsUQ3poCgB18jF+NcmGkyYK9hwtgt6gceKpghgEIK",
+	"Y6RWpujCJez8EVcs0xNIDUDfdBEJx+dOGWhEaWzOLTpXK5jdMbon7tRvcEpj7iAyEfdiN8P3sRm7G9eh",
+	"bP73MSi1MdkQprpDmr7h2jtgRXtgp8PT5WKD9pLnqenyEK3t/3fc2BOwLjvz/ycz/1Hec9IPJIwK3bBR",
+	"m1Xsf08T+rWdoX8Um5S768FFEz6HUzWgYfhMUBMcEoqZ4Cw4TeQr13CpI/Ya85Il368TNsoEz01QIIEe",
+	"G7AAALAgOBmpBhhhuLc7/4MHZYgcA+d+eL8BQaEsk/YYwnOFHyIyJE3JBTaZMbMYTYuxnyQvnr1InsKM",
+	"gpOCXgf1IyS0xKHCOZoCJbwKgAfAEwHljqn2mUhYLuwiV04fMoSCrt6oSSfOF9bb/nspRcy4bFAGH4vB",
+	"tldrjRffhV5LeWt3aZtQYHFJc+9c2KWG9rvSywKArFNtnaJ6vF7Ye+jFCt/ArSiupbiYan15mIpMXolc",
+	"CnP0nX77Rr+tNoau/InEvwuVzSM3WT1mgo+mjBBcgBMLwZjqNIe1WNJnnMZruvlDh5XoIVt4NJWJf5Z2",
+	"eoILsA2i3s13aZSO/j3ga3BeJC286SJLXWTp3oxvREpdvxkjwUWiphJCCr9uHUWqfDShXqmtmDvKBf25",
+	"veXeNPa6RPgnZGcsFgn6GvpgzSBAJrfQSOfFqLQEjtUvYkzQm5v4R5NpQk2/0rIxl5npk+9vcylSxs1Q",
+	"ITYe9JcosQR48MbqUZoWPdEddOz+sqXwnQuVSjXZbDvjeVXVsbPU3SRp++R7ScP4hV5YQu42ohbM7wji",
+	"fiAGjc5Y3UmwU+F/WWitleZl2Ou6bI/k8s2lpP6kaimph6HEvKYRo1ygpVMvB/3sx3l8POfxErYxS3cq",
+	"Y/SaYL8yxuYXeT9ljOWKGf88NxbBvIdJhkfvKiG7SkjAcS5kyRZm7A1mYAQMbYipjqXCXCK03PnZO8Jj",
+	"cMahptpHI4Dlmn3xX/XXJ/9Jv4UP/aknZuYBDBmMy6leDpXVzBnC41WIAMd1jG4KgKsL2GAerx3HzQXe",
+	"bqqXKvQfn5+9Q4rqC8GSqbVzgzC8GbGecDZfXGRyFOoztWJznVv238/67MWL/2I6h7A1POjzZ7+8IEo7",
+	"TLVCRJlnmV6yeS6vuBVDpYRd6vySwr0wZkJdZ7NQRGOEhQ7oxHMZfX7zf799+PD7t5N37z58TgbsxLKZ",
+	"NpY9f/YsvFgYTfwliVu9UhKKxaB2qcP5L51GFFbQqvnWhrCeS24AbXrAPqGOighfqhwvQ7Vfveitmuy7",
+	"hrnNFLGWWlSM0nx3LRqtXX4HdaNbPE1aKIst6adLWqbub9BWqxaRBpWGG7CVVnsNp6aRRm+rD6NLIpvq",
+	"dXCpW10dnQ6vxrk1rUb3HlA0i1zbYg/gt7XhHnBBWr7iut+zkZ6/mTxCmPLaYXy11bVUU1t604/ONuhy",
+	"Dz9fjayXLmsNmttmJfR334mFsEIuuMgzJBYEo+P46MiJ6wHJ5cFIz45gqCPaOkDT565zfotxV34Z+kZy",
+	"EqzDXp8Nq23ow97XregI6bI1jIQkA5CUsERFWFZowEZ4fvbumLHtnnCIhETH7MtXbBr83vIpr4nFUI5h",
+	"5v/xP0zJjME8Mj0ZvOWWZ09Enj8dquuhGs/s4GMulc3UE6+WUKo+ZUdHaCJ6hr6R2JMbkQZYQ4/olxS2",
+	"xSLPjtlBu/U6gA1habkOyqt00GcHlTU6+OoZFN20dCYGmZ6Ep0f7+OnLNY/fng/s5nhJEb2m3BwaAHUP",
+	"4w3Gmb394Ezlsc6hXtHZx0U8fMCcp17uMkaPAUsjZ3rm/oLSDmiK4nkurxq6b8umSBusxtjAkYaM6bTD",
+	"aXw0igZNzhaKZlPIsL8+B00nFVFBdP/c13hTdvmhs8qtnIvtvYp27kSXFe6ywvecFd4kAW4tBdyul2Dp",
+	"K/+hOhE6oAbshM35wog0KKVLIeZVfVkQWE40NAcPWIKXHbMxz4BhODM69CLwofK3C6j8vkb+OLpNkd6N",
+	"xkK1jH0JTocH6NVGe+AIveqEXTjLz1SI52aCq+VUZmJ98X+svHeNAY0XWdaygL8axHFvzS3k5myvO23n",
+	"CFLz4HdRLPmgQr7rAeiCFY+mor+Pojku5N/bqFzrVx2lpdBmo+n5ucQi40t3kETReUlFPUgl6cneAr6r",
+	"SGM5X2I+fv6CpXx1c0I7iqbuWSr1CdD1eo8C2SfdGJJeU6spxT7Z8aJoaK8seTH7HyZPHp6sfb68XEHV",
+	"OQuds7A95JAX7Qex4X1PrsN6rYDW9c71oTfWhdJXgwl4VFyYEufM0+n7fiU4ysYC2JAhwMhmUB9a5ukv",
+	"lhBCnGzJlSW2/hOWi5Fw4w2VB4ioF5USbbLTSFWPJKirJ6SrnkIFKpUKwNSUZplWE5GzXPDRlNDPmdFu",
+	"jn1EaKJOAHygyNXxhQikME8KwCX3AghMHchjoUhBjyH5TjiBSGE2JiXbXOYa5x4fFmOpha90Fk93e29n",
+	"zeUtvJ1ta3WL76ON5sV5be/1hOsafR/6dNDTdnbYRfCnRYo7uqvP/XHrczvH7CcrCi6HmIx02ihSWbdX",
+	"KFxRxVDPcWhC6cfta+R/gZbBfgkcJ6r5r2T4BuwtgREq8Zdlv7xgU73IDaGGhLJpd6GcuIWCWN+FttN+",
+	"AA0BlEGVDpUvJsO2jza1Y+2gBtm6erY+cDrhs0Xwhh551DdVUwVgRNUO+jnS9ERCX1e4DeU6t99asq2z",
+	"6F5VW2XlK4a2VVbhukZlVWytLi73NxemZ0jGW3J9jP9S2kjP/asJjqwwdyRLa11v5Mo4zyT4HAM3ftL3",
+	"IjKTlwJhuO1U5GbAzgRPndxCtwQ6igWbAvklWwplo/yNzofK51hCONwQxBLCykb5mwaJFdcFdk1wP1IT",
+	"3B5hqoZoXa3jcUMlanAlfppizq4r77F35TlZFT7J3W1tmJt7zCbChD8IUcjzUcD/DRrAqR4tZvTJL/Ks",
+	"d9w7AqFH86jpAjlRUk3YYt5nmZ5M3P+lis1Mwr+DHyKcvpH2HdGDgsPAfSCg6FJpnIx4jz/7QSRWHlZa",
+	"CwkwiEnE7ouQhDxJHDXeFEZudAdE3zNslGkj1SSaDOEQNcznDzpSn8wbD5EU4xiNZWadlOkzA/4qrAXY",
+	"4yINuOdzoecZ9JwUVCFiFk0HcHKaFgfwc6S60H81TOifuV7MgXKIwNmhUgJnBj4Ieh9Wxw8u+KzxseH3",
+	"+hifffWFX/o+sS26Af1GODllhq+QEsTT08bYIcWWUdr6yCT0LgVArGiKM0/8X5/lv/yh+kTfStCoxfOr",
+	"1NNfGXaxog5U96WaeOEFz0eN2xIPNGxJeIH+luzktE/MWtC/T5/eIaQa8UOOPwHZMNLJKW2Ktctfwoo0",
+	"zIos88tOypy60YCMingx43HnuSZQh+rgH+lIM10JMovTA/vNTHRhT5KFEa+m3CZP+4wbI43lyh4uJKz8",
+	"yT8Pz0+jGQD1TX34VwUTfdMcTgKnBjfVVcigbmJs6WPqU2JXmwiBCoBtkJQgmsuCeGdqLyJwiNQm8rtY",
+	"GQ+c48yoCvjaiPs38jF+aD6Xh5di1TjWx1MGh9aIGeR+t2u6DuE9A4JcniKljSetQdVRH+/N1Zol/rx2",
+	"CNjCVrOVXuS0reNVjFosq4MVXcy14T7m+iIihJhn3AJHDzxpvlAFuHXpuaaCZ43a4zc8cP31+t8BAAD/",
+	"/w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
