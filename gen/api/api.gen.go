@@ -180,6 +180,30 @@ func (e AIMode) Valid() bool {
 	}
 }
 
+// Defines values for AIResponseKind.
+const (
+	AIResponseKindAnswer       AIResponseKind = "answer"
+	AIResponseKindSuggestReply AIResponseKind = "suggest_reply"
+	AIResponseKindSummarize    AIResponseKind = "summarize"
+	AIResponseKindTriage       AIResponseKind = "triage"
+)
+
+// Valid indicates whether the value is a known member of the AIResponseKind enum.
+func (e AIResponseKind) Valid() bool {
+	switch e {
+	case AIResponseKindAnswer:
+		return true
+	case AIResponseKindSuggestReply:
+		return true
+	case AIResponseKindSummarize:
+		return true
+	case AIResponseKindTriage:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AIResponseStatus.
 const (
 	AIResponseStatusCancelled  AIResponseStatus = "cancelled"
@@ -201,6 +225,27 @@ func (e AIResponseStatus) Valid() bool {
 	case AIResponseStatusStreaming:
 		return true
 	case AIResponseStatusSuperseded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AIReview.
+const (
+	AIReviewDiscarded AIReview = "discarded"
+	AIReviewPending   AIReview = "pending"
+	AIReviewPublished AIReview = "published"
+)
+
+// Valid indicates whether the value is a known member of the AIReview enum.
+func (e AIReview) Valid() bool {
+	switch e {
+	case AIReviewDiscarded:
+		return true
+	case AIReviewPending:
+		return true
+	case AIReviewPublished:
 		return true
 	default:
 		return false
@@ -405,6 +450,33 @@ func (e FinishReason) Valid() bool {
 	}
 }
 
+// Defines values for HandoffReason.
+const (
+	HandoffReasonCannotAnswer HandoffReason = "cannot_answer"
+	HandoffReasonOther        HandoffReason = "other"
+	HandoffReasonSensitive    HandoffReason = "sensitive"
+	HandoffReasonWantsHuman   HandoffReason = "wants_human"
+	HandoffReasonWrongAnswer  HandoffReason = "wrong_answer"
+)
+
+// Valid indicates whether the value is a known member of the HandoffReason enum.
+func (e HandoffReason) Valid() bool {
+	switch e {
+	case HandoffReasonCannotAnswer:
+		return true
+	case HandoffReasonOther:
+		return true
+	case HandoffReasonSensitive:
+		return true
+	case HandoffReasonWantsHuman:
+		return true
+	case HandoffReasonWrongAnswer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk HealthStatus = "ok"
@@ -462,6 +534,7 @@ func (e MessageAuthorKind) Valid() bool {
 // Defines values for ProblemCode.
 const (
 	ProblemCodeAIDisabled              ProblemCode = "ai_disabled"
+	ProblemCodeAIInReview              ProblemCode = "ai_in_review"
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
 	ProblemCodeAINoAnswer              ProblemCode = "ai_no_answer"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
@@ -477,6 +550,7 @@ const (
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
 	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
+	ProblemCodeHandedOff               ProblemCode = "handed_off"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
 	ProblemCodeInternal                ProblemCode = "internal"
@@ -490,6 +564,7 @@ const (
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
+	ProblemCodeNotInReview             ProblemCode = "not_in_review"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePositionExpired         ProblemCode = "position_expired"
@@ -514,6 +589,8 @@ const (
 func (e ProblemCode) Valid() bool {
 	switch e {
 	case ProblemCodeAIDisabled:
+		return true
+	case ProblemCodeAIInReview:
 		return true
 	case ProblemCodeAIMisconfigured:
 		return true
@@ -545,6 +622,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeForbidden:
 		return true
+	case ProblemCodeHandedOff:
+		return true
 	case ProblemCodeIdempotencyInProgress:
 		return true
 	case ProblemCodeIdempotencyMismatch:
@@ -570,6 +649,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNotAcceptable:
 		return true
 	case ProblemCodeNotFound:
+		return true
+	case ProblemCodeNotInReview:
 		return true
 	case ProblemCodeNothingToAnswer:
 		return true
@@ -690,6 +771,21 @@ func (e Rating) Valid() bool {
 	case RatingDown:
 		return true
 	case RatingUp:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ReadyEventType.
+const (
+	ReadyEventTypeReady ReadyEventType = "ready"
+)
+
+// Valid indicates whether the value is a known member of the ReadyEventType enum.
+func (e ReadyEventType) Valid() bool {
+	switch e {
+	case ReadyEventTypeReady:
 		return true
 	default:
 		return false
@@ -1205,10 +1301,16 @@ type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
+	// Content What the AI wrote of a draft, once it is complete, whatever was published of it. Plain text; show it escaped.
+	Content string `json:"content,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// EditDistance How many words staff added, removed or replaced before they published it.
+	EditDistance *int32 `json:"edit_distance,omitempty"`
 
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
@@ -1227,6 +1329,12 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
+	// IsDraft True on a draft. Only staff get drafts.
+	IsDraft bool `json:"is_draft,omitempty"`
+
+	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
+	Kind AIResponseKind `json:"kind,omitempty"`
+
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
 	MessageID *ID `json:"message_id,omitempty"`
 
@@ -1238,7 +1346,16 @@ type AIResponse struct {
 	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+	// Review What staff have decided about a draft. Absent on everything else.
+	Review AIReview `json:"review,omitempty"`
+
+	// ReviewedAt When it was published or discarded.
+	ReviewedAt Timestamp `json:"reviewed_at,omitempty"`
+
+	// ReviewedBy The account that published or discarded it.
+	ReviewedBy *ID `json:"reviewed_by,omitempty"`
+
+	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
@@ -1288,10 +1405,16 @@ type AIResponseEvents struct {
 	LastSeq int64 `json:"last_seq"`
 }
 
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+// AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
+type AIResponseKind string
+
+// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
+
+// AIReview What staff have decided about a draft.
+type AIReview string
 
 // APIKey An API key, without the key itself.
 type APIKey struct {
@@ -1448,6 +1571,9 @@ type CreateMessageRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
+
+	// Respond Whether to start the AI's answer to it.
+	Respond bool `json:"respond,omitempty"`
 }
 
 // CreateNoteRequest A new note.
@@ -1557,6 +1683,49 @@ type CreatedAPIKey struct {
 
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
+}
+
+// CreatedMessage A message that was added, and what becomes of the answer that was asked for with it.
+type CreatedMessage struct {
+	// AIResponseID The answer that was started.
+	AIResponseID *ID `json:"ai_response_id,omitempty"`
+
+	// AIResponseURL Where to stream the answer from, relative to the server.
+	AIResponseURL string `json:"ai_response_url,omitempty"`
+
+	// Author Who wrote a message.
+	Author MessageAuthor `json:"author"`
+
+	// Content What was said. Plain text; show it escaped.
+	Content string `json:"content"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// IsAI Whether the AI wrote it.
+	IsAI bool `json:"is_ai"`
+
+	// IsNote True on a note. Only staff get notes.
+	IsNote bool `json:"is_note,omitempty"`
+
+	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
+
+	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
+	SupersededBy *ID `json:"superseded_by,omitempty"`
+
+	// TicketID The ticket it belongs to.
+	TicketID ID `json:"ticket_id"`
+
+	// Unanswered Why no answer comes by itself.
+	Unanswered *Unanswered `json:"unanswered,omitempty"`
 }
 
 // CreatedWebhook A new webhook with its secret, which is shown this once.
@@ -1802,6 +1971,20 @@ type FieldErrorCode string
 
 // FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 type FinishReason string
+
+// HandOffTicketRequest Why humans are to take the ticket over.
+type HandOffTicketRequest struct {
+	// Note What staff should know.
+	Note string `json:"note,omitempty"`
+
+	// Reason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+	// not one for an AI, or something else.
+	Reason HandoffReason `json:"reason"`
+}
+
+// HandoffReason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+// not one for an AI, or something else.
+type HandoffReason string
 
 // Health The result of a probe.
 type Health struct {
@@ -2110,6 +2293,12 @@ type PromptTone string
 // PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
 type PromptVersion = int32
 
+// PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
+type PublishAIResponseRequest struct {
+	// Content The text in place of the draft's, as in a message.
+	Content string `json:"content,omitempty"`
+}
+
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
@@ -2127,6 +2316,28 @@ type PutMessageFeedbackRequest struct {
 
 // Rating Whether the answer helped.
 type Rating string
+
+// ReadyEvent `event: ready`. A draft is complete: `content` is the deltas since the last reset, joined. Only staff get it.
+type ReadyEvent struct {
+	// AIResponseID The AI response that ended.
+	AIResponseID ID `json:"ai_response_id"`
+
+	// Content The text. Plain text; show it escaped.
+	Content string `json:"content"`
+
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	FinishReason FinishReason `json:"finish_reason"`
+
+	// Type The kind of event.
+	Type ReadyEventType `json:"type"`
+
+	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
+	// text that came counts as one token; what nobody knows is zero.
+	Usage Usage `json:"usage"`
+}
+
+// ReadyEventType The kind of event.
+type ReadyEventType string
 
 // RefreshRequest A refresh token.
 type RefreshRequest struct {
@@ -2374,6 +2585,15 @@ type Ticket struct {
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
 
+	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
+
+	// HandoffNote What was noted at the hand-off. Only staff see it.
+	HandoffNote string `json:"handoff_note,omitempty"`
+
+	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2478,6 +2698,15 @@ type TicketWithMessages struct {
 
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
+	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
+
+	// HandoffNote What was noted at the hand-off. Only staff see it.
+	HandoffNote string `json:"handoff_note,omitempty"`
+
+	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
@@ -2642,6 +2871,18 @@ type UITextPart struct {
 
 // UITextPartType The kind of part.
 type UITextPartType string
+
+// Unanswered Why no answer comes by itself.
+type Unanswered struct {
+	// Code The problem's stable identifier.
+	Code ProblemCode `json:"code"`
+
+	// Detail What happened, for people.
+	Detail string `json:"detail"`
+
+	// Retryable Whether asking for the answer again later may succeed.
+	Retryable bool `json:"retryable"`
+}
 
 // UpdateTeamRequest A change of a team. What is left out stays as it is.
 type UpdateTeamRequest struct {
@@ -3101,6 +3342,9 @@ type NotAcceptable = Problem
 // NotFound An error (RFC 9457).
 type NotFound = Problem
 
+// NotInReview An error (RFC 9457).
+type NotInReview = Problem
+
 // NothingToAnswer An error (RFC 9457).
 type NothingToAnswer = Problem
 
@@ -3176,6 +3420,13 @@ type CancelAIResponseParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// DiscardAIResponseParams defines parameters for DiscardAIResponse.
+type DiscardAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListAIResponseEventsParams defines parameters for ListAIResponseEvents.
 type ListAIResponseEventsParams struct {
 	// After The number of the last event you have; 0 for none.
@@ -3191,6 +3442,13 @@ type ListAIResponseEventsParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PublishAIResponseParams defines parameters for PublishAIResponse.
+type PublishAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
@@ -3450,22 +3708,22 @@ type ListStaffTicketsParams struct {
 	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
 
 	// CreatedAfter Opened at this time or later (RFC 3339).
-	CreatedAfter *TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
+	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
 
 	// CreatedBefore Opened earlier than this time (RFC 3339).
-	CreatedBefore *TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
+	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
 
 	// UpdatedAfter Changed last at this time or later (RFC 3339).
-	UpdatedAfter *TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
+	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
 
 	// UpdatedBefore Changed last earlier than this time (RFC 3339).
-	UpdatedBefore *TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
+	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
 
 	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
-	WaitingAfter *TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
+	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
 
 	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
-	WaitingBefore *TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
+	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
 
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
@@ -3598,6 +3856,13 @@ type ListAIResponsesParams struct {
 
 // CreateAIResponseParams defines parameters for CreateAIResponse.
 type CreateAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// HandOffTicketParams defines parameters for HandOffTicket.
+type HandOffTicketParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -3809,6 +4074,9 @@ type TestWebhookParams struct {
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
+// PublishAIResponseJSONRequestBody defines body for PublishAIResponse for application/json ContentType.
+type PublishAIResponseJSONRequestBody = PublishAIResponseRequest
+
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
@@ -3853,6 +4121,9 @@ type UpdateTicketJSONRequestBody = UpdateTicketRequest
 
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
+
+// HandOffTicketJSONRequestBody defines body for HandOffTicket for application/json ContentType.
+type HandOffTicketJSONRequestBody = HandOffTicketRequest
 
 // MergeTicketJSONRequestBody defines body for MergeTicket for application/json ContentType.
 type MergeTicketJSONRequestBody = MergeTicketRequest
@@ -4316,6 +4587,40 @@ func (t *AIResponseEvent) MergeDoneEvent(v DoneEvent) error {
 	return err
 }
 
+// AsReadyEvent returns the union data inside the AIResponseEvent as a ReadyEvent
+func (t AIResponseEvent) AsReadyEvent() (ReadyEvent, error) {
+	var body ReadyEvent
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromReadyEvent overwrites any union data inside the AIResponseEvent as the provided ReadyEvent
+func (t *AIResponseEvent) FromReadyEvent(v ReadyEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
+	t.union = b
+	return err
+}
+
+// MergeReadyEvent performs a merge with any union data inside the AIResponseEvent, using the provided ReadyEvent
+func (t *AIResponseEvent) MergeReadyEvent(v ReadyEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 // AsFailedEvent returns the union data inside the AIResponseEvent as a FailedEvent
 func (t AIResponseEvent) AsFailedEvent() (FailedEvent, error) {
 	var body FailedEvent
@@ -4370,6 +4675,8 @@ func (t AIResponseEvent) ValueByDiscriminator() (interface{}, error) {
 		return t.AsDoneEvent()
 	case "failed":
 		return t.AsFailedEvent()
+	case "ready":
+		return t.AsReadyEvent()
 	case "reset":
 		return t.AsResetEvent()
 	case "start":
@@ -4400,9 +4707,15 @@ type ServerInterface interface {
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error
+	// DiscardAIResponse Discard a draft
+	// (POST /ai-responses/{ai_response_id}/discard)
+	DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error
+	// PublishAIResponse Publish a draft
+	// (POST /ai-responses/{ai_response_id}/publish)
+	PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx echo.Context, aiResponseID AIResponseID, params StreamAIResponseByIDParams) error
@@ -4529,6 +4842,9 @@ type ServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx echo.Context, ticketID TicketID, params CreateAIResponseParams) error
+	// HandOffTicket Hand a ticket off to humans
+	// (POST /tickets/{ticket_id}/handoff)
+	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
@@ -4721,6 +5037,42 @@ func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 	return err
 }
 
+// DiscardAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) DiscardAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DiscardAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DiscardAIResponse(ctx, aiResponseID, params)
+	return err
+}
+
 // ListAIResponseEvents converts echo context to params.
 func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 	var err error
@@ -4774,6 +5126,42 @@ func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListAIResponseEvents(ctx, aiResponseID, params)
+	return err
+}
+
+// PublishAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -6332,6 +6720,42 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 	return err
 }
 
+// HandOffTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params HandOffTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.HandOffTicket(ctx, ticketID, params)
+	return err
+}
+
 // MergeTicket converts echo context to params.
 func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
 	var err error
@@ -7377,6 +7801,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
 	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/handoff", wrapper.HandOffTicket, options.OperationMiddlewares["handOffTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -7384,6 +7809,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id", wrapper.GetAIResponse, options.OperationMiddlewares["getAIResponse"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/publish", wrapper.PublishAIResponse, options.OperationMiddlewares["publishAIResponse"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/discard", wrapper.DiscardAIResponse, options.OperationMiddlewares["discardAIResponse"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
 	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
 	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
@@ -7492,6 +7919,15 @@ type LastAdminApplicationProblemPlusJSONResponse Problem
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
+
+type NotInReviewResponseHeaders struct {
+	RetryAfter *int32
+}
+type NotInReviewApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers NotInReviewResponseHeaders
+}
 
 type NotModifiedResponseHeaders struct {
 	ETag *string
@@ -8257,6 +8693,216 @@ func (response CancelAIResponse503ApplicationProblemPlusJSONResponse) VisitCance
 	return err
 }
 
+type DiscardAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       DiscardAIResponseParams
+}
+
+type DiscardAIResponseResponseObject interface {
+	VisitDiscardAIResponseResponse(w http.ResponseWriter) error
+}
+
+type DiscardAIResponse200ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type DiscardAIResponse200JSONResponse struct {
+	Body    AIResponse
+	Headers DiscardAIResponse200ResponseHeaders
+}
+
+func (response DiscardAIResponse200JSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse400ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse401ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse403ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse404ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse406ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NotInReviewApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse409ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse422ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse429ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse500ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse503ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAIResponseEventsRequestObject struct {
 	AIResponseID AIResponseID `json:"ai_response_id"`
 	Params       ListAIResponseEventsParams
@@ -8428,6 +9074,250 @@ type ListAIResponseEvents503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAIResponseEvents503ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       PublishAIResponseParams
+	Body         *PublishAIResponseJSONRequestBody
+}
+
+type PublishAIResponseResponseObject interface {
+	VisitPublishAIResponseResponse(w http.ResponseWriter) error
+}
+
+type PublishAIResponse201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type PublishAIResponse201JSONResponse struct {
+	Body    Message
+	Headers PublishAIResponse201ResponseHeaders
+}
+
+func (response PublishAIResponse201JSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse400ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse401ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse403ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse404ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse406ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NotInReviewApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse409ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse413ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse415ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse422ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse429ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse500ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse503ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -16364,6 +17254,254 @@ func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreat
 	return err
 }
 
+type HandOffTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   HandOffTicketParams
+	Body     *HandOffTicketJSONRequestBody
+}
+
+type HandOffTicketResponseObject interface {
+	VisitHandOffTicketResponse(w http.ResponseWriter) error
+}
+
+type HandOffTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type HandOffTicket200JSONResponse struct {
+	Body    Ticket
+	Headers HandOffTicket200ResponseHeaders
+}
+
+func (response HandOffTicket200JSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket400ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket401ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket403ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket404ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket406ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket409ApplicationProblemPlusJSONResponse struct {
+	TicketClosedApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket409ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket413ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket415ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket422ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket429ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket500ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type MergeTicketRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   MergeTicketParams
@@ -16816,7 +17954,7 @@ type CreateMessage201ResponseHeaders struct {
 }
 
 type CreateMessage201JSONResponse struct {
-	Body    Message
+	Body    CreatedMessage
 	Headers CreateMessage201ResponseHeaders
 }
 
@@ -22151,9 +23289,15 @@ type StrictServerInterface interface {
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx context.Context, request CancelAIResponseRequestObject) (CancelAIResponseResponseObject, error)
+	// DiscardAIResponse Discard a draft
+	// (POST /ai-responses/{ai_response_id}/discard)
+	DiscardAIResponse(ctx context.Context, request DiscardAIResponseRequestObject) (DiscardAIResponseResponseObject, error)
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx context.Context, request ListAIResponseEventsRequestObject) (ListAIResponseEventsResponseObject, error)
+	// PublishAIResponse Publish a draft
+	// (POST /ai-responses/{ai_response_id}/publish)
+	PublishAIResponse(ctx context.Context, request PublishAIResponseRequestObject) (PublishAIResponseResponseObject, error)
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx context.Context, request StreamAIResponseByIDRequestObject) (StreamAIResponseByIDResponseObject, error)
@@ -22280,6 +23424,9 @@ type StrictServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx context.Context, request CreateAIResponseRequestObject) (CreateAIResponseResponseObject, error)
+	// HandOffTicket Hand a ticket off to humans
+	// (POST /tickets/{ticket_id}/handoff)
+	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
@@ -22478,6 +23625,32 @@ func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIRespo
 	return nil
 }
 
+// DiscardAIResponse operation middleware
+func (sh *strictHandler) DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error {
+	var request DiscardAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DiscardAIResponse(ctx.Request().Context(), request.(DiscardAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DiscardAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DiscardAIResponseResponseObject); ok {
+		return validResponse.VisitDiscardAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListAIResponseEvents operation middleware
 func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error {
 	var request ListAIResponseEventsRequestObject
@@ -22498,6 +23671,55 @@ func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIR
 		return err
 	} else if validResponse, ok := response.(ListAIResponseEventsResponseObject); ok {
 		return validResponse.VisitListAIResponseEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishAIResponse operation middleware
+func (sh *strictHandler) PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error {
+	var request PublishAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	var body PublishAIResponseJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishAIResponse(ctx.Request().Context(), request.(PublishAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishAIResponseResponseObject); ok {
+		return validResponse.VisitPublishAIResponseResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -23900,6 +25122,55 @@ func (sh *strictHandler) CreateAIResponse(ctx echo.Context, ticketID TicketID, p
 	return nil
 }
 
+// HandOffTicket operation middleware
+func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error {
+	var request HandOffTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body HandOffTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.HandOffTicket(ctx.Request().Context(), request.(HandOffTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "HandOffTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(HandOffTicketResponseObject); ok {
+		return validResponse.VisitHandOffTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // MergeTicket operation middleware
 func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error {
 	var request MergeTicketRequestObject
@@ -24874,904 +26145,955 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37ltu4kTj8Koh2v2M7kWRJfW+fOdn2baYT3+Juj5Ox+idBIiQxTQEaAnRb4+mcfZp9sH2S76AKIEES",
-	"pC4tz3gmmz8mbpEECoVCoe71uTEW84XgjCvZOP3cYJ/ofBEx+PfZt+/O3yb8LfsxYVLpX2Qyn9N42Tht",
-	"nJE5k5JOWaPZ+EijhOnHY8EV+6Qapx+umo2JiG9oHLDgTSwWerzbZsN8IxunH8zbXDVOG5czRiQbCx6Q",
-	"8YzGU0ZCSSaxmJPuPnk9VmLE4naj2QiDxmljLqetbqPZiEXEGqeNRLK4cXvVbMQJP9fP44TDc6moYjit",
-	"msWMBvC00z05CfbGh63upEdbR+M91joZHXZbB6wz2aNH427Q6zWaDSVEpKG8ur1tAh4uVMzovIADTiiX",
-	"NywmYkIEZ2QRsrGDkEZAFT0ln/sNtVywfuO033j77tXg4vLs7eWzp/1Gs59CBg/XgQ2+gqXCJ7DYfuO2",
-	"z/u8PNvls79fDl4+u7g4+/YZTgufm10ozrpPu53WUdAZtY7HBwet3uRkctgJOnR/dISzigiHpVKGUlGu",
-	"1pv4yetXl89e3WnqgEWK4sgzyq/JUiTt9SZ/9urp1hNXjK/38Pn5q/OL73a+iQ1NbedPQ0lHEQuKJ06y",
-	"+COLyU2oZiJR5Ow8f/YCTXI0HAT282YjYIqGkf743JCqJDRmRN6EajxjARETTblEzUJphtfnLMYTPwhz",
-	"J+aAdjqto06n0zrW/+lk/wvMcUtk43S/c9JsqFDB4Tw7Jw40GoON08bDRSxGEZvLhy6wcNDOX4ZyLPgk",
-	"nCZxcf3vFhLOIInZJJFMEgVcQ8N8T5JrtiQiJnMRsMiPlnluaAc3mvucncNQ4Zg5w98FJ919BycHnV4O",
-	"J0VQfIjJv4PYeSXOYBMLhBFFRIlrxiW5YVyRkCtBYkal4CGf+pHBxQDpwYOIRLKA0CgioZJ24BGbiJiR",
-	"UJERm1JOlDD0tAVqegc1qJnSj4xwO3oFbjLoES+vP7I4EjSoJJlQEpG+o+lkTDkXejEaUfok+NGUfVRD",
-	"MKsH34Z+TuAbFS/18WicqjhhLtb2cljLwenDmPMCouxNLJQYi6gCYZZZSDFnahbyKWGRZH4kLexQ1Sga",
-	"xeKaIbOJidREmg2ccPZpwcZqOzQd1KMpT1wWUsLiWFQRV7ocRNTfEqFoHkuXQpA55cuMpSpCiQrnFQj6",
-	"EYZwsXMjcux4xDQibuJQKcbJRMT6giM00tfKchusjOqwst/Lc2gAD099sqhACi4BMfKWyYXgkhWvJy1I",
-	"Rkyx7OymuKBKsflCNU67zcY4ZlSxYEC15Nfr9A5b3W6r17vsnJzudU+7B+1up7O3f/BDo9mYhDyUswHy",
-	"ssZpQyqxSH+uHuKwvd/pdbtHOEQs1QC4WPWM+3vdTqf3g5Uw15EOGqkwO9joG7ifThtiwTgNH04XqiWk",
-	"bHV7nZHDFBsWlXCcw/E1K279Cuk1ibn79t7o6Kh1RDu91vGkw1qjbtAb77H9yUHnsNFsJCDGa4oFZoXI",
-	"ko3TTtPCEQqe/trrNhuLWMwXyvmpp8nNXDjZ97d5enn20SoZzlG6ESg1Sy1Dg/Lgkk04iM3HG2HZJTfG",
-	"4VqY0EiyZoMZGD58xn+mWovRQyi/zk4ASJ1aJJPsx8Zp97bp/QiE0aqPeloziahUA/NnDiMrlQqVosfR",
-	"KuBgn5Jep9PRAiqAdEqkorHyiav4QEuceXRuJoGnVLiZkAv0Dp94KB6Bwr3qawTr5YTBKVkHqtOub7FG",
-	"UWj27QZlSoOR59cev7f++K4+svb4e+nWBYIz72T697tunOFS/cbp537jF9r1Eu4Ngpr9RigHNOybK6nf",
-	"oImaiRiBuw45zqNfuNXDpDcF/FzD6PH93HVhaF8sYNokw0GOefWRe/XLnK4Pp9WqZPbEFtjXa16+7T78",
-	"33X373rdXQGtXIZzJhJVrYrIMNJXh1dWVObjalk6CAOi1QtzS4QcJM9tpERaLzvv56TEDDCffGifwv32",
-	"5vyvbOk5Kdds2dTwJq4m8eFz3RHpnZx2Om0NbK9TJNiD1qiniY/u77dOgg5r7Y+PJ13Wo3ujw07DXLta",
-	"rC0N3O2cdnun+/vtg063t7enB+Z0rhf1no2InMGxW8RsEn7Sx/B6cPYDv/w0Ov8bu74ICqbHZkOOxQJM",
-	"moZ25amW21NSlqdasNcrpmGj2RB8MGIzGk0aV1pGgD0dFJfVYa2jcafbOqYHe63e5JAdBPvjvVGPNpDG",
-	"xmMm5aUmvKJmommxCaYRCi+hAg86RfeAzEOeKFeY+NzA15CKG6cNtvzLbPTtOHwd/uX83U/n3VfhuTyf",
-	"q8UPT84Pz//5v//9P+3//e//aTQb7NMijJkchLxxetLpaEKaxEzO0oFkrAb4KnIjQzUjRmOrt4/HIuGq",
-	"LP5Mi6djffpIzUmpwDfHQzSN6Zj9l7Fut8diXiKmY9bdbx2NuuMW7Y73W3vB4agzPmFHk24n23KEzYHe",
-	"dyGYdW1J4r/QEjQdPaF8zKKIBZVKXSqMqhlVhIuRCJaEMxbkLSZbXniohmf8b2zhyTMmwMPt13MRrnmp",
-	"OYv5yi61TulO61QrcE9mlE/ZGyrljYgDvzOICzVjMVmYl3KHN4ljxtUgfaav+zhmY0VmIpaMjDTxxEvN",
-	"g9mN+5pUdBExrQZRM76WEOHwPRH8I4sl1at6JZTmhwu1lsF47HzpuYHdxwMu1IDaocsXciCYxJsY3kGD",
-	"sTvANndyzzWl9xzzlbtkZ1a/xa96GYA9OKHZmffuqV6kPfsCUMfZDZOKAGFmmHMGhHu/wlt4Yy5WZCR0",
-	"rCTcSaGSZJxIJeYszl1L5ft462s2g/AlirAVIJr9LfozN/BQZjO9Eso/zXMRk7GIIkanSf4iziZ7HEZR",
-	"yKfkmosbtItoyhKctcl7GipAnJqxuTvhJaPzinUpfQas02jO5iMWS7JkyoNuM7M7LiC3YmT4UdMjHemx",
-	"KSch/yjCcc4OGjA5jsMFHLjTxjm5odLgMCDqRku0ej2Ol9dS/DmORfaPul2N7ptY5EB7J1lcwY7KMkTd",
-	"JboGaypd/wjCezaaCXHtheIVuyGGNAnlAUl935W4cYVPuowE1RBNkigyR9wh/ra5ZTO9LP3lqtlIYr3U",
-	"mVILefrwoR6y7az4oQZZPpTJYiFidzUBnuCqo4teti0Fs00Edz1LSex+er18810ojv7x9O/T7/fnf+mM",
-	"f4i7o/fjf3z68fri+DveUy9uDpJn4ig8oyeTb//5t2Dvr78luT7bBUNUNdtwY97YUkauIro8tOPaPVpQ",
-	"rVmlMmqJXiUbx0zDcjOTbDz4/ttZdP7dq+gfe3+JgiePP/4QPp6NwscR+/a5Gn/7KXrx5Oynl+HjkP39",
-	"b99sTO2LYN2lb34wzN1Usxn2+sqd61AuIrocGOo7Cyh5IT6yiAJrZJ8UizmNkDzs9y3N5xpb044Zxa9U",
-	"rYK3nnr2XBSOHYz8wsus0Y0yqu10uq2joNdrnbD9SeuAHo6OxsfBCetM/suC0A75RxqFQZnkqz8uBhw5",
-	"KDdSRR7lj5cobnqQjTZP/S+QZzPU6BVuHhS1Qt/qtVGyLGs59RoFGGpTPG+swGgEPX38jtOPNIxQjStK",
-	"lwFVdEQlrCsQNz5xPBgNEmeIggyeDpBJ4tvGJHQP13a3P7Wz5iEryeAF2AEhTF6DF8zr+NECdjmqLu/u",
-	"OSVa67R+hv2jruulWAgZaq7eb5zqJ03HlVBgm2ATl+MZm9OBVhRCYy9PyecQ3hBj0N6qLfAZc0U/xViV",
-	"jPmWuNFEv6VDQSajf7Kx2tj5oVGD8KSOhiJEeV/FGkcuDdRKd1OutZGfXecjYGpnLEAv0+UsueGcTfQx",
-	"iNz9aCnIEFCBRNzP9XnJdmV948k2lhA8WcWb//aq2ZhpgczAmocdjhveFpV6whOqNWkSCT5lMYnElIS8",
-	"cIub20azAz3iM33dXNKS3fXMblPJ9peyMripBgq+zfOxGLaVcvsx6Gqo87GW/orQIIiZlNuE5p1UheY9",
-	"yw1NLGAlNubCDSgwt/r5Ux8ejKEGd5nMqAmjs6IACX2BVo6gUEZQYchQkjGNIq07zqjaJvrsqBIjGZA1",
-	"6CjBqpHynIbrW1ETa5dKo6K+gCk1H5dVuNl+c7bUCeD3N25IfS7iURgExTPzSliLTigJyJjlEzJJPy2I",
-	"QIZl3MMvHUEoisQNDLmNMJSP53Vkn+cOHKWjkQGpV/sd5cHrycTLeF+wiSJKkFkyp1wWIn7muGR9LGAc",
-	"RiM1K0e8hloNjnLmupRcxDV8eh6w+UIoxsfLc/4mFlPN6cpyqKRzRgyKmkSqMIpIwgMWkxu69GxGmA07",
-	"CLk+Zjiwy7TseA4vd6Bp/ZUtwRGcn2ubrRrXRvq57M2ZH6KlQ04c0Eu7WbXKAmJfhnJO1bi4QTADcLsb",
-	"KjG2UNP4ynBSd9a5HTpH8x5M5qawvgKDyDuTv2uDL6LQgbAWf+l7gDyON0gRYxOaRAqtvTau3Ycg+/Xm",
-	"y9rLhV13XEOrufgqw2LTWXEBoD0/iVnAuAppVDhT72PBp35fkF0DDDAYOyMU+Fpe8CFo8E7HTK3B20hE",
-	"Bznm1s3ZmzVYJA+WBxdl6B20ODTisaWmxyKURAmUPWsw5BIR2l4ducjHUQRnBAbThNTVPLZ3cEA+hjIc",
-	"RYycXTw5PwdVgo4Vi+FugD23CVkwuRJiYOAK9c2phWygxSich6px2js40NI20ITGTAEMTMbaImA525RO",
-	"eVPC/NGr25gi0pzNeUNjOmfKY88Dmv0xYfGSLNKXqjfGfcfh+unPei8Sfs3FDdfEqwVhaiaBIf2YF4ka",
-	"iMkgphwUR8A+wOQgXyPHQT7+vAXKO71VKHfXWIns7CUHzW8xFsQToKIVJal1STwFGi8YoFuNagwoKfAH",
-	"E21ioltCFHoQbINuGHbb2Pla/mABqsQJvuDgw4sIBN0ygxT+TTGRC/PZJSI6+18AETHlVkvPeUVjMQfL",
-	"luZY40jIeorIRsmdPqMimvSbqUBTSX7YbRBBqzTGFBEuQNXYyN7SKHlBpToL5iEvS6QRlYpQ/SyUKqZK",
-	"+FgRhLfBSyUBKcRYh/Iw5GYmNH6MsWOb48GqkPHCB3QJGQ7UgITwI3sDGlQZC6hZmYABJ1vG5smMCsL5",
-	"fEH5EvR48OiQFyqoN4/3Osb65TWPH4w73dbRqEdbJ0G309pnR5Njejjqjfe6wJulipOx3k2tcbyOA0iX",
-	"moULpLq3QikWB8bzHnII5b8R8bUWfgO6hLt3EYsgGWvA9HZZuG8cX2UyiirV9N7x6X633ensd7ugd8dJ",
-	"hE6zt2yS8ACRBVK3opPJKZlRHkDcAKSLtcFPaTWmKPwIRmzBQd2MQ8aDSOO3zrl2cNrttHu9zkH3WM+f",
-	"Wgm7sLNies6fi7ho5QZL1+uzRM1Ir93R8M3dbZzGlCsbLOjIkGv46BOpZVTwRNGA5nz8KUD+eAFJ/nLx",
-	"+pUvXKA40BqA6Lle0kgvjPnDpbTGX5zQHOq5/XBgzmWR3UMAnmHzWtjT4xiJL+Tk3eXz1vE2LK5bJQyk",
-	"KyEZQKVDXYYakMDiaX38SJAsonBMVU4TDLkSm3iZjPvtOWPBiI4LbvNzRWYsWhSvk/k8TfhBDTVUTc1o",
-	"TKZCPdvYL7CNbQLjY6pCPm2cNiDjruaQ5Sdz1iurg3F4AHFVvsSEfwvXY9OzUBoWl2g3m5zZReJNs1gw",
-	"GksTmqRVqom+bCiJmVbKMf7uZhaOZ/rrmIz0ODGLGJVMWmZvGfwKBLlG1k2oxyAIjT2b4+fqttl4xW7e",
-	"ybIexNmN12dt+WEU8i0jkLseD/or9knVRA2eK0k4+6SKYUc29txg9eSk1em2Ot3Ljj4rp0hvhbgf0jOG",
-	"/186pieNTi37wM/InAUhJZqdgrwmFixG+jIiLMoHPjtZFtPpc4yXBspyRdDNBLGgzvTbXBnHuSvjMLsy",
-	"XqXBqVWu8QL0Bk/PRcKD8k2pZixmTa3N6JXoMycrEDKBAXzONS7Q6qj/3mateZ/Rfn6tdlrvMvGhWWE5",
-	"RoR6QhUz3pUnNQo8YbS/3zoZd3qtvWCfHUwOO0fdY63KWz6HEYrNrcJJ6xnW3ul+tbS8F3SO8eAf096k",
-	"1WH7wcH4cHREj09KHD2UAw7I2JaBITb1jl56K2JcaIGXzOhHRmK2iEKvNmloYqCqSmGYeGdzvVvLbOaH",
-	"5EicKb+8t5WDdlylT5kVZqU2KkissAiNnDc0kbWxqS+YIgHTQn8c6luLhjkKtMF91u39BqP7LoV4oS/K",
-	"QsrLRxaTw33y1/CxB8smMHAARkX4uKisgkQ7p0vcr8ODg71DMloqBmUV5mIrE34np6V2HQ+WWQoaXw08",
-	"JayWgQYsMB5okgMCqHAjIXU0yQLf9bu2aKLEirMGUl+3t7d/cFgO2VwjhnoTBymo5FaIXQOYVGnMFlkf",
-	"sl0v4HZPO0earfS6GKIpWTxYP63J2RhD8E+Rroumd4hQV4KMGBQg8bjcByZysrPG1lQFNo/36oJmtTAz",
-	"sLOtMbYP00irJgK4rVAjM38O1o/gBbyZiJlnIE8FZZLGgCVCJ4oZ/7QNsgHbwlRwn2xi3xkwM25ROokC",
-	"zVdh8NT+ec0WaA5OZ9A0tLWZfP+om7eTwxq2sZPv5VTjrqMaW/SRbJ1lTlLEBeA9Bt0KHmDkSOH6EnMG",
-	"XFEf8wmVflfEwhllkAZI5DDthOFYt6gx0tzZ8td13KLuekgWqlHChQdgREfZ/ndGgphO1O/ewHcXm53F",
-	"0A6NdrgVb2L2MWQ3Ba8umEpEEgWWhaK73RCZu1MVVR7/IRJYnkYFhBQRLGoRYK0TmgpSxETgk4DJ63am",
-	"N8qlVGwO+n026hqXYbFSZH3QkQno8SLGmmPL9aAiqphByHhmGFP5xMLIqVG3eFyNwVuvJ30HrDlZkCKO",
-	"vY2giRGbPkET10ZcsDxntwB6hpQLplTIp7Iq5WCdM/zVHrbi2cqW7Un8RiTl875/Waa1lb/gC/oBrjS6",
-	"EmUzJSoTTTMVioDhZs1UmlscvmABrrAlbWkIdi21er63VLEXWsjwcQGoCmcOJugvgnvNNzFVbBCZUfJc",
-	"QDIgy7mIWTaShgh+hri+7f3a69WE00skGXQlZpCDHnDCAjpWLPBmwpw5u9tM81BvQO5TRNK8y7vK+FFn",
-	"Z2vWW7M/xAa8q1/KZG0n9BUe6fROD/bb3e7xHkbLbmX9MAEWlecJowGMxQLdwKWafFUFO3D8KeNM73Nt",
-	"vr9vUPthZj14y/QBrjNHgPs/EwuwyJozqr4DBll8fxdHVVqg9guPrutYn2rD1v7PWbwTZ3GMqN+t6PlW",
-	"ROyVUGfI4IobCtHNgCtKpALNz6cT6dew3oEZxuGtr3mEOXkwVh/EwX4DLE8jRqi8NgGk29qID6uCpvXK",
-	"sqDsCpZaBFyj5ILReDx7y2QSlXOMjG6nt4mWk43qS84ULTqGfaaSvOThYsEUDGOie60zDsq7rxa6b116",
-	"0XL2lrH7iMIMDGMxNlCYYgNaIfCCWSwdcLW5ean5eZMrwyAy2w6/b7j+LlmJfcc96649h5twJW68BSx+",
-	"L9t2Bccn/sjix4lcVghqkZiGvE5MwyjswUgP4UppZUkvZmBED7cKSe4er518imsiBqISG3EBRg4CwZYl",
-	"5hHRhRILwzwUi9hilrPlra5Y1c2lhEOJHwt4wT1rvjwBY+++/vJor9Pp7JeNpycU0q8PDlrHmrIOJ91R",
-	"j+4Hx+yko99dwHB77U67291rdx729muLvHmmAypCD9lp46X4KYwi+vCg3SH3/97tPiIvQp58Ip+ODweH",
-	"+w/I8zBmE/HpYXf/oF3DCLrHl73OaffgdL/TPjzo9vbyKLF56lU4OdICYRdu5oNuN4eTcZd2Wp2jUa91",
-	"NO52WidsP2gd9GhnfBTsTQ7BoW5w0umeBqPj0/3T04f7x/VIKc+XQ8pTJq/PFouHvXaX3A9fXzwwRymc",
-	"8neLiiiezWMG1oqhAiceOlueeCqtnZEfk5AprSjxsqcFJVNQ3LrNBo2ixmnvqNmYh1pe2dc8VoiftJix",
-	"12wknEoZTrn+s9stTO1R862Ph0oUlohkjIR5vf934+xZxKGIQ6XXPguns4bnfqBTECRHpnbQ1a/pDmo2",
-	"DBseyFDz9PrlIW1DMqYnRPs5+MVjxnxlE/0HGufYzwsFtaUV+duD8ZPzw/Prxd+/f/KXkzbb67THvYiP",
-	"5s87wd//EqVFSx6aCJWH62z0Qxq2bMXgP2O2Kep532wHxG2Kp5BP10xznVFJ/plI6BiR8B2kuH6BvFJp",
-	"1/QbTy299FSTgLJf2JhozVIvnRoV1xZHqXJtYl2xQRgAL1grHuyqWSw7VssZOqVISL1qH3/WyFhTlPlN",
-	"LVlzK1/0wZqF2H5/AQiphrL1dVMceovoAyOiYNJK0fIJv3pcZDbVDnlOmvHi896G0gzziMQMkllChYay",
-	"bawUoyov0KVJnrGglHSLPKzZyr32CX0O0fw4R1op5PToUwmurGD7KLCmM4YtQ4bA3jlnyO6bIDGTIvr4",
-	"1eQNbYynPZdtvA/VzB8+rp8QWlkd9XfDOnKu6X+PaPirr5NhVipWv0896ivaAuAHWnx8y5JyFydD6Ym3",
-	"PAPWgIkZPq3JyE1LMmDjuDY5VzJN/U2zUk9NHiKhU7pdNuK4KkcVFkgAUv9t5qwEiFKIl5Qvz1A18VUJ",
-	"CT+pmUnhrqltoIQYzClf2jA/6TUc2ocmAtt018Miy58gsWv3tUBcD28JED+KiktxEIXaoKywrIKYIs0r",
-	"NUjKXsnHBJtOlxC4JstDEnDUQ5EmuXNE5eyt6YoySKvxZN8BNMVhVaXpb8OP0EmREmtcaRJFp9KYY/ES",
-	"IpOQRXnPOBqp0JfAkyiytTgH8CpshYgDCHeEGpu3PutN0VoDjRsSHmCZ7HfnT2ZUbeT9ra8OvhFPdS7n",
-	"q2ZDxeF0CqvJnMot61lxgV23O/GWoHzOtx1e0NjU8Ct7Y2rFA0M38BXEoRai0rL1ymQ0D1VhrUZu265l",
-	"WF1XsC1b8prPXjJFvVUWoYlTRQddmLwlFVtUNtnVaGplQJrCj93697PuXNn75e7BdxyjvvkwjMF4sB7U",
-	"WIWtHhP4zto437BvVk3bLHf3Pjx9/erZFda9LNDi90f/R43/ltSI/3zr6bb2ldHpVqnSm90WuFB/DdYN",
-	"lJZbz/2yTseEuqul+XnDNm+etUA27NrJzLfeW9KJqayAN+0rjzrKO67nZ1xBiYBSZmhafqYoXSaF74rC",
-	"ZZYdyxkLbOXVtIjONpaevSo1BHJhC9CUBMgiwHDhcxMEz4KXLAjpJXzkYuBNRENeapma4iD9fABpvlhS",
-	"ozJPOC0cqWVqTPW5W3bwJJcscpBhxFmYM4UfLd41AHZAO67ueWIk1GIscd72DqcfpV/pjlpdseI9+hZt",
-	"xqzX613K2SqOLL1Dv0U7I8Ck6BQuTuPxyykBQTCwIrxIlBYP85F5aK103Vmud2IVI1vLoHiVraiytPJj",
-	"NhZzJr35zaVeKjhWXYAoxO7xrKFKk4yWhVrCWQcKNQt5TQ8JBN9T+6AuhqFcB2aLzmtp3YPvaRQGtCr9",
-	"64zMQykh9RfOTPl0f0y/r0j8guyxUczotSSUxEmUpi+PBVcxHSt/Zp0+5Sa008mdQzC2KevXqaqkmWGg",
-	"JmGsvEyNvPeMXr9JA0hKLcjngtfZZ24YvR44z/MJOE59SUblUuu208RU3i5jKx9o6iAsHX8bnHWrcKYX",
-	"7i6thK/82hBXv4NWMl9NM5h8gnHoawYc2ORjTztgm1/c3Si/uLZQN7zbq85FrvFe58rld920QlyCeyRL",
-	"iN8i3/iqhMDl+1DN/AZX29CPUGXK4WJ1fRM4Up273Uubv+NJDRIUcAZz2Tjd6zYbPJmP9CHt6oNpo1ga",
-	"j2lAplQxLPgMil6tuF7K0D7o9LSgnZuud5xN11s56qFn1F5nX3OQHVLL4W+EWjJiweyRcv1viDGC2jCE",
-	"xqwuW6TZSLgKo0F+Dc4UF6ZXVdHkD7Z408jKlTRi9jEUiRz4Y8D2fLym0A7rb+8PPgbfzqJx+PinH96/",
-	"Wv7w979NR71/TP/xfn/6w99ns9HfH8sfLm6mL386/8ZFhofjlBj4h//j4H4ODoIfFjMGPCKTKbfh01uf",
-	"aSYypTRHXQLPA7n/9vkTctLtdpqaSuBB96B90O4ePgCBAUHR0uMC69yFgj/8pwTXeippWe8DdFqB7Gn6",
-	"6QXjUzUzlZbNqZIqttrEs0s69YNtUmq0sHdjCivImbjhTUybMeWHtVAlYh/4x+3j9l4B+H5jr99oVEB4",
-	"uK+3WykGgXD/r9/48If/aP3r6k/9xn82iqA3G59aU9HSP7bkdbhoCQCdRq1UdMJOv/kK88gAUEjOr/hN",
-	"zCAPHXSmOGHkZgYVdbMKqJbFYxEdwmgchVlteFuc39RuGRYKWQ9zeChuk+1nLUTEKN9ocS9Cfl1ezbCf",
-	"dDp74ySO4B/sEYlZ9E0fiob0G0PcruPe8fGDZuYpXOjDQ85GgAeoqmzy/YwL0dlGGN1Gkf4Z0je/Oejo",
-	"n3uH4ySWIv7m+sdectb5ftadfzv9Pugu9+ed5Ojm2x86x/+Y+ICqoopeZ//4Lrv/QuBh8RP5gqpZSuFg",
-	"G0PmkV/vRvGydzyQaU6wp6cn3FCgedEoYpBfxwMsFEgYHc/IQkTheHlKhvEwn1ASsYlqYutQEWvNbc5s",
-	"fuBQDY1MJPv8PhSCaIVMTVqaF9JF2IqpYrDFLcPwHrT7vHCsMQHuUfxN55H6pttYf8mbbGWKmjewTB+C",
-	"qHIRgVlyskmGPzr40Gu+SddM1lyyf8E/ftPtdB7dfNP7UktmKl6eTUyV+fxqL8wClIB8Idfz77YhgaxE",
-	"mYzHrEDWXRfkiYjnFJO91B7YoemncJ7MG6fHh1DEdR5y/LubrkcDi7mT6y/I43ysvXoU9se+ePrXe9I4",
-	"zoltRpTfk495smNcA/tB/3zlO2fv378/cyylfkDGM33Q+JQhxzw8OnAuuOLl9pjRGC4EGs2/6TeMrNBv",
-	"NLEXxjf9fPF1YHnbc4rbZiMKOUpxZ9++O3+beFjcmanVCNWqzr5tvTvXIKeyx7mWq+KE6+8zu+xjESzz",
-	"pVca/2kvv/ZIBMv/eOj0H44THKb4CljU1CxmNKh6rteQldzLQ/6W0cBufvplCfYpU04GAbgKsIOANJGG",
-	"9lPUF2phqCJI/N3Ack86fSHzsCBx1oDjhtvVQiLLQLwIpQLvkoMOWYYhCqWDELkNCE8oH7MoYkHVzuAL",
-	"JFTl6cfwaAc78mRGlVMAooaooUSOIuMoZNwDkWQ8SFlOmcTDSspdh/gLkKLzugbWjJeRoxWgfn/0hYGt",
-	"ojFj100jd7M6RNVI1lTnOEi3ILqnLGKKBZfeA4gPvQQXwKNLTNIozMrofJ05HbOmd1qNEFshr2L+96na",
-	"nAchZ6uogOIZD1hgUmvLMDzDwgk2IMoEPZbhYDwdowiE+cYPRCcFI+skC9IGFI8pw/NcQC84kJaNU8bU",
-	"82M+9ows0fQ1LfEClGpKMKWmlRQuWQcSXBQ+nGiqvPvUrydVfPCNiCJgyVjZcBUzrgJlTY4IBY2zhJ2i",
-	"JEjj8QyOauhlgvrxZeoBzEPwo2dS46WxnQ48vAJjbbN4Pds90IMGGKHEzaw37D9tczWcGX/OpfUW3sg5",
-	"JaAvQCVe4KlbaTcXHAtHKuRKeJE2zzoObMTRurBjZeaNnQgqD+AKtqzpzLJyP6Xdhf2+onMWuO3p8xC8",
-	"gmq0jo8a8pVta7lw7Dn5i6xQVwmgLMa8Chx2U3XoLhSN1WpZDLX4u8lir9hNtQgSOJVSqqbPpI5t5rYl",
-	"vn0Tc6EqZ4XvtpuykL2cn/lbpgg1Efk2ZsHoY6matnJH3Bm2g5FJtVJlMEf7S2oOnTxIlUJEEaZKSWLK",
-	"1FZihB8Qt25xPUDWyVgH0dPMEemHzA6yEsRPKmty7rlNU1Pk3a7Uitsd0mwk+xE6MpT3F++YBVWzduFx",
-	"vrBsBT4xwdqLxje2lmMeTpOSXUfwpRqqJaO1fuC9vxb47A5z2xJgVUs3L/hnx2fbz/7WlEqsxDfWUvTi",
-	"u9jFpzh9rpBShcI0yMFRLQVCfUMNDzK+JpT/0fpeKInJxPdfjzsFslwzsWDLoteM0Bu6zNVK9NiCYKCq",
-	"i6sWpAwU68WtZIoXDEJls0ytEhA4xCqGWM92UoAgl8x/oaUMB0sgZB1zK/Qsk5iW6VoFKa9YB7EIU/55",
-	"VtBwFbJusAjGYsE4C6rx5tRG3EoZfctkoiXBGfVyOv3QofV1TAMxfPTu3BjXtrjzHZh8BhY/VPWWljxQ",
-	"YGrZAqyP4poF2HHIB5Z+DHBcs6UPBP3cfF26wBbh4JqtIGuhaGa9yKIOimAsIgr8SJrgAw8oMFJ+oG2I",
-	"50KJxaKKePRDZ5N8pgKxuAuZ4JfVfNpYcev09aIB9/Hy/OnW+vplpXNDMTr3XlvbmbEumVSr2Aclql7W",
-	"U44Mu83eVyng6W1tgjW8y95cx05nnbMIqnB5580zzZCvBsQMdwdQtrJU1c290lTVLILnyLHZkyw0ulKc",
-	"ewL1LwBJ4BEtw4nRNNvLdAYA/9Ew04eV8253POycFQTqLLqKMhIn3n4b0jAQ2CjxyvkrDWhJGh6/uSnF",
-	"TF7JHpz5K1XTxA2p34o9+NeeMofKlU+Z2m7Zq/XxnSvi+Znzcb0VBr2sa5Zf0y2PdXeIlnXMckznENwf",
-	"qi9oDrBghWoWxPSGV/Ej+4IXmhvzcFtmdFv8Irv2z5/6723HnHRPEtSeoF2QZrVZl8iCgFDn4v/PmE0a",
-	"p43/eKgVRcG1VPIQn8qH50/RIQwSYiVIb861eIngkDO+JJirJBcMs5KgFcq7d+dPseo/hg5xwcMxjaDl",
-	"r2k9B50FqxaUSaN3XYy+y96IrGm7Jx7L9kFSgkwFERwdTG3y3tT6D1FpM92kRmwa8iz0znSDcvtA5UI0",
-	"OoUGT3aFE+yK5I+GOdx3o2FOOp2j7slJ72D/aL9zctJ1AmM6dwqMeQJhc3VBXws6Zbhi2SZao+dYGkA/",
-	"G74I+fWQYLSSVWPNBxMRs0eYkActy+Y0YCRZtBt+bGD8XlU8U7d3DEtO/87FbH44a/1AWz91WieD1tWf",
-	"7ha2Cda9ikg4CKsVtry/JBTXajv/VS0NG3q5KwvYhCaRapwedJo1MVC9HUZAwbpQnPCd6/czIbNuaVAL",
-	"misWuCegSRS8pE93FNk8tjZJK5DBAViKBBCiN14yBgVQuAnl9CEnE2U2OdZrr9wuHMO3y6sOxzMTI50t",
-	"ukkk02xasYCMlpCRRWUeEzQqhIEVosCbRqzDJIOBLfJWgQIArpLy9zs50t/Lkz5t/TS4+txt7nVu+/22",
-	"++f9Zs3DB587ze7J7c5CnL3miJcQYw5mvwkEMEtmIgtskCDYlE4LUczXbKk/mkGJHEnYZMLGWOC8Tbp6",
-	"mN7BAfkYynAUMXJ28eT8vM/HMxrTsb5WmyQIJxMW2/ZeTMsEZpA2uWCMfHjLlJZrru5DC4mHMf5p4kth",
-	"h5CjZVtUiKuuDbusZlN/aP3rruzpfPIS6837cI03LcrWgkdLEiJHHj67pNMhwZa5hk1L1sRr+yaUjAz3",
-	"u71hmwz/CG9RvmwTMBrQKWQga1ZnoiObRAoU2yhYmmOGiZ6LWHxakjnsOMhy5P7w/UOIvB82ybDf2GtN",
-	"fwoX/cbwAYS205xHj85ZHfYnLVz1uiziGVehWl7SKQYgnU9eCc4qEHeZIchGZGsephn6qUYgGtWlCqOI",
-	"mJrozXxkfijJcK+zP0w7A1HMXi1nJ/R5d6/dbfce1C9WQ3u3Fb+gJgqlSoYLg1xvHexkadfdNNWptGB+",
-	"SkxUf17CxFj6U3yEKWL407CZiQf5nDcCYV2YbEpGyz4fms/Nc/O9vlBGsbiR0EtriCFCIonHbAj8AyAb",
-	"aQ4hWTTR8qdejBW+9LVj+0Oj0a/PQ0nCKRcxC05di62aMW7CiQBisFYqGmv2DuFFlAxjJpkakhu4+MIA",
-	"eBJY72HFpFOzj3oLWgB9Cwx6m0TjO9t3zv+WePWntGEvlWSYm0xvgYihbzQdszlc6WJSQKVCzYvjPW3Y",
-	"Mq4Bz74R6kBHloaTxAywqa/zbOFFaSeFPdhk1YYJOsgrIMCgpV6QX0XWqaS/KZWdK4uJOYbyUE6GQCbD",
-	"9peiALvUr4wEzD3S/tL7X1w+pB3Vy+WhYvOyWE7O8AcxgR6U5i3YZJNOZU98l7wMHwMFsU/qFO9QmtYy",
-	"MNoORp/1eZq9ROaMcpNkF2I+j6XAQsrKQecr1hCM/7XqxjASbp0RwvHU3lFnRwNLFShoZ6mDJLPE3BEQ",
-	"43OtgsS4bL+sKcSJpb3jai4ZnVctRTE6/7LrsFbzuy6iUonNSo5/4YU4OuudlvJOsrhqIcY8/WVXYk3a",
-	"d1xHwURbtSRrof2ya/LZg3e7vgtTOqC4Rqjxk5nXrVoL6oP+ourKNKUI1gXKD40DZxX+DWZ+GfTfFeu3",
-	"WXkLYyr/WyKwqFta2PxzLi/dVJH5E+SnQ4MbuHatA/1H+7lvavvuQzvNbTPf4nbVd25TXQ37eit9Y6r9",
-	"w3I9iYAm4RZklfp+uk0isNow1KxOFkZH55aPgDhE5XUWNntqFCFoH0f7XIVz1oRS1qZbEAwJfwd0iZKM",
-	"U3sglzHsW6N5N8NMw02mbWXZtGt9bF63yamtNDu19ussj/U2S3R7JdQFVjLZnpiCUNJRtAZdnJ0/ta/e",
-	"NhthZkcahHywiMU0ZlKuHMWxP53zN/ar22aDCzXDZjqmYdjKoV7hF5fCxKxkDRnGaQOQ2gFy3UJ2Reqx",
-	"5S0zqBpm61WcnSPd2ihHrZSvWfpAj5dAZ/4bCrEnLu1uT0KPafCtKbOzNfHMQzkWfBJOk3gtCnqZe/8W",
-	"Aon52ht+dv7K2WsaDmwi8xpfvrGv7oylQbh+sjAx/DGbAL9SWcl03GWAlwVEijlzaMLcP5Q7EV0721en",
-	"bt8W+2qzrN0jfs2Wq482flewpWteYQZMPcbrDvUm/eBWq4qRVh9ZMIiz5dWO8tJ+YfGxs723J3cskiiA",
-	"jRwxsqCx1NcXJSAVkXS5eICvORR/gZOfPYImx2CcgAL7pqkBlA9qN0zK6SuhbBGuLbfUzUjF1sbOeLU4",
-	"fOJ86cJRuALmoZxbq/S6/P+l/ea26amiuGqgUt3GnW0umLyhaYZmulIJEUDlj1wNx0dkiEUIh0TSpSQ3",
-	"0KqavEY3gGtiICMWCT6VWPcG5VTFPqn05Rwj6fO0/CvuEXIUdwPbWFJZU8alEC9obDrZbU4WpjjUQAkx",
-	"iOw4tVh/g1+k8+4W6aEkAEaMQiEYsfAUVFDhV3MavsylspoUyJmExvTgfszen7FoAYh7NqdhBLEOW+IK",
-	"8kkHyo5Qix1nst1KU47wn2mirKWnIzQIYqgKCkm+8SgMgq0XO3G/r11qNtPOtj4zk0BT/GzvIWVcLxku",
-	"D5WLW5JjsWCSBEK/WpAh3r9/3yqWaKkTJIoVXQBOIyJehnMmErW9pKiyAVZIanaqL3WmwsBIXlhZghMN",
-	"2u7EL7+Cs6UktlslaxcIPfuVtZZzrljMaYTN15/pK3hrMRdHWkMYNS/uCIHgD8lSpfQ60EsViamJFTGY",
-	"cwNMwgBYnJGMn8Qs0AeVRvKOUv44P9I6Yrk7+a7V5pWMHkQxW8PgS3C8F1Sqs2AebnuJQJostQPU4jOb",
-	"aidofCUI42ChITB/KFUM1SVvQE0ZYRk7IKNUeMGuW1stNJOc7CCrzDXOlDvj7lkhUOMAzhg75UuneKg9",
-	"cUOEwgZ7WnRAgZA7YGJiv1+FBJxo5+dGJmM4L3yK1s7UxLAUSSztKl+KIJyEvgKe7914oVKgUOGg2aqn",
-	"dYcL3gGgi4a6X9pW+e9kWoSNLmppv0vt8HCf/DV8rIm9aTJps6YUTauB66PAhWJN0u0d6/cRPyYg4xkU",
-	"jd721NsIHFN7ejVRFKfdCXqemUhnU0cqlFkOAI2Z5gyR4BppEM2fWS1sAFjEqFRO3oCmKk1OIwYBkwEx",
-	"watD8B8N2+SJWGAafJ9rdnHN2CILlItCqSQWSsX0A3hCC+OnbCZmNG1LilaNNzGE2oX5hhzb7I4z0Lo2",
-	"Jc/kOyNhW5MzxChyvI0gGI+ToY0LHT5Kj7dpNMWnDAU/U8rCFpXYGisQTrJwh1mBkvy0O8MHQgLLTKEB",
-	"uskoFpePd5cpQ2B65U4SuTUKckVE1xV53enhNnBa1q68C7L+vjs0QLsdfs1Nj43M72uxBzH4AESBYv/f",
-	"LyAzvxUR0/KdacCy3cbEImIDt4/LSk91ftbdIVdELCc9QTZV+BEt8hdYs+sdpx9pGN1BfqbhQHxksb4x",
-	"1xJpXmcva7BHgyQPQu3nTx+7AGtMgeI5GCVytWcHle3H+lWg/UKP3dUHINemeGf7ZN1skAtKFR1RyVIT",
-	"Wc7oY1QDZVMLrFLNxU2bXMZLYz+NqNqlJy4nBH4VFqCvQoy1WVahJAjGV+EOx6W+EuqJSXHa0l7+CY1F",
-	"A33DrGc1N1+cPzWm88xhqmLKsyDxde6py+yLHW/XPRv7VbZM21QdYI8pHrG05NdC97tB6Vd1fvS9DlU2",
-	"A0IjLUkvUwcBehlNnBvC+mjjQ4YGgOyoleKmdnDYXkNxkV/1rH2FNnbrJcZ9Rk0tlGToLHj4de0n3vBu",
-	"A7FtBMCtwxQdoYQ6MKwjlaQw/6qxjqig6r9kOOUY96iEIGKisAvubzxe0SDbBOL88gTyK+zt72DXsOuz",
-	"iMOfflltO1Wzk3Lb6drv33m6N+/aO5U2py7Y2cva95fQtN/xRSw0DFqPe5Ltxx1lrK8hfqtZaAi7aoRc",
-	"89mvKfqrfPumJhgwVOP13ue21phpkV/RZXyLna3o1r369Hgg2Cli77mtzJskrXVAJFP6NJm1krEIQj5N",
-	"06A5q2z8VzhjWR/BupNl3gJA38eCT90exr+iL735e2OXyBNLTBNr4YNjMdfnGYJfd88101WlzZ7AaeJL",
-	"ezKVY4iYmHZP5Bk1hVVSj8mczUcsNmmy8BYYB6UptLWINYmq0MYaBmxNZD7RrwI6I0X9eU+YqRuyMbO5",
-	"vW1Mok17QB4c7B0WK3eUEpTnVXWO38+WWWq0vu5MuoJmWwsmFhErzHfQ6aw72znQI42i1xNojLoqb+pq",
-	"g9I488ruD5AtNhNRvisPZHwpVm27tIBoYrHlnCEG/dM5ftbtZEulcUxB1MLEMR8I1yGHhH7sAIFEBnV3",
-	"TJe1hNtEAU+3Ndu03lPqCK+fMDcWlTKUinLlHwr7jfmAjBOepiLX14IpjZo1KvtSW2xvsGrclpD69t2r",
-	"wcXl2dvLZ08bzcbls79fDl4+u7g4+/YZ/lz88cnrV5fPXpV+fvZKf27+uhhcvDp7c/Hda/3ak3cXl69f",
-	"Npow0/PzV+cX38FU+s9nb9++fuvdgaxf9lqIenf+lCq6CbJu3XTFDwhABogY/ZONQblwibvcKSNzoU+y",
-	"1ndF5pZelYXS9hEN+fb8KfQQ6Bk2nkwhHm5Bpf5jdOl0ZoESOIlk8bBJpKKTCTa0xSgLrdwN09M1zJ1f",
-	"LLNZd/QKu4JZpRqgZorHqk16m3AnpYcG6KGm0RtnNzAttdDG9m3Cz6aMq3O+SNTQudWG9sAObXveXLr5",
-	"S/eKwzACZcIBbJdvW4kGzUh5uqhnx7n2aOZOxfrnJvqxTSD/OC1+YgkxlBAwsDbzfgKDetl3r9PplPl3",
-	"DW9EADGhwwSSxQlvkhsovJaVxSYxWzCq7shC18jkzp1w+6ldgnMjlmhKs5E5/dQaLRWDi2z/+ODoUFPa",
-	"udbEkpg9MTJLWTZI09UI4wELnDpRtmwcGcpkwWLJAhYMTwkls2ROOVFCXBMB3jqVt2A7LiC3RRI0WOjz",
-	"LGuORZKRSRhL1SbDsW2yODyFxDpQ2qi8NhqWJts2GQYxDXnIp8NTrHOC/kKYVWKxdbehlVkYwGQbT0BY",
-	"LmhrWFaPIhMyAtvQFEWx924xH7KQ3tgseHzzKYzwl1RUrwr/sCHzzUa6XOQVFckr4BMGf27JO9xsWFxA",
-	"qruJZ242sr3y3lRn5y8rSIEqMmJYcqrcvUgWioWTIU2UGBopWc3Y3DY+yxpiDaFm9hBapGfvAAvWh0z0",
-	"uYkS0YQShHJMY+DLcww2GorJZEgiRs0MaSVHgQQoC1uVKIFImWj8ismkYv1phyOvrjBlnGF1RVuJS6Cy",
-	"msQcSxBkRbHzHNJYqVeKn+a126ZpAIWt+Os/ugznTCo6X+jPmI2Qr50mawkEr982G5OQh3I2iBmV1a4y",
-	"+/1zePktvpt+nAK7npzjgH3VLBdx5SRUyHXaOEUsFarJu51FEw8MntezLF+YhwoKaxqqN12gzHa2M+Fl",
-	"dd1PtxvMhkJzZU2jzExio6CB1cUQxmcvK6vHZjeZ2+nLNrBPuAojTyOe9XUyEbBoFSpewku3TRuYZqLk",
-	"1mprbSLI3GpVN7HeHk5GSyNDoAwnGRTGt0uzxRpTu1IoySgJI0WwLUx1lapuB/63k0pV+j2o/RlGoVpi",
-	"8ZTJBEJz0qos6x1aWzcl18rgziRlozRsRD3G4WnWtoPBLeO/J/Ok68xmd+sGTyVuU05SdYbdiDITq/HU",
-	"ql0oNPqk9lylX1vxxnJ0S/h2mhzn9gr4Bea7peC1leUpL/LBWlW8tAFlJe4IXmnqZpwWeuObxY2EiBjl",
-	"JewBSO4kXuF0zV0s9LFbYc2jHDQ4wGHaCV+DrGWJOJyHnCpE/pwuFmnrNLDE+XH3VD/EqZuNQHBW+aLg",
-	"zL5nnSMV9yg8te9Cyc6qV9/qh/ZNKPZZ9SZUiME3b1MaWb7KKjbrnwVnaxzn3FD1rzrYWfWqs5SVo6ao",
-	"XPWmi8rbqzK5eHTTCzFPC4enFON2wCyIcIVORnfmic5sms8tTeEAogRwXkdkXG+iVHj0zmZr2QJnvYmF",
-	"MhwYEPCIUMt8w4i5JmGOUV7Ahap5RKq62xLNFq+GhTuNIKC4pId1NBusYp8u0/4FTaNohDERMRT7fDZf",
-	"qCVeGRBlDx05nBzftewGr6Ambko9ebOvz26Qdsb0G+2xxG6hI0NBzsh3STByRl7UKPdHKPLXUu8MZjt8",
-	"Or07cevqb6KqunDYTCG7jKSiPJCnZIj8VOvaTSMzjhhkMaBA9ogMrQwZpG+kgml2iz0iQ+SQw2afO1p+",
-	"05ZRz99+gusvHINDs8rgkDMrEJ9Vodnn6M7XcqSj2EGvwJzymK4VtHGzqoy359X1VRp2Rf+7M26T/Jvp",
-	"ak0zPFvJt3zhb6khQjaS3L0WpWGFOBm3xjWyFaxGbgNJN1KbgJITuWvl0gKceur1PE2o2TIyghaUknPE",
-	"Us0ZDb3YRVgHUC1bhi2H+xfuYzYJP5UJ4DsTWXsN98A05BKAidlYTHkoGVZ1LpgZuwUr40Guar+8HuT6",
-	"i3zu9jxtE4ClQG/GL4dgM4Gja0ZMSoPMtmupr5UbhMlkgBoYq96+wLdM5kM43tGlbQZLDcGuah0qmaaz",
-	"K6FvcZ824YBjCCilitRBYJa4WpfIaMtvtEt5iNRacBNU4CjkqZmjiew4VbFUqCAXJnddyZBPI9Yy/fZc",
-	"+it7g92uEf+v3//U6bT6/U/d5/3+p6Pn+p8nz6/+qJ/IiofVX3lp9wxiDSp6sINam3aqpbboMVgQZ/rA",
-	"CX320foIPQ8Oj/ZP0p4H5KDdfeCRA2HGLGKjolevJMMzE0wHtttT8pjRmMXEtA5wRkn7B7xe0B8T6DeC",
-	"7gdZOO/7nZPVzjTL30MvdGOhOTQae0wvuTRWA7h3vUFkr3uwd7jKIgJUn2vsu0oh8CXb+R3AZ9ENXUoy",
-	"HAEycz45/Gm1Jy63gbnZcsgrLsJ7/vC0e+9zwwnghOXMUru6yK2Msz5Xe2K/8PFszc5SsQkaiuhfDLdC",
-	"ES5nUcOYdbNKkwOc/W6+kxsZatx8f7+iwQW4fsaUQ/WUEBqfhVUKxZyGKy2SUMRqE4Fk/avKx/0RppTR",
-	"pytezeozddC3c1a9o8ptIYLbZhqbdFfbOlcda8yVstFzK33Uxu7pMwfmg8GaqdsdbLQCupt4Dgp+lgsZ",
-	"rSus5ZaNSReefpwPbOr21rvKOsf6P4/1f57o/zxb96bi7GZlrGuqkbKbXKRrzqhWREJhaB/x5D3jG8UU",
-	"ZHEhICk43ctT7/25sq76tHlTmFpv0SzAGeywlpBsti2GXZxiNxuj7lFOhmEAgQu2X1af5xpmEbdflh0S",
-	"HDbXjC2kdTRCfyxoHPIEjpVZuqHYoS+IoTK4BQQpcCLTED1BEFRxCm2itQgFMb4ErAP66YLGSpIohNxT",
-	"03duCD8O21XRLrmQA3HDHWdNavDFHpxKrgNh1tAdOwcNNaTDrNFhbNqqaEoZ2qdpvMWKCLQwAJZ7e+uj",
-	"tIr7EHuxAAC2/V630+x0Om4PkjnlS43NuUlbX+GYqbeVNBu49ZmVYzt+hXJ0FhtphMc2GX6+HRIqr2Xq",
-	"YMq8wo6vUCUxL7OyzbxlMbMWilyLlQp4jU3OgqzpNIm5seBbz4qNP6ww45c3FpEJCsd2iDyDgi3GzNEm",
-	"Q01iJhyJKsfBamWHezKToZBZOIa+UEJ4AX+kWUfatlHBNSKmiIGbUM36fJgpXMMmGbExRZmfqlRZsw37",
-	"gDWZ3EpkEVwoU0bD2TtzNoqqZZFRW10ue8fHmvND540zaxtaUHvZ29s7eWBtpGSSqCQ2bJeTd5dP3OCX",
-	"JaMxgUP0iHAGUTKGDYcSqoYRkZgeQOkhDKhiLRXOC0rgXt4I0evkbs77vU7vw2Hr5OrnXufDXuvkqt8P",
-	"fu596OK/Pvduf7a/ft67fdC634FHP3c/dFq9q+zvD90efLn3odO9enB5X/8fjtRp7V09OP3QaR3oH9J/",
-	"3O/323rQbvPk9sGf7//w84c/ta4qP3twh96G21iBfjlzR6UFA0/AlEE32EkSw4kB+yPcwyajGI0a12wp",
-	"TTtFlLVTmkiSsCBIFcI99Z+uINVpndDW5Orz8W0r/ff+Gv/22q62jZA1VheD2atKbpeXGrZidzXu2lTc",
-	"qL0C8PtL9kl53KvVYaS4gFdC3Ql6LtSvBfolo/O7gK6Mv7cYqTofQeOglQdKz49hsedP5bq2Xv0RnnEf",
-	"xdUsFmSiOy23IvAs9+4q44Ie4qnzAViT0hT09b7PUu4xQEWt5nT44SW8ettsJAvJYuXruw9ijBvtp1mY",
-	"P10+K5GABVZDcB5KBUrKBNs3QFgDT2snrBHQgMvJ70D1rr6TLL7LnhrxRCtYRbXJIwmV934t+8crdpOa",
-	"QLZST+9gEbHGkHrdFXBpGkTdBZ2mv9OdzkjawSp3SEzlxPUNcWYYUz/Ra46DPsW2Exik/TwiQzUL+TDT",
-	"r1NBrWEkdrkm/NhVXJ+1OFrzk3dvX5T2T39dvWVB5uxcM4AB379tFgXua1bRQxTkFat95e3tab1X8lfG",
-	"FsYkT4lk45iVslSOcjKL/rPOj3a47/OjFXCjYS7j5qpWKcqqemR+X8fTJGfihiOvg57iDqrNJm1MgR5k",
-	"I4ZWUsXsAt8rrtt8vvbSzanEpUMnYxhg1bLBUP08ZFHg936d2dS7iX7nHoqvpWTGOpMfbf109cFseoVJ",
-	"z4Hie5vkVY5JK/jbbHwIlHNRcaJmtv3LOi437JtajhspRY+0ys9+Ed/ch0w4x4U2mul16qa0NU4blC8L",
-	"WJTVjH0dz4azE7dejpqleFn/BNYzBeKjaTFZRsczUziHuoTjwrPXyQfXbQKiVQMrYyEbp405XXxATF7l",
-	"8MTiamJHjY3axeViotHArnFg9D/JGBwqTHpJB9Dv5V04pttEk3ARYwxHml0DniGe1UQRnIzYjEYTa86x",
-	"w/oMrkEoFxFdDtYRrJ/iuxZxBam0Nt44DKxFJPXdU0mGf2+95q3HAGzr9WSYS+l2Xdy94zom8YfWv67+",
-	"5OUNXyLqILOItT181wkrcPHju6CdaM118s5T02bT+GiipYm0zeKSObTcp4sF4wEZGv0Oek7fuCWAN0gq",
-	"PdtB5vsWWcQYBLzSi2wcxnWK7FMmryuQfJHvDjcDvLGACKTUgMlrX+SBWp3bAxOewZu3zRVODeqaKEDG",
-	"zNQlrJXpxuSb2CcWU8kC/26U8B9QLG2wDU+HlTyniMvyBk7oWKXZaLiL5LmIydCowhipPzA1lYenZDiJ",
-	"xXyI6WNKDJHv2eIOAQPCNfjX60CWVeD6B5ty/XQR6/D8f0rB22/pjZPCWtBNqlX/fH5EYR9LYTtOVGu2",
-	"WWIMvsXdp3FZ8m6SEab52uqt9yAfdHyNzi2RFWpcb25bYN0ztVaZFxHF+8k6liFoGK7IKDIhxe1GWi2k",
-	"OhkJXewxixiVLEdy8p5WP+YonUKABLh9sBaj69kyZAZV0A1Jmkhm/VaIZVAsC+p1eoetbrfVO/QGkcoE",
-	"iGenmWRNNxy9mTleFKNzkkZ1uA0t0Ys0AvVzk7oOu09ZsvCkXDTkG4KkIrbydMFbteeq5z1V/ivovcv2",
-	"m9jNQ4sl1l5sokGGpJqjtckzsA1kFZKgGn/KwGSKmDldEnB79bme41MLaXfYJm+olBA27X6h72qU+cg1",
-	"FzengAfBmcSBxDzjjSn/LytPg6vP3eZe57bfb7t/rtacUz7QtJds4XzmOVXT3Ivmsqm9iFdngVTfvndM",
-	"T1BpIQUuOHao5rlCV6bUIGRYsfWTFzIho1jwoJy3MGObGKlquOtl5t7Od3qwmSO7Z+jQQyCdK59bQS6U",
-	"iCFGLef7zUuexBTSg4TioiHS5k04tAfI8lKTo4usUj60VOxGAM6gMxOEymDdi99ZOG6WsFXCzBCQfEoC",
-	"wZkRvrKkZZtXYbL7DReE6ICbNLgF8kdOzRGNlP4p5GOWhRlBBl2T/FOEHCXUXzSDi+bz1e+QT+/U61rD",
-	"wbatniM484oXd0iXNfy6lJdkF1TEi53Md8yeWe9FXYRfvlccMOBIaJoaU8zhy8r2fWjQgP6X+bs9FnM9",
-	"a3qorCsiV8RlP+/Kzh+n1CT8h//4z/+vn3Q6vcN7f/zTw2/+/P8Gn3++/Vfr6n6/3/7z6tcefO40D/du",
-	"/+t+9uqV8+/WlX7evXWePvhzv99+8Kf13/ce1WdchWp5SaeeO234xyHcUAzeIYpOocZHIJJRxMiPiVBM",
-	"NolkC4pZUyMQC+ZUYiDKSbfbycLoj9vH7b0HJVlpv86wcr/f/+PPH0i/r5pXf7z//uGDP/cbH/7wH61/",
-	"Xf2x37gPD67+2Kx64cEf7ZO7BXY4urQ3FC4wkXBFRrMT5pJmkmjGks1012IDmh94NtyYj4DjpgbEzChv",
-	"HBSPshoKoH1jHy63mBYlQ/tnoVxOGq7ebNAp5jHTMIuP0v9aSsXmq00vsAQvy0gtBhr9fLkG+uETazL+",
-	"vJ7IlfsmnyxakrnuYPpwZ/iSNgifZ2ZCxzaNPr04PKb7/Mh+UyKdM7RK6zFXemDKbCpDhUdDA89JEdCC",
-	"qcPxl5x0Okfdk5Pewf7RfufkpOv6S8rPVjs09E9RVOHXcFPSK6Uhk/4K8lChDOcjR/QBF5gpj4ty0K8r",
-	"3mxVbCJgynulF3ThOxUf3XFBi60kK5MYvK4JuSQtmbIZBl219TM0mTEWjOj4+omYzytMvcs0KNRRTW5E",
-	"HMg2uWSfVBoUvKBSX+ehhGLL3NQ/o5UlWFLxSSsvJWNIZ5OMimIexfG+/s+hX0dZ55NNZ/AKSeCuq6jT",
-	"opU3NDECe7OdOQCXuerhnqOadTzzlD3SPE1mnRlNVLPmD02sPI7lImjMyITdGC8fXNVDp53aMGdC8DJO",
-	"n6+rXM43vd8OPCaFdRhBhkTLCUJeVWvApCfQOVNpvQFExdBIOEOMRM3lotG8rXckgqV7IH9MWLxMy0x7",
-	"lZ7Itmoo70cE6GkSGf6E/UVNfQdruME7CEogLAUPcvuhhBjImYjVsIl/RIJPjQ9CJGogJoOY8ikbFmKt",
-	"aypErFEnYgMRN/2hTCJ/uXj9ipjnJj32pNN9QEJuEhw0mh8Z/AOKnZ2DHxHf2LAN5ADsWkqJjKiclYyI",
-	"UDVzlW0QwTWE5+WHeWqrMuYnEYOrdRSLawyeSxXjBKvAs0ZWnz3LOnJ+NLvlVHFHhu72NGw23G1uOKvB",
-	"HjaaHsw/gU60SsyvubjhXjLNWQqqynkTSC6xNS+hWodYYE0NvWJbre8RGSJpD5tu9krM6HjGMLEKTgWm",
-	"EEgythkBWWEMsWg0GziIF9zvGI3UrKL6NJOmLz4li1iMPGxSVpQlsUnA4jqXACyuV9+5Zkgf4Zw/9Z2C",
-	"d+/On2q+otExplzwcEwjcPq0yXkgyZwGzLq1TMFRzZjFJC1fd2SU4oPD3oOiSaLTPTkJ9saHre6kR1tH",
-	"4z3WOhkddlsHrDPZo0fjbtDr5ewUv27A/W2z8UJMz/lzEc83jMF0Gh9YNv36LFEz0mt3sqYAgNdyiABk",
-	"xnmDPc5MNVQkUlOi2MNWdpzMaSDKYuW+CqimMeVqUC2xauzekyC4tslLbPqcxZBmB8kTj5tN8ptMvoVU",
-	"j/X26ZGti2DWAYHXARuHAZO/wB4mksXVfQWqLJ+PwOAJy7iZhYoRudDyEI1FgvUojD9vDsC26w2du0Z/",
-	"MWrYrnBF4Ddwmu0Cvh1mUxMW/ztB72/ySG6TCQAdRu+SKmPKmeUr0k8Fk0R40ie0nOvHqNuu8StKhysV",
-	"nNAL8COyognEa87cNhCO4l/splLQZyHyfk1/FYbpr45OswntbZK1l3gEpjAoDS3HdFEVh7bCSLRlwZV1",
-	"K4SEckDD+mKJZ+emBmNV7ZJQDrhQvlsgThh4vjE5zw3xnTIFP0rPkNUOgZgFWrPZcdTXjQk9gWoBeieN",
-	"QemGLjGfKQsRxUIRnAw/WFCuhql2L8CuGy/NmXOLIWSl9gaj5S4cLiZ739JeVhQw5Jmhx+QhsDKEucLG",
-	"aLn4tSOjQmWKikqsKrqqurE9kJaGm/ZkryxPkz/bXm8ZEnxNBeOdus0KAei23wS4nshNCk7afcQt0fQo",
-	"7QBjqtKgZwrDSLhJFdyVI25tjvlX/cHavrDyp/7yaCmDT1szUG6wdJ/yJZRbEhPbmQHMOtY7iCgOY/mg",
-	"aRCWtvUImLx2Cleu9AFWef7SdVgrd2Ukc2khEKx4bUv74uH2RZ+nVvNaE2bByL79JbLTNgAuywolAW6F",
-	"5VuoMjWta5My8S3IuQ02X0yBFJ2VpQDk0JSbpoZmIWO8TK3sk3FJLklE+TSBqFWbgKA5VywipzxQGrJK",
-	"OVF0BGcZYq3QNt8m32sqGNNIP5VNjOOdMBbIJnn3p07n+KDZ5+/+1Ov0juFb+OeJaYMCb3TOMFwJRREi",
-	"tUzKx6ZFCovnIacR9pGJ2Vx81Kol3BROKdpQkmu2UGS0VKCe97n+V8EYXHauHP8unCsvbQ0cT1SyfnTP",
-	"Wo3Rzp4ssirurg1NLBin4cPpQrWElK1urzPS1LV+Es8ONLBX7OYuyYDNfCogsNEhT6JoCOZ1e+X8ztMD",
-	"a73paZ66r9ZiXlvX8hoUCzsllERCH/EFjZF5KDIXUpHD/VwhMctFbGSTuRWkaT60iOgSvU544CkJxJyG",
-	"vM9xyIhRqYi6ESSiIxbJJhgDMIFw2DbegWGbvPfaDqDsFvAH5DM8HIsAjXXk1fO/PsncsVjAp8+zCmea",
-	"uYxnbHxtG7PtNt7Nlj9KKaPfb384D68+vOJXH77/ePXhjF59eBFdwW9Pg6sK68TvJ2jOrXxQIsRjogTp",
-	"9o5LpEW42PyCamLJNKyYDpqGfkHfyDRGncRQSp8bUnnSJFKkQf+22rYxSkHBW0qu2XIkaIwDCalJiEQM",
-	"rFbErszpA8ioXEK0daLPFV5lk0TaMFw4S/qwCA4JAlBguM+zPs8oL85ErIghA9Mwj5maj9mlmaZA0NE4",
-	"YJPpDHMffrxhsVomYdFD6jdbFTn98e45fa5ZgJcZpZmR6PiEDyryCTbo1GVj/L19BxAq6SQmlVta2Cqg",
-	"pGN8tkOIlx6m4uOc0bRbUihtQgKNirfPrtoXmP4EH6vyJ984+QOl1NDK3C6b11UHcE0cmLeSoG1/7d3u",
-	"OBbGP36yf3D0YEc9oVWFkTqUBKwNpj95LlyKvIJSbnjC9MnG0ITUoiHLAXIH3pwlbHZfF6Nho11KgS5r",
-	"RVA6YTWFrBVPk06cqTLV2zy3wqKT6w1hTpGYFm2E+0UWsUkU2Rt9aAwzVnHC0uweIvX0Fi9OXBmJqHEK",
-	"lM18VR7uy3zTFHyNaEKqr4t5cHLi0PJ+x0vNFflubkybj7pWJsavmfo2tL315cNhamEpLS2Jw1bMJizW",
-	"t8OmU/sD7Wz1prSHV9qfKqUwLxtyjqYXaWY5uE+jiJEQnE+TEHfd6RfqlHveQfdQLa3SX7CRKMiMAxBF",
-	"8zUG0t9s+tQA61gGuKGjMAjgcRiw+UIoxsfLQcj1aqZaXi88mYdyTtV4lm9dmkbiZK4951f3+2u2dJ6k",
-	"IUlunI4p/Z7+HVOe5n1BwxEazEOMToo0RbJgYIgEklnUTASDfJRPhlCDN/3DRIv4+G+t8g+Us7umZtQA",
-	"goBoPDVtIMaCoztrkLaXMa0STT9UZqwrbADBOcy2lS7AY1ImgzBWSxNkz2K7yU6TmtT+i31503r4MUsk",
-	"M4FJc8qXA1NgXLq/oT4uIWaJJmqm92VMEaaEy2SxELFiwWDOgpDa6ChAOc0v8YbR60Ft1MEbQIJfp3b6",
-	"RN7YoLyzc1CbRBSYhi7ViZ0gUvPlGjf0fKGemJd/AS8SlypOIIVGrgfbufsFtM5BK9l6X7+wb2NR2iAZ",
-	"q/U+fGNe1t9ZGt15CQEMXIM2rXaOcmseyD+BJr9oBE0itibq3sKra/fixI+cPpzQDnCdby71myWD686d",
-	"bktstGZLDQA6nPIGq+H83rzsdRllidjOVYrnwuDCIn8z+2/+iPmcSHN7uOUC5M6JiH8zubGeQ+p3ZoBl",
-	"2K4TM4avudbeeUDmIQ8gmn8pkhgqxWMcf729eP93YS8u8Cl/sLZ5iuovdJa1SdV0qn98/OQN2T8Cy2Dq",
-	"RNCIXbB4RheQ/AZDGkNfzKah4G3yPmtB10zbntNY6xtoj3MyK+zApQDnbjdfKrtccO5zr7l3e7/14az1",
-	"wxX+sHf74M/mh8+92wd/rsHMWmEdJnb77Ly9YQeE0ERjbBNwUdNNAM7xKRmiC9CEIuuL+p5EG+cjU/I0",
-	"39jvERlSKUOpKFfDZnbvg+NxlrZCMIG5Z+dExPoPcGMWopjR94iRd1qAtsOuDiY2Fd7rakDZK5J9DNlN",
-	"VaALHPERQytfzQaZPazQF42TGsXFtKMKd7LIaFYLzZa609cqjU1Vk0mIhpO1dPg8zRUSIXtlPf6u/cG3",
-	"v7MKY2Udm1N81u1cKgl5ds5SoyRUXmfFcNb103wF19FbKyMVai2Dd0E50vREaN1CkhGTYQDPBHYlpBiM",
-	"P6OyJuFIcyB9mssd6NbD196vj696K5WRCJlSIZ/KrVqM1GotkKeHN05Fah7WCtGnvpCktxtt57eojmyj",
-	"AGwqypcK2yPGvJ3O5/RTa7RUGia4NzO6qTADDkGZyVJ3sFVHqgGhREiXRsx/RIZR+JEN8wKKacmLzUIe",
-	"kWHMlAY2G1R/A5V10+FGrM+dScotcQGsRrOhP8UEVVh/teJ+abCatq5pTOKQ8SBaNpoVnVBTIT+XWpt9",
-	"xVmiYjANAfuIwEC1oGrGVDiuAeX7qipvTu9m2yfJXKXWEYcOlNTrAB6HkJtKxfiyJDcsZpAVtEYHo9Ud",
-	"194kytZ93S7mWaMzV3wI6746pVmJFe9sKggke0WMerPMt67a6msq9CZRhfiubQu8Y7zRLuO7NguhKkqG",
-	"+LNPrnibjlsdHmziumYsMiHOlv6ThT4vVdmBppHm1jjEz7EZaBmVd+jpWcTOysaauc9LqPqWmTJ3pqHr",
-	"PYkVa7HXaxPLhJtuqo9MO2WTkCtjNRi2f+n0o7dMn4M79TCwh1QJrSmYxgApdy5tlmZVg0WlAzVXTc1w",
-	"OzSvpdUMtvKedlc6ffOA+fdeMrWibAZ6rtvkiWZThTpvUCwD4xOgMaBU2O7uoy0Lp2yFY6gi5slmyFpt",
-	"1vrmzWvbFYmAFaxfI8LM5cVXhXJNFQS+mnhofa8Hom37h4Cp1FWmpxCLD4np4PwYgvCA+rLLgGQ+ehf8",
-	"JD5edOHPuLNg2Y4HCFZeD5VOvWvTkg1Uj1C1bS1MeRozGgyhkp60LQWb1sghYR1O6INs9nn6pRaI2JCI",
-	"BeP4IkpPzjA0CGR+rJgqJjOD0pCGQ0NXTWK8IDgUONwkOTvv82xyRLq04OoXsZuWytX2drRJHjQzWgUc",
-	"mF1pkkiIa2kz6dPuu0NT0tNiZOYraqmxYPotyGFuIPsrue9O9qBJhoIPsKT7MCv5VAF2XkZ0Nyp1Mxns",
-	"27hvQIuNAZHgCEI4Gs1GOnE1ecl16WttowZSbU7bw94g1rJR0PyajYSHPybMPFZxwjRwjMbj2VtIcPcF",
-	"r5jsDAjCyWWNgN+TYQUuPcSqXtE77NVvYNIKgTCFeMxOWwj1I6NMtKsrib131pFLrZhoTpimJ+WpJFci",
-	"EPKefHu+09D5NM0NF6knfUSoW1Iky+9bO4VH8nCxYBV1RGwMqjmN9mkJzfbYQ3Bdisn3xrcTMfqRSSum",
-	"9xv/+9//02+sTd+X7JO6YNN5qV7sns9kt54zDDMyHWfYzvOYDClmXULdNLCaaJa8beTuSPIW1dU8bDeL",
-	"TTNXbmbCHELnaLb9uT/5BC4LjOOZS6NeDG2uTOW6QKG64miP2JRy2zAlEtNWyOFCM2m0ZLS0ekTIp9id",
-	"GaTyHba9h/7X1QpU1nvaqAdpDwto/I/wmBBXeS0resfnGrHuzo8NfVsTHkGYuon9BmyxwIR3tzcKElhU",
-	"NfBQNyK+TrPgsGE3rDkS0ynED2dVx3udvXan3e3utTsPe/tpaQgtcS49wXPl4klUqkEid+/2t8SDRhXw",
-	"aLNPtny+lURAlDfRx3Ez63JLoYkUoh2otp0eVxRf/QReiS8MiA3SvlzjBJw1vU7HCequRZ6vQLzPv57z",
-	"meeQmyPM3GKAFrLT4T3Y4ZS/W/w7dSQsOiGipYG2Tc7IDYuiFkZ3mVB8/Vkz1YVEnAndeE71Lhg7wn5n",
-	"jxTDroYlRenKV3w2i4g7/VBUpLaqi3Ch5Su8haH9ukcs/k7cYHd1I4ajZXjGYtYml+DJSUP+JRfiJxaY",
-	"hu3Utufm0dJbchJ1ImPRWu/gY4943x0ILiVrUM0cIlrqxGadaR7nbVNPdvc5z6IoW/pQX7q48QvGg5BP",
-	"sWP/PETr9S6WVzcZXqT66GjGshQJ5rnjhuwcADMuckVOpQyn/AtMU7VOLkYiWN6TZblmju4/B6ZmntIy",
-	"nCAVVByKeJUVCTT4oZGtQWAAVT5tbPKost0VJ+EvXYF1xPQRQAjNrm1uqNrMCf9lKhIYK0p7S8MZbNr2",
-	"xVVdadnGAdRZ1y4A4RWG6DMjTGpRBCpjW4Ujy1St6++/IzmJi7SBuyHgMeVaBjE6hElFQoT7F4K2cs11",
-	"UPSRpTrKvf2VUT6mmawnMgWguifTBM1Ux0X0QXm9JolZRFX4MY1RwqDldbMCfBXlV5CICQPXcOcEKx8d",
-	"XNLpWhm9/v4d5InN28NIm6w8yOrYh4NfPfTB3yTgPaQKjpbmujZORhGrzJBa6IeztgJOV0Vc+O1ul4z6",
-	"crTINBbJIq1iYcJaHEHIXrk701HXVd9+sXb0XyjgOC3sKmL4t21zVog99uk4pgKcg4HNYoXzCKkrfOak",
-	"szowrk2MZqdqjEDVxFhdFl8hQ8T+QOL31gbItaDV9fWk2XJNMIo1MJNztOLAYy4U+e7y5QtPRCQkCq0w",
-	"BWUBkGBUR9NBRbV3f+mRGUOY2yuj0lbcODYyW0PtpWo0h9d0+L0nCejvoeCmHiHD1lfZlVISSudrVet/",
-	"aXJPjdS9qxI1WT0mh/vixqR8t1yCyZvckakMdy+/tLX1UW/DYJJ1q15PV3J7XPu7Vbr9ymUJI2rG5gWc",
-	"5DvKtWtKvI2dztGbwMtiL+PXt73bcNrc/7YqlOnBqFa3nw5VzuWS+T9vZoJEYmqD6+eSRR+Z8S+u7Ywp",
-	"tE5d7cJ46nxQbjK97pWpR3pmPvWeivfZATAWRRZJZowxaxyEGYUmIXDvAg3UbT0EdWQq0M7dhikdjCG4",
-	"DGNIoL8dJTFbRMtmGnZvQvBNcLtdVsJVGEGg+kaGb7CKWofg7mUa7G3oej5pELAASri4u8BZM0sAL7lQ",
-	"0XjE4ikLBraa6G5bnuq5cAIoy99MrwPpL3KaYd16IG7oZlUKF3EoYiCyzY7EG/tdeV3fiRuSxFByDo6F",
-	"7xTUFrCUIvr4hXIO7eAezIUSKmjAY7RvYQ7t0LXaDYC+dwPXOzgq1qURytSCt/b1WYvHLb29Rjdcc3n6",
-	"bf/9pwfa7bWnZewdGa8Ynd9NcDEC/y4kl9ThvXqbLuHVL6f95RS9fDxLxjO/vJPc2LZuKLgJBtAVdDfr",
-	"vIAGozel205zfz2dcUNSMkvmlN+TeOedZp4KJwMtLcjEeOCvO2ppp89toxQYLr1BMalL2J6n1qTqcKl+",
-	"daVff+1XjA1wF+2EDljVwY0rqNLRy1dytX7ztK6p/b9FnUeyVpnHbud3kbdbkomrHe8ZSVtnO3ejDY0v",
-	"0p56dPiHE81f7RtBGDRdgfodmGYInQvoXO8ELvZ5FvDJg/SN1HnlDGrEuVI+b31dyT+0/nX1pxqMvHFE",
-	"qUqJiGY4aZMz24odhA8OeS85r3MkbiCCziTEzMLpDAzcU+bNZ7WQVIUqmoifsenhmLk49F9zyj0uYXMZ",
-	"1Oc3ZNtMMVIHv4LCBX7DzCKrwLVmK3Hzge/uWjoCUXZdW7HqVy7aXbaX5ip0G/RWM9eqXDLb/MDgPjMX",
-	"pe2TFljDB520jUyw1tNidZhqCrr0R+GVHSR1jDx2/0IrfRIjAwjC2LQTFhMbD9Amz8ocuc+9LLnAa7/m",
-	"xFxE6PtQzV46+d6b6FrQd3aT1PGIKkffxUvSSCZZxgSWRhVRoF8FRf9RWk+12+kYLmp/IC/Dx26O71q2",
-	"9ops8lLUpb/ytC+P29Pb1qrptkBjvrUFbMCcPQ+jirZ4KpwzLPe3t7d38gAKcV4+ycLOGFkyGhO4u3MG",
-	"ey0qtfTXBSPyQb4oRL4S7/1ep98PPvduf+596LZOrswfH/bMv/duH7Tud+DRz90PnVbvKvv7Q7en3/l5",
-	"70One/Xg8r7+P/1370OntXf14PRDp3Wgf0j/cb/fb+tBu82T2wd/vv/Dzx/+1Lqq/OxuvbUzqbuE43eX",
-	"T5rEItjkQbBPdKy0uBx+IhPNImBYEoRTU7PALXzb6/QOW91uq9e77Jyc7nVOO512t7e3f3D4Q64IbsWO",
-	"9I7yO3KU2xGNoP3b3SHd4Pzw9gcvN3h3/mRGV/e7UXHiTxkbJpLpEYZEMs3wyTAMbC2NGVX3ZNNGy1p3",
-	"U5u8ZLaaqPGbaa2F0zkLSKp8265mwFd9fRzW8X7W8aSc/cqKCRiXOaMyU6DUzESGWs0T9CEarM10nsCg",
-	"XtaDTWyLEd8qDqdTyxxsPrNMRvNQtbI0hmKD9dzzIXZxliXoIUHbdh7J3qby2nRb56ju2Mr/woTAgr1S",
-	"35a5UJkiTOWhVwfSYKRMJYct5LV3O/vHB0eHQLhPqaIekWBChgFVtGWibmz3SfzLtM+FlM02Sd81bbKb",
-	"xtegVTNpWe4QqpUOjXJsv0g4ooil1C4CZouiQHKWSgvGUVvC0ZRikXTpo+vNw612WPn1F2qS7S9vuknL",
-	"bF+e97vzytpEw/TZ0Earn52Ti6d/reoP4+EUcIDvSRIG6FTO5VRR4HOWdejFNdFkcBOaMlu2Vqyvu98K",
-	"TM6ZooEh87pNThf50n4Awc2xkquaX63Lxd6dX7JP6g2NCzkr3br0tcpQ6ZylLY3xbuacedghRx/ArBKT",
-	"L1V0/XpKoS1m2XAwa/F0VUdXT2YJv/arH5PYaK8Zad2T5N15SiUmVo88o+MZ0VPA/YJpRs49mH0O5l+4",
-	"gTxMwlLDevK6YZK3Vxv5NSMfX720qRBpdIUVvTcu1wUM1d+FxbQYjpkxayOTvSM/mhS6GteXjnbeTR2G",
-	"Phe1MoZEN7mu0BBrdWqL+fB8c/1+7f2cFzjDBsRTYiqbzBuv6CJtRAzgRNhKeoutxdK66+RriSjIqtBk",
-	"m6SJzOkY5gnZWRlCDBygHELcxP9vScUWDQz9adkn8AceNPMHg1w7yNq3XyDZ5v9qmNOjGd8I+3m7wo79",
-	"M618W5BV1oxrruWFLiH5a0hAf/HcVbmTlo7YoGzr0BpE4CDegg0UcGRg92MpvSZ9ur3hmHlU+IPCdt2U",
-	"cjUd63swlzut4Vo3EL7wsoMR8OFcMjrfNjPMGG9NPJ++SksVhaSiS2nC/NDCOg+5O3S3XOvQDY1dFdyp",
-	"6DXKcmmfxl8s1HMDjrtZzO5t9WbdoQduYbvQ5LyLDbtrnGF5ixmHYvkVIYR5P4Ibwv0rt+PNtbiKosaV",
-	"N2zQu2MrkxxLTcZuS62v3TBCfX9KppqEgWwrbEsQTKgXtseYEsZMDlaVQv5WZvvRNJH6wFyw9zopMUCx",
-	"r9Uml2wZNj69bFXIWoDN6eID4vTKVCMsxOat601M/YJNUz9xiEdp2L6LY8+34W6Y1CbBUZ7AocogIAyH",
-	"JZwx3OlIiGuSX3pmp7bJGGSSqCRGKeuLm657Hw5bJ1c/9zrWXv1VW7F9+3i3oCiPj49OK68sx/ecBjl9",
-	"2ZyZTRydWTBVXXzUb4grr7pf5baF2kD5dNKLsGTbTNysdc8WbtUgGFhqWh1Y1/wVb+FyKtVXeA9vz5bx",
-	"gtxoL3bJyeX/sfJfiZVvyvd+E+cgDSmRdZWTttecbA7aBmXTqoJeZI3W+k5uWxY3pwbxrLDJDhShtMlX",
-	"fYlXw05DSewHHvvWJuY8sToqGEpF1lx8d6pQmtcsTSW/3WA0Hy+6nnXUrCWX1HNVWXndgKsBheRAcM8k",
-	"sm4XTQ3WkGEocJsMAS1DQiMpzLUpM0xkbRh3s9+mgdiqLTdoeGPeNnsvN8bjJXxVEbimn2W9NzPdMStT",
-	"C6WzubjBJBSO5ZFIFEqMAowiY6mfbxR9ZyoOrAH+u7cvKgjf75ZMCSN1tItrUBptF/K0KDgEIkyciO90",
-	"n8eJlpYm9lJOv8TWJAzbeBpnTZ+DuwK+hXBLY92iEqMuxTXjj9BbbYSFaw41USX5icXC54ka0/GMmWZ3",
-	"PjaPlbUgVwt2x8J3T6vL49l69cs7q1qn6i2JGLR7WwGJSf1tErQAQ/k4Po6SAE/K3UExfUDWQMhu5kvX",
-	"sebKTcpI+tkuoPC3QjHw+HbHe9lKbyhcdm1uV+grrfK1bsDQRldcybFsa2nBKL5lGlZR2fZWQAgVHkKM",
-	"xICKhzWdBbdzhPzy150NgoZQeuAutoUSkQIuQ3tn7T6DFKMvrIsxvVX51JNyF4RBHppVPszKwU9NF+Mx",
-	"0z8Q638jw/1uZwjmUeTPNiwJHXbg5j4gAV3KCuhyJZCn2ApPf5vvBuC4vvHZF8pZyq9hBkW29TrKKXVO",
-	"SM8GB3JTEckf2r+tICPZOGZqsOuaSo5e7sCvxRkQ7LAkWRYXjVBkmncIN3aRPADF1FT3TCWw9eWuYgrf",
-	"2sxkcxGpxDixPhICnW1Xuvub1W0xk51lsXTlkJ00FtBwXGo3wpNvEiQxNpOdV5Q9jATUoTUSXMjJPIyi",
-	"UEKnXVl/xe4drnXPo8Pfy4O4IFlX4KyWm5bwTl0GNadLcLSMBedsnDaBM/WyMIAREv7TJEKTnGFjG+Ez",
-	"U0368sWFOedN7E3oyLD6P4ASaP8TM8yrgNKpJiOGfHd5+eaRrUqNde9MO2dL5KEy6f6mZ10+iQYL6VGV",
-	"yD6HTqTQJCzKs0azskLX4sAIJXY1muwiLGJsW1pbkJEQbDds22/ax2Kxp0+FFxkp7Z40nX+apsfPOqLX",
-	"qtY9drf9M0OIKwi5JkTJafeub2BQNiAeoYjcGJNrbfZzqQRaCQEQ1LI556jrTW8a0hdAz4MKtWDHJvSm",
-	"Gpkn/z97777cxq3mi74KtmZVSfK0qIvlJKYqNVuxnUQ7ju2x5OXZO/RWQ2yQ7KUmwNVomuZ4+dT8dR7g",
-	"PMQ82HqSU/guAJpsSqQuduJwqmbFavYFQKO/+/f71Sjr9/euN2LphdYmltQEwRWC5ylJkmbJg9vdIArE",
-	"RE7dh+im4aMZJxWUmVLJPLMp7ORZSv5v0LcLiUXOwWhullamVwXwAdtAxXLNTmz2wW5TkHNPwArMPu8E",
-	"DQZLx6PG3nnqR1vJLtHqQ8WM5Xc++hxfDBRbJhylV7IscmWrZpyIeA5Xk/LABty0gZyHQv24MXsqst2I",
-	"pcA99A7pepaNk898TlHAfGEdE8/NnQEKhz+flpvEbA7+mzpZ7sM5stzzdx/3k4d7nzqdVvxnYxcNPeh8",
-	"uQ3UZARFd0i4pio0ytc+7GsR9pvXbqEVHcwf2HtVXhSUU8Rq9trnRHgD7NnAOrsT/DcWKeHQ6ukDdeSu",
-	"LFClMwN/m1cDMuTsDTxVEsTzzYoyuufCZkU+qd6SuHTGYsYOXbHj0I9wqY5D//p8zyFf36qt6hWoCAs9",
-	"d+iBAvTw3FalrExpI8ycm3S23pjlbMZDW8DNE1bDGYdtkVaDXKeIsjyJm1zcHp9EyfREpD0oVwI3bDIw",
-	"zuFGQOEsYPz5KCKULUfYGnVyokEO/cDjGnr03FSQt21xIe0907AR5IyFfLB7yB1LekhMrzg8aFYD3Kuo",
-	"8YyHruZDtUuPcG9F6ri54V8haU/BR2+q+NVqwh58nLbiRjMnbwdmotmv7zZUSo9K9T43Y/u7CkS0QoDk",
-	"Wkk4oOWZXW+6PGmc4RWrfTYdLWrqvD5TFKj2pXZOUFG43xOcMlZImR7ogFKUqlDSqquIp4+xo4efGDhP",
-	"iA6uRar6Xq2PoFkeLYcdG0VkFgSjZzYEGgIXU5G+enl6ls6L/rrsf1ybzqCqRvbf2ru7W24mezuP3/E/",
-	"WjvvHvCx7X/7R6fzG5UYtN/9a6fzbnurDYUd7uC7j3vJ4aftf9vahfLIB9v/1qwjBou+RZCpbko9N6kw",
-	"P5DkRX5RSpits3pPK6kzWWbiLdPWQTHdnMqbQc5+VC9qmQys6p7/drzzf3CG/7r77uPhw0/fN4wbv6Vx",
-	"mVfTU/fV4Pa+ULJU5fG4GoS/fmTR97/ens01AWPGJHAQQawB3pjYleNqsFuYfk5cCdFRYghKE/FeFjkG",
-	"oVP+FN35FMxKiFcB4jsEidTRyKcIREgtccwI8axZzEh5dEDGQOHhKbjnxbiCsJD/kVmVMgOQnB39sowZ",
-	"97ZSe3n+z//673S7Pr9RvnOpptb38FKx0wDQddB137Qi/bBju2ak0ohoHhkQUYGD0IIAMix3eFVuE7sN",
-	"ZvQPwBroZO+VXY3UHMoQP0xumLAFnWehsqeG+1VhATGOb4YLkRahJaBvQ007OkwT5hUTKrbEqVLiN7eB",
-	"lK7yLqzBuy1gLYc3H45u4+xzN4uBkhnMHNsJNv5j56XewUnvvOyFFZGj/Bc1hXQ6inoETL4telHEysNb",
-	"vyE+JId1vi3CFFEfRoUpVWnbQmknwqdmXAq1M5R54dkBqPtybFUJQc+WwBZ990rcDidFZys57WjkWYL1",
-	"hgWmkkvaNHaWAnUg36ujWgFOprqwz0jhV6KvKoKa7RVmgio+oiGynnkSOXvYrq2b4IF3krim8Cy0SMOP",
-	"0CNLv1HwqM7X6jkb3pTFRnsjEhO1cgZ3+ACd92XoKqLvkiq9dj/6gqtPu3iTHXxxaRI4P1F2mBqEvpCF",
-	"0Sran38fO6/Ob0+86JzJFuqb85ObRK57pmmwdjwambKC5CohfyHJBX5uVqjhhcraEW4wSDOP6sXNylSV",
-	"oYYEUaPF8YkA7g9PlE9Aw2KopK7yobNuYaWcLAA2bCfn/uVfxI9gnNtKjaw7st+qCWpnkY1HqRjKy9rO",
-	"S5qEPDcR03n+S2l19IGTDNRjjeNwBgs22eX/CQKhLX4AASg64729h104C/6pUgJMgd2EC9bF8PvD1sxL",
-	"9yS4wcNavCkYAiJFetzKoFN12BLpT88WXCPzHY4Np54nN2QkYFV/MBlbMf/r9OULrGT9cQfB+ECvG4b5",
-	"mOnHdg6Y6Y6HEIyTQ2VBDEz9dy6+ORS/5D8k1K9OpqNWkwj5jbl/3Z5uZBEG2COxf/CduxXmbEC92gob",
-	"jHu5u2RgJm7BKdzHbYDUSmN6MQSBTcB3hcTWkJjqNIOWJGHwiKCEG3bqW9ncDAmB5fTpL2gO/WTgNGd2",
-	"n8IHxCo2M6TMCEAbveScMvsXqjATJDoSparQ1hoh/lPMaUwUfLDoSmf8KdTVlju4Ix48OBYjVVqjHzwA",
-	"XSmXs3iShTbNUaMlRB8Ps/+1+NkkGcLDlzdKEIfa2Tdp8HLAFONf8B29d5747ANh+HkVuJAfPEC4HTjI",
-	"gwBy7bq2Tv2dLkozsQDvnwJr1akZl12V8lS83XYLAV4qJYa5Hldktx3H+hkps3Gkwae4QvC41UyExm2v",
-	"hRRvXj8nPRwPFbQD0o2DYujokSzlUFUKuBq7cmxVfcqiK7UzOOELQWPHHrn1R2FVV0QRJCF9rR50E+b4",
-	"4AHRmdrWgwfimBlLEWAGzD80Zpl5bX7LwhfILJ0kosVx/QBF42A0Y6vaHd24ayvQCxSxqm9hMZJ52RK+",
-	"KsaniifO+zHWea6sEsC4osH1Za6D+HFucaujXzJCLNwZz3S76EIp7caXJURspqKMLmzXmDV1Kz3c28er",
-	"z0s1tirdbolTIy6VGtVQh9wZIGQ7GuHHK3kBaH6j0riFVFbYAYQt+N6JX76xziDCXZjuJTKtK0mzrEyp",
-	"snieItdgckOtbV2GmHGVzs3giDQT6mbaBikUnVoeamQeQpyNuD5p77x2JiRuHO8CEEM6AKJsC6vwJeal",
-	"gDAR1c0L4GTEc20Tuz5cSUp6tglXm6qjnWFsI8zgD7nFlM/UjNsRjZpID/cO08QDpBX5pUJ+ulCIih8p",
-	"ZgDMuGqJZ2gcsN+F2hMtIGT1rGivSiCcthVSdDnfD71gQXGiIfDoMTpME3MmdJ5iHWdOCKxGe/AmWmeW",
-	"O7jUTlbmzoTOlNNf7hXFxjVww4C7JmcZ9N0r8DYXBcacbY6HNi0xfCKKcjHlTQAzQ+ehAI66NptP9RWK",
-	"3DjyHt1Q0cOTke8aYPj5x5hlEpppj0Qq9TQFawEedammiUi10SrFPdDRoDOgdoIV+sAUGUoa3s5OY6Nv",
-	"Yj0sD0jwiDbDR9Ti4UciJrfIZ+qJSVN+LV2g3axxc7hX9NaHHGdd2oTWxFkxslsFz8G/In+j9pwuDCKx",
-	"oxd633VAYFQ4/oQ+tN+ET5pugCF1iPyV2NqQ+MWiA5jRl1VHB6Id+MzcB56IIh9C2kZnXJhNwGF8OQSP",
-	"F8gICJQI7xbnGUs9xHLraLYinJYkfDe+FRTL1/QRbevckm5MEHfdrfpk9j0nuCLzb/clb2zrL0pD5CQN",
-	"cMl5Gb55jL0wEy48BYcAqmJP5BriU+dewafbrY4+jcH8Yxoj8uZ9aZN/37wcUIOqKrGVvnpzJnbdatrd",
-	"jwRF/mmXb5Vuxx4PCtMj3EUR2Qx+EXjmhJD8na6hThSrit7MZgIpUXc4UZBmpgXGE24E0wu/EwIdrltw",
-	"S8Gep+iGsvT20xatF9Oh+i+Zvj6wieB7Q3FN3TVOYugKkk55KD7etOJvZlxqWfjuQIDeQaRMXNshmR8E",
-	"dRWEGyqKMneeDmnHKg7WQwGCBg/BsyC4L9zdkAQfxvNTdg6QNTPXfff30v6hLJ139DfjTDNTAvi9nNp6",
-	"G0YNqpJNEP/OGEWRHxo9wO5+rJOBsplMuUfYDC3xg6kGaGphad4OmMGUrthKnc+3C3/t0NXbrE4Bd9AJ",
-	"746OCd3AqSW+/NQtadp2i/IPSvH9Q7jLxD8g9OCk7T86+h87Ozv+/92pKTLVin+INPDauj/PZhKGvgaJ",
-	"Qc3g8gdbYw1aZ/uBu8VTVVSydot53LC2gCwstrfgGAD7CMbw2v3L3+BJoWSJ39TUjHGzQ9IMvWXwkvHd",
-	"CvPeSTS8XQaqzg3HaFUbjdJZO37pUPRgiDwzZUxMvg9BQ7o7/Qj/bLzXDGAZXNzRYHG5G6AY5LZaVBfg",
-	"gKJMpuJwn77Hwo8jgTQN1Tx9sHNVKNoE9x+X5APxcDs6MAoHo75rMqcqXkmLa1VLk7nFzQxYg5faTNhE",
-	"VXbsPrQgJ/DGF06k07YhZzjPZhMAYDHDELTKQdTRa9HOhOOVpV6mtq9OBWucSSoAwkCOGbkgBXDJdooW",
-	"UxImCInjHN/hc2mrHXhPOydPCbkzr3weIlpWytpJSAdytSy0Sw2U8wcqWRSI3CzeDgyIZ0bvg8rhwn3W",
-	"U1KDB2ApoymFKdTKjNxbWeB8R/4YPtk9FkSlqdTMDu1DTpzVtxMAtOed4wqFOMzpQR8SiA1N7cJADuGM",
-	"pYNDMQDLPyyu0tlRWGwuAxk4CwO+LQRDpUYxwCxjzzcvlO4q8l/MEAJlIJbwEpQU+4841kJld7EPDbZL",
-	"WxxG53B2Frks0K3rjqG+mp77s9R9d4Px6MGD4MG4tY7WrM2ldP7LDridpHJ8fLnwX0hLnOFbA/aHriyK",
-	"4GpfKeq7UndVgW+0VD6+Rd9THyi1SjPuDxIxMnDXJfTHjNJ7EgX5QO956OUa+mQiPCTmzjjHuMtPO29O",
-	"ItcXsifo3zlX2Y6H8qKIWFDoOwBIW9PDJIqZaDJgANYZTOg8phE9ovB4WFmsmEJtRPio//BZmFgPuRMI",
-	"+/JbJ2h3x/nu+293uzC5+NdHMJ1vZqZIV8Snw4TdcdnfGecpimMhhJMxtuKwj/hefBQz4aeU4k9/+Qj2",
-	"8KdUfDqqXZq7LTUV3wtpp7ortrbF9xgZF1tyIvNK9FTVHWylf/mIy/iJx7b7F7JNTuJwdyI++uF82t5u",
-	"/c0avbVdeyRYWpCq+B4KSp4iKrR792f809ZHIUd5W9Qfy4uYRI+o3Zo+j+8FDp0mN/N8iC5/L2i7bX0U",
-	"uVN6NJUQz27T3ZIwYNpdqo1gv/Dwjna7yJR5P/dVPyP3WQ7HtgJace0/UYbOFVTDT5fZljjRQa4mIoV3",
-	"lXLddOQFxL7NEcSWOtqHIY3GvY2PsSxfcBGcXDuLx8A45uW4GkBPLvloAfo3s0nIJjSChkOIUPfr6OPO",
-	"iQc5cQE+BTqWsijavGlHpRrJUp0qnTFnA/XQtwW8DrfkABoeZRc+RRvzI9T8t8WCc9v+Xy1b5F21tbO/",
-	"LT6JT9tuAK9ZbPDOx2AZAjfj3kAyI+Crk9kUAjRg9aDmdbo79xXL1gwVKgAuQQfTFHRDO0pgOjuvo0O5",
-	"HWbWSCH6LIbSGfSNVBPlI5voMXNowI+afEFsd6Z9yalfL6mdrak9Bk1HOx/BuSW1PIeP/EJ5K9XmgRaM",
-	"Xjd9WUZ3FeT8c6jsb4ljUtOFASZL37FTFCK14QVvbaeRLqT7gi9ejnVHo4CDJ7dj2xCdm8h0iPycnGOA",
-	"DP7MkfALJVSWV4o9w9PKjEZk86VOG7rBwL52LqKFSvonMGBUjSzf6ikCM0pJA8BnVJIAoi+bhuc0YwpI",
-	"pik4ljCvjk5fv3lx/uz165ev02DhgTpKUdMiWnsckgdMxrDw7OSWpSkp7sc7g2tTMM7QYIIHvHbO/7FV",
-	"NwfSTLYgYwEjVnzL+xAdfVzv20dnAMvLgnVMEPNk0GPezwMeH9XaosAWEx72FkA76yD2dEu3WmnS0Ski",
-	"vlN02EOze0M1NfopOJZQlyBSOx6p0qrM3cl9mFxEhxR02OTlDM52sCfoE2uJNCtl7rzM+NJajxib4B4p",
-	"r01bH79H9Ou3tlMwxCoWNok/ifkF3Ckkrd2wMGxIDEQ40EleFB4+uobRHIxCTnjgt6Nq9qf2F7NhXV90",
-	"t7JzRAC8g50Z/uTN6dnLX1Mx44hBLCqNrqJ5nHl8hhzrzbS4kN1LmlitlzlyEoJIXMJHwA/RG1rBMsxK",
-	"M+roCRn/08jHrl1C1heJjTbC0np9BzDqkV8B+m+WisF5Z0ANlev+K3cBG68dHfLL8DCMatbsPBJX6Eri",
-	"1++GYMWFqRCP2wa+X7QpMAQ3p73YuZVVrvuWNT3h+4cl9QqOorezcN8hHueWiIV5mzWee+fOf3hzJry9",
-	"t/uRKQydlOwplbm3jJvgx7xwLm1lTBGi7YF9QNuqHHcxqkqBKqoyqfGlgK+Acs/9QU67+xvt9VnZhshf",
-	"jw8ffZuIVI5GBaXcd+nEf3UWabrtjZGP+B8hOlBs09loi84Gn2x3IeaInXIokDobSXRFXhV0yV/9iaLh",
-	"ROrw3GiLw4OD6DhKM7wD9DmabEpUjEKKclx42xEYwGS3atXu68QiXn31QElZnOcZnr23//hx9rD7zc5+",
-	"70DufNt9qHYeX3yzv/NI7fUeym+7+9nBQe0GCt/ARlv89lF0NghbhlaLliGpDagy5twZh3gcUgLuh4O9",
-	"PfHpHd74k3sJT6GiDKpxUchD+h46gPNM6Srv5ao8Eik8hOS+VwKlilQL/OZsKYz9tiiAyJYuu2r8hbqn",
-	"bVr4sFpOGPMKpVH6yuc7dN2AL0yf4jCWa62VSP9jh+zYnZMs5Wi/DzLyB3UkZEcDxGpJozUGv7CLKZjd",
-	"mPmTlc8XfOc+kG8ORaGqCpxcJHJy1tBgOhoobbdbpHVtKuDdWM7mAF4mfe+wsTqaNhZ8KN883tvfJuEj",
-	"p77khR0UZEwXgJ5LN5koX+1QKorxl2oEdeFYKBH4YUB1eyWNblMKk77ge4D1zfBWrJ3S1+6aHTAufXFL",
-	"S5yVCl0Uk6nGKF9Hk2mK3xuIe6t8jSMEDCnJGlIblRGZaaOk+Rcy7uAtYpXOb+lQFj1TDgFAA35I3215",
-	"ATH347bYOtzb227Hd6IGcLJOR9JZJG0YKHzw1EruVBzEvwF12Jd2uQ8CaFhz61xEKB9AbwDDpKEsymMf",
-	"tdz39eDH/EO8iVsPcDrziadoOnM/+ukcY0WK8L+4Z481oONTVi385HYmbt6AazoBbtCSKnQmpXMcYaZH",
-	"zr7ojkvrjEYInwaK5IjagC2BIocwjBAPnjvrbTxifU3PxsAqfw1c6gbJF4FPoYqg57m+TAO02szy5Jka",
-	"jkyldHd6fqmmTYs0c0rtzacn4cedXxQlr4ejappEqAK0HLNEjpQxcpvCGS8421MEd3jz5uQpbAmoCHGv",
-	"HEqF3Z5WvZ7q+vesTXXeM2OdxUP3B2GwhzhYH+6HpO9IVoPEOyIhgep8bVP6H/z3BwxHihAasG4qeGJA",
-	"VCEBix8m8WSgupdUMZ5QLxrg+GJhUPwinGNtshjzoPbdzf0KM3pEy+8mgWUgaHv4wCoYgzAfvAMO642N",
-	"AjUgjbVIj91903g5AzrF7JqGX2AY39AwQtaQliS2xYYqyyV23OCePYab8J6FgeGhuiUDFgy2BM8n2KjR",
-	"mTJaNHZCITkHnSzLfm34cz+6Gew/pBl4fKMgZrhQ1BCTTSiIhaI++HiTOEDtTtGmUglXhtK17iusEU4l",
-	"WMcZ7fcCAD2gYFA7y7kLKVTrtI4sQpyH5jnWVAWtsnNY3XOwAKLJNp8BM34Uzzi3zPhRf0e1Doywq5yH",
-	"E406ZDHTJ0ZX7vU4fwDShPXXyCOfM9/iQc/96MZ7cBCP14lN1CvICBObkG2Yx/ACpfEwtzZ3ssfL7po4",
-	"wr4+EM5O6dBXa8oSgFZmDIoZKcu7rQSFnS+YTcPPsP48H+ZMhoo4RmJi4f9elZaS8NoHwNzHetLb+VVW",
-	"3UHahpgcgoKMVDmQI+vEVMKCFjRLTuIIooF5xX45djfwX9g9Ack2yJ2L9NmZ7MMrQ1vh7cAgK/Ml5e5x",
-	"D0bNKPWZz/wEkmJ/TlJQEVRUUBlbogMGMwm77YqS01mlhoHlBlUGP9QGhI83JReYsYUCIhJQHdAWxoWF",
-	"yKVvn6fC36NaBxSZfeC60+JTUeig3v2CnaPipBcHmSpjEmd2g+jEECVOLS65jCYWHfbTmq1DdUOFmJnk",
-	"/DV2Mzh7fmIgBJArG8KzOQX/eEZ+4myORKMTvyg1CuEEKr2oPT+hEk48BNLQLTAi3EskMx+q2VfYLRW4",
-	"RbKwTS8y+jl+nV7FzwKUB/0+21eks7jGxukii5oba9bBaXdyEcIVNOkfMXuPaVrC/OQJhJKqaNj+IAyW",
-	"lc5sCSIFvynTscn1hwnb/mABwCz8ufWkyRx4sJ/QbL2kj7RDURr9HQrGQrUYT8udt8hImf3NT/IY+pF3",
-	"xiMnPAgpj0UcPBjkG5bE0eZSbgfC01IsS8VSMc/s41Z8YREojRVAHc8hHBcPMzoMI3wc75moQHDRXqlt",
-	"fyr7WJQaQNMLRUHcWOaLYf42thVMhAc9UfLynHdiPOzaDzWVyAfB5pYWgIn6Y2VtO07HAfV21wyHBlwn",
-	"5316T1ZQcx95NsyZHvZN/MacOKbBFtJW51jNG400HI3Xl2vUkEa1gBdMgJKTgXEWoxd4dv6Vwkh+BbeG",
-	"WW7r+xiSFV5Xebgk1lOlrNQ5hGVm9mx0HBb1cf2jRCFPcWXwOAPVsEdgG/hkmCm97rK4q7ElH+MLI6gX",
-	"dKIX5/MWMs5mJgKAmU5qwQGfPX0tK/XcDTIViJqGkNkoUoc5Kc30w07XWCwp8ArWBs1hzodSTxn7yNb1",
-	"x8yPYS2MEe4X6o6ggkWCkCPxkQepw+4mHNSqmpjykhiF6D7+E4bQCnzD4YraJ9a8PC3x1BDKndu81HUF",
-	"nRtyXJmhdPZGUUx53jI///vYVDKeLh9reuPUDdEfw0aEIR+f+Ip69J+hhJlVVkL+DXTPAFae+zMDPqSF",
-	"s0hC91D0jZZjhH3jpwWV63c2Jy4hwMC7O3bNc30+Kk3fLWNNYzaf4r/QkGKrl501evaIM4S1qpOrJ0pa",
-	"H15VPnvzS+VfUzy+YW6HYN0uGD//XpOC8wP1Bk9N33DunQ+A72xKcCxiMQNKcCbYkMSzCQXe3F+Bm2Mi",
-	"bXhdRBfDL4qSrN3C2Locqv0QvRQ8wF4CNl4E1kvLpiVU7+RQDn189uTnxoraKBtLEH2puyzdRk9oBOb3",
-	"nIiP2LQaVOnsj2HkdCd2b3rhpccl3PDRx89Io1hX3Eg8HqEUiTVAns0Z/JDlc2Kv0er3v9b0ki8YplWh",
-	"2AWpK+iZccNsR1WICtp83e6YyDITW7iQiUgJNcv9k0A4M/dvet/bsM9k9xL41eCalngZQgo+heiej79D",
-	"3IPvCjua0L2QPyby6+KqOO6OlTjOiDYqj/Ym1hjy1mSsHAJyqTuxM7+BB7u33fZlipQ4zCNwOuSHY7yJ",
-	"SzWqZgZbYLgKvU/nKIq+EUZzoMT5EKW/XVukBSpA5/6yI065DmhDCvN6BY50mBjimo/GFwVAFta98/pv",
-	"tY1BDjkEG/iEJCBK5RUq4zBJahiuSRHnSeON8FK6E6Uk8TvDYQctQ3VWFMv3GRcI6GPIwtffQjSsxVOl",
-	"aOV5Zc7xVjOBu/qPtcmSy9ZcZklbsu5pcMEPGARYa0P78QU+iZLMlM/zJVORYmYHZUY38+EgTSIFXCph",
-	"J3nVHagMGBRyAmAKgRSjY5+93VRVgOMkQ0I6xwgyMxFFkpcKKdFmwW5LnYnh4wxRuUU0gXA0kuMzBRhJ",
-	"vLqQBAAJATIuFFlBla0v+IkGF9EvE0o/2epPSzMKeGcIT1XrnKR+QppAqMeJxu8P+uGfUohJ+J/qjfrs",
-	"XGIjZqjlces9kbFXHO+D8xBJnhnAopNq+v74xGsSLAYibRJf7Yu3ADeF/Vt3oABgk9jZjF5IZfB92Wir",
-	"urdWGJnNbdbww7bYeuSd+mh4ORbs40luECFhUCog4phdw4a8YDQUAjyeGQcdhUEczg8iyzEjF0LyEG6p",
-	"Pzh6CFTPz02Wji56SE8VhbB5AYAsGLEc5lkW8vqNWyZ6KsM2zzyWD8NzGzYAJApBGkD7o66ij2is1YeR",
-	"6lZzqxw9VjfJy/j47IMxjlYUAREJKqMCOwloCajyIbHbiupRMcZL7QdVmbvvyZnz121HdM8pLoUeHnK1",
-	"ljKnpjsM9YGqjOY3zG3X6F7eH5dzr7T226IFrn1hOInQoU+MytClCtTKJlMF/tNXIdQSpjjPM0XF+zyT",
-	"I4ot00cQkliqGEUWddRxQWIY/jq/GNta3jI6XPsy6R3A7Z2HB6Bv7MyRDQ+GdtsrnQsFyUGuZw1ttfhD",
-	"d6C6l8EYQ+9g8SfsnW3qNGh0xOm3ppHD7iHXFMx2j8gRxn7dWI5Q40TAK4E9qADYNOk3UHYxt7Z0qDa6",
-	"TFbyQtpZeQd4Bryj2WMaj5ZdrOzifKzle5kXs4nI+i/NQ/F7iFu7Am4u9DSiRsYYNIXpKFF03fgSZ4UB",
-	"oN51DrOfCddXxnOgY02vGfAlxxW0WWdmoo+w49SimVwfXwVZBPjMmt41FmgGpBBM1tU7rbxRA3hg51le",
-	"VvXPKTreuNgQqHbnhFXv5VVUSZRADBKgXAOEN35BRAxx7aYQJ2BdFNJWNhHVrAQJ/iA6lHUvEI/B2LHE",
-	"Azox6u0KC0QTxteiqqmWAD9mQhX07sVTLtHtKjLVpmbMKbWgcqDE75Vz3t2/n6MTVCpxAbZ+WTqXwvSC",
-	"u1OpIZQ3Qfx269Ee1+LDzeU0gRoz+n07dKWFapmk3tEP0qOjqR6E6la4dqn4vgMA6Z2NFCumvjv47rvt",
-	"tugZyDnkVVS8hNEribWaWNwcBUoRDt8XukDfo/z7WCEWSFToEofFOf2H3G/Edub8QS6NfI1YRFh4xZ8f",
-	"lDDMgaI0FF7x8AbyPTCIVZbiOqh+21C7Q7Bbc59xR3NPPRGlx91VYotLVaycbns/Pst7PVUyIDsWxtET",
-	"3etztnEtpBSLSJYqHc2hslAfyx2jgVwB+lnxzryIQzU05ZS39yVyzATolD4KQqxxiZtWdqLO4bmY4KXC",
-	"+oiwdi3xEsUS8tOZoap93zOhQjHhKGFeYfj4wH1x3EFI+5jiAenh3mOxKLYJ6Eg/YuQYsqhJrUkyCRKZ",
-	"JwGNntFR2jC4N7Yw+pMQwUb63GDhQppQInw7oZpgUd8biAOtMqr3a/nQV3M8Fawk3h9NMUjEZYDHHB4c",
-	"iMa4KMwdy4Q9D3+psOrBeZFsmXH1EsNmt1FNgEcOJ+RW9PIPDPrjNxqrQuvRq93G+IXRnxB/BtCbZgDU",
-	"IJbtc/s8NP8zzRe3K9X9xYIBvFlJPZ8YSsWmqpaIUClg9aychhoVkmJYLeC/afhOwDaD7QpVhUYX05ZI",
-	"X705cy8WgqXuH0+fPX929ozqbX96dpYiOKe726WatrCVCj5Rrhmd6caQlegbZ0H5fcUt3unhwWP3iEd7",
-	"B/ifhxjUe7R3CJma4KkQX9xETttCip6agEVqE27whU5qmn5mxhdUA/xeAq+IKKXOzJBht6wxmnBeZ3Qo",
-	"idK/Ym0JKBvfoO9cEpwsNbZCKSIuCUFVaPoecMtwhQrfBOnCBmZClen7+3uJ+7phP3zX+q71cJsADEGX",
-	"dHR60tt5YbSiehYKb9Z7etKHbq0ICQNMVJDxzlOAbYLvnUO20Kjnwzc8QAbzw28YRHFU2bcQhiLFLgVy",
-	"bLg9z3NPRlOJinKwvw6eSLhGjCrIbU9uEps2gu1wBjNTPY61VUq3RT4bg2NxcTEV2kxC1SKAHWoVVc94",
-	"9J6OTg/3D0RTkdLinLX0yjMbQ8OdV3M44PZsPCkSEj9gWyfh4cjuQNloY2Nqk8e9lWqzAwop3T7iN2V9",
-	"nTtWjVtID8N1M00u0JRJu5nRntEyYCIExNljoASDQHQBChtaWn6bQ4x+twWo1+3d3clk0rL0M93Ttrpm",
-	"uC32W3utPYj/QgFN7iR2AKIGqGrsOiSVWmMDChX3nu+Aquu9FM5nCPra1CQyg6UxkIg36G9fMWY8mFye",
-	"c4tZ0y5UX2pIWPoy89eI2MNyLRQ+PmJAQCHdm4OwPGyEbmG6l/XH2ryvZTUuFQJKgBoooazI/2ITkb7f",
-	"T1K/S53P8M2hkxw//3r8ZOf05+ODR98gtEWaZy0/k5b7WNLIHhKE8rtpAWfAtsTZxAS6QsYA9s4F9FB2",
-	"nfbDQCI1IbW4nZlLINOPcVdMHQMe+zr8mPCUf/7Xf+Nx5wK5Qx//+V///elTSh3OxF7B7zhhFBhcoWIq",
-	"8szSpzSBXjv3WjXS+DCfhVtJd/4kIARbRUVbMUkl919L68wQW6EKxQZpdxX2KlDYmABnDj58SBnbZH8v",
-	"2GBQQIxfrCkv0Q+byNJtlmdBbkJwGqxQAjFJAmVcJCADwwkBZGCBm9vrEPiKA56PAlq533yJeLgX/n2Q",
-	"iEeJcDpl/9B5PjDYYPJBqlaKIq+qQlGnpteMLScLDx6Tkgc9jNqllq4ejRFVIgLRJwuahYrp9Y6QC5QL",
-	"rCwYs1BAadzSIQsolAdBm6bC6cd8odatDN+RPRh6l07WIRsnCXdcKRgs4XiQ0AglCJKqh7HqpSWehuFD",
-	"sUJZ5u9VR7ul1lNhSsQYyxJRylIVziSlACRIU6g1IVka9e4MKaUFHGtuWXypS6hs4XUYKhQlFJpo07vh",
-	"qhp3Ug/TzjNgYx3NxaBbfFKMMitLjkZm23jPejVOK6qW2Xllirw7pTdeL6KBRlZ8L8F1RITKgeJJg+y3",
-	"YisrZa/ayVXV23GqQY7ynVJWClz0HUJn2G6LtAOg3Z2No79/v7+3dzT5/gDE8P7eXliqXDuXx2/0cE35",
-	"/aNvj6rv91Oc6KNvYa5AjS8ZDxjdK/xkuYyzJX5QUyjnHHgXsqb/Dx6LWvkT4MYFKx3FgQ7lQ4FenEwB",
-	"PfXDb4lTLOWz3G7JRVCwA6lGCFuH3Q5OPPYp+/i+8pOqg/xWADoPLg6aPSuJayyxxSJBXeEuIwyIjt6C",
-	"2c6XOm37z5O7o6KUIk2Exoe38FVD263Z/iz3aaNijbqc+csBzhbU5hnmcfFAqcSbsyeJcEbxw4cPHxP4",
-	"kc0/iF6JQGyy4E432K7/x6mRjC59c/LUwxt2pTY678pCFGaiyp2utAqdG5xiWUFjGALNQUzb9ASoMUBu",
-	"dfd6/y2O5PGjbw62I4gaD3c9yAGamDVkZOXXobVnemuPX514jgRKufXEqRpKZ/6yx5HrPrXwvmVLE7Y1",
-	"4Ti5ET94kLCW0mrixL/xxfCg+zB1lk0pktCG04IsSehvWlafeLAdDZ8SYYVHEgyv4B9kQBfGk8gbSjid",
-	"Dw1/1GDnDl3mTk547pokAgjEREGuO7qpqbMlTmbsunkYr7fo8KnYyXnwIIiBofxbWJ6228t+JdBvgfCC",
-	"dw5iENcj3yyxacEsTbDKGYJ0hDp3FBLKfkVtBWFK+vMoLipCtEuTEZUCqhrTw3KPeEaQjocXOTTvVfbg",
-	"AUYjSgjdlZcKFsk5LtBYIJBZI2pkJMRCi+F7Ksww5SX4GyBQGKDWfWVDo6uBhahkkPgWY0fo2Ir0KT0u",
-	"N9pHRtGN/fbw0TbqSx9AySRS7oFTJ9JT57VV9cu+e/T4kNg5iryriO819PlutDeOR85F2jlo7QVWhOjY",
-	"p2TDjodDWU7dcRKOyQI4egzuqyyWbdQfFbElANG224gb7Y1TOv6D7F4qnW0kG7SLNtobe619HIAZKS1H",
-	"+UZ74yEcAiqQAbBcIEITsGAY28ShZWdgRghvnICw3LYAEANgenMf9Enmi3q8B59nGC+qYfKYnkf7s2kd",
-	"K2ymHh7C2doDSGCuEj8C69GJa0gvac74JHV0SQ5o4iq3xOuxjgLLwXfzL6UygOnihE4E6QIANqPCbZ8q",
-	"QpGbxUJMRPrrs9PT45+enZ6fvjh+dfrzyzOKRsyV1PjINlSi+0VCg6mj58pfAhx2OdYBfG5p1AtxZkxh",
-	"E2jTd8PG3ScJ843gDNqkZzsaA3GyKKzPhrNmoaEi5CuCkGIs3Jm+VvZUu6Gwsx7ng6Zt+Mi82DvJNtob",
-	"5Vgf//TmBPYry/+FnGvhlN3ocUBD8i5hQIEfTAaEf13scgOel5kWN3dMfZDDUYE8MHAdEeg1PZfP3XVD",
-	"fT3W1FKPtFKemecqira5C2tMbUQa5gWeu9vB3t7MLOYaK2enga9+qUkgDMyKE4AsJI59njCoHGvA9Y4w",
-	"d16/eXH+48mLk9Ofnz3FcGoAHQJenEOcY9NzA2jfDzLzy+Yu2b/+kjfQ1GbK/D9Vhhc9vP6iH7ntB684",
-	"vP6KF6b60Yw1PeKbpS449k25eNXjpa5yX+OZwcgAXLe/xIQAvc6Y57Ls48P2Hy2zdL4Z9VeV5fJsOsKL",
-	"Dw6We6KfIy39wRIzPD75d2fGu/MfLbMlTihLfAoeBaRY8NqDpbbTT7JSEznFS5ZYyFOsr3kT6hjw0iW2",
-	"CD3qjNjvYx46kHIxA91vSCb1Duh0awRd8S9NV9RJ0/zZ72K7xOlBdqmQWYUAzhQQHley7+TuhtP/7obo",
-	"Zm60H7l/or3sfiZNwAE3sFIgAod25TkF96PjWAK9kWxE2JutUH05+wMSwuMIoqzaRntDG62IC80AAxXZ",
-	"V23M5sscf8wu+Vy32Ffjf7r312+mMmRqCdTEGGJIfElxBQyjwdREo4OrPOtoWIyegAUIrTkN2FfV8Qmn",
-	"clbXg70XRivIaJASvFKHXKcJeQrZ9VokjPmTp5y+7iLEd44vXV4BxRc1aqAIIMqtMrmG7r7PzmR/0f3p",
-	"tF04x924yPUlcsaNK4IK/JFApBbdAy7ZRayrlz0W0+5mD5fUI7+azDkb2VorLqszzoz5VeopLYK9ve64",
-	"oSL4chL9J2giibd9JMdljjJ0Vlg6/23j06pSJnx8J083Pr27VrBSeToyL97iQckCl/UZpkBqwI/5XAUo",
-	"FALk3QGm2iNkP+wTsh4xEzAya+CO3MnR0TU4zDkozJmWE2C9HAUUeYCaqQjwei4iDH1N49LDEEDfdUdT",
-	"3/pLTbrD9xdSQCcUd1nDxf6+2bCWn5TEeO38uCdLnHhzNw6HcRs91uTP1VTZwaqqjN/btVrpCZ95/4rJ",
-	"v7yoG2vtCq2F/tJCH/fq9XI/mOyxeR2+iasMbIztwEwhNBHrEZkvYVfv8tMXmNdQBxk3JVKyMpVUtR2H",
-	"H7FiEZtxIA3vkaTiMlqsYtNKTBUWJob2KyorQ5RcIEpBZIXxCDo83QkRoN9P0N6IAQzASLDq70z8RiCr",
-	"HL+Ee9GYZ87AItAUxDYGS8uxIihC5mEJoTuc/V6MBsy3JYQU5obBnE+MhNpdRN7SJKaL3EbOBvaFzovq",
-	"+ZcVkskedxaHxI88Envw0gAGaCNhQbzR3mvmFIbZbcQiNkPIfbiixxzsua6+OURK+Hw4Hm609/f4/4D5",
-	"Gg8GSv5cV6oPN/6w0zc77uiOvcxHO5wE2SGU0I12TxZWfXKf4vx0uQagxhUSuEzCa47B9YkPD7nVsNSA",
-	"FsmnfH3Hw4DKnzHXL7qltAPfvwnIxAz54rY0IWMbgyWS+DIW8zXT6GqrG6/ow4PZFY3Wcv8u1/KUilUq",
-	"EyqK/apMajXw/O22FkzKXb/UfqnP7uAO98nn9cQJZWIFP5w+55tYLv7SRvuF06WY2s5LTBfeiY/dKJCu",
-	"9LJfqA9VPNy1h702tu7L2HplCkR+iTTuJpeq/n6c7ZANus7aarAgoLw210tywAMxKuJ6zHvcBB3b0YiG",
-	"I04qLnPHhKl32FsA/VQrgkIHF2CeJ0ilYSM7g1pnrqDbIio3Kl9chmBrzjjCZQyr/8P05OnKfuxzaVE8",
-	"uXeXrHL6if53UHlL6I47ywT6ua6eD6wL7UWqI/B848ubTREiWV3EVQfO8AFKwQXbGPl3oUC83hzJIQ3F",
-	"pAGed+QoNjQwhIMl1Ab2xtoDXyuFpZXCKW3pulr4rNpglO9cquli//q4KBiYEkvfgK4pL4E2GYFqjPXR",
-	"xfdKEGIQwOgpqN0FsFQUuzNs1L5hjGiAmp3MVye/uBGuLD7zYV4tIzifQMvqxue3y3nhrxasNP26PIUu",
-	"4WsFK1zq9slQfjjBKw72gusCzcdN4valJkfU9Ba8/Btb7MnG81xfXncunPNV2uR/cmkKIJ7N4pR/qknI",
-	"57mt/BaMBSPLrZp4xFz9okzPEyg0wIIFvCNXS8b88TETPkZNiikBRoR2AQKN5uBYRzOrfkr3AqKVmL8c",
-	"GmegSFkrRJaboacnUBWALA9ccrxInvSf4oWIlNvCB+OR+Mmh9Zb7j/2YpeiNS885ZQiFmi6OKHoZp7ei",
-	"hsu2r2PsKiE7Gu6LtRsijoZCzT10uDu5j0tYZBR8UpoxR6CzFRCnUaVh+6BnSUe8AIIL8NztCUa1DMPP",
-	"wNKfQlxsAj/nTGxeTaCR1x7VxgFjaAQPaAnf7Mx+BrXNiwtFFB/wRoDEr6NvnNyCBSPB/EULFd37ulb5",
-	"vFAfSP9GstIOzOj6RFg00dVrHJuvXqLQcX/FVVhhLhmr0xVnEa5rdGsAelta+pTABvIhLdy7dP3VBSNo",
-	"ZcWP+uq04DKFiq+Q7ePz1iq+0aPSdJWF3kBixPiT623c+pGqXai7uyZTp/xB/vZxo5AXqnCSclwW7luQ",
-	"uu88pYEq3J8WyNjpZ9HZ+Mvpm1evXr4+O//h+PTZ+ZvXz71H09kQnU5HC7Hzs+hsNHNI+KvPXv7y7EVn",
-	"Q+zsOCEhNoE2rwMJA+z8fasunLYfEWtcZwMh+oExrlNzy7hxOCooxEMyx/8afX4BfmFn411Hf9rsaHA9",
-	"eN4/mTBr+HeYMkqIRKiyFO3vucmjFQvLrW71IaF8Z6tBin7s6E71Qg7V3KQ61SlMqc1X459wQaeKj5HG",
-	"fq1kloiGH966OSfz1x2f1E9/Sf4xnPop6ehP2x2d92B6/+N7ofNCwNML02/9KCtZbKmy3O7oTx3dG1at",
-	"V2Wuq0JvseD8RU23xe4ugWBCxMborppZ3kBcGZa5diwsN9Jp49096TYveqzIt2C7aFjVTV7UTdgoltb0",
-	"t814j2wmYrO2Q9wBmbv/9btj8x2syFFHu4GYQrUK0/eTvVTT7aMFs51J2o+tKqMiWznKz53pxEeWKY+N",
-	"amDp69r9SPfh2tdMFapSi8urYou7b0xGreVcS8V4g4QYHtU2JVGrU9QSDDh4SmdRVxz0jIMR7w3GQI+B",
-	"jXHeJKaWzcpGNqet5LQlQJMCKCGM96pKqPkOlFhfz9kmCwKRZJdznORrix/+eXUg2mTL6MCowoa+TtoN",
-	"C9zb1aJ+sB1DxG9cDXYL08/14ja+H1Q/1xY+QYs9puoD4+lI3USlEzxVzszXKI/wlBo9UAtpxOjLGtux",
-	"LKCpGbtIX7qVFQetPX/fjoaWZ6T1/PbwcUAZOmw9bB1EnqsfF7X7OcGcbgskrYBuEqRbguAlZXjYPlDi",
-	"YlxV0PkMXXzuzakPo8KU2Nl7aQlYg2Ejo354T79Tg7djujG/Pk3sgYnQiFHCzdRUcaSNO9LRgDqbDxV0",
-	"8se8Fft7e3v8ljya2tGMk++b/0yRKYvo4WcIsbCkw3vjYs7C9E/0l3V0WcBf6+Y9d2Nd3Veduywe0Ied",
-	"yWSy43buzrgsFLDyZrcb4Y+mHK46PLrmBp2C160ufMvXB7FBGMCeWyUxWLuq0XuOqZDKvD+oZvxnEDin",
-	"+H1c50HDuffrO58gM8WTwGK29oebbYFjQvL4ndgCNcUO6jFox1itO3vgftxar7bn3VQgOEM/VWbyf9JX",
-	"1+qaIXqcXoXCKV1iuxyY0ipxAURg087GSq4obQ7vipJb90JNtuifb/Nq8IO06s3r51udDcZXY++pNsTt",
-	"pd0+xAWac4BBxNU831gmw82euSVasECvaHmuWJyVnNPa4tTWxl1wg/VJZq4DibiFi9GKhKQ7cfvG/m6h",
-	"vHfrRg3uIeFFbH0E8LY3ZdEWm1eMdVN4h7ViEKdZxxksAvSYFb6UzZl3shkA19tis/GNbLJvvHDA7v7L",
-	"jTnBkbZpwC00XJEylB9DTnVTH+sq1e+fYgPcjKvFFvgzNtmYjNNbqjW7OsAqM35OjaJggZNdDYi9Pnaz",
-	"ESlneT8bwKxNHwAvnaF4D51Ahem/HFf30P+zwBOfJz79nTvjf6Iqm5oCfqYzgjq8QgPf6AtdEPVynywZ",
-	"k1d8s8FHnmHixTSzVpN5rzj6xgm7ZtZNPq7LAKw762g6i9juvkUEQgWt5eB26qm/Dvy/h3t4CnbJQE0k",
-	"gLdRJ0l9wLn1MG5jq9qIxsopVI/7bYHbLIK0mUurJgiH70UCzRsowDqaRIr7lcbP+ebcCjCU2zHwb6A7",
-	"yWktahj36FQrDSjWCbST9KGt1VPckYxDAkmL2Wr3JJNnzrGeUniQyJLHVkWdmIRnDSczv3HUYxMTKhMH",
-	"P0Qh+cWiPG7PovWJ9HBvX8Qcz8nsrsC31wOw8GoAUMfIIt0LFqhv7qR6WSwugHvXqbHj3USdomEffbOH",
-	"+NMM4eiHgpTVhE8bgEMZfa+GNYjocmfywhLFudvvDGJtB8B54IeAfwOLNkcfUBMj7mRhupdJBD0cbR6/",
-	"XxFXtdfRVFcAKKVuO2RUi+BeEkDFciCZObXc58ha1BNtuUdiNLZQ0qrsc8ZKZrzVLxo0Wc6tJ5959ZjJ",
-	"3IVfX2QCRDkzRfXiL/r3HaKgh8DcECo6W8co/hA21RyiQ4NtgRvy7uylYB5xEHphJfH/dgZboL73QetQ",
-	"Ouw0OOivpG5rAIg5tnD44tP5OuFTHsDXVygcr+2V0syvwQ2qhVkE3a5cmIf6JcqFI7GqdLaUSH3mtpuf",
-	"+brg+M/XvjFfbhx7ls2icoGHyNfsfqR/LVcc4c1h5pfyJQsNIR3osSOM1SiSlCJecACcATzzTagnbrI1",
-	"o+/jq42O/IlLFVYPp1Ax+PV7v24m3K40gbZgvTbB5n09Hi0Os/gyfl+6wx8MtXbWqxMCVHCuEUBdAIC6",
-	"cwbf6LxrMgJTf/HjL09C6f1kkFdK2BFUu5dui3Q0kz5EZHYx0D1STb1AP3SAyIg8CuRDS1vkjoMj7nOX",
-	"7tzv3N32D74T3YEsZdctz5G7O3Wh5lYoaafupP6YpkWsCABgfyAmSl6e8y3JDT/WUxgMQK5LoDgkrCfy",
-	"liFOEBhgfN0/wiQjKH9etZFDAknOTKECbXl6uPcQDiFtc+HW103uFIhLPLi/85yHMlOeiUfsugdY4pRC",
-	"DHC3lO53DulDTQ2F9dOmSn9kmsN6/+g9tJkTxkAXQi3W8hhzDucAjJG2buyquz36ZvQHqWs4hcGu7qTP",
-	"XncP5fdLz+GFmryxgIS47Ojp9EbfnL/YRXX3WLVypeEIGcZbeOJLiP3XplDONMOv6p6RgSFBeiYvSXeu",
-	"awu+kN8eCudpk36+6gJUvL+H8gKnHOay/CiOamn+moS6wzz/rSrG3eDnst6oMO4s7X1FPrpe770olgNO",
-	"yzXQam8xMINMoszplylLDGFiZCzwCwasNawvJJdfvKLfKSOCHHHODGLyH8LM5IQVQjJ0NMbY3XNlCXgi",
-	"vdJgg6SPCHl4MneLNgX1Ux5QGrGG+DM5FUEF5cCpjQZORVr+7QyKFII7NIPANQK+gY3ClG0iUE4eebiR",
-	"C0gTeLNIZ7631ZMggtmT2wpoqG1LPAn16YpYY/CdWA+ixGSTUITKDaf1Rk4y6OYvN4HP31fCw0SeNSCk",
-	"EGX+1mPKJRIzdY042xlQBN0t8mobDF3eKFGihbYKpeDSw/09f9o5QQiki2DnFoHNXVcI7XYpb8plonjw",
-	"HPep2+XPhhexHGALXBCCj2u8szsLl5qhutaifKrs5cowZ7WLrgQ4A3Ii7Bc3ROB/VyBny0Cb4Tmw488G",
-	"CoHVsbZn6asRnCS+xTo8ylmtJebDguYZCrM1Ks7SqDgQhJ3ExkdkA5PNUgs+qfAZk02zGo4Z4pXh34DI",
-	"ivVyO9bJWv6gwVRgKFVTzgFGMR/9TMFK12hNfSqFBD5F6E/LAVYK6CxzIjWj/eIUZtcMhzVGpu64LN0B",
-	"r0mx/IYqMiIaVe5pkcySSXUyNAzb0Z5XDgFwkc6K+d7ccWTYw1gaFQ5CCQqXBoLycabtYFxZkZmJbocH",
-	"LAZD+0qUtnvrqwwnPv8uYdnC0eW03MqobP7KlfDYOHyGsGkEaNJaK4G1ErgZNFrssCynBZqYe4r8vfrP",
-	"xRBnRJ04I7nJYRTdQA4hgSoajbtMjUAsGu1dRVVYoMoHjMraPUhmBunbJCf7qnqev1daWbtxaxvYXF4r",
-	"G35WsqgGK4gEf0FzKxbNFYA38/e3QEJc/XO8IqB2Un+bMLR/i7bSACf1DjYK+g0LTQaOG19XjN/IzPTr",
-	"l2dkWjbafkeh9rji5068n76q4FlXOi84mmRjNK6eXDNhgoGWQ5X5U9dezhrDc1XqJMiaQzP4FTF7T3uh",
-	"EUNqd6h2eTiLs92vEXHN1ipDNm1IHjtdBIqI60R8Yd3FuJqvBRHH1I/uXYpwo5DUDXXj3dCqekUSlhsf",
-	"qrglF5t/FidjFzzk5sRBMAiO8n/Z5Gz8Yq/GFqsN+gZIaQuuXyJZu6DOp1aWAA0VFM69VzP+rduU/t3d",
-	"TMytk5Z/lIoj3LUo00bhg21KdC7KcI1H2Q3wi5iqe/cj/Qtg6XsRKePiVFiNpNzXHjnT/9KX+DMofXq4",
-	"d5gK6Dtxx6ehwNnKPFtgH9YJIr+wsTi+HhdxdsTLS635K5uJoIEG8+am45rTY2363bPpV/ltiqC7JAEi",
-	"YcYi5y6R3On7YWLLcZPhyFjHFLsgAXV80hIvdTFdIM2GctqGCDCEln1HHYY83PGJ70Gdu3ECtGj17Hll",
-	"oD1QbIFA3Mb+QzQGcdFKtm99IWCTadfAn3sb62wJ2fZq7omr22ZX3eMeGt5+PxI7UFMGYP/Yib8BF/Lv",
-	"H9P280jmdUPd16lLXnPV39XqIxjBbLO2oP+4WbkAtuhVhm+pMtmtVudWntE/jZGLMyjMlhM5RaUhPY09",
-	"oiGYSoExnHhM0Lavx+JTk3Akpp1SdbZmZDAGDVWaIZJz+vccoExKNVTDC1Uqj1E4F2nArCePEzmSsYqD",
-	"HoJUQ7hsKjuXVcpN8gB74za9SH/j39/RDY9PnL4sjO4DCovMEPr++GrWaSjb//vYrVNeQWo3J8IjaTs6",
-	"teORKq3KgE0ay00YzPCEmCbdNC2W4hdGK9H3PULu8acx1guSfWLGmKmuEKgQmvHzCrAejmqNA3nlX48W",
-	"BpEkXsPUET+V1xGTzBwjItPgNn3y7hG0Be8BHWZlekV620u0y+OJPPSVte8iresX2kZ2m1WIp6vNZE1K",
-	"9bVB0fbd3myGoqWfatrlDAA1GkSxE8ALlc1tqsx3/kNAo09TtbnXRX/59dnp6fFPz85PnpIquglq+9Jl",
-	"5fyhzpWWv44lClaYD1nD3bYcnB86VxJeE2Nb/LwsKu8Oyp5+bXlRk9S4uIMqmPkhy21XltktSLobTIlR",
-	"aSAQuShYhphj71XJTa1cN75pBV47SySWlbLn9InuFuNsEQ/YK3rs19feHy3o1T4pnXeD5n689Ja9/TTO",
-	"NRPYOif7+VUYVIWOvAxgjcVH6inWfDEL2K/ID8UIPVeLKWmFROnU9iEtzwSKxKF5RQz9GPAYjS+K3A5U",
-	"1hJv4HDFpT+Et0XJNALXKnOVAXYUOhZQiEpT2v2I/wBHbVSq97mapITWhr8ImWGHADg844KdHfIBiP52",
-	"IMk5KnInZLWn/VLDljipLBj77jZ9ZON14wSb/xvxS/6DW4L/dfryxWIyKxItXzTduhSNEw70VFXOPVml",
-	"6n/uwi9FRMVSfMWRL3IbYGND3e9QZuoWgjx25KBgYbrYG+Jro2v8JU4nGFyka/UCnzdbIERTvjKkGLQh",
-	"fVfLX/QKL3DXYgZymUvfYK4yfhtfnWZapsk4eucn+lVp+qWydh3W/IPxmjwFsSFJCS3SxXfdokw3vxGt",
-	"V3TFTMypLf6yNR7nWV/p7fnOZ7fAUk+xsfkZSmHxvMo8C9ioNNnYea3uBKd2+aTJLF8YqGeiC3utemMI",
-	"45VRiK4tBhRJHArzXpWtVenBQJovIAdDyVPrna4rNWiefoLTbZpsx8lVN9UrJ9qpXrtptoUQv72zVZnr",
-	"/sflp/vpLrqvUac1s3XRKsDL7fJcN6OpImfXiGe62TRRPKfEef62udzkApnXrGs/Z7dGHnZsAS70tp2D",
-	"dpURizZe6lR16mOwoT/aLZIkOiw6imYgmrNYyN1QrXJTq++OOz2/gNVEy7ouSlmHbz+X7/uTul7fzvi+",
-	"K32VuOGvrCbhMg2KH6OYdZLjyJeEFKpXgS+bW9Et3IQz6P5HX7XiHkPvISOqNKI9eOT0vsw1AEvvPaYr",
-	"z/0F6XadtIvFHlJjS+2cXl9jrOVQQTMKgEY4V5/LWjxht0hPejsgiwiICkfhLgK0KsCW9jV8NGdk4JY+",
-	"ctDkGNc8g9VFZCwevx6PeO8P4xH76hXEOQk7406aWGg7L+Vy8s7/o3iOn0cRLONqkrfOC4jO4sEy10F5",
-	"GnRt/ijzgi9d+6d/HO5plOKkpBbpy5UtcI7BXl0kPjHjIhMXXEthOBjrlI8POlPVB9DpYIJN5D1uU3TK",
-	"cqJKBbY39c9MbaWGPuobFZw4JQQiNHHOSVkBVBPKLz8SJuSk0vQXIY7txtgSbwnyMsWhnOcZqcOZxxZG",
-	"N9Zj1GNoc+puXsrSlCsuIV0EXOPHU0OvkUUBZVRXy3kyZn63GDW5fm/yrlpSwfmo44p6Llw3p+7md+va",
-	"pVm7NJ/NpaGduYJbI25XMh/5OAsFPFoLq5dD1v2na9KO3h9CCQ/ERE4VgIPFIRyPdDeRts2qLCFPJ9QS",
-	"stsUl+ElUF+pO1rJsshVyY5KAsX4piigks/9kVdMEBeXIV4Q+TPZvjk4UVySCAnPRMiKsGcQIKYljrl5",
-	"1Fdb1ksZmUAqJ3S5OfdrJnsa+175vNPVRqcT6hlhEXM7A/fnNklzJ0Fsfd82aZms6M3dv0P0PH+v7iXg",
-	"xZuPgoJYVvjlM4axZzXJq0FWyqWyeW/pXL12re4wi3dzB2vt69zI1yEH916zcVeVcrIa/cur1y9/fXV2",
-	"fvKUtei9JuqWToo5UTWXE3sV6wBMio1Ig982/QSicTb7VNM5W/So5kJPSi54PbixtHfKwu9erJefDJE9",
-	"skcbB3VzKy7GeVGJXCfox1LUlfNH4iVbM9gZSI0VHGbz1oOoGw8dPW89cPalQbPPSP8v3xewlL5+raq8",
-	"jAJ896Sy3apzLu+Lq+y1pr21pl2ryxupS7b6rtWXq0pk525Mr4eYSw/29lIP3ywyWckLJKOB3xME8IFP",
-	"nKm00RPMGZRUXGozsTFLLBxlwToYQ0qmozMA+3lZDVQ5ya0S6aO9h2kEKGoyJdLs4nwcFjtNRIrPPs/y",
-	"spoizGlWylznup+2kcuXUlIW+sKhN44gTY9PNq0YjwgWkgYk7aXKFoDdvVYyy/+oaHdh3eHVf06wu98f",
-	"acXpAOKI8Tbtq8pvlYVwe1bJsjtY+NX8mAMCOoZ9xMWUTIAqrwpFGIz+dPwiuLPIncztkFNh5bQNWDM2",
-	"EaZMQp1OEtrlNm0gh9amUgjUKy6UhdLtqjtQFlB3seuhjaxJEoAMnCnrRI9NCJKfh3hh3quAGKkVxFjU",
-	"h8oCjTP1WGKIfhwo9quJ6WhC9BWmV4+kQPQk/XvqIx4jZUaFEtV0pESuKwMUAG5ZxYX50AZUMBibGI5t",
-	"5Z4FGA0wUmB16tGq9kw5ZEoBeombVjiTdyz7qtXRaWejmhi8WWcjBTsNn4QpBylGg1JalYjUlDA+lbtn",
-	"4eTTHeClgmFTvgF6UPO+tsDRXEPRJI4qAQkBkVtnChrdR0uSr5cwFjQaa5MTPdg4vtEUYknWPSmhuBIs",
-	"iB13B27gUNDW2YC4GfyMYyW8s5e9iCDr0d6eoM2QMIm0shUchxZjqS+h6iHL6CGVcQKiOwDCA2Aht0du",
-	"ZvD2nYg3xv1EXNKwD/AVwxbC7uLU6nw0UlWKGzDXwqr+0H2ybWEHZoI40hIr+Vk1GEscECkMOBWDvD8o",
-	"8v6gahbI+CoRCtlel8VBPCTDO61nIIdDshZIAiC7AWRmfZUhXtyCLM/fN2ZrB2IJPZQfnivddzod+pWG",
-	"uea/990gKyfkNtob//e3/9vpfNjb2+l0Puz/2Ol8+PZH98/HP777179s+DYnrEnc+DTPtwBttAb69ey4",
-	"qNgXwd6noUQAp9okD/aa5wNM6M18C4+uJFx4FBMu7N8r4cIXa3Wj1V2CyNZtrNd09o3YbMMN6m1vj1bs",
-	"eqMh4/d+se57W/e9/X5Bs1Ecs8UUW0SRCUZW1yy+XjMyFZhpzlbapeNXt/2iKSUCHxFAUOX6wnwAVQU+",
-	"zbBN+glVt5MtYKdQ7quXFxU6Q2iMIGmU6YnUmrLiFjgyLkVhzKUFZG5x4bSnyoQeDy8ImIrHYc2sLBc9",
-	"RSkvLVKQ2akAyQJ2gIasHBuERW4Z6RSoXNodDYaCFMPcWme0pO57TTk6BkUe+DQlmeI8x/JHuJ+0FZiA",
-	"VAjhfval2ZDzmpoxEjS44Q7NexqMdVZCR7unqsyNEwwC0K6LyJKAkGpJtZ6iOQNW2gVDhA1BCpqRcl5g",
-	"CzmvnD8Iq2IjHDE3dvdWPZgYUmUhcdRgPJQaZSjkLm1FvEYE+ZWOyty4T4bvy1WlqXsyuqIjpTP3ZLwN",
-	"aOtx2Vfa95FLpB3gzcUsU7g0wTqhGSywR9wma1bfG7g87l7a6ejfwoFwS56H+76WsjpsJauxPRLpWJfK",
-	"muK9QjO5YeJ1Iyucv2gmcOfaXHjg7t5usHhjdMD5Vt3CWPhH9IBlJ8OzX1TS41dnWS8cd+4rvmzBY2vA",
-	"7AMZ78pEpEOVwkeduq86nYGxQ4lVX9nhIltVWudGKLWxwER9+E3NQj2oWahbQ/UPN4J//La381ju9N59",
-	"/O7Tjv/34RL/3j/4tL20NVspOWxekEVLAZfgWjSWYyk5XHLih/WJf6ZZH4tK9hPKK9hK6mzxXGR/0VQe",
-	"zXkZSy23Z4HuEWMPCsFFAyD1BXZ9GIZ3DsZjqHpbvMLuz9j7ucXizq/tSq7GlUi50Asgi0JlUbxwwZKo",
-	"D2iHzRb8RYuwf/DdVS7g/9j5f1Zw945PxNBkC4cj83P389KS6vjkV3d6w8NSDO+C0swZUIzqQqm2BgCz",
-	"9DX1kDI/dyJdNUp0/4ylZPXbWpeX1cb8J+KueCEIL3iBXsHTa8OgJ14YUyipb7ODXiLfKGyj3JIBUopC",
-	"VqoUW69/fCIePnz4eHvRIhHz6TnUL62gZobqR7A7NxYPiQuqiCudB7f8mJD/8o4G9YRINp0xeePVIhTt",
-	"O12t2sBuvGY8sjtds7NIMoNadHYb4wGijSpsrruKqU45a33T9SW78E7X98aTuPG74Fnc8l384YGaIhf4",
-	"6uhV7HPdIHiFl94SrYkGu45TreNUnw2fiQMBPsMWh53g7yjqdLBC1Gn3YlxcLmbJwepq6Rs4NaZETI+I",
-	"uvf39uI8Yl5ZVfQww+cbRqENHnpE6VJo36+3wzOpJz7GXZF0NPhQeXcgRqW5KNTQnTtU1RFGINzVCA/A",
-	"rNiyKDDJJocKglln9VuKgZmEGB4yCF8oLMieyJJoPofyErp4KoJXJWY5MZDlsB36ijCNUUCS2juCGBiA",
-	"sirb0Xl1c84d1NILw0ufEwOKYhXXk5vFQ14d1H3B5ffQALtsrgTHcotcSXyDutLZX0bpvMWuga7ESCF8",
-	"PhxqmA3hIjQzLNpXygq6bhT9w6gsahQdSj1leXulvtqrV4bhJZ6IKOEDKF3PSdyH4xQ8jI5Usl87gx3r",
-	"OwRrrWtRCFEtTuH8bCa11QDtM8F6EW5gvZBZX1kiO4HEDjJWU+xrfy/Z29uL8x5wQ1NCFcU8lAxceHWO",
-	"4jOTZPolWtbEf4JXLK9Cmq5tLDLDsaz7MtdW+Y1FHKZF7tAsr5Qc2itZcqvAKsAPpjI3oKoQlZlHEJ7P",
-	"W57Bc74+sGe/flfbdHDWTWw5YHm/XeDAPXsN8rwWV18qiEBfPkso/Ptq9rTGqABiH1rnDCs5BN9Eu1Fn",
-	"nKwDMwYEYEucVIIQmtVwhAnsJrTjM0yCfkE/F9Kw19LK+sHegFK24dp7QDxeah4ozpYeOp3eaEzBHphI",
-	"Kygb8zXgHWeqULQnr+x2fgrnZawc+qq6/ho+mUI8155PIMfhFawhjtcQx39UCCkQEaQ4mlVRFAdQckgI",
-	"s9m1PGxwh92P7j8M64of8bz6wo+W1Rdh9XMQW0Hln6/ZaQtZAZ4iVPdQI8kw12N3A8SWmoI377zxpkBu",
-	"JEmWJQqvqM8LL83WJFN/dlxw2AerfDS0c678aJLFsMfuHgnz2VmB7H62Ea74Zmbb3Xt+n9vgWceO1gLg",
-	"M8MUL/7674b72m15BquAT7PdXIDEinPTAhZwEssI0JIXphq0RIqHzvPMpsB7QyhdMRoXXeWRh0vldCki",
-	"J86CCHf01SjCoDWXBxFuFlxN8w13hyfmPZgwAb8TIgfOxzorIXSGH+4fpC2RPkiR2ijUbqNECGVAPNGl",
-	"C4Ce6SqvpmcSIIJv5fTiCJbL7N7I6W269h5yul/E6b0HPOO1pF/jCf/p8ISXtms5JXytM3hNS93/NuMy",
-	"9LDFAfmjBSAGNXjf7rgSNi+Uropp26OOoPKKmtqp+y1B4mzqZMPvnVD0az1tixrNbpq//XrKPn8nFZ9f",
-	"InUTxSSHquxTfdTVAcNf3YkZz3yd/Vm3Oq/Q6hyXm8YymY7cIFv0cqS0DYWTXO8C3Usl1opGFzA8E3xj",
-	"AkWuJyYhzn3qHgZWEpm1nRGGifCO9gyiPmwXUE164xKJOIn0GfudLS4/9QGj4B/KKeTU44Yr98888y3H",
-	"ztPwnVdtkUZNVik7MOORVWXVFs7EpeZaXxWL0+xourvpIZBO3FiYW5FnhPzntAv5GlsAdrW9mDiUvvwv",
-	"mkxbFob9STTiG2fUZq6+B/di2el4obtaG+5CLyOqNfZ7orbVuAT5D5t0+5TcIMX5ZV/HRFpo2/86Up0o",
-	"M45PXtMXcrVt8UJNEHPPPRgvJab9a6/j8/yFL0x1/VVwkr/kFEDwzsyl0tdeGZ9LudkljKdgMDrbOyyL",
-	"vfoyAiLk635ldJBrDDU6C9R9DBN15WXgXodxIjDgsi8QB4prE2Whl1gZzkNHn8ifMhONC/DCVNi9ug47",
-	"fMXWsHvF3nRdZA7fNSMv3fyzMvICKh7S7Z4Qxtzht/v72EZvdN/z7UZakU7H2p8YkA5s/JfdylwA/+xK",
-	"bLvc4NJIt4ufXo1ut8EEBM7dMzehtsD/u2pSneppmNJyE7oLPl2yJZoJdWme8G4qnMhm4wyQNDeLJ7B5",
-	"3fg3F1HmcrfE0iUX1Pzw0fNJfbq6fhmn7PysvLLQ6m0raCFkMK2EgIUowiJeArajBx8FJEglEdCzo9Of",
-	"np2JplHs8hXpAoTcm3pIX4aqCkfrXMpgMKxo0c5cfIV1eydUjLDEQ1XkWl1nbdFZZDe9OVnOcnoykFVs",
-	"PZXKjofqzQnZNVde+xrOzdwt5i/967dLX/zXb+HysT7+6c3JNUbXT29OXo812nk687NcepJzV143zuha",
-	"HKetzGi59TmtzGjE67MuV1iHG+/TwKLSBnKsueIoJmBcOQi5WtEDXL1c2QMDX4sLk00xg5MwvmJeIboh",
-	"BCwRaBjbFVNAGYxxwoDwsc8wdP/8f/+/gEOHfwW0OvgTYePSBIJ/tlIjBGWs8iEWJZbKQIQ1r9pCdnSE",
-	"5hfdyZT+RjwMCHIazz6C42mJYz3FIgbKZbspWsMIjNThnvve944eSIDNJyD+w73HItfvZZFn51UptYUM",
-	"bdoS0JwHD6VRCal5EWhEWV6qblVMW+JJYQD+0W8NpTNLTNQRp1pH55bwI2tg3m3Ky2tTBeqzWWBIZyVB",
-	"TiUjfG+N08ZlllMrcMHwbRJqVVuYXi8VAwkI6uGdml7PLRGAxNj2/EhF80BxXmPtB0mI5qajOVrthkPU",
-	"cWNd5QVNLZXjyqSIUYBBdBzJpg0YNj6iDctO5TNQncPoCIYC4liG4+wrn/48YoiFvqrca33ofkIxmrZE",
-	"qsdFkSIdOYSl3epSm22Ik12qCBZCuPeV0jnnMJcUp8v4OZ6/ISBdOmvTut2Ls+YNfYS1OGEHxWiO/Hxq",
-	"jqMnMvl5w+bcvilzOT2oiUVPAd68gHouC/VPYTNzNkMOIQEA37EvIhq6BbdUPXQNMsQX4kB3u9/0etdT",
-	"Q0idvez1Ih3PuJirYElEl1dlfoXVFAxmOO12EBT3mk5Ydhle4Xn3E8ZeVy99OQIiH0MkTLd12dPaPG4y",
-	"j0OJ1JURyM+GnbFaNGhX5jtllJVojAyhS4rGFBtMJuYA8cYARXW4eJjE2BYQ7tpaDYHX0Jg110arbSFt",
-	"RyP/yg5wyOOiHRFNy2WuM6J/ApgoIzAwkIBVlGvxGw401/13W+XYSWfLB7bRAMOSha7zCGwlyyqeUxIM",
-	"OneCFX8zuQbocqbiLceanm90V5Fo7uUaaXuhz6iEpB8a+qIalxoLi6niAcsdBmai3gMmUKU0Uu9cTP1R",
-	"wAwpUWh76K1LxDikegi4r884/21sK9EDQVN7mCe8ckYMnDAm41FWolASYnjvlSC6HTZrgQV5rNFsPfKa",
-	"x1mGyG7Ipg6bvAzD1RIpcGVet81sioBd1nAFSAt9EnLNzitzjpNIYywVtJIBvp4xvdxi5+g1aDWJNh+W",
-	"8/ldCS+lq2yAmQ2rFyY8VdVRIJ92v+Hx+B0zZLt7CxelmVhgCkqfuX16CtHjlJkHu1IDLZnSmUhrqYE0",
-	"gcoVKLgxl0oDhXVHX7F6uI134GybOrMgxUPncKjRCJ3LOa5cnChtBRNzrneyyukn+t8BRHOJAGylPlS7",
-	"8JnvWB/4iu0wfF/XmmFhnpw3/bQ8eDFfCsNfyHqG5G6mR1IJ2ubBN0SqoQxQxZ2Tg99iCk2BCzsI4SYQ",
-	"oYCvP3XLtwMD2Dl5mnKJlWJUf/9hH8UyE2uvsJzVACHCuhNxaQOPqoXPTKiWWMpeehJFvvyTmcp5iece",
-	"n/z72FTy9qbSwVIv+SdZqYmc3sq6cpcu8eLoUWf5UJlx9ZmNsuQjiTwqPVlAE4NfMdYmbvJHFRltMr8D",
-	"1ugXVyWNd/9ydvLkl2dAGB2pxZvkkpdO2QK2pxMuPmtbIuYm5TRPZ5QF5m8rirxuC8jX5j24+H98L3Re",
-	"4KFOVZh+60dZyWJLleW2O/bJ/Y+d5FV3QFKu/T3+o7VVTUeK7taVVnGG+KkqKtnGG/aGVetVmetqC68h",
-	"j2R79prXyqpq9ppCb3U2xD//679BpxJtVT/XOtf9dmdj7iZPjVaN9+h0tK0MVKnazkZC46d0TQvIsut3",
-	"Qk9v0b20oZ3WDjd7YjLFC/bpxqlqsOcgP72FWWtcctPz73bWENii15ptw5sQgt4Vrbd/RUIIATPczNzr",
-	"2WzjISHIXWzZKjPjqgUOBl1Mmn37iM+9KJW8PIpvVrr3Fm7mBm0K1SpMf2tz0ZvbvOqGTvEuuF/8Fjd5",
-	"3bm2OM+uuisq8cX3DW/U39iJDLwlv9EZz0/m5/y1t8D9aKLUvUV6ZAkf7xoOq5p5PAkmsK6RqMQ9FsGd",
-	"ycEcworL+RaZuEzv62uTodzKCmbqjVplImv+du0yUJdPA/nCPTN9Va1Q2apsxebaOu+9znvff5sNN7HQ",
-	"GAH8dT7Ux1bjfWS8Gzt2TmejVxyR8ylGCBIBSbNy/7QcbDnC+qy8QkWLFVqxhtj9GOmpKPyQAtx7+s//",
-	"+m902G3aEm8hNBbCKrmdSZ7OaA4IjYC2wNgY8QAnqHCMVphBdD9iOhD6aI6ENXVOeMkkVyEhORds47YL",
-	"yA2Xqq+000mKen2EtJdE0EdJ5bCOMoqwRXd001U8aPfmClUBtsIsdkJHU/wTE8M9U7qnAiAwhagweU2L",
-	"M8idkTKlOIIdj1RpVaay84tpitAN0Q4k+CMbn5gmgcD7+ERogzyDJbxpC2TTx8KvQG5oas7EsaJQkosf",
-	"YuVPy8sZKFzFoclUMYOoAERShY06wJAF3fR6qrRHEeV1EnWNcSKVFCctrcSbUeyMW8WS+LZ94z5CHQpR",
-	"MAXenv1So/Zdv2UwVb24K+sWwbI77cyCcOq1tsRrv6Xj7G2xzKVPZqZ707aupjvcBxvAGNyAJYCpKdof",
-	"20k3iAMuCgHG28tbyNRW3tjjdWcdRLVuIKm7qljWZnoCZxcqC1GuFSyucFHdhn9GPs1V1+I5L3vhHrOe",
-	"6A/Tk6fXFTq6K8I9btaLxr7Wl94/JF/drqEh3dd+uXXH2Z98j619hGUi6LhiL0x1Sh/Y11vncGdB+z8e",
-	"sbp7t/ccMF89Wv65Wq9EZyO4Dp0NdB7ECs1SPOAF7VKLQu4zzVNzhhaE0F/PODV30fTkDZzmtqeGMHIi",
-	"PopZ90o0dy8tFQBdFMWEQmAozbtrZ/pXX/4dV7XXS44DCIQvqeD6ggaqp3yo2gSfx21T1QyIhrTO3cGf",
-	"vcMYbllD0KA9HxcRe++U66O5Fhp82r4xGcGDpnjCuZtN2go1z+SxyVKhy97Rkc+u8njSSmdxAXSTAxUj",
-	"33xR3ykb4+/Xl6D+Goa8uv/TePHXg2oR73naRxemGtS+D/t7gFZYG2sr17Mi9tS6JvUPhjALry00KMz2",
-	"wzTTGs1VnaIy2Eg2OAvKncSLylBvUlM6jBpEF7Yax6Kk3lSchA6XUMSoTcUKENUsx4PxD01Vd74ReQJR",
-	"GarNAdZQ2dFYVikmAyN6pijMhIK2eAXEsqmjBmYohrm1CotTQSFD2wf8BT3bi+AAfdvr15forLX9Xa9h",
-	"G3uhl0p1Rl21t8hzLuhaX1M6rdOTX0V6UoZ83zAIHVYE/tDnzU0eZ1nk24iLaQQm2OY/51ohEZd8ypxU",
-	"b4l8OtyHBD5EIRiaD5NCm1ZURlg5BTpO9ILYS4LMnDZBMWCLIWkr6rfdblOLLqRFoxrvaA6oj5qbXMWi",
-	"HleJ7aZCFhM5tWKSa7u4kTGaqMwyaBdYrpVRG2h3dj9QSTx7pEMloXtxcc6L5extnbbkMzU2wnXLKJ8n",
-	"8fRumuCau/weyMCWnxF9KV41ruCt8hWN3h5vvImknXdvaay1flvJW3sC4mndebi2AJosgOMsi9Qj1q3M",
-	"FibVTYDPEKPnB35WaDSStoR2VrGpQMEz4Oa+KdgZzWdB+J4E65Wx+7oOgcA97fWlRnsXQX3eI80xfZ5E",
-	"FNB3y9rlQW5eM8bFaGXLBhnmOlmTeqrAVzrdKBwBoYN7SRyQpeseUDdzoSXRHeUyqqEBkGw1b6/H0Q5Z",
-	"GK3a3iSGrIGxCgIWslsJqNxSednRFyAbEuqM7TpzEDedjTMHGOH34X41FBqK7/qqgqqwk4rwBEIzGZdx",
-	"TYVVivIAidD4D+yrDCWG+RCuLKEQi3Bn+E9k38FERqPBXC8UpLquBRZ8R8NLFJUxi01ZwKH9oskHbapl",
-	"8bTdYG9qldavvQeTdKl5IOzvXdmg8LXcvwEa1biUKpPdaimYt9dwqjNxojmsDdk1KeyfJfmApiZ8o78T",
-	"OxP0wZczMn/Ii8Kpr0ttJta3aAPI1ltnYRGFxnBVc9NNa4Gt6eTtlYZmpBZmrcwVhnsX9iZslGZjE2ax",
-	"0NJcepyLbU737Nvg49bBFu7HbCTcB7CEsEaf5xmMq8XQuVEZVMqgHWC7qcKqhNaoVIpJkFsd/VP+Xol0",
-	"XBYp4AhqNRERZsXWuCy2U4CH4/ZoGXMoQDQxH1JzhswE4bkojch70HGN2HRoX1LTZWXEhQKsCy2A36Uv",
-	"c90W6cxnlxIQh1C9nupWYqDKKwKWMWfAnRh7t2Pyv4rnYKawmHgOlraY6lc144S5H9eYD+ug0aporog7",
-	"Y0ohIxybSCQ0FHh6EQt/5eFTArUFFQgfdko1UhLfCfgiyxb3VREW9TXo5JuWEFjqSd02wtKiO5tEiOQ6",
-	"i4reEiGt6MlSSBu56wC+6fxd0C3iJ8MdRh2djgxBUPIlwAaYAi5SWsf7dK5H2sJlRHF4qUYVLTOCSMI9",
-	"nEtveiThuZduEQw6rcuqou7Yje8VjX2Z9AyM2il1u/TZS5cr3HERgjVLMOI+VfaSWgiWF7m1ixolLm89",
-	"t62AWMxpub7bMF8Glh3e89lAcdfJuuRgrTvuteRgguhoI28ZNniDpCrup+zAqZBxvtsdSBAWi/qjTUk1",
-	"3YWMIuBO7HrqCa8EKN66aVG4+5g/EYmXpgDbN3WLkjINYRMmYl61OjrNMw/gxSrLGddRfp8MZMQDRPhl",
-	"4S6bAQckxWLBOQIkOQbbI1w+KQpjq44OXQYc/SVL/m8m17VBGoLDm2JfcHp4cCAiXX4+zO0QahJi7D0i",
-	"VrxQhdF9iyEAX7oOJXq+TF59qNq4R6DNTeYZI+FdKKGyvEK8Pp+1ggg1VUlM8qJgMEZxobpybFVcsO40",
-	"KoLVuLXr9aAhnc/DCDrARuZVEi1yZczcsnjcNnBLfPs6LyoCT7tbpZms5M7Yk1amHpfbl55w+za/8XJc",
-	"DVriZW2jQSWH34y+z11mCTq50PxeTGkPpG7DpX7MI2j1d+dNR6qjU7fGaZhSqXw/NcLe51bkfW2gY/1U",
-	"KdHZeBLlBzobsx3xOzTOFFcs5AIgdL+4TT4CAK3GpYbb/ix13106HiHII0AgVmYUbcEjxomkj3jG+TYj",
-	"xIdsIT5/6QF7TsJXlWc84ag9gpA5e7VaGr99adjUPU/95vC+3BdPYKDmPcCA4kuXVaWGoyoV2G9Pyw3y",
-	"zl1iUDaYiW6LrKQZ4qvClv/wvuv38zuIxrhp3XyGUKiE5rNbQCt76uaucp3C5A/QzP7mxO3Rxpb2petj",
-	"+B4rY4rPXHeDNo67grH072xlFEt/5ZPBmMtPF3UgYxk1bM2ee+mg29webYvfnr588exdOmPL/sfOX1XZ",
-	"VcXO8cnOm5MdetLO1VQ1bOTOz2ltct4ConKZtInbz583Z+KeuAbD/N2AYdY7eJ3hGAqFgvU6Y7zKuI4g",
-	"subB0qa8jrO1H913kUeyuFF0QdipMcQvZI4/Zpd87qfIebhdywqAMHvR9tu7NLJITp/+MhubqtVNxG2g",
-	"Y50Rs4P/Oc8StDSCgdXRMQffnAENprYzVy+m9bdIxcKBFh3cHfypL98rMJVjVGx/ZpP15ez4se46u/Ks",
-	"7jbVPaSjeRZ4Z7qn0trcVlI767UyRSaks5fExbSj06GqpFNBLZTfwHI0h0ZIQN4Z1IrX60j4J4RD12aS",
-	"MLuQr70ZLurXiSjtvjDf4ErtNdGwb9BgE8zDWovN/t7+9S02C/u3eFfers1mHcdax7E+Z+tMTa5jtP46",
-	"TdgY1ZpVNncT5Jrzj+8lJ40YPvM4cNch+jk1iO781RiCiCiErj3mqDkeoeE5mQFhfanNBPzqPBNTVZGf",
-	"riliUhtJ4uMUGI3EzhqgxoRCRmDVpYAB4DVICwG3W3jVMUHn3eeeG5gCXphFyIpfXdJ3LbqWQ+OpxdKa",
-	"v9FGidWMwtJl6K6NW2R1lzWyQ2ik0cT+0ZTAhzkeepDOmk3dXlk4AcJpDhE5ghL3WC0Q+LDAFVMPR6ZQ",
-	"Fs11LBDP8wZyk1CY4TVeh4ruOlT0ZxeMa0vw/sQpcoXfTKB+JhPw/bfXpDqP7UxCJfVCjjqEPWpVVN0X",
-	"xKr4FmsQ2xGW8mxOBOSychJLjVJqqr6Q3cuODqm+gZnoI5EiVxaaVJL/fK2kBeIrqTORygtTVqn7tcTj",
-	"nz0l8tdv10mRP2pS5K/frtMi67TIOi2yTot8nrRIrCm/7qwImRqr+GzH3Kiw2N9L532uyGChZ6bXu1ag",
-	"s9cqZ+1erd2rtXt1R+6Vpc+qWbYVhZDdrhlDwXed9Azyj9Sab5VQO0OZF0JmWams9czIWkjRVWUlcy0m",
-	"cuqzlshi7H8qTaGaWdPewADnZlkf589mgmSxTYOAocqiwHq1lngiLeq6NzrvmgwIoYccfR/KqlKlGwpJ",
-	"wo32hszk/9xINpy74ryOcrqRbGg5dD8p97yNWC4O5YfnSvfdPjl4dJhsDHPNf4e0oq3KXEPde1OSnVd8",
-	"0y9LNJY+5mOaBuPO3lhWRr82+GF8DdRztF7Xc8/xiTchnsNrb4nG2PwxrdEYb6jp/uSKS2bDXC/oYaef",
-	"GrK+/BEElYNKoKZz8NCnhblSsOkxL4D3i0FcKmNa4mSubQCja5zJhKZYtP7KcaEsdzbPCnEqoeloniJU",
-	"0oQWMkq9jqvBrs37ejzCWNqp0hVmQIGfDLEJMZ4GWLY46jYRa3UN0MQR8L8b8eHeYwHS/bySQDB/y6Zd",
-	"p8e+dMSNTlwCm8WN9qbYLPVr7wGbZbmJeIG9PH2Rv6LZX8GfIdRLPu2M4L4d41BfgbFzddMbnPEp2RiP",
-	"Mt5UV58P52V42aevUZwvEy575j7kM3lJD1rjrvxxdBbKlEjRCOq2mgqydxu0WGM8yv1eh8W4JmhEOtC7",
-	"Sbsf3X/O8+zTQofpZVAtvqstz1rilFqzoHu2nIZzLC6g5d7rvBRmomP8M6f/4CLobLIKe/rwvI6mG7VE",
-	"ypekEe8j3d2XoUb1qlDkukBjsST6wqWgK8r5ZIOntzSO7H3piHXd5zoc9fvFvvCidFkXYCUh4CQH11mC",
-	"JJh3HghwMQyE6uchUpPloP2s+7fS+M+8AkyJckroFti9WuEH55wEhCqKeh1JVwykTbA/FyJRZOgbTWIY",
-	"O1iPhPQdAapC/yCwbqgJujEX05qvUapeqewgbYmnMGDsFuUHdzSMEEAhlbW50TZ04RJYeVdqUZg+pAag",
-	"bzpEwnHemQCNmNuqlBU6V1MYXRvdE3fqOZzSmDuITMRb0Unh+7ieOxTXoW7+JxiUujbZ4Id6gzR9w7X3",
-	"QEP1hZ0OZqHGBu2JLDO7zkMsbf8/l7Y6Butybf7/wcx/lPeS9AMJo6AbrtVmM/Y/CsWsUdM1GPq7sUl5",
-	"cz04bsLncKoGNIwcKmqCQwYn652FiGOeTPmILsQeifTjp1R0CyVL6xUI/4xYAABY4J2MzACMMNzbnf+S",
-	"QRkix8C5H+w3IChUJfKqDeG54IeoAhjAVamwyUzYcXcQnr2VHu4dptswIu+koNdB/QgpLbGvcI6GQAmv",
-	"APAAeCKg3DHVPlSpKFU1LjUw4SMU9OyNmnTiaFyx7X8rpYgZl2uUwavwsNXVWuPF96HXMrm0u7RKKDBc",
-	"0tw753eppf2uzSQAkK1V21pRfb1e2AvoxfLfwJ0orom6GBhzuZOpIn+vylzZ3Y907JyOTa8NXfGJRHgK",
-	"lc1dN1jTE0p2B4IQXIBsCsGY5nnl5mJJb3EYT+nmXzqsRJNcwqOZGfjbvBoc4wKsgqh39V0apSO/B3wN",
-	"zoukhbfryNI6svTZjG9ESl28GSPBRaJmJoTkj64cRZr5aHy90rJibrdU9OfqlnvTsxclwk+RDi8sEvQ1",
-	"JGDNIECmrKCRjsVoXhE4VhJiTNCbm/LU8iylpt+8Ej2ZFzYh378qc5UJaTsasfGgv0SrCcCDN1aP0rBo",
-	"RvfQsXuwovAdKZ3lun+97YznzaqOG0vd6yRtQr5XboW8MOOKkLutmgvmr6ngfkcMGmtj9UaCnQr/60Jr",
-	"oTSvw17Py/ZILl9dSsonzZaSMgwl5jWt6pYKLZ35ctC3/Jyvj1g6XsJlzNIblTGyJrhdGWPzi/w8ZYz1",
-	"ihmez5VFMC9gkH7q60rIdSUk4DgHWbKCGXuFGRgBQ1tiqhOZspcILffm9XPCY3DGoaHaR6u6ALrzG3/V",
-	"77b+hY75D31bWOBOZp5lpSswLgdm0tGVEc4Q7k19BDiuY3RDAFxdwAZjvHZ8bqnwdgMz0b7/+M3r52I4",
-	"tgBWnA6qamQRhrcg1hMpRuOLIu/6+kyjxciUlfhuLxGHhw+FKSFsDRPd3zs4JEo7TLVCRFkWhZmIUZm/",
-	"l5XqaK2qiSkvKdwLz0yp62zoi2isqqADOmUuo7fPfvj55ctfzo+fP3/5Nm2J40oMja3E/t6ef7HwNPUh",
-	"JzLrmZJQLAatJsaff+Q0oqoUrRq3Nvj1nEgLaNMtcYo6KiJ8meV46ejb1Yveqcl+0zC3HSDW0hIVozTe",
-	"mxaNzl1+D3WjK8wmC8pitXlkNS0z72/QVpstIvUqDTfgUlrtKZyaRRp9WX0YXRLZVE+9S73U1dHp8Gqc",
-	"W7PU09kDikZRmirsAfy2rrkHXPD/s3dtvW3jTPSv8POLE0CR8S365MU+GEXTDXa7CLIt+lAHCG3RNlGa",
-	"NESpqbHIf19wZihRt0SO00uyemvtyLyI5MxwzpyTVJ+4i0ZZYOfvF48Qtjp3eL/a61nC1Fbe9IvzDYbc",
-	"w/PDyPrTpdOheWpVQv/rj1IhrIkL5qlCYUFwOqaTiTuuYzqX46XZTqCpCS0dkOlzz7m4xbonP819ITkd",
-	"rPNRxOb1MvT56PogOUJ6rEORkM4AFCWsSBFWDRqoEX64+nPK2GEjnKMg0ZR9usaiwX96jvKOVAzlCnr+",
-	"v9+YlopBP5RZx+c84+pEpOnpXN/N9WqbxZep1JnSJ94s4al6yiYTdBG9Qt9SHKmNSA10yCP6KYVlkadq",
-	"ysb95msMCyKj6RpXZ2kcsXFtjsbXXkHRdcsoESuzLkaP/vHprx3D768Hdv99SXl7Tbk5dACaEcYbvGf2",
-	"/oNzlVcmBbyi84/L+/CYuUi9WmWMEQNCI7dm6/4H0A4oiuJpKr+0VN9WXZE+XI2hgyMtOdPJwNP4YgwN",
-	"upw9DM1DV4ZRdw6a/qi8FcTwz+3G+7LLPzqr3Cu4ODyq6BdODFnhISv8nbPCD50AT5YC7ldLcOuR/4BO",
-	"hAqomM3YjudWJIVR+izErm4vSwHLtYHi4Jjd4GNTtuIKFIaVNUUtAp9r/3MFK7/HyE+DnynTu0FbaJax",
-	"LsHZ8IJ6tdUfmGBUfcMWzvOzNeG5reD6diOV6Ab/h8b7sXdAq1ypngD++iWOe2tuIh/O9ro/e/QNUnvj",
-	"3wIs+UMP+aEGYLiseDGI/giP5hDIf7RT2RlXTZLK1War6/mxoiLjoTsoouiipBIPUkt6snPgdxVJeM5X",
-	"lI///4olfH9/Qju4TT0SKvU3sOuNXgSzT/LglXQHVlOKY7LjJWjoqCx52fufJk9ejKx/vryKoBqChSFY",
-	"OJxyyB/t49Dx/k6hQ7dVQO/60fjQe3GhtGswAY+GC1PinHk5fV+vBN+ylQA1ZLhgZFvAh1Z1+ssphCtO",
-	"dst1Rmr9M5aKpXDtzbUniGiCSkk22VmkekRSmKsTslWngEAlqAB0TRumjF6LlKWCLzfEfs6scX2MkKGJ",
-	"KgFwQEGo44EIZDBnJeGSewFEpg7isQBSMCtIvhNPIEqYrcjItsNcw9zjj+VY6hErXYXdPTza6Xi8R7Rz",
-	"KFa33B99LC/26/Cop3iuNfahrYORtvPDFkU8LRJc0QM+9+fF5w6B2TMDBVevmKx01igwWU8HFK6ZYsBz",
-	"nNkC+vH0FvkdWBmsl8B2Asx/LcMXs3MiI9Tia8Z+ecU2Jk8tsYYUsGn3oFy7iYK7voXJNlFBGgIsgzqZ",
-	"aw8mw7KPPtixflSDrAvPFoGmE44toDf0zKO+qJoQgIFUO9jnwNKTCH3T4LbAdZ6+tOTQYNG9qr7GyiOG",
-	"DjVWxXOtxqpcWsO93H/8ML1CMd5K6GP9Tulzeh6PJphkwn6js7RR9UahjItMipgjdu3fRP6IVPKzQBru",
-	"bCNSG7MrwRN3bmFYAhXFgm1A/JLdCp0F+RuTzrXPsRTX4ZYolpBWNsjftJxYIS5wKIL7mYrgjrimarmt",
-	"a1Q8PoBELUKJZwPmHKryXnpVnjurii35eF8b+uaG2SaY8J4YhbweBfzbogOcmGW+pS2fp2o0HU3g0KN+",
-	"NGyBXGup1yzfRUyZ9dr9W+rQzST+O/gg4OlbGl8RHZcaBm6DgKFLpHVnxF/4sW9EIvKwVlpIhEFMIndf",
-	"wCTkReKo8KZ0coNfQPY9y5bKWKnXQWeIh6ilP+/pm2Zn3niKpJDHaCVV5k6ZiFmIV2EuwB8XScF7vhNm",
-	"p6DmpJQKEdugO8CT0zY5wJ8j9cJ8benQ29TkO5AcInJ2QEpgzyAGwegjM+HABd+2Dhs+b7bx0aMv/NRH",
-	"pLboGvQLYXbBLN+jJIiXpw25Q8olo03mbyahdqkgxAq6uPXC/81evvNfNTt6LsGiluPXiZe/smyxpwpU",
-	"t1NtOPGCp8vWZYlftCxJeIH+J9nsIiJlLajfp613BqlG3MjhFpAtLc0uaFF0Tn+FK9KyTCjlp52MOVWj",
-	"gRgV6WKG7e5SQ6QO9cYv6Zt2uRJUFqcB+8VMcmEnN7kVrzc8uzmNGLdW2ozr7CyXMPOzt2cfLoIegPRN",
-	"s/nXpRJ9Wx9mhaYGt/VZUICbWGW0mSJK7BobMFABsQ2KEgR9yUl3pvEiCg2RRkf+EHvriXOcG1UjX1ty",
-	"/0Yuw0HznTz7LPatbV1eMPiq45hB7feso+oQ3jMwyKUJStp40Ro0Hc323nzpmOKPnU3AEs4M25s8pWUd",
-	"zmJQYllvrKxibjR3mZpFIAixUzwDjR4YaZrrkty6Mq6N4KrVevyOX9xd3/0bAAD//w==",
+	"7L17l9u2tTf8VXB0zrtst5Isae7jldUzviXTxpfa47iNZx4JEiEJHQpQCMiy4k7X82meD3Y+ybuwN0CC",
+	"JEhpNHLipKd/pB6RxGUD2NjX3/7cGMnZXAomtGqcfm6wT3Q2jxn8++zbd+dvFuIN+2nBlDa/qMVsRpNV",
+	"47RxRmZMKTphjWbjI40XzDweSaHZJ904/XDVbIxlsqRJxKLXiZyb9m6aDfuNapx+sG8L3ThtXEwZUWwk",
+	"RURGU5pMGOGKjBM5I9198mqk5ZAl7UazwaPGaWOmJq1uo9lIZMwap42FYknj5qrZSBbi3DxPFgKeK001",
+	"w271NGE0gqed7slJtDc6bHXHPdo6Gu2x1snwsNs6YJ3xHj0adaNer9FsaCljM8qrm5sm0OGtThidFWgg",
+	"CBVqyRIix0QKRuacjTyCNCKq6Sn5fNnQqzm7bJxeNt68e9l/e3H25uLZ08tG8zIdGTzcZGzwFUwVPoHJ",
+	"XjZuLsWlKPd28exvF/0Xz96+Pfv2GXYLn9tVKPa6T7ud1lHUGbaORwcHrd74ZHzYiTp0f3iEvcoYm6VK",
+	"caWp0Jt1/OTVy4tnL+/UdcRiTbHlKRXXZCUX7c06f/by6dYdV7Rv1vD5+cvzt9/tfBEbZredP+WKDmMW",
+	"FU+cYslHlpAl11O50OTsPH/2IrPlKO9H7vNmI2Ka8th8fG63qiI0YUQtuR5NWUTk2Oxcoqdc2ebNOUvw",
+	"xPd57sQc0E6nddTpdFrH5j+d7H+RPW4L1Tjd75w0G5prOJxn58QbjaFg47TxcJ7IYcxm6qE/WDho5+fi",
+	"DfvI2TI/9beajscklvKaUJ1OZMwTpcMk4KKfYDseDbAV/J3oKSNn5/eUbe0R4ZqM5IwpQhWhjrmZg23e",
+	"1Hx0zfQWpNnr1JDGMg8uSDrYEImyySCNXnA1kmLMJ4ukuEfezRXwKZKw8UIxBYPHdb2nyDVbEZmQmYxY",
+	"HKbbLNe0R7sLIBc0xUfMa/4u+6a77xHnoNPLEac4lBBl8u8gdV7KMyBr4fDEMdHymglFlkxowoWWJGFU",
+	"ScHFJEwMIfu4QgFCLBSLCI1jwrVyDQ/ZWCbMbKQhm1BBtLQrvAVpegc1pJnQj4wI13oFbbLRI11efWRJ",
+	"LGlUuWW4IjJ9x+yTERVCmskYQhluESZT9lHNhlnf+Db75wS+0cnKsJDGqU4WzKfaXo5quXGGKOa9gCR7",
+	"nUgtRzKuIJjjQ0rOmJ5yMSEsVixMpLlrqppEw0ReM2TICVFmk2YNLwT7NGcjvR2ZDurJlN9cbqSEJYms",
+	"2lzpdJBQf11ITfNUupCSzKhYZdeOJpRoPqsg0E/QhE+dpcxdWUNmCLFMuNZMkLFMjBBAaGyu3tU2VBnW",
+	"UWW/l2fVMDw89Yt5BVFwCkiRN0zNpVCseIUbYTtmmmVnN6UF1ZrN5rpx2m02RgmjmkV9aqTjXqd32Op2",
+	"W73eRefkdK972j1odzudvf2DHxvNxpgLrqZ95GWN04bScp7+XN3EYXu/0+t2j7CJROk+cLHqHvf3up1O",
+	"70cnhW8iQTVSgb9/q2/gfjptyDkTlD+czHVLKtXq9jpDjyk2HCnhOMP9XOhljYS/SIT/9t7w6Kh1RDu9",
+	"1vG4w1rDbtQb7bH98UHnsNFsLEDVMTsWmBUSSzVOO003Di5F+muv22zMEzmba++nntlu9sLJvr/J75dn",
+	"H50i5h2lpUTNQoE4YhQsf9vwfmI/vhWV/e3GBFwLYxor1mwwO4YPn/GfqWZndTUqrrMTAJK5EVsV+6lx",
+	"2r1pBj8Cgb3qo57R3mKqdN/+maPIWsVLp+TxNC842Kek1+l0jBAPQzolStNEh0R6fGCk8jw5b6elpLvw",
+	"dooA7Hf4JLDjcVC4VpeGwGY6PDolm4zqtBuarFWmmpdugTLFyuo8G7ff27x9X2fbuP29dOkiKViwM/P7",
+	"XRfOcqnLxunny8YvtOol2lsCNS8bXPUpv7RX0mWDLvRUJji4ay6wH/PCjWkmvSng5xpGj+/nrgu79+Uc",
+	"ul1kNMgxr0vkXpdlTncJp9Wpre7EFtjXK1G+7T7873X373rdXcFeueAzJhe6WhVRPDZXR1BW1Pbjalk6",
+	"4hEx6kWmYZtvtpESab3svJ+TErOBheRD9xTut9fnf2GrwEm5ZqumGe/C1yQ+fK47Ir2T006nbQbb6xQ3",
+	"7EFr2DObj+7vt06iDmvtj47HXdaje8PDTsNeu0asLTXc7Zx2e6f7++2DTre3t2caFnRmJvWeDYmawrGb",
+	"J2zMP5ljeN0/+1FcfBqe/5Vdv40K5tlmQ43kHMy+du+qUyO3p1tZnRrB3syY8kazIUV/yKY0HjeujIwA",
+	"a9ovTqvDWkejTrd1TA/2Wr3xITuI9kd7wx5t4B4bjZhSF2bjFTUTsxebYBqh8BIq8KBTdA/IjIuF9oWJ",
+	"zw18DXdx47TBVn+eDr8d8Vf8z+fvfj7vvuTn6nym5z8+OT88/8f//N//1/6f//v/Gs0G+zTnCVN9Lhqn",
+	"J52O2UjjhKlp2pBKdB9fRW5kd82Q0cTp7aORXAhdFn8mxdOx+f5ITW6pwDfDQzRJ6Ij9t/UAtEdyVtpM",
+	"x6y73zoadkct2h3tt/aiw2FndMKOxt1OtuQ4Nm/0oQvBzmvLLf4LTQH2EbAQFr2w7o7cVN5zPcWNhIxG",
+	"T6kmS6pQ0sxbTLYW1L3vFomZ5EN7aB5uwvsfUt5y35vWQJgw4zGihLlXFkrLmdluTU9gfz9lgkSSnJMJ",
+	"02S2IjMp2IoM6ej6T421F3avjdyzfH3WXzsg+KRreutbzmy5J1SMWByzqFIHF7nFEnIooxURjEWF5dpO",
+	"PkGrSXZdjdx48vcITPHm65FbNpRBvMl8ZTJIpySCdKr17SdTKibsNVVqKZMo7N8UUk9ZQub2pRyvXSQJ",
+	"E7qfPjPSWZKwkSZTmShGhmbzJCtzZbKl/5rSdB6DV4Ha9uEUwpik+MgSRc2sXkptrq+53si+P/K+DAhM",
+	"/uO+kLpPXdNl+SmSTKHgBO+gfd9vYBsRque7QHqetdGfstdr2EBbPQ2gHpzQ7MwH1/TCY9QSSCfYkilN",
+	"YGNmlPMaBDGtwgG+tHIQMhI60gpECK4VcUw1J0WUxaetpaJshPZaqhiiXd+ii/4WTvesp5dSh7t5LhMy",
+	"knHM6GSRl5uyzh7zOOZiQq6FXKIZy+wsKVibvKdcA+H0lM38Di8YnVXMS5sz4PygMzYbskSRFdMBctue",
+	"/XaBuBUtw49mP9KhaZsKwsVHyUc5s3XE1Cjhczhwp41zuPGRhhHRS6OAmPl4gQtux59jW2T/qNs15F4m",
+	"Mje0d4olFeyoLPLVyTwbsKaStIZDeM+GUymvg6N4yZbWFaoIFRFJwzkqaePrCnQVS2pGNF7EsT3i3uZv",
+	"21s2U6PTX66aDZR8plrP1enDh6bJtjfjh2bI6qFazOcy8WcT4QmuOrroFN1Sjr6NnmV6KWlJT69Xr7/j",
+	"8ujvT/82+WF/9ufO6MekO3w/+vunn67fHn8nevr75cHimTziZ/Rk/O0//hrt/eW3pIZlq2A3Vc0yLO0b",
+	"W6o0VZsuP9pR7RrNqVGEU/GztF8VGyXMjGU5VWzU/+HbaXz+3cv473t/jqMnjz/+yB9Ph/xxzL59rkff",
+	"foq/f3L28wv+mLO//fWbW+/2ebTp1G9/MJzAX70YqU7gn2uu5jFd9e3uO4so+V5+ZDEF1sg+aZYIGuP2",
+	"cN+3DJ9rbL13bCthHXjdeOt3z55PwpFHkV94mjWqbLZrO51u6yjq9VonbH/cOqCHw6PRcXTCOuP/dkNo",
+	"c/GRxjwqb/nqj4sxdB7Jg8ru4xWKmwFib6hVbhrn9/Wql08fvxP0I+UxqnFF6TKimg6pgnlFchkSx6Nh",
+	"f+E1UZDB0wYySXzbEJLu4cbREU9dr/mRlWTwwtiBIExdg9My6KczAnY5UDTvnTslRut0bqH9o67vVJpL",
+	"xQ1Xv2ycmidNz/NTYJvgwlCjKZvRvlEUuHVvpNvnEN6QI9Deqh0mGXNFt9JIl3wvbnOjR2VL/49aDP/B",
+	"RvrWvipDGhxP6hcqjijvWtrgyKWxh+lqqo0W8rPvKwZK7YwFmGn6nCXXnLeIIQaRux/dDrIbqLBF/M/N",
+	"eclWZXPjyTaWEDxZxZv/5qrZmBqBzI41P3Y4bnhbVOoJT6jRpEksxYQlJJYTwkXhFre3jWEHtsURhGlX",
+	"B61ECR3r25jL0tX+u1yAAXElF4lnQgTVjQuipwkzPG+lNuD6vx0vIFd9IJnjufZApE7QemubjfU8NWuF",
+	"K5P+WDGzg9P9jnclpu8OV74kQGHMQyP8jjq91l60zw7Gh52j7nHvN+JnhCORN/KdHFZb+Z4ZQeqClhxA",
+	"Z44BlZwQ6SUNMlhfw7f5GzoBhkWF+xi2MlozWMt8RWgUJUypbeKoT6qChZ/lmiZuYKUL2h83kMDKq+dP",
+	"Q3SwJkhcZTKlNp7XCbmEhyI+PRG4TKBCk1yREY1jFgHz2CYM9qiSItkga8hRGqshynPKN/cPLJzFNQ3P",
+	"/AJOgnyAaEFm+815CcZA39+4i+C5TIY8iopn5qV0tkquCGhP5RMyTj8tCPeWZdzDLz0RP47lEprcRszP",
+	"J194Uv1zbxylo5EN0sz2OyqiV+NxUKT4npnLX5LpYkaFKng0Zzhlcyy8dmosrBeeBkmWVGhFKDbtt5xe",
+	"7PBGH5+7DpjposjS4RWy5HEcCK21CzOFj/t4hnMrY/nVkiqCL0EcdjrpbRI/ulWc67u0g9C6eGPMzRdJ",
+	"WqalojM3/KY39uplqmdUHSM8d3t7+weHZbvaBobubPih5ve7p50jI6n0uiCpmLfNq8HlLvKmesYBgSwu",
+	"/GqDmaXcyjCztRb6WotccVYLxZL+5kEHsMyMxnpaTlkxA2BxzoGTDfwaPj2P2GwuNROj1bl4nciJkRAq",
+	"9ondw02itDkoCxHBIVwFzgrPmu1zYa4nbNi/7F17ngzkjab1F7aCSK58X9uwuFFtqL5/uLz+Id2JC+IN",
+	"vXTaqmZZIOwLrmZUj4oLBD2kIR+QHGCOw9p8EL/XmWs6x5EClMx14bzHlpB3vjZ8r2yRhN4Ia+mXvgfE",
+	"Eyh5FSk2potYu6w6TBwLEch9fftp7eXypjr+wbYCY2VeS9orTgDsqU8SFjGhOY0LZ+q94Qvh6AA3B2ig",
+	"P/JaKNw6eYWBoAs0bTPlPttoEge526eb429mWCQ/rAAtyqP3yOLtkYB3LT0WXBEt0RpRQyF/E6E3ztMn",
+	"QhxFCkagMbORuuaa7h0ckI9c8WHMyNnbJ+fncEvRkWYJXN6w5i7rHDrXUvbtuLi5eaaMRrAXYz7junHa",
+	"OzhoNuYS9oShTGEYmHG+RcZRtiid8qLw/NGrW5gi0bzFeU0TOmM64OGBPfvTgiUrMk9fql4Y/x2P66c/",
+	"m7VYiGshl8Js3ilkzmIn0GSY8nKh+3LcT6gAUyJQH8bkEd8QxyM+/rwFyTu9dST351hJ7Owlj8xvMJgz",
+	"EGF6RhRTikNeNUXFGjNsqkmNEaEF/mDDRW14KkdlAYdtyQ3Nbpv8Vssf3IAqaYIvePQIEgKH7phBOv7b",
+	"UiIXp7tLQnT2vwAhEiqc3TYXJ5PIGfg6DMcaxVLV74isldzps6qKzZ+dSDSe55vdhhC0Sl9JCeEPqJoa",
+	"2VuGJN9Tpc+iGRdlidRI7ISaZ1zphGoZYkUg1sNLJQGJY/RbuRmynEpDH2v+3uZ4sCpifB8adIkY3qiB",
+	"CPwjew2WhzIV0CJhQ8i8dFeX6DosCOezORUrsH+Bj598r6N6la7Xsf6QoMP0YNTpto6GPdo6ibqd1j47",
+	"Gh/Tw2FvBPorF0oni5FZTaNxvEoiyHee8jnuujdSa5ZENhaLC8jFW8rk2gi/zqw/T2S0GJmBmeVy4156",
+	"0SuLYVxp3uodn+53253OfrcL9qpkEWMYxRs2XogIiQVSt6bj8SmowBBJBvnebYhccRpTzD+CW1MKMNMk",
+	"nIkoXtUrd72D026n3et1DrrHpv/Ub9SFlZWTc/FcJkW/J1iIX50t9JT02h0zvpm/jJOECu2i/T0ZcoOo",
+	"LaNc2tgEGtFc1Fc6oHAEmSJ/fvvqZSiArNjQBgMxfb2gsZkYCwfQvpS61KE91DP3Yd+eyyK7Bx+TZfNG",
+	"2DPtWImPC/Lu4nnreBsW160SBtKZkGxApUNdHjUQgSWT+ojCaDGP+YjqnCbIhZa3iTuwARnPGYuGdFQI",
+	"pDrXZMriefE6mc3SjF3UULluGkZjUw3r2cZ+gW1sk9mWUM3FpHHagJT5OgtKrjNvvqo6PFNEEGkbyiz8",
+	"twhGaQYmSnlxim6xyZmbJN408zmjibI2PKNSjc1lQ0nCjFKOEdnLKR9N0XU7NO0kLGZUMeWY/YZ+W985",
+	"cUsvqiEQGntuT5+rm2bjJVu+U2U9SLBlMIrJ8cOYiy1TiLqBmKqX7JOuiSM/14oI9kkXA1Fd8pil6slJ",
+	"q9NtdboXHXNWTnG/FSJBSc86zH7pKM80X6EcFXVGZizilBh2CvKanLME95cVYVE+CNnJsij/UKhUqaEs",
+	"2RPds5Ad4HW/zZVxnLsyDrMr42WarlAVLFUYvaXTc7kQUfmm1FOWsKbRZsxMzJlTFQQZQwMhp7SQaHU0",
+	"f28z17yvdT8/V9dtcJr40M6wAsJLzhhc6+YiGlMVtjyYxoLYXU7iF9KPRllSbpMu8Itt/DS9KlHfzLoW",
+	"mis/WDv7cswkDYTuZ5w7f9DqYzQcl8eI/eZW6RX17HovH0lSuM+izjGyvWPaG7c6bD86GB0Oj+jxSek+",
+	"46ovgBjbsm+kptnPF0FALwRzm9KPjCRsHvOgLm1PRF9XIXnZ/J8g2psTQP2Y13tbhXWMarYYnFhdh+VV",
+	"noQhzmu6ULW5Gt8zTSJmVJ6Emzub8twOdMHuLgzsNUa7X0j5vRETChm7H1lCDvfJX/jjAJVtoHwfTKrw",
+	"cfHgwsGf0RWu1+HBwd4hGa40A1SomdzKgdHJ6ehdz+9tp4KmZzueElXLgwYqMBGZLbeJs3WO74Y9rXSh",
+	"5Rd2tf4i3tFskr+ug9QujN3wT3FfFx0PkLGlJRkywE8LBOr0bSZBZ4OlqUr0Ge3VJZEYUa7vetug7RCl",
+	"ca/ajJi2Rn3U/tnfPKMF6GYjSJ+BNBmVtzQG8BI61sxGtbigU7CsTKQISWbunT6z7RZlszgyfBUaT62/",
+	"12yOxvC0B7OHtnYS7B91814CmMM2XoJ8rEbXMww48pFsnmVOUqQF0D0BzRIeYLzZNuLQ3Guln4ZVhSJX",
+	"wPdincLWRHVnu2fXcwr78yFZgFeJFoEBIznK1k8bV/y7N2/exWLpKLRDkyUuxeskIKO/B5laLuLIsVAM",
+	"NrCbzF+pCiDvv8sFTM+QAgIRCUJPRAjVRrPQL5uRRiKmrtuZ1qxWSrMZWDeyVje4DItg4PWhijYMMEgY",
+	"Z4wuw1nGVDNLkNHUMqbyiYWWU5N28bhac7+ZT/oO2LKyoH1sextBEzMYQoImzo34wwqc3cLQM6K8ZVpz",
+	"MVFVKXibnOGv9rAVz1Y27QBuDRIpD1vzyzKtrbwlX9ALcmXIhWM6U+f6XFV5H7gRAgooC/bDZxHXFW4E",
+	"fBQGFfh7llUC2i4YhJd01SbnGoLCFVnMEeohyzPxuq0A9TkThEGv5QtqrcV1qyHVC6MHdTr5FzWhAqW0",
+	"ywldG857TxEwSG6YNGybL3g2KmykWzo4fA+E6e8N1ex7Iz6G+DvAFVuWC5qpFEGzZEI168e2lTx/VwwY",
+	"zkwmLGvJjAh+hjjv7eM1NgMrNlMk2ehKbD43eqAJi+hIV50Fb3WbKeLGEiR6TRTNh3JUmbXq7MfNei/N",
+	"h8QO7+qXcsW4DkOIeJ3e6cF+u9s93sPsia3OlA0cqjxPGOVibVEY3lCKaK9CksP2J0wws861yEahRt2H",
+	"mV3oDTMHuM7QBGEtmcCH6L9eq+Z272eZjF1sFaTCdRgsoDlipQaMJQzG9m+IWWYlUX9q2uhrYd3Ej8sw",
+	"rMXemv8bibGTSIwESb9bzeaNjNlLqc+QyxYXFFJugFaUKA2GhZDKbV5DeCnbjMfgX4kYIRCgrUvQNi4b",
+	"YNgcMkLVtY3O3tYBc1iVyWNmlmUKVfD14sANSd4ymoymb5haxOWUbms6MMtEy7nd9YCMRYOh5eGpoqgE",
+	"n8+ZhmZs6LzzdEOBqPU63c1VKEnj9gllSMJsGFYYsqOw2E5G3wwOs4jUdHV762Xz823uLUvIbDnCgRf1",
+	"F9pa6nuxD/7cc7Tha2kTxAv7vSzbFRyf5CNLHi/UqkJajOWEizpZEVMc+kPThC8qlsXNhIGPhm8V7989",
+	"3hjrA+dE7IhKbMQfMHIQiGQuMY+YzrWcW+ahWczm05ypeD2eazeHwAOIim7ghdgH++UJ+BL2zZdHe51O",
+	"Z79smz+hgHZzcNA6NjvrcNwd9uh+dMxOOubdOTS31+60u929dudhb78WAjnQHewidMCeNl7In3kc04cH",
+	"7Q65/7du9xH5novFJ/Lp+LB/uP+APOcJG8tPD7v7B+0aRtA9vuh1Trug5x0edHt7eZI4WKAqmhwZqbQL",
+	"N/NBt5ujyahLO63O0bDXOhp1O60Tth+1Dnq0MzqK9saHEK1iadLpnkbD49P909OH+8f1RCn3lyPKU6au",
+	"z+bzh712l9znr94+sEeJT8S7eYXAd/uAnI0CFMFHjL68JwEcYiNociMpykSUHXkoaYL22G02aBw3TntH",
+	"zcaMG3ll3/BYKX82YsZes7EQVCk+EebPbrfQdcCK5FyICBQ8HhPFGOF5s9Lvxpc4T7hMuDZzn/LJNJR7",
+	"SScgSA4tVOPVr+ltbDYsG+4rbnh6/fRwbwNCQCD/4TmEXSSMhUDFwwca+9jPCwW1wOPizcHoyfnh+fX8",
+	"bz88+fNJm+112qNeLIaz553ob3+OU4y4rWGj/4QQCKhsfrPdIG5SOnEx2RB7YUoV+cdCQT21hdgB7sIX",
+	"ADtQbk6/cbyDiwB4F6CsYmnTDZH1OjUqrsOiq/KcI4xrn0fACzYKtrxqFlFeazlDpxRmbGYd4s+GGBuK",
+	"Mr+pKRtuFQpu2RD39vcX33L37P9i01sEt1gRBTPCiuZX+DXggXV5rMhz0nSyUHAAV7aZRyRhkCnGNVrr",
+	"trFSDKucjBc2M80NpaRb5MeazTxonzDnEG2gM9wrhYQ5cyrBUxpt7+Boem041Fcc7J0T8ty6SZIwJeOP",
+	"X01S3q3ptOezjfdcT8O5GVAKg1aC0f9uWEcu8uHfI9Xk6utkmJWK1e9Tj/qKlgD4gREf37BFGS7S7vRF",
+	"EPsEgckShk9r0t1TvBMsq9wm51qlefVpyvepTfIldEK3S/UdVSWAwwQJjDR8m3kzgU0p5QsqVmeomoQg",
+	"ePgnPbX4CDXAIVrK/oyKlYsiVUHDoXtoA/xt7WmsafEJsiZ3D7Tju5lLAwmTqDgVj1CoDaoKyyqIKcq+",
+	"UkOk7JV8yLmtlQ9xkarcJIFoAYzI2DmhcvbWdEbZSKvp5N4BMiW8qrDHt/wj1BmnxBlXmkTTibLmWLyE",
+	"yJizOO+eRyMV+hLEIo4d9HkfXoWlkEkE0bQAaX4Tst4UrTVQ1mwhIqxK8u78yZTqW7mg64ux3Iqnepfz",
+	"VbOhEz6ZwGwyz3bLeVb8wQaNkgG04y2HYj+cqUkLIrhoYiGTy96YWvHA7hv4CsKcC0GP2XzVYjjjujBX",
+	"K7dtV1C3rmau7eZ8u6qrL5imQVBrKHEK9WIrOm8pzea2pGz5FUOmVjZIi7PdrX8/q12bvd9MS9oWyuRu",
+	"24ZfCreiDSaizUaN0KD1lMB3Nqb5LavK1hSV9Vfvw9NXL59dIcx4YS/+cPS/u/HfcjfiP98EahF/Zft0",
+	"KxyC290WONEw5P0tlJabwP2ySYGququl+fmWRZADc4FU842RAm6Ct6QX2FkxXiPhKE1d7c53gtZW74TM",
+	"aVqPHft7LpgJnktLod3h5BaKXN7gQiz0lAkNQCil/PcUZKso5i8K3xWl/AwDQDAWOVz2FCpsG5PbXpU+",
+	"CBn/hdGUJPnigHHyNtnFbMOI0wv4yKfA65hyQWAzh2iQft4HMAMEDqpEQ0hhpY1ygyl9d8NAGOeSwg4y",
+	"ingT87oIkyU4B6AOmCmqa/1ZVaEYWZ53ggAbRjVE+a1W4/K8Ryevy4wPhh+UcjOLLYdzHd6gwRfGpOkE",
+	"JBjres0xlijqO11KLrThTvkQSTQb+35F30207mRvZNm9ymZUWVLkMRvJGVNBHINSDUFsqy5cGIIoRVZI",
+	"sEmGq0Klgazymp5yUVM7DYcfQHipCyYpo11tUSA6RXf5gcY8olVpnmdkxpWCFH84M+XT/TH9viLBE7JE",
+	"hwmj14pQkiziFKbAXD4JHelwBq055TbG1suRxWFsA17aqcILzihQkxhanqYh3ntGr1+nkTyFJZSzmRR1",
+	"hrIlo9d973k+0c5D0WVUrcwlNVnYuhxlauUjfj2Cpe1vQ7NuFc3MxP2pleiVnxvS6ndQQvGrKYKYBxLg",
+	"LOBLiBzIQM6bkMcR6N4KR6C2jAe826vGHKgJI8iVier66cM4Bf9Ilgi/Ba7AVYmAq/dcT8OWb1fImthU",
+	"Dld7x0bwVGM09JqN1GxsSB8tUMDpz1TjdK/bbIjFbGgOadfldiiQCGhEJlQzhLW3dfhr9KYSEsNBp2c0",
+	"nlx3veOsu97aVg8DrfY6+4aD7HC3HP5Gdku2WTCXqFzlwKX5JJA9V5c7ZBQWzeN+fg5eF29tjdai7wWc",
+	"IraAqy9pJOwjlwvVDwfj7YV4TaEM7F/fH3yMvp3GI/745x/fv1z9+Le/Toa9v0/+/n5/8uPfptPh3x6r",
+	"H98uJy9+Pv/GJ0aA45QY+If/5eBhDg6CH0K2Ax2RyZTLT5ulzzQTlSWUZeoSJuXef/P8CTnpdjtNs0vg",
+	"QfegfdDuHj4AgQGHYqTHOaJ5cike/kNBjEMqaTk3EFQYBJQE+ul7JiZ6avHk7alSOnHaxLMLOgkP2+Y2",
+	"GWFvaQFU1FQuRRPzlyzIuhGqZBIa/nH7uL1XGPxlY++y0agY4eG+WW6tGUQk/p/Lxof/+M/Wv67+eNn4",
+	"r0Zx6M3Gp9ZEtsyPLXXN5y0JQ6dxKxWdrPKfq6OBDACF5PyMXycM8CZAZ0oWjCyngBue4Tw7Fo9ZgITR",
+	"JOZZBQxXgsRiNA0KcP2DHB2Ky2TnNpQyZlB4ZvPJfc/FdXk2g8tFp7M3WiQx/IM9IgmLv7kEcKDLxgCX",
+	"67h3fPygmbls5+bwkLMh0AGSH232p/XlessIrbtw3j9BMu83Bx3zc+9wtEiUTL65/qm3OOv8MO3Ovp38",
+	"EHVX+7PO4mj57Y+d47+PQ4Oq2hW9zv7xXVb/e4mHJbzJ51RP0x0ORkpkHvn53ipw+Y4HMs0QD9SyhxsK",
+	"NC8axwwSHUWEcKiE0dGUzGXMR6tTMkgG+cyemI11E0vmy8RobjPmEjUHemBlInUp7gPiQIszPW4ZXkjn",
+	"vJVQzWCJW5bhPWhfisKxxkzER8k3nUf6m25j8ynfZilT0ryGaYYIRLVPCExXVE0y+Mmjh5nzMp0z2XDK",
+	"4Qn/9E2303m0/Kb3pabMdLI6G9taGvnZvrUT0BISt/wQDL/YEqSHqsVoxArbuusPeSyTGcWsOw2QlDP6",
+	"ic8Ws8bp8SFAVc+4wL+76XzMYDGJdfMJBbzAtVePTb5++/Qv95SNYCCuVGF+TT7mtx0TZrAfzM9XoXP2",
+	"/v37M89SGh7IaGoOmpgw5JiHRwfeBVe83B4zmsCFQOPZN5cNKytcNppY8eeby3yJCWB523OKm2Yj5gKl",
+	"uLNv352/WQRY3JlFpAVUurNvW+/OzZBT2ePcyFXJQpjvM7vsYxmt8hBLjf9yl197KKPVfz5MHzXN59BM",
+	"8RWwqOlpwmhU9dzMIYPWzI/8DaORW/z0y9LYJ0x7qRzgs8E6KcqGfLpPUV+oHUPVhsTf7VjuKa8een4s",
+	"uDlrhuN7R2pHosqD+J4rDW4+jxyqPIaYK48gapshPKFixOKYRVUrgy8Qrsvdj+DRDlbkyZRqz2NWs6kB",
+	"CkuTUcyZCIxIMRGlLKe8xXnlzt1k8xdGilEENWPNeBk5WjPUH46+8GCr9pi166Yh1BneWDWRza7zPNVb",
+	"bLqnDCo+XwQPID4MbrgIHl1gtkyhV0Znm/TpmTWD3RqCOCTMiv7fp2pzfgg5W0XVKFyN7adYsLs0CnwO",
+	"yEJ8jBhWhCIwVGA8+PYOTuAzEbHI5l6XR/UMkTVcxJyNii2Ph4m0jeJA7DfhQXTSYXxkQiMHBikIII7K",
+	"43kuoYItSPHWWWTxRFno2kBWDW2XtyuieJbHlJp80nGpuiHBBRaiiTktd+/61biKP7+WcQxXBSKrrrsk",
+	"qoay4T4BOPkso6soodJkNAUWwoPM2Ty+SD2T+RH8FOjUeo+KdXgLfIxRjE7NhQXku576dYK34VhQ5ybQ",
+	"NwaDZwGlruZyYBmghRKXd17C/3KlNbFb/DmXd154I+esgaowlesCT32k8Vz0NhxpLrQMLtosqzdzK7p1",
+	"gXLlSw3r0FQygDXXldnn7ooL7/S7XEsv6YxFDn6uPIKXgMbt+e4hod4VFuWjAOeZZ3B2pQFlSRBVw2HL",
+	"qkP/VtNEr5dR0bpxNxn1JVtWi2aRB+VT1X0mjW3TtytxEOpYSF3ZK3y3XZeF9Pp8z98yTahNGXGxHFZP",
+	"TdXXtSvi97DdGJnSa1Upe7S/pEbVyQ+pUrgqjqlSwpowvZV4FR6Ij9tePyDnfK0b0dPMQRsemWtk7RA/",
+	"OYkgfJunJtq7XekV0gXkgSn2E9TjKa8v3jFzqqftwuM8sHYFPREBIEjG1w7LNj9OixlQt+FLGNIlY755",
+	"ELy/5vjsDn07jLoKid0+31Bit4h3O5DY03FVLUk2sMphbE+VNxbotHIfIBJqcB8Ua8sVu88hkFUouP3c",
+	"OKqlY0AnNeNBhtwE3Cy7SBbCInxt73SQZcTTgu2RXjNCl3SVQzoN2O6goaoLtXZI2VCc172SWb9lEGOe",
+	"pTiWBoFNrGPU9ewwHRAkYYYv2pQRInZIVse9Qv+0GZ2ZDlqQPosopsUx5Z9ncKTriLVE9Jj5nAkWVdPN",
+	"QzbdynjwhqmFkVCnNMiBzUNvr29iykngo3fn1hi6hSzijSlkEAuPqt4ylh8UmMa2GNZHec0irIMXGpZ5",
+	"DOO4ZqvQEMxz+3WJQ895/5qt2dZS08zalEWJFIcxjynwI2WDRQJDgZbyDW2zed5qOZ9XbR7z0FukkAlF",
+	"zu+yTfDLaj5tre51doyiwf3x6vzp1rfnRaUzSjM6C15b25kdL5jS69gHJbpeBtWebL3N2lcZBtLb2gbX",
+	"BKe9tc3kgs9YDPB1wX7zTJOL9QOxzd1hKFtZ8Or6XmvCaxaH58nX2ZMslL1SnHsCwDFApArZEqOftpfp",
+	"7ADCR8N2zyv73e54uD4rNqg36aqdsfDyI7bZGnYELqq/sv9Kw94iTWe4vYnHdl7JHrz+K1XmhZ8CsRV7",
+	"CM89ZQ6VM58wvd2019sJdm4gyPecj8OuMDRm1QzDGni5rbuPaFXHLEd0BskYXH9BM4UbFtfTKKFLUcWP",
+	"3AvB0Sztw22Z0U3xi+zaP38avrc9M9c9RVB7gjJuhtVmtYsLAkJdSMZ/JWzcOG3850OjKEphpJKH+FQ9",
+	"PH+KDnyQECuH9PrciJc4HHImVgRzy9ScYRYZlKh69+78KdbswFAvIQUf0RgK0duSoFDvtmpCmTR618mY",
+	"u+x1GukcjJ9z9em0JBNJpEDHW5u8t5U6OCpttsrfkE24yEIlbZU+vz5fLqSmUyi852Y4xmp14eilw30/",
+	"eumk0znqnpz0DvaP9jsnJ10vkKlzp0CmJxDmWBekN6cThjNWbWI0eoGYGubZ4HsurgcEo8ucGms/GMuE",
+	"PcIESiglOaMRI4t5uxGmBsZbVsWfdXvHMOX071yM7Yez1o+09XOnddJvXf3xbmG2YHWsiFyEMGjpinMo",
+	"QnGuriJr1dSw0KI/s4iN6SLWjdODTrMmZq23w4g1mBeKE6Fz/X4qVVbFEkDUhWaRfwKaRMNL5nTHscs7",
+	"bJMUug8OwEougCBm4RVjgBwkbOhtiDiZKHObY73xzN3EMdy+PGs+mtqY9mzSTaKYYdOaRWS4ggw6qvKU",
+	"oHEhbK8Qtd+0Yh0mhfQdOmIFCWBwlTt/v5Pb+nv5rU9bP/evPnebe52by8u2/+f9Zs3DB587ze7Jzc5C",
+	"0oPmiBeQEwBmvzEEnCtmIy5cUCfYlE4LUefXbGU+mgK2lCJsPGYjrAzQJl3TTO/ggHzkig9jRs7ePjk/",
+	"vxSjKU3oyFyrTRLx8ZglruwiMzKBbaRN3jJGPrxh2sg1V/eh9srDBP+08cCwQsjRsiUqxMHXhslWs6n/",
+	"aP3rruzpfPwCCzWEaI03LcrWUsQrwpEjD55d0MkAK6m5tFfFmnhtL7liZLDf7Q3aZPAHeIuKVZuA0YBO",
+	"IGPcsDobzdokSqLYRsHSnDBMzJ0n8tOKzGDFQZYj9wfvH0KmxKBJBpeNvdbkZz6/bAweQCoCzXka6YzV",
+	"UX/cwllvyiKeCc316oJOMGDsfPxSClZBuIuMQC6C3vAww9BPM8+H0jyOiS0m0MxnUnBFBnud/UFa14ti",
+	"tnE5m+RSdPfa3XbvQf1kzWjvNuPvqY3OqZLheJSrjIUVht28mxbWzQjmp8RmYeQlTMx9OMVHmNKHPw2a",
+	"mXiQz1EkEIaHycFkuLoUA/u5fW6/NxfKMJFLBZXwBhg6JRfJiA2Af8DIhoZDKBaPjfxpJuOEL3PtuLr9",
+	"aPS7FFwRPhEyYdGpb7HVUyZsmBWMGKyVmiaGvUPYFSWDhCmmB2QJFx+PgCeB9R5mTDo162iWoAWjb4FB",
+	"7zbZE97ynYu/LoL6U1pInSoyyHVmlkAmUM+fjtgMrnQ5LpBSo+Yl8J62bBnngGffCnWgIyvLSRIG1DTX",
+	"eTbxorSTjj26zawtE/SIVyCAJUu9IL9uW6eS/m132bl2lJhhiBEVZADbZND+UjvATfUr2wL2Hml/6fUv",
+	"Th/SxOrlcq7ZrCyWkzP8QY6hNrB9CxbZpr+5E98lL/hj2EHskz7FO5Sm2BNW28GouEuRZpuRGaPCJkVy",
+	"zL9yO7CQYnTQ+Yo1BOt/rboxrIRbZ4TwPLV31NnRwFI1FLSz1I0ks8TccSDW51o1Euuy/bKmEC/G+I6z",
+	"uWB0VjUVzejsy87DWc3vOolKJTaD1vrCE/F01jtN5Z1iSdVErHn6y87EmbTvOI+CibZqSs5C+2XnFLIH",
+	"73Z+by3UQ3GOgMmUmdedWgvqg/mi6sq00BGbDio8Gm+cVfS3lPllyH9Xqt9kcCTWVP7XhUQ0xBQu8HMO",
+	"R8Ci/vwR8ASgMhRcu86B/pP7PNS1e/eh6+ammS9Qve47vyS2GftmM31ty2TAdAOJmzZBGmSV+mrYTSIR",
+	"phvA3hdzq6MLx0dAHKLqOgvnPbWKENRdpJdC8xlrAga8LbMFTcLfEV2hJONhReQyvENztO9mlGn4yc+t",
+	"LPt5o4/t6y6ZuJVmE9d+neUd32SJiS+lfovIM9tvpogrOow32Bdn50/dqzcQmcpFPwv4XPPpuXiDr940",
+	"fTTJdR9mWSU3zQbPTFem73kiJwlTam0jnsnrXLx2X900G0LqKRa+ssX91jb1Er+4kDZMJiueMkqL9dQ2",
+	"kKvss6vTlTh2NgVgOa9GNhwVF1iZELopOoZpbyGMyrSkEO7iH5ftd+1jGn1rkZi23q8zrkZSjPlkkWy0",
+	"aV/k3sedKzZe8LPzl95aU953ue4bfPnavbozLgqZC4u5TWdI2BhYpM7KG+AqWwBXouSMeXvCXnlUeEFk",
+	"O1tXD9pxi3V1ifj+Eb9mq/VHG78rmO8Nr7ANpk7qTZt6nX5wY7TT2GisLOon2fRqW3nhvnD02Nnau5M7",
+	"kos4goUcMjKniTI3JiUgiJF0uniArwXgA8HJzx5BQXKwh0AxDFuABBCm2g2blfxSaofTtuWS+knLWIbc",
+	"a6+Whk+8L/1xFK6AGVczZwjflP+/cN/cNANAm+saKkF77mxxwcoOBW4M01VaygjAYXIwn4/IAHEqB0TR",
+	"lSJLKCtPXqHnwbdqkCGLpZgohEZC0VizTzp9OcdILkWKEIxrhBzFX8A2wp+bnXEh5fc0sVUnb78tLH5Y",
+	"X0vZj107tVR/jV+k/e6W6FwRGEaCcijYzfAUVOzCr+Y0fJlLZf1WIGfqGhCWJ5R74NJTFs+BcM9mlMcQ",
+	"XrElrSC1tq9dC7XU8TrbrTTl6RuZ8stapjtCoygB4FjIt06GPIq2nuzY/752qllPO1v6zDKTyJh5aw/Z",
+	"+2bKcHnoXKiUGsk5UySS5tWCDPH+/ftWEcWnTpAogv7AOK2IeMFnTC709pKizhpYI6m5rr7UmeKRlbwQ",
+	"fEQQM7TdiV9hBWdLSWy3StYuCHr2K2st50KzRND4LYjYz8wVvLWYiy1tIIzaF3dEQHDBZNlZZh7oGIvl",
+	"xIanWMr5MS08AhZnJeMnCYvMQaWxuqOUP8q3tIlY7ne+a7V5LaMHUczBOXwJjvc9VfosmvFtLxHIGKau",
+	"gVp6Zl3thIwvJWECjEIE+udKJwBAugQ1ZYhIh7CNUuEFa4FsNdFMcnKNrDPXeF3ujLtnWLHW55wxdipW",
+	"Hr6sO3EDHIWLL3XkAKyWO1Bi7L5fRwTsaOfnRi1GcF7EBA2sqYlhJReJcrNMTX9fxYUEVr9bmC79CexQ",
+	"PMjFXAmJGUNopllSrpUNejDdfhWWu5dSv5ARH/MQVu97P9SsFGNWGIQDOK7rHd5x/eYMrv8GZu5/J6s0",
+	"8Iiigv+7NCwc7pO/8MfmLDdt3ndW8qbpjDfmpAupWZN0e8fmfaSPDR96BpD0214YLl7MItuv3xTFbndC",
+	"nmc2Lt+iwXGVZazQhBlOGEthiAa5J5nBy4Urxowq7WW5mF1lttOQQXhvRGyo9QC8nYM2eSLnCNpwKQyH",
+	"umZsnoV1xlxphTDMmCwDT2ih/ZSzJYym1afRIPY6gcBQni/3s83qeA1tao4MdL6zLewQfznmPKAgA6Gj",
+	"ggxcFPPgUXq8bT1BMWGoM1hAGAeBsjVVIPhp7jezhiT5bndGDxwJTDMdDeybbMfi9FHssaAZtiT6eKG2",
+	"JkEOonhTbcnvHm4DrzL52rsgK+O+Q9+FX8jdCokwUnLfSMxIwQcg6RTLvH8BdeuNjJlRDWx5p+0WJpEx",
+	"6/tVotbGVeR73R1xZcxygjfk/vGP6Mx5i8h37wT9SHl8B9WL8r78yBJzY24kRb3KXjbDHvYX+SHUfv70",
+	"sT9gQymwWfSHC7XeKYh2msfmVdj7hVLq6w9Arhr9ztbJeWghc5lqOqSKpdbVnL3QapXaJcI40V/IZZtc",
+	"JCtreo+p3qUTNycEfiW62lcgxrqcQK4IDuOr0Mdwqi+lfmIT8rZ0tXxCO2Pf3DCbOVzsF+dPrdcl87Xr",
+	"hIospWGTe+oi+2LHy3XPRSqWnRousQzYY0pHBGj9Wvb9bkj6VZ0fc68DVm1EaGwk6VXqW0IHtY3KxLE+",
+	"uvUhQ5tDdtRKUX47OGyvAArnVz1rX6F7xgUY4DqjpsYVGXgTHnxd64k3vF+ecBsBcOugWk8ood4YNpFK",
+	"0jH/qpG5qKCavxSfCIzS1VISOdZYY/s3Hl1riW1juH75DfIrrO3vYNWwprxM+M+/rLadqtmLclH72u/f",
+	"BWrD79qxmZa+L7hoytr3l9C034l5Is0YjB73JFuPO8pYX0PoX7NQbnpdC7nS1l9T4GD59k1NMGCoxuv9",
+	"UjhkPLR8eqX+X7CI0wtI19xqZRdZU33wnfa1bWzN6QmMYKeEvac8X26TpMgcRDFtTpOdKxnJiItJmrQv",
+	"WGVZ0cIZy6qU1p0s+xYM9H0ixcSvkP4rhmE0f2/sEnliiWliRQnwZeaqyEPc9O65ZjqrtJQcOE1CSXoW",
+	"54jIsS0mR55RCwOUekxmbDZkiU3qhrfAOKgsLNw8MVtUcxemGrENifnEvArkjDUNZ+lhXjlnI+Yy0duY",
+	"8p1WmD042Dss4syU0ulnVajc76erLJHfXHc208WwrTmT85gV+jvodDbt7Rz2I43jV2Mou7wuy+/qFkBO",
+	"s8oaKpDbOJVxvuYX5CdqVm27dAMxm8WBj0P6wqdz/KzbyaZKk4SCqIVpjqEhXHMB8BNYRwU3GaBE2RqO",
+	"C+FyTAK1HJtgGg8Cc+H1w3NtUaW40lTocFNYzTA0yGQh0sT5euSiUqtZGcQvtcTuBqumbYmob9697L+9",
+	"OHtz8expo9m4ePa3i/6LZ2/fnn37DH8u/vjk1cuLZy9LPz97aT63f73tv3159vrtd6/Ma0/evb149aLR",
+	"hJ6en788f/sddGX+fPbmzas3wRXIqvFvRKh350+pprch1o2fXPsBB5ANRA7/wUagXPibu1xvJnOhj7PC",
+	"mkXmll6VhUIMMeVie/7EAxv0DMvapiMebLFLw8fowqtvBIBNC8WSQZMoTcdjLJeNURZGuRukp2uQO78I",
+	"Clt39AqrgjnQZkDNlI5Vi/RmIbxsMBqhh5rGr73VwCTqQpHsNwtxNmFCn4v5Qg+8W23gDuzAFf/OgSO8",
+	"8K84DCPQNhwAbgfzk8VNQjNSfl/Us+Nc8UV7pyJavw2cbRPIlk+hetxG5AoCBjZm3k+g0SD77nU6nTL/",
+	"ruGNOEDMBbIxiMlCNMkSYAIzEHeSsDmj+o4sdAPcgdwJd5+6KXg3YmlPGTYyo59aw5VmcJHtHx8cHZqd",
+	"dm40sUXCnliZpSwbpJmOhImIRR6qmQM5JAO1mLNEsYhFg1NCsT4d0VJeEwneOp23YHsuIL/QGJQDuRRZ",
+	"wiWLFSNjnijdJoORK+E6OIWcTFDaqLq2GpbZtm0yiBLKBReTwSmi8qC/EHpVWBrALwtnJwZjcmVSIKIb",
+	"tDUEgaTIhKzANrAQPu7eLabSFjJjmwWPbz77Ff5SmppZ4R8u26LZSKeLvKIi7wl8wuDPLXmHmw1HCwBm",
+	"sKHwzUa2VsGb6uz8RcVWoJoMGQKklWuAqQK0PRnQhZYDKyXrKZu58oFZWbkBxGsOiJrKZfYOsGBzyOSl",
+	"sFEiZqPYIqDwGgYbDeR4PCAxo7aHFHc0LZCYX6qFlkiUsaGvHI8r5p/WLArqChMmGGKBOtw4icrqIhEI",
+	"mJFBuOc5pLVSrxU/7Ws3zeq79r0XB7hMpEYUVox/DRb/aUL0FnNHIYu+QZxtkl3ej2A5zOdMjeicRbe/",
+	"zQ23ATxOHnO9QkATjMq0cKh9upYKF3zGlKazufmMRVz3I7hlR4Fl+U4uyYyKFTE6pXJ3eBQZFpOwmfyI",
+	"VnaLfuYzgJVHCRSoq7G1sonfFWi5mj7MpcXUbpCsJBq8ftNsjLngatpPGFXVTk73/XN4+Q2+m36crspm",
+	"Eqq3PlfNMli0gA1k7os2dpEojQaO3fZizgA0nteQHUefcQ0AvpZf2Sp49iC2M7FzPb4wV/0oXBntIlkw",
+	"gAi3BStQkMFNOGEafwWbld0uQyljRkXNMTHazea74C/m7Uwh7vPba2SV8G6ZDc5lZ8A9mkCMqJOEnJEk",
+	"E5P8YozkbKiMnLcQmseBmmSbK/wyYvE6sryAl26aLurRhmCGBTwXn+mQyjE80QfuWyZmBwkyXOXWVTGo",
+	"EeKm5nBrU6MlV2S44LEmWCGrmql0O/C/nYD2Ve+nLPJ+s11h9hYG4AdOHdWWCBDNG7ERN1IhHaJMaM+A",
+	"JYwUiLeciXPtxrphfgFGVLjyUmECL7e1wxmudnCgXHoc7I/wYOwVdNfVVikc2Wb8wwGG5Wr43Hm+LuDL",
+	"5XVhSK+RknbQuJMh76k8o/J6c1twidcEHsqc0us1eys+tHDGk1oLDuqfIQNADuLeQb054dCxOddNTmYK",
+	"2goK0sCWOtxWRuy89ghz1cnKxaaWziIEuFAf92BGV0QtRiOGJ7FwQRapB0PyOwnquRuuYqGw7BrHABVg",
+	"DAIaQlRcYuunmcOb8BkXVCPxZ3Q+T2uGglE/TLun5iF23WxEUrDKF6Vg7j3nZ60Q7OCpexeiw6pefWMe",
+	"Zm8qpqvfVEy7NwEPu+pNAFHDN2/S3bR6mRU1MD9LwTY4+Lmm6l/16LjuVW8qa1tNib6+0ZSS61711+fm",
+	"qrwHA7azt3KWluFIt6Ff57qgYhbqAt6Z0fo5lqAvISYO0RLYuafSbihZOOU2fEdaZHjM4AS9Fv4JBHhE",
+	"qOPoPGa+y0pgFCqwtmrGk5oWXcEDR1d7L3hllQCqOcCPmg1WsU4XaTWgpjWE8ITIBKCzn83meoX3EGQB",
+	"QX0rD75iI7vmS0CYT3dP3i0Vsmum9a/DTkUErC/UNyqIqvmaQ1ZUzUurZSW4yLRLlaiYq+PtVejGpau/",
+	"3v5ilaIaSwhVmUGwTQbIrsHaPS6YGh9lIbNo5TMvgASV86o5I55aTCZM6X7C5jFU+1jMZjThP5vrSCfc",
+	"XNT1tqQqiFisq5Rdz0pTEalTMsAbhovJoGl1piGDFDFUSB6RgdOhovSNVDHL7nUIV0oLdT8iA7xBBs1L",
+	"4RlUm66+Sl46kII9ytl2m1W23ZwFl4QMuM1LgZFTZpE8GxoUEc7Z6dKZg+HTzjG7+/KW0bXGzDcVxdQ3",
+	"02O8Yc2ZiHBQWSIdXv8gu4e7r6jLeyYcElAzJbYt0usqDJTlsS1NZ5B3qnZvdTFjhYhIv/YGMmiskuJS",
+	"Bm5lZgGesFC71gHdgNOYLNNPE4Dd7HojxK2nNZg7xm5XNwnn6q+94GDJQegBIYiN+aewxdKNCWupwWAS",
+	"NpITwRXDahMFy2u34E86yFUTUtf9XN2zz91eoJwTqrXy+ksS2HbgGX5ippQlZtv3ydbKVdLmrAFQ1rq3",
+	"3+JbNseNj3Yk/tjGUpefb+fiWmVKvTTyUEjZ84ZjN1C6K1JXsJ3ielUv21vV9yDwELjwmmCPirlIzaJN",
+	"vBtSDVhzDVmPuYtfcTGJWcvWAfb3Xznux69m9X8uLz91Oq3Ly0/d55eXn46em3+ePL/6g3miKh5WfxXc",
+	"u2cQVXbhAuUCVoe0gj51xRjAVzQ1B06as49+JqjFdHi0f5LWYiIH7e6DgEQNPWaxeYG61lxDwZUzGzYN",
+	"XrpT8pjRhCXEljTyWknrGr2a058WUAcNHc2qcN73OyfrwyYcf+fB0Y2k4dBoebU1btOoPODe9dbJve7B",
+	"3uE68yTseshMro9gzBSmUFp1ONTnLF7SlSKDIRAzF32BP62PucgtYK63HPGKkwiePzztwfvccgI4YTkb",
+	"8a4ucidibc7VnrgvQjzbsLNUaoNCZ+YXy61QnsyZtzE7yc7Soj1kv9vv1K3saD6YTFhlExKc/CMqAGKN",
+	"Q0FWXqWazShf6x4ApMvbCCSbX1Uh7o9jShl9OuP1rD5TrEMr5xRlqv3SZrhstuBad73jYd2xxqxYFye9",
+	"NhrJmqVD1tp82G8zDbACh4mEqmuBg4Kf5ZID6tA3fWy5dOLpx/kQ1m5vs6usc2z+89j854n5z7NNbyrB",
+	"lmuzGlLdni1zOQ05m2eRCIWmQ5snHwN1q+ixLAIQJIURlATLx2mdaxeUlRaV5KlxHQ0sgsEKGwnJ4Spg",
+	"gN0pVtmz2iYVZMAjCFFzdTwvRa6QJ/HreLomwcF7zdhcuZASqNsJBc2ewLGyU7c7dhAKV6sPrYBwIcrR",
+	"cwzhc6dGbgIRCrI5CNhZzNM5TbQiMQeUAVsPdwA/DtpVcY254DK5FJ7nNLXHY21wrTYZobV/vH36F6xo",
+	"ODAjHWQFmBNb7s3slIF7mkbWrYk15uiXurkJ7bSK+xBrxMEAXFngbqfZ6XT82mgQsiETSKnbwEtab3Vq",
+	"NnDpM5PLdvwK5egsCt4Kj20y+HwzIFRdZ7akLP7Hiy3Qi0SUWdntXNcJcwaSXOm3ivFa66Ybstmni0RY",
+	"B4tzfLlI8wovS3lhkZigcGxHyDOA5rJmjjYZmC1mA0+p9gIynOxwT2UyFDILz2TKFQSSiUeGdaTlpDVc",
+	"I3KCFFhyPb0Ug0zhGjTJkI0oyvxUp8qaKyQMrMlm0SOLEFJbwCRv7ezZKKqWRUbtdLnsnRBrzjedN85s",
+	"bGhB7WVvb+/kgbM2k/FCLxLLdgV5d/HED3NcMZoQOESPiMAgMMuGuQJoUSIXtjZheggjqllL81lBCdzL",
+	"GyF6ndzNeb/X6X04bJ1c/bPX+bDXOrm6vIz+2fvQxX997t380/36ee/mQet+Bx79s/uh0+pdZX9/6Pbg",
+	"y70Pne7Vg4v75v+wpU5r7+rB6YdO68D8kP7j/uVl2zTabZ7cPPjT/R//+eGPravKzx7coebyNlagX87c",
+	"UWnBwBMwYVClfrxI4MSA/RHuYYsdgUaNa7ZStsxzISZuseAFQaoQCmj+9AWpTuuEtsZXn49vWum/9zf4",
+	"d9B2tW0uhLW6WMpeVXK7vNSwFbur8aan4kbtFYDfX7BPupEWPItudQuAi7YYnVutN5Vc7NVZCUill1Lf",
+	"iURC6h3R59ZDv2B0dpeha+vzLyY+zIZQNXHtqTX9Y5bF+VO1qUHZfISMJLStayYLgtedplsRx5x7d50F",
+	"wzTx1PsATFYposlm32cILhikpNezU/zwAl69aTYWc8WSwCX7hoGs5AePGz4ZRl/JEHcQ6p2Dr1dp0ITG",
+	"WEgKQltECsWzwYnD6eRXoHpV3ymW3GVNrQxktLiibhYQt8prv5GR5SVbpnaWrXTgO5hdnMWlXkEGWtrq",
+	"mHchpy1ueaczkpbvzB0SC8S7ubXPNmPheKsiN2ladBWySB+RgZ5yMciU+FQabFi1QG04/ouVlUgWSbzh",
+	"J+/efF9aP/N19ZJFmUd1w3gTfP+mWZTqr1lFAXUQipyKlzfqp8jz5C+Mza3dnxLFRgkrJT0e5QQj82ed",
+	"s+5wP+SsK9DGjLlMm6tazSsDicqcy547S03lUiCvk2JkK5chqX370Ua0zpLuPn/psCQn1aSWEKzfeSvz",
+	"sz8ou2dDsRkgUgGgpKfzjxM5a5KExVTzj8yZAGxJkJzEnPBWwsYsYWLEbp8f6KWIr4s3zd4MKPRX1Xa+",
+	"lIY2YcZokMtArleR5FnmHewwrv29Yw/4rblXYO/g6VrLUaZv8b3imbGfb3xsLEd3k1L2dK87MuBJec5Z",
+	"HIXds2cOBWBs3rmH+lUJV6HOJk1bP199sAyjwubsjeIHl29ejmktOIRdKBggy+lkoaeuiOEmPuEe2OXK",
+	"IWKlQLFW+dkv4jz+kGmPONFGMxXF/Oz6xmmDilWBiqpaKNjE9eatxE1NHoU5cc6BhtDqsPloimvP6Ghq",
+	"Mfyov3H88ex18iG3txmis1NUxlI3ThszOv+AlLzK0Ykl1ZsdTQrUTS6XQYMeIEMDa6BQjMGhwvzbtAHz",
+	"Xt7HaGumNYmQCQYZpYm+4LoUGTybFGTIpjQeOybmmg15BCKu5jFd9TdRyp7iu45wBY2mNl+BR85klwaX",
+	"UEUGf2u9Eq3HMNjWq/Eghy7jx2D0juuYxH+0/nX1xyBv+BJhMZnJth3gu17ci0+fkHDnxXBvAoGT3kZN",
+	"60SMVzZSP8trMKt4Suh8zkREBtY2MDA39dKvRnALfIuzHYDwbAFogkkEa8McbERDnRHkKVPXFUR+m69x",
+	"PAW6sYhI3KkRU9eh0Bi9PlkVOjyDN9cmNFPfhgb6SaZqI2y3n9Njg/NYQlVVknKJ/hFFlKVteDrM5DlF",
+	"WpYXcExHOhWWcBXJc5mQgTWjYKZP35Z3GJySgREiB5jJruUA+Z7DmYoYbFxLfzMPZFkFrn9wW66fTmIT",
+	"nv8PJUX7DV16aBoFvbbabJTPryqsYymuzAtgzxZLjsD5vft0QLe9m2SIiCMOSP4eQFOMrtH7KjPM6M36",
+	"drVeAl2fa0Ug+9wxfygHkkT2ioxjmz3QbqTAZdWpqxgDkrCYUcVyW07dMxL5DKVTiOABvyTCQvuuV7vN",
+	"IPTZbkmbtGDe4ojI5lhQr9M7bHW7rd5hMMpZLWDz7DTvuOlnnjQzz6A2ilgaduSXZUc35xBMF7eBmNp9",
+	"yqMbT8pFubjlkHTM1p4ueKv2XPWCpyp8Bb332X4Ta9IZscQ5NGy40oBUc7Q2eQZ2pQysEQoDpQxMpYSZ",
+	"0RUBv+ylMH18auHeHbTJa6oUpBX4X5i7GmU+ci3k8hToIAVT2JCcZbwx5f9l5al/9bnb3OvcXF62/T/X",
+	"W11SPtB0l2zhfOY5VdPei/ayqb2I1yd8Vd++d8xE0immk5CCNbFmlo+5aVGPIUOTbZ6nlAkZReylcorS",
+	"lN3GwFnDXS+y+It80SmXJLZ7hg7ljNK+8mlU5K2WCQRR5oIT8pInsZi+gJBRNGK7FClv7wGxgrvJ00XW",
+	"KR9GKvZDVKdQXxRiuRCC63cWL56lcZYoMwAin5JICmaFrwziIoPNAfHMckEIX1lmNkeZsOjUHtFYm5+4",
+	"GLEsDg7yapvkH5ILlFB/0WRNmgdguQNAjAcdupn9dys9R4pwEt0d0u0tvy6lILoJFeniOgsds2fO81UX",
+	"gpqveAwMOJZmT40oputmCMIfGjSi/23/bo/kzPSaHirnxsrZi/fzsRb545S6E/7jP//r/7tcdDq9w3t/",
+	"+OPDb/70f/qf/3nzr9bV/cvL9p/Wv/bgc6d5uHfz3/ezV6+8f7euzPPujff0wZ8uL9sP/rj5+8Gj+kxo",
+	"rlcXdBK40wZ/GMANxeAdoukE4MYiuRjGjPy0kJqpJlFsTjGrcAhiwYwqjJQ66XY7WZ7Hcfu4vfegJCvt",
+	"1xlW7l9e/uGfH8jlpW5e/eH++4cP/nTZ+PAf/9n619UfLhv34cHVH5pVLzz4g3tyt8gjT5cOxmpGPApm",
+	"HOzG5eLjl2Q93RWs5DqY1eui+AaYvOpse6lR3jq3HmWIO6B9Y0lQH9eTkoH7s4Dcl+ZTNBt0gugGlGcB",
+	"fOZfK6XZbL3pBaYQZBmpxcCQX6w2ID984kzGnzcTuXLf5PPCSzLXHUwffg9f0gYR8syM6cjBcKQXR8B0",
+	"n285bEqkMwuWZ9pc64Eps6mMFAENDTwnxYEWTB2ev+Sk0znqnpz0DvaP9jsnJ13fX1J+tt6hYX6K4wq/",
+	"ho8+USkN2fRwkIcKiOCPPNEHXGAWqR/loF9XvNkKrCZiOnilF3ThO+Gg7xgQZyvJyibOb2pCLklLFnbH",
+	"kqsWf8dsM8aiIR1dP5GzWYWpd5VGLXuqCWA3tskF+6TTqPU5VeY65wrqPggLxUorIZxS8ckoLyVjSOc2",
+	"KT/FRJ/jffOfw7COssknt+0hKCSBu64C58kob2hiBPbmioQBLXOFTAJHNSu+GgDJMzxNZUWibdi94Q9N",
+	"LIKCyDCAosGW1ssHV/XAq+w6yJkQgowz5OsqVxZI77eDgElhE0aQEdFxAi4qoz8wf4bOmE7ROZAUAyvh",
+	"DDBUOpcsSfO23qGMVv6B/GnBklVa8SKo9MSualR5PWIgT5Mo/jOWOrdQLs5wg3cQAIaspIhy66Gl7Kup",
+	"TPSgiX/EUkysD0IudF+O+wkVEzYoJAPUgMFsAAlzCxE3/aG8Rf789tVLYp/b/O2TTvcB4cKG3xgyP7L0",
+	"BxJ7Kwc/Ir2xdizIAVhAnRIVUzUtGREhQGedbRCHazdekB/md1uVMX8RM7hah4m8xsDLVDFeYEEa1shK",
+	"xWRpcd6PdrW8gjLI0P3yys2Gv8wNbzZYTs/sB/tP2CdGJRbXQi5FcJvmLAVVlUUIZD85+G3AtpFzxJwx",
+	"M3bws4/IALf2oOkHHCWMjhCeVxE4FZjjosjIpaxkwDFy3mg2sJHgcL+jIno1Ht8lNNrMCdGlgeGZrecK",
+	"DFvzv7QxYHkWK6RmtSg01hZ3be34v/urbDNTlFkxOR47W1Qx5wp/Dh27/IdhUEQfkn5KAfpIjscZfvhp",
+	"HttoScEoL8Aq6EPHQwmjpsvCtHWn/QiFGawO4epSuNpWWBSMnJ2DYSOPmJTf1tBtH0bUaDagrwxdHjvL",
+	"/lYM6tZ+NEcbfGThc8BorKcVBWGYWsSobJF5IocBcUFVgFk5tAZ5nUNqkNfrZU/bZGglz5+GboN3786f",
+	"mvvVsIURFVLwEY3B+dkm55EiMxox5961NQDMeZXjFPT3yBqHDg57D4qmuU735CTaGx22uuMebR2N9ljr",
+	"ZHjYbR2wzniPHo26Ua+Xs9f9uplRN83G93JyLp7LZHZLfubVInPiyquzhZ6SXruT1ekCupZDZSCFORj0",
+	"dGYLFCCztlVDAtfrjrPu7YiymNGvYlSThArdr9bcDHXvKVDg2uQFXZEh8+LwPQiyck5D1slvEiUBcvI2",
+	"W6dHDsDGzgOSVxC1Tf0Ca7hQLKku9VXlAXgEhn8bU801I2pu9AKayAUCB1m/Nl4Q7XqD/67JX8y8cDNc",
+	"kzwDnGY74cljNjWpRb8T8v4mj+Q22VRQ9P9uMjXEIuSLRE0kM8JWwJshtAxT1K+g/hXlLZeQgcwEwoSs",
+	"qMv2SjC/MptnACsWOCzYdSB7aUO/LaY6rY/SdMgjOy4as311mFuU8KC8Hh84LadTBTLFVT+syWVVQCDB",
+	"uVgExPx4uxogCYuMhr/j6MelDcECWBezktawuqQrzAnNQqUR0UeQwQc3lKtBqbCDPXM+ak0GybqjwgmF",
+	"xKMMPJaLzOBp83FYeYS5RCe04P3aEYJcWxxthUDa66oEuAPp9nDTney1OGL5sx30GuOGr6kEsFP3cSER",
+	"w5WAAxcsWabD4TpQb+VRWpTRwoehhxbDqYRNt96VQ3pjjonldzb1CZc/DeNYpgw+rZZGhaXSfSpWgIsn",
+	"x65YGpg3nZccScwT9cDZJNJKexFT1x7C8FpfeJUHPJ2H8/ZURvSXJgJBu9cOzR4PdygLI/Ue1ZryC86m",
+	"7S+RnRZP8lkWVwS4FeJsUW1rQ9QmtuNbgFsQ3X4yha3ozSwdQI5MuW5q9iygbpR3K/tkXfMrElMxWUD0",
+	"tkvEMZwrkbGH45aGblNBNB3CWYaYQ/RRtckPZheMaGyeqibGs48Zi1STvPtjp3N80LwU7/7Y6/SO4Vv4",
+	"54nNVoU3OmcYtoeiCFFGJhUjm8nKkhkXNEbrrS0O96hYpMgs2jWbazJcaVDPL4X5V8EpUrbMHv8uLLMv",
+	"HFhZIDrfPLrnvCfob1rMs2oovg1Nzpmg/OFkrltSqVa31xma3bV5MtsONLCXbHmXpNhmPiUW2OhALOJ4",
+	"APZbd+X8ztNka6NKUqyPEChuXls38hqgOp4SSmJpjvicJsg8NJlJpcnhfg7x0XERF+FnbwVlq2bNY7pC",
+	"7yseeEoiOaNcXApsMmZUaaKXksR0yGLVBGMAJtIO2tZLNmiT90HbAeAjYvFI4DOCj2SExjry8vlfnmRh",
+	"CYi0dikyKErDXEZTNrp2tZJ3G/fpcOrSnXF52f5wzq8+vBRXH374ePXhjF59+D6+gt+eRlcV1onfT/Co",
+	"jx5T2ojHREvS7R2XthYR8vYXVBOxLbHOBmga5gVzI9MEdRK7Uy6F3SpPmkTJNPnFlUVwTiGjN1NyzVZD",
+	"SRNsSCqzhUjMwGpF3My80tyMqhVkHSzMucKrbLxQLhwdzpI5LFJAogwgwV+KdI5WXpzKRBO7DWwNa4cA",
+	"kV2aaSoQHY4iNp5MMQfopyVL9GrBi5ECYbNVkdMf757T5+rjBJlRmiGMAQDwQUVezS1KsLpcl2CpHRyV",
+	"8hL0ylWcHFwz6djYhQHkDQxS8XHGaFpjkiuXmEPj4u2zq4o9tiTPx6o84tdeHk0pRboyx9HlN9YNuCYe",
+	"Mgj5amtyh5c7SaSNEznZPzh6sF2FO9vDupDBC7MwYG2Y4we5sEHyEjA38YSZk40hOhl6TTlQ9CCYuwdz",
+	"UnWxSi7qqxTwtVEksRdeVsjeCtTNx54qIQ/scycsepgHEO4Xy0nRRrhfZBG3iaZ8bQ6NZcY6WbA0y40o",
+	"072jixdfSWJqnQJlM1+Vh/siXycMXyNmI9UDGB+cnHh7eb8T3M0VeZ9+bGdod60FiNgwBXTw0LauHg5S",
+	"C0tpajWARuu7DgecOgS8tBZmWucx3WFBNuQdzSDR7HRwnYYxIxycT2OOq+6V8Pdw+Snvc9G3BXObu6jv",
+	"b4RX+guW+gcRsg+SaR56I/3NZRX2EX84wvUd8iiCxxgK05fjseEbEZvNpWZitDKEmSdyYmT5wpMZVzOq",
+	"R1MIPsMO/Wi1zO3n/ep/f81W3pM0bM+PZbP1O9K/EyrS3EioGkWjGccIvtjsVhb17QaChC89lVE/HwmX",
+	"UdcS0fwwNuK//be/EYQE80Bfe0tvMfr6EDhHk4mt7TOSAl1f/bRkmS1G7VcOS6hmfQhowz9lzArjs2nG",
+	"EU/0yiamsMTtAK/wWWorHsVS2Ui+a2bGvlDMBvPNqFj1bdUI5f+GuruCOD+60FOzTiOKY1oItZjPZaJZ",
+	"1J+xiFMXUQhLQPNTXDJ63a+NUHgNRAjr314l7qVX0c+oWDJ2Vdmqk6FB/BarDW7z2Vw/sS//Ah4noXSy",
+	"gLQztdnYzv0voB4aWtQ2+/p79zYijUeLkd7sw9f25Ruvut0XqcJta/W7Psr11rJihWgwXcRsQ9K9gVc3",
+	"rn+NH3m1r6EE7ybfXJg3S8bZnTvoVliH1MFzADk8SJD14/zBvhx0L2XgBd61i+fC0sIR/3a24vwRCzmc",
+	"Zu5wqznIqGOZ/GbyyQOHNOz4ACuym2cW2Qty1YyLCDJgVnKRQPkPzH2pty3v/y5sywU+FU5wsE9RVYZq",
+	"7g6IgE7Mj4+fvCb7R2BFTB0OhrBzlkzpHBJGoUlrFEzYhEvRJu+zsqZN1zDYTrhA252XjeQaLiUFdLv5",
+	"+gdlkMbPvebezf3Wh7PWj1f4w97Ngz/ZHz73bh78qYYyG4WA2HyHs/P2LcvacBu5sU1wRk2JGDjHp2SA",
+	"7kIbvm8u6nsK7aGPLMR0s1CDd0CV4kpToQfN7N4HJ+U0rW9jg3jPzolMzB9YpTcf+Y9+SozSM9K1a3Z9",
+	"4LEt21GHm+auyLpKsks44kOGFsGaBbJrWKFbWoc2iotpmSzhZV7SDD/QwUOaa5UmFglozNHIspG+n99z",
+	"heThXlnnv10ZGyv07uTOKrTlhtLM6Fm3cqkkFFg5txsB0TYDkNrUp/MVXEdvnIxUwLYHT4T2pOmxNLqF",
+	"IkOmeATPJJaapRi4P6WqJknPcCBzmstlRTej196vT696i5aVCJnWXEzUVnWjarUWyG21aUPhdFbE1zGn",
+	"vpDYuhtt57eojmyjANxWlC8VEkGKXYXQEWf0U2u40mZMcG9m+6bCZDgAZSZLd8P6S6kGhBIhXVkx/xEZ",
+	"xPwjG+QFFFv0HStAPSKDhGkz2KxR8w2gUafNDdml8Dopl1mHYTWajRiThWyTNYr7haVqWommMU44ExEU",
+	"xA+Xt06F/Fw6evaVYAudgKkI2EcM1qs51VOm+ahmKD9UISMCwoPFs7bF7+xV6px26GxJPRTgneDConvj",
+	"y4osWcIgg2iDsnTry2i+xmXYVWU6u6q2Ip1bY/QxwaKmmIC3EA8h5ox90oWYStviPQvEKvJhgjXaSvfw",
+	"d6CuhArjvV5oB3y93TKas5HL+ETgaw+bmjhZ3eUAQbZrzGgQZmNr2OqK2RUC+7atjoKBZrsM7Ltd7FxR",
+	"zMefQ0Lim7Td6rhwG9A3ZbGNbXfMbDE3zK8qPfoNo9FqDeIKlBQatMmZPbwe+txpKRp7I6C5Yuw51yG4",
+	"818WnmUN29kil6BE7DtB3G0BqwIL90sh1mUR4Jsj1tlC61ufYPwci8WXD/Idar6XsrjXFV7PfV5apW+Z",
+	"RZm1Bf/vKQSMh/Yg9gVqD0C1/UdkyCZcKIuHoRLdH7R/6azHN8xw4TuVn3JXhJZkyFxNp1TQKy2WkXr6",
+	"88q4jRyYqb340VKf7vqtgja6a2NN8gMLr71iei0PVUwP2uSJuSQLMKuAVYVhUSDgQKkgCzKc1kaC/QK8",
+	"NZBElZVirw0Jsq9ty0wU05tDNNm+gvSqsNNRDfH2Ng3DqAiRbLvSb+B18e1yE7h0ABcG/KoD0EPQ9OZf",
+	"fyqfNAAu2BBLfBtO9HXDcsWqcFh5k5byyk3Ykr1gxeC67aCo1alhxgO4S5UrOd10oqqCeXjXk2peivRL",
+	"o1uxAZFzJvBFVMS8ZmgUqXxbCdVMZbbpAeUDu6+atliUbQoc+4qcnV+KrHMkunLDNS9itVWdK63hGaZE",
+	"1Mz2KtDArkqTxFJeKwdkg4trerCI2o4i0xCmtKGCLXekBrmG3K/kvt/ZgyYZSNHHiiqDDHGxYth5ddNf",
+	"qNRjbanv0k2ALC70TIFPGcfRaDbSjqu3l9p0f21sH8VdmzMcYVk3ZyQtGJGajYXgPy2YfayTBTODYzQZ",
+	"Td8ArkYoZs7hxiSZduXQtvRoyhAA0zQRkKZz/usduSA9LJslVXAyWJSmELkRIvAJ2CXa1UCe77155ATT",
+	"seGEaVZkfpfkEHoh3TK05jvN2Emza3GSptNHhPqIXlla8caZg0rw+ZxViL0u9N2eRve0RGZ37CGmN6Xk",
+	"e+smjhn9yJRTEi8b//N//99lY+P9fcE+6bdsMivBte+FrP+b+dUxEdzzq+88fdJuxayKvJ99WhNElzez",
+	"3p1IQUx7w8N2M9kMd2gq7SH0jmY7nHKYzxt1g/Gc/Gmwnd2bazNI36JQXXG0h2xChatXFstJiwu40Gz2",
+	"PhmunB7BxQQuc5TK17GyjUNxoPBC2OGJ6jvGlHjqQVpCajRiyo7HRtaraxWOB80X6t9dSAzU9V+IGLJj",
+	"bMoJUItFNqukfat4o3lV/Sy9lMl1mnwLKDk451hOJpC2kBX96HX22p12t7vX7jzs7aeINEbiXAVidsvY",
+	"hVTp/kLtPoLIbR60z4Llg31y1WucJAKivE16SJqWijDXZlo3CnZtOz2uKL6GN3glvTAOP0pLqo4WYJ3t",
+	"dTpeLkkt8UL1WUKhOrnwmxxxcxszNxnYC9npCB5sPhHv5v9OxaSL/sx4ZUfbJmdkyeK4hYGjNgPIfNZM",
+	"dSGZZEI3nlOzCtaOsN/ZI8UIzkFJUboKYb9nkbenH4qK1FZwLG+NfIW38BNQB8pT/04uyYyKldNx0Mk0",
+	"ZQlrkwtwCqeZRkpI+TOL0H9CqHUoSxGvgojPqBNZe+pmBx8GGbwDwTvtfDOZb9VInVhnPU0fv2mazu7e",
+	"51kcZ1MfmEsXF37ORMTFZAA9zbhgu5peXWd4kZqjYxjLSi4QXgMXZOcDsO22bdlhpfhEfIFuquYp5FBG",
+	"q3uqLNfMMJLAG1Mzv9MymuAuqDgUyTorEmjwAytbg8CAdZ9dXbFHldUmBeG/NAD6kJkjgCO0q3Z7Q9Xt",
+	"4nm+DBCKtaK0tzScwaJtj23uS8supKjOuvYWCF5hiD6zwqQRRaAwhVM4sgT5wgX4JcRKIcl4kWDJXNzA",
+	"IyqMDGJ1CL9ctw5PBG3lhuug6KNKZQx6++trlycVIAI4qnsqzQtPdVwkH6B63rm6eqCgy5otYjNMzLhz",
+	"glVoH1zQyUZAAuHyWeSJSxdGV32GSrQ+jOrgV4+iCtfoeQ8ZysOVva6ti1smOjOkFsrRbayA03XBW2G7",
+	"2wWjodRQMknkYp6C59gIOU8QclfuznTUTdU3rMrZ59EGNgk6ewFvnz8FK8sm3n/zkSu58kVyF1JcdZnA",
+	"v12V0UIaQ0jHscCTHgVul3aQJ0gd3qKXRe+NcePNaFeqxghUvRmrq9JoZIhYnk/+3qrw+Ra0urLaNJuu",
+	"jWtzBmZyjlYceCykJt9dvPg+EFwNOYhrTEFZLDUY1dF0UFFsJYx4NGU45vbaANc1N44LmzKjDu5qNIfX",
+	"FNi/pwjo71wKC4PKsPJkdqWUhNLZRsVyXtiUdyt17woZK4OB87gvLkzKd8vIb8E8sUxluDvq29bWR7MM",
+	"/TFncaRuoStlmESqolg0tkyw5RJF9JTNCjTJF3Rt1yBLpmhvtxwvS4KM39z2GZzf2N3/DozOlkDO4/lh",
+	"YgPV6WsO4M9zuWT+z+VUklhOXJ7OTLH4I7P+xY2dMYXK5etdGE+9D25yidS3uTJNS8/sp8FT8T47ANai",
+	"yGLFrDFmg4MwpVCjC+5d2AN1Sw9BHZkKtHO3YboPRhDaiDEkUF6WkoTN41UzzeCx2Tw2T8ZNayE0jyHn",
+	"BfSTLBX9i2Sjhoo+eEPJzPLpYMxIakp5QIC3BHAgNCGYb1pyPA4t5fqqHmVrYXhZ3ciy2LfN6FSornEV",
+	"KnayFak2lXjBmu0cubuXRbEktO+xplHEIkD88k+PYM0ML6Tk+kajH0smLOo78OndVoo3fWEHUM2omV7j",
+	"KoyJXab7kt4O1HaecJnALrodK3vtvivP6zu5JIsEEEpxI4S3fDXesZLxxy+Udu4aD+5YAFyCx2iXRBiF",
+	"gW9t7QNf2s243gGLc64orlLL68ZiTy0dt/TSW51+w+mZt8Nyi2lot+KK0Y12ZHRkdHY3gdMqaruQONNA",
+	"hfXLdAGvfjmtPaeg5+OQMp755YMbrE1yScG904cY993M8y2Eyy9LUorh/qY76z6meK/dUyirnHplnrIk",
+	"5BS/j4koDFPt9s6lcPXloLlU8sG8Xuki+J0p3ONSl9XA8GGocIzp8CfthXw4lc+PB6myrZSv5Gq99Gle",
+	"ov43hAUmG6ECdzu/C+iGki5THTCRbWkXJCH8KFHrQ3anHgM1+NjwV/dGxKOmrwi9A5MaoTMpJvmA00uR",
+	"BeqKKH0jdTp6jVpxrgTpUA9D/B+tf139sYYirz1RqlIiohlN2gSjJ2xsxEBA6mMuWiCWCDllcyKnfDIF",
+	"x8SEBSEN3EiqQkxtpNbIlr7OXFPmrxkVAVe+vQzqs6KyZaYYYYVfAXZN2KA2zwAbN+PqDuGxUjexAlF2",
+	"XTux6leu8VC2c+cKOljyVjPXqnRiVyvH0j4z86XV9uaI8YbO9UYmWJtuESCsegddhKMny46tOkae+H+h",
+	"d2WRIAOIeMJGLsvExnG0ybMyR74UQZZc4LVfMzYDEvQ919MXHuTHbXQtKNd/G/SQmGpP38VL0komWaYL",
+	"ImnLODKvgoHmUQq/3e10LBd1P5AX/LEP87CRj6QCUKQULRsuVBCC8igH6qRqusPzzVdCggWYsec8rqgm",
+	"rPmMITrs3t7eyQPAbb54koULMrJiNCFwd+ccLUZUapmvC8b/gzwuUB64/X6vc3kZfe7d/LP3ods6ubJ/",
+	"fNiz/967edC634FH/+x+6LR6V9nfH7o9884/9z50ulcPLu6b/zN/9z50WntXD04/dFoH5of0H/cvL9um",
+	"0W7z5ObBn+7/+M8Pf2xdVX72oGL3Omm6RLt3F0+axBHO5qWwT3SkjRjMP5GxOfrAZ0nEJxaOxsc/73V6",
+	"h61ut9XrXXROTvc6p51Ou9vb2z84/DGHhV5B6d5RntJHOUqbie/f7I6YlpaHNz8G6fTu/MmUri97ppNF",
+	"OIVvsFDMtDAgihlGTgY8cjBJUwqJ9zZ62bn/2uQFc6DS1o9ptBFBZywiqVLtilsGEn8390bX8ZqcXcpd",
+	"/xgnO6UqU4zSHGWnUYKeQ6ONmckTaDTIUtBkWozA1wmfTNyhd1AVajGccd3K0koKIWD55wOitExsRpY/",
+	"esDecAWosrepQhw7QgWqMa4AjLQhyWCHNLdgLnSpOKZy0+sDmzByqZJzFiBLup3944OjQ9i4T6mmgat+",
+	"TAYR1bRlo6BcMW78C/ccptC2SfougoAChhd4g+SMKcdKBwBaPbBKr/tiIZBELN3tMmIO7wqS5XSKBUod",
+	"kq9F2VJ0FUxov3X42w4BwOEwT+nc5kpVwjMfrPURb4FyTdU1xMNOKBc+wnVIBg+hPrw7r4SdG6TPBi57",
+	"4OycvH36l6oyYQFOAQf4niI8Qid/LseNAp9zrMNMrommgCW3CIoOMjxU5HUNJWdM08hu89pcfDfJF+4D",
+	"CDZPtFpXA3FTLvbu/IJ90q9pUsgh6talE1aGrucsaGnMfTPnXMVCaeYAZiB7odTdzaHyuMMpbniUdXS6",
+	"qttXT6YLcR1WK8aJ1UqzrfX/s/fuy20bad7wrfRqp0qSF6Il2U5iqlL7KT4k2iS215LX+76hX6FFNEmM",
+	"wG4OGjTN9fir+eu7gO8i5sLmSt7q59DdIAGJ1MFOPNqqnVggDt2NxnN+fr9NK94c+V1CtZPimeyPhHsE",
+	"6Bds+4r0YLgcwrq2BfWCd8NqdjgJyU/v1sozF01y9YRbU3y1C5vUayMxgkBtJuNyTjFG1jFczST015JH",
+	"gxgrY01cjbwxhAD1/BQgjJsdF3gRL281oguP1vfbV36f4wXJsMbmWRIq6zw35HIbXzGbGCCJKjNZxklZ",
+	"5dUiivoq/XOmyALAWHhJbpNFiFANJVSXlnSDBFgu6U7wvzu2UpMNLMXa4V/gD/zQ6A8FvY+AosBX4Lat",
+	"/7VBX48TfGcG7hUbO/ynBzVfsFVWrDO/UBbGG6kZ0+Ncm5muqcobYfZFnsorlzpdA15nYY1o7M2r5NVk",
+	"k89OErO+FM1FejfNTXz5PnZ6sNbL7sa1amPCwsnRioTN1ygKvJBnq3se8XveGt/NZzJ3WQaRgcstnjRh",
+	"tHeBxWUFq7eO8JihD1hhP10YQqMDtaLEfgNptBMlx1dtqqT4OZXCOqtnCQrOVnJuawh/41zHt95bRhyO",
+	"q8ovq4uu5Dma3R4F8LNVSa+x1OuVuzf6PPiyrsFav/C6MOp/Ey/suiW6y69YaaC3aam+rady4u6HL0yg",
+	"XyOlLIqNd40Vt41v7NL+4CVa0MUS0Y0ncQWuM3UAY0+BG2KYxAuxKAyzglaGMhUQAFtofQxhOrcnfBoy",
+	"HvaDXb8ZAKXx8uhYmAa3drTKr43uxlhOfsM1fUeYwAtlrasmdH1qloFBU/yU0s51cqtNLzyuVFunPq2h",
+	"dqu1DgsryYVWCt90Ycy5qE89pAq4j0kMptW0RIP41rMH+799s/P43V/3dzll8LtOJDS9x+vVpTWkWeWw",
+	"VWVF6X9fZ3a77Wbr5JpDPdtFJWp/IKl8mX61V8U4hDhB1JmHaIcjM1tJzy5o1Sw75d10eW1j8gW18HIX",
+	"4u9QD19dLKOCXOtd3KQkt3ei/AuJ8nXl3h/iO/BVPfYi0LGre07cvrkG4mBb3VFLkB4E9Rt7VTzzmhuk",
+	"AybQDThCnpbzYmxuEqe5FXxBQwhgncirubwwG1BWL1B81wL3rXuWBIJ5MytaL9ldLZBNc6n1w71r5T+h",
+	"4bqBQl8tZNKm9qK3SPDFucJq7I5IYVlSIQtrSG3asBKBOPlm3jfReF72ymkZXtHZ9O7t2ut4Ale11A66",
+	"3wJbdvAdA8IzEFhoM8M+II3IYqLILRZiFgUlVcZrFUASWMcKw3/z+peWjd+cQfYbw9dEmHNwGqcThich",
+	"ag6oGRlERff+PfenFXSekVL2VyJBmELibcqr9TRkluBaqHil6Ja0WPhqzpU+wMICMhbONcAJW/E/qjRN",
+	"ScO+7I8UUdA2iXkEpYM2R3g7PL5N5y73R6uxiOxeRnZOrAC50ZeNhLrmE4HBekBe1P1imuGXcv2hEBvX",
+	"CgtyM8/z81hx5tS14y+7iVE0E5LReJreTqOytY3ViEFtXg0jzwPkrVrbtZaKW6oBYBg6uEvTNElUtBLV",
+	"G6h2w48QswgAFnoBv+/VclafX91xHTp0M4B0YSJDYQ0oQ9ZZN998jYUynA32WlUPG7oeszyrj+aydHPr",
+	"zRFav1R95Q4IzlaJ9OHebgrhUZTPXEGGuVXI5TwSmZzbltHV0MOHSEjrrq3TuERVCvjbLbWN1ecwAnx6",
+	"N4/lrsYoD7XGB7muidTcXXFVQ8aqfqmq05uGI4v88mj8zpwBww7R/EJpOo4ieN45aOzF7QFLLAkY11tg",
+	"q9tdi12UKwuT9U2kJcGJ0GI46PC6/NtfD/KIHnYYyh6Xq6t82SZJXMkvoqHlJ5uWSOk+bkEMLQxAOJMF",
+	"l2sxzosit8B3by9WsQ++WUnPY21Ga57bc/UHGERn4XVjATWWc0i09I3Wqu+pWAlqDmtNASvD93FSfwyX",
+	"ocJlBMR+8ssxfecJMgRHNqz7H1gSIOErFba2AOowNSWJn05OXh0woDtCRuInxuDO7sp+zBxb72NCDEpZ",
+	"TW1PAx84UHUWddFIM4uRZzeSjYyMEp6N23YF4n+PlZlWkPTGIeNGqEzfBNy75h4hZNZrySLjTtu0xL+X",
+	"ENPeKqbXZQR6/LabnwzVyGDkUjUZn75phdPA4GwgydTC4paKADu06jShBy4tANQfrS85bEsv14l/v4tD",
+	"rw8VYJT7VCXVvpiPHz+OV3L3ciOWXmhtYklNEFwgeJ6SJGmWPLjdDQJxzOTcfYhuGj6acVRBRTB1NzAR",
+	"yU6epeT/Bn3byslzCkZzs7QygyrgP9gGFqNLdmKzD3ad2qlbwrZAsYiN+xgsnU4a4QuoJXAtu0SrD9Up",
+	"r/ZNjz7HFwN1sQlH6ZUsi1zZqhmqI57DxXxWsAE3beC1olA/bsyBimw3IvhwD71BpqtV4+QLn1MUMG8t",
+	"OeO5uTNA4fDn03GTWMzBf1OnrH+wRFl/+u7jXvJg91Ov14n/bGx4ogedrraBmoyg6A4Jl78FrILah30p",
+	"OUXz2rXXkXnzB/ZelRcF5RSx8aD2ORHkA3s2sM7uBP+NRUo4dNv6QB25Ky2qdGHgb/NqRIacvYKnSoJ4",
+	"uV9URvds7Rflk+pdoStnLBbs0DWbPv0IV2r69K/Pt33y9Z3aql4ATNHquUO7GgDv57YqZWVK24rUdcsE",
+	"gQseWgutVVgNZxx2RVqNcp0iQPksLtB0e3wWJdMTkQ6gXAncsNnIOIcbsbizAI/po4hQYR7Bm9R5vUY5",
+	"tGRPa8DrS1NBysP2mudbZjAk1B8L+WBAZ7tZSQ+J6TWHB32FAD0W9Qjy0NVyqHblEe6uybq4NPwLJO0x",
+	"+OhNxdlazdiDj9NW3BPo5O3IzDT79f2GovZJqd7nZmp/V4GITgiQXCoJR7Q8i+tNlyeNM7xgtU/mk7b+",
+	"28szRR3x1vMTOCeoKNzvCU4ZK6TMgMqnS1UoaVU9Tb1Ufj+fKP/EQBdETIodUtW3an0EzfJoNdjlKCLT",
+	"Eoxe2BBoCJzNRfrq5fFJehlI4+PadEZVNbH/3r1/f8vNZHfn8Tv+R2fn3T0+tv3vf+31fqMSg+67f+v1",
+	"3m1vdaGwwx1893E3efhp+9+37kN55L3tf2/WEaO2bxFkqpvSwE0qzA8keZGflRJm66ze40rqTJaZeMuM",
+	"j1BMt6TyFkDnH9WLWmYjq/qnvx3u/G+c4b/df/fx4YNP3zdTqlvVn5Z5NT92Xw1u7zMlS1UeTqtR+Os5",
+	"i77/eHuy1K+NGZNA3wWxBnhj4r6cVqP7hRnmRDMSHSVyrTQR72WRYxA65U/RnU/BrIQoSSC+Q6hUPY1U",
+	"pMAh1hGHTK7AmsVMlAdoZBgaHp6Ce55NKwgL+R+ZkCwzgGbb0y/LmKxyK7Xnp//429/T7fr8JvnOuZpb",
+	"325NxU4jADhC133TivTDju2biUrFmbJ5Rs3spSkIsAqEFgSQYbnDq3Kb2G0wo38Awk0ney9sQKU+XkZZ",
+	"Yl7QhC3oPAuVPTXotQoLiHF8CzSitAgdAS02at7TYZowr5iLtCOOlRK/uQ2kdJX3YQ3ebZXTQll48+Ho",
+	"Ns4+d7MYKZnBzLGdYOO/d17qHZz0zstBWBE5yX9Wc0ino6hHrPHrAkhFhFa89RviQ3Jcp6ojWBf1YVKY",
+	"UpW2K5R2InxupqVQO2OZF55Ygxplp1aVEPTsCERTcK/E7XBSdLaS855GijJYb1hgKrmkTWMX2YNH8r06",
+	"qBXgZKoP+4wUfiWGqiKU5kFhZqjiIwYv60lbke6K7dq6CR4oW4mmDc9CizT8CO3M9BsFj+pUx57u5E1Z",
+	"bHQ3IjFRK2dwh/fReV+F6SX6LqnS6/5HX3D16T7eZAdfXJoEulyUHabGPiFkYbSK9udfps6r89sTLzpl",
+	"npL65vzkJpHrgWkarJ1OJqasILlK4GvID4OfmxVqfKaybgS5DdLMA6txXzlVZagxoQRpcXgkgDaHaXwY",
+	"o1uMldRVPnbWLayUkwVAJO/k3L/+q3gOxrmt1MS6I3udmqB2Ftl0koqxPK/tvKRJyHO/N53nv5ROT+87",
+	"yUDt8DgOZ7BgP2T+PyAQuuIHEICiN93dfdCHs+CfKiVsG9hNuGB9DL8/6Cy8dM8fHTys9k3BaB0pMktX",
+	"Bp2qhx2R/vis5RqZ73BsOPUU0yEjAav6g8nYivmP45cvsJL1+Q7iIYJeN4zIstA67xww05+OIRgnx8qC",
+	"GJj771x881D8nP+QELQAmY5azSLwPabNdnu6kYAbkKfE3v537laYswH1aivsBR/k7pKRmbkFp3Afd2xS",
+	"K40ZxGgRNgHfFRJbYyJ51Iwvk4TBI4gVbti5b2VzMySwnOOnP6M59KOB05zZfQwfEKvYzJAyI+x59JJz",
+	"yuyfqcLMkCNMlKpCW2uCEFwxHTixV8KiK53xp1BXW+7gjrh371BMVGmNvncPdKVczeJJWm2ag0ZLiD4e",
+	"Js7s8LNJMoSHr26UIIS7s2/S4OWAKca/4Dt67zzxxQfC8PMq0Ijfu4fISHCQBwG89HVtnfo7nZVmZoEZ",
+	"IwXCt2MzLfsq5al4u+0aArxUSoxzPa3IbjuM9TOyzeNIg09xgeBxq5kIjdteCynevP6F9HA8VNAOyNQP",
+	"iqGnJ7KUY1UpoDnty6lV9SmLvtTO4IQvBI0de+DWH4VVXRFFqJD0tXrcU5jjvXvEBGw79+6JQyb7RSwg",
+	"MP/QmGXSwuUtC18gE9ySiBaH9QMUjYPRTK3q9nTjrq1AL1DEqr6FxUTmZUf4qhifKp4578dY57mySgDj",
+	"igY3lLkO4se5xZ2efskgvXBnPNPtojOltBtflhAnoIoyurBdY8LhrfTh7h5efVqqqVXpdkccG3Gu1KQG",
+	"EOXOACHb04gAX8kzAFSclMYtpLLCjiBswfdO/PJNdQYR7sL0z2FZoB4R37EpVRbPU+QaTG6ota3LEDOt",
+	"0qUZHJBmQt1M2yCFolPLQ43MQ4izEU0u7Z3XzoTEjeNdgC2gjEXsmm1hFb7EvBQQJqK6eQF0pniu9WSs",
+	"IACQjRWuJCW92ISrTdXTzjC2EWzzh9xiymdupt2IgVCkD3cfponHsivyc4XUjqEQFT9SzACYadURz9A4",
+	"YL8LtSdaQEiIW9FelcDVbitkt3O+H3rBguJEY6CgZCCfJtJZ6DzFOs6cQHCN9jhbtM4sd3CpnazMnQmd",
+	"Kae/3CuKjWugVQJ3TdoF98u9Am9zUWDM2eZ4aNMSOS4CWRdz3gQwM3QeCqB37LL5VF+hyI0j79ENFT08",
+	"GfmugQmBf4wJWqGZ9kCkUs9TsBbgUedqnohUG61S3AM9DToDaidYoY9MkaGk4e3sNDb6JtYjKIEEjxhn",
+	"fEQtHn4kYnKLVMCe0zfl19KvGMDA29juFb31IcdFlzahNXFWjOxXwXPwr8jfqLukC4NI7OlW77uOyYwK",
+	"x58whPab8EnTDTCkDpG/ElsbEr9YdAAz+rLq6cBRBZ+Z+8ATUeRjSNvojAuzCeONL4fgcYuMgECJ8G5x",
+	"nrHUQ9i9nmYrwmlJguLjW0GxfE0f0bbOLenGBKHv3arPFt9zgiuy/HZf8sa2/qI0RE7SgFidl+Gbx9gL",
+	"k0gjUQwMAVTFrsg1xKdOvYJPtzs9fRzzKcQMYOTN+9Im/755OaAGVVViK3315kTcd6tp738kNPhP9/lW",
+	"6Xbs8aAwPcBdFPE04ReBZ86ITMHpGupEAeyR+mYCKVF3OFGQZqYDxhNuBDMIvxNYIK5bcEvBnqfohrL0",
+	"9tMOrRczCfsvmb4+sInge0NxTd01TmLoCpJOeSg+3rTiz2Zaaln47kBASUJQU1zbMZkfhEoWhBsqijJ3",
+	"ng5pxyoO1kMBggYPwRNRuC/c3ZAEH8bzU3YOkHA210P398r+oSydd/Rn40wzUwL/gJzbehtGDVWUTRD/",
+	"zhjwkh8aPcDe/1jn0WUzmXKPsBk64gdTjdDUwtK8HTCDKV2xlTqf7z78tUNXb7M6BYhIJ7x7OuZCBKcW",
+	"tp0UqVvStOsW5a+U4vurcJeJv0LowUnbv/b0X3d2dvz/u1NTJHkWfxVpoIR2f54sJAx9DRLjz8Hl97am",
+	"GrTO9j13i6eqqGTtFssQb10BWVhsb8ExAEwVjOG1+5e/wZNCyRK/qbmZ4maHpBl6y+Al47sV5r2TaHi7",
+	"DFSdG47RqjYapbNu/NKh6MEQ72zK8KVhWDKb07BkNl+8E0rmrJQD7xabGvVFFyPebpQzmWMQ2Pl5uZrx",
+	"Iwgo1D3jOfyzcbgL8HVwcU+DUedugJKWO3dRI4GPi2Kf6s99hQDWlhwIJOOolsm9nTdEAS24/7QkN4uH",
+	"29OB7zv4DX2TOW30Slp8HbVMnHt/mQGD81ybGVvByk7dtxxEEd74zGkN2pnkb+fZYo4BjHIYAnwVAKXq",
+	"3nzi3xxYxbzE1DfV9ZWwYPkzJwnAJcgpoySkgIDUTdE6S8JMIUmd4375RdpqB17YztFTAnTNK5/ziNaX",
+	"MoQSUo9cmQutWSPlfI9KFgUCdYu3IwOqgEEdoUq5gAmRyt0Hqxw3HKZrKzNxr6fF0Y98P3yyeyyIZVOp",
+	"ha9hCPl3NhXcstL35ZxkKPphChf6aEFEaWpNBi4Qt8n3H4oReBlhcZXODsJic8nJyFkz8IUgWhc1pQGU",
+	"HXvZeaF0X5GvZMYQlAMRiJegVNp7xHEdKvGL/XWwk7riYXQOZ4KRugRdyP4UarnpuT9JPXQ3mE7u3Qve",
+	"klvraM26XLbnpUiAcyX15mPZhf9UOuIE3xqQffRlUQS3/kK10pe6rwp8o6XysTT6sIbAoFaa6XCUiImB",
+	"u66gqxYU7FMn0NDgYLI+COkE1ZgSFEQKdTYon5FXxgbg0k3rmezFkRapnFYmrRvdsJ2RCsudAZI0jWVo",
+	"BsxveaHgQ4EuB9/RBuLJ7aaue3PYbKZQGi9JW7GV4j+6XC+ZblPwDR80mZ4VuR3B6+D2YejUyfJKZT29",
+	"tdLbobuk22A4Z7ntyxLV3GGd3ymCx+Zvjz4zr08kSu/KFFlPuwXP9SnOIa1pMP/ZtOw7XFozGKQ1hjH/",
+	"bvDVAs2TkMUM3idgWR8ukTT1C2OhqryEjYEF5vGzWGeEZm0IevrdQg0X8IooS9zTZ8rdiN8qlBQuvTw7",
+	"najSqkxl6faBsAY/xwWjHywNxocUL3XrZoCQIo64pyVS0XDTBNwEIn9k0VoE0YF1uiAsSoSTqSiUhFCf",
+	"ZzRkbsiEkAgjathygQGLvqZ5jULLU4UcHjnrj8rB4h0FHjHoAVVFq10ZfO/kkLrb8OX4ycInBTaV+5G5",
+	"LGM6WZAHT6IEA6yCR+ivgRS7D4eQk3emOcZ8f9x5cxSF3SBzi/suEaVT/fKsiEiwSC8C8rkZYALXzDQ5",
+	"T4D+D+57HrN/H1BqLkharNZES5hgtP/qM8CxDexOIIjkb50Fdn+a33//7f0+TC7+9RFM55uFKdIV8ekw",
+	"YXdcDnemeYp2mhDC2Ry24pCz+F58FAuh75Ri33/6CL74p1R8OqhdmjsVMxffC2nnui+2tsX3mJUTW9Jt",
+	"cTFQVX+0lf7pIy7jJx7b/T/RRj2KU22J+OiH82l7u/Nna/TWdu2R4OVBmvR7KGZ7iuQB7t2f8E9bH4Wc",
+	"5F1RfywvYhI9onZrUpffCxw6TW7h+ZDZ+l7Qdtv6KHJnDdNUQi6tS3dLwoBpd7lvupwqfHhPu11kynyY",
+	"+4rDiROX46l16kuQDRkjrAvqH6LLUJN5OysRKbyrlHs2ImEUx1UOIK7d0z4FYjTubXyMZXsDF8HZOSfx",
+	"GJjuopxWI8ADoPhQQIjPbBIymY3cEpCe0MM6SYVWCtIa4gziGRjUkkXR5U07KdVElupY6Ywpewi/oyvg",
+	"dbglB26JKLP5KdqYH6HfqCtazu36f3VskffV1s7etvgkPm27AbxmscE7nyWX0/24N9jmYHPflOgOocRz",
+	"tnzuuyWsGSs0CLn9BdxisC66UfGEk4c9HUp9MatPytZnUBVw/56paqZ8VgWjdRyW9KOmOBRCLdC+5LIT",
+	"b7k5P1d7/Kuedqo3R/DaBYF8794xWjCkCMAqjl43fVlG95XXOOA6kdleGCCg9t2CRSFSG17w1nYa2cZ0",
+	"XzBnyqmzFEDAwZO7sdOIgZXILIliLDnnH5gjgLNwZ4rsK55YZSYTcgZTZx27wcC+dvaEhS6eJzBg1MMs",
+	"3+rpSTNJSQPAZ1SSAKIvm4Y3BE15Zkono3KNgrun09dvXpw+e/365es0eHygjlK0vJHUI04HgpETFp4D",
+	"bGVpSso58M7gujiMcTb45oHWg2sP2MtbwvIn35Ah45FSpOPjFz19WMcMwSgBlrYGt5mYSMhqw5oDD1x8",
+	"UGvJHKNNw+jogO1c5zqhW7rVSpOeThFLmHxwjyfsHdfU6KcQ1IKaKBGbePBhcgEvmabQYOoc0G6wJ+gT",
+	"64DnkGtn1UeX1vpT2SX3KJ1d2vr4PWJMcWs7BcesYmGT+JOYhsadQtIaCb/v3RNMQIcDneVF4VkGalD+",
+	"wUnkZCt+O6rmj2p/MTva9UV3K7vEF8M72LnlT94cn7z8NRULERqIg6fRVTSPE48Nk2OtqxZnsn9OE6vh",
+	"KERBgyASV4gZ4IfoDa1gGWalmfT0gi0K8b3aJWR9kdjoInq513cT9Jt8nAH03yJjj7QQTgLB+cpdwMZr",
+	"T4faFngYZlRqdh6JK5W7+ZGlPjIzK85MhbQNNtD0o02B4f8l7cVRL1nlemhZ0xMNTFhSr+Aoc7TIChFy",
+	"AW6JWJh3WeO5d+6clTcnwtt79z8yg62TkgOlMveWcRM8zwtlE/eJFSHTF0hqtK3KaR8zOhQkpwq3Gq0W",
+	"+Aoo99wfFM1zf6O9vijbEHXw8cNH3yYilZNJQeU+9+nEf3MWabrtjZGP+B8helDo19voit4Gn2zvQ74D",
+	"u3RRIPU2kuiKvCrokv/yJ4qGE6m7fKMrHu7vR8dRmuEdoMfaZHNi4hVSlNPC245AACn7Vad2XycW8eqL",
+	"B0rK4jTP8OzdvcePswf9b3b2Bvty59v+A7Xz+OybvZ1HanfwQH7b38v292s3UPgGNrrit4+it0G4VrRa",
+	"tAxJbUCVMafOOMTjkI50P+zv7opP7/DGn9xLeArVrNAJgEIeSocAfSDPlK7yQa7KA5HCQ0jueyVQqki1",
+	"wG/OlsJAQYeSF2zpsqvGX6h72qaFD6vjhDGvUBqlzn2uVdcN+MIMfSyF+jyUSP97h+zYnaMs5UyjT3Dw",
+	"B3UgZE8DvHNJozUGvzDntpMVBt8n5yq/cx/INw9FoaoKnFzk+4OIyXwyUtpud0jr2lTAu7GcSYYwA33v",
+	"sLF6mjYWfCjfPN7d2/ZhAl9uxw5KhazAgNxNN5kpX2lVKsovlmoCPSkU9vE0YqC6vZJGtymFSZ/xPcD6",
+	"5tgYa6f0tbtmB4xLX1jXESelQhfFZKox/N/TZJri9wbi3ipfXw2ZBCrwCGnVyojMdFHS/CsZd/AWsULw",
+	"t3Qsi4EpxwDeAz+k77a8gFj6cVtsPdzd3e7GdyLwCbJOJ9JZJJjFgQ+eYCycioPcGyCe+7JS90EAC3du",
+	"nYsIpUvoDWD+JJRkety1jvu+7j3PP8SbuHMPp7Oc9I6ms/Sjn84hVsMJ/4t79lQDiQpl9MNPbmfi5g2Y",
+	"yjOghi6pOnBWOscRZnrg7Iv+tLTOaIR0SmDIjxhw2BIocgjDCHHvF2e9TSesr+nZmGjhr4HLbCHxK/Ap",
+	"VI34S67P0wDruLA8eabGE1Mp3Z+fnqt50yItnFJ78+lR+HHnZ0WFM+NJNU8iRBNajkUeX8pWu03hjBec",
+	"7THGOd+8OXoKWwKq0dwrhzYFt6fVYKD6/j1rU50OzFRn8dD9QRjsQxyszwNCwclEVqPEOyKheMP52qb0",
+	"P/jvDyhBFAU6sWYzeGLAZySBsgUm8WSk+ufUrZJQHyxgiGNRYvwinGNtshhvpfbdLf0KM3pEy+8mgSVo",
+	"aHv4RAsGJt188A44rDc2CtSANNYiPXT3TePlDMg4i2safoFhfEPDCBULtCSxLTZWWS6x2w/37CHchPcs",
+	"DAwP1S0ZsGAQjmA5uU8gC5RNp7ETAtIp6GRZDmvDX/rRzWDvAc3AY6sFMcNF6oYIz0IxPsSh4eNN4sSB",
+	"O0WbSiVclU7Xuq+wxkuYYA15tN8LABOCYmXtLOc+lG9Yp3VkEeI8NM+ppg4MlZ3C6p6CBRBNtvkMmPGj",
+	"eMa5ZWKo+juqdX+FXeU8nGjUoYIifWJ05V6P8wegRKH+GnnkS+ZbPOilH9149/fj8TqxiXoFicNiE7IL",
+	"8xifoTQe59bmTvZ42V0TR9hTDMLZKR36ak1ZAsjTgkGxIGV5t5WgsPOW2TT8DOvP82HKfKjGZRQ4Fv7v",
+	"VWmpAEj7AJj7WI8GO7/Kqj9KuxCTQ0CiiSpHcmKdmEpY0IJmyUkcQTQwr9gvx84q/gs7tyD5DnU7In12",
+	"IofwytBWeDsySMp/TnVDuAejRrj6zBd+AkmxtyQpqAAzKuaOLdERAymF3XZBufuiUsPAcoMqgx9qA8LH",
+	"m5KLW9lCAREJiDJoC+PCQuTSQ3dQ08FBrfuSzD5w3WnxqSB9VO+8w651cTSIg0yVMYkzu0F0YogSpxaX",
+	"e0cTiw77aS3WwLuhQsxMcmELdlI5e35mIASQKxvCszkF/3hGfuJsjkSjEz8rNQnhBCr7qj0/ofJxPATS",
+	"0C0wsmv4BOLiK+yXCtwiWdimFxn9HL9Or+IXyRGCfl/sadRZXN/ndJFFzY39MuC0O7kI4Qqa9HMs68Gy",
+	"DcIb5gmEcs5o2P4gDJaVzmL5MwW/KdOxybXPCdv+YAHALPy59aTJEnC5n9BirbaPtENBLP0dilVDpSpP",
+	"y53XZqQs/uYneQhYCDvTiRMehNLJIg4eDPINy3Fpcym3A+FpKZbEY5mqZxVzK95agE5jBUDZUwjHxcOM",
+	"DsMIH8d7JipObtsrte1P9WBtqQE0vVAUxE2tvhDvz1NbwUR40DMlz095J8bDrv1QU4l8EGxuaQEUbThV",
+	"1nbjdNzYgGc2HhtwnZz36T1ZQY3F5NlYJ311X4V9E78xJ45psIW01Sl2EkQjDUfj9eWCBmTbhgw/g9nO",
+	"RsZZjF7g2eVXCiP5FdwaJkOv72NIVnhd5aHaWE+VslKnEJZZ2LPRcVjUx/WPEoU8xZXB4wyM9B79ceST",
+	"Yc5qJN1lcVcjHAjGFyZQq+xEL87nLWSczUIEADOd1P4HPnv6WlbqFzdIKhYiuH4UqeOclGb6YadvLJYU",
+	"eAVrg+Ywp2Op54y7Zuv6Y+HHsBbGCPcLdWZRsTTBV5L4yIPUYXcTDmpVzUx5TmxmdB//CUNoBb7hcEXt",
+	"E2teno54aghh021e6viErjE5rcxYOnujKOY8b5mf/mVqKhlPl481vXHqxBpOYSPCkA+PfDcP+s9QLMIq",
+	"KyH/Bjr3AKfT/ZkBF1vrLJLQuRh9o+UUISf5aUHl+p3NiUsIMPDujl3zXJ9OSjN0y1jTmM2n+C80pNjq",
+	"9aiNnj1inGGd/OziiZLWh1eVL978XPnXFI9vnNsxWLct4+ffa1JweaDe4KnpG8698wHwnU0JjkUsZkAJ",
+	"LgQbkng2obmEe7twc8ykDa+LqKr4RVGStV8YW5dDtR+il4IHfB0U1FMFcmTLpiVU7+TQinF48uSnxvKq",
+	"KBtL8KCpu4wK7eAODSI+YvJrUKWLP4aR053YvRmElx63j8BHHz8jjWJdMYjBdIJSJNYAebZk8EOWz4m9",
+	"Rqvf/1rTS74ik1aFYhekrqBfzw2zG1UlK4AYcLtjJstMbOFCJiLlwkiongYA4Mz9m973Nuwz2T/HsjJ3",
+	"TUe8LKM6t9BhSL9D3IPvCjuakAWRuyry6+IqWe7MlzjOiLIuj/Ym1hzz1mScLgKRqjuxC7+BB7u73fVl",
+	"y5Q4zCNgTCqRJKybczWpFgZbYLgKvU/nKIqhEUZzoMT5EKW/XVekBSpA5/6yI065DmiBDPN6BY50mBhy",
+	"KlBd6aJ3Xv+ttjHIIYdgA5+QBDS7vEJlHCZJYAU1KeI8abwRXspFspiSxO8Mhx20DNVZUSzfZ1wgoI8h",
+	"C1+PD9GwDk+VopWnlTnFWy0E7uo/1iZLLltz2TVtybqnwQU/YBBgrQ3txxf4JEoyUz7Pl0xFijmU49aV",
+	"sz/uh4jmP9WeLtZGY8LKbQYcbsSy1lAmDUMkG0I6nygU4qxaDkwzGEmnm0/NYBCPPxxtEDOwm/AMrBTl",
+	"ytbmYcVTaagcd8ITSsIPmkon4lhu40rXfqgNNsqIkycdFRwv1gKH8n337FopclL/eqKKboqf+GED94Gt",
+	"QrSEpEQ8Eo4O1d+CzE/Z0V3YRnw4aKXIkCuVsLO86o/oTSzsIUALiGM/3cYlvtZb4xlEZTvRBMLRyB5Y",
+	"KORJ4q8UkkmgaWBpQ7EedG/4wrFocLTf4UIq/qcZlWYSMDsRYrHW/V9/BaGuKxq/Pxg+YgpVCv9THWyG",
+	"gxQIJjCobauZjKMrsTw5DRmJhQG0nVSzGw+PvEWCRWVklcRX+yJAwP7iOIk7UAA4Vxy0iF5I+LjDVnVv",
+	"rTAyW9qs4YdtsfXIB4ei4eXYEYYnuUGExFOpgExqcQ0b8svRUAi0f2EcdBQG8XB5EFmOmd2Q2oGwXf3B",
+	"0UOgK2tpsnS07SEDVRTC5gWAimHke5xnWagPadwy0VOZemDhsXwYntuwASDhDNIAWvh1FX1EU60+TFS/",
+	"Wlrl6LG6Se/GxxcfjPHYogioflBhFxi2wNqAajFS352orhlzBdTWVpW5+56cW3jZdkTJS/FNjBQg33gp",
+	"c2ocx5AxmFzR/Ma57Rs9yIfTcumV1n5rW+DaF4aTCCgz1OoCSAvuH1Aghf/01Sy1xDvO80RRUxjP5IBy",
+	"FPQRhGSoKiaRZxZ18pEYhr9Oz6a2lv+ODte+THoHcHtpxRiASzkoQL4gOGxdr3QWdGOAhsAf+iPVPw9G",
+	"PXqZ7Z+wD9pQB1tjQId+axo57B4KcYD751GlwtgvG8sBapwIPCww4BUA/Sn9BsrOltaWDtVGl8lKnkm7",
+	"KO8Ak4d3NHve08mqi5WdnU61fC/zYjGhXf+leSh+D3HvcMB+h7581MiYy6BwLyUcLxtf4qx5AIW9LPDi",
+	"Z8J1uvEc6FjTawaM5GkFUCGZmekDRE2w6G7Vx1dBNgo+s6Z3jYW+Ae0Kk771Dl5v1ACm5WmWl1X9c4qO",
+	"Ny42JDzcOWHVB3kVVaQlEMsGOPJAQ4FfEJEbXbopxBFYF4W0lU1EtShBQlwBAxP1aAIeg7FjqRB09NTb",
+	"XlpEE8Zpo+q7jgBLl7s/3YunnLTbVWSqzc2UU7NB5UCp6Cs5VOAu/oLOdKnEGfiMZelcUzMIbnOlxlAm",
+	"B3mArUe73NMBN5fzBGoV6fft0O0cqq6SOioNSI+eproiqn/iGrji+x6QfPQ2Uqy8+27/u++2u2JgIHeV",
+	"V1ERHEZBJdb8ousVBdyR0sUXTEFjvfzLVCGeVVQwFadX2FFA/lJi7ByUZswltq8RTw8L+Pjzg1KYJWCv",
+	"hgI+Ht5IvgcWzMpSfBDVbxdqwAg6cukz7mnGhZFU+hZ16YktLnmycr7t40FZPhiokklFsMCSnuhen7ON",
+	"a6HJWESyVOlpDrmGOmuGJAgEQQCYgHfmRRyrsSnnvL3PqYPYw38NURBirVTc/LQToV8sxZbPFdbZhLXr",
+	"iJcolpBj1YxV7fteCDmLGUeb8wrTEPvui+POdNrHFFdKH+4+Fm0xckD4e44ZCMjGJ7Xm+yRIZJ4EhxL4",
+	"KHunsDe2MIqYEElU+ovBApg0oYKK7YRqy0V9byCXgcqobrTjQ6jNcXmwknh/NMWyEVsIHvNwf180xtdh",
+	"7lhuTvE696qwesZ5kWyZcRUcUz90UU1AgAVOyK0Y5B8YuM5vNFaF1jMwuI3xMyMYIoYaIBAugIBCTsTX",
+	"iPDQ/M80X9yuVD8aCwbwZiVhCWBIHpvzOiJCVoLVs3Ieap1IimHVif+m4TsB20xQ4GMMpQ4dkb56c+Je",
+	"LATd3T+ePvvl2ckzqtv+8dlJigDT7m7nat7Bljz4RLn2eKGrR1ZiaJwF5fcV94OnD/cfu0c82t3H/zzA",
+	"4PCj3YeQ8QueCnGezuS8K6QYqBlYpDZh4AhA6KDpZ2Z6RrXk7yVwY4lS6syMGTrSGqMJq3xBh5Io/S+s",
+	"UQJl40FmnEuCk6U+fyhpxSUhuCVN3wNuGa504psg5eXIzKjDYW9vN3FfN+yH7zrfdR5sEwgv6JKeTo8G",
+	"Oy+MVlQXRWHyem9Y+sCtFaE5gYkKMt55CrBN8L1z6B8aPn34hgfIgLT4DYMojipEW6GUUux2IceG2zw9",
+	"f3I0lai4C/s04YmEzcfIuNw+5yaxaSPoKWcwMwzAVFuldFfki7FcFhdnc6HNLFS/AmCvVlEVlg8B9nT6",
+	"cG9fNBW7tdc+SK88syk0bno1hwPuLsaTIiHxA7YHE6ab7I+UjTY2psh53FupNjugkNLtA35T1vdLYPeB",
+	"hTIDuG6hWQqae2k3M2MBWgZM5oNYsYzEYxBMNdA5QGvUb0usB++2gLmhe//+bDbrWPqZ7mk7fTPeFnud",
+	"3c4u5BGgECt3EjuQKQDdAnavkkqtMdqFzg3P2cOIFx7MboFktkvNRgt4UCOJmLn+9hXznoDJ5Xkjmfnz",
+	"TA2lhsS3b1d4jahzLNdCAe0jBrUV0r05SO/ARugXpn9ef6zNh1pW01IhYhGogRLK0/wvNhHp+70k9bvU",
+	"+QzfPHSS46dfD5/sHP90uP/oG8ROSvOs42fScR9LGtlDgpDqNy3g19iOOJmZQLnLOPbeuYBe3L7TfhhI",
+	"pGa2DrfFcylt+jHurqrzmGB/kB8TnvKPv/0djzsXyB36+I+//f3Tp5Q65YmBid9xwkhmuELFXOSZpU9p",
+	"Bj2b7rVqpKJjTia3ku78WUC5t4qK/2KiZe7jl9aZIbZCFYqN9u4q7HmhsDGBpu1/+JAyeNbebrDBoBAd",
+	"v1hTnqMfNpOl2yzPgtyE4DRYoYSSlQTa00hABpYuAl7CQkm31yHwFQc8HwXGDb/5EvFgN/x7PxGPEuF0",
+	"yt5D5/nAYIPJByl/KYq8qgpFHb9eM3acLNx/TEoe9DBql1rZw2SKaEUREQxZ0CxUzGBwgHzWXKhnETpH",
+	"Z4jOQkzWUGYG7b4Kpx9zXgPGDN+RPRh6l07WIaM0CXdcKRgs4UOR0AilLJKq0LF6qiOehuFD0UtZ5u9V",
+	"T7ul1nNhSsTJzBJRylIVziSlACRIU6hZIlka9YCNKTUKPKFuWXzJVKiQ4nUYKxQlFJro0rvh6ix30gDL",
+	"FxYAM3uai4q3+KQYKV2WHI3MtvGe9aquTlR1tfPKFHmfodDqxVjQEI3vJbiOiLI8UjxpkP1WbEESbSdX",
+	"1WDHqQY5yXdKWSlw0XcI5WO7K9IeEE/0Ng7+8v3e7u7B7Pt9EMN7u7thqXLtXB6/0cM15fePvj2ovt9L",
+	"caKPvoW5FmqALh2sJrpX+MlyOXBH/KDmUBY88i5kTf/vPxa1MjrAPg1WOooDHcrQuFTTsimg5374HXGM",
+	"JaGW23a5mA52INWaYQu628GJx+9mH99XEFOVmd8KQEnFRWaLZyVxrS626iSoK9xlhCXS01sw2+WSuW3/",
+	"eXKXXZRSpInQ+PAWvvpsu7PY54c4RQpLi2vNzVA3NCa80jzDegA8UCrx5uRJIpxR/ODBg8cEqmfzD2JQ",
+	"IpioLLhjErbr/3ZqJKNL3xw99RC9famNzvuyEIWZqXKnL61C5wanWFbQYIhgqRDTNgMBagzQx9293n+L",
+	"I3n86Jv97QjqyFM2jHKA12cNGVn5dXqIhR7tw1dHnueHUm4DcazG0pm/7HHkekit4G/Z0oRtTfiAbsT3",
+	"7iWspbSaOfFvfFMF6D5MnWVziiR04bQgSxL6m5bVJx5sT8OnRHwXkQTDK/gHGRDy8STyhhIuC4HGUWrU",
+	"dIfOcycnPP9aEoHcYqIg1z3d1BzcEUcLdt0yTuRbdPhU7OTcuxfEwFj+OSxP1+1lvxLot0B4wTsHMRD5",
+	"gW+62bRgliZYLQ9BOkJOPQgJZb+itoIwJf15EBenIWKzyYgOCFWNGWDZUDyjGVYdiFKNzXuV3buH0YgS",
+	"QnfluYJFco4LNKgIZIeKGmLrGGVU4GPKc/A3QKAwyLr7ysZGVyMLUckg8S3GjtCxFelTelxutI+Mohv7",
+	"7cNH26gvfQAlk0gbC06dSI+d11bVL/vu0eOHxDBV5H1FnOWhX3yju3E4cS7Szn5nNzD7RMc+JRt2Oh7L",
+	"cu6Ok3BMWihVMLivsli2UZ9dxPjTAdr3qnBPOqbjP8j+udLZRrJBu2iju7Hb2cMBmInScpJvdDcewCGg",
+	"sxoBUxMifQGTk7FNPJB2Aa6GODMIUM1tCwDDALZS90EfZb44zHvweYbxohq2kxl4xFqb1jEoG5Dx3F4m",
+	"IBLMVeJHYD3Cfg0xKM0Z56aOkMwBTVzljng91VFgOfhu/qVUBrCBnNCJoIEACGlSuO1TReiki3i+iUh/",
+	"fXZ8fPjjs+PT4xeHr45/enlC0Yil0iwf2Ua4RZ4sGkw9vVT+EigdyqkOoKYro6eIE2MKmwDcgxs27j5J",
+	"WKIEi9H1wH0YiJNFYX02nDULDRVhyxFIG2PhzvS1cqC6DQXC9TgfNP/DR+bF3lG20d0op/rwxzdHsF9Z",
+	"/rfyhoZT7kePAyqtdwkDU/xgMiCt7WO3JHCVLbRKumPqgxxPCuQyg+uIBLbpuXzufTfU11NN0AxIjejZ",
+	"5S6iGV26sMY2SsSXXuC5u+3v7i7MYqlBd3Ea+OpXmgTCCa05AchC4tiXSe/KqQZuigi76fWbF6fPj14c",
+	"Hf/07CmGUwN4FXC7PcQ5Nj03YJj+IDO/bO6SvcsveQPNkabM/0dleNGDyy96zu1jeMXDy694YarnZqrp",
+	"Ed+sdMGhb+7Gqx6vdJX7Gk8MRgbgur0VJgQoiMb8IsshPmzv0SpL55uaf1VZLk/mE7x4f3+1J/o50tLv",
+	"rzDDw6P/dGa8O//RKlviiLLEx+BRQIoFr91faTv9KCs1k3O8ZIWFPMb6mjehjgEvXWGL0KNOsOyrxqUK",
+	"Ui5mUf0NCRHfASV8jWQy/qXpijrxpz/7XWyXOD3ILhWygxFQngLS/koOndzdcPrf3RDdzI3uI/dPtJfd",
+	"zwxeSwE3sFIgAod25SkF96PjWEq/kWxEUMSdUH25+INTrci//2EnyqptdDe00Yr4PA2wKJJ91cVsvszx",
+	"x+ycz3WLfTEcsnt/w2Y6XqZH8tDHEAfg0vQKWLKDqYlGB1d51lHVGIUDCxA6SxpwqKrDI07lrK8HBy+M",
+	"VpDRICV4oQ65TBPyFLLLtUgY86dkA7MVl16EBALxpasroPiiRg0UFTO7VSbX0N332Ykctt2fTrsP57gb",
+	"F7k+Ry5trKWOHtxyC7ji/lMuvQZ0crcoVJm96g1ecSF3dIOKQC+fExzaxXdA1LaXA1YUbjoPVtRkv5rM",
+	"uTvZnV5eVWudGPOr1HNaBHt97XVFVfTldMqP0A4Vf3iRJpE5SvFFce08SNjca8m58BEdPd349O5S0U4F",
+	"8shffI0HJS1O8zNMwtQgTPOlGlQoRcj7I0z2RxiV2PFmPfYroL3WYEq5J6mna8CuS6CuC81TwB09CUQp",
+	"AJpUEZXDUkwaWmempQfUAASBniYEhpeatJfvlKWQUigvs4bbDXzbbC1DCkk0Slk8WeHEqzuSOIzraNIm",
+	"j7KmTPfXVab83i7Vi0/4zNtXjYE8IvQV3jljd0J/ZaGPe/VyuR+chtjAD9/ERSY+RpdgphAcifWIzFew",
+	"7O+T8XZr8v8EGUIv6tzDxreqi0yYTvQzGnwEW071UtRzTbyfnjgSmAGdfI6YYHpaEmaI0UpsXcD4Ea9Q",
+	"ug1Z/ni0NnQLLsh1SMLvPhb13kbEp0IQAuaROVhkS6lrQAAeOVOhJa1Jci/b2Tcvutf1g/zKXCq6vdn/",
+	"pUR3zdNpqnm9zPOJrvGXwGDuNMKK4bkj/Ro+kZUDZW80sUO7JxGs31emgjCw1KiD+KeaWqHviOXJygol",
+	"fKnv1tcSfMuWMBDU68cgDFRUk0rqLorTZFhZj02jUC7mkTPjdg+sttZKzBUW0Ic2YdIeyArALE82AVRa",
+	"I1J3QgRg/CPAOWCgHTChrPoLk2wTqDzn2eBeNOaFM1CvpGDcY1KvnCqCXmbOy5BiwtnvxuwHfFtChGMe",
+	"TqxNiJHf+21EmU0qochtFBRDHIxlrbD8skLRk8fZxyHxIw/ELrw0gD3cSFjmb3R3k43c3QWAiUOWF2a3",
+	"EUvzDCmG4IqBKcey2uhu5Lr65uFGsjGWH/LxdLzR3dvl/0s2xrnGg7sJVC7i+WoIN/6wMzQ77uiOPc8n",
+	"O5ys3yFU9I3uQBZWfXKf0fJ0uVatxpUYuBzDa47JhIh7HHmssSSOFsmXJvnOvBG16WBNmuiX0o48XgUw",
+	"MbCp4rY0MYEYg6X8+DLw9TauLY6utrrxij7YX1zRaC33bnItj6mosjKh88WvyqzWq8XfbqdlUu76lfZL",
+	"fXb7N7hPPm/EmFC11ogX0+d8FSPJX9poKnFZD5Zg5SWWtdxILLhRIF0Yi32hPlTxcO/isHcu+W255K9M",
+	"gUh3kcbd5JaK309IlpzGW/PJjytTXuqULwIPATYErEM3imua0pNFgSQEZCzsQOdr1AeE8I3KlqwHTzpY",
+	"gtfBenHQrm50mxZaddxdEuidCTA+XKY+MjMs68XiRGipofxqT2+lKsur0yxHJHPn3h9VUVGwXOJGZdwy",
+	"G6C3FyjHqM83RB2wh68yBjt4mmICkSno58YWQsiHGgp7M5x2hEjUpRbCNhyjnraETgUYWEkdeAqMHg/U",
+	"uwTVw0SwiELUZGku5+i+aCWStKd5dZrbS9UpJQsP7VF1ZCP5j3R1q17+DM5ev5zp1eKqrVXYtLfmovid",
+	"seq0FHMFrjGlcEWjbcGFD3fhlt9ZuGWVSqhXSEvxeYuh7mI8SzEe+jxXivEsVxrFUZ8gEloLi64QDgpl",
+	"lZeFgxpCHEjLrtu7lOOHQzs6YjvkDWFz5PLpaYQndpqd+sWJgl17qJyfCAPS2xmYpwXerRlym9ooEEIY",
+	"FBTTKhVAh9YgGQ4w1EV9gNBSNwIUefWhCtiN1OFWySadissYlMMP86Ona6vVX6RF/8mZfMk6px/p/wSf",
+	"fAXn9sZKav1c1y+srXuVbfqHMvq+eWWx1jYzWmGNLTeOu+9+HwV3yzaGmvEMOq3rKENsySpmcfREsAdx",
+	"JAQrEbAX2cDeuEsk33mtK3utx7Sl637rZ3VXJ/nOuZq3JwAOi4KZQrCHDPiz89I6Fw2Rg431RTLvlSAI",
+	"Z/AfFTTBAnsNil1gVg9k2R55hXiZm6Pgr45+diNcW3zm47xaRXA+Aeynjc8fOOSFv1iw0vTr8hTgti4V",
+	"rHCp2ydj+eEIr9jfDbFVQPFqErcvNUXKzaDl5V85pJhs/JLr88vOhXO+yqDhP7k0BVaVFnuZfqpJyF9y",
+	"W/ktGAtGlls18YhF723BsSdgR2PlP96R2w5xGsxFH3CpMa1TzClWFPruicWLs3c9/ZYa21K6FzDfMlwf",
+	"Vfphk7DRCqH+VVWjA6KgGnDIBXJ/XiRmZB9RQhOpizr4YDwSPzlgWDGQlx+zFINp6UnADdGC0cVJSHUy",
+	"cVJFyEVd3xDYV0L2NNwXXRMRp2uheR2g4pzcxyUsMsqOKc3gnQARBRRgqNIQh4eCWpaYSike19N+eJB2",
+	"M4zjCkt/DIm7GfwM3CkQ4JsBIpY9qI0DxtCIwtcRHjWM/QzCnxNnijhX4Y0AmHtPX7lGExaMBPMXjbO5",
+	"93Wp8nmhPpD+jWSlHZnJ5fWc0UTXj641X30LgbU15pKxOl1zFuG6RrcGuNCkpU8JbCCfc8O9S9df3PeA",
+	"Vlb8qK9OC97Fuf44ehu3fqRqW3V332TqmD/I3z5uFPJMFU5STsvCfQtSD52nNFKF+9OaadlX9LPobfzp",
+	"+M2rVy9fn5z+cHj87PTN61+8R9PbEL1eTwux85PobTSTevqrT17+/OxFb0Ps7DghITY/ugt7UNGAEFpv",
+	"1ZnT9hOi8e9tIGciUPj3am4ZI3BFnXl4SOb4X6NPz8Av7G286+lPmz0NrgfP+0cTZg3/DlNGCZEIVZai",
+	"+z2jJXRiYbnVrz4kVJDVaZCiH3u6V72QY7U0qV51DFPq8tX4J1zQq+JjpLFfK5klouGHt27OyfJ1h0f1",
+	"01+Sfwynfkp6+tN2T+cDmN6/fC90Xgh4emGGneeyksWWKsvtnv7U04Nx1XlV5roq9BYLzp/VfFvcv09s",
+	"EhCxMbqvFpbXfdjHIILDMteOheU22lYslsX3QkJhDC96rMi3YLtoWNVNXtRN2CiW1vS3zXiPbCZis7ZD",
+	"3AGZu//1u2PzHazIQU+7gZhCdQoz9JM9V/Ptg5bZLoSRp1aVcQx5kp8604mPrNJnGjWT0td1/yPdh5tI",
+	"M1WoSrV3CcUW99CYjDDauCWIgfuJwi1q0UkizJAIWwsA5ZXOIngZAF+jhDQZjIGvFBFmvElM2EeVjWxO",
+	"W8l5R4AmBXR/GO9FDT3LUA6xvl6yTVoCkWSXc5zka4sf/vPqQLTJVtGBUV0vfZ20G1rc2/WifrAdQ8Rv",
+	"Wo3uF2aY63Y8nB/UMNcWPkGLYE3qAwPTSt3EbRw8VS4drHFQ4yk1vuYO8rrTlzW1U1kAOhjWjbx0Kyv2",
+	"O7v+vj0N2GEAWPTNtw8fB7jeh50Hnf3Ic/XjItwcJ5jTbYEsogDLgPzXELykDA/bB0qcTasKIMQADse9",
+	"OfVhUpgSIbLOLSFUMv9CBCzn+ZBrOPHM/+7XJ7DqQGciYcRpBPtkVDKqR9HGHelpLNEZK4DEi4lE93Z3",
+	"d/kteVjygwUn36PomCJTFuncThCrcEWH98o9iYUZHukv6+iygL/UzfvFjXV9X3XpsnhAH3Zms9mO27k7",
+	"07JQ2lm72fVG+NyU43WHR9dcAXLnstWFb/nyIDYIA9hz6yQGa1c1es8xN3WZD0fVgv8MAucYv4/LPGg4",
+	"93Z95yOkCn0SaOXv/OFmW+CQIDF/J7ZATbGDegzaMVbrzh64HbfWq+1lNxUY59FPlZn8f+ir6/TNGD1O",
+	"r0LhlL4pSxDZprRKnAEz+7y3sZYrSpvDu6Lk1r1Qsy3659u8Gv0grXrz+pet3gYDlbP3VBvi9spuHwLs",
+	"LjnAIOJqnm8sk+Fmz9wStSzQK1qeCxZnLee0tji1tXEXXGF9koXrQCJu4WJ0IiHpTty+sr9bKO/dulGD",
+	"e0jAi1sfAQX9TVl0xeYFY90U3mGtGA150XEGiwA9ZoUvZXPhnWwG5rKu2Gx8I5vsG7cO2N1/tTEnONIu",
+	"DbiDhusp/MWPIae6CRBqnSbuT7EBbqZVuwX+jE02kjHBUq3Z1YGfiIFoa1x/LU52NVLjJTcbIWdX97OB",
+	"FcoMgTnCGYq3AGhRmOHLaXULvdAtnjivdaDF/5074/9EVTY1BfxMZ8QZcIEGvtIX2hL1cp8sGZMXfLPB",
+	"R667upRm1mq27BVH3ziBwC66yYd1GYB1Zz1NZyl0uL9FKH8FGG3gduq5vw78vwe7eAq28UJNJKCgU6tr",
+	"fcC59fAKU6u6SGvCKVRPoGWBbD7Chl1KqybIKxd6KnDewMne0yRS3K80fs4351aAodyNGXQCb2hOa1Ej",
+	"i0OnWmmgg0qg33UI6EyGHWGScdAYayxmq92TTJ45x3pO4UEUiO42EaAQEUPByTiKpNb5MTPCOfK5slgG",
+	"RWlrfrEoj7uLsPcifbi7hz+elmoKVbELuwLf3gBYt6oRcAbBGsBoajsj1MticQHcO0ePA9VZGu8mAjwK",
+	"++ibXSRyYi4EPxSNEH9I9BIYOBjGvgbajzDtJ/IMyFTJD2A2KDsC8kA/BPzb7UUffUBNjAQOhemfJxGH",
+	"T7R5/H5FgpJBT1NdAdB9uO2QUS2Ce0nAucKBZCandp8ja1HPWO0eidHYQkmrss8ZK1nwVr9o0GQ1t558",
+	"5vVjJksXfn2RCRDlTLk8iL/o33eIgh4Cc0POpewuRvGHsKmWgAkbbAvckDdnLwXziIPQrZXE/8sZbBS7",
+	"3rQhaB1Kh50GB/2V1G0NYAPDFg5ffLpcJ3zMA/j6CoXjtb1Qmvk1uEK1MIug65UL81C/RLlwJFaVzlYS",
+	"qc/cdvMzvys4/udr31guN449y2ZR2eIh8jX3P9K/ViuO8OYwEzX7koWGkA702BHiXRRJSpF4J+CmAjEY",
+	"ttg32ZrR9/HVRkf+iUsV1g+nUDH45Xu/biZcrzSBtmC9NsHmQz2dtIdZfBl/wECgD4ZaO+vVCYFzJ9fI",
+	"RCaAicw5g2903jcZsZK9eP7zk1B6PxvllRJ2AtXupdsiPc2wFBErfMwYh5zNL9APHSHFAI8CicXTDrnj",
+	"4Ij73KU79zt3t73970R/JEvZd8tz4O5OXai5FUrauTtpOKVpEb0gMMHti5mS56d8S3LDD/UcBgPcZU6O",
+	"VCOCLCZvGeIEgUrV1/0j3xCy2+VVF8kYkS3cFFydAKR9uw/g0Kk21aks3Pq6yR0DYIVnyXOeM8B6MqWt",
+	"uO8eYImcGcm03FK63zmkDzU1FNZPmyr9kbId6/2j99BlclUDXQi1WMtjzDmcAnJX2rmyq+726JvJH6Su",
+	"4RgGu76TvnjdLZTfrzyHF2r2xgKg/6qjp9MbfXP+Ytvq7rFq5ULDETKM1/DEVxD7r02hnGmGX9Utg0pA",
+	"gvREnpPuvKst+EJ+eyicp036+aoLUPH+HsoLnHJYyvKjOKql+WsS6gbz/NeqGHeDX8p6o8K4sbT3Bfno",
+	"er13WywHnJZLsF/fYmBmMlFaZUyOnylLVNtiYiwQ9QcwWKwvJJdfvKLfKSOCZOvODGIWXaJ+4IQVQjL0",
+	"NMbY3XNlCXgig9Jgg6SPCHn8VHeLLgX1Ux5QGtFv+jM5FUEF5UMAjwUDpyIt/3YB5hLBHZpRahsRacFG",
+	"Ye5zTJfAPQ483MgZpAm8WaQz39sKNhIsjDN7cluVsjKl7YgnoT5dEf0qvhPrUR572hNt+mbWhUZOMuiW",
+	"LzfW47n5SniYyLMGhBRk8RZbjymXONXA5Q3BOrCPELWFMdpEXgHmut8oUaKFtgql4NKHe7v+tFOCEEjb",
+	"cHHb0HAvK4R2u5Q35SpRPHiO+9Tt6mfDi1gNsAUuCMHHO0DWGwuXmrG6HLVe2fO1cVhrF12IwAosv9gv",
+	"blDY3BgK6yrYq3gO7PiTkUKGMqztWflqBCeJb3EXHuWs1grzYUHzDIXZHSrOyqg4EISdxcZHZAOTzVIL",
+	"PqnwGZNNsx6OGeKV4d8AGY/1cjvWyVr+oMFUYKx3Uy4BRhmNYPgLBSt9ozX1qRTSVpb603KAlVKyD2Di",
+	"wA5O+8UpzL4Zj2vUxv1pWboDXpNi+Q1VZDxiCyT0tEgykblOhoZhe9oTtCNCP/JCMx2KO45U9RhLo8JB",
+	"KEHh0kBQPs60HU0rKzIz093wgHYwtK9Eabu3vs5w4vNvEpYtHF1Ny62NyuavXAuPjcNnCJtGgCadOyVw",
+	"pwSuBo0WOyyraYEmCtwif6/+px3iDKPZi5KbHEYgcCLfzwnWokDjLlMTEItGe1dRFVY5WQgYlbV7kMwM",
+	"0rdJTg5V9Uv+Xmll7ca1bWBzfqls+EnJohqtIRL8Bc2tWDRXAN7M318DCXH9z/GCgNpR/W3C0P492koj",
+	"nNQ72CjoN7SaDBw3vqwYv5Hi+NcvT228arT9hkLtccXPjXg/Q1XBsy50XnA0QB385JIJE0+FHKvMn3rn",
+	"5dxheK7LAAxZc2gGvyBm74GYNWJI3R+r+zyc9mz3a0Rcs7XKkE0bksdOF4Ei4joRX1h3Nq2Wa0HEIfWj",
+	"e5ci3CgkdUPdeD+0ql6QhOXGhypuycXmn/ZkbMtDrs5/C4PgKP+XTc7GL/ZibLHaoK+AlNZy/QrJ2pY6",
+	"n1pZAjRUUDj3Vs34t25T+nd3NTF3l7T8o1Qc4a5FmTYJH2xTorMtwzWdZFfALyJMfXv/I/0LYOkHSmVn",
+	"sn9+cSos8KtshmSJcKb/ua3zyHSceHuYCug7QdoaX+BsZZ612IcwoOc8li9sLE4vx0VcHPHaVCPRlY0u",
+	"hVsgPby66XhHOnZn+t2y6Vf5bYqguyQBImHGIucmkdzp+2EusGmT4chYxxS7IAF1eNQRL3Uxb5FmYznv",
+	"QgQYQsu+ow5DHu74zPegLt04Ad7Weva8MtAeKLZAIG5j/yEag7hoJdu3vhCwmaOqQTxe3TpbQba9Wnri",
+	"VTii2u9xCw1vvx+JHWi6A7B/7MQv3uzirje45R1B1F1D3desS15z1d/F6iMYwWyzdqD/uFm5ALboRYZv",
+	"qTLZr9ano1zQP42RixMozJYzOUelEXFOAhqCqRQYw4nHBO36eiw+NQlHYtqpwNfo8QJIQ5VmjOzh/j0H",
+	"KJNSjdX4TJXKYxQuRRow68njtJWcW6rioIcg1RAum8pOZZVykzzA3rhNL9Lf+Pd3dMPDI6cvC6OHgMIi",
+	"M4S+P9T1eSxyYI3lXPxl6tYpryC1mxPhkbQ9nQair5TLTRjM8IiosN00kTtSFkYrMfQ9Qu7xxzHWC7KR",
+	"Y8aYqa4QqBCa8fMKsB4Oao0DeeVfjxYGkSRew9QRP5XXEZPMHCMi0+A6ffLuEcxWePPoMGvzP9PbXqFd",
+	"Hk+8LWpGp3aD3WYV4ulqM7sjpfonpx08AUCNBlHsBHCrsrlOlfnOfwto9GmqNve66E+/Pjs+Pvzx2enR",
+	"U1JFV0FtX7msnD/UpdLy17FEwQrzMWu465aD80OXSsJrYmyLn5dF5d3LVJBe1LRyPtZ/8CTCG1cFQWow",
+	"JSalgUBkW7AMMcfeq5KbWrlufNMKvHaRSAy4MK3Idb+YZm08YK/osV9fe3+0oBf7pHTeFZr78dJr9vbT",
+	"OO+YwO5ysp9fhUFV6MTLANZYfGSJ67bNLfnVE8ADIMrFYkp6Lv2uD2l5JlAkDs0rMdVVXlDAw9PydsQb",
+	"OFxx6Q/hbVEyjcC1ylxlgB2FjgUUotKU7n/Ef4CjNiG2eUJrw1+EzLBDAByeaaEiGvrDI6a/HUlyjorc",
+	"CVntab/UuCOOiMff3WaIbLxunGDzfyN+zn9wS/Afxy9ftJNZkWj5ounWlWiccKDHqnLuyTpV/0sXfiki",
+	"Kpbia468zW2AjQ11v2OZqWsI8hsjgU82fjG4SJfqBT5vsUCIpnxhSDFoQ/quVr/oVemJ1zEDucqlbzBX",
+	"Gb+Nr04zrdJkHL3zI/2qNMNSWXsX1vyD8Zo8BbEhSQm16eKbblGmm1+J1iu6YiHm1BV/2ppO82yo9PZy",
+	"57NbYKnn2Nj8DKWw+KXKPAvYpDTZ1Hmt7gSndvmk2SJfGKhnogt7rQZTCOOVUYiuK0YUSRwL816VnXXp",
+	"wUCat5CDoeSp9U7XlRo0Tz/B6TZNtufkqpvqhRPtVa/dNLtCiN/e2arM9fDj6tP9dBPd16jTmtm6aBXg",
+	"5fZ5rpvRVJGza8Iz3WyaKJ5T4jx/21xtcoHMa9G1X7JbIw87tgBbvW3noF1kxKKNlzpVnfoYbOiPdosk",
+	"iQ6LjqIZiOYsFnI3VKtc1eq74U7PL2A10bLeFaXchW8/l+/7o7pc3y74vmt9lbjhL6wm4TINih+jmHWS",
+	"48CXhBRqUIEvm1vRL9yEM+j+R1+14h5D7yEjqjSiPXjk9KHMNQBL7z6mK0/9Bel2nbSLxR5SY0vtnF5f",
+	"Y6zlWEEzCoBGOFefy1o8YbdIjwY7IIsIiApH4S4CtCrAlvY1fDRnZOCWPnLQ5BjXPIP1RWQsHr8ej3j3",
+	"D+MR++oVxDkJO+NGmlhoO6/kcvLO/6N4jp9HEaziapK3zguIzuL+KtdBeRp0bT6XecGX3vmnfxzuaZTi",
+	"pKTa9OXaFjjHYC8uEp+ZaZGJM66lMByMdcrHB52p6gPodDDBJvIBtyk6ZTlTpQLbm/pn5rZSYx/1jQpO",
+	"nBICEZo456SsAKoJ5ZcfCRNyUmn6ixDHdmPsiLcEeZniUE7zjNThwmMLoxvrMeoxtCV1tyxlacoVl5C2",
+	"Adf48dTQa2RRQBnVxXKejJnfLUZNrt+bvK9WVHA+6rimngvXLam75d1659LcuTSfzaWhnbmGWyOuVzIf",
+	"+TitAh6thfXLIev+0yVpR+8PoYQHYiKnCsDB4hCOR7qbSdtlVZaQpxNqCdltisvwEqiv1D2tZFnkqmRH",
+	"JYFifFMUUMnn/sgrJoiLyxDPiPyZbN8cnCguSYSEZyJkRdgzCBDTEYfcPOqrLeuljEwglRO63JL7tZA9",
+	"jX2vfNnp6qLTCfWMsIi5XYD7c5ukuZMgtr6vm7RM1vTmbt8h+iV/r24l4MWbj4KCWFb45TOGsWc1y6tR",
+	"VsqVsnlv6Vx951rdYBbv6g7Wna9zJV+HHNxbzcZdVMrJavRPr16//PXVyenRU9ait5qoWzkp5kTVUk7s",
+	"VawDMCk2IQ1+3fQTiMbF7FNN52zRo5oLPSm54PXgxsreKQu/W7FefjRE9sgebRzUza04m+ZFJXKdoB9L",
+	"UVfOH4mXbM1gZyA1VnCYzVsPom489PSy9cDZlwbNviD9v3xfwEr6+rWq8jIK8N2Synarzrm8L66y7zTt",
+	"tTXtnbq8krpkq+9SfbmuRHbuxvxyiLl0f3c39fDNIpOVPEMyGvg9QQAf+MSZShs9wZxBScW5NjMbs8TC",
+	"URasoymkZHo6A7Cfl9VIlbPcKpE+2n2QRoCiJlMizc5Op2Gx00Sk+OzTLC+rOcKcZqXMda6HaRe5fCkl",
+	"ZaEvHHrjCNL08GjTiumEYCFpQNKeq6wF7O61kln+R0W7C+sOr/5zgt39/kgrjkcQR4y36VBVfqu0wu1Z",
+	"Jcv+qPWreZ4DAjqGfcTZnEyAKq8KRRiM/nT8IrizyJ3M7ZBzYeW8C1gzNhGmTEKdThLa5TZtIIfWplII",
+	"1CvOlIXS7ao/UhZQd7HroYusSRKADJwp60SPTQiSn4d4Zt6rgBipFcRY1IfKAo0z9VhiiH4aKParmelp",
+	"QvQVZlCPpED0JP1L6iMeE2UmhRLVfKJErisDFABuWcWZ+dAFVDAYmxhPbeWeBRgNMFJgdRrQqg5MOWZK",
+	"AXqJm1Y4k3cqh6rT02lvo5oZvFlvIwU7DZ+EKQcpJqNSWpWI1JQwPpW7Z+Hk0x3gpYJhU74BelDzobbA",
+	"0VxD0SSOKgEJAZFbZwoaPURLkq+XMBY0GmuTEwPYOL7RFGJJ1j0pobgSLIid9kdu4FDQ1tuAuBn8jGMl",
+	"vLOXg4gg69HurqDNkDCJtLIVHIcWY6nPoeohy+ghlXECoj8CwgNgIbcHbmbw9p2IN8b9RFzSsA/wFcMW",
+	"wu7i1Op8MlFVihsw18Kq4dh9sl1hR2aGONISK/lZNRhLHBApDDgVo3w4KvLhqGoWyPgqEQrZXpbFQTwk",
+	"wzttYCCHQ7IWSAIguwFkZkOVIV5cS5bnLxuLtQOxhB7LD78oPXQ6HfqVxrnmv/fcICsn5Da6G//nt//T",
+	"633Y3d3p9T7sPe/1Pnz73P3z8fN3//anDd/mhDWJG5+W+RagjdZAv56dFhX7Itj7NJYI4FSb5P5u83yA",
+	"Cb2Zb+HRhYQLj2LChb1bJVz4Yq1utLorENm6jfWazr4Sm224Qb3t7dGaXW80ZPzez+763u763n6/oNko",
+	"jtliii2iyAQjq2sRX68ZmQrMNGcr3afjF7f9oiklAh8RQFDl+sx8AFUFPs24S/oJVbeTLWCnUO5rkBcV",
+	"OkNojCBplBmI1Jqy4hY4Mi5FYcy5BWRucea0p8qEno7PCJiKx2HNoiwXA0UpLy1SkNmpAMkCdoCGrBwb",
+	"hEVuGekUqFy6PQ2GghTj3FpntKTue005OgZFHvg0JZniPMfyR7iftBWYgFQI4X72pdmQ85qbKRI0uOGO",
+	"zXsajHVWQk+7p6rMjRMMAtCubWRJQEi1olpP0ZwBK+2MIcLGIAXNRDkvsIOcV84fhFWxEY6YG7t7qx5M",
+	"DKmykDhqNB1LjTIUcpe2Il4jgvxKJ2Vu3CfD9+Wq0tQ9GV3RidKZezLeBrT1tBwq7fvIJdIO8OZililc",
+	"mmCd0Axa7BG3yZrV9wYuj7uXdjr6t3Ag3JLn4b6vlawOW8lqag9EOtWlsqZ4r9BMbph43cgK57fNBO5c",
+	"mwsP3N3bDRZvjA4436pfGAv/iB6w6mR49m0lPX51VvXCcee+4staHlsDZh/JeFcmIh2rFD7q1H3V6QKM",
+	"HUqs+sqO22xVaZ0bodRGi4n64Juahbpfs1C3xuqvbgR//W1357HcGbz7+N2nHf/vhyv8e2//0/bK1myl",
+	"5Lh5QdqWAi7BtWgsx1JyvOLEH9Yn/plmfSgqOUwor2ArqbP2uchh21QeLXkZKy23Z4EeEGMPCsG2AZD6",
+	"Ars+DMM7B9MpVL21r7D7M/Z+rrG4y2u7lqtxIVIu9ALIolBZFC9sWRL1Ae2wxYK/aBH29r+7yAX8l53/",
+	"dw137/BIjE3WOhyZn7qfV5ZUh0e/utMbHpZieBeUZs6AYlQXSrU1AJilL6mHlPmpE+mqUaL7Z6wkq9/W",
+	"urysNuZ/EHfFC0F4wS16BU+vDYOeeGZMoaS+zg56iXyjsI1ySwZIKQpZqVJsvX7+RDx48ODxdtsiEfPp",
+	"KdQvraFmxuo52J0b7UPigiriSufBrT4m5L+8oUE9IZJNZ0xeebUIRftGV6s2sCuvGY/sRtfsJJLMoBad",
+	"3cZ4gGijCpvrvmKqU85aX3V9yS680fW98iSu/C54Ftd8F394oKbIBb44ehX7XFcIXuGl10RrosHexanu",
+	"4lSfDZ+JAwE+wxaHneDvKOq0v0bU6f7ZtDhvZ8nB6mrpGzg1pkTMgIi693Z34zxiXllVDDDD5xtGoQ0e",
+	"ekTpUmjfr7fDM6knPsZdkfQ0+FB5fyQmpTkr1NidO1bVAUYg3NUID8Cs2LIoMMkmxwqCWSf1W4qRmYUY",
+	"HjIInyksyJ7Jkmg+x/IcungqglclZjkxkuW4G/qKMI1RQJLaO4IYGICyKtvTeXV1zh3U0q3hpc+JAUWx",
+	"isvJzeIhrw/q3nL5LTTArporwbFcI1cS36CudPZWUTpvsWugLzFSCJ8PhxoWQ7gIzQyL9pWygt41iv5h",
+	"VBY1io6lnrO8vVBf7dYrw/AST0SU8AGUrqck7sNxCh5GRyo5rJ3BjvUNgrXWtSiEqNpTOD+ZWW01QPvM",
+	"sF6EG1jPZDZUlshOILGDjNUU+9rbTXZ3d+O8B9zQlFBFsQwlAxdenKP4zCSZfolWNfGf4BWrq5CmaxuL",
+	"zHAsd32Zd1b5lUUcpkVu0CyvlBzbC1lyq8AqwA+mMjegqhCVWUYQXs5bnsBzvj6wZ79+F9t0cNZVbDlg",
+	"eb9e4MA9+w7k+U5cfakgAn35LKHw74vZ0xqjAoh9aJ0zrOQYfBPtRp1xsg7MGBCAHXFUCUJoVuMJJrCb",
+	"0I5PMAn6Bf1cSMNeSivrB3sFStmGa28B8XileaA4W3nodHqjMQV7YCatoGzM14B3nKlC0Z68sNv5KZyX",
+	"sXIYqurya/hkCvFcej6BHIdXcAdxfAdx/EeFkAIRQYqjWRVFcQAlx4Qwm13KwwZ3uP/R/YdhXfEjXlZf",
+	"+NGy+iKsfg5iK6j88zU7XSErwFOE6h5qJBnneupugNhSc/DmnTfeFMiNJMmqROEV9XnhpdkdydQ/Oy44",
+	"7IN1PhraORd+NEk77LG7R8J8dlYgu59thCu+mtl2857f5zZ47mJHdwLgM8MUt3/9N8N97bY8g1XAp9lt",
+	"LkBixblpAQs4iWUEaMkzU406IsVDp3lmU+C9IZSuGI2LrvLIw6VyuhSRExdBhHv6YhRh0Jqrgwg3C66m",
+	"+Ya7wxPzAUyYgN8JkQPnY52VEDrDH+7tpx2R3kuR2ijUbqNECGVAPNGVC4Ce6Sqv5icSIIKv5fTiCFbL",
+	"7F7J6W269hZyul/E6b0FPOM7SX+HJ/xPhye8sl3LKeFLncFLWur+l5mWoYctDsgftIAY1OB9+9NK2LxQ",
+	"uirmXY86gsoramqn7rcEibOpkw2/d0LRr/W0tTWaXTV/+/WUff5OKj6/ROomikmOVTmk+qiLA4a/uhMz",
+	"nvld9ueu1XmNVue43DSWyXTkCtmilxOlbSic5HoX6F4qsVY0uoDhmeAbEyhyPTEJce5T9zCwksis64ww",
+	"TIT3tGcQ9WG7gGoymJZIxEmkz9jvbHH5qQ8YBf9YziGnHjdcuX/mmW85dp6G77zqijRqskrZgZlOrCqr",
+	"rnAmLjXX+qpYnGZP093NAIF04sbC3Io8I+Q/p13I19gCsKvtduJQ+vK/aDJtVRj2J9GIr5xRW7j6FtyL",
+	"Vafjhe56bbitXkZUa+z3RG2rcQnyHzbp9im5Qorzy76OmbTQtv91pDpRZhwevaYv5GLb4oWaIeaeezBe",
+	"Skz7l17H5/kLX5jq8qvgJH/JMYDgnZhzpS+9Mj6XcrMrGE/BYHS2d1gWe/FlBETI1/3K6CCXGGp0Fqj7",
+	"GCbqwsvAvQ7jRGDAVV8gDhTXJspCr7AynIeOPpF/ykw0LsALU2H36l3Y4Su2ht0r9qZrmzl804y8dPPP",
+	"ysgLqHhIt3tEGHMPv93bwzZ6o4eebzfSinQ61v7EgHRg47/sV+YM+GfXYtvlBpdGul389Gp0uw0mIHDu",
+	"nrgJdQX+30WT6lVPw5RWm9BN8OmSLdFMqEvzhHdT4UQ2G2eApLlZPIHNy8a/2UaZy90SK5dcUPPDR88n",
+	"9eni+mWcsvOz8spCq7etoIWQwbQSAhaiCIt4CdiOHnwUkCCVREDPnk5/fHYimkZxn69IWxByr+ohfRmq",
+	"KhytcymDwbCmRbtw8QXW7Y1QMcISj1WRa3WZtUVnkd305mg1y+nJSFax9VQqOx2rN0dk11x47Ws4N3O3",
+	"WL70v75d+eL/+hYun+rDH98cXWJ0/fjm6PVUo52nMz/LlSe5dOVl44yuxXHaykxWW5/jykwmvD535Qp3",
+	"4cbbNLCotIEca644igkY1w5Crlf0AFevVvbAwNfizGRzzOAkjK+YV4huCAFLBBrGdsUUUAZjnDAgfBwy",
+	"DN0//r//P+DQ4V8BrQ7+RNi4NIHgn63UBEEZq3yMRYmlMhBhzauukD0doflFdzKlvxEPA4KcxrOP4Hg6",
+	"4lDPsYiBctluitYwAiN1uOe+972nRxJg8wmI/+HuY5Hr97LIs9OqlNpChjbtCGjOg4fSqITUvAg0oiwv",
+	"Vb8q5h3xpDAA/+i3htKZJSbqiFOtp3NL+JE1MO8u5eW1qQL12SIwpLOSIKeSEb63xmnjMsu5FbhgFCem",
+	"6hMzECkhWKUtowKUxxpLm4kxG5GgLxFTHQ2thj3jFqmalhojxIdHIjWDQUowjJpwCQIMO6BuuvNVJswA",
+	"8RWsKtyu24rLUXYfuOejJEy38Zm4IJs2PNyHwWEYNGso6WFIBUNRdKzdcUaZz5keMC7DUFWLT+yIVE+L",
+	"IkUOc4hlu1dCvbkhuHauIiwJ4V5ySuecTnWVF7QQDLrjSR8CPKYzUa1bdNwF/BUcYAFP2HYxBCQ/nzrq",
+	"6InMmN6wo7evSndOD2qi3lMAUi+gCMxC0VT4AjgFIseQNYCP31cejd2CWyo5ugRO4gsRp4+kzsxgcDmf",
+	"hNTZy8EgMgwYTHMdAIro8qrMLzC1gpUNp10Pt+JWcxCrLsMrPO92Yt+3S+E+wne/SjTSbRPlTr4rmrpC",
+	"6JKg5O6qre6s8iarPFRmXRj4/GyQHesFoe7LfKeMkiGNASn0hNEuZ9vNxNQjwRpDN5prlkkQbgHPr62V",
+	"Lngdj8l6bbTaFtL2NNK+7AB1PS7aAbHDnOc6I9YpQKcyAuMRCdhVuRa/4UBzPXy3VU6dfLd8gEw4rJTo",
+	"O0fEVrKs4jklPc1VD+4EK/5scg2I6cwAXE61Zcuyr0i4D3KNbMFgX5aQa0T/Au1SqGemQgusshiZmXoP",
+	"UESV0sj4czb3RwGqpESx7xG/zhFaEc0oWDM0O5nAmqm7pH8Vm7Y2Tc/ePNWFsrZWJYFTIqNo97GQ+Wmu",
+	"T/HWaTdaoZ7um7GySLTT+KrZdYHII7CLuaeSV0BmOuXn/zy1lRiAfKytkacHc9YbnDAlq1lWolASIp7v",
+	"lSByIqI1MsAZPSWD/8CrXGcSIxck23jMLc2gZR2RArPoZV+HTRHezBqul+ngcpEje1qZU5xEGiPP4HsC",
+	"t4MR0NweydHH0moWLSQWP/qPCfZSX9kAyhtWL0x4rqqDQNXtfsPj8dZkgHv3Fs5KM7OwP9Jn7vM6hlh7",
+	"yjyNfamBxE3pTKS1REqaQJ0PlCeZc6WB8LunL1g9/Pp24Gybum2T4qFTONRofS9laNcu5ZS2gokdPV2l",
+	"TDM6/Uj/J0COrhCurtSH6j5Ipx3rw4SxAYrv61L7M8yTs8yfVod65kth+K0ccUiFZwYkTAFkAHxxJGbK",
+	"AIPdeXf4LabQQtnabwk3gXgOCK3ULd8ODGDn6GnKBWmKORD8h30Qi3qsVMPiXwP0EXd9myvbpVRbfWJC",
+	"bclKZt6TKE7on8zE1ys89/DoP6emkte38PZXesk/ykrN5PxaRqG7dIUXR486ycfKTKvPbEsmH0nkUaFO",
+	"C6kOfsVYybnJH1Vka8r8Bji2X1yUYr//p5OjJz8/A3rtSC1eJfO+coIbkFCdcPE57hIRSikDfLygLDDb",
+	"XVGceltAdjsfwMX/8r3QeYGHelVhhp3nspLFlirLbXfsk/sfO8ur/oikXPd7/Ednq5pPFN2tL63ifPpT",
+	"VVSyizccjKvOqzLX1RZeQ47U9uI1r5VV1eI1hd7qbYh//O3voFOJ5GuYa53rYbe3sXSTp0arxnv0etpW",
+	"Bmp6bW8jofFTcqsD1OL1O6GD2nYvbWindcPNnphM8YJ9unJiH+w5yOZvYY4fl9wM/LtdNAS26LVm2/Am",
+	"hKB3RevtX5EQQsAMNzP3eja7eEgI8nI7tsrMtOqAX0QXk2bfPuBzz0olzw/im5XuvYWbuUGbQnUKM9za",
+	"bHtzmxfd0CnelvvFb3GT150rsfPsoruiEm+/b3ij/sZOZOAt+Y0uOKwyP+WvvQPuRBMB8TWSSSu4ppcw",
+	"ftXM41kwgXWNcibuSAleWA7mENanLjcUxUWNX19TEfmNa5ipV2osiqz56zUXQRcDDeQLdxgNVbVGHbCy",
+	"FZtrd1UCd1UCt9+UxC0/NEaAyl2OULLVeBv1AY39TceLQTcOJPrcKgSJgNJauX9aDrYcYEwpr1DRYj1b",
+	"rCHuf4z0VBR+SAEcP/3H3/6ODrtNO+ItRPRCWGUpCb2gOSA0AtoCQ3rEmpygwjFaYeoU88o9TV1HB8Ka",
+	"OoO+ZEqwkIldihFykwrURZRqqLTTSYo6o4S050RnSCn4sI4yirBFd3TTVTxo9+YKVQESxSLSRE9TLM8N",
+	"FmlWugSfTCEqTPXT4oxyZ6TMKY5gpxNVWpWp7PRsniLQRbQDCSzKxiemSaA7PzwS2iArYwlv2gI196Hw",
+	"K5AbmpozcawolORSkVj50/Jy6m29gCnTeV43ZspR0KGqMKSHUVAgDvcmSpbbviwzjH5C7htrFSgDrjR3",
+	"8NlzeN85BvDSsclUsQCmARxihY2a/5AA3wwGqrQHEdt5EjUMcjqcFoP2icSbUSCQuwST+LZD4ySKDjVI",
+	"WMjQXRQ7Uee23/9YcNDekHeNyN+NNuXBy7jUMHrtv884B1+scumTheletaOv6Q63QQQxBZ9mBUxyyrjE",
+	"Rt8Vgppt8cx4e/lviRAFGtv7bqx5rNYIJnVfFasagE/g7EJlIWS3hvkYLqo7JM/IQbvoWjzn5SDcY9Gt",
+	"/mF+9PSyGld3RbjH1doQ2XH80vuHlIXbNTSk29ov1242/CffY3cOzyrpAFyxF6Y6pg/s6601ubEMxB+P",
+	"U9+921uO/q8f+v9cXXeitxH8oN4GekJijT45HnBLp1xb/mChb27J0IJ8wOsFD+0m+t28gdPc8dYQE0/E",
+	"R7HoK4rmxrWVorltIdmoMPXGYwO/BI+OS88NMolaLLR2vudsNO9esYocs95RJTmXjmjV01QUAkXT5Hhx",
+	"Vbl7lq8k30pfHZ48+amx3iElV5hL3rcXq+hzK0ZQigml574pAL1qdlkjMFl000olrdEdkWpTKXD8fAl5",
+	"t17MrSFEAU5pXkGzQpOfVS8c/aJOFrzdVaucrwp80nL5LfhI+HJPV63cVtFruNnSYy7mqW243wMAx51d",
+	"t1758RPoqrmrH/6KbTsnCULnCvQksdpbuZY4EjzJcn1xTeP76OuVqoWhB+xWtP+vvvMvbmisd5sF/C9f",
+	"H8q6r4HlMx+rLiEnc8d8tYCfFhey+uh3uGUNPI12T9wK5rU6t8ZxGxxo6KExGSnzFE84dbNJO8F4oYit",
+	"LBWaLz0dJSBUHk9a6azWBdeg2GPQwy+q1rMp/n55I9GvYcjrK/bGi78eQLN4z9M+OjPVqPZ92Dul/ofs",
+	"KULY0Tu9/gcjF4DXFpT1Yit0M6PlkrZGZbCRbHBJF4PItLUCXU1TB2yQVpSZWJTU8WSS4GSGjgzngJIC",
+	"RDXLyW38Q5PX4TFoZpCVoUJjIIyXPY2tLWI2MmJgisLMKAONV0BinvqiYYZinFursEEo5FzhL4DraUOC",
+	"9ognX1/VVg3x4XIN2wiDs1LdVgSoco2irRbAojs2z7taq6+i1kqG4qVxEDqsCPyhz1todZhlcZPe2TzC",
+	"ke7yn0uAFkhJM2c60rcjhSVG/j4k8CELwajMWBSyaZ3fauUcmNjRC2IvCcqMtAmKAYEiSFsR1Mp2l9BZ",
+	"oMYraliL5oD6qB1JpBHeRKI3LWQxgwhyrm07HEU0UZlB4GxFQAptAOnG/UD9feyRjpUEDIroobifsxra",
+	"dShFo6g8Xw9+LoBpyD4qagmgH6u2LR7AWr066ulzNUeAGq1Uhm8SNqRIZZ6iXo9qK5SG2aRxWd20LFJ4",
+	"z6EfhcY9KM04Yby6nk7rxXipL6KS2qOR0JXjqUX3loDsoArJ16lzu+YWOeK5FWYwSNrKuXr6L1NTSXfa",
+	"1G3B6SQR//jb37eX3i4X2BeFX2Qcfjr1wOipzzm01yuxjryuw518JmgRuG4Vw+FJPL1I0dHeXaE0Cs67",
+	"alnT4oNvg/2X3/Pl9e90YmQQrb6OJFuja8MOuxynxZ/qr19zIaMLG8MM/E3MJIm8W6ufujOsrhz7v4Md",
+	"uTM966bnYZZFdhlWfy+W99dtz89QHMIP/KxwzCTwCWG5YhuVorbOA927KsAyzaelboQE64VFI3U1BhUj",
+	"tNdXGu1NVJPwHmkuJuFJRJUkbln7PMjNS8bYjpC8anRrCcamNWOVXF68smJ0DCJZt5LHIsfLPaDudQHc",
+	"hzvKLQpjA3Q9atl9jINvsjBadb2HBkksYxXEz2S/EtAVofKyp89AYiQEltN33gluRRsnsjDh5LNPahyq",
+	"RqDj4qgikLIA1FB59ESrFKWlEqHxH9jgENp38jFcWUIBCyFg8p/IA4pm9go1PNRm0OJQ9jS8RFEZ026d",
+	"AyPGF82FaVOtyuzjBntVc7l+7S3YyivNAwlI1kjgXWiZwtdy+2ZpVHJdqkz2q5UAp1/DqQvW9Z15u4p5",
+	"G72GI/2qNMNSWXtnrP7BcmFogMI3+juxPkEffDnT84e8KJz6OtdmZj38ESD3vnV2F5H5jdc1Qt20WixQ",
+	"J28vND8jtbBoe64x3JuwQmGjNJugMItW+3PlcbZbou7Z12HqqAOZ3Y7ZSJhqYAlh/yvPMxhX7SQeUcA3",
+	"ZUA8sN1UYVVCa1QqJca5nmL/5Y/5eyVSDuimWs1EhAe3NS2L7RQwpznUK2M2NwhO52NqfJaZIIhHpRED",
+	"HNCMEPAa7UuKt1ZGnCnAkdMCmCaHMtddkS58dimB3Ak1GKh+JUaqVO1WXsxediPG3rUspeoixrWFPjdi",
+	"XFvZYqpf1VwB7H68w1O7CyWtyyuBmI6mFDLCiIxEQkO/kRex8FcePiVQW1AQ82GnVBMl8Z2AL7Jqr0kV",
+	"seJcwpO0aQndsF5j0EWCDHRnk4gbSWdRDSbk0wayFNJG7jog+jt/F3SL+NFww3tPpxNDuPZ8CfCSp4A5",
+	"mlIPCcItpM71SDu4jCgOz9WkomVGZHq4h3PpzYAkPONUtBEy0bqsK+oO3fhe0dhXyTjBqJ1StyufvXL1",
+	"zA3XxFgzvtw9farsOXW0ri5yaxc1Slzeem5bAcWx03JDt2G+DEEUvOeTkeIm6LsKmDvdcasVMDNEHp54",
+	"y7DBGyRVcTtVME6FTPP7/ZEEYdGGPWRKajEoZBQXd2LXk+B5JRBQYUC4+0xAPgClUpoCbN/ULUrKhOhN",
+	"MOmA25LmmQfHZZXljOvlggSECEdOF5FC5UQNL5wUiwXnCFCaGciaMK+lKIytejo0vXL0lyz5P5tc1wZp",
+	"CGp6jpg76cP9fRHp8tNxbsdQIhPjWhPF+5kqjB5aDAH4TgqoGPVdG+pD1cU9AqgLMs8YZfpMif/L3rX3",
+	"to1r+a/C9f6RFnCcdrYXs0ixwGb7uBNMb1ukk+kCdVExFm0TkUlDpOMxinz3C55zSFEPx7KdR5vRX22s",
+	"BymKOu/z+4lUWsTCDrksiFBT0c5SZpnHZ2cXYsQXRsT9E06jIhAkNrkB2JM/DyPogCQvbT9aZKt1bVkC",
+	"JjK4JQEayi8qstm4WyUpt/wwqhIJZD+hEspDI/k3ni/sdMA+lDYaFBaFzRgwpHjaRycXgKWyFe2BxG24",
+	"JMx5DgBF7rzVXAxV4tY4KR4pFwHeBwm4pGFyojSgQX0Sgg17r6L8wLBXRZs6pHkmuGJFLgBC9+shqCJO",
+	"ALvIFdz2N64m7tLFHAHUAV7c6nm0BV/6Yib6iCvOt54j9voAmcLyAIZ5WnxVMvUPHHXrEFj/uFT8E7Zv",
+	"KDACZCoqPIL35b54AoHSV8AMgC+dWytmc5swwsHH5QZ55y7RKBv0Uh2zNKcnxFeFcFrF+y7fL+wgmuOB",
+	"cc8zg7o5NJ/dAho+Fru7ymUyxZ8AW+n81O3RRoSl1sU3/h5bExVVrtuhq+i2IOLDO9saIT5c+Wq68NXQ",
+	"6wBxsPoPtubYvXTQbW6PHrMvrz+8f/M1qdiy/3/4p8hHIjs8OT08Pz2kkQ5vJs30Rm79mTqTcw/49zZp",
+	"E7ef7zdn4kbsgOZ/GKD5MqCMUHH5UGG9VoxXHtcRRNY8WNqU13G29j8esPRjTdipMcTPuMSD6aU/9zpy",
+	"HvbroAKCkyDavnxNIovk0+vfq7GpUt1E3JW8UCnRxYXDMu2jpVEYWEMVs4HXDGgwtZ25erEqv0WqXQeL",
+	"KZhCdGjCrwSYyjHjTDizyfpydvxCjaq0nAdVD+mlL2cpKlGc6Z5wY6SxXDnr1eosZdzZS+xiNVTJTFju",
+	"VNAA5TfwrdaQvokkJ4XWhXIdiT+EVENKL/ue5zTU3szWtY9F5NoPzHy+VbdXNO0d+r0K87DU8fX82fPN",
+	"HV9r2wn9rtyv66uLY3VxrPvs5CrJdYzWb9KEjVGtqrK5nSBXzT++k5w0QkrWMZY3oWU7NYju/M343Ahw",
+	"ia495qh9PELBOKkGYX2p9BL8apmylSgahDBiUppJP8QpMBqJjV5A0g+FjEs5Cj1s0FbFDQTc9vCqrZ6f",
+	"n5Ibc/u55wYWrvd6HWr5o0v6dqKrHThkKZbW/I02SqxmUMCRR5Lt7ZHVbWtkF6GRRhP7rc6hW3IxCwD4",
+	"JZv6eGvhBOwBEiJyRNMToIMg8GGAh7EcjkygLNrXsSA2vLdEm4QCTjgSC12o6HZDRX93wdhZgncnTs/g",
+	"491NoN6TCXj164ZU54mpJFSSIOSoYT2AqEXVfYVYZb9iDeJxxFNSzYmAXBZOYol5Qj3+F3x0OVRFqm+q",
+	"l+olS5CHFk0q7v88A1hTSlol/ELnNnFHEe70/lMif/7aJUV+1qTIn792aZEuLdKlRbq0yP2kRWJN+biz",
+	"ImRqbOOznfhGhfX+XlL3uSKDhcZMNrtWoLM7ldO5V5171blXt+ReGfqsmmVbljE+GukFFHyXCYUh/0it",
+	"+UYwcTjjMmM8TXNhjIexguLYkcgtl4ot+SpkLaf8SkSHcp2JZkbic5hg7SnL8/xNL2GJGycBU+VZhvVq",
+	"A/aKG9R150qOdCrYWOczH32fcWtF7qZCkrB33OMp/99ev+fcFed15Ktev6f4zB0SbrxeLBdn/K93Qk3c",
+	"PvnlHy/6vZlU/u8irWhsLhXUvTcl2f2KH4RlieYywXxM02Tc2b22MvpM44fxGGidab0241r5E3chdcZr",
+	"9wQHbf6YOnDQHTXd31xx8XQm1ZoedjrUkPX1H0GhclAJlHQO/nS9NlcKNj3mBfB+MYiL1XrATmttAxhd",
+	"85lMaIolFMZFJozvbK4KcSqhGSr/iFBJU7SQUep1YadHRk7UYo6xtE9CWcyAAvcvQmViPA2glXHWx8Tz",
+	"OtJAwUxgkJJYbkG6f7P8UqhksGfTrtNjDx1xoxNbYLO42e6KzVK+9i5wDFs9SBDY7dk0wxXN/goehlAv",
+	"+bQVwb0fAeZEgLFzc9MbnHHd7yHdSYvzkRYFL7t+jOK8TbjsjfuQ/+CXNFCHu/Lz6CyUKZGiYdRttWJk",
+	"7zZoscZ4lDtehsXYEDQiHRjcpKPv7p9vMr1e6zB9KFRL6GqTqSdIBzyxK5GvinMMLqDxvdcyZ3qpYvwz",
+	"p//gIuhsMgJ7+vC8oaIbDVjiL0kiGnK6eyhDjepVoch1jcbykuiBS0G3lPP9nn+81iC1d6UjurrPLhz1",
+	"42JfBFHa1gXYSgg4yeHrLEES1J0HAlwsJkL18xCpSSVoP+P+LxT+V1rAlMhXhG6B3asWPzjnJCBUUdTr",
+	"SLpiyk0f+3MhEkWGvlYkhrGD9SXjoSNAWPQPChIYsUQ3poCgB18jF+NcmGkyYK9hwtgt6gceKpghgEIK",
+	"Y6RWpujCJez8EVcs0xNIDUDfdBEJx+dOGWhEaWzOLTpXK5jdMbon7tRvcEpj7iAyEfdiN8P3sRm7G9eh",
+	"bP73MSi1MdkQprpDmr7h2jtgRXtgp8PT5WKD9pLnqenyEK3t/3fc2BOwLjvz/ycz/1Hec9IPJIwK3bBR",
+	"m1Xsf08T+rWdoX8Um5S768FFEz6HUzWgYfhMUBMcEoqZ4Cw4TeQr13CpI/Ya85Il368TNsoEz01QIIEe",
+	"G7AAALAgOBmpBhhhuLc7/4MHZYgcA+d+eL8BQaEsk/YYwnOFHyIyJE3JBTaZMbMYTYuxnyQvnr1InsKM",
+	"gpOCXgf1IyS0xKHCOZoCJbwKgAfAEwHljqn2mUhYLuwiV04fMoSCrt6oSSfOF9bb/nspRcy4bFAGH4vB",
+	"tldrjRffhV5LeWt3aZtQYHFJc+9c2KWG9rvSywKArFNtnaJ6vF7Ye+jFCt/ArSiupbiYan15mIpMXolc",
+	"CnP0nX77Rr+tNoau/InEvwuVzSM3WT1mgo+mjBBcgBMLwZjqNIe1WNJnnMZruvlDh5XoIVt4NJWJf5Z2",
+	"eoILsA2i3s13aZSO/j3ga3BeJC286SJLXWTp3oxvREpdvxkjwUWiphJCCr9uHUWqfDShXqmtmDvKBf25",
+	"veXeNPa6RPgnZGcsFgn6GvpgzSBAJrfQSOfFqLQEjtUvYkzQm5v4R5NpQk2/0rIxl5npk+9vcylSxs1Q",
+	"ITYe9JcosQR48MbqUZoWPdEddOz+sqXwnQuVSjXZbDvjeVXVsbPU3SRp++R7ScP4hV5YQu42ohbM7wji",
+	"fiAGjc5Y3UmwU+F/WWitleZl2Ou6bI/k8s2lpP6kaimph6HEvKYRo1ygpVMvB/3sx3l8POfxErYxS3cq",
+	"Y/SaYL8yxuYXeT9ljOWKGf88NxbBvIdJhkfvKiG7SkjAcS5kyRZm7A1mYAQMbYipjqXCXCK03PnZO8Jj",
+	"cMahptpHI4Dlmn3xX/XXJ/9Jv4UP/aknZuYBDBmMy6leDpXVzBnC41WIAMd1jG4KgKsL2GAerx3HzQXe",
+	"bqqXKvQfn5+9Q4rqC8GSqbVzgzC8GbGecDZfXGRyFOoztWJznVv238/67MWL/2I6h7A1POjzZ7+8IEo7",
+	"TLVCRJlnmV6yeS6vuBVDpYRd6vySwr0wZkJdZ7NQRGOEhQ7oxHMZfX7zf799+PD7t5N37z58TgbsxLKZ",
+	"NpY9f/YsvFgYTfwliVu9UhKKxaB2qcP5L51GFFbQqvnWhrCeS24AbXrAPqGOighfqhwvQ7Vfveitmuy7",
+	"hrnNFLGWWlSM0nx3LRqtXX4HdaNbPE1aKIst6adLWqbub9BWqxaRBpWGG7CVVnsNp6aRRm+rD6NLIpvq",
+	"dXCpW10dnQ6vxrk1rUb3HlA0i1zbYg/gt7XhHnBBWr7iut+zkZ6/mTxCmPLaYXy11bVUU1t604/ONuhy",
+	"Dz9fjayXLmsNmttmJfR334mFsEIuuMgzJBYEo+P46MiJ6wHJ5cFIz45gqCPaOkDT565zfotxV34Z+kZy",
+	"EqzDXp8Nq23ow97XregI6bI1jIQkA5CUsERFWFZowEZ4fvbumLHtnnCIhETH7MtXbBr83vIpr4nFUI5h",
+	"5v/xP0zJjME8Mj0ZvOWWZ09Enj8dquuhGs/s4GMulc3UE6+WUKo+ZUdHaCJ6hr6R2JMbkQZYQ4/olxS2",
+	"xSLPjtlBu/U6gA1habkOyqt00GcHlTU6+OoZFN20dCYGmZ6Ep0f7+OnLNY/fng/s5nhJEb2m3BwaAHUP",
+	"4w3Gmb394Ezlsc6hXtHZx0U8fMCcp17uMkaPAUsjZ3rm/oLSDmiK4nkurxq6b8umSBusxtjAkYaM6bTD",
+	"aXw0igZNzhaKZlPIsL8+B00nFVFBdP/c13hTdvmhs8qtnIvtvYp27kSXFe6ywvecFd4kAW4tBdyul2Dp",
+	"K/+hOhE6oAbshM35wog0KKVLIeZVfVkQWE40NAcPWIKXHbMxz4BhODM69CLwofK3C6j8vkb+OLpNkd6N",
+	"xkK1jH0JTocH6NVGe+AIveqEXTjLz1SI52aCq+VUZmJ98X+svHeNAY0XWdaygL8axHFvzS3k5myvO23n",
+	"CFLz4HdRLPmgQr7rAeiCFY+mor+Pojku5N/bqFzrVx2lpdBmo+n5ucQi40t3kETReUlFPUgl6cneAr6r",
+	"SGM5X2I+fv6CpXx1c0I7iqbuWSr1CdD1eo8C2SfdGJJeU6spxT7Z8aJoaK8seTH7HyZPHp6sfb68XEHV",
+	"OQuds7A95JAX7Qex4X1PrsN6rYDW9c71oTfWhdJXgwl4VFyYEufM0+n7fiU4ysYC2JAhwMhmUB9a5ukv",
+	"lhBCnGzJlSW2/hOWi5Fw4w2VB4ioF5USbbLTSFWPJKirJ6SrnkIFKpUKwNSUZplWE5GzXPDRlNDPmdFu",
+	"jn1EaKJOAHygyNXxhQikME8KwCX3AghMHchjoUhBjyH5TjiBSGE2JiXbXOYa5x4fFmOpha90Fk93e29n",
+	"zeUtvJ1ta3WL76ON5sV5be/1hOsafR/6dNDTdnbYRfCnRYo7uqvP/XHrczvH7CcrCi6HmIx02ihSWbdX",
+	"KFxRxVDPcWhC6cfta+R/gZbBfgkcJ6r5r2T4BuwtgREq8Zdlv7xgU73IDaGGhLJpd6GcuIWCWN+FttN+",
+	"AA0BlEGVDpUvJsO2jza1Y+2gBtm6erY+cDrhs0Xwhh551DdVUwVgRNUO+jnS9ERCX1e4DeU6t99asq2z",
+	"6F5VW2XlK4a2VVbhukZlVWytLi73NxemZ0jGW3J9jP9S2kjP/asJjqwwdyRLa11v5Mo4zyT4HAM3ftL3",
+	"IjKTlwJhuO1U5GbAzgRPndxCtwQ6igWbAvklWwplo/yNzofK51hCONwQxBLCykb5mwaJFdcFdk1wP1IT",
+	"3B5hqoZoXa3jcUMlanAlfppizq4r77F35TlZFT7J3W1tmJt7zCbChD8IUcjzUcD/DRrAqR4tZvTJL/Ks",
+	"d9w7AqFH86jpAjlRUk3YYt5nmZ5M3P+lis1Mwr+DHyKcvpH2HdGDgsPAfSCg6FJpnIx4jz/7QSRWHlZa",
+	"CwkwiEnE7ouQhDxJHDXeFEZudAdE3zNslGkj1SSaDOEQNcznDzpSn8wbD5EU4xiNZWadlOkzA/4qrAXY",
+	"4yINuOdzoecZ9JwUVCFiFk0HcHKaFgfwc6S60H81TOifuV7MgXKIwNmhUgJnBj4Ieh9Wxw8u+KzxseH3",
+	"+hifffWFX/o+sS26Af1GODllhq+QEsTT08bYIcWWUdr6yCT0LgVArGiKM0/8X5/lv/yh+kTfStCoxfOr",
+	"1NNfGXaxog5U96WaeOEFz0eN2xIPNGxJeIH+luzktE/MWtC/T5/eIaQa8UOOPwHZMNLJKW2Ktctfwoo0",
+	"zIos88tOypy60YCMingx43HnuSZQh+rgH+lIM10JMovTA/vNTHRhT5KFEa+m3CZP+4wbI43lyh4uJKz8",
+	"yT8Pz0+jGQD1TX34VwUTfdMcTgKnBjfVVcigbmJs6WPqU2JXmwiBCoBtkJQgmsuCeGdqLyJwiNQm8rtY",
+	"GQ+c48yoCvjaiPs38jF+aD6Xh5di1TjWx1MGh9aIGeR+t2u6DuE9A4JcniKljSetQdVRH+/N1Zol/rx2",
+	"CNjCVrOVXuS0reNVjFosq4MVXcy14T7m+iIihJhn3AJHDzxpvlAFuHXpuaaCZ43a4zc8cP31+t8BAAD/",
+	"/w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -36,7 +36,6 @@ type (
 	//	ReviewedBy *ID
 	//	Status AIResponseStatus
 	//	TicketID ID
-	//	Triage *Triage
 	//	Turn *ID
 	//	Usage Usage
 	AIResponse = plain.AIResponse
@@ -127,16 +126,6 @@ type (
 	ChangePasswordRequest = plain.ChangePasswordRequest
 	// Count: A count of tickets. 10,000 means that many or more.
 	Count = plain.Count
-	// CreateAIRequestRequest: What the AI is to do for staff.
-	//
-	// Its fields:
-	//
-	//	Kind CreateAIRequestRequestKind
-	//	Model Model
-	CreateAIRequestRequest = plain.CreateAIRequestRequest
-	// CreateAIRequestRequestKind: `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
-	// and sentiment, and whether to hand it off.
-	CreateAIRequestRequestKind = plain.CreateAIRequestRequestKind
 	// CreateAIResponseRequest: What to answer, and how. `{}` asks for the answer to the newest turn.
 	//
 	// Its fields:
@@ -569,8 +558,6 @@ type (
 	SearchResult = plain.SearchResult
 	// SearchResultKind: What matches. Only staff find notes.
 	SearchResultKind = plain.SearchResultKind
-	// Sentiment: How the customer sounds.
-	Sentiment = plain.Sentiment
 	// Session: What began with a log-in and goes on by refreshing its tokens.
 	//
 	// Its fields:
@@ -734,17 +721,6 @@ type (
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	Timestamp = plain.Timestamp
-	// Triage: What the AI thinks of a ticket.
-	//
-	// Its fields:
-	//
-	//	HandOff bool
-	//	Language string
-	//	Priority TicketPriority
-	//	Reason string
-	//	Sentiment Sentiment
-	//	Tags []Tag
-	Triage = plain.Triage
 	// Unanswered: Why no answer comes by itself.
 	//
 	// Its fields:
@@ -979,13 +955,6 @@ const (
 	AccessTokenTokenTypeBearer = plain.AccessTokenTokenTypeBearer
 )
 
-// The values of CreateAIRequestRequestKind that the contract has.
-const (
-	CreateAIRequestRequestKindSuggestReply = plain.CreateAIRequestRequestKindSuggestReply
-	CreateAIRequestRequestKindSummarize    = plain.CreateAIRequestRequestKindSummarize
-	CreateAIRequestRequestKindTriage       = plain.CreateAIRequestRequestKindTriage
-)
-
 // The values of CreatedWebhookDisabledReason that the contract has.
 const (
 	CreatedWebhookDisabledReasonFailing = plain.CreatedWebhookDisabledReasonFailing
@@ -1110,7 +1079,6 @@ const (
 	ProblemCodeNotFound                = plain.ProblemCodeNotFound
 	ProblemCodeNotInReview             = plain.ProblemCodeNotInReview
 	ProblemCodeNothingToAnswer         = plain.ProblemCodeNothingToAnswer
-	ProblemCodeNothingToApply          = plain.ProblemCodeNothingToApply
 	ProblemCodePayloadTooLarge         = plain.ProblemCodePayloadTooLarge
 	ProblemCodePositionExpired         = plain.ProblemCodePositionExpired
 	ProblemCodePreconditionFailed      = plain.ProblemCodePreconditionFailed
@@ -1181,14 +1149,6 @@ const (
 	SearchResultKindMessage = plain.SearchResultKindMessage
 	SearchResultKindNote    = plain.SearchResultKindNote
 	SearchResultKindTicket  = plain.SearchResultKindTicket
-)
-
-// The values of Sentiment that the contract has.
-const (
-	SentimentAngry    = plain.SentimentAngry
-	SentimentNegative = plain.SentimentNegative
-	SentimentNeutral  = plain.SentimentNeutral
-	SentimentPositive = plain.SentimentPositive
 )
 
 // The values of SignUpRequestRole that the contract has.
@@ -1405,17 +1365,17 @@ type ListStaffTicketsParams struct {
 	// Snoozed: Whether it is snoozed.
 	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
 	// CreatedAfter: Opened at this time or later (RFC 3339).
-	CreatedAfter *TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
+	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty,omitzero"`
 	// CreatedBefore: Opened earlier than this time (RFC 3339).
-	CreatedBefore *TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
+	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty,omitzero"`
 	// UpdatedAfter: Changed last at this time or later (RFC 3339).
-	UpdatedAfter *TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
+	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty,omitzero"`
 	// UpdatedBefore: Changed last earlier than this time (RFC 3339).
-	UpdatedBefore *TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
+	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty,omitzero"`
 	// WaitingAfter: The customer has waited for a human since a time that is at this time or later (RFC 3339).
-	WaitingAfter *TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
+	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty,omitzero"`
 	// WaitingBefore: The customer has waited for a human since a time that is earlier than this time (RFC 3339).
-	WaitingBefore *TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
+	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty,omitzero"`
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`

@@ -20,31 +20,34 @@ func (s *Server) CreateMessage(
 	ctx context.Context, r api.CreateMessageRequestObject,
 ) (api.CreateMessageResponseObject, error) {
 	actor := actorFrom(ctx)
-	message, begun, err := s.addMessage(ctx, actor, r)
+	message, begun, err := s.say(ctx, actor, r)
 	if err != nil {
 		return nil, err
 	}
 	return api.CreateMessage201JSONResponse{Body: toCreatedMessage(actor, message, begun)}, nil
 }
 
-// addMessage adds a message, on the condition that the caller makes, if any, and starts the answer to it if that is asked for; begun is nil if it is not.
-func (s *Server) addMessage(
+// say adds a message, and starts the answer to it if that is asked for; begun is nil if it is not.
+func (s *Server) say(
 	ctx context.Context, actor auth.Actor, r api.CreateMessageRequestObject,
 ) (message sqlc.Message, begun *assistant.Begun, err error) {
-	say := func(ctx context.Context) (err error) {
-		if r.Params.IfMatch == nil {
-			message, err = s.tickets.AddMessage(ctx, actor, r.TicketID, r.Body.Content)
-		} else {
-			message, err = s.tickets.AddMessageIf(ctx, actor, r.TicketID, r.Body.Content, ifMatch(r.Params.IfMatch))
-		}
-		return err
-	}
 	if !r.Body.Respond {
-		err = say(ctx)
+		message, err = s.addMessage(ctx, actor, r)
 		return message, nil, err
 	}
-	answer, err := s.assistant.Respond(ctx, actor, r.TicketID, say)
+	answer, err := s.assistant.Respond(ctx, actor, r.TicketID, func(ctx context.Context) (err error) {
+		message, err = s.addMessage(ctx, actor, r)
+		return err
+	})
 	return message, &answer, err
+}
+
+// addMessage adds a message, on the condition that the caller makes, if any.
+func (s *Server) addMessage(ctx context.Context, actor auth.Actor, r api.CreateMessageRequestObject) (sqlc.Message, error) {
+	if r.Params.IfMatch == nil {
+		return s.tickets.AddMessage(ctx, actor, r.TicketID, r.Body.Content)
+	}
+	return s.tickets.AddMessageIf(ctx, actor, r.TicketID, r.Body.Content, ifMatch(r.Params.IfMatch))
 }
 
 // ListMessages returns a page of a ticket's messages.
