@@ -11,6 +11,7 @@ DROP TABLE tickets;
 DROP TABLE team_members;
 DROP TABLE teams;
 DROP TYPE ticket_priority;
+DROP TYPE handoff_reason;
 DROP TYPE ai_mode;
 DROP TYPE ticket_status;
 

@@ -6,6 +6,9 @@ CREATE TYPE ticket_status AS ENUM ('open', 'pending', 'resolved', 'closed');
 -- What becomes of the AI's answers in a ticket: customers get them, staff review them first, or there are none.
 CREATE TYPE ai_mode AS ENUM ('auto', 'draft', 'off');
 
+-- Why a ticket was handed off to humans.
+CREATE TYPE handoff_reason AS ENUM ('wants_human', 'wrong_answer', 'cannot_answer', 'sensitive', 'other');
+
 CREATE TYPE ticket_priority AS ENUM ('low', 'normal', 'high', 'urgent');
 
 -- A team that has been deleted stays until no ticket has it any longer: the sweep takes it from them in batches.
@@ -42,6 +45,9 @@ CREATE INDEX team_members_user_id_idx ON team_members (user_id);
 -- first_response_at is when the customer could first read a reply, by staff or by the AI. waiting_since is since when the
 -- customer has waited for a human's reply: an answer by the AI does not end it, resolving the ticket does. resolved_at is when
 -- a ticket that is resolved or closed was resolved. A ticket that was merged into another one is closed for good.
+--
+-- ai_mode_before is what the customer may turn on again: the mode before they turned the AI off themselves. handoff_reason is
+-- there while the ticket is handed off: until staff turn the AI on again. handoff_note is for staff.
 CREATE TABLE tickets (
     id                uuid            NOT NULL,
     user_id           uuid            NOT NULL,
@@ -65,6 +71,11 @@ CREATE TABLE tickets (
     waiting_since     timestamptz     DEFAULT now(),
     resolved_at       timestamptz,
     merged_into       uuid,
+    ai_mode_before    ai_mode,
+    handoff_reason    handoff_reason,
+    handoff_note      text,
+    handed_off_by     uuid,
+    handed_off_at     timestamptz,
     note_version      bigint          NOT NULL DEFAULT 0,
     CONSTRAINT tickets_pkey PRIMARY KEY (id),
     CONSTRAINT tickets_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id),
@@ -72,6 +83,13 @@ CREATE TABLE tickets (
     CONSTRAINT tickets_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams (id),
     CONSTRAINT tickets_service_id_fkey FOREIGN KEY (service_id) REFERENCES users (id) ON DELETE SET NULL,
     CONSTRAINT tickets_merged_into_fkey FOREIGN KEY (merged_into) REFERENCES tickets (id) ON DELETE SET NULL,
+    CONSTRAINT tickets_handed_off_by_fkey FOREIGN KEY (handed_off_by) REFERENCES users (id) ON DELETE SET NULL,
+    CONSTRAINT tickets_ai_mode_check CHECK (
+        (ai_mode_before IS NULL OR (ai_mode = 'off' AND ai_mode_before <> 'off'))
+        AND (handoff_reason IS NULL OR ai_mode = 'off')
+        AND (handoff_reason IS NULL) = (handed_off_at IS NULL)
+    ),
+    CONSTRAINT tickets_handoff_note_check CHECK (char_length(handoff_note) BETWEEN 1 AND 2000),
     CONSTRAINT tickets_title_check CHECK (char_length(title) BETWEEN 1 AND 200),
     CONSTRAINT tickets_description_check CHECK (char_length(description) BETWEEN 1 AND 10000),
     CONSTRAINT tickets_version_check CHECK (version >= 1),

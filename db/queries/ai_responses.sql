@@ -1,7 +1,8 @@
 -- name: FindTurn :one
 -- A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
 -- description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
--- After staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response as long as
+-- draft is the newest draft for this turn that waits for review or was discarded. After staff_spoke_last, the AI has nothing to
+-- answer. failure is the error code of the turn's newest response as long as
 -- upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
 -- upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string. prompt_version is
 -- the live prompt's; NULL is the one that is built in.
@@ -11,6 +12,8 @@ SELECT
     coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
     (running.id IS NOT NULL AND running.turn_message_id IS NOT DISTINCT FROM turn.id)::boolean AS running_answers_turn,
     coalesce(standing.id, '00000000-0000-0000-0000-000000000000')::uuid AS standing_id,
+    coalesce(draft.id, '00000000-0000-0000-0000-000000000000')::uuid AS draft_id,
+    coalesce(draft.review = 'pending', false)::boolean AS draft_waits,
     coalesce(staff.created_at > turn.created_at, staff.created_at IS NOT NULL)::boolean AS staff_spoke_last,
     coalesce(failure.error_code, '')::text AS failure,
     coalesce(failure.seconds, 0)::double precision AS failure_seconds,
@@ -41,6 +44,14 @@ LEFT JOIN LATERAL (
     WHERE turn.id IS NULL AND r.ticket_id = t.id AND r.turn_message_id IS NULL AND r.status = 'completed'
         AND r.message_id IS NOT NULL
 ) AS standing ON true
+LEFT JOIN LATERAL (
+    SELECT r.id, r.review
+    FROM ai_responses AS r
+    WHERE t.ai_mode = 'draft' AND r.ticket_id = t.id AND r.status = 'completed' AND r.review IN ('pending', 'discarded')
+        AND r.turn_message_id IS NOT DISTINCT FROM turn.id
+    ORDER BY r.created_at DESC, r.id DESC
+    LIMIT 1
+) AS draft ON true
 LEFT JOIN LATERAL (
     SELECT
         latest.error_code,
@@ -409,6 +420,104 @@ FROM mine, (SELECT count(*) AS drafts FROM replaced) AS gone
 WHERE r.id = mine.id AND gone.drafts >= 0
 RETURNING r.*;
 
+-- name: PublishAIResponse :one
+-- Stores a draft that waits for review as a message, in place of the answer to its turn that stood. What else is being
+-- written in the ticket is not published. The ticket's row must be locked. No row: the draft does not wait for review.
+WITH draft AS (
+    SELECT
+        r.id, r.ticket_id, r.turn_message_id, t.user_id,
+        GREATEST(
+            clock_timestamp(),
+            (SELECT max(m.created_at) + interval '1 microsecond' FROM messages AS m WHERE m.ticket_id = r.ticket_id)
+        ) AS written_at
+    FROM ai_responses AS r
+    JOIN tickets AS t ON t.id = r.ticket_id
+    WHERE r.id = @id AND r.status = 'completed' AND r.review = 'pending' AND t.status <> 'closed'
+    FOR NO KEY UPDATE OF r
+),
+replaced AS (
+    UPDATE ai_responses AS before
+    SET status = 'superseded'
+    FROM draft
+    WHERE before.ticket_id = draft.ticket_id AND before.turn_message_id IS NOT DISTINCT FROM draft.turn_message_id
+        AND before.status = 'completed' AND before.message_id IS NOT NULL
+    RETURNING before.message_id AS message_id
+),
+marked AS (
+    UPDATE messages AS m
+    SET superseded_by = @id
+    FROM replaced
+    WHERE m.id = replaced.message_id
+),
+published AS (
+    UPDATE ai_responses AS r
+    SET review = 'published', message_id = r.id, reviewed_by = @actor_id::uuid, reviewed_at = draft.written_at,
+        edit_distance = @edit_distance::integer
+    FROM draft, (SELECT count(*) AS responses FROM replaced) AS gone
+    WHERE r.id = draft.id AND gone.responses >= 0
+),
+superseded AS (
+    UPDATE ai_responses AS r
+    SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
+    FROM draft
+    WHERE r.ticket_id = draft.ticket_id AND r.status = 'streaming' AND r.kind = 'answer'
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+),
+logged AS (
+    INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+    SELECT superseded.id, superseded.last_seq, 'failed', superseded.attempt, 'superseded'
+    FROM superseded
+),
+raised AS (
+    UPDATE tickets
+    SET
+        version = version + 1,
+        first_response_at = coalesce(tickets.first_response_at, draft.written_at),
+        waiting_since = NULL,
+        updated_at = draft.written_at,
+        last_message_at = draft.written_at
+    FROM draft
+    WHERE tickets.id = draft.ticket_id
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT entry.type, @actor_kind, @actor_id::uuid, draft.ticket_id, entry.id, entry.customer_id, entry.data
+    FROM draft
+    CROSS JOIN LATERAL (
+        SELECT 1 AS place, 'ai_response.superseded' AS type, superseded.id, NULL::uuid AS customer_id,
+            jsonb_build_object('kind', 'answer') AS data
+        FROM superseded
+        UNION ALL
+        SELECT 2, 'message.created', draft.id, draft.user_id, jsonb_build_object('author', 'ai')
+        UNION ALL
+        SELECT 3, 'ai_response.published', draft.id, NULL, jsonb_build_object('edit_distance', @edit_distance::integer)
+    ) AS entry
+    ORDER BY entry.place
+)
+INSERT INTO messages (id, ticket_id, author, content, created_at)
+SELECT draft.id, draft.ticket_id, 'ai', @content::text, draft.written_at
+FROM draft
+RETURNING *;
+
+-- name: DiscardAIResponse :one
+-- No row: it is no draft that waits for review.
+WITH noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, data)
+    SELECT 'ai_response.discarded', @actor_kind, @actor_id::uuid, draft.ticket_id, draft.id, '{}'
+    FROM (
+        SELECT r.id, r.ticket_id
+        FROM ai_responses AS r
+        WHERE r.id = @id AND r.status = 'completed' AND r.review = 'pending'
+        FOR NO KEY UPDATE OF r
+    ) AS draft
+    RETURNING subject_id
+)
+UPDATE ai_responses AS r
+SET review = 'discarded', reviewed_by = @actor_id::uuid, reviewed_at = clock_timestamp()
+FROM noted
+WHERE r.id = noted.subject_id AND r.status = 'completed' AND r.review = 'pending'
+RETURNING r.*;
+
 -- name: FailAIResponse :one
 -- Ends a response and its log without a message. No row: the response has ended otherwise or is another's, or its log does
 -- not end at last_seq.
@@ -439,22 +548,31 @@ SET prompt_tokens = @prompt_tokens, completion_tokens = @completion_tokens, reas
 WHERE id = @id AND owner_id = @owner_id::uuid AND attempt = @attempt AND status <> 'streaming';
 
 -- name: SupersedeAIResponses :execrows
--- Whatever is being written in this ticket is not published; all_kinds ends what staff ask for too. The ticket's row must be
--- locked.
+-- Whatever is being written in this ticket is not published, nor is a draft that waits for review; all_kinds ends what staff ask
+-- for too. The ticket's row must be locked.
 WITH ended AS (
     UPDATE ai_responses AS r
-    SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
-    WHERE r.ticket_id = @ticket_id AND r.status = 'streaming' AND (r.kind = 'answer' OR @all_kinds::boolean)
-    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id, r.kind AS kind
+    SET status = 'superseded',
+        error_code = CASE WHEN r.status = 'streaming' THEN 'superseded' END,
+        last_seq = r.last_seq + (r.status = 'streaming')::integer,
+        finished_at = coalesce(r.finished_at, clock_timestamp())
+    WHERE r.ticket_id = @ticket_id AND (r.kind = 'answer' OR @all_kinds::boolean)
+        AND (r.status = 'streaming' OR (r.status = 'completed' AND r.review = 'pending'))
+    RETURNING
+        r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id,
+        r.kind AS kind, r.finish_reason IS NULL AS unfinished
 ),
 noted AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
-    SELECT 'ai_response.superseded', @actor_kind, @actor_id::uuid, ended.ticket_id, ended.id, ended.customer_id, jsonb_build_object('kind', ended.kind)
+    SELECT
+        'ai_response.superseded', @actor_kind, @actor_id::uuid, ended.ticket_id, ended.id, ended.customer_id,
+        jsonb_build_object('kind', ended.kind)
     FROM ended
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
 SELECT ended.id, ended.last_seq, 'failed', ended.attempt, 'superseded'
-FROM ended;
+FROM ended
+WHERE ended.unfinished;
 
 -- name: ListAIResponseEvents :many
 -- The events of many responses, of each those from a number on.

@@ -121,7 +121,10 @@ entered AS (
     ORDER BY entries.number
 )
 UPDATE tickets AS t
-SET status = @status, ai_mode = @ai_mode, priority = @priority, assignee_id = sqlc.narg(assignee_id),
+SET status = @status, ai_mode = @ai_mode, ai_mode_before = sqlc.narg(ai_mode_before),
+    handoff_reason = sqlc.narg(handoff_reason)::handoff_reason, handoff_note = sqlc.narg(handoff_note), handed_off_by = sqlc.narg(handed_off_by),
+    handed_off_at = CASE WHEN sqlc.narg(handoff_reason)::handoff_reason IS NULL THEN NULL ELSE coalesce(t.handed_off_at, before.changed_at) END,
+    priority = @priority, assignee_id = sqlc.narg(assignee_id),
     team_id = sqlc.narg(team_id), tags = @tags, custom_fields = @custom_fields, external_id = sqlc.narg(ticket_external_id),
     snoozed_until = sqlc.narg(snoozed_until),
     resolved_at = CASE WHEN @status IN ('resolved', 'closed') THEN coalesce(t.resolved_at, before.changed_at) END,

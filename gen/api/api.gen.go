@@ -231,6 +231,27 @@ func (e AIResponseStatus) Valid() bool {
 	}
 }
 
+// Defines values for AIReview.
+const (
+	AIReviewDiscarded AIReview = "discarded"
+	AIReviewPending   AIReview = "pending"
+	AIReviewPublished AIReview = "published"
+)
+
+// Valid indicates whether the value is a known member of the AIReview enum.
+func (e AIReview) Valid() bool {
+	switch e {
+	case AIReviewDiscarded:
+		return true
+	case AIReviewPending:
+		return true
+	case AIReviewPublished:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AccessTokenTokenType.
 const (
 	AccessTokenTokenTypeBearer AccessTokenTokenType = "bearer"
@@ -432,6 +453,33 @@ func (e FinishReason) Valid() bool {
 	}
 }
 
+// Defines values for HandoffReason.
+const (
+	HandoffReasonCannotAnswer HandoffReason = "cannot_answer"
+	HandoffReasonOther        HandoffReason = "other"
+	HandoffReasonSensitive    HandoffReason = "sensitive"
+	HandoffReasonWantsHuman   HandoffReason = "wants_human"
+	HandoffReasonWrongAnswer  HandoffReason = "wrong_answer"
+)
+
+// Valid indicates whether the value is a known member of the HandoffReason enum.
+func (e HandoffReason) Valid() bool {
+	switch e {
+	case HandoffReasonCannotAnswer:
+		return true
+	case HandoffReasonOther:
+		return true
+	case HandoffReasonSensitive:
+		return true
+	case HandoffReasonWantsHuman:
+		return true
+	case HandoffReasonWrongAnswer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk HealthStatus = "ok"
@@ -489,6 +537,7 @@ func (e MessageAuthorKind) Valid() bool {
 // Defines values for ProblemCode.
 const (
 	ProblemCodeAIDisabled              ProblemCode = "ai_disabled"
+	ProblemCodeAIInReview              ProblemCode = "ai_in_review"
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
 	ProblemCodeAINoAnswer              ProblemCode = "ai_no_answer"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
@@ -504,6 +553,7 @@ const (
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
 	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
+	ProblemCodeHandedOff               ProblemCode = "handed_off"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
 	ProblemCodeInternal                ProblemCode = "internal"
@@ -517,6 +567,7 @@ const (
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
+	ProblemCodeNotInReview             ProblemCode = "not_in_review"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodeNothingToApply          ProblemCode = "nothing_to_apply"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
@@ -542,6 +593,8 @@ const (
 func (e ProblemCode) Valid() bool {
 	switch e {
 	case ProblemCodeAIDisabled:
+		return true
+	case ProblemCodeAIInReview:
 		return true
 	case ProblemCodeAIMisconfigured:
 		return true
@@ -573,6 +626,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeForbidden:
 		return true
+	case ProblemCodeHandedOff:
+		return true
 	case ProblemCodeIdempotencyInProgress:
 		return true
 	case ProblemCodeIdempotencyMismatch:
@@ -598,6 +653,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNotAcceptable:
 		return true
 	case ProblemCodeNotFound:
+		return true
+	case ProblemCodeNotInReview:
 		return true
 	case ProblemCodeNothingToAnswer:
 		return true
@@ -1124,6 +1181,9 @@ type AIResponse struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
+	// EditDistance How many words staff added, removed or replaced before they published it.
+	EditDistance *int32 `json:"edit_distance,omitempty"`
+
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
 
@@ -1141,6 +1201,9 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
+	// IsDraft True on a draft. Only staff get drafts.
+	IsDraft bool `json:"is_draft,omitempty"`
+
 	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
 	Kind AIResponseKind `json:"kind,omitempty"`
 
@@ -1155,7 +1218,16 @@ type AIResponse struct {
 	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+	// Review What staff have decided about a draft. Absent on everything else.
+	Review AIReview `json:"review,omitempty"`
+
+	// ReviewedAt When it was published or discarded.
+	ReviewedAt Timestamp `json:"reviewed_at,omitempty"`
+
+	// ReviewedBy The account that published or discarded it.
+	ReviewedBy *ID `json:"reviewed_by,omitempty"`
+
+	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
@@ -1211,10 +1283,13 @@ type AIResponseEvents struct {
 // AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
 type AIResponseKind string
 
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
+
+// AIReview What staff have decided about a draft.
+type AIReview string
 
 // APIKey An API key, without the key itself.
 type APIKey struct {
@@ -1384,6 +1459,9 @@ type CreateMessageRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
+
+	// Respond Whether to start the AI's answer to it.
+	Respond bool `json:"respond,omitempty"`
 }
 
 // CreateNoteRequest A new note.
@@ -1462,6 +1540,49 @@ type CreatedAPIKey struct {
 
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
+}
+
+// CreatedMessage A message that was added, and what becomes of the answer that was asked for with it.
+type CreatedMessage struct {
+	// AIResponseID The answer that was started.
+	AIResponseID *ID `json:"ai_response_id,omitempty"`
+
+	// AIResponseURL Where to stream the answer from, relative to the server.
+	AIResponseURL string `json:"ai_response_url,omitempty"`
+
+	// Author Who wrote a message.
+	Author MessageAuthor `json:"author"`
+
+	// Content What was said. Plain text; show it escaped.
+	Content string `json:"content"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// IsAI Whether the AI wrote it.
+	IsAI bool `json:"is_ai"`
+
+	// IsNote True on a note. Only staff get notes.
+	IsNote bool `json:"is_note,omitempty"`
+
+	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
+
+	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
+	SupersededBy *ID `json:"superseded_by,omitempty"`
+
+	// TicketID The ticket it belongs to.
+	TicketID ID `json:"ticket_id"`
+
+	// Unanswered Why no answer comes by itself.
+	Unanswered *Unanswered `json:"unanswered,omitempty"`
 }
 
 // CustomFieldName A custom field's name.
@@ -1656,6 +1777,20 @@ type FieldErrorCode string
 
 // FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 type FinishReason string
+
+// HandOffTicketRequest Why humans are to take the ticket over.
+type HandOffTicketRequest struct {
+	// Note What staff should know.
+	Note string `json:"note,omitempty"`
+
+	// Reason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+	// not one for an AI, or something else.
+	Reason HandoffReason `json:"reason"`
+}
+
+// HandoffReason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+// not one for an AI, or something else.
+type HandoffReason string
 
 // Health The result of a probe.
 type Health struct {
@@ -1958,6 +2093,12 @@ type PromptTone string
 // PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
 type PromptVersion = int32
 
+// PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
+type PublishAIResponseRequest struct {
+	// Content The text in place of the draft's, as in a message.
+	Content string `json:"content,omitempty"`
+}
+
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
@@ -2195,6 +2336,15 @@ type Ticket struct {
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
 
+	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
+
+	// HandoffNote What was noted at the hand-off. Only staff see it.
+	HandoffNote string `json:"handoff_note,omitempty"`
+
+	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2287,6 +2437,15 @@ type TicketWithMessages struct {
 
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
+
+	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
+
+	// HandoffNote What was noted at the hand-off. Only staff see it.
+	HandoffNote string `json:"handoff_note,omitempty"`
+
+	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
@@ -2469,6 +2628,18 @@ type UITextPart struct {
 
 // UITextPartType The kind of part.
 type UITextPartType string
+
+// Unanswered Why no answer comes by itself.
+type Unanswered struct {
+	// Code The problem's stable identifier.
+	Code ProblemCode `json:"code"`
+
+	// Detail What happened, for people.
+	Detail string `json:"detail"`
+
+	// Retryable Whether asking for the answer again later may succeed.
+	Retryable bool `json:"retryable"`
+}
 
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
@@ -2666,6 +2837,9 @@ type NotAcceptable = Problem
 // NotFound An error (RFC 9457).
 type NotFound = Problem
 
+// NotInReview An error (RFC 9457).
+type NotInReview = Problem
+
 // NothingToAnswer An error (RFC 9457).
 type NothingToAnswer = Problem
 
@@ -2748,6 +2922,13 @@ type CancelAIResponseParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// DiscardAIResponseParams defines parameters for DiscardAIResponse.
+type DiscardAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListAIResponseEventsParams defines parameters for ListAIResponseEvents.
 type ListAIResponseEventsParams struct {
 	// After The number of the last event you have; 0 for none.
@@ -2763,6 +2944,13 @@ type ListAIResponseEventsParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PublishAIResponseParams defines parameters for PublishAIResponse.
+type PublishAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
@@ -3059,6 +3247,13 @@ type CreateAIResponseParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// HandOffTicketParams defines parameters for HandOffTicket.
+type HandOffTicketParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3175,6 +3370,9 @@ type GetUserParams struct {
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
+// PublishAIResponseJSONRequestBody defines body for PublishAIResponse for application/json ContentType.
+type PublishAIResponseJSONRequestBody = PublishAIResponseRequest
+
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
@@ -3213,6 +3411,9 @@ type CreateAIRequestJSONRequestBody = CreateAIRequestRequest
 
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
+
+// HandOffTicketJSONRequestBody defines body for HandOffTicket for application/json ContentType.
+type HandOffTicketJSONRequestBody = HandOffTicketRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
@@ -3787,9 +3988,15 @@ type ServerInterface interface {
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error
+	// DiscardAIResponse Discard a draft
+	// (POST /ai-responses/{ai_response_id}/discard)
+	DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error
+	// PublishAIResponse Publish a draft
+	// (POST /ai-responses/{ai_response_id}/publish)
+	PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx echo.Context, aiResponseID AIResponseID, params StreamAIResponseByIDParams) error
@@ -3895,6 +4102,9 @@ type ServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx echo.Context, ticketID TicketID, params CreateAIResponseParams) error
+	// HandOffTicket Hand a ticket off to humans
+	// (POST /tickets/{ticket_id}/handoff)
+	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error
@@ -4087,6 +4297,42 @@ func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 	return err
 }
 
+// DiscardAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) DiscardAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DiscardAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DiscardAIResponse(ctx, aiResponseID, params)
+	return err
+}
+
 // ListAIResponseEvents converts echo context to params.
 func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 	var err error
@@ -4140,6 +4386,42 @@ func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListAIResponseEvents(ctx, aiResponseID, params)
+	return err
+}
+
+// PublishAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -5356,6 +5638,42 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 	return err
 }
 
+// HandOffTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params HandOffTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.HandOffTicket(ctx, ticketID, params)
+	return err
+}
+
 // ListMessages converts echo context to params.
 func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 	var err error
@@ -5955,6 +6273,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
 	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/handoff", wrapper.HandOffTicket, options.OperationMiddlewares["handOffTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
@@ -5963,6 +6282,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id", wrapper.GetAIResponse, options.OperationMiddlewares["getAIResponse"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/publish", wrapper.PublishAIResponse, options.OperationMiddlewares["publishAIResponse"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/discard", wrapper.DiscardAIResponse, options.OperationMiddlewares["discardAIResponse"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/apply", wrapper.ApplyAIResponse, options.OperationMiddlewares["applyAIResponse"]...)
 	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
@@ -6072,6 +6393,15 @@ type LastAdminApplicationProblemPlusJSONResponse Problem
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
+
+type NotInReviewResponseHeaders struct {
+	RetryAfter *int32
+}
+type NotInReviewApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers NotInReviewResponseHeaders
+}
 
 type NotModifiedResponseHeaders struct {
 	ETag *string
@@ -7051,6 +7381,216 @@ func (response CancelAIResponse503ApplicationProblemPlusJSONResponse) VisitCance
 	return err
 }
 
+type DiscardAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       DiscardAIResponseParams
+}
+
+type DiscardAIResponseResponseObject interface {
+	VisitDiscardAIResponseResponse(w http.ResponseWriter) error
+}
+
+type DiscardAIResponse200ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type DiscardAIResponse200JSONResponse struct {
+	Body    AIResponse
+	Headers DiscardAIResponse200ResponseHeaders
+}
+
+func (response DiscardAIResponse200JSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse400ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse401ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse403ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse404ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse406ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NotInReviewApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse409ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse422ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse429ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse500ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse503ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAIResponseEventsRequestObject struct {
 	AIResponseID AIResponseID `json:"ai_response_id"`
 	Params       ListAIResponseEventsParams
@@ -7222,6 +7762,250 @@ type ListAIResponseEvents503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAIResponseEvents503ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       PublishAIResponseParams
+	Body         *PublishAIResponseJSONRequestBody
+}
+
+type PublishAIResponseResponseObject interface {
+	VisitPublishAIResponseResponse(w http.ResponseWriter) error
+}
+
+type PublishAIResponse201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type PublishAIResponse201JSONResponse struct {
+	Body    Message
+	Headers PublishAIResponse201ResponseHeaders
+}
+
+func (response PublishAIResponse201JSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse400ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse401ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse403ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse404ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse406ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NotInReviewApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse409ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse413ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse415ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse422ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse429ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse500ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse503ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -13871,6 +14655,254 @@ func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreat
 	return err
 }
 
+type HandOffTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   HandOffTicketParams
+	Body     *HandOffTicketJSONRequestBody
+}
+
+type HandOffTicketResponseObject interface {
+	VisitHandOffTicketResponse(w http.ResponseWriter) error
+}
+
+type HandOffTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type HandOffTicket200JSONResponse struct {
+	Body    Ticket
+	Headers HandOffTicket200ResponseHeaders
+}
+
+func (response HandOffTicket200JSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket400ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket401ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket403ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket404ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket406ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket409ApplicationProblemPlusJSONResponse struct {
+	TicketClosedApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket409ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket413ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket415ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket422ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket429ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket500ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListMessagesRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   ListMessagesParams
@@ -14075,7 +15107,7 @@ type CreateMessage201ResponseHeaders struct {
 }
 
 type CreateMessage201JSONResponse struct {
-	Body    Message
+	Body    CreatedMessage
 	Headers CreateMessage201ResponseHeaders
 }
 
@@ -17283,9 +18315,15 @@ type StrictServerInterface interface {
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx context.Context, request CancelAIResponseRequestObject) (CancelAIResponseResponseObject, error)
+	// DiscardAIResponse Discard a draft
+	// (POST /ai-responses/{ai_response_id}/discard)
+	DiscardAIResponse(ctx context.Context, request DiscardAIResponseRequestObject) (DiscardAIResponseResponseObject, error)
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx context.Context, request ListAIResponseEventsRequestObject) (ListAIResponseEventsResponseObject, error)
+	// PublishAIResponse Publish a draft
+	// (POST /ai-responses/{ai_response_id}/publish)
+	PublishAIResponse(ctx context.Context, request PublishAIResponseRequestObject) (PublishAIResponseResponseObject, error)
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx context.Context, request StreamAIResponseByIDRequestObject) (StreamAIResponseByIDResponseObject, error)
@@ -17391,6 +18429,9 @@ type StrictServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx context.Context, request CreateAIResponseRequestObject) (CreateAIResponseResponseObject, error)
+	// HandOffTicket Hand a ticket off to humans
+	// (POST /tickets/{ticket_id}/handoff)
+	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -17579,6 +18620,32 @@ func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIRespo
 	return nil
 }
 
+// DiscardAIResponse operation middleware
+func (sh *strictHandler) DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error {
+	var request DiscardAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DiscardAIResponse(ctx.Request().Context(), request.(DiscardAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DiscardAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DiscardAIResponseResponseObject); ok {
+		return validResponse.VisitDiscardAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListAIResponseEvents operation middleware
 func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error {
 	var request ListAIResponseEventsRequestObject
@@ -17599,6 +18666,55 @@ func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIR
 		return err
 	} else if validResponse, ok := response.(ListAIResponseEventsResponseObject); ok {
 		return validResponse.VisitListAIResponseEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishAIResponse operation middleware
+func (sh *strictHandler) PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error {
+	var request PublishAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	var body PublishAIResponseJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishAIResponse(ctx.Request().Context(), request.(PublishAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishAIResponseResponseObject); ok {
+		return validResponse.VisitPublishAIResponseResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -18779,6 +19895,55 @@ func (sh *strictHandler) CreateAIResponse(ctx echo.Context, ticketID TicketID, p
 	return nil
 }
 
+// HandOffTicket operation middleware
+func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error {
+	var request HandOffTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body HandOffTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.HandOffTicket(ctx.Request().Context(), request.(HandOffTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "HandOffTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(HandOffTicketResponseObject); ok {
+		return validResponse.VisitHandOffTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListMessages operation middleware
 func (sh *strictHandler) ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error {
 	var request ListMessagesRequestObject
@@ -19353,793 +20518,839 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37lhu3kT/+Klhmf0eS06RIzn10crJjXZyJrUs0Iytrcb5DkA2SyDQBugGKouXZs0+zD7ZP8juoAtDo",
-	"G8nhULbjbP5wNOwbUCgU6vqpz42hnM6kYEKrxunnBvtEp7OEwb/Pvnl3/nYu3rIf50xp84uaT6c0XTZO",
-	"G2dkypSiY9aIGh9pMmfm8lAKzT7pxumHq6gxkumCpjGL36RyZt53GzXsM6px+sHeLXTjtHE5YUSxoRQx",
-	"GU5oOmaEKzJK5ZR09snroZYDlrYaUYPHjdPGVI2bnUbUSGXCGqeNuWJp4/YqaqRzcW6up3MB15WmmuFn",
-	"9SRlNIar7c7JSbw3PGx2Rl3aPBrusebJ4LDTPGDt0R49GnbibrcRNbSUiRnl1e1tBHS40Cmj0wINBKFC",
-	"LVhK5IhIwciMs2FAkEZMNT0ln3sNvZyxXuO013j77tX1xeXZ28vnz3qNqOdHBhc3GRs8BVOFR2CyvcZt",
-	"T/RE+WuXz/9+ef3y+cXF2TfP8bPwuF2F4lf3aafdPIrbg+bx8OCg2R2djA7bcZvuD47wqzLB11KluNJU",
-	"6M0+/PT1q8vnr+716ZglmuKbJ1TckKWctzb7+PNXz7b+cM37zRq+OH91fvGXnS9iw3Db+TOu6CBhcXHH",
-	"KZZ+ZClZcD2Rc03OzvN7LzYsR/l17B6PGjHTlCfm4XPLqorQlBG14Ho4YTGRI8O5RE+4sq83+yzFHX/N",
-	"czvmgLbbzaN2u908Nv9pZ/+L7Xabq8bpfvskamiuYXOenZNgNIaCjdPG41kqBwmbqsfhYGGjnb/kaijF",
-	"iI/naXH+72YK9iBJ2WiumCIapIYZ8wNFbtiSyJRMZcySarJMc68OaGOkz9k5vIoPWfD6+9Cksx/Q5KDd",
-	"zdGkOJQqwuTvQeq8kmewiAXGSBKi5Q0TiiyY0IQLLUnKqJKCi3E1MYS8Rn6oIMRcsZjQJCFcK/fiARvJ",
-	"lBGuyYCNqSBaWn7agjTdgxWkGdOPjAj39hraZKNHurz+yNJE0riWZbgi0t9j+GRIhZBmMoZQZidUkyl7",
-	"aAXDrH/5NvxzAs/odGm2R+NUp3MWUm0vR7XcOKsoFtyAJHuTSi2HMqkhmBMWSk6ZnnAxJixRrJpIM/eq",
-	"ehINUnnDUNikRBkmzV48F+zTjA31dmQ6WE2mPHO5kRKWprKOufx0kFB/m0tN81S6lJJMqVhmIlUTSjSf",
-	"1hDoR3hFSJ2FzInjATOEWKRcaybISKbmgCM0McfKchuqDFZRZb+bl9AwPNz181kNUXAKSJG3TM2kUKx4",
-	"PBlFMmGaZXvX04JqzaYz3TjtRI1hyqhm8TU1ml+33T1sdjrNbveyfXK61zntHLQ67fbe/sEPjagx4oKr",
-	"yTXKssZpQ2k58z/Xv+Kwtd/udjpH+IpU6WuQYvVf3N/rtNvdH5yGuYl20PDK7PWdnoHz6bQhZ0xQ/ng8",
-	"002pVLPTbQ8CodhwpITtzIc3rLj0a7TXeSrCu/cGR0fNI9ruNo9HbdYcdOLucI/tjw7ah42oMQc13nAs",
-	"CCsklmqctiM3Di6F/7XbiRqzVE5nOvipa9jNHjjZ87d5fnn+0RkZwVZaSNSaldGhwXgI2YZfp/bhO1E5",
-	"ZDcm4FgY0USxqMHsGD58xn96q8XaIVTcZDsAtE6jkin2Y+O0cxtVPgTKaN1DXWOZJFTpa/tnjiJrjQrt",
-	"yRNYFbCxT0m33W4bBRWGdEqUpqmuUlfxgtE48+S8mwbuufBuSi7wOzxSwfE4KFyrniGwmQ6PT8kmozrt",
-	"VE3WGgpRzy1QZjRYfX7j93c3f39oj2z8/j2/dLEUrPJj5vf7LpyVUr3G6ede4xda9RLtLYGiXoOra8p7",
-	"9kjqNehcT2SKg7vhAr9jbrg1r/EnBfy8QtDj/bnjwvK+nMFn5xkNcsKrh9KrV5Z0PditziRzO7Ygvl6L",
-	"8mn34f+Ou3/V4+4KeOWST5mc63pTRPHEHB2VuqK2D9fr0jGPiTEv7CnBBWie22iJdLXuvJ/TErOBVemH",
-	"7iqcb2/Ov2XLip1yw5aRGe88tCQ+fF61Rbonp+12ywy22y4y7EFz0DXMR/f3mydxmzX3h8ejDuvSvcFh",
-	"u2GPXaPWll7caZ92uqf7+62Ddqe7t2deLOjUTOo9GxA1gW03S9mIfzLb8Ob67Adx+Wlw/jd2cxEXXI9R",
-	"Qw3lDFyalnfVqdHbPSurU6PYmxlT3ogaUlwP2IQmo8aV0RFgTa+L02qz5tGw3Wke04O9Znd0yA7i/eHe",
-	"oEsbyGPDIVPq0jBe0TIxvBiBa4TCTWjAg03ROSBTLuY6VCY+N/A25OLGaYMt/zoZfDPkr/lfz9/9dN55",
-	"xc/V+VTPfnh6fnj+j//97/9p/e9//08jarBPM54ydc1F4/Sk3TaMNEqZmvgXqVRf460ojSzXDBhNnd0+",
-	"HMq50GX1Z1zcHZvzh3cneYVviptonNIh+w/r3W4N5bTETMess988GnSGTdoZ7jf34sNBe3jCjkaddrbk",
-	"OLZg9FUHgp3Xliz+C00B+EjdvJDpZcrpmNV4+TVcDFfDHNON04a9YEjxlIohSxIW19qGXqfVE6qJkAMZ",
-	"L4lgLM47XrY8N9Gaz8To0I0nL9+AnLe/nfN0w7MxmMxv7Gxsl47Gdr0d+HRCxZi9oUotZBpXc5uQesJS",
-	"MrM35WTAPE2Z0Nf+mtEa0pQNNZnIVDEyMMyTLo0oZ4vwNqXpLGHGmqL2/cDBMCYpPrJUUTOrV1IbsTrT",
-	"G/mdh8GTFQd5ePlaSH1N3avL53osmcIDHe5Bv3P4gm2O9m7oke8GXrBwysFXqx2H9dMA6sEOzfZ85Zqa",
-	"Sbq9L4F0gi2Y0gQYM6Nc8EJQH2rE0cKezyhI6FArONq4VmQ4V1pOWZo73crH+tandTbCl6gJ1wzRrm8x",
-	"LHqHQGf2pVdSV3/mhUzJUCYJo+N5/jzPPvY1TxIuxuRGyAW6VwxnScFa5D3lGginJ2wafvASiFAzM/jR",
-	"8A0dyLlRQAkXHyUf5o6HmKlhymewMU4b52RBlZ1rTPTCKLDmu0FQ13HmOb6L7B91OoYsi1SKcTC0d4ql",
-	"NWKjrDKsOjM3ECGl0x6HECNv1jElhqG21Fzuotmar5T00mc3yzd/4fLoP5/9ffz9/vSv7eEPaWfwfvif",
-	"n368uTj+i+jq7xYH8+fyiJ/Rk9E3//hbvPftP5Pia1bBbvEVC+CkQI4luZoldHltp3oWU/Kd/MgSCpzL",
-	"PmmWCprgWNzzTcOGjfsOtFrFXTfe1VyzF3LNMKDILzzNFZqqf8Gw3e40j+Jut3nC9kfNA3o4OBoexyes",
-	"PfoPN4QWFx9pwuPSHljxcDH9IyC5Fc55kn+9xFO7gtjogQoUW3/TbbRFisoatbXbwgO6rCyuVszAbebp",
-	"fGc90BDo2dfvBP1IeYLacPGQjqmmA6pgXrFcVGk18eB6HryioMr4F2QKzbYR4s7hxsHPZ+6r+ZGVVJnC",
-	"2IEgTN1ATKLSDW/0lHKOU975fkqM8u68vvtHndBnPJOKm1Ow1zg1V6LAsWtf27LMAh5KNZywKb02+ha3",
-	"3kvPPodwhxyCElzvD83OE/QaD3XJteqYGx2mW7p31XzwDzbUd3ZFG9LgeLzbtziivOd4gy3n02b8aqqN",
-	"FvJzGAoCSu1MBJhphpIl97pgEasERE4lcBxkGajAIuHjZr9kq7K5DbqNQYk7q8DCkIE3Mae/HWt+7LDd",
-	"8LSoVeOeUmOQkESKMUtJIseEi8Ipbk8bIw7MG5+b4+aSlrxgZ26ZSp4YL8rgpLrW8GxejqWwrFS4hyHd",
-	"ClVn1jRPERrHKVNqm0Spk7pEqee5VxM3sJIYC8cNJLCn+vmzKjpYexdXmUyoTWpyqgDhVWkvgaJQJlDh",
-	"lcZSpUliVPsJ1dvkAh3VUiQb5ApylMZqiPKC8s2dUXNn3vsclS/gkcpnyRROtn86l9QI6PtP7o96IdMB",
-	"j+PinnklnWHMFQEds7xDRv7RggpkRcYDfDJQhJJELuCV2yhD+ezKQPd5EYyjtDWyQZrZ/oWK+PVoVCl4",
-	"v2MjTbQkk/mUClXIv5jilM22gPcwmuhJOf/Q2OssyXk9PLvIG3j0PGbTmdRMDJfn4k0qx0bSlfVQRaeM",
-	"WBJFRGmeJGQuYpaSBV1WLAbPXnvNhdlm+OJQaLn3BbI8GE3zW7aEsFz+W9ss1XBl3lUo3oLvQ+4qFyQY",
-	"emk162ZZIOxLrqZUD4sLBF8AabegCjO9DI+vTe4Lvzp1r87xfAUlc59wLldLyHuzf+jKLJIwGOFK+vn7",
-	"gHgCT5AixUZ0nmh0mrks4yoCuafvPq29XBJsO/SD2YOvNknRfxUnANbz05TFTGhOk8Keep9KMa52qbs5",
-	"wAuuh8EbCnItr/gQ9Bv6d3pn3TYa0UFOuHVy7kAzLJIfVgUtyqMPyBLwSIXjzm8LroiWqHuuoFDIROjo",
-	"C/SiKokiBSPwMsNIHSNjuwcH5CNXfJAwcnbx9PwcTAk61CyFswHW3JXHwMe1lNd2XNycnEbJBl5M+JTr",
-	"xmn34MBo28AThjKFYWBpzBbpo9mitMuLwvNbb9XCFIkWLM4bmtIp0xX+PODZH+csXZKZv6l+YcJ7Aqnv",
-	"fzZrMRc3Qi6EYV6jCFP7EXhlNeXlXF/L0XVKBRiOQH0YU0B8Q5yA+PjzFiRvd9eRPJxjLbGzmwIyv8XI",
-	"fEW6gDGUlLElcRcYumC6ZD2pMbxfkA829m9zDTgqPThsS2547baZzCvlgxtQLU3whoAelYTAoTth4Md/",
-	"V0rkki52SYj2/hcgREqFs9JzwaVUTsGzZSTWMJFqNUdkb8ntPmsi2mKIsURXSf612xCC1lmMnhDhgOqp",
-	"kd1lSPIdVfosnnJR1kgTqjSh5hpXOqVaVokiSDaCm0oKEseQcfk1ZDGRhj7W2bHN9mB1xPiuatAlYgSj",
-	"BiLwj+wNWFBlKqBlZeOuQe2Cq1oYFJTz6YyKJdjxEHsj3+l4tXu827ber0r3+MGw3WkeDbq0eRJ32s19",
-	"djQ6poeD7nCvA7JZ6XQ+NKtpLI7XaQzFKxM+Q657K7VmaUynYAFwAYnVC5neGOU3pks4e2epjOdDMzCz",
-	"XG7ciyAwNh8ktWZ69/h0v9Nqt/c7HbC703mCsbG3bDQXMRILtG5NR6NTMqEihvArFO+0ICjmLKaEfwQn",
-	"thRgbqaciTgx9J3P4lryHZx22q1ut33QOTbf917CDqysHJ+LFzIternB0/X6bK4npNtqm/FNw2Ucp1Ro",
-	"l7oV6JAbhFDnyuioEImiMc2FYP2AqsO5ivz14vWrqmhu8UUbDMR86yVNzMRYddaJsfiLH7SbeuoevLb7",
-	"sijuIY/Jinmj7Jn3WI2PC/Lu8kXzeBsR16lTBvxMSDag0qYujxqIgA7bF4zFAzq8ydPgXJMJS2ZFOT+d",
-	"+roINB25jowEsAndq/fzfmE/b5M/nFLNxbhx2oDCpBXcn/9YMF9Vn8QgYsgbqcrf/peICUYVE6W8OEW3",
-	"2OTMTRKPgNmM0VTZlA5j64zMKUBJyoy1jPlFiwkfTszTKRmY96QsYVQx5aSwk7xrCBR6P+/CPZZA6IW5",
-	"O32ubqPGK7Z4p8oGimCLymCyE1QJF1smanYqQtuv2Ce9IivqXCsi2CddTD5xKbqWqicnzXan2e5cts1e",
-	"OUV+K2R/kK71yP/SmR0++64cnD4jUxZzSoycA0VKzliK/GV1Szy4qxxYWc5aVcS69KIspR7jP5DrFnx+",
-	"G1l+nJPlh5ksf+WT7+pi1oXRWzq9kHMRl48wPWEpi4yZYWZi9pyqIcgIXlAV9RIS3YHm723mmg/m7Ofn",
-	"6j5bOU28aGdYTt6gFSlemezKsxoFmTDY32+eDNvd5l68zw5Gh+2jzrGxsZ2cw8yuaKt0udUCa+90v16N",
-	"3Yvbx7jxj2l31Gyz/fhgeDg4oscnJYnO1bUAYmwrwJCaZkUvK4EDLowmSib0o7HgZwmvNPMsT1zrOsQA",
-	"m89pj3fnMs0ChAKZ08vLB1tFTod1ho6dYYZIUMNihUnkiTObJcsibXiS5Auz1xAH3lFO73WFe0iKrEga",
-	"8+d3GjINSWFHs5IScI8hxBu6TCSNL6X8zpzwhZKGjywlh/vkW/51BQVm+Og1uCnh4aL5CzrylC6R0Q4P",
-	"DvYOyWCpGZTNT+VWQYF2zu7tBDExOxV059rxlIhQHjRQgYnYsANwbk1gCtk6IjO8tzpYRudarhESoK52",
-	"unv7B4dQ83HXpNm7hFzByHfa9waD8WZoNsnVObqrNfPOafvIyMNuB+Sh0WquNy9bgYWxuSTPQaGJy0uD",
-	"qTyEjjSzkVuXfgJW99jY0RWsa++5Zva9RfUgiY1gg5d7z+ANm6Gj1H/B0GJrB/L+USfvQYY5bONB3ssZ",
-	"jZ3AaHTkI9k8yzuiSAugewrGDVzAnIqCjJRTBrvbsOuIqmon/Sx4y7VPHchROkhQcQFD6764t0+sEwQM",
-	"w/mQLImhRIuKASM5yp6xMxKndKR/966v+3izHIV26M7CpXiTso+cLQrxTvBVyHkSkwFDrBkIRFsmC1eq",
-	"Bo3uP+UcpmdIAck29gyPEZOBek2GqPlsJlNNYqZuWpnhppZKsykY2NlbNxDqRUS71ek4NtWlkjDOUVnG",
-	"rUmoZpYgw4kVTOUdC2/27s7idrWuYDMffw+4U7L0PXz3Npoe5jJWqTc4NxIOq2LvFoaeEeWCac3FWNUl",
-	"42+yh3+zm624t7JpVxSoIpHy9am/rNDaypP+BT3kV4Zcc+1qCGor2TIbhoDnZMMik1t8fcEFW+PM2dIT",
-	"G7pKzffeUs2+M0pGlRQA9Cq7MUEPl6LSf5JSza4T+5a8FFAM2HIqU5a9yYwIfoaMt+0jvpthV5kpkmx0",
-	"JWGQGz3QhMV0qFlcWSNyFqxu5EEWF6D3aaJoPhhc531Y5eiKVruTP6R2eFe/lM/YfbAKIKHdPT3Yb3U6",
-	"x3uYR7qV+8GmHtTuJ4yTW5cBBkhL2GF1wAL4/jETzKzzyoLiqpe6B7N08rdMG9W3Ws0Lw59m/1kB9H8B",
-	"z50EPFMk/W6VxLcyYa+kPkNRVFxQyNAFWlGiNNhoVdaLuQ1Ln+1rAin4WiRYVwbv6oHi1muAr2PACFU3",
-	"NglyW3fqYV3ir5lZllhcI/yKAzckuWA0HU7eMjVPynUy1gozy0TLBTOrQSyKPgQHEuF0biX4bMY0vMZm",
-	"qLq4FQBGr1ePb0N+MRrxlvnnSMJsGNa5akdh65mN6l45zGJ18tXdHRrR57sId0vIbDmqw6irpf5a6geR",
-	"zHDuOdrwtbSprGX/vSzbFWyf9CNLv56rZY1KlcgxF6sUKswkvh6YV4T6VFknSxlZUG50um2UqOONCyhx",
-	"TsSOqCRGwgGjBIGEwZLwSOhMy5kVHpolbDbJed3WY+B0cmXNgPbhBl6IZNonT8C9uG+ePNprt9v75TL6",
-	"EwolxAcHzWPDWYejzqBL9+NjdtI2987gdXutdqvT2Wu1H3f3V8JGVXwOuAiDSaeNl/InniT08UGrTR7+",
-	"vdN5Qr7jYv6JfDo+vD7cf0Re8JSN5KfHnf2D1gpB0Dm+7LZPOwen++3W4UGnu5cniau1rqPJkVHdOnAy",
-	"H3Q6OZoMO7TdbB8Nus2jYafdPGH7cfOgS9vDo3hvdAixZ0uTduc0Hhyf7p+ePt4/Xk2U8vdyRHnG1M3Z",
-	"bPa42+qQh/z1xSO7lfhYvJvVAE3cPby+UR7QhaapZvGF+1IhFRb/naXC/mOuAO56LnZQEZbfuIeDbrt5",
-	"xIykaY/2m8dxd3AwPGInFICarMzHAfGf2OaVWVjK5nz2d5ayX7DcCmusK1JvX0BYNWWsCpysmsmRwPv5",
-	"g3IlgJl4ezB8en54fjP7+/dP/3rSYnvt1rCbiMH0RTv++18TM/fU0PexTXB4vAnFHlPedOG9PyPpcdZ/",
-	"2m4QGZ24GG9YvviFGXUn9YL35MrfTMnghduQNWLL/bsMlpZt5ew9yw0ez61hLu/M+6BXqs1wHhs1Qlmf",
-	"bwq22QY5V78lXNIvJS3vCTt6N07r7N8NN7sqDL0hBNPvLxLtDYetw9DFV28RhsYVeYr1EEXXIfxaEWNy",
-	"VVzIXr6Yoir8yZV9zROSMqiT4BoDUNs4DwZ1YZRLW5fhhlJS+fNjzWb+nutJdVatuUJoLSje74YfcwHD",
-	"f40k4avf5i6siGoV996H/xOEX2IJjPEGavxbNi/3ALGcPq8sJ8fjP2V4dUUFoS8hx7ZDLXKulS9V9FV0",
-	"p7ZuitAx3a56alhXUwcTJDDSahEZzASYUsqXVCzPUF2rQjXgn/TElpyuqMXWUl5PqVheU/emKieRu2gT",
-	"U21vJsTW/ASFKLvHLgjjbqWBVJOoOJWAUGjlqBovGpx9yt6ygkjZLfmMQ9snDdKJVPmVBMKnACqjdk6o",
-	"nG/NzygbaT2d3D1ApnpI5m/4R+jDRcks5TLlehkRTcfKut7wECIjzpJ8vFIpPhYM/cZiniQOO/AaboWl",
-	"kGkMSWiACXhr1FX8QOO0MeFjwFWgYwjxDDBXGghhDApER313/nRC9Z1icqtBYe8kU4PD+Spq6JSPxzCb",
-	"LNTXdF70cLCb9rbcciif800rZzS1mGNlz/tK9cDyDTwF2YGFXKFsvmo+mHJdmKvV27ZrOLOqp8yWDR3t",
-	"Yy+ZppWocNACpKb/Iny8qTSb1bZoNGRqZoO0QHWd1fdnvV2y+8u9J+/5jtWtK+EdTMSbjRoN8NWUwHs2",
-	"pvkdu66saLoSrt6HZ69fPb9CnL4CL35/9H/c+C/JjfjPtxW9en5jfLpVBendTgucaDVm5B2MltuK82UT",
-	"AO5VR0v0+Y5NgirmAkWCG9d43laekkGmW814fVditFHeCfN9JjQf0lIO3Cvp4TKK2uW88FxRucyKBgVj",
-	"sUOK9KAf27hq9urMECgRLIympEAWBwwHvrCpySx+yWJOL+GhkAJvEspFqeGep4F//BqqHxECoLZ80gPd",
-	"GZ0aCzDuVzQ5yqXwH2QUCSYWfKKaLJVzAOqAdbwC6v49Bt5dyV9lLLJUJZO9uRbi9Gs2lFOmKssZS5Dz",
-	"VXXHq4KiZXCELZrD+Jrj72nCY1pX+XFGplwpqDWDhSmz0Ef/fE3NBxSODFJGbxShJJ0nvnRwKIVO6VBX",
-	"F9UYVrK5YkHZDA5jG6yrdh28XEaBFbUi5Wka4r1n9OaNj0iXuqROpVjlBFgwenMdXM/n3gega4yqpTGg",
-	"xnMLR1umVj5zLSCYf/82NOvU0cxMPJxaiV75uUGgAwHN4JTFEvByFwkz8Wy3K4x85kvBwZonD9++eEpO",
-	"Op12ZIwquNA5aB20OoePgD64Pcxmmc0SIy+5FI//ocBd7RnLWfSAtgx1IvTTd0yM9cSirdlZKZ26ff/8",
-	"ko6rh21TEg1vL2wJmZrIhYgw7dBCkBkekmnV8I9bx629wuB7jb1eo1EzwsN9c35qzSBo+v96jQ//9ofm",
-	"f139sdf490Zx6FHjU3Msm+bHprrhs6aEodOk6TkFmyblUSbfsllClygT8jN+kzKouIFUz3TOyGLCbHd5",
-	"i4Lky2GhXpcwmiY8w4d0AJ222rJfALPr5+hQXCbXYUzKhFFxp8l9x8VNeTb93rzd3hvO0wT+wZ6QlCV/",
-	"6jUE+6R7jT4u13H3+PhRlHnfZnTMWuRsAHQAZDWb2WzdcsEywttdxsGfIVH9Twdt83P3cDhPlUz/dPNj",
-	"d37W/n7SmX4z/j7uLPen7fnR4psf2sf/OaoaVB1XdNv7x/dZ/e8kbpZqJp9RPfEcDvomKnv5+d4pt+Ke",
-	"G9JXP5QH/B7QDuCgoUnCID9ZxIhJQhgdTshMJny4PCX9tJ9PyEvYSEfA3FD2YA5zl1/d133rx1E98RBK",
-	"3pqc6VFzovWMzngzpZrBEjetwHvU6onCtsYE4ifpn9pP9J86jc2nfJel9KR5A9OsIhDVISEwy1hFpP9j",
-	"QA8z54WfM9lwytUT/vFPnXb7yeJP3S81ZabT5dnIIk3mZ3thJ6AlJEqE3vQQihiyutV8OGQFtu6EQx7J",
-	"dEoxWVbvgW1HP/HpfNo4PT4EIKcpF/h3x8/HDBZzzzefUIVDb+XRoxGL4OLZtw+UdUb7Zvj5NfmYZzsm",
-	"zGA/mJ+vqvbZ+/fvzwLro3ogw4nZaGLMUGIeHh0EB1zxcPsaGkSSlNFk+qdewyrxvUaEeLh/6uUBGEHk",
-	"bS8pbqNGwsUNah/fvDt/O68QcWcWFgZQss++ab47N0P2use50ZrSuTDPZ7bO1zJe5otMG//uDr+WUX7/",
-	"8Nhfiszj8JriLVB0pCcpo3HddWhG6dE98iN/y2jsFt8/WRr7mOkg2wzMb0QRVZVN2FeOoY4h8Xc7lgcq",
-	"6A2THwsy54rhhCHslSNR5UF8x5UGj01ADlUeQ8KVDls+bzOEGeCpYByngqNms2QJNXx8ZPiKK0ifKEGD",
-	"5McFgB07WKmsX2cN2+ANhOvyGLAd5S4GMaE6qMNbseOgUlmTYcKZqBiRYiL28rC8/3jtttpkZxZGit7q",
-	"FWPNBC05WjPU74++8GDrNkCxf2VWDl5PZLMlAo/oFjviuYhZbKsHygN7jrVhLg5oY/3lcTDh31Ecg32m",
-	"ehBtP4ys4RMoBFDJWh7PCwktG0ChtT4bCy7CqiQoSi3bfqi0I1DxKI3Jt8jx41KrhgSyvIomZm3u/+nX",
-	"ozpp8EYmCUhNhFlZJy/rhrKhXAB4syz5sais0XQ4sS0/q/aXuewyhIoj+LHio9Zv5ABJK3YMpphkYWrX",
-	"5KOCDPCG0p52/rl/dz0Q8Mv4c65yoXBH4CbJw1nWHGpODlQv0H327is6ZXHYfDE/gleAjBT4SSNClW+c",
-	"wIcVG2aWFduXBpRlJNUNhy0Mu3kHa0Eeqxsnhn31acU55pvXOhzVu1OFLeq2DFSarFd2hoUOuluOov4Y",
-	"jYNSzrrPZyfnNt92cH1VHxZS134Vntvuk4VSkvyXv2Ga0KDpPXAh6p7eDlq7IuEXthsjU3qtTm7Pui+p",
-	"mrezIX3SWXe8Cvnu/Vf3E/I15w3kOyr2IyCGlseMUm9G9aRVuJzHXaohJKbVVxLvjYM6yY/TJuKvWsQS",
-	"xFDJ02kuVB5DM7x2j2+7uvu6qdsbqr+O17b/+luLJFJLb4QaqaR3EWW6+Plc9XKNInudG0e9XgLwH9r3",
-	"F4+g5tZaU86Wqjx5djrIMqRIwQFCbxihC7rMQYlUOBDgRXXCeOWQ/FAgh7ZaJvr9jVUmWWejGkXbJuRm",
-	"ynZBqymichTHlL+Ow1Nzo0ZMaOVeNheD1dzEKEnhoXfn1uewhaQOxlRl2lWParWNlx8UGHlbDOujvAm7",
-	"jReHZS7DOG7YsmoI5rp9uiSiZ/z6hi1Xfv9Cy9msbqnMxYAkVcaQnN1nUfDJ+n1vXUmrLJKiF+nr5fmz",
-	"rS2SOmPEy0OcU6U8vHRFCXemwiWfsoSLOkNwgcWfsxkTLAYLZd1A7OvuMZStrNNV315rnkbF4QWaQnYl",
-	"y7yoPTCfAh4dEAkCFeVxYsnE9qemHUAdswQDqFuleZCWss0y2RG4vJHa79casHOfvXJ3m6z6q36L1H5z",
-	"zPR2H3zP9SRO6ULULbm7oVJJWtiL2673bfGJTNacP6uOggR6/gNFUAUASFjDzRkUf0EqrQpu/HvKRo3T",
-	"xh8eG21HCiMKH+NV9fj8Gfqh4RCoHdKbc3OC4HDImVgSzM1XM4ZY6AB3+e7d+TNEdsOgqZCCD2kCDU8s",
-	"vjfAt9dNKDtw7jsZIy7eyKxlVUUk2mHdaknGkkiBfrsWeW/x3DiqQhYxeMDGXGRJBxbxN8T6zQWn2gUQ",
-	"XzfDESLfVscBD/fDOOBJu33UOTnpHuwf7bdPTjpBSLB9r5DgU0gYWBXuntExwxmrFoF20VhoYK71v+Pi",
-	"pk8wTuuUQ/vASKbsCab3STJgZEpjRuazVqOaGpi5UBfJ7XSPYcr+71y2yoez5g+0+VO7eXLdvPrj/RJW",
-	"wEStyQGAhCLpwJ0VoThXh1JeNzUEbQ5nFjNoFNo4PWhHK6K/3R3GfmFeeEpU7ev3E6kyRGxAERKaxeEO",
-	"iIiGm8zuNqY/+ktbxEOAwQZYyjkQxCy8YgzKqYRNYqkiTnZC3WVbbzxzN/HlrMoJ+h46zWB2WDbpiChm",
-	"xLRmMRksIfWOqjwlaFIIgBca20f2tMZ0t2vEtY3rSACDq+X8/XaO9ffyrE+bP11ffe5Ee+3bXq8V/vkw",
-	"WnHx0ed21Dm53VlyV6XF8RKy68B2HUHqlmI2YOPSI6AG87SQvwWNjRGjBLT10YgNERqrVdMOtSeyfqgR",
-	"ifloxFIH4cw+snRpX9IiF4yRD2+ZTjlTVw8BfPBxin/azJp8u1S7RMX2qKuSBerF1L81/+u+4ul89NJ1",
-	"ai7TGk9aVNmkSJaEo0TuP7+k475rLYtiWrEIj+0FV4z09zvdfov0v4K7qFi2CEAM0DEg1hpRZ/NCIqIk",
-	"mhEYek4ZZvTOUvlpSaaw4hKi0w/77x9DzmE/Iv1eY685/onPeo3+I0jqozlXK52yVdQfNV/aFs2biYjn",
-	"QnO9vKRj29V39EoKVkO4y4xALhfNyDAj0E+zODt2+bZoWlE+J5Er0t9r7/c9+ivFNOVyXmZPdPZanVb3",
-	"0erJmtHeb8bfURvcq9PheJzDT8VuBW7eka11HdIpOyU2nzGvYWIW4SleEvPpgKX4Uz/K1ANboWhLeQnE",
-	"jDGrmAyWPdG3j9vr9nlzoAxSuVCAl9zHyKucp0PWB/kBIxsYCaFYMjL6p5lM2ILVNeFBT0NPcEX4WMiU",
-	"xaehU0ZPmLBRWhixkTVQbhXZqC0l/ZQppvtkAQcfj0EmgU8MZkzaK9bRLEETRt8EL8Jd8hCD5TsXf4PT",
-	"onIVQVxSRfq5j5klkCk056FDNoUjXY4KpASC2QZWXizjHHDvW6UODDBlJUnKgJrmOM8mXtR2/Njju8za",
-	"CsGAeAUCWLKsVuTXsbXX9O/KZefaUWKKeX5UkD6wSb/1pTjATfU3xgL2HGl96fUvTh8Srlfr5VyzaVkt",
-	"J2f4gxxBnwF7FyyyTSR3O75DXvKvgYPYJ32KZyj1RSvW2sGgfk/4vG0yZVTY8gKOmcyOAwvJugft37CF",
-	"YIMIdSeG1XBXOSGCcMM9bXZ0sNQNBf0sq0aSeWLuORAbyagbiQ2EfFlXSJCidM/Z1Nt/GaDUl51LaO7d",
-	"ayrvFEvrJmLdhl92Js7VeK953JqnXcIo+AP/NpdYB+uxoD7nyo5sTdQfofwIsC5BtrjQxI/u8apPu3sf",
-	"u8/cRvleDeueC7tDmLFvNtM3OGScbkWet62nAIG8ujFE5PrhA8zPfGYNEeFWHGQ+VTdZ0sZp1nVcE9oT",
-	"mk9ZBOg/FjgUXgl/x3SJ4jooLcsVhFTN0d6bUaYR1ko0s2KJjR62t7vag6YvPlj5dFamcJvlMb+S2gLX",
-	"bs9MMVd0kGzAF2fnz9ytt1GDZ8byNRfXs1SOjZW49i2BkX0u3rinbqOKZpLrXlVsYHkbFbD01r0gh9q3",
-	"K1bPt0v15Yhn58i3Lh8BETc3qmwz75tDi6kFhZBuyLvbs9DXNP6Garagy+2ZZ8rVUIoRH8/TjTjoZe7+",
-	"W0j5ERsv+Nn5q2CtKb92dSobPPnG3bozkQbJYvOZzSBL2Qjklc5QpnCVYbwsJkpOWcAT9vChIoiV72xd",
-	"gwTILdbVFdGEW/yGLddvbXyu4DA0ssK+0IfFNn3VG//AbVTRcX/dW0rN/Xe29m7nDqGZnFnIASMzmipz",
-	"fFECmj/x08UNfCOgthd2fnYJeoCABQaYZBYHDuq+Ww2btO87YG8t58Oc/uusd/QGe/Zp8GQ4jsIRMOVq",
-	"6lxvm8r/l+6Z26gCE2Ddi0ooBDtbXN+3EoSu0lJiC7scIsET0seS+j5RdKnIAjq5kNfo6wztKDJgxiJV",
-	"WNaMSqoxPf3NOUHSEx4xA9cIJUq4gC1EoTGcEbbl3YItys1u11G92A54t0TnChvzpqgUgqWOu6CGC38z",
-	"u+HLHCrrWYGcKejbBDGW7P4JS2ZAuOdTyhMI6G5JK6hFuNbuDSupE3xst9pUoPxbXYkrwprmc4TGcQoY",
-	"F1Agkg54HG892VH4/MqpZl/a2dJnBi30jMrWHsqNzJTh8NC55Aw1lDOmSCzNrQUd4v37981iBe4qRaJY",
-	"sAvjtCriJZ8yOdfba4o6e8EaTc196kvtKR5bzQtr8wQxQ9ud+lVt4Gypie3WyNoFQc9+ZavlXGiWCppg",
-	"b6Ln5gjeWs3FN22gjNobd0RAcPpmWdZmHuiKT+TYBsQt5cIoOo9BxFnN+GnKYrNRaaLuqeUP82/aRC0P",
-	"P75rs3mtoAdVzNW/fQmJ9x1V+iye8m0PEShooe4FK+mZfWonZHwlCRPgoSHwfa50CuBBvud1wkYa2Mgr",
-	"LwhUvNVEM83JvWSduyb45M6ke4bzZKNcmWCnYhlgQ7kd18dRuIw2Rw4oLr0HJUbu+XVEwA/tfN+o+RD2",
-	"ixijt9O7GJZynio3y5cy5iNehc/0PkyKKGVDFDaaA7VatbngHhh00VH3S/sq/5Vci26h7fBns2T521A+",
-	"8svgxrXhKsDtO1QIc3k9QhbxNX4T/tmiqf27NPEP98m3/GtD78iWdQm2sEHKyLlRzGoIqVlEOt1jcz8w",
-	"uUsdeA6N4LYV3S5X5Jplr1lNnsJnd0Ke5zYn1wJJcJVlq9OUGQ5NpDBEg7zzzPXkUpUSRpUOMtyNaLC9",
-	"hgWdGn0A0yz7EATst8hTOcOqw54wMv+GsVmW0pVwpRWCmWGivO2FnH+/PytSRn07DnRNvUkhKYznMUK3",
-	"WZ3gRZs6Bis+vjMWdrhZHPOdUaWAtDFB+i6Dsf/Ey2gLsCzGDLV3Wznsani3pgokPszC16whSf6zO6OH",
-	"bX1upulHA3yTcSxOHxUQW4Zqe8RAwOSe1ouWmzimrN0Sfh6O9KBVy9oDPetrs8MoQtjZxqprMFLyEFsG",
-	"Gwo+gtOo2PfmCxg+Nkry+wkq71rFPjtH1M5ChO9X1hPKvey3WLNSS/i1WSL5r+5uT8iE5SwXKNfiHzEa",
-	"doGgMe8E/Uh5cg/blfJr+ZGlRtHZiEtfZzebYQ+u5/khrHz82dfhgA2lgs7Z6x4OGouDyCq0BFovt3Jd",
-	"lXa2Tm4DGK0ippoOqGLePZ1zuFqzXLvaBbdbhFy0yGW6tLGLhOpdRsGLHRl/CwbQb8CELDWU/E2IMJzq",
-	"K6mf2hqqLWNVn9BRe20Ug80iVvaJ82c2bJUlK+iUiiwLfRP14jJ7YsfLBcisVM9VOSrkaoFAPFb0mtvm",
-	"LNg6WzCq6FK3oYA6C1vB/Woph2himL+gJRqkH2opiRxp7N/xT542aIltNb1fnkF+hbX9Hawa9quRKf/p",
-	"l7WXvKE0LzfMWfn8u4q+M7sOEvm2OgV3d9l++hK20jsxS6UZg1HpnmbrcU8147eQRhUVuoyse0Ouo8lv",
-	"KQmrrL14IxpcjZiL1RMOOsY296rpj7TFytb0GVq/eypGsFPCPgibMEXE11UTxbTZTXauZChjLsa+5FKw",
-	"2vYqhT2WdWtZtbPsXTDQ96kU47Axzq8Y0o5+b+ISZWJJaCIuK8T3cs2DIAd191LTz8pD6oPbuxyKfC0s",
-	"SgWRIwuqT55TC+Lgfd5TNh2w1JbkwV3gJ1AW1GeWGhbV3KX8xWxDYj41twI5E02ra4+wKpCzIXN1hC0s",
-	"2POddg4O9g6LKAGlYshpHTDg+8kyK8M0x52tGjBia8bkLGGF7x2025t+7Rz4kSbJ6xF0g1pXvnR1BxiO",
-	"aS0SsaHaYiKTPLw4VF1pVu/GcAMxzOLwDyEV/NM5PtZpZ1OlaUpB1cLiraoh3HABxcO2FTIwGWB82F4W",
-	"c+Hy9St6WrhOaBWwKnj88Ny7sqaDla/Crg5Vg0znwpc9rsadKL01awfxpZbYnWD1tC0R9e27V9cXl2dv",
-	"L58/a0SNy+d/v7x++fzi4uyb5/hz8cenr19dPn9V+vn5K/O4/evi+uLV2ZuLv7w2tz19d3H5+mUjgi+9",
-	"OH91fvEX+JT58/nbt6/fVq5A1v96I0K9O39GNb0LsW7DqsEPOIBsIHLwDzYE4yJk7jJcchYEHWUNRorC",
-	"zR+VBSxY38lxK/nE4yoIbYh1+RH3t+DS6m10GaCEA9zGXLG0HyFKN7YNw9i9Me76fnf1c/sX8eJWbb3C",
-	"qmBxp4RGhY6OdYv0di6CyhoaY4yRJm+C1cDq0EKzsLdzcTZmQp+L2Vz3g1Ot7zZs3zVBy9XnvgyPOAwE",
-	"axvQhdPB/GRRL7CqMc8Xq8Vxrs+DPVMRTtUmIbbIa5EsM6AFx4hcQch3Y+H9FF5aKb677Xa7LL9XyEYc",
-	"INZV2HyudC4isgCQpwz3k6Rsxqi+pwjdoEQ5t8Pdo24KwYlY4ikjRqb0U3Ow1AwOsv3jg6NDw2nnxhKb",
-	"p+yp1VnKuoGvGiNMxCwOMGkcRBXpq/mMpYrFLO6fEkom8ykVREt5QyQ47jNmwyh15g0O4foBkbgnsuI1",
-	"lihGRjxVukX6Q9ctpn8K9W1gtFF1Yy0sw7Yt0o9TygUX4/4pYipg6AC+qhBNNuysZScGY3JIzZAdC9Ya",
-	"QnhRFEJWYetbAAZ37hbLEgtVhlEh+JOvJIS/lKZJ4i65zPWo4aeLsqKmhgTCQxDaKQWKooajBZSb27Ti",
-	"qJGtVeVJdXb+soYVqCYD2zi2DGGvCtivpE/nWvatlqwnbOp6V2TNGfoAgdqHRpTZPSCCzSaTPWHj/IZR",
-	"Yq6GNAW5PMV0kb4cjfokYdR+waPGSWRAVViquZZIlJGhrxyNaubvYe4rbYUxEwyR3Bzqj0RjdZ4KhAHI",
-	"cFXzEtJ6qdeqn/a226j+rH0fpOMtUqkRQw8hZSNItWGO67NUCQDRgk3n+1FUY5WT7Ch/AotDuO4JpoZ0",
-	"xmKA54PENfPMXy9ev0Iy3+3ANwIJANd4wvUSfqejEcw56M+9mlCXfMqUptOZeYy55PyVpM36BsDtt1G+",
-	"Hfu6518EveKzh/1gN9PtgmFfRWWQTGFWAyRtCz+RKo2ugd1+xXAPvDxvWzpZOOUagAvtTrc9IiwLtzKF",
-	"bT2uolHVN1+Yb83dmXV3ze9uXtQizWQOJZe2DYdCCilr7lh3Fn925oeNMVxD1bnQPKnA+N/cepUxS9aR",
-	"5SXcdBu5JCybEbZRm0WbLRViCC1Ss6iCDJZW20JtVzEGCpidmoPQ8x44rshgzhNNONjQ9dhBHWzLvBP8",
-	"oHoB4Ro+b8pRF3j/bQ7D+94s5ULbrgQAc86077O34S7F+6u2qMdDDFKFwfJv7YCG5rDaARHcUf5A5bdY",
-	"QBXHVbYBM7JTzvYIXnunHTR3NuxKQxrNgCo7LIcTizwS+TPabVD3mdy5VGmyFY6WLVXprXyJeSUe5qrT",
-	"pcsWKsl+KAqnYSlvoadsoYF1kXowpPAjlebGhqtYaOWzxj9LBdjkQEPfQdYM2WiHKZ9yQTUSf0pnM989",
-	"Bnyr1bR7Zi7ip6NGLAWrvVEK5u5z4a4aLQGuunuNlbasu/WtuZjdqZiuv1Mx7e4EUMm6OyGfEu+89dy0",
-	"fJUhA5ufpWAbbPzcq1bfGtBx3a3BVNa+1RN9/Us9JdfdGq7P7VWZBytcGBdy6rGsPRuG3bIKmn6ho8e9",
-	"BW1YRKInbGlhHoiWcOwElsVmH/I2RuXXHLwqiGs0L+CfQIAnhDqJzhMWRg4E5gWBaKsXPFkfeosa7Oha",
-	"aMz/QCHeYYU8ihqsZp0uPaR+ZO1RnhKZAv7k8+lML/EcgnT6IZ2ysCJ7I/fSK4Bp9dyTjw5UuZd8x7Hq",
-	"2A6ivhaaBBSUrDxwv1Wy8npWGbK/KLRL7RyY65wW9ETDpVt9vH1r1fkVBilVmV+mRfoorsHpOCp4fJ6g",
-	"ppk5W3KdEr3l7nwpaj4eM6WvUzZLADJ7Pp3SlP9kjiOreq026S+87ljVnCA7nrEV/ynp4wnDxbgfWW1/",
-	"wKDWAlXpJ6TvVLTY3+FNiuxcf0L6eGb0o54IPFmRgyXP6wNSmCcCp1pU51TLuc5Ilecs6glMWTHLEjgv",
-	"zMGfd5D4uYLHyc4qO+3yLql1XqSallFnwuFJRH62tn+UQ8Ytq0BbegSgZkrt3mo2Y4VcsBAzGmUionu7",
-	"vMk7mcmwDedq184EN2CfjWK+EwE80MCqnoBaGCjqRqxbfnGTcEHOlWcKLDnoGaB3sBH/VGaAv9hE0hs4",
-	"xMZcKBhMyoZyLLhiiJJccKV3Cp70gxwKvrq5zvXr+NzpVrQhAHkI7cy+HIHtBwIvQcKUssRshdGolaqM",
-	"tIn7ALey7u4LvMsm+vPhjjQO+zIf7AidIlwrj5ygpVFBquyrYDiWgTxX+CCYneJ66yrjrfqjB2QInDER",
-	"OC8SLrxbK0Jx7I1O6LdMuMqdtYqLccKatkVYyH/ljIewC8P/6/U+tdvNXu9T50Wv9+nohfnnyYurr8wV",
-	"VXOx/qlK3j2DfJqaZrPgkPD9FKkDEQYv+cRsOGn2PnrYoYfA4dH+ie8hQA5anUcVSix8MctKKnbAFjHY",
-	"+Yr0z2zCKMQnTsnXjKYsJRaKP3iLx+N/PaM/zqF/B4bYVGG/77dP1geMnXznlaMbSiOh0U1nG3/5fCSQ",
-	"3qtdWXudg73Ddb4s4Ppc+8l1NkpVSWB1ksNZsqBLRfoDIGYu7ow/rY825xYw97Uc8YqTqNx/uNsrz3Mr",
-	"CWCH5RyKuzrIh0HD782kmm/pXSWzjTjzahM06DC/WGmFKlzOF4ogenaWtlI5+90+p+7kugorFqutJCEh",
-	"vDmkAoB6sPM7r7OGsLP7mn4ecNMdFJLNj6oq6e/ayltB72e8XtRntmzVyjnblOqwJQcum20U0lnvpV63",
-	"rbE0yGWIrs3DsN7WKgdpPuEx8qkl4F0HLIgqpx8+lkuLXoXhFiIU+Yn7h/PJe53uZkdZ+9j852vzn6fm",
-	"P883PakEW6zN5/bmNFvksrlzbsYiEQqvrmKefPbHnfJmstwn0BSChr8+Q+Vcu3QU3wyJe382+jQEgxU2",
-	"GpIrLsXUolPsDmPNPSpIn8eQnOP6T/VErgEVCftPuVdCgO6GsZlywXToNwWNOJ6GTfQtx/arEnVWB5Uh",
-	"UYJyjPxB4tCp0ZtAhYI8dgKuDXN1RlOtSMKh1NL2cevDj/1WXUZXLq1GLkQQZvMucOxpqdUmI8x6IGMn",
-	"nr4ZaT9rHJjaNiWGU/ruqs8pWpNlyWMQube3VZwG5D47t5TeTkSEXhMOaxrLvAskv3Q3lb6Xfs4tAr4C",
-	"+Bc67fBIBg8/EzG4FazTpI+ZAmHqhBGoxix8QvroT+lj0e0s5TLlehkRTccqIgkV4zkds54wrGmOSj6F",
-	"Nlbmz4Xz9EkyQc4lcjQq+Bq28+TcJWpaECdAu6uVK4k+ovssZZY9bVXvFul/vu0Tqm4y51eWNxJE1vU8",
-	"FeUFv1uUOGXOv5Nr+FIzXr9IdjwUU1gwIuQidS5DuSYsVEdMMNe2I+QZgPJYJ1GL9M0GtQmLVAfpCE7z",
-	"eqAyDRRFbeDj5QoSkMQTw4S+iaSGQ1iOkQILric90c/M1X5EBmxI0WKi2pu6rn0gCHaaQGAHuVpIbaFS",
-	"grWzkqVomBf50lnC2T1VTJp/dd61tbGbCm2/vb29k0fOPU5Gcz1P7aElyLvLp2F63JLRlIDD+QkRmFFk",
-	"DzGuAN6PyLntSOTVjphq1jTiIK937OVdON12Tu942G13Pxw2T65+7rY/7DVPrnq9+Ofuhw7+63P39mf3",
-	"6+e920fNh2249HPnQ7vZvcr+/tDpwpN7H9qdq0eXD83/4Zvazb2rR6cf2s0D84P/x8Ner2Ve2olObh/9",
-	"+eEPP3/4Y/Oq9rFH9+i0uI0P7ZdzFtX6f3AHjBn0ph3NU9gx4L0FLQZtIOsSumFLZZs7oqXieWI+5wU1",
-	"tJAfZv4M1dB284Q2R1efj2+b/t/7G/y70vO3bQ699VlZytYfHXmdaytxtyL875W1lUcAPn/JPumKcH19",
-	"ojlO4JXU9xq9kPrXGjqCOdxn8HXZmrl713krzCueBQ9AspFev3vxyUu4tZTgDb/mB11PiHeKpfchg2uM",
-	"T85LpkvFeVom10Y+iFds4d0QW5mI9/BKOIfEavsRfRNZ9GrDcDrefxsVdYAbVtNkEUSoUwjzDlSPFUu+",
-	"ZWxmfayUKDZMWam05ignRs2fqwIjh/tVgZGiosyWFbS5WqmnZVAuWSAvCB2oiTH1wF8DTZeB1OCCe8FZ",
-	"Elf79c9c4dzI3PMAj5ZSKeIqZwZt/nT1wc6+xlkRjOJ7V6JVzj8qRBJc2B7AbHQ61xPXQ2WTYAJ2WCyH",
-	"80tB/Wb52i8SdfiQHZw40Ubklf6wIK1x2qBiWaCiqpc+m/hsg5W4rTSxsgIt53lFPElgQOrBPBkdTix4",
-	"EA0ZJxzPXjufHnWXIToVrTbvrXHamNLZB6TkVY5OLK1ndtSmqJtcLk8XXYeGBlY3U4zBpsKSFf8Cc1/e",
-	"OW1bNkREyBSj0742BnzeIkM0kYIM2IQmI2dquddWuZJirmYJXV5voto+w3sd4QL4pNXVeVh+Za0VH5Wk",
-	"ivT/3nwtml/DYJuvR/1cQXau3/3xFi3Uv1A8NbNWy1HTXMA0pE/VSRXk221SNe7dDpH1PidLm1WZ5aAK",
-	"aM5NZzMmYtK3uhd0p831ML9DSejZDurWt6gBxoTPtfExGwpbpWQ+Y+qmhsgX+RZrE6AbixG0kZGYqZuq",
-	"mKpeX6UCHzyDO9fWANHQfID0cNdqHVLyFvn8a5vVwVKqWFy9GiX6xxSBCbaR6TCTFxRpWV7AER1qX0uG",
-	"q0heyJT0rU6OWdnXFtO2f0r6o1RO+1j8pWUf5Z6DZogZMK6lv5mHL0wKR3xwV6nvJ7GJzP+HkqL1li6C",
-	"AtSCIVFvg+Rz4QvrWEpICJINs8WSQ4ia7L4gybF3RAZYpOtgGB9ANefwBt32QSv1zb7tm6+XP20MEWg2",
-	"7oQ/YCCnsT0ik8RmerYaHuujvkAGg4cpSxhVLMdy6oHRw6eonULoF1yyKXwu6MPt2AxQqC1L2gRTcxdH",
-	"EBMngrrt7mGz02l2Dyv92GoOzLPT6qYozBKOMqeoZnRKfLw67AqZ+fvvFL3+AmU0bjxeinJxxyHphK3d",
-	"XXDXyn3VrdxV1UfQ+1DsR9gSw6glzpdj49x9Ui/RWuT5R5YuA3wjQEP3AixrAT+lSwIu6Z4w3/jURN7t",
-	"t4gxjiEhNHzCnNWo85EbIRenQAcpmMIXySkrF22Wjafrq8+daK992+u1wj/Xm5BeDkTukC3sz7ykiuy5",
-	"aA+blQfx+uT8+tP3nlnj2sMgCCmwbYPIwVRZoECMtW2eU54pGUW4gnI6+YTReCfS9TILPeWR9l1C/+4F",
-	"OmC4+2/lU97JhZYpZN/k4jJ5zZNYGDwojS26d1w6e8B7QKxKbgpskXXGh9GKw9ymCbQ3giQARK34nSUa",
-	"ZiU35UAzEPmUxFIwq3xlhbQuY9zW5lspCJG7hQ/bQ2b8qd2iiTY/cTFkWQIF1EBF5B+SC9RQf9HCGpqv",
-	"vL5HZXiAtrWB83tbO0eK6jD5PUojrbwulYu4CRXp4j5Wtc2eO5/wqtylfMM1EMCJNDw1pFhalYHufWjQ",
-	"mP6H/bs1lFPzVb+pnIM3B8Gynw8z5beT943+2x/+/f/rzdvt7uGDr/74+E9//n/Xn3++/a/m1cNer/Xn",
-	"9bc9+tyODvdu/+NhdutV8O/mlbneuQ2uPvpzr9d69MfN76/cqs+F5np5SccVZ1r/qz6cUAzugbQNAk1b",
-	"54OEkR/nUjMVEcVmFOtBBqAWTKnCIPFJp9POEoSPW8etvUclXWl/lWPlYa/31c8fSK+no6uvHr5//OjP",
-	"vcaHf/tD87+uvuo1HsKFq6+iuhsefeWu3C/oGtjSlUk+sc3xKQqanQgXnyNvBEv2pfsWb9dlAaH7CCSu",
-	"dyDiKcq1cp76J1ldP1jf2AcphMKipO/+LIDd+ETcqEHHWIlKeZa7YP61VJpN17teapNxMo+BIb9YbkB+",
-	"eMS5jD9vpnLlnsnX8JV0rnu4PsIvfEkfRFV0ZkSHrmTaHxwVrvv8m6tdiXRq8WXMO9dGYMpiKiNFhYUG",
-	"kZPiQAuujiBectJuH3VOTroH+0f77ZOTThgvKV9bH9AwPyVJTVwjrBSu1YZsYR/oQwUQzSeB6gMhMAtu",
-	"i3rQr6vebAUsEDNdeaQXbOF7QYfuGLxgK83Kljxu6kIuaUsWIsGSayVWgmEzxuIBHd48ldNpjat36RO2",
-	"AtNkIdNYtcgl+6R9wt6MKnOccwVQycKil9FauA2vPhnjpeQMad8lV7yYIX68b/5zWG2jbPLIXb9QqSRB",
-	"uK4Gk8MYb+hiBPHm+pIALXPY3xVbNWtdVAHFY2Sayjrj2YxDIx8ixA3HKn6oeGYLG+WDo7of9EXq51wI",
-	"lYKzKtZVzpr159tBhUthE0GQEdFJAi7qqqht4jWdMu0rqZEUfavh9DFLLFdlQ/O+3oGMl+GG/HHO0qUH",
-	"ia40ehLXaKG8HgmQJyKK/4T9HW3ZvXPc4BkExd1LKeLcemgpr9VEprof4R+JFGMbg5BzfS1H1ykVY9Yv",
-	"5EGuKNzfoHz/Diqu/6HMIn+9eP2K2Ou28O+k3XlEuLDJx4bMTyz9gcTBysGPSG9MAgc9ALtGUqISqiYl",
-	"JyJgXq7zDeJwLeNVysM8t9U58+cJg6N1kMobTEnyhvEcMdxZI0NXz+opgh/tagUY7CjQw+ZkUSNc5kYw",
-	"G+xAY/jB/hP4xJjE4kbIhahk05ynoA6Mm0Dit0OsBBwCOUO0ADNjhzv3hPSRtftRmFmeMjqcMCwZgV2B",
-	"6b2KDF22blbyL2eNqIEvqRzuXxhN9KQGO5op21yeklkqBxViUtUALrjyRnmTK22UN+vPXPvKKsY5f1a1",
-	"C969O39m5Iohx5AKKfiQJhD0aZHzWJEpjZkLa1m4UCOY5chDqh1Zo/jgsPuo6JJod05O4r3hYbMz6tLm",
-	"0XCPNU8Gh53mAWuP9ujRsBN3uzk/xa+bDHsbNb6T43PxQqbTOyYKBm0LnJh+fTbXE9JttTNIf6BrOUUA",
-	"an4qkz3OLJYpMqkFGK4QKzsuU7MjwrS638yoxikV+rpeYzXUfaBAcW2Rl9h01yfiBxupIssx+8g/ZVkh",
-	"pGFvtk5PXMW3nQeks8ZsyGOmfoE1nCuW1ncFqPN8PgGHpy2g4poRNTP6EE3lHGuobDxvCoNtrXZ07pr8",
-	"BRHsZ7gmnRYkzXZZyYGwWZFs/Dsh7z/lltwmv7q288BrwcLeA4G9WmzhUTDDIHN6wzALplmvT6pyFaaV",
-	"QMjE4SBvk8y2JQLCpiX7XF1Tvhp6zQNG14EJcHUtpK4SXumcQcAW6z3CzNQx0/CjqnhlvR87ZbFRyHec",
-	"rLSwGRNQvmtW0vpBFnSJxQ1ZZiNWbgvS/+CGctX3RqkEd2S6tHkzYXVyhn11PVjuIk5gC0Id72UoXVxk",
-	"/gmbPs/KI8xhr6LB/Wsn9HBtIQoVYhSuA2B1G9LxcOR29lq8iPzergzyIMOvAFndabSnkDftmhxAxIQs",
-	"/HB8y4sQM+WJbztiYSIwoILZD4iwuLv40cYSEzG5Nw3hlB+txivyAt73A6DCUukhFUvAP5Ejj1OfBkEt",
-	"JDFP1aPIEsz3koiZugmQ5NaGruoCVn4ezjlbm4Bbmgjk2N04oFDc3FVJ097Zu9LzVvANb3+I7BRRPRRZ",
-	"XBGQVoinQLWF3V1ZoYV3GWV5Ft99MgVWDGbmB5AjU+4zK3gWihDL3Mo+2Uja0gMfZOiFRnKlMgnwOnym",
-	"JRVE0wHsZUgRQpdyi3xvuGBIE3NVRZh+OmIsVhF598d2+/gg6ol3f+y2u8fwLPzzxPbegDvaZ5hlg6oI",
-	"UUbDFkPbl4OlUy6MjU6hU+1UfjQWEZwUATYkV+SGzTQZLDVYlT1h/lXwYZZjAse/i5jASwerUJFMay49",
-	"cM5OdA+77vJF14+cMUH54/FMN6VSzU63PTDctXntyQ4Mh1dscZ8atihfwQZitC/mSdIHr7A7cn7nVW0r",
-	"g8C+aLUK/CxvZBp9DdB7TgkliTRbfEZTFB6aTKXS5HA/h+zjpIhLyLGngrIdb2YJXWKwBDc8JbGcUi56",
-	"Al+ZMKo00QtJEjpgiYrAhsW6t37LOrX7LfK+0uQFHByQDyhnBB/KGH1M5NWLb59mUUTEhOiJDHLICJfh",
-	"hA1vXDew3aZpOUQNzxm9XuvDOb/68Epcffj+49WHM3r14bvkCn57Fl/VGNW/n1yvsAy6xIjHREvS6R6X",
-	"WIsIefcDynDhXGiEMAZLw9xgTmSaok1iOaUnLKs8jYiSPlfdwd9aXwogUFJyw5YDSVN8kVSGhUjCwNlC",
-	"3MyC5nOMqiUkCc/NvsKjbDRXLnsU9pLZLFJAXjsgfvZE1lwY9cWJTDWxbGC7tDELwpYdmj5znw6GMRuN",
-	"J5iy/+OCpXo558XAXrW3pSjpj3cv6XPQ45XCyBf0YbwOHqhJg79DqySXml6JYo6jUkE9TRkg38HykbYN",
-	"NfYhzbfv1ccpo77xDFcuj54mxdNnV2DoFu38Y13Z35sg7b1U0VhbkuTKkVYNeEX6UrsKiND1XK5c7jSV",
-	"Nqx7sn9w9GhHjYh1jW+VKwLeBtsUO5flQ14BOhDuMLOzMaLuPRqqnNd1UFlqgx3WV6UWuCSNUn7GRol/",
-	"QTZIodiiojMkfqm2Qtled8piUKIM2TmJHBd9hPtFEXGX5Kc3ZtNYYazTOfNFKUSZzzu6BOlQJKHWl112",
-	"89UFZi/zLRjwNmIYaTWq5sHJScDL++1Kbq4p0wpTsaq4a20994YVW33X0F097nsPS2lq85Q3UzZiqTkd",
-	"7vrp6vwwB+Xi2wz5FjqewyrFULA1K4lmp4PrNEgY4RAzGXFc9aBJZYC/uoOWlUZbpb9g90rQGa9BFc2X",
-	"xvvfXNXPNUKjxbigAx7HcJnHbDqTmonh8poLM5ux0dcLV6ZcTakeTvL9Mqsa/We/hs/fsGVwxWfSNIot",
-	"/oO/Uyp8uRJ0AKDxlGNSTWI4ksXXlkmgBkNPZHydT07JCGrpZn4YGRUf/21M/msdrG742wzRF2d0aRb7",
-	"GtJZaDq2UO1DKTBed+1bQNhGdL6pJDpc2DWkmTDX3rgwRFv8F/NUL226OEvdugeNJLxLGPvDeszqlM0V",
-	"syk2UyqW1xYEWIW/oYmuIPuGzvXELNWQ4pjmQs1nM5lqFl9PWcypy/OBVaD5KS4YvbleGT9/A0SoNrOD",
-	"LnyLIrpnEtumC/UliqBli+UGh/Z0pp/am3+BwJJQOp1DMYjabGzn4RPQ3gIdZ5s9/Z27G6EP4/lQb/bg",
-	"G3uzec7x6M6L4TEFC1pnum+U22dAJQU0ZEW/6DxhG5LuLdy6cadDfCjocghNzDZ55tLcWfLB7jwOt8RO",
-	"Tq5oHsgRFOqvH+f39ubKKFJWUhycrrgvLC0c8e/mEs5vsaq40tRtbjUDVXQk03+aKs+KTVod3wBnsZsn",
-	"1r7eCGPQi5hMuYghL30p5ymgOWNG+moX8v7vwoVckFPVacf2KlrE0A/TlQfTsfnx66dvyP4ROAt9XMEQ",
-	"dsbSCZ1BGRe80vr+UjbmUrTI+6xNVOTbb0N7foEuuqBGwL24lKrb6eQBWcvQaZ+70d7tw+aHs+YPV/jD",
-	"3u2jP9sfPndvH/15BWU2yvSwWchn5607opRzm6CxTQ7GCsRv2MenpI9RQZtUaw7qBwrdnk8sJGJU6GLW",
-	"p0pxpanQIag2xCInHq7cppienROZmj8Q5Dufj4vhSMwhMzq1e+36tFiLI7wKzcgdkewjZ4u63BfY4gOG",
-	"jr8VC2TXsMaEtHFrVBd91wMR1EPRDNXLgbaZY5WmFp9jxNGXspFZn+e5Qklft2za37f78vZnVuFdWZ9Z",
-	"T89VK+c1oYqVc9wIzfcyWJdNQze/gePordOR8rODn7NijbNzMpLGtlBkwBSP4ZrEzmEU08onVK0onTES",
-	"yOzmcpeozei19+vTa7XjymqETGsuxuq+PQnKVgtUnOGJU1NkhqgXZtcXys12Y+38M5oj2xgAd1XlS/DJ",
-	"SLHK/sxT+qk5WGozJjg3M76p8Qz2wZjJilAQEN5bQKgR0qVV85+QfsI/sn5eQck60EOyUz9l2gw2e6l5",
-	"BjBi/esGrCeCj5TbVsKwGlHDPIqlljD/esP90lLVN0hojFLORAyukOpuhV7JzxWJZk8JNtcpeItAfCTg",
-	"s5pRPWGaD1cM5ftVDf0dymzYzz+LzWFMxQciIAjBhcXcxZsVWbCUQX3L/Rv3mzHPtUMw3S6p25AzB6OD",
-	"CKYByChx6p0raoCypYTRynrprfFHq1pXvJnrQsrXtnjamIK0y5Svu2VVFTVD/LlKr3jr31ufMWxTvSYs",
-	"sVnPjv/nM2iZXlPnFjTkri2dhxYa/RY5Q0cJZJ8sApRf10Q4CgGGTksZvBthCUGyZU9kCctcV0Ha/rIl",
-	"+DU2DuRHGn3k7gnopXW4F4zRFqXz2O/+F0IlytKGN0clsl0Yt97c+Dh2kizv8Xs0hCxu27VdGXOPl1bp",
-	"G2aRBG030AcKQYGxUWiESOy2FecT24vX1jyrVF/3W790hddbs1/XSgzFdL9FnpojoYAOBxAbmB4CjdKU",
-	"xvZfHx2YnHa4yCAvKopJstaDGzXP33J/KKY3R5aw36pc/hpHBtWQd2zT0Y0OFcuW6+UAbunQcTEGQQrl",
-	"7BB76oOiVurB7hwSLnkawlRVu/yiuk7PDcs1DMBh5W1+FaBk2yZLYOZx3XIImurUyJc+nBzK2hsqcg4l",
-	"BfMIJK6KesI/aZRP1idyxgTeiJpq8Boaxyr/rpRqpjLnXZ/yvuWriNiIE74K4p2KnJ33RPZxJLpywzU3",
-	"Yn8cnUMEDyx3EUcZrwIN7KpEJJHyRrn6e9+NtG+BQB1FJlVQmBHpS3GNuO79DPepZhR59Tqku4/QWWK6",
-	"LHqYpcuoMf/wX6tnEbUpj2zsBELOy1nH6A10nqCCpRw15oL/OGf2sk7nzAyO0XQ4eQul7VX5P7bABfKY",
-	"coU3EDpmiL1lXrGu/+0O+4/bMRkDSloIHru8boTmkjW+WvUYYu+DeeSqU0ZGmvkKrzxr5MABoXSssnPf",
-	"LqsPfKUgTtJ89AmhIZhI1tVn4yooJfhsxmq0MZfGa3eUu1ois9u6kJ/oKfnexsISRj8y5cyaXuN///t/",
-	"eo2N+fuSfdIXbDwtIcXuVbk4NwseYgOiIHi481Iwy4pZ776wkm5FQlDel3R/IlXC6RrBtZvJ+uKfxUTa",
-	"TRhszVZ1+VS+Bs4NJohk+sQhy5trq+EuXCvOMlGdL8OPVMm5rRT0qAGQRQNulMyjIdiY2h+pGKfVuv0F",
-	"6pg1ImXAxlS4Fi2JHDc59qYfS4YdR5ZOreZijJ1uQUndYQtx6CVcb+hmfXxd73zXNSPsG4/ZyepG1fTh",
-	"zrVl3F2+AcNW9glUGNi0faAWi21mfutOyRyzupYheiHTG1/AiM2PYc6JHI8h9TvDOe+291rtVqez12o/",
-	"7u57MAqjrS4r8h7LcE1U6eu52n16hmMedH6BJ4B9coD9Tu0BM8AmjqdR1vOS6si3ygCubXkxgapvNYPX",
-	"0gtzmWPfEms4h6Bat90O8vFXEq8Kkr4qDyKX25Ajbo4xc5MBXsh2R6VA4WPxbvav1FmuGCxKlna0LXJG",
-	"FixJmpiYZ6sozGORt6NkminsuE/NKlizer+9R4rpcf2SkXVVBXebJTOefigaYVshMVwYI2aNsQ2GTt+q",
-	"LyAbweIJukTX9RIShP/S8JYDZs4OHKH1r93dnr9bXPjL1M1bY7O1pX8BFm175MpQIXGh6VVOiAsgeI0L",
-	"6syem0bqAuyw0+myespVjY13dCQI6TvXWgYeUmHErVXTbMEMErx6IuglM5IbpbwqgdR299cmnszTmppT",
-	"HNUD5csIvRmB5APssoikLAFFzGVlYB7tprnrVXDda1jEJiubcefOkCo+uKTjjepOq5sjkKeuugyTPzIQ",
-	"i/Xh+INfPRpfjcD+HgraBksbkrNxL5nqzN9UaDaysY1D1yUBVLs2QttoVa82mi2WDcs61wE5Rz0ZLgup",
-	"yV8uX35XkRsEWfRrlO0sFQjcJaic1SD4VtflG7vcjLm1Nj9jDaO7HEUz6krmRkfHiq6NDxQBDclYDogx",
-	"xbCdScbJpbNwuhEC80tbmEWV4mPBdoXfkIGVIGMGHaFADyNaVuCTVKY5CzmQ8fKB2gU2ydb2nVmG61HW",
-	"gXQj8uT6llZ3IAt70KoSRfSETQs0yXcJaq3APxoG3UDvMl6WVp50RsiETUSt2HGQKbavll7fUpTrnDMt",
-	"804vJtJYNi7NdKpY8pFZd/HGbrb79tUuNA7dVEcwb3puH63cFe+zDWBtNpYoBvt4o40woQD8DqWAwAOr",
-	"lh6qBzLNa+cOYc8HQ0izwGIF6FlEScpmyTLyCag2GdWmebppzYXmCaRs3sm1AHanc/Xu3K63/apCnzaN",
-	"YxYDvkG4CoJFWXVkyTneQn90OmbxNRda7r6NnfkWfgCgliN/HOTh7Jz/K6C68/Es6N0gvGYplykw2d22",
-	"xBv3XHlef5ELMk8Bjwm2RdUuWInupmTy8QtV37iXV1COKygvh8toj2M1WR+h24SUP7H4Gvh7N+N6B1vF",
-	"OY24IvYbmx+fK+m4pR/fqqQbTs/cXX3+mRft9tjTjE53ZDMbW+5eigu8Yjeaiw9lrF+mS7j1SxVecZ0r",
-	"t8pHKjOZ+eXDH9akXlCuuRhfQ3bWbuZ5AYlei9JpZ6S/+Zx19FIymU+peKDwzDvN4NiCWgyPVsJEXA3K",
-	"53inJxz4PbzOn6BY3iBd7pnz5ARSqlcPg1kNjIhRn3DSQVDImQ5hxKiusq18JNfbN89WNSr+lwBBIxth",
-	"oHXav4sKtpJOXB/ayFjahTNy7fhteNftegyp8JGRr+6OmMdRqFC/A/cEoVMJ3YiDPJSeyNJxROzvkC59",
-	"MnipVedKlW3bNvwvqESVEVSrEdGMJrZjNLFRjL6ADPCcXz+RC8iNsKnhEz6egF9tzCoru9xI6jLxEQzF",
-	"DyFzMfg2CjMERWAixgCCk0RGUmBtff1XL6tj8mVf3qrNn4Z/YenOPLWd8Xlq2woaIzWFw6FFnpd3cU9U",
-	"buPC/vwtlzUhQd9zPXkZVMvdRT+H/nN3KbxLqA5sJBSs9jTLciARa04msbkVjMMnHqCu027bned+IC/5",
-	"12GF1EY+yppavFIORjWUZ1UVXEWPO2faOcSrPFY4LIBTIkrEenf5NCJvXzwle3t7Jzbpjn2iQ21Of/6J",
-	"jAz3ggpIYj62xYghyJ1v8d69bJ+c7rVP2+1Wp7u3f3D4Qw7wzpzFTc2nRfY8ytffHuXYs9eLP+/fNh+2",
-	"P3SaJ1c/dz60m92rR/7vD53uVa8X/7z3od25enT50Pyf+bv7od3cu3p0+qHdPDA/+H/0ei3zysPbH6oZ",
-	"NeWVxbphMViAahukV+V5c0JFfC1HoxWt21AncwUgrn+wUJrR2KUeYL1p2Q+crCy3rqh6riq3bv1CddCh",
-	"SX4XQ9xsiNrmQBAzMCeNUUiNoMz29xat9lSYLbQytdLfGNiWhRWgYyvpF9bnpCua+W4X3zhYIzU8qe3g",
-	"Ak4JJxll/OmJXKUOvzt/OqF6bc6DTufV1ZP9uWLmDX2zSrFqkT6PXcn4hOoHKnLJRi4S1iIvmcPRswCI",
-	"xiQRdMpi4i1r14amomxlUwfd6sMj55yiKkxrmVCVWUe+xMaZlWDs0HjjFX4KL608I7DrYDFRT6d8PHZN",
-	"zlzZnpoPplw3s+zTYkfc3PU+tt1UpdFDHaLD3M/upurGtscVaMs4zGtpM4jAGWnUmlz4vTim8qvXB+fD",
-	"jttqbflmp71/fHB0CIz7jGpaobuNSD+mmjZtJN+1C8O/bL9DKABpEX+v7Wsa2UCCsbuUS5TqA05f31q+",
-	"7om5QBIxz+0yZq72H/LitcdFog68zIoLRZeV5Vh3TuHYIebhL9TVtBrY7y49Tm8rhVgtBEffX+tnJy65",
-	"ePZtXWeECkkBG/iBIjxGjSCXCk9BzjnRYSYXoT9gwS2ajENJrGrHtIaSU6ZpbNl8ZSWZm+RL9wDkhqVa",
-	"rWv7sqkUe3d+yT7pNzQtpBp3VlUd1Gaa5dxoPkUuykXqsDeE2YAZ4EhVlc7msCHcYbY1Aso6Ol2t4qun",
-	"k7m4qbYTR6ltGZ2x1gNF3p17LrH5P+Q5HU6I+QScL5gdHpyD2ePg21U1NZuOGzYzrKyQvL26U9AyqZKr",
-	"ly6T1KdOOBvpzqg0IFCr+w/YnpCF3tL3lEejQhvKu1SF8riuJ6e2XsKwJqLQCmZ9ZrB98PzufumN13Na",
-	"kAx3YJ6SULnLd9M1bT+tigGSCHt/brG0CCq5Sbq7TOIMbCFbJMNkQa+cbTpqgwQopyVG+P9NpdmsgXk9",
-	"TXcF/sCNZv9gUCIBBZPuCWTb/F8Nu3uM4BtgA9ZQ2XF/eoDHgq6yYa7kSlkYMlI1XBU0hM0dlTtpZoat",
-	"ebbOm7lHcXiBRnbs1VTyx2RVhqiVmHlSVGd87bod23o+NudgruTNjGvT5NrCzQFFIECDhv+2qfUY3su5",
-	"Y8rgGUrTpbJ5fByVLS7Cl3d2nZdWJiUTgDxck3KWDy/4CG7jV2+Ym+sXkiSNq8o0s8oVW1t2UOrYcltq",
-	"fxmmnRmRDFAWDNQl6fDVsbROuoYtWloXORjql1nIJO9OMDzhYybhsPfanhkAJmW9FZ9NA2FVqgzVrJ/K",
-	"lM4+IE2vLI5TIZdr0+iTjyNFFnmqj1up37pPIKhqwbf34ZUSTWqTRjB9kgjGcKUTKW9IfuoPnZ/6kcsZ",
-	"JqO5nqd4cHNB3l0+zWqYGFkymhIIU+Y2Uo0nei9vc3XzHXkedtvdD4fNk6ufu+0Pe80T62fu4L8+d29/",
-	"dr9+3rt9tDuP9UPrsu5EJ7eP/vzwh58//LF5VfvYo9XreL8kmorME+/s1PQGaR70afQbzyfFfNnU7ru0",
-	"esySb1bl0/wTSeXb2vP1ndoWpyp3uoqsgm0H56sH4l+NuWTPSq6Ie6Cmteqmhodcn5wEeCLV9FSro0Pe",
-	"MypvQCS7hmkerAw8x0E7xKwzyHBuNIKRk17+SYRMxf6mzrruCbAv4dkhnTJ8PdAfqovkDRNP0L1oharR",
-	"upWh4k8slVWugyEdTpjF5a/a61hJCpmzALjmxvfAHEbDyWa4au11XV4stBWXYt1IbCFGRFBlh3JpMUzm",
-	"MYt3MxSLT7oBQXbzPT+PDWduE/j8Y7sYRTVEqx1P1epU6vSKpZVtepz02K6w1Ve1bhrhudNOL3kCXe0o",
-	"vKU8TYgZDudGybkw78KJDBhNWWoM0uyvF25N/vr+shSZQapkdfWwtfpvXl9cksfGkHycyDEXmL0b/Gqr",
-	"3vsRgb4N4ADru7o0c7+ClhU2c0gYVUqMbRJaTyC+EBT3t8iZKwV0LajkjPl8bJfM64bH4J2DOTS5zi46",
-	"pIBYQhFET7xOQ/Sah311c/2///0//Uf5+c1484YtlQ+sWMVvAvlMKcTeHijS/9RUQzlj/QDkFhGBUIzB",
-	"UsJhAOTODoeJ1mDaS/E1IPC8Hq1xNVuPvUuqcuhAHq+ax5lOkMu01KiC4/gKYEKWCMYMYeYfPZFNE+YV",
-	"IhK1yAVj5MNZ1rWDS3H1EBBTH9Pcr49w9tzMYsJojB1NAP6x8ffma9HESTdfjzKK0Bn/FjqzGJKaDYAl",
-	"avfNFwsqzR3rV5R2QhvRgNdtRg77NEtkylJ1Spg5qRFCv9BN0rrE54qlYLu1CMZNzZJgC7thivlfy55A",
-	"7ACgNxDY4vNaplFFSLAJ/cie5HSNmA2Bz5AruSZjpm1xzyiRC4X9GLPSeuVRnLAO3eE3mT+40inVMlUB",
-	"hpPFT8C70AOQXYTAhWs5AId+Ab/MF+e+S5PGaSMQEzmVxfzcxbT5TeqSg31psw4ff/YV0LeP8SVNXLh+",
-	"lIFmoeyQzoeBmjL2q8v488c5S5cZe+JDvgVQnjlvbwHWeCSrBmub1yCePOZaYjUzbjdF2HTA4tOgUguk",
-	"mc+jdBEkq3mxqU3wgiZ9UOTtQXpdBwHoyMenLLKUMrIAAA+NnPvDH8gLqChSms2U+aXTyglqxcdiPuuT",
-	"Kb3JcV5UJeRdZMfe53dKqye6RjLYwBeOgyrSR88n/wkEwin5GgQg6c3b7b0h3AX/ZH2b0xU08R/SJGn1",
-	"xF6rsOgeFM5jFq1gCheX7yNcnJYYldpvkf43z2ueobzpir36Hjcu05yBql/LmNtd+9eL16/QrH/RxPRn",
-	"MDOly70oBMmMlSCH86kRDYAvB2Jg6fc5Odwn3/KvHQy/MU/liAi2CHJtHRae4elKVD1IGoQmo9/yrxFl",
-	"EY5XpTHqM+LmkYlcACw0Bhicb9Y6o+QojAurCIoFlFngqUVfES6TJMoGj/mHyLBLN3WYoU2LuXj2LSZq",
-	"fCPhtsvljF3ABnJHbCztYWZLFm1zGtuFYMASubAY5ynTKWcqIjPMngwx/iysjANxdVshf2yZH5vkq6/O",
-	"yIylSoqvvoKzkm6m8US1Os2TSk3Ibh6HaNNy37aSIfv45koJVv4Z/aaflfyDKuau4Bp9lNj6N/dBGD7X",
-	"GZjgV19hDhT86AYBYJP507rv3zRI5UJBEl8f4Eku5Dwdsr6bitfb7iHAU8bIlIu5tnrbWXg+I4QkjhR3",
-	"IyZn1AoeQ83IoqEDCv67t9/ZczgcKpwOCL8JB0NP+AZxRoca0rli+SmTIRVG4YQdgsqOemLoj8IqfxBl",
-	"8Bput/oyB5jjV19ZiC7V+uorcuZQuCzsK/XKLMByAVMVWdb1oAnhb0kBD9fMz4F9zBU77YlKrtVwLnAd",
-	"fM2DMs0oBxhwW9vj8V0AHV4qHSE9fN9LO7gx5SITPwmFOo7XriYnA74FLhowJsz44sh3cbX+B4e2FSKB",
-	"PezvtzskaEXXf9QiF5LcMDbLpYKZO0DI9gQWfGo6gFz4WSoNIZkiakIhdd++O/Lkw57d0DX8BpFHGbWz",
-	"1DJlcThPwgWo3ICLmpchcq77pRk8sScTns2WDfok4UorN9RAPeQqw6+yvGMMRss43gR4iPCkkKXyiCiG",
-	"i8ixEZTdjC1yAbrHQ9RBK9Bm4Ul7SBfDWELqnjCKsQqqtD5xhXXpSzk/DfBySH+/vd+PfA53wm8YAhFl",
-	"zibcpOjOlHPdIs9ROXB2F56ets25xDpB5FXfa5072w+tYGIt6CkAJrmUnSo0KIjdoK+G25oXKXxGnaWz",
-	"kztIaiMruQL8fnN+mSUKlWtA4wBzjRYRZc0SeJ3L5v0b3Rx/svC6rm4tWTomgJmh8ZAAGNGpU5/yFArM",
-	"OGs9mqGihUcD2zUrfHYXkyQISdEpi5+QPhVLwCXGT92wZUT6QgrWRx7oCTgzjH6duAN9IpMYJY1jZ3Ni",
-	"uybiLlcKJHgAVOAbZ4XDD0QMV4jR5cG2+m5ZhtqsWQ4NwSzRe1dRUTJpI0sTo8XQoV4Ft3taOgszkdgT",
-	"tdZ3vgQLDxx/gzHdwi1tX4A4AIDgZ7uK+tZMvn8wRw2nJ7J0ethmZoNHBPp8WshjdL7abE73OMSja2QE",
-	"OEqIN4t57KQeJtj2hNMizClpk26zzhBFp5Fla67s2Rhhpauh+qK4zhFSpLy6rx1jK/9QP/Oc9LMCNZ5m",
-	"ex59Lw7dDb6CQ4Cjok1KHWD7j1o9cRGWT4fFCtaah5ME0SMc3JolB7QQY5o87L95d0keA9ry48+2+PP2",
-	"sXtV/1Fo8aAwfYJcFMB74I7AO12PRgtPrSxMYYGZQErkDU4UpLFsgfKEjCBH2XWbFox0y8xS0Oetd4Mp",
-	"u/r9lqVX37nt3E62u+859lX/6isrrm1sxkgMoVmalSPaTm3/kPNU0MSHSiEfCot5HFIzqh82/zATbnhQ",
-	"pNxYOvZ0hBcsZ8zjaTMBFoKvO///2Xv35TaOrE/wVXKwHUHSA0IkLVktMBw7tC4217KkT6Tas2t4WElU",
-	"AshmIRNdmRCEUSti/toH2IeYB/ueZCPPOXmpQoEAeJFsGV/E1xZRt8ysrHM/v5/7wt0NSfARHLd3DhAe",
-	"Taqh+3tt/xDxxf+pnWmmgVa94HNTTbVU+ge8CRLemS9t9w9NHmAefKyivnkzOUMHEzZDh/2g7QhNLazV",
-	"3QczmLDFdzPn8z2Av/bp6j2vTqEY3AnvnkoJtsCpJQzYzC1p1nWL8m/CDvw3c5exf0PowUnbf/fUv/f3",
-	"98P/u1MzhCRk/2ZZBDB0f54H6YZ3Q2S8ch4qTeHyb3anCrTO3jfuFs9EYXnlFovFnF0G9d+YwsIxIAeB",
-	"u0FkLHB/bshJ4G+Xg6pzw9FKVEYjVN5NX7o03hh0e803KsRh8XxOw/LUK8mdUDJHnhVfiL9AtYIaVle6",
-	"4P0zqCfAPeQF/LNxvLVKVbi4p8CqczdAUevrGFAlgZOLch+r8mJTH+bujwn53i5iUTp3iCJacP9pSX6W",
-	"H25PRXjK6Dj0de7U0RtuiCOC9rb1LzDXYHFeKT3zZrAwU/cxR1mEN750aoO2JjncMq8nGcAqhyEoIUGc",
-	"0qtXzkz0K0s50S7ra6VE36LF76EHoNCAT319QQZdBd0MrbKEOQDaWyTuk5fc2H14T/unz6hlQ9qQ60iW",
-	"FSbTBlNLzemzx7TrSECLHi8K7K1kv440qABftu02GC9gC5KqPQJrHDcTL4yGglb3VpY4+InPh092jwVx",
-	"rK2ofQVDYj5FrQTtcPhdOef4vTMFPFJD5glDUImA3Qkt/84gO3rIRuBdxMUVKj+Oi01bbTZyVgx8v9gF",
-	"QwlnpBEh71oWQvUF+UjI3ISiDy9BaXT4yMdzKI+Z+ulgH3XZw+Qcj6eKCAXoOiKEsKbn/sTV0N1gOvnm",
-	"m+glubVO1qzrkWmC9IgNG6TWQgy7CF9Ih53jW4Oe/j4viujOX6tOkAwD32gpQgyNvqchACWVejoctdlE",
-	"w13X0FE1xfo0CSSCbg09d5W2gzYLvRD7U4mxnR/3350m7jVkaDzBR+m+cH5ZJNgW9B1AL5MeBK5jMpKg",
-	"nw/MdJlCWx5TCD6uLAi6Dmo8aoz5d8j0pLrOnUBND4+doH0wlQ/eP37Qh8mlRx/BdL6rTZGuSE+HCbvf",
-	"+XB/KjMUx4wxJ2OM9aEl9j37yGohroxiXH/7CDb3p4x9Oq5cKt2WmrPvGTdz1We7e+x7jL6zXT7j0rKB",
-	"sP3Rbva3j7iMn/zYHvyN7J/TNKTeZh/DcD7t7XX+abTa3as8Eqw5SId8D7ALz7Ad0L37c39o9yPjE9ll",
-	"1cf6RWwnj6jcmj6P7xkOnSZXez5EsL9ntN12PzLplB5NJcbMu3S3dhww7S7RxS4veHhPnQN7nxzKADk/",
-	"cZ/leGosYNSq8In6nilG0NF0memwUxXlaptl8K4COVriaaT+0zHEr3oqhDo18XjjY4yXL7gITq6dp2Pw",
-	"Dazl1I6gtof8wNjzlQPH1HXdohCGVMNq26kSAsKXQPyIoVcQS12/aSelmPBSnAmVe1QFqvLqMngdbsmh",
-	"WzTJYHxKNuZHdqnzeZctObcb/tUxheyL3f3DPfaJfdpzA3jrxYbf+RiQw4493BsIUWOCQaZLtHpQ806R",
-	"qJbwyoweC1QACISqLJi/oBu6SZLU2ZI9FYp/KHtHCjFkSoBZjl0KOxMheopeuQ8/hFGTv4llU7QvfXo5",
-	"SGpnz6pQr91Tzg9xrk8llxKiy4A1QgSdoAWT101fllZ90UbyT4MWEqnpQiNfH8ZhnKphmYkveHcvS3Qh",
-	"3Res2HKqegoFHDy5m9qG6EAlpkPiS0kfZwxk1BRtvxRM5NIK732eWT2ZkM2XOW3oBgP72rmhhk0nHfYU",
-	"Boyq0cu3ahpCTzLSAPAZlSSAPMkEDs9pxgxaWDJwXmFePZW9fffq4vnbt6/fZtHCA3WUoabFNt007K8H",
-	"FY3vHemy1CXFFv3O8PUvHql+wQSPjbo+x+ituoXuPLIFfRMYNgl3gp/SUyfV+j90Bgru9kC0jqm3mAx6",
-	"zC2GTrfjJFBPthgL/U7I0lPpXqZbutXK2j2VYasvRaBDT24wVDOtnoHzCrUPLDPTiSiNyN2d3Ifp+/MJ",
-	"xMJqfQUGZzfaE/SJdViWl1w6Tza9FG1p/77JBA/17F3a+vg9Yuxgdy8DQ8x6YdMOJ/nGcncKSWs3LAxN",
-	"EkYQDnQmiyL0DVaa86JR6JMq+O2Iiv2pwsXesK4uulvZhQ5wv4OdGf703dn5618yVnPEIN6VJVfRPM5D",
-	"nafTM8Axfcn7VzSx1EtgiZMQReIaPgJ+iMHQipZhXupJT3kS/3nix1cuIeuLxEYX+5GCvoP+2cSvAP1X",
-	"78F33hmAN0k1fOMu8MZrT8UcNjwMI6cVO4/EFbqS+PW7IRh2qS02YpqI4oo2RaSIq2gv79wCF6zxmp4a",
-	"u+OSBgVHEeJ6n2eM+aW8DF2v8dw7d/7Du3MW7L0HHyMt2KcHA+K9xU3wQhbOpbVaFzGiH9vOEz5vHwyj",
-	"SpYKUAb4Cij33B/ktLu/0V6vyzZstXjy8NHjNsv4ZFJQWv8BnfhfnUWa7QVj5CP+h7EeFPT0Wl3Wa/mT",
-	"zQOIa8INLlAg9Vrt5AppC7rkH+FE1nAihkDcmQ+PjpLfUZrhHdw7g5pnBNhjHDjuA5mPVrbkfdup3NeJ",
-	"Rbz6+oGSsriQOZ59cPjkSf5t/7v9w8ER33/c/1bsP7n87nD/kTgYfMsf9w/zo6PKDQS+gVaX/faR9VpU",
-	"nk6rRcvQrgzIan3hjEP8HdIO7sDRwQH79Dve+JN7Cc+gas3ZFCTkoUTACXUmc6GsHEjguYSHkNwPSqAU",
-	"iWqpEZh3KEjpLV3vqvkv1D1tx8CH1XHC2K9QlqTIQk5FVQ34Qg8pDmMwNuKOZv99n+zY/dM88xmFEMj0",
-	"H9Qx4z0FjVAljVZr/MIu52B2Y3aR25CT+Lv7QL57yAphLTi5iGflrKHRfDISyux1SOuajMG7MT5jBF0t",
-	"9L3Dxuop2ljwoXz35OBwj4QPn4eyGu+gIA42gx43Dw4kQkVFKSiPUIoJdK9iMUYEBgHVHZQ0uk0ZkcLT",
-	"PcD69v0XXjtlb901+2BchgKaDjsvBbooOheNUb6eItMUvzcQ90aEOkoIGFIiN6ZPrGa57qKk+T/IuIO3",
-	"iJVAv2VjXiBh0AUdyH7fDQJi4eAe2314cLDXTe9EKN5knU64s0i6MFD44DFTDioOYuzQGxjKx9wHAeCa",
-	"0jgXEUoU0BvAMGksvQo9FB33fX3zQn5IN3HnG5zOYnIrmc7CwTCdE6x6YeGIe/ZUQVs0Ze7iIbczcfPG",
-	"7qMZID6WVAU0K53jCDM9dvZFf1oaZzRC+DQC3yY97d4SKCSEYRj75qWz3qYTr6/p2RhY9V+DL6eDBA/D",
-	"p1DV0UuprrLY+1NbHpmL8URbofrziysxb1qk2imVN5+dxoP7PwtKkI8ndg4qEfzmtl+OOtQiZaXcpnDG",
-	"C84WCik5e/fu9BlsCag6ca8cypHdnhaDgeiH96y0vRjoqcrToYcfYbAPcbAh3A+J5Qm3o3ZwRGKSViIp",
-	"qT8Qvj+AthGCciRQmxU9MUAo4NCEDZN4OhL9K6pKbxPRBnTbYfFR+iKcY63zCtVW+t0tHIUZPaLld5PA",
-	"UhO0PUJgFYxBmA/eAYf1ziSBGpDGimUn7r5Zupy83xcT0E31NY1HYBjf0TBiZpKWJLXFxiKXHMFTcM+e",
-	"wE38noWB4U9VSwYsGHgXDUk8wk2mrBmNfcLnheb5BehkXg4rw1846GZw+C3NAASU26NRzPhiVE0QJrHo",
-	"FgoH4eNtpwFqd4rSVrR99Sld677CCtJQG2tFk/1eCEMF95C+AKgLw4zTOryIcR6a51RRpbXIL2B1L8AC",
-	"SCbbfAbM+FE6Y2k81EP1HVW6POKuch5OMuqYKc2eIsH9vvMHIBVZfY1+5AvmWzrohYNuvEdH6Xid2ES9",
-	"glAgqQnZhXmML1Eaj6Ux0smeILsr4ghmjcLZKR36anVZiv6iQVGTsn63laCw5ZLZNByG9ffzifzM2MdF",
-	"CTkU/u9FaSjRr0IAzH2sp4P9X7jtj7IuxOTcorTZRJQjPjFOTLW9oAXNIkkcQTRQWu+XYweF/ws7NCDZ",
-	"Bvl5lj0/50N4ZWgr/DrSYCwB0Je3FqYqaXipzrx2CCTF4YKkoEKrpGgztUQ9P0ay264pa60rNQwsN6gy",
-	"OFAZED5el76IzVsoICKlCbYwLixELmEDIbsDFBcfV7qsyOwD150WnwpP6yytWvVFh50O0iCT1bpN3DU+",
-	"RIlTS8s6k4klP4dp1Wtd3VAhZsZ9/ho7Jpw9P9MQApDCxPCspOCfn1GYuDdHktGxn4WYxHAClXdUnt+m",
-	"MlH8CaShW2DsQ+cIUT0W9VfYLwW4RbwwTS8yOZy+zqDi62AeUb/Xe5dUntbxOF1kUHNjXTw47U4uQriC",
-	"Jv0Cs/eYpqXeYT+BWLaVDDv8CIP1Sqde5kjBb8p07Pgax7a3/cECgFmEc6tJk4Ve7DChek1miLRD4Rv9",
-	"HYvSYkWan9YCH2gyu/qxMMkTZuRQ7U8nsW4jiDh4MMg3Yi3FzSXcDoSnZVj6iuVo3FdvuRVfWmhKY4Xm",
-	"0AsIx6XDTH6GET5J90xShLhsr1S2vydjXJIaQNMLRUHavBYKbv45BeL1PCzwTPCrC78T02FXDlRUov8R",
-	"bG5u5m6vDqfCmG6ajgNw7L4ej7UiJmEePFlGDYTk2XhU87hv0jfmxDENFsgasGI4GWn8NV1fXweH+JlA",
-	"Le/b3mcjDRyXXuCZxVcKI/kF3BoPb1rdx5CsCLrqJz1jemCF8nqq5FZcQFimtmeT32FRn1Q/ShTyFFcG",
-	"jzNizNJ+aFPBo7JoNZLuMriroQiC4gsTqEl0ohfn8ytknHUtAoCZTmrzAZ89e8uteOkGmTED2SDEdECR",
-	"OpakNLMP+31tsKQgKFgTNYe+GHM1v6CArqnqj9rBuBZaszGwaEAHBhVFoiHjG1RklDre3YQfiaGbcH/o",
-	"PuEThtAKfMPxison1rw8HfYMxSBuXursQo72qdVjDjQdxdzPm8uLf0215el0/W9Nb5w6LoZT2Igw5JPT",
-	"ULWP/jOUSXuV1Sb/Bjp0mCZ3JwfUoqWzaMcOpeQbLacKagn906LKDTvbJy4hwOB3d+qaS3UxKfXQLWNF",
-	"YzafEr7QmGKrlp01evbGyqKgetjZ9RMlrQ+vStZvfiXCa0rHN5YGyC2Xjd8fr0jBxYEGg6eib3zu3f8A",
-	"vrMuwbFIxQwowVqwoZ3OJhaR+x6OQEAaXxdi9Bj/oijJShRf6QeYHkheCv4QCNugEjjCHRpvWkL1joSS",
-	"65Pzpz81Vu0m2VgMGLLMXZbtoSc0AfN7QcQnmFcNqrR+MI6c7uTdm0F86WmZOHz06TOyJNaVNitPJyhF",
-	"Ug0g8wWDH7J8Tuw1Wv3haEUvJSzPsCoUuyB1BX05bpjdpApRQCux2x0zXuZsFxeyzTKiMHH/DKRu7UDp",
-	"tgf7jPevAAUNrumw1zGkEFKI7vl4HOIe/q6wo62GcDKRtkW/Lq2K8x24HMeZgDvJZG9ijaHfmhONa3OB",
-	"bZRVJ7Z2DDzYg71uKFOkxKE0zJ9KKG4e0+JKTGxtsAWGq9D7dI4iG2qmlQ+UOB+iDLfrsqxABejcX++I",
-	"U64DWp3ivN6AIx0nhvgok+llIc2o7p1Xj1U2BjnkEGzwJ/goHkozUMZxktSUXJEizpPGG+GldCdKSeJ3",
-	"hsOOWobqrCiWHzIuENDHkEWov0U+dT9VilZeWH2Bt6oF7qoHK5OtkVVWyyxpS1Y9DV/wAwYB1trQfnyF",
-	"T6Iks60h9SchxjCeyaSYLxurO1YZakqjj24eQd4IZoEYpGa30q/06ri0ldZgf21iL3i/qWYy+J+jkEvs",
-	"glIwM5MWiKH1YIA5NLc/Q3xHqzSU0G0qdsCBk33Dnb8GCaMEKi8Iq4yQL+EjyJzlE8IfSRVIMoH4a6Je",
-	"anUh7ToDKQouEL2x9guKf0MdUjK4BA44rCrOqNSThEB7BP1+adMotVLSBGKZUDL+8GMY/hlFvlg4VMUo",
-	"8D4v9qDGEiO33jOeOuvp9ryIAe7aAJadVDFDTk6DgsMaJVJy6dWhpgwgY7zb7X4oANMl9YGTF2I1vi+T",
-	"bFX31grN84XNGg/ssd1HIdaQDE9iHwGeBBRYIY9RCsAZq69hQ7oyGYqzhfXU1sZBv8IgHi4OIpeYKIyZ",
-	"AogCVR+cPASK+hcmS78ue8hAFAUzsgAsGgykjmWex3KDxi2TPHVSaqv7uqg91v8Mz23YAJC/BGkAnZ/K",
-	"Jh/RVIkPE9G3C6ucPFY1ifH09/qDMbxXFBEMCgq2IvgaSEAoPiIJ20nKZDH0TF0RtpTue3JexqrtiFED",
-	"Cpeh44lAryX3/AkYgQQNnsxvLE1fq4EcTsuFV1o5tmyBK18YTiKCE0BRocEGXfcPqLfBf4biiEoeF+d5",
-	"LqinwM/kuMptEXNropgkhn7SCEJiGP66uJyaimpLfq58mfQO4PbO8Zz2R9HHJNcC7P9uUDqXAnKWvsw2",
-	"dhTjgf5I9K+ijYhOy/JPOMQAqAGiMT5Ax5pGDruHPGbwJgIYSRz7qrEco8ZJMGciOGKh9ZVhPGyg/HJh",
-	"bemnyuhybvklN3V5B1AOfkd7R246WXex8suLqeLvuSzq+dHqkeahhD3kO84i3Ri0c6JGxtA4RQ8pf7Vq",
-	"fG1nHL55fXaerfLjw0x82Wc6B/qt6TW7L200tdBhnuuZOsZmW4PWe3V8FuH63WfW9K6xbjSCpGAOsdoA",
-	"FowagEK7yGVpq59T8nvjYkP83J0TV30gbVLg1IbQaDGvcC3jF0TMtCs3BTsdeB5j02a2LkGim4p+btU5",
-	"xd9g7Fh5Ag0i1S6KJaIJw35JMVeHgXs1o8J+ojXxu4pMtbme+kxfVDlQefiGDwV4Hy/RNysFuwQXpCyd",
-	"p6MH0QuzYmwC5+LuowPfIgA35/M2lL7R8b3YLBeLeNpVMAOQHj1FZSpUTuNLqorvey0lPtheK8NCrr8f",
-	"/f3ve1020JAKkTapqULbnmMJKdZcJ/HbDju1JtbfQDsmB2pXlfdUUn+TRut9VtJ5rFDJ7dbVuam+YvMt",
-	"wjBhPZj//KCyYgEPpqEezA9vxN8DQKo1FG5C9duFkiJCHFv4jHvKwwkQynra9MV2fQWN4fO9EF7I5WAg",
-	"SjcAiG9hkSk+0b0+ZxtXIl2piPRSpad8BC+W7fpGVj9pNC7ozn4Rx2Ksy7nf3oCVUSaoMUMUhFh6k/bS",
-	"7CdN0wuhyisxJ8o3v3Yd9hrFEsLv6rGofN+1CCa6hWiFY1T7yH1xvrGR9jGFKbKHB0/YspArAEO9wIA2",
-	"JHfbld7NdpTIfhLQf5r8ShsG98YuBqXaDFP82UuN9RRZm/Lze20qVWbVvfEWGkdETmWInRCRaw7zgpXk",
-	"90dTaBQhKeAxD4+OWGO4FuaO1csBxL8UWIzhvEhvmfmiKs9V1o1s5HiCNGwgP3i8o7DRvCoEKzeUgv/s",
-	"ga8QegeAq2rYcRBiDyUHfmjhMM0XtyuVI6aCAbxZTq2oGOHFXq8OSwA5YPUMn8fSGZJiWMQQvmn4TsA2",
-	"g+0KxY5aFfMOy968O3cvFmK47h/Pnr98fv6cyoB/fH6eIS6pu9uVmHewwws+UV/KWmsS4ZYNNZBQ+33l",
-	"O8+zh0dP3CMeHRzhf77FWOOjg4eQQIqeikaPacbnXcbZQMzAIjVt33cMDd40/VxPL6k0+T0vIUlScpXr",
-	"sUccM1orz7Ne1aEkSv+BJS8mNPw7ieRcEpws9dsiqwQsCaF0KPoecMv4whl/E+iMgGgUFswfHh603dcN",
-	"++Hvnb93vt0j7EbQJT2VnQ72X2klqMyGoq7VVqPsW7dWBAICJirIeOcpwDbB9+4jydA/GMI3foAexxC/",
-	"4YTwHSuOliFwZNg8QY6N7xoM0NrJVJJaIWz7gycSpJMHVPTdWG4SOyZBLHEGs0eyniojhOoyWQ8NenFx",
-	"OWdKz2IxJeA8KpEU9YSgXU9lDw+PWFPt1PJUOg/KM59CH2BQczjgbj2elAiJH7DblKCAeH+ErUy0sTHj",
-	"6se9mym9Dwop2zv2b8qE8nssZjeQtYbrar030CtKuxmStmQXJEXwY4oNT6FMTQ9izjimiKkiyykuSCuT",
-	"Md3FfFRIT7uTBpi/qSED9ZSvqtr1J6WQkEhRDl10e3jPalq7k6Sd99/oQvbnJIiq2WjoCHsPCIHR2EE4",
-	"uZHwk0bOd7YLeB77UtjB/sjaCZ/I/ZJbAUblPrU573VZ1gOE3V7r+F/fHx4cHM++PwJb7fDgIC6VVE5J",
-	"BwzteE35/aPHx/b7wwwn+ugxzBVIELgH70SDAHE9fD1Uh/0g5lAXNQpGT2XHHj1hlToCAHmKegX7D1XM",
-	"w0e8f9q8ah6G32FnWBNjfN+SryZwY/TJduzBc19GOwAVeqs0lFBRmj1sBV4UMcteP6udFithrXIb8UTc",
-	"ZdRM3VO7MNvFmgHfPaFDm0ESBK/QTzC8RUi/73XqjQ7OpQCRZJN2Qf/lAO8XNp3kmBDBH0rBmqjQGynQ",
-	"cbv+P84/y+nSd6fPAhZZnyutZJ8XSPq833euOahjnGJpocMCUaEgCqMHDJjLAGbR3ev9YxzJk0ffHe0l",
-	"WA8Bm3YkAUfUd84neqmKg1trUjt5cxoAzSlIPGBnYsydwPY6Uqoh9cL96mUjbGsCRHEj/uabtm+LVWLG",
-	"xlLpUFUKlX8Y7M3nZPt24bQoS9r0Ny1rCJWZnoJPiYB9EwmGV/gDPEKB4kmkv9s+LwadM9Sp4n66kk5O",
-	"YBcRYO5GNC8MbUnVU03dUR12Cl100WhYxMP5FU0Ukarlb76JYmDM/xmXp+v2clgJ1LRgEAd1liIuHoeq",
-	"4x0D9cFtLBcEt5Igoo5jCiSsKDKy+D+P0+w8QtPpnHDPdUn9VZA3TWcECSR4kWP9XuTffIP2cwnOZnkl",
-	"YJGcqoUKXYYw+ElHEMGLGQw4UZpMl1egIUGgeDRJ95WNtbIjA350lPgGvR00xVj2jB7nHJXQ1wXfyeOH",
-	"j/bcA9rR5M85VNwCYxhn2ZmzM2z1sr8/evKQoPQL2RfKCCT79Q1zrW7rZOKU+v5R5yBCmCe/fWq3zHQ8",
-	"5uXc/U7Csb0EOxrDUSJPZRs1GiTQ5sBw4zZiq9s6o99/4P0rpIGkXdTqtg46hzgAPRGKT2Sr2/oWfgLc",
-	"/hFA0iPUCUDWa9PEO2hq/foEDkyIMm5bQDdwl2V25D7o0zyrk7YDgsF5HdxCDwI0l8mqoDu1wlIIwKjQ",
-	"iY3RdfwIIvtvBTIBeeT99xKh4LwLjqvcYW+nKgmFRJ8vvBSrARzBCZ0EGwGQIJyXS+gIHsCmBlzWZtkv",
-	"z8/OTn58fnZx9urkzdlPr8/Jfl7ITYdYDJR01liie2ohYRuxa8upiihOa7ePs3OtC9OGflc3bNx93FYI",
-	"9LukZ3sKXUdeFCbkb7xmoaEiPiMiBmL0xlm0hg9Et6FCquqZQvcjfGRB7J3mrW6rnKqTH9+dIs0yyf+l",
-	"zLPxlAfJ44Az4Pe278z9QefAUdfHdhEgZaj1igDjzAc+nhRI2gDXyeWsn/7cB26ob6fKM2kBB0yg0biW",
-	"I7J+YYVwxpZTZMQlgefudnRwUJvFQodSfRr46teaBOIpbDgBiJvj2BfZPcqpAhDeBLzi7btXFy9OX52e",
-	"/fT8GQYAInoHkFg8xDk2PTeiX/3A87Bs7pLD1Ze8U5z6OESOF327+qIXvn4er3i4+opX2r7QU0WP+G6t",
-	"C05Cdxte9WStq9zXeK5P8P266w7XmBDAQGn9kpdDfNjho3WWLnR1/SJyyc/nE7z46Gi9J4Y50tIfrTHD",
-	"k9P/cGa8O//ROlvilPIaZ+BRQFAQrz1aazv9yK2YIf38o3V2xhlmhN/FzBteusYWoUedY6FChTQKpFxK",
-	"F0WU9b9/an+ssemkR5quqDIchbN/T+0Spwe9S4U0CIQU5L5pz+/4W8vp/xbQePfBWHjk/on2sjvs+ZqJ",
-	"YxmsFKiuQbvygsJRye9YS9hqtxIQu06sF6ofcKoVeag/7Cdx4Fa3pbQSRFykgS6G7Ksu5p+4xIP5lT/X",
-	"Lfb1QHru/Q1FMzd4mWKoYIihHWrziN0vmJrVaq8qrIxvQ8aUWWdBAw6FPTn1wcfN9eDglVYCYnCkBK/V",
-	"Ias0oZ9CvlqLxDF/areIUHzVRQiUml66vgJKL2rUQEnpnltlcg3dfZ+f8+Gy+9NpD+Acd+NCqiskeJpa",
-	"wtx6QWgsy+4BlzxA0JjXAy+m3c2+XVOP/KJz52zkW624rs441/oXrua0COb2uuOGiuDLSfQfoRo73faJ",
-	"HOcSZWhdWDr/DbgtN5Iy8eM7fdb69PtKwfoACmuRJe0Wz2kv8Vh/DDQpobZdMM9P7WMblapdD/VrkK44",
-	"8gim/MT+biNuYtWM1WxEXqbPaEDVHQZXMD5o+WDQ5NzAKtxGuDc5ObeS7ziBlXIaO0s2kM7hgkbJ7DMm",
-	"VEeRYIERvtBNxXW71ZSWXnVtck24BEa+lbyb+SPwka/rHLxTRP3jHkZYDl+ZtEdjulHc+0MVCQ4LGHoI",
-	"GqR3NLzJnLZ8WDGvqYisKuu5ZBXbeA1LmCrg701iP4dKlyrkpVwoMoVaA9kfYTY/wTTEDikTsEIBHbQC",
-	"a+l7WHqqAgS6AAJaa7YBTtFJxM8HkB1LUN8LKTyQZdMyADBAx3lPUcf+a0WqJHRW1jjRISlCowttlj6S",
-	"itjbBhEbeqqnnq5x4s3jbjiMe9VNR5v6Hv69rVRPT/2Z9+9JLCotabaxq62VvraVjnt1taEeRX0aD4nf",
-	"xHUREQzGw0whllxVBuuIf//0JfEQKLVM2zGpuiTjVBie5ouwKBL7faBoJmBopZW6WCinBJsLrH2MHV5U",
-	"uYb4wEBDg5gS0wn0troTEijDH6GxEyPOgA5hxL88rR7By/qEE9yLxlw7A+tMMxDbmN0qp4JAGD3LTcy1",
-	"4OwPUhxkf1vChvHMO5ikTzFg+8uocZrEdCFNEh3CjthFUb34smL1T0DcxSH5Rx6zA3hpAIDUantB3Ooe",
-	"NDM2w+xaqYjNkWwArhh4hnup7HcPW+3WmH+Q4+m41T088P8HvOL440GgfJbKiiHc+MP+UO+7X/fNlZzs",
-	"+6z1PuGjtroDXhjxyX2Ki9Ol18gqLCmRxSW+5pRWgNgGkblOQrkTLVJwCENTxYgqrHsKsX9LbkahcxUw",
-	"mT3YjdvShAmuNVZh4stYzoZNo6usbrqi3x7VVzRZy8O7XMszqkm2OhYth1WZVcrs/bfbWTIpd/1a+6U6",
-	"u6M73CefN3RK+BobBE7pc76J5RIubbRffH0L1iLJEus77iQo2iiQrg2LvhIfbDrcbUh0a2zdl7H1RheI",
-	"eZNo3B1D38MfJzoa0/errK0GCwKw8qVak2EfaGcR0WTR4ybQ3J5CHCB2an0lPVa4BIe9A6BXlapVdHAB",
-	"4HqGJCImsTOoO+caojEisSNms3WoxRaMI1zGuPo/zE+fbezHvuQGxZN7d+1NTj9V/wEqbw3dcWelG2Gu",
-	"mxdwVIX2MtURWdTx5dVrOpCmL2HpA2f4CKXgkm2M7MaAS1/tv/QhDeHpEgLjynFqaGAIB1FzAY9DbD3w",
-	"rVJYWymc0ZauqoXPqg0mcv9KzJf71ydF4SE5sVYZiKpkCaTUCNETElVIb4VYSQAgKKDZAmBiUezWuL5D",
-	"TxoRIDU7mW9Of3Yj3Fh8yrG06wjOp9AV2/r8drlf+OsFK02/Kk+hEXmlYIVL3T4Z8w+neMXRQXRdoL+5",
-	"Sdy+VuSI6sGSl3+LvNhLqa5WnQvnfJU2+V9cmgJ86ZI8FB2qSMiX0tiwBVPB6OVWRTxicdWyTM9TqAzD",
-	"CjO8oy9vT9n5U4wtjJoUc8KkiP1dBJftg2M99aunpad7AcVMyg4PHeLQVaIEYurVyP8JtwXA2iOLnl8k",
-	"T33mmXwRI7iDD8Zf0ifH7l7f4hzGzNlgWga2LU3423RxQk7sEYot9XR2Q+F5XzDeU3BfLLZjaTQUmqSg",
-	"id7JfVzCIqfgk1Ae1gSaZwFrG1UadigGDnqEJCBEgsCM38aolvYIN7D0ZxAXm8Fh6Wnj7Qx6hc1xZRww",
-	"hkZ8gg4L/dTez6DOfHYpiNwE3gjQF/bUjZNbsGAkmL9oZbl7XyuVzyvxgfRvIivNSE9WJ8KSiW5elN58",
-	"9RqV6YcbrsIGc8m9Ot1wFvG6RrcGQMe5oU8JbKAQ0sK9S9dfX+GHVlb6qK9OC65TWf4GeU4+b3H5X6F+",
-	"ZEO9jVs/UbVLdXdf5+LMf5C/fWwV/FIUTlJOy8J9C1wNnac0EoX70wANPR1mvdbfzt69efP67fnFDydn",
-	"zy/evX0ZPJpei/V6PcXY/k+s12pmzwhXn7/++fmrXovt7zshwXaAMLAHCQMkuvtVXDptPyG+vF4LyQmA",
-	"K69XccuQCq9S5YI/cYn/1eriEvzCXuv3nvq001Pgevh5/6jjrOHfccooIdpMlCXrfu+78jqpsNzt2w9t",
-	"ynd2GqTox57q2Vd8LBYm1bNnMKWuvxr/hAt6Nv2NNPZbwfM2azjwq5tze/G6k9Pq6a/JP4ZTP7V76tNe",
-	"T8kBTO+/fM+ULBg8vdDDzgtuebErynKvpz711GBsO29KqWyhdr3g/FnM99iDB4SzCREbrfqitryRsjMu",
-	"c+W3uNxIJI53D3TjftFTRb4L20XBqu74Rd2BjWJoTX/bSffITpvtVHaI+4FL979hd+z8Dity3FNuILoQ",
-	"nUIPw2SvxHzveMlsa0n7qRFl0hXBJ/LCmU7+l3X6GZKmBfq6Hnyk+/hmhVwUworl5VWpxT3UOu8wZPmk",
-	"WioPaUhY6UltUzvpTU0wHABqT6g8aWMGJHow4oPBGIlBsJM5mMQmVN1Gm9NYPu8w0KSAewjjva4SarFl",
-	"MNXXC7bJkkAk2eU+TvK1xQ//ujoQbbJ1dGBSYUNfJ+2GJe7tZlE/2I4x4je1oweFHkq1vO/6BzGUysAn",
-	"aBAUQHzwkD1cNZEIRU/VZ+YrZE94SoUYqYMEavRlTc2UF4BCgW3/r93KsqPOQbhvTwFGBRKaPn74JAIZ",
-	"Pex82zlKPNcwLurPdoI522NI1wHtf0g0BcFLyvB4+0Cwy6m1AFUBbdfuzYkPk0KXCMVwhRAEJ8ojUyYA",
-	"JoF4qIKg54nWwvo08Sa2mUKKaI9+QRVHSrtfegraA+RYAPRKythxeHBw4N9SAGw7rjn5oVtbF7kwiJt+",
-	"jpg4azq8Ny7mLPTwVH1ZR9cL+JVu3ks31s191YXL0gF92J/NZvtu5+5Py0IAH3F+uxG+0OV40+HRNTdo",
-	"7V7ZtuH20eogNggD2HObJAYrVzV6zykJVCmHI1vzn0HgnOH3scqDhnPv13c+RU6Op5G/besPN9sCJwS9",
-	"9AexBSqKHdRj1I6pWnf2wP24tUFtL7qpQO2GfirP+X+jr67T12P0OIMKhVP6xPM50qUR7BIo0Oa91kau",
-	"KG2O4IqSW/dKzHbpn79KO/qBG/Hu7cvdXmtk7cR0Hzzw3lNliHtru30I5LbgAIOIq3i+qUyGmz13S7Rk",
-	"gd7Q8lyzOBs5p5XFqayNu+AG69OuXQcScRcXo5MISXfi3o393UIE79aNGtxDAvjZ/cgu3VjLost2rhnr",
-	"DgsOq/Woe3XHGSwC9JgFvpSd2jvZiZjuXbbT+EZ2vG+8dMDu/uuNuY0j7dKAO2i4Ilmqfww51U3AA5tU",
-	"v39KDXA9tcst8OfeZPM0pMFSrdjVEbnZA55VWBCWONl2RLz9qZuN0Gbr+9mAl62HgKnpDMV76AQq9PD1",
-	"1N5D/88ST3yR8vUP7oz/hapsKgr4ucoRBfU6DXyjL3RJ1Mt9smRMXvPNRh+5xkGMaWYlZotecfKNE9hY",
-	"3U0+qcoArDvrKTqLeP4es5zPYdcSeCBX83Ad+H/fHuAp2CUDNZGAtkmdJNUBSxNwN6dGdBHw1adQA7S4",
-	"AVa3BINsIa3aRsT9IBJo3kB+1lMkUtxRGr/PN0vDwFDuptjCkVFF0lpUYPTRqRYKgLLb0E4yBByCQO5H",
-	"Mg6pMw1mq92TtMydYz2n8CDRRE+NSDoxCTIbTvbMzkmPTUolPSJ+jZ6KLxblcbcOr8qyhweHLGW3btd3",
-	"Bb69AeCR2xGgKSN/9iBaoKG5k+plsbgA7l0lBU93E3WKxn303QFCXHvM3TAUJOsmxPzDA9/g5OFSK+Cw",
-	"CAd6zi8Nkbu7/e5xss0IaBXCEPBv4A/30QfUxAgUXOj+VTtBN042T9ivUJ4hBz1FdQXA0uW2Q061CO4l",
-	"AQS+DyR72i73OXotGri83CMxGlsIbkT+OWMlNW/1iwZN1nPryWfePGaycOHXF5kAUe7JqAbpF/3HDlHQ",
-	"Q2BubxEoexuj+FPYVAsQPA22BW7Iu7OXonnkg9BLK4n/b2ewRdL/ELSOpcNOg4P+aldtjUsx5ApbOELx",
-	"6WKd8JkfwNdXKJyu7bXSLKzBDaqFvQi6XbmwH+qXKBdOxKpQ+Voi9bnbbmHm24Ljv177xmK5cepZNovK",
-	"JR6iv+bBR/rXesURwRz2FFahZKEhpAM9dgSKnUSSMgR4j4AzQECxA/XETbZm8n18tdGRv3CpwubhFCoG",
-	"X733q2bC7UoTaAtWaxOMHKrpZHmYJZTxh9Id/8FQa2e1OiFiu0uFjBcMGC+cM/hOyb7Oif3i1Yufn8bS",
-	"+9lIWsHMBKrdS7dFekoS8UzCl5cykyCb1Sv0Q0cIZetHgZRrWYfccXDEQ+7Snft3d7fDo7+z/oiXvO+W",
-	"59jdnbpQpWGCm7k7aTilaRGNDTCOHLGZ4FcX/pbkhp+oOQwGODI4sCgS1hN5yxAnwPbFEVex7h9x7ZFF",
-	"RdouRJOIR00XIhK2Zw8PvoWfkBm6cOvrJncGFOmBjcV5zmOeC2i0JEB/I0pDtFVI2uCW0h33IX2oqaGw",
-	"ftZU6Y9kdljvn7yHLtm9EMSpxVqeYM7hAoAxss6NXXW3R99N/iR1DWcw2M2d9Pp191B+v/YcXonZOwPQ",
-	"teuOnk5v9M39F7us7h6rVq41HCHDeAtPfA2x/1YXwplm+FXdM3QiJEjP+RXpzm1twRfy22PhPG3Sz1dd",
-	"gIr3j1Be4JTDQpYfxVElzV+RUHeY579Vxbgb/ELWGxXGnaW9r8lHV+u9l8VywGlZAa32KwZmkKzU0wbm",
-	"wlxRDmmiDVAYRqw1rC8kl5+9oeOUEQELE9icPFsbYWb6hBVCMvQUxtjdc3kJeCKDUmODZIgIBXgyd4su",
-	"BfUzP6AsoXkKZ/pUBBWUA203GjiWtPyvNRQpBHdoBoFrBHwDGwUsHyMoXQL3OA5wI5eQJghmkcpDb2vg",
-	"WQSzRxoLTNemw57G+nRBNF/4TkwAUfLoz1CE6htOq42cZNAtXk5csJVKeJjI8waEFGLl331CuUQiv65w",
-	"czsDirgWmLR7YOj6jZIkWmirUAoue3h4EE67IAiBbBns3DKwuVWF0G6X+k25ThQPnuM+dbP+2fAi1gNs",
-	"gQti8HGLd3Zn4VI9FistymfCXG0Mc1a56FqAM2CTw35xjcLmzkDO1oE2w3Ngx5+PBDJhYG3P2lcjOEl6",
-	"i2141Ge11piPFzTPUZhtUXHWRsWBIOwsNT4SG5hslkrwScTPmGyazXDMEK8M/wZEVqyX2zdO1voPGkwF",
-	"D6WqywXAKE95XytY6WulqE+l4ECAC/1pEmClgH9YEgsl7RenMPt6PK5Q6PWnZel+CJoUy2+oIuMRC3TA",
-	"vqeFe1pjqpOhYZieCkSgCICL/IOeoNP9jpSoGEujwkEoQfGlgaB8nGk7mlrDcj1T3fiA5WBoX4nSdm99",
-	"k+Gk598lLFv8dT0ttzEqW7hyIzw2Hz5D2DQCNOlslcBWCdwMGi11WNbTAk1Ua4V8L/7ncogz4rqtSW5y",
-	"GFk/kkM4wVoUaNzlYgJiUavgKorCABs/YFRW7kEyM0rfJjk5FPalfC+UMKZ1axtYX62UDT8JXtjRBiIh",
-	"XNDcikVzBeBN+f4WSIibf47XBNROq28ThvZ/JltphJP6HTYK+g1LTQYfN15VjN9IpffLl6fQWzfafkeh",
-	"9rTi5068n6Gw8KxrnRccTbs1mdqnKyZMMNB8LPJw6tbL2WJ4bsp1B1lzaAa/JmYfaC8UYkg9GIsHfjjL",
-	"s91vEXHNVCpDdkxMHjtdBIrI14mEwrrLqV2sBWEn1I8eXIp4o5jUjXXj/diqek0S1jc+2LQlF5t/lidj",
-	"lzzk5sRBMAgf5f+yydn0xV6PLVYZ9A2Q0pZcv0aydkmdT6UsARoqKJx7r2b8r25Thnd3MzG3TVr+WSqO",
-	"cNeiTJvED7Yp0bksw1Xhl1sbv4ioj82Dj/QvgKUfJCy6y1NhkYdzJyZLmDP9r0KJvwelzx4ePMwY9J24",
-	"3+exwNlwmS+xD6uMvl/YWJyuxkWsj3h9qbV4ZTNzP/AW39x03HJ6bE2/ezb9bNimCLpLEiARZl7k3CWS",
-	"O30/nthy2mQ4eqxjil2QgDo57bDXqpgvkWZjPu9CBBhCy6GjDkMe7vdZ6EFduHEbaNGq2XOroT2Q7YJA",
-	"3MP+QzQGcdFKb9+GQsAm066B8Pw21tkasu3NwhM3t82uu8c9NLz9cSR2pKaMwP6pE38D8votDfK2oe5r",
-	"1iVvfdXf9eojGsHeZu1A/3Gzckk4lpsN31LkvG8351au6Z/GyMU5FGbzGZ+j0uCMnswQDUFbAcZwO2CC",
-	"dkM9lj+1HX9JaadEla0ZGYxBQ5V6jOSc4T1HKJNSjMX4UpQiYBQuRBow6+nHSUT6qNPwIUg1hMsm8gtu",
-	"MxYo+ElUs+w3f/x3uuHJqdOXhVZDQGHhOULfn1zPOg1l+/+aunWSFlK7kgiPuOmpzEwnojQiBzZpLDfx",
-	"YIanxDTppmmwFL/QSrBh6BFyjz9LsV6Q7BMzxp7qCoEKoRlfWsB6OK40DkgbXo9iGpEk3sLUET/VryMm",
-	"mX2MiEyD2/TJu0fQFrwHdJiN6RXpba/RLo8n+qFvrH2Xad2w0Cax24xAPF2lZ1tSqr84nf85AGo0iGIn",
-	"gJcqm9tUme//dwaNPk3V5kEX/e2X52dnJz8+vzh9RqroJqjta5eV+w91obT8bSpRsMJ87DXcbcvB/UMX",
-	"SsIrYmzXPy9PyrujsqejnSBq2hUu7qgKagdyafq8zG9B0t1gSkxKDYHIZcEyxBx7L0rf1OrrxncMw2vr",
-	"RGJ5yQdOn6h+Mc2X8YC9ocd+fe39yYJe75PSeTdo7sdLb9nbT+PcMoFtc7KfX4VBVegkyACvsfwv1RSr",
-	"XM4C9gvyQ3mEnuvFFDeMo3TqhpBWYAJF4lBpiaEfAx6T6WUhzUjkHfYOfra+9IfwtiiZRuBapRQ5YEeh",
-	"YwGFqDSlBx/xH+CoTUrxXopZRmhteITxHDsEwOGZFt7ZIR+A6G9HnJyjQjohqwLtlxh32Kk1YOy72wyR",
-	"jdeNE2z+79jP8ge3BP/X2etXy8msSLR80XTrWjROONAzYZ17sknV/8KFX4qIykvxDUe+zG2AjQ11v2Oe",
-	"i1sI8tSRg4KF+XJvyF+bXBMucTpB4yKt1Av+vHqBEE352pBi1Ib0Xa1/0Ru8wF2LGch1Ln2Hucr0bXx1",
-	"mmmdJuPknZ+qN6UelsKYbVjzT8Zr8gzEBicltEwX33WLMt38RrReyRW1mFOX/W13OpX5UKi9xc5nt8Bc",
-	"zbGx+TlKYfbS5oEFbFLqfOq8VneCU7v+pFmdLwzUM9GFvRWDKYTxyiRE12UjiiSOmX4vys6m9GAgzZeQ",
-	"g6HkqfROV5UaNE8/xek2Tbbn5Kqb6rUT7dm3bppdxthvvxtbSjX8uP50P91F9zXqtGa2LloFeLl9P9ed",
-	"ZKrI2TXxM91pmiieU+I8f9tZb3KRzKvu2i/YrYmHnVqAS71t56BdZ8SijZc5VZ2FGGzsj3aLxIkOi35F",
-	"MxDNWSzkbqhWuanVd8ednl/AaqJl3RalbMO3n8v3/VGs1rc133ejrxI3/LXVJL5Mg+LHKGad5DgOJSGF",
-	"GFjwZaVh/cJNOIfuf/RVre8xDB4yokoj2kNATh9yqQBY+uAJXXkRLsj2qqRdXuwhNTZXzukNNcaKjwU0",
-	"owBohHP1fVlLIOxm2elgH2QRAVHhKNxFgFYF2NKhho/mjAzcPEQOmhzjimewuYhMxePX4xEf/Gk84lC9",
-	"gjgncWfcSRMLbee1XE6/8/8snuPnUQTruJrkrfsFRGfxaJ3roDwNujZfcFn4S7f+6Z+HexqlOCmpZfpy",
-	"Ywvcx2CvLxKf6WmRs0tfS6F9MNYpnxB0pqoPoNPBBBuTA9+m6JTlTJQCbG/qn5kbK8Yh6psUnDglBCK0",
-	"7ZyT0gJUE8qvMBJPyEml6a9iHNuNscN+JcjLDIdyIXNSh7XHFlo11mNUY2gL6m5RytKUrS8hXQZcE8ZT",
-	"Qa/hRQFlVNfLeTJm/rAYNVK917Iv1lRwIeq4oZ6L1y2ou8XdunVpti7NZ3NpaGdu4Naw25XMJz7OUgGP",
-	"1sLm5ZBV/2lF2jH4QyjhgZjIqQJwsHwIJyDdzbjpelXWJk8n1hJ6tyktw2tDfaXqKcHLQorSOyptKMbX",
-	"RQGVfO4PaT1BXFqGeEnkz2T7SnCifEkiJDzbjFvCnkGAmA478c2jodqyWsroCaQkocstuF+17Gnqe8lF",
-	"p6uLTifUM8IiSlOD+3ObpLmTILW+b5u0bG/ozd2/Q/RSvhf3EvDym4+CglhW+OUzhqlnNZN2lJd8rWze",
-	"r3Su2rpWd5jFu7mDtfV1buTrkIN7r9m460o5vRr925u3r395c35x+sxr0XtN1K2dFHOiaiEn9ibVAZgU",
-	"m5AGv236CURjPftU0Tm79KjmQk9KLgQ92FrbO/XC716slx81kT16jzYN6krDLqeysEyqNvqxFHX1+SP2",
-	"2lsz2BlIjRU+zBasB1Y1Hnpq0Xrw2ZcGzV6T/l++L2Atff1WWFkmAb57Utlu1X0u74ur7K2mvbWm3arL",
-	"G6lLb/Wt1JebSmTnbsxXQ8xlRwcHWYBvZjm3/BLJaOB4GwF84BP3VNroCUoPSsqulJ6ZlCUWfvWCdTSF",
-	"lExP5QD289qORDmTRrDs0cG3WQIoqnPBsvzyYhoXO2uzDJ99kcvSzhHmNC+5VFINsy5y+VJKykBfOPTG",
-	"EaTpyemOYdMJwULSgLi5EvkSsLu3gufyz4p2F9cdXv3nBLv745FWnI0gjphu06GwYasshdszgpf90dKv",
-	"5oUEBHQM+7DLOZkAVtpCEAZjOB2/CN9Z5E727ZBzZvi8C1gzps102Y51Ou3YLrdjIjm00lYgUC+7FAZK",
-	"t21/JAyg7mLXQxdZkzgAGThT1oke0yZIfj/ES/1eRMRIJSDGIj5YAzTO1GOJIfpppNi3M91ThOjL9KAa",
-	"SYHoSfavLEQ8JkJPCsHsfCKYVFYDBYBbVnapP3QBFQzGxsZTY92zAKMBRgqsTgNa1YEux55SgF7ijmHO",
-	"5J3yoej0VNZr2ZnGm/VaGdhp+CRMOXA2GZXciDbLdAnjE9I9Cyef7QMvFQyb8g3QgyqHygBHcwVFkziq",
-	"GCQEmDTOFNRqiJakv57DWNBorEyODWDjhEZTiCUZ96Q2xZVgQcy0P3IDh4K2XgviZnAYx0p4Z68HCUHW",
-	"o4MDRpuh7UmkhbHwO7QYc3UFVQ95Tg+x2gmI/ggID4CF3By7mcHbdyJea3eIuKRhH+Arhi2E3cWZUXIy",
-	"ETbDDSgVM2I4dp9sl5mRniGONMdKfq8atCEOiAwGnLGRHI4KORzZZoGMrxKhkM2qLA7iIWm/0wYacjgk",
-	"a4EkALIbQGY2FDnixS3J8vyrVa8dSCX0mH94KdTQ6XToVxpL5f8+dIO0Tsi1uq3/8dv/6PU+HBzs93of",
-	"Dl/0eh8ev3D/fPLi9//6t1Zoc8KaxNanRb4FaKPV0K9npoX1vgj2Po05AjhVJnl00DwfYEJv5lt4dC3h",
-	"wqOUcOHwXgkXvlirG63uGkS2bmO9pbNvxGYbb1Bte3u0YdcbDRm/98tt39u27+2PC5qN4thbTKlFlJhg",
-	"ZHXV8fWakamcmUa/XM/sHSiI0ubQ4yW2VqUKoT+1zMhCKFvMuym3DdBGBt2bgWDNEGWKZe4DyRh+LlTs",
-	"F+orJmixNLYRL9Vwf/o24uQ1XStb/QrcQKripbdsI27cKVtxuhWnf0giGhvkhZef/pfr8fwa4+ivgXgt",
-	"FH35ojBEaEaPM7nAh4CQH5cA9XzxM+H6kMsKlc887zLpfUrnzlKXMrdQat1OPKfBtMRmXwKWWNrdS1/8",
-	"F+3uXbdW6mky4hsgKTdefQ+tvutOxwvbtWcQLmiMWNGem3HDNLAqfQ0Nv7hJT079C7se6F/M4pmf2snF",
-	"+D5XX43gbOFSD8u06roA3+QvfKXt6qvgpHAJonWd6yuhVl6Znvup7Yw22hrXXhiVu7OT4rKsIIuj2La/",
-	"7hdvcF57UTgLpHsaebj2Mki6xHFirHndF4gD9URIvn97nZWh/u30+9r2b2/7t/8CJpAzWIK9sswGuutW",
-	"b7r5Z231hnAr9nGfUvDy4ePDQ6x91GoYGrkTxUqnI418GukEw+513+pLaGzeqI0bJ7+kjxslUKWPu8Fs",
-	"gWbuczehLsP/u25SPfssTmm9Cd1FozaZI82d2jRPeDcWJ7LTOAPsxs7TCeysGv/Osl5sWvsqefY1QGj0",
-	"04OPoVHh07X0UTRlZ7NLa1jBrXN/Dw8OQpSmTqH9GpIGIauFKKYcM0U9hXBBDaMICHvZktTrTa36L9MD",
-	"gaP9VdpRNBs2NIprF19jIN8VUdW5HItCKrHK5qKzyHp6d7qe/fR0xG1qQ5XCTMfi3enZtbSQBKgN5+bu",
-	"FouX/uPx2hf/4zFcPlUnP747XWF6/fju9O1UobWn8jDLtSe5cOWqcSbX4jiN1ZP11ufM6snEr8+2t2Ub",
-	"Y7pvDokQDyJoZsPSzr6NI08bifTIffs7pFOxHKMqHJ961BAfewJ8YYi5t6HAAKhemS59yh0z2MZyOzUZ",
-	"G+v3FJz3ChBoNjM9ESpj//n//n8smwiVSzWkv0phdPFe5PRnv9AGQK61EsxYMQEeTmblWEDOvhQawmrS",
-	"dhnvqXCzdnonXYYb+WGM+ZwNdShrxfF02ImaMw3BMeyucVM02he+4qTcdHkBlT89RQB7VOH18OBJ4DWz",
-	"JVdIAJt12BkE7NxDaVSAQI6LQCPKZSn6tph32NNCGwTRpkOI+w0QB0mzTk8Bx4IsimqVSJf6aZS2KSLh",
-	"SWi99GAMYwFGEhaOKJw2LjOfG4YLhm+Ty4uxzkWX6cEgA3ybyjvVg4FbotF0zJXpLo6UNQ8U5zVVYZBU",
-	"KqN7yoco3XCoJykFWsz41OoMASMwcrrIZuJuZcKyE7rDpbYjmJK7RlMUdHwJDLApiM8xHjRQypQ9PPjW",
-	"HUIxmnVYpqZFkSHOBVQ7A7WJ0vp/OpvTh9qusBRJWiOKAXPvK6NzLmAuhNzuO7VCYWCYAVibhmmPx+M3",
-	"9DFWqsQd5PZ3+Iro+VRcRE/0qBoNm3PvppAY9KCm9iwBhUwMmv8MAkqGzexD2Hwseoq+44hKieDy2cPD",
-	"o2w5uMaNLdi7ANdwu18PBqtrDrnKXw8GiY6nV7SagTWZZHK5LeU1VlM0mOG0zUPgjU+9D2yPdZfhDZ53",
-	"P5Hwe4D52Bp+a0YS8QW90hZtiy0+x9Y8vo4oclUEciGE49kh2/4HtNsuCH05/s6NkUOV/mL5sHIGqc+b",
-	"RIMecLnvi6A378uqmuaN+eQzy0trKswvUFPKcp2Sv0DZvp2WyvhcMFpMWNqGiNYV8CzQxNyy7EoqZ3lj",
-	"HxHW0bpb9pQRQHXP88ACg9EomLHfSx8TLgJYD0zYoLXyn//rfz/A9wYPQJId4wxCMO/AuM6wmd2wjJRL",
-	"RkZCTyXD7bBTSzhil6Kvx8IkDBfB/EJTC/iTofcsUuMBKb/VM17myVp6sndnOnJzlTy4w371Fi2Xeaz5",
-	"Rq9CcIUGkuf6xynZ2LMRDFVvVGfx3DFUtII9ts8yMx0OhbEXpZgU88xbgxxY8+b4iqJ9C+0ZPJk7rIvE",
-	"8uqk2IBsS8JSg00THu9WvacYlsDDJdJ2aCjum5T/U2QIGDmrUqLCJrrUU9umawOZAzsxAFfAeKQF9LgF",
-	"laVru2UGpwf4gmjHQgiYjEVGgoHtQiPNHo4MjaKM0WJBJXoptZNWbebEBbEjIa6lc1KqL8L5LoujTr4P",
-	"3FJSgZE6kaIvIOpMyOhwd7dFaRwdlkG77IpPwZlI84yBpQREPWiDw86JxjBzH+AiM1Rt3WAjUMclLpvI",
-	"kzVaUtoRc+FfFrtdl3alIXhirl7osmbXJopiVTmx37w3LQsJa3WvZvFm05lvMIskR77EKE7FfwgPUB1m",
-	"QT1OFbP4XiAc4KtYO6EP306Ou4IKHTYrBlgsdnhOlsR11+I5rwfxHvVChB/mp89WBZndFfEebhVuwBrg",
-	"9P8azGNneN5d75tT3CU0ivvaH7etEfpL76mtO7qOO0qzf6UtfSlfsVN5cvofU235V4IjdmKuUohFsIYT",
-	"L5HLey1RefC389OnPz8H3JPE1/tMlSus13LmIZahBPu812IblJvQSi6pNwlmD5acWPJIa8UndeMI6k9+",
-	"lirvXn+eOyVYZndRU+Ldg+aikjgZmkfeZh/BwO6ynbB8O6y5NqTCt0dCohEKYGkcIKqQxgqRSMca6W11",
-	"2mQaSdo9j+4g9WJ2AdHNVArIQ6Tes7IrsQfssdjguw8gpTjHY+oDdutB+AIjPcP+VTMdizZkR6Riv+FA",
-	"pRr+vgs0COTVSzXcQ7cJ69X7vCjQNEjn1I6JHXeCYf/UUgFcqcd6K6eKng/44BiiHUiFuHDQ0A2k8XNM",
-	"+DHn7lRIubDWfaRnEBHQAysU9nZfzsOvY67m4OyKMkSBzRUyAxPHFtyXuHEN++fUWDaAgGPlYQFRAfxT",
-	"d8KUkkjcskJwqOUBal3o5/bpLYDZmyp0dY9DBJrbnkL4HO+v+dSXtD7VRd7lim1mKKZgdAz5QPqHXPAL",
-	"qy9wEhnEB0waTQAEPbL6YbElZg+VmCWbDxuxwq4MTP68SmuMpL5+wnNhjyO6oTuGv6fvGIuf8C1clnpm",
-	"oBU9AxPpDL74EJIijmIIfWQVQZu12VC+h2iJ1VdCETf0NauH23gfzjYZuPT40wX81JiMWqhA3ritjBsL",
-	"Ezt9tk7LWHL6qfoPaDxeoxDLig8WY237JhTApH4EsY6v9MLDPH0V9Q0cCRj+UlgNRA/RA5JKEMKCHDH2",
-	"sudaCQwf4reYAfDGEZqSi7eDm0ClAnz9mVu+fRjA/umzzPfXuM2jCbcKV+I4lZkYssJGRA3BoC2f8tqW",
-	"NfV5nuvo2Kxl4j5NKmDCkz1W4Oe0co/Wesk/citmfH4rw9hdusaLo0edy7HQU/uZkzPtjyTyqBFlSR8y",
-	"fsVol+/4j+qOzfL9VxtZ5rh898ovTQQjKlZvl5C98mboWU1ZVI3qPQZ2sxzAxf/le6ZkgT/1bKGHnRfc",
-	"8mJXlOWe++2T+x8zk7Y/IinX/R7/0dm184mgu/W5Ed4IfyYKy7t4w8HYdt6UUtldvIacyL36NW+FEbZ+",
-	"TaF2ey32n//rfwfcYbRSlFTDbq+1cJNnWonGe/R6ylgNLYqm12rT+KlsswNojNU7YcZ32b2UB5Tvxps9",
-	"1bnwC/bpxu4F2HPgUuyip4FLrgfh3dYNgeBj7MGbYIzeFa13eEWMMQYz3Mnd69np4k/AQuY8/I6xuZ7a",
-	"DqR+6GLS7M5NwXMvS8GvjtOble69xZu5QetCdAo93N1Z9uZ2rruhU7xL7pe+xR2/7j4FJfPr7opKfPl9",
-	"4xsNN3YiA2/p3+hNHLVblEmu4eOt4kZPzeNZNIGrSZ0qRbp3XCSYQ8s40tOmva8P4IBqLDcwU28EcpDG",
-	"vG8FdJCkVL4I2kG1IWGDPldhbBpD3ta/b+vf7xdjoZp/BNS7hpIfbzXeR+X7deU1ixG5UMEBQaKG+prj",
-	"G9fG9FStOKbDsCgghlVWlQNAaAS0BcbGCGiuuU6gp6hQ4JgZXQUdxXgQON++MHkh2OZzw1AjXoqhUE4n",
-	"iS6z5VRkjJsrQwREWGod15EnEbbkjm66wg/avblCWAH8EDZSaBS8L3oq4cq4FANdAlsStyFEhUXstDgj",
-	"6YyUOcURzHQiSiNykV9czjPEXU0z4L6OKDkxa0eEyJPThITDLQAUcLATFlZAapqaM3EMKwT3TRCp8qfl",
-	"DUjYsIpjnYsi89SFNEn4MeH3J5hNPRiI0hwnmIrtBDLEF1ST4qSl5Xgzip15nJB2elsg1tAqNqRgKXy3",
-	"/qUmwEuRsQSKlK4vO7lhsOxO604gnLoGPrff0mkVd7HOpU9r071N7Un9DvdQfFJOwQ1Yo5aAov2V2oCv",
-	"rRClz1VfFOvaTE/h7ELkMcq1rUX5QvuH5OufoDDlr77Htj7COhF0XLFtacrXjdzp3u09B8w3j5Z/xkKW",
-	"6Dr0Wug8bFLF4gd8TRlLU8i9oY6lYmhBCP1tzam5i0KVYOAsr1SphZHb7COru1f3UakyTuAnlgKZVIln",
-	"U8iSBFw/lkYkePq6zNGBtfEPT+AeYE6A/ZZTxg/aFHhPYbEGm400G+ii0DNyBfEKLJvHfl1wQNhYGiOw",
-	"5AUcdGgqhb8AEWYZPOwvES/3awufVkAFVllpS5BW1gqgJpgdt4ieLsHE2eLEboOeX0XQk8coYgNId/jp",
-	"80Y8T/K81jwX8Wm7/s8FoAXo0ruk3kCIMmGsL9yHBD7YNvhvX4K4A+2Khs877ITwJgJIBcT7lI6KAQEM",
-	"SFsRmsdelwBAINiaVI4lc0B91AyhwZYhaHAEs2C8mEG/m1TXBLW8yPuiES24bh3h/jQd803DUguX3wNU",
-	"7vozop0YVM/ak4lXNEYT/C6accN4nt9fMGHrEG+GHfAUPv9t8/9XrCZP8jzRIZgyqucEq3ryM7jH/oGf",
-	"FZ2URCYBjlqvTz3Nkh6ww5vijdJ8lnjOJB2vdZurigB8Ztrra432Lvxpv0ea3Wk/icSXdsva94PcWTHG",
-	"5YChvsrJI4auhJvwYBLtqpcekow3QpkA//pe8CXIHHQPqNqC0A3gfvUZzLEGcgKxaNSmIQFeaCW6wW4E",
-	"UiUgKhtpxvuWQdJUyLKnLkE2tKkppe8MNdx0JuU8QJKuwB4sxgQDMRRIL3dqA9SAr+O2kRZQiEBRp/Af",
-	"2NIQs/tyDFeWyMuJ0G/+z8z5lQTg1WhVVnP0lFJdYub2FOIPWK2XG5kACP9FLUx1DW59zbp0g72paVm9",
-	"9h7syrXmgfj7d2VIwtdy/1Zkkl4qRc77di2k1bdwqjNxkjlsrdEtJv6flhh60zZiMDXhG/2D2JmgD76c",
-	"kfmDLAqnvoBuOnRHAc7lr87CIjSh8abmppvWElvTydtrDc1ELdStzA2Gexf2JmyUZmMTZrHU0lx7nMtt",
-	"Tvfs20DUV/sc78dspJZLsISwPM7PMwG/Wopen2QgM98vm1AD4xqVQrCxVFOsNftRvhcsm5ZFBlC+SsxY",
-	"0i66Oy2LvQwQWn1nEk+ZkKBGUI6Fp/Nm1EotiIwXmp0QHhbtS+p3QNLeoXwvFANerSGXqsuy2meXUQ8s",
-	"E4OB6FsGpOlLrbyUvOdOjL1bWUr2OsKhWk0PEQ6tbTFVr2qG6nQHt+2W26DRpoDq2PKtS8aTFvJEJDTU",
-	"VgQRC3/J+CmB2lICGJhLMREc3wlxVa+XV7cJHcQKgpAdQ83P1cxnF5Hh0Z1tJ6QgKo/Op2kzbtiAA2hi",
-	"dNcJH1CgbmE/al/c21PZRBMKtL8EKFQzgCTIqpDbzvXIOriMKA6vxMTSMiOOM9xDI4QkSnhfxr6MiYTW",
-	"ZVNRd+LG94bGvk42HUbtlLpZ++y1c/p3nKk3erzaPX0mzBVV760vcisXNUpcv/UIMxGb3oduw3wZZhR4",
-	"z+cj4Qs+t3n5re6417z8DIFJJsEybPAGSVXcT27eqZCpfNAfcRAWy1qTdEmdFwVPIuBO7Ab2p6AEKN66",
-	"Y1C4h5i/HIBSKXUBtm/mFoVCmqYRjghgSjOZB+wMr7KccZ1k+8lARigehOBl7rIaLg8pFgPOkUGcXIJ/",
-	"RUgczgptbE/FAj8f/SVL/p9aqsogNSHRzLElJ3t4dMQSXX4xlmYM/AYp7A2E/nN2KQqthgZDADSbnoI6",
-	"Nt+/ZMUH28U9AhXmXOYehOZSMJFLi1A5IWsFEWoqJZjJovA4SOxS9PnUiER3g0bFPnG3doMB9IL58zCC",
-	"DohN0raTRbZaLyxLgEwBtyR0jvlFRe4Hd6ss55bvTwNZcBaoMUJ9hu+c8m+8nNpRh72ubDSAhg6bMbSY",
-	"8bwdsKThFNwDmdtwWRjzBLrs3HnzieipzK1xFqdUitDKhMwz0jA5VBqaxc6EYL3W0yQ/0GvVm9H2aZwZ",
-	"rljMBSBy79IOtQR7y05LBbf9iauhu3Q6iaDJxupJsgWPPUQTfcQ151tPEJqpgxQ5ZeiVP41flcz9hJNu",
-	"GALFon6wdH8l258a16jVC96X++IJh0u/BwQufOncWjGe2IzwjWm5Qd65SzTKBj1TXZaXNEN8VdhtF993",
-	"9X5hB9EYd4ybzxiqedB8dgto+EDc3FWusoj9CfrI3p26PdrYTbZ2kYu/x8a0HrXrbtA8dlcIUuGdbQwg",
-	"Fa58Opr6Gs1lzT9Yawxbc+BeOug2t0e77Ldnr189/z2r2bL/ff8fouyLYv/kdP/d6T49af96tjhv5C7O",
-	"aWty3gIdap20idvPnzdn4p64xaH6w+BQVZtngPggqMRovdaMV57WESTWPFjalNdxtvaj+y7yaC/v0VgS",
-	"dmoM8TMu8WB+5c/9lDgPt+vrAPzDINp++z1LLJKzZz/XY1OVuokUgnSqciJXCodl3kZLIxpYPZXS4C4Y",
-	"0GBqO3P1cl59i0Q9BhZTMIXo0JC/F8S7EUszwplN1pez46eq7+kfErep6iEdJ8QqtCTOdM+4MdJYrpz1",
-	"anWRM+7sJXY576lsLCx3KqiD8huIBheAgAhDM4eC6modiT+ESKRKz9qe4C/U3oyXNbUkrLJfmPJ3ox6U",
-	"ZNg36EKJ5mGlD+Xw4HB1H8rSJie/K2/Xi7KNY23jWJ+zv6Qi1zFav0oTNka16srmboJcC/7xveSksX1+",
-	"EYJlFZiOU4Pr8PlgMz+69pij9vEIBc/JNQjrK6Vn4FfLnM2FJT9dUcSkMpJ2iFNgNBLhYYCdGgoZgdie",
-	"AgaAPs0NBNxu4VWnHNl3n3tuAOl9pZeBGn11Sd+t6FqvEb4SS2v+RhslVnMDdN+jZrRukdVd18iOoZFG",
-	"E/uFLoGSejoO+FgVm7q7sXACcDEJETlC8Wz7UyDwYQCmvRqOzBK6PAoLBgO5SSjggBOxsA0V3W2o6K8u",
-	"GLeW4P2J07fw8d5MoH4mE/D94xWpzhNTS6hkQcgR37gXo2l1XxSr7DHWIHYTGMN6TgTksnASS0wy6jy+",
-	"5P2rnoqpvpGeqWOWIU0FmlTc//lWcAOcE1zlLOOXurSZO1ri7589JfKPx9ukyJ81KfKPx9u0yDYtsk2L",
-	"bNMinyctkmrKrzsrQqbGJj7biW9UWO7vZYs+V2Kw0DOz1a4V6Oytytm6V1v3aute3ZF7ZeizapZtRcF4",
-	"v6+nUPBd5RuB/CO15hvBxP6Yy4LxPC+FMYGUUDHO+qK0XCo24/OQtUQCwXCo1IVoJix5BwNcmGV1nD/p",
-	"GfK0NQ0ChsqLAuvVOuwpN6jr3inZ1zlwMY599H3MrRWlGwpJwla3xXP+31rtlnNXnNdRzlvtluJjd0i4",
-	"57VSuTjmH14KNXT75OjRw3ZrLJX/O6YVjS2lgrr3piS7X/GdsCzJWIaYj2kajDu7ta6Mfqvxw/gaWF9o",
-	"vVbTvvgTb8L5gtfeErKw+WPaQhbeUNP9xRUXz8dSLelhp0MNWV//EUSVg0qgonPwp09Lc6Vg02NeAO+X",
-	"grhYrTvsdKFtAKNrPpMJTbFo/QFJsO9srgtxKqHpKT9FqKSJLWSUep3a0QMjh2o6wVjamVAWM6BADYIA",
-	"fhhPA8BXHHWXOC36GhhaCHPXjfjhwRMG0v3CcuB2vWXTrtNjXzriRieugc3iRntTbJbqtfeAzbLeRILA",
-	"Xp85IFzR7K/gYQj1kk9bE9y3A/sfCjB2rm96gzM+tVvTSe431fXnw3k5XvbpaxTn64TLnrsP+Zxf0YO2",
-	"uCt/Hp2FMiVRNIy6reaM7N0GLdYYj3LHq7AYK4JGpAODm/Tgo/vPhcw/LXWYXkfVErraZN5hZ9SaBd2z",
-	"5TyeY3ABje+9liXTM5Xinzn9BxdBZ5MR2NOH5/UU3ajDMn9JllAu0d1DGWpSrwpFrks0lpdEX7gUdEM5",
-	"32756a0NBntfOmJb97kNR/1xsS+CKF3XBdhICDjJ4essQRIsOg8EuBgHQvXzEKnJJWg/4/4tFP5TWsCU",
-	"KOeEboHdqxY/OOckIFRR0utIumLETRv7cyESRYa+ViSGsYP1mPHQESAs+geRmkLM0I25nFd8jVIMSmFG",
-	"WYc9gwFjt6h/cE/BCAEUUhgjtTKxC1dpEOV9rlihh5AagL7pGAnHeecMNKI0tuQWnas5jK6L7ok79QJO",
-	"acwdJCbibdwGeh+rabtwHarmfxuDUiuTDWGoN0jTN1x7D+R3X9jp8ASQ2KA942VutnmIte3/l9zYE7Au",
-	"t+b/n8z8R3nPST+QMIq6YaU2q9n/KBTzRk3XYOg/SE3Km+vBaRM+hyDiYGeuUxMc0hyZ4Cwk9K5kyiec",
-	"GuaYZR8/ZaxfCF6aoED8YcQCAMCC4GTkGmCE4d7u/NcelCFxDJz74f0GBIWyTNouhOeiHyIKIN8UpcAm",
-	"M2am/VF89m728OBhtgcjCk4Keh3Uj5DREocK52QIlPCKAA+AJwLKHVPtY5EFPmWtGEJB12/UpBMnU+tt",
-	"/1spRcy4rFAGb+LDNldrjRffh17L+dru0iahwHhJc+9c2KWG9rvSswhAtlVtW0X19Xphr6AXK3wDt1dc",
-	"MBW3Kk3J8QjVQ5Ti7t+Et5rr/nQsMGAxLYtWt/UANBaNZ0FnyaFCbJu2c10A50aqBFvI+zrwQ+KT9fVY",
-	"UP495qvdZwgBt1yaScHnr/Bn/xCJoH0LwLEIik9gsYnW8AXB1PQSSc7TZnPCbe0X2kg1TAZDOqdhPOd0",
-	"ZHEwv4Z+8kBzhUXmtdZvw+cpTFidENGfSQD/AQop2AHJMBMisPo4Yyv0wkBfSJVDRyBOBZ4Y4CGRtkGW",
-	"zG1ykzzLCF72G98QHmh4OwRTRUwQJ6dtKih0vqyhXbgPffq4vdPdIBueFKGvli1/xUU2zIqiCB33l3qK",
-	"7ycX5gpq8KgdIH3upNTjSeOLf0NHmqs0sKGSJuxzl1Qlueusm6cjbrO9Ngs9//tTiVicP+6/O01GABU/",
-	"i49PIaua1jqUEgBlQGUVCq2vCMrLqVOP1ahNongF748IhysZy5TKbRZeRCidWBjIz2KOSGJkvtZszj73",
-	"b+RNOmk+kftXYt74rDenDA4tPguCQAlNB/W9Ei1IfM9gOJc5VvL4Wh0UqIvP83CXC097U+rLJDE9KbiF",
-	"WiFErZ6qGGSvPGgkeNEo2X7CA59+//T/BwAA//8=",
+	"7L35ltu4lT/+Khhlfsd2QsmSapdPTqa8dSrdXsZVjjOx6itBIiQxRQFqArKsdlfOPM082DzJ7+BegARJ",
+	"kFKp5N4y+aPjEkksF8DFXT/3S2Ms5gvBGVey0fvSYJ/pfBEz+Pf5N+8v3i35O/b9kkmlf5HL+Zwm60av",
+	"cU7mTEo6ZY2g8YnGS6YfjwVX7LNq9D5eB42JSFY0CVn4NhEL3d5t0DDfyEbvo3mbq0avcTVjRLKx4CEZ",
+	"z2gyZSSSZJKIOekckjdjJUYsaTWCRhQ2eo25nDY7jaCRiJg1eo2lZEnj9jpoJEt+oZ8nSw7PpaKKYbdq",
+	"ljAawtN25+wsPBgfNzuTLm2ejA9Y82x03GkesfbkgJ6MO2G32wgaSohYj/L69jYAOlyqhNF5gQacUC5X",
+	"LCFiQgRnZBGxsUOQRkgV7ZEv/YZaL1i/0es33r1/Pbi8On939eJ5vxH005HBw23GBl/BVOETmGy/cdvn",
+	"fV7u7erF364Gr15cXp5/8wK7hc/NKhR7PaSddvMkbI+ap+Ojo2Z3cjY5bodtejg6wV5FjM1SKSOpKFfb",
+	"dfzszeurF6/v1XXIYkWx5RnlN2Qtlq3tOn/x+vnOHVe0r9fw5cXri8s/730RG3q3XTyPJB3FLCyeOMmS",
+	"Tywhq0jNxFKR84v82Qv1lqPRILSfB42QKRrF+uMLs1UloQkjchWp8YyFREz0ziVqFknTvD5nCZ74QZQ7",
+	"MUe03W6etNvt5qn+Tzv7X2iO21I2eofts6ChIgWH8/yCOKPRFGz0Go8XiRjFbC4fu4OFg3Zxwd+xTxFb",
+	"5ad+qehkQmIhbghV6UQmUSKVnwQRHyTYjkMDbAV/J2rGyPnFA2lae0IiRcZiziShklDL3PTB1m+qaHzD",
+	"1A6kOWjXkMYwj4iTdLA+EmWTQRq9iuRY8Ek0XSbFPfJ+IYFPkYRNlpJJGDyu6wNJbtiaiITMRchiP93m",
+	"uaYd2l0BuaCpaMyc5u+zbzqHDnGO2t0ccYpD8VEm/w5S57U4B7IWDk8cEyVuGJdkxbgiEVeCJIxKwSM+",
+	"9RODiwGukIcQS8lCQuOYRErahkdsIhKmN9KITSknSpgV3oE03aMa0kzpJ0a4bb2CNtnokS5vPrEkFjSs",
+	"3DKRJCJ9R++TMeVc6MloQmlu4SdT9lHNhtnc+C775wy+Uclas5BGTyVL5lLtIEe13Dh9FHNeQJK9TYQS",
+	"YxFXEMzyISnmTM0iPiUslsxPpIVtqppEo0TcMGTICZF6k2YNLzn7vGBjtRuZjurJlN9cdqSEJYmo2lzp",
+	"dJBQ/7kUiuapdCUEmVO+zq4dRShR0byCQN9DEy51ViJ3ZY2YJsQqiZRinExEooUAQmN99a53ocqojiqH",
+	"3TyrhuHhqV8uKoiCU0CKvGNyIbhkxStcC9sxUyw7uyktqFJsvlCNXidojBNGFQsHVEvH3Xb3uNnpNLvd",
+	"q/ZZ76DT6xy1Ou32weHR3xtBYxLxSM4GyMsavYZUYpH+XN3Eceuw3e10TrCJRKoBcLHqHg8POu129+9W",
+	"Ct9GgmqkAv/gTt/A/dRriAXjNHo8XaimkLLZ6bZHDlNsWFLCcYb7udDLBgl/mXD37YPRyUnzhLa7zdNJ",
+	"mzVHnbA7PmCHk6P2cSNoLEHV0TsWmBUSSzZ67cCOIxI8/bXbCRqLRMwXyvmpq7ebuXCy72/z++XFJ6uI",
+	"OUdpJVCzkCCOaAXL3TbRIDEf34nK7nZjHK6FCY0lCxrMjOHjF/xnqtkZXY3ym+wEgGSuxVbJvm/0OreB",
+	"9yMQ2Ks+6mrtLaZSDcyfOYpsVLxUSh5H84KD3SPddruthXgYUo9IRRPlE+nxgZbK8+S8m5aS7sK7KQKw",
+	"3+ETz47HQeFa9TWB9XSisEe2GVWv45usUaaCvl2gTLEyOs/W7Xe3b9/V2bZu/yBdulBw5u1M/37fhTNc",
+	"qt/ofek3fqJVL9HeECjoNyI5oFHfXEn9Bl2qmUhwcDcRx370C7e6mfSmgJ9rGD2+n7suzN4XC+h2mdEg",
+	"x7z6yL36ZU7Xh9Nq1VZ7Ygvs6w0v33Yf/++6+1e97q5hr1xFcyaWqloVkVGsrw6vrKjMx9WydBiFRKsX",
+	"mYatv9lFSqT1svNhTkrMBuaTD+1TuN/eXnzL1p6TcsPWgR7v0tUkPn6pOyLds1673dKD7baLG/aoOerq",
+	"zUcPD5tnYZs1D8enkw7r0oPRcbthrl0t1pYa7rR7nW7v8LB11O50Dw50w5zO9aQ+sBGRMzh2i4RNos/6",
+	"GN4Mzv/Orz6PLv6T3VyGBfNs0JBjsQCzr9m7sqfl9nQry54W7PWMadQIGoIPRmxG40njWssIsKaD4rTa",
+	"rHkybneap/TooNmdHLOj8HB8MOrSBu6x8ZhJeaU3XlEz0XsxANMIhZdQgQedonNE5hFfKleY+NLA13AX",
+	"N3oNtv7LbPTNOHoT/eXi/Q8XndfRhbyYq8Xfn10cX/zjf//7f1r/+9//0wga7PMiSpgcRLzRO2u39Uaa",
+	"JEzO0oZkogb4KnIjs2tGjCZWbx+PxZKrsvgzLZ6O7fdHanJLBb45HqJpQsfsP4wHoDUW89JmOmWdw+bJ",
+	"qDNu0s74sHkQHo/a4zN2Mum0syXHsTmj910IZl47bvGfaAqwj4CFsPCVcXfkpvIhUjPcSMho1IwqsqIS",
+	"Jc28xWRnQd35bpnoST42h+bxNrz/MY2a9nvdGggTejxalND3ylIqMdfbLXAE9g8zxkkoyAWZMkXmazIX",
+	"nK3JiI5v/tTYeGF3W8g9y9dn/bUDgk+6pne+5WDLyZuXIrlKIjplFY4rBQ/dpTGkMA90M88oH7M4ZmGl",
+	"Ks9za87FSIRrwhkLC6u+m5iDxpfs1hvb8eSvI6DU7S9H/NlSlHEm8wsTZdolSaZdrbY/m1E+ZW+plCuR",
+	"hP7dxoWasYQszEs5lr1MEsbVIH2mhbwkYWNFZiKRjIz05knW+uZlK/c1qegiBucENe3DDoYxCf6JJZLq",
+	"Wb0WSt+CC7WVm2DsfOmRu9zHAy7UgNqmy2JYKJhE+QveQTeB28AukljX9aR0HaOlO2WnV7+dt3oaQD04",
+	"odmZ967plcPvBZCOsxWTisDGzCjnNAjSXgU7WhlxChkJHSsJkkikJLG8OSeMlKWwnYWrbITmdqsYolnf",
+	"oqf/Dr77rKfXQvm7eSkSMhZxzOh0mRe/ss6eRnEc8Sm54WKF1jC9swRnLfKBRgoIp2Zs7nZ4BUSomBn8",
+	"qPcNHYml1hdIxD+JaJy7HkImx0m0gIPRa1zABY9zDYlaaX1D9+vEKdideYFtkcOTTkeTZZUIPnWG9l6y",
+	"pIJtlCW8OhFnCxZSEs5wCCHuzapNiV7DHQXNuygiupeSGvH8Zv32z5E4+a/nf5v+9XD+l/b470ln9GH8",
+	"X5+/v7k8/TPvqu9WR8sX4iQ6p2eTb/7xn+HBt78mPUWvghW/qhcgldDcLRnJRUzXAzPV85CS78QnFlPY",
+	"ueyzYgmnMY7Fft/U27Bx34H6NZJN463fNQfurhk7FPmJp1mjWKQNjNvtTvMk7HabZ+xw0jyix6OT8Wl4",
+	"xtqT/7BDaEX8E42jsHQGaj4uRjQ5JPeqHk/XeGt7iL2ljL9t1NUvV9h//vQ9p59oFKM0XLykQ6roiEqY",
+	"VyhWPqkmHA2WThMFUSZtIBNodnXod4639lU/t73mR1YSZQpjB4IweQMuJK/XRMsp5bC9vK+kR7Twbo30",
+	"hycd18S/EDLSt2C/0dNPAscOb5ptmc0CBmU5nrE5HWh5KzLG5nT7HMMbYgxCcLX5OrtP0Mg/ViVLuN3c",
+	"aN/e0Rovl6N/sLG6s+dAkwbHk1rpiyPKG/q3OHJpJFi6mnKrhfzieu6AUntjAXqaLmfJNecsoo9B5EQC",
+	"u4PMBipsEfdzfV6yVdleB91FocSTVdjCEFQ607e/GWt+7HDc8LaoFOOeUa2QkFjwKUtILKYk4oVb3Nw2",
+	"mh2YFscQNFsdQhAmdKLuYnVIV/u/xBLMOWuxTByDDgQURpyoWcI0z1vLLbj+r8cnE8kBkMzyXHMgUpdU",
+	"vdHCRN719FrhyqQ/VszsqHfYdq7E9N3R2pUEKIx5pKXhcbvbPAgP2dHkuH3SOe3+Srw+cCTytpKz42pj",
+	"yQstSF3Rkjn+3DKgkkk4vaRBBhso+DZ/QyfAsCi3H8NWRqWQNfVXhIZhwqTcJar1rCp080WuaWIHVrqg",
+	"3XEDCYy8evHcRwdjycFVJjNqoiutkEsiX/ydIwKXCVRoMpJkTONYK60zukswa/ekkiLZIGvIURqrJspL",
+	"Gm1vZl1aw1UaLPcVbK35cL2CzParM7ZOgL6/ckvrS5GMojAsnpnXwpp8IklAeyqfkEn6aUG4NyzjAX7p",
+	"iPhxLFbQ5C5ifj4U3pHqXzrjKB2NbJB6tn+mPHwzmXhFiu+YvvwFmS3nlMuCf2mOU9bHwmmnxgB25WiQ",
+	"ZEW5koRi027L6cUObwzwue2A6S6KLB1eIasojj2BjmZhZvDxAM9wbmUMv1pRSfAliIpNJ71LGH6ninP9",
+	"Oe3Aty7OGHPzRZKWaSnp3A4/cMZevUz1jKqthedO9+Dw6Bi8nne1Q2bD9zV/2Om1T7Sk0u2ApKLf1q96",
+	"l7vIm+oZB4QV2GCYLWaWcivNzDYaUIPGchFWEa04q6VkyWB7FzAsM6OxmpUTCPQAWJyzg2cDv4FPL0I2",
+	"XwjF+Hh9wd8mYqolhIp9YvZwQKTSB2XJQziEa89ZibJmBxHX1xM27F72tj1HBnJG0/yWrSGuJt/XLixu",
+	"XBs47R4up39IPok4cYZeOm1VsywQ9lUk51SNiwsEPaQOeAjV1sdhY3S+2+vcNp3jSB5K5rqwTjhDyHtf",
+	"G65zq0hCZ4S19EvfA+JxlLyKFJvQZaxsjhOm8fgIZL+++7QOclksbfdgG4GxMssg7RUnAPbUZwkLGVcR",
+	"jQtn6oPmC34nq50DNDAYOy0Ubp28wkDQk5S2mXKfXTSJo9zt08nxNz0skh+Whxbl0TtkcfaIx5WTHotI",
+	"EiXQGlFDIXcToevH0Sd8HEVwRqAxvZE6+pruHh2RT5GMRjEj55fPLi7glqJjxRK4vGHNbQ4wdK6EGJhx",
+	"RfrmmTEawl6Mo3mkGr3u0VHQWAjYE5oyhWFg/u8O+R/ZorTLixLlj17dwhSJ5izOW5rQOVMeDw/s2e+X",
+	"LFmTRfpS9cK47zhcP/1Zr8WS33Cx4nrzziCPETuBJv2UF0s1EJNBQjmYEoH6MCaH+Jo4DvHx5x1I3u5u",
+	"Irk7x0piZy85ZH6HoXWeeL9zIpmUEWS5UlSsMd+hmtQYn1fgDyZ4zwQLRqgs4LANuaHZXVORavmDHVAl",
+	"TfAFhx5eQuDQLTNIx39XSuSiJvdJiPbhVyBEQrm12+bCDRIxB1+H5ljjWMj6HZG1kjt9RlUx2YxTgcbz",
+	"fLO7EIJW6SspIdwBVVMje0uT5Dsq1Xk4j3hZItUSO6H6WSRVQpXwsSIQ6+GlkoAUYRBRuRmymglNH2P+",
+	"3uV4sCpifOcbdIkYzqiBCNEn9hYsD2UqoEXCROI4yYc27XBUEM7nC8rXYP+CaAzynQrrVbpu2/hDvA7T",
+	"o3G70zwZdWnzLOy0m4fsZHJKj0fdMeivEZcqWY71amqN400SQvbpLFrgrnsnlGJJSOepQX8lyEokN1r4",
+	"tWb9RSLC5VgPTC+XHffKCZVYjuJK81b3tHfYabXbh50O2KuSZYzREu/YZMlDJBZI3YpOJj1QgSEgB7Jv",
+	"WxAmYTWmOPoEbk3BwUyTRIyH8bpeuese9TrtVrfbPuqc6v5Tv1EHVlZML/hLkRT9nmAhfnO+VDPSbbX1",
+	"+ObuMk4TypWNvXZkyC2CarRyaWITaEhzQTnpgPwBPpL85fLNa198T7GhLQai+3pFYz0x5o9DfC1UqUNz",
+	"qOf2w4E5l0V2Dz4mw+a1sKfbMRJfxMn7q5fN011YXKdKGEhnQrIBlQ51edRABDQ5vGQsHNHxTZ4GF4rM",
+	"WLwo8vn5PE1sRNUxUoHmACYjq/48HxbO8y4JQAlVEZ82eg3ILK4zbeQ6c+Yrq8PaeAiRhL4ErH+JKJHA",
+	"M1EaFadoF5uc20niFbBYMJpIY1zTus5E3wKUJExryxhxuppF4xn6VEe6nYTFjEomLRfe0qHqeg3u6N7U",
+	"BEIrzN3pc30bNF6z1XtZVlA4W3nDiyyjiiO+Y6ZFxxPs9Jp9VjVxshdKEs4+q2I4os2xMVQ9O2u2O812",
+	"56qtz0oP91shHpB0jSfrp471S+Oxy+FK52TOwogSzedAkBILluD+MrIlXtw+A1YWxeyLYSo1lOXEod8U",
+	"op+d7nfh5ac5Xn6c8fLXaTh2VRRTYfSGTi/FkoflK0zNWMICrWbomegzJysIMoEGfN5iLtAcqP/eZa55",
+	"J+hhfq62W+808aGZYQXSkZgzuG/1RTSh0m8S0I15IY6sKM6FGyayopEJKscvdnGgdKtkcD3rWgSj/GDN",
+	"7MvBjNQT8pxx7vxBqw+esFweI52DncLH69n1QT7Eo3Cfhe1TZHuntDtpttlheDQ+Hp3Q07PSfRbJAQdi",
+	"7Mq+kZp6P195cY8Q82pGPzGSsEUceZVccyIGqgrwyOQ3eEGxrGToBqM+2CneYlyzxeDEqjrIo/Ik8sRZ",
+	"LOJ1kTZRHOdxZTYQB9oop7vY9Dpz8lKMF8wn22ughUsKM5paSsA7mhBv6ToWNLwS4jst3xQyMj+xhBwf",
+	"km+jpx4KLPDTARhp4eMixwGONadr3GjHR0cHx2S0VgxQf+ZiJ5dIO6f1dxxPupkKGrPNeEpEKA8aqMB4",
+	"qLfDNu7bBb7r993SpRJf2Xn7k/hbs0n+vC7Xtya28gWIc2F5aTC0ldCJYibew4Zjgs1hKrhPNLLvDJhp",
+	"tygcxaFmbNB4ahe9YQs0E6c9aFrsbD4/POnk7ecwh13s5/koho6jMlvykWye5RNRpAXQPQHVDh5gJNYu",
+	"8sjCaWWQBhz5YjrAK2HcpcZ4c2+LYMdxl7rzIVnoU4kWngEjOcp2QRNx+5s3/N3HlmcptEdjHi7F28Qj",
+	"JH8AoVYs45CMGELlgRvebDJ3pSoAh/9LLGF6mhQQomfu8BAhpWgWFCWXi4VIFAmZvGllaqtcS8XmYF7I",
+	"Wt2CqRdBi+uD+EyAnJcw1kxbht2LqWKGIOOZYUzlEwstp8be4nE1hnA9n/QdMCZl4ezY9i6SHsb2+8Qb",
+	"nBtxh+U5u4WhZ0S5ZEpFfCqrktO2OcO/2MNWPFvZtD34GkikPLzGT8u0dvIjfEX/wLUmF47pXF6oC1ll",
+	"l4+0EFBI4zYfvggjVWFgx0f+rOX/yvItQN0Ei+yKrlvkQkG4tCTLBeaSZxkYTrcV4CPnnDDotXxBbTR5",
+	"7jSkenn3qE4p/qo2TKCUstmSGwNdH0gCFsEt02lN8wXXQoWRckcPg+sC0P29o4p9p8VHH38HWFXDckHD",
+	"EtxrF0yoYoPYtJLn75IBw5mLhGUt6RHBzxABvXskw3agqnqKJBtdic3nRg80YSEdq6qz4KxukCKkr0Ci",
+	"V0TSfJBDlV2pzoAb1LtJPiZmeNc/lS/EduhD7mp3e0eHrU7n9ADzCnY6UyakpvI8YfyHMQah478U612F",
+	"eIXtTxlnep1roVN8jdoPs8Q5TB8JN8E8gI6H2O8YD+eNT98SBcnIjO4glNas/FqEG1ugmYC53/4vmmAv",
+	"0QQJkn6/Osg7EbPXQp0jPywuKKSNAK0okQpMAD7lWL+GSDOmGYcVv+ExpvFDW33QC/oNMKWNGKHyxkQY",
+	"7+qrOK7KRtEzy7JdKjhwceCaJJeMJuPZOyaXcTkt2Sj5eploOT+5HuKtaKKymFxWpZM8WiyYgmZM+Ld1",
+	"CkPJmc3a1+21L9Hg7klRSMJsGEZsMaMw8DFaM/QOswgGc313e1nw5S43jCFkthz+GIX6q2cj9Z0wAXfu",
+	"OdpEG2njhQ76rSzbNRyf5BNLni7lukKui8U04nVSHYbpD0a6CVeoKwuGCQPPX7RTzHrndGu8CpwTMSMq",
+	"sRF3wMhBIBq3xDxiulBiYZiHYjFbzHJG3c0IkZ0cigyAq9mBF8IEzJdnYL0+1F+eHLTb7cMyatEZBcSW",
+	"o6Pmqd5Zx5POqEsPw1N21tbvLqC5g1a71ekctNqPu4e1oKqe7mAXoa+y13glfojimD4+arXJw791Ok/I",
+	"dxFffiafT48Hx4ePyMsoYRPx+XHn8KhVwwg6p1fddq8DGtnxUad7kCeJhbaposmJlh87cDMfdTo5mow7",
+	"tN1sn4y6zZNxp908Y4dh86hL2+OT8GByDIEdhibtTi8cnfYOe73Hh6f1RCn3lyPKcyZvzheLx91WhzyM",
+	"3lw+MkcpmvL3iwqB7+6xK1sF2V0irOel7akQZ47/zuLM/7GUUAxmyfeQppw/uMejbrt5wjSnaU8Om6dh",
+	"d3Q0PmFnFGBMDc/HAUU/sO3ThTG/2rqE7sxlv2IOMELaeOLaX4LXPmHMB93r3+RI4MP8RVkL78vfHY2f",
+	"XRxf3Cz+9tdnfzlrsYN2a9yN+Wj+sh3+7S+xnvv9wFn/hKTHWf9xt0FkdIr4dMuc+q+8UfeSxH7PXfmL",
+	"yWO/tAeygm3Zf5exabOjnLWz3uJzPxJMIe+7RmyG+zgLIKIAGcrDXxlCzNfilveEZ7kj4Mrh3arK+KIc",
+	"tkS8/O0FOtw/sbzY9A5RDrgizzDZqGi/hF89LkybIonbK81U8nnXI2maeUISBklIkUL/5i7Gg1GVl+7K",
+	"JD3ZoZRE/vxYs5l/iNTMH7IOQOq0EoP4N7Mfc/7of40I/Otf5in0OE2LZ+/j/zHCr7EEWnkDMf4dW5bh",
+	"7cxOX3qxGvD6Txg+rUnPTfEZsChni1womeYBpymqPZOUSOiU7paaOK5KWIUJEhipn0U6M4FNKcQrytfn",
+	"KK75IEOiz2pm8rlrgA6UEIM55esBtS35jET2oYl7NpVLEcr8M2R57R8YxHX+lQbiJ1FxKg6hUMuRFVY0",
+	"uPukeaWGSNkr+YBWU2kZotVkuUkCPlz0k++dUDnbWjqjbKTVdLLvAJmqK2B8E32CKrWULJJIJJFaB0TR",
+	"qTSmN7yEyCRicd5pKmU05QztxnwZxxaqeQCvwlKIJIQYR4BgvtXiKnbQ6DVm0RRAS+gUXDwjDMUHQmiF",
+	"AsHo3188m1F1J8dgPQb/nXiqczlfBw2VRNMpzCbzNzatFd0d7LbV8Xccypd82fsFTQzEa9nyXisemH0D",
+	"X0HwaSEULZuvXI7mkSrM1chtu5VjrKu4uGNJePPZK6aoF4QXCuRVVHCHzptSsUVlkXdNpmY2SIML3Kl/",
+	"P6t8mL1frl5/zzbqi99DG4yH240aFfB6SuA7W9P8jjUJa0oSuqv38fmb1y+uERa5sBf/evJ/u/Ffcjfi",
+	"P995Kln+wvbpTunZd7stcKJ+iO47KC23nvtlm3ondVdL8OWOJTQ9c4EM3K0TqG+9t6QTblcxXi3hSEVt",
+	"5bf3nNbWfoOEUlqPdflbLrcWNJYphfaH61mobXaLC7FUM8ZVNKaliMjXIgUFKor5y8J3RSk/S43mjIUW",
+	"RzqFNtrFZnZQpQ9CInRhNCVJvjhgnLxJQdDbMIzoFXzkUuBtTCNeqgue0iD9fAA53gh0UpkknsLgauUG",
+	"E63ulxo+yaXqHGUUcSbmdOEni3cOQB0wU9Qg3H7ACAib2ut1Cpey4bKWK6H9n7KxmDPpTVsulVryoSvU",
+	"eafLEDA71LBMkRX+SuMopFUZXudkHkkJOaWwMOUt9Cn9viK3CxLERgmjN5JQkizjNEVYc7iEjpU/eU5v",
+	"JRO056TH4TB2QfRrV4FoZhSoyQkrT1MT7wOjN2/T0IDCEor5XPA6a8yK0ZuB8zyfY+NASzIq15oTTpcG",
+	"rL5MrXwIoUOwtP1daNapopmeuDu1Er3ycwNGjbCNIO4g0EW5epqeeHbaZRaQm7EgTD94+O7lM3LW6bQD",
+	"rd3Cg85R66jVOX4E9MHjoQ/LYhFrfhkJ/vgfEvwG6cayphWoMgL5YPTzd4xP1cxgSppZSZXYc//iik79",
+	"wzaxoXpvr0yqqJyJFQ8w/tMALeo9JBLf8E9bp62DwuD7jYN+o1ExwuNDLcgoxcB7/f/6jY//9rvmP6//",
+	"0G/8e6M49KDxuTkVTf1jU95Ei6aAodO4me4Uc6HmsHTfsUVM18gT8jN+mzDIrIOY22TJyGoG2IEZ1lua",
+	"9g5R1ITRJI4yFFwLQ2yyqocFyM5hjg7FZbKFkIWIGYBPbz+57yJ+U57NsL9stw/GyySGf7AnJGHxH/sN",
+	"zj6rfmOIy3XaPT19FGRm0AWdshY5HwEdIHjcxLkb+6izjNC6Df34E6Qt/PGorX/uHo+XiRTJH2++7y7P",
+	"23+ddebfTP8adtaH8/byZPXN39un/zXxDapqV3Tbh6f3Wf3vBB4W/yZfUDVLdzgI/ih75ud7pyCXex7I",
+	"NBemPGAUweGioXHMIFCch4i8RBgdz8hCxNF43SPDZJiPjIzZRAWwuSEJRl/mNtB9qIbGoCb7/CHkVjUj",
+	"pibNmVILuoiaCVUMlrhpGN6jVp8XjjVGcj9J/th+ov7YaWw/5bssZUqatzBNH4GocgmB4d4yIMPvHXro",
+	"Oa/SOZMtp+yf8Pd/7LTbT1Z/7H6tKWsF4Xxi8HTzs700E1ACIlZct4YLuA7h9XI5HrPCtu64Q56IZE4x",
+	"alkB+s2cfo7my3mjd3oMcHXziOPfnXQ+erCYBLD9hDyW1dqrxySvXD7/9oE0XgFiy5Xk1+RTftsxrgf7",
+	"Uf987TtnHz58OHe0D/9AxjN90PiUIcc8PjlyLrji5fYU6tiThNF4/sd+wwjx/UaAqN9/7OdhZoHl7c4p",
+	"boNGHPEblD6+eX/xbulhcecG/ApqaJx/03x/oYecyh4XWmpKllx/n+k6T0W4zieTN/7dXn4tLfz+7nH6",
+	"KNCfQzPFVyAFTc0SRsOq57dpvfnyyN8xGtrFT78sjX3KlBP2B3YQxEqW3hL0tWOo2pD4uxnLA+nURMyP",
+	"BTdnzXBci0PtSGR5EN9FUoHpzCGHLI8hjqRDELnTEBaAm4QONc+OWiziNWR0RhPMHYY4lhIEUH5cAMyz",
+	"h5XK6tRXbBt8gUSqPAYsw76PQcyockxkNScOEAkUGccR454RScbDlB+Wz19Ueay2OZmFkaLboGasGaMl",
+	"JxuG+teTrzzYqgNQrNuewT5UE1kfCcc0vcOJSIsUPse6esWhmefFQwFiRXk8prDeHvbhCx6y0KSXlEf1",
+	"ApMHraPYBIOUx8N42kZxIOYb/yDa6TCyAqwgqEC+dXk8LwUUmgJB29iSDLgR83F25KamHGiJQigQlcaU",
+	"lqxMxyXrhgR3jI8mes/cv+s3kyou9VbEMXBzhHnaxMerhrLlPgFwySw6tihE0mQ8MyX4fedeP7YhZMUR",
+	"fO/p1NiziuWyCqeZUQzKyFnD813P3HJeu5xbgKP29I0xUFkchS2N5lkGaKHE66zd8t9tBRzsFn/OpdYU",
+	"3nDMR3kw44rL3vJH/wa5D097TecsdIux50fwGpDhHPtxQKhMy+ZEY8+BXWSQFKUBZSFzVcNhK73dU8Nz",
+	"4Z6SN/Z6StOjPfc7aO5ZM7tQha2qjiykQm0WArNB7C4EvmaravEidHKNq7rPJIpd+rZwpb6OuVCVvcJ3",
+	"u3VZyHXK9/wNU4SaOEfr1jCKYKofblwRt4fdxsik2qirmLv2a6os7WxIn1VWLdtzv6R2vftdMhX3HQTk",
+	"SvY94EWXx4xcb0HVrFV4nMedqyAk5n14iffWQj3lx2kyReoWsQSxVrIA6wfea3CBz+7RtwWGqJAhzfMt",
+	"ZUgDM7EHGTIdV9WSZAOrHMbuVHlncIAq9wECBXn3QbH2QbH7XNp/heIxyI2jWl4D8B49HmQyASSrm0Wy",
+	"uq/3RtzrIMuAQAWDFb1hhK7oOgcE5DH4QENVl0TtkNKhQPC5n1enfAfTs7J6exUKiIlkz5SQgrRVxNQp",
+	"jin/3IDjLLV4M6NeHqMfOqu5jRKZwEfvL4yNaIcbxBmTTxX3j6peJ88PCpTyHYb1SdywECsR+IalH8M4",
+	"btjaNwT93Hxd4kGLaHDD1rX9XyqxWFQtlX7okMSnJIrFfRYFv6w+98b0V6epFa1+T9cXz3fmxlVKWsoP",
+	"cU5efri7nnQVzVkc8SoFeYVZ04sF4ywEzWnTQExz9xjKTlp7Xd8b1fagODxHgsmeZJEylRfmM8AJBSJV",
+	"3N6Ya7T7rWkGULVZnAFUrdLSCSPaZZnMCGycT2X/lYr1Mo02uruu6O81PSKVfU6Z2q3DD5GahQld8aol",
+	"ty94haSVebjret8Wv8h4zcVzv9fK0T8eSIIiAEB1692cFYgpcKU6Z9S/J2zS6DV+91hLO4JrVvgYn8rH",
+	"F8/RbwCXQOWQ3l7oGwSHQ875mmBSi1wwrFEBMMTv3188R1xGdHJzwaMxjaEMl6m7AEVFqiaUXTj3nYxm",
+	"FxZlvCJywGKQK0GmggiO9swW+WDQGCMUhQyS+4hNI54FiRgkdheDPedMbBfA1e0MJ4hI7vfbHh+6ftuz",
+	"dvukc3bWPTo8OWyfnXUcF277Xi7cZxDgUReesKBThjOWLaLFUo4ZOvrZ8LuI3wwJ+tWtcGg+mIiEPcFw",
+	"TEFGjMxpyMhy0Wr4qYGRJlWe9073FKac/p2LLvp43vw7bf7Qbp4Nmtd/uF+AEajOFTEbEAAmLOi+1ulg",
+	"rrZ6RNXUEEzfnVnIoHx1o3fUDmq89d09+uphXnhL+M71h5mQWaUCgN/iioXuCQiIgpf06Y5jcx/JFkmx",
+	"8+AArMUSCKIXXjIGeYjcBB35iJPdUHc51lvP3E58vfAZZz9A/TOM5ssmHRDJNJtWLCSjNYRKUpmnBI0L",
+	"AQvWimdCjgJzW2N44gDxxsMqEsDgKnf+YTu39Q/yW582fxhcf+kEB+3bfr/l/vkwqHn46Es76Jzd7i0Y",
+	"z6txvIJoSNBdJxBqJ5lxZNlwFkhe7hXi7aDcPoL7gLQ+mbAxYsq1Kop093lWpTsgYTSZsMRC67NPLFmb",
+	"RlrkkjHy8R1TScTk9UNA7Xyc4J8mEipfxNssUbFod11wRzWb+rfmP+/Lni4mrxDiz0drvGlRZBM8XpMI",
+	"OfLwxRWdDm3Bc2TTkgV4ba8iycjwsNMdtsjw9/AW5esWgawHOgW8ac3qTBxPQKRANQJDBRKGEdiLRHxe",
+	"kzmsuACj18Phh8cQIzoMyLDfOGhOf4gW/cbwEQRh0pwJmM5ZHfUnTZz1tiziBVeRWl/Rqak1P3ktOKsg",
+	"3FVGIBs7qHmYZui9zHwnoeCSgaEL8jGkkSTDg/bhMMVuphhWXo6j7fPOQavT6j6qn6we7f1m/B01Ts8q",
+	"GS4Kc+jHWEXGzjswSeJjOmc9YuJP8xImRn328BFfzkcswZ+GQSYemNRekwNPwMePUeBktO7zofncPDff",
+	"6wtllIiVBLTzIXqkxTIZsyHwDxjZSHMIyeKJlj/1ZNzC4LY4Gloa+jySJJpykbCw5xpl1Ixx472GEWte",
+	"A3mKgfFmUzJMmGRqSFZw8UUh8CSwicGMSbtmHfUSNGH0TbAi3CVu1Fm+C/6fcFt4VxHYJZVkmOtMLwEU",
+	"zFvEdMzmcKWLSYGUQDBTVjFlyzgHPPtGqAMFTBpOkjCgpr7Os4kXpZ107OFdZm2YoEO8AgEMWeoF+U3b",
+	"OpX077rLLpSlxBzjMiknQ9gmw9bX2gF2qr+wLWDukdbXXv/i9CFAvl4ujxSbl8Vyco4/iAnUfzFvwSKb",
+	"wH974jvkVfQUdhD7rHp4h9I0ychoOxhs0OdpnD2ZM8pNOkiEked2BxaCq4/av2ANwTgRqm4MI+HWGSEc",
+	"d8M9dXY0sFQNBe0sdSPJLDH3HIjxZFSNxDhCvq4pxAnduudsqvW/LMf1687FVffuNZX3kiVVEzFmw687",
+	"E2tqvNc8bm0lBsmMPfA/lwITyNMM6y+5NDGTw/YHSBcDkFjgLdY18b393Ne1ffex7eY2yFda2fSdW9tF",
+	"j327mb7FIeN0PXH5Jv8FGHJ9WRconzyz+FjLhVFEuF1x4PlU3mTBJD0j7QEsOe1zFc1ZALBZBnEXmoS/",
+	"Q7pGdu2kAuYSeHxzNO9mlGm4uS3NLLllq4/N6zZXpJkmi9R+naWV3GZx56+FMojPu2+mMJJ0FG+xL84v",
+	"nttXbyGGJCuavPnTtJr0beAm4G/6MItIvA0aUaaf674XiZhqxXRjI45ef8Hf2q9uA09d4U1NFWsZ3wYF",
+	"3MtNDeQQNvd1uvJ1w90SMnBUbAgEouNulfyo21tCtcEVBS+ye1x237VPafgNVWxF17vv13kkx4JPouky",
+	"2WrTvsq9jzuXb73g5xevnbWm0cCmMm3x5Vv76t64KMTNLRcmmC5hE2CRKkOEw1U2mBdEijlz9oS57yh3",
+	"3PN7W1cnFnSHdbV5Vu4Rv2HrzUcbvyvYKDWvMA2mnrhtm3qbfnCrRfBYi+UsHCTZ9GpbeWW/sPTY29rb",
+	"kzuGuqJ6IUeMLGgi9Y1JCSgbJJ0uHuAbDunfcPKzR1CvB5Q+wA80mI0ADdBqmLyO10JhhvzOV4ub9oFV",
+	"epz2amn4zPnSHUfhCphHcm6tfdvy/1f2m9vAAxuxqaESUMXeFjctYQxMVyohsJppDrTiCRki6sKQSLqW",
+	"ZAVVl8gbNK+6qhsZMa0Em/phKBdrbTd9OcdI+jwFVcE1Qo7iLmALEaP0znArtO+wLcp1zzdRvVgZfr9E",
+	"jyTWaE9QDgXjAJ6Cil34izkNX+dS2bwVyLmEGmvg1snen7F4AYR7MadRDD7kHWkFaRkDZVuopY7T2X6l",
+	"KUffMLJSJAlr6u4IDcMEYFAgVycZRWG482Qn7ve1U8162tvSZzo01HfL1h4yv/SU4fJQuXgQORYLJkko",
+	"9KsFGeLDhw/NYpJ2nSBRzOmGcRoR8SqaM7FUu0uKKmtgg6Rmu/paZyoKjeSF6Zuc6KHtT/zyKzg7SmL7",
+	"VbL2QdDzn1lrueCKJZzGWEfshb6CdxZzsaUthFHz4p4ICHbmLLBbzwOt/7GYGh+8oZzruI9CYHFGMn6W",
+	"sFAfVBrLe0r543xL24jlbuf7Vps3MnoQxWwq4NfgeN9Rqc7DebTrJQK5PdQ2UEvPrKu9kPG1IIyDUYhA",
+	"/5FUCeBLrUBNGSGQDWyjVHhB+MSdJppJTraRTeYap8u9cfcMCsw41jLGTvnagQ+zJ26Io7BBdJYckOd7",
+	"D0pM7PebiIAd7f3cyOUYzgufooE1NTGsxTKRdpap6e8XcSGB1e8Opkt3AnsUD3KBJVxg5LmtvWyLWeEQ",
+	"fxGWu9dCvRJhNIl8UGwf3HiaUiBNYRAWv66ud3jH9pszuP4LmLn/lazSlkeY4S8W8foXxCbSZbDj2nIV",
+	"4PWvyCwK6D2/CAZRtNL8Jq1Dx4fk2+ippndgkhA5WxmXemAtcHo1uFAsIJ3uqX4fNrkNdHkB9T53vfVt",
+	"ZNOAZc3Uk6fQ7V7I88JEkBs4mEhmuRU0YXqHxoJrokGWRGa1tIF1MaNSOfkYmjWYkvKczrUoiUHBQ3BZ",
+	"D1vkmVhgjmyf62vmhrFFFoAYR1JJhErEtA5T8j7ffno9JYymVZfQqvk2gRDGKI9AvMvqOA1ta1P2dL63",
+	"LWxR+SKMzkdpFIIcORnaeNvhk5RHGxx9PmWo+Jn8e5txvjNVIExn4TazgST5bvdGDxwJTDMdDeybbMfi",
+	"9FF2NUnTphQY+NruqfgqsY1N06i8bvdwpTsVuTZe6Fn5sj06oNwCZkbSh5GSh1gZXlPwEdxGxfJmX0Fn",
+	"Ng62nzEE4hdoKnO1s/MLxAQuOId/ZjnhnYiZVssNUPhua5aImA1cvPGNMU35Xvd3JkTMckovJBdGn9CR",
+	"eonQS+85/USj+B5mDxoNxCeWaEFnq136JntZD3s0WOaHUPv586fugDWlYPcMRku5WQhGG+lT/SqwrELl",
+	"t818K1c8b2/rZA+AlipCquiISpZ6NnK2emPRUTbTxp4WLlYtcpWsjdsrpmqfARTFwru/BAXoF6BCluoG",
+	"/yJYGE71tVDPTMbfjm7Oz2jjH2jBYDtnp/ni4rnxeGZxLiqhPMuZ2Ea8uMq+2PNyAe4zVUtZdijazDVg",
+	"j56SorvcBTvHtgaeYqRbMqhzt+LnzxYgiyqG/gsqX0KwrBKCiInC6kC/8iBXQ2wj6f30G+RnWNvfwKph",
+	"NSyRRD/8tPpSqigty+W4ar9/76lqtW//Ylq0q+ApKetPX0NXes8XidBj0CLds2w97ilm/BIi8IJCDaNN",
+	"LeTqJf2S4vfK0kuqRIOpEcP4+twCHZkajhXV13ZY2YoqZptPj2cEeyXsA7fEW0BSFAAimdKnycyVjEUY",
+	"8WmaIMxZZfGmwhnLakHVnSzzFgz0QyL41C279TNGQwS/NXaJPLHENBHdGFyKudJkEL68f66Zziot2AFm",
+	"77L38w03mCpETEzJDvKCGsiR1OY9Z/MRS0wCKbwFdgJpIKgWid6iKrLRoiHbkpjP9KtAzlhRf6Yc5rBG",
+	"bMxs1msL00vTOl5HRwfHRUyLUuruvArG8sNsnSUN6+vOJJxotrVgYhGzQn9H7fa2vV3AfqRx/GYCteY2",
+	"Jdtd3wE0Zl6J562ptpqJOF+8AHIEFas2Y9iB6M1i0Tohi+DzBX7WaWdTpUlCQdTCVEPfEG4iDqnupuI9",
+	"bDJApDGVcpzyptceEmKdRQ8IEF4/Ua6trLastymsGeMbZLLkaZJuPUpKqdWs2MzXWmJ7g1XTtkTUd+9f",
+	"Dy6vzt9dvXjeCBpXL/52NXj14vLy/JsX+HPxx2dvXl+9eF36+cVr/bn563Jw+fr87eWf3+jXnr2/vHrz",
+	"qhFATy8vXl9c/hm60n++ePfuzTvvCmQVe7ci1PuL51TRuxDr1s1x/YgDyAYiRv9gY1Au3M1dBh3PnKCT",
+	"rHxRkbmlV2UBuTitE7sTf4pCHxA9+LrSEQ932KX+Y3TlYO0DOMxSsmQYINY9FiVE371W7obp6Rrmzi+i",
+	"G9YdvcKqYCqygDKolo5Vi/RuyZ2kLBqij5HGb53VwFzmQinCd0t+PmVcXfDFUg2dW21oD+zQlljMZZO/",
+	"cq84dAQr49DFUtT6hkCMFszBze+LenacqyJj7lQE/zXxqy3yhsfrDBbEbsRIgst3a+b9DBr1su9uu90u",
+	"8+8a3ogDxJQcEwqYLHlAVgBJlqHUkoQtGFX3ZKFbJNTnTrj91E7BuRFLe0qzkTn93BytFYOL7PD06ORY",
+	"77QLrYktE/bMyCxl2SBNOCQMimpnCEoWUI0M5XLBEslCFg57ac1yJcQNEWC4V/ny3I412C16AfjZfZ7l",
+	"PbJYMjKJEqlaZDi2taiGPUiNBKWNyhujYelt2yLDMKERj/h02EMEEHQdQK8SsY/dun1mYjAmiysOgdWg",
+	"rSHgHEUmZAS2oYELsfduMaO1kKAaFJw/+SRU+EsqGsf2kU16CBrpdJFXVKQfgXsIXDslR1HQsLQAcAQT",
+	"kR40srXy3lTnF68qtgJVZGTKUpcLQcgCUjEZ0qUSQyMlqxmb2wowWYmTIYRNDqHMbfYOsGB9yESfGz+/",
+	"3iimjhO8huEiQzGZDEnMqOkhxThMa9zkl2qpBBJloukrJpOK+acg/15dYco4Q9xBi1ElUFldJhxBKzIU",
+	"4DyHNFbqjeKnec2t4O9dDHNDrRKhEPERw1ADCLVhdtdnoRIA+QaHLq3q4kfWJ9lV/gQWh0Sqz5kc0wUL",
+	"AUwSAtf0N3+5fPMayXy3C18zJIAHjOJIreF3ivGTBp1xQDcS6iqaM6nofKE/Y2GkBiFcxGPPyv1ZrMic",
+	"8jXRaqe013wYai6UsLn4hIZ4A8bk8oi1Q0GUuauhfrKJ3xf3tZo+zCaw1O6hrMwIvH4bNCYRj+RskDAq",
+	"q71M9vuX8PI7fDf9OF2V7YRYZ32ugzJ2LdfbDq6UFnaRSIU2kP32oo8JNJ5Xoi3Tn0cK8EQNSzMlZcxZ",
+	"bWWS6Wa400gOQn+1katkyQCx2ECUo6yDm3DKFP4KZi1PZWr/NtAK0Pa74Fv9dqYzD6K7K22VaFOZmc7m",
+	"UcBVm0AgoBWWrB0lk6Tcoj22CPaSqyj21PnY3iYgQhZvIssreOk2sKFtJs5uq9K4JgbNxRFbJXoHcTJa",
+	"59ZVMgZirZmahdFM7ZqRJKNlFCsS8Xqm0sFS+nvBEKveT1mM/Ha7Qu8tDJX3nDqqDBEgZDNk40gLjnSE",
+	"YqM5A1nhc4B/zSS+VmPTML8CIypclam8gT69jcMZrfdwoGwiG+wP/2DMFXTf1UYH//b84xLfv81Vbbj3",
+	"fG14iM3AwrhNlVbC3XJ18f2KfVgqlgvWs33QUAt8eyCCFYcfyDxDdahij8oKrzNkHjn93Wn2Tvxyae1A",
+	"tcYoVKV9towcMjjukSCVcy07tt3kZDuv2aMgteyoju5kj88rwjBXlaxtxF2JZwAmB3WRFApV3wsXeZF6",
+	"MCS3E6/KvuUqForKbfBxUA52LaBhWuNdD1kzmSSaR5wqJP6cLhZpvTDwT/hp91w/xK6DRig4q3xRcGbf",
+	"sy7jCgEUntp3E0bDddWr7/TD7E3JVPWbkin7JsAIV70JMcn45m26m9avMyx4/bPgbIuDn2uq/lWHjpte",
+	"daaysdWU6JsbTSm56VV3fW6vy3vQYwa8FPO0ekG6Dd26jQVtuVDD6d6M1k3EAr0OUXaIEnDtONr5lhKQ",
+	"1dP9d7kB1MacUFDR4Z9AgCeEWo4excz1vnGMrQPWVs14UiupxYm3dDX3glONBhBuPfwoaLCKdbpKi6gE",
+	"xqYTJUQkgDj8Yr5Qa7yHICVlTOfMBcTYykT7GoC5092T97D5TLRp7Uu/fxRxvgtlYQoidb5UixGp81J1",
+	"WVkvMu1SAR9ma3g61Tlx6eqvt2+N8lZj1KEys222yBDZNRjuJwWr6RPUKzKDZa5mb2r9svZIuZxOmVSD",
+	"hC1iKJKwnM9pEv2gryMjetWbxS5T2dFXjia7nqWiPJQ9MsQbJuLTYWB0uxGDfCVUnJ6QoRXRwvSNVIHM",
+	"7nUMvZLZ9J6QIV4iw6DPHfNwYCtT5AUEwdmTnKU6qLJU5+zRxGeODvoc48D0OjkWQS0J5K2O6eTBjGum",
+	"mV1/eTvvRtPsu4paqtupXM6wFoyHOKgssStopGqGv/uKooXn3MILBSmxTQVDi81eFsl2tPJBHqTcv4FI",
+	"jxXiO92qBcijsb6EjYW+k0UI2MJS7ltdtQNOI8x0PwGgxZn1RtxcR3HQ14zZrnYSNnCh9o6DJQe5B+Qg",
+	"Nok++42rdkxYhQoGk7CxmPJIMsTpL7jHOgXv2FGuDou8GeQqRn3pdD2FcFADFzdfk8CmA8dGFTMpDTFb",
+	"roe5VrQSJhkH0Lc2vX2Jb5nknWi8JwnINJY6MF2TXKRkZn8QWiTy6XvOcMwGSndF6tg2U9ys7WV7q/oq",
+	"BB4CPD8A01kc8dSCG+D1kCrBKlKQzpW7+2XEpzFrmiKV7v4rRzG5dYD+X7//ud1u9vufOy/7/c8nL/U/",
+	"z15e/14/kRUPq7/y7t1ziJGrKMMOBpK0oi+1MPbg+ZrpAyf02UevGVSxOT45PEur2JCjVueRR6iGHrNI",
+	"w4KEzngIdgdJhucmCBx8jj3ylNGEJcQUg3FaSSvCvFnQ75dQQQrd5rJw3g/bZ5uDQCx/j7yjGwvNodFI",
+	"bEpPpjGGwL3rDakHnaOD402WVNj1uQLIm3QmX5qvP3DpPF7RtSTDERAzF0uCP22OIMktYK63HPGKk/Ce",
+	"Pzzt3vvccAI4YTlz9r4ucitibc/VntkvfDxbs7NUaoMSUfoXw61QpMxZ4hFT1czSoA9kv5vv5J1MaW4W",
+	"sl9r4wJCFsaUA25bBKUsoyrtbE6jjZ4MgM+8i0Cy/VXl4/44ppTRpzPezOoz3dq3clZXpsotCoXLZkpV",
+	"dTb7SDYda0z3s1HfG2OrjPXXZ7DNBzEHabgY+HYA38VnhMTPcqkOdZCeLmBdOvH043xAbqe73VXWPtX/",
+	"ear/80z/58W2NxVnq405Gql6z1a5DI2c2bNIhELTvs2Tj+i6UyxcFs8IkoJTcj6NOrtQNsQsLccXpfZ1",
+	"tLFwBiusJSSbMI7hgj2sT2a0TcrJMAoh4M5WQOzzXAlE4lZAtE2CL/qGsYW0ATJQ8RBKQT2DY2Wmbnbs",
+	"0Bd8Vx8oAsFPNEInNwQD9rTcBCIU5KYQMLXopwuaKEniCNKnTSXRIfw4bFVFaeZC5cSKO07e1CSPVZWV",
+	"3GaEWRV+rAU31CMdZqVrE1MoS++UoX2axgluiJyO0IV2e+vbaUBurWUDpXdjEa4VJ4I1DUXeJJNfuhuv",
+	"LWiYM9OAqQL+hUZEvJLB48B4CFYNY8QZYvSPGw6lGapWC5+QIdp3hphIv0gikURqHRBFpzIgMeXTJZ2y",
+	"PtdbU1+V0RwKKeo/V9byKMgMdy4Rk0nB1LGbZekuPvsCOwHaXdeuJNqs7rOUWUaEEb1bZPjldkiovMmM",
+	"cVksmBNEopYJLy/43WIUEmbNS7mSYxXjTRfJjIdiWBp6qKzn0GYdVLipqogJ6tpuhDwHoC1jJGqRoT6g",
+	"JgiZKifyxkpeD2QmgSKrdWzOkYSgQv5Eb8K0jLGCS1hMkQKrSM36fJipq8OAjNiYosZEVarq2gK2wNhp",
+	"DI4m3NVcKAN/5Kyd4SxFxby4L60mnL3j26T5pvOmra3NVKj7HRwcnD2y5noyWaplYi4tTt5fPXNDXteM",
+	"JgQM4E8IxyhBc4lFEtBeiViamnip2BFSxZqaHeTljoO8CafbzskdD7vt7sfj5tn1j932x4Pm2XW/H/7Y",
+	"/djBf33p3v5of/1ycPuo+bANj37sfGw3u9fZ3x87Xfjy4GO7c/3o6qH+P2yp3Ty4ftT72G4e6R/Sfzzs",
+	"91u60U5wdvvoTw///uPHPzSvKz97dI9av7vY0H46Y1Gl/QdPwJRBdfTJMoETA9ZbkGJQBzImoRu2lqa8",
+	"cCH4cbmMCmJoIeZT/+mKoe3mGW1Orr+c3jbTfx9u8W+v5W/XvBhjszKUrb468jLXTuyuJhwhFdZqrwD8",
+	"/op9Vo20Bl14p1sAfNzFSO1qrbMUo1CdoYJUei3UvUjEhdoTfe48dESBuc/gq8K8c+9uMonoJp47H0CE",
+	"ldrMIvDLK3i1lBkCv+YHXU2I95Il9yGDuUm1JlXUjzyXdplcWxk6XrNVauvYSQ+9h+nDWj3qlVQ0gGQu",
+	"si1jCPD926AoaNywilrCwKet1Jm30qb45ORbxhbGkEuJZOOElXLyTnK8Wv9Z5305PvR5X4rSOFt7aHNd",
+	"KwxmGFCZt9DxT8iZ1ifBKCT42NS3QlK7BoGtaJ3lhH352qEmafVyq9oixOGd7InuoJZJXOVvBy4P0GeO",
+	"GjJJxDwgCYupij4xq5WYwhG5SzyJmgmbsITxMbt7+pqTwbwphjB706NjXFcbblIammQNVEbLqUhFkmeJ",
+	"YbDDIvR5ohH5ZcTi0O94OrfZ2hP9zgOUfUr573XWNtr84fqjOTkV1jRnFH+1ecHlgL2Cq8vGuQCCmkqW",
+	"amZrvm3j7cIi1OX4l1IUTLP87Cdxi33MJDucaCNIBRM3C7rRa1C+LlBRVt9c2zgVnJW4rQlmR7MIugYQ",
+	"xBi2Fk0RpBkdzwxiHXU3jjueg3Y+nvAuQ7Q6RGWgaKPXmNPFR6TkdY5OLKne7CjuUzu5XBoD2rY1DYzy",
+	"IBkDhox5kmkD+r2898SUmAoIFwmGT6QJmeCU4RmMluBkxGY0ntjTbJv12TrDSC5iuh5so3s9x3ct4RzM",
+	"vvqUcMz5Nep06jankgz/1nzDm09hsM03k2EOBcT1LndP65jEvzX/ef0HL2/4Gg7/zJxSduvnPPoufXxS",
+	"jhOgug1UScqWA+MeidcmDDkL2tar2CN0sWA8JEMjt0MB/5WL+30HHILzPYCl7AA8gRHSGx24xldbp6A8",
+	"Z/KmgsiX+ZKwM6AbCxEpmJGQyRuf019tzhiEDs/hzY2Jp9TVbyGfIkDMd4xhXeUTFkzYEUuoZKF/NUr0",
+	"Dymi4ezC02EmLynSsryAEzpWqdSAq0heioQMjT6HaQwDA6Q+7JGhlqaGmHGsxBD5nsUDChlsXEN/PY80",
+	"G9Yd8dFduX46iW14/j+k4K13dOWgHhSU0Gr9NZ88UljHUsSME52bLZYYg1tv/zlZdnsHZITIEBb79wFA",
+	"CIxv0K8kMuTU7fq2VRU8XWslFlKALfMH4P0kNFdkHJvQ6FYjBZiqzh9E73bCYkYly205+UCLpnPUbCA2",
+	"AXwGCXQ3Z5Qb07jdZhDUabakicjWb0WInGVZULfdPW52Os3usdfRIpewefaa/Bm4YfVBZrVXWiNJAyrc",
+	"KtaZQ+pO6tBXyDuz40m5aMTvOCQVs42nC96qPVdd76nyX0EfXLYfYAkvLZZYY6MJxBiSao7WIi8+sWTt",
+	"gOpBCY6UgcmUMHO6JuAz6XPdx+cm7t1hi7ylUkLAtPuFvqtR5iM3XKx6QAfBmcSGxJyVkQLKytPg+ksn",
+	"OGjf9vst98/N5oeUDwT2ki2czzynCsy9aC6b2ot4czZL9e17zzQLlWLvcMExBp7nsBENOi06g7dPwsiE",
+	"jCJGTjn/YsZouBfuepX5RvPlXWwGzP4ZOhQOSfvK54iQSyUSCA/LOQ7zkicx2KsAU1A0Ddr8D2fvAbG8",
+	"u8nRRTYpH1oqdoPvZlCOEaJUECrpNxYJm+WolSMhgMg9EgrOjPCV4QzYjAoDCGO4ILiWV5nxTSQs7Jkj",
+	"Giv9U8THLIvwgaTBgPxDRBwl1J80E43mUTDugdLhQDxuZwjdSc8R3B/HcY9cYsOvS/lVdkJFutjOfMfs",
+	"hfUn1AXX5QvEAgOOhd5TY4q5iBnS68cGDel/mL9bYzHXvaaHyjoHcobTw7wfNH+cUrv6v/3u3/+//rLd",
+	"7h4/+P0fHv/xT/9v8OXH2382rx/2+60/bX7t0Zd2cHxw+x8Ps1evnX83r/Xzzq3z9NGf+v3Woz9s/773",
+	"qL7gKlLrKzr13GnD3w/hhmLwDsQVESgyvxzFjHy/FIrJgEi2oJgvNQKxYE4lRjGcdTrtLIL9tHXaOnhU",
+	"kpUO6wwrD/v93//4kfT7Krj+/cMPjx/9qd/4+G+/a/7z+vf9xkN4cP37oOqFR7+3T+4XFeDo0t4otDAK",
+	"vbHU+/E9uCASWU/3RTuoClND8xFw3NSAaE3u0np5nmSwJ6B9Y/E9F3+RkqH9s4CwlkaKBw06xdRtGmXB",
+	"Nfpfa6nYfLPppTJaLLMYaPLz9Rbkh0+syfjLdiJX7pt80mtJ5rqH6cPt4WvaIHxemwkdW4yB9OLwmO7z",
+	"LftNiXRuQM10mxs9MGU2lZHCo6GB56Q40IKpw/GXnLXbJ52zs+7R4clh++ys4/pLys82OzT0T3Fc4ddw",
+	"U+srpSGT+AryUAG5+Ykj+oD71CCqoxz084o3OyFxhEx5r/SCLnwvvOo9o33sJFmZlOBtTcglaclgihhy",
+	"1YKL6G3GWDii45tnYj6vMPWu04hCRzUBAL0WuWKfVRpRuqBSX+eRBHx+biAzaSU+TSo+aeWlZAxp3yWZ",
+	"oZjCcHqo/3Ps11G2+eSuPXiFJHDXVYDYaOUNTYzA3mwxLKBlruCE56hm9fI8SGWap8msHKsJidX8IcBi",
+	"FQh7ARABbGW8fHBVD51ifMOcCcHLOH2+rnJYd3q/HXlMCtswgoyIlhNEvDIMAjMD6JypFHoASTE0Es4Q",
+	"wxhzaWA0b+sdiXDtHsjvlyxZp5UJvEpPbKv7lNcjBvIEREY/YFFhg1NhDTd4BwEawlrwMLceSoiBnIlE",
+	"DQP8IxZ8anwQYqkGYjJIKJ+yYSFQtwbpYgu8izuIuOkP5S3yl8s3r4l5bjJTz9qdRyTiJg5Fk/mJoT+Q",
+	"2Fk5+BHpjVkKIAdgqWJKZEzlrGREhEiVTbZBHK7ZeF5+mN9tVcb8Zczgah0l4gbD2VLFeImFQ1gjK+mR",
+	"Jfw4P5rVcgp/IEN3K2IGDXeZG85ssOyZ3g/mn7BPtErMb7hYce82zVkKqipAEMhMsDDJANwhFoimoWds",
+	"MUCfkCFu7WHgRt4kjI4RI1USOBUYfy7J2IaTZ5AYYtEIGtiId7h/pjx8M5ncJ0ZTzwlRgIHh6a1na0Ia",
+	"878wwVB5FsuFYrX4GsYWd2Ps+L/5q2w7U5ReMTGZWFtUMR8Cf/Ydu/yHfsQ3Fzp8RgHURUwmGc5zL4/a",
+	"sqJglOdgFXQhvqHUTGCTs0ypUDdCYQ6rQyLZ57YGERZvIucXYNjIY8HktzV0O4ARNYIG9JWhgGNn2d+S",
+	"QfXGT/pog4/Mfw4YjdWsonAHk8sYlS2ySMTIIy7ICqQem4cubnI56OJms+xpmvSt5MVz323w/v3Fc32/",
+	"arYwplzwaExjcH62yEUoyZyGzLp3DVa7Pq9ikiKvnhjj0NFx91HRNNfunJ2FB+PjZmfSpc2T8QFrno2O",
+	"O80j1p4c0JNxJ+x2c/a6nzdr4TZofCemF/ylSOZ35GdOzSgrrrw5X6oZ6bbaWT0loGs5VAaSM71BT+cG",
+	"SB6Ztanu4Lle95xPbEaEocm/mFFNE8rVoFpz09R9IEGBa5FXdE1GLMuYcsGVypHiWSe/yvxvyJfZbp2e",
+	"WGgOMw9ICUA8KvkTrOFSsqS6JFOVB+AJGP5NcHGkGJELrRfQRCwx2dX4tfGCaNUb/PdN/gILTme4ISUB",
+	"OM1uwpPDbGoSNn4j5P1VHsldclQqyz694cwt/OTYbYr10wrmCMg+2dLdiKkqm4MLLRSAtwoFsUUodgnq",
+	"3BGq5g7w/zSqx+xMq3VUob5EcuBXQLIKApAzVywgoH+8W/2AhIVaMd1z0N7KRA4BzoJeSWMPXNE1Johl",
+	"Eb4IscHJ8KMdyvWwBApv4sdcGIkMI3FPoOuFxJEMzTHimZ3OpCCx8ghziSpoePq5A9siZbBtJYLbbkLu",
+	"tgfS7uHAnuyNwD75s+11duKGr0Hn3qvXs5A/YCtMgeeQrNLhRMpTq+FJWvPN4PmgYxGjgBCad39+1K05",
+	"Jpbu2NaVWf7UDyyXMvi0GJNWlYFKDylfA1CVmKRFghLHuYskjhL5yKrSaSGvkMkbB/Jzowu3ynGbzsM6",
+	"KSoD0UsTgVjTG4swjYfblzyQOj1qLdAFH8nul8heC6+4LCuSBLgVAt9QZfDaa7Nc8S0tLC/Cu0+msBWd",
+	"maUDyJEp103NnoVE7vJuZZ+NR3mdItRkMLOacyUidoCV0ohjyomiIzjLECqHrpUW+aveBWMa66cywDDs",
+	"CWOhDMj7P7Tbp0dBn7//Q7fdPYVv4Z9nJtsQ3mifY7QZiiJEagmbj00mIkvmEdc6Ok2YLSz1pFjgRC/a",
+	"DVsoMlor0Cr7XP+rYMsvGxRPfxMGxVcW/8YTVK4fPbBGf3STLBdZhQLX9CMWjNPo8XShmkLKZqfbHund",
+	"tX0O1h4Uh9dsdZ9cziCfyQlsdMiXcTwEs6O9cn7j2Z21wRBp4r8PpTKvZGp5DWDWeoSSWOgjvqAJMg9F",
+	"5kIqcnyYg2CzXMQGpplbQZqKO4uYrtFpiAeeklDMacT7HJuMGZWKqJUgMR2xWAagw2L+57BlnDvDFvng",
+	"VXkBsAwLzwGf4dFYhGhjIq9ffvss86YjeE+fZ9hwmrmMZ2x8Y0ux7jdc0UIfpTuj3299vIiuP77m1x//",
+	"+un64zm9/vhdfA2/PQ+vK5Tq307MowslUdqIp0QJ0umelrYW4eLuF5TehUuuEPseNA39gr6RaYI6idkp",
+	"fW62yrOASJHmbFiccuvL0HozJTdsPRI0wYaE1FuIxAyMLcTOzKn8y6hcQ7D8Up8rvMomS2mjqOEs6cMi",
+	"OOR3ADRzn6dzNPLiTCSKmG1gSuTaDP7s0kwzWOhoHLLJdIapK9+vWKLWy6jo4PZbW4qc/nT/nD5Xs8LL",
+	"jNLEVvRbwwcV6SB3KN9oUzS85S9wVNLJKytXVrH4qaRtXO5DCHcfpuLjnNG0Pl0kbT4JjYu3z76qaJgy",
+	"GZ+q0l/fOukfpczeytQ8m5ZXN+CaML62DzHWlPz1L3eSCBPecHZ4dPJot6pTpodNkW5XemHA2rDAD3LR",
+	"buQ1wLjhCdMnGyNLMvSRcnzjkTflDOYk60JsbLBSKU5pqwBYJyqqkHTkKcuNPVVm6pvnVlh0UvUhSi0W",
+	"06KN8LDIIu4SBPhWHxrDjFWyZGlyFpG6e0sXJyyQxNTYsstmvirH7FW+dg++RvRGqoc/Pjo7c/byYdu7",
+	"myvSFd2QRN/u2ohrsGXm4vCxaV0+HqYWltLUagBpNnftj5O0cFhpfbq09lq6w7xsyDmaXqKZ6eA6jWJG",
+	"IvCZTCJcdadCuAOUTaNBxAem2Gawj/LhWnilP2ElcRAhByCZ5hEj0t9sMtwAIS1DXN9RFIbwGCM4BmIy",
+	"0XwjZPOFUIyP15owi0RMtSxfeDKP5Jyq8SxfyDwNssq8Vc6v7vc3bO08SaPN3BAsA6if/p1Qnqb0QRkX",
+	"Gs4jDDyL9W5l4cBsIMhTUjMRDvIBXBl1DRH1DxMt/pt/uxuBCzAPDJSz9O5vC4TUXdC13gkDCAGjydTU",
+	"3xgLjr69QVpWyNS2dav7JFSxAYRm4Z8iZoUhm4TZMErU2qRYsMRuCqc4UWo+xkL+aSGChC0lM2Fpc8rX",
+	"A4PsLt3fUJ2XELFGl2qml25McUxLLpeLhUgUCwdzFkbUxsbBqtD8FFeM3gxqfe1vgQh+ldwp7LsqQjbH",
+	"tnJSdVovSOR8vcUFP1+oZ+bln8AJxaVKlpBAJbcb24X7BdQsQiPbdl9/Z99GPNtwOVbbffjWvHzrVKD6",
+	"KkV9Telv20e5JhJkH5kCWfoGWcZsS9K9g1e3LqeLHzmldKFS5jbfXOk3S/bavfvs1lgu0AJNADkccIvN",
+	"4/yrednrccrS8J2bGM+FoYUl/t3Mx/kj5vNBze3hlgsQWyci+dVkRnsOqd8XAoZlO88sRhVErXnEQ8jl",
+	"WItlAhD9mMVRb24+/E2Ymwt8yh+qb56i9gxFl21KPZ3qH58+e0sOT8CwmPogNGEXLJnRBaQ+QpPGTpiw",
+	"aSR4i3zISg8GtmEwp0QczXlOXo1tuBTe3unkUbbLcINfusHB7cPmx/Pm36/xh4PbR38yP3zp3j76Uw1l",
+	"tooKMZH75xetO5aeiEwwxy7xGjVlHOAc98gQPYgmEF1f1A8kmkifGAjaoFAqc0iljKSiXLmVEsBvOUtr",
+	"UJhw1PMLIhL9B1ZuyMewo+sS4820wG2b3RxCa8Dh6xDA7BVZV+1xBUd8xNBIWLNAZg0r1E3j40ZxMS1l",
+	"w50cQpoh4VmgQ32t0sRg2kwitLtsZQLI77lCGmy3bAa4W7EEI/Tu5c4qtJUVM0/pWbdyqSTkWTm7GwGk",
+	"NINC2tbN8wu4jt5ZGSk/O/g5S3A6vyAToXULSUZMRiE8E1gOkmII+ozKmnQzzYH0aS6X/tuOXgc/P73q",
+	"jVxGImRKRXwq71topqy1QJamSYDxJ2YiUow+9YUUzf1oO79GdWQXBeCuonwJrh4pdu3D+ZvTz83RWukx",
+	"wb2Z7ZsKK+IQlJkscQurfKQaEEqEdG3E/CdkGEef2DAvoJjazFhn5AkZJkzpwWaN6m8AkzttbsT63Omk",
+	"XAoZhtUIGjGmvZgmaxT3K0PVtN5BY5JEjIdgCvGXoE2F/FxidfYVZ0uVgPUI2EcMBq0FVTOmonHNUP5a",
+	"hfHnVCC3BarMVWr9eOh/SZ0W4LCIuME4x5clWbGEQS7M5jp3W5S6e4vLsK/6R2ZVTd0ju8bodoJFTdHt",
+	"7iAeQhga+6wKYZamxQcGUpTnIwdrtJXO8W9AXfGVX3q7VBbCebdl1Gcjl7uIEM4OyjKxsrrNZoG8zZhR",
+	"L2DEzgDMFbMrxPrtWowCY8/2Get3t3C6opiPP/uExHdpu9Wh4ibGb8ZiE+5umdlyoZlfVaLvO0bD9Qbs",
+	"EChyNWyRczxqEHa0cmDOLXJ+4CKs9Uqh21uBqUGUbZ9nkeqR8mF6/7QYJBs40g6ZB6V1uBeO2w7YIbCm",
+	"PxUsWxYvvj0sm6mTvPPhxs+x1nP5jN+jZHMpVXlT3eTc56VV+oYZKFVTr/uBRFR0LOUdYBkTUyz7iamW",
+	"b0AfZKIGw9ZPndr3Tp/XjRxDMjVskWf6SijAYwLGEMYFwXUOtU4MOGxa3AVIAPzCk0WUFQeujYkxr+16",
+	"PiRT20PrmL68y19hlaIKAs5NHoIWiEPRsoWQwMfgWqGmwEgBzwMci0OQutMSoSmzl/moefBB+k75pT9B",
+	"0w7LVtvBYeUNONIpE2DKIILOHqmWhRCWPc1fhnBzSKM8ysAKZhLm4XBcGfR5+qXWJNiQiAXj+CKqHU4z",
+	"NAxlvq2EKiYzS+yQRkOzrwJT7cY0BZ5tSc4v+jzrHIku7XD1i1jBTuVKIjhmGB4G2V4FGphVCUgsxI20",
+	"ACRpvfChQUK2FJn5sIADMhR8gIUthhnwXcUo8rqSS/fU3WqIadMnYJY2lEr/I+2teovIbffI1hY93Hk5",
+	"Uweadq1Zr2D2CBpLHn2/ZOaxSpZMD47RZDx7B5gGvsAvi9mRZPqARTpS4xlD8EHdxKYK9Xtymjk4Ilob",
+	"FgaDzCyvHSGCToAm3aoGUfzgzCOXljTR3CxN7ctvjRw6KuQMemvr7jPtJE0RxUnqTp8Q6qIpZSXxtk5/",
+	"kzxaLFiFNGbjt82Jsk9LZLZHFwJTU0p+MI7NmNFPTFq1pt/43//+n35j6/19xT6rSzadl6CyD3z26u08",
+	"wQhs43iC954DaLZiVl3XTaGsiQTLGwbvTyQvnrhmXPuZbIb5MhPmEDpHs+XPm8snP9rBOG7pNGLM7M2N",
+	"aZCXtlh2majWMJWOVIqlSRFN4SJECgWTmac4m1LzI+XTxC/bX6KMWcFSRmxKua1RFYtpM+JwGU4Fw5JL",
+	"aytWR3yKtehBSN3EQrcOWjHV/qsV3azSvpGW07JB4zGTZjwmLF3eSH8wZb5w8v6CR6DO8pLHkFpi8jWA",
+	"Wiw0KRmtO0XmLKpqJqmVSG7SzFVARsE5x2I6hZj/rNBDt33Qarc6nYNW+3H3MEUh0dLq2hPwWsaro1IN",
+	"lnL/sTZ286AlEywB7LOtWGLFHlADTMZAEmRVqakK0lpBsGtbKZtA0de/wSvphUHsYVpPcrwEO2a33XYS",
+	"MWqJ56vJ4QtqyQWq5Iib25i5ycBeyE6Hl6FEU/5+8a9UlrXo+YvXZrQtck5WLI6bGHVp0mf0Z0GqR4kk",
+	"E9jxnOpVMGr1YfuAFGMdhyUl69qH952FrfY+FpWwnSA4LrUSs0HZBkVnaMQX4I1Y39OWzXlSWUyNk+in",
+	"xvcdMX134AiNfe3u+vzdnPxfBzDBKJutHe0LsGi7Q/e6AomNM6gzQlwCwStMUOfm3tRcF3DXrUyXJdIW",
+	"zvrXuEG5SGvLmw08plyzWyOmuWVZlX8iaCXTnBu5vCyhdHcPN9eoTSqSjXFUD2SaP5qqEUg+AK27dxVd",
+	"T72CDVvERKLrcefuEN8+uKLTrRKO/dVhyDObVoj+uwy9ZHNsxdHPHlrhL0HxATIZR2vjXzV+L5GozN5U",
+	"qLa0tY5DN0V0+E0brm5UV6ySZotlfOzWdEAuUE6Gx1wo8uerV995Ar0gRWKDsJ3FdYG5BIWzCghzPyCD",
+	"1sv1mFsbg202bHTrwtWj9m5uNHTUlK19IAlISFpzQHAxhvWcsp1cugvnW0HQvzIZeVTKaMrZvoA7MpQa",
+	"3JhOSTyQw4gSHmAab8w6FyMRrh/IfYDS7Kzf6WUYTLISzFuRJ1e42V+C0S3CLUsUUTM2L9AkXyatVQN8",
+	"NXbKId9lvCzx3nSaybhVlA3bsVg5prCg2lxTOVI5Y1pmnV7NhNZsbMzwXLL4EzPm4q3NbIV6oJuNU8+d",
+	"D8qVk7eVEXRLL8yn3lPxITsARmdjsWRwjrc6CDMKlS8gBxT2QN3SQypIJnnt3SCc7oMxhFlg5gkUbaMk",
+	"YYt4HaTRxCay2MTs2mktuYpiiL8FsSjLlPsqmTE+KGVnKJnhIx2MHkkNQDYEmwnALkDNRX/TFJOJbyk3",
+	"Y2WX9TH/stqRZc727ehUwKy+9kGI70SqbU1CYC+wJvq922NMoUXXF0HDkIUASOKeHs6CLJ255NRooR8h",
+	"mbJwEHEl9l9/VfeFHUCNgCC9xvP4k9Zu6aH7it4Nc2+RRCKBXXQ3VvbWflee15/FiiwTAFDDjeDf8tVw",
+	"jFLEn75SCpxt3LtjAQ8CHqMdBVM6h4i1yIX4gYUD4Ev7Gdd7YHHW2BdJYvrYXuyppeOO/hejSmw5Pf22",
+	"X27RDe1XXFGMzvdk69A6+L0ETmhiPxJn6oLavExX8OrXyn6MVC7nMe9hznjm13dbGVPIikYq4tMBRNXt",
+	"Z56XEKC3Kkkpmvvr7oyBnuK99kCirNJziidkCVEpvBDjoR9F0+6dPrdVW6C5VPLBHCNhYwatBc7hUv1q",
+	"3Fo/kil669xJO848q/K5nr6q9NLylVytlz6vq7D/L4FaSLYCLey0fxNppCVdptollW1p64bibtCPccvb",
+	"U4+usGii+at9I4zCwFWE3oNZidC5gDL6TvxQn2dhVDxM3xA27NVp1IhzpfTSepTEf2v+8/oPNRR564hS",
+	"lRIRzWjSIue2LjwIHxzSMHL+mFggIobJz5hF0xnYQ6fMm15pR1KVDoPoRekQMtNQWvdkgbAljIeoaFhO",
+	"pDkFAlxU93rlj6Uo22DrDn/i/oX5c8sEN00YJaYerpiAQTDi0xZ5UT7Ffe49xoXz+UvOLUSCfojU7JWT",
+	"snoX+RwKp94l+zWmytGRkLGa2yyLXUVwSBGH+lVQ6p+kiJKddtucPPsDeRU9ddMUt7ItVyTElmJn/Ni7",
+	"vlRUT3FWq9pZiLo8uD8sgBUiSsR6f/UsIO9ePiMHBwdnJliSfaZjpW//6DOZ6N0LIiAJo6nJCHZRKbvt",
+	"7nGz02l2u1fts95Bu9dutzrdg8Oj47/nECr1XdxU0by4PU/ySfAnue3Z74dfDm+bD9sfO82z6x87H9vN",
+	"7vWj9O+Pne51vx/+ePCx3bl+dPVQ/5/+u/ux3Ty4ftT72G4e6R/Sf/T7Ld3k8e3f/Rs1ibwZ825GpgND",
+	"7YTF5ffmjHLEQaquOYoymU3csYXvuVSMhjZkBJO+y/b7uBbzwAM94MM8aP1EYASuSn4XRdwtUOavX6pv",
+	"Gi2QakaZne8dasRKN8qrNiQ2fdHRLQsrQKeG06+MrVB5qtDv5pc62sA1UlKbwTk7xZ1kkO3PoK6C2/uL",
+	"ZzO6uUqfSpb+BMPhUjLdwlCvUihbZBiFFrdhRiET0ASJWQ9mi7xiFvjSIJZqlYTTOQtJqlnbulGedKNt",
+	"DXT1l0fOOEWlG440ozLTjtLUKKtWgrJDw61X+Bk06r0j0G5aDLBUSTSd2uqcNndWLkfzSDWzqOFiKffc",
+	"8yHWi5al0UMysC2Skb1N5Y2p685Rl7Eg9cJEfoExUos1ubCJ4pjKTW8OqsCoicqrsJBD3Wkfnh6dHMPG",
+	"fU4V9chuEzIMqaJNE4Fh61ziX6ZQLyTutEj6rinIHRgHkNa7pA1wGwKw5tBovvaLJUcSsXS3i5BZAA7I",
+	"Z1ApOBm1aIOGXUi69qbR3Tn0Zo8gpT9ROW4/EuddinPfeplYJQ7OMH02zG5ccvn826pSJh5OAQf4gSRR",
+	"iBJBLoWBAp+zrENPLkB7wCoykE4W1tRXP20DJedM0dBs89oMQDvJV/YDiOlLlNxUp2lbLvb+4op9Vm9p",
+	"UggR79Rli1RGCObMaGloY5DzsGIxF30AM9QfX3bV9tg9kQVObDiUtXS6rttXz2ZLfuPXEycJnbP81nog",
+	"yfuLdJeYuC3ygo5nRHcB9wtG9Tv3YPY52HZlRa6t3Q3bKVaGSd5e38nZHPv46pWNAE5DXqyOdGdoKGCo",
+	"/oIhpphxwozN2tZ3vRc/mhTqJ98lmzcKq4pJK2MldHNZCrWbNkd0mw8v7m6X3no95wXOcIfNU2Iqd+k3",
+	"2VCv2inta4pW77C0iPS6TZqCiMMM8SRbJL3JHIgKTxzVxnBS4ADlcNIA/78pFVs0MB6raZ/AH3jQzB8M",
+	"Ulsg0dV+gds2/1fDnB7N+EZYOdwVduyfKcpqQVbZMsa1lhe6G8mPGQeVzHNX5V6qD2ItrZ3jne6R1F+g",
+	"kRm7n0rpNemL7DUcM08Kf6Tevusnbt7H+h7MpSrqcW0bFF142aFItvm8rCBl8lbqXjs1yL4aJv9PJO6m",
+	"liAUcG0mjZkwyruANL+F1JuHnApRB1SYtpANwatAbcmx34Mv7T51+8+NJzZnOSvj00hF1zIHOzSPuNt4",
+	"Z9+hn+VdzziguldEdeY9QamzvfGzFyPP1WKK48a1N5LTu2IbM3tK1bBuS6WF3chOfXsCWgwDyVbY2hWY",
+	"vSpsMSwljDcDbCpXmXcrb/nReyJ1b7nDPminmwGQiDYbXLJpIHJRzZFo9BpzuviINL02uHeFcMltHYWp",
+	"y8+CXw3xKA1b9/HZ+RZ8d3NrKSaoMr4HI5QJZwxXOhbihuSn/tC6FB7ZsHwyWaplgjJWxMn7q2dZmiAj",
+	"a0YTAh7l3EGqcBoc5NXjbr7a2cNuu/vxuHl2/WO3/fGgeWZcAh3815fu7Y/21y8Ht4/251x4aLwLneDs",
+	"9tGfHv79x49/aF5Xfvaofh3vF+/kCRJK7dKK3iDNHXC29OCl8UtfN3viLmV0sziputCnXxFX9pqp4H59",
+	"L3eFgsvdrjxLEt3D/ZoWOamHNTN3ZSSJ/aCibPW2OqLYHEcGkD1+esp6R15qxBY3wJJtMcoU3BGM/E6p",
+	"2azq0nipIF7YcK/0S4SYxtrR1hDS52AKgG/HdM6weaA/JPCJG8afoCXYMFWtIElNxR9YInxWnjEdz5ip",
+	"a+I765isDcHpAFBpx/dAX0bj2XY4lO1NFbQMelwk+KaRmFyngKB2BYgEfBwvQxbuZygGz3kLguynv3Qe",
+	"W87cxFqmn+1jFH5IazMe3+p41S/JEm8JNMs9dssdTxPHt3XG3emkl4y2Nj0bWilPE9y746UWci51WziR",
+	"EaMJS86Xapb99dKuyV8+XJWcaEiVDLoCjtbw7ZvLK/JY6/yPYzGNOAZaO78aYIlhQKDODWh5Q5v6qd+X",
+	"UOLHBHlxLUrxqYkX7HOE8AL8jBY5t9m2tryfWLA0dN7GXdvhMWhztFQgRacPLRhHKCDPqM/fJC5A1MOh",
+	"vBn873//z/BRfn6LqHnD1jL1gRnBbwahZwm4SR9IMvzclGOxYEMHFBxBt5CNwVLCZQDkzi6HmVJghRH8",
+	"KYBcvZls8AoY54qNf7MAXCm+fxRmMkEuKFahCI7jK+B1GSJoNYTpf/R5Nk2Ylwv61SKXjJGP51mVo0jw",
+	"64eAMP2Y5n59hLOP9CxmjIZYAQoQVht/a77hTZx0880kowhdRN9CZStNUn0AMAv0vqF9DpiD3fqe7Gko",
+	"0ezsdRM8xT4vYpGwRPYI0zc1lhwpVOo13oulZAnobi2CLm69JFgedJxgqN66zxGeA+gNBDZ45mbTyCLq",
+	"3ox+Yk9yskbIxrDPcFdGikyZMvlzk1isJNa6zdArZAqUhlAPFiJN/xFJlVAlEunApBmIEnwLLQDZQ/Ax",
+	"2RItcOkXIALT/Pf3SdzoNRw2kRNZ9M9dzHDYJvXfOZcmQPTxlxRk4PYxNtLEhRsGGS4d8g5hbRgoKWMt",
+	"0Gx/fr9kyTrbnvhRWkItvzlvbwEGfiJ8gzXFvrD+BobFImAAHjdJ2HzEwp6TDAncLA15tc4+I3mxuYnF",
+	"gwKogKOQgprbiitQ7TSas8BQSvMCwBTVfO53vyMvIWlPKraQ+pdOK8eoZTTly8WQzOlNbucFPiZvnXDm",
+	"vfSktPq8qzmD8VHiOKgkQzRSRz8AQ+iRp8AASX/Zbh+M4S34Jxua8DvYTUiwMY3jVp8ftAqLnuIuprBg",
+	"NZvChlAMEZFRCXQgHrbI8JsXFd/QqGnzKYcpNGMmOQNVn4owMqf2L5dvXqNa/7KJkeqgZgobJlPwZ2ot",
+	"QYyXc80aAMIR2MA6Pefk+JB8Gz21ZUu0eiomhLOVExZt4Sb1nvYCV0J8JxRw/jZ6ikCmcL1KhQ66SaQ/",
+	"mYkVwOijL8ia0Y0xSkxcF74MIK9D6gWeG4AjboN+gmzwGCqKG3Ztpw4zNBFMl8+/xZiabwS8drVesEs4",
+	"QPaKDf9/9t5+uY1bzRu8FbzcUyXJL0XLjp2cUJXaV7GdRBvH9ljyyeyGedUQGyT7qAnwNEDTHB9XzV97",
+	"AXsRc2FzJVt4PgB0sylRkmUnPpyqObHYXwAa/Xw/v58hZUZdwUTmRawt56o0C+KEqJSrCmW7YoaFrimM",
+	"JiE3MU4yfwp1teV/3Bf37h2Jmaqs0ffuga6Um1k83bU2zWGrJUQfD4NG9fjZJBniwzc3SrC51ts3WUTV",
+	"AFOMj+A7emuQVr32QBh+4SJe5717WK4GP/IgAM+1rq2zcKfzyiws1FtmgAB0YubVUGU8lWC33UKAV0qJ",
+	"aaHnjuy2o1Q/I0orjhS/RqyjWSt4/Gp2iT0CgPjfvH5OejgdKmgHRLgFxTDQgWDT21BDObeqPmUxlNob",
+	"nPCFoLFjD/36o7CqK6KIYMNfa+hIgTneu0coeLZ37544YqA7QlaWwZgF5DvYVM0ty5xdKcK0aEBO+/kx",
+	"ns7cqv5At+5aB3qhcMnTAu7ZTBaAtE9tWAFCCdg0jHVdXI/AKUyDG8tCR/FTSmi5ecntUxFbGnbRuVLa",
+	"jy/vBoZsij8woF0KtrebPTp4IBLqzmyvJ06MuFBqVqva82eAkB1o7M118hzaFmaV8QuprLATCV0WdO9u",
+	"WL65zqGQuTTDCwT3VZJm6Uyl8nSeotBgcgP0cF2GmLnLVmZwSJoJdTNtg0yUhXWWh5qYh4WNEHG0d7zD",
+	"SBsnuAC7iAAMBUV7wip8iQUS59HH2BMnYHvsog3aAugMV5KSbqaxtHED7Q1jmzTUvSssQj8szbyfQFKJ",
+	"7NHBo6wbyu3L4kIh1lcMNuFHiuFMM3c98QyNA/a7UHuiBYRgcI72qgR8VOsQ7sj7fugFC/Kgp4BJxtVV",
+	"bYBrkLvBWE1B7UlGh+JHWmeWO7jUXlYWFvhOvP7yryg1rgHwBtw12QRt9q8g2FzUouFtc/yJEKy5xbBc",
+	"8iaAmaHzUALeV5/Np/oKJW4ceY9+qOjhycR3jT3qfLAsk5SUnKr8UGRSLwH6Gx91oZZdkWmjVYZ7YKBB",
+	"Z3j7umSFPjFljpKGt7PX2Oib2FDWBhI8wQIJRIPp8BMRU1iEwQt4dhm/lqHjrHIEor53D+7X7tJ2aU28",
+	"FSOH7jJE6/6KLowicaDXet/1bjlUOOEE77qlnzTdAKE2ACSTWJkDlV3gZi/Qwhno2PkAn5n/wLsCeJEJ",
+	"VRyDr1R4y5dDPnqNjIBAiQhucZGz1MNa6IFmK8JrSaqPjuQrzaARbevCkm7sYlOyX/VF8z13cUVW3+5L",
+	"3tg2XJTFyEkWewmLKn7zGHthAEWE8IAhgKo4ECsM2tleb6BP0k73tK+EvHnQJAjQwoiGtBxAuaic2M1e",
+	"vTkV9wHQ/P576tP9cJ9vle2lHg8K00PcRQmCDn4ReCZz2hICvOWCkPpmAilRdzhRkOamB8YTbgQzisep",
+	"ghvXLbqlYM9TdENZevtZj9Yr47Adf8n09YFNBN8bimvKzXiJoZ2qYucoMVv+3cwrLcuQKoXSNey7YjB0",
+	"ND+oVDQKN1QUVeE9HdKOcIPlTAXIeqXBQwgQAf4L9zckwUeI9+wcIAJhocf+7439Q4Tw/7vxppmpoDNc",
+	"Lm091VJr9WATJLwz7kLghyYPsPff14EV2UzO0MGEzdAT3xs3QVMLy6r3wQwm+P7dzPt89+Gvfbp6j9Up",
+	"1O174T3QKSEhOLUEs5z5Jc36flH+SfCc/xT+MvFPCD14afvPgf7n/v5++H9/aoaon+KfIosYof7P0yDd",
+	"8G4IPlktQ1EwXH5vd65B6+zd87d4qkona7dYrbvtC6hdwhQWjgFpPvwNIimI//OatB98uxxUnR+O0ao2",
+	"GqXzfvrSC8vGoN9r3FMShyXzJQ2L2Y2SO6FkjlRG3DOxwmaEGtbUAAv4GdS+4R/yA/yzdbyNomK4eKDB",
+	"qvM3QFHLdQyoksDJRbmPNWyx/xJz94dELuFW4V69O0QRLbj/vCI/i4c70BEBNjoOQ5N7dfRKWqJhob3t",
+	"+AXmBizOC20WbAYrO/cfc5RFeONzrzZoa5LDXeTNJANY5TAE+CygwcW/+m54dWAW8xJTcrQvhkZrNXRo",
+	"+jNcBFQcyDkXGmRQl9bP0DxLWDqgJanADfNcWrcPL2z/+Cm12RQuJD2S9YVZdcHm0kv6/jH/OlHQVinL",
+	"Evthxa8TA7qAS+39TpMlTIh07kMwy3FXydIaKEL2r2eNp584f/hk/1iQy8apxucwJspoVE/QwogfmPeS",
+	"33qbgNE1MibnQW0CBijANHjL7OEjMQE3Iy6u0vlhXGzac4uJN2fgQ8YaSso8I2UPudlFqfRQkbOELGko",
+	"A/ESFEsPHnNghxKaqcMOhlJfPErOYexiRJVAHxLhug099yepx/4G89m9e9Fd8mudrFmf0YSCGIlNNqTf",
+	"QjC7DJ9KT5ziWwMchqEsy+jXX6pXkHgG32ilQjCNPqwxgFtVZj6edMXMwF03UFYNDfvUSzS0OBhHDWI6",
+	"UTdmVNOYIXf/AhvT8G2EdpKdQKTTE8daZHLuTFa3usfEWTXFM5A+NBWUOYByFaWCD2VZYwgF8eR3U9+/",
+	"OWKLI1rIhSyI9AaprMVuhv/oC0JbyPYo+oYPIm5JeB1cfOJlusoLp/KB3t3o7dBdsj3QB3lhh7JCPXdU",
+	"h95Jmhb526PPLCgUidLbmTIfaL/ghT7DOWQ1FRY+mzX7DpfWjEZZDfwpvBt8tdjtTeTIC+gwPFrBzxmW",
+	"xvoPwlSwMeCfo1GdoBt0Rqz1gahn2C0gyugVUZp4oBHJm9+qqdpenp3PVGVVrvJs71BYg59jw+oHU4Or",
+	"9sVLvXYzJEzEAy0RJWSq+jWmgBBRs1iHBut0SVyUsAAzJn0JsB8Btq9L9eEJamfVACeir2lZQzcKiBxH",
+	"x978I4LbdEeBSwx6QLlktZ3B904eqb8NXx4Y6Ckj4A8yzGCK9Any4EmSYYBVCH3TtdYx/+FQP9v+vMCg",
+	"74/7b46TuBukbplcq/KqX56XCT4R6UXoRzUjzOCahSbvCXqywX8vUljpQ8rNRUkLFlAPTWFqbvxnSAGn",
+	"RrA/gRrXvvEW2P15cf/tN/eHMLn06GOYzteNKdIV6ekwYf+7HO/PiwztNCGEtzms45iz+E68F43Yd0bB",
+	"77+8B2f8QyY+HNYuLbyKWYrvhLRLPRS7e+I7TMuJXem3uBgpN5zsZn95j8v4gcd2/y+0UY/TXFtXvA/D",
+	"+bC31/u7NXp3r/ZIcPMgT/odQOc8xZZu/+5P+dDueyFnRV/UH8uL2E0eUbs1qcvvBA6dJtd4PqS2vhO0",
+	"3Xbfi8JbwzSVmEzr0926ccC0u/w3Xc0VPnygT4EGuRgXge5l5sXldG4d4MPrIDq571UQbQNdhpos2Fld",
+	"kcG7CsSkiTBKAyuHENge6JADMRr3Nj7Gsr2Bi+DtnNN0DAxCUM3dBIr+KEAU+3Zz4He8rOMf8hN6XIcO",
+	"0EpBXgMYtDEnA2ZKnzftrFIzWakTpXNGxqHyz76A1+GXHDr+k9Tmh2RjvhfnJl/2xZpz++FfPVsWQ7W7",
+	"/2BPfBAf9vwAXrPY4J3PksvrftwbbHOwuW8qdIdQ4s2R8Z8wJ62ZKjQIEYRcO/CLwbroJ9UTXh4OdKgK",
+	"pLQ+KduQQgVWV3Gu3EKFtAqG6zguGUZNgSisp6R9yXUnwXLzjq4OjRwD7VVvgS1FDYF8794JWjCkCMAq",
+	"Tl43fVlGD1XQOOA6kdleGuTKxQCtNz1FZuML3t3LEtuY7gvmTDX3lgIIOHhyP3UaMbKSmCVJkKXgBAR3",
+	"bnMa7lyRfcUTc2Y2I2cw89axHwzsa29PWDGf9cQTGDDqYZZv9fykmWWkAeAzqkgAMcETDm8MmvLcVEBX",
+	"r1FwD3T2+s2Ls2evX798nUWPD9RRhpY3Qi2k+UAwcuLCc4StqkxFSQfeGVwYxywxK755BFvg4gP28lY6",
+	"rMk35EZeBHrohQDGQB/VC4MxSoD9WtFtJnwIstqw6CC0kx0mGTwyMkXoWUWGvBoCBd3Sr1bWHegMO7zI",
+	"Bw9dXsFxzYx+ClEtKIoSqYkHHyZjrJBp6oy5AAe0H+0J+sR64DkU2lv1yaXoW/P7Jpc8NLr0aevj94hB",
+	"xd29DBwzx8KmG05icBB/CklrxGK+d08wzhsOdFGUZej9rjVYRyeRs6347aiaP6rDxexo1xfdr+wKigfv",
+	"YO+WP3lzcvryl0w0IjQQCM+Sq2gep6EA3OsZCaVJcnhBE0ujBiIJGkSRuEHMAD/EYGhFyzCvzGygG7Yo",
+	"BPhql5D1RWKjjz2lQd/N0G8KcQbQf00cFWkhnASC85W/gI3XgY7FLfAwTKnU7DwSV6rw8yNLfWIWVpwb",
+	"h830NiKoo00R6Vlr2oujXsDDblnTEzhHXNKg4Ch11OzVj8mAlBOpzxrPv3PvrLw5FcHeu/8+UnJ+uD8i",
+	"znncBD8UpbJd/4mVMdUXoUO0ddV8iCkdipJTiVsN7Ah8BZR7/g+K5vm/0V5vyjbswfr20eNvuiKTs1lJ",
+	"9T736cT/6S3SbC8YI+/xP0IMoNJv0OmLQYdPtvch4QE3OEOBNOh0kysKV9IlfwsnipYTMTbqz3z08GHy",
+	"O0ozvIN/Z9AMgSCpQopqXgbbEXAW5dD1avf1YhGvvnygpCzOihzPPnjw7bf5V8Ov9x+MHsr9b4Zfqf1v",
+	"z79+sP9YHYy+kt8MH+QPH9ZuoPANdPrit/di0KG+FVotWoZubUDOmDNvHOLvkI/0Bx4eHIgPv+ONP/iX",
+	"8BTKWb1NQUIeaoe8UBdFrrQrRgVwTMNDSO4HJVCpRLXAMW9LYaCgR9kLtnTZVeMv1D9tx8KH1fPCmFco",
+	"S3LnIdmq6wZ8acYhlgI+sj+a/fs+2bH7x3nGqcaQ4eAP6lDIgYYOyYpGawx+Yd5tJysMvk9OVv7VfyBf",
+	"PxKlcg6cXMQkhIjJcjZR2u71SOvaTMC7sZxKhjADfe+wsQaaNhZ8KF9/e/BgL4QJQr0dOyjIQSGg+ZUB",
+	"3lQotaoUJRgrNQMEAgr7BHAnUN1BSaPblMGkz/keYH1zbIy1U/baX7MPxmWorOuJ00qhi2Jy1Rr+H2gy",
+	"TfF7A3FvVSiwhkwCVXjEvKozIjd9lDT/Bxl38BaxRPC3bCpLJOs7owPZ77tBQKwc3BO7jw4O9vrpnYhB",
+	"g6zTmfQWSR8GCh88ltCAioPkGzQNh7pS/0EAQHJhvYsItUvoDWD+JNZkhuaqnv++7v1QvEs3ce8eTmc1",
+	"651MZ+VgmM4RlsOJcMQ/e64B2oJS+vGQ35m4eWNb4gJQeysqD1xU3nGEmR56+2I4r6w3GiGdEsHLE1wS",
+	"tgTKAsIwQtx77q23+Yz1NT0bEy38NXCdLWR+BT6FyhGfF/oii02BjeUpcjWdGaf0cHl2oZZti9Q4pfbm",
+	"s+N4cP9nRZUz05lbgkoEv7nLy9GEy6V0td8U3njB2Z5gnPPNm+OnsCWgHM2/cuhT8HtajUZqGN6zNu5s",
+	"ZOY6T4cefoTBPsLBhjwgVJzMpJt0gyMSqzcKJATnA+H7A6AGRYFOLNqMnhigzEgA0oBJPJmo4QW1q3SJ",
+	"5AracLEqMX0R3rE2eY3mMv3uVo7CjB7T8vtJYA0a2h4h0YKBST8fvAMO641NAjUgjbXIjvx9s3Q55XCo",
+	"ZqCbmmsaj8AwvqZhxJIFWpLUFpuqvJAIgIV79ghuwnsWBoY/1S0ZsGDgXbRk9wn7ntLpNPaZXJZG5meg",
+	"k2U1rg1/5aCfwYOvaAYgoPwejWKGq9QNwVDFanyIQ8PH200TB/4UbZzqclk6Xeu/whpaXBeLyJP9XipL",
+	"nTiQzgS4Iius1zqyjHEemudcUwuGys9gdc/AAkgm234GzPhxOuPCMlxP/R3V2r/irvIeTjLqWEKRPTHa",
+	"+dfj/QGoUai/Rh75ivmWDnrloB/vw4fpeL3YRL2CcE6pCdmHeUzPURpPC2sLL3uC7K6JI5g1CmevdOir",
+	"NVWlhqsGRUPK8m6rQGEXa2bTchjWn+dD4XYsx53OHGXqUfi/VZWlCiAdAmD+Yz0e7f8i3XCS9SEm5xel",
+	"K2aqmsiZ9WKqy4IWNEtB4giigYVjvxxbq/gvbN2C5DsU7ojs2akcwytDW+HXiQFjCbBs2FqY66QTrj7z",
+	"xiGQFA9WJAVVYCbV3KklyhxHyW67pN69qdQwsNyiyuBAbUD4eFNxdStbKCAiCxtsYVxYiFx2Mc8Wug4O",
+	"a+2XZPaB606LTxXpTYZ0o4eqJ45HaZDJGdMl3jgOUeLU0nrvZGLJz2FazSJ4P1SImUkubMFWKm/PLwyE",
+	"AAplY3i2oOAfzyhMnM2RZHTiZ6VmMZxAdV+153epfhx/AmnoFxgBKkICsfkKh5UCt0iWtu1FJofT1xlU",
+	"fBPlJ+r3ZlOjztMCP6+LLGpubJgBp93LRQhX0KR/wLIeLNsgUAGeQKznTIYdfoTBstJp1j9T8JsyHTtc",
+	"/Nxl2x8sAJhFOLeeNFkBaQgTahZrh0g7VMTS37FaNZaq8rRWuLiT2TWPhUkeCVuM9f58Fgu6goiDB4N8",
+	"I8Zw3FzK70B4WoY18VinKrms06/42gp0Git0jZ9BOC4dZvIzjPDbdM8k1cnr9kpt+zMR8prUAJpeKArS",
+	"rtZQiff3uXUwER70QsmLM96J6bBrB2oqkX8Em1vapd+r47mytp+m44DgYGimU6OJxV8GT1ZQZzF5NsxM",
+	"EfdN+sa8OKbBAuEOthIkI42/puvLBQ2IgQwZfsbDWEwM8EuzwLOrrxRG8gu4NQxRXd/HkKwIuuonsxBm",
+	"5JRmPVVJp84gLNPYs8nvsKjf1j9KFPIUVwaPM+KE037oUiW0dmg1ku6yuKuhKIriCzMoVvaiF+fzK2Sc",
+	"TSMCgJlO6v8Dnz17LZ167gdJxUIE9oIidVqQ0sze7Q+NxZKCoGBt1BzmbCr18owCurauPxoH41oYI6bA",
+	"hAStWVQtjYYMd64VUeqwuwk/auUWprogQDC6T/iEIbQC33C8ovaJtS9PTzxFMYibl1o+oW1Mzp2ZSqBa",
+	"Kpc8b1mc/WNunEyny7+1vXFqxRrPYSPCkI+OQzsP+s9QLMIqq0v+DbTuCUPuTg5wZmtn0Y2ti8k3Ws01",
+	"FBnz06LKDTubE5cQYODdnbrmhT6bVWbsl7GmMdtPCV9oTLHV61FbPXvrirKkQvnF5RMlrQ+vqmje/EKF",
+	"15SOb1pYIJZeN34+XpOCqwMNBk9N33DunX8A39lU4FikYgaUYCPY0E1nE7tLuLkrkH/H14XgXZZfFCVZ",
+	"iaYx/QDTA8lLwR9CHRTUU0XIWsumJVTvFNCLcXT65KfW8qokG4sBQ5H5y6jQDu7QIuITMLwWVdo8GEdO",
+	"d2L3ZhRfeto/Ah99+owsiXWlKAbzGUqRVAMU+YrBD1k+L/Zarf5wtKaXQkUmrQrFLkhdQcOeH2Y/qUpW",
+	"gDHgd8dCVrnYxYXsiowLI7sJMWc30HLuwT6TwwssK/PX9MTLKqlziy2GdBziHnxX2NHOQDiZiDejX5dW",
+	"yXJrvsRxJqhvRbI3seaYt+bM4NqcYX913YltHAMP9mCvH8qWKXFYWMGncokkgd1cqJlrDLbEcBV6n95R",
+	"FGMjjOZAifchqnC7vshKVIDe/WVHnHId0AMZ5/UKHOk4MQROorrSpndeP1bbGOSQQ7CBT+AoHkozUMZx",
+	"koRWUJMi3pPGG+GlXCSLKUn8znDYUctQnRXF8kPGBQL6GLII9fgQDevxVClaeebMGd6qEbirH6xNtkE4",
+	"XC+7pi1Z9zS44AcMAqy1of34Ap9ESWbXYFtJQoxhPLNZuVw3Vn+sNtQkXUtuXqhcdkDu1LBb6Vd6dbJw",
+	"NcwAvjaxF2KVcN1mCL+H4aBXQiWxzZJtzKP5PYqrmEBhtlRvw5jJtJHeVYv1QZtWKdMMIvN4Ov74a4v0",
+	"W8+T3TqsdCotBe1epkOl+mFbRUcaYm5d6dqBK958UgfdLFGOXQX+2bUK6W79o04KzSmsE4YtrRhJ62IQ",
+	"R+bNkoEQtKq/BVmcsf/d2Eb8c1SWiX1ZKWEXhRtO6E009hCgGKQhqX7rEt/qrfEMkmqiZALx18RMadQX",
+	"dZts5KgAYWljDSE0lYR6tmRwCTVA+DpxRpWZofCFyybQUJ6iEtRfQSw3S8YffowfMUVQRThUB8Hh2AmC",
+	"HIxq22oh06BPKubOYqKkMYB1J9XM2aPjYChhrRsZS+nVoTYRMMk4fON/KAE0LI2lJC8kftxxq/q3VhqZ",
+	"r2zWeGBP7D4OMatkeAU2quFJQIcZ8mGVAiDL5hq2pL2ToXifysxdYxz0Kwzi0eog8gITzjHjBNHE+oOT",
+	"h0Cz2Mpk6dd1DxmpshS2KAHsDAPy0yLPY9lK65ZJnjqrjDNDUzYeyz/Dc1s2AOTBQRoAtIB2yUc01+rd",
+	"TA3dyionj9Vt5kD6e/PBGCYuy4g2CIV/Ed0TNCkUsZGm7iXl1pjCoG47VxX+e/Le6lXbESUvhV0xgIFI",
+	"4pVkLiWMZIMlmMxvWtih0aNiPK9WXmnt2LoFrn1hOImIfkMdOIAA4f8BdVv4z1BkU6sHwHmeKupV45kc",
+	"1nmuYo5WlbPEYUwaDEkMw19n53NbM5GSn2tfJr0DuL20YjofTmKsglxU8CP7Qek0dGOErMADw4kaXkRf",
+	"A53f9Z9wiCVRY11rnImOtY0cdg9FXsArDWhXcexXjeUQNU4CahbRd0tjLqyQYQPl5ytrSz/VRpdLJ8+l",
+	"bco7wAriHc0Bgfls08XKz8/mWr6VRdnMs9ePtA8l7CFuaY7Uo4AXgBoZUywUhaY86FXj63on49XLk9Ps",
+	"qnhQmAmXD6dzoN/aXrP/0iZzBxAmuVnoQ0RzsOgF1sfnkLrHf2Zt7xrrjyMKF+ai643FwagBrM2zvKhc",
+	"/XNKfm9dbMjD+HPiqo8KlxTKdSHEXi6pdRatBPyCiKX+yk0hjsG6KKV1titcU4LEcAfGS+pBDvwNxo4V",
+	"TNBoVO/GWSOaMHycFAX2BFi63JRKFGe8q8hUW5o5Z4yjyoEK1ldyrMCLfY4+fqXEObiyVeU9ZjOK3rxT",
+	"Uxv4l3cfH3CrCdxcLrtQQknH92ITdiwG69bRckB6DDSVO1FZFpfmld8NOlq9c4NOhgWBf33417/u9cXI",
+	"QEqtcEltHvqIEkuR0fVK8gA9cexsrOOCfn8JNO86H+ikjivN+rCjUBYWwgewrqPKTLny9zXi/GFdIX9+",
+	"UKGzAjjWUlfIw5vIt4DA7SyFLVH99qE0jSAtVz7jgWa8GqLxSJsHxS5XYlm53AthqrwYjVTlBwBxUixW",
+	"xif61+dt41rENBWRLFUGmiPBsfybkRJ40mhc0J15Eadqaqolb+8LamwOsGRjFIRYwpX2ZO0nqBwrIe8L",
+	"tST6V167nniJYgnx3c1U1b7vRiQcwwtohWN25KH/4rhhnvYxhbuyRwffinWhe0Ae/AETI1Ak0K1hAnSj",
+	"ROZJcCiBf2XvFPbGLgY3uwJLRbLnButysi7Veex1qeRd1PfGa2hAUjmVs/ZCZLc9XQBWEu+PthA7Yh7B",
+	"Yx49fChaw/4wd6yCDywxlcKiHu9FsmXGxXlM5NRHNQEBFjihsGJUvGNAvbDRWBWClRtaCn5mZEXEdgNk",
+	"xAY4KaRqQukKDy0cpvnidqWy1lQwgDcrCeIAMwXYM9gTCeITrJ6Vy1iCRVIMi2HCNw3fCdhmggIfU6jA",
+	"6Ins1ZtT/2IhF+D/8fTZ82enz6ic/MdnpxkCX/u7XahlDzsF4RPlkuhGs5F0Ymy8BRX2FbepZ48efusf",
+	"8fjgIf7nK4xZPz54BInI6KkY9JgWctkXUozUAixS22U8CwAOoennZn5OJe5vZQXJtkrq3EwZ0tIaowlD",
+	"vaFDSZT+DUunbECU8RLJuyQ4WYIfQNoiWBKCgdL0PeCW4QIsvgl02EBUExsvHjw46PqvG/bDX3t/7X21",
+	"R+DAoEsGOjse7b8wWlG5FkXv6y1r2Vd+rQhlCkxUkPHeU4Btgu+dMxLQhxrCNzxABsrFbxhEcVK4uhbi",
+	"KcMmHHJsuPs0cDckU0lqzrB9FJ5ImIGM2MtdfX4SOzaBxPIGM6MTzLVVSvdF0Qwxs7g4XwptFrEoF4CE",
+	"tUqKw0IIcKCzRw8eirYavPUlGTIoz3wO/aRBzeGA+814UiIkvseuZcKak8MJtsTRxsbMPY97N9NmHxRS",
+	"tnfIb8qGNg5sirBQ/QDXNXq4oOeYdjMk/8kuSJopppRjmEO5oxnF2oNYakCVfV5xQXkCGdN9zGuGMgd/",
+	"0gjzgA3ouYHm6rxdPinFHJYV+8/5Ht6zXh7RS8oX9l+ZshgyplC9qgE6C98CBG00dhCvdKJ40tB+ZsUu",
+	"hH33C+VG+xPnZnJW7FfSKTAq96ldfq8vsgFAuA86h//47sHBweHiu4dgqz04OIhLVWivpANJQ7ym+u7x",
+	"N4fuuwcZTvTxNzBXYNmRjA6NBgECR3FdXU98r5ZQXzcJRk9txz78VtTqUQBFMOoV7GPVsZ4jEsrQ5tXL",
+	"MPyeOMHaKsv9b1yV4sfIRRvYy+m/jG5AwmWrNJTiUblG2AqyLGO1RvOsblr0hjXvXQSs8pdRU/5A78Js",
+	"V2tPuAvHhHaVJAhe4zcSeItQxrHXazbMIOCHwhq9WpcgJOCnhPxX5JhYwx8qJd6cPukK5jAjdCpbvBOj",
+	"CmH5ZMmtR7Bd/x/vn+V06ZvjpwHscii10cVQlqI0C1XtD71rDuoYp1g56NRB2EGIwpiRABZTwPH193r7",
+	"DY7k28dfP9xLMEMC+PmkAKBqRmBI9FIdaL3R7Hj06jgwZlCQeCRO1FR6gc06stBj6qn8lWUjbGsC2vIj",
+	"vnevy+3VWi3EtNAmVCdDBSkGe/Ml2b59OC3Kki79TcsaQmV2oOFTIuT4RILhFXxARqxpPIn0d5fzq9CB",
+	"RR1P/qeLwssJ7EYDUPcIF4mhrUIPdFuXXU8cQzdmNBpWAdd+RRNFpWr53r0oBqby73F5+n4vh5VATQsG",
+	"cVBnKaTvYahe37FQZ97FslNwKwmD8DCmQMKKIuUX/3mYVnkg9qnJiVjDVNSnB/n3dEYLzJMRXWN+7x7a",
+	"zxU4m9WFgkXyqhYqvQXyrCSdZXWwH0q3muoCNCQIFIYr9l/Z1Gg3seBHR4lv0dtBU0xkT+lx3lEJ/YHw",
+	"nXzz6PGef0A3mvy5hMptoKSUIjvxdoarX/bXx98+Iq6WshgqbRUS/3PjZaffOZp5pb7/sHcQOTKS3z50",
+	"O3Y+ncpq6X8n4dhdQ06A4SiVp7KNGlYS7gygUPMbsdPvnNDv38vhBVJC0y7q9DsHvQc4ADNTWs6KTr/z",
+	"FfwExDAT4DxByBzgRDG2jYPYNnAfCH2ekIn8toCu8r7I3MR/0Md5qLIINmeRo4dTA0kxo4D9aLM6mFsL",
+	"xJTfy9TRj9F1/AhswKquQW9kBQNG1LFG2QXHVe6J13OdhEKizxdeijMAsuGFToKxAYgi3ssllA0GQmog",
+	"Y3ZF9suzk5OjH5+dnJ28OHp18tPLU7KfV2ocQiwGcct4smgwDfRKwjaCo1dzHdEBN4YhEKfGlLYLfdN+",
+	"2Lj7JIHyUX95PyBgoesoy9KG/A1rFhoqAgAjJC1Gb7xFa+VI9Vsq7eqeKXTRwkcWxN5x3ul3qrk++vHN",
+	"MexXlv9rWejjKfeTxwEpze9d7vD+3uRLZIaGtiNg/Wn0HAGl2Ts5nZXICgTXFesZwPnc+36or+eaqRqB",
+	"ZCzwNF1KQty8sMZo5qo5suOTwPN3e3hw0JjFSqdbcxr46jeaBOJyXHMCEDfHsa/SR1VzDSjvCQjK6zcv",
+	"zn44fnF88tOzpxgAiCgwwJL0COfY9twIBvi9zMOy+UseXH3JGy2pH0jleNFXV1/0A/dh4BWPrr7ihXE/",
+	"mLmmR3y90QVHoUsSr/p2o6v813hqjvD9+usebDAhgBMz5rmsxviwB483WbrQHfiLygt5upzhxQ8fbvbE",
+	"MEda+ocbzPDo+N+8Ge/Pf7zJljimvMYJeBQQFMRrH260nX6UTi3kEi/ZYCFPMCP8Jmbe8NINtgg96hQL",
+	"FWqshCDlUj7C35Ba7PcP3fcNurb0SNsVdQq9cPbvqV3i9SC7VMizQ4hT/ptmAuHfOl7/+xuim9npP/b/",
+	"RHvZH2YUSPBUVA5WClTXoF15RuGo5HesSe10OwmmZy/WCzUPeNWqchxBEgfu9DvaaEXMeAb4yMi+6mP+",
+	"SRZ4ML/gc/1iX44r6t/fWLlWgttK1TFEIQ7ANZ5EHxtMzXrVYB2eiNvZMWXWW9GAY+WOjjn4eH09OHph",
+	"tIIYHCnBS3XIVZqQp5BfrUXimD90Oxhfu/IiROJOL91cAaUXtWqgpPzOrzK5hv6+z07leN396bT7cI6/",
+	"cVnoC+Y/HsoqHe2aW8AV959ysSDA/AJBLdYSbnqDV1x6mNzAEXrcD4QrdPkdEP7o5YgVhZ/OVxtqsl9M",
+	"7t2dfKuXN9Vap8b8IvWSFsHeXnvdUBV9Pp3yI/QVpB9eoklkgVK8Ka69Bwmb+1pyLn5Ex087H36/UrTf",
+	"hxJxJAK9xXO6a3zmHwMTWOjSUGJWFQZYVyi6Uqs/ZxB7i4z8kSo3peDnu02kjXU7zkAVdppTgbo/DO9g",
+	"hNLJ0ajNvYJVuI16aXOzbqVhcAJXagrskbqGfggXtOoGztkwAnlEtSOkrJsqjG6nLTF+1bXJNeESGPlW",
+	"8l7PI4KPfFP35I0mdjv/MEIl+cKkPZrzreKeD9UkOCxg6IZpkd7R9CeD3slxzcCnMra6rJeFqFnnG9ji",
+	"VIN/ZxL7GdTa1MFbi5UyV6h2KIYTrCdI0Dmx188G1FvAua0BtHI31kDXIG1X4GwbbWNAmz2LFDEAF+WI",
+	"xGIliQiybF4FKBHAThhowp54qUmVhB5hUhKxgs0a7mgIDcMcy0UUeYvYIwM90E82OPHmkT8cxp3qpofX",
+	"9X74vV2pnp7wmXfvy6wqrcJuo2dbK31jKx336tWGehT1aUQmfhOXxWQwHQAzhWh2XRlsIv7J274z+X+K",
+	"5KiXNQdib53rIwmoF/2Mg58AtlNJFnWbE+Vp4MwEUkQvnxMOnIGW1HVqtBK7l3CdpCuU7fXEUX20NjYk",
+	"NuR6b6ChcLTePonIXAi/wAw6h02emLoGBMiVcxW73tok92pg5PO7FWFlrhTdIU7zuUR3zdPYeg+fw3s4",
+	"1q/hE9m6Djd3Heg7YnmysUKJX+rv19cSfMs1cXtoCUjhJ6gKMpPUwJTWNWDxPvalQnFnwAxNO0qwoFsr",
+	"sVRYox87kUl7IB8C81vZLuDxGpH5ExLo5h8ByAIzo4CGZdU/mF+c4PS5MALuRWNunIF6JQPjHqswqrki",
+	"0Gmm+4w1ATj7g5T3gW9LWHhMQYrFZCnm/XAdR2ibSigLm2QxEAFkVSusvqxYpRoYBnBI/MhDcQAvDQAf",
+	"O12W+Z3+QbdT+LsAJHMsy4HZdVJpniO5ElwxMtVUuk6/U2j39aNOtzOV74rpfNrpPzjg/+t2poXGHw+6",
+	"gIiP56sx3Pjd/tjs+1/37UUx2+fqqn3Cg+/0R7K06oP/jFanS69R1FgiI4tlfM0pjRLRriOFN/DoaVqk",
+	"EDYMzX8T6gQaaOQ6qKSdBKQO4KBgU8VvaeJAMQa7BfBl4OttXVscXW110xX96mFzRZO1fPAx1/KEemec",
+	"ic01YVUWtXYw/nZ7ayblr99ov9Rn9/Aj7pNPm+IjPLFrJPjoc76JkRQubTWVuA4Ta2aLCusQP0ryrlUg",
+	"XZo8e6HeuXS428TZ1iW/K5f8lSkR4y/RuDuWvoc/Tg6NnMY788lPnKmudMqb2EaQQoN16CdxTVMFmiyQ",
+	"hIAJhk3ufI16h+DFSZ2pDfhMhysIPhdKzfA4jG7HQjeQv0sX2nMiUlBBrTITs8A+DKwmh64dKogZ6N1M",
+	"5YU7ywvEcPfu/bFLujjkCissI7bZCDreIFujVuIYdcA2QWcMNgm1xQQSUzDMjS2EWMBiKOzNQOIJ6FGf",
+	"uhTXQSUNtCUALED/6taxrcDoCRDFK2hATIGLQEdtluZqUcVnLR2V9qxwZ4W9Up1SdceRPXbHNpH/SNS3",
+	"6eXP4Ozr15++aq7atSpRH1xzUcLO2HRailkSrzGleEWrbcGVattwyx8s3LJJ6eorJOT4tNWr2xjPSoyH",
+	"Ps+NYjyrpaFp1CeKhLWVoDcIB8U6+KvCQS0hDiSk1+sbodOHQ8c71uMULWFzZDEaaARm9pqdWtKJfF4H",
+	"NJ6fCP0y2BmYpwXGsQWyutokEEIwFxTTqhSAptZQHw4x1DXQQacvJoCfr965CA/pjc1clU626VRcxqgc",
+	"vl8eP722Wn0uLfpP3uTrXuf0Y/1v4JNv4Nx+tB6IMNfrd0LUvcp1+ocy+qHbsNkckRutsCmCe9P9d/8Q",
+	"BfeabQxNPjkQBdaBjNiSVcxfGShwD9NICFYiII0RAKSqbSJ567Vu7LWe0Jau+62f1F2dFfsXark+AXBU",
+	"lsyRgk2/wBxeVNa7aIiZHOotkW8cwavBf1SAWgC8PSh2gVM+0oQHcBdipG6Pgr86/tmP8Nris5gWbhPB",
+	"+QTgpTqfPnDIC3+5YKXp1+UpIHpdKVjhUr9PpvLdMV7x8CDGVgEorE3cvtQUKTejNS//FuWdzwt9cdW5",
+	"cM4XGTT8F5emwCezxl6mQzUJ+bywLmzBVDCy3KqJR+xSWhccewJ2NLZq4R25TxynwSz8Efoa0zrlkmJF",
+	"ESiF+Ms4ezfQv1Inckb3As5fRgSkSj9EdTBaIcmBcjUiJAqqAXteoFgPKKHMRT+hhCaSNvXwwfhL+uQI",
+	"k8VYYWHMUozmVaA/N0SIRhd3Y6qTKaMcgSP1Qwf3UAk50HBfdE1Emq4FtBFAo/NyH5ewzCk7pjTjgwIK",
+	"FZCfoUpDqB8KalniaKV43ECH4UHazTBULCz9CSTuFnAYWGMgwLcA0C17WBsHjKEV6K8nAjAZ+xkEcSfO",
+	"FbHNwhsBvPiBvnGNJiwYCebPGmfz7+tK5fNCvSP9m8hKOzGzq+s5k4leP7rWfvUdBNauMZec1ek1ZxGv",
+	"a3VrgAVOWvqUwAYKOTfcu3T95Y1qaGWlj/ritOA2zvXn0du49RNVu1Z3D02uTviD/O19p5TnqvSScl6V",
+	"/luQeuw9pYkq/Z/WzKuhosNi0PnLyZtXr16+Pj37/ujk2dmb18+DRzPoiMFgoIXY/0kMOu10puHq05c/",
+	"P3sx6Ij9fS8kxM57f+EAKhoGnb4YdH5V517bzwadLh5Ctkh/8LdBzS0bdLpiUG+lxp9kgf81+uwc/MJB",
+	"5/eB/rAz0OB68Lx/NHHW8O84ZZQQXaGqSvS/Y3ibXiosd4fuXZcKsnotUvT9QA/cCzlVK5MauBOYUp+v",
+	"xj/hgoFLfyON/VrJvCtaDvzq59xdve7ouH76S/KP4dQP3YH+sDfQxQim9z++E7ooBTy9NOPeD9LJcldV",
+	"1d5Afxjo0dT1XlWFdqXeZcH5s1ruifv3ibACIjZGD1Vjef2HfQIiOC5z7be43EZbx2JZfCckFMbwoqeK",
+	"fBe2i4ZV3eFF3YGNYmlNf9tJ98hOV+zUdoj/QRb+f8Pu2PkdVuRwoP1ATKl6pRmHyV6o5d7hmtk2wshz",
+	"q6o0hjwrzrzpxL9sAgyQdP/T13X/Pd2Hu/5zVSqn1ncJpRb32Ji8J54BkjG1BDE3AJHXJS063QTkKQFD",
+	"BMx6pfMEDwyoASkhTQZjZGpFSLBgEtvQPBptTuvksidAkwKBAIz3soaeVeydVF+v2CZrApFkl3Oc5EuL",
+	"H/7r6kC0yTbRgUldL32dtBvWuLfXi/rBdowRv7mb3C/NuNDrAcy+V+NCW/gELaLrqXeMfSt1G6tz9FS5",
+	"dLDGvo2n1Jiqe8hoT1/W3M5lCXCOWDfy0q+seNg7CPcdaAB7BIS5r7959G1EBH7U+6r3MPFcw7gI6MwL",
+	"5mxPIH8q4Ogg8zcELynDw/aBEudz5wDzEfDL/JtT72alqRDT8AKx/I40UzwkSKCBCboGRc/M92F9InEP",
+	"dCYSqKdWBcPyJvUo2vhfBhpLdKYKMExTCtUHBwcH/JYC8vlhw8kPsGemzJVFIrtTBJfd0OG9cU9iacbH",
+	"+vM6uizgr3TznvuxXt9XXbksHdC7/cVise937v68KpX21m5+uxH+YKrpdYdH19wAI+1K9AG/j64OYoMw",
+	"gD13ncRg7apW7zll5a6K8cQ1/GcQOCf4fVzlQcO5d+s7HyNJ6pNIqL/1h9ttgSPCMP6D2AI1xQ7qMWrH",
+	"VK17e+Bu3NqgtlfdVODaRz9V5vJ/0VfXG5opepxBhcIpQ1NVILJNZZU4B0765aBzLVeUNkdwRcmte6EW",
+	"u/TPXws3+V5a9eb1891BZ+LczPbv32fvqTbEvY3dPkREX3GAQcTVPN9UJsPNnvklWrNAr2h5Llmcazmn",
+	"tcWprY2/4Abr021cBxJxFxejlwhJf+Lejf3dUgXv1o8a3ENCyt19L879WKuyL3YuGeuOCA6rY/j6puMM",
+	"FgF6zApfyk7jnexEcrS+2Gl9IzvsG68dsL//ZmPu4kj7NOAeGq5n8Bc/hpzqNgS/6zRxf0gNcDN36y3w",
+	"Z2yykYyJlmrNro4USIwcXqMTXONku4marrjZiBG+uZ8NxFNmDOQU3lC8A0CL0oxfzt0d9EKv8cR5rQPY",
+	"xx/dGf8XqrKpKeBnOkc6kcs08I2+0DVRL//JkjF5yTcbfeS6q0tpZq0Wq15x8o0TanfTTT6qywCsOxto",
+	"Okuhw/2NyOUSdi2h8Eu9DNeB//fVAZ6CbbxQEwm0FdTqWh9wYQO8wtyqPjKncAo1cHRZoNlPwLxX0qpd",
+	"pK6LPRU4b2CjH2gSKf4ojZ/zzYUVYCj3U5KeSE1a0FrU+OjQqVYaGKe60O86Bjg9w44wyThojDUWs9X+",
+	"SabIvWO9pPAgCkR/mwRQiLin4GQcRbfW+bEwwjvyhbJYBkVpa36xKI/7TZ4SkT06eIAHzyo1h6rYxq7A",
+	"tzcCYi83AVoiWAMYTW1nxHpZLC6AexfocaA6y9LdRIBHcR99fYBcUUxeE4aiEZMVqeceHHAHNvOO1FhW",
+	"kFfjVJ4DXyv5AUw4ZSfATxiGgH/7vRiiD6iJkXGnNMOLbkITlGyesF+hPKMYDTTVFQDdtd8OOdUi+JcE",
+	"XHIcSGb+a/85shYNpNj+kRiNLZW0Kv+UsZKGt/pZgyabufXkM18/ZrJy4ZcXmQBRzqzOo/SL/mOHKOgh",
+	"MLfXyDi1jVH8KWyqFSTZFtsCN+THs5eiecRB6LWVxP+3N9godr1jY9A6lg57DQ76q1u3Nc7VWGps4QjF",
+	"p6t1wic8gC+vUDhd20ulWViDG1QLswi6XbkwD/VzlAsnYlXpfCOR+sxvtzDzbcHxv177xmq5cepZtovK",
+	"NR4iX3P/Pf1rs+KIYA4zF3QoWWgJ6UCPHSHeJZGkDJnSIm4qMDlii32brZl8H19sdORfuFTh+uEUKga/",
+	"eu/XzYTblSbQFqzXJthirOez9WGWUMYfMRDog6HWznp1QiRJKzRSRwqgjvTO4BtdDE1ONJIvfvj5SSy9",
+	"X0wKp4SdQbV75bfIQDMsRUI8n1J8Ii30C/RDJ8gJw6NA7vKsR+44OOIhd+nP/au/24OHfxXDiazk0C/P",
+	"ob87daEWVihpl/6k8ZymRXywQN35UCyUvDjjW5IbfqSXMBggm/RyxE0Ispi8ZYgTYPviROpY948EcUhH",
+	"Wrg+RJOIkNyUXJ0ALKsHX8FPZ9q4M1n69fWTOwHAikBr6j1ngPU8XwZmPKsqS/zPyH7ol9If55A+1NRQ",
+	"WD9rq/RHVnis90/eQ5/sXgjiNGIt32LO4QyQu7LejV11v0ffzP4kdQ0nMNjrO+nN6+6g/H7jObxQizcW",
+	"GFg2HT2d3uqb8xe7ru4eq1YuNRwhw3gLT3wDsf/alMqbZvhV3TGoBCRIT+UF6c5tbcFn8ttj4Txt0k9X",
+	"XYCK949QXuCVw0qWH8VRLc1fk1AfMc9/q4pxP/iVrDcqjI+W9r4kH12v914XywGn5Qrs118xMDObKa1y",
+	"5t/Plb2gHNLM2AIKMAMYLNYXkssvXtFxyoiAhQm0yEx7TtQPnLBCSIaBxhi7f66sAE9kVBlskAwRoYCf",
+	"6m/Rp6B+xgPKEr7kcCanIqigfAzgsWDgONLyvzZgLhHcoR2lthWRFmwUsHysonQJ3OMwwI2cQ5ogmEU6",
+	"D72tYCPBwnizp7Cuks5UtieexPp0RXzZ+E5sQHlkEiMoQuWG03ojJxl0q5cbG/DcQiU8TORZC0KKRGL1",
+	"3W8plzjXJWQzJ4q4txG1hTHaROEAcz1slCTRQluFUnDZowcH4bQzghDI1uHirkPDvaoQ2u9S3pSbRPHg",
+	"Of5Tt5ufDS9iM8AWuCAGH7eArB8tXGqm6mrUemUvro3DWrvoUgRWoGXHfnGDwuajobBugr2K58COP50o",
+	"pJTE2p6Nr0ZwkvQW2/AoZ7U2mA8LmmcozLaoOBuj4kAQdpEaH4kNTDZLLfik4mdMNs31cMwQrwz/Bsh4",
+	"rJfbt17W8gcNpgJjvZtqBTDKaATDbxSsDI3W1KdSSuss9acVACul5BDAxL32Ze3nFebQTKc1LvrhvKr8",
+	"D0GTYvkNVWQ8Zgsk9rRIMpG5ToaGYQca4sQRoR+J/JkOxf/uJ1FQLI0KB6EEhUsDQfl403Yyd1bkZqH7",
+	"8QHrwdC+EKXt3/p1hpOe/zFh2eKvm2m5a6OyhSuvhcfG4TOETSNAk95WCWyVwM2g0VKHZTMt0MZZXhZv",
+	"1X+shzjDaHZTcpPDCARO5Pt5wVqWaNzlagZi0ejgKqrSKi8LAaOydg+SmVH6tsnJsXLPi7dKK2s7t7aB",
+	"zcWVsuEnJUs3uYZICBe0t2LRXAF4s3h7CyTE63+OlwTUjutvE4b2fyZbaYKT+h02CvoNa00GjhtfVYzf",
+	"ykn/y+fnot802v6RQu1pxc9H8X7GysGzLnVecDTA9f7kigkTT4WcqjycuvVythie16Vsh6w5NINfErMP",
+	"QMwaMaTuT9V9Hs76bPdrRFyztcqQHRuTx14XgSLiOpFQWHc+d6u1IOKI+tGDSxFvFJO6sW58GFtVL0nC",
+	"cuODS1tysflnfTJ2zUNuzn8Lg+Ao/+dNzqYv9nJssdqgb4CUtub6DZK1a+p8amUJ0FBB4dw7NeN/9Zsy",
+	"vLubiblt0vLPUnGEuxZl2ix+sG2JznUZrhpN+sb4RYSpb++/p38BLP1IqfxcDi8uT4VFfpWdmCwR3vS/",
+	"sHUemZ4Xb48yAX0nSFsTCpytLPI19iEM6Acey2c2FudX4yI2R3xtqpHkylaXwi+QHt/cdNySjm1Nvzs2",
+	"/VzYpgi6SxIgEWYscj4mkjt9P8wFNm8zHBnrmGIXJKCOjnvipS6Xa6TZVC77EAGG0HLoqMOQh/99EXpQ",
+	"V27cBd7WevbcGWgPFLsgEPew/xCNQVy0iu3bUAjYzlHVIh5vbp1tINterTzxJhxR6+9xBw1vfxyJHWm6",
+	"I7B/6sQ3b3Z51xvccksQtW2o+5J1yWuu+rtcfUQjmG3WHvQftysXwBa9zPCtVC6H7vp0lA390xq5OIXC",
+	"bLmQS1QaCeckoCEYp8AY7gZM0H6ox+JTu/GXlHYq8jUGvADSUJWZInt4eM8RyqRSUzU9V5UKGIUrkQbM",
+	"evI4rZNLS1Uc9BCkGsJlU/mZdBk3yQPsjd/0IvuNj/9ONzw69vqyNHoMKCwyR+j7I12fR5MDayqX4h9z",
+	"v06Fg9RuQYRH0g50Fom+Mi43YTDDY6LC9tNE7khZGq3EOPQI+cefpFgvyEaOGWOmukKgQmjGLxxgPRzW",
+	"GgcKF16PFgaRJF7D1BE/ldcRk8wcIyLT4DZ98v4RzFb48dFhrs3/TG97g3Z5PPGuqBm92o12m1WIp6vN",
+	"YktK9S9OO3gKgBototgL4LXK5jZV5vv/LqDRp63aPOiiv/zy7OTk6MdnZ8dPSRXdBLV947Jy/lBXSstf",
+	"pxIFK8ynrOFuWw7OD10pCa+JsV1+Xp6Ud69SQQZRs5bzsX4gkAh3bgqC1GJKzCoDgch1wTLEHHurKm5q",
+	"5brxHSvw2iaRGHBhWlHoYTnP1/GAvaLHfnnt/cmCXu6T0nk3aO7HS2/Z20/j3DKBbXOyn16FQVXoLMgA",
+	"1lj8ywrX7Tq35JdAAA+AKJeLKRm49PshpBWYQJE4tHBirl1RUsAj0PL2xBv42XHpD+FtUTKNwLWqQuWA",
+	"HYWOBRSi0pTuv8d/gKM2I7Z5QmvDI0Lm2CEADs+8VAkN/dEx099OJDlHZeGFrA60X2raE8fE4+9vM0Y2",
+	"Xj9OsPm/Fj8X3/sl+L9OXr5YT2ZFouWzpls3onHCgZ4o592T61T9r1z4uYioWIpfc+Tr3AbY2FD3O5W5",
+	"uoUg/2gk8N3Oc4OLdKVe4POaBUI05UtDilEb0ne1+UWvqkC8jhnITS59g7nK9G18cZppkybj5J0f61eV",
+	"GVfK2m1Y80/Ga/IUxIYkJbROF3/sFmW6+Y1ovZIrGjGnvvjL7nxe5GOl91Y7n/0CS73ExuZnKIXFc5cH",
+	"FrBZZfK591r9CV7t8kmLJl8YqGeiC3utRnMI41VJiK4vJhRJnArzVlW969KDgTRfQw6GkqfWO11XatA8",
+	"/QSn2zbZgZerfqqXTnTgXvtp9oUQv/1uXVXo8fvNp/vhY3Rfo05rZ+uiVYCXO+S57iRTRc6uGc90p22i",
+	"eE6F8/xtZ7PJRTKvpmu/YrcmHnZqAa71tr2DdpkRizZe5lV1FmKwsT/aL5IkOiz6Fc1ANGexkLulWuWm",
+	"Vt9H7vT8DFYTLeu2KGUbvv1Uvu+P6mp92/B9r/VV4oa/tJqEyzQofoxi1kuOw1ASUqqRA1+2sGJY+gnn",
+	"0P2PvqrjHsPgISOqNKI9BOT0sSw0AEsffEtXnoULsr06aReLPaTGlto7vaHGWMupgmYUAI3wrj6XtQTC",
+	"bpEdj/ZBFhEQFY7CXwRoVYAtHWr4aM7IwC1D5KDNMa55BtcXkal4/HI84oM/jUccqlcQ5yTujI/SxELb",
+	"eSOXk3f+n8Vz/DSKYBNXk7x1XkB0Fh9uch2Up0HX5g+yKPnSrX/65+GeRilOSmqdvry2Bc4x2MuLxBdm",
+	"XubinGspDAdjvfIJQWeq+gA6HUywiWLEbYpeWS5UpcD2pv6ZpXVqGqK+ScGJV0IgQrveOakcQDWh/Aoj",
+	"YUJOKk1/EePYfow98StBXmY4lLMiJ3XYeGxpdGs9Rj2GtqLuVqUsTdlxCek64Jownhp6jSxLKKO6XM6T",
+	"MfOHxagp9FtTDNWGCi5EHa+p5+J1K+pudbduXZqtS/PJXBramddwa8TtSuYTH2etgEdr4frlkHX/6Yq0",
+	"Y/CHUMIDMZFXBeBgcQgnIN0tpO2zKuuSpxNrCdltSsvwulBfqQdayaosVMWOSheK8U1ZQiWf/6NwTBCX",
+	"liGeE/kz2b4FOFFckggJz66QjrBnECCmJ464eTRUW9ZLGZlAqiB0uRX3q5E9TX2vYtXp6qPTCfWMsIiF",
+	"bcD9+U3S3kmQWt+3TVp2r+nN3b1D9Lx4q+4k4MWbj4KCWFb4+TOGqWe1KNwkr+RG2bxf6Vy9da0+Yhbv",
+	"5g7W1te5ka9DDu6dZuMuK+VkNfqXV69f/vLq9Oz4KWvRO03UbZwU86JqJSf2KtUBmBSbkQa/bfoJRGMz",
+	"+1TTObv0qPZCT0ouBD3Y2dg7ZeF3J9bLj4bIHtmjTYO6hRXn86J0otBd9GMp6sr5I/GSrRnsDKTGCg6z",
+	"BetB1I2HgV61Hjj70qLZG9L/8/cFbKSvXytXVEmA745Utl91zuV9dpW91bS31rRbdXkjdclW35X68roS",
+	"2bsby6sh5rKHBwdZgG8WuXTyHMlo4HgXAXzgE2cqbfQECwYlFRfaLGzKEgu/smCdzCElM9A5gP28dBNV",
+	"LQqrRPb44KssARQ1uRJZfn42j4uddUWGzz7Li8otEeY0r2ShCz3O+sjlSykpC33h0BtHkKZHxztWzGcE",
+	"C0kDkvZC5WvA7l4rmRd/VrS7uO7w6j8l2N0fj7TiZAJxxHSbjpULW2Ut3J5VshpO1n41PxSAgI5hH3G+",
+	"JBPAFa5UhMEYTscvgjuL/MncDrkUVi77gDVju8JU3Vin043tcjs2kkNr4xQC9YpzZaF02w0nygLqLnY9",
+	"9JE1SQKQgTdlveixXYLk5yGem7cqIkZqBTEW9c5ZoHGmHksM0c8jxb5bmIEmRF9hRvVICkRPsn9kIeIx",
+	"U2ZWKuGWMyUK7QxQAPhlFefmXR9QwWBsYjq3zj8LMBpgpMDqNKJVHZlqypQC9BJ3rPAm71yOVW+gs0HH",
+	"LQzebNDJwE7DJ2HKQYrZpJJWdUVmKhifKvyzcPLZPvBSwbAp3wA9qMVYW+BorqFoEkeVgISAKKw3BY0e",
+	"oyXJ10sYCxqNtcmJEWyc0GgKsSTrn9SluBIsiJ0PJ37gUNA26EDcDA7jWAnv7OUoIch6fHAgaDN0mURa",
+	"WQe/Q4ux1BdQ9ZDn9BBnvIAYToDwAFjI7aGfGbx9L+KN8YeISxr2Ab5i2ELYXZxZXcxmymW4AQstrBpP",
+	"/SfbF3ZiFogjLbGSn1WDscQBkcGAMzEpxpOyGE9cu0DGV4lQyPaqLA7iIRneaSMDORyStUASANkNIDMb",
+	"qxzx4tZkef7RadYOpBJ6Kt89V3rsdTr0K00LzX8/8IN0Xsh1+p3//dv/HgzeHRzsDwbvHvwwGLz75gf/",
+	"z29/+P1//qUT2pywJrHzYZVvAdpoDfTr2Xnp2BfB3qepRACn2iQfHrTPB5jQ2/kWHl9KuPA4JVx4cKeE",
+	"C5+t1Y1WdwMiW7+xXtPZN2KzjTeot709vmbXGw0Zv/fzbd/btu/tjwuajeKYLabUIkpMMLK6mvh67chU",
+	"3kyjXy5n9g4URGlz6OEaW6tWhTCcO2GLUmlXLvsptw3QRgbdm4FgzRBlSmT+A8kEfi5U7BfqK2ZosbS2",
+	"Ea/VcH/6NuLkNV0qW3kFbiBV8dJbthG37pStON2K0z8kEY0L8oLlJ/9yOZ5faxz9JRCvhaIvLgpDhGb0",
+	"OJMLOASE/LgEqMfFz4TrQy4rVD7LvC8K9im9O0tdytJBqXU38ZxG8wqbfQlYYm13L33xn7W7d9NaqSfJ",
+	"iG+ApNx69R20+m46HRa2G88gXNAasaI9t5BWGGBV+hIafnGTHh3zC7sc6F8t4pkfusnF+D6vvhrB2cKl",
+	"DMt01XUBvokvfGHc1VfBSeESROs6NRdKX3lleu6HrjfaaGtcemFU7t5OistyBVkcxbb5ul/Y4Lz0onAW",
+	"SPc08nDpZZB0iePEWPOmLxAHykRI3L+9ycpQ/3b6fW37t7f92/8CJpA3WIK9ss4G+tit3nTzT9rqDeFW",
+	"7OM+puDlo28ePMDaR6PHoZE7Uax0OtLIp5FOMOxeDp05h8bma7Vx4+TX9HGjBKr1cbeYLdDMfeon1Bf4",
+	"f5dNauCexiltNqGP0ahN5kh7pzbNE96Nw4nstM4Au7HzdAI7V41/Z10vNq19nTz7EiA0+un++9Co8OFS",
+	"+iiasrfZC2dFKZ13fx8cHIQoTZNC+yUkDUJWC1FMJWaKBhrhglpGERD2sjWp15ta9Z+nBwJH+2vhJtFs",
+	"uKZR3Lj4EgP5YxFVnRZTVRZaXWVz0VlkPb053sx+ejKRLrWhKmXnU/Xm+ORSWkgC1IZzc3+L1Uv/9s3G",
+	"F//tG7h8ro9+fHN8hen145vj13ON1p7Owyw3nuTKlVeNM7kWx2mdmW22PifOzGa8Ptvelm2M6a45JEI8",
+	"iKCZrUg7+64debqWSI/ct79DOhXLMerC8QmjhnDsCfCFIebehQIDoHoVpuKUO2awrZNubjMxNW8pOM8K",
+	"EGg2MzNTOhP//f/+fyKbKZ0Xekx/Vcqa8q3K6c9haSyAXButhHVqBjycwhVTBTn7ShkIqxWuL+RAh5t1",
+	"0zuZKtyIhzGVSzE2oawVx9MTR3opDATHsLvGT9EaLnzFSfnpyhIqfwaaAPaowuvRwbeB18xVUiMBbNYT",
+	"JxCw8w+lUQECOS4CjSgvKjV05bInnpTGIog2HULcb4A4SJp1Bho4FoqyrFeJ9KmfRhuXIhIehdZLBmOY",
+	"KjCSsHBE47RxmeXSClwwwhwkcAQzEpkszqYmV9maUa0imZtKeCvPgh2GnV9dMdfJ0E6B5TqykAg3rzS2",
+	"uR4di8yMRoRybnRKWh25lfz5KhdmhNCGVpV+1+2aWAH36OAr/3yUhNkePnOVAsU/xIZ3RbM+N24C6+Cv",
+	"MRQ6nZ4DbWyK/HOIBy3UPzWe2BOZnpdlhuAYUCINfCjamP/whirH5y6wfqlwVpUj4V9yRuecAdIkLQS3",
+	"d4VqwjADMFGtMAziw1/BIZa3xG3nP4rw6dHzqSKJnshQHC07eu+mOBr0oLaeLgXVTwI6Bi2iUIYvgOPe",
+	"cqoGmj7+CGWJiPTZowcPs/WIHDc2ez8GIsdE6tyMRlcXKkqdvxyNEsOAXtHVtK3JJJPLXVVcYmpFKxtO",
+	"u37cvPWpdwEIsukyvMLz7iZ8frfYIBN895vEJP02Uf7kbUH95gFMXNgXxqFJs4UF2Vrll/FTXhX4XIkc",
+	"MSlll39Ac/GMQJ/j79LaYqzTX5wc184gBXyTINR9Wexz7fX128HqHkFrGvvEycrZGuEMlLKK3KScM9At",
+	"4O0yyylotLmwog6BtGuYXaDLpRPZRaG9wY/tS1i+62850FYBw77MA/kMBsFgxryX3icUCLAemCdCe+e/",
+	"//O/7uN7gwcgt4/1lizQEoNNn2EPvRUZqaeMzAwwRgO7gjh2BF92roZmqmxCrBEMODTWgLYZWt4iI19u",
+	"vFtkFrLKk7VkjnlvfEp7kTy4J34l49rKIo+l5ujMKKnRxILbesMfpuRiq0gwdaP9Hs6dQiEtWHT7IrPz",
+	"8VhZd1apWbnM2J6UQNa3xFcULWToCpHJ3GFdCqzqTmocyDolCDfYNOHxftUHWmDlPVxSuB4NxX+TxX+o",
+	"DHEqF3UmVthE52buunRt4JAQRxZQEoSMbIQMl1Bbuq5fZvC1wK2gHQuRZzI3BQkGsQv9O3s4MjSrMkGL",
+	"BQXwVWG8tOoKLy6IlAnhNJ0JmKA8dDMarY46+T5wSxUazNxZoYYKgt0EyA5391uUxtETGXTpXvEpeCNr",
+	"mQmwtYAfCK142DnRnBb+A1x14xrrBhuBGj1x2VSerNGaipKYgv+8kPGmcleakkf24gdTNSzjRFFcVcXM",
+	"m/em1Shhre7UsL7edJbXmEWSml9jVqfiP0QlqPyzpNaqmmF9J8gR8FVsXEcA306Ou4LqK65Xg7BaY/GM",
+	"LInLrsVzXo7iPZr1D98vj59eFdv2V8R7+FW4AVmB1/8bEJ6d4Hkfe98c4y6hUdzV/rhtadK/9J7auqOb",
+	"uKM0+xfG0ZfyBTuVR8f/NjdOfiHwZUf2IkV2BGs48RJlcaeVMff/cnr85OdnALeS+HqfqGBGDDrePMTq",
+	"l2CfDzriGlUutJJrylyC2YOVLo480kbNS9M4grKXnwud9y8/z58SLLOPUcrC7kF7LUucDM0j74r3YGD3",
+	"xU5Yvh3RXpJSo/kjIdGKQLA2DhBVSGthSmSBjay6Ju1tjVkZpu8dpV7MLgDJ2Vrdeoj1Mxm8VntAWot9",
+	"xfuAjYpzPKT2Y78eBGswMQtsm7XzqepCfqXQ4jccaKHHv+8C+wJ59YUeUyoHy+SHsizRNEjn1B1oLnn3",
+	"J1jxd1NoQElliLlqri1nmIbE9ytGhUY4OsgzAVf9EvOMmJ9KucCwxH5iFhARMCOnNLaUny/Dr1Opl+Ds",
+	"qirEke0FEhKTI+bXDJ1rRkhkbAgZXsWOrU0zwAPOdamsjQsP0IJ+CJQcOfhWyOKs0GfEJtZPVmigKYSR",
+	"RjFqr5pTmBB+CYDolB2kdJ3EvM7f59aJEcRJa2sU8CfArfYnzCl7Jp0olYTKJyAihu536ps3AEo4p8Tf",
+	"YQi9SzfQCDbEbiaDFxYOzw1O8RVfh6VQiDUxUgXLRZGDM2fOcBIZhDVsGgSB9CM5K7BHCsy1arVIFhLb",
+	"1sLHVDGgvqyTQCMFMk94qdxhxIL0x/D3dGtiqRi+hfPKLCzsjwwsuxMQVCGSRozOELHJavoh64px8RaC",
+	"PM5cKE1M2pesHn59+3C2zSASgT+dwU+tWbiVeu1rN+FJ62Bix083abBLTj/W/wZt2huUrTn1zmGIcN+G",
+	"cqHU/SGO9iuDB2GeXHN+A/8Hhr8WhASxVsyIhClE3iAnj53/udEKo574LWYAU/IQLeDV28FNoK4DhFbm",
+	"l28fBrB//DTjbiS/eQyhfOFKHKaiHiNt2LZpIIa1ZZ/e2CGgrthTE/2xjSzzJ0m9UHgyIyt+SuP84UYv",
+	"+Ufp1EIub2XP+0s3eHH0qNNiqszcfeKcUvc9iTxq21nTtY1fMboTO/xRfWRvYv/FtRwKXL47ZeMmOhYd",
+	"a90rSLqx9XzSUBZ1X2BPgLlfjODi//Gd0EWJPw1caca9H6ST5a6qqj3/2wf/P3ZRuOGEpFz/O/xHb9ct",
+	"Z4ruNpRWse/wVJVO9vGGo6nrvaoK7XbxGvJ995rXvFZWueY1pd4ddMR//+d/BZRmtFJ0ocf9QWflJk+N",
+	"Vq33GAy0dQYaOu2g06XxU5FrD7Ar63fCRPW6e2mG3+/Hmz0xueIF+3BjrwjsOfCEdtFBwiU3o/Bum4ZA",
+	"cI324E0IQe+K1ju8IiGEgBnu5P717PTxJ+BsGypre9blZu56kLGii0mze+8Kzz2vlLw4TG9W+fcWb+YH",
+	"bUrVK814d2fdm9u57IZe8a65X/oWd3jdOXNW5JfdFZX4+vvGNxpu7EUG3pLf6E38y1sUlW7gml7FJJ+a",
+	"x4toAtdzUXVCefa3CjCH1jHKpy2OXx4cBPmN1zBTbwQJkYbqbwULkWSCPgs2RL194xpdwcq6NPS97RbY",
+	"dgvcLSJFPW0KGIEtlUpsNd5Fn8BlVUGrgcRQeAJBopayoMMbl/QMdKOmpyewliGGVa6qYoDQCGgLDOkR",
+	"LF97ecNAU33DobCmDtGK8SBwvrkieyVGyClt6I+o1Fhpr5NUX7hqrjIh7YUluiasMY/rKJMIW3JHP13F",
+	"g/ZvrlROAZuGi4QjpRyqgU6YRc7VyFTALSVdCFFhyT8tzqTwRsqS4gh2PlOVVbnKz86XGaLUpol7Ln9K",
+	"Tsy6EU/z6DihLPELAHUn4kiEFSgMTc2bOFaUSnLLSKr8aXkDbvi1AqaUJLl1zJSjoGPlMKSHUdCIce5N",
+	"lLywQ1nlGP2EGngsLqJKeKW5RM5exGqngc6mJldlxqyV9MbgR5sgvyDCqhmNVGUPEzjNboIWw2XxtBi0",
+	"TyTejAKBDBHTTW8LnCpGx14kbGjoN8VOgrkVyWqgUOzy0p8bRv4+au0PvIwNoNn5+0xr8ctNLn3SmO5t",
+	"6n+ad7iDAqBqDj7NBvUclHGp1Wd8acVAQ6mHqtzUAHwCZ5cqjyG7bT3QZ9o/pCz+BMVB/+p7bOvwbJIO",
+	"wBXblgd92aCt/t3ecfT/+qH/T1hMFP2gQQc9oetUEvGALyklassftNQS1QwtyAe8bnhoH6NYKBg466uF",
+	"GjHxrngvmr7iXVQLJQ2qHz028Dx6dJH9dzKfSo1tEtTbsezfsJscs95JRzmXjmg10FQUAs3T5Hhxd7l/",
+	"Vugo381eHZ0++am13oG4U0LrzF6zm76w0OBBLegBHKBOddWNbhW6aZWS1uieyLRxChy/UE7Yrzd1Y6MR",
+	"OKWFA9CCNj+r3kD6WZ0seLubdjvfFLRzzeV34CPhyz3btINbJa/h47YgJ6xeccNteb3+fG3ITwBdY9tH",
+	"/AXbdj9Bk17S8BfV3sY9xYng6a72Gdc0foi+3qhreJogj63FsEuRiepodQmvUqzzTKiUTJVjNN7FPzTJ",
+	"soBwt4BYD5UvQauoHGgsmBWLiREjU5ZmQXFtvAJbFxF1BWYopoW1CsuOYyQX/gIwwHXMAL9EqoQvLRdc",
+	"w5O6Sn2tAdnbKBucwLXdIhW8Bg5xSxGwzeB+ERlcGVOiLfws4adPm749yvMGgEGkJujznytwWYCUcE74",
+	"DJBlwsRluA8JfIht4L+5DWQHICOsXHpXCqHGgkcFyUttomJAGCrSVgTkttcn7DfIHCdl8MkcUB+txylr",
+	"BU+TqKOFLBfglxbaJmBXuLVyStp20zRlEQLPgUlPTpUA1Cw5JJ5CQPfatC/hEIb96nigL9QSkei0Ujku",
+	"KuwN75NmATiAkydKQ7tAlubN51WZwZLHglMa96gy0y4D0w50Vs+2ZyFLKnWAHaMrgXhPaW5DwDRjKETj",
+	"fozdiBICqAdr8rUD/Y+5cUB9Ove7YT7riv/+z//awzVOdhRX0JVlWGSiGZwH2osAGLFcn5BkdfVZHWW4",
+	"bhPF/CQdc6JIaENukNCE826ajGw++C64MfjlXV21RicmBsfm60iyK7k2bpurUdbCqeH6ay5kcmGrn88b",
+	"fSGtkHl+d1msrce+9di39lm9sTvPE+MFC6+alXV1A+0T5GX4gZ+UEYGkNpEcODbkmNrVjMSDm3Ic0HzW",
+	"pGxIOl6ar6nrIkjW0F7faLQfI5HDe6Q9j8OTSJI4flmHPMidK8a4nqSAewWYpeBKrDlGklsbLOpenTfa",
+	"MIQE4Z47SSCRd+IfUHdNoNPW/8rVgVMDNGlq1cdKI1SyNFr1gxsD9K5AmTwxQg6dgIJEVVQDfQ4So0t9",
+	"6kPvN+BWtCn7GtIFEwg0VN6FhA0UOx67gD7GPZIuEpQrFciyNf4Dawtj5WwxhSsryB0RCDX/mT07lWNC",
+	"Bd4gfUYVfmu8roFGSDJnzHq7GaipPqvRrC9h0GoYzH6wN7V569fegcG70TyQCWzjoV9hXsLXcve2ZVLt",
+	"VKlcDt1GnA+v4dSGiby1UbfsXH9WY/XayEJggMI3+gexPkEffD7T8/uiLL36utBmYQPyAIDn/+rtLgIY",
+	"nV7XCPXTWmOBenl7qfmZqIWm7XmN4X4MKxQ2SrsJCrNYa39uPM71lqh/9m3IsuoYIndjNhKcCVhC2HrC",
+	"80zwcNfyaCWh2IyxaMB2U6VVXVqjSikxLfQcWx9+LN4qkXGoNdNqIRIolt15Ve5lQPvAQViZcrJC2LiY",
+	"Us+RzAWhKymNNBwAJICcE2hfUiTUGXGuAMJFC2D4HctC90XW+OwywpcRajRSQycmqrqE+zelEf0oxt6t",
+	"LCV3GfVpo8ScqE83tpjqV7UX3/iDWyiTbSjputROCKdkKiETeKZEJLSU+gYRC38V8VMCtaX9Je/2KzVT",
+	"Et8J+CKblnm6hJjuCqrCHUvAQvVEfB85qtCd7Sb0hDqPzqeFTNdIAo56dNcJMlyhbhE/Gu41G+hsZoha",
+	"hi/R6p0TGcB9ZVS+iZ2OmXc9sh4uI4rDCzVztMxIDgP3MIgqjxKeW0TXcSLSulxX1B358b2isW9S3AGj",
+	"9krdbnz2xiUmH7lwxJrp1e7pU2UvqJlkc5Fbu6hV4vLWIxh1BJQa+w3zeTga4T2fThT3H23LRLa6407L",
+	"RBYI+jcLlmGLN0iq4m5KRbwKmRf3hxMJwmJd27+pqLS/lElc3IvdwEMblEBsyAbhHjIBxQiUSmVKsH0z",
+	"vygU0rStCKXQMp0VecClY5XljevVUgFE50RWDpFBTUMNqpMUiwXnyCJ1BrUFINykFKWxbqBjvwlHf8mS",
+	"/7spdG2QhlAel9junj16+FAkuvxsWtgpkKalkJKQEMjFuSqNHlsMAdBsBhrKKhkbwKl3ro97BBoeZZEz",
+	"wOO5EiovHMJQhlwWRKipsmVRlCVDo4pzNZRzqxLdDRoVMZiwvhxwFvg8jKADiGvhuskiO2NWliXAEYJb",
+	"ElAZeFGRUM7fKsulk/tJ/Ubg2wvlQoxKwG+8mrtJT7ysbTRosQ+bMcA3yLwb6GXgFNwDmd9wWRjzDLAB",
+	"/HnLmRrozK9xFqdUqdBZjxyYhRXFWBsAYjhRSgw6T5L8wKDTBHrYp3FmuGIxF4BkHmvRHxI4XjevNNz2",
+	"J6nH/tL5LPKoWGdmyRY85DIj+ogbzreZIexpD8k6q4BDdRy/qiLnCSfN2YSTO6qV5YTtG0p/ABSCSoLg",
+	"ffkvnvAXzFsA5cWXLp1T05nLiPKElhvknb/EoGwwC90XeUUzxFeFSBbxfdfvF3YQjXHH+vlMobgMzWe/",
+	"gFaO1M1d5Tqf8Z8A1uDNsd+jreAGG1fQ8D2uzRXYuO4GfTofC501vLNrg7OGK59M5lwyvK4XHevyYGuO",
+	"/EsH3eb3aF/89vTli2e/Zw1b9t/3/6aqoSr3j4733xzv05P2L+etZiN3dU5bk/MWyKubpE38fv60ORP/",
+	"xC3G6x8G47Xeyw1caEElRuu1YbzKtI4gsebB0qa8jre1H3/G0o81YafWEL+QBR7ML/jcD4nzcLs2I8AW",
+	"D6Ltt9+zxCI5efpzMzZVq5tIWQnmOifG1nC4yLtoaUQDa6AfHByEmNaKAQ2mtjdXz5f1t0h8xmAxBVOI",
+	"Do3lW0VUfLE0I5zZZn15O36uh01m7J2mh3SYcC3SknjTPZPWFtZJ7a1XZ8pcSG8vifPlQGdT5aRXQT2U",
+	"30B5vgKySfj0OdT31+tI+BCi/Guz6DLVeKi9ma7rsQqv0d6AhfnztUQlw75BU1Q0D2ttUQ8OHlzdFrW2",
+	"54535e1ao7ZxrG0c61O2O9XkOkbrr9KErVGtprL5OEGuFf/4TnLSiOa0Cm94FVClV4ObUHwithS69pij",
+	"5niEhufkBoT1hTYL8KuLXCxVbN3BiEltJN0Qp8BoJHZDnTgzm0Eh46IYhkYvaHiSFgJut/CqnZm9OSY3",
+	"5uPnnlsIMF6YdYChX1zSdyu6NsNlqsXS2r/RVonVjsczZBC3zi2yupsa2TE00mpi/2Aq6GOcTwP2bM2m",
+	"7l9bOAFwbwEROULI7/IpEPiwQIFUD0dmCYM2w7KyJdomFHDAiVjYhoo+bqjoX10wbi3BuxOnr+HjvZlA",
+	"/UQm4Ntvrkh1HtlGQiULQs5btd6mJTGaVvdFsSq+wRrEfgIR3syJgFxWXmKpWUaN8OdyeDHQMdU3MQt9",
+	"KDKkgEOTSvKfrwFRjJJWmTw3lcv8UUQa+/Qpkb99s02K/FmTIn/7ZpsW2aZFtmmRbVrk06RFUk35ZWdF",
+	"yNS4js92xI0K6/29bNXnSgwWemZ2tWsFOnurcrbu1da92rpXH8m9svRZtcu2shRyODRzKPiuc/lB/pFa",
+	"860San8qi1LIPK+UtYHwWwsphqpystBiIZcha4nk3OFQZUrVTgb4Bga4Msv6OH8yC+RAbhsEDFWWJdar",
+	"9cQTaVHXvdHF0OTAcz7l6PtUOqcqPxSShJ1+R+byf3W6He+ueK+jWna6HS2n/pDyz+ukcnEq3z1Xeuz3",
+	"ycPHj7qdaaH575hWtK4qNNS9tyXZecV3wrIkYxljPqZtMP7szqYy+rXBD+NLYFSk9boanIpPvAmfIl57",
+	"SwTN9o9pi6B5Q033L664ZD4t9JoedjrUkvXljyCqHFQCNZ2DP31YmysFmx7zAni/FMTFGdMTxyttAxhd",
+	"40wmNMUSPuK8VJY7m5tCnEpoBpqnCJU0sYWMUq9zN7lvi7GezzCWdqK0wwwo0O4hniTG0wB/GEfdJ4q1",
+	"oQH2Q4JpLIhgDqT7mZMXSme9Wzbtej32uSNudOIG2Cx+tDfFZqlfexdghBtNJAjszYmswhXt/goehlAv",
+	"+bQNwX077qmxAmPn8qY3OONDt4NI4xucj4jkeNmHL1GcbxIue+Y/5FN5QQ/a4q78eXQWypRE0QjqtloK",
+	"sndbtFhrPMofr8NiXBE0Ih0Y3KT77/1/zor8w1qH6WVULaGrrciZmxTwxJA7nc+xuICWe6+LSpiFTvHP",
+	"vP6Di6CzySrs6cPzBppu1BMZX5IlDKB091CGmtSrQpHrGo3Fkugzl4JeU853Ozy9jZFm70pHbOs+t+Go",
+	"Py72RRClm7oA1xICXnJwnSVIglXngQAX40Cofh4iNXkB2s/6fyuN/ywcYEpUS0K3wO5Vhx8c0EQj/k7s",
+	"dSRdMZG2i/25EIkiQ99oEsPYwXooZOgIUA79g8iUohboxkRwePA1KjWqlJ1kPfEUBozdovzggYYRAiik",
+	"srYw2sYuXG1AlA+lFqUZQ2oA+qZjJBznnQvQiIV1lXToXC1hdH10T/ypZ3BKa+4gMRFv4zbQ+7gagBvX",
+	"oW7+dzEodWWyIQz1Bmn6lmvvgGfsMzsdzFSHDdoLWeV2m4fY2P5/Lq07Autya/7/ycx/lPeS9AMJo6gb",
+	"rtRmDfufGbp+38zQv5+alDfXg/M2fA6vakDDyKmiJjhk3bLBWfCaiCvXcKkTihd7KLL3HzIxLJWsbFAg",
+	"gZkSsAAAsCA4GbkBGGG4tz//JYMyJI6Bdz/Yb0BQKCcK14fwXPRDVIl0JpXCJjNh58NJfPZu9ujgUbYH",
+	"IwpOCnod1I+Q0RKHCudkCJTwigAPgCcCyh1T7VOViUq5eaW9PhQIBd28UZtOnM0d2/63UoqYcblCGbyK",
+	"D7u+Wmu9+C70Wi43dpeuEwqMl7T3zoVdamm/a7OIAGRb1bZVVF+uF/YCerHCN3B7xQVT8avSlhyPUD0o",
+	"QuHfhLeam+F8qjBgMa/KTr9zHzQWjWdFZxVjjdg2Xe+6AM5NoRNsIfZ14IfEJxuaqaL8e8xX+88QAm55",
+	"YWelXL7An/khBYL2rQDHIig+gcUmWoMLgqnpBcqtgMw5bTYn3NZhaWyhx8lgmOxzdTyndGR1ML+GfvLA",
+	"uoZF5o3WbyuXKUxYk5+TzySA/wCFFOyAZJgJL11znLEVemWgPxQ6h45AnAo8McBDIm1DUQm/yW3yLKtk",
+	"NWx9Q3ig5e0QTBUxQRwdd6mg0PuylnbhPvTp4/ZOd0PR8qQIfbVu+WsushVOEfeYv/LczPH95MpeQA0e",
+	"tQOkz51VZjprffGv6Eh7lQY2VNKEOXdJVZK73rp5MpEu2+uK0PO/Py8Qi/PH/TfHyQig4mf18SlkVdta",
+	"h1ICoAyorUJpzAVBeXl1yliNxiaKV8nhhHC4krHMqdxm5UWE0omVgfyslogkRuZrw+YcMhvc0at00nJW",
+	"7F+oZeuzXh0LOLT6LAgCJTQd1PdKtCDxPYPhXOVYycO1OihQV5/HcJcrT3tVmfMkMT0rpYNaIUStnusY",
+	"ZK89aKJk2SrZfsIDH37/8P8HAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

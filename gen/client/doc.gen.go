@@ -26,7 +26,8 @@
 // # Staff use
 //
 // The token of an agent or an administrator sees every ticket. A message by staff ends an answer that is being written, and
-// UpdateTicket with [AIModeOff] leaves a ticket to people.
+// HandOffTicket leaves a ticket to people. In a ticket with [AIModeDraft], the stream of an answer is for staff and ends with a
+// [Ready]: PublishAIResponse makes a message of it, and DiscardAIResponse does not.
 //
 // # Errors and retries
 //

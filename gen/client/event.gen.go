@@ -9,7 +9,7 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 )
 
-// Event is one event of an answer's stream: a [Start], [Delta], [Reset], [Done] or [Failed].
+// Event is one event of an answer's stream: a [Start], [Delta], [Reset], [Done], [Ready] or [Failed].
 type Event interface {
 	// ID is the event's id in the stream: a stream that begins with WithLastEventID goes on after it. It is empty for a Start.
 	ID() string
@@ -77,6 +77,24 @@ type Done struct {
 	sent string // the data
 }
 
+// Ready says that a draft is complete and waits for review. It ends the stream, which only staff get.
+type Ready struct {
+	// EventID is the event's id in the stream.
+	EventID string `json:"-"`
+	// Type is "ready".
+	Type plain.ReadyEventType `json:"type"`
+	// AIResponseID is the AI response that ended.
+	AIResponseID plain.ID `json:"ai_response_id"`
+	// Content is the text: that of the deltas since the last Reset, joined.
+	Content string `json:"content"`
+	// FinishReason is why the model stopped: it was finished, or the text reached its limit and is cut.
+	FinishReason plain.FinishReason `json:"finish_reason"`
+	// Usage counts the tokens that the text took.
+	Usage plain.Usage `json:"usage"`
+
+	sent string // the data
+}
+
 // Failed says that there is no answer, and why. It ends the stream, and is the error of AskAI and AnswerOf. What was shown
 // is not stored.
 type Failed struct {
@@ -112,18 +130,23 @@ func (e Reset) ID() string { return e.EventID }
 func (e Done) ID() string { return e.EventID }
 
 // ID is the event's id in the stream.
+func (e Ready) ID() string { return e.EventID }
+
+// ID is the event's id in the stream.
 func (e Failed) ID() string { return e.EventID }
 
 func (e Start) frame() frame  { return frame{"", "start", []byte(e.sent)} }
 func (e Delta) frame() frame  { return frame{e.EventID, "", []byte(e.sent)} }
 func (e Reset) frame() frame  { return frame{e.EventID, "reset", []byte(e.sent)} }
 func (e Done) frame() frame   { return frame{e.EventID, "done", []byte(e.sent)} }
+func (e Ready) frame() frame  { return frame{e.EventID, "ready", []byte(e.sent)} }
 func (e Failed) frame() frame { return frame{e.EventID, "failed", []byte(e.sent)} }
 
 func (e Start) withFrame(f frame) Event  { e.sent = string(f.data); return e }
 func (e Delta) withFrame(f frame) Event  { e.EventID, e.sent = f.id, string(f.data); return e }
 func (e Reset) withFrame(f frame) Event  { e.EventID, e.sent = f.id, string(f.data); return e }
 func (e Done) withFrame(f frame) Event   { e.EventID, e.sent = f.id, string(f.data); return e }
+func (e Ready) withFrame(f frame) Event  { e.EventID, e.sent = f.id, string(f.data); return e }
 func (e Failed) withFrame(f frame) Event { e.EventID, e.sent = f.id, string(f.data); return e }
 
 // EventOf returns the event that was polled with ListAIResponseEvents, or nil if this version of the contract does not have it.
@@ -142,6 +165,7 @@ var decoders = map[string]func(frame) (Event, error){
 	"delta":  decodeAs[Delta],
 	"reset":  decodeAs[Reset],
 	"done":   decodeAs[Done],
+	"ready":  decodeAs[Ready],
 	"failed": decodeAs[Failed],
 }
 

@@ -101,6 +101,9 @@ func (s *Support) CreateAIRequest(ctx context.Context, ticketID TicketID, body C
 // of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
 // and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 //
+// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+// the draft. One that was discarded is made again only when staff ask for it.
+//
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 // answer, the server goes on with its others: the AI response names the one that writes.
 func (s *Support) CreateAIResponse(ctx context.Context, ticketID TicketID, body CreateAIResponseRequest, options ...CallOption) (*AIResponse, error) {
@@ -136,8 +139,13 @@ func (s *Support) CreateAPIKey(ctx context.Context, body CreateAPIKeyRequest, op
 // server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
 //
 // A message by staff ends an AI answer that is still being written: a human always wins.
-func (s *Support) CreateMessage(ctx context.Context, ticketID TicketID, body CreateMessageRequest, options ...CallOption) (*Message, error) {
-	return call[Message](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+//
+// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+func (s *Support) CreateMessage(ctx context.Context, ticketID TicketID, body CreateMessageRequest, options ...CallOption) (*CreatedMessage, error) {
+	return call[CreatedMessage](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateMessageRequest(server, ticketID, nil, body)
 	})
 }
@@ -207,6 +215,19 @@ func (s *Support) CreateTicket(ctx context.Context, body CreateTicketRequest, op
 func (s *Support) CreateUser(ctx context.Context, body CreateUserRequest, options ...CallOption) (*Account, error) {
 	return call[Account](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateUserRequest(server, nil, body)
+	})
+}
+
+// DiscardAIResponse calls POST /ai-responses/{ai_response_id}/discard.
+//
+// Discard a draft.
+//
+// Takes a draft that waits for review off it: it never becomes a message, and no other is made for the same turn until staff
+// ask for one (`POST /tickets/{ticket_id}/ai-responses`). A draft that was discarded stays as it is.
+// `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
+func (s *Support) DiscardAIResponse(ctx context.Context, aiResponseID AIResponseID, options ...CallOption) (*AIResponse, error) {
+	return call[AIResponse](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewDiscardAIResponseRequest(server, aiResponseID, nil)
 	})
 }
 
@@ -324,6 +345,19 @@ func (s *Support) GetTimeline(ctx context.Context, ticketID TicketID, params *Ge
 func (s *Support) GetUser(ctx context.Context, userID UserID, options ...CallOption) (*Account, error) {
 	return call[Account](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetUserRequest(server, userID, nil)
+	})
+}
+
+// HandOffTicket calls POST /tickets/{ticket_id}/handoff.
+//
+// Hand a ticket off to humans.
+//
+// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+func (s *Support) HandOffTicket(ctx context.Context, ticketID TicketID, body HandOffTicketRequest, options ...CallOption) (*Ticket, error) {
+	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewHandOffTicketRequest(server, ticketID, nil, body)
 	})
 }
 
@@ -588,6 +622,22 @@ func (s *Support) PreviewPrompt(ctx context.Context, promptID PromptID, params *
 	})
 }
 
+// PublishAIResponse calls POST /ai-responses/{ai_response_id}/publish.
+//
+// Publish a draft.
+//
+// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+//
+// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+// staff replied, the customer wrote, or the ticket was closed or handed off.
+func (s *Support) PublishAIResponse(ctx context.Context, aiResponseID AIResponseID, body PublishAIResponseRequest, options ...CallOption) (*Message, error) {
+	return call[Message](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewPublishAIResponseRequest(server, aiResponseID, nil, body)
+	})
+}
+
 // PublishPrompt calls POST /prompts/{prompt_id}/publish.
 //
 // Publish a prompt.
@@ -746,6 +796,9 @@ func (s *Support) SignUp(ctx context.Context, body SignUpRequest, options ...Cal
 // further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 // and by however many readers it is asked for.
 //
+// Where staff review answers, a customer's call starts a draft, unless there is one, and gets `409 ai_in_review`: the answer
+// comes as a message of the ticket. Staff read the draft.
+//
 // A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
 // this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
 // the customer replaces an answer that has not begun yet; one that has begun is finished first.
@@ -797,8 +850,8 @@ func (s *Support) UpdatePrompt(ctx context.Context, promptID PromptID, body Prom
 // has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
 // is still being written: it is not published. A ticket that was merged into another one stays closed.
 //
-// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-// further one begins until it is `auto` again. The ticket's customer and staff may change both.
+// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 //
 // The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 // `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed

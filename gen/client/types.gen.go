@@ -20,15 +20,20 @@ type (
 	//	Attempt Attempt
 	//	Content string
 	//	CreatedAt Timestamp
+	//	EditDistance *int32
 	//	Error *AIResponseError
 	//	FinishReason FinishReason
 	//	FinishedAt Timestamp
 	//	FirstTokenAt Timestamp
 	//	ID ID
+	//	IsDraft bool
 	//	Kind AIResponseKind
 	//	MessageID *ID
 	//	Model Model
 	//	PromptVersion *int32
+	//	Review AIReview
+	//	ReviewedAt Timestamp
+	//	ReviewedBy *ID
 	//	Status AIResponseStatus
 	//	TicketID ID
 	//	Triage *Triage
@@ -60,10 +65,12 @@ type (
 	AIResponseID = plain.AIResponseID
 	// AIResponseKind: What the AI was asked for. `answer` is for the customer; the others are for staff.
 	AIResponseKind = plain.AIResponseKind
-	// AIResponseStatus: Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+	// AIResponseStatus: Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	AIResponseStatus = plain.AIResponseStatus
+	// AIReview: What staff have decided about a draft.
+	AIReview = plain.AIReview
 	// APIKey: An API key, without the key itself.
 	//
 	// Its fields:
@@ -151,6 +158,7 @@ type (
 	// Its fields:
 	//
 	//	Content MessageText
+	//	Respond bool
 	CreateMessageRequest = plain.CreateMessageRequest
 	// CreateNoteRequest: A new note.
 	//
@@ -189,6 +197,23 @@ type (
 	//	Scopes Scopes
 	//	ServiceID ID
 	CreatedAPIKey = plain.CreatedAPIKey
+	// CreatedMessage: A message that was added, and what becomes of the answer that was asked for with it.
+	//
+	// Its fields:
+	//
+	//	AIResponseID *ID
+	//	AIResponseURL string
+	//	Author MessageAuthor
+	//	Content string
+	//	CreatedAt Timestamp
+	//	ID ID
+	//	IsAI bool
+	//	IsNote bool
+	//	RedactedAt Timestamp
+	//	SupersededBy *ID
+	//	TicketID ID
+	//	Unanswered *Unanswered
+	CreatedMessage = plain.CreatedMessage
 	// Cursor defines model for Cursor.
 	Cursor = plain.Cursor
 	// CustomFields: What staff and services keep with a ticket, each under a name.
@@ -269,6 +294,16 @@ type (
 	FieldErrorIn = plain.FieldErrorIn
 	// FinishReason: Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 	FinishReason = plain.FinishReason
+	// HandOffTicketRequest: Why humans are to take the ticket over.
+	//
+	// Its fields:
+	//
+	//	Note string
+	//	Reason HandoffReason
+	HandOffTicketRequest = plain.HandOffTicketRequest
+	// HandoffReason: Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+	// not one for an AI, or something else.
+	HandoffReason = plain.HandoffReason
 	// Health: The result of a probe.
 	//
 	// Its fields:
@@ -423,6 +458,12 @@ type (
 	PromptTone = plain.PromptTone
 	// PromptVersion: The number of the prompt, counted from 1 in the order in which prompts were made.
 	PromptVersion = plain.PromptVersion
+	// PublishAIResponseRequest: What to publish. `{}` publishes the draft as it is.
+	//
+	// Its fields:
+	//
+	//	Content string
+	PublishAIResponseRequest = plain.PublishAIResponseRequest
 	// PutCustomerRequest: How staff should see the customer. What is left out is cleared.
 	//
 	// Its fields:
@@ -528,6 +569,9 @@ type (
 	//	Description TicketDescription
 	//	ExternalID TicketExternalID
 	//	FirstResponseAt Timestamp
+	//	HandedOffAt Timestamp
+	//	HandoffNote string
+	//	HandoffReason HandoffReason
 	//	ID ID
 	//	LastMessageAt Timestamp
 	//	MergedInto *ID
@@ -571,6 +615,9 @@ type (
 	//	Description TicketDescription
 	//	ExternalID TicketExternalID
 	//	FirstResponseAt Timestamp
+	//	HandedOffAt Timestamp
+	//	HandoffNote string
+	//	HandoffReason HandoffReason
 	//	ID ID
 	//	LastMessageAt Timestamp
 	//	MergedInto *ID
@@ -601,6 +648,14 @@ type (
 	//	Sentiment Sentiment
 	//	Tags []Tag
 	Triage = plain.Triage
+	// Unanswered: Why no answer comes by itself.
+	//
+	// Its fields:
+	//
+	//	Code ProblemCode
+	//	Detail string
+	//	Retryable bool
+	Unanswered = plain.Unanswered
 	// UpdateTicketRequest: A change of a ticket. What is left out stays as it is.
 	//
 	// Its fields:
@@ -687,6 +742,13 @@ const (
 	AIResponseStatusSuperseded = plain.AIResponseStatusSuperseded
 )
 
+// The values of AIReview that the contract has.
+const (
+	AIReviewDiscarded = plain.AIReviewDiscarded
+	AIReviewPending   = plain.AIReviewPending
+	AIReviewPublished = plain.AIReviewPublished
+)
+
 // The values of AccessTokenTokenType that the contract has.
 const (
 	AccessTokenTokenTypeBearer = plain.AccessTokenTokenTypeBearer
@@ -739,6 +801,15 @@ const (
 	FinishReasonStop   = plain.FinishReasonStop
 )
 
+// The values of HandoffReason that the contract has.
+const (
+	HandoffReasonCannotAnswer = plain.HandoffReasonCannotAnswer
+	HandoffReasonOther        = plain.HandoffReasonOther
+	HandoffReasonSensitive    = plain.HandoffReasonSensitive
+	HandoffReasonWantsHuman   = plain.HandoffReasonWantsHuman
+	HandoffReasonWrongAnswer  = plain.HandoffReasonWrongAnswer
+)
+
 // The values of HealthStatus that the contract has.
 const (
 	HealthStatusOk = plain.HealthStatusOk
@@ -755,6 +826,7 @@ const (
 // The values of ProblemCode that the contract has.
 const (
 	ProblemCodeAIDisabled              = plain.ProblemCodeAIDisabled
+	ProblemCodeAIInReview              = plain.ProblemCodeAIInReview
 	ProblemCodeAIMisconfigured         = plain.ProblemCodeAIMisconfigured
 	ProblemCodeAINoAnswer              = plain.ProblemCodeAINoAnswer
 	ProblemCodeAIOverloaded            = plain.ProblemCodeAIOverloaded
@@ -770,6 +842,7 @@ const (
 	ProblemCodeEmailTaken              = plain.ProblemCodeEmailTaken
 	ProblemCodeExternalIDTaken         = plain.ProblemCodeExternalIDTaken
 	ProblemCodeForbidden               = plain.ProblemCodeForbidden
+	ProblemCodeHandedOff               = plain.ProblemCodeHandedOff
 	ProblemCodeIdempotencyInProgress   = plain.ProblemCodeIdempotencyInProgress
 	ProblemCodeIdempotencyMismatch     = plain.ProblemCodeIdempotencyMismatch
 	ProblemCodeInternal                = plain.ProblemCodeInternal
@@ -783,6 +856,7 @@ const (
 	ProblemCodeMethodNotAllowed        = plain.ProblemCodeMethodNotAllowed
 	ProblemCodeNotAcceptable           = plain.ProblemCodeNotAcceptable
 	ProblemCodeNotFound                = plain.ProblemCodeNotFound
+	ProblemCodeNotInReview             = plain.ProblemCodeNotInReview
 	ProblemCodeNothingToAnswer         = plain.ProblemCodeNothingToAnswer
 	ProblemCodeNothingToApply          = plain.ProblemCodeNothingToApply
 	ProblemCodePayloadTooLarge         = plain.ProblemCodePayloadTooLarge

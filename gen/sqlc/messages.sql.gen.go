@@ -48,16 +48,24 @@ before AS (
 ),
 superseded AS (
     UPDATE ai_responses AS r
-    SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
+    SET status = 'superseded',
+        error_code = CASE WHEN r.status = 'streaming' THEN 'superseded' END,
+        last_seq = r.last_seq + (r.status = 'streaming')::integer,
+        finished_at = coalesce(r.finished_at, clock_timestamp())
     FROM before
-    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND r.kind = 'answer'
-        AND (r.last_seq = 0 OR before.author = 'agent')
-    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.customer_id AS customer_id
+    WHERE r.ticket_id = before.id AND r.kind = 'answer' AND (
+        (r.status = 'streaming' AND (r.last_seq = 0 OR r.review IS NOT NULL OR before.author = 'agent'))
+        OR (r.status = 'completed' AND r.review = 'pending')
+    )
+    RETURNING
+        r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.customer_id AS customer_id,
+        r.finish_reason IS NULL AS unfinished
 ),
 logged AS (
     INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
     SELECT superseded.id, superseded.last_seq, 'failed', superseded.attempt, 'superseded'
     FROM superseded
+    WHERE superseded.unfinished
 ),
 reopened AS (
     INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
@@ -130,9 +138,9 @@ type CreateMessageParams struct {
 // A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
 // ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
 // resolved reopens it, and one who writes in a ticket that is snoozed wakes it. A human always wins: an AI response that is
-// being written is not published, except that a customer's own message leaves alone what readers have seen something of. The
-// journal gets an entry for each of these. No row: there is no such ticket, or the account that the message counts for, if any,
-// has used up its budget for the day. Then nothing has changed.
+// being written is not published, and a draft no longer waits for review, except that a customer's own message leaves alone
+// what customers have seen something of. The journal gets an entry for each of these. No row: there is no such ticket, or the
+// account that the message counts for, if any, has used up its budget for the day. Then nothing has changed.
 func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error) {
 	row := q.db.QueryRow(ctx, createMessage,
 		arg.ID,
@@ -548,7 +556,7 @@ func (q *Queries) ListTranscript(ctx context.Context, arg ListTranscriptParams) 
 }
 
 const lockTicketOfMessage = `-- name: LockTicketOfMessage :one
-SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version
+SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version
 FROM messages AS m
 JOIN tickets AS t ON t.id = m.ticket_id
 WHERE m.id = $1 AND $2::boolean
@@ -587,6 +595,11 @@ func (q *Queries) LockTicketOfMessage(ctx context.Context, arg LockTicketOfMessa
 		&i.WaitingSince,
 		&i.ResolvedAt,
 		&i.MergedInto,
+		&i.AIModeBefore,
+		&i.HandoffReason,
+		&i.HandoffNote,
+		&i.HandedOffBy,
+		&i.HandedOffAt,
 		&i.NoteVersion,
 	)
 	return i, err

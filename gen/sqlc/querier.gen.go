@@ -43,9 +43,9 @@ type Querier interface {
 	// A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
 	// ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
 	// resolved reopens it, and one who writes in a ticket that is snoozed wakes it. A human always wins: an AI response that is
-	// being written is not published, except that a customer's own message leaves alone what readers have seen something of. The
-	// journal gets an entry for each of these. No row: there is no such ticket, or the account that the message counts for, if any,
-	// has used up its budget for the day. Then nothing has changed.
+	// being written is not published, and a draft no longer waits for review, except that a customer's own message leaves alone
+	// what customers have seen something of. The journal gets an entry for each of these. No row: there is no such ticket, or the
+	// account that the message counts for, if any, has used up its budget for the day. Then nothing has changed.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
 	// A note of staff's in a ticket, which must be locked: it takes its place in the ticket's order. Nothing that customers see
 	// changes. No row: there is no such ticket, or the actor is not staff.
@@ -77,6 +77,8 @@ type Querier interface {
 	DeleteSession(ctx context.Context, arg DeleteSessionParams) (int64, error)
 	// All but one, which may be the nil UUID.
 	DeleteSessionsByUser(ctx context.Context, arg DeleteSessionsByUserParams) (int64, error)
+	// No row: it is no draft that waits for review.
+	DiscardAIResponse(ctx context.Context, arg DiscardAIResponseParams) (AIResponse, error)
 	// Ends a response and its log without a message. No row: the response has ended otherwise or is another's, or its log does
 	// not end at last_seq.
 	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponseEvent, error)
@@ -111,7 +113,8 @@ type Querier interface {
 	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
 	// A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
 	// description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
-	// After staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response as long as
+	// draft is the newest draft for this turn that waits for review or was discarded. After staff_spoke_last, the AI has nothing to
+	// answer. failure is the error code of the turn's newest response as long as
 	// upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
 	// upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string. prompt_version is
 	// the live prompt's; NULL is the one that is built in.
@@ -203,6 +206,9 @@ type Querier interface {
 	LockTicketOfMessage(ctx context.Context, arg LockTicketOfMessageParams) (Ticket, error)
 	// With the customer, of any service or only of one.
 	LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error)
+	// Stores a draft that waits for review as a message, in place of the answer to its turn that stood. What else is being
+	// written in the ticket is not published. The ticket's row must be locked. No row: the draft does not wait for review.
+	PublishAIResponse(ctx context.Context, arg PublishAIResponseParams) (Message, error)
 	// Makes a prompt the live one, under LockPrompts, in place of the one that was.
 	PublishPrompt(ctx context.Context, arg PublishPromptParams) (Prompt, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
@@ -237,8 +243,8 @@ type Querier interface {
 	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
 	// Has everything that is indexed in another language indexed again. A language that the database does not have is 'simple'.
 	SetSearchLanguage(ctx context.Context, language string) (int64, error)
-	// Whatever is being written in this ticket is not published; all_kinds ends what staff ask for too. The ticket's row must be
-	// locked.
+	// Whatever is being written in this ticket is not published, nor is a draft that waits for review; all_kinds ends what staff ask
+	// for too. The ticket's row must be locked.
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
 	// Deletes the events of responses that have ended; their messages stay.
 	// Another replica may be sweeping the same ones.

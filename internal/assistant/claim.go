@@ -73,6 +73,52 @@ func (cl *claimer) startOrJoin(ctx context.Context, actor auth.Actor, ticketID u
 	return c, err
 }
 
+// Begun is what has become of an answer that was asked for along with something else.
+type Begun struct {
+	// ID is the response's; the nil UUID while an earlier turn's answer must end first.
+	ID uuid.UUID
+	// Refused is why no answer begins, or nil.
+	Refused *apperr.Error
+}
+
+// Respond runs say, which adds what the actor says to the ticket, and starts the answer to it in one transaction. When no answer
+// begins, what was said stays, and Begun says why. It returns what say returns.
+func (s *Service) Respond(ctx context.Context, actor auth.Actor, ticketID uuid.UUID, say func(context.Context) error) (Begun, error) {
+	var begun Begun
+	err := s.store.InTx(ctx, func(ctx context.Context) error {
+		begun = Begun{}
+		if err := say(ctx); err != nil {
+			return err
+		}
+		if !actor.InScope(auth.ScopeAI) {
+			begun.Refused = apperr.New(apperr.Forbidden, "The API key does not have the scope ai.")
+			return nil
+		}
+		c, err := s.claims.startOrJoin(ctx, actor, ticketID, Request{})
+		switch {
+		case err == nil && !sees(actor, c.response):
+			begun.Refused = apperr.From(errInReview())
+		case err == nil && !c.waiting:
+			begun.ID = c.response.ID
+		case isRefusal(err):
+			begun.Refused, err = apperr.From(err), nil
+		}
+		return err
+	})
+	return begun, err
+}
+
+// isRefusal reports whether no answer begins for a reason that a transaction survives.
+func isRefusal(err error) bool {
+	switch apperr.From(err).Code {
+	case apperr.AIDisabled, apperr.AIInReview, apperr.HandedOff, apperr.NothingToAnswer, apperr.AIQuota, apperr.ServerBusy,
+		apperr.AIOverloaded, apperr.AIMisconfigured, apperr.Draining:
+		return true
+	default:
+		return false
+	}
+}
+
 // claimant is who asks for an answer, and for which.
 type claimant struct {
 	actor    auth.Actor
@@ -99,16 +145,46 @@ func (cl *claimer) claim(ctx context.Context, c *claim, by claimant) error {
 	if err != nil {
 		return store.NotFound(err)
 	}
-	found := turn.RunningID
-	if !turn.RunningAnswersTurn && turn.StandingID != uuid.Nil && !by.Regenerate {
-		found = turn.StandingID
-	}
+	found := by.find(turn)
 	if found == uuid.Nil {
 		return cl.begin(ctx, turn, c, by)
 	}
 	c.waiting = found == turn.RunningID && !turn.RunningAnswersTurn
 	c.response, err = cl.store.GetAIResponse(store.Last(ctx), found)
+	if err == nil && c.response.MessageID != nil && !sees(by.actor, c.response) {
+		return errNothingToAnswer() // Staff have published a draft.
+	}
 	return err
+}
+
+// find returns the turn's response, if there is one: the one being written, a draft, or the answer that stands. The nil UUID
+// asks for a new one. A draft that was discarded is made again when staff ask for it, and no customer replaces a draft.
+func (by claimant) find(turn sqlc.FindTurnRow) uuid.UUID {
+	staff := by.actor.IsStaff()
+	switch {
+	case turn.RunningAnswersTurn:
+		return turn.RunningID
+	case turn.DraftID != uuid.Nil && !staff, turn.DraftWaits && !by.Regenerate, turn.DraftID != uuid.Nil && by.reading:
+		return turn.DraftID
+	case turn.StandingID != uuid.Nil && !by.Regenerate:
+		return turn.StandingID
+	default:
+		return turn.RunningID
+	}
+}
+
+// sees reports whether the actor, who sees the ticket, sees a response in it. Drafts are for staff.
+func sees(actor auth.Actor, response sqlc.AIResponse) bool {
+	return response.CustomerID != nil || actor.IsStaff()
+}
+
+// errInReview is what a customer gets whose answer staff look at first.
+func errInReview() error {
+	return apperr.New(apperr.AIInReview, "Staff review the AI's answer; it comes as a message of the ticket.")
+}
+
+func errNothingToAnswer() error {
+	return apperr.New(apperr.NothingToAnswer, "The newest message of the ticket is not the customer's.")
 }
 
 const (
@@ -137,10 +213,14 @@ func (cl *claimer) begin(ctx context.Context, turn sqlc.FindTurnRow, c *claim, b
 	if err := cl.budget.lock(ctx, cl.store, by.actor.ID); err != nil {
 		return err
 	}
+	customer, review := &turn.Ticket.UserID, (*sqlc.AIReview)(nil)
+	if turn.Ticket.AIMode == sqlc.AIModeDraft {
+		customer, review = nil, new(sqlc.AIReviewPending)
+	}
 	c.started = true
 	c.response, err = cl.store.CreateAIResponse(store.Last(ctx), sqlc.CreateAIResponseParams{
 		ID: c.response.ID, TicketID: turn.Ticket.ID, TurnMessageID: message, RequestedBy: &by.actor.ID,
-		Kind: sqlc.AIResponseKindAnswer, CustomerID: &turn.Ticket.UserID, PromptVersion: turn.PromptVersion,
+		Kind: sqlc.AIResponseKindAnswer, CustomerID: customer, Review: review, PromptVersion: turn.PromptVersion,
 		Model: cmp.Or(by.Model, cl.models.Default()), OwnerID: cl.writer.ID(), LeaseSeconds: int32(writer.LeaseDuration.Seconds()),
 		MaxRunning: cl.budget.Running, MaxPerMinute: cl.budget.PerMinute, MaxPerDay: cl.budget.PerDay,
 	})
@@ -152,14 +232,19 @@ func (cl *claimer) begin(ctx context.Context, turn sqlc.FindTurnRow, c *claim, b
 
 // mayBegin returns why no answer to the turn may begin, as far as that is no matter of the budget.
 func (cl *claimer) mayBegin(turn sqlc.FindTurnRow, by claimant) error {
+	drafts := turn.Ticket.AIMode == sqlc.AIModeDraft
 	switch {
+	case by.reading && turn.Failure != "" && drafts && !by.actor.IsStaff():
+		return errInReview()
 	case by.reading && turn.Failure != "":
 		return eventlog.Failure(apperr.Code(turn.Failure)).After(seconds(turn.FailureSeconds))
 	case turn.Ticket.Status == sqlc.TicketStatusClosed:
 		return ticket.ErrClosed()
 	case turn.StaffSpokeLast:
-		return apperr.New(apperr.NothingToAnswer, "The newest message of the ticket is not the customer's.")
-	case turn.Ticket.AIMode != sqlc.AIModeAuto:
+		return errNothingToAnswer()
+	case turn.Ticket.HandoffReason != nil:
+		return apperr.New(apperr.HandedOff, "The ticket was handed off to humans.")
+	case turn.Ticket.AIMode == sqlc.AIModeOff:
 		return apperr.New(apperr.AIDisabled, "AI answers are switched off in this ticket.")
 	}
 	if err := cl.models.Check(by.Model); err != nil {

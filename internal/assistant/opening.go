@@ -57,6 +57,9 @@ func (o *opening) ask(ctx context.Context) (err error) {
 	o.close()
 	// Only waits for events are interrupted: a statement that is cut off says that the database is gone.
 	o.claim, err = o.claims.startOrJoin(context.WithoutCancel(ctx), o.actor, o.ticketID, Request{reading: true})
+	if err == nil && !sees(o.actor, o.claim.response) {
+		err = errInReview()
+	}
 	o.asked = err == nil
 	return err
 }

@@ -110,12 +110,17 @@ func (s *Service) Running() int { return s.writer.Running() }
 // Start starts the answer to the ticket's turn and does not wait for it. started is false when it returns the response
 // that is being written in the ticket, or the one that stands and is not to be regenerated.
 //
-// It returns NotFound; NothingToAnswer when the newest message is by staff; TicketClosed; AIDisabled; ValidationFailed for
-// a model that is not offered; AIQuota; AIOverloaded, ServerBusy and Draining when this server cannot start it now.
+// It returns NotFound; NothingToAnswer when the newest message is by staff; TicketClosed; AIDisabled; HandedOff; ValidationFailed for
+// a model that is not offered; AIInReview for customers whose answers staff review, who start a draft; AIQuota; AIOverloaded, ServerBusy and Draining when this server cannot start it now.
 func (s *Service) Start(
 	ctx context.Context, actor auth.Actor, ticketID uuid.UUID, r Request,
 ) (response sqlc.AIResponse, started bool, err error) {
 	c, err := s.claims.startOrJoin(ctx, actor, ticketID, r)
+	if err == nil && !sees(actor, c.response) {
+		// The refusal undoes a transaction that was begun further out, but not what is asked for.
+		store.AfterEnd(ctx, func() { _, _ = s.claims.startOrJoin(context.WithoutCancel(ctx), actor, ticketID, r) })
+		return sqlc.AIResponse{}, false, errInReview()
+	}
 	return c.response, c.started, err
 }
 

@@ -102,6 +102,29 @@ func (s *Server) CancelAIResponse(
 	return api.CancelAIResponse202JSONResponse(toAIResponse(actorFrom(ctx))(response)), nil
 }
 
+// PublishAIResponse stores a draft as a message.
+func (s *Server) PublishAIResponse(
+	ctx context.Context, r api.PublishAIResponseRequestObject,
+) (api.PublishAIResponseResponseObject, error) {
+	actor := actorFrom(ctx)
+	message, err := s.assistant.Publish(ctx, actor, r.AIResponseID, r.Body.Content)
+	if err != nil {
+		return nil, err
+	}
+	return api.PublishAIResponse201JSONResponse{Body: toMessage(actor)(message)}, nil
+}
+
+// DiscardAIResponse takes a draft off review.
+func (s *Server) DiscardAIResponse(
+	ctx context.Context, r api.DiscardAIResponseRequestObject,
+) (api.DiscardAIResponseResponseObject, error) {
+	response, err := s.assistant.Discard(ctx, actorFrom(ctx), r.AIResponseID)
+	if err != nil {
+		return nil, err
+	}
+	return api.DiscardAIResponse200JSONResponse{Body: toAIResponse(actorFrom(ctx))(response)}, nil
+}
+
 // ListAIResponseEvents returns the events of an AI response after one of them, and waits for the next ones.
 func (s *Server) ListAIResponseEvents(
 	ctx context.Context, r api.ListAIResponseEventsRequestObject,

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -135,11 +136,14 @@ func (s *Server) chat(
 		}
 		return s.assistant.Open(ctx, actorFrom(ctx), r.ticketID, eventlog.EventID{})
 	})
-	if stores && (apperr.Is(err, apperr.AIDisabled) || apperr.Is(err, apperr.NothingToAnswer)) {
+	if stores && slices.Contains(humansAnswer, apperr.From(err).Code) {
 		return aiResponseStream{ctx: ctx, encoder: encoder, unanswered: apperr.From(err), leave: func() {}}, nil
 	}
 	return stream, err
 }
+
+// humansAnswer are the refusals after which the customer's message is left to humans.
+var humansAnswer = []apperr.Code{apperr.AIDisabled, apperr.AIInReview, apperr.HandedOff, apperr.NothingToAnswer}
 
 // storeSaid stores what the customer says in the message with that index, by the rules of a new message.
 func (s *Server) storeSaid(ctx context.Context, ticketID uuid.UUID, said uistream.Said, index int) error {

@@ -110,6 +110,10 @@ func toTicket(actor auth.Actor) func(ticket.View) api.Ticket {
 			FirstResponseAt: toOptionalTimestamp(t.FirstResponseAt),
 			ResolvedAt:      toOptionalTimestamp(t.ResolvedAt),
 			MergedInto:      t.MergedInto,
+			HandedOffAt:     toOptionalTimestamp(t.HandedOffAt),
+		}
+		if t.HandoffReason != nil {
+			shown.HandoffReason = api.HandoffReason(*t.HandoffReason)
 		}
 		if actor.IsStaff() {
 			addForStaff(&shown, t)
@@ -128,6 +132,9 @@ func addForStaff(shown *api.Ticket, t sqlc.Ticket) {
 		shown.ExternalID = *t.ExternalID
 	}
 	shown.SnoozedUntil = toOptionalTimestamp(t.SnoozedUntil)
+	if t.HandoffNote != nil {
+		shown.HandoffNote = *t.HandoffNote
+	}
 	shown.WaitingSince = toOptionalTimestamp(t.WaitingSince)
 }
 
@@ -147,6 +154,9 @@ func toTicketWithMessages(actor auth.Actor, row ticket.View, messages []sqlc.Mes
 		FirstResponseAt: t.FirstResponseAt,
 		ResolvedAt:      t.ResolvedAt,
 		MergedInto:      t.MergedInto,
+		HandoffReason:   t.HandoffReason,
+		HandedOffAt:     t.HandedOffAt,
+		HandoffNote:     t.HandoffNote,
 		Priority:        t.Priority,
 		AssigneeID:      t.AssigneeID,
 		TeamID:          t.TeamID,

@@ -65,10 +65,58 @@ func toCustomersAIResponse(r sqlc.AIResponse) api.AIResponse {
 			Retryable: problems[apperr.Code(*r.ErrorCode)].retryable,
 		}
 	}
-	if r.CustomerID == nil && r.Content != nil {
-		response.Content = *r.Content
+	if r.CustomerID == nil {
+		addReview(&response, r)
 	}
 	return response
+}
+
+// addReview adds what there is to a response that only staff see.
+func addReview(shown *api.AIResponse, r sqlc.AIResponse) {
+	if r.Content != nil {
+		shown.Content = *r.Content
+	}
+	if r.Review == nil {
+		return
+	}
+	shown.IsDraft, shown.Review = true, api.AIReview(*r.Review)
+	shown.EditDistance, shown.ReviewedBy, shown.ReviewedAt = r.EditDistance, r.ReviewedBy, toOptionalTimestamp(r.ReviewedAt)
+}
+
+// toUnanswered says why a customer gets no answer by themselves.
+func toUnanswered(why *apperr.Error) *api.Unanswered {
+	kind := problems[why.Code]
+	unanswered := api.Unanswered{Code: api.ProblemCode(why.Code), Detail: why.Detail, Retryable: kind.retryable}
+	if unanswered.Detail == "" {
+		unanswered.Detail = kind.title
+	}
+	return &unanswered
+}
+
+// toCreatedMessage converts a message and what has become of the answer to it, if that was asked for.
+func toCreatedMessage(actor auth.Actor, m sqlc.Message, begun *assistant.Begun) api.CreatedMessage {
+	said := toMessage(actor)(m)
+	created := api.CreatedMessage{
+		ID:           said.ID,
+		TicketID:     said.TicketID,
+		Content:      said.Content,
+		IsAI:         said.IsAI,
+		Author:       said.Author,
+		IsNote:       said.IsNote,
+		CreatedAt:    said.CreatedAt,
+		SupersededBy: said.SupersededBy,
+	}
+	switch {
+	case begun == nil:
+	case begun.Refused != nil:
+		created.Unanswered = toUnanswered(begun.Refused)
+	default:
+		created.AIResponseURL = streamPath(m.TicketID)
+		if begun.ID != uuid.Nil {
+			created.AIResponseID = &begun.ID
+		}
+	}
+	return created
 }
 
 func toReadyEvent(e eventlog.Ready) api.ReadyEvent {

@@ -15,3 +15,7 @@ func fromUpdateTicketRequest(r api.UpdateTicketRequest) ticket.Change {
 		SnoozedUntil: r.SnoozedUntil,
 	}
 }
+
+func fromHandOffTicketRequest(r api.HandOffTicketRequest) ticket.Handoff {
+	return ticket.Handoff{Reason: sqlc.HandoffReason(r.Reason), Note: r.Note}
+}

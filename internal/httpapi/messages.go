@@ -6,6 +6,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/assistant"
+	"github.com/supportbackend/support/internal/auth"
 )
 
 func messagesPath(ticketID uuid.UUID) string {
@@ -17,11 +20,27 @@ func (s *Server) CreateMessage(
 	ctx context.Context, r api.CreateMessageRequestObject,
 ) (api.CreateMessageResponseObject, error) {
 	actor := actorFrom(ctx)
-	message, err := s.tickets.AddMessage(ctx, actor, r.TicketID, r.Body.Content)
+	message, begun, err := s.addMessage(ctx, actor, r)
 	if err != nil {
 		return nil, err
 	}
-	return api.CreateMessage201JSONResponse{Body: toMessage(actor)(message)}, nil
+	return api.CreateMessage201JSONResponse{Body: toCreatedMessage(actor, message, begun)}, nil
+}
+
+// addMessage adds a message, and starts the answer to it if that is asked for; begun is nil if it is not.
+func (s *Server) addMessage(
+	ctx context.Context, actor auth.Actor, r api.CreateMessageRequestObject,
+) (message sqlc.Message, begun *assistant.Begun, err error) {
+	say := func(ctx context.Context) (err error) {
+		message, err = s.tickets.AddMessage(ctx, actor, r.TicketID, r.Body.Content)
+		return err
+	}
+	if !r.Body.Respond {
+		err = say(ctx)
+		return message, nil, err
+	}
+	answer, err := s.assistant.Respond(ctx, actor, r.TicketID, say)
+	return message, &answer, err
 }
 
 // ListMessages returns a page of a ticket's messages.

@@ -57,6 +57,21 @@ func (s *Server) GetTicket(ctx context.Context, r api.GetTicketRequestObject) (a
 	}, nil
 }
 
+// HandOffTicket leaves a ticket to humans.
+func (s *Server) HandOffTicket(
+	ctx context.Context, r api.HandOffTicketRequestObject,
+) (api.HandOffTicketResponseObject, error) {
+	actor := actorFrom(ctx)
+	t, err := s.tickets.HandOff(ctx, actor, r.TicketID, fromHandOffTicketRequest(*r.Body))
+	if err != nil {
+		return nil, err
+	}
+	return api.HandOffTicket200JSONResponse{
+		Body:    toTicket(actor)(t),
+		Headers: api.HandOffTicket200ResponseHeaders{ETag: ticketTag(actor, t)},
+	}, nil
+}
+
 // UpdateTicket changes a ticket.
 func (s *Server) UpdateTicket(
 	ctx context.Context, r api.UpdateTicketRequestObject,

@@ -33,6 +33,8 @@ type Change struct {
 	ExternalID   nullable.Nullable[string]
 	// SnoozedUntil is a time to come (RFC 3339).
 	SnoozedUntil nullable.Nullable[string]
+	// Handoff hands the ticket off to humans.
+	Handoff *Handoff
 }
 
 // isForStaff reports whether the change has something that only staff may change.
@@ -42,8 +44,8 @@ func (c Change) isForStaff() bool {
 }
 
 // Update changes a ticket, all of the change or nothing, provided that the ticket's version is one that the caller accepts.
-// Closing it, or handing it off to humans, fences an AI answer that is being written. It returns NotFound, Forbidden for what
-// only staff may change, PreconditionFailed for a version that is not accepted, InvalidTransition, ExternalIDTaken, and
+// Closing it, or changing its AI mode, fences an AI answer that is being written or waits for review. It returns NotFound,
+// Forbidden for what only staff may change, PreconditionFailed for a version that is not accepted, InvalidTransition, ExternalIDTaken, and
 // ValidationFailed for an account or a team that cannot take the ticket and for too many custom fields.
 func (s *Service) Update(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, change Change, accept func(version int64) bool,
@@ -63,7 +65,7 @@ func (s *Service) Update(
 		if err := s.checkAssignment(ctx, change); err != nil {
 			return err
 		}
-		if after.Status == sqlc.TicketStatusClosed || after.AIMode == sqlc.AIModeOff {
+		if after.Status == sqlc.TicketStatusClosed || after.AIMode != before.AIMode {
 			if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
 				TicketID: id, ActorKind: actor.Kind(), ActorID: actor.ID,
 			}); err != nil {
@@ -85,7 +87,8 @@ func (s *Service) update(actor auth.Actor, before, after sqlc.Ticket) sqlc.Updat
 	entries := entriesOf(before, after)
 	isCustomer := before.UserID == actor.ID
 	return sqlc.UpdateTicketParams{
-		ID: after.ID, Status: after.Status, AIMode: after.AIMode, Priority: after.Priority, AssigneeID: after.AssigneeID,
+		ID: after.ID, Status: after.Status, AIMode: after.AIMode, AIModeBefore: after.AIModeBefore,
+		HandoffReason: after.HandoffReason, HandoffNote: after.HandoffNote, HandedOffBy: after.HandedOffBy, Priority: after.Priority, AssigneeID: after.AssigneeID,
 		TeamID: after.TeamID, Tags: after.Tags, CustomFields: after.CustomFields, TicketExternalID: after.ExternalID,
 		SnoozedUntil: after.SnoozedUntil, Waits: isCustomer && after.Status != before.Status && after.Status == sqlc.TicketStatusOpen,
 		CallerID: actor.ID, ActorKind: actor.Kind(), AllCustomers: actor.SeesCustomers(), ChangeID: uuid7.New(),
@@ -107,7 +110,9 @@ func (c Change) apply(t sqlc.Ticket, actor auth.Actor) (sqlc.Ticket, error) {
 			t.SnoozedUntil = nil
 		}
 	}
-	t.AIMode = cmp.Or(c.AIMode, t.AIMode)
+	if err := c.setAIMode(&t, actor); err != nil {
+		return t, err
+	}
 	t.Priority = cmp.Or(c.Priority, t.Priority)
 	set(&t.AssigneeID, c.AssigneeID)
 	set(&t.TeamID, c.TeamID)

@@ -38,6 +38,9 @@ func entriesOf(before, after sqlc.Ticket) entries {
 	if before.Status != after.Status {
 		e.add("ticket.status_changed", true, change(before.Status, after.Status))
 	}
+	if before.HandoffReason == nil && after.HandoffReason != nil {
+		e.add("ticket.handed_off", true, facts{"reason": *after.HandoffReason})
+	}
 	if before.AIMode != after.AIMode {
 		e.add("ticket.updated", true, facts{"ai_mode": change(before.AIMode, after.AIMode)})
 	}

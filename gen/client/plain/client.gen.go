@@ -227,6 +227,27 @@ func (e AIResponseStatus) Valid() bool {
 	}
 }
 
+// Defines values for AIReview.
+const (
+	AIReviewDiscarded AIReview = "discarded"
+	AIReviewPending   AIReview = "pending"
+	AIReviewPublished AIReview = "published"
+)
+
+// Valid indicates whether the value is a known member of the AIReview enum.
+func (e AIReview) Valid() bool {
+	switch e {
+	case AIReviewDiscarded:
+		return true
+	case AIReviewPending:
+		return true
+	case AIReviewPublished:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AccessTokenTokenType.
 const (
 	AccessTokenTokenTypeBearer AccessTokenTokenType = "bearer"
@@ -428,6 +449,33 @@ func (e FinishReason) Valid() bool {
 	}
 }
 
+// Defines values for HandoffReason.
+const (
+	HandoffReasonCannotAnswer HandoffReason = "cannot_answer"
+	HandoffReasonOther        HandoffReason = "other"
+	HandoffReasonSensitive    HandoffReason = "sensitive"
+	HandoffReasonWantsHuman   HandoffReason = "wants_human"
+	HandoffReasonWrongAnswer  HandoffReason = "wrong_answer"
+)
+
+// Valid indicates whether the value is a known member of the HandoffReason enum.
+func (e HandoffReason) Valid() bool {
+	switch e {
+	case HandoffReasonCannotAnswer:
+		return true
+	case HandoffReasonOther:
+		return true
+	case HandoffReasonSensitive:
+		return true
+	case HandoffReasonWantsHuman:
+		return true
+	case HandoffReasonWrongAnswer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk HealthStatus = "ok"
@@ -485,6 +533,7 @@ func (e MessageAuthorKind) Valid() bool {
 // Defines values for ProblemCode.
 const (
 	ProblemCodeAIDisabled              ProblemCode = "ai_disabled"
+	ProblemCodeAIInReview              ProblemCode = "ai_in_review"
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
 	ProblemCodeAINoAnswer              ProblemCode = "ai_no_answer"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
@@ -500,6 +549,7 @@ const (
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
 	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
+	ProblemCodeHandedOff               ProblemCode = "handed_off"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
 	ProblemCodeInternal                ProblemCode = "internal"
@@ -513,6 +563,7 @@ const (
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
+	ProblemCodeNotInReview             ProblemCode = "not_in_review"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodeNothingToApply          ProblemCode = "nothing_to_apply"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
@@ -538,6 +589,8 @@ const (
 func (e ProblemCode) Valid() bool {
 	switch e {
 	case ProblemCodeAIDisabled:
+		return true
+	case ProblemCodeAIInReview:
 		return true
 	case ProblemCodeAIMisconfigured:
 		return true
@@ -569,6 +622,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeForbidden:
 		return true
+	case ProblemCodeHandedOff:
+		return true
 	case ProblemCodeIdempotencyInProgress:
 		return true
 	case ProblemCodeIdempotencyMismatch:
@@ -594,6 +649,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNotAcceptable:
 		return true
 	case ProblemCodeNotFound:
+		return true
+	case ProblemCodeNotInReview:
 		return true
 	case ProblemCodeNothingToAnswer:
 		return true
@@ -1120,6 +1177,9 @@ type AIResponse struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
+	// EditDistance How many words staff added, removed or replaced before they published it.
+	EditDistance *int32 `json:"edit_distance,omitempty"`
+
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
 
@@ -1137,6 +1197,9 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
+	// IsDraft True on a draft. Only staff get drafts.
+	IsDraft bool `json:"is_draft,omitempty,omitzero"`
+
 	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
 	Kind AIResponseKind `json:"kind,omitempty,omitzero"`
 
@@ -1151,7 +1214,16 @@ type AIResponse struct {
 	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+	// Review What staff have decided about a draft. Absent on everything else.
+	Review AIReview `json:"review,omitempty,omitzero"`
+
+	// ReviewedAt When it was published or discarded.
+	ReviewedAt Timestamp `json:"reviewed_at,omitempty,omitzero"`
+
+	// ReviewedBy The account that published or discarded it.
+	ReviewedBy *ID `json:"reviewed_by,omitempty"`
+
+	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
@@ -1207,10 +1279,13 @@ type AIResponseEvents struct {
 // AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
 type AIResponseKind string
 
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
+
+// AIReview What staff have decided about a draft.
+type AIReview string
 
 // APIKey An API key, without the key itself.
 type APIKey struct {
@@ -1380,6 +1455,9 @@ type CreateMessageRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
+
+	// Respond Whether to start the AI's answer to it.
+	Respond bool `json:"respond,omitempty,omitzero"`
 }
 
 // CreateNoteRequest A new note.
@@ -1458,6 +1536,49 @@ type CreatedAPIKey struct {
 
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
+}
+
+// CreatedMessage A message that was added, and what becomes of the answer that was asked for with it.
+type CreatedMessage struct {
+	// AIResponseID The answer that was started.
+	AIResponseID *ID `json:"ai_response_id,omitempty"`
+
+	// AIResponseURL Where to stream the answer from, relative to the server.
+	AIResponseURL string `json:"ai_response_url,omitempty,omitzero"`
+
+	// Author Who wrote a message.
+	Author MessageAuthor `json:"author"`
+
+	// Content What was said. Plain text; show it escaped.
+	Content string `json:"content"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// IsAI Whether the AI wrote it.
+	IsAI bool `json:"is_ai"`
+
+	// IsNote True on a note. Only staff get notes.
+	IsNote bool `json:"is_note,omitempty,omitzero"`
+
+	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	RedactedAt Timestamp `json:"redacted_at,omitempty,omitzero"`
+
+	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
+	SupersededBy *ID `json:"superseded_by,omitempty"`
+
+	// TicketID The ticket it belongs to.
+	TicketID ID `json:"ticket_id"`
+
+	// Unanswered Why no answer comes by itself.
+	Unanswered *Unanswered `json:"unanswered,omitempty"`
 }
 
 // CustomFieldName A custom field's name.
@@ -1652,6 +1773,20 @@ type FieldErrorCode string
 
 // FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 type FinishReason string
+
+// HandOffTicketRequest Why humans are to take the ticket over.
+type HandOffTicketRequest struct {
+	// Note What staff should know.
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Reason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+	// not one for an AI, or something else.
+	Reason HandoffReason `json:"reason"`
+}
+
+// HandoffReason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+// not one for an AI, or something else.
+type HandoffReason string
 
 // Health The result of a probe.
 type Health struct {
@@ -1954,6 +2089,12 @@ type PromptTone string
 // PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
 type PromptVersion = int32
 
+// PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
+type PublishAIResponseRequest struct {
+	// Content The text in place of the draft's, as in a message.
+	Content string `json:"content,omitempty,omitzero"`
+}
+
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
@@ -2191,6 +2332,15 @@ type Ticket struct {
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty,omitzero"`
 
+	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	HandedOffAt Timestamp `json:"handed_off_at,omitempty,omitzero"`
+
+	// HandoffNote What was noted at the hand-off. Only staff see it.
+	HandoffNote string `json:"handoff_note,omitempty,omitzero"`
+
+	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	HandoffReason HandoffReason `json:"handoff_reason,omitempty,omitzero"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2283,6 +2433,15 @@ type TicketWithMessages struct {
 
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty,omitzero"`
+
+	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	HandedOffAt Timestamp `json:"handed_off_at,omitempty,omitzero"`
+
+	// HandoffNote What was noted at the hand-off. Only staff see it.
+	HandoffNote string `json:"handoff_note,omitempty,omitzero"`
+
+	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	HandoffReason HandoffReason `json:"handoff_reason,omitempty,omitzero"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
@@ -2465,6 +2624,18 @@ type UITextPart struct {
 
 // UITextPartType The kind of part.
 type UITextPartType string
+
+// Unanswered Why no answer comes by itself.
+type Unanswered struct {
+	// Code The problem's stable identifier.
+	Code ProblemCode `json:"code"`
+
+	// Detail What happened, for people.
+	Detail string `json:"detail"`
+
+	// Retryable Whether asking for the answer again later may succeed.
+	Retryable bool `json:"retryable"`
+}
 
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
@@ -2662,6 +2833,9 @@ type NotAcceptable = Problem
 // NotFound An error (RFC 9457).
 type NotFound = Problem
 
+// NotInReview An error (RFC 9457).
+type NotInReview = Problem
+
 // NothingToAnswer An error (RFC 9457).
 type NothingToAnswer = Problem
 
@@ -2744,6 +2918,13 @@ type CancelAIResponseParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// DiscardAIResponseParams defines parameters for DiscardAIResponse.
+type DiscardAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListAIResponseEventsParams defines parameters for ListAIResponseEvents.
 type ListAIResponseEventsParams struct {
 	// After The number of the last event you have; 0 for none.
@@ -2759,6 +2940,13 @@ type ListAIResponseEventsParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PublishAIResponseParams defines parameters for PublishAIResponse.
+type PublishAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
@@ -3055,6 +3243,13 @@ type CreateAIResponseParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// HandOffTicketParams defines parameters for HandOffTicket.
+type HandOffTicketParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3171,6 +3366,9 @@ type GetUserParams struct {
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
+// PublishAIResponseJSONRequestBody defines body for PublishAIResponse for application/json ContentType.
+type PublishAIResponseJSONRequestBody = PublishAIResponseRequest
+
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
@@ -3209,6 +3407,9 @@ type CreateAIRequestJSONRequestBody = CreateAIRequestRequest
 
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
+
+// HandOffTicketJSONRequestBody defines body for HandOffTicket for application/json ContentType.
+type HandOffTicketJSONRequestBody = HandOffTicketRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
@@ -3899,6 +4100,15 @@ type ClientInterface interface {
 	// Corresponds with POST /ai-responses/{ai_response_id}/cancel (the `CancelAIResponse` operationId).
 	CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, params *CancelAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DiscardAIResponse Discard a draft
+	//
+	// Takes a draft that waits for review off it: it never becomes a message, and no other is made for the same turn until staff
+	// ask for one (`POST /tickets/{ticket_id}/ai-responses`). A draft that was discarded stays as it is.
+	// `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
+	//
+	// Corresponds with POST /ai-responses/{ai_response_id}/discard (the `DiscardAIResponse` operationId).
+	DiscardAIResponse(ctx context.Context, aiResponseID AIResponseID, params *DiscardAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListAIResponseEvents Poll one AI response's events
 	//
 	// The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
@@ -3908,6 +4118,34 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /ai-responses/{ai_response_id}/events (the `ListAIResponseEvents` operationId).
 	ListAIResponseEvents(ctx context.Context, aiResponseID AIResponseID, params *ListAIResponseEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PublishAIResponseWithBody Publish a draft
+	//
+	// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+	// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+	// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+	//
+	// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+	// staff replied, the customer wrote, or the ticket was closed or handed off.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /ai-responses/{ai_response_id}/publish (the `PublishAIResponse` operationId).
+	PublishAIResponseWithBody(ctx context.Context, aiResponseID AIResponseID, params *PublishAIResponseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PublishAIResponse Publish a draft
+	//
+	// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+	// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+	// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+	//
+	// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+	// staff replied, the customer wrote, or the ticket was closed or handed off.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /ai-responses/{ai_response_id}/publish (the `PublishAIResponse` operationId).
+	PublishAIResponse(ctx context.Context, aiResponseID AIResponseID, params *PublishAIResponseParams, body PublishAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StreamAIResponseByID Stream one AI response
 	//
@@ -4377,8 +4615,8 @@ type ClientInterface interface {
 	// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
 	// is still being written: it is not published. A ticket that was merged into another one stays closed.
 	//
-	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-	// further one begins until it is `auto` again. The ticket's customer and staff may change both.
+	// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+	// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 	//
 	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 	// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -4401,8 +4639,8 @@ type ClientInterface interface {
 	// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
 	// is still being written: it is not published. A ticket that was merged into another one stays closed.
 	//
-	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-	// further one begins until it is `auto` again. The ticket's customer and staff may change both.
+	// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+	// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 	//
 	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 	// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -4465,6 +4703,9 @@ type ClientInterface interface {
 	// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 	// and by however many readers it is asked for.
 	//
+	// Where staff review answers, a customer's call starts a draft, unless there is one, and gets `409 ai_in_review`: the answer
+	// comes as a message of the ticket. Staff read the draft.
+	//
 	// A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
 	// this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
 	// the customer replaces an answer that has not begun yet; one that has begun is finished first.
@@ -4492,6 +4733,9 @@ type ClientInterface interface {
 	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
 	// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 	//
+	// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+	// the draft. One that was discarded is made again only when staff ask for it.
+	//
 	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 	// answer, the server goes on with its others: the AI response names the one that writes.
 	//
@@ -4510,6 +4754,9 @@ type ClientInterface interface {
 	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
 	// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 	//
+	// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+	// the draft. One that was discarded is made again only when staff ask for it.
+	//
 	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 	// answer, the server goes on with its others: the AI response names the one that writes.
 	//
@@ -4517,6 +4764,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
 	CreateAIResponse(ctx context.Context, ticketID TicketID, params *CreateAIResponseParams, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// HandOffTicketWithBody Hand a ticket off to humans
+	//
+	// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+	// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+	// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/handoff (the `HandOffTicket` operationId).
+	HandOffTicketWithBody(ctx context.Context, ticketID TicketID, params *HandOffTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// HandOffTicket Hand a ticket off to humans
+	//
+	// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+	// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+	// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/handoff (the `HandOffTicket` operationId).
+	HandOffTicket(ctx context.Context, ticketID TicketID, params *HandOffTicketParams, body HandOffTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListMessages List a ticket's messages
 	//
@@ -4533,6 +4802,11 @@ type ClientInterface interface {
 	//
 	// A message by staff ends an AI answer that is still being written: a human always wins.
 	//
+	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+	// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
@@ -4544,6 +4818,11 @@ type ClientInterface interface {
 	// server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
 	//
 	// A message by staff ends an AI answer that is still being written: a human always wins.
+	//
+	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+	// quota is used up, …), the message is stored all the same, and `unanswered` says why.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4889,6 +5168,25 @@ func (c *Client) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID
 	return c.Client.Do(req)
 }
 
+// DiscardAIResponse Discard a draft
+//
+// Takes a draft that waits for review off it: it never becomes a message, and no other is made for the same turn until staff
+// ask for one (`POST /tickets/{ticket_id}/ai-responses`). A draft that was discarded stays as it is.
+// `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
+//
+// Corresponds with POST /ai-responses/{ai_response_id}/discard (the `DiscardAIResponse` operationId).
+func (c *Client) DiscardAIResponse(ctx context.Context, aiResponseID AIResponseID, params *DiscardAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDiscardAIResponseRequest(c.Server, aiResponseID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListAIResponseEvents Poll one AI response's events
 //
 // The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
@@ -4899,6 +5197,54 @@ func (c *Client) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID
 // Corresponds with GET /ai-responses/{ai_response_id}/events (the `ListAIResponseEvents` operationId).
 func (c *Client) ListAIResponseEvents(ctx context.Context, aiResponseID AIResponseID, params *ListAIResponseEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListAIResponseEventsRequest(c.Server, aiResponseID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PublishAIResponseWithBody Publish a draft
+//
+// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+//
+// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+// staff replied, the customer wrote, or the ticket was closed or handed off.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /ai-responses/{ai_response_id}/publish (the `PublishAIResponse` operationId).
+func (c *Client) PublishAIResponseWithBody(ctx context.Context, aiResponseID AIResponseID, params *PublishAIResponseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPublishAIResponseRequestWithBody(c.Server, aiResponseID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PublishAIResponse Publish a draft
+//
+// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+//
+// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+// staff replied, the customer wrote, or the ticket was closed or handed off.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /ai-responses/{ai_response_id}/publish (the `PublishAIResponse` operationId).
+func (c *Client) PublishAIResponse(ctx context.Context, aiResponseID AIResponseID, params *PublishAIResponseParams, body PublishAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPublishAIResponseRequest(c.Server, aiResponseID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5777,8 +6123,8 @@ func (c *Client) GetTicket(ctx context.Context, ticketID TicketID, params *GetTi
 // has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
 // is still being written: it is not published. A ticket that was merged into another one stays closed.
 //
-// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-// further one begins until it is `auto` again. The ticket's customer and staff may change both.
+// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 //
 // The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 // `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -5811,8 +6157,8 @@ func (c *Client) UpdateTicketWithBody(ctx context.Context, ticketID TicketID, pa
 // has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
 // is still being written: it is not published. A ticket that was merged into another one stays closed.
 //
-// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-// further one begins until it is `auto` again. The ticket's customer and staff may change both.
+// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 //
 // The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 // `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -5905,6 +6251,9 @@ func (c *Client) CreateAIRequest(ctx context.Context, ticketID TicketID, params 
 // further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 // and by however many readers it is asked for.
 //
+// Where staff review answers, a customer's call starts a draft, unless there is one, and gets `409 ai_in_review`: the answer
+// comes as a message of the ticket. Staff read the draft.
+//
 // A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
 // this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
 // the customer replaces an answer that has not begun yet; one that has begun is finished first.
@@ -5952,6 +6301,9 @@ func (c *Client) ListAIResponses(ctx context.Context, ticketID TicketID, params 
 // of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
 // and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 //
+// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+// the draft. One that was discarded is made again only when staff ask for it.
+//
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 // answer, the server goes on with its others: the AI response names the one that writes.
 //
@@ -5980,6 +6332,9 @@ func (c *Client) CreateAIResponseWithBody(ctx context.Context, ticketID TicketID
 // of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
 // and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 //
+// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+// the draft. One that was discarded is made again only when staff ask for it.
+//
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 // answer, the server goes on with its others: the AI response names the one that writes.
 //
@@ -5988,6 +6343,48 @@ func (c *Client) CreateAIResponseWithBody(ctx context.Context, ticketID TicketID
 // Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
 func (c *Client) CreateAIResponse(ctx context.Context, ticketID TicketID, params *CreateAIResponseParams, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateAIResponseRequest(c.Server, ticketID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// HandOffTicketWithBody Hand a ticket off to humans
+//
+// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /tickets/{ticket_id}/handoff (the `HandOffTicket` operationId).
+func (c *Client) HandOffTicketWithBody(ctx context.Context, ticketID TicketID, params *HandOffTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewHandOffTicketRequestWithBody(c.Server, ticketID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// HandOffTicket Hand a ticket off to humans
+//
+// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /tickets/{ticket_id}/handoff (the `HandOffTicket` operationId).
+func (c *Client) HandOffTicket(ctx context.Context, ticketID TicketID, params *HandOffTicketParams, body HandOffTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewHandOffTicketRequest(c.Server, ticketID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6023,6 +6420,11 @@ func (c *Client) ListMessages(ctx context.Context, ticketID TicketID, params *Li
 //
 // A message by staff ends an AI answer that is still being written: a human always wins.
 //
+// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
@@ -6044,6 +6446,11 @@ func (c *Client) CreateMessageWithBody(ctx context.Context, ticketID TicketID, p
 // server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
 //
 // A message by staff ends an AI answer that is still being written: a human always wins.
+//
+// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+// quota is used up, …), the message is stored all the same, and `unanswered` says why.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6694,6 +7101,55 @@ func NewCancelAIResponseRequest(server string, aiResponseID AIResponseID, params
 	return req, nil
 }
 
+// NewDiscardAIResponseRequest constructs an http.Request for the DiscardAIResponse method
+func NewDiscardAIResponseRequest(server string, aiResponseID AIResponseID, params *DiscardAIResponseParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ai_response_id", aiResponseID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ai-responses/%s/discard", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListAIResponseEventsRequest constructs an http.Request for the ListAIResponseEvents method
 func NewListAIResponseEventsRequest(server string, aiResponseID AIResponseID, params *ListAIResponseEventsParams) (*http.Request, error) {
 	var err error
@@ -6787,6 +7243,68 @@ func NewListAIResponseEventsRequest(server string, aiResponseID AIResponseID, pa
 			}
 
 			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPublishAIResponseRequest calls the generic PublishAIResponse builder with application/json body
+func NewPublishAIResponseRequest(server string, aiResponseID AIResponseID, params *PublishAIResponseParams, body PublishAIResponseJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPublishAIResponseRequestWithBody(server, aiResponseID, params, "application/json", bodyReader)
+}
+
+// NewPublishAIResponseRequestWithBody constructs an http.Request for the PublishAIResponse method, with any body, and a specified content type
+func NewPublishAIResponseRequestWithBody(server string, aiResponseID AIResponseID, params *PublishAIResponseParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ai_response_id", aiResponseID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ai-responses/%s/publish", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
 	}
@@ -8929,6 +9447,68 @@ func NewCreateAIResponseRequestWithBody(server string, ticketID TicketID, params
 	return req, nil
 }
 
+// NewHandOffTicketRequest calls the generic HandOffTicket builder with application/json body
+func NewHandOffTicketRequest(server string, ticketID TicketID, params *HandOffTicketParams, body HandOffTicketJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewHandOffTicketRequestWithBody(server, ticketID, params, "application/json", bodyReader)
+}
+
+// NewHandOffTicketRequestWithBody constructs an http.Request for the HandOffTicket method, with any body, and a specified content type
+func NewHandOffTicketRequestWithBody(server string, ticketID TicketID, params *HandOffTicketParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s/handoff", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListMessagesRequest constructs an http.Request for the ListMessages method
 func NewListMessagesRequest(server string, ticketID TicketID, params *ListMessagesParams) (*http.Request, error) {
 	var err error
@@ -9967,6 +10547,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /ai-responses/{ai_response_id}/cancel (the `CancelAIResponse` operationId).
 	CancelAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *CancelAIResponseParams, reqEditors ...RequestEditorFn) (*CancelAIResponseResponse, error)
 
+	// DiscardAIResponseWithResponse Discard a draft
+	//
+	// Takes a draft that waits for review off it: it never becomes a message, and no other is made for the same turn until staff
+	// ask for one (`POST /tickets/{ticket_id}/ai-responses`). A draft that was discarded stays as it is.
+	// `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /ai-responses/{ai_response_id}/discard (the `DiscardAIResponse` operationId).
+	DiscardAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *DiscardAIResponseParams, reqEditors ...RequestEditorFn) (*DiscardAIResponseResponse, error)
+
 	// ListAIResponseEventsWithResponse Poll one AI response's events
 	//
 	// The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
@@ -9978,6 +10569,34 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /ai-responses/{ai_response_id}/events (the `ListAIResponseEvents` operationId).
 	ListAIResponseEventsWithResponse(ctx context.Context, aiResponseID AIResponseID, params *ListAIResponseEventsParams, reqEditors ...RequestEditorFn) (*ListAIResponseEventsResponse, error)
+
+	// PublishAIResponseWithBodyWithResponse Publish a draft
+	//
+	// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+	// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+	// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+	//
+	// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+	// staff replied, the customer wrote, or the ticket was closed or handed off.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /ai-responses/{ai_response_id}/publish (the `PublishAIResponse` operationId).
+	PublishAIResponseWithBodyWithResponse(ctx context.Context, aiResponseID AIResponseID, params *PublishAIResponseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PublishAIResponseResponse, error)
+
+	// PublishAIResponseWithResponse Publish a draft
+	//
+	// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+	// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+	// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+	//
+	// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+	// staff replied, the customer wrote, or the ticket was closed or handed off.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /ai-responses/{ai_response_id}/publish (the `PublishAIResponse` operationId).
+	PublishAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *PublishAIResponseParams, body PublishAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*PublishAIResponseResponse, error)
 
 	// StreamAIResponseByIDWithResponse Stream one AI response
 	//
@@ -10489,8 +11108,8 @@ type ClientWithResponsesInterface interface {
 	// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
 	// is still being written: it is not published. A ticket that was merged into another one stays closed.
 	//
-	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-	// further one begins until it is `auto` again. The ticket's customer and staff may change both.
+	// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+	// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 	//
 	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 	// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -10513,8 +11132,8 @@ type ClientWithResponsesInterface interface {
 	// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
 	// is still being written: it is not published. A ticket that was merged into another one stays closed.
 	//
-	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-	// further one begins until it is `auto` again. The ticket's customer and staff may change both.
+	// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+	// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 	//
 	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 	// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -10577,6 +11196,9 @@ type ClientWithResponsesInterface interface {
 	// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 	// and by however many readers it is asked for.
 	//
+	// Where staff review answers, a customer's call starts a draft, unless there is one, and gets `409 ai_in_review`: the answer
+	// comes as a message of the ticket. Staff read the draft.
+	//
 	// A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
 	// this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
 	// the customer replaces an answer that has not begun yet; one that has begun is finished first.
@@ -10608,6 +11230,9 @@ type ClientWithResponsesInterface interface {
 	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
 	// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 	//
+	// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+	// the draft. One that was discarded is made again only when staff ask for it.
+	//
 	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 	// answer, the server goes on with its others: the AI response names the one that writes.
 	//
@@ -10626,6 +11251,9 @@ type ClientWithResponsesInterface interface {
 	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
 	// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 	//
+	// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+	// the draft. One that was discarded is made again only when staff ask for it.
+	//
 	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 	// answer, the server goes on with its others: the AI response names the one that writes.
 	//
@@ -10633,6 +11261,28 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
 	CreateAIResponseWithResponse(ctx context.Context, ticketID TicketID, params *CreateAIResponseParams, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAIResponseResponse, error)
+
+	// HandOffTicketWithBodyWithResponse Hand a ticket off to humans
+	//
+	// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+	// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+	// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/handoff (the `HandOffTicket` operationId).
+	HandOffTicketWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *HandOffTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*HandOffTicketResponse, error)
+
+	// HandOffTicketWithResponse Hand a ticket off to humans
+	//
+	// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+	// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+	// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/handoff (the `HandOffTicket` operationId).
+	HandOffTicketWithResponse(ctx context.Context, ticketID TicketID, params *HandOffTicketParams, body HandOffTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*HandOffTicketResponse, error)
 
 	// ListMessagesWithResponse List a ticket's messages
 	//
@@ -10651,6 +11301,11 @@ type ClientWithResponsesInterface interface {
 	//
 	// A message by staff ends an AI answer that is still being written: a human always wins.
 	//
+	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+	// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
@@ -10662,6 +11317,11 @@ type ClientWithResponsesInterface interface {
 	// server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
 	//
 	// A message by staff ends an AI answer that is still being written: a human always wins.
+	//
+	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+	// quota is used up, …), the message is stored all the same, and `unanswered` says why.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11524,6 +12184,161 @@ func (r CancelAIResponseResponse) ContentType() string {
 	return ""
 }
 
+// DiscardAIResponseResponse200Headers the declared response headers of an HTTP 200 response for DiscardAIResponse
+type DiscardAIResponseResponse200Headers struct {
+	IdempotencyReplayed *bool
+}
+
+// DiscardAIResponseResponse401Headers the declared response headers of an HTTP 401 response for DiscardAIResponse
+type DiscardAIResponseResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DiscardAIResponseResponse403Headers the declared response headers of an HTTP 403 response for DiscardAIResponse
+type DiscardAIResponseResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// DiscardAIResponseResponse409Headers the declared response headers of an HTTP 409 response for DiscardAIResponse
+type DiscardAIResponseResponse409Headers struct {
+	RetryAfter *int32
+}
+
+// DiscardAIResponseResponse429Headers the declared response headers of an HTTP 429 response for DiscardAIResponse
+type DiscardAIResponseResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// DiscardAIResponseResponse503Headers the declared response headers of an HTTP 503 response for DiscardAIResponse
+type DiscardAIResponseResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type DiscardAIResponseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AIResponse
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *NotInReview
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableContent
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DiscardAIResponseResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DiscardAIResponseResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *DiscardAIResponseResponse403Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *DiscardAIResponseResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DiscardAIResponseResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DiscardAIResponseResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DiscardAIResponseResponse) GetJSON200() *AIResponse {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON409() *NotInReview {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON422() *UnprocessableContent {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DiscardAIResponseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DiscardAIResponseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DiscardAIResponseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DiscardAIResponseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListAIResponseEventsResponse200Headers the declared response headers of an HTTP 200 response for ListAIResponseEvents
 type ListAIResponseEventsResponse200Headers struct {
 	ETag *string
@@ -11659,6 +12474,182 @@ func (r ListAIResponseEventsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListAIResponseEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PublishAIResponseResponse201Headers the declared response headers of an HTTP 201 response for PublishAIResponse
+type PublishAIResponseResponse201Headers struct {
+	IdempotencyReplayed *bool
+}
+
+// PublishAIResponseResponse401Headers the declared response headers of an HTTP 401 response for PublishAIResponse
+type PublishAIResponseResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// PublishAIResponseResponse403Headers the declared response headers of an HTTP 403 response for PublishAIResponse
+type PublishAIResponseResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// PublishAIResponseResponse409Headers the declared response headers of an HTTP 409 response for PublishAIResponse
+type PublishAIResponseResponse409Headers struct {
+	RetryAfter *int32
+}
+
+// PublishAIResponseResponse415Headers the declared response headers of an HTTP 415 response for PublishAIResponse
+type PublishAIResponseResponse415Headers struct {
+	Accept string
+}
+
+// PublishAIResponseResponse429Headers the declared response headers of an HTTP 429 response for PublishAIResponse
+type PublishAIResponseResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// PublishAIResponseResponse503Headers the declared response headers of an HTTP 503 response for PublishAIResponse
+type PublishAIResponseResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type PublishAIResponseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Message
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *NotInReview
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *PayloadTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableContent
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *PublishAIResponseResponse201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *PublishAIResponseResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *PublishAIResponseResponse403Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *PublishAIResponseResponse409Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *PublishAIResponseResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *PublishAIResponseResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *PublishAIResponseResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r PublishAIResponseResponse) GetJSON201() *Message {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON409() *NotInReview {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON413() *PayloadTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON422() *UnprocessableContent {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r PublishAIResponseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PublishAIResponseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PublishAIResponseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PublishAIResponseResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -16547,6 +17538,183 @@ func (r CreateAIResponseResponse) ContentType() string {
 	return ""
 }
 
+// HandOffTicketResponse200Headers the declared response headers of an HTTP 200 response for HandOffTicket
+type HandOffTicketResponse200Headers struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+// HandOffTicketResponse401Headers the declared response headers of an HTTP 401 response for HandOffTicket
+type HandOffTicketResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// HandOffTicketResponse403Headers the declared response headers of an HTTP 403 response for HandOffTicket
+type HandOffTicketResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// HandOffTicketResponse409Headers the declared response headers of an HTTP 409 response for HandOffTicket
+type HandOffTicketResponse409Headers struct {
+	RetryAfter *int32
+}
+
+// HandOffTicketResponse415Headers the declared response headers of an HTTP 415 response for HandOffTicket
+type HandOffTicketResponse415Headers struct {
+	Accept string
+}
+
+// HandOffTicketResponse429Headers the declared response headers of an HTTP 429 response for HandOffTicket
+type HandOffTicketResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// HandOffTicketResponse503Headers the declared response headers of an HTTP 503 response for HandOffTicket
+type HandOffTicketResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type HandOffTicketResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Ticket
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *TicketClosed
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *PayloadTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableContent
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *HandOffTicketResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *HandOffTicketResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *HandOffTicketResponse403Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *HandOffTicketResponse409Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *HandOffTicketResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *HandOffTicketResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *HandOffTicketResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r HandOffTicketResponse) GetJSON200() *Ticket {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON409() *TicketClosed {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON413() *PayloadTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON422() *UnprocessableContent {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r HandOffTicketResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r HandOffTicketResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r HandOffTicketResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r HandOffTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListMessagesResponse200Headers the declared response headers of an HTTP 200 response for ListMessages
 type ListMessagesResponse200Headers struct {
 	ETag *string
@@ -16730,7 +17898,7 @@ type CreateMessageResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON201 the response for an HTTP 201 `application/json` response
-	JSON201 *Message
+	JSON201 *CreatedMessage
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
 	ApplicationProblemJSON400 *BadRequest
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
@@ -16772,7 +17940,7 @@ type CreateMessageResponse struct {
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
-func (r CreateMessageResponse) GetJSON201() *Message {
+func (r CreateMessageResponse) GetJSON201() *CreatedMessage {
 	return r.JSON201
 }
 
@@ -19044,6 +20212,23 @@ func (c *ClientWithResponses) CancelAIResponseWithResponse(ctx context.Context, 
 	return ParseCancelAIResponseResponse(rsp)
 }
 
+// DiscardAIResponseWithResponse Discard a draft
+//
+// Takes a draft that waits for review off it: it never becomes a message, and no other is made for the same turn until staff
+// ask for one (`POST /tickets/{ticket_id}/ai-responses`). A draft that was discarded stays as it is.
+// `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /ai-responses/{ai_response_id}/discard (the `DiscardAIResponse` operationId).
+func (c *ClientWithResponses) DiscardAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *DiscardAIResponseParams, reqEditors ...RequestEditorFn) (*DiscardAIResponseResponse, error) {
+	rsp, err := c.DiscardAIResponse(ctx, aiResponseID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDiscardAIResponseResponse(rsp)
+}
+
 // ListAIResponseEventsWithResponse Poll one AI response's events
 //
 // The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
@@ -19060,6 +20245,46 @@ func (c *ClientWithResponses) ListAIResponseEventsWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseListAIResponseEventsResponse(rsp)
+}
+
+// PublishAIResponseWithBodyWithResponse Publish a draft
+//
+// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+//
+// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+// staff replied, the customer wrote, or the ticket was closed or handed off.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /ai-responses/{ai_response_id}/publish (the `PublishAIResponse` operationId).
+func (c *ClientWithResponses) PublishAIResponseWithBodyWithResponse(ctx context.Context, aiResponseID AIResponseID, params *PublishAIResponseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PublishAIResponseResponse, error) {
+	rsp, err := c.PublishAIResponseWithBody(ctx, aiResponseID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePublishAIResponseResponse(rsp)
+}
+
+// PublishAIResponseWithResponse Publish a draft
+//
+// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+//
+// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+// staff replied, the customer wrote, or the ticket was closed or handed off.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /ai-responses/{ai_response_id}/publish (the `PublishAIResponse` operationId).
+func (c *ClientWithResponses) PublishAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *PublishAIResponseParams, body PublishAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*PublishAIResponseResponse, error) {
+	rsp, err := c.PublishAIResponse(ctx, aiResponseID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePublishAIResponseResponse(rsp)
 }
 
 // StreamAIResponseByIDWithResponse Stream one AI response
@@ -19812,8 +21037,8 @@ func (c *ClientWithResponses) GetTicketWithResponse(ctx context.Context, ticketI
 // has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
 // is still being written: it is not published. A ticket that was merged into another one stays closed.
 //
-// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-// further one begins until it is `auto` again. The ticket's customer and staff may change both.
+// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 //
 // The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 // `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -19842,8 +21067,8 @@ func (c *ClientWithResponses) UpdateTicketWithBodyWithResponse(ctx context.Conte
 // has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
 // is still being written: it is not published. A ticket that was merged into another one stays closed.
 //
-// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-// further one begins until it is `auto` again. The ticket's customer and staff may change both.
+// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 //
 // The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 // `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -19924,6 +21149,9 @@ func (c *ClientWithResponses) CreateAIRequestWithResponse(ctx context.Context, t
 // further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 // and by however many readers it is asked for.
 //
+// Where staff review answers, a customer's call starts a draft, unless there is one, and gets `409 ai_in_review`: the answer
+// comes as a message of the ticket. Staff read the draft.
+//
 // A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
 // this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
 // the customer replaces an answer that has not begun yet; one that has begun is finished first.
@@ -19967,6 +21195,9 @@ func (c *ClientWithResponses) ListAIResponsesWithResponse(ctx context.Context, t
 // of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
 // and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 //
+// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+// the draft. One that was discarded is made again only when staff ask for it.
+//
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 // answer, the server goes on with its others: the AI response names the one that writes.
 //
@@ -19991,6 +21222,9 @@ func (c *ClientWithResponses) CreateAIResponseWithBodyWithResponse(ctx context.C
 // of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
 // and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 //
+// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+// the draft. One that was discarded is made again only when staff ask for it.
+//
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 // answer, the server goes on with its others: the AI response names the one that writes.
 //
@@ -20003,6 +21237,40 @@ func (c *ClientWithResponses) CreateAIResponseWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseCreateAIResponseResponse(rsp)
+}
+
+// HandOffTicketWithBodyWithResponse Hand a ticket off to humans
+//
+// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/handoff (the `HandOffTicket` operationId).
+func (c *ClientWithResponses) HandOffTicketWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *HandOffTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*HandOffTicketResponse, error) {
+	rsp, err := c.HandOffTicketWithBody(ctx, ticketID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseHandOffTicketResponse(rsp)
+}
+
+// HandOffTicketWithResponse Hand a ticket off to humans
+//
+// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/handoff (the `HandOffTicket` operationId).
+func (c *ClientWithResponses) HandOffTicketWithResponse(ctx context.Context, ticketID TicketID, params *HandOffTicketParams, body HandOffTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*HandOffTicketResponse, error) {
+	rsp, err := c.HandOffTicket(ctx, ticketID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseHandOffTicketResponse(rsp)
 }
 
 // ListMessagesWithResponse List a ticket's messages
@@ -20028,6 +21296,11 @@ func (c *ClientWithResponses) ListMessagesWithResponse(ctx context.Context, tick
 //
 // A message by staff ends an AI answer that is still being written: a human always wins.
 //
+// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
@@ -20045,6 +21318,11 @@ func (c *ClientWithResponses) CreateMessageWithBodyWithResponse(ctx context.Cont
 // server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
 //
 // A message by staff ends an AI answer that is still being written: a human always wins.
+//
+// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+// quota is used up, …), the message is stored all the same, and `unanswered` says why.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -21110,6 +22388,179 @@ func ParseCancelAIResponseResponse(rsp *http.Response) (*CancelAIResponseRespons
 	return response, nil
 }
 
+// ParseDiscardAIResponseResponse parses an HTTP response from a DiscardAIResponseWithResponse call
+func ParseDiscardAIResponseResponse(rsp *http.Response) (*DiscardAIResponseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DiscardAIResponseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AIResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest NotInReview
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableContent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DiscardAIResponseResponse200Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers DiscardAIResponseResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers DiscardAIResponseResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 409:
+		var headers DiscardAIResponseResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers DiscardAIResponseResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DiscardAIResponseResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListAIResponseEventsResponse parses an HTTP response from a ListAIResponseEventsWithResponse call
 func ParseListAIResponseEventsResponse(rsp *http.Response) (*ListAIResponseEventsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -21259,6 +22710,203 @@ func ParseListAIResponseEventsResponse(rsp *http.Response) (*ListAIResponseEvent
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ListAIResponseEventsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePublishAIResponseResponse parses an HTTP response from a PublishAIResponseWithResponse call
+func ParsePublishAIResponseResponse(rsp *http.Response) (*PublishAIResponseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PublishAIResponseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Message
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest NotInReview
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest PayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableContent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers PublishAIResponseResponse201Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers PublishAIResponseResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers PublishAIResponseResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 409:
+		var headers PublishAIResponseResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 415:
+		var headers PublishAIResponseResponse415Headers
+		if values := rsp.Header.Values("Accept"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Accept = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers PublishAIResponseResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers PublishAIResponseResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int32
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
@@ -26814,6 +28462,210 @@ func ParseCreateAIResponseResponse(rsp *http.Response) (*CreateAIResponseRespons
 	return response, nil
 }
 
+// ParseHandOffTicketResponse parses an HTTP response from a HandOffTicketWithResponse call
+func ParseHandOffTicketResponse(rsp *http.Response) (*HandOffTicketResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &HandOffTicketResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Ticket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest TicketClosed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest PayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableContent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers HandOffTicketResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers HandOffTicketResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers HandOffTicketResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 409:
+		var headers HandOffTicketResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 415:
+		var headers HandOffTicketResponse415Headers
+		if values := rsp.Header.Values("Accept"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Accept = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers HandOffTicketResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers HandOffTicketResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListMessagesResponse parses an HTTP response from a ListMessagesWithResponse call
 func ParseListMessagesResponse(rsp *http.Response) (*ListMessagesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -26998,7 +28850,7 @@ func ParseCreateMessageResponse(rsp *http.Response) (*CreateMessageResponse, err
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
-		var dest Message
+		var dest CreatedMessage
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -83,7 +83,7 @@ func TestRoutes(t *testing.T) {
 	routes := newSite(t).Routes()
 	require.True(t, slices.IsSorted(routes))
 	pages := []string{
-		"/", "/docs", "/guides", "/guides/acting-for-customers", "/guides/errors", "/guides/quickstart", "/guides/react", "/guides/shop",
+		"/", "/docs", "/guides", "/guides/acting-for-customers", "/guides/drafts", "/guides/errors", "/guides/quickstart", "/guides/react", "/guides/shop",
 		"/guides/streaming", "/openapi.json", "/openapi.yaml", "/problems", "/problems/lost", "/problems/too_late", "/redoc", "/rules/chat-clients", "/rules/other-rules", "/rules/streaming",
 	}
 	require.Subset(t, routes, pages)
@@ -183,7 +183,7 @@ func TestPagesReferToServedFilesOnly(t *testing.T) {
 	script := regexp.MustCompile(`<script[^>]*>[^<]`)
 	for _, page := range []string{
 		"/", "/docs", "/redoc", "/guides", "/guides/quickstart", "/guides/shop", "/guides/acting-for-customers", "/guides/streaming",
-		"/guides/react", "/guides/errors", "/rules/other-rules", "/problems", "/problems/lost", "/problems/too_late",
+		"/guides/react", "/guides/errors", "/guides/drafts", "/rules/other-rules", "/problems", "/problems/lost", "/problems/too_late",
 	} {
 		res := get(t, site, http.MethodGet, page, "Accept", "text/html,*/*;q=0.8")
 		html := string(read(t, res.Body))

@@ -173,7 +173,7 @@ func (r *streamReader) deliver(f frame) error {
 		return errEnd
 	}
 	switch event.(type) {
-	case Done, Failed:
+	case Done, Ready, Failed:
 		return errEnd
 	}
 	return nil

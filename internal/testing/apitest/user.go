@@ -172,7 +172,10 @@ func (u *User) Say(t testing.TB, ticketID uuid.UUID, content string) client.Mess
 	created, err := u.CreateMessageWithResponse(t.Context(), ticketID, nil, client.CreateMessageRequest{Content: content})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
-	return *created.JSON201
+	m := created.JSON201
+	return client.Message{
+		ID: m.ID, TicketID: m.TicketID, Content: m.Content, IsAI: m.IsAI, Author: m.Author, CreatedAt: m.CreatedAt,
+	}
 }
 
 // SetStatus moves a ticket to a status.

@@ -73,6 +73,9 @@ var operationBodies = map[string]func(*cast) string{
 	"streamAIResponseByID": noBody,
 	"listAIResponseEvents": noBody,
 	"cancelAIResponse":     noBody,
+	"publishAIResponse":    func(*cast) string { return `{}` },
+	"discardAIResponse":    noBody,
+	"handOffTicket":        func(*cast) string { return `{"reason":"wants_human"}` },
 	"getMessageFeedback":   noBody,
 	"putMessageFeedback":   func(*cast) string { return `{"rating":"down"}` },
 
@@ -110,6 +113,7 @@ func chatBody(*cast) string {
 }
 
 func promptBody(*cast) string { return `{"company":"Secret Ltd"}` }
+
 // operationQueries are the parameters without which an operation does not succeed.
 var operationQueries = map[string]string{"searchTickets": "?q=secret"}
 
@@ -196,6 +200,30 @@ func ownedAnswer(t *testing.T, c *cast) plain.DoneEvent {
 	var done plain.DoneEvent
 	require.NoError(t, json.Unmarshal([]byte(data), &done))
 	return done
+}
+
+// onDrafts are the operations on AI responses that are drafts.
+var onDrafts = []string{"publishAIResponse", "discardAIResponse"}
+
+// ownedDraft is a draft that waits for review, in a ticket of the owner's.
+func ownedDraft(t *testing.T, c *cast) string {
+	t.Helper()
+	ticketID := ownedTicket(t, c)
+	mode := c.Do(t, http.MethodPatch, "/tickets/"+ticketID, `{"ai_mode":"draft"}`, jsonType, c.agent.bearer())
+	require.Equal(t, http.StatusOK, mode.Status, "%s", mode.Body)
+	stream := c.Do(t, http.MethodGet, "/tickets/"+ticketID+"/ai-response", "", c.agent.bearer())
+	require.Equal(t, http.StatusOK, stream.Status, "%s", stream.Body)
+	return readyIn(t, stream.Body).AIResponseID.String()
+}
+
+// readyIn is how the stream of a draft ends.
+func readyIn(t *testing.T, stream []byte) plain.ReadyEvent {
+	t.Helper()
+	_, data, found := strings.Cut(string(stream), "event: ready\ndata: ")
+	require.True(t, found, "%s", stream)
+	var ready plain.ReadyEvent
+	require.NoError(t, json.Unmarshal([]byte(data), &ready))
+	return ready
 }
 
 // specOperation is one operation of the contract.
@@ -294,6 +322,10 @@ func (o specOperation) ownedIDs(t *testing.T, c *cast) []string {
 			continue
 		}
 		require.Contains(t, ownedThings, name, "nobody has said how a %s comes into being", name)
+		if slices.Contains(onDrafts, o.OperationID) {
+			ids[i] = ownedDraft(t, c)
+			continue
+		}
 		ids[i] = ownedThings[name](t, c)
 	}
 	return ids

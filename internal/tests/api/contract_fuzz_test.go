@@ -30,24 +30,27 @@ const fuzzChecks = "3"
 // refusals are the statuses below 500 with which a request that is right in every way may still be refused, because of
 // what it names or of where that stands.
 var refusals = map[string][]int{
-	"signUp":           {http.StatusForbidden, http.StatusConflict},
-	"logIn":            {http.StatusUnauthorized},
-	"refreshSession":   {http.StatusUnauthorized},
-	"changePassword":   {http.StatusUnauthorized},
-	"createUser":       {http.StatusConflict},
-	"createAPIKey":     {http.StatusUnprocessableEntity},                                           // There is no such service.
-	"updateTicket":     {http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed}, // Some of it is for staff.
-	"createMessage":    {http.StatusConflict},
-	"createAIResponse": {http.StatusConflict},
-	"streamAIResponse": {http.StatusConflict},
-	"sendUIMessage":    {http.StatusConflict},
-	"sendUIMessageV7":  {http.StatusConflict},
-	"runAGUI":          {http.StatusConflict},
-	"createPrompt":     {http.StatusUnprocessableEntity}, // Its texts are too long together.
-	"updatePrompt":     {http.StatusUnprocessableEntity, http.StatusPreconditionFailed},
-	"publishPrompt":    {http.StatusPreconditionFailed},
-	"applyAIResponse":  {http.StatusConflict},
-	"previewPrompt":    {http.StatusNotFound}, // There is no such ticket.
+	"signUp":            {http.StatusForbidden, http.StatusConflict},
+	"logIn":             {http.StatusUnauthorized},
+	"refreshSession":    {http.StatusUnauthorized},
+	"changePassword":    {http.StatusUnauthorized},
+	"createUser":        {http.StatusConflict},
+	"createAPIKey":      {http.StatusUnprocessableEntity},                                           // There is no such service.
+	"updateTicket":      {http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed}, // Some of it is for staff.
+	"createMessage":     {http.StatusConflict},
+	"createAIResponse":  {http.StatusConflict},
+	"streamAIResponse":  {http.StatusConflict},
+	"sendUIMessage":     {http.StatusConflict},
+	"sendUIMessageV7":   {http.StatusConflict},
+	"runAGUI":           {http.StatusConflict},
+	"createPrompt":      {http.StatusUnprocessableEntity}, // Its texts are too long together.
+	"updatePrompt":      {http.StatusUnprocessableEntity, http.StatusPreconditionFailed},
+	"publishPrompt":     {http.StatusPreconditionFailed},
+	"publishAIResponse": {http.StatusConflict},
+	"discardAIResponse": {http.StatusConflict},
+	"handOffTicket":     {http.StatusConflict},
+	"applyAIResponse":   {http.StatusConflict},
+	"previewPrompt":     {http.StatusNotFound}, // There is no such ticket.
 }
 
 // fuzzed is an operation with a cast of its own, whose owner or administrator calls it.

@@ -141,7 +141,7 @@ func invalidValues(ref *openapi3.SchemaRef) map[string]any {
 	values := make(map[string]any)
 	switch {
 	case len(s.Enum) > 0:
-		values["none of the enum"] = "other"
+		values["none of the enum"] = "none of them"
 	case s.Type.Is("integer"):
 		values["too small"], values["too large"] = int64(*s.Min)-1, int64(*s.Max)+1
 		values["a word"], values["a fraction"] = "ten", "1.5"

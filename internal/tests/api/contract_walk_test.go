@@ -77,6 +77,9 @@ func TestEveryOperationIsReachedByExamplesAndLinks(t *testing.T) {
 			w.add(walkStep{id: id})
 		}
 	}
+	for _, id := range onDrafts { // A draft waits in a ticket of that mode.
+		w.add(walkStep{id: id, parameters: map[string]string{"ai_response_id": w.draft()}})
+	}
 	w.run()
 	// What was being written then is complete now, and may lead on.
 	for _, step := range w.seen {
@@ -97,6 +100,16 @@ func TestEveryOperationIsReachedByExamplesAndLinks(t *testing.T) {
 	for id := range w.operations {
 		require.True(t, w.reached[id], "%s: no example and no link leads there", id)
 	}
+}
+
+// draft returns a draft that waits for review.
+func (w *walk) draft() string {
+	customer, agent := "Authorization: Bearer "+w.tokens[sqlc.UserRoleUser], "Authorization: Bearer "+w.tokens[sqlc.UserRoleAgent]
+	created := w.s.Do(w.t, http.MethodPost, "/tickets", `{"title":"t","description":"d"}`, jsonType, customer)
+	path := created.Header.Get("Location")
+	w.s.Do(w.t, http.MethodPatch, path, `{"ai_mode":"draft"}`, jsonType, agent)
+	stream := w.s.Do(w.t, http.MethodGet, path+"/ai-response", "", agent)
+	return readyIn(w.t, stream.Body).AIResponseID.String()
 }
 
 func (w *walk) logIn(email string) string {

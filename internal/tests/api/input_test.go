@@ -188,6 +188,10 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 		body = map[string]string{"status": "pending"}
 	case "createMessage", "createNote":
 		body = map[string]string{"content": "A message"}
+	case "publishAIResponse":
+		body = map[string]string{"content": "A text"}
+	case "handOffTicket":
+		body = map[string]string{"reason": "other", "note": "A note"}
 	case "createAIResponse":
 		body = map[string]string{"model": config.Defaults().GroqModel}
 	case "createAIRequest":

@@ -123,7 +123,7 @@ export class StreamReader {
           if (event) {
             yield event;
           }
-          if (event?.type === 'done' || event?.type === 'failed') {
+          if (event?.type === 'done' || event?.type === 'ready' || event?.type === 'failed') {
             return;
           }
           silence.signal.throwIfAborted();

@@ -1,0 +1,110 @@
+package assistant
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/store"
+)
+
+// Publish stores a draft that waits for review as a message of its ticket, with the content in place of its own unless that is
+// empty, and as a human's reply fences what else the AI is writing there. The draft keeps its own text. It returns NotFound, and
+// NotInReview when the draft is still being written, was published or discarded, or is no longer wanted.
+func (s *Service) Publish(ctx context.Context, actor auth.Actor, id uuid.UUID, content string) (sqlc.Message, error) {
+	draft, err := s.Get(ctx, actor, id)
+	if err != nil {
+		return sqlc.Message{}, err
+	}
+	if draft.Content == nil {
+		return sqlc.Message{}, errNotInReview()
+	}
+	content = cmp.Or(content, *draft.Content)
+	var message sqlc.Message
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		if err := s.lockTicketAhead(ctx, draft.TicketID); err != nil {
+			return err
+		}
+		message, err = s.store.PublishAIResponse(store.Last(ctx), sqlc.PublishAIResponseParams{
+			ID: id, Content: content, EditDistance: editDistance(*draft.Content, content), ActorID: actor.ID, ActorKind: actor.Kind(),
+		})
+		return err
+	})
+	if errors.Is(err, store.ErrNoRows) {
+		err = errNotInReview()
+	}
+	return message, err
+}
+
+// Discard takes a draft off review: it never becomes a message. One that was discarded stays as it is. It returns what Publish
+// returns.
+func (s *Service) Discard(ctx context.Context, actor auth.Actor, id uuid.UUID) (sqlc.AIResponse, error) {
+	draft, err := s.Get(ctx, actor, id)
+	if err != nil || draft.Review != nil && *draft.Review == sqlc.AIReviewDiscarded {
+		return draft, err
+	}
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		if err := s.lockTicketAhead(ctx, draft.TicketID); err != nil {
+			return err
+		}
+		draft, err = s.store.DiscardAIResponse(store.Last(ctx), sqlc.DiscardAIResponseParams{
+			ID: id, ActorID: actor.ID, ActorKind: actor.Kind(),
+		})
+		return err
+	})
+	if errors.Is(err, store.ErrNoRows) {
+		err = errNotInReview()
+	}
+	return draft, err
+}
+
+// lockTicketAhead locks a ticket for the next statement. Whoever reviews is staff, who see every ticket.
+func (s *Service) lockTicketAhead(ctx context.Context, id uuid.UUID) error {
+	return s.store.LockTicketAhead(store.Ahead(ctx), sqlc.LockTicketAheadParams{ID: id, Staff: true})
+}
+
+func errNotInReview() error {
+	return apperr.New(apperr.NotInReview, "This is no draft that waits for review.")
+}
+
+// maxComparedWords bounds the words that editDistance compares, and so what it takes.
+const maxComparedWords = 2000
+
+// editDistance is how many words were added, removed or replaced to make one text of the other. Between texts that differ over
+// more than maxComparedWords, it is how many words the longer one has there.
+func editDistance(from, to string) int32 {
+	a, b := strings.Fields(from), strings.Fields(to)
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	if max(len(a), len(b)) > maxComparedWords {
+		return int32(max(len(a), len(b))) //nolint:gosec // A text has at most 65536 bytes.
+	}
+	// row holds the distances of what was read of a to every beginning of b.
+	row := make([]int32, len(b)+1)
+	for j := range row {
+		row[j] = int32(j) //nolint:gosec // See above.
+	}
+	for i, word := range a {
+		diagonal := row[0]
+		row[0] = int32(i + 1) //nolint:gosec // See above.
+		for j, other := range b {
+			replaced := diagonal
+			if word != other {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
