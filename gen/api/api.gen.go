@@ -288,6 +288,24 @@ func (e CreateAIRequestRequestKind) Valid() bool {
 	}
 }
 
+// Defines values for CreatedWebhookDisabledReason.
+const (
+	CreatedWebhookDisabledReasonFailing CreatedWebhookDisabledReason = "failing"
+	CreatedWebhookDisabledReasonGone    CreatedWebhookDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the CreatedWebhookDisabledReason enum.
+func (e CreatedWebhookDisabledReason) Valid() bool {
+	switch e {
+	case CreatedWebhookDisabledReasonFailing:
+		return true
+	case CreatedWebhookDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeltaEventType.
 const (
 	DeltaEventTypeDelta DeltaEventType = "delta"
@@ -842,6 +860,7 @@ const (
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
 	ScopeUsers        Scope = "users"
+	ScopeWebhooks     Scope = "webhooks"
 )
 
 // Valid indicates whether the value is a known member of the Scope enum.
@@ -858,6 +877,8 @@ func (e Scope) Valid() bool {
 	case ScopeTicketsWrite:
 		return true
 	case ScopeUsers:
+		return true
+	case ScopeWebhooks:
 		return true
 	default:
 		return false
@@ -1083,6 +1104,99 @@ const (
 func (e UITextPartType) Valid() bool {
 	switch e {
 	case UITextPartTypeText:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDisabledReason.
+const (
+	WebhookDisabledReasonFailing WebhookDisabledReason = "failing"
+	WebhookDisabledReasonGone    WebhookDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDisabledReason enum.
+func (e WebhookDisabledReason) Valid() bool {
+	switch e {
+	case WebhookDisabledReasonFailing:
+		return true
+	case WebhookDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookAttemptError.
+const (
+	WebhookAttemptErrorAddressNotAllowed WebhookAttemptError = "address_not_allowed"
+	WebhookAttemptErrorConnection        WebhookAttemptError = "connection"
+	WebhookAttemptErrorDNS               WebhookAttemptError = "dns"
+	WebhookAttemptErrorExpired           WebhookAttemptError = "expired"
+	WebhookAttemptErrorProtocol          WebhookAttemptError = "protocol"
+	WebhookAttemptErrorRedirect          WebhookAttemptError = "redirect"
+	WebhookAttemptErrorTLS               WebhookAttemptError = "tls"
+	WebhookAttemptErrorTimeout           WebhookAttemptError = "timeout"
+)
+
+// Valid indicates whether the value is a known member of the WebhookAttemptError enum.
+func (e WebhookAttemptError) Valid() bool {
+	switch e {
+	case WebhookAttemptErrorAddressNotAllowed:
+		return true
+	case WebhookAttemptErrorConnection:
+		return true
+	case WebhookAttemptErrorDNS:
+		return true
+	case WebhookAttemptErrorExpired:
+		return true
+	case WebhookAttemptErrorProtocol:
+		return true
+	case WebhookAttemptErrorRedirect:
+		return true
+	case WebhookAttemptErrorTLS:
+		return true
+	case WebhookAttemptErrorTimeout:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDeliveryStatus.
+const (
+	WebhookDeliveryStatusDelivered WebhookDeliveryStatus = "delivered"
+	WebhookDeliveryStatusFailed    WebhookDeliveryStatus = "failed"
+	WebhookDeliveryStatusPending   WebhookDeliveryStatus = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryStatus enum.
+func (e WebhookDeliveryStatus) Valid() bool {
+	switch e {
+	case WebhookDeliveryStatusDelivered:
+		return true
+	case WebhookDeliveryStatusFailed:
+		return true
+	case WebhookDeliveryStatusPending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookPayload.
+const (
+	WebhookPayloadFull WebhookPayload = "full"
+	WebhookPayloadThin WebhookPayload = "thin"
+)
+
+// Valid indicates whether the value is a known member of the WebhookPayload enum.
+func (e WebhookPayload) Valid() bool {
+	switch e {
+	case WebhookPayloadFull:
+		return true
+	case WebhookPayloadThin:
 		return true
 	default:
 		return false
@@ -1502,6 +1616,21 @@ type CreateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
+// CreateWebhookRequest A new webhook.
+type CreateWebhookRequest struct {
+	// Description What the webhook is for. Only administrators see it.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// Payload What a delivery says; `thin` if it is left out.
+	Payload WebhookPayload `json:"payload,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types,omitempty"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
 // CreatedAPIKey A new API key with the key itself, which is shown this once.
 type CreatedAPIKey struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1584,6 +1713,57 @@ type CreatedMessage struct {
 	// Unanswered Why no answer comes by itself.
 	Unanswered *Unanswered `json:"unanswered,omitempty"`
 }
+
+// CreatedWebhook A new webhook with its secret, which is shown this once.
+type CreatedWebhook struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Description What the webhook is for. Absent if nobody has said so.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// DisabledAt When the server stopped delivering. Absent unless it did.
+	DisabledAt Timestamp `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	DisabledReason CreatedWebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// FailingSince Since when every attempt has failed. Absent while they succeed.
+	FailingSince Timestamp `json:"failing_since,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Paused Whether deliveries wait.
+	Paused bool `json:"paused"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload"`
+
+	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	Secret WhSecret `json:"secret"`
+
+	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
+	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
+// CreatedWebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+type CreatedWebhookDisabledReason string
 
 // CustomFieldName A custom field's name.
 type CustomFieldName = string
@@ -2149,6 +2329,12 @@ type RefreshRequest struct {
 // RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
 type RefreshToken = string
 
+// ReplayWebhookRequest What is to be delivered again.
+type ReplayWebhookRequest struct {
+	// FromPosition The position of the first event.
+	FromPosition int64 `json:"from_position"`
+}
+
 // ResetEvent `event: reset`. Clear what you have shown: the text starts over with the next delta.
 type ResetEvent struct {
 	// Attempt Which attempt at this answer it is, from 1.
@@ -2166,7 +2352,8 @@ type Role string
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk, `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk,
+// `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
@@ -2681,6 +2868,24 @@ type UpdateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
+// UpdateWebhookRequest A change of a webhook. What is left out stays as it is.
+type UpdateWebhookRequest struct {
+	// Description What the webhook is for.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
+	Paused *bool `json:"paused,omitempty"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload,omitempty"`
+
+	// Types The types of events that are delivered from now on. An empty list is all of them.
+	Types *WebhookTypes `json:"types,omitempty"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url,omitempty"`
+}
+
 // Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
 // text that came counts as one token; what nobody knows is zero.
 type Usage struct {
@@ -2712,6 +2917,195 @@ type User struct {
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
+
+// Webhook Where to send what happens on the desk.
+type Webhook struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Description What the webhook is for. Absent if nobody has said so.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// DisabledAt When the server stopped delivering. Absent unless it did.
+	DisabledAt Timestamp `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	DisabledReason WebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// FailingSince Since when every attempt has failed. Absent while they succeed.
+	FailingSince Timestamp `json:"failing_since,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Paused Whether deliveries wait.
+	Paused bool `json:"paused"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload"`
+
+	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
+	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
+// WebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+type WebhookDisabledReason string
+
+// WebhookAttempt One attempt to send a delivery.
+type WebhookAttempt struct {
+	// DurationMs How long it took, in milliseconds.
+	DurationMs int32 `json:"duration_ms"`
+
+	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+	// says it all.
+	Error WebhookAttemptError `json:"error,omitempty"`
+
+	// Number The attempt's number, from 1.
+	Number int32 `json:"number"`
+
+	// Response The beginning of the response's body, as text. Absent when there was none.
+	Response string `json:"response,omitempty"`
+
+	// StartedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	StartedAt Timestamp `json:"started_at"`
+
+	// Status The status of the response. Absent when none came.
+	Status int32 `json:"status,omitempty"`
+}
+
+// WebhookAttemptError Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+// says it all.
+type WebhookAttemptError string
+
+// WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
+type WebhookDelivery struct {
+	// AttemptCount How often it was sent.
+	AttemptCount int32 `json:"attempt_count"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// FinishedAt When it was accepted or given up. Absent while it is pending.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
+	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The event's position in the event feed. Absent for a test.
+	Position int64 `json:"position,omitempty"`
+
+	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Type The event's type, or `webhook.test`.
+	Type string `json:"type"`
+
+	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID ID `json:"webhook_id"`
+}
+
+// WebhookDeliveryStatus Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+type WebhookDeliveryStatus string
+
+// WebhookDeliveryWithAttempts A delivery with its attempts.
+type WebhookDeliveryWithAttempts struct {
+	// AttemptCount How often it was sent.
+	AttemptCount int32 `json:"attempt_count"`
+
+	// Attempts The latest attempts, oldest first.
+	Attempts []WebhookAttempt `json:"attempts"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// FinishedAt When it was accepted or given up. Absent while it is pending.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
+	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The event's position in the event feed. Absent for a test.
+	Position int64 `json:"position,omitempty"`
+
+	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Type The event's type, or `webhook.test`.
+	Type string `json:"type"`
+
+	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID ID `json:"webhook_id"`
+}
+
+// WebhookDescription What the webhook is for. Only administrators see it.
+type WebhookDescription = string
+
+// WebhookPayload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+type WebhookPayload string
+
+// WebhookReplay What is delivered again.
+type WebhookReplay struct {
+	// FromPosition The position of the first event that is looked at.
+	FromPosition int64 `json:"from_position"`
+
+	// UntilPosition The position of the last one, the newest of the feed.
+	UntilPosition int64 `json:"until_position"`
+}
+
+// WebhookSecret A new secret of a webhook, which is shown this once.
+type WebhookSecret struct {
+	// PreviousExpiresAt Until when deliveries are also signed with the secret before.
+	PreviousExpiresAt Timestamp `json:"previous_expires_at"`
+
+	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	Secret WhSecret `json:"secret"`
+}
+
+// WebhookTypes The types of events that are delivered. Without any, all are, also those of later releases.
+type WebhookTypes = []string
+
+// WebhookURL Where deliveries are sent, by `POST`.
+type WebhookURL = string
+
+// WhSecret What verifies deliveries, as libraries for Standard Webhooks take it.
+type WhSecret = string
 
 // AIResponseID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
@@ -2788,6 +3182,16 @@ type TicketID = ID
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type UserID = ID
+
+// WebhookDeliveryID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type WebhookDeliveryID = ID
+
+// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type WebhookID = ID
 
 // AIQuota An error (RFC 9457).
 type AIQuota = Problem
@@ -3367,6 +3771,86 @@ type GetUserParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// GetWebhookDeliveryParams defines parameters for GetWebhookDelivery.
+type GetWebhookDeliveryParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// RedeliverWebhookParams defines parameters for RedeliverWebhook.
+type RedeliverWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetWebhookParams defines parameters for GetWebhook.
+type GetWebhookParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// Status Only deliveries with this status.
+	Status WebhookDeliveryStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ReplayWebhookParams defines parameters for ReplayWebhook.
+type ReplayWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
+type RotateWebhookSecretParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// TestWebhookParams defines parameters for TestWebhook.
+type TestWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
@@ -3435,6 +3919,15 @@ type UpdateUserJSONRequestBody = UpdateUserRequest
 
 // PutCustomerJSONRequestBody defines body for PutCustomer for application/json ContentType.
 type PutCustomerJSONRequestBody = PutCustomerRequest
+
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = CreateWebhookRequest
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = UpdateWebhookRequest
+
+// ReplayWebhookJSONRequestBody defines body for ReplayWebhook for application/json ContentType.
+type ReplayWebhookJSONRequestBody = ReplayWebhookRequest
 
 // Getter for additional properties for AGUIRunRequest. Returns the specified
 // element and whether it was found
@@ -4153,6 +4646,39 @@ type ServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx echo.Context, userID UserID) error
+	// GetWebhookDelivery Get a delivery with its attempts
+	// (GET /webhook-deliveries/{webhook_delivery_id})
+	GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error
+	// RedeliverWebhook Send a delivery again
+	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
+	RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(ctx echo.Context, params ListWebhooksParams) error
+	// CreateWebhook Create a webhook
+	// (POST /webhooks)
+	CreateWebhook(ctx echo.Context, params CreateWebhookParams) error
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(ctx echo.Context, webhookID WebhookID) error
+	// GetWebhook Get a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error
+	// UpdateWebhook Change, pause or enable a webhook
+	// (PATCH /webhooks/{webhook_id})
+	UpdateWebhook(ctx echo.Context, webhookID WebhookID) error
+	// ListWebhookDeliveries List a webhook's deliveries
+	// (GET /webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error
+	// ReplayWebhook Send what happened since a position again
+	// (POST /webhooks/{webhook_id}/replay)
+	ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error
+	// RotateWebhookSecret Replace a webhook's secret
+	// (POST /webhooks/{webhook_id}/rotate-secret)
+	RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error
+	// TestWebhook Send a test delivery
+	// (POST /webhooks/{webhook_id}/test)
+	TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -6202,6 +6728,381 @@ func (w *ServerInterfaceWrapper) PutCustomer(ctx echo.Context) error {
 	return err
 }
 
+// GetWebhookDelivery converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhookDelivery(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_delivery_id" -------------
+	var webhookDeliveryID WebhookDeliveryID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWebhookDeliveryParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhookDelivery(ctx, webhookDeliveryID, params)
+	return err
+}
+
+// RedeliverWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) RedeliverWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_delivery_id" -------------
+	var webhookDeliveryID WebhookDeliveryID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedeliverWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedeliverWebhook(ctx, webhookDeliveryID, params)
+	return err
+}
+
+// ListWebhooks converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhooks(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhooksParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhooks(ctx, params)
+	return err
+}
+
+// CreateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateWebhook(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateWebhook(ctx, params)
+	return err
+}
+
+// DeleteWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteWebhook(ctx, webhookID)
+	return err
+}
+
+// GetWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhook(ctx, webhookID, params)
+	return err
+}
+
+// UpdateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateWebhook(ctx, webhookID)
+	return err
+}
+
+// ListWebhookDeliveries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhookDeliveries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhookDeliveriesParams
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhookDeliveries(ctx, webhookID, params)
+	return err
+}
+
+// ReplayWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplayWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplayWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplayWebhook(ctx, webhookID, params)
+	return err
+}
+
+// RotateWebhookSecret converts echo context to params.
+func (w *ServerInterfaceWrapper) RotateWebhookSecret(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RotateWebhookSecretParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RotateWebhookSecret(ctx, webhookID, params)
+	return err
+}
+
+// TestWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) TestWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TestWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TestWebhook(ctx, webhookID, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -6265,6 +7166,17 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
 	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
 	router.DELETE(options.BaseURL+"/api-keys/:api_key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeAPIKey"]...)
+	router.GET(options.BaseURL+"/webhooks", wrapper.ListWebhooks, options.OperationMiddlewares["listWebhooks"]...)
+	router.POST(options.BaseURL+"/webhooks", wrapper.CreateWebhook, options.OperationMiddlewares["createWebhook"]...)
+	router.DELETE(options.BaseURL+"/webhooks/:webhook_id", wrapper.DeleteWebhook, options.OperationMiddlewares["deleteWebhook"]...)
+	router.GET(options.BaseURL+"/webhooks/:webhook_id", wrapper.GetWebhook, options.OperationMiddlewares["getWebhook"]...)
+	router.PATCH(options.BaseURL+"/webhooks/:webhook_id", wrapper.UpdateWebhook, options.OperationMiddlewares["updateWebhook"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/rotate-secret", wrapper.RotateWebhookSecret, options.OperationMiddlewares["rotateWebhookSecret"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/test", wrapper.TestWebhook, options.OperationMiddlewares["testWebhook"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["replayWebhook"]...)
+	router.GET(options.BaseURL+"/webhooks/:webhook_id/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["listWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id", wrapper.GetWebhookDelivery, options.OperationMiddlewares["getWebhookDelivery"]...)
+	router.POST(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id/redeliver", wrapper.RedeliverWebhook, options.OperationMiddlewares["redeliverWebhook"]...)
 	router.GET(options.BaseURL+"/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
@@ -18301,6 +19213,2120 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 	return err
 }
 
+type GetWebhookDeliveryRequestObject struct {
+	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
+	Params            GetWebhookDeliveryParams
+}
+
+type GetWebhookDeliveryResponseObject interface {
+	VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error
+}
+
+type GetWebhookDelivery200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWebhookDelivery200JSONResponse struct {
+	Body    WebhookDeliveryWithAttempts
+	Headers GetWebhookDelivery200ResponseHeaders
+}
+
+func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery304Response = NotModifiedResponse
+
+func (response GetWebhookDelivery304Response) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWebhookDelivery400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery400ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery401ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery403ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery404ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery406ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery500ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery503ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhookRequestObject struct {
+	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
+	Params            RedeliverWebhookParams
+}
+
+type RedeliverWebhookResponseObject interface {
+	VisitRedeliverWebhookResponse(w http.ResponseWriter) error
+}
+
+type RedeliverWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type RedeliverWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers RedeliverWebhook202ResponseHeaders
+}
+
+func (response RedeliverWebhook202JSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook400ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook401ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook403ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook404ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook406ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook409ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook422ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook429ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook500ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook503ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooksRequestObject struct {
+	Params ListWebhooksParams
+}
+
+type ListWebhooksResponseObject interface {
+	VisitListWebhooksResponse(w http.ResponseWriter) error
+}
+
+type ListWebhooks200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListWebhooks200JSONResponse struct {
+	Body    []Webhook
+	Headers ListWebhooks200ResponseHeaders
+}
+
+func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks304Response = NotModifiedResponse
+
+func (response ListWebhooks304Response) VisitListWebhooksResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWebhooks400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks400ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks401ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks403ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks406ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks429ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks500ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks503ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhookRequestObject struct {
+	Params CreateWebhookParams
+	Body   *CreateWebhookJSONRequestBody
+}
+
+type CreateWebhookResponseObject interface {
+	VisitCreateWebhookResponse(w http.ResponseWriter) error
+}
+
+type CreateWebhook201JSONResponse CreatedWebhook
+
+func (response CreateWebhook201JSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook400ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook401ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook403ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook406ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook413ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook415ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook422ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook429ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook500ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook503ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+}
+
+type DeleteWebhookResponseObject interface {
+	VisitDeleteWebhookResponse(w http.ResponseWriter) error
+}
+
+type DeleteWebhook204Response struct {
+}
+
+func (response DeleteWebhook204Response) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook400ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook401ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook403ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook404ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook429ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook500ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook503ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    GetWebhookParams
+}
+
+type GetWebhookResponseObject interface {
+	VisitGetWebhookResponse(w http.ResponseWriter) error
+}
+
+type GetWebhook200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWebhook200JSONResponse struct {
+	Body    Webhook
+	Headers GetWebhook200ResponseHeaders
+}
+
+func (response GetWebhook200JSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook304Response = NotModifiedResponse
+
+func (response GetWebhook304Response) VisitGetWebhookResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook400ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook401ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook403ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook404ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook406ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook429ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook500ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook503ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Body      *UpdateWebhookJSONRequestBody
+}
+
+type UpdateWebhookResponseObject interface {
+	VisitUpdateWebhookResponse(w http.ResponseWriter) error
+}
+
+type UpdateWebhook200JSONResponse Webhook
+
+func (response UpdateWebhook200JSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook400ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook401ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook403ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook404ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook406ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook413ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook415ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook422ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook429ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook500ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook503ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveriesRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    ListWebhookDeliveriesParams
+}
+
+type ListWebhookDeliveriesResponseObject interface {
+	VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ListWebhookDeliveries200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListWebhookDeliveries200JSONResponse struct {
+	Body    []WebhookDelivery
+	Headers ListWebhookDeliveries200ResponseHeaders
+}
+
+func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries304Response = NotModifiedResponse
+
+func (response ListWebhookDeliveries304Response) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWebhookDeliveries400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries400ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries401ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries403ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries404ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries406ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries429ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries500ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries503ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    ReplayWebhookParams
+	Body      *ReplayWebhookJSONRequestBody
+}
+
+type ReplayWebhookResponseObject interface {
+	VisitReplayWebhookResponse(w http.ResponseWriter) error
+}
+
+type ReplayWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type ReplayWebhook202JSONResponse struct {
+	Body    WebhookReplay
+	Headers ReplayWebhook202ResponseHeaders
+}
+
+func (response ReplayWebhook202JSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook400ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook401ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook403ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook404ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook406ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook409ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook413ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook415ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook422ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook429ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook500ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook503ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecretRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    RotateWebhookSecretParams
+}
+
+type RotateWebhookSecretResponseObject interface {
+	VisitRotateWebhookSecretResponse(w http.ResponseWriter) error
+}
+
+type RotateWebhookSecret200JSONResponse WebhookSecret
+
+func (response RotateWebhookSecret200JSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret400ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret401ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret403ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret404ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret406ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret429ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret500ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret503ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    TestWebhookParams
+}
+
+type TestWebhookResponseObject interface {
+	VisitTestWebhookResponse(w http.ResponseWriter) error
+}
+
+type TestWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type TestWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers TestWebhook202ResponseHeaders
+}
+
+func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook400ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook401ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook403ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook404ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook406ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook409ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook422ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook429ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook500ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook503ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// RunAGUI Run the AI as an AG-UI agent
@@ -18480,6 +21506,39 @@ type StrictServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
+	// GetWebhookDelivery Get a delivery with its attempts
+	// (GET /webhook-deliveries/{webhook_delivery_id})
+	GetWebhookDelivery(ctx context.Context, request GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error)
+	// RedeliverWebhook Send a delivery again
+	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
+	RedeliverWebhook(ctx context.Context, request RedeliverWebhookRequestObject) (RedeliverWebhookResponseObject, error)
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(ctx context.Context, request ListWebhooksRequestObject) (ListWebhooksResponseObject, error)
+	// CreateWebhook Create a webhook
+	// (POST /webhooks)
+	CreateWebhook(ctx context.Context, request CreateWebhookRequestObject) (CreateWebhookResponseObject, error)
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(ctx context.Context, request DeleteWebhookRequestObject) (DeleteWebhookResponseObject, error)
+	// GetWebhook Get a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(ctx context.Context, request GetWebhookRequestObject) (GetWebhookResponseObject, error)
+	// UpdateWebhook Change, pause or enable a webhook
+	// (PATCH /webhooks/{webhook_id})
+	UpdateWebhook(ctx context.Context, request UpdateWebhookRequestObject) (UpdateWebhookResponseObject, error)
+	// ListWebhookDeliveries List a webhook's deliveries
+	// (GET /webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
+	// ReplayWebhook Send what happened since a position again
+	// (POST /webhooks/{webhook_id}/replay)
+	ReplayWebhook(ctx context.Context, request ReplayWebhookRequestObject) (ReplayWebhookResponseObject, error)
+	// RotateWebhookSecret Replace a webhook's secret
+	// (POST /webhooks/{webhook_id}/rotate-secret)
+	RotateWebhookSecret(ctx context.Context, request RotateWebhookSecretRequestObject) (RotateWebhookSecretResponseObject, error)
+	// TestWebhook Send a test delivery
+	// (POST /webhooks/{webhook_id}/test)
+	TestWebhook(ctx context.Context, request TestWebhookRequestObject) (TestWebhookResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -20513,844 +23572,1278 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 	return nil
 }
 
+// GetWebhookDelivery operation middleware
+func (sh *strictHandler) GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error {
+	var request GetWebhookDeliveryRequestObject
+
+	request.WebhookDeliveryID = webhookDeliveryID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhookDelivery(ctx.Request().Context(), request.(GetWebhookDeliveryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhookDelivery")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookDeliveryResponseObject); ok {
+		return validResponse.VisitGetWebhookDeliveryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedeliverWebhook operation middleware
+func (sh *strictHandler) RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error {
+	var request RedeliverWebhookRequestObject
+
+	request.WebhookDeliveryID = webhookDeliveryID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedeliverWebhook(ctx.Request().Context(), request.(RedeliverWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedeliverWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedeliverWebhookResponseObject); ok {
+		return validResponse.VisitRedeliverWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhooks operation middleware
+func (sh *strictHandler) ListWebhooks(ctx echo.Context, params ListWebhooksParams) error {
+	var request ListWebhooksRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhooks(ctx.Request().Context(), request.(ListWebhooksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhooks")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhooksResponseObject); ok {
+		return validResponse.VisitListWebhooksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateWebhook operation middleware
+func (sh *strictHandler) CreateWebhook(ctx echo.Context, params CreateWebhookParams) error {
+	var request CreateWebhookRequestObject
+
+	request.Params = params
+
+	var body CreateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateWebhook(ctx.Request().Context(), request.(CreateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateWebhookResponseObject); ok {
+		return validResponse.VisitCreateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteWebhook operation middleware
+func (sh *strictHandler) DeleteWebhook(ctx echo.Context, webhookID WebhookID) error {
+	var request DeleteWebhookRequestObject
+
+	request.WebhookID = webhookID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteWebhook(ctx.Request().Context(), request.(DeleteWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteWebhookResponseObject); ok {
+		return validResponse.VisitDeleteWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetWebhook operation middleware
+func (sh *strictHandler) GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error {
+	var request GetWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhook(ctx.Request().Context(), request.(GetWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookResponseObject); ok {
+		return validResponse.VisitGetWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateWebhook operation middleware
+func (sh *strictHandler) UpdateWebhook(ctx echo.Context, webhookID WebhookID) error {
+	var request UpdateWebhookRequestObject
+
+	request.WebhookID = webhookID
+
+	var body UpdateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateWebhook(ctx.Request().Context(), request.(UpdateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateWebhookResponseObject); ok {
+		return validResponse.VisitUpdateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhookDeliveries operation middleware
+func (sh *strictHandler) ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error {
+	var request ListWebhookDeliveriesRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhookDeliveries(ctx.Request().Context(), request.(ListWebhookDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhookDeliveries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhookDeliveriesResponseObject); ok {
+		return validResponse.VisitListWebhookDeliveriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplayWebhook operation middleware
+func (sh *strictHandler) ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error {
+	var request ReplayWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	var body ReplayWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplayWebhook(ctx.Request().Context(), request.(ReplayWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplayWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplayWebhookResponseObject); ok {
+		return validResponse.VisitReplayWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateWebhookSecret operation middleware
+func (sh *strictHandler) RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error {
+	var request RotateWebhookSecretRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateWebhookSecret(ctx.Request().Context(), request.(RotateWebhookSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateWebhookSecret")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateWebhookSecretResponseObject); ok {
+		return validResponse.VisitRotateWebhookSecretResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TestWebhook operation middleware
+func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error {
+	var request TestWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TestWebhook(ctx.Request().Context(), request.(TestWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TestWebhookResponseObject); ok {
+		return validResponse.VisitTestWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L35ltu4lT/+Khhlfsd2QsmSapdPTqa8dSrdXsZVjjOx6itBIiQxRQFqArKsdlfOPM082DzJ7+BegARJ",
-	"kFKp5N4y+aPjEkksF8DFXT/3S2Ms5gvBGVey0fvSYJ/pfBEz+Pf5N+8v3i35O/b9kkmlf5HL+Zwm60av",
-	"cU7mTEo6ZY2g8YnGS6YfjwVX7LNq9D5eB42JSFY0CVn4NhEL3d5t0DDfyEbvo3mbq0avcTVjRLKx4CEZ",
-	"z2gyZSSSZJKIOekckjdjJUYsaTWCRhQ2eo25nDY7jaCRiJg1eo2lZEnj9jpoJEt+oZ8nSw7PpaKKYbdq",
-	"ljAawtN25+wsPBgfNzuTLm2ejA9Y82x03GkesfbkgJ6MO2G32wgaSohYj/L69jYAOlyqhNF5gQacUC5X",
-	"LCFiQgRnZBGxsUOQRkgV7ZEv/YZaL1i/0es33r1/Pbi8On939eJ5vxH005HBw23GBl/BVOETmGy/cdvn",
-	"fV7u7erF364Gr15cXp5/8wK7hc/NKhR7PaSddvMkbI+ap+Ojo2Z3cjY5bodtejg6wV5FjM1SKSOpKFfb",
-	"dfzszeurF6/v1XXIYkWx5RnlN2Qtlq3tOn/x+vnOHVe0r9fw5cXri8s/730RG3q3XTyPJB3FLCyeOMmS",
-	"Tywhq0jNxFKR84v82Qv1lqPRILSfB42QKRrF+uMLs1UloQkjchWp8YyFREz0ziVqFknTvD5nCZ74QZQ7",
-	"MUe03W6etNvt5qn+Tzv7X2iO21I2eofts6ChIgWH8/yCOKPRFGz0Go8XiRjFbC4fu4OFg3Zxwd+xTxFb",
-	"5ad+qehkQmIhbghV6UQmUSKVnwQRHyTYjkMDbAV/J2rGyPnFA2lae0IiRcZiziShklDL3PTB1m+qaHzD",
-	"1A6kOWjXkMYwj4iTdLA+EmWTQRq9iuRY8Ek0XSbFPfJ+IYFPkYRNlpJJGDyu6wNJbtiaiITMRchiP93m",
-	"uaYd2l0BuaCpaMyc5u+zbzqHDnGO2t0ccYpD8VEm/w5S57U4B7IWDk8cEyVuGJdkxbgiEVeCJIxKwSM+",
-	"9RODiwGukIcQS8lCQuOYRErahkdsIhKmN9KITSknSpgV3oE03aMa0kzpJ0a4bb2CNtnokS5vPrEkFjSs",
-	"3DKRJCJ9R++TMeVc6MloQmlu4SdT9lHNhtnc+C775wy+Uclas5BGTyVL5lLtIEe13Dh9FHNeQJK9TYQS",
-	"YxFXEMzyISnmTM0iPiUslsxPpIVtqppEo0TcMGTICZF6k2YNLzn7vGBjtRuZjurJlN9cdqSEJYmo2lzp",
-	"dJBQ/7kUiuapdCUEmVO+zq4dRShR0byCQN9DEy51ViJ3ZY2YJsQqiZRinExEooUAQmN99a53ocqojiqH",
-	"3TyrhuHhqV8uKoiCU0CKvGNyIbhkxStcC9sxUyw7uyktqFJsvlCNXidojBNGFQsHVEvH3Xb3uNnpNLvd",
-	"q/ZZ76DT6xy1Ou32weHR3xtBYxLxSM4GyMsavYZUYpH+XN3Eceuw3e10TrCJRKoBcLHqHg8POu129+9W",
-	"Ct9GgmqkAv/gTt/A/dRriAXjNHo8XaimkLLZ6bZHDlNsWFLCcYb7udDLBgl/mXD37YPRyUnzhLa7zdNJ",
-	"mzVHnbA7PmCHk6P2cSNoLEHV0TsWmBUSSzZ67cCOIxI8/bXbCRqLRMwXyvmpq7ebuXCy72/z++XFJ6uI",
-	"OUdpJVCzkCCOaAXL3TbRIDEf34nK7nZjHK6FCY0lCxrMjOHjF/xnqtkZXY3ym+wEgGSuxVbJvm/0OreB",
-	"9yMQ2Ks+6mrtLaZSDcyfOYpsVLxUSh5H84KD3SPddruthXgYUo9IRRPlE+nxgZbK8+S8m5aS7sK7KQKw",
-	"3+ETz47HQeFa9TWB9XSisEe2GVWv45usUaaCvl2gTLEyOs/W7Xe3b9/V2bZu/yBdulBw5u1M/37fhTNc",
-	"qt/ofek3fqJVL9HeECjoNyI5oFHfXEn9Bl2qmUhwcDcRx370C7e6mfSmgJ9rGD2+n7suzN4XC+h2mdEg",
-	"x7z6yL36ZU7Xh9Nq1VZ7Ygvs6w0v33Yf/++6+1e97q5hr1xFcyaWqloVkVGsrw6vrKjMx9WydBiFRKsX",
-	"mYatv9lFSqT1svNhTkrMBuaTD+1TuN/eXnzL1p6TcsPWgR7v0tUkPn6pOyLds1673dKD7baLG/aoOerq",
-	"zUcPD5tnYZs1D8enkw7r0oPRcbthrl0t1pYa7rR7nW7v8LB11O50Dw50w5zO9aQ+sBGRMzh2i4RNos/6",
-	"GN4Mzv/Orz6PLv6T3VyGBfNs0JBjsQCzr9m7sqfl9nQry54W7PWMadQIGoIPRmxG40njWssIsKaD4rTa",
-	"rHkybneap/TooNmdHLOj8HB8MOrSBu6x8ZhJeaU3XlEz0XsxANMIhZdQgQedonNE5hFfKleY+NLA13AX",
-	"N3oNtv7LbPTNOHoT/eXi/Q8XndfRhbyYq8Xfn10cX/zjf//7f1r/+9//0wga7PMiSpgcRLzRO2u39Uaa",
-	"JEzO0oZkogb4KnIjs2tGjCZWbx+PxZKrsvgzLZ6O7fdHanJLBb45HqJpQsfsP4wHoDUW89JmOmWdw+bJ",
-	"qDNu0s74sHkQHo/a4zN2Mum0syXHsTmj910IZl47bvGfaAqwj4CFsPCVcXfkpvIhUjPcSMho1IwqsqIS",
-	"Jc28xWRnQd35bpnoST42h+bxNrz/MY2a9nvdGggTejxalND3ylIqMdfbLXAE9g8zxkkoyAWZMkXmazIX",
-	"nK3JiI5v/tTYeGF3W8g9y9dn/bUDgk+6pne+5WDLyZuXIrlKIjplFY4rBQ/dpTGkMA90M88oH7M4ZmGl",
-	"Ks9za87FSIRrwhkLC6u+m5iDxpfs1hvb8eSvI6DU7S9H/NlSlHEm8wsTZdolSaZdrbY/m1E+ZW+plCuR",
-	"hP7dxoWasYQszEs5lr1MEsbVIH2mhbwkYWNFZiKRjIz05knW+uZlK/c1qegiBucENe3DDoYxCf6JJZLq",
-	"Wb0WSt+CC7WVm2DsfOmRu9zHAy7UgNqmy2JYKJhE+QveQTeB28AukljX9aR0HaOlO2WnV7+dt3oaQD04",
-	"odmZ967plcPvBZCOsxWTisDGzCjnNAjSXgU7WhlxChkJHSsJkkikJLG8OSeMlKWwnYWrbITmdqsYolnf",
-	"oqf/Dr77rKfXQvm7eSkSMhZxzOh0mRe/ss6eRnEc8Sm54WKF1jC9swRnLfKBRgoIp2Zs7nZ4BUSomBn8",
-	"qPcNHYml1hdIxD+JaJy7HkImx0m0gIPRa1zABY9zDYlaaX1D9+vEKdideYFtkcOTTkeTZZUIPnWG9l6y",
-	"pIJtlCW8OhFnCxZSEs5wCCHuzapNiV7DHQXNuygiupeSGvH8Zv32z5E4+a/nf5v+9XD+l/b470ln9GH8",
-	"X5+/v7k8/TPvqu9WR8sX4iQ6p2eTb/7xn+HBt78mPUWvghW/qhcgldDcLRnJRUzXAzPV85CS78QnFlPY",
-	"ueyzYgmnMY7Fft/U27Bx34H6NZJN463fNQfurhk7FPmJp1mjWKQNjNvtTvMk7HabZ+xw0jyix6OT8Wl4",
-	"xtqT/7BDaEX8E42jsHQGaj4uRjQ5JPeqHk/XeGt7iL2ljL9t1NUvV9h//vQ9p59oFKM0XLykQ6roiEqY",
-	"VyhWPqkmHA2WThMFUSZtIBNodnXod4639lU/t73mR1YSZQpjB4IweQMuJK/XRMsp5bC9vK+kR7Twbo30",
-	"hycd18S/EDLSt2C/0dNPAscOb5ptmc0CBmU5nrE5HWh5KzLG5nT7HMMbYgxCcLX5OrtP0Mg/ViVLuN3c",
-	"aN/e0Rovl6N/sLG6s+dAkwbHk1rpiyPKG/q3OHJpJFi6mnKrhfzieu6AUntjAXqaLmfJNecsoo9B5EQC",
-	"u4PMBipsEfdzfV6yVdleB91FocSTVdjCEFQ607e/GWt+7HDc8LaoFOOeUa2QkFjwKUtILKYk4oVb3Nw2",
-	"mh2YFscQNFsdQhAmdKLuYnVIV/u/xBLMOWuxTByDDgQURpyoWcI0z1vLLbj+r8cnE8kBkMzyXHMgUpdU",
-	"vdHCRN719FrhyqQ/VszsqHfYdq7E9N3R2pUEKIx5pKXhcbvbPAgP2dHkuH3SOe3+Srw+cCTytpKz42pj",
-	"yQstSF3Rkjn+3DKgkkk4vaRBBhso+DZ/QyfAsCi3H8NWRqWQNfVXhIZhwqTcJar1rCp080WuaWIHVrqg",
-	"3XEDCYy8evHcRwdjycFVJjNqoiutkEsiX/ydIwKXCVRoMpJkTONYK60zukswa/ekkiLZIGvIURqrJspL",
-	"Gm1vZl1aw1UaLPcVbK35cL2CzParM7ZOgL6/ckvrS5GMojAsnpnXwpp8IklAeyqfkEn6aUG4NyzjAX7p",
-	"iPhxLFbQ5C5ifj4U3pHqXzrjKB2NbJB6tn+mPHwzmXhFiu+YvvwFmS3nlMuCf2mOU9bHwmmnxgB25WiQ",
-	"ZEW5koRi027L6cUObwzwue2A6S6KLB1eIasojj2BjmZhZvDxAM9wbmUMv1pRSfAliIpNJ71LGH6ninP9",
-	"Oe3Aty7OGHPzRZKWaSnp3A4/cMZevUz1jKqthedO9+Dw6Bi8nne1Q2bD9zV/2Om1T7Sk0u2ApKLf1q96",
-	"l7vIm+oZB4QV2GCYLWaWcivNzDYaUIPGchFWEa04q6VkyWB7FzAsM6OxmpUTCPQAWJyzg2cDv4FPL0I2",
-	"XwjF+Hh9wd8mYqolhIp9YvZwQKTSB2XJQziEa89ZibJmBxHX1xM27F72tj1HBnJG0/yWrSGuJt/XLixu",
-	"XBs47R4up39IPok4cYZeOm1VsywQ9lUk51SNiwsEPaQOeAjV1sdhY3S+2+vcNp3jSB5K5rqwTjhDyHtf",
-	"G65zq0hCZ4S19EvfA+JxlLyKFJvQZaxsjhOm8fgIZL+++7QOclksbfdgG4GxMssg7RUnAPbUZwkLGVcR",
-	"jQtn6oPmC34nq50DNDAYOy0Ubp28wkDQk5S2mXKfXTSJo9zt08nxNz0skh+Whxbl0TtkcfaIx5WTHotI",
-	"EiXQGlFDIXcToevH0Sd8HEVwRqAxvZE6+pruHh2RT5GMRjEj55fPLi7glqJjxRK4vGHNbQ4wdK6EGJhx",
-	"RfrmmTEawl6Mo3mkGr3u0VHQWAjYE5oyhWFg/u8O+R/ZorTLixLlj17dwhSJ5izOW5rQOVMeDw/s2e+X",
-	"LFmTRfpS9cK47zhcP/1Zr8WS33Cx4nrzziCPETuBJv2UF0s1EJNBQjmYEoH6MCaH+Jo4DvHx5x1I3u5u",
-	"Irk7x0piZy85ZH6HoXWeeL9zIpmUEWS5UlSsMd+hmtQYn1fgDyZ4zwQLRqgs4LANuaHZXVORavmDHVAl",
-	"TfAFhx5eQuDQLTNIx39XSuSiJvdJiPbhVyBEQrm12+bCDRIxB1+H5ljjWMj6HZG1kjt9RlUx2YxTgcbz",
-	"fLO7EIJW6SspIdwBVVMje0uT5Dsq1Xk4j3hZItUSO6H6WSRVQpXwsSIQ6+GlkoAUYRBRuRmymglNH2P+",
-	"3uV4sCpifOcbdIkYzqiBCNEn9hYsD2UqoEXCROI4yYc27XBUEM7nC8rXYP+CaAzynQrrVbpu2/hDvA7T",
-	"o3G70zwZdWnzLOy0m4fsZHJKj0fdMeivEZcqWY71amqN400SQvbpLFrgrnsnlGJJSOepQX8lyEokN1r4",
-	"tWb9RSLC5VgPTC+XHffKCZVYjuJK81b3tHfYabXbh50O2KuSZYzREu/YZMlDJBZI3YpOJj1QgSEgB7Jv",
-	"WxAmYTWmOPoEbk3BwUyTRIyH8bpeuese9TrtVrfbPuqc6v5Tv1EHVlZML/hLkRT9nmAhfnO+VDPSbbX1",
-	"+ObuMk4TypWNvXZkyC2CarRyaWITaEhzQTnpgPwBPpL85fLNa198T7GhLQai+3pFYz0x5o9DfC1UqUNz",
-	"qOf2w4E5l0V2Dz4mw+a1sKfbMRJfxMn7q5fN011YXKdKGEhnQrIBlQ51edRABDQ5vGQsHNHxTZ4GF4rM",
-	"WLwo8vn5PE1sRNUxUoHmACYjq/48HxbO8y4JQAlVEZ82eg3ILK4zbeQ6c+Yrq8PaeAiRhL4ErH+JKJHA",
-	"M1EaFadoF5uc20niFbBYMJpIY1zTus5E3wKUJExryxhxuppF4xn6VEe6nYTFjEomLRfe0qHqeg3u6N7U",
-	"BEIrzN3pc30bNF6z1XtZVlA4W3nDiyyjiiO+Y6ZFxxPs9Jp9VjVxshdKEs4+q2I4os2xMVQ9O2u2O812",
-	"56qtz0oP91shHpB0jSfrp471S+Oxy+FK52TOwogSzedAkBILluD+MrIlXtw+A1YWxeyLYSo1lOXEod8U",
-	"op+d7nfh5ac5Xn6c8fLXaTh2VRRTYfSGTi/FkoflK0zNWMICrWbomegzJysIMoEGfN5iLtAcqP/eZa55",
-	"J+hhfq62W+808aGZYQXSkZgzuG/1RTSh0m8S0I15IY6sKM6FGyayopEJKscvdnGgdKtkcD3rWgSj/GDN",
-	"7MvBjNQT8pxx7vxBqw+esFweI52DncLH69n1QT7Eo3Cfhe1TZHuntDtpttlheDQ+Hp3Q07PSfRbJAQdi",
-	"7Mq+kZp6P195cY8Q82pGPzGSsEUceZVccyIGqgrwyOQ3eEGxrGToBqM+2CneYlyzxeDEqjrIo/Ik8sRZ",
-	"LOJ1kTZRHOdxZTYQB9oop7vY9Dpz8lKMF8wn22ughUsKM5paSsA7mhBv6ToWNLwS4jst3xQyMj+xhBwf",
-	"km+jpx4KLPDTARhp4eMixwGONadr3GjHR0cHx2S0VgxQf+ZiJ5dIO6f1dxxPupkKGrPNeEpEKA8aqMB4",
-	"qLfDNu7bBb7r993SpRJf2Xn7k/hbs0n+vC7Xtya28gWIc2F5aTC0ldCJYibew4Zjgs1hKrhPNLLvDJhp",
-	"tygcxaFmbNB4ahe9YQs0E6c9aFrsbD4/POnk7ecwh13s5/koho6jMlvykWye5RNRpAXQPQHVDh5gJNYu",
-	"8sjCaWWQBhz5YjrAK2HcpcZ4c2+LYMdxl7rzIVnoU4kWngEjOcp2QRNx+5s3/N3HlmcptEdjHi7F28Qj",
-	"JH8AoVYs45CMGELlgRvebDJ3pSoAh/9LLGF6mhQQomfu8BAhpWgWFCWXi4VIFAmZvGllaqtcS8XmYF7I",
-	"Wt2CqRdBi+uD+EyAnJcw1kxbht2LqWKGIOOZYUzlEwstp8be4nE1hnA9n/QdMCZl4ezY9i6SHsb2+8Qb",
-	"nBtxh+U5u4WhZ0S5ZEpFfCqrktO2OcO/2MNWPFvZtD34GkikPLzGT8u0dvIjfEX/wLUmF47pXF6oC1ll",
-	"l4+0EFBI4zYfvggjVWFgx0f+rOX/yvItQN0Ei+yKrlvkQkG4tCTLBeaSZxkYTrcV4CPnnDDotXxBbTR5",
-	"7jSkenn3qE4p/qo2TKCUstmSGwNdH0gCFsEt02lN8wXXQoWRckcPg+sC0P29o4p9p8VHH38HWFXDckHD",
-	"EtxrF0yoYoPYtJLn75IBw5mLhGUt6RHBzxABvXskw3agqnqKJBtdic3nRg80YSEdq6qz4KxukCKkr0Ci",
-	"V0TSfJBDlV2pzoAb1LtJPiZmeNc/lS/EduhD7mp3e0eHrU7n9ADzCnY6UyakpvI8YfyHMQah478U612F",
-	"eIXtTxlnep1roVN8jdoPs8Q5TB8JN8E8gI6H2O8YD+eNT98SBcnIjO4glNas/FqEG1ugmYC53/4vmmAv",
-	"0QQJkn6/Osg7EbPXQp0jPywuKKSNAK0okQpMAD7lWL+GSDOmGYcVv+ExpvFDW33QC/oNMKWNGKHyxkQY",
-	"7+qrOK7KRtEzy7JdKjhwceCaJJeMJuPZOyaXcTkt2Sj5eploOT+5HuKtaKKymFxWpZM8WiyYgmZM+Ld1",
-	"CkPJmc3a1+21L9Hg7klRSMJsGEZsMaMw8DFaM/QOswgGc313e1nw5S43jCFkthz+GIX6q2cj9Z0wAXfu",
-	"OdpEG2njhQ76rSzbNRyf5BNLni7lukKui8U04nVSHYbpD0a6CVeoKwuGCQPPX7RTzHrndGu8CpwTMSMq",
-	"sRF3wMhBIBq3xDxiulBiYZiHYjFbzHJG3c0IkZ0cigyAq9mBF8IEzJdnYL0+1F+eHLTb7cMyatEZBcSW",
-	"o6Pmqd5Zx5POqEsPw1N21tbvLqC5g1a71ekctNqPu4e1oKqe7mAXoa+y13glfojimD4+arXJw791Ok/I",
-	"dxFffiafT48Hx4ePyMsoYRPx+XHn8KhVwwg6p1fddq8DGtnxUad7kCeJhbaposmJlh87cDMfdTo5mow7",
-	"tN1sn4y6zZNxp908Y4dh86hL2+OT8GByDIEdhibtTi8cnfYOe73Hh6f1RCn3lyPKcyZvzheLx91WhzyM",
-	"3lw+MkcpmvL3iwqB7+6xK1sF2V0irOel7akQZ47/zuLM/7GUUAxmyfeQppw/uMejbrt5wjSnaU8Om6dh",
-	"d3Q0PmFnFGBMDc/HAUU/sO3ThTG/2rqE7sxlv2IOMELaeOLaX4LXPmHMB93r3+RI4MP8RVkL78vfHY2f",
-	"XRxf3Cz+9tdnfzlrsYN2a9yN+Wj+sh3+7S+xnvv9wFn/hKTHWf9xt0FkdIr4dMuc+q+8UfeSxH7PXfmL",
-	"yWO/tAeygm3Zf5exabOjnLWz3uJzPxJMIe+7RmyG+zgLIKIAGcrDXxlCzNfilveEZ7kj4Mrh3arK+KIc",
-	"tkS8/O0FOtw/sbzY9A5RDrgizzDZqGi/hF89LkybIonbK81U8nnXI2maeUISBklIkUL/5i7Gg1GVl+7K",
-	"JD3ZoZRE/vxYs5l/iNTMH7IOQOq0EoP4N7Mfc/7of40I/Otf5in0OE2LZ+/j/zHCr7EEWnkDMf4dW5bh",
-	"7cxOX3qxGvD6Txg+rUnPTfEZsChni1womeYBpymqPZOUSOiU7paaOK5KWIUJEhipn0U6M4FNKcQrytfn",
-	"KK75IEOiz2pm8rlrgA6UEIM55esBtS35jET2oYl7NpVLEcr8M2R57R8YxHX+lQbiJ1FxKg6hUMuRFVY0",
-	"uPukeaWGSNkr+YBWU2kZotVkuUkCPlz0k++dUDnbWjqjbKTVdLLvAJmqK2B8E32CKrWULJJIJJFaB0TR",
-	"qTSmN7yEyCRicd5pKmU05QztxnwZxxaqeQCvwlKIJIQYR4BgvtXiKnbQ6DVm0RRAS+gUXDwjDMUHQmiF",
-	"AsHo3188m1F1J8dgPQb/nXiqczlfBw2VRNMpzCbzNzatFd0d7LbV8Xccypd82fsFTQzEa9nyXisemH0D",
-	"X0HwaSEULZuvXI7mkSrM1chtu5VjrKu4uGNJePPZK6aoF4QXCuRVVHCHzptSsUVlkXdNpmY2SIML3Kl/",
-	"P6t8mL1frl5/zzbqi99DG4yH240aFfB6SuA7W9P8jjUJa0oSuqv38fmb1y+uERa5sBf/evJ/u/Ffcjfi",
-	"P995Kln+wvbpTunZd7stcKJ+iO47KC23nvtlm3ondVdL8OWOJTQ9c4EM3K0TqG+9t6QTblcxXi3hSEVt",
-	"5bf3nNbWfoOEUlqPdflbLrcWNJYphfaH61mobXaLC7FUM8ZVNKaliMjXIgUFKor5y8J3RSk/S43mjIUW",
-	"RzqFNtrFZnZQpQ9CInRhNCVJvjhgnLxJQdDbMIzoFXzkUuBtTCNeqgue0iD9fAA53gh0UpkknsLgauUG",
-	"E63ulxo+yaXqHGUUcSbmdOEni3cOQB0wU9Qg3H7ACAib2ut1Cpey4bKWK6H9n7KxmDPpTVsulVryoSvU",
-	"eafLEDA71LBMkRX+SuMopFUZXudkHkkJOaWwMOUt9Cn9viK3CxLERgmjN5JQkizjNEVYc7iEjpU/eU5v",
-	"JRO056TH4TB2QfRrV4FoZhSoyQkrT1MT7wOjN2/T0IDCEor5XPA6a8yK0ZuB8zyfY+NASzIq15oTTpcG",
-	"rL5MrXwIoUOwtP1daNapopmeuDu1Er3ycwNGjbCNIO4g0EW5epqeeHbaZRaQm7EgTD94+O7lM3LW6bQD",
-	"rd3Cg85R66jVOX4E9MHjoQ/LYhFrfhkJ/vgfEvwG6cayphWoMgL5YPTzd4xP1cxgSppZSZXYc//iik79",
-	"wzaxoXpvr0yqqJyJFQ8w/tMALeo9JBLf8E9bp62DwuD7jYN+o1ExwuNDLcgoxcB7/f/6jY//9rvmP6//",
-	"0G/8e6M49KDxuTkVTf1jU95Ei6aAodO4me4Uc6HmsHTfsUVM18gT8jN+mzDIrIOY22TJyGoG2IEZ1lua",
-	"9g5R1ITRJI4yFFwLQ2yyqocFyM5hjg7FZbKFkIWIGYBPbz+57yJ+U57NsL9stw/GyySGf7AnJGHxH/sN",
-	"zj6rfmOIy3XaPT19FGRm0AWdshY5HwEdIHjcxLkb+6izjNC6Df34E6Qt/PGorX/uHo+XiRTJH2++7y7P",
-	"23+ddebfTP8adtaH8/byZPXN39un/zXxDapqV3Tbh6f3Wf3vBB4W/yZfUDVLdzgI/ih75ud7pyCXex7I",
-	"NBemPGAUweGioXHMIFCch4i8RBgdz8hCxNF43SPDZJiPjIzZRAWwuSEJRl/mNtB9qIbGoCb7/CHkVjUj",
-	"pibNmVILuoiaCVUMlrhpGN6jVp8XjjVGcj9J/th+ov7YaWw/5bssZUqatzBNH4GocgmB4d4yIMPvHXro",
-	"Oa/SOZMtp+yf8Pd/7LTbT1Z/7H6tKWsF4Xxi8HTzs700E1ACIlZct4YLuA7h9XI5HrPCtu64Q56IZE4x",
-	"alkB+s2cfo7my3mjd3oMcHXziOPfnXQ+erCYBLD9hDyW1dqrxySvXD7/9oE0XgFiy5Xk1+RTftsxrgf7",
-	"Uf987TtnHz58OHe0D/9AxjN90PiUIcc8PjlyLrji5fYU6tiThNF4/sd+wwjx/UaAqN9/7OdhZoHl7c4p",
-	"boNGHPEblD6+eX/xbulhcecG/ApqaJx/03x/oYecyh4XWmpKllx/n+k6T0W4zieTN/7dXn4tLfz+7nH6",
-	"KNCfQzPFVyAFTc0SRsOq57dpvfnyyN8xGtrFT78sjX3KlBP2B3YQxEqW3hL0tWOo2pD4uxnLA+nURMyP",
-	"BTdnzXBci0PtSGR5EN9FUoHpzCGHLI8hjqRDELnTEBaAm4QONc+OWiziNWR0RhPMHYY4lhIEUH5cAMyz",
-	"h5XK6tRXbBt8gUSqPAYsw76PQcyockxkNScOEAkUGccR454RScbDlB+Wz19Ueay2OZmFkaLboGasGaMl",
-	"JxuG+teTrzzYqgNQrNuewT5UE1kfCcc0vcOJSIsUPse6esWhmefFQwFiRXk8prDeHvbhCx6y0KSXlEf1",
-	"ApMHraPYBIOUx8N42kZxIOYb/yDa6TCyAqwgqEC+dXk8LwUUmgJB29iSDLgR83F25KamHGiJQigQlcaU",
-	"lqxMxyXrhgR3jI8mes/cv+s3kyou9VbEMXBzhHnaxMerhrLlPgFwySw6tihE0mQ8MyX4fedeP7YhZMUR",
-	"fO/p1NiziuWyCqeZUQzKyFnD813P3HJeu5xbgKP29I0xUFkchS2N5lkGaKHE66zd8t9tBRzsFn/OpdYU",
-	"3nDMR3kw44rL3vJH/wa5D097TecsdIux50fwGpDhHPtxQKhMy+ZEY8+BXWSQFKUBZSFzVcNhK73dU8Nz",
-	"4Z6SN/Z6StOjPfc7aO5ZM7tQha2qjiykQm0WArNB7C4EvmaravEidHKNq7rPJIpd+rZwpb6OuVCVvcJ3",
-	"u3VZyHXK9/wNU4SaOEfr1jCKYKofblwRt4fdxsik2qirmLv2a6os7WxIn1VWLdtzv6R2vftdMhX3HQTk",
-	"SvY94EWXx4xcb0HVrFV4nMedqyAk5n14iffWQj3lx2kyReoWsQSxVrIA6wfea3CBz+7RtwWGqJAhzfMt",
-	"ZUgDM7EHGTIdV9WSZAOrHMbuVHlncIAq9wECBXn3QbH2QbH7XNp/heIxyI2jWl4D8B49HmQyASSrm0Wy",
-	"uq/3RtzrIMuAQAWDFb1hhK7oOgcE5DH4QENVl0TtkNKhQPC5n1enfAfTs7J6exUKiIlkz5SQgrRVxNQp",
-	"jin/3IDjLLV4M6NeHqMfOqu5jRKZwEfvL4yNaIcbxBmTTxX3j6peJ88PCpTyHYb1SdywECsR+IalH8M4",
-	"btjaNwT93Hxd4kGLaHDD1rX9XyqxWFQtlX7okMSnJIrFfRYFv6w+98b0V6epFa1+T9cXz3fmxlVKWsoP",
-	"cU5efri7nnQVzVkc8SoFeYVZ04sF4ywEzWnTQExz9xjKTlp7Xd8b1fagODxHgsmeZJEylRfmM8AJBSJV",
-	"3N6Ya7T7rWkGULVZnAFUrdLSCSPaZZnMCGycT2X/lYr1Mo02uruu6O81PSKVfU6Z2q3DD5GahQld8aol",
-	"ty94haSVebjret8Wv8h4zcVzv9fK0T8eSIIiAEB1692cFYgpcKU6Z9S/J2zS6DV+91hLO4JrVvgYn8rH",
-	"F8/RbwCXQOWQ3l7oGwSHQ875mmBSi1wwrFEBMMTv3188R1xGdHJzwaMxjaEMl6m7AEVFqiaUXTj3nYxm",
-	"FxZlvCJywGKQK0GmggiO9swW+WDQGCMUhQyS+4hNI54FiRgkdheDPedMbBfA1e0MJ4hI7vfbHh+6ftuz",
-	"dvukc3bWPTo8OWyfnXUcF277Xi7cZxDgUReesKBThjOWLaLFUo4ZOvrZ8LuI3wwJ+tWtcGg+mIiEPcFw",
-	"TEFGjMxpyMhy0Wr4qYGRJlWe9073FKac/p2LLvp43vw7bf7Qbp4Nmtd/uF+AEajOFTEbEAAmLOi+1ulg",
-	"rrZ6RNXUEEzfnVnIoHx1o3fUDmq89d09+uphXnhL+M71h5mQWaUCgN/iioXuCQiIgpf06Y5jcx/JFkmx",
-	"8+AArMUSCKIXXjIGeYjcBB35iJPdUHc51lvP3E58vfAZZz9A/TOM5ssmHRDJNJtWLCSjNYRKUpmnBI0L",
-	"AQvWimdCjgJzW2N44gDxxsMqEsDgKnf+YTu39Q/yW582fxhcf+kEB+3bfr/l/vkwqHn46Es76Jzd7i0Y",
-	"z6txvIJoSNBdJxBqJ5lxZNlwFkhe7hXi7aDcPoL7gLQ+mbAxYsq1Kop093lWpTsgYTSZsMRC67NPLFmb",
-	"RlrkkjHy8R1TScTk9UNA7Xyc4J8mEipfxNssUbFod11wRzWb+rfmP+/Lni4mrxDiz0drvGlRZBM8XpMI",
-	"OfLwxRWdDm3Bc2TTkgV4ba8iycjwsNMdtsjw9/AW5esWgawHOgW8ac3qTBxPQKRANQJDBRKGEdiLRHxe",
-	"kzmsuACj18Phh8cQIzoMyLDfOGhOf4gW/cbwEQRh0pwJmM5ZHfUnTZz1tiziBVeRWl/Rqak1P3ktOKsg",
-	"3FVGIBs7qHmYZui9zHwnoeCSgaEL8jGkkSTDg/bhMMVuphhWXo6j7fPOQavT6j6qn6we7f1m/B01Ts8q",
-	"GS4Kc+jHWEXGzjswSeJjOmc9YuJP8xImRn328BFfzkcswZ+GQSYemNRekwNPwMePUeBktO7zofncPDff",
-	"6wtllIiVBLTzIXqkxTIZsyHwDxjZSHMIyeKJlj/1ZNzC4LY4Gloa+jySJJpykbCw5xpl1Ixx472GEWte",
-	"A3mKgfFmUzJMmGRqSFZw8UUh8CSwicGMSbtmHfUSNGH0TbAi3CVu1Fm+C/6fcFt4VxHYJZVkmOtMLwEU",
-	"zFvEdMzmcKWLSYGUQDBTVjFlyzgHPPtGqAMFTBpOkjCgpr7Os4kXpZ107OFdZm2YoEO8AgEMWeoF+U3b",
-	"OpX077rLLpSlxBzjMiknQ9gmw9bX2gF2qr+wLWDukdbXXv/i9CFAvl4ujxSbl8Vyco4/iAnUfzFvwSKb",
-	"wH974jvkVfQUdhD7rHp4h9I0ychoOxhs0OdpnD2ZM8pNOkiEked2BxaCq4/av2ANwTgRqm4MI+HWGSEc",
-	"d8M9dXY0sFQNBe0sdSPJLDH3HIjxZFSNxDhCvq4pxAnduudsqvW/LMf1687FVffuNZX3kiVVEzFmw687",
-	"E2tqvNc8bm0lBsmMPfA/lwITyNMM6y+5NDGTw/YHSBcDkFjgLdY18b393Ne1ffex7eY2yFda2fSdW9tF",
-	"j327mb7FIeN0PXH5Jv8FGHJ9WRconzyz+FjLhVFEuF1x4PlU3mTBJD0j7QEsOe1zFc1ZALBZBnEXmoS/",
-	"Q7pGdu2kAuYSeHxzNO9mlGm4uS3NLLllq4/N6zZXpJkmi9R+naWV3GZx56+FMojPu2+mMJJ0FG+xL84v",
-	"nttXbyGGJCuavPnTtJr0beAm4G/6MItIvA0aUaaf674XiZhqxXRjI45ef8Hf2q9uA09d4U1NFWsZ3wYF",
-	"3MtNDeQQNvd1uvJ1w90SMnBUbAgEouNulfyo21tCtcEVBS+ye1x237VPafgNVWxF17vv13kkx4JPouky",
-	"2WrTvsq9jzuXb73g5xevnbWm0cCmMm3x5Vv76t64KMTNLRcmmC5hE2CRKkOEw1U2mBdEijlz9oS57yh3",
-	"3PN7W1cnFnSHdbV5Vu4Rv2HrzUcbvyvYKDWvMA2mnrhtm3qbfnCrRfBYi+UsHCTZ9GpbeWW/sPTY29rb",
-	"kzuGuqJ6IUeMLGgi9Y1JCSgbJJ0uHuAbDunfcPKzR1CvB5Q+wA80mI0ADdBqmLyO10JhhvzOV4ub9oFV",
-	"epz2amn4zPnSHUfhCphHcm6tfdvy/1f2m9vAAxuxqaESUMXeFjctYQxMVyohsJppDrTiCRki6sKQSLqW",
-	"ZAVVl8gbNK+6qhsZMa0Em/phKBdrbTd9OcdI+jwFVcE1Qo7iLmALEaP0znArtO+wLcp1zzdRvVgZfr9E",
-	"jyTWaE9QDgXjAJ6Cil34izkNX+dS2bwVyLmEGmvg1snen7F4AYR7MadRDD7kHWkFaRkDZVuopY7T2X6l",
-	"KUffMLJSJAlr6u4IDcMEYFAgVycZRWG482Qn7ve1U8162tvSZzo01HfL1h4yv/SU4fJQuXgQORYLJkko",
-	"9KsFGeLDhw/NYpJ2nSBRzOmGcRoR8SqaM7FUu0uKKmtgg6Rmu/paZyoKjeSF6Zuc6KHtT/zyKzg7SmL7",
-	"VbL2QdDzn1lrueCKJZzGWEfshb6CdxZzsaUthFHz4p4ICHbmLLBbzwOt/7GYGh+8oZzruI9CYHFGMn6W",
-	"sFAfVBrLe0r543xL24jlbuf7Vps3MnoQxWwq4NfgeN9Rqc7DebTrJQK5PdQ2UEvPrKu9kPG1IIyDUYhA",
-	"/5FUCeBLrUBNGSGQDWyjVHhB+MSdJppJTraRTeYap8u9cfcMCsw41jLGTvnagQ+zJ26Io7BBdJYckOd7",
-	"D0pM7PebiIAd7f3cyOUYzgufooE1NTGsxTKRdpap6e8XcSGB1e8Opkt3AnsUD3KBJVxg5LmtvWyLWeEQ",
-	"fxGWu9dCvRJhNIl8UGwf3HiaUiBNYRAWv66ud3jH9pszuP4LmLn/lazSlkeY4S8W8foXxCbSZbDj2nIV",
-	"4PWvyCwK6D2/CAZRtNL8Jq1Dx4fk2+ippndgkhA5WxmXemAtcHo1uFAsIJ3uqX4fNrkNdHkB9T53vfVt",
-	"ZNOAZc3Uk6fQ7V7I88JEkBs4mEhmuRU0YXqHxoJrokGWRGa1tIF1MaNSOfkYmjWYkvKczrUoiUHBQ3BZ",
-	"D1vkmVhgjmyf62vmhrFFFoAYR1JJhErEtA5T8j7ffno9JYymVZfQqvk2gRDGKI9AvMvqOA1ta1P2dL63",
-	"LWxR+SKMzkdpFIIcORnaeNvhk5RHGxx9PmWo+Jn8e5txvjNVIExn4TazgST5bvdGDxwJTDMdDeybbMfi",
-	"9FF2NUnTphQY+NruqfgqsY1N06i8bvdwpTsVuTZe6Fn5sj06oNwCZkbSh5GSh1gZXlPwEdxGxfJmX0Fn",
-	"Ng62nzEE4hdoKnO1s/MLxAQuOId/ZjnhnYiZVssNUPhua5aImA1cvPGNMU35Xvd3JkTMckovJBdGn9CR",
-	"eonQS+85/USj+B5mDxoNxCeWaEFnq136JntZD3s0WOaHUPv586fugDWlYPcMRku5WQhGG+lT/SqwrELl",
-	"t818K1c8b2/rZA+AlipCquiISpZ6NnK2emPRUTbTxp4WLlYtcpWsjdsrpmqfARTFwru/BAXoF6BCluoG",
-	"/yJYGE71tVDPTMbfjm7Oz2jjH2jBYDtnp/ni4rnxeGZxLiqhPMuZ2Ea8uMq+2PNyAe4zVUtZdijazDVg",
-	"j56SorvcBTvHtgaeYqRbMqhzt+LnzxYgiyqG/gsqX0KwrBKCiInC6kC/8iBXQ2wj6f30G+RnWNvfwKph",
-	"NSyRRD/8tPpSqigty+W4ar9/76lqtW//Ylq0q+ApKetPX0NXes8XidBj0CLds2w97ilm/BIi8IJCDaNN",
-	"LeTqJf2S4vfK0kuqRIOpEcP4+twCHZkajhXV13ZY2YoqZptPj2cEeyXsA7fEW0BSFAAimdKnycyVjEUY",
-	"8WmaIMxZZfGmwhnLakHVnSzzFgz0QyL41C279TNGQwS/NXaJPLHENBHdGFyKudJkEL68f66Zziot2AFm",
-	"77L38w03mCpETEzJDvKCGsiR1OY9Z/MRS0wCKbwFdgJpIKgWid6iKrLRoiHbkpjP9KtAzlhRf6Yc5rBG",
-	"bMxs1msL00vTOl5HRwfHRUyLUuruvArG8sNsnSUN6+vOJJxotrVgYhGzQn9H7fa2vV3AfqRx/GYCteY2",
-	"Jdtd3wE0Zl6J562ptpqJOF+8AHIEFas2Y9iB6M1i0Tohi+DzBX7WaWdTpUlCQdTCVEPfEG4iDqnupuI9",
-	"bDJApDGVcpzyptceEmKdRQ8IEF4/Ua6trLastymsGeMbZLLkaZJuPUpKqdWs2MzXWmJ7g1XTtkTUd+9f",
-	"Dy6vzt9dvXjeCBpXL/52NXj14vLy/JsX+HPxx2dvXl+9eF36+cVr/bn563Jw+fr87eWf3+jXnr2/vHrz",
-	"qhFATy8vXl9c/hm60n++ePfuzTvvCmQVe7ci1PuL51TRuxDr1s1x/YgDyAYiRv9gY1Au3M1dBh3PnKCT",
-	"rHxRkbmlV2UBuTitE7sTf4pCHxA9+LrSEQ932KX+Y3TlYO0DOMxSsmQYINY9FiVE371W7obp6Rrmzi+i",
-	"G9YdvcKqYCqygDKolo5Vi/RuyZ2kLBqij5HGb53VwFzmQinCd0t+PmVcXfDFUg2dW21oD+zQlljMZZO/",
-	"cq84dAQr49DFUtT6hkCMFszBze+LenacqyJj7lQE/zXxqy3yhsfrDBbEbsRIgst3a+b9DBr1su9uu90u",
-	"8+8a3ogDxJQcEwqYLHlAVgBJlqHUkoQtGFX3ZKFbJNTnTrj91E7BuRFLe0qzkTn93BytFYOL7PD06ORY",
-	"77QLrYktE/bMyCxl2SBNOCQMimpnCEoWUI0M5XLBEslCFg57ac1yJcQNEWC4V/ny3I412C16AfjZfZ7l",
-	"PbJYMjKJEqlaZDi2taiGPUiNBKWNyhujYelt2yLDMKERj/h02EMEEHQdQK8SsY/dun1mYjAmiysOgdWg",
-	"rSHgHEUmZAS2oYELsfduMaO1kKAaFJw/+SRU+EsqGsf2kU16CBrpdJFXVKQfgXsIXDslR1HQsLQAcAQT",
-	"kR40srXy3lTnF68qtgJVZGTKUpcLQcgCUjEZ0qUSQyMlqxmb2wowWYmTIYRNDqHMbfYOsGB9yESfGz+/",
-	"3iimjhO8huEiQzGZDEnMqOkhxThMa9zkl2qpBBJloukrJpOK+acg/15dYco4Q9xBi1ElUFldJhxBKzIU",
-	"4DyHNFbqjeKnec2t4O9dDHNDrRKhEPERw1ADCLVhdtdnoRIA+QaHLq3q4kfWJ9lV/gQWh0Sqz5kc0wUL",
-	"AUwSAtf0N3+5fPMayXy3C18zJIAHjOJIreF3ivGTBp1xQDcS6iqaM6nofKE/Y2GkBiFcxGPPyv1ZrMic",
-	"8jXRaqe013wYai6UsLn4hIZ4A8bk8oi1Q0GUuauhfrKJ3xf3tZo+zCaw1O6hrMwIvH4bNCYRj+RskDAq",
-	"q71M9vuX8PI7fDf9OF2V7YRYZ32ugzJ2LdfbDq6UFnaRSIU2kP32oo8JNJ5Xoi3Tn0cK8EQNSzMlZcxZ",
-	"bWWS6Wa400gOQn+1katkyQCx2ECUo6yDm3DKFP4KZi1PZWr/NtAK0Pa74Fv9dqYzD6K7K22VaFOZmc7m",
-	"UcBVm0AgoBWWrB0lk6Tcoj22CPaSqyj21PnY3iYgQhZvIssreOk2sKFtJs5uq9K4JgbNxRFbJXoHcTJa",
-	"59ZVMgZirZmahdFM7ZqRJKNlFCsS8Xqm0sFS+nvBEKveT1mM/Ha7Qu8tDJX3nDqqDBEgZDNk40gLjnSE",
-	"YqM5A1nhc4B/zSS+VmPTML8CIypclam8gT69jcMZrfdwoGwiG+wP/2DMFXTf1UYH//b84xLfv81Vbbj3",
-	"fG14iM3AwrhNlVbC3XJ18f2KfVgqlgvWs33QUAt8eyCCFYcfyDxDdahij8oKrzNkHjn93Wn2Tvxyae1A",
-	"tcYoVKV9towcMjjukSCVcy07tt3kZDuv2aMgteyoju5kj88rwjBXlaxtxF2JZwAmB3WRFApV3wsXeZF6",
-	"MCS3E6/KvuUqForKbfBxUA52LaBhWuNdD1kzmSSaR5wqJP6cLhZpvTDwT/hp91w/xK6DRig4q3xRcGbf",
-	"sy7jCgEUntp3E0bDddWr7/TD7E3JVPWbkin7JsAIV70JMcn45m26m9avMyx4/bPgbIuDn2uq/lWHjpte",
-	"daaysdWU6JsbTSm56VV3fW6vy3vQYwa8FPO0ekG6Dd26jQVtuVDD6d6M1k3EAr0OUXaIEnDtONr5lhKQ",
-	"1dP9d7kB1MacUFDR4Z9AgCeEWo4excz1vnGMrQPWVs14UiupxYm3dDX3glONBhBuPfwoaLCKdbpKi6gE",
-	"xqYTJUQkgDj8Yr5Qa7yHICVlTOfMBcTYykT7GoC5092T97D5TLRp7Uu/fxRxvgtlYQoidb5UixGp81J1",
-	"WVkvMu1SAR9ma3g61Tlx6eqvt2+N8lZj1KEys222yBDZNRjuJwWr6RPUKzKDZa5mb2r9svZIuZxOmVSD",
-	"hC1iKJKwnM9pEv2gryMjetWbxS5T2dFXjia7nqWiPJQ9MsQbJuLTYWB0uxGDfCVUnJ6QoRXRwvSNVIHM",
-	"7nUMvZLZ9J6QIV4iw6DPHfNwYCtT5AUEwdmTnKU6qLJU5+zRxGeODvoc48D0OjkWQS0J5K2O6eTBjGum",
-	"mV1/eTvvRtPsu4paqtupXM6wFoyHOKgssStopGqGv/uKooXn3MILBSmxTQVDi81eFsl2tPJBHqTcv4FI",
-	"jxXiO92qBcijsb6EjYW+k0UI2MJS7ltdtQNOI8x0PwGgxZn1RtxcR3HQ14zZrnYSNnCh9o6DJQe5B+Qg",
-	"Nok++42rdkxYhQoGk7CxmPJIMsTpL7jHOgXv2FGuDou8GeQqRn3pdD2FcFADFzdfk8CmA8dGFTMpDTFb",
-	"roe5VrQSJhkH0Lc2vX2Jb5nknWi8JwnINJY6MF2TXKRkZn8QWiTy6XvOcMwGSndF6tg2U9ys7WV7q/oq",
-	"BB4CPD8A01kc8dSCG+D1kCrBKlKQzpW7+2XEpzFrmiKV7v4rRzG5dYD+X7//ud1u9vufOy/7/c8nL/U/",
-	"z15e/14/kRUPq7/y7t1ziJGrKMMOBpK0oi+1MPbg+ZrpAyf02UevGVSxOT45PEur2JCjVueRR6iGHrNI",
-	"w4KEzngIdgdJhucmCBx8jj3ylNGEJcQUg3FaSSvCvFnQ75dQQQrd5rJw3g/bZ5uDQCx/j7yjGwvNodFI",
-	"bEpPpjGGwL3rDakHnaOD402WVNj1uQLIm3QmX5qvP3DpPF7RtSTDERAzF0uCP22OIMktYK63HPGKk/Ce",
-	"Pzzt3vvccAI4YTlz9r4ucitibc/VntkvfDxbs7NUaoMSUfoXw61QpMxZ4hFT1czSoA9kv5vv5J1MaW4W",
-	"sl9r4wJCFsaUA25bBKUsoyrtbE6jjZ4MgM+8i0Cy/VXl4/44ppTRpzPezOoz3dq3clZXpsotCoXLZkpV",
-	"dTb7SDYda0z3s1HfG2OrjPXXZ7DNBzEHabgY+HYA38VnhMTPcqkOdZCeLmBdOvH043xAbqe73VXWPtX/",
-	"ear/80z/58W2NxVnq405Gql6z1a5DI2c2bNIhELTvs2Tj+i6UyxcFs8IkoJTcj6NOrtQNsQsLccXpfZ1",
-	"tLFwBiusJSSbMI7hgj2sT2a0TcrJMAoh4M5WQOzzXAlE4lZAtE2CL/qGsYW0ATJQ8RBKQT2DY2Wmbnbs",
-	"0Bd8Vx8oAsFPNEInNwQD9rTcBCIU5KYQMLXopwuaKEniCNKnTSXRIfw4bFVFaeZC5cSKO07e1CSPVZWV",
-	"3GaEWRV+rAU31CMdZqVrE1MoS++UoX2axgluiJyO0IV2e+vbaUBurWUDpXdjEa4VJ4I1DUXeJJNfuhuv",
-	"LWiYM9OAqQL+hUZEvJLB48B4CFYNY8QZYvSPGw6lGapWC5+QIdp3hphIv0gikURqHRBFpzIgMeXTJZ2y",
-	"PtdbU1+V0RwKKeo/V9byKMgMdy4Rk0nB1LGbZekuPvsCOwHaXdeuJNqs7rOUWUaEEb1bZPjldkiovMmM",
-	"cVksmBNEopYJLy/43WIUEmbNS7mSYxXjTRfJjIdiWBp6qKzn0GYdVLipqogJ6tpuhDwHoC1jJGqRoT6g",
-	"JgiZKifyxkpeD2QmgSKrdWzOkYSgQv5Eb8K0jLGCS1hMkQKrSM36fJipq8OAjNiYosZEVarq2gK2wNhp",
-	"DI4m3NVcKAN/5Kyd4SxFxby4L60mnL3j26T5pvOmra3NVKj7HRwcnD2y5noyWaplYi4tTt5fPXNDXteM",
-	"JgQM4E8IxyhBc4lFEtBeiViamnip2BFSxZqaHeTljoO8CafbzskdD7vt7sfj5tn1j932x4Pm2XW/H/7Y",
-	"/djBf33p3v5of/1ycPuo+bANj37sfGw3u9fZ3x87Xfjy4GO7c/3o6qH+P2yp3Ty4ftT72G4e6R/Sfzzs",
-	"91u60U5wdvvoTw///uPHPzSvKz97dI9av7vY0H46Y1Gl/QdPwJRBdfTJMoETA9ZbkGJQBzImoRu2lqa8",
-	"cCH4cbmMCmJoIeZT/+mKoe3mGW1Orr+c3jbTfx9u8W+v5W/XvBhjszKUrb468jLXTuyuJhwhFdZqrwD8",
-	"/op9Vo20Bl14p1sAfNzFSO1qrbMUo1CdoYJUei3UvUjEhdoTfe48dESBuc/gq8K8c+9uMonoJp47H0CE",
-	"ldrMIvDLK3i1lBkCv+YHXU2I95Il9yGDuUm1JlXUjzyXdplcWxk6XrNVauvYSQ+9h+nDWj3qlVQ0gGQu",
-	"si1jCPD926AoaNywilrCwKet1Jm30qb45ORbxhbGkEuJZOOElXLyTnK8Wv9Z5305PvR5X4rSOFt7aHNd",
-	"KwxmGFCZt9DxT8iZ1ifBKCT42NS3QlK7BoGtaJ3lhH352qEmafVyq9oixOGd7InuoJZJXOVvBy4P0GeO",
-	"GjJJxDwgCYupij4xq5WYwhG5SzyJmgmbsITxMbt7+pqTwbwphjB706NjXFcbblIammQNVEbLqUhFkmeJ",
-	"YbDDIvR5ohH5ZcTi0O94OrfZ2hP9zgOUfUr573XWNtr84fqjOTkV1jRnFH+1ecHlgL2Cq8vGuQCCmkqW",
-	"amZrvm3j7cIi1OX4l1IUTLP87Cdxi33MJDucaCNIBRM3C7rRa1C+LlBRVt9c2zgVnJW4rQlmR7MIugYQ",
-	"xBi2Fk0RpBkdzwxiHXU3jjueg3Y+nvAuQ7Q6RGWgaKPXmNPFR6TkdY5OLKne7CjuUzu5XBoD2rY1DYzy",
-	"IBkDhox5kmkD+r2898SUmAoIFwmGT6QJmeCU4RmMluBkxGY0ntjTbJv12TrDSC5iuh5so3s9x3ct4RzM",
-	"vvqUcMz5Nep06jankgz/1nzDm09hsM03k2EOBcT1LndP65jEvzX/ef0HL2/4Gg7/zJxSduvnPPoufXxS",
-	"jhOgug1UScqWA+MeidcmDDkL2tar2CN0sWA8JEMjt0MB/5WL+30HHILzPYCl7AA8gRHSGx24xldbp6A8",
-	"Z/KmgsiX+ZKwM6AbCxEpmJGQyRuf019tzhiEDs/hzY2Jp9TVbyGfIkDMd4xhXeUTFkzYEUuoZKF/NUr0",
-	"Dymi4ezC02EmLynSsryAEzpWqdSAq0heioQMjT6HaQwDA6Q+7JGhlqaGmHGsxBD5nsUDChlsXEN/PY80",
-	"G9Yd8dFduX46iW14/j+k4K13dOWgHhSU0Gr9NZ88UljHUsSME52bLZYYg1tv/zlZdnsHZITIEBb79wFA",
-	"CIxv0K8kMuTU7fq2VRU8XWslFlKALfMH4P0kNFdkHJvQ6FYjBZiqzh9E73bCYkYly205+UCLpnPUbCA2",
-	"AXwGCXQ3Z5Qb07jdZhDUabakicjWb0WInGVZULfdPW52Os3usdfRIpewefaa/Bm4YfVBZrVXWiNJAyrc",
-	"KtaZQ+pO6tBXyDuz40m5aMTvOCQVs42nC96qPVdd76nyX0EfXLYfYAkvLZZYY6MJxBiSao7WIi8+sWTt",
-	"gOpBCY6UgcmUMHO6JuAz6XPdx+cm7t1hi7ylUkLAtPuFvqtR5iM3XKx6QAfBmcSGxJyVkQLKytPg+ksn",
-	"OGjf9vst98/N5oeUDwT2ki2czzynCsy9aC6b2ot4czZL9e17zzQLlWLvcMExBp7nsBENOi06g7dPwsiE",
-	"jCJGTjn/YsZouBfuepX5RvPlXWwGzP4ZOhQOSfvK54iQSyUSCA/LOQ7zkicx2KsAU1A0Ddr8D2fvAbG8",
-	"u8nRRTYpH1oqdoPvZlCOEaJUECrpNxYJm+WolSMhgMg9EgrOjPCV4QzYjAoDCGO4ILiWV5nxTSQs7Jkj",
-	"Giv9U8THLIvwgaTBgPxDRBwl1J80E43mUTDugdLhQDxuZwjdSc8R3B/HcY9cYsOvS/lVdkJFutjOfMfs",
-	"hfUn1AXX5QvEAgOOhd5TY4q5iBnS68cGDel/mL9bYzHXvaaHyjoHcobTw7wfNH+cUrv6v/3u3/+//rLd",
-	"7h4/+P0fHv/xT/9v8OXH2382rx/2+60/bX7t0Zd2cHxw+x8Ps1evnX83r/Xzzq3z9NGf+v3Woz9s/773",
-	"qL7gKlLrKzr13GnD3w/hhmLwDsQVESgyvxzFjHy/FIrJgEi2oJgvNQKxYE4lRjGcdTrtLIL9tHXaOnhU",
-	"kpUO6wwrD/v93//4kfT7Krj+/cMPjx/9qd/4+G+/a/7z+vf9xkN4cP37oOqFR7+3T+4XFeDo0t4otDAK",
-	"vbHU+/E9uCASWU/3RTuoClND8xFw3NSAaE3u0np5nmSwJ6B9Y/E9F3+RkqH9s4CwlkaKBw06xdRtGmXB",
-	"Nfpfa6nYfLPppTJaLLMYaPLz9Rbkh0+syfjLdiJX7pt80mtJ5rqH6cPt4WvaIHxemwkdW4yB9OLwmO7z",
-	"LftNiXRuQM10mxs9MGU2lZHCo6GB56Q40IKpw/GXnLXbJ52zs+7R4clh++ys4/pLys82OzT0T3Fc4ddw",
-	"U+srpSGT+AryUAG5+Ykj+oD71CCqoxz084o3OyFxhEx5r/SCLnwvvOo9o33sJFmZlOBtTcglaclgihhy",
-	"1YKL6G3GWDii45tnYj6vMPWu04hCRzUBAL0WuWKfVRpRuqBSX+eRBHx+biAzaSU+TSo+aeWlZAxp3yWZ",
-	"oZjCcHqo/3Ps11G2+eSuPXiFJHDXVYDYaOUNTYzA3mwxLKBlruCE56hm9fI8SGWap8msHKsJidX8IcBi",
-	"FQh7ARABbGW8fHBVD51ifMOcCcHLOH2+rnJYd3q/HXlMCtswgoyIlhNEvDIMAjMD6JypFHoASTE0Es4Q",
-	"wxhzaWA0b+sdiXDtHsjvlyxZp5UJvEpPbKv7lNcjBvIEREY/YFFhg1NhDTd4BwEawlrwMLceSoiBnIlE",
-	"DQP8IxZ8anwQYqkGYjJIKJ+yYSFQtwbpYgu8izuIuOkP5S3yl8s3r4l5bjJTz9qdRyTiJg5Fk/mJoT+Q",
-	"2Fk5+BHpjVkKIAdgqWJKZEzlrGREhEiVTbZBHK7ZeF5+mN9tVcb8Zczgah0l4gbD2VLFeImFQ1gjK+mR",
-	"Jfw4P5rVcgp/IEN3K2IGDXeZG85ssOyZ3g/mn7BPtErMb7hYce82zVkKqipAEMhMsDDJANwhFoimoWds",
-	"MUCfkCFu7WHgRt4kjI4RI1USOBUYfy7J2IaTZ5AYYtEIGtiId7h/pjx8M5ncJ0ZTzwlRgIHh6a1na0Ia",
-	"878wwVB5FsuFYrX4GsYWd2Ps+L/5q2w7U5ReMTGZWFtUMR8Cf/Ydu/yHfsQ3Fzp8RgHURUwmGc5zL4/a",
-	"sqJglOdgFXQhvqHUTGCTs0ypUDdCYQ6rQyLZ57YGERZvIucXYNjIY8HktzV0O4ARNYIG9JWhgGNn2d+S",
-	"QfXGT/pog4/Mfw4YjdWsonAHk8sYlS2ySMTIIy7ICqQem4cubnI56OJms+xpmvSt5MVz323w/v3Fc32/",
-	"arYwplzwaExjcH62yEUoyZyGzLp3DVa7Pq9ikiKvnhjj0NFx91HRNNfunJ2FB+PjZmfSpc2T8QFrno2O",
-	"O80j1p4c0JNxJ+x2c/a6nzdr4TZofCemF/ylSOZ35GdOzSgrrrw5X6oZ6bbaWT0loGs5VAaSM71BT+cG",
-	"SB6Ztanu4Lle95xPbEaEocm/mFFNE8rVoFpz09R9IEGBa5FXdE1GLMuYcsGVypHiWSe/yvxvyJfZbp2e",
-	"WGgOMw9ICUA8KvkTrOFSsqS6JFOVB+AJGP5NcHGkGJELrRfQRCwx2dX4tfGCaNUb/PdN/gILTme4ISUB",
-	"OM1uwpPDbGoSNn4j5P1VHsldclQqyz694cwt/OTYbYr10wrmCMg+2dLdiKkqm4MLLRSAtwoFsUUodgnq",
-	"3BGq5g7w/zSqx+xMq3VUob5EcuBXQLIKApAzVywgoH+8W/2AhIVaMd1z0N7KRA4BzoJeSWMPXNE1Johl",
-	"Eb4IscHJ8KMdyvWwBApv4sdcGIkMI3FPoOuFxJEMzTHimZ3OpCCx8ghziSpoePq5A9siZbBtJYLbbkLu",
-	"tgfS7uHAnuyNwD75s+11duKGr0Hn3qvXs5A/YCtMgeeQrNLhRMpTq+FJWvPN4PmgYxGjgBCad39+1K05",
-	"Jpbu2NaVWf7UDyyXMvi0GJNWlYFKDylfA1CVmKRFghLHuYskjhL5yKrSaSGvkMkbB/Jzowu3ynGbzsM6",
-	"KSoD0UsTgVjTG4swjYfblzyQOj1qLdAFH8nul8heC6+4LCuSBLgVAt9QZfDaa7Nc8S0tLC/Cu0+msBWd",
-	"maUDyJEp103NnoVE7vJuZZ+NR3mdItRkMLOacyUidoCV0ohjyomiIzjLECqHrpUW+aveBWMa66cywDDs",
-	"CWOhDMj7P7Tbp0dBn7//Q7fdPYVv4Z9nJtsQ3mifY7QZiiJEagmbj00mIkvmEdc6Ok2YLSz1pFjgRC/a",
-	"DVsoMlor0Cr7XP+rYMsvGxRPfxMGxVcW/8YTVK4fPbBGf3STLBdZhQLX9CMWjNPo8XShmkLKZqfbHund",
-	"tX0O1h4Uh9dsdZ9cziCfyQlsdMiXcTwEs6O9cn7j2Z21wRBp4r8PpTKvZGp5DWDWeoSSWOgjvqAJMg9F",
-	"5kIqcnyYg2CzXMQGpplbQZqKO4uYrtFpiAeeklDMacT7HJuMGZWKqJUgMR2xWAagw2L+57BlnDvDFvng",
-	"VXkBsAwLzwGf4dFYhGhjIq9ffvss86YjeE+fZ9hwmrmMZ2x8Y0ux7jdc0UIfpTuj3299vIiuP77m1x//",
-	"+un64zm9/vhdfA2/PQ+vK5Tq307MowslUdqIp0QJ0umelrYW4eLuF5TehUuuEPseNA39gr6RaYI6idkp",
-	"fW62yrOASJHmbFiccuvL0HozJTdsPRI0wYaE1FuIxAyMLcTOzKn8y6hcQ7D8Up8rvMomS2mjqOEs6cMi",
-	"OOR3ADRzn6dzNPLiTCSKmG1gSuTaDP7s0kwzWOhoHLLJdIapK9+vWKLWy6jo4PZbW4qc/nT/nD5Xs8LL",
-	"jNLEVvRbwwcV6SB3KN9oUzS85S9wVNLJKytXVrH4qaRtXO5DCHcfpuLjnNG0Pl0kbT4JjYu3z76qaJgy",
-	"GZ+q0l/fOukfpczeytQ8m5ZXN+CaML62DzHWlPz1L3eSCBPecHZ4dPJot6pTpodNkW5XemHA2rDAD3LR",
-	"buQ1wLjhCdMnGyNLMvSRcnzjkTflDOYk60JsbLBSKU5pqwBYJyqqkHTkKcuNPVVm6pvnVlh0UvUhSi0W",
-	"06KN8LDIIu4SBPhWHxrDjFWyZGlyFpG6e0sXJyyQxNTYsstmvirH7FW+dg++RvRGqoc/Pjo7c/byYdu7",
-	"myvSFd2QRN/u2ohrsGXm4vCxaV0+HqYWltLUagBpNnftj5O0cFhpfbq09lq6w7xsyDmaXqKZ6eA6jWJG",
-	"IvCZTCJcdadCuAOUTaNBxAem2Gawj/LhWnilP2ElcRAhByCZ5hEj0t9sMtwAIS1DXN9RFIbwGCM4BmIy",
-	"0XwjZPOFUIyP15owi0RMtSxfeDKP5Jyq8SxfyDwNssq8Vc6v7vc3bO08SaPN3BAsA6if/p1Qnqb0QRkX",
-	"Gs4jDDyL9W5l4cBsIMhTUjMRDvIBXBl1DRH1DxMt/pt/uxuBCzAPDJSz9O5vC4TUXdC13gkDCAGjydTU",
-	"3xgLjr69QVpWyNS2dav7JFSxAYRm4Z8iZoUhm4TZMErU2qRYsMRuCqc4UWo+xkL+aSGChC0lM2Fpc8rX",
-	"A4PsLt3fUJ2XELFGl2qml25McUxLLpeLhUgUCwdzFkbUxsbBqtD8FFeM3gxqfe1vgQh+ldwp7LsqQjbH",
-	"tnJSdVovSOR8vcUFP1+oZ+bln8AJxaVKlpBAJbcb24X7BdQsQiPbdl9/Z99GPNtwOVbbffjWvHzrVKD6",
-	"KkV9Telv20e5JhJkH5kCWfoGWcZsS9K9g1e3LqeLHzmldKFS5jbfXOk3S/bavfvs1lgu0AJNADkccIvN",
-	"4/yrednrccrS8J2bGM+FoYUl/t3Mx/kj5vNBze3hlgsQWyci+dVkRnsOqd8XAoZlO88sRhVErXnEQ8jl",
-	"WItlAhD9mMVRb24+/E2Ymwt8yh+qb56i9gxFl21KPZ3qH58+e0sOT8CwmPogNGEXLJnRBaQ+QpPGTpiw",
-	"aSR4i3zISg8GtmEwp0QczXlOXo1tuBTe3unkUbbLcINfusHB7cPmx/Pm36/xh4PbR38yP3zp3j76Uw1l",
-	"tooKMZH75xetO5aeiEwwxy7xGjVlHOAc98gQPYgmEF1f1A8kmkifGAjaoFAqc0iljKSiXLmVEsBvOUtr",
-	"UJhw1PMLIhL9B1ZuyMewo+sS4820wG2b3RxCa8Dh6xDA7BVZV+1xBUd8xNBIWLNAZg0r1E3j40ZxMS1l",
-	"w50cQpoh4VmgQ32t0sRg2kwitLtsZQLI77lCGmy3bAa4W7EEI/Tu5c4qtJUVM0/pWbdyqSTkWTm7GwGk",
-	"NINC2tbN8wu4jt5ZGSk/O/g5S3A6vyAToXULSUZMRiE8E1gOkmII+ozKmnQzzYH0aS6X/tuOXgc/P73q",
-	"jVxGImRKRXwq71topqy1QJamSYDxJ2YiUow+9YUUzf1oO79GdWQXBeCuonwJrh4pdu3D+ZvTz83RWukx",
-	"wb2Z7ZsKK+IQlJkscQurfKQaEEqEdG3E/CdkGEef2DAvoJjazFhn5AkZJkzpwWaN6m8AkzttbsT63Omk",
-	"XAoZhtUIGjGmvZgmaxT3K0PVtN5BY5JEjIdgCvGXoE2F/FxidfYVZ0uVgPUI2EcMBq0FVTOmonHNUP5a",
-	"hfHnVCC3BarMVWr9eOh/SZ0W4LCIuME4x5clWbGEQS7M5jp3W5S6e4vLsK/6R2ZVTd0ju8bodoJFTdHt",
-	"7iAeQhga+6wKYZamxQcGUpTnIwdrtJXO8W9AXfGVX3q7VBbCebdl1Gcjl7uIEM4OyjKxsrrNZoG8zZhR",
-	"L2DEzgDMFbMrxPrtWowCY8/2Get3t3C6opiPP/uExHdpu9Wh4ibGb8ZiE+5umdlyoZlfVaLvO0bD9Qbs",
-	"EChyNWyRczxqEHa0cmDOLXJ+4CKs9Uqh21uBqUGUbZ9nkeqR8mF6/7QYJBs40g6ZB6V1uBeO2w7YIbCm",
-	"PxUsWxYvvj0sm6mTvPPhxs+x1nP5jN+jZHMpVXlT3eTc56VV+oYZKFVTr/uBRFR0LOUdYBkTUyz7iamW",
-	"b0AfZKIGw9ZPndr3Tp/XjRxDMjVskWf6SijAYwLGEMYFwXUOtU4MOGxa3AVIAPzCk0WUFQeujYkxr+16",
-	"PiRT20PrmL68y19hlaIKAs5NHoIWiEPRsoWQwMfgWqGmwEgBzwMci0OQutMSoSmzl/moefBB+k75pT9B",
-	"0w7LVtvBYeUNONIpE2DKIILOHqmWhRCWPc1fhnBzSKM8ysAKZhLm4XBcGfR5+qXWJNiQiAXj+CKqHU4z",
-	"NAxlvq2EKiYzS+yQRkOzrwJT7cY0BZ5tSc4v+jzrHIku7XD1i1jBTuVKIjhmGB4G2V4FGphVCUgsxI20",
-	"ACRpvfChQUK2FJn5sIADMhR8gIUthhnwXcUo8rqSS/fU3WqIadMnYJY2lEr/I+2teovIbffI1hY93Hk5",
-	"Uweadq1Zr2D2CBpLHn2/ZOaxSpZMD47RZDx7B5gGvsAvi9mRZPqARTpS4xlD8EHdxKYK9Xtymjk4Ilob",
-	"FgaDzCyvHSGCToAm3aoGUfzgzCOXljTR3CxN7ctvjRw6KuQMemvr7jPtJE0RxUnqTp8Q6qIpZSXxtk5/",
-	"kzxaLFiFNGbjt82Jsk9LZLZHFwJTU0p+MI7NmNFPTFq1pt/43//+n35j6/19xT6rSzadl6CyD3z26u08",
-	"wQhs43iC954DaLZiVl3XTaGsiQTLGwbvTyQvnrhmXPuZbIb5MhPmEDpHs+XPm8snP9rBOG7pNGLM7M2N",
-	"aZCXtlh2majWMJWOVIqlSRFN4SJECgWTmac4m1LzI+XTxC/bX6KMWcFSRmxKua1RFYtpM+JwGU4Fw5JL",
-	"aytWR3yKtehBSN3EQrcOWjHV/qsV3azSvpGW07JB4zGTZjwmLF3eSH8wZb5w8v6CR6DO8pLHkFpi8jWA",
-	"Wiw0KRmtO0XmLKpqJqmVSG7SzFVARsE5x2I6hZj/rNBDt33Qarc6nYNW+3H3MEUh0dLq2hPwWsaro1IN",
-	"lnL/sTZ286AlEywB7LOtWGLFHlADTMZAEmRVqakK0lpBsGtbKZtA0de/wSvphUHsYVpPcrwEO2a33XYS",
-	"MWqJ56vJ4QtqyQWq5Iib25i5ycBeyE6Hl6FEU/5+8a9UlrXo+YvXZrQtck5WLI6bGHVp0mf0Z0GqR4kk",
-	"E9jxnOpVMGr1YfuAFGMdhyUl69qH952FrfY+FpWwnSA4LrUSs0HZBkVnaMQX4I1Y39OWzXlSWUyNk+in",
-	"xvcdMX134AiNfe3u+vzdnPxfBzDBKJutHe0LsGi7Q/e6AomNM6gzQlwCwStMUOfm3tRcF3DXrUyXJdIW",
-	"zvrXuEG5SGvLmw08plyzWyOmuWVZlX8iaCXTnBu5vCyhdHcPN9eoTSqSjXFUD2SaP5qqEUg+AK27dxVd",
-	"T72CDVvERKLrcefuEN8+uKLTrRKO/dVhyDObVoj+uwy9ZHNsxdHPHlrhL0HxATIZR2vjXzV+L5GozN5U",
-	"qLa0tY5DN0V0+E0brm5UV6ySZotlfOzWdEAuUE6Gx1wo8uerV995Ar0gRWKDsJ3FdYG5BIWzCghzPyCD",
-	"1sv1mFsbg202bHTrwtWj9m5uNHTUlK19IAlISFpzQHAxhvWcsp1cugvnW0HQvzIZeVTKaMrZvoA7MpQa",
-	"3JhOSTyQw4gSHmAab8w6FyMRrh/IfYDS7Kzf6WUYTLISzFuRJ1e42V+C0S3CLUsUUTM2L9AkXyatVQN8",
-	"NXbKId9lvCzx3nSaybhVlA3bsVg5prCg2lxTOVI5Y1pmnV7NhNZsbMzwXLL4EzPm4q3NbIV6oJuNU8+d",
-	"D8qVk7eVEXRLL8yn3lPxITsARmdjsWRwjrc6CDMKlS8gBxT2QN3SQypIJnnt3SCc7oMxhFlg5gkUbaMk",
-	"YYt4HaTRxCay2MTs2mktuYpiiL8FsSjLlPsqmTE+KGVnKJnhIx2MHkkNQDYEmwnALkDNRX/TFJOJbyk3",
-	"Y2WX9TH/stqRZc727ehUwKy+9kGI70SqbU1CYC+wJvq922NMoUXXF0HDkIUASOKeHs6CLJ255NRooR8h",
-	"mbJwEHEl9l9/VfeFHUCNgCC9xvP4k9Zu6aH7it4Nc2+RRCKBXXQ3VvbWflee15/FiiwTAFDDjeDf8tVw",
-	"jFLEn75SCpxt3LtjAQ8CHqMdBVM6h4i1yIX4gYUD4Ev7Gdd7YHHW2BdJYvrYXuyppeOO/hejSmw5Pf22",
-	"X27RDe1XXFGMzvdk69A6+L0ETmhiPxJn6oLavExX8OrXyn6MVC7nMe9hznjm13dbGVPIikYq4tMBRNXt",
-	"Z56XEKC3Kkkpmvvr7oyBnuK99kCirNJziidkCVEpvBDjoR9F0+6dPrdVW6C5VPLBHCNhYwatBc7hUv1q",
-	"3Fo/kil669xJO848q/K5nr6q9NLylVytlz6vq7D/L4FaSLYCLey0fxNppCVdptollW1p64bibtCPccvb",
-	"U4+usGii+at9I4zCwFWE3oNZidC5gDL6TvxQn2dhVDxM3xA27NVp1IhzpfTSepTEf2v+8/oPNRR564hS",
-	"lRIRzWjSIue2LjwIHxzSMHL+mFggIobJz5hF0xnYQ6fMm15pR1KVDoPoRekQMtNQWvdkgbAljIeoaFhO",
-	"pDkFAlxU93rlj6Uo22DrDn/i/oX5c8sEN00YJaYerpiAQTDi0xZ5UT7Ffe49xoXz+UvOLUSCfojU7JWT",
-	"snoX+RwKp94l+zWmytGRkLGa2yyLXUVwSBGH+lVQ6p+kiJKddtucPPsDeRU9ddMUt7ItVyTElmJn/Ni7",
-	"vlRUT3FWq9pZiLo8uD8sgBUiSsR6f/UsIO9ePiMHBwdnJliSfaZjpW//6DOZ6N0LIiAJo6nJCHZRKbvt",
-	"7nGz02l2u1fts95Bu9dutzrdg8Oj47/nECr1XdxU0by4PU/ySfAnue3Z74dfDm+bD9sfO82z6x87H9vN",
-	"7vWj9O+Pne51vx/+ePCx3bl+dPVQ/5/+u/ux3Ty4ftT72G4e6R/Sf/T7Ld3k8e3f/Rs1ibwZ825GpgND",
-	"7YTF5ffmjHLEQaquOYoymU3csYXvuVSMhjZkBJO+y/b7uBbzwAM94MM8aP1EYASuSn4XRdwtUOavX6pv",
-	"Gi2QakaZne8dasRKN8qrNiQ2fdHRLQsrQKeG06+MrVB5qtDv5pc62sA1UlKbwTk7xZ1kkO3PoK6C2/uL",
-	"ZzO6uUqfSpb+BMPhUjLdwlCvUihbZBiFFrdhRiET0ASJWQ9mi7xiFvjSIJZqlYTTOQtJqlnbulGedKNt",
-	"DXT1l0fOOEWlG440ozLTjtLUKKtWgrJDw61X+Bk06r0j0G5aDLBUSTSd2uqcNndWLkfzSDWzqOFiKffc",
-	"8yHWi5al0UMysC2Skb1N5Y2p685Rl7Eg9cJEfoExUos1ubCJ4pjKTW8OqsCoicqrsJBD3Wkfnh6dHMPG",
-	"fU4V9chuEzIMqaJNE4Fh61ziX6ZQLyTutEj6rinIHRgHkNa7pA1wGwKw5tBovvaLJUcSsXS3i5BZAA7I",
-	"Z1ApOBm1aIOGXUi69qbR3Tn0Zo8gpT9ROW4/EuddinPfeplYJQ7OMH02zG5ccvn826pSJh5OAQf4gSRR",
-	"iBJBLoWBAp+zrENPLkB7wCoykE4W1tRXP20DJedM0dBs89oMQDvJV/YDiOlLlNxUp2lbLvb+4op9Vm9p",
-	"UggR79Rli1RGCObMaGloY5DzsGIxF30AM9QfX3bV9tg9kQVObDiUtXS6rttXz2ZLfuPXEycJnbP81nog",
-	"yfuLdJeYuC3ygo5nRHcB9wtG9Tv3YPY52HZlRa6t3Q3bKVaGSd5e38nZHPv46pWNAE5DXqyOdGdoKGCo",
-	"/oIhpphxwozN2tZ3vRc/mhTqJ98lmzcKq4pJK2MldHNZCrWbNkd0mw8v7m6X3no95wXOcIfNU2Iqd+k3",
-	"2VCv2inta4pW77C0iPS6TZqCiMMM8SRbJL3JHIgKTxzVxnBS4ADlcNIA/78pFVs0MB6raZ/AH3jQzB8M",
-	"Ulsg0dV+gds2/1fDnB7N+EZYOdwVduyfKcpqQVbZMsa1lhe6G8mPGQeVzHNX5V6qD2ItrZ3jne6R1F+g",
-	"kRm7n0rpNemL7DUcM08Kf6Tevusnbt7H+h7MpSrqcW0bFF142aFItvm8rCBl8lbqXjs1yL4aJv9PJO6m",
-	"liAUcG0mjZkwyruANL+F1JuHnApRB1SYtpANwatAbcmx34Mv7T51+8+NJzZnOSvj00hF1zIHOzSPuNt4",
-	"Z9+hn+VdzziguldEdeY9QamzvfGzFyPP1WKK48a1N5LTu2IbM3tK1bBuS6WF3chOfXsCWgwDyVbY2hWY",
-	"vSpsMSwljDcDbCpXmXcrb/nReyJ1b7nDPminmwGQiDYbXLJpIHJRzZFo9BpzuviINL02uHeFcMltHYWp",
-	"y8+CXw3xKA1b9/HZ+RZ8d3NrKSaoMr4HI5QJZwxXOhbihuSn/tC6FB7ZsHwyWaplgjJWxMn7q2dZmiAj",
-	"a0YTAh7l3EGqcBoc5NXjbr7a2cNuu/vxuHl2/WO3/fGgeWZcAh3815fu7Y/21y8Ht4/251x4aLwLneDs",
-	"9tGfHv79x49/aF5Xfvaofh3vF+/kCRJK7dKK3iDNHXC29OCl8UtfN3viLmV0sziputCnXxFX9pqp4H59",
-	"L3eFgsvdrjxLEt3D/ZoWOamHNTN3ZSSJ/aCibPW2OqLYHEcGkD1+esp6R15qxBY3wJJtMcoU3BGM/E6p",
-	"2azq0nipIF7YcK/0S4SYxtrR1hDS52AKgG/HdM6weaA/JPCJG8afoCXYMFWtIElNxR9YInxWnjEdz5ip",
-	"a+I765isDcHpAFBpx/dAX0bj2XY4lO1NFbQMelwk+KaRmFyngKB2BYgEfBwvQxbuZygGz3kLguynv3Qe",
-	"W87cxFqmn+1jFH5IazMe3+p41S/JEm8JNMs9dssdTxPHt3XG3emkl4y2Nj0bWilPE9y746UWci51WziR",
-	"EaMJS86Xapb99dKuyV8+XJWcaEiVDLoCjtbw7ZvLK/JY6/yPYzGNOAZaO78aYIlhQKDODWh5Q5v6qd+X",
-	"UOLHBHlxLUrxqYkX7HOE8AL8jBY5t9m2tryfWLA0dN7GXdvhMWhztFQgRacPLRhHKCDPqM/fJC5A1MOh",
-	"vBn873//z/BRfn6LqHnD1jL1gRnBbwahZwm4SR9IMvzclGOxYEMHFBxBt5CNwVLCZQDkzi6HmVJghRH8",
-	"KYBcvZls8AoY54qNf7MAXCm+fxRmMkEuKFahCI7jK+B1GSJoNYTpf/R5Nk2Ylwv61SKXjJGP51mVo0jw",
-	"64eAMP2Y5n59hLOP9CxmjIZYAQoQVht/a77hTZx0880kowhdRN9CZStNUn0AMAv0vqF9DpiD3fqe7Gko",
-	"0ezsdRM8xT4vYpGwRPYI0zc1lhwpVOo13oulZAnobi2CLm69JFgedJxgqN66zxGeA+gNBDZ45mbTyCLq",
-	"3ox+Yk9yskbIxrDPcFdGikyZMvlzk1isJNa6zdArZAqUhlAPFiJN/xFJlVAlEunApBmIEnwLLQDZQ/Ax",
-	"2RItcOkXIALT/Pf3SdzoNRw2kRNZ9M9dzHDYJvXfOZcmQPTxlxRk4PYxNtLEhRsGGS4d8g5hbRgoKWMt",
-	"0Gx/fr9kyTrbnvhRWkItvzlvbwEGfiJ8gzXFvrD+BobFImAAHjdJ2HzEwp6TDAncLA15tc4+I3mxuYnF",
-	"gwKogKOQgprbiitQ7TSas8BQSvMCwBTVfO53vyMvIWlPKraQ+pdOK8eoZTTly8WQzOlNbucFPiZvnXDm",
-	"vfSktPq8qzmD8VHiOKgkQzRSRz8AQ+iRp8AASX/Zbh+M4S34Jxua8DvYTUiwMY3jVp8ftAqLnuIuprBg",
-	"NZvChlAMEZFRCXQgHrbI8JsXFd/QqGnzKYcpNGMmOQNVn4owMqf2L5dvXqNa/7KJkeqgZgobJlPwZ2ot",
-	"QYyXc80aAMIR2MA6Pefk+JB8Gz21ZUu0eiomhLOVExZt4Sb1nvYCV0J8JxRw/jZ6ikCmcL1KhQ66SaQ/",
-	"mYkVwOijL8ia0Y0xSkxcF74MIK9D6gWeG4AjboN+gmzwGCqKG3Ztpw4zNBFMl8+/xZiabwS8drVesEs4",
-	"QPaKDf9/9t5+uY1bzRu8FbzcUyXJL0XLjp2cUJXaV7GdRBvH9ljyyeyGedUQGyT7qAnwNEDTHB9XzV97",
-	"AXsRc2FzJVt4PgB0sylRkmUnPpyqObHYXwAa/Xw/v58hZUZdwUTmRawt56o0C+KEqJSrCmW7YoaFrimM",
-	"JiE3MU4yfwp1teV/3Bf37h2Jmaqs0ffuga6Um1k83bU2zWGrJUQfD4NG9fjZJBniwzc3SrC51ts3WUTV",
-	"AFOMj+A7emuQVr32QBh+4SJe5717WK4GP/IgAM+1rq2zcKfzyiws1FtmgAB0YubVUGU8lWC33UKAV0qJ",
-	"aaHnjuy2o1Q/I0orjhS/RqyjWSt4/Gp2iT0CgPjfvH5OejgdKmgHRLgFxTDQgWDT21BDObeqPmUxlNob",
-	"nPCFoLFjD/36o7CqK6KIYMNfa+hIgTneu0coeLZ37544YqA7QlaWwZgF5DvYVM0ty5xdKcK0aEBO+/kx",
-	"ns7cqv5At+5aB3qhcMnTAu7ZTBaAtE9tWAFCCdg0jHVdXI/AKUyDG8tCR/FTSmi5ecntUxFbGnbRuVLa",
-	"jy/vBoZsij8woF0KtrebPTp4IBLqzmyvJ06MuFBqVqva82eAkB1o7M118hzaFmaV8QuprLATCV0WdO9u",
-	"WL65zqGQuTTDCwT3VZJm6Uyl8nSeotBgcgP0cF2GmLnLVmZwSJoJdTNtg0yUhXWWh5qYh4WNEHG0d7zD",
-	"SBsnuAC7iAAMBUV7wip8iQUS59HH2BMnYHvsog3aAugMV5KSbqaxtHED7Q1jmzTUvSssQj8szbyfQFKJ",
-	"7NHBo6wbyu3L4kIh1lcMNuFHiuFMM3c98QyNA/a7UHuiBYRgcI72qgR8VOsQ7sj7fugFC/Kgp4BJxtVV",
-	"bYBrkLvBWE1B7UlGh+JHWmeWO7jUXlYWFvhOvP7yryg1rgHwBtw12QRt9q8g2FzUouFtc/yJEKy5xbBc",
-	"8iaAmaHzUALeV5/Np/oKJW4ceY9+qOjhycR3jT3qfLAsk5SUnKr8UGRSLwH6Gx91oZZdkWmjVYZ7YKBB",
-	"Z3j7umSFPjFljpKGt7PX2Oib2FDWBhI8wQIJRIPp8BMRU1iEwQt4dhm/lqHjrHIEor53D+7X7tJ2aU28",
-	"FSOH7jJE6/6KLowicaDXet/1bjlUOOEE77qlnzTdAKE2ACSTWJkDlV3gZi/Qwhno2PkAn5n/wLsCeJEJ",
-	"VRyDr1R4y5dDPnqNjIBAiQhucZGz1MNa6IFmK8JrSaqPjuQrzaARbevCkm7sYlOyX/VF8z13cUVW3+5L",
-	"3tg2XJTFyEkWewmLKn7zGHthAEWE8IAhgKo4ECsM2tleb6BP0k73tK+EvHnQJAjQwoiGtBxAuaic2M1e",
-	"vTkV9wHQ/P576tP9cJ9vle2lHg8K00PcRQmCDn4ReCZz2hICvOWCkPpmAilRdzhRkOamB8YTbgQzisep",
-	"ghvXLbqlYM9TdENZevtZj9Yr47Adf8n09YFNBN8bimvKzXiJoZ2qYucoMVv+3cwrLcuQKoXSNey7YjB0",
-	"ND+oVDQKN1QUVeE9HdKOcIPlTAXIeqXBQwgQAf4L9zckwUeI9+wcIAJhocf+7439Q4Tw/7vxppmpoDNc",
-	"Lm091VJr9WATJLwz7kLghyYPsPff14EV2UzO0MGEzdAT3xs3QVMLy6r3wQwm+P7dzPt89+Gvfbp6j9Up",
-	"1O174T3QKSEhOLUEs5z5Jc36flH+SfCc/xT+MvFPCD14afvPgf7n/v5++H9/aoaon+KfIosYof7P0yDd",
-	"8G4IPlktQ1EwXH5vd65B6+zd87d4qkona7dYrbvtC6hdwhQWjgFpPvwNIimI//OatB98uxxUnR+O0ao2",
-	"GqXzfvrSC8vGoN9r3FMShyXzJQ2L2Y2SO6FkjlRG3DOxwmaEGtbUAAv4GdS+4R/yA/yzdbyNomK4eKDB",
-	"qvM3QFHLdQyoksDJRbmPNWyx/xJz94dELuFW4V69O0QRLbj/vCI/i4c70BEBNjoOQ5N7dfRKWqJhob3t",
-	"+AXmBizOC20WbAYrO/cfc5RFeONzrzZoa5LDXeTNJANY5TAE+CygwcW/+m54dWAW8xJTcrQvhkZrNXRo",
-	"+jNcBFQcyDkXGmRQl9bP0DxLWDqgJanADfNcWrcPL2z/+Cm12RQuJD2S9YVZdcHm0kv6/jH/OlHQVinL",
-	"Evthxa8TA7qAS+39TpMlTIh07kMwy3FXydIaKEL2r2eNp584f/hk/1iQy8apxucwJspoVE/QwogfmPeS",
-	"33qbgNE1MibnQW0CBijANHjL7OEjMQE3Iy6u0vlhXGzac4uJN2fgQ8YaSso8I2UPudlFqfRQkbOELGko",
-	"A/ESFEsPHnNghxKaqcMOhlJfPErOYexiRJVAHxLhug099yepx/4G89m9e9Fd8mudrFmf0YSCGIlNNqTf",
-	"QjC7DJ9KT5ziWwMchqEsy+jXX6pXkHgG32ilQjCNPqwxgFtVZj6edMXMwF03UFYNDfvUSzS0OBhHDWI6",
-	"UTdmVNOYIXf/AhvT8G2EdpKdQKTTE8daZHLuTFa3usfEWTXFM5A+NBWUOYByFaWCD2VZYwgF8eR3U9+/",
-	"OWKLI1rIhSyI9AaprMVuhv/oC0JbyPYo+oYPIm5JeB1cfOJlusoLp/KB3t3o7dBdsj3QB3lhh7JCPXdU",
-	"h95Jmhb526PPLCgUidLbmTIfaL/ghT7DOWQ1FRY+mzX7DpfWjEZZDfwpvBt8tdjtTeTIC+gwPFrBzxmW",
-	"xvoPwlSwMeCfo1GdoBt0Rqz1gahn2C0gyugVUZp4oBHJm9+qqdpenp3PVGVVrvJs71BYg59jw+oHU4Or",
-	"9sVLvXYzJEzEAy0RJWSq+jWmgBBRs1iHBut0SVyUsAAzJn0JsB8Btq9L9eEJamfVACeir2lZQzcKiBxH",
-	"x978I4LbdEeBSwx6QLlktZ3B904eqb8NXx4Y6Ckj4A8yzGCK9Any4EmSYYBVCH3TtdYx/+FQP9v+vMCg",
-	"74/7b46TuBukbplcq/KqX56XCT4R6UXoRzUjzOCahSbvCXqywX8vUljpQ8rNRUkLFlAPTWFqbvxnSAGn",
-	"RrA/gRrXvvEW2P15cf/tN/eHMLn06GOYzteNKdIV6ekwYf+7HO/PiwztNCGEtzms45iz+E68F43Yd0bB",
-	"77+8B2f8QyY+HNYuLbyKWYrvhLRLPRS7e+I7TMuJXem3uBgpN5zsZn95j8v4gcd2/y+0UY/TXFtXvA/D",
-	"+bC31/u7NXp3r/ZIcPMgT/odQOc8xZZu/+5P+dDueyFnRV/UH8uL2E0eUbs1qcvvBA6dJtd4PqS2vhO0",
-	"3Xbfi8JbwzSVmEzr0926ccC0u/w3Xc0VPnygT4EGuRgXge5l5sXldG4d4MPrIDq571UQbQNdhpos2Fld",
-	"kcG7CsSkiTBKAyuHENge6JADMRr3Nj7Gsr2Bi+DtnNN0DAxCUM3dBIr+KEAU+3Zz4He8rOMf8hN6XIcO",
-	"0EpBXgMYtDEnA2ZKnzftrFIzWakTpXNGxqHyz76A1+GXHDr+k9Tmh2RjvhfnJl/2xZpz++FfPVsWQ7W7",
-	"/2BPfBAf9vwAXrPY4J3PksvrftwbbHOwuW8qdIdQ4s2R8Z8wJ62ZKjQIEYRcO/CLwbroJ9UTXh4OdKgK",
-	"pLQ+KduQQgVWV3Gu3EKFtAqG6zguGUZNgSisp6R9yXUnwXLzjq4OjRwD7VVvgS1FDYF8794JWjCkCMAq",
-	"Tl43fVlGD1XQOOA6kdleGuTKxQCtNz1FZuML3t3LEtuY7gvmTDX3lgIIOHhyP3UaMbKSmCVJkKXgBAR3",
-	"bnMa7lyRfcUTc2Y2I2cw89axHwzsa29PWDGf9cQTGDDqYZZv9fykmWWkAeAzqkgAMcETDm8MmvLcVEBX",
-	"r1FwD3T2+s2Ls2evX798nUWPD9RRhpY3Qi2k+UAwcuLCc4StqkxFSQfeGVwYxywxK755BFvg4gP28lY6",
-	"rMk35EZeBHrohQDGQB/VC4MxSoD9WtFtJnwIstqw6CC0kx0mGTwyMkXoWUWGvBoCBd3Sr1bWHegMO7zI",
-	"Bw9dXsFxzYx+ClEtKIoSqYkHHyZjrJBp6oy5AAe0H+0J+sR64DkU2lv1yaXoW/P7Jpc8NLr0aevj94hB",
-	"xd29DBwzx8KmG05icBB/CklrxGK+d08wzhsOdFGUZej9rjVYRyeRs6347aiaP6rDxexo1xfdr+wKigfv",
-	"YO+WP3lzcvryl0w0IjQQCM+Sq2gep6EA3OsZCaVJcnhBE0ujBiIJGkSRuEHMAD/EYGhFyzCvzGygG7Yo",
-	"BPhql5D1RWKjjz2lQd/N0G8KcQbQf00cFWkhnASC85W/gI3XgY7FLfAwTKnU7DwSV6rw8yNLfWIWVpwb",
-	"h830NiKoo00R6Vlr2oujXsDDblnTEzhHXNKg4Ch11OzVj8mAlBOpzxrPv3PvrLw5FcHeu/8+UnJ+uD8i",
-	"znncBD8UpbJd/4mVMdUXoUO0ddV8iCkdipJTiVsN7Ah8BZR7/g+K5vm/0V5vyjbswfr20eNvuiKTs1lJ",
-	"9T736cT/6S3SbC8YI+/xP0IMoNJv0OmLQYdPtvch4QE3OEOBNOh0kysKV9IlfwsnipYTMTbqz3z08GHy",
-	"O0ozvIN/Z9AMgSCpQopqXgbbEXAW5dD1avf1YhGvvnygpCzOihzPPnjw7bf5V8Ov9x+MHsr9b4Zfqf1v",
-	"z79+sP9YHYy+kt8MH+QPH9ZuoPANdPrit/di0KG+FVotWoZubUDOmDNvHOLvkI/0Bx4eHIgPv+ONP/iX",
-	"8BTKWb1NQUIeaoe8UBdFrrQrRgVwTMNDSO4HJVCpRLXAMW9LYaCgR9kLtnTZVeMv1D9tx8KH1fPCmFco",
-	"S3LnIdmq6wZ8acYhlgI+sj+a/fs+2bH7x3nGqcaQ4eAP6lDIgYYOyYpGawx+Yd5tJysMvk9OVv7VfyBf",
-	"PxKlcg6cXMQkhIjJcjZR2u71SOvaTMC7sZxKhjADfe+wsQaaNhZ8KF9/e/BgL4QJQr0dOyjIQSGg+ZUB",
-	"3lQotaoUJRgrNQMEAgr7BHAnUN1BSaPblMGkz/keYH1zbIy1U/baX7MPxmWorOuJ00qhi2Jy1Rr+H2gy",
-	"TfF7A3FvVSiwhkwCVXjEvKozIjd9lDT/Bxl38BaxRPC3bCpLJOs7owPZ77tBQKwc3BO7jw4O9vrpnYhB",
-	"g6zTmfQWSR8GCh88ltCAioPkGzQNh7pS/0EAQHJhvYsItUvoDWD+JNZkhuaqnv++7v1QvEs3ce8eTmc1",
-	"651MZ+VgmM4RlsOJcMQ/e64B2oJS+vGQ35m4eWNb4gJQeysqD1xU3nGEmR56+2I4r6w3GiGdEsHLE1wS",
-	"tgTKAsIwQtx77q23+Yz1NT0bEy38NXCdLWR+BT6FyhGfF/oii02BjeUpcjWdGaf0cHl2oZZti9Q4pfbm",
-	"s+N4cP9nRZUz05lbgkoEv7nLy9GEy6V0td8U3njB2Z5gnPPNm+OnsCWgHM2/cuhT8HtajUZqGN6zNu5s",
-	"ZOY6T4cefoTBPsLBhjwgVJzMpJt0gyMSqzcKJATnA+H7A6AGRYFOLNqMnhigzEgA0oBJPJmo4QW1q3SJ",
-	"5AracLEqMX0R3rE2eY3mMv3uVo7CjB7T8vtJYA0a2h4h0YKBST8fvAMO641NAjUgjbXIjvx9s3Q55XCo",
-	"ZqCbmmsaj8AwvqZhxJIFWpLUFpuqvJAIgIV79ghuwnsWBoY/1S0ZsGDgXbRk9wn7ntLpNPaZXJZG5meg",
-	"k2U1rg1/5aCfwYOvaAYgoPwejWKGq9QNwVDFanyIQ8PH200TB/4UbZzqclk6Xeu/whpaXBeLyJP9XipL",
-	"nTiQzgS4Iius1zqyjHEemudcUwuGys9gdc/AAkgm234GzPhxOuPCMlxP/R3V2r/irvIeTjLqWEKRPTHa",
-	"+dfj/QGoUai/Rh75ivmWDnrloB/vw4fpeL3YRL2CcE6pCdmHeUzPURpPC2sLL3uC7K6JI5g1CmevdOir",
-	"NVWlhqsGRUPK8m6rQGEXa2bTchjWn+dD4XYsx53OHGXqUfi/VZWlCiAdAmD+Yz0e7f8i3XCS9SEm5xel",
-	"K2aqmsiZ9WKqy4IWNEtB4giigYVjvxxbq/gvbN2C5DsU7ojs2akcwytDW+HXiQFjCbBs2FqY66QTrj7z",
-	"xiGQFA9WJAVVYCbV3KklyhxHyW67pN69qdQwsNyiyuBAbUD4eFNxdStbKCAiCxtsYVxYiFx2Mc8Wug4O",
-	"a+2XZPaB606LTxXpTYZ0o4eqJ45HaZDJGdMl3jgOUeLU0nrvZGLJz2FazSJ4P1SImUkubMFWKm/PLwyE",
-	"AAplY3i2oOAfzyhMnM2RZHTiZ6VmMZxAdV+153epfhx/AmnoFxgBKkICsfkKh5UCt0iWtu1FJofT1xlU",
-	"fBPlJ+r3ZlOjztMCP6+LLGpubJgBp93LRQhX0KR/wLIeLNsgUAGeQKznTIYdfoTBstJp1j9T8JsyHTtc",
-	"/Nxl2x8sAJhFOLeeNFkBaQgTahZrh0g7VMTS37FaNZaq8rRWuLiT2TWPhUkeCVuM9f58Fgu6goiDB4N8",
-	"I8Zw3FzK70B4WoY18VinKrms06/42gp0Git0jZ9BOC4dZvIzjPDbdM8k1cnr9kpt+zMR8prUAJpeKArS",
-	"rtZQiff3uXUwER70QsmLM96J6bBrB2oqkX8Em1vapd+r47mytp+m44DgYGimU6OJxV8GT1ZQZzF5NsxM",
-	"EfdN+sa8OKbBAuEOthIkI42/puvLBQ2IgQwZfsbDWEwM8EuzwLOrrxRG8gu4NQxRXd/HkKwIuuonsxBm",
-	"5JRmPVVJp84gLNPYs8nvsKjf1j9KFPIUVwaPM+KE037oUiW0dmg1ku6yuKuhKIriCzMoVvaiF+fzK2Sc",
-	"TSMCgJlO6v8Dnz17LZ167gdJxUIE9oIidVqQ0sze7Q+NxZKCoGBt1BzmbCr18owCurauPxoH41oYI6bA",
-	"hAStWVQtjYYMd64VUeqwuwk/auUWprogQDC6T/iEIbQC33C8ovaJtS9PTzxFMYibl1o+oW1Mzp2ZSqBa",
-	"Kpc8b1mc/WNunEyny7+1vXFqxRrPYSPCkI+OQzsP+s9QLMIqq0v+DbTuCUPuTg5wZmtn0Y2ti8k3Ws01",
-	"FBnz06LKDTubE5cQYODdnbrmhT6bVWbsl7GmMdtPCV9oTLHV61FbPXvrirKkQvnF5RMlrQ+vqmje/EKF",
-	"15SOb1pYIJZeN34+XpOCqwMNBk9N33DunX8A39lU4FikYgaUYCPY0E1nE7tLuLkrkH/H14XgXZZfFCVZ",
-	"iaYx/QDTA8lLwR9CHRTUU0XIWsumJVTvFNCLcXT65KfW8qokG4sBQ5H5y6jQDu7QIuITMLwWVdo8GEdO",
-	"d2L3ZhRfeto/Ah99+owsiXWlKAbzGUqRVAMU+YrBD1k+L/Zarf5wtKaXQkUmrQrFLkhdQcOeH2Y/qUpW",
-	"gDHgd8dCVrnYxYXsiowLI7sJMWc30HLuwT6TwwssK/PX9MTLKqlziy2GdBziHnxX2NHOQDiZiDejX5dW",
-	"yXJrvsRxJqhvRbI3seaYt+bM4NqcYX913YltHAMP9mCvH8qWKXFYWMGncokkgd1cqJlrDLbEcBV6n95R",
-	"FGMjjOZAifchqnC7vshKVIDe/WVHnHId0AMZ5/UKHOk4MQROorrSpndeP1bbGOSQQ7CBT+AoHkozUMZx",
-	"koRWUJMi3pPGG+GlXCSLKUn8znDYUctQnRXF8kPGBQL6GLII9fgQDevxVClaeebMGd6qEbirH6xNtkE4",
-	"XC+7pi1Z9zS44AcMAqy1of34Ap9ESWbXYFtJQoxhPLNZuVw3Vn+sNtQkXUtuXqhcdkDu1LBb6Vd6dbJw",
-	"NcwAvjaxF2KVcN1mCL+H4aBXQiWxzZJtzKP5PYqrmEBhtlRvw5jJtJHeVYv1QZtWKdMMIvN4Ov74a4v0",
-	"W8+T3TqsdCotBe1epkOl+mFbRUcaYm5d6dqBK958UgfdLFGOXQX+2bUK6W79o04KzSmsE4YtrRhJ62IQ",
-	"R+bNkoEQtKq/BVmcsf/d2Eb8c1SWiX1ZKWEXhRtO6E009hCgGKQhqX7rEt/qrfEMkmqiZALx18RMadQX",
-	"dZts5KgAYWljDSE0lYR6tmRwCTVA+DpxRpWZofCFyybQUJ6iEtRfQSw3S8YffowfMUVQRThUB8Hh2AmC",
-	"HIxq22oh06BPKubOYqKkMYB1J9XM2aPjYChhrRsZS+nVoTYRMMk4fON/KAE0LI2lJC8kftxxq/q3VhqZ",
-	"r2zWeGBP7D4OMatkeAU2quFJQIcZ8mGVAiDL5hq2pL2ToXifysxdYxz0Kwzi0eog8gITzjHjBNHE+oOT",
-	"h0Cz2Mpk6dd1DxmpshS2KAHsDAPy0yLPY9lK65ZJnjqrjDNDUzYeyz/Dc1s2AOTBQRoAtIB2yUc01+rd",
-	"TA3dyionj9Vt5kD6e/PBGCYuy4g2CIV/Ed0TNCkUsZGm7iXl1pjCoG47VxX+e/Le6lXbESUvhV0xgIFI",
-	"4pVkLiWMZIMlmMxvWtih0aNiPK9WXmnt2LoFrn1hOImIfkMdOIAA4f8BdVv4z1BkU6sHwHmeKupV45kc",
-	"1nmuYo5WlbPEYUwaDEkMw19n53NbM5GSn2tfJr0DuL20YjofTmKsglxU8CP7Qek0dGOErMADw4kaXkRf",
-	"A53f9Z9wiCVRY11rnImOtY0cdg9FXsArDWhXcexXjeUQNU4CahbRd0tjLqyQYQPl5ytrSz/VRpdLJ8+l",
-	"bco7wAriHc0Bgfls08XKz8/mWr6VRdnMs9ePtA8l7CFuaY7Uo4AXgBoZUywUhaY86FXj63on49XLk9Ps",
-	"qnhQmAmXD6dzoN/aXrP/0iZzBxAmuVnoQ0RzsOgF1sfnkLrHf2Zt7xrrjyMKF+ai643FwagBrM2zvKhc",
-	"/XNKfm9dbMjD+HPiqo8KlxTKdSHEXi6pdRatBPyCiKX+yk0hjsG6KKV1titcU4LEcAfGS+pBDvwNxo4V",
-	"TNBoVO/GWSOaMHycFAX2BFi63JRKFGe8q8hUW5o5Z4yjyoEK1ldyrMCLfY4+fqXEObiyVeU9ZjOK3rxT",
-	"Uxv4l3cfH3CrCdxcLrtQQknH92ITdiwG69bRckB6DDSVO1FZFpfmld8NOlq9c4NOhgWBf33417/u9cXI",
-	"QEqtcEltHvqIEkuR0fVK8gA9cexsrOOCfn8JNO86H+ikjivN+rCjUBYWwgewrqPKTLny9zXi/GFdIX9+",
-	"UKGzAjjWUlfIw5vIt4DA7SyFLVH99qE0jSAtVz7jgWa8GqLxSJsHxS5XYlm53AthqrwYjVTlBwBxUixW",
-	"xif61+dt41rENBWRLFUGmiPBsfybkRJ40mhc0J15Eadqaqolb+8LamwOsGRjFIRYwpX2ZO0nqBwrIe8L",
-	"tST6V167nniJYgnx3c1U1b7vRiQcwwtohWN25KH/4rhhnvYxhbuyRwffinWhe0Ae/AETI1Ak0K1hAnSj",
-	"ROZJcCiBf2XvFPbGLgY3uwJLRbLnButysi7Veex1qeRd1PfGa2hAUjmVs/ZCZLc9XQBWEu+PthA7Yh7B",
-	"Yx49fChaw/4wd6yCDywxlcKiHu9FsmXGxXlM5NRHNQEBFjihsGJUvGNAvbDRWBWClRtaCn5mZEXEdgNk",
-	"xAY4KaRqQukKDy0cpvnidqWy1lQwgDcrCeIAMwXYM9gTCeITrJ6Vy1iCRVIMi2HCNw3fCdhmggIfU6jA",
-	"6Ins1ZtT/2IhF+D/8fTZ82enz6ic/MdnpxkCX/u7XahlDzsF4RPlkuhGs5F0Ymy8BRX2FbepZ48efusf",
-	"8fjgIf7nK4xZPz54BInI6KkY9JgWctkXUozUAixS22U8CwAOoennZn5OJe5vZQXJtkrq3EwZ0tIaowlD",
-	"vaFDSZT+DUunbECU8RLJuyQ4WYIfQNoiWBKCgdL0PeCW4QIsvgl02EBUExsvHjw46PqvG/bDX3t/7X21",
-	"R+DAoEsGOjse7b8wWlG5FkXv6y1r2Vd+rQhlCkxUkPHeU4Btgu+dMxLQhxrCNzxABsrFbxhEcVK4uhbi",
-	"KcMmHHJsuPs0cDckU0lqzrB9FJ5ImIGM2MtdfX4SOzaBxPIGM6MTzLVVSvdF0Qwxs7g4XwptFrEoF4CE",
-	"tUqKw0IIcKCzRw8eirYavPUlGTIoz3wO/aRBzeGA+814UiIkvseuZcKak8MJtsTRxsbMPY97N9NmHxRS",
-	"tnfIb8qGNg5sirBQ/QDXNXq4oOeYdjMk/8kuSJopppRjmEO5oxnF2oNYakCVfV5xQXkCGdN9zGuGMgd/",
-	"0gjzgA3ouYHm6rxdPinFHJYV+8/5Ht6zXh7RS8oX9l+ZshgyplC9qgE6C98CBG00dhCvdKJ40tB+ZsUu",
-	"hH33C+VG+xPnZnJW7FfSKTAq96ldfq8vsgFAuA86h//47sHBweHiu4dgqz04OIhLVWivpANJQ7ym+u7x",
-	"N4fuuwcZTvTxNzBXYNmRjA6NBgECR3FdXU98r5ZQXzcJRk9txz78VtTqUQBFMOoV7GPVsZ4jEsrQ5tXL",
-	"MPyeOMHaKsv9b1yV4sfIRRvYy+m/jG5AwmWrNJTiUblG2AqyLGO1RvOsblr0hjXvXQSs8pdRU/5A78Js",
-	"V2tPuAvHhHaVJAhe4zcSeItQxrHXazbMIOCHwhq9WpcgJOCnhPxX5JhYwx8qJd6cPukK5jAjdCpbvBOj",
-	"CmH5ZMmtR7Bd/x/vn+V06ZvjpwHscii10cVQlqI0C1XtD71rDuoYp1g56NRB2EGIwpiRABZTwPH193r7",
-	"DY7k28dfP9xLMEMC+PmkAKBqRmBI9FIdaL3R7Hj06jgwZlCQeCRO1FR6gc06stBj6qn8lWUjbGsC2vIj",
-	"vnevy+3VWi3EtNAmVCdDBSkGe/Ml2b59OC3Kki79TcsaQmV2oOFTIuT4RILhFXxARqxpPIn0d5fzq9CB",
-	"RR1P/qeLwssJ7EYDUPcIF4mhrUIPdFuXXU8cQzdmNBpWAdd+RRNFpWr53r0oBqby73F5+n4vh5VATQsG",
-	"cVBnKaTvYahe37FQZ97FslNwKwmD8DCmQMKKIuUX/3mYVnkg9qnJiVjDVNSnB/n3dEYLzJMRXWN+7x7a",
-	"zxU4m9WFgkXyqhYqvQXyrCSdZXWwH0q3muoCNCQIFIYr9l/Z1Gg3seBHR4lv0dtBU0xkT+lx3lEJ/YHw",
-	"nXzz6PGef0A3mvy5hMptoKSUIjvxdoarX/bXx98+Iq6WshgqbRUS/3PjZaffOZp5pb7/sHcQOTKS3z50",
-	"O3Y+ncpq6X8n4dhdQ06A4SiVp7KNGlYS7gygUPMbsdPvnNDv38vhBVJC0y7q9DsHvQc4ADNTWs6KTr/z",
-	"FfwExDAT4DxByBzgRDG2jYPYNnAfCH2ekIn8toCu8r7I3MR/0Md5qLIINmeRo4dTA0kxo4D9aLM6mFsL",
-	"xJTfy9TRj9F1/AhswKquQW9kBQNG1LFG2QXHVe6J13OdhEKizxdeijMAsuGFToKxAYgi3ssllA0GQmog",
-	"Y3ZF9suzk5OjH5+dnJ28OHp18tPLU7KfV2ocQiwGcct4smgwDfRKwjaCo1dzHdEBN4YhEKfGlLYLfdN+",
-	"2Lj7JIHyUX95PyBgoesoy9KG/A1rFhoqAgAjJC1Gb7xFa+VI9Vsq7eqeKXTRwkcWxN5x3ul3qrk++vHN",
-	"MexXlv9rWejjKfeTxwEpze9d7vD+3uRLZIaGtiNg/Wn0HAGl2Ts5nZXICgTXFesZwPnc+36or+eaqRqB",
-	"ZCzwNF1KQty8sMZo5qo5suOTwPN3e3hw0JjFSqdbcxr46jeaBOJyXHMCEDfHsa/SR1VzDSjvCQjK6zcv",
-	"zn44fnF88tOzpxgAiCgwwJL0COfY9twIBvi9zMOy+UseXH3JGy2pH0jleNFXV1/0A/dh4BWPrr7ihXE/",
-	"mLmmR3y90QVHoUsSr/p2o6v813hqjvD9+usebDAhgBMz5rmsxviwB483WbrQHfiLygt5upzhxQ8fbvbE",
-	"MEda+ocbzPDo+N+8Ge/Pf7zJljimvMYJeBQQFMRrH260nX6UTi3kEi/ZYCFPMCP8Jmbe8NINtgg96hQL",
-	"FWqshCDlUj7C35Ba7PcP3fcNurb0SNsVdQq9cPbvqV3i9SC7VMizQ4hT/ptmAuHfOl7/+xuim9npP/b/",
-	"RHvZH2YUSPBUVA5WClTXoF15RuGo5HesSe10OwmmZy/WCzUPeNWqchxBEgfu9DvaaEXMeAb4yMi+6mP+",
-	"SRZ4ML/gc/1iX44r6t/fWLlWgttK1TFEIQ7ANZ5EHxtMzXrVYB2eiNvZMWXWW9GAY+WOjjn4eH09OHph",
-	"tIIYHCnBS3XIVZqQp5BfrUXimD90Oxhfu/IiROJOL91cAaUXtWqgpPzOrzK5hv6+z07leN396bT7cI6/",
-	"cVnoC+Y/HsoqHe2aW8AV959ysSDA/AJBLdYSbnqDV1x6mNzAEXrcD4QrdPkdEP7o5YgVhZ/OVxtqsl9M",
-	"7t2dfKuXN9Vap8b8IvWSFsHeXnvdUBV9Pp3yI/QVpB9eoklkgVK8Ka69Bwmb+1pyLn5Ex087H36/UrTf",
-	"hxJxJAK9xXO6a3zmHwMTWOjSUGJWFQZYVyi6Uqs/ZxB7i4z8kSo3peDnu02kjXU7zkAVdppTgbo/DO9g",
-	"hNLJ0ajNvYJVuI16aXOzbqVhcAJXagrskbqGfggXtOoGztkwAnlEtSOkrJsqjG6nLTF+1bXJNeESGPlW",
-	"8l7PI4KPfFP35I0mdjv/MEIl+cKkPZrzreKeD9UkOCxg6IZpkd7R9CeD3slxzcCnMra6rJeFqFnnG9ji",
-	"VIN/ZxL7GdTa1MFbi5UyV6h2KIYTrCdI0Dmx188G1FvAua0BtHI31kDXIG1X4GwbbWNAmz2LFDEAF+WI",
-	"xGIliQiybF4FKBHAThhowp54qUmVhB5hUhKxgs0a7mgIDcMcy0UUeYvYIwM90E82OPHmkT8cxp3qpofX",
-	"9X74vV2pnp7wmXfvy6wqrcJuo2dbK31jKx336tWGehT1aUQmfhOXxWQwHQAzhWh2XRlsIv7J274z+X+K",
-	"5KiXNQdib53rIwmoF/2Mg58AtlNJFnWbE+Vp4MwEUkQvnxMOnIGW1HVqtBK7l3CdpCuU7fXEUX20NjYk",
-	"NuR6b6ChcLTePonIXAi/wAw6h02emLoGBMiVcxW73tok92pg5PO7FWFlrhTdIU7zuUR3zdPYeg+fw3s4",
-	"1q/hE9m6Djd3Heg7YnmysUKJX+rv19cSfMs1cXtoCUjhJ6gKMpPUwJTWNWDxPvalQnFnwAxNO0qwoFsr",
-	"sVRYox87kUl7IB8C81vZLuDxGpH5ExLo5h8ByAIzo4CGZdU/mF+c4PS5MALuRWNunIF6JQPjHqswqrki",
-	"0Gmm+4w1ATj7g5T3gW9LWHhMQYrFZCnm/XAdR2ibSigLm2QxEAFkVSusvqxYpRoYBnBI/MhDcQAvDQAf",
-	"O12W+Z3+QbdT+LsAJHMsy4HZdVJpniO5ElwxMtVUuk6/U2j39aNOtzOV74rpfNrpPzjg/+t2poXGHw+6",
-	"gIiP56sx3Pjd/tjs+1/37UUx2+fqqn3Cg+/0R7K06oP/jFanS69R1FgiI4tlfM0pjRLRriOFN/DoaVqk",
-	"EDYMzX8T6gQaaOQ6qKSdBKQO4KBgU8VvaeJAMQa7BfBl4OttXVscXW110xX96mFzRZO1fPAx1/KEemec",
-	"ic01YVUWtXYw/nZ7ayblr99ov9Rn9/Aj7pNPm+IjPLFrJPjoc76JkRQubTWVuA4Ta2aLCusQP0ryrlUg",
-	"XZo8e6HeuXS428TZ1iW/K5f8lSkR4y/RuDuWvoc/Tg6NnMY788lPnKmudMqb2EaQQoN16CdxTVMFmiyQ",
-	"hIAJhk3ufI16h+DFSZ2pDfhMhysIPhdKzfA4jG7HQjeQv0sX2nMiUlBBrTITs8A+DKwmh64dKogZ6N1M",
-	"5YU7ywvEcPfu/bFLujjkCissI7bZCDreIFujVuIYdcA2QWcMNgm1xQQSUzDMjS2EWMBiKOzNQOIJ6FGf",
-	"uhTXQSUNtCUALED/6taxrcDoCRDFK2hATIGLQEdtluZqUcVnLR2V9qxwZ4W9Up1SdceRPXbHNpH/SNS3",
-	"6eXP4Ozr15++aq7atSpRH1xzUcLO2HRailkSrzGleEWrbcGVattwyx8s3LJJ6eorJOT4tNWr2xjPSoyH",
-	"Ps+NYjyrpaFp1CeKhLWVoDcIB8U6+KvCQS0hDiSk1+sbodOHQ8c71uMULWFzZDEaaARm9pqdWtKJfF4H",
-	"NJ6fCP0y2BmYpwXGsQWyutokEEIwFxTTqhSAptZQHw4x1DXQQacvJoCfr965CA/pjc1clU626VRcxqgc",
-	"vl8eP722Wn0uLfpP3uTrXuf0Y/1v4JNv4Nx+tB6IMNfrd0LUvcp1+ocy+qHbsNkckRutsCmCe9P9d/8Q",
-	"BfeabQxNPjkQBdaBjNiSVcxfGShwD9NICFYiII0RAKSqbSJ567Vu7LWe0Jau+62f1F2dFfsXark+AXBU",
-	"lsyRgk2/wBxeVNa7aIiZHOotkW8cwavBf1SAWgC8PSh2gVM+0oQHcBdipG6Pgr86/tmP8Nris5gWbhPB",
-	"+QTgpTqfPnDIC3+5YKXp1+UpIHpdKVjhUr9PpvLdMV7x8CDGVgEorE3cvtQUKTejNS//FuWdzwt9cdW5",
-	"cM4XGTT8F5emwCezxl6mQzUJ+bywLmzBVDCy3KqJR+xSWhccewJ2NLZq4R25TxynwSz8Efoa0zrlkmJF",
-	"ESiF+Ms4ezfQv1Inckb3As5fRgSkSj9EdTBaIcmBcjUiJAqqAXteoFgPKKHMRT+hhCaSNvXwwfhL+uQI",
-	"k8VYYWHMUozmVaA/N0SIRhd3Y6qTKaMcgSP1Qwf3UAk50HBfdE1Emq4FtBFAo/NyH5ewzCk7pjTjgwIK",
-	"FZCfoUpDqB8KalniaKV43ECH4UHazTBULCz9CSTuFnAYWGMgwLcA0C17WBsHjKEV6K8nAjAZ+xkEcSfO",
-	"FbHNwhsBvPiBvnGNJiwYCebPGmfz7+tK5fNCvSP9m8hKOzGzq+s5k4leP7rWfvUdBNauMZec1ek1ZxGv",
-	"a3VrgAVOWvqUwAYKOTfcu3T95Y1qaGWlj/ritOA2zvXn0du49RNVu1Z3D02uTviD/O19p5TnqvSScl6V",
-	"/luQeuw9pYkq/Z/WzKuhosNi0PnLyZtXr16+Pj37/ujk2dmb18+DRzPoiMFgoIXY/0kMOu10puHq05c/",
-	"P3sx6Ij9fS8kxM57f+EAKhoGnb4YdH5V517bzwadLh5Ctkh/8LdBzS0bdLpiUG+lxp9kgf81+uwc/MJB",
-	"5/eB/rAz0OB68Lx/NHHW8O84ZZQQXaGqSvS/Y3ibXiosd4fuXZcKsnotUvT9QA/cCzlVK5MauBOYUp+v",
-	"xj/hgoFLfyON/VrJvCtaDvzq59xdve7ouH76S/KP4dQP3YH+sDfQxQim9z++E7ooBTy9NOPeD9LJcldV",
-	"1d5Afxjo0dT1XlWFdqXeZcH5s1ruifv3ibACIjZGD1Vjef2HfQIiOC5z7be43EZbx2JZfCckFMbwoqeK",
-	"fBe2i4ZV3eFF3YGNYmlNf9tJ98hOV+zUdoj/QRb+f8Pu2PkdVuRwoP1ATKl6pRmHyV6o5d7hmtk2wshz",
-	"q6o0hjwrzrzpxL9sAgyQdP/T13X/Pd2Hu/5zVSqn1ncJpRb32Ji8J54BkjG1BDE3AJHXJS063QTkKQFD",
-	"BMx6pfMEDwyoASkhTQZjZGpFSLBgEtvQPBptTuvksidAkwKBAIz3soaeVeydVF+v2CZrApFkl3Oc5EuL",
-	"H/7r6kC0yTbRgUldL32dtBvWuLfXi/rBdowRv7mb3C/NuNDrAcy+V+NCW/gELaLrqXeMfSt1G6tz9FS5",
-	"dLDGvo2n1Jiqe8hoT1/W3M5lCXCOWDfy0q+seNg7CPcdaAB7BIS5r7959G1EBH7U+6r3MPFcw7gI6MwL",
-	"5mxPIH8q4Ogg8zcELynDw/aBEudz5wDzEfDL/JtT72alqRDT8AKx/I40UzwkSKCBCboGRc/M92F9InEP",
-	"dCYSqKdWBcPyJvUo2vhfBhpLdKYKMExTCtUHBwcH/JYC8vlhw8kPsGemzJVFIrtTBJfd0OG9cU9iacbH",
-	"+vM6uizgr3TznvuxXt9XXbksHdC7/cVise937v68KpX21m5+uxH+YKrpdYdH19wAI+1K9AG/j64OYoMw",
-	"gD13ncRg7apW7zll5a6K8cQ1/GcQOCf4fVzlQcO5d+s7HyNJ6pNIqL/1h9ttgSPCMP6D2AI1xQ7qMWrH",
-	"VK17e+Bu3NqgtlfdVODaRz9V5vJ/0VfXG5opepxBhcIpQ1NVILJNZZU4B0765aBzLVeUNkdwRcmte6EW",
-	"u/TPXws3+V5a9eb1891BZ+LczPbv32fvqTbEvY3dPkREX3GAQcTVPN9UJsPNnvklWrNAr2h5Llmcazmn",
-	"tcWprY2/4Abr021cBxJxFxejlwhJf+Lejf3dUgXv1o8a3ENCyt19L879WKuyL3YuGeuOCA6rY/j6puMM",
-	"FgF6zApfyk7jnexEcrS+2Gl9IzvsG68dsL//ZmPu4kj7NOAeGq5n8Bc/hpzqNgS/6zRxf0gNcDN36y3w",
-	"Z2yykYyJlmrNro4USIwcXqMTXONku4marrjZiBG+uZ8NxFNmDOQU3lC8A0CL0oxfzt0d9EKv8cR5rQPY",
-	"xx/dGf8XqrKpKeBnOkc6kcs08I2+0DVRL//JkjF5yTcbfeS6q0tpZq0Wq15x8o0TanfTTT6qywCsOxto",
-	"Okuhw/2NyOUSdi2h8Eu9DNeB//fVAZ6CbbxQEwm0FdTqWh9wYQO8wtyqPjKncAo1cHRZoNlPwLxX0qpd",
-	"pK6LPRU4b2CjH2gSKf4ojZ/zzYUVYCj3U5KeSE1a0FrU+OjQqVYaGKe60O86Bjg9w44wyThojDUWs9X+",
-	"SabIvWO9pPAgCkR/mwRQiLin4GQcRbfW+bEwwjvyhbJYBkVpa36xKI/7TZ4SkT06eIAHzyo1h6rYxq7A",
-	"tzcCYi83AVoiWAMYTW1nxHpZLC6AexfocaA6y9LdRIBHcR99fYBcUUxeE4aiEZMVqeceHHAHNvOO1FhW",
-	"kFfjVJ4DXyv5AUw4ZSfATxiGgH/7vRiiD6iJkXGnNMOLbkITlGyesF+hPKMYDTTVFQDdtd8OOdUi+JcE",
-	"XHIcSGb+a/85shYNpNj+kRiNLZW0Kv+UsZKGt/pZgyabufXkM18/ZrJy4ZcXmQBRzqzOo/SL/mOHKOgh",
-	"MLfXyDi1jVH8KWyqFSTZFtsCN+THs5eiecRB6LWVxP+3N9godr1jY9A6lg57DQ76q1u3Nc7VWGps4QjF",
-	"p6t1wic8gC+vUDhd20ulWViDG1QLswi6XbkwD/VzlAsnYlXpfCOR+sxvtzDzbcHxv177xmq5cepZtovK",
-	"NR4iX3P/Pf1rs+KIYA4zF3QoWWgJ6UCPHSHeJZGkDJnSIm4qMDlii32brZl8H19sdORfuFTh+uEUKga/",
-	"eu/XzYTblSbQFqzXJthirOez9WGWUMYfMRDog6HWznp1QiRJKzRSRwqgjvTO4BtdDE1ONJIvfvj5SSy9",
-	"X0wKp4SdQbV75bfIQDMsRUI8n1J8Ii30C/RDJ8gJw6NA7vKsR+44OOIhd+nP/au/24OHfxXDiazk0C/P",
-	"ob87daEWVihpl/6k8ZymRXywQN35UCyUvDjjW5IbfqSXMBggm/RyxE0Ispi8ZYgTYPviROpY948EcUhH",
-	"Wrg+RJOIkNyUXJ0ALKsHX8FPZ9q4M1n69fWTOwHAikBr6j1ngPU8XwZmPKsqS/zPyH7ol9If55A+1NRQ",
-	"WD9rq/RHVnis90/eQ5/sXgjiNGIt32LO4QyQu7LejV11v0ffzP4kdQ0nMNjrO+nN6+6g/H7jObxQizcW",
-	"GFg2HT2d3uqb8xe7ru4eq1YuNRwhw3gLT3wDsf/alMqbZvhV3TGoBCRIT+UF6c5tbcFn8ttj4Txt0k9X",
-	"XYCK949QXuCVw0qWH8VRLc1fk1AfMc9/q4pxP/iVrDcqjI+W9r4kH12v914XywGn5Qrs118xMDObKa1y",
-	"5t/Plb2gHNLM2AIKMAMYLNYXkssvXtFxyoiAhQm0yEx7TtQPnLBCSIaBxhi7f66sAE9kVBlskAwRoYCf",
-	"6m/Rp6B+xgPKEr7kcCanIqigfAzgsWDgONLyvzZgLhHcoR2lthWRFmwUsHysonQJ3OMwwI2cQ5ogmEU6",
-	"D72tYCPBwnizp7Cuks5UtieexPp0RXzZ+E5sQHlkEiMoQuWG03ojJxl0q5cbG/DcQiU8TORZC0KKRGL1",
-	"3W8plzjXJWQzJ4q4txG1hTHaROEAcz1slCTRQluFUnDZowcH4bQzghDI1uHirkPDvaoQ2u9S3pSbRPHg",
-	"Of5Tt5ufDS9iM8AWuCAGH7eArB8tXGqm6mrUemUvro3DWrvoUgRWoGXHfnGDwuajobBugr2K58COP50o",
-	"pJTE2p6Nr0ZwkvQW2/AoZ7U2mA8LmmcozLaoOBuj4kAQdpEaH4kNTDZLLfik4mdMNs31cMwQrwz/Bsh4",
-	"rJfbt17W8gcNpgJjvZtqBTDKaATDbxSsDI3W1KdSSuss9acVACul5BDAxL32Ze3nFebQTKc1LvrhvKr8",
-	"D0GTYvkNVWQ8Zgsk9rRIMpG5ToaGYQca4sQRoR+J/JkOxf/uJ1FQLI0KB6EEhUsDQfl403Yyd1bkZqH7",
-	"8QHrwdC+EKXt3/p1hpOe/zFh2eKvm2m5a6OyhSuvhcfG4TOETSNAk95WCWyVwM2g0VKHZTMt0MZZXhZv",
-	"1X+shzjDaHZTcpPDCARO5Pt5wVqWaNzlagZi0ejgKqrSKi8LAaOydg+SmVH6tsnJsXLPi7dKK2s7t7aB",
-	"zcWVsuEnJUs3uYZICBe0t2LRXAF4s3h7CyTE63+OlwTUjutvE4b2fyZbaYKT+h02CvoNa00GjhtfVYzf",
-	"ykn/y+fnot802v6RQu1pxc9H8X7GysGzLnVecDTA9f7kigkTT4WcqjycuvVythie16Vsh6w5NINfErMP",
-	"QMwaMaTuT9V9Hs76bPdrRFyztcqQHRuTx14XgSLiOpFQWHc+d6u1IOKI+tGDSxFvFJO6sW58GFtVL0nC",
-	"cuODS1tysflnfTJ2zUNuzn8Lg+Ao/+dNzqYv9nJssdqgb4CUtub6DZK1a+p8amUJ0FBB4dw7NeN/9Zsy",
-	"vLubiblt0vLPUnGEuxZl2ix+sG2JznUZrhpN+sb4RYSpb++/p38BLP1IqfxcDi8uT4VFfpWdmCwR3vS/",
-	"sHUemZ4Xb48yAX0nSFsTCpytLPI19iEM6Acey2c2FudX4yI2R3xtqpHkylaXwi+QHt/cdNySjm1Nvzs2",
-	"/VzYpgi6SxIgEWYscj4mkjt9P8wFNm8zHBnrmGIXJKCOjnvipS6Xa6TZVC77EAGG0HLoqMOQh/99EXpQ",
-	"V27cBd7WevbcGWgPFLsgEPew/xCNQVy0iu3bUAjYzlHVIh5vbp1tINterTzxJhxR6+9xBw1vfxyJHWm6",
-	"I7B/6sQ3b3Z51xvccksQtW2o+5J1yWuu+rtcfUQjmG3WHvQftysXwBa9zPCtVC6H7vp0lA390xq5OIXC",
-	"bLmQS1QaCeckoCEYp8AY7gZM0H6ox+JTu/GXlHYq8jUGvADSUJWZInt4eM8RyqRSUzU9V5UKGIUrkQbM",
-	"evI4rZNLS1Uc9BCkGsJlU/mZdBk3yQPsjd/0IvuNj/9ONzw69vqyNHoMKCwyR+j7I12fR5MDayqX4h9z",
-	"v06Fg9RuQYRH0g50Fom+Mi43YTDDY6LC9tNE7khZGq3EOPQI+cefpFgvyEaOGWOmukKgQmjGLxxgPRzW",
-	"GgcKF16PFgaRJF7D1BE/ldcRk8wcIyLT4DZ98v4RzFb48dFhrs3/TG97g3Z5PPGuqBm92o12m1WIp6vN",
-	"YktK9S9OO3gKgBototgL4LXK5jZV5vv/LqDRp63aPOiiv/zy7OTk6MdnZ8dPSRXdBLV947Jy/lBXSstf",
-	"pxIFK8ynrOFuWw7OD10pCa+JsV1+Xp6Ud69SQQZRs5bzsX4gkAh3bgqC1GJKzCoDgch1wTLEHHurKm5q",
-	"5brxHSvw2iaRGHBhWlHoYTnP1/GAvaLHfnnt/cmCXu6T0nk3aO7HS2/Z20/j3DKBbXOyn16FQVXoLMgA",
-	"1lj8ywrX7Tq35JdAAA+AKJeLKRm49PshpBWYQJE4tHBirl1RUsAj0PL2xBv42XHpD+FtUTKNwLWqQuWA",
-	"HYWOBRSi0pTuv8d/gKM2I7Z5QmvDI0Lm2CEADs+8VAkN/dEx099OJDlHZeGFrA60X2raE8fE4+9vM0Y2",
-	"Xj9OsPm/Fj8X3/sl+L9OXr5YT2ZFouWzpls3onHCgZ4o592T61T9r1z4uYioWIpfc+Tr3AbY2FD3O5W5",
-	"uoUg/2gk8N3Oc4OLdKVe4POaBUI05UtDilEb0ne1+UWvqkC8jhnITS59g7nK9G18cZppkybj5J0f61eV",
-	"GVfK2m1Y80/Ga/IUxIYkJbROF3/sFmW6+Y1ovZIrGjGnvvjL7nxe5GOl91Y7n/0CS73ExuZnKIXFc5cH",
-	"FrBZZfK591r9CV7t8kmLJl8YqGeiC3utRnMI41VJiK4vJhRJnArzVlW969KDgTRfQw6GkqfWO11XatA8",
-	"/QSn2zbZgZerfqqXTnTgXvtp9oUQv/1uXVXo8fvNp/vhY3Rfo05rZ+uiVYCXO+S57iRTRc6uGc90p22i",
-	"eE6F8/xtZ7PJRTKvpmu/YrcmHnZqAa71tr2DdpkRizZe5lV1FmKwsT/aL5IkOiz6Fc1ANGexkLulWuWm",
-	"Vt9H7vT8DFYTLeu2KGUbvv1Uvu+P6mp92/B9r/VV4oa/tJqEyzQofoxi1kuOw1ASUqqRA1+2sGJY+gnn",
-	"0P2PvqrjHsPgISOqNKI9BOT0sSw0AEsffEtXnoULsr06aReLPaTGlto7vaHGWMupgmYUAI3wrj6XtQTC",
-	"bpEdj/ZBFhEQFY7CXwRoVYAtHWr4aM7IwC1D5KDNMa55BtcXkal4/HI84oM/jUccqlcQ5yTujI/SxELb",
-	"eSOXk3f+n8Vz/DSKYBNXk7x1XkB0Fh9uch2Up0HX5g+yKPnSrX/65+GeRilOSmqdvry2Bc4x2MuLxBdm",
-	"XubinGspDAdjvfIJQWeq+gA6HUywiWLEbYpeWS5UpcD2pv6ZpXVqGqK+ScGJV0IgQrveOakcQDWh/Aoj",
-	"YUJOKk1/EePYfow98StBXmY4lLMiJ3XYeGxpdGs9Rj2GtqLuVqUsTdlxCek64Jownhp6jSxLKKO6XM6T",
-	"MfOHxagp9FtTDNWGCi5EHa+p5+J1K+pudbduXZqtS/PJXBramddwa8TtSuYTH2etgEdr4frlkHX/6Yq0",
-	"Y/CHUMIDMZFXBeBgcQgnIN0tpO2zKuuSpxNrCdltSsvwulBfqQdayaosVMWOSheK8U1ZQiWf/6NwTBCX",
-	"liGeE/kz2b4FOFFckggJz66QjrBnECCmJ464eTRUW9ZLGZlAqiB0uRX3q5E9TX2vYtXp6qPTCfWMsIiF",
-	"bcD9+U3S3kmQWt+3TVp2r+nN3b1D9Lx4q+4k4MWbj4KCWFb4+TOGqWe1KNwkr+RG2bxf6Vy9da0+Yhbv",
-	"5g7W1te5ka9DDu6dZuMuK+VkNfqXV69f/vLq9Oz4KWvRO03UbZwU86JqJSf2KtUBmBSbkQa/bfoJRGMz",
-	"+1TTObv0qPZCT0ouBD3Y2dg7ZeF3J9bLj4bIHtmjTYO6hRXn86J0otBd9GMp6sr5I/GSrRnsDKTGCg6z",
-	"BetB1I2HgV61Hjj70qLZG9L/8/cFbKSvXytXVEmA745Utl91zuV9dpW91bS31rRbdXkjdclW35X68roS",
-	"2bsby6sh5rKHBwdZgG8WuXTyHMlo4HgXAXzgE2cqbfQECwYlFRfaLGzKEgu/smCdzCElM9A5gP28dBNV",
-	"LQqrRPb44KssARQ1uRJZfn42j4uddUWGzz7Li8otEeY0r2ShCz3O+sjlSykpC33h0BtHkKZHxztWzGcE",
-	"C0kDkvZC5WvA7l4rmRd/VrS7uO7w6j8l2N0fj7TiZAJxxHSbjpULW2Ut3J5VshpO1n41PxSAgI5hH3G+",
-	"JBPAFa5UhMEYTscvgjuL/MncDrkUVi77gDVju8JU3Vin043tcjs2kkNr4xQC9YpzZaF02w0nygLqLnY9",
-	"9JE1SQKQgTdlveixXYLk5yGem7cqIkZqBTEW9c5ZoHGmHksM0c8jxb5bmIEmRF9hRvVICkRPsn9kIeIx",
-	"U2ZWKuGWMyUK7QxQAPhlFefmXR9QwWBsYjq3zj8LMBpgpMDqNKJVHZlqypQC9BJ3rPAm71yOVW+gs0HH",
-	"LQzebNDJwE7DJ2HKQYrZpJJWdUVmKhifKvyzcPLZPvBSwbAp3wA9qMVYW+BorqFoEkeVgISAKKw3BY0e",
-	"oyXJ10sYCxqNtcmJEWyc0GgKsSTrn9SluBIsiJ0PJ37gUNA26EDcDA7jWAnv7OUoIch6fHAgaDN0mURa",
-	"WQe/Q4ux1BdQ9ZDn9BBnvIAYToDwAFjI7aGfGbx9L+KN8YeISxr2Ab5i2ELYXZxZXcxmymW4AQstrBpP",
-	"/SfbF3ZiFogjLbGSn1WDscQBkcGAMzEpxpOyGE9cu0DGV4lQyPaqLA7iIRneaSMDORyStUASANkNIDMb",
-	"qxzx4tZkef7RadYOpBJ6Kt89V3rsdTr0K00LzX8/8IN0Xsh1+p3//dv/HgzeHRzsDwbvHvwwGLz75gf/",
-	"z29/+P1//qUT2pywJrHzYZVvAdpoDfTr2Xnp2BfB3qepRACn2iQfHrTPB5jQ2/kWHl9KuPA4JVx4cKeE",
-	"C5+t1Y1WdwMiW7+xXtPZN2KzjTeot709vmbXGw0Zv/fzbd/btu/tjwuajeKYLabUIkpMMLK6mvh67chU",
-	"3kyjXy5n9g4URGlz6OEaW6tWhTCcO2GLUmlXLvsptw3QRgbdm4FgzRBlSmT+A8kEfi5U7BfqK2ZosbS2",
-	"Ea/VcH/6NuLkNV0qW3kFbiBV8dJbthG37pStON2K0z8kEY0L8oLlJ/9yOZ5faxz9JRCvhaIvLgpDhGb0",
-	"OJMLOASE/LgEqMfFz4TrQy4rVD7LvC8K9im9O0tdytJBqXU38ZxG8wqbfQlYYm13L33xn7W7d9NaqSfJ",
-	"iG+ApNx69R20+m46HRa2G88gXNAasaI9t5BWGGBV+hIafnGTHh3zC7sc6F8t4pkfusnF+D6vvhrB2cKl",
-	"DMt01XUBvokvfGHc1VfBSeESROs6NRdKX3lleu6HrjfaaGtcemFU7t5OistyBVkcxbb5ul/Y4Lz0onAW",
-	"SPc08nDpZZB0iePEWPOmLxAHykRI3L+9ycpQ/3b6fW37t7f92/8CJpA3WIK9ss4G+tit3nTzT9rqDeFW",
-	"7OM+puDlo28ePMDaR6PHoZE7Uax0OtLIp5FOMOxeDp05h8bma7Vx4+TX9HGjBKr1cbeYLdDMfeon1Bf4",
-	"f5dNauCexiltNqGP0ahN5kh7pzbNE96Nw4nstM4Au7HzdAI7V41/Z10vNq19nTz7EiA0+un++9Co8OFS",
-	"+iiasrfZC2dFKZ13fx8cHIQoTZNC+yUkDUJWC1FMJWaKBhrhglpGERD2sjWp15ta9Z+nBwJH+2vhJtFs",
-	"uKZR3Lj4EgP5YxFVnRZTVRZaXWVz0VlkPb053sx+ejKRLrWhKmXnU/Xm+ORSWkgC1IZzc3+L1Uv/9s3G",
-	"F//tG7h8ro9+fHN8hen145vj13ON1p7Owyw3nuTKlVeNM7kWx2mdmW22PifOzGa8Ptvelm2M6a45JEI8",
-	"iKCZrUg7+64debqWSI/ct79DOhXLMerC8QmjhnDsCfCFIebehQIDoHoVpuKUO2awrZNubjMxNW8pOM8K",
-	"EGg2MzNTOhP//f/+fyKbKZ0Xekx/Vcqa8q3K6c9haSyAXButhHVqBjycwhVTBTn7ShkIqxWuL+RAh5t1",
-	"0zuZKtyIhzGVSzE2oawVx9MTR3opDATHsLvGT9EaLnzFSfnpyhIqfwaaAPaowuvRwbeB18xVUiMBbNYT",
-	"JxCw8w+lUQECOS4CjSgvKjV05bInnpTGIog2HULcb4A4SJp1Bho4FoqyrFeJ9KmfRhuXIhIehdZLBmOY",
-	"KjCSsHBE47RxmeXSClwwwhwkcAQzEpkszqYmV9maUa0imZtKeCvPgh2GnV9dMdfJ0E6B5TqykAg3rzS2",
-	"uR4di8yMRoRybnRKWh25lfz5KhdmhNCGVpV+1+2aWAH36OAr/3yUhNkePnOVAsU/xIZ3RbM+N24C6+Cv",
-	"MRQ6nZ4DbWyK/HOIBy3UPzWe2BOZnpdlhuAYUCINfCjamP/whirH5y6wfqlwVpUj4V9yRuecAdIkLQS3",
-	"d4VqwjADMFGtMAziw1/BIZa3xG3nP4rw6dHzqSKJnshQHC07eu+mOBr0oLaeLgXVTwI6Bi2iUIYvgOPe",
-	"cqoGmj7+CGWJiPTZowcPs/WIHDc2ez8GIsdE6tyMRlcXKkqdvxyNEsOAXtHVtK3JJJPLXVVcYmpFKxtO",
-	"u37cvPWpdwEIsukyvMLz7iZ8frfYIBN895vEJP02Uf7kbUH95gFMXNgXxqFJs4UF2Vrll/FTXhX4XIkc",
-	"MSlll39Ac/GMQJ/j79LaYqzTX5wc184gBXyTINR9Wexz7fX128HqHkFrGvvEycrZGuEMlLKK3KScM9At",
-	"4O0yyylotLmwog6BtGuYXaDLpRPZRaG9wY/tS1i+62850FYBw77MA/kMBsFgxryX3icUCLAemCdCe+e/",
-	"//O/7uN7gwcgt4/1lizQEoNNn2EPvRUZqaeMzAwwRgO7gjh2BF92roZmqmxCrBEMODTWgLYZWt4iI19u",
-	"vFtkFrLKk7VkjnlvfEp7kTy4J34l49rKIo+l5ujMKKnRxILbesMfpuRiq0gwdaP9Hs6dQiEtWHT7IrPz",
-	"8VhZd1apWbnM2J6UQNa3xFcULWToCpHJ3GFdCqzqTmocyDolCDfYNOHxftUHWmDlPVxSuB4NxX+TxX+o",
-	"DHEqF3UmVthE52buunRt4JAQRxZQEoSMbIQMl1Bbuq5fZvC1wK2gHQuRZzI3BQkGsQv9O3s4MjSrMkGL",
-	"BQXwVWG8tOoKLy6IlAnhNJ0JmKA8dDMarY46+T5wSxUazNxZoYYKgt0EyA5391uUxtETGXTpXvEpeCNr",
-	"mQmwtYAfCK142DnRnBb+A1x14xrrBhuBGj1x2VSerNGaipKYgv+8kPGmcleakkf24gdTNSzjRFFcVcXM",
-	"m/em1Shhre7UsL7edJbXmEWSml9jVqfiP0QlqPyzpNaqmmF9J8gR8FVsXEcA306Ou4LqK65Xg7BaY/GM",
-	"LInLrsVzXo7iPZr1D98vj59eFdv2V8R7+FW4AVmB1/8bEJ6d4Hkfe98c4y6hUdzV/rhtadK/9J7auqOb",
-	"uKM0+xfG0ZfyBTuVR8f/NjdOfiHwZUf2IkV2BGs48RJlcaeVMff/cnr85OdnALeS+HqfqGBGDDrePMTq",
-	"l2CfDzriGlUutJJrylyC2YOVLo480kbNS9M4grKXnwud9y8/z58SLLOPUcrC7kF7LUucDM0j74r3YGD3",
-	"xU5Yvh3RXpJSo/kjIdGKQLA2DhBVSGthSmSBjay6Ju1tjVkZpu8dpV7MLgDJ2Vrdeoj1Mxm8VntAWot9",
-	"xfuAjYpzPKT2Y78eBGswMQtsm7XzqepCfqXQ4jccaKHHv+8C+wJ59YUeUyoHy+SHsizRNEjn1B1oLnn3",
-	"J1jxd1NoQElliLlqri1nmIbE9ytGhUY4OsgzAVf9EvOMmJ9KucCwxH5iFhARMCOnNLaUny/Dr1Opl+Ds",
-	"qirEke0FEhKTI+bXDJ1rRkhkbAgZXsWOrU0zwAPOdamsjQsP0IJ+CJQcOfhWyOKs0GfEJtZPVmigKYSR",
-	"RjFqr5pTmBB+CYDolB2kdJ3EvM7f59aJEcRJa2sU8CfArfYnzCl7Jp0olYTKJyAihu536ps3AEo4p8Tf",
-	"YQi9SzfQCDbEbiaDFxYOzw1O8RVfh6VQiDUxUgXLRZGDM2fOcBIZhDVsGgSB9CM5K7BHCsy1arVIFhLb",
-	"1sLHVDGgvqyTQCMFMk94qdxhxIL0x/D3dGtiqRi+hfPKLCzsjwwsuxMQVCGSRozOELHJavoh64px8RaC",
-	"PM5cKE1M2pesHn59+3C2zSASgT+dwU+tWbiVeu1rN+FJ62Bix083abBLTj/W/wZt2huUrTn1zmGIcN+G",
-	"cqHU/SGO9iuDB2GeXHN+A/8Hhr8WhASxVsyIhClE3iAnj53/udEKo574LWYAU/IQLeDV28FNoK4DhFbm",
-	"l28fBrB//DTjbiS/eQyhfOFKHKaiHiNt2LZpIIa1ZZ/e2CGgrthTE/2xjSzzJ0m9UHgyIyt+SuP84UYv",
-	"+Ufp1EIub2XP+0s3eHH0qNNiqszcfeKcUvc9iTxq21nTtY1fMboTO/xRfWRvYv/FtRwKXL47ZeMmOhYd",
-	"a90rSLqx9XzSUBZ1X2BPgLlfjODi//Gd0EWJPw1caca9H6ST5a6qqj3/2wf/P3ZRuOGEpFz/O/xHb9ct",
-	"Z4ruNpRWse/wVJVO9vGGo6nrvaoK7XbxGvJ995rXvFZWueY1pd4ddMR//+d/BZRmtFJ0ocf9QWflJk+N",
-	"Vq33GAy0dQYaOu2g06XxU5FrD7Ar63fCRPW6e2mG3+/Hmz0xueIF+3BjrwjsOfCEdtFBwiU3o/Bum4ZA",
-	"cI324E0IQe+K1ju8IiGEgBnu5P717PTxJ+BsGypre9blZu56kLGii0mze+8Kzz2vlLw4TG9W+fcWb+YH",
-	"bUrVK814d2fdm9u57IZe8a65X/oWd3jdOXNW5JfdFZX4+vvGNxpu7EUG3pLf6E38y1sUlW7gml7FJJ+a",
-	"x4toAtdzUXVCefa3CjCH1jHKpy2OXx4cBPmN1zBTbwQJkYbqbwULkWSCPgs2RL194xpdwcq6NPS97RbY",
-	"dgvcLSJFPW0KGIEtlUpsNd5Fn8BlVUGrgcRQeAJBopayoMMbl/QMdKOmpyewliGGVa6qYoDQCGgLDOkR",
-	"LF97ecNAU33DobCmDtGK8SBwvrkieyVGyClt6I+o1Fhpr5NUX7hqrjIh7YUluiasMY/rKJMIW3JHP13F",
-	"g/ZvrlROAZuGi4QjpRyqgU6YRc7VyFTALSVdCFFhyT8tzqTwRsqS4gh2PlOVVbnKz86XGaLUpol7Ln9K",
-	"Tsy6EU/z6DihLPELAHUn4kiEFSgMTc2bOFaUSnLLSKr8aXkDbvi1AqaUJLl1zJSjoGPlMKSHUdCIce5N",
-	"lLywQ1nlGP2EGngsLqJKeKW5RM5exGqngc6mJldlxqyV9MbgR5sgvyDCqhmNVGUPEzjNboIWw2XxtBi0",
-	"TyTejAKBDBHTTW8LnCpGx14kbGjoN8VOgrkVyWqgUOzy0p8bRv4+au0PvIwNoNn5+0xr8ctNLn3SmO5t",
-	"6n+ad7iDAqBqDj7NBvUclHGp1Wd8acVAQ6mHqtzUAHwCZ5cqjyG7bT3QZ9o/pCz+BMVB/+p7bOvwbJIO",
-	"wBXblgd92aCt/t3ecfT/+qH/T1hMFP2gQQc9oetUEvGALyklassftNQS1QwtyAe8bnhoH6NYKBg466uF",
-	"GjHxrngvmr7iXVQLJQ2qHz028Dx6dJH9dzKfSo1tEtTbsezfsJscs95JRzmXjmg10FQUAs3T5Hhxd7l/",
-	"Vugo381eHZ0++am13oG4U0LrzF6zm76w0OBBLegBHKBOddWNbhW6aZWS1uieyLRxChy/UE7Yrzd1Y6MR",
-	"OKWFA9CCNj+r3kD6WZ0seLubdjvfFLRzzeV34CPhyz3btINbJa/h47YgJ6xeccNteb3+fG3ITwBdY9tH",
-	"/AXbdj9Bk17S8BfV3sY9xYng6a72Gdc0foi+3qhreJogj63FsEuRiepodQmvUqzzTKiUTJVjNN7FPzTJ",
-	"soBwt4BYD5UvQauoHGgsmBWLiREjU5ZmQXFtvAJbFxF1BWYopoW1CsuOYyQX/gIwwHXMAL9EqoQvLRdc",
-	"w5O6Sn2tAdnbKBucwLXdIhW8Bg5xSxGwzeB+ERlcGVOiLfws4adPm749yvMGgEGkJujznytwWYCUcE74",
-	"DJBlwsRluA8JfIht4L+5DWQHICOsXHpXCqHGgkcFyUttomJAGCrSVgTkttcn7DfIHCdl8MkcUB+txylr",
-	"BU+TqKOFLBfglxbaJmBXuLVyStp20zRlEQLPgUlPTpUA1Cw5JJ5CQPfatC/hEIb96nigL9QSkei0Ujku",
-	"KuwN75NmATiAkydKQ7tAlubN51WZwZLHglMa96gy0y4D0w50Vs+2ZyFLKnWAHaMrgXhPaW5DwDRjKETj",
-	"fozdiBICqAdr8rUD/Y+5cUB9Ove7YT7riv/+z//awzVOdhRX0JVlWGSiGZwH2osAGLFcn5BkdfVZHWW4",
-	"bhPF/CQdc6JIaENukNCE826ajGw++C64MfjlXV21RicmBsfm60iyK7k2bpurUdbCqeH6ay5kcmGrn88b",
-	"fSGtkHl+d1msrce+9di39lm9sTvPE+MFC6+alXV1A+0T5GX4gZ+UEYGkNpEcODbkmNrVjMSDm3Ic0HzW",
-	"pGxIOl6ar6nrIkjW0F7faLQfI5HDe6Q9j8OTSJI4flmHPMidK8a4nqSAewWYpeBKrDlGklsbLOpenTfa",
-	"MIQE4Z47SSCRd+IfUHdNoNPW/8rVgVMDNGlq1cdKI1SyNFr1gxsD9K5AmTwxQg6dgIJEVVQDfQ4So0t9",
-	"6kPvN+BWtCn7GtIFEwg0VN6FhA0UOx67gD7GPZIuEpQrFciyNf4Dawtj5WwxhSsryB0RCDX/mT07lWNC",
-	"Bd4gfUYVfmu8roFGSDJnzHq7GaipPqvRrC9h0GoYzH6wN7V569fegcG70TyQCWzjoV9hXsLXcve2ZVLt",
-	"VKlcDt1GnA+v4dSGiby1UbfsXH9WY/XayEJggMI3+gexPkEffD7T8/uiLL36utBmYQPyAIDn/+rtLgIY",
-	"nV7XCPXTWmOBenl7qfmZqIWm7XmN4X4MKxQ2SrsJCrNYa39uPM71lqh/9m3IsuoYIndjNhKcCVhC2HrC",
-	"80zwcNfyaCWh2IyxaMB2U6VVXVqjSikxLfQcWx9+LN4qkXGoNdNqIRIolt15Ve5lQPvAQViZcrJC2LiY",
-	"Us+RzAWhKymNNBwAJICcE2hfUiTUGXGuAMJFC2D4HctC90XW+OwywpcRajRSQycmqrqE+zelEf0oxt6t",
-	"LCV3GfVpo8ScqE83tpjqV7UX3/iDWyiTbSjputROCKdkKiETeKZEJLSU+gYRC38V8VMCtaX9Je/2KzVT",
-	"Et8J+CKblnm6hJjuCqrCHUvAQvVEfB85qtCd7Sb0hDqPzqeFTNdIAo56dNcJMlyhbhE/Gu41G+hsZoha",
-	"hi/R6p0TGcB9ZVS+iZ2OmXc9sh4uI4rDCzVztMxIDgP3MIgqjxKeW0TXcSLSulxX1B358b2isW9S3AGj",
-	"9krdbnz2xiUmH7lwxJrp1e7pU2UvqJlkc5Fbu6hV4vLWIxh1BJQa+w3zeTga4T2fThT3H23LRLa6407L",
-	"RBYI+jcLlmGLN0iq4m5KRbwKmRf3hxMJwmJd27+pqLS/lElc3IvdwEMblEBsyAbhHjIBxQiUSmVKsH0z",
-	"vygU0rStCKXQMp0VecClY5XljevVUgFE50RWDpFBTUMNqpMUiwXnyCJ1BrUFINykFKWxbqBjvwlHf8mS",
-	"/7spdG2QhlAel9junj16+FAkuvxsWtgpkKalkJKQEMjFuSqNHlsMAdBsBhrKKhkbwKl3ro97BBoeZZEz",
-	"wOO5EiovHMJQhlwWRKipsmVRlCVDo4pzNZRzqxLdDRoVMZiwvhxwFvg8jKADiGvhuskiO2NWliXAEYJb",
-	"ElAZeFGRUM7fKsulk/tJ/Ubg2wvlQoxKwG+8mrtJT7ysbTRosQ+bMcA3yLwb6GXgFNwDmd9wWRjzDLAB",
-	"/HnLmRrozK9xFqdUqdBZjxyYhRXFWBsAYjhRSgw6T5L8wKDTBHrYp3FmuGIxF4BkHmvRHxI4XjevNNz2",
-	"J6nH/tL5LPKoWGdmyRY85DIj+ogbzreZIexpD8k6q4BDdRy/qiLnCSfN2YSTO6qV5YTtG0p/ABSCSoLg",
-	"ffkvnvAXzFsA5cWXLp1T05nLiPKElhvknb/EoGwwC90XeUUzxFeFSBbxfdfvF3YQjXHH+vlMobgMzWe/",
-	"gFaO1M1d5Tqf8Z8A1uDNsd+jreAGG1fQ8D2uzRXYuO4GfTofC501vLNrg7OGK59M5lwyvK4XHevyYGuO",
-	"/EsH3eb3aF/89vTli2e/Zw1b9t/3/6aqoSr3j4733xzv05P2L+etZiN3dU5bk/MWyKubpE38fv60ORP/",
-	"xC3G6x8G47Xeyw1caEElRuu1YbzKtI4gsebB0qa8jre1H3/G0o81YafWEL+QBR7ML/jcD4nzcLs2I8AW",
-	"D6Ltt9+zxCI5efpzMzZVq5tIWQnmOifG1nC4yLtoaUQDa6AfHByEmNaKAQ2mtjdXz5f1t0h8xmAxBVOI",
-	"Do3lW0VUfLE0I5zZZn15O36uh01m7J2mh3SYcC3SknjTPZPWFtZJ7a1XZ8pcSG8vifPlQGdT5aRXQT2U",
-	"30B5vgKySfj0OdT31+tI+BCi/Guz6DLVeKi9ma7rsQqv0d6AhfnztUQlw75BU1Q0D2ttUQ8OHlzdFrW2",
-	"54535e1ao7ZxrG0c61O2O9XkOkbrr9KErVGtprL5OEGuFf/4TnLSiOa0Cm94FVClV4ObUHwithS69pij",
-	"5niEhufkBoT1hTYL8KuLXCxVbN3BiEltJN0Qp8BoJHZDnTgzm0Eh46IYhkYvaHiSFgJut/CqnZm9OSY3",
-	"5uPnnlsIMF6YdYChX1zSdyu6NsNlqsXS2r/RVonVjsczZBC3zi2yupsa2TE00mpi/2Aq6GOcTwP2bM2m",
-	"7l9bOAFwbwEROULI7/IpEPiwQIFUD0dmCYM2w7KyJdomFHDAiVjYhoo+bqjoX10wbi3BuxOnr+HjvZlA",
-	"/UQm4Ntvrkh1HtlGQiULQs5btd6mJTGaVvdFsSq+wRrEfgIR3syJgFxWXmKpWUaN8OdyeDHQMdU3MQt9",
-	"KDKkgEOTSvKfrwFRjJJWmTw3lcv8UUQa+/Qpkb99s02K/FmTIn/7ZpsW2aZFtmmRbVrk06RFUk35ZWdF",
-	"yNS4js92xI0K6/29bNXnSgwWemZ2tWsFOnurcrbu1da92rpXH8m9svRZtcu2shRyODRzKPiuc/lB/pFa",
-	"860San8qi1LIPK+UtYHwWwsphqpystBiIZcha4nk3OFQZUrVTgb4Bga4Msv6OH8yC+RAbhsEDFWWJdar",
-	"9cQTaVHXvdHF0OTAcz7l6PtUOqcqPxSShJ1+R+byf3W6He+ueK+jWna6HS2n/pDyz+ukcnEq3z1Xeuz3",
-	"ycPHj7qdaaH575hWtK4qNNS9tyXZecV3wrIkYxljPqZtMP7szqYy+rXBD+NLYFSk9boanIpPvAmfIl57",
-	"SwTN9o9pi6B5Q033L664ZD4t9JoedjrUkvXljyCqHFQCNZ2DP31YmysFmx7zAni/FMTFGdMTxyttAxhd",
-	"40wmNMUSPuK8VJY7m5tCnEpoBpqnCJU0sYWMUq9zN7lvi7GezzCWdqK0wwwo0O4hniTG0wB/GEfdJ4q1",
-	"oQH2Q4JpLIhgDqT7mZMXSme9Wzbtej32uSNudOIG2Cx+tDfFZqlfexdghBtNJAjszYmswhXt/goehlAv",
-	"+bQNwX077qmxAmPn8qY3OONDt4NI4xucj4jkeNmHL1GcbxIue+Y/5FN5QQ/a4q78eXQWypRE0QjqtloK",
-	"sndbtFhrPMofr8NiXBE0Ih0Y3KT77/1/zor8w1qH6WVULaGrrciZmxTwxJA7nc+xuICWe6+LSpiFTvHP",
-	"vP6Di6CzySrs6cPzBppu1BMZX5IlDKB091CGmtSrQpHrGo3Fkugzl4JeU853Ozy9jZFm70pHbOs+t+Go",
-	"Py72RRClm7oA1xICXnJwnSVIglXngQAX40Cofh4iNXkB2s/6fyuN/ywcYEpUS0K3wO5Vhx8c0EQj/k7s",
-	"dSRdMZG2i/25EIkiQ99oEsPYwXooZOgIUA79g8iUohboxkRwePA1KjWqlJ1kPfEUBozdovzggYYRAiik",
-	"srYw2sYuXG1AlA+lFqUZQ2oA+qZjJBznnQvQiIV1lXToXC1hdH10T/ypZ3BKa+4gMRFv4zbQ+7gagBvX",
-	"oW7+dzEodWWyIQz1Bmn6lmvvgGfsMzsdzFSHDdoLWeV2m4fY2P5/Lq07Autya/7/ycx/lPeS9AMJo6gb",
-	"rtRmDfufGbp+38zQv5+alDfXg/M2fA6vakDDyKmiJjhk3bLBWfCaiCvXcKkTihd7KLL3HzIxLJWsbFAg",
-	"gZkSsAAAsCA4GbkBGGG4tz//JYMyJI6Bdz/Yb0BQKCcK14fwXPRDVIl0JpXCJjNh58NJfPZu9ujgUbYH",
-	"IwpOCnod1I+Q0RKHCudkCJTwigAPgCcCyh1T7VOViUq5eaW9PhQIBd28UZtOnM0d2/63UoqYcblCGbyK",
-	"D7u+Wmu9+C70Wi43dpeuEwqMl7T3zoVdamm/a7OIAGRb1bZVVF+uF/YCerHCN3B7xQVT8avSlhyPUD0o",
-	"QuHfhLeam+F8qjBgMa/KTr9zHzQWjWdFZxVjjdg2Xe+6AM5NoRNsIfZ14IfEJxuaqaL8e8xX+88QAm55",
-	"YWelXL7An/khBYL2rQDHIig+gcUmWoMLgqnpBcqtgMw5bTYn3NZhaWyhx8lgmOxzdTyndGR1ML+GfvLA",
-	"uoZF5o3WbyuXKUxYk5+TzySA/wCFFOyAZJgJL11znLEVemWgPxQ6h45AnAo8McBDIm1DUQm/yW3yLKtk",
-	"NWx9Q3ig5e0QTBUxQRwdd6mg0PuylnbhPvTp4/ZOd0PR8qQIfbVu+WsushVOEfeYv/LczPH95MpeQA0e",
-	"tQOkz51VZjprffGv6Eh7lQY2VNKEOXdJVZK73rp5MpEu2+uK0PO/Py8Qi/PH/TfHyQig4mf18SlkVdta",
-	"h1ICoAyorUJpzAVBeXl1yliNxiaKV8nhhHC4krHMqdxm5UWE0omVgfyslogkRuZrw+YcMhvc0at00nJW",
-	"7F+oZeuzXh0LOLT6LAgCJTQd1PdKtCDxPYPhXOVYycO1OihQV5/HcJcrT3tVmfMkMT0rpYNaIUStnusY",
-	"ZK89aKJk2SrZfsIDH37/8P8HAAD//w==",
+	"7L19d9u4sTD+VXB17+8kaSWFkt+ds6fXedu6TZw0djbtRn4kSIQk1hSgJaAo2tQ9z6d5Ptj9JL+DGYAE",
+	"SZCSZWU33d7+sY1FEhgMBoN5ny+NkZjNBWdcycbplwb7TGfzmMG/z75/f/5uwd+xnxZMKv2LXMxmNFk1",
+	"ThtnZMakpBPWaDY+0XjB9OOR4Ip9Vo3Tj9fNxlgkS5qELHybiLke77bZMN/IxulH8zZXjdPG1ZQRyUaC",
+	"h2Q0pcmEkUiScSJmpLNP3oyUGLKk3Wg2orBx2pjJSavTaDYSEbPGaWMhWdK4vW42kgU/18+TBYfnUlHF",
+	"cFo1TRgN4WnQOTkJ90aHrc64S1tHoz3WOhkedloHLBjv0aNRJ+x2G82GEiLWUF7f3jYBD5cqYXRWwAEn",
+	"lMslS4gYE8EZmUds5CCkEVJFT8mXXkOt5qzXOO013r2/6F9enb27evG812j2Usjg4SawwVewVPgEFttr",
+	"3PZ4j5dnu3rx16v+6xeXl2ffv8Bp4XOzC8VZ92knaB2FwbB1PDo4aHXHJ+PDIAzo/vAIZxUxDkuljKSi",
+	"XG028bM3F1cvLu41dchiRXHkKeU3ZCUW7c0mf3HxfOuJK8bXe/jy/OL88o8738SGprbz55Gkw5iFxRMn",
+	"WfKJJWQZqalYKHJ2nj97oSY5GvVD+3mzETJFo1h/fG5IVRKaMCKXkRpNWUjEWFMuUdNImuH1OUvwxPej",
+	"3Ik5oEHQOgqCoHWs/xNk/wvNcVvIxul+cNJsqEjB4Tw7Jw40GoON08bjeSKGMZvJxy6wcNDOz/k79ili",
+	"y/zSLxUdj0ksxA2hKl3IOEqk8qMg4v0Ex3FwgKPg70RNGTk7fyDNaE9IpMhIzJgkVBJqmZs+2PpNFY1u",
+	"mNoCNXtBDWoM84g4SYH1oShbDOLodSRHgo+jySIp0sj7uQQ+RRI2XkgmAXjc1weS3LAVEQmZiZDFfrzN",
+	"ckM7uLsCdMFQ0Yg5w9+Hbjr7DnIOgm4OOUVQfJjJv4PYuRBngNbC4YljosQN45IsGVck4kqQhFEpeMQn",
+	"fmRw0ccd8iBiIVlIaByTSEk78JCNRcI0IQ3ZhHKihNnhLVDTPahBzYR+YoTb0Stwk0GPeHnziSWxoGEl",
+	"yUSSiPQdTScjyrnQi9GI0tzCj6bsoxqCWT/4NvRzAt+oZKVZSONUJQvmYm0vh7UcnD6MOS8gyt4mQomR",
+	"iCsQZvmQFDOmphGfEBZL5kfS3A5VjaJhIm4YMuSESE2k2cALzj7P2Uhth6aDejTlictCSliSiCriSpeD",
+	"iPrLQiiax9KVEGRG+Sq7dhShREWzCgT9BEO42FmK3JU1ZBoRyyRSinEyFokWAgiN9dW72gYrwzqs7Hfz",
+	"rBrAw1O/mFcgBZeAGHnH5FxwyYpXuBa2Y6ZYdnZTXFCl2GyuGqedZmOUMKpY2KdaOu4G3cNWp9Pqdq+C",
+	"k9O9zmnnoN0Jgr39gx8bzcY44pGc9pGXNU4bUol5+nP1EIft/aDb6RzhEIlUfeBi1TPu73WCoPujlcI3",
+	"kaAaqcDfv9M3cD+dNsSccRo9nsxVS0jZ6nSDocMUGxaVcJzhfi7MskbCXyTcfXtveHTUOqJBt3U8Dlhr",
+	"2Am7oz22Pz4IDhvNxgJUHU2xwKwQWbJxGjQtHJHg6a/dTrMxT8RsrpyfuprczIWTfX+bp5cXn6wi5hyl",
+	"pUDNQoI4ohUsl2yifmI+vhOWXXJjHK6FMY0lazaYgeHjF/xnqtkZXY3ym+wEgGSuxVbJfmqcdm6b3o9A",
+	"YK/6qKu1t5hK1Td/5jCyVvFSKXoczQsO9inpBkGghXgA6ZRIRRPlE+nxgZbK8+i8m5aSUuHdFAGgd/jE",
+	"Q/EIFO5VTyNYLycKT8kmUJ12fIs1ylSzZzcoU6yMzrPx+N3Nx3d1to3H30u3LhSceSfTv9934wyX6jVO",
+	"v/Qav9Cul3BvENTsNSLZp1HPXEm9Bl2oqUgQuJuI4zz6hVs9THpTwM81jB7fz10XhvbFHKZdZDjIMa8e",
+	"cq9emdP14LRatdWe2AL7esPLt93H/73u/l2vu2uglatoxsRCVasiMor11eGVFZX5uFqWDqOQaPUi07D1",
+	"N9tIibRedt7PSYkZYD750D6F++3t+Z/ZynNSbtiqqeFduJrExy91R6R7choEbQ1sNygS7EFr2NXER/f3",
+	"WydhwFr7o+Nxh3Xp3vAwaJhrV4u1pYE7wWmne7q/3z4IOt29PT0wpzO9qA9sSOQUjt08YePosz6GN/2z",
+	"H/nV5+H5X9jNZVgwzzYbciTmYPY1tCtPtdyekrI81YK9XjGNGs2G4P0hm9J43LjWMgLsab+4rIC1jkZB",
+	"p3VMD/Za3fEhOwj3R3vDLm0gjY1GTMorTXhFzUTTYhNMIxReQgUedIrOAZlFfKFcYeJLA19DKm6cNtjq",
+	"T9Ph96PoTfSn8/c/n3cuonN5PlPzH5+dH57//X/+7/9r/8///X+NZoN9nkcJk/2IN05PgkAT0jhhcpoO",
+	"JBPVx1eRGxmqGTKaWL19NBILrsriz6R4Ojanj9Tklgp8MzxEk4SO2H8bD0B7JGYlYjpmnf3W0bAzatHO",
+	"aL+1Fx4Og9EJOxp3gmzLETYHet+FYNa1JYn/QksAOgIWwsLXxt2RW8qHSE2RkJDRqClVZEklSpp5i8nW",
+	"grrz3SLRi3xsDs3jTXj/Yxq17Pd6NBAmNDxalND3ykIqMdPk1nQE9g9TxkkoyDmZMEVmKzITnK3IkI5u",
+	"/tBYe2F328g9y9dn/bUDgk+6p3e+5YDk5M1LkVwlEZ2wCseVgofu1hhUmAd6mGeUj1gcs7BSlee5Pedi",
+	"KMIV4YyFhV3fTsxB40t2640sPPnrCDB1++2IPxuKMs5ivjFRJihJMkG12v5sSvmEvaVSLkUS+qmNCzVl",
+	"CZmbl3Ise5EkjKt++kwLeUnCRopMRSIZGWriSVb65mVL9zWp6DwG5wQ14wMFA0yCf2KJpHpVF0LpW3Cu",
+	"NnITjJwvPXKX+7jPhepTO3RZDAsFkyh/wTvoJnAH2EYS67qelK5jtHSX7Mzqt/NWLwOwByc0O/PePb1y",
+	"+L0A1HG2ZFIRIMwMc86AIO1VsKOlEaeQkdCRkiCJREoSy5tzwkhZCttauMogNLdbBYhmf4ue/jv47rOZ",
+	"LoTyT/NSJGQk4pjRySIvfmWTPY3iOOITcsPFEq1hmrIEZ23ygUYKEKembOZOeAVIqFgZ/Kjphg7FQusL",
+	"JOKfRDTKXQ8hk6MkmsPBOG2cwwWPaw2JWmp9Q8/rxClYyjzHscj+Uaej0bJMBJ84oL2XLKlgG2UJr07E",
+	"2YCFlIQzBOEDG06FuPFCccGWxvMpCeUhSaM3KnHjqgZ0FQuqIRov4tgcRYdI2+Y2zLTm9JfrZgMFnalS",
+	"c3n6+LEesu2s+LEGWT6Wi/lcJO5qQjxpVUcMfaBbis13Uav0LCWl6PnN6u0fI3H0t+d/nfywP/tTMPox",
+	"6Qw/jP72+aeby+M/8q56tTxYvBBH0Rk9GX//97+Ee3/+V9K6sl0wRFWzDUvzxpYaTBXR5aEd1e7RnGq9",
+	"N5U2S/Qq2ShhGpblVLJR/4fvp/H5Hy/iv+39KQ6fPf30Y/R0Ooyexuz7l2r0/ef41bOzn19HTyP21798",
+	"d2dqn4ebLv3uB8PK99WbkaoA7rmO5Dymq76hvrOQklfiE4spsEb2WbGE0xjJw37f0nyusTXtmFH8Ku86",
+	"eOupZ89F4cjByC+8zBrNNaPaIOi0jsJut3XC9setA3o4PBodhycsGP+3BaEd8U80jsIyyVd/XAyZc1Du",
+	"1W2frlAs9CB7QyVy07C+b1ebfP70PaefaBSjulWUAkOq6JBKWFcolj6xORz2F84QBVk5HSCTmLeNGOkc",
+	"bhwM8dzOmoesJCsXYAeEMHkDPkqvW04LwuW40Lwz7pRo7dB6gfaPOq4PaS5kpLl6r3GqnzQdR0+BbYLH",
+	"Qo6mbEb7WqCPjDcjJZ9DeEOMQMuq9o9kzBW9SCNVcrVY4kYHypbuHrkY/p2N1J1dUxo1CE/qBipClPck",
+	"bXDk0lDDdDflRhv5xXUNA6Z2xgL0Ml3OkhvO2UQfg8jdj5aCDAEVSMT9XJ+XbFc2N3JsY7HAk1W8+W+v",
+	"m42pFsgMrHnY4bjhbVGpJzyjWuMlseATlpBYTEjEC7e4uW00OzAjjiAquzpGJUzoWN3FrJXu9t/EAuyF",
+	"K7FIHIshRKxGnKhpwjTPW8kNuP6/jtMvkn1AmeW55kCkPs96q5gJ7TzVe4U7k/5YsbKD0/3AuRLTd4cr",
+	"VxKgAPNQC7+joNvaC/fZwfgwOOocd/9F3IpwJPLGuJPDamvcCy1IXdGSv+fMMqCSzyG9pEEG6yv4Nn9D",
+	"J8CwKLcfAymj1YG19FeEhmHCpNwmbPqkKjb4RW5oYgErXdAu3IACI6+eP/fhwZgKcZfJlJrwXSvkksgX",
+	"4OmIwGUEFYaMJBnROGYhMI9tol6PKjGSAVmDjhKsGikvabS5HX9hLaNpNOZXMObn40ELMtu/nDV/DPj9",
+	"FzflvxTJMArD4pm5ENamGEkC2lP5hIzTTwvCvWEZD/BLR8SPY7GEIbcR8/O5Fo5U/9KBo3Q0MiD1av9I",
+	"efhmPPaKFK+YvvwFmS5mlMuCA3OGS9bHwhmnxsJ65WiQZEm5koTi0O7I6cUOb/TxuZ2A6SmKLB1eIcso",
+	"jj2RtGZjpvBxH89wbmcMv1pSSfAlCLtOF71NnkeninP9MZ3Aty8OjLn1IkrLuJR0ZsFvOrBXb1M9owq0",
+	"8Nzp7u0fHJbtahsYujPwfcPvd06DIy2pdDsgqei39ave7S7ypnrGAXErNtpqg5Wl3Eozs7UW+lqLXHFV",
+	"C8mS/uYxBrDNjMZqWs5Q0QCwOOdoyQC/gU/PQzabC8X4aHXO3yZioiWECjoxNNwkUumDsuAhHMKV56xE",
+	"2bD9iOvrCQd2L3s7niMDOdC0/sxWELiVn2sbFjeqjcx3D5czP2Q3RZw4oJdOW9UqC4h9HckZVaPiBsEM",
+	"aYQH5ALo47A2/cOddWaHznEkDyZzU1gvr0Hkva8N13taRKEDYS3+0vcAeRwlryLGxnQRK5tEh3liPgTZ",
+	"r+++rL1cmlTgHmwjMFamsaSz4gLAnvosYSHjKqJx4Ux90HzB78W3a4AB+iNnhMKtk1cYCLoq0zFT7rON",
+	"JnGQu306Of6mwSJ5sDy4KEPvoMWhEY93LT0WkSRKoDWiBkMuEaE3ztEnfBxFcEZgME1IHX1Ndw8OyKdI",
+	"RsOYkbPLZ+fncEvRkWIJXN6w5zbJHCZXQvQNXJG+eaaMhkCLcTSLVOO0e3DQbMwF0ITGTAEMTDDfIsEo",
+	"25SgvClR/ujVbUwRac7mvKUJnTHl8fAAzf60YMmKzNOXqjfGfcfh+unPei8W/IaLJdfEO4VEWZwEhvRj",
+	"XixUX4z7CeVgSgTsA0wO8jVyHOTjz1ugPOiuQ7m7xkpkZy85aH6HsZuegNIzIpmUEaRRU1SsMaGmGtUY",
+	"AFrgDyY61ESjRqgsINgG3TDstrlutfzBAlSJE3zBwYcXEQi6ZQYp/HfFRC4sd5eICPa/AiISyq3dNhfP",
+	"kogZ+Do0xxrFQtZTRDZK7vQZVcWky04EGs/zw26DCFqlr6SIcAGqxkb2lkbJKyrVWTiLeFki1RI7ofpZ",
+	"JFVClfCxIhDr4aWSgBRhlFp5GLKcCo0fY/7e5niwKmS88gFdQoYDNSAh+sTeguWhjAW0SJhQLye71ea1",
+	"DgvC+WxO+QrsX+DjJ69UWK/SdQPjD/E6TA9GQad1NOzS1knYCVr77Gh8TA+H3RHorxGXKlmM9G5qjeNN",
+	"EkJ68zSaI9W9E0qxJKSz1KC/FGQpkhst/Fqz/jwR4WKkAdPbZeFeOtEri2Fcad7qHp/ud9pBsN/pgL0q",
+	"WcQYRvGOjRc8RGSB1K3oeHwKKjBEfEF6dxsiV6zGFEefwK0pOJhpkojxMF7VK3fdg9NO0O52g4POsZ4/",
+	"9Rt1YGfF5Jy/FEnR7wkW4jdnCzUl3Xag4Zu52zhJKFc2uN+RITeI2tLKpYlNoCHNRX2lAPkjyCT50+Wb",
+	"C18AWXGgDQDRc72msV4Y8we6XghVmtAc6pn9sG/OZZHdg4/JsHkt7OlxjMQXcfL+6mXreBsW16kSBtKV",
+	"kAyg0qEuQw1IQJPDS8bCIR0VIpzOFZmyeF7k87NZmjmLqmOkmpoDmJS/+vO8XzjP22SYJVRFfNI4bUDq",
+	"ep1pIzeZs15ZHTfJQwhV9WX4/VtEiTQ9C6VRcYl2s8mZXSReAfM5o4k0xjWt64z1LUBJwrS2jCHNy2k0",
+	"mqJPdajHSVjMqGTScuENHaqu1+CO7k2NILTC3B0/17fNxgVbvpdlBYWzpTe8yDKqOOJbpvJ0PMFOF+yz",
+	"qgnEPleScPZZFSNEbRKXwerJSSvotILOVaDPyinSWyFEk3SNJ+uXDr9MA/7L4UpnZMbCiBLN50CQEnOW",
+	"IH0Z2RIvbp8BKwuT98UwlQbKki7Rbwrh9c702/Dy4xwvP8x4+UUa718VxVSA3uDppVjwsHyFqSlLWFOr",
+	"GXol+szJCoSMYQCft5gLNAfqv7dZa94Jup9fq53Wu0x8aFZYUUpLzBjct/oiGlPpNwnowbw1tKwozoUb",
+	"JrKkkclawC+2caB0q2RwveraEll5YM3qy8GM1BNTn3Hu/EGrD56wXB5D6Ztb5SfUs+u9fIhH4T4Lg2Nk",
+	"e8e0O24FbD88GB0Oj+jxSek+i2SfAzK2Zd+ITU3PV97CWlhUbUo/MZKweRx5lVxzIvqqqqKWSaDxVl2z",
+	"kqEbjPpgq3iLUQ2JwYlVdTW1yovII2c+j1dF3ERxnC9ctAY5MEY5n8rmb5qTlxYRwoTFnQZauKgw0NRi",
+	"At7RiHhLF7I2m+QVUyRkWilLIi280Ch3FG04vg1Ue4vx+FdCvNLyUiGF+BNLyOE++XP01INRE8rfB6Mv",
+	"fFzkYMABZ3SFhHt4cLB3SIYrxaBM1Uxs5WIJclaEjuOZN0tB47iBp4TUMtCABcZDTV6buIPn+K7fF0wX",
+	"SnxlZ/Av4r/NFvnrunDNxhiCf450XXSNQE6ZEmTIoKCbJ5Sob3Idgg22pioVabRXl+aiZdq+nW2DsX2Y",
+	"Rlo1OTtthRqz+bO/ec4N4M3EuL4AsToskzSGGBM6VszE3diwWLD9TAT3iaj2nT4z4xaF1DjUFwwMntqn",
+	"b9gczfXpDJqGtnZj7B918n4MWMM2fox8NEnHMV1Y9JFsnWVOUsQF4D0BFRseYETcNnLh3BmlnwZ++WJr",
+	"wDtk3NbGiHZvy2zHcVu76yFZCFoJFx6AER1l+6yJfP7NG2DvY1O1GNqhURW34m3iUVY+gHIhFnFoWSiG",
+	"Qxgic3eqorL438QClqdRAaGSRpYKsXYczYLTTM4cCZm8aWfmA7mSis3AzJONusFlWKxOXh9MaQIVvYix",
+	"5vJyfc2YKmYQMpoaxlQ+sTByanQvHlfjkNDrSd8Bo16WVoBjbyNxY46FT8zEtREXLM/ZLYCeIeWSKRXx",
+	"iaxKEtzkDH+zh614trJlewrpIJLydXR+Waa1lT/nK/pprjW6EKYzea7OZZV/JNJCQKFeg/nwRRipCkcH",
+	"PvKXJ/hblvcCaj9Yxpd01SbnCsLWJVnMsWhElgnjTFtRZeiMEwazli+otabnrUCqF0YP6owTX9WWDJhS",
+	"Nmt1bcDxA0nAMrthWrMZvuDiqTAWb+npcV0xer53VLFXWnz08Xeon2xYLmimgnvtswlVrB+bUfL8XTJg",
+	"ODORsGwkDRH8DJHo20eUbFY9WS+RZNCV2HwOesAJC+lIVZ0FZ3ebaSuEJUj0ikiaDzapsu/VGdKb9e6q",
+	"j4kB7/qX8knZCX0l+oLu6cF+u9M53sP8jq3OlAltqjxPGIdjjHIYgFGKua8qbYfjTxhnep9rayT5BrUf",
+	"Znahd0wf4DpDEwTeZAIfliN2RtW3ez/LtezgqCAVrqsSA5ojto7AaEdv9sGGRdSMJOouTWl9za+buJEj",
+	"mrWYW/N/Y0V2EiuSIOp3q9m8EzG7EOoMuWxxQyEpCHBFiVRgWPCp3Po1LFRlhnEY/BseY5EGGKsH2kav",
+	"AYbNISNU3pj48W09UYdVuUZ6ZVkuUwVfLwKuUXLJaDKavmNyEZeTzo3pQG8TLWef11eILBoMbUk/qyhK",
+	"Hs3nTMEwJrjfuvyhY9V6ne722pdGcveUN0RhBoYRhgwUpvqU1je9YBZrSV3f3XrZ/HKXe8sgMtsOfwRK",
+	"/YW2FvtOEIi79hxuorW48VYe+61s2zUcn+QTS54u5KpCWozFJOJ1siImYfSHeghXVCyLmwkDH020VUZC",
+	"53jjaiS4JmIgKrERF2DkIBBrXWIeMZ0rMTfMQ7GYzac5U/H6ArOdXI0gqM1oAS8EgZgvT8CXsK+/PNoL",
+	"gmC/bJs/oVCP5+Cgdawp63DcGXbpfnjMTgL97hyG22sH7U5nrx087u7X1mT2TAdUhJ7o08Zr8XMUx/Tx",
+	"QTsgD//a6TwhryK++Ew+Hx/2D/cfkZdRwsbi8+PO/kG7hhF0jq+6wWkH9LzDg053L48SW7ioCidHWirt",
+	"wM180OnkcDLq0KAVHA27raNRJ2idsP2wddClwego3BsfQtiOwUnQOQ2Hx6f7p6eP94/rkVKeL4eU50ze",
+	"nM3nj7vtDnkYvbl8ZI5SNOHv5xUC390jkzYKobzEqsCXdqZCFgH+O8si+PtCQi+pBd9BEnr+4B4Ou0Hr",
+	"iGlOE4z3W8dhd3gwOmInFKogG56PAEU/s82TwTF73jro7sxlv2KGNxYs8mQtvISYjIQxX+VvP5Ejgvfz",
+	"F2VtdXD+7mD07Pzw/Gb+1x+e/emkzfaC9qgb8+HsZRD+9U9xWtlt69rOf0DU46q/2w6IDE8Rn2xYMeEr",
+	"E+pOShTckyq/mSoFl/ZAVrAt++9yaevsKGfjrDb43F/np5DVXyM2w32chYdRqDjMw3+x+j9fi1ves/jO",
+	"Hcvp7N+tKZUv5mTDgrm/vbCT+5cNKA69RcwJ7sgzTCUrWkXhV49j1CbAInmleWg+n30kzTBPSMIgxSxS",
+	"aETbxngwrPL9XZmUNgtKSeTPw5qt/EOkpv6EBOjDQCtLmP9m6DHn5f73yK+4/jZPoccVWzx7H/+XEX6N",
+	"LdDKG4jx79iiXLzQUPrCW4kDr/+E4dOa5Ou0+gb29G2TcyXTLO80AfnUpJwSOqHbJZ6OqtKRYYEEIPWz",
+	"SGclQJRCvKZ8dYbimq8gTPRZTU22fk0ZCyVEf0b5ykYMSq+RyD40Ue2m8TF2QvgMOXy7L/viuhRLgPhR",
+	"VFyKgyjUcmSFFQ3uPmleqUFS9ko+vNg0aocYOFkekoBnGL3vO0dUzraWriiDtBpP9h1AU3UDne+jT9Dk",
+	"mpJ5EokkUqsmUXQijekNLyEyjlicd8VKGU04Q7sxX8SxLcTdh1dhK0QSQuQkFNi+1eIqTtA4bUyjCZSk",
+	"oRNw8Qwx0QIQoRUK7GXx/vzZlKo7uRvrW3jciac6l/N1s6GSaDKB1WRezJa1orvAejU5T+3dLUExH87k",
+	"pAXROjQxBXzLlvda8cDQDXwFIa2FALdsvXIxnEWqsFYjt23XzbWuYauZ5ny7lp+vmaLeEsvQXxOalVZM",
+	"3pKKzU0/0/IrGk2tDEhT9blT/37WODV7v5n2Uy30aN12DLcPa8UYjIebQY0KeD0m8J2NcX7HlqY1HU3d",
+	"3fv4/M3Fi2ssel2gxR+O/pca/y2pEf/5ztMI9xuj062S7+92W+BC/QXY76C03Hrul03aJdVdLc0vd+zA",
+	"61kL5FdvnB5/670lnSC+Cni1hCMVtY0j33Na2zoS0oVpfSXT33K3xmZjkWJod1VbC60Rb3EjFmrKuIpG",
+	"tBRneSHSkk9FMX9R+K4o5WeJ75yx0FYJTwtXbWMz26vSByHNvQBNSZIvAoyLN4kNmgzDiF7BRy4G3sY0",
+	"4gSI2YeD9PM+ZPBjGZvKEgBpkWOt3GD61v0S/8e5BKCDDCPOwpwp/GjxrgGwA2aKmvrFHzACwiZue53C",
+	"pYy5bOTKxg1P2UjMmPQmpZc6teFYdSGPEAjGs3ZtTTJcFeq5Z/2t1DTiNR2qUJPylOuoc4iXawpt0XU3",
+	"LdXxA42jkFalqp2RWSQlJCkDLZSp9lP6fUWSGmS6DRNGbyShJFnEac65ZqoJHSl/FqCmXhMn6OT5IRjb",
+	"lIgMqqqyZhioSW4rL1Mj7wOjN2/TaITCForZTPA6A9CS0Zu+8zyfLOTUKmVUrjTznSxM94MytvJRiw7C",
+	"0vG3wVmnCmd64e7SSvjKrw1x9RtoVPfNtJrLJ0NHzGMjD22idM5Kns+F7twpF7rWCQzvdqvzpjs1WHeb",
+	"8XTcFEhcgnskS4jfIjf6uoTA1YdITf0WXdvWl5hwdNvhxHjrq/PMu81Gag7VqA8XeHH3Z7JxutdpNvhi",
+	"NtSHtGPj06Ve4FMakglVDIuHm+bmNfpAKZv8IOhqST43Xfc4m667dtRDz6jdYF9zkB1Sy+G/CLVkxIL5",
+	"EOVa8jZVIYEMoLr8By2Iqyju59fgTHFpOmEWfQpg7DdtMl1JI2GfIrGQfX/w1J6P1xSabf7lw8Gn8Ptp",
+	"PIqe/vzjh4vVj3/9y2TY/dvkbx/2Jz/+dTod/vWp/PFyOXn98/l3LjI8HKfEwD/+Lwf3c3AQ/LAwNuAR",
+	"mUy5ya/e+kzilllSTKYGYGLhw3cvn5GTTidoaiqBB52D9kG7c/gIBAYERUuP83msdZZI8Md/l+C7TyUt",
+	"696APm6Q6U0/v2J8oqamarc5VVIlVvZ+cUUnfrBNfoYW9pamCISciiVvYg6GKWWthSqR+MA/bh+39wrA",
+	"9xp7vUajAsLDfb3dSjGIIPs/vcbH//jP1j+vf99r/FejCHqz8bk1ES39Y0veRPOWANBp3EpFJ6PU5roV",
+	"IANAITm/4rcJg5x5yHtJFowsp1CdOaummxYWgkwmwmgSR1mfAdvowdSZGRSKog9yeChuk1nbUIiYQXuP",
+	"zRf3KuI35dUMeosg2Bstkhj+wZ6QhMXf9aDASa8xwO067h4fP2pmrsi5PjzkbAh4gAQuk8FmfJTONsLo",
+	"NvzyD5CQ+N1BoH/uHo4WiRTJdzc/dRdnwQ/Tzuz7yQ9hZ7U/CxZHy+9/DI7/NvYBVUUV3WD/+D67/0rg",
+	"YfET+ZyqaUrhYHxD5pFf750CTe95INMsV0/HcLihQPOiccwgWYuHWNuSMDqakrmIo9HqlAySQT47IWZj",
+	"1cTG5CLRmtuM2WSzgRoYmUj2+EPImm5FTI1bmhfSedRKqGKwxS3D8B61e7xwrDGb6knyXfBEfddpbL7k",
+	"u2xlipq3sEwfgqhyEYEpV7JJBj85+NBrXqZrJhsu2b/gn77rBMGT5Xfdr7VkppLV2dh0LMiv9tIsQAmI",
+	"GnVDC9yWNpDiJhejESuQdccFeSySGcXMIQX1BWf0czRbzBqnx4dQEHgWcfy7k65HA4uJeJsvyOPdrL16",
+	"TALp5fM/P5DGM09sQ7j8nnzKkx3jGtiP+udr3zn78OHDmWMB9AMymuqDxicMOebh0YFzwRUvt6eMJnAh",
+	"0Hj2Xa9hZIVeo4l9Vb7r5Qv5A8vbnlPcNhtxxFGKO/v+/fm7hYfFnZnyolBZ6+z71vtzDXIqe5xruSpZ",
+	"cP19Zm98KsJVvkxM47/s5dceinD1n4/TR039OQxTfAUsamqaMBpWPddryOok5iF/x2hoNz/9sgT7hCkn",
+	"9B58EdiNQppQRvsp6gu1MFQRJP5uYHkgna7TeViQOGvAca3+tZDIMhCvIqnAfeWgQ5ZhiCPpIERuBcIc",
+	"KlNiUIuHoubzeAW1GqIxVgWBWNJSkcU8XFD6cAc79YzyEYtjFlaRDb5AIlWGYQSPdgHElCrHTVVz4qDW",
+	"kCKjOGLcA5FkPEz5Yfn8RZXHapOTWYAUXfc1sGaMlhytAfWHo68MbNUBMEbnNG45K+hUjWR9JBz38BYn",
+	"4jmDvAPH/pkHDZ8DcLbsXwmKEN75kOrXeSByRo0qKGzL4+fYP7kEBT4vHk0Qbjzw4Ns7OA0veMhCk2ha",
+	"huoFlhGwIWMmLLQMD+PpGEVAzDd+IIIUjKzRPohLUM+lDM9LAQ1FQdw3XiVTPJH57hfk6abtewlDKJaV",
+	"YEptQylcsg4kuOl8ONGUe/+p34yreOVbEcdwp2AZyXW3SRUoG9IJFBHP8mSKoixNRlM4zpGXUerHNpi8",
+	"CMFPnkmNm6nYFrXAUxjF8MycXzw/9dRt27oN94C2I565MRo6i6i0LXA92wAjlDiudSf+l+10iNPiz7kk",
+	"28IbOa/OGo6rycNyaT+B3IezXtAZC22JqjIEF1Cx1/EkNwmVaXvEaOQ5sPOs5FUJoCx4vgocttTknvqM",
+	"C7elvLGXZFooxSNlgP0gG2YbrLBl1ZGFpOj1omgGxPai6AVbVgs5oVN1pGr6TK7ZZm5blt43MReqclb4",
+	"brspC1nP+Zm/Z4pQk/FgAxyMOppqqWt3xJ1hOxiZVGs1JnPXfk3FKciDVCkaFWGqlI8mTG0lHPkBcUtM",
+	"1wNkfax1ED3P/LB+yOwga0H8bO9z/12cWmLvdyFXyAaQxiTZT9BDpby/eEPMqZq2C4/zNYAr8InZsl40",
+	"vrVlN/NwmvzaOoIvlbst2ez1A6/IMMdn95jbltOqkLfN8w3lbVOcawfydgpX1ZZkgFWCsT1W3pmajJV0",
+	"gEUbvXRQ7AdWnD5XLKlCVezn4KiWbaGQooYHGXITSvyYTbLWCq/0sFMgy8UZCyZGesMIXdJVriijx0QH",
+	"A1VdqLUgZaBY53ols75kECKdZeiVgMAh1jHqenaYAgQ5hP6LNmWEmGWfNcWu0B5NQmKmQRZE5WLBxSJM",
+	"+edZ5cR1yFpiUY/5nHEWVuPNKcK4ler/jsmFFpSn1MuB9UOH1jcxiiTw0ftzY/PcQhZxYPKZlvxQ1duY",
+	"8kCBkWkLsD6JGxZi7zIfWPoxwHHDVj4Q9HPzdYlDz6P+DVtD1kLRzFaUBYMUwZjHFPiRNDEhHlBgpPxA",
+	"2xDPpRLzeRXx6IfOJvkMIGJ+HzLBL6v5tDGu11khinb1p6vz51vfnldMqnWnmhJVLxoqR+TdZkuqrCDp",
+	"JWpCW3yX6PaGiKtoxuKIV1mg8rws4usBMcPdA5StzGJ1c6+1izWL4Dlib/YkCySvlLKeQaF/QFKFyIex",
+	"R9uLWgaAKmJxAKjapYUTsb/NNhkIbHx75fyVlqtFGth/d2OMmbzyqDrzV2qVCzcZYKuj6l97elArVz5h",
+	"artlr1eld65D52fORyRXmASz3mR+JbU81v0hWtUxrhGdQVpCpL6iJm/BitQ0TOiSV/EG+4IXmqV5uC1j",
+	"uC1+kd2M58/9UQyOJeiBJKhgQFMmzfaylqyFO7QuOOG/EjZunDb+87HWpQTXF/djfCofnz9HPzIIUZUg",
+	"vT3XEhiCQ874imChATln2BUSGs68f3/+HCvwY9ATFzwa0RgaX5tOh9DGs2pBmcB238Xoe+VtGvPrjSSz",
+	"3aaUIBNBBEfPUpt8MHX3I9RrTM+uIZtEPAsaND233G5bueCSoNBGy65wjL2n/HE8h/tuHM9JEBx1Tk66",
+	"B/tH+8HJSccJ6QnuFdLzDAL+6sLV5nTCcMWyTbTSy7Fqgn42eBXxmwHBOCur6ZkPxiJhTzBFDhrDzWjI",
+	"yGLebvixgZGHVZFYne4xLDn9Oxdt+vGs9SNt/Ry0Tvqt69/fL+AUDHMVMXwQECxsqX1JKK7V9lesWhq2",
+	"TXNXFrIxXcSqcXoQNGuit7o7jN2CdaE44TvXH6ZCZj3poCQyVyx0T0CTKHhJn+44thl4bZLWM4cDsBIL",
+	"QIjeeMkY1IbhJgjVh5xMlLnLsd545XbhGHheXnU0mpro7mzRTSKZZtOKhWS4glwyKvOYoHEhgK0Qv940",
+	"Yh2mR/Sxs1RYhQIArpLy94Mc6e/lSZ+2fu5ff+k094LbXq/t/vmwWfPw0Zeg2Tm53Vlwtldjfw3R8WAZ",
+	"G0PotWQmpMCGN4LZ5bQQf33DVvqjKVQPkoSNx2yEdb7bpKOH6R4ckE+RjIYxI2eXz87Pe3w0pQkd6Wu1",
+	"ScJoPGaJbaLGtExgBmmTS8bIx3dMabnm+iF0Unic4J8mMhZ2CDlatkWFiPDagNFqNvUfrX/elz2dj19j",
+	"2XUfrvGmRdla8HhFIuTIgxdXdDLAvkg2AVSyJl7by0gyMtjvdAdtMvgdvEX5qk0gE51OoLOQZnUmrrNJ",
+	"pECxDUPHEoYpqvNEfF6RGew4yHLk4eDDY8gZGDTJoNfYa01+jua9xuARBOXTnDOOzlgd9sctXPWmLOIF",
+	"V5FaXdEJRiedjy8EZxWIu8oQZGPJNQ/TDP00cw5IaHFsSoM38zkFkSSDvWB/kHbpoZh3W86r6PHOXrvT",
+	"7j6qX6yG9n4rfkVN+EmVDBeFuT432C/UrrtpCndpwfyUmHyEvISJWQCn+AiT2/CnQTMTD/LZegRivjBN",
+	"lgxXPT4wn5vn5nt9oQwTsZTQ12qAsUFikYzYAPgHQDbUHEKyeKzlT70YK3zpa8e2I0e7WI9HkkQTLhIW",
+	"nrpGTTVl3MQRAcRg0FM00ewd4oooGSRMMjUgS7j4ohB4Ehi4YcUkqNlHvQUtgL4FNq+75BE423fO/7Lw",
+	"6k9pW2QqySA3md4CaFEPhsoZXOliXEClQs2L4z1t2DKuAc++EepAR5aGkyQMsKmv82zhRWknhT28y6oN",
+	"E3SQV0CAQUu9IL+OrFNJ/65Udq4sJmYYp085GQCZDNpfiwLsUr8xEjD3SPtr739x+ZAwVS+XR4rNymI5",
+	"OcMfxBg6fZq3YJNNIpg98R3yOnoKFMQ+q1O8Q2lahcFoOxj21eNp3hWZMcpNemCEmUiWAgvJNgfBN6wh",
+	"GBdl1Y1hJNw6I4TjzLynzo4GlipQ0M5SB0lmibknIMYtWQWJ8Wp+XVOIE0R7z9VU639Z3aGvuxZX3bvX",
+	"Ut5LllQtxFh2v+5KrDX4nusoWDerlmSNm193TT5T6m7Xd2nqBRTXCIV9Msu01QhB8tZfVN02pv7ApkD5",
+	"oXHgrMK/wcwvg/77Yv02q2lhrMx/WQgsFZfWUvuSS0Y3pWN+D0np0A4Gbizrnv3Jfu6b2r772E5z28x3",
+	"al33ndsbVsO+2UrfIsi4XE/2n8myhWu+vi1skwisYQyVsBdzo95yy0dAkqDyJgsWPTU6BDQgoz2uohlr",
+	"QoFs01sHhoS/Q7pCIcApOJBLE/at0bybYabhZtC2shTajT42r9uM1Faaklr7dZa8eptlt10IZXo7bU9M",
+	"YSTpMN6ALs7On9tXbyHuMeL9LJxwzafn/B2+ett0S+2t+zDLOLhtNqLM6qPnnidikjAp1w7iWIvO+Vv7",
+	"1W2zwYWaYgOSPk2DKmqHusAvroQJwrhtFjpcrBsg10tjV6crsexsCtXJnGaxcFRs2B72wdmoxIIeb8FD",
+	"aLMDURvucdmeap/S8HtTzmdrep1FciT4OJosko2I9nXufaRcvvGGn51fOHtNo75NmN7gy7f21Z1xUYiL",
+	"X8xNsHzCxsAiVVb7HXfZVLckUsyYQxPmyqPcCVHa2b46uR5b7KvN5naP+A1brT/a+F3B8q15hRkw9e9u",
+	"OtTb9INbrdjFWtljYT/Jllc7ymv7hcXHzvbentyRWMQhbOSQkTlNpL4xKQFBjKTLxQN8w6HIDJz87BF0",
+	"5gVTAnQKMN0ZoExRu2GyRy+EssW+ttxSN7kU+/E649Xi8JnzpQtH4QqYRXJmbcib8v/X9pvbpqda47qB",
+	"SvUhd7a5YKCG7h+a6UolRAgVRnK1Ip+QARY7HBBJV5Isob8yeYNGe9cgQIYsFnxiOoWjaKzYZ5W+nGMk",
+	"PZ6WT8U9Qo7ibmAba0NryrgS4hVNJmxLsjBFqPpKiH5sx6nF+lv8Ip13t0iPJAEwEpRDweSEp6CCCr+Z",
+	"0/B1LpX1pEDOJHRTB2dh9v6UxXNA3IsZjWKITNgSV5B22Vd2hFrsOJPtVppy9I1M+WUtPR2hYZhA9VHI",
+	"xU2GURhuvdix+33tUrOZdrb1mWUGOrlnew+Z3XrJcHmoXJSRHIk5kyQU+tWCDPHhw4dWsRRMnSBRrBwD",
+	"cBoR8SqaMbFQ20uKKhtgjaRmp/paZyoKjeSFRSI40aDtTvzyKzhbSmK7VbJ2gdCzX1lrOeeKJZzG2DH8",
+	"hb6CtxZzcaQNhFHz4o4QCN6LLPdHrwN9SrGYmMgOgzk3HCQKgcUZyfhZwkJ9UGks7ynlj/IjbSKWu5Pv",
+	"Wm1ey+hBFLOp/l+D472iUp2Fs2jbSwTyUakdoBaf2VQ7QeOFIIyDUYjA/JFUCVSxXIKaMsRyeUBGqfCC",
+	"jRK2WmgmOdlB1plrnCl3xt2zgqPGXZsxdspXTpFSe+IGCIUNzbTogDoe98DE2H6/Dgk40c7PjVyM4Lzw",
+	"CRpYUxPDSiwSaVeZmv6+iQsJrH53MF26C9iheJALV+ICE1/QTJO1rUYQvwnL3YVQr0UYjSNfwdcPbpRW",
+	"KTyrAIStkls3O7xj580ZXP8NzNz/TlZpyyMM+PN5vPqG2ES6DRauDXcBXv+KzKJQI/CbYBBFK81v0jp0",
+	"uE/+HD3V+G6a1PCs+U3TWuD0bnChWJN0usf6fSByGz71AorTb3vr23g5U+N+/ckuTrsT9LwweQmm3Fsk",
+	"s4wdmjBNobHgGmmQe5NZLW24ZsyoVE6Wj2YNmicMGYQ3h8SEmg/AZT1ok2dijnUdelxfMzeMzbOw1jiS",
+	"SmJBZkwWgie0MH56PSWMpv2V0ar5NoHA2Cjf+Geb3XEG2tSm7Jl8ZyRsa/9GmPOB0iiEznIysFHcgycp",
+	"jzYd8/iEoeJnasbYKilbYwWCv+buMGtQkp92Z/hASGCZKTRANxnF4vJRdjV1NUzT7/FCbo2CXLHiTVVe",
+	"d3q40p3e22sv9KxR+Q4dUG6rciPpA6TkoVZ7EIOP4DYqNjL/CjqzcbD9iiEQ36CpzNXOzs6x80DBOfwr",
+	"ywnvRMy0Wm76c223Z4mIWd9t87U2pik/6+7OhIhZTumFlNXoEzpSL7G04ntOP9EovofZg0Z98YklWtDZ",
+	"iErfZC9rsIf9RR6E2s+fP3UB1pgC6ukPF3K9EIw20qf6VWBZhR7v6/lWrk3+zvbJHgBIuKeKDqlkqWcj",
+	"Z6s3Fh1l87fsaeFi2SZXycq4vWKqdhlAkVPAvhEF6BtQIW0qayQJgvFNsDBc6oVQz0we6ZZuzs9o4+9r",
+	"wWAzZ6f54vy58XhmcS4qoTzLxNlEvLjKvtjxdj2wUcJlh6LNhwT2aA6722pum7tg69hWhz9RB4ZNGFQK",
+	"868aIIsqhv5LRhOOwbJKCCLGCvsA/4sHuRpkG0nvlyeQX2FvfwO7hn2vRRL9/MvqS6mitCg33q79/r2n",
+	"f/Wu/Ytpe+6Cp6SsP30NXek9nydCw6BFumfZftxTzPgWIvCahdbB60bItSn+luL3ytJLqkSDqRHD+Hrc",
+	"1llD21VVn/UtdraiX/n60+OBYKeIfeA2c2+StLYEkUzp02TWSkYijPgkTTvnrLJFZOGMZR0n606WeQsA",
+	"/ZAIPnG7Xf+K0RDN3xq7RJ5YYprYvQBcirmO4BC+vHuuma4qbQsGZm9frpyp1EPE2DQGIy+oKWST2rxn",
+	"bDZkiUlLhrfATiBNYbN5oklURTZaNGQbIvOZfhXQGSvqT5bDzOiIjZjNpW5j0nLaLfTgYO+wWCmllBA+",
+	"qyq9/GG6ylLR9XVnEk4025ozMY9ZYb6DINh0tnOgRxrHb8bQQnddst31HUoRzSr7dUCK4VTE+RZJkCao",
+	"WLUZwwKiicVWmIYsgs/n+FknyJZKk4SCqIXZhj4QbiIOBRSwZwcSGdQ5Mv34Ftymenj68jXBSuYtLYXX",
+	"T5Qbi0oZSUW58g+Fnel8QCYLnqZ+19feKY2atbT7Wltsb7Bq3JaQ+u79Rf/y6uzd1YvnjWbj6sVfr/qv",
+	"X1xenn3/An8u/vjszcXVi4vSzy8u9Ofmr8v+5cXZ28s/vtGvPXt/efXmdaMJM708vzi//CNMpf988e7d",
+	"m3feHcg6q2+EqPfnz6mid0HWrZvj+hEByAARw7+zESgXLnGXm4pkTtBx1iSxyNzSq7JQbT+mEd+eP0Wh",
+	"r9EM+LpSiAdbUKn/GF05vXSg5NBCsmTQxF422PoYffdauRukp2uQO79Y1rTu6BV2BVORNUDNFI9Vm/Ru",
+	"wZ2kLBqij5HGb53dwFzmQsPjdwt+NmFcnfP5Qg2cW21gD+zANnLO1Sh47V5x6AhWxqFr+8Hbyj+Yg5un",
+	"i3p2nOtVZ+5ULMlu4lfbBJLW02IzlhAjCS7fjZn3MxjUy767QRCU+XcNb0QAMSXHhAImC94kSyh0l1Xq",
+	"JgmbM6ruyUI3SP/PnXD7qV2CcyOWaEqzkRn93BquFIOLbP/44OhQU9q51sQWCXtmZJaybJAmHBLGQxY6",
+	"dblsmT4ykIs5SyQLWTg4JRRbiBElxA0RYLjPiA291Jk12G1qBT0fejzLe2SxZGQcJVK1yWBkO14OTiE1",
+	"EpQ2Km+MhqXJtk0GYUIjHvHJ4BTryqDrAGaVWP/d7Q5sFgYw2V4YEFgN2hqWMaTIhIzANjBFaOy9W8xo",
+	"LSSoNgvOn3wSKvwlFdWrwj9s0kOzkS4XeUVF+hG4h8C1U3IUNRsWF1AfwUSkNxvZXnlvqrPz1xWkQBUZ",
+	"MizxVW70JAuF0smALpQYGClZTdnMdnjLWpgNIGxyAM30s3eABetDJnrc+Pk1oZg+jfAahosMxHg8IDGj",
+	"Zoa0cmbawy6/VQslECljjV8xHlesP21M49UVJowzrGZpK58JVFYXCce6FVkR8jyHNFbqteKnee22WX3X",
+	"fnDC8ZaJUFhHFMNQmxBqwyzVZ6ESUEgQDl3atc3fDYZkV/kT2BwSqR5nckTnLIQSpRC4pr/50+WbC0Tz",
+	"3S58zZCg6GQUR2qFpUcwftLU/OzTtYi6imZMKjqb689YGKl+CBfxyLNzfxRLMqN8RbTaKe01H4aaCyVs",
+	"Jj6hId6U+HJ5xMrBIMrc1QWksoXft5pwNX6YTWCppaGsNRa8fttsjCMeyWk/YVRWe5ns9y/h5Xf4bvpx",
+	"uiubCbHO/lw3yxWRuSY7uFLaOEUiFdpAdjuLPiYweF6Jtkx/FimoUmtYmumGZs5qO5NM1xfRjWQ/9HfI",
+	"ukoWDOpgmw4JKOsgEU6Ywl/BrGXIZShEzCivOSZaAdqcCv6s38505n50d6WtsoZZZqazeRRw1SYQCGiF",
+	"JWtHySQptykfORtKLQouuIpiT2+qzW0CImTxOrS8hpdumza0zcTZbdSA38SgudXplommIE6Gq9y+SsZA",
+	"rDVLs8VZU7tmJMlwEcWKYKekaqbSCeB/O6lMV01PWYz8ZlShaQtD5T2njiqDBAjZDNko0oIjHaLYaM6A",
+	"QYzgWFQ4k/jajXVgfgVGVLgqU3kDfXprwRmudnCgbCIb0IcfGHMF3Xe3ZVo4bDP+YUt75ZrG3Hu9NjzE",
+	"ZmBh3KZK++1vuLv4fgUdllryg/VsFzjUAt8OkGDF4Qcyz1AdrNijssTrDJlHTn93hr0Tv1xYO1CtMQpV",
+	"aZ8tI1dv3haPs3KuZcd2mpxs5zV7FKSWLdXRrezxeUUY1qqSlY24K/EMqMlB3UoKM7oicjEaMeQYhYu8",
+	"iD0AyZ3Eq7JvuIuFRqhrfByUg10LcAixPgmjMw2yZjJJNIs4VYj8GZ3P0x6X4J/w4+65fohTNxuh4Kzy",
+	"RcGZfc+6jCsEUHhq300YDVdVr77TD7M3JVPVb0qm7JtQnLrqTYhJxjdvU2paXWQdBvTPgrMNDn5uqPpX",
+	"HTyue9VZytpRU6SvHzTF5LpX3f25vS7ToMcMeClmaU+MlAzdvswFbbnQx+7ejNZNxAK9DqvsECXg2nG0",
+	"8w0lIKun++9yU6Ydc0JBRYd/AgKeEGo5ehQz1/vGMbYOWFs140mtpLb7gMWruRecHkdQN9nDj5oNVrFP",
+	"V2lrnqax6UQJEQnUsX4xm6sV3kOQkgLNppyCGBuZaC+g3HtKPXkPm89Em/Zr9vtHsXp8odlQQaTONwAy",
+	"InVeqi4r60WmXWoLxWzfaaejNG5d/fX2Z6O81Rh1qMxsm20yQHYNhvtxwWr6BPWKzGCZ68mfWr+sPVIu",
+	"JhMmVT9h8xhabyxmM5pEP+vryIhe9WaxqqKz2OQou56lojyUp2SAN0zEJ4Om0e2GDPKVUHF6QgZWRAvT",
+	"N1IFMrvXMfRKZst7QgZ4iQyaPe6Yh5u230leQBCcPclZqptVluqcPZr4zNHNHsc4ML1PjkUQ+t7mrI7p",
+	"4sGMa5aZXX95O+9a0+y7iv7fm6lcDlhzxkMEKkvsQgkA1Az/9BWtZM+4LS/UTJFt+sraiv9lkWxLKx/k",
+	"QcrdG4g0rBDf6fbCQB6NXUtsLPSdLELAFhZy1+qqBTiNMNPzNKFanNlvrJvrKA76mjHkahdhAxdq7zjY",
+	"cpB7QA5i4+iz37hqYcLeZgBMwkZiwiPJsPtDwT3WKXjHDnLdfeRNP9eH7Eun62mvhBq4uPmaCDYTODaq",
+	"mElpkNl2Pcy1opUwyThQfWvd25f4lkneiUY7koDMYKkD0zXJRUpm9gehRSKfvueAYwgopYrUsW2WuF7b",
+	"y2ir+ioEHgI8vwmmszjiqQW3iddDqgSrSEE6V+7ulxGfxKxleuS69FeOYnK7S/2fXu9zELR6vc+dl73e",
+	"56OX+p8nL69/p5/IiofVX3lp9wxi5K5s2J/HQJI2fae2OQJ4vqb6wAl99tFrBr2RDo/2T9LeSOSg3Xnk",
+	"EaphxizSsKLtvSSDMxMEDj7HU/KU0YQlxLQYckZJ+wy9mdOfFtCXDN3msnDe94OT9UEglr9HXuhGQnNo",
+	"NBKbnrNpjCFw73pD6l7nYO9wnSUVqD7XI3+dzuRL8/UHLp3FS7qSZDAEZOZiSfCn9REkuQ3MzZZDXnER",
+	"3vOHp917nxtOACcsZ87e1UVuRazNudoz+4WPZ2t2lkpt0HhM/2K4FYqUOUs81lQ1qzTVB7LfzXfyTqY0",
+	"NwvZr7VxASELI8qhblsEDVKjKu1sRqO1ngwon3kXgWTzq8rH/RGmlNGnK17P6jPd2rdzVlemym01httm",
+	"GqB11vtI1h1rTPezUd9rY6uM9ddnsM0HMTfTcDHw7UB9F58REj/LpTrUlfR0C9alC08/zgfkdrqbXWXB",
+	"sf7PU/2fZ/o/Lza9qThbrs3RSNV7tsxlaOTMnkUkFIb2EU8+outOsXBZPCNICiNo0ZWPOjtXNsQsbfIY",
+	"pfZ1tLFwBjusJSSbMI7hgqfY9c5om5STQRRCwJ3tq9njucaaxO2raYcEX/QNY3NpA2SgjyY0GHsGx8os",
+	"3VDswBd8Vx8oAsFPNEInNwQDnmq5CUQoyE0hYGrRT+c0UZLEEaRPm/60A/hx0K6K0syFyokld5y8qUke",
+	"e3UruQmExgRy+fzP2GFwoCEdZA2RE9N+TVPKwD5N4wTXRE5H6EK7vfVRGqBba9mA6e1YhGvFiWBPQ5E3",
+	"yeS37sZrCxrkzDRgqoB/oRERr2TwODAeglXDGHEGGP3jhkNphqrVwidkgPadASbSz5NIJJFaNYmiE9kk",
+	"MeWTBZ2wHtekqa/KaAbtOfWfS2t5FGSKlEvEeFwwdWxnWbqLz77ATgB317U7iTar+2xllhFhRO82GXy5",
+	"HRAqbzJjXBYL5gSRqEXCyxt+txiFhFnzUq6RXQW86SYZeCiGpaGHynoObdZBhZuqCpmgrm2HyDMotGWM",
+	"RG0y0AfUBCFT5UTeWMnrgcwkUGS1js05khBUyJ9oIkybYyu4hMUEMbCM1LTHB5m6OmiSIRtR1JioSlVd",
+	"2xYZGDuNwdGEVM2FMuWPnL0znKWomBfp0mrC2Ts+Is0PnTdtbWymQt1vb2/v5JE115PxQi0Sc2lx8v7q",
+	"mRvyumI0IWAAf0I4RgmaSyySUO2ViIXptJiKHSFVrKXZQV7u2MubcLpBTu542A26Hw9bJ9f/6AYf91on",
+	"171e+I/uxw7+60v39h/21y97t49aDwN49I/Ox6DVvc7+/tjpwpd7H4PO9aOrh/r/cKSgtXf96PRj0DrQ",
+	"P6T/eNjrtfWgnebJ7aM/PPzxHx9/37qu/OzRPTpIb2ND++WMRZX2HzwBEwY998eLBE4MWG9BikEdyJiE",
+	"bthKmqbVheDHxSIqiKGFmE/9pyuGBq0T2hpffzm+baX/3t/g317L37Z5McZmZTBbfXXkZa6t2F1NOEIq",
+	"rNVeAfj9FfusGmkPuvBOtwD4uIuR2tVaZylGoTpDBbF0IdS9UMSF2hF+7gw6VoG5D/BVYd65d9eZRPQQ",
+	"z50PIMJKrWcR+OUVvFrKDIFf80BXI+K9ZMl90GBuUq1JFfUjz6VdRtdGho4LtkxtHVvpofcwfVirR72S",
+	"Crg0bS/vg07TtfJeZJX25czRlSnOurnFzQxjSrRWB9jZ/qYQWae1jGnEB5kincoUDSNcyg3hv1qZe22R",
+	"xBt+8v7dq9L+6a+rtyzMvJobhn3g+7fNomx4wyqaisPVahWFvGE9LSlP/szY3NjeKZFslLBSGuVR7nrV",
+	"f9Y5zA73fQ6zogLFVh7cXNfK71nZrszB67iU5FQsTd1CwUemJRmi2rXhbITrLI3vy9eODrJ3Y2qNwKqU",
+	"dzIBu0AZmvWFSMDFDNXqHM1xnIhZkyQspir6xKwiaXp95OSuJGolbMwSxkfs7hmHTtL5urDP7E2PWnhd",
+	"bWtLcWjya9B+UM4eK6I8y+UDCouUSzvmgN+Ze3loB0/XWo4yvcT3imfGfL7xsTEc3S5KmtO97siAN+Nl",
+	"xOLQ7yI9s3UFxvqdByillyo11NmFaevn64+GYVTYfR0ofrAZ7OXQ0oJT1kZkQa0/lSzU1HYn3MQvi034",
+	"y5FapXitVvnZL+LA/ZjpILjQRjMVod18/cZpg/JVAYuyWijYxP3l7MRtTdoFGvDQiYXltoH4aFrrnNHR",
+	"1NRWpC7huPDsBfnI17uAaLXdypDmxmljRucfEZPXOTyxpJrYUTGldnG5hBv0wmgcGDVXMgaHCjN60wH0",
+	"e3k/n2mG1iRcJBjok6YOg/uQZwXfBCdDNqXx2DIxO6zPKh9Gch7TVX8TK8FzfNcizqkuWV+8ALPTjeEn",
+	"DfCgkgz+2nrDW08B2Nab8SBXr8aNg+ge1zGJ/2j98/r3Xt7wNUJTMsNf28N3ndgTFz8+4c4Jpd6kqE56",
+	"GzWNIy9emYD5LL1A7+IpofM54yEZGA1zoG/qpVuh/g4VM852UNZnixIpGMu/NtTARBXUqdLPmbypQPJl",
+	"vnnxFPDGQqxpzUjI5I0vPEWtz22FCc/gzbUp0tS1xIB+0sTuBBhtvcyn1pgAOZZQyUL/bpTwH1Ks27QN",
+	"T4eVvKSIy/IGjulIpcIS7iJ5KRIyMJYHTLjpm5L/g1My0ELkAHPjlRgg37OVq0IGhGvwr9eR5m27EB/c",
+	"leuni9iE5/9dCt5+R5dOfY6CXlttacmnORX2sRTb5cSRZ5slRuCA3n32oCXvJhliDRNbpfoBFLsY3aAH",
+	"VGQ1fjeb2/b/8Ex9riSBZHXL/KFFRBKaKzKOTRB/u5GWQqvOdMU4jITFjEqWIzn5QEvkM5ROIYoGvFsJ",
+	"TDdjlBsnjiUzCD82JGlyB/RbEdZ4syyoG3QPW51Oq3vodQnKBRDPTtOUm24CSDPzLymtiKWhP26/9cx1",
+	"eict8CtkSFp4Ui4a8TuCpGK29nTBW7Xnqus9Vf4r6IPL9pvYbE6LJdYsbkKGBqSao7XJC7ArZeUfoVlM",
+	"ysBkipgZXRHw7vW4nuNzC2l30CZvqZQQ2u9+oe9qlPnIDRfLU8CD4EziQGLGyjUtyspT//pLp7kX3PZ6",
+	"bffP9VaXlA807SVbOJ95TtU096K5bGov4vV5V9W37z0TglRaJYoLjtkaPFfF09RRxrCFzdOFMiGjWM2p",
+	"nCk0ZXcxcNZw16vMi59vRGRztXbP0KHFTTpXPpuJXCqRQCBjzsWdlzyJqRIMBTWKRmybqeTQHiDLS02O",
+	"LrJO+dBSsRsmOoXGoRBPhUW9fmMx21k2ZTlmB5B8SkLBmRG+sooYNvfHlC4yXBCCIJaZzVEkLDw1RzRW",
+	"+qeIj1gWiwbprU3ydxFxlFB/0ZxJmq/Xco96Mk4x0s3sv1vpOYL7I47ukfVu+HUpE9AuqIgXO5nvmL2w",
+	"nq+6MNB8K2NgwLHQNDWimDWb1ST+2KAh/W/zd3skZnrW9FBZN1bOXryf99jnj1PqTviP//yv/6+3CILu",
+	"4YPf/f7xd3/4P/0v/7j9Z+v6Ya/X/sP61x59CZqHe7f//TB79dr5d+taP+/cOk8f/aHXaz/6/ebve4/q",
+	"C64itbqiE8+dNvjdAG4oBu9ABJxGbSgWw5iRnxZCMdkkks0pZvYNQSyYUYnxNiedTpDlWhy3j9t7j0qy",
+	"0n6dYeVhr/e7f3wkvZ5qXv/u4YfHj/7Qa3z8j/9s/fP6d73GQ3hw/btm1QuPfmef3C9+xdGlvfGSYRR6",
+	"o/5343Jxy51kM923LkdVQCWaj4DjpgbEzChvnFtPsgI9oH1jm0i3UiglA/tnoRZgmtPQbNAJFhmgURYG",
+	"pv+1korN1pteKuMaM4uBRj9fbYB++MSajL9sJnLlvsmnZ5dkrnuYPtwZvqYNwueZGdORrYaRXhwe031+",
+	"ZL8pkc5M+T095loPTJlNZajwaGjgOSkCWjB1OP6SkyA46pycdA/2j/aDk5OO6y8pP1vv0NA/xXGFX8Mt",
+	"AlEpDZkUbZCHCjXGnziiD7jATO1/lIN+XfFmq5oxIVPeK72gC9+rsvqO69JsJVmZ5PVNTcglaclUvzHo",
+	"qi2Do8mMsXBIRzfPxGxWYepdpbGvjmoCpR7b5Ip9Vmns85xKfZ1HEjpJcFPclVZWUkrFJ628lIwhwV3S",
+	"borJNsf7+j+Hfh1lk0/uOoNXSAJ3XUW5Ja28oYkR2Jtt2wa4zLVG8RzVrLOjp6ae5mkyaxxsgrc1f2hi",
+	"WxUs0ALFLNjSePngqh44bSMHOROCl3H6fF3lBIT0fjvwmBQ2YQQZEi0niHhl9AfmsNAZU2mRDETFwEg4",
+	"Awy4zSUs0rytdyjClXsgf1qwZJX20PAqPbHtQ1XejxjQ0yQy+hnbX5uKKtZwg3cQ1O1YCR7m9kMJ0ZdT",
+	"kahBE/+IBZ8YH4RYqL4Y9xPKJ2xQCCmvqcmyQWWWO4i46Q9lEvnT5ZsLYp6bHOqToPOIRNyE32g0PzH4",
+	"BxQ7Owc/Ir4xnwbkAGyqTYmMqZyWjIgQoLPONojgGsLz8sM8tVUZ8xcxg6t1mIgbDLxMFeMFtrhhjaz5",
+	"TJaa5vxodstpUYMM3e3d2my429xwVoMN+jQ9mH8CnWiVmN9wseReMs1ZCqp6lRDIobEFvaHEjJhj3Re9",
+	"Ylut9gkZIGkPmm7AUcLoCKv5SgKnAjMlJBnZxIeseIuYN5oNHMQL7h8pD9+Mx/eJJtZrwnrVwPA06dnu",
+	"pcb8L0wMWJ7FcqFYbSUYY4u7MXb83/xVtpkpSu+YGI+tLaqYuYM/+45d/kN/bUK3yP2UQvkhMR5nFclP",
+	"8/WFlhSM8hysgm4xemiK1LRphKaprRuhMIPdIZHscdstC9uMkbNzMGzkqxblyRqm7QNEjWYD5srq1eNk",
+	"2d+SQZ/RT/pog4/Mfw4YjdW0osUMk4sYlS0yT8TQIy7IippStmKCuMlVSxA362VPM6RvJ8+f+26D9+/P",
+	"n+v7VbOFEeWCRyMag/OzTc5DSWY0ZNa9a7oK6PMqxmmN4CNjHDo47D4qmuaCzslJuDc6bHXGXdo6Gu2x",
+	"1snwsNM6YMF4jx6NOmG3m7PX/br5NbfNxisxOecvRTK7Iz9zuptZceXN2UJNSbcdZJ2/AK/lUBlII/YG",
+	"PZ2ZlgfIrE0fEs/1uuPMdwNRFjP6TUA1SShX/WrNTWP3gQQFrk1e0xUZMicO3ykDVs5pyCb5l6xUAJld",
+	"m+3TE1tExqwDklewcpr8BfZwIVlS3TysygPwBAz/JqY6UozIudYLaCIWmJZt/Np4QbTrDf67Rn8x88Ku",
+	"cE3yDHCa7YQnh9nUpBb9RtD7L3kkt8mmqmxQ9oYzt0WZY7cpdvormCMg6WZDdyNm6KwPLrRFK7z9Uoht",
+	"l7JNUOeWRZXu0KiCRvXVZdO+MlX1iSLZ9ysgWa8LyO4strrQP96t00XCQq2Y7jhob2kih6AiiN5JYw9c",
+	"0hWmMmYRvlgMhpPBRwvK9aDUvsDEj7kFT7JqnjtqD1DIl8nqjkY8s9OZNBJWhjCXn4OGp187sC1Spgqz",
+	"xDLM62rM2wNpabhpT/baElT5s+11diLB19SR36nXs5A/YHuhgeeQLFNwIuXpKvIk7U5oKk+hYxGjgLCI",
+	"9O78qBtzTGwys6krs/ypvwRiyuDTtmFaVQYsPaR8BSXVxDhtZ5U4zl1EcZTIR1aVTlvOhUzeOMVp17pw",
+	"qxy36Tqsk6IyEL20EIg1vbG10PFw+5IHUqdHrQW64CPZ/hLZaYsgl2VFkgC3whJNVJnOArX52PiWFpbn",
+	"4d0XUyBFZ2UpADk05aapoVkoOVCmVvbZeJRXaS2lrCCy5lyJiJ0SYGnEMeVE0SGcZQiVQ9dKm/ygqWBE",
+	"Y/1UNjEMe8xYKJvk/e+D4Pig2ePvf98NusfwLfzzxCRZwhvBGUaboShCpJaw+cgkYLJkFnGto9OE2RZo",
+	"T4qtePSm3bC5IsOVAq2yx/W/Crb8skHx+DdhUHxtKzV5gsr1owfW6I9uksU866Xhmn7EnHEaPZ7MVUtI",
+	"2ep0g6Gmrs1zsHagOFyw5X1yOZv5TE5gowO+iOMBmB3tlfMbz+6sDYZIS1T46qnmlUwtr0FBwFNCSSz0",
+	"EZ/TBJmHIjMhFTnczxULtFzEBqaZW0Ga3lDzmK7QaYgHnpJQzGjEexyHjBmViqilIDEdslg2QYfF/M9B",
+	"2zh3Bm3ywavyQmk9bJEIfIZHIxGijYlcvPzzs8ybjmWmejyrYqiZy2jKRje2afBuwxVtka6UMnq99sfz",
+	"6PrjBb/++MOn649n9Prjq/gafnseXlco1b+dmEe36EmJEI+JEqTTPS6RFuHi7heUpsIFV9ilATQN/YK+",
+	"kWmCOomhlB43pPKsSaRIczZsRX3ry9B6MyU3bDUUNMGBhNQkRGIGxhZiV+b0qGZUriBYfqHPFV5l44W0",
+	"UdRwlvRhERzyO6CIeI+nazTy4lQkihgyMM2cbeGC7NJMM1jocBSy8WSKqSs/LVmiVouo6OD2W1uKnP54",
+	"95w+113Fy4zSxFb0W8MHFekgd2g0alM0vI1aECrp5JWVewDZSr8kMC73AYS7D1LxccZo2kkxkjafhMbF",
+	"22dX/V5MQ5dPVemvb530j1Jmb2Vqnk3LqwO4Jowv8NU2Ns2p/dudJMKEN5zsHxw92q4/mplhXaTbld4Y",
+	"sDbM8YNctBu5gIKDeML0ycbIkqzoSjm+8cCbcgZrknUhNjZYqRSntFEArBMVVUg68jSQx5kqM/XNcyss",
+	"Oqn6EKUWi0nRRrhfZBF3CQJ8qw+NYcYqWbA0OYtIPb3FixMWSGJqbNllM1+VY/Yq32UKXyOakOoLdR+c",
+	"nDi0vB94qbkiXdENSfRR19q6BhtmLg4em9Hl40FqYSktraYOz/qp/XGStnBb2kkx7RKYUpiXDTlH04s0",
+	"sxzcp2HMSAQ+k3GEu+70sndKutOoH/G+aQvb3EWjey280l+w5z2IkH2QTPMVI9LfbDJcH4uvhri/wygM",
+	"4TFGcPTFeKz5Rshmc6EYH600YuaJmGhZvvBkFskZVaNpvuV+GmSVeaucX93vb9jKeZJGm7khWKb1Q/p3",
+	"Qnma0gcNh2g4izDwLNbUysK+ISDIU1JTEfbzAVwZdg0S9Q9jLf6bf7uEwAWYB/rK2Xr3tzkWfzbV5voQ",
+	"AkaTiekUMxIcfXv9tAGW6cLs9qFKqGJ9CM3CP0XMCiCbhNkwStTKpFiwxBKF00YrNR+PYiFNTNoN08tZ",
+	"SGbC0maUr/qmB4F0f0N1XkLEGl2oqd66EUWYFlwu5nORKBb2ZyyMqI2Ng12h+SUuGb3p1/ra3wIS/Cq5",
+	"04J6WSwuHtseX9VpvSCR89UGF/xsrp6Zl38BJxSXKllAApXcDLZz9wvoroVGts2+fmXfxsrL4WKkNvvw",
+	"rXn51umV9lXaT5sm9XaOcvcuyD4yrdz0DbKI2Yaoewevbtz4GT9ymj5DT9dNvrnSb5bstTv32a2wsaUt",
+	"NAHocIpbrIfzB/Oy1+OUpeE7NzGeC4MLi/y7mY/zR8zng5rZwy3nILaORfIvkxntOaR+XwgYlu06sxhV",
+	"ELVmEQ8hl2MlFgk0k8Asjnpz8/5vwtxc4FP+UH3zFLVnaA9uU+rpRP/49Nlbsn8EhsXUB6ERO2fJlM4h",
+	"9RGGNHbChE0iwdvkQ9Yks2kHBnNKxNGc5+TV2IFL4e2dTr4efLnc4Jduc+/2YevjWevHa/xh7/bRH8wP",
+	"X7q3j/5Qg5mNokJM5P7ZefuOTVIiE8yxTbxGTcMROMenZIAeRBOIri/qBxJNpE9MseRmoanrgEoZSUW5",
+	"cnt6gN9ymnZLMeGoZ+dEJPoP7DGSj2FH1yXGm2mB2w67PoTWtDGoqwBmr8i6vqRLOOJDhkbCmg0ye1ih",
+	"bhofN4qLadMl7uQQ0qwSni10qK9VmpiaNuMI7S4bmQDyNFdIg+2WzQB3a+thhN6d3FmFsbK2+yk+63Yu",
+	"lYQ8O2epEWqzZqWQNnXzfAPX0TsrI+VXBz9nCU5n52QstG4hyZDJKIRnAhuXUgxBn1JZk26mOZA+zeUm",
+	"lZvha+/Xx1e9kctIhEypiE/kfVsilbUWyNI0CTD+xEysFKNPfSFFczfazr+iOrKNAnBXUb7UWAExdu2r",
+	"8zejn1vDldIwwb2Z0U2FFXEAykyWuIX9aFINCCVCujJi/hMyiKNPbJAXUEwXceyI84QMEqY0sNmg+huo",
+	"q5wON2Q97kxSbtoNYDWajRjTXsyQNYr7lcFq2pmjMU4ixkMwhfibJadCfi6xOvuKs4VKwHoE7CMGg9ac",
+	"qilT0agGlB+qavw5vfJtKzVzlVo/HvpfUqcFOCwibupU48uSLFnCIBdmfUfGDZoyvsVt2FWnLrOrpkOX",
+	"3WN0O8GmptXt7iAeQhga+6wKYZZmxAempCjPRw7WaCudw9+AuuJrFPZ2oWwJ5+22UZ+NXO4ilnB2qiwT",
+	"K6vbbBbI24wZ9RaM2LoAc8XqCrF+2/b5wNizXcb63S2crijm488+IfFdOm51qLiJ8Zuy2IS7W2a2mGvm",
+	"V5Xo+47RcLWmdgi0Yxu0yRkeNQg7Wjplzm3DgKZbYe20FLq9UTE1iLLt8SxSPVK+mt6/bA2SNRxpi8yD",
+	"0j7cq47bFrVDYE9/qbJsWbz45mXZTEfvrQ83fo5dyctn/B7NxUupyus6fOc+L+3S98yUUjWd5R9IrIqO",
+	"Teeb2IrCtHV/QoZsEnFpij7IRPUH7V86te8d0wz6Xj2W7O2hBBky27golQFLm6UFov68MsojV7HTyARo",
+	"xE+pfqsQj87ayJQ8YP69l0ytZa+SqUGbPNP3Z6GWKBRkwiAqkH2gH46ppJs2AAJ6AebqSbnKen7XBhCZ",
+	"17ZlJpKpzesQmbm8+Kow4VEF0fkmaUNrD6Fo2/5m4JBxTXYTuHWg+Al4YQegoqSdf9ObUeZTDMBh62OJ",
+	"l/5sVguW7ciEYOWtXdLpqWC6m4KBI1JtW29ZnmpmPIBrVhpNWzatFCthHc71JJs9nn6p1S42IGLOOL6I",
+	"OpozDA1DmR8roYrJzGw9oNHA0FXTdEQyQ0EYgCRn5z2eTY5IlxZc/SI2plS5/hGOzYqHzYxWAQdmV5ok",
+	"FuJG2motuLl6BlM22mJk6iucrLFgevrIQW4g+yt56E72qEkGgvexbcggKytYAXZeE3U3KnVmG+zb5BRA",
+	"iw1Uk+BuRjgazUY6cTV5yU3pa2PTKVJtzqaEvcus/bRgX2o2Fjz6acHMY5UsmAaO0WQ0fQfFI3wRdrY4",
+	"SpIpXraklBpNGVZ51EN4BO2ca3tH3kmnYMuSSjgZLEwTjiyEWN0DTBbt6mqVH5x15PK/xpoTpjmUeSrJ",
+	"laGF5Exvu+1d5vekubi4SD3pE0LdslVZl8yN8wwlj+ZzViH22kB5cxrt0xKa7bGHCOAUkx+MBzlm9BOT",
+	"Vn/sNf7n//6/XmNj+r5in9Ulm8xKNcn3fI6BzVzuWEHIcbnvPNnSkGLWcNvNVa0JuctbYO+PJG/hds3D",
+	"drPYrLjOVJhD6BzNtj9BMZ9laoFx/P9paJ6hzbX5ppe2f34ZqdYCmEIqxcLk4qZ1OURacyezA3I2oeZH",
+	"yieJX4m6RGG+gqUM2YRy2wwsFpNWxOEinQiGva1WVn+J+ASECNQG1rHQjaODoKuB3weLFgUMc3HUkrQ/",
+	"02jEpIHHxP/LG+mPWs33Ut9dlA60Xl/wGHJ4TGIMYIuFJvelfacQqHlVcyq1FMlNmiIMJWhwzbGYTCC5",
+	"Iuuo0Q322kG709lrB4+7+2m5Fy3prjyRxeXCgFSq/kLuPqjJEg+ajMHkwj7b1jBWAgIVwqRmJM2sUT2F",
+	"BomIdqDadsomUGz2E3glvjBbIEz7lY4WYDDuBoGT8VKLPF/zE1/0UC4iKIfcHGHmFgO0kJ0OL0OJJvz9",
+	"/N+pU3PRxRqvDLRtckaWLI5bGN5q8pT0Z81UBxNJJuzjOdW7YOwX+8EeKQaVDkoK2rWvsHoWH3z6sajA",
+	"bVXr5FIrQGsUdVCSBkZ8Ad6I/WNtf6InlV3rOIl+6ULKQ6bvDoTQGDLvbgu4WzTF16lMYRTV9pa2Cdi0",
+	"7WskuwKJDeioM2BcAsIrbH1n5t7UXBcK3FuZLstYLpz1r3GDckHGiwRbbyIBjyjX7NaIaW7bX+VfCJoj",
+	"NedGLi9L5dC7++t7ICcVWd0I1QOZJuqmagSiD6oD3rtLs6cxxBoSMSH/Gu7cHeKjgys62Siz29+Ghzyz",
+	"+ZvoKM3KxKwPYjn41WNY/L0+PkDK6HBlHNnGwSgSldmqCm2tNtZx6LrQGb9pw9WN6rqC0myzTDCDNR2Q",
+	"c5ST4TEXivzx6vUrT0Qd5KKsEbazADowl6BwVlEr3l/5QuvlGub22qimNYRufeUaai9xo6Gjpj/wA0lA",
+	"QtKaA1ZxY9g4K6Pk0l0426jW/2uT+kiljCac7apCSlYOCAnT6T0IchhRwlMByJscwMVQhKsHchfVf7bW",
+	"7/Q29MdZr+uN0JPrkO3vdel2O5cljKgpmxVwku9H166pMDZy+k7fBV6WeG86zWTcdtWG7diiRKaDo1rf",
+	"vDpSOWNaZtleToXWbGxw9kyy+BMzluONzWyFxqvrjVPPnQ/KLao3lRH0SC/Mp95T8SE7AEZnY7FkcI43",
+	"OghTCi1GINkWaKBu68Fdl0leOzcIp3QwgngW9A5CdzxKEjaPV800bNuEcJvgaLusBVdRDIHOIBZlKYlf",
+	"JQXJV7PaASUzfKTAaEhqKpFDVJ+AIhGouehvWmI89m3l+qLkZX3Mv60WsiyqYTM8FYqDX/tqtW+Fqk1N",
+	"QmAvsCb6ndtjTEdL1xdBw5CFUPnFPT2cNbO88ZJTo41+hGTCwn7Eldh9o1s9F04AzRia6TWeL/Rp7ZYe",
+	"vC/p3YobzpNIJEBFd2Nlb+135XX9USzJIoFKdUgIfpKvrnspRfzpK+Ua2sG9FAuFN+Ax2lEwd3aARS25",
+	"ED+zsA98aTdwvQcWZ419kSRmjs3Fnlo8bul/MarEhsvTb/vlFj3QbsUVxehsR7YOrYPfS+CEIXYjcaYu",
+	"qPXbdAWvfq0000jlkkvzHuaMZ359t5UxhSxppCI+6UP44m7WeQmRkMuSlKK5v57OGOgp3msPJMoqp06X",
+	"iizzLK3jxHjoL1dqaafHbXscGC6VfDCZS9jgTGuBc7hUr7pAsL9kLHrr3EU7zjyr8rmevqo83vKVXK2X",
+	"Ps9L1P+G5SHJRtUhO8FvIl+3pMtUu6QykrZuKO7G/xi3vD316AqLxpq/2jfCKGy6itB7MCsROhN8kg8l",
+	"6vEsBIuH6RvCxhc7gxpxrpTHW1+O8j9a/7z+fQ1G3jqiVKVERDOctMmZbcAPwgeHfJecPyYWWHrEJMJM",
+	"o8kU7KET5s1jtZBU5R1hmagUhMw0lDaYmWN9GMZDVDQsJ9KcAiuJVM965Y+lKNtg6w5/4v6FiYqLBIkm",
+	"jBLTeFiMwSAY8UmbvCif4h73HuPC+fyWkzgRoR8iNX3t5AbfRT6HDrV3STOOqXJ0JGSs5jbL4l6xCqeI",
+	"Q/0qKPVP0tKdnSAwJ8/+QF5HT9180I1syxWZx6XYGX+RY1/Or6cLrlXtbC3AfBcF2AArRJSQ9f7qWZO8",
+	"e/mM7O3tnZhAS/aZjpS+/aPPZKypF0RAEkYTk3rtlv/sBt3DVqfT6navgpPTveA0CNqd7t7+weGPuVKg",
+	"+i5uqWhWJM+jfLWBoxx59nrhl/3b1sPgY6d1cv2Pzseg1b1+lP79sdO97vXCf+x9DDrXj64e6v/Tf3c/",
+	"Bq2960enH4PWgf4h/Uev19ZDHt7+6CfUJPKWJnBTX516305YXJ42p5Rjwanq5q4ok9kMKSOORVwqRkMb",
+	"MoLZ9WX7fVxbXMJT48FXXKL9C1V9cFXyuyjibic4f6NYfdNogVQzyux8b9GMV7pRXrUhsemLjm5Z2AE6",
+	"MZx+aWyFytPufzu/1MEarpGi2gDnUIq7yGZGn826Vnnvz59N6fp2iCpZ+DM0BgvJ9AgDvUuhbJNBFNoC",
+	"GVMKKZcmSMx6MNvkNbMVRk1pWK2ScDpjIUk1a9ugy5PXtamBrv7yyBmnqHTDkaZUZtpRmoNm1UpQdmi4",
+	"8Q4/g0G9dwTaTYsBliqJJhPbBtUmKcvFcBapVhY1XOyZn3s+wMbcsgQ9ZF3bbiTZ21TemAb6HHUZ2w1A",
+	"mMgvMEZqsSYXNlGEqTz0+qAKjJqovAoLyeqdYP/44OgQCPc5VdQju43JIKSKtkwEhm0oin+ZjsiQIdUm",
+	"6bum83nTOIC03iVtgNsAKpgOjOZrv1hwRBFLqV2EzFY6gVwIlVaBo7aso2EXkq68+Yp3Dr3ZYTXYX6jv",
+	"ub/k6V26oN96mVhlwaFB+myQ3bjk8vmfq3rGeDgFHOAHkkQhSgS5FAYKfM6yDr24JtoDlpGpnWXrx/oa",
+	"1a3B5IwpGhoyr021tIt8bT+AmL5EyXUNsTblYu/Pr9hn9ZYmhRDxTl22SGWEYM6MloY2NnMeVuyaow9g",
+	"Vl7Jl5m1eZGkyFaobDiYtXi6rqOrZ9MFv/HrieOEzlietB5I8v48pRITt0Ve0NGU6CngfsGofucezD4H",
+	"266sSGq21LCZYmWY5O31nZzNsY+vXtkI4DTkxepId67BBQzV35nFdI1OmLFZ20a69+JH40Kj6rukTUdh",
+	"VdduZayEbi5LoUnW+ohu8+H53e3SG+/nrMAZ7kA8JaZyl3mTNY3BnR7Kpjv4FluLJXU3SVMQcZiVlsk2",
+	"SROZUwvEE0e1NpwUOEA5nLSJ/9+Sis0bGI/Vsk/gDzxo5g8GqS2QJGu/QLLN/9Uwp0czviG2aHeFHftn",
+	"Ws62IKtsGONaywtdQvKnbEPL+NxVuZM2j9i0bOt4p3tUTyjgyMDux1J6Tfoiew3HzKPCH6m360aV6+lY",
+	"34O5VEUN16ZB0YWXHYxkxOdlBSmTt1L3ymn29tWaH/xC4m5qCUIB12bSmAWjvAsl/TeQevO1vULUARWm",
+	"LWQgeBWoDTn2e/CloY1m2+wV9MTmLGflQkBS0ZXM1XeaRdwdvLPr0M8y1TMO5fMrojrznqDU2d741bu+",
+	"55pexXHj2hvJ6d2xtZk9pbZjt6Uezm5kp749oSwPA8lW2CYhmL0qbNcxJYw3A2wqV5l3K2/50TSRurdc",
+	"sPeClBig5NN6g0u2DCwRVXMkGqeNGZ1/RJxemwKDhXDJTR2FqcvPVhkb4FEatO/js/Nt+Pbm1lJMUGV8",
+	"D0YoE84Y7nQsxA3JL/2hdSk8smH5ZLxQiwRlrIiT91fPsjRBRlaMJgQ8yrmDVOE02Murx918W7mH3aD7",
+	"8bB1cv2PbvBxr3ViXAId/NeX7u0/7K9f9m4f7c658NB4FzrNk9tHf3j44z8+/r51/f+z9/bLbRtp3uit",
+	"9KudKkleiJZkOxlTldpXsZ1EG8f2WvJkzxv6FVpEk8QI7OagQdNcj6v2r3MB5yL2wuZKTvXz0d0AQYmU",
+	"JTvxcKt2YoH46G40nu/n91t62e7V7/HT6p1aioR8XLqSl7jmEQqe//B8/dLddk+sw1cc6qSuKn36A0nl",
+	"1jAV6Nc39qaYezXtqkOT6C3oV88mczV+HOnK3Aq+YAk/+Ko+orm+jgzgfq5Yz09CmaobLITGcjsrWq8w",
+	"Ws3lprnUyvffLsXopeG6gUIbEMT8pvaqt0g4WrnC4rGOSGFZUiELa8gmsmElAt/X7bxvopq57pXTMryi",
+	"s+nd27XX8QyuWlJQ6X4LJG/BJAlQYwCyqs0My5Y1tpqLIrfI71EUFP4Zr1W+TC2NKwz/zevnSza+vTqD",
+	"7bM35hJsEaa79fCxkN2KyKzDe+5PKyiUJ7Xtr0QQe2Sn5whgT0MMDK7ty7HC28NnAp2r5lLpI0yBkDVx",
+	"qQHXyor/UqVpC2/2ZX+kiDmpTckhSgF0ZcDb4fFtOyusP1oN6Xb/Oo4+wqfMjb5uJNTklwgMKwAUh+4X",
+	"0wy/lE8fCiHGr7Agt/M8P48VZ05Fxv6y2xhFO2g+jaft7bTGHSynUBski6w2bwaa4BETVs1Cr6XiFrIV",
+	"jEsAd2mbJomKpfyKBvLy+BFivAPQY67goLpZdO3zqzuucofiS5AuTLYhrAFlyDrr9nvFMKXHcWuvVfWw",
+	"pUkjy7P6aK4LjC+9eZfoMvvKHRAcVxPpw4P9FLxulM+c68YoMESdHolMzu2S0dVg7IZImuSurUMNR/kU",
+	"/O2OqtzrcxgBUKKbx2ITRhQxW+ODXNdEas0K3NiQsapfqur8tkEbIsc9Gr8zZ8Cwg1hYFqoicRTBN89B",
+	"Yze3ByyxJKQkb4Gtbnc1mz5WFibrm0gLghMBGHDQ4XX5t78eGxg97DgUaCzmgX2BCUlcyS9i3gJ2Pi2R",
+	"drCNoOQnMxOFAUwvsuByLcZ5UeQWOBnt1Sr2wTcr6XnMIi2NyHuKyQAW4yy8biygxnIO8bu+0Vr1PV0Q",
+	"AXJgVQy09vq2EyrN5oIZuIwQAc+en9J3niCLVWTDuv+BJQGiiFJhVTXAUFFTmfjp7OzVESMLIrAOEYXy",
+	"Js8rauwldqNInLBQhwhLTwNnHdDJFHXRSDNr8FtmZJTwbNy2KxCIjslSeci4EZhnlZlM20Qssj+0x0No",
+	"p20zH3jCbNwrmF7XkTzw225/MtRNgZFLee+IV9hpYHA2EO28sbilov5irTptGCuL5ZqVLG8gOa4iQSbm",
+	"48bQ60MFXK0+5XOXL+bjGjfywf71Riy90NrEkpoguELwPCVJ0i55cLsb7BueSSDZd9Pw0YyTCmqXqA6T",
+	"EXH38iwl/zfo26Xg0OdgNLdLKzOoQruqbYHTvmYntvtgn5LlvaNWXOY1doIGo4/TSWu3JXWjrGWXaPW+",
+	"Ym7bWx99ji8GKngSDuMrWRa5slV7Z3E8h6uB1WEDbtsAsE7JANyYAxXZboQ06x56i5Drq0bSG59TFFJf",
+	"mhznubkzQOHw59Nxk2imdr6pF9g/WCiwP3/74SB5sP+x1+vEf7YW1dODzlfbQG1GUHSHhBP1obWy9mFf",
+	"i5LavnZX9D6w+QN7r8qLgqD8sUSy9jlRhyp7NkgeIm34xmK8Vd/o5QN15K4sUaWNgf+aV6NjZpBe31Ml",
+	"QbzYqiSjey5tVeKT6g1JK6dhGnbomv1GfoQr9Rv51+c7jvj6Tm1Vr+ijXeq5Q2E9IDHmtiplZUq7FFjk",
+	"jpkqGh7aEnz1sBrOOOyKtBrlOkUYx1lcSuL2ONaQM5JzOoAsOLhhs5FxDjciFmYBzctHEaEWLurGrgPM",
+	"j4ArfgAJpuVTQe6N5dVZd0ylQSAFFhLGACZzu5IeMtdrDg86IAApJepm4KGrxVDtyiPcX5P+Y2H4V0ja",
+	"U/DR28rItJqxBx+nrbh7wcnbkZlp9uv7LeV3k1K9y83U/q4CEZ0QILlWEo5oeZrrTZcnrTO8YrXP5pNl",
+	"nULXZ4oCKbPUzgkqCvd7glPGxLsZUKFXqQolrbqKovQYy8T5iQE/mig9OqSq79T6iDrSVkNKjCIyS4LR",
+	"jQ2BhsDFXKSvXp6epddhSj2uTWdUVRP7b93793fcTPb3Hr/lf3T23t7jY7v/9vde7zfK2Xff/muv93Z3",
+	"pwulH+7g2w/7ycOPu/+2cx+qbu4t6W70m61dpropDdykwvxAkhf5RSlhts7qPa2kzmSZiV+ZegRqNBZU",
+	"XgOa81G97GU2sqp//tvx3v/BGf7r/bcfHj74+F077Z9V/WmZV/NT99Xg9r5QslTl8bQahb9+YNH377+e",
+	"LXSWYcYk4LlDrAHemLgvp9XofmGGoAvL2lFCW08T8U4WOQahU/4U3fkUzMK2Ko3xHQLR6GnkxAFQ+Y44",
+	"Zgha1ixmojyeFIMR8fAU3PNiWkFYyP/ICPWZAfC9nn5ZxqwpO6m9PP/Hf/9Puluf3yTfu1Rz6xvDqBpq",
+	"BHgM6LpvW5G+37N9M1FpREmMLDaowEFoQQAZlju8KreJ3QYz+ntgfnk5uKZVhjqOGBSCCWo8u3iehUKZ",
+	"GlJMhXVpOL4Gnw0tQkdAMbCa93SYJswrJsXpiFOlxG9uAyld5X1Yg7c7wG8Lbz4c3cXZ524WIyUzmDny",
+	"O279595LvYeT3ns5CCsiJ/nPag7pdBT1CI36qXgXEcI5b/2W+JAc17kLCFFAvZ8UplSl7QqlnQifm2kp",
+	"1N5Y5oWHH6aWnqlVJQQ9OwL7Pt0rcTucFJ2t5LynEbMe1hsWmNiUadPYJo3VSL5TR7UCnEz1YZ+Rwq/E",
+	"UFUEKjkozAxVfATpbj17EOKfs11bN8EDdxDh9uNZaJGGH6Hxin6j4FGdc8uDQr8pi63uViQmauUM7vAh",
+	"Ou+r4GFH3yWhptz/4JG3P97Hm+zhi0uTwNuEssNwYS+Wj8nCaBXtz79NnVfntydedM5ozvXN+fEjkFAP",
+	"TNtg7XQyMWWF7P+IFYMo2vi5WaHGFyrrRgihIM08Dgx3wFFVhhoTQIUWxycCwMU9pTJBioqxktD1ndBK",
+	"OVkAjIZOzv3Lv4gfwDi3lZpYd+SgUxPUziKbTlIxlpe1nZe0CXnuTKPz/JfS6elDJxmocQ/H4QwW7NzI",
+	"/wsEQld8DwJQ9Kb7+w/6cBb8U6WESQG7CResj+H3B53GS/dEZsHDWr4puK84RYqzyqBT9bAj0h+fLblG",
+	"5nscG04911nISMCqfm8ytmL+/fTlC6x1/WEP4ZtArxvuHW80+TkHzPSnYwjGybGyIAbm/jsX3zwUP+ff",
+	"J9QESaajVrMIK4j529yebmWCA9ATcXD4Z3crzNmAerUVdq0NcnfJyMyAxBvDfdxbQhXaZhD3tdoEfFdI",
+	"bI2J9UNzJ3wSBo/4Kbhh5zx1mCG19Z8+/RnNoR8NnObM7lP4gFjFZoaUGUHlopecU2b/QhVmRoz0parQ",
+	"1pog+kvMS0d0JszSyp9CXW25g3vi3r1jMVGlNfrePdCVcjWLJ1lq0xy1WkL08TCTSoefTZIhPHx1owQR",
+	"Z519kwYvB0wx/gXf0TvniTcfCMPPq8Bnd+8eYjjAQR4EECTWtXXq73RRmpkFEJIUaDFOzbTsq5Sn4u22",
+	"TxDgpVJinOtpRXbbcayfkfYQRxp8iisEj1vNhLjrgQb8zevnpIfjoYJ2QMpIUAw9PZGlHKtKAe9NX06t",
+	"qk9Z9KV2Bid8IWjs2CO3/iis6ooo0Drw1+ph2mCO9+4RNZTt3Lsnjpn9iXhdpTdmgQ4KNlVzy8IX2OC3",
+	"FQ3CW4rGwWimVnV7unXXVqAXKGJV38JiInPg+aYEqk8VA5e/sc5zZZUAxhUNbihzHcSPc4s7Pf2SMQUD",
+	"sy3sogultBtflhBziooyurBdYwaqnfTh/gFefV6qqVXpbkecGnGp1KQGZeHOACHb0whYW8kLwPKalMYt",
+	"pLLCjiBswfdO/PJNdQYR7sL0L5EtU0maZWVKlcXzFLkGkxtqbesyxEyrdGEGR6SZUDfTNkih6NTyUCPz",
+	"EOJsxJtEe+e1MyFx43gXgFguoct+V1iFLzEvBYSJ8GPsOBd1MMBzbRtDKlxJSrrZ26VN1dPOMLYRyuT7",
+	"3GLKZ26m3YinRaQP9x+micegKvJLhQQ4oRAVP1LMAJhp1RHP0Dhgvwu1J1pAyJBU0V6VQBpoK+QAcb4f",
+	"esGC4kRjIOphyIE2FiJoaMI6zpww+4z2iCC0zix3cKmdrMydCZ0pp7/cK4qNa2CBAHdNNllQ3SvwNhcF",
+	"xpxtjoeIEpZxN4s5bwKYGToPBZDgdNl8qq9Q5MaR9+iGih6ejHzXANzMPxZF1Kclxyo7EqnUc+DSxUdd",
+	"qnkiUm20SnEP9DToDKidYIU+MkWGkoa3s9PY6JtYj/UAEjwCyPcRtXj4kYjJLXJDeZKnlF9Lv+JWy0DU",
+	"eu8e3K/dpU1oTZwVI/vVVYyv3QVdGERiTy/1vusQkqhw/AnOdYs/aboBhtQh8ldia0PiF4sOYEZfVj0d",
+	"4MDgM3MfeCKKfAxpG51xYTah0fDlEDxeIiMgUCK8W5xnLPUQIKin2YpwWpJAg/hWUCxf00e0rXNLujFB",
+	"pF636rPme05wRRbf7kve2NZflIbISRoANvMyfPMYe2FWMcS1hyGAqtgXuYb41LlX8Olup6dPY/jnGGyN",
+	"vHlf2uTfNy8H1KCqSuykr96ciftA+Hv/A4HXfrzPt0p3Y48HhekR7qKIVgK/CDxzRtjPRKlsuUu6vplA",
+	"StQdThSkmemA8YQbwQzC7wRrhOsW3FKw5ym6oSy9/bRD65Vy2I6/ZPr6wCaC7w3FNXXXOImhK0g65aH4",
+	"eNuKv5ppqWXh+wcBzwHBCJkhGM0Pwk8Jwg0VRZk7T4e0YxUH66EAQYOH4HGz3RfubkiCjyik2TlAWq5c",
+	"D93fK/uHyIn9V+NMM1MCXLKc23obRg3/jE0Q/84YmosfGj3A3v9QZxtjM5lyj7AZOuJ7U43Q1MLSvD0w",
+	"gyldsZM6n+8+/LVHV++yOgUwKye8e1D5xKCn4NQS92jqljTtukX5O6X4/i7cZeLvEHpw0vbvPf33vb09",
+	"///u1BSp8MTfRRqI89yfZ42Eoa9BYqQcuPzezlSD1tm9527xVBWVrN1iEYymKyALi+0tOAbkzXc3CCz7",
+	"7s81efT5dhmoOjcco1VtNEpn3filQ9GDIXaulIHWwrBkNqdhyWzevBNK5qyUA6QCZiAxCg7ZS6zqZg1r",
+	"aije/AzCNHMP+QH+2TreBtIOXNzTYNW5G6Co5eZeVEng5KLcpwJ0XyKAxSVHRLJeLXIgOneIIlpw/2lJ",
+	"fhYPt6cDLWJwHPomc+rolbT4PmqpOPcCMwMW56U2MzaDlZ26jznIIrzxhVMbtDXJ4c6zZpIBrHIYAnwW",
+	"gPrmXn3iXx2YxbzE1DjV9aWwYPozhjq04copd9+mANbQTdE8i2jvIUud44Z5Lm21By9s7+QpYc/llU96",
+	"ROtLKUJggZ9zaS70Zo0UYI3KokCQWPHryIAuYPwpKFMuYEKkcw/BLMddhfnaykzc61ni6UfOHz7ZPRbk",
+	"sqlU43MYQgKebQXA9cQPzHnJUPXDkPP01YKMgn6yUiF2ubPMDh+KEbgZYXGVzo7CYnPNyciZM/AhI7AI",
+	"daUB6g672XmhdF+Rs2TGEJUDGYiXoFg6eMSBHarxix12MJS64mF0DqeCEWodfUjksDX03J+kHrobTCf3",
+	"7gV3ya11tGZdrtvzYiQgz5F+88Hswn8qHXGGbw3AyfuyKIJff6Ve6UvdVwW+0VL5YBp9WENgfCnNdDhK",
+	"xMTAXVdQVg0N+9RJNLQ4mFwIYjpBN6YE9JFCoQ1KPcTBtwFjbdt6wk9xokUqp5VJ61Y3bGek7nBngChN",
+	"Y0GZAVNNXij4UKDNwbe0gXhyu6nr3hx2mykUx9ASgt5Mqd7laiZ2UvxHlwsm012KvuGDJtOLIrcjeB3c",
+	"PwytOlleqaynd1Z6O3SXdBf0QZbbvixRzx3X+SgiJE/+9ugz8wpFovSuTJH1tFvwXJ/jHNKaCvOfzZJ9",
+	"h0trBoO0xoji3w2+WoRAlsUM3ifAbh4vkEr0C2OhrLyEjYEV5vGzWGeEbm2IevrdQh0X8IooTdzTSG/L",
+	"bxVqChdenp1OVGlVprJ090hYg59jw+oHU4OhrMRLvXQzQEwRR9zTEqHzuWuC6bN9RM0iOAOs0xVxUSLI",
+	"SkWhJMT6PAMTc1klBJoUUdmVDcYO+prmNcoPD1N/fOLMP6oHi3cUuMSgB1QVrXZl8L2TR+puw5fjJwuf",
+	"FBhV7kfm3orp70AePIkyDLAKHky4hqfoPhwCedyb5hj0/XHvzUkUd4PULe67RJRO9cuLIiLtIL0IIK1m",
+	"gBlcM9PkPQFQMfjvecy1ekS5uSBpsVwTTWFC/Py7TwHHRrA7gdAcv3UW2P1pfv/dt/f7MLn410cwnW8a",
+	"U6Qr4tNhwu64HO5N8xTtNCGEszlsxTFn8Z34IBqx75SC33/6AM74x1R8PKpdmjsVMxffCWnnui92dsV3",
+	"mJYTO9JtcTFQVX+0k/7pAy7jRx7b/T/RRj2Jc22J+OCH83F3t/NXa/TObu2R4OZBnvQ7qGZ7ijjH7t2f",
+	"8U87H4Sc5F1RfywvYhI9onZrUpffCRw6Ta7xfEhtfSdou+18ELmzhmkqIZnWpbslYcC0u9w3XU4VPryn",
+	"3S4yZT7MfcnhxInL8dRWQJqsvehkMFhBDUR0GWoyb2clIoV3lXLTRiSM4sDKEQS2e9rnQIzGvY2PsWxv",
+	"4CI4O+csHgMjc5fTagSAABQgCmC2mU1CKrMVBhvyE3pYx9PWSkFeQ1xAQAOjWrIourxpJ6WayFKdKp0x",
+	"XQQBeHQFvA635ACDHaU2P0Yb8wM0HHXFknO7/l8dW+R9tbN3sCs+io+7bgCvWWzwzmfJ5XQ/7g22Odjc",
+	"NyW6QyjxnC2f+3YJa8YKDULufwG/GKyLblQ94eRhT4daX0zrk7L1KVQFXIUXqpopn1bBcB3HJf2oKRCF",
+	"WAu0L7nuxFtuztHVHt2sp53qzRFnryGQ7907RQuGFAFYxdHrpi/L6L7yGgdcJzLbCwOEmb5dsChEasML",
+	"3tlNI9uY7gvmTDl1lgIIOHhyN3YaMbISmSVRkCXnBATDGXMa7kKRfcUTq8xkQs5g6qxjNxjY186esNDG",
+	"8wQGjHqY5Vs9P2kmKWkA+IxKEkD0ZdPwhqApL0zpZFSuUXD3dPr6zYvzZ69fv3ydBo8P1FGKljfij8f5",
+	"QDBywsJzhK0sTUlJB94ZXBiHQc4W3zwgkHPxAXt5C7DD5Bsyui2in3d8AKOnj+ugIRglwNrW4DYTaDpZ",
+	"bVh04DEWj2o9mWO0aRjIFWAo67DsdEu3WmnS0ynCHpIP7qEPveOaGv0UolpQFCViEw8+TK7gJdMUOkyd",
+	"A9oN9gR9Yh3wHHLtrPro0lqDKrvkHv2tS1sfv0cMKu7spuCYVSxsEn8SI+a7U0haI0HpvXuCyY9woLO8",
+	"KDwgcg11ODiJnG3Fb0fV/FHtL2ZHu77obmUXoO15Bzu3/Mmb07OXv6SiEaGBQHgaXUXzOPPgMDkWu2px",
+	"IfuXNLEakEIUNAgicYWYAX6I3tAKlmFWmklPN2xRCPDVLiHri8RGF4FWvb6boN/k4wyg/5rkAtJCOAkE",
+	"5yt3ARuvPR2KW+BhmFKp2XkkrlTu5keW+sjMrLgwFSJM20ArjDYFxv8XtBdHvWSV66FlTU+I9WFJvYKj",
+	"1FETwDokA9wSsTDvssZz79w5K2/OhLf37n9gxj0nJQdKZe4t4yb4IS+UTdwnVoRUX8DT17Yqp31M6VCU",
+	"nErcagwg4Cug3HN/UDTP/Y32elO2ITDh44ePvk1EKieTgup97tOJ/+os0nTXGyMf8D9C9KDSr7fVFb0t",
+	"Ptneh4QHtumiQOptJdEVeVXQJX/xJ4qWE6m9fKsrHh4eRsdRmuEdoMnaZHNiDhRSlNPC245APib7Vad2",
+	"XycW8eqrB0rK4jzP8Oz9g8ePswf9b/YOBody79v+A7X3+OKbg71Han/wQH7bP8gOD2s3UPgGtrritw+i",
+	"t0XAVrRatAxJbUCVMefOOMTjkI90Pxzu74uPb/HGH91LeArlrNAKgEIeaocAfiDPlK7yQa7KI5HCQ0ju",
+	"eyVQqki1wG/OlsJAQYeyF2zpsqvGX6h72raFD6vjhDGvUBrlzn2yVdcN+MIMfSyFGj2USP9zj+zYvZMs",
+	"5VSjz3DwB3UkZE8DbGhJozUGvzDntpMVBt8nJyv/7D6Qbx6KQlUVOLlI1AURk/lkpLTd7ZDWtamAd2M5",
+	"lQxhBvreYWP1NG0s+FC+ebx/sOvDBL7ejh0UJGYXgAjLrEfKl1qVihKMpZpAUwqFfTzjCahur6TRbUph",
+	"0hd8D7C+OTbG2il97a7ZA+PSV9Z1xFmp0EUxmWoN//c0mab4vYG4t8oXWEMmgSo8Ql61MiIzXZQ0/0LG",
+	"HbxFLBH8LR3LYmDKMaD3wA/p2x0vIBZ+3BU7D/f3d7vxnQh9gqzTiXQWSRcGCh884Vg4FQfJN0DS9XWl",
+	"7oMA1tDcOhcRapfQG8D8SajJ9MBrHfd93fshfx9v4s49nM5i1juazsKPfjrHWA4n/C/u2VMNeO+U0g8/",
+	"uZ2Jmzdgdc6AyrKk8sBZ6RxHmOmRsy/609I6oxHSKYHRNwLrZ0ugyCEMI8S95856m05YX9OzMdHCXwPX",
+	"2ULmV+BTqBzxea4v04Dr2FiePFPjiamU7s/PL9W8bZEap9TefHoSftz7WVHlzHhSzZMI0oSWo8khSelq",
+	"tymc8YKzPcU455s3J09hS0A5mnvl0Kfg9rQaDFTfv2dtqvOBmeosHro/CIN9iIP1eUCoOJnIapR4RyRU",
+	"bzhf25T+B//9AXq5okAnFm0GTwyoFySgy8MknoxU/5LaVRJqhAVsWqxKjF+Ec6xNFgOu1L67hV9hRo9o",
+	"+d0ksAYNbQ+faMHApJsP3gGH9cZGgRqQxlqkx+6+abycARqnuabhFxjGNzSMULJASxLbYmOV5RLb/XDP",
+	"HsNNeM/CwPBQ3ZIBCwbxCBaz+4SyQOl0GjtBIJ2DTpblsDb8hR/dDA4e0Aw8uFoQM1ylboibJVTjQxwa",
+	"Pt4kThy4U7SpVMJl6XSt+wprFEoJFpFH+70ANCGoVtbOcu5D/YZ1WkcWIc5D85xqasFQ2Tms7jlYANFk",
+	"28+AGT+KZ5xb5rCov6Na+1fYVc7DiUYdSijSJ0ZX7vU4fwBqFOqvkUe+YL7Fg1740Y338DAerxObqFeQ",
+	"4yQ2Ibswj/EFSuNxbm3uZI+X3TVxhE3FIJyd0qGv1pQloDw1DIqGlOXdVoLCzpfMpuVnWH+eD4XbsRyX",
+	"YeBY+L9TpaUKIO0DYO5jPRns/SKr/ijtQkwOEYkmqhzJiXViKmFBC5olJ3EE0cC8Yr8cW6v4L2zdguQ7",
+	"FO6I9NmZHMIrQ1vh15EBYwkIHthamOqoE64+88ZPICkOFiQFVWBG1dyxJTpiJKWw266od28qNQwst6gy",
+	"+KE2IHy8Kbm6lS0UEJEAKYO2MC4sRC49dgd1HRzV2i/J7APXnRafKtJH9dY7bFsXJ4M4yFQZkzizG0Qn",
+	"hihxanG9dzSx6LCfVrMI3g0VYmaSC1uwlcrZ8zMDIYBc2RCezSn4xzPyE2dzJBqd+FmpSQgnUN1X7fkJ",
+	"1Y/jIZCGboERtd0nEJuvsF8qcItkYdteZPRz/Dq9im9SXwT93mxq1Flc4Od0kUXNjQ0z4LQ7uQjhCpr0",
+	"D1jWg2UbBDjMEwj1nNGw/UEYLCudZv0zBb8p07HNxc8J2/5gAcAs/Ln1pMkCcrmfULNY20faoSKW/g7V",
+	"qqFUlaflzltmpDR/85M8BjCEvekkFHR5EQcPBvmG9bi0uZTbgfC0FGvisU5VclmnW/GlFeg0VkCUPYdw",
+	"XDzM6DCM8HG8Z6Lq5GV7pbb9qR5sWWoATS8UBXFXq6/E++vUVjARHvRMyctz3onxsGs/1FQiHwSbW1pA",
+	"RRtOlbXdOB0HrN99Mx4bcJ2c9+k9WUGdxeTZMF172DfxG3PimAZbSFudYytBNNJwNF5fLmhAYlDI8DOa",
+	"7WxknMXoBZ5dfKUwkl/ArWHe1vo+hmSF11Ueq431VCkrdQ5hmcaejY7Doj6uf5Qo5CmuDB5nIM/18I8j",
+	"nwwzpdddFnc14oFgfGECxcpO9OJ8foWMs2lEADDTSf1/4LOnr2WlnrtBUrEQ4fWjSB3npDTT93t9Y7Gk",
+	"wCtYGzSHOR9LPWfgNVvXH40fw1oYI9wv1JpF1dKEX0niIw9Sh91NOKhVNTPlJbHk0H38JwyhFfiGwxW1",
+	"T6x9eTriqSGITbd5qeUT2sbktDJj6eyNopjzvGV+/repqWQ8XT7W9sapFWs4hY0IQz4+8e086D9DsQir",
+	"rIT8G2jdA6BO92cGHD9LZ5GE1sXoGy2niDnJTwsq1+9sTlxCgIF3d+ya5/p8UpqhW8aaxmw/xX+hIcVW",
+	"r0dt9ewR5AwL5WdXT5S0PryqvHnzS+VfUzy+cW7HYN0uGT//XpOCiwP1Bk9N33DunQ+A72xKcCxiMQNK",
+	"sBFsSOLZhO4Sbu7CzTGTNrwuZLSx/KIoydovjK3LodoP0UvBA74OCuqpAo+jZdMSqndy6MU4PnvyU2t5",
+	"VZSNJXzQ1F1GhXZwhxYRHzFEtajS5o9h5HQndm8G4aXH/SPw0cfPSKNYV4xiMJ2gFIk1QJ4tGPyQ5XNi",
+	"r9Xq97/W9JKvyKRVodgFqSto2HPD7EZVyQowBtzumMkyEzu4kIlIuTASqqcBAThz/6b3vQv7TPYvsazM",
+	"XdMRL8uozi20GNLvEPfgu8KOJmhBZLeK/Lq4SpZb8yWOM6JCyqO9iTXHvDUZqItQpOpObOM38GD3d7u+",
+	"bJkSh3mEjEklkgR2c6kmVWOwBYar0Pt0jqIYGmE0B0qcD1H623VFWqACdO4vO+KU64AeyDCvV+BIh4kh",
+	"qQLVlTa98/pvtY1BDjkEG/iEJMDZ5RUq4zBJQiuoSRHnSeON8FIuksWUJH5nOOygZajOimL5PuMCAX0M",
+	"Wfh6fIiGdXiqFK08r8w53qoRuKv/WJssuWztZde0JeueBhf8gEGAtTa0H1/gkyjJTPk8XzIVhRj9eCaT",
+	"Yr5srO632lCjdC25eb5yuSpzOWzarXSUXp2EcqaAGcDXRvZCqBKu2wz+uB8OeiVUEtss2cY8mtujuIoR",
+	"P1xL9TaMmUwb6Vy1UB+0apUyzWAknclwbgaDePzhaIv0g02OZ2ABKxfctg8rnkpLQbuT6VCpftRW0RGH",
+	"mFtXuvbDNW8+qoNuliiHrgL37FqFdFL/qKNCcwrr+GEDJ4OtQhBHZs2SAR+0qr8FmZ+z/93YRnw4KMvI",
+	"viyVsLO86o/oTTT2EKAYxCGpbusSf9Jb4xlE1UTRBMLRyExp1BclsfCAHBcoQFjaUEMITSW+ni0aXMSX",
+	"7b9OnFFpJgFLFKEfa6gE9VcQys2i8fuD4SOmCKrwP9VBcDh2giAHg9q2msk46BOLufOQKGkMYNlJNXP2",
+	"+MQbSljrRsZSfLWvTQRMMg7fuAMFgIbFsZTohYSPO2xV99YKI7OFzRp+2BU7j3zMKhpejo1qeJIbRMiH",
+	"lQpIrppr2JL2joZCZAKNcdBRGMTDxUFkOSacQ8YJoon1B0cPgWaxhcnS0WUPGaiiEDYvAOwMA/LjPMtC",
+	"2UrrlomeypQIjcfyYXhuywaAPDhIA4AW0FX0EU21ej9R/WphlaPH6jZzID7efDCGiYsioA1C4V9g/gJN",
+	"CkVspKk7Ubk1pjCo264qc/c9OW/1uu2IkpfCrhjAQHrdUubU0I6RbLAEo/mNc9s3epAPp+XCK639tmyB",
+	"a18YTiKg31AHDiBAuH9A3Rb+0xfZ1OoBcJ5ninrVeCZHzI2NH0HI0apiEjmMUYMhiWH46/xiamsmUnS4",
+	"9mXSO4DbSyvGAKjKsQpyUcGP7Hql09CNAbICf+iPVP8y+Bro/C7/hH0siRrrWuNM9FvbyGH3UOQFvFKP",
+	"dhXGft1YjlDjRKBmgZmvAEhS6TdQdrGwtnSoNrpMVvJC2qa8A6wg3tEcEJhOVl2s7OJ8quU7mRfNPHv9",
+	"l/ah+D3ELc0Bkx7wAlAjY4qFotCUB71ufIlzMgCs9rp4kJ8Jlw/Hc6Bjba8ZsJunFUCYZGamjxDNwaIX",
+	"WB9fBUky+Mza3jXWHwcULsxF1xuLvVEDWJvnWV5W9c8pOt662JCHceeEVR/kVVQol0CIHWDSAz0GfkFE",
+	"unTtphAnYF0U0lY2EVVTgoRwB8ZL6kEOPAZjxwomaDSqd+MsEU0YPo6KAjsCLF1uSnUvnlLlbleRqTY3",
+	"U84YB5UDFayv5FCBF/scffxSiQtwZcvSecxmELz5So2heg/SEzuP9rnVBG4u5wmUUNLvu6EJOxSDJXW0",
+	"HJAePU3lTlSWxaV5xXc9IB/pbaVYEPjnwz//ebcrBgZSankV1eahjyixFBldrygPgFQzvo4L+v3l36YK",
+	"cbaiOq4468OOAvKqEpPooDRjrvx9jTh/WFfInx9U6CwAjrXUFfLwRvIdsHNWlsKWqH67UJpGkJYLn3FP",
+	"M14NcdvHzYNihyuxrJzv+jBVlg8GqmSyE6z7pCe61+ds41rENBaRLFV6miPBofybkRICcRHgOOCdeRHH",
+	"amzKOW/vS2ps9rBkQxSEWMIV92TtRagcCyHvS4XlP2HtOuIliiXkfjVjVfu+G5FwDC+gFY7ZkUP3xXHD",
+	"PO1jCnelD/cfi2Whe0Ae/AETI1AkkNQwAZIgkXkSHErgo+ydwt7YweBmQuRV6XODdTlpQnUeuwmVvIv6",
+	"3kCOBZVROWvHR3bb0wVgJfH+aAuxI+YRPObh4aFoDfvD3LEKnsKI7lVhUY/zItky4+I8pqToopqAAAuc",
+	"kFsxyN8zoJ7faKwKrWeGcBvjZ0ZWRGw3QEZsgJNCqsaXrvDQ/M80X9yuVNYaCwbwZiVBHGCmAHsGOyJC",
+	"fILVs3IeSrBIimExjP+m4TsB20xQ4GMMFRgdkb56c+ZeLOQC3D+ePnv+7OwZlZP/+OwsReBrd7dLNe9g",
+	"pyB8olwS3Wg2kpUYGmdB+X3Fberpw8PH7hGP9g/xPw8wZv1o/yEkIoOnQlysMznvCikGagYWqU0YzwKA",
+	"Q2j6mZleUIn7OwmcXaKUOjNjhrS0xmjCUG/oUBKlf8HSKesRZZxEci4JTpbgB6DSFpeEYKA0fQ+4ZbgA",
+	"i2+CVJwjM6PGi4OD/cR93bAf/tz5c+fBLoEDgy7p6fRksPfCaEXlWhS9r7espQ/cWhHKFJioIOOdpwDb",
+	"BN87ZySgD9WHb3iADJSL3zCI4qhwdSnEU4pNOOTYcPep53WOphLVnGH7KDyRMAMZsZe7+twktm0EieUM",
+	"ZkYnmGqrlO6KvBliZnFxMRfazEJRLgAJaxUVh/kQYE+nDw8ORVsN3vKSDOmVZzaFflKv5nDA3WY8KRIS",
+	"32PXMmHNyf5I2WhjY+aex72TarMHCindPeI3ZX0bBzZFWKh+gOsaPVzQc0y7mZkU0DJgkiHEsGWAIIMg",
+	"r4FmAjq2fltgY3i7A4wS3fv3Z7NZx9LPdE/b6Zvxrjjo7Hf2Ib0B9WG5k9iB5AFoILCpllRqjWkvNJR4",
+	"LiEG4vAgew3y2y71QDVwqkYSsXz97SvmYwGTy/NZMiPphRpKDfl430XxGtHwWK6Fut5HDLYrpHtzkHWC",
+	"jdAvTP+y/libD7WspqVCICVQAyVUzflfbCLSdwdJ6nep8xm+eegkx0+/HD/ZO/3p+PDRNwjplOZZx8+k",
+	"4z6WNLKHBCHob1uA1bEdcTYzgQqY8fW9cwEtwn2n/TCQSD12He7W5wrf9EPc9FXnV8G2JT8mPOUf//0/",
+	"eNy5QO7Qh3/89/98/JhSAz8xQ/E7ThhhDVeomIs8s/QpzaCV1L1WjRR5zBXlVtKdH2F+WUU1iTEBNMML",
+	"SOvMEFuhCsX+f3cVtuJQ2JjA3A7fv08Z0+tgP9hgUB+PX6wpL9EPm8nSbZZnQW5CcBqsUALvSgIdayQg",
+	"A3sY4UFh/abb6xD4igOejwITiN98iXiwH/59mIhHiXA65eCh83xgsMHkg0oEKYq8qgpFjcheM3acLDx8",
+	"TEoe9DBql1o1xmSKIEoRQQ1Z0CxUzGBwhDzbXD9oEdFHZwgaQwzbUP0GXcgKpx9zcQP0Dd+RPRh6l07W",
+	"IdM1CXdcKRgswVaR0AgVNpKK47GoqyOehuFDLU5Z5u9UT7ul1nNhSsTvzBJRylIVziSlACRIUyilIlka",
+	"taaNKWML/KVuWXwlVyjc4nUYKxQlFJro0rvhojF30gCrKhpAnj3Ntc47fFKM4C5LjkZmu3jPerFZJyoG",
+	"23tlirzPCG31GjHo08b3ElxHRH8eKZ40yH4rdiCJtperarDnVIOc5HulrBS46HsEPrLbFWkPCDF6W0d/",
+	"++5gf/9o9t0hiOGD/f2wVLl2Lo/f6OGa8rtH3x5V3x2kONFH38JcCzVAlw5WE90r/GS5SrkjvldzqFYe",
+	"eReypv8PH4tadR9gsgYrHcWBDtVxXEFq2RTQcz/8jjjFSlXL3cRc4wc7kErgsDPe7eDE44qzj+8Lm6n4",
+	"zW8FoMri2rfmWUlcQowdRAnqCncZQZz09A7MdrGSb9d/ntz8F6UUaSI0PryFL4rb7TTbDxE+SWHFc63n",
+	"GsqZxoSjmmdYpoAHSiXenD1JhDOKHzx48Jiw/mz+XgxKBDmVBTdywnb9P06NZHTpm5OnHjq4L7XReV8W",
+	"ojAzVe71pVXo3OAUywr6HhHEFWLaZiBAjQEqurvXu29xJI8ffXO4GyEweSqJUQ6w/6whIyu/TlvRaB0/",
+	"fnXi+Yco5TYQp2osnfnLHkeuh9Sh/itbmrCtCbbQjfjevYS1lFYzJ/6N7/UA3Yeps2xOkYQunBZkSUJ/",
+	"07L6xIPtafiUiIcjkmB4Bf8gA3I/nkTeUMLVKtDPSv2j7tBl7uSE54VLIvBdTBTkuqfbepY74qRh1y3C",
+	"V/6KDp+KnZx794IYGMu/huXpur3sVwL9FggveOcgBkg/8r1A2xbM0gSL+CFIR4iuRyGh7FfUVhCmpD+P",
+	"4po5RJI2GdEUoaoxA6xmimc0w6oDUaqxeaeye/cwGlFC6K68VLBIznGBvhmBrFVRn24dOo2KV0x5Cf4G",
+	"CBQGf3df2djoamQhKhkkvsXYETq2In1Kj8uN9pFRdGO/ffhoF/WlD6BkEulswakT6anz2qr6ZX9+9Pgh",
+	"MV8VeV8Rl3poY9/qbh1PnIu0d9jZD4xD0bGPyZadjseynLvjJByTJVQvGNxXWSzbqP0vYiLqAB19Vbgn",
+	"ndLx72X/UulsK9miXbTV3drvHOAAzERpOcm3ulsP4BDQbI2AQQoByIBhytg2fkrbQNEhLg/CeXPbAjA6",
+	"gEXVfdAnma9Z8x58nmG8qAY5ZQYeSdemdWjMFsA+t5cJHwVzlfgRWI/8XwMySnOG36kjN3NAE1e5I15P",
+	"dRRYDr6bfymVAcgiJ3QixCLAZ5oUbvtUEWhqE2c4Eekvz05Pj398dnp++uL41elPL88oGrFQMeYj24gC",
+	"yZNFg6mnF8pfAtVEOdUBa3VlUBdxZkxhE0ChcMPG3ScJ4pTQOroeTxADcbIorM+Gs2ahoSKcOgJ8Yyzc",
+	"mb5WDlS3pW65HucDTAL4yLzYO8m2ulvlVB//+OYE9ivL/6V8puGU+9HjgOLrbcJ4Gd+bDMh0+9jECRxq",
+	"jQ5Od0y9l+NJgRxrcB2R07Y9l8+974b6eqoJMQIpGz3r3VX0pwsX1lhQiZDTCzx3t8P9/cYsFvqGm9PA",
+	"V7/SJBDlaM0JQBYSx75IxldONXBmRJBSr9+8OP/h5MXJ6U/PnmI4NWBqAefcQ5xj23MDtOr3MvPL5i45",
+	"uP6SN9Czacr8v1SGFz24/qIfuKsNr3h4/RUvTPWDmWp6xDcrXXDse87xqscrXeW+xjODkQG47mCFCQE4",
+	"ozHPZTnEhx08WmXpfK/1LyrL5dl8ghcfHq72RD9HWvrDFWZ4fPIfzox35z9aZUucUJb4FDwKSLHgtYcr",
+	"bacfZaVmco6XrLCQp1hf8ybUMeClK2wRetQZln3VOF5BysXsrr8hUeNboKqvkV/Gv7RdUSck9We/je0S",
+	"pwfZpULWMsLvc990slXJoZO7W07/uxuim7nVfeT+ifay+5kxdSngBlYKRODQrjyn4H50HCv8t5KtCCG5",
+	"E6ovmz841aoyHEGUVdvqbmmjFfGMGmB3JPuqi9l8meOP2SWf6xb7apRm9/6G7TTBTNvkEZkhDsAV8xWw",
+	"dwdTs16DXQd7Y3AQLEDoLGjAoaqOTziVs74eHLwwWkFGg5TglTrkOk3IU8iu1yJhzB+TLcxWXHsR8hrE",
+	"l66ugOKLWjVQVMzsVplcQ3ffZ2dyuOz+dNp9OMfduMj1JXJ8Yy119OAlt4Ar7j/l0msATXeLQpXZq97g",
+	"FRdyRzeoCIvzB0Jpu/oOCCb3csCKwk3nwYqa7BeTOXcn2+jlVbXWmTG/SD2nRbCfrr1uqIq+nE75Ebq0",
+	"4g8v0iQyRyneFNfOg4TNvZacCx/RydOtj2+vFe33oeEGaZU/4TnJEp/5R8+r6HvelJiUuQEOK4qu1Lp5",
+	"mBLECrdAEfG4sRFMDd1tJG2ogqwM9LTEGWqoosbwDkYoKXu0oFxgFT5FvbS5WZ+kYXAC12oK7DhdQz/4",
+	"C1p1A2fAmc8hYIQS7uBNFUay1VZmdN210TX+Ehj5RvKu5xHBR76qe/JGE1eoexhhPH1l0h7N+VZxzz/V",
+	"JDgsoO8tbJHewfQng76Sw5qBT0XBdVkvc1Gzzlewxamj6c4k9jPMmtegsPOFpgGoHcv7I6zOirCOsXPa",
+	"egxxQA2vwV1zb2tP1wDCF8DBG0247rLpJBBuAfheRZRAC0lEkGXT0gMzARJNTxOSz0tNqsQjLpCSCPXA",
+	"1nB/mIdfqJW0QNUD5ZifrHDizSN/OIw71U2H63o//N6uVU9P+My792UWlVZuN9GzjZW+spWOe/V6Qz2I",
+	"+jgiE76Jq2IymA6AmUI0u64MVhH/5G3fmfw/Q6rpq1qtsVO56iKlshP9zCoS0V9QgSthdxCBtGcgBopZ",
+	"J58jRrGeltTDb7QSO1cwR8UrlO5CWVY8WhvauxtyHaqm9h+LejM64hwimA3zkR01WbfqGhAArC5U6CFu",
+	"k9yLgZEv71b4lblWdPs4zZcS3TVPY+M9fAnv4US/hk9k4zrc3HWg74jlycoKJXypb9fXEnzLJXF7aLCK",
+	"wXyoCjKV1A4a1zVgKxR2+UN9r0dgjvvzsD1GKzFX2PEUcB1IeyC7DLMF2gTQzY1I3QkREP6PAAuEmVHA",
+	"FrTqb1RmxOQkXBgB96IxN85AvZKCcY9VGOVUEYQ/kyeHmgCc/X7MosO3JWRRJnTGYrKYQaS/jHG5TSUU",
+	"uY2yGIintKgVFl9WqFL1fC04JH7kkdiHlwbwuVsJy/yt7n6ylbu7AMB9KMuB2W3F0jxDqjq4YmDKsay2",
+	"ulu5rr55uJVsjeX7fDwdb3UP9vn/kq1xrvHgfgKl5ni+GsKN3+8NzZ47umcv88keV1ftEbvGVncgC6s+",
+	"us9ocbpcXFzj3A2cwOE1x6R02KfaEb8iSKczQWiRfNjQt1KPqK8Si4hFv5R25HGPgNGHTRW3pYlRyhjs",
+	"vcKXga+3dW1xdLXVjVf0wWFzRaO1PLjNtTylKvjKhFZFvyqzWnMtf7udJZNy16+0X+qzO7zFffJ5U3yE",
+	"zrhGgo8+55sYSf7SVlOJ6zCxZjYvsQ7xVpJ3rQLpyuTZC/W+ioe7SZxtXPK7cslfmQIRUyONu809cL+f",
+	"HBo5jXfmk59WprzWKW8ixUEKDdahG8U1TelJB0ESAsIiQobwNeo9QsFHdabWo90dLeChYYMPaFc3um0L",
+	"vZXuLgk0OwbcNe4rGpkZ9mFgNTn0QFJBTE/vpCrLq/MsR0YM596fVFEXh1zg2Gb8SxsoHBrUlQTMEKIO",
+	"2HRdGYMtl20xgcgU9HNjCyEUsBgKezMtQwQh16We72XAcz1tCU4QsBSTOlIgGD0e8H0BW40JxRE2rs3S",
+	"XCyq+KKlo9Ke59V5bq9Vp1TdcWxPqhMbyX+kPV318mdw9vr1p6+aq7ZWJerBmovid8aq01LMObvGlMIV",
+	"rbYFV6ptwi2/s3DLKqWrr5De6PNWr25iPAsxHvo8V4rxLJaGxlGfIBKWVoLeIBwU6uCvCwe1hDgAWCDX",
+	"y2El4ocDfgjW4+QtYXPkhOtphLl3mp0APrBVxOedO8DpUGv/xDwt8DfOkCPbRoEQAg2imFapAIK6hqFz",
+	"hKEuatyGHugRsJGo91UA26WW5Eq26VRcxqAcvp+fPF1brT6XFv0nZ/Il65x+ov8DfPIVnNtb64Hwc12/",
+	"E6LuVS7TP5TR992GzeaIzGiFTRGM9OG++0MU3Eu2MTT5ZACNUYeFY0tWMRuwJxQ/iiMhWImA4BEAN602",
+	"ieSN17qy13pKW7rut35Wd3WS712q+fIEwHFRMOMUNv0qW2G7asII9L7eEiLaRAUA/qMC1AJgQUOx6+4C",
+	"+DBWFe9UQPEifv/2KPirk5/dCNcWn/k4r1YRnE8ArG/r8wcOeeGvFqw0/bo8BXzEawUrXOr2yVi+P8Er",
+	"DvdDbBVgF9vE7UtNkXIzWPLyP6G883muL687F875KoOG/+TSFNi5ltjL9FNNQj7PbeW3YCwYWW7VxCN2",
+	"KS0Ljj0BOxpbtfCO3CeO0+gQWXUgEsC0TjGnWFEASiE2SM7e9fSv1Imc0r2AQZ3xVanSD1EdjFZIGaOq",
+	"Gq0cBdWAi5T7mqXHXE4otTSihCZS4HXwwXgkfnIAHWTkRT9mKQbTktl80LaRFQ8zCalOJuCrCGqu6zu4",
+	"+0rInob7omsi4nQtoI0AtqeT+7iERUbZMaUZbRkw/YBKElUaAqdRUMsS4zXF43raDw/SboaBt2HpTyFx",
+	"N4OfgYMLAnwzgDC0R7VxwBhaYVM7wsM8sp9BgKHiQhF3N7wRYN/o6RvXaMKCkWD+onE2976uVT4v1HvS",
+	"v5GstCMzub6eM5ro+tG19qvvILC2xlwyVqdrziJc1+rWAKemtPQpgQ3kc264d+n6qxvV0MqKH/XVacFN",
+	"nOuPo7dx60eqdqnu7ptMnfIH+duHrUJeqMJJymlZuG9B6qHzlEaqcH9aMy37in4Wva0/nb559erl67Pz",
+	"749Pn52/ef3cezS9LdHr9bQQez+J3lY7ObS/+uzlz89e9LbE3p4TEmL7g7uwBxUNiHn4q7pw2n7S20rw",
+	"J+TedT/+1qu5ZQyZGDVr4CGZ43+NPr8Av7C39banP273NLgePO8fTZg1/DtMGSVEIlRZiu53DG/TiYXl",
+	"Tr96n1BBVqdFin7o6V71Qo7VwqR61SlMqctX459wQa+Kj5HGfq1kloiWH351c04Wrzs+qZ/+kvxjOPVj",
+	"0tMfd3s6H8D0/td3QueFgKcXZtj5QVay2FFludvTH3t6MK46r8pcV4XeYcH5s5rvivv3if4HIjZG91Vj",
+	"ed2HfQoiOCxz7VhYbqNtxWJZfCckFMbwoseKfAe2i4ZV3eZF3YaNYmlNf9uO98h2IrZrO8QdkLn7X787",
+	"tt/Cihz1tBuIKVSnMEM/2Us13z1aMttGGHlqVRnHkCf5uTOd+MgqwABR9z99Xfc/0H246z9TharU8i6h",
+	"2OIeGpMRqCa3BDHTClGBRi06SQTyFIEhAgOI0lmEBwZomZSQJoMx8F4jJJg3ia1vHg02p63kvCNAkwId",
+	"C4z3qoaeReydWF8v2CZLApFkl3Oc5GuLH/7z6kC0yVbRgVFdL32dtBuWuLfrRf1gO4aI37Qa3S/MMNfL",
+	"Acy+V8NcW/gELaLrqfeMJC51G0d+8FS5dFD2nUVEmKZ4So33vyP+/fTlC/6ypnYqC4BzxLqRl25lxWFn",
+	"39+3pwHsERDmvvn24eOAr/6w86BzGHmuflwEdOYEc7orkI0acHREZQyBCVOGh+0DJS6mVQWYj4Bf5t6c",
+	"ej8pTImYhpeWIIWZMCdCAvW8+jViDylmpXNl/foEGjToTCRQT43ozAwjSfUo2rgjPY0lOmMFGKYxIfXB",
+	"/v4+vyXPI3HUcPI97JkpMmWRFvQMwWVXdHhv3JNYmOGJ/rKOLgv4a928526s6/uqC5fFA3q/N5vN9tzO",
+	"3ZuWhdLO2s0+bYQ/mHK87vDomhtgpF2LPuD20fVBbBAGsOfWSQzWrmr1nv1X5TRoPhxVDf8ZBM4pfh/X",
+	"edBw7t36zidIOf2kVICGKQu78YfbbYFjwjD+ndgCNcUO6jFox1itO3vgbtxar7YX3VTl1DH6qTKT/5u+",
+	"uk7fjNHj9CoUTumbsgSRbUqrxIWsKlXOe1truaK0ObwrSm7dCzXboX/+mlej76VVb14/3+ltMbMEe0+1",
+	"Ie6u7PYhIvqCAwwirub5xjIZbvbMLdGSBXpFy3PF4qzlnNYWp7Y27oIbrE/SuA4k4g4uRicSku7E3Rv7",
+	"u4Xy3q0bNbiHhJS78wFoK96URVdsXzHWbeEd1orh65uOM1gE6DErfCnbjXeyHagmu2K79Y1ss2+8dMDu",
+	"/quNOcGRdmnAHTRcz+Evfgw51W0Ifus0cX+MDXAzrZZb4M/YZCMZEyzVml0dCOUYObxGzrrEya5Garzg",
+	"ZiNG+Op+NtD4mSFQ/ThD8Q4ALQozfDmt7qAXeoknzmvtwT5+7874P1GVTU0BP9MZkbxcoYFv9IUuiXq5",
+	"T5aMySu+2eAj111dSjNrNVv0iqNvnFC7m27ycV0GYN1ZT9NZCh3ub5F7RQGoJrideu6vA//vwT6egm28",
+	"UBMJtBXU6lofcG49vMLUqi7yUHEK1TMeWnEh+5cRmPdCWjVBItDQU4Hzdj5l0tMkUtyvNH7ON+dWgKHc",
+	"jSnPAtFzTmtRY/dEp1pp4O9LoN91CHB6hh1hknHQGGssZqvdk0yeOcd6TuFBFIjuNhGgEDH5wck4iqTW",
+	"+TEzwjnyubJYBkVpa36xKI+7TZ4SkT7cP8Afz0s1harYxq7AtzcAmsRqBCRvsAYwmtrOCPWyWFwA987R",
+	"40B1lsa7iQCPwj76Zh+Z95i8xg9FIyYrMnMFyiTmHamxrCCvxpm8APZr8gOYvs+OgO3VDwH/dnvRRx9Q",
+	"EyPjTmH6l0lEuhZtHr9fkVFq0NNUVwD8TG47ZFSL4F4SkGRxINmUXLAw81p0wAfdIzEaWyhpVfY5YyUN",
+	"b/WLBk1Wc+vJZ14/ZrJw4dcXmQBRzhz5g/iL/n2HKOghMDckycs2MYo/hE21gCTbYlvghrw9eymYRxyE",
+	"XlpJ/P84g41i19s2BK1D6bDT4KC/krqtAfSN2MLhi08X64RPeQBfX6FwvLZXSjO/BjeoFmYR9GnlwjzU",
+	"L1EuHIlVpbOVROozt938zDcFx/987RuL5caxZ9kuKpd4iHzN/Q/0r9WKI7w5zMz6vmShJaQDPXaEeBdF",
+	"klJkSgu4qcDkiC32bbZm9H18tdGRf+JShfXDKVQMfv3er5sJn1aaQFuwXptg86GeTpaHWXwZf8BAoA+G",
+	"Wjvr1QmBJC3XSB0pgDrSOYNvdN43GdFIvvjh5yeh9H42yisl7ASq3Uu3RXqaYSlC1LVG8Ykk+y/QDx0h",
+	"JwyPYqozVYq0Q+44OOI+d+nO/bO728Hhn0V/JEvZd8tz5O5OXai5FUrauTtpOKVpER8sUHceipmSl+d8",
+	"S3LDj/UcBgNkk06OVCOCLCZvGeIEgfva1/0jQRzSkeZVF9lzITgCPxPNHuBhPIBD59pU57Jw6+smdwqA",
+	"FZ7W1HnOAOvJHOTivnuAJTZ9ZD90S+l+55A+1NRQWD9tq/S3VV4UVO8fvYcus2Eb6EKoxVoeY87hHJC7",
+	"0s6NXXW3R99M/iB1Dacw2PWd9OZ1d1B+v/IcXqjZGwsMLKuOnk5v9c35i11Wd49VK1cajpBh/ARPfAWx",
+	"/9oUyplm+FXdMagEJEjP5CXpzk1twRfy20PhPG3Sz1ddgIr391Be4JTDQpYfxVEtzV+TULeY5/+kinE3",
+	"+IWsNyqMW0t7X5GPrtd7L4vlgNNyDfbrrxiYmUyUVs5ARHgrZS8phzQxNocCTA8Gi/WF5PKLV/Q7ZUTA",
+	"wgRaZKY9J+oHTlghJENPY4zdPVeWgCcyKA02SPqIkMdPdbfoUlA/5QGlEV+yP5NTEVRQPgTwWDBwKtLy",
+	"vzZgLhHcoR2lthWRFmwUsHysonQJ3OPIw41cQJrAm0U6872tYCPBwjizJ7dVKStT2o54EurTFfFl4zux",
+	"HuWRSYygCJUbTuuNnGTQLV5urMdz85XwMJFnLQgpEonVdx5TLnGqC8hmjhRxbyNqC2O0ibwCzHW/UaJE",
+	"C20VSsGlDw/2/WnnBCGQLsPFXYaGe10htNulvClXieLBc9ynblc/G17EaoAtcEEIPm4AWW8tXGrG6nrU",
+	"emUv18ZhrV10JQIr0LJjv7hBYXNrKKyrYK/iObDjz0YKKSWxtmflqxGcJL7FJjzKWa0V5sOC5hkKsw0q",
+	"zsqoOBCEncXGR2QDk81SCz6p8BmTTbMejhnileHfABmP9XJ71sla/qDBVGCsd1MuAEYZjWD4jYKVvtGa",
+	"+lQKaStL/Wk5wEop2Qcwcad9Wfs5hdk343GNi74/LUt3wGtSLL+hioxHbIGEnhZJJjLXydAwbE9DnDgg",
+	"9CORP9OhuONuEjnF0qhwEEpQuDQQlI8zbUfTyorMzHQ3PGA5GNpXorTdW19nOPH5twnLFo6upuXWRmXz",
+	"V66Fx8bhM4RNI0CTzkYJbJTAzaDRYodlNS3Qxlle5O/Ufy2HOMNodlNyk8MIBE7k+znBWhRo3GVqAmLR",
+	"aO8qqsIqJwsBo7J2D5KZQfq2ycmhqp7n75RW1m59sg1sLq+VDT8pWVSjNUSCv6C9FYvmCsCb+btPQEJc",
+	"/3O8IqB2Un+bMLR/i7bSCCf1FjYK+g1LTQaOG19XjN/KSf/Ll+eiXzXafkuh9rji51a8n6Gq4FlXOi84",
+	"GuB6f3LNhImnQo5V5k/deDkbDM91Kdshaw7N4FfE7D0Qs0YMqftjdZ+Hszzb/RoR12ytMmTbhuSx00Wg",
+	"iLhOxBfWXUyrxVoQcUz96N6lCDcKSd1QN94PrapXJGG58aGKW3Kx+Wd5MnbJQ27OfwuD4Cj/l03Oxi/2",
+	"amyx2qBvgJS25PoVkrVL6nxqZQnQUEHh3Ds14391m9K/u5uJuU3S8o9ScYS7FmXaJHywbYnOZRmuGk36",
+	"yvhFhKlv73+gfwEs/UCp7EL2L69OhQV+le2QLBHO9L+0dR6ZjhNvD1MBfSdIW+MLnK3MsyX2IQzoBx7L",
+	"FzYWp9fjIjZHvDbVSHRlq0vhFkgPb246bkjHNqbfHZt+ld+mCLpLEiASZixybhPJnb4f5gKbthmOjHVM",
+	"sQsSUMcnHfFSF/Ml0mws512IAENo2XfUYcjDHZ/5HtSFGyfA21rPnlcG2gPFDgjEXew/RGMQF61k+9YX",
+	"ArZzVLWIx5tbZyvItlcLT7wJR9Tye9xBw9vvR2IHmu4A7B878c2bXd31BrfcEERtGuq+Zl3ymqv+rlYf",
+	"wQhmm7UD/cftygWwRa8yfEuVyX61Ph1lQ/+0Ri7OoDBbzuQclUbEOQloCKZSYAwnHhO06+ux+NQkHIlp",
+	"pwJfo8cLIA1VmjGyh/v3HKBMSjVW4wtVKo9RuBBpwKwnj9NWcm6pioMeglRDuGwqO5dVyk3yAHvjNr1I",
+	"f+Pf39INj0+cviyMHgIKi8wQ+v5Y1+fR5MAay7n429StU15BajcnwiNpezoNRF8pl5swmOEJUWG7aSJ3",
+	"pCyMVmLoe4Tc409jrBdkI8eMMVNdIVAhNOPnFWA9HNUaB/LKvx4tDCJJvIapI34qryMmmTlGRKbBp/TJ",
+	"u0cwW+Hto8Oszf9Mb3uFdnk88a6oGZ3aDXabVYinq81sQ0r1T047eAaAGi2i2AngpcrmU6rM9/5TQKNP",
+	"W7W510V/+uXZ6enxj8/OT56SKroJavvKZeX8oS6Ulr+OJQpWmI9Zw31qOTg/dKEkvCbGdvh5WVTevUgF",
+	"6UXNUs7H+g+eRHjrpiBILabEpDQQiFwWLEPMsXeq5KZWrhvftgKvbRKJARemFbnuF9NsGQ/YK3rs19fe",
+	"Hy3o1T4pnXeD5n689BN7+2mcGyawTU7286swqAqdeBnAGouPLHDdLnNLfvEE8ACIcrWYkp5Lv+tDWp4J",
+	"FIlD80pMdZUXFPDwtLwd8QYOV1z6Q3hblEwjcK0yVxlgR6FjAYWoNKX7H/Af4KhNiG2e0NrwFyEz7BAA",
+	"h2daqIiG/viE6W9HkpyjIndCVnvaLzXuiBPi8Xe3GSIbrxsn2PzfiJ/z790S/PvpyxfLyaxItHzRdOtK",
+	"NE440FNVOfdknar/hQu/FBEVS/E1R77MbYCNDXW/Y5mpTxDkt0YCn2w9N7hI1+oFPq9ZIERTvjKkGLQh",
+	"fVerX/Sq9MTrmIFc5dI3mKuM38ZXp5lWaTKO3vmJflWaYams3YQ1/2C8Jk9BbEhSQst08W23KNPNb0Tr",
+	"FV3RiDl1xZ92ptM8Gyq9u9j57BZY6jk2Nj9DKSyeV5lnAZuUJps6r9Wd4NQunzRr8oWBeia6sNdqMIUw",
+	"XhmF6LpiRJHEsTDvVNlZlx4MpPkScjCUPLXe6bpSg+bpJzjdtsn2nFx1U71yor3qtZtmVwjx21tblbke",
+	"flh9uh9vo/sadVo7WxetArzcPs91O5oqcnZNeKbbbRPFc0qc52/bq00ukHk1XfsFuzXysGMLcKm37Ry0",
+	"q4xYtPFSp6pTH4MN/dFukSTRYdFRNAPRnMVC7pZqlZtafbfc6fkFrCZa1k1RyiZ8+7l83x/V9fq24fuu",
+	"9VXihr+ymoTLNCh+jGLWSY4jXxJSqEEFvmxuRb9wE86g+x991Yp7DL2HjKjSiPbgkdOHMtcALL3/mK48",
+	"9xeku3XSLhZ7SI0ttXN6fY2xlmMFzSgAGuFcfS5r8YTdIj0Z7IEsIiAqHIW7CNCqAFva1/DRnJGBW/rI",
+	"QZtjXPMM1heRsXj8ejzi/T+MR+yrVxDnJOyMW2lioe28ksvJO/+P4jl+HkWwiqtJ3jovIDqLh6tcB+Vp",
+	"0LX5g8wLvnTjn/5xuKdRipOSWqYv17bAOQZ7dZH4zEyLTFxwLYXhYKxTPj7oTFUfQKeDCTaRD7hN0SnL",
+	"mSoV2N7UPzO3lRr7qG9UcOKUEIjQxDknZQVQTSi//EiYkJNK01+EOLYbY0f8SpCXKQ7lPM9IHTYeWxjd",
+	"Wo9Rj6EtqLtFKUtTrriEdBlwjR9PDb1GFgWUUV0t58mY+d1i1OT6ncn7akUF56OOa+q5cN2CulvcrRuX",
+	"ZuPSfDaXhnbmGm6N+LSS+cjHWSrg0VpYvxyy7j9dk3b0/hBKeCAmcqoAHCwO4Xiku5m0XVZlCXk6oZaQ",
+	"3aa4DC+B+krd00qWRa5KdlQSKMY3RQGVfO6PvGKCuLgM8YLIn8n2zcGJ4pJESHgmQlaEPYMAMR1xzM2j",
+	"vtqyXsrIBFI5ocstuF+N7Gnse+WLTlcXnU6oZ4RFzG0D7s9tkvZOgtj6/tSkZbKmN3f3DtHz/J26k4AX",
+	"bz4KCmJZ4ZfPGMae1SyvRlkpV8rm/Urn6o1rdYtZvJs7WBtf50a+Djm4d5qNu6qUk9Xon169fvnLq7Pz",
+	"k6esRe80UbdyUsyJqoWc2KtYB2BSbEIa/FPTTyAam9mnms7ZoUe1F3pScsHrwa2VvVMWfndivfxoiOyR",
+	"Pdo4qJtbcTHNi0rkOkE/lqKunD8SL9mawc5AaqzgMJu3HkTdeOjpReuBsy8tmr0h/b98X8BK+vq1qvIy",
+	"CvDdkcp2q865vC+usjea9pM17UZd3khdstV3rb5cVyI7d2N+PcRceri/n3r4ZpHJSl4gGQ38niCAD3zi",
+	"TKWNnmDOoKTiUpuZjVli4SgL1tEUUjI9nQHYz8tqpMpZbpVIH+0/SCNAUZMpkWYX59Ow2GkiUnz2eZaX",
+	"1RxhTrNS5jrXw7SLXL6UkrLQFw69cQRpenyybcV0QrCQNCBpL1W2BOzutZJZ/kdFuwvrDq/+c4Ld/f5I",
+	"K05HEEeMt+lQVX6rLIXbs0qW/dHSr+aHHBDQMewjLuZkAlR5VSjCYPSn4xfBnUXuZG6HnAsr513AmrGJ",
+	"MGUS6nSS0C63bQM5tDaVQqBecaEslG5X/ZGygLqLXQ9dZE2SAGTgTFknemxCkPw8xAvzTgXESK0gxqLe",
+	"VxZonKnHEkP000CxX81MTxOirzCDeiQFoifp31If8ZgoMymUqOYTJXJdGaAAcMsqLsz7LqCCwdjEeGor",
+	"9yzAaICRAqvTgFZ1YMoxUwrQS9y2wpm8UzlUnZ5Oe1vVzODNelsp2Gn4JEw5SDEZldKqRKSmhPGp3D0L",
+	"J5/uAS8VDJvyDdCDmg+1BY7mGoomcVQJSAiI3DpT0OghWpJ8vYSxoNFYm5wYwMbxjaYQS7LuSQnFlWBB",
+	"7LQ/cgOHgrbeFsTN4GccK+GdvRxEBFmP9vcFbYaESaSVreA4tBhLfQlVD1lGD6mMExD9ERAeAAu5PXIz",
+	"g7fvRLwx7ifikoZ9gK8YthB2F6dW55OJqlLcgLkWVg3H7pPtCjsyM8SRlljJz6rBWOKASGHAqRjlw1GR",
+	"D0dVu0DGV4lQyPa6LA7iIRneaQMDORyStUASANkNIDMbqgzx4pZkef621awdiCX0WL5/rvTQ6XToVxrn",
+	"mv8+cIOsnJDb6m7939/+b6/3fn9/r9d7f/BDr/f+2x/cPx//8PZf/7Tl25ywJnHr4yLfArTRGujXs9Oi",
+	"Yl8Ee5/GEgGcapM83G+fDzCht/MtPLqScOFRTLhwcKeEC1+s1Y1WdwUiW7exXtPZN2KzDTeot709WrPr",
+	"jYaM3/vFpu9t0/f2+wXNRnHMFlNsEUUmGFldTXy9dmQqZ6bRkauZvT0FUdwcerTE1qpVIfSnlbB5oXRV",
+	"zLsxtw3QRnrdm4JgTRFlSqTuA0kFfi5U7OfrKyZosbS2ES/VcH/4NuLoNV0pW3kFbiBV8dJPbCNu3Skb",
+	"cboRp79LIprKywuWn3zkajy/1jj6SyBe80VfXBSGCM3ocUYXcAgI+XEJUI+LnwnXh1xWqHyWWVfk7FM6",
+	"d5a6lGUFpdZJ5DkNpiU2+xKwxNLuXvriv2h376q1Uk+iEd8ASbn16jto9V11OixsV56Bv6A1YkV7biat",
+	"MMCq9DU0/OImPT7hF3Y10L+ahTM/JtHF+D6vvxrB2fylDMt03XUevokvfGGq66+Ck/wliNZ1Zi6VvvbK",
+	"+NyPiTPaaGtceWFQ7s5OCstyDVkcxbb5ul/Y4LzyIn8WSPc48nDlZZB0CePEWPOqLxAHykRI3L+9yspQ",
+	"/3b8fW36tzf92/8EJpAzWLy9sswGuu1Wb7r5Z231hnAr9nGfUPDy4bcHB1j7aPTQN3JHipVORxr5ONIJ",
+	"ht3LfmUuoLF5rTZunPySPm6UQLU+7hazBZq5z9yEugL/76pJ9aqnYUqrTeg2GrXJHGnv1KZ5wrupcCLb",
+	"rTPAbuwsnsD2dePfXtaLTWtfJ8++AgiNDt3/4BsVPl5JH0VTdjZ7XllRyMq5vwf7+z5K06TQfglJA5/V",
+	"QhRTiZminka4oJZReIS9dEnq9aZW/ZfpgcDR/ppXo2A2rGkUNy6+wkC+LaKqs3ysilyr62wuOouspzcn",
+	"q9lPT0ayim2oUtnpWL05Ob2SFpIAteHczN1i8dK/fLvyxX/5Fi6f6uMf35xcY3r9+Obk9VSjtaczP8uV",
+	"J7lw5XXjjK7FcdrKTFZbn9PKTCa8Ppvelk2M6a45JHw8iKCZrYg7+9aOPK0l0gP37VtIp2I5Rl04PmHU",
+	"EI49Ab4wxNwTKDAAqldhSk65YwbbVrKa2lSMzTsKzrMCBJrN1EyUTsU//t//T6QTpbNcD+mvUllTvFMZ",
+	"/dkvjAWQa6OVsJWaAA+nqPKxgpx9qQyE1fKqK2RP+5sl8Z1M6W/EwxjLuRgaX9aK4+mIYz0XBoJj2F3j",
+	"pmgNF77ipNx0ZQGVPz1NAHtU4fVw/7HnNatKqZEANu2IUwjYuYfSqACBHBeBRpTlpepXxbwjnhTGIog2",
+	"/YS43wBxEDXr9DRwLORFUa8S6VI/jTZVjEh47FsvGYxhrMBIwsIRjdPGZZZzK3DBCHOQwBHMQKQyPx+b",
+	"TKVLRrWIZG5K4aw8C3YYdn4lYqqjoZ0By3VgIRHVtNTY5np8IlIzGBDKudExaXXgVnLnq0yYAUIbWlW4",
+	"XbdjQgXcw/0H7vkoCdNdfOYiBYp7iPXvimZ9YaoRrIO7xlDodHwBtLEx8s8R/mih/qnxxI5I9bQoUgTH",
+	"gBJp4EPRxvyXM1Q5PneJ9Ut5ZVUxEO4lp3TOOSBN0kJwe5evJvQzABPVCsMgPvwVHGF5S9h27qPwnx49",
+	"nyqS6IkMxdGyo3dviqNBD2rr6VJQ/SSgY9AiCqX/AjjuLceqp+njD1CWiEifPjw4TJcjctzY7L0NRI6R",
+	"1JkZDK4vVJQ6ezkYRIYBvaLraVujSUaXV2V+hakVrGw4bf24eetT7wIQZNVleIXn3U34/G6xQUb47leJ",
+	"SbptotzJm4L61QOYuLAvTIUmzQYWZGOVX8VPeV3gcyFyxKSUCR9Ac/GcQJ/DcWltPtTxkUoOa2eQAr5J",
+	"EOq+zPe49nr9drC6R9Caxj6tZFnZGuEMlLKKzMScM9At4OwyyylotLmwog6BtGuYXaDLZSXSy1w7gx/b",
+	"l7B8192yp60Chn2ZefIZDILBjHkvfYgoEGA9ME+E9s4//vt/7uN7gwcgt491lizQEoNNn2IPvRUpqaeU",
+	"zAwwRj27gjipCL7sQvXNWNmIWMMbcGisAW0ztLwFRr7MOLfIzGSZRWvJHPPO+JT2MnpwR/xKxrWVeRZK",
+	"zdGZUVKjiQW3dYY/TKkKrSLe1A32uz93DIW0YNHtidROh0Nlq/NSTYp5yvakBLK+Ob6iYCFDV4iM5g7r",
+	"kmNVd1TjQNYpQbjBpvGPd6ve0wIr7+GSvOrQUNw3mf+XShGnclZnYoVNdGGmVULXeg4JcWwBJUHIwEbI",
+	"cAm1pUvcMoOvBW4F7ViIPJO5KUgwiB3o39nFkaFZlQpaLCiAL3PjpFUinLggUiaE06yMxwTloZvBYHHU",
+	"0feBWyrXYOZOctVXEOwmQHa4u9uiNI6OSKFL95pPwRlZ81SArQX8QGjFw84J5rRwH+CiG9dYN9gI1OiJ",
+	"y6ayaI2WVJSEFPyXhYw3ZXWtKXlsL38wZcMyjhTFdVXMvHlvWo3i1+pODev1pjNfYxZRan6JWR2Lfx+V",
+	"oPLPglqraob1nSBHwFexch0BfDsZ7gqqr1ivBmGxxuIZWRJXXYvnvByEezTrH76fnzy9Lrbtrgj3cKtw",
+	"A7ICp/9XIDw7xfNue9+c4C6hUdzV/vjU0qR/6j21cUdXcUdp9i9MRV/KV+xUHp/8x9RU8iuBLzu2lzGy",
+	"I1jDkZco8zutjLn/p7OTJz8/A7iVyNf7TAUzorflzEOsfvH2eW9LrFHlQiu5pMzFmz1Y6VKRR9qoeWka",
+	"R1D28nOus+7V57lTvGV2G6Us7B6017KEydA8skR8AAO7K7b98m2L9pKUGs0fCYlWBIKlcYCgQloLUwIL",
+	"bGDVNXFva8jKMH3vIPZidgBIztbq1n2sn8ngtdoF0lrsK94DbFSc4xG1H7v1IFiDkZlh26ydjlUC+ZVc",
+	"i99woLkevt0B9gXy6nM9pFQOlsn3ZVGgaRDPKelpLnl3J1jxV5NrQElliLlyqi1nmPrE9ysGuUY4Osgz",
+	"AVf9HPOMmJ+KucCwxH5kZhARMINKaWwpv5j7o2Op5+DsqtLHke0lEhKTI+bWDJ1rRkhkbAjpX8W2rU3T",
+	"wwNOdaGsDQsP0IJuCJQc2X8sZH6e63NiE+tGK9TTFMKIoxi1V80pTAi/eEB0yg5Suk5iXuevU1uJAcRJ",
+	"a2vk8SfArXYnTCl7JitRKAmVT0BEDN3v1DdvAJRwSom/Ix96l1VPI9gQu5kMXphXeK53iq/5OiyFQqwJ",
+	"kSpYLoocnFfmHCeRQljDxkEQSD+SswJ7JMdcq1azaCGxbc1/TCUD6ss6CTRSIPOE56o6CliQ7jc8Hm9N",
+	"LBXDt3BRmpmF/ZGCZXcKgspH0ojRGSI2aU0/pIkY5u8gyFOZS6WJSfuK1cOvbw/OtilEIvDQORxqzcIt",
+	"1Guv3YQnbQUTO3m6SoNddPqJ/g9o016hbK1S7ysMEe5ZXy4Uuz/E0X5t8MDPk2vOb+D/wPCXgpAg1ooZ",
+	"kDCFyBvk5LHzPzNaYdQTv8UUYEoO0QJevB3cBOo6QGilbvn2YAB7J09T7kZym8cQyheuxFEs6jHShm2b",
+	"BmJYG/bplR0C6oo9M8EfW8kyfxLVC/knM7Li5zTOD1d6yT/KSs3k/JPseXfpCi+OHnWWj5WZVp85p5R8",
+	"IJFHbTtLurbxK0Z3Yps/qlv2JvZerOVQ4PLdKRs30bHoUOteQtKNrefThrKo+wK7Asz9fAAX/6/vhM4L",
+	"PNSrCjPs/CArWeyostx1xz66/7GzvOqPSMp1v8N/dHaq+UTR3frSKvYdnqqikl284WBcdV6Vua528Bry",
+	"fXeb17xWVlXNawq909sS//jv//EozWil6FwPu72thZs8NVq13qPX07Yy0NBpe1sJjZ+KXDuAXVm/Eyaq",
+	"l91LM/x+N9zsickUL9jHG3tFYM+BJ7SDDhIuuRn4d9s0BLxrtAtvQgh6V7Te/hUJIQTMcDtzr2e7i4eA",
+	"s62vrO3YKjPTqgMZK7qYNLvzrvDci1LJy6P4ZqV7b+FmbtCmUJ3CDHe2l7257atu6BTvkvvFb3Gb150z",
+	"Z3l21V1RiS+/b3ij/sZOZOAt+Y3exL/8hKLSFVzT65jkY/N4Fkzgei6qTijP/lYO5tAyRvm4xfHrg4Mg",
+	"v3ENM/VGkBBxqP6TYCGiTNAXwYaot2+s0RWsbBWHvjfdAptugbtFpKinTQEjsKVSia3Gu+gTuKoqaDGQ",
+	"6AtPIEjUUhZ0dOOSnp5u1PR0BNYyhLDKdVUMEBoBbYEhPYLlay9v6GmqbzgS1tQhWjEeBM43V2QvxAg5",
+	"pQ39EaUaKu10kuqKqpyqVEh7aYmuCWvMwzrKKMIW3dFNV/Gg3ZsrVKWATaMKhCOF7KuejphFLtTAlMAt",
+	"JSsfosKSf1qcUe6MlDnFEex0okqrMpWdX8xTRKmNE/dc/hSdmCYBT/P4JKIscQsAdSfiWPgVyA1NzZk4",
+	"VhRKcstIrPxpeT1u+FoBU0qSfHLMlKOgQ1VhSA+joAHj3JkoWW77ssww+gk18FhcRJXwSnOJnL0M1U49",
+	"nY5NpoqUWSvpjcFBGyG/IMKqGQxUaY8iOM0kQovhsnhaDNonEm9GgUCGiEni2wKnitGhFwkbGrpNsRNh",
+	"bgWyGigUu7r054aRv1ut/YGXsQI0O3+fcS1+scqlTxrT/ZT6n+Yd7qAAqJyCT7NCPQdlXGr1GV9bMVBf",
+	"6r4qVjUAn8DZhcpCyG5TD/SF9g8piz9AcdA/+x7bODyrpANwxTblQV83aKt7t3cc/V8/9P8Zi4mCH9Tb",
+	"Qk9onUoiHvAVpURt+YOWWqKaoQX5gNcND+02ioW8gbO8WqgRE0/EB9H0Fe+iWihqUL312MDz4NEF9t/R",
+	"dCw1tklQb8e8e8Nucsx6Rx3lXDqiVU9TUQg0T5Pjxd3l7lm+o3wnfXV89uSn1noH4k7xrTO7zW763EKD",
+	"B7Wge3CAOtVVEtwqdNNKJa3RHZFqUylw/Hw5Ybfe1I2NRuCU5hWAFrT5WfUG0i/qZMHbXbXb+aagnUsu",
+	"vwMfCV/u+aod3Cp6DbfbghyxeoUNt+H1+uO1IT8BdI1NH/FXbNv9BE16UcNfUHsr9xRHgidZ7DOuaXwf",
+	"fb1R1/A4Qh5bimEXIxPV0eoiXqVQ5xlRKZkyw2h8Ff7QJMs8wt0MYj1UvgStorKnsWBWzEZGDExRmBnF",
+	"tfEKbF1E1BWYoRjn1iosOw6RXPgLwACXMQP8EqgSvrZccA1P6jr1tQRkb6VscATX9gmp4CVwiBuKgE0G",
+	"96vI4MqQEm3hZ/GHPm/69jjLGgAGgZqgy38uwGUBUsIF4TNAlgkTl/4+JPAhtoH/5jaQbYCMsHLuXCmE",
+	"GvMeFSQvtQmKAWGoSFsRkNtul7DfIHMclcFHc0B9tBynrBU8TaKOFrKYgV+aaxuBXeHWyihpm8RpytwH",
+	"nj2TnhwrAahZsk88hYDutWpfwhEM+9VJT1+qOSLRaaUyXFTYG84nTT1wACdPlIZ2gTTOm0/LIoUlDwWn",
+	"NO5BacYJA9P2dFrPtqc+Syq1hx2jK4F4T2luQ8A0oy9E436MnYASAqgHS/K1Pf23qamA+nTqdsN0koh/",
+	"/Pf/7OIaRzuKK+iKwi8y0QxOPe2FB4yYL09Isrr6oo4yXLeKYn4SjzlSJLQhV0hownk3TUY2H3wX3Bj8",
+	"8q6vWqMTI4Nj9XUk2RVdG7bN9Shr/lR//ZoLGV3Y6ufzRp9JK2SW3V0Wa+Oxbzz2jX1Wb+zOssh4wcKr",
+	"ZmVd3UD7DHkZfuBnZUQgqU0kBxUbckztagbi4KYcBzSfJSkbko5X5mvqugiSNbTXVxrtbSRyeI+053F4",
+	"ElESxy1rnwe5fc0Yl5MUcK8AsxRcizXHSHJLg0XJ9XmjFUNIEO65kwQSeSfuAXXXBDpt3VGuDhwboElT",
+	"iz5WHKGShdGq690YoHcFyuSREbJfCShIVHnZ0xcgMRLqU+87vwG3oo3Z15AumECgofLOJ2yg2PGk8uhj",
+	"3CNZBYJypTxZtsZ/YG1hqJzNx3BlCbkjAqHmP9NnZ3JIqMArpM+owm+J19XTCElWGbPcbgZqqi9qNOsr",
+	"GLQaBrMb7E1t3vq1d2DwrjQPZAJbeejXmJfwtdy9bRlVO5Uqk/1qJc6H13Bqw0Te2Kgbdq4/qrG6NrIQ",
+	"GKDwjf5OrE/QB1/O9Pw+Lwqnvi61mVmPPADg+b86u4sARsfrGqFuWkssUCdvrzQ/I7XQtD3XGO5tWKGw",
+	"UdpNUJjFUvtz5XEut0Tdsz+FLKuOIXI3ZiPBmYAlhK0nPM8ID3cpj1YUik0ZiwZsN1VYldAalUqJca6n",
+	"2PrwY/5OiZRDralWMxFBsexMy2I3BdoHDsLKmJMVwsb5mHqOZCYIXUlppOEAIAHknED7kiKhlREXCiBc",
+	"tACG36HMdVekjc8uJXwZoQYD1a/ESJVXcP/GNKK3Yux9kqVUXUV92igxJ+rTlS2m+lXtxTfuxw2UySaU",
+	"tC61E8IpmVLICJ4pEgktpb5exMJfefiUQG1pd8n7vVJNlMR3Ar7IqmWeVURMdw1V4bYlYKF6Ir6LHFXo",
+	"ziYRPaHOgvNpIdM1kICjHtx1ggxXqFvEj4Z7zXo6nRiiluFLtHpfiRTgvlIq38ROx9S5HmkHlxHF4aWa",
+	"VLTMSA4D9zCIKo8SnltEl3Ei0rqsK+qO3fhe0dhXKe6AUTulblc+e+USk1suHLFmfL17+lTZS2omWV3k",
+	"1i5qlbi89QhGHQGlhm7DfBmORnjPZyPF/UebMpGN7rjTMpEZgv5NvGXY4g2SqribUhGnQqb5/f5IgrBY",
+	"1vZvSirtL2QUF3di1/PQeiUQGrJBuPtMQD4ApVKaAmzf1C0KhTRtK0IptEyneeZx6VhlOeN6sVQA0TmR",
+	"lUOkUNNQg+okxWLBObJInUFtAQg3KUVhbNXTod+Eo79kyf/V5Lo2SEMoj3Nsd08fHh6KSJefj3M7BtK0",
+	"GFISEgKZuFCF0UOLIQCaTU9DWSVjA1TqfdXFPQINjzLPGODxQgmV5RXCUPpcFkSoqbJllhcFQ6OKC9WX",
+	"U6si3Q0aFTGYsL4ccBb4PIygA4hrXiXRIlfGLCyLhyMEt8SjMvCiIqGcu1WayUruRfUbnm/PlwsxKgG/",
+	"8XJajTriZW2jQYu934wevkFmiaeXgVNwD6Ruw6V+zBPABnDnzSeqp1O3xmmYUql8Zz1yYOZW5ENtAIjh",
+	"VCnR23oS5Qd6W02ghz0aZ4orFnIBSOaxFP0hguOtpqWG2/4k9dBdOp0EHhVbmUm0BY+4zIg+4obzbSYI",
+	"e9pBss7S41CdhK8qz3jCUXM24eQOamU5fvv60h8AhaCSIHhf7osn/AXzDkB58aXLqlLjSZUS5QktN8g7",
+	"d4lB2WBmuiuykmaIrwqRLML7rt/P7yAa47Z18xlDcRmaz24BrRyom7vKdT7jPwCswZsTt0dbwQ1WrqDh",
+	"e6zNFdi47gZ9OreFzurf2drgrP7KJ6Mplwwv60XHujzYmgP30kG3uT3aFb89ffni2du0Ycv+595fVNlX",
+	"xd7xyd6bkz160t7VvNVs5C7OaWNyfgLy6ippE7efP2/OxD1xg/H6u8F4rfdyAxeaV4nBem0YrzKuI4is",
+	"ebC0Ka/jbO1HX7D0Y0nYqTXEL2SOP2aXfO7HyHn4tDYjwBb3ou23t2lkkZw+/bkZm6rVTcSsBFOdEWOr",
+	"/znPErQ0goHV0wf7+z6mtWBAg6ntzNWLef0tEp8xWEzeFKKfhvKdIiq+UJrhz2yzvpwdP9X9JjP2dtND",
+	"Ooq4FmlJnOmeSmtzW0ntrNfKFJmQzl4SF/OeTseqkk4FdVB+A+X5Asgm4dNnUN9fryPhnxDlX5tZwlTj",
+	"vvZmvKzHyr9GewMW5i/XEhUN+wZNUcE8rLVFHewfXN8WtbTnjnflp7VGbeJYmzjW52x3qsl1jNZfpwlb",
+	"o1pNZXM7Qa4F//hOctKI5rQIb3gdUKVTg6tQfCK2FLr2mKPmeISG52QGhPWlNjPwq/NMzFVo3cGISW0k",
+	"iY9TYDQSu6FOKzOZQCHjLO/7Ri9oeJIWAm6f4FVXZvLmhNyY2889txBgvDDLAEO/uqTvRnSthstUi6W1",
+	"f6OtEqsdj6fPIG5bn5DVXdXIDqGRVhP7B1NCH+N07LFnazZ1d23hBMC9OUTkCCE/4VMg8GGBAqkejkwj",
+	"Bm2GZWVLtE0o4IAjsbAJFd1uqOifXTBuLMG7E6ev4eO9mUD9TCbgu2+vSXUe20ZCJfVCzlm1zqYlMRpX",
+	"9wWxKr7FGsRuBBHezImAXFZOYqlJSo3wF7J/2dMh1TcyM30kUqSAQ5NK8p+vAVGMklapvDBllbpfEWns",
+	"86dE/vLtJinyR02K/OXbTVpkkxbZpEU2aZHPkxaJNeXXnRUhU2Mdn+2YGxWW+3vpos8VGSz0zPR61wp0",
+	"9kblbNyrjXu1ca9uyb2y9Fm1y7aiELLfN1Mo+K5z+UH+kVrzrRJqbyzzQsgsK5W1nvBbCyn6qqxkrsVM",
+	"zn3WEsm5/U+lKVQ7GeAbGODCLOvj/MnMkAO5bRAwVFkUWK/WEU+kRV33Rud9kwHP+Zij72NZVap0QyFJ",
+	"uNXdkpn831vJlnNXnNdRzreSLS3H7iflnrcVy8WxfP9c6aHbJ4ePHiZb41zz3yGtaKsy11D33pZk5xXf",
+	"9ssSjWWI+Zi2wbizt1aV0a8NfhhfA6Mirdf14FR84k34FPHaT0TQbP+YNgiaN9R0/+SKS2bjXC/pYaef",
+	"WrK+/BEElYNKoKZz8NDHpblSsOkxL4D3i0FcKmM64mShbQCja5zJhKZYwkecFspyZ3NTiFMJTU/zFKGS",
+	"JrSQUep1Wo3u23yopxOMpZ0qXWEGFGj3EE8S42mAP4yj7hLFWt8A+yHBNOZEMAfS/bySl0qnnU9s2nV6",
+	"7EtH3OjEFbBZ3Ghvis1Sv/YuwAhXmogX2KsTWfkr2v0V/BlCveTTNgT3p3FPDRUYO1c3vcEZH5MtRBpf",
+	"4XxEJMfLPn6N4nyVcNkz9yGfyUt60AZ35Y+js1CmRIpGULfVXJC926LFWuNR7vc6LMY1QSPSgd5Nuv/B",
+	"/ec8zz4udZheBtXiu9ryjLlJAU8MudP5HIsLaLn3Oi+FmekY/8zpP7gIOpuswp4+PK+n6UYdkfIlacQA",
+	"Snf3ZahRvSoUuS7RWCyJvnAp6JpyPtni6a2MNHtXOmJT97kJR/1+sS+8KF3VBVhLCDjJwXWWIAkWnQcC",
+	"XAwDofp5iNRkOWg/6/6tNP4zrwBTopwTugV2r1b4wQFNNOLvhF5H0hUjaRPsz4VIFBn6RpMYxg7WIyF9",
+	"R4Cq0D8ITClqhm5MAIcHX6NUg1LZUdoRT2HA2C3KD+5pGCGAQiprc6Nt6MLVBkR5X2pRmCGkBqBvOkTC",
+	"cd6ZAI2Y26qU1f/P3tX0tq1j0b/CySySAIqddrIYpJiF57WdF7xMG6SvyKIOasaibSGyaJBU/YIi/33A",
+	"ey8p6sOxbCdNm9GujSWRoqT7xXPPweTqDmZ3iumJPfQrHNK4dxCEiLukDfQ81hNw4zqUw/8Ii1JrNxv8",
+	"VLfYpm849wl0xp456XBKddigveQq1t0+ROv4/5xrM4Dosgv/f7HwH+09J/9AxqjwDWu9WSX+dwpd1+0C",
+	"/X4YUm7vB/Mmfg7rasDD8LmgJjhU3dI+WbCeyCHXcKkDiRf9ho2+34/YOBVcae9AvDIlcAEAYYFPMmIJ",
+	"NMJwbXv8R0fKECQGNv1weQOSQhmWmFMozxV5iEhRzkQJbDJjOh/PirEPRifHJ6NDmJFPUjDroH6EES2x",
+	"RzgHU6ANr4LgAfhEwLnjVvtcjJgSJleZ9YcMqaCrF2ryiYvcuNh/J6eIOy5rnMFFMdjmbq3x5KfwazFv",
+	"nS5tUgosTmnunfNvqab3PZPLgoCsc22do3q5WdgH6MXy38CjOK6luJlJeXsUizT5JlQidP87/e0r/e1u",
+	"benKHUh6yIBsHtvJygkTfDxjxOACalVIxlTXAqzVkq5wGm/p4s9dVqKbbJHRVCZ+lZjZABdgE0a9h6/S",
+	"aB3dcyhkqWnhdVdZ6ipLPyz4RqbU1S9jYLjI1FRKSP6vG1eRKh+Nxyu1NXN9Jei/m0fuTWOv2gj/hBKG",
+	"xSJBX0ME0QwSZHIDjXTOjCaGyLGiosYEvbkjd2tJPKKm38SwCU9SHVHub1QiYsb1MENuPOgvycQS6MEb",
+	"0aM0LbqjJ+jYfb2h8V2ILE6y6frYGY+ruo6tre46Sxuot/MbmRti7taiVszvVN5+IgWNLljdyrAT8L9s",
+	"tFZa8zLtdd22B3b5YSipO6gKJXU0lLivqcVYCYx06nDQKzfOyxMDD5ewTVi6FYzReYLdYIzND/LHwBjL",
+	"iBl3Pw+CYD7AJP2td0jIDgkJPM6FLdkgjH0gDAyIoTUp1bFY6Fuklvt8eU58DDY4lIR91AL0p9kX91Vf",
+	"H/yd/uY/9EMnmcw9GTIElzO5HGZGMhsIT+58BTjEMdopAK8ucIM5vnYcVwm83EwuM99//PnyHMWjbwQb",
+	"zYxZaKThTUn1hLNFfpMmY4/PlBlbSGXYP48jdnLyDyYVlK3hRl8dvz4hSTvcaoWKMk9TuWQLlXzjRgyz",
+	"TJilVLdU7oUxR9R1NvcgGi0MdECPnJbR1bt///7x4x9fB+fnH69GPTYwbC61Ya+Oj/2DhdHEXwkJkFcg",
+	"oQgGNUvpj39jPaIwglbNtTb49VxyDWzTPfYJfVQg+FLVeBlmu+FFHzVk37bMrWfItdQCMUrz3RY0Wjv9",
+	"CXCjG9xNXDiLDTWkS16mnm/Qq1YFkXqXhi9gK6/2Fg6NA4/e1h8GpwQx1VufUrc6OzgcHo1Na1qN7jKg",
+	"YBZKmuIdwG9rzTXghLh8xn20ZwI//7B4hNDltcP6aqtzCVNbetIvLjbo9h5+PYyssy4rA5rHViV0V99K",
+	"hbAiLpirFIUFIeg47fetue6RXe6N5bwPQ/Xp1QGZPnuezVu0PfPL0DWSk2Ed7kVsWG1DH+5dbyRHSKet",
+	"UCQkG4CihCUpwrJDAzXCz5fnp4xtdodDFCQ6ZV+usWnwe8u7vCcVw2QCM//bv1iWpAzmkcpp7z03PD0Q",
+	"Sh0Os/thNpmb3oVKMpNmB84toVU9ZP0+hohOoW8sdtRGpAFWyCO6JYXXIlfpKdtvt1778EIYWq798irt",
+	"R2y/skb7105B0U5LpqKXyqm/e4yPD9+suP32emAP10uK6jXtzWEAUM8w3mGd2cUPNlSeSAV4RRsfF/Xw",
+	"HrOZernLGDMGhEbO5dz+D6Ad0BTFlUq+NXTflkORNlyNYYCTaAqm446n8cU4Ggw5WziadSXDaPUeNB1U",
+	"VAUx/bNf40O7y8+9q9wqudg8q2iXTnS7wt2u8A/eFV5nAR5tC7hdL8HSIf8BnQgdUD02YAueaxF7p3Qr",
+	"xKLqLwsBy6mE5uAeG+Fpp2zCU1AYTrX0vQh8mLnLeVZ+h5E/DS5TbO8GY6Fbxr4E68M99WpjPNDHrHrE",
+	"bmzkpyvCc3PBs+UsScVq8H/ovLetAU3yNG0J4K8WcexTswu5frfXHrZ1Bal58KcASz6rke96ALpixYtB",
+	"9EdomkMg/85B5cq8qh+XSpuNoedVSUXGQXdQRNFmSQUepLLpyd4Dv6uIQztfUj5+dcJifvfwhnZQTd0R",
+	"KvUJ2PX2XgSzT7y2JL0Cq5mIXXbHC9DQTrvkxex/mn1yf2ft98vLCKouWeiShc0ph5xp3w8D7x+UOqz2",
+	"Chhdb40PfRAXSl8NbsCj48Itcc6cnL7rV4Jf2USAGjIUGNkc8KFlnf5iCaHEyZY8M6TWP2BKjIUdb5g5",
+	"gog6qJRkk61HqmYk3l0dkK86BAQqQQVgaplkqcymQjEl+HhG7OdMSzvHCBmaqBMAbyhIdRwQgRzmoCBc",
+	"sg+AyNRBPBZACnICm+/EE4gSZhNyss0w13Dv8Xk5llrkSpfhdDfPdlac3iLb2RSrW3wfbTwvzmvzrMef",
+	"15j70KeDmbaNw258Pi1ifKM7fO7Pi8/tErNfDBRcLjHpxHqjwGU9HlC44ooBz3GkPfTj8T3yf8HLYL8E",
+	"jhNg/is7fD32nsgIM/GXYa9P2EzmShNriIdN2xOTqV0oqPXdSDOLPGkIsAxm8TBzYDJs+2iDHWtHNchW",
+	"4dki0HTCewvoDR3zqGuqJgRgINUO/jnw9CRCX3e4DXCdx28t2TRZtI+qrbNyiKFNnZU/r9FZFa9WV5f7",
+	"PzemlyjGW0p9tPtS2ljP3dEEfSP0E9nSWtcbpTI2M/E5R8+OP4qciUyTW4E03GYmlO6xS8Fja7cwLYGO",
+	"YsFmIH7JliIzwf6NVMPM7bH4crgmiiWklQ32bxosVogL7JrgfqYmuB3KVA3VulrH4xokqk8lfhkwZ9eV",
+	"99K78qyt8p/k9rE2zM3eZpNgwp/EKOT0KODfGgPgWI7zOX3yuUr3Tvf6YPRoHjVfkEyzJJuyfBGxVE6n",
+	"9t9JFoaZxH8Hfwh4+sbSdUT3Cg0D+4GAo4sTbW3EB/yzGyRB5GGltZAIg1iC3H0Bk5ATiaPGmyLIDa6A",
+	"7HuajVOpk2waTIZ4iBrm8yf9Up/MlQMiuFlEJDzIJxO/JoMzpvkdqmM4pdaQRqNYvUwaV6SDNh7PDRVM",
+	"c15I91fnWcjj1yb6PgHn4siWYER3JXZzR82Y9qXVwVhacDVufEL4Q8PTAdkTd0k2OItIZApa2ektPIJd",
+	"N3ynw7chaRhpcEZSKiuXv0SbqJkRaeqWnfwaNWaBLhNJRIbjLpQkfoPq4Bf0S7NyB4ps0w07PntSzjoY",
+	"5Vr8NuNmdBgxrnWiDc/MUZ7Ayg/+c/T5LJgBqMDUh/+tEGVvmsPAy0twXV2FFCAEEwOfvJhHtMcpdUDG",
+	"BBwvyM8fzCUnCZbag/ByGrWJ/CHutOOQsRFFhYdszN0TuQhvmi+So1tx1zjWxRmDn+pjATEoyqCbFQ14",
+	"8JyBTE3FqO7i9FvQitbHe/dtxRJfrRwCXmEj2Z3MFb3W4SoG3YbVwYqG3tpwF0reBNoIi5QbkKuBO1V5",
+	"VvA8l+5rJnjaaEh/xx/ur+//FwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -25,6 +25,7 @@ import (
 	"github.com/supportbackend/support/internal/prompt"
 	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/ticket"
+	"github.com/supportbackend/support/internal/webhook"
 )
 
 const (
@@ -43,6 +44,7 @@ type Options struct {
 	Accounts  *account.Service
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
+	Webhooks  *webhook.Service
 	Prompts   *prompt.Service
 	Journal   *journal.Service
 	Search    *search.Service
@@ -80,6 +82,7 @@ type Server struct {
 	accounts  *account.Service
 	tickets   *ticket.Service
 	assistant *assistant.Service
+	webhooks  *webhook.Service
 	prompts   *prompt.Service
 	journal   *journal.Service
 	search    *search.Service
@@ -132,7 +135,8 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, journal: o.Journal, keys: o.Keys,
+		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, journal: o.Journal,
+		webhooks: o.Webhooks, keys: o.Keys,
 		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
 		search:  o.Search,
 		recheck: o.Recheck, limiter: newRateLimiter(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),

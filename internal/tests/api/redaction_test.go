@@ -46,7 +46,7 @@ func TestRedactedMessageIsGoneEverywhere(t *testing.T) {
 	d := newDesk(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	key, other := "a-key", "another-key"
-	say := func(content, key string) client.Message {
+	say := func(content, key string) client.CreatedMessage {
 		said, err := d.customer.CreateMessageWithResponse(t.Context(), d.ticket.ID,
 			&plain.CreateMessageParams{IdempotencyKey: &key}, client.CreateMessageRequest{Content: content})
 		require.NoError(t, err)
