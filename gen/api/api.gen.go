@@ -267,6 +267,27 @@ func (e AccessTokenTokenType) Valid() bool {
 	}
 }
 
+// Defines values for CreateAIRequestRequestKind.
+const (
+	CreateAIRequestRequestKindSuggestReply CreateAIRequestRequestKind = "suggest_reply"
+	CreateAIRequestRequestKindSummarize    CreateAIRequestRequestKind = "summarize"
+	CreateAIRequestRequestKindTriage       CreateAIRequestRequestKind = "triage"
+)
+
+// Valid indicates whether the value is a known member of the CreateAIRequestRequestKind enum.
+func (e CreateAIRequestRequestKind) Valid() bool {
+	switch e {
+	case CreateAIRequestRequestKindSuggestReply:
+		return true
+	case CreateAIRequestRequestKindSummarize:
+		return true
+	case CreateAIRequestRequestKindTriage:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CreatedWebhookDisabledReason.
 const (
 	CreatedWebhookDisabledReasonFailing CreatedWebhookDisabledReason = "failing"
@@ -566,6 +587,7 @@ const (
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNotInReview             ProblemCode = "not_in_review"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
+	ProblemCodeNothingToApply          ProblemCode = "nothing_to_apply"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
@@ -653,6 +675,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNotInReview:
 		return true
 	case ProblemCodeNothingToAnswer:
+		return true
+	case ProblemCodeNothingToApply:
 		return true
 	case ProblemCodePayloadTooLarge:
 		return true
@@ -876,6 +900,30 @@ func (e SearchResultKind) Valid() bool {
 	case SearchResultKindNote:
 		return true
 	case SearchResultKindTicket:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Sentiment.
+const (
+	SentimentAngry    Sentiment = "angry"
+	SentimentNegative Sentiment = "negative"
+	SentimentNeutral  Sentiment = "neutral"
+	SentimentPositive Sentiment = "positive"
+)
+
+// Valid indicates whether the value is a known member of the Sentiment enum.
+func (e Sentiment) Valid() bool {
+	switch e {
+	case SentimentAngry:
+		return true
+	case SentimentNegative:
+		return true
+	case SentimentNeutral:
+		return true
+	case SentimentPositive:
 		return true
 	default:
 		return false
@@ -1155,69 +1203,6 @@ func (e WebhookPayload) Valid() bool {
 	}
 }
 
-// Defines values for ListStaffTicketsParamsSort.
-const (
-	ListStaffTicketsParamsSortNewest   ListStaffTicketsParamsSort = "newest"
-	ListStaffTicketsParamsSortPriority ListStaffTicketsParamsSort = "priority"
-	ListStaffTicketsParamsSortWaiting  ListStaffTicketsParamsSort = "waiting"
-)
-
-// Valid indicates whether the value is a known member of the ListStaffTicketsParamsSort enum.
-func (e ListStaffTicketsParamsSort) Valid() bool {
-	switch e {
-	case ListStaffTicketsParamsSortNewest:
-		return true
-	case ListStaffTicketsParamsSortPriority:
-		return true
-	case ListStaffTicketsParamsSortWaiting:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ListStaffTicketsParamsStatus.
-const (
-	ListStaffTicketsParamsStatusClosed     ListStaffTicketsParamsStatus = "closed"
-	ListStaffTicketsParamsStatusOpen       ListStaffTicketsParamsStatus = "open"
-	ListStaffTicketsParamsStatusPending    ListStaffTicketsParamsStatus = "pending"
-	ListStaffTicketsParamsStatusResolved   ListStaffTicketsParamsStatus = "resolved"
-	ListStaffTicketsParamsStatusUnresolved ListStaffTicketsParamsStatus = "unresolved"
-)
-
-// Valid indicates whether the value is a known member of the ListStaffTicketsParamsStatus enum.
-func (e ListStaffTicketsParamsStatus) Valid() bool {
-	switch e {
-	case ListStaffTicketsParamsStatusClosed:
-		return true
-	case ListStaffTicketsParamsStatusOpen:
-		return true
-	case ListStaffTicketsParamsStatusPending:
-		return true
-	case ListStaffTicketsParamsStatusResolved:
-		return true
-	case ListStaffTicketsParamsStatusUnresolved:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for ListStaffTicketsParamsAIState.
-const (
-	ListStaffTicketsParamsAIStateAnswering ListStaffTicketsParamsAIState = "answering"
-)
-
-// Valid indicates whether the value is a known member of the ListStaffTicketsParamsAIState enum.
-func (e ListStaffTicketsParamsAIState) Valid() bool {
-	switch e {
-	case ListStaffTicketsParamsAIStateAnswering:
-		return true
-	default:
-		return false
-	}
-}
-
 // AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
 type AGUIEvent struct {
 	// Code The problem's stable identifier.
@@ -1301,7 +1286,8 @@ type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
-	// Content What the AI wrote of a draft, once it is complete, whatever was published of it. Plain text; show it escaped.
+	// Content What the AI wrote of a draft, whatever was published of it, or for staff, once it is complete. Plain text; show it
+	// escaped. A triage is JSON.
 	Content string `json:"content,omitempty"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1355,13 +1341,16 @@ type AIResponse struct {
 	// ReviewedBy The account that published or discarded it.
 	ReviewedBy *ID `json:"reviewed_by,omitempty"`
 
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
+	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
 
 	// TicketID The ticket it answers.
 	TicketID ID `json:"ticket_id"`
+
+	// Triage What a complete triage says.
+	Triage *Triage `json:"triage,omitempty"`
 
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
 	Turn *ID `json:"turn,omitempty"`
@@ -1408,7 +1397,7 @@ type AIResponseEvents struct {
 // AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
 type AIResponseKind string
 
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message or is a draft; `failed`,
+// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
@@ -1532,8 +1521,21 @@ type ClientMessage struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
-// Count A count of tickets. 10,000 means that many or more.
-type Count = int32
+// CreateAIRequestRequest What the AI is to do for staff.
+type CreateAIRequestRequest struct {
+	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+	// and sentiment, and whether to hand it off.
+	Kind CreateAIRequestRequestKind `json:"kind"`
+
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model,omitempty"`
+}
+
+// CreateAIRequestRequestKind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+// and sentiment, and whether to hand it off.
+type CreateAIRequestRequestKind string
 
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
@@ -1584,31 +1586,15 @@ type CreateNoteRequest struct {
 	Content MessageText `json:"content"`
 }
 
-// CreateTeamRequest A new team.
-type CreateTeamRequest struct {
-	// MemberIds The accounts that are its members.
-	MemberIds TeamMemberIDs `json:"member_ids,omitempty"`
-
-	// Name The team's name, one line of text, as a ticket's title is.
-	Name TeamName `json:"name"`
-}
-
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
-	// ExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
-	// tickets, and among those that no service opened.
-	ExternalID TicketExternalID `json:"external_id,omitempty"`
-
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
-
-	// Upsert Return the ticket that has this `external_id` already, as it is, instead of refusing another one.
-	Upsert bool `json:"upsert,omitempty"`
 }
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
@@ -2033,12 +2019,6 @@ type LogInRequest struct {
 	Password string `json:"password"`
 }
 
-// MergeTicketRequest Where a conversation goes on.
-type MergeTicketRequest struct {
-	// Into The other ticket.
-	Into openapi_types.UUID `json:"into"`
-}
-
 // Message One message of a ticket's conversation.
 type Message struct {
 	// Author Who wrote a message.
@@ -2317,7 +2297,8 @@ type PutMessageFeedbackRequest struct {
 // Rating Whether the answer helped.
 type Rating string
 
-// ReadyEvent `event: ready`. A draft is complete: `content` is the deltas since the last reset, joined. Only staff get it.
+// ReadyEvent `event: ready`. A draft, or what staff asked for, is complete: `content` is the deltas since the last reset, joined. Only
+// staff get it.
 type ReadyEvent struct {
 	// AIResponseID The AI response that ended.
 	AIResponseID ID `json:"ai_response_id"`
@@ -2408,6 +2389,9 @@ type SearchResult struct {
 // SearchResultKind What matches. Only staff find notes.
 type SearchResultKind string
 
+// Sentiment How the customer sounds.
+type Sentiment string
+
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2458,24 +2442,6 @@ type SignUpRequest struct {
 // SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
 type SignUpRequestRole string
 
-// StaffTicketCounts How many tickets are where. Those that are snoozed count as that only.
-type StaffTicketCounts struct {
-	// AIAnswering Those in which the AI is writing an answer.
-	AIAnswering Count `json:"ai_answering"`
-
-	// All All that are `open` or `pending`.
-	All Count `json:"all"`
-
-	// Mine Those that are `open` or `pending` and given to you.
-	Mine Count `json:"mine"`
-
-	// Snoozed Those that are snoozed.
-	Snoozed Count `json:"snoozed"`
-
-	// Unassigned Those that are `open` or `pending` and nobody's.
-	Unassigned Count `json:"unassigned"`
-}
-
 // StartEvent `event: start`. What the stream is about; the only event without an id.
 type StartEvent struct {
 	// AIResponseID The AI response being streamed.
@@ -2516,34 +2482,6 @@ type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
-
-// Team A group of staff that tickets are given to.
-type Team struct {
-	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
-	//
-	// Examples: 2026-11-22T09:30:00.123456Z
-	CreatedAt Timestamp `json:"created_at"`
-
-	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-	//
-	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-	ID ID `json:"id"`
-
-	// MemberIds The accounts that are its members.
-	MemberIds TeamMemberIDs `json:"member_ids"`
-
-	// Name The team's name, one line of text, as a ticket's title is.
-	Name TeamName `json:"name"`
-
-	// UpdatedAt When its name or its members last changed.
-	UpdatedAt Timestamp `json:"updated_at"`
-}
-
-// TeamMemberIDs The accounts that are its members.
-type TeamMemberIDs = []ID
-
-// TeamName The team's name, one line of text, as a ticket's title is.
-type TeamName = string
 
 // TextSegment A piece of a text, as it was written. It is text, not HTML.
 type TextSegment struct {
@@ -2649,18 +2587,6 @@ type TicketExternalID = string
 // TicketPriority How urgent a ticket is. A new one is `normal`.
 type TicketPriority string
 
-// TicketResult What became of one ticket of many.
-type TicketResult struct {
-	// Changed Whether the ticket is as the change says.
-	Changed bool `json:"changed"`
-
-	// Problem Why it is not. Absent when it is.
-	Problem *Problem `json:"problem,omitempty"`
-
-	// TicketID The ticket.
-	TicketID ID `json:"ticket_id"`
-}
-
 // TicketStatus Where a ticket stands.
 type TicketStatus string
 
@@ -2755,13 +2681,31 @@ type TicketWithMessages struct {
 	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
 
-// TimeFilter A time (RFC 3339) in UTC before the year 10000.
-type TimeFilter = string
-
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
 //
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = string
+
+// Triage What the AI thinks of a ticket.
+type Triage struct {
+	// HandOff Whether a human should answer instead of the AI.
+	HandOff bool `json:"hand_off"`
+
+	// Language The customer's language, as a tag of BCP 47.
+	Language string `json:"language"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority"`
+
+	// Reason Why, in one sentence for staff.
+	Reason string `json:"reason"`
+
+	// Sentiment How the customer sounds.
+	Sentiment Sentiment `json:"sentiment"`
+
+	// Tags Tags that would fit, in lower case.
+	Tags []Tag `json:"tags"`
+}
 
 // UIChatRequest What `useChat` sends. `id`, the chat's, is the ticket's. Members that are not named here are ignored.
 type UIChatRequest struct {
@@ -2884,15 +2828,6 @@ type Unanswered struct {
 	Retryable bool `json:"retryable"`
 }
 
-// UpdateTeamRequest A change of a team. What is left out stays as it is.
-type UpdateTeamRequest struct {
-	// MemberIds The accounts that take the place of its members.
-	MemberIds *[]ID `json:"member_ids,omitempty"`
-
-	// Name The team's name, one line of text, as a ticket's title is.
-	Name TeamName `json:"name,omitempty"`
-}
-
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
 	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
@@ -2922,37 +2857,6 @@ type UpdateTicketRequest struct {
 
 	// TeamID The team that the ticket is given to.
 	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
-}
-
-// UpdateTicketsRequest Which tickets are to be how. What is left out stays as it is.
-type UpdateTicketsRequest struct {
-	// AddTags Words by which staff sort tickets, in their order.
-	AddTags Tags `json:"add_tags,omitempty"`
-
-	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
-	// publish or discard them, and `off` leaves the ticket to humans.
-	AIMode AIMode `json:"ai_mode,omitempty"`
-
-	// AssigneeID The enabled account of staff that the tickets are given to.
-	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
-
-	// Priority How urgent a ticket is. A new one is `normal`.
-	Priority TicketPriority `json:"priority,omitempty"`
-
-	// RemoveTags Words by which staff sort tickets, in their order.
-	RemoveTags Tags `json:"remove_tags,omitempty"`
-
-	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
-	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
-
-	// Status Where a ticket stands.
-	Status TicketStatus `json:"status,omitempty"`
-
-	// TeamID The team that the tickets are given to.
-	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
-
-	// TicketIds The tickets.
-	TicketIds []ID `json:"ticket_ids"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -3269,11 +3173,6 @@ type PromptID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type SessionID = ID
 
-// TeamID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-//
-// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-type TeamID = ID
-
 // TicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -3348,6 +3247,9 @@ type NotInReview = Problem
 // NothingToAnswer An error (RFC 9457).
 type NothingToAnswer = Problem
 
+// NothingToApply An error (RFC 9457).
+type NothingToApply = Problem
+
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
 
@@ -3363,6 +3265,9 @@ type PromptPublished = Problem
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
 
+// RequestNotStarted An error (RFC 9457).
+type RequestNotStarted = Problem
+
 // RoleNotAllowed An error (RFC 9457).
 type RoleNotAllowed = Problem
 
@@ -3374,12 +3279,6 @@ type TicketClosed = Problem
 
 // TicketNotChanged An error (RFC 9457).
 type TicketNotChanged = Problem
-
-// TicketNotMerged An error (RFC 9457).
-type TicketNotMerged = Problem
-
-// TicketNotOpened An error (RFC 9457).
-type TicketNotOpened = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -3411,6 +3310,13 @@ type GetAIResponseParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ApplyAIResponseParams defines parameters for ApplyAIResponse.
+type ApplyAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CancelAIResponseParams defines parameters for CancelAIResponse.
@@ -3671,129 +3577,6 @@ type SearchTicketsParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
-// ListStaffTicketsParams defines parameters for ListStaffTickets.
-type ListStaffTicketsParams struct {
-	// Sort `newest` is by the time of opening. `waiting` lists the tickets whose customer waits for a human, the longest wait first.
-	// `priority` lists what is `open` or `pending`, the most urgent first, and of those the oldest.
-	Sort ListStaffTicketsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
-
-	// Status The status; `unresolved` is `open` or `pending`.
-	Status ListStaffTicketsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
-
-	// Priority The priority.
-	Priority TicketPriority `form:"priority,omitempty" json:"priority,omitempty"`
-
-	// Assignee The account that has the ticket, `me`, or `none` for what is nobody's.
-	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty"`
-
-	// Team The team that has the ticket, or `none` for what is no team's.
-	Team string `form:"team,omitempty" json:"team,omitempty"`
-
-	// Tag A tag, as it stands.
-	Tag string `form:"tag,omitempty" json:"tag,omitempty"`
-
-	// Requester The account of the customer.
-	Requester *openapi_types.UUID `form:"requester,omitempty" json:"requester,omitempty"`
-
-	// ExternalID What the ticket is called elsewhere.
-	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty"`
-
-	// AIMode The AI mode.
-	AIMode AIMode `form:"ai_mode,omitempty" json:"ai_mode,omitempty"`
-
-	// AIState `answering` is where the AI is writing an answer.
-	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty"`
-
-	// Snoozed Whether it is snoozed.
-	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
-
-	// CreatedAfter Opened at this time or later (RFC 3339).
-	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
-
-	// CreatedBefore Opened earlier than this time (RFC 3339).
-	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
-
-	// UpdatedAfter Changed last at this time or later (RFC 3339).
-	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
-
-	// UpdatedBefore Changed last earlier than this time (RFC 3339).
-	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
-
-	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
-	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
-
-	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
-	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
-
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
-	// next page means that it was the last.
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// ListStaffTicketsParamsSort defines parameters for ListStaffTickets.
-type ListStaffTicketsParamsSort string
-
-// ListStaffTicketsParamsStatus defines parameters for ListStaffTickets.
-type ListStaffTicketsParamsStatus string
-
-// ListStaffTicketsParamsAIState defines parameters for ListStaffTickets.
-type ListStaffTicketsParamsAIState string
-
-// UpdateTicketsParams defines parameters for UpdateTickets.
-type UpdateTicketsParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// CountStaffTicketsParams defines parameters for CountStaffTickets.
-type CountStaffTicketsParams struct {
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// ListTeamsParams defines parameters for ListTeams.
-type ListTeamsParams struct {
-	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
-	// next page means that it was the last.
-	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
-	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
-
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// CreateTeamParams defines parameters for CreateTeam.
-type CreateTeamParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// GetTeamParams defines parameters for GetTeam.
-type GetTeamParams struct {
-	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
-	// 13.1.2).
-	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// UpdateTeamParams defines parameters for UpdateTeam.
-type UpdateTeamParams struct {
-	// IfMatch Change the team only if its `ETag` is one of these, otherwise `412`. `*` is any.
-	IfMatch *EntityTags `json:"If-Match,omitempty"`
-}
-
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3826,6 +3609,13 @@ type GetTicketParams struct {
 type UpdateTicketParams struct {
 	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// CreateAIRequestParams defines parameters for CreateAIRequest.
+type CreateAIRequestParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StreamAIResponseParams defines parameters for StreamAIResponse.
@@ -3868,13 +3658,6 @@ type HandOffTicketParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
-// MergeTicketParams defines parameters for MergeTicket.
-type MergeTicketParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3894,9 +3677,6 @@ type CreateMessageParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
-	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateNoteParams defines parameters for CreateNote.
@@ -4104,29 +3884,20 @@ type CreatePromptJSONRequestBody = PromptSettings
 // UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
 type UpdatePromptJSONRequestBody = PromptSettings
 
-// UpdateTicketsJSONRequestBody defines body for UpdateTickets for application/json ContentType.
-type UpdateTicketsJSONRequestBody = UpdateTicketsRequest
-
-// CreateTeamJSONRequestBody defines body for CreateTeam for application/json ContentType.
-type CreateTeamJSONRequestBody = CreateTeamRequest
-
-// UpdateTeamJSONRequestBody defines body for UpdateTeam for application/json ContentType.
-type UpdateTeamJSONRequestBody = UpdateTeamRequest
-
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
 
 // UpdateTicketJSONRequestBody defines body for UpdateTicket for application/json ContentType.
 type UpdateTicketJSONRequestBody = UpdateTicketRequest
 
+// CreateAIRequestJSONRequestBody defines body for CreateAIRequest for application/json ContentType.
+type CreateAIRequestJSONRequestBody = CreateAIRequestRequest
+
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 
 // HandOffTicketJSONRequestBody defines body for HandOffTicket for application/json ContentType.
 type HandOffTicketJSONRequestBody = HandOffTicketRequest
-
-// MergeTicketJSONRequestBody defines body for MergeTicket for application/json ContentType.
-type MergeTicketJSONRequestBody = MergeTicketRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
@@ -4704,6 +4475,9 @@ type ServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx echo.Context, aiResponseID AIResponseID, params GetAIResponseParams) error
+	// ApplyAIResponse Apply a triage
+	// (POST /ai-responses/{ai_response_id}/apply)
+	ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error
@@ -4797,30 +4571,6 @@ type ServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
-	// ListStaffTickets List tickets for staff
-	// (GET /staff/tickets)
-	ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error
-	// UpdateTickets Change many tickets
-	// (POST /staff/tickets/bulk)
-	UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error
-	// CountStaffTickets Count tickets for staff
-	// (GET /staff/tickets/counts)
-	CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error
-	// ListTeams List teams
-	// (GET /teams)
-	ListTeams(ctx echo.Context, params ListTeamsParams) error
-	// CreateTeam Create a team
-	// (POST /teams)
-	CreateTeam(ctx echo.Context, params CreateTeamParams) error
-	// DeleteTeam Delete a team
-	// (DELETE /teams/{team_id})
-	DeleteTeam(ctx echo.Context, teamID TeamID) error
-	// GetTeam Get a team
-	// (GET /teams/{team_id})
-	GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error
-	// UpdateTeam Change a team
-	// (PATCH /teams/{team_id})
-	UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -4833,6 +4583,9 @@ type ServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx echo.Context, ticketID TicketID, params UpdateTicketParams) error
+	// CreateAIRequest Ask the AI for staff
+	// (POST /tickets/{ticket_id}/ai-requests)
+	CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error
@@ -4845,9 +4598,6 @@ type ServerInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	// (POST /tickets/{ticket_id}/handoff)
 	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
-	// MergeTicket Merge a ticket into another one
-	// (POST /tickets/{ticket_id}/merge)
-	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error
@@ -4998,6 +4748,42 @@ func (w *ServerInterfaceWrapper) GetAIResponse(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetAIResponse(ctx, aiResponseID, params)
+	return err
+}
+
+// ApplyAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) ApplyAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ApplyAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ApplyAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -6072,384 +5858,6 @@ func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
 	return err
 }
 
-// ListStaffTickets converts echo context to params.
-func (w *ServerInterfaceWrapper) ListStaffTickets(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListStaffTicketsParams
-	// ------------- Optional query parameter "sort" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
-	}
-
-	// ------------- Optional query parameter "status" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
-	}
-
-	// ------------- Optional query parameter "priority" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "priority", ctx.QueryParams(), &params.Priority, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter priority: %s", err))
-	}
-
-	// ------------- Optional query parameter "assignee" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "assignee", ctx.QueryParams(), &params.Assignee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assignee: %s", err))
-	}
-
-	// ------------- Optional query parameter "team" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", ctx.QueryParams(), &params.Team, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team: %s", err))
-	}
-
-	// ------------- Optional query parameter "tag" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", ctx.QueryParams(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tag: %s", err))
-	}
-
-	// ------------- Optional query parameter "requester" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "requester", ctx.QueryParams(), &params.Requester, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requester: %s", err))
-	}
-
-	// ------------- Optional query parameter "external_id" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "external_id", ctx.QueryParams(), &params.ExternalID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
-	}
-
-	// ------------- Optional query parameter "ai_mode" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_mode", ctx.QueryParams(), &params.AIMode, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_mode: %s", err))
-	}
-
-	// ------------- Optional query parameter "ai_state" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_state", ctx.QueryParams(), &params.AIState, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_state: %s", err))
-	}
-
-	// ------------- Optional query parameter "snoozed" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "snoozed", ctx.QueryParams(), &params.Snoozed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snoozed: %s", err))
-	}
-
-	// ------------- Optional query parameter "created_after" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", ctx.QueryParams(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_after: %s", err))
-	}
-
-	// ------------- Optional query parameter "created_before" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", ctx.QueryParams(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_before: %s", err))
-	}
-
-	// ------------- Optional query parameter "updated_after" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_after", ctx.QueryParams(), &params.UpdatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_after: %s", err))
-	}
-
-	// ------------- Optional query parameter "updated_before" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_before", ctx.QueryParams(), &params.UpdatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_before: %s", err))
-	}
-
-	// ------------- Optional query parameter "waiting_after" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_after", ctx.QueryParams(), &params.WaitingAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_after: %s", err))
-	}
-
-	// ------------- Optional query parameter "waiting_before" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_before", ctx.QueryParams(), &params.WaitingBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_before: %s", err))
-	}
-
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListStaffTickets(ctx, params)
-	return err
-}
-
-// UpdateTickets converts echo context to params.
-func (w *ServerInterfaceWrapper) UpdateTickets(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params UpdateTicketsParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateTickets(ctx, params)
-	return err
-}
-
-// CountStaffTickets converts echo context to params.
-func (w *ServerInterfaceWrapper) CountStaffTickets(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params CountStaffTicketsParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CountStaffTickets(ctx, params)
-	return err
-}
-
-// ListTeams converts echo context to params.
-func (w *ServerInterfaceWrapper) ListTeams(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ListTeamsParams
-	// ------------- Optional query parameter "limit" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
-	}
-
-	// ------------- Optional query parameter "cursor" -------------
-
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
-	}
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListTeams(ctx, params)
-	return err
-}
-
-// CreateTeam converts echo context to params.
-func (w *ServerInterfaceWrapper) CreateTeam(ctx echo.Context) error {
-	var err error
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params CreateTeamParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateTeam(ctx, params)
-	return err
-}
-
-// DeleteTeam converts echo context to params.
-func (w *ServerInterfaceWrapper) DeleteTeam(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "team_id" -------------
-	var teamID TeamID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DeleteTeam(ctx, teamID)
-	return err
-}
-
-// GetTeam converts echo context to params.
-func (w *ServerInterfaceWrapper) GetTeam(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "team_id" -------------
-	var teamID TeamID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params GetTeamParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-None-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
-		var IfNoneMatch IfNoneMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
-		}
-
-		params.IfNoneMatch = &IfNoneMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetTeam(ctx, teamID, params)
-	return err
-}
-
-// UpdateTeam converts echo context to params.
-func (w *ServerInterfaceWrapper) UpdateTeam(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "team_id" -------------
-	var teamID TeamID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params UpdateTeamParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "If-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
-		var IfMatch EntityTags
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
-		}
-
-		params.IfMatch = &IfMatch
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.UpdateTeam(ctx, teamID, params)
-	return err
-}
-
 // ListTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	var err error
@@ -6590,6 +5998,42 @@ func (w *ServerInterfaceWrapper) UpdateTicket(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.UpdateTicket(ctx, ticketID, params)
+	return err
+}
+
+// CreateAIRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateAIRequest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAIRequestParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateAIRequest(ctx, ticketID, params)
 	return err
 }
 
@@ -6756,42 +6200,6 @@ func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
 	return err
 }
 
-// MergeTicket converts echo context to params.
-func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ticket_id" -------------
-	var ticketID TicketID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params MergeTicketParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.MergeTicket(ctx, ticketID, params)
-	return err
-}
-
 // ListMessages converts echo context to params.
 func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 	var err error
@@ -6870,21 +6278,6 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = &IdempotencyKey
-	}
-	// ------------- Optional header parameter "If-Match" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
-		var IfMatch IfMatch
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
-		}
-
-		params.IfMatch = &IfMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -7788,15 +7181,6 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
-	router.GET(options.BaseURL+"/staff/tickets", wrapper.ListStaffTickets, options.OperationMiddlewares["listStaffTickets"]...)
-	router.GET(options.BaseURL+"/staff/tickets/counts", wrapper.CountStaffTickets, options.OperationMiddlewares["countStaffTickets"]...)
-	router.POST(options.BaseURL+"/staff/tickets/bulk", wrapper.UpdateTickets, options.OperationMiddlewares["updateTickets"]...)
-	router.GET(options.BaseURL+"/teams", wrapper.ListTeams, options.OperationMiddlewares["listTeams"]...)
-	router.POST(options.BaseURL+"/teams", wrapper.CreateTeam, options.OperationMiddlewares["createTeam"]...)
-	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
-	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
-	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
-	router.POST(options.BaseURL+"/tickets/:ticket_id/merge", wrapper.MergeTicket, options.OperationMiddlewares["mergeTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
@@ -7805,6 +7189,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-requests", wrapper.CreateAIRequest, options.OperationMiddlewares["createAIRequest"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/stream-tokens", wrapper.CreateStreamToken, options.OperationMiddlewares["createStreamToken"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id", wrapper.GetAIResponse, options.OperationMiddlewares["getAIResponse"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
@@ -7812,6 +7197,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/publish", wrapper.PublishAIResponse, options.OperationMiddlewares["publishAIResponse"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/discard", wrapper.DiscardAIResponse, options.OperationMiddlewares["discardAIResponse"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/apply", wrapper.ApplyAIResponse, options.OperationMiddlewares["applyAIResponse"]...)
 	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
 	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
 	router.GET(options.BaseURL+"/prompts/:prompt_id", wrapper.GetPrompt, options.OperationMiddlewares["getPrompt"]...)
@@ -7938,6 +7324,15 @@ type NotModifiedResponse struct {
 
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 
+type NothingToApplyResponseHeaders struct {
+	RetryAfter *int32
+}
+type NothingToApplyApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers NothingToApplyResponseHeaders
+}
+
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
 type PositionExpiredApplicationProblemPlusJSONResponse Problem
@@ -7953,6 +7348,15 @@ type RefreshTokenRefusedApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers RefreshTokenRefusedResponseHeaders
+}
+
+type RequestNotStartedResponseHeaders struct {
+	RetryAfter *int32
+}
+type RequestNotStartedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers RequestNotStartedResponseHeaders
 }
 
 type RoleNotAllowedApplicationProblemPlusJSONResponse Problem
@@ -7976,24 +7380,6 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 }
 
 type TicketNotChangedApplicationProblemPlusJSONResponse Problem
-
-type TicketNotMergedResponseHeaders struct {
-	RetryAfter *int32
-}
-type TicketNotMergedApplicationProblemPlusJSONResponse struct {
-	Body Problem
-
-	Headers TicketNotMergedResponseHeaders
-}
-
-type TicketNotOpenedResponseHeaders struct {
-	RetryAfter *int32
-}
-type TicketNotOpenedApplicationProblemPlusJSONResponse struct {
-	Body Problem
-
-	Headers TicketNotOpenedResponseHeaders
-}
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -8514,6 +7900,220 @@ type GetAIResponse503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetAIResponse503ApplicationProblemPlusJSONResponse) VisitGetAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       ApplyAIResponseParams
+}
+
+type ApplyAIResponseResponseObject interface {
+	VisitApplyAIResponseResponse(w http.ResponseWriter) error
+}
+
+type ApplyAIResponse200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type ApplyAIResponse200JSONResponse struct {
+	Body    Ticket
+	Headers ApplyAIResponse200ResponseHeaders
+}
+
+func (response ApplyAIResponse200JSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse400ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse401ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse403ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse404ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse406ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NothingToApplyApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse409ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse422ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse429ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse500ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse503ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -14119,1533 +13719,6 @@ func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTi
 	return err
 }
 
-type ListStaffTicketsRequestObject struct {
-	Params ListStaffTicketsParams
-}
-
-type ListStaffTicketsResponseObject interface {
-	VisitListStaffTicketsResponse(w http.ResponseWriter) error
-}
-
-type ListStaffTickets200ResponseHeaders struct {
-	ETag *string
-	Link *string
-}
-
-type ListStaffTickets200JSONResponse struct {
-	Body    []Ticket
-	Headers ListStaffTickets200ResponseHeaders
-}
-
-func (response ListStaffTickets200JSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.Link != nil {
-		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets304Response = NotModifiedResponse
-
-func (response ListStaffTickets304Response) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type ListStaffTickets400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets400ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets401ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets403ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets406ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets429ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets500ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListStaffTickets503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTicketsRequestObject struct {
-	Params UpdateTicketsParams
-	Body   *UpdateTicketsJSONRequestBody
-}
-
-type UpdateTicketsResponseObject interface {
-	VisitUpdateTicketsResponse(w http.ResponseWriter) error
-}
-
-type UpdateTickets200JSONResponse []TicketResult
-
-func (response UpdateTickets200JSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets400ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets401ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets403ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets406ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets413ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets415ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets422ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets429ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets500ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTickets503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTickets503ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTicketsRequestObject struct {
-	Params CountStaffTicketsParams
-}
-
-type CountStaffTicketsResponseObject interface {
-	VisitCountStaffTicketsResponse(w http.ResponseWriter) error
-}
-
-type CountStaffTickets200ResponseHeaders struct {
-	ETag *string
-}
-
-type CountStaffTickets200JSONResponse struct {
-	Body    StaffTicketCounts
-	Headers CountStaffTickets200ResponseHeaders
-}
-
-func (response CountStaffTickets200JSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets304Response = NotModifiedResponse
-
-func (response CountStaffTickets304Response) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type CountStaffTickets400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets400ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets401ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets403ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets406ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets429ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets500ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CountStaffTickets503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response CountStaffTickets503ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeamsRequestObject struct {
-	Params ListTeamsParams
-}
-
-type ListTeamsResponseObject interface {
-	VisitListTeamsResponse(w http.ResponseWriter) error
-}
-
-type ListTeams200ResponseHeaders struct {
-	ETag *string
-	Link *string
-}
-
-type ListTeams200JSONResponse struct {
-	Body    []Team
-	Headers ListTeams200ResponseHeaders
-}
-
-func (response ListTeams200JSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.Link != nil {
-		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams304Response = NotModifiedResponse
-
-func (response ListTeams304Response) VisitListTeamsResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type ListTeams400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams400ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams401ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams403ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams406ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams429ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams500ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ListTeams503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response ListTeams503ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeamRequestObject struct {
-	Params CreateTeamParams
-	Body   *CreateTeamJSONRequestBody
-}
-
-type CreateTeamResponseObject interface {
-	VisitCreateTeamResponse(w http.ResponseWriter) error
-}
-
-type CreateTeam201ResponseHeaders struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-	Location            string
-}
-
-type CreateTeam201JSONResponse struct {
-	Body    Team
-	Headers CreateTeam201ResponseHeaders
-}
-
-func (response CreateTeam201JSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam400ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam401ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam403ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam406ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam409ApplicationProblemPlusJSONResponse struct {
-	IdempotencyInProgressApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam409ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam413ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam415ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam422ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam429ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam500ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateTeam503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateTeam503ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeamRequestObject struct {
-	TeamID TeamID `json:"team_id"`
-}
-
-type DeleteTeamResponseObject interface {
-	VisitDeleteTeamResponse(w http.ResponseWriter) error
-}
-
-type DeleteTeam204Response struct {
-}
-
-func (response DeleteTeam204Response) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
-}
-
-type DeleteTeam400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam400ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam401ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam403ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam404ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam406ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam429ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam500ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteTeam503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteTeam503ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeamRequestObject struct {
-	TeamID TeamID `json:"team_id"`
-	Params GetTeamParams
-}
-
-type GetTeamResponseObject interface {
-	VisitGetTeamResponse(w http.ResponseWriter) error
-}
-
-type GetTeam200ResponseHeaders struct {
-	ETag *string
-}
-
-type GetTeam200JSONResponse struct {
-	Body    Team
-	Headers GetTeam200ResponseHeaders
-}
-
-func (response GetTeam200JSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam304Response = NotModifiedResponse
-
-func (response GetTeam304Response) VisitGetTeamResponse(w http.ResponseWriter) error {
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(304)
-	return nil
-}
-
-type GetTeam400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam400ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam401ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam403ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam404ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam406ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam429ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam500ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetTeam503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response GetTeam503ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeamRequestObject struct {
-	TeamID TeamID `json:"team_id"`
-	Params UpdateTeamParams
-	Body   *UpdateTeamJSONRequestBody
-}
-
-type UpdateTeamResponseObject interface {
-	VisitUpdateTeamResponse(w http.ResponseWriter) error
-}
-
-type UpdateTeam200ResponseHeaders struct {
-	ETag *string
-}
-
-type UpdateTeam200JSONResponse struct {
-	Body    Team
-	Headers UpdateTeam200ResponseHeaders
-}
-
-func (response UpdateTeam200JSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam400ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam401ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam403ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam404ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam406ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam412ApplicationProblemPlusJSONResponse struct {
-	PreconditionFailedApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam412ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam413ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam415ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam422ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam429ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam500ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type UpdateTeam503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response UpdateTeam503ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type ListTicketsRequestObject struct {
 	Params ListTicketsParams
 }
@@ -15827,36 +13900,6 @@ type CreateTicketResponseObject interface {
 	VisitCreateTicketResponse(w http.ResponseWriter) error
 }
 
-type CreateTicket200ResponseHeaders struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-	Location            string
-}
-
-type CreateTicket200JSONResponse struct {
-	Body    Ticket
-	Headers CreateTicket200ResponseHeaders
-}
-
-func (response CreateTicket200JSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type CreateTicket201ResponseHeaders struct {
 	ETag                *string
 	IdempotencyReplayed *bool
@@ -15954,7 +13997,7 @@ func (response CreateTicket406ApplicationProblemPlusJSONResponse) VisitCreateTic
 }
 
 type CreateTicket409ApplicationProblemPlusJSONResponse struct {
-	TicketNotOpenedApplicationProblemPlusJSONResponse
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
 }
 
 func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
@@ -16509,6 +14552,276 @@ type UpdateTicket503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UpdateTicket503ApplicationProblemPlusJSONResponse) VisitUpdateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequestRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   CreateAIRequestParams
+	Body     *CreateAIRequestJSONRequestBody
+}
+
+type CreateAIRequestResponseObject interface {
+	VisitCreateAIRequestResponse(w http.ResponseWriter) error
+}
+
+type CreateAIRequest200ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateAIRequest200JSONResponse struct {
+	Body    AIResponse
+	Headers CreateAIRequest200ResponseHeaders
+}
+
+func (response CreateAIRequest200JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateAIRequest201JSONResponse struct {
+	Body    AIResponse
+	Headers CreateAIRequest201ResponseHeaders
+}
+
+func (response CreateAIRequest201JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest400ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest401ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest403ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest404ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest406ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest409ApplicationProblemPlusJSONResponse struct {
+	RequestNotStartedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest409ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest413ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest415ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest422ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest429ApplicationProblemPlusJSONResponse struct {
+	AIQuotaApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest429ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest500ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest503ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -17502,254 +15815,6 @@ func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffT
 	return err
 }
 
-type MergeTicketRequestObject struct {
-	TicketID TicketID `json:"ticket_id"`
-	Params   MergeTicketParams
-	Body     *MergeTicketJSONRequestBody
-}
-
-type MergeTicketResponseObject interface {
-	VisitMergeTicketResponse(w http.ResponseWriter) error
-}
-
-type MergeTicket200ResponseHeaders struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-}
-
-type MergeTicket200JSONResponse struct {
-	Body    Ticket
-	Headers MergeTicket200ResponseHeaders
-}
-
-func (response MergeTicket200JSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket400ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket401ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket403ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket404ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket406ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket409ApplicationProblemPlusJSONResponse struct {
-	TicketNotMergedApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket409ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket413ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket415ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket422ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket429ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket500ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type MergeTicket503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response MergeTicket503ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type ListMessagesRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   ListMessagesParams
@@ -18070,22 +16135,6 @@ func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateMessage412ApplicationProblemPlusJSONResponse struct {
-	PreconditionFailedApplicationProblemPlusJSONResponse
-}
-
-func (response CreateMessage412ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -23286,6 +21335,9 @@ type StrictServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx context.Context, request GetAIResponseRequestObject) (GetAIResponseResponseObject, error)
+	// ApplyAIResponse Apply a triage
+	// (POST /ai-responses/{ai_response_id}/apply)
+	ApplyAIResponse(ctx context.Context, request ApplyAIResponseRequestObject) (ApplyAIResponseResponseObject, error)
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx context.Context, request CancelAIResponseRequestObject) (CancelAIResponseResponseObject, error)
@@ -23379,30 +21431,6 @@ type StrictServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
-	// ListStaffTickets List tickets for staff
-	// (GET /staff/tickets)
-	ListStaffTickets(ctx context.Context, request ListStaffTicketsRequestObject) (ListStaffTicketsResponseObject, error)
-	// UpdateTickets Change many tickets
-	// (POST /staff/tickets/bulk)
-	UpdateTickets(ctx context.Context, request UpdateTicketsRequestObject) (UpdateTicketsResponseObject, error)
-	// CountStaffTickets Count tickets for staff
-	// (GET /staff/tickets/counts)
-	CountStaffTickets(ctx context.Context, request CountStaffTicketsRequestObject) (CountStaffTicketsResponseObject, error)
-	// ListTeams List teams
-	// (GET /teams)
-	ListTeams(ctx context.Context, request ListTeamsRequestObject) (ListTeamsResponseObject, error)
-	// CreateTeam Create a team
-	// (POST /teams)
-	CreateTeam(ctx context.Context, request CreateTeamRequestObject) (CreateTeamResponseObject, error)
-	// DeleteTeam Delete a team
-	// (DELETE /teams/{team_id})
-	DeleteTeam(ctx context.Context, request DeleteTeamRequestObject) (DeleteTeamResponseObject, error)
-	// GetTeam Get a team
-	// (GET /teams/{team_id})
-	GetTeam(ctx context.Context, request GetTeamRequestObject) (GetTeamResponseObject, error)
-	// UpdateTeam Change a team
-	// (PATCH /teams/{team_id})
-	UpdateTeam(ctx context.Context, request UpdateTeamRequestObject) (UpdateTeamResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -23415,6 +21443,9 @@ type StrictServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx context.Context, request UpdateTicketRequestObject) (UpdateTicketResponseObject, error)
+	// CreateAIRequest Ask the AI for staff
+	// (POST /tickets/{ticket_id}/ai-requests)
+	CreateAIRequest(ctx context.Context, request CreateAIRequestRequestObject) (CreateAIRequestResponseObject, error)
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx context.Context, request StreamAIResponseRequestObject) (StreamAIResponseResponseObject, error)
@@ -23427,9 +21458,6 @@ type StrictServerInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	// (POST /tickets/{ticket_id}/handoff)
 	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
-	// MergeTicket Merge a ticket into another one
-	// (POST /tickets/{ticket_id}/merge)
-	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -23593,6 +21621,32 @@ func (sh *strictHandler) GetAIResponse(ctx echo.Context, aiResponseID AIResponse
 		return err
 	} else if validResponse, ok := response.(GetAIResponseResponseObject); ok {
 		return validResponse.VisitGetAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ApplyAIResponse operation middleware
+func (sh *strictHandler) ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error {
+	var request ApplyAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ApplyAIResponse(ctx.Request().Context(), request.(ApplyAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApplyAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApplyAIResponseResponseObject); ok {
+		return validResponse.VisitApplyAIResponseResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -24602,277 +22656,6 @@ func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsPar
 	return nil
 }
 
-// ListStaffTickets operation middleware
-func (sh *strictHandler) ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error {
-	var request ListStaffTicketsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListStaffTickets(ctx.Request().Context(), request.(ListStaffTicketsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListStaffTickets")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListStaffTicketsResponseObject); ok {
-		return validResponse.VisitListStaffTicketsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// UpdateTickets operation middleware
-func (sh *strictHandler) UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error {
-	var request UpdateTicketsRequestObject
-
-	request.Params = params
-
-	var body UpdateTicketsJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.UpdateTickets(ctx.Request().Context(), request.(UpdateTicketsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "UpdateTickets")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(UpdateTicketsResponseObject); ok {
-		return validResponse.VisitUpdateTicketsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// CountStaffTickets operation middleware
-func (sh *strictHandler) CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error {
-	var request CountStaffTicketsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.CountStaffTickets(ctx.Request().Context(), request.(CountStaffTicketsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CountStaffTickets")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(CountStaffTicketsResponseObject); ok {
-		return validResponse.VisitCountStaffTicketsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// ListTeams operation middleware
-func (sh *strictHandler) ListTeams(ctx echo.Context, params ListTeamsParams) error {
-	var request ListTeamsRequestObject
-
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ListTeams(ctx.Request().Context(), request.(ListTeamsRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ListTeams")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ListTeamsResponseObject); ok {
-		return validResponse.VisitListTeamsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// CreateTeam operation middleware
-func (sh *strictHandler) CreateTeam(ctx echo.Context, params CreateTeamParams) error {
-	var request CreateTeamRequestObject
-
-	request.Params = params
-
-	var body CreateTeamJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.CreateTeam(ctx.Request().Context(), request.(CreateTeamRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CreateTeam")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(CreateTeamResponseObject); ok {
-		return validResponse.VisitCreateTeamResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// DeleteTeam operation middleware
-func (sh *strictHandler) DeleteTeam(ctx echo.Context, teamID TeamID) error {
-	var request DeleteTeamRequestObject
-
-	request.TeamID = teamID
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.DeleteTeam(ctx.Request().Context(), request.(DeleteTeamRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "DeleteTeam")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(DeleteTeamResponseObject); ok {
-		return validResponse.VisitDeleteTeamResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// GetTeam operation middleware
-func (sh *strictHandler) GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error {
-	var request GetTeamRequestObject
-
-	request.TeamID = teamID
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.GetTeam(ctx.Request().Context(), request.(GetTeamRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "GetTeam")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(GetTeamResponseObject); ok {
-		return validResponse.VisitGetTeamResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// UpdateTeam operation middleware
-func (sh *strictHandler) UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error {
-	var request UpdateTeamRequestObject
-
-	request.TeamID = teamID
-	request.Params = params
-
-	var body UpdateTeamJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.UpdateTeam(ctx.Request().Context(), request.(UpdateTeamRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "UpdateTeam")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(UpdateTeamResponseObject); ok {
-		return validResponse.VisitUpdateTeamResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // ListTickets operation middleware
 func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams) error {
 	var request ListTicketsRequestObject
@@ -25015,6 +22798,55 @@ func (sh *strictHandler) UpdateTicket(ctx echo.Context, ticketID TicketID, param
 		return err
 	} else if validResponse, ok := response.(UpdateTicketResponseObject); ok {
 		return validResponse.VisitUpdateTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateAIRequest operation middleware
+func (sh *strictHandler) CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error {
+	var request CreateAIRequestRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body CreateAIRequestJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAIRequest(ctx.Request().Context(), request.(CreateAIRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAIRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateAIRequestResponseObject); ok {
+		return validResponse.VisitCreateAIRequestResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -25165,55 +22997,6 @@ func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, para
 		return err
 	} else if validResponse, ok := response.(HandOffTicketResponseObject); ok {
 		return validResponse.VisitHandOffTicketResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// MergeTicket operation middleware
-func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error {
-	var request MergeTicketRequestObject
-
-	request.TicketID = ticketID
-	request.Params = params
-
-	var body MergeTicketJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.MergeTicket(ctx.Request().Context(), request.(MergeTicketRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "MergeTicket")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(MergeTicketResponseObject); ok {
-		return validResponse.VisitMergeTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -26145,955 +23928,922 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L17l9u2tTf8VXB0zrtst5Isae7jldUzviXTxpfa47iNZx4JEiEJHQpQCMiy4k7X82meD3Y+ybuwN0CC",
-	"JEhpNHLipKd/pB6RxGUD2NjX3/7cGMnZXAomtGqcfm6wT3Q2jxn8++zbd+dvFuIN+2nBlDa/qMVsRpNV",
-	"47RxRmZMKTphjWbjI40XzDweSaHZJ904/XDVbIxlsqRJxKLXiZyb9m6aDfuNapx+sG8L3ThtXEwZUWwk",
-	"RURGU5pMGOGKjBM5I9198mqk5ZAl7UazwaPGaWOmJq1uo9lIZMwap42FYknj5qrZSBbi3DxPFgKeK001",
-	"w271NGE0gqed7slJtDc6bHXHPdo6Gu2x1snwsNs6YJ3xHj0adaNer9FsaCljM8qrm5sm0OGtThidFWgg",
-	"CBVqyRIix0QKRuacjTyCNCKq6Sn5fNnQqzm7bJxeNt68e9l/e3H25uLZ08tG8zIdGTzcZGzwFUwVPoHJ",
-	"XjZuLsWlKPd28exvF/0Xz96+Pfv2GXYLn9tVKPa6T7ud1lHUGbaORwcHrd74ZHzYiTp0f3iEvcoYm6VK",
-	"caWp0Jt1/OTVy4tnL+/UdcRiTbHlKRXXZCUX7c06f/by6dYdV7Rv1vD5+cvzt9/tfBEbZredP+WKDmMW",
-	"FU+cYslHlpAl11O50OTsPH/2IrPlKO9H7vNmI2Ka8th8fG63qiI0YUQtuR5NWUTk2Oxcoqdc2ebNOUvw",
-	"xPd57sQc0E6nddTpdFrH5j+d7H+RPW4L1Tjd75w0G5prOJxn58QbjaFg47TxcJ7IYcxm6qE/WDho5+fi",
-	"DfvI2TI/9beajscklvKaUJ1OZMwTpcMk4KKfYDseDbAV/J3oKSNn5/eUbe0R4ZqM5IwpQhWhjrmZg23e",
-	"1Hx0zfQWpNnr1JDGMg8uSDrYEImyySCNXnA1kmLMJ4ukuEfezRXwKZKw8UIxBYPHdb2nyDVbEZmQmYxY",
-	"HKbbLNe0R7sLIBc0xUfMa/4u+6a77xHnoNPLEac4lBBl8u8gdV7KMyBr4fDEMdHymglFlkxowoWWJGFU",
-	"ScHFJEwMIfu4QgFCLBSLCI1jwrVyDQ/ZWCbMbKQhm1BBtLQrvAVpegc1pJnQj4wI13oFbbLRI11efWRJ",
-	"LGlUuWW4IjJ9x+yTERVCmskYQhluESZT9lHNhlnf+Db75wS+0cnKsJDGqU4WzKfaXo5quXGGKOa9gCR7",
-	"nUgtRzKuIJjjQ0rOmJ5yMSEsVixMpLlrqppEw0ReM2TICVFmk2YNLwT7NGcjvR2ZDurJlN9cbqSEJYms",
-	"2lzpdJBQf11ITfNUupCSzKhYZdeOJpRoPqsg0E/QhE+dpcxdWUNmCLFMuNZMkLFMjBBAaGyu3tU2VBnW",
-	"UWW/l2fVMDw89Yt5BVFwCkiRN0zNpVCseIUbYTtmmmVnN6UF1ZrN5rpx2m02RgmjmkV9aqTjXqd32Op2",
-	"W73eRefkdK972j1odzudvf2DHxvNxpgLrqZ95GWN04bScp7+XN3EYXu/0+t2j7CJROk+cLHqHvf3up1O",
-	"70cnhW8iQTVSgb9/q2/gfjptyDkTlD+czHVLKtXq9jpDjyk2HCnhOMP9XOhljYS/SIT/9t7w6Kh1RDu9",
-	"1vG4w1rDbtQb7bH98UHnsNFsLEDVMTsWmBUSSzVOO003Di5F+muv22zMEzmba++nntlu9sLJvr/J75dn",
-	"H50i5h2lpUTNQoE4YhQsf9vwfmI/vhWV/e3GBFwLYxor1mwwO4YPn/GfqWZndTUqrrMTAJK5EVsV+6lx",
-	"2r1pBj8Cgb3qo57R3mKqdN/+maPIWsVLp+TxNC842Kek1+l0jBAPQzolStNEh0R6fGCk8jw5b6elpLvw",
-	"dooA7Hf4JLDjcVC4VpeGwGY6PDolm4zqtBuarFWmmpdugTLFyuo8G7ff27x9X2fbuP29dOkiKViwM/P7",
-	"XRfOcqnLxunny8YvtOol2lsCNS8bXPUpv7RX0mWDLvRUJji4ay6wH/PCjWkmvSng5xpGj+/nrgu79+Uc",
-	"ul1kNMgxr0vkXpdlTncJp9Wpre7EFtjXK1G+7T7873X373rdXcFeueAzJhe6WhVRPDZXR1BW1Pbjalk6",
-	"4hEx6kWmYZtvtpESab3svJ+TErOBheRD9xTut9fnf2GrwEm5ZqumGe/C1yQ+fK47Ir2T006nbQbb6xQ3",
-	"7EFr2DObj+7vt06iDmvtj47HXdaje8PDTsNeu0asLTXc7Zx2e6f7++2DTre3t2caFnRmJvWeDYmawrGb",
-	"J2zMP5ljeN0/+1FcfBqe/5Vdv40K5tlmQ43kHMy+du+qUyO3p1tZnRrB3syY8kazIUV/yKY0HjeujIwA",
-	"a9ovTqvDWkejTrd1TA/2Wr3xITuI9kd7wx5t4B4bjZhSF2bjFTUTsxebYBqh8BIq8KBTdA/IjIuF9oWJ",
-	"zw18DXdx47TBVn+eDr8d8Vf8z+fvfj7vvuTn6nym5z8+OT88/8f//N//1/6f//v/Gs0G+zTnCVN9Lhqn",
-	"J52O2UjjhKlp2pBKdB9fRW5kd82Q0cTp7aORXAhdFn8mxdOx+f5ITW6pwDfDQzRJ6Ij9t/UAtEdyVtpM",
-	"x6y73zoadkct2h3tt/aiw2FndMKOxt1OtuQ4Nm/0oQvBzmvLLf4LTQH2EbAQFr2w7o7cVN5zPcWNhIxG",
-	"T6kmS6pQ0sxbTLYW1L3vFomZ5EN7aB5uwvsfUt5y35vWQJgw4zGihLlXFkrLmdluTU9gfz9lgkSSnJMJ",
-	"02S2IjMp2IoM6ej6T421F3avjdyzfH3WXzsg+KRreutbzmy5J1SMWByzqFIHF7nFEnIooxURjEWF5dpO",
-	"PkGrSXZdjdx48vcITPHm65FbNpRBvMl8ZTJIpySCdKr17SdTKibsNVVqKZMo7N8UUk9ZQub2pRyvXSQJ",
-	"E7qfPjPSWZKwkSZTmShGhmbzJCtzZbKl/5rSdB6DV4Ha9uEUwpik+MgSRc2sXkptrq+53si+P/K+DAhM",
-	"/uO+kLpPXdNl+SmSTKHgBO+gfd9vYBsRque7QHqetdGfstdr2EBbPQ2gHpzQ7MwH1/TCY9QSSCfYkilN",
-	"YGNmlPMaBDGtwgG+tHIQMhI60gpECK4VcUw1J0WUxaetpaJshPZaqhiiXd+ii/4WTvesp5dSh7t5LhMy",
-	"knHM6GSRl5uyzh7zOOZiQq6FXKIZy+wsKVibvKdcA+H0lM38Di8YnVXMS5sz4PygMzYbskSRFdMBctue",
-	"/XaBuBUtw49mP9KhaZsKwsVHyUc5s3XE1Cjhczhwp41zuPGRhhHRS6OAmPl4gQtux59jW2T/qNs15F4m",
-	"Mje0d4olFeyoLPLVyTwbsKaStIZDeM+GUymvg6N4yZbWFaoIFRFJwzkqaePrCnQVS2pGNF7EsT3i3uZv",
-	"21s2U6PTX66aDZR8plrP1enDh6bJtjfjh2bI6qFazOcy8WcT4QmuOrroFN1Sjr6NnmV6KWlJT69Xr7/j",
-	"8ujvT/82+WF/9ufO6MekO3w/+vunn67fHn8nevr75cHimTziZ/Rk/O0//hrt/eW3pIZlq2A3Vc0yLO0b",
-	"W6o0VZsuP9pR7RrNqVGEU/GztF8VGyXMjGU5VWzU/+HbaXz+3cv473t/jqMnjz/+yB9Ph/xxzL59rkff",
-	"foq/f3L28wv+mLO//fWbW+/2ebTp1G9/MJzAX70YqU7gn2uu5jFd9e3uO4so+V5+ZDEF1sg+aZYIGuP2",
-	"cN+3DJ9rbL13bCthHXjdeOt3z55PwpFHkV94mjWqbLZrO51u6yjq9VonbH/cOqCHw6PRcXTCOuP/dkNo",
-	"c/GRxjwqb/nqj4sxdB7Jg8ru4xWKmwFib6hVbhrn9/Wql08fvxP0I+UxqnFF6TKimg6pgnlFchkSx6Nh",
-	"f+E1UZDB0wYySXzbEJLu4cbREU9dr/mRlWTwwtiBIExdg9My6KczAnY5UDTvnTslRut0bqH9o67vVJpL",
-	"xQ1Xv2ycmidNz/NTYJvgwlCjKZvRvlEUuHVvpNvnEN6QI9Deqh0mGXNFt9JIl3wvbnOjR2VL/49aDP/B",
-	"RvrWvipDGhxP6hcqjijvWtrgyKWxh+lqqo0W8rPvKwZK7YwFmGn6nCXXnLeIIQaRux/dDrIbqLBF/M/N",
-	"eclWZXPjyTaWEDxZxZv/5qrZmBqBzI41P3Y4bnhbVOoJT6jRpEksxYQlJJYTwkXhFre3jWEHtsURhGlX",
-	"B61ECR3r25jL0tX+u1yAAXElF4lnQgTVjQuipwkzPG+lNuD6vx0vIFd9IJnjufZApE7QemubjfU8NWuF",
-	"K5P+WDGzg9P9jnclpu8OV74kQGHMQyP8jjq91l60zw7Gh52j7nHvN+JnhCORN/KdHFZb+Z4ZQeqClhxA",
-	"Z44BlZwQ6SUNMlhfw7f5GzoBhkWF+xi2MlozWMt8RWgUJUypbeKoT6qChZ/lmiZuYKUL2h83kMDKq+dP",
-	"Q3SwJkhcZTKlNp7XCbmEhyI+PRG4TKBCk1yREY1jFgHz2CYM9qiSItkga8hRGqshynPKN/cPLJzFNQ3P",
-	"/AJOgnyAaEFm+815CcZA39+4i+C5TIY8iopn5qV0tkquCGhP5RMyTj8tCPeWZdzDLz0RP47lEprcRszP",
-	"J194Uv1zbxylo5EN0sz2OyqiV+NxUKT4npnLX5LpYkaFKng0Zzhlcyy8dmosrBeeBkmWVGhFKDbtt5xe",
-	"7PBGH5+7DpjposjS4RWy5HEcCK21CzOFj/t4hnMrY/nVkiqCL0EcdjrpbRI/ulWc67u0g9C6eGPMzRdJ",
-	"WqalojM3/KY39uplqmdUHSM8d3t7+weHZbvaBobubPih5ve7p50jI6n0uiCpmLfNq8HlLvKmesYBgSwu",
-	"/GqDmaXcyjCztRb6WotccVYLxZL+5kEHsMyMxnpaTlkxA2BxzoGTDfwaPj2P2GwuNROj1bl4nciJkRAq",
-	"9ondw02itDkoCxHBIVwFzgrPmu1zYa4nbNi/7F17ngzkjab1F7aCSK58X9uwuFFtqL5/uLz+Id2JC+IN",
-	"vXTaqmZZIOwLrmZUj4oLBD2kIR+QHGCOw9p8EL/XmWs6x5EClMx14bzHlpB3vjZ8r2yRhN4Ia+mXvgfE",
-	"Eyh5FSk2potYu6w6TBwLEch9fftp7eXypjr+wbYCY2VeS9orTgDsqU8SFjGhOY0LZ+q94Qvh6AA3B2ig",
-	"P/JaKNw6eYWBoAs0bTPlPttoEge526eb429mWCQ/rAAtyqP3yOLtkYB3LT0WXBEt0RpRQyF/E6E3ztMn",
-	"QhxFCkagMbORuuaa7h0ckI9c8WHMyNnbJ+fncEvRkWYJXN6w5i7rHDrXUvbtuLi5eaaMRrAXYz7junHa",
-	"OzhoNuYS9oShTGEYmHG+RcZRtiid8qLw/NGrW5gi0bzFeU0TOmM64OGBPfvTgiUrMk9fql4Y/x2P66c/",
-	"m7VYiGshl8Js3ilkzmIn0GSY8nKh+3LcT6gAUyJQH8bkEd8QxyM+/rwFyTu9dST351hJ7Owlj8xvMJgz",
-	"EGF6RhRTikNeNUXFGjNsqkmNEaEF/mDDRW14KkdlAYdtyQ3Nbpv8Vssf3IAqaYIvePQIEgKH7phBOv7b",
-	"UiIXp7tLQnT2vwAhEiqc3TYXJ5PIGfg6DMcaxVLV74isldzps6qKzZ+dSDSe55vdhhC0Sl9JCeEPqJoa",
-	"2VuGJN9Tpc+iGRdlidRI7ISaZ1zphGoZYkUg1sNLJQGJY/RbuRmynEpDH2v+3uZ4sCpifB8adIkY3qiB",
-	"CPwjew2WhzIV0CJhQ8i8dFeX6DosCOezORUrsH+Bj598r6N6la7Xsf6QoMP0YNTpto6GPdo6ibqd1j47",
-	"Gh/Tw2FvBPorF0oni5FZTaNxvEoiyHee8jnuujdSa5ZENhaLC8jFW8rk2gi/zqw/T2S0GJmBmeVy4156",
-	"0SuLYVxp3uodn+53253OfrcL9qpkEWMYxRs2XogIiQVSt6bj8SmowBBJBvnebYhccRpTzD+CW1MKMNMk",
-	"nIkoXtUrd72D026n3et1DrrHpv/Ub9SFlZWTc/FcJkW/J1iIX50t9JT02h0zvpm/jJOECu2i/T0ZcoOo",
-	"LaNc2tgEGtFc1Fc6oHAEmSJ/fvvqZSiArNjQBgMxfb2gsZkYCwfQvpS61KE91DP3Yd+eyyK7Bx+TZfNG",
-	"2DPtWImPC/Lu4nnreBsW160SBtKZkGxApUNdHjUQgSWT+ojCaDGP+YjqnCbIhZa3iTuwARnPGYuGdFQI",
-	"pDrXZMriefE6mc3SjF3UULluGkZjUw3r2cZ+gW1sk9mWUM3FpHHagJT5OgtKrjNvvqo6PFNEEGkbyiz8",
-	"twhGaQYmSnlxim6xyZmbJN408zmjibI2PKNSjc1lQ0nCjFKOEdnLKR9N0XU7NO0kLGZUMeWY/YZ+W985",
-	"cUsvqiEQGntuT5+rm2bjJVu+U2U9SLBlMIrJ8cOYiy1TiLqBmKqX7JOuiSM/14oI9kkXA1Fd8pil6slJ",
-	"q9NtdboXHXNWTnG/FSJBSc86zH7pKM80X6EcFXVGZizilBh2CvKanLME95cVYVE+CNnJsij/UKhUqaEs",
-	"2RPds5Ad4HW/zZVxnLsyDrMr42WarlAVLFUYvaXTc7kQUfmm1FOWsKbRZsxMzJlTFQQZQwMhp7SQaHU0",
-	"f28z17yvdT8/V9dtcJr40M6wAsJLzhhc6+YiGlMVtjyYxoLYXU7iF9KPRllSbpMu8Itt/DS9KlHfzLoW",
-	"mis/WDv7cswkDYTuZ5w7f9DqYzQcl8eI/eZW6RX17HovH0lSuM+izjGyvWPaG7c6bD86GB0Oj+jxSek+",
-	"46ovgBjbsm+kptnPF0FALwRzm9KPjCRsHvOgLm1PRF9XIXnZ/J8g2psTQP2Y13tbhXWMarYYnFhdh+VV",
-	"noQhzmu6ULW5Gt8zTSJmVJ6Emzub8twOdMHuLgzsNUa7X0j5vRETChm7H1lCDvfJX/jjAJVtoHwfTKrw",
-	"cfHgwsGf0RWu1+HBwd4hGa40A1SomdzKgdHJ6ehdz+9tp4KmZzueElXLgwYqMBGZLbeJs3WO74Y9rXSh",
-	"5Rd2tf4i3tFskr+ug9QujN3wT3FfFx0PkLGlJRkywE8LBOr0bSZBZ4OlqUr0Ge3VJZEYUa7vetug7RCl",
-	"ca/ajJi2Rn3U/tnfPKMF6GYjSJ+BNBmVtzQG8BI61sxGtbigU7CsTKQISWbunT6z7RZlszgyfBUaT62/",
-	"12yOxvC0B7OHtnYS7B91814CmMM2XoJ8rEbXMww48pFsnmVOUqQF0D0BzRIeYLzZNuLQ3Guln4ZVhSJX",
-	"wPdincLWRHVnu2fXcwr78yFZgFeJFoEBIznK1k8bV/y7N2/exWLpKLRDkyUuxeskIKO/B5laLuLIsVAM",
-	"NrCbzF+pCiDvv8sFTM+QAgIRCUJPRAjVRrPQL5uRRiKmrtuZ1qxWSrMZWDeyVje4DItg4PWhijYMMEgY",
-	"Z4wuw1nGVDNLkNHUMqbyiYWWU5N28bhac7+ZT/oO2LKyoH1sextBEzMYQoImzo34wwqc3cLQM6K8ZVpz",
-	"MVFVKXibnOGv9rAVz1Y27QBuDRIpD1vzyzKtrbwlX9ALcmXIhWM6U+f6XFV5H7gRAgooC/bDZxHXFW4E",
-	"fBQGFfh7llUC2i4YhJd01SbnGoLCFVnMEeohyzPxuq0A9TkThEGv5QtqrcV1qyHVC6MHdTr5FzWhAqW0",
-	"ywldG857TxEwSG6YNGybL3g2KmykWzo4fA+E6e8N1ex7Iz6G+DvAFVuWC5qpFEGzZEI168e2lTx/VwwY",
-	"zkwmLGvJjAh+hjjv7eM1NgMrNlMk2ehKbD43eqAJi+hIV50Fb3WbKeLGEiR6TRTNh3JUmbXq7MfNei/N",
-	"h8QO7+qXcsW4DkOIeJ3e6cF+u9s93sPsia3OlA0cqjxPGOVibVEY3lCKaK9CksP2J0wws861yEahRt2H",
-	"mV3oDTMHuM7QBGEtmcCH6L9eq+Z272eZjF1sFaTCdRgsoDlipQaMJQzG9m+IWWYlUX9q2uhrYd3Ej8sw",
-	"rMXemv8bibGTSIwESb9bzeaNjNlLqc+QyxYXFFJugFaUKA2GhZDKbV5DeCnbjMfgX4kYIRCgrUvQNi4b",
-	"YNgcMkLVtY3O3tYBc1iVyWNmlmUKVfD14sANSd4ymoymb5haxOWUbms6MMtEy7nd9YCMRYOh5eGpoqgE",
-	"n8+ZhmZs6LzzdEOBqPU63c1VKEnj9gllSMJsGFYYsqOw2E5G3wwOs4jUdHV762Xz823uLUvIbDnCgRf1",
-	"F9pa6nuxD/7cc7Tha2kTxAv7vSzbFRyf5CNLHi/UqkJajOWEizpZEVMc+kPThC8qlsXNhIGPhm8V7989",
-	"3hjrA+dE7IhKbMQfMHIQiGQuMY+YzrWcW+ahWczm05ypeD2eazeHwAOIim7ghdgH++UJ+BL2zZdHe51O",
-	"Z79smz+hgHZzcNA6NjvrcNwd9uh+dMxOOubdOTS31+60u929dudhb78WAjnQHewidMCeNl7In3kc04cH",
-	"7Q65/7du9xH5novFJ/Lp+LB/uP+APOcJG8tPD7v7B+0aRtA9vuh1Trug5x0edHt7eZI4WKAqmhwZqbQL",
-	"N/NBt5ujyahLO63O0bDXOhp1O60Tth+1Dnq0MzqK9saHEK1iadLpnkbD49P909OH+8f1RCn3lyPKU6au",
-	"z+bzh712l9znr94+sEeJT8S7eYXAd/uAnI0CFMFHjL68JwEcYiNociMpykSUHXkoaYL22G02aBw3TntH",
-	"zcaMG3ll3/BYKX82YsZes7EQVCk+EebPbrfQdcCK5FyICBQ8HhPFGOF5s9Lvxpc4T7hMuDZzn/LJNJR7",
-	"SScgSA4tVOPVr+ltbDYsG+4rbnh6/fRwbwNCQCD/4TmEXSSMhUDFwwca+9jPCwW1wOPizcHoyfnh+fX8",
-	"bz88+fNJm+112qNeLIaz553ob3+OU4y4rWGj/4QQCKhsfrPdIG5SOnEx2RB7YUoV+cdCQT21hdgB7sIX",
-	"ADtQbk6/cbyDiwB4F6CsYmnTDZH1OjUqrsOiq/KcI4xrn0fACzYKtrxqFlFeazlDpxRmbGYd4s+GGBuK",
-	"Mr+pKRtuFQpu2RD39vcX33L37P9i01sEt1gRBTPCiuZX+DXggXV5rMhz0nSyUHAAV7aZRyRhkCnGNVrr",
-	"trFSDKucjBc2M80NpaRb5MeazTxonzDnEG2gM9wrhYQ5cyrBUxpt7+Boem041Fcc7J0T8ty6SZIwJeOP",
-	"X01S3q3ptOezjfdcT8O5GVAKg1aC0f9uWEcu8uHfI9Xk6utkmJWK1e9Tj/qKlgD4gREf37BFGS7S7vRF",
-	"EPsEgckShk9r0t1TvBMsq9wm51qlefVpyvepTfIldEK3S/UdVSWAwwQJjDR8m3kzgU0p5QsqVmeomoQg",
-	"ePgnPbX4CDXAIVrK/oyKlYsiVUHDoXtoA/xt7WmsafEJsiZ3D7Tju5lLAwmTqDgVj1CoDaoKyyqIKcq+",
-	"UkOk7JV8yLmtlQ9xkarcJIFoAYzI2DmhcvbWdEbZSKvp5N4BMiW8qrDHt/wj1BmnxBlXmkTTibLmWLyE",
-	"yJizOO+eRyMV+hLEIo4d9HkfXoWlkEkE0bQAaX4Tst4UrTVQ1mwhIqxK8u78yZTqW7mg64ux3Iqnepfz",
-	"VbOhEz6ZwGwyz3bLeVb8wQaNkgG04y2HYj+cqUkLIrhoYiGTy96YWvHA7hv4CsKcC0GP2XzVYjjjujBX",
-	"K7dtV1C3rmau7eZ8u6qrL5imQVBrKHEK9WIrOm8pzea2pGz5FUOmVjZIi7PdrX8/q12bvd9MS9oWyuRu",
-	"24ZfCreiDSaizUaN0KD1lMB3Nqb5LavK1hSV9Vfvw9NXL59dIcx4YS/+cPS/u/HfcjfiP98EahF/Zft0",
-	"KxyC290WONEw5P0tlJabwP2ySYGququl+fmWRZADc4FU842RAm6Ct6QX2FkxXiPhKE1d7c53gtZW74TM",
-	"aVqPHft7LpgJnktLod3h5BaKXN7gQiz0lAkNQCil/PcUZKso5i8K3xWl/AwDQDAWOVz2FCpsG5PbXpU+",
-	"CBn/hdGUJPnigHHyNtnFbMOI0wv4yKfA65hyQWAzh2iQft4HMAMEDqpEQ0hhpY1ygyl9d8NAGOeSwg4y",
-	"ingT87oIkyU4B6AOmCmqa/1ZVaEYWZ53ggAbRjVE+a1W4/K8Ryevy4wPhh+UcjOLLYdzHd6gwRfGpOkE",
-	"JBjres0xlijqO11KLrThTvkQSTQb+35F30207mRvZNm9ymZUWVLkMRvJGVNBHINSDUFsqy5cGIIoRVZI",
-	"sEmGq0Klgazymp5yUVM7DYcfQHipCyYpo11tUSA6RXf5gcY8olVpnmdkxpWCFH84M+XT/TH9viLBE7JE",
-	"hwmj14pQkiziFKbAXD4JHelwBq055TbG1suRxWFsA17aqcILzihQkxhanqYh3ntGr1+nkTyFJZSzmRR1",
-	"hrIlo9d973k+0c5D0WVUrcwlNVnYuhxlauUjfj2Cpe1vQ7NuFc3MxP2pleiVnxvS6ndQQvGrKYKYBxLg",
-	"LOBLiBzIQM6bkMcR6N4KR6C2jAe826vGHKgJI8iVier66cM4Bf9Ilgi/Ba7AVYmAq/dcT8OWb1fImthU",
-	"Dld7x0bwVGM09JqN1GxsSB8tUMDpz1TjdK/bbIjFbGgOadfldiiQCGhEJlQzhLW3dfhr9KYSEsNBp2c0",
-	"nlx3veOsu97aVg8DrfY6+4aD7HC3HP5Gdku2WTCXqFzlwKX5JJA9V5c7ZBQWzeN+fg5eF29tjdai7wWc",
-	"IraAqy9pJOwjlwvVDwfj7YV4TaEM7F/fH3yMvp3GI/745x/fv1z9+Le/Toa9v0/+/n5/8uPfptPh3x6r",
-	"H98uJy9+Pv/GJ0aA45QY+If/5eBhDg6CH0K2Ax2RyZTLT5ulzzQTlSWUZeoSJuXef/P8CTnpdjtNs0vg",
-	"QfegfdDuHj4AgQGHYqTHOaJ5cike/kNBjEMqaTk3EFQYBJQE+ul7JiZ6avHk7alSOnHaxLMLOgkP2+Y2",
-	"GWFvaQFU1FQuRRPzlyzIuhGqZBIa/nH7uL1XGPxlY++y0agY4eG+WW6tGUQk/p/Lxof/+M/Wv67+eNn4",
-	"r0Zx6M3Gp9ZEtsyPLXXN5y0JQ6dxKxWdrPKfq6OBDACF5PyMXycM8CZAZ0oWjCyngBue4Tw7Fo9ZgITR",
-	"JOZZBQxXgsRiNA0KcP2DHB2Ky2TnNpQyZlB4ZvPJfc/FdXk2g8tFp7M3WiQx/IM9IgmLv7kEcKDLxgCX",
-	"67h3fPygmbls5+bwkLMh0AGSH232p/XlessIrbtw3j9BMu83Bx3zc+9wtEiUTL65/qm3OOv8MO3Ovp38",
-	"EHVX+7PO4mj57Y+d47+PQ4Oq2hW9zv7xXVb/e4mHJbzJ51RP0x0ORkpkHvn53ipw+Y4HMs0QD9SyhxsK",
-	"NC8axwwSHUWEcKiE0dGUzGXMR6tTMkgG+cyemI11E0vmy8RobjPmEjUHemBlInUp7gPiQIszPW4ZXkjn",
-	"vJVQzWCJW5bhPWhfisKxxkzER8k3nUf6m25j8ynfZilT0ryGaYYIRLVPCExXVE0y+Mmjh5nzMp0z2XDK",
-	"4Qn/9E2303m0/Kb3pabMdLI6G9taGvnZvrUT0BISt/wQDL/YEqSHqsVoxArbuusPeSyTGcWsOw2QlDP6",
-	"ic8Ws8bp8SFAVc+4wL+76XzMYDGJdfMJBbzAtVePTb5++/Qv95SNYCCuVGF+TT7mtx0TZrAfzM9XoXP2",
-	"/v37M89SGh7IaGoOmpgw5JiHRwfeBVe83B4zmsCFQOPZN5cNKytcNppY8eeby3yJCWB523OKm2Yj5gKl",
-	"uLNv352/WQRY3JlFpAVUurNvW+/OzZBT2ePcyFXJQpjvM7vsYxmt8hBLjf9yl197KKPVfz5MHzXN59BM",
-	"8RWwqOlpwmhU9dzMIYPWzI/8DaORW/z0y9LYJ0x7qRzgs8E6KcqGfLpPUV+oHUPVhsTf7VjuKa8een4s",
-	"uDlrhuN7R2pHosqD+J4rDW4+jxyqPIaYK48gapshPKFixOKYRVUrgy8Qrsvdj+DRDlbkyZRqz2NWs6kB",
-	"CkuTUcyZCIxIMRGlLKe8xXnlzt1k8xdGilEENWPNeBk5WjPUH46+8GCr9pi166Yh1BneWDWRza7zPNVb",
-	"bLqnDCo+XwQPID4MbrgIHl1gtkyhV0Znm/TpmTWD3RqCOCTMiv7fp2pzfgg5W0XVKFyN7adYsLs0CnwO",
-	"yEJ8jBhWhCIwVGA8+PYOTuAzEbHI5l6XR/UMkTVcxJyNii2Ph4m0jeJA7DfhQXTSYXxkQiMHBikIII7K",
-	"43kuoYItSPHWWWTxRFno2kBWDW2XtyuieJbHlJp80nGpuiHBBRaiiTktd+/61biKP7+WcQxXBSKrrrsk",
-	"qoay4T4BOPkso6soodJkNAUWwoPM2Ty+SD2T+RH8FOjUeo+KdXgLfIxRjE7NhQXku576dYK34VhQ5ybQ",
-	"NwaDZwGlruZyYBmghRKXd17C/3KlNbFb/DmXd154I+esgaowlesCT32k8Vz0NhxpLrQMLtosqzdzK7p1",
-	"gXLlSw3r0FQygDXXldnn7ooL7/S7XEsv6YxFDn6uPIKXgMbt+e4hod4VFuWjAOeZZ3B2pQFlSRBVw2HL",
-	"qkP/VtNEr5dR0bpxNxn1JVtWi2aRB+VT1X0mjW3TtytxEOpYSF3ZK3y3XZeF9Pp8z98yTahNGXGxHFZP",
-	"TdXXtSvi97DdGJnSa1Upe7S/pEbVyQ+pUrgqjqlSwpowvZV4FR6Ij9tePyDnfK0b0dPMQRsemWtk7RA/",
-	"OYkgfJunJtq7XekV0gXkgSn2E9TjKa8v3jFzqqftwuM8sHYFPREBIEjG1w7LNj9OixlQt+FLGNIlY755",
-	"ELy/5vjsDn07jLoKid0+31Bit4h3O5DY03FVLUk2sMphbE+VNxbotHIfIBJqcB8Ua8sVu88hkFUouP3c",
-	"OKqlY0AnNeNBhtwE3Cy7SBbCInxt73SQZcTTgu2RXjNCl3SVQzoN2O6goaoLtXZI2VCc172SWb9lEGOe",
-	"pTiWBoFNrGPU9ewwHRAkYYYv2pQRInZIVse9Qv+0GZ2ZDlqQPosopsUx5Z9ncKTriLVE9Jj5nAkWVdPN",
-	"QzbdynjwhqmFkVCnNMiBzUNvr29iykngo3fn1hi6hSzijSlkEAuPqt4ylh8UmMa2GNZHec0irIMXGpZ5",
-	"DOO4ZqvQEMxz+3WJQ895/5qt2dZS08zalEWJFIcxjynwI2WDRQJDgZbyDW2zed5qOZ9XbR7z0FukkAlF",
-	"zu+yTfDLaj5tre51doyiwf3x6vzp1rfnRaUzSjM6C15b25kdL5jS69gHJbpeBtWebL3N2lcZBtLb2gbX",
-	"BKe9tc3kgs9YDPB1wX7zTJOL9QOxzd1hKFtZ8Or6XmvCaxaH58nX2ZMslL1SnHsCwDFApArZEqOftpfp",
-	"7ADCR8N2zyv73e54uD4rNqg36aqdsfDyI7bZGnYELqq/sv9Kw94iTWe4vYnHdl7JHrz+K1XmhZ8CsRV7",
-	"CM89ZQ6VM58wvd2019sJdm4gyPecj8OuMDRm1QzDGni5rbuPaFXHLEd0BskYXH9BM4UbFtfTKKFLUcWP",
-	"3AvB0Sztw22Z0U3xi+zaP38avrc9M9c9RVB7gjJuhtVmtYsLAkJdSMZ/JWzcOG3850OjKEphpJKH+FQ9",
-	"PH+KDnyQECuH9PrciJc4HHImVgRzy9ScYRYZlKh69+78KdbswFAvIQUf0RgK0duSoFDvtmpCmTR618mY",
-	"u+x1GukcjJ9z9em0JBNJpEDHW5u8t5U6OCpttsrfkE24yEIlbZU+vz5fLqSmUyi852Y4xmp14eilw30/",
-	"eumk0znqnpz0DvaP9jsnJ10vkKlzp0CmJxDmWBekN6cThjNWbWI0eoGYGubZ4HsurgcEo8ucGms/GMuE",
-	"PcIESiglOaMRI4t5uxGmBsZbVsWfdXvHMOX071yM7Yez1o+09XOnddJvXf3xbmG2YHWsiFyEMGjpinMo",
-	"QnGuriJr1dSw0KI/s4iN6SLWjdODTrMmZq23w4g1mBeKE6Fz/X4qVVbFEkDUhWaRfwKaRMNL5nTHscs7",
-	"bJMUug8OwEougCBm4RVjgBwkbOhtiDiZKHObY73xzN3EMdy+PGs+mtqY9mzSTaKYYdOaRWS4ggw6qvKU",
-	"oHEhbK8Qtd+0Yh0mhfQdOmIFCWBwlTt/v5Pb+nv5rU9bP/evPnebe52by8u2/+f9Zs3DB587ze7Jzc5C",
-	"0oPmiBeQEwBmvzEEnCtmIy5cUCfYlE4LUefXbGU+mgK2lCJsPGYjrAzQJl3TTO/ggHzkig9jRs7ePjk/",
-	"vxSjKU3oyFyrTRLx8ZglruwiMzKBbaRN3jJGPrxh2sg1V/eh9srDBP+08cCwQsjRsiUqxMHXhslWs6n/",
-	"aP3rruzpfPwCCzWEaI03LcrWUsQrwpEjD55d0MkAK6m5tFfFmnhtL7liZLDf7Q3aZPAHeIuKVZuA0YBO",
-	"IGPcsDobzdokSqLYRsHSnDBMzJ0n8tOKzGDFQZYj9wfvH0KmxKBJBpeNvdbkZz6/bAweQCoCzXka6YzV",
-	"UX/cwllvyiKeCc316oJOMGDsfPxSClZBuIuMQC6C3vAww9BPM8+H0jyOiS0m0MxnUnBFBnud/UFa14ti",
-	"tnE5m+RSdPfa3XbvQf1kzWjvNuPvqY3OqZLheJSrjIUVht28mxbWzQjmp8RmYeQlTMx9OMVHmNKHPw2a",
-	"mXiQz1EkEIaHycFkuLoUA/u5fW6/NxfKMJFLBZXwBhg6JRfJiA2Af8DIhoZDKBaPjfxpJuOEL3PtuLr9",
-	"aPS7FFwRPhEyYdGpb7HVUyZsmBWMGKyVmiaGvUPYFSWDhCmmB2QJFx+PgCeB9R5mTDo162iWoAWjb4FB",
-	"7zbZE97ynYu/LoL6U1pInSoyyHVmlkAmUM+fjtgMrnQ5LpBSo+Yl8J62bBnngGffCnWgIyvLSRIG1DTX",
-	"eTbxorSTjj26zawtE/SIVyCAJUu9IL9uW6eS/m132bl2lJhhiBEVZADbZND+UjvATfUr2wL2Hml/6fUv",
-	"Th/SxOrlcq7ZrCyWkzP8QY6hNrB9CxbZpr+5E98lL/hj2EHskz7FO5Sm2BNW28GouEuRZpuRGaPCJkVy",
-	"zL9yO7CQYnTQ+Yo1BOt/rboxrIRbZ4TwPLV31NnRwFI1FLSz1I0ks8TccSDW51o1Euuy/bKmEC/G+I6z",
-	"uWB0VjUVzejsy87DWc3vOolKJTaD1vrCE/F01jtN5Z1iSdVErHn6y87EmbTvOI+CibZqSs5C+2XnFLIH",
-	"73Z+by3UQ3GOgMmUmdedWgvqg/mi6sq00BGbDio8Gm+cVfS3lPllyH9Xqt9kcCTWVP7XhUQ0xBQu8HMO",
-	"R8Ci/vwR8ASgMhRcu86B/pP7PNS1e/eh6+ammS9Qve47vyS2GftmM31ty2TAdAOJmzZBGmSV+mrYTSIR",
-	"phvA3hdzq6MLx0dAHKLqOgvnPbWKENRdpJdC8xlrAga8LbMFTcLfEV2hJONhReQyvENztO9mlGn4yc+t",
-	"LPt5o4/t6y6ZuJVmE9d+neUd32SJiS+lfovIM9tvpogrOow32Bdn50/dqzcQmcpFPwv4XPPpuXiDr940",
-	"fTTJdR9mWSU3zQbPTFem73kiJwlTam0jnsnrXLx2X900G0LqKRa+ssX91jb1Er+4kDZMJiueMkqL9dQ2",
-	"kKvss6vTlTh2NgVgOa9GNhwVF1iZELopOoZpbyGMyrSkEO7iH5ftd+1jGn1rkZi23q8zrkZSjPlkkWy0",
-	"aV/k3sedKzZe8LPzl95aU953ue4bfPnavbozLgqZC4u5TWdI2BhYpM7KG+AqWwBXouSMeXvCXnlUeEFk",
-	"O1tXD9pxi3V1ifj+Eb9mq/VHG78rmO8Nr7ANpk7qTZt6nX5wY7TT2GisLOon2fRqW3nhvnD02Nnau5M7",
-	"kos4goUcMjKniTI3JiUgiJF0uniArwXgA8HJzx5BQXKwh0AxDFuABBCm2g2blfxSaofTtuWS+knLWIbc",
-	"a6+Whk+8L/1xFK6AGVczZwjflP+/cN/cNANAm+saKkF77mxxwcoOBW4M01VaygjAYXIwn4/IAHEqB0TR",
-	"lSJLKCtPXqHnwbdqkCGLpZgohEZC0VizTzp9OcdILkWKEIxrhBzFX8A2wp+bnXEh5fc0sVUnb78tLH5Y",
-	"X0vZj107tVR/jV+k/e6W6FwRGEaCcijYzfAUVOzCr+Y0fJlLZf1WIGfqGhCWJ5R74NJTFs+BcM9mlMcQ",
-	"XrElrSC1tq9dC7XU8TrbrTTl6RuZ8stapjtCoygB4FjIt06GPIq2nuzY/752qllPO1v6zDKTyJh5aw/Z",
-	"+2bKcHnoXKiUGsk5UySS5tWCDPH+/ftWEcWnTpAogv7AOK2IeMFnTC709pKizhpYI6m5rr7UmeKRlbwQ",
-	"fEQQM7TdiV9hBWdLSWy3StYuCHr2K2st50KzRND4LYjYz8wVvLWYiy1tIIzaF3dEQHDBZNlZZh7oGIvl",
-	"xIanWMr5MS08AhZnJeMnCYvMQaWxuqOUP8q3tIlY7ne+a7V5LaMHUczBOXwJjvc9VfosmvFtLxHIGKau",
-	"gVp6Zl3thIwvJWECjEIE+udKJwBAugQ1ZYhIh7CNUuEFa4FsNdFMcnKNrDPXeF3ujLtnWLHW55wxdipW",
-	"Hr6sO3EDHIWLL3XkAKyWO1Bi7L5fRwTsaOfnRi1GcF7EBA2sqYlhJReJcrNMTX9fxYUEVr9bmC79CexQ",
-	"PMjFXAmJGUNopllSrpUNejDdfhWWu5dSv5ARH/MQVu97P9SsFGNWGIQDOK7rHd5x/eYMrv8GZu5/J6s0",
-	"8Iiigv+7NCwc7pO/8MfmLDdt3ndW8qbpjDfmpAupWZN0e8fmfaSPDR96BpD0214YLl7MItuv3xTFbndC",
-	"nmc2Lt+iwXGVZazQhBlOGEthiAa5J5nBy4Urxowq7WW5mF1lttOQQXhvRGyo9QC8nYM2eSLnCNpwKQyH",
-	"umZsnoV1xlxphTDMmCwDT2ih/ZSzJYym1afRIPY6gcBQni/3s83qeA1tao4MdL6zLewQfznmPKAgA6Gj",
-	"ggxcFPPgUXq8bT1BMWGoM1hAGAeBsjVVIPhp7jezhiT5bndGDxwJTDMdDeybbMfi9FHssaAZtiT6eKG2",
-	"JkEOonhTbcnvHm4DrzL52rsgK+O+Q9+FX8jdCokwUnLfSMxIwQcg6RTLvH8BdeuNjJlRDWx5p+0WJpEx",
-	"6/tVotbGVeR73R1xZcxygjfk/vGP6Mx5i8h37wT9SHl8B9WL8r78yBJzY24kRb3KXjbDHvYX+SHUfv70",
-	"sT9gQymwWfSHC7XeKYh2msfmVdj7hVLq6w9Arhr9ztbJeWghc5lqOqSKpdbVnL3QapXaJcI40V/IZZtc",
-	"JCtreo+p3qUTNycEfiW62lcgxrqcQK4IDuOr0Mdwqi+lfmIT8rZ0tXxCO2Pf3DCbOVzsF+dPrdcl87Xr",
-	"hIospWGTe+oi+2LHy3XPRSqWnRousQzYY0pHBGj9Wvb9bkj6VZ0fc68DVm1EaGwk6VXqW0IHtY3KxLE+",
-	"uvUhQ5tDdtRKUX47OGyvAArnVz1rX6F7xgUY4DqjpsYVGXgTHnxd64k3vF+ecBsBcOugWk8ood4YNpFK",
-	"0jH/qpG5qKCavxSfCIzS1VISOdZYY/s3Hl1riW1juH75DfIrrO3vYNWwprxM+M+/rLadqtmLclH72u/f",
-	"BWrD79qxmZa+L7hoytr3l9C034l5Is0YjB73JFuPO8pYX0PoX7NQbnpdC7nS1l9T4GD59k1NMGCoxuv9",
-	"UjhkPLR8eqX+X7CI0wtI19xqZRdZU33wnfa1bWzN6QmMYKeEvac8X26TpMgcRDFtTpOdKxnJiItJmrQv",
-	"WGVZ0cIZy6qU1p0s+xYM9H0ixcSvkP4rhmE0f2/sEnliiWliRQnwZeaqyEPc9O65ZjqrtJQcOE1CSXoW",
-	"54jIsS0mR55RCwOUekxmbDZkiU3qhrfAOKgsLNw8MVtUcxemGrENifnEvArkjDUNZ+lhXjlnI+Yy0duY",
-	"8p1WmD042Dss4syU0ulnVajc76erLJHfXHc208WwrTmT85gV+jvodDbt7Rz2I43jV2Mou7wuy+/qFkBO",
-	"s8oaKpDbOJVxvuYX5CdqVm27dAMxm8WBj0P6wqdz/KzbyaZKk4SCqIVpjqEhXHMB8BNYRwU3GaBE2RqO",
-	"C+FyTAK1HJtgGg8Cc+H1w3NtUaW40lTocFNYzTA0yGQh0sT5euSiUqtZGcQvtcTuBqumbYmob9697L+9",
-	"OHtz8expo9m4ePa3i/6LZ2/fnn37DH8u/vjk1cuLZy9LPz97aT63f73tv3159vrtd6/Ma0/evb149aLR",
-	"hJ6en788f/sddGX+fPbmzas3wRXIqvFvRKh350+pprch1o2fXPsBB5ANRA7/wUagXPibu1xvJnOhj7PC",
-	"mkXmll6VhUIMMeVie/7EAxv0DMvapiMebLFLw8fowqtvBIBNC8WSQZMoTcdjLJeNURZGuRukp2uQO78I",
-	"Clt39AqrgjnQZkDNlI5Vi/RmIbxsMBqhh5rGr73VwCTqQpHsNwtxNmFCn4v5Qg+8W23gDuzAFf/OgSO8",
-	"8K84DCPQNhwAbgfzk8VNQjNSfl/Us+Nc8UV7pyJavw2cbRPIlk+hetxG5AoCBjZm3k+g0SD77nU6nTL/",
-	"ruGNOEDMBbIxiMlCNMkSYAIzEHeSsDmj+o4sdAPcgdwJd5+6KXg3YmlPGTYyo59aw5VmcJHtHx8cHZqd",
-	"dm40sUXCnliZpSwbpJmOhImIRR6qmQM5JAO1mLNEsYhFg1NCsT4d0VJeEwneOp23YHsuIL/QGJQDuRRZ",
-	"wiWLFSNjnijdJoORK+E6OIWcTFDaqLq2GpbZtm0yiBLKBReTwSmi8qC/EHpVWBrALwtnJwZjcmVSIKIb",
-	"tDUEgaTIhKzANrAQPu7eLabSFjJjmwWPbz77Ff5SmppZ4R8u26LZSKeLvKIi7wl8wuDPLXmHmw1HCwBm",
-	"sKHwzUa2VsGb6uz8RcVWoJoMGQKklWuAqQK0PRnQhZYDKyXrKZu58oFZWbkBxGsOiJrKZfYOsGBzyOSl",
-	"sFEiZqPYIqDwGgYbDeR4PCAxo7aHFHc0LZCYX6qFlkiUsaGvHI8r5p/WLArqChMmGGKBOtw4icrqIhEI",
-	"mJFBuOc5pLVSrxU/7Ws3zeq79r0XB7hMpEYUVox/DRb/aUL0FnNHIYu+QZxtkl3ej2A5zOdMjeicRbe/",
-	"zQ23ATxOHnO9QkATjMq0cKh9upYKF3zGlKazufmMRVz3I7hlR4Fl+U4uyYyKFTE6pXJ3eBQZFpOwmfyI",
-	"VnaLfuYzgJVHCRSoq7G1sonfFWi5mj7MpcXUbpCsJBq8ftNsjLngatpPGFXVTk73/XN4+Q2+m36crspm",
-	"Eqq3PlfNMli0gA1k7os2dpEojQaO3fZizgA0nteQHUefcQ0AvpZf2Sp49iC2M7FzPb4wV/0oXBntIlkw",
-	"gAi3BStQkMFNOGEafwWbld0uQyljRkXNMTHazea74C/m7Uwh7vPba2SV8G6ZDc5lZ8A9mkCMqJOEnJEk",
-	"E5P8YozkbKiMnLcQmseBmmSbK/wyYvE6sryAl26aLurRhmCGBTwXn+mQyjE80QfuWyZmBwkyXOXWVTGo",
-	"EeKm5nBrU6MlV2S44LEmWCGrmql0O/C/nYD2Ve+nLPJ+s11h9hYG4AdOHdWWCBDNG7ERN1IhHaJMaM+A",
-	"JYwUiLeciXPtxrphfgFGVLjyUmECL7e1wxmudnCgXHoc7I/wYOwVdNfVVikc2Wb8wwGG5Wr43Hm+LuDL",
-	"5XVhSK+RknbQuJMh76k8o/J6c1twidcEHsqc0us1eys+tHDGk1oLDuqfIQNADuLeQb054dCxOddNTmYK",
-	"2goK0sCWOtxWRuy89ghz1cnKxaaWziIEuFAf92BGV0QtRiOGJ7FwQRapB0PyOwnquRuuYqGw7BrHABVg",
-	"DAIaQlRcYuunmcOb8BkXVCPxZ3Q+T2uGglE/TLun5iF23WxEUrDKF6Vg7j3nZ60Q7OCpexeiw6pefWMe",
-	"Zm8qpqvfVEy7NwEPu+pNAFHDN2/S3bR6mRU1MD9LwTY4+Lmm6l/16LjuVW8qa1tNib6+0ZSS61711+fm",
-	"qrwHA7azt3KWluFIt6Ff57qgYhbqAt6Z0fo5lqAvISYO0RLYuafSbihZOOU2fEdaZHjM4AS9Fv4JBHhE",
-	"qOPoPGa+y0pgFCqwtmrGk5oWXcEDR1d7L3hllQCqOcCPmg1WsU4XaTWgpjWE8ITIBKCzn83meoX3EGQB",
-	"QX0rD75iI7vmS0CYT3dP3i0Vsmum9a/DTkUErC/UNyqIqvmaQ1ZUzUurZSW4yLRLlaiYq+PtVejGpau/",
-	"3v5ilaIaSwhVmUGwTQbIrsHaPS6YGh9lIbNo5TMvgASV86o5I55aTCZM6X7C5jFU+1jMZjThP5vrSCfc",
-	"XNT1tqQqiFisq5Rdz0pTEalTMsAbhovJoGl1piGDFDFUSB6RgdOhovSNVDHL7nUIV0oLdT8iA7xBBs1L",
-	"4RlUm66+Sl46kII9ytl2m1W23ZwFl4QMuM1LgZFTZpE8GxoUEc7Z6dKZg+HTzjG7+/KW0bXGzDcVxdQ3",
-	"02O8Yc2ZiHBQWSIdXv8gu4e7r6jLeyYcElAzJbYt0usqDJTlsS1NZ5B3qnZvdTFjhYhIv/YGMmiskuJS",
-	"Bm5lZgGesFC71gHdgNOYLNNPE4Dd7HojxK2nNZg7xm5XNwnn6q+94GDJQegBIYiN+aewxdKNCWupwWAS",
-	"NpITwRXDahMFy2u34E86yFUTUtf9XN2zz91eoJwTqrXy+ksS2HbgGX5ippQlZtv3ydbKVdLmrAFQ1rq3",
-	"3+JbNseNj3Yk/tjGUpefb+fiWmVKvTTyUEjZ84ZjN1C6K1JXsJ3ielUv21vV9yDwELjwmmCPirlIzaJN",
-	"vBtSDVhzDVmPuYtfcTGJWcvWAfb3Xznux69m9X8uLz91Oq3Ly0/d55eXn46em3+ePL/6g3miKh5WfxXc",
-	"u2cQVXbhAuUCVoe0gj51xRjAVzQ1B06as49+JqjFdHi0f5LWYiIH7e6DgEQNPWaxeYG61lxDwZUzGzYN",
-	"XrpT8pjRhCXEljTyWknrGr2a058WUAcNHc2qcN73OyfrwyYcf+fB0Y2k4dBoebU1btOoPODe9dbJve7B",
-	"3uE68yTseshMro9gzBSmUFp1ONTnLF7SlSKDIRAzF32BP62PucgtYK63HPGKkwiePzztwfvccgI4YTkb",
-	"8a4ucidibc7VnrgvQjzbsLNUaoNCZ+YXy61QnsyZtzE7yc7Soj1kv9vv1K3saD6YTFhlExKc/CMqAGKN",
-	"Q0FWXqWazShf6x4ApMvbCCSbX1Uh7o9jShl9OuP1rD5TrEMr5xRlqv3SZrhstuBad73jYd2xxqxYFye9",
-	"NhrJmqVD1tp82G8zDbACh4mEqmuBg4Kf5ZID6tA3fWy5dOLpx/kQ1m5vs6usc2z+89j854n5z7NNbyrB",
-	"lmuzGlLdni1zOQ05m2eRCIWmQ5snHwN1q+ixLAIQJIURlATLx2mdaxeUlRaV5KlxHQ0sgsEKGwnJ4Spg",
-	"gN0pVtmz2iYVZMAjCFFzdTwvRa6QJ/HreLomwcF7zdhcuZASqNsJBc2ewLGyU7c7dhAKV6sPrYBwIcrR",
-	"cwzhc6dGbgIRCrI5CNhZzNM5TbQiMQeUAVsPdwA/DtpVcY254DK5FJ7nNLXHY21wrTYZobV/vH36F6xo",
-	"ODAjHWQFmBNb7s3slIF7mkbWrYk15uiXurkJ7bSK+xBrxMEAXFngbqfZ6XT82mgQsiETSKnbwEtab3Vq",
-	"NnDpM5PLdvwK5egsCt4Kj20y+HwzIFRdZ7akLP7Hiy3Qi0SUWdntXNcJcwaSXOm3ivFa66Ybstmni0RY",
-	"B4tzfLlI8wovS3lhkZigcGxHyDOA5rJmjjYZmC1mA0+p9gIynOxwT2UyFDILz2TKFQSSiUeGdaTlpDVc",
-	"I3KCFFhyPb0Ug0zhGjTJkI0oyvxUp8qaKyQMrMlm0SOLEFJbwCRv7ezZKKqWRUbtdLnsnRBrzjedN85s",
-	"bGhB7WVvb+/kgbM2k/FCLxLLdgV5d/HED3NcMZoQOESPiMAgMMuGuQJoUSIXtjZheggjqllL81lBCdzL",
-	"GyF6ndzNeb/X6X04bJ1c/bPX+bDXOrm6vIz+2fvQxX997t380/36ee/mQet+Bx79s/uh0+pdZX9/6Pbg",
-	"y70Pne7Vg4v75v+wpU5r7+rB6YdO68D8kP7j/uVl2zTabZ7cPPjT/R//+eGPravKzx7coebyNlagX87c",
-	"UWnBwBMwYVClfrxI4MSA/RHuYYsdgUaNa7ZStsxzISZuseAFQaoQCmj+9AWpTuuEtsZXn49vWum/9zf4",
-	"d9B2tW0uhLW6WMpeVXK7vNSwFbur8aan4kbtFYDfX7BPupEWPItudQuAi7YYnVutN5Vc7NVZCUill1Lf",
-	"iURC6h3R59ZDv2B0dpeha+vzLyY+zIZQNXHtqTX9Y5bF+VO1qUHZfISMJLStayYLgtedplsRx5x7d50F",
-	"wzTx1PsATFYposlm32cILhikpNezU/zwAl69aTYWc8WSwCX7hoGs5AePGz4ZRl/JEHcQ6p2Dr1dp0ITG",
-	"WEgKQltECsWzwYnD6eRXoHpV3ymW3GVNrQxktLiibhYQt8prv5GR5SVbpnaWrXTgO5hdnMWlXkEGWtrq",
-	"mHchpy1ueaczkpbvzB0SC8S7ubXPNmPheKsiN2ladBWySB+RgZ5yMciU+FQabFi1QG04/ouVlUgWSbzh",
-	"J+/efF9aP/N19ZJFmUd1w3gTfP+mWZTqr1lFAXUQipyKlzfqp8jz5C+Mza3dnxLFRgkrJT0e5QQj82ed",
-	"s+5wP+SsK9DGjLlMm6tazSsDicqcy547S03lUiCvk2JkK5chqX370Ua0zpLuPn/psCQn1aSWEKzfeSvz",
-	"sz8ou2dDsRkgUgGgpKfzjxM5a5KExVTzj8yZAGxJkJzEnPBWwsYsYWLEbp8f6KWIr4s3zd4MKPRX1Xa+",
-	"lIY2YcZokMtArleR5FnmHewwrv29Yw/4rblXYO/g6VrLUaZv8b3imbGfb3xsLEd3k1L2dK87MuBJec5Z",
-	"HIXds2cOBWBs3rmH+lUJV6HOJk1bP199sAyjwubsjeIHl29ejmktOIRdKBggy+lkoaeuiOEmPuEe2OXK",
-	"IWKlQLFW+dkv4jz+kGmPONFGMxXF/Oz6xmmDilWBiqpaKNjE9eatxE1NHoU5cc6BhtDqsPloimvP6Ghq",
-	"Mfyov3H88ex18iG3txmis1NUxlI3ThszOv+AlLzK0Ykl1ZsdTQrUTS6XQYMeIEMDa6BQjMGhwvzbtAHz",
-	"Xt7HaGumNYmQCQYZpYm+4LoUGTybFGTIpjQeOybmmg15BCKu5jFd9TdRyp7iu45wBY2mNl+BR85klwaX",
-	"UEUGf2u9Eq3HMNjWq/Eghy7jx2D0juuYxH+0/nX1xyBv+BJhMZnJth3gu17ci0+fkHDnxXBvAoGT3kZN",
-	"60SMVzZSP8trMKt4Suh8zkREBtY2MDA39dKvRnALfIuzHYDwbAFogkkEa8McbERDnRHkKVPXFUR+m69x",
-	"PAW6sYhI3KkRU9eh0Bi9PlkVOjyDN9cmNFPfhgb6SaZqI2y3n9Njg/NYQlVVknKJ/hFFlKVteDrM5DlF",
-	"WpYXcExHOhWWcBXJc5mQgTWjYKZP35Z3GJySgREiB5jJruUA+Z7DmYoYbFxLfzMPZFkFrn9wW66fTmIT",
-	"nv8PJUX7DV16aBoFvbbabJTPryqsYymuzAtgzxZLjsD5vft0QLe9m2SIiCMOSP4eQFOMrtH7KjPM6M36",
-	"drVeAl2fa0Ug+9wxfygHkkT2ioxjmz3QbqTAZdWpqxgDkrCYUcVyW07dMxL5DKVTiOABvyTCQvuuV7vN",
-	"IPTZbkmbtGDe4ojI5lhQr9M7bHW7rd5hMMpZLWDz7DTvuOlnnjQzz6A2ilgaduSXZUc35xBMF7eBmNp9",
-	"yqMbT8pFubjlkHTM1p4ueKv2XPWCpyp8Bb332X4Ta9IZscQ5NGy40oBUc7Q2eQZ2pQysEQoDpQxMpYSZ",
-	"0RUBv+ylMH18auHeHbTJa6oUpBX4X5i7GmU+ci3k8hToIAVT2JCcZbwx5f9l5al/9bnb3OvcXF62/T/X",
-	"W11SPtB0l2zhfOY5VdPei/ayqb2I1yd8Vd++d8xE0immk5CCNbFmlo+5aVGPIUOTbZ6nlAkZReylcorS",
-	"lN3GwFnDXS+y+It80SmXJLZ7hg7ljNK+8mlU5K2WCQRR5oIT8pInsZi+gJBRNGK7FClv7wGxgrvJ00XW",
-	"KR9GKvZDVKdQXxRiuRCC63cWL56lcZYoMwAin5JICmaFrwziIoPNAfHMckEIX1lmNkeZsOjUHtFYm5+4",
-	"GLEsDg7yapvkH5ILlFB/0WRNmgdguQNAjAcdupn9dys9R4pwEt0d0u0tvy6lILoJFeniOgsds2fO81UX",
-	"gpqveAwMOJZmT40oputmCMIfGjSi/23/bo/kzPSaHirnxsrZi/fzsRb545S6E/7jP//r/7tcdDq9w3t/",
-	"+OPDb/70f/qf/3nzr9bV/cvL9p/Wv/bgc6d5uHfz3/ezV6+8f7euzPPujff0wZ8uL9sP/rj5+8Gj+kxo",
-	"rlcXdBK40wZ/GMANxeAdoukE4MYiuRjGjPy0kJqpJlFsTjGrcAhiwYwqjJQ66XY7WZ7Hcfu4vfegJCvt",
-	"1xlW7l9e/uGfH8jlpW5e/eH++4cP/nTZ+PAf/9n619UfLhv34cHVH5pVLzz4g3tyt8gjT5cOxmpGPApm",
-	"HOzG5eLjl2Q93RWs5DqY1eui+AaYvOpse6lR3jq3HmWIO6B9Y0lQH9eTkoH7s4Dcl+ZTNBt0gugGlGcB",
-	"fOZfK6XZbL3pBaYQZBmpxcCQX6w2ID984kzGnzcTuXLf5PPCSzLXHUwffg9f0gYR8syM6cjBcKQXR8B0",
-	"n285bEqkMwuWZ9pc64Eps6mMFAENDTwnxYEWTB2ev+Sk0znqnpz0DvaP9jsnJ13fX1J+tt6hYX6K4wq/",
-	"ho8+USkN2fRwkIcKiOCPPNEHXGAWqR/loF9XvNkKrCZiOnilF3ThO+Gg7xgQZyvJyibOb2pCLklLFnbH",
-	"kqsWf8dsM8aiIR1dP5GzWYWpd5VGLXuqCWA3tskF+6TTqPU5VeY65wrqPggLxUorIZxS8ckoLyVjSOc2",
-	"KT/FRJ/jffOfw7COssknt+0hKCSBu64C58kob2hiBPbmioQBLXOFTAJHNSu+GgDJMzxNZUWibdi94Q9N",
-	"LIKCyDCAosGW1ssHV/XAq+w6yJkQgowz5OsqVxZI77eDgElhE0aQEdFxAi4qoz8wf4bOmE7ROZAUAyvh",
-	"DDBUOpcsSfO23qGMVv6B/GnBklVa8SKo9MSualR5PWIgT5Mo/jOWOrdQLs5wg3cQAIaspIhy66Gl7Kup",
-	"TPSgiX/EUkysD0IudF+O+wkVEzYoJAPUgMFsAAlzCxE3/aG8Rf789tVLYp/b/O2TTvcB4cKG3xgyP7L0",
-	"BxJ7Kwc/Ir2xdizIAVhAnRIVUzUtGREhQGedbRCHazdekB/md1uVMX8RM7hah4m8xsDLVDFeYEEa1shK",
-	"xWRpcd6PdrW8gjLI0P3yys2Gv8wNbzZYTs/sB/tP2CdGJRbXQi5FcJvmLAVVlUUIZD85+G3AtpFzxJwx",
-	"M3bws4/IALf2oOkHHCWMjhCeVxE4FZjjosjIpaxkwDFy3mg2sJHgcL+jIno1Ht8lNNrMCdGlgeGZrecK",
-	"DFvzv7QxYHkWK6RmtSg01hZ3be34v/urbDNTlFkxOR47W1Qx5wp/Dh27/IdhUEQfkn5KAfpIjscZfvhp",
-	"HttoScEoL8Aq6EPHQwmjpsvCtHWn/QiFGawO4epSuNpWWBSMnJ2DYSOPmJTf1tBtH0bUaDagrwxdHjvL",
-	"/lYM6tZ+NEcbfGThc8BorKcVBWGYWsSobJF5IocBcUFVgFk5tAZ5nUNqkNfrZU/bZGglz5+GboN3786f",
-	"mvvVsIURFVLwEY3B+dkm55EiMxox5961NQDMeZXjFPT3yBqHDg57D4qmuU735CTaGx22uuMebR2N9ljr",
-	"ZHjYbR2wzniPHo26Ua+Xs9f9uplRN83G93JyLp7LZHZLfubVInPiyquzhZ6SXruT1ekCupZDZSCFORj0",
-	"dGYLFCCztlVDAtfrjrPu7YiymNGvYlSThArdr9bcDHXvKVDg2uQFXZEh8+LwPQiyck5D1slvEiUBcvI2",
-	"W6dHDsDGzgOSVxC1Tf0Ca7hQLKku9VXlAXgEhn8bU801I2pu9AKayAUCB1m/Nl4Q7XqD/67JX8y8cDNc",
-	"kzwDnGY74cljNjWpRb8T8v4mj+Q22VRQ9P9uMjXEIuSLRE0kM8JWwJshtAxT1K+g/hXlLZeQgcwEwoSs",
-	"qMv2SjC/MptnACsWOCzYdSB7aUO/LaY6rY/SdMgjOy4as311mFuU8KC8Hh84LadTBTLFVT+syWVVQCDB",
-	"uVgExPx4uxogCYuMhr/j6MelDcECWBezktawuqQrzAnNQqUR0UeQwQc3lKtBqbCDPXM+ak0GybqjwgmF",
-	"xKMMPJaLzOBp83FYeYS5RCe04P3aEYJcWxxthUDa66oEuAPp9nDTney1OGL5sx30GuOGr6kEsFP3cSER",
-	"w5WAAxcsWabD4TpQb+VRWpTRwoehhxbDqYRNt96VQ3pjjonldzb1CZc/DeNYpgw+rZZGhaXSfSpWgIsn",
-	"x65YGpg3nZccScwT9cDZJNJKexFT1x7C8FpfeJUHPJ2H8/ZURvSXJgJBu9cOzR4PdygLI/Ue1ZryC86m",
-	"7S+RnRZP8lkWVwS4FeJsUW1rQ9QmtuNbgFsQ3X4yha3ozSwdQI5MuW5q9iygbpR3K/tkXfMrElMxWUD0",
-	"tkvEMZwrkbGH45aGblNBNB3CWYaYQ/RRtckPZheMaGyeqibGs48Zi1STvPtjp3N80LwU7/7Y6/SO4Vv4",
-	"54nNVoU3OmcYtoeiCFFGJhUjm8nKkhkXNEbrrS0O96hYpMgs2jWbazJcaVDPL4X5V8EpUrbMHv8uLLMv",
-	"HFhZIDrfPLrnvCfob1rMs2oovg1Nzpmg/OFkrltSqVa31xma3bV5MtsONLCXbHmXpNhmPiUW2OhALOJ4",
-	"APZbd+X8ztNka6NKUqyPEChuXls38hqgOp4SSmJpjvicJsg8NJlJpcnhfg7x0XERF+FnbwVlq2bNY7pC",
-	"7yseeEoiOaNcXApsMmZUaaKXksR0yGLVBGMAJtIO2tZLNmiT90HbAeAjYvFI4DOCj2SExjry8vlfnmRh",
-	"CYi0dikyKErDXEZTNrp2tZJ3G/fpcOrSnXF52f5wzq8+vBRXH374ePXhjF59+D6+gt+eRlcV1onfT/Co",
-	"jx5T2ojHREvS7R2XthYR8vYXVBOxLbHOBmga5gVzI9MEdRK7Uy6F3SpPmkTJNPnFlUVwTiGjN1NyzVZD",
-	"SRNsSCqzhUjMwGpF3My80tyMqhVkHSzMucKrbLxQLhwdzpI5LFJAogwgwV+KdI5WXpzKRBO7DWwNa4cA",
-	"kV2aaSoQHY4iNp5MMQfopyVL9GrBi5ECYbNVkdMf757T5+rjBJlRmiGMAQDwQUVezS1KsLpcl2CpHRyV",
-	"8hL0ylWcHFwz6djYhQHkDQxS8XHGaFpjkiuXmEPj4u2zq4o9tiTPx6o84tdeHk0pRboyx9HlN9YNuCYe",
-	"Mgj5amtyh5c7SaSNEznZPzh6sF2FO9vDupDBC7MwYG2Y4we5sEHyEjA38YSZk40hOhl6TTlQ9CCYuwdz",
-	"UnWxSi7qqxTwtVEksRdeVsjeCtTNx54qIQ/scycsepgHEO4Xy0nRRrhfZBG3iaZ8bQ6NZcY6WbA0y40o",
-	"072jixdfSWJqnQJlM1+Vh/siXycMXyNmI9UDGB+cnHh7eb8T3M0VeZ9+bGdod60FiNgwBXTw0LauHg5S",
-	"C0tpajWARuu7DgecOgS8tBZmWucx3WFBNuQdzSDR7HRwnYYxIxycT2OOq+6V8Pdw+Snvc9G3BXObu6jv",
-	"b4RX+guW+gcRsg+SaR56I/3NZRX2EX84wvUd8iiCxxgK05fjseEbEZvNpWZitDKEmSdyYmT5wpMZVzOq",
-	"R1MIPsMO/Wi1zO3n/ep/f81W3pM0bM+PZbP1O9K/EyrS3EioGkWjGccIvtjsVhb17QaChC89lVE/HwmX",
-	"UdcS0fwwNuK//be/EYQE80Bfe0tvMfr6EDhHk4mt7TOSAl1f/bRkmS1G7VcOS6hmfQhowz9lzArjs2nG",
-	"EU/0yiamsMTtAK/wWWorHsVS2Ui+a2bGvlDMBvPNqFj1bdUI5f+GuruCOD+60FOzTiOKY1oItZjPZaJZ",
-	"1J+xiFMXUQhLQPNTXDJ63a+NUHgNRAjr314l7qVX0c+oWDJ2Vdmqk6FB/BarDW7z2Vw/sS//Ah4noXSy",
-	"gLQztdnYzv0voB4aWtQ2+/p79zYijUeLkd7sw9f25Ruvut0XqcJta/W7Psr11rJihWgwXcRsQ9K9gVc3",
-	"rn+NH3m1r6EE7ybfXJg3S8bZnTvoVliH1MFzADk8SJD14/zBvhx0L2XgBd61i+fC0sIR/3a24vwRCzmc",
-	"Zu5wqznIqGOZ/GbyyQOHNOz4ACuym2cW2Qty1YyLCDJgVnKRQPkPzH2pty3v/y5sywU+FU5wsE9RVYZq",
-	"7g6IgE7Mj4+fvCb7R2BFTB0OhrBzlkzpHBJGoUlrFEzYhEvRJu+zsqZN1zDYTrhA252XjeQaLiUFdLv5",
-	"+gdlkMbPvebezf3Wh7PWj1f4w97Ngz/ZHz73bh78qYYyG4WA2HyHs/P2LcvacBu5sU1wRk2JGDjHp2SA",
-	"7kIbvm8u6nsK7aGPLMR0s1CDd0CV4kpToQfN7N4HJ+U0rW9jg3jPzolMzB9YpTcf+Y9+SozSM9K1a3Z9",
-	"4LEt21GHm+auyLpKsks44kOGFsGaBbJrWKFbWoc2iotpmSzhZV7SDD/QwUOaa5UmFglozNHIspG+n99z",
-	"heThXlnnv10ZGyv07uTOKrTlhtLM6Fm3cqkkFFg5txsB0TYDkNrUp/MVXEdvnIxUwLYHT4T2pOmxNLqF",
-	"IkOmeATPJJaapRi4P6WqJknPcCBzmstlRTej196vT696i5aVCJnWXEzUVnWjarUWyG21aUPhdFbE1zGn",
-	"vpDYuhtt57eojmyjANxWlC8VEkGKXYXQEWf0U2u40mZMcG9m+6bCZDgAZSZLd8P6S6kGhBIhXVkx/xEZ",
-	"xPwjG+QFFFv0HStAPSKDhGkz2KxR8w2gUafNDdml8Dopl1mHYTWajRiThWyTNYr7haVqWommMU44ExEU",
-	"xA+Xt06F/Fw6evaVYAudgKkI2EcM1qs51VOm+ahmKD9UISMCwoPFs7bF7+xV6px26GxJPRTgneDConvj",
-	"y4osWcIgg2iDsnTry2i+xmXYVWU6u6q2Ip1bY/QxwaKmmIC3EA8h5ox90oWYStviPQvEKvJhgjXaSvfw",
-	"d6CuhArjvV5oB3y93TKas5HL+ETgaw+bmjhZ3eUAQbZrzGgQZmNr2OqK2RUC+7atjoKBZrsM7Ltd7FxR",
-	"zMefQ0Lim7Td6rhwG9A3ZbGNbXfMbDE3zK8qPfoNo9FqDeIKlBQatMmZPbwe+txpKRp7I6C5Yuw51yG4",
-	"818WnmUN29kil6BE7DtB3G0BqwIL90sh1mUR4Jsj1tlC61ufYPwci8WXD/Idar6XsrjXFV7PfV5apW+Z",
-	"RZm1Bf/vKQSMh/Yg9gVqD0C1/UdkyCZcKIuHoRLdH7R/6azHN8xw4TuVn3JXhJZkyFxNp1TQKy2WkXr6",
-	"88q4jRyYqb340VKf7vqtgja6a2NN8gMLr71iei0PVUwP2uSJuSQLMKuAVYVhUSDgQKkgCzKc1kaC/QK8",
-	"NZBElZVirw0Jsq9ty0wU05tDNNm+gvSqsNNRDfH2Ng3DqAiRbLvSb+B18e1yE7h0ABcG/KoD0EPQ9OZf",
-	"fyqfNAAu2BBLfBtO9HXDcsWqcFh5k5byyk3Ykr1gxeC67aCo1alhxgO4S5UrOd10oqqCeXjXk2peivRL",
-	"o1uxAZFzJvBFVMS8ZmgUqXxbCdVMZbbpAeUDu6+atliUbQoc+4qcnV+KrHMkunLDNS9itVWdK63hGaZE",
-	"1Mz2KtDArkqTxFJeKwdkg4trerCI2o4i0xCmtKGCLXekBrmG3K/kvt/ZgyYZSNHHiiqDDHGxYth5ddNf",
-	"qNRjbanv0k2ALC70TIFPGcfRaDbSjqu3l9p0f21sH8VdmzMcYVk3ZyQtGJGajYXgPy2YfayTBTODYzQZ",
-	"Td8ArkYoZs7hxiSZduXQtvRoyhAA0zQRkKZz/usduSA9LJslVXAyWJSmELkRIvAJ2CXa1UCe77155ATT",
-	"seGEaVZkfpfkEHoh3TK05jvN2Emza3GSptNHhPqIXlla8caZg0rw+ZxViL0u9N2eRve0RGZ37CGmN6Xk",
-	"e+smjhn9yJRTEi8b//N//99lY+P9fcE+6bdsMivBte+FrP+b+dUxEdzzq+88fdJuxayKvJ99WhNElzez",
-	"3p1IQUx7w8N2M9kMd2gq7SH0jmY7nHKYzxt1g/Gc/Gmwnd2bazNI36JQXXG0h2xChatXFstJiwu40Gz2",
-	"PhmunB7BxQQuc5TK17GyjUNxoPBC2OGJ6jvGlHjqQVpCajRiyo7HRtaraxWOB80X6t9dSAzU9V+IGLJj",
-	"bMoJUItFNqukfat4o3lV/Sy9lMl1mnwLKDk451hOJpC2kBX96HX22p12t7vX7jzs7aeINEbiXAVidsvY",
-	"hVTp/kLtPoLIbR60z4Llg31y1WucJAKivE16SJqWijDXZlo3CnZtOz2uKL6GN3glvTAOP0pLqo4WYJ3t",
-	"dTpeLkkt8UL1WUKhOrnwmxxxcxszNxnYC9npCB5sPhHv5v9OxaSL/sx4ZUfbJmdkyeK4hYGjNgPIfNZM",
-	"dSGZZEI3nlOzCtaOsN/ZI8UIzkFJUboKYb9nkbenH4qK1FZwLG+NfIW38BNQB8pT/04uyYyKldNx0Mk0",
-	"ZQlrkwtwCqeZRkpI+TOL0H9CqHUoSxGvgojPqBNZe+pmBx8GGbwDwTvtfDOZb9VInVhnPU0fv2mazu7e",
-	"51kcZ1MfmEsXF37ORMTFZAA9zbhgu5peXWd4kZqjYxjLSi4QXgMXZOcDsO22bdlhpfhEfIFuquYp5FBG",
-	"q3uqLNfMMJLAG1Mzv9MymuAuqDgUyTorEmjwAytbg8CAdZ9dXbFHldUmBeG/NAD6kJkjgCO0q3Z7Q9Xt",
-	"4nm+DBCKtaK0tzScwaJtj23uS8supKjOuvYWCF5hiD6zwqQRRaAwhVM4sgT5wgX4JcRKIcl4kWDJXNzA",
-	"IyqMDGJ1CL9ctw5PBG3lhuug6KNKZQx6++trlycVIAI4qnsqzQtPdVwkH6B63rm6eqCgy5otYjNMzLhz",
-	"glVoH1zQyUZAAuHyWeSJSxdGV32GSrQ+jOrgV4+iCtfoeQ8ZysOVva6ti1smOjOkFsrRbayA03XBW2G7",
-	"2wWjodRQMknkYp6C59gIOU8QclfuznTUTdU3rMrZ59EGNgk6ewFvnz8FK8sm3n/zkSu58kVyF1JcdZnA",
-	"v12V0UIaQ0jHscCTHgVul3aQJ0gd3qKXRe+NcePNaFeqxghUvRmrq9JoZIhYnk/+3qrw+Ra0urLaNJuu",
-	"jWtzBmZyjlYceCykJt9dvPg+EFwNOYhrTEFZLDUY1dF0UFFsJYx4NGU45vbaANc1N44LmzKjDu5qNIfX",
-	"FNi/pwjo71wKC4PKsPJkdqWUhNLZRsVyXtiUdyt17woZK4OB87gvLkzKd8vIb8E8sUxluDvq29bWR7MM",
-	"/TFncaRuoStlmESqolg0tkyw5RJF9JTNCjTJF3Rt1yBLpmhvtxwvS4KM39z2GZzf2N3/DozOlkDO4/lh",
-	"YgPV6WsO4M9zuWT+z+VUklhOXJ7OTLH4I7P+xY2dMYXK5etdGE+9D25yidS3uTJNS8/sp8FT8T47ANai",
-	"yGLFrDFmg4MwpVCjC+5d2AN1Sw9BHZkKtHO3YboPRhDaiDEkUF6WkoTN41UzzeCx2Tw2T8ZNayE0jyHn",
-	"BfSTLBX9i2Sjhoo+eEPJzPLpYMxIakp5QIC3BHAgNCGYb1pyPA4t5fqqHmVrYXhZ3ciy2LfN6FSornEV",
-	"KnayFak2lXjBmu0cubuXRbEktO+xplHEIkD88k+PYM0ML6Tk+kajH0smLOo78OndVoo3fWEHUM2omV7j",
-	"KoyJXab7kt4O1HaecJnALrodK3vtvivP6zu5JIsEEEpxI4S3fDXesZLxxy+Udu4aD+5YAFyCx2iXRBiF",
-	"gW9t7QNf2s243gGLc64orlLL68ZiTy0dt/TSW51+w+mZt8Nyi2lot+KK0Y12ZHRkdHY3gdMqaruQONNA",
-	"hfXLdAGvfjmtPaeg5+OQMp755YMbrE1yScG904cY993M8y2Eyy9LUorh/qY76z6meK/dUyirnHplnrIk",
-	"5BS/j4koDFPt9s6lcPXloLlU8sG8Xuki+J0p3ONSl9XA8GGocIzp8CfthXw4lc+PB6myrZSv5Gq99Gle",
-	"ov43hAUmG6ECdzu/C+iGki5THTCRbWkXJCH8KFHrQ3anHgM1+NjwV/dGxKOmrwi9A5MaoTMpJvmA00uR",
-	"BeqKKH0jdTp6jVpxrgTpUA9D/B+tf139sYYirz1RqlIiohlN2gSjJ2xsxEBA6mMuWiCWCDllcyKnfDIF",
-	"x8SEBSEN3EiqQkxtpNbIlr7OXFPmrxkVAVe+vQzqs6KyZaYYYYVfAXZN2KA2zwAbN+PqDuGxUjexAlF2",
-	"XTux6leu8VC2c+cKOljyVjPXqnRiVyvH0j4z86XV9uaI8YbO9UYmWJtuESCsegddhKMny46tOkae+H+h",
-	"d2WRIAOIeMJGLsvExnG0ybMyR74UQZZc4LVfMzYDEvQ919MXHuTHbXQtKNd/G/SQmGpP38VL0komWaYL",
-	"ImnLODKvgoHmUQq/3e10LBd1P5AX/LEP87CRj6QCUKQULRsuVBCC8igH6qRqusPzzVdCggWYsec8rqgm",
-	"rPmMITrs3t7eyQPAbb54koULMrJiNCFwd+ccLUZUapmvC8b/gzwuUB64/X6vc3kZfe7d/LP3ods6ubJ/",
-	"fNiz/967edC634FH/+x+6LR6V9nfH7o9884/9z50ulcPLu6b/zN/9z50WntXD04/dFoH5of0H/cvL9um",
-	"0W7z5ObBn+7/+M8Pf2xdVX72oGL3Omm6RLt3F0+axBHO5qWwT3SkjRjMP5GxOfrAZ0nEJxaOxsc/73V6",
-	"h61ut9XrXXROTvc6p51Ou9vb2z84/DGHhV5B6d5RntJHOUqbie/f7I6YlpaHNz8G6fTu/MmUri97ppNF",
-	"OIVvsFDMtDAgihlGTgY8cjBJUwqJ9zZ62bn/2uQFc6DS1o9ptBFBZywiqVLtilsGEn8390bX8ZqcXcpd",
-	"/xgnO6UqU4zSHGWnUYKeQ6ONmckTaDTIUtBkWozA1wmfTNyhd1AVajGccd3K0koKIWD55wOitExsRpY/",
-	"esDecAWosrepQhw7QgWqMa4AjLQhyWCHNLdgLnSpOKZy0+sDmzByqZJzFiBLup3944OjQ9i4T6mmgat+",
-	"TAYR1bRlo6BcMW78C/ccptC2SfougoAChhd4g+SMKcdKBwBaPbBKr/tiIZBELN3tMmIO7wqS5XSKBUod",
-	"kq9F2VJ0FUxov3X42w4BwOEwT+nc5kpVwjMfrPURb4FyTdU1xMNOKBc+wnVIBg+hPrw7r4SdG6TPBi57",
-	"4OycvH36l6oyYQFOAQf4niI8Qid/LseNAp9zrMNMrommgCW3CIoOMjxU5HUNJWdM08hu89pcfDfJF+4D",
-	"CDZPtFpXA3FTLvbu/IJ90q9pUsgh6talE1aGrucsaGnMfTPnXMVCaeYAZiB7odTdzaHyuMMpbniUdXS6",
-	"qttXT6YLcR1WK8aJ1UqzrfX/s/fuy20bad7wrfRqp0qSF6Il2U5iqlL7KT4k2iS215LX+76hX6FFNEmM",
-	"wG4OGjTN9fir+eu7gO8i5sLmSt7q59DdIAGJ1MFOPNqqnVggDt2NxnN+fr9NK94c+V1CtZPimeyPhHsE",
-	"6Bds+4r0YLgcwrq2BfWCd8NqdjgJyU/v1sozF01y9YRbU3y1C5vUayMxgkBtJuNyTjFG1jFczST015JH",
-	"gxgrY01cjbwxhAD1/BQgjJsdF3gRL281oguP1vfbV36f4wXJsMbmWRIq6zw35HIbXzGbGCCJKjNZxklZ",
-	"5dUiivoq/XOmyALAWHhJbpNFiFANJVSXlnSDBFgu6U7wvzu2UpMNLMXa4V/gD/zQ6A8FvY+AosBX4Lat",
-	"/7VBX48TfGcG7hUbO/ynBzVfsFVWrDO/UBbGG6kZ0+Ncm5muqcobYfZFnsorlzpdA15nYY1o7M2r5NVk",
-	"k89OErO+FM1FejfNTXz5PnZ6sNbL7sa1amPCwsnRioTN1ygKvJBnq3se8XveGt/NZzJ3WQaRgcstnjRh",
-	"tHeBxWUFq7eO8JihD1hhP10YQqMDtaLEfgNptBMlx1dtqqT4OZXCOqtnCQrOVnJuawh/41zHt95bRhyO",
-	"q8ovq4uu5Dma3R4F8LNVSa+x1OuVuzf6PPiyrsFav/C6MOp/Ey/suiW6y69YaaC3aam+rady4u6HL0yg",
-	"XyOlLIqNd40Vt41v7NL+4CVa0MUS0Y0ncQWuM3UAY0+BG2KYxAuxKAyzglaGMhUQAFtofQxhOrcnfBoy",
-	"HvaDXb8ZAKXx8uhYmAa3drTKr43uxlhOfsM1fUeYwAtlrasmdH1qloFBU/yU0s51cqtNLzyuVFunPq2h",
-	"dqu1DgsryYVWCt90Ycy5qE89pAq4j0kMptW0RIP41rMH+799s/P43V/3dzll8LtOJDS9x+vVpTWkWeWw",
-	"VWVF6X9fZ3a77Wbr5JpDPdtFJWp/IKl8mX61V8U4hDhB1JmHaIcjM1tJzy5o1Sw75d10eW1j8gW18HIX",
-	"4u9QD19dLKOCXOtd3KQkt3ei/AuJ8nXl3h/iO/BVPfYi0LGre07cvrkG4mBb3VFLkB4E9Rt7VTzzmhuk",
-	"AybQDThCnpbzYmxuEqe5FXxBQwhgncirubwwG1BWL1B81wL3rXuWBIJ5MytaL9ldLZBNc6n1w71r5T+h",
-	"4bqBQl8tZNKm9qK3SPDFucJq7I5IYVlSIQtrSG3asBKBOPlm3jfReF72ymkZXtHZ9O7t2ut4Ale11A66",
-	"3wJbdvAdA8IzEFhoM8M+II3IYqLILRZiFgUlVcZrFUASWMcKw3/z+peWjd+cQfYbw9dEmHNwGqcThich",
-	"ag6oGRlERff+PfenFXSekVL2VyJBmELibcqr9TRkluBaqHil6Ja0WPhqzpU+wMICMhbONcAJW/E/qjRN",
-	"ScO+7I8UUdA2iXkEpYM2R3g7PL5N5y73R6uxiOxeRnZOrAC50ZeNhLrmE4HBekBe1P1imuGXcv2hEBvX",
-	"CgtyM8/z81hx5tS14y+7iVE0E5LReJreTqOytY3ViEFtXg0jzwPkrVrbtZaKW6oBYBg6uEvTNElUtBLV",
-	"G6h2w48QswgAFnoBv+/VclafX91xHTp0M4B0YSJDYQ0oQ9ZZN998jYUynA32WlUPG7oeszyrj+aydHPr",
-	"zRFav1R95Q4IzlaJ9OHebgrhUZTPXEGGuVXI5TwSmZzbltHV0MOHSEjrrq3TuERVCvjbLbWN1ecwAnx6",
-	"N4/lrsYoD7XGB7muidTcXXFVQ8aqfqmq05uGI4v88mj8zpwBww7R/EJpOo4ieN45aOzF7QFLLAkY11tg",
-	"q9tdi12UKwuT9U2kJcGJ0GI46PC6/NtfD/KIHnYYyh6Xq6t82SZJXMkvoqHlJ5uWSOk+bkEMLQxAOJMF",
-	"l2sxzosit8B3by9WsQ++WUnPY21Ga57bc/UHGERn4XVjATWWc0i09I3Wqu+pWAlqDmtNASvD93FSfwyX",
-	"ocJlBMR+8ssxfecJMgRHNqz7H1gSIOErFba2AOowNSWJn05OXh0woDtCRuInxuDO7sp+zBxb72NCDEpZ",
-	"TW1PAx84UHUWddFIM4uRZzeSjYyMEp6N23YF4n+PlZlWkPTGIeNGqEzfBNy75h4hZNZrySLjTtu0xL+X",
-	"ENPeKqbXZQR6/LabnwzVyGDkUjUZn75phdPA4GwgydTC4paKADu06jShBy4tANQfrS85bEsv14l/v4tD",
-	"rw8VYJT7VCXVvpiPHz+OV3L3ciOWXmhtYklNEFwgeJ6SJGmWPLjdDQJxzOTcfYhuGj6acVRBRTB1NzAR",
-	"yU6epeT/Bn3byslzCkZzs7QygyrgP9gGFqNLdmKzD3ad2qlbwrZAsYiN+xgsnU4a4QuoJXAtu0SrD9Up",
-	"r/ZNjz7HFwN1sQlH6ZUsi1zZqhmqI57DxXxWsAE3beC1olA/bsyBimw3IvhwD71BpqtV4+QLn1MUMG8t",
-	"OeO5uTNA4fDn03GTWMzBf1OnrH+wRFl/+u7jXvJg91Ov14n/bGx4ogedrraBmoyg6A4Jl78FrILah30p",
-	"OUXz2rXXkXnzB/ZelRcF5RSx8aD2ORHkA3s2sM7uBP+NRUo4dNv6QB25Ky2qdGHgb/NqRIacvYKnSoJ4",
-	"uV9URvds7Rflk+pdoStnLBbs0DWbPv0IV2r69K/Pt33y9Z3aql4ATNHquUO7GgDv57YqZWVK24rUdcsE",
-	"gQseWgutVVgNZxx2RVqNcp0iQPksLtB0e3wWJdMTkQ6gXAncsNnIOIcbsbizAI/po4hQYR7Bm9R5vUY5",
-	"tGRPa8DrS1NBysP2mudbZjAk1B8L+WBAZ7tZSQ+J6TWHB32FAD0W9Qjy0NVyqHblEe6uybq4NPwLJO0x",
-	"+OhNxdlazdiDj9NW3BPo5O3IzDT79f2GovZJqd7nZmp/V4GITgiQXCoJR7Q8i+tNlyeNM7xgtU/mk7b+",
-	"28szRR3x1vMTOCeoKNzvCU4ZK6TMgMqnS1UoaVU9Tb1Ufj+fKP/EQBdETIodUtW3an0EzfJoNdjlKCLT",
-	"Eoxe2BBoCJzNRfrq5fFJehlI4+PadEZVNbH/3r1/f8vNZHfn8Tv+R2fn3T0+tv3vf+31fqMSg+67f+v1",
-	"3m1vdaGwwx1893E3efhp+9+37kN55L3tf2/WEaO2bxFkqpvSwE0qzA8keZGflRJm66ze40rqTJaZeMuM",
-	"j1BMt6TyFkDnH9WLWmYjq/qnvx3u/G+c4b/df/fx4YNP3zdTqlvVn5Z5NT92Xw1u7zMlS1UeTqtR+Os5",
-	"i77/eHuy1K+NGZNA3wWxBnhj4r6cVqP7hRnmRDMSHSVyrTQR72WRYxA65U/RnU/BrIQoSSC+Q6hUPY1U",
-	"pMAh1hGHTK7AmsVMlAdoZBgaHp6Ce55NKwgL+R+ZkCwzgGbb0y/LmKxyK7Xnp//429/T7fr8JvnOuZpb",
-	"325NxU4jADhC133TivTDju2biUrFmbJ5Rs3spSkIsAqEFgSQYbnDq3Kb2G0wo38Awk0ney9sQKU+XkZZ",
-	"Yl7QhC3oPAuVPTXotQoLiHF8CzSitAgdAS02at7TYZowr5iLtCOOlRK/uQ2kdJX3YQ3ebZXTQll48+Ho",
-	"Ns4+d7MYKZnBzLGdYOO/d17qHZz0zstBWBE5yX9Wc0ino6hHrPHrAkhFhFa89RviQ3Jcp6ojWBf1YVKY",
-	"UpW2K5R2InxupqVQO2OZF55Ygxplp1aVEPTsCERTcK/E7XBSdLaS855GijJYb1hgKrmkTWMX2YNH8r06",
-	"qBXgZKoP+4wUfiWGqiKU5kFhZqjiIwYv60lbke6K7dq6CR4oW4mmDc9CizT8CO3M9BsFj+pUx57u5E1Z",
-	"bHQ3IjFRK2dwh/fReV+F6SX6LqnS6/5HX3D16T7eZAdfXJoEulyUHabGPiFkYbSK9udfps6r89sTLzpl",
-	"npL65vzkJpHrgWkarJ1OJqasILlK4GvID4OfmxVqfKaybgS5DdLMA6txXzlVZagxoQRpcXgkgDaHaXwY",
-	"o1uMldRVPnbWLayUkwVAJO/k3L/+q3gOxrmt1MS6I3udmqB2Ftl0koqxPK/tvKRJyHO/N53nv5ROT+87",
-	"yUDt8DgOZ7BgP2T+PyAQuuIHEICiN93dfdCHs+CfKiVsG9hNuGB9DL8/6Cy8dM8fHTys9k3BaB0pMktX",
-	"Bp2qhx2R/vis5RqZ73BsOPUU0yEjAav6g8nYivmP45cvsJL1+Q7iIYJeN4zIstA67xww05+OIRgnx8qC",
-	"GJj771x881D8nP+QELQAmY5azSLwPabNdnu6kYAbkKfE3v537laYswH1aivsBR/k7pKRmbkFp3Afd2xS",
-	"K40ZxGgRNgHfFRJbYyJ51Iwvk4TBI4gVbti5b2VzMySwnOOnP6M59KOB05zZfQwfEKvYzJAyI+x59JJz",
-	"yuyfqcLMkCNMlKpCW2uCEFwxHTixV8KiK53xp1BXW+7gjrh371BMVGmNvncPdKVczeJJWm2ag0ZLiD4e",
-	"Js7s8LNJMoSHr26UIIS7s2/S4OWAKca/4Dt67zzxxQfC8PMq0Ijfu4fISHCQBwG89HVtnfo7nZVmZoEZ",
-	"IwXCt2MzLfsq5al4u+0aArxUSoxzPa3IbjuM9TOyzeNIg09xgeBxq5kIjdteCynevP6F9HA8VNAOyNQP",
-	"iqGnJ7KUY1UpoDnty6lV9SmLvtTO4IQvBI0de+DWH4VVXRFFqJD0tXrcU5jjvXvEBGw79+6JQyb7RSwg",
-	"MP/QmGXSwuUtC18gE9ySiBaH9QMUjYPRTK3q9nTjrq1AL1DEqr6FxUTmZUf4qhifKp4578dY57mySgDj",
-	"igY3lLkO4se5xZ2efskgvXBnPNPtojOltBtflhAnoIoyurBdY8LhrfTh7h5efVqqqVXpdkccG3Gu1KQG",
-	"EOXOACHb04gAX8kzAFSclMYtpLLCjiBswfdO/PJNdQYR7sL0z2FZoB4R37EpVRbPU+QaTG6ota3LEDOt",
-	"0qUZHJBmQt1M2yCFolPLQ43MQ4izEU0u7Z3XzoTEjeNdgC2gjEXsmm1hFb7EvBQQJqK6eQF0pniu9WSs",
-	"IACQjRWuJCW92ISrTdXTzjC2EWzzh9xiymdupt2IgVCkD3cfponHsivyc4XUjqEQFT9SzACYadURz9A4",
-	"YL8LtSdaQEiIW9FelcDVbitkt3O+H3rBguJEY6CgZCCfJtJZ6DzFOs6cQHCN9jhbtM4sd3CpnazMnQmd",
-	"Kae/3CuKjWugVQJ3TdoF98u9Am9zUWDM2eZ4aNMSOS4CWRdz3gQwM3QeCqB37LL5VF+hyI0j79ENFT08",
-	"GfmugQmBf4wJWqGZ9kCkUs9TsBbgUedqnohUG61S3AM9DToDaidYoY9MkaGk4e3sNDb6JtYjKIEEjxhn",
-	"fEQtHn4kYnKLVMCe0zfl19KvGMDA29juFb31IcdFlzahNXFWjOxXwXPwr8jfqLukC4NI7OlW77uOyYwK",
-	"x58whPab8EnTDTCkDpG/ElsbEr9YdAAz+rLq6cBRBZ+Z+8ATUeRjSNvojAuzCeONL4fgcYuMgECJ8G5x",
-	"nrHUQ9i9nmYrwmlJguLjW0GxfE0f0bbOLenGBKHv3arPFt9zgiuy/HZf8sa2/qI0RE7SgFidl+Gbx9gL",
-	"k0gjUQwMAVTFrsg1xKdOvYJPtzs9fRzzKcQMYOTN+9Im/755OaAGVVViK3315kTcd6tp738kNPhP9/lW",
-	"6Xbs8aAwPcBdFPE04ReBZ86ITMHpGupEAeyR+mYCKVF3OFGQZqYDxhNuBDMIvxNYIK5bcEvBnqfohrL0",
-	"9tMOrRczCfsvmb4+sInge0NxTd01TmLoCpJOeSg+3rTiz2Zaaln47kBASUJQU1zbMZkfhEoWhBsqijJ3",
-	"ng5pxyoO1kMBggYPwRNRuC/c3ZAEH8bzU3YOkHA210P398r+oSydd/Rn40wzUwL/gJzbehtGDVWUTRD/",
-	"zhjwkh8aPcDe/1jn0WUzmXKPsBk64gdTjdDUwtK8HTCDKV2xlTqf7z78tUNXb7M6BYhIJ7x7OuZCBKcW",
-	"tp0UqVvStOsW5a+U4vurcJeJv0LowUnbv/b0X3d2dvz/u1NTJHkWfxVpoIR2f54sJAx9DRLjz8Hl97am",
-	"GrTO9j13i6eqqGTtFssQb10BWVhsb8ExAEwVjOG1+5e/wZNCyRK/qbmZ4maHpBl6y+Al47sV5r2TaHi7",
-	"DFSdG47RqjYapbNu/NKh6MEQ72zK8KVhWDKb07BkNl+8E0rmrJQD7xabGvVFFyPebpQzmWMQ2Pl5uZrx",
-	"Iwgo1D3jOfyzcbgL8HVwcU+DUedugJKWO3dRI4GPi2Kf6s99hQDWlhwIJOOolsm9nTdEAS24/7QkN4uH",
-	"29OB7zv4DX2TOW30Slp8HbVMnHt/mQGD81ybGVvByk7dtxxEEd74zGkN2pnkb+fZYo4BjHIYAnwVAKXq",
-	"3nzi3xxYxbzE1DfV9ZWwYPkzJwnAJcgpoySkgIDUTdE6S8JMIUmd4375RdpqB17YztFTAnTNK5/ziNaX",
-	"MoQSUo9cmQutWSPlfI9KFgUCdYu3IwOqgEEdoUq5gAmRyt0Hqxw3HKZrKzNxr6fF0Y98P3yyeyyIZVOp",
-	"ha9hCPl3NhXcstL35ZxkKPphChf6aEFEaWpNBi4Qt8n3H4oReBlhcZXODsJic8nJyFkz8IUgWhc1pQGU",
-	"HXvZeaF0X5GvZMYQlAMRiJegVNp7xHEdKvGL/XWwk7riYXQOZ4KRugRdyP4UarnpuT9JPXQ3mE7u3Qve",
-	"klvraM26XLbnpUiAcyX15mPZhf9UOuIE3xqQffRlUQS3/kK10pe6rwp8o6XysTT6sIbAoFaa6XCUiImB",
-	"u66gqxYU7FMn0NDgYLI+COkE1ZgSFEQKdTYon5FXxgbg0k3rmezFkRapnFYmrRvdsJ2RCsudAZI0jWVo",
-	"BsxveaHgQ4EuB9/RBuLJ7aaue3PYbKZQGi9JW7GV4j+6XC+ZblPwDR80mZ4VuR3B6+D2YejUyfJKZT29",
-	"tdLbobuk22A4Z7ntyxLV3GGd3ymCx+Zvjz4zr08kSu/KFFlPuwXP9SnOIa1pMP/ZtOw7XFozGKQ1hjH/",
-	"bvDVAs2TkMUM3idgWR8ukTT1C2OhqryEjYEF5vGzWGeEZm0IevrdQg0X8IooS9zTZ8rdiN8qlBQuvTw7",
-	"najSqkxl6faBsAY/xwWjHywNxocUL3XrZoCQIo64pyVS0XDTBNwEIn9k0VoE0YF1uiAsSoSTqSiUhFCf",
-	"ZzRkbsiEkAgjathygQGLvqZ5jULLU4UcHjnrj8rB4h0FHjHoAVVFq10ZfO/kkLrb8OX4ycInBTaV+5G5",
-	"LGM6WZAHT6IEA6yCR+ivgRS7D4eQk3emOcZ8f9x5cxSF3SBzi/suEaVT/fKsiEiwSC8C8rkZYALXzDQ5",
-	"T4D+D+57HrN/H1BqLkharNZES5hgtP/qM8CxDexOIIjkb50Fdn+a33//7f0+TC7+9RFM55uFKdIV8ekw",
-	"YXdcDnemeYp2mhDC2Ry24pCz+F58FAuh75Ri33/6CL74p1R8OqhdmjsVMxffC2nnui+2tsX3mJUTW9Jt",
-	"cTFQVX+0lf7pIy7jJx7b/T/RRj2KU22J+OiH82l7u/Nna/TWdu2R4OVBmvR7KGZ7iuQB7t2f8E9bH4Wc",
-	"5F1RfywvYhI9onZrUpffCxw6TW7h+ZDZ+l7Qdtv6KHJnDdNUQi6tS3dLwoBpd7lvupwqfHhPu11kynyY",
-	"+4rDiROX46l16kuQDRkjrAvqH6LLUJN5OysRKbyrlHs2ImEUx1UOIK7d0z4FYjTubXyMZXsDF8HZOSfx",
-	"GJjuopxWI8ADoPhQQIjPbBIymY3cEpCe0MM6SYVWCtIa4gziGRjUkkXR5U07KdVElupY6Ywpewi/oyvg",
-	"dbglB26JKLP5KdqYH6HfqCtazu36f3VskffV1s7etvgkPm27AbxmscE7nyWX0/24N9jmYHPflOgOocRz",
-	"tnzuuyWsGSs0CLn9BdxisC66UfGEk4c9HUp9MatPytZnUBVw/56paqZ8VgWjdRyW9KOmOBRCLdC+5LIT",
-	"b7k5P1d7/Kuedqo3R/DaBYF8794xWjCkCMAqjl43fVlG95XXOOA6kdleGCCg9t2CRSFSG17w1nYa2cZ0",
-	"XzBnyqmzFEDAwZO7sdOIgZXILIliLDnnH5gjgLNwZ4rsK55YZSYTcgZTZx27wcC+dvaEhS6eJzBg1MMs",
-	"3+rpSTNJSQPAZ1SSAKIvm4Y3BE15Zkono3KNgrun09dvXpw+e/365es0eHygjlK0vJHUI04HgpETFp4D",
-	"bGVpSso58M7gujiMcTb45oHWg2sP2MtbwvIn35Ah45FSpOPjFz19WMcMwSgBlrYGt5mYSMhqw5oDD1x8",
-	"UGvJHKNNw+jogO1c5zqhW7rVSpOeThFLmHxwjyfsHdfU6KcQ1IKaKBGbePBhcgEvmabQYOoc0G6wJ+gT",
-	"64DnkGtn1UeX1vpT2SX3KJ1d2vr4PWJMcWs7BcesYmGT+JOYhsadQtIaCb/v3RNMQIcDneVF4VkGalD+",
-	"wUnkZCt+O6rmj2p/MTva9UV3K7vEF8M72LnlT94cn7z8NRULERqIg6fRVTSPE48Nk2OtqxZnsn9OE6vh",
-	"KERBgyASV4gZ4IfoDa1gGWalmfT0gi0K8b3aJWR9kdjoInq513cT9Jt8nAH03yJjj7QQTgLB+cpdwMZr",
-	"T4faFngYZlRqdh6JK5W7+ZGlPjIzK85MhbQNNtD0o02B4f8l7cVRL1nlemhZ0xMNTFhSr+Aoc7TIChFy",
-	"AW6JWJh3WeO5d+6clTcnwtt79z8yg62TkgOlMveWcRM8zwtlE/eJFSHTF0hqtK3KaR8zOhQkpwq3Gq0W",
-	"+Aoo99wfFM1zf6O9vijbEHXw8cNH3yYilZNJQeU+9+nEf3MWabrtjZGP+B8helDo19voit4Gn2zvQ74D",
-	"u3RRIPU2kuiKvCrokv/yJ4qGE6m7fKMrHu7vR8dRmuEdoMfaZHNi4hVSlNPC245AACn7Vad2XycW8eqL",
-	"B0rK4jTP8OzdvcePswf9b3b2Bvty59v+A7Xz+OybvZ1HanfwQH7b38v292s3UPgGNrrit4+it0G4VrRa",
-	"tAxJbUCVMafOOMTjkI50P+zv7opP7/DGn9xLeArVrNAJgEIeSocAfSDPlK7yQa7KA5HCQ0jueyVQqki1",
-	"wG/OlsJAQYeSF2zpsqvGX6h72qaFD6vjhDGvUBqlzn2uVdcN+MIMfSyF+jyUSP97h+zYnaMs5UyjT3Dw",
-	"B3UgZE8DvHNJozUGvzDntpMVBt8n5yq/cx/INw9FoaoKnFzk+4OIyXwyUtpud0jr2lTAu7GcSYYwA33v",
-	"sLF6mjYWfCjfPN7d2/ZhAl9uxw5KhazAgNxNN5kpX2lVKsovlmoCPSkU9vE0YqC6vZJGtymFSZ/xPcD6",
-	"5tgYa6f0tbtmB4xLX1jXESelQhfFZKox/N/TZJri9wbi3ipfXw2ZBCrwCGnVyojMdFHS/CsZd/AWsULw",
-	"t3Qsi4EpxwDeAz+k77a8gFj6cVtsPdzd3e7GdyLwCbJOJ9JZJJjFgQ+eYCycioPcGyCe+7JS90EAC3du",
-	"nYsIpUvoDWD+JJRkety1jvu+7j3PP8SbuHMPp7Oc9I6ms/Sjn84hVsMJ/4t79lQDiQpl9MNPbmfi5g2Y",
-	"yjOghi6pOnBWOscRZnrg7Iv+tLTOaIR0SmDIjxhw2BIocgjDCHHvF2e9TSesr+nZmGjhr4HLbCHxK/Ap",
-	"VI34S67P0wDruLA8eabGE1Mp3Z+fnqt50yItnFJ78+lR+HHnZ0WFM+NJNU8iRBNajkUeX8pWu03hjBec",
-	"7THGOd+8OXoKWwKq0dwrhzYFt6fVYKD6/j1rU50OzFRn8dD9QRjsQxyszwNCwclEVqPEOyKheMP52qb0",
-	"P/jvDyhBFAU6sWYzeGLAZySBsgUm8WSk+ufUrZJQHyxgiGNRYvwinGNtshhvpfbdLf0KM3pEy+8mgSVo",
-	"aHv4RAsGJt188A44rDc2CtSANNYiPXT3TePlDMg4i2safoFhfEPDCBULtCSxLTZWWS6x2w/37CHchPcs",
-	"DAwP1S0ZsGAQjmA5uU8gC5RNp7ETAtIp6GRZDmvDX/rRzWDvAc3AY6sFMcNF6oYIz0IxPsSh4eNN4sSB",
-	"O0WbSiVclU7Xuq+wxkuYYA15tN8LABOCYmXtLOc+lG9Yp3VkEeI8NM+ppg4MlZ3C6p6CBRBNtvkMmPGj",
-	"eMa5ZWKo+juqdX+FXeU8nGjUoYIifWJ05V6P8wegRKH+GnnkS+ZbPOilH9149/fj8TqxiXoFicNiE7IL",
-	"8xifoTQe59bmTvZ42V0TR9hTDMLZKR36ak1ZAsjTgkGxIGV5t5WgsPOW2TT8DOvP82HKfKjGZRQ4Fv7v",
-	"VWmpAEj7AJj7WI8GO7/Kqj9KuxCTQ0CiiSpHcmKdmEpY0IJmyUkcQTQwr9gvx84q/gs7tyD5DnU7In12",
-	"IofwytBWeDsySMp/TnVDuAejRrj6zBd+AkmxtyQpqAAzKuaOLdERAymF3XZBufuiUsPAcoMqgx9qA8LH",
-	"m5KLW9lCAREJiDJoC+PCQuTSQ3dQ08FBrfuSzD5w3WnxqSB9VO+8w651cTSIg0yVMYkzu0F0YogSpxaX",
-	"e0cTiw77aS3WwLuhQsxMcmELdlI5e35mIASQKxvCszkF/3hGfuJsjkSjEz8rNQnhBCr7qj0/ofJxPATS",
-	"0C0wsmv4BOLiK+yXCtwiWdimFxn9HL9Or+IXyRGCfl/sadRZXN/ndJFFzY39MuC0O7kI4Qqa9HMs68Gy",
-	"DcIb5gmEcs5o2P4gDJaVzmL5MwW/KdOxybXPCdv+YAHALPy59aTJEnC5n9BirbaPtENBLP0dilVDpSpP",
-	"y53XZqQs/uYneQhYCDvTiRMehNLJIg4eDPINy3Fpcym3A+FpKZbEY5mqZxVzK95agE5jBUDZUwjHxcOM",
-	"DsMIH8d7JipObtsrte1P9WBtqQE0vVAUxE2tvhDvz1NbwUR40DMlz095J8bDrv1QU4l8EGxuaQEUbThV",
-	"1nbjdNzYgGc2HhtwnZz36T1ZQY3F5NlYJ311X4V9E78xJ45psIW01Sl2EkQjDUfj9eWCBmTbhgw/g9nO",
-	"RsZZjF7g2eVXCiP5FdwaJkOv72NIVnhd5aHaWE+VslKnEJZZ2LPRcVjUx/WPEoU8xZXB4wyM9B79ceST",
-	"Yc5qJN1lcVcjHAjGFyZQq+xEL87nLWSczUIEADOd1P4HPnv6WlbqFzdIKhYiuH4UqeOclGb6YadvLJYU",
-	"eAVrg+Ywp2Op54y7Zuv6Y+HHsBbGCPcLdWZRsTTBV5L4yIPUYXcTDmpVzUx5TmxmdB//CUNoBb7hcEXt",
-	"E2teno54aghh021e6viErjE5rcxYOnujKOY8b5mf/mVqKhlPl481vXHqxBpOYSPCkA+PfDcP+s9QLMIq",
-	"KyH/Bjr3AKfT/ZkBF1vrLJLQuRh9o+UUISf5aUHl+p3NiUsIMPDujl3zXJ9OSjN0y1jTmM2n+C80pNjq",
-	"9aiNnj1inGGd/OziiZLWh1eVL978XPnXFI9vnNsxWLct4+ffa1JweaDe4KnpG8698wHwnU0JjkUsZkAJ",
-	"LgQbkng2obmEe7twc8ykDa+LqKr4RVGStV8YW5dDtR+il4IHfB0U1FMFcmTLpiVU7+TQinF48uSnxvKq",
-	"KBtL8KCpu4wK7eAODSI+YvJrUKWLP4aR053YvRmElx63j8BHHz8jjWJdMYjBdIJSJNYAebZk8EOWz4m9",
-	"Rqvf/1rTS74ik1aFYhekrqBfzw2zG1UlK4AYcLtjJstMbOFCJiLlwkiongYA4Mz9m973Nuwz2T/HsjJ3",
-	"TUe8LKM6t9BhSL9D3IPvCjuakAWRuyry6+IqWe7MlzjOiLIuj/Ym1hzz1mScLgKRqjuxC7+BB7u73fVl",
-	"y5Q4zCNgTCqRJKybczWpFgZbYLgKvU/nKIqhEUZzoMT5EKW/XVekBSpA5/6yI065DmiBDPN6BY50mBhy",
-	"KlBd6aJ3Xv+ttjHIIYdgA5+QBDS7vEJlHCZJYAU1KeI8abwRXspFspiSxO8Mhx20DNVZUSzfZ1wgoI8h",
-	"C1+PD9GwDk+VopWnlTnFWy0E7uo/1iZLLltz2TVtybqnwQU/YBBgrQ3txxf4JEoyUz7Pl0xFijmU49aV",
-	"sz/uh4jmP9WeLtZGY8LKbQYcbsSy1lAmDUMkG0I6nygU4qxaDkwzGEmnm0/NYBCPPxxtEDOwm/AMrBTl",
-	"ytbmYcVTaagcd8ITSsIPmkon4lhu40rXfqgNNsqIkycdFRwv1gKH8n337FopclL/eqKKboqf+GED94Gt",
-	"QrSEpEQ8Eo4O1d+CzE/Z0V3YRnw4aKXIkCuVsLO86o/oTSzsIUALiGM/3cYlvtZb4xlEZTvRBMLRyB5Y",
-	"KORJ4q8UkkmgaWBpQ7EedG/4wrFocLTf4UIq/qcZlWYSMDsRYrHW/V9/BaGuKxq/Pxg+YgpVCv9THWyG",
-	"gxQIJjCobauZjKMrsTw5DRmJhQG0nVSzGw+PvEWCRWVklcRX+yJAwP7iOIk7UAA4Vxy0iF5I+LjDVnVv",
-	"rTAyW9qs4YdtsfXIB4ei4eXYEYYnuUGExFOpgExqcQ0b8svRUAi0f2EcdBQG8XB5EFmOmd2Q2oGwXf3B",
-	"0UOgK2tpsnS07SEDVRTC5gWAimHke5xnWagPadwy0VOZemDhsXwYntuwASDhDNIAWvh1FX1EU60+TFS/",
-	"Wlrl6LG6Se/GxxcfjPHYogioflBhFxi2wNqAajFS352orhlzBdTWVpW5+56cW3jZdkTJS/FNjBQg33gp",
-	"c2ocx5AxmFzR/Ma57Rs9yIfTcumV1n5rW+DaF4aTCCgz1OoCSAvuH1Aghf/01Sy1xDvO80RRUxjP5IBy",
-	"FPQRhGSoKiaRZxZ18pEYhr9Oz6a2lv+ODte+THoHcHtpxRiASzkoQL4gOGxdr3QWdGOAhsAf+iPVPw9G",
-	"PXqZ7Z+wD9pQB1tjQId+axo57B4KcYD751GlwtgvG8sBapwIPCww4BUA/Sn9BsrOltaWDtVGl8lKnkm7",
-	"KO8Ak4d3NHve08mqi5WdnU61fC/zYjGhXf+leSh+D3HvcMB+h7581MiYy6BwLyUcLxtf4qx5AIW9LPDi",
-	"Z8J1uvEc6FjTawaM5GkFUCGZmekDRE2w6G7Vx1dBNgo+s6Z3jYW+Ae0Kk771Dl5v1ACm5WmWl1X9c4qO",
-	"Ny42JDzcOWHVB3kVVaQlEMsGOPJAQ4FfEJEbXbopxBFYF4W0lU1EtShBQlwBAxP1aAIeg7FjqRB09NTb",
-	"XlpEE8Zpo+q7jgBLl7s/3YunnLTbVWSqzc2UU7NB5UCp6Cs5VOAu/oLOdKnEGfiMZelcUzMIbnOlxlAm",
-	"B3mArUe73NMBN5fzBGoV6fft0O0cqq6SOioNSI+eproiqn/iGrji+x6QfPQ2Uqy8+27/u++2u2JgIHeV",
-	"V1ERHEZBJdb8ousVBdyR0sUXTEFjvfzLVCGeVVQwFadX2FFA/lJi7ByUZswltq8RTw8L+Pjzg1KYJWCv",
-	"hgI+Ht5IvgcWzMpSfBDVbxdqwAg6cukz7mnGhZFU+hZ16YktLnmycr7t40FZPhiokklFsMCSnuhen7ON",
-	"a6HJWESyVOlpDrmGOmuGJAgEQQCYgHfmRRyrsSnnvL3PqYPYw38NURBirVTc/LQToV8sxZbPFdbZhLXr",
-	"iJcolpBj1YxV7fteCDmLGUeb8wrTEPvui+POdNrHFFdKH+4+Fm0xckD4e44ZCMjGJ7Xm+yRIZJ4EhxL4",
-	"KHunsDe2MIqYEElU+ovBApg0oYKK7YRqy0V9byCXgcqobrTjQ6jNcXmwknh/NMWyEVsIHvNwf180xtdh",
-	"7lhuTvE696qwesZ5kWyZcRUcUz90UU1AgAVOyK0Y5B8YuM5vNFaF1jMwuI3xMyMYIoYaIBAugIBCTsTX",
-	"iPDQ/M80X9yuVD8aCwbwZiVhCWBIHpvzOiJCVoLVs3Ieap1IimHVif+m4TsB20xQ4GMMpQ4dkb56c+Je",
-	"LATd3T+ePvvl2ckzqtv+8dlJigDT7m7nat7Bljz4RLn2eKGrR1ZiaJwF5fcV94OnD/cfu0c82t3H/zzA",
-	"4PCj3YeQ8QueCnGezuS8K6QYqBlYpDZh4AhA6KDpZ2Z6RrXk7yVwY4lS6syMGTrSGqMJq3xBh5Io/S+s",
-	"UQJl40FmnEuCk6U+fyhpxSUhuCVN3wNuGa504psg5eXIzKjDYW9vN3FfN+yH7zrfdR5sEwgv6JKeTo8G",
-	"Oy+MVlQXRWHyem9Y+sCtFaE5gYkKMt55CrBN8L1z6B8aPn34hgfIgLT4DYMojipEW6GUUux2IceG2zw9",
-	"f3I0lai4C/s04YmEzcfIuNw+5yaxaSPoKWcwMwzAVFuldFfki7FcFhdnc6HNLFS/AmCvVlEVlg8B9nT6",
-	"cG9fNBW7tdc+SK88syk0bno1hwPuLsaTIiHxA7YHE6ab7I+UjTY2psh53FupNjugkNLtA35T1vdLYPeB",
-	"hTIDuG6hWQqae2k3M2MBWgZM5oNYsYzEYxBMNdA5QGvUb0usB++2gLmhe//+bDbrWPqZ7mk7fTPeFnud",
-	"3c4u5BGgECt3EjuQKQDdAnavkkqtMdqFzg3P2cOIFx7MboFktkvNRgt4UCOJmLn+9hXznoDJ5Xkjmfnz",
-	"TA2lhsS3b1d4jahzLNdCAe0jBrUV0r05SO/ARugXpn9ef6zNh1pW01IhYhGogRLK0/wvNhHp+70k9bvU",
-	"+QzfPHSS46dfD5/sHP90uP/oG8ROSvOs42fScR9LGtlDgpDqNy3g19iOOJmZQLnLOPbeuYBe3L7TfhhI",
-	"pGa2DrfFcylt+jHurqrzmGB/kB8TnvKPv/0djzsXyB36+I+//f3Tp5Q65YmBid9xwkhmuELFXOSZpU9p",
-	"Bj2b7rVqpKJjTia3ku78WUC5t4qK/2KiZe7jl9aZIbZCFYqN9u4q7HmhsDGBpu1/+JAyeNbebrDBoBAd",
-	"v1hTnqMfNpOl2yzPgtyE4DRYoYSSlQTa00hABpYuAl7CQkm31yHwFQc8HwXGDb/5EvFgN/x7PxGPEuF0",
-	"yt5D5/nAYIPJByl/KYq8qgpFHb9eM3acLNx/TEoe9DBql1rZw2SKaEUREQxZ0CxUzGBwgHzWXKhnETpH",
-	"Z4jOQkzWUGYG7b4Kpx9zXgPGDN+RPRh6l07WIaM0CXdcKRgs4UOR0AilLJKq0LF6qiOehuFD0UtZ5u9V",
-	"T7ul1nNhSsTJzBJRylIVziSlACRIU6hZIlka9YCNKTUKPKFuWXzJVKiQ4nUYKxQlFJro0rvh6ix30gDL",
-	"FxYAM3uai4q3+KQYKV2WHI3MtvGe9aquTlR1tfPKFHmfodDqxVjQEI3vJbiOiLI8UjxpkP1WbEESbSdX",
-	"1WDHqQY5yXdKWSlw0XcI5WO7K9IeEE/0Ng7+8v3e7u7B7Pt9EMN7u7thqXLtXB6/0cM15fePvj2ovt9L",
-	"caKPvoW5FmqALh2sJrpX+MlyOXBH/KDmUBY88i5kTf/vPxa1MjrAPg1WOooDHcrQuFTTsimg5374HXGM",
-	"JaGW23a5mA52INWaYQu628GJx+9mH99XEFOVmd8KQEnFRWaLZyVxrS626iSoK9xlhCXS01sw2+WSuW3/",
-	"eXKXXZRSpInQ+PAWvvpsu7PY54c4RQpLi2vNzVA3NCa80jzDegA8UCrx5uRJIpxR/ODBg8cEqmfzD2JQ",
-	"IpioLLhjErbr/3ZqJKNL3xw99RC9famNzvuyEIWZqXKnL61C5wanWFbQYIhgqRDTNgMBagzQx9293n+L",
-	"I3n86Jv97QjqyFM2jHKA12cNGVn5dXqIhR7tw1dHnueHUm4DcazG0pm/7HHkekit4G/Z0oRtTfiAbsT3",
-	"7iWspbSaOfFvfFMF6D5MnWVziiR04bQgSxL6m5bVJx5sT8OnRHwXkQTDK/gHGRDy8STyhhIuC4HGUWrU",
-	"dIfOcycnPP9aEoHcYqIg1z3d1BzcEUcLdt0yTuRbdPhU7OTcuxfEwFj+OSxP1+1lvxLot0B4wTsHMRD5",
-	"gW+62bRgliZYLQ9BOkJOPQgJZb+itoIwJf15EBenIWKzyYgOCFWNGWDZUDyjGVYdiFKNzXuV3buH0YgS",
-	"QnfluYJFco4LNKgIZIeKGmLrGGVU4GPKc/A3QKAwyLr7ysZGVyMLUckg8S3GjtCxFelTelxutI+Mohv7",
-	"7cNH26gvfQAlk0gbC06dSI+d11bVL/vu0eOHxDBV5H1FnOWhX3yju3E4cS7Szn5nNzD7RMc+JRt2Oh7L",
-	"cu6Ok3BMWihVMLivsli2UZ9dxPjTAdr3qnBPOqbjP8j+udLZRrJBu2iju7Hb2cMBmInScpJvdDcewCGg",
-	"sxoBUxMifQGTk7FNPJB2Aa6GODMIUM1tCwDDALZS90EfZb44zHvweYbxohq2kxl4xFqb1jEoG5Dx3F4m",
-	"IBLMVeJHYD3Cfg0xKM0Z56aOkMwBTVzljng91VFgOfhu/qVUBrCBnNCJoIEACGlSuO1TReiki3i+iUh/",
-	"fXZ8fPjjs+PT4xeHr45/enlC0Yil0iwf2Ua4RZ4sGkw9vVT+EigdyqkOoKYro6eIE2MKmwDcgxs27j5J",
-	"WKIEi9H1wH0YiJNFYX02nDULDRVhyxFIG2PhzvS1cqC6DQXC9TgfNP/DR+bF3lG20d0op/rwxzdHsF9Z",
-	"/rfyhoZT7kePAyqtdwkDU/xgMiCt7WO3JHCVLbRKumPqgxxPCuQyg+uIBLbpuXzufTfU11NN0AxIjejZ",
-	"5S6iGV26sMY2SsSXXuC5u+3v7i7MYqlBd3Ea+OpXmgTCCa05AchC4tiXSe/KqQZuigi76fWbF6fPj14c",
-	"Hf/07CmGUwN4FXC7PcQ5Nj03YJj+IDO/bO6SvcsveQPNkabM/0dleNGDyy96zu1jeMXDy694YarnZqrp",
-	"Ed+sdMGhb+7Gqx6vdJX7Gk8MRgbgur0VJgQoiMb8IsshPmzv0SpL55uaf1VZLk/mE7x4f3+1J/o50tLv",
-	"rzDDw6P/dGa8O//RKlviiLLEx+BRQIoFr91faTv9KCs1k3O8ZIWFPMb6mjehjgEvXWGL0KNOsOyrxqUK",
-	"Ui5mUf0NCRHfASV8jWQy/qXpijrxpz/7XWyXOD3ILhWygxFQngLS/koOndzdcPrf3RDdzI3uI/dPtJfd",
-	"zwxeSwE3sFIgAod25SkF96PjWEq/kWxEUMSdUH25+INTrci//2EnyqptdDe00Yr4PA2wKJJ91cVsvszx",
-	"x+ycz3WLfTEcsnt/w2Y6XqZH8tDHEAfg0vQKWLKDqYlGB1d51lHVGIUDCxA6SxpwqKrDI07lrK8HBy+M",
-	"VpDRICV4oQ65TBPyFLLLtUgY86dkA7MVl16EBALxpasroPiiRg0UFTO7VSbX0N332Ykctt2fTrsP57gb",
-	"F7k+Ry5trKWOHtxyC7ji/lMuvQZ0crcoVJm96g1ecSF3dIOKQC+fExzaxXdA1LaXA1YUbjoPVtRkv5rM",
-	"uTvZnV5eVWudGPOr1HNaBHt97XVFVfTldMqP0A4Vf3iRJpE5SvFFce08SNjca8m58BEdPd349O5S0U4F",
-	"8shffI0HJS1O8zNMwtQgTPOlGlQoRcj7I0z2RxiV2PFmPfYroL3WYEq5J6mna8CuS6CuC81TwB09CUQp",
-	"AJpUEZXDUkwaWmempQfUAASBniYEhpeatJfvlKWQUigvs4bbDXzbbC1DCkk0Slk8WeHEqzuSOIzraNIm",
-	"j7KmTPfXVab83i7Vi0/4zNtXjYE8IvQV3jljd0J/ZaGPe/VyuR+chtjAD9/ERSY+RpdgphAcifWIzFew",
-	"7O+T8XZr8v8EGUIv6tzDxreqi0yYTvQzGnwEW071UtRzTbyfnjgSmAGdfI6YYHpaEmaI0UpsXcD4Ea9Q",
-	"ug1Z/ni0NnQLLsh1SMLvPhb13kbEp0IQAuaROVhkS6lrQAAeOVOhJa1Jci/b2Tcvutf1g/zKXCq6vdn/",
-	"pUR3zdNpqnm9zPOJrvGXwGDuNMKK4bkj/Ro+kZUDZW80sUO7JxGs31emgjCw1KiD+KeaWqHviOXJygol",
-	"fKnv1tcSfMuWMBDU68cgDFRUk0rqLorTZFhZj02jUC7mkTPjdg+sttZKzBUW0Ic2YdIeyArALE82AVRa",
-	"I1J3QgRg/CPAOWCgHTChrPoLk2wTqDzn2eBeNOaFM1CvpGDcY1KvnCqCXmbOy5BiwtnvxuwHfFtChGMe",
-	"TqxNiJHf+21EmU0qochtFBRDHIxlrbD8skLRk8fZxyHxIw/ELrw0gD3cSFjmb3R3k43c3QWAiUOWF2a3",
-	"EUvzDCmG4IqBKcey2uhu5Lr65uFGsjGWH/LxdLzR3dvl/0s2xrnGg7sJVC7i+WoIN/6wMzQ77uiOPc8n",
-	"O5ys3yFU9I3uQBZWfXKf0fJ0uVatxpUYuBzDa47JhIh7HHmssSSOFsmXJvnOvBG16WBNmuiX0o48XgUw",
-	"MbCp4rY0MYEYg6X8+DLw9TauLY6utrrxij7YX1zRaC33bnItj6mosjKh88WvyqzWq8XfbqdlUu76lfZL",
-	"fXb7N7hPPm/EmFC11ogX0+d8FSPJX9poKnFZD5Zg5SWWtdxILLhRIF0Yi32hPlTxcO/isHcu+W255K9M",
-	"gUh3kcbd5JaK309IlpzGW/PJjytTXuqULwIPATYErEM3imua0pNFgSQEZCzsQOdr1AeE8I3KlqwHTzpY",
-	"gtfBenHQrm50mxZaddxdEuidCTA+XKY+MjMs68XiRGipofxqT2+lKsur0yxHJHPn3h9VUVGwXOJGZdwy",
-	"G6C3FyjHqM83RB2wh68yBjt4mmICkSno58YWQsiHGgp7M5x2hEjUpRbCNhyjnraETgUYWEkdeAqMHg/U",
-	"uwTVw0SwiELUZGku5+i+aCWStKd5dZrbS9UpJQsP7VF1ZCP5j3R1q17+DM5ev5zp1eKqrVXYtLfmovid",
-	"seq0FHMFrjGlcEWjbcGFD3fhlt9ZuGWVSqhXSEvxeYuh7mI8SzEe+jxXivEsVxrFUZ8gEloLi64QDgpl",
-	"lZeFgxpCHEjLrtu7lOOHQzs6YjvkDWFz5PLpaYQndpqd+sWJgl17qJyfCAPS2xmYpwXerRlym9ooEEIY",
-	"FBTTKhVAh9YgGQ4w1EV9gNBSNwIUefWhCtiN1OFWySadissYlMMP86Ona6vVX6RF/8mZfMk6px/p/wSf",
-	"fAXn9sZKav1c1y+srXuVbfqHMvq+eWWx1jYzWmGNLTeOu+9+HwV3yzaGmvEMOq3rKENsySpmcfREsAdx",
-	"JAQrEbAX2cDeuEsk33mtK3utx7Sl637rZ3VXJ/nOuZq3JwAOi4KZQrCHDPiz89I6Fw2Rg431RTLvlSAI",
-	"Z/AfFTTBAnsNil1gVg9k2R55hXiZm6Pgr45+diNcW3zm47xaRXA+Aeynjc8fOOSFv1iw0vTr8hTgti4V",
-	"rHCp2ydj+eEIr9jfDbFVQPFqErcvNUXKzaDl5V85pJhs/JLr88vOhXO+yqDhP7k0BVaVFnuZfqpJyF9y",
-	"W/ktGAtGlls18YhF723BsSdgR2PlP96R2w5xGsxFH3CpMa1TzClWFPruicWLs3c9/ZYa21K6FzDfMlwf",
-	"Vfphk7DRCqH+VVWjA6KgGnDIBXJ/XiRmZB9RQhOpizr4YDwSPzlgWDGQlx+zFINp6UnADdGC0cVJSHUy",
-	"cVJFyEVd3xDYV0L2NNwXXRMRp2uheR2g4pzcxyUsMsqOKc3gnQARBRRgqNIQh4eCWpaYSike19N+eJB2",
-	"M4zjCkt/DIm7GfwM3CkQ4JsBIpY9qI0DxtCIwtcRHjWM/QzCnxNnijhX4Y0AmHtPX7lGExaMBPMXjbO5",
-	"93Wp8nmhPpD+jWSlHZnJ5fWc0UTXj641X30LgbU15pKxOl1zFuG6RrcGuNCkpU8JbCCfc8O9S9df3PeA",
-	"Vlb8qK9OC97Fuf44ehu3fqRqW3V332TqmD/I3z5uFPJMFU5STsvCfQtSD52nNFKF+9OaadlX9LPobfzp",
-	"+M2rVy9fn5z+cHj87PTN61+8R9PbEL1eTwux85PobTSTevqrT17+/OxFb0Ps7DghITY/ugt7UNGAEFpv",
-	"1ZnT9hOi8e9tIGciUPj3am4ZI3BFnXl4SOb4X6NPz8Av7G286+lPmz0NrgfP+0cTZg3/DlNGCZEIVZai",
-	"+z2jJXRiYbnVrz4kVJDVaZCiH3u6V72QY7U0qV51DFPq8tX4J1zQq+JjpLFfK5klouGHt27OyfJ1h0f1",
-	"01+Sfwynfkp6+tN2T+cDmN6/fC90Xgh4emGGneeyksWWKsvtnv7U04Nx1XlV5roq9BYLzp/VfFvcv09s",
-	"EhCxMbqvFpbXfdjHIILDMteOheU22lYslsX3QkJhDC96rMi3YLtoWNVNXtRN2CiW1vS3zXiPbCZis7ZD",
-	"3AGZu//1u2PzHazIQU+7gZhCdQoz9JM9V/Ptg5bZLoSRp1aVcQx5kp8604mPrNJnGjWT0td1/yPdh5tI",
-	"M1WoSrV3CcUW99CYjDDauCWIgfuJwi1q0UkizJAIWwsA5ZXOIngZAF+jhDQZjIGvFBFmvElM2EeVjWxO",
-	"W8l5R4AmBXR/GO9FDT3LUA6xvl6yTVoCkWSXc5zka4sf/vPqQLTJVtGBUV0vfZ20G1rc2/WifrAdQ8Rv",
-	"Wo3uF2aY63Y8nB/UMNcWPkGLYE3qAwPTSt3EbRw8VS4drHFQ4yk1vuYO8rrTlzW1U1kAOhjWjbx0Kyv2",
-	"O7v+vj0N2GEAWPTNtw8fB7jeh50Hnf3Ic/XjItwcJ5jTbYEsogDLgPzXELykDA/bB0qcTasKIMQADse9",
-	"OfVhUpgSIbLOLSFUMv9CBCzn+ZBrOPHM/+7XJ7DqQGciYcRpBPtkVDKqR9HGHelpLNEZK4DEi4lE93Z3",
-	"d/kteVjygwUn36PomCJTFuncThCrcEWH98o9iYUZHukv6+iygL/UzfvFjXV9X3XpsnhAH3Zms9mO27k7",
-	"07JQ2lm72fVG+NyU43WHR9dcAXLnstWFb/nyIDYIA9hz6yQGa1c1es8xN3WZD0fVgv8MAucYv4/LPGg4",
-	"93Z95yOkCn0SaOXv/OFmW+CQIDF/J7ZATbGDegzaMVbrzh64HbfWq+1lNxUY59FPlZn8f+ir6/TNGD1O",
-	"r0LhlL4pSxDZprRKnAEz+7y3sZYrSpvDu6Lk1r1Qsy3659u8Gv0grXrz+pet3gYDlbP3VBvi9spuHwLs",
-	"LjnAIOJqnm8sk+Fmz9wStSzQK1qeCxZnLee0tji1tXEXXGF9koXrQCJu4WJ0IiHpTty+sr9bKO/dulGD",
-	"e0jAi1sfAQX9TVl0xeYFY90U3mGtGA150XEGiwA9ZoUvZXPhnWwG5rKu2Gx8I5vsG7cO2N1/tTEnONIu",
-	"DbiDhusp/MWPIae6CRBqnSbuT7EBbqZVuwX+jE02kjHBUq3Z1YGfiIFoa1x/LU52NVLjJTcbIWdX97OB",
-	"FcoMgTnCGYq3AGhRmOHLaXULvdAtnjivdaDF/5074/9EVTY1BfxMZ8QZcIEGvtIX2hL1cp8sGZMXfLPB",
-	"R667upRm1mq27BVH3ziBwC66yYd1GYB1Zz1NZyl0uL9FKH8FGG3gduq5vw78vwe7eAq28UJNJKCgU6tr",
-	"fcC59fAKU6u6SGvCKVRPoGWBbD7Chl1KqybIKxd6KnDewMne0yRS3K80fs4351aAodyNGXQCb2hOa1Ej",
-	"i0OnWmmgg0qg33UI6EyGHWGScdAYayxmq92TTJ45x3pO4UEUiO42EaAQEUPByTiKpNb5MTPCOfK5slgG",
-	"RWlrfrEoj7uLsPcifbi7hz+elmoKVbELuwLf3gBYt6oRcAbBGsBoajsj1MticQHcO0ePA9VZGu8mAjwK",
-	"++ibXSRyYi4EPxSNEH9I9BIYOBjGvgbajzDtJ/IMyFTJD2A2KDsC8kA/BPzb7UUffUBNjAQOhemfJxGH",
-	"T7R5/H5FgpJBT1NdAdB9uO2QUS2Ce0nAucKBZCandp8ja1HPWO0eidHYQkmrss8ZK1nwVr9o0GQ1t558",
-	"5vVjJksXfn2RCRDlTLk8iL/o33eIgh4Cc0POpewuRvGHsKmWgAkbbAvckDdnLwXziIPQrZXE/8sZbBS7",
-	"3rQhaB1Kh50GB/2V1G0NYAPDFg5ffLpcJ3zMA/j6CoXjtb1Qmvk1uEK1MIug65UL81C/RLlwJFaVzlYS",
-	"qc/cdvMzvys4/udr31guN449y2ZR2eIh8jX3P9K/ViuO8OYwEzX7koWGkA702BHiXRRJSpF4J+CmAjEY",
-	"ttg32ZrR9/HVRkf+iUsV1g+nUDH45Xu/biZcrzSBtmC9NsHmQz2dtIdZfBl/wECgD4ZaO+vVCYFzJ9fI",
-	"RCaAicw5g2903jcZsZK9eP7zk1B6PxvllRJ2AtXupdsiPc2wFBErfMwYh5zNL9APHSHFAI8CicXTDrnj",
-	"4Ij73KU79zt3t73970R/JEvZd8tz4O5OXai5FUrauTtpOKVpEb0gMMHti5mS56d8S3LDD/UcBgPcZU6O",
-	"VCOCLCZvGeIEgUrV1/0j3xCy2+VVF8kYkS3cFFydAKR9uw/g0Kk21aks3Pq6yR0DYIVnyXOeM8B6MqWt",
-	"uO8eYImcGcm03FK63zmkDzU1FNZPmyr9kbId6/2j99BlclUDXQi1WMtjzDmcAnJX2rmyq+726JvJH6Su",
-	"4RgGu76TvnjdLZTfrzyHF2r2xgKg/6qjp9MbfXP+Ytvq7rFq5ULDETKM1/DEVxD7r02hnGmGX9Utg0pA",
-	"gvREnpPuvKst+EJ+eyicp036+aoLUPH+HsoLnHJYyvKjOKql+WsS6gbz/NeqGHeDX8p6o8K4sbT3Bfno",
-	"er13WywHnJZLsF/fYmBmMlFaZUyOnylLVNtiYiwQ9QcwWKwvJJdfvKLfKSOCZOvODGIWXaJ+4IQVQjL0",
-	"NMbY3XNlCXgig9Jgg6SPCHn8VHeLLgX1Ux5QGtFv+jM5FUEF5UMAjwUDpyIt/3YB5hLBHZpRahsRacFG",
-	"Ye5zTJfAPQ483MgZpAm8WaQz39sKNhIsjDN7cluVsjKl7YgnoT5dEf0qvhPrUR572hNt+mbWhUZOMuiW",
-	"LzfW47n5SniYyLMGhBRk8RZbjymXONXA5Q3BOrCPELWFMdpEXgHmut8oUaKFtgql4NKHe7v+tFOCEEjb",
-	"cHHb0HAvK4R2u5Q35SpRPHiO+9Tt6mfDi1gNsAUuCMHHO0DWGwuXmrG6HLVe2fO1cVhrF12IwAosv9gv",
-	"blDY3BgK6yrYq3gO7PiTkUKGMqztWflqBCeJb3EXHuWs1grzYUHzDIXZHSrOyqg4EISdxcZHZAOTzVIL",
-	"PqnwGZNNsx6OGeKV4d8AGY/1cjvWyVr+oMFUYKx3Uy4BRhmNYPgLBSt9ozX1qRTSVpb603KAlVKyD2Di",
-	"wA5O+8UpzL4Zj2vUxv1pWboDXpNi+Q1VZDxiCyT0tEgykblOhoZhe9oTtCNCP/JCMx2KO45U9RhLo8JB",
-	"KEHh0kBQPs60HU0rKzIz093wgHYwtK9Eabu3vs5w4vNvEpYtHF1Ny62NyuavXAuPjcNnCJtGgCadOyVw",
-	"pwSuBo0WOyyraYEmCtwif6/+px3iDKPZi5KbHEYgcCLfzwnWokDjLlMTEItGe1dRFVY5WQgYlbV7kMwM",
-	"0rdJTg5V9Uv+Xmll7ca1bWBzfqls+EnJohqtIRL8Bc2tWDRXAN7M318DCXH9z/GCgNpR/W3C0P492koj",
-	"nNQ72CjoN7SaDBw3vqwYv5Hi+NcvT228arT9hkLtccXPjXg/Q1XBsy50XnA0QB385JIJE0+FHKvMn3rn",
-	"5dxheK7LAAxZc2gGvyBm74GYNWJI3R+r+zyc9mz3a0Rcs7XKkE0bksdOF4Ei4joRX1h3Nq2Wa0HEIfWj",
-	"e5ci3CgkdUPdeD+0ql6QhOXGhypuycXmn/ZkbMtDrs5/C4PgKP+XTc7GL/ZibLHaoK+AlNZy/QrJ2pY6",
-	"n1pZAjRUUDj3Vs34t25T+nd3NTF3l7T8o1Qc4a5FmTYJH2xTorMtwzWdZFfALyJMfXv/I/0LYOkHSmVn",
-	"sn9+cSos8KtshmSJcKb/ua3zyHSceHuYCug7QdoaX+BsZZ612IcwoOc8li9sLE4vx0VcHPHaVCPRlY0u",
-	"hVsgPby66XhHOnZn+t2y6Vf5bYqguyQBImHGIucmkdzp+2EusGmT4chYxxS7IAF1eNQRL3Uxb5FmYznv",
-	"QgQYQsu+ow5DHu74zPegLt04Ad7Weva8MtAeKLZAIG5j/yEag7hoJdu3vhCwmaOqQTxe3TpbQba9Wnri",
-	"VTii2u9xCw1vvx+JHWi6A7B/7MQv3uzirje45R1B1F1D3desS15z1d/F6iMYwWyzdqD/uFm5ALboRYZv",
-	"qTLZr9ano1zQP42RixMozJYzOUelEXFOAhqCqRQYw4nHBO36eiw+NQlHYtqpwNfo8QJIQ5VmjOzh/j0H",
-	"KJNSjdX4TJXKYxQuRRow68njtJWcW6rioIcg1RAum8pOZZVykzzA3rhNL9Lf+Pd3dMPDI6cvC6OHgMIi",
-	"M4S+P9T1eSxyYI3lXPxl6tYpryC1mxPhkbQ9nQair5TLTRjM8IiosN00kTtSFkYrMfQ9Qu7xxzHWC7KR",
-	"Y8aYqa4QqBCa8fMKsB4Oao0DeeVfjxYGkSRew9QRP5XXEZPMHCMi0+A6ffLuEcxWePPoMGvzP9PbXqFd",
-	"Hk+8LWpGp3aD3WYV4ulqM7sjpfonpx08AUCNBlHsBHCrsrlOlfnOfwto9GmqNve66E+/Pjs+Pvzx2enR",
-	"U1JFV0FtX7msnD/UpdLy17FEwQrzMWu465aD80OXSsJrYmyLn5dF5d3LVJBe1LRyPtZ/8CTCG1cFQWow",
-	"JSalgUBkW7AMMcfeq5KbWrlufNMKvHaRSAy4MK3Idb+YZm08YK/osV9fe3+0oBf7pHTeFZr78dJr9vbT",
-	"OO+YwO5ysp9fhUFV6MTLANZYfGSJ67bNLfnVE8ADIMrFYkp6Lv2uD2l5JlAkDs0rMdVVXlDAw9PydsQb",
-	"OFxx6Q/hbVEyjcC1ylxlgB2FjgUUotKU7n/Ef4CjNiG2eUJrw1+EzLBDAByeaaEiGvrDI6a/HUlyjorc",
-	"CVntab/UuCOOiMff3WaIbLxunGDzfyN+zn9wS/Afxy9ftJNZkWj5ounWlWiccKDHqnLuyTpV/0sXfiki",
-	"Kpbia468zW2AjQ11v2OZqWsI8hsjgU82fjG4SJfqBT5vsUCIpnxhSDFoQ/quVr/oVemJ1zEDucqlbzBX",
-	"Gb+Nr04zrdJkHL3zI/2qNMNSWXsX1vyD8Zo8BbEhSQm16eKbblGmm1+J1iu6YiHm1BV/2ppO82yo9PZy",
-	"57NbYKnn2Nj8DKWw+KXKPAvYpDTZ1Hmt7gSndvmk2SJfGKhnogt7rQZTCOOVUYiuK0YUSRwL816VnXXp",
-	"wUCat5CDoeSp9U7XlRo0Tz/B6TZNtufkqpvqhRPtVa/dNLtCiN/e2arM9fDj6tP9dBPd16jTmtm6aBXg",
-	"5fZ5rpvRVJGza8Iz3WyaKJ5T4jx/21xtcoHMa9G1X7JbIw87tgBbvW3noF1kxKKNlzpVnfoYbOiPdosk",
-	"iQ6LjqIZiOYsFnI3VKtc1eq74U7PL2A10bLeFaXchW8/l+/7o7pc3y74vmt9lbjhL6wm4TINih+jmHWS",
-	"48CXhBRqUIEvm1vRL9yEM+j+R1+14h5D7yEjqjSiPXjk9KHMNQBL7z6mK0/9Bel2nbSLxR5SY0vtnF5f",
-	"Y6zlWEEzCoBGOFefy1o8YbdIjwY7IIsIiApH4S4CtCrAlvY1fDRnZOCWPnLQ5BjXPIP1RWQsHr8ej3j3",
-	"D+MR++oVxDkJO+NGmlhoO6/kcvLO/6N4jp9HEaziapK3zguIzuL+KtdBeRp0bT6XecGX3vmnfxzuaZTi",
-	"pKTa9OXaFjjHYC8uEp+ZaZGJM66lMByMdcrHB52p6gPodDDBJvIBtyk6ZTlTpQLbm/pn5rZSYx/1jQpO",
-	"nBICEZo456SsAKoJ5ZcfCRNyUmn6ixDHdmPsiLcEeZniUE7zjNThwmMLoxvrMeoxtCV1tyxlacoVl5C2",
-	"Adf48dTQa2RRQBnVxXKejJnfLUZNrt+bvK9WVHA+6rimngvXLam75d1659LcuTSfzaWhnbmGWyOuVzIf",
-	"+TitAh6thfXLIev+0yVpR+8PoYQHYiKnCsDB4hCOR7qbSdtlVZaQpxNqCdltisvwEqiv1D2tZFnkqmRH",
-	"JYFifFMUUMnn/sgrJoiLyxDPiPyZbN8cnCguSYSEZyJkRdgzCBDTEYfcPOqrLeuljEwglRO63JL7tZA9",
-	"jX2vfNnp6qLTCfWMsIi5XYD7c5ukuZMgtr6vm7RM1vTmbt8h+iV/r24l4MWbj4KCWFb45TOGsWc1y6tR",
-	"VsqVsnlv6Vx951rdYBbv6g7Wna9zJV+HHNxbzcZdVMrJavRPr16//PXVyenRU9ait5qoWzkp5kTVUk7s",
-	"VawDMCk2IQ1+3fQTiMbF7FNN52zRo5oLPSm54PXgxsreKQu/W7FefjRE9sgebRzUza04m+ZFJXKdoB9L",
-	"UVfOH4mXbM1gZyA1VnCYzVsPom489PSy9cDZlwbNviD9v3xfwEr6+rWq8jIK8N2Synarzrm8L66y7zTt",
-	"tTXtnbq8krpkq+9SfbmuRHbuxvxyiLl0f3c39fDNIpOVPEMyGvg9QQAf+MSZShs9wZxBScW5NjMbs8TC",
-	"URasoymkZHo6A7Cfl9VIlbPcKpE+2n2QRoCiJlMizc5Op2Gx00Sk+OzTLC+rOcKcZqXMda6HaRe5fCkl",
-	"ZaEvHHrjCNL08GjTiumEYCFpQNKeq6wF7O61kln+R0W7C+sOr/5zgt39/kgrjkcQR4y36VBVfqu0wu1Z",
-	"Jcv+qPWreZ4DAjqGfcTZnEyAKq8KRRiM/nT8IrizyJ3M7ZBzYeW8C1gzNhGmTEKdThLa5TZtIIfWplII",
-	"1CvOlIXS7ao/UhZQd7HroYusSRKADJwp60SPTQiSn4d4Zt6rgBipFcRY1IfKAo0z9VhiiH4aKParmelp",
-	"QvQVZlCPpED0JP1L6iMeE2UmhRLVfKJErisDFABuWcWZ+dAFVDAYmxhPbeWeBRgNMFJgdRrQqg5MOWZK",
-	"AXqJm1Y4k3cqh6rT02lvo5oZvFlvIwU7DZ+EKQcpJqNSWpWI1JQwPpW7Z+Hk0x3gpYJhU74BelDzobbA",
-	"0VxD0SSOKgEJAZFbZwoaPURLkq+XMBY0GmuTEwPYOL7RFGJJ1j0pobgSLIid9kdu4FDQ1tuAuBn8jGMl",
-	"vLOXg4gg69HurqDNkDCJtLIVHIcWY6nPoeohy+ghlXECoj8CwgNgIbcHbmbw9p2IN8b9RFzSsA/wFcMW",
-	"wu7i1Op8MlFVihsw18Kq4dh9sl1hR2aGONISK/lZNRhLHBApDDgVo3w4KvLhqGoWyPgqEQrZXpbFQTwk",
-	"wzttYCCHQ7IWSAIguwFkZkOVIV5cS5bnLxuLtQOxhB7LD78oPXQ6HfqVxrnmv/fcICsn5Da6G//nt//T",
-	"633Y3d3p9T7sPe/1Pnz73P3z8fN3//anDd/mhDWJG5+W+RagjdZAv56dFhX7Itj7NJYI4FSb5P5u83yA",
-	"Cb2Zb+HRhYQLj2LChb1bJVz4Yq1utLorENm6jfWazr4Sm224Qb3t7dGaXW80ZPzez+763u763n6/oNko",
-	"jtliii2iyAQjq2sRX68ZmQrMNGcr3afjF7f9oiklAh8RQFDl+sx8AFUFPs24S/oJVbeTLWCnUO5rkBcV",
-	"OkNojCBplBmI1Jqy4hY4Mi5FYcy5BWRucea0p8qEno7PCJiKx2HNoiwXA0UpLy1SkNmpAMkCdoCGrBwb",
-	"hEVuGekUqFy6PQ2GghTj3FpntKTue005OgZFHvg0JZniPMfyR7iftBWYgFQI4X72pdmQ85qbKRI0uOGO",
-	"zXsajHVWQk+7p6rMjRMMAtCubWRJQEi1olpP0ZwBK+2MIcLGIAXNRDkvsIOcV84fhFWxEY6YG7t7qx5M",
-	"DKmykDhqNB1LjTIUcpe2Il4jgvxKJ2Vu3CfD9+Wq0tQ9GV3RidKZezLeBrT1tBwq7fvIJdIO8OZililc",
-	"mmCd0Axa7BG3yZrV9wYuj7uXdjr6t3Ag3JLn4b6vlawOW8lqag9EOtWlsqZ4r9BMbph43cgK57fNBO5c",
-	"mwsP3N3bDRZvjA4436pfGAv/iB6w6mR49m0lPX51VvXCcee+4staHlsDZh/JeFcmIh2rFD7q1H3V6QKM",
-	"HUqs+sqO22xVaZ0bodRGi4n64Juahbpfs1C3xuqvbgR//W1357HcGbz7+N2nHf/vhyv8e2//0/bK1myl",
-	"5Lh5QdqWAi7BtWgsx1JyvOLEH9Yn/plmfSgqOUwor2ArqbP2uchh21QeLXkZKy23Z4EeEGMPCsG2AZD6",
-	"Ars+DMM7B9MpVL21r7D7M/Z+rrG4y2u7lqtxIVIu9ALIolBZFC9sWRL1Ae2wxYK/aBH29r+7yAX8l53/",
-	"dw137/BIjE3WOhyZn7qfV5ZUh0e/utMbHpZieBeUZs6AYlQXSrU1AJilL6mHlPmpE+mqUaL7Z6wkq9/W",
-	"urysNuZ/EHfFC0F4wS16BU+vDYOeeGZMoaS+zg56iXyjsI1ySwZIKQpZqVJsvX7+RDx48ODxdtsiEfPp",
-	"KdQvraFmxuo52J0b7UPigiriSufBrT4m5L+8oUE9IZJNZ0xeebUIRftGV6s2sCuvGY/sRtfsJJLMoBad",
-	"3cZ4gGijCpvrvmKqU85aX3V9yS680fW98iSu/C54Ftd8F394oKbIBb44ehX7XFcIXuGl10RrosHexanu",
-	"4lSfDZ+JAwE+wxaHneDvKOq0v0bU6f7ZtDhvZ8nB6mrpGzg1pkTMgIi693Z34zxiXllVDDDD5xtGoQ0e",
-	"ekTpUmjfr7fDM6knPsZdkfQ0+FB5fyQmpTkr1NidO1bVAUYg3NUID8Cs2LIoMMkmxwqCWSf1W4qRmYUY",
-	"HjIInyksyJ7Jkmg+x/IcungqglclZjkxkuW4G/qKMI1RQJLaO4IYGICyKtvTeXV1zh3U0q3hpc+JAUWx",
-	"isvJzeIhrw/q3nL5LTTArporwbFcI1cS36CudPZWUTpvsWugLzFSCJ8PhxoWQ7gIzQyL9pWygt41iv5h",
-	"VBY1io6lnrO8vVBf7dYrw/AST0SU8AGUrqck7sNxCh5GRyo5rJ3BjvUNgrXWtSiEqNpTOD+ZWW01QPvM",
-	"sF6EG1jPZDZUlshOILGDjNUU+9rbTXZ3d+O8B9zQlFBFsQwlAxdenKP4zCSZfolWNfGf4BWrq5CmaxuL",
-	"zHAsd32Zd1b5lUUcpkVu0CyvlBzbC1lyq8AqwA+mMjegqhCVWUYQXs5bnsBzvj6wZ79+F9t0cNZVbDlg",
-	"eb9e4MA9+w7k+U5cfakgAn35LKHw74vZ0xqjAoh9aJ0zrOQYfBPtRp1xsg7MGBCAHXFUCUJoVuMJJrCb",
-	"0I5PMAn6Bf1cSMNeSivrB3sFStmGa28B8XileaA4W3nodHqjMQV7YCatoGzM14B3nKlC0Z68sNv5KZyX",
-	"sXIYqurya/hkCvFcej6BHIdXcAdxfAdx/EeFkAIRQYqjWRVFcQAlx4Qwm13KwwZ3uP/R/YdhXfEjXlZf",
-	"+NGy+iKsfg5iK6j88zU7XSErwFOE6h5qJBnneupugNhSc/DmnTfeFMiNJMmqROEV9XnhpdkdydQ/Oy44",
-	"7IN1PhraORd+NEk77LG7R8J8dlYgu59thCu+mtl2857f5zZ47mJHdwLgM8MUt3/9N8N97bY8g1XAp9lt",
-	"LkBixblpAQs4iWUEaMkzU406IsVDp3lmU+C9IZSuGI2LrvLIw6VyuhSRExdBhHv6YhRh0Jqrgwg3C66m",
-	"+Ya7wxPzAUyYgN8JkQPnY52VEDrDH+7tpx2R3kuR2ijUbqNECGVAPNGVC4Ce6Sqv5icSIIKv5fTiCFbL",
-	"7F7J6W269hZyul/E6b0FPOM7SX+HJ/xPhye8sl3LKeFLncFLWur+l5mWoYctDsgftIAY1OB9+9NK2LxQ",
-	"uirmXY86gsoramqn7rcEibOpkw2/d0LRr/W0tTWaXTV/+/WUff5OKj6/ROomikmOVTmk+qiLA4a/uhMz",
-	"nvld9ueu1XmNVue43DSWyXTkCtmilxOlbSic5HoX6F4qsVY0uoDhmeAbEyhyPTEJce5T9zCwksis64ww",
-	"TIT3tGcQ9WG7gGoymJZIxEmkz9jvbHH5qQ8YBf9YziGnHjdcuX/mmW85dp6G77zqijRqskrZgZlOrCqr",
-	"rnAmLjXX+qpYnGZP093NAIF04sbC3Io8I+Q/p13I19gCsKvtduJQ+vK/aDJtVRj2J9GIr5xRW7j6FtyL",
-	"Vafjhe56bbitXkZUa+z3RG2rcQnyHzbp9im5Qorzy76OmbTQtv91pDpRZhwevaYv5GLb4oWaIeaeezBe",
-	"Skz7l17H5/kLX5jq8qvgJH/JMYDgnZhzpS+9Mj6XcrMrGE/BYHS2d1gWe/FlBETI1/3K6CCXGGp0Fqj7",
-	"GCbqwsvAvQ7jRGDAVV8gDhTXJspCr7AynIeOPpF/ykw0LsALU2H36l3Y4Su2ht0r9qZrmzl804y8dPPP",
-	"ysgLqHhIt3tEGHMPv93bwzZ6o4eebzfSinQ61v7EgHRg47/sV+YM+GfXYtvlBpdGul389Gp0uw0mIHDu",
-	"nrgJdQX+30WT6lVPw5RWm9BN8OmSLdFMqEvzhHdT4UQ2G2eApLlZPIHNy8a/2UaZy90SK5dcUPPDR88n",
-	"9eni+mWcsvOz8spCq7etoIWQwbQSAhaiCIt4CdiOHnwUkCCVREDPnk5/fHYimkZxn69IWxByr+ohfRmq",
-	"KhytcymDwbCmRbtw8QXW7Y1QMcISj1WRa3WZtUVnkd305mg1y+nJSFax9VQqOx2rN0dk11x47Ws4N3O3",
-	"WL70v75d+eL/+hYun+rDH98cXWJ0/fjm6PVUo52nMz/LlSe5dOVl44yuxXHaykxWW5/jykwmvD535Qp3",
-	"4cbbNLCotIEca644igkY1w5Crlf0AFevVvbAwNfizGRzzOAkjK+YV4huCAFLBBrGdsUUUAZjnDAgfBwy",
-	"DN0//r//P+DQ4V8BrQ7+RNi4NIHgn63UBEEZq3yMRYmlMhBhzauukD0doflFdzKlvxEPA4KcxrOP4Hg6",
-	"4lDPsYiBctluitYwAiN1uOe+972nRxJg8wmI/+HuY5Hr97LIs9OqlNpChjbtCGjOg4fSqITUvAg0oiwv",
-	"Vb8q5h3xpDAA/+i3htKZJSbqiFOtp3NL+JE1MO8u5eW1qQL12SIwpLOSIKeSEb63xmnjMsu5FbhgFCem",
-	"6hMzECkhWKUtowKUxxpLm4kxG5GgLxFTHQ2thj3jFqmalhojxIdHIjWDQUowjJpwCQIMO6BuuvNVJswA",
-	"8RWsKtyu24rLUXYfuOejJEy38Zm4IJs2PNyHwWEYNGso6WFIBUNRdKzdcUaZz5keMC7DUFWLT+yIVE+L",
-	"IkUOc4hlu1dCvbkhuHauIiwJ4V5ySuecTnWVF7QQDLrjSR8CPKYzUa1bdNwF/BUcYAFP2HYxBCQ/nzrq",
-	"6InMmN6wo7evSndOD2qi3lMAUi+gCMxC0VT4AjgFIseQNYCP31cejd2CWyo5ugRO4gsRp4+kzsxgcDmf",
-	"hNTZy8EgMgwYTHMdAIro8qrMLzC1gpUNp10Pt+JWcxCrLsMrPO92Yt+3S+E+wne/SjTSbRPlTr4rmrpC",
-	"6JKg5O6qre6s8iarPFRmXRj4/GyQHesFoe7LfKeMkiGNASn0hNEuZ9vNxNQjwRpDN5prlkkQbgHPr62V",
-	"Lngdj8l6bbTaFtL2NNK+7AB1PS7aAbHDnOc6I9YpQKcyAuMRCdhVuRa/4UBzPXy3VU6dfLd8gEw4rJTo",
-	"O0fEVrKs4jklPc1VD+4EK/5scg2I6cwAXE61Zcuyr0i4D3KNbMFgX5aQa0T/Au1SqGemQgusshiZmXoP",
-	"UESV0sj4czb3RwGqpESx7xG/zhFaEc0oWDM0O5nAmqm7pH8Vm7Y2Tc/ePNWFsrZWJYFTIqNo97GQ+Wmu",
-	"T/HWaTdaoZ7um7GySLTT+KrZdYHII7CLuaeSV0BmOuXn/zy1lRiAfKytkacHc9YbnDAlq1lWolASIp7v",
-	"lSByIqI1MsAZPSWD/8CrXGcSIxck23jMLc2gZR2RArPoZV+HTRHezBqul+ngcpEje1qZU5xEGiPP4HsC",
-	"t4MR0NweydHH0moWLSQWP/qPCfZSX9kAyhtWL0x4rqqDQNXtfsPj8dZkgHv3Fs5KM7OwP9Jn7vM6hlh7",
-	"yjyNfamBxE3pTKS1REqaQJ0PlCeZc6WB8LunL1g9/Pp24Gybum2T4qFTONRofS9laNcu5ZS2gokdPV2l",
-	"TDM6/Uj/J0COrhCurtSH6j5Ipx3rw4SxAYrv61L7M8yTs8yfVod65kth+K0ccUiFZwYkTAFkAHxxJGbK",
-	"AIPdeXf4LabQQtnabwk3gXgOCK3ULd8ODGDn6GnKBWmKORD8h30Qi3qsVMPiXwP0EXd9myvbpVRbfWJC",
-	"bclKZt6TKE7on8zE1ys89/DoP6emkte38PZXesk/ykrN5PxaRqG7dIUXR486ycfKTKvPbEsmH0nkUaFO",
-	"C6kOfsVYybnJH1Vka8r8Bji2X1yUYr//p5OjJz8/A3rtSC1eJfO+coIbkFCdcPE57hIRSikDfLygLDDb",
-	"XVGceltAdjsfwMX/8r3QeYGHelVhhp3nspLFlirLbXfsk/sfO8ur/oikXPd7/Ednq5pPFN2tL63ifPpT",
-	"VVSyizccjKvOqzLX1RZeQ47U9uI1r5VV1eI1hd7qbYh//O3voFOJ5GuYa53rYbe3sXSTp0arxnv0etpW",
-	"Bmp6bW8jofFTcqsD1OL1O6GD2nYvbWindcPNnphM8YJ9unJiH+w5yOZvYY4fl9wM/LtdNAS26LVm2/Am",
-	"hKB3RevtX5EQQsAMNzP3eja7eEgI8nI7tsrMtOqAX0QXk2bfPuBzz0olzw/im5XuvYWbuUGbQnUKM9za",
-	"bHtzmxfd0CnelvvFb3GT150rsfPsoruiEm+/b3ij/sZOZOAt+Y0uOKwyP+WvvQPuRBMB8TWSSSu4ppcw",
-	"ftXM41kwgXWNcibuSAleWA7mENanLjcUxUWNX19TEfmNa5ipV2osiqz56zUXQRcDDeQLdxgNVbVGHbCy",
-	"FZtrd1UCd1UCt9+UxC0/NEaAyl2OULLVeBv1AY39TceLQTcOJPrcKgSJgNJauX9aDrYcYEwpr1DRYj1b",
-	"rCHuf4z0VBR+SAEcP/3H3/6ODrtNO+ItRPRCWGUpCb2gOSA0AtoCQ3rEmpygwjFaYeoU88o9TV1HB8Ka",
-	"OoO+ZEqwkIldihFykwrURZRqqLTTSYo6o4S050RnSCn4sI4yirBFd3TTVTxo9+YKVQESxSLSRE9TLM8N",
-	"FmlWugSfTCEqTPXT4oxyZ6TMKY5gpxNVWpWp7PRsniLQRbQDCSzKxiemSaA7PzwS2iArYwlv2gI196Hw",
-	"K5AbmpozcawolORSkVj50/Jy6m29gCnTeV43ZspR0KGqMKSHUVAgDvcmSpbbviwzjH5C7htrFSgDrjR3",
-	"8NlzeN85BvDSsclUsQCmARxihY2a/5AA3wwGqrQHEdt5EjUMcjqcFoP2icSbUSCQuwST+LZD4ySKDjVI",
-	"WMjQXRQ7Uee23/9YcNDekHeNyN+NNuXBy7jUMHrtv884B1+scumTheletaOv6Q63QQQxBZ9mBUxyyrjE",
-	"Rt8Vgppt8cx4e/lviRAFGtv7bqx5rNYIJnVfFasagE/g7EJlIWS3hvkYLqo7JM/IQbvoWjzn5SDcY9Gt",
-	"/mF+9PSyGld3RbjH1doQ2XH80vuHlIXbNTSk29ov1242/CffY3cOzyrpAFyxF6Y6pg/s6601ubEMxB+P",
-	"U9+921uO/q8f+v9cXXeitxH8oN4GekJijT45HnBLp1xb/mChb27J0IJ8wOsFD+0m+t28gdPc8dYQE0/E",
-	"R7HoK4rmxrWVorltIdmoMPXGYwO/BI+OS88NMolaLLR2vudsNO9esYocs95RJTmXjmjV01QUAkXT5Hhx",
-	"Vbl7lq8k30pfHZ48+amx3iElV5hL3rcXq+hzK0ZQigml574pAL1qdlkjMFl000olrdEdkWpTKXD8fAl5",
-	"t17MrSFEAU5pXkGzQpOfVS8c/aJOFrzdVaucrwp80nL5LfhI+HJPV63cVtFruNnSYy7mqW243wMAx51d",
-	"t1758RPoqrmrH/6KbTsnCULnCvQksdpbuZY4EjzJcn1xTeP76OuVqoWhB+xWtP+vvvMvbmisd5sF/C9f",
-	"H8q6r4HlMx+rLiEnc8d8tYCfFhey+uh3uGUNPI12T9wK5rU6t8ZxGxxo6KExGSnzFE84dbNJO8F4oYit",
-	"LBWaLz0dJSBUHk9a6azWBdeg2GPQwy+q1rMp/n55I9GvYcjrK/bGi78eQLN4z9M+OjPVqPZ92Dul/ofs",
-	"KULY0Tu9/gcjF4DXFpT1Yit0M6PlkrZGZbCRbHBJF4PItLUCXU1TB2yQVpSZWJTU8WSS4GSGjgzngJIC",
-	"RDXLyW38Q5PX4TFoZpCVoUJjIIyXPY2tLWI2MmJgisLMKAONV0BinvqiYYZinFursEEo5FzhL4DraUOC",
-	"9ognX1/VVg3x4XIN2wiDs1LdVgSoco2irRbAojs2z7taq6+i1kqG4qVxEDqsCPyhz1todZhlcZPe2TzC",
-	"ke7yn0uAFkhJM2c60rcjhSVG/j4k8CELwajMWBSyaZ3fauUcmNjRC2IvCcqMtAmKAYEiSFsR1Mp2l9BZ",
-	"oMYraliL5oD6qB1JpBHeRKI3LWQxgwhyrm07HEU0UZlB4GxFQAptAOnG/UD9feyRjpUEDIroobifsxra",
-	"dShFo6g8Xw9+LoBpyD4qagmgH6u2LR7AWr066ulzNUeAGq1Uhm8SNqRIZZ6iXo9qK5SG2aRxWd20LFJ4",
-	"z6EfhcY9KM04Yby6nk7rxXipL6KS2qOR0JXjqUX3loDsoArJ16lzu+YWOeK5FWYwSNrKuXr6L1NTSXfa",
-	"1G3B6SQR//jb37eX3i4X2BeFX2Qcfjr1wOipzzm01yuxjryuw518JmgRuG4Vw+FJPL1I0dHeXaE0Cs67",
-	"alnT4oNvg/2X3/Pl9e90YmQQrb6OJFuja8MOuxynxZ/qr19zIaMLG8MM/E3MJIm8W6ufujOsrhz7v4Md",
-	"uTM966bnYZZFdhlWfy+W99dtz89QHMIP/KxwzCTwCWG5YhuVorbOA927KsAyzaelboQE64VFI3U1BhUj",
-	"tNdXGu1NVJPwHmkuJuFJRJUkbln7PMjNS8bYjpC8anRrCcamNWOVXF68smJ0DCJZt5LHIsfLPaDudQHc",
-	"hzvKLQpjA3Q9atl9jINvsjBadb2HBkksYxXEz2S/EtAVofKyp89AYiQEltN33gluRRsnsjDh5LNPahyq",
-	"RqDj4qgikLIA1FB59ESrFKWlEqHxH9jgENp38jFcWUIBCyFg8p/IA4pm9go1PNRm0OJQ9jS8RFEZ026d",
-	"AyPGF82FaVOtyuzjBntVc7l+7S3YyivNAwlI1kjgXWiZwtdy+2ZpVHJdqkz2q5UAp1/DqQvW9Z15u4p5",
-	"G72GI/2qNMNSWXtnrP7BcmFogMI3+juxPkEffDnT84e8KJz6OtdmZj38ESD3vnV2F5H5jdc1Qt20WixQ",
-	"J28vND8jtbBoe64x3JuwQmGjNJugMItW+3PlcbZbou7Z12HqqAOZ3Y7ZSJhqYAlh/yvPMxhX7SQeUcA3",
-	"ZUA8sN1UYVVCa1QqJca5nmL/5Y/5eyVSDuimWs1EhAe3NS2L7RQwpznUK2M2NwhO52NqfJaZIIhHpRED",
-	"HNCMEPAa7UuKt1ZGnCnAkdMCmCaHMtddkS58dimB3Ak1GKh+JUaqVO1WXsxediPG3rUspeoixrWFPjdi",
-	"XFvZYqpf1VwB7H68w1O7CyWtyyuBmI6mFDLCiIxEQkO/kRex8FcePiVQW1AQ82GnVBMl8Z2AL7Jqr0kV",
-	"seJcwpO0aQndsF5j0EWCDHRnk4gbSWdRDSbk0wayFNJG7jog+jt/F3SL+NFww3tPpxNDuPZ8CfCSp4A5",
-	"mlIPCcItpM71SDu4jCgOz9WkomVGZHq4h3PpzYAkPONUtBEy0bqsK+oO3fhe0dhXyTjBqJ1StyufvXL1",
-	"zA3XxFgzvtw9farsOXW0ri5yaxc1Slzeem5bAcWx03JDt2G+DEEUvOeTkeIm6LsKmDvdcasVMDNEHp54",
-	"y7DBGyRVcTtVME6FTPP7/ZEEYdGGPWRKajEoZBQXd2LXk+B5JRBQYUC4+0xAPgClUpoCbN/ULUrKhOhN",
-	"MOmA25LmmQfHZZXljOvlggSECEdOF5FC5UQNL5wUiwXnCFCaGciaMK+lKIytejo0vXL0lyz5P5tc1wZp",
-	"CGp6jpg76cP9fRHp8tNxbsdQIhPjWhPF+5kqjB5aDAH4TgqoGPVdG+pD1cU9AqgLMs8YZfpMif/L3rX3",
-	"to1r+a/C9f6RFnCcdrYXs0ixwGb7uBNMb1ukk+kCdVExFm0TkUlDpOMxinz3C55zSFEPx7KdR5vRX22s",
-	"BymKOu/z+4lUWsTCDrksiFBT0c5SZpnHZ2cXYsQXRsT9E06jIhAkNrkB2JM/DyPogCQvbT9aZKt1bVkC",
-	"JjK4JQEayi8qstm4WyUpt/wwqhIJZD+hEspDI/k3ni/sdMA+lDYaFBaFzRgwpHjaRycXgKWyFe2BxG24",
-	"JMx5DgBF7rzVXAxV4tY4KR4pFwHeBwm4pGFyojSgQX0Sgg17r6L8wLBXRZs6pHkmuGJFLgBC9+shqCJO",
-	"ALvIFdz2N64m7tLFHAHUAV7c6nm0BV/6Yib6iCvOt54j9voAmcLyAIZ5WnxVMvUPHHXrEFj/uFT8E7Zv",
-	"KDACZCoqPIL35b54AoHSV8AMgC+dWytmc5swwsHH5QZ55y7RKBv0Uh2zNKcnxFeFcFrF+y7fL+wgmuOB",
-	"cc8zg7o5NJ/dAho+Fru7ymUyxZ8AW+n81O3RRoSl1sU3/h5bExVVrtuhq+i2IOLDO9saIT5c+Wq68NXQ",
-	"6wBxsPoPtubYvXTQbW6PHrMvrz+8f/M1qdiy/3/4p8hHIjs8OT08Pz2kkQ5vJs30Rm79mTqTcw/49zZp",
-	"E7ef7zdn4kbsgOZ/GKD5MqCMUHH5UGG9VoxXHtcRRNY8WNqU13G29j8esPRjTdipMcTPuMSD6aU/9zpy",
-	"HvbroAKCkyDavnxNIovk0+vfq7GpUt1E3JW8UCnRxYXDMu2jpVEYWEMVs4HXDGgwtZ25erEqv0WqXQeL",
-	"KZhCdGjCrwSYyjHjTDizyfpydvxCjaq0nAdVD+mlL2cpKlGc6Z5wY6SxXDnr1eosZdzZS+xiNVTJTFju",
-	"VNAA5TfwrdaQvokkJ4XWhXIdiT+EVENKL/ue5zTU3szWtY9F5NoPzHy+VbdXNO0d+r0K87DU8fX82fPN",
-	"HV9r2wn9rtyv66uLY3VxrPvs5CrJdYzWb9KEjVGtqrK5nSBXzT++k5w0QkrWMZY3oWU7NYju/M343Ahw",
-	"ia495qh9PELBOKkGYX2p9BL8apmylSgahDBiUppJP8QpMBqJjV5A0g+FjEs5Cj1s0FbFDQTc9vCqrZ6f",
-	"n5Ibc/u55wYWrvd6HWr5o0v6dqKrHThkKZbW/I02SqxmUMCRR5Lt7ZHVbWtkF6GRRhP7rc6hW3IxCwD4",
-	"JZv6eGvhBOwBEiJyRNMToIMg8GGAh7EcjkygLNrXsSA2vLdEm4QCTjgSC12o6HZDRX93wdhZgncnTs/g",
-	"491NoN6TCXj164ZU54mpJFSSIOSoYT2AqEXVfYVYZb9iDeJxxFNSzYmAXBZOYol5Qj3+F3x0OVRFqm+q",
-	"l+olS5CHFk0q7v88A1hTSlol/ELnNnFHEe70/lMif/7aJUV+1qTIn792aZEuLdKlRbq0yP2kRWJN+biz",
-	"ImRqbOOznfhGhfX+XlL3uSKDhcZMNrtWoLM7ldO5V5171blXt+ReGfqsmmVbljE+GukFFHyXCYUh/0it",
-	"+UYwcTjjMmM8TXNhjIexguLYkcgtl4ot+SpkLaf8SkSHcp2JZkbic5hg7SnL8/xNL2GJGycBU+VZhvVq",
-	"A/aKG9R150qOdCrYWOczH32fcWtF7qZCkrB33OMp/99ev+fcFed15Ktev6f4zB0SbrxeLBdn/K93Qk3c",
-	"PvnlHy/6vZlU/u8irWhsLhXUvTcl2f2KH4RlieYywXxM02Tc2b22MvpM44fxGGidab0241r5E3chdcZr",
-	"9wQHbf6YOnDQHTXd31xx8XQm1ZoedjrUkPX1H0GhclAJlHQO/nS9NlcKNj3mBfB+MYiL1XrATmttAxhd",
-	"85lMaIolFMZFJozvbK4KcSqhGSr/iFBJU7SQUep1YadHRk7UYo6xtE9CWcyAAvcvQmViPA2glXHWx8Tz",
-	"OtJAwUxgkJJYbkG6f7P8UqhksGfTrtNjDx1xoxNbYLO42e6KzVK+9i5wDFs9SBDY7dk0wxXN/goehlAv",
-	"+bQVwb0fAeZEgLFzc9MbnHHd7yHdSYvzkRYFL7t+jOK8TbjsjfuQ/+CXNFCHu/Lz6CyUKZGiYdRttWJk",
-	"7zZoscZ4lDtehsXYEDQiHRjcpKPv7p9vMr1e6zB9KFRL6GqTqSdIBzyxK5GvinMMLqDxvdcyZ3qpYvwz",
-	"p//gIuhsMgJ7+vC8oaIbDVjiL0kiGnK6eyhDjepVoch1jcbykuiBS0G3lPP9nn+81iC1d6UjurrPLhz1",
-	"42JfBFHa1gXYSgg4yeHrLEES1J0HAlwsJkL18xCpSSVoP+P+LxT+V1rAlMhXhG6B3asWPzjnJCBUUdTr",
-	"SLpiyk0f+3MhEkWGvlYkhrGD9SXjoSNAWPQPChIYsUQ3poCgB18jF+NcmGkyYK9hwtgt6gceKpghgEIK",
-	"Y6RWpujCJez8EVcs0xNIDUDfdBEJx+dOGWhEaWzOLTpXK5jdMbon7tRvcEpj7iAyEfdiN8P3sRm7G9eh",
-	"bP73MSi1MdkQprpDmr7h2jtgRXtgp8PT5WKD9pLnqenyEK3t/3fc2BOwLjvz/ycz/1Hec9IPJIwK3bBR",
-	"m1Xsf08T+rWdoX8Um5S768FFEz6HUzWgYfhMUBMcEoqZ4Cw4TeQr13CpI/Ya85Il368TNsoEz01QIIEe",
-	"G7AAALAgOBmpBhhhuLc7/4MHZYgcA+d+eL8BQaEsk/YYwnOFHyIyJE3JBTaZMbMYTYuxnyQvnr1InsKM",
-	"gpOCXgf1IyS0xKHCOZoCJbwKgAfAEwHljqn2mUhYLuwiV04fMoSCrt6oSSfOF9bb/nspRcy4bFAGH4vB",
-	"tldrjRffhV5LeWt3aZtQYHFJc+9c2KWG9rvSywKArFNtnaJ6vF7Ye+jFCt/ArSiupbiYan15mIpMXolc",
-	"CnP0nX77Rr+tNoau/InEvwuVzSM3WT1mgo+mjBBcgBMLwZjqNIe1WNJnnMZruvlDh5XoIVt4NJWJf5Z2",
-	"eoILsA2i3s13aZSO/j3ga3BeJC286SJLXWTp3oxvREpdvxkjwUWiphJCCr9uHUWqfDShXqmtmDvKBf25",
-	"veXeNPa6RPgnZGcsFgn6GvpgzSBAJrfQSOfFqLQEjtUvYkzQm5v4R5NpQk2/0rIxl5npk+9vcylSxs1Q",
-	"ITYe9JcosQR48MbqUZoWPdEddOz+sqXwnQuVSjXZbDvjeVXVsbPU3SRp++R7ScP4hV5YQu42ohbM7wji",
-	"fiAGjc5Y3UmwU+F/WWitleZl2Ou6bI/k8s2lpP6kaimph6HEvKYRo1ygpVMvB/3sx3l8POfxErYxS3cq",
-	"Y/SaYL8yxuYXeT9ljOWKGf88NxbBvIdJhkfvKiG7SkjAcS5kyRZm7A1mYAQMbYipjqXCXCK03PnZO8Jj",
-	"cMahptpHI4Dlmn3xX/XXJ/9Jv4UP/aknZuYBDBmMy6leDpXVzBnC41WIAMd1jG4KgKsL2GAerx3HzQXe",
-	"bqqXKvQfn5+9Q4rqC8GSqbVzgzC8GbGecDZfXGRyFOoztWJznVv238/67MWL/2I6h7A1POjzZ7+8IEo7",
-	"TLVCRJlnmV6yeS6vuBVDpYRd6vySwr0wZkJdZ7NQRGOEhQ7oxHMZfX7zf799+PD7t5N37z58TgbsxLKZ",
-	"NpY9f/YsvFgYTfwliVu9UhKKxaB2qcP5L51GFFbQqvnWhrCeS24AbXrAPqGOighfqhwvQ7Vfveitmuy7",
-	"hrnNFLGWWlSM0nx3LRqtXX4HdaNbPE1aKIst6adLWqbub9BWqxaRBpWGG7CVVnsNp6aRRm+rD6NLIpvq",
-	"dXCpW10dnQ6vxrk1rUb3HlA0i1zbYg/gt7XhHnBBWr7iut+zkZ6/mTxCmPLaYXy11bVUU1t604/ONuhy",
-	"Dz9fjayXLmsNmttmJfR334mFsEIuuMgzJBYEo+P46MiJ6wHJ5cFIz45gqCPaOkDT565zfotxV34Z+kZy",
-	"EqzDXp8Nq23ow97XregI6bI1jIQkA5CUsERFWFZowEZ4fvbumLHtnnCIhETH7MtXbBr83vIpr4nFUI5h",
-	"5v/xP0zJjME8Mj0ZvOWWZ09Enj8dquuhGs/s4GMulc3UE6+WUKo+ZUdHaCJ6hr6R2JMbkQZYQ4/olxS2",
-	"xSLPjtlBu/U6gA1habkOyqt00GcHlTU6+OoZFN20dCYGmZ6Ep0f7+OnLNY/fng/s5nhJEb2m3BwaAHUP",
-	"4w3Gmb394Ezlsc6hXtHZx0U8fMCcp17uMkaPAUsjZ3rm/oLSDmiK4nkurxq6b8umSBusxtjAkYaM6bTD",
-	"aXw0igZNzhaKZlPIsL8+B00nFVFBdP/c13hTdvmhs8qtnIvtvYp27kSXFe6ywvecFd4kAW4tBdyul2Dp",
-	"K/+hOhE6oAbshM35wog0KKVLIeZVfVkQWE40NAcPWIKXHbMxz4BhODM69CLwofK3C6j8vkb+OLpNkd6N",
-	"xkK1jH0JTocH6NVGe+AIveqEXTjLz1SI52aCq+VUZmJ98X+svHeNAY0XWdaygL8axHFvzS3k5myvO23n",
-	"CFLz4HdRLPmgQr7rAeiCFY+mor+Pojku5N/bqFzrVx2lpdBmo+n5ucQi40t3kETReUlFPUgl6cneAr6r",
-	"SGM5X2I+fv6CpXx1c0I7iqbuWSr1CdD1eo8C2SfdGJJeU6spxT7Z8aJoaK8seTH7HyZPHp6sfb68XEHV",
-	"OQuds7A95JAX7Qex4X1PrsN6rYDW9c71oTfWhdJXgwl4VFyYEufM0+n7fiU4ysYC2JAhwMhmUB9a5ukv",
-	"lhBCnGzJlSW2/hOWi5Fw4w2VB4ioF5USbbLTSFWPJKirJ6SrnkIFKpUKwNSUZplWE5GzXPDRlNDPmdFu",
-	"jn1EaKJOAHygyNXxhQikME8KwCX3AghMHchjoUhBjyH5TjiBSGE2JiXbXOYa5x4fFmOpha90Fk93e29n",
-	"zeUtvJ1ta3WL76ON5sV5be/1hOsafR/6dNDTdnbYRfCnRYo7uqvP/XHrczvH7CcrCi6HmIx02ihSWbdX",
-	"KFxRxVDPcWhC6cfta+R/gZbBfgkcJ6r5r2T4BuwtgREq8Zdlv7xgU73IDaGGhLJpd6GcuIWCWN+FttN+",
-	"AA0BlEGVDpUvJsO2jza1Y+2gBtm6erY+cDrhs0Xwhh551DdVUwVgRNUO+jnS9ERCX1e4DeU6t99asq2z",
-	"6F5VW2XlK4a2VVbhukZlVWytLi73NxemZ0jGW3J9jP9S2kjP/asJjqwwdyRLa11v5Mo4zyT4HAM3ftL3",
-	"IjKTlwJhuO1U5GbAzgRPndxCtwQ6igWbAvklWwplo/yNzofK51hCONwQxBLCykb5mwaJFdcFdk1wP1IT",
-	"3B5hqoZoXa3jcUMlanAlfppizq4r77F35TlZFT7J3W1tmJt7zCbChD8IUcjzUcD/DRrAqR4tZvTJL/Ks",
-	"d9w7AqFH86jpAjlRUk3YYt5nmZ5M3P+lis1Mwr+DHyKcvpH2HdGDgsPAfSCg6FJpnIx4jz/7QSRWHlZa",
-	"CwkwiEnE7ouQhDxJHDXeFEZudAdE3zNslGkj1SSaDOEQNcznDzpSn8wbD5EU4xiNZWadlOkzA/4qrAXY",
-	"4yINuOdzoecZ9JwUVCFiFk0HcHKaFgfwc6S60H81TOifuV7MgXKIwNmhUgJnBj4Ieh9Wxw8u+KzxseH3",
-	"+hifffWFX/o+sS26Af1GODllhq+QEsTT08bYIcWWUdr6yCT0LgVArGiKM0/8X5/lv/yh+kTfStCoxfOr",
-	"1NNfGXaxog5U96WaeOEFz0eN2xIPNGxJeIH+luzktE/MWtC/T5/eIaQa8UOOPwHZMNLJKW2Ktctfwoo0",
-	"zIos88tOypy60YCMingx43HnuSZQh+rgH+lIM10JMovTA/vNTHRhT5KFEa+m3CZP+4wbI43lyh4uJKz8",
-	"yT8Pz0+jGQD1TX34VwUTfdMcTgKnBjfVVcigbmJs6WPqU2JXmwiBCoBtkJQgmsuCeGdqLyJwiNQm8rtY",
-	"GQ+c48yoCvjaiPs38jF+aD6Xh5di1TjWx1MGh9aIGeR+t2u6DuE9A4JcniKljSetQdVRH+/N1Zol/rx2",
-	"CNjCVrOVXuS0reNVjFosq4MVXcy14T7m+iIihJhn3AJHDzxpvlAFuHXpuaaCZ43a4zc8cP31+t8BAAD/",
-	"/w==",
+	"7L19d9u4sTD+VXB17+8kaSWFkt+ds6fXedu6TZw0djbtRn4kSIQk1hSgJaAo2tQ9z6d5Ptj9JL+DGYAE",
+	"SZCSZWU33d7+sY1FEhgMBoN5ny+NkZjNBWdcycbplwb7TGfzmMG/z75/f/5uwd+xnxZMKv2LXMxmNFk1",
+	"ThtnZMakpBPWaDY+0XjB9OOR4Ip9Vo3Tj9fNxlgkS5qELHybiLke77bZMN/IxulH8zZXjdPG1ZQRyUaC",
+	"h2Q0pcmEkUiScSJmpLNP3oyUGLKk3Wg2orBx2pjJSavTaDYSEbPGaWMhWdK4vW42kgU/18+TBYfnUlHF",
+	"cFo1TRgN4WnQOTkJ90aHrc64S1tHoz3WOhkedloHLBjv0aNRJ+x2G82GEiLWUF7f3jYBD5cqYXRWwAEn",
+	"lMslS4gYE8EZmUds5CCkEVJFT8mXXkOt5qzXOO013r2/6F9enb27evG812j2Usjg4SawwVewVPgEFttr",
+	"3PZ4j5dnu3rx16v+6xeXl2ffv8Bp4XOzC8VZ92knaB2FwbB1PDo4aHXHJ+PDIAzo/vAIZxUxDkuljKSi",
+	"XG028bM3F1cvLu41dchiRXHkKeU3ZCUW7c0mf3HxfOuJK8bXe/jy/OL88o8738SGprbz55Gkw5iFxRMn",
+	"WfKJJWQZqalYKHJ2nj97oSY5GvVD+3mzETJFo1h/fG5IVRKaMCKXkRpNWUjEWFMuUdNImuH1OUvwxPej",
+	"3Ik5oEHQOgqCoHWs/xNk/wvNcVvIxul+cNJsqEjB4Tw7Jw40GoON08bjeSKGMZvJxy6wcNDOz/k79ili",
+	"y/zSLxUdj0ksxA2hKl3IOEqk8qMg4v0Ex3FwgKPg70RNGTk7fyDNaE9IpMhIzJgkVBJqmZs+2PpNFY1u",
+	"mNoCNXtBDWoM84g4SYH1oShbDOLodSRHgo+jySIp0sj7uQQ+RRI2XkgmAXjc1weS3LAVEQmZiZDFfrzN",
+	"ckM7uLsCdMFQ0Yg5w9+Hbjr7DnIOgm4OOUVQfJjJv4PYuRBngNbC4YljosQN45IsGVck4kqQhFEpeMQn",
+	"fmRw0ccd8iBiIVlIaByTSEk78JCNRcI0IQ3ZhHKihNnhLVDTPahBzYR+YoTb0Stwk0GPeHnziSWxoGEl",
+	"yUSSiPQdTScjyrnQi9GI0tzCj6bsoxqCWT/4NvRzAt+oZKVZSONUJQvmYm0vh7UcnD6MOS8gyt4mQomR",
+	"iCsQZvmQFDOmphGfEBZL5kfS3A5VjaJhIm4YMuSESE2k2cALzj7P2Uhth6aDejTlictCSliSiCriSpeD",
+	"iPrLQiiax9KVEGRG+Sq7dhShREWzCgT9BEO42FmK3JU1ZBoRyyRSinEyFokWAgiN9dW72gYrwzqs7Hfz",
+	"rBrAw1O/mFcgBZeAGHnH5FxwyYpXuBa2Y6ZYdnZTXFCl2GyuGqedZmOUMKpY2KdaOu4G3cNWp9Pqdq+C",
+	"k9O9zmnnoN0Jgr39gx8bzcY44pGc9pGXNU4bUol5+nP1EIft/aDb6RzhEIlUfeBi1TPu73WCoPujlcI3",
+	"kaAaqcDfv9M3cD+dNsSccRo9nsxVS0jZ6nSDocMUGxaVcJzhfi7MskbCXyTcfXtveHTUOqJBt3U8Dlhr",
+	"2Am7oz22Pz4IDhvNxgJUHU2xwKwQWbJxGjQtHJHg6a/dTrMxT8RsrpyfuprczIWTfX+bp5cXn6wi5hyl",
+	"pUDNQoI4ohUsl2yifmI+vhOWXXJjHK6FMY0lazaYgeHjF/xnqtkZXY3ym+wEgGSuxVbJfmqcdm6b3o9A",
+	"YK/6qKu1t5hK1Td/5jCyVvFSKXoczQsO9inpBkGghXgA6ZRIRRPlE+nxgZbK8+i8m5aSUuHdFAGgd/jE",
+	"Q/EIFO5VTyNYLycKT8kmUJ12fIs1ylSzZzcoU6yMzrPx+N3Nx3d1to3H30u3LhSceSfTv9934wyX6jVO",
+	"v/Qav9Cul3BvENTsNSLZp1HPXEm9Bl2oqUgQuJuI4zz6hVs9THpTwM81jB7fz10XhvbFHKZdZDjIMa8e",
+	"cq9emdP14LRatdWe2AL7esPLt93H/73u/l2vu2uglatoxsRCVasiMor11eGVFZX5uFqWDqOQaPUi07D1",
+	"N9tIibRedt7PSYkZYD750D6F++3t+Z/ZynNSbtiqqeFduJrExy91R6R7choEbQ1sNygS7EFr2NXER/f3",
+	"WydhwFr7o+Nxh3Xp3vAwaJhrV4u1pYE7wWmne7q/3z4IOt29PT0wpzO9qA9sSOQUjt08YePosz6GN/2z",
+	"H/nV5+H5X9jNZVgwzzYbciTmYPY1tCtPtdyekrI81YK9XjGNGs2G4P0hm9J43LjWMgLsab+4rIC1jkZB",
+	"p3VMD/Za3fEhOwj3R3vDLm0gjY1GTMorTXhFzUTTYhNMIxReQgUedIrOAZlFfKFcYeJLA19DKm6cNtjq",
+	"T9Ph96PoTfSn8/c/n3cuonN5PlPzH5+dH57//X/+7/9r/8///X+NZoN9nkcJk/2IN05PgkAT0jhhcpoO",
+	"JBPVx1eRGxmqGTKaWL19NBILrsriz6R4Ojanj9Tklgp8MzxEk4SO2H8bD0B7JGYlYjpmnf3W0bAzatHO",
+	"aL+1Fx4Og9EJOxp3gmzLETYHet+FYNa1JYn/QksAOgIWwsLXxt2RW8qHSE2RkJDRqClVZEklSpp5i8nW",
+	"grrz3SLRi3xsDs3jTXj/Yxq17Pd6NBAmNDxalND3ykIqMdPk1nQE9g9TxkkoyDmZMEVmKzITnK3IkI5u",
+	"/tBYe2F328g9y9dn/bUDgk+6p3e+5YDk5M1LkVwlEZ2wCseVgofu1hhUmAd6mGeUj1gcs7BSlee5Pedi",
+	"KMIV4YyFhV3fTsxB40t2640sPPnrCDB1++2IPxuKMs5ivjFRJihJMkG12v5sSvmEvaVSLkUS+qmNCzVl",
+	"CZmbl3Ise5EkjKt++kwLeUnCRopMRSIZGWriSVb65mVL9zWp6DwG5wQ14wMFA0yCf2KJpHpVF0LpW3Cu",
+	"NnITjJwvPXKX+7jPhepTO3RZDAsFkyh/wTvoJnAH2EYS67qelK5jtHSX7Mzqt/NWLwOwByc0O/PePb1y",
+	"+L0A1HG2ZFIRIMwMc86AIO1VsKOlEaeQkdCRkiCJREoSy5tzwkhZCttauMogNLdbBYhmf4ue/jv47rOZ",
+	"LoTyT/NSJGQk4pjRySIvfmWTPY3iOOITcsPFEq1hmrIEZ23ygUYKEKembOZOeAVIqFgZ/Kjphg7FQusL",
+	"JOKfRDTKXQ8hk6MkmsPBOG2cwwWPaw2JWmp9Q8/rxClYyjzHscj+Uaej0bJMBJ84oL2XLKlgG2UJr07E",
+	"2YCFlIQzBOEDG06FuPFCccGWxvMpCeUhSaM3KnHjqgZ0FQuqIRov4tgcRYdI2+Y2zLTm9JfrZgMFnalS",
+	"c3n6+LEesu2s+LEGWT6Wi/lcJO5qQjxpVUcMfaBbis13Uav0LCWl6PnN6u0fI3H0t+d/nfywP/tTMPox",
+	"6Qw/jP72+aeby+M/8q56tTxYvBBH0Rk9GX//97+Ee3/+V9K6sl0wRFWzDUvzxpYaTBXR5aEd1e7RnGq9",
+	"N5U2S/Qq2ShhGpblVLJR/4fvp/H5Hy/iv+39KQ6fPf30Y/R0Ooyexuz7l2r0/ef41bOzn19HTyP21798",
+	"d2dqn4ebLv3uB8PK99WbkaoA7rmO5Dymq76hvrOQklfiE4spsEb2WbGE0xjJw37f0nyusTXtmFH8Ku86",
+	"eOupZ89F4cjByC+8zBrNNaPaIOi0jsJut3XC9setA3o4PBodhycsGP+3BaEd8U80jsIyyVd/XAyZc1Du",
+	"1W2frlAs9CB7QyVy07C+b1ebfP70PaefaBSjulWUAkOq6JBKWFcolj6xORz2F84QBVk5HSCTmLeNGOkc",
+	"bhwM8dzOmoesJCsXYAeEMHkDPkqvW04LwuW40Lwz7pRo7dB6gfaPOq4PaS5kpLl6r3GqnzQdR0+BbYLH",
+	"Qo6mbEb7WqCPjDcjJZ9DeEOMQMuq9o9kzBW9SCNVcrVY4kYHypbuHrkY/p2N1J1dUxo1CE/qBipClPck",
+	"bXDk0lDDdDflRhv5xXUNA6Z2xgL0Ml3OkhvO2UQfg8jdj5aCDAEVSMT9XJ+XbFc2N3JsY7HAk1W8+W+v",
+	"m42pFsgMrHnY4bjhbVGpJzyjWuMlseATlpBYTEjEC7e4uW00OzAjjiAquzpGJUzoWN3FrJXu9t/EAuyF",
+	"K7FIHIshRKxGnKhpwjTPW8kNuP6/jtMvkn1AmeW55kCkPs96q5gJ7TzVe4U7k/5YsbKD0/3AuRLTd4cr",
+	"VxKgAPNQC7+joNvaC/fZwfgwOOocd/9F3IpwJPLGuJPDamvcCy1IXdGSv+fMMqCSzyG9pEEG6yv4Nn9D",
+	"J8CwKLcfAymj1YG19FeEhmHCpNwmbPqkKjb4RW5oYgErXdAu3IACI6+eP/fhwZgKcZfJlJrwXSvkksgX",
+	"4OmIwGUEFYaMJBnROGYhMI9tol6PKjGSAVmDjhKsGikvabS5HX9hLaNpNOZXMObn40ELMtu/nDV/DPj9",
+	"FzflvxTJMArD4pm5ENamGEkC2lP5hIzTTwvCvWEZD/BLR8SPY7GEIbcR8/O5Fo5U/9KBo3Q0MiD1av9I",
+	"efhmPPaKFK+YvvwFmS5mlMuCA3OGS9bHwhmnxsJ65WiQZEm5koTi0O7I6cUOb/TxuZ2A6SmKLB1eIcso",
+	"jj2RtGZjpvBxH89wbmcMv1pSSfAlCLtOF71NnkeninP9MZ3Aty8OjLn1IkrLuJR0ZsFvOrBXb1M9owq0",
+	"8Nzp7u0fHJbtahsYujPwfcPvd06DIy2pdDsgqei39ave7S7ypnrGAXErNtpqg5Wl3Eozs7UW+lqLXHFV",
+	"C8mS/uYxBrDNjMZqWs5Q0QCwOOdoyQC/gU/PQzabC8X4aHXO3yZioiWECjoxNNwkUumDsuAhHMKV56xE",
+	"2bD9iOvrCQd2L3s7niMDOdC0/sxWELiVn2sbFjeqjcx3D5czP2Q3RZw4oJdOW9UqC4h9HckZVaPiBsEM",
+	"aYQH5ALo47A2/cOddWaHznEkDyZzU1gvr0Hkva8N13taRKEDYS3+0vcAeRwlryLGxnQRK5tEh3liPgTZ",
+	"r+++rL1cmlTgHmwjMFamsaSz4gLAnvosYSHjKqJx4Ux90HzB78W3a4AB+iNnhMKtk1cYCLoq0zFT7rON",
+	"JnGQu306Of6mwSJ5sDy4KEPvoMWhEY93LT0WkSRKoDWiBkMuEaE3ztEnfBxFcEZgME1IHX1Ndw8OyKdI",
+	"RsOYkbPLZ+fncEvRkWIJXN6w5zbJHCZXQvQNXJG+eaaMhkCLcTSLVOO0e3DQbMwF0ITGTAEMTDDfIsEo",
+	"25SgvClR/ujVbUwRac7mvKUJnTHl8fAAzf60YMmKzNOXqjfGfcfh+unPei8W/IaLJdfEO4VEWZwEhvRj",
+	"XixUX4z7CeVgSgTsA0wO8jVyHOTjz1ugPOiuQ7m7xkpkZy85aH6HsZuegNIzIpmUEaRRU1SsMaGmGtUY",
+	"AFrgDyY61ESjRqgsINgG3TDstrlutfzBAlSJE3zBwYcXEQi6ZQYp/HfFRC4sd5eICPa/AiISyq3dNhfP",
+	"kogZ+Do0xxrFQtZTRDZK7vQZVcWky04EGs/zw26DCFqlr6SIcAGqxkb2lkbJKyrVWTiLeFki1RI7ofpZ",
+	"JFVClfCxIhDr4aWSgBRhlFp5GLKcCo0fY/7e5niwKmS88gFdQoYDNSAh+sTeguWhjAW0SJhQLye71ea1",
+	"DgvC+WxO+QrsX+DjJ69UWK/SdQPjD/E6TA9GQad1NOzS1knYCVr77Gh8TA+H3RHorxGXKlmM9G5qjeNN",
+	"EkJ68zSaI9W9E0qxJKSz1KC/FGQpkhst/Fqz/jwR4WKkAdPbZeFeOtEri2Fcad7qHp/ud9pBsN/pgL0q",
+	"WcQYRvGOjRc8RGSB1K3oeHwKKjBEfEF6dxsiV6zGFEefwK0pOJhpkojxMF7VK3fdg9NO0O52g4POsZ4/",
+	"9Rt1YGfF5Jy/FEnR7wkW4jdnCzUl3Xag4Zu52zhJKFc2uN+RITeI2tLKpYlNoCHNRX2lAPkjyCT50+Wb",
+	"C18AWXGgDQDRc72msV4Y8we6XghVmtAc6pn9sG/OZZHdg4/JsHkt7OlxjMQXcfL+6mXreBsW16kSBtKV",
+	"kAyg0qEuQw1IQJPDS8bCIR0VIpzOFZmyeF7k87NZmjmLqmOkmpoDmJS/+vO8XzjP22SYJVRFfNI4bUDq",
+	"ep1pIzeZs15ZHTfJQwhV9WX4/VtEiTQ9C6VRcYl2s8mZXSReAfM5o4k0xjWt64z1LUBJwrS2jCHNy2k0",
+	"mqJPdajHSVjMqGTScuENHaqu1+CO7k2NILTC3B0/17fNxgVbvpdlBYWzpTe8yDKqOOJbpvJ0PMFOF+yz",
+	"qgnEPleScPZZFSNEbRKXwerJSSvotILOVaDPyinSWyFEk3SNJ+uXDr9MA/7L4UpnZMbCiBLN50CQEnOW",
+	"IH0Z2RIvbp8BKwuT98UwlQbKki7Rbwrh9c702/Dy4xwvP8x4+UUa718VxVSA3uDppVjwsHyFqSlLWFOr",
+	"GXol+szJCoSMYQCft5gLNAfqv7dZa94Jup9fq53Wu0x8aFZYUUpLzBjct/oiGlPpNwnowbw1tKwozoUb",
+	"JrKkkclawC+2caB0q2RwveraEll5YM3qy8GM1BNTn3Hu/EGrD56wXB5D6Ztb5SfUs+u9fIhH4T4Lg2Nk",
+	"e8e0O24FbD88GB0Oj+jxSek+i2SfAzK2Zd+ITU3PV97CWlhUbUo/MZKweRx5lVxzIvqqqqKWSaDxVl2z",
+	"kqEbjPpgq3iLUQ2JwYlVdTW1yovII2c+j1dF3ERxnC9ctAY5MEY5n8rmb5qTlxYRwoTFnQZauKgw0NRi",
+	"At7RiHhLF7I2m+QVUyRkWilLIi280Ch3FG04vg1Ue4vx+FdCvNLyUiGF+BNLyOE++XP01INRE8rfB6Mv",
+	"fFzkYMABZ3SFhHt4cLB3SIYrxaBM1Uxs5WIJclaEjuOZN0tB47iBp4TUMtCABcZDTV6buIPn+K7fF0wX",
+	"SnxlZ/Av4r/NFvnrunDNxhiCf450XXSNQE6ZEmTIoKCbJ5Sob3Idgg22pioVabRXl+aiZdq+nW2DsX2Y",
+	"Rlo1OTtthRqz+bO/ec4N4M3EuL4AsToskzSGGBM6VszE3diwWLD9TAT3iaj2nT4z4xaF1DjUFwwMntqn",
+	"b9gczfXpDJqGtnZj7B918n4MWMM2fox8NEnHMV1Y9JFsnWVOUsQF4D0BFRseYETcNnLh3BmlnwZ++WJr",
+	"wDtk3NbGiHZvy2zHcVu76yFZCFoJFx6AER1l+6yJfP7NG2DvY1O1GNqhURW34m3iUVY+gHIhFnFoWSiG",
+	"Qxgic3eqorL438QClqdRAaGSRpYKsXYczYLTTM4cCZm8aWfmA7mSis3AzJONusFlWKxOXh9MaQIVvYix",
+	"5vJyfc2YKmYQMpoaxlQ+sTByanQvHlfjkNDrSd8Bo16WVoBjbyNxY46FT8zEtREXLM/ZLYCeIeWSKRXx",
+	"iaxKEtzkDH+zh614trJlewrpIJLydXR+Waa1lT/nK/pprjW6EKYzea7OZZV/JNJCQKFeg/nwRRipCkcH",
+	"PvKXJ/hblvcCaj9Yxpd01SbnCsLWJVnMsWhElgnjTFtRZeiMEwazli+otabnrUCqF0YP6owTX9WWDJhS",
+	"Nmt1bcDxA0nAMrthWrMZvuDiqTAWb+npcV0xer53VLFXWnz08Xeon2xYLmimgnvtswlVrB+bUfL8XTJg",
+	"ODORsGwkDRH8DJHo20eUbFY9WS+RZNCV2HwOesAJC+lIVZ0FZ3ebaSuEJUj0ikiaDzapsu/VGdKb9e6q",
+	"j4kB7/qX8knZCX0l+oLu6cF+u9M53sP8jq3OlAltqjxPGIdjjHIYgFGKua8qbYfjTxhnep9rayT5BrUf",
+	"Znahd0wf4DpDEwTeZAIfliN2RtW3ez/LtezgqCAVrqsSA5ojto7AaEdv9sGGRdSMJOouTWl9za+buJEj",
+	"mrWYW/N/Y0V2EiuSIOp3q9m8EzG7EOoMuWxxQyEpCHBFiVRgWPCp3Po1LFRlhnEY/BseY5EGGKsH2kav",
+	"AYbNISNU3pj48W09UYdVuUZ6ZVkuUwVfLwKuUXLJaDKavmNyEZeTzo3pQG8TLWef11eILBoMbUk/qyhK",
+	"Hs3nTMEwJrjfuvyhY9V6ne722pdGcveUN0RhBoYRhgwUpvqU1je9YBZrSV3f3XrZ/HKXe8sgMtsOfwRK",
+	"/YW2FvtOEIi79hxuorW48VYe+61s2zUcn+QTS54u5KpCWozFJOJ1siImYfSHeghXVCyLmwkDH020VUZC",
+	"53jjaiS4JmIgKrERF2DkIBBrXWIeMZ0rMTfMQ7GYzac5U/H6ArOdXI0gqM1oAS8EgZgvT8CXsK+/PNoL",
+	"gmC/bJs/oVCP5+Cgdawp63DcGXbpfnjMTgL97hyG22sH7U5nrx087u7X1mT2TAdUhJ7o08Zr8XMUx/Tx",
+	"QTsgD//a6TwhryK++Ew+Hx/2D/cfkZdRwsbi8+PO/kG7hhF0jq+6wWkH9LzDg053L48SW7ioCidHWirt",
+	"wM180OnkcDLq0KAVHA27raNRJ2idsP2wddClwego3BsfQtiOwUnQOQ2Hx6f7p6eP94/rkVKeL4eU50ze",
+	"nM3nj7vtDnkYvbl8ZI5SNOHv5xUC390jkzYKobzEqsCXdqZCFgH+O8si+PtCQi+pBd9BEnr+4B4Ou0Hr",
+	"iGlOE4z3W8dhd3gwOmInFKogG56PAEU/s82TwTF73jro7sxlv2KGNxYs8mQtvISYjIQxX+VvP5Ejgvfz",
+	"F2VtdXD+7mD07Pzw/Gb+1x+e/emkzfaC9qgb8+HsZRD+9U9xWtlt69rOf0DU46q/2w6IDE8Rn2xYMeEr",
+	"E+pOShTckyq/mSoFl/ZAVrAt++9yaevsKGfjrDb43F/np5DVXyM2w32chYdRqDjMw3+x+j9fi1ves/jO",
+	"Hcvp7N+tKZUv5mTDgrm/vbCT+5cNKA69RcwJ7sgzTCUrWkXhV49j1CbAInmleWg+n30kzTBPSMIgxSxS",
+	"aETbxngwrPL9XZmUNgtKSeTPw5qt/EOkpv6EBOjDQCtLmP9m6DHn5f73yK+4/jZPoccVWzx7H/+XEX6N",
+	"LdDKG4jx79iiXLzQUPrCW4kDr/+E4dOa5Ou0+gb29G2TcyXTLO80AfnUpJwSOqHbJZ6OqtKRYYEEIPWz",
+	"SGclQJRCvKZ8dYbimq8gTPRZTU22fk0ZCyVEf0b5ykYMSq+RyD40Ue2m8TF2QvgMOXy7L/viuhRLgPhR",
+	"VFyKgyjUcmSFFQ3uPmleqUFS9ko+vNg0aocYOFkekoBnGL3vO0dUzraWriiDtBpP9h1AU3UDne+jT9Dk",
+	"mpJ5EokkUqsmUXQijekNLyEyjlicd8VKGU04Q7sxX8SxLcTdh1dhK0QSQuQkFNi+1eIqTtA4bUyjCZSk",
+	"oRNw8Qwx0QIQoRUK7GXx/vzZlKo7uRvrW3jciac6l/N1s6GSaDKB1WRezJa1orvAejU5T+3dLUExH87k",
+	"pAXROjQxBXzLlvda8cDQDXwFIa2FALdsvXIxnEWqsFYjt23XzbWuYauZ5ny7lp+vmaLeEsvQXxOalVZM",
+	"3pKKzU0/0/IrGk2tDEhT9blT/37WODV7v5n2Uy30aN12DLcPa8UYjIebQY0KeD0m8J2NcX7HlqY1HU3d",
+	"3fv4/M3Fi2ssel2gxR+O/pca/y2pEf/5ztMI9xuj062S7+92W+BC/QXY76C03Hrul03aJdVdLc0vd+zA",
+	"61kL5FdvnB5/670lnSC+Cni1hCMVtY0j33Na2zoS0oVpfSXT33K3xmZjkWJod1VbC60Rb3EjFmrKuIpG",
+	"tBRneSHSkk9FMX9R+K4o5WeJ75yx0FYJTwtXbWMz26vSByHNvQBNSZIvAoyLN4kNmgzDiF7BRy4G3sY0",
+	"4gSI2YeD9PM+ZPBjGZvKEgBpkWOt3GD61v0S/8e5BKCDDCPOwpwp/GjxrgGwA2aKmvrFHzACwiZue53C",
+	"pYy5bOTKxg1P2UjMmPQmpZc6teFYdSGPEAjGs3ZtTTJcFeq5Z/2t1DTiNR2qUJPylOuoc4iXawpt0XU3",
+	"LdXxA42jkFalqp2RWSQlJCkDLZSp9lP6fUWSGmS6DRNGbyShJFnEac65ZqoJHSl/FqCmXhMn6OT5IRjb",
+	"lIgMqqqyZhioSW4rL1Mj7wOjN2/TaITCForZTPA6A9CS0Zu+8zyfLOTUKmVUrjTznSxM94MytvJRiw7C",
+	"0vG3wVmnCmd64e7SSvjKrw1x9RtoVPfNtJrLJ0NHzGMjD22idM5Kns+F7twpF7rWCQzvdqvzpjs1WHeb",
+	"8XTcFEhcgnskS4jfIjf6uoTA1YdITf0WXdvWl5hwdNvhxHjrq/PMu81Gag7VqA8XeHH3Z7JxutdpNvhi",
+	"NtSHtGPj06Ve4FMakglVDIuHm+bmNfpAKZv8IOhqST43Xfc4m667dtRDz6jdYF9zkB1Sy+G/CLVkxIL5",
+	"EOVa8jZVIYEMoLr8By2Iqyju59fgTHFpOmEWfQpg7DdtMl1JI2GfIrGQfX/w1J6P1xSabf7lw8Gn8Ptp",
+	"PIqe/vzjh4vVj3/9y2TY/dvkbx/2Jz/+dTod/vWp/PFyOXn98/l3LjI8HKfEwD/+Lwf3c3AQ/LAwNuAR",
+	"mUy5ya/e+kzilllSTKYGYGLhw3cvn5GTTidoaiqBB52D9kG7c/gIBAYERUuP83msdZZI8Md/l+C7TyUt",
+	"696APm6Q6U0/v2J8oqamarc5VVIlVvZ+cUUnfrBNfoYW9pamCISciiVvYg6GKWWthSqR+MA/bh+39wrA",
+	"9xp7vUajAsLDfb3dSjGIIPs/vcbH//jP1j+vf99r/FejCHqz8bk1ES39Y0veRPOWANBp3EpFJ6PU5roV",
+	"IANAITm/4rcJg5x5yHtJFowsp1CdOaummxYWgkwmwmgSR1mfAdvowdSZGRSKog9yeChuk1nbUIiYQXuP",
+	"zRf3KuI35dUMeosg2Bstkhj+wZ6QhMXf9aDASa8xwO067h4fP2pmrsi5PjzkbAh4gAQuk8FmfJTONsLo",
+	"NvzyD5CQ+N1BoH/uHo4WiRTJdzc/dRdnwQ/Tzuz7yQ9hZ7U/CxZHy+9/DI7/NvYBVUUV3WD/+D67/0rg",
+	"YfET+ZyqaUrhYHxD5pFf750CTe95INMsV0/HcLihQPOiccwgWYuHWNuSMDqakrmIo9HqlAySQT47IWZj",
+	"1cTG5CLRmtuM2WSzgRoYmUj2+EPImm5FTI1bmhfSedRKqGKwxS3D8B61e7xwrDGb6knyXfBEfddpbL7k",
+	"u2xlipq3sEwfgqhyEYEpV7JJBj85+NBrXqZrJhsu2b/gn77rBMGT5Xfdr7VkppLV2dh0LMiv9tIsQAmI",
+	"GnVDC9yWNpDiJhejESuQdccFeSySGcXMIQX1BWf0czRbzBqnx4dQEHgWcfy7k65HA4uJeJsvyOPdrL16",
+	"TALp5fM/P5DGM09sQ7j8nnzKkx3jGtiP+udr3zn78OHDmWMB9AMymuqDxicMOebh0YFzwRUvt6eMJnAh",
+	"0Hj2Xa9hZIVeo4l9Vb7r5Qv5A8vbnlPcNhtxxFGKO/v+/fm7hYfFnZnyolBZ6+z71vtzDXIqe5xruSpZ",
+	"cP19Zm98KsJVvkxM47/s5dceinD1n4/TR039OQxTfAUsamqaMBpWPddryOok5iF/x2hoNz/9sgT7hCkn",
+	"9B58EdiNQppQRvsp6gu1MFQRJP5uYHkgna7TeViQOGvAca3+tZDIMhCvIqnAfeWgQ5ZhiCPpIERuBcIc",
+	"KlNiUIuHoubzeAW1GqIxVgWBWNJSkcU8XFD6cAc79YzyEYtjFlaRDb5AIlWGYQSPdgHElCrHTVVz4qDW",
+	"kCKjOGLcA5FkPEz5Yfn8RZXHapOTWYAUXfc1sGaMlhytAfWHo68MbNUBMEbnNG45K+hUjWR9JBz38BYn",
+	"4jmDvAPH/pkHDZ8DcLbsXwmKEN75kOrXeSByRo0qKGzL4+fYP7kEBT4vHk0Qbjzw4Ns7OA0veMhCk2ha",
+	"huoFlhGwIWMmLLQMD+PpGEVAzDd+IIIUjKzRPohLUM+lDM9LAQ1FQdw3XiVTPJH57hfk6abtewlDKJaV",
+	"YEptQylcsg4kuOl8ONGUe/+p34yreOVbEcdwp2AZyXW3SRUoG9IJFBHP8mSKoixNRlM4zpGXUerHNpi8",
+	"CMFPnkmNm6nYFrXAUxjF8MycXzw/9dRt27oN94C2I565MRo6i6i0LXA92wAjlDiudSf+l+10iNPiz7kk",
+	"28IbOa/OGo6rycNyaT+B3IezXtAZC22JqjIEF1Cx1/EkNwmVaXvEaOQ5sPOs5FUJoCx4vgocttTknvqM",
+	"C7elvLGXZFooxSNlgP0gG2YbrLBl1ZGFpOj1omgGxPai6AVbVgs5oVN1pGr6TK7ZZm5blt43MReqclb4",
+	"brspC1nP+Zm/Z4pQk/FgAxyMOppqqWt3xJ1hOxiZVGs1JnPXfk3FKciDVCkaFWGqlI8mTG0lHPkBcUtM",
+	"1wNkfax1ED3P/LB+yOwga0H8bO9z/12cWmLvdyFXyAaQxiTZT9BDpby/eEPMqZq2C4/zNYAr8InZsl40",
+	"vrVlN/NwmvzaOoIvlbst2ez1A6/IMMdn95jbltOqkLfN8w3lbVOcawfydgpX1ZZkgFWCsT1W3pmajJV0",
+	"gEUbvXRQ7AdWnD5XLKlCVezn4KiWbaGQooYHGXITSvyYTbLWCq/0sFMgy8UZCyZGesMIXdJVriijx0QH",
+	"A1VdqLUgZaBY53ols75kECKdZeiVgMAh1jHqenaYAgQ5hP6LNmWEmGWfNcWu0B5NQmKmQRZE5WLBxSJM",
+	"+edZ5cR1yFpiUY/5nHEWVuPNKcK4ler/jsmFFpSn1MuB9UOH1jcxiiTw0ftzY/PcQhZxYPKZlvxQ1duY",
+	"8kCBkWkLsD6JGxZi7zIfWPoxwHHDVj4Q9HPzdYlDz6P+DVtD1kLRzFaUBYMUwZjHFPiRNDEhHlBgpPxA",
+	"2xDPpRLzeRXx6IfOJvkMIGJ+HzLBL6v5tDGu11khinb1p6vz51vfnldMqnWnmhJVLxoqR+TdZkuqrCDp",
+	"JWpCW3yX6PaGiKtoxuKIV1mg8rws4usBMcPdA5StzGJ1c6+1izWL4Dlib/YkCySvlLKeQaF/QFKFyIex",
+	"R9uLWgaAKmJxAKjapYUTsb/NNhkIbHx75fyVlqtFGth/d2OMmbzyqDrzV2qVCzcZYKuj6l97elArVz5h",
+	"artlr1eld65D52fORyRXmASz3mR+JbU81v0hWtUxrhGdQVpCpL6iJm/BitQ0TOiSV/EG+4IXmqV5uC1j",
+	"uC1+kd2M58/9UQyOJeiBJKhgQFMmzfaylqyFO7QuOOG/EjZunDb+87HWpQTXF/djfCofnz9HPzIIUZUg",
+	"vT3XEhiCQ874imChATln2BUSGs68f3/+HCvwY9ATFzwa0RgaX5tOh9DGs2pBmcB238Xoe+VtGvPrjSSz",
+	"3aaUIBNBBEfPUpt8MHX3I9RrTM+uIZtEPAsaND233G5bueCSoNBGy65wjL2n/HE8h/tuHM9JEBx1Tk66",
+	"B/tH+8HJSccJ6QnuFdLzDAL+6sLV5nTCcMWyTbTSy7Fqgn42eBXxmwHBOCur6ZkPxiJhTzBFDhrDzWjI",
+	"yGLebvixgZGHVZFYne4xLDn9Oxdt+vGs9SNt/Ry0Tvqt69/fL+AUDHMVMXwQECxsqX1JKK7V9lesWhq2",
+	"TXNXFrIxXcSqcXoQNGuit7o7jN2CdaE44TvXH6ZCZj3poCQyVyx0T0CTKHhJn+44thl4bZLWM4cDsBIL",
+	"QIjeeMkY1IbhJgjVh5xMlLnLsd545XbhGHheXnU0mpro7mzRTSKZZtOKhWS4glwyKvOYoHEhgK0Qv940",
+	"Yh2mR/Sxs1RYhQIArpLy94Mc6e/lSZ+2fu5ff+k094LbXq/t/vmwWfPw0Zeg2Tm53Vlwtldjfw3R8WAZ",
+	"G0PotWQmpMCGN4LZ5bQQf33DVvqjKVQPkoSNx2yEdb7bpKOH6R4ckE+RjIYxI2eXz87Pe3w0pQkd6Wu1",
+	"ScJoPGaJbaLGtExgBmmTS8bIx3dMabnm+iF0Unic4J8mMhZ2CDlatkWFiPDagNFqNvUfrX/elz2dj19j",
+	"2XUfrvGmRdla8HhFIuTIgxdXdDLAvkg2AVSyJl7by0gyMtjvdAdtMvgdvEX5qk0gE51OoLOQZnUmrrNJ",
+	"pECxDUPHEoYpqvNEfF6RGew4yHLk4eDDY8gZGDTJoNfYa01+jua9xuARBOXTnDOOzlgd9sctXPWmLOIF",
+	"V5FaXdEJRiedjy8EZxWIu8oQZGPJNQ/TDP00cw5IaHFsSoM38zkFkSSDvWB/kHbpoZh3W86r6PHOXrvT",
+	"7j6qX6yG9n4rfkVN+EmVDBeFuT432C/UrrtpCndpwfyUmHyEvISJWQCn+AiT2/CnQTMTD/LZegRivjBN",
+	"lgxXPT4wn5vn5nt9oQwTsZTQ12qAsUFikYzYAPgHQDbUHEKyeKzlT70YK3zpa8e2I0e7WI9HkkQTLhIW",
+	"nrpGTTVl3MQRAcRg0FM00ewd4oooGSRMMjUgS7j4ohB4Ehi4YcUkqNlHvQUtgL4FNq+75BE423fO/7Lw",
+	"6k9pW2QqySA3md4CaFEPhsoZXOliXEClQs2L4z1t2DKuAc++EepAR5aGkyQMsKmv82zhRWknhT28y6oN",
+	"E3SQV0CAQUu9IL+OrFNJ/65Udq4sJmYYp085GQCZDNpfiwLsUr8xEjD3SPtr739x+ZAwVS+XR4rNymI5",
+	"OcMfxBg6fZq3YJNNIpg98R3yOnoKFMQ+q1O8Q2lahcFoOxj21eNp3hWZMcpNemCEmUiWAgvJNgfBN6wh",
+	"GBdl1Y1hJNw6I4TjzLynzo4GlipQ0M5SB0lmibknIMYtWQWJ8Wp+XVOIE0R7z9VU639Z3aGvuxZX3bvX",
+	"Ut5LllQtxFh2v+5KrDX4nusoWDerlmSNm193TT5T6m7Xd2nqBRTXCIV9Msu01QhB8tZfVN02pv7ApkD5",
+	"oXHgrMK/wcwvg/77Yv02q2lhrMx/WQgsFZfWUvuSS0Y3pWN+D0np0A4Gbizrnv3Jfu6b2r772E5z28x3",
+	"al33ndsbVsO+2UrfIsi4XE/2n8myhWu+vi1skwisYQyVsBdzo95yy0dAkqDyJgsWPTU6BDQgoz2uohlr",
+	"QoFs01sHhoS/Q7pCIcApOJBLE/at0bybYabhZtC2shTajT42r9uM1Faaklr7dZa8eptlt10IZXo7bU9M",
+	"YSTpMN6ALs7On9tXbyHuMeL9LJxwzafn/B2+ett0S+2t+zDLOLhtNqLM6qPnnidikjAp1w7iWIvO+Vv7",
+	"1W2zwYWaYgOSPk2DKmqHusAvroQJwrhtFjpcrBsg10tjV6crsexsCtXJnGaxcFRs2B72wdmoxIIeb8FD",
+	"aLMDURvucdmeap/S8HtTzmdrep1FciT4OJosko2I9nXufaRcvvGGn51fOHtNo75NmN7gy7f21Z1xUYiL",
+	"X8xNsHzCxsAiVVb7HXfZVLckUsyYQxPmyqPcCVHa2b46uR5b7KvN5naP+A1brT/a+F3B8q15hRkw9e9u",
+	"OtTb9INbrdjFWtljYT/Jllc7ymv7hcXHzvbentyRWMQhbOSQkTlNpL4xKQFBjKTLxQN8w6HIDJz87BF0",
+	"5gVTAnQKMN0ZoExRu2GyRy+EssW+ttxSN7kU+/E649Xi8JnzpQtH4QqYRXJmbcib8v/X9pvbpqda47qB",
+	"SvUhd7a5YKCG7h+a6UolRAgVRnK1Ip+QARY7HBBJV5Isob8yeYNGe9cgQIYsFnxiOoWjaKzYZ5W+nGMk",
+	"PZ6WT8U9Qo7ibmAba0NryrgS4hVNJmxLsjBFqPpKiH5sx6nF+lv8Ip13t0iPJAEwEpRDweSEp6CCCr+Z",
+	"0/B1LpX1pEDOJHRTB2dh9v6UxXNA3IsZjWKITNgSV5B22Vd2hFrsOJPtVppy9I1M+WUtPR2hYZhA9VHI",
+	"xU2GURhuvdix+33tUrOZdrb1mWUGOrlnew+Z3XrJcHmoXJSRHIk5kyQU+tWCDPHhw4dWsRRMnSBRrBwD",
+	"cBoR8SqaMbFQ20uKKhtgjaRmp/paZyoKjeSFRSI40aDtTvzyKzhbSmK7VbJ2gdCzX1lrOeeKJZzG2DH8",
+	"hb6CtxZzcaQNhFHz4o4QCN6LLPdHrwN9SrGYmMgOgzk3HCQKgcUZyfhZwkJ9UGks7ynlj/IjbSKWu5Pv",
+	"Wm1ey+hBFLOp/l+D472iUp2Fs2jbSwTyUakdoBaf2VQ7QeOFIIyDUYjA/JFUCVSxXIKaMsRyeUBGqfCC",
+	"jRK2WmgmOdlB1plrnCl3xt2zgqPGXZsxdspXTpFSe+IGCIUNzbTogDoe98DE2H6/Dgk40c7PjVyM4Lzw",
+	"CRpYUxPDSiwSaVeZmv6+iQsJrH53MF26C9iheJALV+ICE1/QTJO1rUYQvwnL3YVQr0UYjSNfwdcPbpRW",
+	"KTyrAIStkls3O7xj580ZXP8NzNz/TlZpyyMM+PN5vPqG2ES6DRauDXcBXv+KzKJQI/CbYBBFK81v0jp0",
+	"uE/+HD3V+G6a1PCs+U3TWuD0bnChWJN0usf6fSByGz71AorTb3vr23g5U+N+/ckuTrsT9LwweQmm3Fsk",
+	"s4wdmjBNobHgGmmQe5NZLW24ZsyoVE6Wj2YNmicMGYQ3h8SEmg/AZT1ok2dijnUdelxfMzeMzbOw1jiS",
+	"SmJBZkwWgie0MH56PSWMpv2V0ar5NoHA2Cjf+Geb3XEG2tSm7Jl8ZyRsa/9GmPOB0iiEznIysFHcgycp",
+	"jzYd8/iEoeJnasbYKilbYwWCv+buMGtQkp92Z/hASGCZKTRANxnF4vJRdjV1NUzT7/FCbo2CXLHiTVVe",
+	"d3q40p3e22sv9KxR+Q4dUG6rciPpA6TkoVZ7EIOP4DYqNjL/CjqzcbD9iiEQ36CpzNXOzs6x80DBOfwr",
+	"ywnvRMy0Wm76c223Z4mIWd9t87U2pik/6+7OhIhZTumFlNXoEzpSL7G04ntOP9EovofZg0Z98YklWtDZ",
+	"iErfZC9rsIf9RR6E2s+fP3UB1pgC6ukPF3K9EIw20qf6VWBZhR7v6/lWrk3+zvbJHgBIuKeKDqlkqWcj",
+	"Z6s3Fh1l87fsaeFi2SZXycq4vWKqdhlAkVPAvhEF6BtQIW0qayQJgvFNsDBc6oVQz0we6ZZuzs9o4+9r",
+	"wWAzZ6f54vy58XhmcS4qoTzLxNlEvLjKvtjxdj2wUcJlh6LNhwT2aA6722pum7tg69hWhz9RB4ZNGFQK",
+	"868aIIsqhv5LRhOOwbJKCCLGCvsA/4sHuRpkG0nvlyeQX2FvfwO7hn2vRRL9/MvqS6mitCg33q79/r2n",
+	"f/Wu/Ytpe+6Cp6SsP30NXek9nydCw6BFumfZftxTzPgWIvCahdbB60bItSn+luL3ytJLqkSDqRHD+Hrc",
+	"1llD21VVn/UtdraiX/n60+OBYKeIfeA2c2+StLYEkUzp02TWSkYijPgkTTvnrLJFZOGMZR0n606WeQsA",
+	"/ZAIPnG7Xf+K0RDN3xq7RJ5YYprYvQBcirmO4BC+vHuuma4qbQsGZm9frpyp1EPE2DQGIy+oKWST2rxn",
+	"bDZkiUlLhrfATiBNYbN5oklURTZaNGQbIvOZfhXQGSvqT5bDzOiIjZjNpW5j0nLaLfTgYO+wWCmllBA+",
+	"qyq9/GG6ylLR9XVnEk4025ozMY9ZYb6DINh0tnOgRxrHb8bQQnddst31HUoRzSr7dUCK4VTE+RZJkCao",
+	"WLUZwwKiicVWmIYsgs/n+FknyJZKk4SCqIXZhj4QbiIOBRSwZwcSGdQ5Mv34Ftymenj68jXBSuYtLYXX",
+	"T5Qbi0oZSUW58g+Fnel8QCYLnqZ+19feKY2atbT7Wltsb7Bq3JaQ+u79Rf/y6uzd1YvnjWbj6sVfr/qv",
+	"X1xenn3/An8u/vjszcXVi4vSzy8u9Ofmr8v+5cXZ28s/vtGvPXt/efXmdaMJM708vzi//CNMpf988e7d",
+	"m3feHcg6q2+EqPfnz6mid0HWrZvj+hEByAARw7+zESgXLnGXm4pkTtBx1iSxyNzSq7JQbT+mEd+eP0Wh",
+	"r9EM+LpSiAdbUKn/GF05vXSg5NBCsmTQxF422PoYffdauRukp2uQO79Y1rTu6BV2BVORNUDNFI9Vm/Ru",
+	"wZ2kLBqij5HGb53dwFzmQsPjdwt+NmFcnfP5Qg2cW21gD+zANnLO1Sh47V5x6AhWxqFr+8Hbyj+Yg5un",
+	"i3p2nOtVZ+5ULMlu4lfbBJLW02IzlhAjCS7fjZn3MxjUy767QRCU+XcNb0QAMSXHhAImC94kSyh0l1Xq",
+	"JgmbM6ruyUI3SP/PnXD7qV2CcyOWaEqzkRn93BquFIOLbP/44OhQU9q51sQWCXtmZJaybJAmHBLGQxY6",
+	"dblsmT4ykIs5SyQLWTg4JRRbiBElxA0RYLjPiA291Jk12G1qBT0fejzLe2SxZGQcJVK1yWBkO14OTiE1",
+	"EpQ2Km+MhqXJtk0GYUIjHvHJ4BTryqDrAGaVWP/d7Q5sFgYw2V4YEFgN2hqWMaTIhIzANjBFaOy9W8xo",
+	"LSSoNgvOn3wSKvwlFdWrwj9s0kOzkS4XeUVF+hG4h8C1U3IUNRsWF1AfwUSkNxvZXnlvqrPz1xWkQBUZ",
+	"MizxVW70JAuF0smALpQYGClZTdnMdnjLWpgNIGxyAM30s3eABetDJnrc+Pk1oZg+jfAahosMxHg8IDGj",
+	"Zoa0cmbawy6/VQslECljjV8xHlesP21M49UVJowzrGZpK58JVFYXCce6FVkR8jyHNFbqteKnee22WX3X",
+	"fnDC8ZaJUFhHFMNQmxBqwyzVZ6ESUEgQDl3atc3fDYZkV/kT2BwSqR5nckTnLIQSpRC4pr/50+WbC0Tz",
+	"3S58zZCg6GQUR2qFpUcwftLU/OzTtYi6imZMKjqb689YGKl+CBfxyLNzfxRLMqN8RbTaKe01H4aaCyVs",
+	"Jj6hId6U+HJ5xMrBIMrc1QWksoXft5pwNX6YTWCppaGsNRa8fttsjCMeyWk/YVRWe5ns9y/h5Xf4bvpx",
+	"uiubCbHO/lw3yxWRuSY7uFLaOEUiFdpAdjuLPiYweF6Jtkx/FimoUmtYmumGZs5qO5NM1xfRjWQ/9HfI",
+	"ukoWDOpgmw4JKOsgEU6Ywl/BrGXIZShEzCivOSZaAdqcCv6s38505n50d6WtsoZZZqazeRRw1SYQCGiF",
+	"JWtHySQptykfORtKLQouuIpiT2+qzW0CImTxOrS8hpdumza0zcTZbdSA38SgudXplommIE6Gq9y+SsZA",
+	"rDVLs8VZU7tmJMlwEcWKYKekaqbSCeB/O6lMV01PWYz8ZlShaQtD5T2njiqDBAjZDNko0oIjHaLYaM6A",
+	"QYzgWFQ4k/jajXVgfgVGVLgqU3kDfXprwRmudnCgbCIb0IcfGHMF3Xe3ZVo4bDP+YUt75ZrG3Hu9NjzE",
+	"ZmBh3KZK++1vuLv4fgUdllryg/VsFzjUAt8OkGDF4Qcyz1AdrNijssTrDJlHTn93hr0Tv1xYO1CtMQpV",
+	"aZ8tI1dv3haPs3KuZcd2mpxs5zV7FKSWLdXRrezxeUUY1qqSlY24K/EMqMlB3UoKM7oicjEaMeQYhYu8",
+	"iD0AyZ3Eq7JvuIuFRqhrfByUg10LcAixPgmjMw2yZjJJNIs4VYj8GZ3P0x6X4J/w4+65fohTNxuh4Kzy",
+	"RcGZfc+6jCsEUHhq300YDVdVr77TD7M3JVPVb0qm7JtQnLrqTYhJxjdvU2paXWQdBvTPgrMNDn5uqPpX",
+	"HTyue9VZytpRU6SvHzTF5LpX3f25vS7ToMcMeClmaU+MlAzdvswFbbnQx+7ejNZNxAK9DqvsECXg2nG0",
+	"8w0lIKun++9yU6Ydc0JBRYd/AgKeEGo5ehQz1/vGMbYOWFs140mtpLb7gMWruRecHkdQN9nDj5oNVrFP",
+	"V2lrnqax6UQJEQnUsX4xm6sV3kOQkgLNppyCGBuZaC+g3HtKPXkPm89Em/Zr9vtHsXp8odlQQaTONwAy",
+	"InVeqi4r60WmXWoLxWzfaaejNG5d/fX2Z6O81Rh1qMxsm20yQHYNhvtxwWr6BPWKzGCZ68mfWr+sPVIu",
+	"JhMmVT9h8xhabyxmM5pEP+vryIhe9WaxqqKz2OQou56lojyUp2SAN0zEJ4Om0e2GDPKVUHF6QgZWRAvT",
+	"N1IFMrvXMfRKZst7QgZ4iQyaPe6Yh5u230leQBCcPclZqptVluqcPZr4zNHNHsc4ML1PjkUQ+t7mrI7p",
+	"4sGMa5aZXX95O+9a0+y7iv7fm6lcDlhzxkMEKkvsQgkA1Az/9BWtZM+4LS/UTJFt+sraiv9lkWxLKx/k",
+	"QcrdG4g0rBDf6fbCQB6NXUtsLPSdLELAFhZy1+qqBTiNMNPzNKFanNlvrJvrKA76mjHkahdhAxdq7zjY",
+	"cpB7QA5i4+iz37hqYcLeZgBMwkZiwiPJsPtDwT3WKXjHDnLdfeRNP9eH7Eun62mvhBq4uPmaCDYTODaq",
+	"mElpkNl2Pcy1opUwyThQfWvd25f4lkneiUY7koDMYKkD0zXJRUpm9gehRSKfvueAYwgopYrUsW2WuF7b",
+	"y2ir+ioEHgI8vwmmszjiqQW3iddDqgSrSEE6V+7ulxGfxKxleuS69FeOYnK7S/2fXu9zELR6vc+dl73e",
+	"56OX+p8nL69/p5/IiofVX3lp9wxi5K5s2J/HQJI2fae2OQJ4vqb6wAl99tFrBr2RDo/2T9LeSOSg3Xnk",
+	"EaphxizSsKLtvSSDMxMEDj7HU/KU0YQlxLQYckZJ+wy9mdOfFtCXDN3msnDe94OT9UEglr9HXuhGQnNo",
+	"NBKbnrNpjCFw73pD6l7nYO9wnSUVqD7XI3+dzuRL8/UHLp3FS7qSZDAEZOZiSfCn9REkuQ3MzZZDXnER",
+	"3vOHp917nxtOACcsZ87e1UVuRazNudoz+4WPZ2t2lkpt0HhM/2K4FYqUOUs81lQ1qzTVB7LfzXfyTqY0",
+	"NwvZr7VxASELI8qhblsEDVKjKu1sRqO1ngwon3kXgWTzq8rH/RGmlNGnK17P6jPd2rdzVlemym01httm",
+	"GqB11vtI1h1rTPezUd9rY6uM9ddnsM0HMTfTcDHw7UB9F58REj/LpTrUlfR0C9alC08/zgfkdrqbXWXB",
+	"sf7PU/2fZ/o/Lza9qThbrs3RSNV7tsxlaOTMnkUkFIb2EU8+outOsXBZPCNICiNo0ZWPOjtXNsQsbfIY",
+	"pfZ1tLFwBjusJSSbMI7hgqfY9c5om5STQRRCwJ3tq9njucaaxO2raYcEX/QNY3NpA2SgjyY0GHsGx8os",
+	"3VDswBd8Vx8oAsFPNEInNwQDnmq5CUQoyE0hYGrRT+c0UZLEEaRPm/60A/hx0K6K0syFyokld5y8qUke",
+	"e3UruQmExgRy+fzP2GFwoCEdZA2RE9N+TVPKwD5N4wTXRE5H6EK7vfVRGqBba9mA6e1YhGvFiWBPQ5E3",
+	"yeS37sZrCxrkzDRgqoB/oRERr2TwODAeglXDGHEGGP3jhkNphqrVwidkgPadASbSz5NIJJFaNYmiE9kk",
+	"MeWTBZ2wHtekqa/KaAbtOfWfS2t5FGSKlEvEeFwwdWxnWbqLz77ATgB317U7iTar+2xllhFhRO82GXy5",
+	"HRAqbzJjXBYL5gSRqEXCyxt+txiFhFnzUq6RXQW86SYZeCiGpaGHynoObdZBhZuqCpmgrm2HyDMotGWM",
+	"RG0y0AfUBCFT5UTeWMnrgcwkUGS1js05khBUyJ9oIkybYyu4hMUEMbCM1LTHB5m6OmiSIRtR1JioSlVd",
+	"2xYZGDuNwdGEVM2FMuWPnL0znKWomBfp0mrC2Ts+Is0PnTdtbWymQt1vb2/v5JE115PxQi0Sc2lx8v7q",
+	"mRvyumI0IWAAf0I4RgmaSyySUO2ViIXptJiKHSFVrKXZQV7u2MubcLpBTu542A26Hw9bJ9f/6AYf91on",
+	"171e+I/uxw7+60v39h/21y97t49aDwN49I/Ox6DVvc7+/tjpwpd7H4PO9aOrh/r/cKSgtXf96PRj0DrQ",
+	"P6T/eNjrtfWgnebJ7aM/PPzxHx9/37qu/OzRPTpIb2ND++WMRZX2HzwBEwY998eLBE4MWG9BikEdyJiE",
+	"bthKmqbVheDHxSIqiKGFmE/9pyuGBq0T2hpffzm+baX/3t/g317L37Z5McZmZTBbfXXkZa6t2F1NOEIq",
+	"rNVeAfj9FfusGmkPuvBOtwD4uIuR2tVaZylGoTpDBbF0IdS9UMSF2hF+7gw6VoG5D/BVYd65d9eZRPQQ",
+	"z50PIMJKrWcR+OUVvFrKDIFf80BXI+K9ZMl90GBuUq1JFfUjz6VdRtdGho4LtkxtHVvpofcwfVirR72S",
+	"Crg0bS/vg07TtfJeZJX25czRlSnOurnFzQxjSrRWB9jZ/qYQWae1jGnEB5kincoUDSNcyg3hv1qZe22R",
+	"xBt+8v7dq9L+6a+rtyzMvJobhn3g+7fNomx4wyqaisPVahWFvGE9LSlP/szY3NjeKZFslLBSGuVR7nrV",
+	"f9Y5zA73fQ6zogLFVh7cXNfK71nZrszB67iU5FQsTd1CwUemJRmi2rXhbITrLI3vy9eODrJ3Y2qNwKqU",
+	"dzIBu0AZmvWFSMDFDNXqHM1xnIhZkyQspir6xKwiaXp95OSuJGolbMwSxkfs7hmHTtL5urDP7E2PWnhd",
+	"bWtLcWjya9B+UM4eK6I8y+UDCouUSzvmgN+Ze3loB0/XWo4yvcT3imfGfL7xsTEc3S5KmtO97siAN+Nl",
+	"xOLQ7yI9s3UFxvqdByillyo11NmFaevn64+GYVTYfR0ofrAZ7OXQ0oJT1kZkQa0/lSzU1HYn3MQvi034",
+	"y5FapXitVvnZL+LA/ZjpILjQRjMVod18/cZpg/JVAYuyWijYxP3l7MRtTdoFGvDQiYXltoH4aFrrnNHR",
+	"1NRWpC7huPDsBfnI17uAaLXdypDmxmljRucfEZPXOTyxpJrYUTGldnG5hBv0wmgcGDVXMgaHCjN60wH0",
+	"e3k/n2mG1iRcJBjok6YOg/uQZwXfBCdDNqXx2DIxO6zPKh9Gch7TVX8TK8FzfNcizqkuWV+8ALPTjeEn",
+	"DfCgkgz+2nrDW08B2Nab8SBXr8aNg+ge1zGJ/2j98/r3Xt7wNUJTMsNf28N3ndgTFz8+4c4Jpd6kqE56",
+	"GzWNIy9emYD5LL1A7+IpofM54yEZGA1zoG/qpVuh/g4VM852UNZnixIpGMu/NtTARBXUqdLPmbypQPJl",
+	"vnnxFPDGQqxpzUjI5I0vPEWtz22FCc/gzbUp0tS1xIB+0sTuBBhtvcyn1pgAOZZQyUL/bpTwH1Ks27QN",
+	"T4eVvKSIy/IGjulIpcIS7iJ5KRIyMJYHTLjpm5L/g1My0ELkAHPjlRgg37OVq0IGhGvwr9eR5m27EB/c",
+	"leuni9iE5/9dCt5+R5dOfY6CXlttacmnORX2sRTb5cSRZ5slRuCA3n32oCXvJhliDRNbpfoBFLsY3aAH",
+	"VGQ1fjeb2/b/8Ex9riSBZHXL/KFFRBKaKzKOTRB/u5GWQqvOdMU4jITFjEqWIzn5QEvkM5ROIYoGvFsJ",
+	"TDdjlBsnjiUzCD82JGlyB/RbEdZ4syyoG3QPW51Oq3vodQnKBRDPTtOUm24CSDPzLymtiKWhP26/9cx1",
+	"eict8CtkSFp4Ui4a8TuCpGK29nTBW7Xnqus9Vf4r6IPL9pvYbE6LJdYsbkKGBqSao7XJC7ArZeUfoVlM",
+	"ysBkipgZXRHw7vW4nuNzC2l30CZvqZQQ2u9+oe9qlPnIDRfLU8CD4EziQGLGyjUtyspT//pLp7kX3PZ6",
+	"bffP9VaXlA807SVbOJ95TtU096K5bGov4vV5V9W37z0TglRaJYoLjtkaPFfF09RRxrCFzdOFMiGjWM2p",
+	"nCk0ZXcxcNZw16vMi59vRGRztXbP0KHFTTpXPpuJXCqRQCBjzsWdlzyJqRIMBTWKRmybqeTQHiDLS02O",
+	"LrJO+dBSsRsmOoXGoRBPhUW9fmMx21k2ZTlmB5B8SkLBmRG+sooYNvfHlC4yXBCCIJaZzVEkLDw1RzRW",
+	"+qeIj1gWiwbprU3ydxFxlFB/0ZxJmq/Xco96Mk4x0s3sv1vpOYL7I47ukfVu+HUpE9AuqIgXO5nvmL2w",
+	"nq+6MNB8K2NgwLHQNDWimDWb1ST+2KAh/W/zd3skZnrW9FBZN1bOXryf99jnj1PqTviP//yv/6+3CILu",
+	"4YPf/f7xd3/4P/0v/7j9Z+v6Ya/X/sP61x59CZqHe7f//TB79dr5d+taP+/cOk8f/aHXaz/6/ebve4/q",
+	"C64itbqiE8+dNvjdAG4oBu9ABJxGbSgWw5iRnxZCMdkkks0pZvYNQSyYUYnxNiedTpDlWhy3j9t7j0qy",
+	"0n6dYeVhr/e7f3wkvZ5qXv/u4YfHj/7Qa3z8j/9s/fP6d73GQ3hw/btm1QuPfmef3C9+xdGlvfGSYRR6",
+	"o/5343Jxy51kM923LkdVQCWaj4DjpgbEzChvnFtPsgI9oH1jm0i3UiglA/tnoRZgmtPQbNAJFhmgURYG",
+	"pv+1korN1pteKuMaM4uBRj9fbYB++MSajL9sJnLlvsmnZ5dkrnuYPtwZvqYNwueZGdORrYaRXhwe031+",
+	"ZL8pkc5M+T095loPTJlNZajwaGjgOSkCWjB1OP6SkyA46pycdA/2j/aDk5OO6y8pP1vv0NA/xXGFX8Mt",
+	"AlEpDZkUbZCHCjXGnziiD7jATO1/lIN+XfFmq5oxIVPeK72gC9+rsvqO69JsJVmZ5PVNTcglaclUvzHo",
+	"qi2Do8mMsXBIRzfPxGxWYepdpbGvjmoCpR7b5Ip9Vmns85xKfZ1HEjpJcFPclVZWUkrFJ628lIwhwV3S",
+	"borJNsf7+j+Hfh1lk0/uOoNXSAJ3XUW5Ja28oYkR2Jtt2wa4zLVG8RzVrLOjp6ae5mkyaxxsgrc1f2hi",
+	"WxUs0ALFLNjSePngqh44bSMHOROCl3H6fF3lBIT0fjvwmBQ2YQQZEi0niHhl9AfmsNAZU2mRDETFwEg4",
+	"Awy4zSUs0rytdyjClXsgf1qwZJX20PAqPbHtQ1XejxjQ0yQy+hnbX5uKKtZwg3cQ1O1YCR7m9kMJ0ZdT",
+	"kahBE/+IBZ8YH4RYqL4Y9xPKJ2xQCCmvqcmyQWWWO4i46Q9lEvnT5ZsLYp6bHOqToPOIRNyE32g0PzH4",
+	"BxQ7Owc/Ir4xnwbkAGyqTYmMqZyWjIgQoLPONojgGsLz8sM8tVUZ8xcxg6t1mIgbDLxMFeMFtrhhjaz5",
+	"TJaa5vxodstpUYMM3e3d2my429xwVoMN+jQ9mH8CnWiVmN9wseReMs1ZCqp6lRDIobEFvaHEjJhj3Re9",
+	"Ylut9gkZIGkPmm7AUcLoCKv5SgKnAjMlJBnZxIeseIuYN5oNHMQL7h8pD9+Mx/eJJtZrwnrVwPA06dnu",
+	"pcb8L0wMWJ7FcqFYbSUYY4u7MXb83/xVtpkpSu+YGI+tLaqYuYM/+45d/kN/bUK3yP2UQvkhMR5nFclP",
+	"8/WFlhSM8hysgm4xemiK1LRphKaprRuhMIPdIZHscdstC9uMkbNzMGzkqxblyRqm7QNEjWYD5srq1eNk",
+	"2d+SQZ/RT/pog4/Mfw4YjdW0osUMk4sYlS0yT8TQIy7IippStmKCuMlVSxA362VPM6RvJ8+f+26D9+/P",
+	"n+v7VbOFEeWCRyMag/OzTc5DSWY0ZNa9a7oK6PMqxmmN4CNjHDo47D4qmuaCzslJuDc6bHXGXdo6Gu2x",
+	"1snwsNM6YMF4jx6NOmG3m7PX/br5NbfNxisxOecvRTK7Iz9zuptZceXN2UJNSbcdZJ2/AK/lUBlII/YG",
+	"PZ2ZlgfIrE0fEs/1uuPMdwNRFjP6TUA1SShX/WrNTWP3gQQFrk1e0xUZMicO3ykDVs5pyCb5l6xUAJld",
+	"m+3TE1tExqwDklewcpr8BfZwIVlS3TysygPwBAz/JqY6UozIudYLaCIWmJZt/Np4QbTrDf67Rn8x88Ku",
+	"cE3yDHCa7YQnh9nUpBb9RtD7L3kkt8mmqmxQ9oYzt0WZY7cpdvormCMg6WZDdyNm6KwPLrRFK7z9Uoht",
+	"l7JNUOeWRZXu0KiCRvXVZdO+MlX1iSLZ9ysgWa8LyO4strrQP96t00XCQq2Y7jhob2kih6AiiN5JYw9c",
+	"0hWmMmYRvlgMhpPBRwvK9aDUvsDEj7kFT7JqnjtqD1DIl8nqjkY8s9OZNBJWhjCXn4OGp187sC1Spgqz",
+	"xDLM62rM2wNpabhpT/baElT5s+11diLB19SR36nXs5A/YHuhgeeQLFNwIuXpKvIk7U5oKk+hYxGjgLCI",
+	"9O78qBtzTGwys6krs/ypvwRiyuDTtmFaVQYsPaR8BSXVxDhtZ5U4zl1EcZTIR1aVTlvOhUzeOMVp17pw",
+	"qxy36Tqsk6IyEL20EIg1vbG10PFw+5IHUqdHrQW64CPZ/hLZaYsgl2VFkgC3whJNVJnOArX52PiWFpbn",
+	"4d0XUyBFZ2UpADk05aapoVkoOVCmVvbZeJRXaS2lrCCy5lyJiJ0SYGnEMeVE0SGcZQiVQ9dKm/ygqWBE",
+	"Y/1UNjEMe8xYKJvk/e+D4Pig2ePvf98NusfwLfzzxCRZwhvBGUaboShCpJaw+cgkYLJkFnGto9OE2RZo",
+	"T4qtePSm3bC5IsOVAq2yx/W/Crb8skHx+DdhUHxtKzV5gsr1owfW6I9uksU866Xhmn7EnHEaPZ7MVUtI",
+	"2ep0g6Gmrs1zsHagOFyw5X1yOZv5TE5gowO+iOMBmB3tlfMbz+6sDYZIS1T46qnmlUwtr0FBwFNCSSz0",
+	"EZ/TBJmHIjMhFTnczxULtFzEBqaZW0Ga3lDzmK7QaYgHnpJQzGjEexyHjBmViqilIDEdslg2QYfF/M9B",
+	"2zh3Bm3ywavyQmk9bJEIfIZHIxGijYlcvPzzs8ybjmWmejyrYqiZy2jKRje2afBuwxVtka6UMnq99sfz",
+	"6PrjBb/++MOn649n9Prjq/gafnseXlco1b+dmEe36EmJEI+JEqTTPS6RFuHi7heUpsIFV9ilATQN/YK+",
+	"kWmCOomhlB43pPKsSaRIczZsRX3ry9B6MyU3bDUUNMGBhNQkRGIGxhZiV+b0qGZUriBYfqHPFV5l44W0",
+	"UdRwlvRhERzyO6CIeI+nazTy4lQkihgyMM2cbeGC7NJMM1jocBSy8WSKqSs/LVmiVouo6OD2W1uKnP54",
+	"95w+113Fy4zSxFb0W8MHFekgd2g0alM0vI1aECrp5JWVewDZSr8kMC73AYS7D1LxccZo2kkxkjafhMbF",
+	"22dX/V5MQ5dPVemvb530j1Jmb2Vqnk3LqwO4Jowv8NU2Ns2p/dudJMKEN5zsHxw92q4/mplhXaTbld4Y",
+	"sDbM8YNctBu5gIKDeML0ycbIkqzoSjm+8cCbcgZrknUhNjZYqRSntFEArBMVVUg68jSQx5kqM/XNcyss",
+	"Oqn6EKUWi0nRRrhfZBF3CQJ8qw+NYcYqWbA0OYtIPb3FixMWSGJqbNllM1+VY/Yq32UKXyOakOoLdR+c",
+	"nDi0vB94qbkiXdENSfRR19q6BhtmLg4em9Hl40FqYSktraYOz/qp/XGStnBb2kkx7RKYUpiXDTlH04s0",
+	"sxzcp2HMSAQ+k3GEu+70sndKutOoH/G+aQvb3EWjey280l+w5z2IkH2QTPMVI9LfbDJcH4uvhri/wygM",
+	"4TFGcPTFeKz5Rshmc6EYH600YuaJmGhZvvBkFskZVaNpvuV+GmSVeaucX93vb9jKeZJGm7khWKb1Q/p3",
+	"Qnma0gcNh2g4izDwLNbUysK+ISDIU1JTEfbzAVwZdg0S9Q9jLf6bf7uEwAWYB/rK2Xr3tzkWfzbV5voQ",
+	"AkaTiekUMxIcfXv9tAGW6cLs9qFKqGJ9CM3CP0XMCiCbhNkwStTKpFiwxBKF00YrNR+PYiFNTNoN08tZ",
+	"SGbC0maUr/qmB4F0f0N1XkLEGl2oqd66EUWYFlwu5nORKBb2ZyyMqI2Ng12h+SUuGb3p1/ra3wIS/Cq5",
+	"04J6WSwuHtseX9VpvSCR89UGF/xsrp6Zl38BJxSXKllAApXcDLZz9wvoroVGts2+fmXfxsrL4WKkNvvw",
+	"rXn51umV9lXaT5sm9XaOcvcuyD4yrdz0DbKI2Yaoewevbtz4GT9ymj5DT9dNvrnSb5bstTv32a2wsaUt",
+	"NAHocIpbrIfzB/Oy1+OUpeE7NzGeC4MLi/y7mY/zR8zng5rZwy3nILaORfIvkxntOaR+XwgYlu06sxhV",
+	"ELVmEQ8hl2MlFgk0k8Asjnpz8/5vwtxc4FP+UH3zFLVnaA9uU+rpRP/49Nlbsn8EhsXUB6ERO2fJlM4h",
+	"9RGGNHbChE0iwdvkQ9Yks2kHBnNKxNGc5+TV2IFL4e2dTr4efLnc4Jduc+/2YevjWevHa/xh7/bRH8wP",
+	"X7q3j/5Qg5mNokJM5P7ZefuOTVIiE8yxTbxGTcMROMenZIAeRBOIri/qBxJNpE9MseRmoanrgEoZSUW5",
+	"cnt6gN9ymnZLMeGoZ+dEJPoP7DGSj2FH1yXGm2mB2w67PoTWtDGoqwBmr8i6vqRLOOJDhkbCmg0ye1ih",
+	"bhofN4qLadMl7uQQ0qwSni10qK9VmpiaNuMI7S4bmQDyNFdIg+2WzQB3a+thhN6d3FmFsbK2+yk+63Yu",
+	"lYQ8O2epEWqzZqWQNnXzfAPX0TsrI+VXBz9nCU5n52QstG4hyZDJKIRnAhuXUgxBn1JZk26mOZA+zeUm",
+	"lZvha+/Xx1e9kctIhEypiE/kfVsilbUWyNI0CTD+xEysFKNPfSFFczfazr+iOrKNAnBXUb7UWAExdu2r",
+	"8zejn1vDldIwwb2Z0U2FFXEAykyWuIX9aFINCCVCujJi/hMyiKNPbJAXUEwXceyI84QMEqY0sNmg+huo",
+	"q5wON2Q97kxSbtoNYDWajRjTXsyQNYr7lcFq2pmjMU4ixkMwhfibJadCfi6xOvuKs4VKwHoE7CMGg9ac",
+	"qilT0agGlB+qavw5vfJtKzVzlVo/HvpfUqcFOCwibupU48uSLFnCIBdmfUfGDZoyvsVt2FWnLrOrpkOX",
+	"3WN0O8GmptXt7iAeQhga+6wKYZZmxAempCjPRw7WaCudw9+AuuJrFPZ2oWwJ5+22UZ+NXO4ilnB2qiwT",
+	"K6vbbBbI24wZ9RaM2LoAc8XqCrF+2/b5wNizXcb63S2crijm488+IfFdOm51qLiJ8Zuy2IS7W2a2mGvm",
+	"V5Xo+47RcLWmdgi0Yxu0yRkeNQg7Wjplzm3DgKZbYe20FLq9UTE1iLLt8SxSPVK+mt6/bA2SNRxpi8yD",
+	"0j7cq47bFrVDYE9/qbJsWbz45mXZTEfvrQ83fo5dyctn/B7NxUupyus6fOc+L+3S98yUUjWd5R9IrIqO",
+	"Teeb2IrCtHV/QoZsEnFpij7IRPUH7V86te8d0wz6Xj2W7O2hBBky27golQFLm6UFov68MsojV7HTyARo",
+	"xE+pfqsQj87ayJQ8YP69l0ytZa+SqUGbPNP3Z6GWKBRkwiAqkH2gH46ppJs2AAJ6AebqSbnKen7XBhCZ",
+	"17ZlJpKpzesQmbm8+Kow4VEF0fkmaUNrD6Fo2/5m4JBxTXYTuHWg+Al4YQegoqSdf9ObUeZTDMBh62OJ",
+	"l/5sVguW7ciEYOWtXdLpqWC6m4KBI1JtW29ZnmpmPIBrVhpNWzatFCthHc71JJs9nn6p1S42IGLOOL6I",
+	"OpozDA1DmR8roYrJzGw9oNHA0FXTdEQyQ0EYgCRn5z2eTY5IlxZc/SI2plS5/hGOzYqHzYxWAQdmV5ok",
+	"FuJG2motuLl6BlM22mJk6iucrLFgevrIQW4g+yt56E72qEkGgvexbcggKytYAXZeE3U3KnVmG+zb5BRA",
+	"iw1Uk+BuRjgazUY6cTV5yU3pa2PTKVJtzqaEvcus/bRgX2o2Fjz6acHMY5UsmAaO0WQ0fQfFI3wRdrY4",
+	"SpIpXraklBpNGVZ51EN4BO2ca3tH3kmnYMuSSjgZLEwTjiyEWN0DTBbt6mqVH5x15PK/xpoTpjmUeSrJ",
+	"laGF5Exvu+1d5vekubi4SD3pE0LdslVZl8yN8wwlj+ZzViH22kB5cxrt0xKa7bGHCOAUkx+MBzlm9BOT",
+	"Vn/sNf7n//6/XmNj+r5in9Ulm8xKNcn3fI6BzVzuWEHIcbnvPNnSkGLWcNvNVa0JuctbYO+PJG/hds3D",
+	"drPYrLjOVJhD6BzNtj9BMZ9laoFx/P9paJ6hzbX5ppe2f34ZqdYCmEIqxcLk4qZ1OURacyezA3I2oeZH",
+	"yieJX4m6RGG+gqUM2YRy2wwsFpNWxOEinQiGva1WVn+J+ASECNQG1rHQjaODoKuB3weLFgUMc3HUkrQ/",
+	"02jEpIHHxP/LG+mPWs33Ut9dlA60Xl/wGHJ4TGIMYIuFJvelfacQqHlVcyq1FMlNmiIMJWhwzbGYTCC5",
+	"Iuuo0Q322kG709lrB4+7+2m5Fy3prjyRxeXCgFSq/kLuPqjJEg+ajMHkwj7b1jBWAgIVwqRmJM2sUT2F",
+	"BomIdqDadsomUGz2E3glvjBbIEz7lY4WYDDuBoGT8VKLPF/zE1/0UC4iKIfcHGHmFgO0kJ0OL0OJJvz9",
+	"/N+pU3PRxRqvDLRtckaWLI5bGN5q8pT0Z81UBxNJJuzjOdW7YOwX+8EeKQaVDkoK2rWvsHoWH3z6sajA",
+	"bVXr5FIrQGsUdVCSBkZ8Ad6I/WNtf6InlV3rOIl+6ULKQ6bvDoTQGDLvbgu4WzTF16lMYRTV9pa2Cdi0",
+	"7WskuwKJDeioM2BcAsIrbH1n5t7UXBcK3FuZLstYLpz1r3GDckHGiwRbbyIBjyjX7NaIaW7bX+VfCJoj",
+	"NedGLi9L5dC7++t7ICcVWd0I1QOZJuqmagSiD6oD3rtLs6cxxBoSMSH/Gu7cHeKjgys62Siz29+Ghzyz",
+	"+ZvoKM3KxKwPYjn41WNY/L0+PkDK6HBlHNnGwSgSldmqCm2tNtZx6LrQGb9pw9WN6rqC0myzTDCDNR2Q",
+	"c5ST4TEXivzx6vUrT0Qd5KKsEbazADowl6BwVlEr3l/5QuvlGub22qimNYRufeUaai9xo6Gjpj/wA0lA",
+	"QtKaA1ZxY9g4K6Pk0l0426jW/2uT+kiljCac7apCSlYOCAnT6T0IchhRwlMByJscwMVQhKsHchfVf7bW",
+	"7/Q29MdZr+uN0JPrkO3vdel2O5cljKgpmxVwku9H166pMDZy+k7fBV6WeG86zWTcdtWG7diiRKaDo1rf",
+	"vDpSOWNaZtleToXWbGxw9kyy+BMzluONzWyFxqvrjVPPnQ/KLao3lRH0SC/Mp95T8SE7AEZnY7FkcI43",
+	"OghTCi1GINkWaKBu68Fdl0leOzcIp3QwgngW9A5CdzxKEjaPV800bNuEcJvgaLusBVdRDIHOIBZlKYlf",
+	"JQXJV7PaASUzfKTAaEhqKpFDVJ+AIhGouehvWmI89m3l+qLkZX3Mv60WsiyqYTM8FYqDX/tqtW+Fqk1N",
+	"QmAvsCb6ndtjTEdL1xdBw5CFUPnFPT2cNbO88ZJTo41+hGTCwn7Eldh9o1s9F04AzRia6TWeL/Rp7ZYe",
+	"vC/p3YobzpNIJEBFd2Nlb+135XX9USzJIoFKdUgIfpKvrnspRfzpK+Ua2sG9FAuFN+Ax2lEwd3aARS25",
+	"ED+zsA98aTdwvQcWZ419kSRmjs3Fnlo8bul/MarEhsvTb/vlFj3QbsUVxehsR7YOrYPfS+CEIXYjcaYu",
+	"qPXbdAWvfq0000jlkkvzHuaMZ359t5UxhSxppCI+6UP44m7WeQmRkMuSlKK5v57OGOgp3msPJMoqp06X",
+	"iizzLK3jxHjoL1dqaafHbXscGC6VfDCZS9jgTGuBc7hUr7pAsL9kLHrr3EU7zjyr8rmevqo83vKVXK2X",
+	"Ps9L1P+G5SHJRtUhO8FvIl+3pMtUu6QykrZuKO7G/xi3vD316AqLxpq/2jfCKGy6itB7MCsROhN8kg8l",
+	"6vEsBIuH6RvCxhc7gxpxrpTHW1+O8j9a/7z+fQ1G3jqiVKVERDOctMmZbcAPwgeHfJecPyYWWHrEJMJM",
+	"o8kU7KET5s1jtZBU5R1hmagUhMw0lDaYmWN9GMZDVDQsJ9KcAiuJVM965Y+lKNtg6w5/4v6FiYqLBIkm",
+	"jBLTeFiMwSAY8UmbvCif4h73HuPC+fyWkzgRoR8iNX3t5AbfRT6HDrV3STOOqXJ0JGSs5jbL4l6xCqeI",
+	"Q/0qKPVP0tKdnSAwJ8/+QF5HT9180I1syxWZx6XYGX+RY1/Or6cLrlXtbC3AfBcF2AArRJSQ9f7qWZO8",
+	"e/mM7O3tnZhAS/aZjpS+/aPPZKypF0RAEkYTk3rtlv/sBt3DVqfT6navgpPTveA0CNqd7t7+weGPuVKg",
+	"+i5uqWhWJM+jfLWBoxx59nrhl/3b1sPgY6d1cv2Pzseg1b1+lP79sdO97vXCf+x9DDrXj64e6v/Tf3c/",
+	"Bq2960enH4PWgf4h/Uev19ZDHt7+6CfUJPKWJnBTX516305YXJ42p5Rjwanq5q4ok9kMKSOORVwqRkMb",
+	"MoLZ9WX7fVxbXMJT48FXXKL9C1V9cFXyuyjibic4f6NYfdNogVQzyux8b9GMV7pRXrUhsemLjm5Z2AE6",
+	"MZx+aWyFytPufzu/1MEarpGi2gDnUIq7yGZGn826Vnnvz59N6fp2iCpZ+DM0BgvJ9AgDvUuhbJNBFNoC",
+	"GVMKKZcmSMx6MNvkNbMVRk1pWK2ScDpjIUk1a9ugy5PXtamBrv7yyBmnqHTDkaZUZtpRmoNm1UpQdmi4",
+	"8Q4/g0G9dwTaTYsBliqJJhPbBtUmKcvFcBapVhY1XOyZn3s+wMbcsgQ9ZF3bbiTZ21TemAb6HHUZ2w1A",
+	"mMgvMEZqsSYXNlGEqTz0+qAKjJqovAoLyeqdYP/44OgQCPc5VdQju43JIKSKtkwEhm0oin+ZjsiQIdUm",
+	"6bum83nTOIC03iVtgNsAKpgOjOZrv1hwRBFLqV2EzFY6gVwIlVaBo7aso2EXkq68+Yp3Dr3ZYTXYX6jv",
+	"ub/k6V26oN96mVhlwaFB+myQ3bjk8vmfq3rGeDgFHOAHkkQhSgS5FAYKfM6yDr24JtoDlpGpnWXrx/oa",
+	"1a3B5IwpGhoyr021tIt8bT+AmL5EyXUNsTblYu/Pr9hn9ZYmhRDxTl22SGWEYM6MloY2NnMeVuyaow9g",
+	"Vl7Jl5m1eZGkyFaobDiYtXi6rqOrZ9MFv/HrieOEzlietB5I8v48pRITt0Ve0NGU6CngfsGofucezD4H",
+	"266sSGq21LCZYmWY5O31nZzNsY+vXtkI4DTkxepId67BBQzV35nFdI1OmLFZ20a69+JH40Kj6rukTUdh",
+	"VdduZayEbi5LoUnW+ohu8+H53e3SG+/nrMAZ7kA8JaZyl3mTNY3BnR7Kpjv4FluLJXU3SVMQcZiVlsk2",
+	"SROZUwvEE0e1NpwUOEA5nLSJ/9+Sis0bGI/Vsk/gDzxo5g8GqS2QJGu/QLLN/9Uwp0czviG2aHeFHftn",
+	"Ws62IKtsGONaywtdQvKnbEPL+NxVuZM2j9i0bOt4p3tUTyjgyMDux1J6Tfoiew3HzKPCH6m360aV6+lY",
+	"34O5VEUN16ZB0YWXHYxkxOdlBSmTt1L3ymn29tWaH/xC4m5qCUIB12bSmAWjvAsl/TeQevO1vULUARWm",
+	"LWQgeBWoDTn2e/CloY1m2+wV9MTmLGflQkBS0ZXM1XeaRdwdvLPr0M8y1TMO5fMrojrznqDU2d741bu+",
+	"55pexXHj2hvJ6d2xtZk9pbZjt6Uezm5kp749oSwPA8lW2CYhmL0qbNcxJYw3A2wqV5l3K2/50TSRurdc",
+	"sPeClBig5NN6g0u2DCwRVXMkGqeNGZ1/RJxemwKDhXDJTR2FqcvPVhkb4FEatO/js/Nt+Pbm1lJMUGV8",
+	"D0YoE84Y7nQsxA3JL/2hdSk8smH5ZLxQiwRlrIiT91fPsjRBRlaMJgQ8yrmDVOE02Murx918W7mH3aD7",
+	"8bB1cv2PbvBxr3ViXAId/NeX7u0/7K9f9m4f7c658NB4FzrNk9tHf3j44z8+/r51/f+z9/bLbRtp3uit",
+	"9KudKkleiJZkOxlTldpXsZ1EG8f2WvJkzxv6FVpEk8QI7OagQdNcj6v2r3MB5yL2wuZKTvXz0d0AQYmU",
+	"JTvxcKt2YoH46G40nu/n91t62e7V7/HT6p1aioR8XLqSl7jmEQqe//B8/dLddk+sw1cc6qSuKn36A0nl",
+	"1jAV6Nc39qaYezXtqkOT6C3oV88mczV+HOnK3Aq+YAk/+Ko+orm+jgzgfq5Yz09CmaobLITGcjsrWq8w",
+	"Ws3lprnUyvffLsXopeG6gUIbEMT8pvaqt0g4WrnC4rGOSGFZUiELa8gmsmElAt/X7bxvopq57pXTMryi",
+	"s+nd27XX8QyuWlJQ6X4LJG/BJAlQYwCyqs0My5Y1tpqLIrfI71EUFP4Zr1W+TC2NKwz/zevnSza+vTqD",
+	"7bM35hJsEaa79fCxkN2KyKzDe+5PKyiUJ7Xtr0QQe2Sn5whgT0MMDK7ty7HC28NnAp2r5lLpI0yBkDVx",
+	"qQHXyor/UqVpC2/2ZX+kiDmpTckhSgF0ZcDb4fFtOyusP1oN6Xb/Oo4+wqfMjb5uJNTklwgMKwAUh+4X",
+	"0wy/lE8fCiHGr7Agt/M8P48VZ05Fxv6y2xhFO2g+jaft7bTGHSynUBski6w2bwaa4BETVs1Cr6XiFrIV",
+	"jEsAd2mbJomKpfyKBvLy+BFivAPQY67goLpZdO3zqzuucofiS5AuTLYhrAFlyDrr9nvFMKXHcWuvVfWw",
+	"pUkjy7P6aK4LjC+9eZfoMvvKHRAcVxPpw4P9FLxulM+c68YoMESdHolMzu2S0dVg7IZImuSurUMNR/kU",
+	"/O2OqtzrcxgBUKKbx2ITRhQxW+ODXNdEas0K3NiQsapfqur8tkEbIsc9Gr8zZ8Cwg1hYFqoicRTBN89B",
+	"Yze3ByyxJKQkb4Gtbnc1mz5WFibrm0gLghMBGHDQ4XX5t78eGxg97DgUaCzmgX2BCUlcyS9i3gJ2Pi2R",
+	"drCNoOQnMxOFAUwvsuByLcZ5UeQWOBnt1Sr2wTcr6XnMIi2NyHuKyQAW4yy8biygxnIO8bu+0Vr1PV0Q",
+	"AXJgVQy09vq2EyrN5oIZuIwQAc+en9J3niCLVWTDuv+BJQGiiFJhVTXAUFFTmfjp7OzVESMLIrAOEYXy",
+	"Js8rauwldqNInLBQhwhLTwNnHdDJFHXRSDNr8FtmZJTwbNy2KxCIjslSeci4EZhnlZlM20Qssj+0x0No",
+	"p20zH3jCbNwrmF7XkTzw225/MtRNgZFLee+IV9hpYHA2EO28sbilov5irTptGCuL5ZqVLG8gOa4iQSbm",
+	"48bQ60MFXK0+5XOXL+bjGjfywf71Riy90NrEkpoguELwPCVJ0i55cLsb7BueSSDZd9Pw0YyTCmqXqA6T",
+	"EXH38iwl/zfo26Xg0OdgNLdLKzOoQruqbYHTvmYntvtgn5LlvaNWXOY1doIGo4/TSWu3JXWjrGWXaPW+",
+	"Ym7bWx99ji8GKngSDuMrWRa5slV7Z3E8h6uB1WEDbtsAsE7JANyYAxXZboQ06x56i5Drq0bSG59TFFJf",
+	"mhznubkzQOHw59Nxk2imdr6pF9g/WCiwP3/74SB5sP+x1+vEf7YW1dODzlfbQG1GUHSHhBP1obWy9mFf",
+	"i5LavnZX9D6w+QN7r8qLgqD8sUSy9jlRhyp7NkgeIm34xmK8Vd/o5QN15K4sUaWNgf+aV6NjZpBe31Ml",
+	"QbzYqiSjey5tVeKT6g1JK6dhGnbomv1GfoQr9Rv51+c7jvj6Tm1Vr+ijXeq5Q2E9IDHmtiplZUq7FFjk",
+	"jpkqGh7aEnz1sBrOOOyKtBrlOkUYx1lcSuL2ONaQM5JzOoAsOLhhs5FxDjciFmYBzctHEaEWLurGrgPM",
+	"j4ArfgAJpuVTQe6N5dVZd0ylQSAFFhLGACZzu5IeMtdrDg86IAApJepm4KGrxVDtyiPcX5P+Y2H4V0ja",
+	"U/DR28rItJqxBx+nrbh7wcnbkZlp9uv7LeV3k1K9y83U/q4CEZ0QILlWEo5oeZrrTZcnrTO8YrXP5pNl",
+	"nULXZ4oCKbPUzgkqCvd7glPGxLsZUKFXqQolrbqKovQYy8T5iQE/mig9OqSq79T6iDrSVkNKjCIyS4LR",
+	"jQ2BhsDFXKSvXp6epddhSj2uTWdUVRP7b93793fcTPb3Hr/lf3T23t7jY7v/9vde7zfK2Xff/muv93Z3",
+	"pwulH+7g2w/7ycOPu/+2cx+qbu4t6W70m61dpropDdykwvxAkhf5RSlhts7qPa2kzmSZiV+ZegRqNBZU",
+	"XgOa81G97GU2sqp//tvx3v/BGf7r/bcfHj74+F077Z9V/WmZV/NT99Xg9r5QslTl8bQahb9+YNH377+e",
+	"LXSWYcYk4LlDrAHemLgvp9XofmGGoAvL2lFCW08T8U4WOQahU/4U3fkUzMK2Ko3xHQLR6GnkxAFQ+Y44",
+	"Zgha1ixmojyeFIMR8fAU3PNiWkFYyP/ICPWZAfC9nn5ZxqwpO6m9PP/Hf/9Puluf3yTfu1Rz6xvDqBpq",
+	"BHgM6LpvW5G+37N9M1FpREmMLDaowEFoQQAZlju8KreJ3QYz+ntgfnk5uKZVhjqOGBSCCWo8u3iehUKZ",
+	"GlJMhXVpOL4Gnw0tQkdAMbCa93SYJswrJsXpiFOlxG9uAyld5X1Yg7c7wG8Lbz4c3cXZ524WIyUzmDny",
+	"O279595LvYeT3ns5CCsiJ/nPag7pdBT1CI36qXgXEcI5b/2W+JAc17kLCFFAvZ8UplSl7QqlnQifm2kp",
+	"1N5Y5oWHH6aWnqlVJQQ9OwL7Pt0rcTucFJ2t5LynEbMe1hsWmNiUadPYJo3VSL5TR7UCnEz1YZ+Rwq/E",
+	"UFUEKjkozAxVfATpbj17EOKfs11bN8EDdxDh9uNZaJGGH6Hxin6j4FGdc8uDQr8pi63uViQmauUM7vAh",
+	"Ou+r4GFH3yWhptz/4JG3P97Hm+zhi0uTwNuEssNwYS+Wj8nCaBXtz79NnVfntydedM5ozvXN+fEjkFAP",
+	"TNtg7XQyMWWF7P+IFYMo2vi5WaHGFyrrRgihIM08Dgx3wFFVhhoTQIUWxycCwMU9pTJBioqxktD1ndBK",
+	"OVkAjIZOzv3Lv4gfwDi3lZpYd+SgUxPUziKbTlIxlpe1nZe0CXnuTKPz/JfS6elDJxmocQ/H4QwW7NzI",
+	"/wsEQld8DwJQ9Kb7+w/6cBb8U6WESQG7CResj+H3B53GS/dEZsHDWr4puK84RYqzyqBT9bAj0h+fLblG",
+	"5nscG04911nISMCqfm8ytmL+/fTlC6x1/WEP4ZtArxvuHW80+TkHzPSnYwjGybGyIAbm/jsX3zwUP+ff",
+	"J9QESaajVrMIK4j529yebmWCA9ATcXD4Z3crzNmAerUVdq0NcnfJyMyAxBvDfdxbQhXaZhD3tdoEfFdI",
+	"bI2J9UNzJ3wSBo/4Kbhh5zx1mCG19Z8+/RnNoR8NnObM7lP4gFjFZoaUGUHlopecU2b/QhVmRoz0parQ",
+	"1pog+kvMS0d0JszSyp9CXW25g3vi3r1jMVGlNfrePdCVcjWLJ1lq0xy1WkL08TCTSoefTZIhPHx1owQR",
+	"Z519kwYvB0wx/gXf0TvniTcfCMPPq8Bnd+8eYjjAQR4EECTWtXXq73RRmpkFEJIUaDFOzbTsq5Sn4u22",
+	"TxDgpVJinOtpRXbbcayfkfYQRxp8iisEj1vNhLjrgQb8zevnpIfjoYJ2QMpIUAw9PZGlHKtKAe9NX06t",
+	"qk9Z9KV2Bid8IWjs2CO3/iis6ooo0Drw1+ph2mCO9+4RNZTt3Lsnjpn9iXhdpTdmgQ4KNlVzy8IX2OC3",
+	"FQ3CW4rGwWimVnV7unXXVqAXKGJV38JiInPg+aYEqk8VA5e/sc5zZZUAxhUNbihzHcSPc4s7Pf2SMQUD",
+	"sy3sogultBtflhBziooyurBdYwaqnfTh/gFefV6qqVXpbkecGnGp1KQGZeHOACHb0whYW8kLwPKalMYt",
+	"pLLCjiBswfdO/PJNdQYR7sL0L5EtU0maZWVKlcXzFLkGkxtqbesyxEyrdGEGR6SZUDfTNkih6NTyUCPz",
+	"EOJsxJtEe+e1MyFx43gXgFguoct+V1iFLzEvBYSJ8GPsOBd1MMBzbRtDKlxJSrrZ26VN1dPOMLYRyuT7",
+	"3GLKZ26m3YinRaQP9x+micegKvJLhQQ4oRAVP1LMAJhp1RHP0Dhgvwu1J1pAyJBU0V6VQBpoK+QAcb4f",
+	"esGC4kRjIOphyIE2FiJoaMI6zpww+4z2iCC0zix3cKmdrMydCZ0pp7/cK4qNa2CBAHdNNllQ3SvwNhcF",
+	"xpxtjoeIEpZxN4s5bwKYGToPBZDgdNl8qq9Q5MaR9+iGih6ejHzXANzMPxZF1Kclxyo7EqnUc+DSxUdd",
+	"qnkiUm20SnEP9DToDKidYIU+MkWGkoa3s9PY6JtYj/UAEjwCyPcRtXj4kYjJLXJDeZKnlF9Lv+JWy0DU",
+	"eu8e3K/dpU1oTZwVI/vVVYyv3QVdGERiTy/1vusQkqhw/AnOdYs/aboBhtQh8ldia0PiF4sOYEZfVj0d",
+	"4MDgM3MfeCKKfAxpG51xYTah0fDlEDxeIiMgUCK8W5xnLPUQIKin2YpwWpJAg/hWUCxf00e0rXNLujFB",
+	"pF636rPme05wRRbf7kve2NZflIbISRoANvMyfPMYe2FWMcS1hyGAqtgXuYb41LlX8Olup6dPY/jnGGyN",
+	"vHlf2uTfNy8H1KCqSuykr96ciftA+Hv/A4HXfrzPt0p3Y48HhekR7qKIVgK/CDxzRtjPRKlsuUu6vplA",
+	"StQdThSkmemA8YQbwQzC7wRrhOsW3FKw5ym6oSy9/bRD65Vy2I6/ZPr6wCaC7w3FNXXXOImhK0g65aH4",
+	"eNuKv5ppqWXh+wcBzwHBCJkhGM0Pwk8Jwg0VRZk7T4e0YxUH66EAQYOH4HGz3RfubkiCjyik2TlAWq5c",
+	"D93fK/uHyIn9V+NMM1MCXLKc23obRg3/jE0Q/84YmosfGj3A3v9QZxtjM5lyj7AZOuJ7U43Q1MLSvD0w",
+	"gyldsZM6n+8+/LVHV++yOgUwKye8e1D5xKCn4NQS92jqljTtukX5O6X4/i7cZeLvEHpw0vbvPf33vb09",
+	"///u1BSp8MTfRRqI89yfZ42Eoa9BYqQcuPzezlSD1tm9527xVBWVrN1iEYymKyALi+0tOAbkzXc3CCz7",
+	"7s81efT5dhmoOjcco1VtNEpn3filQ9GDIXaulIHWwrBkNqdhyWzevBNK5qyUA6QCZiAxCg7ZS6zqZg1r",
+	"aije/AzCNHMP+QH+2TreBtIOXNzTYNW5G6Co5eZeVEng5KLcpwJ0XyKAxSVHRLJeLXIgOneIIlpw/2lJ",
+	"fhYPt6cDLWJwHPomc+rolbT4PmqpOPcCMwMW56U2MzaDlZ26jznIIrzxhVMbtDXJ4c6zZpIBrHIYAnwW",
+	"gPrmXn3iXx2YxbzE1DjV9aWwYPozhjq04copd9+mANbQTdE8i2jvIUud44Z5Lm21By9s7+QpYc/llU96",
+	"ROtLKUJggZ9zaS70Zo0UYI3KokCQWPHryIAuYPwpKFMuYEKkcw/BLMddhfnaykzc61ni6UfOHz7ZPRbk",
+	"sqlU43MYQgKebQXA9cQPzHnJUPXDkPP01YKMgn6yUiF2ubPMDh+KEbgZYXGVzo7CYnPNyciZM/AhI7AI",
+	"daUB6g672XmhdF+Rs2TGEJUDGYiXoFg6eMSBHarxix12MJS64mF0DqeCEWodfUjksDX03J+kHrobTCf3",
+	"7gV3ya11tGZdrtvzYiQgz5F+88Hswn8qHXGGbw3AyfuyKIJff6Ve6UvdVwW+0VL5YBp9WENgfCnNdDhK",
+	"xMTAXVdQVg0N+9RJNLQ4mFwIYjpBN6YE9JFCoQ1KPcTBtwFjbdt6wk9xokUqp5VJ61Y3bGek7nBngChN",
+	"Y0GZAVNNXij4UKDNwbe0gXhyu6nr3hx2mykUx9ASgt5Mqd7laiZ2UvxHlwsm012KvuGDJtOLIrcjeB3c",
+	"PwytOlleqaynd1Z6O3SXdBf0QZbbvixRzx3X+SgiJE/+9ugz8wpFovSuTJH1tFvwXJ/jHNKaCvOfzZJ9",
+	"h0trBoO0xoji3w2+WoRAlsUM3ifAbh4vkEr0C2OhrLyEjYEV5vGzWGeEbm2IevrdQh0X8IooTdzTSG/L",
+	"bxVqChdenp1OVGlVprJ090hYg59jw+oHU4OhrMRLvXQzQEwRR9zTEqHzuWuC6bN9RM0iOAOs0xVxUSLI",
+	"SkWhJMT6PAMTc1klBJoUUdmVDcYO+prmNcoPD1N/fOLMP6oHi3cUuMSgB1QVrXZl8L2TR+puw5fjJwuf",
+	"FBhV7kfm3orp70AePIkyDLAKHky4hqfoPhwCedyb5hj0/XHvzUkUd4PULe67RJRO9cuLIiLtIL0IIK1m",
+	"gBlcM9PkPQFQMfjvecy1ekS5uSBpsVwTTWFC/Py7TwHHRrA7gdAcv3UW2P1pfv/dt/f7MLn410cwnW8a",
+	"U6Qr4tNhwu64HO5N8xTtNCGEszlsxTFn8Z34IBqx75SC33/6AM74x1R8PKpdmjsVMxffCWnnui92dsV3",
+	"mJYTO9JtcTFQVX+0k/7pAy7jRx7b/T/RRj2Jc22J+OCH83F3t/NXa/TObu2R4OZBnvQ7qGZ7ijjH7t2f",
+	"8U87H4Sc5F1RfywvYhI9onZrUpffCRw6Ta7xfEhtfSdou+18ELmzhmkqIZnWpbslYcC0u9w3XU4VPryn",
+	"3S4yZT7MfcnhxInL8dRWQJqsvehkMFhBDUR0GWoyb2clIoV3lXLTRiSM4sDKEQS2e9rnQIzGvY2PsWxv",
+	"4CI4O+csHgMjc5fTagSAABQgCmC2mU1CKrMVBhvyE3pYx9PWSkFeQ1xAQAOjWrIourxpJ6WayFKdKp0x",
+	"XQQBeHQFvA635ACDHaU2P0Yb8wM0HHXFknO7/l8dW+R9tbN3sCs+io+7bgCvWWzwzmfJ5XQ/7g22Odjc",
+	"NyW6QyjxnC2f+3YJa8YKDULufwG/GKyLblQ94eRhT4daX0zrk7L1KVQFXIUXqpopn1bBcB3HJf2oKRCF",
+	"WAu0L7nuxFtuztHVHt2sp53qzRFnryGQ7907RQuGFAFYxdHrpi/L6L7yGgdcJzLbCwOEmb5dsChEasML",
+	"3tlNI9uY7gvmTDl1lgIIOHhyN3YaMbISmSVRkCXnBATDGXMa7kKRfcUTq8xkQs5g6qxjNxjY186esNDG",
+	"8wQGjHqY5Vs9P2kmKWkA+IxKEkD0ZdPwhqApL0zpZFSuUXD3dPr6zYvzZ69fv3ydBo8P1FGKljfij8f5",
+	"QDBywsJzhK0sTUlJB94ZXBiHQc4W3zwgkHPxAXt5C7DD5Bsyui2in3d8AKOnj+ugIRglwNrW4DYTaDpZ",
+	"bVh04DEWj2o9mWO0aRjIFWAo67DsdEu3WmnS0ynCHpIP7qEPveOaGv0UolpQFCViEw8+TK7gJdMUOkyd",
+	"A9oN9gR9Yh3wHHLtrPro0lqDKrvkHv2tS1sfv0cMKu7spuCYVSxsEn8SI+a7U0haI0HpvXuCyY9woLO8",
+	"KDwgcg11ODiJnG3Fb0fV/FHtL2ZHu77obmUXoO15Bzu3/Mmb07OXv6SiEaGBQHgaXUXzOPPgMDkWu2px",
+	"IfuXNLEakEIUNAgicYWYAX6I3tAKlmFWmklPN2xRCPDVLiHri8RGF4FWvb6boN/k4wyg/5rkAtJCOAkE",
+	"5yt3ARuvPR2KW+BhmFKp2XkkrlTu5keW+sjMrLgwFSJM20ArjDYFxv8XtBdHvWSV66FlTU+I9WFJvYKj",
+	"1FETwDokA9wSsTDvssZz79w5K2/OhLf37n9gxj0nJQdKZe4t4yb4IS+UTdwnVoRUX8DT17Yqp31M6VCU",
+	"nErcagwg4Cug3HN/UDTP/Y32elO2ITDh44ePvk1EKieTgup97tOJ/+os0nTXGyMf8D9C9KDSr7fVFb0t",
+	"Ptneh4QHtumiQOptJdEVeVXQJX/xJ4qWE6m9fKsrHh4eRsdRmuEdoMnaZHNiDhRSlNPC245APib7Vad2",
+	"XycW8eqrB0rK4jzP8Oz9g8ePswf9b/YOBody79v+A7X3+OKbg71Han/wQH7bP8gOD2s3UPgGtrritw+i",
+	"t0XAVrRatAxJbUCVMefOOMTjkI90Pxzu74uPb/HGH91LeArlrNAKgEIeaocAfiDPlK7yQa7KI5HCQ0ju",
+	"eyVQqki1wG/OlsJAQYeyF2zpsqvGX6h72raFD6vjhDGvUBrlzn2yVdcN+MIMfSyFGj2USP9zj+zYvZMs",
+	"5VSjz3DwB3UkZE8DbGhJozUGvzDntpMVBt8nJyv/7D6Qbx6KQlUVOLlI1AURk/lkpLTd7ZDWtamAd2M5",
+	"lQxhBvreYWP1NG0s+FC+ebx/sOvDBL7ejh0UJGYXgAjLrEfKl1qVihKMpZpAUwqFfTzjCahur6TRbUph",
+	"0hd8D7C+OTbG2il97a7ZA+PSV9Z1xFmp0EUxmWoN//c0mab4vYG4t8oXWEMmgSo8Ql61MiIzXZQ0/0LG",
+	"HbxFLBH8LR3LYmDKMaD3wA/p2x0vIBZ+3BU7D/f3d7vxnQh9gqzTiXQWSRcGCh884Vg4FQfJN0DS9XWl",
+	"7oMA1tDcOhcRapfQG8D8SajJ9MBrHfd93fshfx9v4s49nM5i1juazsKPfjrHWA4n/C/u2VMNeO+U0g8/",
+	"uZ2Jmzdgdc6AyrKk8sBZ6RxHmOmRsy/609I6oxHSKYHRNwLrZ0ugyCEMI8S95856m05YX9OzMdHCXwPX",
+	"2ULmV+BTqBzxea4v04Dr2FiePFPjiamU7s/PL9W8bZEap9TefHoSftz7WVHlzHhSzZMI0oSWo8khSelq",
+	"tymc8YKzPcU455s3J09hS0A5mnvl0Kfg9rQaDFTfv2dtqvOBmeosHro/CIN9iIP1eUCoOJnIapR4RyRU",
+	"bzhf25T+B//9AXq5okAnFm0GTwyoFySgy8MknoxU/5LaVRJqhAVsWqxKjF+Ec6xNFgOu1L67hV9hRo9o",
+	"+d0ksAYNbQ+faMHApJsP3gGH9cZGgRqQxlqkx+6+abycARqnuabhFxjGNzSMULJASxLbYmOV5RLb/XDP",
+	"HsNNeM/CwPBQ3ZIBCwbxCBaz+4SyQOl0GjtBIJ2DTpblsDb8hR/dDA4e0Aw8uFoQM1ylboibJVTjQxwa",
+	"Pt4kThy4U7SpVMJl6XSt+wprFEoJFpFH+70ANCGoVtbOcu5D/YZ1WkcWIc5D85xqasFQ2Tms7jlYANFk",
+	"28+AGT+KZ5xb5rCov6Na+1fYVc7DiUYdSijSJ0ZX7vU4fwBqFOqvkUe+YL7Fg1740Y338DAerxObqFeQ",
+	"4yQ2Ibswj/EFSuNxbm3uZI+X3TVxhE3FIJyd0qGv1pQloDw1DIqGlOXdVoLCzpfMpuVnWH+eD4XbsRyX",
+	"YeBY+L9TpaUKIO0DYO5jPRns/SKr/ijtQkwOEYkmqhzJiXViKmFBC5olJ3EE0cC8Yr8cW6v4L2zdguQ7",
+	"FO6I9NmZHMIrQ1vh15EBYwkIHthamOqoE64+88ZPICkOFiQFVWBG1dyxJTpiJKWw266od28qNQwst6gy",
+	"+KE2IHy8Kbm6lS0UEJEAKYO2MC4sRC49dgd1HRzV2i/J7APXnRafKtJH9dY7bFsXJ4M4yFQZkzizG0Qn",
+	"hihxanG9dzSx6LCfVrMI3g0VYmaSC1uwlcrZ8zMDIYBc2RCezSn4xzPyE2dzJBqd+FmpSQgnUN1X7fkJ",
+	"1Y/jIZCGboERtd0nEJuvsF8qcItkYdteZPRz/Dq9im9SXwT93mxq1Flc4Od0kUXNjQ0z4LQ7uQjhCpr0",
+	"D1jWg2UbBDjMEwj1nNGw/UEYLCudZv0zBb8p07HNxc8J2/5gAcAs/Ln1pMkCcrmfULNY20faoSKW/g7V",
+	"qqFUlaflzltmpDR/85M8BjCEvekkFHR5EQcPBvmG9bi0uZTbgfC0FGvisU5VclmnW/GlFeg0VkCUPYdw",
+	"XDzM6DCM8HG8Z6Lq5GV7pbb9qR5sWWoATS8UBXFXq6/E++vUVjARHvRMyctz3onxsGs/1FQiHwSbW1pA",
+	"RRtOlbXdOB0HrN99Mx4bcJ2c9+k9WUGdxeTZMF172DfxG3PimAZbSFudYytBNNJwNF5fLmhAYlDI8DOa",
+	"7WxknMXoBZ5dfKUwkl/ArWHe1vo+hmSF11Ueq431VCkrdQ5hmcaejY7Doj6uf5Qo5CmuDB5nIM/18I8j",
+	"nwwzpdddFnc14oFgfGECxcpO9OJ8foWMs2lEADDTSf1/4LOnr2WlnrtBUrEQ4fWjSB3npDTT93t9Y7Gk",
+	"wCtYGzSHOR9LPWfgNVvXH40fw1oYI9wv1JpF1dKEX0niIw9Sh91NOKhVNTPlJbHk0H38JwyhFfiGwxW1",
+	"T6x9eTriqSGITbd5qeUT2sbktDJj6eyNopjzvGV+/repqWQ8XT7W9sapFWs4hY0IQz4+8e086D9DsQir",
+	"rIT8G2jdA6BO92cGHD9LZ5GE1sXoGy2niDnJTwsq1+9sTlxCgIF3d+ya5/p8UpqhW8aaxmw/xX+hIcVW",
+	"r0dt9ewR5AwL5WdXT5S0PryqvHnzS+VfUzy+cW7HYN0uGT//XpOCiwP1Bk9N33DunQ+A72xKcCxiMQNK",
+	"sBFsSOLZhO4Sbu7CzTGTNrwuZLSx/KIoydovjK3LodoP0UvBA74OCuqpAo+jZdMSqndy6MU4PnvyU2t5",
+	"VZSNJXzQ1F1GhXZwhxYRHzFEtajS5o9h5HQndm8G4aXH/SPw0cfPSKNYV4xiMJ2gFIk1QJ4tGPyQ5XNi",
+	"r9Xq97/W9JKvyKRVodgFqSto2HPD7EZVyQowBtzumMkyEzu4kIlIuTASqqcBAThz/6b3vQv7TPYvsazM",
+	"XdMRL8uozi20GNLvEPfgu8KOJmhBZLeK/Lq4SpZb8yWOM6JCyqO9iTXHvDUZqItQpOpObOM38GD3d7u+",
+	"bJkSh3mEjEklkgR2c6kmVWOwBYar0Pt0jqIYGmE0B0qcD1H623VFWqACdO4vO+KU64AeyDCvV+BIh4kh",
+	"qQLVlTa98/pvtY1BDjkEG/iEJMDZ5RUq4zBJQiuoSRHnSeON8FIuksWUJH5nOOygZajOimL5PuMCAX0M",
+	"Wfh6fIiGdXiqFK08r8w53qoRuKv/WJssuWztZde0JeueBhf8gEGAtTa0H1/gkyjJTPk8XzIVhRj9eCaT",
+	"Yr5srO632lCjdC25eb5yuSpzOWzarXSUXp2EcqaAGcDXRvZCqBKu2wz+uB8OeiVUEtss2cY8mtujuIoR",
+	"P1xL9TaMmUwb6Vy1UB+0apUyzWAknclwbgaDePzhaIv0g02OZ2ABKxfctg8rnkpLQbuT6VCpftRW0RGH",
+	"mFtXuvbDNW8+qoNuliiHrgL37FqFdFL/qKNCcwrr+GEDJ4OtQhBHZs2SAR+0qr8FmZ+z/93YRnw4KMvI",
+	"viyVsLO86o/oTTT2EKAYxCGpbusSf9Jb4xlE1UTRBMLRyExp1BclsfCAHBcoQFjaUEMITSW+ni0aXMSX",
+	"7b9OnFFpJgFLFKEfa6gE9VcQys2i8fuD4SOmCKrwP9VBcDh2giAHg9q2msk46BOLufOQKGkMYNlJNXP2",
+	"+MQbSljrRsZSfLWvTQRMMg7fuAMFgIbFsZTohYSPO2xV99YKI7OFzRp+2BU7j3zMKhpejo1qeJIbRMiH",
+	"lQpIrppr2JL2joZCZAKNcdBRGMTDxUFkOSacQ8YJoon1B0cPgWaxhcnS0WUPGaiiEDYvAOwMA/LjPMtC",
+	"2UrrlomeypQIjcfyYXhuywaAPDhIA4AW0FX0EU21ej9R/WphlaPH6jZzID7efDCGiYsioA1C4V9g/gJN",
+	"CkVspKk7Ubk1pjCo264qc/c9OW/1uu2IkpfCrhjAQHrdUubU0I6RbLAEo/mNc9s3epAPp+XCK639tmyB",
+	"a18YTiKg31AHDiBAuH9A3Rb+0xfZ1OoBcJ5ninrVeCZHzI2NH0HI0apiEjmMUYMhiWH46/xiamsmUnS4",
+	"9mXSO4DbSyvGAKjKsQpyUcGP7Hql09CNAbICf+iPVP8y+Bro/C7/hH0siRrrWuNM9FvbyGH3UOQFvFKP",
+	"dhXGft1YjlDjRKBmgZmvAEhS6TdQdrGwtnSoNrpMVvJC2qa8A6wg3tEcEJhOVl2s7OJ8quU7mRfNPHv9",
+	"l/ah+D3ELc0Bkx7wAlAjY4qFotCUB71ufIlzMgCs9rp4kJ8Jlw/Hc6Bjba8ZsJunFUCYZGamjxDNwaIX",
+	"WB9fBUky+Mza3jXWHwcULsxF1xuLvVEDWJvnWV5W9c8pOt662JCHceeEVR/kVVQol0CIHWDSAz0GfkFE",
+	"unTtphAnYF0U0lY2EVVTgoRwB8ZL6kEOPAZjxwomaDSqd+MsEU0YPo6KAjsCLF1uSnUvnlLlbleRqTY3",
+	"U84YB5UDFayv5FCBF/scffxSiQtwZcvSecxmELz5So2heg/SEzuP9rnVBG4u5wmUUNLvu6EJOxSDJXW0",
+	"HJAePU3lTlSWxaV5xXc9IB/pbaVYEPjnwz//ebcrBgZSankV1eahjyixFBldrygPgFQzvo4L+v3l36YK",
+	"cbaiOq4468OOAvKqEpPooDRjrvx9jTh/WFfInx9U6CwAjrXUFfLwRvIdsHNWlsKWqH67UJpGkJYLn3FP",
+	"M14NcdvHzYNihyuxrJzv+jBVlg8GqmSyE6z7pCe61+ds41rENBaRLFV6miPBofybkRICcRHgOOCdeRHH",
+	"amzKOW/vS2ps9rBkQxSEWMIV92TtRagcCyHvS4XlP2HtOuIliiXkfjVjVfu+G5FwDC+gFY7ZkUP3xXHD",
+	"PO1jCnelD/cfi2Whe0Ae/AETI1AkkNQwAZIgkXkSHErgo+ydwt7YweBmQuRV6XODdTlpQnUeuwmVvIv6",
+	"3kCOBZVROWvHR3bb0wVgJfH+aAuxI+YRPObh4aFoDfvD3LEKnsKI7lVhUY/zItky4+I8pqToopqAAAuc",
+	"kFsxyN8zoJ7faKwKrWeGcBvjZ0ZWRGw3QEZsgJNCqsaXrvDQ/M80X9yuVNYaCwbwZiVBHGCmAHsGOyJC",
+	"fILVs3IeSrBIimExjP+m4TsB20xQ4GMMFRgdkb56c+ZeLOQC3D+ePnv+7OwZlZP/+OwsReBrd7dLNe9g",
+	"pyB8olwS3Wg2kpUYGmdB+X3Fberpw8PH7hGP9g/xPw8wZv1o/yEkIoOnQlysMznvCikGagYWqU0YzwKA",
+	"Q2j6mZleUIn7OwmcXaKUOjNjhrS0xmjCUG/oUBKlf8HSKesRZZxEci4JTpbgB6DSFpeEYKA0fQ+4ZbgA",
+	"i2+CVJwjM6PGi4OD/cR93bAf/tz5c+fBLoEDgy7p6fRksPfCaEXlWhS9r7espQ/cWhHKFJioIOOdpwDb",
+	"BN87ZySgD9WHb3iADJSL3zCI4qhwdSnEU4pNOOTYcPep53WOphLVnGH7KDyRMAMZsZe7+twktm0EieUM",
+	"ZkYnmGqrlO6KvBliZnFxMRfazEJRLgAJaxUVh/kQYE+nDw8ORVsN3vKSDOmVZzaFflKv5nDA3WY8KRIS",
+	"32PXMmHNyf5I2WhjY+aex72TarMHCindPeI3ZX0bBzZFWKh+gOsaPVzQc0y7mZkU0DJgkiHEsGWAIIMg",
+	"r4FmAjq2fltgY3i7A4wS3fv3Z7NZx9LPdE/b6Zvxrjjo7Hf2Ib0B9WG5k9iB5AFoILCpllRqjWkvNJR4",
+	"LiEG4vAgew3y2y71QDVwqkYSsXz97SvmYwGTy/NZMiPphRpKDfl430XxGtHwWK6Fut5HDLYrpHtzkHWC",
+	"jdAvTP+y/libD7WspqVCICVQAyVUzflfbCLSdwdJ6nep8xm+eegkx0+/HD/ZO/3p+PDRNwjplOZZx8+k",
+	"4z6WNLKHBCHob1uA1bEdcTYzgQqY8fW9cwEtwn2n/TCQSD12He7W5wrf9EPc9FXnV8G2JT8mPOUf//0/",
+	"eNy5QO7Qh3/89/98/JhSAz8xQ/E7ThhhDVeomIs8s/QpzaCV1L1WjRR5zBXlVtKdH2F+WUU1iTEBNMML",
+	"SOvMEFuhCsX+f3cVtuJQ2JjA3A7fv08Z0+tgP9hgUB+PX6wpL9EPm8nSbZZnQW5CcBqsUALvSgIdayQg",
+	"A3sY4UFh/abb6xD4igOejwITiN98iXiwH/59mIhHiXA65eCh83xgsMHkg0oEKYq8qgpFjcheM3acLDx8",
+	"TEoe9DBql1o1xmSKIEoRQQ1Z0CxUzGBwhDzbXD9oEdFHZwgaQwzbUP0GXcgKpx9zcQP0Dd+RPRh6l07W",
+	"IdM1CXdcKRgswVaR0AgVNpKK47GoqyOehuFDLU5Z5u9UT7ul1nNhSsTvzBJRylIVziSlACRIUyilIlka",
+	"taaNKWML/KVuWXwlVyjc4nUYKxQlFJro0rvhojF30gCrKhpAnj3Ntc47fFKM4C5LjkZmu3jPerFZJyoG",
+	"23tlirzPCG31GjHo08b3ElxHRH8eKZ40yH4rdiCJtperarDnVIOc5HulrBS46HsEPrLbFWkPCDF6W0d/",
+	"++5gf/9o9t0hiOGD/f2wVLl2Lo/f6OGa8rtH3x5V3x2kONFH38JcCzVAlw5WE90r/GS5SrkjvldzqFYe",
+	"eReypv8PH4tadR9gsgYrHcWBDtVxXEFq2RTQcz/8jjjFSlXL3cRc4wc7kErgsDPe7eDE44qzj+8Lm6n4",
+	"zW8FoMri2rfmWUlcQowdRAnqCncZQZz09A7MdrGSb9d/ntz8F6UUaSI0PryFL4rb7TTbDxE+SWHFc63n",
+	"GsqZxoSjmmdYpoAHSiXenD1JhDOKHzx48Jiw/mz+XgxKBDmVBTdywnb9P06NZHTpm5OnHjq4L7XReV8W",
+	"ojAzVe71pVXo3OAUywr6HhHEFWLaZiBAjQEqurvXu29xJI8ffXO4GyEweSqJUQ6w/6whIyu/TlvRaB0/",
+	"fnXi+Yco5TYQp2osnfnLHkeuh9Sh/itbmrCtCbbQjfjevYS1lFYzJ/6N7/UA3Yeps2xOkYQunBZkSUJ/",
+	"07L6xIPtafiUiIcjkmB4Bf8gA3I/nkTeUMLVKtDPSv2j7tBl7uSE54VLIvBdTBTkuqfbepY74qRh1y3C",
+	"V/6KDp+KnZx794IYGMu/huXpur3sVwL9FggveOcgBkg/8r1A2xbM0gSL+CFIR4iuRyGh7FfUVhCmpD+P",
+	"4po5RJI2GdEUoaoxA6xmimc0w6oDUaqxeaeye/cwGlFC6K68VLBIznGBvhmBrFVRn24dOo2KV0x5Cf4G",
+	"CBQGf3df2djoamQhKhkkvsXYETq2In1Kj8uN9pFRdGO/ffhoF/WlD6BkEulswakT6anz2qr6ZX9+9Pgh",
+	"MV8VeV8Rl3poY9/qbh1PnIu0d9jZD4xD0bGPyZadjseynLvjJByTJVQvGNxXWSzbqP0vYiLqAB19Vbgn",
+	"ndLx72X/UulsK9miXbTV3drvHOAAzERpOcm3ulsP4BDQbI2AQQoByIBhytg2fkrbQNEhLg/CeXPbAjA6",
+	"gEXVfdAnma9Z8x58nmG8qAY5ZQYeSdemdWjMFsA+t5cJHwVzlfgRWI/8XwMySnOG36kjN3NAE1e5I15P",
+	"dRRYDr6bfymVAcgiJ3QixCLAZ5oUbvtUEWhqE2c4Eekvz05Pj398dnp++uL41elPL88oGrFQMeYj24gC",
+	"yZNFg6mnF8pfAtVEOdUBa3VlUBdxZkxhE0ChcMPG3ScJ4pTQOroeTxADcbIorM+Gs2ahoSKcOgJ8Yyzc",
+	"mb5WDlS3pW65HucDTAL4yLzYO8m2ulvlVB//+OYE9ivL/6V8puGU+9HjgOLrbcJ4Gd+bDMh0+9jECRxq",
+	"jQ5Od0y9l+NJgRxrcB2R07Y9l8+974b6eqoJMQIpGz3r3VX0pwsX1lhQiZDTCzx3t8P9/cYsFvqGm9PA",
+	"V7/SJBDlaM0JQBYSx75IxldONXBmRJBSr9+8OP/h5MXJ6U/PnmI4NWBqAefcQ5xj23MDtOr3MvPL5i45",
+	"uP6SN9Czacr8v1SGFz24/qIfuKsNr3h4/RUvTPWDmWp6xDcrXXDse87xqscrXeW+xjODkQG47mCFCQE4",
+	"ozHPZTnEhx08WmXpfK/1LyrL5dl8ghcfHq72RD9HWvrDFWZ4fPIfzox35z9aZUucUJb4FDwKSLHgtYcr",
+	"bacfZaVmco6XrLCQp1hf8ybUMeClK2wRetQZln3VOF5BysXsrr8hUeNboKqvkV/Gv7RdUSck9We/je0S",
+	"pwfZpULWMsLvc990slXJoZO7W07/uxuim7nVfeT+ifay+5kxdSngBlYKRODQrjyn4H50HCv8t5KtCCG5",
+	"E6ovmz841aoyHEGUVdvqbmmjFfGMGmB3JPuqi9l8meOP2SWf6xb7apRm9/6G7TTBTNvkEZkhDsAV8xWw",
+	"dwdTs16DXQd7Y3AQLEDoLGjAoaqOTziVs74eHLwwWkFGg5TglTrkOk3IU8iu1yJhzB+TLcxWXHsR8hrE",
+	"l66ugOKLWjVQVMzsVplcQ3ffZ2dyuOz+dNp9OMfduMj1JXJ8Yy119OAlt4Ar7j/l0msATXeLQpXZq97g",
+	"FRdyRzeoCIvzB0Jpu/oOCCb3csCKwk3nwYqa7BeTOXcn2+jlVbXWmTG/SD2nRbCfrr1uqIq+nE75Ebq0",
+	"4g8v0iQyRyneFNfOg4TNvZacCx/RydOtj2+vFe33oeEGaZU/4TnJEp/5R8+r6HvelJiUuQEOK4qu1Lp5",
+	"mBLECrdAEfG4sRFMDd1tJG2ogqwM9LTEGWqoosbwDkYoKXu0oFxgFT5FvbS5WZ+kYXAC12oK7DhdQz/4",
+	"C1p1A2fAmc8hYIQS7uBNFUay1VZmdN210TX+Ehj5RvKu5xHBR76qe/JGE1eoexhhPH1l0h7N+VZxzz/V",
+	"JDgsoO8tbJHewfQng76Sw5qBT0XBdVkvc1Gzzlewxamj6c4k9jPMmtegsPOFpgGoHcv7I6zOirCOsXPa",
+	"egxxQA2vwV1zb2tP1wDCF8DBG0247rLpJBBuAfheRZRAC0lEkGXT0gMzARJNTxOSz0tNqsQjLpCSCPXA",
+	"1nB/mIdfqJW0QNUD5ZifrHDizSN/OIw71U2H63o//N6uVU9P+My792UWlVZuN9GzjZW+spWOe/V6Qz2I",
+	"+jgiE76Jq2IymA6AmUI0u64MVhH/5G3fmfw/Q6rpq1qtsVO56iKlshP9zCoS0V9QgSthdxCBtGcgBopZ",
+	"J58jRrGeltTDb7QSO1cwR8UrlO5CWVY8WhvauxtyHaqm9h+LejM64hwimA3zkR01WbfqGhAArC5U6CFu",
+	"k9yLgZEv71b4lblWdPs4zZcS3TVPY+M9fAnv4US/hk9k4zrc3HWg74jlycoKJXypb9fXEnzLJXF7aLCK",
+	"wXyoCjKV1A4a1zVgKxR2+UN9r0dgjvvzsD1GKzFX2PEUcB1IeyC7DLMF2gTQzY1I3QkREP6PAAuEmVHA",
+	"FrTqb1RmxOQkXBgB96IxN85AvZKCcY9VGOVUEYQ/kyeHmgCc/X7MosO3JWRRJnTGYrKYQaS/jHG5TSUU",
+	"uY2yGIintKgVFl9WqFL1fC04JH7kkdiHlwbwuVsJy/yt7n6ylbu7AMB9KMuB2W3F0jxDqjq4YmDKsay2",
+	"ulu5rr55uJVsjeX7fDwdb3UP9vn/kq1xrvHgfgKl5ni+GsKN3+8NzZ47umcv88keV1ftEbvGVncgC6s+",
+	"us9ocbpcXFzj3A2cwOE1x6R02KfaEb8iSKczQWiRfNjQt1KPqK8Si4hFv5R25HGPgNGHTRW3pYlRyhjs",
+	"vcKXga+3dW1xdLXVjVf0wWFzRaO1PLjNtTylKvjKhFZFvyqzWnMtf7udJZNy16+0X+qzO7zFffJ5U3yE",
+	"zrhGgo8+55sYSf7SVlOJ6zCxZjYvsQ7xVpJ3rQLpyuTZC/W+ioe7SZxtXPK7cslfmQIRUyONu809cL+f",
+	"HBo5jXfmk59WprzWKW8ixUEKDdahG8U1TelJB0ESAsIiQobwNeo9QsFHdabWo90dLeChYYMPaFc3um0L",
+	"vZXuLgk0OwbcNe4rGpkZ9mFgNTn0QFJBTE/vpCrLq/MsR0YM596fVFEXh1zg2Gb8SxsoHBrUlQTMEKIO",
+	"2HRdGYMtl20xgcgU9HNjCyEUsBgKezMtQwQh16We72XAcz1tCU4QsBSTOlIgGD0e8H0BW40JxRE2rs3S",
+	"XCyq+KKlo9Ke59V5bq9Vp1TdcWxPqhMbyX+kPV318mdw9vr1p6+aq7ZWJerBmovid8aq01LMObvGlMIV",
+	"rbYFV6ptwi2/s3DLKqWrr5De6PNWr25iPAsxHvo8V4rxLJaGxlGfIBKWVoLeIBwU6uCvCwe1hDgAWCDX",
+	"y2El4ocDfgjW4+QtYXPkhOtphLl3mp0APrBVxOedO8DpUGv/xDwt8DfOkCPbRoEQAg2imFapAIK6hqFz",
+	"hKEuatyGHugRsJGo91UA26WW5Eq26VRcxqAcvp+fPF1brT6XFv0nZ/Il65x+ov8DfPIVnNtb64Hwc12/",
+	"E6LuVS7TP5TR992GzeaIzGiFTRGM9OG++0MU3Eu2MTT5ZACNUYeFY0tWMRuwJxQ/iiMhWImA4BEAN602",
+	"ieSN17qy13pKW7rut35Wd3WS712q+fIEwHFRMOMUNv0qW2G7asII9L7eEiLaRAUA/qMC1AJgQUOx6+4C",
+	"+DBWFe9UQPEifv/2KPirk5/dCNcWn/k4r1YRnE8ArG/r8wcOeeGvFqw0/bo8BXzEawUrXOr2yVi+P8Er",
+	"DvdDbBVgF9vE7UtNkXIzWPLyP6G883muL687F875KoOG/+TSFNi5ltjL9FNNQj7PbeW3YCwYWW7VxCN2",
+	"KS0Ljj0BOxpbtfCO3CeO0+gQWXUgEsC0TjGnWFEASiE2SM7e9fSv1Imc0r2AQZ3xVanSD1EdjFZIGaOq",
+	"Gq0cBdWAi5T7mqXHXE4otTSihCZS4HXwwXgkfnIAHWTkRT9mKQbTktl80LaRFQ8zCalOJuCrCGqu6zu4",
+	"+0rInob7omsi4nQtoI0AtqeT+7iERUbZMaUZbRkw/YBKElUaAqdRUMsS4zXF43raDw/SboaBt2HpTyFx",
+	"N4OfgYMLAnwzgDC0R7VxwBhaYVM7wsM8sp9BgKHiQhF3N7wRYN/o6RvXaMKCkWD+onE2976uVT4v1HvS",
+	"v5GstCMzub6eM5ro+tG19qvvILC2xlwyVqdrziJc1+rWAKemtPQpgQ3kc264d+n6qxvV0MqKH/XVacFN",
+	"nOuPo7dx60eqdqnu7ptMnfIH+duHrUJeqMJJymlZuG9B6qHzlEaqcH9aMy37in4Wva0/nb559erl67Pz",
+	"749Pn52/ef3cezS9LdHr9bQQez+J3lY7ObS/+uzlz89e9LbE3p4TEmL7g7uwBxUNiHn4q7pw2n7S20rw",
+	"J+TedT/+1qu5ZQyZGDVr4CGZ43+NPr8Av7C39banP273NLgePO8fTZg1/DtMGSVEIlRZiu53DG/TiYXl",
+	"Tr96n1BBVqdFin7o6V71Qo7VwqR61SlMqctX459wQa+Kj5HGfq1kloiWH351c04Wrzs+qZ/+kvxjOPVj",
+	"0tMfd3s6H8D0/td3QueFgKcXZtj5QVay2FFludvTH3t6MK46r8pcV4XeYcH5s5rvivv3if4HIjZG91Vj",
+	"ed2HfQoiOCxz7VhYbqNtxWJZfCckFMbwoseKfAe2i4ZV3eZF3YaNYmlNf9uO98h2IrZrO8QdkLn7X787",
+	"tt/Cihz1tBuIKVSnMEM/2Us13z1aMttGGHlqVRnHkCf5uTOd+MgqwABR9z99Xfc/0H246z9TharU8i6h",
+	"2OIeGpMRqCa3BDHTClGBRi06SQTyFIEhAgOI0lmEBwZomZSQJoMx8F4jJJg3ia1vHg02p63kvCNAkwId",
+	"C4z3qoaeReydWF8v2CZLApFkl3Oc5GuLH/7z6kC0yVbRgVFdL32dtBuWuLfrRf1gO4aI37Qa3S/MMNfL",
+	"Acy+V8NcW/gELaLrqfeMJC51G0d+8FS5dFD2nUVEmKZ4So33vyP+/fTlC/6ypnYqC4BzxLqRl25lxWFn",
+	"39+3pwHsERDmvvn24eOAr/6w86BzGHmuflwEdOYEc7orkI0acHREZQyBCVOGh+0DJS6mVQWYj4Bf5t6c",
+	"ej8pTImYhpeWIIWZMCdCAvW8+jViDylmpXNl/foEGjToTCRQT43ozAwjSfUo2rgjPY0lOmMFGKYxIfXB",
+	"/v4+vyXPI3HUcPI97JkpMmWRFvQMwWVXdHhv3JNYmOGJ/rKOLgv4a928526s6/uqC5fFA3q/N5vN9tzO",
+	"3ZuWhdLO2s0+bYQ/mHK87vDomhtgpF2LPuD20fVBbBAGsOfWSQzWrmr1nv1X5TRoPhxVDf8ZBM4pfh/X",
+	"edBw7t36zidIOf2kVICGKQu78YfbbYFjwjD+ndgCNcUO6jFox1itO3vgbtxar7YX3VTl1DH6qTKT/5u+",
+	"uk7fjNHj9CoUTumbsgSRbUqrxIWsKlXOe1truaK0ObwrSm7dCzXboX/+mlej76VVb14/3+ltMbMEe0+1",
+	"Ie6u7PYhIvqCAwwirub5xjIZbvbMLdGSBXpFy3PF4qzlnNYWp7Y27oIbrE/SuA4k4g4uRicSku7E3Rv7",
+	"u4Xy3q0bNbiHhJS78wFoK96URVdsXzHWbeEd1orh65uOM1gE6DErfCnbjXeyHagmu2K79Y1ss2+8dMDu",
+	"/quNOcGRdmnAHTRcz+Evfgw51W0Ifus0cX+MDXAzrZZb4M/YZCMZEyzVml0dCOUYObxGzrrEya5Garzg",
+	"ZiNG+Op+NtD4mSFQ/ThD8Q4ALQozfDmt7qAXeoknzmvtwT5+7874P1GVTU0BP9MZkbxcoYFv9IUuiXq5",
+	"T5aMySu+2eAj111dSjNrNVv0iqNvnFC7m27ycV0GYN1ZT9NZCh3ub5F7RQGoJrideu6vA//vwT6egm28",
+	"UBMJtBXU6lofcG49vMLUqi7yUHEK1TMeWnEh+5cRmPdCWjVBItDQU4Hzdj5l0tMkUtyvNH7ON+dWgKHc",
+	"jSnPAtFzTmtRY/dEp1pp4O9LoN91CHB6hh1hknHQGGssZqvdk0yeOcd6TuFBFIjuNhGgEDH5wck4iqTW",
+	"+TEzwjnyubJYBkVpa36xKI+7TZ4SkT7cP8Afz0s1harYxq7AtzcAmsRqBCRvsAYwmtrOCPWyWFwA987R",
+	"40B1lsa7iQCPwj76Zh+Z95i8xg9FIyYrMnMFyiTmHamxrCCvxpm8APZr8gOYvs+OgO3VDwH/dnvRRx9Q",
+	"EyPjTmH6l0lEuhZtHr9fkVFq0NNUVwD8TG47ZFSL4F4SkGRxINmUXLAw81p0wAfdIzEaWyhpVfY5YyUN",
+	"b/WLBk1Wc+vJZ14/ZrJw4dcXmQBRzhz5g/iL/n2HKOghMDckycs2MYo/hE21gCTbYlvghrw9eymYRxyE",
+	"XlpJ/P84g41i19s2BK1D6bDT4KC/krqtAfSN2MLhi08X64RPeQBfX6FwvLZXSjO/BjeoFmYR9GnlwjzU",
+	"L1EuHIlVpbOVROozt938zDcFx/987RuL5caxZ9kuKpd4iHzN/Q/0r9WKI7w5zMz6vmShJaQDPXaEeBdF",
+	"klJkSgu4qcDkiC32bbZm9H18tdGRf+JShfXDKVQMfv3er5sJn1aaQFuwXptg86GeTpaHWXwZf8BAoA+G",
+	"Wjvr1QmBJC3XSB0pgDrSOYNvdN43GdFIvvjh5yeh9H42yisl7ASq3Uu3RXqaYSlC1LVG8Ykk+y/QDx0h",
+	"JwyPYqozVYq0Q+44OOI+d+nO/bO728Hhn0V/JEvZd8tz5O5OXai5FUrauTtpOKVpER8sUHceipmSl+d8",
+	"S3LDj/UcBgNkk06OVCOCLCZvGeIEgfva1/0jQRzSkeZVF9lzITgCPxPNHuBhPIBD59pU57Jw6+smdwqA",
+	"FZ7W1HnOAOvJHOTivnuAJTZ9ZD90S+l+55A+1NRQWD9tq/S3VV4UVO8fvYcus2Eb6EKoxVoeY87hHJC7",
+	"0s6NXXW3R99M/iB1Dacw2PWd9OZ1d1B+v/IcXqjZGwsMLKuOnk5v9c35i11Wd49VK1cajpBh/ARPfAWx",
+	"/9oUyplm+FXdMagEJEjP5CXpzk1twRfy20PhPG3Sz1ddgIr391Be4JTDQpYfxVEtzV+TULeY5/+kinE3",
+	"+IWsNyqMW0t7X5GPrtd7L4vlgNNyDfbrrxiYmUyUVs5ARHgrZS8phzQxNocCTA8Gi/WF5PKLV/Q7ZUTA",
+	"wgRaZKY9J+oHTlghJENPY4zdPVeWgCcyKA02SPqIkMdPdbfoUlA/5QGlEV+yP5NTEVRQPgTwWDBwKtLy",
+	"vzZgLhHcoR2lthWRFmwUsHysonQJ3OPIw41cQJrAm0U6872tYCPBwjizJ7dVKStT2o54EurTFfFl4zux",
+	"HuWRSYygCJUbTuuNnGTQLV5urMdz85XwMJFnLQgpEonVdx5TLnGqC8hmjhRxbyNqC2O0ibwCzHW/UaJE",
+	"C20VSsGlDw/2/WnnBCGQLsPFXYaGe10htNulvClXieLBc9ynblc/G17EaoAtcEEIPm4AWW8tXGrG6nrU",
+	"emUv18ZhrV10JQIr0LJjv7hBYXNrKKyrYK/iObDjz0YKKSWxtmflqxGcJL7FJjzKWa0V5sOC5hkKsw0q",
+	"zsqoOBCEncXGR2QDk81SCz6p8BmTTbMejhnileHfABmP9XJ71sla/qDBVGCsd1MuAEYZjWD4jYKVvtGa",
+	"+lQKaStL/Wk5wEop2Qcwcad9Wfs5hdk343GNi74/LUt3wGtSLL+hioxHbIGEnhZJJjLXydAwbE9DnDgg",
+	"9CORP9OhuONuEjnF0qhwEEpQuDQQlI8zbUfTyorMzHQ3PGA5GNpXorTdW19nOPH5twnLFo6upuXWRmXz",
+	"V66Fx8bhM4RNI0CTzkYJbJTAzaDRYodlNS3Qxlle5O/Ufy2HOMNodlNyk8MIBE7k+znBWhRo3GVqAmLR",
+	"aO8qqsIqJwsBo7J2D5KZQfq2ycmhqp7n75RW1m59sg1sLq+VDT8pWVSjNUSCv6C9FYvmCsCb+btPQEJc",
+	"/3O8IqB2Un+bMLR/i7bSCCf1FjYK+g1LTQaOG19XjN/KSf/Ll+eiXzXafkuh9rji51a8n6Gq4FlXOi84",
+	"GuB6f3LNhImnQo5V5k/deDkbDM91Kdshaw7N4FfE7D0Qs0YMqftjdZ+Hszzb/RoR12ytMmTbhuSx00Wg",
+	"iLhOxBfWXUyrxVoQcUz96N6lCDcKSd1QN94PrapXJGG58aGKW3Kx+Wd5MnbJQ27OfwuD4Cj/l03Oxi/2",
+	"amyx2qBvgJS25PoVkrVL6nxqZQnQUEHh3Ds14391m9K/u5uJuU3S8o9ScYS7FmXaJHywbYnOZRmuGk36",
+	"yvhFhKlv73+gfwEs/UCp7EL2L69OhQV+le2QLBHO9L+0dR6ZjhNvD1MBfSdIW+MLnK3MsyX2IQzoBx7L",
+	"FzYWp9fjIjZHvDbVSHRlq0vhFkgPb246bkjHNqbfHZt+ld+mCLpLEiASZixybhPJnb4f5gKbthmOjHVM",
+	"sQsSUMcnHfFSF/Ml0mws512IAENo2XfUYcjDHZ/5HtSFGyfA21rPnlcG2gPFDgjEXew/RGMQF61k+9YX",
+	"ArZzVLWIx5tbZyvItlcLT7wJR9Tye9xBw9vvR2IHmu4A7B878c2bXd31BrfcEERtGuq+Zl3ymqv+rlYf",
+	"wQhmm7UD/cftygWwRa8yfEuVyX61Ph1lQ/+0Ri7OoDBbzuQclUbEOQloCKZSYAwnHhO06+ux+NQkHIlp",
+	"pwJfo8cLIA1VmjGyh/v3HKBMSjVW4wtVKo9RuBBpwKwnj9NWcm6pioMeglRDuGwqO5dVyk3yAHvjNr1I",
+	"f+Pf39INj0+cviyMHgIKi8wQ+v5Y1+fR5MAay7n429StU15BajcnwiNpezoNRF8pl5swmOEJUWG7aSJ3",
+	"pCyMVmLoe4Tc409jrBdkI8eMMVNdIVAhNOPnFWA9HNUaB/LKvx4tDCJJvIapI34qryMmmTlGRKbBp/TJ",
+	"u0cwW+Hto8Oszf9Mb3uFdnk88a6oGZ3aDXabVYinq81sQ0r1T047eAaAGi2i2AngpcrmU6rM9/5TQKNP",
+	"W7W510V/+uXZ6enxj8/OT56SKroJavvKZeX8oS6Ulr+OJQpWmI9Zw31qOTg/dKEkvCbGdvh5WVTevUgF",
+	"6UXNUs7H+g+eRHjrpiBILabEpDQQiFwWLEPMsXeq5KZWrhvftgKvbRKJARemFbnuF9NsGQ/YK3rs19fe",
+	"Hy3o1T4pnXeD5n689BN7+2mcGyawTU7286swqAqdeBnAGouPLHDdLnNLfvEE8ACIcrWYkp5Lv+tDWp4J",
+	"FIlD80pMdZUXFPDwtLwd8QYOV1z6Q3hblEwjcK0yVxlgR6FjAYWoNKX7H/Af4KhNiG2e0NrwFyEz7BAA",
+	"h2daqIiG/viE6W9HkpyjIndCVnvaLzXuiBPi8Xe3GSIbrxsn2PzfiJ/z790S/PvpyxfLyaxItHzRdOtK",
+	"NE440FNVOfdknar/hQu/FBEVS/E1R77MbYCNDXW/Y5mpTxDkt0YCn2w9N7hI1+oFPq9ZIERTvjKkGLQh",
+	"fVerX/Sq9MTrmIFc5dI3mKuM38ZXp5lWaTKO3vmJflWaYams3YQ1/2C8Jk9BbEhSQst08W23KNPNb0Tr",
+	"FV3RiDl1xZ92ptM8Gyq9u9j57BZY6jk2Nj9DKSyeV5lnAZuUJps6r9Wd4NQunzRr8oWBeia6sNdqMIUw",
+	"XhmF6LpiRJHEsTDvVNlZlx4MpPkScjCUPLXe6bpSg+bpJzjdtsn2nFx1U71yor3qtZtmVwjx21tblbke",
+	"flh9uh9vo/sadVo7WxetArzcPs91O5oqcnZNeKbbbRPFc0qc52/bq00ukHk1XfsFuzXysGMLcKm37Ry0",
+	"q4xYtPFSp6pTH4MN/dFukSTRYdFRNAPRnMVC7pZqlZtafbfc6fkFrCZa1k1RyiZ8+7l83x/V9fq24fuu",
+	"9VXihr+ymoTLNCh+jGLWSY4jXxJSqEEFvmxuRb9wE86g+x991Yp7DL2HjKjSiPbgkdOHMtcALL3/mK48",
+	"9xeku3XSLhZ7SI0ttXN6fY2xlmMFzSgAGuFcfS5r8YTdIj0Z7IEsIiAqHIW7CNCqAFva1/DRnJGBW/rI",
+	"QZtjXPMM1heRsXj8ejzi/T+MR+yrVxDnJOyMW2lioe28ksvJO/+P4jl+HkWwiqtJ3jovIDqLh6tcB+Vp",
+	"0LX5g8wLvnTjn/5xuKdRipOSWqYv17bAOQZ7dZH4zEyLTFxwLYXhYKxTPj7oTFUfQKeDCTaRD7hN0SnL",
+	"mSoV2N7UPzO3lRr7qG9UcOKUEIjQxDknZQVQTSi//EiYkJNK01+EOLYbY0f8SpCXKQ7lPM9IHTYeWxjd",
+	"Wo9Rj6EtqLtFKUtTrriEdBlwjR9PDb1GFgWUUV0t58mY+d1i1OT6ncn7akUF56OOa+q5cN2CulvcrRuX",
+	"ZuPSfDaXhnbmGm6N+LSS+cjHWSrg0VpYvxyy7j9dk3b0/hBKeCAmcqoAHCwO4Xiku5m0XVZlCXk6oZaQ",
+	"3aa4DC+B+krd00qWRa5KdlQSKMY3RQGVfO6PvGKCuLgM8YLIn8n2zcGJ4pJESHgmQlaEPYMAMR1xzM2j",
+	"vtqyXsrIBFI5ocstuF+N7Gnse+WLTlcXnU6oZ4RFzG0D7s9tkvZOgtj6/tSkZbKmN3f3DtHz/J26k4AX",
+	"bz4KCmJZ4ZfPGMae1SyvRlkpV8rm/Urn6o1rdYtZvJs7WBtf50a+Djm4d5qNu6qUk9Xon169fvnLq7Pz",
+	"k6esRe80UbdyUsyJqoWc2KtYB2BSbEIa/FPTTyAam9mnms7ZoUe1F3pScsHrwa2VvVMWfndivfxoiOyR",
+	"Pdo4qJtbcTHNi0rkOkE/lqKunD8SL9mawc5AaqzgMJu3HkTdeOjpReuBsy8tmr0h/b98X8BK+vq1qvIy",
+	"CvDdkcp2q865vC+usjea9pM17UZd3khdstV3rb5cVyI7d2N+PcRceri/n3r4ZpHJSl4gGQ38niCAD3zi",
+	"TKWNnmDOoKTiUpuZjVli4SgL1tEUUjI9nQHYz8tqpMpZbpVIH+0/SCNAUZMpkWYX59Ow2GkiUnz2eZaX",
+	"1RxhTrNS5jrXw7SLXL6UkrLQFw69cQRpenyybcV0QrCQNCBpL1W2BOzutZJZ/kdFuwvrDq/+c4Ld/f5I",
+	"K05HEEeMt+lQVX6rLIXbs0qW/dHSr+aHHBDQMewjLuZkAlR5VSjCYPSn4xfBnUXuZG6HnAsr513AmrGJ",
+	"MGUS6nSS0C63bQM5tDaVQqBecaEslG5X/ZGygLqLXQ9dZE2SAGTgTFknemxCkPw8xAvzTgXESK0gxqLe",
+	"VxZonKnHEkP000CxX81MTxOirzCDeiQFoifp31If8ZgoMymUqOYTJXJdGaAAcMsqLsz7LqCCwdjEeGor",
+	"9yzAaICRAqvTgFZ1YMoxUwrQS9y2wpm8UzlUnZ5Oe1vVzODNelsp2Gn4JEw5SDEZldKqRKSmhPGp3D0L",
+	"J5/uAS8VDJvyDdCDmg+1BY7mGoomcVQJSAiI3DpT0OghWpJ8vYSxoNFYm5wYwMbxjaYQS7LuSQnFlWBB",
+	"7LQ/cgOHgrbeFsTN4GccK+GdvRxEBFmP9vcFbYaESaSVreA4tBhLfQlVD1lGD6mMExD9ERAeAAu5PXIz",
+	"g7fvRLwx7ifikoZ9gK8YthB2F6dW55OJqlLcgLkWVg3H7pPtCjsyM8SRlljJz6rBWOKASGHAqRjlw1GR",
+	"D0dVu0DGV4lQyPa6LA7iIRneaQMDORyStUASANkNIDMbqgzx4pZkef621awdiCX0WL5/rvTQ6XToVxrn",
+	"mv8+cIOsnJDb6m7939/+b6/3fn9/r9d7f/BDr/f+2x/cPx//8PZf/7Tl25ywJnHr4yLfArTRGujXs9Oi",
+	"Yl8Ee5/GEgGcapM83G+fDzCht/MtPLqScOFRTLhwcKeEC1+s1Y1WdwUiW7exXtPZN2KzDTeot709WrPr",
+	"jYaM3/vFpu9t0/f2+wXNRnHMFlNsEUUmGFldTXy9dmQqZ6bRkauZvT0FUdwcerTE1qpVIfSnlbB5oXRV",
+	"zLsxtw3QRnrdm4JgTRFlSqTuA0kFfi5U7OfrKyZosbS2ES/VcH/4NuLoNV0pW3kFbiBV8dJPbCNu3Skb",
+	"cboRp79LIprKywuWn3zkajy/1jj6SyBe80VfXBSGCM3ocUYXcAgI+XEJUI+LnwnXh1xWqHyWWVfk7FM6",
+	"d5a6lGUFpdZJ5DkNpiU2+xKwxNLuXvriv2h376q1Uk+iEd8ASbn16jto9V11OixsV56Bv6A1YkV7biat",
+	"MMCq9DU0/OImPT7hF3Y10L+ahTM/JtHF+D6vvxrB2fylDMt03XUevokvfGGq66+Ck/wliNZ1Zi6VvvbK",
+	"+NyPiTPaaGtceWFQ7s5OCstyDVkcxbb5ul/Y4LzyIn8WSPc48nDlZZB0CePEWPOqLxAHykRI3L+9yspQ",
+	"/3b8fW36tzf92/8EJpAzWLy9sswGuu1Wb7r5Z231hnAr9nGfUPDy4bcHB1j7aPTQN3JHipVORxr5ONIJ",
+	"ht3LfmUuoLF5rTZunPySPm6UQLU+7hazBZq5z9yEugL/76pJ9aqnYUqrTeg2GrXJHGnv1KZ5wrupcCLb",
+	"rTPAbuwsnsD2dePfXtaLTWtfJ8++AgiNDt3/4BsVPl5JH0VTdjZ7XllRyMq5vwf7+z5K06TQfglJA5/V",
+	"QhRTiZminka4oJZReIS9dEnq9aZW/ZfpgcDR/ppXo2A2rGkUNy6+wkC+LaKqs3ysilyr62wuOouspzcn",
+	"q9lPT0ayim2oUtnpWL05Ob2SFpIAteHczN1i8dK/fLvyxX/5Fi6f6uMf35xcY3r9+Obk9VSjtaczP8uV",
+	"J7lw5XXjjK7FcdrKTFZbn9PKTCa8Ppvelk2M6a45JHw8iKCZrYg7+9aOPK0l0gP37VtIp2I5Rl04PmHU",
+	"EI49Ab4wxNwTKDAAqldhSk65YwbbVrKa2lSMzTsKzrMCBJrN1EyUTsU//t//T6QTpbNcD+mvUllTvFMZ",
+	"/dkvjAWQa6OVsJWaAA+nqPKxgpx9qQyE1fKqK2RP+5sl8Z1M6W/EwxjLuRgaX9aK4+mIYz0XBoJj2F3j",
+	"pmgNF77ipNx0ZQGVPz1NAHtU4fVw/7HnNatKqZEANu2IUwjYuYfSqACBHBeBRpTlpepXxbwjnhTGIog2",
+	"/YS43wBxEDXr9DRwLORFUa8S6VI/jTZVjEh47FsvGYxhrMBIwsIRjdPGZZZzK3DBCHOQwBHMQKQyPx+b",
+	"TKVLRrWIZG5K4aw8C3YYdn4lYqqjoZ0By3VgIRHVtNTY5np8IlIzGBDKudExaXXgVnLnq0yYAUIbWlW4",
+	"XbdjQgXcw/0H7vkoCdNdfOYiBYp7iPXvimZ9YaoRrIO7xlDodHwBtLEx8s8R/mih/qnxxI5I9bQoUgTH",
+	"gBJp4EPRxvyXM1Q5PneJ9Ut5ZVUxEO4lp3TOOSBN0kJwe5evJvQzABPVCsMgPvwVHGF5S9h27qPwnx49",
+	"nyqS6IkMxdGyo3dviqNBD2rr6VJQ/SSgY9AiCqX/AjjuLceqp+njD1CWiEifPjw4TJcjctzY7L0NRI6R",
+	"1JkZDK4vVJQ6ezkYRIYBvaLraVujSUaXV2V+hakVrGw4bf24eetT7wIQZNVleIXn3U34/G6xQUb47leJ",
+	"SbptotzJm4L61QOYuLAvTIUmzQYWZGOVX8VPeV3gcyFyxKSUCR9Ac/GcQJ/DcWltPtTxkUoOa2eQAr5J",
+	"EOq+zPe49nr9drC6R9Caxj6tZFnZGuEMlLKKzMScM9At4OwyyylotLmwog6BtGuYXaDLZSXSy1w7gx/b",
+	"l7B8192yp60Chn2ZefIZDILBjHkvfYgoEGA9ME+E9s4//vt/7uN7gwcgt491lizQEoNNn2IPvRUpqaeU",
+	"zAwwRj27gjipCL7sQvXNWNmIWMMbcGisAW0ztLwFRr7MOLfIzGSZRWvJHPPO+JT2MnpwR/xKxrWVeRZK",
+	"zdGZUVKjiQW3dYY/TKkKrSLe1A32uz93DIW0YNHtidROh0Nlq/NSTYp5yvakBLK+Ob6iYCFDV4iM5g7r",
+	"kmNVd1TjQNYpQbjBpvGPd6ve0wIr7+GSvOrQUNw3mf+XShGnclZnYoVNdGGmVULXeg4JcWwBJUHIwEbI",
+	"cAm1pUvcMoOvBW4F7ViIPJO5KUgwiB3o39nFkaFZlQpaLCiAL3PjpFUinLggUiaE06yMxwTloZvBYHHU",
+	"0feBWyrXYOZOctVXEOwmQHa4u9uiNI6OSKFL95pPwRlZ81SArQX8QGjFw84J5rRwH+CiG9dYN9gI1OiJ",
+	"y6ayaI2WVJSEFPyXhYw3ZXWtKXlsL38wZcMyjhTFdVXMvHlvWo3i1+pODev1pjNfYxZRan6JWR2Lfx+V",
+	"oPLPglqraob1nSBHwFexch0BfDsZ7gqqr1ivBmGxxuIZWRJXXYvnvByEezTrH76fnzy9Lrbtrgj3cKtw",
+	"A7ICp/9XIDw7xfNue9+c4C6hUdzV/vjU0qR/6j21cUdXcUdp9i9MRV/KV+xUHp/8x9RU8iuBLzu2lzGy",
+	"I1jDkZco8zutjLn/p7OTJz8/A7iVyNf7TAUzorflzEOsfvH2eW9LrFHlQiu5pMzFmz1Y6VKRR9qoeWka",
+	"R1D28nOus+7V57lTvGV2G6Us7B6017KEydA8skR8AAO7K7b98m2L9pKUGs0fCYlWBIKlcYCgQloLUwIL",
+	"bGDVNXFva8jKMH3vIPZidgBIztbq1n2sn8ngtdoF0lrsK94DbFSc4xG1H7v1IFiDkZlh26ydjlUC+ZVc",
+	"i99woLkevt0B9gXy6nM9pFQOlsn3ZVGgaRDPKelpLnl3J1jxV5NrQElliLlyqi1nmPrE9ysGuUY4Osgz",
+	"AVf9HPOMmJ+KucCwxH5kZhARMINKaWwpv5j7o2Op5+DsqtLHke0lEhKTI+bWDJ1rRkhkbAjpX8W2rU3T",
+	"wwNOdaGsDQsP0IJuCJQc2X8sZH6e63NiE+tGK9TTFMKIoxi1V80pTAi/eEB0yg5Suk5iXuevU1uJAcRJ",
+	"a2vk8SfArXYnTCl7JitRKAmVT0BEDN3v1DdvAJRwSom/Ix96l1VPI9gQu5kMXphXeK53iq/5OiyFQqwJ",
+	"kSpYLoocnFfmHCeRQljDxkEQSD+SswJ7JMdcq1azaCGxbc1/TCUD6ss6CTRSIPOE56o6CliQ7jc8Hm9N",
+	"LBXDt3BRmpmF/ZGCZXcKgspH0ojRGSI2aU0/pIkY5u8gyFOZS6WJSfuK1cOvbw/OtilEIvDQORxqzcIt",
+	"1Guv3YQnbQUTO3m6SoNddPqJ/g9o016hbK1S7ysMEe5ZXy4Uuz/E0X5t8MDPk2vOb+D/wPCXgpAg1ooZ",
+	"kDCFyBvk5LHzPzNaYdQTv8UUYEoO0QJevB3cBOo6QGilbvn2YAB7J09T7kZym8cQyheuxFEs6jHShm2b",
+	"BmJYG/bplR0C6oo9M8EfW8kyfxLVC/knM7Li5zTOD1d6yT/KSs3k/JPseXfpCi+OHnWWj5WZVp85p5R8",
+	"IJFHbTtLurbxK0Z3Yps/qlv2JvZerOVQ4PLdKRs30bHoUOteQtKNrefThrKo+wK7Asz9fAAX/6/vhM4L",
+	"PNSrCjPs/CArWeyostx1xz66/7GzvOqPSMp1v8N/dHaq+UTR3frSKvYdnqqikl284WBcdV6Vua528Bry",
+	"fXeb17xWVlXNawq909sS//jv//EozWil6FwPu72thZs8NVq13qPX07Yy0NBpe1sJjZ+KXDuAXVm/Eyaq",
+	"l91LM/x+N9zsickUL9jHG3tFYM+BJ7SDDhIuuRn4d9s0BLxrtAtvQgh6V7Te/hUJIQTMcDtzr2e7i4eA",
+	"s62vrO3YKjPTqgMZK7qYNLvzrvDci1LJy6P4ZqV7b+FmbtCmUJ3CDHe2l7257atu6BTvkvvFb3Gb150z",
+	"Z3l21V1RiS+/b3ij/sZOZOAt+Y3exL/8hKLSFVzT65jkY/N4Fkzgei6qTijP/lYO5tAyRvm4xfHrg4Mg",
+	"v3ENM/VGkBBxqP6TYCGiTNAXwYaot2+s0RWsbBWHvjfdAptugbtFpKinTQEjsKVSia3Gu+gTuKoqaDGQ",
+	"6AtPIEjUUhZ0dOOSnp5u1PR0BNYyhLDKdVUMEBoBbYEhPYLlay9v6GmqbzgS1tQhWjEeBM43V2QvxAg5",
+	"pQ39EaUaKu10kuqKqpyqVEh7aYmuCWvMwzrKKMIW3dFNV/Gg3ZsrVKWATaMKhCOF7KuejphFLtTAlMAt",
+	"JSsfosKSf1qcUe6MlDnFEex0okqrMpWdX8xTRKmNE/dc/hSdmCYBT/P4JKIscQsAdSfiWPgVyA1NzZk4",
+	"VhRKcstIrPxpeT1u+FoBU0qSfHLMlKOgQ1VhSA+joAHj3JkoWW77ssww+gk18FhcRJXwSnOJnL0M1U49",
+	"nY5NpoqUWSvpjcFBGyG/IMKqGQxUaY8iOM0kQovhsnhaDNonEm9GgUCGiEni2wKnitGhFwkbGrpNsRNh",
+	"bgWyGigUu7r054aRv1ut/YGXsQI0O3+fcS1+scqlTxrT/ZT6n+Yd7qAAqJyCT7NCPQdlXGr1GV9bMVBf",
+	"6r4qVjUAn8DZhcpCyG5TD/SF9g8piz9AcdA/+x7bODyrpANwxTblQV83aKt7t3cc/V8/9P8Zi4mCH9Tb",
+	"Qk9onUoiHvAVpURt+YOWWqKaoQX5gNcND+02ioW8gbO8WqgRE0/EB9H0Fe+iWihqUL312MDz4NEF9t/R",
+	"dCw1tklQb8e8e8Nucsx6Rx3lXDqiVU9TUQg0T5Pjxd3l7lm+o3wnfXV89uSn1noH4k7xrTO7zW763EKD",
+	"B7Wge3CAOtVVEtwqdNNKJa3RHZFqUylw/Hw5Ybfe1I2NRuCU5hWAFrT5WfUG0i/qZMHbXbXb+aagnUsu",
+	"vwMfCV/u+aod3Cp6DbfbghyxeoUNt+H1+uO1IT8BdI1NH/FXbNv9BE16UcNfUHsr9xRHgidZ7DOuaXwf",
+	"fb1R1/A4Qh5bimEXIxPV0eoiXqVQ5xlRKZkyw2h8Ff7QJMs8wt0MYj1UvgStorKnsWBWzEZGDExRmBnF",
+	"tfEKbF1E1BWYoRjn1iosOw6RXPgLwACXMQP8EqgSvrZccA1P6jr1tQRkb6VscATX9gmp4CVwiBuKgE0G",
+	"96vI4MqQEm3hZ/GHPm/69jjLGgAGgZqgy38uwGUBUsIF4TNAlgkTl/4+JPAhtoH/5jaQbYCMsHLuXCmE",
+	"GvMeFSQvtQmKAWGoSFsRkNtul7DfIHMclcFHc0B9tBynrBU8TaKOFrKYgV+aaxuBXeHWyihpm8RpytwH",
+	"nj2TnhwrAahZsk88hYDutWpfwhEM+9VJT1+qOSLRaaUyXFTYG84nTT1wACdPlIZ2gTTOm0/LIoUlDwWn",
+	"NO5BacYJA9P2dFrPtqc+Syq1hx2jK4F4T2luQ8A0oy9E436MnYASAqgHS/K1Pf23qamA+nTqdsN0koh/",
+	"/Pf/7OIaRzuKK+iKwi8y0QxOPe2FB4yYL09Isrr6oo4yXLeKYn4SjzlSJLQhV0hownk3TUY2H3wX3Bj8",
+	"8q6vWqMTI4Nj9XUk2RVdG7bN9Shr/lR//ZoLGV3Y6ufzRp9JK2SW3V0Wa+Oxbzz2jX1Wb+zOssh4wcKr",
+	"ZmVd3UD7DHkZfuBnZUQgqU0kBxUbckztagbi4KYcBzSfJSkbko5X5mvqugiSNbTXVxrtbSRyeI+053F4",
+	"ElESxy1rnwe5fc0Yl5MUcK8AsxRcizXHSHJLg0XJ9XmjFUNIEO65kwQSeSfuAXXXBDpt3VGuDhwboElT",
+	"iz5WHKGShdGq690YoHcFyuSREbJfCShIVHnZ0xcgMRLqU+87vwG3oo3Z15AumECgofLOJ2yg2PGk8uhj",
+	"3CNZBYJypTxZtsZ/YG1hqJzNx3BlCbkjAqHmP9NnZ3JIqMArpM+owm+J19XTCElWGbPcbgZqqi9qNOsr",
+	"GLQaBrMb7E1t3vq1d2DwrjQPZAJbeejXmJfwtdy9bRlVO5Uqk/1qJc6H13Bqw0Te2Kgbdq4/qrG6NrIQ",
+	"GKDwjf5OrE/QB1/O9Pw+Lwqnvi61mVmPPADg+b86u4sARsfrGqFuWkssUCdvrzQ/I7XQtD3XGO5tWKGw",
+	"UdpNUJjFUvtz5XEut0Tdsz+FLKuOIXI3ZiPBmYAlhK0nPM8ID3cpj1YUik0ZiwZsN1VYldAalUqJca6n",
+	"2PrwY/5OiZRDralWMxFBsexMy2I3BdoHDsLKmJMVwsb5mHqOZCYIXUlppOEAIAHknED7kiKhlREXCiBc",
+	"tACG36HMdVekjc8uJXwZoQYD1a/ESJVXcP/GNKK3Yux9kqVUXUV92igxJ+rTlS2m+lXtxTfuxw2UySaU",
+	"tC61E8IpmVLICJ4pEgktpb5exMJfefiUQG1pd8n7vVJNlMR3Ar7IqmWeVURMdw1V4bYlYKF6Ir6LHFXo",
+	"ziYRPaHOgvNpIdM1kICjHtx1ggxXqFvEj4Z7zXo6nRiiluFLtHpfiRTgvlIq38ROx9S5HmkHlxHF4aWa",
+	"VLTMSA4D9zCIKo8SnltEl3Ei0rqsK+qO3fhe0dhXKe6AUTulblc+e+USk1suHLFmfL17+lTZS2omWV3k",
+	"1i5qlbi89QhGHQGlhm7DfBmORnjPZyPF/UebMpGN7rjTMpEZgv5NvGXY4g2SqribUhGnQqb5/f5IgrBY",
+	"1vZvSirtL2QUF3di1/PQeiUQGrJBuPtMQD4ApVKaAmzf1C0KhTRtK0IptEyneeZx6VhlOeN6sVQA0TmR",
+	"lUOkUNNQg+okxWLBObJInUFtAQg3KUVhbNXTod+Eo79kyf/V5Lo2SEMoj3Nsd08fHh6KSJefj3M7BtK0",
+	"GFISEgKZuFCF0UOLIQCaTU9DWSVjA1TqfdXFPQINjzLPGODxQgmV5RXCUPpcFkSoqbJllhcFQ6OKC9WX",
+	"U6si3Q0aFTGYsL4ccBb4PIygA4hrXiXRIlfGLCyLhyMEt8SjMvCiIqGcu1WayUruRfUbnm/PlwsxKgG/",
+	"8XJajTriZW2jQYu934wevkFmiaeXgVNwD6Ruw6V+zBPABnDnzSeqp1O3xmmYUql8Zz1yYOZW5ENtAIjh",
+	"VCnR23oS5Qd6W02ghz0aZ4orFnIBSOaxFP0hguOtpqWG2/4k9dBdOp0EHhVbmUm0BY+4zIg+4obzbSYI",
+	"e9pBss7S41CdhK8qz3jCUXM24eQOamU5fvv60h8AhaCSIHhf7osn/AXzDkB58aXLqlLjSZUS5QktN8g7",
+	"d4lB2WBmuiuykmaIrwqRLML7rt/P7yAa47Z18xlDcRmaz24BrRyom7vKdT7jPwCswZsTt0dbwQ1WrqDh",
+	"e6zNFdi47gZ9OreFzurf2drgrP7KJ6Mplwwv60XHujzYmgP30kG3uT3aFb89ffni2du0Ycv+595fVNlX",
+	"xd7xyd6bkz160t7VvNVs5C7OaWNyfgLy6ippE7efP2/OxD1xg/H6u8F4rfdyAxeaV4nBem0YrzKuI4is",
+	"ebC0Ka/jbO1HX7D0Y0nYqTXEL2SOP2aXfO7HyHn4tDYjwBb3ou23t2lkkZw+/bkZm6rVTcSsBFOdEWOr",
+	"/znPErQ0goHV0wf7+z6mtWBAg6ntzNWLef0tEp8xWEzeFKKfhvKdIiq+UJrhz2yzvpwdP9X9JjP2dtND",
+	"Ooq4FmlJnOmeSmtzW0ntrNfKFJmQzl4SF/OeTseqkk4FdVB+A+X5Asgm4dNnUN9fryPhnxDlX5tZwlTj",
+	"vvZmvKzHyr9GewMW5i/XEhUN+wZNUcE8rLVFHewfXN8WtbTnjnflp7VGbeJYmzjW52x3qsl1jNZfpwlb",
+	"o1pNZXM7Qa4F//hOctKI5rQIb3gdUKVTg6tQfCK2FLr2mKPmeISG52QGhPWlNjPwq/NMzFVo3cGISW0k",
+	"iY9TYDQSu6FOKzOZQCHjLO/7Ri9oeJIWAm6f4FVXZvLmhNyY2889txBgvDDLAEO/uqTvRnSthstUi6W1",
+	"f6OtEqsdj6fPIG5bn5DVXdXIDqGRVhP7B1NCH+N07LFnazZ1d23hBMC9OUTkCCE/4VMg8GGBAqkejkwj",
+	"Bm2GZWVLtE0o4IAjsbAJFd1uqOifXTBuLMG7E6ev4eO9mUD9TCbgu2+vSXUe20ZCJfVCzlm1zqYlMRpX",
+	"9wWxKr7FGsRuBBHezImAXFZOYqlJSo3wF7J/2dMh1TcyM30kUqSAQ5NK8p+vAVGMklapvDBllbpfEWns",
+	"86dE/vLtJinyR02K/OXbTVpkkxbZpEU2aZHPkxaJNeXXnRUhU2Mdn+2YGxWW+3vpos8VGSz0zPR61wp0",
+	"9kblbNyrjXu1ca9uyb2y9Fm1y7aiELLfN1Mo+K5z+UH+kVrzrRJqbyzzQsgsK5W1nvBbCyn6qqxkrsVM",
+	"zn3WEsm5/U+lKVQ7GeAbGODCLOvj/MnMkAO5bRAwVFkUWK/WEU+kRV33Rud9kwHP+Zij72NZVap0QyFJ",
+	"uNXdkpn831vJlnNXnNdRzreSLS3H7iflnrcVy8WxfP9c6aHbJ4ePHiZb41zz3yGtaKsy11D33pZk5xXf",
+	"9ssSjWWI+Zi2wbizt1aV0a8NfhhfA6Mirdf14FR84k34FPHaT0TQbP+YNgiaN9R0/+SKS2bjXC/pYaef",
+	"WrK+/BEElYNKoKZz8NDHpblSsOkxL4D3i0FcKmM64mShbQCja5zJhKZYwkecFspyZ3NTiFMJTU/zFKGS",
+	"JrSQUep1Wo3u23yopxOMpZ0qXWEGFGj3EE8S42mAP4yj7hLFWt8A+yHBNOZEMAfS/bySl0qnnU9s2nV6",
+	"7EtH3OjEFbBZ3Ghvis1Sv/YuwAhXmogX2KsTWfkr2v0V/BlCveTTNgT3p3FPDRUYO1c3vcEZH5MtRBpf",
+	"4XxEJMfLPn6N4nyVcNkz9yGfyUt60AZ35Y+js1CmRIpGULfVXJC926LFWuNR7vc6LMY1QSPSgd5Nuv/B",
+	"/ec8zz4udZheBtXiu9ryjLlJAU8MudP5HIsLaLn3Oi+FmekY/8zpP7gIOpuswp4+PK+n6UYdkfIlacQA",
+	"Snf3ZahRvSoUuS7RWCyJvnAp6JpyPtni6a2MNHtXOmJT97kJR/1+sS+8KF3VBVhLCDjJwXWWIAkWnQcC",
+	"XAwDofp5iNRkOWg/6/6tNP4zrwBTopwTugV2r1b4wQFNNOLvhF5H0hUjaRPsz4VIFBn6RpMYxg7WIyF9",
+	"R4Cq0D8ITClqhm5MAIcHX6NUg1LZUdoRT2HA2C3KD+5pGCGAQiprc6Nt6MLVBkR5X2pRmCGkBqBvOkTC",
+	"cd6ZAI2Y26qU1f/P3tX0tq1j0b/CySySAIqddrIYpJiF57WdF7xMG6SvyKIOasaibSGyaJBU/YIi/33A",
+	"ey8p6sOxbCdNm9GujSWRoqT7xXPPweTqDmZ3iumJPfQrHNK4dxCEiLukDfQ81hNw4zqUw/8Ii1JrNxv8",
+	"VLfYpm849wl0xp456XBKddigveQq1t0+ROv4/5xrM4Dosgv/f7HwH+09J/9AxqjwDWu9WSX+dwpd1+0C",
+	"/X4YUm7vB/Mmfg7rasDD8LmgJjhU3dI+WbCeyCHXcKkDiRf9ho2+34/YOBVcae9AvDIlcAEAYYFPMmIJ",
+	"NMJwbXv8R0fKECQGNv1weQOSQhmWmFMozxV5iEhRzkQJbDJjOh/PirEPRifHJ6NDmJFPUjDroH6EES2x",
+	"RzgHU6ANr4LgAfhEwLnjVvtcjJgSJleZ9YcMqaCrF2ryiYvcuNh/J6eIOy5rnMFFMdjmbq3x5KfwazFv",
+	"nS5tUgosTmnunfNvqab3PZPLgoCsc22do3q5WdgH6MXy38CjOK6luJlJeXsUizT5JlQidP87/e0r/e1u",
+	"benKHUh6yIBsHtvJygkTfDxjxOACalVIxlTXAqzVkq5wGm/p4s9dVqKbbJHRVCZ+lZjZABdgE0a9h6/S",
+	"aB3dcyhkqWnhdVdZ6ipLPyz4RqbU1S9jYLjI1FRKSP6vG1eRKh+Nxyu1NXN9Jei/m0fuTWOv2gj/hBKG",
+	"xSJBX0ME0QwSZHIDjXTOjCaGyLGiosYEvbkjd2tJPKKm38SwCU9SHVHub1QiYsb1MENuPOgvycQS6MEb",
+	"0aM0LbqjJ+jYfb2h8V2ILE6y6frYGY+ruo6tre46Sxuot/MbmRti7taiVszvVN5+IgWNLljdyrAT8L9s",
+	"tFZa8zLtdd22B3b5YSipO6gKJXU0lLivqcVYCYx06nDQKzfOyxMDD5ewTVi6FYzReYLdYIzND/LHwBjL",
+	"iBl3Pw+CYD7AJP2td0jIDgkJPM6FLdkgjH0gDAyIoTUp1bFY6Fuklvt8eU58DDY4lIR91AL0p9kX91Vf",
+	"H/yd/uY/9EMnmcw9GTIElzO5HGZGMhsIT+58BTjEMdopAK8ucIM5vnYcVwm83EwuM99//PnyHMWjbwQb",
+	"zYxZaKThTUn1hLNFfpMmY4/PlBlbSGXYP48jdnLyDyYVlK3hRl8dvz4hSTvcaoWKMk9TuWQLlXzjRgyz",
+	"TJilVLdU7oUxR9R1NvcgGi0MdECPnJbR1bt///7x4x9fB+fnH69GPTYwbC61Ya+Oj/2DhdHEXwkJkFcg",
+	"oQgGNUvpj39jPaIwglbNtTb49VxyDWzTPfYJfVQg+FLVeBlmu+FFHzVk37bMrWfItdQCMUrz3RY0Wjv9",
+	"CXCjG9xNXDiLDTWkS16mnm/Qq1YFkXqXhi9gK6/2Fg6NA4/e1h8GpwQx1VufUrc6OzgcHo1Na1qN7jKg",
+	"YBZKmuIdwG9rzTXghLh8xn20ZwI//7B4hNDltcP6aqtzCVNbetIvLjbo9h5+PYyssy4rA5rHViV0V99K",
+	"hbAiLpirFIUFIeg47fetue6RXe6N5bwPQ/Xp1QGZPnuezVu0PfPL0DWSk2Ed7kVsWG1DH+5dbyRHSKet",
+	"UCQkG4CihCUpwrJDAzXCz5fnp4xtdodDFCQ6ZV+usWnwe8u7vCcVw2QCM//bv1iWpAzmkcpp7z03PD0Q",
+	"Sh0Os/thNpmb3oVKMpNmB84toVU9ZP0+hohOoW8sdtRGpAFWyCO6JYXXIlfpKdtvt1778EIYWq798irt",
+	"R2y/skb7105B0U5LpqKXyqm/e4yPD9+suP32emAP10uK6jXtzWEAUM8w3mGd2cUPNlSeSAV4RRsfF/Xw",
+	"HrOZernLGDMGhEbO5dz+D6Ad0BTFlUq+NXTflkORNlyNYYCTaAqm446n8cU4Ggw5WziadSXDaPUeNB1U",
+	"VAUx/bNf40O7y8+9q9wqudg8q2iXTnS7wt2u8A/eFV5nAR5tC7hdL8HSIf8BnQgdUD02YAueaxF7p3Qr",
+	"xKLqLwsBy6mE5uAeG+Fpp2zCU1AYTrX0vQh8mLnLeVZ+h5E/DS5TbO8GY6Fbxr4E68M99WpjPNDHrHrE",
+	"bmzkpyvCc3PBs+UsScVq8H/ovLetAU3yNG0J4K8WcexTswu5frfXHrZ1Bal58KcASz6rke96ALpixYtB",
+	"9EdomkMg/85B5cq8qh+XSpuNoedVSUXGQXdQRNFmSQUepLLpyd4Dv6uIQztfUj5+dcJifvfwhnZQTd0R",
+	"KvUJ2PX2XgSzT7y2JL0Cq5mIXXbHC9DQTrvkxex/mn1yf2ft98vLCKouWeiShc0ph5xp3w8D7x+UOqz2",
+	"Chhdb40PfRAXSl8NbsCj48Itcc6cnL7rV4Jf2USAGjIUGNkc8KFlnf5iCaHEyZY8M6TWP2BKjIUdb5g5",
+	"gog6qJRkk61HqmYk3l0dkK86BAQqQQVgaplkqcymQjEl+HhG7OdMSzvHCBmaqBMAbyhIdRwQgRzmoCBc",
+	"sg+AyNRBPBZACnICm+/EE4gSZhNyss0w13Dv8Xk5llrkSpfhdDfPdlac3iLb2RSrW3wfbTwvzmvzrMef",
+	"15j70KeDmbaNw258Pi1ifKM7fO7Pi8/tErNfDBRcLjHpxHqjwGU9HlC44ooBz3GkPfTj8T3yf8HLYL8E",
+	"jhNg/is7fD32nsgIM/GXYa9P2EzmShNriIdN2xOTqV0oqPXdSDOLPGkIsAxm8TBzYDJs+2iDHWtHNchW",
+	"4dki0HTCewvoDR3zqGuqJgRgINUO/jnw9CRCX3e4DXCdx28t2TRZtI+qrbNyiKFNnZU/r9FZFa9WV5f7",
+	"PzemlyjGW0p9tPtS2ljP3dEEfSP0E9nSWtcbpTI2M/E5R8+OP4qciUyTW4E03GYmlO6xS8Fja7cwLYGO",
+	"YsFmIH7JliIzwf6NVMPM7bH4crgmiiWklQ32bxosVogL7JrgfqYmuB3KVA3VulrH4xokqk8lfhkwZ9eV",
+	"99K78qyt8p/k9rE2zM3eZpNgwp/EKOT0KODfGgPgWI7zOX3yuUr3Tvf6YPRoHjVfkEyzJJuyfBGxVE6n",
+	"9t9JFoaZxH8Hfwh4+sbSdUT3Cg0D+4GAo4sTbW3EB/yzGyRB5GGltZAIg1iC3H0Bk5ATiaPGmyLIDa6A",
+	"7HuajVOpk2waTIZ4iBrm8yf9Up/MlQMiuFlEJDzIJxO/JoMzpvkdqmM4pdaQRqNYvUwaV6SDNh7PDRVM",
+	"c15I91fnWcjj1yb6PgHn4siWYER3JXZzR82Y9qXVwVhacDVufEL4Q8PTAdkTd0k2OItIZApa2ektPIJd",
+	"N3ynw7chaRhpcEZSKiuXv0SbqJkRaeqWnfwaNWaBLhNJRIbjLpQkfoPq4Bf0S7NyB4ps0w07PntSzjoY",
+	"5Vr8NuNmdBgxrnWiDc/MUZ7Ayg/+c/T5LJgBqMDUh/+tEGVvmsPAy0twXV2FFCAEEwOfvJhHtMcpdUDG",
+	"BBwvyM8fzCUnCZbag/ByGrWJ/CHutOOQsRFFhYdszN0TuQhvmi+So1tx1zjWxRmDn+pjATEoyqCbFQ14",
+	"8JyBTE3FqO7i9FvQitbHe/dtxRJfrRwCXmEj2Z3MFb3W4SoG3YbVwYqG3tpwF0reBNoIi5QbkKuBO1V5",
+	"VvA8l+5rJnjaaEh/xx/ur+//FwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -86,7 +86,7 @@ func TestEveryOperationIsReachedByExamplesAndLinks(t *testing.T) {
 	w.run()
 	// What was being written then is complete now, and may lead on.
 	for _, step := range w.seen {
-		if w.operations[step.id].method == http.MethodGet || !w.reached[step.id] {
+		if w.operations[step.id].method == http.MethodGet || !w.reached[step.id] && !w.isEnd(step) {
 			w.queue = append(w.queue, step)
 		}
 	}
@@ -130,11 +130,16 @@ func (w *walk) add(step walkStep) {
 		return
 	}
 	w.seen[key] = step
-	if slices.Equal(w.operations[step.id].successes(w.t), []int{http.StatusNoContent}) {
+	if w.isEnd(step) {
 		w.ends = append(w.ends, step)
 		return
 	}
 	w.queue = append(w.queue, step)
+}
+
+// isEnd reports whether the step ends something.
+func (w *walk) isEnd(step walkStep) bool {
+	return slices.Equal(w.operations[step.id].successes(w.t), []int{http.StatusNoContent})
 }
 
 // run sends what is queued, and what that leads to. Links that a response has no value for lead nowhere.
