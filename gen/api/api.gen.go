@@ -1203,6 +1203,69 @@ func (e WebhookPayload) Valid() bool {
 	}
 }
 
+// Defines values for ListStaffTicketsParamsSort.
+const (
+	ListStaffTicketsParamsSortNewest   ListStaffTicketsParamsSort = "newest"
+	ListStaffTicketsParamsSortPriority ListStaffTicketsParamsSort = "priority"
+	ListStaffTicketsParamsSortWaiting  ListStaffTicketsParamsSort = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsSort enum.
+func (e ListStaffTicketsParamsSort) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsSortNewest:
+		return true
+	case ListStaffTicketsParamsSortPriority:
+		return true
+	case ListStaffTicketsParamsSortWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStaffTicketsParamsStatus.
+const (
+	ListStaffTicketsParamsStatusClosed     ListStaffTicketsParamsStatus = "closed"
+	ListStaffTicketsParamsStatusOpen       ListStaffTicketsParamsStatus = "open"
+	ListStaffTicketsParamsStatusPending    ListStaffTicketsParamsStatus = "pending"
+	ListStaffTicketsParamsStatusResolved   ListStaffTicketsParamsStatus = "resolved"
+	ListStaffTicketsParamsStatusUnresolved ListStaffTicketsParamsStatus = "unresolved"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsStatus enum.
+func (e ListStaffTicketsParamsStatus) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsStatusClosed:
+		return true
+	case ListStaffTicketsParamsStatusOpen:
+		return true
+	case ListStaffTicketsParamsStatusPending:
+		return true
+	case ListStaffTicketsParamsStatusResolved:
+		return true
+	case ListStaffTicketsParamsStatusUnresolved:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStaffTicketsParamsAIState.
+const (
+	ListStaffTicketsParamsAIStateAnswering ListStaffTicketsParamsAIState = "answering"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsAIState enum.
+func (e ListStaffTicketsParamsAIState) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsAIStateAnswering:
+		return true
+	default:
+		return false
+	}
+}
+
 // AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
 type AGUIEvent struct {
 	// Code The problem's stable identifier.
@@ -1285,10 +1348,6 @@ type AIMode string
 type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
-
-	// Content What the AI wrote of a draft, whatever was published of it, or for staff, once it is complete. Plain text; show it
-	// escaped. A triage is JSON.
-	Content string `json:"content,omitempty"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
@@ -1521,6 +1580,9 @@ type ClientMessage struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
+// Count A count of tickets. 10,000 means that many or more.
+type Count = int32
+
 // CreateAIRequestRequest What the AI is to do for staff.
 type CreateAIRequestRequest struct {
 	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
@@ -1586,15 +1648,31 @@ type CreateNoteRequest struct {
 	Content MessageText `json:"content"`
 }
 
+// CreateTeamRequest A new team.
+type CreateTeamRequest struct {
+	// MemberIds The accounts that are its members.
+	MemberIds TeamMemberIDs `json:"member_ids,omitempty"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name"`
+}
+
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+	// tickets, and among those that no service opened.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
+
+	// Upsert Return the ticket that has this `external_id` already, as it is, instead of refusing another one.
+	Upsert bool `json:"upsert,omitempty"`
 }
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
@@ -2017,6 +2095,12 @@ type LogInRequest struct {
 
 	// Password The account's password.
 	Password string `json:"password"`
+}
+
+// MergeTicketRequest Where a conversation goes on.
+type MergeTicketRequest struct {
+	// Into The other ticket.
+	Into openapi_types.UUID `json:"into"`
 }
 
 // Message One message of a ticket's conversation.
@@ -2442,6 +2526,24 @@ type SignUpRequest struct {
 // SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
 type SignUpRequestRole string
 
+// StaffTicketCounts How many tickets are where. Those that are snoozed count as that only.
+type StaffTicketCounts struct {
+	// AIAnswering Those in which the AI is writing an answer.
+	AIAnswering Count `json:"ai_answering"`
+
+	// All All that are `open` or `pending`.
+	All Count `json:"all"`
+
+	// Mine Those that are `open` or `pending` and given to you.
+	Mine Count `json:"mine"`
+
+	// Snoozed Those that are snoozed.
+	Snoozed Count `json:"snoozed"`
+
+	// Unassigned Those that are `open` or `pending` and nobody's.
+	Unassigned Count `json:"unassigned"`
+}
+
 // StartEvent `event: start`. What the stream is about; the only event without an id.
 type StartEvent struct {
 	// AIResponseID The AI response being streamed.
@@ -2482,6 +2584,34 @@ type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
+
+// Team A group of staff that tickets are given to.
+type Team struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// MemberIds The accounts that are its members.
+	MemberIds TeamMemberIDs `json:"member_ids"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name"`
+
+	// UpdatedAt When its name or its members last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// TeamMemberIDs The accounts that are its members.
+type TeamMemberIDs = []ID
+
+// TeamName The team's name, one line of text, as a ticket's title is.
+type TeamName = string
 
 // TextSegment A piece of a text, as it was written. It is text, not HTML.
 type TextSegment struct {
@@ -2587,6 +2717,18 @@ type TicketExternalID = string
 // TicketPriority How urgent a ticket is. A new one is `normal`.
 type TicketPriority string
 
+// TicketResult What became of one ticket of many.
+type TicketResult struct {
+	// Changed Whether the ticket is as the change says.
+	Changed bool `json:"changed"`
+
+	// Problem Why it is not. Absent when it is.
+	Problem *Problem `json:"problem,omitempty"`
+
+	// TicketID The ticket.
+	TicketID ID `json:"ticket_id"`
+}
+
 // TicketStatus Where a ticket stands.
 type TicketStatus string
 
@@ -2680,6 +2822,9 @@ type TicketWithMessages struct {
 	// after a reply by staff, and once the ticket is resolved.
 	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
+
+// TimeFilter A time (RFC 3339) in UTC before the year 10000.
+type TimeFilter = string
 
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
 //
@@ -2828,6 +2973,15 @@ type Unanswered struct {
 	Retryable bool `json:"retryable"`
 }
 
+// UpdateTeamRequest A change of a team. What is left out stays as it is.
+type UpdateTeamRequest struct {
+	// MemberIds The accounts that take the place of its members.
+	MemberIds *[]ID `json:"member_ids,omitempty"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name,omitempty"`
+}
+
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
 	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
@@ -2857,6 +3011,37 @@ type UpdateTicketRequest struct {
 
 	// TeamID The team that the ticket is given to.
 	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
+}
+
+// UpdateTicketsRequest Which tickets are to be how. What is left out stays as it is.
+type UpdateTicketsRequest struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
+	AIMode AIMode `json:"ai_mode,omitempty"`
+
+	// AssigneeID The enabled account of staff that the tickets are given to.
+	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// RemoveTags Words by which staff sort tickets, in their order.
+	RemoveTags Tags `json:"remove_tags,omitempty"`
+
+	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
+	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the tickets are given to.
+	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
+
+	// TicketIds The tickets.
+	TicketIds []ID `json:"ticket_ids"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -3173,6 +3358,11 @@ type PromptID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type SessionID = ID
 
+// TeamID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type TeamID = ID
+
 // TicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -3279,6 +3469,12 @@ type TicketClosed = Problem
 
 // TicketNotChanged An error (RFC 9457).
 type TicketNotChanged = Problem
+
+// TicketNotMerged An error (RFC 9457).
+type TicketNotMerged = Problem
+
+// TicketNotOpened An error (RFC 9457).
+type TicketNotOpened = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -3577,6 +3773,129 @@ type SearchTicketsParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListStaffTicketsParams defines parameters for ListStaffTickets.
+type ListStaffTicketsParams struct {
+	// Sort `newest` is by the time of opening. `waiting` lists the tickets whose customer waits for a human, the longest wait first.
+	// `priority` lists what is `open` or `pending`, the most urgent first, and of those the oldest.
+	Sort ListStaffTicketsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Status The status; `unresolved` is `open` or `pending`.
+	Status ListStaffTicketsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Priority The priority.
+	Priority TicketPriority `form:"priority,omitempty" json:"priority,omitempty"`
+
+	// Assignee The account that has the ticket, `me`, or `none` for what is nobody's.
+	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty"`
+
+	// Team The team that has the ticket, or `none` for what is no team's.
+	Team string `form:"team,omitempty" json:"team,omitempty"`
+
+	// Tag A tag, as it stands.
+	Tag string `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Requester The account of the customer.
+	Requester *openapi_types.UUID `form:"requester,omitempty" json:"requester,omitempty"`
+
+	// ExternalID What the ticket is called elsewhere.
+	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty"`
+
+	// AIMode The AI mode.
+	AIMode AIMode `form:"ai_mode,omitempty" json:"ai_mode,omitempty"`
+
+	// AIState `answering` is where the AI is writing an answer.
+	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty"`
+
+	// Snoozed Whether it is snoozed.
+	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
+
+	// CreatedAfter Opened at this time or later (RFC 3339).
+	CreatedAfter *TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Opened earlier than this time (RFC 3339).
+	CreatedBefore *TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
+
+	// UpdatedAfter Changed last at this time or later (RFC 3339).
+	UpdatedAfter *TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
+
+	// UpdatedBefore Changed last earlier than this time (RFC 3339).
+	UpdatedBefore *TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
+
+	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
+	WaitingAfter *TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
+
+	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
+	WaitingBefore *TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListStaffTicketsParamsSort defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsSort string
+
+// ListStaffTicketsParamsStatus defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsStatus string
+
+// ListStaffTicketsParamsAIState defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsAIState string
+
+// UpdateTicketsParams defines parameters for UpdateTickets.
+type UpdateTicketsParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CountStaffTicketsParams defines parameters for CountStaffTickets.
+type CountStaffTicketsParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListTeamsParams defines parameters for ListTeams.
+type ListTeamsParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateTeamParams defines parameters for CreateTeam.
+type CreateTeamParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTeamParams defines parameters for GetTeam.
+type GetTeamParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateTeamParams defines parameters for UpdateTeam.
+type UpdateTeamParams struct {
+	// IfMatch Change the team only if its `ETag` is one of these, otherwise `412`. `*` is any.
+	IfMatch *EntityTags `json:"If-Match,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3658,6 +3977,13 @@ type HandOffTicketParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// MergeTicketParams defines parameters for MergeTicket.
+type MergeTicketParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3677,6 +4003,9 @@ type CreateMessageParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateNoteParams defines parameters for CreateNote.
@@ -3884,6 +4213,15 @@ type CreatePromptJSONRequestBody = PromptSettings
 // UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
 type UpdatePromptJSONRequestBody = PromptSettings
 
+// UpdateTicketsJSONRequestBody defines body for UpdateTickets for application/json ContentType.
+type UpdateTicketsJSONRequestBody = UpdateTicketsRequest
+
+// CreateTeamJSONRequestBody defines body for CreateTeam for application/json ContentType.
+type CreateTeamJSONRequestBody = CreateTeamRequest
+
+// UpdateTeamJSONRequestBody defines body for UpdateTeam for application/json ContentType.
+type UpdateTeamJSONRequestBody = UpdateTeamRequest
+
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
 
@@ -3898,6 +4236,9 @@ type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
 
 // HandOffTicketJSONRequestBody defines body for HandOffTicket for application/json ContentType.
 type HandOffTicketJSONRequestBody = HandOffTicketRequest
+
+// MergeTicketJSONRequestBody defines body for MergeTicket for application/json ContentType.
+type MergeTicketJSONRequestBody = MergeTicketRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
@@ -4571,6 +4912,30 @@ type ServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
+	// ListStaffTickets List tickets for staff
+	// (GET /staff/tickets)
+	ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error
+	// UpdateTickets Change many tickets
+	// (POST /staff/tickets/bulk)
+	UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error
+	// CountStaffTickets Count tickets for staff
+	// (GET /staff/tickets/counts)
+	CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error
+	// ListTeams List teams
+	// (GET /teams)
+	ListTeams(ctx echo.Context, params ListTeamsParams) error
+	// CreateTeam Create a team
+	// (POST /teams)
+	CreateTeam(ctx echo.Context, params CreateTeamParams) error
+	// DeleteTeam Delete a team
+	// (DELETE /teams/{team_id})
+	DeleteTeam(ctx echo.Context, teamID TeamID) error
+	// GetTeam Get a team
+	// (GET /teams/{team_id})
+	GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error
+	// UpdateTeam Change a team
+	// (PATCH /teams/{team_id})
+	UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -4598,6 +4963,9 @@ type ServerInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	// (POST /tickets/{ticket_id}/handoff)
 	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
+	// MergeTicket Merge a ticket into another one
+	// (POST /tickets/{ticket_id}/merge)
+	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error
@@ -4646,6 +5014,9 @@ type ServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx echo.Context, userID UserID) error
+	// DeleteUserData Erase everything of a customer
+	// (DELETE /users/{user_id}/data)
+	DeleteUserData(ctx echo.Context, userID UserID) error
 	// GetWebhookDelivery Get a delivery with its attempts
 	// (GET /webhook-deliveries/{webhook_delivery_id})
 	GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error
@@ -5858,6 +6229,384 @@ func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
 	return err
 }
 
+// ListStaffTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListStaffTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStaffTicketsParams
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "priority" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "priority", ctx.QueryParams(), &params.Priority, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter priority: %s", err))
+	}
+
+	// ------------- Optional query parameter "assignee" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "assignee", ctx.QueryParams(), &params.Assignee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assignee: %s", err))
+	}
+
+	// ------------- Optional query parameter "team" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", ctx.QueryParams(), &params.Team, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team: %s", err))
+	}
+
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", ctx.QueryParams(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tag: %s", err))
+	}
+
+	// ------------- Optional query parameter "requester" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "requester", ctx.QueryParams(), &params.Requester, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requester: %s", err))
+	}
+
+	// ------------- Optional query parameter "external_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "external_id", ctx.QueryParams(), &params.ExternalID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "ai_mode" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_mode", ctx.QueryParams(), &params.AIMode, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_mode: %s", err))
+	}
+
+	// ------------- Optional query parameter "ai_state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_state", ctx.QueryParams(), &params.AIState, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_state: %s", err))
+	}
+
+	// ------------- Optional query parameter "snoozed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "snoozed", ctx.QueryParams(), &params.Snoozed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snoozed: %s", err))
+	}
+
+	// ------------- Optional query parameter "created_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", ctx.QueryParams(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "created_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", ctx.QueryParams(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_after", ctx.QueryParams(), &params.UpdatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_before", ctx.QueryParams(), &params.UpdatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "waiting_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_after", ctx.QueryParams(), &params.WaitingAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "waiting_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_before", ctx.QueryParams(), &params.WaitingBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListStaffTickets(ctx, params)
+	return err
+}
+
+// UpdateTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateTicketsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateTickets(ctx, params)
+	return err
+}
+
+// CountStaffTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) CountStaffTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CountStaffTicketsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CountStaffTickets(ctx, params)
+	return err
+}
+
+// ListTeams converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTeams(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTeamsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTeams(ctx, params)
+	return err
+}
+
+// CreateTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateTeam(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateTeam(ctx, params)
+	return err
+}
+
+// DeleteTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteTeam(ctx, teamID)
+	return err
+}
+
+// GetTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTeam(ctx, teamID, params)
+	return err
+}
+
+// UpdateTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch EntityTags
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateTeam(ctx, teamID, params)
+	return err
+}
+
 // ListTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	var err error
@@ -6200,6 +6949,42 @@ func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
 	return err
 }
 
+// MergeTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MergeTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MergeTicket(ctx, ticketID, params)
+	return err
+}
+
 // ListMessages converts echo context to params.
 func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 	var err error
@@ -6278,6 +7063,21 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -6728,6 +7528,22 @@ func (w *ServerInterfaceWrapper) PutCustomer(ctx echo.Context) error {
 	return err
 }
 
+// DeleteUserData converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteUserData(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user_id" -------------
+	var userID UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteUserData(ctx, userID)
+	return err
+}
+
 // GetWebhookDelivery converts echo context to params.
 func (w *ServerInterfaceWrapper) GetWebhookDelivery(ctx echo.Context) error {
 	var err error
@@ -7162,6 +7978,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
 	router.GET(options.BaseURL+"/users/:user_id", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
 	router.PATCH(options.BaseURL+"/users/:user_id", wrapper.UpdateUser, options.OperationMiddlewares["updateUser"]...)
+	router.DELETE(options.BaseURL+"/users/:user_id/data", wrapper.DeleteUserData, options.OperationMiddlewares["deleteUserData"]...)
 	router.PUT(options.BaseURL+"/users/:user_id/customer", wrapper.PutCustomer, options.OperationMiddlewares["putCustomer"]...)
 	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
 	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
@@ -7181,6 +7998,15 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
+	router.GET(options.BaseURL+"/staff/tickets", wrapper.ListStaffTickets, options.OperationMiddlewares["listStaffTickets"]...)
+	router.GET(options.BaseURL+"/staff/tickets/counts", wrapper.CountStaffTickets, options.OperationMiddlewares["countStaffTickets"]...)
+	router.POST(options.BaseURL+"/staff/tickets/bulk", wrapper.UpdateTickets, options.OperationMiddlewares["updateTickets"]...)
+	router.GET(options.BaseURL+"/teams", wrapper.ListTeams, options.OperationMiddlewares["listTeams"]...)
+	router.POST(options.BaseURL+"/teams", wrapper.CreateTeam, options.OperationMiddlewares["createTeam"]...)
+	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
+	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
+	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/merge", wrapper.MergeTicket, options.OperationMiddlewares["mergeTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
@@ -7380,6 +8206,24 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 }
 
 type TicketNotChangedApplicationProblemPlusJSONResponse Problem
+
+type TicketNotMergedResponseHeaders struct {
+	RetryAfter *int32
+}
+type TicketNotMergedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TicketNotMergedResponseHeaders
+}
+
+type TicketNotOpenedResponseHeaders struct {
+	RetryAfter *int32
+}
+type TicketNotOpenedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TicketNotOpenedResponseHeaders
+}
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -13719,6 +14563,1533 @@ func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTi
 	return err
 }
 
+type ListStaffTicketsRequestObject struct {
+	Params ListStaffTicketsParams
+}
+
+type ListStaffTicketsResponseObject interface {
+	VisitListStaffTicketsResponse(w http.ResponseWriter) error
+}
+
+type ListStaffTickets200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListStaffTickets200JSONResponse struct {
+	Body    []Ticket
+	Headers ListStaffTickets200ResponseHeaders
+}
+
+func (response ListStaffTickets200JSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets304Response = NotModifiedResponse
+
+func (response ListStaffTickets304Response) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListStaffTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets400ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets401ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets403ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets406ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets429ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets500ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTicketsRequestObject struct {
+	Params UpdateTicketsParams
+	Body   *UpdateTicketsJSONRequestBody
+}
+
+type UpdateTicketsResponseObject interface {
+	VisitUpdateTicketsResponse(w http.ResponseWriter) error
+}
+
+type UpdateTickets200JSONResponse []TicketResult
+
+func (response UpdateTickets200JSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets400ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets401ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets403ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets406ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets413ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets415ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets422ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets429ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets500ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets503ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTicketsRequestObject struct {
+	Params CountStaffTicketsParams
+}
+
+type CountStaffTicketsResponseObject interface {
+	VisitCountStaffTicketsResponse(w http.ResponseWriter) error
+}
+
+type CountStaffTickets200ResponseHeaders struct {
+	ETag *string
+}
+
+type CountStaffTickets200JSONResponse struct {
+	Body    StaffTicketCounts
+	Headers CountStaffTickets200ResponseHeaders
+}
+
+func (response CountStaffTickets200JSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets304Response = NotModifiedResponse
+
+func (response CountStaffTickets304Response) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type CountStaffTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets400ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets401ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets403ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets406ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets429ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets500ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets503ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeamsRequestObject struct {
+	Params ListTeamsParams
+}
+
+type ListTeamsResponseObject interface {
+	VisitListTeamsResponse(w http.ResponseWriter) error
+}
+
+type ListTeams200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListTeams200JSONResponse struct {
+	Body    []Team
+	Headers ListTeams200ResponseHeaders
+}
+
+func (response ListTeams200JSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams304Response = NotModifiedResponse
+
+func (response ListTeams304Response) VisitListTeamsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListTeams400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams400ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams401ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams403ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams406ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams429ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams500ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams503ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeamRequestObject struct {
+	Params CreateTeamParams
+	Body   *CreateTeamJSONRequestBody
+}
+
+type CreateTeamResponseObject interface {
+	VisitCreateTeamResponse(w http.ResponseWriter) error
+}
+
+type CreateTeam201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateTeam201JSONResponse struct {
+	Body    Team
+	Headers CreateTeam201ResponseHeaders
+}
+
+func (response CreateTeam201JSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam400ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam401ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam403ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam406ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam409ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam413ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam415ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam422ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam429ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam500ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam503ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+}
+
+type DeleteTeamResponseObject interface {
+	VisitDeleteTeamResponse(w http.ResponseWriter) error
+}
+
+type DeleteTeam204Response struct {
+}
+
+func (response DeleteTeam204Response) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam400ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam401ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam403ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam404ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam406ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam429ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam500ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam503ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+	Params GetTeamParams
+}
+
+type GetTeamResponseObject interface {
+	VisitGetTeamResponse(w http.ResponseWriter) error
+}
+
+type GetTeam200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTeam200JSONResponse struct {
+	Body    Team
+	Headers GetTeam200ResponseHeaders
+}
+
+func (response GetTeam200JSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam304Response = NotModifiedResponse
+
+func (response GetTeam304Response) VisitGetTeamResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam400ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam401ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam403ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam404ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam406ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam429ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam500ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam503ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+	Params UpdateTeamParams
+	Body   *UpdateTeamJSONRequestBody
+}
+
+type UpdateTeamResponseObject interface {
+	VisitUpdateTeamResponse(w http.ResponseWriter) error
+}
+
+type UpdateTeam200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateTeam200JSONResponse struct {
+	Body    Team
+	Headers UpdateTeam200ResponseHeaders
+}
+
+func (response UpdateTeam200JSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam400ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam401ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam403ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam404ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam406ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam412ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam413ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam415ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam422ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam429ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam500ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam503ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTicketsRequestObject struct {
 	Params ListTicketsParams
 }
@@ -13900,6 +16271,36 @@ type CreateTicketResponseObject interface {
 	VisitCreateTicketResponse(w http.ResponseWriter) error
 }
 
+type CreateTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateTicket200JSONResponse struct {
+	Body    Ticket
+	Headers CreateTicket200ResponseHeaders
+}
+
+func (response CreateTicket200JSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateTicket201ResponseHeaders struct {
 	ETag                *string
 	IdempotencyReplayed *bool
@@ -13997,7 +16398,7 @@ func (response CreateTicket406ApplicationProblemPlusJSONResponse) VisitCreateTic
 }
 
 type CreateTicket409ApplicationProblemPlusJSONResponse struct {
-	IdempotencyInProgressApplicationProblemPlusJSONResponse
+	TicketNotOpenedApplicationProblemPlusJSONResponse
 }
 
 func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
@@ -15815,6 +18216,254 @@ func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffT
 	return err
 }
 
+type MergeTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   MergeTicketParams
+	Body     *MergeTicketJSONRequestBody
+}
+
+type MergeTicketResponseObject interface {
+	VisitMergeTicketResponse(w http.ResponseWriter) error
+}
+
+type MergeTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type MergeTicket200JSONResponse struct {
+	Body    Ticket
+	Headers MergeTicket200ResponseHeaders
+}
+
+func (response MergeTicket200JSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket400ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket401ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket403ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket404ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket406ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket409ApplicationProblemPlusJSONResponse struct {
+	TicketNotMergedApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket409ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket413ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket415ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket422ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket429ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket500ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket503ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListMessagesRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   ListMessagesParams
@@ -16135,6 +18784,22 @@ func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMessage412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMessage412ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -19213,6 +21878,148 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 	return err
 }
 
+type DeleteUserDataRequestObject struct {
+	UserID UserID `json:"user_id"`
+}
+
+type DeleteUserDataResponseObject interface {
+	VisitDeleteUserDataResponse(w http.ResponseWriter) error
+}
+
+type DeleteUserData204Response struct {
+}
+
+func (response DeleteUserData204Response) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteUserData400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData400ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserData401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData401ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserData403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData403ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserData404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData404ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserData429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData429ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserData500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData500ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserData503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData503ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetWebhookDeliveryRequestObject struct {
 	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
 	Params            GetWebhookDeliveryParams
@@ -21431,6 +24238,30 @@ type StrictServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
+	// ListStaffTickets List tickets for staff
+	// (GET /staff/tickets)
+	ListStaffTickets(ctx context.Context, request ListStaffTicketsRequestObject) (ListStaffTicketsResponseObject, error)
+	// UpdateTickets Change many tickets
+	// (POST /staff/tickets/bulk)
+	UpdateTickets(ctx context.Context, request UpdateTicketsRequestObject) (UpdateTicketsResponseObject, error)
+	// CountStaffTickets Count tickets for staff
+	// (GET /staff/tickets/counts)
+	CountStaffTickets(ctx context.Context, request CountStaffTicketsRequestObject) (CountStaffTicketsResponseObject, error)
+	// ListTeams List teams
+	// (GET /teams)
+	ListTeams(ctx context.Context, request ListTeamsRequestObject) (ListTeamsResponseObject, error)
+	// CreateTeam Create a team
+	// (POST /teams)
+	CreateTeam(ctx context.Context, request CreateTeamRequestObject) (CreateTeamResponseObject, error)
+	// DeleteTeam Delete a team
+	// (DELETE /teams/{team_id})
+	DeleteTeam(ctx context.Context, request DeleteTeamRequestObject) (DeleteTeamResponseObject, error)
+	// GetTeam Get a team
+	// (GET /teams/{team_id})
+	GetTeam(ctx context.Context, request GetTeamRequestObject) (GetTeamResponseObject, error)
+	// UpdateTeam Change a team
+	// (PATCH /teams/{team_id})
+	UpdateTeam(ctx context.Context, request UpdateTeamRequestObject) (UpdateTeamResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -21458,6 +24289,9 @@ type StrictServerInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	// (POST /tickets/{ticket_id}/handoff)
 	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
+	// MergeTicket Merge a ticket into another one
+	// (POST /tickets/{ticket_id}/merge)
+	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -21506,6 +24340,9 @@ type StrictServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
+	// DeleteUserData Erase everything of a customer
+	// (DELETE /users/{user_id}/data)
+	DeleteUserData(ctx context.Context, request DeleteUserDataRequestObject) (DeleteUserDataResponseObject, error)
 	// GetWebhookDelivery Get a delivery with its attempts
 	// (GET /webhook-deliveries/{webhook_delivery_id})
 	GetWebhookDelivery(ctx context.Context, request GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error)
@@ -22656,6 +25493,277 @@ func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsPar
 	return nil
 }
 
+// ListStaffTickets operation middleware
+func (sh *strictHandler) ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error {
+	var request ListStaffTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStaffTickets(ctx.Request().Context(), request.(ListStaffTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStaffTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListStaffTicketsResponseObject); ok {
+		return validResponse.VisitListStaffTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateTickets operation middleware
+func (sh *strictHandler) UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error {
+	var request UpdateTicketsRequestObject
+
+	request.Params = params
+
+	var body UpdateTicketsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTickets(ctx.Request().Context(), request.(UpdateTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateTicketsResponseObject); ok {
+		return validResponse.VisitUpdateTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CountStaffTickets operation middleware
+func (sh *strictHandler) CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error {
+	var request CountStaffTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CountStaffTickets(ctx.Request().Context(), request.(CountStaffTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CountStaffTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CountStaffTicketsResponseObject); ok {
+		return validResponse.VisitCountStaffTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTeams operation middleware
+func (sh *strictHandler) ListTeams(ctx echo.Context, params ListTeamsParams) error {
+	var request ListTeamsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTeams(ctx.Request().Context(), request.(ListTeamsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTeams")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTeamsResponseObject); ok {
+		return validResponse.VisitListTeamsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateTeam operation middleware
+func (sh *strictHandler) CreateTeam(ctx echo.Context, params CreateTeamParams) error {
+	var request CreateTeamRequestObject
+
+	request.Params = params
+
+	var body CreateTeamJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateTeam(ctx.Request().Context(), request.(CreateTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateTeamResponseObject); ok {
+		return validResponse.VisitCreateTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteTeam operation middleware
+func (sh *strictHandler) DeleteTeam(ctx echo.Context, teamID TeamID) error {
+	var request DeleteTeamRequestObject
+
+	request.TeamID = teamID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteTeam(ctx.Request().Context(), request.(DeleteTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteTeamResponseObject); ok {
+		return validResponse.VisitDeleteTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTeam operation middleware
+func (sh *strictHandler) GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error {
+	var request GetTeamRequestObject
+
+	request.TeamID = teamID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTeam(ctx.Request().Context(), request.(GetTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTeamResponseObject); ok {
+		return validResponse.VisitGetTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateTeam operation middleware
+func (sh *strictHandler) UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error {
+	var request UpdateTeamRequestObject
+
+	request.TeamID = teamID
+	request.Params = params
+
+	var body UpdateTeamJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTeam(ctx.Request().Context(), request.(UpdateTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateTeamResponseObject); ok {
+		return validResponse.VisitUpdateTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListTickets operation middleware
 func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams) error {
 	var request ListTicketsRequestObject
@@ -22997,6 +26105,55 @@ func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, para
 		return err
 	} else if validResponse, ok := response.(HandOffTicketResponseObject); ok {
 		return validResponse.VisitHandOffTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MergeTicket operation middleware
+func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error {
+	var request MergeTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body MergeTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MergeTicket(ctx.Request().Context(), request.(MergeTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MergeTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MergeTicketResponseObject); ok {
+		return validResponse.VisitMergeTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -23572,6 +26729,31 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 	return nil
 }
 
+// DeleteUserData operation middleware
+func (sh *strictHandler) DeleteUserData(ctx echo.Context, userID UserID) error {
+	var request DeleteUserDataRequestObject
+
+	request.UserID = userID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteUserData(ctx.Request().Context(), request.(DeleteUserDataRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteUserData")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteUserDataResponseObject); ok {
+		return validResponse.VisitDeleteUserDataResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetWebhookDelivery operation middleware
 func (sh *strictHandler) GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error {
 	var request GetWebhookDeliveryRequestObject
@@ -23928,922 +27110,985 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L19d9u4sTD+VXB17+8kaSWFkt+ds6fXedu6TZw0djbtRn4kSIQk1hSgJaAo2tQ9z6d5Ptj9JL+DGYAE",
-	"SZCSZWU33d7+sY1FEhgMBoN5ny+NkZjNBWdcycbplwb7TGfzmMG/z75/f/5uwd+xnxZMKv2LXMxmNFk1",
-	"ThtnZMakpBPWaDY+0XjB9OOR4Ip9Vo3Tj9fNxlgkS5qELHybiLke77bZMN/IxulH8zZXjdPG1ZQRyUaC",
-	"h2Q0pcmEkUiScSJmpLNP3oyUGLKk3Wg2orBx2pjJSavTaDYSEbPGaWMhWdK4vW42kgU/18+TBYfnUlHF",
-	"cFo1TRgN4WnQOTkJ90aHrc64S1tHoz3WOhkedloHLBjv0aNRJ+x2G82GEiLWUF7f3jYBD5cqYXRWwAEn",
-	"lMslS4gYE8EZmUds5CCkEVJFT8mXXkOt5qzXOO013r2/6F9enb27evG812j2Usjg4SawwVewVPgEFttr",
-	"3PZ4j5dnu3rx16v+6xeXl2ffv8Bp4XOzC8VZ92knaB2FwbB1PDo4aHXHJ+PDIAzo/vAIZxUxDkuljKSi",
-	"XG028bM3F1cvLu41dchiRXHkKeU3ZCUW7c0mf3HxfOuJK8bXe/jy/OL88o8738SGprbz55Gkw5iFxRMn",
-	"WfKJJWQZqalYKHJ2nj97oSY5GvVD+3mzETJFo1h/fG5IVRKaMCKXkRpNWUjEWFMuUdNImuH1OUvwxPej",
-	"3Ik5oEHQOgqCoHWs/xNk/wvNcVvIxul+cNJsqEjB4Tw7Jw40GoON08bjeSKGMZvJxy6wcNDOz/k79ili",
-	"y/zSLxUdj0ksxA2hKl3IOEqk8qMg4v0Ex3FwgKPg70RNGTk7fyDNaE9IpMhIzJgkVBJqmZs+2PpNFY1u",
-	"mNoCNXtBDWoM84g4SYH1oShbDOLodSRHgo+jySIp0sj7uQQ+RRI2XkgmAXjc1weS3LAVEQmZiZDFfrzN",
-	"ckM7uLsCdMFQ0Yg5w9+Hbjr7DnIOgm4OOUVQfJjJv4PYuRBngNbC4YljosQN45IsGVck4kqQhFEpeMQn",
-	"fmRw0ccd8iBiIVlIaByTSEk78JCNRcI0IQ3ZhHKihNnhLVDTPahBzYR+YoTb0Stwk0GPeHnziSWxoGEl",
-	"yUSSiPQdTScjyrnQi9GI0tzCj6bsoxqCWT/4NvRzAt+oZKVZSONUJQvmYm0vh7UcnD6MOS8gyt4mQomR",
-	"iCsQZvmQFDOmphGfEBZL5kfS3A5VjaJhIm4YMuSESE2k2cALzj7P2Uhth6aDejTlictCSliSiCriSpeD",
-	"iPrLQiiax9KVEGRG+Sq7dhShREWzCgT9BEO42FmK3JU1ZBoRyyRSinEyFokWAgiN9dW72gYrwzqs7Hfz",
-	"rBrAw1O/mFcgBZeAGHnH5FxwyYpXuBa2Y6ZYdnZTXFCl2GyuGqedZmOUMKpY2KdaOu4G3cNWp9Pqdq+C",
-	"k9O9zmnnoN0Jgr39gx8bzcY44pGc9pGXNU4bUol5+nP1EIft/aDb6RzhEIlUfeBi1TPu73WCoPujlcI3",
-	"kaAaqcDfv9M3cD+dNsSccRo9nsxVS0jZ6nSDocMUGxaVcJzhfi7MskbCXyTcfXtveHTUOqJBt3U8Dlhr",
-	"2Am7oz22Pz4IDhvNxgJUHU2xwKwQWbJxGjQtHJHg6a/dTrMxT8RsrpyfuprczIWTfX+bp5cXn6wi5hyl",
-	"pUDNQoI4ohUsl2yifmI+vhOWXXJjHK6FMY0lazaYgeHjF/xnqtkZXY3ym+wEgGSuxVbJfmqcdm6b3o9A",
-	"YK/6qKu1t5hK1Td/5jCyVvFSKXoczQsO9inpBkGghXgA6ZRIRRPlE+nxgZbK8+i8m5aSUuHdFAGgd/jE",
-	"Q/EIFO5VTyNYLycKT8kmUJ12fIs1ylSzZzcoU6yMzrPx+N3Nx3d1to3H30u3LhSceSfTv9934wyX6jVO",
-	"v/Qav9Cul3BvENTsNSLZp1HPXEm9Bl2oqUgQuJuI4zz6hVs9THpTwM81jB7fz10XhvbFHKZdZDjIMa8e",
-	"cq9emdP14LRatdWe2AL7esPLt93H/73u/l2vu2uglatoxsRCVasiMor11eGVFZX5uFqWDqOQaPUi07D1",
-	"N9tIibRedt7PSYkZYD750D6F++3t+Z/ZynNSbtiqqeFduJrExy91R6R7choEbQ1sNygS7EFr2NXER/f3",
-	"WydhwFr7o+Nxh3Xp3vAwaJhrV4u1pYE7wWmne7q/3z4IOt29PT0wpzO9qA9sSOQUjt08YePosz6GN/2z",
-	"H/nV5+H5X9jNZVgwzzYbciTmYPY1tCtPtdyekrI81YK9XjGNGs2G4P0hm9J43LjWMgLsab+4rIC1jkZB",
-	"p3VMD/Za3fEhOwj3R3vDLm0gjY1GTMorTXhFzUTTYhNMIxReQgUedIrOAZlFfKFcYeJLA19DKm6cNtjq",
-	"T9Ph96PoTfSn8/c/n3cuonN5PlPzH5+dH57//X/+7/9r/8///X+NZoN9nkcJk/2IN05PgkAT0jhhcpoO",
-	"JBPVx1eRGxmqGTKaWL19NBILrsriz6R4Ojanj9Tklgp8MzxEk4SO2H8bD0B7JGYlYjpmnf3W0bAzatHO",
-	"aL+1Fx4Og9EJOxp3gmzLETYHet+FYNa1JYn/QksAOgIWwsLXxt2RW8qHSE2RkJDRqClVZEklSpp5i8nW",
-	"grrz3SLRi3xsDs3jTXj/Yxq17Pd6NBAmNDxalND3ykIqMdPk1nQE9g9TxkkoyDmZMEVmKzITnK3IkI5u",
-	"/tBYe2F328g9y9dn/bUDgk+6p3e+5YDk5M1LkVwlEZ2wCseVgofu1hhUmAd6mGeUj1gcs7BSlee5Pedi",
-	"KMIV4YyFhV3fTsxB40t2640sPPnrCDB1++2IPxuKMs5ivjFRJihJMkG12v5sSvmEvaVSLkUS+qmNCzVl",
-	"CZmbl3Ise5EkjKt++kwLeUnCRopMRSIZGWriSVb65mVL9zWp6DwG5wQ14wMFA0yCf2KJpHpVF0LpW3Cu",
-	"NnITjJwvPXKX+7jPhepTO3RZDAsFkyh/wTvoJnAH2EYS67qelK5jtHSX7Mzqt/NWLwOwByc0O/PePb1y",
-	"+L0A1HG2ZFIRIMwMc86AIO1VsKOlEaeQkdCRkiCJREoSy5tzwkhZCttauMogNLdbBYhmf4ue/jv47rOZ",
-	"LoTyT/NSJGQk4pjRySIvfmWTPY3iOOITcsPFEq1hmrIEZ23ygUYKEKembOZOeAVIqFgZ/Kjphg7FQusL",
-	"JOKfRDTKXQ8hk6MkmsPBOG2cwwWPaw2JWmp9Q8/rxClYyjzHscj+Uaej0bJMBJ84oL2XLKlgG2UJr07E",
-	"2YCFlIQzBOEDG06FuPFCccGWxvMpCeUhSaM3KnHjqgZ0FQuqIRov4tgcRYdI2+Y2zLTm9JfrZgMFnalS",
-	"c3n6+LEesu2s+LEGWT6Wi/lcJO5qQjxpVUcMfaBbis13Uav0LCWl6PnN6u0fI3H0t+d/nfywP/tTMPox",
-	"6Qw/jP72+aeby+M/8q56tTxYvBBH0Rk9GX//97+Ee3/+V9K6sl0wRFWzDUvzxpYaTBXR5aEd1e7RnGq9",
-	"N5U2S/Qq2ShhGpblVLJR/4fvp/H5Hy/iv+39KQ6fPf30Y/R0Ooyexuz7l2r0/ef41bOzn19HTyP21798",
-	"d2dqn4ebLv3uB8PK99WbkaoA7rmO5Dymq76hvrOQklfiE4spsEb2WbGE0xjJw37f0nyusTXtmFH8Ku86",
-	"eOupZ89F4cjByC+8zBrNNaPaIOi0jsJut3XC9setA3o4PBodhycsGP+3BaEd8U80jsIyyVd/XAyZc1Du",
-	"1W2frlAs9CB7QyVy07C+b1ebfP70PaefaBSjulWUAkOq6JBKWFcolj6xORz2F84QBVk5HSCTmLeNGOkc",
-	"bhwM8dzOmoesJCsXYAeEMHkDPkqvW04LwuW40Lwz7pRo7dB6gfaPOq4PaS5kpLl6r3GqnzQdR0+BbYLH",
-	"Qo6mbEb7WqCPjDcjJZ9DeEOMQMuq9o9kzBW9SCNVcrVY4kYHypbuHrkY/p2N1J1dUxo1CE/qBipClPck",
-	"bXDk0lDDdDflRhv5xXUNA6Z2xgL0Ml3OkhvO2UQfg8jdj5aCDAEVSMT9XJ+XbFc2N3JsY7HAk1W8+W+v",
-	"m42pFsgMrHnY4bjhbVGpJzyjWuMlseATlpBYTEjEC7e4uW00OzAjjiAquzpGJUzoWN3FrJXu9t/EAuyF",
-	"K7FIHIshRKxGnKhpwjTPW8kNuP6/jtMvkn1AmeW55kCkPs96q5gJ7TzVe4U7k/5YsbKD0/3AuRLTd4cr",
-	"VxKgAPNQC7+joNvaC/fZwfgwOOocd/9F3IpwJPLGuJPDamvcCy1IXdGSv+fMMqCSzyG9pEEG6yv4Nn9D",
-	"J8CwKLcfAymj1YG19FeEhmHCpNwmbPqkKjb4RW5oYgErXdAu3IACI6+eP/fhwZgKcZfJlJrwXSvkksgX",
-	"4OmIwGUEFYaMJBnROGYhMI9tol6PKjGSAVmDjhKsGikvabS5HX9hLaNpNOZXMObn40ELMtu/nDV/DPj9",
-	"FzflvxTJMArD4pm5ENamGEkC2lP5hIzTTwvCvWEZD/BLR8SPY7GEIbcR8/O5Fo5U/9KBo3Q0MiD1av9I",
-	"efhmPPaKFK+YvvwFmS5mlMuCA3OGS9bHwhmnxsJ65WiQZEm5koTi0O7I6cUOb/TxuZ2A6SmKLB1eIcso",
-	"jj2RtGZjpvBxH89wbmcMv1pSSfAlCLtOF71NnkeninP9MZ3Aty8OjLn1IkrLuJR0ZsFvOrBXb1M9owq0",
-	"8Nzp7u0fHJbtahsYujPwfcPvd06DIy2pdDsgqei39ave7S7ypnrGAXErNtpqg5Wl3Eozs7UW+lqLXHFV",
-	"C8mS/uYxBrDNjMZqWs5Q0QCwOOdoyQC/gU/PQzabC8X4aHXO3yZioiWECjoxNNwkUumDsuAhHMKV56xE",
-	"2bD9iOvrCQd2L3s7niMDOdC0/sxWELiVn2sbFjeqjcx3D5czP2Q3RZw4oJdOW9UqC4h9HckZVaPiBsEM",
-	"aYQH5ALo47A2/cOddWaHznEkDyZzU1gvr0Hkva8N13taRKEDYS3+0vcAeRwlryLGxnQRK5tEh3liPgTZ",
-	"r+++rL1cmlTgHmwjMFamsaSz4gLAnvosYSHjKqJx4Ux90HzB78W3a4AB+iNnhMKtk1cYCLoq0zFT7rON",
-	"JnGQu306Of6mwSJ5sDy4KEPvoMWhEY93LT0WkSRKoDWiBkMuEaE3ztEnfBxFcEZgME1IHX1Ndw8OyKdI",
-	"RsOYkbPLZ+fncEvRkWIJXN6w5zbJHCZXQvQNXJG+eaaMhkCLcTSLVOO0e3DQbMwF0ITGTAEMTDDfIsEo",
-	"25SgvClR/ujVbUwRac7mvKUJnTHl8fAAzf60YMmKzNOXqjfGfcfh+unPei8W/IaLJdfEO4VEWZwEhvRj",
-	"XixUX4z7CeVgSgTsA0wO8jVyHOTjz1ugPOiuQ7m7xkpkZy85aH6HsZuegNIzIpmUEaRRU1SsMaGmGtUY",
-	"AFrgDyY61ESjRqgsINgG3TDstrlutfzBAlSJE3zBwYcXEQi6ZQYp/HfFRC4sd5eICPa/AiISyq3dNhfP",
-	"kogZ+Do0xxrFQtZTRDZK7vQZVcWky04EGs/zw26DCFqlr6SIcAGqxkb2lkbJKyrVWTiLeFki1RI7ofpZ",
-	"JFVClfCxIhDr4aWSgBRhlFp5GLKcCo0fY/7e5niwKmS88gFdQoYDNSAh+sTeguWhjAW0SJhQLye71ea1",
-	"DgvC+WxO+QrsX+DjJ69UWK/SdQPjD/E6TA9GQad1NOzS1knYCVr77Gh8TA+H3RHorxGXKlmM9G5qjeNN",
-	"EkJ68zSaI9W9E0qxJKSz1KC/FGQpkhst/Fqz/jwR4WKkAdPbZeFeOtEri2Fcad7qHp/ud9pBsN/pgL0q",
-	"WcQYRvGOjRc8RGSB1K3oeHwKKjBEfEF6dxsiV6zGFEefwK0pOJhpkojxMF7VK3fdg9NO0O52g4POsZ4/",
-	"9Rt1YGfF5Jy/FEnR7wkW4jdnCzUl3Xag4Zu52zhJKFc2uN+RITeI2tLKpYlNoCHNRX2lAPkjyCT50+Wb",
-	"C18AWXGgDQDRc72msV4Y8we6XghVmtAc6pn9sG/OZZHdg4/JsHkt7OlxjMQXcfL+6mXreBsW16kSBtKV",
-	"kAyg0qEuQw1IQJPDS8bCIR0VIpzOFZmyeF7k87NZmjmLqmOkmpoDmJS/+vO8XzjP22SYJVRFfNI4bUDq",
-	"ep1pIzeZs15ZHTfJQwhV9WX4/VtEiTQ9C6VRcYl2s8mZXSReAfM5o4k0xjWt64z1LUBJwrS2jCHNy2k0",
-	"mqJPdajHSVjMqGTScuENHaqu1+CO7k2NILTC3B0/17fNxgVbvpdlBYWzpTe8yDKqOOJbpvJ0PMFOF+yz",
-	"qgnEPleScPZZFSNEbRKXwerJSSvotILOVaDPyinSWyFEk3SNJ+uXDr9MA/7L4UpnZMbCiBLN50CQEnOW",
-	"IH0Z2RIvbp8BKwuT98UwlQbKki7Rbwrh9c702/Dy4xwvP8x4+UUa718VxVSA3uDppVjwsHyFqSlLWFOr",
-	"GXol+szJCoSMYQCft5gLNAfqv7dZa94Jup9fq53Wu0x8aFZYUUpLzBjct/oiGlPpNwnowbw1tKwozoUb",
-	"JrKkkclawC+2caB0q2RwveraEll5YM3qy8GM1BNTn3Hu/EGrD56wXB5D6Ztb5SfUs+u9fIhH4T4Lg2Nk",
-	"e8e0O24FbD88GB0Oj+jxSek+i2SfAzK2Zd+ITU3PV97CWlhUbUo/MZKweRx5lVxzIvqqqqKWSaDxVl2z",
-	"kqEbjPpgq3iLUQ2JwYlVdTW1yovII2c+j1dF3ERxnC9ctAY5MEY5n8rmb5qTlxYRwoTFnQZauKgw0NRi",
-	"At7RiHhLF7I2m+QVUyRkWilLIi280Ch3FG04vg1Ue4vx+FdCvNLyUiGF+BNLyOE++XP01INRE8rfB6Mv",
-	"fFzkYMABZ3SFhHt4cLB3SIYrxaBM1Uxs5WIJclaEjuOZN0tB47iBp4TUMtCABcZDTV6buIPn+K7fF0wX",
-	"SnxlZ/Av4r/NFvnrunDNxhiCf450XXSNQE6ZEmTIoKCbJ5Sob3Idgg22pioVabRXl+aiZdq+nW2DsX2Y",
-	"Rlo1OTtthRqz+bO/ec4N4M3EuL4AsToskzSGGBM6VszE3diwWLD9TAT3iaj2nT4z4xaF1DjUFwwMntqn",
-	"b9gczfXpDJqGtnZj7B918n4MWMM2fox8NEnHMV1Y9JFsnWVOUsQF4D0BFRseYETcNnLh3BmlnwZ++WJr",
-	"wDtk3NbGiHZvy2zHcVu76yFZCFoJFx6AER1l+6yJfP7NG2DvY1O1GNqhURW34m3iUVY+gHIhFnFoWSiG",
-	"Qxgic3eqorL438QClqdRAaGSRpYKsXYczYLTTM4cCZm8aWfmA7mSis3AzJONusFlWKxOXh9MaQIVvYix",
-	"5vJyfc2YKmYQMpoaxlQ+sTByanQvHlfjkNDrSd8Bo16WVoBjbyNxY46FT8zEtREXLM/ZLYCeIeWSKRXx",
-	"iaxKEtzkDH+zh614trJlewrpIJLydXR+Waa1lT/nK/pprjW6EKYzea7OZZV/JNJCQKFeg/nwRRipCkcH",
-	"PvKXJ/hblvcCaj9Yxpd01SbnCsLWJVnMsWhElgnjTFtRZeiMEwazli+otabnrUCqF0YP6owTX9WWDJhS",
-	"Nmt1bcDxA0nAMrthWrMZvuDiqTAWb+npcV0xer53VLFXWnz08Xeon2xYLmimgnvtswlVrB+bUfL8XTJg",
-	"ODORsGwkDRH8DJHo20eUbFY9WS+RZNCV2HwOesAJC+lIVZ0FZ3ebaSuEJUj0ikiaDzapsu/VGdKb9e6q",
-	"j4kB7/qX8knZCX0l+oLu6cF+u9M53sP8jq3OlAltqjxPGIdjjHIYgFGKua8qbYfjTxhnep9rayT5BrUf",
-	"Znahd0wf4DpDEwTeZAIfliN2RtW3ez/LtezgqCAVrqsSA5ojto7AaEdv9sGGRdSMJOouTWl9za+buJEj",
-	"mrWYW/N/Y0V2EiuSIOp3q9m8EzG7EOoMuWxxQyEpCHBFiVRgWPCp3Po1LFRlhnEY/BseY5EGGKsH2kav",
-	"AYbNISNU3pj48W09UYdVuUZ6ZVkuUwVfLwKuUXLJaDKavmNyEZeTzo3pQG8TLWef11eILBoMbUk/qyhK",
-	"Hs3nTMEwJrjfuvyhY9V6ne722pdGcveUN0RhBoYRhgwUpvqU1je9YBZrSV3f3XrZ/HKXe8sgMtsOfwRK",
-	"/YW2FvtOEIi79hxuorW48VYe+61s2zUcn+QTS54u5KpCWozFJOJ1siImYfSHeghXVCyLmwkDH020VUZC",
-	"53jjaiS4JmIgKrERF2DkIBBrXWIeMZ0rMTfMQ7GYzac5U/H6ArOdXI0gqM1oAS8EgZgvT8CXsK+/PNoL",
-	"gmC/bJs/oVCP5+Cgdawp63DcGXbpfnjMTgL97hyG22sH7U5nrx087u7X1mT2TAdUhJ7o08Zr8XMUx/Tx",
-	"QTsgD//a6TwhryK++Ew+Hx/2D/cfkZdRwsbi8+PO/kG7hhF0jq+6wWkH9LzDg053L48SW7ioCidHWirt",
-	"wM180OnkcDLq0KAVHA27raNRJ2idsP2wddClwego3BsfQtiOwUnQOQ2Hx6f7p6eP94/rkVKeL4eU50ze",
-	"nM3nj7vtDnkYvbl8ZI5SNOHv5xUC390jkzYKobzEqsCXdqZCFgH+O8si+PtCQi+pBd9BEnr+4B4Ou0Hr",
-	"iGlOE4z3W8dhd3gwOmInFKogG56PAEU/s82TwTF73jro7sxlv2KGNxYs8mQtvISYjIQxX+VvP5Ejgvfz",
-	"F2VtdXD+7mD07Pzw/Gb+1x+e/emkzfaC9qgb8+HsZRD+9U9xWtlt69rOf0DU46q/2w6IDE8Rn2xYMeEr",
-	"E+pOShTckyq/mSoFl/ZAVrAt++9yaevsKGfjrDb43F/np5DVXyM2w32chYdRqDjMw3+x+j9fi1ves/jO",
-	"Hcvp7N+tKZUv5mTDgrm/vbCT+5cNKA69RcwJ7sgzTCUrWkXhV49j1CbAInmleWg+n30kzTBPSMIgxSxS",
-	"aETbxngwrPL9XZmUNgtKSeTPw5qt/EOkpv6EBOjDQCtLmP9m6DHn5f73yK+4/jZPoccVWzx7H/+XEX6N",
-	"LdDKG4jx79iiXLzQUPrCW4kDr/+E4dOa5Ou0+gb29G2TcyXTLO80AfnUpJwSOqHbJZ6OqtKRYYEEIPWz",
-	"SGclQJRCvKZ8dYbimq8gTPRZTU22fk0ZCyVEf0b5ykYMSq+RyD40Ue2m8TF2QvgMOXy7L/viuhRLgPhR",
-	"VFyKgyjUcmSFFQ3uPmleqUFS9ko+vNg0aocYOFkekoBnGL3vO0dUzraWriiDtBpP9h1AU3UDne+jT9Dk",
-	"mpJ5EokkUqsmUXQijekNLyEyjlicd8VKGU04Q7sxX8SxLcTdh1dhK0QSQuQkFNi+1eIqTtA4bUyjCZSk",
-	"oRNw8Qwx0QIQoRUK7GXx/vzZlKo7uRvrW3jciac6l/N1s6GSaDKB1WRezJa1orvAejU5T+3dLUExH87k",
-	"pAXROjQxBXzLlvda8cDQDXwFIa2FALdsvXIxnEWqsFYjt23XzbWuYauZ5ny7lp+vmaLeEsvQXxOalVZM",
-	"3pKKzU0/0/IrGk2tDEhT9blT/37WODV7v5n2Uy30aN12DLcPa8UYjIebQY0KeD0m8J2NcX7HlqY1HU3d",
-	"3fv4/M3Fi2ssel2gxR+O/pca/y2pEf/5ztMI9xuj062S7+92W+BC/QXY76C03Hrul03aJdVdLc0vd+zA",
-	"61kL5FdvnB5/670lnSC+Cni1hCMVtY0j33Na2zoS0oVpfSXT33K3xmZjkWJod1VbC60Rb3EjFmrKuIpG",
-	"tBRneSHSkk9FMX9R+K4o5WeJ75yx0FYJTwtXbWMz26vSByHNvQBNSZIvAoyLN4kNmgzDiF7BRy4G3sY0",
-	"4gSI2YeD9PM+ZPBjGZvKEgBpkWOt3GD61v0S/8e5BKCDDCPOwpwp/GjxrgGwA2aKmvrFHzACwiZue53C",
-	"pYy5bOTKxg1P2UjMmPQmpZc6teFYdSGPEAjGs3ZtTTJcFeq5Z/2t1DTiNR2qUJPylOuoc4iXawpt0XU3",
-	"LdXxA42jkFalqp2RWSQlJCkDLZSp9lP6fUWSGmS6DRNGbyShJFnEac65ZqoJHSl/FqCmXhMn6OT5IRjb",
-	"lIgMqqqyZhioSW4rL1Mj7wOjN2/TaITCForZTPA6A9CS0Zu+8zyfLOTUKmVUrjTznSxM94MytvJRiw7C",
-	"0vG3wVmnCmd64e7SSvjKrw1x9RtoVPfNtJrLJ0NHzGMjD22idM5Kns+F7twpF7rWCQzvdqvzpjs1WHeb",
-	"8XTcFEhcgnskS4jfIjf6uoTA1YdITf0WXdvWl5hwdNvhxHjrq/PMu81Gag7VqA8XeHH3Z7JxutdpNvhi",
-	"NtSHtGPj06Ve4FMakglVDIuHm+bmNfpAKZv8IOhqST43Xfc4m667dtRDz6jdYF9zkB1Sy+G/CLVkxIL5",
-	"EOVa8jZVIYEMoLr8By2Iqyju59fgTHFpOmEWfQpg7DdtMl1JI2GfIrGQfX/w1J6P1xSabf7lw8Gn8Ptp",
-	"PIqe/vzjh4vVj3/9y2TY/dvkbx/2Jz/+dTod/vWp/PFyOXn98/l3LjI8HKfEwD/+Lwf3c3AQ/LAwNuAR",
-	"mUy5ya/e+kzilllSTKYGYGLhw3cvn5GTTidoaiqBB52D9kG7c/gIBAYERUuP83msdZZI8Md/l+C7TyUt",
-	"696APm6Q6U0/v2J8oqamarc5VVIlVvZ+cUUnfrBNfoYW9pamCISciiVvYg6GKWWthSqR+MA/bh+39wrA",
-	"9xp7vUajAsLDfb3dSjGIIPs/vcbH//jP1j+vf99r/FejCHqz8bk1ES39Y0veRPOWANBp3EpFJ6PU5roV",
-	"IANAITm/4rcJg5x5yHtJFowsp1CdOaummxYWgkwmwmgSR1mfAdvowdSZGRSKog9yeChuk1nbUIiYQXuP",
-	"zRf3KuI35dUMeosg2Bstkhj+wZ6QhMXf9aDASa8xwO067h4fP2pmrsi5PjzkbAh4gAQuk8FmfJTONsLo",
-	"NvzyD5CQ+N1BoH/uHo4WiRTJdzc/dRdnwQ/Tzuz7yQ9hZ7U/CxZHy+9/DI7/NvYBVUUV3WD/+D67/0rg",
-	"YfET+ZyqaUrhYHxD5pFf750CTe95INMsV0/HcLihQPOiccwgWYuHWNuSMDqakrmIo9HqlAySQT47IWZj",
-	"1cTG5CLRmtuM2WSzgRoYmUj2+EPImm5FTI1bmhfSedRKqGKwxS3D8B61e7xwrDGb6knyXfBEfddpbL7k",
-	"u2xlipq3sEwfgqhyEYEpV7JJBj85+NBrXqZrJhsu2b/gn77rBMGT5Xfdr7VkppLV2dh0LMiv9tIsQAmI",
-	"GnVDC9yWNpDiJhejESuQdccFeSySGcXMIQX1BWf0czRbzBqnx4dQEHgWcfy7k65HA4uJeJsvyOPdrL16",
-	"TALp5fM/P5DGM09sQ7j8nnzKkx3jGtiP+udr3zn78OHDmWMB9AMymuqDxicMOebh0YFzwRUvt6eMJnAh",
-	"0Hj2Xa9hZIVeo4l9Vb7r5Qv5A8vbnlPcNhtxxFGKO/v+/fm7hYfFnZnyolBZ6+z71vtzDXIqe5xruSpZ",
-	"cP19Zm98KsJVvkxM47/s5dceinD1n4/TR039OQxTfAUsamqaMBpWPddryOok5iF/x2hoNz/9sgT7hCkn",
-	"9B58EdiNQppQRvsp6gu1MFQRJP5uYHkgna7TeViQOGvAca3+tZDIMhCvIqnAfeWgQ5ZhiCPpIERuBcIc",
-	"KlNiUIuHoubzeAW1GqIxVgWBWNJSkcU8XFD6cAc79YzyEYtjFlaRDb5AIlWGYQSPdgHElCrHTVVz4qDW",
-	"kCKjOGLcA5FkPEz5Yfn8RZXHapOTWYAUXfc1sGaMlhytAfWHo68MbNUBMEbnNG45K+hUjWR9JBz38BYn",
-	"4jmDvAPH/pkHDZ8DcLbsXwmKEN75kOrXeSByRo0qKGzL4+fYP7kEBT4vHk0Qbjzw4Ns7OA0veMhCk2ha",
-	"huoFlhGwIWMmLLQMD+PpGEVAzDd+IIIUjKzRPohLUM+lDM9LAQ1FQdw3XiVTPJH57hfk6abtewlDKJaV",
-	"YEptQylcsg4kuOl8ONGUe/+p34yreOVbEcdwp2AZyXW3SRUoG9IJFBHP8mSKoixNRlM4zpGXUerHNpi8",
-	"CMFPnkmNm6nYFrXAUxjF8MycXzw/9dRt27oN94C2I565MRo6i6i0LXA92wAjlDiudSf+l+10iNPiz7kk",
-	"28IbOa/OGo6rycNyaT+B3IezXtAZC22JqjIEF1Cx1/EkNwmVaXvEaOQ5sPOs5FUJoCx4vgocttTknvqM",
-	"C7elvLGXZFooxSNlgP0gG2YbrLBl1ZGFpOj1omgGxPai6AVbVgs5oVN1pGr6TK7ZZm5blt43MReqclb4",
-	"brspC1nP+Zm/Z4pQk/FgAxyMOppqqWt3xJ1hOxiZVGs1JnPXfk3FKciDVCkaFWGqlI8mTG0lHPkBcUtM",
-	"1wNkfax1ED3P/LB+yOwga0H8bO9z/12cWmLvdyFXyAaQxiTZT9BDpby/eEPMqZq2C4/zNYAr8InZsl40",
-	"vrVlN/NwmvzaOoIvlbst2ez1A6/IMMdn95jbltOqkLfN8w3lbVOcawfydgpX1ZZkgFWCsT1W3pmajJV0",
-	"gEUbvXRQ7AdWnD5XLKlCVezn4KiWbaGQooYHGXITSvyYTbLWCq/0sFMgy8UZCyZGesMIXdJVriijx0QH",
-	"A1VdqLUgZaBY53ols75kECKdZeiVgMAh1jHqenaYAgQ5hP6LNmWEmGWfNcWu0B5NQmKmQRZE5WLBxSJM",
-	"+edZ5cR1yFpiUY/5nHEWVuPNKcK4ler/jsmFFpSn1MuB9UOH1jcxiiTw0ftzY/PcQhZxYPKZlvxQ1duY",
-	"8kCBkWkLsD6JGxZi7zIfWPoxwHHDVj4Q9HPzdYlDz6P+DVtD1kLRzFaUBYMUwZjHFPiRNDEhHlBgpPxA",
-	"2xDPpRLzeRXx6IfOJvkMIGJ+HzLBL6v5tDGu11khinb1p6vz51vfnldMqnWnmhJVLxoqR+TdZkuqrCDp",
-	"JWpCW3yX6PaGiKtoxuKIV1mg8rws4usBMcPdA5StzGJ1c6+1izWL4Dlib/YkCySvlLKeQaF/QFKFyIex",
-	"R9uLWgaAKmJxAKjapYUTsb/NNhkIbHx75fyVlqtFGth/d2OMmbzyqDrzV2qVCzcZYKuj6l97elArVz5h",
-	"artlr1eld65D52fORyRXmASz3mR+JbU81v0hWtUxrhGdQVpCpL6iJm/BitQ0TOiSV/EG+4IXmqV5uC1j",
-	"uC1+kd2M58/9UQyOJeiBJKhgQFMmzfaylqyFO7QuOOG/EjZunDb+87HWpQTXF/djfCofnz9HPzIIUZUg",
-	"vT3XEhiCQ874imChATln2BUSGs68f3/+HCvwY9ATFzwa0RgaX5tOh9DGs2pBmcB238Xoe+VtGvPrjSSz",
-	"3aaUIBNBBEfPUpt8MHX3I9RrTM+uIZtEPAsaND233G5bueCSoNBGy65wjL2n/HE8h/tuHM9JEBx1Tk66",
-	"B/tH+8HJSccJ6QnuFdLzDAL+6sLV5nTCcMWyTbTSy7Fqgn42eBXxmwHBOCur6ZkPxiJhTzBFDhrDzWjI",
-	"yGLebvixgZGHVZFYne4xLDn9Oxdt+vGs9SNt/Ry0Tvqt69/fL+AUDHMVMXwQECxsqX1JKK7V9lesWhq2",
-	"TXNXFrIxXcSqcXoQNGuit7o7jN2CdaE44TvXH6ZCZj3poCQyVyx0T0CTKHhJn+44thl4bZLWM4cDsBIL",
-	"QIjeeMkY1IbhJgjVh5xMlLnLsd545XbhGHheXnU0mpro7mzRTSKZZtOKhWS4glwyKvOYoHEhgK0Qv940",
-	"Yh2mR/Sxs1RYhQIArpLy94Mc6e/lSZ+2fu5ff+k094LbXq/t/vmwWfPw0Zeg2Tm53Vlwtldjfw3R8WAZ",
-	"G0PotWQmpMCGN4LZ5bQQf33DVvqjKVQPkoSNx2yEdb7bpKOH6R4ckE+RjIYxI2eXz87Pe3w0pQkd6Wu1",
-	"ScJoPGaJbaLGtExgBmmTS8bIx3dMabnm+iF0Unic4J8mMhZ2CDlatkWFiPDagNFqNvUfrX/elz2dj19j",
-	"2XUfrvGmRdla8HhFIuTIgxdXdDLAvkg2AVSyJl7by0gyMtjvdAdtMvgdvEX5qk0gE51OoLOQZnUmrrNJ",
-	"pECxDUPHEoYpqvNEfF6RGew4yHLk4eDDY8gZGDTJoNfYa01+jua9xuARBOXTnDOOzlgd9sctXPWmLOIF",
-	"V5FaXdEJRiedjy8EZxWIu8oQZGPJNQ/TDP00cw5IaHFsSoM38zkFkSSDvWB/kHbpoZh3W86r6PHOXrvT",
-	"7j6qX6yG9n4rfkVN+EmVDBeFuT432C/UrrtpCndpwfyUmHyEvISJWQCn+AiT2/CnQTMTD/LZegRivjBN",
-	"lgxXPT4wn5vn5nt9oQwTsZTQ12qAsUFikYzYAPgHQDbUHEKyeKzlT70YK3zpa8e2I0e7WI9HkkQTLhIW",
-	"nrpGTTVl3MQRAcRg0FM00ewd4oooGSRMMjUgS7j4ohB4Ehi4YcUkqNlHvQUtgL4FNq+75BE423fO/7Lw",
-	"6k9pW2QqySA3md4CaFEPhsoZXOliXEClQs2L4z1t2DKuAc++EepAR5aGkyQMsKmv82zhRWknhT28y6oN",
-	"E3SQV0CAQUu9IL+OrFNJ/65Udq4sJmYYp085GQCZDNpfiwLsUr8xEjD3SPtr739x+ZAwVS+XR4rNymI5",
-	"OcMfxBg6fZq3YJNNIpg98R3yOnoKFMQ+q1O8Q2lahcFoOxj21eNp3hWZMcpNemCEmUiWAgvJNgfBN6wh",
-	"GBdl1Y1hJNw6I4TjzLynzo4GlipQ0M5SB0lmibknIMYtWQWJ8Wp+XVOIE0R7z9VU639Z3aGvuxZX3bvX",
-	"Ut5LllQtxFh2v+5KrDX4nusoWDerlmSNm193TT5T6m7Xd2nqBRTXCIV9Msu01QhB8tZfVN02pv7ApkD5",
-	"oXHgrMK/wcwvg/77Yv02q2lhrMx/WQgsFZfWUvuSS0Y3pWN+D0np0A4Gbizrnv3Jfu6b2r772E5z28x3",
-	"al33ndsbVsO+2UrfIsi4XE/2n8myhWu+vi1skwisYQyVsBdzo95yy0dAkqDyJgsWPTU6BDQgoz2uohlr",
-	"QoFs01sHhoS/Q7pCIcApOJBLE/at0bybYabhZtC2shTajT42r9uM1Faaklr7dZa8eptlt10IZXo7bU9M",
-	"YSTpMN6ALs7On9tXbyHuMeL9LJxwzafn/B2+ett0S+2t+zDLOLhtNqLM6qPnnidikjAp1w7iWIvO+Vv7",
-	"1W2zwYWaYgOSPk2DKmqHusAvroQJwrhtFjpcrBsg10tjV6crsexsCtXJnGaxcFRs2B72wdmoxIIeb8FD",
-	"aLMDURvucdmeap/S8HtTzmdrep1FciT4OJosko2I9nXufaRcvvGGn51fOHtNo75NmN7gy7f21Z1xUYiL",
-	"X8xNsHzCxsAiVVb7HXfZVLckUsyYQxPmyqPcCVHa2b46uR5b7KvN5naP+A1brT/a+F3B8q15hRkw9e9u",
-	"OtTb9INbrdjFWtljYT/Jllc7ymv7hcXHzvbentyRWMQhbOSQkTlNpL4xKQFBjKTLxQN8w6HIDJz87BF0",
-	"5gVTAnQKMN0ZoExRu2GyRy+EssW+ttxSN7kU+/E649Xi8JnzpQtH4QqYRXJmbcib8v/X9pvbpqda47qB",
-	"SvUhd7a5YKCG7h+a6UolRAgVRnK1Ip+QARY7HBBJV5Isob8yeYNGe9cgQIYsFnxiOoWjaKzYZ5W+nGMk",
-	"PZ6WT8U9Qo7ibmAba0NryrgS4hVNJmxLsjBFqPpKiH5sx6nF+lv8Ip13t0iPJAEwEpRDweSEp6CCCr+Z",
-	"0/B1LpX1pEDOJHRTB2dh9v6UxXNA3IsZjWKITNgSV5B22Vd2hFrsOJPtVppy9I1M+WUtPR2hYZhA9VHI",
-	"xU2GURhuvdix+33tUrOZdrb1mWUGOrlnew+Z3XrJcHmoXJSRHIk5kyQU+tWCDPHhw4dWsRRMnSBRrBwD",
-	"cBoR8SqaMbFQ20uKKhtgjaRmp/paZyoKjeSFRSI40aDtTvzyKzhbSmK7VbJ2gdCzX1lrOeeKJZzG2DH8",
-	"hb6CtxZzcaQNhFHz4o4QCN6LLPdHrwN9SrGYmMgOgzk3HCQKgcUZyfhZwkJ9UGks7ynlj/IjbSKWu5Pv",
-	"Wm1ey+hBFLOp/l+D472iUp2Fs2jbSwTyUakdoBaf2VQ7QeOFIIyDUYjA/JFUCVSxXIKaMsRyeUBGqfCC",
-	"jRK2WmgmOdlB1plrnCl3xt2zgqPGXZsxdspXTpFSe+IGCIUNzbTogDoe98DE2H6/Dgk40c7PjVyM4Lzw",
-	"CRpYUxPDSiwSaVeZmv6+iQsJrH53MF26C9iheJALV+ICE1/QTJO1rUYQvwnL3YVQr0UYjSNfwdcPbpRW",
-	"KTyrAIStkls3O7xj580ZXP8NzNz/TlZpyyMM+PN5vPqG2ES6DRauDXcBXv+KzKJQI/CbYBBFK81v0jp0",
-	"uE/+HD3V+G6a1PCs+U3TWuD0bnChWJN0usf6fSByGz71AorTb3vr23g5U+N+/ckuTrsT9LwweQmm3Fsk",
-	"s4wdmjBNobHgGmmQe5NZLW24ZsyoVE6Wj2YNmicMGYQ3h8SEmg/AZT1ok2dijnUdelxfMzeMzbOw1jiS",
-	"SmJBZkwWgie0MH56PSWMpv2V0ar5NoHA2Cjf+Geb3XEG2tSm7Jl8ZyRsa/9GmPOB0iiEznIysFHcgycp",
-	"jzYd8/iEoeJnasbYKilbYwWCv+buMGtQkp92Z/hASGCZKTRANxnF4vJRdjV1NUzT7/FCbo2CXLHiTVVe",
-	"d3q40p3e22sv9KxR+Q4dUG6rciPpA6TkoVZ7EIOP4DYqNjL/CjqzcbD9iiEQ36CpzNXOzs6x80DBOfwr",
-	"ywnvRMy0Wm76c223Z4mIWd9t87U2pik/6+7OhIhZTumFlNXoEzpSL7G04ntOP9EovofZg0Z98YklWtDZ",
-	"iErfZC9rsIf9RR6E2s+fP3UB1pgC6ukPF3K9EIw20qf6VWBZhR7v6/lWrk3+zvbJHgBIuKeKDqlkqWcj",
-	"Z6s3Fh1l87fsaeFi2SZXycq4vWKqdhlAkVPAvhEF6BtQIW0qayQJgvFNsDBc6oVQz0we6ZZuzs9o4+9r",
-	"wWAzZ6f54vy58XhmcS4qoTzLxNlEvLjKvtjxdj2wUcJlh6LNhwT2aA6722pum7tg69hWhz9RB4ZNGFQK",
-	"868aIIsqhv5LRhOOwbJKCCLGCvsA/4sHuRpkG0nvlyeQX2FvfwO7hn2vRRL9/MvqS6mitCg33q79/r2n",
-	"f/Wu/Ytpe+6Cp6SsP30NXek9nydCw6BFumfZftxTzPgWIvCahdbB60bItSn+luL3ytJLqkSDqRHD+Hrc",
-	"1llD21VVn/UtdraiX/n60+OBYKeIfeA2c2+StLYEkUzp02TWSkYijPgkTTvnrLJFZOGMZR0n606WeQsA",
-	"/ZAIPnG7Xf+K0RDN3xq7RJ5YYprYvQBcirmO4BC+vHuuma4qbQsGZm9frpyp1EPE2DQGIy+oKWST2rxn",
-	"bDZkiUlLhrfATiBNYbN5oklURTZaNGQbIvOZfhXQGSvqT5bDzOiIjZjNpW5j0nLaLfTgYO+wWCmllBA+",
-	"qyq9/GG6ylLR9XVnEk4025ozMY9ZYb6DINh0tnOgRxrHb8bQQnddst31HUoRzSr7dUCK4VTE+RZJkCao",
-	"WLUZwwKiicVWmIYsgs/n+FknyJZKk4SCqIXZhj4QbiIOBRSwZwcSGdQ5Mv34Ftymenj68jXBSuYtLYXX",
-	"T5Qbi0oZSUW58g+Fnel8QCYLnqZ+19feKY2atbT7Wltsb7Bq3JaQ+u79Rf/y6uzd1YvnjWbj6sVfr/qv",
-	"X1xenn3/An8u/vjszcXVi4vSzy8u9Ofmr8v+5cXZ28s/vtGvPXt/efXmdaMJM708vzi//CNMpf988e7d",
-	"m3feHcg6q2+EqPfnz6mid0HWrZvj+hEByAARw7+zESgXLnGXm4pkTtBx1iSxyNzSq7JQbT+mEd+eP0Wh",
-	"r9EM+LpSiAdbUKn/GF05vXSg5NBCsmTQxF422PoYffdauRukp2uQO79Y1rTu6BV2BVORNUDNFI9Vm/Ru",
-	"wZ2kLBqij5HGb53dwFzmQsPjdwt+NmFcnfP5Qg2cW21gD+zANnLO1Sh47V5x6AhWxqFr+8Hbyj+Yg5un",
-	"i3p2nOtVZ+5ULMlu4lfbBJLW02IzlhAjCS7fjZn3MxjUy767QRCU+XcNb0QAMSXHhAImC94kSyh0l1Xq",
-	"JgmbM6ruyUI3SP/PnXD7qV2CcyOWaEqzkRn93BquFIOLbP/44OhQU9q51sQWCXtmZJaybJAmHBLGQxY6",
-	"dblsmT4ykIs5SyQLWTg4JRRbiBElxA0RYLjPiA291Jk12G1qBT0fejzLe2SxZGQcJVK1yWBkO14OTiE1",
-	"EpQ2Km+MhqXJtk0GYUIjHvHJ4BTryqDrAGaVWP/d7Q5sFgYw2V4YEFgN2hqWMaTIhIzANjBFaOy9W8xo",
-	"LSSoNgvOn3wSKvwlFdWrwj9s0kOzkS4XeUVF+hG4h8C1U3IUNRsWF1AfwUSkNxvZXnlvqrPz1xWkQBUZ",
-	"MizxVW70JAuF0smALpQYGClZTdnMdnjLWpgNIGxyAM30s3eABetDJnrc+Pk1oZg+jfAahosMxHg8IDGj",
-	"Zoa0cmbawy6/VQslECljjV8xHlesP21M49UVJowzrGZpK58JVFYXCce6FVkR8jyHNFbqteKnee22WX3X",
-	"fnDC8ZaJUFhHFMNQmxBqwyzVZ6ESUEgQDl3atc3fDYZkV/kT2BwSqR5nckTnLIQSpRC4pr/50+WbC0Tz",
-	"3S58zZCg6GQUR2qFpUcwftLU/OzTtYi6imZMKjqb689YGKl+CBfxyLNzfxRLMqN8RbTaKe01H4aaCyVs",
-	"Jj6hId6U+HJ5xMrBIMrc1QWksoXft5pwNX6YTWCppaGsNRa8fttsjCMeyWk/YVRWe5ns9y/h5Xf4bvpx",
-	"uiubCbHO/lw3yxWRuSY7uFLaOEUiFdpAdjuLPiYweF6Jtkx/FimoUmtYmumGZs5qO5NM1xfRjWQ/9HfI",
-	"ukoWDOpgmw4JKOsgEU6Ywl/BrGXIZShEzCivOSZaAdqcCv6s38505n50d6WtsoZZZqazeRRw1SYQCGiF",
-	"JWtHySQptykfORtKLQouuIpiT2+qzW0CImTxOrS8hpdumza0zcTZbdSA38SgudXplommIE6Gq9y+SsZA",
-	"rDVLs8VZU7tmJMlwEcWKYKekaqbSCeB/O6lMV01PWYz8ZlShaQtD5T2njiqDBAjZDNko0oIjHaLYaM6A",
-	"QYzgWFQ4k/jajXVgfgVGVLgqU3kDfXprwRmudnCgbCIb0IcfGHMF3Xe3ZVo4bDP+YUt75ZrG3Hu9NjzE",
-	"ZmBh3KZK++1vuLv4fgUdllryg/VsFzjUAt8OkGDF4Qcyz1AdrNijssTrDJlHTn93hr0Tv1xYO1CtMQpV",
-	"aZ8tI1dv3haPs3KuZcd2mpxs5zV7FKSWLdXRrezxeUUY1qqSlY24K/EMqMlB3UoKM7oicjEaMeQYhYu8",
-	"iD0AyZ3Eq7JvuIuFRqhrfByUg10LcAixPgmjMw2yZjJJNIs4VYj8GZ3P0x6X4J/w4+65fohTNxuh4Kzy",
-	"RcGZfc+6jCsEUHhq300YDVdVr77TD7M3JVPVb0qm7JtQnLrqTYhJxjdvU2paXWQdBvTPgrMNDn5uqPpX",
-	"HTyue9VZytpRU6SvHzTF5LpX3f25vS7ToMcMeClmaU+MlAzdvswFbbnQx+7ejNZNxAK9DqvsECXg2nG0",
-	"8w0lIKun++9yU6Ydc0JBRYd/AgKeEGo5ehQz1/vGMbYOWFs140mtpLb7gMWruRecHkdQN9nDj5oNVrFP",
-	"V2lrnqax6UQJEQnUsX4xm6sV3kOQkgLNppyCGBuZaC+g3HtKPXkPm89Em/Zr9vtHsXp8odlQQaTONwAy",
-	"InVeqi4r60WmXWoLxWzfaaejNG5d/fX2Z6O81Rh1qMxsm20yQHYNhvtxwWr6BPWKzGCZ68mfWr+sPVIu",
-	"JhMmVT9h8xhabyxmM5pEP+vryIhe9WaxqqKz2OQou56lojyUp2SAN0zEJ4Om0e2GDPKVUHF6QgZWRAvT",
-	"N1IFMrvXMfRKZst7QgZ4iQyaPe6Yh5u230leQBCcPclZqptVluqcPZr4zNHNHsc4ML1PjkUQ+t7mrI7p",
-	"4sGMa5aZXX95O+9a0+y7iv7fm6lcDlhzxkMEKkvsQgkA1Az/9BWtZM+4LS/UTJFt+sraiv9lkWxLKx/k",
-	"QcrdG4g0rBDf6fbCQB6NXUtsLPSdLELAFhZy1+qqBTiNMNPzNKFanNlvrJvrKA76mjHkahdhAxdq7zjY",
-	"cpB7QA5i4+iz37hqYcLeZgBMwkZiwiPJsPtDwT3WKXjHDnLdfeRNP9eH7Eun62mvhBq4uPmaCDYTODaq",
-	"mElpkNl2Pcy1opUwyThQfWvd25f4lkneiUY7koDMYKkD0zXJRUpm9gehRSKfvueAYwgopYrUsW2WuF7b",
-	"y2ir+ioEHgI8vwmmszjiqQW3iddDqgSrSEE6V+7ulxGfxKxleuS69FeOYnK7S/2fXu9zELR6vc+dl73e",
-	"56OX+p8nL69/p5/IiofVX3lp9wxi5K5s2J/HQJI2fae2OQJ4vqb6wAl99tFrBr2RDo/2T9LeSOSg3Xnk",
-	"EaphxizSsKLtvSSDMxMEDj7HU/KU0YQlxLQYckZJ+wy9mdOfFtCXDN3msnDe94OT9UEglr9HXuhGQnNo",
-	"NBKbnrNpjCFw73pD6l7nYO9wnSUVqD7XI3+dzuRL8/UHLp3FS7qSZDAEZOZiSfCn9REkuQ3MzZZDXnER",
-	"3vOHp917nxtOACcsZ87e1UVuRazNudoz+4WPZ2t2lkpt0HhM/2K4FYqUOUs81lQ1qzTVB7LfzXfyTqY0",
-	"NwvZr7VxASELI8qhblsEDVKjKu1sRqO1ngwon3kXgWTzq8rH/RGmlNGnK17P6jPd2rdzVlemym01httm",
-	"GqB11vtI1h1rTPezUd9rY6uM9ddnsM0HMTfTcDHw7UB9F58REj/LpTrUlfR0C9alC08/zgfkdrqbXWXB",
-	"sf7PU/2fZ/o/Lza9qThbrs3RSNV7tsxlaOTMnkUkFIb2EU8+outOsXBZPCNICiNo0ZWPOjtXNsQsbfIY",
-	"pfZ1tLFwBjusJSSbMI7hgqfY9c5om5STQRRCwJ3tq9njucaaxO2raYcEX/QNY3NpA2SgjyY0GHsGx8os",
-	"3VDswBd8Vx8oAsFPNEInNwQDnmq5CUQoyE0hYGrRT+c0UZLEEaRPm/60A/hx0K6K0syFyokld5y8qUke",
-	"e3UruQmExgRy+fzP2GFwoCEdZA2RE9N+TVPKwD5N4wTXRE5H6EK7vfVRGqBba9mA6e1YhGvFiWBPQ5E3",
-	"yeS37sZrCxrkzDRgqoB/oRERr2TwODAeglXDGHEGGP3jhkNphqrVwidkgPadASbSz5NIJJFaNYmiE9kk",
-	"MeWTBZ2wHtekqa/KaAbtOfWfS2t5FGSKlEvEeFwwdWxnWbqLz77ATgB317U7iTar+2xllhFhRO82GXy5",
-	"HRAqbzJjXBYL5gSRqEXCyxt+txiFhFnzUq6RXQW86SYZeCiGpaGHynoObdZBhZuqCpmgrm2HyDMotGWM",
-	"RG0y0AfUBCFT5UTeWMnrgcwkUGS1js05khBUyJ9oIkybYyu4hMUEMbCM1LTHB5m6OmiSIRtR1JioSlVd",
-	"2xYZGDuNwdGEVM2FMuWPnL0znKWomBfp0mrC2Ts+Is0PnTdtbWymQt1vb2/v5JE115PxQi0Sc2lx8v7q",
-	"mRvyumI0IWAAf0I4RgmaSyySUO2ViIXptJiKHSFVrKXZQV7u2MubcLpBTu542A26Hw9bJ9f/6AYf91on",
-	"171e+I/uxw7+60v39h/21y97t49aDwN49I/Ox6DVvc7+/tjpwpd7H4PO9aOrh/r/cKSgtXf96PRj0DrQ",
-	"P6T/eNjrtfWgnebJ7aM/PPzxHx9/37qu/OzRPTpIb2ND++WMRZX2HzwBEwY998eLBE4MWG9BikEdyJiE",
-	"bthKmqbVheDHxSIqiKGFmE/9pyuGBq0T2hpffzm+baX/3t/g317L37Z5McZmZTBbfXXkZa6t2F1NOEIq",
-	"rNVeAfj9FfusGmkPuvBOtwD4uIuR2tVaZylGoTpDBbF0IdS9UMSF2hF+7gw6VoG5D/BVYd65d9eZRPQQ",
-	"z50PIMJKrWcR+OUVvFrKDIFf80BXI+K9ZMl90GBuUq1JFfUjz6VdRtdGho4LtkxtHVvpofcwfVirR72S",
-	"Crg0bS/vg07TtfJeZJX25czRlSnOurnFzQxjSrRWB9jZ/qYQWae1jGnEB5kincoUDSNcyg3hv1qZe22R",
-	"xBt+8v7dq9L+6a+rtyzMvJobhn3g+7fNomx4wyqaisPVahWFvGE9LSlP/szY3NjeKZFslLBSGuVR7nrV",
-	"f9Y5zA73fQ6zogLFVh7cXNfK71nZrszB67iU5FQsTd1CwUemJRmi2rXhbITrLI3vy9eODrJ3Y2qNwKqU",
-	"dzIBu0AZmvWFSMDFDNXqHM1xnIhZkyQspir6xKwiaXp95OSuJGolbMwSxkfs7hmHTtL5urDP7E2PWnhd",
-	"bWtLcWjya9B+UM4eK6I8y+UDCouUSzvmgN+Ze3loB0/XWo4yvcT3imfGfL7xsTEc3S5KmtO97siAN+Nl",
-	"xOLQ7yI9s3UFxvqdByillyo11NmFaevn64+GYVTYfR0ofrAZ7OXQ0oJT1kZkQa0/lSzU1HYn3MQvi034",
-	"y5FapXitVvnZL+LA/ZjpILjQRjMVod18/cZpg/JVAYuyWijYxP3l7MRtTdoFGvDQiYXltoH4aFrrnNHR",
-	"1NRWpC7huPDsBfnI17uAaLXdypDmxmljRucfEZPXOTyxpJrYUTGldnG5hBv0wmgcGDVXMgaHCjN60wH0",
-	"e3k/n2mG1iRcJBjok6YOg/uQZwXfBCdDNqXx2DIxO6zPKh9Gch7TVX8TK8FzfNcizqkuWV+8ALPTjeEn",
-	"DfCgkgz+2nrDW08B2Nab8SBXr8aNg+ge1zGJ/2j98/r3Xt7wNUJTMsNf28N3ndgTFz8+4c4Jpd6kqE56",
-	"GzWNIy9emYD5LL1A7+IpofM54yEZGA1zoG/qpVuh/g4VM852UNZnixIpGMu/NtTARBXUqdLPmbypQPJl",
-	"vnnxFPDGQqxpzUjI5I0vPEWtz22FCc/gzbUp0tS1xIB+0sTuBBhtvcyn1pgAOZZQyUL/bpTwH1Ks27QN",
-	"T4eVvKSIy/IGjulIpcIS7iJ5KRIyMJYHTLjpm5L/g1My0ELkAHPjlRgg37OVq0IGhGvwr9eR5m27EB/c",
-	"leuni9iE5/9dCt5+R5dOfY6CXlttacmnORX2sRTb5cSRZ5slRuCA3n32oCXvJhliDRNbpfoBFLsY3aAH",
-	"VGQ1fjeb2/b/8Ex9riSBZHXL/KFFRBKaKzKOTRB/u5GWQqvOdMU4jITFjEqWIzn5QEvkM5ROIYoGvFsJ",
-	"TDdjlBsnjiUzCD82JGlyB/RbEdZ4syyoG3QPW51Oq3vodQnKBRDPTtOUm24CSDPzLymtiKWhP26/9cx1",
-	"eict8CtkSFp4Ui4a8TuCpGK29nTBW7Xnqus9Vf4r6IPL9pvYbE6LJdYsbkKGBqSao7XJC7ArZeUfoVlM",
-	"ysBkipgZXRHw7vW4nuNzC2l30CZvqZQQ2u9+oe9qlPnIDRfLU8CD4EziQGLGyjUtyspT//pLp7kX3PZ6",
-	"bffP9VaXlA807SVbOJ95TtU096K5bGov4vV5V9W37z0TglRaJYoLjtkaPFfF09RRxrCFzdOFMiGjWM2p",
-	"nCk0ZXcxcNZw16vMi59vRGRztXbP0KHFTTpXPpuJXCqRQCBjzsWdlzyJqRIMBTWKRmybqeTQHiDLS02O",
-	"LrJO+dBSsRsmOoXGoRBPhUW9fmMx21k2ZTlmB5B8SkLBmRG+sooYNvfHlC4yXBCCIJaZzVEkLDw1RzRW",
-	"+qeIj1gWiwbprU3ydxFxlFB/0ZxJmq/Xco96Mk4x0s3sv1vpOYL7I47ukfVu+HUpE9AuqIgXO5nvmL2w",
-	"nq+6MNB8K2NgwLHQNDWimDWb1ST+2KAh/W/zd3skZnrW9FBZN1bOXryf99jnj1PqTviP//yv/6+3CILu",
-	"4YPf/f7xd3/4P/0v/7j9Z+v6Ya/X/sP61x59CZqHe7f//TB79dr5d+taP+/cOk8f/aHXaz/6/ebve4/q",
-	"C64itbqiE8+dNvjdAG4oBu9ABJxGbSgWw5iRnxZCMdkkks0pZvYNQSyYUYnxNiedTpDlWhy3j9t7j0qy",
-	"0n6dYeVhr/e7f3wkvZ5qXv/u4YfHj/7Qa3z8j/9s/fP6d73GQ3hw/btm1QuPfmef3C9+xdGlvfGSYRR6",
-	"o/5343Jxy51kM923LkdVQCWaj4DjpgbEzChvnFtPsgI9oH1jm0i3UiglA/tnoRZgmtPQbNAJFhmgURYG",
-	"pv+1korN1pteKuMaM4uBRj9fbYB++MSajL9sJnLlvsmnZ5dkrnuYPtwZvqYNwueZGdORrYaRXhwe031+",
-	"ZL8pkc5M+T095loPTJlNZajwaGjgOSkCWjB1OP6SkyA46pycdA/2j/aDk5OO6y8pP1vv0NA/xXGFX8Mt",
-	"AlEpDZkUbZCHCjXGnziiD7jATO1/lIN+XfFmq5oxIVPeK72gC9+rsvqO69JsJVmZ5PVNTcglaclUvzHo",
-	"qi2Do8mMsXBIRzfPxGxWYepdpbGvjmoCpR7b5Ip9Vmns85xKfZ1HEjpJcFPclVZWUkrFJ628lIwhwV3S",
-	"borJNsf7+j+Hfh1lk0/uOoNXSAJ3XUW5Ja28oYkR2Jtt2wa4zLVG8RzVrLOjp6ae5mkyaxxsgrc1f2hi",
-	"WxUs0ALFLNjSePngqh44bSMHOROCl3H6fF3lBIT0fjvwmBQ2YQQZEi0niHhl9AfmsNAZU2mRDETFwEg4",
-	"Awy4zSUs0rytdyjClXsgf1qwZJX20PAqPbHtQ1XejxjQ0yQy+hnbX5uKKtZwg3cQ1O1YCR7m9kMJ0ZdT",
-	"kahBE/+IBZ8YH4RYqL4Y9xPKJ2xQCCmvqcmyQWWWO4i46Q9lEvnT5ZsLYp6bHOqToPOIRNyE32g0PzH4",
-	"BxQ7Owc/Ir4xnwbkAGyqTYmMqZyWjIgQoLPONojgGsLz8sM8tVUZ8xcxg6t1mIgbDLxMFeMFtrhhjaz5",
-	"TJaa5vxodstpUYMM3e3d2my429xwVoMN+jQ9mH8CnWiVmN9wseReMs1ZCqp6lRDIobEFvaHEjJhj3Re9",
-	"Ylut9gkZIGkPmm7AUcLoCKv5SgKnAjMlJBnZxIeseIuYN5oNHMQL7h8pD9+Mx/eJJtZrwnrVwPA06dnu",
-	"pcb8L0wMWJ7FcqFYbSUYY4u7MXb83/xVtpkpSu+YGI+tLaqYuYM/+45d/kN/bUK3yP2UQvkhMR5nFclP",
-	"8/WFlhSM8hysgm4xemiK1LRphKaprRuhMIPdIZHscdstC9uMkbNzMGzkqxblyRqm7QNEjWYD5srq1eNk",
-	"2d+SQZ/RT/pog4/Mfw4YjdW0osUMk4sYlS0yT8TQIy7IippStmKCuMlVSxA362VPM6RvJ8+f+26D9+/P",
-	"n+v7VbOFEeWCRyMag/OzTc5DSWY0ZNa9a7oK6PMqxmmN4CNjHDo47D4qmuaCzslJuDc6bHXGXdo6Gu2x",
-	"1snwsNM6YMF4jx6NOmG3m7PX/br5NbfNxisxOecvRTK7Iz9zuptZceXN2UJNSbcdZJ2/AK/lUBlII/YG",
-	"PZ2ZlgfIrE0fEs/1uuPMdwNRFjP6TUA1SShX/WrNTWP3gQQFrk1e0xUZMicO3ykDVs5pyCb5l6xUAJld",
-	"m+3TE1tExqwDklewcpr8BfZwIVlS3TysygPwBAz/JqY6UozIudYLaCIWmJZt/Np4QbTrDf67Rn8x88Ku",
-	"cE3yDHCa7YQnh9nUpBb9RtD7L3kkt8mmqmxQ9oYzt0WZY7cpdvormCMg6WZDdyNm6KwPLrRFK7z9Uoht",
-	"l7JNUOeWRZXu0KiCRvXVZdO+MlX1iSLZ9ysgWa8LyO4strrQP96t00XCQq2Y7jhob2kih6AiiN5JYw9c",
-	"0hWmMmYRvlgMhpPBRwvK9aDUvsDEj7kFT7JqnjtqD1DIl8nqjkY8s9OZNBJWhjCXn4OGp187sC1Spgqz",
-	"xDLM62rM2wNpabhpT/baElT5s+11diLB19SR36nXs5A/YHuhgeeQLFNwIuXpKvIk7U5oKk+hYxGjgLCI",
-	"9O78qBtzTGwys6krs/ypvwRiyuDTtmFaVQYsPaR8BSXVxDhtZ5U4zl1EcZTIR1aVTlvOhUzeOMVp17pw",
-	"qxy36Tqsk6IyEL20EIg1vbG10PFw+5IHUqdHrQW64CPZ/hLZaYsgl2VFkgC3whJNVJnOArX52PiWFpbn",
-	"4d0XUyBFZ2UpADk05aapoVkoOVCmVvbZeJRXaS2lrCCy5lyJiJ0SYGnEMeVE0SGcZQiVQ9dKm/ygqWBE",
-	"Y/1UNjEMe8xYKJvk/e+D4Pig2ePvf98NusfwLfzzxCRZwhvBGUaboShCpJaw+cgkYLJkFnGto9OE2RZo",
-	"T4qtePSm3bC5IsOVAq2yx/W/Crb8skHx+DdhUHxtKzV5gsr1owfW6I9uksU866Xhmn7EnHEaPZ7MVUtI",
-	"2ep0g6Gmrs1zsHagOFyw5X1yOZv5TE5gowO+iOMBmB3tlfMbz+6sDYZIS1T46qnmlUwtr0FBwFNCSSz0",
-	"EZ/TBJmHIjMhFTnczxULtFzEBqaZW0Ga3lDzmK7QaYgHnpJQzGjEexyHjBmViqilIDEdslg2QYfF/M9B",
-	"2zh3Bm3ywavyQmk9bJEIfIZHIxGijYlcvPzzs8ybjmWmejyrYqiZy2jKRje2afBuwxVtka6UMnq99sfz",
-	"6PrjBb/++MOn649n9Prjq/gafnseXlco1b+dmEe36EmJEI+JEqTTPS6RFuHi7heUpsIFV9ilATQN/YK+",
-	"kWmCOomhlB43pPKsSaRIczZsRX3ry9B6MyU3bDUUNMGBhNQkRGIGxhZiV+b0qGZUriBYfqHPFV5l44W0",
-	"UdRwlvRhERzyO6CIeI+nazTy4lQkihgyMM2cbeGC7NJMM1jocBSy8WSKqSs/LVmiVouo6OD2W1uKnP54",
-	"95w+113Fy4zSxFb0W8MHFekgd2g0alM0vI1aECrp5JWVewDZSr8kMC73AYS7D1LxccZo2kkxkjafhMbF",
-	"22dX/V5MQ5dPVemvb530j1Jmb2Vqnk3LqwO4Jowv8NU2Ns2p/dudJMKEN5zsHxw92q4/mplhXaTbld4Y",
-	"sDbM8YNctBu5gIKDeML0ycbIkqzoSjm+8cCbcgZrknUhNjZYqRSntFEArBMVVUg68jSQx5kqM/XNcyss",
-	"Oqn6EKUWi0nRRrhfZBF3CQJ8qw+NYcYqWbA0OYtIPb3FixMWSGJqbNllM1+VY/Yq32UKXyOakOoLdR+c",
-	"nDi0vB94qbkiXdENSfRR19q6BhtmLg4em9Hl40FqYSktraYOz/qp/XGStnBb2kkx7RKYUpiXDTlH04s0",
-	"sxzcp2HMSAQ+k3GEu+70sndKutOoH/G+aQvb3EWjey280l+w5z2IkH2QTPMVI9LfbDJcH4uvhri/wygM",
-	"4TFGcPTFeKz5Rshmc6EYH600YuaJmGhZvvBkFskZVaNpvuV+GmSVeaucX93vb9jKeZJGm7khWKb1Q/p3",
-	"Qnma0gcNh2g4izDwLNbUysK+ISDIU1JTEfbzAVwZdg0S9Q9jLf6bf7uEwAWYB/rK2Xr3tzkWfzbV5voQ",
-	"AkaTiekUMxIcfXv9tAGW6cLs9qFKqGJ9CM3CP0XMCiCbhNkwStTKpFiwxBKF00YrNR+PYiFNTNoN08tZ",
-	"SGbC0maUr/qmB4F0f0N1XkLEGl2oqd66EUWYFlwu5nORKBb2ZyyMqI2Ng12h+SUuGb3p1/ra3wIS/Cq5",
-	"04J6WSwuHtseX9VpvSCR89UGF/xsrp6Zl38BJxSXKllAApXcDLZz9wvoroVGts2+fmXfxsrL4WKkNvvw",
-	"rXn51umV9lXaT5sm9XaOcvcuyD4yrdz0DbKI2Yaoewevbtz4GT9ymj5DT9dNvrnSb5bstTv32a2wsaUt",
-	"NAHocIpbrIfzB/Oy1+OUpeE7NzGeC4MLi/y7mY/zR8zng5rZwy3nILaORfIvkxntOaR+XwgYlu06sxhV",
-	"ELVmEQ8hl2MlFgk0k8Asjnpz8/5vwtxc4FP+UH3zFLVnaA9uU+rpRP/49Nlbsn8EhsXUB6ERO2fJlM4h",
-	"9RGGNHbChE0iwdvkQ9Yks2kHBnNKxNGc5+TV2IFL4e2dTr4efLnc4Jduc+/2YevjWevHa/xh7/bRH8wP",
-	"X7q3j/5Qg5mNokJM5P7ZefuOTVIiE8yxTbxGTcMROMenZIAeRBOIri/qBxJNpE9MseRmoanrgEoZSUW5",
-	"cnt6gN9ymnZLMeGoZ+dEJPoP7DGSj2FH1yXGm2mB2w67PoTWtDGoqwBmr8i6vqRLOOJDhkbCmg0ye1ih",
-	"bhofN4qLadMl7uQQ0qwSni10qK9VmpiaNuMI7S4bmQDyNFdIg+2WzQB3a+thhN6d3FmFsbK2+yk+63Yu",
-	"lYQ8O2epEWqzZqWQNnXzfAPX0TsrI+VXBz9nCU5n52QstG4hyZDJKIRnAhuXUgxBn1JZk26mOZA+zeUm",
-	"lZvha+/Xx1e9kctIhEypiE/kfVsilbUWyNI0CTD+xEysFKNPfSFFczfazr+iOrKNAnBXUb7UWAExdu2r",
-	"8zejn1vDldIwwb2Z0U2FFXEAykyWuIX9aFINCCVCujJi/hMyiKNPbJAXUEwXceyI84QMEqY0sNmg+huo",
-	"q5wON2Q97kxSbtoNYDWajRjTXsyQNYr7lcFq2pmjMU4ixkMwhfibJadCfi6xOvuKs4VKwHoE7CMGg9ac",
-	"qilT0agGlB+qavw5vfJtKzVzlVo/HvpfUqcFOCwibupU48uSLFnCIBdmfUfGDZoyvsVt2FWnLrOrpkOX",
-	"3WN0O8GmptXt7iAeQhga+6wKYZZmxAempCjPRw7WaCudw9+AuuJrFPZ2oWwJ5+22UZ+NXO4ilnB2qiwT",
-	"K6vbbBbI24wZ9RaM2LoAc8XqCrF+2/b5wNizXcb63S2crijm488+IfFdOm51qLiJ8Zuy2IS7W2a2mGvm",
-	"V5Xo+47RcLWmdgi0Yxu0yRkeNQg7Wjplzm3DgKZbYe20FLq9UTE1iLLt8SxSPVK+mt6/bA2SNRxpi8yD",
-	"0j7cq47bFrVDYE9/qbJsWbz45mXZTEfvrQ83fo5dyctn/B7NxUupyus6fOc+L+3S98yUUjWd5R9IrIqO",
-	"Teeb2IrCtHV/QoZsEnFpij7IRPUH7V86te8d0wz6Xj2W7O2hBBky27golQFLm6UFov68MsojV7HTyARo",
-	"xE+pfqsQj87ayJQ8YP69l0ytZa+SqUGbPNP3Z6GWKBRkwiAqkH2gH46ppJs2AAJ6AebqSbnKen7XBhCZ",
-	"17ZlJpKpzesQmbm8+Kow4VEF0fkmaUNrD6Fo2/5m4JBxTXYTuHWg+Al4YQegoqSdf9ObUeZTDMBh62OJ",
-	"l/5sVguW7ciEYOWtXdLpqWC6m4KBI1JtW29ZnmpmPIBrVhpNWzatFCthHc71JJs9nn6p1S42IGLOOL6I",
-	"OpozDA1DmR8roYrJzGw9oNHA0FXTdEQyQ0EYgCRn5z2eTY5IlxZc/SI2plS5/hGOzYqHzYxWAQdmV5ok",
-	"FuJG2motuLl6BlM22mJk6iucrLFgevrIQW4g+yt56E72qEkGgvexbcggKytYAXZeE3U3KnVmG+zb5BRA",
-	"iw1Uk+BuRjgazUY6cTV5yU3pa2PTKVJtzqaEvcus/bRgX2o2Fjz6acHMY5UsmAaO0WQ0fQfFI3wRdrY4",
-	"SpIpXraklBpNGVZ51EN4BO2ca3tH3kmnYMuSSjgZLEwTjiyEWN0DTBbt6mqVH5x15PK/xpoTpjmUeSrJ",
-	"laGF5Exvu+1d5vekubi4SD3pE0LdslVZl8yN8wwlj+ZzViH22kB5cxrt0xKa7bGHCOAUkx+MBzlm9BOT",
-	"Vn/sNf7n//6/XmNj+r5in9Ulm8xKNcn3fI6BzVzuWEHIcbnvPNnSkGLWcNvNVa0JuctbYO+PJG/hds3D",
-	"drPYrLjOVJhD6BzNtj9BMZ9laoFx/P9paJ6hzbX5ppe2f34ZqdYCmEIqxcLk4qZ1OURacyezA3I2oeZH",
-	"yieJX4m6RGG+gqUM2YRy2wwsFpNWxOEinQiGva1WVn+J+ASECNQG1rHQjaODoKuB3weLFgUMc3HUkrQ/",
-	"02jEpIHHxP/LG+mPWs33Ut9dlA60Xl/wGHJ4TGIMYIuFJvelfacQqHlVcyq1FMlNmiIMJWhwzbGYTCC5",
-	"Iuuo0Q322kG709lrB4+7+2m5Fy3prjyRxeXCgFSq/kLuPqjJEg+ajMHkwj7b1jBWAgIVwqRmJM2sUT2F",
-	"BomIdqDadsomUGz2E3glvjBbIEz7lY4WYDDuBoGT8VKLPF/zE1/0UC4iKIfcHGHmFgO0kJ0OL0OJJvz9",
-	"/N+pU3PRxRqvDLRtckaWLI5bGN5q8pT0Z81UBxNJJuzjOdW7YOwX+8EeKQaVDkoK2rWvsHoWH3z6sajA",
-	"bVXr5FIrQGsUdVCSBkZ8Ad6I/WNtf6InlV3rOIl+6ULKQ6bvDoTQGDLvbgu4WzTF16lMYRTV9pa2Cdi0",
-	"7WskuwKJDeioM2BcAsIrbH1n5t7UXBcK3FuZLstYLpz1r3GDckHGiwRbbyIBjyjX7NaIaW7bX+VfCJoj",
-	"NedGLi9L5dC7++t7ICcVWd0I1QOZJuqmagSiD6oD3rtLs6cxxBoSMSH/Gu7cHeKjgys62Siz29+Ghzyz",
-	"+ZvoKM3KxKwPYjn41WNY/L0+PkDK6HBlHNnGwSgSldmqCm2tNtZx6LrQGb9pw9WN6rqC0myzTDCDNR2Q",
-	"c5ST4TEXivzx6vUrT0Qd5KKsEbazADowl6BwVlEr3l/5QuvlGub22qimNYRufeUaai9xo6Gjpj/wA0lA",
-	"QtKaA1ZxY9g4K6Pk0l0426jW/2uT+kiljCac7apCSlYOCAnT6T0IchhRwlMByJscwMVQhKsHchfVf7bW",
-	"7/Q29MdZr+uN0JPrkO3vdel2O5cljKgpmxVwku9H166pMDZy+k7fBV6WeG86zWTcdtWG7diiRKaDo1rf",
-	"vDpSOWNaZtleToXWbGxw9kyy+BMzluONzWyFxqvrjVPPnQ/KLao3lRH0SC/Mp95T8SE7AEZnY7FkcI43",
-	"OghTCi1GINkWaKBu68Fdl0leOzcIp3QwgngW9A5CdzxKEjaPV800bNuEcJvgaLusBVdRDIHOIBZlKYlf",
-	"JQXJV7PaASUzfKTAaEhqKpFDVJ+AIhGouehvWmI89m3l+qLkZX3Mv60WsiyqYTM8FYqDX/tqtW+Fqk1N",
-	"QmAvsCb6ndtjTEdL1xdBw5CFUPnFPT2cNbO88ZJTo41+hGTCwn7Eldh9o1s9F04AzRia6TWeL/Rp7ZYe",
-	"vC/p3YobzpNIJEBFd2Nlb+135XX9USzJIoFKdUgIfpKvrnspRfzpK+Ua2sG9FAuFN+Ax2lEwd3aARS25",
-	"ED+zsA98aTdwvQcWZ419kSRmjs3Fnlo8bul/MarEhsvTb/vlFj3QbsUVxehsR7YOrYPfS+CEIXYjcaYu",
-	"qPXbdAWvfq0000jlkkvzHuaMZ359t5UxhSxppCI+6UP44m7WeQmRkMuSlKK5v57OGOgp3msPJMoqp06X",
-	"iizzLK3jxHjoL1dqaafHbXscGC6VfDCZS9jgTGuBc7hUr7pAsL9kLHrr3EU7zjyr8rmevqo83vKVXK2X",
-	"Ps9L1P+G5SHJRtUhO8FvIl+3pMtUu6QykrZuKO7G/xi3vD316AqLxpq/2jfCKGy6itB7MCsROhN8kg8l",
-	"6vEsBIuH6RvCxhc7gxpxrpTHW1+O8j9a/7z+fQ1G3jqiVKVERDOctMmZbcAPwgeHfJecPyYWWHrEJMJM",
-	"o8kU7KET5s1jtZBU5R1hmagUhMw0lDaYmWN9GMZDVDQsJ9KcAiuJVM965Y+lKNtg6w5/4v6FiYqLBIkm",
-	"jBLTeFiMwSAY8UmbvCif4h73HuPC+fyWkzgRoR8iNX3t5AbfRT6HDrV3STOOqXJ0JGSs5jbL4l6xCqeI",
-	"Q/0qKPVP0tKdnSAwJ8/+QF5HT9180I1syxWZx6XYGX+RY1/Or6cLrlXtbC3AfBcF2AArRJSQ9f7qWZO8",
-	"e/mM7O3tnZhAS/aZjpS+/aPPZKypF0RAEkYTk3rtlv/sBt3DVqfT6navgpPTveA0CNqd7t7+weGPuVKg",
-	"+i5uqWhWJM+jfLWBoxx59nrhl/3b1sPgY6d1cv2Pzseg1b1+lP79sdO97vXCf+x9DDrXj64e6v/Tf3c/",
-	"Bq2960enH4PWgf4h/Uev19ZDHt7+6CfUJPKWJnBTX516305YXJ42p5Rjwanq5q4ok9kMKSOORVwqRkMb",
-	"MoLZ9WX7fVxbXMJT48FXXKL9C1V9cFXyuyjibic4f6NYfdNogVQzyux8b9GMV7pRXrUhsemLjm5Z2AE6",
-	"MZx+aWyFytPufzu/1MEarpGi2gDnUIq7yGZGn826Vnnvz59N6fp2iCpZ+DM0BgvJ9AgDvUuhbJNBFNoC",
-	"GVMKKZcmSMx6MNvkNbMVRk1pWK2ScDpjIUk1a9ugy5PXtamBrv7yyBmnqHTDkaZUZtpRmoNm1UpQdmi4",
-	"8Q4/g0G9dwTaTYsBliqJJhPbBtUmKcvFcBapVhY1XOyZn3s+wMbcsgQ9ZF3bbiTZ21TemAb6HHUZ2w1A",
-	"mMgvMEZqsSYXNlGEqTz0+qAKjJqovAoLyeqdYP/44OgQCPc5VdQju43JIKSKtkwEhm0oin+ZjsiQIdUm",
-	"6bum83nTOIC03iVtgNsAKpgOjOZrv1hwRBFLqV2EzFY6gVwIlVaBo7aso2EXkq68+Yp3Dr3ZYTXYX6jv",
-	"ub/k6V26oN96mVhlwaFB+myQ3bjk8vmfq3rGeDgFHOAHkkQhSgS5FAYKfM6yDr24JtoDlpGpnWXrx/oa",
-	"1a3B5IwpGhoyr021tIt8bT+AmL5EyXUNsTblYu/Pr9hn9ZYmhRDxTl22SGWEYM6MloY2NnMeVuyaow9g",
-	"Vl7Jl5m1eZGkyFaobDiYtXi6rqOrZ9MFv/HrieOEzlietB5I8v48pRITt0Ve0NGU6CngfsGofucezD4H",
-	"266sSGq21LCZYmWY5O31nZzNsY+vXtkI4DTkxepId67BBQzV35nFdI1OmLFZ20a69+JH40Kj6rukTUdh",
-	"VdduZayEbi5LoUnW+ohu8+H53e3SG+/nrMAZ7kA8JaZyl3mTNY3BnR7Kpjv4FluLJXU3SVMQcZiVlsk2",
-	"SROZUwvEE0e1NpwUOEA5nLSJ/9+Sis0bGI/Vsk/gDzxo5g8GqS2QJGu/QLLN/9Uwp0czviG2aHeFHftn",
-	"Ws62IKtsGONaywtdQvKnbEPL+NxVuZM2j9i0bOt4p3tUTyjgyMDux1J6Tfoiew3HzKPCH6m360aV6+lY",
-	"34O5VEUN16ZB0YWXHYxkxOdlBSmTt1L3ymn29tWaH/xC4m5qCUIB12bSmAWjvAsl/TeQevO1vULUARWm",
-	"LWQgeBWoDTn2e/CloY1m2+wV9MTmLGflQkBS0ZXM1XeaRdwdvLPr0M8y1TMO5fMrojrznqDU2d741bu+",
-	"55pexXHj2hvJ6d2xtZk9pbZjt6Uezm5kp749oSwPA8lW2CYhmL0qbNcxJYw3A2wqV5l3K2/50TSRurdc",
-	"sPeClBig5NN6g0u2DCwRVXMkGqeNGZ1/RJxemwKDhXDJTR2FqcvPVhkb4FEatO/js/Nt+Pbm1lJMUGV8",
-	"D0YoE84Y7nQsxA3JL/2hdSk8smH5ZLxQiwRlrIiT91fPsjRBRlaMJgQ8yrmDVOE02Murx918W7mH3aD7",
-	"8bB1cv2PbvBxr3ViXAId/NeX7u0/7K9f9m4f7c658NB4FzrNk9tHf3j44z8+/r51/f+z9/bLbRtp3uit",
-	"9KudKkleiJZkOxlTldpXsZ1EG8f2WvJkzxv6FVpEk8QI7OagQdNcj6v2r3MB5yL2wuZKTvXz0d0AQYmU",
-	"JTvxcKt2YoH46G40nu/n91t62e7V7/HT6p1aioR8XLqSl7jmEQqe//B8/dLddk+sw1cc6qSuKn36A0nl",
-	"1jAV6Nc39qaYezXtqkOT6C3oV88mczV+HOnK3Aq+YAk/+Ko+orm+jgzgfq5Yz09CmaobLITGcjsrWq8w",
-	"Ws3lprnUyvffLsXopeG6gUIbEMT8pvaqt0g4WrnC4rGOSGFZUiELa8gmsmElAt/X7bxvopq57pXTMryi",
-	"s+nd27XX8QyuWlJQ6X4LJG/BJAlQYwCyqs0My5Y1tpqLIrfI71EUFP4Zr1W+TC2NKwz/zevnSza+vTqD",
-	"7bM35hJsEaa79fCxkN2KyKzDe+5PKyiUJ7Xtr0QQe2Sn5whgT0MMDK7ty7HC28NnAp2r5lLpI0yBkDVx",
-	"qQHXyor/UqVpC2/2ZX+kiDmpTckhSgF0ZcDb4fFtOyusP1oN6Xb/Oo4+wqfMjb5uJNTklwgMKwAUh+4X",
-	"0wy/lE8fCiHGr7Agt/M8P48VZ05Fxv6y2xhFO2g+jaft7bTGHSynUBski6w2bwaa4BETVs1Cr6XiFrIV",
-	"jEsAd2mbJomKpfyKBvLy+BFivAPQY67goLpZdO3zqzuucofiS5AuTLYhrAFlyDrr9nvFMKXHcWuvVfWw",
-	"pUkjy7P6aK4LjC+9eZfoMvvKHRAcVxPpw4P9FLxulM+c68YoMESdHolMzu2S0dVg7IZImuSurUMNR/kU",
-	"/O2OqtzrcxgBUKKbx2ITRhQxW+ODXNdEas0K3NiQsapfqur8tkEbIsc9Gr8zZ8Cwg1hYFqoicRTBN89B",
-	"Yze3ByyxJKQkb4Gtbnc1mz5WFibrm0gLghMBGHDQ4XX5t78eGxg97DgUaCzmgX2BCUlcyS9i3gJ2Pi2R",
-	"drCNoOQnMxOFAUwvsuByLcZ5UeQWOBnt1Sr2wTcr6XnMIi2NyHuKyQAW4yy8biygxnIO8bu+0Vr1PV0Q",
-	"AXJgVQy09vq2EyrN5oIZuIwQAc+en9J3niCLVWTDuv+BJQGiiFJhVTXAUFFTmfjp7OzVESMLIrAOEYXy",
-	"Js8rauwldqNInLBQhwhLTwNnHdDJFHXRSDNr8FtmZJTwbNy2KxCIjslSeci4EZhnlZlM20Qssj+0x0No",
-	"p20zH3jCbNwrmF7XkTzw225/MtRNgZFLee+IV9hpYHA2EO28sbilov5irTptGCuL5ZqVLG8gOa4iQSbm",
-	"48bQ60MFXK0+5XOXL+bjGjfywf71Riy90NrEkpoguELwPCVJ0i55cLsb7BueSSDZd9Pw0YyTCmqXqA6T",
-	"EXH38iwl/zfo26Xg0OdgNLdLKzOoQruqbYHTvmYntvtgn5LlvaNWXOY1doIGo4/TSWu3JXWjrGWXaPW+",
-	"Ym7bWx99ji8GKngSDuMrWRa5slV7Z3E8h6uB1WEDbtsAsE7JANyYAxXZboQ06x56i5Drq0bSG59TFFJf",
-	"mhznubkzQOHw59Nxk2imdr6pF9g/WCiwP3/74SB5sP+x1+vEf7YW1dODzlfbQG1GUHSHhBP1obWy9mFf",
-	"i5LavnZX9D6w+QN7r8qLgqD8sUSy9jlRhyp7NkgeIm34xmK8Vd/o5QN15K4sUaWNgf+aV6NjZpBe31Ml",
-	"QbzYqiSjey5tVeKT6g1JK6dhGnbomv1GfoQr9Rv51+c7jvj6Tm1Vr+ijXeq5Q2E9IDHmtiplZUq7FFjk",
-	"jpkqGh7aEnz1sBrOOOyKtBrlOkUYx1lcSuL2ONaQM5JzOoAsOLhhs5FxDjciFmYBzctHEaEWLurGrgPM",
-	"j4ArfgAJpuVTQe6N5dVZd0ylQSAFFhLGACZzu5IeMtdrDg86IAApJepm4KGrxVDtyiPcX5P+Y2H4V0ja",
-	"U/DR28rItJqxBx+nrbh7wcnbkZlp9uv7LeV3k1K9y83U/q4CEZ0QILlWEo5oeZrrTZcnrTO8YrXP5pNl",
-	"nULXZ4oCKbPUzgkqCvd7glPGxLsZUKFXqQolrbqKovQYy8T5iQE/mig9OqSq79T6iDrSVkNKjCIyS4LR",
-	"jQ2BhsDFXKSvXp6epddhSj2uTWdUVRP7b93793fcTPb3Hr/lf3T23t7jY7v/9vde7zfK2Xff/muv93Z3",
-	"pwulH+7g2w/7ycOPu/+2cx+qbu4t6W70m61dpropDdykwvxAkhf5RSlhts7qPa2kzmSZiV+ZegRqNBZU",
-	"XgOa81G97GU2sqp//tvx3v/BGf7r/bcfHj74+F077Z9V/WmZV/NT99Xg9r5QslTl8bQahb9+YNH377+e",
-	"LXSWYcYk4LlDrAHemLgvp9XofmGGoAvL2lFCW08T8U4WOQahU/4U3fkUzMK2Ko3xHQLR6GnkxAFQ+Y44",
-	"Zgha1ixmojyeFIMR8fAU3PNiWkFYyP/ICPWZAfC9nn5ZxqwpO6m9PP/Hf/9Puluf3yTfu1Rz6xvDqBpq",
-	"BHgM6LpvW5G+37N9M1FpREmMLDaowEFoQQAZlju8KreJ3QYz+ntgfnk5uKZVhjqOGBSCCWo8u3iehUKZ",
-	"GlJMhXVpOL4Gnw0tQkdAMbCa93SYJswrJsXpiFOlxG9uAyld5X1Yg7c7wG8Lbz4c3cXZ524WIyUzmDny",
-	"O279595LvYeT3ns5CCsiJ/nPag7pdBT1CI36qXgXEcI5b/2W+JAc17kLCFFAvZ8UplSl7QqlnQifm2kp",
-	"1N5Y5oWHH6aWnqlVJQQ9OwL7Pt0rcTucFJ2t5LynEbMe1hsWmNiUadPYJo3VSL5TR7UCnEz1YZ+Rwq/E",
-	"UFUEKjkozAxVfATpbj17EOKfs11bN8EDdxDh9uNZaJGGH6Hxin6j4FGdc8uDQr8pi63uViQmauUM7vAh",
-	"Ou+r4GFH3yWhptz/4JG3P97Hm+zhi0uTwNuEssNwYS+Wj8nCaBXtz79NnVfntydedM5ozvXN+fEjkFAP",
-	"TNtg7XQyMWWF7P+IFYMo2vi5WaHGFyrrRgihIM08Dgx3wFFVhhoTQIUWxycCwMU9pTJBioqxktD1ndBK",
-	"OVkAjIZOzv3Lv4gfwDi3lZpYd+SgUxPUziKbTlIxlpe1nZe0CXnuTKPz/JfS6elDJxmocQ/H4QwW7NzI",
-	"/wsEQld8DwJQ9Kb7+w/6cBb8U6WESQG7CResj+H3B53GS/dEZsHDWr4puK84RYqzyqBT9bAj0h+fLblG",
-	"5nscG04911nISMCqfm8ytmL+/fTlC6x1/WEP4ZtArxvuHW80+TkHzPSnYwjGybGyIAbm/jsX3zwUP+ff",
-	"J9QESaajVrMIK4j529yebmWCA9ATcXD4Z3crzNmAerUVdq0NcnfJyMyAxBvDfdxbQhXaZhD3tdoEfFdI",
-	"bI2J9UNzJ3wSBo/4Kbhh5zx1mCG19Z8+/RnNoR8NnObM7lP4gFjFZoaUGUHlopecU2b/QhVmRoz0parQ",
-	"1pog+kvMS0d0JszSyp9CXW25g3vi3r1jMVGlNfrePdCVcjWLJ1lq0xy1WkL08TCTSoefTZIhPHx1owQR",
-	"Z519kwYvB0wx/gXf0TvniTcfCMPPq8Bnd+8eYjjAQR4EECTWtXXq73RRmpkFEJIUaDFOzbTsq5Sn4u22",
-	"TxDgpVJinOtpRXbbcayfkfYQRxp8iisEj1vNhLjrgQb8zevnpIfjoYJ2QMpIUAw9PZGlHKtKAe9NX06t",
-	"qk9Z9KV2Bid8IWjs2CO3/iis6ooo0Drw1+ph2mCO9+4RNZTt3Lsnjpn9iXhdpTdmgQ4KNlVzy8IX2OC3",
-	"FQ3CW4rGwWimVnV7unXXVqAXKGJV38JiInPg+aYEqk8VA5e/sc5zZZUAxhUNbihzHcSPc4s7Pf2SMQUD",
-	"sy3sogultBtflhBziooyurBdYwaqnfTh/gFefV6qqVXpbkecGnGp1KQGZeHOACHb0whYW8kLwPKalMYt",
-	"pLLCjiBswfdO/PJNdQYR7sL0L5EtU0maZWVKlcXzFLkGkxtqbesyxEyrdGEGR6SZUDfTNkih6NTyUCPz",
-	"EOJsxJtEe+e1MyFx43gXgFguoct+V1iFLzEvBYSJ8GPsOBd1MMBzbRtDKlxJSrrZ26VN1dPOMLYRyuT7",
-	"3GLKZ26m3YinRaQP9x+micegKvJLhQQ4oRAVP1LMAJhp1RHP0Dhgvwu1J1pAyJBU0V6VQBpoK+QAcb4f",
-	"esGC4kRjIOphyIE2FiJoaMI6zpww+4z2iCC0zix3cKmdrMydCZ0pp7/cK4qNa2CBAHdNNllQ3SvwNhcF",
-	"xpxtjoeIEpZxN4s5bwKYGToPBZDgdNl8qq9Q5MaR9+iGih6ejHzXANzMPxZF1Kclxyo7EqnUc+DSxUdd",
-	"qnkiUm20SnEP9DToDKidYIU+MkWGkoa3s9PY6JtYj/UAEjwCyPcRtXj4kYjJLXJDeZKnlF9Lv+JWy0DU",
-	"eu8e3K/dpU1oTZwVI/vVVYyv3QVdGERiTy/1vusQkqhw/AnOdYs/aboBhtQh8ldia0PiF4sOYEZfVj0d",
-	"4MDgM3MfeCKKfAxpG51xYTah0fDlEDxeIiMgUCK8W5xnLPUQIKin2YpwWpJAg/hWUCxf00e0rXNLujFB",
-	"pF636rPme05wRRbf7kve2NZflIbISRoANvMyfPMYe2FWMcS1hyGAqtgXuYb41LlX8Olup6dPY/jnGGyN",
-	"vHlf2uTfNy8H1KCqSuykr96ciftA+Hv/A4HXfrzPt0p3Y48HhekR7qKIVgK/CDxzRtjPRKlsuUu6vplA",
-	"StQdThSkmemA8YQbwQzC7wRrhOsW3FKw5ym6oSy9/bRD65Vy2I6/ZPr6wCaC7w3FNXXXOImhK0g65aH4",
-	"eNuKv5ppqWXh+wcBzwHBCJkhGM0Pwk8Jwg0VRZk7T4e0YxUH66EAQYOH4HGz3RfubkiCjyik2TlAWq5c",
-	"D93fK/uHyIn9V+NMM1MCXLKc23obRg3/jE0Q/84YmosfGj3A3v9QZxtjM5lyj7AZOuJ7U43Q1MLSvD0w",
-	"gyldsZM6n+8+/LVHV++yOgUwKye8e1D5xKCn4NQS92jqljTtukX5O6X4/i7cZeLvEHpw0vbvPf33vb09",
-	"///u1BSp8MTfRRqI89yfZ42Eoa9BYqQcuPzezlSD1tm9527xVBWVrN1iEYymKyALi+0tOAbkzXc3CCz7",
-	"7s81efT5dhmoOjcco1VtNEpn3filQ9GDIXaulIHWwrBkNqdhyWzevBNK5qyUA6QCZiAxCg7ZS6zqZg1r",
-	"aije/AzCNHMP+QH+2TreBtIOXNzTYNW5G6Co5eZeVEng5KLcpwJ0XyKAxSVHRLJeLXIgOneIIlpw/2lJ",
-	"fhYPt6cDLWJwHPomc+rolbT4PmqpOPcCMwMW56U2MzaDlZ26jznIIrzxhVMbtDXJ4c6zZpIBrHIYAnwW",
-	"gPrmXn3iXx2YxbzE1DjV9aWwYPozhjq04copd9+mANbQTdE8i2jvIUud44Z5Lm21By9s7+QpYc/llU96",
-	"ROtLKUJggZ9zaS70Zo0UYI3KokCQWPHryIAuYPwpKFMuYEKkcw/BLMddhfnaykzc61ni6UfOHz7ZPRbk",
-	"sqlU43MYQgKebQXA9cQPzHnJUPXDkPP01YKMgn6yUiF2ubPMDh+KEbgZYXGVzo7CYnPNyciZM/AhI7AI",
-	"daUB6g672XmhdF+Rs2TGEJUDGYiXoFg6eMSBHarxix12MJS64mF0DqeCEWodfUjksDX03J+kHrobTCf3",
-	"7gV3ya11tGZdrtvzYiQgz5F+88Hswn8qHXGGbw3AyfuyKIJff6Ve6UvdVwW+0VL5YBp9WENgfCnNdDhK",
-	"xMTAXVdQVg0N+9RJNLQ4mFwIYjpBN6YE9JFCoQ1KPcTBtwFjbdt6wk9xokUqp5VJ61Y3bGek7nBngChN",
-	"Y0GZAVNNXij4UKDNwbe0gXhyu6nr3hx2mykUx9ASgt5Mqd7laiZ2UvxHlwsm012KvuGDJtOLIrcjeB3c",
-	"PwytOlleqaynd1Z6O3SXdBf0QZbbvixRzx3X+SgiJE/+9ugz8wpFovSuTJH1tFvwXJ/jHNKaCvOfzZJ9",
-	"h0trBoO0xoji3w2+WoRAlsUM3ifAbh4vkEr0C2OhrLyEjYEV5vGzWGeEbm2IevrdQh0X8IooTdzTSG/L",
-	"bxVqChdenp1OVGlVprJ090hYg59jw+oHU4OhrMRLvXQzQEwRR9zTEqHzuWuC6bN9RM0iOAOs0xVxUSLI",
-	"SkWhJMT6PAMTc1klBJoUUdmVDcYO+prmNcoPD1N/fOLMP6oHi3cUuMSgB1QVrXZl8L2TR+puw5fjJwuf",
-	"FBhV7kfm3orp70AePIkyDLAKHky4hqfoPhwCedyb5hj0/XHvzUkUd4PULe67RJRO9cuLIiLtIL0IIK1m",
-	"gBlcM9PkPQFQMfjvecy1ekS5uSBpsVwTTWFC/Py7TwHHRrA7gdAcv3UW2P1pfv/dt/f7MLn410cwnW8a",
-	"U6Qr4tNhwu64HO5N8xTtNCGEszlsxTFn8Z34IBqx75SC33/6AM74x1R8PKpdmjsVMxffCWnnui92dsV3",
-	"mJYTO9JtcTFQVX+0k/7pAy7jRx7b/T/RRj2Jc22J+OCH83F3t/NXa/TObu2R4OZBnvQ7qGZ7ijjH7t2f",
-	"8U87H4Sc5F1RfywvYhI9onZrUpffCRw6Ta7xfEhtfSdou+18ELmzhmkqIZnWpbslYcC0u9w3XU4VPryn",
-	"3S4yZT7MfcnhxInL8dRWQJqsvehkMFhBDUR0GWoyb2clIoV3lXLTRiSM4sDKEQS2e9rnQIzGvY2PsWxv",
-	"4CI4O+csHgMjc5fTagSAABQgCmC2mU1CKrMVBhvyE3pYx9PWSkFeQ1xAQAOjWrIourxpJ6WayFKdKp0x",
-	"XQQBeHQFvA635ACDHaU2P0Yb8wM0HHXFknO7/l8dW+R9tbN3sCs+io+7bgCvWWzwzmfJ5XQ/7g22Odjc",
-	"NyW6QyjxnC2f+3YJa8YKDULufwG/GKyLblQ94eRhT4daX0zrk7L1KVQFXIUXqpopn1bBcB3HJf2oKRCF",
-	"WAu0L7nuxFtuztHVHt2sp53qzRFnryGQ7907RQuGFAFYxdHrpi/L6L7yGgdcJzLbCwOEmb5dsChEasML",
-	"3tlNI9uY7gvmTDl1lgIIOHhyN3YaMbISmSVRkCXnBATDGXMa7kKRfcUTq8xkQs5g6qxjNxjY186esNDG",
-	"8wQGjHqY5Vs9P2kmKWkA+IxKEkD0ZdPwhqApL0zpZFSuUXD3dPr6zYvzZ69fv3ydBo8P1FGKljfij8f5",
-	"QDBywsJzhK0sTUlJB94ZXBiHQc4W3zwgkHPxAXt5C7DD5Bsyui2in3d8AKOnj+ugIRglwNrW4DYTaDpZ",
-	"bVh04DEWj2o9mWO0aRjIFWAo67DsdEu3WmnS0ynCHpIP7qEPveOaGv0UolpQFCViEw8+TK7gJdMUOkyd",
-	"A9oN9gR9Yh3wHHLtrPro0lqDKrvkHv2tS1sfv0cMKu7spuCYVSxsEn8SI+a7U0haI0HpvXuCyY9woLO8",
-	"KDwgcg11ODiJnG3Fb0fV/FHtL2ZHu77obmUXoO15Bzu3/Mmb07OXv6SiEaGBQHgaXUXzOPPgMDkWu2px",
-	"IfuXNLEakEIUNAgicYWYAX6I3tAKlmFWmklPN2xRCPDVLiHri8RGF4FWvb6boN/k4wyg/5rkAtJCOAkE",
-	"5yt3ARuvPR2KW+BhmFKp2XkkrlTu5keW+sjMrLgwFSJM20ArjDYFxv8XtBdHvWSV66FlTU+I9WFJvYKj",
-	"1FETwDokA9wSsTDvssZz79w5K2/OhLf37n9gxj0nJQdKZe4t4yb4IS+UTdwnVoRUX8DT17Yqp31M6VCU",
-	"nErcagwg4Cug3HN/UDTP/Y32elO2ITDh44ePvk1EKieTgup97tOJ/+os0nTXGyMf8D9C9KDSr7fVFb0t",
-	"Ptneh4QHtumiQOptJdEVeVXQJX/xJ4qWE6m9fKsrHh4eRsdRmuEdoMnaZHNiDhRSlNPC245APib7Vad2",
-	"XycW8eqrB0rK4jzP8Oz9g8ePswf9b/YOBody79v+A7X3+OKbg71Han/wQH7bP8gOD2s3UPgGtrritw+i",
-	"t0XAVrRatAxJbUCVMefOOMTjkI90Pxzu74uPb/HGH91LeArlrNAKgEIeaocAfiDPlK7yQa7KI5HCQ0ju",
-	"eyVQqki1wG/OlsJAQYeyF2zpsqvGX6h72raFD6vjhDGvUBrlzn2yVdcN+MIMfSyFGj2USP9zj+zYvZMs",
-	"5VSjz3DwB3UkZE8DbGhJozUGvzDntpMVBt8nJyv/7D6Qbx6KQlUVOLlI1AURk/lkpLTd7ZDWtamAd2M5",
-	"lQxhBvreYWP1NG0s+FC+ebx/sOvDBL7ejh0UJGYXgAjLrEfKl1qVihKMpZpAUwqFfTzjCahur6TRbUph",
-	"0hd8D7C+OTbG2il97a7ZA+PSV9Z1xFmp0EUxmWoN//c0mab4vYG4t8oXWEMmgSo8Ql61MiIzXZQ0/0LG",
-	"HbxFLBH8LR3LYmDKMaD3wA/p2x0vIBZ+3BU7D/f3d7vxnQh9gqzTiXQWSRcGCh884Vg4FQfJN0DS9XWl",
-	"7oMA1tDcOhcRapfQG8D8SajJ9MBrHfd93fshfx9v4s49nM5i1juazsKPfjrHWA4n/C/u2VMNeO+U0g8/",
-	"uZ2Jmzdgdc6AyrKk8sBZ6RxHmOmRsy/609I6oxHSKYHRNwLrZ0ugyCEMI8S95856m05YX9OzMdHCXwPX",
-	"2ULmV+BTqBzxea4v04Dr2FiePFPjiamU7s/PL9W8bZEap9TefHoSftz7WVHlzHhSzZMI0oSWo8khSelq",
-	"tymc8YKzPcU455s3J09hS0A5mnvl0Kfg9rQaDFTfv2dtqvOBmeosHro/CIN9iIP1eUCoOJnIapR4RyRU",
-	"bzhf25T+B//9AXq5okAnFm0GTwyoFySgy8MknoxU/5LaVRJqhAVsWqxKjF+Ec6xNFgOu1L67hV9hRo9o",
-	"+d0ksAYNbQ+faMHApJsP3gGH9cZGgRqQxlqkx+6+abycARqnuabhFxjGNzSMULJASxLbYmOV5RLb/XDP",
-	"HsNNeM/CwPBQ3ZIBCwbxCBaz+4SyQOl0GjtBIJ2DTpblsDb8hR/dDA4e0Aw8uFoQM1ylboibJVTjQxwa",
-	"Pt4kThy4U7SpVMJl6XSt+wprFEoJFpFH+70ANCGoVtbOcu5D/YZ1WkcWIc5D85xqasFQ2Tms7jlYANFk",
-	"28+AGT+KZ5xb5rCov6Na+1fYVc7DiUYdSijSJ0ZX7vU4fwBqFOqvkUe+YL7Fg1740Y338DAerxObqFeQ",
-	"4yQ2Ibswj/EFSuNxbm3uZI+X3TVxhE3FIJyd0qGv1pQloDw1DIqGlOXdVoLCzpfMpuVnWH+eD4XbsRyX",
-	"YeBY+L9TpaUKIO0DYO5jPRns/SKr/ijtQkwOEYkmqhzJiXViKmFBC5olJ3EE0cC8Yr8cW6v4L2zdguQ7",
-	"FO6I9NmZHMIrQ1vh15EBYwkIHthamOqoE64+88ZPICkOFiQFVWBG1dyxJTpiJKWw266od28qNQwst6gy",
-	"+KE2IHy8Kbm6lS0UEJEAKYO2MC4sRC49dgd1HRzV2i/J7APXnRafKtJH9dY7bFsXJ4M4yFQZkzizG0Qn",
-	"hihxanG9dzSx6LCfVrMI3g0VYmaSC1uwlcrZ8zMDIYBc2RCezSn4xzPyE2dzJBqd+FmpSQgnUN1X7fkJ",
-	"1Y/jIZCGboERtd0nEJuvsF8qcItkYdteZPRz/Dq9im9SXwT93mxq1Flc4Od0kUXNjQ0z4LQ7uQjhCpr0",
-	"D1jWg2UbBDjMEwj1nNGw/UEYLCudZv0zBb8p07HNxc8J2/5gAcAs/Ln1pMkCcrmfULNY20faoSKW/g7V",
-	"qqFUlaflzltmpDR/85M8BjCEvekkFHR5EQcPBvmG9bi0uZTbgfC0FGvisU5VclmnW/GlFeg0VkCUPYdw",
-	"XDzM6DCM8HG8Z6Lq5GV7pbb9qR5sWWoATS8UBXFXq6/E++vUVjARHvRMyctz3onxsGs/1FQiHwSbW1pA",
-	"RRtOlbXdOB0HrN99Mx4bcJ2c9+k9WUGdxeTZMF172DfxG3PimAZbSFudYytBNNJwNF5fLmhAYlDI8DOa",
-	"7WxknMXoBZ5dfKUwkl/ArWHe1vo+hmSF11Ueq431VCkrdQ5hmcaejY7Doj6uf5Qo5CmuDB5nIM/18I8j",
-	"nwwzpdddFnc14oFgfGECxcpO9OJ8foWMs2lEADDTSf1/4LOnr2WlnrtBUrEQ4fWjSB3npDTT93t9Y7Gk",
-	"wCtYGzSHOR9LPWfgNVvXH40fw1oYI9wv1JpF1dKEX0niIw9Sh91NOKhVNTPlJbHk0H38JwyhFfiGwxW1",
-	"T6x9eTriqSGITbd5qeUT2sbktDJj6eyNopjzvGV+/repqWQ8XT7W9sapFWs4hY0IQz4+8e086D9DsQir",
-	"rIT8G2jdA6BO92cGHD9LZ5GE1sXoGy2niDnJTwsq1+9sTlxCgIF3d+ya5/p8UpqhW8aaxmw/xX+hIcVW",
-	"r0dt9ewR5AwL5WdXT5S0PryqvHnzS+VfUzy+cW7HYN0uGT//XpOCiwP1Bk9N33DunQ+A72xKcCxiMQNK",
-	"sBFsSOLZhO4Sbu7CzTGTNrwuZLSx/KIoydovjK3LodoP0UvBA74OCuqpAo+jZdMSqndy6MU4PnvyU2t5",
-	"VZSNJXzQ1F1GhXZwhxYRHzFEtajS5o9h5HQndm8G4aXH/SPw0cfPSKNYV4xiMJ2gFIk1QJ4tGPyQ5XNi",
-	"r9Xq97/W9JKvyKRVodgFqSto2HPD7EZVyQowBtzumMkyEzu4kIlIuTASqqcBAThz/6b3vQv7TPYvsazM",
-	"XdMRL8uozi20GNLvEPfgu8KOJmhBZLeK/Lq4SpZb8yWOM6JCyqO9iTXHvDUZqItQpOpObOM38GD3d7u+",
-	"bJkSh3mEjEklkgR2c6kmVWOwBYar0Pt0jqIYGmE0B0qcD1H623VFWqACdO4vO+KU64AeyDCvV+BIh4kh",
-	"qQLVlTa98/pvtY1BDjkEG/iEJMDZ5RUq4zBJQiuoSRHnSeON8FIuksWUJH5nOOygZajOimL5PuMCAX0M",
-	"Wfh6fIiGdXiqFK08r8w53qoRuKv/WJssuWztZde0JeueBhf8gEGAtTa0H1/gkyjJTPk8XzIVhRj9eCaT",
-	"Yr5srO632lCjdC25eb5yuSpzOWzarXSUXp2EcqaAGcDXRvZCqBKu2wz+uB8OeiVUEtss2cY8mtujuIoR",
-	"P1xL9TaMmUwb6Vy1UB+0apUyzWAknclwbgaDePzhaIv0g02OZ2ABKxfctg8rnkpLQbuT6VCpftRW0RGH",
-	"mFtXuvbDNW8+qoNuliiHrgL37FqFdFL/qKNCcwrr+GEDJ4OtQhBHZs2SAR+0qr8FmZ+z/93YRnw4KMvI",
-	"viyVsLO86o/oTTT2EKAYxCGpbusSf9Jb4xlE1UTRBMLRyExp1BclsfCAHBcoQFjaUEMITSW+ni0aXMSX",
-	"7b9OnFFpJgFLFKEfa6gE9VcQys2i8fuD4SOmCKrwP9VBcDh2giAHg9q2msk46BOLufOQKGkMYNlJNXP2",
-	"+MQbSljrRsZSfLWvTQRMMg7fuAMFgIbFsZTohYSPO2xV99YKI7OFzRp+2BU7j3zMKhpejo1qeJIbRMiH",
-	"lQpIrppr2JL2joZCZAKNcdBRGMTDxUFkOSacQ8YJoon1B0cPgWaxhcnS0WUPGaiiEDYvAOwMA/LjPMtC",
-	"2UrrlomeypQIjcfyYXhuywaAPDhIA4AW0FX0EU21ej9R/WphlaPH6jZzID7efDCGiYsioA1C4V9g/gJN",
-	"CkVspKk7Ubk1pjCo264qc/c9OW/1uu2IkpfCrhjAQHrdUubU0I6RbLAEo/mNc9s3epAPp+XCK639tmyB",
-	"a18YTiKg31AHDiBAuH9A3Rb+0xfZ1OoBcJ5ninrVeCZHzI2NH0HI0apiEjmMUYMhiWH46/xiamsmUnS4",
-	"9mXSO4DbSyvGAKjKsQpyUcGP7Hql09CNAbICf+iPVP8y+Bro/C7/hH0siRrrWuNM9FvbyGH3UOQFvFKP",
-	"dhXGft1YjlDjRKBmgZmvAEhS6TdQdrGwtnSoNrpMVvJC2qa8A6wg3tEcEJhOVl2s7OJ8quU7mRfNPHv9",
-	"l/ah+D3ELc0Bkx7wAlAjY4qFotCUB71ufIlzMgCs9rp4kJ8Jlw/Hc6Bjba8ZsJunFUCYZGamjxDNwaIX",
-	"WB9fBUky+Mza3jXWHwcULsxF1xuLvVEDWJvnWV5W9c8pOt662JCHceeEVR/kVVQol0CIHWDSAz0GfkFE",
-	"unTtphAnYF0U0lY2EVVTgoRwB8ZL6kEOPAZjxwomaDSqd+MsEU0YPo6KAjsCLF1uSnUvnlLlbleRqTY3",
-	"U84YB5UDFayv5FCBF/scffxSiQtwZcvSecxmELz5So2heg/SEzuP9rnVBG4u5wmUUNLvu6EJOxSDJXW0",
-	"HJAePU3lTlSWxaV5xXc9IB/pbaVYEPjnwz//ebcrBgZSankV1eahjyixFBldrygPgFQzvo4L+v3l36YK",
-	"cbaiOq4468OOAvKqEpPooDRjrvx9jTh/WFfInx9U6CwAjrXUFfLwRvIdsHNWlsKWqH67UJpGkJYLn3FP",
-	"M14NcdvHzYNihyuxrJzv+jBVlg8GqmSyE6z7pCe61+ds41rENBaRLFV6miPBofybkRICcRHgOOCdeRHH",
-	"amzKOW/vS2ps9rBkQxSEWMIV92TtRagcCyHvS4XlP2HtOuIliiXkfjVjVfu+G5FwDC+gFY7ZkUP3xXHD",
-	"PO1jCnelD/cfi2Whe0Ae/AETI1AkkNQwAZIgkXkSHErgo+ydwt7YweBmQuRV6XODdTlpQnUeuwmVvIv6",
-	"3kCOBZVROWvHR3bb0wVgJfH+aAuxI+YRPObh4aFoDfvD3LEKnsKI7lVhUY/zItky4+I8pqToopqAAAuc",
-	"kFsxyN8zoJ7faKwKrWeGcBvjZ0ZWRGw3QEZsgJNCqsaXrvDQ/M80X9yuVNYaCwbwZiVBHGCmAHsGOyJC",
-	"fILVs3IeSrBIimExjP+m4TsB20xQ4GMMFRgdkb56c+ZeLOQC3D+ePnv+7OwZlZP/+OwsReBrd7dLNe9g",
-	"pyB8olwS3Wg2kpUYGmdB+X3Fberpw8PH7hGP9g/xPw8wZv1o/yEkIoOnQlysMznvCikGagYWqU0YzwKA",
-	"Q2j6mZleUIn7OwmcXaKUOjNjhrS0xmjCUG/oUBKlf8HSKesRZZxEci4JTpbgB6DSFpeEYKA0fQ+4ZbgA",
-	"i2+CVJwjM6PGi4OD/cR93bAf/tz5c+fBLoEDgy7p6fRksPfCaEXlWhS9r7espQ/cWhHKFJioIOOdpwDb",
-	"BN87ZySgD9WHb3iADJSL3zCI4qhwdSnEU4pNOOTYcPep53WOphLVnGH7KDyRMAMZsZe7+twktm0EieUM",
-	"ZkYnmGqrlO6KvBliZnFxMRfazEJRLgAJaxUVh/kQYE+nDw8ORVsN3vKSDOmVZzaFflKv5nDA3WY8KRIS",
-	"32PXMmHNyf5I2WhjY+aex72TarMHCindPeI3ZX0bBzZFWKh+gOsaPVzQc0y7mZkU0DJgkiHEsGWAIIMg",
-	"r4FmAjq2fltgY3i7A4wS3fv3Z7NZx9LPdE/b6Zvxrjjo7Hf2Ib0B9WG5k9iB5AFoILCpllRqjWkvNJR4",
-	"LiEG4vAgew3y2y71QDVwqkYSsXz97SvmYwGTy/NZMiPphRpKDfl430XxGtHwWK6Fut5HDLYrpHtzkHWC",
-	"jdAvTP+y/libD7WspqVCICVQAyVUzflfbCLSdwdJ6nep8xm+eegkx0+/HD/ZO/3p+PDRNwjplOZZx8+k",
-	"4z6WNLKHBCHob1uA1bEdcTYzgQqY8fW9cwEtwn2n/TCQSD12He7W5wrf9EPc9FXnV8G2JT8mPOUf//0/",
-	"eNy5QO7Qh3/89/98/JhSAz8xQ/E7ThhhDVeomIs8s/QpzaCV1L1WjRR5zBXlVtKdH2F+WUU1iTEBNMML",
-	"SOvMEFuhCsX+f3cVtuJQ2JjA3A7fv08Z0+tgP9hgUB+PX6wpL9EPm8nSbZZnQW5CcBqsUALvSgIdayQg",
-	"A3sY4UFh/abb6xD4igOejwITiN98iXiwH/59mIhHiXA65eCh83xgsMHkg0oEKYq8qgpFjcheM3acLDx8",
-	"TEoe9DBql1o1xmSKIEoRQQ1Z0CxUzGBwhDzbXD9oEdFHZwgaQwzbUP0GXcgKpx9zcQP0Dd+RPRh6l07W",
-	"IdM1CXdcKRgswVaR0AgVNpKK47GoqyOehuFDLU5Z5u9UT7ul1nNhSsTvzBJRylIVziSlACRIUyilIlka",
-	"taaNKWML/KVuWXwlVyjc4nUYKxQlFJro0rvhojF30gCrKhpAnj3Ntc47fFKM4C5LjkZmu3jPerFZJyoG",
-	"23tlirzPCG31GjHo08b3ElxHRH8eKZ40yH4rdiCJtperarDnVIOc5HulrBS46HsEPrLbFWkPCDF6W0d/",
-	"++5gf/9o9t0hiOGD/f2wVLl2Lo/f6OGa8rtH3x5V3x2kONFH38JcCzVAlw5WE90r/GS5SrkjvldzqFYe",
-	"eReypv8PH4tadR9gsgYrHcWBDtVxXEFq2RTQcz/8jjjFSlXL3cRc4wc7kErgsDPe7eDE44qzj+8Lm6n4",
-	"zW8FoMri2rfmWUlcQowdRAnqCncZQZz09A7MdrGSb9d/ntz8F6UUaSI0PryFL4rb7TTbDxE+SWHFc63n",
-	"GsqZxoSjmmdYpoAHSiXenD1JhDOKHzx48Jiw/mz+XgxKBDmVBTdywnb9P06NZHTpm5OnHjq4L7XReV8W",
-	"ojAzVe71pVXo3OAUywr6HhHEFWLaZiBAjQEqurvXu29xJI8ffXO4GyEweSqJUQ6w/6whIyu/TlvRaB0/",
-	"fnXi+Yco5TYQp2osnfnLHkeuh9Sh/itbmrCtCbbQjfjevYS1lFYzJ/6N7/UA3Yeps2xOkYQunBZkSUJ/",
-	"07L6xIPtafiUiIcjkmB4Bf8gA3I/nkTeUMLVKtDPSv2j7tBl7uSE54VLIvBdTBTkuqfbepY74qRh1y3C",
-	"V/6KDp+KnZx794IYGMu/huXpur3sVwL9FggveOcgBkg/8r1A2xbM0gSL+CFIR4iuRyGh7FfUVhCmpD+P",
-	"4po5RJI2GdEUoaoxA6xmimc0w6oDUaqxeaeye/cwGlFC6K68VLBIznGBvhmBrFVRn24dOo2KV0x5Cf4G",
-	"CBQGf3df2djoamQhKhkkvsXYETq2In1Kj8uN9pFRdGO/ffhoF/WlD6BkEulswakT6anz2qr6ZX9+9Pgh",
-	"MV8VeV8Rl3poY9/qbh1PnIu0d9jZD4xD0bGPyZadjseynLvjJByTJVQvGNxXWSzbqP0vYiLqAB19Vbgn",
-	"ndLx72X/UulsK9miXbTV3drvHOAAzERpOcm3ulsP4BDQbI2AQQoByIBhytg2fkrbQNEhLg/CeXPbAjA6",
-	"gEXVfdAnma9Z8x58nmG8qAY5ZQYeSdemdWjMFsA+t5cJHwVzlfgRWI/8XwMySnOG36kjN3NAE1e5I15P",
-	"dRRYDr6bfymVAcgiJ3QixCLAZ5oUbvtUEWhqE2c4Eekvz05Pj398dnp++uL41elPL88oGrFQMeYj24gC",
-	"yZNFg6mnF8pfAtVEOdUBa3VlUBdxZkxhE0ChcMPG3ScJ4pTQOroeTxADcbIorM+Gs2ahoSKcOgJ8Yyzc",
-	"mb5WDlS3pW65HucDTAL4yLzYO8m2ulvlVB//+OYE9ivL/6V8puGU+9HjgOLrbcJ4Gd+bDMh0+9jECRxq",
-	"jQ5Od0y9l+NJgRxrcB2R07Y9l8+974b6eqoJMQIpGz3r3VX0pwsX1lhQiZDTCzx3t8P9/cYsFvqGm9PA",
-	"V7/SJBDlaM0JQBYSx75IxldONXBmRJBSr9+8OP/h5MXJ6U/PnmI4NWBqAefcQ5xj23MDtOr3MvPL5i45",
-	"uP6SN9Czacr8v1SGFz24/qIfuKsNr3h4/RUvTPWDmWp6xDcrXXDse87xqscrXeW+xjODkQG47mCFCQE4",
-	"ozHPZTnEhx08WmXpfK/1LyrL5dl8ghcfHq72RD9HWvrDFWZ4fPIfzox35z9aZUucUJb4FDwKSLHgtYcr",
-	"bacfZaVmco6XrLCQp1hf8ybUMeClK2wRetQZln3VOF5BysXsrr8hUeNboKqvkV/Gv7RdUSck9We/je0S",
-	"pwfZpULWMsLvc990slXJoZO7W07/uxuim7nVfeT+ifay+5kxdSngBlYKRODQrjyn4H50HCv8t5KtCCG5",
-	"E6ovmz841aoyHEGUVdvqbmmjFfGMGmB3JPuqi9l8meOP2SWf6xb7apRm9/6G7TTBTNvkEZkhDsAV8xWw",
-	"dwdTs16DXQd7Y3AQLEDoLGjAoaqOTziVs74eHLwwWkFGg5TglTrkOk3IU8iu1yJhzB+TLcxWXHsR8hrE",
-	"l66ugOKLWjVQVMzsVplcQ3ffZ2dyuOz+dNp9OMfduMj1JXJ8Yy119OAlt4Ar7j/l0msATXeLQpXZq97g",
-	"FRdyRzeoCIvzB0Jpu/oOCCb3csCKwk3nwYqa7BeTOXcn2+jlVbXWmTG/SD2nRbCfrr1uqIq+nE75Ebq0",
-	"4g8v0iQyRyneFNfOg4TNvZacCx/RydOtj2+vFe33oeEGaZU/4TnJEp/5R8+r6HvelJiUuQEOK4qu1Lp5",
-	"mBLECrdAEfG4sRFMDd1tJG2ogqwM9LTEGWqoosbwDkYoKXu0oFxgFT5FvbS5WZ+kYXAC12oK7DhdQz/4",
-	"C1p1A2fAmc8hYIQS7uBNFUay1VZmdN210TX+Ehj5RvKu5xHBR76qe/JGE1eoexhhPH1l0h7N+VZxzz/V",
-	"JDgsoO8tbJHewfQng76Sw5qBT0XBdVkvc1Gzzlewxamj6c4k9jPMmtegsPOFpgGoHcv7I6zOirCOsXPa",
-	"egxxQA2vwV1zb2tP1wDCF8DBG0247rLpJBBuAfheRZRAC0lEkGXT0gMzARJNTxOSz0tNqsQjLpCSCPXA",
-	"1nB/mIdfqJW0QNUD5ZifrHDizSN/OIw71U2H63o//N6uVU9P+My792UWlVZuN9GzjZW+spWOe/V6Qz2I",
-	"+jgiE76Jq2IymA6AmUI0u64MVhH/5G3fmfw/Q6rpq1qtsVO56iKlshP9zCoS0V9QgSthdxCBtGcgBopZ",
-	"J58jRrGeltTDb7QSO1cwR8UrlO5CWVY8WhvauxtyHaqm9h+LejM64hwimA3zkR01WbfqGhAArC5U6CFu",
-	"k9yLgZEv71b4lblWdPs4zZcS3TVPY+M9fAnv4US/hk9k4zrc3HWg74jlycoKJXypb9fXEnzLJXF7aLCK",
-	"wXyoCjKV1A4a1zVgKxR2+UN9r0dgjvvzsD1GKzFX2PEUcB1IeyC7DLMF2gTQzY1I3QkREP6PAAuEmVHA",
-	"FrTqb1RmxOQkXBgB96IxN85AvZKCcY9VGOVUEYQ/kyeHmgCc/X7MosO3JWRRJnTGYrKYQaS/jHG5TSUU",
-	"uY2yGIintKgVFl9WqFL1fC04JH7kkdiHlwbwuVsJy/yt7n6ylbu7AMB9KMuB2W3F0jxDqjq4YmDKsay2",
-	"ulu5rr55uJVsjeX7fDwdb3UP9vn/kq1xrvHgfgKl5ni+GsKN3+8NzZ47umcv88keV1ftEbvGVncgC6s+",
-	"us9ocbpcXFzj3A2cwOE1x6R02KfaEb8iSKczQWiRfNjQt1KPqK8Si4hFv5R25HGPgNGHTRW3pYlRyhjs",
-	"vcKXga+3dW1xdLXVjVf0wWFzRaO1PLjNtTylKvjKhFZFvyqzWnMtf7udJZNy16+0X+qzO7zFffJ5U3yE",
-	"zrhGgo8+55sYSf7SVlOJ6zCxZjYvsQ7xVpJ3rQLpyuTZC/W+ioe7SZxtXPK7cslfmQIRUyONu809cL+f",
-	"HBo5jXfmk59WprzWKW8ixUEKDdahG8U1TelJB0ESAsIiQobwNeo9QsFHdabWo90dLeChYYMPaFc3um0L",
-	"vZXuLgk0OwbcNe4rGpkZ9mFgNTn0QFJBTE/vpCrLq/MsR0YM596fVFEXh1zg2Gb8SxsoHBrUlQTMEKIO",
-	"2HRdGYMtl20xgcgU9HNjCyEUsBgKezMtQwQh16We72XAcz1tCU4QsBSTOlIgGD0e8H0BW40JxRE2rs3S",
-	"XCyq+KKlo9Ke59V5bq9Vp1TdcWxPqhMbyX+kPV318mdw9vr1p6+aq7ZWJerBmovid8aq01LMObvGlMIV",
-	"rbYFV6ptwi2/s3DLKqWrr5De6PNWr25iPAsxHvo8V4rxLJaGxlGfIBKWVoLeIBwU6uCvCwe1hDgAWCDX",
-	"y2El4ocDfgjW4+QtYXPkhOtphLl3mp0APrBVxOedO8DpUGv/xDwt8DfOkCPbRoEQAg2imFapAIK6hqFz",
-	"hKEuatyGHugRsJGo91UA26WW5Eq26VRcxqAcvp+fPF1brT6XFv0nZ/Il65x+ov8DfPIVnNtb64Hwc12/",
-	"E6LuVS7TP5TR992GzeaIzGiFTRGM9OG++0MU3Eu2MTT5ZACNUYeFY0tWMRuwJxQ/iiMhWImA4BEAN602",
-	"ieSN17qy13pKW7rut35Wd3WS712q+fIEwHFRMOMUNv0qW2G7asII9L7eEiLaRAUA/qMC1AJgQUOx6+4C",
-	"+DBWFe9UQPEifv/2KPirk5/dCNcWn/k4r1YRnE8ArG/r8wcOeeGvFqw0/bo8BXzEawUrXOr2yVi+P8Er",
-	"DvdDbBVgF9vE7UtNkXIzWPLyP6G883muL687F875KoOG/+TSFNi5ltjL9FNNQj7PbeW3YCwYWW7VxCN2",
-	"KS0Ljj0BOxpbtfCO3CeO0+gQWXUgEsC0TjGnWFEASiE2SM7e9fSv1Imc0r2AQZ3xVanSD1EdjFZIGaOq",
-	"Gq0cBdWAi5T7mqXHXE4otTSihCZS4HXwwXgkfnIAHWTkRT9mKQbTktl80LaRFQ8zCalOJuCrCGqu6zu4",
-	"+0rInob7omsi4nQtoI0AtqeT+7iERUbZMaUZbRkw/YBKElUaAqdRUMsS4zXF43raDw/SboaBt2HpTyFx",
-	"N4OfgYMLAnwzgDC0R7VxwBhaYVM7wsM8sp9BgKHiQhF3N7wRYN/o6RvXaMKCkWD+onE2976uVT4v1HvS",
-	"v5GstCMzub6eM5ro+tG19qvvILC2xlwyVqdrziJc1+rWAKemtPQpgQ3kc264d+n6qxvV0MqKH/XVacFN",
-	"nOuPo7dx60eqdqnu7ptMnfIH+duHrUJeqMJJymlZuG9B6qHzlEaqcH9aMy37in4Wva0/nb559erl67Pz",
-	"749Pn52/ef3cezS9LdHr9bQQez+J3lY7ObS/+uzlz89e9LbE3p4TEmL7g7uwBxUNiHn4q7pw2n7S20rw",
-	"J+TedT/+1qu5ZQyZGDVr4CGZ43+NPr8Av7C39banP273NLgePO8fTZg1/DtMGSVEIlRZiu53DG/TiYXl",
-	"Tr96n1BBVqdFin7o6V71Qo7VwqR61SlMqctX459wQa+Kj5HGfq1kloiWH351c04Wrzs+qZ/+kvxjOPVj",
-	"0tMfd3s6H8D0/td3QueFgKcXZtj5QVay2FFludvTH3t6MK46r8pcV4XeYcH5s5rvivv3if4HIjZG91Vj",
-	"ed2HfQoiOCxz7VhYbqNtxWJZfCckFMbwoseKfAe2i4ZV3eZF3YaNYmlNf9uO98h2IrZrO8QdkLn7X787",
-	"tt/Cihz1tBuIKVSnMEM/2Us13z1aMttGGHlqVRnHkCf5uTOd+MgqwABR9z99Xfc/0H246z9TharU8i6h",
-	"2OIeGpMRqCa3BDHTClGBRi06SQTyFIEhAgOI0lmEBwZomZSQJoMx8F4jJJg3ia1vHg02p63kvCNAkwId",
-	"C4z3qoaeReydWF8v2CZLApFkl3Oc5GuLH/7z6kC0yVbRgVFdL32dtBuWuLfrRf1gO4aI37Qa3S/MMNfL",
-	"Acy+V8NcW/gELaLrqfeMJC51G0d+8FS5dFD2nUVEmKZ4So33vyP+/fTlC/6ypnYqC4BzxLqRl25lxWFn",
-	"39+3pwHsERDmvvn24eOAr/6w86BzGHmuflwEdOYEc7orkI0acHREZQyBCVOGh+0DJS6mVQWYj4Bf5t6c",
-	"ej8pTImYhpeWIIWZMCdCAvW8+jViDylmpXNl/foEGjToTCRQT43ozAwjSfUo2rgjPY0lOmMFGKYxIfXB",
-	"/v4+vyXPI3HUcPI97JkpMmWRFvQMwWVXdHhv3JNYmOGJ/rKOLgv4a928526s6/uqC5fFA3q/N5vN9tzO",
-	"3ZuWhdLO2s0+bYQ/mHK87vDomhtgpF2LPuD20fVBbBAGsOfWSQzWrmr1nv1X5TRoPhxVDf8ZBM4pfh/X",
-	"edBw7t36zidIOf2kVICGKQu78YfbbYFjwjD+ndgCNcUO6jFox1itO3vgbtxar7YX3VTl1DH6qTKT/5u+",
-	"uk7fjNHj9CoUTumbsgSRbUqrxIWsKlXOe1truaK0ObwrSm7dCzXboX/+mlej76VVb14/3+ltMbMEe0+1",
-	"Ie6u7PYhIvqCAwwirub5xjIZbvbMLdGSBXpFy3PF4qzlnNYWp7Y27oIbrE/SuA4k4g4uRicSku7E3Rv7",
-	"u4Xy3q0bNbiHhJS78wFoK96URVdsXzHWbeEd1orh65uOM1gE6DErfCnbjXeyHagmu2K79Y1ss2+8dMDu",
-	"/quNOcGRdmnAHTRcz+Evfgw51W0Ifus0cX+MDXAzrZZb4M/YZCMZEyzVml0dCOUYObxGzrrEya5Garzg",
-	"ZiNG+Op+NtD4mSFQ/ThD8Q4ALQozfDmt7qAXeoknzmvtwT5+7874P1GVTU0BP9MZkbxcoYFv9IUuiXq5",
-	"T5aMySu+2eAj111dSjNrNVv0iqNvnFC7m27ycV0GYN1ZT9NZCh3ub5F7RQGoJrideu6vA//vwT6egm28",
-	"UBMJtBXU6lofcG49vMLUqi7yUHEK1TMeWnEh+5cRmPdCWjVBItDQU4Hzdj5l0tMkUtyvNH7ON+dWgKHc",
-	"jSnPAtFzTmtRY/dEp1pp4O9LoN91CHB6hh1hknHQGGssZqvdk0yeOcd6TuFBFIjuNhGgEDH5wck4iqTW",
-	"+TEzwjnyubJYBkVpa36xKI+7TZ4SkT7cP8Afz0s1harYxq7AtzcAmsRqBCRvsAYwmtrOCPWyWFwA987R",
-	"40B1lsa7iQCPwj76Zh+Z95i8xg9FIyYrMnMFyiTmHamxrCCvxpm8APZr8gOYvs+OgO3VDwH/dnvRRx9Q",
-	"EyPjTmH6l0lEuhZtHr9fkVFq0NNUVwD8TG47ZFSL4F4SkGRxINmUXLAw81p0wAfdIzEaWyhpVfY5YyUN",
-	"b/WLBk1Wc+vJZ14/ZrJw4dcXmQBRzhz5g/iL/n2HKOghMDckycs2MYo/hE21gCTbYlvghrw9eymYRxyE",
-	"XlpJ/P84g41i19s2BK1D6bDT4KC/krqtAfSN2MLhi08X64RPeQBfX6FwvLZXSjO/BjeoFmYR9GnlwjzU",
-	"L1EuHIlVpbOVROozt938zDcFx/987RuL5caxZ9kuKpd4iHzN/Q/0r9WKI7w5zMz6vmShJaQDPXaEeBdF",
-	"klJkSgu4qcDkiC32bbZm9H18tdGRf+JShfXDKVQMfv3er5sJn1aaQFuwXptg86GeTpaHWXwZf8BAoA+G",
-	"Wjvr1QmBJC3XSB0pgDrSOYNvdN43GdFIvvjh5yeh9H42yisl7ASq3Uu3RXqaYSlC1LVG8Ykk+y/QDx0h",
-	"JwyPYqozVYq0Q+44OOI+d+nO/bO728Hhn0V/JEvZd8tz5O5OXai5FUrauTtpOKVpER8sUHceipmSl+d8",
-	"S3LDj/UcBgNkk06OVCOCLCZvGeIEgfva1/0jQRzSkeZVF9lzITgCPxPNHuBhPIBD59pU57Jw6+smdwqA",
-	"FZ7W1HnOAOvJHOTivnuAJTZ9ZD90S+l+55A+1NRQWD9tq/S3VV4UVO8fvYcus2Eb6EKoxVoeY87hHJC7",
-	"0s6NXXW3R99M/iB1Dacw2PWd9OZ1d1B+v/IcXqjZGwsMLKuOnk5v9c35i11Wd49VK1cajpBh/ARPfAWx",
-	"/9oUyplm+FXdMagEJEjP5CXpzk1twRfy20PhPG3Sz1ddgIr391Be4JTDQpYfxVEtzV+TULeY5/+kinE3",
-	"+IWsNyqMW0t7X5GPrtd7L4vlgNNyDfbrrxiYmUyUVs5ARHgrZS8phzQxNocCTA8Gi/WF5PKLV/Q7ZUTA",
-	"wgRaZKY9J+oHTlghJENPY4zdPVeWgCcyKA02SPqIkMdPdbfoUlA/5QGlEV+yP5NTEVRQPgTwWDBwKtLy",
-	"vzZgLhHcoR2lthWRFmwUsHysonQJ3OPIw41cQJrAm0U6872tYCPBwjizJ7dVKStT2o54EurTFfFl4zux",
-	"HuWRSYygCJUbTuuNnGTQLV5urMdz85XwMJFnLQgpEonVdx5TLnGqC8hmjhRxbyNqC2O0ibwCzHW/UaJE",
-	"C20VSsGlDw/2/WnnBCGQLsPFXYaGe10htNulvClXieLBc9ynblc/G17EaoAtcEEIPm4AWW8tXGrG6nrU",
-	"emUv18ZhrV10JQIr0LJjv7hBYXNrKKyrYK/iObDjz0YKKSWxtmflqxGcJL7FJjzKWa0V5sOC5hkKsw0q",
-	"zsqoOBCEncXGR2QDk81SCz6p8BmTTbMejhnileHfABmP9XJ71sla/qDBVGCsd1MuAEYZjWD4jYKVvtGa",
-	"+lQKaStL/Wk5wEop2Qcwcad9Wfs5hdk343GNi74/LUt3wGtSLL+hioxHbIGEnhZJJjLXydAwbE9DnDgg",
-	"9CORP9OhuONuEjnF0qhwEEpQuDQQlI8zbUfTyorMzHQ3PGA5GNpXorTdW19nOPH5twnLFo6upuXWRmXz",
-	"V66Fx8bhM4RNI0CTzkYJbJTAzaDRYodlNS3Qxlle5O/Ufy2HOMNodlNyk8MIBE7k+znBWhRo3GVqAmLR",
-	"aO8qqsIqJwsBo7J2D5KZQfq2ycmhqp7n75RW1m59sg1sLq+VDT8pWVSjNUSCv6C9FYvmCsCb+btPQEJc",
-	"/3O8IqB2Un+bMLR/i7bSCCf1FjYK+g1LTQaOG19XjN/KSf/Ll+eiXzXafkuh9rji51a8n6Gq4FlXOi84",
-	"GuB6f3LNhImnQo5V5k/deDkbDM91Kdshaw7N4FfE7D0Qs0YMqftjdZ+Hszzb/RoR12ytMmTbhuSx00Wg",
-	"iLhOxBfWXUyrxVoQcUz96N6lCDcKSd1QN94PrapXJGG58aGKW3Kx+Wd5MnbJQ27OfwuD4Cj/l03Oxi/2",
-	"amyx2qBvgJS25PoVkrVL6nxqZQnQUEHh3Ds14391m9K/u5uJuU3S8o9ScYS7FmXaJHywbYnOZRmuGk36",
-	"yvhFhKlv73+gfwEs/UCp7EL2L69OhQV+le2QLBHO9L+0dR6ZjhNvD1MBfSdIW+MLnK3MsyX2IQzoBx7L",
-	"FzYWp9fjIjZHvDbVSHRlq0vhFkgPb246bkjHNqbfHZt+ld+mCLpLEiASZixybhPJnb4f5gKbthmOjHVM",
-	"sQsSUMcnHfFSF/Ml0mws512IAENo2XfUYcjDHZ/5HtSFGyfA21rPnlcG2gPFDgjEXew/RGMQF61k+9YX",
-	"ArZzVLWIx5tbZyvItlcLT7wJR9Tye9xBw9vvR2IHmu4A7B878c2bXd31BrfcEERtGuq+Zl3ymqv+rlYf",
-	"wQhmm7UD/cftygWwRa8yfEuVyX61Ph1lQ/+0Ri7OoDBbzuQclUbEOQloCKZSYAwnHhO06+ux+NQkHIlp",
-	"pwJfo8cLIA1VmjGyh/v3HKBMSjVW4wtVKo9RuBBpwKwnj9NWcm6pioMeglRDuGwqO5dVyk3yAHvjNr1I",
-	"f+Pf39INj0+cviyMHgIKi8wQ+v5Y1+fR5MAay7n429StU15BajcnwiNpezoNRF8pl5swmOEJUWG7aSJ3",
-	"pCyMVmLoe4Tc409jrBdkI8eMMVNdIVAhNOPnFWA9HNUaB/LKvx4tDCJJvIapI34qryMmmTlGRKbBp/TJ",
-	"u0cwW+Hto8Oszf9Mb3uFdnk88a6oGZ3aDXabVYinq81sQ0r1T047eAaAGi2i2AngpcrmU6rM9/5TQKNP",
-	"W7W510V/+uXZ6enxj8/OT56SKroJavvKZeX8oS6Ulr+OJQpWmI9Zw31qOTg/dKEkvCbGdvh5WVTevUgF",
-	"6UXNUs7H+g+eRHjrpiBILabEpDQQiFwWLEPMsXeq5KZWrhvftgKvbRKJARemFbnuF9NsGQ/YK3rs19fe",
-	"Hy3o1T4pnXeD5n689BN7+2mcGyawTU7286swqAqdeBnAGouPLHDdLnNLfvEE8ACIcrWYkp5Lv+tDWp4J",
-	"FIlD80pMdZUXFPDwtLwd8QYOV1z6Q3hblEwjcK0yVxlgR6FjAYWoNKX7H/Af4KhNiG2e0NrwFyEz7BAA",
-	"h2daqIiG/viE6W9HkpyjIndCVnvaLzXuiBPi8Xe3GSIbrxsn2PzfiJ/z790S/PvpyxfLyaxItHzRdOtK",
-	"NE440FNVOfdknar/hQu/FBEVS/E1R77MbYCNDXW/Y5mpTxDkt0YCn2w9N7hI1+oFPq9ZIERTvjKkGLQh",
-	"fVerX/Sq9MTrmIFc5dI3mKuM38ZXp5lWaTKO3vmJflWaYams3YQ1/2C8Jk9BbEhSQst08W23KNPNb0Tr",
-	"FV3RiDl1xZ92ptM8Gyq9u9j57BZY6jk2Nj9DKSyeV5lnAZuUJps6r9Wd4NQunzRr8oWBeia6sNdqMIUw",
-	"XhmF6LpiRJHEsTDvVNlZlx4MpPkScjCUPLXe6bpSg+bpJzjdtsn2nFx1U71yor3qtZtmVwjx21tblbke",
-	"flh9uh9vo/sadVo7WxetArzcPs91O5oqcnZNeKbbbRPFc0qc52/bq00ukHk1XfsFuzXysGMLcKm37Ry0",
-	"q4xYtPFSp6pTH4MN/dFukSTRYdFRNAPRnMVC7pZqlZtafbfc6fkFrCZa1k1RyiZ8+7l83x/V9fq24fuu",
-	"9VXihr+ymoTLNCh+jGLWSY4jXxJSqEEFvmxuRb9wE86g+x991Yp7DL2HjKjSiPbgkdOHMtcALL3/mK48",
-	"9xeku3XSLhZ7SI0ttXN6fY2xlmMFzSgAGuFcfS5r8YTdIj0Z7IEsIiAqHIW7CNCqAFva1/DRnJGBW/rI",
-	"QZtjXPMM1heRsXj8ejzi/T+MR+yrVxDnJOyMW2lioe28ksvJO/+P4jl+HkWwiqtJ3jovIDqLh6tcB+Vp",
-	"0LX5g8wLvnTjn/5xuKdRipOSWqYv17bAOQZ7dZH4zEyLTFxwLYXhYKxTPj7oTFUfQKeDCTaRD7hN0SnL",
-	"mSoV2N7UPzO3lRr7qG9UcOKUEIjQxDknZQVQTSi//EiYkJNK01+EOLYbY0f8SpCXKQ7lPM9IHTYeWxjd",
-	"Wo9Rj6EtqLtFKUtTrriEdBlwjR9PDb1GFgWUUV0t58mY+d1i1OT6ncn7akUF56OOa+q5cN2CulvcrRuX",
-	"ZuPSfDaXhnbmGm6N+LSS+cjHWSrg0VpYvxyy7j9dk3b0/hBKeCAmcqoAHCwO4Xiku5m0XVZlCXk6oZaQ",
-	"3aa4DC+B+krd00qWRa5KdlQSKMY3RQGVfO6PvGKCuLgM8YLIn8n2zcGJ4pJESHgmQlaEPYMAMR1xzM2j",
-	"vtqyXsrIBFI5ocstuF+N7Gnse+WLTlcXnU6oZ4RFzG0D7s9tkvZOgtj6/tSkZbKmN3f3DtHz/J26k4AX",
-	"bz4KCmJZ4ZfPGMae1SyvRlkpV8rm/Urn6o1rdYtZvJs7WBtf50a+Djm4d5qNu6qUk9Xon169fvnLq7Pz",
-	"k6esRe80UbdyUsyJqoWc2KtYB2BSbEIa/FPTTyAam9mnms7ZoUe1F3pScsHrwa2VvVMWfndivfxoiOyR",
-	"Pdo4qJtbcTHNi0rkOkE/lqKunD8SL9mawc5AaqzgMJu3HkTdeOjpReuBsy8tmr0h/b98X8BK+vq1qvIy",
-	"CvDdkcp2q865vC+usjea9pM17UZd3khdstV3rb5cVyI7d2N+PcRceri/n3r4ZpHJSl4gGQ38niCAD3zi",
-	"TKWNnmDOoKTiUpuZjVli4SgL1tEUUjI9nQHYz8tqpMpZbpVIH+0/SCNAUZMpkWYX59Ow2GkiUnz2eZaX",
-	"1RxhTrNS5jrXw7SLXL6UkrLQFw69cQRpenyybcV0QrCQNCBpL1W2BOzutZJZ/kdFuwvrDq/+c4Ld/f5I",
-	"K05HEEeMt+lQVX6rLIXbs0qW/dHSr+aHHBDQMewjLuZkAlR5VSjCYPSn4xfBnUXuZG6HnAsr513AmrGJ",
-	"MGUS6nSS0C63bQM5tDaVQqBecaEslG5X/ZGygLqLXQ9dZE2SAGTgTFknemxCkPw8xAvzTgXESK0gxqLe",
-	"VxZonKnHEkP000CxX81MTxOirzCDeiQFoifp31If8ZgoMymUqOYTJXJdGaAAcMsqLsz7LqCCwdjEeGor",
-	"9yzAaICRAqvTgFZ1YMoxUwrQS9y2wpm8UzlUnZ5Oe1vVzODNelsp2Gn4JEw5SDEZldKqRKSmhPGp3D0L",
-	"J5/uAS8VDJvyDdCDmg+1BY7mGoomcVQJSAiI3DpT0OghWpJ8vYSxoNFYm5wYwMbxjaYQS7LuSQnFlWBB",
-	"7LQ/cgOHgrbeFsTN4GccK+GdvRxEBFmP9vcFbYaESaSVreA4tBhLfQlVD1lGD6mMExD9ERAeAAu5PXIz",
-	"g7fvRLwx7ifikoZ9gK8YthB2F6dW55OJqlLcgLkWVg3H7pPtCjsyM8SRlljJz6rBWOKASGHAqRjlw1GR",
-	"D0dVu0DGV4lQyPa6LA7iIRneaQMDORyStUASANkNIDMbqgzx4pZkef621awdiCX0WL5/rvTQ6XToVxrn",
-	"mv8+cIOsnJDb6m7939/+b6/3fn9/r9d7f/BDr/f+2x/cPx//8PZf/7Tl25ywJnHr4yLfArTRGujXs9Oi",
-	"Yl8Ee5/GEgGcapM83G+fDzCht/MtPLqScOFRTLhwcKeEC1+s1Y1WdwUiW7exXtPZN2KzDTeot709WrPr",
-	"jYaM3/vFpu9t0/f2+wXNRnHMFlNsEUUmGFldTXy9dmQqZ6bRkauZvT0FUdwcerTE1qpVIfSnlbB5oXRV",
-	"zLsxtw3QRnrdm4JgTRFlSqTuA0kFfi5U7OfrKyZosbS2ES/VcH/4NuLoNV0pW3kFbiBV8dJPbCNu3Skb",
-	"cboRp79LIprKywuWn3zkajy/1jj6SyBe80VfXBSGCM3ocUYXcAgI+XEJUI+LnwnXh1xWqHyWWVfk7FM6",
-	"d5a6lGUFpdZJ5DkNpiU2+xKwxNLuXvriv2h376q1Uk+iEd8ASbn16jto9V11OixsV56Bv6A1YkV7biat",
-	"MMCq9DU0/OImPT7hF3Y10L+ahTM/JtHF+D6vvxrB2fylDMt03XUevokvfGGq66+Ck/wliNZ1Zi6VvvbK",
-	"+NyPiTPaaGtceWFQ7s5OCstyDVkcxbb5ul/Y4LzyIn8WSPc48nDlZZB0CePEWPOqLxAHykRI3L+9yspQ",
-	"/3b8fW36tzf92/8EJpAzWLy9sswGuu1Wb7r5Z231hnAr9nGfUPDy4bcHB1j7aPTQN3JHipVORxr5ONIJ",
-	"ht3LfmUuoLF5rTZunPySPm6UQLU+7hazBZq5z9yEugL/76pJ9aqnYUqrTeg2GrXJHGnv1KZ5wrupcCLb",
-	"rTPAbuwsnsD2dePfXtaLTWtfJ8++AgiNDt3/4BsVPl5JH0VTdjZ7XllRyMq5vwf7+z5K06TQfglJA5/V",
-	"QhRTiZminka4oJZReIS9dEnq9aZW/ZfpgcDR/ppXo2A2rGkUNy6+wkC+LaKqs3ysilyr62wuOouspzcn",
-	"q9lPT0ayim2oUtnpWL05Ob2SFpIAteHczN1i8dK/fLvyxX/5Fi6f6uMf35xcY3r9+Obk9VSjtaczP8uV",
-	"J7lw5XXjjK7FcdrKTFZbn9PKTCa8Ppvelk2M6a45JHw8iKCZrYg7+9aOPK0l0gP37VtIp2I5Rl04PmHU",
-	"EI49Ab4wxNwTKDAAqldhSk65YwbbVrKa2lSMzTsKzrMCBJrN1EyUTsU//t//T6QTpbNcD+mvUllTvFMZ",
-	"/dkvjAWQa6OVsJWaAA+nqPKxgpx9qQyE1fKqK2RP+5sl8Z1M6W/EwxjLuRgaX9aK4+mIYz0XBoJj2F3j",
-	"pmgNF77ipNx0ZQGVPz1NAHtU4fVw/7HnNatKqZEANu2IUwjYuYfSqACBHBeBRpTlpepXxbwjnhTGIog2",
-	"/YS43wBxEDXr9DRwLORFUa8S6VI/jTZVjEh47FsvGYxhrMBIwsIRjdPGZZZzK3DBCHOQwBHMQKQyPx+b",
-	"TKVLRrWIZG5K4aw8C3YYdn4lYqqjoZ0By3VgIRHVtNTY5np8IlIzGBDKudExaXXgVnLnq0yYAUIbWlW4",
-	"XbdjQgXcw/0H7vkoCdNdfOYiBYp7iPXvimZ9YaoRrIO7xlDodHwBtLEx8s8R/mih/qnxxI5I9bQoUgTH",
-	"gBJp4EPRxvyXM1Q5PneJ9Ut5ZVUxEO4lp3TOOSBN0kJwe5evJvQzABPVCsMgPvwVHGF5S9h27qPwnx49",
-	"nyqS6IkMxdGyo3dviqNBD2rr6VJQ/SSgY9AiCqX/AjjuLceqp+njD1CWiEifPjw4TJcjctzY7L0NRI6R",
-	"1JkZDK4vVJQ6ezkYRIYBvaLraVujSUaXV2V+hakVrGw4bf24eetT7wIQZNVleIXn3U34/G6xQUb47leJ",
-	"SbptotzJm4L61QOYuLAvTIUmzQYWZGOVX8VPeV3gcyFyxKSUCR9Ac/GcQJ/DcWltPtTxkUoOa2eQAr5J",
-	"EOq+zPe49nr9drC6R9Caxj6tZFnZGuEMlLKKzMScM9At4OwyyylotLmwog6BtGuYXaDLZSXSy1w7gx/b",
-	"l7B8192yp60Chn2ZefIZDILBjHkvfYgoEGA9ME+E9s4//vt/7uN7gwcgt491lizQEoNNn2IPvRUpqaeU",
-	"zAwwRj27gjipCL7sQvXNWNmIWMMbcGisAW0ztLwFRr7MOLfIzGSZRWvJHPPO+JT2MnpwR/xKxrWVeRZK",
-	"zdGZUVKjiQW3dYY/TKkKrSLe1A32uz93DIW0YNHtidROh0Nlq/NSTYp5yvakBLK+Ob6iYCFDV4iM5g7r",
-	"kmNVd1TjQNYpQbjBpvGPd6ve0wIr7+GSvOrQUNw3mf+XShGnclZnYoVNdGGmVULXeg4JcWwBJUHIwEbI",
-	"cAm1pUvcMoOvBW4F7ViIPJO5KUgwiB3o39nFkaFZlQpaLCiAL3PjpFUinLggUiaE06yMxwTloZvBYHHU",
-	"0feBWyrXYOZOctVXEOwmQHa4u9uiNI6OSKFL95pPwRlZ81SArQX8QGjFw84J5rRwH+CiG9dYN9gI1OiJ",
-	"y6ayaI2WVJSEFPyXhYw3ZXWtKXlsL38wZcMyjhTFdVXMvHlvWo3i1+pODev1pjNfYxZRan6JWR2Lfx+V",
-	"oPLPglqraob1nSBHwFexch0BfDsZ7gqqr1ivBmGxxuIZWRJXXYvnvByEezTrH76fnzy9Lrbtrgj3cKtw",
-	"A7ICp/9XIDw7xfNue9+c4C6hUdzV/vjU0qR/6j21cUdXcUdp9i9MRV/KV+xUHp/8x9RU8iuBLzu2lzGy",
-	"I1jDkZco8zutjLn/p7OTJz8/A7iVyNf7TAUzorflzEOsfvH2eW9LrFHlQiu5pMzFmz1Y6VKRR9qoeWka",
-	"R1D28nOus+7V57lTvGV2G6Us7B6017KEydA8skR8AAO7K7b98m2L9pKUGs0fCYlWBIKlcYCgQloLUwIL",
-	"bGDVNXFva8jKMH3vIPZidgBIztbq1n2sn8ngtdoF0lrsK94DbFSc4xG1H7v1IFiDkZlh26ydjlUC+ZVc",
-	"i99woLkevt0B9gXy6nM9pFQOlsn3ZVGgaRDPKelpLnl3J1jxV5NrQElliLlyqi1nmPrE9ysGuUY4Osgz",
-	"AVf9HPOMmJ+KucCwxH5kZhARMINKaWwpv5j7o2Op5+DsqtLHke0lEhKTI+bWDJ1rRkhkbAjpX8W2rU3T",
-	"wwNOdaGsDQsP0IJuCJQc2X8sZH6e63NiE+tGK9TTFMKIoxi1V80pTAi/eEB0yg5Suk5iXuevU1uJAcRJ",
-	"a2vk8SfArXYnTCl7JitRKAmVT0BEDN3v1DdvAJRwSom/Ix96l1VPI9gQu5kMXphXeK53iq/5OiyFQqwJ",
-	"kSpYLoocnFfmHCeRQljDxkEQSD+SswJ7JMdcq1azaCGxbc1/TCUD6ss6CTRSIPOE56o6CliQ7jc8Hm9N",
-	"LBXDt3BRmpmF/ZGCZXcKgspH0ojRGSI2aU0/pIkY5u8gyFOZS6WJSfuK1cOvbw/OtilEIvDQORxqzcIt",
-	"1Guv3YQnbQUTO3m6SoNddPqJ/g9o016hbK1S7ysMEe5ZXy4Uuz/E0X5t8MDPk2vOb+D/wPCXgpAg1ooZ",
-	"kDCFyBvk5LHzPzNaYdQTv8UUYEoO0QJevB3cBOo6QGilbvn2YAB7J09T7kZym8cQyheuxFEs6jHShm2b",
-	"BmJYG/bplR0C6oo9M8EfW8kyfxLVC/knM7Li5zTOD1d6yT/KSs3k/JPseXfpCi+OHnWWj5WZVp85p5R8",
-	"IJFHbTtLurbxK0Z3Yps/qlv2JvZerOVQ4PLdKRs30bHoUOteQtKNrefThrKo+wK7Asz9fAAX/6/vhM4L",
-	"PNSrCjPs/CArWeyostx1xz66/7GzvOqPSMp1v8N/dHaq+UTR3frSKvYdnqqikl284WBcdV6Vua528Bry",
-	"fXeb17xWVlXNawq909sS//jv//EozWil6FwPu72thZs8NVq13qPX07Yy0NBpe1sJjZ+KXDuAXVm/Eyaq",
-	"l91LM/x+N9zsickUL9jHG3tFYM+BJ7SDDhIuuRn4d9s0BLxrtAtvQgh6V7Te/hUJIQTMcDtzr2e7i4eA",
-	"s62vrO3YKjPTqgMZK7qYNLvzrvDci1LJy6P4ZqV7b+FmbtCmUJ3CDHe2l7257atu6BTvkvvFb3Gb150z",
-	"Z3l21V1RiS+/b3ij/sZOZOAt+Y3exL/8hKLSFVzT65jkY/N4Fkzgei6qTijP/lYO5tAyRvm4xfHrg4Mg",
-	"v3ENM/VGkBBxqP6TYCGiTNAXwYaot2+s0RWsbBWHvjfdAptugbtFpKinTQEjsKVSia3Gu+gTuKoqaDGQ",
-	"6AtPIEjUUhZ0dOOSnp5u1PR0BNYyhLDKdVUMEBoBbYEhPYLlay9v6GmqbzgS1tQhWjEeBM43V2QvxAg5",
-	"pQ39EaUaKu10kuqKqpyqVEh7aYmuCWvMwzrKKMIW3dFNV/Gg3ZsrVKWATaMKhCOF7KuejphFLtTAlMAt",
-	"JSsfosKSf1qcUe6MlDnFEex0okqrMpWdX8xTRKmNE/dc/hSdmCYBT/P4JKIscQsAdSfiWPgVyA1NzZk4",
-	"VhRKcstIrPxpeT1u+FoBU0qSfHLMlKOgQ1VhSA+joAHj3JkoWW77ssww+gk18FhcRJXwSnOJnL0M1U49",
-	"nY5NpoqUWSvpjcFBGyG/IMKqGQxUaY8iOM0kQovhsnhaDNonEm9GgUCGiEni2wKnitGhFwkbGrpNsRNh",
-	"bgWyGigUu7r054aRv1ut/YGXsQI0O3+fcS1+scqlTxrT/ZT6n+Yd7qAAqJyCT7NCPQdlXGr1GV9bMVBf",
-	"6r4qVjUAn8DZhcpCyG5TD/SF9g8piz9AcdA/+x7bODyrpANwxTblQV83aKt7t3cc/V8/9P8Zi4mCH9Tb",
-	"Qk9onUoiHvAVpURt+YOWWqKaoQX5gNcND+02ioW8gbO8WqgRE0/EB9H0Fe+iWihqUL312MDz4NEF9t/R",
-	"dCw1tklQb8e8e8Nucsx6Rx3lXDqiVU9TUQg0T5Pjxd3l7lm+o3wnfXV89uSn1noH4k7xrTO7zW763EKD",
-	"B7Wge3CAOtVVEtwqdNNKJa3RHZFqUylw/Hw5Ybfe1I2NRuCU5hWAFrT5WfUG0i/qZMHbXbXb+aagnUsu",
-	"vwMfCV/u+aod3Cp6DbfbghyxeoUNt+H1+uO1IT8BdI1NH/FXbNv9BE16UcNfUHsr9xRHgidZ7DOuaXwf",
-	"fb1R1/A4Qh5bimEXIxPV0eoiXqVQ5xlRKZkyw2h8Ff7QJMs8wt0MYj1UvgStorKnsWBWzEZGDExRmBnF",
-	"tfEKbF1E1BWYoRjn1iosOw6RXPgLwACXMQP8EqgSvrZccA1P6jr1tQRkb6VscATX9gmp4CVwiBuKgE0G",
-	"96vI4MqQEm3hZ/GHPm/69jjLGgAGgZqgy38uwGUBUsIF4TNAlgkTl/4+JPAhtoH/5jaQbYCMsHLuXCmE",
-	"GvMeFSQvtQmKAWGoSFsRkNtul7DfIHMclcFHc0B9tBynrBU8TaKOFrKYgV+aaxuBXeHWyihpm8RpytwH",
-	"nj2TnhwrAahZsk88hYDutWpfwhEM+9VJT1+qOSLRaaUyXFTYG84nTT1wACdPlIZ2gTTOm0/LIoUlDwWn",
-	"NO5BacYJA9P2dFrPtqc+Syq1hx2jK4F4T2luQ8A0oy9E436MnYASAqgHS/K1Pf23qamA+nTqdsN0koh/",
-	"/Pf/7OIaRzuKK+iKwi8y0QxOPe2FB4yYL09Isrr6oo4yXLeKYn4SjzlSJLQhV0hownk3TUY2H3wX3Bj8",
-	"8q6vWqMTI4Nj9XUk2RVdG7bN9Shr/lR//ZoLGV3Y6ufzRp9JK2SW3V0Wa+Oxbzz2jX1Wb+zOssh4wcKr",
-	"ZmVd3UD7DHkZfuBnZUQgqU0kBxUbckztagbi4KYcBzSfJSkbko5X5mvqugiSNbTXVxrtbSRyeI+053F4",
-	"ElESxy1rnwe5fc0Yl5MUcK8AsxRcizXHSHJLg0XJ9XmjFUNIEO65kwQSeSfuAXXXBDpt3VGuDhwboElT",
-	"iz5WHKGShdGq690YoHcFyuSREbJfCShIVHnZ0xcgMRLqU+87vwG3oo3Z15AumECgofLOJ2yg2PGk8uhj",
-	"3CNZBYJypTxZtsZ/YG1hqJzNx3BlCbkjAqHmP9NnZ3JIqMArpM+owm+J19XTCElWGbPcbgZqqi9qNOsr",
-	"GLQaBrMb7E1t3vq1d2DwrjQPZAJbeejXmJfwtdy9bRlVO5Uqk/1qJc6H13Bqw0Te2Kgbdq4/qrG6NrIQ",
-	"GKDwjf5OrE/QB1/O9Pw+Lwqnvi61mVmPPADg+b86u4sARsfrGqFuWkssUCdvrzQ/I7XQtD3XGO5tWKGw",
-	"UdpNUJjFUvtz5XEut0Tdsz+FLKuOIXI3ZiPBmYAlhK0nPM8ID3cpj1YUik0ZiwZsN1VYldAalUqJca6n",
-	"2PrwY/5OiZRDralWMxFBsexMy2I3BdoHDsLKmJMVwsb5mHqOZCYIXUlppOEAIAHknED7kiKhlREXCiBc",
-	"tACG36HMdVekjc8uJXwZoQYD1a/ESJVXcP/GNKK3Yux9kqVUXUV92igxJ+rTlS2m+lXtxTfuxw2UySaU",
-	"tC61E8IpmVLICJ4pEgktpb5exMJfefiUQG1pd8n7vVJNlMR3Ar7IqmWeVURMdw1V4bYlYKF6Ir6LHFXo",
-	"ziYRPaHOgvNpIdM1kICjHtx1ggxXqFvEj4Z7zXo6nRiiluFLtHpfiRTgvlIq38ROx9S5HmkHlxHF4aWa",
-	"VLTMSA4D9zCIKo8SnltEl3Ei0rqsK+qO3fhe0dhXKe6AUTulblc+e+USk1suHLFmfL17+lTZS2omWV3k",
-	"1i5qlbi89QhGHQGlhm7DfBmORnjPZyPF/UebMpGN7rjTMpEZgv5NvGXY4g2SqribUhGnQqb5/f5IgrBY",
-	"1vZvSirtL2QUF3di1/PQeiUQGrJBuPtMQD4ApVKaAmzf1C0KhTRtK0IptEyneeZx6VhlOeN6sVQA0TmR",
-	"lUOkUNNQg+okxWLBObJInUFtAQg3KUVhbNXTod+Eo79kyf/V5Lo2SEMoj3Nsd08fHh6KSJefj3M7BtK0",
-	"GFISEgKZuFCF0UOLIQCaTU9DWSVjA1TqfdXFPQINjzLPGODxQgmV5RXCUPpcFkSoqbJllhcFQ6OKC9WX",
-	"U6si3Q0aFTGYsL4ccBb4PIygA4hrXiXRIlfGLCyLhyMEt8SjMvCiIqGcu1WayUruRfUbnm/PlwsxKgG/",
-	"8XJajTriZW2jQYu934wevkFmiaeXgVNwD6Ruw6V+zBPABnDnzSeqp1O3xmmYUql8Zz1yYOZW5ENtAIjh",
-	"VCnR23oS5Qd6W02ghz0aZ4orFnIBSOaxFP0hguOtpqWG2/4k9dBdOp0EHhVbmUm0BY+4zIg+4obzbSYI",
-	"e9pBss7S41CdhK8qz3jCUXM24eQOamU5fvv60h8AhaCSIHhf7osn/AXzDkB58aXLqlLjSZUS5QktN8g7",
-	"d4lB2WBmuiuykmaIrwqRLML7rt/P7yAa47Z18xlDcRmaz24BrRyom7vKdT7jPwCswZsTt0dbwQ1WrqDh",
-	"e6zNFdi47gZ9OreFzurf2drgrP7KJ6Mplwwv60XHujzYmgP30kG3uT3aFb89ffni2du0Ycv+595fVNlX",
-	"xd7xyd6bkz160t7VvNVs5C7OaWNyfgLy6ippE7efP2/OxD1xg/H6u8F4rfdyAxeaV4nBem0YrzKuI4is",
-	"ebC0Ka/jbO1HX7D0Y0nYqTXEL2SOP2aXfO7HyHn4tDYjwBb3ou23t2lkkZw+/bkZm6rVTcSsBFOdEWOr",
-	"/znPErQ0goHV0wf7+z6mtWBAg6ntzNWLef0tEp8xWEzeFKKfhvKdIiq+UJrhz2yzvpwdP9X9JjP2dtND",
-	"Ooq4FmlJnOmeSmtzW0ntrNfKFJmQzl4SF/OeTseqkk4FdVB+A+X5Asgm4dNnUN9fryPhnxDlX5tZwlTj",
-	"vvZmvKzHyr9GewMW5i/XEhUN+wZNUcE8rLVFHewfXN8WtbTnjnflp7VGbeJYmzjW52x3qsl1jNZfpwlb",
-	"o1pNZXM7Qa4F//hOctKI5rQIb3gdUKVTg6tQfCK2FLr2mKPmeISG52QGhPWlNjPwq/NMzFVo3cGISW0k",
-	"iY9TYDQSu6FOKzOZQCHjLO/7Ri9oeJIWAm6f4FVXZvLmhNyY2889txBgvDDLAEO/uqTvRnSthstUi6W1",
-	"f6OtEqsdj6fPIG5bn5DVXdXIDqGRVhP7B1NCH+N07LFnazZ1d23hBMC9OUTkCCE/4VMg8GGBAqkejkwj",
-	"Bm2GZWVLtE0o4IAjsbAJFd1uqOifXTBuLMG7E6ev4eO9mUD9TCbgu2+vSXUe20ZCJfVCzlm1zqYlMRpX",
-	"9wWxKr7FGsRuBBHezImAXFZOYqlJSo3wF7J/2dMh1TcyM30kUqSAQ5NK8p+vAVGMklapvDBllbpfEWns",
-	"86dE/vLtJinyR02K/OXbTVpkkxbZpEU2aZHPkxaJNeXXnRUhU2Mdn+2YGxWW+3vpos8VGSz0zPR61wp0",
-	"9kblbNyrjXu1ca9uyb2y9Fm1y7aiELLfN1Mo+K5z+UH+kVrzrRJqbyzzQsgsK5W1nvBbCyn6qqxkrsVM",
-	"zn3WEsm5/U+lKVQ7GeAbGODCLOvj/MnMkAO5bRAwVFkUWK/WEU+kRV33Rud9kwHP+Zij72NZVap0QyFJ",
-	"uNXdkpn831vJlnNXnNdRzreSLS3H7iflnrcVy8WxfP9c6aHbJ4ePHiZb41zz3yGtaKsy11D33pZk5xXf",
-	"9ssSjWWI+Zi2wbizt1aV0a8NfhhfA6Mirdf14FR84k34FPHaT0TQbP+YNgiaN9R0/+SKS2bjXC/pYaef",
-	"WrK+/BEElYNKoKZz8NDHpblSsOkxL4D3i0FcKmM64mShbQCja5zJhKZYwkecFspyZ3NTiFMJTU/zFKGS",
-	"JrSQUep1Wo3u23yopxOMpZ0qXWEGFGj3EE8S42mAP4yj7hLFWt8A+yHBNOZEMAfS/bySl0qnnU9s2nV6",
-	"7EtH3OjEFbBZ3Ghvis1Sv/YuwAhXmogX2KsTWfkr2v0V/BlCveTTNgT3p3FPDRUYO1c3vcEZH5MtRBpf",
-	"4XxEJMfLPn6N4nyVcNkz9yGfyUt60AZ35Y+js1CmRIpGULfVXJC926LFWuNR7vc6LMY1QSPSgd5Nuv/B",
-	"/ec8zz4udZheBtXiu9ryjLlJAU8MudP5HIsLaLn3Oi+FmekY/8zpP7gIOpuswp4+PK+n6UYdkfIlacQA",
-	"Snf3ZahRvSoUuS7RWCyJvnAp6JpyPtni6a2MNHtXOmJT97kJR/1+sS+8KF3VBVhLCDjJwXWWIAkWnQcC",
-	"XAwDofp5iNRkOWg/6/6tNP4zrwBTopwTugV2r1b4wQFNNOLvhF5H0hUjaRPsz4VIFBn6RpMYxg7WIyF9",
-	"R4Cq0D8ITClqhm5MAIcHX6NUg1LZUdoRT2HA2C3KD+5pGCGAQiprc6Nt6MLVBkR5X2pRmCGkBqBvOkTC",
-	"cd6ZAI2Y26qU1f/P3tX0tq1j0b/CySySAIqddrIYpJiF57WdF7xMG6SvyKIOasaibSGyaJBU/YIi/33A",
-	"ey8p6sOxbCdNm9GujSWRoqT7xXPPweTqDmZ3iumJPfQrHNK4dxCEiLukDfQ81hNw4zqUw/8Ii1JrNxv8",
-	"VLfYpm849wl0xp456XBKddigveQq1t0+ROv4/5xrM4Dosgv/f7HwH+09J/9AxqjwDWu9WSX+dwpd1+0C",
-	"/X4YUm7vB/Mmfg7rasDD8LmgJjhU3dI+WbCeyCHXcKkDiRf9ho2+34/YOBVcae9AvDIlcAEAYYFPMmIJ",
-	"NMJwbXv8R0fKECQGNv1weQOSQhmWmFMozxV5iEhRzkQJbDJjOh/PirEPRifHJ6NDmJFPUjDroH6EES2x",
-	"RzgHU6ANr4LgAfhEwLnjVvtcjJgSJleZ9YcMqaCrF2ryiYvcuNh/J6eIOy5rnMFFMdjmbq3x5KfwazFv",
-	"nS5tUgosTmnunfNvqab3PZPLgoCsc22do3q5WdgH6MXy38CjOK6luJlJeXsUizT5JlQidP87/e0r/e1u",
-	"benKHUh6yIBsHtvJygkTfDxjxOACalVIxlTXAqzVkq5wGm/p4s9dVqKbbJHRVCZ+lZjZABdgE0a9h6/S",
-	"aB3dcyhkqWnhdVdZ6ipLPyz4RqbU1S9jYLjI1FRKSP6vG1eRKh+Nxyu1NXN9Jei/m0fuTWOv2gj/hBKG",
-	"xSJBX0ME0QwSZHIDjXTOjCaGyLGiosYEvbkjd2tJPKKm38SwCU9SHVHub1QiYsb1MENuPOgvycQS6MEb",
-	"0aM0LbqjJ+jYfb2h8V2ILE6y6frYGY+ruo6tre46Sxuot/MbmRti7taiVszvVN5+IgWNLljdyrAT8L9s",
-	"tFZa8zLtdd22B3b5YSipO6gKJXU0lLivqcVYCYx06nDQKzfOyxMDD5ewTVi6FYzReYLdYIzND/LHwBjL",
-	"iBl3Pw+CYD7AJP2td0jIDgkJPM6FLdkgjH0gDAyIoTUp1bFY6Fuklvt8eU58DDY4lIR91AL0p9kX91Vf",
-	"H/yd/uY/9EMnmcw9GTIElzO5HGZGMhsIT+58BTjEMdopAK8ucIM5vnYcVwm83EwuM99//PnyHMWjbwQb",
-	"zYxZaKThTUn1hLNFfpMmY4/PlBlbSGXYP48jdnLyDyYVlK3hRl8dvz4hSTvcaoWKMk9TuWQLlXzjRgyz",
-	"TJilVLdU7oUxR9R1NvcgGi0MdECPnJbR1bt///7x4x9fB+fnH69GPTYwbC61Ya+Oj/2DhdHEXwkJkFcg",
-	"oQgGNUvpj39jPaIwglbNtTb49VxyDWzTPfYJfVQg+FLVeBlmu+FFHzVk37bMrWfItdQCMUrz3RY0Wjv9",
-	"CXCjG9xNXDiLDTWkS16mnm/Qq1YFkXqXhi9gK6/2Fg6NA4/e1h8GpwQx1VufUrc6OzgcHo1Na1qN7jKg",
-	"YBZKmuIdwG9rzTXghLh8xn20ZwI//7B4hNDltcP6aqtzCVNbetIvLjbo9h5+PYyssy4rA5rHViV0V99K",
-	"hbAiLpirFIUFIeg47fetue6RXe6N5bwPQ/Xp1QGZPnuezVu0PfPL0DWSk2Ed7kVsWG1DH+5dbyRHSKet",
-	"UCQkG4CihCUpwrJDAzXCz5fnp4xtdodDFCQ6ZV+usWnwe8u7vCcVw2QCM//bv1iWpAzmkcpp7z03PD0Q",
-	"Sh0Os/thNpmb3oVKMpNmB84toVU9ZP0+hohOoW8sdtRGpAFWyCO6JYXXIlfpKdtvt1778EIYWq798irt",
-	"R2y/skb7105B0U5LpqKXyqm/e4yPD9+suP32emAP10uK6jXtzWEAUM8w3mGd2cUPNlSeSAV4RRsfF/Xw",
-	"HrOZernLGDMGhEbO5dz+D6Ad0BTFlUq+NXTflkORNlyNYYCTaAqm446n8cU4Ggw5WziadSXDaPUeNB1U",
-	"VAUx/bNf40O7y8+9q9wqudg8q2iXTnS7wt2u8A/eFV5nAR5tC7hdL8HSIf8BnQgdUD02YAueaxF7p3Qr",
-	"xKLqLwsBy6mE5uAeG+Fpp2zCU1AYTrX0vQh8mLnLeVZ+h5E/DS5TbO8GY6Fbxr4E68M99WpjPNDHrHrE",
-	"bmzkpyvCc3PBs+UsScVq8H/ovLetAU3yNG0J4K8WcexTswu5frfXHrZ1Bal58KcASz6rke96ALpixYtB",
-	"9EdomkMg/85B5cq8qh+XSpuNoedVSUXGQXdQRNFmSQUepLLpyd4Dv6uIQztfUj5+dcJifvfwhnZQTd0R",
-	"KvUJ2PX2XgSzT7y2JL0Cq5mIXXbHC9DQTrvkxex/mn1yf2ft98vLCKouWeiShc0ph5xp3w8D7x+UOqz2",
-	"Chhdb40PfRAXSl8NbsCj48Itcc6cnL7rV4Jf2USAGjIUGNkc8KFlnf5iCaHEyZY8M6TWP2BKjIUdb5g5",
-	"gog6qJRkk61HqmYk3l0dkK86BAQqQQVgaplkqcymQjEl+HhG7OdMSzvHCBmaqBMAbyhIdRwQgRzmoCBc",
-	"sg+AyNRBPBZACnICm+/EE4gSZhNyss0w13Dv8Xk5llrkSpfhdDfPdlac3iLb2RSrW3wfbTwvzmvzrMef",
-	"15j70KeDmbaNw258Pi1ifKM7fO7Pi8/tErNfDBRcLjHpxHqjwGU9HlC44ooBz3GkPfTj8T3yf8HLYL8E",
-	"jhNg/is7fD32nsgIM/GXYa9P2EzmShNriIdN2xOTqV0oqPXdSDOLPGkIsAxm8TBzYDJs+2iDHWtHNchW",
-	"4dki0HTCewvoDR3zqGuqJgRgINUO/jnw9CRCX3e4DXCdx28t2TRZtI+qrbNyiKFNnZU/r9FZFa9WV5f7",
-	"PzemlyjGW0p9tPtS2ljP3dEEfSP0E9nSWtcbpTI2M/E5R8+OP4qciUyTW4E03GYmlO6xS8Fja7cwLYGO",
-	"YsFmIH7JliIzwf6NVMPM7bH4crgmiiWklQ32bxosVogL7JrgfqYmuB3KVA3VulrH4xokqk8lfhkwZ9eV",
-	"99K78qyt8p/k9rE2zM3eZpNgwp/EKOT0KODfGgPgWI7zOX3yuUr3Tvf6YPRoHjVfkEyzJJuyfBGxVE6n",
-	"9t9JFoaZxH8Hfwh4+sbSdUT3Cg0D+4GAo4sTbW3EB/yzGyRB5GGltZAIg1iC3H0Bk5ATiaPGmyLIDa6A",
-	"7HuajVOpk2waTIZ4iBrm8yf9Up/MlQMiuFlEJDzIJxO/JoMzpvkdqmM4pdaQRqNYvUwaV6SDNh7PDRVM",
-	"c15I91fnWcjj1yb6PgHn4siWYER3JXZzR82Y9qXVwVhacDVufEL4Q8PTAdkTd0k2OItIZApa2ektPIJd",
-	"N3ynw7chaRhpcEZSKiuXv0SbqJkRaeqWnfwaNWaBLhNJRIbjLpQkfoPq4Bf0S7NyB4ps0w07PntSzjoY",
-	"5Vr8NuNmdBgxrnWiDc/MUZ7Ayg/+c/T5LJgBqMDUh/+tEGVvmsPAy0twXV2FFCAEEwOfvJhHtMcpdUDG",
-	"BBwvyM8fzCUnCZbag/ByGrWJ/CHutOOQsRFFhYdszN0TuQhvmi+So1tx1zjWxRmDn+pjATEoyqCbFQ14",
-	"8JyBTE3FqO7i9FvQitbHe/dtxRJfrRwCXmEj2Z3MFb3W4SoG3YbVwYqG3tpwF0reBNoIi5QbkKuBO1V5",
-	"VvA8l+5rJnjaaEh/xx/ur+//FwAA//8=",
+	"7L37lhu3sS/8Ktjc+1u2EpIiOffR8soe3exJrEs0IyuxZg4JskESmSZAN0BRtDJZ52nOg+0n+RaqgG50",
+	"N7rJ4VC27Oz84WjY3UChABQKdfnVp8ZIzuZSMKFV4/RTg32ks3nM4N9n3749f7MQb9hPC6a0+UUtZjOa",
+	"rBqnjTMyY0rRCWs0Gx9ovGDm8UgKzT7qxun762ZjLJMlTSIWvU7k3LR322zYb1Tj9L19W+jGaeNyyohi",
+	"IykiMprSZMIIV2ScyBnp7pNXIy2HLGk3mg0eNU4bMzVpdRvNRiJj1jhtLBRLGrfXzUayEOfmebIQ8Fxp",
+	"qhl2q6cJoxE87XRPTqK90WGrO+7R1tFoj7VOhofd1gHrjPfo0agb9XqNZkNLGRsqr29vm8CHC50wOivw",
+	"QBAq1JIlRI6JFIzMORt5DGlEVNNT8umqoVdzdtU4vWq8efuyf3F59uby2dOrRvMqpQwebkIbfAVDhU9g",
+	"sFeN2ytxJcq9XT7722X/xbOLi7Nvn2G38LmdhWKv+7TbaR1FnWHreHRw0OqNT8aHnahD94dH2KuMsVmq",
+	"FFeaCr1Zx09evbx89vJeXUcs1hRbnlJxQ1Zy0d6s82cvn27dcUX7Zg6fn788v/hu55PYMKvt/ClXdBiz",
+	"qLjjFEs+sIQsuZ7KhSZn5/m9F5klR3k/cp83GxHTlMfm43O7VBWhCSNqyfVoyiIix2blEj3lyjZv9lmC",
+	"O77PczvmgHY6raNOp9M6Nv/pZP+L7HZbqMbpfuek2dBcw+Y8OyceNYaDjdPGw3kihzGbqYc+sbDRzs/F",
+	"G/aBs2V+6BeajscklvKGUJ0OZMwTpcMs4KKfYDseD7AV/J3oKSNn518p29ojwjUZyRlThCpCnXAzG9u8",
+	"qfnohuktWLPXqWGNFR5ckJTYEIuywSCPXnA1kmLMJ4ukuEbezhXIKZKw8UIxBcTjvH6lyA1bEZmQmYxY",
+	"HObbLNe0x7tLYBc0xUfMa/4+66a77zHnoNPLMadISogz+XeQOy/lGbC1sHnimGh5w4QiSyY04UJLkjCq",
+	"pOBiEmaGkH2coQAjFopFhMYx4Vq5hodsLBNmFtKQTaggWtoZ3oI1vYMa1kzoB0aEa72CNxn1yJdXH1gS",
+	"SxpVLhmuiEzfMetkRIWQZjCGUUZahNmUfVSzYNY3vs36OYFvdLIyIqRxqpMF87m2l+Najs4Qx7wXkGWv",
+	"E6nlSMYVDHNySMkZ01MuJoTFioWZNHdNVbNomMgbhgI5Icos0qzhhWAf52ykt2PTQT2b8ovLUUpYksiq",
+	"xZUOBxn114XUNM+lSynJjIpVduxoQonmswoG/QRN+NxZytyRNWSGEcuEa80EGcvEKAGExuboXW3DlWEd",
+	"V/Z7eVEN5OGuX8wrmIJDQI68YWouhWLFI9wo2zHTLNu7KS+o1mw2143TbrMxShjVLOpTox33Or3DVrfb",
+	"6vUuOyene93T7kG72+ns7R/82Gg2xlxwNe2jLGucNpSW8/Tn6iYO2/udXrd7hE0kSvdBilX3uL/X7XR6",
+	"PzotfBMNqpEq/P07fQPn02lDzpmg/OFkrltSqVa31xl6QrHhWAnbGc7nQi9rNPxFIvy394ZHR60j2um1",
+	"jscd1hp2o95oj+2PDzqHjWZjAVcds2JBWCGzVOO003R0cCnSX3vdZmOeyNlcez/1zHKzB072/W1+vTz7",
+	"4C5i3lZaSrxZKFBHzAXLXza8n9iP78Rlf7kxAcfCmMaKNRvM0vD+E/4zvdnZuxoVN9kOAM3cqK2K/dQ4",
+	"7d42gx+Bwl71Uc/c3mKqdN/+mePI2ouXTtnj3bxgY5+SXqfTMUo8kHRKlKaJDqn0+MBo5Xl23u2Wkq7C",
+	"u10EYL3DJ4EVj0ThXF0ZBpvh8OiUbELVaTc0WHuZal65CcouVvbOs3H7vc3b9+9sG7e/l05dJAULdmZ+",
+	"v+/EWSl11Tj9dNX4hWa9xHvLoOZVg6s+5Vf2SLpq0IWeygSJu+EC+zEv3Jpm0pMCfq4R9Ph+7riwa1/O",
+	"odtFxoOc8LpC6XVVlnRXsFvdtdXt2IL4eiXKp937/z3u/l2Pu2tYK5d8xuRCV19FFI/N0RHUFbX9uFqX",
+	"jnhEzPUiu2Gbb7bREmm97ryf0xIzwkL6oXsK59vr87+wVWCn3LBV09C78G8S7z/VbZHeyWmn0zbE9jrF",
+	"BXvQGvbM4qP7+62TqMNa+6PjcZf16N7wsNOwx65Ra0sNdzun3d7p/n77oNPt7e2ZhgWdmUG9Y0OiprDt",
+	"5gkb849mG970z34Ulx+H539lNxdRwTzbbKiRnIPZ165ddWr09nQpq1Oj2JsRU95oNqToD9mUxuPGtdER",
+	"YE77xWF1WOto1Om2junBXqs3PmQH0f5ob9ijDVxjoxFT6tIsvOLNxKzFJphGKLyEF3i4U3QPyIyLhfaV",
+	"iU8NfA1XceO0wVZ/ng6/HfFX/M/nb38+777k5+p8puc/Pjk/PP/H//zf/9f+n//7/xrNBvs45wlTfS4a",
+	"pyedjllI44SpadqQSnQfX0VpZFfNkNHE3dtHI7kQuqz+TIq7Y/P1kZrcUoVvhptoktAR+2/rAWiP5Ky0",
+	"mI5Zd791NOyOWrQ72m/tRYfDzuiEHY27nWzKkTaP+tCBYMe15RL/hYYA6whECIteWHdHbijvuJ7iQkJB",
+	"o6dUkyVVqGnmLSZbK+red4vEDPKh3TQPN5H9Dylvue9Na6BMGHqMKmHOlYXScmaWW9NT2N9NmSCRJOdk",
+	"wjSZrchMCrYiQzq6+VNj7YHda6P0LB+f9ccOKD7pnN75lIMlp26ey+Qy4XTCKhxXGh76U2NZYR+YZp5Q",
+	"MWJxzKLKq7zIzbmQQxmtiGAsKsz6dmoOGl+yU2/k6MkfR8Cp2y9H/dlQlfEG84WpMp2SJtOpvrY/mVIx",
+	"Ya+pUkuZROHVJqSesoTM7Us5kb1IEiZ0P31mlLwkYSNNpjJRjAzN4klW5uRlS/81pek8BucEte3DCgaa",
+	"pPjAEkXNqF5KbU7Bud7ITTDyvgzoXf7jvpC6T13TZTUskkyh/gXvoJvAb2AbTazne1J6ntHSH7LXa9jO",
+	"Wz0M4B7s0GzPB+f00pP3Elgn2JIpTWBhZpzzGgRtr0IcLa06hYKEjrQCTYRrRZxszikjZS1sa+Uqo9Ce",
+	"bhUk2vktevrv4LvPenopdbib5zIhIxnHjE4WefUr6+wxj2MuJuRGyCVaw8zKkoK1yTvKNTBOT9nM7/CS",
+	"0VnVSWD2gHOnzthsyBJFVkwH2G179tsF5la0DD+a9UiHpm0qCBcfJB/ljp2IqVHC57DhThvnoDggDyOi",
+	"l+YeY8bjxT+4FX+ObZH9o27XsHuZyBxpbxVLKsRRWXOsU502EE0lpQ9JeMeGUylvglS8ZEvrUVWEioik",
+	"USGVvPGvHHQVS2ooGi/i2G5xb/G37Smb3cbTX66bDVSgplrP1enDh6bJtjfih4Zk9VAt5nOZ+KOJcAdX",
+	"bV30rW6pjt/lumZ6KV22nt6sXn/H5dHfn/5t8sP+7M+d0Y9Jd/hu9PePP91cHH8nevr75cHimTziZ/Rk",
+	"/O0//hrt/eW3dJvLZsEuqpppWNo3trwZVS26PLWj2jmaU3OfTrXY0npVbJQwQ8tyqtio/8O30/j8u5fx",
+	"3/f+HEdPHn/4kT+eDvnjmH37XI++/Rh//+Ts5xf8MWd/++s3d17t82jTod99Y7h7Q/VkpFcLf19zNY/p",
+	"qm9X31lEyffyA4spiEb2UbNE0BiXh/u+ZeRcY+u1Y1sJX6XX0Vu/evZ8Fo48jvzCw6y5EWerttPpto6i",
+	"Xq91wvbHrQN6ODwaHUcnrDP+b0dCm4sPNOZReclXf1wMxfNYHrwzP16huhlg9oaX003DBb/cW+rTx28F",
+	"/UB5jNe4onYZUU2HVMG4IrkMqePRsL/wmijo4GkDmSa+bSRK93DjIIunrtc8ZSUdvEA7MISpG/B9Bt19",
+	"RsEux5vmnXynxNw6nXdp/6jr+6bmUnEj1a8ap+ZJ03MgFcQmeELUaMpmtG8uCtx6SdLlcwhvyBHc3qr9",
+	"LplwRe/USJdcOG5xo2NmSzeSWgz/wUb6zi4vwxqkJ3UvFSnKe6g22HJpCGM6m2qjifzku5yBUzsTAWaY",
+	"vmTJNedNYkhA5M5Ht4LsAiosEf9zs1+yWdnceLKNJQR3VvHkv71uNqZGIbO05mmH7YanReU94Qk1N2kS",
+	"SzFhCYnlhHBROMXtaWPEgW1xBNHe1bEvUULH+i7msnS2/y4XYIdcyUXiWSLh6sYF0dOEGZm3UhtI/d+O",
+	"M5GrPrDMyVy7IVJfar21zYaMnpq5wplJf6wY2cHpfsc7EtN3hytfE6BA89Aov6NOr7UX7bOD8WHnqHvc",
+	"+424K2FL5I18J4fVVr5nRpG6pCU/0pkTQCVfRnpIgw7W1/Bt/oROQGBR4T6GpYzWDNYyXxEaRQlTaptw",
+	"7JOqmONnuaaJI6x0QPt0Awusvnr+NMQHa4LEWSZTasOCnZJLeChw1FOBywwqNMkVGdE4ZhEIj22iaY8q",
+	"OZIRWcOOEq2GKc8p39w/sHAW1zTK8zM4CfJxpgWd7TfnJRgDf3/jLoLnMhnyKCrumZfS2Sq5InB7Ku+Q",
+	"cfppQbm3IuMr/NJT8eNYLqHJbdT8fA6Hp9U/9+gobY2MSDPa76iIXo3HQZXie2YOf0mmixkVquAYneGQ",
+	"zbbw2qmxsF56N0iypEIrQrFpv+X0YIc3+vjcdcBMF0WRDq+QJY/jQISunZgpfNzHPZybGSuvllQRfAnC",
+	"udNBb5M/0q2SXN+lHYTmxaMxN15kaZmXis4c+U2P9uppqhdUHaM8d3t7+weHZbvaBobujPxQ8/vd086R",
+	"0VR6XdBUzNvm1eB0F2VTveCAeBgXxbXByFJpZYTZWgt9rUWuOKqFYkl/89gFmGZGYz0tZ74YAlicc+Bk",
+	"hN/Ap+cRm82lZmK0OhevEzkxGkLFOrFruEmUNhtlISLYhKvAXuFZs30uzPGEDfuHvWvP04E8alp/YSsI",
+	"CMv3tY2IG9VG/Puby+sfsqa4IB7ppd1WNcoCY19wNaN6VJwg6CGNHIEcA7Md1qaV+L3OXNM5iRTgZK4L",
+	"5z22jLz3seF7ZYss9Cis5V/6HjBPoOZV5NiYLmLtkvMw/yzEIPf13Ye1l0u/6vgb2yqMlekxaa84ALCn",
+	"PklYxITmNC7sqXdGLoSjA9wYoIH+yGuhcOrkLwwEXaBpm6n02eYmcZA7fbo5+WbIInmyArwoU++xxVsj",
+	"Ae9aui24IlqiNaKGQ/4iQm+cd58ISRQpGIHGzELqmmO6d3BAPnDFhzEjZxdPzs/hlKIjzRI4vGHOXfI6",
+	"dK6l7Fu6uDl5poxGsBZjPuO6cdo7OGg25hLWhOFMgQxMXN8icSmblE55Unh+69VNTJFp3uS8pgmdMR3w",
+	"8MCa/WnBkhWZpy9VT4z/jif105/NXCzEjZBLYRbvFBJwsRNoMsx5udB9Oe4nVIApEbgPNHnMN8zxmI8/",
+	"b8HyTm8dy/0xVjI7e8lj8xuMCQ0Eqp4RxZTikJ5N8WKNiTrVrMbA0oJ8sFGnNsqV42UBybbshma3zaGr",
+	"lQ+OoEqe4AseP4KMQNKdMEjpvysncuG+u2REZ/8zMCKhwtltc3EyiZyBr8NIrFEsVf2KyFrJ7T57VbFp",
+	"uBOJxvN8s9swglbdV1JG+ARVcyN7y7Dke6r0WTTjoqyRGo2dUPOMK51QLUOiCNR6eKmkIHGMfis3Q5ZT",
+	"afhjzd/bbA9WxYzvQ0SXmOFRDUzgH9hrsDyUuYAWCRtC5mXNunzZYUE5n82pWIH9C3z85Hsd1V/peh3r",
+	"Dwk6TA9GnW7raNijrZOo22nts6PxMT0c9kZwf+VC6WQxMrNpbhyvkgjSpqd8jqvujdSaJZGNxeICUvqW",
+	"Mrkxyq8z688TGS1GhjAzXY7upRe9shjGleat3vHpfrfd6ex3u2CvShYxhlG8YeOFiJBZoHVrOh6fwhUY",
+	"IskgbbwNkSvuxhTzD+DWlALMNAlnIopX9Ze73sFpt9Pu9ToH3WPTf+o36sLMysm5eC6Tot8TLMSvzhZ6",
+	"SnrtjqFv5k/jJKFCu6QBT4fcIGrLXC5tbAKNaC7qKyUoHEGmyJ8vXr0MBZAVG9qAENPXCxqbgbFwAO1L",
+	"qUsd2k09cx/27b4sinvwMVkxb5Q9047V+Lggby+ft463EXHdKmUgHQnJCCpt6jLVwASWTOojCqPFPOYj",
+	"qnM3QS60vEvcgQ3IeM5YNKSjQiDVuSZTFs+Lx8lslib+4g2V66YRNDZjsV5s7BfExjYJcgnVXEwapw3I",
+	"vK+zoOQ688arqsMzRQSRtqEExX+LYJRmYKCUF4foJpucuUHiSTOfM5ooa8MzV6qxOWwoSZi5lGNE9nLK",
+	"R1N03Q5NOwmLGVVMOWG/od/Wd07c0YtqGITGnrvz5/q22XjJlm9V+R4k2DIYxeTkYczFlplI3UBM1Uv2",
+	"UdfEkZ9rRQT7qIuBqC4HzXL15KTV6bY63cuO2SunuN4KkaCkZx1mv3SUZ5qvUI6KOiMzFnFKjDgFfU3O",
+	"WYLry6qwqB+E7GRZlH8oVKrUUJYziu5ZyA7wut/myDjOHRmH2ZHxMk1XqAqWKlBv+fRcLkRUPin1lCWs",
+	"aW4zZiRmz6kKhoyhgZBTWki0Opq/txlr3te6nx+r6zY4THxoR1iBBCZnDI51cxCNqQpbHkxjQQgwp/EL",
+	"6UejLCm3SRf4xTZ+ml6Vqm9GXYvwlSfWjr4cM0kDofuZ5M5vtPoYDSflMWK/uVV6Rb243stHkhTOs6hz",
+	"jGLvmPbGrQ7bjw5Gh8MjenxSOs+46gtgxrbiG7lp1vNlEBcMMeGm9AMjCZvHPHiXtjuir6sAwWz+TxA0",
+	"zimgfszrV1uFdYxqlhjsWF0HCVYeRJ4583m8KvKGx3Eed2kNc6CNcjqYSz+1Oy/FQMJ8y53Gc/issNTU",
+	"cgLeMYx4TReqNmnle6ZJxMzdL+FGeaE8txVd1L+Lh3uNYf+XUn5v9KVCBvQHlpDDffIX/jjAUZsx0Afb",
+	"MnxclGAgAWd0hQv38OBg75AMV5oBytZMbuXJ6eSMFV0vAMAOBW3wlp4SU8tEAxeYiMzy2sTrPMd3wy5n",
+	"utDyM/ucfxE3cTbIX9dTbCfGLvinuK6LHhhIXdOSDBng0QUilvo2paKzwdRUZTyN9uqyaYxO23e9bdB2",
+	"iNO4Vm1qUFvjxdz+2d88tQf4ZkNpn4FaHZWXNEYyEzrWzIb3uOhbMDFNpAipqO6dPrPtFpXUODIHDDSe",
+	"msFv2By9AmkPZg1t7S3ZP+rm3SUwhm3cJfmgla5nIXHsI9k4y5KkyAvgewJXbHiAgXfb6IVzr5V+Gl8W",
+	"CuEBJ5T1jltb3b0NwF3PO+6Ph2SRbiVeBAhGdpTNwDbA+ndv572P6dZxaIe2W5yK10ngsvIOLhdyEUdO",
+	"hGLUhV1k/kxVAKP/XS5geIYVEJFpdakIoe9oFgNnU/NIxNRNOzMfqJXSbAZmnqzVDQ7DIrh6fcymjYcM",
+	"MsZZ5cvwoDHVzDJkNLWCqbxjoeXUtl/crtbvYcaTvgNGvSx7AdveRuPGVI6QmoljIz5Zgb1bID1jygXT",
+	"mouJqspF3GQPf7Gbrbi3smEHcICQSXkYoF9WaG3lNvqM7qBrwy6k6Uyd63NV5YbhRgkowE3YD59FXFf4",
+	"U/BRGF3h71l6DVz7wTK+pKs2OdcQHa/IYo6YF1nCjddtBUjSmSAMei0fUGtNz1uRVK+MHtQZJz6rLRk4",
+	"pV1y7Nq45q8UAcvshtnTtvmCi6fCWLylp8d3xZj+3lDNvjfqY0i+A/yzFblwM5UiaJ9NqGb92LaSl++K",
+	"gcCZyYRlLRmK4GcIeN8+cGUz8GczRJJRVxLzOeqBJyyiI121F7zZbabQI0vQ6DVRNB/TUmXfqzOkN+vd",
+	"Ve8TS971L+WTch2GEAY7vdOD/Xa3e7yHaSRb7SkbQVW5nzDcxxrlMM6jFNpfhcyH7U+YYGaeayGeQo26",
+	"DzO70BtmNnCdoQniezKFD9GUvVbN6d7PUjq72CpohevAaODmiJUvMKgymOSwIQac1UT9oWlzXwvfTfwA",
+	"FSNa7Kn5vyEpOwlJSZD1u73ZvJExeyn1GUrZ4oRC7hHwihKlwbAQunKb1xBnyzbjCfhXIkYsCGjrCm4b",
+	"Vw0wbA4ZoerGhqlv64k6rEppMiPLUqYq5HqRcMOSC0aT0fQNU4u4nNtuTQdmmmg5yb0e4LJoMHSIhO6i",
+	"qASfz5mGZmwOgXP5Q8Gt9Xe62+tQtsrdM+uQhRkZVhmyVFiQK3PfDJJZhKy6vrv1svnpLueWZWQ2HeEI",
+	"lPoDbS33vSAQf+w53vC1vAkCp/1epu0atk/ygSWPF2pVoS3GcsJFna6IuR79oWnCVxXL6mbCwEfDt0p8",
+	"6B5vDHqCYyKWopIY8QlGCQIh3SXhEdO5lnMrPDSL2XyaMxWvx8ft5qCIAFrSEV4IArFfnoAvYd98ebTX",
+	"6XT2y7b5EwqwPwcHrWOzsg7H3WGP7kfH7KRj3p1Dc3vtTrvb3Wt3Hvb2ayGlA93BKkJP9GnjhfyZxzF9",
+	"eNDukK//1u0+It9zsfhIPh4f9g/3H5DnPGFj+fFhd/+gXSMIuseXvc5pF+55hwfd3l6eJQ4fqYonR0Yr",
+	"7cLJfNDt5ngy6tJOq3M07LWORt1O64TtR62DHu2MjqK98SGE7ViedLqn0fD4dP/09OH+cT1Tyv3lmPKU",
+	"qZuz+fxhr90lX/NXFw/sVuIT8XZeofDdPTJpo0hNcJajL+9JANfZKJrcaIoyEWVHHmqacHvsNhs0jhun",
+	"vaNmY8aNvrJvZKyUPxs1Y6/ZWAiqFJ8I82e3W+g6YEVyLkQEXh6PiWKM8LxZ6XfjS5wnXCZcm7FP+WQa",
+	"SkKlE1Akhxaz8vrX9DY2G1YM9xU3Mr1+eLi2ETz7ws1xISkG/50lxfxjoaDk2kLsAFMhP3OHw16ndcTM",
+	"wDrj/dZx1BsejI7YCYWBWd0CCeI/s82xDRAMwjmC73yaf0bAAsTfCiThPIfYn4SxEEB+WJgig/fzClkt",
+	"iL54czB6cn54fjP/2w9P/nzSZnud9qgXi+HseSf625/jFKhwawj0PyHrcdTfbEdExicuJhsCgHzmhboT",
+	"xI17rsovBnTjwm3IiuPR/buMAJ9t5ayd1Qafh2GrCiAVNWcG6H1ZGCIFYG4R/cbgrD6XtLwnltQd0aH2",
+	"71a77TIAVwi40lgTekMs0U6NLcuhb1aFyCBwdZ9HcOhvFF5+3SziWteqAJ1SYoUZdUgRM8zY8M7ymxqy",
+	"UUtCUWwbIn3//gLZ7o93Umx6iyg2exfBHNiinwV+DYRauMx9FCRpAm0oCogr28wjkjDIjeUazfLbmCOH",
+	"VdEElzYX15FSMiLkac1GHjREmn2Izo4ZrpVCirDZlRASEW3vyWx6bTicayT23inIbt4kSZiS8YcvJg35",
+	"znza88XGO66n4Ww0qCFEK8tv/G5ERy7E6d8jue76yxSYlRaU36fB5AuaApAHRn18wxZlgFy70hdBtCfU",
+	"yROGT2sAPlKEJ6xH3ybnWqVIIinIxamFNSB0QrcDNxhVQV7AAAlQGj7NvJHAopTyBRWrM7xDhUDH+Ec9",
+	"tYgwNVBJWsr+jIqVCxdXQQ+Be2hTmmzRfqzi8xHyxHcPLebHk5QICbOoOBSPUWh6UBUuFFBTlH2lhknZ",
+	"K/ncEnRYYAC0KjdJICwIQ692zqicYyUdUUZpNZ/cO8Cm6uJv3/IPzJBPibOiNommE2X9LngIkTFncT4O",
+	"B63R6DQUizh2xR768CpMhUwiCJuHIg63ITNt0SwL9SAXIsI6TG/Pn0ypvlOsSX35qTvJVO9wvm42dMIn",
+	"ExhNFsLSci5Un9igeSWA774lKfbDmZq0IFSTJhYkvux2rVUP7LqBryCfoRDdnI1XLYYzrgtjtXrbdpXI",
+	"64qN227OtytX/YJpGoTxh9rQUGi7ovOW0mxua3GXXzFsamVE2soC3fr3s6Lf2fvNtBZ4ob74tm34NcQr",
+	"2mAi2oxqtIrVcwLf2ZjndyzHXVON25+9909fvXx2jYUVCmvxh6P/XY3/lqsR//kmUMT9C1unWyGv3O20",
+	"wIGGi3zc4dJyGzhfNinJV3e0ND/dsXp8YCwArrExNspt8JT0Irgr6DUajtLUFT1+K2ht2WPAiqD1aNm/",
+	"50rDEKJgObQ7ZPBCWd9bnIiFnjKhAfqphPiRwgoW1fxF4builp+hngjGIleJIgVH3Mbktld1HwSMkwI1",
+	"JU2+SDAO3ma1mWUYcXoJH/kceB1TLggs5hAP0s/7AN+CUGmV+C8pkL653GDu7v1QX8a57M+DjCPewLwu",
+	"wmwJjgG4A2aK6uqm9qpQTCHJO0FADOM1RPmtViORvcNoDocFEowzKiVhF1sOJzW9QYMv0KTpBDQY6+fP",
+	"CZYo6ru7lFxoI53ysdBoNvadhb6baN3O3siye52NqLKI0mM2kjOmgsgtpaqp2FZdXgBES4usdGqTDFeF",
+	"2ipZrUk95aKmWiSSH8C0qosaK+P7bVFZP8Wz+oHGPKJV+dxnZMaVAiQP2DPl3f0h/b4ikxvSwYcJozeK",
+	"UJIs4hSYxRw+CR3pcKq82eU2mN5LhkcytoFr7lQhpGccqMkALw/TMO8dozev05C9whTK2UyKOkPZktGb",
+	"vvc8n1Hr4YYzqlbmkJosbCWiMrfyof0ew9L2t+FZt4pnZuD+0Er8yo8NefU7KBr7xZR9zSOGcBbwJUQO",
+	"TSTnTcgDhnTvBBhSG8EC7/aqwUVqwghyhfG6Pk4ADsHfkiXGbwEgcl1i4Ood19Ow5duV7ic2Z8tVG7Oh",
+	"RtVgLL1mIzUbG9ZHC1Rw+jPVON3rNhtiMRuaTdp1SVwKNAIakQnVDAt5KIzBrLk3lSBXDjo9c+PJddc7",
+	"zrrrrW31MNBqr7NvJMgOV8vhb2S1ZIsFkwbLdV1cPl8CabJ1SYLmwqJ53M+PweviwlalLvpewCliS1b7",
+	"mkbCPnC5UP1w5OdeSNYUCl//9d3Bh+jbaTzij3/+8d3L1Y9/++tk2Pv75O/v9ic//m06Hf7tsfrxYjl5",
+	"8fP5Nz4zAhKnJMDf/68ED0twUPywSAXwEYVMueC+mfrsZqKyzNHsuoTZ91+/ef6EnHS7naZZJfCge9A+",
+	"aHcPH4DCgKQY7XGO+MVciof/UBDjkGpazg0ENVUBDoV+/J6JiZ7aChp2VymduNvEs0s6CZNtkxiNsre0",
+	"SElqKpeiiYmKtqyEUapkEiL/uH3c3isQf9XYu2o0Kig83DfTrTWD8Nf/c9V4/x//2frX9R+vGv/VKJLe",
+	"bHxsTWTL/NhSN3zekkA6jVup6mQv/7nKQSgAUEnOj/h1wgBYBu5MyYKR5RQqJWTI9in6HqT7EkaTmGc1",
+	"f1zRJQvGNigUKBnk+FCcJju2oZQxg1Jbmw/uey5uyqMZXC06nb3RIonhH+wRSVj8zRWggF01Bjhdx73j",
+	"4wfNzGU7N5uHnA2BD5DlbNO8rS/Xm0Zo3cWO/wmy9r856Jife4ejRaJk8s3NT73FWeeHaXf27eSHqLva",
+	"n3UWR8tvf+wc/30cIqpqVfQ6+8f3mf3vJW6W8CKfUz1NVzgYKVF45Md7pyj5e27IFAqiTDCaC+HmReOY",
+	"QUaziBAAmjA6mpK5jPlodUoGySCfwhezsW7C4gYMCHOhdhnZAz2wOpG6El8DtEiLMz1uGVlI57yVUM1g",
+	"iltW4D1oX4nCtsaU40fJN51H+ptuY/Mh32UqU9a8hmGGGES1zwjMS1ZNMvjJ44cZ8zIdM9lwyOEB//RN",
+	"t9N5tPym97mGzHSyOhvb6kH50V7YAWgJIe9+CIZfXg7ywNViNGKFZd31SR7LZEYxvVYDCO+MfuSzxaxx",
+	"enwI4PwzLvDvbjoeQyxmq28+oIAXuPbosSgLF0//8pWyEQzEFWfNz8mH/LJjwhD73vx8Hdpn7969O/Ms",
+	"pWFCRlOz0cSEocQ8PDrwDrji4faY0QQOBBrPvrlqWF3hqtHEGmffXOWL6oDI215S3DYbMReoxZ19+/b8",
+	"zSIg4s4sBjfAT55923p7bkhOdY9zo1clC2G+z+yyj2W0ymOpNf7LHX7toYxW//kwfdQ0n0MzxVfAoqan",
+	"CaNR1XMzhgxMOE/5G0YjN/nplyXaJ0x7eUPgs8HKUMqGfLpP8b5QS0PVgsTfLS1fOUdbmRZcnDXk+N6R",
+	"WkpUmYjvudLg5vPYoco0xFx5DFFbkTAH+GYM/gmsqPk8XgGgER8jdBbE3JaQiPN0AT7wDmbqCRUjFscs",
+	"qlo2+ALhukzDCB7tgogp1Z47r2bHASCfJqOYMxGgSDERpfKwvP945bbaZGcWKMUQhxpaM0FLjtaQ+sPR",
+	"Zya2agNYo3Ma352hHlYz2WwJz42+xY54yiBp6jIoHfBhcMFF8OgSU3kKvTI626RPz+Ya7NYwxOHxVvT/",
+	"Lr3T50nIGVKqqOBqRJOIRU8BcK5MBT4vigNQqAL04Ns72IHPRMQiiwBRpuoZ4vu4cD4bslumh4m0jSIh",
+	"9pswEZ2UjIQqFjkcugAh5jlhH1iyQjR15zexX1RN2VvFkqdU0xJZWZj0f7lSs+YC03a/A1EfmNB4ZoHe",
+	"COhvZdqeS6hyDvce616zUMssdNDi4QZtl/cQAhyXGZUayVK6VB1JcOSHJsps4ft3/WpcdWi8lnEMhyuC",
+	"Tq87VqtI2XDxQsmRLAeuqNPTZDQFucaDJ4Z5fJn6cvMU/BTo1PrbirXaC8KVUYznzQVS5Lue+rXktxGj",
+	"UAst0DeGz2chuK4uf2AaoIXS0eP8qumewG7x5xwkR+GNnHsLKodVzgs89atR5OLdQc5woWVw0mZZTbI7",
+	"8a0LnCuftFirrFIqrTlDzTp35254pd/nrHxJZ3US8SUUKvBEIGCNuOLTfBSQPPMM6bNeHgbJYUuzb9Mo",
+	"gIL+o26c2pPiwwX0RrAIZc1swxW2rJI9gNGx/nKREbH95eIlW1arrZEHtlbVfaapbtO3q8YT6lhIXdkr",
+	"fLddlwUQjnzP3zJNqM31cUE41sCQ2h3Wzojfw3Y0MqXX3oGthPmcV+FOnqRKxbNIU6X2OWF6K9UzTIhf",
+	"WaOeIOc1r6PoaeZZD1PmGllL4kenmISVitS2fj/NokLJgQQ+xX6C0nHl+fUUxMLjfOmDCn4ieEOQja8d",
+	"2nieTgv3ULfgSyj/JS+MeRA8Ruf47B59OxTRituMfb7hbcZiku7gNpPSVTUlGWGVZGzPlTcWirpyHSBW",
+	"dXAdFMugFrvPYURWXP77OTqqlXTAjzb0oEBuArKhnSRnfwpqDzslsoxJXTAa0xtG6JKucljUAaMrNFR1",
+	"oNaSlJHiwiUqhfUFg+SALDe1RAQ2sU5Q14vDlCDIng0ftKkgRNAXd8JW3s1tKm52Py8owUWc6SJN+ecZ",
+	"YPQ6Zi0RY2o+Z4JF1XzzsKe3Mqy8YWphFOUpDUpg89Bb65uYuRL46O25tWJvoYt4NIWMhWGq6q2GeaLA",
+	"bLgFWR/kDYuwZGuILPMY6LhhqxAJ5rn9uiSh57x/w9Ysa6lpZonLwnuKZMxjCvJI2SifACnQUr6hbRbP",
+	"hZbzedXiMQ+9SQpZcuT8PssEv6yW09ZdUmdOKXpKHq/On259el5WehE1o7PgsbWdSfaSKb1OfFCi63VQ",
+	"7enW28x9lX0iPa1tVFRw2Fubbi75jMUAMBrsNy80uVhPiG3uHqRsZUis63utJbFZJM/Tr7MnWQ5CpTr3",
+	"BBB/gEkVuiWGrW2v01kCwlvDds8r+91ue7g+KxaoN+iqlbHwElu2WRqWApeOUdl/pX1xkeah3N3SZDuv",
+	"FA9e/5VX5oWfu7KVeAiPPRUOlSOfML3dsNfbCXZuIMj3nA+gr7B3ZvVmwzfwclv3p2hVJyxHdAZZNFx/",
+	"RjOFI4vraZTQpaiSR+6FIDVL+3BbYXRb/CI79s+fhs9tz8z1lSJ4e4JCm0bUZmX2CwpCXSzNfyVs3Dht",
+	"/OdDc1GUwmglD/Gpenj+FMMeQEOsJOn1uVEvkRxyJlYEkwLVnGH6HxQRfPv2/ClWVcIYPSEFH9GYSOEK",
+	"wmPd9qoBZdrofQdjzrLXaYh6MPDRVRDVkkwkkQL9f23yztZS4nhps3VYh2zCRRbjauuo+hVUc7FQnUJp",
+	"VDfCMdYTDYedHe77YWcnnc5R9+Skd7B/tN85Oel6EWide0WgPYH41LroyjmdMByxahNzoxcIhmKeDb7n",
+	"4mZAMCzQXWPtB2OZsEeY+QrFfmc0YmQxbzfC3MBA2arAwW7vGIac/p0Ljn5/1vqRtn7utE76res/3i8+",
+	"GqyOFSGnEL8uXfkkRSiO1dXMrhoalsL1RxaxMV3EunF60GnWBBv2dhhqCONCdSK0r99NpcrqDEOZC6FZ",
+	"5O+AJtHwktndcewSRtskxVyEDbCSC2CImXjFGEA+CRszHWJOpsrcZVtvPHI3cMyTKI+aj6Y2GSEbdJMo",
+	"ZsS0ZhEZriD1kao8J2hciLcspFs0rVqH2Tx9B2tZwQIgrnLl73dyS38vv/Rp6+f+9aduc69ze3XV9v/8",
+	"ulnz8MGnTrN7cruzXIKgOeIFJHOA2W8MmQKK2WgUF40LNqXTQrrADVuZj6YACqYIG4/ZCGu3tEnXNNM7",
+	"OCAfuOLDmJGziyfn51diNKUJHZljtUkiPh6zxBXGhYgT20ibXDBG3r9h2ug1119DdayHCf5pA7lhhlCi",
+	"ZVNUSGCojW+uFlP/0frXfcXT+fgFltIJ8RpPWtStpYhXhKNEHjy7pJMB1rp0+cqKNfHYXnLFyGC/2xu0",
+	"yeAP8BYVqzYBowGdQKq/EXU2DLlJlES1DSMdE4YZ1fNEflyRGcw46HLk68G7h5DiMmiSwVVjrzX5mc+v",
+	"GoMHkENCc55GOmN13B+3cNSbiohnQnO9uqQTDKY7H7+UglUw7jJjkEt9MDLMCPTTzPOhNI9jYsu9NPMp",
+	"MFyRwV5nf5BWXqSYJl5OA7oS3b12t917UD9YQ+39Rvw9tUFCVTocj3K1C7EGvBt30+LxGcX8lNj0mbyG",
+	"iUkrp/gIczHxp0EzUw/yyaUEQhQxq5sMV1diYD+3z+335kAZJnKpoFbpACO45CIZsQHID6BsaCSEYvHY",
+	"6J9mME75MscODIw7Z/WV4IrwiZAJi059i62eMmGjvYBisFZqmhjxDtFflAwSppgekCUcfDwCmQTWexgx",
+	"6dTMo5mCFlDfAoPeXdJevOk7F39dBO9Pl05cUkUGuc7MFMiEJGiFncGRLscFVmq8eQk8p61YxjHg3rdK",
+	"HdyRlZUkCQNumuM8G3hR20lpj+4yaisEPeYVGGDZUq/Ir1vWqaZ/11V2rh0nZhjpRAUZwDIZtD/XCnBD",
+	"/cKWgD1H2p97/ovDh/y+er2cazYrq+XkDH+QY6jebt+CSbZ5i27Hd8kL/hhWEPuoT/EMpSloiL3tYHDe",
+	"lUjTBMmMUWGzWTkmzrkVWMgNO+h8wTcE63+tOjGshltnhPA8tfe8s6OBpYoUtLPUUZJZYu5JiPW5VlFi",
+	"Xbaf1xTixV/fczSXjM6qhqIZnX3ecTir+X0HUXmJzTDRPvNAvDvrvYbyVrGkaiDWPP15R+JM2vccR8FE",
+	"WzUkZ6H9vGMK2YN3O74Li9FRHCOAaWXmdXetheuD+aLqyLSYH5sSFabGo7OK/5Yzvwz778v12wxHxprK",
+	"/7qQCGOZ4jx+ygFAWLimPwIQBNSPg2PXOdB/cp+HunbvPnTdmO79IvzrvkvTsS2Y1mYjfW3rm8BwAxm3",
+	"NrMddBVQPNO8bZggmjBXbbpJJOKrA0r/Ym7v6MLJEVCHqLrJwnlP7UUIKuPSK6H5jDUBvN8W44Mm4e+I",
+	"rlCT8UA+cqn5oTHadzPONPys9VaWtr7Rx/Z1lwXeStPAa7/OEsZvs4zSl1LbYpDbL6aIKzqMN1gXZ+dP",
+	"3au3EJnKRT8L+Fzz6bl4g6/eNn0Y0HUfZsktt80Gz0xXpu95IicJU2ptI57J61y8dl/dNhtCQv5WX0tb",
+	"fnVtUy/xi0tpw2SyqjejtMpSbQO5kky72l2JE2eQjZZi0Zyd41ZxgZVYOG8jWBPT3kJEUJcPwl387bL9",
+	"qn1Mo28thNbW63XG1UiKMZ8sko0W7Yvc+7hyxcYTfnb+0ptryvsOpGCDL1+7V3cmRSFzYTG36QwJG4OI",
+	"1FldCpxli7xLlJwxb03YI48KL4hsZ/PqZeNsMa8OQcHf4jdstX5r43cF872RFbbB1Em9aVOv0w9uze00",
+	"NjdWFvWTbHi1rbxwXzh+7Gzu3c4dyUUcwUQOGZnTRJkTkxJQxEg6XNzANwKAnWDnZ4/M8Yr2EKhiYivH",
+	"ADRYu2Eztl9K7QD2tpxSP6G7DzCYXnu1PHzifenTUTgCZlzNnCF8U/n/wn1z2wwgpK5rqITJurPJBSs7",
+	"VCYyQldpKSNA9cnhsz4iAwQYHRBFV4osjeRvk1foefCtGmTIYikmCjGtUDXW7KNOX84JkiuRQjvjHKFE",
+	"8Sewjbj1ZmVcSvk9TWzF0LsvCwv81tdS9mPXTi3XX+MXab+7ZTpXBMhIUA8FuxnugopV+MXshs9zqKxf",
+	"CuRM3QA09oRyDxV8yuI5MO7ZjPIYwiu25BVk+Pa1a6GWO15nu9WmvPtGdvllLdMdoVGUAOIvpH0nQx5F",
+	"Ww927H9fO9Ssp51NfWaZSWTMvLkHEAEzZDg8dC5USo3knCkSSfNqQYd49+5dqwi/VKdIFNGagE6rIl7y",
+	"GZMLvb2mqLMG1mhqrqvPtad4ZDUvBGYRxJC2O/UrfMHZUhPb7SVrFww9+5VvLedCs0TQ+AJU7GfmCN5a",
+	"zcWWNlBG7Ys7YiC4YLLsLDMOdIzFcmLDUyzn/JgWHoGIs5rxk4RFZqPSWN1Tyx/lW9pELfc73/W1ea2g",
+	"B1XMoUp8Don3PVX6LJrxbQ8RyBimroFafmZd7YSNLyVhAoxCBPrnSieAHLuEa8oQISphGaXKCxZx2Wqg",
+	"mebkGllnrvG63Jl0z0B+rc85E+xUrDxgYLfjBkiFiy917ADImHtwYuy+X8cE7Gjn+0YtRrBfxAQNrKmJ",
+	"YSUXiXKjTE1/X8SBBFa/O5gu/QHsUD3IxVwJiRlDaKZZUq6VDXow3X4RlruXUr+QER/zEMjyOz/UrBRj",
+	"ViDCIVPX9Q7vuH5zBtd/AzP3v5NV2skIS/58Hq++IDGRToOja8NZgNc/o7Ao4HJ+EQKiaKX5XVqHDvfJ",
+	"X/hjw++mTd7PCk41nQXOzIaQmjVJt3ds3odF7mLAnkFBiG1PfRf0Z+tKrN/ZxW53wp5nNrnCIgtylaUd",
+	"0YSZFRpLYZgGCUSZ1dLFnMaMKu2lKhnRYGTCkEGMdkRsvPwAXNaDNnki54i8cSXMMXPD2DyLzY250gpB",
+	"0DHjCZ7QQvvp8ZQwmtZ+R6vm6wSie3m+2NY2s+M1tKlNOdD5zpaww9vmmLiC2ijE/woycKHog0epjLbV",
+	"PMWE4cXPovo4HJutuQIRbHO/mTUsyXe7M34gJTDMlBpYN9mKxeGj7mqRTwAF7A362u558dVyE5umvfL6",
+	"3cORbv7RT9hCrZeKlmbz6g4dUECPhVazmj5QSr421x7k4AM4jZYufMNutM9wZ7YOtl8xBOILNJX5t7Oz",
+	"c6z2UXAO/8p6whsZM3MttzXxtpuzRMas75fWWxvTlO91d3tCxix36YW8W/4BHakXCH75VtAPlMf3MHtQ",
+	"3pcfWGIUnY1W6avsZUP2sL/Ik1D7+dPHPsGGU7B6+sOFWq8Eo430sXkVRJbsz6hY9dEQrjaQW/IFFasL",
+	"+/rO5sltAEANoJoOqWKpZyNnq7cWHe2S0NxuEXLZJpfJyrq9Yqp3GUCRu4B9IRegL+AK6fJxuSJIxhch",
+	"wnCoL6V+YpNht3RzfkQbf98oBps5O+0X50+txzOLc9EJFVk60SbqxWX2xY6n6ysXJVx2KLqkThCPKR8R",
+	"o/lLWfe7YekXtX+MOgZw1RGhsbkArVK/LgaH2IhopPXRnTcZ2vuyrVaKsN3BZnsFMFS/6l77Al2jLrgH",
+	"5xkv2FyRgTfgwZc1n3jC+zVdt1EAtw5o95QS6tGwiVaS0vyrRsWjXcH8pfhEYIS8lpLIsWai/duPbLfM",
+	"tte7X36B/Apz+zuYtbeCLvRUJvznX9ZIklpHFkCAMxGsn/O3hfc/R1ABUwqtJQX3aNlo8jkMJG/FPJGG",
+	"BnOPe5LNxz11rC8h7LZZqNG/roV3jN689quCfClBu+XTN7WcgX8Bj/cr4VAp0WD9VtgihCx6wSJOLyFV",
+	"equZXWRN9SFuoa9tY2t2T4CCnTL2K+XFUTRJiopDFNNmN9mxkpGMuJikgBmCVdZiLuyxrLRz3c6ybwGh",
+	"7xIpJq+9NfcrhkA1f2/iEmViSWhiURmII0gjsMwXkLOwe6mZjiqtvwm+rlCCrMUYI3JsK3CSZ9RCcKWO",
+	"rhmbDVliARXgLTAOKgvJOE/MEtXchYhHbENmPjGvAjtjTcMZsojpwNmIORSINsItpGW5Dw72DosYTyUo",
+	"i1kVIv676SoD0TDHnc0yM2JrzuQ8ZoX+DjqdTXs7h/VI4/jVGGrVr8uwvb4DiNqssowS5BVPZZyvRQi5",
+	"wZpV2y4dIWaxOOB/SB36eI6fdTvZUGmSUFC1MMU4RMINFwD9gqWUcJEBQpstfLsQLr8rUAC3CabxICge",
+	"Hj881xZViitNhQ43hSVgQ0QmC5GCVtSjhpVazWrHfq4pdidYNW9LTH3z9mX/4vLszeWzp41m4/LZ3y77",
+	"L55dXJx9+wx/Lv745NXLy2cvSz8/e2k+t39d9C9enr2++O6Vee3J24vLVy8aTejp+fnL84vvoCvz57M3",
+	"b169Cc4A5GRtzqi351Be8A7MuvUT298jARkhcvgPNoLLhb+4y7WessiHcVaNuCjc0qOyUAQlplxsL594",
+	"FKr/BQ7ulOLBFqs0vI0uvRJnAJa2UCwZNLHEGOh+NsLJXO4G6e4a5PYvAjLXbb3CrCD+gCGomfKxapLe",
+	"LISXiUkjDCyg8WtvNhDAID+ywZuFOJswoc/FfKEH3qk2cBsWLEO6CEzywj/iMPpD2ygOOB3MTxazDM1I",
+	"+XVRL45zRWHtmYqVMmzQepsAUkUKk+UWIlcQ57Gx8H4CjQbFd6/T6ZTld41sRAIxD8/G/yYL0SRLgOjM",
+	"CiiQhM0Z1fcUoRtgfuR2uPvUDcE7EUtryoiRGf3YGq40g4Ns//jg6NCstHNzE1sk7InVWcq6QZplTJiI",
+	"WOQhCjqAUTJQizlLFItYNDglFEtUEi3lDZHgrdN5C7bnAvJrDUIpniuRJTuzWDEy5onSbTIYudLSg1PI",
+	"h4ZLG1U39oZllm2bDKKEcsHFZHCKiFjoL4ReFZbl8CtD2oEBTa5EEWRTwG0NAVgpCiGrsA0sfJY7d4tp",
+	"7IWs9GbB45vPPIe/lKZmVPiHy3RqNtLhoqyoyDkEnzD4c0ve4WbD8QJAUWwaSrORzVXwpDo7f1GxFKgm",
+	"Q4bghOX6e6pQVoIM6ELLgdWS9ZTNXAXRrLLkAGKlB0RN5TJ7B0Sw2WTyStjgHrNQbHFieA1jxAZyPB6Q",
+	"mFHbQ4r5m9ZIzU/VQktkytjwV47HFeNP64UF7woTJhji8DrMRomX1UUiEKwmK5+Ql5DWSr1W/bSv3TZt",
+	"CcOoT9d+dMlnTGk6m5vPWMR1P4JDaRQYxXdySWZUrIi5gil35EWR2ZEJm8kPaJS2QH3+fll50Vaof1bD",
+	"wGWn/n0xwc17AK3LY65XiE2EAdbMZXDV8jOr3gev3zYbYy64mvYTRlW1T9B9/xxefoPvph+ns7KZQufN",
+	"z3WzjGsuCNcoXtvYRaI02gN224vZJdB4/kLpBOCMa8CattvbFmy067adaWnrobC56kfhIn6XyYIBmr2t",
+	"rYLnPi7CCdP4K5h47HIZShkzKhrVy8BcBjZfBX8xb2f3xz6/+wWmEokwM1m5RCI4dhKIhHWKg7MpZFqF",
+	"XzeUnA2VUYsWQvM4UD5v8/uxjFi8ji0v4KXbpovttIGmYX3IRaE6UH0MwvQxJpeJWUGCDFe5eVUMytm4",
+	"oTmI5dTGxxUZLnisCRZzqxYq3Q78byf4ktXrKUsS2WxVmLWFuSKBXUe1ZQLELEdsxI0SRYeoQtk9YBkj",
+	"hV+M3mg/7cY6Mj+DIMqH1WZnL/q31pIzXO1gQ7lMTlgfYWLsEXTf2VYpct5m8sNh2+XKTd17vC4+yqUg",
+	"YuAypoXcYXbx/Yp1SIv5JmBJ2gUPjfKzAyY41fArlReoHlfcVlnicYbCI3eX9Zq9k7xcOJtIrWEGr5Wh",
+	"e32uaoRDT3Q6nxPHrpucbhc0ARS0li2vZlvZpvOXQhirTlYu5LQkMyBuhfpQIjO6ImoxGjGUGIWDvMg9",
+	"IMnvJHh93XAWC7Wa19j7qQAbD/AQgt0SW5LQCJmEz7igGpk/o/N5WoYXbPVh3j01D7HrZiOSglW+KAVz",
+	"7zn3aYUCCk/duxD0VfXqG/Mwe1MxXf2mYtq9CRDzVW9CUD6+eZuuptXLrE6I+VkKtsHGzzVV/6rHx3Wv",
+	"ekNZ22rK9PWNppxc96o/P7fX5TUYMIldyFla2SZdhn7p+MLNsVBq896C1s9EhHsdwkwRLeHY8W6qG2pA",
+	"7s4aPsttsQVMik6ktmIdGPCIUCfRecx8T5TA4FIQbdWCJ7UYuhoijq/2XPAqlQH6eUAeNRusYp4u0wJb",
+	"TWvf4AmRCaDRP5vN9QrPIcjJgpJxHiLMRubKl1C0IV09eW9TyFyZlpQP+wqxBkShZFhBpc6X8bIqdV6r",
+	"Ll/Wi0K7VNyNudL4XtF7nLr64+0v9vIW0Ffs1cioo6mdr00GKK7BiD0uWBAfZZGwaLwzL4CWknOWOduc",
+	"WkwmTOl+wuYxFNBZzGY04T+b48iqXvUmoirUZSxVlh3PSlMRqVMywBOGi8mgae92QwYJe3hxekQGTkWL",
+	"0jfSC2R2rmMYksqG94gM8BAZNK+EZyptuqpFeQVBCvYoZ7VtVlltc7ZZEjLNNq8ExkSZefKsY1CaO2eB",
+	"SwcPJk07zOz4y9s815opMyyKba5cHllzJiIkKstsRA0Arhnh7iuqXZ8Jh6/VTJltS1+7uh1llWxLKx8k",
+	"AqvdG4gMrRDr6Fe0QRmNtYdcMsCdLEIgFhZq19dVR3AabWX6aQJcop1vBI72Lg7mmLHL1Q3COfFrzziY",
+	"ctB7QA9iY/4xbFx1NGGFQiAmYSM5EVwxrOFScBV1C56ig1yNLnXTz1UT/NTtBYqk4Q1c3nxOBtsOPBtV",
+	"zJSyzGz73tZa1UrabDSAn1v39gW+ZbPX+GhHGpBtLHXm+SY5rlVmf5BGJQrd9zxy7AJKV0Xq5LVDXH/b",
+	"y9ZW9VEIMgRkfhNMZzEXqQW3icdDegnWXEM+Y+7sV1xMYtay1bX99VeO6PFrxP2fq6uPnU7r6upj9/nV",
+	"1cej5+afJ8+v/2CeqIqH1V8F1+4ZxItduhC4gIHEPEJt2ZU4AS/Q1Gw4afY+epCgwtnh0f5JWuGMHLS7",
+	"DwJKNfSYRd0FqsVzDWWMzmxANPjfTsljRhOWEFsozGslrRb2ak5/WkB1QXQhq8J+3++crA+IcPKdB6kb",
+	"SSOh0UhsK0en8XYgvesNqXvdg73DdZZUWPWQKl4fm5jdmUJ57uEgnrN4SVeKDIbAzFxcBf60PpoiN4G5",
+	"3nLMKw4iuP9wtwfPcysJYIflzNm7OsidirW5VHvivgjJbCPOUq0NygeaX6y0QpUyZ4nHvCM7Sgu/kf1u",
+	"v1N3MqX5afjhW5uQ4L4fUQHAhRzKHPOq29mM8rWeDMCPvYtCsvlRFZL+SFMq6NMRrxf12d06NHPurky1",
+	"XzAQp82WMeyu95Gs29aY7+oioNfGGVnrb8hgmw/obaahU+DbAYCjkBESP8uF/ddh2vqIjenA04/zwand",
+	"3mZHWefY/Oex+c8T859nm55Ugi3X5iuk13u2zGUr5MyeRSYUmg4tnnx0053iwrLYPtAURlBoLx+Bda5d",
+	"uFVaqpWn9nW0sQgGM2w0JIeYgKFzp1i70t42qSADHkHwmauOeyVy5XGJXx3XNQm+6BvG5soFi0A1XCgT",
+	"+AS2lR26XbGDUCBaZYDiO8TkU3CVbaaBcadGbwIVCvI0CJhazNM5TbQiMQf8AFtlegA/DtpVEYu5sDG5",
+	"FJ6TNzXJY8V9rTah0JpALp7+BeuEDgylg6yseWKLKJqVMnBP05i5NVHEHF1ot7ehlVZxHmLlRSDAFdvu",
+	"dpqdTsevOAjRJTKBZLkNHLr1hqdmA6fe3Phh1rcTV75FicP6imTePJRfRjdBu9QgZzICswn8C8eN6gF4",
+	"P5iIwMJiDUqDJhY/0jkoBLiiPiIDtDUNENVinnCZcL1qEk0nqkliKiYLOmFXwmwTc2zzGRT8NX8unRVU",
+	"kinuIiLH44LZZTsr113iBwqiDXgXlF/pTKL97D5TmWUq2GtAmww+3Q4IVTeZYTCL0fICWvQiEeUJv1u8",
+	"RMKcqStXGrOC3nSSLD0Uw8XQW+a8mC4boMJlVsVMuDpux8gzQL2zBqs2GRhhYYODqfaigJwW+JXKtGEU",
+	"+579mysI9hOPzCJMy+1rUAjkBDmw5Hp6JQbZ1XnQJEM2onh7ozq9drtC63DIWKQDXNVCaotF5s2dlXJF",
+	"I0FxXbpbefZOaJHmm86b2TY2meE9dG9v7+SBcx2Q8UIvEnuACvL28okfirpiNCEgDh8RwSBm1R6oXAH0",
+	"MpELW7s1FacR1axlxEFeB9rLm5N6nZwO9HWv03t/2Dq5/mev836vdXJ9dRX9s/e+i//61Lv9p/v1097t",
+	"g9bXHXj0z+77Tqt3nf39vtuDL/fed7rXDy6/Nv+HLXVae9cPTt93Wgfmh/QfX19dtU2j3ebJ7YM/ff3j",
+	"P9//sXVd+dmDe9Sk38ae98sZriptUbgDJkwb/Wy8SGDHgCUZNCqL74HmqRu2UrYMfiEQc7HgBZW4kHxh",
+	"/vRV4k7rhLbG15+Ob1vpv/c3+HfQCrltvoq1n1nOVh8def1vK3FXExqRKo61RwB+f8k+6kZaEDK60ykA",
+	"/vZiBHX1DbgUL1GdOYJcein1vVgkpN4Rf+5M+iWjs/uQrm0ARzE5ZTaEqrJrd63pHzNhzp+qTV0D5iMU",
+	"JKFlXTNY0ATvNdyKWPPcu+tsUaaJp94HYHxMUWc2+z5D2cHIOL1enOKHl/DqbbOxmCuWBA7ZNwx0JT/A",
+	"38jJMEJOhoqEpTA4OO6VhjvtGAvtQZySSOGSNthxOJz8DFTP6lvFkvvMqdWBzH28eMsOqFvlud/IXPaS",
+	"LVOL2VbWjHsY0JztrN7UAby01YPvw05b/PdeeyQtb5zbJBbjenO7rW3GIl1Xh2m6MtEQn2nuh1MuBpk5",
+	"JtUGG/ZaoDak/3JlNZJFEm/4yds335fmz3xdPWVR5hvfMHgI379tFrX6m5CH/RLV7WZ6xcu7Z9LKHOQv",
+	"jM2tB4cSxUYJKyWmHuUUI/Nnndv1cD/kdi1efdkqwJvr2ptXBuSVhQl4jkk1lUsL/yrFyFZ2RFb7lsCN",
+	"eJ0lRn763DFmTqtJbVoI7nsnR4JPlF2zoUAbUKkA9NO7848TOWuShMVU8w/MmQBsyaScxpzwVsLGLGFi",
+	"xO6ew+ml8a8LHs7eDFzor6sttikPbZYWWn7K+XhFlmfZkbDCuPbXjt3gd5ZegbWDu2utRJle4HvFPWM/",
+	"33jbWInuBqXs7l63ZcAn9pyzOAo72s8cUsPYvPMV3q9K2Bd13gXa+vn6vRUYFd4Dj4ofHCZAOUC54Np3",
+	"cX2A/qeThZ66Iq+bePd7YGEtx/uVov5a5We/SBjA++z2iANtNFNVzEdAaJw2qFgVuKiqlYJNnKjeTNzW",
+	"JO+g6RVdoVi1ABYfTUtGMDqaWpxF6i8cn569Tj5++i4kOjtFZWB847Qxo/P3yMnrHJ9YUr3Y0aRA3eBy",
+	"aVvoyzM8sAYKxRhsKsyRThsw7+W9xbamZJMImWC4WJqMDU5okUHoSUGGbErjsRNirtmQbyfiah7TVX+T",
+	"S9lTfNcxrnCjqU0+4ZEz2aVhQlSRwd9ar0TrMRDbejUe5BCA/Gia3nGdkPiP1r+u/xiUDZ8jwCkz2bYD",
+	"cteLYPL5E1LuvID8TWCK0tOoad3B8cqmXWRJKmYWTwmdz5mIyMDaBgbmpF76hT7ugEFytgOgpC1AZzAj",
+	"ZG3Aio1NqTOCPGXqpoLJF/ka8FPgG4uwNAAjEVM3oSAnvT5DGjo8gzdvm2v8p9S3ocH9JLtqI7S6n6Bl",
+	"wyxZQhWLwrNR4n9EEQlrG5kOI3lOkZflCRzTkU6VJZxF8lwmZGDNKJi21beVUwanZGCUyAGiDWg5QLnn",
+	"sMAiBgvX8t+MA0VWQeof3FXqp4PYROb/Q0nRfkOXHuJJ4V5bbTbKJ8sV5rEUIehlI2STJUcQxrD7HFS3",
+	"vJtkiKgwDuz/K4APGd2gH11muN6b9e3KKAW6PteKAOSBE/5QaSeJ7BEZxzYVpN1IweWq86UxmidhMaOK",
+	"5Zac+spo5DPUTiEWC/ySCN3tO9HtMoMgdrskbQaKeYsjap4TQb1O77DV7bZ6h0FnrlrA4tlpsnvTTyNq",
+	"Zp5BbS5iaQCZJ7J45vS+0y3wM+TZOnpSKcrFHUnSMVu7u+Ct2n3VC+6q8BH0zhf7TazZadQS59CwgWcD",
+	"Ui3R2uQZ2JUyQE2ouZUKMJUyZkZXBPyyV8L08bGFa3fQJq+pUpAg4n9hzmrU+ciNkMtT4IMUTGFDcpbJ",
+	"xlT+ly9P/etP3eZe5/bqqu3/ud7qksqBpjtkC/szL6ma9ly0h03tQbw+e6/69L1nWplOcbeEFJjzI3K4",
+	"qBaZGgNONk86y5SMIj5WOd9syu5i4KyRrpdZ/EW+npvL+Nu9QIdKYWlf+Zw4cqFlAuGwueCEvOZJLO4y",
+	"wLIUjdgu381be8Cs4Gry7iLrLh9GK/aDjadQfxmi8hAm7XcW+Z/l5JajrYDJpySSglnlK8NVcRlkFgzK",
+	"SkEIX1lmNkeZsOjUbtFYm5+4GLEsohGSpJvkH5IL1FB/0cxbmkf9uQcqkQfvupn9d6t7jhThWLF7YCdY",
+	"eV3KJ3UDKvLFdRbaZs+c56sumDhfER4EcCzNmhpRzL3OUJ7fN2hE/9v+3R7Jmek13VTOjZWzF+/nYy3y",
+	"2yl1J/zHf/7X/3e16HR6h1/94Y8Pv/nT/+l/+uftv1rXX19dtf+0/rUHnzrNw73b//46e/Xa+3fr2jzv",
+	"3npPH/zp6qr94I+bvx/cqs+E5np1SSeBM23whwGcUAzegdhFw9pILoYxIz8tpGaqSRSbU8wPHYJaMKMK",
+	"I6VOut1OlrFz3D5u7z0o6Ur7dYaVr6+u/vDP9+TqSjev//D1u4cP/nTVeP8f/9n61/Ufrhpfw4PrPzSr",
+	"XnjwB/fkfpFH3l06GHUb8SiYO7Ibl4sPmpP1dF90l6pQWDQfgcRNDYiZUd46tx5lME9w+8Zquz72KiUD",
+	"92cBXTHNjGk26AShKijPAvjMv1ZKs9l600tlRGpmMTDsF6sN2A+fOJPxp81Urtw3+ST/ks51D9OH38Pn",
+	"tEGEPDNjOnKYKunBETDd51sOmxLpjKFV2rS51gNTFlMZKwI3NPCcFAktmDo8f8lJp3PUPTnpHewf7XdO",
+	"Trq+v6T8bL1Dw/wUxxV+DR9KpFIbson+oA8VUNsfeaoPuMBsNQXUg35d9WYr5KGI6eCRXrgL3wurfsfo",
+	"RltpVhYCYVMTcklbshhKll21YEpmmTEWDeno5omczSpMvas0atm7mgBgaJtcso86jVqfU2WOc66gNoew",
+	"cLm0Eo8rVZ/M5aVkDOncJXmrmLJ1vG/+cxi+o2zyyV17CCpJ4K6rAO0ylzc0MYJ4c4XcgJe5YjOBrZoV",
+	"yA0gMxqZprL66zbs3siHJhaqQZgfgERhS+vlg6N64FXfHeRMCEHBGfJ1lVNH0vPtIGBS2EQQZEx0koCL",
+	"yugPzISiM6ZTqBVkxcBqOAMMlc6lvdK8rXcoo5W/IX9asGSVViUJXnpiV9mrPB8xsKdJFP8ZqtM6XB5n",
+	"uMEzCNBfVlJEufnQUvbVVCZ60MQ/Yikm1gchF7ovx/2EigkbFJIBapB9NsD3uYOKm/5QXiJ/vnj1ktjn",
+	"NhP/pNN9QLiw4TeGzY8s/4HF3szBj8hvzIQCPQDMNUa/jKmaloyIEKCzzjaI5NqFF5SH+dVWZcxfxAyO",
+	"1mEibzDwMr0YL7BoEGtk5XyyBEfvRztbXtEfFOh+Cexmw5/mhjcaLHlo1oP9J6wTcyUWN0IuRXCZ5iwF",
+	"VdVfCGQ/OYh0ACqSc0QPMiN2mMePyACX9qDpBxwljI4QE1oR2BWY46LIyKWsZBBAct5oNrCRILnfURG9",
+	"Go/vExptxoQI4CDwzNJzRaCt+V/aGLC8iBVSs1o8IWuLu7F2/N/9UbaZKcrMmByPnS2qmHOFP4e2Xf7D",
+	"MMKlXzZgSgHESo7HGcb7aR6laknBKC/AKujD+0OZqaZLALW1wf0IhRnMDuHqSrj6Y1i4jZydg2Ejj32V",
+	"X9bQbR8oajQb0FdWAQA7y/5WDGoLfzBbG3xk4X3AaKynFUV7mFrEeNki80QOA+qCqkAmc7gb8iaHuSFv",
+	"1uuetsnQTJ4/DZ0Gb9+ePzXnqxELIyqk4CMag/OzTc4jRWY0Ys69a+s0mP0qxynS9JE1Dh0c9h4UTXOd",
+	"7slJtDc6bHXHPdo6Gu2x1snwsNs6YJ3xHj0adaNeL2ev+3Uzo26bje/l5Fw8l8nsjvLMqxfn1JVXZws9",
+	"Jb12J6ulBnwth8pAMnow6OnMFpFAYW0ruwSO1x3jJ1iKspjRL4KqSUKF7lff3Ax3v1JwgWuTF3RFhsyL",
+	"w/fA5Mo5DVknv0m8C8jJ22yeHjkoIjsOSF5B/D31C8zhQrGkuhxblQfgERj+bUw114youbkX0EQuMKHe",
+	"+rXxgGjXG/x3zf5i5oUb4ZrkGZA02ylPnrCpSS36nbD3N7klt8mmesGSCbufTg2xCPlCXhPJjLIV8GYI",
+	"LcMc9avcf0F5yyWMJzOAMCMraue9EsyvnucZwIpFKAt2Hche2tBvi6lO66M0HYZMm2RV+R6BSRgKzagR",
+	"nVfFY64xlm6JcXaHujGU14M9n51bDOkquDCu+uGbXFZ6BhKci5VnzI93KzyTsMjc8Hcc/bi0IVgA0GNm",
+	"0hpWl3SFOaFZqDRiMwkyeO9IuR6UqonYPefjD2Xgujuq1lFIPMpggLnIDJ42H4eVKcwlOqEF79eOEOTa",
+	"gqIrREVfV/LBbUi3hptuZ69FhMvv7aDXGBd8TVmHnbqPC4kYrkwfuGDJMiWH60CRn0dp4UwLBIceWgyn",
+	"EjbdelcO6Y0lJtZ82tQnXP40jEiaCvi0oh0VlktfU7EChEM5dgXtwLzpvOTIYp6oB84mkVZDjJi68bCi",
+	"1/rCqzzg6Tict6cyor80EAjavXGlCXBzh7IwUu9RrSm/4Gza/hDZacUuX2RxRUBaIWIa1bbQR21iO74F",
+	"uAXR3QdTWIreyFICcmzKdVOzZgF1o7xa2Ufrml+lcGIZPrmRXImMPUS+NHSbCqLpEPYyxByij6pNfjCr",
+	"YERj81Q1MZ59zFikmuTtHzud44PmlXj7x16ndwzfwj9PbLYqvNE5w7A9VEWIMjqpGNlMVpbMuKAxWm9t",
+	"RcJHxcpYZtJu2FyT4UrD9fxKmH8VnCJly+zx78Iy+8KBlQWi882jr5z3BP1Ni3lW2sa3ock5E5Q/nMx1",
+	"SyrV6vY6Q7O6Nk9m28EN7CVb3icptplPiQUxOhCLOB6A/dYdOb/zNNnaqJIU6yMEb5y/rRt9DfA5Twkl",
+	"sTRbfE4TFB6azKTS5HA/h93ppIiL8LOngrKl2uYxXaH3FTc8JZGcUS6uBDYZM6o00UtJYjpksWqCMQAT",
+	"aQdt6yUbtMm7oO0AkC6xYinIGcFHMkJjHXn5/C9PsrAERFq7EhmoqBEuoykb3bh61ruN+3Q4denKuLpq",
+	"vz/n1+9fiuv3P3y4fn9Gr99/H1/Db0+j6wrrxO8neNRHjyktxGOiJen2jktLiwh59wOqiSilWDQFbhrm",
+	"BXMi0wTvJHalXAm7VJ40iZJp8osrcOGcQubeTMkNWw0lTbAhqcwSIjEDqxVxI/PKpzOqVpB1sDD7Co+y",
+	"8UK5cHTYS2azSAGJMoDpfyXSMVp9cSoTTewysHXGHQJEdmimqUB0OIrYeDLFHKCflizRqwUvRgqEzVZF",
+	"SX+8e0mfK3YUFEZphjAGAMAHFXk1d6j763JdgnWTkCrlJeiVS3I54G3SsbELA8gbGKTq44zRtLApVy4x",
+	"h8bF02dX5ZdsfaUPVXnEr708mlKKdGWOo8tvrCO4Jh4yCN5r66aHpztJpI0TOdk/OHqwXblC28O6kMFL",
+	"MzFgbZjjB7mwQfISMDdxh5mdjSE6GXpNOVD0IJi7B2NSdbFKLuqrFPC1USSxF15WyN4qR1rZniohD+xz",
+	"pyx6mAcQ7hfLSdFGuF8UEXeJpnxtNo0VxjpZsDTLjSjTveOLF19JYmqdAmUzX5WH+zJf9A1fI2Yh1UNR",
+	"H5yceGt5vxNczRV5n35sZ2h1rQWI2DAFdPDQtq4eDlILS2loNYBG67sOB5w6BLy0sGlatDNdYUEx5G3N",
+	"INPscHCehjEjHJxPY46znlZs432vwgLlfS76tkoz/DnjaiTFmE8WiXtDyCzigvK+/MCSWNLIPZ4nUsuR",
+	"jPEvo7xS/KfSNE670XzG5EIXSpP5Bv0+hHZYX2ij2YiG/eFCrfBfC0E/UB7Dbmg2ooRygfo7qJB90Ezz",
+	"0Bvpby6rsI/4wxHO75BHETzGUJi+HI+N3IjYbC41E6OVYcw8kROjyxeezLiaUT2aQvAZduhHq2VuP+9X",
+	"//sbtvKepGF7fiybrcSS/p1QkeZGQv0vGs04RvDFZrWyqG8XECR86amM+vlIuIy7lonmh7FR/+2//YUg",
+	"JJgH+tqbev+3OeKfW9i+PsTS0WRiCzeNpEBvWD+tR2eLovtl4RKqWR9i3PBPGbMCyTbzOOKJXtlcFZa4",
+	"ReFVtUvNx6NYKhvcd8PMcBaK2fi+GRWrvi0Jovzf8DqvIPSPLvTUTN2IIk0LoRbzuUw0i/ozFnHqggxh",
+	"Vmh+iEtGb/q1QQuvgQnhK7lXEX5ZxNePXcm96vxo0MjFaoMDfjbXT+zLv4ATSiidLCATTW1G27n/BRS7",
+	"QyPbZl9/795G8PFoMdKbffjavnzrlS78LNXgodBjVoa9XEwP0rhsZUVzgixitiHr3sCrG9dhx4+8GuxQ",
+	"YnmTby7NmyV77c59diusM+sQO4AdHkrIejp/sC8HPU4ZnoF3EuO+sLxwzL+b+Ti/xUI+qJnb3GoOautY",
+	"Jr+ZFPPAJg37QsCw7MaZBfuCqjXjIoKkmJVcJFDbBdNh6s3N+78Lc3NBToVzHuxTvD1DtX6HTUAn5sfH",
+	"T16T/SMwLKY+CMPYOUumdA45pNCktRMmbMKlaJN3Wc3apmsYzClcoDnPS1ByDZfyBLrdfEmEMm7jp15z",
+	"7/br1vuz1o/X+MPe7YM/2R8+9W4f/KmGMxtFhdgUiLPz9h1rFnEbzLFNvEZN/R/Yx6dkgB5EG9FvDuqv",
+	"FJpIH1nU6WahxvKAKsWVpkL7ZW3AbzlNixfZuN6zcyIT8weW2cknA6DrEgP3jMLtml0fi2wredRBqbkj",
+	"sq5M8BK2+JChkbBmguwcVlw3rY8b1cW0BprwkjFpBinoECPNsUoTCw405mh32cgEkF9zhXziXtkMcLfK",
+	"Nlbp3cmZVWjLkdLM+Fk3c6kmFJg5txoB5DbDlNrUzfMFHEdvnI5UgLsH54T2tOmxNHcLRYZM8QieSawj",
+	"TDGWf0pVTd6ekUBmN5drxm7Gr71fn1/1Ri6rETKtuZio+1YFK99aIN3VZhKFM1wRcsfs+kKu625uO7/F",
+	"68g2F4C7qvKl2iLIsesQYOKMfmwNV9rQBOdmtm4qrIgDuMxkGXBYkim9AaFGSFdWzX9EBjH/wAZ5BcUW",
+	"9ceiUI/IIGHaEJs1ar4BgOq0uSG7El4n5Rr6QFaj2Ygxf8g2WXNxv7RcTYvTNMYJZyICU0i4dnmq5Ocy",
+	"1LOvBFvoBKxHID5iMGjNqZ4yzUc1pPxQBZYIoA8W4tpWNrRHqfPjof8ldVqAw4ILC/iNLyuyZAmDpKIN",
+	"ag6ur5H6GqdhV8Xq7KzaInVujtHtBJOawgTeQT2EMDT2URfCLG2LX1lsVpGPHKy5rXQPfwfXlVCtvNcL",
+	"7bCwt5tGszdySaCIhe3BVROnq7u0IEiAjRkNIm9sjWRdMbpCrN+2BVMw9myXsX53C6crqvn4c0hJfJO2",
+	"Wx0qbmP8piy24e5OmC3mRvhVZUy/YTRarQFhgSpDgzY5w60GYUdLDy/eVV5o+lB1p6XQ7Y1Q6SDK9kpk",
+	"kepch8DRf1kwlzUSaYvMg9I83AsQbwsQFpjTXwrfLosX3xzfzhbY33pz4+dEO/iCQhHN7Wv9l3K+1xXc",
+	"z31emqVvmcWkVUwZjeErhfDy0B5EykClgjn9acEekSGbcKEseoZKdH/Q/qVzJN8wI6DvVazKnR5akiFz",
+	"FaBSHbA0WUYh6s8rozxy0KdWJ0Ajfrrqtwrx6K6NTMkTFp57xfRa8aqYHrTJE3N+FkBZAdkKg6hA94HC",
+	"QhaSOK2kBOsFhGsg5SorwV8bQGRf21aYKKY3B3SyfQX5VWHCoxqi823Shrk9RLLtCsWBQ8Y32U3g1AEU",
+	"GfDCDuCKkha/Tk9GlU8xAIdtSCRehNOCHVmutBWSlbd2Ka84hS3wCwYOrtsOuFqdGmE8gGNWuVLjTafF",
+	"KhiHdzyp5pVIvzTXLjYgcs4Evoh3NK8ZGkUq31ZCNVOZ2XpA+cCuq6YtLWWbgjAARc7Or0TWOTJdOXLN",
+	"i1ibVecKcXg2KxE1s7UKPLCz0iSxlDfKwd7g5JoeLP6248g0hEBtuGCLI6lBriH3K/na7+xBkwyk6GP9",
+	"lUGGz1hBdv4m6k9U6sy23HfJKcAWF6imwN2MdDSajbTj6uWlNl1fG5tOcdXmbEpYBM7ZTwv2pWZjIfhP",
+	"C2Yf62TBDHGMJqPpG0DhCEXYOZSZJLt4OWwuPZoyhMs0TQQU7Zxre0feSQ/5ZkkV7AwWpQlHjkKESQGT",
+	"Rbsa9vOdN45c/tfYSMI0hzK/SnJ4vpCcGaw4v8v8njQXFwdpOn1EqI//lSUhb5xnqASfz1mF2usC5e1u",
+	"dE9LbHbbHiKAU06+sx7kmNEPTLn741Xjf/7v/7tqbLy+L9lHfcEmsxK4+17IMbCZyx3Txj2X+86TLe1S",
+	"zGrO+7mqNSF3eQvs/ZkURMA3Mmw3g81QiqbSbkJva7bDCYr5LFNHjOf/T0Pz7Npcm296wYTmYdxHZwFM",
+	"KVVyYXNxU4ATmYIXZXZAwSbU/kjFJAlfoi5Qma8QKUM2ocJVVYvlpMUFHKQWY4AMV+7+wsUElAi8DawT",
+	"oRtHB0F5iLAPFi0KGObiXUvSQlejEVOWHhv/r25UOGoVw/nUzqN0mIgUWYgYcnhsYgxwi0U296V9pxCo",
+	"eVWVL72UyU2aIgxYPjjmWE4mkFyRlSbpdfbanXa3u9fuPOztp7g5RtNdBSKLywiLVOn+Qu0+qMktHjQZ",
+	"g8mFfXQ1dpwGBFcIm5qRNC0XYazNtLoVrNp2KiZQbQ4v8Ep+YbZAlBZ+HS3AYNzrdLyMl1rmharIhKKH",
+	"chFBOebmFmZuMLAWst0RFCh8It7O/51KXhddrPHKUtsmZ2TJ4riF4a02T8l81kzvYDLJlH3cp2YWrP1i",
+	"v7NHikGlg9IF7TqEUJ/FB5++L17gtgKNuTB6HZ7+T+AaEj4wZlSs3N0K/V5TlrA2uQQ/dZoPpYSUP7MI",
+	"XTqEWh+3FPEqiEuNdzFr4t1s4wORwbMXHObOXZS5e422i9Xg0yT326bp7P59nsVxNvSBOexx4udMRFxM",
+	"BtDTjAu2q+HVdYYHqdk6RrCs5AJBQHBCdk6AbbdtiyMrxSfiM3RTNU4hhzJafaXK+tQMgxs8mpr5lZbx",
+	"BFdBxaZI1lmvwHIwsDo9KAxYndpVP3tUWRNTEP5Lw7QPmdkCSKGdtbsbyO4WYvR54Fqs9aa9pcEOJm17",
+	"BHZfS3dRTnVWvQtgeIUB/Mwqk0YVgfIZ7qKTpfEXDsDPoVYKScaLBAv74gIeUWF0EHt38YuK6/BA0EZv",
+	"pA6qPqpUbKG3v77CelIBdYBUfaXS7PX0bo3sA+zRe9eAD5SdWbNEbB6MoTunWIXWwSWdbAR3EC7yRZ64",
+	"pGaMHsiwk9ZHdh386oFd4UpC7yCPeriyx7X1ustEZwbcQtG8jS/+dF08Wdjed8loKIGVTBK5mKcQPzZo",
+	"z1OE3JG7szvqptc3rB3a59EGthA6ewFvnz8F684mAQnmI1cY5rOkU6To7zKBf7taqIXMitAdx8Jjehy4",
+	"WyZEniF1qJBerr9H48aL0c5UjfGpejFW187RKBCxiKD8vdUK9C13dcW/aTZcG2rnDNvkHK048FhITb67",
+	"fPF9IN4bMiXXmIKy8G4w5qPpoKIkTBiXacqQ5vbamNs1J46L5DJUB1c1muEDPPOyJ+D+zqWwYK0M62Nm",
+	"R0pJKZ1tVNLnhU3Mt1r3rvC7MrA6T/rixKRyt4xPF0xdy64M98em29r6aKahP+YsjtQd7koZcpKqKGmN",
+	"LRNsucQRPWWzAk/yZWfbNfiXKSbdHellSVDwm9M+Ax0cu/PfQebZQs151EHMtaA6fc3BEHqunszvupxK",
+	"EsuJSx2aKRZ/YNavubETqFBffb3r5Kn3wW0u3fsuR6Zp6Zn9NLgr3mUbwFoUWayYNcZssBGmFCqJwbkL",
+	"a6Bu6iGYJLsC7dxdma6DEURbYuwKFMGlJGHzeNVMk4psgpFN3XHDWgjNY0jDgftJljD/WRJkQ6UpPFIy",
+	"s3xKjKGkpuAIxJxLgDBCE4L5piXH49BUrq89UrYWhqfVUZbF3G3Gp0INkOtQSZatWLWpxgvWbOdA3r0u",
+	"ioWrfU85jSIWAS6Zv3sEa2aoJiWXOxr9WDJhUd9BZO+2nr3pCzuAmkvN9BhXYeTuMt+X9G7Qu/OEywRW",
+	"0d1E2Wv3XXlc38klWSSAo4oLIbzkq1GZlYw/fKZMeNd4cMUCLBQ8RrskIjsMfGtrH+TSbuh6CyLOuaK4",
+	"Si2vG6s9tXzcMjrA3uk3HJ55O6y3mIZ2q66Yu9GOjI6Mzu6ncNqL2i40zjRAYv00XcKrn+/Wnrug5+Of",
+	"Mpn5+YMqrE1yScG904fg+t2M8wLi9JclLcVIf9OddR9TPNe+UqirnHrFqLK86BRlkIkoDKbt1s6VcFXw",
+	"oLlU88FUY+lSB5wp3JNSV9Xw9WFAc4wl8QfthZq4K58fh1JlWykfydX30qd5jfrfELyYbIRd3O38LtAk",
+	"SneZ6oCJbEm7IAnhR6daH7Lb9RiowcdGvro3Ih41/YvQWzCpETqTYpIPdL0SWYCwiNI3Uqej16hV50oo",
+	"E/Vgyf/R+tf1H2s48tpTpSo1IprxpE0wesLGRgwEZGPmogViicBYNk1zyidTcExMWBBlwVFSFdpqI7VG",
+	"tkB35poyf82oCLjy7WFQn6iVTTPFCCv8CuB0wga1eQYruZlUdziUlXcTqxBlx7VTq37lShRlO3eu7IRl",
+	"b7VwrcpwdhV9LO8zM19aE3COSHToXG9kirXpFjHLqlfQZThqs+zYqhPkif8XelcWCQqAiCds5LJbbBxH",
+	"mzwrS+QrERTJBVn7JcNFIEPfcT194aGQ3OWu1bhtfroToElMtXffxUPSaiZZhg3ifcs4Mq+CgeZRChLe",
+	"7XSsFHU/kBf8sY88sZGPpALjpBSlGy6nEEIXKQfqpNd0hzqcr9cEEzBjz3lcUfNY8xlDDNu9vb2TB4Au",
+	"ffkkCxdkZMVoQuDszjlajKrUMl8XjP8HeaiiPLz8173O1VX0qXf7z977buvk2v7xfs/+e+/2QevrDjz6",
+	"Z/d9p9W7zv5+3+2Zd/65977z/7P378ttHOu9MHwrvblXFUllCJGUZFtgufLROngxliVFpKLsGNqcJqYB",
+	"zOKgG2t6IAiR9VX+ei/gvYhcWK7krX4O3T3A4MSDZGsxVVkWB3Po49PP8fc7eL97tuP+4/4+/G1/78H7",
+	"3fZv+3uP3AX/j51Op+VeepA8/rz7zzv/8ftv/7T3fuFjDbDfGwjOoHXPjfHbsyeJ4AGmuhn1UXYrpy7n",
+	"H0XPiQh4rcjyPiHpxGjuh/uH3+0dHOwdHp7tP24/2G/v77cODh88fPTdf9SQ3RfMyOH39Rn5vjYjboAe",
+	"fr65Qacx/+7zfzRLgzJvRJqKkUwi+paoyqEuAAZSI37owoOZjBgueCf7Jde2UjLjDGAES5o/n4ulWGEN",
+	"kF1NWGGtLwTiFfuwNvFcxQzJczoFZCk4DcmpE+40CkK0CUh6RQ6MjZP2l1Y4+RsjZ8zMDMg+HacTcq5X",
+	"0NjCuAnuSquunlHxaIVo9kNNjYtWStzJJKzPZBmF9NuTJwO5mtKwKsfNBbfp2Cr3htTNUmZbIs0zxjsb",
+	"SEDQoJx/Dpq3xK+KAeMp+u9seC2HKhPeFcXEtQ1l+uvncCw7oWveXFaaMbt8IG1wJ3hIAfbDgHdAZmvP",
+	"8BN4aeNBjIGG2XqZqsz7fT4qGXPGji+GebUXisBmEifrv6fCVqak+sm49QCiw+Ry4W5pEZBSSI3GP5M7",
+	"GUrkB++90x1rCX+zbZp/9ep0QMz3W6hvzGAPHew//OHR99/Bwn0qK9mgIPdEmslK7lHuIBPt41+45rDg",
+	"vSX8vYjmC2B8EEM1Q2VZAUkBkD4lVxE/MdY4RMqvdpMpBq6D0tbKg/pKRukmcWHltBF+YuOk0RsE94fN",
+	"PJAjqmxcCL2+jqjdGMFe2kvIIu/LXMfo9U0n4+dGIbYQPzL1v6XhxBWnT39ZRAHYIClgA29bkWeoEdQq",
+	"UiXIORYdrnMJOtAmOUGhMh1AE4HzipEcqkpmtMyXImdwJ3/lB6BEo6zsKn7TdaXY25Mz9bF6LcuZir+D",
+	"ZcW/Cws+an5nX6mS1FISkATRbcCAltlUaL8+5mXOgONb0cjyOL1ftq6eDMb6stkY75XkywlLa9uKtyd+",
+	"lVDGsXgmuwPhPgHnCxZpRudgeByCIXYBRg2vhvWsVxKSn99vlJ1RNMnVMy7o8jlibIhuDKkKArWZaO/d",
+	"YErxKAzyoJC9pjzqxcg2G6Lg5I2ON6iCIbd6XJo8w3m6ukCPHjzZ3Nu19nwOZyTDBotnTqhs8t0lmn2M",
+	"LQWSqDKjeVSjdaYWGRLWqTo1RRaQAsMkuUUWQbs1JB6uLIQACTBfCJHgf/dspUZbmMC4x7/AH7jR6A8F",
+	"lcqAecJP4LKt/7VFu8cJvgsD74qVHf7TsxPM6CprVmcslYXxQmpG4LnUZqJrR+WNsHYjB+2VEwSvAYY1",
+	"M0bU9uZR8sdkk6eLJGZ9KJpTW2+ad3z1OnbnYA15wrVr3XKemZujEQmLr1EUeCHPWvc04u69NS6rL6Tu",
+	"ek8QKrhcGE0dRn0XGJrW0HrrUK0Z2oAVVqGGJjQaUGtK7LcQfD5TcnjVUmSKOlECudN65jAdbSWntgbV",
+	"Ocx1/OqDeejwuBZjVTVBJS9R7fZwnl+stmCDod6sSKTR5sHJomjjDUwXujlvYsKum9g+P8VKA3XVgpz1",
+	"egA0rhkK5WnjfIatcUZkuj9jZ+j+3mO513v/6YfPe/7fD9f498Hh5wWEs0Wx9b4xT71xxlZW1c9R/s4m",
+	"Vm89ifPWnaoDkJgKzBDDBH2IHGOY8bcyFN8DB9hMwXBw07k14YP3cbMf7PvFAHCrq71joRtcELVQfm21",
+	"t4Zy9BuO6XsC955JBl83DcInNDDCb4pbKW1dJyOhacKv7hufy3hcmL2I9RdCK4UzXRhzKepdDwE2rv4T",
+	"vXE1LlEhvvWY2+Fv3+09fv/74T4H2v7Q4bemebxeNmdDcoIPIswfWVHSjM/OvN0izU0yNEIW6LLEzj+R",
+	"VF51vtqrIpKCnyCqZ0Vs0oGZrHXOzpyqWXbOq2l1RnDyFU/h+drdP+A5fJ2QpTsgN5qLm5Tk9k6UfyVR",
+	"vqnc+1PsA58LZ5dBBF7dcuKi5w3wQRdl6y1w0oOgfmuvSkxQM4N0QNK6AUPIU+4uB9kncZpbwQ80uAA2",
+	"8bya1eUMgIm85OC7FhR33bIkyNqbGdF6ovt6jmzqS62K9P1CIiNqrmsoVKNDJG1sl80igY3nCmsYWiKF",
+	"YUmFLKyhY9OGkQik6Dcz38THu2rKaRhe090093bjcTyDpxZk3LrfAhN+sB0DHjsw0Wgzweo5jXh8osgt",
+	"pi8XBQVVhhulDRPEzRrNf/vmxYKFb5fnhfmcCHMJRuN4xKA+xLEDOSO9qFTFz3N3XEG9Jh3K/klk+lNI",
+	"qk9xtY6GyBI8C3ni5N2SFtPFzaXSR5hYQMrCpQbwbyv+U5WmKWjYld2BInrpJjGPUI5QHAyzw+3bduZy",
+	"d7AeHVDMB9RI/U4kHrnRq1pCWBOJQGc94JXqbjHOcKdcvylEq7fGgNzM93w/1uw51br5x26iFc3MgtSe",
+	"ptlpPGxtYw5vODavhizpYSXXze3a6IibywFg8EZ4S1M3SVQsyvkHXxpAfPgoAkDsLiHqvlrM6ssfd1y9",
+	"ATVAIF2YkVRYA4chn1k3D1mAiTIcDfanqu431ApneVZvzapw88KXIxFGqbrKXRAcrRLpw4P9FNyjKJ85",
+	"gwxjqxDLeSQyObULWlfD+u8js7R7ts7HFGUp4G+3VGxZ78MA2CRcP+ZrgaM41AYbclMVqbkm6aqKjFXd",
+	"UlXnNw3iF9nlUfudOgOKHWJghoIObEWwvHM4sWeXBwyxJDhpr4Gtr3fN1h6vLUw2V5HmBCcC8mGjw3T5",
+	"2d8MKIw+dhzSHuezq3zaJklcyRPRUCiXjUvI5j0fLsDZLQwAn5MGl2sxzIsit6prZiH/5o7YB9+tdc5j",
+	"bsbCOHe3q0aVE1cBPNRpeO1YQA3lFAItXaO16npOZQJoxFxTQJjx1c9UVcZpqPAY0SacvTilfZ4g1Xek",
+	"w7r/gSEBNs1SYUEYYHVTKZ/469nZ6yOmX0CgVdxiDInunuzGFND16j9EbpXV2HY0EPsD525RF43Usxiv",
+	"eSvZykgp4d64ZVcgWv9QmXEFQW9sMi6EynRNQItsrqxDiswFUWRcaduWiDQTosxcR/VaxYTJs938ZchG",
+	"BiWXssn49m0r3AkMxgZSws0MbqkI5karVhPm5nwRRCXLK0gOu6AC8szP72zT600F8PEuZUktHszHjx/H",
+	"I7m/WomlCa11LKkJgiWC5ylJkmbJg8vdIHzNRE7dRnTd8N6Mkwoygqm6gWmD9vIsJfs3nLcLGbTOQWlu",
+	"llamVwXUFNvAObZiJTbbYNfJnbolRBgUiwh3gc7S8agR9IMKaTfSS7T6WJ3zaN9063OcGMiLTdhLr2RZ",
+	"5MpWzQA3cR+Ws8/BAty2gYWOXP24MHsq0t2Ijsd99AZ56db1k89sp8hhvjDljPvm7oADh7dPy3ViNgb/",
+	"Xb1s7cFc2dr5+08HyYP9z51OK/6zsVSNPnS+3gJqUoKiNySc/hYQPmobeyWVTPPYLakoZPUH1l6VFwXF",
+	"FLHwoLadCCiFLRtkWJU27LGYlMbXqHtHHZkrC47SmYa/y6sBKXL2CpYqCeL5KmsZvXNhlTXfVK+lXjti",
+	"MaOHblgq7Vu4Vqm0nz5fLM3Pt2qjugTOZaHlDuVqQFeR26qUlSntQny7W6bznLHQFpDQhdFwymFbpNUg",
+	"1ynC+k/iBE23xidRMD0RaQ/SlcAMmwyMM7gRwT4LoLLeiwgZ5hEoUJ2Fb5ADkMG4Rlcw1xUkKF2c83zL",
+	"fKOElWUhHgyYhjcr6SEwvWHzoK4QAPuiGkFuupp31a7dwv0NOVLnmr9E0p6Cjd6UnK3VhC34OGzFNYFO",
+	"3g7MRLNd321Iah+V6kNuxvYP5YhoBQfJSkk4oOGZHW96PGns4ZLRPpuOFtXfro4UtcQ7z+rhjKCicL8n",
+	"2GXMkDI9Sp8uVaGkVfUw9Vz6/XSk/BcDyRbxnrboqL5V7SOq814PrDzyyCxwRs8sCFQELqYiff3q9Cxd",
+	"BW36uNadQVWN7D+379/fcT3Z33v8nv/R2nt/j6/t/vPvnc5vlGLQfv9Pnc773Z02JHa4i+8/7ScPP+/+",
+	"8859SI+8twAzwC+2ZpnqutRznQr9A0le5BelhN46rfe0kjqTZSbeMT8rJNPNHXkzVA2P6kktk4FV3fPf",
+	"jvf+A3v4T/fff3r44POPDe3GvTQu82p66nYNLu8LJUtVHo+rQfjrOYu+f3l3NlevjRGTQHoHvgaYMXFf",
+	"jqvB/cL0cyLnia4SJV2aiA+yyNEJnfJWdPeTMyshIh/w7xCWW0cjcTAw77XEMVOS8MliRsrDmjJ4EzdP",
+	"wTsvxhW4hfyPTOOXGcCA7uhXZUwtu5Pay/P/+a//Tnfr/Rvle5dqan25NSU7DQAWDE33bSvSj3u2a0Yq",
+	"FRfK5hkVs5emIJg3EFrgQIbhDlPlFrFbYEb/BPS4r3orClCpjpexyZjFN2ENOs9CZk8NsLDCBGJs3wzp",
+	"Lw1CS0CJjZp2dOgm9CtmDm6JU6XEb24BKV3lXRiD9zvluFAWZj5c3cXe564XAyUz6DmWE2z9+94rvYed",
+	"3nvVCyMiR/kvagrhdBT1iNB/Xdi1iAaOl36Df0gO6wSPBIakPo4KU6rStoXSToRPzbgUam8o88LT0VCh",
+	"7NiqEpyeLYFoCm5K3Aqng85WctrRSOwH4w0DTCmXtGjsLNf3QH5QR7UEnEx1YZ3RgV+JvqoI27xXmAke",
+	"8RHvnfUUy0gSx3ptXQUPBMtEboh3oUYafoRyZvqNnEd1YnJPEvS2LLbaW5GYqKUzuMuHaLyvw48U7UvK",
+	"9Lr/ySdcfb6PL9nDiUuTQG6NssPUOFuELIxW0fr8+9hZdX554kPnzO5TX5yfXSdy3TNNjbXj0ciUFQRX",
+	"CbIQWZVwu1mhhhcqa0dA9SDNPBwh15VTVoYaEraWFscnAsimmPyKke3FUEnAUklopJwscP8AOfe//7d4",
+	"Dsq5rdTIuisHrZqgdhrZeJSKobysrbykSchzvTfd53dKq6MPnWSgcnhsh1NYsB4y/08QCG3xEwhA0Rnv",
+	"7z/owl3wT5US0hOsJhywLrrfH7RmJt2zvQcLa/GiYLSOFHngK4NG1cOWSH9+tuAZme+xbzj1hPAhIgGj",
+	"+pPJWIv5l9NXLzGT9fkeoojCuW4YkWWmdN4ZYKY7HoIzTg6VBTEw9ftcfPdQ/JL/lBC0AKmOWk0iyEom",
+	"uXdrupEuH/DaxMHhD+5VGLOB49VWWAvey90jAzNxA07uPq7YpFIa04vRImwCtisEtoZEjaoZXyYJjUfo",
+	"N1ywU1/K5npIYDmnT39BdehnA7c5tfsUNhAfsZmhw4wYG9BKzimyf6EKM0FmPVGqCnWtEQLXxeT9xPkK",
+	"g650xluhfmy5i3vi3r1jMVKlNfrePTgr5XoaT7JQpzlq1IRo8zDdbIu/TZIhfHx9pQSJD5x+kwYrB1Qx",
+	"/gXn6IOzxGc/CM3Pq0D6f+8eIiPBRW6EG8y0flqn/k0XpZlYgPZKgSbx1IzLrkq5K15vu4YAL5USw1yP",
+	"K9LbjuPzGVpHLQ02xRLB40YzERqXvRZSvH3zgs7huKlwOkCOn4CDoaNHspRDVSkgB+7KsVX1Louu1E7h",
+	"hB2Cyo49cuOPwqp+EEVYqrRbPVow9PHePeLPtq1798QxU2QjFhCof6jMMtXn/JKFHci00CSixXH9Annj",
+	"oDVjq9od3bhqKzgXyGNVX8JiJPOyJXxWjA8VT5z1Y6yzXPlIAOWKGteXuQ7ix5nFrY5+xdDW8Ga8062i",
+	"C6W0a1+WEJOmiiK6sFxjmu6d9OH+AT59XqqxVeluS5wacanUqAYQ5e4AIdvRyJtQyQuAIR2Vxg2kssIO",
+	"wG3B70788I11Bh7uwnQvYVggHxHn2JQqi/spcg0qN+Ta1mWIGVfpXA+O6GTCs5mWQQpJp5abGqmH4Gcj",
+	"cmlaO2+cCokLx5sAO0C0jNg1u8IqnMS8FOAmorx5ASTAeK/1FMYgAJDDGJ6kQ3q2CFebqqOdYmwjsPOP",
+	"ucWQz9SM2xFvp0gf7j9ME4/sWOSXCglRQyIqblKMAJhx1RLPUDlguwtPT9SAkEa6orUqK1EoaSvkhHS2",
+	"H1rBgvxEQyBuZSCfJqpmqDzFPM6coKON9jhbNM4sd3ConazMnQqdKXd+uSmKlWsgIwNzTdoZ88tNgde5",
+	"yDHmdHO8tG2JUhrh34spLwLoGRoPBZCitll9qo9QZMaR9eiaihaejGzXwB/CP8a0xlBMeyRSqacpaAvw",
+	"qUs1TUSqjVYproGOhjMDcif4QB+YIkNJw8vZndhom1iPoAQSPOJp8h61uPmRiMktEmh7JuyUp6VbMYCB",
+	"17HdFL3zLsdZkzahMXFajOxWwXLwU+Rf1J47C4NI7OiF1ncdyRwPHH9DH8pvwpamF6BLHTx/JZY2JH6w",
+	"6AJG9GXV0QFkE7aZ2+CJKPIhhG10xonZhPHGj4PzeIGMAEeJ8GZxnrHUQ9i9jmYtwp2SBMXHr4Jk+dp5",
+	"RMs6t3Q2JkgY4UZ9MjvPCY7I/Oy+4oVt/UNp8JykAec9L8OeR98LU68jvRI0AY6KfZFr8E+d+wM+3W11",
+	"9GnMQhJDmJI171Ob/HzzcEAOqqrETvr67Zm470bT3v9EHAqf7/Or0t3Y4kFheoSrKGI3wx2Bd06IgsSd",
+	"NVSJAtgj9cUEUqJucKIgzUwLlCdcCKYXfiewQBy3YJaCPk/eDWVp9tMWjRfzb/udTLsPdCLYbyiuqbrG",
+	"SQxdQdApD8nH21b8zYxLLQtfHQgoSQjxi2M7JPWDUMmCcMODosydpUOnYxU76yEBQYOF4Olb3A53LyTB",
+	"h/78lI0DpGnOdd/9vbZ9KEtnHf3NONXMlMDaIae2XoZRQxVlFcTPGQNe8kejD9j7n+rs06wmU+wRFkNL",
+	"/GSqAapamJq3B2owhSt2Umfz3Ye/9ujpXT5OASLSCe+OjhlEwaiFZSdF6oY0bbtB+Z1CfL8L95j4HVwP",
+	"Ttr+3tG/7+3t+f93t6ZIjS5+F2kgUnd/ns0EDH0OEuPPweP3dsYaTp3de+4VT1VRydor5iHe2gKisFje",
+	"gm0AmCpowxv3L/+CJ4WSJe6pqRnjYoegGVrLYCXj3ArzwUk0fF0GR51rjtGq1hqls3Y86ZD0YIitOWX4",
+	"0tAsmU2pWTKbzr4JJXNWyh7wXHh4TnIO2UvM6uYT1tTIZPgbhBTqPvIc/tnY3hn8Oni4o0Grcy9AUcul",
+	"u3gkgZGLcp8S0H2KACaXHAnksKnmOfGdOUQeLXj/uCQ7i5vb0YEmPxgOXZO54+i1tDgftVCcm8DMgMZ5",
+	"qc2E1WBlx24zB1mEL75wxwYtTTK482w2yABaOTQBtgVgqbqpT/zUgVrMQ0yFU22fCguqP1P5AF6CHDNM",
+	"QgoQSO0U1bMk9BSi1DkumBfSVnswYXsnTwnRNa980CMaXwoRSog9cmou1GYNFCB4y6JAfHvxbmDgLGBU",
+	"R0hTLqBDdOYeglqOqwrjtZUZuelZYOlHxh9+2X0W5LKp1Mx26EMAnnUFQMvGDeasZMj6YeYj2rUgozTV",
+	"JgOFjtPMDh+KAZgZYXCVzo7CYHPOycCpM7CREa6LqtIAy47N7LxQuqvIWDJD8MqBDMRHUCwdPGLHDuX4",
+	"xQY7KEpt8TC6h0PByPiDNmR3DMnc9N2/St13LxiP7t0L5pIb62jM2py358VIwHOl8807swu/VVriDGcN",
+	"OHK6siiCXb/0XOlK3VUFzmipvDONNlYfiAdLM+4PEjEy8NY1DquZE/apk2iocTDHJfh0wtmYEhZECok2",
+	"KPWQjskG5NJtFj22JU60SOW4Mmld64bljAxy7g4QpWksKDMgTMwLBRsFyhx8SRuIJ7ea2m7msNpMoTiG",
+	"khC0Zkr1IVcTsZPiP9qcMJnukvcNPzQaXxS5HcB0cP0wlOpkeaWyjt5Za3boLekunAdZbruyxHPuuE6L",
+	"FuFj896jbeYPFInSuzJF1tFuwHN9jn1Ia0eY3zYL1h0Oren10hoxn58bnFokFpDFBOYTwKyP57jNuoWx",
+	"kFZewsLADPP4W3xmhGpt8Hr61UIVFzBFFCbu6AvlXsSzCjmFc5NnxyNVWpWpLN09EtbgdpzR+kHVYIBI",
+	"8UovXAzgU8QWd7REBieumoCXgOuPVFqLKDowTkv8osTTmopCSfD1eSJQplRNCIowYlQuZ4jjaDdNa8xz",
+	"nmHn+MSpf5QPFq8oMInhHFBVNNqVwXkni9S9hh/HLQtbCpQq9yNTwMYszCAPnkQRBhgFD9FfQyl2G4eg",
+	"k/fGOTp9f957exL53SB0i+suEaU7+uVFEXHH0bkI0OemhxFcM9FkPQH8P9jveUyaf0SxuSBpMV0TVWHC",
+	"0f7dh4BjJdjdQBjJ3zsN7P44v//h+/td6Fz86yPoznczXaQn4tuhw+667O+N8xT1NCGE0zlsxT5n8aP4",
+	"JGZ83yk5v//yCYzxz6n4fFR7NHdHzFT8KKSd6q7Y2RU/YlhO7Ei3xEVPVd3BTvqXTziMn7lt9/9CC/Uk",
+	"jrUl4pNvzufd3dbfrNE7u7VPgpkHcdIfIZvtKbIHuLk/4592Pgk5ytui/lkexCT6RO3VdFz+KLDp1LmZ",
+	"70No60dBy23nk8idNkxdCcG0Nr0tCQ2m1eX2dDlW+PGOdqvIlHk/9ymHIycuh2Prji9BOmQMsS6ogIge",
+	"w5PM61mJSGGuUi7aiIRR7Fg5Asd2R/sYiNG4tvEzlvUNHASn55zFbWC+i3JcDQAQgBxEASI+s0kIZTaS",
+	"S0B8QvfrLBVaKYhriAtwaKBXSxZFmxftqFQjWapTpTNmuiIAj7aA6XBDDuQSUWjzc7QwP0HBUVssuLft",
+	"/9WyRd5VO3sHu+Kz+LzrGvCGxQavfJZc7uzHtcE6B6v7pkRzCCWe0+VzXy5hzVChQsj1L2AXg3bRjrIn",
+	"nDzs6JDri2F9Omx9CFUBZfaFqibKh1XQXcd+Sd9qckQh1gKtS8478ZqbM3S1B8DqaHf05oheOyOQ7907",
+	"RQ2GDgLQiqPppp1ldFf5EwdMJ1LbCwO87b5csChEasME7+ymkW5M7wV1phw7TQEEHHy5HRuN6FmJ1JLI",
+	"yZJzAIJJAjgMd6FIv+KOVWY0ImMwddqxawysa6dPWCjjeQINxnOY5Vs9PmlGKZ0AsI1KEkC0s6l5fTgp",
+	"L0zpZFSuUXB3dPrm7cvzZ2/evHqTBosPjqMUNW9k9YjjgaDkhIFnD1tZmpKCDrwyODEOnZwNtnng9eDk",
+	"A7by5sD8yTZkzHjkFGl5B0ZHH9dBQ9BLgLmtwWwmKhLS2jDpwCMXH9VqMoeo0zA8OoA718lO6JVutNKk",
+	"o1MEEyYb3AMKe8M1NfopeLUgKUrEKh5sTM7gJdUUKkydAdoO+gRtsRZYDrl2Wn30aK1AlU1yD9PZpqWP",
+	"+xGdiju7KRhmFQubxN/EPDTuFpLWyJN/755g3kZs6CQvCk8zUMPyD0YiR1tx76iaPar9w2xo1wfdjewc",
+	"YQyvYGeWP3l7evbq11TMeGjAEZ5GT1E/zjw4TI7JrlpcyO4ldawGpBA5DYJIXMNngBvRK1pBM8xKM+ro",
+	"GV0UHHy1R0j7IrHRRvhyf96N0G7yfgY4/2Ype6QFdxIIztfuAVZeOzokt8DHMKRS0/NIXKnc9Y809YGZ",
+	"WHFhKuRtsGRMep0C/f9zpxd7vWSV677lk554YMKQ+gOOQkeztBAhGOCGiIV5m088N+fOWHl7Jry+d/8T",
+	"Ez87KdlTKnOzjIvgeV4om7gtVoRQX2Cp0bYqx10M6ZCXnFLcarxaYCug3HN/kDfP/Y36+qxsQ9jBxw8f",
+	"fZ+IVI5GBeX73Kcb/8lppOmuV0Y+4X+E6ECmX2erLTpbfLO9DwEPLNNFgdTZSqIn8qqgR/7N3ygabqTy",
+	"8q22eHh4GF1HaYZvgCJrk02JwFpIUY4LrzsCb6rsVq3ae51YxKeXN5QOi/M8w7v3Dx4/zh50v9s76B3K",
+	"ve+7D9Te44vvDvYeqf3eA/l99yA7PKy9QOEMbLXFb59EZ4uArWi0aBiSWoMqY86dcojXIR7pfjjc3xef",
+	"3+OLP7tJeArprFAKgEIecocAfiDPlK7yXq7KI5HCR0ju+0OgVNHRAr85XQodBS2KXrCmy6Ya71D3tW0L",
+	"G6vlhDGPUBrFzn2wVdcV+ML0vS+FCj2USP99j/TYvZMs5VCjj3DwhjoSsqMB37mk1hqDO8yZ7aSFwf7k",
+	"YOUPboN891AUqqrAyEX6S/CYTEcDpe1ui05dmwqYG8uhZHAz0H6HhdXRtLBgo3z3eP9g17sJfL4dGygV",
+	"kmkDdDdzCSqfalUqCjCWagRFKeT28TxicHT7QxrNphQ6fcHvAO2bfWN8OqVv3DN7oFz6zLqWOCsVmigm",
+	"U43u/44m1RT3G4h7q3yCNUQSKMMjxFUrIzLTRknzv0m5g1nEFMHf0qEseqYcAnoP/JC+3/ECYu7HXbHz",
+	"cH9/tx2/idAnSDsdSaeRtKGhsOEJx8IdcRB8A8hzn1fqNgSQ1+fWmYiQu4TWAMZPQk6mB15ruf1173n+",
+	"MV7ErXvYnfmod9SduR99d44xHU74X9y3xxpYVCikH35yKxMXbwBVngCjeknpgZPSGY7Q0yOnX3THpXVK",
+	"I4RTkOwaPFmBAoc1gSIHN4wQ91447W084vOavo2BFt4NnGcLkV+BX6F0xBe5vkwDruPM8OSZGo5MpXR3",
+	"en6ppk2DNHNLbebTk/Dj3i+KMmeGo2qaRJAmNByz9NcUrnaLwikv2NtT9HO+fXvyFJYEpKO5KYc6Bbem",
+	"Va+nun6etanOe2ass7jp/iI09iE21scBIeNkJKtB4g2RkL3hbG1T+h/8/gNOEEWOTkzaDJYYEBpJ4GyB",
+	"TjwZqO4llaskVAgLIOKYlRhPhDOsTRYDrtT23dyv0KNHNPyuE5iDhrqHD7SgY9L1B9+AzXprI0cNSGMt",
+	"0mP33jQezgCNMzum4RdoxnfUjJCyQEMS62JDleUSy/1wzR7DS3jNQsPwUl2TAQ0G8Qjmo/uEskDhdGo7",
+	"QSCdw5ksy36t+XM/uh4cPKAeeHC1IGY4S90Q41nIxgc/NGzeJA4cuFu0qVTCaen0rNuFNWLCBJPIo/Ve",
+	"AJoQZCtrpzl3IX/DulNHFsHPQ/0cayrBUNk5jO45aABRZ5vvgB4/inucW2aGqs9RrfwrrCpn4UStDikU",
+	"6ROjKzc9zh6AHIX6NHLL59S3uNFzP7r2Hh7G7XViE88VZA6LVcg29GN4gdJ4mFubO9njZXdNHGFRMQhn",
+	"d+jQrjVlCShPMwrFjJTl1VbCgZ0v6E3DzzD+3B9yt2M6LsPAsfD/oEpLGUDaO8DcZj3p7f0qq+4gbYNP",
+	"DhGJRqocyJF1YiphQQsnS07iCLyBecV2OZZW8V9YugXBd0jcEemzM9mHKUNd4d3AgLIEtEmsLYx1VAlX",
+	"7/nMTyApDuYkBWVgRtncsSY6YCSlsNqW5LvPHmroWG44yuCHWoPw86bk7FbWUEBEAqQM6sI4sOC59Ngd",
+	"VHVwVCu/JLUPTHcafMpIH9RL77BsXZz0YidTZUzi1G4QneiixK7F+d5Rx6LLvluzSfCuqeAzk5zYgqVU",
+	"Tp+fGHAB5MoG92xOzj/uke84qyNR68QvSo2CO4HyvmrfTyh/HC+BNHQDjPQaPoA4O4XdUoFZJAvbNJHR",
+	"z/F0+iN+lh0hnO+zRY06ixP83Flk8eTGghkw2p1cBHcFdfo5pvVg2gYBDnMHQj5n1Gx/ERrLh85s/jM5",
+	"vynSsc3Jzwnr/qABQC/8vfWgyRxyue/QbLK297RDRiz9HbJVQ6oqd8vdt0hJmf3Nd/IYwBD2xqOQ0OVF",
+	"HHwY5Bvm49LiUm4FwtdSzInHPFVPK+ZGfGEGOrUVEGXPwR0XNzO6DC18HK+ZKDt50VqpLX/KB1sUGkDV",
+	"C0VBXNXqM/H+NrYVdIQbPVHy8pxXYtzs2g+1I5Evgs4tLaCi9cfK2nYcjhsasMyGQwOmk7M+vSUrqLKY",
+	"LBvrpK/uqrBu4hlz4pgaW0hbnWMpQdTScDUeX05oQLptiPAzmu1kYJzG6AWenZ9SaMmvYNYwG3p9HUOw",
+	"wp9VHquNz6lSVuoc3DIzaza6DoP6uL4pUciTXxkszkBJ7+EfBz4Y5rRGOrssrmrEA0H/wgiSlZ3oxf68",
+	"g4izmfEAYKST6v/AZk/fyEq9cI2kZCHC60eROszp0Ew/7nWNxZQCf8DacHKY86HUUwZes/XzY+bHMBbG",
+	"CPcLlWZRtjThV5L4yIPUYXMTLmpVTUx5SXRm9B6/hcG1Ans4PFHbYs3D0xJPDUFsusVLJZ9QNibHlRlK",
+	"p28UxZT7LfPzv49NJePu8rWmGadSrP4YFiI0+fjEl/Og/QzJInxkJWTfQOkeAHW6PzMgY1vYiySULkZ7",
+	"tBwj5iR/LRy5fmVz4BIcDLy6Y9M81+ej0vTdMNZOzOZb/A4NIbZ6PmqjZY8gZ5goP1neUTr1Yary2Zdf",
+	"Kj9NcfuGuR2Cdrug/fx7TQrON9QrPLXzhmPvfAFsZ1OCYRGLGTgEZ5wNSdybUF3CxV24OCbShukiriqe",
+	"KAqydgtj63Ko9kM0KXjB50FBPlVgR7asWkL2Tg61GMdnT/7amF4VRWMJHzR1j1GiHbyhQcRHVH4NR+ns",
+	"j6Hl9CY2b3ph0uP6Edj08TfSyNcVoxiMRyhF4hMgz+YUfojyObHXqPX7X2vnks/IpFEh3wUdV1Cw55rZ",
+	"jrKSFWAMuNUxkWUmdnAgE5FyYiRkTwMCcOb+TfO9C+tMdi8xrcw90xKvyijPLZQY0u/g9+C3woomaEEk",
+	"r4rsujhLlkvzJbYz4qzLo7WJOce8NBmoi1Ck6kbszG9gwe7vtn3aMgUO8wgZk1IkCezmUo2qmcYW6K5C",
+	"69MZiqJvhNHsKHE2ROlf1xZpgQegM3/ZEKdYB9RAhn69BkM6dAxJFSivdNY6r/9WWxhkkIOzgW9IApxd",
+	"XuFhHDpJaAU1KeIsaXwRPspJshiSxH2GzQ6nDOVZkS/fR1zAoY8uC5+PD96wFneVvJXnlTnHV8047uo/",
+	"1jpLJltz2jUtybqlwQk/oBBgrg2tx5f4JQoyUzzPp0xFB3NIx60fzv66byKq/5R7OpsbjQErtxiwuRHN",
+	"WkOaNDSRdAjpbKKQiLNuOjD1YCDd2Xxuer24/eFqg5iB1YR3YKYoZ7Y2NyvuSkPmuBOekBJ+1JQ6Efty",
+	"G0e69kOtsVFEnCzpKOF4Nhc4pO+7b9dSkZP67okyusl/4psN5Ae2Ct4SkhJxS9g7VJ+FeF2PRsV00Zp3",
+	"v63opM+Ar8pc9mftH7pKIkBCWlzAnuBno+XN9vfM6ubL4bCM9MtSCTvJq+6AFsjM0gYUg9gl1W6c+Wst",
+	"Ju5BlE0UdSBcjdSUmfyiJBYeEOOCAxBmPOQQQlGJz2eLGkfbEB7kUcUelWYUsEQR+rGGSlBfGSHdLGq/",
+	"vxhkC3lQhf+pDoLDvhMEOejVVvtExk6fWMydh0DJTAMW3VRTZ49PvKKEuW6kLMVP+9xEwCRj9427UABo",
+	"WOxLiSYkyJywVN2sFUZmc4s1/LArdh55n1XUvBwL1fAm14gQDysVkFzNjmFD2DtqCpEJzLSDrkIjHs43",
+	"Issx4BwiTuBNrH84+ggUi811lq4u+khPFYWweQFgZ+iQH+ZZFtJWGpdM9FWmRJj5LF+G7zYsAIiDgzQA",
+	"aAFdRZtorNXHkepWc6McfVY3qQPx9dkPo5u4KALaICT+BeYvkICQxEYSthWlW2MIg6rtqjJ3+8lZq6uW",
+	"Ix4I5HZFBwbyoJcyp4J29GSDJhj1b5jbrtG9vD8u56a09tuiAa7tMOxEQL+hChxAgHD/gLwt/KdPsqnl",
+	"A2A/zxTVqnFPjih0QpsgxGhVMYoMxqjAkMQw/HV+Mba1oy26XNuZNAfwemnFEABV2VdBJirYkW1/6Mwc",
+	"2QGyAn/oDlT3MtgaaPwu3sLel0SFdY1+JvqtqeWwesjzAlapR7sKbV/VliM8cSJQs8DMVwAkqfQLKLuY",
+	"G1u6VGtdJit5Ie2svAOsIF7R7BAYj9YdrOzifKzlB5kXs3H2+i/NTfFriEuaAyY94AXgiYwhFvJCUxx0",
+	"VfsSZ2QAWO0qf5DvCacPx32ga03TDNjN4wogTDIz0UeI5mDRCqy3r4IgGWyzprnG/OOAwoWx6HphsVdq",
+	"AGvzPMvLqr6douuNgw1xGHdPGPVeXkWJcgm42AEmPdBj4A4i0qWVi0KcgHZRSFvZRFSzEiS4O9BfUndy",
+	"4DVoO2YwQaFRvRpngWhC93GUFNgSoIBzUaqbeAqVu1VFqtrUjDliHI4cyGB9LfsKrNgXaOOXSlyAKVuW",
+	"zmI2vWDNV2oI2XsQnth5tM+lJvByOU0ghZJ+3w1F2CEZLKmj5YD06GhKd6K0LE7NK37sAPlIZyvFhMAf",
+	"Dn/4YbctegZCankV5eahbi8xFRktwigOgFQzPo8L6v3l38cKcbaiPK446sP2C/KqEpNorzRDzvx9gzh/",
+	"mFfI2w8ydOYAxxryCrl5A/kB2DkrS25LPH7bkJpGkJZz27ijGa9GUkZeVDwodjgTy8rprndTZXmvp0om",
+	"O8G8T/qimz6nG9c8prGIZKnS0ewJDunfjJQQiIsAxwHfzIM4VENTTnl5X1Jhs4cl66MgxBSuuCZrL0Ll",
+	"mHN5XypM/wlj1xKvUCwh96sZqtr+nvGEo1mIWjhGRw7djuOCeVrH5O5KH+4/Fotc94A8+BwDI5AkkNQw",
+	"AZIgkbkT7OHgq2w0w9rYQedmQuRV6QuDeTlpQnkeuwmlvIv62kCOBZVROmvLe3abwwWgJfH6aHKxI+YR",
+	"fObh4aFodPtD3zELntyIbqowqcdZkayZcXIeU1K08ZgAvw/ckFvRyz8yoJ5faHwUWs8M4RbGL4ysiNhu",
+	"gIw4A04KoRqfusJN8z9Tf3G5UlprLBjAmpUEcYCRAqwZbIkI8QlGz8ppSMEiKYbJMH5Pwz4B3UyQP2YI",
+	"GRgtkb5+e+YmFmIB7h9Pn714dvaM0sl/fnaWIvC1e9ulmrawUhC2KKdEzxQbyUr0jdOg/LriMvX04eFj",
+	"94lH+4f4nwfos360/xACkcFSIS7WiZy2hRQ9NQGN1CaMZwHAIdT9zIwvKMX9gwTOLlFKnZkhQ1paYzRh",
+	"qM+coSRK/w1Tp6xHlHESyZkk2FmCH4BMWxwSgoHStB9wyXACFr8EqTgHZkKFFwcH+4nb3bAefmj90Hqw",
+	"S+DAcJZ0dHrS23tptKJ0LfLe10vW0gdurAhlClRUkPHOUoBlgvPOEQmoQ/XuG24gA+XiHgZRHCWuLoR4",
+	"SrEIhwwbrj71vM5RV6KcMywfhS8SZiAj9nJVn+vEto0gsZzCzOgEY22V0m2Rz7qYWVxcTIU2k5CUC0DC",
+	"WkXJYd5p19Hpw4ND0ZSDtzglQ/rDMxtDPak/5rDB7Vl/UiQkfsKqZcKak92BstHCxsg9t3sn1WYPDqR0",
+	"94hnyvoyDiyKsJD9AM/N1HBBzTGtZmZSQM2ASYYQw5YBggyCvAaaCajY+m2OjeH9DjBKtO/fn0wmLUs/",
+	"0zttq2uGu+Kgtd/ah/AG5IflTmIHkgeggcCiWjpSa0x7oaDEcwkxEIcH2Zshv21TDdQMTtVAIpavf33F",
+	"fCygcnk+S2YkvVB9qSEe76so3iAaHsu1kNf7iMF2hXQzB1EnWAjdwnQv65+1eV/LalwqBFKCY6CErDn/",
+	"i01E+uEgSf0qdTbDdw+d5Pjrr8dP9k7/enz46DuEdErzrOV70nKbJY30IUEI+tsWYHVsS5xNTKACZnx9",
+	"b1xAiXDXnX7oSKQauxZX63OGb/opLvqq86tg2ZJvE97yP//133jdmUDu0qf/+a///vw5pQJ+YobiOU4Y",
+	"YQ1HqJiKPLO0lSZQSuqmVSNFHnNFuZF090eYX1ZRTmJMAM3wAtI6NcRWeIRi/b97CktxyG1MYG6HHz+m",
+	"jOl1sB90MMiPxx1ryku0wyaydIvlWZCb4JwGLZTAu5JAxxoJyMAeRnhQmL/p1jo4vmKH56PABOIXXyIe",
+	"7Id/HybiUSLcmXLw0Fk+0Nig8kEmghRFXlWFokJkfzK2nCw8fEyHPJzDeLrUsjFGYwRRighqSINmoWJ6",
+	"vSPk2eb8QYuIPjpD0Bhi2IbsN6hCVtj9mIsboG/4jWzB0Fw6WYdM1yTccaSgsQRbRUIjZNhISo7HpK6W",
+	"eBqaD7k4ZZl/UB3thlpPhSkRvzNLRClLVTiVlByQIE0hlYpkaVSaNqSILfCXumHxmVwhcYvHYahQlJBr",
+	"ok1zw0lj7qYeZlXMAHl2NOc67/BNMYK7LNkbme3iO+vJZq0oGWzvtSnyLiO01XPEoE4b5yWYjoj+PFDc",
+	"aZD9VuxAbG8vV1Vvzx0NcpTvlbJSYKLvEfjIblukHSDE6Gwd/f3Hg/39o8mPhyCGD/b3w1Dl2pk8fqGH",
+	"Z8ofH31/VP14kGJHH30PfS1UD006GE00r3DLcpZyS/ykppCtPPAmZO38P3wsatl9gMkatHQUBzpkx3EG",
+	"qWVVQE9981viFDNVLVcTc44frEBKgcPKeLeCE48rzja+T2ym5De/FIAqi3PfZu9K4hRirCBK8KxwjxHE",
+	"SUfvQG/nM/l2/fbk4r8opEgdofbhK3xS3G5rtvwQ4ZMUZjzXaq4hnWlIOKp5hmkKeKFU4u3Zk0Q4pfjB",
+	"gwePCevP5h9Fr0SQU1lwIScs1/9wx0hGj749eeqhg7tSG513ZSEKM1HlXldahcYNdrGsoO4RQVzBp216",
+	"Ao4xQEV37/rwPbbk8aPvDncjBCZPJTHIAfafT8hIy6/TVsyUjh+/PvH8QxRy64lTNZRO/WWLI9d9qlB/",
+	"x5omLGuCLXQtvncv4VNKq4kT/8bXesDZh6GzbEqehDbcFmRJQn/TsPrAg+1o2ErEwxFJMHyCf5ABuR9v",
+	"Imso4WwVqGel+lF36TJ3csLzwiUR+C4GCnLd0U01yy1xMqPXzcNXvkODT8VGzr17QQwM5d/C8LTdWvYj",
+	"gXYLuBe8cRADpB/5WqBtC2ppgkn84KQjRNejEFD2I2orcFPSn0dxzhwiSZuMaIrwqDE9zGaKezTBZAhR",
+	"qqH5oLJ799AbUYLrrrxUMEjOcIG6GYGsVVGdbh06jZIOTHkJ9gYIFAZ/d7tsaHQ1sOCVDBLfou8IDVuR",
+	"PqXP5UZ7zyiasd8/fLSL56V3oGQS6WzBqBPpqbPaqvpjPzx6/JCYr4q8q4hLPZSxb7W3jkfORNo7bO0H",
+	"xqHo2udky46HQ1lO3XUSjskCqhd07qsslm1U/hcxEbWAjr4q3JdO6fpPsnupdLaVbNEq2mpv7bcOsAFm",
+	"pLQc5VvtrQdwCWi2BsAghQBkwDBlbBM/pZ1B0SEuD8J5c8sCMDqARdVt6JPM56x5Cz7P0F9Ug5wyPY+k",
+	"a9M6NGYDYJ9by4SPgrFK3ATWI//XgIzSnOF36sjN7NDEUW6JN2MdOZaD7eYnpTIAWeSEToRYBPhMo8It",
+	"nyoCTZ3FGU5E+uuz09Pjn5+dnp++PH59+tdXZ+SNmMsY855tRIHkzqLC1NFz6S+BaqIc64C1ujaoizgz",
+	"prAJoFC4ZuPqkwRxSmgdbY8niI44WRTWR8P5ZKGmIpw6AnyjL9ypvlb2VLshb7nu5wNMAthkXuydZFvt",
+	"rXKsj39+ewLrleX/Qj7TcMv96HNA8fU+YbyMn0wGZLpdLOIEDrWZCk53TX2Uw1GBHGvwHJHTNn2X773v",
+	"mvpmrAkxAikbPevdMvrTuQdrLKhEyOkFnnvb4f7+TC/m6oZnu4FTv1YnEOVoww5AFBLbPk/GV441cGZE",
+	"kFJv3r48f37y8uT0r8+eojs1YGoB59xD7GPTdwO06k8y88PmHjlY/chbqNk0Zf6fKsOHHqx+6DlXteET",
+	"D1c/8dJUz81Y0ye+W+uBY19zjk89XusptxvPDHoG4LmDNToE4IzGvJBlHz928GidofO11r+qLJdn0xE+",
+	"fHi43hd9H2noD9fo4fHJvzo13t3/aJ0lcUJR4lOwKCDEgs8errWcfpaVmsgpPrLGQJ5ifs3bkMeAj66x",
+	"ROhTZ5j2VeN4BSkXs7v+hkSN74GqvkZ+Gf/S9ESdkNTf/T7WS9w5yCYVspYRfp/b08lWJftO7m6589+9",
+	"EM3MrfYj90/Ul93PjKlLDjfQUsADh3rlOTn3o+uY4b+VbEUIya2QfTn7gztaVYYtiKJqW+0tbbQinlED",
+	"7I6kX7Uxmi9z/DG75HvdYC9HaXbz12+mCWbaJo/IDH4AzpivgL07qJr13Nk62BuDg2ACQmvuBOyr6viE",
+	"Qzmbn4O9l0YriGjQIbj0DFl1EnIXstWnSGjz52QLoxUrH0Jeg/jR9Q+g+KHGEyhKhHajTKahe++zM9lf",
+	"9H667T7c415c5PoSOb4xxTv68IJXwBP3n3JGOICmu0GhhPF1X/Ca88ujF1SExfmcUNqWvwHB5F71+KBw",
+	"3Xmw5kn2q8mcuZPdncvrnlpnxvwq9ZQGwV7/9LriUfT1zpSfoUor3njRSSJzlOKz4tpZkLC4N5JzYROd",
+	"PN36/H6laL8PhRJIq3yN7yQLbOafPa+ir3lTYlTmBjisyLtSq8JgShAr3ABFxOPGRjA19LaBtCELsjJQ",
+	"ahNHqCGLGt076KGk6NHc4QKjcJ3jpcnMutYJgx1YeVJgxekG54N/oPFs4Ag48zkEjFDCHbzqgZFsNaUZ",
+	"rXo2esY/Ai2/k7ybWUSwydc1T95q4gp1HyOMp29M2qM63yju+aeaBIcB9DVhDdI7qP6k0FeyX1PwKSm4",
+	"LutlLmra+Rq6OFU03ZrEfoZR8xoUdj5XNAC5Y3l3gNlZEdYxVk5bjyEOqOE1uGuube3oGkD4HDj4TBGu",
+	"e2w8CoRbAL5XESXQXBARZNm49MBMgETT0YTk80rTUeIRF+iQCPnA1nB9mIdfqKW0QNYDxZifrHHj1T1/",
+	"2IxbPZsON7V+eN5WHk9P+M7bt2XmD63c3nnP7rT0tbV0XKurFfUg6mOPTNgTy3wyGA6AnoI3u34YrCP+",
+	"ydq+Nfl/hlTTyyrAsVK5aiOlshP9zCoS0V9QgithdxCBtGcgBopZJ58jRrGOllR7bbQSO0uYo+IRSnch",
+	"LSturQ1V5zNyHbKm9h+Leo084hwimA3zkR3Nsm7VT0AAsLpQoYa4SXLPO0a+vlnhR2al6PZ+mq8lumuW",
+	"xp318DWshxP9BrbInelwddOB9hHLk7UPlLBT329+SvArF/jtocAqBvOhLMhUUjlonNeApVBY5Q/5vR6B",
+	"Oa7Pw/IYrcRUYcVTwHWg0wPZZZgt0CaAbm5E6m6IgPB/BlggjIwCtqBVf6c0IyYn4cQIeBe1eeYOPFdS",
+	"UO4xC6McK4LwZ/LkkBOAvd+PWXT4tYQsyoTOmEwWM4h0FzEuNx0JRW6jKAbiKc2fCvOTFbJUPV8LNok/",
+	"eST2YdIAPncrYZm/1d5PtnL3FgC4D2k50LutWJpnSFUHT/RMOZTVVnsr19V3D7eSraH8mA/Hw632wT7/",
+	"X7I1zDVe3E8g1RzvV3148ce9vtlzV/fsZT7a4+yqPWLX2Gr3ZGHVZ7eN5rvLycU1zt3ACRymOSalwzrV",
+	"lniHIJ1OBaFB8m5DX0o9oLpKTCIW3VLagcc9AkYfVlXckiZGKWOw9gonA6e3cWyxdbXRjUf0weHsiEZj",
+	"eXCTY3lKWfCVCaWKflQmteJa3rutBZ1yz6+1Xuq9O7zBdfJlQ3yEzrhBgI+281WUJP9oo6rEeZiYM5uX",
+	"mId4I8G7RoG0NHj2Un2s4ubeBc7uTPLbMslfmwIRU6MTd5tr4P44MTQyGm/NJj+tTLnSKJ8FsIMQGoxD",
+	"O/JrmtKTDoIkBIRFhAzhZ9RHhIKP8kytB+E7moNpwwIfOF1d67Yt1Fa6tyRQ7Bjg4LiuaGAmWIeB2eRQ",
+	"A0kJMR29k6osr86zHBkxnHl/UkVVHHKOY5vxL22gcJihriRghuB1wKLryhgsuWzyCUSqoO8bawghgcWQ",
+	"25tpGSJkuzbVfC/Cw+toSyiHgKWY1AEMQenxgO9z2GpMKI6wcU2a5nxSxVdNHZX2PK/Oc7vyOKXsjmN7",
+	"Up3YSP4j7em6jz+DuzfPP309O2obZaIebDgofmWs2y3FnLMbdCk80ahbcKbanbvlD+ZuWSd19TXSG33Z",
+	"7NU7H8+cj4e251o+nvnU0NjrE0TCwkzQK7iDQh78KndQg4sDgAVyvRhWIv444IdgPk7e4DZHTriORph7",
+	"d7ITwAeWivi4cws4HWrlnxinBf7GCXJk28gRQqBB5NMqFUBQ1zB0jtDVRYXbUAM9ADYS9bEKGMBUklzJ",
+	"pjMVhzEcDj9NT55ufKy+kBbtJ6fyJZvcfqL/FWzyNYzbG6uB8H3dvBKiblUuOn8oou+rDWeLIzKjFRZF",
+	"MNKH2/eHKLgXLGMo8skAGqMOC8earGI2YE8ofhR7QjATAcEjACZY3QWS76zWta3WU1rSdbv1i5qro3zv",
+	"Uk0XBwCOi4IZp7DoV9kKy1UTRqD3+Zbg0SYqALAfFaAWAAsail33FsCHsar4oAKKF/H7N3vBX5/84lq4",
+	"sfjMh3m1juB8AmB9W1/eccgDv1ywUvfr8hTwEVcKVnjUrZOh/HiCTxzuB98qwC42idtXmjzlprdg8q+R",
+	"3vki15er7oV7vkmn4T+4NAV2rgX6Mv1Uk5Avclv5JRgLRpZbNfGIVUqLnGNPQI/GUi18I9eJYzdaRFYd",
+	"oP8xrFNMyVcUgFKIDZKjdx39jiqRU3oXMKgzvipl+iGqg9EKKWNUVaOVI6cacJFyXbP0mMsJhZYGFNBE",
+	"CrwWfhivxF8OoIOMvOjbLEVvXDKbD+o2suJmJiHUyQR8FUHNtX0Fd1cJ2dHwXjRNRByuBbQRwPZ0ch+H",
+	"sMgoOqY0oy0Dph9QSeKRhsBp5NSyxHhN/riO9s2DsJth4G0Y+lMI3E3gZ+DgAgffBCAM7VGtHdCGRtjU",
+	"lvAwj2xnEGCouFDE3Q0zAqQgHX3lHE0YMBLMX9XP5uZr5eHzUn2k8zeSlXZgRqvzOaOObu5da376Fhxr",
+	"G/Ql4+N0w16E5xrNGuDUlJa2EuhAPuaGa5eeX16ohlpW/Klv7hS883P9ec5tXPrRUbvw7O6aTJ3yhvzt",
+	"01YhL1ThJOW4LNxekLrvLKWBKtyf1ozLrqKfRWfrL6dvX79+9ebs/Kfj02fnb9+88BZNZ0t0Oh0txN5f",
+	"RWermRzaP3326pdnLztbYm/PCQmx/ck92IGMBsQ8fKcu3Gk/6mwl+BNy77off+vUzDKGTIyKNfCSzPG/",
+	"Rp9fgF3Y2Xrf0Z+3OxpMD+73zyb0Gv4duowSIhGqLEX7R4a3acXCcqdbfUwoIavVIEU/dXSneimHaq5T",
+	"neoUutTmp/FPeKBTxdfoxH6jZJaIhh/euT4n888dn9Rvf0X2Mdz6Oenoz7sdnfege//rR6HzQsDXC9Nv",
+	"PZeVLHZUWe529OeO7g2r1usy11Whd1hw/qKmu+L+faL/AY+N0V01M7xuY5+CCA7DXLsWhttoW7FYFj8K",
+	"CYkxPOjxQb4Dy0XDqG7zoG7DQrE0pr9tx2tkOxHbtRXiLsjc/a9fHdvvYUSOOto1xBSqVZi+7+ylmu4e",
+	"LejtjBt5bFUZ+5BH+blTnfjKOsAAUfU/7a77n+g9XPWfqUJVanGVUKxx943JCFSTS4KYaYWoQKMSnSQC",
+	"eYrAEIEBROkswgMDtEwKSJPCGHivERLMq8TWF48GndNWctoScJICHQu0d1lBzzz2Tnxez+kmCxyRpJez",
+	"n+Rb8x/+456BqJOtcwZGeb20O2k1LDBvN/P6wXIMHr9xNbhfmH6uFwOY/aT6ubawBS2i66mPjCQudRNH",
+	"frBUOXVQdp1GRJimeEuN978l/uX01UveWWM7lgXAOWLeyCs3suKwte/f29EA9ggIc999//BxwFd/2HrQ",
+	"OowsV98uAjpzgjndFchGDTg6ojKGwIQpwsP6gRIX46oCzEfAL3Mzpz6OClMipuGlJUhhJsyJkEA9r36N",
+	"2EOKSelMWT8+gQYNKhMJ1FMjOjPDSFI+ijbuSkdjis5QAYZpTEh9sL+/z7PkeSSOZox8D3tmikxZpAU9",
+	"Q3DZNQ3eK9ckFqZ/or+uocsCfqWZ98K1dXNbde6xuEEf9yaTyZ5buXvjslDaabvZ9Vr43JTDTZtHz1wB",
+	"I20l+oBbR6ud2CAMYM1tEhisPdVoPftd5U7QvD+oZuxnEDinuD9WWdBw7+3azidIOf2kVICGKQt7Zw83",
+	"6wLHhGH8B9EFagc7HI/hdIyPdacP3I5Z64/teTNVueMY7VSZyf8f7bpW1wzR4vRHKNzSNWUJItuUVokL",
+	"WVWqnHa2NjJFaXF4U5TMupdqskP/fJdXg5+kVW/fvNjpbDGzBFtPtSburm32ISL6nAEMIq5m+cYyGV72",
+	"zA3RggF6TcOzZHA2Mk5rg1MbG/fAFcYnmXkOJOIODkYrEpLuxt0r27uF8tatazWYh4SUu/MJaCvelkVb",
+	"bC9p67bwBmvF8PWzhjNoBGgxK5yU7Zk52Q5Uk22x3Tgj22wbL2ywe/96bU6wpW1qcAsV13P4iz9DRnUT",
+	"gt8mRdyfYwXcjKvFGvgzVtlIxgRNtaZXB0I5Rg6vkbMuMLKrgRrOmdmIEb6+nQ00fqYPVD9OUbwFQIvC",
+	"9F+Nq1uohV5gifNYe7CPP7ox/g+UZVM7gJ/pjEhelpzAV9qhC7xebsuSMrlkzwYbuW7qUphZq8m8VRzt",
+	"cULtnjWTj+syAPPOOpruUmhwf4/cKwpANcHs1FP/HNh/D/bxFizjhZxIoK2gUtd6g3Pr4RXGVrWRh4pD",
+	"qJ7x0IoL2b2MwLznwqoJEoGGmgrst7Mpk44mkeJ+pfZzvDm3AhTldkx5FoiecxqLGrsnGtVKA39fAvWu",
+	"fYDTM2wIk4yDwlhjMVrtvmTyzBnWU3IPokB0r4kAhYjJD27GViS1yo+JEc6Qz5XFNCgKW/PEojxuz/KU",
+	"iPTh/gH+eF6qMWTFzqwKnL0e0CRWAyB5gzGA1tRWRsiXxeQCeHeOFgceZ2m8mgjwKKyj7/aReY/Ja3xT",
+	"NGKyIjNXoExi3pEaywryapzJC2C/JjuA6fvsANhefRPwb7cWvfcBT2Jk3ClM9zKJSNeixePXKzJK9Tqa",
+	"8gqAn8kth4xyEdwkAUkWO5JNyQkLE3+K9vii+yR6Ywslrcq+pK9kxlr9qk6T9cx6spk395nMPfjteSZA",
+	"lDNHfi/e0X9sFwV9BPqGJHnZnY/iT6FTzSHJNugWuCBvTl8K6hE7oRdmEv8fp7CR73rbBqd1SB12Jzic",
+	"X0ld1wD6Rizh8Mmn83nCp9yAby9ROB7bpdLMj8EVsoVZBF0vXZib+jXShSOxqnS2lkh95pab7/ldwvE/",
+	"XvnGfLpxbFk2i8oFFiI/c/8T/Wu95AivDjOzvk9ZaHDpQI0dId5FnqQUmdICbiowOWKJfZOuGe2Pb9Y7",
+	"8g+cqrC5O4WSwVev/bqacL3UBFqC9dwEm/f1eLTYzeLT+AMGAm0YKu2sZycEkrRcI3WkAOpIZwy+1XnX",
+	"ZEQj+fL5L09C6v1kkFdK2BFku5duiXQ0w1IEr2uN4hNJ9l+iHTpAThhuxVhnqhRpi8xxMMR97NLd+4N7",
+	"28HhD6I7kKXsuuE5cm+nKtTcCiXt1N3UH1O3iA8WqDsPxUTJy3N+JZnhx3oKjQGySSdHqgFBFpO1DH6C",
+	"wH3t8/6RIA7pSPOqjey54ByBn4lmD/AwHsClc22qc1m48XWdOwXACk9r6ixngPVkDnJx333AEps+sh+6",
+	"oXS/s0sfcmrIrZ82ZfrbKi8KyveP5qHNbNgGqhBqvpbHGHM4B+SutHVlU92t0bejP0lewyk0dnMjffa5",
+	"W0i/X7sPL9XkrQUGlnVbT7c32ua8Yxfl3WPWylLFESKM17DE1xD7b0yhnGqGu+qWQSUgQHomL+nsvMst",
+	"+Ep2e0icp0X65bIL8OD9I6QXuMNhLsqP4qgW5q9JqBuM818rY9w1fi7qjQfGjYW9l8Sj6/nei3w5YLSs",
+	"wH59h46Z0Uhp5RREhLdS9pJiSCNjc0jA9GCwmF9IJr94Tb9TRAQ0TKBFZtpzon7ggBVCMnQ0+tjdd2UJ",
+	"eCK90mCBpPcIefxU94o2OfVTblAa8SX7OzkUQQnlfQCPBQWnolP+3QzMJYI7NKPUNiLSgo4Cmo9VFC6B",
+	"dxx5uJELCBN4tUhnvrYVdCQYGKf25LYqZWVK2xJPQn66Ir5snBPrUR6ZxAiSULngtF7ISQrd/OPGejw3",
+	"nwkPHXnWgJAikVh95zHFEse6gGjmQBH3NqK2MEabyCvAXPcLJQq00FKhEFz68GDf33ZOEALpIlzcRWi4",
+	"qxKh3SrlRbmOFw++47a6Xf9umIj1AFvggeB8vANkvTF3qRmq1aj1yl5ujMNae2gpAivQsmO9uEFhc2Mo",
+	"rOtgr+I9sOLPBgopJTG3Z+2nEZwkfsWde5SjWmv0hwXNMxRmd6g4a6PigBN2EisfkQ5MOkvN+aTCNiad",
+	"ZjMcM8Qrw78BMh7z5fask7W8oUFVYKx3U84BRhmNYPgzCStdozXVqRTSVpbq03KAlVKyC2Di7vTl088d",
+	"mF0zHNa46LvjsnQX/EmK6TeUkfGINZBQ0yJJReY8GWqG7WjwEweEfiTyZzoUd911IidfGiUOQgoKpwbC",
+	"4eNU28G4siIzE90OH1gMhvaNHNpu1jdpTnz/TcKyhavrnXIbo7L5JzfCY2P3GcKmEaBJ6+4QuDsErgaN",
+	"Fhss650CTZzlRf5B/ediiDP0Zs9KbjIYgcCJbD8nWIsClbtMjUAsGu1NRVVY5WQhYFTW3kEyM0jfJjnZ",
+	"V9WL/IPSytqta+vA5nKlbPirkkU12EAk+AeaS7GorwC8mX+4BhLi5ttxiUPtpD6b0LR/jpbSADv1HhYK",
+	"2g0LVQb2G69Kxm/kpP/163PRr+ttvyFXe5zxcyPWT19V8K2lxgu2Brjen6zoMPFUyKHK/K13Vs4dhuem",
+	"lO0QNYdi8CU+ew/ErBFD6v5Q3efmLI52v0HENVvLDNm2IXjsziI4iDhPxCfWXYyr+VwQcUz16N6kCC8K",
+	"Qd2QN94NpapLgrBc+FDFJblY/LM4GLvgI1fnv4VGsJf/6wZn44ldji1Wa/QVkNIWPL9GsHZBnk8tLQEK",
+	"Kside6tq/Du3KP3cXU3M3QUt/ywZR7hqUaaNwoZtCnQuinDVaNLXxi8iTH17/xP9C2Dpe0plF7J7uTwU",
+	"FvhVtkOwRDjV/9LWeWRaTrw9TAXUnSBtjU9wtjLPFuiH0KDn3JavrCyOV+MizrZ4Y6qR6MlGk8INkO5f",
+	"XXW8Ix27U/1uWfWr/DJF0F2SAJEwY5Fzk0jutH+YC2zcpDgy1jH5LkhAHZ+0xCtdTBdIs6GctsEDDK5l",
+	"X1GHLg93feJrUOdenABvaz16XhkoDxQ7IBB3sf4QlUEctJL1W58I2MxR1SAer66drSHbXs998SocUYvf",
+	"cQsFb38ciR1ougOwf2zEz75sedUbvPKOIOquoO5bPkvecNbf8uMjKMGss7ag/rj5cAFs0WWKb6ky2a02",
+	"p6OcOX8aPRdnkJgtJ3KKh0bEOQloCKZSoAwnHhO07fOx+NYkXIlppwJfo8cLoBOqNENkD/fzHKBMSjVU",
+	"wwtVKo9ROOdpwKgnt9NWcmopi4M+glRDOGwqO5dVykXyAHvjFr1If+Pf39MLj0/ceVkY3QcUFpkh9P2x",
+	"rvdjlgNrKKfi72M3TnkFod2cCI+k7eg0EH2lnG7CYIYnRIXtuonckbIwWom+rxFynz+NsV6QjRwjxkx1",
+	"hUCFUIyfV4D1cFQrHMgrPz1aGESSeANdR/xUHkcMMrOPiFSD69TJu08wW+HNo8NszP9Ms71GuTzeeFvU",
+	"jO7YDXqbVYinq83kjpTqH5x28AwANRpEsRPACw+b62SZ7/27gEKfpmxzfxb95ddnp6fHPz87P3lKR9FV",
+	"UNvXTivnjTqXWv4mliiYYT7kE+666eD80bmU8JoY2+HvZVF69zwVpBc1Czkf6z94EuGtq4IgNagSo9KA",
+	"I3KRswwxxz6okotaOW982wp8dpZIDLgwrch1txhni3jAXtNnv73y/mhAl9ukdN8Vivvx0WvW9lM775jA",
+	"7mKyX/4Ig6zQkZcBfGLxlTmu20Vmya+eAB4AUZaLKem59NvepeWZQJE4NK/EWFd5QQ4PT8vbEm/hcsWp",
+	"P4S3RcE0Atcqc5UBdhQaFpCISl26/wn/AYbaiNjmCa0NfxEywwoBMHjGhYpo6I9PmP52IMk4KnInZLWn",
+	"/VLDljghHn/3mj6y8bp2gs7/nfgl/8kNwb+cvnq5mMyKRMtXDbeuReOEDT1VlTNPNsn6n3vwaxFRsRTf",
+	"sOWLzAZY2JD3O5SZuoYgvzES+GTrhcFBWnku8H2zCULU5aUuxXAa0r5a/6HXpSdexwjkOo++xVhlPBvf",
+	"3Mm0TpFxNOcn+nVp+qWy9s6t+SfjNXkKYkPSIbToLL7pEmV6+ZVovaInZnxObfGXnfE4z/pK785XPrsB",
+	"lnqKhc3PUAqLF1XmWcBGpcnGzmp1N7hjl2+azPKFwfFMdGFvVG8MbrwyctG1xYA8iUNhPqiytSk9GEjz",
+	"BeRgKHlqtdP1Qw2Kp59gd5s623Fy1XV1aUc71RvXzbYQ4rf3tipz3f+0fnc/30T1NZ5pzWxdNAowuV3u",
+	"63bUVeTsGnFPt5s6iveU2M/fttfrXCDzmjXt5/TWyMKONcCF1rYz0JYpsajjpe6oTr0PNtRHu0GSRIdF",
+	"V1ENRHUWE7kbslWuqvXdcKXnV9CaaFjvklLu3Ldfyvb9Wa0+b2ds3412JS74pdkknKZB/mMUs05yHPmU",
+	"kEL1KrBlcyu6hetwBtX/aKtWXGPoLWRElUa0B4+c3pe5BmDp/cf05Ll/IN2tk3ax2ENqbKmd0etzjLUc",
+	"KihGAdAIZ+pzWosn7BbpSW8PZBEBUWEr3EOAVgXY0j6Hj/qMDNzSew6aDOOaZbC5iIzF47djEe//aSxi",
+	"n72COCdhZdxIEQst57VMTl75fxbL8cscBOuYmmSt8wCisXi4znOQngZVm89lXvCjd/bpn4d7GqU4HVKL",
+	"zsuNNXD2wS5PEp+YcZGJC86lMOyMdYePdzpT1gfQ6WCATeQ9LlN0h+VElQp0b6qfmdpKDb3XN0o4cYcQ",
+	"iNDEGSdlBVBNKL98S5iQk1LTXwY/tmtjS7wjyMsUm3KeZ3Qczny2MLoxH6PuQ5s77ualLHW54hTSRcA1",
+	"vj019BpZFJBGtVzOkzLzh8WoyfUHk3fVmgec9zpueM6F5+aOu/nVemfS3Jk0X8ykoZW5gVkjrpcyH9k4",
+	"CwU8agubp0PW7acVYUdvD6GEB2IidxSAgcUuHI90N5G2zUdZQpZOyCVksylOw0sgv1J3tJJlkauSDZUE",
+	"kvFNUUAmn/sjr5ggLk5DvCDyZ9J9czCiOCURAp6JkBVhzyBATEscc/Goz7aspzIygVRO6HJz5tdM9DS2",
+	"vfJ5o6uNRifkM8Ig5nYG7s8tkuZKglj7vm7QMtnQmrt9g+hF/kHdisOLFx85BTGt8OtHDGPLapJXg6yU",
+	"a0Xz3tG9+s60usEo3tUNrDtb50q2Dhm4txqNW5bKycfoX16/efXr67Pzk6d8it5qoG7toJgTVXMxsdfx",
+	"GYBBsRGd4NcNP4FonI0+1c6cHfpUc6InBRf8Obi1tnXKwu9WtJefDZE9skUbO3VzKy7GeVGJXCdox5LX",
+	"leNH4hVrM1gZSIUV7Gbz2oOoKw8dPa89cPSl4WSfkf5fvy5grfP6jaryMnLw3dKR7UadY3lf/ci+O2mv",
+	"fdLeHZdXOi5Z61t5Xm4qkZ25MV0NMZce7u+nHr5ZZLKSF0hGA78nCOADW5yptNESzBmUVFxqM7ExSyxc",
+	"ZcE6GENIpqMzAPt5VQ1UOcmtEumj/QdpBChqMiXS7OJ8HAY7TUSK3z7P8rKaIsxpVspc57qftpHLl0JS",
+	"FurCoTaOIE2PT7atGI8IFpIaJO2lyhaA3b1RMsv/rGh3Ydxh6r8k2N0fj7TidAB+xHiZ9lXll8pCuD2r",
+	"ZNkdLNw1z3NAQEe3j7iYkgpQ5VWhCIPR3447giuL3M1cDjkVVk7bgDVjE2HKJOTpJKFcbtsGcmhtKoVA",
+	"veJCWUjdrroDZQF1F6se2siaJAHIwKmyTvTYhCD5uYkX5oMKiJFagY9Ffaws0DhTjSW66MeBYr+amI4m",
+	"RF9henVPCnhP0r+n3uMxUmZUKFFNR0rkujJAAeCGVVyYj21ABYO2ieHYVu5bgNEALQVWpx6Nas+UQ6YU",
+	"oEnctsKpvGPZV62OTjtb1cTgyzpbKehp+CUMOUgxGpTSqkSkpoT2qdx9Czuf7gEvFTSb4g1Qg5r3tQWO",
+	"5hqKJnFUCQgIiNw6VdDoPmqS/LyEtqDSWOuc6MHC8YWm4Euy7ksJ+ZVgQOy4O3ANh4S2zhb4zeBnbCvh",
+	"nb3qRQRZj/b3BS2GhEmkla3gOpQYS30JWQ9ZRh+pjBMQ3QEQHgALuT1yPYPZdyLeGPcTcUnDOsAphiWE",
+	"1cWp1flopKoUF2CuhVX9oduybWEHZoI40hIz+floMJY4IFJocCoGeX9Q5P1B1SyQcSoRCtmuiuIgHpLh",
+	"ldYzEMMhWQskARDdADKzvsoQL25BlOfvW7O5A7GEHsqPL5TuuzMd6pWGuea/D1wjKyfkttpb//e3/9vp",
+	"fNzf3+t0Ph4873Q+fv/c/fPx8/f/9JctX+aEOYlbn+f5FqCM1kC9nh0XFdsiWPs0lAjgVOvk4X5zf4AJ",
+	"vZlv4dFSwoVHMeHCwa0SLny1Ujca3TWIbN3CekN3X4nNNrygXvb2aMOqN2oy7veLu7q3u7q3Py5oNopj",
+	"1phijShSwUjrmsXXa0amAjXN6Ur36frysl9UpUTgIwIIqlxfmI9wVIFNM2zT+YRHt5MtoKdQ7KuXFxUa",
+	"Q6iMIGmU6YnUmrLiEjhSLkVhzKUFZG5x4U5PlQk9Hl4QMBW3w5pZWS56ikJeWqQgs1MBkgX0AA1ROVYI",
+	"i9wy0ilQubQ7GhQFKYa5tU5pSd1+Tdk7Bkke+DUlmeI8x/RHeJ+0FaiAlAjhfvap2RDzmpoxEjS45g7N",
+	"B2qMdVpCR7uvqsy1ExQCOF0XkSUBIdWax3qK6gxoaRcMETYEKWhGylmBLeS8cvYgjIqNcMRc292sejAx",
+	"pMpC4qjBeCg1ylCIXdqKeI0I8isdlblxW4bfy1mlqfsymqIjpTP3ZXwNnNbjsq+0ryOXSDvAi4tZpnBo",
+	"gnZCPVigj7hF1nx8b+HwuHdpd0b/Fi6EV3I/3P5aS+uwlazG9kikY10qa4oPCtXkho7Xlaxw/6KewJtr",
+	"feGGu3e7xuKL0QDnV3ULY+Ef0QfW7Qz3flFKjx+dda1wXLmv+bEFn60Bsw9kvCoTkQ5VCps6dbs6nYGx",
+	"Q4lVH9nhIl1VWmdGKLW1QEV98F1NQz2saag7Q/W7a8Hvv+3vPZZ7vfeffvi85//9cI1/Hxx+3l1bm62U",
+	"HDYPyKKhgEdwLBrTsZQcrtnxh/WOf6FeH4tK9hOKK9hK6mxxX2R/UVcezVkZaw23Z4HuEWMPCsFFDaDj",
+	"C/T60AxvHIzHkPW2eITdn7H1c43BnR/bjUyNpUi5UAsgi0Jlkb9wwZCoj6iHzSb8RYNwcPjDMhPwf+39",
+	"/zcw945PxNBkC5sj83P389qS6vjkV3d7w8dSdO/CoZkzoBjlhVJuDQBm6RX5kDI/dyJdNUp0/421ZPW7",
+	"WpWX1cb8J+KueCEIE7zgXMHba82gL14YUyipr7OCXiHfKCyj3JICUopCVqoUO2+ePxEPHjx4vLtokIj5",
+	"9BzylzY4ZobqOeidW4ubxAlVxJXOjVu/Tch/eUONekIkm06ZvPJoEYr2jY5WrWFXHjNu2Y2O2VkkmeFY",
+	"dHob4wGijipsrruKqU45an3V8SW98EbH98qduPJccC+uORd/eqCmyARe7r2Kba4rOK/w0WuiNVFj7/xU",
+	"d36qL4bPxI4AH2GL3U7wd+R1OtzA63T/YlxcLmbJwexq6Qs4NYZETI+Iug/29+M4Yl5ZVfQwwucLRqEM",
+	"HmpE6VEo36+XwzOpJ37GPZF0NNhQeXcgRqW5KNTQ3TtU1RF6INzTCA/ArNiyKDDIJocKnFln9VeKgZkE",
+	"Hx4yCF8oTMieyJJoPofyEqp4KoJXJWY5MZDlsB3qijCMUUCQ2huC6BiAtCrb0Xl1dc4dPKUXupe+JAYU",
+	"+SpWk5vFTd4c1H3B47dQALturATbco1YSfyC+qFzsM6h8w6rBroSPYWwfdjVMOvCRWhmGLRvlBX0rlD0",
+	"T3NkUaHoUOopy9ul59V+PTMMH/FERAlfQOl6TuI+XCfnYXSlkv3aHWxY3yBYa/0UBRfV4hDOX82kNhpw",
+	"+kwwX4QLWC9k1leWyE4gsIOM1eT7OthP9vf347gHvNCUkEUxDyUDDy6PUXxhkkw/ROuq+E/wifWPkKZn",
+	"G5PMsC13dZl3WvmVRRyGRW5QLa+UHNqlLLlVYBXgD1OaG1BViMrMIwjPxy3P4DvfHtizH7/lOh3cdRVd",
+	"Dljer+c4cN++A3m+E1dfy4lAO58lFP69nD2t0SuA2IfWGcNKDsE20a7VGQfrQI0BAdgSJ5UghGY1HGEA",
+	"uwnt+AyDoF/RzoUw7EpaWd/YK1DKNjx7C4jHa/UDxdnaTafbG5UpWAMTaQVFY74FvONMFYrW5NJq56dw",
+	"X8aHQ19Vq5/hm8nFs/J+AjkOU3AHcXwHcfxnhZACEUEHR/NRFPkBlBwSwmy2kocN3nD/k/sPw7riJp4/",
+	"vnDT8vFFWP3sxFaQ+edzdtpCVoCnCNk9VEgyzPXYvQCxpaZgzTtrvMmRG0mSdYnCK6rzwkezO5Kpf3Rc",
+	"cFgHm2waWjlLN02yGPbYvSNhPjsrkN3PNsIVX01tu3nL70srPHe+ozsB8IVhihfv/pvhvnZLnsEqYGu2",
+	"mxOQ+ODctoAFnMQyAk7JC1MNWiLFS+d5ZlPgvSGUrhiNi57yyMOlcmcpIifOggh39HIUYTg11wcRbhZc",
+	"Tf0Nb4cv5j3oMAG/EyIH9sc6LSFUhj88OExbIr2XIrVRyN1GiRDSgLijaycAPdNVXk3PJEAEX8voxRas",
+	"F9m9ktHb9OwtxHS/itF7C3jGd5L+Dk/4Hw5PeG29lkPCK43BFSV1/8eMy1DDFjvkjxaAGNTgfbvjSti8",
+	"ULoqpm2POoKHV1TUTtVvCRJnUyUb7ndC0a/VtC0qNLtq/PbbSfv8g2R8fo3QTeSTHKqyT/lRyx2Gv7ob",
+	"M+75XfTnrtR5g1LnON00lsl05QrRolcjpW1InOR8F6heKjFXNHqA4ZlgjwkUuZ6YhDj3qXoYWElk1nZK",
+	"GAbCO9oziHq3XUA16Y1LJOIk0mesd7Y4/FQHjIJ/KKcQU48Lrtw/88yXHDtLw1detUUaFVmlbMCMR1aV",
+	"VVs4FZeKa31WLHazo+ntpodAOnFhYW5FnhHynztdyNbYAbCr3cXEobTzv2owbV0Y9idRi68cUZt5+hbM",
+	"i3W744XuZmW4C62MKNfYr4naUuMU5D9t0O1zcoUQ59edjom0ULb/bYQ6UWYcn/D+WapavFSTcOfnJHoY",
+	"t9fqp0E+h0eJpn/lc3yff/ClqVY/BTf5R04BQe/MXCq98sn4XgrsrqF5BW3TKe5hWOzyxwjFkJ/7laFF",
+	"Vmh5dBfoCjHG1NLHwDYP7URUwXUnEBuKYxOFsNcYGQ5iR/vrHzKMjQPw0lRY+nrns/iGVWk3xV7vXaRL",
+	"3zSdL738i9L5AqQecvWeEEDdw+8PDrAG3+i+J+uNjlS6HROHYjQ7MBBedStzAeS1G1H1cnVMI1cvbr0a",
+	"V2+D/giEvWeuQ22B/7esU53qaejSeh26CTJeUkSa2XipnzA3FXZku7EHyLibxR3YXtX+7UV8u1xqsXa+",
+	"BlVOfPJkVJ+XJz9jl52RllcW6sRtBfWHjMSVECoRuWfEKwCG9MilACOpJKKBdnT687Mz0dSK+/xEugBe",
+	"96rm1dfhucLWOns0KAwbqsMzDy9RjW+ExxGGeKiKXKtV2hbdRXrT25P1NKcnA1nF2lOp7Hio3p6QXrP0",
+	"2Tdwb+ZeMf/ov32/9sP/9j08PtbHP789WaF0/fz25M1Yo56nM9/LtTs59+SqdkbPYjttZUbrjc9pZUYj",
+	"Hp+7XIc7X+VtKliUF0FWOacrxeyNG3swN8uYgKfXy5lg1GxxYbIphn8SBmfMK4RGBG8nohRjrWMKEIUx",
+	"yBiwRfYZw+5//p//N4DY4V8B6g7+RMy5NAHPoa3UCBEdq3yIGY2lMuCezau2kB0dQQFGbzKlfxE3Azyk",
+	"xlOXYHta4lhPMQOCAuGui9YwfCOVx+e+cL6jBxIw9wnF/+H+Y5HrD7LIs/OqlNpCeDdtCajsg49Sq4TU",
+	"PAjUoiwvVbcqpi3xpDCAHemXhtKZJRrriJCto3NL4JM1JPA2BfW1qQJv2iyqpNOSICCTETi4xm7jMMup",
+	"FThg5GSm1BXTEynBX6ULWgUQkTWKNxMDPiK7XyLGOmpaDbjGDVI1LjW6l49PRGp6vZQwHDWBGgQMd4Ds",
+	"dPerTJgegjNYVbhVtxPnsuw/cN9HSZju4jdxQLZt+Lj3oUMzqNeQD8R4DIZc8Jj445QyH3A9YlCHvqpm",
+	"v9gSqR4XRYoE6OAId1NChb3BM3epIiAK4SY5pXvOx7rKCxoIRuzxjBEBW9OpqNYNOq4C3gVHmP0Tll2M",
+	"H8nfp3I8+iLTrTes6N2rcqXTh5p4+xQg3AvIILOQcRV2AMdP5BBCDrD5fdrS0A24pXylFVgUX4l1fSB1",
+	"Znq91WQUUmever1IMWAkzk3QK6LHqzJfomoFLRtuux7oxa0GMNYdhtd43+04zm+X/32Ac7+ON9ItE+Vu",
+	"vsu4uoLrknDo7lK17rTyJq08pHUtdXx+MbyPzZxQ92W+x/w6m1P+1S2CxnSI00qWVWQPIFZpZURmgiqE",
+	"BDjK6WWWUxk8rNa4QCGqMQOCEgrgLJeVSC9z7RR+hM5Cihb3yo62SrXRBZZXyGyMTjDoMa+lTzI/579g",
+	"PDBChPrO//zXf9/HeYMPQFJCZZ0mC8DaoNMjJLS0IqXjKSU1A5RRfjXUBWv1QZVUcmWFZF9dUOBQWaOS",
+	"YoS8J1UZULkqA7BdYSwZK9gpn9JeRh9uiXekXFuZZ4FOCI0ZJTWqWAT2VWGXqoBU71XdoL/7e4eAlAsa",
+	"3Z5I7bjfV7Y6L9WomKasT0oBf+MUBQ0ZmL9k1HcYlxyZe6JcGdJOAaCMFo3/vBv1jhbIrgSP5FWLmuL2",
+	"ZP6fKkX8s8k8hrC8MOMqoWdz3S3GGRg7FtDkhfRsPx5HvzZ0iRtmsLXArKAVC55nUjcFCYYobWVPpKhW",
+	"pYIGC0iOCIo8EU5cwMAzRlxlxKA+Ec5UmW91tD9wSeUa1NxRrroKnN3Sin85ffUS3u6WKLWjJVJgYl2x",
+	"FZySNU0F6Fru7RVq8bBygjot3AacN+Nmxg0WApF54rCpbHVqTwi+f9XsHoDyX6VKHtvL56ac0Yyjg2IV",
+	"EBAv3qumBfmxulXFerPuTDfoRRSUX6BWx+LfeyUoE7kxLehW2MFhV6ydQQB7J8NVQZkVm2UfzGdXPCNN",
+	"YtmzeM+rXnjHbObDT9OTp6t82+6J8I6r5S5Zd/4vHvYYCMvdd9Pr5gRXCbXittbHdZOS/qHX1J05uo45",
+	"Sr1/aSraKd+wUXl88q9jU8lvpJz12F6yEtsEnCbzW82Muf+Xs5MnvzwDSv3I1vtCCTOis+XUQ8x+8fp5",
+	"Z0tskOVCI7kgzcWrPZjpUpFFOpPzMqscQdrLL7nO2svvc7d4zewmUlnYPGjOZQmdoX5kifgECnZbbPvh",
+	"2xbNKSmR/t7iY7eRZXqhHyAcIY2JKSi9MT7HMRwT85eGqAyZtmQikBWzUxkwoOP6B+/rx4x/bbTaFdI6",
+	"891t5j2rdCWwj0dEMevGg6irAeLaCMxLSCC+kmvxGzY01/33O+XYaReWL1AoB8sturIoUDWI+5R0NJdO",
+	"uBus+JvJNdCuQVPzSpRjbTnC1FXk5O3lGuJTGGcqQTfAOCPGp8CFQdUaWKoxMBPwCJhepTTSBl9M/VXA",
+	"Oy1RbfCw4ZfIz0CGmBszNK4xThb4v6Wfim1b66YUWSl7VSLGulDW1kotsEsUHNl/LGR+nutzfHXajkao",
+	"o8mFEXsxalPNIUxwvwBFufsqRQcpXEdJ/n8b20r0wE9aGyPPMQ5mtbthTNEzWYlCSch8+qAEMRwTN7Kp",
+	"xIXqjynwd+Rd77LqaCgn8Gamuy/X1iOfe6N4xe6w5AqxJniqYLjIc3BemXPsRBrD1+I8QfiRYdTdGskx",
+	"1qrVJBpIrKD0mwnWUlfF/iA/eqHDU1UdEcs7/YbX46XJLHluFi5KM7GwPlLQ7E5BUHlPWldqYIJXOhNp",
+	"7XxIEygWghonc6k0+NY6esno4e7bg7ttCp4IvHQOlxqjcHOZ2hvXg0pbQcdOnq5T6xndfqL/FXhL1khb",
+	"q9THCl2Ee9anC8XmD87XaueB7ydnm1/B/oHmLySaRz590yNhCp43iMkju3MGRG6mFCnuxRRwmBaCNsFL",
+	"IK8DhFbqhm8PGrB38jTlqjbFRIp+Yx/Foh49bVhBbMCHdQf+tLZBQAXaZybYY2tp5k+ifCH/ZRqQL6qc",
+	"H641yT/LSk3k9Fr6vHt0jYmjT53lQ2XG1ReOKSWfSORRwc4CZl7cxWhObPOmumFrYu/lRgYFDt9VDIq1",
+	"TQCgU3HCxRsBJdKckPZ8OnNY1G2BXQHqft6Dh//Xj0LnBV7qVIXpt57LShY7qix33bXP7n/sJK+6A5Jy",
+	"7R/xH62dajpS9LautIpth6eqqGQbX9gbVq3XZa6rHXyGbN/d2WfeKKuq2WcKvdPZEv/zX/+N8SpkCu/n",
+	"Wue63+5szb3kqdGq8R2djraVgcJg29lKqP2U5No6eTr3JgxUL3qXNrTS2uFlT0ymeMA+X9kqAn0OLKEd",
+	"NJBwyE3Pz+2sIuBNo12YCSFormi8/RQJIQT0cDtz07PdxktCkGOiZavMjKsWRKzoYTrZnXWF916USl4e",
+	"xS8r3byFl7lGm0K1CtPf2V40c9vLXugO3gXvi2dxm8edI2d5tuyteIgvfm+YUf9iJzLwlTyjV7Evr5FU",
+	"uoZpuoI2vKYeT4IKXI9FxbAWwQrLQR1CH/E8Kklc3PjtIZOQ3biBmnoldJLYVX8thJIoEvS1YUo2cL6/",
+	"hHbGru+7aoG7aoHbRTaph02Rb2c+U4m1xtuoE1iWFTTvSPSJJ+AkakgLOrpySg8w7MU5PS2BuQzBrbIq",
+	"iwFcI3BaoEuvwlym5vSGjqb8hiNhDVvE3kGDvOIhI3vOR8ghbaiPKFVfaXcmKYJXEdJeYvYLp+KHcZSR",
+	"hy16o+uu4ka7mStUBXCWs3CVHU2+PNdY5GptEwcTuagw5Z8GZ5A7JWVKfgQ7HqnSqkxl5xfTFNEy48A9",
+	"pz9FN6YJOj9psWoDyTjg+JIZ5J2IY+FHIDfUNafiWFEoySUj8eFPw8spuJs5TClIcm2fKXtB+6pClx56",
+	"QcUrHSUwZLntyjJD7yfkwGNyEWXCK80pcvYyZDt1dDo0mSpmEDmBiLywEYIQiDFhej1V2iMPDpRXSYQ6",
+	"xGnxNBi0TiS+jByBDDWUxK/tGydRdKhFwoKG9qzYieDf/PrHRLHlqT9X9PzdaO4PTMZKxeiN359xLn6x",
+	"zqNPZrp7nfyf2TfcBpvkGGyaNfI5KOJSy8/41pKBulJ3VbGuAvgE7i5UFlx2d/lAX2n90GHxJ0gO+kdf",
+	"Y3cGzzrhAByxu/Sgb9qmg7m9Ze//5q7/L5hMFOygzhZaQptkEnGDl6QSNcUPGnKJaooWxAPezFhoN5Es",
+	"5BWcxdlCMz7xRHwSs7bibWQLRQWqN+4beBEsOi5BN2IwHkqNZRJU2zFtX7GaHKPeUUU5p45o1dGUFALF",
+	"02R4cXW5+5avKN9JXx+fPflrY75DSqYwl87szlbT5xYKPKgE3YMDoFXNJmvESINmWqmkNbolUm0qBYaf",
+	"Tyds14u6sdAIjNK8AtCCJjurXkD6VY0smN11q52vip664PFbsJFwcs/XreBW0TTcbAkyJ/P8f+xd/W7b",
+	"uJZ/FW72j7SA4rTdXszCxQKb23ZmgtuZFu10usC4qBiLjnkjk16RqmsMCuzT7IPtkyx4ziFFyVIsO19t",
+	"Rn+1sb5Iijrf5/erbbhvAcVzsOt2a0N+DugaQx/xPbbtfoYmvajhr1J7vXuKI8GTbPYZ1zR+iL7u1TUM",
+	"WDA3ov1/CQhAMbBRHXWmAhEP9aFVyyhFpXWRQeATsH/GRL/kkfNsA4Q9LmQN0e/qljUEdto9MSRM0Ooe",
+	"IsfD4YCGPtc6I2We4gmf3GzSUWW8UMSWFwLNl4mKEhBCxpMWKquh4bQo9pg54U7Velbi8e2AIr9UQ95d",
+	"sbdefH9Q0eM9T/voTNt57fswg1L/LrFFkLtk0OvfWUsXvLZKWTch0SJ9jd1e7doalcFBcuBLujyYbBck",
+	"yH6ausII7USbjUVJHVc2iUA6QkcGABGgAkQ165Pb+IciryNg0a4gK0OFxgDqwCcKW1vYaq7ZTOe5XlEG",
+	"Gq9AkAHER4MZsoU0RmCDUJVzhb8AtreLTiogn96/qq0a8uN2DdsKh9urbisCVr1C0VYHcPGtFGwNtVZD",
+	"rdVN11rxqnhpUQkdrwjCT7dbaHWSZQ2ooYqMauz/3AC2RF5bQlKCehAsMQr3IYEPWQhP7YRFIYcA7mT4",
+	"esROvBfkvSQoM1K6UgwIGEnaiiBXH44JpRVqvKKGtWgOqI+6EUVbYU45etOM5yuIIEtlumEpo4nyDAJn",
+	"PYEplQbEW3eA+vu8RwoYR3Ihoofifs5qlFlVKRpF5f314OcCqCafoqLmAP7Zt23xGazVm9OJuhBrBKpV",
+	"QmT4JmFDspTLNOAK+doKoWA2aVxWVxZ5Cu+56kehcc8KvUg8bv1EpfVivDQUUXEVUEnpykVp0L0lQHuo",
+	"Qgp16r5d80EFIgagSB3lXBP136W23J1Wui1YLhP2f//zvw833q4vsM/zsMg4/LQM7GoBT2rdXa/kdeRV",
+	"He7kliBG4bo+hsPzeHqRoqO926M0Cs7bt6yp+eA+jv3jvcrfexSlnNCJkUHUfx1JtkbXVjtsO15rODVc",
+	"v+NCRhe2hhn8N7HiJPJurH5qMKz2jv0P8KOD6dlAl8myyC7D6u9meX/d9ryF4hD/wFulZSKBT0xL1tuo",
+	"FLV1HujjfYmWaD4ddSMkWC8tGqmrMagYob3ea7TXUU3i90h7MYmfRFRJ4pZ16gd5uGWM3UxJfaNbG3C2",
+	"nRmrZHvxSs/oGESybiSPRY6Xe0Dd6wK4D/erb1FYaOD8FZvuYxx847lWYhw8NEhiaSMgfsanlkFXhJDF",
+	"RJ2BxEgILGfqvBPciiZOZGHCKWSfxKKqGoGOi1MbIFA9UIMNLApGCEpLJUzhf7DBoWrfkQu4soACFmLC",
+	"8H+mL3/j50RN0KOGh9oMOhzKiUJcVKt1t3UOzJh3mgtT2valB3aD3ddcrl97A7Zyr3kgEekOCbxLLVP4",
+	"Wm7eLI1KrguR8antRTz1Fk5tWNeDedvHvI1ew6l6U+jzQhgzGKvfG7whGKDwjX4j1ifog7szPf8u89yp",
+	"rwulVybAHwGDzwdndxHK+WJXI9RNq8MCdfL2UvMzUgtN23OH4V6HFQobpd0EhVl02p+9x9ltibpnX4Wx",
+	"sw5kdjNmI2GqgSWE/a9+nhEofyeZZxTwTT0gHthuIjcioTUqhGALqUrsv/xJfhYs9QHdVIkVi/DgHpRF",
+	"/jAF7ikf6uUxJTwEp+WCGp95xgjiUSjkAgM0IyS+QvuS4q1WszMBOHKK6ZIg+MYsbXx2KYHcMTGbiall",
+	"c1GIbisvZjG/FmPvSpaSvYx5vdHnRszrvS2m+lXtFcDu4ICnNoSSduWXRExHXTAeYURGIqGl3yiIWPhL",
+	"Vp8SqC0oiPlyVIil4PhOwBfp22tiI3bcLXzJh4bQDes1BmMkykR3Nok4klUW1WBCPm3GgcylcteJt0Sg",
+	"bmE/ad/wPlHpUhO/nb9EiS+WpYA5mlIPCcItpM71SEe4jCgOL8TS0jIjQx3cQyO1DUp4j1PRRcxM67Kr",
+	"qDtx43tDY++TcYJRO6Vuep/du3rmmmtijF5sd09fCHNBHa39RW7tolaJ67cecbkgquW52zB3QxQN7/m3",
+	"ufBN0EMFzKA7brQCZoXIw8tgGbZ4g6QqbqYKxqmQUh5P5xyERRf2kC6oxSDnUVzcid1Ahh+UQIUKA8I9",
+	"ZALkDJRKoXOwfVO3KBTSNK0w6YDbksosgON6leWM682CBIQIR2owlkLlRA0vnBSLAefIIH8X9SYi5jVn",
+	"uTZ2oqqmVx/9JUv+n1qq2iA1QU2vEXMnffrkCYt0+aeFNAsokYlxrSEhkLEzkWt1bjAEEDopoGI0dG2I",
+	"L3aMewRQF7jMPMr0mWAikxaxsEMuCyLUVLSzknnu8dnZmZjy0oi4f8JpVASCxCY3AHvy52EEHZDkpU2i",
+	"RbZabyxLwEQGtyRAQ/lFRVZbd6s045YfRVUigfQ3VEJ5aCT/xovSzkfsdW2jQWFR2IwBQ4pnSeC4g1Nw",
+	"D6Ruw6VhzEsAKHLnrZdiolK3xmk1pUIEeB8k4paGyXOlAQ3qnRBscvA8yg9MDppoU0c0zhRXrMoFIKNY",
+	"JwRVxAlgy0LBbX/m6txdWi4rMjdj9TLags98MRN9xA3nWy8Re32EjOFFAMM8rb4qmfkJR906BNY/qxX/",
+	"hO0bCowAmYoKj+B9uS+eQKD0Z2AGwJfOrRWLpU2Jd42WG+Sdu0SjbNArNWZZQTPEV4VwWtX7rt8v7CAa",
+	"46Fx81lA3Ryaz24BDZ+J/V1lJyven15XudItYCu9P3V7tBVhqXfxjb/HzoTFjev26Cq6Loj48M52RogP",
+	"Vz6fl74augsQB6v/YGvO3EsH3eb26Jj98eL1ry8/pg1b9r+OfhfFVORHJ6dH70+P6ElH78JULzNyN+c0",
+	"mJxXgH/vkzZx+/l2cybuiQPQ/DcDNF8HlAFC1qASK+u1YbzyuI4gsubB0qa8jrO1/3aHpR8dYafWED/j",
+	"Eg9mF/7cr5HzcLUOKiA4CaLtj49pZJG8e/GPZmyqVjcRdyWXKiPa+HBYZglaGpWBNVGPHz0KMa0NAxpM",
+	"bWeunq3rb5Fq18FiCqYQHTrnnwXxAVelGeHMNuvL2fGlmnpa2hhMs+YhPYsIn2lJnOmecmOksVw569Xq",
+	"PGPc2UvsbD1R6UJY7lTQCOV3OmInagPpm0hyMmhdqNeR+ENINaT0KiH6kar2ZtHVPhZe4+4NZHfZ7RUN",
+	"e49+r8o8rHV8PX70eHvHV2c7od+VV+v6GuJYQxzrNju5anIdo/XbNGFrVKupbK4nyLXhH99IThohJTcx",
+	"lrehZTs12IdnHAEu0bXHHLWPRyh4TqZBWF8ovQK/WmZsLaoGIYyY1EaShDgFRiOx0eud1cslFDKu5DT0",
+	"sEFbFTcQcLuCV2318v0puTHXn3tuYeH6VXehlt+7pO8guvqBQ9Ziae3faKvEagcFnHok2YMrZHX7GtlV",
+	"aKTVxP5RF9AtWS4CAH7Nph7vLJyAPUBCRI5oegJ0EAQ+DPAw1sORKZRF+zoWxIb3lmibUMABR2JhCBVd",
+	"b6jory4YB0vw5sTpW/h49xOot2QCfv5hS6rzxDQSKmkQctSwHkDUouq+SqyyH7AGcRzxlDRzIiCXhZNY",
+	"YplSj/8Zn15MVJXqm+uVesZS5KFFk4r7P98CrCklrVJ+pgubuqMId3r7KZHffxiSIt9rUuT3H4a0yJAW",
+	"GdIiQ1rkdtIisaa831kRMjV28dlOfKNCt7+XbvpckcFCz0y3u1agsweVM7hXg3s1uFfX5F4Z+qzaZVue",
+	"Mz6d6hIKvuuEwpB/pNZ8I5g4WnCZM55lhTDGw1hBcexUFJZLxVZ8HbKWc/5ZRIcKnYt2RuL3MMCNWdbH",
+	"+bNewRK3DgKGyvMc69VG7Dk3qOveKznVmWAzXSx89H3BrRWFGwpJwoPxAc/4fx4kB85dcV5HsT5IDhRf",
+	"uEPCPe8glosL/uWVUOdunzz529PkYCGV/7tKKxpbSAV1721Jdr/ih2FZorGcYz6mbTDu7IO+Mvqtxg/j",
+	"PtA603ptx7XyJ+5D6ozXXhEctP1jGsBB99R0f3HFxbOFVB097HSoJevrP4JK5aASqOkc/OlrZ64UbHrM",
+	"C+D9YhAXq/WInW60DWB0zWcyoSmWUBjLXBjf2dwU4lRCM1F+ilBJU7WQUeq1tPNjI89VucRY2juhLGZA",
+	"gfsXoTIxngbQyjjqMfG8TjVQMBMYpCSWW5Dunyy/ECodXbFp1+mxu4640Yk9sFncaPfFZqlfexM4hr0m",
+	"EgR2fzbNcEW7v4KHIdRLPm1DcF+NAPNcgLFzedMbnPE1OUC6kx7nIy0KXvb1PorzPuGyl+5D/o1f0IMG",
+	"3JXvR2ehTIkUDaNuqzUje7dFi7XGo9zxOizGlqAR6cDgJh3/6f75JLOvnQ7T60q1hK42mXmCdMAT+yyK",
+	"dXWOwQU0vvdaFkyvVIx/5vQfXASdTUZgTx+eN1F0oxFL/SVpRENOdw9lqFG9KhS5dmgsL4nuuBR0Rzmf",
+	"HPjp9QapvSkdMdR9DuGobxf7IojSvi7ATkLASQ5fZwmSYNN5IMDFaiBUPw+RmkyC9jPu/0Lhf6UFTIli",
+	"TegW2L1q8YNzTgJCFUW9jqQr5twk2J8LkSgy9LUiMYwdrM8YDx0BwqJ/UJHAiBW6MRUEPfgahZgVwszT",
+	"EXsBA8ZuUf/giYIRAiikMEZqZaouXMLOn3LFcn0OqQHom64i4TjvjIFGlMYW3KJztYbRjdE9cad+glNa",
+	"cweRiXgldjN8H9uxu3Ed6uZ/gkGprcmGMNQ90vQt194AK9odOx2eLhcbtFe8yMyQh+ht/7/ixp6AdTmY",
+	"/9+Z+Y/ynpN+IGFU6Yat2qxh/3ua0I/9DP3j2KTcXw+WbfgcTtWAhuELQU1wSChmgrPgNJGvXMOljthr",
+	"zDOW/vk1ZdNc8MIEBRLosQELAAALgpORaYARhnu78197UIbIMXDuh/cbEBTKMmnHEJ6r/BCRI2lKIbDJ",
+	"jJlyOq+e/SB9+uhp+hBGFJwU9DqoHyGlJQ4VztEQKOFVATwAnggod0y1L0TKCmHLQjl9yBAKunmjNp24",
+	"LK23/a+kFDHjskUZvKketrtaa734JvRaxnu7S7uEAqtL2nvnwi41tN+VXlUAZAdRXCwTuUAF/4Jbfnm4",
+	"62XBjcjqDx9U5KDw7qc39yv0dIVv6UYUYEbfHH6FLc5cro3z5WL57Y1WTwuNMSz3aRpUIdi0hvJaFmbs",
+	"JX5wu2QRsQMA0HFSo6WeKHfLAqqiTRJ8rIQVYiEWZ6IQVTon0iMYGQPWroy8xaAboRkc0Q8/UIlGLmZo",
+	"c0d+HVyE90E/Du/+T126PcWEsoUU/t583QALW82FSthZaUPnnp7hKRITC/xMl0RLEDCjSpVpRXxqvj49",
+	"5KoAmiepKT7wLJVmuVbnoiAfc8ScbHRPBM93wdU6rDpWs9Ppdu6my0g3jjH3BghLQFBAvjQB6yZIsCYr",
+	"G0UUAMfEC2uqRxq9EGA2IHIXbQVaGgNzYEaqqRgxMBx8LjCYDlAyV7XU+5c2hqHThgEv3TPpbWj+hhbp",
+	"03oY+1+B6zwKyMa7uBZa9cU9MM9s6FO8N94ImBeNl79N/nbnInBLZtcbdXMyfCXO5lpfHGUil5+Fk0fH",
+	"f9Jvn+i39dY0hj+RuNjhY506haNnTPDpnBGaF/AjIjDfJuXtRl7hAw7jBd38rlMMNMke0a3GwD9IOz/B",
+	"BdgFXfXyu7Rayv494GuQ1viFN0OWYcgy3JroQ9Ts7s0YCT8SNY10Qvh1Z9nW+Gh2FnPHhaA/d4/itD27",
+	"qyjqHTL1VosE1k4Cni2CJXMLTdVejEpLQIlJlW8AnIbUT01mKQFASMtmXOYmoTiwMzMzxs1EIU4q9Boq",
+	"sWJoKrZ0EtCwaEY3gN7wZEfhuxQqk+p8exwFz2uqjr2l7jZJm1AcTpI5TiwORmwkdgey0G+ITWkIOOwl",
+	"2KkJrC60OqV5nQJhU7ZHcvnytgJ/UrOtwEMSo09nxLQQaOlstgZ88M/ZVZR9+yXt8RL2MUv3Kmn3muBq",
+	"Je3tL/J2Strr1ZN+PpdGiH+FQYapD1XxQ1U8YPpXsmQHM/YSMzCK+xliLWWZMBcIM/r+7SvC5nHGoaY6",
+	"eCOmAMD2h/+qPz74V/otfOgPPUk/D8D4YFzO9WqirGbOEJ6tQzYwrml3QwCMdcCJ9Nwd+NxC4O3meqUC",
+	"FsX7t6/YojQQhEzn1i4NQrLnxIDF2bI8y+U01OprxZa6sOzfHyXs6dN/Y7qAFCZM9PGjJ0+J3pTihAu+",
+	"ZjzP9YotC/mZWzFRStiVLi4oZAvPTKkDeREKKo2wgIaRel67Dy///vPr1//4dPLq1esP6YidWLbQxrLH",
+	"jx6FFwtPE18kRAc32gOwMcCudDj/GcPwDK2ab3ML67niBpgHRuwd6qiI/KvJ9zVRV+sduFaTfd+Up5kj",
+	"7l6P7gEa774NBBuX30APwQ6zySplsds8spqW2fQ3aKs1Gwoaic9eWu0FhhIjjd5XH0aXRDbVi+BS97o6",
+	"Oh1ejXNrej3de0DRKAptqz2A39aWe8AFWf2Kr8mBjfT85URCwtTXDnNkva6l/oram753tsGQP/7++iW8",
+	"dOk0aK6bodbffS9G2gbRbFnkSDILRsf4+NiJ6xHJ5dFUL47hUce0dYCy1V3n/Bbjrvxj4kFFSLBODhI2",
+	"aUKSTA4+7kRNS5d1sNOSDECC2hotbV2hATPt+7evxoztNsMJktON2R8fsYH8z56z/EqMtnIGI/+X/2BK",
+	"5gzGkevz0Y/c8vyBKIqHE/V1omYLO3pTSGVz9cCrJZSqD9nxMZqInq11Kq7Ik0sP6KDK9UsK26Is8jE7",
+	"7Ldeh7AhLC3XYX2VDhN22Fijw4+eTdcNS+dilOvzMHu0jx8+65h+f27Iy+MlVfSacnNdNRcvMc7s7Qdn",
+	"Ks90AbXrzj6u4uEj5jz1OuIEegxYJr/QC/cXlPlBgywvCvm5BYmhbor0TZ77AUpDxvSQC78/igZNzh6K",
+	"ZlvIMOnOQdNJVVQQ3T/3NV6WXb7rrHIv52J3r6KfOzFkhYes8C1nhbdJgGtLAffrK1v5LjAoOYNavRE7",
+	"YUteGpEFpXQhxLKpLysyY6h102rEUrxszGY8B7b53OjQl8Ynyt8uMLT4fqlxdJsqvRs9y1LZ35xjuCvA",
+	"cLfaA8foVafszFl+plFXuBBcreYyF92NYLHy3jcGNCvzvGczVzOI496aW8jt2V532t4RpPaH30Th/J0K",
+	"+aEfbAhW3JvurgRFc9zUdWWjstOvOs5qoc1W0/NDjVHMl+4goa7zkqp6kEbSk/0IWN8ii+V8jQX/8VOW",
+	"8fXlCe0omnrFUql3gLR6cC9Q3rKtIemOWk0prpIdr4qGrpQlr0b/zeTJw8z658vrFVSDszA4C7vDz3nR",
+	"fhgb3rfkOnRrBbSu964PvbQulL4aTMCj4sKUOGdLbaSN+CngKJsJYMaHACNbQH0oN2zGC0/XXy0hhDjZ",
+	"iitLvUsnrBBT4Z43UR4saLOolBpxnEZqeiRBXT0gXfUQKlCpVACGVvUWFYJP58SEwYx2Y0ywcYc6AXBC",
+	"kavjCxFIYZ5U4HvuBVArEhCJQ5GCnkHy3fpWIaWd4EQl217mGuce7xZvr4ev9DYe7u7eTsflPbydXWt1",
+	"q++jj+bFce3u9YTrWn0f+nTQ03Z22Fnwp0WGO3qoz/1263MHx+w7Kwquh5igPzNWWddXKNxQxVDPcWRC",
+	"6cf1a+RfQMtgvwQ+J6r5b2T4RuxHAqZV4otlT56yuS4LamSuyqbdhfIcenylnbMzbedJAJACxFmVTZQv",
+	"JsO2jz61Y/1gZ1lXPVsC/H44twjq1qNQ+8ZoqgDEYVX6OdL0mRamVeG2lOtcf2vJrs6ie1V9lZWvGNpV",
+	"WYXrWpVVtbWGuNxfXJi+RWL2mutj/JfSR3pevZrg2ApzQ7J0o+uNXBnnmQSfY+SenyZeRObyQiAlg52L",
+	"wozYW8EzJ7fQLYGOYsHmQITMVkLZKH+ji4nyOZYQDjcEt4cQ41H+pkVixXWBQxPct9QEd4UwVUu0bqPj",
+	"cUslanAlvptizqEr77535TlZFT7J/W1tGJubZht5zm8VcktAxIEYjDQs09NyQZ98WeQH44NjEHo0jg1d",
+	"IM+VVOesXCYs1+fn7v9SxWYmYaHCDxFmKyDAID9PxWfjPhBQdJk0Tkb8ij/7h0isPGy0FhKoDZOI4xrB",
+	"snjCUGq8qYzc6A6IxIpYL1KdR4MhrJyW8fxGRzYH89LD5cWYdjOZWydlEmbAX4W1AHtcZIEDYyn0Moee",
+	"k4o2CmHRaDiAhdO2OICRI9WZ/tIyoJ8KXS4jLB3EyyUUIOeDoPdhdTxxwRet04bfN5/xwVdf+KVPiHnX",
+	"g/cQm6Dha6SH8lTlMXZIBNmkrY9MQu9SAEeMhuiholpG+Ys/tDnQHyVo1Gr+KgugU+xsTR2o7ks18cIL",
+	"XkxbtyUeaNmS8AL9LdnJaUIsi9C/T5/eEaQa8UOOPwHZ8qSTU9oUnctfww02zIo898tOypy60YCYkDiS",
+	"4+cuC02gDs2Hv6Ej7dRVEGimwYXNTNSRD9LSiOdzbtOHCePGSGO5skelhJU/+eno/Wk0AqBB23z8c5AW",
+	"UFzdNoaTwK/ETXMVcqibmFn6mBJK7GoTIWcBsA0S1ERjKYmDbONFBD6pjYH8Q6yNB85xZlQDiHPK/Rt5",
+	"E0+aL+XRhVi3PuvNKYNDHWIG8YhsR9chvGdAEy0ypDfzBGaoOjaf9/JzxxJ/6HwEbGGr2VqXBW3reBWj",
+	"Fsvmw6ou5o3HvSn0WUQOtMy5Bb42mGlRKhMhj0UPmwuet2qPn/HA149f/z8AAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
