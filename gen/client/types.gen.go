@@ -18,6 +18,7 @@ type (
 	// Its fields:
 	//
 	//	Attempt Attempt
+	//	Content string
 	//	CreatedAt Timestamp
 	//	EditDistance *int32
 	//	Error *AIResponseError
