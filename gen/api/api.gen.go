@@ -897,6 +897,27 @@ func (e UITextPartType) Valid() bool {
 	}
 }
 
+// Defines values for GetReportSummaryParamsGroupBy.
+const (
+	GetReportSummaryParamsGroupByAgent GetReportSummaryParamsGroupBy = "agent"
+	GetReportSummaryParamsGroupByDay   GetReportSummaryParamsGroupBy = "day"
+	GetReportSummaryParamsGroupByTeam  GetReportSummaryParamsGroupBy = "team"
+)
+
+// Valid indicates whether the value is a known member of the GetReportSummaryParamsGroupBy enum.
+func (e GetReportSummaryParamsGroupBy) Valid() bool {
+	switch e {
+	case GetReportSummaryParamsGroupByAgent:
+		return true
+	case GetReportSummaryParamsGroupByDay:
+		return true
+	case GetReportSummaryParamsGroupByTeam:
+		return true
+	default:
+		return false
+	}
+}
+
 // AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
 type AGUIEvent struct {
 	// Code The problem's stable identifier.
@@ -1742,6 +1763,99 @@ type RefreshRequest struct {
 // RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
 type RefreshToken = string
 
+// ReportAI What the AI did.
+type ReportAI struct {
+	// Answered Answers that customers got without a review.
+	Answered int64 `json:"answered"`
+
+	// Discarded Drafts that staff discarded.
+	Discarded int64 `json:"discarded"`
+
+	// Drafted Drafts that were written, whatever became of them.
+	Drafted int64 `json:"drafted"`
+
+	// HandedOff Tickets that were handed off to humans.
+	HandedOff int64 `json:"handed_off"`
+
+	// PublishedEdited Drafts that staff edited and published.
+	PublishedEdited int64 `json:"published_edited"`
+
+	// PublishedUnchanged Drafts that staff published as they were.
+	PublishedUnchanged int64 `json:"published_unchanged"`
+
+	// RatedDown Answers that customers rated down.
+	RatedDown int64 `json:"rated_down"`
+
+	// RatedUp Answers that customers rated up.
+	RatedUp int64 `json:"rated_up"`
+
+	// Tokens Tokens that all requests to the AI took, prompts included.
+	Tokens int64 `json:"tokens"`
+}
+
+// ReportFigures The numbers.
+type ReportFigures struct {
+	// AI What the AI did.
+	AI ReportAI `json:"ai"`
+
+	// Created Tickets that were opened.
+	Created int64 `json:"created"`
+
+	// FirstResponse How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	FirstResponse ReportTimes `json:"first_response"`
+
+	// Resolution How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	Resolution ReportTimes `json:"resolution"`
+
+	// Resolved Tickets that were resolved.
+	Resolved int64 `json:"resolved"`
+
+	// Unresolved Tickets that are open or pending now.
+	Unresolved int64 `json:"unresolved"`
+}
+
+// ReportGroup What happened on a day, or with the tickets of a team or an agent.
+type ReportGroup struct {
+	// AgentID The account of staff; absent for tickets of nobody.
+	AgentID *ID `json:"agent_id,omitempty"`
+
+	// Day The day (UTC).
+	Day string `json:"day,omitempty"`
+
+	// Figures The numbers.
+	Figures ReportFigures `json:"figures"`
+
+	// TeamID The team; absent for tickets of no team.
+	TeamID *ID `json:"team_id,omitempty"`
+}
+
+// ReportSummary What happened on some days.
+type ReportSummary struct {
+	// From The first day (UTC).
+	From string `json:"from"`
+
+	// Groups The days, teams or agents, by their date or id.
+	Groups []ReportGroup `json:"groups"`
+
+	// To The last day (UTC).
+	To string `json:"to"`
+
+	// Total The numbers.
+	Total ReportFigures `json:"total"`
+}
+
+// ReportTimes How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+type ReportTimes struct {
+	// Count How many tickets.
+	Count int64 `json:"count"`
+
+	// P50Seconds The median; absent without tickets.
+	P50Seconds *int64 `json:"p50_seconds,omitempty"`
+
+	// P90Seconds The 90th percentile; absent without tickets.
+	P90Seconds *int64 `json:"p90_seconds,omitempty"`
+}
+
 // ResetEvent `event: reset`. Clear what you have shown: the text starts over with the next delta.
 type ResetEvent struct {
 	// Attempt Which attempt at this answer it is, from 1.
@@ -1756,6 +1870,23 @@ type ResetEventType string
 
 // Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 type Role string
+
+// SLATarget In how many minutes after it was opened a ticket should be answered and resolved.
+type SLATarget struct {
+	// FirstResponseMinutes Until the first reply that the customer can read.
+	FirstResponseMinutes int32 `json:"first_response_minutes,omitempty"`
+
+	// ResolutionMinutes Until it is resolved.
+	ResolutionMinutes int32 `json:"resolution_minutes,omitempty"`
+}
+
+// SLATargets The targets of priorities. A priority that is absent has none.
+type SLATargets struct {
+	High   *SLATarget `json:"high,omitempty"`
+	Low    *SLATarget `json:"low,omitempty"`
+	Normal *SLATarget `json:"normal,omitempty"`
+	Urgent *SLATarget `json:"urgent,omitempty"`
+}
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
@@ -1926,6 +2057,9 @@ type Ticket struct {
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
 
+	// FirstResponseDueAt Until when the customer should have a reply. Only staff see it. Absent without a target for its priority.
+	FirstResponseDueAt Timestamp `json:"first_response_due_at,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1939,6 +2073,9 @@ type Ticket struct {
 
 	// Priority How urgent it is. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
+	ResolutionDueAt Timestamp `json:"resolution_due_at,omitempty"`
 
 	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
 	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
@@ -2019,6 +2156,9 @@ type TicketWithMessages struct {
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
 
+	// FirstResponseDueAt Until when the customer should have a reply. Only staff see it. Absent without a target for its priority.
+	FirstResponseDueAt Timestamp `json:"first_response_due_at,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2035,6 +2175,9 @@ type TicketWithMessages struct {
 
 	// Priority How urgent it is. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
+	ResolutionDueAt Timestamp `json:"resolution_due_at,omitempty"`
 
 	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
 	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
@@ -2612,6 +2755,38 @@ type SearchTicketsParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// GetSLATargetsParams defines parameters for GetSLATargets.
+type GetSLATargetsParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PutSLATargetsParams defines parameters for PutSLATargets.
+type PutSLATargetsParams struct {
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetReportSummaryParams defines parameters for GetReportSummary.
+type GetReportSummaryParams struct {
+	// From The first day. Without it, the report is about the 30 days until `to`.
+	From string `form:"from,omitempty" json:"from,omitempty"`
+
+	// To The last day. Without it, today.
+	To string `form:"to,omitempty" json:"to,omitempty"`
+
+	// GroupBy What a group is about.
+	GroupBy GetReportSummaryParamsGroupBy `form:"group_by,omitempty" json:"group_by,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetReportSummaryParamsGroupBy defines parameters for GetReportSummary.
+type GetReportSummaryParamsGroupBy string
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -2805,6 +2980,9 @@ type CreatePromptJSONRequestBody = PromptSettings
 
 // UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
 type UpdatePromptJSONRequestBody = PromptSettings
+
+// PutSLATargetsJSONRequestBody defines body for PutSLATargets for application/json ContentType.
+type PutSLATargetsJSONRequestBody = SLATargets
 
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
@@ -3424,6 +3602,15 @@ type ServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
+	// GetSLATargets Read the targets of priorities
+	// (GET /sla-targets)
+	GetSLATargets(ctx echo.Context, params GetSLATargetsParams) error
+	// PutSLATargets Replace the targets of priorities
+	// (PUT /sla-targets)
+	PutSLATargets(ctx echo.Context, params PutSLATargetsParams) error
+	// GetReportSummary Read what happened on the desk
+	// (GET /staff/reports/summary)
+	GetReportSummary(ctx echo.Context, params GetReportSummaryParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -4406,6 +4593,113 @@ func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
 	return err
 }
 
+// GetSLATargets converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSLATargets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetSLATargetsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSLATargets(ctx, params)
+	return err
+}
+
+// PutSLATargets converts echo context to params.
+func (w *ServerInterfaceWrapper) PutSLATargets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutSLATargetsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutSLATargets(ctx, params)
+	return err
+}
+
+// GetReportSummary converts echo context to params.
+func (w *ServerInterfaceWrapper) GetReportSummary(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetReportSummaryParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "group_by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "group_by", ctx.QueryParams(), &params.GroupBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter group_by: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetReportSummary(ctx, params)
+	return err
+}
+
 // ListTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	var err error
@@ -5218,6 +5512,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
+	router.GET(options.BaseURL+"/staff/reports/summary", wrapper.GetReportSummary, options.OperationMiddlewares["getReportSummary"]...)
+	router.GET(options.BaseURL+"/sla-targets", wrapper.GetSLATargets, options.OperationMiddlewares["getSLATargets"]...)
+	router.PUT(options.BaseURL+"/sla-targets", wrapper.PutSLATargets, options.OperationMiddlewares["putSLATargets"]...)
 	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
@@ -10505,6 +10802,566 @@ func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTi
 	return err
 }
 
+type GetSLATargetsRequestObject struct {
+	Params GetSLATargetsParams
+}
+
+type GetSLATargetsResponseObject interface {
+	VisitGetSLATargetsResponse(w http.ResponseWriter) error
+}
+
+type GetSLATargets200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetSLATargets200JSONResponse struct {
+	Body    SLATargets
+	Headers GetSLATargets200ResponseHeaders
+}
+
+func (response GetSLATargets200JSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSLATargets304Response = NotModifiedResponse
+
+func (response GetSLATargets304Response) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetSLATargets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetSLATargets400ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSLATargets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetSLATargets401ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSLATargets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetSLATargets403ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSLATargets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetSLATargets406ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSLATargets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetSLATargets429ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSLATargets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetSLATargets500ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSLATargets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetSLATargets503ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargetsRequestObject struct {
+	Params PutSLATargetsParams
+	Body   *PutSLATargetsJSONRequestBody
+}
+
+type PutSLATargetsResponseObject interface {
+	VisitPutSLATargetsResponse(w http.ResponseWriter) error
+}
+
+type PutSLATargets200ResponseHeaders struct {
+	ETag *string
+}
+
+type PutSLATargets200JSONResponse struct {
+	Body    SLATargets
+	Headers PutSLATargets200ResponseHeaders
+}
+
+func (response PutSLATargets200JSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets400ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets401ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets403ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets406ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets412ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets413ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets415ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets422ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets429ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets500ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets503ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReportSummaryRequestObject struct {
+	Params GetReportSummaryParams
+}
+
+type GetReportSummaryResponseObject interface {
+	VisitGetReportSummaryResponse(w http.ResponseWriter) error
+}
+
+type GetReportSummary200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetReportSummary200JSONResponse struct {
+	Body    ReportSummary
+	Headers GetReportSummary200ResponseHeaders
+}
+
+func (response GetReportSummary200JSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReportSummary304Response = NotModifiedResponse
+
+func (response GetReportSummary304Response) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetReportSummary400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetReportSummary400ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReportSummary401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetReportSummary401ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReportSummary403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetReportSummary403ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReportSummary406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetReportSummary406ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReportSummary429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetReportSummary429ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReportSummary500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetReportSummary500ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReportSummary503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetReportSummary503ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTicketsRequestObject struct {
 	Params ListTicketsParams
 }
@@ -15382,6 +16239,15 @@ type StrictServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
+	// GetSLATargets Read the targets of priorities
+	// (GET /sla-targets)
+	GetSLATargets(ctx context.Context, request GetSLATargetsRequestObject) (GetSLATargetsResponseObject, error)
+	// PutSLATargets Replace the targets of priorities
+	// (PUT /sla-targets)
+	PutSLATargets(ctx context.Context, request PutSLATargetsRequestObject) (PutSLATargetsResponseObject, error)
+	// GetReportSummary Read what happened on the desk
+	// (GET /staff/reports/summary)
+	GetReportSummary(ctx context.Context, request GetReportSummaryRequestObject) (GetReportSummaryResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -16388,6 +17254,104 @@ func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsPar
 	return nil
 }
 
+// GetSLATargets operation middleware
+func (sh *strictHandler) GetSLATargets(ctx echo.Context, params GetSLATargetsParams) error {
+	var request GetSLATargetsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSLATargets(ctx.Request().Context(), request.(GetSLATargetsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSLATargets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSLATargetsResponseObject); ok {
+		return validResponse.VisitGetSLATargetsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PutSLATargets operation middleware
+func (sh *strictHandler) PutSLATargets(ctx echo.Context, params PutSLATargetsParams) error {
+	var request PutSLATargetsRequestObject
+
+	request.Params = params
+
+	var body PutSLATargetsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutSLATargets(ctx.Request().Context(), request.(PutSLATargetsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutSLATargets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutSLATargetsResponseObject); ok {
+		return validResponse.VisitPutSLATargetsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetReportSummary operation middleware
+func (sh *strictHandler) GetReportSummary(ctx echo.Context, params GetReportSummaryParams) error {
+	var request GetReportSummaryRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetReportSummary(ctx.Request().Context(), request.(GetReportSummaryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetReportSummary")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetReportSummaryResponseObject); ok {
+		return validResponse.VisitGetReportSummaryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListTickets operation middleware
 func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams) error {
 	var request ListTicketsRequestObject
@@ -17185,713 +18149,749 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhs3kj/8KljOfMeWp0mT1J0+ObOKLxlNfFtLjmdj6q8G2SDZoybANNCWOY727NPsg+2TfAdVABp9",
-	"IylKTjKZ3XM2Y7FvQKFQqOuvvrTGYr4QnHElW4MvLfaZzhcJg3+ffPf+9F3G37GfMiaV/kVm8zlNl61B",
-	"64TMmZR0ylpB6xNNMqYvjwVX7LNqDT5eBK2JSK9pGrHobSoW+n03Qcs8I1uDj+ZurlqD1vmMEcnGgkdk",
-	"PKPplJFYkkkq5qS3R96MlRixtNMKWnHUGrTmctrutYJWKhLWGrQyydLWzUXQSjN+qq+nGYfrUlHF8LNq",
-	"ljIawdVu7/g42h0ftHuTPm0fjndZ+3h00Gvvs+5klx6Oe1G/3wpaSohEj/Li5iYAOpyplNF5iQacUC6v",
-	"WUrEhAjOyCJmY48grYgqOiBfhi21XLBhazBsvXv/+vLs/OTd+fNnw1YwdCODi5uMDZ6CqcIjMNlh62bI",
-	"h7z6tfPnfzu/fPX87Ozku+f4WXjcrEL5q3u0120fRt1R+2i8v9/uT44nB92oS/dGh/hVkeBrqZSxVJSr",
-	"zT789M3r8+ev7/TpiCWK4ptnlF+Rpcg6m338+etnW3+44f16DV+cvj49+8u9L2JLc9vps1jSUcKi8o6T",
-	"LP3EUnIdq5nIFDk5Le69SLMcjS8j+3jQipiicaIfPjWsKglNGZHXsRrPWETERHMuUbNYmtfrfZbijr+M",
-	"Cztmn3a77cNut9s+0v/p5v8Xme2WydZgr3sctFSsYHOenBJvNJqCrUHr8SIVo4TN5WN/sLDRTl/Fciz4",
-	"JJ5maXn+7xcS9iBJ2SSTTBIFUkOP+YEkV2xJRErmImJJPVnmhVd7tNHS5+QUXhWPmff6u9Ckt+fRZL/b",
-	"L9CkPJQ6whTvQeq8FiewiCXGSBKixBXjklwzrkjMlSApo1LwmE/ricHFJfJDDSEyySJCk4TEStoXj9hE",
-	"pIzEiozYlHKihOGnLUjT319Bmin9xAi3b2+gTT56pMubTyxNBI0aWSaWRLh7NJ+MKedCT0YTSu+EejLl",
-	"D61gmPUv34Z/juEZlS719mgNVJoxn2q7BaoVxllHMe8GJNnbVCgxFkkDwaywkGLO1CzmU8ISyeqJtLCv",
-	"aibRKBVXDIVNSqRm0vzFGWefF2ystiPT/moyFZnLjpSwNBVNzOWmg4T6j0woWqTSuRBkTvkyF6mKUKLi",
-	"eQOBfoJX+NS5FgVxPGKaENdprBTjZCJSfcARmuhjZbkNVUarqLLXL0poGB7u+mzRQBScAlLkHZMLwSUr",
-	"H09akUyYYvnedbSgSrH5QrUGvaA1ThlVLLqkWvPrd/sH7V6v3e+fd48Hu71Bb7/T63Z39/Z/bAWtScxj",
-	"ObtEWdYatKQSC/dz8ysOOnvdfq93iK9IpboEKdb8xb3dXrfb/9FqmJtoBy2nzF7e6hk4nwYtsWCcxo+n",
-	"C9UWUrZ7/e7IE4otS0rYzvH4ipWXfo32mqXcv3t3dHjYPqTdfvto0mXtUS/qj3fZ3mS/e9AKWhmo8Zpj",
-	"QVghsWRr0A3sOGLB3a/9XtBapGK+UN5Pfc1u5sDJn78p8svzT9bI8LbStUCtWWodGowHn23iy9Q8fCsq",
-	"++zGOBwLE5pIFrSYGcPHL/hPZ7UYO4Tyq3wHgNapVTLJfmoNejdB7UOgjDY91NeWSUKlujR/Fiiy1qhQ",
-	"jjyeVQEbe0D63W5XK6gwpAGRiqaqTl3FC1rjLJLzdhq448LbKbnA7/BIDcfjoHCthprAejpxNCCbjGrQ",
-	"q5usMRSCoV2g3Ggw+vzG7+9v/n7fHtn4/btu6SLBWe3H9O93XTgjpYatwZdh6xda9QrtDYGCYSuWlzQe",
-	"miNp2KKZmokUB3cVc/yOvuFGv8adFPDzCkGP9xeOC8P7YgGfzXIaFITXEKXXsCrphrBbrUlmd2xJfL3h",
-	"1dPu4/8dd/+qx90F8Mp5PGciU82miIwTfXTU6orKPNysS0dxRLR5YU6JmIPmuY2WSFfrznsFLTEfWJ1+",
-	"aK/C+fb29Hu2rNkpV2wZ6PFmviXx8cuqLdI/HnS7HT3YfrfMsPvtUV8zH93bax9HXdbeGx9NeqxPd0cH",
-	"3ZY5drVaW3lxrzvo9Qd7e539bq+/u6tfzOlcT+oDGxE5g223SNkk/qy34dXlyY/8/PPo9D/Y1VlUcj0G",
-	"LTkWC3BpGt6VA623O1aWA63Y6xnTuBW0BL8csRlNJq0LrSPAml6Wp9Vl7cNxt9c+ovu77f7kgO1He+Pd",
-	"UZ+2kMfGYybluWa8smWieTEA1wiFm9CAB5uit0/mMc+Ur0x8aeFtyMWtQYst/zobfTeO38R/PX3/j9Pe",
-	"6/hUns7V4senpwenf//f//6fzv/+9/+0ghb7vIhTJi9j3hocd7uakSYpkzP3IpmqS7wVpZHhmhGjqbXb",
-	"x2ORcVVVf6bl3bE5fzh3klP45riJpikds3833u3OWMwrzHTEenvtw1Fv3Ka98V57NzoYdcfH7HDS6+ZL",
-	"jmPzRl93IJh5bcniv9AUNB89pXzMkoRFjUadU0bVjCrCxUhES8IZi4oeky0PPDTDc/k3tuMpCiagw81v",
-	"5yDc8FDzJvMbO9S6lTOt22zAPZ1RPmVvqZTXIo3qg0FcqBlLycLcVNi8WZoyri7dNX3cpykbKzITqWRk",
-	"pJknXWoZzK7926Sii4RpM4ia92sNETbfU8E/sVRSPavXQml5uFAbOYzH3pM1J7B/+ZILdUntq6sHciSY",
-	"xJMY7kGHsf+Cbc7kvu9K73vuK3/K3lfrPX7N0wDqwQ7N93ztmupJ2r0vgHScXTOpCDBmTjnvhXDuN0QL",
-	"r83BioKEjpWEMylWkowzqcScpYVjqXoeb33M5iN8hSpswxDN+pbjmbeIUOZfei1U/WdeiJSMRZIwOs2K",
-	"B3H+sW/jJIn5lFxxcY1+Ec1ZgrMO+UBjBYRTMzb3P3gORGiYGfyo+YaORKY1RxLzTyIeF/yVEZPjNF7A",
-	"xhi0Tsk1lWauEVHXWvPU3/WisZYzT/FdZO+w19NkuU4Fn3pDey9Z2iA2qmf9qsNuAxFSOaZxCBHyZhNT",
-	"YvxoS5XjNiqp/kpFoXx2tXz7l1gc/uezv01/2Jv/tTv+Me2NPoz/8/NPV2dHf+F99fJ6P3suDuMTejz5",
-	"7u//Ee1+/8+ksepVMFt8xQJYKVBgyVguErq8NFM9iSh5KT6xhALnss+KpZwmOBb7fFuzYeuuA63XTdeN",
-	"dzXX7PpcM/Yo8gtPc4WK6V4w7nZ77cOo328fs71Je58ejA7HR9Ex607+3Q6hE/NPNImjyh5Y8XA5b8Mj",
-	"uRHORZJ/u8RTu4bY6DrS/wK1ICeNnuHtc0vWqK39Dh7QVWVxtWIG/i5H51vrgZpAz759z+knGieoDZcP",
-	"6YgqOqIS5hWJ6zqtJhpdZt4rSqqMe0Gu0Gwb2u0dbBy1fGa/WhxZRZUpjR0IguzbeK48pVpDIongU5aS",
-	"RExJzEtixbC/Hp9+43PN/+e0Yk+fWNap2HSOtrB1LhU8WyRsCktCuX0YEjfwLGdt/RShUZQyKbdJuThu",
-	"Srl4Xng1sQOr0NUfN5DAiJnTZ3V0MAo48i+ZUZMeYWUTiesC6J7kqhKo9EqtOlNtLYGCuE1WwWEjRfJB",
-	"riBHZayaKC9ovLl1nFl7w0W7v4KJXIy3l7baP52NPAH6/pMbyC9EOoqjqLxnXgurqceSwKFX3SET92hJ",
-	"JhuR8QCf9CRzkohreOU20rmYp+UJ4xfeOCpbIx+knu1fKI/eTCa1gvclmyhtLc6yOeWyFMmd45T1toD3",
-	"MJqoWTWTSRsQLCmYYY5dxBU8ehqx+UIoxsfLU/42FVMt6aoHo6RzRgyJAiJVnCQk4xFLyTVd1ixGnL/2",
-	"MuZ6m+GLfaFl3+fJcm807e/ZEhz8xW9ts1TjlRkcvnjzvg9ZcDEn3tArq9k0yxJhX8VyTtW4vEDwBZB2",
-	"2jyEnBHN42vThPyvzu2rCzxfQ8nCJ6wPyBDyzuzv+1bKJPRGuJJ+7j4gHscTpEyxCc0ShVa8zVesI5B9",
-	"+vbT2i2k03V9w9wcfI3pTu6rOAFQ55+mLGJcxTQp7akP2q6v9/HZOcALLsfeG0pyraj4EHRkuHc678E2",
-	"GtF+Qbj1Cv4JPSxSHFYNLaqj98ji8UiNJ8Fti1gSJVD3XEEhn4nQ8+DpRXUSRXBG4GWakXpaxvb398mn",
-	"WMajhJGTs6enp2De0LFiKZwNsOY20R4+roS4NOOK9ck5YzQCXkzieaxag/7+ftBaCOAJTZnSMDDJfotE",
-	"tHxRutVFiYtbb9XClInmLc5bmtI5UzUOBuDZnzKWLsnC3dS8MP49ntR3P+u1yPgVF9dcM69WhKn5CLyy",
-	"nvIiU5dicplSDvUSQH0Yk0d8TRyP+PjzFiTv9teR3J9jI7Hzmzwyv8MYX03gURtKUsaQSk7RQMDEq2ZS",
-	"Y6CwJB9MFNFELWNUenDYhtzw2m1zIlfKBzugRprgDR49agmBQ7fCwI3/tpQohG/vkxDdva9AiJRyGaPr",
-	"uODtTsWcaBtAS6xxIuRqjsjfUth9xkQ0adVTge6b4mu3IQRtshgdIfwBNVMjv0uT5CWV6iSax7yqkSZU",
-	"KkL1tViqlCpRJ4ogbQFuqihIMcawqq8h1zOh6WOcHdtsD9ZEjJd1g64Qwxs1ECH+xN6CBVWlAlpWJhDk",
-	"ZUHb/OdRSTmfLyhfgh0PwQDyUkWr/XX9rvHQ1/rr9sfdXvtw1Kft46jXbe+xw8kRPRj1x7s9kM1SpdlY",
-	"r6a2ON6kEaTBz+IFct07oRRLIzoHCyDmkKJ5LdIrrfxGdAln7yIVUTbWA9PLZcd97Xnqs1HSaKb3jwZ7",
-	"vU63u9frgd2dZgk669+xScYjJBZo3YpOJgMyozyCeBCUAXTAS28tpiT+BF41wcHcTGPGo0TTN1tEjeTb",
-	"H/S6nX6/u9870t//xFIJO7sHKyump/yFSMtpq+DpenOSqRnpd7p6fHN/Gacp5comgXg65AYxnUxqHRVc",
-	"4zSihZiQG1B9fEmSv569eV0XXiq/aIOB6G+9oomeGKsPg2uLv/xBs6nn9sFLsy/L4h4SK4yY18qefo/R",
-	"+GJO3p+/aB9tI+J6TcqAmwnJB1TZ1NVRAxHQUf+CsWhEx1dFGpwqMmPJoizn53OXYY2mY6wCLQFMaujq",
-	"/bxX2s/bZCKmVMV82hq0oMRhBfcXP+bNVzZHVXkEgey6TNB/iSBFUDNRGpenaBebnNhJ4hGwWDCaShNj",
-	"1rbORJ8ClKRMW8uY8HA9i8cz/XRKRvo9KUsYlUxaKWwl7xoC+d7P23CPIRB6YW5Pn4uboPWaXb+XVQOF",
-	"s+va6JYVVEnMt0z56tXE2l6zz2pFmsapkoSzz6ocDbfJfoaqx8ftbq/d7Z139V4ZIL+VwtGkbzzyv3So",
-	"2aUDVaNlJ2TOopgSLedAkRILliJ/Gd0SD+46B1aeRFMXQqu8KE/OxfgPJN94n99Glh8VZPlBLstfu2yg",
-	"piBaafSGTi9ExqPqEaZmLGWBNjP0TPSekw0EmcAL6qJeXKA7UP+9zVyLwZy94lztZ2uniRfNDKvRZFqT",
-	"c5LLriKrUZAJo7299vG422/vRntsf3LQPewdaRvbyjlMNQm2yt9ZLbB2B3vNauxu1D3CjX9E+5N2l+1F",
-	"++OD0SE9Oq5I9FheciDGtgIMqalX9Ly2BPlMa6JkRj9pC36RxLVmnuGJS9VUe2wSzMzxbl2meYCQI3M6",
-	"eflgq8jpuMnQMTPMa5sbWKw0CU2ct3SZCBqdC/FSH2ylnOBPLCUHe+T7+Nsaqizw0UvwzsHDZasPVMM5",
-	"XSJ9D/b3dw/IaKkY1J3OxVa+8G7B3Ot5oSAzFfRimvFUqFAdNFCB8UizCCxYQzwGVzMgC7y3PkZEMyXW",
-	"7A3Q0nr93b39A0iavm3y2m0ijWDbWqVzg8E46yuf5OpcudUKaW/QPdRioN8DMaAP88vN875hYVLQLcFH",
-	"gSHt0vYVcwZcpsk2obLeR7rw3nLpIreFHezlB9h4jbEe7+yS6HnxGn8+JI8hV7i0ZsBIjqpj4oREKZ2o",
-	"373n4S7OBEuhe/Qm4FK8TdmnmF2Xwk1gKoosiciIIWgAxAENk/kr1QAr9J8ig+lpUkCuA8EqygiLa6k7",
-	"SIjMFguRKhIxedXJ9Wa5lIrNwb7J37qBcClDE63OhjCZBrWEsX6iKgBBQhUzBBnPTGChumPhzc7bVN6u",
-	"xhOn5+PuAWs2z57Cd29z0PYPmg5anBvxh1Wzd0tDz4lyxpS25WVTcuYme/g3u9nKeyufdk2lERKpWGj0",
-	"ywqtrRyZX9FBqS3tt5myOaWNlQ25CknAcN0w6fgGX1/ygDXY0ls6wnxPlf7eO6rYy3geqzopADAkZmOC",
-	"Pih4rfmaUsUuE/OWohSQDNhyLlKWv0mPCH6GhKPtA26bgZDoKZJ8dBVhUBg90ATDhI3Li1EzY0BguKSC",
-	"SdJUsIjvnzKuTXq2st6p7qX2wTy59B1TcQoweDVahx8M0exg9sP/hT/uJfyRIunvV2d5JxL2WqgT3Bnl",
-	"BYV8PaAVJVJByL9Omda3YWWWeY23Kd/wBNPe4V1D0COGLTABR4xQeWVSorZ1rhw0pQHqmeVphg17sTxw",
-	"TZIzRtPx7B2TWaIq57IxCvQy0Spq5Ori2LJpZZwuTgWUPF4stLH58UvL5KtZLzYAUa7X1m58ftEK2pbZ",
-	"qEjCfBjG1WJGYcqttCZZO8xy8dTF7e284MttwgOGkPly1AdVVscN1lLfi2v4cy/QJl5Lm9pSu9/Lsl3A",
-	"9kk/sfTbTC4bTvhETGO+6nzHvMLLkX6Ff7xXVYSUkWsaaxVjmzP9aOP6DpwTMSOqiBF/wChBIH2oIjwS",
-	"ulBiYYSHYglbzLQkv0Vtfa9QdQXFyHbgpbiGefIYvC57+snD3W63u1et8jumUOG0v98+0px1MOmN+nQv",
-	"OmLHXX3vAl632+l2er3dTvdxf28lHEXN54CL0LU8aL0S/4iThD7e73TJw7/1ek/Iy5hnn8nno4PLg70d",
-	"8iJO2UR8ftzb2++sEAS9o/N+d9DbH+x1Owf7vf5ukSS2FKyJJoeDbn/Qg5N5v9cr0GTco91293DUbx+O",
-	"e932MduL2vt92h0fRruTA4hEGZp0e4NodDTYGwwe7x2tJkr1ewWiPGPy6mSxeNzv9MjD+M3ZjtlK8ZS/",
-	"XzTUwd4+2LZRVgDCeNUkg70AR3/KWB3wRj2hUVjvFYX1SnAO/m5//PT04PRq8bcfnv71uMN2u51xP+Gj",
-	"+Ytu9Le/JppwqZ7dYxNye7yJbHxM47bFnPoz1rWgpvzNdoPI6RTz6YYFNTMqyd8zCZijGb+HYpqvUMEi",
-	"7Zz+yYtY6pz2GxaO//789k6f2NppX371Fk57XJGnmDRZhtqEX2s8oTbVGznRZVzWOeljaV7zhKQMkilj",
-	"hW7SbWyKUZOz79wkb9qhVDSB4ljzmX+I1aw+9UZfIbQRyuN3w48Ft/a/RibRxW9zF9b4Xst77+P/CcKv",
-	"sQRapwPN6h3LqpDDhtOz2pozLGxNGV5dUWbg6swQ5bxDTpV09Qwu1X5gkqsJndLtUqzHTYn3MEECI60X",
-	"kd5MgCmFeEX58gS1oLrSx/izmpm6lBUFW0qIS20eXlL7pjrb0V402SsGCh4RgT5Dtur9Fzj63uHKQOpJ",
-	"VJ6KRyhUPGWDcQ1nnzS3rCBSfksxP8O0ZYCgt6y+koCTHyrP5b0TqmByuxnlI22mk70HyJTGTbBI38Wf",
-	"APafkkUaizRWy4AoOpXGIsdDiExilhQB4aSMp5yhO4lnSWIRTy7hVlgKkUZQ6wRIJjdaWcUPtAatWTyF",
-	"4ks6Bc/vCBOqgBCTjEeI6fT+9OmMqlu56ldDWd1KpnqH80XQUmk8ncJs8ghA2zrX/MFu2kpny6F8KfbI",
-	"WdDUoF1XHXIr1QPDN/AUFKGVItr5fGU2mseqNFejt22Hb70KwnrL/jHmsVdMUf12BAJ22MMGcbih3Qt8",
-	"vC0VWzR2hNFkaueDNHDJvdX351DS+f3VVjd3fMfqTjnwDsajzUaN0BKrKYH3bEzzW4I8r8B49lfv47M3",
-	"r59fIHRziRd/OPw/bvyX5Eb857saaPDfGJ9uVWZyu9MCJ+pnPrc8r+jGRstNzfmyCWzgqqMl+HJLTPKa",
-	"uUAlwcaFIDe1p6SXj9EwXtcEDW2U91x/n3EVj2klU+O1cDW1Ze0yKz1XVi7zygLOWGThpFxl8Daumt0m",
-	"MwTqCEqjqSiQ5QHDgc9NAh2LXrEopufwkE+BtwmNeaW/h6OBe/wSSiSwTrCxxsKh4WidGpPr71ZZMSkk",
-	"mu7nFPEm5n2iniy1cwDqgHW8AqDzA8bjbF1AbYiiklOcv7kRB+1bNhZzJmtrHipAmXXFSatiJdUKyi2w",
-	"qF1h0g80iSPalJ98QuaxlJCbDwtTZaFP7vmGzGRIbx6ljF5JQkmaJa6+YCy4SulY1UM3aFYyKSQeOgMO",
-	"YxtAjG4TBk1OgRUZzdVpauJ9YPTqrQtUVZoyzQVf5QS4ZvTq0rtezBD1kFkYlUttQE0zg1lXpVYxocUj",
-	"mHv/NjTrNdFMT9yfWoVexblBoANRT7C/KVREVbFv9cTz3S4xGFWsFwNrnjx89+IpOe71uoE2quBCb7+z",
-	"3+kd7AB9cHvozbJYJFpexoI//rsEd7VjLGvRj2dsDgfZnH5+yfhUzQwki5mVVKnd98/P6bR+2CZTSfP2",
-	"tUGgkDNxzQPMRjI4JZqHRFo3/KPOUWe3NPhha3fYajWM8GBPn59KMYhj/b9h6+O//aH9Xxd/Grb+2CoP",
-	"PWh9bk9FW//Yllfxoi1g6DRpO05BqPciFNU7tkjoEmVCccZvUwZ54ZABlmaMXM+YaWZpoBJsCBOLegij",
-	"aRLnIFIWxcvUpoQlxJuwQIfyMtmGBkIkjPJbTe5lzK+qswmHWbe7O87SBP7BnpCUJd8MW5x9VsNWiMt1",
-	"1D862gly79uCTlmHnIyADgC/YhIejVvOW0Z4uw0C/xnSKb/Z7+qf+wfjLJUi/ebqp3520v1h1pt/N/0h",
-	"6i335t3s8Pq7H7tH/zmpG1QTV/S7e0d3Wf2XAjdLPZMvqJo5Dgd9E5W94nxvFe6+44Z0ObrVAX+Akkg4",
-	"aGiSMEhb5BEWLhNGxzOyEEk8Xg5ImIbFPJ2ETVQAzA3Jufowt2mXoQqNH0cO+UMozGjHTE3aM6UWdBG3",
-	"U6oYLHHbCLydzpCXtjXmFT5Jv+k+Ud/0WptP+TZL6UjzFqZZRyCqfEJg8qEMSPiTRw8952s3Z7LhlOsn",
-	"/NM3vW73yfU3/a81ZabS5cnEwFEVZ3tmJqAEpGH53nQfrxCSPWU2HrMSW/f8IU9EOqeYQ6d2wbajn+N5",
-	"Nm8Njg4A7WEec/y75+ajB4spqZtPqMaht/LoUdgg4ezZ9w+kcUa73pvFNflUZDvG9WA/6p8v6vbZhw8f",
-	"Tjzro34g45neaHzKUGIeHO57B1z5cPsW+tGQlNFk/s2wZZT4YStA0LxvhkWUJhB520uKm6CVxPzK765e",
-	"ncOJqR0HKM2T79rvT/WQne5hm5zr53Nb51sRLYulUK0/2sOvo5XfPzx2l/Je6eVbAKbK65Zecx1637gS",
-	"4OLI3zEa2cV3T1bGPmXKSwAC8xuhxmRtz8eVY2hiSPzdjOWB9BCti2NB5lwxHD+EvXIksjqIl7FU4LHx",
-	"yCGrY0hiqfwOc1sMIW/k07AyeAOJVfXz2KfmHlbk6YwqD8R9BVNDyZoi4yRmvGZEkvHIiZwqi8eNnLsJ",
-	"85dGig7hFWPNZRk5XDPUHw6/8mCbeKzc2CavC2wmsuY6z+m4BdM95xGLTN5udWDPsSrDhtpMOL06Dsbd",
-	"O8pjMM/UD6LrhgEtXd9Mmlj/rTCtzLH367r9Z7rUbrsJAFMjT6YrH/40Hc9M45s6ZtKXbcZJeQQ/1XzU",
-	"+CEsClYNe2DKQh72tMjSNWSAN1QY2Pp7/miBd/HL+HMhQbZ0h2d2FzGUGoSkZfr6BboLo76mcxb5LUiK",
-	"I3gNuASe3y0gVDq03nhcc4Qt8hLDyoDyDJem4bDrJl49UzRV60+tcamB01ZEYdfNwjrySnWaPp/L522+",
-	"bcFZ6j7MhWr8Kjy33SdLadrFL3/HoIe7a5YIy49KhFNo166I/4XtxsikWqtcGYn6NXWsbj6kzyrv210j",
-	"WJ0j4m7SFY2lyjhc5+ygdswobhZUzTqly0WYhwZCYnZ0LfHe2srq4jhNPvWqRawgGlRcVvpCrfxf4LU7",
-	"fNvWVTZN3dxQ/3W8tv3X35nC5UZ6Y2VzLb3LmILlzxeq0xrUpcvCOJoVAqg2Vq69XQA1VVrbg/Z92Im4",
-	"VuTf6yAxA7FeELlNhTn6OXh8gw5l0hlzPap0hpdLnctjK17H4clMH5ozWruB9EWPhJvomyk89P7UWGxb",
-	"iEdvTHVae/2oVqvvxUGB/r7FsD6JK7/DXHlY+jKM44ot64agr5unK3JxEV9eseXK758psVg0LZW+6JGk",
-	"zgAWi7ssCj7ZvNmMIb5K/y7b4N8uT59trX83qd5OCOGcaoXQuU3pvjUVMBDbKHaxhSp8HvyW1a9jBvX2",
-	"stcMoGn23gCa5p95Ueo7kMCGkRu/32h/ZC6YfXuVuv6rbs0bvzllarsPfojVLErpNW9acntD7VF7bS5u",
-	"u9435SfyzXP6rN4p6mmLDySJwakMfQi09pTDd5a22Spf5x9TNmkNWn94rM9MwfXefoxX5ePTZ14n+MYh",
-	"vT3VIhGHQ074kmCqrlwwxE8EjKb370+fIRwJxlC44PGYJgCSbDABAfKxaUK5BL3jZJ5CiGxVgGdBp4yM",
-	"2DTmskOgixqm1upr4cuYX4UEIxP2QDcPTETKnmBCiyAjRuY0YiRbdMqtIsyUMFbXFLvo9Y/A7+/+LsRn",
-	"P560f6Ttf3Tbx5ftiz/dW4i29uR7BTHyWBFJJxCAlcz4hGyQAyopBqUoLPQwwuJPODUmEzbGuvdOQ+eT",
-	"Ic9bnwQkiicTllq4MPaJpUvzkg45Y4x8fMdUGjN58RCQRR6n+KeJjxU7oxiKlzuhrHL5N5P+39r/dWeS",
-	"T17ZpkxVWuMGQUkreLIkMXJZ+PycTkPbRQZZT7IAd9t1LBkJ93r9sEPCRyF2LFx2CBQK0imgI0lCbXQn",
-	"IFJg3JWCrpwyzMtZpOLzksxhxcVEr9/D8MNjyBwIAxIOW7vt6T/ixbAV7kBonhbsbDpnq6g/ab8y3Zg2",
-	"27DPuYrV8pxOTQOfyWvBWQPhznMC2YjyUmQAtTnQBESzABt6mVL5oJhZEEsS7nb3QmBjqJLFZKNqdsWQ",
-	"93Y7vU5/Z/Vk9WjvNuOXVKLV3iR646gAjgSamZt3YCpWxnTOBsRkJRQPBswFGOAlns1HLMWfwiAXebZ1",
-	"JhbkEHBLY24QGS2HPDSPm+vm+Q45IaNUXEvA5gphFmciS8csBPkBIxtpCSFZMtHHBrR19LqtWLxd1HiH",
-	"PJYknnKRsmjgGwdqxjjB/DgYsZY1kDQdEPBGEErClEmmQnI9ExJoNjN+QZwx6a5YR70EbRh9G7TZ22QT",
-	"eMt3yv8DhH/tKoK4pJKEhY/pJRAp4PDSMZtrPtE0KZISCGawqp1Yxjng3jcHFehN0kiSlAE1Bfd3a+lw",
-	"StzYo9vM2ghBj3glAkDWTG2CBWRrCXAis7kWVXCqWrxczU8LgyacCD41dwEnmWwgu+A98ir+FtiHfVYD",
-	"FKHUZR6aAxw96UPukm/InFFucsRiTEex+6qUcbHfbSAZzMsnVsSgaRw+0hzk799jiN/4NpoEhvFerFId",
-	"PQfHHTUtVIubhoLa8aqR5PrzHQdiHCpNIzH+mK+rwHpBsDvOBm27psmgifd155KbkXecijbamiaSt079",
-	"ijOxBuKd5nGjn7ZRf7Di/iMTWMzgCvq/FHJHTWLrnyCHFDBkQLZYD8lP9vG6T9t7H9vP3ARFWMh1z/lA",
-	"lHrsm830LQ4Zp1uTrGOS4kAgr8agDGznM6jVzhZGD837a2uZT+VVHrAZ5P2lFKFDruI5C6CE2wDywCvh",
-	"74guUVx7+cGFrL66OZp7c8q0/IS3dp7xttHD5nabQNZ2GWQrn85zzW7yZJTXQkEoEVd1O2bKu6Sv5adn",
-	"9taboLGL7rq31Df1vQlq2gase1W5VcFNUAJEWfeCAvTKfbF6sTGGyyk/OUW+tbGIFDrfbJSejM0ovSbD",
-	"Pu9uz0Lf0ug7qtg1XW7PPPNYjgWfxNMs3YiDXhXuv4FwH994wU9OX3tr7bdIX//kW3vrvYk0CBS7ZvAp",
-	"m4C8UjlUAK4yjJdFXu9k34qh3HPZ39u6emVCW6xrUyPWtVu7toOulhWVZqMbvirv93oT1PRWW/eWShu3",
-	"e1t7u3PHgFuvF3LEyIKmUh9ftNyI1usma3Z+fgnwXcEGq2kya9LCXK+jreW8nzV2mXcJ2mDPPvWe9MdR",
-	"OgLmXh/xTeW/6z1+E9QUdq17UaWU7N4W17XIAKErlRCIll8oK3tCQqyLComkS0muAaWXvEFXl29HkRHT",
-	"FqnE2hRUUrXp6W4uCJIhd2WPuEYoUfwF7GApseYMvxPNFmxR7e+yjurlDjj3S/RYYi+aFJVCsNRxFzRw",
-	"4W9mN3ydQ2U9K5ATCZjc4GLP75+xZAGEez6ncQIxii1pBQmAl8q+YSV1vI/drzblKf9GV4plqcc8zPaF",
-	"SEdxFG092Yn//Mqp5l+6t6XPDVrAA8/XXptFMOXANtLPQ2rYd49EQt9a0iE+fPjQLpdRrFIkylUXME6j",
-	"Ip7HcyYytb2mqPIXrNHU7Ke+1p6KI1Js3aeHdn/qV72Bs6Umdr9G1n0Q9ORXtlpOuWIppwniTj/XR/DW",
-	"ai6+aQNl1Nx4TwQEp2+e7KXngc74RExNPNRQzg+ixhGIOKMZP01ZpDcqTeQdtfxx8U2bqOX+x+/bbF4r",
-	"6EEVs0nnX0PiFRq7b0FYr0X6Onrmn7oXMr4WhHHw0JTbxtv2WgmbKGCjSvvULSZa6ja6gbvmpNib9F6k",
-	"+8qerEu/FazZcSGOwiZpWHK4LqlbUmJin19HhBeuc+m97huZjWG/8Cl6O52LATq72lm+ElE8ieuK7D/4",
-	"MfFKMLy00SwywarNBffcNPQU/UV9lf9KrkVY6Jo+pb8/6xBbrWpmD0xiMmfXrvGo6y4L7Y1ZQHr9I30/",
-	"0qe2UeY2JKppPbmWSNWP3xudbHE2sInNAoKsBk5Cm2ATPnE8ZFC8+JRFhjCVdoRbUaXU1G89SYqfvTd6",
-	"3KbzYZ6tb4CIwaF7R+1KiU0MZ6NX+Z8HkePhAa8VODl48j16OX34ZHOcwEjJQ2xXoym4A+dNGVz5Kyhm",
-	"1YZcWyxMpa/V2nBo8av3R1xt5PtHNGAuxZ/Q7XuGJYnvOf1E4+QOShqNL8UnlmqxvNG5+Sa/WQ97dJkV",
-	"h7Dy8Wff+gO+CQr9itY97HVHAt4vARiv3wAFDOh7Wycby4mVJBFVdEQlc36YgmfB6J/K5mhay42L6w45",
-	"T5fGSZdQdZ/hnnL/iF/fzfCb0JUq7S9+EzFXnOprobBSYtsFY5/RI3GpT5jNXLPmidNnxj+bR+VUSrmM",
-	"LQzTJufUef7EPS8X4MhQlcmq+9PmPIN4rEHG3+Ys2DotJqjB1N9QQJ34wPW/Wm4N6qr6LwBwhzwbJQQR",
-	"E4Voo//k+TGG2Cbw+8szyK+wtr+DVUN0XZHG//hlFW+ncWdVeN+Vz7+vQcm9b2+oAwEu+XWqivjXULrf",
-	"80Uq9Bi0Svc0X487qhm/hXyBoISJuu4NBfzV31K2QVV7cdYYOEYw6WDILZKCgSJvQHPeYmUbUJHX756a",
-	"EdwrYR/4kNEBcfVjRDKld5OZKxmLKOZTV1rCWSMYbGmP5diyq3aWuQsG+iEVfOrD+P6KsZvg9yYuUSZW",
-	"hCai/oAjuwB1DMlW9y813awcACBUuVR97m84M0VZYmIgAMlzOp5hvMKWIc3ZfMRSU3sCd4GfQJqa40Wq",
-	"WVTFNrclYhsS86m+FciZKFqfZI/lLzEbM1sw08HKFIcLvL+/e1CuhqwU/cybEIg+zJZYcWSPO5Meq8XW",
-	"golFwkrf2ze1MBt87RT4kSbJmwlgV6/L07/YuI7GB3Wro9r1TCRFpDYoL1Cs2Y1hB6KZxSIuQc7j51N8",
-	"rNfNp0rTlIKqhVUKdUO4ijnU/pnGTcBkgIhpkDczbhNTaxA4LW57dbUEHj9x4V15i4TaVyEGZd0g04y7",
-	"+p7V9bWVt+bglV9rie0J1kzbClHfvX99eXZ+8u78+bNW0Dp//rfzy1fPz85OvnuOP5d/fPrm9fnz15Wf",
-	"n7/Wj5u/zi7PXp+8PfvLG33b0/dn529etQL40ovT16dnf4FP6T+fv3v35l3tCuTdujYi1PvTZ1TR2xDr",
-	"xi+P+YgDyAciRn9nYzAufOauYoLlIZtJDodaFm7uqCwBHrm+E1vJp7iGQU8QjNiNONyCS+u30bmHQQdl",
-	"xZlkaRgQqehkgiDnGNXTxl3odldY2L8IZ7Fq65VWBauYBLRVsHRsWqR3GfdSyGmEwSqavPVWA8ugStDm",
-	"7zJ+MmVcnfJFpkLvVAvthg0tZHuhEO2Vf8TpaWs1TEu3iMDpoH8y1b1YvlPki9XiuACZac5UhC8y2TYd",
-	"8oYny7xO2jJiLIke9MbC+ym8tFZ897v64CrL7xWyEQeICcQmcSHNeECuZ/F45uHskJQtGFV3FKEb1OIV",
-	"drh91E7BOxErPKXFyJx+bo+WisFBtne0f3igOe1UW2JZyp4anaWqG7jyCOzN6dXeW9RCEspswVLJIhaF",
-	"A0LJLJtTTpQQV0SA4z5nNgx35t5gHwySSBpHQ55XabBEMtMnmYRjC7wbDqCQA4w2Kq+MhaXZtkPCKKUx",
-	"j/k0HGDxsOkYqb8qEb3JxwE3E4MxWTgySAMDaw2h4SkKIaOwhabS2J675fqbUjlNUAr+FEtm4C+paJLY",
-	"SzZFM2i56aKsaEiWhvAQhHYqgaKgZWkBdZUmfy5o5WtVe1KdnL5qYAWqyMi0uaniNAKRPNAjEtJMidBo",
-	"yWrG5hYZNYf+DAGhKYS2Gfk9IIL1JhNDbgLGmlGiWI5pCnJ5jkj9oZhMQpIwar5gOUwJZEBZWipsFAzf",
-	"bAUtMZk0zN9vmF+1FWzLycjrcwnGapZyrHfNYZ+KEtJ10l+jfprbboqdtVY/dB7PmVR0vtCPMZuRufIz",
-	"OVAk3H4TFBuprXv+hdflLX/YDXYzPccb9kVQBfuBPukgdTr4iVSaDvv3+xXNPPDyop1l5cI8VgrE1cQH",
-	"BTXL2cmVl3USPCjAFt5SaW4ECsjdJDbrDkRdqjlU2sPK2rH5SeZjmtqmJhlXcVIDz7i5TSYilqwjxSu4",
-	"CbrQQo6KSZjZqNWBSSbxISCuU708nIyWRodAHU4yBmqFmZoFwHF+pViSURYnimCD6Wbohx62RroX+Ad9",
-	"H+ApxQl234WxQpTeNF3adNOe4f03hc7vd2YpG7C1GZyYkgO9e+/+civ4H8gi63pfs6tlmgvhMhU0Ve+1",
-	"t+LMzFo8K80u11e3orX7eApmrQIn0S3j288UJHetgl8SvlsqXlt5nooq302h43UN4Bq2dPYrnEr9UkrN",
-	"mcrUgyH5H6lVTjdcxRK68RpvHuVgwQENXXcUPWStS6TxPOZUIfHndLFwgLrgiaun3TN9ET8dtCLBWeON",
-	"gjN7nw2ONJyjcNXeCzBITbe+0xftnQCg1HQnIBLgnTeOR5avDTQIuPiDluBsg+1ceNXqWz3qrLvVm8ra",
-	"tzpSrrvTJyV0Cq2AYVcxU8WcWSvOcYyP9V1S4UrQqHeWid7XtJxbmkJVogRIXk9l3OxDTnms/ZrFBwPJ",
-	"ep0KZSQwEOAJoVb4xgnzXcIcEz5ACjXLiLwdmoG9s3Qt9Yd7IBGxqUZ0BC3WsE569HgtMIZGnBLoat8h",
-	"z+cLtcQjAxJux3TO/JqyjfwGrwFnzHFP0e1b5zdweOn1TnuELVOCTLV5gLBXZT3jYK9GzyiqGt2KqlGW",
-	"rxUYUWZx3z1Ed1y61SfRmdNA6kA388MIm6oNSIjyVNvagdEZRwwSmlEhe0JCq0NG7g6nmOan2BMSooQM",
-	"gyH3rPzAQlMWTz/B9ROewyFocjgU3AqkzqsQDDmG87Ue6Rl2+pgrGo9urmCNm1nlsr1orq+zsBvgq0+4",
-	"LSoN3GwNlrXF4Kse+FtaiJ8Xccrk/VtReqyQJ+PjBqJYQYRHm1N2K7MJODmT921c2gG7SL3+TgAYASOj",
-	"aAF0kaeWaslo+MVOwgaAVoplWHI4f+E8ZpP4c5UB/mKS7K7gHJjGXMJgUjYWUx5LhniMJTdjr+Rl3C8g",
-	"ocqrywIO7Zde/6aKiwoiBaDVvx6BzQc8WzNhUhpidnxP/Uq9QZikZqi5Xnf3Gd5lkqDj8T0d2uZlzhHs",
-	"m9bQNd6UTyqhT/E6a8IbjmEgxxUuQGCmuN6WyHmr3mnnZIjUVnAAJnASc+fmCFAcOxMLOh2RWBaOKxnz",
-	"acLa+rkS/1WjwT4S7/8bDj93u+3h8HPvxXD4+fCF/ufxi4tH+opsuNj8VC3vnkCuQUO3GTBrXW8HapEE",
-	"wYM40xtO6L2P3kfTxHDvOG9iuN/p7dTogfDFPGOj3HuKR2DVShKemGQ68N0OiOmBaOBYvbc4TNY3C/pT",
-	"BhjOGH6Qpf2+1z1eH0yz8j3mzW0x0dljMNtdrgZI79UOkd3e/u7BOo8IcH2hFcY6g6Cu7qY+AHySXNOl",
-	"JOEIiFmIyeFP6yNxhQUsfK1AvPIkavcf7vba89xIAthhBbfUfR3kY6/V1mZSzTXTqpPZWpw5tQlAmvUv",
-	"RlqhClfwqCGSjpmlRLd8/rt5Tt7KUePXl9YbGlxA6GdMOVTrY8+1uMmgwJ5qazCd4aZbKCSbH1V10t82",
-	"dDOC3s14vajPzcG6lbPmHVU+LDMumwGL7q33da7b1lg2YbPn1saojd+zzh1YTAYLXNgdfLQCEKNrNgo+",
-	"VkgZXQXk4sMUuIl7jez9xKZef7OjrHuk//Ot/s9T/Z/nm55UnF2vzXV1Fim7LmS6FpxqZSKUXl3HPMXI",
-	"+K1yCvK8ENAUvOZDLnp/qmyo3gHix857a7ukwwprDckW3mHaxQARwo25RzkJ4wgSF2wPgiEvNCEgfg8C",
-	"+0oI2FwxtpA20Ag9BwCP+6nfRc9wbFiXxNCY3PLB9j/XtmTgkioGWm8CFQpyfAl4B/TVBU2VJEkMZWhC",
-	"gq4Vwo9hpynbpZByIK65F6xxDl9sR6LkJiPM+zEhGnuoRxrmDTFSg1auOSW0V12+xZoMtDgCkXtzU8dp",
-	"pZ6J28kI1F3zfESjsHVI+OUmJFReSRfUySOxXnxOZSmvio/bRahSZr0CBazwhvEaP5gdsuaNLOXGa26j",
-	"GTbnr8F13kRMUPK3I+QJFOUb10KHhHpZTQoQVV5Q057XD2Sut+AG9ZxrsYSQPn+it+ucLiFLCFxCRIkp",
-	"UuA6VrMhD3MjJwzIiI0p6tlUOQPJNh4BcUATzXgGGpgLZarYvbUz/Fg258rC0dpP+T114rD46qJDZGPn",
-	"BloMu7u7xzvWL0kmmcpSI+o4eX/+1E84WTKaEvD0PSGcQWaKEX2xBGQYIjIDZu8Oq4gq1lbxvGR47RYN",
-	"/363cFo97Hf7Hw/axxc/97sfd9vHF8Nh9HP/Yw//9aV/87P99cvuzU77YRcu/dz72G33L/K/P/b68OTu",
-	"x27vYuf8of4ffFO3vXuxM/jYbe/rH9w/Hg6HHf3SXnB8s/Pnhz/+/PFP7YvGx3bu0KNlG8/LL+diaPQa",
-	"4A6YMqVP0kmWwo4Bnx+cfag5G0fCFVtK0xYG9VvHE1kWl5SXUoql/tNXXrrtY9qeXHw5umm7f+9t8O9a",
-	"f9G2WanG02Eoe9Eo7Yon9VbibkWI1B3xK48AfP6cfVY1Ic3m1M2nrnXuXUZv2/L+CkPH8ui7DL4p/6lw",
-	"7zobV7/imfcAJDqo9bsXnzx3zboLKZPwa3HQzYR4L1l6FzLYTnjktKLw1pynVXJtZLm+ZtfOeN3KsLiD",
-	"LVvpS95MS69l54ZxTLz/JijrAFesoUMPiFCrEBbdbg5mjHzP2MJ45iiRbJyySrL6YUGM6j9XudMP9urc",
-	"6SVC6TFXaXOxUk/LwRHy8I/ncJYzbSCAlQ/t2oDU4Lh5EbMkqvcGn9hSlIm+5wEeLZXinlUmMG3/4+Kj",
-	"mX2DieuN4gdb9FDN0Sj5n228FOAhVJqpmYXf3sQFjc15qnHUSjS1Xb32i/iqP+YHJ060FTil3y/xaA1a",
-	"lC9LVJTN0mcTT5+3Eje1JlZe8mD9dWBGIwNSB+bF6Hhm4Diozzj+eHa7xWST2wzRqmiNuUGtQWtOFx+R",
-	"khcFOtV1JD0pODKpnVwhRxAdTpoGRjeTjMGmwiRw9wJ9X9GladB+A8JFijFNl20OnlKeYwQITkZsRpOJ",
-	"NbXsa+scEFEsFwldXm6i2j7Dey3hPECS1fUuWNBgrBUXy6KShH9rv+Htb2Gw7TeTsFDiuHnfy4bmi18p",
-	"Cpdbq9VYWyHM5tOn7qTyspc2qcP0mpqjzzJZmsyzPE+PQ1s/ulgwHpHQ6F7Q2KzQ/fAWRVYn91AJukVV",
-	"HSbFrY2qmADKKiXTZ9p1XKrJ54dOZgChCj5GLBj6ncUx80y3CmVCWJIBiQRnIUqnPNvbJqSYsghj+oCL",
-	"59p5BVXelhFWUxIZ8zHL/bOQehiQv4uYo3fqF019o8VE/zsUIniFzhtYSdtuCMFZbXLPHfKMze6pJHTZ",
-	"CZXpYj9Wt82eW+NhVWikCOoMDqxEaJ4aU0x+zPEOPrZoRP/d/N0Zi7n+qttU1hIoVL/tFf0RDb2R/+0P",
-	"f/z/hlm32z948OhPj7/58/+7/PLzzX+1Lx4Oh50/r79t50s3ONi9+feH+a0X3r/bF/p678a7uvPn4bCz",
-	"86fN76/dql4X2OpefRRCPIDBPUTRKRRHRSIbJYz8lAnFZEAkW1BMNxstociEypo+tuSoc9TZ3SmXFnb3",
-	"Vp3AD4fDRz9/JMOhCi4ePfzweOfPw9bHf/tD+78uHg1bD+HCxaOg6YadR/bK3bxzfjZuozwzmX8g0UoI",
-	"BE884QXWjkEGQUn26wqorfLsI6ZqNyVo4TPQElh0R9yFe87l30o2mpzITbWFirwzFQOGXCtLBzSbMRaN",
-	"6PjqqZjPG0J3S+eb95SLa5FGWs/XWp2NzSyo1BvSdc3G0k/aWH3iBKBWPyo2afc2weRyCPloT//noF7L",
-	"2OSR236hVsyBZdZQoqLVL+h7jPaVBXUEWhaAk2q2ao77WlPxpW1VE5wC9lQmLyCFjDuWmkx5mjIyYdfG",
-	"oANrNfRAZcNC6ndZi3behbJZU0UycXng+zVZ4JsIgpyIVhLUpWV9sDPzGpNhqjWSIjQCNsSAQCENh5qF",
-	"MFw+EtHS35C2CbJpnF2ntiTNDZ8TIE9AZPwPhPI2qe02tRBIidnfS8GjwnooIS7lTKQqDPCPRPBpaKp3",
-	"M3UpJpcp5VMWlkJeK5LjN0iRv8Uh5X6osshfz968Jua6yQw87vZ2SMxNnFmT+Ymhf7nbHPyI9EbYWg4N",
-	"xE23c5lQOcMpr29R7otMO1zDeLXysMhtDalCel/C0TpKxRV6n51qmyEAFmvl0FR5woX3o1ktD8AKBbqP",
-	"7By0/GX2e/gifKfmB/NP4BOt1GKXvlo2Lej6TUhGBGL8ttwfChXEAssJ9IxtofITEiJrh4GfRJAyOp4x",
-	"zCmBXYGRXEnGNjCb1wSIRSto4Utqh/sXRhM1awDeYdK0oKFkkYpRjZiUDRUZNv9RXBVyH8XV+jPXvLKO",
-	"ceqaPJ9g8+aYAzny1s166TvkNJJkTiOmNdi8jw4IZjFxlbuHRq3dP+jvlI2Kbu/4ONodH7R7kz5tH453",
-	"Wft4dNBr77PuZJcejntRv1+wNH7duOdN0Hoppqf8hUjnt4wJeZhvVky/OcnUjPQ73RwPDeha9QZBUlCt",
-	"X892v0MmNegsNWLlnvPYzIgwgvKbGdU0pVxdNmusmroPJCiuHfKKLm03Hsi58DZSTUAr/8g/Zd4hRNw3",
-	"W6cnNiW80AiPjeOIyV9gDTPJ0mZItSbfxRNwWcA0rmexYkQutD5EU5FhKj6668kcBttZ7aq4b/KXRLCb",
-	"4ZrIKUia7QLQnrBZEVf+nZD3n3JLbhNKb4Rt05aYB9zm2atl/MOSGQZB8g0dpRhRR5tnkyTZDskB4Z6A",
-	"BwfAXOSYLiqHwWZxiy1LJDbN6Y/lJY1XlzefnJqq6aZqg1hecqHqhFeaMagDxtQePwg5ZQp+lDWvXIEX",
-	"4mpML0fLe3B22RRau4R5NWzMczPfJBzkFZGCE/ZJmz4FRA+0W29V9vF1UEzyts+d9bAelq8tKwR2g6yt",
-	"yyhukdqMaeSbFdAd9zJzm1hbijRboDU6xSpWkbNxFTLniYM+NOUYcikVm2NPOgQDuDvcjdbBbiV4vo95",
-	"tQwC3rJ2Qb4331rR8CLHJKPcUOkh5UuoMxITC0kGRr0N8SOJ41TuBIZgDs8uYvLKq9i2aqWr1Qpa8Anw",
-	"fbaCFtK3Vtk087A+zgaRS6sTgS6EVxbTwralq4aZnc90pQOr5GLdXhbfK/6VL7JiSUBaYd0CVQbMZWVO",
-	"G96ldc5FdPvJlFjRm5kbQIFMhc+s4FlI26xyK/tsIG2WJKF8mtEpy1ECtORKReLVxZh0FehPoegI9jLE",
-	"ytEz2yE/aC7QpryiIwlBhzmZMBbJgLz/U7d7tB8M+fs/9bv9I3gW/nls8P/gju4JhpvxRCdSK6p8bLAB",
-	"WTqPuTZ1KXTLmItP2rCAk8LDYIgluWILRUZLBcbZkOt/lVyBVdf60e/Ctf7KFqLUALvpSw+szxC9rLbD",
-	"VdmDIhaM0/jxdKHaQsp2r98dae7aPFvnHvTv1+z6Lll/QTHnD8RoyLMkCcG5ao+c33keoP4pSRrSAV2a",
-	"b12Rcak3c8yxSm5AKEmE3uILmqLwUGQupCIHe4UKOitFbGTanArSoG4uErrEmANueEoiMacxH3J8ZcKo",
-	"VERdC5LQEUtkAKYgZgqGHeMbDjvkQ63lCPVmIB9QzvB4LCJ01ZDXL75/mgfjsIpmyPPSPi1cxjM2vrKI",
-	"xPebr2BrkBxnDIedj6fxxcfX/OLjD58uPp7Qi48vkwv47Vl00WCb/n6SHvzE8QojHhEloMFrmbUIF7c/",
-	"oDQXZlwhVBBYGvoGfSLTFG0SwylDbljlaUCkcICCrnUZuiQA6YGSK7YcCZrii4TULEQSBj4LYmfmAWAz",
-	"KpcA4ZRBz3M4yqAh6cCEGaSCzSK4tokkIGsMed7gBPXFmUgVMWxgkKKZKXbOD03oHE0lCeloHLHJdBaC",
-	"FPzpmqVqmcXl+Fi906Is6Y/uX9IXULJqhZFLgcSwFzxQ44T6tIHeWUb7gwzSGsAtHBWWGjdhudnyd9I1",
-	"EbsQ8t1Cpz7OGXUwobG0Tb9oUj597gu3ywBzfWpKlLTdVmqJnKbCxCSP9/YPd+6pBYlqcAzGkoCNb9rh",
-	"FFJUyGuoYkS+1vsJw8HOjyBNckg5j6UKWQK9lVbFxW2GQSW5YCOANy+VoYQKX4MJj19qzKQ2162K5qVS",
-	"Q2pJIqZlB9deeWPeJnPnrWZVIwJVmjELj2oaZ1q6eLk8eYPTqo+qKap4XsToMz0gNSOtxozYPz72GH+v",
-	"260DjXC1W815RHXctTbvfMPk5tC2cpKPQ+fXqEwtS+N2yiYs1TL5tp+uT26yJWcOMtbBoToOW7H56yP4",
-	"pqm2vgHXaZQwEoPDfxLjqnvw9B66yD2A1Wsdkf6CuPWgqZn+qkFNz1VYvVEcRfDvpia6QX3fuwIsfl0/",
-	"r/xX//krtvSuuJyPVrmTV217VwNmR6N5jOkfiWY/Fl0ajoB8XzUT0WUxjSKnniGS/mGitWj8t7aqL5W3",
-	"lAu61Mt4CVkWNJ0aiLFKq/yg2io+KDbdDKoNu21zrcsoTtWyVWwyXQBALDciLnZUr+vhWtN3utrlLGjq",
-	"d1fXlrDcZLDO04bt7+vNVg+D/NpmPZ2cgmUiksiABVrHX62XbaHtuPXH8Xyhnpqbf4F4B5cqzSDLWG42",
-	"tlP/CYBlREfUZk+/tHcj+EKUjdVmD741N+vnLI/ee5cBzAyCFgD2G1XYx1hrHdBAAv2MWcI2JN07uHVj",
-	"nHd8yMN4B6jpTZ4513dWfJr3RKdrY11BAzIoGsF+0Oh29XD814/zB3NzbVTGvqlwbuK+MLSwxL+di7W4",
-	"xeriNHO7ueUClMyJSP9pyodqNml9vACcr3aeWFR1xbWBzCMyj3kE6dJLkaWAQoSJ0qtdsnu/C5dsSU7V",
-	"Z8Oaq2hhQtcCW3dGp/rHb5++JXuH4HxzfnpN2AVLZ3QBdefwSuNLS9k0FrxDPuTwxoFrqQMttzi6vLzU",
-	"dfviSgZpr1eEhKkWb3/pB7s3D9sfT9o/XuAPuzc7fzY/fOnf7Px5BWU2SkAwybEnt2kd98HY4JA3sE1q",
-	"wAqkKtjHAxJilM3keuqD+oFEN+IT1/zNJ/MTv+tbkJ/7ENubOZgtk/l4ckpEqv+ASGEpTRTDe8EW/eI2",
-	"aBVnj0j2KWbXTSkZsMVHDB1pKxZodQ83EwdGddGh9XGvTIfmdcW2bBz63KdQSaHIJEY4040M9iLPlRDZ",
-	"+1Wj/a69Z7Y/s0rvyruBNDdk81bOaUI1K2e5URIqr1DRvE0o5DdwHL2zOlJxdvBzXkNwckomQtsWkoyY",
-	"jCO4JhDxmmK284zKFRUdWgLp3VxFN96MXru/Pr1Wu6SMRsiUivlUbgWlt9JqgUIoPHEaap+wnFrv+lIV",
-	"1P1YO/+M5sg2BsBtVfkKgBNSbF2LRzg3c75p8PmZDnyuNgIh6ZwFhBohXRo1/wkJk/gTC4sKSt5/C5KH",
-	"wpQpPdj8pfoZQKlxrxsx19qvvt2CbdKnH8UKwLipTbJHKx+isTVJY8ajZNkKGlD2nZJfqF3Mn+IsUym4",
-	"hkB8JOCNWlA1YyoerxjKD6vamVmcG7+bWR7rwhiFPUKhvYn+A1F/8GZJrlnKoOzi7m3L9JgzZTFUtss1",
-	"1uQs4DMghooHc0Ksemdz7aGaJmG0tox3awSUOvDMt5kqpVBti+iFKT33mUJ1uyylsmaIP9fpFe/ce5sT",
-	"WU3q1IwlJhnX9TReQGOrhvIrA9K+NQ3xcQSar5LyDnjxZeqsBW0vPF4h1XdMSRPSgWYBDySiv2AfgQAh",
-	"twxS/xPTqsNUPMpUXZbbVH/9+g6vnVZjqT3GOzvkqd55RQAaLLDHqDbgKENzMQm9dHIgMiABYIfcR2/T",
-	"LQrLsTnaxnXl5lu1y99gL1IF6ZImi1YfVZHoWNA+8P759uEU0HygmBX8+SGch2gC1vQJtzmf4Pqv215n",
-	"9VU6dlgWGQ6HVTStpAeHZNB0QZuOVYeEqMLJQcpoFAJ+jjRqnQys3S5hHl7AXAZD7p7UZzwLiVgwjjei",
-	"QuC9hkaRLL4rpYrJ3EcS0jg0fBWYVnzmVRAwkuTkdMjzjyPRpR2uvhGBUFUB+skzkHgU5LwKNDCrEpBE",
-	"iCtpq29ds4JQ8EtE5goJHascTrrm9UX1xCeoi3AYKtmsXhh+K2i5jzQvudx0zTe2nZGTitXrIIKsAV0y",
-	"MIJWxuOfMmYuqzRjenCMpuPZOyhUrasNNXn2kE5RyP+H8BpDjEX9inXtLu6x3ZDXZVwYQA2zqnaEXs/Y",
-	"jp+KXrMAZh6FJPmJlk6uXqPIEQWwHigEqVvzr9IE2ExSf9Q18sNElxyOdeNiDMnjxYI14AHYbEJjOtqr",
-	"FTLbrQhpUo6SH0wIwbTtNtrgsPW///0/w9bG/K2N1TM2nVd69e3WeYY2i7kgcuzX7KtrWDEHXfdh/Vdk",
-	"SBRN8LsTqV/Xz1DLq/uZrKtBuJ4Jswn9zvD1VRzFUhw7GC8A5DIpDG+uLco5Q92tsZP9lHKLcZmIaTvG",
-	"llBTwRCycWnV1ZhPscEEKH/32LkHWng06+l5+wzbssrCDvrtmjBZUV7JhvY3X6PRHzZll14LN8jiBWqx",
-	"yCTq3qrBX7xowlxU1yK9cvVM2HME5pyI6RQyQQOXPNnv7na6nV5vt9N93N9zJd5aC1zWJGRVQVC+TpvB",
-	"nHnQdofAKftsQqdO6wD12uSRpkHeNICqwDUJAK7tuO2KKmVz17daemFqY+QwhccZxAT63a6XnruSeP2a",
-	"BL66MG4hNFsgboExC5MBXsh3R+3Gjqf8/eJfCZq77OtOlma0HXJCrlmStDGJyCRV68cCZ5+INFeEcZ9C",
-	"r0s0V/e6u6Sc3RNWjJeLOhi4PPFq8LFs3GxV3+x1mm40YsGACI0aAbIRLAmwzUYiM8WLdWCsnMS/NGgc",
-	"tsPFEZocidvbybcLa32dMlrbnn9Lux1blW+NB+crBjaytsq4PwOCN7h2Tsy5CV3quKdb5eVVqzrD3NOR",
-	"wIVr/WEYeEy5FrdGXTL58x3XCbFGCqzpE9nr9vfWxs2ztKEEDUf1QLqqIqfOI/kAESggKUuoij+5qD+m",
-	"AW6aVFsHY7mGRUxipR534Qyp44NzOt2oDK0eNJg8tcUmGLvOa9rXRxP3f/VgYj0y6QeobxktbV9HdNuL",
-	"VOV+nFJz9Y1tDbouhlnvYvBtlFVg1zRfLBNVsia86TyHl7lQ5C/nr17WpDZAxu8aZTvPZAC3BSpnDbiY",
-	"9WW62j7WY+6sDS+vYXSbYqVHXcvc6HBYAXv/QBLQkGyzW4ROLHBy5Sycb4Rr+spUjFAp4yln91XOnWMX",
-	"IGPaWi6rhxElauAKarM0sUXoA3kfUAV36sx6OclbONyiPatp/FAllFZY/SYeskIRNWPzEk0UdvBPffiG",
-	"hrn+ku1kzVlXAqGo7ckQq4JTK/f6Xs+EaQILWXJzyZJPzHhrN285e8fGRKXOC5vqCPpNz82jtbviQ74B",
-	"jM3GEslgH2+0EWbQpR5rlIAHVi09JD/nmte9O2YdH4whSoy51oDlT0nKFskycPlzJpfOZKnlDeNNv2p+",
-	"K9cC2J3W5Xrvdr3pNen7lmkUsQjKnf1V4CzIy7YqTuoO+oXTKYsuY67E/WnvVojqb+EHAMA0cMdBESTK",
-	"+r+a2vTfBlo1jUUKTHa7LfHWPled11/ENclSgGcxvairu2AFi6dMiuTTVyoesC+voVwsodoULqM9jsUw",
-	"2ApWciH+waJL4O/7Gdd72CpeZ0nzjc2Pz5V03NKfblTSDaen764///SL7vfYU4zO78lm1rbcnRQXeMX9",
-	"aC63b5j3lepGYlWoFilGDHOZ+fXDEMakvqaxivn0Ejqg3M88z6CZynXltNPSX3/OOHopmWVzyh9IPPMG",
-	"OTqTl0ruwAsYj+oxuizvDLmFlIbXuRMUs7OF7e9iPTmelBo2g8vV46RVWyd6wRlrOviRm6bCnOqR3Gzf",
-	"PCtqZv+CmEhkI0ikXvd3UYBT0YmbQxs5S9twRqGfmQmz2l2PIZV4ouWrvSOKo8BXqN+De4LQueDTYhrI",
-	"kOdpLjxydwjbF8R7qVHnKoU523ZMK6lEFXp4GhHNadIhGOcwUYyQQwJrwa+fiGvIUTCZrbN4OgO/2pTV",
-	"FqbYkTQlEiNKgxtC7mJw4OQLcNwtGI8wgGAlkZYUWBrc/NXz+th41Ze3avOn/l9YeZClyDRRnJp2O9pI",
-	"TeFw6JDn1V085LXbuLQ/f8tVGUjQD7GavfKKfW6jn9c0ZV1dN5RQ5dlIKFjNaZbnFiL0lEgifSsYh08c",
-	"XlWv2zU7z/5AXsXf+gUeG/koG0qJKrkQ9ch+crMWrta0swA4RQReWACrRFSI9f78aUBsQ3mTzMY+07HS",
-	"p3/8mUw094IKSKJ4amqpfMyrfrd/0O712v3+efd4sNsddLudXn93b//gxwL+VUNH+X6x922/2Pt2OIy+",
-	"7N3cX6d40yj+4ObHWkZ9f/p0Rtf3oVZpVl/uEmaS6TeERDIti0gYR7bGb0bVAxnY9Arr+++QV8wCCRkE",
-	"KK2EcTpnEXG2hIWzr2neualLYvV2KZjjVPqB/BmVuT7oGvdZRRrUOxptvB+ewktrdwV2LyqnCKk0nk5t",
-	"sxRbZyGz0TxW7TzvrRS4LV4PsX2XrIweCkcs6HB+N5VYhO0641vQT2FyJsD9ogV5IeBYHlP11evDkX7v",
-	"Pbm23qbX3TvaPzwAxn1GFa05rSYkjKiibRO7tG1H8C/TNwlSyTvE3Wv6o9nOz1rTlDY1JATIpNDo+vaJ",
-	"jCOJmON2ETFbrAkZtsoBWVCLI2NKRCVd1vH17YPW9wg/9Qt1R6vHWLpNr7S6+pP3p40106G7Ftr0ppNT",
-	"cvbs+yZo6BpJARsY2/lCjKyQhEtBzlnRoScXoAV0HZvyfwtYVdfWYQ0l50zRyLD5yk6XdpKv7AOQDZMq",
-	"uQ4+flMp9v5U24FvaVpKcuytynduzK0pOA5cUlBQiE0gOLbegHmFeF2+/+Z13rEF2Wl5lLV0uljFV09n",
-	"Gb+q14wnKZ2zIms9kOT9qeMSk/FAntPxjOhPwPmCeaneOZg/nveDrutcbbhhM1XSCMmbi1uFaZI6uVrT",
-	"m3nbzsggUOsBmE1vqVKPyjvKo0mpndVt2tzGUVNvL2X8In42dgkLf30upHnw9PaeuI3Xc16SDLdgnopQ",
-	"uc130zXtw4yKYbomL6rtKjZZWoT82iTBVyRRXh2bL5JmMq9ZwDadOUECVBOxAvzftlRs0cJMhra9An/g",
-	"RjN/MEjOhtIr+wSybfGvltk9WvCNsJGbr+zYPx0iV0lX2TA7bKUs9BmpHl8EGssVjsp7aYqCvQm2zhS4",
-	"Q7frEo3M2Oup5I7Jupw4IzGLpKjPcbnvti7r+Vifg4ViGz2uTdMJSzd7FAGXNPo0tk0mxoCG33SnptpZ",
-	"KrqUJnMJu9HPY+6/vHffmThVUjIOIJANSTZFh6qLWbV+9cZ7BcD0JGld1CbW1K7Y2kTrCmT9TaWNlp9o",
-	"o0UyNMhnoC4JC3WLRT3CItYrYZyCYKif507iojtB84TzEvvD3u06ZoC69vVWfD4NrIOvM1RzQPk5XXxE",
-	"ml4Y4I1S9sqm/nbnOQ8MVEiIWyns3MX1XbfgfiLBbdIHakLrjWFyTBgjnDFc6USIK1Kc+kPrmdtx7aQn",
-	"mcpSPLhjTt6fP82rNhhZMpoSCMwUNlKD7223aHP1iy0JHva7/Y8H7eOLn/vdj7vtY+NZ6+G/vvRvfra/",
-	"ftm92bk/H91D46TrBcc3O39++OPPH//Uvmh8bGf1Ot4tbaAm1k6n1kShV6Z1ct6oym08lwbwdZNZb9Pr",
-	"Kk83WJVB8E8klW8az9f3cltgkcLpyvOanXs4Xx0m8mqQDHNWxpLYBxpatG1qeIj16RiATFBPz3o/kpPQ",
-	"zjMqrkAk244xDl0GPMdeP6gcpH2caY1gYqWXexIx7rDBm7Wuh1y5lvljOmf4eqA/1FOIK8afoHvRCFWt",
-	"dUtNxX+wVNS5DsbQcRnROur2OtbOQa4gIOTY8T3Qh9F4thkQzhp0fkQYTRjgBq8ZiUk9Dwiq7FAgysdJ",
-	"FrHofoZiAOU2IMj9fM/NY8OZm5Ql99h9jKIeU8+Mp251anV6WdvLPZce25XyuTq+TSM8t9rpFU+grZaD",
-	"t1SnCW0wxplWcs70u3AiI0ZTlmqDNP/rhV2Tv344r0RmkCp5JTFsrfDtm7Nz8lgbko8TMY055it6v5o6",
-	"3zAgALQNDrDQVuLo+yVgjJtcCa5VKT41aTdDjkglUM7cISe2+Mn24BAL5jJQbfqiHR6Dd44yaJaZX7S1",
-	"0ZGAtO8hf5P6uBkPQ3l1+b///T/hTnF+i7h9xZbSBVaM4jeDDI4UYm8PJAk/t6FzcuihEiK2CIoxWEo4",
-	"DIDc+eEwUwpMe8G/BeyPN5M1rmbjsbdpJBaOxAGMxlGuExRyyxSq4Di+EnqJIYI2Q5j+x5Dn04R5+RAo",
-	"HXLGGPl4ksOsx4JfPASIu8e08OsOzj7Ws5gxGsHMEa+r9bf2G97GSbffTHKK0EX8PeDma5LqDYBFOXfN",
-	"kPFqay3r1xSzQR81j9dNDgL7vEhEylI5IEyf1Ih5XGqnZVzimWQp2G4dgnFTvSTYw2ecYsbLcsixWhro",
-	"DQQ2gIqGaWQZXGhGP7FCv23baNtwZazIlClTzjBJxLXEhlR5MbF0+DFYeWuRY/QfsVQpVSKVHnqMqRjH",
-	"u9ADkF+EwIXFiIZDv4SE5MoR36dJa9DyxERBZdE/9zFReJNKTG9fmjyrx19czefNY3xJGxcuDHKUHpQd",
-	"wvowUFPGhj05f/6UsXSZsyc+5Bo0FJnz5gZwKCeibrCm2wACAGN2GdZv4naThM1HLBp4tSkgzVzmmI0g",
-	"Gc2LzU1KC3QpgrJWh6poIZ+hJVE8Z4GhlJYFAJ2m5dwf/kBeQA2FVGwh9S+9TkFQy3jKs0VI5vSqwHlB",
-	"nZC3kR1zn9spnSHva8lgAl84DipJiJ7P+B8gEAbkWxCAZJh1u7tjuAv+yUKTxQLchAQb0yTpDPlup7To",
-	"Dl7KoaWsYAoblw8ReEoJjErtdUj43fOGZ2jctuUtoUOgyjVnoOq3IorNrv3r2ZvXaNa/aGPCJ5iZwuZe",
-	"lIJk2koQ42yuRQMgVYEYWLp9Tg72yPfxtxY3WZunYkI4u/ayCy2qlubpWnwuSJOCLmvfx98iXhscr1Jh",
-	"1GcS60dm4hpwPDHAYH2zxhklJn5cWAaQHi31As8N3gS3mSRBPnjMuEKGXdqpwwxNWszZs+8xUeM7Abed",
-	"LxfsDDaQPWIjYQ4zU6RlugkY2OgRS8S1AaVNmUpjJgOywHwxHy3MAGkA0RmP7FYoHlv6xzZ59OiELFgq",
-	"BX/0CM5KupnGEzTqNE9qNSGzeSyGR8d+20iG/OObKyVY66T1mzAvcgZVzF7BNfoksPdh4YMw/Fjl6GWP",
-	"HmEOFPxoBwGwdcXTOnRvGqXiWkIJaQiADGciS8cstFNxetsdBHjKGJnHPFNGbzvxz2cEo8OR4m7E5IxG",
-	"waOpGRj4WoAtfv/upTmH/aHC6YBAfnAwDLlr36N1qDHNJCtOmYwp1won7BBUduQTTX8UVsWDKAcUsLvV",
-	"JXbDHB89MqBEsvPoETmxuEMGQJI6ZRaAiICpyixrmwb4QJqkhKyp52fhDTLJBkNey7UKzoVYeV9zMDQL",
-	"GgNuq6lmcIgWAOcrpAqQHq4FmRnclMY8Fz8Jhcz1N7YKIYfQBC4aMcb1+KLAYHYw63+w+EI+9tHDcK/b",
-	"I17voHCnQ84EuWJsUUgF03eAkB1yLHFTdATZv4tUaEIySeSMQrKyeXfgyIdNS6Ft6hViGDJqZqlEyiJ/",
-	"niTmoHIDwmJRhohMhZUZPDEnE57Nhg1CksRSSTtUTz2MZY7YY3hHG4yGcZwJ8BCBDiFLZYdIhosYY+cO",
-	"sxk75Ax0j4eog9bgVsKT5pAuh7G4UEOuFWPp1aV8jiVW4i5FNvAQQki4190LA5e1msRXDKFXcmcTblJ0",
-	"Z4pMdchzVA6s3YWnp+nzKrAyCnnVNZuNre2HVjAxFvQcIGJsyk4d/g3EbtBXE5ssf8FdRp2hs5U7SGot",
-	"K2MJgMv6/NJL5CvXgD8A5hotY1PqJXA6l8l01ro5/mSAOm2lTrK0TAAzQ+MhAfiVgVWfihTyzDhjPeqh",
-	"ooVHPds1L/W0F5PEC0nROYuekJDyJSCc4qeu2DIgIRechcgDQw5nhtavE3ugz0QSoaSx7KxPbNtF1eZK",
-	"gQT3SrNdpxN/+J6IiSWiEjl4odAuy1jpNSvUf+sl+mBzyCsmbWBoorUYOlar8D0HlbMwF4lD3mh9F4tO",
-	"8MBxN2jTzd/S5gVY+QyYZabnm+ul4Vo5xqjhDHkO5gDbTG/wgEBjNgOeis5Xk81pH4d4dIOMAEcJcWZx",
-	"HFmphwm2Q261CH1KmqTbHMq77DQybB1LczYGWNunqX5dXucAKVJd3TeWsaV7KMw9J2FekhOn+Z5H34vF",
-	"s4Kv4BDgqOiSSn++cKcz5Gd+wagPlWGseThJsF7eAkwZckDPF6bIw/Dt+3PyGOBdH38x5W43j+2rwh3f",
-	"4kFh+gS5yAM0wB2Bd9qmWgboVhpgthIzgZQoGpwoSCPRAeUJGUFM8usmLRjplpuloM8b7waTlUbd1m1n",
-	"d7LZfaATwX5DcW1iM1picMXSvADLtNb5u8hSThMXKoV8KCxfsBixqH6Y/MNcuOFBkcba0jGnI7xguTCW",
-	"EaQzgIXgKm31DtcvNIIPmwCH1jhAQKiYT/XfG9uHiFT8d6FVMwEdbhO6lMVQS6F+wKogbs1sarv9qPcB",
-	"+fhLEefKqskhGpjADB3yrVAzVLUwV7cNarDpcfww1DbfY/irbZ7esccpJINr4T3kfkcUMGoN6mWoSRoO",
-	"NFF+NmhpPxP9GPkZXA9a2v485D+32233//rWEEHYyM8kzCHb9J/nTrrh2xALLF26TFN4/NHDjMOps/NI",
-	"v+IZSxQtvKKazDkgkP+NISwcg+ne/DMJc+xz/ect0c3t6yI46vRwBGeF0TBu2n2bRY+lVQY1r9lCBfse",
-	"k6+v3/QC/ln7rlIWKTw85KBx6RegGLQ5BnhcgAGKMhkz5vISI4yrPzH41qqKjKdNFdu7X78/S40NZIc7",
-	"5F7bbqfUj0Wkj4q3VBokeMN3yhI3EqANXnFxbVVUJjO90XI5gS8eaZFu2MYYw3FUDgCAxowd41kMos4s",
-	"C9cqnKWsiVcOyFhwzsYKtXFbCA1JADSzsf8QMv4HIWpMHj44lJ7EuIYvqVRtWKf26TNTThErF4fwyAqT",
-	"CUAN4kuzJTEkOmPaHlA0SbDSi3yYCRDPNqVacy9N9LZemmOwD5oyqlI0kQKSTfWqNBjfnj2GX9afBVEp",
-	"FCtx6NS0kcMTQwsAw/PacP2kj2lbNx7atgAo4EEnhAJkrSz198gMNP+cuIxHT3JiG1a7nmkNA/YWVqiY",
-	"YDA2CzCWb5wwPmbGfsE2GCiW8BGUFL1962sxMUbfhgbdZUD2vHssuiPWS6NZh4Cmwnz3L5RP9QuyxaNH",
-	"uQWjae3RbGBxMtzOzospzJHj/MuJ2yEdco6rBhXGY5okuam9UtQj5D2uaMqcf8vspynAtqQim84CshDw",
-	"1g3Oj9Kh99Rz8sG55+rhCiUBAXF1Cu0sRr/Ld+33p57pC9ETC+Of6h1OR4lXaW/2AdQZiYlrHGkUGKi1",
-	"AxU69oH2nhj3eE5ZEHQdPI1M0crPLgrjn0P6BlOQcKgF7eMsfvzp8PEYJudf3YfpHJSmaJ7wb4cJ69/p",
-	"tJ3FIYpjQoiWMVJZtw/5hnwhJfdTaPxPf/wC+vBNSG6eFB6NNUstyTeEyiUfk4c75Bv0jJOH9JrGikyY",
-	"Gs8ehn/8gmS8sWN7/Eejm5z67u6AfHHDudnZ6fxdCv5wp/BJ0LQgVPENFIE/w1I9vfbn9tLDL4Qu4gEp",
-	"ftYSMfA+UXi12R7fEBy6mVzp++Bd/oYYdnv4hcT60DNTyf3ZA/O2IB+w4S42wAos+PiQn0MrpHgaOwDs",
-	"hd6W80wqQMzkbou6BvwGyNY8JjvklOdyNSAhrFVo6z89K8C3bZ6Ab2nInRtSmKao+Blp5QsSQcu1c38M",
-	"trg0zdQM8m6MjZbXY0XQSWZVJSe4CPm0WBKqjXiQEyOwKdCwpEkysEy7SNmCpuyM8cjWeJsMrAGB5dAk",
-	"h0pOL7pw4zHmFzIS0XJAGu4duH91ZBKP2cN2b4fckJsdPYB3VmxYzkdnGVbTIW8gYAZgItFoCQ4a0Hrw",
-	"5M2w659BT5JizvAAQFhGrkA1hbNh4AUwtZ435C4xx0TWzIHoohiMR4BPrq6Z82yixWxdA27UxhbElCbD",
-	"lzb06yS11jW5y6Uecm0jaLOkEOdwnl9APjDdzuAU9Jbb7CzBxyzATmoSNSRzTCcC0NKMj0QfNSSU+QI/",
-	"3Am9s9C8F2zxNONDjgIOvjzwdUM0bjzVwbNzYusDdJ09jSd8xAiLYsWsZXimxGJhdL5Qn4Z6MMDX2kSU",
-	"JFt0yFMYMB6NVr4VQwRiEZoTALZRagSQhbzH4emTMYTykhAMS5jXkIfv3r++fP7u3Zt3Ya7hwXEU4kmL",
-	"JbS+S15MCie+NXLTVKTG72c5w+amWNzsigqeF9Ha+J/V6iqVc0YXtAVaWMDbcTbEkJ8Uc/PQGEio5oFc",
-	"OzZ1v0ahx7ifq0J74jnRjS5GXC0S9u4oVBabV2pqhcGQh1iGa7zDrl7WKaqh4M/AsIS8BBLmnf5D2Ji2",
-	"dh5hjiAZERTOQa5PmC3WIWGU0lhbmf6jqEvb9TYquMs1HxjWx/2Idv3DnRAUMWWFTeBuskXf+hYjrfWw",
-	"0G1oEEtwoNdxkriavkLhXK4U2oAH7h1W0D+5e9gq1kWia8pWqrMtB2s1/On7s/M3r0JSMsTAFxV6T5l5",
-	"nLscTH3OQMPOER1fmYn5VgLxjIRcJG5gI+BGdIpWrhlGqVgMue2IvPRs7MIjRvsyYmOAtULuvIPaVs+u",
-	"gPOvXB+vrTOAkon59K1+wCqvQ57Hl+Fj6NUs6HlGXKEpibtfD0GSkVBYJClzTEnUKUxrrPLpZY1baKwn",
-	"7Ulviq5zkroDznhvyzWYuT/OR4kf2BNPr7m2H96fE6fvPf6SNwu6eTwxTQSRCV7EiTZplRBJ7m3PS8K9",
-	"5qjWUWWyTAogFmAroNzTfxijXf+N+npZtmEZxPHe/mFAQrpYJCbk/tjc+CetkYY7Thn5gv9DyBCSbYat",
-	"ARm27M3yMfgc4QWXKJCGrcB7IlaJeeQHdyOpuRFdIPrOvX7f+x2lGb5BrxnkIyPcF6HQMNi1FhFcpXSs",
-	"OoX3arGIT68eqDksLuMI7+72jo+j3fFBuzfp0/bheJe1j0cHvfY+60526eG4F/X7hRcwXIHWgHz8QoYt",
-	"kzpuqGXIEBQGpIS41Moh/g4hAX2h3+2Smwt88Y1ehGeQUaZ1CiPkIXyvhTqJI8ZVPImhmx18xMh9dwik",
-	"zDtaSt1gO8aBaDVda6rZHaq/9kDCxupoYWwpFHrhKxfv4EUFPhFT44eR6BvRV8O/tY0e2z6NQuvtd05G",
-	"u6GeEDrkUKSUmtEK00l6tAS1GyN/VLl4wZHeIAd7JGFKgZGL6DpaG5otFzPG5U7HnLoyJLA20kZzoOLE",
-	"7HdgrCE3jAUb5eC429sxwocuXcqLNVAQlZdA/Zl5CbSIQbU+ZcbHn7IFVJZiokQO2gFHtzuk0WwKTYdd",
-	"8w7Qvm1thD2dwnf6mTYoly65pUPOU4YmiohYrZdvyI1qivsNxL1kLscRHIYmyJqHNpQgkRigpPmDUe5g",
-	"FTFL52M4pwm2L7k0F8KLh05AVC7ukId73e7OwH+TwRQ22umCao1kAAOFDY9RbDjiwP8NdXsutUtvCID6",
-	"i6U2ESF9AK0BdJPmaVGuvqGj99ejF/Fnn4k7j3A61cCTN53KRTedE8xIIe6K/nbGoWTZRNXyS5ozkXnz",
-	"yqBrwJ9LTYbOdaoNR5jpE61fjLNUaqUR3Kc5DKdXb241gSQGNwwhj15q7S1b2PPafBsdq3Y32FQ3CL4Q",
-	"/IrJCHoZ86swr8spkSeO2HwhFOPj5eUVW9YRqXRLYeXD0/xi+3tmgtfzhVrCkQh2c2DJUQZ+MxEjzRRa",
-	"ecHZQpIjJe/fnz4DloCMEL3kkCqseZpNJmzs1pkLdTkRGY/8obsfYbB7OFjn7oeg74KqWeAMkTyAGmOr",
-	"QnvB7T+AnWHMxC8gbyq3xLCVOxRIwySeztj4ymSMBwb2HyrhMDHIXwhtWIuo0PjH33eVqzCjfUN+PQlM",
-	"A0HdwzlWQRmE+eAbcFjvpeeoAWnMSXii3xv65KTjMVvA2VSmaX4FhnFghpFHDQ1JfF1szqKYIrAJ8uwJ",
-	"vMTyLAwMfypqMqDBwFrUBNgMiquJaJmxL+gyETS6hDOZptPC8CsX9Qx6u2YGIKA0j+ZixiaKCgMvkifE",
-	"QlIfbN7Ad1DrW7hQLLCZoeZZvQsLKEAB5nF6/P7/s/fuzW0bWx7gV+lh3SpJdylaVuybhKrUjuJHoo1j",
-	"+1r2zeyGGaFFNElcgd286IZpjstV89d+gP0Q88Hmk2z1OacfAAE+9PArzB+xCKCBfp73+Z1caAqGB/cF",
-	"wFBopi3X4Xmw89A4S0lR0CK9gNm9AAkgGmzzEzDih/GIM+1gGKprVMnACLvKajhRr4MXM3mkpLHLY/UB",
-	"cBNWl9H1fEl8izu9dNP29/g47q8lm8hXEKYjFiH7MA6o6263faZ1ZmmPp90VcgSjRuJsmQ6dWlUUYrgs",
-	"UNSorNttBTDsrGU0Dbdh/t14QtVWzLEihxwS/7dYvJ5AcskAZg/r2ejwV26Gk6QPNjk7KV02E8WEz7Ql",
-	"U11HaIGzZESOwBqYGaeXY3aD+4XZE+BsA985S5685mNYMpQVfpsoEJYAhMtJC6WMklGqI6/dAkpxf4lS",
-	"UBBUFFAZS6IOrT/abStCTutMDQ3LDawMblQ6hJ9XhQswcxIKkMhMe1kYJxYsl7CBEGseAn9PKhlQJPaB",
-	"6k6TT0Gh9ZqRWL78bBQbmYxSXaqk4UyUOLQ45DIaWHTZD6seh2q7CjYz7vzXmM1g5fm5AhNAJnQwz2Zk",
-	"/HMj8gN34kjUO/aLELNgTqDQi8r3uxTCiZeAGtoJxhxxjoC5U1FfwmEhQC3iuW5ayOh2vJyexdeBNgJ/",
-	"r+cVyTSOsbG8SCPnxph1UNotXQRzBQ36KXrv0U1Leb1uACGkKuq2vwiddUynHoJIxm/ydOy5+MOuk/1B",
-	"AoBR+GerTpOlPGk/oHq8pLe0Q1Aa/Q4BYyFazA1rqTphNLr6PT/IU6azsTwsZ5Z4OOh1GaojIn2jGoq4",
-	"uYTdgfC1BMNSMVTMlQuHGW8NAqW+QuLmBZjj4m5Gl6GH38d7JgoQbNsrle3vSsO1uAZQ9EJSECeW+WCY",
-	"f5ZQjjn1EzwX/OrC7cS425UbFZboLoLMzfXC7tVxKbTux+44gOodqulUSapryr0myyi5jzQbh7Ec9k28",
-	"YpYcU2cBOh6jeaOehqvx/LoYNcS2hILTLiV9PlFQcc8RPL28pNCTX0GtcdCj1X0MzgrPq35Wc6ZGRkjH",
-	"pwpuxAWYZWp7NroOk/p99VAikSe7MmicAf+V9kOXghGlQamReJfGXQ1BEGRfmEG8oCW9OJ7fwOOsahYA",
-	"9HRSCg7o7MkrbsQz28mEafAGId4CktRpRkwzeXc4VBpDCjyD1YFzqIspl4sLMujqKv+o3QxzoRSbAqY/",
-	"ZEdQwCIKMi55JAtUx6mbcJHqBRMmD73HH2EwrcAZDi0qR6x5enrsMZJB3LyUdYUVo0ujphyKBuQLN26e",
-	"XfyrVIbHw3XXmlacsiHGJWxE6PLpmY+oR/0ZQpgdy+qSfgPZM0yRupMColDrKLoheyg6o0UpIc7PfS2w",
-	"XL+zneMSDAxud8eqeSYvZoUa22mscMzmR/wJDS62athZo2avTZbnFKs6Xz1Q4vqwVFn95VfCL1Pcv2mm",
-	"odReW//d/QoVXO6oF3gq/Mb53t0F0J1VAYpFTGaACdaMDd14NCHA2+VX+HKIYbkQP0e7hSInKxUcig9g",
-	"fCNaFLzgy0dBlG6AItROtITonQzCoU9fP/q5MaI28saiwZAltllygJrQDMTvJRIf4VE1sNL6zdBzepNT",
-	"b0Zh0eMQbjj08TeSyNYVJxKXM6QiMQfI0iWBH7x8luw1Sv3+boUvRTVnYVbIdkHsCnJmbDf7URSigDRf",
-	"uzvmvEjZPk5klyVUUMH+6UtMdX2BqQPYZ3x4BQhl0KbHXgSTgnch2u/jfbB7uLfCjjYKzMlUQirodXFU",
-	"nMuO5djPCHgpi/bmS1A4/d4kjI9ZeZlnelLXYqv3KhNIiiso5e4BZ+3CUw9MK4BPUGJt5bRZjRNfhE3p",
-	"TeS6w/2I3Q7UmOKRyObtPRNg+EbV3sepYhVkN1Sy6l0YdYGvqhm4qjcrg62VmKuGI9LSVSVyFxgDjBNj",
-	"UmjdnuOXyBlramjzEQNzgnyNh7nL4dRFjKoQTM8zA3VT1WiETp1MRwYHJWPdtt/kfcd+EsPlVoEAD0aE",
-	"q+ZPT0IwicAgEsuKvT4ehSVEAwhXI3pXC1To1gv04UkCWhCCkSAa1QfGRJ2LsGMJsYZk2seFmkX1ZSeQ",
-	"HBZnGFLeHQ0gxK1E/fcXfffPyRTD/K1qQrtTwjBhMcS82Pme81h7jPfBRbC41jrQ9lCFL56eeYqLQTNE",
-	"dePWPsgJ8EWcHmgv5AAAEitl0YIYheulo61qVy1XPF3arOHGAdt/6JXfqHsZBrbjQ1AhxhvWCwGgVPU5",
-	"bPCfRV2xwpkqTa0fdBU68WC5E2mGnqtgugazRPXD0UcgynxpsHS17SMjkedMZzkAl6Blb5qlafB/N26Z",
-	"6KuzQhk1VHnts+4yfLdhA4BDDagBpAlKEx2iUop3MzE0S7McfVY20cv4ev3DaG/K84AcBBFEAakLuARE",
-	"wxDZ7UVxm2gLpTB9U2T2PFmxd912RDWW7DeoCSEqaMEd2D6axEDxi8Y3zfRQyVE2LoulJa3ca5vgygnD",
-	"QYRMdohy05jNaf+AABD803vrK45FHOdrQUHubiQn1UIIwdkj8lkkeUaZCUSG4dfFZakr/r3ocuVk0hrA",
-	"660mVA4nQekhWRcE0r5nOpcCnGgu7jOkn+KN4UQMr4LQglJ0+xH2SilF5DcqrHSvqeewe0iFA/HWI1eE",
-	"vq/rywlynAigJCDp5Updacb9Bkovl+aWLlV6l3LDL7mu0zvI+3c72mkW5WzTyUovL0rJ3/Isrzvsqnea",
-	"u+L3kEuBcsiLHHP/kCOjrZbMWeRQWde/rpXCXr44f52sUyz9SFwcYjwGuta0zPakTUoD6cipmssTzMzU",
-	"bKyYqvXPILa7PWZNa42BjAFRA51a1YwkL9QAbtZFmhWmepyi642TDQZd+0yY9VFmooibLtjq8kWlFCme",
-	"ICrcuHZTsLORK/Opu8zUKUjQm1DxqmpLeA36jqEQkLFQDetvIU1oh4qii3oMlJM5RZpTDQy3q0hUW6jS",
-	"uZ4Cy4FQuJdWybV/P0PfdiHYJcj6RWFVCjViSY52MYCS9SXJ9h8euZh1eDlfdCEWi+4fhOytEFXSrWa+",
-	"A/UYSIqboPgOF+OT/zDoSPHODDoJRhZ9d/zddwd9NlJgm89MFOSDVh6OMY0YBBwZFHvszOgQEAL5gRwq",
-	"H8p0IKOAkNh87NxkeaZBv4J5HRVq6kIIXyFmDwYoueMHrv4l8JCGACXXvQl/C2iaRpP9A9lvH2JcCJ5q",
-	"6RgPpMs9J0juOAuJ7buQDs0XB17fTbPRSBSunjwGkNEX7fJZ2bhieolJpKMqA+lMSiGO1GVWukGjcEFv",
-	"dpM4FVNVLNz2BmCFIoIYGSMhxFiQOLnjMMqwXbKdXYkF1Qdzc9djL5AsIVarmorK+a6Z1NjcWdMyg2bW",
-	"Y3viXKYd7WPYspIlD46+Z202QEAReooWVvA2divJhN1Akd0gICEyukobBvfGPlpJugx9zskzhQ7+pEsO",
-	"44Muxc6y6t54BZkMIqW4uJ43ETXbHUFKcvujyVaH+AXwmQfHx6zRfghjx3Baj/heCIwOsFqkk8xclI8r",
-	"bNUPxXrxgUyzUfbOgeP4jeZYIUi5Pjb5F4eShDgtgHJUAxoDm6/3gbuu+ds0XtyuFB8XEwbQZjnlRqLJ",
-	"EZOPeixCb4DZ03wRYjmIiqFX3Z9pOCcgm8F2heg7JfNFjyUv37y2CwtGRfvH4yfPnrx+QnGpPz15nSCI",
-	"pX3blVj0MOUIjqiLraxlLXDDxgpqtLp95VKhkwfH39tPPDw6xn++QePXw6MH4NEImopCjWnOF33G2UjM",
-	"QSLVXZcICxnHNPxUlZcUK/uWF2C1L7hM1dTBU2mlpCtDXOWhREr/gTEY2pdpsxTJqiQ4WEoAxRIEMCUE",
-	"6SDpPOCWcZEc7iUQqg9mH4zgvn//qGtPN+yH73rf9b45IKA/4CUDmZyNDp8rKSjug8yA1dyX5Bs7V4QY",
-	"ASIq0HirKcA2wXX3hb977DSYb1wHHegdnuGoHjKGwLTBNSQYzU+KjUtj8zjM0VCi4BXMQ4MvEv6PQ99z",
-	"6UF2EHs6grewArODPS6lFkL2WVa3wTlycblgUs1DdB+AAkoRRZl4lJuBTB7cP2ZNwTztvl3umWdaQmKa",
-	"Z3PY4X7dnhQRiR8x/ZFwY/hwgrk1tLHRBej6vZ9IdQgMKTk4cSulfTw4RldrcKNCu1oyCCQv0m4GLyLJ",
-	"BVFU9pSMsCXETalRcGIGnyWFCFnGBX5OEqb76CDx/lL70AgdCjUYmYF0YT777qEYPxAr+EJa1wG+s+pn",
-	"7UV+0MOXKs+GCyJEVfcopCi9BTi5IOwg9thEuEFjSWS2nxZ8ZA4zYUaHE2NmfJYdFtwIECoPKe/2oM+S",
-	"AcCxDjon//rh/tHRyfyHY5DV7h8dhanKpGXSHnA5tCl+ePjtifnhfoIDffgtjBUQ87lDekSBAIEmXIBO",
-	"j/0oFhCoM/FCT2XHHn/PKo5tQAQKfAUT4mRwDAdweNq8cuG732PnGKShXSKNc29DZXby/mJSmD0ZXY9q",
-	"56RSH9NDfl+/FXieB7dv/aluHD2DwbNdBLiwzSi7dyD3YbTLTmwXzq983HtkBK/UKmD4Cu8PPujVI++t",
-	"SgEkyUT5a+7kQJEozIJI0fOAFwrBmioFN1YIxu36/1j9LKWmb84ee+CqIZdKQsn7XM1FcTi0qjmwYxxi",
-	"YSDkHyGEwAqjRgzKXAEmn33X22+xJ98//NvxQQQ+4IFMJxmATrpU7ogvVUFTa1lTpy/PPPo1GYlH7FxM",
-	"uSXYjkdmckzJWb852gjbmhA6bI//+teuy9OUYs6mmVQ+zBFC0dDYmy5I9u1j5XRPS7r0m6bVm8r0QMJR",
-	"IhTYiIJhC3eDB9xIfIj4d9c5oCCVg1In7KWrzNIJTGuRruY8shc0bWVyIJvSdXrsDNK6gtCwDNDyG4oo",
-	"ImbLf/1rIANT/s8wPX27l/1MIKcFgdizsxie78SHwe5pCFjtYvwaqJWEJ3QSXCB+RrF8h/t5EruLEcdM",
-	"pQSSrQpK+AFYqHhE4EC69PXY//pXlJ8LUDaLKwGTZFkthIwyxEyPUlQIi0qjwYlciaq4Ag4JBMVBD9pT",
-	"NlXSTDTo0YHia9R2UBRjyWP6nFVUfKIRnJNvHzw8sB/oBpE/5RACCuWlOEvOrZxhqs2+e/j9A8Jdz7Oh",
-	"kFpgZViXwdXpd05nlqkfHveOAt51dO1Dt6PL6ZQXC3udiGO3BWgYzVEijWkbRb5HONhQDgVr83fO6fqP",
-	"fHiFNQNpF3X6naPefeyAmgnJZ1mn3/kGLgHI+wTwyxF7A/DNlW4qUqdrCeSEJEsQJ3ZbQHpqnyVmYg/0",
-	"WZrUK3xDSv3rOtqCGnkcJ51UUWBqkY5ggJE+NRit63gIQqnYSg4/Fh135yXghjkVHGe5x16VMjKFBJ3P",
-	"L4pRkK1viU6UrA/QBFbLpXR9h6hSQ7nqsuTXJ+fnpz89Ob84f3768vznF69Jfl5yAntbDMQY1koKD+SS",
-	"wzYAnRalDLBCG+czs9dK5boLCZi227j7uKlUW+8Tnx1IVB15nmvvv3GchbqKYH4IL4fWGyvRaj4S/YaQ",
-	"napmCul4cMg82TtLO/1OUcrTn96cYU1eov+tZUrDI/eizwHA/B9dlyr6o0qhoNkQ8xcAwb+WvADlSXx1",
-	"//cdaJe1l4h0z96zXX1VSld2CQqG+JoLKwsK1htWqpOYosTyqUTw7NuOj45qo1hKmakPA5d+o0Fggv+W",
-	"AwC7OfZ9uRREUUpAbI3QFF69eX7x9Oz52fnPTx6jASDASUDFgwc4xqbvBjimH3nqp802ub++yRvJKbFA",
-	"pNjom/WNnrqAbmzxYH2L58o8VaWkT/xtowanPt0KW32/USt7Gl+rU1xf2+7+BgMCXCKlnvFijB+7/3CT",
-	"qfNpRr+KNOOvFzNsfHy82Rf9GGnqjzcY4enZ360Yb59/uMmWOCO/xjloFGAUxLbHG22nn7gRc6xV/nCT",
-	"nXGOHuE3wfOGTTfYIvSp1xioUKkwBFQuri1E9c3/+NB9Xyu9Et9palEth+Of/iOWSywfdCoVYuYTdI09",
-	"064Y4O8dy/87UPN5CMLCQ/snysv2tivuSwV5QUqB6BqUKy/IHBVdx+C2TrcToar1QrxQ/YZlrVi0+N1h",
-	"ZAfu9DtSSUFVbhTUFiH5qo/+J57hzfTKPWsnezWym12/sWguJF3EoB5oYuj6IDgqBedFTRQ6XFxSFefE",
-	"5cWiy6y3xAHHwpyeOePj9nxw9FxJATY4YoIrecg6TuiGkK7nIqHPH7odqj69rhEid8ZNN2dAcaNGDhRB",
-	"f9hZJtXQvvfJaz5uez89dg+esS/OM3mF1YBKQyBQTwkepO0d0OQeopi8GDkybV/2zYZ85FeVWmUj3XHF",
-	"TXnGa6V+5XJBk6BvzjuuyQg+HUX/CcKD420f0XGeIQ2tE0urv0EhxK2oTDh8Z487H/5YS1gpoBJrat3g",
-	"Q90WlfUJOE6rkF7ZUswSuK6y4QSdQxFmE0aAa4+FBuhnFdguF3s8kBWgsyWQs1qQNNQzmwV8YAARMARl",
-	"umQRhoj1svAJppBRN5CUkfhCEu/wmSO1eqxgY6Pe+TQSp5gjtqjGjFSrxz3a4MHrq3HYjZvwsSZ9rsLK",
-	"jrdlZW7d1nKlR+7Ju2dMfvE8QFemd6rQjuhvTPRxr66n+0Fkj8XrcCZWCdho24GR+gLcjo/wbAO5+p77",
-	"eot4DZE7hIoNx4CclQmnOMPY/Ej1kCUGfPA0YITEgV8YdyEFWwgMpQkJAxQIgfiHAIGPObPlDHJ37AMR",
-	"VNNPijl3G+bEavEvV9KH4POc/RLeRX2uPYFhSwmQbTSWFqUgkCmHsB9Mdzj6oxjn0b2Wct8d6j/6fGKM",
-	"u2EbLH8Tmc4zHSkbCEy+TKqXFys4kz2iIHbJffKEHcGiAcBDp+sIMdQjbqoWCaPrxCQ2RTBlaBFXPP7b",
-	"g6aKx2tqHm9cOtwexeXh0jKyCgp8QKkPyxzDJlOlI6yak4H3nCbJu3x9jO6EAvYGErENC64nPuMIMCdd",
-	"Mr/d0oR5qhQG9eBitFfipN5VZnd1DeloLu/f5lyeU4ibUSEGzs/KvBK16c5ur2VQtv1G+6U6uuNb3Ccf",
-	"VxOn/OEt9HA6zteRXHzTRvnFuUvRtZ0V6C68FR27kSCt1LKfi3cm7u5Ow94JW3clbL1UOeb0Rxx3T9N5",
-	"+HyU7eANWidtNUgQgAWcyQ2r+0LJO8zYXta4CRRwIBHngJ0ZF5iJDlOvsPcA1KMSBIUKLgB4zhEkXUdy",
-	"BgV7ryikQkV6qHLLJqVTloQjnMYw+z8uzh5vrcc+4xrJk1277jaPn8m/A8vbgHfcmifQj3V7f2CVaLex",
-	"jlDBFRev7iLEMkRRFSJQho+RCrZsY6ysCLi71XQeZ9IQDg7aI8qfxIIGmnAQFVDB3thp4DumsDFTOKct",
-	"XWULH5UbUDnrVop/mue+xnPXwRxA0FbXQSso7a2LbwXDUtiQqA1QPq7+NZDdWp1Rn+JABR6alcyXZ7/Y",
-	"Hm5NPrNpZjYhnI8gyarz8eVyN/GrCSsNv0pPIa9tLWGFpnafTPm7M2xxfBRUF0iXayK3LyQpomrUsvjX",
-	"lti7nWeZvFr3LDzzVcrkf3JqCvBszeTU3apQyGeZNn4LxoTR0a0KeURffZun5xEEGlSK/FO0ZFwZOK5x",
-	"jFaTfEEpziFdgOBAnXFsIF295ITeBRD6cWVaSDiEIGUpEDOoVniYYAAAjDZUCXKT5Ms5k70QMRB7+GG8",
-	"En85JIu5jDnfZ85GZeGriSjCF6XGUfFFh8BoKEWo7+MYh4JxKDXdxSjzqHA8YCApysm0dB+nME/J+CSk",
-	"y5KHXCzAEkWWhgkvvv4tZrhSgquvyttFq5ZygAkw9edgF5vD7cyVrDVzSD3TJ5V+QB8a0117zKfnOT2D",
-	"Ej3ZpQh10Kk800Be27kFE0aE+ZMGKtr1Wst8not3xH8jWqknarbeERYNdPsYx+bWGwQ63t9yFrYYS+rY",
-	"6ZajCO0a1RoAVeWajhLIQN6khXuX2q8OGEEpK/7UV8cFNwlUfIk47h83VvGNnBVqKDTAbhHW+Z+cb+PW",
-	"j1htK+8eqlScuwP5+/tOzi9FbillWeT2LHA5tprSROT2p4Yyu3SbDTp/OX/z8uWLV68vfjw9f3Lx5tUz",
-	"r9EMOmwwGEjGDn9mg04zOrhv/frFL0+eDzrs8NASCbYHBZEG4DDAQj6/iUvL7WdUD2jQQfBlqAU0qKhl",
-	"WOqnElCIl3iG/yp5cQl64aDzx0B+2BtIUD3cuH9SYdTwdxgyUoguE0XB+j+4JI9eTCz3h+Zdl/ydvQYq",
-	"+n4gB+Y5n4qlQQ3MOQyp71rjT2gwMPE14tivBE+7rOHGb3bM3eV2p2fVx1+QfgyPfugO5IeDgcxGMLx/",
-	"+4HJLGfw9VyNe0+54fm+KIqDgfwwkKOp6b0sMmlyue8I5y9iccDu3SPYNrDYKDkUtekNJcnCNFeuhenG",
-	"Qqn4dl9O1U16zMj3YbtImNU9N6l7sFE0zenve/Ee2euyvcoOsRd4Zv/vd8feHzAjJwNpO6Jy0cvV2A/2",
-	"SiwOTlpGW3Pal1oUUZAtn2UXVnRyVzYJj41iYOl03XtP73Gxr6nIhRHt4VWxxD1WKnUl8CmWyiFkERZs",
-	"FNvUjVKdopRgQG4SMo2y4gBpF4R4LzAG4HNMjPMiMaVsGh3JnNrwRY8BJwUYLejvqkio5QyUmF8vySYt",
-	"hkiSy52d5GuzH/55eSDKZJvwwCjChk4n7YYW9XY7qx9sx2DxK83kXq7GmWxP4/tRjDOp4QhqzDEV7xwC",
-	"BJdNRRKCpuo885ViFvhIpfBDDwvE0MkqdclzSGrGLNIXdmbZce/Iv3cgIeUZC7Z9++D7gIvxoPdN7zjS",
-	"XH2/KN3PEubkgCEcOWSTYCENMF6Sh8fJB4JdlsZA5jNk8dmVE+9muSows/cKM1pPpQM6i/LhfWGFCiCT",
-	"KyTj56epLlSXSSyB6ZKpKeJIKntlIAEnMZsKyOSPEcnvHx0duVXy+D8nNSXfJ/+pPBVUvv01QixsqPBe",
-	"O5gzV+Mz+WkVXUfg16p5z2xft9dVl5rFHXp3OJ/PD+3OPSyLXEC9xfRmPXyqium23aM218gUXDe7cJbX",
-	"G7GBGMCe28YxWGnVqD3HRS6KbDwxNf0ZCM45no91GjQ8e7e68xlijj8K9Wl2+nCzLHBKSB6fiSxQYezA",
-	"HgN3jNm6lQfuRq31bHtZTYXSNain8pT/O5263lBNUeP0LBQeGVIds4kqtGCXUOJlMehspYrS5vCqKKl1",
-	"z8V8n/78LTOTH7kWb1492x90JsbMdP/ePac9Vbp4sLHah7hASwowkLiK5hvTZHjZEztFLRP0kqZnxeRs",
-	"pZxWJqcyN7bBNeanW2sHFHEfJ6MXEUn74MG19d1ceO3W9hrUQ8KL2H/PLm1fi7zP9lb0dY95hdU4EKe6",
-	"4gwSAWrMAhdlr7YmewEiuM/2Gldkz+nGrR2279+sz13saZ863EPBFYvBuc+QUt2Ux7pN9PuHWABXpWmX",
-	"wJ84kc2VWfOSakWuDkCgDj+nAqrdomSbCdUljtVsRMrZXM8G+FU1Bog2KyjeQSZQrsYvSnMH+T8tmvhy",
-	"SbvPXBn/E0XZVBjwE5kiqN4qDnytE9pi9bJHloTJFWc26Mi1GovoZpZivqwVR2ecsGvqavJplQZg3NlA",
-	"0lNUx+hblvIF7FrCouJy4duB/vfNET6CWTIQEwngbZRJUu1wpj2MW6lFH/EDnQvVI9VqqFoTQdosuVW7",
-	"CODsSQKNG0qLDiSRFHuX+u/8zZlmICj3Y6jKANCf0VxUUJlRqRYScFe7kE4yhrRWX7yIaByWBtPorbZf",
-	"UllqFesFmQepDGapRZSJSQis8LCrXBnl2MSlMqm6Mlgh3cIiPe7X0fpY8uDoPourd3bruwJXbwTwtmYC",
-	"4JxYH3QUJFCf3EnxshhcAO+uFj2NdxNlioZ99LcjREx1EI6+K1iMlACY7x+5BCeHvlfBGkR0udf8UlPx",
-	"WrvfHeyqngBKt+8C/sZa9WR9QE6MuJO5Gl51I7DMaPP4/QrhGdloICmuAIq+2O2QUiyCXSRAVHaGZFcF",
-	"xh5Hx0V9aRj7SbTG5oJrKub/kWwlNW31kxpNNlPrSWfe3may1PDrs0wAKXe1TUbxif68TRT0ERjbK8Rd",
-	"3dkovgiZagnRoUG2wA15e/JSEI+cEbo1kvj/tgJbKGrsjdYhdNhycKqhXZE1LsWYS0zh8MGny3HC564D",
-	"X1+gcDy3K6mZn4NrRAs7EnSzcGHX1U8RLhyRVSHTjUjqE7vd/Mh3Acd/vvSN5XDjWLNsJpUtGqJrc+89",
-	"/bVZcIQXh11FFB+y0GDSgRw7wliNLEkJ4gUHwBnAM9+DeOImWTM6H1+tdeRPHKqwvTmFgsHX7/2qmHCz",
-	"0ATagtXYBJ2NZTlrN7P4MH4fuuMODKV2VqMTAlRwJhFAnQGAulUG38hsqFICU3/+9JdHIfR+PsmMYHoG",
-	"0e6F3SIDmVEdg6j8Ugx0j8VRnqMeOnHl6rEXWMEn6ZE6Doq4913aZ7+zb7t//B0bTnjBh3Z6TuzbKQu1",
-	"XsMfdVSQzgHA/pjNBb+6cK8kNfxULqAzALnOoSgXYT2Rtgx2AkxfnHAZ4v4RJhlB+TOoiu2MI3DbF9pN",
-	"Hhx9A5ew0CgWtE967BxK23pwf+5Kul8uPD60FoWmKiiIAW6n0t53Jn2IqSGzftIU6Y+1kTDeP1qHPsm9",
-	"YMSp2Vq+R58DlazuXVtVt3v0zewLiWs4h85ur6TX291B+P3GY3gu5m80ICFu2nt6vFE3dye2Le4eo1ZW",
-	"Co7gYbyBJr4B2X+lcmFFMzxVd4wMDA7S1/yKeOcutuAT6e0hcJ426ceLLkDG+zmEF1jmsOTlR3JUcfNX",
-	"KNQt+vlvFDFuO7/k9UaGcWtu7xX+6Gq8d5stB5SWPHsr/qs989uVjK96YOj4sWHAzMTqhygbpWIGDgsl",
-	"PTyCyDXUvALojso7ICEwMwPpip008dqxMM+yt0IKrTs3tqSoq7Ws5mfBczPZgtP4Bs0RajRWwCPJ3t4A",
-	"IGJ72r+CzpxVVxO69n9GtGaCg/oDNspUrESEcex0XYxCI2D1r58eqHpTIeSWJJDYEHoryFdjYeBbKwUW",
-	"7E23MyvNozUDJnQsPhWpf3RnG9tBm2yLKO3rHq4SZTwaqMTU2ntTcc91p90I8AoT0XXFYLang05teREw",
-	"Imc+8/6Gy9Ism8jYKYXpD8sCKg5HLwq6bnCnD0ME7wrd1MWDmDhSGWOi2nXUlo9cH08ZOuGEn0+rs8YL",
-	"uzrlutLpaySQt7TfQIdtMX9WrDUQZ+Lqpd4llfvNbkq/dtcjcztd7ksxxOKuRZo2Cwe2Sf9rE/zLWXqN",
-	"tE5Xwezee/oL0PpGUa2KltomJPD52m3eJGtF/ysf+eCw+pIHRw8SKnAeKtECAhTP0hb5sFo34xMLi+V6",
-	"uIh6jzenWsstm+tjQXWQ64uOO6jTneh3x6Kf8dvUVdtFGMlAzBzJuU2AOzo/rt5H2SQ4OggoV5+RCtme",
-	"9dgLmS9aqNmUL/oQgwkxkD7QMJS1nvvQ3KUXdwEtvooYaRRETbJ9IIgHGJaJwiBOWuHkW+8faRLtGsoK",
-	"3UQ624C2vVz64vay2ap33EEc4OdDsUPFjoB3GCvx1ygR9flD/XwcyryLM/w6eckr5wxZzT6CEOxk1h6E",
-	"ZTczF4BcQcF3VijQHtokXMyfqpRDF1BVeU8zbFsHRU0LPoKq/8O8TNswTV/SZ7++UMVoQlczEnruGoGK",
-	"2PSGcYrUzx2q6c6QegvIMFD5tBkZhm4thxnOPA1wNM1d+aNeJakN0fRXxLp02QaryRTXjCN16ns51KOa",
-	"Iwh6ZqjaUK0iXY+9gcvG+esod4gsYJQoVGQihTwYxGOHIgA0pHvv8Q8wK8wK8TYT84Qyz/AO4ylWd8Ei",
-	"5blLGXJ1ZhHKf8IpvS3PLJGVHsJUTKHSP2D029eMsbKA7SckE/2N/ZL9aKfg/zp/8bwdmJNIyye1kW4E",
-	"SYkdPRfGCoHbFGpZavipQDUdFd+y520SNmxsCOiZ8lTcgJDHVnbwMizay/65tlEb38TyBIWTtJYvuOfq",
-	"Xj0a8ko9IHBDOlebN3qJDWxbNBtu0vQNGhjj1fjqONMmAVPRmp/Jl4UaF0LrnS7yhWG0PQaywYkJtfHi",
-	"2w63opdfC6I0alFzCPbZX/bLMkvHQh4sR3HZCeZygUFaT5AKs2cm9Yims0Kl5dDgA5btuofmdexTYM8E",
-	"ffpKjEpwsxYQRs204aNRn00odXjK1FtR9LaFOgVq3gJ0ipSnEgdWZWoQCPYIh9s02IGlq3aoKwc6MK/s",
-	"MPuMsd//0KbI5Pj95sP9cBuRZMjTmpFHaRZgcYdurHvRUBF/dOZGutc0UHymwHH+vrfZ4AIwKUWh1et5",
-	"Nsh8rfq1VclWia0o1SWWOSfenQ7ypaufrzmBedLVuKQUxls1OJWuK+fdclrfJ5CTaFp3vqOd7+hjabtQ",
-	"XH4Nh61pu1udStzwK50+zpsCRIO0YKAcJ95zk4uRAe0101gI16q9XjvF8q080okREwPxIDzuy5hnEmAx",
-	"jr6nlhe+QXJQhRx1ZA8Le1SrMAOYNMSMQhK0Ve6d98mXG2HJ2egQaBGl0WAvbCPItQFkDO9qpzFj/RDu",
-	"bQVNqnBFF9ieRMbk8evRgY++GB14qSy82xm3EmtK23kjJdPt/C9FV/w4jGAT5ZL0czeBqB4eb9IOvMiZ",
-	"3RRPoQriTiP90ipnIBUnJrUJv2yRuZ2ddXX01lyVecouBdMQwKqcwdUVDQfDMoU0APwfOtFYNnL5A5Y9",
-	"QqU/K21TYOtCGzH1ll1UHwAX0rIdIJpdq4AURkiREsXyPXEA4hQz9jzYqjXUb/W1tnxhWWKAtc/mSjYG",
-	"xFbtZBuUrKchGxfb0VZY3PenUl2c5zn4N1dTdhJfPtsa4pl8q7Kh2JClecvilpwttFticMu7dafE7JSY",
-	"j6bE0M7cQpFhN4tli7SaVgKP8gEG1l9fY1rjWvQaEFJ4AFK0rAArAZLRxmM1zbnuO+blihZKBRmEkaIE",
-	"wAKELNhlQO8HUvAiz0ThVJMuRMmpPAeUSaz65wBtiSE5dCgoVkHSbgZqkysjDk7NLuOG0AsRCbfHTl1W",
-	"hwe6rZYfd4CXWaGbFa6ahzTWtrJlNauPauZYCTRKQRftlYUqMQbabpLmEL9Y3r6pY7K7pf529yrQs+yt",
-	"uBMTl9t8ZAZkUs0/B69grEvNMzNJC76Rx+43elbulKlb9NRdX6XaaTfX0m5Ipb1Tj9vhfzDAmFnhebv3",
-	"l5evXvz68vXF2WPHRe/UGbex48uSqiW/18uYB6Dja0Yc/KYuJiCNdQ9Thefs06fS7Tw+9xxxuxPp5CdF",
-	"4NNOY43NtJlml2WWG5bJLuqpZEd1HiH2wkkrGJIPld+0N5x56YBVhYOBXJYOnD+lgXPXqPvto9jfCT9+",
-	"JUxWRCa7O2LJdtadd+6Ts+QdJ70xJ92xw2uxQyfVbeUfsxTXqguL9dgtyfHRUYIwK+AD4oZfIvgd3Mei",
-	"mHiEQ717gRSTioZcSTXXMSo9XHWEc1KCE2UgU8iif2EmophnWrDk4dE3SYRHqVLBkvTyogyTmXRZgt++",
-	"SLPCLBKrCCZpwTOZyXHSx9oB5ETSkHAFFfipxOfp2Z5m5QwrlrgOcX0l0hYUmVeCp9mXCiMT5h2W/mOi",
-	"yHx+IFnnE7ADxtt0LIzfKq04NlrwYjhpPTVPM6i6g2YbqsSYFcxkJhcEbuQfxxPhslDsw3Ny7C6Y5os+",
-	"JHHrLlNFN8TSdEP+4J4OxSikMkIjeOWl0BBebYYToaHIBmYm9BGlkUOGINWiTHWXUfkM6uKleisCFJMU",
-	"YCMR74yGshHinQHUJjCxl6Gkj5mrgaSaDkyNqpYQsH4k/0q8xWIm1CwXzCxmgmXSKMCvtdPKLtW7PsBt",
-	"QN/YtNRY5dKeWegpoEiOaFZHqphq139cxD3NrMha8rHoDWQy6Ji5wpcNOgnIYfgldBlwNpsUXIsuS1QB",
-	"/cMSmjj45BBwMKHb5C/ITI+dZ2OpoSZEBZ6KMDEZGPRZpq2op+QYJUXXnkNfUCisDI6NYOPQC/toC9L2",
-	"S12yC8GE6HI4sR2HoLNBB+xecBv7SkAiL0YRIOfDoyNGm6HrilYIbeC6nY+CyyuIU0hT+ohRlkAMJ1Dr",
-	"E6qe6BM7Mlh9S+KVsreodgXsA1xi2EIJzp2W2WwmTIIbMJNMi/HUHtk+1Jtm8AGO0faONSgtKPAfOpyw",
-	"STae5Nl4YpoJMi4llQxf54VBoAHldtpIgQ+GaG2n77wTAJ46FikCsbR4af7VqXv7Ywo95e+eCTm2PBty",
-	"iqaZdL/v204aS+Q6/c5//v6fg8G7o6PDweDd/aeDwbtvn9o/v3/6x//xl45PRcK4wQ74a5Zp+lRpqGFT",
-	"5sbpGpifNOWIjFAZ5PFR83ig8krF45SKES9z0+k/POp27DnjBubIfHPcgaSpbFpO8e40k/jjvu9zJo0Y",
-	"Q67d7TmjPlk6Gs3uBsD5dmO9oqevhZ4fXlBNTXu4ZWYadRnP++UuN22Xm/bZZufipvcSUywRRSIYSV11",
-	"4JpmyAcrptGV1ZVE6KFqAudJi6xViSIYlobpLBfS5Iu+V46sdFWIiPcmQFgThG9giT0gCcPjQuF5Pj5i",
-	"hhJLY6pvK4f74lN9o2VaSVvdDFyDqmLTG6b6Nu6UHTndkdPPjZxCWrDx9MLRT3dlNVBOo538xQwK17kI",
-	"JhfUhdCHqHFGDZwJCPH4CanGhStrhPQnlRVilXnaZ5nTKa06S5nEvn5g0JxGZYEJucge2jNw6cR/0gzc",
-	"TWOdHkU9vgZEYWPrO0jH3XQ4jthuPALfoNFiRXtuzjUUEUYojC89KRc36enZK1qSNRC6Yo6WWPthbEoY",
-	"P2vbued8w+fKrG8FD/km52Aafb2qDqJvGT/7oWvlLlrdlQ0Df7aiTpgWvboZmaddu1+dzLiykX8KCHRs",
-	"PFjZDPwioZ9oLt50AbGjODchTXqTmaE06fiI7NKkd2nSfwIpxsocXuRoE2NuO6OaXv5RM6rBYorp0mdk",
-	"f3zw7f37GH6o5NjnS0e8kR7HyjOxsRJksxdDoy4hf3irbGkcfEu6NFKgSrp0g+QBOdOv7YD6DP9bNaiB",
-	"eRyGtNmAbiMfmiSK5oRoGiesjcGB7DWOAJOe03gAe+v6Xy+8EfDGsE/Vehsr8Mbo0r33Plfgw8rSCjRk",
-	"K3ZDyXZurAZ7/+jIG1q6YOn3ai17AXZ/75gCL4Hg6OwZSETlaeiFhwBOWryn1xXMP00aAvb2t8xMgtiw",
-	"pVxba7xCxr2VxDorCL0520wUejThJhaHCqHLqXhzRoLKmiLS9tnUvmK56T++3bjxP76F5qU8/enN2Rop",
-	"6qc3Z69KiYKbTP0oNx7kUst1/YzaYj+1UbPN5ufcqNnMzc8uU2Rn8blrqGRvnQHvqaXycZ7c1nagragz",
-	"UjoXaglEernepkPdcJYggD8GC3gX3P1qxDLDVOEc4OhP1oabUidsqt6SqdzxMqgmlaiZkAn73//3/2PJ",
-	"TMg0k2P6VQit8rcipZ/DXGmRJl0ITNJGzKDcFDPZVIAHvRAKjFxQpnIg/cu68ZtU4V/kujHlCzZWPogU",
-	"+9Njp77SJeaq2CFq5cJMcVB2uDyHOJyBJEg6ird6cPS9L99hCi41xI37ipj2o9QrxqWbBOpRmhViaPJF",
-	"jz3KlQa8YHcLK5kARECU+jKQACWc5Xk1ZqNP2SlSmRjD79QnMjowg6kAeQfDOCQOG6eZLzTDCcPV5NnF",
-	"VKWiz9RolAAiTGVN1Whkp2hSTrnU/eWesuaO4rhK6TtJgStqIJ3BEKqCYoZPDE2Y8NKoBAEX0I65DNpt",
-	"X6X9tBM6wqUyExiSbaPIJjm9hEJnMezNCd7UEFgEZU5HjowmPZbIMs8TxImA2GJA8JZK/ZcVH53h6woD",
-	"gzKjRT5idr0SeuYCxpLgcF3ekw/T8yMAwVHb3Yujdhv6BONGwg6y+9ufIvo+hfrQFx0qRcPmPLgupAR9",
-	"qCnZSUBYEYNUOo0QjH4zO4Myn4qBpHMccByxJm3y4P5x0g5OcW1h9DbAKezuV6PR+ghALtMXo1HE42mJ",
-	"1hcaiwYZNTdFtkJqCrIvPLa9Qbrxq3eBjbHpNLzE5+7GLn0HMBk7wW9DoyAu0HNlULbY4VvsxONV9ZDW",
-	"GROXrDGuCFLXXUC57YLwisN1rnU2lvEVw8eVJ4h9Xsewc49nh0XkZmg08qBKqqMqSU7WpGiFUIME9VmX",
-	"cU1kbB/yonXFjes5tCs6IsUB43ogMcz2EKA+cNJOKBr3KpMpRflP1ByjSK2q3wWpKJPsd+xoJsd/7ANg",
-	"4D3tLhygAIZeYygzD5Ve4zF1g0BnH9DsnyqTAPrhMqaLUtL3AVcLSfMok5hdDWHVUBNlgYI+M2UhK/DV",
-	"6HGeqDkgcqmRERIjrC8X/uqUywVYw6xgR9RfXwko4UJo1PBekGasWPPPUhs2AkJT+ZjPa7BCDDxQkvDI",
-	"DcsFB3PcW1fhTzuxFpLVS4li64nnPFYyxCQ1J+o4kdcqGijiUtn8NdtMJwxK6WrlnPA91ElINbsw6gIH",
-	"kUAQNAluKCVDHjrpNTDZGWoNUsyjzYfhUH5X+kI1oaSOn70w4IUwJwEjACvo2evxGrsqN3YVLgs11xAQ",
-	"njyx+/QcDMGJSyAbcgnZJ0KmLKlY+ZMuG2dW4eRUfXZUqOlArpg93MaH8LROrFiQ4KULuNQohC45EbcO",
-	"7uLawMCs6t3d5vEz+XcI/93AlmrEO3MPjvmh9oavWA6johrrxLAwTucI3VgSC02h+63JLZjDo0ZElXrs",
-	"jHRejChPlRSo5OBZTCD9pbVUI7wELBRw+hM7fYfQgcOzx4mLcrGbR1F2KM7ECVsq1IThgAoC4Xs7y96m",
-	"Ah5FW75WIfxhI3npUWT58l92GfcbfPf07O+lMvzmotLxRov8Ezdizhc3kq5s0w0Wjj71OpsKVZqPLJR1",
-	"3xPJo1iSlmhgPMUYHranl2v28OwWkvufr/L/3vvL67NHvzyBvP6ILV7HLbyx95WAOWVwwBYgtTr35HmN",
-	"WaAr1pDl9YCB6zUbQeN/+4HJLMdLA5Orce8pNzzfF0VxYK99sP/T88wMJ0Tl+j/gH719s5gJetuQa+Gc",
-	"vY9FbngfXziamt7LIpNmH9uQRnJQb/NKaGHqbXK5P+iw//3v//HoPSilyEyO+4PO0kseKyka3zEYSKx/",
-	"ZmXSTpf6T+6aHmAaVN+Eml7bu3zJvX542SOVCjdhH67tdQZ5DlzN++iAxilXI7+2dUFgn5Y1PYCVYIzW",
-	"iubbLxFjjMEI91K7PHt9vMRcPf6eNqkqTQ8UDGpMnP3gxD17WQh+dRK/rLDrFl5mO61y0cvVeH+vbeX2",
-	"Vr3QMt6W98WruOfm3YV3ZumqtyITb39vWFH/Yksy8JVuRWuaH88u3GnvgfpR19mugywcuUc20PHWVRGL",
-	"xeN5EIFlpM7Vi4k5xSUDcaitmlgcd/f1pRmQb2ULMfVaqQaRNH+zdIMIxvmT5BxUS8hsEaoqtHHi2s7v",
-	"vfN7332mg8sjoD5CpeBlU5+TGu/C492YNHFet145i5x3MYKRCHLxhf1TO2PLCYZaZQYZLQZbxRzi3vuI",
-	"T0Xmh2QgrXb7v//9P6iw66THfgPTWDCrZLrmPK1xDjCNALdA2xile3eR4RD+EXYY3YHHR0fJwQnTqgr9",
-	"gfYgUL6dQ3LJ2EZWIvQNF2IspOVJos9MUYqEcX2lCcYXXaxhHnlkYYveaIcrXKftyuXCCEBZNAGIMudD",
-	"MZAR4uSlGKkCMIe58SYqdF7T5EwyK6QsyI6gy5kotEhFenG5SBD9JEbdvxRWz9fxg0k34DScnkVQlnYC",
-	"NGAKnDI/A5mioVkRR7NccBf8EDN/ml6PNwWzOFWpyBMH+U+DhItRJTwCu1CjkSj0SYRs0I0Sd5wjlRgn",
-	"TS3Hl5HtzGXrdOPXAjylkiEQBV3g/fpJjdIfA+4nuKrb83puYCy71dweMKdugILltnTsvc03afqoNtzr",
-	"JgY1veEOfLFFCWrA+gR5Z+2P5aRr2AHbTIDx9vISMqXlErGpSk93gsg55HIo8k1lpkfwdC7SYOXaQuIK",
-	"jaoy/BPSaVa1xWdejMI76proj4uzx+sCHW2L8I4PYFLdutYj6Vqfev8QfbW7hrp0V/vlxilkf/I9ttMR",
-	"NrGg44w9V+acDtjXG+dwa0b7Lw8/w67tHRvMt7eWf6wsKjboBNVh0EHlgW2R9+Q63JL51GZyr+VBLQla",
-	"YEJ/VVNqbiN/yQs4zRlMDWbkLnvP6uoVa05E2sgA2mbFnEZpJ625SNXyLXHWUQRxF0IjIlQ7VaSowJrw",
-	"wxU+85lKUEOGk8cPANn4QGKwBptPFBupPFdzUgWxBWjIFKcLCgibZloLKgxu1TYIJoVfkNTVBtLya0Ct",
-	"+drMp5VkgnVSWkuy1EYG1ChX5wbW05a0th1ay87o+VUYPXmwIjZAZflLH9fieZqmmnFvQUPkU0KJ6buf",
-	"SwkWkH5zuUC6D1YmtPX59xDBB9kG/3YhiHsAVKn5osdOKc/EJ6eAvU+qwBgwcYG4FWXxHPQp8QeMrVHk",
-	"WDQG5EfNqTOsLXOGYxIL4/mcLzSbZ3KFUcuRvE9q0YJ2mxD3R3Gfr2uWWmp+B4A1m4+IdqJnPRsPJrRo",
-	"tCa4XTTnmvE0vTtjwk4h3i5n4BEc/13Q/1fMJk/TNOIh6DKq+wSrfPIjqMfugx8VYIRIJmGGGMdPHdix",
-	"GrH714UMofG0aM5EHVeqzVVGADoz7fWNensb+rTbI83qtBtEpEvbaR26Tu6t6WM75oeLcnKgH2vTTFwS",
-	"SbeqpXsn47WyS0C/3r66zubioP1AVRaEbAB71XkwpwogAsWyUBubBKASa9/LjQBtDHDhE8X40DBwmoqs",
-	"GMhLoA1dSkoZWkENN52OkQcRKtvX6BFTKsM+FgjyfmZ8oUEXx20COL8QHihe4h+Y0hC8+9kUWhZYHQNT",
-	"vt3PxOqVlLjbKFVWffTkUm0RcwcSFpEZpdqFTMB0+6QSplwBPVeTLm1nrytaVtvegVy50TgQQu+2BEk4",
-	"LTsp8kuoBbgTJ7+YYrwoIsLZ+kzkQ6Djn044/DHLc8t2oFiTz2oCXIrfrGREwL/TbcVEO6wWGdHSyZUC",
-	"YkTO69LhFt29DTkRNkqzkAijaJUQN+5nXVbcUpSr5CDejUhH6ZAgpWDomi+L6AWfdnC4yDuYuFzWqHgO",
-	"zkMhBJtmssQ4sJ+yt4IlZZEnAK8jxZxFqZz7ZZEfJICa4rKGeIwVDPF72VS4gleM0pwFlauBRCSEbEHZ",
-	"j3IRsKzNOHsrJAPk6THPZJ8ltaOVUH4qE6ORGBoGZcVaJbAYG/f2yzhuK8WYVXi+tXgbwvPdWJqptmqG",
-	"z7A3d6mQO4POtiBnmI6tCsaj9O6IJDTEPXiVG35l4SgBa5ICahQVYiY4rglVc1r2eZfZPatMAmltiflW",
-	"BYW05jwyLagRSzwyJsOQRK/I7mks/+GNKdkIiFShciBciZ0N0hV1I85DZnoDmWSpT0p2tNhSxsiNQtQN",
-	"MQ4QUorZZjXAA4qf1sC9IDveAQgQ1gBnudJmIEPkhK/riGT4nyqTlU4qSvFfYKxz8uD4mEULcTHNNNX7",
-	"ivAEwKaSskuRKznWKKPRaAYSAgRcYLgR7wwVx4fQPZ6lLrv/UjCRZgYxCLw5EKtkoY9mnuW5A5hgl2LI",
-	"Sy2CRo7cARPw7NyNRhBk755D0wRAYWSmG02yUWppWnwuOvAUH5LvJhXBtOyrkpQbflj6WgiJxxrzji8X",
-	"ku5WvCjNpMdeVDYaAG35zehj93naRSkEAvrzBe2BxG64xPd5BukL9rnFTAxkYuc4CUMqhI8RRyi/TLNs",
-	"LBVE4Z8LwQadR5HhZdCpR/kfUj8TnLFgZAGbSHvofwRqYsoCKwv+zOXYNi1nCFyB1ZjVLNqCJw77gg5x",
-	"TXJSM8S86CHmYOGTEM/CqcpSN+AozJjQRijQPt5f0fanjACKoYf1sieeAE7UW4A2wUXnxojpjIrmeXsV",
-	"QGHbJgppg5rLPksLGiEuFaYxhPWuvs/vIOrjnrbjmYKbFGmfnUDNR+L6ck4VlvULCNB/c2b3aGOY/sbe",
-	"Q/eOrXHSau2uEZV/W9Acfs22RubwLR9NShf80hZVjUFcsDVHdtGBt9k92me/P37x/MkfSc2w9R+H/xDF",
-	"UOSHp2eHb84O6UuHq+F3nYVreUw7WfMGsBub2LXsfv64Ri37xR3Ax2cD8FGr6idjD2yQXmvCK48dNJH0",
-	"DpJ2vdrfXXrPuu3Bry06Q6N9hvEMb6ZX7tlYebhZwCwAS3nS9vsfSSSRnD/+pRru2K/61GJst1KmhFbp",
-	"b2dpFyWNIGANZFwiYEmABlHbiquXi+oqEpYrSExeFKJbY/5WgKgcI335J5ukLyvHl3Jo5crXVbWpqiGd",
-	"LBcXs6J7wrXOtOHSSq9G5SnjVl5il4uBTKbCcMuCeki/Abl5CWGBwMlSiFSrOujcLYR4k2re9SXknVNz",
-	"2hYtHMH0f+JyCFsF90bdvkZ4bxAPKwG+94/urw/wbY0ed7vyZkG+u8DdnQHrYwbuVug6WrTWccLGUN46",
-	"s7khPE2bfnwnDgXMS1zObV+HUmDZIKrzq3ERMEsSVXt0MDh7hITvpAqI9ZVUc9Crs5QthCE9XZLFpNKT",
-	"rrdTTPhsJiTm3UO5D4gQgaI/ZDAAWE+uweB2A606Ljpy+46DBvTD56oNLeKrs9jvSNdmGYYVW1rzGW2k",
-	"WM2ZZUOXjty5gUl+UyE7mEYaReynqoAaH+XUA49UZOr+1sQJUFsysMgRPFrXPQKGDw34t1VzZALxZs4J",
-	"CfY8LyA3EYVaraadqei2TUV/dsK4kwTvjpxi/bPrEdSPJAK+/XaNq/NU1xwqiSdyVMDFkdE4NCOQVfYt",
-	"BpD0I3youk8E6LKwFEvMEkrpuuTDq4EMrr6JmssTliD+N4pU3P18JbgGMG8uU5bwS1WYxN4t8PpHd4n8",
-	"49udU+RLdYr849udW2TnFtm5RXZukY/jFok55dftFSFRYxud7dRFmbbre8myzhUJLPTNZL1qBTx7x3J2",
-	"6tVOvdqpV7ekXmk6Vs20Lc8ZHw5VKY2uA7mD/5FyHrVg4nDKs5zxNC2E1r7ak2ScDUVheCbZnC+81xIr",
-	"M/lbhcpFMxL8G+jg0iir/fxZzbEATlMnoKu+qm+PPeIaed0bmQ1VCkWups76PuXGiMJ2hShhp9/hKf/3",
-	"Trdj1RWrdRSLTrcj+dTeEvZ7nZguTvm7Z0KO7T45fvig25lm0v0ObkVtikxCtfQmJ7ub8T0/LVFfxuiP",
-	"aeqMfbqzKY1+pfBgfA1w+jRf6/H03YPXAdPHtjfEgmo+TDssqGtyuj854+LpNJMtSYZ0q8Hr6w5BYDnI",
-	"BCo8By99aPWVgkyPfgF8X5wdb5TqsbOltAG0rjlPJmQ0ofQH1Rdd6lmdiFMIzUC6IUIkDbKeIEfbvXRP",
-	"Z2NZztCWdi6kQQ8oYK4jMhLa0wBJD3vdJ7DwoQLoewIzzKjsOVD3C8OvsEL2jTKuLB/71BY3enCDpHfb",
-	"2+smvVfb3kHS+2YD8QR7c0hm36JZX8HbYOolnbZGuG+GojwWIOyshh+GJz50qWj4Bs9j3Vhs9uFrJOeb",
-	"mMue2IP8ml/Rh3aJ8V8Oz0KaEjEaRtlWC0bybgMXa7RH2fveGLWJ0Yh4oFeT7r23/1xk6YdWhelFYC0+",
-	"qy1Le+ycUrOgkmexCM9onEAN9xAjRs1lDCxj+R80gswmLTCnD58bSHpRjyWuSRLVsqC3+zDUKF4Vglxb",
-	"OJajRJ84FHRLOt/tuOFtjLJ3VzxiF/e5M0d9vonLnpRuqgJsRQQs5XBxlkAJlpUHQrIKHaH4ebDUpBlw",
-	"P23/FhL/zEyPYcVBdBpg9qrBA2eVBMSZiHIdiVdMuO5ifi5YokjQV5LIMGawnjDuMwKEQf0gYH6LOaox",
-	"l4uKrlGIUSH0JOmxx9BhzBZ1Hx5I6CGgbQmtMyV1yMKVCkj5kEuWqzG4BiBvOljCcdwpA46YaVNwg8rV",
-	"AnrXR/XEPnoBjzT6DiIR8SZqA63H+nooOA9V8b+LRqm1zgbf1Wu46Rva3kFVoU+sdHBf3X9kRDHnRap3",
-	"foiN5f9nXJtTkC534v8XJv4jvefEH4gYBd6wlpvV5H8kimkjp2sQ9O/FIuX1+WDZhM8hqCKjFdcpCQ7r",
-	"R2ivLER180iUj8DK9QlL3n9I2DAXvNCegbjbiAUAgAVeyUgV4DPCu+3zLxwoQ6QYWPXD6Q1TbnmkYZnp",
-	"MyoKTnqIyKGqmSgEJpkxXQ4n4dv7yYOjB8kB9MgrKah1UD5CQlPsI5yjLpDDKwA8AJ4IMHd0tU9F4gtV",
-	"KskQY7P+oiaeOCuNk/1vxBTR47KGGbwMH9uerTU2vgu+lvKN1aVtTIGhSXPunN+lmva7VHOnBE93rG3H",
-	"qL5iLew55GL5M3BzxgVDsbPS5BwPUD1Uq9X+TWB5qRqWU4EGi7LIO/3OPeBY1J8lnpWNJWLbdK3qAjg3",
-	"mYywhZyuAxcinWyopoL878FfbY8hGNzSTM9yvniOl91HMoRIXEL9Q7RhQvqLuIYLCKakl1A9Nk42J9C9",
-	"Ya50JsdRZ4jnNPTnNd1Z7sxvPp/c1w/BIPNa6rfmC4yEcFk51UpT7klCTvZQSF4OiLoZVVip9zOkQi91",
-	"9GkmU8gIxKHAF30xEsTDzgpmN7mOvqUFL4aNK4Q3GlaHYKoIYvv0rEsBhVaX1bQLDyFPH7d3vBuyhi8F",
-	"6Ku26a+oyJoZkec+4/5Slbg+qdBXEINH6QDxd2eFms4aF/4l3WmO0sCEShqw811SlOS+lW4eTbhJDrrM",
-	"5/wflhnM/OlPh2/Ooh5AxM/y52PIqqa59qEEgMVcmYVcqSuC8rLsFLcYxul4xiv4cEI4XFFfSgq3WVoI",
-	"Hzqx1JFfxAKRxEh8rcmcQ+5W5GU8aD7LDq/EovFbL88Y3Fr+1stCXUau4lnODUTvIAhoKXVU/Dn62ETw",
-	"vJHW/Iw3Pvzx4f8PAAD//w==",
+	"7L2Ldhs3kj/8KljOfMeWp0mT1J0+ObOKL4kmvq0lx7Mx9RdBNkhi1ASYBto0x9GefZp9sH2S76AK6Ebf",
+	"SIqiM5nM7jmbsdg3oFAo1PVXXxojOZtLwYRWjd6XBvtMZ/OIwb/Pvnt//i4R79jPCVPa/KKS2YzGy0av",
+	"cUZmTCk6YY2g8YlGCTOXR1Jo9lk3eh+vgsZYxgsahyx8G8u5ed9t0LDPqEbvo71b6EavcTllRLGRFCEZ",
+	"TWk8YYQrMo7ljHQOyJuRlkMWtxpBg4eNXmOmJs1OI2jEMmKNXiNRLG7cXgWNOBHn5nqcCLiuNNUMP6un",
+	"MaMhXG13Tk/D/dFRszPu0ubxaJ81T4dHneYha4/36fGoE3a7jaChpYzMKK9ubwOgw4WOGZ0VaCAIFWrB",
+	"YiLHRApG5pyNPII0Qqppj3zpN/RyzvqNXr/x7v3r64vLs3eXz5/1G0E/HRlc3GRs8BRMFR6ByfYbt33R",
+	"F+WvXT7/6+X1q+cXF2ffPcfPwuN2FYpfPaCddvM4bA+bJ6PDw2Z3fDo+aodtejA8xq/KCF9LleJKU6E3",
+	"+/DTN68vn7++16dDFmmKb55ScUOWMmlt9vHnr59t/eGa95s1fHH++vzi+50vYsNw2/kzrugwYmFxxykW",
+	"f2IxWXA9lYkmZ+f5vRcalqP8OnSPB42Qacoj8/C5ZVVFaMyIWnA9mrKQyLHhXKKnXNnXm30W446/5rkd",
+	"c0jb7eZxu91unpj/tLP/C+12S1Sjd9A+DRqaa9icZ+fEG42hYKPXeDyP5TBiM/XYHyxstPNXXI2kGPNJ",
+	"Ehfn/36uYA+SmI0TxRTRIDXMmB8ocsOWRMZkJkMWVZNllnu1Rxsjfc7O4VV8xLzX34cmnQOPJoftbo4m",
+	"xaFUESZ/D1LntTyDRSwwRhQRLW+YUGTBhCZcaEliRpUUXEyqiSHkNfJDBSESxUJCo4hwrdyLh2wsY0a4",
+	"JkM2oYJoaflpC9J0D1eQZkI/MSLc22tok40e6fLmE4sjScNaluGKyPQewycjKoQ0kzGEMjuhmkzZQysY",
+	"Zv3Lt+GfU3hGx0uzPRo9HSfMp9p+jmq5cVZRzLsBSfY2llqOZFRDMCcslJwxPeViQlikWDWR5u5V9SQa",
+	"xvKGobCJiTJMmr04EezznI30dmQ6XE2mPHO5kRIWx7KOudLpIKH+I5Ga5ql0KSWZUbHMRKomlGg+qyHQ",
+	"z/AKnzoLmRPHQ2YIsYi51kyQsYzNAUdoZI6V5TZUGa6iykE3L6FheLjrk3kNUXAKSJF3TM2lUKx4PBlF",
+	"MmKaZXs3pQXVms3mutHrBI1RzKhm4TU1ml+33T1qdjrNbveyfdrb7/Q6h61Ou71/cPhTI2iMueBqeo2y",
+	"rNFrKC3n6c/1rzhqHbS7nc4xviJW+hqkWP0XD/Y77Xb3J6dhbqIdNFJl9vpOz8D51GvIOROUP57MdVMq",
+	"1ex020NPKDYcKWE789ENKy79Gu01iYV/9/7w+Lh5TNvd5sm4zZrDTtgd7bOD8WH7qBE0ElDjDceCsEJi",
+	"qUavHbhxcCnSX7udoDGP5WyuvZ+6ht3sgZM9f5vnl+efnJHhbaWFRK1ZGR0ajAefbfh1bB++E5V9dmMC",
+	"joUxjRQLGsyO4eMX/GdqtVg7hIqbbAeA1mlUMsV+bvQ6t0HlQ6CM1j3UNZZJRJW+tn/mKLLWqNApeTyr",
+	"AjZ2j3Tb7bZRUGFIPaI0jXWVuooXjMaZJ+fdNPCUC++m5AK/wyMVHI+DwrXqGwKb6fCwRzYZVa9TNVlr",
+	"KAR9t0CZ0WD1+Y3f3938/b49svH799OlC6VglR8zv9934ayU6jd6X/qNX2nVS7S3BAr6Da6uKe/bI6nf",
+	"oImeyhgHd8MFfsfccGtek54U8PMKQY/3544Ly/tyDp9NMhrkhFcfpVe/LOn6sFudSeZ2bEF8vRHl0+7j",
+	"/x13/6rH3RXwyiWfMZnoelNE8cgcHZW6orYP1+vSIQ+JMS/sKcEFaJ7baIl0te58kNMSs4FV6YfuKpxv",
+	"b89/YMuKnXLDloEZb+JbEh+/rNoi3dNeu90yg+22iwx72Bx2DfPRg4PmadhmzYPRybjDunR/eNRu2GPX",
+	"qLWlF3favU63d3DQOmx3uvv75sWCzsykPrAhUVPYdvOYjflnsw1vrs9+Epefh+f/wW4uwoLrMWiokZyD",
+	"S9PyruoZvT1lZdUzir2ZMeWNoCHF9ZBNaTRuXBkdAdb0ujitNmsej9qd5gk93G92x0fsMDwY7Q+7tIE8",
+	"NhoxpS4N4xUtE8OLAbhGKNyEBjzYFJ1DMuMi0b4y8aWBtyEXN3oNtvzLdPjdiL/hfzl///fzzmt+rs5n",
+	"ev7T0/Oj87/973//T+t///t/GkGDfZ7zmKlrLhq903bbMNI4ZmqavkjF+hpvRWlkuWbIaOzs9tFIJkKX",
+	"1Z9JcXdszh+pOylV+Ga4iSYxHbF/t97t1kjOSsx0wjoHzeNhZ9SkndFBcz88GrZHp+x43GlnS45j80Zf",
+	"dSDYeW3J4r/SFAwfPaVixKKIhbVGXaqM6inVRMihDJdEMBbmPSZbHnhohmfyb+TGkxdMQIfb385BuOGh",
+	"5k3mN3aotUtnWrvegHs6pWLC3lKlFjIOq4NBQuopi8nc3pTbvEkcM6Gv02vmuI9jNtJkKmPFyNAwT7w0",
+	"Mpgt/NuUpvOIGTOI2vcbDRE231MpPrFYUTOr11IbeTjXGzmMR96TFSewf/laSH1N3avLB3IomcKTGO5B",
+	"h7H/gm3O5K7vSu967it/yt5Xqz1+9dMA6sEOzfZ85ZqaSbq9L4F0gi2Y0gQYM6Oc90I492uihQt7sKIg",
+	"oSOt4EziWpFRorScsTh3LJXP462P2WyEr1CFrRmiXd9iPPMOEcrsS6+lrv7MCxmTkYwiRidJ/iDOPvYt",
+	"jyIuJuRGyAX6RQxnScFa5APlGginp2zmf/ASiFAzM/jR8A0dysRojoSLT5KPcv7KkKlRzOewMXqNc7Kg",
+	"ys41JHphNE/zXS8a6zjzHN9FDo47HUOWRSzFxBvae8XiGrFRPutXHXYbiJDSMY1DCJE365gS40dbqhx3",
+	"UUnNV0oK5bOb5dvvuTz+z2d/nfx4MPtLe/RT3Bl+GP3n559vLk6+F139cnGYPJfH/Iyejr/723+E+z/8",
+	"M2msZhXsFl+xAE4K5FiSq3lEl9d2qmchJS/lJxZR4Fz2WbNY0AjH4p5vGjZs3Heg1brpuvGu5pp9n2tG",
+	"HkV+5WmuUDHTF4za7U7zOOx2m6fsYNw8pEfD49FJeMra4393Q2hx8YlGPCztgRUPF/M2PJJb4Zwn+bdL",
+	"PLUriI2uI/MvUAsy0pgZ3j23ZI3a2m3hAV1WFlcrZuDvSul8Zz3QEOjZt+8F/UR5hNpw8ZAOqaZDqmBe",
+	"oVxUaTXh8DrxXlFQZdIXZArNtqHdztHGUctn7qv5kZVUmcLYgSDIvrXnylNqNCQSSTFhMYnkhHBRECuW",
+	"/c34zBufG/6/pCV7+syxTsmmS2kLW+daw7N5wsawJFS4hyFxA89y1jRPERqGMVNqm5SL07qUi+e5VxM3",
+	"sBJd/XEDCayYOX9WRQergCP/kim16RFONhFeFUD3JFeZQIVXGtWZGmsJFMRtsgqOaymSDXIFOUpjNUR5",
+	"Qfnm1nHi7I002v0VTOR8vL2w1f7pbOQx0Pef3EB+IeMhD8PinnktnabOFYFDr7xDxumjBZlsRcYDfNKT",
+	"zFEkF/DKbaRzPk/LE8YvvHGUtkY2SDPb76kI34zHlYL3JRtrYy1OkxkVqhDJneGUzbaA9zAa6Wk5k8kY",
+	"ECzKmWEpu8gbePQ8ZLO51EyMlufibSwnRtKVD0ZFZ4xYEgVEaR5FJBEhi8mCLisWg2evvebCbDN8sS+0",
+	"3Ps8We6NpvkDW4KDP/+tbZZqtDKDwxdv3vchC44L4g29tJp1sywQ9hVXM6pHxQWCL4C0M+Yh5IwYHl+b",
+	"JuR/deZeneP5CkrmPuF8QJaQ92Z/37dSJKE3wpX0S+8D4gk8QYoUG9Mk0mjFu3zFKgK5p+8+rf1cOl3b",
+	"N8ztwVeb7pR+FScA6vzTmIVMaE6jwp76YOz6ah+fmwO84HrkvaEg1/KKD0FHRvrO1HuwjUZ0mBNunZx/",
+	"wgyL5IdVQYvy6D2yeDxS4UlItwVXREvUPVdQyGci9Dx4elGVRJGCEXiZYaSOkbHdw0PyiSs+jBg5u3h6",
+	"fg7mDR1pFsPZAGvuEu3h41rKazsubk7OKaMh8GLEZ1w3et3Dw6Axl8AThjKFYWCS/RaJaNmitMuLwvNb",
+	"b9XCFInmLc5bGtMZ0xUOBuDZnxMWL8k8val+Yfx7PKmf/mzWIhE3Qi6EYV6jCFP7EXhlNeVloq/l+Dqm",
+	"AuolgPowJo/4hjge8fHnLUje7q4juT/HWmJnN3lkfocxvorAozGUlOKQSk7RQMDEq3pSY6CwIB9sFNFG",
+	"LTkqPThsS2547bY5kSvlgxtQLU3wBo8elYTAoTthkI7/rpTIhW93SYj2wVcgREyF4ug6znm7YzkjxgYw",
+	"EmsUSbWaI7K35HafNRFtWvVEovsm/9ptCEHrLMaUEP6A6qmR3WVI8pIqfRbOuChrpBFVmlBzjSsdUy2r",
+	"RBGkLcBNJQWJYwyr/BqymEpDH+vs2GZ7sDpivKwadIkY3qiBCPwTewsWVJkKaFnZQJCXBe3yn4cF5Xw2",
+	"p2IJdjwEA8hLHa7213Xb1kNf6a87HLU7zeNhlzZPw067ecCOxyf0aNgd7XdANisdJyOzmsbieBOHkAY/",
+	"5XPkundSaxaHdAYWABeQormQ8Y1RfkO6hLN3HsswGZmBmeVy4154nvpkGNWa6d2T3kGn1W4fdDpgd8dJ",
+	"hM76d2yciBCJBVq3puNxj0ypCCEeBGUALfDSO4sp4p/AqyYFmJsxZyKMDH2TeVhLvsNep93qdtuHnRPz",
+	"/U8sVrCzO7CycnIuXsi4mLYKnq43Z4mekm6rbcY385dxElOhXRKIp0NuENNJlNFRwTVOQ5qLCaUDqo4v",
+	"KfKXizevq8JLxRdtMBDzrVc0MhNj1WFwY/EXP2g39cw9eG33ZVHcQ2KFFfNG2TPvsRofF+T95YvmyTYi",
+	"rlOnDKQzIdmASpu6PGogAjrqXzAWDunoJk+Dc02mLJoX5fxslmZYo+nIdWAkgE0NXb2fDwr7eZtMxJhq",
+	"LiaNXgNKHFZwf/5j3nxVfVRVhBDIrsoE/ZcIUgQVE6W8OEW32OTMTRKPgPmc0VjZGLOxdcbmFKAkZsZa",
+	"xoSHxZSPpubpmAzNe2IWMaqYclLYSd41BPK9n3fhHksg9MLcnT5Xt0HjNVu8V2UDRbBFZXTLCaqIiy1T",
+	"vjoVsbbX7LNekaZxrhUR7LMuRsNdsp+l6ulps91ptjuXbbNXeshvhXA06VqP/K8dak7TgcrRsjMyYyGn",
+	"xMg5UKTknMXIX1a3xIO7yoGVJdFUhdBKL8qSczH+A8k33ue3keUnOVl+lMny12k2UF0QrTB6S6cXMhFh",
+	"+QjTUxazwJgZZiZmz6kagozhBVVRLyHRHWj+3mau+WDOQX6u7rOV08SLdoblaDKtyDnJZFee1SjIhOHB",
+	"QfN01O4298MDdjg+ah93ToyN7eQcppoEW+XvrBZY+72DejV2P2yf4MY/od1xs80OwsPR0fCYnpyWJDpX",
+	"1wKIsa0AQ2qaFb2sLEG+MJoomdJPxoKfR7zSzLM8ca3rao9tgpk93p3LNAsQCmTOVF4+2CpyOqozdOwM",
+	"s9rmGhYrTMIQ5y1dRpKGl1K+NAdbISf4E4vJ0QH5gX9bQZU5PnoN3jl4uGj1gWo4o0uk79Hh4f4RGS41",
+	"g7rTmdzKF97OmXsdLxRkp4JeTDueEhXKgwYqMBEaFoEFq4nH4GoGZI73VseIaKLlmr0BWlqnu39weARJ",
+	"03dNXrtLpBFsW6d0bjCY1PrKJrk6V261QtrptY+NGOh2QAyYw/x687xvWJgYdEvwUWBIu7B95YwBlxmy",
+	"jamq9pHOvbdcp5Hb3A728gNcvMZaj/d2SXS8eI0/H5LFkEtcWjFgJEfZMXFGwpiO9e/e83AfZ4Kj0A69",
+	"CbgUb2P2ibNFIdwEpqJMopAMGYIGQBzQMpm/UjWwQv8pE5ieIQXkOhCsogyxuJamBwlRyXwuY01Cpm5a",
+	"md6slkqzGdg32Vs3EC5FaKLV2RA206CSMM5PVAYgiKhmliCjqQ0slHcsvDn1NhW3q/XEmfmk94A1m2VP",
+	"4bu3OWi7R3UHLc6N+MOq2LuFoWdEuWDa2PKqLjlzkz38m91sxb2VTbui0giJlC80+nWF1laOzK/ooDSW",
+	"9ttEu5zS2sqGTIUkYLhumHR8i68veMBqbOktHWG+p8p87x3V7CWfcV0lBQCGxG5M0AelqDRfY6rZdWTf",
+	"kpcCigFbzmTMsjeZEcHPkHC0fcBtMxASM0WSja4kDHKjB5pgmLB2eTFqZg0IDJeUMEnqChbx/RMmjEnP",
+	"VtY7Vb3UPZgll75j5my5cE8XN3GYT0Yy4sfneCNFJ7FM5ni6mbsLVxEjSqEKDf+FYRl2OYZc7xHA8EHm",
+	"IRzh5t8HQcNIHxZey/G40ev6W5mFyGwd/8dE4FEQws0x7E1INza34Z/JvNHbt/WeqtHrnHQP27ep6Gn0",
+	"jAqHOYexl09pE+075muH7Wt0g6pG7/QwaMxPvR86J23zupgpGSUu1mifPi08fAjO7tzjp4Yp3fOfzHhO",
+	"g0Yisj/bt7cggIv01VJjVs//Ufce1D3o3OJm0DwGTMgKFdyPDBrZaA+H/4sF7iQWGCPpd6vAv5MRey31",
+	"GR4TxQWF5FWgFSVKQ/5LlWVpbsMyRfsa74R6IyKsAYF39UGp7jfAHzJkhKobmx+4rafxqC4n1swsy7mt",
+	"OZiKAzckuXh5dmmMg0qso5jLmGueL/0TMp6hiMlv4GtXr987ODGbK4knFn6o7r79tr+F88/D2BiNR9N3",
+	"TCWRLinQ1no3LETL8K6rq9iLPhDrHU1tNSX4fM40vMYmlrpwEyDGrjerbn1eNpbUlmnjuLzZMKxP1I7C",
+	"1kUak69ymMUqx6u7O2SCL3eJ41lCZstRHf1cHeBbS30vAOnPPUcbvpY2lTWxv5dlu4LtE39i8beJWtao",
+	"4pGccLFKEccE4OuheYWvh5d1+ZiRBeXGFthG+T7ZuBAL50TsiEoizh8wShDI8ysJj4jOtZxb4aFZxOZT",
+	"c8rcAQSjkyuPBNQAN/BCANI+eQru0QPz5PF+u90+KJfjnlIoRTw8bJ4Yzjoad4ZdehCesNO2uXcOr9tv",
+	"tVudzn6r/bh7sBI3puJzwEUYA+o1Xsm/8yiijw9bbfLwr53OE/KSi+Qz+XxydH10sEde8JiN5efHnYPD",
+	"1gpB0Dm57LZ7ncPeQbt1dNjp7udJ4mo262hy3Gt3ex3QGg47nRxNRh3abraPh93m8ajTbp6yg7B52KXt",
+	"0XG4Pz6CkLGlSbvTC4cnvYNe7/HByWqilL+XI8ozpm7O5vPH3VaHPORvLvbsVuIT8X5eU7B+96j4Ruk7",
+	"iLdXkbX5AiJyMWNVCDnVhEZhfZAX1itRdMS7w9HT86Pzm/lff3z6l9MW22+3Rt1IDGcv2uFf/xIZwsVm",
+	"do9tbPzxJrLxMeVNpwf8GQvQ0KT9ZrtBZHTiYrJh5duUKvK3RAE4cCJ2UPX2FUrNlJvTP3m1WVV0bUOE",
+	"h99fgC3VJ7aOrhVfvUV0DVfkKWY3FzFx4deKkIWryUBOTFOjq6JpXNnXPCExg6xnrjGesY29M6zzyl/a",
+	"LGs3lJImkB9rNvMPXE+rc+TMFUJrMXd+N/yYiz/9a6T8Xf02d2FFkKS49z7+nyD8GktgdDrQrN6xpIwN",
+	"bjk9qSwOxQr0mOHVFfVAaUEotiNokXOt0sKjtCamZ6sgCJ3Q7WohRnUVMjBBAiOtFpHeTIAppXxFxfIM",
+	"taCqGmX+WU9tAdmKykot5bUxD6+pe1OV7egu2jQz27MBobs+Q1r57iuR/TBOaSDVJCpOxSMUKp6qxriG",
+	"s0/ZW1YQKbsln0hl+6dAdooqv5JANA4gItTOCZUzudMZZSOtp5O7B8gU8zr8su/4J+jPQZ2PcRkQTSfK",
+	"WuR4CJExZ1EeuVEpPhEM3UkiiSIHTXQNt8JSyDiEokSAHLo1yip+oNFrTPkEqqTpBLzSQ8x8BEKMExEi",
+	"+Nr786dTqu8UU1uNOXcnmeodzldBQ8d8MoHZZKG6pnOu+YPdtOfVlkP5km9mNaexhaUvO+RWqgeWb+Ap",
+	"qBYtpJ5k81XJcMZ1Ya5Wb9sOiH4V1vyWjZ7sY6+YpubtiNidgoRbaPCavkzw8abSbF7busmQqZkN0uKa",
+	"d1bfn2G+Z/eXe1Ld8x2rW1rBO5gINxs1YsCspgTeszHN74jGvgKM3V+9j8/evH5+hRjrBV788fj/uPFf",
+	"khvxn+8qMPx/Y3y6VT3Y3U4LnKhfotDwvKIbGy23FefLJvieq46W4MsdmwdUzAVKfjau2LqtPCW9xKma",
+	"8abdCtFGeS/M95nQfERLKVWvZVr8XtQuk8JzReUyKwESjIUO9y0t4d/GVbNfZ4ZAwU9hNCUFsjhgOPCF",
+	"zXRl4SsWcnoJD/kUeBtRLkqNeFIapI9fQy0TFvTWFkOlsFVGp8YqmPuVQI1zGeGHGUW8iXmfqCZL5RyA",
+	"OmAdr0DS/YDxOFfAUxmiKCX/Z2+uBSz8lo3kjKnK4qQSom1VFeGqWEm51HkL0Pi0gvBHGvGQ1hUSnJEZ",
+	"VwqKaGBhyiz0KX2+poQA6hCGMaM3ilASJ1FaCDSSQsd0pKsxVgwr2fQWD0YFh7ENck27Diwqo8CK0oPy",
+	"NA3xPjB68zYNVJW6p82kWOUEWDB6c+1dz6dyexBKjKqlMaAmiQWXLFMrn2zjESx9/zY069TRzEzcn1qJ",
+	"Xvm5QaAD4YmwETGULpZBqs3Es92uMBiVL+wEa548fPfiKTntdNqBMargQuewddjqHO0BfXB7mM0yn0dG",
+	"XnIpHv9Ngbs6ZSxn0Y+mbAYH2Yx+fsnERE8tdpKdldKx2/fPL+mketg2i8rw9sJCxaipXIgAM6UsoJDh",
+	"IRlXDf+kddLaLwy+39jvNxo1Izw6MOen1gziWP+v3/j4b39o/tfVn/qNPzaKQw8an5sT2TQ/NtUNnzcl",
+	"DJ1GzZRTsCdDHjPuHZtHdIkyIT/jtzGDAg7ITosTRhZTZrvOWkwTF8LE6jvCaBzxDO3Nwe3ZIrJBAZpq",
+	"kKNDcZlc5xEpI0bFnSb3koub8mwG/aTd3h8lcQT/YE9IzKJv+g3BPut+Y4DLddI9OdkLMu/bnE5Yi5wN",
+	"gQ6Ak2Qzk61bzltGeLsLAv8Z8p6/OWybn7tHoyRWMv7m5uductb+cdqZfTf5MewsD2bt5Hjx3U/tk/8c",
+	"Vw2qjiu67YOT+6z+S4mbpZrJ51RPUw4HfROVvfx87xTuvueGTJPpywP+ALXLcNDQKGKQUilCRBggjI6m",
+	"ZC4jPlr2yCAe5PN0IjbWATA3ZNGbw9ylhA70wPpxVF88hAThJmd63JxqPadz3oypZrDETSvw9lp9UdjW",
+	"mPP4JP6m/UR/02lsPuW7LGVKmrcwzSoCUe0TAhMjVUAGP3v0MHNepHMmG065esI/f9Npt58svul+rSkz",
+	"HS/PxhY3Lj/bCzsBLSENy/em+8CikIiqktGIFdi64w95LOMZxRw6vQ+2Hf3MZ8ms0Ts5glzqGRf4dyed",
+	"jxkspstuPqEKh97Ko0djJ5OLZz88UNYZnTbJza/JpzzbMWEG+9H8fFW1zz58+HDmWR/VAxlNzUYTE4YS",
+	"8+j40Dvgiofbt9A4isSMRrNv+g2rxPcbAaJbftPPw6mByNteUtwGjYiLG9Q+vnt//i6pEHFnFuQBMG/P",
+	"vmu+PzdDTnWPc6M1xYkwz2e2zrcyXOZrFht/dIdfyyi/f3icXgqwSXzFLYAn5/rOV1+HJlVprX5+5O8Y",
+	"Dd3ip0+Wxj5h2ksAAvMbMQFVZXPWlWOoY0j83Y7lgfKg5/NjQeZcMRw/hL1yJKo8iJdcafDYeORQ5TFE",
+	"XGm/FeQWQ8g6btWsDN5AuC5/HhtK7WBFnk6p9rotrGBqqC3VZBRxJipGpJgIU5FTZnFey7mbMH9hpOgQ",
+	"XjHWTJaR4zVD/fH4Kw+2jseKHaiyAt56Ihuu85yOWzDdcxGy0Obtlgf2HCtGXKjNhtPL42AifUdxDPaZ",
+	"6kG002FA7+U34zrWfyujCHYhNmlet/9sO+ltNwGA32TJdMXDn8ajqe1QVcVM5rLLOCmO4OeKj1o/hIOr",
+	"q2APTFnIwp4OAr6CDPCGEgM7f88fHUI2fhl/ziXIFu7wzO482FmNkHRMX71A92HU13TGQr9XUH4ErwFA",
+	"xPO7BYSqFFabjyqOsHlWC1waUJbhUjcctqjj1QtNY73+1BoVOq1tRRS2qBfWoVeqU/f5TD5v822HolT1",
+	"YSF17Vfhue0+WUjTzn/5O6YJ9bqawvKjEpEqtGtXxP/CdmNkSq9VrqxE/Zo6Vjsb0medNdivEKypI+J+",
+	"0hWNpdI40hb3QeWYUdzMqZ62CpfzeCw1hMTs6ErivXUQCPlx2nzqVYtYgh4puazMhUr5P8dr9/i2q/ms",
+	"m7q9ofrreG37r7+zCAO19EYIgkp6F8E/i5/PVafVqEvXuXHUKwQAC6DTPpQB1FQZbQ/6bGLL8EqRv9NB",
+	"YgZitSBKNxXm6GddHmp0KJvOmOlRhTO8iElQHFv+Og5PJebQnNLKDWQueiTcRN+M4aH359Zi20I8emOq",
+	"0tqrR7Vafc8PCvT3LYb1Sd74rSCLwzKXYRw3bFk1BHPdPl2Si3N+fcOWK79/oeV8XrdU5qJHkioDWM7v",
+	"syj4ZP1ms4b4Kv27aIN/uzx/trX+Xad6p0II51QphC5dSvedqYCB2Fqxi72O4fPgtyx/HTOot5e9dgB1",
+	"s/cGUDf/xItS34MELoxc+/1a+yNJg9l3V6mrv5quee03J0xv98EPXE/DmC5E3ZK7GyqP2oW9uO163xaf",
+	"yDbP+bNqp6inLT5QhINTGRqGGO0pw9ktbLNVvs4/xmzc6DX+8NicmVKYvf0Yr6rH58/QMwZSrXZIb8+N",
+	"SMThkDOxJJiqq+YMgU4BTO39+/NniBuEMRQhBR/RCNDMLXgnYLPWTSiToPeczFMIka0K8MzphJEhm3Ch",
+	"WgTaHWJqrbk2eMnFzYBgZMId6PaBsYzZE0xokWTIyIyGjCTzVrGni50SxurqYhed7gn4/dO/c/HZj2fN",
+	"n2jz7+3m6XXz6k87C9FWnnyvIEbONVF0DAFYxaxPyAU5oJKiV4jCQrMxLP6EU2M8ZiOse2/VtCjqi6xH",
+	"UUBCPh6z2OH6sU8sXtqXtMgFY+TjO6ZjztTVQ0A9eRzjnzY+lm9hZClebFm0yuVfT/p/a/7XvUk+fuW6",
+	"p5VpjRsEJa0U0ZJw5LLB80s6Gbh2T8h6igW42xZcMTI46HQHLTJ4NMDWossWgUJBOgEYM0Woi+4EREmM",
+	"u1LQlWOGeTnzWH5ekhmsuByb9Xs4+PAYMgcGARn0G/vNyd/5vN8Y7EFonubsbDpjq6g/br6ybdM227DP",
+	"heZ6eUknttPW+LUUrIZwlxmBXER5KRPAxO0ZAqJZgJ33bKl8kM8s4IoM9tsHA2BjqJLFZKNydkVfdPZb",
+	"nVZ3b/VkzWjvN+OXVKHVXid6eZhDMQPNLJ13YCtWRnTGesRmJeQPBswF6OElkcyGLMafBkEm8lyPWyzI",
+	"IeCWxtwgMlz2xcA+bq/b51vkjAxjuVAAojeAWVzIJB6xAcgPGNnQSAjForE5NqD/qtcWyQFjo8bbF1wR",
+	"PhEyZmHPNw70lAmC+XEwYiNrIGk6IOCNIJQMYqaYHpDFVCqg2dT6BXHGpL1iHc0SNGH0TdBm75JN4C3f",
+	"ufgPEP6VqwjikioyyH3MLIGMATCbjtjM8ImhSZ6UQDALKp+KZZwD7n17UIHepKwkiRlQUwp/txYOpygd",
+	"e3iXWVsh6BGvQADImqlMsIBsLQlOZDYzogpOVQdsbfhpbmG/Iykm9i7gJJsN5Ba8Q17xb4F92GfdQxFK",
+	"08xDe4CjJ70v0uQbMmNU2Bwxjukobl8VMi4O2zUkg3n5xAoZdHfER+qD/N0dhvitb6NOYFjvxSrV0XNw",
+	"3FPTQrW4biioHa8aSaY/33Mg1qFSNxLrj/m6CqwXBLvnbNC2q5sMmnhfdy6ZGXnPqRijrW4iWY/jrzgT",
+	"ZyDeax6Ia2ij/mDF/UcisZghLej/kssdtYmtf4IcUsCQAdniPCQ/u8erPu3ufew+cxvk8VvXPecjxpqx",
+	"bzbTtzhknG5Fso5NigOBvBosNnAtCqFWO5lbPTRrhG9kPlU3WcCmlzWC04T2heYzFkAJtwXkgVfC3yFd",
+	"orj28oNzWX1Vc7T3ZpRp+AlvzSzjbaOH7e0ugayZZpCtfDrLNbvNklFeSw2hRFzV7Zgp5IoOow344uz8",
+	"mbv1Nqhtd73uLdXdt2+Div4e615V7ClyGxQAUda9IAe9sitWz3ewSXPKz86Rb10sIoYWVRulJ2PXWK8b",
+	"uM+727PQtzT8jmq2oMvtmWfG1UgKhBDehINe5e6/hXCf2HjBz85fe2tN+bVLNtzgybfu1p2JNAgUJ3Mb",
+	"PY7ZGOSVzqACcJUt3q/X5Ny3YqjwXPY7W1evTGiLda3rmLx2a1e2ujayotQVeMNXZY2Zb4OKJojr3lLq",
+	"t7iztXc7dwQNJsxCDhmZ01iZ44sWO0Z7bZ/tzs8uAfYs2GAV3aBtWljalGxrOe9njV1n7bw22LNPvSf9",
+	"cRSOgJnX8H9T+f8q7X8fVBR2rXtRqZRsZ4ub9rIBoau0lNjWIldW9oQMsC5qQBRdKrIABGHyBl1dvh1F",
+	"hsxYpAprU1BJNaZnenNOkPRFWvaIa4QSxV/AFpYSG87wW0ZtwRblRkzrqF5sVbVbonOFTaNiVArBUsdd",
+	"UMOFv5nd8HUOlfWsQM4U4IWDiz27f8qiORDu+YzyCGIUW9IKEgCvtXvDSup4H9utNuUp/1ZX4oqwpvkc",
+	"oWEYQ6EiZGXGQx6GW0927D+/cqrZl3a29JlBC1jl2dobswimDIeHzoXUsEEmCaW5taBDfPjwoVkso1il",
+	"SBSrLmCcVkW85DMmE729pqizF6zR1Nynvtae4iHJ99g0Q9ud+lVt4Gypie3WyNoFQc/+wVbLudAsFjRC",
+	"3Onn5gjeWs3FN22gjNobd0RAcPpmyV5mHuiMj+TExkMt5fwgKg9BxFnN+GnMQrNRaaTuqeWP8m/aRC33",
+	"P75rs3mtoAdVzCWdfw2J95IqfRbO+LaHCCSzUveClfTMPrUTMr6WhAnw0BD4Plc6hgrwtA9exMYa2KjU",
+	"53iLiRbaAm/grjnLNxHeiXRf2Tx56fdstjtugKNwSRqOHGk74y0pMXbPryPCi7TF8E73jUpGsF/EBL2d",
+	"qYsBWjC7Wb6SIR/zqiL7D35MvBQML2w0h0ywanPBPbc1zX9/VV/lv5JrERa6oqHw7886xJ7IhtkDm5gs",
+	"2CLtEJy2gYY+5Cwgne6JuR/pU9nRdhsSVfSIXUuk8sd3RidXnA1s4rKAIKtBkIFLsBk8SXnIoniJCQst",
+	"YUp9Q7eiSqH75nqS5D+7M3rcpUVplq1vgYjBoXtP7UrLTQxnq1f5nweR4+EBrxU4GXjyDr2cPnyyPU5g",
+	"pOQhtqsxFNyD86YIrvwVFLNys7AtFqbUc2ttODT/1d0R1xj5/hENmEv8E7p9L7Ak8b2gnyiP7qGkUX4t",
+	"P7HYiOWNzs032c1m2MPrJD+ElY8/+9YfsKGU1/5n3cNedyTg/QKA8foNkMOA3tk6uVgO14qEVNMhVSz1",
+	"w+Q8C1b/1C5H01luQi5a5DJeWiddRPUuwz3F/hH/eDfDb0JXKrW/+E3EXHGqr6V+6vp1bueU/YweiWtz",
+	"wmzmmrVPnD+z/tksKqdjKhR3MEybnFOX2RM7Xi7AkaE6UWX3p8t5BvFYgYy/zVmwdVpMUIGpv6GAOvOB",
+	"6/9huTWoq5q/AMAd8my0lESONaKN/pPnx1hi28Dvr88g/4C1/R2sGqLrypj//ddVvFONOynD+658/n0F",
+	"Su6uvaEpCHDBr1NWxL+G0v1ezGNpxmBUuqfZetxTzfgt5AsEBUzUdW/I4a/+lrINytpLao2BYwSTDvrC",
+	"ISlYKPIaNOctVrYGFXn97qkYwU4J+8CHjA5IWj9GFNNmN9m5kpEMuZikpSWC1YLBFvZYhi27amfZu2Cg",
+	"H2IpJj6M7z8wdhP83sQlysSS0ETUH3Bk56COIdlq91IznVUKAAhVLmWf+xvBbFGWHFsIQPKcjqYYr3Bl",
+	"SDM2G7LY1p7AXeAnULbmeB4bFoWm4Cna80bEfGpuBXJGmlYn2WP5C2cj5gpmWliZkuICHx7uHxWrIUtF",
+	"P7M6BKIP0yVWHLnjzqbHGrE1Z3IescL3Dm0tzAZfOwd+pFH0ZgzY1evy9K82rqPxQd2qqLaYyiiP1Abl",
+	"BZrVuzHcQAyzOMQlyHn8fI6PddrZVGkcU1C1sEqhagg3XEDtn23cBEwGiJgWeTMRLjG1AoHT4baXV0vi",
+	"8cNz78paJFS+CjEoqwYZJyKt71ldX1t6awZe+bWW2J1g9bQtEfXd+9fXF5dn7y6fP2sEjcvnf728fvX8",
+	"4uLsu+f4c/HHp29eXz5/Xfr5+WvzuP3r4vri9dnbi+/fmNuevr+4fPOqEcCXXpy/Pr/4Hj5l/nz+7t2b",
+	"d5UrkHXr2ohQ78+fUU3vQqxbvzzmIw4gG4gc/o2NwLjwmbuMCZaFbMYZHGpRuKVHZQHwKO07sZV84hUM",
+	"eoZgxOmIB1twafU2uvQw6KCsOFEsHgREaToeI8g5RvWMcTdId9cgt38RzmLV1iusClYxSWir4OhYt0jv",
+	"EuGlkNMQg1U0euutBpZBFaDN3yXibMKEPhfzRA+8U23gNuzAQbbnCtFe+UecmbZRw4x0CwmcDuYnW92L",
+	"5Tt5vlgtjnOQmfZMRfgim23TIm9EtMzqpB0jckXMoDcW3k/hpZXiu9s2B1dRfq+QjThATCC2iQtxIgKy",
+	"mPLR1MPZITGbM6rvKUI3qMXL7XD3qJuCdyKWeMqIkRn93BwuNYOD7ODk8PjIcNq5scSSmD21OktZN0jL",
+	"I7A3p1d771ALyUAlcxYrFrJw0COUTJMZFURLeUMkOO4zZsNwZ+YN9sEgiaI87IusSoNFitk+yWQwcsC7",
+	"gx4UcoDRRtWNtbAM27bIIIwpF1xMBj0sHrYdI81XFaI3+TjgdmIwJgdHBmlgYK0hNDxFIWQVtoGtNHbn",
+	"brH+plBOExSCP/mSGfhLaRpF7pJL0Qwa6XRRVtQkS0N4CEI7pUBR0HC0gLpKmz8XNLK1qjypzs5f1bAC",
+	"1WRo29yUcRqBSB7oERnQRMuB1ZL1lM0cMmoG/TkAhKYBtM3I7gERbDaZ7AsbMDaMEnI1ojHI5Rki9Q/k",
+	"eDwgEaP2C47DtEQGVIWlwkbB8M1G0JDjcc38/Yb5ZVvBtZwMvT6XYKwmscB61wz2KS8h0076a9RPe9tt",
+	"vrPW6ocu+YwpTWdz8xhzGZkrP5MBRcLtt0G+kdq65194Xd6yh9PBbqbneMO+CspgP9AnHaROCz8RK9th",
+	"f7dfMcwDL8/bWU4uzLjWIK7GPiioXc5Wprysk+BBDrbwjkpzLVBA5iZxWXcg6mLDocodVs6OzU4yH9PU",
+	"NTVJhOZRBTzj5jaZDFm0jhSv4CboQgs5KjZhZqNWBzaZxIeAWMRmeQQZLq0OgTqcYgzUCjs1B4CT+pW4",
+	"IsOER5pgg+l66IcOtkbaCfyDuQ/wlHiE3XdhrBClt02XNt20F3j/ba7z+71ZygVsXQYnpuRA7977v9wJ",
+	"/gcqz7re19xq2eZCuEw5TdV77Z04M3EWz0qzK+2rW9LafTwFu1ZBKtEd47vP5CR3pYJfEL5bKl5beZ7y",
+	"Kt9truN1BeAatnT2K5wK/VIKzZmK1IMh+R+pVE43XMUCuvEabx4VYMEBDdPuKGbIRpeI+YwLqpH4Mzqf",
+	"p4C64Imrpt0zcxE/HTRCKVjtjVIwd58LjtSco3DV3QswSHW3vjMX3Z0AoFR3JyAS4J23KY8sX1toEHDx",
+	"Bw0p2AbbOfeq1bd61Fl3qzeVtW9NSbnuTp+U0Cm0BIZdxkyVM+asuJRjfKzvggpXgEa9t0z0vmbk3NIW",
+	"qhItQfJ6KuNmH0qVx8qvOXwwkKyLWGorgYEATwh1wpdHzHcJC0z4AClULyOydmgW9s7RtdAf7oFCxKYK",
+	"0RE0WM06mdHjtcAaGjwm0NW+RZ7P5nqJRwYk3I7ojPk1ZRv5DV4DzljKPXm3b5XfIMVLr3baI2yZlmRi",
+	"zAOEvSrqGUcHFXpGXtVol1SNonwtwYgyh/vuIbrj0q0+iS5SDaQKdDM7jLCpWo8MUJ4aWzuwOuOQQUIz",
+	"KmRPyMDpkGF6R6qYZqfYEzJACTkI+sKz8gMHTZk//aQwT3gOh6DO4ZBzK5Aqr0LQFxjON3qkZ9iZYy5v",
+	"PKZzBWvcziqT7XlzfZ2FXQNffSZcUWmQztZiWTsMvvKBv6WF+HnOY6Z2b0WZsUKejI8biGIFER5dTtmd",
+	"zCbg5ETt2rh0A04j9eY7AWAEDK2iBdBFnlpqJKPlFzcJFwBaKZZhyeH8hfOYjfnnMgN8b5PsbuAcmHCh",
+	"YDAxG8mJ4IohHmPBzdgpeBkPc0io6uY6h0P7pdO9LeOigkgBaPWvR2D7Ac/WjJhSlpgt31O/Um+QNqkZ",
+	"aq7X3X2Bd9kkaD7a0aFtX5Y6gn3TGrrG2/JJLc0pXmVNeMOxDJRyRRogsFNcb0tkvFXttEtliDJWcAAm",
+	"cMRF6uYIUBynJhZ0OiJc5Y4rxcUkYk3zXIH/ytFgH4n3//X7n9vtZr//ufOi3/98/ML88/TF1SNzRdVc",
+	"rH+qknfPINegptsMmLVpbwfqkATBgzg1G06avY/eR9vE8OA0a2J42OrsVeiB8MUsY6PYe0qEYNUqMjiz",
+	"yXTgu+0R2wPRwrF6b0kxWd/M6c8JYDhj+EEV9vtB+3R9MM3Jdy7q22Kis8ditqe5GiC9VztE9juH+0fr",
+	"PCLA9blWGOsMgqq6m+oA8Fm0oEtFBkMgZi4mhz+tj8TlFjD3tRzxipOo3H+42yvPcysJYIfl3FK7OshH",
+	"XqutzaRa2kyrSmYbcZaqTQDSbH6x0gpVuJxHDZF07CwVuuWz3+1z6k6OGr++tNrQEBJCPyMqoFofe67x",
+	"OoMCe6qtwXSGm+6gkGx+VFVJf9fQzQr6dMbrRX1mDlatnDPvqPZhmXHZLFh0Z72vc922xrIJlz23NkZt",
+	"/Z5V7sB8MliQht3BRysBMbpio+BjuZTRVUAuPkxBOnGvkb2f2NTpbnaUtU/Mf741/3lq/vN805NKsMXa",
+	"XNfUImWLXKZrzqlWJELh1VXMk4+M3ymnIMsLAU3Baz6URu/PtQvVp4D4PPXeui7psMJGQ3KFd5h20UOE",
+	"cGvuUUEGPITEBdeDoC9yTQiI34PAvRICNjeMzZULNELPAcDjfup30bMcO6hKYqhNbvng+p8bWzJIkyp6",
+	"Rm8CFQpyfAl4B8zVOY21IhGHMjSpQNcawI+DVl22Sy7lQC6EF6xJHb7YjkSrTUaY9WNCNPaBGekga4gR",
+	"W7RywykDdzXNt1iTgcZDELm3t1WcVuiZuJ2MQN01y0e0CluLDL7cDghVNyoN6mSRWC8+p5NYlMXH3SJU",
+	"MXNegRxWeM14rR/MDdnwRhIL6zV30QyX81fjOq8jJij52xHyDIryrWuhRQZmWW0KENVeUNOd1w9Uprfg",
+	"BvWca1xBSF88Mdt1RpeQJQQuIaLlBCmw4HraF4PMyBkEZMhGFPVsqlMDyTUeAXFAI8N4FhpYSG2r2L21",
+	"s/xYNOeKwtHZT9k9VeIw/+q8Q2Rj5wZaDPv7+6d7zi9JxolOYivqBHl/+dRPOFkyGhPw9D0hgkFmihV9",
+	"XAEyDJGJBbNPD6uQatbUfFYwvPbzhn+3nTutHnbb3Y9HzdOrX7rtj/vN06t+P/yl+7GD//rSvf3F/fpl",
+	"/3av+bANl37pfGw3u1fZ3x87XXhy/2O7c7V3+dD8D76p3dy/2ut9bDcPzQ/pPx72+y3z0k5werv354c/",
+	"/fLxT82r2sf27tGjZRvPy6/nYqj1GuAOmDBtTtJxEsOOAZ8fnH2oOVtHwg1bKtsWBvXblCeShBeUl0KK",
+	"pfnTV17azVPaHF99Obltpv8+2ODflf6ibbNSrafDUvaqVtrlT+qtxN2KEGl6xK88AvD5S/ZZV4Q061M3",
+	"n6atc+8zeteW9x8wdCyPvs/g6/Kfcveus3HNK555D0Cig16/e/HJy7RZdy5lEn7ND7qeEO8Vi+9DBtcJ",
+	"j5yXFN6K87RMro0s19dskRqvWxkW97BlS33J62nptezcMI6J998GRR3ghtV06AER6hTCvNsthRkjPzA2",
+	"t545ShQbxayUrH6cE6Pmz1Xu9KODKnd6gVBmzGXaXK3U0zJwhCz84zmc1dQYCGDlQ7s2IDU4bl5wFoXV",
+	"3uAzV4oyNvc8wKOlVNyzygSmzb9ffbSzrzFxvVH86IoeyjkaBf+zi5cCPISOEz118NubuKCxOU85jlqK",
+	"pjbL134VX/XH7ODEiTaCVOn3SzwavQYVywIVVb302cTT563EbaWJlZU8OH8dmNHIgDQF82J0NLVwHNRn",
+	"HH88++18ssldhuhUtNrcoEavMaPzj0jJqxydqjqSnuUcmdRNLpcjiA4nQwOrmynGYFNhEnj6AnNf3qVp",
+	"0X4DImSMMc002xw8pSLDCJCCDNmURmNnarnXVjkgQq7mEV1eb6LaPsN7HeE8QJLV9S5Y0GCtlTSWRRUZ",
+	"/LX5RjS/hcE234wHuRLHzfte1jRf/EpRuMxaLcfacmE2nz5VJ5WXvbRJHabX1Bx9ltHSZp5leXoC2vrR",
+	"+ZyJkAys7gWNzXLdD+9QZHW2g0rQLarqMClubVTFBlBWKZk+067jUkM+P3QyBQhV8DFiwdDvLI6ZZbqV",
+	"KDOAJemRUAo2QOmUZXu7hBRbFmFNH3DxLFKvoM7aMsJqKqK4GLHMPwuphwH5m+QCvVO/auobzSf636MQ",
+	"wSt03sBK2nZDSMEqk3vukWdsd08poctNqEgX97GqbfbcGQ+rQiN5UGdwYEXS8NSIYvJjhnfwsUFD+u/2",
+	"79ZIzsxX003lLIFc9dtB3h9R0xv53/7wx/+vn7Tb3aMHj/70+Js//7/rL7/c/lfz6mG/3/rz+tv2vrSD",
+	"o/3bf3+Y3Xrl/bt5Za53br2re3/u91t7f9r8/sqt6nWBLe/VRwOIBzC4h2g6geKoUCbDiJGfE6mZCohi",
+	"c4rpZsMlFJlQVdHHlpy0Tlr7e8XSwvbBqhP4Yb//6JePpN/XwdWjhx8e7/253/j4b39o/tfVo37jIVy4",
+	"ehTU3bD3yF25n3fOz8atlWc28w8kWgGB4IknvMDascggKMn+sQJqqzz7kOnKTQla+BS0BBbeE3dhx7n8",
+	"W8lGmxO5qbZQkne2YsCSa2XpgGEzxsIhHd08lbNZTehumfrmPeViIePQ6PlGq3OxmTlVZkOmXbOx9JPW",
+	"Vp+kAtCoHyWbtH2XYHIxhHxyYP5zVK1lbPLIXb9QKebAMqspUTHqF/Q9RvvKgToCLXPASRVbNcN9raj4",
+	"MraqDU4Be2qbFxBDxh2LbaY8jRkZs4U16MBaHXigsoNc6ndRi069C0WzpoxkkuaBH1ZkgW8iCDIiOklQ",
+	"lZb1wc3Ma0yGqdZIioEVsAMMCOTScKhdCMvlQxku/Q3pmiDbxtlVaktU3/A5AvIERPG/I5S3TW13qYVA",
+	"Ssz+XkoR5tZDS3mtpjLWgwD/iKSYDGz1bqKv5fg6pmLCBoWQ14rk+A1S5O9wSKU/lFnkLxdvXhN73WYG",
+	"nrY7e4QLG2c2ZH5i6V/sNgc/Ir0RtlZAA3Hb7VxFVE1xyutblPsi0w3XMl6lPMxzW02qkNmXcLQOY3mD",
+	"3udUtU0QAIs1MmiqLOHC+9GulgdghQLdR3YOGv4y+z18Eb7T8IP9J/CJUWqxS18lm+Z0/TokIwIxflfu",
+	"D4UKco7lBGbGrlD5CRkgaw8CP4kgZnQ0ZZhTArsCI7mKjFxgNqsJkPNG0MCXVA73e0YjPa0B3mHKtqCh",
+	"ZB7LYYWYVDUVGS7/Ud7kch/lzfoz176yinGqmjyfYfNmLoAcWetms/Qtch4qMqMhMxps1kcHBLMcp5W7",
+	"x1atPTzq7hWNinbn9DTcHx01O+MubR6P9lnzdHjUaR6y9nifHo86YbebszT+sXHP26DxUk7OxQsZz+4Y",
+	"E/Iw35yYfnOW6CnpttoZHhrQtewNgqSgSr+e636HTGrRWSrEyo7z2OyIMILymxnVJKZCX9drrIa6DxQo",
+	"ri3yii5dNx7IufA2UkVAK/vIP2XeIUTcN1unJy4lPNcIj414yNSvsIaJYnE9pFqd7+IJuCxgGosp14yo",
+	"udGHaCwTTMVHdz2ZwWBbq10VuyZ/QQSnM1wTOQVJs10A2hM2K+LKvxPy/lNuyW1C6bWwbcYS84DbPHu1",
+	"iH9YMMMgSL6hoxQj6mjzbJIk2yIZINwT8OAAmIsa0XnpMNgsbrFlicSmOf1cXVO+urz57NxWTddVG3B1",
+	"LaSuEl5xwqAOGFN7/CDkhGn4UVW8cgVeSFpjej1c7sDZ5VJo3RJm1bBcZGa+TTjIKiKlIOyTMX1yiB5o",
+	"t96p7OProJhkbZ9b62E9HF87VgjcBllbl5HfIpUZ08g3K6A7djJzl1hbiDQ7oDU6wSpWmbFxGTLnSQp9",
+	"aMsx1FJpNsOedAgGcH+4G6OD3Unw/MBFuQwC3rJ2QX6w31rR8CLDJKPCUukhFUuoM5JjB0kGRr0L8SOJ",
+	"eaz2AkuwFM8uZOrGq9h2amVaqxU04BPg+2wEDaRvpbJp5+F8nDUil5YnAl0IbxymhWtLVw4zpz7TlQ6s",
+	"got1e1m8U/wrX2RxRUBaYd0C1RbMZWVOG95ldM55ePfJFFjRm1k6gByZcp9ZwbOQtlnmVvbZQtosSUTF",
+	"JKETlqEEGMkVy8iri7HpKtCfQtMh7GWIlaNntkV+NFxgTHlNhwqCDjMyZixUAXn/p3b75DDoi/d/6ra7",
+	"J/As/PPU4v/BHe0zDDfjiU6UUVTFyGIDsnjGhTF1KXTLmMlPxrCAk8LDYOCK3LC5JsOlBuOsL8y/Cq7A",
+	"smv95HfhWn/lClEqgN3MpQfOZ4heVtfhquhBkXMmKH88meumVKrZ6baHhrs2z9bZgf79mi3uk/UX5HP+",
+	"QIwORBJFA3CuuiPnd54HaH6Kopp0wDTNt6rIuNCbmQuskusRSiJptvicxig8NJlJpcnRQa6CzkkRF5m2",
+	"p4KyqJvziC4x5oAbnpJQzigXfYGvjBhVmuiFJBEdskgFYApipuCgZX3Dgxb5UGk5Qr0ZyAeUM4KPZIiu",
+	"GvL6xQ9Ps2AcVtH0RVbaZ4TLaMpGNw6ReLf5Cq4GKeWMfr/18ZxffXwtrj7++Onq4xm9+vgyuoLfnoVX",
+	"Nbbp7yfpwU8cLzHiCdESGrwWWYsIefcDynBhIjRCBYGlYW4wJzKN0SaxnNIXllWeBkTJFFAwbV2GLglA",
+	"eqDkhi2Hksb4IqkMC5GIgc+CuJl5ANiMqiVAOCXQ8xyOMmhI2rNhBqVhs0hhbCIFyBp9kTU4QX1xKmNN",
+	"LBtYpGhmi52zQxM6R1NFBnQ4Ctl4Mh2AFPx5wWK9THgxPlbttChK+pPdS/ocSlalMEpTIDHsBQ9UOKE+",
+	"baB3FtH+IIO0AnALR4WlxnVYbq78nbRtxG4A+W6DVH2cMZrChHLlmn7RqHj67Aq3ywJzfapLlHTdViqJ",
+	"HMfSxiRPDw6P93bUgkTXOAa5ImDj23Y4uRQV8hqqGJGvzX7CcHDqR1A2OaSYx1KGLIHeSqvi4i7DoJRc",
+	"sBHAm5fKUECFr8CExy/VZlLb605F81KpIbUkkpOig+uguDHvkrnz1rCqFYE6TpiDR7WNMx1dvFyerMFp",
+	"2UdVF1W8zGP02R6QhpFWY0Ycnp56jH/QbleBRqS1W/V5RFXctTbvfMPk5oFr5aQeD1K/RmlqScybMRuz",
+	"2Mjku366OrnJlZylkLEpHGrKYSs2f3UE3zbVNjfgOg0jRjg4/MccV92Dp/fQRXYAVm90RPor4taDpmb7",
+	"qwYVPVdh9YY8DOHfdU10g+q+dzlY/Kp+Xtmv/vM3bOldSXM+GsVOXpXtXS2YHQ1nHNM/IsN+LLy2HAH5",
+	"vnoqw+t8GkVGPUsk88PYaNH4b2NVX2tvKed0aZbxGrIsaDyxEGOlVvlBuVV8kG+6GZQbdrvmWtchj/Wy",
+	"kW8ynQNALDYizndUr+rhWtF3utzlLKjrd1fVlrDYZLDK04bt76vNVg+DfOGyns7OwTKRUWjBAp3jr9LL",
+	"Njd23PrjeDbXT+3Nv0K8QygdJ5BlrDYb27n/BMAyoiNqs6dfursRfCFMRnqzB9/am81zjkd33mUAM4Og",
+	"BYD7Rhn2kRutAxpIoJ8xidiGpHsHt26M844PeRjvADW9yTOX5s6ST3NHdFpY6woakEHRCPaDRrerh+O/",
+	"fpw/2psrozLuTblzE/eFpYUj/t1crPktVhWnmbnNreagZI5l/E9TPlSxSavjBeB8dfPEoqobYQxkEZIZ",
+	"FyGkSy9lEgMKESZKr3bJHvwuXLIFOVWdDWuvooUJXQtc3RmdmB+/ffqWHByD8y310xvCzlk8pXOoO4dX",
+	"Wl9azCZcihb5kMEbB2lLHWi5JdDl5aWuuxeXMkg7nTwkTLl4+0s32L992Px41vzpCn/Yv937s/3hS/d2",
+	"788rKLNRAoJNjj27S+u4D9YGh7yBbVIDViBVwT7ukQFG2WyupzmoHyh0Iz5Jm7/5ZH7id30LsnMfYnvT",
+	"FGbLZj6enRMZmz8gUlhIE8XwXrBFv7gNWsW5I5J94mxRl5IBW3zI0JG2YoFW93CzcWBUF1O0PuGV6dCs",
+	"rtiVjUOf+xgqKTQZc4Qz3chgz/NcAZG9Wzba79t7Zvszq/CurBtIfUM2b+VSTahi5Rw3KkLVDSqadwmF",
+	"/AaOo3dOR8rPDn7OagjOzslYGttCkSFTPIRrEhGvKWY7T6laUdFhJJDZzWV0483otf+Pp9dql5TVCJnW",
+	"XEzUVlB6K60WKITCE6em9gnLqc2uL1RB7cba+Wc0R7YxAO6qypcAnJBi61o8wrmZ8U2Nz8924EtrIxCS",
+	"LrWAUCOkS6vmPyGDiH9ig7yCkvXfguShQcy0GWz2UvMMoNSkrxuytLVfdbsF16TPPIoVgLyuTbJHKx+i",
+	"sTGOORNhtGwENSj7qZKfq13MnhIs0TG4hkB8ROCNmlM9ZZqPVgzlx1XtzBzOjd/NLIt1YYzCHaHQ3sT8",
+	"gag/eLMiCxYzKLu4f9syM+ZEOwyV7XKNDTlz+AyIoeLBnBCn3rlce6imiRitLOPdGgGlCjzzbaILKVTb",
+	"InphSs8uU6julqVU1Azx5yq94l363vpEVps6NWWRTcZNexrPobFVTfmVBWnfmob4OALNl0l5D7z4InXW",
+	"grbnHi+R6jumlQ3pQLOABwrRX7CPQICQWxap/4lt1WErHlWsr4ttqr9+fcc7NpexPjtf0QHi7JyEvKps",
+	"3vWgrwg0opDXeU10In2IGzQ8VkdIT9vt487paffw4PigfXraWR0nxfZsNK5sNvXMHAwqzTIej0l6847H",
+	"YD60bgQgiu35hzYinJ9DBi2oUMjPdjuuKRUhC6/leFxxwICq5o8N7yZyPPa64u50PJlHloVcb7ZkeCd6",
+	"RVJn61caVSKsi3KTgXk6icIic0PF3Q4N0lSvQcRuuuMwD9888jWGkszvOJBkvtthoFStYGfs2oLpOFGU",
+	"IaqlHgzo+BWkmhEXoyjZsSQo9g1x0jKTENXcVrEzfMGW28jeSuT4IyVN9QlmRP4LiOSqVcqmqoJKWX+8",
+	"2gMli0NtIm8kYJjslj2w63PsNeVeP3CIZGBWhZJRsgnkbNWDnzabtbt3t/NOxIZjoJbwBPImRMjFhAi5",
+	"+Iq7wHGER6bceEuLllsIKHuoZ+nvYlklknIoOVhKFdIlJAunUKnakgWL4BidubYME5uFVNgGk6yseneF",
+	"N3CUpM00IaEsGxb2rrlbQxxag3gb0iV5+P7yaREdqlOVXjXOBMX6XeCkihHOjM52VJXF6KyeLHC5tTWy",
+	"uJtePVtdJLMZjZcbMJaSMyBuheA0BnpNbTnEju+0JBPD6Kp2bVUANIE0bOBU5cINPCYh1QDGghr9Rv50",
+	"f3dt0N9Uy7oA2F3nqaWm0R0Zr7i8hu4wJve6lHz1K46yvLLLIvTY5Ro7hoLXxXN0GllqbH3yvQfa6pgV",
+	"nnCJ9IP5YftaYT+1QUAEF5gMyAQZzE+zS1Vug8qWYWZsMyqW7nM71oqz0dYUnrCQU5E1AnZNSHc+mLsg",
+	"9JyuGfRpW0/JnMUjJjSP2G9p9CXfbVITxfPaYddC5WG+cos8jRiN8wCyCJCHWenQBwmagyvohZudjuDC",
+	"AOzPiqMw6yy2UXvprYDhsLn5xrhw9luV9KqJ9xptKO26B67mULYc6D5k7/jx3Qmg8QIYFeTjDUCVwhCu",
+	"7xNT+ZpNSN2rco9dvDy7pPGE3dUzdi6gPgE2PnacVRYqynrQUa1OZZTztA5Z2k0IZuHroTMu/O92SidZ",
+	"TkG7tp8t0/R92iUST7iYzaNlFrhL601HVNjGUStzhbuHR5s0jnS64rpxuQKiav377t+u8iGnq6q2aHKn",
+	"8UnMb+Yy5ub+Fjlzfy2zvlAotaZUpRVv+RWb8sl0czUs48XbqztI20guvvo3BIZTvvZnknhi5elX/Ewl",
+	"w1SD7Tjp5Bo8oHTKZ0goD9XcNsWCoDjXLTKwB1nPbLMBbDblDrfApd8oEARe3YsK+iJ9chFzzQYgTvBG",
+	"9FZ4r6FhqPLviimII5fqNKB8YI+XgNj8XHwV5H0rcnbeF9nHUfYqN1xzI/Yz0jkEdy/PQYRBdmQBDaxw",
+	"Dkgk5Y2TjFnP0YEU1wiwPyB0pLOucBWvz0cZfYKmicqWSq44H4bfCBrpR6olf9orapM131hlR07Kg1CC",
+	"AHOae0FtN0Y4/zlh9rKOE7MRLhiNR9N3gDdXBfFmDxWoisrBeECWPMNWKeYV67rW7rBruB1Tdvil4Apu",
+	"hOaSdb23fESJigWw88hhXYyNkpLCruQ5Ioe5DXguVWu+UyyDFL4HJ2k+mrOVqddVaWMJqASfz1kNrKcr",
+	"CrYZIO5qicxuK4LBk1Lyg80Ejhj9xJQL6vYb//vf/9NvbMzfl+yzvmATFxHNuHy/KsFrs9RpdI15qdM7",
+	"B5axrJj1TvS7c64odMpn0tyfSN0qs93Iq91MNlXtFlPpNNBsa7aqwVjyiDpuMF4ed1oQZXlzLbbOBYZg",
+	"a7b2kE2ocK1qIjlpcuzsPpEMO68sXdSZg8Vvu5yrHTbghk689eH2rAuu6zzvuof4XdfRkatuVE0X61x7",
+	"yt1VPTBsBB8BboDVpYFaLLT19q07lZTM61qn6IWMb1JYImwdDHOO5GQCBd1BWgPdbe+32q1OZ7/Vftw9",
+	"SJEajTG4rKirLGMZU6WvE7X7IhHHPOj1B0cY+2wDPqnWAVa2LQePg6z3J9VB2usTuLaVblc6qc+KrqUX",
+	"ViiHaWuwUQKpvd1226uyX0m8bkUdblU1Rq7CIkfcHGPmJgO8kO2Oyo3NJ+L9/F+pw14xZTVa2tEag3DB",
+	"oqiJtYAWG8E8FqRuChlnijDuU7MKNuvkoL1PikV6g5IP46qqm0NWP9n7WPRxbAVTeGGMgzW+LDAgBlaN",
+	"ANkIlgTawTKxGGRVPZUE4b9274chM2cHjtCWOt3dXXa37PSvg4ZnjbjWlu47WLTt2zr4ioFLkF/l47sA",
+	"gtdkaJ3Zc9NIXbPJU90qQ0la1eB5R0eCkGkHX8vAIyqMuLXqkoXBaKVZDhVSAJLIjORGKa9KEZXuwdry",
+	"lySuQZLCUT1QKThQFioF8gGwd0BiFlHNP6XFO1jNu2ltfFU3mjUsYuujzbhzZ0gVH1zSyUZoUtW9v8hT",
+	"hxmDJSgZNOX6ooDDf3hNQHWDoQ8AUzNc2sRgm30rY535cTCFmMeYRLy5rUHXlSJUuxh8G2VVzzqaLZZ1",
+	"bTsTnpyjngyXhdTk+8tXLysqlKBwf42ynRUkgdsClbOa9jbVaHvGPjZjbq2tElnD6K5S0oy6krnR4bCi",
+	"e+UDRUBDMpYDAjBDoySfk0tn4Wyj9kSvLPALVYpPBGNfJxMihWRyehjRsgJ1tLLYGrMlHqhdII5ubd+Z",
+	"ZbgeZ51YNyJPrn9rmVBGYfV78aoSRSBzNE8TaIEDIaoMhbVmrl5X1LuMl8WVJ50RMn4zVSt2HBAqnnUF",
+	"LNnK1qpc55xamdd3MZXGsnHFrjPFok/Mems3T5S5Z3/xQgPVTXUE86bn9tHKXfEh2wDWZmORYrCPN9oI",
+	"GBJCqCHggVVLX4jr7dwxmwX8IATpgoIUa5nn0TJIy2BtSawtNnXTSlxAUbQqxhsmuxszhggXpZHb6CkE",
+	"zu2gV65DmuuOwTxgXa5VGsJbtRybek7ArHYe5Z27LQRbAECU5zqnYchCAGX0mUywICNYyQffQrd3PGHh",
+	"NReYILQb48SdEeZb+AFosxSkp10eyt659zymci6sBb0b7rhbxLvu+LfuufK8vpcLgsFH3PVVzLWCZbzo",
+	"91faDdzPIEiD519rC7gPfBXIlmz0JU7gCjD+4DK6TxCCaABsrISUf4eMbc2jr0Fhroj9xubazkq+2DL8",
+	"YS2IDadn7q5WV8yLdqul7Da19H56JrxiN4pmGgFav0yXcOvXQuvhOofRkw/wZmfA148aWQ/IgnLNxeQa",
+	"+k7vZp4X0MK6fMSb08x8zvrlKZY+PVB42vcyTHwPwCOFjGUirO6M4HinL1wjP8yGcgoPYmJI11XbOd48",
+	"KdWvb+lR3Z0Cg2X+pL1YmrP0/EBbHRxSWcWoN0ef5RXpf0EkerIREH2n/buAPSqZMPWRqIylXfRJ+Kk2",
+	"Nirudj1GwDik97s7Qh4Gvv3zHrxJhM6kmOSzdvoiy0oSYXqHdN2YvZda9bQEh7Qa+f7fmv919acVFHnr",
+	"qYa1Gh7NaNIiGJayQacB5rnlwjCRXDTSBLgAU/rSTLWr2pHUwTcgNm6WFpp6hNKWkHPws9qqoHy9jgVk",
+	"rP/qZXUqQ9n1umrzx/5fmDaaxMg0IY9tk3M5Bj8gJN0/L+/ivqjcxoX9+VvGwkGCfuB6+sqDWLqLvdG4",
+	"Db7cCa0potqz+VCw2tMsywhHwH8ZheZWMMWfpMUNnXbb7jz3A3nFv/VhdTZyKdcAOJVSV6r7qVTVd1wF",
+	"dSlsKex4vu8ZLIBTIsqZxJdPA/LuxVOyv79/anMP2Wc60ub055/J2HAvqIAk5BOLYOV3Gui2u0fNTqfZ",
+	"7V62T3v77V673ep09w8Oj37KdR0wZ3FT81mRPY/zoG3HOfbs98MvB7fNh+2Pnebp1S+dj+1m92ov/ftj",
+	"p3vV74e/7H9sd672Lh+a/zF/dz+2m/tXe72P7eah+SH9R7/fMq88uv2pklHfnz+dUr02KK/jpBpkaJAo",
+	"Zt4wIIoZWUQGPHTIalOqH6jAZcO4UE2LvGIOvt0WMxolTNAZC0lqS7gmorDlqxpnrXexrN4uOfcCVn+7",
+	"vIspVZk+qF0JlFOkQb2jm5dhPYWXVu6KbnUhVswnE9ei2qHbqGQ447qZpSkW4uz56wOitIxt1q0/eoDr",
+	"ca3esrupQuhLQgVqb67VkrQpLuBOMoI8Fx8ujqn86vXRYwwP127+AspRp31wcnh8BIz7jGpacVqNySCk",
+	"mjZtqNk1e8a/bLd6APBokfRexA0G2D/wfcsZUy6TZwBA9QOr67snEuEqMRy3y5A5iDxIiNYpfDB16N0W",
+	"mE/RZRVf3z3HYIeg/7miyBWQ7IdrI2JbINtTdWM0c8CF8lHtq0J4VQn4789rkSoH6bWBy0Y7OycXz36o",
+	"a8hXISlgAz9QhIcY0szlTFOQc050mMkFaAEtuAVddW0CqprprqHkjGkaWjZftcjpJF+5ByB5KdZqXdPO",
+	"TaXY+3NjB76lcSEntbMqPb02FSrnOEhzuIJcKAlbEpoNmOFyVlVpbY6uyR20ecOjrKPT1Sq+ejpNxE21",
+	"ZjyOM+gXy1oPFHl/nnKJTVAhz+loSswn4HzBNGLvHMweB28WnEAVQsJxw2aqpBWSdyqjgYLBurTOzzqL",
+	"7Tut8M7grSBQq9ve2Y7+MbNeOhSy95RHYy64mr5jVK0PFL7w703jOVUBUm39In7yfKED6frUVfvg+d09",
+	"cRuv56wgGe7APCWhcpfvxim9K5fYqRggibScl5sEb7K02Ghhk3xsGYUZJmG2SIbJvBatFQkja/PmQAKU",
+	"8+YC/N+m0mzewMSTprsCf+BGs38wYdE1WPoEsm3+r4bdPUbwDSW8y1d23J9pH4SCrrJhMt9KWegzUjWq",
+	"842QC5E7KnfSiho7wm6d2IEEvI63EANFTCAcezWV0mOyKoXRSsw8KapTknbdTHs9H5tzMFcbZca1afZn",
+	"4WaPIuCSRp/GtrnfGNDwW51XYEwqTZfKJppxtUlJ9H0Tp8qkZAJa79TkROUdqmnMKpd1mfBCj7fC0po/",
+	"fWdWu3lKm+OrLye3zfTfBxv8u9O9rWlTGUWNq8o8qMoVW5sXX2oUWkzcaTz186KMSFZMB4SBuiRdgzGs",
+	"wZKuT6iW1ikIhvpl5iTOuxMMT6ReYn/Y++2UGQBNdL0Vn00D0UerDNWsjeeMzj8iTa8s3HEh2WhTf3vq",
+	"OQ8sQPMAt9KgdR/Xd9WC+4kRd0mHqAit14bJMb+PCMZwpSMLruJN/aHzzO25pFYyTnQS48HNBXl/+TQr",
+	"smFkyWhMIDCT20g1vrf9vM3VzTeCfdhtdz8eNU+vfum2P+43T61nrYP/+tK9/cX9+mX/dm93PrqH1knX",
+	"CU5v9/788KdfPv6peVX72N7qdbxf2kAVosHEmSj0Bmk+j6hriJ5uvDQN4OvmHt9BAfXSDVZlEPwTSeXb",
+	"2vP1vdoWzjl3uoqsxGoH52vaiW41NLE9K7ki7oEKTfwuhodcn44BeDLV9Kz2I6USOvWMyhsQya5Pd4rp",
+	"DZ5jrwt/1hpzlGhAZrXSK30SO4swbLlpreu+APsS8TjpjOHrgf5Q/iJvmHiC7kUrVI3WrQwV/85iWeU6",
+	"GNHRlNledfXom5DaCQhZbnwPzGE0mm4GP95eh0llFiNikO22ZiQpzi6q7FDPWwP4ud1QbBuPDQiym++l",
+	"89hw5jZlKX1sF6Oo7mRix1O1OpU6vXLhiUKfWic9tqu8TMsuN43w3GmnlzyBrrgR3lKeJjQfHiVGybkw",
+	"78KJDBmNWWwM0uyvF25N/vLhshSZQapkhd+wtQZv31xcksfGkHwcyQkXmK/o/WrLsgcBgfaG4AAbuMIp",
+	"c7+FSMOwhJCAcGfTbvoCgWWg+rxFzlytmkMeAuxQVzC/yJU6Q4F4QIaJBi06vehK2UMJWfp98Sb2YU4e",
+	"DtTN9f/+9/8M9vLzm/PmDVuqNLBiFb8pZHDEEHt7oMjgc1ON5JwNvF4wCAWDYgyWEg4DIHd2OEy1BtNe",
+	"im8BquXNeI2r2XrsXRqJQ49J2zrxsALpyrprjQqO4yuAzVgiGDOEmX/0RTZNmJePWNMiF4yRj2dZc0su",
+	"xdVDaCzymOZ+3cPZczOLKaMhzBy7JDT+2nwjmjjp5ptxRhE65z9At1JDUrMBsIbqvhkyXim0Y/2K2kNz",
+	"TPm8bnMQ2Od5JGMWqx5h5qTGTnOsabZfWqdoXeKJYjHYbi2CcVOzJNg5fRRjxsuyL7C4HegNBLZtbCzT",
+	"qCIk3JR+Yk9yukbIRsBnyJVckwnTtvpkHMkF7HS/9lulcD9YKO2AfswfXOmYahkrD+zHFvjjXegByC5C",
+	"4MJ15oNDv4Bfl1aPvo+jRq/hiYmcymJ+7mKi8CaFs96+tHlWj7+kJbq3j/ElTVy4QZCBKqHskM6HgZoy",
+	"tknP+PPnhMXLjD3xobQtbp45b2+h+89YVg3W9njFtmuYXYbltrjdFGGzIQt7XikRSLM0c8xFkKzmxWY2",
+	"pQV6w0MVctrLxjXag0bwfMYCSykjC6BhhZFzf/gDeQElL0qzuTK/dFo5Qa34RCTzAZnRmxznBVVC3kV2",
+	"7H3pTmn1RddIBhv4wnFQRQbo+eR/B4HQI9+CACT9pN3eH8Fd8E82sFkswE1IsBGNolZf7LcKi56igaXg",
+	"NiuYwsXlB4gTpiVGpQ5aZPDd85pnKG+66p5BChiWac5A1W9lyO2u/cvFm9do1r9oYsInmJnS5V4UgmTG",
+	"SpCjZGZEAwCLgRhYpvucHB2QH/i3rludMU/lmAi28LILHQia4elKODVIkyKd7ol5FaJswvGqNEZ9xtw8",
+	"MpUL6P6AAQbnm7XOKDn248IqgPRoZRZ4ZuFBhMskCbLBY8YVMuzSTR1maNNiLp79gIka30m47XI5Zxew",
+	"gdwRG0p7mNmaOtvD1TbrG7JILmwrsJjpmDMVkDnmi/ngbtqD4mcidFshf2yZH5vk0aMzMmexkuLRIzgr",
+	"6WYaT1Cr0zyp1ITs5nGQKy33bSsZso9vrpQkFlNSZcOgiLyR5NAmP8kbSEXKfTCtiXGi6NEjzIGCH90g",
+	"AGw0f1oP0jcNY7lQUPE7APyMC5nEIzZwU0n1tnsI8JgxBzEKi3jmn8+IHYgjxd2IyRm1gsdQM7BNw6BZ",
+	"3Pt3L+057A8VTgeEX4WDoS/SpukBNEtJFMtPmYyoMAon7BBUdtQTQ38UVvmDKMN/cLs1TeyGOT56ZDGk",
+	"VOvRI3LmYKJs2x6aKrOAGwVMVWRZ16rVb19ECv2MzPwcGkWiWK8vKrlWw7nAtfe1FDVoTjl0y7LVDCkA",
+	"CTRRk0oHSA/tlCs7uAnlIhM/EYXM9TeuCiFrXARcNGRMmPGFgYVYYc7/4OCgfKiqh4ODdod4HdsHey1y",
+	"IckNY/NcKpi5A4RsX2DJnqZDyP6dx9IQkimiphSSle27g5R8iQihmCKSoxuLY0vtLLWMWejPk3ABKjcA",
+	"YuZliEz0oDSDJ/ZkwrPZssGARFxp5YbqqYdcZQBLlneMwWgZJzUBHiIuJWSp7BHFcBE59kt2eNPkAnSP",
+	"h6iDVqANw5P2kC6GsYTUfWEUY+XVpXzmCkvvljLpeYAuZHDQPhgEadZqxG8YIuVkzibcpOjOlIlukeeo",
+	"HDi7C09P1IAQSklbXqWA8qc0goUY2w+tYGIt6Bkg+riUnSq4IojdoK+G2yx/KdKMOktnJ3eQ1EZWcgVt",
+	"7sz5ZZbIV64BLgLMNVqEEjVLkOpcNtPZ6Ob4k8VVdZU60dIxAcwMjYcI0HJ6Tn3KU8gz46z1aIaKFh71",
+	"bNesdNVdjCIvJEVnLHxCBlQsAZcaP3XDlgEZCCnYAHmgL+DMgPY37kCfyihESePY2ZzYaJuoNFcKJLhX",
+	"SZ/2l/aH74kYrhBEKkWDGrhlGWmzZrlyfbNEH1wOecmkDSxNjBZDR3oVHGuvdBZmIrEvaq3vfNEJHjjp",
+	"DQC37G1p+wIsVAeIOdtHKO1g7H7AzGSq+yLD3oBtZjZ4QCI+49pi3aLz1WZzuschHl0jI8BRQlKzmIdO",
+	"6mGCbV84LcKckjbpNmugWHQaWbbmyp6NAdb2GaoviuscIEXKq/vGMbZKHxpknpNBVpLD42zPo+/FwY/B",
+	"V3AIcFS0CRfgn7pOD/jBXqsvLvyCUR/ZxFrzcJIgvIHDA7PkgE7bTJOHg7fvL8ljQON9/MWWu90+dq8a",
+	"7PkWDwrTJ8hFHv4E7gi8c2GrRS0usbI4egVmAimRNzhRkIayBcoTMoIcZ9dtWjDSLTNLEW0AvRtM2dUf",
+	"tCy9Bs5t53ay3X2gE8F+Q3FtYzNGYggNuO92L9iG5n+TSSxolIZKIR8KyxccpC+qHzb/MBNueFDE3Fg6",
+	"9nSEFyzn1jKCdAawENJKW7PDzQut4APAMDVwxgHid3ExMX9vbB8isPTfpFHNZAwFlnSp8qGWXP2AU0HS",
+	"NXOp7e6j3gfU4y95WDKnJg/QwARmaJFvpZ6iqoW5uk1Qg3F65OHA2HyP4a+mfXrPHaeQDG6Ed1/4fajB",
+	"qLUgpQND0kHPEOUXC273CzGPkV/A9WCk7S998Uuz2Uz/39w6QMw88gsZZAh75s+s+wy+DaHb4mWaaQqP",
+	"P3qYCDh19h6ZVzxjkaa5V5STOXsE8r8xhIVjwB4U5gVZxwrz5x17UrjXhXDUmeFIwXKjYSLs+YvOlVMG",
+	"Da+5QgX3Hpuvb970Av5Z+a5CFik83BegcZkXoBh0OQZ4XIABijLZ9llIS4wwrv7EwpHrMpChMVWstwne",
+	"n8TWBnLD7YsM2zBT6kcyNEfFW6ps/w7Ld9oRN5SgDd4IuXAqKlOJ2WiZnMAXD41It2xjjWEeFgMAoDHD",
+	"EATjIOrssgijwjnK2nhlj4ykEGykURt3hdCQBEATF/sfQMZ/b4AakwfnDqUnHNfwJVW6CevUPH9myym4",
+	"TuMQHllhMgGoQWJptySGRKfM2AOaRhFWepEPUwni2aVUG+6lkdnWS3sMdkFTRlWKRkpCsqlZlRrj27PH",
+	"8MvmsyAqpWYFDp0Afoo7vo0AsDxvDNdP5ph2deMD18wFBTzohFCAbJSl7gGZguafEZeJ8ElGbMtqi6nR",
+	"MGBvYYWKDQZjixdr+fKIiRGz9gs2H0axhI+gpOgcOl+LjTH6NjToLj1y4N2TwoFAvTSadYg/K+13v6di",
+	"Yl6QzB89yiwYQ2uPZj2Hk5Hu7KyYItd2ySrPuENa5BJXDSqMRzSKMlN7pajHDgW4ojFL/Vt2P00AhiaW",
+	"yWQakLmEt25wfhQOvaeekw/OvbQeLlcSEJC0TqGZcPS7fNd8f+6ZvhA9cV0XYrPD6TDyKu3tPoA6IznG",
+	"IIpcCKvAQK0dqNDcx0V8Yt3jGWVB0LXwNLJFK7+kURj/HDI32IKEYyNoHyf88afjxyOYnH/1EKZzVJii",
+	"fcK/HSZsfqeTZsIHKI4JIUbGKO3cPuQb8oUU3E8D63/64xfQh28H5PZJ7lFuWGpJviFULcWIPNwj36Bn",
+	"nDykC8o1GTM9mj4c/PELkvHWje3xH61ucu67uwPyJR3O7d5e629Kiod7uU+CpgWhim+gCPwZluqZtb90",
+	"lx5+IXTOeyT/WUfEwPtE7tV2e3xDcOh2coXvg3f5G2LZ7eEXws2hZ6eS+bN79m1BNmDLXayHFVjw8b64",
+	"hAb0fMJTvPK52ZazRGkAOBXpFnX1TMTiDtvHVIuci0yuBmQAazVw9Z+eFeDbNk/At9QXqRtSCuRt/Ixy",
+	"8gWJYOTapT8GV1waJ3oKeTfWRsvqsULo372qkhNchGKSLwk1RjzIiSHYFGhY0ijqOaadx2xOY3bBROhq",
+	"vG0GVo/AchiSQyWnF1249RjzCxnKcNkjNff20n+1VMRH7GGzs0duye2eGcA7JzYc56OzDKvpkDcQMAMw",
+	"kWi4BAcNaD148pqzm6foSUrOGB4AiKIpNKimcDb0vACm0fP6Ik3MsZE1eyCmUQwGPaiHTC9Y6tlEi9m5",
+	"BtJRW1sQU5osX7rQbyqpja4p0lzqvjA2gjFLcnGO1POL/VCBHngKesttd5YUIwYxf6PXgYZkj+lIArid",
+	"9ZGYo4YMVLbAD/cG3llo3wu2eJyIvkABB1/u+bohGjee6uDZOdz5AF1FnvOED5ltm+0mpuV8bnW+gTkN",
+	"zWCAr42JqEgyb5GnMGA8Gp18y4cI5HxgTwDYRrEVQK5DAQ7PnIwDKC8ZgGEJ8+qLwbv3r6+fv3v35t0g",
+	"0/DgOBrgSYsltL5LXo5zJ74zcuNYxtbv5zjD5aY4mPOSCp4V0br4n9PqSpVz/z9777rctrHtD75K/zm7",
+	"SlL+EHWJHcdUpeYoviSaOLa3Je+cmdBHaBFNEltgNze6YZrH5arzaR5gHuI82HmSqV5r9QUgKJG62InD",
+	"fIhFAA30dd3Xb5Es6BK0MIG363WIvjyux+ahMlBwuweCdEx5vyTQo9/PZ6EdRUZ0ksWYz0XCUiu1zGJ6",
+	"pZ2tNOnLFNNwyTrs82W9oJoq+RQUS4hLYKmupqLUIrNvsgfT5c4jzBHWqLQCZy/IE3TEuizNSp5bLTNu",
+	"irK0W28SwX2seY+2Pp5H1Ou3d1IQxIwjNol/yCV920eIWmPh+W++YQ6xBDs6y4vC5/TVEueCUOgcHnh2",
+	"RE3+lL6xE6zrk25ndiE72+1gK4Y/eXt69urXlDUUMbBFpVErGseZj8G0fIZDdAAfXNLAYi2BRUpCIIkr",
+	"6Ah4EL2gFSTDrFTTvpyR8D+PdOxaE5K+iGz0MFfI8zvIbY30CuB/zfx4q50BlEwuR69tAye89mXwL8PH",
+	"0KpZk/OIXKEqiaffdkGzC2UwSVIHCFCUKaiSWZN7OeWWm1yOtOP0lHQdptQzOLLeNnMwgz0uBvXvOY5n",
+	"19zqD2/PmJf39j6G2k6f9oZCZHaVcRM8zwur0hqlimBtDynhUpuyGqBVlQxVFGVSA7EAXQHpnv1BSrv9",
+	"jfJ6k7ZhGsTjBw8fJSzl02lBLvc9evB/W4k03fHCyEf8h7E+BNv0Oz3W77iH9R7YHOEF50iQ+p0kapGb",
+	"gpr8wz/IWh5EE4h98sHhYXQdqRm+wa4ZxCMj3BfjrKwKLzsCYhAfmG7tvZYsYuurO0rM4jzP8On9g8eP",
+	"s28H3+0eDA/57qPBt2L38cV3B7sPxf7wW/5ocJAdHtZeIHAFOj32+0fW71DoOM0WTUNS65BR6twKh3gd",
+	"XAL2xuH+Pvv0Dl/8yS7CU4goszIFEXlw31uizvJMSJMPc6hBCh8huu+ZQCki1gL3rCyFtt8uGRCdpOtU",
+	"NXdC7de2NBysriXGbobSyH3l/R2yLsAXakR2GI22EXs3/fddkmN3T7LUWfu9kdEdqCPG+xKSlErqrVJ4",
+	"wi7mIHaj548b7y/43h6Q7x6wQhgDSi6i61hpaDyfjoXUO13iujplsDbaeXMg44TOO2ysvqSNBQflu8f7",
+	"BztEfPjch7w4BQVBlBnkn8V1/FGsLwXZ+EsxhcxSDJQIoB3Auj2TRrUphUFfuHeA9O1yIxx3St/YNrsg",
+	"XPrgli47KwWqKCoTrVa+viTRFM8bkHstfIwjGAzJyRpcG0axTPWQ0vwfJNzBKmKUzu/phBdYbeacbqTv",
+	"tj2BWLi5w7Yf7O/v9OI3EQQ0SadTbiWSHnQUDjx6sYHFgf0b8vZ8aJc9EAD1l2urIkL4AGoDaCYNYVE+",
+	"v6Frz9c3z/MP8SbufoPDWXQ8RcNZuOmHc4wRKczfsd+uJKQsk1ct3LI7EzdvyAyaAf5cSRE6s9IqjjDS",
+	"IytfDKpSW6ERzKcBhjPKN3eSQJGDGYaxb15Y6a2aOn5N30bDqjsNLtQNnC8Mv0IRQS9yeZmGvJzG9OSZ",
+	"mEyVEXIwP78U87ZJajxSW/n0JNzc/UWQ83oyNXNgiaA3J246msBv5DGym8IKLzhaCHLk7O3bk6ewJSAi",
+	"xC45hArbPS2GQzHw6yyVOR+qSmZx1/1F6OwD7Kw394PTd8rNOPGKSHCg5lhZ0t3w5w9gZ4Qg/wXETQVN",
+	"DNADOCRIwyCejMXgkiLGE6rSAJlwGBgUL4RVrFVWq9MUn7uFuzCihzT9dhAYBoKyhzesgjAI48E3YLfe",
+	"6shQA9RYsvTYvjeNp5MPBmIKvKk5p+EOdOM76kbwGtKUxLIY1JBHYBPcs8fwErdnoWN4qS7JgAQDa9Hi",
+	"YCMUV/JoUd+nfF4onp0DT+blqNb9hZt2BAff0giAQNk9GsiMCxRVBC8SAmIhqA8ObxIbqO0jUhmRuMhQ",
+	"amtPYQ0FKME4zmi/F0JTMDy4LwCGQjNtuQ4vgp2HxllJioIW2TnM7jlIANFg25+AET+MR5xrB8NQX6Na",
+	"BkbYVVbDiXodvJjpEyWNXR6rD4CbsL6MrucL4lvc6YWbtr+Hh3F/LdlEvoIwHbEI2YNxTC6QGk9yrXNL",
+	"ezztrpEjGDUSZ8t06NSqshSDRYGiQWXdbiuBYedLRtNyG+bfjScU2cUcK3LIIfF/L0pNTnjpDWD2sJ4M",
+	"d3/lZjBOe2CTs5OSsKkox3yqLZlKHKEFzpITOQJrYG6cXo7ZDe4XZk+Asw185yx9dsZHsGQoK/w2ViAs",
+	"AQiXkxYqGSWj1EfeuAWU4mCBUlAQVBRQGUuivup52G1XhJw2mRoalltYGdyodQg/r0oXYOYkFCCRufay",
+	"ME4sWC5hAyHWPAT+HtUyoEjsA9WdJp+CQpslPpUciC47GcZGJqNUQoVPnIkShxaHXEYDiy77YTXjUG1X",
+	"wWbGnf8asxmsPD9TYALIhQ7m2ZyMf25EfuBOHIl6x34RYhrMCRR6Uft+QiGceAmooZ1gzBHnCJg7Ec0l",
+	"HJQC1CJe6LaFjG7Hy+lZfBNoI/D3Zl6RzOIYG8uLNHJujFkHpd3SRTBX0KCfo/ce3bSU1+sGEEKqom77",
+	"i9BZx3SaIYhk/CZPx5aLP0yc7A8SAIzCP1t3mizkSfsBNeMlvaUdgtLodwgYC9FiblgLxSSj0TXv+UEe",
+	"M52P5G41tcTDQa/LUMwS6RuVvMTNJewOhK+lGJaKoWKuujvM+NIgUOorJG6egzku7mZ0GXr4ON4zUYDg",
+	"sr1S2/6ukt8S1wCKXkgK4sQyHwzzzwqqZ2d+gmeCX567nRh3u3ajxhLdRZC5uZ7bvTqqhNa92B0HUL0D",
+	"NZkoSWVouddkGSX3kWbjMJbDvolXzJJj6ixAx2M0b9TTcDWeXxejhtiWUB/cpaTPxgoKJDqCpxeXFHry",
+	"K6g1Dnq0vo/BWeF51c9qxtTQCOn4VMmNOAezTGPPRtdhUh/XDyUSebIrg8YZ8F9pPyQUjCgNSo3EuzTu",
+	"agiCIPvCFOIFLenF8fwGHmfVsACgp5NScEBnT99wI17YTqZMgzcI8RaQpE5yYprph92B0hhS4BmsDpxD",
+	"nU+4nJ+TQVfX+UfjZpgLpdgEMP0hO4ICFlGQcckjeaA6Tt2Ei1TemTB56D3+CINpBc5waFE7Yu3T02VP",
+	"kQzi5qWsKyzwXRk14VA0oJi7cfP8/F+VMjwerrvWtuKUDTGqYCNCl49PfEQ96s8QwuxYVkL6DWTPMEXq",
+	"TgaIQktHkYTsoeiMlpWEOD/3tcBy/c52jkswMLjdHavmuTyflmpkp7HGMdsf8Sc0uNjqYWetmr02eVFQ",
+	"rOrs6oES14elypsvvxR+meL+TXINlRGX9d/dr1HBxY56gafGb5zv3V0A3VmVoFjEZAaYYMPYkMSjCQHe",
+	"Lr/CV68My4X4OdotFDlZqeBQfADjG9Gi4AVfDguidAMUoXaiJUTv5BAOfXz25OfWiNrIG4sGQ5baZukO",
+	"akJTEL8XSHyER9XCSps3Q8/pTU69GYZFj0O44dDH30gjW1ecSFxNkYrEHCDPFgR+8PJZstcq9fu7Nb4U",
+	"lQiGWSHbBbEryJmx3exFUYgC0nzt7pjxMmPbOJEJS6mggv3Tl5hKfIGpHdhnfHAJCGXQpsteBZOCdyHa",
+	"7+N9sHu4t8KONgrMyVRCKuh1cVScy47l2M8IeCmP9uZrUDj93iSMj2l1UeR63NRi6/dqE0iKKyjl7gFn",
+	"7cJTD0wrgE9QYm3ttFmNE1+ETelN5LrD/YjdDtSY4pHI5u09E2D4RtXex6li0Wo3VLLqnRt1jq9qGLjq",
+	"N2uDbZTMq4cj0tLVJXIXGAOME2NSaN1e4pfIGWsaaPMRA3OCfIOHucvh1EWMqhRMz3IDZW7VcIhOnVxH",
+	"BgclY9221+Z9x34Sw+VWgQAPRoSr5k9PSjCJwCBSy4q9Ph6FJUQDCFcjetcIVEiaBQfxJAEtCMFIEI3q",
+	"A2OizkXYsYRYQzLt01JNo3LAY0gOizMMKe+OBhDiVqL++4u++6dkimH+Vj2h3SlhmLAYYl7sfM94rD3G",
+	"++A8WFwbHVj2UI0vHp94iotBM0R149Y+yAnwRZweaC8UAAASK2XRghiF66WjrWpXrVA8W9is4cYO237o",
+	"ld+oezkGtuNDUCHGG9ZLAaBUzTls8Z9FXbHCmapMox90FTrxYLETWY6eq2C6BrNE/cPRRyDKfGGwdHXZ",
+	"R4aiKJjOCwAuQcveJM+y4P9u3TLRV6elMmqgisZn3WX4bssGAIcaUANIE5QmOkSVFB+mYmAWZjn6rGyj",
+	"l/H15ofR3lQUATkIIogCUhdwCYiGIbLbjeI20RZKYfqmzO15smLvddsR1Viy36AmhKigJXdg+2gSA8Uv",
+	"Gt8k1wMlh/moKheWtHZv2QTXThgOImSyQ5SbxmxO+wcEgOCf3ltfcyziOM8EBbm7kRzVCyEEZ48oppHk",
+	"GWUmEBmGX+cXla7596LLtZNJawCvt5pQNRgHpYdkXRBIe57pXAhworm4z5B+ijcGYzG4DEILStHLj7BX",
+	"Sikiv1VhpXttPYfdQyociLceuSL0/bq+HCHHiQBKApJeodSlZtxvoOxiYW7pUq13GTf8gusmvYO8f7ej",
+	"nWZRTVedrOzivJL8Pc+LpsOufqe9K34PuRQoh7zIMfcPOTLaasmcRQ6V6/qXWCns9avTs/Q6xdKPxMUh",
+	"xmOga23LbE/auDKQjpypmTzCzEzNRoqpRv8MYrvbY9a21hjIGBA10KlVz0jyQg3gZp1neWnqxym63jrZ",
+	"YNC1z4RZH+YmirhJwFZXzGulSPEEUeHGazcFOxm6Mp86YaZJQYLehIpXXVvCa9B3DIWAjIV6WP8S0oR2",
+	"qCi6qMtAOZlRpDnVwHC7ikS1uaqc6ymwHAiFe22VXPv3C/Rtl4JdgKxfllalUEOWFmgXAyhZX5Js++G+",
+	"i1mHl/N5ArFYdH8nZG+FqJKknvkO1KMvKW6C4jtcjE/xQ78jxQfT76QYWfT94fff7/TYUIFtPjdRkA9a",
+	"eTjGNGIQcGRQ7LITo0NACOQHcqh8KLO+jAJCYvOxc5MVuQb9CuZ1WKqJCyF8g5g9GKDkjh+4+hfAQ1oC",
+	"lFz3xvw9oGkaTfYPZL89iHEheKqFY9yXLvecILnjLCS27UI6NJ/veH03y4dDUbry/xhARl+0y2dl45rp",
+	"JSaRjqr0pTMphThSl1npBo3CBb3ZTeJETFQ5d9sbgBXKCGJkhIQQY0Hi5I7dKMN2wXZ2KeZUH8zNXZe9",
+	"QrKEWK1qImrnu2FSYzNnTcsNmlkP7YlzmXa0j2HLSpY+2H/MltkAAUXoOVpYwduY1JIJk0CR3SAgITK6",
+	"ShsG98Y2WkkShj7n9IVCB3+akMN4J6HYWVbfG28gk0FkFBfX9SaidrsjSEluf7TZ6hC/AD7z4PCQtdoP",
+	"YewYTusR30uB0QFWi3SSmYvycYWteqFYLz6QazbMPzhwHL/RHCsEKdfHJv/iUJIQpwVQjhpAY2Dz9T5w",
+	"1zV/m8aL25Xi42LCANosp9xINDli8lGXRegNMHuaz0MsB1Ex9Kr7Mw3nBGQz2K4QfadkMe+y9PXbM7uw",
+	"YFS0fzx99uLZ2TOKS/3p2VmKIJb2bZdi3sWUIziiLraykbXADRspqNHq9pVLhU4fHD62n3i4f4j/fIvG",
+	"r4f7D8CjETQVhRrTjM97jLOhmIFEqhOXCAsZxzT8TFUXFCv7npdgtS+5zNTEwVNppaQrQ1znoURK/4Ex",
+	"GNqXabMUyaokOFhKAMUSBDAlBOkg6TzglnGRHO4lEKoPZh+M4D442E/s6Yb98H33++63OwT0B7ykL9OT",
+	"4e5LJQXFfZAZsJ77kn5r54oQI0BEBRpvNQXYJrjuvvB3lx0H843roAO9wzMc1UPGEJhlcA0pRvOTYuPS",
+	"2DwOczSUKHgF89Dgi4T/49D3XHqQHcSWjuAtrMDsYI8rqYWQPZY3bXCOXFzMmVSzEN0HoIBSRFEmHuWm",
+	"L9MHB4esLZhnuW+Xe+aZVZCY5tkcdrjXtCdFROJHTH8k3Bg+GGNuDW1sdAG6fm+nUu0CQ0p3jtxKaR8P",
+	"jtHVGtyo0K6RDALJi7SbwYtIckEUlT0hI2wFcVNqGJyYwWdJIUKWcYGfk4TpHjpIvL/UPjREh0IDRqYv",
+	"XZjPtnsoxg/ECr6Q1rWD76z7WbuRH3T3tSrywZwIUd09CilK7wFOLgg7iD02Fm7QWBKZbWclH5rdXJjh",
+	"7tiYKZ/muyU3AoTKXcq73emxtA9wrP3O0b9+ONjfP5r9cAiy2sH+fpiqXFom7QGXQ5vyh4ePjswPBykO",
+	"9OEjGCsg5nOH9IgCAQJNuACdLvtRzCFQZ+yFntqOPXzMao5tQAQKfAUT4mRwDAdweNq8cu6732WnGKSh",
+	"XSKNc29DZXby/mJSmD0ZiUe1c1Kpj+khv6/fCrwogtu3+VQSR89g8GyCABe2GWX39uU2jHbRie3C+ZWP",
+	"e4+M4LVaBQxf4f3BO91m5L1VKYAkmSh/zZ0cKBKFWRAZeh7wQilYW6Xg1grBuF3/H6ufZdT07clTD1w1",
+	"4FJJKHlfqJkodwdWNQd2jEMsDYT8I4QQWGHUkEGZK8Dks+96/wh78vjhd4c7EfiABzId5wA66VK5I75U",
+	"B01tZE0dvz7x6NdkJB6yUzHhlmA7HpnLESVn/eZoI2xrQuiwPf7mm8TlaUoxY5NcKh/mCKFoaOzN5iT7",
+	"9rByuqclCf2mafWmMt2XcJQIBTaiYNjC3eABNxIfIv6dOAcUpHJQ6oS9dJlbOoFpLdLVnEf2gqatXPZl",
+	"W7pOl51AWlcQGhYBWn5DEUXEbPmbbwIZmPB/hunp2b3sZwI5LQjEnp3F8HxHPgx2S0PAaoLxa6BWEp7Q",
+	"UXCB+BnF8h3u51HsLkYcM5URSLYqKeEHYKHiEYED6cLXY//mG5SfS1A2y0sBk2RZLYSMMsRMj1JUCItK",
+	"o8GJXImqvAQOCQTFQQ/aUzZR0ow16NGB4mvUdlAUY+lT+pxVVHyiEZyTRw8e7tgPJEHkzziEgEJ5Kc7S",
+	"UytnmHqz7x8+fkC460U+EFILrAzrMrg6vc7x1DL13cPufsC7jq59Sjq6mkx4ObfXiTgmS4CG0Rwlspi2",
+	"UeR7hIMN5VCwNn/nlK7/yAeXWDOQdlGn19nvHmAH1FRIPs07vc63cAlA3seAX47YG4BvrnRbkTrdSCAn",
+	"JFmCOLHbAtJTeyw1Y3ugT7K0WeEbUurPmmgLauhxnHRaR4FpRDqCAUb61GC0ruMhCKViazn8WHTcnZeA",
+	"G+ZUcJzlLntTycgUEnQ+vyhGQba+JTpRsj5AE1gtl9L1HaJKA+UqYemvz05Pj396dnp++vL49enPr85I",
+	"fl5wAntbDMQYNkoK9+WCwzYAnZaVDLBCK+czszOlCp1AAqbtNu4+bmrV1nvEZ/sSVUdeFNr7bxxnoa4i",
+	"mB/Cy6H1xkq0mg9FryVkp66ZQjoeHDJP9k6yTq9TVvL4p7cnWJOX6P/SMqXhkb3ocwAw/y5xqaI/qgwK",
+	"mg0wfwEQ/BvJC1CexFf3/9iBdvnyEpHu2T3b1TeVdGWXoGCIr7lwZUHBZsNadRJTVlg+lQiefdvh/n5j",
+	"FAspM81h4NKvNAhM8F9zAGA3x74vloIoKwmIrRGawpu3L8+fn7w8Of352VM0AAQ4Cah48ADH2PbdAMf0",
+	"I8/8tNkmB9c3eSs5JRaIDBt9e32j5y6gG1s8uL7FS2Weq0rSJ75bqcGxT7fCVo9XamVP45k6xvW17Q5W",
+	"GBDgEin1gpcj/NjBw1WmzqcZ/SqynJ/Np9j48HC1L/ox0tQfrjDC45O/WzHePv9wlS1xQn6NU9AowCiI",
+	"bQ9X2k4/cSNmWKv84So74xQ9wm+D5w2brrBF6FNnGKhQqzAEVC6uLUT1zd99Sj42Sq/Ed9pa1Mvh+Kff",
+	"xXKJ5YNOpULMfIKusWfaFQP8vWP5fwdqPg9AWHho/0R52d52xX2pIC9IKRBdg3LlOZmjousY3NZJOhGq",
+	"WjfECzVvWNaKRYs/7EZ24E6vI5UUVOVGQW0Rkq966H/iOd7MLt2zdrKvRnaz6zcS7YWkyxjUA00MiQ+C",
+	"o1JwXtREocPFJdVxTlxeLLrMugsccCTM8YkzPq7PB4cvlRRggyMmeCUPuY4TuiFk13OR0OdPSYeqT1/X",
+	"CJE746arM6C4USsHiqA/7CyTamjf++yMj5a9nx7bg2fsi4tcXmI1oMoQCNRzggdZ9g5osocoJq+Gjkzb",
+	"l327Ih/5VWVW2cg2XHFVnnGm1K9czmkS9O15xw0ZwZej6D9BeHC87SM6znOkoU1iafU3KIS4FpUJh+/k",
+	"aefTu2sJKwVUYk2tW3woWaKyPgPHaR3SK1+IWQLXVT4Yo3MowmzCCHDtsdAA/awG2+Vij/uyBnS2AHLW",
+	"CJKGembTgA8MIAKGoEwXLMIQsV6VPsEUMur6kjISX0niHT5zpFGPFWxs1DufRuIUc8QW1ZiRavW4Jys8",
+	"eHM1DrtxGz7Wps/VWNnhuqzMrdu1XOmJe/L+GZNfPA/QleuNKrQh+isTfdyr19P9ILLH4nU4E1cJ2Gjb",
+	"gZH6AtyOj/B8Bbl6z319iXgNkTuEig3HgJyVKac4w9j8SPWQJQZ88CxghMSBXxh3IQWbCwylCQkDFAiB",
+	"+IcAgY85s9UUcnfsAxFU00+KOXcb5sRq8S9X0ofg85z9Et5FfW48gWFLKZBtNJaWlSCQKYewH0x3OPr9",
+	"GOfRvZZy3x3qP/p8Yoy7wTJY/jYyXeQ6UjYQmHyRVC8uVnAme0RB7JL75BHbh0UDgIdO4ggx1CNuqxYJ",
+	"o+vEJDZDMGVoEVc8/u5BW8Xja2oer1w63B7FxeHSMrIaCnxAqQ/LHMMmU6UjrJqTg/ecJsm7fH2M7pgC",
+	"9voSsQ1Lrsc+4wgwJ10yv93ShHmqFAb14GIsr8RJvavN7tU1pKO5PLjLuTylEDejQgycn5VZLWrTnd3u",
+	"kkHZ9ivtl/roDu9wn3xeTZzyh9fQw+k430Ry8U1b5RfnLkXXdl6iu/BOdOxWgnSllv1SfDBxdzca9kbY",
+	"ui9h67UqMKc/4rhbms7DH0fZDt6g66StFgkCsIBzuWJ1Xyh5hxnbixo3gQL2JeIcsBPjAjPRYeoV9i6A",
+	"etSCoFDBBQDPGYKk60jOoGDvKwqpUJEeqtyySumUBeEIpzHM/o/zk6dr67EvuEbyZNcuWefxE/l3YHkr",
+	"8I478wT6sa7vD6wT7WWsI1RwxcVrugixDFFUhQiU4UOkgku2MVZWBNzdejqPM2kIBwftEeWPYkEDTTiI",
+	"Cqhgb2w08A1TWJkpnNKWrrOFz8oNqJz1Uop/XBS+xnPiYA4gaCtx0ApKe+vie8GwFDYkagOUj6t/DWS3",
+	"UWfUpzhQgYd2JfP1yS+2h2uTz3ySm1UI5xNIsup8frncTfzVhJWGX6enkNd2LWGFpnafTPiHE2xxuB9U",
+	"F0iXayO3ryQpomq4ZPFvLLEnnRe5vLzuWXjmq5TJ/+LUFODZ2smpu1WjkC9ybfwWjAmjo1s18oi++mWe",
+	"nicQaFAr8k/RknFl4LjGMVpNijmlOId0AYIDdcaxvnT1klN6F0Dox5VpIeEQgpSlQMygRuFhggEAMNpQ",
+	"JchNki/nTPZCxEDs4ofxSvzlkCzmMuZ8nzkbVqWvJqIIX5QaR8UXHQKjoRShno9jHAjGodR0glHmUeF4",
+	"wEBSlJNp6T5OYZGR8UlIlyUPuViAJYosDRNefP1bzHClBFdflTdBq5ZygAkw9adgF5vB7dyVrDUzSD3T",
+	"R7V+QB9a0127zKfnOT2DEj3ZhQh10Kk8U1/e2LkFE0aE+YsGKtr1upb5vBQfiP9GtFKP1fR6R1g00PVj",
+	"HNtbrxDoeLDmLKwxlsyx0zVHEdq1qjUAqso1HSWQgbxJC/cutb86YASlrPhTXx0XXCVQ8TXiuH/eWMW3",
+	"clqqgdAAu0VY539xvo1bP2K1S3n3QGXi1B3I3z92Cn4hCkspq7KwZ4HLkdWUxqKwPzWU2aXbrN/52+nb",
+	"169fvTk7//H49Nn52zcvvEbT77B+vy8Z2/2Z9Tvt6OC+9dmrX5697HfY7q4lEmwLCiL1wWGAhXx+ExeW",
+	"20+pHlC/g+DLUAuoX1PLsNRPLaAQL/Ec/1Xy/AL0wn7nXV9+2upLUD3cuH9SYdTwdxgyUoiEibJkvR9c",
+	"kkc3JpbbA/MhIX9nt4WKfuzLvnnJJ2JhUH1zCkPqudb4Exr0TXyNOPYbwbOEtdz4zY45WWx3fFJ//BXp",
+	"x/Dop6QvP+30ZT6E4f2vH5jMCwZfL9So+5wbXmyLstzpy099OZyY7usyl6aQ245w/iLmO2xvj2DbwGKj",
+	"5EA0pjeUJAvTXLsWphsLpeLbfTlVN+kxI9+G7SJhVrfcpG7BRtE0p79vxXtkK2FbtR1iL/Dc/t/vjq13",
+	"MCNHfWk7ogrRLdTID/ZSzHeOloy24bSvtCijIFs+zc+t6OSurBIeG8XA0una+0jvcbGvmSiEEcvDq2KJ",
+	"e6RU5krgUyyVQ8giLNgotimJUp2ilGBAbhIyi7LiAGkXhHgvMAbgc0yM8yIxpWwaHcmc2vB5lwEnBRgt",
+	"6O9VkVCLGSgxv16QTZYYIkkud3aSr81++NflgSiTrcIDowgbOp20G5aot+tZ/WA7BotfZcZ7hRrlcnka",
+	"349ilEsNR1Bjjqn44BAguGwrkhA0VeeZrxWzwEdqhR+6WCCGTlalK15AUjNmkb6yM8sOu/v+vX0JKc9Y",
+	"sO3Rg8cBF+NB99vuYaS5+n5Rup8lzOkOQzhyyCbBQhpgvCQPj5MPBLuojIHMZ8jisysnPkwLVWJm7yVm",
+	"tB5LB3QW5cP7wgo1QCZXSMbPT1tdqIRJLIHpkqkp4kgqe6UvAScxnwjI5I8RyQ/29/fdKnn8n6OGku+T",
+	"/1SRCSrffoYQCysqvDcO5izU6ER+WUXXEfhr1bwXtq/r66oLzeIOfdidzWa7dufuVmUhoN5idrsePlfl",
+	"ZN3uUZsbZApeN7twlq83YgMxgD23jmOw1qpVe46LXJT5aGwa+jMQnFM8H9dp0PDs/erOJ4g5/iTUp9no",
+	"w+2ywDEhefxBZIEaYwf2GLhjzNatPHA/aq1n24tqKpSuQT2VZ/zf6NR1B2qCGqdnofDIgOqYjVWpBbuA",
+	"Ei/zfmctVZQ2h1dFSa17KWbb9OdvuRn/yLV4++bFdr8zNmaqe3t7TnuqdXFnZbUPcYEWFGAgcTXNN6bJ",
+	"8LJndoqWTNBrmp4rJmct5bQ2ObW5sQ1uMD9Jox1QxG2cjG5EJO2DOzfWdwvhtVvba1APCS9i+yO7sH0t",
+	"ix7buqKvW8wrrMaBODUVZ5AIUGMWuChbjTXZChDBPbbVuiJbTjde2mH7/tX6nGBPe9ThLgquWAzOfYaU",
+	"6rY81nWi3z/FAriqzHIJ/JkT2VyZNS+p1uTqAATq8HNqoNpLlGwzprrEsZqNSDmr69kAv6pGANFmBcV7",
+	"yAQq1OhVZe4h/2eJJr5Y0u4Proz/haJsagz4mcwQVO8qDnyjE7rE6mWPLAmTV5zZoCM3aiyim1mK2aJW",
+	"HJ1xwq5pqsnHdRqAcWd9SU9RHaNHLONz2LWERcXl3LcD/e/bfXwEs2QgJhLA2yiTpN7hXHsYt0qLHuIH",
+	"OheqR6rVULUmgrRZcKsmCODsSQKNG0qL9iWRFHuX+u/8zblmICj3YqjKANCf01zUUJlRqRYScFcTSCcZ",
+	"QVqrL15ENA5Lg2n0VtsvqTyzivWczINUBrPSIsrEJARWeNhVroxybOJSmVRdGayQbmGRHveaaH0sfbB/",
+	"wOLqnUlzV+DqDQHe1owBnBPrgw6DBOqTOyleFoML4N31oqfxbqJM0bCPvttHxFQH4ei7gsVICYD5YN8l",
+	"ODn0vRrWIKLLnfELTcVr7X53sKt6DCjdvgv4G2vVk/UBOTHiThZqcJlEYJnR5vH7FcIz8mFfUlwBFH2x",
+	"2yGjWAS7SICo7AzJrgqMPY6Oi/rSMPaTaI0tBNdUzP8z2Uoa2uoXNZqsptaTzry+zWSh4ddnmQBS7mqb",
+	"DOMT/cc2UdBHYGxvEHd1Y6P4U8hUC4gOLbIFbsi7k5eCeOSM0Esjif9vK7CFosbeaB1Chy0HpxraNVnj",
+	"Qoy4xBQOH3y6GCd86jrw9QUKx3N7JTXzc3CDaGFHgm4XLuy6+iXChSOyKmS2Ekl9ZrebH/km4Pivl76x",
+	"GG4ca5btpHKJhuja7H2kv1YLjvDisKuI4kMWWkw6kGNHGKuRJSlFvOAAOAN45lsQT9wma0bn46u1jvyF",
+	"QxXWN6dQMPj1e78uJtwuNIG2YD02QecjWU2Xm1l8GL8P3XEHhlI769EJASo4lwigzgBA3SqDb2U+UBmB",
+	"qb98/suTEHo/G+dGMD2FaPfSbpG+zKmOQVR+KQa6x+IoL1EPHbty9dgLrOCTdkkdB0Xc+y7ts9/btx0c",
+	"fs8GY17ygZ2eI/t2ykJt1vBHHRWkcwCwP2QzwS/P3StJDT+Wc+gMQK5zKMpFWE+kLYOdANMXx1yGuH+E",
+	"SUZQ/hyqYjvjCNz2hXbTB/vfwiUsNIoF7dMuO4XSth7cn7uS7hdzjw+tRampCgpigNuptPedSR9iasis",
+	"n7ZF+mNtJIz3j9ahR3IvGHEatpbH6HOgktXdG6vqdo++nf5J4hpOobPrK+nNdvcQfr/yGF6K2VsNSIir",
+	"9p4eb9XN3YldFnePUStXCo7gYbyFJr4C2X+jCmFFMzxV94wMDA7SM35JvHMTW/CF9PYQOE+b9PNFFyDj",
+	"/SOEF1jmsODlR3JUc/PXKNQd+vlvFTFuO7/g9UaGcWdu7yv80fV472W2HFBaivy9+M/lmd+uZHzdA0PH",
+	"jw0CZiZWP0TZKBNTcFgo6eERRKGh5hVAd9TeAQmBuelLV+ykjdeOhHmRvxdSaN25tSVFXV7Lan4WvDDj",
+	"NTiNb9AeoUZjBTyS/P0tACLWp/1X0JmT+mpC1/7PiNaMcVDvYKNMxJWIMI6dXhej0ApY/euXB6peVQi5",
+	"IwkkNoTeCfLVSBj41pUCC/Ym6Uwr8+SaARM6Fp+IzD+6sY1toE3WRZT2dQ+vEmU8GqjE1Nq9idhz3Vlu",
+	"BHiDiei6ZjDb0kGntrwIGJEzn3l/w0VlFk1k7JjC9AdVCRWHoxcFXTe40wchgvcK3dTFg5g4Uhljopbr",
+	"qEs+cnM8ZeiEE36+rM4aL+zVKde1Tt8ggXxJ+xV02CXmz5q1BuJMXL3U+6Ryv9lN6dfuZmRuo8v9WQyx",
+	"uGuRpk3DgW3T/5YJ/tU0u0Fap6tgtveR/gK0vmFUq2JJbRMS+HztNm+StaL/pY98cFh96YP9BykVOA+V",
+	"aAEBiufZEvmwXjfjCwuL1fVwEc0er061Flu218eC6iA3Fx03UKcb0e+eRT/jt6mrtoswkoGYOZJzlwB3",
+	"dH5cvY+qTXB0EFCuPiMVsj3psleymC+hZhM+70EMJsRA+kDDUNZ65kNzF16cAFp8HTHSKIiaZNtAEHcw",
+	"LBOFQZy00sm33j/SJtq1lBW6jXS2Am17vfDF9WWzq95xD3GAfxyKHSp2BLzDWIm/QYmoPz7Uz+ehzJs4",
+	"w6+Tl7xxzpCr2UcQgp3M2oWw7HbmApArKPhOSwXawzIJF/OnauXQBVRV3tIM2zZBUbOSD6Hq/6CosmWY",
+	"pq/ps19fqGI0oVczEnruBoGK2PSWcYrUzw2q6caQegfIMFD5tB0Zhm4thhlOPQ1wNM1dedeskrQM0fRX",
+	"xLp02QZXkymuGUfq1PNyqEc1RxD03FC1oUZFui57C5eN89dR7hBZwChRqMxFBnkwiMcORQBoSHsf8Q8w",
+	"K0xL8T4Xs5Qyz/AO4xlWd8Ei5YVLGXJ1ZhHKf8wpva3ILZGVHsJUTKDSP2D029eMsLKA7SckE33Hfsl/",
+	"tFPwf52+erkcmJNIyxe1ka4ESYkdPRXGCoHrFGpZaPilQDUdFV+z58skbNjYENAz4Zm4BSGPrezgZZgv",
+	"L/vn2kZtfBPLExRO0rV8wT3X9OrRkK/UAwI3pHO1eqPX2MC2RbPhKk3fooExXo2vjjOtEjAVrfmJfF2q",
+	"USm03ugifzKMtqdANjgxoWW8+K7DrejlN4IojVo0HII99rftqsqzkZA7i1FcdoK5nGOQ1jOkwuyFyTyi",
+	"6bRUWTUw+IBlu+6hWRP7FNgzQZ++EcMK3KwlhFEzbfhw2GNjSh2eMPVelN11oU6Bmi8BOkXKU4sDqzM1",
+	"CAR7gsNtG2zf0lU71CsH2jdv7DB7jLHf32lT5nL0cfXhfrqLSDLkae3IozQLsLgDN9ataKiIPzp1I91q",
+	"Gyg+U+I4f99abXABmJSi0Jr1PFtkvqX6tVXJrhJbUapLLXNOvTsd5EtXP19zAvOkq3FJKYy3anEq3VTO",
+	"u+O0vi8gJ9G0bnxHG9/R59J2obj8NRy2oe2udSpxw1/p9HHeFCAapAUD5TjynptCDA1or7nGQrhW7fXa",
+	"KZZv5ZFOjJgYiAfhcV9GPJcAi7H/mFqe+wbpTh1y1JE9LOxRr8IMYNIQMwpJ0Fa5d94nX26EpSfDXaBF",
+	"lEaDvbCNINcGkDG8q53GjPVDuLcVtKnCNV1gfRIZk8evRwfe/9PowAtl4d3OuJNYU9rOKymZbuf/WXTF",
+	"z8MIVlEuST93E4jq4eEq7cCLnNtN8RyqIG400j9b5Qyk4sSkVuGXS2RuZ2e9OnprpqoiYxeCaQhgVc7g",
+	"6oqGg2GZQhoA/g+daCwfuvwByx6h0p+Vtimwda6NmHjLLqoPgAtp2Q4QzcQqIKURUmREsXxPHIA4xYy9",
+	"DLZqDfVbfa0tX1iWGGDjs4WSrQGxdTvZCiXracjGxXYsKyzu+1OrLs6LAvybV1N2El/+sDXEc/le5QOx",
+	"IkvzlsU1OVtot8DgFnfrRonZKDGfTYmhnbmGIsNuF8sWaTVLCTzKBxhYf3ON6RrXoteAkMIDkKJlBVgJ",
+	"kIw2HqtpxnXPMS9XtFAqyCCMFCUAFiBkwYQBve9LwcsiF6VTTRKIklNFASiTWPXPAdoSQ3LoUFCsgqTd",
+	"HNQmV0YcnJoJ44bQCxEJt8uOXVaHB7qtlx93gJd5qdsVroaHNNa28kU1q4dq5kgJNEpBF+2VuaowBtpu",
+	"kvYQv1jevq1jMllTf7t/FehF/l7ci4nLbT4yAzKpZn8Er2CsS81yM85KvpLH7jd6Vm6UqTv01N1cpdpo",
+	"NzfSbkilvVeP2+6/M8CYucLztve3129e/fr67PzkqeOi9+qMW9nxZUnVgt/rdcwD0PE1JQ5+WxcTkMam",
+	"h6nGc7bpU9l6Hp89R9zuRTr5SRH4tNNYYzNtrtlFlReG5TJBPZXsqM4jxF45aQVD8qHym/aGMy8dsLpw",
+	"0JeL0oHzp7Rw7gZ1v3sU+3vhx2+EycvIZHdPLNnOuvPOfXGWvOGkt+akG3Z4I3bopLq1/GOW4lp1YX49",
+	"dkt6uL+fIswK+IC44RcIfgf3sSgmHuFQ714gxaSiIZdSzXSMSg9XHeEcV+BE6csMsuhfmbEoZ7kWLH24",
+	"/20a4VGqTLA0uzivwmSmCUvx2+dZXpp5ahXBNCt5LnM5SntYO4CcSBoSrqACP5X4PD7Z0qyaYsUS1yGu",
+	"L0W2BEXmjeBZ/meFkQnzDkv/OVFk/nggWadjsAPG23QkjN8qS3FstODlYLz01DzPoeoOmm2oEmNeMpOb",
+	"QhC4kX8cT4TLQrEPz8ixO2eaz3uQxK0TpsokxNIkIX9wS4diFFIZoRG88kJoCK82g7HQUGQDMxN6iNLI",
+	"IUOQalFmOmFUPoO6eKHeiwDFJAXYSMQHo6FshPhgALUJTOxVKOljZqovqaYDU8O6JQSsH+m/Um+xmAo1",
+	"LQQz86lguTQK8GvttLIL9aEHcBvQNzapNFa5tGcWegookkOa1aEqJ9r1HxdxSzMrslZ8JLp9mfY7Zqbw",
+	"Zf1OCnIYfgldBpxNxyXXImGpKqF/WEITB5/uAg4mdJv8BbnpstN8JDXUhKjBUxEmJgODPsu1FfWUHKGk",
+	"6Npz6AsKhbXBsSFsHHphD21B2n4pIbsQTIiuBmPbcQg663fA7gW3sa8EJPJqGAFyPtzfZ7QZEle0QmgD",
+	"1+18lFxeQpxCltFHjLIEYjCGWp9Q9UQf2ZHB6lsSr5S9RbUrYB/gEsMWSnHutMynU2FS3IC5ZFqMJvbI",
+	"9qDeNIMPcIy2d6xBaUGB/9DhlI3z0bjIR2PTTpBxKalk+HVeGAQaUG6nDRX4YIjWdnrOOwHgqSORIRDL",
+	"Ei/NvzpNb39MoSf8wwshR5ZnQ07RJJfu94HtpLFErtPr/Mfv/9Hvf9jf3+33Pxw87/c/PHpu/3z8/N3/",
+	"/lvHpyJh3GAH/DWLNH2iNNSwqQrjdA3MT5pwREaoDfJwv308UHml5nHKxJBXhen0Hu4nHXvOuIE5Mt8e",
+	"diBpKp9UE7w7ySX+OPB9zqURI8i1uztn1BdLR6PZXQE4326sN/T0jdDzwwvqqWkP18xMoy7jeb/Y5KZt",
+	"ctP+sNm5uOm9xBRLRJEIRlJXE7imHfIBxLSC7xpLyK9IzD2RzHKiiZUpsCJhKG0GgXpqirEFznuvhsi2",
+	"pmWu7FRZTkbOZJ8CxxGNSxXvLVM9A94OVZ+gEBqkwHHZl6DK5dqU3FjJThgsqbhE7Th9cXxGg/nC8cbR",
+	"nF5NDEOP10CLjhu1qjD0+Y3bfkOcbuqFf+NrweFewkxuONB5jeaUYqpKcx24TFus8ClQsqLwn6BqeEdg",
+	"oyHaYZpBwwjFJ0WXkURbr6AqMnR5SzVzHu+oNmFfuhcn6AxOgeOfu5k9zypxzg0J50CgKttbfx1V1Qmq",
+	"kFjDTw0JsN8RZ234HF3ZYyEZZ8N8aMZYRdDj3dimblgof/xTVXY3YKEALpmQppyzVBe8O+Ml2Gmo3qQB",
+	"W5IA9aHg3QvQQkSW9pDs2insSwhitj9xcuPPJ77C7AWUkxXS1RlcgnxzK7p6F0HKn5Wc3nl1vD8ELyBQ",
+	"6Tlx2dmteMNXR+c3Eb9/CScAZaesz9faS/G0oNyA8XGP2u75Ly8RrZ9g0ZYZ1uWbIvtSkmk1EVimd/vt",
+	"2ZOdhD0+tGR/AnV+wSA3GyuylF7M7ZMJcCbBJ5bhXcwZ8HSwRaJMTuVhKNa4L+FRZxWFh+0rtaBoK6lm",
+	"R3BrVKpqaucowK6hTZXyZvBnl/1knwMjowtEQ5OfH5UlO5bZ9aWqvCXLSf0Hyf7+vhshGsnqfHmBIaOR",
+	"khiYDxwmWWCGlsJSm6BwqNLrGwzK+AqNU5xY7QZyi1SRAYAc0MguSyvpWgSbbI7qDlTcFTIDqDHswURN",
+	"hDRHOGOaloVlCpwlIGvkZqm7xG6XU9osK4RJ49gyPg8h2jmJEbj1ICnFT44rSI16VWpUWrfpHe4ffrd7",
+	"cLC7f7DEkGclqs4S291Bw3S3X7fd7e8+fvfxwadd/OMw/LGy7Q6qUS6OVdlLrcM4/G5Z1Lj6IoP4De2N",
+	"eJTcwtS7bo/jkk5Ds/OLebvdsZNxe0fIamKJFv6it5Fc39rDz6sO225dHw4RH4J1ChzX27WXCK4mF6Lc",
+	"KMQbhfh2CvECp3Zp9MsEB7LC7V9thqMrVxf0pYfqOGpHS1yetWSeQWWYzgshTTHv+RgF4r3BBZaCfyNF",
+	"FFWWvsjlZcrwHBC392lKU3QctiLuLXU0/ekR96JlupKUuRm4gXMDm94Sca91p2y8Ghs6+UfzagA6n/H0",
+	"wlFQd+Vqk2JruOqrqZA6uCJcbiVWIEGrXdTARWKhPE2A0Q41QGNlTdKRADKAZz2rIGFoR18GbwYaLpMo",
+	"gGFYlYiLh16a5UB4dOK/KBDeqimHT6Ie36BSSGvre0DFW3U4jtiuPALfoN3ShnsuuMS+Bmw83KTHJ29o",
+	"Sa6pZCVmGBBpP4xNCWr72nbuOd/wpTLXt4KHfJNTiFA8U5dCXtsyfvZTYuUuWt0rGwb+bEWdMC366mYU",
+	"Jera/epct1c28k8BgY5jeK5sBuHJoZ8YtbnqAmJHcW4CWuEqM0NohfER2aAVbtAK/wJSjJU5vMixTIy5",
+	"a2BDevlnBTaEwEVELTyhMMAHjw4OMAtYyZGHLYx4Iz2OBaDjmEGQzV4NjLoAGL+1QAudH7MVtRApUA21",
+	"sEXyAOjCMzugHsP/rhpU3zwNQ1ptQHcBS0gSRTsuIY0T1sbgQLZaR4DYg1k8gK3r+t+sfxtg/7FP9bK3",
+	"VzhE6NLeRw/Z8enKCqc0ZCt250azghurwR7s7/t4pwQCbr1ay15B+K2PD4dgXbDV5GbclwiO3dILX4kr",
+	"XWKVv6lg/mXQQLC3v+VmHMSGNeXaRuMrZNw7wbeygtDbk9VEoSdjbmJxqBS6moi3JySoXF2+BZ7N7CsW",
+	"m/7j0cqN//EImlfy+Ke3J9dIUT+9PXlTSRTcZOZHufIgF1pe18+oLfZTGzVdbX5OjZpO3fxsAFs2Fp/7",
+	"rljmrTOQxGCpfAxXtbYdaC3qjJTOZTwDkV70yjvwW2cJgipkYAFPIF5NDVlumCqdlxs91tpwU+mUTdR7",
+	"MpU7XgZF3VM1FTJl//P//n8sJdcx/QpeZvg5KJQWWZpAfqA2YgpV3yFiLEE3tgIjV256jPelf1kSv0mV",
+	"/kWuGxM+ZyPlc7mxP112LOcUv4aQMXaIWrlsbxyUHS4vIB2uL6kyBKU9Pth/7KvompJLDfExaZedgvnM",
+	"fpR6xbh0k0A9yvJSDEwx77InhdLgS3e3sKAwIHVGCDR9CRW98qKop071fNiCiUtp+OgHjyk6ESDvYDYV",
+	"hgTSNPO5ZjhhuJo8P5+oTPSYGg5TAGaurakaDu0UjasJl7q32FPW3lEcVyV9Jyl/TPWlMxja7hDQTlwh",
+	"JOWVUSninrrow2btPPsq7aedQEovlBnDkGwbRTZJ8IbW0aeP8KaGcMn0wf639haS0bTLUlkVRYpwrZDi",
+	"D4X0pFL/acVHZ/i6xPy83GhRDJldr5SeOYexUASjgx/y2bJ+BCA4art7cdRuQx9h+lbYQXZ/+1PkYlww",
+	"446+6MBhWzbnzk2RXelDbZhDArL7MJRGYyUUv5mdQZlPRF/SOQ7lVDDiM31wcJgux4i9sTB6F+GXdver",
+	"4fD6RFwus1fDYcTjaYmur/cfDTJqbsr8CqkpyL7w2PoG6dav3kcI6KrT8Bqfux+79D2g1W4EvxWNgrhA",
+	"L5VB2WIDM7sRj68qS36dMXHBGuNqkSfuAspt51Q2LFznWucjGV8xfFR7gtjnTQw7ezzfLSM3Q6uRB1VS",
+	"HRUrd7ImRSuEUsCozzrgQyJj2wBPqGtuXM+hXe1fKXYY132J2e67gLiLk3ZESfGXucwIbGOsZpjMbVX9",
+	"BKSiXLLfsaO5HL3bhrode9pd2EEBDL3GA6sRaMNLE48pCQKdfUCzf6pcQsKcAy4sK0nfB3h7JM3DXCLI",
+	"IYShQmniOQr6zFSlrFWRQ4+zD14dGiER6OBi7q9C0l6JRNtRf30poJIyFYWD9xqMa9Lsn5U2bAiEpvYx",
+	"Dy9ihRh4oCLhkRtWCA7muPfCJZI4sRYwIyuJYuuR5zxWMkSsKCfqOJHXKhoo4qaALHbdNtMpy5TQTCvn",
+	"hO+iTkKq2blR5ziIFLAISHBDKRmickmvgcnOUWuQYhZtPgyH8rvS14sOla397IUBz4U5ClCd9h5ej9fY",
+	"FZu2q3BRqpkGXIb0md2np2AITh2O04BLAIGBpJ+alT9N2Ci3CidnRl0KCdlPfXnF7OE23oWndWrFghQv",
+	"ncOlViF0wYm4dnAX1wYGZlXvZJ3HT+TfISB2BVuqER/MHhzzXe0NX7EcRrVtrxPDwjidI3RlSSw0he4v",
+	"xZhBKB01JKrUZSek8yKwQ6akQCUHz2IKKDSHKNEsvg5eAhYKOP2pnb5d6MDuydPURbnYzaMIpA1n4ogt",
+	"1EvHcEAFeBTdjWVvVQGPoi3PVAh/WEleehJZvvyXHfDlCt89Pvl7pQy/vah0uNIi/8SNmPH5raQr23SF",
+	"haNPneUToSrzmYWy5CORPIolWZKUj6cYw8O29GLpbJ7fAcbmy6v8v3t/Ozt58sszgNeM2OJN3MIre1+p",
+	"Po4MDtgSpFbnnjxtMAt0xRqyvO4wcL3mQ2j8v35gMi/wUt8UatR9zg0vtkVZ7thrn+z/9Cw3gzFRud4P",
+	"+Ed328yngt424Fo4Z+9TURjewxcOJ6b7usyl2cY2pJHsNNu8EVqYZptCbvc77H/+6789iDZKKTKXo16/",
+	"s/CSp0qK1nf0+1IbBYGCut9JqP/krukCtGj9TajpLXuXdNUReuFlT1Qm3IR9urHXGeQ5cDVvowMap1wN",
+	"/do2BYFtWtZsB1aCMVormm+/RIwxBiPcyuzybPXwEpTNs+piV5tMVaYLCgY1Js6+c+SevSgFvzyKX1ba",
+	"dQsvs51WhegWarS9tWzltq56oWW8S94Xr+KWm3cX3plnV70Vmfjy94YV9S+2JANf6Va0ofnx3GfHdUH9",
+	"aOpsNynwFblHVtDxrivmH4vHsyACy0ida9b0d4pLDuLQsqL+cdzd15dmQL6VNcTUG6UaRNL87dINompq",
+	"XyTnoF7JeY1QVaGNE9c2fu+N3/v+Mx1cHgH1MQblaJEa78Pj3Zo0cdq0XjmLXIArqUpJmE32zwiqBUKt",
+	"coOMFoOtYg6x9zHiU5H5Ie1Lq93+z3/9NyrsOu2y38A0FswquW44TxucA0wjwC3QNkaoiwkyHIIhxw6j",
+	"O/Bwfz/dOWJa1RF40R4EyrdzSC4Y28hKhL7hUoyEtDxJ9JgpK5Eyri81VdNCF2uYRx5Z2KI32uEK12m7",
+	"coUwAoqdmFAPpuAD0ZdR4ZcLMVQllP7ixpuo0HlNkzPOrZAyJzuCrqai1CIT2fnFPEUQ4rj45YWwer6O",
+	"H0yTAJd6fBJVlLEToAHa85j5GcgVDc2KOJoVgrvgh5j50/R62HeYxYnKRJG6yps0SLiooyQcxJxVw6Eo",
+	"9VEEMJpEiTvOkUqMk6aW48vIduaydZL4tVAlRskQiIIu8F7zpEbpj6H8Driql+f13MJYdqe5PWBOXSH7",
+	"2m3p2HtbrNL0SWO4N00ManvDPfhiywrUgOvheJy1P5aTbmAHXGYCjLeXl5ApLZeITV16upfCOAMuB6JY",
+	"VWZ6Ak8XIgtWrjUkrtCoLsM/I53mqrb4zKtheEdTE/1xfvL0ukBH2yK84xOYVNdNLnO61pfeP0Rf7a6h",
+	"Lt3Xfrl1CtlffI9tdIRVLOg4Yy+VOaUD9vXGOdyZ0f7PB2Nr1/aeDebrW8s/VxYV63eC6tDvoPLA1sh7",
+	"ch1ekvm0zOTeyINaELTAhP6modTcRf6SF3DaM5hazMgJ+8ia6hVrT0RayQC6zIo5idJOluYi1asox1lH",
+	"UaWJEBoRFZdQZYYKrAk/HDSaz1QCmDJOHj+oi8D7EoM12Gys2FAVhZqRKogtQEOmOF1QQNgk11pgyAso",
+	"6BBMCr8gqWsZSMuvATz6azOf1pIJrpPSliRLrWRAjXJ1bmE9XZLWtkFr2Rg9vwqjZwR63IJY7y99Xovn",
+	"cZZpxr0FDVGdCSWm534uJFgkBK4JdB+sTGjr8+8hgg+yDf7tQhC3oF6M5vMuO6Y8E5+cAvY+qQJjwMQF",
+	"4laUxbPTo8QfMLZGkWPRGJAftafOsGWZMxyTWBgvZnyu2SyXVxi1HMn7ohYtaLcKcX8S9/mmZqmF5vcA",
+	"WLP6iGgnetaz8mBCi1ZrgttFM64Zz7L7MyZsFOL1cgaewPHfBP1/xWzyOMsiHoIuo6ZPsM4nP4N67D74",
+	"WQFGiGQSZohx/NTVHFNDdnBTyBAazxLNmajjlWpznRGAzkx7faXe3oU+7fZIuzrtBhHp0nZaB66TW9f0",
+	"cTnmh4tycqAf16aZuCSSpK6leyfjjbJLQL9ev8j16uKg/UBdFoRsAHvVeTAnCiACxaJQG5sEeKGk6Hm5",
+	"ESqMQdW+sWJ8YAg4Ni/78gJoQ0JJKQMrqOGm0zHyIFY48aWyxYRJ4Upx5gaCxweUtO7iuE2okSmEr9co",
+	"8Q9MaagVI7EtSyxSiynf7mdq9UpXeqRNqqz76MmlukTM7UtYRGaUWi5kAqbbF5Uw5RXQcw3p0nb2pqJl",
+	"ve09yJUrjQMh9O5KkITTspEi/wSFxDfi5J8HfBxFRDhbfxD5EOj4lxMOf8yLwrIdqJnus5oAl+I3KxkR",
+	"8O9kXTHRDmuJjGjp5JUCYkTOm9LhGt29CzkRNkq7kAijWCohrtzPpqy4pihXy0G8H5GO0iFBSsHQNTeW",
+	"IPgsB4eLvIOpy2WNaljjPJRCuIqY3b78KX8vWFqVRQrwOlLMWJTKuV2VxU4KqCkua4jXymfm0heFg5hK",
+	"SnMWVDUaEpEQsgVlP8pFwOrSo/y9kFAeD8K9eixtHK2U8lOZGA7FwDCo7r9UAouxce9EELuVFGOuwvNt",
+	"xNsQnu/q9dNqrdrhM+zNTSrkxqCzLsgZpmOrkvEovTsiCS1xD/U6Y3k4SsCapIBS4aWYCo5rQkXVF33e",
+	"Vb5nlUkgrUtivlVJIa1QYCkCW0g9MiYVDfSK7JbG8h/emJIPgUiVqgDCldrZIF1Rt+I8QA2sNM98UrKj",
+	"xZYyRm4Uom6IcYCQUsw2awAeUPy0Bu4F2fEOQICwBjgrlDZ9GSInnFpNZPifKpe1TipK8Z9jrHP64PCQ",
+	"RQtxPsk1ld2P8ATAppKxC1EoOdIoo9Fo+hICBFxguBEfTA+h5SB0j+eZy+6/EExkuUEMAm8OxOJR6KOZ",
+	"5UXhACbYhRjwSougkSN3wAQ8O3fDIQTZu+fQNAFQGLlJokk2Si1Mi89FB57iQ/LdpCKYln1VmnHDdytf",
+	"CyH1WGPe8eVC0t2Kl5UZd9mr2kYDoC2/GX3sPs8SlEIgoL+Y0x5I7YZLfZ+nkL5gn5tPRV+mdo7TMKRS",
+	"+BhxhPLLNctHUkEU/qkQrN95Ehle+p1mlP8u9TPFGQtGFrCJLA/9j0BNTFVKeO3PXI5s02qKwBUA62DU",
+	"NNqCRw77gg5xQ3JSU8S86CLmYOmTEE/CqcozN+AozJjQRijQPt5f0fanjACKoYf1sieeAE7Ue4A2wUXn",
+	"xojJ1KQMcwhougEK2zZRSBvUTPZYVtIIcakwjSGsd/19fgdRH7e0Hc8E3KRI++wEaj4UN5dz6rCsf4IA",
+	"/bcndo+2humv7D1071gbJ63R7gZR+XcFzeHXbG1kDt/yybhywS/LoqoxiAu25tAuOvA2u0d77Penr14+",
+	"e5c2DFv/vvsPUQ5EsXt8svv2ZJe+tHs1/K6zcC2OaSNr3gJ2YxW7lt3Pn9eoZb+4Afj4wwB81KOSreAY",
+	"PLBBem0Irzx20ETSO0jacbm/+/aeJcuDX5foDK32GcZzvJldumdj5eF2AbMALOVJ2+/v0kgiOX36Sz3c",
+	"sVf3qcXYbpXMCK3S386zBCWNIGD1ZVwiYEGABlHbiqsX8/oqEpYrSExeFKJbIyzam9SQvvyTbdKXleMr",
+	"ObBy5VldbaprSEeLxcWs6J5yrXNtuLTSq1FFxriVl9jFvC/TiTDcsqAu0m9Abl5AWCBwsgwi1eoOOncL",
+	"Id6kmiUOMdk7NSfLooUjmP4vXA5hreDeqNs3CO8N4mEtwPdg/+D6AN+l0eNuV94uyHcTuLsxYH3OwN0a",
+	"XUeL1nWcsDWUt8lsbglPs0w/vheHAuYlLua2X4dSYNkgqvNX4yJgliSq9uhgcPYICd+hSvKXUs1Ar84z",
+	"NheG9HRJFpNaT5JGFX7Mu4dyHxAhAkV/yGAAsJ5cg8HtFlp1XHTk7h0HLeiHL9UytIivzmK/IV2rZRjW",
+	"bGntZ7SVYrVnlg1cOnLnFib5VYXsYBppFbGfqxJqfFQTDzxSk6l7axMnQG3JwSJH8GiJewQMHxrwb+vm",
+	"yBTizZwTEux5XkBuIwqNWk0bU9Fdm4r+6oRxIwneHznF+mc3I6ifSQR8/+gaV+exbjhUUk/kqICLI6Nx",
+	"aEYgq+wRBpD0Inyopk8E6LKwFEtMU0rpuuCDy74Mrr6xmskjliL+N4pU3P18I7gGMG8uM5byC1Wa1N4t",
+	"8fpnd4n849HGKfJndYr849HGLbJxi2zcIhu3yOdxi8Sc8uv2ipCosY7OduyiTJfre+mizhUJLPTN9HrV",
+	"Cnj2huVs1KuNerVRr+5IvdJ0rNppW1EwPhioShrdBHIH/yPlPGrBxO6E5wXjWVYKrX21J8k4G4jS8Fyy",
+	"GZ97ryVWZvK3SlWIdiT4t9DBhVHW+/mzmmEBnLZOQFd9Vd8ue8I18rq3Mh+oDIpcTZz1fcKNEaXtClHC",
+	"Tq/DM/5vnaRj1RWrdZTzTtKRfGJvCfu9TkwXJ/zDCyFHdp8cPnyQdCa5dL+DW1GbMpdQLb3Nye5mfMtP",
+	"S9SXEfpj2jpjn+6sSqPfKDwYXwOcPs3X9Xj67sGbgOlj21tiQbUfpg0W1A053V+ccfFsksslSYZ0q8Xr",
+	"6w5BYDnIBGo8By99WuorBZke/QL4vjg73ijVZScLaQNoXXOeTMhoQukPqi+61LMmEacQmr50Q4RIGmQ9",
+	"QY62e2lP5yNZTdGWdiqkQQ8oYK4jMhLa0wBJD3vdI7DwgQLoewIzzKnsOVD3c8MvsUL2rTKuLB/70hY3",
+	"enCFpHfb25smvdfb3kPS+2oD8QR7dUhm36JdX8HbYOolnbZBuG+HojwSIOxcDT8MT3xKqGj4Cs9j3Vhs",
+	"9ulrJOermMue2YN8xi/pQ5vE+D8Pz0KaEjEaRtlWc0bybgsXa7VH2fveGLWK0Yh4oFeT9j7af87z7NNS",
+	"helVYC0+qy3PuuyUUrOgkmc5D89onEAN9xAjRs1kDCxj+R80gswmLTCnD5/rS3pRl6WuSRrVsqC3+zDU",
+	"KF4VglyXcCxHib5wKOiadD7puOGtjLJ3XzxiE/e5MUf9cROXPSldVQVYiwhYyuHiLIESLCoPhGQVOkLx",
+	"82CpyXLgftr+LST+mZsuw4qD6DTA7FWDB84qCYgzEeU6Eq8Yc51gfi5YokjQV5LIMGawHjHuMwKEQf0g",
+	"YH6LGaoxF/OarlGKYSn0OO2yp9BhzBZ1H+5L6CGgbQmtcyV1yMKVCkj5gEtWqBG4BiBvOljCcdwZA46Y",
+	"a1Nyg8rVHHrXQ/XEPnoOj7T6DiIR8TZqA63H9fVQcB7q4n+CRqlrnQ2+qzdw07e0vYeqQl9Y6eC+uv/Q",
+	"iHLGy0xv/BAry/8vuDbHIF1uxP8/mfiP9J4TfyBiFHjDtdysIf8jUcxaOV2LoL8Xi5Q354NVGz6HoIqM",
+	"VlynJDisH6G9shDVzSNRPgIr10cs/fgpZYNC8FJ7BuJuIxYAABZ4JSNTgM8I77bPv3KgDJFiYNUPpzdM",
+	"uOWRhuWmx6goOOkhooCqZqIUmGTGdDUYh29vpw/2H6Q70COvpKDWQfkIKU2xj3COukAOrwDwAHgiwNzR",
+	"1T4RqS9UqSRDjM3mi9p44rQyTva/FVNEj8s1zOB1+Nj6bK218X3wtYyvrC6tYwoMTdpz5/wu1bTfpZo5",
+	"JXiyYW0bRvUVa2EvIRfLn4HbMy4Yip2VNud4gOqhWq32bwLLy9Sgmgg0WFRl0el19oBjUX8WeFY+koht",
+	"k1jVBXBuchlhCzldBy5EOtlATQT534O/2h5DMLhluZ4WfP4SL7uP5AiRuID6h2jDhPQXcQ0XEExJL6F6",
+	"bJxsTqB7g0LpXI6izhDPaenPGd1Z7MxvPp/c1w/BIPNG6rfmc4yEcFk59UpT7klCTvZQSF4OiLoZVVhp",
+	"9jOkQrd3lHIECZvazsql7ZWsJhfe0IipQxOhQzWr3DA9VlWRRb0ohaUcbZ14Q3cW+/A8lxlkJeJ0wud8",
+	"QRTE5M5LZg+ajr6kBS8HrbsEb7TsEILKIpjv45OEghqtPq3pJOwCVgAesXhH5i1fCvBby2a2pqZrZkRR",
+	"+Kz/C1UZP98QB0gpCfF3p6WaTFvn8zXdaY8UwaROGrDzn1Kk5raVsJ6MuUl3EuZxB3arHGb++KfdtydR",
+	"DyDqaPHzMWxW21z7cAbAg67NQqHUJcGJWZaO+wtjhTzzF3wwJiywqC8VhfwsLIQP31joyC9ijmhmtGkb",
+	"cu+AuxV5HQ+aT/PdSzFv/dbrEwa3Fr/1ulQXkbt6WnADEUQIRFpJHRWgjj42FrxopXc/441P7z79/wEA",
+	"AP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -209,6 +209,8 @@ type (
 	FieldErrorIn = plain.FieldErrorIn
 	// FinishReason: Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 	FinishReason = plain.FinishReason
+	// GetReportSummaryParamsGroupBy defines parameters for GetReportSummary.
+	GetReportSummaryParamsGroupBy = plain.GetReportSummaryParamsGroupBy
 	// Health: The result of a probe.
 	//
 	// Its fields:
@@ -383,8 +385,75 @@ type (
 	RefreshRequest = plain.RefreshRequest
 	// RefreshToken: Gets the session's next tokens, once. Opaque; begins with `srt_`.
 	RefreshToken = plain.RefreshToken
+	// ReportAI: What the AI did.
+	//
+	// Its fields:
+	//
+	//	Answered int64
+	//	Discarded int64
+	//	Drafted int64
+	//	HandedOff int64
+	//	PublishedEdited int64
+	//	PublishedUnchanged int64
+	//	RatedDown int64
+	//	RatedUp int64
+	//	Tokens int64
+	ReportAI = plain.ReportAI
+	// ReportFigures: The numbers.
+	//
+	// Its fields:
+	//
+	//	AI ReportAI
+	//	Created int64
+	//	FirstResponse ReportTimes
+	//	Resolution ReportTimes
+	//	Resolved int64
+	//	Unresolved int64
+	ReportFigures = plain.ReportFigures
+	// ReportGroup: What happened on a day, or with the tickets of a team or an agent.
+	//
+	// Its fields:
+	//
+	//	AgentID *ID
+	//	Day string
+	//	Figures ReportFigures
+	//	TeamID *ID
+	ReportGroup = plain.ReportGroup
+	// ReportSummary: What happened on some days.
+	//
+	// Its fields:
+	//
+	//	From string
+	//	Groups []ReportGroup
+	//	To string
+	//	Total ReportFigures
+	ReportSummary = plain.ReportSummary
+	// ReportTimes: How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	//
+	// Its fields:
+	//
+	//	Count int64
+	//	P50Seconds *int64
+	//	P90Seconds *int64
+	ReportTimes = plain.ReportTimes
 	// Role: What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role = plain.Role
+	// SLATarget: In how many minutes after it was opened a ticket should be answered and resolved.
+	//
+	// Its fields:
+	//
+	//	FirstResponseMinutes int32
+	//	ResolutionMinutes int32
+	SLATarget = plain.SLATarget
+	// SLATargets: The targets of priorities. A priority that is absent has none.
+	//
+	// Its fields:
+	//
+	//	High *SLATarget
+	//	Low *SLATarget
+	//	Normal *SLATarget
+	//	Urgent *SLATarget
+	SLATargets = plain.SLATargets
 	// Scope: What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 	// `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
 	// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `on_behalf` acts for the service's customers.
@@ -463,10 +532,12 @@ type (
 	//	Description TicketDescription
 	//	ExternalID TicketExternalID
 	//	FirstResponseAt Timestamp
+	//	FirstResponseDueAt Timestamp
 	//	ID ID
 	//	LastMessageAt Timestamp
 	//	MergedInto *ID
 	//	Priority TicketPriority
+	//	ResolutionDueAt Timestamp
 	//	ResolvedAt Timestamp
 	//	SnoozedUntil Timestamp
 	//	Status TicketStatus
@@ -506,11 +577,13 @@ type (
 	//	Description TicketDescription
 	//	ExternalID TicketExternalID
 	//	FirstResponseAt Timestamp
+	//	FirstResponseDueAt Timestamp
 	//	ID ID
 	//	LastMessageAt Timestamp
 	//	MergedInto *ID
 	//	Messages []Message
 	//	Priority TicketPriority
+	//	ResolutionDueAt Timestamp
 	//	ResolvedAt Timestamp
 	//	SnoozedUntil Timestamp
 	//	Status TicketStatus
@@ -632,6 +705,13 @@ const (
 const (
 	FinishReasonLength = plain.FinishReasonLength
 	FinishReasonStop   = plain.FinishReasonStop
+)
+
+// The values of GetReportSummaryParamsGroupBy that the contract has.
+const (
+	GetReportSummaryParamsGroupByAgent = plain.GetReportSummaryParamsGroupByAgent
+	GetReportSummaryParamsGroupByDay   = plain.GetReportSummaryParamsGroupByDay
+	GetReportSummaryParamsGroupByTeam  = plain.GetReportSummaryParamsGroupByTeam
 )
 
 // The values of HealthStatus that the contract has.
@@ -768,6 +848,23 @@ const (
 	TicketStatusPending  = plain.TicketStatusPending
 	TicketStatusResolved = plain.TicketStatusResolved
 )
+
+// GetReportSummaryParams are the parameters of GetReportSummary. Those that are not set are not sent.
+type GetReportSummaryParams struct {
+	// From: The first day. Without it, the report is about the 30 days until `to`.
+	From string `form:"from,omitempty" json:"from,omitempty,omitzero"`
+	// To: The last day. Without it, today.
+	To string `form:"to,omitempty" json:"to,omitempty,omitzero"`
+	// GroupBy: What a group is about.
+	GroupBy GetReportSummaryParamsGroupBy `form:"group_by,omitempty" json:"group_by,omitempty,omitzero"`
+}
+
+func (p *GetReportSummaryParams) plain() *plain.GetReportSummaryParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.GetReportSummaryParams{From: p.From, To: p.To, GroupBy: p.GroupBy}
+}
 
 // ListAIResponseEventsParams are the parameters of ListAIResponseEvents. Those that are not set are not sent.
 type ListAIResponseEventsParams struct {

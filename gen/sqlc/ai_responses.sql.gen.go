@@ -578,7 +578,7 @@ func (q *Queries) FindStreamingAIResponse(ctx context.Context, arg FindStreaming
 
 const findTurn = `-- name: FindTurn :one
 SELECT
-    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version,
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at,
     coalesce(turn.id, '00000000-0000-0000-0000-000000000000')::uuid AS turn_message_id,
     coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
     (running.id IS NOT NULL AND running.turn_message_id IS NOT DISTINCT FROM turn.id)::boolean AS running_answers_turn,
@@ -694,6 +694,10 @@ func (q *Queries) FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow
 		&i.Ticket.ResolvedAt,
 		&i.Ticket.MergedInto,
 		&i.Ticket.NoteVersion,
+		&i.Ticket.FirstResponseDueAt,
+		&i.Ticket.ResolutionDueAt,
+		&i.Ticket.SLANoted,
+		&i.Ticket.SLACheckAt,
 		&i.TurnMessageID,
 		&i.RunningID,
 		&i.RunningAnswersTurn,

@@ -788,6 +788,12 @@ type RiverQueue struct {
 	UpdatedAt time.Time
 }
 
+type SLA struct {
+	ID      bool
+	Version int64
+	Targets []byte
+}
+
 type SchemaMigration struct {
 	Version int64
 	Dirty   bool
@@ -850,29 +856,33 @@ type TeamMember struct {
 }
 
 type Ticket struct {
-	ID              uuid.UUID
-	UserID          uuid.UUID
-	Title           string
-	Description     string
-	Status          TicketStatus
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
-	AIMode          AIMode
-	Version         int64
-	LastMessageAt   time.Time
-	Priority        TicketPriority
-	AssigneeID      *uuid.UUID
-	TeamID          *uuid.UUID
-	Tags            []string
-	CustomFields    []byte
-	ServiceID       *uuid.UUID
-	ExternalID      *string
-	SnoozedUntil    *time.Time
-	FirstResponseAt *time.Time
-	WaitingSince    *time.Time
-	ResolvedAt      *time.Time
-	MergedInto      *uuid.UUID
-	NoteVersion     int64
+	ID                 uuid.UUID
+	UserID             uuid.UUID
+	Title              string
+	Description        string
+	Status             TicketStatus
+	CreatedAt          time.Time
+	UpdatedAt          time.Time
+	AIMode             AIMode
+	Version            int64
+	LastMessageAt      time.Time
+	Priority           TicketPriority
+	AssigneeID         *uuid.UUID
+	TeamID             *uuid.UUID
+	Tags               []string
+	CustomFields       []byte
+	ServiceID          *uuid.UUID
+	ExternalID         *string
+	SnoozedUntil       *time.Time
+	FirstResponseAt    *time.Time
+	WaitingSince       *time.Time
+	ResolvedAt         *time.Time
+	MergedInto         *uuid.UUID
+	NoteVersion        int64
+	FirstResponseDueAt *time.Time
+	ResolutionDueAt    *time.Time
+	SLANoted           []string
+	SLACheckAt         *time.Time
 }
 
 type TicketStatusChange struct {

@@ -122,6 +122,7 @@ type Querier interface {
 	GetPromptByVersion(ctx context.Context, version int32) (Prompt, error)
 	// How many seconds it takes until a session may be refreshed again with a token that it keeps.
 	GetRefreshWait(ctx context.Context, arg GetRefreshWaitParams) (float64, error)
+	GetSLA(ctx context.Context) (SLA, error)
 	// With whether the session it is asked in may only read, as all do of a standby or of a primary that was replaced.
 	GetSchemaMigration(ctx context.Context) (GetSchemaMigrationRow, error)
 	GetServiceCustomer(ctx context.Context, arg GetServiceCustomerParams) (GetServiceCustomerRow, error)
@@ -152,6 +153,10 @@ type Querier interface {
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
 	ListPrompts(ctx context.Context, arg ListPromptsParams) ([]ListPromptsRow, error)
+	// What happened from begins until ends, as a whole and by the day (UTC), the team or the agent whose ticket it is now. The
+	// group of what is nobody's has an empty name. Each kind of fact comes from an index on its time; what is unresolved is counted
+	// as it is now, and belongs to no day. A time that nobody took is -1.
+	ListReportGroups(ctx context.Context, arg ListReportGroupsParams) ([]ListReportGroupsRow, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
 	// The newest, newest first, without notes, and without answers that were replaced or that are being replaced just now.
 	ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error)
@@ -176,6 +181,7 @@ type Querier interface {
 	// Lets one prompt be made, published or withdrawn at a time, until the transaction ends. The number sets this lock apart
 	// from others.
 	LockPrompts(ctx context.Context) error
+	LockSLA(ctx context.Context) (SLA, error)
 	// One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
 	LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error)
 	// Takes the lock of LockTicket for a statement that reads the ticket itself.
@@ -217,6 +223,7 @@ type Querier interface {
 	// Deletes the events of responses that have ended; their messages stay.
 	// Another replica may be sweeping the same ones.
 	SweepAIResponses(ctx context.Context, ids []uuid.UUID) error
+	SweepSLA(ctx context.Context, maxRows int32) (int32, error)
 	// One response whose writer is gone: its lease has ended, or it belongs to the caller, who has not written it for some
 	// seconds and does not know of it, because the reply to its claim was lost. It begins again with a reset. Only a writer
 	// that was lost counts as a crash: a response that was handed over is nobody's, and is taken however often that happens.
@@ -229,6 +236,7 @@ type Querier interface {
 	UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLastUsedParams) error
 	// A draft that is locked.
 	UpdatePrompt(ctx context.Context, arg UpdatePromptParams) (Prompt, error)
+	UpdateSLA(ctx context.Context, targets []byte) (SLA, error)
 	// No row: the account is no customer of the service.
 	UpdateServiceCustomer(ctx context.Context, arg UpdateServiceCustomerParams) (ServiceCustomer, error)
 	// With the customer, of any service or only of one. The ticket's row must be locked. A change of its status is recorded, and

@@ -30,7 +30,7 @@ entered AS (
 INSERT INTO tickets (id, user_id, title, description, ai_mode)
 SELECT $1, $2, $3, $4, $5
 WHERE $6::uuid IS NULL OR EXISTS (SELECT FROM spent)
-RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version
+RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 `
 
 type CreateTicketParams struct {
@@ -85,6 +85,10 @@ func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Tic
 		&i.ResolvedAt,
 		&i.MergedInto,
 		&i.NoteVersion,
+		&i.FirstResponseDueAt,
+		&i.ResolutionDueAt,
+		&i.SLANoted,
+		&i.SLACheckAt,
 	)
 	return i, err
 }
@@ -115,7 +119,7 @@ func (q *Queries) DeleteOldUsage(ctx context.Context, arg DeleteOldUsageParams) 
 }
 
 const findTicket = `-- name: FindTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 `
@@ -154,13 +158,17 @@ func (q *Queries) FindTicket(ctx context.Context, arg FindTicketParams) (Ticket,
 		&i.ResolvedAt,
 		&i.MergedInto,
 		&i.NoteVersion,
+		&i.FirstResponseDueAt,
+		&i.ResolutionDueAt,
+		&i.SLANoted,
+		&i.SLACheckAt,
 	)
 	return i, err
 }
 
 const findTicketWithMessages = `-- name: FindTicketWithMessages :one
 SELECT
-    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, c.service_id, c.external_id, c.display_name,
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, c.service_id, c.external_id, c.display_name,
     latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
     latest.contents::text[] AS contents, latest.created_ats::timestamptz[] AS created_ats,
     latest.are_notes::boolean[] AS are_notes, latest.superseded_bys::uuid[] AS superseded_bys
@@ -243,6 +251,10 @@ func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWith
 		&i.Ticket.ResolvedAt,
 		&i.Ticket.MergedInto,
 		&i.Ticket.NoteVersion,
+		&i.Ticket.FirstResponseDueAt,
+		&i.Ticket.ResolutionDueAt,
+		&i.Ticket.SLANoted,
+		&i.Ticket.SLACheckAt,
 		&i.ServiceID,
 		&i.ExternalID,
 		&i.DisplayName,
@@ -286,7 +298,7 @@ func (q *Queries) GetAssignment(ctx context.Context, arg GetAssignmentParams) (G
 }
 
 const getTicket = `-- name: GetTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 FROM tickets
 WHERE id = $1
 `
@@ -318,12 +330,16 @@ func (q *Queries) GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error) {
 		&i.ResolvedAt,
 		&i.MergedInto,
 		&i.NoteVersion,
+		&i.FirstResponseDueAt,
+		&i.ResolutionDueAt,
+		&i.SLANoted,
+		&i.SLACheckAt,
 	)
 	return i, err
 }
 
 const listTickets = `-- name: ListTickets :many
-SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, c.service_id, c.external_id, c.display_name
+SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, c.service_id, c.external_id, c.display_name
 FROM tickets AS t
 LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($1::boolean OR c.service_id = $2)
 WHERE (t.created_at, t.id) < ($3::timestamptz, $4::uuid)
@@ -386,6 +402,10 @@ func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Lis
 			&i.Ticket.ResolvedAt,
 			&i.Ticket.MergedInto,
 			&i.Ticket.NoteVersion,
+			&i.Ticket.FirstResponseDueAt,
+			&i.Ticket.ResolutionDueAt,
+			&i.Ticket.SLANoted,
+			&i.Ticket.SLACheckAt,
 			&i.ServiceID,
 			&i.ExternalID,
 			&i.DisplayName,
@@ -401,7 +421,7 @@ func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Lis
 }
 
 const listTicketsByUser = `-- name: ListTicketsByUser :many
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 FROM tickets
 WHERE user_id = $1 AND (created_at, id) < ($2::timestamptz, $3::uuid)
 ORDER BY created_at DESC, id DESC
@@ -453,6 +473,10 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 			&i.ResolvedAt,
 			&i.MergedInto,
 			&i.NoteVersion,
+			&i.FirstResponseDueAt,
+			&i.ResolutionDueAt,
+			&i.SLANoted,
+			&i.SLACheckAt,
 		); err != nil {
 			return nil, err
 		}
@@ -465,7 +489,7 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 }
 
 const lockTicket = `-- name: LockTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 FOR NO KEY UPDATE
@@ -505,6 +529,10 @@ func (q *Queries) LockTicket(ctx context.Context, arg LockTicketParams) (Ticket,
 		&i.ResolvedAt,
 		&i.MergedInto,
 		&i.NoteVersion,
+		&i.FirstResponseDueAt,
+		&i.ResolutionDueAt,
+		&i.SLANoted,
+		&i.SLACheckAt,
 	)
 	return i, err
 }
@@ -567,7 +595,7 @@ SET status = $1, ai_mode = $2, priority = $3, assignee_id = $4,
     updated_at = before.changed_at, version = t.version + 1
 FROM before
 WHERE t.id = before.id
-RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, before.service_id, before.external_id, before.display_name
+RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, before.service_id, before.external_id, before.display_name
 `
 
 type UpdateTicketParams struct {
@@ -647,6 +675,10 @@ func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (Upd
 		&i.Ticket.ResolvedAt,
 		&i.Ticket.MergedInto,
 		&i.Ticket.NoteVersion,
+		&i.Ticket.FirstResponseDueAt,
+		&i.Ticket.ResolutionDueAt,
+		&i.Ticket.SLANoted,
+		&i.Ticket.SLACheckAt,
 		&i.ServiceID,
 		&i.ExternalID,
 		&i.DisplayName,

@@ -22,6 +22,7 @@ import (
 	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/prompt"
+	"github.com/supportbackend/support/internal/report"
 	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -44,6 +45,7 @@ type Options struct {
 	Assistant *assistant.Service
 	Prompts   *prompt.Service
 	Search    *search.Service
+	Reports   *report.Service
 	// Keys remembers the requests that came with an Idempotency-Key.
 	Keys *idempotency.Service
 	// Ready reports why no requests should come here, or nil. It is asked once a second at most.
@@ -80,6 +82,7 @@ type Server struct {
 	assistant *assistant.Service
 	prompts   *prompt.Service
 	search    *search.Service
+	reports   *report.Service
 	keys      *idempotency.Service
 	readiness *readiness
 	cursors   cursors
@@ -131,7 +134,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, keys: o.Keys,
 		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
-		search:  o.Search,
+		search: o.Search, reports: o.Reports,
 		recheck: o.Recheck, limiter: newRateLimiter(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),
 		streams: newStreams(o.MaxStreams, o.MaxStreamsEach), logger: o.Logger, echo: echo.New(),
 	}

@@ -893,6 +893,27 @@ func (e UITextPartType) Valid() bool {
 	}
 }
 
+// Defines values for GetReportSummaryParamsGroupBy.
+const (
+	GetReportSummaryParamsGroupByAgent GetReportSummaryParamsGroupBy = "agent"
+	GetReportSummaryParamsGroupByDay   GetReportSummaryParamsGroupBy = "day"
+	GetReportSummaryParamsGroupByTeam  GetReportSummaryParamsGroupBy = "team"
+)
+
+// Valid indicates whether the value is a known member of the GetReportSummaryParamsGroupBy enum.
+func (e GetReportSummaryParamsGroupBy) Valid() bool {
+	switch e {
+	case GetReportSummaryParamsGroupByAgent:
+		return true
+	case GetReportSummaryParamsGroupByDay:
+		return true
+	case GetReportSummaryParamsGroupByTeam:
+		return true
+	default:
+		return false
+	}
+}
+
 // AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
 type AGUIEvent struct {
 	// Code The problem's stable identifier.
@@ -1738,6 +1759,99 @@ type RefreshRequest struct {
 // RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
 type RefreshToken = string
 
+// ReportAI What the AI did.
+type ReportAI struct {
+	// Answered Answers that customers got without a review.
+	Answered int64 `json:"answered"`
+
+	// Discarded Drafts that staff discarded.
+	Discarded int64 `json:"discarded"`
+
+	// Drafted Drafts that were written, whatever became of them.
+	Drafted int64 `json:"drafted"`
+
+	// HandedOff Tickets that were handed off to humans.
+	HandedOff int64 `json:"handed_off"`
+
+	// PublishedEdited Drafts that staff edited and published.
+	PublishedEdited int64 `json:"published_edited"`
+
+	// PublishedUnchanged Drafts that staff published as they were.
+	PublishedUnchanged int64 `json:"published_unchanged"`
+
+	// RatedDown Answers that customers rated down.
+	RatedDown int64 `json:"rated_down"`
+
+	// RatedUp Answers that customers rated up.
+	RatedUp int64 `json:"rated_up"`
+
+	// Tokens Tokens that all requests to the AI took, prompts included.
+	Tokens int64 `json:"tokens"`
+}
+
+// ReportFigures The numbers.
+type ReportFigures struct {
+	// AI What the AI did.
+	AI ReportAI `json:"ai"`
+
+	// Created Tickets that were opened.
+	Created int64 `json:"created"`
+
+	// FirstResponse How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	FirstResponse ReportTimes `json:"first_response"`
+
+	// Resolution How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	Resolution ReportTimes `json:"resolution"`
+
+	// Resolved Tickets that were resolved.
+	Resolved int64 `json:"resolved"`
+
+	// Unresolved Tickets that are open or pending now.
+	Unresolved int64 `json:"unresolved"`
+}
+
+// ReportGroup What happened on a day, or with the tickets of a team or an agent.
+type ReportGroup struct {
+	// AgentID The account of staff; absent for tickets of nobody.
+	AgentID *ID `json:"agent_id,omitempty"`
+
+	// Day The day (UTC).
+	Day string `json:"day,omitempty,omitzero"`
+
+	// Figures The numbers.
+	Figures ReportFigures `json:"figures"`
+
+	// TeamID The team; absent for tickets of no team.
+	TeamID *ID `json:"team_id,omitempty"`
+}
+
+// ReportSummary What happened on some days.
+type ReportSummary struct {
+	// From The first day (UTC).
+	From string `json:"from"`
+
+	// Groups The days, teams or agents, by their date or id.
+	Groups []ReportGroup `json:"groups"`
+
+	// To The last day (UTC).
+	To string `json:"to"`
+
+	// Total The numbers.
+	Total ReportFigures `json:"total"`
+}
+
+// ReportTimes How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+type ReportTimes struct {
+	// Count How many tickets.
+	Count int64 `json:"count"`
+
+	// P50Seconds The median; absent without tickets.
+	P50Seconds *int64 `json:"p50_seconds,omitempty"`
+
+	// P90Seconds The 90th percentile; absent without tickets.
+	P90Seconds *int64 `json:"p90_seconds,omitempty"`
+}
+
 // ResetEvent `event: reset`. Clear what you have shown: the text starts over with the next delta.
 type ResetEvent struct {
 	// Attempt Which attempt at this answer it is, from 1.
@@ -1752,6 +1866,23 @@ type ResetEventType string
 
 // Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 type Role string
+
+// SLATarget In how many minutes after it was opened a ticket should be answered and resolved.
+type SLATarget struct {
+	// FirstResponseMinutes Until the first reply that the customer can read.
+	FirstResponseMinutes int32 `json:"first_response_minutes,omitempty,omitzero"`
+
+	// ResolutionMinutes Until it is resolved.
+	ResolutionMinutes int32 `json:"resolution_minutes,omitempty,omitzero"`
+}
+
+// SLATargets The targets of priorities. A priority that is absent has none.
+type SLATargets struct {
+	High   *SLATarget `json:"high,omitempty"`
+	Low    *SLATarget `json:"low,omitempty"`
+	Normal *SLATarget `json:"normal,omitempty"`
+	Urgent *SLATarget `json:"urgent,omitempty"`
+}
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
@@ -1922,6 +2053,9 @@ type Ticket struct {
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty,omitzero"`
 
+	// FirstResponseDueAt Until when the customer should have a reply. Only staff see it. Absent without a target for its priority.
+	FirstResponseDueAt Timestamp `json:"first_response_due_at,omitempty,omitzero"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -1935,6 +2069,9 @@ type Ticket struct {
 
 	// Priority How urgent it is. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
+
+	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
+	ResolutionDueAt Timestamp `json:"resolution_due_at,omitempty,omitzero"`
 
 	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
 	ResolvedAt Timestamp `json:"resolved_at,omitempty,omitzero"`
@@ -2015,6 +2152,9 @@ type TicketWithMessages struct {
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty,omitzero"`
 
+	// FirstResponseDueAt Until when the customer should have a reply. Only staff see it. Absent without a target for its priority.
+	FirstResponseDueAt Timestamp `json:"first_response_due_at,omitempty,omitzero"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2031,6 +2171,9 @@ type TicketWithMessages struct {
 
 	// Priority How urgent it is. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
+
+	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
+	ResolutionDueAt Timestamp `json:"resolution_due_at,omitempty,omitzero"`
 
 	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
 	ResolvedAt Timestamp `json:"resolved_at,omitempty,omitzero"`
@@ -2608,6 +2751,38 @@ type SearchTicketsParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// GetSLATargetsParams defines parameters for GetSLATargets.
+type GetSLATargetsParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PutSLATargetsParams defines parameters for PutSLATargets.
+type PutSLATargetsParams struct {
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetReportSummaryParams defines parameters for GetReportSummary.
+type GetReportSummaryParams struct {
+	// From The first day. Without it, the report is about the 30 days until `to`.
+	From string `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To The last day. Without it, today.
+	To string `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// GroupBy What a group is about.
+	GroupBy GetReportSummaryParamsGroupBy `form:"group_by,omitempty" json:"group_by,omitempty,omitzero"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetReportSummaryParamsGroupBy defines parameters for GetReportSummary.
+type GetReportSummaryParamsGroupBy string
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -2801,6 +2976,9 @@ type CreatePromptJSONRequestBody = PromptSettings
 
 // UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
 type UpdatePromptJSONRequestBody = PromptSettings
+
+// PutSLATargetsJSONRequestBody defines body for PutSLATargets for application/json ContentType.
+type PutSLATargetsJSONRequestBody = SLATargets
 
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
@@ -3853,6 +4031,52 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /search (the `SearchTickets` operationId).
 	SearchTickets(ctx context.Context, params *SearchTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSLATargets Read the targets of priorities
+	//
+	// In how many minutes after it was opened a ticket of each priority should be answered and resolved. There are none until an
+	// administrator sets them.
+	//
+	// Corresponds with GET /sla-targets (the `GetSLATargets` operationId).
+	GetSLATargets(ctx context.Context, params *GetSLATargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutSLATargetsWithBody Replace the targets of priorities
+	//
+	// Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
+	// priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+	//
+	// When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
+	// for each target of a ticket, within about ten seconds.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /sla-targets (the `PutSLATargets` operationId).
+	PutSLATargetsWithBody(ctx context.Context, params *PutSLATargetsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutSLATargets Replace the targets of priorities
+	//
+	// Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
+	// priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+	//
+	// When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
+	// for each target of a ticket, within about ten seconds.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /sla-targets (the `PutSLATargets` operationId).
+	PutSLATargets(ctx context.Context, params *PutSLATargetsParams, body PutSLATargetsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetReportSummary Read what happened on the desk
+	//
+	// Counts what happened on some days (UTC), 92 at most, as a whole and by day, by team or by agent. A ticket counts for the
+	// team and the agent whose it is now; the group of what is nobody's names nobody. Groups in which nothing happened are left
+	// out, and there are 1,000 at most.
+	//
+	// `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
+	// they are. `unresolved` is what is open or pending at the moment; groups by day do not have it.
+	//
+	// Corresponds with GET /staff/reports/summary (the `GetReportSummary` operationId).
+	GetReportSummary(ctx context.Context, params *GetReportSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTickets List tickets
 	//
@@ -5071,6 +5295,92 @@ func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn
 // Corresponds with GET /search (the `SearchTickets` operationId).
 func (c *Client) SearchTickets(ctx context.Context, params *SearchTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSearchTicketsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSLATargets Read the targets of priorities
+//
+// In how many minutes after it was opened a ticket of each priority should be answered and resolved. There are none until an
+// administrator sets them.
+//
+// Corresponds with GET /sla-targets (the `GetSLATargets` operationId).
+func (c *Client) GetSLATargets(ctx context.Context, params *GetSLATargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSLATargetsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutSLATargetsWithBody Replace the targets of priorities
+//
+// Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
+// priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+//
+// When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
+// for each target of a ticket, within about ten seconds.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /sla-targets (the `PutSLATargets` operationId).
+func (c *Client) PutSLATargetsWithBody(ctx context.Context, params *PutSLATargetsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutSLATargetsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutSLATargets Replace the targets of priorities
+//
+// Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
+// priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+//
+// When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
+// for each target of a ticket, within about ten seconds.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /sla-targets (the `PutSLATargets` operationId).
+func (c *Client) PutSLATargets(ctx context.Context, params *PutSLATargetsParams, body PutSLATargetsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutSLATargetsRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetReportSummary Read what happened on the desk
+//
+// Counts what happened on some days (UTC), 92 at most, as a whole and by day, by team or by agent. A ticket counts for the
+// team and the agent whose it is now; the group of what is nobody's names nobody. Groups in which nothing happened are left
+// out, and there are 1,000 at most.
+//
+// `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
+// they are. `unresolved` is what is open or pending at the moment; groups by day do not have it.
+//
+// Corresponds with GET /staff/reports/summary (the `GetReportSummary` operationId).
+func (c *Client) GetReportSummary(ctx context.Context, params *GetReportSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetReportSummaryRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7395,6 +7705,184 @@ func NewSearchTicketsRequest(server string, params *SearchTicketsParams) (*http.
 	return req, nil
 }
 
+// NewGetSLATargetsRequest constructs an http.Request for the GetSLATargets method
+func NewGetSLATargetsRequest(server string, params *GetSLATargetsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sla-targets")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPutSLATargetsRequest calls the generic PutSLATargets builder with application/json body
+func NewPutSLATargetsRequest(server string, params *PutSLATargetsParams, body PutSLATargetsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutSLATargetsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewPutSLATargetsRequestWithBody constructs an http.Request for the PutSLATargets method, with any body, and a specified content type
+func NewPutSLATargetsRequestWithBody(server string, params *PutSLATargetsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sla-targets")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetReportSummaryRequest constructs an http.Request for the GetReportSummary method
+func NewGetReportSummaryRequest(server string, params *GetReportSummaryParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/staff/reports/summary")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "group_by", params.GroupBy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListTicketsRequest constructs an http.Request for the ListTickets method
 func NewListTicketsRequest(server string, params *ListTicketsParams) (*http.Request, error) {
 	var err error
@@ -9221,6 +9709,56 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /search (the `SearchTickets` operationId).
 	SearchTicketsWithResponse(ctx context.Context, params *SearchTicketsParams, reqEditors ...RequestEditorFn) (*SearchTicketsResponse, error)
+
+	// GetSLATargetsWithResponse Read the targets of priorities
+	//
+	// In how many minutes after it was opened a ticket of each priority should be answered and resolved. There are none until an
+	// administrator sets them.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /sla-targets (the `GetSLATargets` operationId).
+	GetSLATargetsWithResponse(ctx context.Context, params *GetSLATargetsParams, reqEditors ...RequestEditorFn) (*GetSLATargetsResponse, error)
+
+	// PutSLATargetsWithBodyWithResponse Replace the targets of priorities
+	//
+	// Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
+	// priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+	//
+	// When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
+	// for each target of a ticket, within about ten seconds.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /sla-targets (the `PutSLATargets` operationId).
+	PutSLATargetsWithBodyWithResponse(ctx context.Context, params *PutSLATargetsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutSLATargetsResponse, error)
+
+	// PutSLATargetsWithResponse Replace the targets of priorities
+	//
+	// Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
+	// priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+	//
+	// When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
+	// for each target of a ticket, within about ten seconds.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /sla-targets (the `PutSLATargets` operationId).
+	PutSLATargetsWithResponse(ctx context.Context, params *PutSLATargetsParams, body PutSLATargetsJSONRequestBody, reqEditors ...RequestEditorFn) (*PutSLATargetsResponse, error)
+
+	// GetReportSummaryWithResponse Read what happened on the desk
+	//
+	// Counts what happened on some days (UTC), 92 at most, as a whole and by day, by team or by agent. A ticket counts for the
+	// team and the agent whose it is now; the group of what is nobody's names nobody. Groups in which nothing happened are left
+	// out, and there are 1,000 at most.
+	//
+	// `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
+	// they are. `unresolved` is what is open or pending at the moment; groups by day do not have it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /staff/reports/summary (the `GetReportSummary` operationId).
+	GetReportSummaryWithResponse(ctx context.Context, params *GetReportSummaryParams, reqEditors ...RequestEditorFn) (*GetReportSummaryResponse, error)
 
 	// ListTicketsWithResponse List tickets
 	//
@@ -13424,6 +13962,436 @@ func (r SearchTicketsResponse) ContentType() string {
 	return ""
 }
 
+// GetSLATargetsResponse200Headers the declared response headers of an HTTP 200 response for GetSLATargets
+type GetSLATargetsResponse200Headers struct {
+	ETag *string
+}
+
+// GetSLATargetsResponse304Headers the declared response headers of an HTTP 304 response for GetSLATargets
+type GetSLATargetsResponse304Headers struct {
+	ETag *string
+}
+
+// GetSLATargetsResponse401Headers the declared response headers of an HTTP 401 response for GetSLATargets
+type GetSLATargetsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetSLATargetsResponse403Headers the declared response headers of an HTTP 403 response for GetSLATargets
+type GetSLATargetsResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// GetSLATargetsResponse429Headers the declared response headers of an HTTP 429 response for GetSLATargets
+type GetSLATargetsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// GetSLATargetsResponse503Headers the declared response headers of an HTTP 503 response for GetSLATargets
+type GetSLATargetsResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type GetSLATargetsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SLATargets
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetSLATargetsResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetSLATargetsResponse304Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetSLATargetsResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *GetSLATargetsResponse403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetSLATargetsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetSLATargetsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetSLATargetsResponse) GetJSON200() *SLATargets {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetSLATargetsResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetSLATargetsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetSLATargetsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r GetSLATargetsResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetSLATargetsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetSLATargetsResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetSLATargetsResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSLATargetsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSLATargetsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSLATargetsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSLATargetsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PutSLATargetsResponse200Headers the declared response headers of an HTTP 200 response for PutSLATargets
+type PutSLATargetsResponse200Headers struct {
+	ETag *string
+}
+
+// PutSLATargetsResponse401Headers the declared response headers of an HTTP 401 response for PutSLATargets
+type PutSLATargetsResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// PutSLATargetsResponse403Headers the declared response headers of an HTTP 403 response for PutSLATargets
+type PutSLATargetsResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// PutSLATargetsResponse415Headers the declared response headers of an HTTP 415 response for PutSLATargets
+type PutSLATargetsResponse415Headers struct {
+	Accept string
+}
+
+// PutSLATargetsResponse429Headers the declared response headers of an HTTP 429 response for PutSLATargets
+type PutSLATargetsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// PutSLATargetsResponse503Headers the declared response headers of an HTTP 503 response for PutSLATargets
+type PutSLATargetsResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type PutSLATargetsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SLATargets
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
+	ApplicationProblemJSON412 *PreconditionFailed
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *PayloadTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableContent
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *PutSLATargetsResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *PutSLATargetsResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *PutSLATargetsResponse403Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *PutSLATargetsResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *PutSLATargetsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *PutSLATargetsResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PutSLATargetsResponse) GetJSON200() *SLATargets {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r PutSLATargetsResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r PutSLATargetsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r PutSLATargetsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r PutSLATargetsResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
+func (r PutSLATargetsResponse) GetApplicationProblemJSON412() *PreconditionFailed {
+	return r.ApplicationProblemJSON412
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r PutSLATargetsResponse) GetApplicationProblemJSON413() *PayloadTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r PutSLATargetsResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r PutSLATargetsResponse) GetApplicationProblemJSON422() *UnprocessableContent {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r PutSLATargetsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r PutSLATargetsResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r PutSLATargetsResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r PutSLATargetsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PutSLATargetsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutSLATargetsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutSLATargetsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetReportSummaryResponse200Headers the declared response headers of an HTTP 200 response for GetReportSummary
+type GetReportSummaryResponse200Headers struct {
+	ETag *string
+}
+
+// GetReportSummaryResponse304Headers the declared response headers of an HTTP 304 response for GetReportSummary
+type GetReportSummaryResponse304Headers struct {
+	ETag *string
+}
+
+// GetReportSummaryResponse401Headers the declared response headers of an HTTP 401 response for GetReportSummary
+type GetReportSummaryResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// GetReportSummaryResponse403Headers the declared response headers of an HTTP 403 response for GetReportSummary
+type GetReportSummaryResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// GetReportSummaryResponse429Headers the declared response headers of an HTTP 429 response for GetReportSummary
+type GetReportSummaryResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// GetReportSummaryResponse503Headers the declared response headers of an HTTP 503 response for GetReportSummary
+type GetReportSummaryResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type GetReportSummaryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ReportSummary
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetReportSummaryResponse200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetReportSummaryResponse304Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetReportSummaryResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *GetReportSummaryResponse403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetReportSummaryResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetReportSummaryResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetReportSummaryResponse) GetJSON200() *ReportSummary {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetReportSummaryResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetReportSummaryResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetReportSummaryResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r GetReportSummaryResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetReportSummaryResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetReportSummaryResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetReportSummaryResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetReportSummaryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetReportSummaryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetReportSummaryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetReportSummaryResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListTicketsResponse200Headers the declared response headers of an HTTP 200 response for ListTickets
 type ListTicketsResponse200Headers struct {
 	ETag *string
@@ -17516,6 +18484,80 @@ func (c *ClientWithResponses) SearchTicketsWithResponse(ctx context.Context, par
 		return nil, err
 	}
 	return ParseSearchTicketsResponse(rsp)
+}
+
+// GetSLATargetsWithResponse Read the targets of priorities
+//
+// In how many minutes after it was opened a ticket of each priority should be answered and resolved. There are none until an
+// administrator sets them.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /sla-targets (the `GetSLATargets` operationId).
+func (c *ClientWithResponses) GetSLATargetsWithResponse(ctx context.Context, params *GetSLATargetsParams, reqEditors ...RequestEditorFn) (*GetSLATargetsResponse, error) {
+	rsp, err := c.GetSLATargets(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSLATargetsResponse(rsp)
+}
+
+// PutSLATargetsWithBodyWithResponse Replace the targets of priorities
+//
+// Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
+// priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+//
+// When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
+// for each target of a ticket, within about ten seconds.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /sla-targets (the `PutSLATargets` operationId).
+func (c *ClientWithResponses) PutSLATargetsWithBodyWithResponse(ctx context.Context, params *PutSLATargetsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutSLATargetsResponse, error) {
+	rsp, err := c.PutSLATargetsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutSLATargetsResponse(rsp)
+}
+
+// PutSLATargetsWithResponse Replace the targets of priorities
+//
+// Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
+// priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+//
+// When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
+// for each target of a ticket, within about ten seconds.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /sla-targets (the `PutSLATargets` operationId).
+func (c *ClientWithResponses) PutSLATargetsWithResponse(ctx context.Context, params *PutSLATargetsParams, body PutSLATargetsJSONRequestBody, reqEditors ...RequestEditorFn) (*PutSLATargetsResponse, error) {
+	rsp, err := c.PutSLATargets(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutSLATargetsResponse(rsp)
+}
+
+// GetReportSummaryWithResponse Read what happened on the desk
+//
+// Counts what happened on some days (UTC), 92 at most, as a whole and by day, by team or by agent. A ticket counts for the
+// team and the agent whose it is now; the group of what is nobody's names nobody. Groups in which nothing happened are left
+// out, and there are 1,000 at most.
+//
+// `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
+// they are. `unresolved` is what is open or pending at the moment; groups by day do not have it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /staff/reports/summary (the `GetReportSummary` operationId).
+func (c *ClientWithResponses) GetReportSummaryWithResponse(ctx context.Context, params *GetReportSummaryParams, reqEditors ...RequestEditorFn) (*GetReportSummaryResponse, error) {
+	rsp, err := c.GetReportSummary(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetReportSummaryResponse(rsp)
 }
 
 // ListTicketsWithResponse List tickets
@@ -22381,6 +23423,496 @@ func ParseSearchTicketsResponse(rsp *http.Response) (*SearchTicketsResponse, err
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers SearchTicketsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetSLATargetsResponse parses an HTTP response from a GetSLATargetsWithResponse call
+func ParseGetSLATargetsResponse(rsp *http.Response) (*GetSLATargetsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSLATargetsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SLATargets
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetSLATargetsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetSLATargetsResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetSLATargetsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers GetSLATargetsResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetSLATargetsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetSLATargetsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePutSLATargetsResponse parses an HTTP response from a PutSLATargetsWithResponse call
+func ParsePutSLATargetsResponse(rsp *http.Response) (*PutSLATargetsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutSLATargetsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SLATargets
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest PreconditionFailed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest PayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableContent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers PutSLATargetsResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers PutSLATargetsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers PutSLATargetsResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 415:
+		var headers PutSLATargetsResponse415Headers
+		if values := rsp.Header.Values("Accept"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Accept = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers PutSLATargetsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers PutSLATargetsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetReportSummaryResponse parses an HTTP response from a GetReportSummaryWithResponse call
+func ParseGetReportSummaryResponse(rsp *http.Response) (*GetReportSummaryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetReportSummaryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ReportSummary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetReportSummaryResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetReportSummaryResponse304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetReportSummaryResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers GetReportSummaryResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetReportSummaryResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetReportSummaryResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int32
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {

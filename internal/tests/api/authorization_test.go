@@ -60,6 +60,9 @@ var operationBodies = map[string]func(*cast) string{
 	"getTicket":        noBody,
 	"updateTicket":     func(*cast) string { return `{"status":"pending"}` },
 	"searchTickets":    noBody,
+	"getReportSummary": noBody,
+	"getSLATargets":    noBody,
+	"putSLATargets":    func(*cast) string { return `{"urgent":{"first_response_minutes":30}}` },
 	"listMessages":     noBody,
 	"createMessage":    func(*cast) string { return `{"content":"Hello."}` },
 	"createNote":       func(*cast) string { return `{"content":"A note."}` },
@@ -102,6 +105,7 @@ func chatBody(*cast) string {
 }
 
 func promptBody(*cast) string { return `{"company":"Secret Ltd"}` }
+
 // operationQueries are the parameters without which an operation does not succeed.
 var operationQueries = map[string]string{"searchTickets": "?q=secret"}
 
