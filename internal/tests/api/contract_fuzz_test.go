@@ -44,6 +44,7 @@ var refusals = map[string][]int{
 	"sendUIMessageV7":  {http.StatusConflict},
 	"runAGUI":          {http.StatusConflict},
 	"getReportSummary": {http.StatusBadRequest}, // There is no such day, or there are too many.
+	"putSLATargets":    {http.StatusPreconditionFailed},
 	"createPrompt":     {http.StatusUnprocessableEntity}, // Its texts are too long together.
 	"updatePrompt":     {http.StatusUnprocessableEntity, http.StatusPreconditionFailed},
 	"publishPrompt":    {http.StatusPreconditionFailed},
