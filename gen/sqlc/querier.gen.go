@@ -34,6 +34,10 @@ type Querier interface {
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	// No row: the account is no service's.
 	CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (time.Time, error)
+	// Fills a desk that has no tickets, for "support dev --demo": 40 customers, 2 teams of the members, and 200 tickets that tell the
+	// stories over and over, the youngest minutes old and the oldest months. A story has a title, a description, tags, and turns by
+	// the customer, an agent, the AI, or an agent as a note. Of tickets in the AI mode "draft", the last answer of a story is a draft.
+	CreateDemoDesk(ctx context.Context, arg CreateDemoDeskParams) error
 	// Statements that write the change itself add its entry as a CTE; this one serves the rest, in their transaction.
 	CreateJournalEntry(ctx context.Context, arg CreateJournalEntryParams) error
 	// A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
