@@ -6,6 +6,7 @@ DROP FUNCTION journal_sequence(integer, boolean);
 DROP FUNCTION journal_extend();
 DROP TABLE journal_partitions;
 DROP TABLE journal_head;
+DROP VIEW journal_entries;
 DROP TABLE journal;
 DROP TABLE journal_outbox;
 DROP TYPE actor_kind;

@@ -43,6 +43,17 @@ CREATE TABLE journal (
 CREATE INDEX journal_ticket_id_position_idx ON journal (ticket_id, position) WHERE ticket_id IS NOT NULL;
 CREATE INDEX journal_customer_id_position_idx ON journal (customer_id, position) WHERE customer_id IS NOT NULL;
 
+-- Entries with what people wrote, as it is now: redacted and erased texts are gone here too.
+CREATE VIEW journal_entries AS
+SELECT j.*, m.content, t.title, t.description
+FROM journal AS j
+LEFT JOIN ai_responses AS r ON r.id = j.subject_id AND j.type IN ('ai_response.completed', 'ai_response.published')
+LEFT JOIN messages AS m ON m.id = CASE
+    WHEN j.type IN ('message.created', 'note.created') THEN j.subject_id
+    ELSE r.message_id
+END
+LEFT JOIN tickets AS t ON t.id = j.ticket_id AND j.type = 'ticket.created';
+
 -- One row: the position of the newest entry. Whoever adds entries holds its lock.
 CREATE TABLE journal_head (
     id       boolean NOT NULL DEFAULT true,

@@ -22,14 +22,51 @@ SELECT
     )), 0)::double precision AS lag_seconds
 FROM journal_head AS h;
 
+-- name: GetJournalOldest :one
+-- The oldest position that is kept, or will be the first.
+SELECT coalesce(min(p.first_position), 1)::bigint AS oldest
+FROM journal_partitions AS p;
+
 -- name: ListJournal :many
--- What comes after a position, with what people wrote where an entry is about that: it is as it is now, not as it was.
-SELECT sqlc.embed(j), m.content, t.title, t.description
-FROM journal AS j
-LEFT JOIN ai_responses AS r ON r.id = j.subject_id AND j.type = 'ai_response.completed'
-LEFT JOIN messages AS m
-    ON m.id = CASE j.type WHEN 'message.created' THEN j.subject_id WHEN 'ai_response.completed' THEN r.message_id END
-LEFT JOIN tickets AS t ON t.id = j.ticket_id AND j.type = 'ticket.created'
+SELECT j.*
+FROM journal_entries AS j
 WHERE j.position > @after
+ORDER BY j.position
+LIMIT @max_rows;
+
+-- name: FindJournal :many
+-- Entries in a range of positions: staff see all, but those about accounts and keys only as administrators; a service sees
+-- those that its customers see.
+SELECT j.*
+FROM journal_entries AS j
+WHERE j.position > @after AND j.position <= @until
+    AND (sqlc.narg(types)::text[] IS NULL OR j.type = ANY(sqlc.narg(types)::text[]))
+    AND CASE
+        WHEN @staff::boolean THEN @admin::boolean OR j.type NOT LIKE 'user.%' AND j.type NOT LIKE 'api_key.%'
+        ELSE j.customer_id = @actor_id::uuid OR EXISTS (
+            SELECT FROM service_customers AS c WHERE c.user_id = j.customer_id AND c.service_id = @actor_id::uuid
+        )
+    END
+ORDER BY j.position
+LIMIT @max_rows;
+
+-- name: FindCustomerJournal :many
+-- Those that a customer sees.
+SELECT j.*
+FROM journal_entries AS j
+WHERE j.customer_id = @actor_id::uuid AND j.position > @after AND j.position <= @until
+    AND (sqlc.narg(types)::text[] IS NULL OR j.type = ANY(sqlc.narg(types)::text[]))
+ORDER BY j.position
+LIMIT @max_rows;
+
+-- name: FindTicketJournal :many
+-- Those of one ticket, as far as the actor sees them: staff, a customer, or a service for its customers.
+SELECT j.*
+FROM journal_entries AS j
+WHERE j.ticket_id = @ticket_id::uuid AND j.position > @after AND j.position <= @until
+    AND (sqlc.narg(types)::text[] IS NULL OR j.type = ANY(sqlc.narg(types)::text[]))
+    AND (@staff::boolean OR j.customer_id = @actor_id::uuid OR @for_customers::boolean AND EXISTS (
+        SELECT FROM service_customers AS c WHERE c.user_id = j.customer_id AND c.service_id = @actor_id::uuid
+    ))
 ORDER BY j.position
 LIMIT @max_rows;

@@ -237,6 +237,21 @@ func (e DeltaEventType) Valid() bool {
 	}
 }
 
+// Defines values for DeskEventSchemaVersion.
+const (
+	DeskEventSchemaVersionN20261126 DeskEventSchemaVersion = "2026-11-26"
+)
+
+// Valid indicates whether the value is a known member of the DeskEventSchemaVersion enum.
+func (e DeskEventSchemaVersion) Valid() bool {
+	switch e {
+	case DeskEventSchemaVersionN20261126:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DoneEventType.
 const (
 	DoneEventTypeDone DoneEventType = "done"
@@ -246,6 +261,33 @@ const (
 func (e DoneEventType) Valid() bool {
 	switch e {
 	case DoneEventTypeDone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventActorKind.
+const (
+	EventActorKindAI       EventActorKind = "ai"
+	EventActorKindAgent    EventActorKind = "agent"
+	EventActorKindCustomer EventActorKind = "customer"
+	EventActorKindService  EventActorKind = "service"
+	EventActorKindSystem   EventActorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the EventActorKind enum.
+func (e EventActorKind) Valid() bool {
+	switch e {
+	case EventActorKindAI:
+		return true
+	case EventActorKindAgent:
+		return true
+	case EventActorKindCustomer:
+		return true
+	case EventActorKindService:
+		return true
+	case EventActorKindSystem:
 		return true
 	default:
 		return false
@@ -432,6 +474,7 @@ const (
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
+	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
 	ProblemCodePromptPublished         ProblemCode = "prompt_published"
 	ProblemCodeRateLimited             ProblemCode = "rate_limited"
@@ -513,6 +556,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNothingToAnswer:
 		return true
 	case ProblemCodePayloadTooLarge:
+		return true
+	case ProblemCodePositionExpired:
 		return true
 	case ProblemCodePreconditionFailed:
 		return true
@@ -672,6 +717,7 @@ func (e Role) Valid() bool {
 // Defines values for Scope.
 const (
 	ScopeAI           Scope = "ai"
+	ScopeEvents       Scope = "events"
 	ScopeOnBehalf     Scope = "on_behalf"
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
@@ -682,6 +728,8 @@ const (
 func (e Scope) Valid() bool {
 	switch e {
 	case ScopeAI:
+		return true
+	case ScopeEvents:
 		return true
 	case ScopeOnBehalf:
 		return true
@@ -1355,6 +1403,58 @@ type DeltaEvent struct {
 // DeltaEventType The kind of event.
 type DeltaEventType string
 
+// DeskEvent Something that happened on the desk.
+type DeskEvent struct {
+	// Actor Who did it.
+	Actor EventActor `json:"actor"`
+
+	// Content What a new message says, as it is now. Absent when it was erased.
+	Content string `json:"content,omitempty"`
+
+	// Data The facts of the event. For `ticket.status_changed`: `from` and `to`. The members depend on the type.
+	Data json.RawMessage `json:"data"`
+
+	// Description A new ticket's description, as it is now.
+	Description string `json:"description,omitempty"`
+
+	// OccurredAt When it happened, by the database's clock.
+	OccurredAt Timestamp `json:"occurred_at"`
+
+	// Position Its place in the one order of all events.
+	Position Position `json:"position"`
+
+	// SchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+	SchemaVersion DeskEventSchemaVersion `json:"schema_version"`
+
+	// SubjectID The message, AI response, account, team or other thing that it is about.
+	SubjectID *ID `json:"subject_id,omitempty"`
+
+	// TicketID The ticket that it happened in.
+	TicketID *ID `json:"ticket_id,omitempty"`
+
+	// Title A new ticket's title, as it is now.
+	Title string `json:"title,omitempty"`
+
+	// Type What happened, such as `message.created` or `ticket.status_changed`. Every operation lists the types that it may cause
+	// as `x-events`. Pass over types that you do not know: new ones may come.
+	Type string `json:"type"`
+}
+
+// DeskEventSchemaVersion Which release of the events' form this is. A newer one means that members have changed their meaning.
+type DeskEventSchemaVersion string
+
+// DeskEvents Some events of the desk.
+type DeskEvents struct {
+	// Events The events, in their order. Empty when there are none, or none that the caller may see.
+	Events []DeskEvent `json:"events"`
+
+	// Head The newest position that there is.
+	Head Position `json:"head"`
+
+	// Position The position to go on after. Store it together with what you have processed.
+	Position Position `json:"position"`
+}
+
 // DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
 type DisplayName = string
 
@@ -1387,6 +1487,27 @@ type Email = string
 
 // EntityTags `*`, or entity tags in double quotes, separated by commas (RFC 9110, section 8.8.3).
 type EntityTags = string
+
+// EventActor Who did it.
+type EventActor struct {
+	// ID The account that did it.
+	ID *ID `json:"id,omitempty"`
+
+	// Kind `service` is a service with its API key; one that acts for a customer is a `customer`.
+	Kind EventActorKind `json:"kind"`
+}
+
+// EventActorKind `service` is a service with its API key; one that acts for a customer is a `customer`.
+type EventActorKind string
+
+// EventFact A fact of an event.
+type EventFact = any
+
+// EventFactName The name of a fact.
+type EventFactName = string
+
+// EventValue A value of an event.
+type EventValue = any
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
@@ -1586,6 +1707,9 @@ type NumberedEvent struct {
 	// Seq Numbers the events of an AI response from 1. 0 for a `reset` that is meant for this caller alone.
 	Seq int64 `json:"seq"`
 }
+
+// Position A place in the one order of events.
+type Position = int64
 
 // Problem An error (RFC 9457).
 type Problem struct {
@@ -1890,7 +2014,7 @@ type SLATargets struct {
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk, `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
@@ -2405,8 +2529,22 @@ type AIResponseID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type APIKeyID = ID
 
+// AfterPosition defines model for AfterPosition.
+type AfterPosition = int64
+
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// EventLimit defines model for EventLimit.
+type EventLimit = int32
+
+// EventTicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type EventTicketID = ID
+
+// EventTypes defines model for EventTypes.
+type EventTypes = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -2422,6 +2560,12 @@ type LastEventID = string
 
 // LastEventIDInQuery defines model for LastEventIDInQuery.
 type LastEventIDInQuery = string
+
+// LastPosition defines model for LastPosition.
+type LastPosition = string
+
+// LastPositionInQuery defines model for LastPositionInQuery.
+type LastPositionInQuery = string
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -2504,6 +2648,9 @@ type NothingToAnswer = Problem
 
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
+
+// PositionExpired An error (RFC 9457).
+type PositionExpired = Problem
 
 // PreconditionFailed An error (RFC 9457).
 type PreconditionFailed = Problem
@@ -2655,6 +2802,46 @@ type SignUpParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Wait Seconds to wait for an event when there is none yet.
+	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+
+	// LastPositionInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
+	LastPositionInQuery LastPositionInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
+
+	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
+	LastEventID LastPosition `json:"Last-Event-ID,omitempty"`
 }
 
 // GetMeParams defines parameters for GetMe.
@@ -2887,6 +3074,22 @@ type CreateStreamTokenParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTimelineParams defines parameters for GetTimeline.
+type GetTimelineParams struct {
+	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+
+	// Limit The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // SendUIMessageParams defines parameters for SendUIMessage.
@@ -3560,6 +3763,12 @@ type ServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx echo.Context, params SignUpParams) error
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx echo.Context, params ListEventsParams) error
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx echo.Context, params StreamEventsParams) error
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
@@ -3644,6 +3853,9 @@ type ServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx echo.Context, params SendUIMessageParams) error
@@ -4141,6 +4353,125 @@ func (w *ServerInterfaceWrapper) SignUp(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.SignUp(ctx, params)
+	return err
+}
+
+// ListEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", ctx.QueryParams(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter wait: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListEvents(ctx, params)
+	return err
+}
+
+// StreamEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) StreamEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "ticket_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ticket_id", ctx.QueryParams(), &params.TicketID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "lastEventId" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lastEventId", ctx.QueryParams(), &params.LastPositionInQuery, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lastEventId: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID LastPosition
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StreamEvents(ctx, params)
 	return err
 }
 
@@ -5127,6 +5458,62 @@ func (w *ServerInterfaceWrapper) CreateStreamToken(ctx echo.Context) error {
 	return err
 }
 
+// GetTimeline converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTimeline(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTimelineParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTimeline(ctx, ticketID, params)
+	return err
+}
+
 // SendUIMessage converts echo context to params.
 func (w *ServerInterfaceWrapper) SendUIMessage(ctx echo.Context) error {
 	var err error
@@ -5540,6 +5927,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/ui/v7/chat", wrapper.SendUIMessageV7, options.OperationMiddlewares["sendUIMessageV7"]...)
 	router.GET(options.BaseURL+"/ui/v7/chat/:ticket_id/stream", wrapper.ResumeUIStreamV7, options.OperationMiddlewares["resumeUIStreamV7"]...)
 	router.POST(options.BaseURL+"/ag-ui", wrapper.RunAGUI, options.OperationMiddlewares["runAGUI"]...)
+	router.GET(options.BaseURL+"/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
+	router.GET(options.BaseURL+"/events/stream", wrapper.StreamEvents, options.OperationMiddlewares["streamEvents"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/timeline", wrapper.GetTimeline, options.OperationMiddlewares["getTimeline"]...)
 	router.GET(options.BaseURL+"/livez", wrapper.GetLiveness, options.OperationMiddlewares["getLiveness"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
 
@@ -5638,6 +6028,8 @@ type NotModifiedResponse struct {
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
+
+type PositionExpiredApplicationProblemPlusJSONResponse Problem
 
 type PreconditionFailedApplicationProblemPlusJSONResponse Problem
 
@@ -8256,6 +8648,383 @@ type SignUp503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SignUp503ApplicationProblemPlusJSONResponse) VisitSignUpResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEventsRequestObject struct {
+	Params ListEventsParams
+}
+
+type ListEventsResponseObject interface {
+	VisitListEventsResponse(w http.ResponseWriter) error
+}
+
+type ListEvents200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListEvents200JSONResponse struct {
+	Body    DeskEvents
+	Headers ListEvents200ResponseHeaders
+}
+
+func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents304Response = NotModifiedResponse
+
+func (response ListEvents304Response) VisitListEventsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents400ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents401ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents403ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents406ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents410ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents429ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents500ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEvents503ApplicationProblemPlusJSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEventsRequestObject struct {
+	Params StreamEventsParams
+}
+
+type StreamEventsResponseObject interface {
+	VisitStreamEventsResponse(w http.ResponseWriter) error
+}
+
+type StreamEvents200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type StreamEvents400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents400ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents401ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents403ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents406ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents410ApplicationProblemPlusJSONResponse struct {
+	PositionExpiredApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents410ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(410)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents429ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents500ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEvents503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents503ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -13782,6 +14551,191 @@ func (response CreateStreamToken503ApplicationProblemPlusJSONResponse) VisitCrea
 	return err
 }
 
+type GetTimelineRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   GetTimelineParams
+}
+
+type GetTimelineResponseObject interface {
+	VisitGetTimelineResponse(w http.ResponseWriter) error
+}
+
+type GetTimeline200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTimeline200JSONResponse struct {
+	Body    DeskEvents
+	Headers GetTimeline200ResponseHeaders
+}
+
+func (response GetTimeline200JSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline304Response = NotModifiedResponse
+
+func (response GetTimeline304Response) VisitGetTimelineResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetTimeline400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline400ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline401ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline403ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline404ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline406ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline429ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline500ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTimeline503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTimeline503ApplicationProblemPlusJSONResponse) VisitGetTimelineResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SendUIMessageRequestObject struct {
 	Params SendUIMessageParams
 	Body   *SendUIMessageJSONRequestBody
@@ -16197,6 +17151,12 @@ type StrictServerInterface interface {
 	// SignUp Create an account
 	// (POST /auth/signup)
 	SignUp(ctx context.Context, request SignUpRequestObject) (SignUpResponseObject, error)
+	// ListEvents List what happened
+	// (GET /events)
+	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
+	// StreamEvents Stream what happens
+	// (GET /events/stream)
+	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
@@ -16281,6 +17241,9 @@ type StrictServerInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
+	// GetTimeline List what happened in a ticket
+	// (GET /tickets/{ticket_id}/timeline)
+	GetTimeline(ctx context.Context, request GetTimelineRequestObject) (GetTimelineResponseObject, error)
 	// SendUIMessage Send a message and stream the answer to a chat client
 	// (POST /ui/chat)
 	SendUIMessage(ctx context.Context, request SendUIMessageRequestObject) (SendUIMessageResponseObject, error)
@@ -16804,6 +17767,56 @@ func (sh *strictHandler) SignUp(ctx echo.Context, params SignUpParams) error {
 		return err
 	} else if validResponse, ok := response.(SignUpResponseObject); ok {
 		return validResponse.VisitSignUpResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListEvents operation middleware
+func (sh *strictHandler) ListEvents(ctx echo.Context, params ListEventsParams) error {
+	var request ListEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEvents(ctx.Request().Context(), request.(ListEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListEventsResponseObject); ok {
+		return validResponse.VisitListEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StreamEvents operation middleware
+func (sh *strictHandler) StreamEvents(ctx echo.Context, params StreamEventsParams) error {
+	var request StreamEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StreamEvents(ctx.Request().Context(), request.(StreamEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StreamEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
+		return validResponse.VisitStreamEventsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -17751,6 +18764,32 @@ func (sh *strictHandler) CreateStreamToken(ctx echo.Context, ticketID TicketID, 
 	return nil
 }
 
+// GetTimeline operation middleware
+func (sh *strictHandler) GetTimeline(ctx echo.Context, ticketID TicketID, params GetTimelineParams) error {
+	var request GetTimelineRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTimeline(ctx.Request().Context(), request.(GetTimelineRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTimeline")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTimelineResponseObject); ok {
+		return validResponse.VisitGetTimelineResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // SendUIMessage operation middleware
 func (sh *strictHandler) SendUIMessage(ctx echo.Context, params SendUIMessageParams) error {
 	var request SendUIMessageRequestObject
@@ -18149,749 +19188,789 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2Ldhs3kj/8KljOfMeWp0mT1J0+ObOKL4kmvq0lx7Mx9RdBNkhi1ASYBto0x9GefZp9sH2S76AK6Ebf",
-	"SIqiM5nM7jmbsdg3oFAo1PVXXxojOZtLwYRWjd6XBvtMZ/OIwb/Pvnt//i4R79jPCVPa/KKS2YzGy0av",
-	"cUZmTCk6YY2g8YlGCTOXR1Jo9lk3eh+vgsZYxgsahyx8G8u5ed9t0LDPqEbvo71b6EavcTllRLGRFCEZ",
-	"TWk8YYQrMo7ljHQOyJuRlkMWtxpBg4eNXmOmJs1OI2jEMmKNXiNRLG7cXgWNOBHn5nqcCLiuNNUMP6un",
-	"MaMhXG13Tk/D/dFRszPu0ubxaJ81T4dHneYha4/36fGoE3a7jaChpYzMKK9ubwOgw4WOGZ0VaCAIFWrB",
-	"YiLHRApG5pyNPII0Qqppj3zpN/RyzvqNXr/x7v3r64vLs3eXz5/1G0E/HRlc3GRs8BRMFR6ByfYbt33R",
-	"F+WvXT7/6+X1q+cXF2ffPcfPwuN2FYpfPaCddvM4bA+bJ6PDw2Z3fDo+aodtejA8xq/KCF9LleJKU6E3",
-	"+/DTN68vn7++16dDFmmKb55ScUOWMmlt9vHnr59t/eGa95s1fHH++vzi+50vYsNw2/kzrugwYmFxxykW",
-	"f2IxWXA9lYkmZ+f5vRcalqP8OnSPB42Qacoj8/C5ZVVFaMyIWnA9mrKQyLHhXKKnXNnXm30W446/5rkd",
-	"c0jb7eZxu91unpj/tLP/C+12S1Sjd9A+DRqaa9icZ+fEG42hYKPXeDyP5TBiM/XYHyxstPNXXI2kGPNJ",
-	"Ehfn/36uYA+SmI0TxRTRIDXMmB8ocsOWRMZkJkMWVZNllnu1Rxsjfc7O4VV8xLzX34cmnQOPJoftbo4m",
-	"xaFUESZ/D1LntTyDRSwwRhQRLW+YUGTBhCZcaEliRpUUXEyqiSHkNfJDBSESxUJCo4hwrdyLh2wsY0a4",
-	"JkM2oYJoaflpC9J0D1eQZkI/MSLc22tok40e6fLmE4sjScNaluGKyPQewycjKoQ0kzGEMjuhmkzZQysY",
-	"Zv3Lt+GfU3hGx0uzPRo9HSfMp9p+jmq5cVZRzLsBSfY2llqOZFRDMCcslJwxPeViQlikWDWR5u5V9SQa",
-	"xvKGobCJiTJMmr04EezznI30dmQ6XE2mPHO5kRIWx7KOudLpIKH+I5Ga5ql0KSWZUbHMRKomlGg+qyHQ",
-	"z/AKnzoLmRPHQ2YIsYi51kyQsYzNAUdoZI6V5TZUGa6iykE3L6FheLjrk3kNUXAKSJF3TM2lUKx4PBlF",
-	"MmKaZXs3pQXVms3mutHrBI1RzKhm4TU1ml+33T1qdjrNbveyfdrb7/Q6h61Ou71/cPhTI2iMueBqeo2y",
-	"rNFrKC3n6c/1rzhqHbS7nc4xviJW+hqkWP0XD/Y77Xb3J6dhbqIdNFJl9vpOz8D51GvIOROUP57MdVMq",
-	"1ex020NPKDYcKWE789ENKy79Gu01iYV/9/7w+Lh5TNvd5sm4zZrDTtgd7bOD8WH7qBE0ElDjDceCsEJi",
-	"qUavHbhxcCnSX7udoDGP5WyuvZ+6ht3sgZM9f5vnl+efnJHhbaWFRK1ZGR0ajAefbfh1bB++E5V9dmMC",
-	"joUxjRQLGsyO4eMX/GdqtVg7hIqbbAeA1mlUMsV+bvQ6t0HlQ6CM1j3UNZZJRJW+tn/mKLLWqNApeTyr",
-	"AjZ2j3Tb7bZRUGFIPaI0jXWVuooXjMaZJ+fdNPCUC++m5AK/wyMVHI+DwrXqGwKb6fCwRzYZVa9TNVlr",
-	"KAR9t0CZ0WD1+Y3f3938/b49svH799OlC6VglR8zv9934ayU6jd6X/qNX2nVS7S3BAr6Da6uKe/bI6nf",
-	"oImeyhgHd8MFfsfccGtek54U8PMKQY/3544Ly/tyDp9NMhrkhFcfpVe/LOn6sFudSeZ2bEF8vRHl0+7j",
-	"/x13/6rH3RXwyiWfMZnoelNE8cgcHZW6orYP1+vSIQ+JMS/sKcEFaJ7baIl0te58kNMSs4FV6YfuKpxv",
-	"b89/YMuKnXLDloEZb+JbEh+/rNoi3dNeu90yg+22iwx72Bx2DfPRg4PmadhmzYPRybjDunR/eNRu2GPX",
-	"qLWlF3favU63d3DQOmx3uvv75sWCzsykPrAhUVPYdvOYjflnsw1vrs9+Epefh+f/wW4uwoLrMWiokZyD",
-	"S9PyruoZvT1lZdUzir2ZMeWNoCHF9ZBNaTRuXBkdAdb0ujitNmsej9qd5gk93G92x0fsMDwY7Q+7tIE8",
-	"NhoxpS4N4xUtE8OLAbhGKNyEBjzYFJ1DMuMi0b4y8aWBtyEXN3oNtvzLdPjdiL/hfzl///fzzmt+rs5n",
-	"ev7T0/Oj87/973//T+t///t/GkGDfZ7zmKlrLhq903bbMNI4ZmqavkjF+hpvRWlkuWbIaOzs9tFIJkKX",
-	"1Z9JcXdszh+pOylV+Ga4iSYxHbF/t97t1kjOSsx0wjoHzeNhZ9SkndFBcz88GrZHp+x43GlnS45j80Zf",
-	"dSDYeW3J4r/SFAwfPaVixKKIhbVGXaqM6inVRMihDJdEMBbmPSZbHnhohmfyb+TGkxdMQIfb385BuOGh",
-	"5k3mN3aotUtnWrvegHs6pWLC3lKlFjIOq4NBQuopi8nc3pTbvEkcM6Gv02vmuI9jNtJkKmPFyNAwT7w0",
-	"Mpgt/NuUpvOIGTOI2vcbDRE231MpPrFYUTOr11IbeTjXGzmMR96TFSewf/laSH1N3avLB3IomcKTGO5B",
-	"h7H/gm3O5K7vSu967it/yt5Xqz1+9dMA6sEOzfZ85ZqaSbq9L4F0gi2Y0gQYM6Oc90I492uihQt7sKIg",
-	"oSOt4EziWpFRorScsTh3LJXP462P2WyEr1CFrRmiXd9iPPMOEcrsS6+lrv7MCxmTkYwiRidJ/iDOPvYt",
-	"jyIuJuRGyAX6RQxnScFa5APlGginp2zmf/ASiFAzM/jR8A0dysRojoSLT5KPcv7KkKlRzOewMXqNc7Kg",
-	"ys41JHphNE/zXS8a6zjzHN9FDo47HUOWRSzFxBvae8XiGrFRPutXHXYbiJDSMY1DCJE365gS40dbqhx3",
-	"UUnNV0oK5bOb5dvvuTz+z2d/nfx4MPtLe/RT3Bl+GP3n559vLk6+F139cnGYPJfH/Iyejr/723+E+z/8",
-	"M2msZhXsFl+xAE4K5FiSq3lEl9d2qmchJS/lJxZR4Fz2WbNY0AjH4p5vGjZs3Heg1brpuvGu5pp9n2tG",
-	"HkV+5WmuUDHTF4za7U7zOOx2m6fsYNw8pEfD49FJeMra4393Q2hx8YlGPCztgRUPF/M2PJJb4Zwn+bdL",
-	"PLUriI2uI/MvUAsy0pgZ3j23ZI3a2m3hAV1WFlcrZuDvSul8Zz3QEOjZt+8F/UR5hNpw8ZAOqaZDqmBe",
-	"oVxUaTXh8DrxXlFQZdIXZArNtqHdztHGUctn7qv5kZVUmcLYgSDIvrXnylNqNCQSSTFhMYnkhHBRECuW",
-	"/c34zBufG/6/pCV7+syxTsmmS2kLW+daw7N5wsawJFS4hyFxA89y1jRPERqGMVNqm5SL07qUi+e5VxM3",
-	"sBJd/XEDCayYOX9WRQergCP/kim16RFONhFeFUD3JFeZQIVXGtWZGmsJFMRtsgqOaymSDXIFOUpjNUR5",
-	"Qfnm1nHi7I002v0VTOR8vL2w1f7pbOQx0Pef3EB+IeMhD8PinnktnabOFYFDr7xDxumjBZlsRcYDfNKT",
-	"zFEkF/DKbaRzPk/LE8YvvHGUtkY2SDPb76kI34zHlYL3JRtrYy1OkxkVqhDJneGUzbaA9zAa6Wk5k8kY",
-	"ECzKmWEpu8gbePQ8ZLO51EyMlufibSwnRtKVD0ZFZ4xYEgVEaR5FJBEhi8mCLisWg2evvebCbDN8sS+0",
-	"3Ps8We6NpvkDW4KDP/+tbZZqtDKDwxdv3vchC44L4g29tJp1sywQ9hVXM6pHxQWCL4C0M+Yh5IwYHl+b",
-	"JuR/deZeneP5CkrmPuF8QJaQ92Z/37dSJKE3wpX0S+8D4gk8QYoUG9Mk0mjFu3zFKgK5p+8+rf1cOl3b",
-	"N8ztwVeb7pR+FScA6vzTmIVMaE6jwp76YOz6ah+fmwO84HrkvaEg1/KKD0FHRvrO1HuwjUZ0mBNunZx/",
-	"wgyL5IdVQYvy6D2yeDxS4UlItwVXREvUPVdQyGci9Dx4elGVRJGCEXiZYaSOkbHdw0PyiSs+jBg5u3h6",
-	"fg7mDR1pFsPZAGvuEu3h41rKazsubk7OKaMh8GLEZ1w3et3Dw6Axl8AThjKFYWCS/RaJaNmitMuLwvNb",
-	"b9XCFInmLc5bGtMZ0xUOBuDZnxMWL8k8val+Yfx7PKmf/mzWIhE3Qi6EYV6jCFP7EXhlNeVloq/l+Dqm",
-	"AuolgPowJo/4hjge8fHnLUje7q4juT/HWmJnN3lkfocxvorAozGUlOKQSk7RQMDEq3pSY6CwIB9sFNFG",
-	"LTkqPThsS2547bY5kSvlgxtQLU3wBo8elYTAoTthkI7/rpTIhW93SYj2wVcgREyF4ug6znm7YzkjxgYw",
-	"EmsUSbWaI7K35HafNRFtWvVEovsm/9ptCEHrLMaUEP6A6qmR3WVI8pIqfRbOuChrpBFVmlBzjSsdUy2r",
-	"RBGkLcBNJQWJYwyr/BqymEpDH+vs2GZ7sDpivKwadIkY3qiBCPwTewsWVJkKaFnZQJCXBe3yn4cF5Xw2",
-	"p2IJdjwEA8hLHa7213Xb1kNf6a87HLU7zeNhlzZPw067ecCOxyf0aNgd7XdANisdJyOzmsbieBOHkAY/",
-	"5XPkundSaxaHdAYWABeQormQ8Y1RfkO6hLN3HsswGZmBmeVy4154nvpkGNWa6d2T3kGn1W4fdDpgd8dJ",
-	"hM76d2yciBCJBVq3puNxj0ypCCEeBGUALfDSO4sp4p/AqyYFmJsxZyKMDH2TeVhLvsNep93qdtuHnRPz",
-	"/U8sVrCzO7CycnIuXsi4mLYKnq43Z4mekm6rbcY385dxElOhXRKIp0NuENNJlNFRwTVOQ5qLCaUDqo4v",
-	"KfKXizevq8JLxRdtMBDzrVc0MhNj1WFwY/EXP2g39cw9eG33ZVHcQ2KFFfNG2TPvsRofF+T95YvmyTYi",
-	"rlOnDKQzIdmASpu6PGogAjrqXzAWDunoJk+Dc02mLJoX5fxslmZYo+nIdWAkgE0NXb2fDwr7eZtMxJhq",
-	"LiaNXgNKHFZwf/5j3nxVfVRVhBDIrsoE/ZcIUgQVE6W8OEW32OTMTRKPgPmc0VjZGLOxdcbmFKAkZsZa",
-	"xoSHxZSPpubpmAzNe2IWMaqYclLYSd41BPK9n3fhHksg9MLcnT5Xt0HjNVu8V2UDRbBFZXTLCaqIiy1T",
-	"vjoVsbbX7LNekaZxrhUR7LMuRsNdsp+l6ulps91ptjuXbbNXeshvhXA06VqP/K8dak7TgcrRsjMyYyGn",
-	"xMg5UKTknMXIX1a3xIO7yoGVJdFUhdBKL8qSczH+A8k33ue3keUnOVl+lMny12k2UF0QrTB6S6cXMhFh",
-	"+QjTUxazwJgZZiZmz6kagozhBVVRLyHRHWj+3mau+WDOQX6u7rOV08SLdoblaDKtyDnJZFee1SjIhOHB",
-	"QfN01O4298MDdjg+ah93ToyN7eQcppoEW+XvrBZY+72DejV2P2yf4MY/od1xs80OwsPR0fCYnpyWJDpX",
-	"1wKIsa0AQ2qaFb2sLEG+MJoomdJPxoKfR7zSzLM8ca3rao9tgpk93p3LNAsQCmTOVF4+2CpyOqozdOwM",
-	"s9rmGhYrTMIQ5y1dRpKGl1K+NAdbISf4E4vJ0QH5gX9bQZU5PnoN3jl4uGj1gWo4o0uk79Hh4f4RGS41",
-	"g7rTmdzKF97OmXsdLxRkp4JeTDueEhXKgwYqMBEaFoEFq4nH4GoGZI73VseIaKLlmr0BWlqnu39weARJ",
-	"03dNXrtLpBFsW6d0bjCY1PrKJrk6V261QtrptY+NGOh2QAyYw/x687xvWJgYdEvwUWBIu7B95YwBlxmy",
-	"jamq9pHOvbdcp5Hb3A728gNcvMZaj/d2SXS8eI0/H5LFkEtcWjFgJEfZMXFGwpiO9e/e83AfZ4Kj0A69",
-	"CbgUb2P2ibNFIdwEpqJMopAMGYIGQBzQMpm/UjWwQv8pE5ieIQXkOhCsogyxuJamBwlRyXwuY01Cpm5a",
-	"md6slkqzGdg32Vs3EC5FaKLV2RA206CSMM5PVAYgiKhmliCjqQ0slHcsvDn1NhW3q/XEmfmk94A1m2VP",
-	"4bu3OWi7R3UHLc6N+MOq2LuFoWdEuWDa2PKqLjlzkz38m91sxb2VTbui0giJlC80+nWF1laOzK/ooDSW",
-	"9ttEu5zS2sqGTIUkYLhumHR8i68veMBqbOktHWG+p8p87x3V7CWfcV0lBQCGxG5M0AelqDRfY6rZdWTf",
-	"kpcCigFbzmTMsjeZEcHPkHC0fcBtMxASM0WSja4kDHKjB5pgmLB2eTFqZg0IDJeUMEnqChbx/RMmjEnP",
-	"VtY7Vb3UPZgll75j5my5cE8XN3GYT0Yy4sfneCNFJ7FM5ni6mbsLVxEjSqEKDf+FYRl2OYZc7xHA8EHm",
-	"IRzh5t8HQcNIHxZey/G40ev6W5mFyGwd/8dE4FEQws0x7E1INza34Z/JvNHbt/WeqtHrnHQP27ep6Gn0",
-	"jAqHOYexl09pE+075muH7Wt0g6pG7/QwaMxPvR86J23zupgpGSUu1mifPi08fAjO7tzjp4Yp3fOfzHhO",
-	"g0Yisj/bt7cggIv01VJjVs//Ufce1D3o3OJm0DwGTMgKFdyPDBrZaA+H/4sF7iQWGCPpd6vAv5MRey31",
-	"GR4TxQWF5FWgFSVKQ/5LlWVpbsMyRfsa74R6IyKsAYF39UGp7jfAHzJkhKobmx+4rafxqC4n1swsy7mt",
-	"OZiKAzckuXh5dmmMg0qso5jLmGueL/0TMp6hiMlv4GtXr987ODGbK4knFn6o7r79tr+F88/D2BiNR9N3",
-	"TCWRLinQ1no3LETL8K6rq9iLPhDrHU1tNSX4fM40vMYmlrpwEyDGrjerbn1eNpbUlmnjuLzZMKxP1I7C",
-	"1kUak69ymMUqx6u7O2SCL3eJ41lCZstRHf1cHeBbS30vAOnPPUcbvpY2lTWxv5dlu4LtE39i8beJWtao",
-	"4pGccLFKEccE4OuheYWvh5d1+ZiRBeXGFthG+T7ZuBAL50TsiEoizh8wShDI8ysJj4jOtZxb4aFZxOZT",
-	"c8rcAQSjkyuPBNQAN/BCANI+eQru0QPz5PF+u90+KJfjnlIoRTw8bJ4Yzjoad4ZdehCesNO2uXcOr9tv",
-	"tVudzn6r/bh7sBI3puJzwEUYA+o1Xsm/8yiijw9bbfLwr53OE/KSi+Qz+XxydH10sEde8JiN5efHnYPD",
-	"1gpB0Dm57LZ7ncPeQbt1dNjp7udJ4mo262hy3Gt3ex3QGg47nRxNRh3abraPh93m8ajTbp6yg7B52KXt",
-	"0XG4Pz6CkLGlSbvTC4cnvYNe7/HByWqilL+XI8ozpm7O5vPH3VaHPORvLvbsVuIT8X5eU7B+96j4Ruk7",
-	"iLdXkbX5AiJyMWNVCDnVhEZhfZAX1itRdMS7w9HT86Pzm/lff3z6l9MW22+3Rt1IDGcv2uFf/xIZwsVm",
-	"do9tbPzxJrLxMeVNpwf8GQvQ0KT9ZrtBZHTiYrJh5duUKvK3RAE4cCJ2UPX2FUrNlJvTP3m1WVV0bUOE",
-	"h99fgC3VJ7aOrhVfvUV0DVfkKWY3FzFx4deKkIWryUBOTFOjq6JpXNnXPCExg6xnrjGesY29M6zzyl/a",
-	"LGs3lJImkB9rNvMPXE+rc+TMFUJrMXd+N/yYiz/9a6T8Xf02d2FFkKS49z7+nyD8GktgdDrQrN6xpIwN",
-	"bjk9qSwOxQr0mOHVFfVAaUEotiNokXOt0sKjtCamZ6sgCJ3Q7WohRnUVMjBBAiOtFpHeTIAppXxFxfIM",
-	"taCqGmX+WU9tAdmKykot5bUxD6+pe1OV7egu2jQz27MBobs+Q1r57iuR/TBOaSDVJCpOxSMUKp6qxriG",
-	"s0/ZW1YQKbsln0hl+6dAdooqv5JANA4gItTOCZUzudMZZSOtp5O7B8gU8zr8su/4J+jPQZ2PcRkQTSfK",
-	"WuR4CJExZ1EeuVEpPhEM3UkiiSIHTXQNt8JSyDiEokSAHLo1yip+oNFrTPkEqqTpBLzSQ8x8BEKMExEi",
-	"+Nr786dTqu8UU1uNOXcnmeodzldBQ8d8MoHZZKG6pnOu+YPdtOfVlkP5km9mNaexhaUvO+RWqgeWb+Ap",
-	"qBYtpJ5k81XJcMZ1Ya5Wb9sOiH4V1vyWjZ7sY6+YpubtiNidgoRbaPCavkzw8abSbF7busmQqZkN0uKa",
-	"d1bfn2G+Z/eXe1Ld8x2rW1rBO5gINxs1YsCspgTeszHN74jGvgKM3V+9j8/evH5+hRjrBV788fj/uPFf",
-	"khvxn+8qMPx/Y3y6VT3Y3U4LnKhfotDwvKIbGy23FefLJvieq46W4MsdmwdUzAVKfjau2LqtPCW9xKma",
-	"8abdCtFGeS/M95nQfERLKVWvZVr8XtQuk8JzReUyKwESjIUO9y0t4d/GVbNfZ4ZAwU9hNCUFsjhgOPCF",
-	"zXRl4SsWcnoJD/kUeBtRLkqNeFIapI9fQy0TFvTWFkOlsFVGp8YqmPuVQI1zGeGHGUW8iXmfqCZL5RyA",
-	"OmAdr0DS/YDxOFfAUxmiKCX/Z2+uBSz8lo3kjKnK4qQSom1VFeGqWEm51HkL0Pi0gvBHGvGQ1hUSnJEZ",
-	"VwqKaGBhyiz0KX2+poQA6hCGMaM3ilASJ1FaCDSSQsd0pKsxVgwr2fQWD0YFh7ENck27Diwqo8CK0oPy",
-	"NA3xPjB68zYNVJW6p82kWOUEWDB6c+1dz6dyexBKjKqlMaAmiQWXLFMrn2zjESx9/zY069TRzEzcn1qJ",
-	"Xvm5QaAD4YmwETGULpZBqs3Es92uMBiVL+wEa548fPfiKTntdNqBMargQuewddjqHO0BfXB7mM0yn0dG",
-	"XnIpHv9Ngbs6ZSxn0Y+mbAYH2Yx+fsnERE8tdpKdldKx2/fPL+mketg2i8rw9sJCxaipXIgAM6UsoJDh",
-	"IRlXDf+kddLaLwy+39jvNxo1Izw6MOen1gziWP+v3/j4b39o/tfVn/qNPzaKQw8an5sT2TQ/NtUNnzcl",
-	"DJ1GzZRTsCdDHjPuHZtHdIkyIT/jtzGDAg7ITosTRhZTZrvOWkwTF8LE6jvCaBzxDO3Nwe3ZIrJBAZpq",
-	"kKNDcZlc5xEpI0bFnSb3koub8mwG/aTd3h8lcQT/YE9IzKJv+g3BPut+Y4DLddI9OdkLMu/bnE5Yi5wN",
-	"gQ6Ak2Qzk61bzltGeLsLAv8Z8p6/OWybn7tHoyRWMv7m5uductb+cdqZfTf5MewsD2bt5Hjx3U/tk/8c",
-	"Vw2qjiu67YOT+6z+S4mbpZrJ51RPUw4HfROVvfx87xTuvueGTJPpywP+ALXLcNDQKGKQUilCRBggjI6m",
-	"ZC4jPlr2yCAe5PN0IjbWATA3ZNGbw9ylhA70wPpxVF88hAThJmd63JxqPadz3oypZrDETSvw9lp9UdjW",
-	"mPP4JP6m/UR/02lsPuW7LGVKmrcwzSoCUe0TAhMjVUAGP3v0MHNepHMmG065esI/f9Npt58svul+rSkz",
-	"HS/PxhY3Lj/bCzsBLSENy/em+8CikIiqktGIFdi64w95LOMZxRw6vQ+2Hf3MZ8ms0Ts5glzqGRf4dyed",
-	"jxkspstuPqEKh97Ko0djJ5OLZz88UNYZnTbJza/JpzzbMWEG+9H8fFW1zz58+HDmWR/VAxlNzUYTE4YS",
-	"8+j40Dvgiofbt9A4isSMRrNv+g2rxPcbAaJbftPPw6mByNteUtwGjYiLG9Q+vnt//i6pEHFnFuQBMG/P",
-	"vmu+PzdDTnWPc6M1xYkwz2e2zrcyXOZrFht/dIdfyyi/f3icXgqwSXzFLYAn5/rOV1+HJlVprX5+5O8Y",
-	"Dd3ip0+Wxj5h2ksAAvMbMQFVZXPWlWOoY0j83Y7lgfKg5/NjQeZcMRw/hL1yJKo8iJdcafDYeORQ5TFE",
-	"XGm/FeQWQ8g6btWsDN5AuC5/HhtK7WBFnk6p9rotrGBqqC3VZBRxJipGpJgIU5FTZnFey7mbMH9hpOgQ",
-	"XjHWTJaR4zVD/fH4Kw+2jseKHaiyAt56Ihuu85yOWzDdcxGy0Obtlgf2HCtGXKjNhtPL42AifUdxDPaZ",
-	"6kG002FA7+U34zrWfyujCHYhNmlet/9sO+ltNwGA32TJdMXDn8ajqe1QVcVM5rLLOCmO4OeKj1o/hIOr",
-	"q2APTFnIwp4OAr6CDPCGEgM7f88fHUI2fhl/ziXIFu7wzO482FmNkHRMX71A92HU13TGQr9XUH4ErwFA",
-	"xPO7BYSqFFabjyqOsHlWC1waUJbhUjcctqjj1QtNY73+1BoVOq1tRRS2qBfWoVeqU/f5TD5v822HolT1",
-	"YSF17Vfhue0+WUjTzn/5O6YJ9bqawvKjEpEqtGtXxP/CdmNkSq9VrqxE/Zo6Vjsb0medNdivEKypI+J+",
-	"0hWNpdI40hb3QeWYUdzMqZ62CpfzeCw1hMTs6ErivXUQCPlx2nzqVYtYgh4puazMhUr5P8dr9/i2q/ms",
-	"m7q9ofrreG37r7+zCAO19EYIgkp6F8E/i5/PVafVqEvXuXHUKwQAC6DTPpQB1FQZbQ/6bGLL8EqRv9NB",
-	"YgZitSBKNxXm6GddHmp0KJvOmOlRhTO8iElQHFv+Og5PJebQnNLKDWQueiTcRN+M4aH359Zi20I8emOq",
-	"0tqrR7Vafc8PCvT3LYb1Sd74rSCLwzKXYRw3bFk1BHPdPl2Si3N+fcOWK79/oeV8XrdU5qJHkioDWM7v",
-	"syj4ZP1ms4b4Kv27aIN/uzx/trX+Xad6p0II51QphC5dSvedqYCB2Fqxi72O4fPgtyx/HTOot5e9dgB1",
-	"s/cGUDf/xItS34MELoxc+/1a+yNJg9l3V6mrv5quee03J0xv98EPXE/DmC5E3ZK7GyqP2oW9uO163xaf",
-	"yDbP+bNqp6inLT5QhINTGRqGGO0pw9ktbLNVvs4/xmzc6DX+8NicmVKYvf0Yr6rH58/QMwZSrXZIb8+N",
-	"SMThkDOxJJiqq+YMgU4BTO39+/NniBuEMRQhBR/RCNDMLXgnYLPWTSiToPeczFMIka0K8MzphJEhm3Ch",
-	"WgTaHWJqrbk2eMnFzYBgZMId6PaBsYzZE0xokWTIyIyGjCTzVrGni50SxurqYhed7gn4/dO/c/HZj2fN",
-	"n2jz7+3m6XXz6k87C9FWnnyvIEbONVF0DAFYxaxPyAU5oJKiV4jCQrMxLP6EU2M8ZiOse2/VtCjqi6xH",
-	"UUBCPh6z2OH6sU8sXtqXtMgFY+TjO6ZjztTVQ0A9eRzjnzY+lm9hZClebFm0yuVfT/p/a/7XvUk+fuW6",
-	"p5VpjRsEJa0U0ZJw5LLB80s6Gbh2T8h6igW42xZcMTI46HQHLTJ4NMDWossWgUJBOgEYM0Woi+4EREmM",
-	"u1LQlWOGeTnzWH5ekhmsuByb9Xs4+PAYMgcGARn0G/vNyd/5vN8Y7EFonubsbDpjq6g/br6ybdM227DP",
-	"heZ6eUknttPW+LUUrIZwlxmBXER5KRPAxO0ZAqJZgJ33bKl8kM8s4IoM9tsHA2BjqJLFZKNydkVfdPZb",
-	"nVZ3b/VkzWjvN+OXVKHVXid6eZhDMQPNLJ13YCtWRnTGesRmJeQPBswF6OElkcyGLMafBkEm8lyPWyzI",
-	"IeCWxtwgMlz2xcA+bq/b51vkjAxjuVAAojeAWVzIJB6xAcgPGNnQSAjForE5NqD/qtcWyQFjo8bbF1wR",
-	"PhEyZmHPNw70lAmC+XEwYiNrIGk6IOCNIJQMYqaYHpDFVCqg2dT6BXHGpL1iHc0SNGH0TdBm75JN4C3f",
-	"ufgPEP6VqwjikioyyH3MLIGMATCbjtjM8ImhSZ6UQDALKp+KZZwD7n17UIHepKwkiRlQUwp/txYOpygd",
-	"e3iXWVsh6BGvQADImqlMsIBsLQlOZDYzogpOVQdsbfhpbmG/Iykm9i7gJJsN5Ba8Q17xb4F92GfdQxFK",
-	"08xDe4CjJ70v0uQbMmNU2Bwxjukobl8VMi4O2zUkg3n5xAoZdHfER+qD/N0dhvitb6NOYFjvxSrV0XNw",
-	"3FPTQrW4biioHa8aSaY/33Mg1qFSNxLrj/m6CqwXBLvnbNC2q5sMmnhfdy6ZGXnPqRijrW4iWY/jrzgT",
-	"ZyDeax6Ia2ij/mDF/UcisZghLej/kssdtYmtf4IcUsCQAdniPCQ/u8erPu3ufew+cxvk8VvXPecjxpqx",
-	"bzbTtzhknG5Fso5NigOBvBosNnAtCqFWO5lbPTRrhG9kPlU3WcCmlzWC04T2heYzFkAJtwXkgVfC3yFd",
-	"orj28oNzWX1Vc7T3ZpRp+AlvzSzjbaOH7e0ugayZZpCtfDrLNbvNklFeSw2hRFzV7Zgp5IoOow344uz8",
-	"mbv1Nqhtd73uLdXdt2+Div4e615V7ClyGxQAUda9IAe9sitWz3ewSXPKz86Rb10sIoYWVRulJ2PXWK8b",
-	"uM+727PQtzT8jmq2oMvtmWfG1UgKhBDehINe5e6/hXCf2HjBz85fe2tN+bVLNtzgybfu1p2JNAgUJ3Mb",
-	"PY7ZGOSVzqACcJUt3q/X5Ny3YqjwXPY7W1evTGiLda3rmLx2a1e2ujayotQVeMNXZY2Zb4OKJojr3lLq",
-	"t7iztXc7dwQNJsxCDhmZ01iZ44sWO0Z7bZ/tzs8uAfYs2GAV3aBtWljalGxrOe9njV1n7bw22LNPvSf9",
-	"cRSOgJnX8H9T+f8q7X8fVBR2rXtRqZRsZ4ub9rIBoau0lNjWIldW9oQMsC5qQBRdKrIABGHyBl1dvh1F",
-	"hsxYpAprU1BJNaZnenNOkPRFWvaIa4QSxV/AFpYSG87wW0ZtwRblRkzrqF5sVbVbonOFTaNiVArBUsdd",
-	"UMOFv5nd8HUOlfWsQM4U4IWDiz27f8qiORDu+YzyCGIUW9IKEgCvtXvDSup4H9utNuUp/1ZX4oqwpvkc",
-	"oWEYQ6EiZGXGQx6GW0927D+/cqrZl3a29JlBC1jl2dobswimDIeHzoXUsEEmCaW5taBDfPjwoVkso1il",
-	"SBSrLmCcVkW85DMmE729pqizF6zR1Nynvtae4iHJ99g0Q9ud+lVt4Gypie3WyNoFQc/+wVbLudAsFjRC",
-	"3Onn5gjeWs3FN22gjNobd0RAcPpmyV5mHuiMj+TExkMt5fwgKg9BxFnN+GnMQrNRaaTuqeWP8m/aRC33",
-	"P75rs3mtoAdVzCWdfw2J95IqfRbO+LaHCCSzUveClfTMPrUTMr6WhAnw0BD4Plc6hgrwtA9exMYa2KjU",
-	"53iLiRbaAm/grjnLNxHeiXRf2Tx56fdstjtugKNwSRqOHGk74y0pMXbPryPCi7TF8E73jUpGsF/EBL2d",
-	"qYsBWjC7Wb6SIR/zqiL7D35MvBQML2w0h0ywanPBPbc1zX9/VV/lv5JrERa6oqHw7886xJ7IhtkDm5gs",
-	"2CLtEJy2gYY+5Cwgne6JuR/pU9nRdhsSVfSIXUuk8sd3RidXnA1s4rKAIKtBkIFLsBk8SXnIoniJCQst",
-	"YUp9Q7eiSqH75nqS5D+7M3rcpUVplq1vgYjBoXtP7UrLTQxnq1f5nweR4+EBrxU4GXjyDr2cPnyyPU5g",
-	"pOQhtqsxFNyD86YIrvwVFLNys7AtFqbUc2ttODT/1d0R1xj5/hENmEv8E7p9L7Ak8b2gnyiP7qGkUX4t",
-	"P7HYiOWNzs032c1m2MPrJD+ElY8/+9YfsKGU1/5n3cNedyTg/QKA8foNkMOA3tk6uVgO14qEVNMhVSz1",
-	"w+Q8C1b/1C5H01luQi5a5DJeWiddRPUuwz3F/hH/eDfDb0JXKrW/+E3EXHGqr6V+6vp1bueU/YweiWtz",
-	"wmzmmrVPnD+z/tksKqdjKhR3MEybnFOX2RM7Xi7AkaE6UWX3p8t5BvFYgYy/zVmwdVpMUIGpv6GAOvOB",
-	"6/9huTWoq5q/AMAd8my0lESONaKN/pPnx1hi28Dvr88g/4C1/R2sGqLrypj//ddVvFONOynD+658/n0F",
-	"Su6uvaEpCHDBr1NWxL+G0v1ezGNpxmBUuqfZetxTzfgt5AsEBUzUdW/I4a/+lrINytpLao2BYwSTDvrC",
-	"ISlYKPIaNOctVrYGFXn97qkYwU4J+8CHjA5IWj9GFNNmN9m5kpEMuZikpSWC1YLBFvZYhi27amfZu2Cg",
-	"H2IpJj6M7z8wdhP83sQlysSS0ETUH3Bk56COIdlq91IznVUKAAhVLmWf+xvBbFGWHFsIQPKcjqYYr3Bl",
-	"SDM2G7LY1p7AXeAnULbmeB4bFoWm4Cna80bEfGpuBXJGmlYn2WP5C2cj5gpmWliZkuICHx7uHxWrIUtF",
-	"P7M6BKIP0yVWHLnjzqbHGrE1Z3IescL3Dm0tzAZfOwd+pFH0ZgzY1evy9K82rqPxQd2qqLaYyiiP1Abl",
-	"BZrVuzHcQAyzOMQlyHn8fI6PddrZVGkcU1C1sEqhagg3XEDtn23cBEwGiJgWeTMRLjG1AoHT4baXV0vi",
-	"8cNz78paJFS+CjEoqwYZJyKt71ldX1t6awZe+bWW2J1g9bQtEfXd+9fXF5dn7y6fP2sEjcvnf728fvX8",
-	"4uLsu+f4c/HHp29eXz5/Xfr5+WvzuP3r4vri9dnbi+/fmNuevr+4fPOqEcCXXpy/Pr/4Hj5l/nz+7t2b",
-	"d5UrkHXr2ohQ78+fUU3vQqxbvzzmIw4gG4gc/o2NwLjwmbuMCZaFbMYZHGpRuKVHZQHwKO07sZV84hUM",
-	"eoZgxOmIB1twafU2uvQw6KCsOFEsHgREaToeI8g5RvWMcTdId9cgt38RzmLV1iusClYxSWir4OhYt0jv",
-	"EuGlkNMQg1U0euutBpZBFaDN3yXibMKEPhfzRA+8U23gNuzAQbbnCtFe+UecmbZRw4x0CwmcDuYnW92L",
-	"5Tt5vlgtjnOQmfZMRfgim23TIm9EtMzqpB0jckXMoDcW3k/hpZXiu9s2B1dRfq+QjThATCC2iQtxIgKy",
-	"mPLR1MPZITGbM6rvKUI3qMXL7XD3qJuCdyKWeMqIkRn93BwuNYOD7ODk8PjIcNq5scSSmD21OktZN0jL",
-	"I7A3p1d771ALyUAlcxYrFrJw0COUTJMZFURLeUMkOO4zZsNwZ+YN9sEgiaI87IusSoNFitk+yWQwcsC7",
-	"gx4UcoDRRtWNtbAM27bIIIwpF1xMBj0sHrYdI81XFaI3+TjgdmIwJgdHBmlgYK0hNDxFIWQVtoGtNHbn",
-	"brH+plBOExSCP/mSGfhLaRpF7pJL0Qwa6XRRVtQkS0N4CEI7pUBR0HC0gLpKmz8XNLK1qjypzs5f1bAC",
-	"1WRo29yUcRqBSB7oERnQRMuB1ZL1lM0cMmoG/TkAhKYBtM3I7gERbDaZ7AsbMDaMEnI1ojHI5Rki9Q/k",
-	"eDwgEaP2C47DtEQGVIWlwkbB8M1G0JDjcc38/Yb5ZVvBtZwMvT6XYKwmscB61wz2KS8h0076a9RPe9tt",
-	"vrPW6ocu+YwpTWdz8xhzGZkrP5MBRcLtt0G+kdq65194Xd6yh9PBbqbneMO+CspgP9AnHaROCz8RK9th",
-	"f7dfMcwDL8/bWU4uzLjWIK7GPiioXc5Wprysk+BBDrbwjkpzLVBA5iZxWXcg6mLDocodVs6OzU4yH9PU",
-	"NTVJhOZRBTzj5jaZDFm0jhSv4CboQgs5KjZhZqNWBzaZxIeAWMRmeQQZLq0OgTqcYgzUCjs1B4CT+pW4",
-	"IsOER5pgg+l66IcOtkbaCfyDuQ/wlHiE3XdhrBClt02XNt20F3j/ba7z+71ZygVsXQYnpuRA7977v9wJ",
-	"/gcqz7re19xq2eZCuEw5TdV77Z04M3EWz0qzK+2rW9LafTwFu1ZBKtEd47vP5CR3pYJfEL5bKl5beZ7y",
-	"Kt9truN1BeAatnT2K5wK/VIKzZmK1IMh+R+pVE43XMUCuvEabx4VYMEBDdPuKGbIRpeI+YwLqpH4Mzqf",
-	"p4C64Imrpt0zcxE/HTRCKVjtjVIwd58LjtSco3DV3QswSHW3vjMX3Z0AoFR3JyAS4J23KY8sX1toEHDx",
-	"Bw0p2AbbOfeq1bd61Fl3qzeVtW9NSbnuTp+U0Cm0BIZdxkyVM+asuJRjfKzvggpXgEa9t0z0vmbk3NIW",
-	"qhItQfJ6KuNmH0qVx8qvOXwwkKyLWGorgYEATwh1wpdHzHcJC0z4AClULyOydmgW9s7RtdAf7oFCxKYK",
-	"0RE0WM06mdHjtcAaGjwm0NW+RZ7P5nqJRwYk3I7ojPk1ZRv5DV4DzljKPXm3b5XfIMVLr3baI2yZlmRi",
-	"zAOEvSrqGUcHFXpGXtVol1SNonwtwYgyh/vuIbrj0q0+iS5SDaQKdDM7jLCpWo8MUJ4aWzuwOuOQQUIz",
-	"KmRPyMDpkGF6R6qYZqfYEzJACTkI+sKz8gMHTZk//aQwT3gOh6DO4ZBzK5Aqr0LQFxjON3qkZ9iZYy5v",
-	"PKZzBWvcziqT7XlzfZ2FXQNffSZcUWmQztZiWTsMvvKBv6WF+HnOY6Z2b0WZsUKejI8biGIFER5dTtmd",
-	"zCbg5ETt2rh0A04j9eY7AWAEDK2iBdBFnlpqJKPlFzcJFwBaKZZhyeH8hfOYjfnnMgN8b5PsbuAcmHCh",
-	"YDAxG8mJ4IohHmPBzdgpeBkPc0io6uY6h0P7pdO9LeOigkgBaPWvR2D7Ac/WjJhSlpgt31O/Um+QNqkZ",
-	"aq7X3X2Bd9kkaD7a0aFtX5Y6gn3TGrrG2/JJLc0pXmVNeMOxDJRyRRogsFNcb0tkvFXttEtliDJWcAAm",
-	"cMRF6uYIUBynJhZ0OiJc5Y4rxcUkYk3zXIH/ytFgH4n3//X7n9vtZr//ufOi3/98/ML88/TF1SNzRdVc",
-	"rH+qknfPINegptsMmLVpbwfqkATBgzg1G06avY/eR9vE8OA0a2J42OrsVeiB8MUsY6PYe0qEYNUqMjiz",
-	"yXTgu+0R2wPRwrF6b0kxWd/M6c8JYDhj+EEV9vtB+3R9MM3Jdy7q22Kis8ditqe5GiC9VztE9juH+0fr",
-	"PCLA9blWGOsMgqq6m+oA8Fm0oEtFBkMgZi4mhz+tj8TlFjD3tRzxipOo3H+42yvPcysJYIfl3FK7OshH",
-	"XqutzaRa2kyrSmYbcZaqTQDSbH6x0gpVuJxHDZF07CwVuuWz3+1z6k6OGr++tNrQEBJCPyMqoFofe67x",
-	"OoMCe6qtwXSGm+6gkGx+VFVJf9fQzQr6dMbrRX1mDlatnDPvqPZhmXHZLFh0Z72vc922xrIJlz23NkZt",
-	"/Z5V7sB8MliQht3BRysBMbpio+BjuZTRVUAuPkxBOnGvkb2f2NTpbnaUtU/Mf741/3lq/vN805NKsMXa",
-	"XNfUImWLXKZrzqlWJELh1VXMk4+M3ymnIMsLAU3Baz6URu/PtQvVp4D4PPXeui7psMJGQ3KFd5h20UOE",
-	"cGvuUUEGPITEBdeDoC9yTQiI34PAvRICNjeMzZULNELPAcDjfup30bMcO6hKYqhNbvng+p8bWzJIkyp6",
-	"Rm8CFQpyfAl4B8zVOY21IhGHMjSpQNcawI+DVl22Sy7lQC6EF6xJHb7YjkSrTUaY9WNCNPaBGekga4gR",
-	"W7RywykDdzXNt1iTgcZDELm3t1WcVuiZuJ2MQN01y0e0CluLDL7cDghVNyoN6mSRWC8+p5NYlMXH3SJU",
-	"MXNegRxWeM14rR/MDdnwRhIL6zV30QyX81fjOq8jJij52xHyDIryrWuhRQZmWW0KENVeUNOd1w9Uprfg",
-	"BvWca1xBSF88Mdt1RpeQJQQuIaLlBCmw4HraF4PMyBkEZMhGFPVsqlMDyTUeAXFAI8N4FhpYSG2r2L21",
-	"s/xYNOeKwtHZT9k9VeIw/+q8Q2Rj5wZaDPv7+6d7zi9JxolOYivqBHl/+dRPOFkyGhPw9D0hgkFmihV9",
-	"XAEyDJGJBbNPD6uQatbUfFYwvPbzhn+3nTutHnbb3Y9HzdOrX7rtj/vN06t+P/yl+7GD//rSvf3F/fpl",
-	"/3av+bANl37pfGw3u1fZ3x87XXhy/2O7c7V3+dD8D76p3dy/2ut9bDcPzQ/pPx72+y3z0k5werv354c/",
-	"/fLxT82r2sf27tGjZRvPy6/nYqj1GuAOmDBtTtJxEsOOAZ8fnH2oOVtHwg1bKtsWBvXblCeShBeUl0KK",
-	"pfnTV17azVPaHF99Obltpv8+2ODflf6ibbNSrafDUvaqVtrlT+qtxN2KEGl6xK88AvD5S/ZZV4Q061M3",
-	"n6atc+8zeteW9x8wdCyPvs/g6/Kfcveus3HNK555D0Cig16/e/HJy7RZdy5lEn7ND7qeEO8Vi+9DBtcJ",
-	"j5yXFN6K87RMro0s19dskRqvWxkW97BlS33J62nptezcMI6J998GRR3ghtV06AER6hTCvNsthRkjPzA2",
-	"t545ShQbxayUrH6cE6Pmz1Xu9KODKnd6gVBmzGXaXK3U0zJwhCz84zmc1dQYCGDlQ7s2IDU4bl5wFoXV",
-	"3uAzV4oyNvc8wKOlVNyzygSmzb9ffbSzrzFxvVH86IoeyjkaBf+zi5cCPISOEz118NubuKCxOU85jlqK",
-	"pjbL134VX/XH7ODEiTaCVOn3SzwavQYVywIVVb302cTT563EbaWJlZU8OH8dmNHIgDQF82J0NLVwHNRn",
-	"HH88++18ssldhuhUtNrcoEavMaPzj0jJqxydqjqSnuUcmdRNLpcjiA4nQwOrmynGYFNhEnj6AnNf3qVp",
-	"0X4DImSMMc002xw8pSLDCJCCDNmURmNnarnXVjkgQq7mEV1eb6LaPsN7HeE8QJLV9S5Y0GCtlTSWRRUZ",
-	"/LX5RjS/hcE234wHuRLHzfte1jRf/EpRuMxaLcfacmE2nz5VJ5WXvbRJHabX1Bx9ltHSZp5leXoC2vrR",
-	"+ZyJkAys7gWNzXLdD+9QZHW2g0rQLarqMClubVTFBlBWKZk+067jUkM+P3QyBQhV8DFiwdDvLI6ZZbqV",
-	"KDOAJemRUAo2QOmUZXu7hBRbFmFNH3DxLFKvoM7aMsJqKqK4GLHMPwuphwH5m+QCvVO/auobzSf636MQ",
-	"wSt03sBK2nZDSMEqk3vukWdsd08poctNqEgX97GqbfbcGQ+rQiN5UGdwYEXS8NSIYvJjhnfwsUFD+u/2",
-	"79ZIzsxX003lLIFc9dtB3h9R0xv53/7wx/+vn7Tb3aMHj/70+Js//7/rL7/c/lfz6mG/3/rz+tv2vrSD",
-	"o/3bf3+Y3Xrl/bt5Za53br2re3/u91t7f9r8/sqt6nWBLe/VRwOIBzC4h2g6geKoUCbDiJGfE6mZCohi",
-	"c4rpZsMlFJlQVdHHlpy0Tlr7e8XSwvbBqhP4Yb//6JePpN/XwdWjhx8e7/253/j4b39o/tfVo37jIVy4",
-	"ehTU3bD3yF25n3fOz8atlWc28w8kWgGB4IknvMDascggKMn+sQJqqzz7kOnKTQla+BS0BBbeE3dhx7n8",
-	"W8lGmxO5qbZQkne2YsCSa2XpgGEzxsIhHd08lbNZTehumfrmPeViIePQ6PlGq3OxmTlVZkOmXbOx9JPW",
-	"Vp+kAtCoHyWbtH2XYHIxhHxyYP5zVK1lbPLIXb9QKebAMqspUTHqF/Q9RvvKgToCLXPASRVbNcN9raj4",
-	"MraqDU4Be2qbFxBDxh2LbaY8jRkZs4U16MBaHXigsoNc6ndRi069C0WzpoxkkuaBH1ZkgW8iCDIiOklQ",
-	"lZb1wc3Ma0yGqdZIioEVsAMMCOTScKhdCMvlQxku/Q3pmiDbxtlVaktU3/A5AvIERPG/I5S3TW13qYVA",
-	"Ssz+XkoR5tZDS3mtpjLWgwD/iKSYDGz1bqKv5fg6pmLCBoWQ14rk+A1S5O9wSKU/lFnkLxdvXhN73WYG",
-	"nrY7e4QLG2c2ZH5i6V/sNgc/Ir0RtlZAA3Hb7VxFVE1xyutblPsi0w3XMl6lPMxzW02qkNmXcLQOY3mD",
-	"3udUtU0QAIs1MmiqLOHC+9GulgdghQLdR3YOGv4y+z18Eb7T8IP9J/CJUWqxS18lm+Z0/TokIwIxflfu",
-	"D4UKco7lBGbGrlD5CRkgaw8CP4kgZnQ0ZZhTArsCI7mKjFxgNqsJkPNG0MCXVA73e0YjPa0B3mHKtqCh",
-	"ZB7LYYWYVDUVGS7/Ud7kch/lzfoz176yinGqmjyfYfNmLoAcWetms/Qtch4qMqMhMxps1kcHBLMcp5W7",
-	"x1atPTzq7hWNinbn9DTcHx01O+MubR6P9lnzdHjUaR6y9nifHo86YbebszT+sXHP26DxUk7OxQsZz+4Y",
-	"E/Iw35yYfnOW6CnpttoZHhrQtewNgqSgSr+e636HTGrRWSrEyo7z2OyIMILymxnVJKZCX9drrIa6DxQo",
-	"ri3yii5dNx7IufA2UkVAK/vIP2XeIUTcN1unJy4lPNcIj414yNSvsIaJYnE9pFqd7+IJuCxgGosp14yo",
-	"udGHaCwTTMVHdz2ZwWBbq10VuyZ/QQSnM1wTOQVJs10A2hM2K+LKvxPy/lNuyW1C6bWwbcYS84DbPHu1",
-	"iH9YMMMgSL6hoxQj6mjzbJIk2yIZINwT8OAAmIsa0XnpMNgsbrFlicSmOf1cXVO+urz57NxWTddVG3B1",
-	"LaSuEl5xwqAOGFN7/CDkhGn4UVW8cgVeSFpjej1c7sDZ5VJo3RJm1bBcZGa+TTjIKiKlIOyTMX1yiB5o",
-	"t96p7OProJhkbZ9b62E9HF87VgjcBllbl5HfIpUZ08g3K6A7djJzl1hbiDQ7oDU6wSpWmbFxGTLnSQp9",
-	"aMsx1FJpNsOedAgGcH+4G6OD3Unw/MBFuQwC3rJ2QX6w31rR8CLDJKPCUukhFUuoM5JjB0kGRr0L8SOJ",
-	"eaz2AkuwFM8uZOrGq9h2amVaqxU04BPg+2wEDaRvpbJp5+F8nDUil5YnAl0IbxymhWtLVw4zpz7TlQ6s",
-	"got1e1m8U/wrX2RxRUBaYd0C1RbMZWVOG95ldM55ePfJFFjRm1k6gByZcp9ZwbOQtlnmVvbZQtosSUTF",
-	"JKETlqEEGMkVy8iri7HpKtCfQtMh7GWIlaNntkV+NFxgTHlNhwqCDjMyZixUAXn/p3b75DDoi/d/6ra7",
-	"J/As/PPU4v/BHe0zDDfjiU6UUVTFyGIDsnjGhTF1KXTLmMlPxrCAk8LDYOCK3LC5JsOlBuOsL8y/Cq7A",
-	"smv95HfhWn/lClEqgN3MpQfOZ4heVtfhquhBkXMmKH88meumVKrZ6baHhrs2z9bZgf79mi3uk/UX5HP+",
-	"QIwORBJFA3CuuiPnd54HaH6Kopp0wDTNt6rIuNCbmQuskusRSiJptvicxig8NJlJpcnRQa6CzkkRF5m2",
-	"p4KyqJvziC4x5oAbnpJQzigXfYGvjBhVmuiFJBEdskgFYApipuCgZX3Dgxb5UGk5Qr0ZyAeUM4KPZIiu",
-	"GvL6xQ9Ps2AcVtH0RVbaZ4TLaMpGNw6ReLf5Cq4GKeWMfr/18ZxffXwtrj7++Onq4xm9+vgyuoLfnoVX",
-	"Nbbp7yfpwU8cLzHiCdESGrwWWYsIefcDynBhIjRCBYGlYW4wJzKN0SaxnNIXllWeBkTJFFAwbV2GLglA",
-	"eqDkhi2Hksb4IqkMC5GIgc+CuJl5ANiMqiVAOCXQ8xyOMmhI2rNhBqVhs0hhbCIFyBp9kTU4QX1xKmNN",
-	"LBtYpGhmi52zQxM6R1NFBnQ4Ctl4Mh2AFPx5wWK9THgxPlbttChK+pPdS/ocSlalMEpTIDHsBQ9UOKE+",
-	"baB3FtH+IIO0AnALR4WlxnVYbq78nbRtxG4A+W6DVH2cMZrChHLlmn7RqHj67Aq3ywJzfapLlHTdViqJ",
-	"HMfSxiRPDw6P93bUgkTXOAa5ImDj23Y4uRQV8hqqGJGvzX7CcHDqR1A2OaSYx1KGLIHeSqvi4i7DoJRc",
-	"sBHAm5fKUECFr8CExy/VZlLb605F81KpIbUkkpOig+uguDHvkrnz1rCqFYE6TpiDR7WNMx1dvFyerMFp",
-	"2UdVF1W8zGP02R6QhpFWY0Ycnp56jH/QbleBRqS1W/V5RFXctTbvfMPk5oFr5aQeD1K/RmlqScybMRuz",
-	"2Mjku366OrnJlZylkLEpHGrKYSs2f3UE3zbVNjfgOg0jRjg4/MccV92Dp/fQRXYAVm90RPor4taDpmb7",
-	"qwYVPVdh9YY8DOHfdU10g+q+dzlY/Kp+Xtmv/vM3bOldSXM+GsVOXpXtXS2YHQ1nHNM/IsN+LLy2HAH5",
-	"vnoqw+t8GkVGPUsk88PYaNH4b2NVX2tvKed0aZbxGrIsaDyxEGOlVvlBuVV8kG+6GZQbdrvmWtchj/Wy",
-	"kW8ynQNALDYizndUr+rhWtF3utzlLKjrd1fVlrDYZLDK04bt76vNVg+DfOGyns7OwTKRUWjBAp3jr9LL",
-	"Njd23PrjeDbXT+3Nv0K8QygdJ5BlrDYb27n/BMAyoiNqs6dfursRfCFMRnqzB9/am81zjkd33mUAM4Og",
-	"BYD7Rhn2kRutAxpIoJ8xidiGpHsHt26M844PeRjvADW9yTOX5s6ST3NHdFpY6woakEHRCPaDRrerh+O/",
-	"fpw/2psrozLuTblzE/eFpYUj/t1crPktVhWnmbnNreagZI5l/E9TPlSxSavjBeB8dfPEoqobYQxkEZIZ",
-	"FyGkSy9lEgMKESZKr3bJHvwuXLIFOVWdDWuvooUJXQtc3RmdmB+/ffqWHByD8y310xvCzlk8pXOoO4dX",
-	"Wl9azCZcihb5kMEbB2lLHWi5JdDl5aWuuxeXMkg7nTwkTLl4+0s32L992Px41vzpCn/Yv937s/3hS/d2",
-	"788rKLNRAoJNjj27S+u4D9YGh7yBbVIDViBVwT7ukQFG2WyupzmoHyh0Iz5Jm7/5ZH7id30LsnMfYnvT",
-	"FGbLZj6enRMZmz8gUlhIE8XwXrBFv7gNWsW5I5J94mxRl5IBW3zI0JG2YoFW93CzcWBUF1O0PuGV6dCs",
-	"rtiVjUOf+xgqKTQZc4Qz3chgz/NcAZG9Wzba79t7Zvszq/CurBtIfUM2b+VSTahi5Rw3KkLVDSqadwmF",
-	"/AaOo3dOR8rPDn7OagjOzslYGttCkSFTPIRrEhGvKWY7T6laUdFhJJDZzWV0483otf+Pp9dql5TVCJnW",
-	"XEzUVlB6K60WKITCE6em9gnLqc2uL1RB7cba+Wc0R7YxAO6qypcAnJBi61o8wrmZ8U2Nz8924EtrIxCS",
-	"LrWAUCOkS6vmPyGDiH9ig7yCkvXfguShQcy0GWz2UvMMoNSkrxuytLVfdbsF16TPPIoVgLyuTbJHKx+i",
-	"sTGOORNhtGwENSj7qZKfq13MnhIs0TG4hkB8ROCNmlM9ZZqPVgzlx1XtzBzOjd/NLIt1YYzCHaHQ3sT8",
-	"gag/eLMiCxYzKLu4f9syM+ZEOwyV7XKNDTlz+AyIoeLBnBCn3rlce6imiRitLOPdGgGlCjzzbaILKVTb",
-	"InphSs8uU6julqVU1Azx5yq94l363vpEVps6NWWRTcZNexrPobFVTfmVBWnfmob4OALNl0l5D7z4InXW",
-	"grbnHi+R6jumlQ3pQLOABwrRX7CPQICQWxap/4lt1WErHlWsr4ttqr9+fcc7NpexPjtf0QHi7JyEvKps",
-	"3vWgrwg0opDXeU10In2IGzQ8VkdIT9vt487paffw4PigfXraWR0nxfZsNK5sNvXMHAwqzTIej0l6847H",
-	"YD60bgQgiu35hzYinJ9DBi2oUMjPdjuuKRUhC6/leFxxwICq5o8N7yZyPPa64u50PJlHloVcb7ZkeCd6",
-	"RVJn61caVSKsi3KTgXk6icIic0PF3Q4N0lSvQcRuuuMwD9888jWGkszvOJBkvtthoFStYGfs2oLpOFGU",
-	"IaqlHgzo+BWkmhEXoyjZsSQo9g1x0jKTENXcVrEzfMGW28jeSuT4IyVN9QlmRP4LiOSqVcqmqoJKWX+8",
-	"2gMli0NtIm8kYJjslj2w63PsNeVeP3CIZGBWhZJRsgnkbNWDnzabtbt3t/NOxIZjoJbwBPImRMjFhAi5",
-	"+Iq7wHGER6bceEuLllsIKHuoZ+nvYlklknIoOVhKFdIlJAunUKnakgWL4BidubYME5uFVNgGk6yseneF",
-	"N3CUpM00IaEsGxb2rrlbQxxag3gb0iV5+P7yaREdqlOVXjXOBMX6XeCkihHOjM52VJXF6KyeLHC5tTWy",
-	"uJtePVtdJLMZjZcbMJaSMyBuheA0BnpNbTnEju+0JBPD6Kp2bVUANIE0bOBU5cINPCYh1QDGghr9Rv50",
-	"f3dt0N9Uy7oA2F3nqaWm0R0Zr7i8hu4wJve6lHz1K46yvLLLIvTY5Ro7hoLXxXN0GllqbH3yvQfa6pgV",
-	"nnCJ9IP5YftaYT+1QUAEF5gMyAQZzE+zS1Vug8qWYWZsMyqW7nM71oqz0dYUnrCQU5E1AnZNSHc+mLsg",
-	"9JyuGfRpW0/JnMUjJjSP2G9p9CXfbVITxfPaYddC5WG+cos8jRiN8wCyCJCHWenQBwmagyvohZudjuDC",
-	"AOzPiqMw6yy2UXvprYDhsLn5xrhw9luV9KqJ9xptKO26B67mULYc6D5k7/jx3Qmg8QIYFeTjDUCVwhCu",
-	"7xNT+ZpNSN2rco9dvDy7pPGE3dUzdi6gPgE2PnacVRYqynrQUa1OZZTztA5Z2k0IZuHroTMu/O92SidZ",
-	"TkG7tp8t0/R92iUST7iYzaNlFrhL601HVNjGUStzhbuHR5s0jnS64rpxuQKiav377t+u8iGnq6q2aHKn",
-	"8UnMb+Yy5ub+Fjlzfy2zvlAotaZUpRVv+RWb8sl0czUs48XbqztI20guvvo3BIZTvvZnknhi5elX/Ewl",
-	"w1SD7Tjp5Bo8oHTKZ0goD9XcNsWCoDjXLTKwB1nPbLMBbDblDrfApd8oEARe3YsK+iJ9chFzzQYgTvBG",
-	"9FZ4r6FhqPLviimII5fqNKB8YI+XgNj8XHwV5H0rcnbeF9nHUfYqN1xzI/Yz0jkEdy/PQYRBdmQBDaxw",
-	"Dkgk5Y2TjFnP0YEU1wiwPyB0pLOucBWvz0cZfYKmicqWSq44H4bfCBrpR6olf9orapM131hlR07Kg1CC",
-	"AHOae0FtN0Y4/zlh9rKOE7MRLhiNR9N3gDdXBfFmDxWoisrBeECWPMNWKeYV67rW7rBruB1Tdvil4Apu",
-	"hOaSdb23fESJigWw88hhXYyNkpLCruQ5Ioe5DXguVWu+UyyDFL4HJ2k+mrOVqddVaWMJqASfz1kNrKcr",
-	"CrYZIO5qicxuK4LBk1Lyg80Ejhj9xJQL6vYb//vf/9NvbMzfl+yzvmATFxHNuHy/KsFrs9RpdI15qdM7",
-	"B5axrJj1TvS7c64odMpn0tyfSN0qs93Iq91MNlXtFlPpNNBsa7aqwVjyiDpuMF4ed1oQZXlzLbbOBYZg",
-	"a7b2kE2ocK1qIjlpcuzsPpEMO68sXdSZg8Vvu5yrHTbghk689eH2rAuu6zzvuof4XdfRkatuVE0X61x7",
-	"yt1VPTBsBB8BboDVpYFaLLT19q07lZTM61qn6IWMb1JYImwdDHOO5GQCBd1BWgPdbe+32q1OZ7/Vftw9",
-	"SJEajTG4rKirLGMZU6WvE7X7IhHHPOj1B0cY+2wDPqnWAVa2LQePg6z3J9VB2usTuLaVblc6qc+KrqUX",
-	"ViiHaWuwUQKpvd1226uyX0m8bkUdblU1Rq7CIkfcHGPmJgO8kO2Oyo3NJ+L9/F+pw14xZTVa2tEag3DB",
-	"oqiJtYAWG8E8FqRuChlnijDuU7MKNuvkoL1PikV6g5IP46qqm0NWP9n7WPRxbAVTeGGMgzW+LDAgBlaN",
-	"ANkIlgTawTKxGGRVPZUE4b9274chM2cHjtCWOt3dXXa37PSvg4ZnjbjWlu47WLTt2zr4ioFLkF/l47sA",
-	"gtdkaJ3Zc9NIXbPJU90qQ0la1eB5R0eCkGkHX8vAIyqMuLXqkoXBaKVZDhVSAJLIjORGKa9KEZXuwdry",
-	"lySuQZLCUT1QKThQFioF8gGwd0BiFlHNP6XFO1jNu2ltfFU3mjUsYuujzbhzZ0gVH1zSyUZoUtW9v8hT",
-	"hxmDJSgZNOX6ooDDf3hNQHWDoQ8AUzNc2sRgm30rY535cTCFmMeYRLy5rUHXlSJUuxh8G2VVzzqaLZZ1",
-	"bTsTnpyjngyXhdTk+8tXLysqlKBwf42ynRUkgdsClbOa9jbVaHvGPjZjbq2tElnD6K5S0oy6krnR4bCi",
-	"e+UDRUBDMpYDAjBDoySfk0tn4Wyj9kSvLPALVYpPBGNfJxMihWRyehjRsgJ1tLLYGrMlHqhdII5ubd+Z",
-	"ZbgeZ51YNyJPrn9rmVBGYfV78aoSRSBzNE8TaIEDIaoMhbVmrl5X1LuMl8WVJ50RMn4zVSt2HBAqnnUF",
-	"LNnK1qpc55xamdd3MZXGsnHFrjPFok/Mems3T5S5Z3/xQgPVTXUE86bn9tHKXfEh2wDWZmORYrCPN9oI",
-	"GBJCqCHggVVLX4jr7dwxmwX8IATpgoIUa5nn0TJIy2BtSawtNnXTSlxAUbQqxhsmuxszhggXpZHb6CkE",
-	"zu2gV65DmuuOwTxgXa5VGsJbtRybek7ArHYe5Z27LQRbAECU5zqnYchCAGX0mUywICNYyQffQrd3PGHh",
-	"NReYILQb48SdEeZb+AFosxSkp10eyt659zymci6sBb0b7rhbxLvu+LfuufK8vpcLgsFH3PVVzLWCZbzo",
-	"91faDdzPIEiD519rC7gPfBXIlmz0JU7gCjD+4DK6TxCCaABsrISUf4eMbc2jr0Fhroj9xubazkq+2DL8",
-	"YS2IDadn7q5WV8yLdqul7Da19H56JrxiN4pmGgFav0yXcOvXQuvhOofRkw/wZmfA148aWQ/IgnLNxeQa",
-	"+k7vZp4X0MK6fMSb08x8zvrlKZY+PVB42vcyTHwPwCOFjGUirO6M4HinL1wjP8yGcgoPYmJI11XbOd48",
-	"KdWvb+lR3Z0Cg2X+pL1YmrP0/EBbHRxSWcWoN0ef5RXpf0EkerIREH2n/buAPSqZMPWRqIylXfRJ+Kk2",
-	"Nirudj1GwDik97s7Qh4Gvv3zHrxJhM6kmOSzdvoiy0oSYXqHdN2YvZda9bQEh7Qa+f7fmv919acVFHnr",
-	"qYa1Gh7NaNIiGJayQacB5rnlwjCRXDTSBLgAU/rSTLWr2pHUwTcgNm6WFpp6hNKWkHPws9qqoHy9jgVk",
-	"rP/qZXUqQ9n1umrzx/5fmDaaxMg0IY9tk3M5Bj8gJN0/L+/ivqjcxoX9+VvGwkGCfuB6+sqDWLqLvdG4",
-	"Db7cCa0potqz+VCw2tMsywhHwH8ZheZWMMWfpMUNnXbb7jz3A3nFv/VhdTZyKdcAOJVSV6r7qVTVd1wF",
-	"dSlsKex4vu8ZLIBTIsqZxJdPA/LuxVOyv79/anMP2Wc60ub055/J2HAvqIAk5BOLYOV3Gui2u0fNTqfZ",
-	"7V62T3v77V673ep09w8Oj37KdR0wZ3FT81mRPY/zoG3HOfbs98MvB7fNh+2Pnebp1S+dj+1m92ov/ftj",
-	"p3vV74e/7H9sd672Lh+a/zF/dz+2m/tXe72P7eah+SH9R7/fMq88uv2pklHfnz+dUr02KK/jpBpkaJAo",
-	"Zt4wIIoZWUQGPHTIalOqH6jAZcO4UE2LvGIOvt0WMxolTNAZC0lqS7gmorDlqxpnrXexrN4uOfcCVn+7",
-	"vIspVZk+qF0JlFOkQb2jm5dhPYWXVu6KbnUhVswnE9ei2qHbqGQ447qZpSkW4uz56wOitIxt1q0/eoDr",
-	"ca3esrupQuhLQgVqb67VkrQpLuBOMoI8Fx8ujqn86vXRYwwP127+AspRp31wcnh8BIz7jGpacVqNySCk",
-	"mjZtqNk1e8a/bLd6APBokfRexA0G2D/wfcsZUy6TZwBA9QOr67snEuEqMRy3y5A5iDxIiNYpfDB16N0W",
-	"mE/RZRVf3z3HYIeg/7miyBWQ7IdrI2JbINtTdWM0c8CF8lHtq0J4VQn4789rkSoH6bWBy0Y7OycXz36o",
-	"a8hXISlgAz9QhIcY0szlTFOQc050mMkFaAEtuAVddW0CqprprqHkjGkaWjZftcjpJF+5ByB5KdZqXdPO",
-	"TaXY+3NjB76lcSEntbMqPb02FSrnOEhzuIJcKAlbEpoNmOFyVlVpbY6uyR20ecOjrKPT1Sq+ejpNxE21",
-	"ZjyOM+gXy1oPFHl/nnKJTVAhz+loSswn4HzBNGLvHMweB28WnEAVQsJxw2aqpBWSdyqjgYLBurTOzzqL",
-	"7Tut8M7grSBQq9ve2Y7+MbNeOhSy95RHYy64mr5jVK0PFL7w703jOVUBUm39In7yfKED6frUVfvg+d09",
-	"cRuv56wgGe7APCWhcpfvxim9K5fYqRggibScl5sEb7K02Ghhk3xsGYUZJmG2SIbJvBatFQkja/PmQAKU",
-	"8+YC/N+m0mzewMSTprsCf+BGs38wYdE1WPoEsm3+r4bdPUbwDSW8y1d23J9pH4SCrrJhMt9KWegzUjWq",
-	"842QC5E7KnfSiho7wm6d2IEEvI63EANFTCAcezWV0mOyKoXRSsw8KapTknbdTHs9H5tzMFcbZca1afZn",
-	"4WaPIuCSRp/GtrnfGNDwW51XYEwqTZfKJppxtUlJ9H0Tp8qkZAJa79TkROUdqmnMKpd1mfBCj7fC0po/",
-	"fWdWu3lKm+OrLye3zfTfBxv8u9O9rWlTGUWNq8o8qMoVW5sXX2oUWkzcaTz186KMSFZMB4SBuiRdgzGs",
-	"wZKuT6iW1ikIhvpl5iTOuxMMT6ReYn/Y++2UGQBNdL0Vn00D0UerDNWsjeeMzj8iTa8s3HEh2WhTf3vq",
-	"OQ8sQPMAt9KgdR/Xd9WC+4kRd0mHqAit14bJMb+PCMZwpSMLruJN/aHzzO25pFYyTnQS48HNBXl/+TQr",
-	"smFkyWhMIDCT20g1vrf9vM3VzTeCfdhtdz8eNU+vfum2P+43T61nrYP/+tK9/cX9+mX/dm93PrqH1knX",
-	"CU5v9/788KdfPv6peVX72N7qdbxf2kAVosHEmSj0Bmk+j6hriJ5uvDQN4OvmHt9BAfXSDVZlEPwTSeXb",
-	"2vP1vdoWzjl3uoqsxGoH52vaiW41NLE9K7ki7oEKTfwuhodcn44BeDLV9Kz2I6USOvWMyhsQya5Pd4rp",
-	"DZ5jrwt/1hpzlGhAZrXSK30SO4swbLlpreu+APsS8TjpjOHrgf5Q/iJvmHiC7kUrVI3WrQwV/85iWeU6",
-	"GNHRlNledfXom5DaCQhZbnwPzGE0mm4GP95eh0llFiNikO22ZiQpzi6q7FDPWwP4ud1QbBuPDQiym++l",
-	"89hw5jZlKX1sF6Oo7mRix1O1OpU6vXLhiUKfWic9tqu8TMsuN43w3GmnlzyBrrgR3lKeJjQfHiVGybkw",
-	"78KJDBmNWWwM0uyvF25N/vLhshSZQapkhd+wtQZv31xcksfGkHwcyQkXmK/o/WrLsgcBgfaG4AAbuMIp",
-	"c7+FSMOwhJCAcGfTbvoCgWWg+rxFzlytmkMeAuxQVzC/yJU6Q4F4QIaJBi06vehK2UMJWfp98Sb2YU4e",
-	"DtTN9f/+9/8M9vLzm/PmDVuqNLBiFb8pZHDEEHt7oMjgc1ON5JwNvF4wCAWDYgyWEg4DIHd2OEy1BtNe",
-	"im8BquXNeI2r2XrsXRqJQ49J2zrxsALpyrprjQqO4yuAzVgiGDOEmX/0RTZNmJePWNMiF4yRj2dZc0su",
-	"xdVDaCzymOZ+3cPZczOLKaMhzBy7JDT+2nwjmjjp5ptxRhE65z9At1JDUrMBsIbqvhkyXim0Y/2K2kNz",
-	"TPm8bnMQ2Od5JGMWqx5h5qTGTnOsabZfWqdoXeKJYjHYbi2CcVOzJNg5fRRjxsuyL7C4HegNBLZtbCzT",
-	"qCIk3JR+Yk9yukbIRsBnyJVckwnTtvpkHMkF7HS/9lulcD9YKO2AfswfXOmYahkrD+zHFvjjXegByC5C",
-	"4MJ15oNDv4Bfl1aPvo+jRq/hiYmcymJ+7mKi8CaFs96+tHlWj7+kJbq3j/ElTVy4QZCBKqHskM6HgZoy",
-	"tknP+PPnhMXLjD3xobQtbp45b2+h+89YVg3W9njFtmuYXYbltrjdFGGzIQt7XikRSLM0c8xFkKzmxWY2",
-	"pQV6w0MVctrLxjXag0bwfMYCSykjC6BhhZFzf/gDeQElL0qzuTK/dFo5Qa34RCTzAZnRmxznBVVC3kV2",
-	"7H3pTmn1RddIBhv4wnFQRQbo+eR/B4HQI9+CACT9pN3eH8Fd8E82sFkswE1IsBGNolZf7LcKi56igaXg",
-	"NiuYwsXlB4gTpiVGpQ5aZPDd85pnKG+66p5BChiWac5A1W9lyO2u/cvFm9do1r9oYsInmJnS5V4UgmTG",
-	"SpCjZGZEAwCLgRhYpvucHB2QH/i3rludMU/lmAi28LILHQia4elKODVIkyKd7ol5FaJswvGqNEZ9xtw8",
-	"MpUL6P6AAQbnm7XOKDn248IqgPRoZRZ4ZuFBhMskCbLBY8YVMuzSTR1maNNiLp79gIka30m47XI5Zxew",
-	"gdwRG0p7mNmaOtvD1TbrG7JILmwrsJjpmDMVkDnmi/ngbtqD4mcidFshf2yZH5vk0aMzMmexkuLRIzgr",
-	"6WYaT1Cr0zyp1ITs5nGQKy33bSsZso9vrpQkFlNSZcOgiLyR5NAmP8kbSEXKfTCtiXGi6NEjzIGCH90g",
-	"AGw0f1oP0jcNY7lQUPE7APyMC5nEIzZwU0n1tnsI8JgxBzEKi3jmn8+IHYgjxd2IyRm1gsdQM7BNw6BZ",
-	"3Pt3L+057A8VTgeEX4WDoS/SpukBNEtJFMtPmYyoMAon7BBUdtQTQ38UVvmDKMN/cLs1TeyGOT56ZDGk",
-	"VOvRI3LmYKJs2x6aKrOAGwVMVWRZ16rVb19ECv2MzPwcGkWiWK8vKrlWw7nAtfe1FDVoTjl0y7LVDCkA",
-	"CTRRk0oHSA/tlCs7uAnlIhM/EYXM9TeuCiFrXARcNGRMmPGFgYVYYc7/4OCgfKiqh4ODdod4HdsHey1y",
-	"IckNY/NcKpi5A4RsX2DJnqZDyP6dx9IQkimiphSSle27g5R8iQihmCKSoxuLY0vtLLWMWejPk3ABKjcA",
-	"YuZliEz0oDSDJ/ZkwrPZssGARFxp5YbqqYdcZQBLlneMwWgZJzUBHiIuJWSp7BHFcBE59kt2eNPkAnSP",
-	"h6iDVqANw5P2kC6GsYTUfWEUY+XVpXzmCkvvljLpeYAuZHDQPhgEadZqxG8YIuVkzibcpOjOlIlukeeo",
-	"HDi7C09P1IAQSklbXqWA8qc0goUY2w+tYGIt6Bkg+riUnSq4IojdoK+G2yx/KdKMOktnJ3eQ1EZWcgVt",
-	"7sz5ZZbIV64BLgLMNVqEEjVLkOpcNtPZ6Ob4k8VVdZU60dIxAcwMjYcI0HJ6Tn3KU8gz46z1aIaKFh71",
-	"bNesdNVdjCIvJEVnLHxCBlQsAZcaP3XDlgEZCCnYAHmgL+DMgPY37kCfyihESePY2ZzYaJuoNFcKJLhX",
-	"SZ/2l/aH74kYrhBEKkWDGrhlGWmzZrlyfbNEH1wOecmkDSxNjBZDR3oVHGuvdBZmIrEvaq3vfNEJHjjp",
-	"DQC37G1p+wIsVAeIOdtHKO1g7H7AzGSq+yLD3oBtZjZ4QCI+49pi3aLz1WZzuschHl0jI8BRQlKzmIdO",
-	"6mGCbV84LcKckjbpNmugWHQaWbbmyp6NAdb2GaoviuscIEXKq/vGMbZKHxpknpNBVpLD42zPo+/FwY/B",
-	"V3AIcFS0CRfgn7pOD/jBXqsvLvyCUR/ZxFrzcJIgvIHDA7PkgE7bTJOHg7fvL8ljQON9/MWWu90+dq8a",
-	"7PkWDwrTJ8hFHv4E7gi8c2GrRS0usbI4egVmAimRNzhRkIayBcoTMoIcZ9dtWjDSLTNLEW0AvRtM2dUf",
-	"tCy9Bs5t53ay3X2gE8F+Q3FtYzNGYggNuO92L9iG5n+TSSxolIZKIR8KyxccpC+qHzb/MBNueFDE3Fg6",
-	"9nSEFyzn1jKCdAawENJKW7PDzQut4APAMDVwxgHid3ExMX9vbB8isPTfpFHNZAwFlnSp8qGWXP2AU0HS",
-	"NXOp7e6j3gfU4y95WDKnJg/QwARmaJFvpZ6iqoW5uk1Qg3F65OHA2HyP4a+mfXrPHaeQDG6Ed1/4fajB",
-	"qLUgpQND0kHPEOUXC273CzGPkV/A9WCk7S998Uuz2Uz/39w6QMw88gsZZAh75s+s+wy+DaHb4mWaaQqP",
-	"P3qYCDh19h6ZVzxjkaa5V5STOXsE8r8xhIVjwB4U5gVZxwrz5x17UrjXhXDUmeFIwXKjYSLs+YvOlVMG",
-	"Da+5QgX3Hpuvb970Av5Z+a5CFik83BegcZkXoBh0OQZ4XIABijLZ9llIS4wwrv7EwpHrMpChMVWstwne",
-	"n8TWBnLD7YsM2zBT6kcyNEfFW6ps/w7Ld9oRN5SgDd4IuXAqKlOJ2WiZnMAXD41It2xjjWEeFgMAoDHD",
-	"EATjIOrssgijwjnK2nhlj4ykEGykURt3hdCQBEATF/sfQMZ/b4AakwfnDqUnHNfwJVW6CevUPH9myym4",
-	"TuMQHllhMgGoQWJptySGRKfM2AOaRhFWepEPUwni2aVUG+6lkdnWS3sMdkFTRlWKRkpCsqlZlRrj27PH",
-	"8MvmsyAqpWYFDp0Afoo7vo0AsDxvDNdP5ph2deMD18wFBTzohFCAbJSl7gGZguafEZeJ8ElGbMtqi6nR",
-	"MGBvYYWKDQZjixdr+fKIiRGz9gs2H0axhI+gpOgcOl+LjTH6NjToLj1y4N2TwoFAvTSadYg/K+13v6di",
-	"Yl6QzB89yiwYQ2uPZj2Hk5Hu7KyYItd2ySrPuENa5BJXDSqMRzSKMlN7pajHDgW4ojFL/Vt2P00AhiaW",
-	"yWQakLmEt25wfhQOvaeekw/OvbQeLlcSEJC0TqGZcPS7fNd8f+6ZvhA9cV0XYrPD6TDyKu3tPoA6IznG",
-	"IIpcCKvAQK0dqNDcx0V8Yt3jGWVB0LXwNLJFK7+kURj/HDI32IKEYyNoHyf88afjxyOYnH/1EKZzVJii",
-	"fcK/HSZsfqeTZsIHKI4JIUbGKO3cPuQb8oUU3E8D63/64xfQh28H5PZJ7lFuWGpJviFULcWIPNwj36Bn",
-	"nDykC8o1GTM9mj4c/PELkvHWje3xH61ucu67uwPyJR3O7d5e629Kiod7uU+CpgWhim+gCPwZluqZtb90",
-	"lx5+IXTOeyT/WUfEwPtE7tV2e3xDcOh2coXvg3f5G2LZ7eEXws2hZ6eS+bN79m1BNmDLXayHFVjw8b64",
-	"hAb0fMJTvPK52ZazRGkAOBXpFnX1TMTiDtvHVIuci0yuBmQAazVw9Z+eFeDbNk/At9QXqRtSCuRt/Ixy",
-	"8gWJYOTapT8GV1waJ3oKeTfWRsvqsULo372qkhNchGKSLwk1RjzIiSHYFGhY0ijqOaadx2xOY3bBROhq",
-	"vG0GVo/AchiSQyWnF1249RjzCxnKcNkjNff20n+1VMRH7GGzs0duye2eGcA7JzYc56OzDKvpkDcQMAMw",
-	"kWi4BAcNaD148pqzm6foSUrOGB4AiKIpNKimcDb0vACm0fP6Ik3MsZE1eyCmUQwGPaiHTC9Y6tlEi9m5",
-	"BtJRW1sQU5osX7rQbyqpja4p0lzqvjA2gjFLcnGO1POL/VCBHngKesttd5YUIwYxf6PXgYZkj+lIArid",
-	"9ZGYo4YMVLbAD/cG3llo3wu2eJyIvkABB1/u+bohGjee6uDZOdz5AF1FnvOED5ltm+0mpuV8bnW+gTkN",
-	"zWCAr42JqEgyb5GnMGA8Gp18y4cI5HxgTwDYRrEVQK5DAQ7PnIwDKC8ZgGEJ8+qLwbv3r6+fv3v35t0g",
-	"0/DgOBrgSYsltL5LXo5zJ74zcuNYxtbv5zjD5aY4mPOSCp4V0br4n9PqSpVz/z9777rctrHtD75K/zm7",
-	"SlL+EHWJHcdUpeYoviSaOLa3Je+cmdBHaBFNEltgNze6YZrH5arzaR5gHuI82HmSqV5r9QUgKJG62InD",
-	"fIhFAA30dd3Xb5Es6BK0MIG363WIvjyux+ahMlBwuweCdEx5vyTQo9/PZ6EdRUZ0ksWYz0XCUiu1zGJ6",
-	"pZ2tNOnLFNNwyTrs82W9oJoq+RQUS4hLYKmupqLUIrNvsgfT5c4jzBHWqLQCZy/IE3TEuizNSp5bLTNu",
-	"irK0W28SwX2seY+2Pp5H1Ou3d1IQxIwjNol/yCV920eIWmPh+W++YQ6xBDs6y4vC5/TVEueCUOgcHnh2",
-	"RE3+lL6xE6zrk25ndiE72+1gK4Y/eXt69urXlDUUMbBFpVErGseZj8G0fIZDdAAfXNLAYi2BRUpCIIkr",
-	"6Ah4EL2gFSTDrFTTvpyR8D+PdOxaE5K+iGz0MFfI8zvIbY30CuB/zfx4q50BlEwuR69tAye89mXwL8PH",
-	"0KpZk/OIXKEqiaffdkGzC2UwSVIHCFCUKaiSWZN7OeWWm1yOtOP0lHQdptQzOLLeNnMwgz0uBvXvOY5n",
-	"19zqD2/PmJf39j6G2k6f9oZCZHaVcRM8zwur0hqlimBtDynhUpuyGqBVlQxVFGVSA7EAXQHpnv1BSrv9",
-	"jfJ6k7ZhGsTjBw8fJSzl02lBLvc9evB/W4k03fHCyEf8h7E+BNv0Oz3W77iH9R7YHOEF50iQ+p0kapGb",
-	"gpr8wz/IWh5EE4h98sHhYXQdqRm+wa4ZxCMj3BfjrKwKLzsCYhAfmG7tvZYsYuurO0rM4jzP8On9g8eP",
-	"s28H3+0eDA/57qPBt2L38cV3B7sPxf7wW/5ocJAdHtZeIHAFOj32+0fW71DoOM0WTUNS65BR6twKh3gd",
-	"XAL2xuH+Pvv0Dl/8yS7CU4goszIFEXlw31uizvJMSJMPc6hBCh8huu+ZQCki1gL3rCyFtt8uGRCdpOtU",
-	"NXdC7de2NBysriXGbobSyH3l/R2yLsAXakR2GI22EXs3/fddkmN3T7LUWfu9kdEdqCPG+xKSlErqrVJ4",
-	"wi7mIHaj548b7y/43h6Q7x6wQhgDSi6i61hpaDyfjoXUO13iujplsDbaeXMg44TOO2ysvqSNBQflu8f7",
-	"BztEfPjch7w4BQVBlBnkn8V1/FGsLwXZ+EsxhcxSDJQIoB3Auj2TRrUphUFfuHeA9O1yIxx3St/YNrsg",
-	"XPrgli47KwWqKCoTrVa+viTRFM8bkHstfIwjGAzJyRpcG0axTPWQ0vwfJNzBKmKUzu/phBdYbeacbqTv",
-	"tj2BWLi5w7Yf7O/v9OI3EQQ0SadTbiWSHnQUDjx6sYHFgf0b8vZ8aJc9EAD1l2urIkL4AGoDaCYNYVE+",
-	"v6Frz9c3z/MP8SbufoPDWXQ8RcNZuOmHc4wRKczfsd+uJKQsk1ct3LI7EzdvyAyaAf5cSRE6s9IqjjDS",
-	"IytfDKpSW6ERzKcBhjPKN3eSQJGDGYaxb15Y6a2aOn5N30bDqjsNLtQNnC8Mv0IRQS9yeZmGvJzG9OSZ",
-	"mEyVEXIwP78U87ZJajxSW/n0JNzc/UWQ83oyNXNgiaA3J246msBv5DGym8IKLzhaCHLk7O3bk6ewJSAi",
-	"xC45hArbPS2GQzHw6yyVOR+qSmZx1/1F6OwD7Kw394PTd8rNOPGKSHCg5lhZ0t3w5w9gZ4Qg/wXETQVN",
-	"DNADOCRIwyCejMXgkiLGE6rSAJlwGBgUL4RVrFVWq9MUn7uFuzCihzT9dhAYBoKyhzesgjAI48E3YLfe",
-	"6shQA9RYsvTYvjeNp5MPBmIKvKk5p+EOdOM76kbwGtKUxLIY1JBHYBPcs8fwErdnoWN4qS7JgAQDa9Hi",
-	"YCMUV/JoUd+nfF4onp0DT+blqNb9hZt2BAff0giAQNk9GsiMCxRVBC8SAmIhqA8ObxIbqO0jUhmRuMhQ",
-	"amtPYQ0FKME4zmi/F0JTMDy4LwCGQjNtuQ4vgp2HxllJioIW2TnM7jlIANFg25+AET+MR5xrB8NQX6Na",
-	"BkbYVVbDiXodvJjpEyWNXR6rD4CbsL6MrucL4lvc6YWbtr+Hh3F/LdlEvoIwHbEI2YNxTC6QGk9yrXNL",
-	"ezztrpEjGDUSZ8t06NSqshSDRYGiQWXdbiuBYedLRtNyG+bfjScU2cUcK3LIIfF/L0pNTnjpDWD2sJ4M",
-	"d3/lZjBOe2CTs5OSsKkox3yqLZlKHKEFzpITOQJrYG6cXo7ZDe4XZk+Asw185yx9dsZHsGQoK/w2ViAs",
-	"AQiXkxYqGSWj1EfeuAWU4mCBUlAQVBRQGUuivup52G1XhJw2mRoalltYGdyodQg/r0oXYOYkFCCRufay",
-	"ME4sWC5hAyHWPAT+HtUyoEjsA9WdJp+CQpslPpUciC47GcZGJqNUQoVPnIkShxaHXEYDiy77YTXjUG1X",
-	"wWbGnf8asxmsPD9TYALIhQ7m2ZyMf25EfuBOHIl6x34RYhrMCRR6Uft+QiGceAmooZ1gzBHnCJg7Ec0l",
-	"HJQC1CJe6LaFjG7Hy+lZfBNoI/D3Zl6RzOIYG8uLNHJujFkHpd3SRTBX0KCfo/ce3bSU1+sGEEKqom77",
-	"i9BZx3SaIYhk/CZPx5aLP0yc7A8SAIzCP1t3mizkSfsBNeMlvaUdgtLodwgYC9FiblgLxSSj0TXv+UEe",
-	"M52P5G41tcTDQa/LUMwS6RuVvMTNJewOhK+lGJaKoWKuujvM+NIgUOorJG6egzku7mZ0GXr4ON4zUYDg",
-	"sr1S2/6ukt8S1wCKXkgK4sQyHwzzzwqqZ2d+gmeCX567nRh3u3ajxhLdRZC5uZ7bvTqqhNa92B0HUL0D",
-	"NZkoSWVouddkGSX3kWbjMJbDvolXzJJj6ixAx2M0b9TTcDWeXxejhtiWUB/cpaTPxgoKJDqCpxeXFHry",
-	"K6g1Dnq0vo/BWeF51c9qxtTQCOn4VMmNOAezTGPPRtdhUh/XDyUSebIrg8YZ8F9pPyQUjCgNSo3EuzTu",
-	"agiCIPvCFOIFLenF8fwGHmfVsACgp5NScEBnT99wI17YTqZMgzcI8RaQpE5yYprph92B0hhS4BmsDpxD",
-	"nU+4nJ+TQVfX+UfjZpgLpdgEMP0hO4ICFlGQcckjeaA6Tt2Ei1TemTB56D3+CINpBc5waFE7Yu3T02VP",
-	"kQzi5qWsKyzwXRk14VA0oJi7cfP8/F+VMjwerrvWtuKUDTGqYCNCl49PfEQ96s8QwuxYVkL6DWTPMEXq",
-	"TgaIQktHkYTsoeiMlpWEOD/3tcBy/c52jkswMLjdHavmuTyflmpkp7HGMdsf8Sc0uNjqYWetmr02eVFQ",
-	"rOrs6oES14elypsvvxR+meL+TXINlRGX9d/dr1HBxY56gafGb5zv3V0A3VmVoFjEZAaYYMPYkMSjCQHe",
-	"Lr/CV68My4X4OdotFDlZqeBQfADjG9Gi4AVfDguidAMUoXaiJUTv5BAOfXz25OfWiNrIG4sGQ5baZukO",
-	"akJTEL8XSHyER9XCSps3Q8/pTU69GYZFj0O44dDH30gjW1ecSFxNkYrEHCDPFgR+8PJZstcq9fu7Nb4U",
-	"lQiGWSHbBbEryJmx3exFUYgC0nzt7pjxMmPbOJEJS6mggv3Tl5hKfIGpHdhnfHAJCGXQpsteBZOCdyHa",
-	"7+N9sHu4t8KONgrMyVRCKuh1cVScy47l2M8IeCmP9uZrUDj93iSMj2l1UeR63NRi6/dqE0iKKyjl7gFn",
-	"7cJTD0wrgE9QYm3ttFmNE1+ETelN5LrD/YjdDtSY4pHI5u09E2D4RtXex6li0Wo3VLLqnRt1jq9qGLjq",
-	"N2uDbZTMq4cj0tLVJXIXGAOME2NSaN1e4pfIGWsaaPMRA3OCfIOHucvh1EWMqhRMz3IDZW7VcIhOnVxH",
-	"BgclY9221+Z9x34Sw+VWgQAPRoSr5k9PSjCJwCBSy4q9Ph6FJUQDCFcjetcIVEiaBQfxJAEtCMFIEI3q",
-	"A2OizkXYsYRYQzLt01JNo3LAY0gOizMMKe+OBhDiVqL++4u++6dkimH+Vj2h3SlhmLAYYl7sfM94rD3G",
-	"++A8WFwbHVj2UI0vHp94iotBM0R149Y+yAnwRZweaC8UAAASK2XRghiF66WjrWpXrVA8W9is4cYO237o",
-	"ld+oezkGtuNDUCHGG9ZLAaBUzTls8Z9FXbHCmapMox90FTrxYLETWY6eq2C6BrNE/cPRRyDKfGGwdHXZ",
-	"R4aiKJjOCwAuQcveJM+y4P9u3TLRV6elMmqgisZn3WX4bssGAIcaUANIE5QmOkSVFB+mYmAWZjn6rGyj",
-	"l/H15ofR3lQUATkIIogCUhdwCYiGIbLbjeI20RZKYfqmzO15smLvddsR1Viy36AmhKigJXdg+2gSA8Uv",
-	"Gt8k1wMlh/moKheWtHZv2QTXThgOImSyQ5SbxmxO+wcEgOCf3ltfcyziOM8EBbm7kRzVCyEEZ48oppHk",
-	"GWUmEBmGX+cXla7596LLtZNJawCvt5pQNRgHpYdkXRBIe57pXAhworm4z5B+ijcGYzG4DEILStHLj7BX",
-	"Sikiv1VhpXttPYfdQyociLceuSL0/bq+HCHHiQBKApJeodSlZtxvoOxiYW7pUq13GTf8gusmvYO8f7ej",
-	"nWZRTVedrOzivJL8Pc+LpsOufqe9K34PuRQoh7zIMfcPOTLaasmcRQ6V6/qXWCns9avTs/Q6xdKPxMUh",
-	"xmOga23LbE/auDKQjpypmTzCzEzNRoqpRv8MYrvbY9a21hjIGBA10KlVz0jyQg3gZp1neWnqxym63jrZ",
-	"YNC1z4RZH+YmirhJwFZXzGulSPEEUeHGazcFOxm6Mp86YaZJQYLehIpXXVvCa9B3DIWAjIV6WP8S0oR2",
-	"qCi6qMtAOZlRpDnVwHC7ikS1uaqc6ymwHAiFe22VXPv3C/Rtl4JdgKxfllalUEOWFmgXAyhZX5Js++G+",
-	"i1mHl/N5ArFYdH8nZG+FqJKknvkO1KMvKW6C4jtcjE/xQ78jxQfT76QYWfT94fff7/TYUIFtPjdRkA9a",
-	"eTjGNGIQcGRQ7LITo0NACOQHcqh8KLO+jAJCYvOxc5MVuQb9CuZ1WKqJCyF8g5g9GKDkjh+4+hfAQ1oC",
-	"lFz3xvw9oGkaTfYPZL89iHEheKqFY9yXLvecILnjLCS27UI6NJ/veH03y4dDUbry/xhARl+0y2dl45rp",
-	"JSaRjqr0pTMphThSl1npBo3CBb3ZTeJETFQ5d9sbgBXKCGJkhIQQY0Hi5I7dKMN2wXZ2KeZUH8zNXZe9",
-	"QrKEWK1qImrnu2FSYzNnTcsNmlkP7YlzmXa0j2HLSpY+2H/MltkAAUXoOVpYwduY1JIJk0CR3SAgITK6",
-	"ShsG98Y2WkkShj7n9IVCB3+akMN4J6HYWVbfG28gk0FkFBfX9SaidrsjSEluf7TZ6hC/AD7z4PCQtdoP",
-	"YewYTusR30uB0QFWi3SSmYvycYWteqFYLz6QazbMPzhwHL/RHCsEKdfHJv/iUJIQpwVQjhpAY2Dz9T5w",
-	"1zV/m8aL25Xi42LCANosp9xINDli8lGXRegNMHuaz0MsB1Ex9Kr7Mw3nBGQz2K4QfadkMe+y9PXbM7uw",
-	"YFS0fzx99uLZ2TOKS/3p2VmKIJb2bZdi3sWUIziiLraykbXADRspqNHq9pVLhU4fHD62n3i4f4j/fIvG",
-	"r4f7D8CjETQVhRrTjM97jLOhmIFEqhOXCAsZxzT8TFUXFCv7npdgtS+5zNTEwVNppaQrQ1znoURK/4Ex",
-	"GNqXabMUyaokOFhKAMUSBDAlBOkg6TzglnGRHO4lEKoPZh+M4D442E/s6Yb98H33++63OwT0B7ykL9OT",
-	"4e5LJQXFfZAZsJ77kn5r54oQI0BEBRpvNQXYJrjuvvB3lx0H843roAO9wzMc1UPGEJhlcA0pRvOTYuPS",
-	"2DwOczSUKHgF89Dgi4T/49D3XHqQHcSWjuAtrMDsYI8rqYWQPZY3bXCOXFzMmVSzEN0HoIBSRFEmHuWm",
-	"L9MHB4esLZhnuW+Xe+aZVZCY5tkcdrjXtCdFROJHTH8k3Bg+GGNuDW1sdAG6fm+nUu0CQ0p3jtxKaR8P",
-	"jtHVGtyo0K6RDALJi7SbwYtIckEUlT0hI2wFcVNqGJyYwWdJIUKWcYGfk4TpHjpIvL/UPjREh0IDRqYv",
-	"XZjPtnsoxg/ECr6Q1rWD76z7WbuRH3T3tSrywZwIUd09CilK7wFOLgg7iD02Fm7QWBKZbWclH5rdXJjh",
-	"7tiYKZ/muyU3AoTKXcq73emxtA9wrP3O0b9+ONjfP5r9cAiy2sH+fpiqXFom7QGXQ5vyh4ePjswPBykO",
-	"9OEjGCsg5nOH9IgCAQJNuACdLvtRzCFQZ+yFntqOPXzMao5tQAQKfAUT4mRwDAdweNq8cu6732WnGKSh",
-	"XSKNc29DZXby/mJSmD0ZiUe1c1Kpj+khv6/fCrwogtu3+VQSR89g8GyCABe2GWX39uU2jHbRie3C+ZWP",
-	"e4+M4LVaBQxf4f3BO91m5L1VKYAkmSh/zZ0cKBKFWRAZeh7wQilYW6Xg1grBuF3/H6ufZdT07clTD1w1",
-	"4FJJKHlfqJkodwdWNQd2jEMsDYT8I4QQWGHUkEGZK8Dks+96/wh78vjhd4c7EfiABzId5wA66VK5I75U",
-	"B01tZE0dvz7x6NdkJB6yUzHhlmA7HpnLESVn/eZoI2xrQuiwPf7mm8TlaUoxY5NcKh/mCKFoaOzN5iT7",
-	"9rByuqclCf2mafWmMt2XcJQIBTaiYNjC3eABNxIfIv6dOAcUpHJQ6oS9dJlbOoFpLdLVnEf2gqatXPZl",
-	"W7pOl51AWlcQGhYBWn5DEUXEbPmbbwIZmPB/hunp2b3sZwI5LQjEnp3F8HxHPgx2S0PAaoLxa6BWEp7Q",
-	"UXCB+BnF8h3u51HsLkYcM5URSLYqKeEHYKHiEYED6cLXY//mG5SfS1A2y0sBk2RZLYSMMsRMj1JUCItK",
-	"o8GJXImqvAQOCQTFQQ/aUzZR0ow16NGB4mvUdlAUY+lT+pxVVHyiEZyTRw8e7tgPJEHkzziEgEJ5Kc7S",
-	"UytnmHqz7x8+fkC460U+EFILrAzrMrg6vc7x1DL13cPufsC7jq59Sjq6mkx4ObfXiTgmS4CG0Rwlspi2",
-	"UeR7hIMN5VCwNn/nlK7/yAeXWDOQdlGn19nvHmAH1FRIPs07vc63cAlA3seAX47YG4BvrnRbkTrdSCAn",
-	"JFmCOLHbAtJTeyw1Y3ugT7K0WeEbUurPmmgLauhxnHRaR4FpRDqCAUb61GC0ruMhCKViazn8WHTcnZeA",
-	"G+ZUcJzlLntTycgUEnQ+vyhGQba+JTpRsj5AE1gtl9L1HaJKA+UqYemvz05Pj396dnp++vL49enPr85I",
-	"fl5wAntbDMQYNkoK9+WCwzYAnZaVDLBCK+czszOlCp1AAqbtNu4+bmrV1nvEZ/sSVUdeFNr7bxxnoa4i",
-	"mB/Cy6H1xkq0mg9FryVkp66ZQjoeHDJP9k6yTq9TVvL4p7cnWJOX6P/SMqXhkb3ocwAw/y5xqaI/qgwK",
-	"mg0wfwEQ/BvJC1CexFf3/9iBdvnyEpHu2T3b1TeVdGWXoGCIr7lwZUHBZsNadRJTVlg+lQiefdvh/n5j",
-	"FAspM81h4NKvNAhM8F9zAGA3x74vloIoKwmIrRGawpu3L8+fn7w8Of352VM0AAQ4Cah48ADH2PbdAMf0",
-	"I8/8tNkmB9c3eSs5JRaIDBt9e32j5y6gG1s8uL7FS2Weq0rSJ75bqcGxT7fCVo9XamVP45k6xvW17Q5W",
-	"GBDgEin1gpcj/NjBw1WmzqcZ/SqynJ/Np9j48HC1L/ox0tQfrjDC45O/WzHePv9wlS1xQn6NU9AowCiI",
-	"bQ9X2k4/cSNmWKv84So74xQ9wm+D5w2brrBF6FNnGKhQqzAEVC6uLUT1zd99Sj42Sq/Ed9pa1Mvh+Kff",
-	"xXKJ5YNOpULMfIKusWfaFQP8vWP5fwdqPg9AWHho/0R52d52xX2pIC9IKRBdg3LlOZmjousY3NZJOhGq",
-	"WjfECzVvWNaKRYs/7EZ24E6vI5UUVOVGQW0Rkq966H/iOd7MLt2zdrKvRnaz6zcS7YWkyxjUA00MiQ+C",
-	"o1JwXtREocPFJdVxTlxeLLrMugsccCTM8YkzPq7PB4cvlRRggyMmeCUPuY4TuiFk13OR0OdPSYeqT1/X",
-	"CJE746arM6C4USsHiqA/7CyTamjf++yMj5a9nx7bg2fsi4tcXmI1oMoQCNRzggdZ9g5osocoJq+Gjkzb",
-	"l327Ih/5VWVW2cg2XHFVnnGm1K9czmkS9O15xw0ZwZej6D9BeHC87SM6znOkoU1iafU3KIS4FpUJh+/k",
-	"aefTu2sJKwVUYk2tW3woWaKyPgPHaR3SK1+IWQLXVT4Yo3MowmzCCHDtsdAA/awG2+Vij/uyBnS2AHLW",
-	"CJKGembTgA8MIAKGoEwXLMIQsV6VPsEUMur6kjISX0niHT5zpFGPFWxs1DufRuIUc8QW1ZiRavW4Jys8",
-	"eHM1DrtxGz7Wps/VWNnhuqzMrdu1XOmJe/L+GZNfPA/QleuNKrQh+isTfdyr19P9ILLH4nU4E1cJ2Gjb",
-	"gZH6AtyOj/B8Bbl6z319iXgNkTuEig3HgJyVKac4w9j8SPWQJQZ88CxghMSBXxh3IQWbCwylCQkDFAiB",
-	"+IcAgY85s9UUcnfsAxFU00+KOXcb5sRq8S9X0ofg85z9Et5FfW48gWFLKZBtNJaWlSCQKYewH0x3OPr9",
-	"GOfRvZZy3x3qP/p8Yoy7wTJY/jYyXeQ6UjYQmHyRVC8uVnAme0RB7JL75BHbh0UDgIdO4ggx1CNuqxYJ",
-	"o+vEJDZDMGVoEVc8/u5BW8Xja2oer1w63B7FxeHSMrIaCnxAqQ/LHMMmU6UjrJqTg/ecJsm7fH2M7pgC",
-	"9voSsQ1Lrsc+4wgwJ10yv93ShHmqFAb14GIsr8RJvavN7tU1pKO5PLjLuTylEDejQgycn5VZLWrTnd3u",
-	"kkHZ9ivtl/roDu9wn3xeTZzyh9fQw+k430Ry8U1b5RfnLkXXdl6iu/BOdOxWgnSllv1SfDBxdzca9kbY",
-	"ui9h67UqMKc/4rhbms7DH0fZDt6g66StFgkCsIBzuWJ1Xyh5hxnbixo3gQL2JeIcsBPjAjPRYeoV9i6A",
-	"etSCoFDBBQDPGYKk60jOoGDvKwqpUJEeqtyySumUBeEIpzHM/o/zk6dr67EvuEbyZNcuWefxE/l3YHkr",
-	"8I478wT6sa7vD6wT7WWsI1RwxcVrugixDFFUhQiU4UOkgku2MVZWBNzdejqPM2kIBwftEeWPYkEDTTiI",
-	"Cqhgb2w08A1TWJkpnNKWrrOFz8oNqJz1Uop/XBS+xnPiYA4gaCtx0ApKe+vie8GwFDYkagOUj6t/DWS3",
-	"UWfUpzhQgYd2JfP1yS+2h2uTz3ySm1UI5xNIsup8frncTfzVhJWGX6enkNd2LWGFpnafTPiHE2xxuB9U",
-	"F0iXayO3ryQpomq4ZPFvLLEnnRe5vLzuWXjmq5TJ/+LUFODZ2smpu1WjkC9ybfwWjAmjo1s18oi++mWe",
-	"nicQaFAr8k/RknFl4LjGMVpNijmlOId0AYIDdcaxvnT1klN6F0Dox5VpIeEQgpSlQMygRuFhggEAMNpQ",
-	"JchNki/nTPZCxEDs4ofxSvzlkCzmMuZ8nzkbVqWvJqIIX5QaR8UXHQKjoRShno9jHAjGodR0glHmUeF4",
-	"wEBSlJNp6T5OYZGR8UlIlyUPuViAJYosDRNefP1bzHClBFdflTdBq5ZygAkw9adgF5vB7dyVrDUzSD3T",
-	"R7V+QB9a0127zKfnOT2DEj3ZhQh10Kk8U1/e2LkFE0aE+YsGKtr1upb5vBQfiP9GtFKP1fR6R1g00PVj",
-	"HNtbrxDoeLDmLKwxlsyx0zVHEdq1qjUAqso1HSWQgbxJC/cutb86YASlrPhTXx0XXCVQ8TXiuH/eWMW3",
-	"clqqgdAAu0VY539xvo1bP2K1S3n3QGXi1B3I3z92Cn4hCkspq7KwZ4HLkdWUxqKwPzWU2aXbrN/52+nb",
-	"169fvTk7//H49Nn52zcvvEbT77B+vy8Z2/2Z9Tvt6OC+9dmrX5697HfY7q4lEmwLCiL1wWGAhXx+ExeW",
-	"20+pHlC/g+DLUAuoX1PLsNRPLaAQL/Ec/1Xy/AL0wn7nXV9+2upLUD3cuH9SYdTwdxgyUoiEibJkvR9c",
-	"kkc3JpbbA/MhIX9nt4WKfuzLvnnJJ2JhUH1zCkPqudb4Exr0TXyNOPYbwbOEtdz4zY45WWx3fFJ//BXp",
-	"x/Dop6QvP+30ZT6E4f2vH5jMCwZfL9So+5wbXmyLstzpy099OZyY7usyl6aQ245w/iLmO2xvj2DbwGKj",
-	"5EA0pjeUJAvTXLsWphsLpeLbfTlVN+kxI9+G7SJhVrfcpG7BRtE0p79vxXtkK2FbtR1iL/Dc/t/vjq13",
-	"MCNHfWk7ogrRLdTID/ZSzHeOloy24bSvtCijIFs+zc+t6OSurBIeG8XA0una+0jvcbGvmSiEEcvDq2KJ",
-	"e6RU5krgUyyVQ8giLNgotimJUp2ilGBAbhIyi7LiAGkXhHgvMAbgc0yM8yIxpWwaHcmc2vB5lwEnBRgt",
-	"6O9VkVCLGSgxv16QTZYYIkkud3aSr81++NflgSiTrcIDowgbOp20G5aot+tZ/WA7BotfZcZ7hRrlcnka",
-	"349ilEsNR1Bjjqn44BAguGwrkhA0VeeZrxWzwEdqhR+6WCCGTlalK15AUjNmkb6yM8sOu/v+vX0JKc9Y",
-	"sO3Rg8cBF+NB99vuYaS5+n5Rup8lzOkOQzhyyCbBQhpgvCQPj5MPBLuojIHMZ8jisysnPkwLVWJm7yVm",
-	"tB5LB3QW5cP7wgo1QCZXSMbPT1tdqIRJLIHpkqkp4kgqe6UvAScxnwjI5I8RyQ/29/fdKnn8n6OGku+T",
-	"/1SRCSrffoYQCysqvDcO5izU6ER+WUXXEfhr1bwXtq/r66oLzeIOfdidzWa7dufuVmUhoN5idrsePlfl",
-	"ZN3uUZsbZApeN7twlq83YgMxgD23jmOw1qpVe46LXJT5aGwa+jMQnFM8H9dp0PDs/erOJ4g5/iTUp9no",
-	"w+2ywDEhefxBZIEaYwf2GLhjzNatPHA/aq1n24tqKpSuQT2VZ/zf6NR1B2qCGqdnofDIgOqYjVWpBbuA",
-	"Ei/zfmctVZQ2h1dFSa17KWbb9OdvuRn/yLV4++bFdr8zNmaqe3t7TnuqdXFnZbUPcYEWFGAgcTXNN6bJ",
-	"8LJndoqWTNBrmp4rJmct5bQ2ObW5sQ1uMD9Jox1QxG2cjG5EJO2DOzfWdwvhtVvba1APCS9i+yO7sH0t",
-	"ix7buqKvW8wrrMaBODUVZ5AIUGMWuChbjTXZChDBPbbVuiJbTjde2mH7/tX6nGBPe9ThLgquWAzOfYaU",
-	"6rY81nWi3z/FAriqzHIJ/JkT2VyZNS+p1uTqAATq8HNqoNpLlGwzprrEsZqNSDmr69kAv6pGANFmBcV7",
-	"yAQq1OhVZe4h/2eJJr5Y0u4Proz/haJsagz4mcwQVO8qDnyjE7rE6mWPLAmTV5zZoCM3aiyim1mK2aJW",
-	"HJ1xwq5pqsnHdRqAcWd9SU9RHaNHLONz2LWERcXl3LcD/e/bfXwEs2QgJhLA2yiTpN7hXHsYt0qLHuIH",
-	"OheqR6rVULUmgrRZcKsmCODsSQKNG0qL9iWRFHuX+u/8zblmICj3YqjKANCf01zUUJlRqRYScFcTSCcZ",
-	"QVqrL15ENA5Lg2n0VtsvqTyzivWczINUBrPSIsrEJARWeNhVroxybOJSmVRdGayQbmGRHveaaH0sfbB/",
-	"wOLqnUlzV+DqDQHe1owBnBPrgw6DBOqTOyleFoML4N31oqfxbqJM0bCPvttHxFQH4ei7gsVICYD5YN8l",
-	"ODn0vRrWIKLLnfELTcVr7X53sKt6DCjdvgv4G2vVk/UBOTHiThZqcJlEYJnR5vH7FcIz8mFfUlwBFH2x",
-	"2yGjWAS7SICo7AzJrgqMPY6Oi/rSMPaTaI0tBNdUzP8z2Uoa2uoXNZqsptaTzry+zWSh4ddnmQBS7mqb",
-	"DOMT/cc2UdBHYGxvEHd1Y6P4U8hUC4gOLbIFbsi7k5eCeOSM0Esjif9vK7CFosbeaB1Chy0HpxraNVnj",
-	"Qoy4xBQOH3y6GCd86jrw9QUKx3N7JTXzc3CDaGFHgm4XLuy6+iXChSOyKmS2Ekl9ZrebH/km4Pivl76x",
-	"GG4ca5btpHKJhuja7H2kv1YLjvDisKuI4kMWWkw6kGNHGKuRJSlFvOAAOAN45lsQT9wma0bn46u1jvyF",
-	"QxXWN6dQMPj1e78uJtwuNIG2YD02QecjWU2Xm1l8GL8P3XEHhlI769EJASo4lwigzgBA3SqDb2U+UBmB",
-	"qb98/suTEHo/G+dGMD2FaPfSbpG+zKmOQVR+KQa6x+IoL1EPHbty9dgLrOCTdkkdB0Xc+y7ts9/btx0c",
-	"fs8GY17ygZ2eI/t2ykJt1vBHHRWkcwCwP2QzwS/P3StJDT+Wc+gMQK5zKMpFWE+kLYOdANMXx1yGuH+E",
-	"SUZQ/hyqYjvjCNz2hXbTB/vfwiUsNIoF7dMuO4XSth7cn7uS7hdzjw+tRampCgpigNuptPedSR9iasis",
-	"n7ZF+mNtJIz3j9ahR3IvGHEatpbH6HOgktXdG6vqdo++nf5J4hpOobPrK+nNdvcQfr/yGF6K2VsNSIir",
-	"9p4eb9XN3YldFnePUStXCo7gYbyFJr4C2X+jCmFFMzxV94wMDA7SM35JvHMTW/CF9PYQOE+b9PNFFyDj",
-	"/SOEF1jmsODlR3JUc/PXKNQd+vlvFTFuO7/g9UaGcWdu7yv80fV472W2HFBaivy9+M/lmd+uZHzdA0PH",
-	"jw0CZiZWP0TZKBNTcFgo6eERRKGh5hVAd9TeAQmBuelLV+ykjdeOhHmRvxdSaN25tSVFXV7Lan4WvDDj",
-	"NTiNb9AeoUZjBTyS/P0tACLWp/1X0JmT+mpC1/7PiNaMcVDvYKNMxJWIMI6dXhej0ApY/euXB6peVQi5",
-	"IwkkNoTeCfLVSBj41pUCC/Ym6Uwr8+SaARM6Fp+IzD+6sY1toE3WRZT2dQ+vEmU8GqjE1Nq9idhz3Vlu",
-	"BHiDiei6ZjDb0kGntrwIGJEzn3l/w0VlFk1k7JjC9AdVCRWHoxcFXTe40wchgvcK3dTFg5g4Uhljopbr",
-	"qEs+cnM8ZeiEE36+rM4aL+zVKde1Tt8ggXxJ+xV02CXmz5q1BuJMXL3U+6Ryv9lN6dfuZmRuo8v9WQyx",
-	"uGuRpk3DgW3T/5YJ/tU0u0Fap6tgtveR/gK0vmFUq2JJbRMS+HztNm+StaL/pY98cFh96YP9BykVOA+V",
-	"aAEBiufZEvmwXjfjCwuL1fVwEc0er061Flu218eC6iA3Fx03UKcb0e+eRT/jt6mrtoswkoGYOZJzlwB3",
-	"dH5cvY+qTXB0EFCuPiMVsj3psleymC+hZhM+70EMJsRA+kDDUNZ65kNzF16cAFp8HTHSKIiaZNtAEHcw",
-	"LBOFQZy00sm33j/SJtq1lBW6jXS2Am17vfDF9WWzq95xD3GAfxyKHSp2BLzDWIm/QYmoPz7Uz+ehzJs4",
-	"w6+Tl7xxzpCr2UcQgp3M2oWw7HbmApArKPhOSwXawzIJF/OnauXQBVRV3tIM2zZBUbOSD6Hq/6CosmWY",
-	"pq/ps19fqGI0oVczEnruBoGK2PSWcYrUzw2q6caQegfIMFD5tB0Zhm4thhlOPQ1wNM1dedeskrQM0fRX",
-	"xLp02QZXkymuGUfq1PNyqEc1RxD03FC1oUZFui57C5eN89dR7hBZwChRqMxFBnkwiMcORQBoSHsf8Q8w",
-	"K0xL8T4Xs5Qyz/AO4xlWd8Ei5YVLGXJ1ZhHKf8wpva3ILZGVHsJUTKDSP2D029eMsLKA7SckE33Hfsl/",
-	"tFPwf52+erkcmJNIyxe1ka4ESYkdPRXGCoHrFGpZaPilQDUdFV+z58skbNjYENAz4Zm4BSGPrezgZZgv",
-	"L/vn2kZtfBPLExRO0rV8wT3X9OrRkK/UAwI3pHO1eqPX2MC2RbPhKk3fooExXo2vjjOtEjAVrfmJfF2q",
-	"USm03ugifzKMtqdANjgxoWW8+K7DrejlN4IojVo0HII99rftqsqzkZA7i1FcdoK5nGOQ1jOkwuyFyTyi",
-	"6bRUWTUw+IBlu+6hWRP7FNgzQZ++EcMK3KwlhFEzbfhw2GNjSh2eMPVelN11oU6Bmi8BOkXKU4sDqzM1",
-	"CAR7gsNtG2zf0lU71CsH2jdv7DB7jLHf32lT5nL0cfXhfrqLSDLkae3IozQLsLgDN9ataKiIPzp1I91q",
-	"Gyg+U+I4f99abXABmJSi0Jr1PFtkvqX6tVXJrhJbUapLLXNOvTsd5EtXP19zAvOkq3FJKYy3anEq3VTO",
-	"u+O0vi8gJ9G0bnxHG9/R59J2obj8NRy2oe2udSpxw1/p9HHeFCAapAUD5TjynptCDA1or7nGQrhW7fXa",
-	"KZZv5ZFOjJgYiAfhcV9GPJcAi7H/mFqe+wbpTh1y1JE9LOxRr8IMYNIQMwpJ0Fa5d94nX26EpSfDXaBF",
-	"lEaDvbCNINcGkDG8q53GjPVDuLcVtKnCNV1gfRIZk8evRwfe/9PowAtl4d3OuJNYU9rOKymZbuf/WXTF",
-	"z8MIVlEuST93E4jq4eEq7cCLnNtN8RyqIG400j9b5Qyk4sSkVuGXS2RuZ2e9OnprpqoiYxeCaQhgVc7g",
-	"6oqGg2GZQhoA/g+daCwfuvwByx6h0p+Vtimwda6NmHjLLqoPgAtp2Q4QzcQqIKURUmREsXxPHIA4xYy9",
-	"DLZqDfVbfa0tX1iWGGDjs4WSrQGxdTvZCiXracjGxXYsKyzu+1OrLs6LAvybV1N2El/+sDXEc/le5QOx",
-	"IkvzlsU1OVtot8DgFnfrRonZKDGfTYmhnbmGIsNuF8sWaTVLCTzKBxhYf3ON6RrXoteAkMIDkKJlBVgJ",
-	"kIw2HqtpxnXPMS9XtFAqyCCMFCUAFiBkwYQBve9LwcsiF6VTTRKIklNFASiTWPXPAdoSQ3LoUFCsgqTd",
-	"HNQmV0YcnJoJ44bQCxEJt8uOXVaHB7qtlx93gJd5qdsVroaHNNa28kU1q4dq5kgJNEpBF+2VuaowBtpu",
-	"kvYQv1jevq1jMllTf7t/FehF/l7ci4nLbT4yAzKpZn8Er2CsS81yM85KvpLH7jd6Vm6UqTv01N1cpdpo",
-	"NzfSbkilvVeP2+6/M8CYucLztve3129e/fr67PzkqeOi9+qMW9nxZUnVgt/rdcwD0PE1JQ5+WxcTkMam",
-	"h6nGc7bpU9l6Hp89R9zuRTr5SRH4tNNYYzNtrtlFlReG5TJBPZXsqM4jxF45aQVD8qHym/aGMy8dsLpw",
-	"0JeL0oHzp7Rw7gZ1v3sU+3vhx2+EycvIZHdPLNnOuvPOfXGWvOGkt+akG3Z4I3bopLq1/GOW4lp1YX49",
-	"dkt6uL+fIswK+IC44RcIfgf3sSgmHuFQ714gxaSiIZdSzXSMSg9XHeEcV+BE6csMsuhfmbEoZ7kWLH24",
-	"/20a4VGqTLA0uzivwmSmCUvx2+dZXpp5ahXBNCt5LnM5SntYO4CcSBoSrqACP5X4PD7Z0qyaYsUS1yGu",
-	"L0W2BEXmjeBZ/meFkQnzDkv/OVFk/nggWadjsAPG23QkjN8qS3FstODlYLz01DzPoeoOmm2oEmNeMpOb",
-	"QhC4kX8cT4TLQrEPz8ixO2eaz3uQxK0TpsokxNIkIX9wS4diFFIZoRG88kJoCK82g7HQUGQDMxN6iNLI",
-	"IUOQalFmOmFUPoO6eKHeiwDFJAXYSMQHo6FshPhgALUJTOxVKOljZqovqaYDU8O6JQSsH+m/Um+xmAo1",
-	"LQQz86lguTQK8GvttLIL9aEHcBvQNzapNFa5tGcWegookkOa1aEqJ9r1HxdxSzMrslZ8JLp9mfY7Zqbw",
-	"Zf1OCnIYfgldBpxNxyXXImGpKqF/WEITB5/uAg4mdJv8BbnpstN8JDXUhKjBUxEmJgODPsu1FfWUHKGk",
-	"6Npz6AsKhbXBsSFsHHphD21B2n4pIbsQTIiuBmPbcQg663fA7gW3sa8EJPJqGAFyPtzfZ7QZEle0QmgD",
-	"1+18lFxeQpxCltFHjLIEYjCGWp9Q9UQf2ZHB6lsSr5S9RbUrYB/gEsMWSnHutMynU2FS3IC5ZFqMJvbI",
-	"9qDeNIMPcIy2d6xBaUGB/9DhlI3z0bjIR2PTTpBxKalk+HVeGAQaUG6nDRX4YIjWdnrOOwHgqSORIRDL",
-	"Ei/NvzpNb39MoSf8wwshR5ZnQ07RJJfu94HtpLFErtPr/Mfv/9Hvf9jf3+33Pxw87/c/PHpu/3z8/N3/",
-	"/lvHpyJh3GAH/DWLNH2iNNSwqQrjdA3MT5pwREaoDfJwv308UHml5nHKxJBXhen0Hu4nHXvOuIE5Mt8e",
-	"diBpKp9UE7w7ySX+OPB9zqURI8i1uztn1BdLR6PZXQE4326sN/T0jdDzwwvqqWkP18xMoy7jeb/Y5KZt",
-	"ctP+sNm5uOm9xBRLRJEIRlJXE7imHfIBxLSC7xpLyK9IzD2RzHKiiZUpsCJhKG0GgXpqirEFznuvhsi2",
-	"pmWu7FRZTkbOZJ8CxxGNSxXvLVM9A94OVZ+gEBqkwHHZl6DK5dqU3FjJThgsqbhE7Th9cXxGg/nC8cbR",
-	"nF5NDEOP10CLjhu1qjD0+Y3bfkOcbuqFf+NrweFewkxuONB5jeaUYqpKcx24TFus8ClQsqLwn6BqeEdg",
-	"oyHaYZpBwwjFJ0WXkURbr6AqMnR5SzVzHu+oNmFfuhcn6AxOgeOfu5k9zypxzg0J50CgKttbfx1V1Qmq",
-	"kFjDTw0JsN8RZ234HF3ZYyEZZ8N8aMZYRdDj3dimblgof/xTVXY3YKEALpmQppyzVBe8O+Ml2Gmo3qQB",
-	"W5IA9aHg3QvQQkSW9pDs2insSwhitj9xcuPPJ77C7AWUkxXS1RlcgnxzK7p6F0HKn5Wc3nl1vD8ELyBQ",
-	"6Tlx2dmteMNXR+c3Eb9/CScAZaesz9faS/G0oNyA8XGP2u75Ly8RrZ9g0ZYZ1uWbIvtSkmk1EVimd/vt",
-	"2ZOdhD0+tGR/AnV+wSA3GyuylF7M7ZMJcCbBJ5bhXcwZ8HSwRaJMTuVhKNa4L+FRZxWFh+0rtaBoK6lm",
-	"R3BrVKpqaucowK6hTZXyZvBnl/1knwMjowtEQ5OfH5UlO5bZ9aWqvCXLSf0Hyf7+vhshGsnqfHmBIaOR",
-	"khiYDxwmWWCGlsJSm6BwqNLrGwzK+AqNU5xY7QZyi1SRAYAc0MguSyvpWgSbbI7qDlTcFTIDqDHswURN",
-	"hDRHOGOaloVlCpwlIGvkZqm7xG6XU9osK4RJ49gyPg8h2jmJEbj1ICnFT44rSI16VWpUWrfpHe4ffrd7",
-	"cLC7f7DEkGclqs4S291Bw3S3X7fd7e8+fvfxwadd/OMw/LGy7Q6qUS6OVdlLrcM4/G5Z1Lj6IoP4De2N",
-	"eJTcwtS7bo/jkk5Ds/OLebvdsZNxe0fIamKJFv6it5Fc39rDz6sO225dHw4RH4J1ChzX27WXCK4mF6Lc",
-	"KMQbhfh2CvECp3Zp9MsEB7LC7V9thqMrVxf0pYfqOGpHS1yetWSeQWWYzgshTTHv+RgF4r3BBZaCfyNF",
-	"FFWWvsjlZcrwHBC392lKU3QctiLuLXU0/ekR96JlupKUuRm4gXMDm94Sca91p2y8Ghs6+UfzagA6n/H0",
-	"wlFQd+Vqk2JruOqrqZA6uCJcbiVWIEGrXdTARWKhPE2A0Q41QGNlTdKRADKAZz2rIGFoR18GbwYaLpMo",
-	"gGFYlYiLh16a5UB4dOK/KBDeqimHT6Ie36BSSGvre0DFW3U4jtiuPALfoN3ShnsuuMS+Bmw83KTHJ29o",
-	"Sa6pZCVmGBBpP4xNCWr72nbuOd/wpTLXt4KHfJNTiFA8U5dCXtsyfvZTYuUuWt0rGwb+bEWdMC366mYU",
-	"Jera/epct1c28k8BgY5jeK5sBuHJoZ8YtbnqAmJHcW4CWuEqM0NohfER2aAVbtAK/wJSjJU5vMixTIy5",
-	"a2BDevlnBTaEwEVELTyhMMAHjw4OMAtYyZGHLYx4Iz2OBaDjmEGQzV4NjLoAGL+1QAudH7MVtRApUA21",
-	"sEXyAOjCMzugHsP/rhpU3zwNQ1ptQHcBS0gSRTsuIY0T1sbgQLZaR4DYg1k8gK3r+t+sfxtg/7FP9bK3",
-	"VzhE6NLeRw/Z8enKCqc0ZCt250azghurwR7s7/t4pwQCbr1ay15B+K2PD4dgXbDV5GbclwiO3dILX4kr",
-	"XWKVv6lg/mXQQLC3v+VmHMSGNeXaRuMrZNw7wbeygtDbk9VEoSdjbmJxqBS6moi3JySoXF2+BZ7N7CsW",
-	"m/7j0cqN//EImlfy+Ke3J9dIUT+9PXlTSRTcZOZHufIgF1pe18+oLfZTGzVdbX5OjZpO3fxsAFs2Fp/7",
-	"rljmrTOQxGCpfAxXtbYdaC3qjJTOZTwDkV70yjvwW2cJgipkYAFPIF5NDVlumCqdlxs91tpwU+mUTdR7",
-	"MpU7XgZF3VM1FTJl//P//n8sJdcx/QpeZvg5KJQWWZpAfqA2YgpV3yFiLEE3tgIjV256jPelf1kSv0mV",
-	"/kWuGxM+ZyPlc7mxP112LOcUv4aQMXaIWrlsbxyUHS4vIB2uL6kyBKU9Pth/7KvompJLDfExaZedgvnM",
-	"fpR6xbh0k0A9yvJSDEwx77InhdLgS3e3sKAwIHVGCDR9CRW98qKop071fNiCiUtp+OgHjyk6ESDvYDYV",
-	"hgTSNPO5ZjhhuJo8P5+oTPSYGg5TAGaurakaDu0UjasJl7q32FPW3lEcVyV9Jyl/TPWlMxja7hDQTlwh",
-	"JOWVUSninrrow2btPPsq7aedQEovlBnDkGwbRTZJ8IbW0aeP8KaGcMn0wf639haS0bTLUlkVRYpwrZDi",
-	"D4X0pFL/acVHZ/i6xPy83GhRDJldr5SeOYexUASjgx/y2bJ+BCA4art7cdRuQx9h+lbYQXZ/+1PkYlww",
-	"446+6MBhWzbnzk2RXelDbZhDArL7MJRGYyUUv5mdQZlPRF/SOQ7lVDDiM31wcJgux4i9sTB6F+GXdver",
-	"4fD6RFwus1fDYcTjaYmur/cfDTJqbsr8CqkpyL7w2PoG6dav3kcI6KrT8Bqfux+79D2g1W4EvxWNgrhA",
-	"L5VB2WIDM7sRj68qS36dMXHBGuNqkSfuAspt51Q2LFznWucjGV8xfFR7gtjnTQw7ezzfLSM3Q6uRB1VS",
-	"HRUrd7ImRSuEUsCozzrgQyJj2wBPqGtuXM+hXe1fKXYY132J2e67gLiLk3ZESfGXucwIbGOsZpjMbVX9",
-	"BKSiXLLfsaO5HL3bhrode9pd2EEBDL3GA6sRaMNLE48pCQKdfUCzf6pcQsKcAy4sK0nfB3h7JM3DXCLI",
-	"IYShQmniOQr6zFSlrFWRQ4+zD14dGiER6OBi7q9C0l6JRNtRf30poJIyFYWD9xqMa9Lsn5U2bAiEpvYx",
-	"Dy9ihRh4oCLhkRtWCA7muPfCJZI4sRYwIyuJYuuR5zxWMkSsKCfqOJHXKhoo4qaALHbdNtMpy5TQTCvn",
-	"hO+iTkKq2blR5ziIFLAISHBDKRmickmvgcnOUWuQYhZtPgyH8rvS14sOla397IUBz4U5ClCd9h5ej9fY",
-	"FZu2q3BRqpkGXIb0md2np2AITh2O04BLAIGBpJ+alT9N2Ci3CidnRl0KCdlPfXnF7OE23oWndWrFghQv",
-	"ncOlViF0wYm4dnAX1wYGZlXvZJ3HT+TfISB2BVuqER/MHhzzXe0NX7EcRrVtrxPDwjidI3RlSSw0he4v",
-	"xZhBKB01JKrUZSek8yKwQ6akQCUHz2IKKDSHKNEsvg5eAhYKOP2pnb5d6MDuydPURbnYzaMIpA1n4ogt",
-	"1EvHcEAFeBTdjWVvVQGPoi3PVAh/WEleehJZvvyXHfDlCt89Pvl7pQy/vah0uNIi/8SNmPH5raQr23SF",
-	"haNPneUToSrzmYWy5CORPIolWZKUj6cYw8O29GLpbJ7fAcbmy6v8v3t/Ozt58sszgNeM2OJN3MIre1+p",
-	"Po4MDtgSpFbnnjxtMAt0xRqyvO4wcL3mQ2j8v35gMi/wUt8UatR9zg0vtkVZ7thrn+z/9Cw3gzFRud4P",
-	"+Ed328yngt424Fo4Z+9TURjewxcOJ6b7usyl2cY2pJHsNNu8EVqYZptCbvc77H/+6789iDZKKTKXo16/",
-	"s/CSp0qK1nf0+1IbBYGCut9JqP/krukCtGj9TajpLXuXdNUReuFlT1Qm3IR9urHXGeQ5cDVvowMap1wN",
-	"/do2BYFtWtZsB1aCMVormm+/RIwxBiPcyuzybPXwEpTNs+piV5tMVaYLCgY1Js6+c+SevSgFvzyKX1ba",
-	"dQsvs51WhegWarS9tWzltq56oWW8S94Xr+KWm3cX3plnV70Vmfjy94YV9S+2JANf6Va0ofnx3GfHdUH9",
-	"aOpsNynwFblHVtDxrivmH4vHsyACy0ida9b0d4pLDuLQsqL+cdzd15dmQL6VNcTUG6UaRNL87dINompq",
-	"XyTnoF7JeY1QVaGNE9c2fu+N3/v+Mx1cHgH1MQblaJEa78Pj3Zo0cdq0XjmLXIArqUpJmE32zwiqBUKt",
-	"coOMFoOtYg6x9zHiU5H5Ie1Lq93+z3/9NyrsOu2y38A0FswquW44TxucA0wjwC3QNkaoiwkyHIIhxw6j",
-	"O/Bwfz/dOWJa1RF40R4EyrdzSC4Y28hKhL7hUoyEtDxJ9JgpK5Eyri81VdNCF2uYRx5Z2KI32uEK12m7",
-	"coUwAoqdmFAPpuAD0ZdR4ZcLMVQllP7ixpuo0HlNkzPOrZAyJzuCrqai1CIT2fnFPEUQ4rj45YWwer6O",
-	"H0yTAJd6fBJVlLEToAHa85j5GcgVDc2KOJoVgrvgh5j50/R62HeYxYnKRJG6yps0SLiooyQcxJxVw6Eo",
-	"9VEEMJpEiTvOkUqMk6aW48vIduaydZL4tVAlRskQiIIu8F7zpEbpj6H8Driql+f13MJYdqe5PWBOXSH7",
-	"2m3p2HtbrNL0SWO4N00ManvDPfhiywrUgOvheJy1P5aTbmAHXGYCjLeXl5ApLZeITV16upfCOAMuB6JY",
-	"VWZ6Ak8XIgtWrjUkrtCoLsM/I53mqrb4zKtheEdTE/1xfvL0ukBH2yK84xOYVNdNLnO61pfeP0Rf7a6h",
-	"Lt3Xfrl1CtlffI9tdIRVLOg4Yy+VOaUD9vXGOdyZ0f7PB2Nr1/aeDebrW8s/VxYV63eC6tDvoPLA1sh7",
-	"ch1ekvm0zOTeyINaELTAhP6modTcRf6SF3DaM5hazMgJ+8ia6hVrT0RayQC6zIo5idJOluYi1asox1lH",
-	"UaWJEBoRFZdQZYYKrAk/HDSaz1QCmDJOHj+oi8D7EoM12Gys2FAVhZqRKogtQEOmOF1QQNgk11pgyAso",
-	"6BBMCr8gqWsZSMuvATz6azOf1pIJrpPSliRLrWRAjXJ1bmE9XZLWtkFr2Rg9vwqjZwR63IJY7y99Xovn",
-	"cZZpxr0FDVGdCSWm534uJFgkBK4JdB+sTGjr8+8hgg+yDf7tQhC3oF6M5vMuO6Y8E5+cAvY+qQJjwMQF",
-	"4laUxbPTo8QfMLZGkWPRGJAftafOsGWZMxyTWBgvZnyu2SyXVxi1HMn7ohYtaLcKcX8S9/mmZqmF5vcA",
-	"WLP6iGgnetaz8mBCi1ZrgttFM64Zz7L7MyZsFOL1cgaewPHfBP1/xWzyOMsiHoIuo6ZPsM4nP4N67D74",
-	"WQFGiGQSZohx/NTVHFNDdnBTyBAazxLNmajjlWpznRGAzkx7faXe3oU+7fZIuzrtBhHp0nZaB66TW9f0",
-	"cTnmh4tycqAf16aZuCSSpK6leyfjjbJLQL9ev8j16uKg/UBdFoRsAHvVeTAnCiACxaJQG5sEeKGk6Hm5",
-	"ESqMQdW+sWJ8YAg4Ni/78gJoQ0JJKQMrqOGm0zHyIFY48aWyxYRJ4Upx5gaCxweUtO7iuE2okSmEr9co",
-	"8Q9MaagVI7EtSyxSiynf7mdq9UpXeqRNqqz76MmlukTM7UtYRGaUWi5kAqbbF5Uw5RXQcw3p0nb2pqJl",
-	"ve09yJUrjQMh9O5KkITTspEi/wSFxDfi5J8HfBxFRDhbfxD5EOj4lxMOf8yLwrIdqJnus5oAl+I3KxkR",
-	"8O9kXTHRDmuJjGjp5JUCYkTOm9LhGt29CzkRNkq7kAijWCohrtzPpqy4pihXy0G8H5GO0iFBSsHQNTeW",
-	"IPgsB4eLvIOpy2WNaljjPJRCuIqY3b78KX8vWFqVRQrwOlLMWJTKuV2VxU4KqCkua4jXymfm0heFg5hK",
-	"SnMWVDUaEpEQsgVlP8pFwOrSo/y9kFAeD8K9eixtHK2U8lOZGA7FwDCo7r9UAouxce9EELuVFGOuwvNt",
-	"xNsQnu/q9dNqrdrhM+zNTSrkxqCzLsgZpmOrkvEovTsiCS1xD/U6Y3k4SsCapIBS4aWYCo5rQkXVF33e",
-	"Vb5nlUkgrUtivlVJIa1QYCkCW0g9MiYVDfSK7JbG8h/emJIPgUiVqgDCldrZIF1Rt+I8QA2sNM98UrKj",
-	"xZYyRm4Uom6IcYCQUsw2awAeUPy0Bu4F2fEOQICwBjgrlDZ9GSInnFpNZPifKpe1TipK8Z9jrHP64PCQ",
-	"RQtxPsk1ld2P8ATAppKxC1EoOdIoo9Fo+hICBFxguBEfTA+h5SB0j+eZy+6/EExkuUEMAm8OxOJR6KOZ",
-	"5UXhACbYhRjwSougkSN3wAQ8O3fDIQTZu+fQNAFQGLlJokk2Si1Mi89FB57iQ/LdpCKYln1VmnHDdytf",
-	"CyH1WGPe8eVC0t2Kl5UZd9mr2kYDoC2/GX3sPs8SlEIgoL+Y0x5I7YZLfZ+nkL5gn5tPRV+mdo7TMKRS",
-	"+BhxhPLLNctHUkEU/qkQrN95Ehle+p1mlP8u9TPFGQtGFrCJLA/9j0BNTFVKeO3PXI5s02qKwBUA62DU",
-	"NNqCRw77gg5xQ3JSU8S86CLmYOmTEE/CqcozN+AozJjQRijQPt5f0fanjACKoYf1sieeAE7Ue4A2wUXn",
-	"xojJ1KQMcwhougEK2zZRSBvUTPZYVtIIcakwjSGsd/19fgdRH7e0Hc8E3KRI++wEaj4UN5dz6rCsf4IA",
-	"/bcndo+2humv7D1071gbJ63R7gZR+XcFzeHXbG1kDt/yybhywS/LoqoxiAu25tAuOvA2u0d77Penr14+",
-	"e5c2DFv/vvsPUQ5EsXt8svv2ZJe+tHs1/K6zcC2OaSNr3gJ2YxW7lt3Pn9eoZb+4Afj4wwB81KOSreAY",
-	"PLBBem0Irzx20ETSO0jacbm/+/aeJcuDX5foDK32GcZzvJldumdj5eF2AbMALOVJ2+/v0kgiOX36Sz3c",
-	"sVf3qcXYbpXMCK3S386zBCWNIGD1ZVwiYEGABlHbiqsX8/oqEpYrSExeFKJbIyzam9SQvvyTbdKXleMr",
-	"ObBy5VldbaprSEeLxcWs6J5yrXNtuLTSq1FFxriVl9jFvC/TiTDcsqAu0m9Abl5AWCBwsgwi1eoOOncL",
-	"Id6kmiUOMdk7NSfLooUjmP4vXA5hreDeqNs3CO8N4mEtwPdg/+D6AN+l0eNuV94uyHcTuLsxYH3OwN0a",
-	"XUeL1nWcsDWUt8lsbglPs0w/vheHAuYlLua2X4dSYNkgqvNX4yJgliSq9uhgcPYICd+hSvKXUs1Ar84z",
-	"NheG9HRJFpNaT5JGFX7Mu4dyHxAhAkV/yGAAsJ5cg8HtFlp1XHTk7h0HLeiHL9UytIivzmK/IV2rZRjW",
-	"bGntZ7SVYrVnlg1cOnLnFib5VYXsYBppFbGfqxJqfFQTDzxSk6l7axMnQG3JwSJH8GiJewQMHxrwb+vm",
-	"yBTizZwTEux5XkBuIwqNWk0bU9Fdm4r+6oRxIwneHznF+mc3I6ifSQR8/+gaV+exbjhUUk/kqICLI6Nx",
-	"aEYgq+wRBpD0Inyopk8E6LKwFEtMU0rpuuCDy74Mrr6xmskjliL+N4pU3P18I7gGMG8uM5byC1Wa1N4t",
-	"8fpnd4n849HGKfJndYr849HGLbJxi2zcIhu3yOdxi8Sc8uv2ipCosY7OduyiTJfre+mizhUJLPTN9HrV",
-	"Cnj2huVs1KuNerVRr+5IvdJ0rNppW1EwPhioShrdBHIH/yPlPGrBxO6E5wXjWVYKrX21J8k4G4jS8Fyy",
-	"GZ97ryVWZvK3SlWIdiT4t9DBhVHW+/mzmmEBnLZOQFd9Vd8ue8I18rq3Mh+oDIpcTZz1fcKNEaXtClHC",
-	"Tq/DM/5vnaRj1RWrdZTzTtKRfGJvCfu9TkwXJ/zDCyFHdp8cPnyQdCa5dL+DW1GbMpdQLb3Nye5mfMtP",
-	"S9SXEfpj2jpjn+6sSqPfKDwYXwOcPs3X9Xj67sGbgOlj21tiQbUfpg0W1A053V+ccfFsksslSYZ0q8Xr",
-	"6w5BYDnIBGo8By99WuorBZke/QL4vjg73ijVZScLaQNoXXOeTMhoQukPqi+61LMmEacQmr50Q4RIGmQ9",
-	"QY62e2lP5yNZTdGWdiqkQQ8oYK4jMhLa0wBJD3vdI7DwgQLoewIzzKnsOVD3c8MvsUL2rTKuLB/70hY3",
-	"enCFpHfb25smvdfb3kPS+2oD8QR7dUhm36JdX8HbYOolnbZBuG+HojwSIOxcDT8MT3xKqGj4Cs9j3Vhs",
-	"9ulrJOermMue2YN8xi/pQ5vE+D8Pz0KaEjEaRtlWc0bybgsXa7VH2fveGLWK0Yh4oFeT9j7af87z7NNS",
-	"helVYC0+qy3PuuyUUrOgkmc5D89onEAN9xAjRs1kDCxj+R80gswmLTCnD5/rS3pRl6WuSRrVsqC3+zDU",
-	"KF4VglyXcCxHib5wKOiadD7puOGtjLJ3XzxiE/e5MUf9cROXPSldVQVYiwhYyuHiLIESLCoPhGQVOkLx",
-	"82CpyXLgftr+LST+mZsuw4qD6DTA7FWDB84qCYgzEeU6Eq8Yc51gfi5YokjQV5LIMGawHjHuMwKEQf0g",
-	"YH6LGaoxF/OarlGKYSn0OO2yp9BhzBZ1H+5L6CGgbQmtcyV1yMKVCkj5gEtWqBG4BiBvOljCcdwZA46Y",
-	"a1Nyg8rVHHrXQ/XEPnoOj7T6DiIR8TZqA63H9fVQcB7q4n+CRqlrnQ2+qzdw07e0vYeqQl9Y6eC+uv/Q",
-	"iHLGy0xv/BAry/8vuDbHIF1uxP8/mfiP9J4TfyBiFHjDtdysIf8jUcxaOV2LoL8Xi5Q354NVGz6HoIqM",
-	"VlynJDisH6G9shDVzSNRPgIr10cs/fgpZYNC8FJ7BuJuIxYAABZ4JSNTgM8I77bPv3KgDJFiYNUPpzdM",
-	"uOWRhuWmx6goOOkhooCqZqIUmGTGdDUYh29vpw/2H6Q70COvpKDWQfkIKU2xj3COukAOrwDwAHgiwNzR",
-	"1T4RqS9UqSRDjM3mi9p44rQyTva/FVNEj8s1zOB1+Nj6bK218X3wtYyvrC6tYwoMTdpz5/wu1bTfpZo5",
-	"JXiyYW0bRvUVa2EvIRfLn4HbMy4Yip2VNud4gOqhWq32bwLLy9Sgmgg0WFRl0el19oBjUX8WeFY+koht",
-	"k1jVBXBuchlhCzldBy5EOtlATQT534O/2h5DMLhluZ4WfP4SL7uP5AiRuID6h2jDhPQXcQ0XEExJL6F6",
-	"bJxsTqB7g0LpXI6izhDPaenPGd1Z7MxvPp/c1w/BIPNG6rfmc4yEcFk59UpT7klCTvZQSF4OiLoZVVhp",
-	"9jOkQrd3lHIECZvazsql7ZWsJhfe0IipQxOhQzWr3DA9VlWRRb0ohaUcbZ14Q3cW+/A8lxlkJeJ0wud8",
-	"QRTE5M5LZg+ajr6kBS8HrbsEb7TsEILKIpjv45OEghqtPq3pJOwCVgAesXhH5i1fCvBby2a2pqZrZkRR",
-	"+Kz/C1UZP98QB0gpCfF3p6WaTFvn8zXdaY8UwaROGrDzn1Kk5raVsJ6MuUl3EuZxB3arHGb++KfdtydR",
-	"DyDqaPHzMWxW21z7cAbAg67NQqHUJcGJWZaO+wtjhTzzF3wwJiywqC8VhfwsLIQP31joyC9ijmhmtGkb",
-	"cu+AuxV5HQ+aT/PdSzFv/dbrEwa3Fr/1ulQXkbt6WnADEUQIRFpJHRWgjj42FrxopXc/441P7z79/wEA",
-	"AP//",
+	"7L37dhs3kj/+Klju/o7tDEmT1J0+c2YVXxJNfFtLjmdj6iuCbJDsURNgGmjLHEd79mn2wfZJfgdVABrd",
+	"jSYpis5kMjt/ZCz2DSgUCnX91JfGWMwXgjOuZKP/pcE+0/kiYfDv0+/en73L+Dv2c8ak0r/IbD6n6bLR",
+	"b5ySOZOSTlmj2fhEk4zpy2PBFfusGv2Pl83GRKQ3NI1Y9DYVC/2+22bDPCMb/Y/mbq4a/cbFjBHJxoJH",
+	"ZDyj6ZSRWJJJKuaku0/ejJUYsbTdaDbiqNFvzOW01W00G6lIWKPfyCRLG7eXzUaa8TN9Pc04XJeKKoaf",
+	"VbOU0QiudronJ9He+LDVnfRo62i8x1ono8Nu64B1Jnv0aNyNer1Gs6GESPQoL29vm0CHc5UyOi/RgBPK",
+	"5Q1LiZgQwRlZxGzsEaQRUUX75MugoZYLNmj0B413719fnV+cvrt4/mzQaA7cyODiJmODp2Cq8AhMdtC4",
+	"HfABr37t4vlfLq5ePT8/P/3uOX4WHjerUP7qPu12WkdRZ9Q6Hh8ctHqTk8lhJ+rQ/dERflUk+FoqZSwV",
+	"5WqzDz998/ri+et7fTpiiaL45hnl12QpsvZmH3/++tnWH655v17DF2evz86/3/kiNjS3nT2LJR0lLCrv",
+	"OMnSTywlN7GaiUyR07Pi3os0y9H4KrKPNxsRUzRO9MNnhlUloSkj8iZW4xmLiJhoziVqFkvzer3PUtzx",
+	"V3FhxxzQTqd11Ol0Wsf6P538f5HZbpls9Pc7J82GihVsztMz4o1GU7DRbzxepGKUsLl87A8WNtrZq1iO",
+	"BZ/E0ywtz//9QsIeJCmbZJJJokBq6DE/kOSaLYlIyVxELAmTZV54tUcbLX1Oz+BV8Zh5r78PTbr7Hk0O",
+	"Or0CTcpDCRGmeA9S57U4hUUsMUaSECWuGZfkhnFFYq4ESRmVgsd8GiYGF1fIDwFCZJJFhCYJiZW0Lx6x",
+	"iUgZiRUZsSnlRAnDT1uQpnewgjRT+okRbt9eQ5t89EiXN59Ymgga1bJMLIlw92g+GVPOhZ6MJpTeCWEy",
+	"5Q+tYJj1L9+Gf07gGZUu9fZo9FWaMZ9qewWqFcYZoph3A5LsbSqUGIukhmBWWEgxZ2oW8ylhiWRhIi3s",
+	"q+pJNErFNUNhkxKpmTR/ccbZ5wUbq+3IdLCaTEXmsiMlLE1FHXO56SCh/iMTihapdCEEmVO+zEWqIpSo",
+	"eF5DoJ/hFT51bkRBHI+YJsRNGivFOJmIVB9whCb6WFluQ5XRKqrs94oSGoaHuz5b1BAFp4AUecfkQnDJ",
+	"yseTViQTpli+dx0tqFJsvlCNfrfZGKeMKhZdUa359Tq9w1a32+r1Ljon/b1uv3vQ7nY6e/sHPzWajUnM",
+	"Yzm7QlnW6DekEgv3c/0rDtv7nV63e4SvSKW6AilW/8X9vW6n0/vJapibaAcNp8xe3ekZOJ/6DbFgnMaP",
+	"pwvVElK2ur3OyBOKDUtK2M7x+JqVl36N9pql3L97b3R01DqinV7reNJhrVE36o332P7koHPYaDYyUOM1",
+	"x4KwQmLJRr/TtOOIBXe/9rrNxiIV84XyfuppdjMHTv78bZFfnn+yRoa3lW4Eas1S69BgPPhsE1+l5uE7",
+	"UdlnN8bhWJjQRLJmg5kxfPyC/3RWi7FDKL/OdwBonVolk+znRr972ww+BMpo3UM9bZkkVKor82eBImuN",
+	"CuXI41kVsLH7pNfpdLSCCkPqE6loqkLqKl7QGmeRnHfTwB0X3k3JBX6HRwIcj4PCtRpoAuvpxFGfbDKq",
+	"fjc0WWMoNAd2gXKjwejzG7+/t/n7fXtk4/fvuaWLBGfBj+nf77twRkoNGv0vg8avtOoV2hsCNQeNWF7R",
+	"eGCOpEGDZmomUhzcdczxO/qGW/0ad1LAzysEPd5fOC4M74sFfDbLaVAQXgOUXoOqpBvAbrUmmd2xJfH1",
+	"hldPu4//d9z9sx53l8ArF/GciUzVmyIyTvTREdQVlXm4XpeO4oho88KcEjEHzXMbLZGu1p33C1piPrCQ",
+	"fmivwvn29uwHtgzslGu2bOrxZr4l8fHLqi3SO+l3Om092F6nzLAHrVFPMx/d32+dRB3W2h8fT7qsR/dG",
+	"h52GOXa1Wlt5cbfT7/b6+/vtg063t7enX8zpXE/qAxsROYNtt0jZJP6st+H11elP/OLz6Ow/2PV5VHI9",
+	"NhtyLBbg0jS8K/tab3esLPtasdczpnGj2RD8asRmNJk0LrWOAGt6VZ5Wh7WOxp1u65ge7LV6k0N2EO2P",
+	"90Y92kAeG4+ZlBea8cqWiebFJrhGKNyEBjzYFN0DMo95pnxl4ksDb0MubvQbbPnn2ei7cfwm/vPZ+7+d",
+	"dV/HZ/JsrhY/PT07PPvr//73/7T/97//p9FssM+LOGXyKuaN/kmnoxlpkjI5cy+SqbrCW1EaGa4ZMZpa",
+	"u308FhlXVfVnWt4dm/OHcyc5hW+Om2ia0jH7d+Pdbo/FvMJMx6y73zoadcct2h3vt/aiw1FnfMKOJt1O",
+	"vuQ4Nm/0oQPBzGtLFv+VpqD56CnlY5YkLKo16pwyqmZUES5GIloSzlhU9JhseeChGZ7Lv7EdT1EwAR1u",
+	"fzsH4YaHmjeZ39ih1qmcaZ16A+7pjPIpe0ulvBFpFA4GcaFmLCULc1Nh82Zpyri6ctf0cZ+mbKzITKSS",
+	"kZFmnnSpZTC78W+Tii4Sps0gat6vNUTYfE8F/8RSSfWsXgul5eFCbeQwHntPBk5g//IVF+qK2ldXD+RI",
+	"MIknMdyDDmP/BducyT3fld7z3Ff+lL2vhj1+9dMA6sEOzfd8cE31JO3eF0A6zm6YVAQYM6ec90I492ui",
+	"hTfmYEVBQsdKwpkUK0nGmVRiztLCsVQ9j7c+ZvMRvkIVtmaIZn3L8cw7RCjzL70WKvyZFyIlY5EkjE6z",
+	"4kGcf+zbOEliPiXXXNygX0RzluCsTT7QWAHh1IzN/Q9eABFqZgY/ar6hI5FpzZHE/JOIxwV/ZcTkOI0X",
+	"sDH6jTNyQ6WZa0TUjdY89Xe9aKzlzDN8F9k/6nY1WW5Swafe0N5LltaIjepZv+qw20CEVI5pHEKEvFnH",
+	"lBg/2lLluItKqr9SUSifXS/ffh+Lo/989pfpj/vzP3fGP6Xd0Yfxf37++fr8+HveUy9vDrLn4ig+pSeT",
+	"7/76H9HeD/9IGqteBbPFVyyAlQIFlozlIqHLKzPV04iSl+ITSyhwLvusWMppgmOxz7c0GzbuO9Cwbrpu",
+	"vKu5Zs/nmrFHkV95mitUTPeCcafTbR1FvV7rhO1PWgf0cHQ0Po5OWGfy73YI7Zh/okkcVfbAiofLeRse",
+	"yY1wLpL82yWe2gFio+tI/wvUgpw0eoZ3zy1Zo7b22nhAV5XF1YoZ+Lscne+sB2oCPfv2PaefaJygNlw+",
+	"pCOq6IhKmFckbkJaTTS6yrxXlFQZ94Jcodk2tNs93Dhq+cx+tTiyiipTGjsQhMlrCCYE/edaT6kmJxW9",
+	"5n2ilXfrrt0/6vrO3oWQsT4FB42+vtL0PLLmtW3DLOBalOMZm9MrrW/Fxu3o2OcQ7hBjUILrHZn5eYLu",
+	"3rGq+EQtc6Onc0u/rMxGf2VjdWcfsiYNjsf5a8sjKrp8N9hyLt/FrabcaCG/+DEcoNTORICepi9ZCq/z",
+	"FjEkIAoqgeUgw0AlFvEf1/slX5XNbdBtDErcWSUWhtS5mT79zViLY4fthqdFrRr3lGqDhCSCT1lKEjEl",
+	"MS+d4ua00eJAv/G5Pm4uaMV9dWqXqeJCcaIMTqorBc8W5VgKy0q5fRjypFB1Zi39FKFRlDIpt8lwOqnL",
+	"cHpeeDWxA6uIMX/cQAJzqp89C9HB2Lu4ymRGTTaSVQVIHMpX8RSFKoFKr9SWKk0SrdrPqNomieeoliL5",
+	"IFeQozJWTZQXNN7cGZVZ894ll3wFj1QxvaV0sv3DuaQmQN9/cH/UC5GO4igq75nXwhrGsSSgY1Z3yMQ9",
+	"WlKBjMh4gE96ilCSiBt45TbKUDEt0tN9XnjjqGyNfJB6tt9THr2ZTIKC9yWbKKIEmWVzymUpcWKOU9bb",
+	"At7DaKJm1cRBba+zpOD1cOwiruHRs4jNF0IxPl6e8bepmGpJV9VDJZ0zYkjUJFLFSUIyHrGU3NBlYDHi",
+	"/LVXMdfbDF/sCy37Pk+We6Np/cCWEE8rfmubpRqvTJjyxZv3fUg6jTnxhl5ZzbpZlgj7KpZzqsblBYIv",
+	"gLS7oRJTtDSPr83K8786t68u8HyAkoVPWJerIeS92d93ZZZJ6I1wJf3cfUA8jidImWITmiUKnWY2PThE",
+	"IPv03ae1V8he7fh+MHPw1WYXuq/iBMB6fpqyiHEV06S0pz6kgk/DLnU7B3jB1dh7Q0muFRUfgn5D907n",
+	"rNtGIzooCLduwR2oh0WKwwrQojp6jywejwQcd25bxJIogbrnCgr5TISOPk8vCkkUwRmBl2lG6moZ2zs4",
+	"IJ9iGY8SRk7Pn56dgSlBx4qlcDbAmtu6Fvi4EuLKjCvWJ6dWsoEXk3geq0a/d3CgtW3gCU2Z0jCwpmWL",
+	"vM98UTrVRYmLW2/VwpSJ5i3OW5rSOVMBfx7w7M8ZS5dk4W6qXxj/Hk/qu5/1WmT8mosbrplXK8LUfARe",
+	"Gaa8yNSVmFyllIPhCNSHMXnE18TxiI8/b0HyTm8dyf051hI7v8kj8zsMqQfi/NpQktqWxF2g6YJ5jvWk",
+	"xrh8ST6YoL1JEohR6cFhG3LDa7dNQV4pH+yAammCN3j0CBICh26FgRv/XSlRyJbYJSE6+1+BECnl1kov",
+	"BJdSMQfPlpZY40TI1RyRv6Ww+4yJaKoYpgJdJcXXbkMIWmcxOkL4A6qnRn6XJslLKtVpNI95VSNNqFSE",
+	"6muxVClVIiSKIEsIbqooSDGGjKuvITczoeljnB3bbA9WR4yXoUFXiOGNGogQf2JvwYKqUgEtKxN39YoO",
+	"bLnBqKSczxeUL8GOh9gbeami1e7xXsd4v4Lu8YNxp9s6GvVo6yTqdlr77GhyTA9HvfFeF2SzVGk21qup",
+	"LY43aQRVJ7N4gVz3TijF0ojOwQKIOWRE34j0Wiu/EV3C2btIRZSN9cD0ctlx33iBsWyU1JrpveP+frfd",
+	"6ex3u2B3p1mCsbF3bJLxCIkFWreik0mfzCiPIPwKVTdtCIpZiymJP4ETW3AwN9OY8SjR9M0WUS35Dvrd",
+	"TrvX6xx0j/X3nZewCysrpmf8hUjLXm7wdL05zdSM9NodPb65v4zTlHJlc648HXKDEGomtY4KkSga0UII",
+	"1g0oHM6V5M/nb16HornlF20wEP2tVzTRE2PhrBNt8Zc/aDb13D54ZfZlWdxDHpMR81rZ0+8xGl/MyfuL",
+	"F63jbURct04ZcDMh+YAqm7o6aiACOmxfMBaN6Pi6SIMzRWYsWZTl/HzuChrQdIxVU0sAk4m9ej/vl/bz",
+	"Nom/KVUxnzb6DagoWsH9xY9585X1SQw8gryRUOL1P0VMsBmYKI3LU7SLTU7tJPEIWCwYTaVJ6dC2zkSf",
+	"ApSkTFvLmF90M4vHM/10Skb6PSlLGJVMWilsJe8aAvnez7twjyEQemHuTp/L22bjNbt5L6sGCmc3wWCy",
+	"FVRJzLfMsOwGQtuv2We1IivqTEnC2WdVTj6xubWGqicnrU631eledPRe6SO/lbI/SM945H/tzA6XfVcN",
+	"Tp+SOYtiSrScA0VKLFiK/GV0Szy4Qw6sPGctFLGuvCjPhcf4D+S6eZ/fRpYfF2T5YS7LX7vku7qYdWn0",
+	"hk4vRMaj6hGmZixlTW1m6JnoPSdrCDKBF4SiXlygO1D/vc1ci8Gc/eJc7WeD08SLZobV5A0aSPHKZVeR",
+	"1SjIhNH+futk3Om19qJ9djA57Bx1j7WNbeUcZnY1t0qXWy2w9vr79WrsXtQ5xo1/THuTVoftRwfjw9ER",
+	"PT6pSPRYXnEgxrYCDKmpV/QiWPF/rjVRMqOftAW/SOKgmWd44krVlfqbfE5zvFuXaR4g5MicTl4+2Cpy",
+	"Oq4zdMwMcyiBGhYrTUIT5y1dJoJGF0K81AdbKQX/E0vJ4T75If42QJUFPnoF3jl4uGz1gWo4p0uk7+HB",
+	"wd4hGS0VgzLvudjKF94pmHtdLxRkpoJeTDOeChWqgwYqMB5pFoEFq4nH4Go2yQLvDceIaKbEmr0BWlq3",
+	"t7d/cAg1CnfNFb1LpBFsW6t0bjAYZ33lk1ydmrpaIe32O0daDPS6IAb0YX61eZkFLIxJoXgO53hUXRrM",
+	"YCF0opgJWNqsCzA2p9p8DLCuueeKmfeWT8Uk0vsZXu4cYtdsgf5B9wVNi639pvtH3aLjFOawjeN0r2Ar",
+	"dT1byZKP5POs7ogyLYDuKej0cAFTCUpiU8wZ7G7NrhMqw77phfeWKxcxL1Day8uwcTJjtd/bFdT14mT+",
+	"fEgeu6/QIjBgJEfVIXRKopRO1O/e43MfJ46l0A69OLgUb1P2KWY3pTAfmOgiSyIyYoiNAvFXw2T+StWg",
+	"p/2nyGB6mhSQY0KwWDxCDAHqDnAis8VCpIpETF63c3tFLqVic7Ar87duINTLCGyrs1BMhkeQMNY/V8VZ",
+	"SahihiDjmRFM1R0Lb3ZevvJ2NR5QPR93D3gR8qw1fPc2Cg6m8IUUHJwb8YcV2LuloedEOWdKxXwq63LQ",
+	"N9nDv9nNVt5b+bQDBZVIpGI95a8rtLZyIH9Fx/ClJlembOp8bQFXrroTcBhsWFtxi68veR5rfBhbOiB9",
+	"D6H+3juq2EutZISkAKAtmY0JerjgQbdBShW7SsxbilJAMmDLuUhZ/iY9IvgZEr22D3RuhrWkp0jy0VWE",
+	"QWH0QBMMz9YuL0YrjeGGYaoK9FJdXTa+f8o4059dWdYZeql9ME/qfcf02XJuny5v4qiYBKbFTzkRepqK",
+	"bIGnm767dBWh8CSaLvBfGJZmlyMoaRkD2ihkfMIRrv+932xo6cOiKzGZNPo9fyuzCJmt6/+YcTwKIrg5",
+	"hb0JVRX6NvwzWzT6e6asXTb63ePeQefWiZ5GX6twmOuZenmspp6oq7920LlC97Ns9E8Omo3FifdD97ij",
+	"X5cyKZLMxnjN0yelhw8gyFB4/EQzpX3+kx7PSbOR8fzPzu0tCOAyfZVQmE31f9S9B3X3u7e4GZQ2S8Iq",
+	"uB+R1bLRHA7/F4PdSQw2RdLvVoF/JxL2WqhTPCbKCwpJw0ArSqQC+zlkWerbsBrbvMY7od7wBEvd4F0D",
+	"UKoHDfBDjRih8trkZW7r4T2sy0XWM8tznWsOpvLANUnOX55eaOMgCOmWxiKNVVyscOYinaOIKW7gKwtL",
+	"0t8/1psrS6cGZa3uvr2Ov4WLz8PYGE3Hs3dMZkm1rMhY75qFaLW+aDVYR9n3ZLzSzlaTPF4smILXmIRe",
+	"G+YDYOz1ZtWtz8vaktoyXR+XNx+G8UWbUZjyb23yBYdZLua+vLsjrPnlLvFTQ8h8OcJR59WB1bXU9wK/",
+	"/twLtInX0iZY+v97WbZL2D7pJ5Z+m8lljSqeiGnMVynimHh9NdKv8PXwqi6fMnJDY20LbKN8H29cb4pz",
+	"ImZEFRHnDxglCORXVoRHQhdKLIzwUCxhi1nBW7se66dbqAIHcBQ78FLg1zx5Am7pff3k0V6n09mvog6c",
+	"UKi4PjhoHWvOOpx0Rz26Hx2zk46+dwGv22t32t3uXrvzuLe/Eh4r8DngIoy99RuvxN/iJKGPD9od8vAv",
+	"3e4T8jLm2Wfy+fjw6nD/EXkRp2wiPj/u7h+0VwiC7vFFr9PvHvT3O+3Dg25vr0gSW5peR5OjfqfX74LW",
+	"cNDtFmgy7tJOq3M06rWOxt1O64TtR62DHu2Mj6K9ySGE6g1NOt1+NDru7/f7j/ePVxOl+r0CUZ4xeX26",
+	"WDzutbvkYfzm/JHZSvGUv1/U4HLcPRtho7QpLIsOZMu+gEhoylgICCxMaBTW+0VhvRIsjL87GD89Ozy7",
+	"Xvzlx6d/PmmzvU573Ev4aP6iE/3lz4kmXKpn99jkJDzeRDY+pnHL6gF/wsI/NGn/uN0gcjrFfLphxeGM",
+	"SvLXTAIGesZ3UG34FUr8pJ3TP3iVXyiquSGQze8vsOn0ia2jmuVXbxHVxBV5ilnlZehv+DUQsrC1MMiJ",
+	"LiU9FE2LpXnNE5IyyDaPFcYztrF3RnVe+QuT3W6HUtEEimPNZ/4hVrNwbqK+QmgttNjvhh8L8ad/jlTL",
+	"y9/mLgwEScp77+P/CcKvsQRapwPN6h3Lqi0QDKdnwaJcrPxPGV5dUYflCnGx60qbnCnpCr5cLVLfVJ8Q",
+	"OqXb1aCM6yqTYIIERhoWkd5MgCmFeEX58hS1oFBtePxZzUzh3oqKViXElTYPr6h9U8h2tBdNep9pTYMI",
+	"hZ8hnX/3FeB+GKcykDCJylPxCIWKp6wxruHsk+aWFUTKbykmsJk2UZCdIquvJBCNA2gOuXNCFUxuN6N8",
+	"pPV0svcAmdK4Dqbxu/gTtCGi1se4bBJFp9JY5HgIkUnMkiJArZTxlDN0J/EsSSwC2xXcCksh0ghymgBZ",
+	"7VYrq/iBRr8xi6dQnU6n4JUeYcYpEGKS8QgxJt+fPZ1RdaeY2mpozTvJVO9wvmw2VBpPpzCbPFTXss41",
+	"f7Cbtvbbcihfij37FjQ1yE1Vh9xK9cDwDTwFyWal1JN8vjIbzWNVmqvR27brt7GqpcaW/ezMY6+YokFs",
+	"LeiAUNN+Dj7ekootajvUaTK18kEauK/u6vvz1hb5/dXWe/d8x+rOffAOxqPNRo3YO6spgfdsTPM7Np1Y",
+	"0XPCX72Pz968fn6JaGclXvzx6P+48Z+SG/Gf7wKtSn5jfLpVHd7dTgucaBh57w5Gy23gfNkExnjV0dL8",
+	"csceKYG5QKnVxpVyt8FT0kucqhmva8qKNsp7rr/PuIrHtJJS9Vo40IGydpmVnisrl3npFWcssnh7Djph",
+	"G1fNXp0ZAoVWpdFUFMjygOHA5ybTlUWvWBTTC3jIp8DbhMa80m/M0cA9fgU1ZFhIXVuE5uDCtE6N+fz3",
+	"Kz2bFDLCD3KKeBPzPhEmS3AOQB2wjlcAhn/AeJwtnAqGKCpFF/mba4Eiv2VjMWcyWBRWAe4OVW+uipVU",
+	"S8y36I3hKjd/pEkc0bpCglMyj6WE4iVYmCoLfXLP15QQQB3CKGX0WhJK0ixxBVhjwVVKxypco6FZyaS3",
+	"eFUYOIxtEIM6dSBdOQVWlB5Up6mJ94HR67cuUFVpEjkXfJUT4IbR6yvvejGV24OuYlQutQE1zQyoZ5Va",
+	"xWQbj2Du/dvQrFtHMz1xf2oVehXnBoEOhIXCfutQMlrF4tcTz3e7xGBUsaAWrHny8N2Lp+Sk2+00tVEF",
+	"F7oH7YN29/AR0Ae3h94si0Wi5WUs+OO/SnBXO8ayFj1g1kLZAf38kvGpmhnMKjMrqVK7759f0Gl42CaL",
+	"SvP2jalIkjNxw5uYKWWAnDQPiTQ0/OP2cXuvNPhBY2/QaNSM8HBfn59KMYhj/b9B4+O//Gvrvy7/MGj8",
+	"W6M89Gbjc2sqWvrHlryOFy0BQ6dJy3EKtp4pYvW9Y4uELlEmFGf8NmVQwAHZaWnGyM2MmebaBkvGhjCx",
+	"6pEwmiZxjrJnYQ5N8d6wBAk2LNChvEy2wZIQCaP8TpN7GfPr6myGg6zT2RtnaQL/YE9IypI/DhqcfVaD",
+	"xhCX67h3fPyomXvfFnTK2uR0BHQAfCqTmWzcct4ywtttEPhPkPf8x4OO/rl3OM5SKdI/Xv/cy047P866",
+	"8++mP0bd5f68kx3dfPdT5/g/J6FB1XFFr7N/fJ/Vfylws4SZfEHVzHE46Juo7BXne6dw9z03pEumrw74",
+	"A9SMw0FDk4RBSiWPENmBMDqekYVI4vGyT4bpsJink7CJagJzQxa9PsxtSuhQDY0fRw74Q0gQbsVMTVoz",
+	"pRZ0EbdSqhgsccsIvEftAS9ta8x5fJL+sfNE/bHb2HzKd1lKR5q3MM0QgajyCYGJkbJJhj979NBzvnFz",
+	"JhtOOTzhn//Y7XSe3Pyx97WmzFS6PJ0YvL7ibM/NBJSANCzfm+4DukIiqszGY1Zi664/5IlI5xRz6NQe",
+	"2Hb0czzP5o3+8SHkUs9jjn933Xz0YDFddvMJBRx6K48ehQ2bzp/98EAaZ7TrBV5ck09FtmNcD/aj/vky",
+	"tM8+fPhw6lkf4YGMZ3qj8SlDiXl4dOAdcOXD7Vvoj0dSRpP5HwcNo8QPGk1EFf3joAhjByJve0lx22wk",
+	"Mb9G7eO792fvsoCIOzXgGoA1fPpd6/2ZHrLTPc601pRmXD+f2zrfimhZrFls/Js9/Npa+f3Xx+5SUz8O",
+	"rynfAjh+apYyGtVdh158DiOhOPJ3jEZ28d2TlbFPmfISgMD8RixGGexBvXIMdQyJv5uxPJBeh43iWJA5",
+	"VwzHD2GvHImsDuJlLBV4bDxyyOoYklgqv+PtFkPIGwvWrAzeQGJV/Tz2zdvBijydUeU1lVnB1FBbqsg4",
+	"iRkPjEgyHjmRU2XxuJZzN2H+0kjRIbxirLksI0drhvrj0VcebB2PlRvt5QW89UTWXOc5Hbdguuc8YpHJ",
+	"260O7DlWjNhQmwmnV8fBuHtHeQzmmfAgOm4YeWcaOHOh9rA6nhcCsOVBZzRuEQMHwUJCCgWD6ZNS2RF4",
+	"tlfG5Hp5uHHJVUMCcRmiiV6b+3/6zaROGrwVSQKCCYEx1omkuqFsKBcAhynPLyzrQzQdz0xvwtD+0pdt",
+	"Ek55BD8HPmpcMxY5MbBjMIsjjwTbbgQBMsAbKnvausD+zYK145fx50LOcOkOzxNRxN2rOTesHAgv0H32",
+	"7ms6Z5HfJa44gteAZeO5IpuESofwHo8DG2aRl0dXBpQn/dQNh93U8eq5oqlaf5CPSz02tyIKu6k/vyKv",
+	"eqnu8/mRtc23LaBX6MNcqNqvwnPbfbKUuV788ndMEer1s4blR73K6fhrV8T/wnZjZFKt1TfNIfM11c5O",
+	"PqTPKu+fFRCszjdzP+laI+ghl0+ynwFTsDpmFDcLqmbt0uUiRE0NITFhPEi8txYVojhOk2K+ahEraCwV",
+	"L56+EJT/C7x2j2/bMti6qZsbwl/Ha9t//Z0BXailN6IyBOldxqEtf75QsFejQV4VxlGvEABSgnIdiJtQ",
+	"ZqYVYOiwDJUFYZG/00FiUmZYELlNhWULecORGrXSZHjmqmXpDC/DNJTHVryOw5OZPjRnNLiB9EWPhJuo",
+	"4Ck89P7MGLFbiEdvTCFDJjyq1RZNcVBg0mwxrE/i2m8CXB6WvgzjuGbL0BD0dfN0RS4u4qtrtlz5/XMl",
+	"Fou6pdIXPZKEVH+xuM+i4JP1m834Jlbp32W3xLfLs2db6991qrcTQjinoBC6sFnud6bCRTxnSczrzJ4b",
+	"LPBaLBhnEejj6wZiXnePoWxli6369lpjrFkennc851fyUH7tKfUUYDyASOD5ro4Tc/C3P6rMAOqYxRtA",
+	"3SplXp7DNstkRmATEWq/X2uuZS4d4u4WSPirbovUfnPK1HYf/BCrWZTSG1635PaGoGZyYy5uu9635Sdy",
+	"WXP2LOxW95TrB5LEEJYAyErNzTlCdkkqrfKW/1vKJo1+418faxVDcC0KH+NV+fjsGfpW4RCoHdLbM32C",
+	"4HDIKV8STPaWC4YQxQDH9/792TNEnsIoHBc8HtME+hAY2F1AVa6bUH7g3HcyWly8FXknmUBo02JxKkGm",
+	"ggiOXqo20dwgMgVOyRzRdMSmMc+j2AaR1MciLUQ7OiWQUTvDiTJt6kOBpcN9P7B00ukcdU9Oegf7R/ud",
+	"k5OuF2Pq3CvG9BQi0Kvipws6ZThj2SbQxRUz1/W14cuYXw8JBv6scmgemIiUPcF8MUFGjMxpxEi2aDfC",
+	"1MBQeF1osNs7him7vwvpDx9PWz/R1t86rZOr1uUf7pcBAXZhTVAZMlSEBZ+VhOJcLYpy3dQQVNafWcSg",
+	"f1+jf9Bprggn9nYYTIR54SkR2tcfZkLmiL2AVsEVi/wd0CQKbtK7W9vb6B1sEwc1AxtgKTIgiF54yRjU",
+	"53CTFREiTn5C3WVbbzxzO/HlIuTy+wANIDDdKJ90k0imxbRiERktIZeLyiIlaFKKqJb6TTfNaY35U1cW",
+	"DqyGBDC4Ws7f7xRYf6/I+rT1t6vLL93mXud2MGj7fz5srrj46Eun2T253Vm2UNDieAXpWrEikk4gF0gy",
+	"E56w8XYo6uuXEoKg3yjiEIC2PpmwMUKwtGu6FA543qawSaJ4MmGphZhln1i6NC9pk3PGyMd3TKUxk5cP",
+	"AYDrcYp/mlSNYhdDs0TlroWros/1YupfWv91X/F0NnllG6hWaY0nLapsgidLEqNEHj6/oNOh7fiIYlqy",
+	"Jh7bN7FkZLjf7Q3bZPjNELuLL9sEatbpFBA1tagziQZNIgWaERR8FCnDFNFFKj4vyRxWXEz0+j0cfngM",
+	"SWzDJhkOGnut6d/ixaAxfARZYrTg36Rztor6k9Yr0zl1MxHxnKtYLS/o1DTbnLwWnNUQ7iInkE1u0jJM",
+	"C/S+JiC6Y7D5rkFtaRaT3GJJhnud/SGwMQA2YN5rNdFvwLt77W6792j1ZPVo7zfjl9SEsup0uDgqAGoi",
+	"mrqdd9MUT47pnPWJSZArapiYltbHSzybj1iKPw2buXpg29xjbSiBCCmmqZLRcsCH5nFz3TyvD5RRKm4k",
+	"4LkOMc4osnTMhiA/YGQjLSEkSyZa/4QW7F5nRNsbAz0NAx5LEk+5SFnU950yasa4iUnCiLWsgfqdpolR",
+	"UjJMmWRqSG7g4Isj06OeEZwx6axYR70ELRh9C7wId0ls85bvjP8HnBbBVQRxSSUZFj6ml0Ck0DODjtkc",
+	"jnQxKZESCGb6yjixjHPAvW+UOjDApJEkKQNq6uM8n3hZ23Fjj+4yayMEPeKVCGDIslqRX8fWTtO/K5ed",
+	"KUuJOSaOUU6GwCbD9tfiADvV3xgLmHOk/bXXvzx9yOBdrZfHis2rajk5xR/EBHDQzV2wyCYz2e74LnkV",
+	"fwscxD6rPp6h1FVBGGsHQ9gD7hKByZxRbvLVY0yNtRxYyv486PyGLQQTVKg7MYyGu8oJ4UUW7mmzo4Ol",
+	"bijoZ1k1ktwTc8+BmEhG3UhMIOTrukK8hJx7zqbe/ssRir7uXHxz715TeS9ZWjcR4zb8ujOxrsZ7zQMx",
+	"lk0GIvgD/yMTWFjpwIW+FOpYTJHNH6CeBfDsQLbY0MTP9vHQp+29j+1nbptFLPl1z/no9Xrsm830LQ4Z",
+	"pxtIHDYJ+iCQVwPXN22basCNyRbGEOF2xUHmU3mdZ0r082bAitABV/GcNQFOxoADwivh74guUVx7tUqF",
+	"CoPQHM29OWUafvJ9K8++3+hhc7tNZm+5bPaVT+d577d5YuxroSCHB1d1O2aKYklHyQZ8cXr2zN5622z4",
+	"LfVjfrVIxVRbiWvf4hnZZ/ytfeq2Gejxtu5V5b5yt80SONu6FxRg4HbF6sUuhq6+7fQM+dYmAaTQpnSj",
+	"Uin9vgxa4NxQCOn6vLs9C31Lo++oYjd0uT3zzGM5FhzbGWzCQa8K999Cng3feMFPz157a03jK1v4sMGT",
+	"b+2tOxNpkKGVLUzaVsomIK9UDluEq2x6DxAp5szjCXP4UO7Fyne2rl7J8hbraqsy/C1+zZbrtzY+V3IY",
+	"allhXujCYpu+6q174LYZaIS97i2Vnts7W3u7c8fQ7Eov5IiRBU2lPr4oAc2fuOniBr7mUCwKOz+/BDj4",
+	"YIEByJUBFoNC4nbDpKi7xrRby3k/g/0qb+m6wZ596j3pj6N0BMxjObeut03l/yv7zG0zUGS+7kWVsvad",
+	"La7rqwdCVyohsMVWocT9CRlijfaQSLqU5Aa6GZA36Ov07SgyYtoilVgni0qqNj3dzQVBMuAOggHXCCWK",
+	"v4BthDXRnOG3Dd2CLarNONdRvdyudLdEjyU2Dk1RKQRLHXdBDRf+ZnbD1zlU1rMCOZXQuwRiLPn9M5Ys",
+	"gHDP5zROIKC7Ja0g8/5K2TespI73sd1qU57yb3SlWBLW0p8jNIpSAE2Acoh0FEfR1pOd+M+vnGr+pZ0t",
+	"fW7QQt+UfO2huEZPGQ4PVUjOwCbpJBL61pIO8eHDh1a5pHOVIlGuAIVxGhXxIp4zkantNUWVv2CNpmY/",
+	"9bX2VByRYp91PbTdqV9hA2dLTWy3RtYuCHr6d7ZazrhiKacJ9sB4ro/grdVcfNMGyqi5cUcEBKdvnmWt",
+	"54Gu+ERMTUDcUM6PoscRiDijGT9NWaQ3Kk3kPbX8cfFNm6jl/sd3bTavFfSgitlqr68h8V5SqU6jebzt",
+	"IQJVJNS+YCU980/thIyvBWEcPDQEvh9LlQIajevJm7CJAjZyygsi32410Vxzsi9Z567xPrkz6Z4DB5ko",
+	"Vy7YKV96YEN2xw1xFDajzZIDSinvQYmJfX4dEfBDO983MhvDfuFT9HY6F8NSZKm0s3wlongShwB/PvhJ",
+	"EZVsiNJGsyhJqzYX3AODLjvqfm1f5T+TaxEWumyl/S6tw8N98kP8rWb2pqkI4uzGxLea1gLXW4ELxZqk",
+	"2zvW9yN9TNT5uem4vyV9yo3715Kn9NmdkOe5Sec0FfexzBOdacq8vuCQspx7LWyWS8KoVF5ytOYq06qR",
+	"07k+SjBDbwjxo2GbPBWLJcRkBlyLi2vGFnk2UBJLJRFYCXOsTSvJ4vudmEkZda0B0KvxNoV8oriIV7jN",
+	"6ngv2tSnFPj4zljYYvjEmCqLpxFkHHEytMlvwyduexuwVz5lqPgF2stvRZVSk/b1JCl+dmf0uEsn+7yC",
+	"0fSrAF/7PRVfJTbxaRiV1/88nAZe24i1Z0HeY2OHDmi/y4Y56WGk5CF2NdQUfASqQLkHx1fQmas9ZbdY",
+	"mEpr1rWR6uJXd0dckbCC9gQlI/En9MifI0zDe04/0Ti5h/5M4yvxiaX6xNxIpXmT36yHPbrKikNY+fiz",
+	"b/0Ba0p5XSLXPew10QTeL/W5WL8BCq1CdrZONsymj6eIKjqikjkXWcHpY0wDZfOnrVHNxU2bXKRL4z9N",
+	"qNplJK7cZuzv7wH6TaixlS5pv4lwOE71tVBPbVv37fzln9FZdKVPmM285uaJs2fGdZ4HTFVKeZ4Ju8k5",
+	"dZE/sePlArhBqjJZ9UzbegQQj4EGStucBVtnLDUDrZc2FFCnfn+jv1vaE+qq+i/o8wMpUEoIIiYKQen/",
+	"wVOXDLFNTP7XZ5C/w9r+DlYNmzCINP7br6t4O407q3aBWPn8+0AzhV07ql2viJLLraqIfw2l+z1fpEKP",
+	"Qat0T/P1uKea8VtI5WiWoPPXvaEA0/9bSgSpai/OGgOfFeaDDLiFrzAda2qafmyxsjXNM9bvnsAIdkrY",
+	"B35nkSZxtZ1EMqV3k5krGYso5lNX9sVZbc+A0h7LWxCs2lnmLhjoh1Twqd/t4e8YVmv+3sQlysSK0EQk",
+	"RIgxFDpiQB7c7qWmm5XDiQb/aTUc8oabSnkiJgYpmjynppDcOU/nbD5iqSkLgrvATyANsMgi1SyqYpt2",
+	"FLENiflU3wrkTBQN1z9gZVLMxszWMrWxaMi1jzg42DssVypXCrLmdaiMH2bLvBRMH3cmc1mLrQUTi4SV",
+	"vnfQ6Wz6tTPgR5okbybQ4mRdCcXlHaAA5rXYn5pqNzORFAF9ofJDsXo3hh2IZhaLQgnpqJ/P8LFuJ58q",
+	"TVMKqhYWkISGcB1zKGA0/T2ByQBnwAC0Z9zmDAeA2m17nwC0Ax4/ceFdeSet4KsQqjw0yDTjrvRqde17",
+	"5a05xvnXWmJ7gtXTtkLUd+9fX51fnL67eP6s0WxcPP/LxdWr5+fnp989x5/LPz598/ri+evKz89f68fN",
+	"X+dX569P355//0bf9vT9+cWbV40mfOnF2euz8+/hU/rP5+/evXkXXIG8qetGhHp/9owqehdi3fqVSx9x",
+	"APlAxOivbAzGhc/cVZzUPJo2yVHzy8LNHZUlEEjXnmwr+RQHGPQUe1a4EQ+34NLwNrrwcHmh5D+TLB02",
+	"iVR0MsFeOBhw1cbd0O2uYWH/ImbVqq1XWhUsMBPQfcvSsW6R3mXcy+6nEQaraPLWWw2sUCt1wHmX8dMp",
+	"4+qMLzI19E61od2wQ9vZp1Aj+Mo/4jCiqExkEE4H/ZOpvMfKqiJfrBbHBWR1c6YipKNJhGqTNzxZ5sXe",
+	"lhFjCbHDjYX3U3hpUHz3Op1OVX6vkI04QMztNjklacab5AaAZnLsQZKyBaPqniJ0gzLJwg63j9opeCdi",
+	"hae0GJnTz63RUjE4yPaPD44ONaedaUssS9lTo7NUdQNXuYIt3D1cDAuTQ4YyW7BUsohFwz6hZJbNKSdK",
+	"iGsiwHGfMxuGO3NvsA+QTSSNowHPC2hYIhmZxKlUbTIc2/4Mwz7U2IDRRuW1sbA027bJMEppzGM+Hfax",
+	"rts0FtdflYho6beLMRODMVmIVsjQA2sNYYQoCiGjsA1NEbg9d8ulUaVKp2Yp+FOsZoK/pKJJYi/Z7Nlm",
+	"w00XZUVNHjuEhyC0UwkUNRuWFlDyalIbm418rYIn1enZqxpWoIqMTDfEKna1LOFPkiHNlBgaLVnN2Nyi",
+	"xedw6EOAYRxCd7X8HhDBepOJATcBY80oUSzHNAW5PMe8g6GYTIYkYdR8wSFXCWRAWVqqTAkkykTTV0wm",
+	"NfN3+NZBW8F2Jo+8duhgrGYpx1LkHNuxKCGNl3qt+mluuy02YF390EU8Z1LR+UI/xmyy7MrP5ODZcPtt",
+	"s9hvd93zL7xmwPnDbrCb6TnesC+bVdA6TmKFUqeNn0ilQjN5t1/RzAMvL9pZVi7MYwVAYobrDVC6Wc52",
+	"rrysxznzoZzvqDTXYjjkbhKbEAmiLoWMHntYWTs2P8l8nHfb+y7jKk4CkNWb22QiYsk6UryCm26bNkfF",
+	"JMxs1BHLJJP46Bw3qV4eTkZLo0OgDicZA7XCTM2CUzm/UizJKIsTRWKwDOtRObrYQXMnyBz6PsA6i5NY",
+	"LUHu0MkEovSmN+emm/Yc778toOPem6VswNYm12JKjhZtO3i5FfwPZJF1va/Z1TI9KHGZCpqq99o7cWZm",
+	"LZ6VZhcqjSGtvYBsiLRvOoluGd9+piC5gwp+SfhuqXht5XkqqnwwV5UubW5JRTpCGSP1i89KbfVKPTzL",
+	"1IMh+R8JKqcbrmKp48Mabx7lYMEBDV0TPT1krUuk8TzmVCHx53SxcE0GwBMXpt0zfRE/3WxEgrPaGwVn",
+	"9j4bHKk5R+GqvRcgyupufacv2jsB3KzuTgCLwDtvHY8sX+cIlfpnwdkG27nwqtW3etRZd6s3lbVvdaRc",
+	"d6dPSmgoX2kQUsWRF3MHlOo4xu9/UlLhSnDx95aJ3te0nFuaGmKiBEheT2Xc7ENOeQx+zWL3gWS9SYUy",
+	"EhgI8IRQK3zjhPkuYY4JHyCF6mVE3jXXQFJaupbaCD+QCKYVEB3NBqtZpwuH19w0hkacEpECuNnz+UIt",
+	"8ciAhNsxnTO/3G8jv8FrwAB03FN0+4b8Bq6HTNhpj5CCJQTqkp5RRIXuumbdK/Ggy/K1ghXObC8cr8sN",
+	"Lt3qk+jcaSAh8Oj8MMLeu30yRHmqbe2m0RlHDBKaUSF7QoZWh4zcHU4xzU+xJ2SIEnLYHHDPym9a2Nji",
+	"6Se4fsJzODTrHA4FtwIJeRWaA47hfK1HeoadPuaKxqObK1jjZla5bC+a6+ss7JqWHqfc1vs23WxNfw+L",
+	"XFg98Le0EKEwQe7eitJjhTwZH9MTxQqir9qcsjuZTcDJmdy1cWkH7CL1+jtNgG8YGUULUKU8tVRLRsMv",
+	"dhI2ALRSLMOSw/kL5zGbxJ+rDPC9SbK7hnNgGnMJg0nZWEx5LBmiWJbcjN2Sl/GggFIsr68KeOpfur0A",
+	"TDSIFGg38/UIbD7g2ZoJk9IQs+176lfqDcIkNUM5/Lq7z/EukwQdj3d0aJuXOUewb1rHSrrKViX0KR6y",
+	"JrzhGAZyXOECBGaK622JnLfCTjsnQ6S2gptgAicxd26OJopjZ2JB90cSy8JxJWM+TVjLtHDx+a8aDfZR",
+	"sv/fYPC502kNBp+7LwaDz0cv9D9PXlx+o6/Imov1TwV59xRyDWo68IFZ6/pdUQvyCB7Emd5wQu999D6a",
+	"Xtf7J3mv64N291FAD4Qv5hkb5X6cPAKrVpLhqUmmA99tn5hW2QYq2XuLw0t+s6A/Z4CvjuEHWdrv+52T",
+	"9cE0K99jXt89HZ09pjGLy9UA6b3aIbLXPdg7XOcRAa4vtAdbZxCE6m7CAeDT5IYuJRmOgJiFmBz+tD4S",
+	"V1jAwtcKxCtPIrj/cLcHz3MjCWCHFdxSuzrIx1770c2kmmswGpLZWpw5tQkA1PUvRlqhClfwqCHIkZml",
+	"KQfMfzfPyTs5avzS37ChwQWEfsaUA5AC9qGN6wwK7DO7Bm8dbrqDQrL5URWS/rbJrRH0bsbrRX1uDoZW",
+	"zpp3VPmQ6bhsBsi9u97XuW5bY9mEzZ5bG6M2fs+QO7CYDNZ0YXfw0QpAcw9sFHyskDK6CmPHR5BwE3cP",
+	"FxObur3NjrLOsf7Pt/o/T/V/nm96UnF2szbX1Vmk7KaQ6VpwqpWJUHp1iHmKkfE75RTkeSGgKXgNGV30",
+	"/kzZUL1rVhE77y26BTiDFdYaki28w7SLPqL3G3OPcjKMI0hcsP1BBrzQIIT4/UHsKyFgc83YQtpAI/QD",
+	"AaD0p35nYcOxw1ASQ21yCyhSEESmMUaCIKmir/UmUKEgx5eAd0BfXdBUSZLEUIZm+uwM4cdhuy7bpZBy",
+	"IG64F6xxDl/sOabkJiPMe1Rip4ShHukwb+yUGhh5zSlDe9XlW6zJQIsjELm3tyFOK/WR3k5GoO6a5yMa",
+	"ha1Nhl9uh4TKa+mCOnkk1ovPqSzlVfFxtwhVyqxXoADjXjNe4wezQ9a8kaXceM1tNMPm/NW4zuuICUr+",
+	"doQ8BbwE41pok6FeVpMCRJUX1LTn9QOZ6y24QT3nWiwhpM+f6O3qWkMpEN1iihS4idVswIe5kTNskhEb",
+	"U9SzqXIGkm0KBOKAJprxDGozF8pUsXtrZ/ixbM6VhaO1n/J7QuKw+OqiQ2Rj5wZaDHt7eyePrF+STDKV",
+	"pUbUcfL+4qmfcLJkNCXg6XtCOIPMFCP6YgmgPURkps+AO6wiqlhLxfOS4bVXNPx7ncJp9bDX6X08bJ1c",
+	"/tLrfNxrnVwOBtEvvY9d/NeX3u0v9tcve7ePWg87cOmX7sdOq3eZ//2x24Mn9z52upePLh7q/8M3dVp7",
+	"l4/6HzutA/2D+8fDwaCtX9ptntw++tPDn375+IfWZe1jj+7RP2kbz8uv52Ko9RrgDpgy6Dg3yVLYMeDz",
+	"g7MPNWfjSLhmS2laNqF+63giy+KS8lJKsdR/+spLp3VCW5PLL8e3Lffv/Q3+HfQXbZuVajwdhrKXtdKu",
+	"eFJvJe5WhEjdEb/yCMDnL9hnFQhp1qdu4gReC3Wv0XOh/l5Dx/Lo+wy+Lv+pcO86G1e/4pn3ACQ6qPW7",
+	"F5+8gFsrKZPwa3HQ9YR4L1l6HzLYdrfkrKLwBs7TKrk2slxfsxtnvG5lWNzDlrVm7GqrAy3aPOaxYRwT",
+	"779tlnWAa1bTOglEqFUIi243hwBHfmBsYTxzlEg2TlklWf2oIEb1n6vc6Yf7IXd6iVB6zFXaXK7U03Jw",
+	"hDz84zmc5UwbCGDlQytFIDU4bl7ELInC3uBTW4oy0fc8wKOlUtyzygSmrb9dfjSzrzFxvVH8aIseqjka",
+	"Jf+zjZcCPIRKMzWzyOibuKCxb1I1jlqJpraq134VX/XH/ODEiTaaTun3Szwa/QblyxIVZb302cTT563E",
+	"bdDEykserL8Oob6AAanDWWN0PDNwHNRnHH88e51issldhmhVtNrcoEa/MaeLj0jJywKdQm3HTwuOTGon",
+	"V8gRRIeTpoHRzSRjsKkwCdy9QN9XdGkaIOYm4SLFmKbLNgdPKc8xAgQnIzajycSaWva1IQdEFMtFQpdX",
+	"m6i2z/BeSzgPkGR1vQsWNBhrxcWyqCTDv7Te8Na3MNjWm8mwUOK4ef/mmsaoXykKl1ur1VhbIczm0yd0",
+	"UnnZS5vUYTq3Q9P4LJOlyTzL8/Q4tNykiwXjERka3Qt6zhU6k96hyOp0B5WgW1TVYVLc2qiKCaCsUjKf",
+	"MXldQ+TzYuOUGdCNRUQgp0ZMXocicWp9rjt88BTuvG2ucfJR33yAUkvbQBVyoW6KOaomF4ClVLIovBoV",
+	"+kcUS323kekwkxcUaVldwAkdK1edgatIXoiUDIMdrId9MpykYj7Ecgolhij3bLFzxIBxDf31PFBklaT+",
+	"wV2lvpvEJjL/r1Lw9jt645V0lQyJehukmC9cWsdKGNvL8soXS4zB1777sgbL3k0ywrI3C2z2AOqjxtfo",
+	"7PUapG72bddStfppbYhAC1Er/AGeMjXd/mmSmBS7dsNVz9cn52PIKWUJo5IVWE4+0Hr4HLVTCBiCSzaF",
+	"z3ndNS2bAUCoYUmT2afvihEWwIqgXqd32Op2W73DYFKVzIB5dlpZ0fTTM5u5U1QxOicuyun3ekIP70hk",
+	"6k4xz6+Qwm/H46RozO84JJWwtbsL7lq5r3rBXRU+gj74Yr+JQNdaLSm14x+SeonWJs+hQ3yOGAJAtU6A",
+	"5Y1d53RJwCU94Pobn1vIu8M20cYxpBH6T+izGnU+cs3FTR/oIDiT+CIxz2Wjk//dTZv7rzchnRxo2kO2",
+	"tD+LkqppzkVz2Kw8iNdnRdefvvdM11WusJgLjs0beQH4xUBvQcUB2zyZN1cyygXA1TzeGaPRTqTrRR56",
+	"KoIg20zq3Qt0gNd13yrmGpNzJVLI2SjEZYqaJzHAUlBgV3bv2Dxij/eAWEFu8myRdcaH1or9jJgZNC2A",
+	"0DHWgf/O0tPyAoYKZYZA5D6JBGdG+cqL+Gyesal2NVIQInc3Ltir8k74oKRLImM+ZnnYHSpKmuSvIuao",
+	"of6qFQ20WL95j/pSD79mA+f3tnaO4CyoXtyjfMzI60qevp1QmS72Y6Ft9tz6hFdlvBTbqIAAToTmqTHF",
+	"mpYcxupjg0b0383f7bGY66+6TWUdvAVQg/1imKm4nZxv9F/+9d/+v0HW6fQOH3zzh8d//NP/u/ryy+1/",
+	"tS4fDgbtP62/7dGXTvNw7/bfH+a3Xnr/bl3q691b7+qjPw0G7Ud/2Pz+4FZ9zlWslhd0GjjTht8M4YRi",
+	"cA9RdAo175HIRgkjP2dCMdkkki0oVhGMQC2YU4lB4pNut5OnlR63j9t7jyq60v4qx8rDweCbXz6SwUA1",
+	"L795+OHxoz8NGh//5V9b/3X5zaDxEC5cftOsu+HRN/bK/YKuni0dTA2JTGZIWdDsRLi4zGotWPIv3bf4",
+	"VsuDwIIb9xFIXOdAxFM0VtJ66p/kNcVgfWOLCh9chpKh/bMEH+HSN5sNOsW6PhrnuQv6X0up2Hy96wWm",
+	"EBQZzmOgyc+XG5AfHrEu4y+bqVyFZ4rFUxWd6x6uD/8LX9MHEYrOTOjYlpW6gyPgui++OexKpHOGXmn9",
+	"zrURmKqYykkRsNAgclIeaMnV4cVLTjqdo+7JSe9g/2i/c3LS9eMl1WvrAxr6pySpiWv4JZq12pApBwN9",
+	"qARL98RTfSAEZuAiUQ/6+6o3WxVfR0wFj/SSLXwvML4dF3hvpVmZQrlNXcgVbcmUkRtyrawn12zGWDSi",
+	"4+unYj6vcfUuXcKWZ5rciDSSbXLBPiuXsLegUh/nsQTwUW7wgGgtJIFTn7TxUnGGdO6SYVzOKz7e1/85",
+	"DNsomzxy1y8ElSQI19XgFmjjDV2MIN4s0j/QsoCmG9iqeTOQAAyIlmkyb1pkMg61fGgiEi+WT9OUkQm7",
+	"MVE+OKqHXqeRYcGFEBScoVhXFd7SnW8HAZfCJoIgJ6KVBDGvq7016bqmkTjW3yIphkbDGWKWWKE2gxZ9",
+	"vSMRLf0NCa3LHexq0OhJLHR5dT0SIE+TyPhv2HrL1Dtbxw2eQVASvBQ8KqyHEuJKzkSqhk38IxF8amIQ",
+	"IlNXYnKVUj5lw1Ie5IqK6Q3qpu+g4rofqizy5/M3r4m5bsrFTjrdRyTmJvlYk/mJoX+5Ozz8iPTGXiag",
+	"B2BDL0pkQuWs4kQEFLl1vkEcrmG8oDwscludMz9LGByto1RcY0qSM4wzREVmjRyvOM/C9340q+WhGqNA",
+	"99v9NBv+Mje82WBPB80P5p/AJ9okxq76QTYteArq4G0JJH5bDDioXhcLrDHXM7boVU/IEFl72PQzy1NG",
+	"xzOGhQawKzC9V5KxzdbNC8XFotFs4EuCw/2e0UTNatBYmTQtYylZpGIUEJOypkzfFsWJ60JBnLhef+aa",
+	"V4YY5+xZaBe8f3/2TMsVTY4x5YLHY5pA0KdNziJJ5jRiNqxlAPi0YBYTB+d0ZIzig8Peo7JLotM9OYn2",
+	"xoet7qRHW0fjPdY6GR12WwesM9mjR+Nu1OsV/BR/32TY22bjpZie8Rcind8xUdADArdi+s1ppmak1+7k",
+	"INlA12qKAFSKBJM9bLd6ZFID2RkQKzsubjIjwrS638yopinl6qpeY9XUfSBBcW2TV9gP0SXiexspkOWY",
+	"f+QfshgN0rA3W6cntk640LiejeOIyV9hDTPJ0nqc7TrP5xNweMI0bmaxYkQutD5EU5FhfbaJ581hsO3V",
+	"js5dk78kgt0M16TTgqTZLivZEzYrko1/J+T9h9yS2+RX12J5v+HMR/P27NUyKH7JDIPM6Q3DLJhmvT6p",
+	"ytYltkmOEv4EPDiA8CnHdFGXPrXGt7Fl3fymhd6xvKLxasyr0zMDpVVXgh7LKy5USHilGYOALdZ7+Jmp",
+	"U6bgRxl45QoQSQc8dDVa7sLdbuoq7RLmEEkxz818k4Wew+QI8DumyyLMI9qtf++8mFgZiDWJGGvrsB4t",
+	"X1tWaNoNsrZYv7hFgrES5JsVeI47DZqU0o8t+jYEHsiNG47DYvcBK544PHxTo49xCUwiQIS43YVhNhY8",
+	"P8Q82jwSUn00DBbj5KQDqqbcUOkh5UsAnxATi1MNRr2NDSGJ41Q+ahqCOZDziMlrD8ZrbQSoLu7j5mF9",
+	"nLV5rJWJQKratQU6tG3kq7nHzme60oFVcrFuL4t3Corsi6xYEpBWWMxOlUH4XFnohHdpnXMR3X0yJVb0",
+	"ZuYGUCBT4TMreBZq+arcyj6bgNSSJJRPM8hZtOnnWnKlIvHAElzCIuVE0RHsZci0Qc9sm/youUCb8oqO",
+	"ZBOzOCeMRbJJ3v+h0zk+aA74+z/0Or1jeBb+eWJA4eGOzikmq+CJTqRWVPnYAMazdB5zbepSaKE4F5+0",
+	"YQEnhQfMF0toYE9GSwXG2YDrf5VcgVXX+vHvwrX+yqITBHJS9aUH1meIXlbb9rjsQRELxmn8eLpQLSFl",
+	"q9vrjDR3bV7CsQP9+zW7uU8pWLNYCAZidMizJBmCc9UeOb/z4rCVsVRX+xlCniraalpfA+iUPqEkEXqL",
+	"L2iKwkORuZCKHO4XYFWsFLF5LeZUkKYVwyKhS4w54IanJBJzGvMBx1cmjEpF1I0gCR2xRDbBFMTysWHb",
+	"+IaHbfIhaDkCCAnIB5QzPB6LCF015PWLH57mwTiEVhjwHO9FC5fxjI2vbZua3WY7WWAKxxmDQfvjWXz5",
+	"8TW//Pjjp8uPp/Ty48vkEn57Fl3W2Ka/n5Qpv5q4wojHRAnS7R1XWItwcfcDSnNhxhXix4KloW/QJzJN",
+	"0SYxnDLghlWeNokULuXb9bNGlwTA/1FyzZYjQVN8kZCahUjCwGdB7My8rkiMyiXk2mZ6X+FRNsmkTcKE",
+	"vaQ3i+CQHg5wiwOed71EfXEmUkUMG5j2QcwgYOWHpkuAp6NxxCbTGWa+/3zDUrXM4nJ8LOy0KEv6491L",
+	"+gJ0clAYubo4DHvBAzXZ5HfoW2IzvIMozDgq6ZWlVAG+LSYa6ZiI3RCyZYdOfZwz6npHxNKmo9OkfPrs",
+	"CszZoDV/qquee+tlj1cKA2sre2xVz6oBr8gC6oRQ4Gwz0OByp6kw0dGT/YOjRzvqkKlqXJSxJOBtMN1a",
+	"C8ky5DWA7OAO0zsbA9POoyGr6VEHwYoVbP27KkJvcx0qaQ4b5c95SRWlmoVAyzL8Um2hr7lulUWv0heS",
+	"XBIxLbva9ssi4i45RG/1pjHCWKUZc7UdROrPW7p4WUUkocYlXPWW1cU3L4oQ8ngb0Yy0GtLw4OTE4+X9",
+	"TpCba6qd/IymEHetLYvesPBpaDsNy8dD52GpTC1L41bKJizVp8NdPx1Os7KIKK6jievW4TgsKIa8rRkk",
+	"mpkOrtMoYSSG0MMkxlX3uqd54Jc76KWmtVX6K7ZVA53xClTRYoW5+80Wz1whwliECzqKowgu+/3YY65n",
+	"M9X6eumK69ReaOQW6kCd/+o/f82W3hWXkNIo9572/k4pd1U/AL9Oo3mMuSmJ5kgWXRkmgVIGNRPRVTHH",
+	"IyeooZv+YaJVfPy3NvmvlLe6C7rUK3sFKSA0nRpQ7LHgGOO6cmD7pnGU6Q7HjHeFXUFqBrNNNkvjMQVz",
+	"UZyqpUmxZqldZA+y3/l/sUuhQwdOWSaZSUuZU768MnCr0v8N7XHZqPblbtZ1aA810i+3xQ+5Ad8CEcI2",
+	"tdc168amZJ2egdkkksjA29eX9YFKzZcbnNDzhXpqbv4VgjFcqjSDAgq52djO/CegkQB6yTZ7+qW9G+EC",
+	"o2ysNnvwrblZP2d5dOcF5Ji2BE3r7DeqjQqg+gBaHqITNEvYhqR7B7du3JkMH/K6kkFzpE2eudB3Vhyu",
+	"O6LTjTH9oGU21MOZSmEgh1fcvn6cP5qbgyGjvAzXO0pxXxhaWOLfzf9b3GKhINLcbm65AL1zItJ/mMrI",
+	"wCYNBzPAM2znifWi11xb7zwi85hHkMu9FFkKuLmYxb3aX7z/u/AXl+RUOFXXXEXzF/rs2ZJaOtU/fvv0",
+	"Ldk/As+gCyJowi5YOqMLKH2CVxpHX8qmseBt8iFvyNN0TWChSTRHf5yXV29fXElv7XaLIKZVuLEvvebe",
+	"7cPWx9PWT5f4w97toz+ZH770bh/9aQVlNsqOMJm7p3dpdv7BOAggqWGbvIUV2Mqwj/tkiCFAk4iqD+oH",
+	"En2cT1y7cp/MT/w+5c383IfA48wBQ5u0zNMzIlL9B4QxSzmsGHtsbtHhfIPm5vaIZJ9idlOXLwJbfMTQ",
+	"y7digVZ3HTdBalQXHb4892qIaI6EZYHO9LFKU4NpMYnRcbKRDV/kuVIZXK9qx9+3W+r2Z1bpXXn/yvoW",
+	"4t7KOU0osHKWGyWh8jqHQtk0TvMbOI7eWR2pODv4OS9wOD0jE6FtC0lGTMYRXBPYo4liKvaMyhXlJloC",
+	"6d1c7cezGb32/v70Wu2lMhohUyrmU7kV+PtKqwWqtPDEqSnMQqQIvetLJVq7sXb+Ec2RbQyAu6ryFchh",
+	"pFiw7+ucfm6NlkqPCc7NnG9q3ICmZ7wr3EAQdWcBoUZIl0bNf0KGSfyJDYsKSt4xGjKbhilTerD5S/Uz",
+	"gKvqXjdirhl9uEGgbSuvH8XyRJh/veF+Yajqmgo0JmnMeJQsG82avnBOyS8UVuZPcZapFFxDID4ScFAt",
+	"qJoxFY9XDOXHVQ24LTKr3387D8RhAMVFHSDiEHODU4s3S3LDUgY1IfdvtK3HnCmL+rldIrQmZwF6BlE/",
+	"PWBOYtU7WwgApT4Jo8Ea460xO0PtHt5mqpTftS0GNeYb7TK/624pVGXNEH8O6RXv3Hvrs2xNXteMJSZT",
+	"2PJ/toBWzDW1Yaat2NY0xMexNVqVlPfocFamzto2Y4XHK6T6jhmQM9Pe7oFEvFLsfNdEkGjTW+6JaS5p",
+	"yjFlqq6G7V+7+OQdW4hUnZ6t6Fl4ekaiOFTTbzqohGKPKORVUROdCh+UFQ2P3UZDo1iOaRpsj/xMHwzS",
+	"pUBPJsTdvOMx6A+tGwGIYnP+oY0I5+eIjQ0khZqx+W7HNaM8YtGVmEwCBwyoav7Y8G4iJhNt9kFf3x1H",
+	"rnOPLItitdmS4Z3oFXHO1q80qowbF+UmA/N0EokV8JqKux0a5NBegYjddMdhkYB+5GsMJVvccSDZYrfD",
+	"QKkaYGfsM4q5QkmSY4A7Dwb0qG46zSjm4yTbsSQod7q00jKXEGFuC+wMX7AVNrK3EgX+cKQJn2Ba5L+A",
+	"4K5cpWzKEI7L+uPVHCh5HGoTeSMAYGW37AFRGYdfstnAIZKBiRZSJNkmTVJCD37abNb23t3OO+MbjoEa",
+	"whNIpeBRzKcWOvYr7QLLER6ZCuOtLFphIaAmo56lv0tFSCR9KKOYUxLRJWQyu+YeypAFK/QMrrAtNwls",
+	"g2le8727qiA4Sp4QmmOHeMPCbqt3a+FKa3q0RHRJHr6/ePqogkgV0BAnuaBYvwusVNHCmdH5jkrGGJ3X",
+	"kwUut7fuhWWnV89W59l8TtPlBowlxRyIGxCc2kCvKXyH2PGdlmSqGV3Wrq1EaGzIEQdOlTbcEKckogqQ",
+	"YlCj38if7u+uMqhcwOGoRF0A7K7zVELR5I6MV15eTXcYk32dI1/9iqMsr0zie3FDEsGnCOYrrtHr4jk6",
+	"tSzVtj753mszYpkVnrBZ/sPFQedKYgfwYZPwmGN+IONkuDjJL4XcBsEm13psc8qX9nM71orz0dZUxbAo",
+	"ptxtUmvl7X4wd4EPOlkz6JOOmpEFS8eMqzhhv6XRV3y3WU0U7x2TTK3B8cNk6jZ5mjCaloCnAb0PU+ah",
+	"c69U2I/2E/NOR3BhAKxx4CjMe2GvTBc3t22HWgcz2By0znwrSK+aeK/WhlyfeHA1R6Jt28RB9o4f351C",
+	"/xhAyoJ8vCGoUhjC9X1islhQCql7IffY+cvTC5pO2V09Y2cciidg489jnikmDY6V8aCjWu1klPW0jpjr",
+	"fwuz8PXQecz973YrJ1lBQbsyn63S9L3eVNiJFU64lC2SpQcpb4thx5SbVscr04d7B4frfdK5rrhuXLa6",
+	"Kax/3/3bIR+yW1W5RVt2hU9iynMs0ljf3yan9q9l3skYpdaMSleOV1yxWTydba6G5bx4e3kHaZuIm6/+",
+	"DY7hlK/9mSydGnn6FT8TZJgwEpCVTrYlIUqnYoaE9PpwmTbOEBSPVdv26JB9vc2GsNmkPdyaNv1GgiDw",
+	"inJkc8DdkzdprNgQxAneiN4K7zU0imTxXSkFcWRTnYY0HprjpUlMfi6+ClLBJTk9G/D84yh7pR2uvhE7",
+	"8KpCzzEvz4FHzfzIAhoY4dwkiRDXVjIaGa+/YFqNWIrMQs02mmQo+BV2jhvmyNI1oygGI326u3xmQ0wL",
+	"MACztMVG+h/ua+GTwnVD3oRHNlbxkfMKyj3mTllNv6Tma6M9/jlj5rJKM71xzhlNx7N3AJ4XKo0yhxCU",
+	"eBUwSSCrniG6t35FQO0tpDTvKCs1V8+9w9IhRdgR6kvGVd+uRyn/4M2jANwx0UqNw5Apskah/QCA04TW",
+	"fKfADA6LCCepP1qwranXN3hjiSl5vFiwGoxSW+FsdpS9WiGz3bpgIDlKfjCZwwmjn5i0QeBB43//+38G",
+	"jY35+4J9VudsOq/0otkLJYRtlmqNrjQv1XrnKDmGFakjnwOoWV0rVcy8uT+Rgg17tODazWSdKngzE1Zj",
+	"zbdmO4wsU4QHsoPx8r5dTZXhzbVAQecYsq3Z2iM2pdw2Y03EtBVzOJSmgmFv0aWNUsfgIZAm5rtOlG1c",
+	"nQFdpcI5sBieR5XWCz67/pjjMZNmPMbxK69luOwPy6PkzqskGI8kyXgCIAhG9wZqsciAB7TvVIKyqGsO",
+	"qm5Eeu0wlgAKE+eciOkUqtPzjma9zl670+5299qdx719BzupjcdloDSzCsxMpbrK5O6LSizzYJQAHGfs",
+	"s23NZ9UPsMpNbXvaNFSEuTZdU0zg2rbbrnRan0VdSy8st45c8+txBqnAvU7HgwxYSbxQ87lQ9UahIqNA",
+	"3AJjFiYDvJDvjuDGjqf8/eKfqYd8OcU1WZrRagPyhiVJC2sHDdCDfqzp3BoizRVn3Kd6FUyWyn5nj5SL",
+	"+oYVn8dlqLFNXm/Z/1j2iWyFuXiujYk1vi8wOIZGjQDZCJaH6w/5pLZrMCfxr93IYsT02YEjNKVRd3ev",
+	"3S2b/etA+xmjr72luw8WbfseFb5iYBPqV/kEz4HgNRldp+bc1FIXGgxZ3SqHfCrt9a9xgnJBJlmKrc+R",
+	"gceUa3Fr1CWD6dF2WREBKQBJZ1pyo5SXlQhMb39tuUyW1sBi4ageSId0lIdWgXyAUt4kKUuoij+5Yh+s",
+	"/t20vD7UmGsNi5h6aj3uwhkS4oMLOt0IGivcBpE8tQA4WLKS42yuLyI4+LvXEIR7rX0AzJ3R0iQSm2xd",
+	"karc71NqK7qxrUHXlS6EXQy+jbKqKzvNF8u4wq0JT85QT4bLXCjy/cWrl4GKJij0X6Ns5wVM4LZA5aym",
+	"V08YOlDbx3rM7bVVJWsY3VZW6lEHmRsdDgGaefWBoCFpywHRpBk2Ls05uXIWzjfqtfTKYMdQKeMpZ+zr",
+	"ZE74vZ9BDyNKBCBUg8XZmF3xQO4CPnVr+04vw9UkZkkkNyePB+4na3qN45sJvrlCEcg0LdKk2A+4vQLp",
+	"2MGm3nG8LA2edFrI5Li4Eyt2LKqr6aBdBMbFakKq3G0WKddzauVe4puZ0JaNLY6dS5Z8YsZtu3liTbHx",
+	"/Xon0TPvgdsCQMlddAT9pufm0eCu+JBvAGOzsUQy2McbbQQMISFaEfDAqqUvxQF37pjNA4QQsrRBRIq1",
+	"z4tk2XRls6aE1hSn2mllNgDJ24HxRtnuxowhxZvKyE20FQLtZtAr18HlxmPwD1g3VtKF/FYtx6aeEzCr",
+	"rUd5524L03jbd53TKGIRIEz6TMZZMydYxQffRrd3OmXRVcwxoWi3/fj1t/AD0DOq6U67Ii6/de95TGVd",
+	"WDf0biDqdhHvuuPf2ueq8/pe3BAMVuKuDzHXCpbxouVfaTfEfsaBC7Z/rS1gP/BVIF7y0Vc4IZYAWAiX",
+	"0X2CkEVDYGPJhfgbZHirOPkaFI4lMd/YXNtZyRdbhj+MBbHh9PTdYXVFv2i3WspuU1Hvp2fCK3ajaLoI",
+	"0PpluoBbvxa6T6wKmD7FAG9+Bnz9qJHxgNzQWMV8egUt+Hczz3Po5l894vVppj9n/PIUS6UeSDzt+znA",
+	"vwf44fBvGY/CbR4s7wy47UqI2VNW4UEMDaiM9s5PP6FpUN+fJNxqA4Nl/qS9WJq19PxAWx18UlXFqDdH",
+	"nxUV6X9CWH2yEap+t/O7gEmqmDD1kaicpW30ifs5NyYqbnc9RsBiKAewd0Rx1PTtn/fgTSJ0Lvi0mL4z",
+	"4HkWE4/cHcK2lvZeatTTCnzSahj/f2n91+UfVlDkraca1mp4NKdJm2BYygSdhpgXVwjDJOKm4RLmmpgC",
+	"6DLbLmtHUgf3gPC6eRqp8wi5/pYLhNnEKqJifY8BcKz/6kU4laHqel21+VP/L0wzzVJkmihO2VhZIMYU",
+	"Doc2eV7dxQMe3Mal/flbxs5Bgn6I1eyVB8l0F3ujcdv8cid0p4Qqz+ZDwWpOszyDHLsXiCTSt4Ip/sQV",
+	"Q3Q7HbPz7A/kVfytD8OzkUu5BvCpkroSbg4Tqge5bNalsDkM9WITN1gAq0RUM48vnjbJuxdPyd7e3onJ",
+	"VWSf6Vjp0z/+TCaae0EFJFE8NYhXftuEXqd32Op2W73eReekv9fpdzrtbm9v/+Dwp0ILBX0Wt1Q8L7Pn",
+	"URHk7ajAnoNB9GX/tvWw87HbOrn8pfux0+pdPnJ/f+z2LgeD6Je9j53u5aOLh/r/9N+9j53W3uWj/sdO",
+	"60D/4P4xGLT1Kw9vfwoy6vuzpzOq1gblVZqFQYmGmWT6DUMimZZFZBhHFoltRtUD2bTZMDZU0yavmMWi",
+	"N8WPWgnjdM4i4mwJ2xEVtnyoC9h6F8vq7VJwL2C1uM27mFGZ64PKlkxZRRrUO7p52dZTeGlwV/TChVtp",
+	"PJ3aftsWDUdmo3msWnmaYinOXrw+JFKJ1GTp+qMHeB/bty6/m0qEyiSUo/Zm+0YJk+IC7iQtyAvx4fKY",
+	"qq9eHz3G8HDt5i+hInU7+8cHR4fAuM+oooHTakKGEVW0ZULNtnM1/mVa7wPgR5u4exFnGGACwfct5kza",
+	"TJ4hYN0Pja5vn8i4rdyw3C4iZiH1IIFaObhhagHADZCfpMsQX989x2CHfQMKRZQrUN0P1kbEtgDHp/Ja",
+	"a+aAI+UD44dCeKGE/fdntciWQ3dtaLPRTs/I+bMf6roLBiQFbOAHksQRhjQLOdMU5JwVHXpyTbSAbmID",
+	"0mo7DYQ6A6+h5JwpGhk2X7XIbpKv7AOQvJQqua4D6aZS7P2ZtgPf0rSUk9pdlZ5emwpVcBy4HK5mIZSE",
+	"/RX1BsxxPENVXZujccYWCr3hUdbS6XIVXz2dZfw6rBlP0hwqxrDWA0nenzkuMQkq5Dkdz4j+BJwvmEbs",
+	"nYP54+DNghMoICQsN2ymShoheaeyGygwrEvr/Kzy2L7VCu8M9goCNdzD78NsaRyK6KVDIXtPeTSJeSxn",
+	"7xiV6wOFL/x7XTwnFCBVxi/iJ8+X2qmuT101D57d3RO38XrOS5LhDsxTESp3+W7q6B1cYqtigCRSYlHt",
+	"eLzJ0mJjhk3ysUUS5RiG+SJpJvP6zQYSRtbmzYEEqObNNfH/W1KxRQMTT1r2CvyBG838wbhB42DuCWTb",
+	"4l8Ns3u04BsJeJev7Ng/Xd+Ekq6yYTLfSlnoM1IYBfqaixteOCp30lcb29tundiBBLxKtxADZQwhHHuY",
+	"Su6YDKUwGolZJEU4JWnXncHX87E+Bwu1UXpcm2Z/lm72KAIuafRpbJv7jQENv297AJNSKrqUJtEslpuU",
+	"UN83capKSsahe09NTlTRoepiVoWsyywuNawrLa3+03dmdVontDW5/HJ823L/3t/g393ebU3PzSRpXAbz",
+	"oIIrtjYvvtL1tJy403jq50VpkSyZahIG6pKwPcqwBkvYpqdKGKcgGOoXuZO46E7QPOG8xP6w9zqOGQB9",
+	"dL0Vn08D0UpDhmrek3ROFx+RppcGHrmUbLSpv915zpsG0HmIW2nYvo/rO7TgfmLEXdIhAqH12jA55vcR",
+	"zhiudGLAWLypP7SeuUc2qZVMMpWleHDHnLy/eJoX2TCyZDQlEJgpbKQa39te0ebqFbvaPux1eh8PWyeX",
+	"v/Q6H/daJ8az1sV/fend/mJ//bJ3+2h3PrqHxknXbZ7cPvrTw59++fiH1mXtY49Wr+P90gZCCAhTa6LQ",
+	"a6Q59lYE3ddtPJcG8HVzj++ggHrpBqsyCP6BpPJt7fn6Xm4L/1w4XXleYrWD89U1s1sNZWzOylgS+0BA",
+	"E7+L4SHWp2MA/kyYnmE/kpPQzjMqrkEk26bjDgMcPMcTL+PAddccZwqQXI30ck9iJxKGXTuNdT3gYF8i",
+	"fiedM3w90B/KX8Q140/QvWiEqta6pabi31gqQq6DMR3PmOltV4/WCamdgKhlx/dAH0bj2WZw5Z11GFZ6",
+	"MRIG2W5rRuJweVFlh3reGoDQ7YZi2n5sQJDdfM/NY8OZm5Ql99guRhHufGLGE1qdoE4vbXii1OrWSo/t",
+	"Ki9d2eWmEZ477fSKJ9AWN8JbqtOETsrjTCs55/pdOJERoylLtUGa//XCrsmfP1xUIjNIlbzwG7bW8O2b",
+	"8wvyWBuSjxMxjTnmK3q/mrLsYZNAO0RwgA1t4ZS+30CqYViCC0DEM2k3A45ANFB93iantlbNIhUB1qgt",
+	"mL8plDpDgXiTjDIFWrS7aEvZIwFZ+gP+JvVhTh4O5fXV//73/wwfFee3iFvXbCldYMUofjPI4Egh9vZA",
+	"kuHnlhyLBRt6vWMQOgbFGCwlHAZA7vxwmCkFpr3g3wJUy5vJGlez8djbNBILI+PaQMVRABnLuGu1Co7j",
+	"K6HOGCJoM4Tpfwx4Pk2Ylw9d0ybnjJGPp3kzzFjwy4fQiOQxLfz6CGcf61nMGI1g5thVofGX1hvewkm3",
+	"3kxyitBF/AN0N9Uk1RsAa6jumyHjlUJb1g/UHupjyud1k4PAPi8SkbJU9gnTJzV2pmMtvf1cnaJxiWeS",
+	"pWC7tQnGTfWSYBv4cYoZL8sBx+J2oDcQ2LS9MUwjyxByM/qJPSnoGhEbA58hV8aKTJky1SeTRNzATvdr",
+	"v6WD+8FCaQv0o/+IpUqpEqn0wH5MgT/ehR6A/CIELmwnPzj0S3h3rnr0fZo0+g1PTBRUFv1zDxOFNymc",
+	"9falybN6/MWV6N4+xpe0cOGGzRxdCWWHsD4M1JSx53vOnz9nLF3m7IkPuTa6Rea8vYVuQRMRGqzpCYtt",
+	"2jC7DMttcbtJwuYjFvW9UiKQZi5zzEaQjObF5ialBRrdQxWy631jG/NBV/t4zpqGUloWQIMLLef+9V/J",
+	"Cyh5kYotpP6l2y4IahlPebYYkjm9LnBeMyTkbWTH3Od2SnvAe1oymMAXjoNKMkTPZ/w3EAh98i0IQDLI",
+	"Op29MdwF/2RDk8UC3IQEG9MkaQ/4Xru06A49zIHbrGAKG5cfIq6YEhiV2m+T4XfPa56hcctW9wwdwFiu",
+	"OQNVvxVRbHbtn8/fvEaz/kULEz7BzBQ296IUJNNWghhncy0aAIgMxMDS7XNyuE9+iL+13e20eSomhLMb",
+	"L7vQgqZpng7Cr0GaFOn2jvWrEJUTjlepMOozifUjM3ED3SIwwGB9s8YZJSZ+XFg2IT1a6gWeG3gQbjNJ",
+	"mvngMeMKGXZppw4zNGkx589+wESN7wTcdrFcsHPYQPaIjYQ5zExNnen5apr7jVgibkzrsJSpNGaySRaY",
+	"L+aDwSkPup/xyG6F4rGlf2yRb745JQuWSsG/+QbOSrqZxtOs1WmeBDUhs3ks5ErbfttIhvzjmyslmcGg",
+	"lPkwKCJvZAV0yk/iGlKRCh90NTFWFH3zDeZAwY92EABOWjyth+5No1TcSKj4HQJ+xrnI0jEb2qk4ve0e",
+	"AjxlzEKSwiKe+uczYg3iSHE3YnJGreDR1GyaJmPQXO79u5fmHPaHCqcDwrXCwTDgrsl6E5qrZJIVp0zG",
+	"lGuFE3YIKjvyiaY/CqviQZTjP9jd6hK7YY7ffGMwpGT7m2/IqYWJMm1+qFNmATcKmKrMsra1q9/uiJT6",
+	"H+n5WTSKTLL+gAe5VsG5ECvvaw41aEFj6K5lqhkcAAk0XRNSNZEeyipXZnBTGvNc/CQUMtff2CqEvNER",
+	"cNGIMa7HFzUNxAqz/gcLB+VDVT0c7ne6xOvwPnzUJueCXDO2KKSC6TtAyA44luwpOoLs30UqNCGZJHJG",
+	"IVnZvLvpyJfxCIopEjG+Nri31MxSiZRF/jxJzEHlBgDNogwRmRpWZvDEnEx4Nhs2GJIklkraoXrqYSxz",
+	"gCXDO9pgNIzjTICHiGMJWSqPiGS4iDH2V7b41OQcdI+HqIMG0InhSXNIl8NYXKgB14qx9OpSPscSS++W",
+	"Iut7gC5kuN/ZHzZd1moSXzNEysmdTbhJ0Z0pMtUmz1E5sHYXnp6oASGUkjK8SgHlTyoEC9G2H1rBxFjQ",
+	"c0D0sSk7IbgiiN2gryY2Wf6Cu4w6Q2crd5DUWlbGEtri6fNLL5GvXANcBJhrtAw9qpfA6Vwm01nr5viT",
+	"wWG1lTrJ0jIBzAyNhwTQcvpWfSpSyDPjjPWoh4oWHvVs17x01V5MEi8kRecsekKGlC8Bxxo/dc2WTTLk",
+	"grMh8sCAw5kB7XLsgT4TSYSSxrKzPrHRNpEuVwokuFdJ7/pR+8P3REwsEUTKoUEN7bKMlV6zQrm+XqIP",
+	"Noe8YtI2DU20FkPHahUua79yFuYiccBrre9i0QkeOO4GgGf2trR5ARaqA8Sc6TvkOh7bHzAzmaoBz7E3",
+	"YJvpDd4kSTyPlcHGReeryea0j0M8ukZGgKOEOLM4jqzUwwTbAbdahD4lTdJt3nCx7DQybB1LczY2sbZP",
+	"U/2mvM5NpEh1dd9YxpbuoWHuORnmJTlxmu959L1Y+DH4Cg4BjooOiTn4p67cAT981B7w8/+fvXdfbuPI",
+	"+gRfJQfbESQ9RfBiyWqB4dihdbG5liV9ItWeXcPDSqISQDULmejKLEEYNSPmr32AfYh5sO9JNvKck5cq",
+	"FEiAF8mW0RFtEVWVVXk99/M7ccJojGxC2jxwEoQ3cHhgNB1QmVsYtp2+fX/G9gCWd+8Tpbtd7blXpTux",
+	"xoPE9Ah3UYQ/gScCn5xRtijhGGvC0WtsJqASdYUTCWmmuiA84UZQw3CfwoJx3oJaimgDaN0QmlY/7dJ8",
+	"pc5s504ynT6QieC8Ibkm34ylGNIATjydBSqA/k9VlZIX3lUK8VCYvuAgfVH8oPjDQNyQUZS51XSIO8IL",
+	"5lPhgZeFBA3BZ9raE25fSISPcJudcoD4Xbkc2d8r64cIRP1PZUUzVUKCJZ/ruqullj/gRBC/Zi603X00",
+	"+oDe+1SHJXNicooKJmyGLvtBmTGKWhiruwtiMIFQb6dW59uDX7vUesexUwgGt8S7L+O61aDUEkhpaqc0",
+	"7dlJ+TeB2/2b2Wbs32B6sNT23335793dXf9/+2iKmHns3ywNCHv2Z6hWg29D6LZy7iNNofk325UErrPz",
+	"jX3Fc1EYXnvFYjBnj0H8N7qwsA9Ys8K+IFS4sD/XrGHhXpcBq7PdUVLUeiNk1osXPddOGLR7zSUquPdQ",
+	"vL5900v4s/VdjShSaNyXIHHZFyAZdDEGyC5AAUWaTHUZfIoR+tWPCL7cLAIZWlWFrE3w/qokHch1ty8D",
+	"tmEQ6gcqs6ziLddU74P2nXGTmymQBi+lmjkRVejKHrRAJ/DFF5ak07YhZTjPmg4AkJihC1LkQOpoWaQV",
+	"4dzMkr+yxwZKSjEwKI27RGgIAuCV8/2nEPHfS1FiiuDfIfUkxzV8xbXZhXXaPXlO6RS58X6IaFphMAmI",
+	"QXJORxJdomNh9QHDiwIzvdivYwXk2YVU293LC3us58QGD0FSRlGKF1pBsKldlSXKd6SP4ZftZ4FUKiMa",
+	"O3QE+CmOfVsCQHveKq4fLJt2eeOpK/6CBB5kQkhAtsLS4SM2Bsk/TK6Q2VGYbNpqs7GVMOBsYYYKOYOx",
+	"JAxpvnkh5ECQ/oLFipEsYROkFAePna2FfIyxDg2yS489ip7xcCCQL41qHeLPKvruT1yO7Auq6TffBA3G",
+	"znU0Zz2Hk+FPdkimqJVpIuEZT0iXneGqQYbxgBdFULWvJfVY0QBXtBTevkXnaQQwNKWqRuOETRW8dQX+",
+	"0WB6zyIjH/A9nw9XSwlImM9T2K1ytLv8uPv+JFJ9wXviqjSU9oTziyLKtKdzAHlGaohOFDWTJMBArh2I",
+	"0HmMi3hE5vEws0DousiNKGnl394LE/Mh+wAlJDyxhHavyvc+PNkbwODiu49hON81hkgt4sdhwPY6H+1W",
+	"eYrkmDFmaYw2zuzDvmefWMP8lJL96W+fQB6+StnVUa1pbrfUnH3PuJ7LAdveYd+jZZxt8xnPDRsKMxhv",
+	"p3/7hNN45fq29zeSTU5ic3fCPvnuXO3sdP+pldzeqX0SJC1wVXwPSeDPMVXPrv2Zu7X9ifFp3mP1z7pJ",
+	"TKJP1F5Nx+N7hl2nwTW+D9bl7xltt+1PLLdMj4YS7Nk9elsSOky7S/QwAws+3pdnULA+H+Uer3xqj+Wk",
+	"0gYATqU/oi6fiRHuMDXTXXYiA11NWAprlbr8z0gLiHWbI7At9aU3QyqJexs/ox19wUmwdO0s7oNLLi0r",
+	"M4a4G9LRQj5WBvW+r8vkBBOhHNVTQq0SD3TiAnQKVCx5UfTcpp2WYspLcSpk5nK8KQKrx2A57JRDJmfk",
+	"XbiKNuYndqGyeY8tebbn/+rqIh+I7d2DHXbFrnZsB945suF2PhrLMJsO9wYCZgAmEs/mYKABqQc5r+Xd",
+	"uUdP0moikAEgiqY0IJoCb+hFDkwr5/WlD8whzxoxRO/FEFCz+kKYmfCWTdSYnWnA95p0QQxpon3pXL+e",
+	"UltZU/pY6r60OoJVS2p+Dm/5xfqpMB/IBaPlppOl5ECAz9/KdSAhEZsuFIDbkY3EshqW6rDA2ztpxAvp",
+	"vaCLl5XsSyRw8OVeLBuichOJDpGekzsboMvIc5bwC0Fltt3AjJpOSeZLLTe0nYF9bVVEzapplz2DDiNr",
+	"dPSt7iJQ05Q4AByjkgiQq1CA3bOcMYX0khQUSxhXX6bv3r8+f/Hu3Zt3aZDwgB2lyGkxhTY2yathjeM7",
+	"JbcsVUl2P7czXGyKgzlfEMFDEq3z/zmpbiFzjmRBl6CFCbxdr0P05XE9Ng+VgYLbPRCkY8r7JYEe/X4+",
+	"C+0oMqKTLMZ8LhKWWqllFtMr7WylSV+mmIZL1mGfL+sF1VTJ56BYQlwCS3U1FaUWmX2TPZgudx5hjrCm",
+	"pRU4e0GeoCPWZWlW8txqmXFTlKXdepMI7mPNe7T18TyiXr+9k4IgZhyxSfxDLunbPkLUGgvVf/MNc4gl",
+	"2NFZXhQ+p6+WOBeEQufwwLMjavKn9I2dYF2fdDuzC9nZbgdbMfzZ+9OzN7+krKGIgS0qjVrROM58DKbl",
+	"MxyiA/jgkgYWawksUhICSVxBR8CD6AWtIBlmpZr25YyE/3mkY9eakPRFZKOHuUKe30Fua6RXAP9r5sdb",
+	"7QygZHI5emsbOOG1L4N/GT6GVs2anEfkClVJPP22C5pdKINJkjpAgKJMEep81biXU265yeVIO05PSddh",
+	"Sj2DI+ttMwcz2ONiUP+e43h2za3+8P6MeXlv71Oo7XS1NxQis6uMm+BlXliV1ihVBGt7SAmX2pTVAK2q",
+	"ZKiiKJMaiAXoCkj37A9S2u1vlNebtA3TIJ4+evwkYSmfTgtyue/Rg//VSqTpjhdGPuE/jPUh2Kbf6bF+",
+	"xz2s98DmCC84R4LU7yRRi9wU1OQf/kHW8iCaQOyTjw4Po+tIzfANds0gHhnhvhhnZVV42REQg/jAdGvv",
+	"tWQRW1/fUWIW53mGT+8fPH2afTv4bvdgeMh3nwy+FbtPL7472H0s9off8ieDg+zwsPYCgSvQ6bHfPrF+",
+	"h0LHabZoGpJah4xS51Y4xOvgErA3Dvf32dXv+OIruwjPIaLMyhRE5MF9b4k6yzMhTT7MoWYpfITovmcC",
+	"pYhYC9yzshTafrtkQHSSrlPV3Am1X9vScLC6lhi7GUoj95X3d8i6AF+oEdlhNNpG7N30v++SHLt7kqXO",
+	"2u+NjO5AHTHel5CkVFJvlcITdjEHsRs9f9x4f8Hf7QH57hErhDGg5CK6jpWGxvPpWEi90yWuq1MGa6Od",
+	"NwcyTui8w8bqS9pYcFC+e7p/sEPEh899yItTUBBEmUH+WVz3H8X6UpCNvxRTyCzFQIkA2gGs2zNpVJtS",
+	"GPSFewdI3y43wnGn9J1tswvCpQ9u6bKzUqCKojLRauXrSxJN8bwBudfCxziCwZCcrMG1YRTLVA8pzf9B",
+	"wh2sIkbp/JZOeIHVZs7pRvr7ticQCzd32Paj/f2dXvwmgoAm6XTKrUTSg47CgUcvNrA4sH9D3p4P7bIH",
+	"AqD+cm1VRAgfQG0AzaQhLMrnN3Tt+frmZf4x3sTdb3A4i46naDgLN/1wjjEihfk79tuVhJRl8qqFW3Zn",
+	"4uYNmUEzwJ8rKUJnVlrFEUZ6ZOWLQVVqKzSC+TTAcEb55k4SKHIwwzD2zSsrvVVTx6/p22hYdafBhbqB",
+	"84XhVygi6FUuL9OQl9OYnjwTk6kyQg7m55di3jZJjUdqK5+ehJu7PwtyXk+mZg4sEfTmxE1HE/iNPEZ2",
+	"U1jhBUcLQY6cvX9/8hy2BESE2CWHUGG7p8VwKAZ+naUy50NVySzuur8InX2EnfXmfnD6TrkZJ14RCQ7U",
+	"HCtLuhv+/AHsjBDkv4C4qaCJAXoAhwRpGMSzsRhcUsR4QlUaIBMOA4PihbCKtcpqdZric7dwF0b0mKbf",
+	"DgLDQFD28IZVEAZhPPgG7NZ7HRlqgBpLlh7b96bxdPLBQEyBNzXnNNyBbnxH3QheQ5qSWBaDmvMIbIJ7",
+	"9hhe4vYsdAwv1SUZkGBgLVocbITiSh4t6vuUzwvFs3Pgybwc1bq/cNOO4OBbGgEQKLtHA5lxgaKK4EVC",
+	"QCwE9cHhTWIDtX1EKiMSFxlKbe0prKEAJRjHGe33QmgKhgf3BcBQaKYt1+FFsPPQOCtJUdAiO4fZPQcJ",
+	"IBps+xMw4sfxiHPtYBjqa1TLwAi7ymo4Ua+DFzN9pqSxy2P1AXAT1pfR9XxBfIs7vXDT9vfwMO6vJZvI",
+	"VxCmIxYhezCOyQVS40mudW5pj6fdNXIEo0bibJkOnVpVlmKwKFA0qKzbbSUw7HzJaFpuw/y78YQiu5hj",
+	"RQ45JP4fRKnJCS+9Acwe1pPh7i/cDMZpD2xydlISNhXlmE+1JVOJI7TAWXIiR2ANzI3TyzG7wf3C7Alw",
+	"toHvnKUvzvgIlgxlhV/HCoQlAOFy0kIlo2SU+sgbt4BSHCxQCgqCigIqY0nUV0kPu+2akNMmU0PDcgsr",
+	"gxu1DuHnVekCzJyEAiQy114WxokFyyVsIMSah8Dfo1oGFIl9oLrT5FNQaLPEp5ID0WUnw9jIZJRKqPCJ",
+	"M1Hi0OKQy2hg0WU/rGYcqu0q2My4819jNoOV52cKTAC50ME8m5Pxz43ID9yJI1Hv2M9CTIM5gUIvat9P",
+	"KIQTLwE1tBOMOeIcAXMnormEg1KAWsQL3baQ0e14OT2LbwJtBP7ezCuSWRxjY3mRRs6NMeugtFu6COYK",
+	"GvRL9N6jm5byet0AQkhV1G1/ETrrmE4zBJGM3+Tp2HLxh4mT/UECgFH4Z+tOk4U8aT+gZrykt7RDUBr9",
+	"DgFjIVrMDWuhmGQ0uuY9P8hjpvOR3K2mlng46HUZilkifaOSl7i5hN2B8LUUw1IxVMxVg4cZXxoESn2F",
+	"xM1zMMfF3YwuQw+fxnsmChBctldq299V8lviGkDRC0lBnFjmg2H+WUH17MxP8Ezwy3O3E+Nu127UWKK7",
+	"CDI313O7V0eV0LoXu+MAqnegJhMlqQwt95oso+Q+0mwcxnLYN/GKWXJMnQXoeIzmjXoarsbz62LUENsS",
+	"6oO7lPTZWEGBREfw9OKSQk9+AbXGQY/W9zE4Kzyv+knNmBoaIR2fKrkR52CWaezZ6DpM6tP6oUQiT3Zl",
+	"0DgD/ivth4SCEaVBqZF4l8ZdDUEQZF+YQrygJb04nl/B46waFgD0dFIKDujs6TtuxCvbyZRp8AYh3gKS",
+	"1ElOTDP9uDtQGkMKPIPVgXOo8wmX83My6Oo6/2jcDHOhFJsApj9kR1DAIgoyLnkkD1THqZtwkco7EyYP",
+	"vccfYTCtwBkOLWpHrH16uuw5kkHcvJR1hQW+K6MmHIoGFHM3bp6f/6tShsfDddfaVpyyIUYVbETo8vGJ",
+	"j6hH/RlCmB3LSki/gewZpkjdyQBRaOkokpA9FJ3RspIQ5+e+Fliu39nOcQkGBre7Y9U8l+fTUo3sNNY4",
+	"Zvsj/oQGF1s97KxVs9cmLwqKVZ1dP1Di+rBUefPll8IvU9y/Sa6hMuKy/rv7NSq42FEv8NT4jfO9uwug",
+	"O6sSFIuYzAATbBgbkng0IcDb5Vf46pVhuRA/R7uFIicrFRyKD2B8I1oUvODLYUGUboAi1E60hOidHMKh",
+	"j8+e/dQaURt5Y9FgyFLbLN1BTWgK4vcCiY/wqFpYafNm6Dm9yak3w7DocQg3HPr4G2lk64oTiaspUpGY",
+	"A+TZgsAPXj5L9lqlfn+3xpeiEsEwK2S7IHYFOTO2m70oClFAmq/dHTNeZmwbJzJhKRVUsH/6ElOJLzC1",
+	"A/uMDy4BoQzadNmbYFLwLkT7fbwPdg/3VtjRRoE5mUpIBb0ujopz2bEc+xkBL+XR3sQYQ7c1pwrn5hxT",
+	"HOtKbOMeaLD7Oz0fpkiOw1wz9yghrDm8iUsxNY3OFmiuQu3TKopspJiSzlBidYjSv67H0gIZoFV/nSJO",
+	"vg5IQwrjeguKdBgYYpdMq4si1+Omdl6/V9sYpJCDscE94Kx4SM2AGYdBUsJwjYpYTRpfhE3pTeSSxHOG",
+	"3Q5chuKsyJbvPS5g0EeThY+/xWLcbqhkrTw36hxf1TDc1W/WBtsoBVgPs6QtWdc0XMAPCAQYa0P78TV+",
+	"iZzMpoGiHzFmp6A0eLO7HKhJxIBLwfQsN1C+Vw2H6KyyG8EbUpSMdfZeW1QB9pMECW4VI/DMRHhxniqk",
+	"BP8Iuy21Ioa3M0ThFtEAwtWIjjcCMJJmIUWkEEDjQpAVRNn6gJ+ocxEmLiHxkKz+vFTTqMzxGJLe4sxJ",
+	"yiekAYR4nKj//qLv/imZmJi/VU/Ud8olJmKGWB473zMea8XxPjgPluRGB5Y9VOP3xyeek2AwEHGTuLUP",
+	"3gLcFKff2gsFAJvEyma0IEbheuloq9pVKxTPFjZruLHDth97pT7qXo4B+/gQVL7xDoNSANhWcw5b/IJR",
+	"V6zQqSrT6AddhU48WuxElqNHLpjkwdxS/3D0EYieXxgsXV32kaEoCqbzAgBZ0GI5ybMs+PVbt0z01Wmp",
+	"jBqoovFZdxm+27IBwFEI1ADSH6WJDlElxcepGJiFWY4+K9voZXy9+WG0oxVFQESCyKiAQAZcAqJ8iOx2",
+	"o3hUtPFS+oEpc3uerDh/03ZE9ZzsUqjhIdppyV0RATT1AauMxjfJ9UDJYT6qyoUlrd1bNsG1E4aDCBn6",
+	"EL2nMUvV/gGBLfinj0KoOUxxnGeCgvfdSI7qBR6CE0sU00iijjIuiAzDr/OLStf8ltHl2smkNYDXWw2v",
+	"GoyDMkcyPAjaPc90LgQ4B108a0irxRuDsRhcBmEMtYPlR9gr25Rp0KqI0722nsPuIdUUxHaPyBH6flNf",
+	"jpDjRMArASGwUOpSM+43UHaxMLd0qda7jBt+wXWT3gGegdvRTmOqpqtOVnZxXkn+gedF0xFZv9PeFb+H",
+	"XGqXQ5TkmNOIHBlt0GSmI0fRTf1LrBT29s3pWXqTwuxH4uIr4zHQtbZltidtXBlIs87UTB5hxqlGMbne",
+	"P4OY9faYta01BmgGpBB01tUzrbxQA3hg51lemvpxiq63TjYYqu0zYdaHuYkiiRKwQRbzWolVPEFUkPLG",
+	"TcFOhq58qU6YaVKQoA+iQlnXAvEa9B1DPCATo56usIQ0oX0tiprqMtBjZhRBT7U93K4iUW2uKudSCywH",
+	"QvzeWuXd/v0KlaBSsAuQ9cvSqhRqGNQdIybal1rbfrzvYvHh5XyeQIwZ3d8JWWkhWiapZ/QD9ehLigeh",
+	"uBUXu1R83+9I8dH0OylGTP398O9/3+mxoQKfQ26i4CW0XnGM1cTg5shQ2mUnRodAF8h75FDRUWZ9GQW6",
+	"xGZx5/6zqiGETNt5tfqgC418h1hEGHjljh+EMCyAorQEXrnujfkHQAk1muw6yH57ELtDsFsLx7gvXU49",
+	"QY3H2VVs24WqaD7f8Xp8lg+HorQdAEMSRnPiF+3yWdm4ZlKKSaSjKn3pTGUhPtZljLpBo3BBb3aTOBET",
+	"Vc7d9gbAiDKCThkhIcQYlzhpZTfKHF6wCV6KOdU9c3PXZW+QLCEGrZqI2vlumArZzFkJc4Pm40N74lwG",
+	"Ie1jsgekj/afsmW2TUBHeomWY/CiJrUkySRQZDcISPSMrtKGwb2xjdafhKEvPX2lMHAhTcgRvpNQTDCr",
+	"7413kKEhMor363rTV7s9FaQktz/abJCIywCfeXR4yFrtojB2DBP2SPalwKgHq0U6ycxFL7mCXb1QhBgf",
+	"yDUb5h8d6I/faI4VgpTrY65/duhPiD8D6E0NADWwZXvfvuuav03jxe1KcX8xYQBtllPOJ5pSMamqyyJU",
+	"Cpg9zechRoWoGEYL+DMN5wRkM9iuEFWoZDHvsvTt+zO7sGAstX88f/HqxdkLirf98cVZiuCc9m2XYt7F",
+	"VCo4oi5mtJGNwQ0bKag96/aVS/FOHx0+tZ94vH+I/3yLRr3H+4/AUxM0FYUa04zPe4yzoZiBRKoTl+AL",
+	"mdQ0/ExVFxQD/IGX4I0ouczUxMFuaaWkK69c56FESv+BsSXal5+zFMmqJDhYSmzF0gowJQRVIek84JZx",
+	"ESruJZCCAGYfjEw/ONhP7OmG/fD37t+73+4QgCHwkr5MT4a7r5UUFM9C5s16Tk/6rZ0rQsIAERVovNUU",
+	"YJvguvuC5l12HMw3roMOzA/PcFTnGUN7lsFQpJilQIqNS8/z+NLRUKKgHMyvgy8SrpFDFXRpT3YQWzqC",
+	"7bACs4NzrqQWQvZY3rTBOXJxMWdSzULUIoAdShFFz3j0nr5MHx0csrYgpeU+a+6ZZ1ZBwp1nc9jhXtOe",
+	"FBGJHzCtk/Bw+GCMOUO0sdG16fq9nUq1Cwwp3TlyK6V9nDtGjWtwD0O7RpILJGXSbgbvKMkFUbT5hIyw",
+	"FcSDqWFwzgZfLIU+WcYF/lsSpnvo+PF+YPvQEB0lDXicvnThS9vuoRgXESsTQ7raDr6z7j/uRv7d3beq",
+	"yAdzIkR1ty+kXn0AmLwg7CCm2li4QWOpZ7adlXxodnNhhrtjY6Z8mu+W3AgQKncpn3inx9I+wMz2O0f/",
+	"+v5gf/9o9v0hyGoH+/thqnJpmbQHkg5tyu8fPzky3x+kONDHT2CsUAmAOwRLFAgQQMMFHnXZD2IOAUhj",
+	"L/TUduzhU1Zz2APSUeArmOgng8M7gN7T5pVz3/0uO8XgE+0ShJzbHirOk1cbk93syUg8Wp+TSn2sEvmz",
+	"/VbgRRHc2c2nkjgqCIOCEwTusM0oa7kvt2G0i855l6agfDx/ZASv1WBg+Arv597pNjMKrEoBJMlEeXnu",
+	"5EDxK8zuyNDzgBdKwdoqILdWPsbt+v9Y/Syjpu9PnntArgGXSkIp/0LNRLk7sKo5sGMcYmkglQGhkcAK",
+	"o4YMyncB1qB914cn2JOnj7873IlAFTxA6zgHME2Xoh7xpToYbCMb7PjtiUf1JiPxkJ2KCbcE2/HIXI4o",
+	"6exXRxthWxPyiO3xN98kLv9Uihmb5FL58E0IsUNjbzYn2beHFeE9LUnoN02rN5XpvoSjROi2EQXDFu4G",
+	"D3iY+BDx78Q5oCBFhVJC7KXL3NIJTNeRrpY+shc0beWyL9vSkLrsBNLVgtCwCDzzK4ooImbL33wTyMCE",
+	"/zNMT8/uZT8TyGlBIPbsLIYdPPLhvVsaAnETjMsDtZJwko6CC8TPKJYlcT+PYjc44rOpjMC/VUmJTOCg",
+	"jEcEDqQLX2f+m29Qfi5B2SwvBUySZbUQCssQCz5KvSGMLY0GJ3IlqvISOCQQFAepaE/ZREkz1qBHB4qv",
+	"UdtBUYylz+lzVlHxCVRwTp48erxjP5AEkT/jENoKZbM4S0+tnGHqzf7++OkjwpMv8oGQWmDFW5eZ1ul1",
+	"jqeWqe8edvcDjnd07Srp6Goy4eXcXifimCwBUEZzlMhi2kYR/RG+N5R5sRux0+uc0vUf+OASayHSLur0",
+	"OvvdA+yAmgrJp3mn1/kWLgF4/Rhw2RFTBHDblW4rvqcbifGEkEvQLXZbQNptj6VmbA/0SZY2K5cDVMBZ",
+	"E0VCDT0+lU7r6DaNCE4wwEif8ozWdTwEoQRuDZsAi6m78xLw0JwKjrPcZe8qGZlCgs7nF8UoQCGwRCcC",
+	"IQDIBavlEgyBQ4ppoHclLP3lxenp8Y8vTs9PXx+/Pf3pzRnJzwtOYG+LgdjJRqnkvlxw2AYA17KSAS5p",
+	"5TxtdqZUoRNILLXdxt3HTa2KfI/4bF+i6siLQnv/jeMs1FUEKUTYPLTeWIlW86HotYQi1TVTSDOEQ+bJ",
+	"3knW6XXKSh7/+P4Eaw0T/V9afjU8shd9DoDzf09cCuwPKoNCbQPMy4DKBI2kDCi78pFPpgVWLoB2+fLS",
+	"l+7ZPdvVd5V05aSgEIqvJXFtocRmw1rVFVNWWBaWCJ592+H+fmMUC6lAzWHg0q80CAQuWHMAYDfHvi+W",
+	"uCgrCUi0EUrEu/evz1+evD45/enFczQABJgMqOTwCMfY9t0AM/UDz/y02SYHNzd5LzklTIgMG317c6OX",
+	"LlAdWzy6ucVrZV6qStInvlupwbFPI8NWT1dqZU/jmTrG9bXtDlYYEOAtKfWKlyP82MHjVabOp0/9IrKc",
+	"n82n2PjwcLUv+jHS1B+uMMLjk/+wYrx9/vEqW+KE/BqnoFGAURDbHq60nX7kRsywBvvjVXbGKXqE3wfP",
+	"GzZdYYvQp84wUKFWOQmoXFwzieq2/36VfGqUlInvtLWol/nxT/8eyyWWDzqVCmsBECSPPdOuyOFvHcv/",
+	"O1DLegDCwmP7J8rL9rYrWkyFhkFKgegalCvPyRwVXcegvU7SidDiuiFeqHnDslYsxvxxN7IDd3odqaSg",
+	"6j0KaqaQfNVD/xPP8WZ26Z61k309Yp1dv5FoL5BdxmAlaGJIfBAclbjzoiYKHS4uqY7f4vJ90WXWXeCA",
+	"I2GOT5zxcX0+OHytpAAbHDHBa3nITZzQDSG7mYuEPl8lHaqqfVMjRCSNm67OgOJGrRwogjSxs0yqoX3v",
+	"izM+WvZ+emwPnrEvLnJ5iVWOKkPgVi8J9mTZO6DJHqKzvBk6Mm1f9u2KfOQXlVllI9twxVV5xplSv3A5",
+	"p0nQd+cdt2QEX46i/whhz/G2j+g4z5GGNoml1d+gwONaVCYcvpPnnavfbySsFFCJtcLu8KFkicr6Ahyn",
+	"daiyfCFmCVxX+WCMzqEIiwoj27XHeANUtxocmYs97ssagNsCeFsjSBrqtE0D7jGAIxiCaF2wCEMkflX6",
+	"xFnIFOxLyrR8I4l3+IyYRp1ZsLFR73x6jFPMETNVY6at1eOerfDg7dU47MZd+FibPldjZYfrsjK3bjdy",
+	"pWfuyYdnTH7xovyBjSq0IforE33cqzfT/SCyx+J1OBPXCdho24GR+sLijo/wfAW5es99fYl4DZE7cRoN",
+	"OStTTnGGsfmR6jxLDPjgWcA+iQO/MO5CCjYXGEoTEgYoEAJxHQHaH3OBqynkJNkHIgiqHyEhBw0YkNWr",
+	"xb9cqSKCBXT2S3gX9bnxBIYtpUC20VhaVoLAs1zlgGC6w9Hvx/iV7rWU0++qGaDPJ8buGywrN9BGpotc",
+	"R8oGZjItkurFxQrOZI+UiF1ynzxi+7BoAFzRSRwhhjrLbVUwYXSdmMRmCBINLeJKzt89aqvkfEMt55VL",
+	"otujuDhcWkZWQ7cP6PthmWM4aKrghNWAcvCe0yR5l6+P0R1TwF5fImZjyfXYZxwBlqYDKbBbmrBclcKg",
+	"HlyM5RVGqXe12b2+NnY0lwf3OZenFOJmVIiB87Myq0VturPbXTIo236l/VIf3eE97pPPq4lTXvQaejgd",
+	"59tILr5pq/zi3KXo2s5LdBfei47dSpCu1bJfi48m7u5Gw94IWw8lbL1VBWIVRBx3S9N5+OMo28EbdJO0",
+	"1SJBAMZxLlesWgyl/DATfVHjJrDDvkT8BnZiXGAmOky9wt4FsJJaEBQquABMOkPwdx3JGRTsfU2BGCo+",
+	"RBVpVikJsyAc4TSG2f9hfvJ8bT32FddInuzaJes8fiL/A1jeCrzj3jyBfqzr+wPrRHsZ6wiVaXHxmi5C",
+	"LK8UVVcCZfgQqeCSbYwVIwFPuJ7O40wawsFce6T8o1jQQBMOoh0q2BsbDXzDFFZmCqe0pets4bNyAyrT",
+	"vZTiHxeFr12dOJgDCNpKHLSC0t66+EEwwrgA4CcBsbtY1xvIbqN+qk9xoMIV7Urm25OfbQ/XJp/5JDer",
+	"EM5nkGTV+fxyuZv46wkrDb9OTyGv7UbCCk3tPpnwjyfY4nA/qC6QLtdGbt9IUkTVcMni31piTzqvcnl5",
+	"07PwzFcpk//FqSnAzrWTU3erRiFf5dr4LRgTRke3auQRffXLPD3PINAAAxbwjS5aMq54HNduRqtJMacU",
+	"55AuQDCnzjjWl64OdErvgtIAccVdSDiEIGUpEAupUVCZYAAAZDdUP3KT5MtUk70QsR27+GG8En85JIu5",
+	"jDnfZ86GVemrpCjCTaXGUVFJhyxpKEWo5+MYB4JxKKGdYJR5VBAfsJ0U5WRauo9TWGRkfBLSZclDLhZg",
+	"pCJLw4QXX9cXM1wpwdVXG07QqqUcYAJM/SnYxWZwO3eleM0MUs/0Ua0f0IfWdNcu8+l5Ts+gRE92IUJ9",
+	"dyo71Ze3dm7BhBFh/qKBina9bmQ+r8VH4r8RrdRjNb3ZERYNdP0Yx/bWKwQ6Hqw5C2uMJXPsdM1RhHat",
+	"ag2AxXJNRwlkIG/Swr1L7a8PGEEpK/7UV8cFVwlUfIv49J83VvG9nJZqIDTAbhGG+1+cb+PWj1jtUt49",
+	"UJk4dQfyt0+dgl+IwlLKqizsWeByZDWlsSjsTw3lg+k263f+dvr+7ds3787Ofzg+fXH+/t0rr9H0O6zf",
+	"70vGdn9i/U476rlvffbm5xev+x22u2uJBNuCQk99cBhggaJfxYXl9lOqc9TvIKg01Djq19QyLGFUCyjE",
+	"SzzHf5U8vwC9sN/5vS+vtvoSVA837h9VGDX8HYaMFCJhoixZ73uX5NGNieX2wHxMyN/ZbaGin/qyb17z",
+	"iVgYVN+cwpB6rjX+hAZ9E18jjv1O8CxhLTd+tWNOFtsdn9Qff0P6MTx6lfTl1U5f5kMY3n/5nsm8YPD1",
+	"Qo26L7nhxbYoy52+vOrL4cR035a5NIXcdoTzZzHfYXt7BNsGFhslB6IxvaHUWpjm2rUw3VgAFt/uy8S6",
+	"SY8Z+TZsFwmzuuUmdQs2iqY5/W0r3iNbCduq7RB7gef2v353bP0OM3LUl7YjqhDdQo38YC/FfOdoyWgb",
+	"TvtKizIKsuXT/NyKTu7KKuGxUQwsna69T/QeF/uaiUIYsTy8Kpa4R0plrrQ/xVI5hCzCuI1im5Io1SlK",
+	"CQbkJiGzKCsOEIRBiPcCYwB0x8Q4LxJTyqbRkcypDZ93GXBSgNGC/l4XCbWYgRLz6wXZZIkhkuRyZyf5",
+	"2uyHf10eiDLZKjwwirCh00m7YYl6u57VD7ZjsPhVZrxXqFEul6fx/SBGudRwBDXmmIqPDgGCy7biD0FT",
+	"dZ75WpEOfKRW0KKLhW/oZFW64gUkNWMW6Rs7s+ywu+/f25eQ8oyF6J48ehpwMR51v+0eRpqr7xel+1nC",
+	"nO4whFmHbBIsEALGS/LwOPlAsIvKGMh8hiw+u3Li47RQJWb2XmJG67F0QGdRPrwvGFEDZHIFcvz8tNW7",
+	"SpjE0p4umZoijqSyV/oScBLziYBM/hhp/WB/f9+tksf/OWoo+T75TxWZoLL0ZwixsKLCe+tgzkKNTuSX",
+	"VXQdgb9RzXtl+7q+rrrQLO7Qx93ZbLZrd+5uVRYC6khmd+vhS1VO1u0etblFpuBNswtn+WYjNhAD2HPr",
+	"OAZrrVq157h4R5mPxqahPwPBOcXzcZMGDc8+rO58gljqz0LdnY0+3C4LHBOSxx9EFqgxdmCPgTvGbN3K",
+	"Aw+j1nq2vaimQkke1FN5xv8bnbruQE1Q4/QsFB4ZUH22sSq1YBdQumbe76ylitLm8KooqXWvxWyb/vw1",
+	"N+MfuBbv373a7nfGxkx1b2/PaU+1Lu6srPYhLtCCAgwkrqb5xjQZXvbCTtGSCXpL03PN5KylnNYmpzY3",
+	"tsEt5idptAOKuI2T0Y2IpH1w59b6biG8dmt7Deoh4UVsf2IXtq9l0WNb1/R1i3mF1TgQp6biDBIBaswC",
+	"F2WrsSZbASK4x7ZaV2TL6cZLO2zfv1qfE+xpjzrcRcEVi9y5z5BS3ZbHuk70+1UsgKvKLJfAXziRzZWP",
+	"85JqTa4OQKAOP6cGqr1EyTZjqrccq9mIlLO6ng3wq2oEEG1WUHyATKBCjd5U5gHyf5Zo4oul+v7gyvhf",
+	"KMqmxoBfyAxB9a7jwLc6oUusXvbIkjB5zZkNOnKjdiS6maWYLWrF0Rkn7JqmmnxcpwEYd9aX9BTVZ3rC",
+	"Mj6HXUtYVFzOfTvQ/77dx0cwSwZiIgG8jTJJ6h3OtYdxq7ToIX6gc6F6pFoN1XgiSJsFt2qCAM6eJNC4",
+	"oWhNXxJJsXep/87fnGsGgnIvhqoMAP05zUUNlRmVaiEBdzWBdJIRpLX6okxE47DkmUZvtf2SyjOrWM/J",
+	"PEjlPSstokxMQmCFh11FzijHJi4BSlWjwQrpFhbpca+J1sfSR/sHLK5KmjR3Ba7eEOBtzRjAObHu6TBI",
+	"oD65k+JlMbgA3l0v5hrvJsoUDfvou31ETHUQjr4rWGSVAJgP9l2Ck0Pfq2ENIrrcGb/QVJTX7ncHu6rH",
+	"gNLtu4C/sQY/WR+QEyPuZKEGl0kElhltHr9fITwjH/YlxRVA0Re7HTKKRbCLBIjKzpDsqsDY4+i4qC8N",
+	"Yz+J1thCcC2yz2kraWirX9RosppaTzrz+jaThYZfn2UCSLmrbTKMT/Qf20RBH4GxvUPc1Y2N4k8hUy0g",
+	"OrTIFrgh709eCuKRM0IvjST+v63AFoo1e6N1CB22HJxqg9dkjQsx4hJTOHzw6WKc8KnrwNcXKBzP7bXU",
+	"zM/BLaKFHQm6W7iw6+qXCBeOyKqQ2Uok9YXdbn7km4Djv176xmK4caxZtpPKJRqia7P3if5aLTjCi8Ou",
+	"IooPWWgx6UCOHWGsRpakFPGCA+AM4JlvQTxxm6wZnY+v1jryFw5VWN+cQsHgN+/9uphwt9AE2oL12ASd",
+	"j2Q1XW5m8WH8PnTHHRhK7axHJwSo4FwigDoDAHWrDL6X+UBlBKb++uXPz0Lo/WycG8H0FKLdS7tF+jKn",
+	"OgZR+aUY6B6Lo7xGPXTsyvBjL7CCT9oldRwUce+7tM/+3b7t4PDvbDDmJR/Y6Tmyb6cs1FwzwfXcPjSq",
+	"aFhUFQEA7A/ZTPDLc/dKUsOP5Rw6A5DrHIpyEdYTactgJ8D0xTGXIe4fYZIRlD+Hat/OOAK3faHd9NH+",
+	"t3AJC41iof60y06htK0H9+euVP3F3ONDa1FqqoKCGOB2Ku19Z9KHmBoy66dtkf5YGwnj/aN16JHcC0ac",
+	"hq3lKfocqBR399aqut2j76d/kriGU+js+kp6s90DhN+vPIbXYvZeAxLiqr2nx1t1c3dil8XdY9TKtYIj",
+	"eBjvoImvQPbfqUJY0QxP1QMjA4OD9IxfEu/cxBZ8Ib09BM7TJv180QXIeP8I4QWWOSx4+ZEc1dz8NQp1",
+	"j37+O0WM284veL2RYdyb2/saf3Q93nuZLQeUlhug1X5FwwzWvnNVqDKhL8mHNFUaKmIFrDWMLySVn72l",
+	"++QRAQkTioO44j+EmekcVgjJ0JdoY7ff5SXgiQxLhQmS3iLk4cnsK3pk1E9dh9Koaoh/0rkiKKAcqsCi",
+	"gGOIy//aQJFCcId2ELhWwDeQUUDy0YLcJfCOIw83cgFuAi8WyczntvqyXSD25NpA4VTdZc9CfLqgqjG4",
+	"JtqDKLnyaBCE6hJO64mcJNAtNlehArWPhIeBvGhBSKEiz9tPyZdItVRrpV6tAEXQ3Sw3OyDouo0SOVpo",
+	"q5ALLn10sO8fOycIgXQZ7NwysLmbAqHtLnWbchUrHnzHHnW9+tOwEKsBtkCDYHzc4J3dm7lUTcSNEuVz",
+	"oS/XhjmrNboW4AyKE2G+uKKS0/cFcrYKtBk+Azv+bCwQWB1je1ZujeAk8Ss25lHn1VphPI7QvEBitkHF",
+	"WRkVB4yws1j4iGRgkllqxicRjjHJNOvhmCFeGf4GRFaMl9uF2tfuQIOo4KBUVbkAGOUqKDcCVgZKSspT",
+	"gbLrlJ+WA6wUlLPMqagZ7RfLMAdqMqlVZBpUJdTB9pwUw28oIuMx89UlXU4Ld1UyKU6GuqH70teVQwBc",
+	"LGfl6r1B1XmosNeNa+lDCIoLDQTmY0XbcWU0lNbvhQ8sB0P7Spi2XfV1uhM/f5+wbOHqalxubVQ233It",
+	"PDZnPkPYNAI06W6YwIYJ3A4aLVZYVuMCbZV7ivyD+J/LIc6odGKDcpPCyAahOASW+UfhLhNTIItKelVR",
+	"FBqKOwNGZe0dRDMD9W2jkyNhXuUfhBRad+4sA6vLG2nDT4IXZrwGSfAN2lOxaKwAvJl/uAMS4vrH8RqD",
+	"2kl9NaFr/2e0lcY4qN9ho6DesFRkcHbjm4LxWysz/fLlKzKtam2/J1N7HPFzL9rPSBj41rXKC/Ym6Uwr",
+	"8+yGARMMNJ+IzD+60XI2GJ7rlk7yBf6vs9n7shcSMaT2JmLPdWe5t/sdIq7pWmTIlg7OY8uLgBG5OBEf",
+	"WHdRmcVYEHZM+ehepQgvCk7dEDc+CKmq1zhhXeKDiVNyMflnuTN2yUduXzgIOuGs/F/WORsv7PXYYrVO",
+	"3wIpbUn7FZy1S+J8amEJkFBB5twHFeN/tZvSr93tyNzGaflniTjCXYs0bRoObJujc5mHq5pmt8AvcqW6",
+	"9z7RXwBLP4yKMi53hdWKlPvYIyv6X/oQfwdKnz7af5QyyDux1+chwFnzPFsiH9YLRH5hYbG6GRex2ePV",
+	"qdZiy/ZC0FAG8/ai46amx0b0e2DRz/htiqC7RAEiYuZIzn0iudP5cYUtqzbB0WEdk+2CCNTxSZe9kcV8",
+	"CTWb8HkPLMBgWvYZdWjysNdnPgd14cUJlEWre8+NgvRAtg0EcQfzD1EYxEkrnXzrAwHbRLuW+rl3kc5W",
+	"oG1vF764vmx23TseIOHtj0OxQ2nKAOwfK/G3qIX8x8e0/TyUeZNQ93Xykncu6u969hGEYCezdiH/uJ25",
+	"ALYoCr7TUoH2sEzCRaCQD6J0mSgu2GtLM2zbrP6RlXxoNMvloKiyZcU73tJnv76cvGhCr2ck9NwtMvKw",
+	"6R0T8qifm/IdG0PqPUCgjuzpaIdApVuLoRxTTwMcTXNXfm+WA15WuuMXLOrg0uqvJ1NcM47UqeflUF++",
+	"C6t95YbK6jZKr3fZe7hsnL+OQDLIAkaIGGUuMgB8wMJjED1CQ9r7hH+AWWFaig+5mKUEsYJ3GM8wrA80",
+	"h6pw2BgoQ7uadWNOMWRFboms9LU6xKTLToyGYnT2NSMsoWf7CagZ37Gf8x/sFPxfp29eL69AQaTli9pI",
+	"V6q9gB09FcYKgeuE6i00/FLVIxwVX7PnyyRs2NgQrDPhmbgDIY+t7OBlmC+vb+/aRm18E8sTFE7SjXzB",
+	"Pdf06tGQr9UDAjekc7V6o7fYwLZFs+EqTd+jgTFeja+OM62SGRSt+Yl8W6pRKbTe6CJ/MjDy50A2ODGh",
+	"Zbz4vvOK6OW3qsURtWg4BHvsb9tVlWcjIXcW05XsBHM5x2ykF0iF2SuT+dId01Jl1cDgA5btuodmzSIf",
+	"wJ6pxsc7MazAzUp5Gtrw4bDHxoSRNWHqgyi769b0AGq+pKIHUp5awlOdqUHG0zMcbttg+5au2qFeO9C+",
+	"eWeH2WOM/fa7NmUuR59WH+7VfaRMIU9rL7FBswCLO3Bj3YqGioU2pm6kW20DxWdKHOdvW6sNLlTgoHSr",
+	"WFKNdOpY5luqX1uV7DqxFaW61DLn1LvTQxqTnRZOVSvoalw7GeOtWpxKt5Xz7jkh4wvISTStG9/Rxnf0",
+	"ubTdH8XNHLah7a51KnHDX+v0cd6UGSYBIGG1lOPIe24KMTSgveaaDQo74AyS9FA7NS4VwOvECP6ISZke",
+	"4HTEcwn4j/tPqeW5b5Du1GtrOLKHFSy5jGsdQ9UkiBmF3E6r3Dvvk6+rydKT4S7QIsKLwF7YRgAqARCQ",
+	"3tVOY8ZCmdzbCtpU4ZousD6JjMnj16MD7/9pdGDvZMJ05LAz7iXWlLbzSkqm2/l/Fl3x8zCCVZRL0s/d",
+	"BKJ6eLhKO/AiQ3LFSyj3v9FI/2wlIpGKE5NahV8ukbmdnfX66K2ZqoqMXQgGWX1kfz0+AXbjDcsU0gA4",
+	"9+hEY/nQ5Q9Y9ggl7a20TYGtc23ExFt2UX2AAgiW7QDRTKwCUhrAUECK5XviKmVRzNjrYKu2fewyX1Qa",
+	"u3KeZ8QAG58tlGwNiK3byRYY3CJdpSEbF9uxLKPc96eWVs6LAvyb11N2El/+sMnjufyg8oFYkaV5y+Ka",
+	"nC20W2Bwi7t1o8RslJjPpsTQzlxDkWF3i2WLtJqlBB7lAwysv73GdINr0WtASOGhYoBlBVjynow2HoJm",
+	"xnXPMS9XnV8qyCCMFCUHMCMhPxzofV8KXha5KJ1qkkCUnCoKKKeA5e1d5RZiSA4GGaoykrSbg9o0K3Nj",
+	"hESnZsK4oaRwzNzusmOX1eErulwIy2RcO1fZISfYlwWFq+EhjbWtfFHN6qGaOVICjVLQxQXEnvYQv1je",
+	"vqtjMllTf3t4FehV/kE8iInLbT4yAzKpZn8Er2CsS81yM85KvpLH7ld6Vm6UqXv01N1epdpoN7fSbkil",
+	"fVCP2+5/ZwCmeo3nbe9vb9+9+eXt2fnJc8dFH9QZt7Ljy5KqBb/X25gHoONrShz8ri4mII1ND1ON52zT",
+	"p7L1PD57jrg9iHTyo6IqS05jjc20uWYXVV4YlssE9VSyozqPEHvjpBUMyYcS59obzrx0wOrCQV8uSgfO",
+	"n9LCuRvU/f7LtT0IP34nTF5GJrsHYsl21p137ouz5A0nvTMn3bDDW7FDJ9Wt5R+zFNeqC/ObsVvSw/39",
+	"1OMisowbfoEo73A/wcx4OMKuRiVqcrlD+2KXUs10XH4NrjrCOa7AidKXGWTRvzFjUc5yLVj6eP/bNELq",
+	"UplgaXZxXoXJTBOW4rfPs7w0c8QPy0qey1yO0h4WySMnkoaEK4AOJKyw45Mtzaop4S1Rh7i+FNkSFJl3",
+	"gmf5nxVGJsw7LP3nRJH546FBn47BDhhv05EwfqssxbHRgpeD8dJT8zIHaFE027CLObF4k5tCELiRfxxP",
+	"hMtCsQ/PyLE7Z5rPe5DErROmyiTE0iQhf3BLh6qLUhmBCHjsQmgIrzaDsdAAZ4eZCT0sR8AhQ9CKopa0",
+	"6ISwbl0XL9QHEaCYpAAbifhoNNRHFB8NoDaBib0KtWvNTPUlQeUxNaxbQsD6kf4r9RaLqVDTQjAznwqW",
+	"S6MAW9dOK7tQH3sAtwF9Y5NKG/stSH6EnkK5hCHN6lCVE4fVS4u4pZkVWSs+Et2+TPsdM1P4sn4nBTkM",
+	"v4QuA86m45JrkbBUldA/kdtv4eDTXSj4AN0mf0Fuuuw0H0kNxQ9r8FRU/IGBQZ/l2op6So5QUnTtOfQF",
+	"hcLa4NgQNg69sIe2IG2/lJBdCCZEV4Ox7TgEnfU7YPeC29hXAhJ5M4wqTzze32e0GRJXnVFoA9ftfJRc",
+	"XkKcQpbRR4yyBGIwBiRhKO+pj+zIYPUtiVfK3qIijbAPcIlhC6U4d1rm06kwKW7AXDItRhN7ZHtMj9UM",
+	"ARo5Rts71qA0gSun0OGUjfPRuMhHY9NOkHEpEWNQ3+SFQaAB5XbaUIEPhmgtoO+CdwKqhIxEhkAsS7w0",
+	"/+o0vf0xhZ7wj6+EHFmeDTlFk1y63we2k8YSuU6v8z9++x/9/sf9/d1+/+PBy37/45OX9s+nL3//r3/r",
+	"+FQkjBvsXC0CGdvDPlEairVWhXG6BuYnTTgiI9QGebjfPh4oMdoOZPz4WiTjxzGS8cGDIhl/sXQ0mt0V",
+	"KsTZjfWOnr5Vmbjwgnpq2uM1M9Ooy3jeLza5aZvctD8uGiWSYycxxRJRJIKR1NUErmmHfAAxreC7xhLy",
+	"axJzTySznGhiZQosvR9qeEOgnsL6DD5gweEKT8tc2amynIycyT4FjiMalyo+WKZ6BrwdyhtDxW9IgeOy",
+	"L2u1CJgWQL3FZInacfrq+IwG84XjjaM5vZ4Yhh6vURYpbtSqwtDnN277DXG6rRf+nS96jnsJM7nhQOc1",
+	"mlOKqSrNTeAybbHCp0DJisJ/gsq+H4GNhmiHaQYNIxSfFF1GEm2wHRMhApe3VDPn8Y6K8Pele3GCzuAU",
+	"OP65m9nzrBLn3JBwDgSqgoog7jqqqhNUIbFYvRpSZTpHnLXhc3Rlj4VknA3zoRljuXyPdwNlTGhYKH/8",
+	"U1V2N2BFPC6ZkKacs1QXvDvjJdhpqE6NAVuSAPWh4N0L0EJElvaQ7Nop7EsIYrY/cXLjzydOHcVqMEbI",
+	"qIBMG/LNnejqfQQpf1Zyeu9l4P8QvIBApefEZWd34g1fH5T6JuL3r+AEoOyU9flae83ZFpQbMD7uUds9",
+	"/+UlovUzLMM1a9Y502oisMDV9vuzZzsJe3poyf5EaYcuMRsrspRezO2TCXAmKIdQ2j+Bp4MtEmVyKvhF",
+	"scZ9CY86qyg8bF+pBUVbSTU7glujUlVTO0cBdg1tqpQ3gz+77Ef7HBgZXSAamvz8qCzZscyuL1XlLVlO",
+	"6j9I9vf33QjRSFbnywsMGY2UxMB84DDJAjO0FJbaBIVDlV7foEpyGqc4sdoN5BapIgMAOaCRXZZW0rUI",
+	"Ntkc1R37uqmQGUCNYQ8maiKkOcIZ07QsLFPgLAFZIzdL3SV2u5zSZlkhTBrHlvF5CNHOSYzArQdJKX5y",
+	"vvXV0qxelRqV1m16h/uH3+0eHOzuHywx5FmJqrPEdnfQMN3t1213+7tPf//06GoX/zgMf6xsuyt461iV",
+	"vdQ6jMPvlkWNqy8yiF/R3ohHyS1Mvev2OC7pNDQ7v5i32x07Gbd3hKwmlmjhL3obyfWtPfy86rDt1s3h",
+	"EPEhWF0CarZrFYJkNbkQ5UYh3ijEd1OIZ8sqki4THMgKt3+9GY6uLJUToI6FL7EZ46gdLXF51pJ5BpVh",
+	"Oi+ENMW8F9duhLLo3gWWgn8jRRRVlr7K5WXK8BwQt/dpSlN0HLYi7i11NP3pEfeiZbqWlLkZuIVzA5ve",
+	"EXGvdadsvBobOvmHLLRoPL1wFNRdud6k2Bqu+gYKC3tXhMutxAokaLWLGrhILJSnCTDaoQYAUfU6EkAG",
+	"8KxnFSQM7ejL4M1Aw2USBTAMqxJx8dBLsxwIj078FwXCWzXl8FnU41tUCmlt/QCoeKsOxxHblUfgG7Rb",
+	"2nDPBZfY14CNh5v0+OQdLckNlazEDAMi7YexKUFt39jOPecbvlbm5lbwkG+CNfvO1KWQN7aMn71KrNxF",
+	"q3ttw8CfragTpuWGesYUJera/eJct9c28k8BgY5jeK5tBuHJoZ8YtbnqAmJHXa1Oh1a4yswQWmF8RDZo",
+	"hRu0wr+AFGNlDi9yLBNj7hvYkF7+WYENIXARUQtPKAzw0ZODA8wCVnLkYQsj3kiPA1esxQyCbPZmYNQF",
+	"wPitBVro/JitqIVIgWqohS2SB0AXntkB9Rj+77pB9c3zMKTVBnQfsIQkUbTjEtI4YW0MDmSrdQSIPZjF",
+	"A9i6qf9bDeTBAPuPfaI+ZDfC/tOlvU8esuPq2gqnNGQrdudGs4Ibq8Ee7O/7eKcEAm69WsveQPitjw+H",
+	"YF2w1eRm3JcIjt3SC1+JK11ilb+tYP5l0ECwt7/mZhzEhjXl2kbja2Tc+6qlepZPRJFLcZPMRU+R9PT+",
+	"ZDX56dmYm1iGKoWuJuL9yem1lcup5gs8m9lXLDb9x5OVG//jCTSv5PGP709uEL1+fH/yrpIo7cnMj3Ll",
+	"QS60vKmfUVvspzZqutr8nBo1nbr52aC8bMxED13mzJt0IPPBsoYY42pt49FaJB3Jo0uTBsq+6Mp3iLnO",
+	"fASly8BsnkCQmxqy3DBVOtc4urm14abSKZuoD2RfdwwQKsGnaipkyv7z//3/WEr+ZvoVXNPwc1AoLbI0",
+	"gaRCbcQUSsVDmFmCvm8FlrHc9BjvS/+yJH6TKv2LXDcmfM5GyieAY3+67FjOKegNcWbsELVyKeI4KDtc",
+	"XkAOXV9SOQnKlXy0/9SX3jUllxqCatIuOwWbm/0o9Ypx6SaBepTlpRiYYt5lzwqlwQHvbmEVYoD3jGBr",
+	"+hLKgOVFUc+36vlYBxPX3/AhEx6IdCJASMIULIwjpGnmc81wwnA1eX4+UZnoMTUcpoDmXFtTNRzaKRpX",
+	"Ey51b7GnrL2jOK5K+k5S0pnqS2dltN0hdJ64rEjKK6NSBEt1IYvNgnv2VdpPOyGbXigzhiHZNooMmeBC",
+	"rUNWH+FNDTGW6aP9b+0tJKNpl6WyKooUMV4BFwCq70ml/qeVOZ217BKT+nKjRTFkdr1SeuYcxkJhjw6z",
+	"yKfY+hGAtKnt7sVRuw19hDlfYQfZ/e1PkQuMwTQ9+qJDlG3ZnDu3hYOlD7UBFQlICcT4G43lU/xmdlZo",
+	"PhF9Sec41GDBMNH00cFhuhxY9tYS7H3EbNrdr4bDm7N3uczeDIcRj6clurHl+2iQUXNT5tdITUFghsfW",
+	"t2K3fvUh4kZXnYa3+NzDGLMfAOJ2I/itaEnEBXqtDMoWG2zajXh8XS3zmyyQCyYcV8A8cRdQbjunWmPh",
+	"Otc6H8n4iuGj2hPEPm9jDdrj+W4Z+SZaLUOokuqowrmTNSnEIdQPRn3WoSUSGdsGTENd8/16Du0KBkux",
+	"w7juS0yR3wWYXpy0I8qkv8xlRggdYzXDDHCr6icgFeWS/YYdzeXo920o9rGn3YUdFMDQ1TywGoE2vDTx",
+	"mJIg0NkHNPunyiVk2Tm0w7KS9H3AxEfSPMwlIiNC7CrUM56joM9MVcpa6Tl0U/uI16EREtERLub+KmT6",
+	"lUi0HfXXlwLKL1MlOXivwWAozf5ZacOGQGhqH/OYJFaIgQcqEh65YYXgYMP7IFz2iRNrAWiykii2HnnO",
+	"YyVDBJhyoo4Tea2igSJuCnBkN20znbJMCc20cp77LuokpJqdG3WOg0gBwIAEN5SSIZSX9BqY7By1Bilm",
+	"0ebDGCq/K32R6VAO289eGPBcmKOA72nv4fV4jV2FarsKF6WaaQBzSF/YfXoK1uPUgT8NuATkGMgUqrkG",
+	"0oSNcqtwcmbUpZCQMtWX18webuNdeFqnVixI8dI5XGoVQhc8j2tHhHFtYGBW9U7WefxE/gdE0a5ggDXi",
+	"o9mDY76rveErlsOoIO5NYlgYp/OeriyJhabQ/aXANIi/o4ZElbrshHReRIPIlBSo5OBZTAG65hAlmsXX",
+	"wUvAQgGnP7XTtwsd2D15nrrQGLt5FCG74UwcsYUi6xhDqADEorux7K0q4FGI5pkKMRMryUvPIsuX/7JD",
+	"y1zhu8cn/1Epw+8uKh2utMg/ciNmfH4n6co2XWHh6FNn+USoynxmoSz5RCSPAlCWZPLjKcaYsi29WG+b",
+	"5/cAzPn6Oqfx3t/OTp79/AIwOSO2eBtf8souWyqqI4PXtgSp1fk0TxvMAv23hiyvOwz8tfkQGv+X75nM",
+	"C7zUN4UadV9yw4ttUZY79tqV/Y+e5WYwJirX+x7/6G6b+VTQ2wZcC+chfi4Kw3v4wuHEdN+WuTTb2IY0",
+	"kp1mm3dCC9NsU8jtfof95//63x55G6UUmctRr99ZeMlzJUXrO/p9qY2C6ELd7yTUf3LXdAGPtP4m1PSW",
+	"vUu6kgq98LJnKhNuwq5u7aoGeQ7809votcYpV0O/tk1BYJuWNduBlWCM1orm2y8RY4zBCLcyuzxbPbwE",
+	"tfasutjVJlOV6YKCQY2Js+8cuWcvSsEvj+KXlXbdwstsp1UhuoUabW8tW7mt615oGe+S98WruOXm3cWE",
+	"5tl1b0Umvvy9YUX9iy3JwFe6FW1ofjz3KXVdUD+aOtttqoJF7pEVdLzlWQ6LgPOzIALLSJ2rB7YHdSYH",
+	"cQjjLhfzEuJgva8vN4F8K2uIqbfKT4ik+bvlKEQl2L5IokI9EGGN+FahjRPXNn7vjd/74dMjXPIB9TFG",
+	"8miRGh/C492aaXHatF45i1zAOKlKSUBP9s8I3wXis3KDjBYjtGIOsfcp4lOR+SHtS6vd/uf/+t+osOu0",
+	"y34F01gwq+S64TxtcA4wjQC3QNsYQTUmyHAIuxw7jO7Aw/39dOeIaVWH7UV7ECjfziG5YGwjKxH6hksx",
+	"EtLyJNFjpqxEyri+1FSCC12sYR55ZGGL3miHK1yn7coVwgiokGJCEZmCD0RfRtViLsRQlVAvjBtvokLn",
+	"NU3OOLdCypzsCLqailKLTGTnF/MUkYvjipkXwur5On4wTQLG6vFJVIbGToAGPNBj5mcgVzQ0K+JoVgju",
+	"gh9i5k/T67HiYRYnKhNF6sp10iDhoo4ydxCoVg2HotRHESppEmX7OEcqMU6aWo4vI9uZS/FJ4tdCaRkl",
+	"QyAKusB7zZMa5UyGmj3gql6eDHQHY9m9JgSBOXWFlG23pWPvbbFK02eN4d42m6jtDQ/giy0rUANuxvBx",
+	"1v5YTrqFHXCZCTDeXl5CplxeIjZ16elBqukMuByIYlWZ6Rk8XYgsWLnWkLhCo7oM/4J0muva4jNvhuEd",
+	"TU30h/nJ85sCHW2L8I4rMKmum5HmdK0vvX+IvtpdQ116qP1y57yzv/ge2+gIq1jQccZeK3NKB+zrjXO4",
+	"N6P9nw/71q7tAxvM17eWf67UK9bvBNWh30Hlga2RLOU6vCRdapnJvZE8tSBogQn9XUOpuY+kJy/gtKc9",
+	"tZiRE/aJNdUr1p69tJIBdJkVcxKlnSxNYKqXXo5TlaLyFCE0IqpIocoMFVgTfjg8NZ/eBNhmnDx+UEyB",
+	"9yUGa7DZWLGhKgo1I1UQW4CGTHG6oICwSa61wJAXUNAhmBR+QSbYMmSXXwLi9NdmPq0lE9wkpS3JsFrJ",
+	"gBrl6tzBerokF24D8bIxen4VRs8IKbkF5t5f+rwWz+Ms04x7CxpCQRO0TM/9XEiwSAiRE+g+WJnQ1uff",
+	"QwQfZBv824UgbkGRGc3nXXZMeSY+OQXsfVIFxoCJC8StKItnp0eJP2BsjSLHojEgP2pPnWHLMmc4JrEw",
+	"Xsz4XLNZLq8xajmS90UtWtBuFeL+LO7zbc1SC80fAOVm9RHRTvSsZ+XBhBat1gS3i2ZcM55lD2dM2CjE",
+	"6+UMPIPjvwn6/4rZ5HGWRTwEXUZNn2CdT34G9dh98LOikhDJJKAR4/ipK1SmhuzgtjgjNJ4lmjNRx2vV",
+	"5jojAJ2Z9vpKvb0PfdrtkXZ12g0i0qXttA5cJ7du6ONyoBAX5eSQQm5MM3FJJEldS/dOxltll4B+vX5l",
+	"7NXFQfuBuiwI2QD2qvNgThTgCopFoTY2CfBCSdHzciOUJYNSf2PF+MAQ2mxe9uUF0IaEklIGVlDDTadj",
+	"uEIsi+Lra4sJk8LV78wNBI8PKGndxXGbUFhTCF/kUeIfmNJQq2BiW5ZY2RZTvt3P1OqVrl5Jm1RZ99GT",
+	"S3WJmNuXsIjMKLVcyAQguC8qYcpr8Ooa0qXt7G1Fy3rbB5ArVxoH4u7dlyAJp2UjRf4Jqo9vxMk/D2I5",
+	"iohwtv4g8iHQ8S8nHP6QF4VlO1Bo3Wc1AS7Fr1YyIrTgybpioh3WEhnR0slrBcSInDelwzW6ex9yImyU",
+	"diERRrFUQly5n01ZcU1RrpaD+DAiHaVDgpSCoWtuLEHwWY4oF3kHU5fLGhW+xnkohXBlNLt9+WP+QbC0",
+	"KosU4HWkmLEolXO7KoudFFBTXNYQr9XczKWvJAcxlZTmLKjUNCQiIWQLyn6Ui4AlqUf5ByGhph6Ee/VY",
+	"2jhaKeWnMjEcioFhY1FeA2QdA+reiyB2JynGXAcC3Ii3IRDg1Yuu1Vq1w2fYm5tUyI1BZ12QM0zHViXj",
+	"UXp3RBJa4h7qxcnycJSANUkB9cVLMRUc14Qqsa/m8zYRROMNoJ1bmhKT617JHqK1oaqZRECdMguKoYa6",
+	"ZkNeUp1CUqUBk8rqolh080flAm/7Mp0qQmZyTaAySQpwAWkdBsuqBWkXpxHJ4aWYGppmxFaCd1h1Ww2J",
+	"wrsQ82XooDQv65K6Y9u/t9T3VTzd0GvLuPXKT6/sb79nL7pWk5tVx+dCX1Jk3eokt9aoleK6rWe31Qwi",
+	"Yo1iI7thvgxaKazz2Vi4YMyNz3zDOx7UZ16vTZW3QpITq3gYv7llIVW+NxhzIBbL0oZUSVkRUNgvwutJ",
+	"PSKzZwJkC93SSNy9PT4fAlMpVQGyb2onhcyNuhUqCGovpnnmcS0cy7LCdeSJJwEZYXIQlZDZZg3MHGIs",
+	"GhQgAFhxGDQEV8NZobTpyxB85yyzJMn/U+Wy1klFKDFzTJdJHx0esoiXn09yPQHMwRiSBszyGbsQhZIj",
+	"jWo+jaYvIcbM5RYZ8dH0cI9A9DfPMwcQcyGYyHKDMDbeo4RFC9HNP8uLwmEUsQsx4JUWEe8Gjoo53Hbu",
+	"hkPI03LPoXUb0JRyk0STbJRamBYPZwJqic/qcpOKeIz2VWnGDd+tfA2e1MNV+tgJl9XkVryszLjL3tQ2",
+	"GmA1+s3o0794lqAiCzlhxZz2QGo3XOr7PIUMOPvcfCr6MrVznIYhlcKnGSEabK5ZPpIKErlOhWD9zrPI",
+	"dt/vNBPFdqmfKc5YsNODWX159liEi2WqUsJrf+JyZJtWU8Q+AmQgo6bRFjxy8El0iBvKt5oibFIXYWtL",
+	"n8d+Ek5VnrkBR5kqBFhFuVrx/oq2PyWVURoWrJc98YSRpT4AOhYuOjdGTKYmZZiGRtMN9M42UUgb1Ez2",
+	"WFbSCHGpMBMurHf9fX4HUR+3tB3PBCJtUHy2E6j5UNxeVa4je/8Jcrzen9g92prptXIAinvH2lCbjXa3",
+	"SOy6L3Qnv2Zrgzv5ls/GlYufXJaYg3HAsDWHdtGBt9k92mO/PX/z+sXvaUOW/e+7/xDlQBS7xye77092",
+	"6Uu71yO4OyF3cUwbkfMOyE2ruEbsfv68fhH7xQ1G1B8GI6qe2GIFxxDEE6TXhvDKYx9/JM2DpB2XmX3o",
+	"AIxkef7EErNTq4mf8RxvZpfu2atIebhbzgVgE3rS9tvvaSSRnD7/uWmbqsU0xPCglcwI8NjfzrMEJY0g",
+	"YPVlXJpmQYAGUduKqxfz+ioSHDhITF4UolsjLBaf1MAi/ZNt0peV4ys5sHLlWV1tqmtIR4tFLa3onnKt",
+	"c224tNKrUUXGuJWX2MW8L9OJMNyyoC7SbwD/XwDpIXzLDIKd6zEe7haihEo1Sxzovo+LmSxLOIkqvXzh",
+	"Mjxr5YdE3b5FhkgQD2s5Igf7BzfniCxNQHK78m55Ihs71saO9TlzP2p0Ha31N3HCVqtWk9ncj5FrQT9+",
+	"EJ80prYvwqPcBHRj2SCq89dD62CiPar26KN29ggJ38kUEOtLqWagV+cZmwtDeroki0mtJ4m3U6A1EqFb",
+	"oGIUBBlCsTkyGAAyNNdgcLuDVh3Xrbp/33MLgO5rtQxw6Ktz+m5I12pJ6jVbWvsZbaVY7cnJA4do0bmD",
+	"V3dVITuYRlpF7JeqhDJR1cRjV9Vk6t7axAmAv3KwyBHCZuIeAcOHBgj1ujkyhZBlF8cC9jwvILcRhUa5",
+	"v42p6L5NRX91wriRBB+OnGIJzdsR1M8kAn54coOr81g3HCqpJ3JUA8yR0Ti6L5BV9gRjEHsRxGDTJwJ0",
+	"WViKJaYpZQVf8MFlXwZX31jN5BFLsYQEilTc/XwnuIZ6EFxmLOUXqjSpvVvi9c/uEvnHk41T5M/qFPnH",
+	"k41bZOMW2bhFNm6Rz+MWiTnl1+0VIVFjHZ3t2CUqLNf30kWdKxJY6JvpzaoV8OwNy9moVxv1aqNe3ZN6",
+	"pelYtdO2omB8MFAVBHzXa4GA/5HS5rVgYnfC84LxLCuF1r5goGScDURpeC7ZjM+91xKL+/lbpSpEezGR",
+	"99DBhVHW+/mTmmENtbZOQFd9Yfgue8Y18rr3Mh+oDOokTpz1fcKNEaXtClHCTq/DM/7fOknHqitW6yjn",
+	"naQj+cTeEvZ7nZguTvjHV0KO7D45fPwo6Uxy6X4Ht6I2ZS4h7r3Nye5mfMtPS9SXEfpj2jpjn+6sSqPf",
+	"KTwYX0NFFpqvm0uyuAdvU48F294RTrD9MG3gBG/J6f7ijItnk1wuyVOnWy1eX3cIAstBJlDjOXjpaqmv",
+	"FGR69Avg+2KAFaNUl50spA2gdc15MiEpFqU/KODrspebRJxCaPrSDREiaUIKGbleKzPe0/lIVlO0pZ0K",
+	"adADCmU7EFwP7WkAxoq97lG9iYGC6imEh2t7/Gj/KQPqfm441F29Y9Ku5WNf2uJGD66Am2J7e1vclHrb",
+	"B8BNWW0gnmCvjurvW7TrK3gbTL2k0zYI992A+EcChJ3rk97giaukgyXFV3geS49js6uvkZyvYi57YQ/y",
+	"Gb+kD22wVf48PAtpSsRoGGVbzRnJuy1crNUeZe97Y9QqRiPigV5N2vtk/znPs6ulCtObwFp8Vlueddkp",
+	"pWZB9mw5D89onEDtcq/zkqmZjLHJLP+DRpDZpAXm9OFzfUkv6rLUNUmjckj0dh+GGsWrQpDrEo7lKNEX",
+	"DgVdk84nHTe8lYFaH4pHbOI+N+aoPy72hSelq6oAaxEBSzlcnCVQgkXlgcAQQ0cofh4sNVkO3E/bv4XE",
+	"P3MDmBLlnNAtMHvV4IGzSgJCFUW5jsQrxlwnmJ8LligS9JUkMowZrEeM+4wAYVA/CGUjxAzVmIt5Tdco",
+	"xbAUepx22XPoMGaLug/3JfQQABuF1rmSOmThSgWkfMAlK9QIXAOQNx0s4TjujAFHzLUpuUHlag6966F6",
+	"Yh89h0dafQeRiHgXtYHW4+aSWjgPdfE/QaPUjc4G39VbuOlb2j5AYbovrHS44oyYoD3jZaY3foiV5f9X",
+	"XJtjkC434v+fTPxHes+JPxAxCrzhRm7WkP+RKGatnK5F0N+LRcrb88GqDZ9DUFFfK65TEhyWINJeWYhK",
+	"r5IoH9W70Ecs/XSVskEheKk9A3G3EQsAAAu8kpEpgPiFd9vn3zhQhkgxsOqH0xsQFMqw3PTAPBf0EFFA",
+	"YUxRCkwyY7oajMO3t9NH+4/SHeiRV1JQ66B8hJSm2Ec4R10gh1cAeAA8EWDu6GqfiNTXOlaSIUxz80Vt",
+	"PHFaGSf734kposflBmbwNnxsfbbW2vgh+FrGV1aX1jEFhibtuXN+l2ra71LNAgDZhrVtGNXXq4W9hlws",
+	"fwbuzrhgKHZW2pzjAaqHyn3bvwlvNVODaiLQYFGVRafX2QOORf1Z4Fn5SCK2TWJVF8C5yWWELeR0HbgQ",
+	"6WQDNRHkfw/+ansMweCW5Xpa8PlrvOw+kiNo3wJwLALWE1hsxDVcQDAlvYQC5HGyOeG2DgqlczmKOkM8",
+	"p6U/Z3RnsTO/+nxyX4IKg8wbqd+az2OYsGaxQvckge97KCQvB0TdjIp0NfsZUqHbO0o5glTewM7Kpe2V",
+	"rCYX3tCIqUMToUNBxNwwPVZVkUW9KIWlHG2deEd3FvvwMpcZZCXidMLnPEQllnXIS2YPmo6+pAUvB627",
+	"BG+07BCCyqJKEccnCQU1Wn1a00nYBawAPGLxjsxbvhTgt5bNbE1N18yIovBZ/xeqMn6+IQ6QUhLi705L",
+	"NZm2zudbutMeKYJJnTRg5z+lSM1tK2E9G3OT7iTM4w7sVjnigf64+/4k6gFEHS1+PobNaptrH84AJQVq",
+	"s1AodUlwYpalO7xIpSPmL/hgTFhgUV8qCvlZWAgfvrHQkZ/FHNHMaNM25N4BdyvyNh40n+a7l2Le+q23",
+	"JwxuLX4LDFFRGY+WcwXrDMJ7mWE0kYsXQqK++D0Hubnwtbeluoic49OCG4hXQuTsSgZDf+1DY8GLVur6",
+	"E964+v3q/w8AAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -296,6 +296,18 @@ func (s *Support) GetTicket(ctx context.Context, ticketID TicketID, options ...C
 	})
 }
 
+// GetTimeline calls GET /tickets/{ticket_id}/timeline.
+//
+// List what happened in a ticket.
+//
+// The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Go on with
+// `position` as the next `after` until it is `head`. Events are kept for a time, as those of `GET /events`.
+func (s *Support) GetTimeline(ctx context.Context, ticketID TicketID, params *GetTimelineParams, options ...CallOption) (*DeskEvents, error) {
+	return call[DeskEvents](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewGetTimelineRequest(server, ticketID, params.plain())
+	})
+}
+
 // GetUser calls GET /users/{user_id}.
 //
 // Get an account.
@@ -371,6 +383,24 @@ func (s *Support) ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, op
 func (s *Support) ListAPIKeysPage(ctx context.Context, params *ListAPIKeysParams, options ...CallOption) (*Page[APIKey], error) {
 	return callPage[APIKey](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewListAPIKeysRequest(server, params.plain())
+	})
+}
+
+// ListEvents calls GET /events.
+//
+// List what happened.
+//
+// What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an event
+// never appears in front of one that you have read: store `position` with what you have processed, and go on from there.
+// When there is nothing yet, the answer waits up to `wait` seconds.
+//
+// Staff see everything; events about accounts and API keys are for administrators. Customers see what happens in their
+// tickets, a service with the role `user` what happens in those of its customers.
+//
+// Events are kept for a time (90 days unless the operator has changed it). A position before the oldest one is `410 position_expired`.
+func (s *Support) ListEvents(ctx context.Context, params *ListEventsParams, options ...CallOption) (*DeskEvents, error) {
+	return call[DeskEvents](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListEventsRequest(server, params.plain())
 	})
 }
 

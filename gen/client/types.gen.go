@@ -102,6 +102,8 @@ type (
 	//	ID ID
 	//	Role Role
 	Account = plain.Account
+	// AfterPosition defines model for AfterPosition.
+	AfterPosition = plain.AfterPosition
 	// Attempt: Which attempt at this answer it is, from 1.
 	Attempt = plain.Attempt
 	// ChangePasswordRequest: The current password, and the one to come.
@@ -185,12 +187,55 @@ type (
 	//	ExternalID string
 	//	ServiceID ID
 	Customer = plain.Customer
+	// DeskEvent: Something that happened on the desk.
+	//
+	// Its fields:
+	//
+	//	Actor EventActor
+	//	Content string
+	//	Data json.RawMessage
+	//	Description string
+	//	OccurredAt Timestamp
+	//	Position Position
+	//	SchemaVersion DeskEventSchemaVersion
+	//	SubjectID *ID
+	//	TicketID *ID
+	//	Title string
+	//	Type string
+	DeskEvent = plain.DeskEvent
+	// DeskEventSchemaVersion: Which release of the events' form this is. A newer one means that members have changed their meaning.
+	DeskEventSchemaVersion = plain.DeskEventSchemaVersion
+	// DeskEvents: Some events of the desk.
+	//
+	// Its fields:
+	//
+	//	Events []DeskEvent
+	//	Head Position
+	//	Position Position
+	DeskEvents = plain.DeskEvents
 	// DisplayName: The customer's name, as staff should read it. One line of text, as a ticket's title is.
 	DisplayName = plain.DisplayName
 	// Email: The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
 	Email = plain.Email
+	// EventActor: Who did it.
+	//
+	// Its fields:
+	//
+	//	ID *ID
+	//	Kind EventActorKind
+	EventActor = plain.EventActor
+	// EventActorKind: `service` is a service with its API key; one that acts for a customer is a `customer`.
+	EventActorKind = plain.EventActorKind
+	// EventLimit defines model for EventLimit.
+	EventLimit = plain.EventLimit
+	// EventTicketID: A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	EventTicketID = plain.EventTicketID
+	// EventTypes defines model for EventTypes.
+	EventTypes = plain.EventTypes
 	// FeedbackComment: Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	FeedbackComment = plain.FeedbackComment
 	// FieldError: One place of a request that breaks a rule.
@@ -293,6 +338,8 @@ type (
 	//	Event AIResponseEvent
 	//	Seq int64
 	NumberedEvent = plain.NumberedEvent
+	// Position: A place in the one order of events.
+	Position = plain.Position
 	// ProblemCode: The problem's stable identifier.
 	ProblemCode = plain.ProblemCode
 	// Prompt: One version of what the AI is told about the desk.
@@ -456,7 +503,7 @@ type (
 	SLATargets = plain.SLATargets
 	// Scope: What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 	// `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-	// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `on_behalf` acts for the service's customers.
+	// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk, `on_behalf` acts for the service's customers.
 	Scope = plain.Scope
 	// Scopes: What an API key may do.
 	Scopes = plain.Scopes
@@ -681,6 +728,20 @@ const (
 	AccessTokenTokenTypeBearer = plain.AccessTokenTokenTypeBearer
 )
 
+// The values of DeskEventSchemaVersion that the contract has.
+const (
+	DeskEventSchemaVersionN20261126 = plain.DeskEventSchemaVersionN20261126
+)
+
+// The values of EventActorKind that the contract has.
+const (
+	EventActorKindAI       = plain.EventActorKindAI
+	EventActorKindAgent    = plain.EventActorKindAgent
+	EventActorKindCustomer = plain.EventActorKindCustomer
+	EventActorKindService  = plain.EventActorKindService
+	EventActorKindSystem   = plain.EventActorKindSystem
+)
+
 // The values of FieldErrorCode that the contract has.
 const (
 	FieldErrorCodeDuplicate         = plain.FieldErrorCodeDuplicate
@@ -760,6 +821,7 @@ const (
 	ProblemCodeNotFound                = plain.ProblemCodeNotFound
 	ProblemCodeNothingToAnswer         = plain.ProblemCodeNothingToAnswer
 	ProblemCodePayloadTooLarge         = plain.ProblemCodePayloadTooLarge
+	ProblemCodePositionExpired         = plain.ProblemCodePositionExpired
 	ProblemCodePreconditionFailed      = plain.ProblemCodePreconditionFailed
 	ProblemCodePromptPublished         = plain.ProblemCodePromptPublished
 	ProblemCodeRateLimited             = plain.ProblemCodeRateLimited
@@ -815,6 +877,7 @@ const (
 // The values of Scope that the contract has.
 const (
 	ScopeAI           = plain.ScopeAI
+	ScopeEvents       = plain.ScopeEvents
 	ScopeOnBehalf     = plain.ScopeOnBehalf
 	ScopeTicketsRead  = plain.ScopeTicketsRead
 	ScopeTicketsWrite = plain.ScopeTicketsWrite
@@ -866,6 +929,23 @@ func (p *GetReportSummaryParams) plain() *plain.GetReportSummaryParams {
 	return &plain.GetReportSummaryParams{From: p.From, To: p.To, GroupBy: p.GroupBy}
 }
 
+// GetTimelineParams are the parameters of GetTimeline. Those that are not set are not sent.
+type GetTimelineParams struct {
+	// After: The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+	// Types: Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+	// Limit: The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+func (p *GetTimelineParams) plain() *plain.GetTimelineParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.GetTimelineParams{After: p.After, Types: p.Types, Limit: p.Limit}
+}
+
 // ListAIResponseEventsParams are the parameters of ListAIResponseEvents. Those that are not set are not sent.
 type ListAIResponseEventsParams struct {
 	// After: The number of the last event you have; 0 for none.
@@ -914,6 +994,27 @@ func (p *ListAPIKeysParams) plain() *plain.ListAPIKeysParams {
 		return nil
 	}
 	return &plain.ListAPIKeysParams{Limit: p.Limit, Cursor: p.Cursor}
+}
+
+// ListEventsParams are the parameters of ListEvents. Those that are not set are not sent.
+type ListEventsParams struct {
+	// After: The position to go on after. Without it the events begin with the oldest that is kept.
+	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
+	// Types: Which types are wanted, separated by commas. Without it, all.
+	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
+	// TicketID: Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
+	// Limit: The most events a page may have.
+	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
+	// Wait: Seconds to wait for an event when there is none yet.
+	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
+func (p *ListEventsParams) plain() *plain.ListEventsParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.ListEventsParams{After: p.After, Types: p.Types, TicketID: p.TicketID, Limit: p.Limit, Wait: p.Wait}
 }
 
 // ListMessagesParams are the parameters of ListMessages. Those that are not set are not sent.

@@ -40,6 +40,210 @@ func (q *Queries) CreateJournalEntry(ctx context.Context, arg CreateJournalEntry
 	return err
 }
 
+const findCustomerJournal = `-- name: FindCustomerJournal :many
+SELECT j.position, j.type, j.occurred_at, j.actor_kind, j.actor_id, j.ticket_id, j.subject_id, j.customer_id, j.data, j.content, j.title, j.description
+FROM journal_entries AS j
+WHERE j.customer_id = $1::uuid AND j.position > $2 AND j.position <= $3
+    AND ($4::text[] IS NULL OR j.type = ANY($4::text[]))
+ORDER BY j.position
+LIMIT $5
+`
+
+type FindCustomerJournalParams struct {
+	ActorID uuid.UUID
+	After   int64
+	Until   int64
+	Types   []string
+	MaxRows int32
+}
+
+// Those that a customer sees.
+func (q *Queries) FindCustomerJournal(ctx context.Context, arg FindCustomerJournalParams) ([]JournalEntry, error) {
+	rows, err := q.db.Query(ctx, findCustomerJournal,
+		arg.ActorID,
+		arg.After,
+		arg.Until,
+		arg.Types,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []JournalEntry{}
+	for rows.Next() {
+		var i JournalEntry
+		if err := rows.Scan(
+			&i.Position,
+			&i.Type,
+			&i.OccurredAt,
+			&i.ActorKind,
+			&i.ActorID,
+			&i.TicketID,
+			&i.SubjectID,
+			&i.CustomerID,
+			&i.Data,
+			&i.Content,
+			&i.Title,
+			&i.Description,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const findJournal = `-- name: FindJournal :many
+SELECT j.position, j.type, j.occurred_at, j.actor_kind, j.actor_id, j.ticket_id, j.subject_id, j.customer_id, j.data, j.content, j.title, j.description
+FROM journal_entries AS j
+WHERE j.position > $1 AND j.position <= $2
+    AND ($3::text[] IS NULL OR j.type = ANY($3::text[]))
+    AND CASE
+        WHEN $4::boolean THEN $5::boolean OR j.type NOT LIKE 'user.%' AND j.type NOT LIKE 'api_key.%'
+        ELSE j.customer_id = $6::uuid OR EXISTS (
+            SELECT FROM service_customers AS c WHERE c.user_id = j.customer_id AND c.service_id = $6::uuid
+        )
+    END
+ORDER BY j.position
+LIMIT $7
+`
+
+type FindJournalParams struct {
+	After   int64
+	Until   int64
+	Types   []string
+	Staff   bool
+	Admin   bool
+	ActorID uuid.UUID
+	MaxRows int32
+}
+
+// Entries in a range of positions: staff see all, but those about accounts and keys only as administrators; a service sees
+// those that its customers see.
+func (q *Queries) FindJournal(ctx context.Context, arg FindJournalParams) ([]JournalEntry, error) {
+	rows, err := q.db.Query(ctx, findJournal,
+		arg.After,
+		arg.Until,
+		arg.Types,
+		arg.Staff,
+		arg.Admin,
+		arg.ActorID,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []JournalEntry{}
+	for rows.Next() {
+		var i JournalEntry
+		if err := rows.Scan(
+			&i.Position,
+			&i.Type,
+			&i.OccurredAt,
+			&i.ActorKind,
+			&i.ActorID,
+			&i.TicketID,
+			&i.SubjectID,
+			&i.CustomerID,
+			&i.Data,
+			&i.Content,
+			&i.Title,
+			&i.Description,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const findTicketJournal = `-- name: FindTicketJournal :many
+SELECT j.position, j.type, j.occurred_at, j.actor_kind, j.actor_id, j.ticket_id, j.subject_id, j.customer_id, j.data, j.content, j.title, j.description
+FROM journal_entries AS j
+WHERE j.ticket_id = $1::uuid AND j.position > $2 AND j.position <= $3
+    AND ($4::text[] IS NULL OR j.type = ANY($4::text[]))
+    AND ($5::boolean OR j.customer_id = $6::uuid OR $7::boolean AND EXISTS (
+        SELECT FROM service_customers AS c WHERE c.user_id = j.customer_id AND c.service_id = $6::uuid
+    ))
+ORDER BY j.position
+LIMIT $8
+`
+
+type FindTicketJournalParams struct {
+	TicketID     uuid.UUID
+	After        int64
+	Until        int64
+	Types        []string
+	Staff        bool
+	ActorID      uuid.UUID
+	ForCustomers bool
+	MaxRows      int32
+}
+
+// Those of one ticket, as far as the actor sees them: staff, a customer, or a service for its customers.
+func (q *Queries) FindTicketJournal(ctx context.Context, arg FindTicketJournalParams) ([]JournalEntry, error) {
+	rows, err := q.db.Query(ctx, findTicketJournal,
+		arg.TicketID,
+		arg.After,
+		arg.Until,
+		arg.Types,
+		arg.Staff,
+		arg.ActorID,
+		arg.ForCustomers,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []JournalEntry{}
+	for rows.Next() {
+		var i JournalEntry
+		if err := rows.Scan(
+			&i.Position,
+			&i.Type,
+			&i.OccurredAt,
+			&i.ActorKind,
+			&i.ActorID,
+			&i.TicketID,
+			&i.SubjectID,
+			&i.CustomerID,
+			&i.Data,
+			&i.Content,
+			&i.Title,
+			&i.Description,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const getJournalOldest = `-- name: GetJournalOldest :one
+SELECT coalesce(min(p.first_position), 1)::bigint AS oldest
+FROM journal_partitions AS p
+`
+
+// The oldest position that is kept, or will be the first.
+func (q *Queries) GetJournalOldest(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, getJournalOldest)
+	var oldest int64
+	err := row.Scan(&oldest)
+	return oldest, err
+}
+
 const getJournalState = `-- name: GetJournalState :one
 SELECT
     h.position AS head,
@@ -72,12 +276,8 @@ func (q *Queries) GetJournalState(ctx context.Context) (GetJournalStateRow, erro
 }
 
 const listJournal = `-- name: ListJournal :many
-SELECT j.position, j.type, j.occurred_at, j.actor_kind, j.actor_id, j.ticket_id, j.subject_id, j.customer_id, j.data, m.content, t.title, t.description
-FROM journal AS j
-LEFT JOIN ai_responses AS r ON r.id = j.subject_id AND j.type = 'ai_response.completed'
-LEFT JOIN messages AS m
-    ON m.id = CASE j.type WHEN 'message.created' THEN j.subject_id WHEN 'ai_response.completed' THEN r.message_id END
-LEFT JOIN tickets AS t ON t.id = j.ticket_id AND j.type = 'ticket.created'
+SELECT j.position, j.type, j.occurred_at, j.actor_kind, j.actor_id, j.ticket_id, j.subject_id, j.customer_id, j.data, j.content, j.title, j.description
+FROM journal_entries AS j
 WHERE j.position > $1
 ORDER BY j.position
 LIMIT $2
@@ -88,33 +288,25 @@ type ListJournalParams struct {
 	MaxRows int32
 }
 
-type ListJournalRow struct {
-	Journal     Journal
-	Content     *string
-	Title       *string
-	Description *string
-}
-
-// What comes after a position, with what people wrote where an entry is about that: it is as it is now, not as it was.
-func (q *Queries) ListJournal(ctx context.Context, arg ListJournalParams) ([]ListJournalRow, error) {
+func (q *Queries) ListJournal(ctx context.Context, arg ListJournalParams) ([]JournalEntry, error) {
 	rows, err := q.db.Query(ctx, listJournal, arg.After, arg.MaxRows)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []ListJournalRow{}
+	items := []JournalEntry{}
 	for rows.Next() {
-		var i ListJournalRow
+		var i JournalEntry
 		if err := rows.Scan(
-			&i.Journal.Position,
-			&i.Journal.Type,
-			&i.Journal.OccurredAt,
-			&i.Journal.ActorKind,
-			&i.Journal.ActorID,
-			&i.Journal.TicketID,
-			&i.Journal.SubjectID,
-			&i.Journal.CustomerID,
-			&i.Journal.Data,
+			&i.Position,
+			&i.Type,
+			&i.OccurredAt,
+			&i.ActorKind,
+			&i.ActorID,
+			&i.TicketID,
+			&i.SubjectID,
+			&i.CustomerID,
+			&i.Data,
 			&i.Content,
 			&i.Title,
 			&i.Description,

@@ -676,6 +676,21 @@ type Journal struct {
 	Data       []byte
 }
 
+type JournalEntry struct {
+	Position    int64
+	Type        string
+	OccurredAt  time.Time
+	ActorKind   ActorKind
+	ActorID     *uuid.UUID
+	TicketID    *uuid.UUID
+	SubjectID   *uuid.UUID
+	CustomerID  *uuid.UUID
+	Data        []byte
+	Content     *string
+	Title       *string
+	Description *string
+}
+
 type JournalHead struct {
 	ID       bool
 	Position int64

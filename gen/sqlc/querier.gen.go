@@ -84,6 +84,11 @@ type Querier interface {
 	FailAbandonedAIResponses(ctx context.Context, arg FailAbandonedAIResponsesParams) (int64, error)
 	// One that the actor sees.
 	FindAIResponse(ctx context.Context, arg FindAIResponseParams) (AIResponse, error)
+	// Those that a customer sees.
+	FindCustomerJournal(ctx context.Context, arg FindCustomerJournalParams) ([]JournalEntry, error)
+	// Entries in a range of positions: staff see all, but those about accounts and keys only as administrators; a service sees
+	// those that its customers see.
+	FindJournal(ctx context.Context, arg FindJournalParams) ([]JournalEntry, error)
 	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
 	// What matches of the tickets and messages that the actor sees, the best first: a match that is e times as good counts as one
 	// that is 30 days newer. Of more than max_candidates matches, the newest are looked at. The index is asked for the words of a
@@ -94,6 +99,8 @@ type Querier interface {
 	FindStreamingAIResponse(ctx context.Context, arg FindStreamingAIResponseParams) (uuid.UUID, error)
 	// One that the actor sees.
 	FindTicket(ctx context.Context, arg FindTicketParams) (Ticket, error)
+	// Those of one ticket, as far as the actor sees them: staff, a customer, or a service for its customers.
+	FindTicketJournal(ctx context.Context, arg FindTicketJournalParams) ([]JournalEntry, error)
 	// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
 	// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
 	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
@@ -117,6 +124,8 @@ type Querier interface {
 	GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error)
 	// Unless it was used too long ago. Those who read do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
+	// The oldest position that is kept, or will be the first.
+	GetJournalOldest(ctx context.Context) (int64, error)
 	// The newest position, the oldest that is kept, how many entries wait in the outbox (counted to a bound) and for how long.
 	GetJournalState(ctx context.Context) (GetJournalStateRow, error)
 	GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
@@ -150,8 +159,7 @@ type Querier interface {
 	// reads an index backwards and stops, so that a long ticket costs no more than a short one.
 	ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error)
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
-	// What comes after a position, with what people wrote where an entry is about that: it is as it is now, not as it was.
-	ListJournal(ctx context.Context, arg ListJournalParams) ([]ListJournalRow, error)
+	ListJournal(ctx context.Context, arg ListJournalParams) ([]JournalEntry, error)
 	// With the notes, for staff.
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
 	// Which of a writer's responses are still its own.

@@ -112,6 +112,7 @@ func New(o Options) (*App, error) {
 	}
 	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
 	o.HTTP.Prompts = a.Prompts
+	o.HTTP.Journal = a.Journal
 	o.HTTP.Search, o.HTTP.Reports = a.Search, a.Reports
 	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
 	o.HTTP.Metrics = set
@@ -201,6 +202,7 @@ func (a *App) shutdown(ctx context.Context) error {
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
+		a.Journal.Drain()
 		answers, cancel := context.WithTimeout(ctx, answersTimeout)
 		defer cancel()
 		a.Assistant.Drain(answers)

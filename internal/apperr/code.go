@@ -34,6 +34,8 @@ const (
 	PreconditionFailed Code = "precondition_failed"
 	PromptPublished    Code = "prompt_published"
 
+	PositionExpired Code = "position_expired"
+
 	InvalidIdempotencyKey Code = "invalid_idempotency_key"
 	IdempotencyInProgress Code = "idempotency_in_progress"
 	IdempotencyMismatch   Code = "idempotency_mismatch"

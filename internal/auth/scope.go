@@ -11,6 +11,7 @@ const (
 	ScopeTicketsWrite Scope = "tickets:write"
 	ScopeAI           Scope = "ai"
 	ScopeUsers        Scope = "users"
+	ScopeEvents       Scope = "events"
 	ScopeOnBehalf     Scope = "on_behalf"
 )
 
@@ -28,6 +29,7 @@ const (
 	ticketsWrite
 	ai
 	users
+	events
 	onBehalf
 )
 
@@ -37,6 +39,7 @@ var scopeBits = map[Scope]scopes{
 	ScopeTicketsWrite: ticketsWrite,
 	ScopeAI:           ai,
 	ScopeUsers:        users,
+	ScopeEvents:       events,
 	ScopeOnBehalf:     onBehalf,
 }
 

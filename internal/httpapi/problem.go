@@ -60,6 +60,7 @@ var problems = map[apperr.Code]problemKind{
 	apperr.Cancelled:               {status: http.StatusConflict, title: "Cancelled"},
 	apperr.AIDisabled:              {status: http.StatusConflict, title: "AI disabled"},
 	apperr.IdempotencyInProgress:   {status: http.StatusConflict, title: "Idempotency key in progress", retryable: true},
+	apperr.PositionExpired:         {status: http.StatusGone, title: "Position expired"},
 	apperr.PreconditionFailed:      {status: http.StatusPreconditionFailed, title: "Precondition failed"},
 	apperr.PayloadTooLarge:         {status: http.StatusRequestEntityTooLarge, title: "Payload too large"},
 	apperr.UnsupportedMediaType:    {status: http.StatusUnsupportedMediaType, title: "Unsupported media type"},

@@ -21,6 +21,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/prompt"
 	"github.com/supportbackend/support/internal/report"
 	"github.com/supportbackend/support/internal/search"
@@ -44,6 +45,7 @@ type Options struct {
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
 	Prompts   *prompt.Service
+	Journal   *journal.Service
 	Search    *search.Service
 	Reports   *report.Service
 	// Keys remembers the requests that came with an Idempotency-Key.
@@ -81,6 +83,7 @@ type Server struct {
 	tickets   *ticket.Service
 	assistant *assistant.Service
 	prompts   *prompt.Service
+	journal   *journal.Service
 	search    *search.Service
 	reports   *report.Service
 	keys      *idempotency.Service
@@ -132,7 +135,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, keys: o.Keys,
+		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, journal: o.Journal, keys: o.Keys,
 		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
 		search: o.Search, reports: o.Reports,
 		recheck: o.Recheck, limiter: newRateLimiter(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),

@@ -34,11 +34,15 @@ type Service struct {
 	head    head
 	metrics *journalMetrics
 	logger  *slog.Logger
+	// drained ends when readers are to come back to another process.
+	drained context.Context
+	drain   context.CancelFunc
 }
 
 // NewService returns a Service on the store. Run makes it work.
 func NewService(s *store.Store, o Options) *Service {
 	service := &Service{store: s, kept: o.Kept, head: newHead(), logger: o.Logger}
+	service.drained, service.drain = context.WithCancel(context.Background())
 	service.metrics = newJournalMetrics(o.Metrics, &service.head)
 	return service
 }

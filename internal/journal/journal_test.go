@@ -66,8 +66,8 @@ func (r replica) read(t *testing.T, after int64, count int) (entries []journal.E
 		page, err := r.journal.Read(ctx, after, 100)
 		require.NoError(t, err)
 		for _, e := range page {
-			require.Equal(t, after+1, e.Journal.Position, "positions have no holes")
-			after = e.Journal.Position
+			require.Equal(t, after+1, e.Position, "positions have no holes")
+			after = e.Position
 		}
 		entries = append(entries, page...)
 	}
@@ -81,9 +81,9 @@ func TestEntriesAreReadInTheOrderOfTheirCommits(t *testing.T) {
 		require.NoError(t, r.store.CreateJournalEntry(t.Context(), entryOf(n)))
 	}
 	for n, e := range r.read(t, 0, 5) {
-		require.Equal(t, "ticket.updated", e.Journal.Type)
-		require.JSONEq(t, fmt.Sprintf(`{"n": %d}`, n), string(e.Journal.Data))
-		require.WithinDuration(t, time.Now(), e.Journal.OccurredAt, time.Minute)
+		require.Equal(t, "ticket.updated", e.Type)
+		require.JSONEq(t, fmt.Sprintf(`{"n": %d}`, n), string(e.Data))
+		require.WithinDuration(t, time.Now(), e.OccurredAt, time.Minute)
 	}
 }
 
@@ -104,8 +104,8 @@ func TestEntryThatIsCommittedLateGetsALaterPosition(t *testing.T) {
 		return nil
 	}))
 	entries := r.read(t, 0, 2)
-	require.JSONEq(t, `{"n": 2}`, string(entries[0].Journal.Data))
-	require.JSONEq(t, `{"n": 0}`, string(entries[1].Journal.Data))
+	require.JSONEq(t, `{"n": 2}`, string(entries[0].Data))
+	require.JSONEq(t, `{"n": 0}`, string(entries[1].Data))
 }
 
 // What a replica has committed is read on the others, also when it stopped before its sequencer could work.
@@ -155,7 +155,7 @@ func TestEntriesOfATicketKeepTheirOrder(t *testing.T) {
 	}
 	writing.Wait()
 	for i, e := range replicas[0].read(t, 0, writers*each) {
-		require.JSONEq(t, fmt.Sprintf(`{"n": %d}`, order[i]), string(e.Journal.Data))
+		require.JSONEq(t, fmt.Sprintf(`{"n": %d}`, order[i]), string(e.Data))
 	}
 }
 

@@ -2,15 +2,44 @@ package journal
 
 import (
 	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+)
+
+const (
+	// maxSearched is how many positions one question goes through for an actor who does not see all of them.
+	maxSearched = 10_000
+	// maxText bounds the text of a page, in bytes, beyond its first entry.
+	maxText = 1 << 20
+	// othersPause is what readers who see a part of the journal wait after each look: they are many, and most new entries are
+	// not for them.
+	othersPause = time.Second
 )
 
 // Entry is an entry of the journal, with what people wrote where the entry is about that.
-type Entry = sqlc.ListJournalRow
+type Entry = sqlc.JournalEntry
 
 // State is how far the journal has come.
 type State = sqlc.GetJournalStateRow
+
+// Filter says which entries are wanted: all, unless it names types or a ticket.
+type Filter struct {
+	Types    []string
+	TicketID *uuid.UUID
+}
+
+// Page is some entries that an actor sees. Position is where to go on: behind the last entry, or behind others that are not
+// for the actor. Head is the newest position.
+type Page struct {
+	Entries        []Entry
+	Position, Head int64
+}
 
 // State returns the newest position, the oldest that is kept, and what waits in the outbox.
 func (s *Service) State(ctx context.Context) (State, error) { return s.store.GetJournalState(ctx) }
@@ -21,5 +50,152 @@ func (s *Service) Read(ctx context.Context, after int64, limit int32) ([]Entry, 
 	return s.store.ListJournal(ctx, sqlc.ListJournalParams{After: after, MaxRows: limit})
 }
 
+// Drain ends the waits of readers, who are to come back to another process.
+func (s *Service) Drain() { s.drain() }
+
+// Drained is closed by Drain.
+func (s *Service) Drained() <-chan struct{} { return s.drained.Done() }
+
 // Wait returns when the journal may have an entry after the position, or with an error when ctx ends before.
 func (s *Service) Wait(ctx context.Context, after int64) error { return s.head.wait(ctx, after) }
+
+// Find returns up to limit of the entries that the actor sees after a position, or from the oldest on for nil. When there are
+// none yet, it waits for them as long as wait and ctx allow. It returns PositionExpired when entries after the position are no
+// longer kept.
+func (s *Service) Find(
+	ctx context.Context, actor auth.Actor, f Filter, after *int64, limit int32, wait time.Duration,
+) (Page, error) {
+	position, err := s.begin(ctx, after)
+	if err != nil {
+		return Page{}, err
+	}
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for {
+		page, err := s.page(ctx, actor, f, position, limit)
+		if err != nil || len(page.Entries) > 0 || !s.more(waiting, actor, page) {
+			return page, err
+		}
+		position = page.Position
+	}
+}
+
+// Timeline returns up to limit of the entries of a ticket that the actor sees, as Find does. The caller has decided that the
+// actor may see the ticket. What is no longer kept is left out.
+func (s *Service) Timeline(
+	ctx context.Context, actor auth.Actor, ticketID uuid.UUID, types []string, after *int64, limit int32,
+) (Page, error) {
+	oldest, err := s.begin(ctx, nil)
+	if err != nil {
+		return Page{}, err
+	}
+	if after == nil || *after < oldest {
+		after = &oldest
+	}
+	return s.Find(ctx, actor, Filter{Types: types, TicketID: &ticketID}, after, limit, 0)
+}
+
+// begin returns the position to go on after.
+func (s *Service) begin(ctx context.Context, after *int64) (int64, error) {
+	if after != nil {
+		return *after, nil
+	}
+	oldest, err := s.store.GetJournalOldest(ctx)
+	return oldest - 1, err
+}
+
+// more reports whether there may be something after the page, for which it waits.
+func (s *Service) more(ctx context.Context, actor auth.Actor, page Page) bool {
+	if page.Position < page.Head {
+		return ctx.Err() == nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.drained, cancel)()
+	if !actor.IsStaff() {
+		pause(ctx, othersPause)
+	}
+	return s.head.wait(ctx, page.Position) == nil
+}
+
+// page returns what there is after a position, of which it goes through a bounded number.
+func (s *Service) page(ctx context.Context, actor auth.Actor, f Filter, after int64, limit int32) (Page, error) {
+	head := s.head.get() // Before the entries: all up to there can be read.
+	if after >= head {
+		return Page{Entries: []Entry{}, Position: after, Head: head}, nil
+	}
+	until := head
+	if f.TicketID == nil && !isCustomer(actor) {
+		until = min(head, after+maxSearched)
+	}
+	entries, err := s.find(ctx, actor, f, sqlc.FindJournalParams{After: after, Until: until, MaxRows: limit})
+	if err != nil {
+		return Page{}, err
+	}
+	if len(entries) == 0 || entries[0].Position != after+1 {
+		if err := s.checkKept(ctx, after); err != nil {
+			return Page{}, err
+		}
+	}
+	full := len(entries) == int(limit)
+	entries, cut := cutText(entries)
+	page := Page{Entries: entries, Position: until, Head: head}
+	if full || cut {
+		page.Position = entries[len(entries)-1].Position
+	}
+	return page, nil
+}
+
+// checkKept returns PositionExpired when entries after the position are gone. Asked after a read, it says whether the read has
+// missed any.
+func (s *Service) checkKept(ctx context.Context, after int64) error {
+	oldest, err := s.store.GetJournalOldest(ctx)
+	if err != nil || after >= oldest-1 {
+		return err
+	}
+	least := oldest - 1
+	return apperr.New(apperr.PositionExpired, fmt.Sprintf("The oldest event that is kept has position %d.", oldest)).
+		At(apperr.Field{Pointer: "/after", In: "query", Code: apperr.OutOfRange, Limit: &least})
+}
+
+// isCustomer reports whether the actor sees a customer's own entries and nobody else's.
+func isCustomer(actor auth.Actor) bool {
+	return !actor.IsStaff() && (actor.KeyID == uuid.Nil || !actor.InScope(auth.ScopeOnBehalf))
+}
+
+// find asks the question that has an index for what the actor sees.
+func (s *Service) find(ctx context.Context, actor auth.Actor, f Filter, p sqlc.FindJournalParams) ([]Entry, error) {
+	p.Types, p.ActorID, p.Staff, p.Admin = f.Types, actor.ID, actor.IsStaff(), actor.Has(auth.RoleAdmin)
+	switch {
+	case f.TicketID != nil:
+		return s.store.FindTicketJournal(ctx, sqlc.FindTicketJournalParams{
+			TicketID: *f.TicketID, After: p.After, Until: p.Until, Types: p.Types, MaxRows: p.MaxRows,
+			Staff: p.Staff, ActorID: p.ActorID, ForCustomers: !isCustomer(actor),
+		})
+	case isCustomer(actor):
+		return s.store.FindCustomerJournal(ctx, sqlc.FindCustomerJournalParams{
+			ActorID: p.ActorID, After: p.After, Until: p.Until, Types: p.Types, MaxRows: p.MaxRows,
+		})
+	default:
+		return s.store.FindJournal(ctx, p)
+	}
+}
+
+// cutText returns the first entries, as many as have maxText together.
+func cutText(entries []Entry) (_ []Entry, cut bool) {
+	size := 0
+	for i, e := range entries {
+		size += len(e.Data) + lengthOf(e.Content) + lengthOf(e.Title) + lengthOf(e.Description)
+		if i > 0 && size > maxText {
+			return entries[:i], true
+		}
+	}
+	return entries, false
+}
+
+func lengthOf(text *string) int {
+	if text == nil {
+		return 0
+	}
+	return len(*text)
+}

@@ -24,7 +24,7 @@ const (
 // sequence moves what this replica commits to the journal at once, and what others left every idlePoll.
 func (s *Service) sequence(ctx context.Context) {
 	outage := background.Outage{While: "moving entries to the journal", Logger: s.logger}
-	more := false
+	more := true
 	for ctx.Err() == nil {
 		if !more {
 			s.rest(ctx)

@@ -20,9 +20,13 @@ const superuser = "support"
 // folder is where the data of one major version is: a subfolder of Options.Dir that appears complete, by one rename, or not
 // at all.
 type folder struct {
-	base  string
-	major int
+	base   string
+	major  int
+	initdb initdbFunc
 }
+
+// initdbFunc makes a cluster in an empty data folder, and returns what it has to say.
+type initdbFunc func(ctx context.Context, programs binaries, who account, data string, args []string) (string, error)
 
 func (f folder) path() string     { return filepath.Join(f.base, strconv.Itoa(f.major)) }
 func (f folder) lock() string     { return f.path() + ".lock" }
@@ -120,10 +124,10 @@ func (f folder) create(ctx context.Context, programs binaries, who account, o Op
 	if o.Unsafe || o.Dir == "" {
 		args = append(args, "--no-sync")
 	}
-	output, err := initdb(ctx, programs, who, data, append(args, "--locale=C.UTF-8"))
+	output, err := f.initdb(ctx, programs, who, data, append(args, "--locale=C.UTF-8"))
 	if err != nil && ctx.Err() == nil && strings.Contains(output, "locale") {
 		// Older systems, among them macOS before 15, lack this locale.
-		output, err = initdb(ctx, programs, who, data, append(args, "--locale=C"))
+		output, err = f.initdb(ctx, programs, who, data, append(args, "--locale=C"))
 	}
 	if err != nil {
 		return fmt.Errorf("initdb: %w; its last lines:\n%s", err, lastLines(output))

@@ -6,10 +6,12 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,7 +28,14 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(helperDir); dir != "" {
 		os.Exit(serveAsHelper(dir))
 	}
-	goleak.VerifyTestMain(m)
+	// Files in memory cost a fraction.
+	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() && os.Getenv("TMPDIR") == "" {
+		_ = os.Setenv("TMPDIR", "/dev/shm")
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(seed.dir)
+		os.Exit(code)
+	}))
 }
 
 // helperReport is what a helper writes once its server is ready.
@@ -110,6 +119,41 @@ func isolated(t *testing.T) environment {
 	t.Helper()
 	e := newEnvironment()
 	e.temp = openDir(t)
+	return e
+}
+
+// seed is a cluster that quick environments copy, once there is one.
+var seed struct {
+	mu       sync.Mutex
+	dir      string
+	password []byte
+}
+
+// quick is an isolated environment for tests of what comes after initdb, which takes most of the time of a start: only the
+// first one runs it.
+func quick(t *testing.T) environment {
+	t.Helper()
+	e := isolated(t)
+	e.initdb = func(ctx context.Context, programs binaries, who account, data string, args []string) (string, error) {
+		seed.mu.Lock()
+		defer seed.mu.Unlock()
+		password := filepath.Join(filepath.Dir(data), "password")
+		if seed.dir == "" {
+			output, err := initdb(ctx, programs, who, data, args)
+			if err == nil {
+				seed.password, err = os.ReadFile(password)
+			}
+			if err == nil {
+				seed.dir, err = os.MkdirTemp("", "pgembed-seed-*")
+			}
+			if err == nil {
+				err = exec.CommandContext(ctx, "cp", "-a", data+"/.", seed.dir).Run()
+			}
+			return output, err
+		}
+		output, err := exec.CommandContext(ctx, "cp", "-a", seed.dir, data).CombinedOutput()
+		return string(output), errors.Join(err, os.WriteFile(password, seed.password, 0o600))
+	}
 	return e
 }
 

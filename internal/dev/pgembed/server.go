@@ -34,6 +34,7 @@ type environment struct {
 	finder     finder
 	temp       string // where throw-away folders are made
 	repository string // where downloads come from
+	initdb     initdbFunc
 	freePort   func(context.Context) (int, error)
 	limits     limits
 }
@@ -43,6 +44,7 @@ func newEnvironment() environment {
 		finder:     newFinder(),
 		temp:       os.TempDir(),
 		repository: cmp.Or(os.Getenv("PGEMBED_REPOSITORY_URL"), mavenCentral),
+		initdb:     initdb,
 		freePort:   freePort,
 		limits: limits{
 			start:     time.Minute,
@@ -110,7 +112,7 @@ func (e environment) start(ctx context.Context, o Options) (*Server, error) {
 
 // open prepares the folder and launches the server. After an error, shutDown undoes whatever was done.
 func (s *Server) open(ctx context.Context, o Options) (err error) {
-	s.folder.major = s.programs.major
+	s.folder.major, s.folder.initdb = s.programs.major, s.env.initdb
 	if s.folder.base, err = s.makeBase(o); err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func TestDataSurvivesARestart(t *testing.T) {
 
 func TestThrowAwayFolderIsRemoved(t *testing.T) {
 	t.Parallel()
-	e := isolated(t)
+	e := quick(t)
 	s := startServer(t, e, Options{Unsafe: true})
 	require.DirExists(t, s.Dir())
 	require.Equal(t, "off", queryText(t, s.URL(""), "SHOW fsync"))
@@ -59,7 +59,7 @@ func TestThrowAwayFolderIsRemoved(t *testing.T) {
 
 func TestManyThrowAwayServers(t *testing.T) {
 	t.Parallel()
-	e := isolated(t)
+	e := quick(t)
 	var group sync.WaitGroup
 	failures := make([]error, 4)
 	for i := range failures {
@@ -80,7 +80,7 @@ func TestManyThrowAwayServers(t *testing.T) {
 
 func TestServerIsPrivate(t *testing.T) {
 	t.Parallel()
-	s := startServer(t, isolated(t), Options{Unsafe: true, Settings: map[string]string{"max_connections": "17"}})
+	s := startServer(t, quick(t), Options{Unsafe: true, Settings: map[string]string{"max_connections": "17"}})
 	require.Equal(t, "127.0.0.1", queryText(t, s.URL(""), "SHOW listen_addresses"))
 	require.Empty(t, queryText(t, s.URL(""), "SHOW unix_socket_directories"))
 	require.Equal(t, "17", queryText(t, s.URL(""), "SHOW max_connections"))
@@ -113,7 +113,7 @@ func TestFolderInUse(t *testing.T) {
 	var group sync.WaitGroup
 	for range 3 {
 		group.Go(func() {
-			s, err := isolated(t).start(t.Context(), Options{Dir: dir, Unsafe: true})
+			s, err := quick(t).start(t.Context(), Options{Dir: dir, Unsafe: true})
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -137,7 +137,7 @@ func TestFolderInUse(t *testing.T) {
 func TestLeftoverServerIsNamed(t *testing.T) {
 	t.Parallel()
 	dir := openDir(t)
-	e := isolated(t)
+	e := quick(t)
 	e.limits.leftover = 20 * time.Millisecond
 	first := startServer(t, e, Options{Dir: dir, Unsafe: true})
 	// As after a parent that was killed where its children survive it.
@@ -152,7 +152,7 @@ func TestLeftoverServerIsNamed(t *testing.T) {
 func TestRecoversAfterAKilledServer(t *testing.T) {
 	t.Parallel()
 	dir := openDir(t)
-	first := startServer(t, isolated(t), Options{Dir: dir})
+	first := startServer(t, quick(t), Options{Dir: dir})
 	execute(t, first.URL(""), "CREATE TABLE kept AS SELECT 'still here' AS word")
 	require.NoError(t, first.process.cmd.Process.Kill())
 	<-first.Done()
@@ -162,7 +162,7 @@ func TestRecoversAfterAKilledServer(t *testing.T) {
 	require.Error(t, first.Err(), "Stop does not hide the reason")
 	require.NotZero(t, readPIDFile(first.folder.data()).pid, "the stale file is still there")
 
-	second := startServer(t, isolated(t), Options{Dir: dir})
+	second := startServer(t, quick(t), Options{Dir: dir})
 	require.Equal(t, "still here", queryText(t, second.URL(""), "SELECT word FROM kept"))
 }
 
@@ -171,7 +171,7 @@ func TestRecoversAfterAKilledServer(t *testing.T) {
 func TestStalePIDOfAStranger(t *testing.T) {
 	t.Parallel()
 	dir := openDir(t)
-	first := startServer(t, isolated(t), Options{Dir: dir})
+	first := startServer(t, quick(t), Options{Dir: dir})
 	require.NoError(t, first.process.cmd.Process.Kill())
 	<-first.Done()
 	require.NoError(t, first.Stop())
@@ -195,13 +195,13 @@ func TestStalePIDOfAStranger(t *testing.T) {
 	if !canTellStrangers {
 		t.Skip("this system does not show another process's folder")
 	}
-	second := startServer(t, isolated(t), Options{Dir: dir})
+	second := startServer(t, quick(t), Options{Dir: dir})
 	require.NoError(t, second.Stop())
 }
 
 func TestAnotherPortWhenTheFirstIsTaken(t *testing.T) {
 	t.Parallel()
-	e := isolated(t)
+	e := quick(t)
 	first := startServer(t, e, Options{Unsafe: true})
 	ports := []int{first.port, first.port}
 	e.freePort = func(ctx context.Context) (int, error) {
@@ -220,10 +220,10 @@ func TestAnotherPortWhenTheFirstIsTaken(t *testing.T) {
 func TestServerComesBackAtItsPort(t *testing.T) {
 	t.Parallel()
 	options := Options{Dir: openDir(t), Unsafe: true}
-	first := startServer(t, isolated(t), options)
+	first := startServer(t, quick(t), options)
 	address := first.URL("")
 	require.NoError(t, first.Stop())
-	second := startServer(t, isolated(t), options)
+	second := startServer(t, quick(t), options)
 	require.Equal(t, address, second.URL(""))
 	require.Equal(t, "1", queryText(t, address, "SELECT 1::text"))
 	require.NoError(t, second.Stop())
@@ -232,14 +232,14 @@ func TestServerComesBackAtItsPort(t *testing.T) {
 	stranger, err := lc.Listen(t.Context(), "tcp4", "127.0.0.1:"+strconv.Itoa(second.port))
 	require.NoError(t, err)
 	defer func() { _ = stranger.Close() }()
-	third := startServer(t, isolated(t), options)
+	third := startServer(t, quick(t), options)
 	require.NotEqual(t, second.port, third.port, "somebody else listens there now")
 	require.Equal(t, "1", queryText(t, third.URL(""), "SELECT 1::text"))
 }
 
 func TestStopEscalates(t *testing.T) {
 	t.Parallel()
-	e := isolated(t)
+	e := quick(t)
 	e.limits.fast, e.limits.immediate = 20*time.Millisecond, 20*time.Millisecond
 	s := startServer(t, e, Options{Unsafe: true})
 	require.NoError(t, s.process.cmd.Process.Signal(syscall.SIGSTOP))
@@ -252,17 +252,17 @@ func TestErrorsShowTheLog(t *testing.T) {
 	t.Parallel()
 	dir := openDir(t)
 	wrong := Options{Dir: dir, Unsafe: true, Settings: map[string]string{"no_such_setting": "1"}}
-	_, err := isolated(t).start(t.Context(), wrong)
+	_, err := quick(t).start(t.Context(), wrong)
 	require.ErrorContains(t, err, `unrecognized configuration parameter "no_such_setting"`)
 	require.ErrorContains(t, err, dir)
 	require.ErrorContains(t, err, "server.log")
 
 	var log bytes.Buffer
 	wrong.Log = &log
-	_, err = isolated(t).start(t.Context(), wrong)
+	_, err = quick(t).start(t.Context(), wrong)
 	require.ErrorContains(t, err, "no_such_setting")
 	require.Contains(t, log.String(), "no_such_setting")
 
-	_, err = isolated(t).start(t.Context(), Options{Settings: map[string]string{"listen_addresses": "*"}})
+	_, err = quick(t).start(t.Context(), Options{Settings: map[string]string{"listen_addresses": "*"}})
 	require.ErrorContains(t, err, "listen_addresses cannot be changed")
 }

@@ -86,7 +86,7 @@ func TestOtherMajorIsLeftAlone(t *testing.T) {
 	require.NoError(t, os.MkdirAll(old, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(old, "PG_VERSION"), []byte("9\n"), 0o600))
 	var told []string
-	s := startServer(t, isolated(t), Options{
+	s := startServer(t, quick(t), Options{
 		Dir: dir, Unsafe: true, Progress: func(sentence string) { told = append(told, sentence) },
 	})
 	require.Equal(t, filepath.Join(dir, strconv.Itoa(s.programs.major)), s.Dir())
@@ -168,7 +168,7 @@ func TestInterruptedInitdbLeavesNoData(t *testing.T) {
 
 func TestAbandonedThrowAwayFoldersAreSwept(t *testing.T) {
 	t.Parallel()
-	e := isolated(t)
+	e := quick(t)
 	scratch := func(name string) string {
 		dir := filepath.Join(e.temp, scratchPrefix+name)
 		require.NoError(t, os.Mkdir(dir, 0o755))

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -42,8 +41,9 @@ func New(specJSON, specYAML []byte, problems []Problem) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
+	common := site{Title: spec.Info.Title, Version: spec.Info.Version, Assets: urls, Paths: pathsOf(specYAML)}
 	for _, p := range allPages(groups, guides) {
-		p.site = site{Title: spec.Info.Title, Version: spec.Info.Version, Assets: urls, Paths: pathsOf(specYAML)}
+		p.site = common
 		html, err := p.render()
 		if err != nil {
 			return nil, err
@@ -65,14 +65,14 @@ func New(specJSON, specYAML []byte, problems []Problem) (*Site, error) {
 	return s, nil
 }
 
-// pathLine is where a path of the contract begins.
-var pathLine = regexp.MustCompile(`(?m)^ {2}(/[^ :]*):$`)
-
 // pathsOf are the paths in the order of the contract, which JSON has lost.
 func pathsOf(specYAML []byte) string {
 	var paths []string
-	for _, line := range pathLine.FindAllSubmatch(specYAML, -1) {
-		paths = append(paths, string(line[1]))
+	for line := range strings.Lines(string(specYAML)) {
+		path, isPath := strings.CutPrefix(line, "  /")
+		if path, isKey := strings.CutSuffix(path, ":\n"); isPath && isKey {
+			paths = append(paths, "/"+path)
+		}
 	}
 	return strings.Join(paths, " ")
 }

@@ -87,7 +87,7 @@ type Options struct {
 	Logger *slog.Logger
 	// Ready replaces the readiness check.
 	Ready func(context.Context) error
-	// Journal says that what happens goes from the outbox to the journal.
+	// Journal says that what happens goes from the outbox to the journal. Without it, streams of events end at once.
 	Journal bool
 }
 
@@ -180,6 +180,8 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	running.Go(func() { s.Assistant.Run(answering) })
 	if o.Journal {
 		running.Go(func() { s.Journal.Run(answering) })
+	} else {
+		s.Journal.Drain()
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)

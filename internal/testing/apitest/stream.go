@@ -45,6 +45,19 @@ func (u *User) OpenStream(t testing.TB, ticketID uuid.UUID, lastEventID string) 
 	return &Stream{Response: response, t: t, lines: bufio.NewReader(response.Body), cancel: cancel}
 }
 
+// OpenEvents streams what happens after the event, which may be empty, and wants a stream.
+func (u *User) OpenEvents(t testing.TB, lastEventID string) *Stream {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	response, err := u.ClientInterface.StreamEvents(ctx, &plain.StreamEventsParams{LastEventID: lastEventID})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = response.Body.Close() })
+	s := &Stream{Response: response, t: t, lines: bufio.NewReader(response.Body), cancel: cancel}
+	s.RequireOK()
+	return s
+}
+
 // Stream asks for the answer to a ticket and wants a stream.
 func (u *User) Stream(t testing.TB, ticketID uuid.UUID) *Stream {
 	t.Helper()

@@ -106,7 +106,8 @@ func (u *User) NewAPIKey(t testing.TB, request client.CreateAPIKeyRequest) clien
 
 // AllScopes are all that an API key can have.
 var AllScopes = []client.Scope{
-	client.ScopeTicketsRead, client.ScopeTicketsWrite, client.ScopeAI, client.ScopeUsers, client.ScopeOnBehalf,
+	client.ScopeTicketsRead, client.ScopeTicketsWrite, client.ScopeAI, client.ScopeUsers, client.ScopeEvents,
+	client.ScopeOnBehalf,
 }
 
 // Service is a service with an API key that acts for a customer, or for itself if that is empty.

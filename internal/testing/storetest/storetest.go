@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,6 +39,8 @@ const maxConnectTries = 10
 // tests that have passed, and may fail the run.
 func Main(m *testing.M, checks ...func() error) {
 	flag.Parse()
+	// Tests leave much garbage and little else: memory is cheaper than collecting it often.
+	debug.SetGCPercent(400)
 	if !isSet("test.parallel") {
 		_ = flag.Set("test.parallel", strconv.Itoa(parallelPerCPU*runtime.GOMAXPROCS(0)))
 	}
@@ -238,9 +241,11 @@ func prepare(t testing.TB) (admin, template string) {
 	return shared.admin, shared.template
 }
 
-// settings suit many small databases that nobody keeps: no write-ahead log worth the name, and no vacuum.
+// settings suit many small databases that nobody keeps: no write-ahead log worth the name, no vacuum, and one plan for each
+// statement of a connection, which rarely runs it more than a few times.
 var settings = map[string]string{
 	"max_connections": "500", "shared_buffers": "64MB", "autovacuum": "off", "jit": "off",
+	"plan_cache_mode": "force_generic_plan",
 	"wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "256MB", "checkpoint_timeout": "1h",
 }
 

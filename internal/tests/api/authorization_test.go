@@ -86,6 +86,10 @@ var operationBodies = map[string]func(*cast) string{
 	"withdrawPrompt": noBody,
 	"previewPrompt":  noBody,
 
+	"listEvents":   noBody,
+	"streamEvents": noBody,
+	"getTimeline":  noBody,
+
 	"sendUIMessage":    chatBody,
 	"sendUIMessageV7":  chatBody,
 	"resumeUIStream":   noBody,

@@ -1,0 +1,82 @@
+package httpapi
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/journal"
+)
+
+// The bridge between rows and the wire, of the desk's events.
+
+// defaultEvents is how many events a page has unless it is asked for another number.
+const defaultEvents = 50
+
+// EncodeEntry returns what a journal entry is to staff on the wire.
+func EncodeEntry(e journal.Entry) any { return toDeskEvent(e, true) }
+
+// toDeskEvent converts an entry. Only staff see which account the actor is.
+func toDeskEvent(e journal.Entry, staff bool) api.DeskEvent {
+	event := api.DeskEvent{
+		Position: e.Position, Type: e.Type, SchemaVersion: api.DeskEventSchemaVersionN20261126,
+		OccurredAt: toTimestamp(e.OccurredAt), Actor: api.EventActor{Kind: api.EventActorKind(e.ActorKind)},
+		TicketID: e.TicketID, SubjectID: e.SubjectID, Data: e.Data,
+		Content: textOf(e.Content), Title: textOf(e.Title), Description: textOf(e.Description),
+	}
+	if staff {
+		event.Actor.ID = e.ActorID
+	}
+	return event
+}
+
+func textOf(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
+}
+
+func toDeskEvents(p journal.Page, actor auth.Actor) api.DeskEvents {
+	events := make([]api.DeskEvent, len(p.Entries))
+	for i, e := range p.Entries {
+		events[i] = toDeskEvent(e, actor.IsStaff())
+	}
+	return api.DeskEvents{Events: events, Position: p.Position, Head: max(p.Head, p.Position)}
+}
+
+func fromListEventsParams(p api.ListEventsParams) (f journal.Filter, limit int32, wait time.Duration) {
+	if p.Wait != nil {
+		wait = time.Duration(*p.Wait) * time.Second
+	}
+	return journal.Filter{Types: fromTypes(p.Types), TicketID: p.TicketID}, fromEventLimit(p.Limit), wait
+}
+
+func fromEventLimit(limit *int32) int32 {
+	if limit == nil {
+		return defaultEvents
+	}
+	return *limit
+}
+
+// fromTypes returns nil for all.
+func fromTypes(list *string) []string {
+	if list == nil {
+		return nil
+	}
+	return strings.Split(*list, ",")
+}
+
+// fromStreamEventsParams returns what is wanted, and the position of the last event that the reader has. One that is no
+// position is none.
+func fromStreamEventsParams(p api.StreamEventsParams) (f journal.Filter, after *int64) {
+	f = journal.Filter{Types: fromTypes(p.Types), TicketID: p.TicketID}
+	position, err := strconv.ParseInt(cmp.Or(p.LastEventID, p.LastPositionInQuery), 10, 64)
+	if err == nil && position >= 0 {
+		return f, &position
+	}
+	return f, p.After
+}
