@@ -86,8 +86,8 @@ CREATE TABLE api_keys (
     CONSTRAINT api_keys_name_check CHECK (char_length(name) BETWEEN 1 AND 100),
     CONSTRAINT api_keys_key_hash_check CHECK (octet_length(key_hash) = 32),
     CONSTRAINT api_keys_scopes_check CHECK (
-        cardinality(scopes) BETWEEN 1 AND 6
-        AND scopes <@ ARRAY['tickets:read', 'tickets:write', 'ai', 'users', 'events', 'on_behalf']
+        cardinality(scopes) BETWEEN 1 AND 7
+        AND scopes <@ ARRAY['tickets:read', 'tickets:write', 'ai', 'users', 'events', 'webhooks', 'on_behalf']
     ),
     CONSTRAINT api_keys_expires_at_check CHECK (expires_at < '10000-01-01T00:00:00Z')
 );

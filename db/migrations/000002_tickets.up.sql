@@ -121,6 +121,7 @@ CREATE TYPE message_author AS ENUM ('customer', 'agent', 'ai', 'system');
 -- than the one before, so that a reader of pages never finds one in front of where it already is. An answer that was
 -- generated again stays in the history and names the message which took its place. client_id is what the chat client calls
 -- the message that it sent: sent again, it is the same message. A note is a message that only staff see.
+-- What a redacted message said is gone, wherever it stood: it says [redacted].
 CREATE TABLE messages (
     id            uuid           NOT NULL,
     ticket_id     uuid           NOT NULL,
@@ -131,12 +132,14 @@ CREATE TABLE messages (
     superseded_by uuid,
     client_id     text,
     is_note       boolean        NOT NULL DEFAULT false,
+    redacted_at   timestamptz,
     CONSTRAINT messages_pkey PRIMARY KEY (id),
     CONSTRAINT messages_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES tickets (id) ON DELETE CASCADE,
     CONSTRAINT messages_author_id_fkey FOREIGN KEY (author_id) REFERENCES users (id),
     CONSTRAINT messages_superseded_by_fkey FOREIGN KEY (superseded_by) REFERENCES messages (id) ON DELETE SET NULL,
     CONSTRAINT messages_author_check CHECK ((author IN ('ai', 'system')) = (author_id IS NULL)),
     CONSTRAINT messages_is_note_check CHECK (NOT is_note OR author = 'agent'),
+    CONSTRAINT messages_redacted_at_check CHECK (redacted_at IS NULL OR content = '[redacted]'),
     CONSTRAINT messages_superseded_by_check CHECK (superseded_by IS NULL OR author = 'ai'),
     CONSTRAINT messages_client_id_check CHECK (client_id COLLATE "C" ~ '^[!-~]{1,255}$'),
     CONSTRAINT messages_content_check CHECK (

@@ -2,8 +2,9 @@ BEGIN;
 SET LOCAL lock_timeout = '2s';
 
 -- The requests that were sent with an Idempotency-Key and had an effect, each written in the transaction of its effect. The
--- key itself is not kept: id is a digest of it and of whose and which operation's it is, and fingerprint is a MAC of the
--- request under it. The response is null only within the transaction that is still making it.
+-- key itself is not kept: id is a digest of it and of whose and which operation's it is, user_id is whose, and fingerprint is a MAC of the
+-- request under it. The response is null only within the transaction that is still making it. ticket_id is the ticket that the
+-- request named: what is redacted there is redacted in the response too.
 CREATE TABLE idempotency_keys (
     id          bytea       NOT NULL,
     fingerprint bytea       NOT NULL,
@@ -11,6 +12,8 @@ CREATE TABLE idempotency_keys (
     headers     jsonb,
     body        bytea,
     created_at  timestamptz NOT NULL DEFAULT now(),
+    user_id     uuid        NOT NULL,
+    ticket_id   uuid,
     CONSTRAINT idempotency_keys_pkey PRIMARY KEY (id),
     CONSTRAINT idempotency_keys_id_check CHECK (octet_length(id) = 32),
     CONSTRAINT idempotency_keys_fingerprint_check CHECK (octet_length(fingerprint) = 32),
@@ -21,5 +24,7 @@ CREATE TABLE idempotency_keys (
 
 -- What is old enough to be deleted.
 CREATE INDEX idempotency_keys_created_at_idx ON idempotency_keys (created_at);
+
+CREATE INDEX idempotency_keys_ticket_id_idx ON idempotency_keys (ticket_id) WHERE ticket_id IS NOT NULL;
 
 COMMIT;

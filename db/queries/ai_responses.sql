@@ -1,6 +1,6 @@
 -- name: FindTurn :one
--- A ticket that the actor sees, and the state of its turn: the customer's newest message, or the description before the first
--- message. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
+-- A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
+-- description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
 -- After staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response as long as
 -- upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
 -- upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string. prompt_version is
@@ -19,7 +19,7 @@ FROM tickets AS t
 LEFT JOIN LATERAL (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note
+    WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note AND m.redacted_at IS NULL
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS turn ON true
@@ -370,11 +370,12 @@ SET prompt_tokens = @prompt_tokens, completion_tokens = @completion_tokens, reas
 WHERE id = @id AND owner_id = @owner_id::uuid AND attempt = @attempt AND status <> 'streaming';
 
 -- name: SupersedeAIResponses :execrows
--- Whatever is being written in this ticket is not published. The ticket's row must be locked.
+-- Whatever is being written in this ticket is not published; all_kinds ends what staff ask for too. The ticket's row must be
+-- locked.
 WITH ended AS (
     UPDATE ai_responses AS r
     SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
-    WHERE r.ticket_id = @ticket_id AND r.status = 'streaming' AND r.kind = 'answer'
+    WHERE r.ticket_id = @ticket_id AND r.status = 'streaming' AND (r.kind = 'answer' OR @all_kinds::boolean)
     RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id, r.kind AS kind
 ),
 noted AS (
@@ -428,7 +429,7 @@ USING swept
 WHERE e.ai_response_id = swept.id;
 
 -- name: ListExistingAIResponses :many
-SELECT id
+SELECT *
 FROM ai_responses
 WHERE id = ANY(@ids::uuid[]);
 

@@ -1,8 +1,8 @@
 -- name: ClaimIdempotencyKey :execrows
 -- One row: the key is this transaction's to use. Zero rows: it was used before. While another transaction holds the key,
 -- this one waits to see whether that commits.
-INSERT INTO idempotency_keys (id, fingerprint)
-VALUES (@id, @fingerprint)
+INSERT INTO idempotency_keys (id, fingerprint, user_id, ticket_id)
+VALUES (@id, @fingerprint, @user_id, sqlc.narg(ticket_id))
 ON CONFLICT (id) DO NOTHING;
 
 -- name: GetIdempotencyKey :one

@@ -133,6 +133,87 @@ SELECT @id, before.id, 'agent', @actor_id::uuid, @content, before.written_at, tr
 FROM before
 RETURNING *;
 
+-- name: LockTicketOfMessage :one
+-- The ticket that a message stands in, for staff.
+SELECT t.*
+FROM messages AS m
+JOIN tickets AS t ON t.id = m.ticket_id
+WHERE m.id = @message_id AND @staff::boolean
+FOR NO KEY UPDATE OF t;
+
+-- name: RedactMessage :one
+-- Takes away what a message said: from its row, from the events of the answer that it is, and from the responses that are
+-- remembered for requests in its ticket, which must be locked. What the AI wrote there and nobody published may quote it, so
+-- that goes too, and drafts are discarded. No row: it is redacted already.
+WITH redacted AS (
+    UPDATE messages AS m
+    SET content = '[redacted]', redacted_at = clock_timestamp()
+    WHERE m.id = @id AND m.redacted_at IS NULL
+    RETURNING m.*
+),
+raised AS (
+    UPDATE tickets AS t
+    SET version = t.version + (NOT redacted.is_note)::integer,
+        note_version = t.note_version + redacted.is_note::integer,
+        updated_at = CASE WHEN redacted.is_note THEN t.updated_at ELSE redacted.redacted_at END
+    FROM redacted
+    WHERE t.id = redacted.ticket_id
+    RETURNING t.id, t.user_id
+),
+emptied AS (
+    UPDATE ai_responses AS r
+    SET has_events = false,
+        content = CASE WHEN r.content IS NOT NULL THEN redacted.content END,
+        review = CASE WHEN r.review = 'pending' THEN 'discarded' ELSE r.review END,
+        reviewed_at = CASE WHEN r.review = 'pending' THEN redacted.redacted_at ELSE r.reviewed_at END,
+        reviewed_by = CASE WHEN r.review = 'pending' THEN @actor_id::uuid ELSE r.reviewed_by END
+    FROM redacted
+    JOIN ai_responses AS before ON before.ticket_id = redacted.ticket_id
+    WHERE r.id = before.id AND r.status <> 'streaming' AND (
+        r.message_id = redacted.id OR r.message_id IS NULL AND (r.kind <> 'answer' OR NOT redacted.is_note)
+    )
+    RETURNING r.id AS id, before.review AS review_before
+),
+unlogged AS (
+    DELETE FROM ai_response_events AS e
+    USING emptied
+    WHERE e.ai_response_id = emptied.id
+),
+remembered AS MATERIALIZED (
+    SELECT k.id, k.body
+    FROM idempotency_keys AS k
+    JOIN redacted ON k.ticket_id IN (
+        SELECT redacted.ticket_id
+        UNION ALL
+        SELECT merged.id FROM tickets AS merged WHERE merged.merged_into = redacted.ticket_id
+    )
+    WHERE position(convert_to(redacted.id::text, 'UTF8') IN k.body) > 0
+),
+forgotten AS (
+    UPDATE idempotency_keys AS k
+    SET body = convert_to((
+        convert_from(remembered.body, 'UTF8')::jsonb || jsonb_build_object(
+            'content', redacted.content,
+            'redacted_at', to_char(redacted.redacted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+        )
+    )::text, 'UTF8')
+    FROM remembered, redacted
+    WHERE k.id = remembered.id AND convert_from(remembered.body, 'UTF8')::jsonb ->> 'id' = redacted.id::text
+),
+journal AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id)
+    SELECT 'message.redacted', @actor_kind, @actor_id::uuid, redacted.ticket_id, redacted.id,
+        CASE WHEN NOT redacted.is_note THEN raised.user_id END
+    FROM redacted, raised
+),
+discarded AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, data)
+    SELECT 'ai_response.discarded', @actor_kind, @actor_id::uuid, redacted.ticket_id, emptied.id, '{"kind": "answer"}'
+    FROM redacted, emptied
+    WHERE emptied.review_before = 'pending'
+)
+SELECT * FROM redacted;
+
 -- name: GetMessage :one
 SELECT *
 FROM messages
@@ -171,7 +252,7 @@ ORDER BY m.created_at DESC
 LIMIT @max_rows;
 
 -- name: ListConversation :many
--- A turn, and before it what was said earlier, without notes: of more than max_earlier, the newest. Answers to earlier turns belong to it
+-- A turn, and before it what was said earlier, without notes and what was redacted: of more than max_earlier, the newest. Answers to earlier turns belong to it
 -- also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
 -- reads an index backwards and stops, so that a long ticket costs no more than a short one.
 WITH turn AS (
@@ -182,14 +263,16 @@ WITH turn AS (
 earlier AS (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = @ticket_id AND NOT m.is_note AND m.superseded_by IS NULL AND m.created_at < (SELECT turn.created_at FROM turn)
+    WHERE m.ticket_id = @ticket_id AND NOT m.is_note AND m.redacted_at IS NULL AND m.superseded_by IS NULL
+        AND m.created_at < (SELECT turn.created_at FROM turn)
     ORDER BY m.created_at DESC
     LIMIT @max_earlier
 ),
 late_answers AS (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = @ticket_id AND m.author = 'ai' AND NOT m.is_note AND m.superseded_by IS NULL
+    WHERE m.ticket_id = @ticket_id AND m.author = 'ai' AND NOT m.is_note AND m.redacted_at IS NULL
+        AND m.superseded_by IS NULL
         AND m.created_at > (SELECT turn.created_at FROM turn)
         AND NOT EXISTS (
             SELECT FROM ai_responses AS r WHERE r.message_id = m.id AND r.turn_message_id = @turn_message_id

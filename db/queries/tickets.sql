@@ -32,12 +32,13 @@ WHERE id = @id AND (user_id = @actor_id OR @staff::boolean);
 
 -- name: FindTicketWithMessages :one
 -- One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
--- messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
+-- messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, nobody is the nil UUID, and never
+-- is the first day of all.
 SELECT
     sqlc.embed(t), c.service_id, c.external_id, c.display_name,
     latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
     latest.contents::text[] AS contents, latest.created_ats::timestamptz[] AS created_ats,
-    latest.are_notes::boolean[] AS are_notes, latest.superseded_bys::uuid[] AS superseded_bys
+    latest.are_notes::boolean[] AS are_notes, latest.redacted_ats::timestamptz[] AS redacted_ats, latest.superseded_bys::uuid[] AS superseded_bys
 FROM tickets AS t
 CROSS JOIN LATERAL (
     SELECT
@@ -47,6 +48,7 @@ CROSS JOIN LATERAL (
         coalesce(array_agg(m.content), '{}') AS contents,
         coalesce(array_agg(m.created_at), '{}') AS created_ats,
         coalesce(array_agg(m.is_note), '{}') AS are_notes,
+        coalesce(array_agg(coalesce(m.redacted_at, '0001-01-01T00:00:00Z')), '{}') AS redacted_ats,
         coalesce(array_agg(coalesce(m.superseded_by, '00000000-0000-0000-0000-000000000000')), '{}') AS superseded_bys
     FROM (
         SELECT n.*

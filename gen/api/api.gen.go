@@ -222,6 +222,24 @@ func (e AccessTokenTokenType) Valid() bool {
 	}
 }
 
+// Defines values for CreatedWebhookDisabledReason.
+const (
+	CreatedWebhookDisabledReasonFailing CreatedWebhookDisabledReason = "failing"
+	CreatedWebhookDisabledReasonGone    CreatedWebhookDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the CreatedWebhookDisabledReason enum.
+func (e CreatedWebhookDisabledReason) Valid() bool {
+	switch e {
+	case CreatedWebhookDisabledReasonFailing:
+		return true
+	case CreatedWebhookDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeltaEventType.
 const (
 	DeltaEventTypeDelta DeltaEventType = "delta"
@@ -722,6 +740,7 @@ const (
 	ScopeTicketsRead  Scope = "tickets:read"
 	ScopeTicketsWrite Scope = "tickets:write"
 	ScopeUsers        Scope = "users"
+	ScopeWebhooks     Scope = "webhooks"
 )
 
 // Valid indicates whether the value is a known member of the Scope enum.
@@ -738,6 +757,8 @@ func (e Scope) Valid() bool {
 	case ScopeTicketsWrite:
 		return true
 	case ScopeUsers:
+		return true
+	case ScopeWebhooks:
 		return true
 	default:
 		return false
@@ -939,6 +960,99 @@ const (
 func (e UITextPartType) Valid() bool {
 	switch e {
 	case UITextPartTypeText:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDisabledReason.
+const (
+	WebhookDisabledReasonFailing WebhookDisabledReason = "failing"
+	WebhookDisabledReasonGone    WebhookDisabledReason = "gone"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDisabledReason enum.
+func (e WebhookDisabledReason) Valid() bool {
+	switch e {
+	case WebhookDisabledReasonFailing:
+		return true
+	case WebhookDisabledReasonGone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookAttemptError.
+const (
+	WebhookAttemptErrorAddressNotAllowed WebhookAttemptError = "address_not_allowed"
+	WebhookAttemptErrorConnection        WebhookAttemptError = "connection"
+	WebhookAttemptErrorDNS               WebhookAttemptError = "dns"
+	WebhookAttemptErrorExpired           WebhookAttemptError = "expired"
+	WebhookAttemptErrorProtocol          WebhookAttemptError = "protocol"
+	WebhookAttemptErrorRedirect          WebhookAttemptError = "redirect"
+	WebhookAttemptErrorTLS               WebhookAttemptError = "tls"
+	WebhookAttemptErrorTimeout           WebhookAttemptError = "timeout"
+)
+
+// Valid indicates whether the value is a known member of the WebhookAttemptError enum.
+func (e WebhookAttemptError) Valid() bool {
+	switch e {
+	case WebhookAttemptErrorAddressNotAllowed:
+		return true
+	case WebhookAttemptErrorConnection:
+		return true
+	case WebhookAttemptErrorDNS:
+		return true
+	case WebhookAttemptErrorExpired:
+		return true
+	case WebhookAttemptErrorProtocol:
+		return true
+	case WebhookAttemptErrorRedirect:
+		return true
+	case WebhookAttemptErrorTLS:
+		return true
+	case WebhookAttemptErrorTimeout:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDeliveryStatus.
+const (
+	WebhookDeliveryStatusDelivered WebhookDeliveryStatus = "delivered"
+	WebhookDeliveryStatusFailed    WebhookDeliveryStatus = "failed"
+	WebhookDeliveryStatusPending   WebhookDeliveryStatus = "pending"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryStatus enum.
+func (e WebhookDeliveryStatus) Valid() bool {
+	switch e {
+	case WebhookDeliveryStatusDelivered:
+		return true
+	case WebhookDeliveryStatusFailed:
+		return true
+	case WebhookDeliveryStatusPending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookPayload.
+const (
+	WebhookPayloadFull WebhookPayload = "full"
+	WebhookPayloadThin WebhookPayload = "thin"
+)
+
+// Valid indicates whether the value is a known member of the WebhookPayload enum.
+func (e WebhookPayload) Valid() bool {
+	switch e {
+	case WebhookPayloadFull:
+		return true
+	case WebhookPayloadThin:
 		return true
 	default:
 		return false
@@ -1329,6 +1443,21 @@ type CreateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
+// CreateWebhookRequest A new webhook.
+type CreateWebhookRequest struct {
+	// Description What the webhook is for. Only administrators see it.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// Payload What a delivery says; `thin` if it is left out.
+	Payload WebhookPayload `json:"payload,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types,omitempty"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
 // CreatedAPIKey A new API key with the key itself, which is shown this once.
 type CreatedAPIKey struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1368,6 +1497,57 @@ type CreatedAPIKey struct {
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
 }
+
+// CreatedWebhook A new webhook with its secret, which is shown this once.
+type CreatedWebhook struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Description What the webhook is for. Absent if nobody has said so.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// DisabledAt When the server stopped delivering. Absent unless it did.
+	DisabledAt Timestamp `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	DisabledReason CreatedWebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// FailingSince Since when every attempt has failed. Absent while they succeed.
+	FailingSince Timestamp `json:"failing_since,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Paused Whether deliveries wait.
+	Paused bool `json:"paused"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload"`
+
+	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	Secret WhSecret `json:"secret"`
+
+	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
+	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
+// CreatedWebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+type CreatedWebhookDisabledReason string
 
 // CustomFieldName A custom field's name.
 type CustomFieldName = string
@@ -1633,6 +1813,9 @@ type Message struct {
 	// IsNote True on a note. Only staff get notes.
 	IsNote bool `json:"is_note,omitempty"`
 
+	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
+
 	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
@@ -1887,6 +2070,12 @@ type RefreshRequest struct {
 // RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
 type RefreshToken = string
 
+// ReplayWebhookRequest What is to be delivered again.
+type ReplayWebhookRequest struct {
+	// FromPosition The position of the first event.
+	FromPosition int64 `json:"from_position"`
+}
+
 // ReportAI What the AI did.
 type ReportAI struct {
 	// Answered Answers that customers got without a review.
@@ -2014,7 +2203,8 @@ type SLATargets struct {
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk, `on_behalf` acts for the service's customers.
+// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk,
+// `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
 type Scope string
 
 // Scopes What an API key may do.
@@ -2487,6 +2677,24 @@ type UpdateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
+// UpdateWebhookRequest A change of a webhook. What is left out stays as it is.
+type UpdateWebhookRequest struct {
+	// Description What the webhook is for.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
+	Paused *bool `json:"paused,omitempty"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload,omitempty"`
+
+	// Types The types of events that are delivered from now on. An empty list is all of them.
+	Types *WebhookTypes `json:"types,omitempty"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url,omitempty"`
+}
+
 // Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
 // text that came counts as one token; what nobody knows is zero.
 type Usage struct {
@@ -2518,6 +2726,195 @@ type User struct {
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
+
+// Webhook Where to send what happens on the desk.
+type Webhook struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// Description What the webhook is for. Absent if nobody has said so.
+	Description WebhookDescription `json:"description,omitempty"`
+
+	// DisabledAt When the server stopped delivering. Absent unless it did.
+	DisabledAt Timestamp `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	DisabledReason WebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// FailingSince Since when every attempt has failed. Absent while they succeed.
+	FailingSince Timestamp `json:"failing_since,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// Paused Whether deliveries wait.
+	Paused bool `json:"paused"`
+
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	Payload WebhookPayload `json:"payload"`
+
+	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
+	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
+
+	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	Types WebhookTypes `json:"types"`
+
+	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	UpdatedAt Timestamp `json:"updated_at"`
+
+	// URL Where deliveries are sent, by `POST`.
+	URL WebhookURL `json:"url"`
+}
+
+// WebhookDisabledReason Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+type WebhookDisabledReason string
+
+// WebhookAttempt One attempt to send a delivery.
+type WebhookAttempt struct {
+	// DurationMs How long it took, in milliseconds.
+	DurationMs int32 `json:"duration_ms"`
+
+	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+	// says it all.
+	Error WebhookAttemptError `json:"error,omitempty"`
+
+	// Number The attempt's number, from 1.
+	Number int32 `json:"number"`
+
+	// Response The beginning of the response's body, as text. Absent when there was none.
+	Response string `json:"response,omitempty"`
+
+	// StartedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	StartedAt Timestamp `json:"started_at"`
+
+	// Status The status of the response. Absent when none came.
+	Status int32 `json:"status,omitempty"`
+}
+
+// WebhookAttemptError Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+// says it all.
+type WebhookAttemptError string
+
+// WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
+type WebhookDelivery struct {
+	// AttemptCount How often it was sent.
+	AttemptCount int32 `json:"attempt_count"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// FinishedAt When it was accepted or given up. Absent while it is pending.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
+	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The event's position in the event feed. Absent for a test.
+	Position int64 `json:"position,omitempty"`
+
+	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Type The event's type, or `webhook.test`.
+	Type string `json:"type"`
+
+	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID ID `json:"webhook_id"`
+}
+
+// WebhookDeliveryStatus Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+type WebhookDeliveryStatus string
+
+// WebhookDeliveryWithAttempts A delivery with its attempts.
+type WebhookDeliveryWithAttempts struct {
+	// AttemptCount How often it was sent.
+	AttemptCount int32 `json:"attempt_count"`
+
+	// Attempts The latest attempts, oldest first.
+	Attempts []WebhookAttempt `json:"attempts"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// FinishedAt When it was accepted or given up. Absent while it is pending.
+	FinishedAt Timestamp `json:"finished_at,omitempty"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// NextAttemptAt When it is sent next, at the earliest. Absent unless it is pending.
+	NextAttemptAt Timestamp `json:"next_attempt_at,omitempty"`
+
+	// Position The event's position in the event feed. Absent for a test.
+	Position int64 `json:"position,omitempty"`
+
+	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	Status WebhookDeliveryStatus `json:"status"`
+
+	// Type The event's type, or `webhook.test`.
+	Type string `json:"type"`
+
+	// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID ID `json:"webhook_id"`
+}
+
+// WebhookDescription What the webhook is for. Only administrators see it.
+type WebhookDescription = string
+
+// WebhookPayload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+type WebhookPayload string
+
+// WebhookReplay What is delivered again.
+type WebhookReplay struct {
+	// FromPosition The position of the first event that is looked at.
+	FromPosition int64 `json:"from_position"`
+
+	// UntilPosition The position of the last one, the newest of the feed.
+	UntilPosition int64 `json:"until_position"`
+}
+
+// WebhookSecret A new secret of a webhook, which is shown this once.
+type WebhookSecret struct {
+	// PreviousExpiresAt Until when deliveries are also signed with the secret before.
+	PreviousExpiresAt Timestamp `json:"previous_expires_at"`
+
+	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	Secret WhSecret `json:"secret"`
+}
+
+// WebhookTypes The types of events that are delivered. Without any, all are, also those of later releases.
+type WebhookTypes = []string
+
+// WebhookURL Where deliveries are sent, by `POST`.
+type WebhookURL = string
+
+// WhSecret What verifies deliveries, as libraries for Standard Webhooks take it.
+type WhSecret = string
 
 // AIResponseID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
@@ -2594,6 +2991,16 @@ type TicketID = ID
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type UserID = ID
+
+// WebhookDeliveryID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type WebhookDeliveryID = ID
+
+// WebhookID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type WebhookID = ID
 
 // AIQuota An error (RFC 9457).
 type AIQuota = Problem
@@ -2863,6 +3270,13 @@ type GetMessageFeedbackParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// RedactMessageParams defines parameters for RedactMessage.
+type RedactMessageParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListPromptsParams defines parameters for ListPrompts.
@@ -3154,6 +3568,86 @@ type GetUserParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// GetWebhookDeliveryParams defines parameters for GetWebhookDelivery.
+type GetWebhookDeliveryParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// RedeliverWebhookParams defines parameters for RedeliverWebhook.
+type RedeliverWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetWebhookParams defines parameters for GetWebhook.
+type GetWebhookParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// Status Only deliveries with this status.
+	Status WebhookDeliveryStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ReplayWebhookParams defines parameters for ReplayWebhook.
+type ReplayWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
+type RotateWebhookSecretParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// TestWebhookParams defines parameters for TestWebhook.
+type TestWebhookParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
@@ -3216,6 +3710,15 @@ type UpdateUserJSONRequestBody = UpdateUserRequest
 
 // PutCustomerJSONRequestBody defines body for PutCustomer for application/json ContentType.
 type PutCustomerJSONRequestBody = PutCustomerRequest
+
+// CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
+type CreateWebhookJSONRequestBody = CreateWebhookRequest
+
+// UpdateWebhookJSONRequestBody defines body for UpdateWebhook for application/json ContentType.
+type UpdateWebhookJSONRequestBody = UpdateWebhookRequest
+
+// ReplayWebhookJSONRequestBody defines body for ReplayWebhook for application/json ContentType.
+type ReplayWebhookJSONRequestBody = ReplayWebhookRequest
 
 // Getter for additional properties for AGUIRunRequest. Returns the specified
 // element and whether it was found
@@ -3784,6 +4287,9 @@ type ServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
+	// RedactMessage Take away what a message said
+	// (POST /messages/{message_id}/redact)
+	RedactMessage(ctx echo.Context, messageID MessageID, params RedactMessageParams) error
 	// ListPrompts List prompts
 	// (GET /prompts)
 	ListPrompts(ctx echo.Context, params ListPromptsParams) error
@@ -3889,6 +4395,39 @@ type ServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx echo.Context, userID UserID) error
+	// GetWebhookDelivery Get a delivery with its attempts
+	// (GET /webhook-deliveries/{webhook_delivery_id})
+	GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error
+	// RedeliverWebhook Send a delivery again
+	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
+	RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(ctx echo.Context, params ListWebhooksParams) error
+	// CreateWebhook Create a webhook
+	// (POST /webhooks)
+	CreateWebhook(ctx echo.Context, params CreateWebhookParams) error
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(ctx echo.Context, webhookID WebhookID) error
+	// GetWebhook Get a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error
+	// UpdateWebhook Change, pause or enable a webhook
+	// (PATCH /webhooks/{webhook_id})
+	UpdateWebhook(ctx echo.Context, webhookID WebhookID) error
+	// ListWebhookDeliveries List a webhook's deliveries
+	// (GET /webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error
+	// ReplayWebhook Send what happened since a position again
+	// (POST /webhooks/{webhook_id}/replay)
+	ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error
+	// RotateWebhookSecret Replace a webhook's secret
+	// (POST /webhooks/{webhook_id}/rotate-secret)
+	RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error
+	// TestWebhook Send a test delivery
+	// (POST /webhooks/{webhook_id}/test)
+	TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -4591,6 +5130,42 @@ func (w *ServerInterfaceWrapper) PutMessageFeedback(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.PutMessageFeedback(ctx, messageID)
+	return err
+}
+
+// RedactMessage converts echo context to params.
+func (w *ServerInterfaceWrapper) RedactMessage(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "message_id" -------------
+	var messageID MessageID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "message_id", ctx.Param("message_id"), &messageID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter message_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedactMessageParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedactMessage(ctx, messageID, params)
 	return err
 }
 
@@ -5829,6 +6404,381 @@ func (w *ServerInterfaceWrapper) PutCustomer(ctx echo.Context) error {
 	return err
 }
 
+// GetWebhookDelivery converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhookDelivery(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_delivery_id" -------------
+	var webhookDeliveryID WebhookDeliveryID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWebhookDeliveryParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhookDelivery(ctx, webhookDeliveryID, params)
+	return err
+}
+
+// RedeliverWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) RedeliverWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_delivery_id" -------------
+	var webhookDeliveryID WebhookDeliveryID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_delivery_id", ctx.Param("webhook_delivery_id"), &webhookDeliveryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_delivery_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedeliverWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedeliverWebhook(ctx, webhookDeliveryID, params)
+	return err
+}
+
+// ListWebhooks converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhooks(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhooksParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhooks(ctx, params)
+	return err
+}
+
+// CreateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateWebhook(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateWebhook(ctx, params)
+	return err
+}
+
+// DeleteWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteWebhook(ctx, webhookID)
+	return err
+}
+
+// GetWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWebhook(ctx, webhookID, params)
+	return err
+}
+
+// UpdateWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateWebhook(ctx, webhookID)
+	return err
+}
+
+// ListWebhookDeliveries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhookDeliveries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhookDeliveriesParams
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhookDeliveries(ctx, webhookID, params)
+	return err
+}
+
+// ReplayWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplayWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplayWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplayWebhook(ctx, webhookID, params)
+	return err
+}
+
+// RotateWebhookSecret converts echo context to params.
+func (w *ServerInterfaceWrapper) RotateWebhookSecret(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RotateWebhookSecretParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RotateWebhookSecret(ctx, webhookID, params)
+	return err
+}
+
+// TestWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) TestWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookID WebhookID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TestWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TestWebhook(ctx, webhookID, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -5892,6 +6842,17 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
 	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
 	router.DELETE(options.BaseURL+"/api-keys/:api_key_id", wrapper.RevokeAPIKey, options.OperationMiddlewares["revokeAPIKey"]...)
+	router.GET(options.BaseURL+"/webhooks", wrapper.ListWebhooks, options.OperationMiddlewares["listWebhooks"]...)
+	router.POST(options.BaseURL+"/webhooks", wrapper.CreateWebhook, options.OperationMiddlewares["createWebhook"]...)
+	router.DELETE(options.BaseURL+"/webhooks/:webhook_id", wrapper.DeleteWebhook, options.OperationMiddlewares["deleteWebhook"]...)
+	router.GET(options.BaseURL+"/webhooks/:webhook_id", wrapper.GetWebhook, options.OperationMiddlewares["getWebhook"]...)
+	router.PATCH(options.BaseURL+"/webhooks/:webhook_id", wrapper.UpdateWebhook, options.OperationMiddlewares["updateWebhook"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/rotate-secret", wrapper.RotateWebhookSecret, options.OperationMiddlewares["rotateWebhookSecret"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/test", wrapper.TestWebhook, options.OperationMiddlewares["testWebhook"]...)
+	router.POST(options.BaseURL+"/webhooks/:webhook_id/replay", wrapper.ReplayWebhook, options.OperationMiddlewares["replayWebhook"]...)
+	router.GET(options.BaseURL+"/webhooks/:webhook_id/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["listWebhookDeliveries"]...)
+	router.GET(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id", wrapper.GetWebhookDelivery, options.OperationMiddlewares["getWebhookDelivery"]...)
+	router.POST(options.BaseURL+"/webhook-deliveries/:webhook_delivery_id/redeliver", wrapper.RedeliverWebhook, options.OperationMiddlewares["redeliverWebhook"]...)
 	router.GET(options.BaseURL+"/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
@@ -5918,6 +6879,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/prompts/:prompt_id/preview", wrapper.PreviewPrompt, options.OperationMiddlewares["previewPrompt"]...)
 	router.POST(options.BaseURL+"/prompts/:prompt_id/publish", wrapper.PublishPrompt, options.OperationMiddlewares["publishPrompt"]...)
 	router.POST(options.BaseURL+"/prompts/:prompt_id/withdraw", wrapper.WithdrawPrompt, options.OperationMiddlewares["withdrawPrompt"]...)
+	router.POST(options.BaseURL+"/messages/:message_id/redact", wrapper.RedactMessage, options.OperationMiddlewares["redactMessage"]...)
 	router.GET(options.BaseURL+"/messages/:message_id/feedback", wrapper.GetMessageFeedback, options.OperationMiddlewares["getMessageFeedback"]...)
 	router.PUT(options.BaseURL+"/messages/:message_id/feedback", wrapper.PutMessageFeedback, options.OperationMiddlewares["putMessageFeedback"]...)
 	router.POST(options.BaseURL+"/ui/chat", wrapper.SendUIMessage, options.OperationMiddlewares["sendUIMessage"]...)
@@ -9821,6 +10783,171 @@ type PutMessageFeedback503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PutMessageFeedback503ApplicationProblemPlusJSONResponse) VisitPutMessageFeedbackResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessageRequestObject struct {
+	MessageID MessageID `json:"message_id"`
+	Params    RedactMessageParams
+}
+
+type RedactMessageResponseObject interface {
+	VisitRedactMessageResponse(w http.ResponseWriter) error
+}
+
+type RedactMessage200JSONResponse Message
+
+func (response RedactMessage200JSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage400ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage401ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage403ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage404ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage406ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage429ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage500ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactMessage503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactMessage503ApplicationProblemPlusJSONResponse) VisitRedactMessageResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -17107,6 +18234,2120 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 	return err
 }
 
+type GetWebhookDeliveryRequestObject struct {
+	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
+	Params            GetWebhookDeliveryParams
+}
+
+type GetWebhookDeliveryResponseObject interface {
+	VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error
+}
+
+type GetWebhookDelivery200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWebhookDelivery200JSONResponse struct {
+	Body    WebhookDeliveryWithAttempts
+	Headers GetWebhookDelivery200ResponseHeaders
+}
+
+func (response GetWebhookDelivery200JSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery304Response = NotModifiedResponse
+
+func (response GetWebhookDelivery304Response) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWebhookDelivery400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery400ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery401ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery403ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery404ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery406ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery429ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery500ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookDelivery503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhookDelivery503ApplicationProblemPlusJSONResponse) VisitGetWebhookDeliveryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhookRequestObject struct {
+	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
+	Params            RedeliverWebhookParams
+}
+
+type RedeliverWebhookResponseObject interface {
+	VisitRedeliverWebhookResponse(w http.ResponseWriter) error
+}
+
+type RedeliverWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type RedeliverWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers RedeliverWebhook202ResponseHeaders
+}
+
+func (response RedeliverWebhook202JSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook400ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook401ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook403ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook404ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook406ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook409ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook422ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook429ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook500ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedeliverWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedeliverWebhook503ApplicationProblemPlusJSONResponse) VisitRedeliverWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooksRequestObject struct {
+	Params ListWebhooksParams
+}
+
+type ListWebhooksResponseObject interface {
+	VisitListWebhooksResponse(w http.ResponseWriter) error
+}
+
+type ListWebhooks200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListWebhooks200JSONResponse struct {
+	Body    []Webhook
+	Headers ListWebhooks200ResponseHeaders
+}
+
+func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks304Response = NotModifiedResponse
+
+func (response ListWebhooks304Response) VisitListWebhooksResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWebhooks400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks400ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks401ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks403ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks406ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks429ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks500ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooks503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhooks503ApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhookRequestObject struct {
+	Params CreateWebhookParams
+	Body   *CreateWebhookJSONRequestBody
+}
+
+type CreateWebhookResponseObject interface {
+	VisitCreateWebhookResponse(w http.ResponseWriter) error
+}
+
+type CreateWebhook201JSONResponse CreatedWebhook
+
+func (response CreateWebhook201JSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook400ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook401ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook403ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook406ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook413ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook415ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook422ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook429ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook500ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateWebhook503ApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+}
+
+type DeleteWebhookResponseObject interface {
+	VisitDeleteWebhookResponse(w http.ResponseWriter) error
+}
+
+type DeleteWebhook204Response struct {
+}
+
+func (response DeleteWebhook204Response) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook400ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook401ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook403ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook404ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook429ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook500ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteWebhook503ApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    GetWebhookParams
+}
+
+type GetWebhookResponseObject interface {
+	VisitGetWebhookResponse(w http.ResponseWriter) error
+}
+
+type GetWebhook200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWebhook200JSONResponse struct {
+	Body    Webhook
+	Headers GetWebhook200ResponseHeaders
+}
+
+func (response GetWebhook200JSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook304Response = NotModifiedResponse
+
+func (response GetWebhook304Response) VisitGetWebhookResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook400ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook401ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook403ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook404ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook406ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook429ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook500ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWebhook503ApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Body      *UpdateWebhookJSONRequestBody
+}
+
+type UpdateWebhookResponseObject interface {
+	VisitUpdateWebhookResponse(w http.ResponseWriter) error
+}
+
+type UpdateWebhook200JSONResponse Webhook
+
+func (response UpdateWebhook200JSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook400ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook401ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook403ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook404ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook406ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook413ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook415ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook422ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook429ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook500ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateWebhook503ApplicationProblemPlusJSONResponse) VisitUpdateWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveriesRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    ListWebhookDeliveriesParams
+}
+
+type ListWebhookDeliveriesResponseObject interface {
+	VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ListWebhookDeliveries200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListWebhookDeliveries200JSONResponse struct {
+	Body    []WebhookDelivery
+	Headers ListWebhookDeliveries200ResponseHeaders
+}
+
+func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries304Response = NotModifiedResponse
+
+func (response ListWebhookDeliveries304Response) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWebhookDeliveries400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries400ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries401ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries403ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries404ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries406ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries429ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries500ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveries503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWebhookDeliveries503ApplicationProblemPlusJSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    ReplayWebhookParams
+	Body      *ReplayWebhookJSONRequestBody
+}
+
+type ReplayWebhookResponseObject interface {
+	VisitReplayWebhookResponse(w http.ResponseWriter) error
+}
+
+type ReplayWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type ReplayWebhook202JSONResponse struct {
+	Body    WebhookReplay
+	Headers ReplayWebhook202ResponseHeaders
+}
+
+func (response ReplayWebhook202JSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook400ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook401ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook403ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook404ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook406ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook409ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook413ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook415ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook422ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook429ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook500ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReplayWebhook503ApplicationProblemPlusJSONResponse) VisitReplayWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecretRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    RotateWebhookSecretParams
+}
+
+type RotateWebhookSecretResponseObject interface {
+	VisitRotateWebhookSecretResponse(w http.ResponseWriter) error
+}
+
+type RotateWebhookSecret200JSONResponse WebhookSecret
+
+func (response RotateWebhookSecret200JSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret400ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret401ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret403ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret404ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret406ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret429ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret500ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecret503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RotateWebhookSecret503ApplicationProblemPlusJSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhookRequestObject struct {
+	WebhookID WebhookID `json:"webhook_id"`
+	Params    TestWebhookParams
+}
+
+type TestWebhookResponseObject interface {
+	VisitTestWebhookResponse(w http.ResponseWriter) error
+}
+
+type TestWebhook202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type TestWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers TestWebhook202ResponseHeaders
+}
+
+func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook400ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook401ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook403ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook404ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook406ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook409ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook422ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook429ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook500ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestWebhook503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response TestWebhook503ApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// RunAGUI Run the AI as an AG-UI agent
@@ -17172,6 +20413,9 @@ type StrictServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx context.Context, request PutMessageFeedbackRequestObject) (PutMessageFeedbackResponseObject, error)
+	// RedactMessage Take away what a message said
+	// (POST /messages/{message_id}/redact)
+	RedactMessage(ctx context.Context, request RedactMessageRequestObject) (RedactMessageResponseObject, error)
 	// ListPrompts List prompts
 	// (GET /prompts)
 	ListPrompts(ctx context.Context, request ListPromptsRequestObject) (ListPromptsResponseObject, error)
@@ -17277,6 +20521,39 @@ type StrictServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
+	// GetWebhookDelivery Get a delivery with its attempts
+	// (GET /webhook-deliveries/{webhook_delivery_id})
+	GetWebhookDelivery(ctx context.Context, request GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error)
+	// RedeliverWebhook Send a delivery again
+	// (POST /webhook-deliveries/{webhook_delivery_id}/redeliver)
+	RedeliverWebhook(ctx context.Context, request RedeliverWebhookRequestObject) (RedeliverWebhookResponseObject, error)
+	// ListWebhooks List webhooks
+	// (GET /webhooks)
+	ListWebhooks(ctx context.Context, request ListWebhooksRequestObject) (ListWebhooksResponseObject, error)
+	// CreateWebhook Create a webhook
+	// (POST /webhooks)
+	CreateWebhook(ctx context.Context, request CreateWebhookRequestObject) (CreateWebhookResponseObject, error)
+	// DeleteWebhook Delete a webhook
+	// (DELETE /webhooks/{webhook_id})
+	DeleteWebhook(ctx context.Context, request DeleteWebhookRequestObject) (DeleteWebhookResponseObject, error)
+	// GetWebhook Get a webhook
+	// (GET /webhooks/{webhook_id})
+	GetWebhook(ctx context.Context, request GetWebhookRequestObject) (GetWebhookResponseObject, error)
+	// UpdateWebhook Change, pause or enable a webhook
+	// (PATCH /webhooks/{webhook_id})
+	UpdateWebhook(ctx context.Context, request UpdateWebhookRequestObject) (UpdateWebhookResponseObject, error)
+	// ListWebhookDeliveries List a webhook's deliveries
+	// (GET /webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
+	// ReplayWebhook Send what happened since a position again
+	// (POST /webhooks/{webhook_id}/replay)
+	ReplayWebhook(ctx context.Context, request ReplayWebhookRequestObject) (ReplayWebhookResponseObject, error)
+	// RotateWebhookSecret Replace a webhook's secret
+	// (POST /webhooks/{webhook_id}/rotate-secret)
+	RotateWebhookSecret(ctx context.Context, request RotateWebhookSecretRequestObject) (RotateWebhookSecretResponseObject, error)
+	// TestWebhook Send a test delivery
+	// (POST /webhooks/{webhook_id}/test)
+	TestWebhook(ctx context.Context, request TestWebhookRequestObject) (TestWebhookResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -17987,6 +21264,32 @@ func (sh *strictHandler) PutMessageFeedback(ctx echo.Context, messageID MessageI
 		return err
 	} else if validResponse, ok := response.(PutMessageFeedbackResponseObject); ok {
 		return validResponse.VisitPutMessageFeedbackResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedactMessage operation middleware
+func (sh *strictHandler) RedactMessage(ctx echo.Context, messageID MessageID, params RedactMessageParams) error {
+	var request RedactMessageRequestObject
+
+	request.MessageID = messageID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedactMessage(ctx.Request().Context(), request.(RedactMessageRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedactMessage")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedactMessageResponseObject); ok {
+		return validResponse.VisitRedactMessageResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -19183,794 +22486,1238 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 	return nil
 }
 
+// GetWebhookDelivery operation middleware
+func (sh *strictHandler) GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error {
+	var request GetWebhookDeliveryRequestObject
+
+	request.WebhookDeliveryID = webhookDeliveryID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhookDelivery(ctx.Request().Context(), request.(GetWebhookDeliveryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhookDelivery")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookDeliveryResponseObject); ok {
+		return validResponse.VisitGetWebhookDeliveryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedeliverWebhook operation middleware
+func (sh *strictHandler) RedeliverWebhook(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params RedeliverWebhookParams) error {
+	var request RedeliverWebhookRequestObject
+
+	request.WebhookDeliveryID = webhookDeliveryID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedeliverWebhook(ctx.Request().Context(), request.(RedeliverWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedeliverWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedeliverWebhookResponseObject); ok {
+		return validResponse.VisitRedeliverWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhooks operation middleware
+func (sh *strictHandler) ListWebhooks(ctx echo.Context, params ListWebhooksParams) error {
+	var request ListWebhooksRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhooks(ctx.Request().Context(), request.(ListWebhooksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhooks")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhooksResponseObject); ok {
+		return validResponse.VisitListWebhooksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateWebhook operation middleware
+func (sh *strictHandler) CreateWebhook(ctx echo.Context, params CreateWebhookParams) error {
+	var request CreateWebhookRequestObject
+
+	request.Params = params
+
+	var body CreateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateWebhook(ctx.Request().Context(), request.(CreateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateWebhookResponseObject); ok {
+		return validResponse.VisitCreateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteWebhook operation middleware
+func (sh *strictHandler) DeleteWebhook(ctx echo.Context, webhookID WebhookID) error {
+	var request DeleteWebhookRequestObject
+
+	request.WebhookID = webhookID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteWebhook(ctx.Request().Context(), request.(DeleteWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteWebhookResponseObject); ok {
+		return validResponse.VisitDeleteWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetWebhook operation middleware
+func (sh *strictHandler) GetWebhook(ctx echo.Context, webhookID WebhookID, params GetWebhookParams) error {
+	var request GetWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWebhook(ctx.Request().Context(), request.(GetWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWebhookResponseObject); ok {
+		return validResponse.VisitGetWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateWebhook operation middleware
+func (sh *strictHandler) UpdateWebhook(ctx echo.Context, webhookID WebhookID) error {
+	var request UpdateWebhookRequestObject
+
+	request.WebhookID = webhookID
+
+	var body UpdateWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateWebhook(ctx.Request().Context(), request.(UpdateWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateWebhookResponseObject); ok {
+		return validResponse.VisitUpdateWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhookDeliveries operation middleware
+func (sh *strictHandler) ListWebhookDeliveries(ctx echo.Context, webhookID WebhookID, params ListWebhookDeliveriesParams) error {
+	var request ListWebhookDeliveriesRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhookDeliveries(ctx.Request().Context(), request.(ListWebhookDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhookDeliveries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhookDeliveriesResponseObject); ok {
+		return validResponse.VisitListWebhookDeliveriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplayWebhook operation middleware
+func (sh *strictHandler) ReplayWebhook(ctx echo.Context, webhookID WebhookID, params ReplayWebhookParams) error {
+	var request ReplayWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	var body ReplayWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplayWebhook(ctx.Request().Context(), request.(ReplayWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplayWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplayWebhookResponseObject); ok {
+		return validResponse.VisitReplayWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateWebhookSecret operation middleware
+func (sh *strictHandler) RotateWebhookSecret(ctx echo.Context, webhookID WebhookID, params RotateWebhookSecretParams) error {
+	var request RotateWebhookSecretRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateWebhookSecret(ctx.Request().Context(), request.(RotateWebhookSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateWebhookSecret")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateWebhookSecretResponseObject); ok {
+		return validResponse.VisitRotateWebhookSecretResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TestWebhook operation middleware
+func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, params TestWebhookParams) error {
+	var request TestWebhookRequestObject
+
+	request.WebhookID = webhookID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TestWebhook(ctx.Request().Context(), request.(TestWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TestWebhookResponseObject); ok {
+		return validResponse.VisitTestWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37dhs3kj/+Klju/o7tDEmT1J0+c2YVXxJNfFtLjmdj6iuCbJDsURNgGmjLHEd79mn2wfZJfgdVABrd",
-	"jSYpis5kMjt/ZCz2DSgUCnX91JfGWMwXgjOuZKP/pcE+0/kiYfDv0+/en73L+Dv2c8ak0r/IbD6n6bLR",
-	"b5ySOZOSTlmj2fhEk4zpy2PBFfusGv2Pl83GRKQ3NI1Y9DYVC/2+22bDPCMb/Y/mbq4a/cbFjBHJxoJH",
-	"ZDyj6ZSRWJJJKuaku0/ejJUYsbTdaDbiqNFvzOW01W00G6lIWKPfyCRLG7eXzUaa8TN9Pc04XJeKKoaf",
-	"VbOU0QiudronJ9He+LDVnfRo62i8x1ono8Nu64B1Jnv0aNyNer1Gs6GESPQoL29vm0CHc5UyOi/RgBPK",
-	"5Q1LiZgQwRlZxGzsEaQRUUX75MugoZYLNmj0B413719fnV+cvrt4/mzQaA7cyODiJmODp2Cq8AhMdtC4",
-	"HfABr37t4vlfLq5ePT8/P/3uOX4WHjerUP7qPu12WkdRZ9Q6Hh8ctHqTk8lhJ+rQ/dERflUk+FoqZSwV",
-	"5WqzDz998/ri+et7fTpiiaL45hnl12QpsvZmH3/++tnWH655v17DF2evz86/3/kiNjS3nT2LJR0lLCrv",
-	"OMnSTywlN7GaiUyR07Pi3os0y9H4KrKPNxsRUzRO9MNnhlUloSkj8iZW4xmLiJhoziVqFkvzer3PUtzx",
-	"V3FhxxzQTqd11Ol0Wsf6P538f5HZbpls9Pc7J82GihVsztMz4o1GU7DRbzxepGKUsLl87A8WNtrZq1iO",
-	"BZ/E0ywtz//9QsIeJCmbZJJJokBq6DE/kOSaLYlIyVxELAmTZV54tUcbLX1Oz+BV8Zh5r78PTbr7Hk0O",
-	"Or0CTcpDCRGmeA9S57U4hUUsMUaSECWuGZfkhnFFYq4ESRmVgsd8GiYGF1fIDwFCZJJFhCYJiZW0Lx6x",
-	"iUgZiRUZsSnlRAnDT1uQpnewgjRT+okRbt9eQ5t89EiXN59Ymgga1bJMLIlw92g+GVPOhZ6MJpTeCWEy",
-	"5Q+tYJj1L9+Gf07gGZUu9fZo9FWaMZ9qewWqFcYZoph3A5LsbSqUGIukhmBWWEgxZ2oW8ylhiWRhIi3s",
-	"q+pJNErFNUNhkxKpmTR/ccbZ5wUbq+3IdLCaTEXmsiMlLE1FHXO56SCh/iMTihapdCEEmVO+zEWqIpSo",
-	"eF5DoJ/hFT51bkRBHI+YJsRNGivFOJmIVB9whCb6WFluQ5XRKqrs94oSGoaHuz5b1BAFp4AUecfkQnDJ",
-	"yseTViQTpli+dx0tqFJsvlCNfrfZGKeMKhZdUa359Tq9w1a32+r1Ljon/b1uv3vQ7nY6e/sHPzWajUnM",
-	"Yzm7QlnW6DekEgv3c/0rDtv7nV63e4SvSKW6AilW/8X9vW6n0/vJapibaAcNp8xe3ekZOJ/6DbFgnMaP",
-	"pwvVElK2ur3OyBOKDUtK2M7x+JqVl36N9pql3L97b3R01DqinV7reNJhrVE36o332P7koHPYaDYyUOM1",
-	"x4KwQmLJRr/TtOOIBXe/9rrNxiIV84XyfuppdjMHTv78bZFfnn+yRoa3lW4Eas1S69BgPPhsE1+l5uE7",
-	"UdlnN8bhWJjQRLJmg5kxfPyC/3RWi7FDKL/OdwBonVolk+znRr972ww+BMpo3UM9bZkkVKor82eBImuN",
-	"CuXI41kVsLH7pNfpdLSCCkPqE6loqkLqKl7QGmeRnHfTwB0X3k3JBX6HRwIcj4PCtRpoAuvpxFGfbDKq",
-	"fjc0WWMoNAd2gXKjwejzG7+/t/n7fXtk4/fvuaWLBGfBj+nf77twRkoNGv0vg8avtOoV2hsCNQeNWF7R",
-	"eGCOpEGDZmomUhzcdczxO/qGW/0ad1LAzysEPd5fOC4M74sFfDbLaVAQXgOUXoOqpBvAbrUmmd2xJfH1",
-	"hldPu4//d9z9sx53l8ArF/GciUzVmyIyTvTREdQVlXm4XpeO4oho88KcEjEHzXMbLZGu1p33C1piPrCQ",
-	"fmivwvn29uwHtgzslGu2bOrxZr4l8fHLqi3SO+l3Om092F6nzLAHrVFPMx/d32+dRB3W2h8fT7qsR/dG",
-	"h52GOXa1Wlt5cbfT7/b6+/vtg063t7enX8zpXE/qAxsROYNtt0jZJP6st+H11elP/OLz6Ow/2PV5VHI9",
-	"NhtyLBbg0jS8K/tab3esLPtasdczpnGj2RD8asRmNJk0LrWOAGt6VZ5Wh7WOxp1u65ge7LV6k0N2EO2P",
-	"90Y92kAeG4+ZlBea8cqWiebFJrhGKNyEBjzYFN0DMo95pnxl4ksDb0MubvQbbPnn2ei7cfwm/vPZ+7+d",
-	"dV/HZ/JsrhY/PT07PPvr//73/7T/97//p9FssM+LOGXyKuaN/kmnoxlpkjI5cy+SqbrCW1EaGa4ZMZpa",
-	"u308FhlXVfVnWt4dm/OHcyc5hW+Om2ia0jH7d+Pdbo/FvMJMx6y73zoadcct2h3vt/aiw1FnfMKOJt1O",
-	"vuQ4Nm/0oQPBzGtLFv+VpqD56CnlY5YkLKo16pwyqmZUES5GIloSzlhU9JhseeChGZ7Lv7EdT1EwAR1u",
-	"fzsH4YaHmjeZ39ih1qmcaZ16A+7pjPIpe0ulvBFpFA4GcaFmLCULc1Nh82Zpyri6ctf0cZ+mbKzITKSS",
-	"kZFmnnSpZTC78W+Tii4Sps0gat6vNUTYfE8F/8RSSfWsXgul5eFCbeQwHntPBk5g//IVF+qK2ldXD+RI",
-	"MIknMdyDDmP/BducyT3fld7z3Ff+lL2vhj1+9dMA6sEOzfd8cE31JO3eF0A6zm6YVAQYM6ec90I492ui",
-	"hTfmYEVBQsdKwpkUK0nGmVRiztLCsVQ9j7c+ZvMRvkIVtmaIZn3L8cw7RCjzL70WKvyZFyIlY5EkjE6z",
-	"4kGcf+zbOEliPiXXXNygX0RzluCsTT7QWAHh1IzN/Q9eABFqZgY/ar6hI5FpzZHE/JOIxwV/ZcTkOI0X",
-	"sDH6jTNyQ6WZa0TUjdY89Xe9aKzlzDN8F9k/6nY1WW5Swafe0N5LltaIjepZv+qw20CEVI5pHEKEvFnH",
-	"lBg/2lLluItKqr9SUSifXS/ffh+Lo/989pfpj/vzP3fGP6Xd0Yfxf37++fr8+HveUy9vDrLn4ig+pSeT",
-	"7/76H9HeD/9IGqteBbPFVyyAlQIFlozlIqHLKzPV04iSl+ITSyhwLvusWMppgmOxz7c0GzbuO9Cwbrpu",
-	"vKu5Zs/nmrFHkV95mitUTPeCcafTbR1FvV7rhO1PWgf0cHQ0Po5OWGfy73YI7Zh/okkcVfbAiofLeRse",
-	"yY1wLpL82yWe2gFio+tI/wvUgpw0eoZ3zy1Zo7b22nhAV5XF1YoZ+Lscne+sB2oCPfv2PaefaJygNlw+",
-	"pCOq6IhKmFckbkJaTTS6yrxXlFQZ94Jcodk2tNs93Dhq+cx+tTiyiipTGjsQhMlrCCYE/edaT6kmJxW9",
-	"5n2ilXfrrt0/6vrO3oWQsT4FB42+vtL0PLLmtW3DLOBalOMZm9MrrW/Fxu3o2OcQ7hBjUILrHZn5eYLu",
-	"3rGq+EQtc6Onc0u/rMxGf2VjdWcfsiYNjsf5a8sjKrp8N9hyLt/FrabcaCG/+DEcoNTORICepi9ZCq/z",
-	"FjEkIAoqgeUgw0AlFvEf1/slX5XNbdBtDErcWSUWhtS5mT79zViLY4fthqdFrRr3lGqDhCSCT1lKEjEl",
-	"MS+d4ua00eJAv/G5Pm4uaMV9dWqXqeJCcaIMTqorBc8W5VgKy0q5fRjypFB1Zi39FKFRlDIpt8lwOqnL",
-	"cHpeeDWxA6uIMX/cQAJzqp89C9HB2Lu4ymRGTTaSVQVIHMpX8RSFKoFKr9SWKk0SrdrPqNomieeoliL5",
-	"IFeQozJWTZQXNN7cGZVZ894ll3wFj1QxvaV0sv3DuaQmQN9/cH/UC5GO4igq75nXwhrGsSSgY1Z3yMQ9",
-	"WlKBjMh4gE96ilCSiBt45TbKUDEt0tN9XnjjqGyNfJB6tt9THr2ZTIKC9yWbKKIEmWVzymUpcWKOU9bb",
-	"At7DaKJm1cRBba+zpOD1cOwiruHRs4jNF0IxPl6e8bepmGpJV9VDJZ0zYkjUJFLFSUIyHrGU3NBlYDHi",
-	"/LVXMdfbDF/sCy37Pk+We6Np/cCWEE8rfmubpRqvTJjyxZv3fUg6jTnxhl5ZzbpZlgj7KpZzqsblBYIv",
-	"gLS7oRJTtDSPr83K8786t68u8HyAkoVPWJerIeS92d93ZZZJ6I1wJf3cfUA8jidImWITmiUKnWY2PThE",
-	"IPv03ae1V8he7fh+MHPw1WYXuq/iBMB6fpqyiHEV06S0pz6kgk/DLnU7B3jB1dh7Q0muFRUfgn5D907n",
-	"rNtGIzooCLduwR2oh0WKwwrQojp6jywejwQcd25bxJIogbrnCgr5TISOPk8vCkkUwRmBl2lG6moZ2zs4",
-	"IJ9iGY8SRk7Pn56dgSlBx4qlcDbAmtu6Fvi4EuLKjCvWJ6dWsoEXk3geq0a/d3CgtW3gCU2Z0jCwpmWL",
-	"vM98UTrVRYmLW2/VwpSJ5i3OW5rSOVMBfx7w7M8ZS5dk4W6qXxj/Hk/qu5/1WmT8mosbrplXK8LUfARe",
-	"Gaa8yNSVmFyllIPhCNSHMXnE18TxiI8/b0HyTm8dyf051hI7v8kj8zsMqQfi/NpQktqWxF2g6YJ5jvWk",
-	"xrh8ST6YoL1JEohR6cFhG3LDa7dNQV4pH+yAammCN3j0CBICh26FgRv/XSlRyJbYJSE6+1+BECnl1kov",
-	"BJdSMQfPlpZY40TI1RyRv6Ww+4yJaKoYpgJdJcXXbkMIWmcxOkL4A6qnRn6XJslLKtVpNI95VSNNqFSE",
-	"6muxVClVIiSKIEsIbqooSDGGjKuvITczoeljnB3bbA9WR4yXoUFXiOGNGogQf2JvwYKqUgEtKxN39YoO",
-	"bLnBqKSczxeUL8GOh9gbeami1e7xXsd4v4Lu8YNxp9s6GvVo6yTqdlr77GhyTA9HvfFeF2SzVGk21qup",
-	"LY43aQRVJ7N4gVz3TijF0ojOwQKIOWRE34j0Wiu/EV3C2btIRZSN9cD0ctlx33iBsWyU1JrpveP+frfd",
-	"6ex3u2B3p1mCsbF3bJLxCIkFWreik0mfzCiPIPwKVTdtCIpZiymJP4ETW3AwN9OY8SjR9M0WUS35Dvrd",
-	"TrvX6xx0j/X3nZewCysrpmf8hUjLXm7wdL05zdSM9NodPb65v4zTlHJlc648HXKDEGomtY4KkSga0UII",
-	"1g0oHM6V5M/nb16HornlF20wEP2tVzTRE2PhrBNt8Zc/aDb13D54ZfZlWdxDHpMR81rZ0+8xGl/MyfuL",
-	"F63jbURct04ZcDMh+YAqm7o6aiACOmxfMBaN6Pi6SIMzRWYsWZTl/HzuChrQdIxVU0sAk4m9ej/vl/bz",
-	"Nom/KVUxnzb6DagoWsH9xY9585X1SQw8gryRUOL1P0VMsBmYKI3LU7SLTU7tJPEIWCwYTaVJ6dC2zkSf",
-	"ApSkTFvLmF90M4vHM/10Skb6PSlLGJVMWilsJe8aAvnez7twjyEQemHuTp/L22bjNbt5L6sGCmc3wWCy",
-	"FVRJzLfMsOwGQtuv2We1IivqTEnC2WdVTj6xubWGqicnrU631eledPRe6SO/lbI/SM945H/tzA6XfVcN",
-	"Tp+SOYtiSrScA0VKLFiK/GV0Szy4Qw6sPGctFLGuvCjPhcf4D+S6eZ/fRpYfF2T5YS7LX7vku7qYdWn0",
-	"hk4vRMaj6hGmZixlTW1m6JnoPSdrCDKBF4SiXlygO1D/vc1ci8Gc/eJc7WeD08SLZobV5A0aSPHKZVeR",
-	"1SjIhNH+futk3Om19qJ9djA57Bx1j7WNbeUcZnY1t0qXWy2w9vr79WrsXtQ5xo1/THuTVoftRwfjw9ER",
-	"PT6pSPRYXnEgxrYCDKmpV/QiWPF/rjVRMqOftAW/SOKgmWd44krVlfqbfE5zvFuXaR4g5MicTl4+2Cpy",
-	"Oq4zdMwMcyiBGhYrTUIT5y1dJoJGF0K81AdbKQX/E0vJ4T75If42QJUFPnoF3jl4uGz1gWo4p0uk7+HB",
-	"wd4hGS0VgzLvudjKF94pmHtdLxRkpoJeTDOeChWqgwYqMB5pFoEFq4nH4Go2yQLvDceIaKbEmr0BWlq3",
-	"t7d/cAg1CnfNFb1LpBFsW6t0bjAYZ33lk1ydmrpaIe32O0daDPS6IAb0YX61eZkFLIxJoXgO53hUXRrM",
-	"YCF0opgJWNqsCzA2p9p8DLCuueeKmfeWT8Uk0vsZXu4cYtdsgf5B9wVNi639pvtH3aLjFOawjeN0r2Ar",
-	"dT1byZKP5POs7ogyLYDuKej0cAFTCUpiU8wZ7G7NrhMqw77phfeWKxcxL1Day8uwcTJjtd/bFdT14mT+",
-	"fEgeu6/QIjBgJEfVIXRKopRO1O/e43MfJ46l0A69OLgUb1P2KWY3pTAfmOgiSyIyYoiNAvFXw2T+StWg",
-	"p/2nyGB6mhSQY0KwWDxCDAHqDnAis8VCpIpETF63c3tFLqVic7Ar87duINTLCGyrs1BMhkeQMNY/V8VZ",
-	"SahihiDjmRFM1R0Lb3ZevvJ2NR5QPR93D3gR8qw1fPc2Cg6m8IUUHJwb8YcV2LuloedEOWdKxXwq63LQ",
-	"N9nDv9nNVt5b+bQDBZVIpGI95a8rtLZyIH9Fx/ClJlembOp8bQFXrroTcBhsWFtxi68veR5rfBhbOiB9",
-	"D6H+3juq2EutZISkAKAtmY0JerjgQbdBShW7SsxbilJAMmDLuUhZ/iY9IvgZEr22D3RuhrWkp0jy0VWE",
-	"QWH0QBMMz9YuL0YrjeGGYaoK9FJdXTa+f8o4059dWdYZeql9ME/qfcf02XJuny5v4qiYBKbFTzkRepqK",
-	"bIGnm767dBWh8CSaLvBfGJZmlyMoaRkD2ihkfMIRrv+932xo6cOiKzGZNPo9fyuzCJmt6/+YcTwKIrg5",
-	"hb0JVRX6NvwzWzT6e6asXTb63ePeQefWiZ5GX6twmOuZenmspp6oq7920LlC97Ns9E8Omo3FifdD97ij",
-	"X5cyKZLMxnjN0yelhw8gyFB4/EQzpX3+kx7PSbOR8fzPzu0tCOAyfZVQmE31f9S9B3X3u7e4GZQ2S8Iq",
-	"uB+R1bLRHA7/F4PdSQw2RdLvVoF/JxL2WqhTPCbKCwpJw0ArSqQC+zlkWerbsBrbvMY7od7wBEvd4F0D",
-	"UKoHDfBDjRih8trkZW7r4T2sy0XWM8tznWsOpvLANUnOX55eaOMgCOmWxiKNVVyscOYinaOIKW7gKwtL",
-	"0t8/1psrS6cGZa3uvr2Ov4WLz8PYGE3Hs3dMZkm1rMhY75qFaLW+aDVYR9n3ZLzSzlaTPF4smILXmIRe",
-	"G+YDYOz1ZtWtz8vaktoyXR+XNx+G8UWbUZjyb23yBYdZLua+vLsjrPnlLvFTQ8h8OcJR59WB1bXU9wK/",
-	"/twLtInX0iZY+v97WbZL2D7pJ5Z+m8lljSqeiGnMVynimHh9NdKv8PXwqi6fMnJDY20LbKN8H29cb4pz",
-	"ImZEFRHnDxglCORXVoRHQhdKLIzwUCxhi1nBW7se66dbqAIHcBQ78FLg1zx5Am7pff3k0V6n09mvog6c",
-	"UKi4PjhoHWvOOpx0Rz26Hx2zk46+dwGv22t32t3uXrvzuLe/Eh4r8DngIoy99RuvxN/iJKGPD9od8vAv",
-	"3e4T8jLm2Wfy+fjw6nD/EXkRp2wiPj/u7h+0VwiC7vFFr9PvHvT3O+3Dg25vr0gSW5peR5OjfqfX74LW",
-	"cNDtFmgy7tJOq3M06rWOxt1O64TtR62DHu2Mj6K9ySGE6g1NOt1+NDru7/f7j/ePVxOl+r0CUZ4xeX26",
-	"WDzutbvkYfzm/JHZSvGUv1/U4HLcPRtho7QpLIsOZMu+gEhoylgICCxMaBTW+0VhvRIsjL87GD89Ozy7",
-	"Xvzlx6d/PmmzvU573Ev4aP6iE/3lz4kmXKpn99jkJDzeRDY+pnHL6gF/wsI/NGn/uN0gcjrFfLphxeGM",
-	"SvLXTAIGesZ3UG34FUr8pJ3TP3iVXyiquSGQze8vsOn0ia2jmuVXbxHVxBV5ilnlZehv+DUQsrC1MMiJ",
-	"LiU9FE2LpXnNE5IyyDaPFcYztrF3RnVe+QuT3W6HUtEEimPNZ/4hVrNwbqK+QmgttNjvhh8L8ad/jlTL",
-	"y9/mLgwEScp77+P/CcKvsQRapwPN6h3Lqi0QDKdnwaJcrPxPGV5dUYflCnGx60qbnCnpCr5cLVLfVJ8Q",
-	"OqXb1aCM6yqTYIIERhoWkd5MgCmFeEX58hS1oFBtePxZzUzh3oqKViXElTYPr6h9U8h2tBdNep9pTYMI",
-	"hZ8hnX/3FeB+GKcykDCJylPxCIWKp6wxruHsk+aWFUTKbykmsJk2UZCdIquvJBCNA2gOuXNCFUxuN6N8",
-	"pPV0svcAmdK4Dqbxu/gTtCGi1se4bBJFp9JY5HgIkUnMkiJArZTxlDN0J/EsSSwC2xXcCksh0ghymgBZ",
-	"7VYrq/iBRr8xi6dQnU6n4JUeYcYpEGKS8QgxJt+fPZ1RdaeY2mpozTvJVO9wvmw2VBpPpzCbPFTXss41",
-	"f7Cbtvbbcihfij37FjQ1yE1Vh9xK9cDwDTwFyWal1JN8vjIbzWNVmqvR27brt7GqpcaW/ezMY6+YokFs",
-	"LeiAUNN+Dj7ekootajvUaTK18kEauK/u6vvz1hb5/dXWe/d8x+rOffAOxqPNRo3YO6spgfdsTPM7Np1Y",
-	"0XPCX72Pz968fn6JaGclXvzx6P+48Z+SG/Gf7wKtSn5jfLpVHd7dTgucaBh57w5Gy23gfNkExnjV0dL8",
-	"csceKYG5QKnVxpVyt8FT0kucqhmva8qKNsp7rr/PuIrHtJJS9Vo40IGydpmVnisrl3npFWcssnh7Djph",
-	"G1fNXp0ZAoVWpdFUFMjygOHA5ybTlUWvWBTTC3jIp8DbhMa80m/M0cA9fgU1ZFhIXVuE5uDCtE6N+fz3",
-	"Kz2bFDLCD3KKeBPzPhEmS3AOQB2wjlcAhn/AeJwtnAqGKCpFF/mba4Eiv2VjMWcyWBRWAe4OVW+uipVU",
-	"S8y36I3hKjd/pEkc0bpCglMyj6WE4iVYmCoLfXLP15QQQB3CKGX0WhJK0ixxBVhjwVVKxypco6FZyaS3",
-	"eFUYOIxtEIM6dSBdOQVWlB5Up6mJ94HR67cuUFVpEjkXfJUT4IbR6yvvejGV24OuYlQutQE1zQyoZ5Va",
-	"xWQbj2Du/dvQrFtHMz1xf2oVehXnBoEOhIXCfutQMlrF4tcTz3e7xGBUsaAWrHny8N2Lp+Sk2+00tVEF",
-	"F7oH7YN29/AR0Ae3h94si0Wi5WUs+OO/SnBXO8ayFj1g1kLZAf38kvGpmhnMKjMrqVK7759f0Gl42CaL",
-	"SvP2jalIkjNxw5uYKWWAnDQPiTQ0/OP2cXuvNPhBY2/QaNSM8HBfn59KMYhj/b9B4+O//Gvrvy7/MGj8",
-	"W6M89Gbjc2sqWvrHlryOFy0BQ6dJy3EKtp4pYvW9Y4uELlEmFGf8NmVQwAHZaWnGyM2MmebaBkvGhjCx",
-	"6pEwmiZxjrJnYQ5N8d6wBAk2LNChvEy2wZIQCaP8TpN7GfPr6myGg6zT2RtnaQL/YE9IypI/DhqcfVaD",
-	"xhCX67h3fPyomXvfFnTK2uR0BHQAfCqTmWzcct4ywtttEPhPkPf8x4OO/rl3OM5SKdI/Xv/cy047P866",
-	"8++mP0bd5f68kx3dfPdT5/g/J6FB1XFFr7N/fJ/Vfylws4SZfEHVzHE46Juo7BXne6dw9z03pEumrw74",
-	"A9SMw0FDk4RBSiWPENmBMDqekYVI4vGyT4bpsJink7CJagJzQxa9PsxtSuhQDY0fRw74Q0gQbsVMTVoz",
-	"pRZ0EbdSqhgsccsIvEftAS9ta8x5fJL+sfNE/bHb2HzKd1lKR5q3MM0QgajyCYGJkbJJhj979NBzvnFz",
-	"JhtOOTzhn//Y7XSe3Pyx97WmzFS6PJ0YvL7ibM/NBJSANCzfm+4DukIiqszGY1Zi664/5IlI5xRz6NQe",
-	"2Hb0czzP5o3+8SHkUs9jjn933Xz0YDFddvMJBRx6K48ehQ2bzp/98EAaZ7TrBV5ck09FtmNcD/aj/vky",
-	"tM8+fPhw6lkf4YGMZ3qj8SlDiXl4dOAdcOXD7Vvoj0dSRpP5HwcNo8QPGk1EFf3joAhjByJve0lx22wk",
-	"Mb9G7eO792fvsoCIOzXgGoA1fPpd6/2ZHrLTPc601pRmXD+f2zrfimhZrFls/Js9/Npa+f3Xx+5SUz8O",
-	"rynfAjh+apYyGtVdh158DiOhOPJ3jEZ28d2TlbFPmfISgMD8RixGGexBvXIMdQyJv5uxPJBeh43iWJA5",
-	"VwzHD2GvHImsDuJlLBV4bDxyyOoYklgqv+PtFkPIGwvWrAzeQGJV/Tz2zdvBijydUeU1lVnB1FBbqsg4",
-	"iRkPjEgyHjmRU2XxuJZzN2H+0kjRIbxirLksI0drhvrj0VcebB2PlRvt5QW89UTWXOc5Hbdguuc8YpHJ",
-	"260O7DlWjNhQmwmnV8fBuHtHeQzmmfAgOm4YeWcaOHOh9rA6nhcCsOVBZzRuEQMHwUJCCgWD6ZNS2RF4",
-	"tlfG5Hp5uHHJVUMCcRmiiV6b+3/6zaROGrwVSQKCCYEx1omkuqFsKBcAhynPLyzrQzQdz0xvwtD+0pdt",
-	"Ek55BD8HPmpcMxY5MbBjMIsjjwTbbgQBMsAbKnvausD+zYK145fx50LOcOkOzxNRxN2rOTesHAgv0H32",
-	"7ms6Z5HfJa44gteAZeO5IpuESofwHo8DG2aRl0dXBpQn/dQNh93U8eq5oqlaf5CPSz02tyIKu6k/vyKv",
-	"eqnu8/mRtc23LaBX6MNcqNqvwnPbfbKUuV788ndMEer1s4blR73K6fhrV8T/wnZjZFKt1TfNIfM11c5O",
-	"PqTPKu+fFRCszjdzP+laI+ghl0+ynwFTsDpmFDcLqmbt0uUiRE0NITFhPEi8txYVojhOk2K+ahEraCwV",
-	"L56+EJT/C7x2j2/bMti6qZsbwl/Ha9t//Z0BXailN6IyBOldxqEtf75QsFejQV4VxlGvEABSgnIdiJtQ",
-	"ZqYVYOiwDJUFYZG/00FiUmZYELlNhWULecORGrXSZHjmqmXpDC/DNJTHVryOw5OZPjRnNLiB9EWPhJuo",
-	"4Ck89P7MGLFbiEdvTCFDJjyq1RZNcVBg0mwxrE/i2m8CXB6WvgzjuGbL0BD0dfN0RS4u4qtrtlz5/XMl",
-	"Fou6pdIXPZKEVH+xuM+i4JP1m834Jlbp32W3xLfLs2db6991qrcTQjinoBC6sFnud6bCRTxnSczrzJ4b",
-	"LPBaLBhnEejj6wZiXnePoWxli6369lpjrFkennc851fyUH7tKfUUYDyASOD5ro4Tc/C3P6rMAOqYxRtA",
-	"3SplXp7DNstkRmATEWq/X2uuZS4d4u4WSPirbovUfnPK1HYf/BCrWZTSG1635PaGoGZyYy5uu9635Sdy",
-	"WXP2LOxW95TrB5LEEJYAyErNzTlCdkkqrfKW/1vKJo1+418faxVDcC0KH+NV+fjsGfpW4RCoHdLbM32C",
-	"4HDIKV8STPaWC4YQxQDH9/792TNEnsIoHBc8HtME+hAY2F1AVa6bUH7g3HcyWly8FXknmUBo02JxKkGm",
-	"ggiOXqo20dwgMgVOyRzRdMSmMc+j2AaR1MciLUQ7OiWQUTvDiTJt6kOBpcN9P7B00ukcdU9Oegf7R/ud",
-	"k5OuF2Pq3CvG9BQi0Kvipws6ZThj2SbQxRUz1/W14cuYXw8JBv6scmgemIiUPcF8MUFGjMxpxEi2aDfC",
-	"1MBQeF1osNs7him7vwvpDx9PWz/R1t86rZOr1uUf7pcBAXZhTVAZMlSEBZ+VhOJcLYpy3dQQVNafWcSg",
-	"f1+jf9Bprggn9nYYTIR54SkR2tcfZkLmiL2AVsEVi/wd0CQKbtK7W9vb6B1sEwc1AxtgKTIgiF54yRjU",
-	"53CTFREiTn5C3WVbbzxzO/HlIuTy+wANIDDdKJ90k0imxbRiERktIZeLyiIlaFKKqJb6TTfNaY35U1cW",
-	"DqyGBDC4Ws7f7xRYf6/I+rT1t6vLL93mXud2MGj7fz5srrj46Eun2T253Vm2UNDieAXpWrEikk4gF0gy",
-	"E56w8XYo6uuXEoKg3yjiEIC2PpmwMUKwtGu6FA543qawSaJ4MmGphZhln1i6NC9pk3PGyMd3TKUxk5cP",
-	"AYDrcYp/mlSNYhdDs0TlroWros/1YupfWv91X/F0NnllG6hWaY0nLapsgidLEqNEHj6/oNOh7fiIYlqy",
-	"Jh7bN7FkZLjf7Q3bZPjNELuLL9sEatbpFBA1tagziQZNIgWaERR8FCnDFNFFKj4vyRxWXEz0+j0cfngM",
-	"SWzDJhkOGnut6d/ixaAxfARZYrTg36Rztor6k9Yr0zl1MxHxnKtYLS/o1DTbnLwWnNUQ7iInkE1u0jJM",
-	"C/S+JiC6Y7D5rkFtaRaT3GJJhnud/SGwMQA2YN5rNdFvwLt77W6792j1ZPVo7zfjl9SEsup0uDgqAGoi",
-	"mrqdd9MUT47pnPWJSZArapiYltbHSzybj1iKPw2buXpg29xjbSiBCCmmqZLRcsCH5nFz3TyvD5RRKm4k",
-	"4LkOMc4osnTMhiA/YGQjLSEkSyZa/4QW7F5nRNsbAz0NAx5LEk+5SFnU950yasa4iUnCiLWsgfqdpolR",
-	"UjJMmWRqSG7g4Isj06OeEZwx6axYR70ELRh9C7wId0ls85bvjP8HnBbBVQRxSSUZFj6ml0Ck0DODjtkc",
-	"jnQxKZESCGb6yjixjHPAvW+UOjDApJEkKQNq6uM8n3hZ23Fjj+4yayMEPeKVCGDIslqRX8fWTtO/K5ed",
-	"KUuJOSaOUU6GwCbD9tfiADvV3xgLmHOk/bXXvzx9yOBdrZfHis2rajk5xR/EBHDQzV2wyCYz2e74LnkV",
-	"fwscxD6rPp6h1FVBGGsHQ9gD7hKByZxRbvLVY0yNtRxYyv486PyGLQQTVKg7MYyGu8oJ4UUW7mmzo4Ol",
-	"bijoZ1k1ktwTc8+BmEhG3UhMIOTrukK8hJx7zqbe/ssRir7uXHxz715TeS9ZWjcR4zb8ujOxrsZ7zQMx",
-	"lk0GIvgD/yMTWFjpwIW+FOpYTJHNH6CeBfDsQLbY0MTP9vHQp+29j+1nbptFLPl1z/no9Xrsm830LQ4Z",
-	"pxtIHDYJ+iCQVwPXN22basCNyRbGEOF2xUHmU3mdZ0r082bAitABV/GcNQFOxoADwivh74guUVx7tUqF",
-	"CoPQHM29OWUafvJ9K8++3+hhc7tNZm+5bPaVT+d577d5YuxroSCHB1d1O2aKYklHyQZ8cXr2zN5622z4",
-	"LfVjfrVIxVRbiWvf4hnZZ/ytfeq2Gejxtu5V5b5yt80SONu6FxRg4HbF6sUuhq6+7fQM+dYmAaTQpnSj",
-	"Uin9vgxa4NxQCOn6vLs9C31Lo++oYjd0uT3zzGM5FhzbGWzCQa8K999Cng3feMFPz157a03jK1v4sMGT",
-	"b+2tOxNpkKGVLUzaVsomIK9UDluEq2x6DxAp5szjCXP4UO7Fyne2rl7J8hbraqsy/C1+zZbrtzY+V3IY",
-	"allhXujCYpu+6q174LYZaIS97i2Vnts7W3u7c8fQ7Eov5IiRBU2lPr4oAc2fuOniBr7mUCwKOz+/BDj4",
-	"YIEByJUBFoNC4nbDpKi7xrRby3k/g/0qb+m6wZ596j3pj6N0BMxjObeut03l/yv7zG0zUGS+7kWVsvad",
-	"La7rqwdCVyohsMVWocT9CRlijfaQSLqU5Aa6GZA36Ov07SgyYtoilVgni0qqNj3dzQVBMuAOggHXCCWK",
-	"v4BthDXRnOG3Dd2CLarNONdRvdyudLdEjyU2Dk1RKQRLHXdBDRf+ZnbD1zlU1rMCOZXQuwRiLPn9M5Ys",
-	"gHDP5zROIKC7Ja0g8/5K2TespI73sd1qU57yb3SlWBLW0p8jNIpSAE2Acoh0FEfR1pOd+M+vnGr+pZ0t",
-	"fW7QQt+UfO2huEZPGQ4PVUjOwCbpJBL61pIO8eHDh1a5pHOVIlGuAIVxGhXxIp4zkantNUWVv2CNpmY/",
-	"9bX2VByRYp91PbTdqV9hA2dLTWy3RtYuCHr6d7ZazrhiKacJ9sB4ro/grdVcfNMGyqi5cUcEBKdvnmWt",
-	"54Gu+ERMTUDcUM6PoscRiDijGT9NWaQ3Kk3kPbX8cfFNm6jl/sd3bTavFfSgitlqr68h8V5SqU6jebzt",
-	"IQJVJNS+YCU980/thIyvBWEcPDQEvh9LlQIajevJm7CJAjZyygsi32410Vxzsi9Z567xPrkz6Z4DB5ko",
-	"Vy7YKV96YEN2xw1xFDajzZIDSinvQYmJfX4dEfBDO983MhvDfuFT9HY6F8NSZKm0s3wlongShwB/PvhJ",
-	"EZVsiNJGsyhJqzYX3AODLjvqfm1f5T+TaxEWumyl/S6tw8N98kP8rWb2pqkI4uzGxLea1gLXW4ELxZqk",
-	"2zvW9yN9TNT5uem4vyV9yo3715Kn9NmdkOe5Sec0FfexzBOdacq8vuCQspx7LWyWS8KoVF5ytOYq06qR",
-	"07k+SjBDbwjxo2GbPBWLJcRkBlyLi2vGFnk2UBJLJRFYCXOsTSvJ4vudmEkZda0B0KvxNoV8oriIV7jN",
-	"6ngv2tSnFPj4zljYYvjEmCqLpxFkHHEytMlvwyduexuwVz5lqPgF2stvRZVSk/b1JCl+dmf0uEsn+7yC",
-	"0fSrAF/7PRVfJTbxaRiV1/88nAZe24i1Z0HeY2OHDmi/y4Y56WGk5CF2NdQUfASqQLkHx1fQmas9ZbdY",
-	"mEpr1rWR6uJXd0dckbCC9gQlI/En9MifI0zDe04/0Ti5h/5M4yvxiaX6xNxIpXmT36yHPbrKikNY+fiz",
-	"b/0Ba0p5XSLXPew10QTeL/W5WL8BCq1CdrZONsymj6eIKjqikjkXWcHpY0wDZfOnrVHNxU2bXKRL4z9N",
-	"qNplJK7cZuzv7wH6TaixlS5pv4lwOE71tVBPbVv37fzln9FZdKVPmM285uaJs2fGdZ4HTFVKeZ4Ju8k5",
-	"dZE/sePlArhBqjJZ9UzbegQQj4EGStucBVtnLDUDrZc2FFCnfn+jv1vaE+qq+i/o8wMpUEoIIiYKQen/",
-	"wVOXDLFNTP7XZ5C/w9r+DlYNmzCINP7br6t4O407q3aBWPn8+0AzhV07ql2viJLLraqIfw2l+z1fpEKP",
-	"Qat0T/P1uKea8VtI5WiWoPPXvaEA0/9bSgSpai/OGgOfFeaDDLiFrzAda2qafmyxsjXNM9bvnsAIdkrY",
-	"B35nkSZxtZ1EMqV3k5krGYso5lNX9sVZbc+A0h7LWxCs2lnmLhjoh1Twqd/t4e8YVmv+3sQlysSK0EQk",
-	"RIgxFDpiQB7c7qWmm5XDiQb/aTUc8oabSnkiJgYpmjynppDcOU/nbD5iqSkLgrvATyANsMgi1SyqYpt2",
-	"FLENiflU3wrkTBQN1z9gZVLMxszWMrWxaMi1jzg42DssVypXCrLmdaiMH2bLvBRMH3cmc1mLrQUTi4SV",
-	"vnfQ6Wz6tTPgR5okbybQ4mRdCcXlHaAA5rXYn5pqNzORFAF9ofJDsXo3hh2IZhaLQgnpqJ/P8LFuJ58q",
-	"TVMKqhYWkISGcB1zKGA0/T2ByQBnwAC0Z9zmDAeA2m17nwC0Ax4/ceFdeSet4KsQqjw0yDTjrvRqde17",
-	"5a05xvnXWmJ7gtXTtkLUd+9fX51fnL67eP6s0WxcPP/LxdWr5+fnp989x5/LPz598/ri+evKz89f68fN",
-	"X+dX569P355//0bf9vT9+cWbV40mfOnF2euz8+/hU/rP5+/evXkXXIG8qetGhHp/9owqehdi3fqVSx9x",
-	"APlAxOivbAzGhc/cVZzUPJo2yVHzy8LNHZUlEEjXnmwr+RQHGPQUe1a4EQ+34NLwNrrwcHmh5D+TLB02",
-	"iVR0MsFeOBhw1cbd0O2uYWH/ImbVqq1XWhUsMBPQfcvSsW6R3mXcy+6nEQaraPLWWw2sUCt1wHmX8dMp",
-	"4+qMLzI19E61od2wQ9vZp1Aj+Mo/4jCiqExkEE4H/ZOpvMfKqiJfrBbHBWR1c6YipKNJhGqTNzxZ5sXe",
-	"lhFjCbHDjYX3U3hpUHz3Op1OVX6vkI04QMztNjklacab5AaAZnLsQZKyBaPqniJ0gzLJwg63j9opeCdi",
-	"hae0GJnTz63RUjE4yPaPD44ONaedaUssS9lTo7NUdQNXuYIt3D1cDAuTQ4YyW7BUsohFwz6hZJbNKSdK",
-	"iGsiwHGfMxuGO3NvsA+QTSSNowHPC2hYIhmZxKlUbTIc2/4Mwz7U2IDRRuW1sbA027bJMEppzGM+Hfax",
-	"rts0FtdflYho6beLMRODMVmIVsjQA2sNYYQoCiGjsA1NEbg9d8ulUaVKp2Yp+FOsZoK/pKJJYi/Z7Nlm",
-	"w00XZUVNHjuEhyC0UwkUNRuWFlDyalIbm418rYIn1enZqxpWoIqMTDfEKna1LOFPkiHNlBgaLVnN2Nyi",
-	"xedw6EOAYRxCd7X8HhDBepOJATcBY80oUSzHNAW5PMe8g6GYTIYkYdR8wSFXCWRAWVqqTAkkykTTV0wm",
-	"NfN3+NZBW8F2Jo+8duhgrGYpx1LkHNuxKCGNl3qt+mluuy02YF390EU8Z1LR+UI/xmyy7MrP5ODZcPtt",
-	"s9hvd93zL7xmwPnDbrCb6TnesC+bVdA6TmKFUqeNn0ilQjN5t1/RzAMvL9pZVi7MYwVAYobrDVC6Wc52",
-	"rrysxznzoZzvqDTXYjjkbhKbEAmiLoWMHntYWTs2P8l8nHfb+y7jKk4CkNWb22QiYsk6UryCm26bNkfF",
-	"JMxs1BHLJJP46Bw3qV4eTkZLo0OgDicZA7XCTM2CUzm/UizJKIsTRWKwDOtRObrYQXMnyBz6PsA6i5NY",
-	"LUHu0MkEovSmN+emm/Yc778toOPem6VswNYm12JKjhZtO3i5FfwPZJF1va/Z1TI9KHGZCpqq99o7cWZm",
-	"LZ6VZhcqjSGtvYBsiLRvOoluGd9+piC5gwp+SfhuqXht5XkqqnwwV5UubW5JRTpCGSP1i89KbfVKPTzL",
-	"1IMh+R8JKqcbrmKp48Mabx7lYMEBDV0TPT1krUuk8TzmVCHx53SxcE0GwBMXpt0zfRE/3WxEgrPaGwVn",
-	"9j4bHKk5R+GqvRcgyupufacv2jsB3KzuTgCLwDtvHY8sX+cIlfpnwdkG27nwqtW3etRZd6s3lbVvdaRc",
-	"d6dPSmgoX2kQUsWRF3MHlOo4xu9/UlLhSnDx95aJ3te0nFuaGmKiBEheT2Xc7ENOeQx+zWL3gWS9SYUy",
-	"EhgI8IRQK3zjhPkuYY4JHyCF6mVE3jXXQFJaupbaCD+QCKYVEB3NBqtZpwuH19w0hkacEpECuNnz+UIt",
-	"8ciAhNsxnTO/3G8jv8FrwAB03FN0+4b8Bq6HTNhpj5CCJQTqkp5RRIXuumbdK/Ggy/K1ghXObC8cr8sN",
-	"Lt3qk+jcaSAh8Oj8MMLeu30yRHmqbe2m0RlHDBKaUSF7QoZWh4zcHU4xzU+xJ2SIEnLYHHDPym9a2Nji",
-	"6Se4fsJzODTrHA4FtwIJeRWaA47hfK1HeoadPuaKxqObK1jjZla5bC+a6+ss7JqWHqfc1vs23WxNfw+L",
-	"XFg98Le0EKEwQe7eitJjhTwZH9MTxQqir9qcsjuZTcDJmdy1cWkH7CL1+jtNgG8YGUULUKU8tVRLRsMv",
-	"dhI2ALRSLMOSw/kL5zGbxJ+rDPC9SbK7hnNgGnMJg0nZWEx5LBmiWJbcjN2Sl/GggFIsr68KeOpfur0A",
-	"TDSIFGg38/UIbD7g2ZoJk9IQs+176lfqDcIkNUM5/Lq7z/EukwQdj3d0aJuXOUewb1rHSrrKViX0KR6y",
-	"JrzhGAZyXOECBGaK622JnLfCTjsnQ6S2gptgAicxd26OJopjZ2JB90cSy8JxJWM+TVjLtHDx+a8aDfZR",
-	"sv/fYPC502kNBp+7LwaDz0cv9D9PXlx+o6/Imov1TwV59xRyDWo68IFZ6/pdUQvyCB7Emd5wQu999D6a",
-	"Xtf7J3mv64N291FAD4Qv5hkb5X6cPAKrVpLhqUmmA99tn5hW2QYq2XuLw0t+s6A/Z4CvjuEHWdrv+52T",
-	"9cE0K99jXt89HZ09pjGLy9UA6b3aIbLXPdg7XOcRAa4vtAdbZxCE6m7CAeDT5IYuJRmOgJiFmBz+tD4S",
-	"V1jAwtcKxCtPIrj/cLcHz3MjCWCHFdxSuzrIx1770c2kmmswGpLZWpw5tQkA1PUvRlqhClfwqCHIkZml",
-	"KQfMfzfPyTs5avzS37ChwQWEfsaUA5AC9qGN6wwK7DO7Bm8dbrqDQrL5URWS/rbJrRH0bsbrRX1uDoZW",
-	"zpp3VPmQ6bhsBsi9u97XuW5bY9mEzZ5bG6M2fs+QO7CYDNZ0YXfw0QpAcw9sFHyskDK6CmPHR5BwE3cP",
-	"FxObur3NjrLOsf7Pt/o/T/V/nm96UnF2szbX1Vmk7KaQ6VpwqpWJUHp1iHmKkfE75RTkeSGgKXgNGV30",
-	"/kzZUL1rVhE77y26BTiDFdYaki28w7SLPqL3G3OPcjKMI0hcsP1BBrzQIIT4/UHsKyFgc83YQtpAI/QD",
-	"AaD0p35nYcOxw1ASQ21yCyhSEESmMUaCIKmir/UmUKEgx5eAd0BfXdBUSZLEUIZm+uwM4cdhuy7bpZBy",
-	"IG64F6xxDl/sOabkJiPMe1Rip4ShHukwb+yUGhh5zSlDe9XlW6zJQIsjELm3tyFOK/WR3k5GoO6a5yMa",
-	"ha1Nhl9uh4TKa+mCOnkk1ovPqSzlVfFxtwhVyqxXoADjXjNe4wezQ9a8kaXceM1tNMPm/NW4zuuICUr+",
-	"doQ8BbwE41pok6FeVpMCRJUX1LTn9QOZ6y24QT3nWiwhpM+f6O3qWkMpEN1iihS4idVswIe5kTNskhEb",
-	"U9SzqXIGkm0KBOKAJprxDGozF8pUsXtrZ/ixbM6VhaO1n/J7QuKw+OqiQ2Rj5wZaDHt7eyePrF+STDKV",
-	"pUbUcfL+4qmfcLJkNCXg6XtCOIPMFCP6YgmgPURkps+AO6wiqlhLxfOS4bVXNPx7ncJp9bDX6X08bJ1c",
-	"/tLrfNxrnVwOBtEvvY9d/NeX3u0v9tcve7ePWg87cOmX7sdOq3eZ//2x24Mn9z52upePLh7q/8M3dVp7",
-	"l4/6HzutA/2D+8fDwaCtX9ptntw++tPDn375+IfWZe1jj+7RP2kbz8uv52Ko9RrgDpgy6Dg3yVLYMeDz",
-	"g7MPNWfjSLhmS2laNqF+63giy+KS8lJKsdR/+spLp3VCW5PLL8e3Lffv/Q3+HfQXbZuVajwdhrKXtdKu",
-	"eFJvJe5WhEjdEb/yCMDnL9hnFQhp1qdu4gReC3Wv0XOh/l5Dx/Lo+wy+Lv+pcO86G1e/4pn3ACQ6qPW7",
-	"F5+8gFsrKZPwa3HQ9YR4L1l6HzLYdrfkrKLwBs7TKrk2slxfsxtnvG5lWNzDlrVm7GqrAy3aPOaxYRwT",
-	"779tlnWAa1bTOglEqFUIi243hwBHfmBsYTxzlEg2TlklWf2oIEb1n6vc6Yf7IXd6iVB6zFXaXK7U03Jw",
-	"hDz84zmc5UwbCGDlQytFIDU4bl7ELInC3uBTW4oy0fc8wKOlUtyzygSmrb9dfjSzrzFxvVH8aIseqjka",
-	"Jf+zjZcCPIRKMzWzyOibuKCxb1I1jlqJpraq134VX/XH/ODEiTaaTun3Szwa/QblyxIVZb302cTT563E",
-	"bdDEykserL8Oob6AAanDWWN0PDNwHNRnHH88e51issldhmhVtNrcoEa/MaeLj0jJywKdQm3HTwuOTGon",
-	"V8gRRIeTpoHRzSRjsKkwCdy9QN9XdGkaIOYm4SLFmKbLNgdPKc8xAgQnIzajycSaWva1IQdEFMtFQpdX",
-	"m6i2z/BeSzgPkGR1vQsWNBhrxcWyqCTDv7Te8Na3MNjWm8mwUOK4ef/mmsaoXykKl1ur1VhbIczm0yd0",
-	"UnnZS5vUYTq3Q9P4LJOlyTzL8/Q4tNykiwXjERka3Qt6zhU6k96hyOp0B5WgW1TVYVLc2qiKCaCsUjKf",
-	"MXldQ+TzYuOUGdCNRUQgp0ZMXocicWp9rjt88BTuvG2ucfJR33yAUkvbQBVyoW6KOaomF4ClVLIovBoV",
-	"+kcUS323kekwkxcUaVldwAkdK1edgatIXoiUDIMdrId9MpykYj7Ecgolhij3bLFzxIBxDf31PFBklaT+",
-	"wV2lvpvEJjL/r1Lw9jt645V0lQyJehukmC9cWsdKGNvL8soXS4zB1777sgbL3k0ywrI3C2z2AOqjxtfo",
-	"7PUapG72bddStfppbYhAC1Er/AGeMjXd/mmSmBS7dsNVz9cn52PIKWUJo5IVWE4+0Hr4HLVTCBiCSzaF",
-	"z3ndNS2bAUCoYUmT2afvihEWwIqgXqd32Op2W73DYFKVzIB5dlpZ0fTTM5u5U1QxOicuyun3ekIP70hk",
-	"6k4xz6+Qwm/H46RozO84JJWwtbsL7lq5r3rBXRU+gj74Yr+JQNdaLSm14x+SeonWJs+hQ3yOGAJAtU6A",
-	"5Y1d53RJwCU94Pobn1vIu8M20cYxpBH6T+izGnU+cs3FTR/oIDiT+CIxz2Wjk//dTZv7rzchnRxo2kO2",
-	"tD+LkqppzkVz2Kw8iNdnRdefvvdM11WusJgLjs0beQH4xUBvQcUB2zyZN1cyygXA1TzeGaPRTqTrRR56",
-	"KoIg20zq3Qt0gNd13yrmGpNzJVLI2SjEZYqaJzHAUlBgV3bv2Dxij/eAWEFu8myRdcaH1or9jJgZNC2A",
-	"0DHWgf/O0tPyAoYKZYZA5D6JBGdG+cqL+Gyesal2NVIQInc3Ltir8k74oKRLImM+ZnnYHSpKmuSvIuao",
-	"of6qFQ20WL95j/pSD79mA+f3tnaO4CyoXtyjfMzI60qevp1QmS72Y6Ft9tz6hFdlvBTbqIAAToTmqTHF",
-	"mpYcxupjg0b0383f7bGY66+6TWUdvAVQg/1imKm4nZxv9F/+9d/+v0HW6fQOH3zzh8d//NP/u/ryy+1/",
-	"tS4fDgbtP62/7dGXTvNw7/bfH+a3Xnr/bl3q691b7+qjPw0G7Ud/2Pz+4FZ9zlWslhd0GjjTht8M4YRi",
-	"cA9RdAo175HIRgkjP2dCMdkkki0oVhGMQC2YU4lB4pNut5OnlR63j9t7jyq60v4qx8rDweCbXz6SwUA1",
-	"L795+OHxoz8NGh//5V9b/3X5zaDxEC5cftOsu+HRN/bK/YKuni0dTA2JTGZIWdDsRLi4zGotWPIv3bf4",
-	"VsuDwIIb9xFIXOdAxFM0VtJ66p/kNcVgfWOLCh9chpKh/bMEH+HSN5sNOsW6PhrnuQv6X0up2Hy96wWm",
-	"EBQZzmOgyc+XG5AfHrEu4y+bqVyFZ4rFUxWd6x6uD/8LX9MHEYrOTOjYlpW6gyPgui++OexKpHOGXmn9",
-	"zrURmKqYykkRsNAgclIeaMnV4cVLTjqdo+7JSe9g/2i/c3LS9eMl1WvrAxr6pySpiWv4JZq12pApBwN9",
-	"qARL98RTfSAEZuAiUQ/6+6o3WxVfR0wFj/SSLXwvML4dF3hvpVmZQrlNXcgVbcmUkRtyrawn12zGWDSi",
-	"4+unYj6vcfUuXcKWZ5rciDSSbXLBPiuXsLegUh/nsQTwUW7wgGgtJIFTn7TxUnGGdO6SYVzOKz7e1/85",
-	"DNsomzxy1y8ElSQI19XgFmjjDV2MIN4s0j/QsoCmG9iqeTOQAAyIlmkyb1pkMg61fGgiEi+WT9OUkQm7",
-	"MVE+OKqHXqeRYcGFEBScoVhXFd7SnW8HAZfCJoIgJ6KVBDGvq7016bqmkTjW3yIphkbDGWKWWKE2gxZ9",
-	"vSMRLf0NCa3LHexq0OhJLHR5dT0SIE+TyPhv2HrL1Dtbxw2eQVASvBQ8KqyHEuJKzkSqhk38IxF8amIQ",
-	"IlNXYnKVUj5lw1Ie5IqK6Q3qpu+g4rofqizy5/M3r4m5bsrFTjrdRyTmJvlYk/mJoX+5Ozz8iPTGXiag",
-	"B2BDL0pkQuWs4kQEFLl1vkEcrmG8oDwscludMz9LGByto1RcY0qSM4wzREVmjRyvOM/C9340q+WhGqNA",
-	"99v9NBv+Mje82WBPB80P5p/AJ9okxq76QTYteArq4G0JJH5bDDioXhcLrDHXM7boVU/IEFl72PQzy1NG",
-	"xzOGhQawKzC9V5KxzdbNC8XFotFs4EuCw/2e0UTNatBYmTQtYylZpGIUEJOypkzfFsWJ60JBnLhef+aa",
-	"V4YY5+xZaBe8f3/2TMsVTY4x5YLHY5pA0KdNziJJ5jRiNqxlAPi0YBYTB+d0ZIzig8Peo7JLotM9OYn2",
-	"xoet7qRHW0fjPdY6GR12WwesM9mjR+Nu1OsV/BR/32TY22bjpZie8Rcind8xUdADArdi+s1ppmak1+7k",
-	"INlA12qKAFSKBJM9bLd6ZFID2RkQKzsubjIjwrS638yopinl6qpeY9XUfSBBcW2TV9gP0SXiexspkOWY",
-	"f+QfshgN0rA3W6cntk640LiejeOIyV9hDTPJ0nqc7TrP5xNweMI0bmaxYkQutD5EU5FhfbaJ581hsO3V",
-	"js5dk78kgt0M16TTgqTZLivZEzYrko1/J+T9h9yS2+RX12J5v+HMR/P27NUyKH7JDIPM6Q3DLJhmvT6p",
-	"ytYltkmOEv4EPDiA8CnHdFGXPrXGt7Fl3fymhd6xvKLxasyr0zMDpVVXgh7LKy5USHilGYOALdZ7+Jmp",
-	"U6bgRxl45QoQSQc8dDVa7sLdbuoq7RLmEEkxz818k4Wew+QI8DumyyLMI9qtf++8mFgZiDWJGGvrsB4t",
-	"X1tWaNoNsrZYv7hFgrES5JsVeI47DZqU0o8t+jYEHsiNG47DYvcBK544PHxTo49xCUwiQIS43YVhNhY8",
-	"P8Q82jwSUn00DBbj5KQDqqbcUOkh5UsAnxATi1MNRr2NDSGJ41Q+ahqCOZDziMlrD8ZrbQSoLu7j5mF9",
-	"nLV5rJWJQKratQU6tG3kq7nHzme60oFVcrFuL4t3Corsi6xYEpBWWMxOlUH4XFnohHdpnXMR3X0yJVb0",
-	"ZuYGUCBT4TMreBZq+arcyj6bgNSSJJRPM8hZtOnnWnKlIvHAElzCIuVE0RHsZci0Qc9sm/youUCb8oqO",
-	"ZBOzOCeMRbJJ3v+h0zk+aA74+z/0Or1jeBb+eWJA4eGOzikmq+CJTqRWVPnYAMazdB5zbepSaKE4F5+0",
-	"YQEnhQfMF0toYE9GSwXG2YDrf5VcgVXX+vHvwrX+yqITBHJS9aUH1meIXlbb9rjsQRELxmn8eLpQLSFl",
-	"q9vrjDR3bV7CsQP9+zW7uU8pWLNYCAZidMizJBmCc9UeOb/z4rCVsVRX+xlCniraalpfA+iUPqEkEXqL",
-	"L2iKwkORuZCKHO4XYFWsFLF5LeZUkKYVwyKhS4w54IanJBJzGvMBx1cmjEpF1I0gCR2xRDbBFMTysWHb",
-	"+IaHbfIhaDkCCAnIB5QzPB6LCF015PWLH57mwTiEVhjwHO9FC5fxjI2vbZua3WY7WWAKxxmDQfvjWXz5",
-	"8TW//Pjjp8uPp/Ty48vkEn57Fl3W2Ka/n5Qpv5q4wojHRAnS7R1XWItwcfcDSnNhxhXix4KloW/QJzJN",
-	"0SYxnDLghlWeNokULuXb9bNGlwTA/1FyzZYjQVN8kZCahUjCwGdB7My8rkiMyiXk2mZ6X+FRNsmkTcKE",
-	"vaQ3i+CQHg5wiwOed71EfXEmUkUMG5j2QcwgYOWHpkuAp6NxxCbTGWa+/3zDUrXM4nJ8LOy0KEv6491L",
-	"+gJ0clAYubo4DHvBAzXZ5HfoW2IzvIMozDgq6ZWlVAG+LSYa6ZiI3RCyZYdOfZwz6npHxNKmo9OkfPrs",
-	"CszZoDV/qquee+tlj1cKA2sre2xVz6oBr8gC6oRQ4Gwz0OByp6kw0dGT/YOjRzvqkKlqXJSxJOBtMN1a",
-	"C8ky5DWA7OAO0zsbA9POoyGr6VEHwYoVbP27KkJvcx0qaQ4b5c95SRWlmoVAyzL8Um2hr7lulUWv0heS",
-	"XBIxLbva9ssi4i45RG/1pjHCWKUZc7UdROrPW7p4WUUkocYlXPWW1cU3L4oQ8ngb0Yy0GtLw4OTE4+X9",
-	"TpCba6qd/IymEHetLYvesPBpaDsNy8dD52GpTC1L41bKJizVp8NdPx1Os7KIKK6jievW4TgsKIa8rRkk",
-	"mpkOrtMoYSSG0MMkxlX3uqd54Jc76KWmtVX6K7ZVA53xClTRYoW5+80Wz1whwliECzqKowgu+/3YY65n",
-	"M9X6eumK69ReaOQW6kCd/+o/f82W3hWXkNIo9572/k4pd1U/AL9Oo3mMuSmJ5kgWXRkmgVIGNRPRVTHH",
-	"IyeooZv+YaJVfPy3NvmvlLe6C7rUK3sFKSA0nRpQ7LHgGOO6cmD7pnGU6Q7HjHeFXUFqBrNNNkvjMQVz",
-	"UZyqpUmxZqldZA+y3/l/sUuhQwdOWSaZSUuZU768MnCr0v8N7XHZqPblbtZ1aA810i+3xQ+5Ad8CEcI2",
-	"tdc168amZJ2egdkkksjA29eX9YFKzZcbnNDzhXpqbv4VgjFcqjSDAgq52djO/CegkQB6yTZ7+qW9G+EC",
-	"o2ysNnvwrblZP2d5dOcF5Ji2BE3r7DeqjQqg+gBaHqITNEvYhqR7B7du3JkMH/K6kkFzpE2eudB3Vhyu",
-	"O6LTjTH9oGU21MOZSmEgh1fcvn6cP5qbgyGjvAzXO0pxXxhaWOLfzf9b3GKhINLcbm65AL1zItJ/mMrI",
-	"wCYNBzPAM2znifWi11xb7zwi85hHkMu9FFkKuLmYxb3aX7z/u/AXl+RUOFXXXEXzF/rs2ZJaOtU/fvv0",
-	"Ldk/As+gCyJowi5YOqMLKH2CVxpHX8qmseBt8iFvyNN0TWChSTRHf5yXV29fXElv7XaLIKZVuLEvvebe",
-	"7cPWx9PWT5f4w97toz+ZH770bh/9aQVlNsqOMJm7p3dpdv7BOAggqWGbvIUV2Mqwj/tkiCFAk4iqD+oH",
-	"En2cT1y7cp/MT/w+5c383IfA48wBQ5u0zNMzIlL9B4QxSzmsGHtsbtHhfIPm5vaIZJ9idlOXLwJbfMTQ",
-	"y7digVZ3HTdBalQXHb4892qIaI6EZYHO9LFKU4NpMYnRcbKRDV/kuVIZXK9qx9+3W+r2Z1bpXXn/yvoW",
-	"4t7KOU0osHKWGyWh8jqHQtk0TvMbOI7eWR2pODv4OS9wOD0jE6FtC0lGTMYRXBPYo4liKvaMyhXlJloC",
-	"6d1c7cezGb32/v70Wu2lMhohUyrmU7kV+PtKqwWqtPDEqSnMQqQIvetLJVq7sXb+Ec2RbQyAu6ryFchh",
-	"pFiw7+ucfm6NlkqPCc7NnG9q3ICmZ7wr3EAQdWcBoUZIl0bNf0KGSfyJDYsKSt4xGjKbhilTerD5S/Uz",
-	"gKvqXjdirhl9uEGgbSuvH8XyRJh/veF+Yajqmgo0JmnMeJQsG82avnBOyS8UVuZPcZapFFxDID4ScFAt",
-	"qJoxFY9XDOXHVQ24LTKr3387D8RhAMVFHSDiEHODU4s3S3LDUgY1IfdvtK3HnCmL+rldIrQmZwF6BlE/",
-	"PWBOYtU7WwgApT4Jo8Ea460xO0PtHt5mqpTftS0GNeYb7TK/624pVGXNEH8O6RXv3Hvrs2xNXteMJSZT",
-	"2PJ/toBWzDW1Yaat2NY0xMexNVqVlPfocFamzto2Y4XHK6T6jhmQM9Pe7oFEvFLsfNdEkGjTW+6JaS5p",
-	"yjFlqq6G7V+7+OQdW4hUnZ6t6Fl4ekaiOFTTbzqohGKPKORVUROdCh+UFQ2P3UZDo1iOaRpsj/xMHwzS",
-	"pUBPJsTdvOMx6A+tGwGIYnP+oY0I5+eIjQ0khZqx+W7HNaM8YtGVmEwCBwyoav7Y8G4iJhNt9kFf3x1H",
-	"rnOPLItitdmS4Z3oFXHO1q80qowbF+UmA/N0EokV8JqKux0a5NBegYjddMdhkYB+5GsMJVvccSDZYrfD",
-	"QKkaYGfsM4q5QkmSY4A7Dwb0qG46zSjm4yTbsSQod7q00jKXEGFuC+wMX7AVNrK3EgX+cKQJn2Ba5L+A",
-	"4K5cpWzKEI7L+uPVHCh5HGoTeSMAYGW37AFRGYdfstnAIZKBiRZSJNkmTVJCD37abNb23t3OO+MbjoEa",
-	"whNIpeBRzKcWOvYr7QLLER6ZCuOtLFphIaAmo56lv0tFSCR9KKOYUxLRJWQyu+YeypAFK/QMrrAtNwls",
-	"g2le8727qiA4Sp4QmmOHeMPCbqt3a+FKa3q0RHRJHr6/ePqogkgV0BAnuaBYvwusVNHCmdH5jkrGGJ3X",
-	"kwUut7fuhWWnV89W59l8TtPlBowlxRyIGxCc2kCvKXyH2PGdlmSqGV3Wrq1EaGzIEQdOlTbcEKckogqQ",
-	"YlCj38if7u+uMqhcwOGoRF0A7K7zVELR5I6MV15eTXcYk32dI1/9iqMsr0zie3FDEsGnCOYrrtHr4jk6",
-	"tSzVtj753mszYpkVnrBZ/sPFQedKYgfwYZPwmGN+IONkuDjJL4XcBsEm13psc8qX9nM71orz0dZUxbAo",
-	"ptxtUmvl7X4wd4EPOlkz6JOOmpEFS8eMqzhhv6XRV3y3WU0U7x2TTK3B8cNk6jZ5mjCaloCnAb0PU+ah",
-	"c69U2I/2E/NOR3BhAKxx4CjMe2GvTBc3t22HWgcz2By0znwrSK+aeK/WhlyfeHA1R6Jt28RB9o4f351C",
-	"/xhAyoJ8vCGoUhjC9X1islhQCql7IffY+cvTC5pO2V09Y2cciidg489jnikmDY6V8aCjWu1klPW0jpjr",
-	"fwuz8PXQecz973YrJ1lBQbsyn63S9L3eVNiJFU64lC2SpQcpb4thx5SbVscr04d7B4frfdK5rrhuXLa6",
-	"Kax/3/3bIR+yW1W5RVt2hU9iynMs0ljf3yan9q9l3skYpdaMSleOV1yxWTydba6G5bx4e3kHaZuIm6/+",
-	"DY7hlK/9mSydGnn6FT8TZJgwEpCVTrYlIUqnYoaE9PpwmTbOEBSPVdv26JB9vc2GsNmkPdyaNv1GgiDw",
-	"inJkc8DdkzdprNgQxAneiN4K7zU0imTxXSkFcWRTnYY0HprjpUlMfi6+ClLBJTk9G/D84yh7pR2uvhE7",
-	"8KpCzzEvz4FHzfzIAhoY4dwkiRDXVjIaGa+/YFqNWIrMQs02mmQo+BV2jhvmyNI1oygGI326u3xmQ0wL",
-	"MACztMVG+h/ua+GTwnVD3oRHNlbxkfMKyj3mTllNv6Tma6M9/jlj5rJKM71xzhlNx7N3AJ4XKo0yhxCU",
-	"eBUwSSCrniG6t35FQO0tpDTvKCs1V8+9w9IhRdgR6kvGVd+uRyn/4M2jANwx0UqNw5Apskah/QCA04TW",
-	"fKfADA6LCCepP1qwranXN3hjiSl5vFiwGoxSW+FsdpS9WiGz3bpgIDlKfjCZwwmjn5i0QeBB43//+38G",
-	"jY35+4J9VudsOq/0otkLJYRtlmqNrjQv1XrnKDmGFakjnwOoWV0rVcy8uT+Rgg17tODazWSdKngzE1Zj",
-	"zbdmO4wsU4QHsoPx8r5dTZXhzbVAQecYsq3Z2iM2pdw2Y03EtBVzOJSmgmFv0aWNUsfgIZAm5rtOlG1c",
-	"nQFdpcI5sBieR5XWCz67/pjjMZNmPMbxK69luOwPy6PkzqskGI8kyXgCIAhG9wZqsciAB7TvVIKyqGsO",
-	"qm5Eeu0wlgAKE+eciOkUqtPzjma9zl670+5299qdx719BzupjcdloDSzCsxMpbrK5O6LSizzYJQAHGfs",
-	"s23NZ9UPsMpNbXvaNFSEuTZdU0zg2rbbrnRan0VdSy8st45c8+txBqnAvU7HgwxYSbxQ87lQ9UahIqNA",
-	"3AJjFiYDvJDvjuDGjqf8/eKfqYd8OcU1WZrRagPyhiVJC2sHDdCDfqzp3BoizRVn3Kd6FUyWyn5nj5SL",
-	"+oYVn8dlqLFNXm/Z/1j2iWyFuXiujYk1vi8wOIZGjQDZCJaH6w/5pLZrMCfxr93IYsT02YEjNKVRd3ev",
-	"3S2b/etA+xmjr72luw8WbfseFb5iYBPqV/kEz4HgNRldp+bc1FIXGgxZ3SqHfCrt9a9xgnJBJlmKrc+R",
-	"gceUa3Fr1CWD6dF2WREBKQBJZ1pyo5SXlQhMb39tuUyW1sBi4ageSId0lIdWgXyAUt4kKUuoij+5Yh+s",
-	"/t20vD7UmGsNi5h6aj3uwhkS4oMLOt0IGivcBpE8tQA4WLKS42yuLyI4+LvXEIR7rX0AzJ3R0iQSm2xd",
-	"karc71NqK7qxrUHXlS6EXQy+jbKqKzvNF8u4wq0JT85QT4bLXCjy/cWrl4GKJij0X6Ns5wVM4LZA5aym",
-	"V08YOlDbx3rM7bVVJWsY3VZW6lEHmRsdDgGaefWBoCFpywHRpBk2Ls05uXIWzjfqtfTKYMdQKeMpZ+zr",
-	"ZE74vZ9BDyNKBCBUg8XZmF3xQO4CPnVr+04vw9UkZkkkNyePB+4na3qN45sJvrlCEcg0LdKk2A+4vQLp",
-	"2MGm3nG8LA2edFrI5Li4Eyt2LKqr6aBdBMbFakKq3G0WKddzauVe4puZ0JaNLY6dS5Z8YsZtu3liTbHx",
-	"/Xon0TPvgdsCQMlddAT9pufm0eCu+JBvAGOzsUQy2McbbQQMISFaEfDAqqUvxQF37pjNA4QQsrRBRIq1",
-	"z4tk2XRls6aE1hSn2mllNgDJ24HxRtnuxowhxZvKyE20FQLtZtAr18HlxmPwD1g3VtKF/FYtx6aeEzCr",
-	"rUd5524L03jbd53TKGIRIEz6TMZZMydYxQffRrd3OmXRVcwxoWi3/fj1t/AD0DOq6U67Ii6/de95TGVd",
-	"WDf0biDqdhHvuuPf2ueq8/pe3BAMVuKuDzHXCpbxouVfaTfEfsaBC7Z/rS1gP/BVIF7y0Vc4IZYAWAiX",
-	"0X2CkEVDYGPJhfgbZHirOPkaFI4lMd/YXNtZyRdbhj+MBbHh9PTdYXVFv2i3WspuU1Hvp2fCK3ajaLoI",
-	"0PpluoBbvxa6T6wKmD7FAG9+Bnz9qJHxgNzQWMV8egUt+Hczz3Po5l894vVppj9n/PIUS6UeSDzt+znA",
-	"vwf44fBvGY/CbR4s7wy47UqI2VNW4UEMDaiM9s5PP6FpUN+fJNxqA4Nl/qS9WJq19PxAWx18UlXFqDdH",
-	"nxUV6X9CWH2yEap+t/O7gEmqmDD1kaicpW30ifs5NyYqbnc9RsBiKAewd0Rx1PTtn/fgTSJ0Lvi0mL4z",
-	"4HkWE4/cHcK2lvZeatTTCnzSahj/f2n91+UfVlDkraca1mp4NKdJm2BYygSdhpgXVwjDJOKm4RLmmpgC",
-	"6DLbLmtHUgf3gPC6eRqp8wi5/pYLhNnEKqJifY8BcKz/6kU4laHqel21+VP/L0wzzVJkmihO2VhZIMYU",
-	"Doc2eV7dxQMe3Mal/flbxs5Bgn6I1eyVB8l0F3ujcdv8cid0p4Qqz+ZDwWpOszyDHLsXiCTSt4Ip/sQV",
-	"Q3Q7HbPz7A/kVfytD8OzkUu5BvCpkroSbg4Tqge5bNalsDkM9WITN1gAq0RUM48vnjbJuxdPyd7e3onJ",
-	"VWSf6Vjp0z/+TCaae0EFJFE8NYhXftuEXqd32Op2W73eReekv9fpdzrtbm9v/+Dwp0ILBX0Wt1Q8L7Pn",
-	"URHk7ajAnoNB9GX/tvWw87HbOrn8pfux0+pdPnJ/f+z2LgeD6Je9j53u5aOLh/r/9N+9j53W3uWj/sdO",
-	"60D/4P4xGLT1Kw9vfwoy6vuzpzOq1gblVZqFQYmGmWT6DUMimZZFZBhHFoltRtUD2bTZMDZU0yavmMWi",
-	"N8WPWgnjdM4i4mwJ2xEVtnyoC9h6F8vq7VJwL2C1uM27mFGZ64PKlkxZRRrUO7p52dZTeGlwV/TChVtp",
-	"PJ3aftsWDUdmo3msWnmaYinOXrw+JFKJ1GTp+qMHeB/bty6/m0qEyiSUo/Zm+0YJk+IC7iQtyAvx4fKY",
-	"qq9eHz3G8HDt5i+hInU7+8cHR4fAuM+oooHTakKGEVW0ZULNtnM1/mVa7wPgR5u4exFnGGACwfct5kza",
-	"TJ4hYN0Pja5vn8i4rdyw3C4iZiH1IIFaObhhagHADZCfpMsQX989x2CHfQMKRZQrUN0P1kbEtgDHp/Ja",
-	"a+aAI+UD44dCeKGE/fdntciWQ3dtaLPRTs/I+bMf6roLBiQFbOAHksQRhjQLOdMU5JwVHXpyTbSAbmID",
-	"0mo7DYQ6A6+h5JwpGhk2X7XIbpKv7AOQvJQqua4D6aZS7P2ZtgPf0rSUk9pdlZ5emwpVcBy4HK5mIZSE",
-	"/RX1BsxxPENVXZujccYWCr3hUdbS6XIVXz2dZfw6rBlP0hwqxrDWA0nenzkuMQkq5Dkdz4j+BJwvmEbs",
-	"nYP54+DNghMoICQsN2ymShoheaeyGygwrEvr/Kzy2L7VCu8M9goCNdzD78NsaRyK6KVDIXtPeTSJeSxn",
-	"7xiV6wOFL/x7XTwnFCBVxi/iJ8+X2qmuT101D57d3RO38XrOS5LhDsxTESp3+W7q6B1cYqtigCRSYlHt",
-	"eLzJ0mJjhk3ysUUS5RiG+SJpJvP6zQYSRtbmzYEEqObNNfH/W1KxRQMTT1r2CvyBG838wbhB42DuCWTb",
-	"4l8Ns3u04BsJeJev7Ng/Xd+Ekq6yYTLfSlnoM1IYBfqaixteOCp30lcb29tundiBBLxKtxADZQwhHHuY",
-	"Su6YDKUwGolZJEU4JWnXncHX87E+Bwu1UXpcm2Z/lm72KAIuafRpbJv7jQENv297AJNSKrqUJtEslpuU",
-	"UN83capKSsahe09NTlTRoepiVoWsyywuNawrLa3+03dmdVontDW5/HJ823L/3t/g393ebU3PzSRpXAbz",
-	"oIIrtjYvvtL1tJy403jq50VpkSyZahIG6pKwPcqwBkvYpqdKGKcgGOoXuZO46E7QPOG8xP6w9zqOGQB9",
-	"dL0Vn08D0UpDhmrek3ROFx+RppcGHrmUbLSpv915zpsG0HmIW2nYvo/rO7TgfmLEXdIhAqH12jA55vcR",
-	"zhiudGLAWLypP7SeuUc2qZVMMpWleHDHnLy/eJoX2TCyZDQlEJgpbKQa39te0ebqFbvaPux1eh8PWyeX",
-	"v/Q6H/daJ8az1sV/fend/mJ//bJ3+2h3PrqHxknXbZ7cPvrTw59++fiH1mXtY49Wr+P90gZCCAhTa6LQ",
-	"a6Q59lYE3ddtPJcG8HVzj++ggHrpBqsyCP6BpPJt7fn6Xm4L/1w4XXleYrWD89U1s1sNZWzOylgS+0BA",
-	"E7+L4SHWp2MA/kyYnmE/kpPQzjMqrkEk26bjDgMcPMcTL+PAddccZwqQXI30ck9iJxKGXTuNdT3gYF8i",
-	"fiedM3w90B/KX8Q140/QvWiEqta6pabi31gqQq6DMR3PmOltV4/WCamdgKhlx/dAH0bj2WZw5Z11GFZ6",
-	"MRIG2W5rRuJweVFlh3reGoDQ7YZi2n5sQJDdfM/NY8OZm5Ql99guRhHufGLGE1qdoE4vbXii1OrWSo/t",
-	"Ki9d2eWmEZ477fSKJ9AWN8JbqtOETsrjTCs55/pdOJERoylLtUGa//XCrsmfP1xUIjNIlbzwG7bW8O2b",
-	"8wvyWBuSjxMxjTnmK3q/mrLsYZNAO0RwgA1t4ZS+30CqYViCC0DEM2k3A45ANFB93iantlbNIhUB1qgt",
-	"mL8plDpDgXiTjDIFWrS7aEvZIwFZ+gP+JvVhTh4O5fXV//73/wwfFee3iFvXbCldYMUofjPI4Egh9vZA",
-	"kuHnlhyLBRt6vWMQOgbFGCwlHAZA7vxwmCkFpr3g3wJUy5vJGlez8djbNBILI+PaQMVRABnLuGu1Co7j",
-	"K6HOGCJoM4Tpfwx4Pk2Ylw9d0ybnjJGPp3kzzFjwy4fQiOQxLfz6CGcf61nMGI1g5thVofGX1hvewkm3",
-	"3kxyitBF/AN0N9Uk1RsAa6jumyHjlUJb1g/UHupjyud1k4PAPi8SkbJU9gnTJzV2pmMtvf1cnaJxiWeS",
-	"pWC7tQnGTfWSYBv4cYoZL8sBx+J2oDcQ2LS9MUwjyxByM/qJPSnoGhEbA58hV8aKTJky1SeTRNzATvdr",
-	"v6WD+8FCaQv0o/+IpUqpEqn0wH5MgT/ehR6A/CIELmwnPzj0S3h3rnr0fZo0+g1PTBRUFv1zDxOFNymc",
-	"9falybN6/MWV6N4+xpe0cOGGzRxdCWWHsD4M1JSx53vOnz9nLF3m7IkPuTa6Rea8vYVuQRMRGqzpCYtt",
-	"2jC7DMttcbtJwuYjFvW9UiKQZi5zzEaQjObF5ialBRrdQxWy631jG/NBV/t4zpqGUloWQIMLLef+9V/J",
-	"Cyh5kYotpP6l2y4IahlPebYYkjm9LnBeMyTkbWTH3Od2SnvAe1oymMAXjoNKMkTPZ/w3EAh98i0IQDLI",
-	"Op29MdwF/2RDk8UC3IQEG9MkaQ/4Xru06A49zIHbrGAKG5cfIq6YEhiV2m+T4XfPa56hcctW9wwdwFiu",
-	"OQNVvxVRbHbtn8/fvEaz/kULEz7BzBQ296IUJNNWghhncy0aAIgMxMDS7XNyuE9+iL+13e20eSomhLMb",
-	"L7vQgqZpng7Cr0GaFOn2jvWrEJUTjlepMOozifUjM3ED3SIwwGB9s8YZJSZ+XFg2IT1a6gWeG3gQbjNJ",
-	"mvngMeMKGXZppw4zNGkx589+wESN7wTcdrFcsHPYQPaIjYQ5zExNnen5apr7jVgibkzrsJSpNGaySRaY",
-	"L+aDwSkPup/xyG6F4rGlf2yRb745JQuWSsG/+QbOSrqZxtOs1WmeBDUhs3ks5ErbfttIhvzjmyslmcGg",
-	"lPkwKCJvZAV0yk/iGlKRCh90NTFWFH3zDeZAwY92EABOWjyth+5No1TcSKj4HQJ+xrnI0jEb2qk4ve0e",
-	"AjxlzEKSwiKe+uczYg3iSHE3YnJGreDR1GyaJmPQXO79u5fmHPaHCqcDwrXCwTDgrsl6E5qrZJIVp0zG",
-	"lGuFE3YIKjvyiaY/CqviQZTjP9jd6hK7YY7ffGMwpGT7m2/IqYWJMm1+qFNmATcKmKrMsra1q9/uiJT6",
-	"H+n5WTSKTLL+gAe5VsG5ECvvaw41aEFj6K5lqhkcAAk0XRNSNZEeyipXZnBTGvNc/CQUMtff2CqEvNER",
-	"cNGIMa7HFzUNxAqz/gcLB+VDVT0c7ne6xOvwPnzUJueCXDO2KKSC6TtAyA44luwpOoLs30UqNCGZJHJG",
-	"IVnZvLvpyJfxCIopEjG+Nri31MxSiZRF/jxJzEHlBgDNogwRmRpWZvDEnEx4Nhs2GJIklkraoXrqYSxz",
-	"gCXDO9pgNIzjTICHiGMJWSqPiGS4iDH2V7b41OQcdI+HqIMG0InhSXNIl8NYXKgB14qx9OpSPscSS++W",
-	"Iut7gC5kuN/ZHzZd1moSXzNEysmdTbhJ0Z0pMtUmz1E5sHYXnp6oASGUkjK8SgHlTyoEC9G2H1rBxFjQ",
-	"c0D0sSk7IbgiiN2gryY2Wf6Cu4w6Q2crd5DUWlbGEtri6fNLL5GvXANcBJhrtAw9qpfA6Vwm01nr5viT",
-	"wWG1lTrJ0jIBzAyNhwTQcvpWfSpSyDPjjPWoh4oWHvVs17x01V5MEi8kRecsekKGlC8Bxxo/dc2WTTLk",
-	"grMh8sCAw5kB7XLsgT4TSYSSxrKzPrHRNpEuVwokuFdJ7/pR+8P3REwsEUTKoUEN7bKMlV6zQrm+XqIP",
-	"Noe8YtI2DU20FkPHahUua79yFuYiccBrre9i0QkeOO4GgGf2trR5ARaqA8Sc6TvkOh7bHzAzmaoBz7E3",
-	"YJvpDd4kSTyPlcHGReeryea0j0M8ukZGgKOEOLM4jqzUwwTbAbdahD4lTdJt3nCx7DQybB1LczY2sbZP",
-	"U/2mvM5NpEh1dd9YxpbuoWHuORnmJTlxmu959L1Y+DH4Cg4BjooOiTn4p67cAT981B7w8/+fvXdfbuPI",
-	"+gRfJQfbESQ9RfBiyWqB4dihdbG5liV9ItWeXcPDSqISQDULmejKLEEYNSPmr32AfYh5sO9JNvKck5cq",
-	"FEiAF8mW0RFtEVWVVXk99/M7ccJojGxC2jxwEoQ3cHhgNB1QmVsYtp2+fX/G9gCWd+8Tpbtd7blXpTux",
-	"xoPE9Ah3UYQ/gScCn5xRtijhGGvC0WtsJqASdYUTCWmmuiA84UZQw3CfwoJx3oJaimgDaN0QmlY/7dJ8",
-	"pc5s504ynT6QieC8Ibkm34ylGNIATjydBSqA/k9VlZIX3lUK8VCYvuAgfVH8oPjDQNyQUZS51XSIO8IL",
-	"5lPhgZeFBA3BZ9raE25fSISPcJudcoD4Xbkc2d8r64cIRP1PZUUzVUKCJZ/ruqullj/gRBC/Zi603X00",
-	"+oDe+1SHJXNicooKJmyGLvtBmTGKWhiruwtiMIFQb6dW59uDX7vUesexUwgGt8S7L+O61aDUEkhpaqc0",
-	"7dlJ+TeB2/2b2Wbs32B6sNT23335793dXf9/+2iKmHns3ywNCHv2Z6hWg29D6LZy7iNNofk325UErrPz",
-	"jX3Fc1EYXnvFYjBnj0H8N7qwsA9Ys8K+IFS4sD/XrGHhXpcBq7PdUVLUeiNk1osXPddOGLR7zSUquPdQ",
-	"vL5900v4s/VdjShSaNyXIHHZFyAZdDEGyC5AAUWaTHUZfIoR+tWPCL7cLAIZWlWFrE3w/qokHch1ty8D",
-	"tmEQ6gcqs6ziLddU74P2nXGTmymQBi+lmjkRVejKHrRAJ/DFF5ak07YhZTjPmg4AkJihC1LkQOpoWaQV",
-	"4dzMkr+yxwZKSjEwKI27RGgIAuCV8/2nEPHfS1FiiuDfIfUkxzV8xbXZhXXaPXlO6RS58X6IaFphMAmI",
-	"QXJORxJdomNh9QHDiwIzvdivYwXk2YVU293LC3us58QGD0FSRlGKF1pBsKldlSXKd6SP4ZftZ4FUKiMa",
-	"O3QE+CmOfVsCQHveKq4fLJt2eeOpK/6CBB5kQkhAtsLS4SM2Bsk/TK6Q2VGYbNpqs7GVMOBsYYYKOYOx",
-	"JAxpvnkh5ECQ/oLFipEsYROkFAePna2FfIyxDg2yS489ip7xcCCQL41qHeLPKvruT1yO7Auq6TffBA3G",
-	"znU0Zz2Hk+FPdkimqJVpIuEZT0iXneGqQYbxgBdFULWvJfVY0QBXtBTevkXnaQQwNKWqRuOETRW8dQX+",
-	"0WB6zyIjH/A9nw9XSwlImM9T2K1ytLv8uPv+JFJ9wXviqjSU9oTziyLKtKdzAHlGaohOFDWTJMBArh2I",
-	"0HmMi3hE5vEws0DousiNKGnl394LE/Mh+wAlJDyxhHavyvc+PNkbwODiu49hON81hkgt4sdhwPY6H+1W",
-	"eYrkmDFmaYw2zuzDvmefWMP8lJL96W+fQB6+StnVUa1pbrfUnH3PuJ7LAdveYd+jZZxt8xnPDRsKMxhv",
-	"p3/7hNN45fq29zeSTU5ic3fCPvnuXO3sdP+pldzeqX0SJC1wVXwPSeDPMVXPrv2Zu7X9ifFp3mP1z7pJ",
-	"TKJP1F5Nx+N7hl2nwTW+D9bl7xltt+1PLLdMj4YS7Nk9elsSOky7S/QwAws+3pdnULA+H+Uer3xqj+Wk",
-	"0gYATqU/oi6fiRHuMDXTXXYiA11NWAprlbr8z0gLiHWbI7At9aU3QyqJexs/ox19wUmwdO0s7oNLLi0r",
-	"M4a4G9LRQj5WBvW+r8vkBBOhHNVTQq0SD3TiAnQKVCx5UfTcpp2WYspLcSpk5nK8KQKrx2A57JRDJmfk",
-	"XbiKNuYndqGyeY8tebbn/+rqIh+I7d2DHXbFrnZsB945suF2PhrLMJsO9wYCZgAmEs/mYKABqQc5r+Xd",
-	"uUdP0moikAEgiqY0IJoCb+hFDkwr5/WlD8whzxoxRO/FEFCz+kKYmfCWTdSYnWnA95p0QQxpon3pXL+e",
-	"UltZU/pY6r60OoJVS2p+Dm/5xfqpMB/IBaPlppOl5ECAz9/KdSAhEZsuFIDbkY3EshqW6rDA2ztpxAvp",
-	"vaCLl5XsSyRw8OVeLBuichOJDpGekzsboMvIc5bwC0Fltt3AjJpOSeZLLTe0nYF9bVVEzapplz2DDiNr",
-	"dPSt7iJQ05Q4AByjkgiQq1CA3bOcMYX0khQUSxhXX6bv3r8+f/Hu3Zt3aZDwgB2lyGkxhTY2yathjeM7",
-	"JbcsVUl2P7czXGyKgzlfEMFDEq3z/zmpbiFzjmRBl6CFCbxdr0P05XE9Ng+VgYLbPRCkY8r7JYEe/X4+",
-	"C+0oMqKTLMZ8LhKWWqllFtMr7WylSV+mmIZL1mGfL+sF1VTJ56BYQlwCS3U1FaUWmX2TPZgudx5hjrCm",
-	"pRU4e0GeoCPWZWlW8txqmXFTlKXdepMI7mPNe7T18TyiXr+9k4IgZhyxSfxDLunbPkLUGgvVf/MNc4gl",
-	"2NFZXhQ+p6+WOBeEQufwwLMjavKn9I2dYF2fdDuzC9nZbgdbMfzZ+9OzN7+krKGIgS0qjVrROM58DKbl",
-	"MxyiA/jgkgYWawksUhICSVxBR8CD6AWtIBlmpZr25YyE/3mkY9eakPRFZKOHuUKe30Fua6RXAP9r5sdb",
-	"7QygZHI5emsbOOG1L4N/GT6GVs2anEfkClVJPP22C5pdKINJkjpAgKJMEep81biXU265yeVIO05PSddh",
-	"Sj2DI+ttMwcz2ONiUP+e43h2za3+8P6MeXlv71Oo7XS1NxQis6uMm+BlXliV1ihVBGt7SAmX2pTVAK2q",
-	"ZKiiKJMaiAXoCkj37A9S2u1vlNebtA3TIJ4+evwkYSmfTgtyue/Rg//VSqTpjhdGPuE/jPUh2Kbf6bF+",
-	"xz2s98DmCC84R4LU7yRRi9wU1OQf/kHW8iCaQOyTjw4Po+tIzfANds0gHhnhvhhnZVV42REQg/jAdGvv",
-	"tWQRW1/fUWIW53mGT+8fPH2afTv4bvdgeMh3nwy+FbtPL7472H0s9off8ieDg+zwsPYCgSvQ6bHfPrF+",
-	"h0LHabZoGpJah4xS51Y4xOvgErA3Dvf32dXv+OIruwjPIaLMyhRE5MF9b4k6yzMhTT7MoWYpfITovmcC",
-	"pYhYC9yzshTafrtkQHSSrlPV3Am1X9vScLC6lhi7GUoj95X3d8i6AF+oEdlhNNpG7N30v++SHLt7kqXO",
-	"2u+NjO5AHTHel5CkVFJvlcITdjEHsRs9f9x4f8Hf7QH57hErhDGg5CK6jpWGxvPpWEi90yWuq1MGa6Od",
-	"NwcyTui8w8bqS9pYcFC+e7p/sEPEh899yItTUBBEmUH+WVz3H8X6UpCNvxRTyCzFQIkA2gGs2zNpVJtS",
-	"GPSFewdI3y43wnGn9J1tswvCpQ9u6bKzUqCKojLRauXrSxJN8bwBudfCxziCwZCcrMG1YRTLVA8pzf9B",
-	"wh2sIkbp/JZOeIHVZs7pRvr7ticQCzd32Paj/f2dXvwmgoAm6XTKrUTSg47CgUcvNrA4sH9D3p4P7bIH",
-	"AqD+cm1VRAgfQG0AzaQhLMrnN3Tt+frmZf4x3sTdb3A4i46naDgLN/1wjjEihfk79tuVhJRl8qqFW3Zn",
-	"4uYNmUEzwJ8rKUJnVlrFEUZ6ZOWLQVVqKzSC+TTAcEb55k4SKHIwwzD2zSsrvVVTx6/p22hYdafBhbqB",
-	"84XhVygi6FUuL9OQl9OYnjwTk6kyQg7m55di3jZJjUdqK5+ehJu7PwtyXk+mZg4sEfTmxE1HE/iNPEZ2",
-	"U1jhBUcLQY6cvX9/8hy2BESE2CWHUGG7p8VwKAZ+naUy50NVySzuur8InX2EnfXmfnD6TrkZJ14RCQ7U",
-	"HCtLuhv+/AHsjBDkv4C4qaCJAXoAhwRpGMSzsRhcUsR4QlUaIBMOA4PihbCKtcpqdZric7dwF0b0mKbf",
-	"DgLDQFD28IZVEAZhPPgG7NZ7HRlqgBpLlh7b96bxdPLBQEyBNzXnNNyBbnxH3QheQ5qSWBaDmvMIbIJ7",
-	"9hhe4vYsdAwv1SUZkGBgLVocbITiSh4t6vuUzwvFs3Pgybwc1bq/cNOO4OBbGgEQKLtHA5lxgaKK4EVC",
-	"QCwE9cHhTWIDtX1EKiMSFxlKbe0prKEAJRjHGe33QmgKhgf3BcBQaKYt1+FFsPPQOCtJUdAiO4fZPQcJ",
-	"IBps+xMw4sfxiHPtYBjqa1TLwAi7ymo4Ua+DFzN9pqSxy2P1AXAT1pfR9XxBfIs7vXDT9vfwMO6vJZvI",
-	"VxCmIxYhezCOyQVS40mudW5pj6fdNXIEo0bibJkOnVpVlmKwKFA0qKzbbSUw7HzJaFpuw/y78YQiu5hj",
-	"RQ45JP4fRKnJCS+9Acwe1pPh7i/cDMZpD2xydlISNhXlmE+1JVOJI7TAWXIiR2ANzI3TyzG7wf3C7Alw",
-	"toHvnKUvzvgIlgxlhV/HCoQlAOFy0kIlo2SU+sgbt4BSHCxQCgqCigIqY0nUV0kPu+2akNMmU0PDcgsr",
-	"gxu1DuHnVekCzJyEAiQy114WxokFyyVsIMSah8Dfo1oGFIl9oLrT5FNQaLPEp5ID0WUnw9jIZJRKqPCJ",
-	"M1Hi0OKQy2hg0WU/rGYcqu0q2My4819jNoOV52cKTAC50ME8m5Pxz43ID9yJI1Hv2M9CTIM5gUIvat9P",
-	"KIQTLwE1tBOMOeIcAXMnormEg1KAWsQL3baQ0e14OT2LbwJtBP7ezCuSWRxjY3mRRs6NMeugtFu6COYK",
-	"GvRL9N6jm5byet0AQkhV1G1/ETrrmE4zBJGM3+Tp2HLxh4mT/UECgFH4Z+tOk4U8aT+gZrykt7RDUBr9",
-	"DgFjIVrMDWuhmGQ0uuY9P8hjpvOR3K2mlng46HUZilkifaOSl7i5hN2B8LUUw1IxVMxVg4cZXxoESn2F",
-	"xM1zMMfF3YwuQw+fxnsmChBctldq299V8lviGkDRC0lBnFjmg2H+WUH17MxP8Ezwy3O3E+Nu127UWKK7",
-	"CDI313O7V0eV0LoXu+MAqnegJhMlqQwt95oso+Q+0mwcxnLYN/GKWXJMnQXoeIzmjXoarsbz62LUENsS",
-	"6oO7lPTZWEGBREfw9OKSQk9+AbXGQY/W9zE4Kzyv+knNmBoaIR2fKrkR52CWaezZ6DpM6tP6oUQiT3Zl",
-	"0DgD/ivth4SCEaVBqZF4l8ZdDUEQZF+YQrygJb04nl/B46waFgD0dFIKDujs6TtuxCvbyZRp8AYh3gKS",
-	"1ElOTDP9uDtQGkMKPIPVgXOo8wmX83My6Oo6/2jcDHOhFJsApj9kR1DAIgoyLnkkD1THqZtwkco7EyYP",
-	"vccfYTCtwBkOLWpHrH16uuw5kkHcvJR1hQW+K6MmHIoGFHM3bp6f/6tShsfDddfaVpyyIUYVbETo8vGJ",
-	"j6hH/RlCmB3LSki/gewZpkjdyQBRaOkokpA9FJ3RspIQ5+e+Fliu39nOcQkGBre7Y9U8l+fTUo3sNNY4",
-	"Zvsj/oQGF1s97KxVs9cmLwqKVZ1dP1Di+rBUefPll8IvU9y/Sa6hMuKy/rv7NSq42FEv8NT4jfO9uwug",
-	"O6sSFIuYzAATbBgbkng0IcDb5Vf46pVhuRA/R7uFIicrFRyKD2B8I1oUvODLYUGUboAi1E60hOidHMKh",
-	"j8+e/dQaURt5Y9FgyFLbLN1BTWgK4vcCiY/wqFpYafNm6Dm9yak3w7DocQg3HPr4G2lk64oTiaspUpGY",
-	"A+TZgsAPXj5L9lqlfn+3xpeiEsEwK2S7IHYFOTO2m70oClFAmq/dHTNeZmwbJzJhKRVUsH/6ElOJLzC1",
-	"A/uMDy4BoQzadNmbYFLwLkT7fbwPdg/3VtjRRoE5mUpIBb0ujopz2bEc+xkBL+XR3sQYQ7c1pwrn5hxT",
-	"HOtKbOMeaLD7Oz0fpkiOw1wz9yghrDm8iUsxNY3OFmiuQu3TKopspJiSzlBidYjSv67H0gIZoFV/nSJO",
-	"vg5IQwrjeguKdBgYYpdMq4si1+Omdl6/V9sYpJCDscE94Kx4SM2AGYdBUsJwjYpYTRpfhE3pTeSSxHOG",
-	"3Q5chuKsyJbvPS5g0EeThY+/xWLcbqhkrTw36hxf1TDc1W/WBtsoBVgPs6QtWdc0XMAPCAQYa0P78TV+",
-	"iZzMpoGiHzFmp6A0eLO7HKhJxIBLwfQsN1C+Vw2H6KyyG8EbUpSMdfZeW1QB9pMECW4VI/DMRHhxniqk",
-	"BP8Iuy21Ioa3M0ThFtEAwtWIjjcCMJJmIUWkEEDjQpAVRNn6gJ+ocxEmLiHxkKz+vFTTqMzxGJLe4sxJ",
-	"yiekAYR4nKj//qLv/imZmJi/VU/Ud8olJmKGWB473zMea8XxPjgPluRGB5Y9VOP3xyeek2AwEHGTuLUP",
-	"3gLcFKff2gsFAJvEyma0IEbheuloq9pVKxTPFjZruLHDth97pT7qXo4B+/gQVL7xDoNSANhWcw5b/IJR",
-	"V6zQqSrT6AddhU48WuxElqNHLpjkwdxS/3D0EYieXxgsXV32kaEoCqbzAgBZ0GI5ybMs+PVbt0z01Wmp",
-	"jBqoovFZdxm+27IBwFEI1ADSH6WJDlElxcepGJiFWY4+K9voZXy9+WG0oxVFQESCyKiAQAZcAqJ8iOx2",
-	"o3hUtPFS+oEpc3uerDh/03ZE9ZzsUqjhIdppyV0RATT1AauMxjfJ9UDJYT6qyoUlrd1bNsG1E4aDCBn6",
-	"EL2nMUvV/gGBLfinj0KoOUxxnGeCgvfdSI7qBR6CE0sU00iijjIuiAzDr/OLStf8ltHl2smkNYDXWw2v",
-	"GoyDMkcyPAjaPc90LgQ4B108a0irxRuDsRhcBmEMtYPlR9gr25Rp0KqI0722nsPuIdUUxHaPyBH6flNf",
-	"jpDjRMArASGwUOpSM+43UHaxMLd0qda7jBt+wXWT3gGegdvRTmOqpqtOVnZxXkn+gedF0xFZv9PeFb+H",
-	"XGqXQ5TkmNOIHBlt0GSmI0fRTf1LrBT29s3pWXqTwuxH4uIr4zHQtbZltidtXBlIs87UTB5hxqlGMbne",
-	"P4OY9faYta01BmgGpBB01tUzrbxQA3hg51lemvpxiq63TjYYqu0zYdaHuYkiiRKwQRbzWolVPEFUkPLG",
-	"TcFOhq58qU6YaVKQoA+iQlnXAvEa9B1DPCATo56usIQ0oX0tiprqMtBjZhRBT7U93K4iUW2uKudSCywH",
-	"QvzeWuXd/v0KlaBSsAuQ9cvSqhRqGNQdIybal1rbfrzvYvHh5XyeQIwZ3d8JWWkhWiapZ/QD9ehLigeh",
-	"uBUXu1R83+9I8dH0OylGTP398O9/3+mxoQKfQ26i4CW0XnGM1cTg5shQ2mUnRodAF8h75FDRUWZ9GQW6",
-	"xGZx5/6zqiGETNt5tfqgC418h1hEGHjljh+EMCyAorQEXrnujfkHQAk1muw6yH57ELtDsFsLx7gvXU49",
-	"QY3H2VVs24WqaD7f8Xp8lg+HorQdAEMSRnPiF+3yWdm4ZlKKSaSjKn3pTGUhPtZljLpBo3BBb3aTOBET",
-	"Vc7d9gbAiDKCThkhIcQYlzhpZTfKHF6wCV6KOdU9c3PXZW+QLCEGrZqI2vlumArZzFkJc4Pm40N74lwG",
-	"Ie1jsgekj/afsmW2TUBHeomWY/CiJrUkySRQZDcISPSMrtKGwb2xjdafhKEvPX2lMHAhTcgRvpNQTDCr",
-	"7413kKEhMor363rTV7s9FaQktz/abJCIywCfeXR4yFrtojB2DBP2SPalwKgHq0U6ycxFL7mCXb1QhBgf",
-	"yDUb5h8d6I/faI4VgpTrY65/duhPiD8D6E0NADWwZXvfvuuav03jxe1KcX8xYQBtllPOJ5pSMamqyyJU",
-	"Cpg9zechRoWoGEYL+DMN5wRkM9iuEFWoZDHvsvTt+zO7sGAstX88f/HqxdkLirf98cVZiuCc9m2XYt7F",
-	"VCo4oi5mtJGNwQ0bKag96/aVS/FOHx0+tZ94vH+I/3yLRr3H+4/AUxM0FYUa04zPe4yzoZiBRKoTl+AL",
-	"mdQ0/ExVFxQD/IGX4I0ouczUxMFuaaWkK69c56FESv+BsSXal5+zFMmqJDhYSmzF0gowJQRVIek84JZx",
-	"ESruJZCCAGYfjEw/ONhP7OmG/fD37t+73+4QgCHwkr5MT4a7r5UUFM9C5s16Tk/6rZ0rQsIAERVovNUU",
-	"YJvguvuC5l12HMw3roMOzA/PcFTnGUN7lsFQpJilQIqNS8/z+NLRUKKgHMyvgy8SrpFDFXRpT3YQWzqC",
-	"7bACs4NzrqQWQvZY3rTBOXJxMWdSzULUIoAdShFFz3j0nr5MHx0csrYgpeU+a+6ZZ1ZBwp1nc9jhXtOe",
-	"FBGJHzCtk/Bw+GCMOUO0sdG16fq9nUq1Cwwp3TlyK6V9nDtGjWtwD0O7RpILJGXSbgbvKMkFUbT5hIyw",
-	"FcSDqWFwzgZfLIU+WcYF/lsSpnvo+PF+YPvQEB0lDXicvnThS9vuoRgXESsTQ7raDr6z7j/uRv7d3beq",
-	"yAdzIkR1ty+kXn0AmLwg7CCm2li4QWOpZ7adlXxodnNhhrtjY6Z8mu+W3AgQKncpn3inx9I+wMz2O0f/",
-	"+v5gf/9o9v0hyGoH+/thqnJpmbQHkg5tyu8fPzky3x+kONDHT2CsUAmAOwRLFAgQQMMFHnXZD2IOAUhj",
-	"L/TUduzhU1Zz2APSUeArmOgng8M7gN7T5pVz3/0uO8XgE+0ShJzbHirOk1cbk93syUg8Wp+TSn2sEvmz",
-	"/VbgRRHc2c2nkjgqCIOCEwTusM0oa7kvt2G0i855l6agfDx/ZASv1WBg+Arv597pNjMKrEoBJMlEeXnu",
-	"5EDxK8zuyNDzgBdKwdoqILdWPsbt+v9Y/Syjpu9PnntArgGXSkIp/0LNRLk7sKo5sGMcYmkglQGhkcAK",
-	"o4YMyncB1qB914cn2JOnj7873IlAFTxA6zgHME2Xoh7xpToYbCMb7PjtiUf1JiPxkJ2KCbcE2/HIXI4o",
-	"6exXRxthWxPyiO3xN98kLv9Uihmb5FL58E0IsUNjbzYn2beHFeE9LUnoN02rN5XpvoSjROi2EQXDFu4G",
-	"D3iY+BDx78Q5oCBFhVJC7KXL3NIJTNeRrpY+shc0beWyL9vSkLrsBNLVgtCwCDzzK4ooImbL33wTyMCE",
-	"/zNMT8/uZT8TyGlBIPbsLIYdPPLhvVsaAnETjMsDtZJwko6CC8TPKJYlcT+PYjc44rOpjMC/VUmJTOCg",
-	"jEcEDqQLX2f+m29Qfi5B2SwvBUySZbUQCssQCz5KvSGMLY0GJ3IlqvISOCQQFAepaE/ZREkz1qBHB4qv",
-	"UdtBUYylz+lzVlHxCVRwTp48erxjP5AEkT/jENoKZbM4S0+tnGHqzf7++OkjwpMv8oGQWmDFW5eZ1ul1",
-	"jqeWqe8edvcDjnd07Srp6Goy4eXcXifimCwBUEZzlMhi2kYR/RG+N5R5sRux0+uc0vUf+OASayHSLur0",
-	"OvvdA+yAmgrJp3mn1/kWLgF4/Rhw2RFTBHDblW4rvqcbifGEkEvQLXZbQNptj6VmbA/0SZY2K5cDVMBZ",
-	"E0VCDT0+lU7r6DaNCE4wwEif8ozWdTwEoQRuDZsAi6m78xLw0JwKjrPcZe8qGZlCgs7nF8UoQCGwRCcC",
-	"IQDIBavlEgyBQ4ppoHclLP3lxenp8Y8vTs9PXx+/Pf3pzRnJzwtOYG+LgdjJRqnkvlxw2AYA17KSAS5p",
-	"5TxtdqZUoRNILLXdxt3HTa2KfI/4bF+i6siLQnv/jeMs1FUEKUTYPLTeWIlW86HotYQi1TVTSDOEQ+bJ",
-	"3knW6XXKSh7/+P4Eaw0T/V9afjU8shd9DoDzf09cCuwPKoNCbQPMy4DKBI2kDCi78pFPpgVWLoB2+fLS",
-	"l+7ZPdvVd5V05aSgEIqvJXFtocRmw1rVFVNWWBaWCJ592+H+fmMUC6lAzWHg0q80CAQuWHMAYDfHvi+W",
-	"uCgrCUi0EUrEu/evz1+evD45/enFczQABJgMqOTwCMfY9t0AM/UDz/y02SYHNzd5LzklTIgMG317c6OX",
-	"LlAdWzy6ucVrZV6qStInvlupwbFPI8NWT1dqZU/jmTrG9bXtDlYYEOAtKfWKlyP82MHjVabOp0/9IrKc",
-	"n82n2PjwcLUv+jHS1B+uMMLjk/+wYrx9/vEqW+KE/BqnoFGAURDbHq60nX7kRsywBvvjVXbGKXqE3wfP",
-	"GzZdYYvQp84wUKFWOQmoXFwzieq2/36VfGqUlInvtLWol/nxT/8eyyWWDzqVCmsBECSPPdOuyOFvHcv/",
-	"O1DLegDCwmP7J8rL9rYrWkyFhkFKgegalCvPyRwVXcegvU7SidDiuiFeqHnDslYsxvxxN7IDd3odqaSg",
-	"6j0KaqaQfNVD/xPP8WZ26Z61k309Yp1dv5FoL5BdxmAlaGJIfBAclbjzoiYKHS4uqY7f4vJ90WXWXeCA",
-	"I2GOT5zxcX0+OHytpAAbHDHBa3nITZzQDSG7mYuEPl8lHaqqfVMjRCSNm67OgOJGrRwogjSxs0yqoX3v",
-	"izM+WvZ+emwPnrEvLnJ5iVWOKkPgVi8J9mTZO6DJHqKzvBk6Mm1f9u2KfOQXlVllI9twxVV5xplSv3A5",
-	"p0nQd+cdt2QEX46i/whhz/G2j+g4z5GGNoml1d+gwONaVCYcvpPnnavfbySsFFCJtcLu8KFkicr6Ahyn",
-	"daiyfCFmCVxX+WCMzqEIiwoj27XHeANUtxocmYs97ssagNsCeFsjSBrqtE0D7jGAIxiCaF2wCEMkflX6",
-	"xFnIFOxLyrR8I4l3+IyYRp1ZsLFR73x6jFPMETNVY6at1eOerfDg7dU47MZd+FibPldjZYfrsjK3bjdy",
-	"pWfuyYdnTH7xovyBjSq0IforE33cqzfT/SCyx+J1OBPXCdho24GR+sLijo/wfAW5es99fYl4DZE7cRoN",
-	"OStTTnGGsfmR6jxLDPjgWcA+iQO/MO5CCjYXGEoTEgYoEAJxHQHaH3OBqynkJNkHIgiqHyEhBw0YkNWr",
-	"xb9cqSKCBXT2S3gX9bnxBIYtpUC20VhaVoLAs1zlgGC6w9Hvx/iV7rWU0++qGaDPJ8buGywrN9BGpotc",
-	"R8oGZjItkurFxQrOZI+UiF1ynzxi+7BoAFzRSRwhhjrLbVUwYXSdmMRmCBINLeJKzt89aqvkfEMt55VL",
-	"otujuDhcWkZWQ7cP6PthmWM4aKrghNWAcvCe0yR5l6+P0R1TwF5fImZjyfXYZxwBlqYDKbBbmrBclcKg",
-	"HlyM5RVGqXe12b2+NnY0lwf3OZenFOJmVIiB87Myq0VturPbXTIo236l/VIf3eE97pPPq4lTXvQaejgd",
-	"59tILr5pq/zi3KXo2s5LdBfei47dSpCu1bJfi48m7u5Gw94IWw8lbL1VBWIVRBx3S9N5+OMo28EbdJO0",
-	"1SJBAMZxLlesWgyl/DATfVHjJrDDvkT8BnZiXGAmOky9wt4FsJJaEBQquABMOkPwdx3JGRTsfU2BGCo+",
-	"RBVpVikJsyAc4TSG2f9hfvJ8bT32FddInuzaJes8fiL/A1jeCrzj3jyBfqzr+wPrRHsZ6wiVaXHxmi5C",
-	"LK8UVVcCZfgQqeCSbYwVIwFPuJ7O40wawsFce6T8o1jQQBMOoh0q2BsbDXzDFFZmCqe0pets4bNyAyrT",
-	"vZTiHxeFr12dOJgDCNpKHLSC0t66+EEwwrgA4CcBsbtY1xvIbqN+qk9xoMIV7Urm25OfbQ/XJp/5JDer",
-	"EM5nkGTV+fxyuZv46wkrDb9OTyGv7UbCCk3tPpnwjyfY4nA/qC6QLtdGbt9IUkTVcMni31piTzqvcnl5",
-	"07PwzFcpk//FqSnAzrWTU3erRiFf5dr4LRgTRke3auQRffXLPD3PINAAAxbwjS5aMq54HNduRqtJMacU",
-	"55AuQDCnzjjWl64OdErvgtIAccVdSDiEIGUpEAupUVCZYAAAZDdUP3KT5MtUk70QsR27+GG8En85JIu5",
-	"jDnfZ86GVemrpCjCTaXGUVFJhyxpKEWo5+MYB4JxKKGdYJR5VBAfsJ0U5WRauo9TWGRkfBLSZclDLhZg",
-	"pCJLw4QXX9cXM1wpwdVXG07QqqUcYAJM/SnYxWZwO3eleM0MUs/0Ua0f0IfWdNcu8+l5Ts+gRE92IUJ9",
-	"dyo71Ze3dm7BhBFh/qKBina9bmQ+r8VH4r8RrdRjNb3ZERYNdP0Yx/bWKwQ6Hqw5C2uMJXPsdM1RhHat",
-	"ag2AxXJNRwlkIG/Swr1L7a8PGEEpK/7UV8cFVwlUfIv49J83VvG9nJZqIDTAbhGG+1+cb+PWj1jtUt49",
-	"UJk4dQfyt0+dgl+IwlLKqizsWeByZDWlsSjsTw3lg+k263f+dvr+7ds3787Ofzg+fXH+/t0rr9H0O6zf",
-	"70vGdn9i/U476rlvffbm5xev+x22u2uJBNuCQk99cBhggaJfxYXl9lOqc9TvIKg01Djq19QyLGFUCyjE",
-	"SzzHf5U8vwC9sN/5vS+vtvoSVA837h9VGDX8HYaMFCJhoixZ73uX5NGNieX2wHxMyN/ZbaGin/qyb17z",
-	"iVgYVN+cwpB6rjX+hAZ9E18jjv1O8CxhLTd+tWNOFtsdn9Qff0P6MTx6lfTl1U5f5kMY3n/5nsm8YPD1",
-	"Qo26L7nhxbYoy52+vOrL4cR035a5NIXcdoTzZzHfYXt7BNsGFhslB6IxvaHUWpjm2rUw3VgAFt/uy8S6",
-	"SY8Z+TZsFwmzuuUmdQs2iqY5/W0r3iNbCduq7RB7gef2v353bP0OM3LUl7YjqhDdQo38YC/FfOdoyWgb",
-	"TvtKizIKsuXT/NyKTu7KKuGxUQwsna69T/QeF/uaiUIYsTy8Kpa4R0plrrQ/xVI5hCzCuI1im5Io1SlK",
-	"CQbkJiGzKCsOEIRBiPcCYwB0x8Q4LxJTyqbRkcypDZ93GXBSgNGC/l4XCbWYgRLz6wXZZIkhkuRyZyf5",
-	"2uyHf10eiDLZKjwwirCh00m7YYl6u57VD7ZjsPhVZrxXqFEul6fx/SBGudRwBDXmmIqPDgGCy7biD0FT",
-	"dZ75WpEOfKRW0KKLhW/oZFW64gUkNWMW6Rs7s+ywu+/f25eQ8oyF6J48ehpwMR51v+0eRpqr7xel+1nC",
-	"nO4whFmHbBIsEALGS/LwOPlAsIvKGMh8hiw+u3Li47RQJWb2XmJG67F0QGdRPrwvGFEDZHIFcvz8tNW7",
-	"SpjE0p4umZoijqSyV/oScBLziYBM/hhp/WB/f9+tksf/OWoo+T75TxWZoLL0ZwixsKLCe+tgzkKNTuSX",
-	"VXQdgb9RzXtl+7q+rrrQLO7Qx93ZbLZrd+5uVRYC6khmd+vhS1VO1u0etblFpuBNswtn+WYjNhAD2HPr",
-	"OAZrrVq157h4R5mPxqahPwPBOcXzcZMGDc8+rO58gljqz0LdnY0+3C4LHBOSxx9EFqgxdmCPgTvGbN3K",
-	"Aw+j1nq2vaimQkke1FN5xv8bnbruQE1Q4/QsFB4ZUH22sSq1YBdQumbe76ylitLm8KooqXWvxWyb/vw1",
-	"N+MfuBbv373a7nfGxkx1b2/PaU+1Lu6srPYhLtCCAgwkrqb5xjQZXvbCTtGSCXpL03PN5KylnNYmpzY3",
-	"tsEt5idptAOKuI2T0Y2IpH1w59b6biG8dmt7Deoh4UVsf2IXtq9l0WNb1/R1i3mF1TgQp6biDBIBaswC",
-	"F2WrsSZbASK4x7ZaV2TL6cZLO2zfv1qfE+xpjzrcRcEVi9y5z5BS3ZbHuk70+1UsgKvKLJfAXziRzZWP",
-	"85JqTa4OQKAOP6cGqr1EyTZjqrccq9mIlLO6ng3wq2oEEG1WUHyATKBCjd5U5gHyf5Zo4oul+v7gyvhf",
-	"KMqmxoBfyAxB9a7jwLc6oUusXvbIkjB5zZkNOnKjdiS6maWYLWrF0Rkn7JqmmnxcpwEYd9aX9BTVZ3rC",
-	"Mj6HXUtYVFzOfTvQ/77dx0cwSwZiIgG8jTJJ6h3OtYdxq7ToIX6gc6F6pFoN1XgiSJsFt2qCAM6eJNC4",
-	"oWhNXxJJsXep/87fnGsGgnIvhqoMAP05zUUNlRmVaiEBdzWBdJIRpLX6okxE47DkmUZvtf2SyjOrWM/J",
-	"PEjlPSstokxMQmCFh11FzijHJi4BSlWjwQrpFhbpca+J1sfSR/sHLK5KmjR3Ba7eEOBtzRjAObHu6TBI",
-	"oD65k+JlMbgA3l0v5hrvJsoUDfvou31ETHUQjr4rWGSVAJgP9l2Ck0Pfq2ENIrrcGb/QVJTX7ncHu6rH",
-	"gNLtu4C/sQY/WR+QEyPuZKEGl0kElhltHr9fITwjH/YlxRVA0Re7HTKKRbCLBIjKzpDsqsDY4+i4qC8N",
-	"Yz+J1thCcC2yz2kraWirX9RosppaTzrz+jaThYZfn2UCSLmrbTKMT/Qf20RBH4GxvUPc1Y2N4k8hUy0g",
-	"OrTIFrgh709eCuKRM0IvjST+v63AFoo1e6N1CB22HJxqg9dkjQsx4hJTOHzw6WKc8KnrwNcXKBzP7bXU",
-	"zM/BLaKFHQm6W7iw6+qXCBeOyKqQ2Uok9YXdbn7km4Djv176xmK4caxZtpPKJRqia7P3if5aLTjCi8Ou",
-	"IooPWWgx6UCOHWGsRpakFPGCA+AM4JlvQTxxm6wZnY+v1jryFw5VWN+cQsHgN+/9uphwt9AE2oL12ASd",
-	"j2Q1XW5m8WH8PnTHHRhK7axHJwSo4FwigDoDAHWrDL6X+UBlBKb++uXPz0Lo/WycG8H0FKLdS7tF+jKn",
-	"OgZR+aUY6B6Lo7xGPXTsyvBjL7CCT9oldRwUce+7tM/+3b7t4PDvbDDmJR/Y6Tmyb6cs1FwzwfXcPjSq",
-	"aFhUFQEA7A/ZTPDLc/dKUsOP5Rw6A5DrHIpyEdYTactgJ8D0xTGXIe4fYZIRlD+Hat/OOAK3faHd9NH+",
-	"t3AJC41iof60y06htK0H9+euVP3F3ONDa1FqqoKCGOB2Ku19Z9KHmBoy66dtkf5YGwnj/aN16JHcC0ac",
-	"hq3lKfocqBR399aqut2j76d/kriGU+js+kp6s90DhN+vPIbXYvZeAxLiqr2nx1t1c3dil8XdY9TKtYIj",
-	"eBjvoImvQPbfqUJY0QxP1QMjA4OD9IxfEu/cxBZ8Ib09BM7TJv180QXIeP8I4QWWOSx4+ZEc1dz8NQp1",
-	"j37+O0WM284veL2RYdyb2/saf3Q93nuZLQeUlhug1X5FwwzWvnNVqDKhL8mHNFUaKmIFrDWMLySVn72l",
-	"++QRAQkTioO44j+EmekcVgjJ0JdoY7ff5SXgiQxLhQmS3iLk4cnsK3pk1E9dh9Koaoh/0rkiKKAcqsCi",
-	"gGOIy//aQJFCcId2ELhWwDeQUUDy0YLcJfCOIw83cgFuAi8WyczntvqyXSD25NpA4VTdZc9CfLqgqjG4",
-	"JtqDKLnyaBCE6hJO64mcJNAtNlehArWPhIeBvGhBSKEiz9tPyZdItVRrpV6tAEXQ3Sw3OyDouo0SOVpo",
-	"q5ALLn10sO8fOycIgXQZ7NwysLmbAqHtLnWbchUrHnzHHnW9+tOwEKsBtkCDYHzc4J3dm7lUTcSNEuVz",
-	"oS/XhjmrNboW4AyKE2G+uKKS0/cFcrYKtBk+Azv+bCwQWB1je1ZujeAk8Ss25lHn1VphPI7QvEBitkHF",
-	"WRkVB4yws1j4iGRgkllqxicRjjHJNOvhmCFeGf4GRFaMl9uF2tfuQIOo4KBUVbkAGOUqKDcCVgZKSspT",
-	"gbLrlJ+WA6wUlLPMqagZ7RfLMAdqMqlVZBpUJdTB9pwUw28oIuMx89UlXU4Ld1UyKU6GuqH70teVQwBc",
-	"LGfl6r1B1XmosNeNa+lDCIoLDQTmY0XbcWU0lNbvhQ8sB0P7Spi2XfV1uhM/f5+wbOHqalxubVQ233It",
-	"PDZnPkPYNAI06W6YwIYJ3A4aLVZYVuMCbZV7ivyD+J/LIc6odGKDcpPCyAahOASW+UfhLhNTIItKelVR",
-	"FBqKOwNGZe0dRDMD9W2jkyNhXuUfhBRad+4sA6vLG2nDT4IXZrwGSfAN2lOxaKwAvJl/uAMS4vrH8RqD",
-	"2kl9NaFr/2e0lcY4qN9ho6DesFRkcHbjm4LxWysz/fLlKzKtam2/J1N7HPFzL9rPSBj41rXKC/Ym6Uwr",
-	"8+yGARMMNJ+IzD+60XI2GJ7rlk7yBf6vs9n7shcSMaT2JmLPdWe5t/sdIq7pWmTIlg7OY8uLgBG5OBEf",
-	"WHdRmcVYEHZM+ehepQgvCk7dEDc+CKmq1zhhXeKDiVNyMflnuTN2yUduXzgIOuGs/F/WORsv7PXYYrVO",
-	"3wIpbUn7FZy1S+J8amEJkFBB5twHFeN/tZvSr93tyNzGaflniTjCXYs0bRoObJujc5mHq5pmt8AvcqW6",
-	"9z7RXwBLP4yKMi53hdWKlPvYIyv6X/oQfwdKnz7af5QyyDux1+chwFnzPFsiH9YLRH5hYbG6GRex2ePV",
-	"qdZiy/ZC0FAG8/ai46amx0b0e2DRz/htiqC7RAEiYuZIzn0iudP5cYUtqzbB0WEdk+2CCNTxSZe9kcV8",
-	"CTWb8HkPLMBgWvYZdWjysNdnPgd14cUJlEWre8+NgvRAtg0EcQfzD1EYxEkrnXzrAwHbRLuW+rl3kc5W",
-	"oG1vF764vmx23TseIOHtj0OxQ2nKAOwfK/G3qIX8x8e0/TyUeZNQ93Xykncu6u969hGEYCezdiH/uJ25",
-	"ALYoCr7TUoH2sEzCRaCQD6J0mSgu2GtLM2zbrP6RlXxoNMvloKiyZcU73tJnv76cvGhCr2ck9NwtMvKw",
-	"6R0T8qifm/IdG0PqPUCgjuzpaIdApVuLoRxTTwMcTXNXfm+WA15WuuMXLOrg0uqvJ1NcM47UqeflUF++",
-	"C6t95YbK6jZKr3fZe7hsnL+OQDLIAkaIGGUuMgB8wMJjED1CQ9r7hH+AWWFaig+5mKUEsYJ3GM8wrA80",
-	"h6pw2BgoQ7uadWNOMWRFboms9LU6xKTLToyGYnT2NSMsoWf7CagZ37Gf8x/sFPxfp29eL69AQaTli9pI",
-	"V6q9gB09FcYKgeuE6i00/FLVIxwVX7PnyyRs2NgQrDPhmbgDIY+t7OBlmC+vb+/aRm18E8sTFE7SjXzB",
-	"Pdf06tGQr9UDAjekc7V6o7fYwLZFs+EqTd+jgTFeja+OM62SGRSt+Yl8W6pRKbTe6CJ/MjDy50A2ODGh",
-	"Zbz4vvOK6OW3qsURtWg4BHvsb9tVlWcjIXcW05XsBHM5x2ykF0iF2SuT+dId01Jl1cDgA5btuodmzSIf",
-	"wJ6pxsc7MazAzUp5Gtrw4bDHxoSRNWHqgyi769b0AGq+pKIHUp5awlOdqUHG0zMcbttg+5au2qFeO9C+",
-	"eWeH2WOM/fa7NmUuR59WH+7VfaRMIU9rL7FBswCLO3Bj3YqGioU2pm6kW20DxWdKHOdvW6sNLlTgoHSr",
-	"WFKNdOpY5luqX1uV7DqxFaW61DLn1LvTQxqTnRZOVSvoalw7GeOtWpxKt5Xz7jkh4wvISTStG9/Rxnf0",
-	"ubTdH8XNHLah7a51KnHDX+v0cd6UGSYBIGG1lOPIe24KMTSgveaaDQo74AyS9FA7NS4VwOvECP6ISZke",
-	"4HTEcwn4j/tPqeW5b5Du1GtrOLKHFSy5jGsdQ9UkiBmF3E6r3Dvvk6+rydKT4S7QIsKLwF7YRgAqARCQ",
-	"3tVOY8ZCmdzbCtpU4ZousD6JjMnj16MD7/9pdGDvZMJ05LAz7iXWlLbzSkqm2/l/Fl3x8zCCVZRL0s/d",
-	"BKJ6eLhKO/AiQ3LFSyj3v9FI/2wlIpGKE5NahV8ukbmdnfX66K2ZqoqMXQgGWX1kfz0+AXbjDcsU0gA4",
-	"9+hEY/nQ5Q9Y9ggl7a20TYGtc23ExFt2UX2AAgiW7QDRTKwCUhrAUECK5XviKmVRzNjrYKu2fewyX1Qa",
-	"u3KeZ8QAG58tlGwNiK3byRYY3CJdpSEbF9uxLKPc96eWVs6LAvyb11N2El/+sMnjufyg8oFYkaV5y+Ka",
-	"nC20W2Bwi7t1o8RslJjPpsTQzlxDkWF3i2WLtJqlBB7lAwysv73GdINr0WtASOGhYoBlBVjynow2HoJm",
-	"xnXPMS9XnV8qyCCMFCUHMCMhPxzofV8KXha5KJ1qkkCUnCoKKKeA5e1d5RZiSA4GGaoykrSbg9o0K3Nj",
-	"hESnZsK4oaRwzNzusmOX1eErulwIy2RcO1fZISfYlwWFq+EhjbWtfFHN6qGaOVICjVLQxQXEnvYQv1je",
-	"vqtjMllTf3t4FehV/kE8iInLbT4yAzKpZn8Er2CsS81yM85KvpLH7ld6Vm6UqXv01N1epdpoN7fSbkil",
-	"fVCP2+5/ZwCmeo3nbe9vb9+9+eXt2fnJc8dFH9QZt7Ljy5KqBb/X25gHoONrShz8ri4mII1ND1ON52zT",
-	"p7L1PD57jrg9iHTyo6IqS05jjc20uWYXVV4YlssE9VSyozqPEHvjpBUMyYcS59obzrx0wOrCQV8uSgfO",
-	"n9LCuRvU/f7LtT0IP34nTF5GJrsHYsl21p137ouz5A0nvTMn3bDDW7FDJ9Wt5R+zFNeqC/ObsVvSw/39",
-	"1OMisowbfoEo73A/wcx4OMKuRiVqcrlD+2KXUs10XH4NrjrCOa7AidKXGWTRvzFjUc5yLVj6eP/bNELq",
-	"UplgaXZxXoXJTBOW4rfPs7w0c8QPy0qey1yO0h4WySMnkoaEK4AOJKyw45Mtzaop4S1Rh7i+FNkSFJl3",
-	"gmf5nxVGJsw7LP3nRJH546FBn47BDhhv05EwfqssxbHRgpeD8dJT8zIHaFE027CLObF4k5tCELiRfxxP",
-	"hMtCsQ/PyLE7Z5rPe5DErROmyiTE0iQhf3BLh6qLUhmBCHjsQmgIrzaDsdAAZ4eZCT0sR8AhQ9CKopa0",
-	"6ISwbl0XL9QHEaCYpAAbifhoNNRHFB8NoDaBib0KtWvNTPUlQeUxNaxbQsD6kf4r9RaLqVDTQjAznwqW",
-	"S6MAW9dOK7tQH3sAtwF9Y5NKG/stSH6EnkK5hCHN6lCVE4fVS4u4pZkVWSs+Et2+TPsdM1P4sn4nBTkM",
-	"v4QuA86m45JrkbBUldA/kdtv4eDTXSj4AN0mf0Fuuuw0H0kNxQ9r8FRU/IGBQZ/l2op6So5QUnTtOfQF",
-	"hcLa4NgQNg69sIe2IG2/lJBdCCZEV4Ox7TgEnfU7YPeC29hXAhJ5M4wqTzze32e0GRJXnVFoA9ftfJRc",
-	"XkKcQpbRR4yyBGIwBiRhKO+pj+zIYPUtiVfK3qIijbAPcIlhC6U4d1rm06kwKW7AXDItRhN7ZHtMj9UM",
-	"ARo5Rts71qA0gSun0OGUjfPRuMhHY9NOkHEpEWNQ3+SFQaAB5XbaUIEPhmgtoO+CdwKqhIxEhkAsS7w0",
-	"/+o0vf0xhZ7wj6+EHFmeDTlFk1y63we2k8YSuU6v8z9++x/9/sf9/d1+/+PBy37/45OX9s+nL3//r3/r",
-	"+FQkjBvsXC0CGdvDPlEairVWhXG6BuYnTTgiI9QGebjfPh4oMdoOZPz4WiTjxzGS8cGDIhl/sXQ0mt0V",
-	"KsTZjfWOnr5Vmbjwgnpq2uM1M9Ooy3jeLza5aZvctD8uGiWSYycxxRJRJIKR1NUErmmHfAAxreC7xhLy",
-	"axJzTySznGhiZQosvR9qeEOgnsL6DD5gweEKT8tc2amynIycyT4FjiMalyo+WKZ6BrwdyhtDxW9IgeOy",
-	"L2u1CJgWQL3FZInacfrq+IwG84XjjaM5vZ4Yhh6vURYpbtSqwtDnN277DXG6rRf+nS96jnsJM7nhQOc1",
-	"mlOKqSrNTeAybbHCp0DJisJ/gsq+H4GNhmiHaQYNIxSfFF1GEm2wHRMhApe3VDPn8Y6K8Pele3GCzuAU",
-	"OP65m9nzrBLn3JBwDgSqgoog7jqqqhNUIbFYvRpSZTpHnLXhc3Rlj4VknA3zoRljuXyPdwNlTGhYKH/8",
-	"U1V2N2BFPC6ZkKacs1QXvDvjJdhpqE6NAVuSAPWh4N0L0EJElvaQ7Nop7EsIYrY/cXLjzydOHcVqMEbI",
-	"qIBMG/LNnejqfQQpf1Zyeu9l4P8QvIBApefEZWd34g1fH5T6JuL3r+AEoOyU9flae83ZFpQbMD7uUds9",
-	"/+UlovUzLMM1a9Y502oisMDV9vuzZzsJe3poyf5EaYcuMRsrspRezO2TCXAmKIdQ2j+Bp4MtEmVyKvhF",
-	"scZ9CY86qyg8bF+pBUVbSTU7glujUlVTO0cBdg1tqpQ3gz+77Ef7HBgZXSAamvz8qCzZscyuL1XlLVlO",
-	"6j9I9vf33QjRSFbnywsMGY2UxMB84DDJAjO0FJbaBIVDlV7foEpyGqc4sdoN5BapIgMAOaCRXZZW0rUI",
-	"Ntkc1R37uqmQGUCNYQ8maiKkOcIZ07QsLFPgLAFZIzdL3SV2u5zSZlkhTBrHlvF5CNHOSYzArQdJKX5y",
-	"vvXV0qxelRqV1m16h/uH3+0eHOzuHywx5FmJqrPEdnfQMN3t1213+7tPf//06GoX/zgMf6xsuyt461iV",
-	"vdQ6jMPvlkWNqy8yiF/R3ohHyS1Mvev2OC7pNDQ7v5i32x07Gbd3hKwmlmjhL3obyfWtPfy86rDt1s3h",
-	"EPEhWF0CarZrFYJkNbkQ5UYh3ijEd1OIZ8sqki4THMgKt3+9GY6uLJUToI6FL7EZ46gdLXF51pJ5BpVh",
-	"Oi+ENMW8F9duhLLo3gWWgn8jRRRVlr7K5WXK8BwQt/dpSlN0HLYi7i11NP3pEfeiZbqWlLkZuIVzA5ve",
-	"EXGvdadsvBobOvmHLLRoPL1wFNRdud6k2Bqu+gYKC3tXhMutxAokaLWLGrhILJSnCTDaoQYAUfU6EkAG",
-	"8KxnFSQM7ejL4M1Aw2USBTAMqxJx8dBLsxwIj078FwXCWzXl8FnU41tUCmlt/QCoeKsOxxHblUfgG7Rb",
-	"2nDPBZfY14CNh5v0+OQdLckNlazEDAMi7YexKUFt39jOPecbvlbm5lbwkG+CNfvO1KWQN7aMn71KrNxF",
-	"q3ttw8CfragTpuWGesYUJera/eJct9c28k8BgY5jeK5tBuHJoZ8YtbnqAmJHXa1Oh1a4yswQWmF8RDZo",
-	"hRu0wr+AFGNlDi9yLBNj7hvYkF7+WYENIXARUQtPKAzw0ZODA8wCVnLkYQsj3kiPA1esxQyCbPZmYNQF",
-	"wPitBVro/JitqIVIgWqohS2SB0AXntkB9Rj+77pB9c3zMKTVBnQfsIQkUbTjEtI4YW0MDmSrdQSIPZjF",
-	"A9i6qf9bDeTBAPuPfaI+ZDfC/tOlvU8esuPq2gqnNGQrdudGs4Ibq8Ee7O/7eKcEAm69WsveQPitjw+H",
-	"YF2w1eRm3JcIjt3SC1+JK11ilb+tYP5l0ECwt7/mZhzEhjXl2kbja2Tc+6qlepZPRJFLcZPMRU+R9PT+",
-	"ZDX56dmYm1iGKoWuJuL9yem1lcup5gs8m9lXLDb9x5OVG//jCTSv5PGP709uEL1+fH/yrpIo7cnMj3Ll",
-	"QS60vKmfUVvspzZqutr8nBo1nbr52aC8bMxED13mzJt0IPPBsoYY42pt49FaJB3Jo0uTBsq+6Mp3iLnO",
-	"fASly8BsnkCQmxqy3DBVOtc4urm14abSKZuoD2RfdwwQKsGnaipkyv7z//3/WEr+ZvoVXNPwc1AoLbI0",
-	"gaRCbcQUSsVDmFmCvm8FlrHc9BjvS/+yJH6TKv2LXDcmfM5GyieAY3+67FjOKegNcWbsELVyKeI4KDtc",
-	"XkAOXV9SOQnKlXy0/9SX3jUllxqCatIuOwWbm/0o9Ypx6SaBepTlpRiYYt5lzwqlwQHvbmEVYoD3jGBr",
-	"+hLKgOVFUc+36vlYBxPX3/AhEx6IdCJASMIULIwjpGnmc81wwnA1eX4+UZnoMTUcpoDmXFtTNRzaKRpX",
-	"Ey51b7GnrL2jOK5K+k5S0pnqS2dltN0hdJ64rEjKK6NSBEt1IYvNgnv2VdpPOyGbXigzhiHZNooMmeBC",
-	"rUNWH+FNDTGW6aP9b+0tJKNpl6WyKooUMV4BFwCq70ml/qeVOZ217BKT+nKjRTFkdr1SeuYcxkJhjw6z",
-	"yKfY+hGAtKnt7sVRuw19hDlfYQfZ/e1PkQuMwTQ9+qJDlG3ZnDu3hYOlD7UBFQlICcT4G43lU/xmdlZo",
-	"PhF9Sec41GDBMNH00cFhuhxY9tYS7H3EbNrdr4bDm7N3uczeDIcRj6clurHl+2iQUXNT5tdITUFghsfW",
-	"t2K3fvUh4kZXnYa3+NzDGLMfAOJ2I/itaEnEBXqtDMoWG2zajXh8XS3zmyyQCyYcV8A8cRdQbjunWmPh",
-	"Otc6H8n4iuGj2hPEPm9jDdrj+W4Z+SZaLUOokuqowrmTNSnEIdQPRn3WoSUSGdsGTENd8/16Du0KBkux",
-	"w7juS0yR3wWYXpy0I8qkv8xlRggdYzXDDHCr6icgFeWS/YYdzeXo920o9rGn3YUdFMDQ1TywGoE2vDTx",
-	"mJIg0NkHNPunyiVk2Tm0w7KS9H3AxEfSPMwlIiNC7CrUM56joM9MVcpa6Tl0U/uI16EREtERLub+KmT6",
-	"lUi0HfXXlwLKL1MlOXivwWAozf5ZacOGQGhqH/OYJFaIgQcqEh65YYXgYMP7IFz2iRNrAWiykii2HnnO",
-	"YyVDBJhyoo4Tea2igSJuCnBkN20znbJMCc20cp77LuokpJqdG3WOg0gBwIAEN5SSIZSX9BqY7By1Bilm",
-	"0ebDGCq/K32R6VAO289eGPBcmKOA72nv4fV4jV2FarsKF6WaaQBzSF/YfXoK1uPUgT8NuATkGMgUqrkG",
-	"0oSNcqtwcmbUpZCQMtWX18webuNdeFqnVixI8dI5XGoVQhc8j2tHhHFtYGBW9U7WefxE/gdE0a5ggDXi",
-	"o9mDY76rveErlsOoIO5NYlgYp/OeriyJhabQ/aXANIi/o4ZElbrshHReRIPIlBSo5OBZTAG65hAlmsXX",
-	"wUvAQgGnP7XTtwsd2D15nrrQGLt5FCG74UwcsYUi6xhDqADEorux7K0q4FGI5pkKMRMryUvPIsuX/7JD",
-	"y1zhu8cn/1Epw+8uKh2utMg/ciNmfH4n6co2XWHh6FNn+USoynxmoSz5RCSPAlCWZPLjKcaYsi29WG+b",
-	"5/cAzPn6Oqfx3t/OTp79/AIwOSO2eBtf8souWyqqI4PXtgSp1fk0TxvMAv23hiyvOwz8tfkQGv+X75nM",
-	"C7zUN4UadV9yw4ttUZY79tqV/Y+e5WYwJirX+x7/6G6b+VTQ2wZcC+chfi4Kw3v4wuHEdN+WuTTb2IY0",
-	"kp1mm3dCC9NsU8jtfof95//63x55G6UUmctRr99ZeMlzJUXrO/p9qY2C6ELd7yTUf3LXdAGPtP4m1PSW",
-	"vUu6kgq98LJnKhNuwq5u7aoGeQ7809votcYpV0O/tk1BYJuWNduBlWCM1orm2y8RY4zBCLcyuzxbPbwE",
-	"tfasutjVJlOV6YKCQY2Js+8cuWcvSsEvj+KXlXbdwstsp1UhuoUabW8tW7mt615oGe+S98WruOXm3cWE",
-	"5tl1b0Umvvy9YUX9iy3JwFe6FW1ofjz3KXVdUD+aOtttqoJF7pEVdLzlWQ6LgPOzIALLSJ2rB7YHdSYH",
-	"cQjjLhfzEuJgva8vN4F8K2uIqbfKT4ik+bvlKEQl2L5IokI9EGGN+FahjRPXNn7vjd/74dMjXPIB9TFG",
-	"8miRGh/C492aaXHatF45i1zAOKlKSUBP9s8I3wXis3KDjBYjtGIOsfcp4lOR+SHtS6vd/uf/+t+osOu0",
-	"y34F01gwq+S64TxtcA4wjQC3QNsYQTUmyHAIuxw7jO7Aw/39dOeIaVWH7UV7ECjfziG5YGwjKxH6hksx",
-	"EtLyJNFjpqxEyri+1FSCC12sYR55ZGGL3miHK1yn7coVwgiokGJCEZmCD0RfRtViLsRQlVAvjBtvokLn",
-	"NU3OOLdCypzsCLqailKLTGTnF/MUkYvjipkXwur5On4wTQLG6vFJVIbGToAGPNBj5mcgVzQ0K+JoVgju",
-	"gh9i5k/T67HiYRYnKhNF6sp10iDhoo4ydxCoVg2HotRHESppEmX7OEcqMU6aWo4vI9uZS/FJ4tdCaRkl",
-	"QyAKusB7zZMa5UyGmj3gql6eDHQHY9m9JgSBOXWFlG23pWPvbbFK02eN4d42m6jtDQ/giy0rUANuxvBx",
-	"1v5YTrqFHXCZCTDeXl5CplxeIjZ16elBqukMuByIYlWZ6Rk8XYgsWLnWkLhCo7oM/4J0muva4jNvhuEd",
-	"TU30h/nJ85sCHW2L8I4rMKmum5HmdK0vvX+IvtpdQ116qP1y57yzv/ge2+gIq1jQccZeK3NKB+zrjXO4",
-	"N6P9nw/71q7tAxvM17eWf67UK9bvBNWh30Hlga2RLOU6vCRdapnJvZE8tSBogQn9XUOpuY+kJy/gtKc9",
-	"tZiRE/aJNdUr1p69tJIBdJkVcxKlnSxNYKqXXo5TlaLyFCE0IqpIocoMFVgTfjg8NZ/eBNhmnDx+UEyB",
-	"9yUGa7DZWLGhKgo1I1UQW4CGTHG6oICwSa61wJAXUNAhmBR+QSbYMmSXXwLi9NdmPq0lE9wkpS3JsFrJ",
-	"gBrl6tzBerokF24D8bIxen4VRs8IKbkF5t5f+rwWz+Ms04x7CxpCQRO0TM/9XEiwSAiRE+g+WJnQ1uff",
-	"QwQfZBv824UgbkGRGc3nXXZMeSY+OQXsfVIFxoCJC8StKItnp0eJP2BsjSLHojEgP2pPnWHLMmc4JrEw",
-	"Xsz4XLNZLq8xajmS90UtWtBuFeL+LO7zbc1SC80fAOVm9RHRTvSsZ+XBhBat1gS3i2ZcM55lD2dM2CjE",
-	"6+UMPIPjvwn6/4rZ5HGWRTwEXUZNn2CdT34G9dh98LOikhDJJKAR4/ipK1SmhuzgtjgjNJ4lmjNRx2vV",
-	"5jojAJ2Z9vpKvb0PfdrtkXZ12g0i0qXttA5cJ7du6ONyoBAX5eSQQm5MM3FJJEldS/dOxltll4B+vX5l",
-	"7NXFQfuBuiwI2QD2qvNgThTgCopFoTY2CfBCSdHzciOUJYNSf2PF+MAQ2mxe9uUF0IaEklIGVlDDTadj",
-	"uEIsi+Lra4sJk8LV78wNBI8PKGndxXGbUFhTCF/kUeIfmNJQq2BiW5ZY2RZTvt3P1OqVrl5Jm1RZ99GT",
-	"S3WJmNuXsIjMKLVcyAQguC8qYcpr8Ooa0qXt7G1Fy3rbB5ArVxoH4u7dlyAJp2UjRf4Jqo9vxMk/D2I5",
-	"iohwtv4g8iHQ8S8nHP6QF4VlO1Bo3Wc1AS7Fr1YyIrTgybpioh3WEhnR0slrBcSInDelwzW6ex9yImyU",
-	"diERRrFUQly5n01ZcU1RrpaD+DAiHaVDgpSCoWtuLEHwWY4oF3kHU5fLGhW+xnkohXBlNLt9+WP+QbC0",
-	"KosU4HWkmLEolXO7KoudFFBTXNYQr9XczKWvJAcxlZTmLKjUNCQiIWQLyn6Ui4AlqUf5ByGhph6Ee/VY",
-	"2jhaKeWnMjEcioFhY1FeA2QdA+reiyB2JynGXAcC3Ii3IRDg1Yuu1Vq1w2fYm5tUyI1BZ12QM0zHViXj",
-	"UXp3RBJa4h7qxcnycJSANUkB9cVLMRUc14Qqsa/m8zYRROMNoJ1bmhKT617JHqK1oaqZRECdMguKoYa6",
-	"ZkNeUp1CUqUBk8rqolh080flAm/7Mp0qQmZyTaAySQpwAWkdBsuqBWkXpxHJ4aWYGppmxFaCd1h1Ww2J",
-	"wrsQ82XooDQv65K6Y9u/t9T3VTzd0GvLuPXKT6/sb79nL7pWk5tVx+dCX1Jk3eokt9aoleK6rWe31Qwi",
-	"Yo1iI7thvgxaKazz2Vi4YMyNz3zDOx7UZ16vTZW3QpITq3gYv7llIVW+NxhzIBbL0oZUSVkRUNgvwutJ",
-	"PSKzZwJkC93SSNy9PT4fAlMpVQGyb2onhcyNuhUqCGovpnnmcS0cy7LCdeSJJwEZYXIQlZDZZg3MHGIs",
-	"GhQgAFhxGDQEV8NZobTpyxB85yyzJMn/U+Wy1klFKDFzTJdJHx0esoiXn09yPQHMwRiSBszyGbsQhZIj",
-	"jWo+jaYvIcbM5RYZ8dH0cI9A9DfPMwcQcyGYyHKDMDbeo4RFC9HNP8uLwmEUsQsx4JUWEe8Gjoo53Hbu",
-	"hkPI03LPoXUb0JRyk0STbJRamBYPZwJqic/qcpOKeIz2VWnGDd+tfA2e1MNV+tgJl9XkVryszLjL3tQ2",
-	"GmA1+s3o0794lqAiCzlhxZz2QGo3XOr7PIUMOPvcfCr6MrVznIYhlcKnGSEabK5ZPpIKErlOhWD9zrPI",
-	"dt/vNBPFdqmfKc5YsNODWX159liEi2WqUsJrf+JyZJtWU8Q+AmQgo6bRFjxy8El0iBvKt5oibFIXYWtL",
-	"n8d+Ek5VnrkBR5kqBFhFuVrx/oq2PyWVURoWrJc98YSRpT4AOhYuOjdGTKYmZZiGRtMN9M42UUgb1Ez2",
-	"WFbSCHGpMBMurHf9fX4HUR+3tB3PBCJtUHy2E6j5UNxeVa4je/8Jcrzen9g92prptXIAinvH2lCbjXa3",
-	"SOy6L3Qnv2Zrgzv5ls/GlYufXJaYg3HAsDWHdtGBt9k92mO/PX/z+sXvaUOW/e+7/xDlQBS7xye77092",
-	"6Uu71yO4OyF3cUwbkfMOyE2ruEbsfv68fhH7xQ1G1B8GI6qe2GIFxxDEE6TXhvDKYx9/JM2DpB2XmX3o",
-	"AIxkef7EErNTq4mf8RxvZpfu2atIebhbzgVgE3rS9tvvaSSRnD7/uWmbqsU0xPCglcwI8NjfzrMEJY0g",
-	"YPVlXJpmQYAGUduKqxfz+ioSHDhITF4UolsjLBaf1MAi/ZNt0peV4ys5sHLlWV1tqmtIR4tFLa3onnKt",
-	"c224tNKrUUXGuJWX2MW8L9OJMNyyoC7SbwD/XwDpIXzLDIKd6zEe7haihEo1Sxzovo+LmSxLOIkqvXzh",
-	"Mjxr5YdE3b5FhkgQD2s5Igf7BzfniCxNQHK78m55Ihs71saO9TlzP2p0Ha31N3HCVqtWk9ncj5FrQT9+",
-	"EJ80prYvwqPcBHRj2SCq89dD62CiPar26KN29ggJ38kUEOtLqWagV+cZmwtDeroki0mtJ4m3U6A1EqFb",
-	"oGIUBBlCsTkyGAAyNNdgcLuDVh3Xrbp/33MLgO5rtQxw6Ktz+m5I12pJ6jVbWvsZbaVY7cnJA4do0bmD",
-	"V3dVITuYRlpF7JeqhDJR1cRjV9Vk6t7axAmAv3KwyBHCZuIeAcOHBgj1ujkyhZBlF8cC9jwvILcRhUa5",
-	"v42p6L5NRX91wriRBB+OnGIJzdsR1M8kAn54coOr81g3HCqpJ3JUA8yR0Ti6L5BV9gRjEHsRxGDTJwJ0",
-	"WViKJaYpZQVf8MFlXwZX31jN5BFLsYQEilTc/XwnuIZ6EFxmLOUXqjSpvVvi9c/uEvnHk41T5M/qFPnH",
-	"k41bZOMW2bhFNm6Rz+MWiTnl1+0VIVFjHZ3t2CUqLNf30kWdKxJY6JvpzaoV8OwNy9moVxv1aqNe3ZN6",
-	"pelYtdO2omB8MFAVBHzXa4GA/5HS5rVgYnfC84LxLCuF1r5goGScDURpeC7ZjM+91xKL+/lbpSpEezGR",
-	"99DBhVHW+/mTmmENtbZOQFd9Yfgue8Y18rr3Mh+oDOokTpz1fcKNEaXtClHCTq/DM/7fOknHqitW6yjn",
-	"naQj+cTeEvZ7nZguTvjHV0KO7D45fPwo6Uxy6X4Ht6I2ZS4h7r3Nye5mfMtPS9SXEfpj2jpjn+6sSqPf",
-	"KTwYX0NFFpqvm0uyuAdvU48F294RTrD9MG3gBG/J6f7ijItnk1wuyVOnWy1eX3cIAstBJlDjOXjpaqmv",
-	"FGR69Avg+2KAFaNUl50spA2gdc15MiEpFqU/KODrspebRJxCaPrSDREiaUIKGbleKzPe0/lIVlO0pZ0K",
-	"adADCmU7EFwP7WkAxoq97lG9iYGC6imEh2t7/Gj/KQPqfm441F29Y9Ku5WNf2uJGD66Am2J7e1vclHrb",
-	"B8BNWW0gnmCvjurvW7TrK3gbTL2k0zYI992A+EcChJ3rk97giaukgyXFV3geS49js6uvkZyvYi57YQ/y",
-	"Gb+kD22wVf48PAtpSsRoGGVbzRnJuy1crNUeZe97Y9QqRiPigV5N2vtk/znPs6ulCtObwFp8Vlueddkp",
-	"pWZB9mw5D89onEDtcq/zkqmZjLHJLP+DRpDZpAXm9OFzfUkv6rLUNUmjckj0dh+GGsWrQpDrEo7lKNEX",
-	"DgVdk84nHTe8lYFaH4pHbOI+N+aoPy72hSelq6oAaxEBSzlcnCVQgkXlgcAQQ0cofh4sNVkO3E/bv4XE",
-	"P3MDmBLlnNAtMHvV4IGzSgJCFUW5jsQrxlwnmJ8LligS9JUkMowZrEeM+4wAYVA/CGUjxAzVmIt5Tdco",
-	"xbAUepx22XPoMGaLug/3JfQQABuF1rmSOmThSgWkfMAlK9QIXAOQNx0s4TjujAFHzLUpuUHlag6966F6",
-	"Yh89h0dafQeRiHgXtYHW4+aSWjgPdfE/QaPUjc4G39VbuOlb2j5AYbovrHS44oyYoD3jZaY3foiV5f9X",
-	"XJtjkC434v+fTPxHes+JPxAxCrzhRm7WkP+RKGatnK5F0N+LRcrb88GqDZ9DUFFfK65TEhyWINJeWYhK",
-	"r5IoH9W70Ecs/XSVskEheKk9A3G3EQsAAAu8kpEpgPiFd9vn3zhQhkgxsOqH0xsQFMqw3PTAPBf0EFFA",
-	"YUxRCkwyY7oajMO3t9NH+4/SHeiRV1JQ66B8hJSm2Ec4R10gh1cAeAA8EWDu6GqfiNTXOlaSIUxz80Vt",
-	"PHFaGSf734kposflBmbwNnxsfbbW2vgh+FrGV1aX1jEFhibtuXN+l2ra71LNAgDZhrVtGNXXq4W9hlws",
-	"fwbuzrhgKHZW2pzjAaqHyn3bvwlvNVODaiLQYFGVRafX2QOORf1Z4Fn5SCK2TWJVF8C5yWWELeR0HbgQ",
-	"6WQDNRHkfw/+ansMweCW5Xpa8PlrvOw+kiNo3wJwLALWE1hsxDVcQDAlvYQC5HGyOeG2DgqlczmKOkM8",
-	"p6U/Z3RnsTO/+nxyX4IKg8wbqd+az2OYsGaxQvckge97KCQvB0TdjIp0NfsZUqHbO0o5glTewM7Kpe2V",
-	"rCYX3tCIqUMToUNBxNwwPVZVkUW9KIWlHG2deEd3FvvwMpcZZCXidMLnPEQllnXIS2YPmo6+pAUvB627",
-	"BG+07BCCyqJKEccnCQU1Wn1a00nYBawAPGLxjsxbvhTgt5bNbE1N18yIovBZ/xeqMn6+IQ6QUhLi705L",
-	"NZm2zudbutMeKYJJnTRg5z+lSM1tK2E9G3OT7iTM4w7sVjnigf64+/4k6gFEHS1+PobNaptrH84AJQVq",
-	"s1AodUlwYpalO7xIpSPmL/hgTFhgUV8qCvlZWAgfvrHQkZ/FHNHMaNM25N4BdyvyNh40n+a7l2Le+q23",
-	"JwxuLX4LDFFRGY+WcwXrDMJ7mWE0kYsXQqK++D0Hubnwtbeluoic49OCG4hXQuTsSgZDf+1DY8GLVur6",
-	"E964+v3q/w8AAP//",
+	"7L37ltu4kTD+Kljt/o7tRJIp9b19crLt20wnvsXdHidj9SdBIiQxTQEaArSscXrP9zTfg+2T/A6qABIk",
+	"Qd1ankxmN39M3CIJFAqFQt3ra2MkZnPBGVeycf61wb7Q2Txm8O+L7z5cvk/5e/ZTyqTSv8h0NqPJsnHe",
+	"uCAzJiWdsEaz8ZnGKdOPR4Ir9kU1zj/dNBtjkSxoErLwXSLmery7ZsN8Ixvnn8zbXDXOG9dTRiQbCR6S",
+	"0ZQmE0YiScaJmJHOIXk7UmLIknaj2YjCxnljJietTqPZSETMGueNVLKkcXfTbCQpv9TPk5TDc6moYjit",
+	"miaMhvA06JydhQej41Zn3KWtk9EBa50NjzutIxaMD+jJqBN2u41mQwkRayhv7u6agIcrlTA6K+GAE8rl",
+	"giVEjIngjMwjNnIQ0gipoufka6+hlnPWa5z3Gu8/vOlfXV+8v37xvNdo9jLI4OEmsMFXsFT4BBbba9z1",
+	"eI9XZ7t+8dfr/usXV1cX373AaeFzswvlWQ9pJ2idhMGwdTo6Omp1x2fj4yAM6OHwBGcVMQ5LpYykolxt",
+	"NvGzt2+uX7y519QhixXFkaeU35KlSNubTf7izfOdJ64ZX+/hy8s3l1ff730TG5raLp9Hkg5jFpZPnGTJ",
+	"Z5aQRaSmIlXk4rJ49kJNcjTqh/bzZiNkikax/vjSkKokNGFELiI1mrKQiLGmXKKmkTTD63OW4InvR4UT",
+	"c0SDoHUSBEHrVP8nyP8XmuOWysb5YXDWbKhIweG8uCQONBqDjfPG43kihjGbyccusHDQLl9HciT4OJqk",
+	"SXn9H+YSziBJ2DiVTBIFXEPD/ECSW7YkIiEzEbLYj5ZZYWgHN5r7XFzCUNGIOcPfByedQwcnR0G3gJMy",
+	"KD7EFN9B7LwRF7CJJcKIY6LELeOSLBhXJOJKkIRRKXjEJ35kcNFHevAgIpUsJDSOSaSkHXjIxiJhJFJk",
+	"yCaUEyUMPe2Amu7RCtRM6GdGuB29Bjc59IiXt59ZEgsa1pJMJInI3tF0MqKcC70YjSh9Evxoyj9aQTDr",
+	"B9+Ffs7gG5Us9fFonKskZS7WDgpYK8Dpw5jzAqLsXSKUGIm4BmGWWUgxY2oa8QlhsWR+JM3tUPUoGibi",
+	"liGzSYjURJoPnHL2Zc5Gajc0Ha1GU5G4LKSEJYmoI65sOYiov6RC0SKWroUgM8qXOUtVhBIVzWoQ9BMM",
+	"4WJnIQrseMg0IhZJpBTjZCwSfcERGutrZbkLVoarsHLYLXJoAA9PfTqvQQouATHynsm54JKVryctSMZM",
+	"sfzsZrigSrHZXDXOO83GKGFUsbBPteTXDbrHrU6n1e1eB2fnB53zzlG7EwQHh0c/NpqNccQjOe0jL2uc",
+	"N6QS8+zn+iGO24dBt9M5wSESqfrAxepnPDzoBEH3RythbiIdNDJhtr/VN3A/nTfEnHEaPZ7MVUtI2ep0",
+	"g6HDFBsWlXCco9EtK2/9Guk1Tbj79sHw5KR1QoNu63QcsNawE3ZHB+xwfBQcN5qNFMR4TbHArBBZsnEe",
+	"NC0ckeDZr91OszFPxGyunJ+6mtzMhZN/f1eklxefrZLhHKWFQKlZahkalAeXbKJ+Yj7eCssuuTEO18KY",
+	"xpI1G8zA8Okr/jPTWoweQvltfgJA6tQimWQ/Nc47d03vRyCM1n3U1ZpJTKXqmz8LGFmrVKgMPY5WAQf7",
+	"nHSDINACKoB0TqSiifKJq/hAS5xFdG4ngWdUuJ2QC/QOn3goHoHCveppBOvlROE52QSq845vsUZRaPbs",
+	"BuVKg5HnNx6/u/n4rj6y8fgH2daFgjPvZPr3+26c4VK9xvnXXuMX2vUK7g2Cmr1GJPs06pkrqdegqZqK",
+	"BIG7jTjOo1+408NkNwX8vILR4/uF68LQvpjDtGmOgwLz6iH36lU5XQ9Oq1XJ7Iktsa+3vHrbffrf6+5/",
+	"6nV3A7RyHc2YSFW9KiKjWF8dXllRmY/rZekwColWL8wtEXGQPHeREulq2fmwICXmgPnkQ/sU7rd3l39m",
+	"S89JuWXLpoY3dTWJT19XHZHu2XkQtDWw3aBMsEetYVcTHz08bJ2FAWsdjk7HHdalB8PjoGGuXS3WVgbu",
+	"BOed7vnhYfso6HQPDvTAnM70oj6yIZFTOHbzhI2jL/oY3vYvfuTXX4aXf2G3V2HJ9NhsyJGYg0nT0K48",
+	"13J7RsryXAv2esU0ajQbgveHbErjceNGywiwp/3ysgLWOhkFndYpPTpodcfH7Cg8HB0Mu7SBNDYaMSmv",
+	"NeGVNRNNi00wjVB4CRV40Ck6R2QW8VS5wsTXBr6GVNw4b7Dln6bD70bR2+hPlx9+vuy8iS7l5UzNf3x2",
+	"eXz59//+v/+v/d//9/81mg32ZR4lTPYj3jg/CwJNSOOEyWk2kExUH19FbmSoZshoYvX20UikXFXFn0n5",
+	"dGxOH5k5KRP4ZniIJgkdsf801u32SMwqxHTKOoetk2Fn1KKd0WHrIDweBqMzdjLuBPmWI2wO9L4Lwaxr",
+	"RxL/hZag6egZ5SMWxyysVeoyYVRNqSJcDEW4JJyxsGgx2fHCQzU8538jC0+RMQEe7n49F+GGl5qzmF/Z",
+	"pRZU7rSgXoF7NqV8wt5RKRciCf3OIC7UlCVkbl4qHN40SRhX/eyZvu6ThI0UmYpEMjLUxJMsNQ9mC/c1",
+	"qeg8ZloNomZ8LSHC4Xsm+GeWSKpX9UYozQ/naiOD8cj50nMDu4/7XKg+tUNXL+RQMIk3MbyDBmN3gF3u",
+	"5K5rSu865it3yc6sfotf/TIAe3BC8zPv3VO9SHv2BaCOswWTigBh5phzBoR7v8ZbuDAXKzISOlIS7qRI",
+	"STJKpRIzlhSupep9vPM1m0P4GkXYGhDN/pb9mVt4KPOZ3gjln+alSMhIxDGjk7R4EeeTPY3iOOITcsvF",
+	"Au0imrIEZ23ykUYKEKembOZOeA1IqFkZ/Kjphg5FqiVHEvHPIhoV7JUhk6MkmsPBOG9ckgWVZq0hUQst",
+	"eep5HW+spcxLHIscnnQ6Gi2LRPCJA9oHyZIatlG961dddhuwkMo1jSB8ZMOpELdeKN6wBTEkRCgPSeaj",
+	"rsWNKyTSZSyohmicxrE5ig6Rts1tmOtP2S83zUaa6KVOlZrL88eP9ZBtZ8WPNcjysUznc5G4qwnxpNUd",
+	"MfSG7ShAbSNg61kq4vHz2+W77yNx8rfnf538cDj7UzD6MekMP47+9uWn26vT73lXvVocpS/ESXRBz8bf",
+	"/f0v4cGf/5Xk73wXDFGt2IaFeWNHWbaO6IrQjlbu0ZxqDSiTJSv0KtkoYRqWxVSyUf+H76bx5fdv4r8d",
+	"/CkOnz39/GP0dDqMnsbsu5dq9N2X+NWzi59fR08j9te//GFrap+Hmy59+4Nh7pAVm2GvmcK5juQ8psu+",
+	"ob6LkJJX4jOLKbBG9kWxhNMYycN+39J8rrEz7ZhR/MrPOnhXU8+Bi8KRg5FfeJkrdJicaoOg0zoJu93W",
+	"GTsct47o8fBkdBqesWD8nxaEdsQ/0zgKqyRf/3E5MMhBubn9iyh/ukSx0INstE3qf4HcmaNGr3D74KU1",
+	"elG3jRJgVRtZLfmDQTXD89aKhkbQ86cfOP1MoxjVrbIUGFJFh1TCukKx8InN4bCfOkOUZOVsgFxi3jV2",
+	"oHO8sVv8uZ21CFlFVi7BDghh8ha8VV4HjRaEq9FvRbfMOdHaofUHHJ50XG/CXMhIc/Ve41w/aTom/xLb",
+	"BNu1HE3ZjPa1QB8Zu3ZGPsfwhhiBllVvKc+ZK/oTRqpidLfEjab0HQ3/Mh3+nY3U1k4KjRqEJ3MIlCEq",
+	"+hQ2OHJZQFW2m3KjjfzqOgkBU3tjAXqZLmcpDOdsoo9BFO5HS0GGgEok4n6uz0u+K5sbOXaxWODJKt/8",
+	"dzfNxlQLZAbWIuxw3PC2qNUTnlGt8ZJY8AlLSCwmJOKlW9zcNpod6BFf6Ovmmlbsoxd2myo2uoyVwU3V",
+	"V/BtkY8lsK2U248hEA91M9bSXxEahgmTcpcQurO6ELoXhaGJBazCxly4AQXmVr987sODMajgLpMpNeFu",
+	"VhQgkS8gyhEUqggqDRlJMqJxrHXHKVW7RImd1GIkB3IFOiqwaqS8pNHm1s7U2o+y6KVvYPIsxk+VbrZ/",
+	"OZvnGPD7L27wfCmSYRSG5TPzRljLSyQJyJjVEzLOPi2JQIZlPMAvHUEojsUChtxFGCrG3Tqyz0sHjsrR",
+	"yIHUq/2e8vDteOxlvK/YWBElyDSdUS5LkTkzXLI+FjAOo7GaViNTI60GxwWzWkYu4hY+vQzZbC4U46Pl",
+	"JX+XiInmdFU5VNIZIwZFTSJVFMck5SFLyIIuPZsR5cP2I66PGQ7sMi07nsPLHWhaf2ZLcNgW59plq0Yr",
+	"I/Jc9ubMD1HNEScO6JXdrFtlCbGvIzmjalTeIJgBuN2CSowB1DS+NuzTnXVmhy7QvAeThSmsTd8g8t7k",
+	"79rKyyh0IFyJv+w9QB7HG6SMsTFNY4VWWRt/7kOQ/Xr7ZR0UwqMD19BqLr7a8NVsVlwAaM/PEhYyriIa",
+	"l87Ux0Twid9nY9cAA/RHzgglvlYUfAgaprMxM2vwLhLRUYG5dQr2Zg0WKYLlwUUVegctDo14bKnZsYgk",
+	"UQJlzxUYcokIba+OXOTjKIIzAoNpQupoHts9OiKfIxkNY0Yurp5dXoIqQUeKJXA3wJ7bxCmYXAnRN3BF",
+	"+ubUQjbQYhzNItU47x4daWkbaEJjpgQGJk3tEFicb0pQ3ZSoePRWbUwZac7mvKMJnTHlsecBzf6UsmRJ",
+	"5tlL9RvjvuNw/exnvRcpv+ViwTXxakGYmklgSD/mRar6YtxPKAfFEbAPMDnI18hxkI8/74DyoLsO5e4a",
+	"a5Gdv+Sg+T3GbHgCSbSiJLUuiadA4wUDaetRjYEfJf5gokJMFEqEQg+CbdANw+4a476SP1iAanGCLzj4",
+	"8CICQbfMIIN/W0wUwnH2iYjg8BsgIqHcaukF72UiZmDZ0hxrFAu5miLyUQqnz6iIJk1mItBUUhx2F0TQ",
+	"Oo0xQ4QLUD028rc0Sl5RqS7CWcSrEmlMpSJUP4ukSqgSPlYEYWjwUkVAijAmoToMWUyFxo8xduxyPFgd",
+	"Ml75gK4gw4EakBB9Zu9Ag6piATUr49h3slpsPsuwJJzP5pQvQY8Hjw55pcLV5vFuYKxfXvP40SjotE6G",
+	"Xdo6CztB65CdjE/p8bA7OugAb5YqSUd6N7XG8TYJIa1pGs2R6t4LpVgS0hloABGHkPuFSG618BvSJdy9",
+	"80SE6UgDprfLwr1wfJXpMK5V07un54eddhAcdjqgdydpjE6z92yc8hCRBVK3ouPxOZlSHoJ/H9K62uCn",
+	"tBpTHH0GI7bgoG4mEeNhrPG7yrl2dN4J2t1ucNQ51fNnVsIO7KyYXPKXIilbucHS9fYiVVPSbQcavpm7",
+	"jZOEcmWD+hwZcgMffSq1jAqeKBrSgo8/A8gfLyDJn67evvGFC5QH2gAQPddrGuuFMX9Yk9b4yxOaQz2z",
+	"H/bNuSyzewiUM2xeC3t6HCPxRZx8uH7ZOt2FxXXqhIFsJSQHqHKoq1ADEtBg+5KxcEhHJX/2pSJTFs/L",
+	"fH42yzJmUHWMVFNzABPqv/o8H5bO8y6R5QlVEZ80zhuQsraC+ouTOeuV9VEyPITAJF9k//8In2DTs1Aa",
+	"lZdoN5tc2EXiFTCfM5pIEzOkdZ2xvgUoSZjWljGAbTGNRlP9dUKGepyExYxKJi0Xtpx3DYJc6+c21GMQ",
+	"hFaY7fFzc9dsvGGLD7KqoHC28DqTLaOKI75jCG/H49p+w76oFWF3l0oSzr6ocjyQDd42WD07awWdVtC5",
+	"DvRZOUd6KwXkkK6xyP/SwTZZeGfVOX1BZiyMKNF8DgQpMWcJ0peRLfHi9hmw8qBIn8e6MlCebIH+Hwim",
+	"dKbfhZefFnj5cc7L32TRnXU+6xL0Bk8vRcrD6hWmpixhTa1m6JXoMydrEDKGAXxeLy7QHKj/3mWtRWfO",
+	"YXGtdlrvMvGhWWE1eIN6Yghz3lUkNQo8YXh42DobBd3WQXjIjsbHwUnnVOvYls9h6GBzp3jM1Qzr4Pyw",
+	"Xow9CINTPPintDtuBewwPBodD0/o6VmFo0eyzwEZuzIwxKbe0WtvSYkrLYmSKf2sNfh5HHnVPEMTfVVX",
+	"S8IEDJvr3ZpMcwchR+LM+OWDnTynozpFx6wwr1VRQ2KlRWjkvKOpXBk0+oopEjItjSeRvrVoVKBAG3Vn",
+	"/dHvMOzuWohX+qIs5Yx8Zgk5PiR/jp56sGwi9vpg7YOPy1okiJozusT9Oj46Ojgmw6ViUJdgJnayrQcF",
+	"9bHjuJbMUtAqauCpYLUKNGCB8VCTHBBAjX8HqaNJ5viu3+dEUyXWnDWQ+jrdg8Oj42os5QbBzdt4LkFX",
+	"tkLsBsBk2ly+yNWx1KsF3M55cKLZSreDsZOSJf3N84KcjTEE/xzpumwTh9BxJciQQQUPjy+8b0Iagw22",
+	"pi7ieHSwKppVCzN9O9sGY/swjbRqQnPbClUl82d/89BawJsJZXkB8lRYJWmMJCJ0rJhxHNvoF1D6J1qN",
+	"9xx5806fmXHL0kkcar4Kg2eGyVs2RzttNoOmoZ3t14cnnaIBG9awiwH7oKCzdhyd1aKP5OuscpIyLgDv",
+	"CehW8ABDOkrXl5gx4Ir6mI+p9PsI5s4o/SxyoYBpJz7G+iuN9eTeJrmO469010PyGIoKLjwAIzqqhrkL",
+	"EiZ0rH7zlrf7GNMshvZoTcOteJewzxFblNytYCoRaRxaFop+cENk7k7VlEn8m0hheRoVEOtDsCpEiMVC",
+	"aCZIERMaT0Imb9u53iiXUrEZ6Pf5qBtchuVSi6ujgUykjRcx1k5aLagUU8UMQkZTw5iqJxZGzqyt5eNq",
+	"LNF6Pdk7YM3Jowdx7F0ETQyl9AmauDbiguU5uyXQc6RcMaUiPpF1uQCbnOFf7WErn6182Z7MaURSMXH6",
+	"l2VaOxnyv6GB/kajK1U2haE2UzNXoQgYbjbMcbnD4UsW4Bpb0o6GYNdSq+d7TxV7pYUMHxeAsmrmYIL+",
+	"IrjXfJNQxfqxGaXIBSQDspyJhOUjaYjgZwi4293hvFlRNb1EkkNXYQYF6AEnLKQjxUJvisqFs7vNrPrn",
+	"AuQ+RSQt+qLrjB+r7GzN1dbsT4kB7+aXMlnbCX2VO4Lu+dFhu9M5PcAw1p2sHybyofY8oZveWCzQP1sp",
+	"aldX8QLHnzDO9D6vTJj3DWo/zK0H75k+wKvMEeCXz8UCrFLmjKrvgH4eeN8xo4pEXdkxyrw4LMZU6hHK",
+	"eQWTRKRzFFL026WnWLpUouYO/4XF6lN/AhliI6gODQHUIInpfx82G/oSYWFfjMeN867LkVmIPKPj/phy",
+	"vNFDeDkB0oQkJf0a/pnOG+cHpgyJbJx3TrtHwV1GyI1zLYlj6HTihIUbXbajZzsK+ujNkY3zs6NmY37m",
+	"/NA5DfRwCZMiTm3IhPn6rPTxEfjsCp+f6dNiv/+s4TlrNlKe/xnc3cE9WsavEgqDE/8Xu/fA7mHnDg+D",
+	"0tqlX5NyAxz0FWfu+P8NadhLSEOCqN+vHvZexOyNUBd425c3FGLwAVeUSAVmEJ+BQL+G1TPMMI6g8ZbH",
+	"mDkKY/VAN+o1wAw7ZITKWxPmvKvD5LgutF+vLE8dqJEvyoBrlFy9urjWOp63BGcSiSRSUbHqARfJDFlM",
+	"8QD3bRmp88NTfbjSZGKqYta9dxC4R7j4PcDGaDKavmcyjatZesYIo0mIVtP1VhdXKptejZyTqdySR/M5",
+	"UzCMiY+3XnNoZLBeO75zaVkrxDtmv+D25mAY146BwpTr0Jq7F8xy8Y2b7e3Aza/byHYGkfl2+IM4Vgt9",
+	"a7HvxFG4ay/gJlqLG2+plt/Ktt3A8Uk+s+RpKpc1GlUsJhFfpU9hHkN/qIdw1amqSpYw8HZFOwX1d043",
+	"Tt/GNREDUYXFuQAjB4Fw5QrziOlciblhHorFbD4tGN3X12brFIoqQDErC3gpjsJ8eQZemUP95clBEASH",
+	"VS/HGYUCBkdHrVNNWcfjzrBLD8NTdhbod+cw3EE7aHc6B+3gcfdwZTlDz3RARejKPm+8Fj9HcUwfH7UD",
+	"8vCvnc4T8iri6Rfy5fS4f3z4iLyMEjYWXx53Do/aKxhB5/S6G5x3js4Pg/bxUad7UESJrfRQh5MTrbl1",
+	"QGo46nQKOBl1aNAKTobd1smoE7TO2GHYOurSYHQSHoyPIfLF4CTonIfD0/PD8/PHh6erkVKdr4CU50ze",
+	"Xsznj7vtDnkYvb16ZI5SNOEf5jV1lLYP7tkoChGrDHiCz19CYEHCmK9wox/RyKwPi8x6ZXFH/v5o9Ozy",
+	"+PJ2/tcfnv3prM0OgvaoG/Ph7GUQ/vVPcVaO5bEJ8Xm8CW98TKOWlQP+iHm0qCj/YTcgcjxFfLJhAu+U",
+	"SvL3VELPipTvIXn3G2TMSrumf/GkWZ9Tf8PCY789v34mT+zs1C8PvYNTH3fkGSZplA2K8KvH82RTy5AS",
+	"swwPn1M0kmaYJyRhkLwRKbQ/7aLvDOucK9cmWcSCUpEEirDmK/8Yqak/1Fc/IbS2FORvhh4LbsT/GZHL",
+	"N7/OU+jxdZXP3qf/ZYTfYgu0TAeS1XuWVlvWGEpPvTnuWEgjYfh0RVpjlteOXbLa5FLJLH8yS+07N8lc",
+	"hE7obildo7pEP1ggAUj9LNJZCRClEK8pX16gFOQrtRB9UVOTB7siQVwJ0dfqoQ3Jkl7d0T400bKmlRhW",
+	"lP0C2TH7L6jgeuMqgPhRVF6KgygUPGWNcg13nzSvrEBS/koxftO09YMgI1kdkoBTFSrdyL0jqqByZyvK",
+	"Ia3Hk30H0JREdWV1v4s+Q9s4am2MyyZRdCKNRo6XEBlHLC56MaWMJpyhOYmncWwLGvbhVdgKkYQQmgaF",
+	"Cu+0sIoTNM4b02gCxR7oBKzSQwzgBkSMUx5iTeAPl8+mVG3lqVtdCnkrnupczjfNhkqiyQRWkzsAW9a4",
+	"5gK7aSvWHUH5WuyxOqeJKYRWNcitFA8M3cBXEDNYiiDK1yvT4SxSpbUauW23/kirWiDt2H/UfPaaKeot",
+	"VQcda2rahcLkLanYvLajqEZTKwfSVM/rrH4/b0WUv19tlXrPMVZ3WoUxGA83gxpLWa3GBL6zMc63bBK0",
+	"okeQu3ufnr998+IGiweWaPGHk/+lxv+R1Ij/fO9pLfUro9Od0lq3uy1wof5CllsoLXee+2WTsvOrrpbm",
+	"1y17WnnWApmLGyee3nlvSSf+rQberIk26igfuJ6fcRWNaCUy7o3IaniUpcu09F1ZuMwzGTljoS1fmVUi",
+	"2cVUc1CnhkDeYgmaigBZBhgufG4Clln4moURvYaPXAy8i2nEK/0hMxxkn/chJRPrEtTmdGbV97RMjWkZ",
+	"98vkHBcC+49yjDgLc6bwo8W7BsAOaMcrGjx8RH+czUP0uigqmTD5yLV1V5+ykZgx6c2xrDRawLFWBalB",
+	"yATPuy00yXBZKjSal6dX04ivKDCPArwn/3qVe6ZaJGKH9klZ7vUPNI5CWpeCckFmkZSQfgi0UKXaz9n3",
+	"NcknkMEyTBi9lYSSJI2zFMqR4CqhI+XP7tHUayJqnPwdBGOXml9BXZm9HAMrklaqy9TI+8jo7bvMN1bp",
+	"IzwTfJXdYcHobd95XkwCcIrPMSqXWmebpKYsbxVbxfgeB2HZ+LvgrFOHM71wd2kVfBXXhrj6DfSZ+NV0",
+	"iigmOUa+jp6hTYD09PS0OY6drXIcV1bxhXe79fmQnRVYd2tpd9zUJlyCeyQriN8h5/GmgsDlx0hN/YZE",
+	"25WLUGVqZWLpbeN7rc8f7WYdnE1wcYoXd38mG+cHnWaDp7OhPqQdiCozjuDGUxqSCVUMq8GCArNSDK1k",
+	"iR4FXS1AFqbrnubTddeOeuwZtRscag6yR2o5/hehlpxYMIK9WhwY3PRQn4LQhK2KWG82Uq6iuF9cgzPF",
+	"lWlkUzZlg43ZdLlxJY2EfY5EKvv+MIoDH68p9cr5y8ejz+F303gUPf35x49vlj/+9S+TYfdvk799PJz8",
+	"+NfpdPjXp/LHq8Xk9c+Xf3CR4eE4FQb+6X85uJ+Dg+CHlU4Bj8hkqj269NbnErfMKM1RA8CiTh6+f/mM",
+	"nHU6QVNTCTzoHLWP2p3jRyAwIChaepzPY62zRII//rsEl3EmaVmrOrRhgAxO+uUV4xM1NWVYzamSKrGy",
+	"94trOvGDbSKZtbC3MMndcioWvInRyqY2qRaqROID/7R92j4oAd9rHPQajRoIjw/1divFIJbk//Qan/7t",
+	"31v/dfP7XuM/GmXQm40vrYlo6R9b8jaatwSATuNWJjphu85i+WlkACgkF1f8LmGQCwsR4knKyGIK5Tbz",
+	"8oiWxWMhD8JoEkd54WhbudvUjxiUqtwOCngob5NtSitEzCjfanGvIn5bXc2glwbBwShNYvgHe0ISFv+h",
+	"B4ULeo0Bbtdp9/T0UTP3gM314SEXQ8ADlFw1OUfGNeZsI4xuA7H+CClkfzgK9M/d41GaSJH84fanbnoR",
+	"/DDtzL6b/BB2loezID1ZfPdjcPq3sQ+oOqroBoen99n9VwIPi5/I51RNMwoHmw8yj+J6two5u+eBzPIS",
+	"PQ3/4IYCzYvGMYO0Bh5isTLC6GhK5iKORstzMkgGxVjZmI1VE/sKikRrbjNm0zIGamBkItnjDyFJpxUx",
+	"NW5pXkjnUSuhisEWtwzDe9Tu8dKxxryDJ8kfgifqD53G5kveZisz1LyDZfoQRJWLCExOkE0y+MnBh17z",
+	"Ilsz2XDJ/gX/9IdOEDxZ/KH7rZbMVLK8GJsS1MXVXpkFKAGh0K5H2+1RAMkgMh2NWImsOy7IY5HMKMax",
+	"qwOwr9Iv0SydNc5PjyGfaRZx/LuTrUcDiykrmy/I41RbefUobHJ79fzPD6RxCBPbqaS4J5+LZMe4BvaT",
+	"/vnGd84+fvx44VgA/YCMpvqg8QlDjnl8cuRccOXL7Sn0FCcJo/HsD72GkRV6jSYWyv9Dr1iZGVje7pzi",
+	"rtmII45S3MV3Hy7fpx4Wd2HqxUHFnIvvWh8uNciZ7HGp5aok5fr73N74VITLYvmHxn/Yy689FOHy3x87",
+	"zUmTFIcpvwIWNTVNGA3rnkP/8qzsVxHy94yGdvOzLyuwT5hygnDBBI7lxU2+Z54DFK2FoY4g8XcDywPp",
+	"NI0rwoLEuQIcN4xsJSSyCsSrSCrwmjjokFUY4kg6CJG7gJA3Y6/ZGXyBRKo6PfYa38OOPJtS5SShryBq",
+	"KNOhyCiOGPdAJBkPM5ZTJfGolnI3If4SpOiUXQFrzsvIyRpQfzj5xsDW0Vi5OXleC6UeyZrqHMffDkT3",
+	"nMWs2Mq2CBo+B+BsxawKFCG88zFTYYtAFOwGNVC84CELTQZPFYYXmDtqg25MYF0VDsazMcpAmG/8QAQZ",
+	"GHnLR7j5oZhEFZ6XApo2geRqHCSmvhfzsUpkT6YBYeVcooRRgSkzc2RwyVUgAdP24URTyP2nfjuu40nv",
+	"RBwDe8RKZ+sYYx0oG3InKHCaZxqUpTKajKamq7zvlOvHNhy3DMFPnkmNx8SWJPecW4znzGPCbJsvDxpg",
+	"hApnsZ6p/7BdkHBm/LmQPVR6o+AgWMNZ9PZYbuTfoPtwkDd0xkK3/XIRgjdQ1NFxSjYJlVnrpGjkOTDz",
+	"vN5NBaA8/LcOHLaoo9UrRRO1XpxARfR+4sQbtqi/RUMnj7lu+vzi3GVuWynXNzEXqnZW+G63KUs5bMWZ",
+	"v2OKUBMsbZ3URqXINI21O+LOsBuMTKq1Uq+5ZL6l8BsUQaq9e8sw1V7AE6Z2un39gLjlP1cDZP1kqyB6",
+	"nvvS/JDZQdaC+EXlTXw9l1BmTbvfTVRzKUIGhGQ/QWHz6v4ia55TNW2XHhfrM9bgE9PsvGh8Z0uiFeE0",
+	"iXmrCL5SirBid9UPvHflHJ/dY25bPKRu6eYF/+z4bPfZ35uKY7X4xpJkXnyXm2GUpy+UOaiR+fsFOOqF",
+	"JygTpuFBxteE5HytskSSmHxM//W4VyCrpcdK5hh6ywhd0GWh5JjHnAED1V1cK0HKQbGOyFqmeMUgijFP",
+	"oqkAgUOsY4ir2U4GEKT5+C+0jOFgImzeEbJGPTE5Q7mKUpIFy+XEyjAVn+d1wdYha4Gp0PM54yysx5tT",
+	"YmwnHe49k6mWBKfUy+n0Q4fWN9FuE/jow6WxD+1w5zsw+WwEfqhWGwuKQIG1YAewPotbFmLjDh9Y+jHA",
+	"ccuWPhD0c/N15QKbR/1btoashaK50p87zstgzGMK/Ega/7kHFBipONAuxHOlxHxeRzz6obNJPg1bzO9D",
+	"JvhlPZ82hshVam7ZBvl0efl8ZzX3mkm17lRTolaLYMoRLXfZkjo1O7tETRiA7xK9trmtW2/FdTRjccTr",
+	"TBxFXhbx9YCY4e4Byk52l1VzrzW8NMvgOeJl/iQPuq2Vsp5B8T5AEvjaqnBinMbuopYBoI5YHADqdil1",
+	"opt32SYDgY0Frp2/1jSTZkHQ21sbzOS1R9WZv1Z7S93A6Z2Oqn/t2UGtXfmEqd2WvV5l3buuWpy5GL1Z",
+	"Y/PK+7P4lcHqWPeHaLmKcY3oDEK4I/UNNWYLVqSmYUIXvI432Be80CzMw10Zw135i/xmvHzu9/g6FpcH",
+	"kqCCAY0pNNvL+5GV7tBVjtz/SNi4cd7498dalxJcX9yP8al8fPkc3X4gRNWC9O5SS2AIDrngS4K5wHLO",
+	"sCEUFN3/8OHyOdaXxgARLng0ojF0fTRNjqCHVd2CcoHtvovR98o7kfft9UTd2I4bSpCJIIKj66JNPpqq",
+	"0hHqNaZvyZBNIp4HWJm+I27HkYIjPii1ErErHGP/DX/Mw/GhG/NwFgQnnbOz7tHhyWFwdtZxwh+Ce4U/",
+	"PIPgqFWhPXM6Ybhi2SZa6eWY2KyfDV5F/HZAMCbFanrmg7FI2BNMJ4LmODMaMpLO2w0/NjBKqy5qpdM9",
+	"hSVnfxci8z5dtH6krZ+D1lm/dfP7+wXngQGsJt4JgieFLSQtCcW12h5TdUvD1jHuykI2pmmsGudHQXNF",
+	"pEt3j3EusC4UJ3zn+uNUyLwvDxQz5IqF7gloEgUv6dMdxzZbqU2ySqRwAJYiBYTojZeMQfkGbgL2fMjJ",
+	"RZltjvXGK7cLxyDd6qqj0dREwuaLbhLJNJtWLCTDJeTdUFnEBI1LwT6lWN+mEeswlLxvq0XXoACAq6X8",
+	"w6BA+gdF0qetn/s3XzvNg+Cu12u7fz5srnj46GvQ7Jzd7S2Q1auxv4ZIYrCMjSFMVTLjs7ahYGB2OS/F",
+	"qt6ypf5oCgU+JGHjMRthhc426ehhukdH5HMko2HMyMXVs8vLHh9NaUJH+lptkjAaj1liG8kwLROYQdrk",
+	"ijHy6T1TWq65eQj1mR8n+KeJIoQdQo6Wb1EpenZlcF09m/q31n/dlz1djl9jwVQfrvGmRdla8HhJIuTI",
+	"gxfXdDIg2JzRsGnJmnhtLyLJyOCw0x20yeB38BblyzaBkmZ0An0zNKszMXBNIgWKbRSMsQnDdL55Ir4s",
+	"yQx2HGQ58nDw8THEVw+aZNBrHLQmP0fzXmPwCAKYacHpRWdsFfbHLVz1piziBVeRWl7TCYaZXI7fCM5q",
+	"EHedI8jG3Woephn6uUYg2p2liuKYmKKezWL8dSTJ4CA4HGQ9KCjmKFZj0Hu8c9DutLuPVi9WQ3u/Fb+i",
+	"Jr6hToaLwkIXB+yZZtfdNLV1tGB+TkzsdlHCxIjpc3yEiUD406CZiwfFzCYCwTuYUkiGyx4fmM/Nc/O9",
+	"vlCGiVhI6NoywOATkSYjNgD+AZANNYeQLB5r+VMvxgpf0FfcdCJFu1iPR5JEEy4SFp67Rk01ZdwEqgDE",
+	"YNBTNNHsHQJXKBkkTDI1IAu4+KIQeBIYuGHFJFixj3oLWgB9C2xe28RcO9t3yf+SevWnrDUklWRQmExv",
+	"gUigQykdsRlc6WJcQqVCzYvjPW3YMq4Bz74R6kBHloaTJAywqa/zfOFlaSeDPdxm1YYJOsgrIcCgZbUg",
+	"v46sM0l/Wyq7VBYTM4xpppwMgEwG7W9FAXapvzISMPdI+1vvf3n5kFyyWi6PFJtVxXJygT+IMXQ7M2/B",
+	"JpukGXviO+R19BQoiH1R53iH0ixj3Wg7GNfU41mOCpkxyk0qVYRZG5YCS4kJR8GvWEMwLsq6G8NIuKuM",
+	"EI4z8546OxpY6kBBO8sqSHJLzD0BMW7JOkiMV/PbmkKcKM17rqZe/8sL2H7btbjq3r2W8kGypG4hxrL7",
+	"bVdircH3XEfJulm3JGvc/LZr8plS97u+K5NbXV4jFEFxO4ejRgiSt/6i7rYxudqbAuWHxoGzDv8GM78M",
+	"+u+L9bs8/99Ymf+SCqzmlFU0/lpI3DVlNn4PCbxQRB9uLOue/cl+7pvavvvYTnPXLPYhXPed2/lQw77Z",
+	"St8hyLhcT6aUyUiEa35108MmEVhmFIrVpnOj3nLLR0CSoPI2D8o8NzoEtA6hPa6iGWtCDVvTkQCGhL9D",
+	"ukQhwEnOLqRU+tZo3s0x03CzDVt5uuFGH5vXbfZeK0vfW/l1nuh3l2cCvRHqCks97E5MYSTpMN6ALi4u",
+	"n9tX75qNKDfB9CPenydikjAp147imG4u+Tv71V2zwYWaYsH+Ps0iHFYO9Qa/uBYmIuKuWaoIv26AQu35",
+	"fZF6YnnLFMoq2YT+i0ukWxtDp/XZDXPD9XgptE9eUAihcGl3dxJ6SsPvTB2SnYlnFsmR4NhDcRMKel14",
+	"/w7CVPnGG35x+cbZaxr1babnBl++s6/ujaVBMHg6NxHiCRsDv1J5rWTcZdPwkEgxYw5NmPuHcideaG/7",
+	"6hQ222FfbRqqe8Rv2XL90cbvSmZozSvMgJmzddOh3mUf3GktK9aaFwv7Sb68laO8tl9YfOxt7+3JHUGj",
+	"dL2RQ0bmNJH6+qIEpCKSLRcP8C2H6hhw8vNH0HwP9HqorG2qmUN9lXbD5OS9EcpWKdpxS92UPWy554y3",
+	"EofPnC9dOEpXwCySM2vQ3ZT/v7bf3DU9ZebWDVQpbLe3zQVrMVTL10xXKiGwPXuhyN0TMsAqbQMi6VKS",
+	"BbRQJG/Rgu5q52TIYsEnEguDoJyq2BeVvVxgJD2e1X3EPUKO4m5gG2upasq4FuIVTUy3nO3JwlTP6Ssh",
+	"+rEdZyXW3+EX2bz7RXokCYCRoFAI9h88BTVU+Ks5Dd/mUllPCuRCQsNU8Nzl709ZPAfEvZjRKIYwgR1x",
+	"BUl+fWVHWIkdZ7L9SlOO8J9roqylpyM0DBMomwiZl8kwCsOdFzt2v1+51HymvW19biaBZq353kMer14y",
+	"XB6qEPIjR2LOJAmFfrUkQ3z8+LFVrmGxSpAol7wAOI2IeB3NmEjV7pKiygdYI6nZqb7VmYpCI3lh6j0n",
+	"GrT9iV9+BWdHSWy/StY+EHrxT9ZaLrliCacxNt58oa/gncVcHGkDYdS8uCcEgishT8TR60AHTywmJszC",
+	"YM6NzYhCYHFGMn6WsFAfVBrLe0r5o+JIm4jl7uT7VpvXMnoQxWxi+bfgeK+oVBfhLNr1EoEkTGoHWInP",
+	"fKq9oPGNIIyDhYbA/JFUCZTfW4CaMsQ6X0BGmfCC7XZ2WmguOdlB1plrnCn3xt3zSonGd5ozdsqXTnVF",
+	"e+IGCIWNk7TogKoN98DE2H6/Dgk40d7PjUxHcF74BK2dmYlhKdJE2lW+FmE0jnwVDj+6oTaVGJvSQbNl",
+	"IVcdLngHgC4b6n5pW+X/JNMibHRZS/tNaofHh+TP0VNN7E2Tp5lX7W9aDVwfBS4Ua5JO91S/j/gxsQwv",
+	"oKrurqfeBq+Y4rzriaI87V7Q88IECZviPpHMw+dpwjRniAXXSINA+NxqYWOnYkalckLuNVVpchoyiDUM",
+	"iYn7HID/aNAmz8Qck6x7XLOLW8bmeYxZHEklsZIkRu7DE1oaP2MzCaNZP0K0arxLIEotKnYs2GV3nIE2",
+	"tSl5Jt8bCduihREGYONtBHFsnAxsSOXgSXa8TYcZPmEo+JlCCbZkwc5YgUiMuTvMGpQUp90bPhASWGYG",
+	"DdBNTrG4fLy7TJK7aZI5TuXOKChUWdxU5HWnh9vA6VW59i7IG3vu0QDttvY0Nz1ASh5qsQcx+AhEgXLj",
+	"z28gM78XMdPynelQsdvGJCJmfbfRxVpPdXHW/SFXxKwgPUEiUvQZLfJXWBHqA6efaRTfQ36mUV98Zom+",
+	"MTcSad7mL2uwh/20CMLKz58/dQHWmALFsz9M5XrPDirbT/WrQPul5prrD0ChP+ne9sm62SCNkio6pJJl",
+	"JrKC0ceoBspG5VulmotFm1wnS2M/janapyeu3Nv8n28B+lWIsZXW7L8Kdzgu9Y1Qz0x20I728i9oLOrr",
+	"G2Yzq7n54vK5MZ3nDlOVUJ7HV29yT13nX+x5ux7Y2K+qZdpmuQB79HRt3uUu2Dliqenp97whg7pwmyr/",
+	"08KeUFbVf0FzYQiBUkIQMVbYCe9fPHTJINv45H95Avkn7O1vYNew86NIop9/WcE7k7jTauvJld9/8HRw",
+	"3LehOmtQWTK5VQXxbyF0f+DzRGgYtEj3LN+Pe4oZv4ZQjmaped66EQqN+n5NgSBV6SXTxsBmhfEgPW6r",
+	"55g2uTWdRnfY2ZqOnetPjweCvSL2gdvOtEmyjGEimdKnyayVjEQY8UmWTMhZbZOk0hnLey6tOlnmLQD0",
+	"YyL4xO33+E90qzV/a+wSeWKFaWLRZfAxFHpiQhzc/rlmtqqsMQbYT30ZEKb+AhFj0xqDvKCmPEFmPJ2x",
+	"2ZAlJtkM3gI7gTTlauaJJlEV2bCjkG2IzGf6VUBnrKg/BQLz3SI2YjZDro2paFm/rKOjg+Ny/nslzW9W",
+	"V1Dz43SZJxjq685ELmu2NWdiHrPSfEdBsOlsl0CPNI7fjqGJ3LoUipstCkzMasuMQ+LIVMTFDgaQ/KFY",
+	"vRnDAqKJxdYNhXDUL5f4WSfIl0qThIKohTkkPhBuIw5psVhqHIkMqleYjjQptzHDns40tsGvp2AIXj9R",
+	"Yay8fbd3KOzN4gMySXmW0Le6okJl1Lypy7faYnuD1eO2gtT3H970r64v3l+/eN5oNq5f/PW6//rF1dXF",
+	"dy/w5/KPz96+uX7xpvLzizf6c/PXVf/qzcW7q+/f6teefbi6fvu60YSZXl6+ubz6HqbSf754//7te+8O",
+	"5L1FN0LUh8vnVNFtkHXnZi59QgByQMTw72wEyoVL3NWS7Lk3bZy3CSozt+yqLNVQznqi78SfIg+BXmCT",
+	"rgziwQ5U6j9G104LACgkkUqWDJpEKjoeY/M/dLhq5W6Qna5B4fxisbpVR6+0K5hgJqD/tsVj3Sa9T7kT",
+	"3U9DdFbR+J2zG5ihVmr59z7lFxPG1SWfp2rg3GoDe2AHtpVhIfP0tXvFoUdRGc+g7Yhq6zlgZlWRLlaz",
+	"40IrGXOnYqFdEwjVJpCKmJUQsIQYSfAdbsy8n8GgXvbdDYKgyr9X8EYEEGO7TUxJkvImWUD5orz+KknY",
+	"nFF1Txa6QVJn4YTbT+0SnBuxQlOajczol9ZwqRhcZIenRyfHmtIutSaWJuyZkVmqskGWuUIYD1noVFux",
+	"xZfIQKZzlkgWsnBwTiiZpjPKiRLilggw3OfEhu7O3Brs9uKASt49nifQsFgyMo4SqdpkMLINqQbnkGMD",
+	"ShuVt0bD0mTbJoMwoRGP+GRwjtUC0HUAs0qs6uv2xzMLA5hshXOI0ANtDYtTUWRCRmAbmNIC9t4tp0aV",
+	"Mp2aJedPMZsJ/pKKxrF9ZKNnm41sucgrauLYwT0Erp2Ko6jZsLiArFcT2ths5HvlvakuLl/XkAJVZMiw",
+	"cEu1TYYslb8lA5oqMTBSspqymW1Mk3deGUAV2AG0k83fARasD5noceMw1oQSRnJEE+DLM4w7GIjxeEBi",
+	"Rs0MWT00gQQoS1uVKoFIGWv8ivG4Zv1ZKw2vrjBhnGGNMlvPRqCymiYcs5Hz0rJFDmk7ja8TP81rd8Um",
+	"3as/uo5mTCo6m+vPmA2WXTlN3nsCXr+zjb77CaOy3hFhv38JL7/Hd+9KXcI3lXMcsG+a1VKInEQKuU4b",
+	"p0ikQjV5v7No4oHBi3qW5QuzSEF5OkP1pt2I2c52Lrysr57nth3YUmiurQySm0lsQCSwugQieuxlZfXY",
+	"/CZzW8rYZr/Q09zT8WFznUyELF6Hitfw0l3TxqiYgJmNWoCaYBK35ssi0dvDyXBpZAiU4SRjIFaYpdmS",
+	"Z5ldKZJkmEaxIth/oL7WSyeA/+2l3ot+DyroRXGkllhHYTwGL31WoGGzQ2tLKBSKc9+bpKzD1gbXYkiO",
+	"Zm17GNwy/geySLrObHa3TNNt3KaCpOoMuxVlplbjWal2odDok9oL9TJt8QvL0S3h22kKnNsr4JeY746C",
+	"106Wp6LIB2tVydLGllS4I6QxUjf5rNRHuNS0vIw9AMmdxCucbriLpYZJa6x5lIMGBzjMugZrkLUskUSz",
+	"iFOFyJ/R+Tzr0QOWOD/unuuHOHWzEQrOal8UnNn3rHOk5h6Fp/ZdKHxX9+p7/dC+CSXz6t6EYhH45l1G",
+	"I8s3ed1T/bPgbIPjXBhq9asOdta96ixl7agZKte96aLy7qZKLh7d9ErMsvK7GcW4rdZKIlypZca9eaIz",
+	"m+ZzS5NDTJQAzuuIjJtNlAmP3tlsRUjgrItEKMOBAQFPCLXMN4qZaxLmGPABXKieR2Squy10avFqWLhT",
+	"Th1KtHlYR7PBavbpOqsC3jSKRpQQkUDJvBezuVrilQEBt1DX3kn328hu8AYqS2bUUzT7+uwGWQs2v9Ee",
+	"C1WW6pqX5IxirXEjZxRFjWqV8TJ/rVSgZ7aVnNMkDrdu9U1UVyIKS5Lnl5FUlIfynAyQn2pdu2lkxiGD",
+	"gGYUyJ6QgZUhw+yNTDDNb7EnZIAcctDscUfLb9pixMXbT3D9hWNwaNYZHApmBeKzKjR7HN35Wo50FDto",
+	"SlVQHrO1gjZuVpXz9qK6vk7Drmm0dMFtvm8zW63pumTrYVYv/B01REhMkPvXojSsECfjVopFtoI1fW1M",
+	"2VZqE1ByKvetXFqAM0+9nqcJ5RuGRtCCqlKOWKo5o6EXuwjrAFrJlmHL4f6F+5iNoy9VAvjeBNndwj0w",
+	"ibgEYBI2EhMeSYa1UUtmxk7JynhUqH0tb/uFKv1fO11P8XFgKdAE7Nsh2Ezg6Joxk9Igs+1a6lfKDcIE",
+	"NUM6/Lq3r/AtEwQdjfZ0aZvBMkOwq1pHSmaZrUroW9ynTTjgGALKqCJzEJglrtclctryG+0yHiK1FtwE",
+	"FTiOeGbmaCI7zlQsaDRNIlm4rmTEJzFrmQ5SLv1VvcFu7fX/0+t9CYJWr/el87LX+3LyUv/z7OXN7/QT",
+	"WfOw/isv7V5ArEFNs19Qa7OWiNSWDgUL4lQfOKHPPlofoXL48cnhWVY5nBy1O488ciDMmEds1DSFlGRw",
+	"YYLpwHZ7Tp4ymrCEmALczihZFe63c/pTClX70f0gS+f9MDhb70yz/D3yQjcSmkOjscd0ZMpiNYB7rzaI",
+	"HHSODo7XWUSA6gsdJNcpBL68G78D+CJe0KUkgyEgs+CTw5/We+IKG1iYrYC88iK85w9Pu/c+N5wATljB",
+	"LLWvi3zkdDrfjKtlvcx9PFuzs0xsgrL8+hfDrVCEK1jUsMiRWaVJB8x/N9/JrQw1buqvX9HgAlw/I8qh",
+	"kAK2vI/qFApsab+mij+8tIVAsvlV5eP+tp++YfTZitez+lwd9O2cVe+ocgvx47aZ9gCd9bbOdcca0yZs",
+	"9NxaH7Wxe/rMgcVgsGbmdgcbrYAeAZ6Dgp8VQkZX1dhxK0hkC88+LgY2dbqbXWXBqf7PU/2fZ/o/Lza9",
+	"qThbrI11zTRStihEuhaMamUklIb2EU/RM75VTEEeFwKSgtMmN/PeXyrrqs9aoESZ9RbNApzBDmsJySbe",
+	"YdjFOfaEMOoe5WQQhRC4YLvO9Hih7Qxxu87YIcFhc8vYXFpHI3SZgfL7z+BYmaUbih34ghhqg1tAkAIn",
+	"Mo3QEwRBFefQ+FSLUBDjS8A6oJ/OaaIkiSNIQzPdmwbw46BdF+1SCDkQC+44azKDL3ayU3ITCPPOwdh/",
+	"Y6AhHeTtwhLTnEBTysA+zeIt1kSgRSGw3Ls7H6UBunPLwm48AmXXPB7RCGxtMvh6NyBU3srMqZN7Yh3/",
+	"nEoTXmUf23moEmatAoXmADXwGjuYBVnTRppwYzW33gwb81djOq9DJgj5uyHyAuolGNNCmwz0tpoQIKoc",
+	"p6a9rx/IXG7BA+oY1yIJLn3+RB/XrOGYAtYtJoiBRaSmPT7IlZxBkwzZiKKcTVWmINlWU8AOaKwJz1Rt",
+	"5kKZLHZn7ww9ltW5MnO0+lP+jo8dFocuGkQ2Nm6gxnBwcHD2yNolyThVaWJYHScfrp+5ASdLRhMClr4n",
+	"hDOITDGsL5JQtIeI1HSvyC6rkCrWUtGspHgdFBX/blC4rR52g+6n49bZzT+6waeD1tlNrxf+o/upg//6",
+	"2r37h/3168Hdo9bDAB79o/MpaHVv8r8/dbrw5cGnoHPz6Pqh/j8cKWgd3Dw6/xS0jvQP2T8e9nptPWin",
+	"eXb36I8Pf/zHp9+3bmo/e3SPrly7WF5+ORNDrdUAT8CEQR/DcZrAiQGbH9x9KDkbQ8ItW0rTCAzl24wm",
+	"0jQqCS+lEEv9pyu8BK0z2hrffD29a2X/Ptzg31570a5RqcbSYTB7U8vtijf1TuxuhYs0u+JXXgH4/TX7",
+	"ojwuzfrQTVzAG6HuBT0X6p8FOqZH3wf4uvinwrvrdFw9xHPnAwh0UOtPL355Da9WQibh1yLQ9Yj4IFly",
+	"HzTYPtfksiLweu7TKro20lzfsEWmvO6kWNxDl7Vq7GqtA3BpunzcB51OC++dySprQ1KgK1P+anMTihnG",
+	"FMHyGlKgT6Nt5wIJG0/IQE0jPsg1o+y6bxi5T24IP3ZVvWs20iTe8JMP719V9k9/Xb9lYe6m2tD1jO/f",
+	"Ncti2y2r6aEGt56V4YuW0qxoH/kzY3NjTKVEslHCKvkFJ4WbT/+5ygNyfOjzgJRwo2Gu4uZmpWid17PI",
+	"PXaOj0BOtU4Hhhnoqeqg2mlgvxUFepCNGFpLFdMrfK+8bvP5xks3pxKXDp0cYYB1ywYT48uIxaHfb3Fh",
+	"k6bG+p0HKARV0tBWGWto6+ebT2bTa4wxDhQ/2PScajRRyVNiPftQyEQlqZraGv6bOEuwb1zV41/x+7eq",
+	"z34Rr8qnXMTDhTaamXrqJiM1zhuUL0tYlPWMfRObtLMTd16OmifnWMsyFqUD4qNZRUBGR1NTOIa6hOPC",
+	"cxAUw6K2AdEqE7VRbI3zxozOPyEmbwp4Ykk9saPcT+3iCtGsaBrVODBahGQMDhWmK2QD6PeKxndTMrxJ",
+	"uEjQ+57lRYBNn+fVLAQnQzal8dgaBeywPlNZGMl5TJf9TZSw5/iuRZxTOmd1Zham3hi9OvO6UkkGf229",
+	"5a2nAGzr7XhQSMbdvH99TWPob+Qvzu0qbQ/fdRzCLn58F7QTZ7dJxnBmIGsa63q8NDGSeUQph5bDdD5n",
+	"PCQDoyVAz81CZ+Yt0gEv9pCzvEP+J4ZvrvX/GVffKnXoOZO3NUi+Krb4mQLeWEgEUmrI5K3PZ6zWZ2XA",
+	"hBfw5l1zjTmauoouyJi2gTRE7S2K0dQmaoUlVLLQvxsV/IcUk9J34emwkpcUcVndwDEdqSyPCHeRvBQJ",
+	"GXg7+A/OyWCciNkAE3+UGCDfs2n5IQPCNfjX60CWVeL6R9ty/WwRm/D8v0vB2+/pwkk+LOkm9dpyMbK9",
+	"tI+VgAsnHjHfLDECr9D+E3AseTfJEBM0bQm+B5DJN7pFt4TTIHqzubOW0tWptcoMLZQt84dCqklorsg4",
+	"NsGg7UZW56E+jQSdowmLGZWsQHLygVY/ZiidgmsbnAcJTOd0F7ZkBqVsDUmaGFT9VoQFLCwL6gbd41an",
+	"0+oee8P/ZArEs9ccoKYbSNzMzfeK0RnJ/PFuVzL0RQxB/dwmI3//ySYWnoyLRnxLkFTM1p4ueGvluep6",
+	"T5X/Cvrosv0mlmTXYom1Oho//oDUc7Q2eQG2gby2DZRUzhhY3th6RpcEnCc9ruf40kLaHbTJOyolBLy6",
+	"X+i7GmU+csvF4hzwIDiTOJCY5bwx4/9V5al/87XTPAjuer22++d6zTnjA017yZbOZ5FTNc29aC6blRfx",
+	"+vj9+tv3noHlKkuB54Jjm1FeKFFkisRBbgzbPOw8FzLKqerViPMp28ZItYK7XudO0mK5bhvzv3+GDoWg",
+	"s7mKUfHkSokEoosKHsSi5ElMCTRIBS0bIm3Eu0N7gCwvNTm6yDrlQ0vFbuzWFNprQJADViz4jQVS5qk2",
+	"FcwMAMnnJBScGeErTze1EfEmL9twQfAxL7KwBIj8PzdHNFb6p4iPWB4gArlPTfJ3EXGUUH/R3BtazDS+",
+	"Rya0U2lpAzfNrnqO4MwrXtwj0dHw60pGiV1QGS92Mt8xe2G9F6tis4oNf4ABx0LT1Ihi9lVecO1Tg4b0",
+	"P83f7ZGY6VmzQ2VdEYXyG4dFh2jxOGUm4X/79//4/3ppEHSPH/zu94//8Mf/0//6j7v/at087PXaf1z/",
+	"2qOvQfP44O4/H+av3jj/bt3o55075+mjP/Z67Ue/3/x971F9wVWkltd04rnTBr8bwA3F4B2i6ASqM4Qi",
+	"HcaM/JQKxWSTSDanmO8yBLFgRiWGM5x1OkEeAH3aPm0fPKrISoerDCsPe73f/eMT6fVU8+Z3Dz8+fvTH",
+	"XuPTv/17679uftdrPIQHN79r1r3w6Hf2yf3CAxxd2hvEFJoYpjKj2QtzyXIANGPJZ7pvmrjmB54NN+Yj",
+	"4LiZATE3yhsHxZM8+x20b2ym4pZBomRg/ywVOskCjZsNOsEMVBrlUTb6X0up2Gy96QWW4GUZmcVAo58v",
+	"N0A/fGJNxl83E7kK3xTT/Coy1z1MH+4M39IG4fPMjOnIJkBnF4fHdF8c2W9KpDOGVmk95loPTJVN5ajw",
+	"aGjgOSkDWjJ1OP6SsyA46ZyddY8OTw6Ds7OO6y+pPlvv0NA/xXGNX8NNJq6VhkziIshDpQKKTxzRB1xg",
+	"prApykH/XPFmpzIBIVPeK72kC9+rbOSeSxHsJFmZlM5NTcgVackUPDDoWln5QJMZY+GQjm6fidmsxtS7",
+	"zEILHdVkIZJQtsk1+6Ky0NI5lfo6jySUyeWmchWtLZ6RiU9aeakYQ4JtYuHLEfCnh/o/x34dZZNPtp3B",
+	"KySBu66mwoZW3tDECOzN9qQAXBbqPnuOat62xlOwRvM0mbfXMrGxmj80sWY0JvrThJExWxgvH1zVA6cn",
+	"zqBgQvAyTp+vq1qINbvfjjwmhU0YQY5EywkiXpclbgLLTct7zBRHVAyMhDPAeMZCFhEt2nqHIly6BxKa",
+	"7GcFgr1KT2yL7Ff3Iwb0NImMfsYmcSYz3xpu8A6C5PWl4GFhP5QQfTkViRo08Y9Y8InxQYhU9cW4n1A+",
+	"YYNSxO6K3P4NMvy3EHGzH6ok8qert2+IeW4SG8+CziMScRMmr9H8xOAfUOzsHPyI+MauOyAHYOs5SmRM",
+	"5bRiRIR6h+tsgwiuITwvPyxSW50xP40ZXK3DRNxi8FymGKdYv5s18sraeb6I86PZLaf+NjJ0tzFVs+Fu",
+	"c8NZDXYf0fRg/gl0olVifsvFgnvJtGApqCvETCBFwVYrhDoLYo7VEPSKbZ21J2SApD1oujkQCaOjKcOU",
+	"GDgVGIguycjGleclDcS80WzgIF5wv2c0VtOausFMmubGlMwTMfSwSVlTUMKmb4rbQuqmuF1/55ohfYRz",
+	"+dx3Cj58uHyu+YpGx4hywaMRjcHp0yaXoSQzGjLr1jKlIjVjFuOs8NiJUYqPjruPyiaJoHN2Fh6Mjlud",
+	"cZe2TkYHrHU2PO60jlgwPqAno07Y7RbsFP/csO27ZuOVmFzylyKZbRmD6ZSst2z67UWqpqTbDvJy7oDX",
+	"aogA5DR5gz0uTB1LJFJTXNbDVvachmcgymPlfhVQTRLKVb9eYtXYfSBBcG2T19i5M48hzQ+SJx43n+Rf",
+	"Mm0SEgY226cnNqPdrAMCr0M2ikImf4E9TCVL6ivC11k+n4DBE5axmEaKETnX8hBNRIqVBIw/bwbAtlcb",
+	"OveN/nLUsF3hmsBv4DS7BXw7zGZFWPxvBL3/kkdyl0yA2qrzbzlz6847+mq5fUNJDYOA8Q3dLBhdvj6o",
+	"ymbQtklez/4JWHCgFq0c0Xld+NQa28aOFR42LUkQyT6NVldnu7g0Rd/qiiVEss+F8jGvJGXgsMXMJDcy",
+	"dcIU/Cg9Q9bbsRMWaoF8z8FKCxMxAenJeieNHWRBl5iGk0c2YmY6J4NPFpSbQaaUCjBHJksTN+NmX+e1",
+	"vfrD5T78BCZ12dJeXoUs4rl9woTPsyqEhUqqqHD/swN6ImWqGEosY7iunKo9kJaGm/Zkr62HUTzbXicP",
+	"EvyKkql79faU4qZtgXvwmJBFBk7W7sCtCfMkazlhymCgQwWjH7AI4/78RxtzzD/rDzZ24VQ/9ddjyhh8",
+	"VguecoOlh5Qvob6LGNtS8GCNsE4tRHGUyEdNg7Csj0DI5K1TKW+t66rOYZWtwxpnawNwKwuBGLtbW0sU",
+	"D7cvaDoz9q60vJVsw7tfInutO+6yrEgS4FZYL4IqU0R3ZS4hvqWF5Xm4/WJKpOisLAOggKbCNCtoFtJl",
+	"q9TKvhhP2pLElE9SCLa0cfOacyUiduqRZJGWlBNFh3CWIUQITcpt8oOmghGN9VPZxPDTMWOhbJIPvw+C",
+	"06Nmj3/4fTfonsK38M8z03cB3gguMMoGRREitYTNR6YnA0tmEdc6OoUupTPxWWtEcFM4tS8jSW7ZXJHh",
+	"UoFW2eP6XyUbZtUncPqb8Am8tgVAPMG0+tEDa+xE87DtLF42/Yg54zR6PJmrlpCy1ekGQ01dm+ee7EFx",
+	"eMMW98lhaxYz2ICNDngaxwOwCtsr5zee1bbSCZylV/uKuxWVTC2vQXWic0JJLPQRn9MEmYciMyEVOT4s",
+	"VC6yXMQG5JhbQZpuJ/OYLtFZggeeklDMaMR7HIeMGZWKqIUgMR2yWDZBh8W8t0HbGLUHbfLRq/JCnR/g",
+	"D8hneDQSIdqYyJuXf36WexGxekmP5yWVNHMZTdno1naC2m+Ylq39klFGr9f+dBndfHrDbz798Pnm0wW9",
+	"+fQqvoHfnoc3NUr1byfWy03YrxDiKVGCdLqnFdIiXGx/QWkqTLnCEs2gaegX9I1ME9RJDKX0uCGVZ00i",
+	"RRarnrWMR1sKVNik5JYth4ImOJCQmoRIzMDYQuzKnMZjjMolBAmn+lzhVTZOpY0ehbOkD4vgENcOFU17",
+	"PG8si/LiVCSKGDIwHbqYKTKXX5pZ5D4djkI2nkwxZP+nBUvUMo3Kjj2/taXM6U/3z+kL1cm9zChL6EN/",
+	"HXxQEwa/RWsgG5ruLXSOUEknn6ZaQ9+WHSSBcTUOIMx3kImPM0az9iyRtHH0NC7fPvuql24Kon+uS/t7",
+	"54S9VzIaa1OSbDrSKoBXhC8FvkKLtt+ud7uTRBi37tnh0cmjPTWhVTW21UgSsDaYhsiFKB/yBupY4QnT",
+	"Jxs96plFQ1bjuo68qTbYXXtVaIEN0qjEZ2wU+OdEg5SSLTxdAXGm2gxl89wKi06KMkTnxGJSthEellnE",
+	"NsFP7/ShMcxYJSnLklKI1NNbvDjhUCSmxpZdNfPVOWavi10a8DWiCWl11dCjszOHlg8DLzXXpGm5oVg+",
+	"6lqbz71hxtbANvOWjweZhaWytDSJWgkbs0TfDttO7Y8Ps0WHsqZBWUOcjMK8bMg5ml6kmeXgPg1jRiLw",
+	"mYwj3HWnQaFTX3YP7Qq1tEp/wc6FIDP2QRQtpsZnv9msnz4W8QtxQ4dRGMLjKG/M34+4Xs1Ey+ulJ7NI",
+	"zqgaTYu9En1N3vNf3e9v2dJ5kkXSNMrt3Z2/E8qzdCXocEDDWYRBNbGmSBb2DZFADoaairBfDE7JEWrw",
+	"pn8YaxEf/61V/r5ydteUOupD7ApNJqbu/EhwdM71s34WpjebacDIjHWF9SGmhNk+tiV4TKZfGCVqaWLD",
+	"WWI32emKkdl/sRFoVoA7YalkJp5mRvmybyoaS/c31Mdlo9r6Xv8i0/lcJIqF/RkLI2qDegDltLjEBaO3",
+	"/ZXO8neABL9O7TSmW9hYsotLUJtEHJoOEvX5iCBS8+UGN/Rsrp6Zl38BLxKXKkkh80NuBtul+wX06kAr",
+	"2WZfv7JvY0XOMB2pzT58Z17W31ka3XvmO8ZbQV9IO0e1FwikTUBXUTSCpjHbEHXv4dWNm//hR07jP+g/",
+	"tsk31/rNisF17063JXZ2shnygA4nK389nD+Yl70uozx/2LlK8VwYXFjkb2f/LR4xnxNpZg+3nIPcORbJ",
+	"v0xKp+eQ+p0ZYBm268RE11uutXceklnEQwhCX4o0gdLUGH6+2l58+JuwF5f4lD/G2DxF9RdaWdpcYDrR",
+	"Pz599o4cnoBlMHMiaMTOWTKlc8jZgiGNoS9hk0jwNvmY97xqZn2WoQ87R3uckxBgB67E5XY6xTrB1Tpp",
+	"X7vNg7uHrU8XrR9v8IeDu0d/ND987d49+uMKzGwU1mFCji8u21uWXI9MNMYuARcrypfDOT4nA3QBmgha",
+	"fVE/kGjjfGIqdRY7iT0hg6zb/6CZ3/vgeJxmtddNPOnFJRGJ/gPcmKXgW/Q9YsCYFqDtsOtjYE1561Wl",
+	"i+wVyT5HbFEX6AJHfMjQyrdig1Y39jdOahQXsxYO3El+onkJL1uhTV+rNDHFOMYRGk420uGLNFfK3+tW",
+	"9fj7NiTe/c4qjZW3iK3v0u/sXCYJeXbOUqMkVN7mNVw29dP8Cq6j91ZGKq4Ofs4zMy4uyVho3UKSIZNR",
+	"CM8EtkGjGEM+pXJFnozmQPo0V1tebYavg38+vlZbqYxEyJSK+ETu1F9hpdYC6WV449RklGGJC33qS7ll",
+	"+9F2/hXVkV0UgG1F+UpVb8SYt7XyjH5pDZdKwwT3Zk43NWbAASgzecYJ9inINCCUCOnSiPlPyCCOPrNB",
+	"UUDJm7JDZNMgYUoDmw+qv4GCsNlwQ9bjziTVHpwAVqPZ0J9iXiWsv15xvzZYzfp2NMZJxHgYLxvNmtaL",
+	"mZBfyAjNv+IsVQmYhoB9xGCgmlM1ZSoarQDlh1U97m1JWbfFfe6IQwdK5nUAj0PETYFdfFmSBUsYJLPc",
+	"v5e9hjlVtlzpbhHcGp2FmjlYrtSpKEqseGczGCBHKWbUmxy9c7FRX0eVd6kqxXftWpcc4432Gd+1XQhV",
+	"WTLEn31yxfts3PrwYBPXNWWxCXG29J/Oodt5TVKb6dy3Mw7xc+w+WEXlPZoIlrGztpNf4fMKqr5jpjqb",
+	"6SD5QGKhVWwu2cTq1qZ94xPTv9XkkcpE9QftXzpr5j3T5+BepfftIVVCawqmnn3GnSubpVlVf17rQC0U",
+	"ATPcDs1rWRL+Tt7TzlqnbxEw/97PRaIuLlf0UL24JGHkq9xgOjr5HLV4I6qi2D4Rbuld1NL26zoOIzmi",
+	"ibdd+3N9i8osXnw8JtnLe4ZBT7QOAri3jLCACjUIG0M2MoVH1JTN9gvXlPKQhX0xHnsoFORaFzZ8m4jx",
+	"WB8C6DO+Zzd/br5mYaQ22zJ8E01ImWX6G0GVcmPP3QQwR4CTWOdAY3G/oEHAcR/uo01PHGZU6E++BSjp",
+	"fEtA0vl+wcAryEPO2PcYA6viOK/0npl7oGd+MxMjIz6K0z1zgnLnXcstcw7hpzbPyXAZW+EgOztRoI8M",
+	"NfUs/yV4wuUqyVz6qvWsl0XMhZI77TbhNwLK6OyXPOCOzarUbAY4uH0wKkWKON2ku47vw8+brdq+u991",
+	"p3xDGKhBPIG4Ex5GfGILBH+jU2ApwkFTAd7KphU2AhJY6kn6u0T4WNLHcq16SkK6hLDvrHONMmjBPExT",
+	"Pdrm5niOwSTP7N9fChVcJU8IzSvEOGBh9+ftWkrTmgZEIV2Shx+unz2q1B3ziNPjnFGsPwWWq2jmzOhs",
+	"T/l1jM7q0QKP2zv35rPLqyerq3Q2o8lyA8KSYgbIlX4Voaa8AWgCW23JRBO6rN1biQXQIaAeKFVa30yU",
+	"kJAqqAeEEv1Gzgf3dJVLB3qss0rUeQu3XacSisZbEp5HA4LrsGGHy9BXv+PIyyuL+F4sSCz4BEs2i1s0",
+	"UTlWYc1LIz5pk++dZjKWWOELmxIxmB8FfQkBSHLQJDziGEzJOBnMz/JHPhuLt+m+hm1G+dJOt2epOIe2",
+	"JoWIhRHl2SG1Wt7+gdmmSNTZGqDPAjUlc5aMGFdRzH5N0FcM3WmNy/M9k0ytqdaIkedt8ixmNCmVF4ca",
+	"jZhfAJ3EpcL+2J+ZczuCvQeKV3uuwrw3/8rYevPabrUJYQWblyY0c3nxVeMc19IQzy7jGV2SULRt20oI",
+	"dXKd4RPIpYd6aBC8OABRCv3drgFRFrNvIc7RZ0u8enVxTZMJ29ZOdckh0wQO/iziqWLSVCsz7gYUqzMe",
+	"Zc3SQ5b144ZVuHLoLOLuvJ3KTVYQ0Ppm2ipOP+hD5di6EjaPl07jAJs5PKLctF5fGWvdPTpeb8DPZcV1",
+	"cNlUML/8vf3cPoN7tqvbuihB6MEvMT48Ekmk32+TC/vXMu+sjlxrSmWWu1jcsWk0mW4uhuW0eHezBbeN",
+	"xeKbz8HR9/Stp0mTieGn33AaL8H46z1Z7mT7bSJ3KoaTSKfbmmkrDxEEkWrbTizyXB+zARw2aS+3po1V",
+	"ksAInAwm2ezx7MtFEik2AHaCL6K1whmGhqEsjpVQYEc2LmxAo4G5XprEBDPjUBA3L8nFZY/nkyPvlRZc",
+	"/SJ2BFeFznJOUAgPm/mVBTgwzLlJYiFuLWc0PF7PYBrKWIxMfS1VNBZMt085KAxkfyUP3ckeNclA8D42",
+	"FBzkBcdrwC66et2NyqLFDfZt+QZAi03lkhDPjXA0mo1sYv8tk3V234S+NlYPkGoLigF2prVaQklF0Ap/",
+	"9FPKzGOVpPrQXTGajKbvobyiLwfNXGCQS1co/gLpCwzrv+shPCJzIXZ8T+G/uWjvXLRZSQ4LoX5kzPzt",
+	"+jr2H511FCqkjLVAlFUZKlJJoUEFlC/y7fleK2Bk1apwkXrSgl5OnR7oG3NbyaP5nNVUsbWp5OY02qcV",
+	"NNtjD8pVhsmPJkQ7ZvQzk9bb3mv89//9f73GxvR9zb6oKzaZVboVHfgi7zaLaUcznBPTvvdyRIYUaYY+",
+	"t5rTiqS0YojT/ZHkbemkedh+FpuJkYupsNJufjTb/hI+xTpMFhgnwD5LXjO0ubYi0xX6xmuO9pBNKLft",
+	"emMxaUUcLrSJYNh9dmnDASKwLkjjXF/HyjZOg4G+Y/5gY4yDQHHY8fJnHVRHIyYNPMZoLG+lP78S89Dk",
+	"3tNRGA8lSXkM1SaM3A7YYqGp0tDeKtdnXtc+Vi1EcpsVs4JiqbjmWEwmUAYg73nXDQ7aQbvTOWgHj7uH",
+	"WWFSrXguPTmw1dLdVKp+KvefvWOJBz0MYHRjX2zzRiuJgEZviggkTYNFWGsza5sKVNvOjiud1Ier1+IL",
+	"89rDrCv8KIWY624QOLUZViLP157QlyZTSH0pILdAmIXFAC3kp8N7sKMJ/zDfNciHs0XW+xgK8YGkGElr",
+	"WABUQ0O9SEIvZ76i8OcqusgKtpTqaq75JiuvUZs2AMIIQquVzwWL4xYmaZqKGvqzZmYSEUkudOM51btg",
+	"woEOgwNSzp4cVOwlN77WR3li6/mnsj1lp6qcV1oRWWM3A2VlYMQI4I2gtWQdRJ/U9pXmJPqlW50Mmb47",
+	"EEKTg7a9aW67tIFvU0PRKIztHU2FsGm7dzFxBQObubDKnngFCK8Jnbsw96bmutCCyspWeW2t0ln/Fjco",
+	"F2ScJtgcHwl4RLlmt0ZcMsVT2llEhYcLQHSf5tzI5WXFe9M9XJuXlCY19ccQqgcyKymVu2UBfVDHvkkS",
+	"FlMVfc6yqjDNetM6Br7WbWtIxCSua7gLd4iPDq7pZKMaZP5GmeSZrTSEuUF5QdP12RpH//RkDX83vo9Q",
+	"3Gi4NBHbJixaJCq3GZUaz26sa9B1OSJ+E4Oro6zq20/zzTJmdKvCk0uUk+ExF4p8f/36lSd1DCoqrBG2",
+	"80wxMFugcFbTzclfo1Hrxxrm9tr0nTWEblNYNdRe4kaDgwdnTiImSEhac8B64wxb2+aUXLkLZxt143pt",
+	"ivRQKaMJZ+zbRF243cFBDiNKeGrVerPgMTLjgdxHndqd9Tu9Df1xxOJQbo4ep4qirOlGjyMTHLmCEYhS",
+	"LeKk2DG6vaIWdlafdkt4WeK96TSTyQsQjy3bseVzTY/1YgViTNukKnvNliR2jFq5hXkxFVqzsVnIM8ni",
+	"z8xYcDcPynHB3sRI9Nz54K5QCWYbGUGP9MJ86j0VH/MDYHQ2FksG53ijg4DuJywLBTSwautLPsS9G2Zz",
+	"5yK4O60DkmKS+TxeNrP8ZJOrbLKA7bJS67zkbQ+8Ybo/mNEduahAbjy14KQ3QK/chyyuHh2HQLqRkpm7",
+	"cNV2bGo5AbXaWpT3brYwrdld0zkNQxZCKU+XyDhr5gir2ODbaPZOJizsRxyDkfajnNg7Qs+FE0BXsWZ2",
+	"2xU7N1jznkNU1oS1oNtVq7ebuO2Jf2e/q67re7Eg6OjEU+8jrpWNDDJP+zc6DZEbrZA56r/VEbATfJNa",
+	"Ojn0FUqIJFSGhMdoPsHaUAPsusCF+Bmiw1UUfwsMR5KYOTaXdlbSxY7uD6NBbLg8/bZfXNED7VdK2W8Y",
+	"6/3kTBhiP4Jm5gFav03X8Oq3KqMUqULxpKKDN78Dvr3XyFhAFjRSEZ/0ZcRHbD/rvNJDea54fZvp6Yxd",
+	"nmKa1QOJt/153knBqaySFRpmPPT307C00+O2byVGXlmBB4uVQAq6c3+6wVC9+g42/p4m6CxzF+340qym",
+	"5zra6upUVUWMenX0eVGQ/h/Yv4Bs1L6gE/wm6lFVVJh6T1RO0tb7xN3wG+MVt6cePWARpBLYN8IobLr6",
+	"zwewJhE6E3xSjOTp8TwCiofZG8I2H3cGNeJppU7V6n4J/9b6r5vfr8DIO0c0rJXwaI6TNkG3lHE6DTCm",
+	"ruCGicWikQXbNTF8MIuKu6mFpK6uBtYxzkNQM4tQ1gF1jvVMMQOpmBtkKmXWz3rtD2Woml5XHf7E/QtD",
+	"VNMEiSaMEjaymduLBC6HNnlRPcU97j3GpfP5ay5ShAj9GKnpa6f21Tb6RuOu+XWrMloxVY7Oh4zV3GZ5",
+	"9Dm2iRBxqF8FVfxJlkjRCQJz8uwP5HX01K13tJFJuaayViV0xd+Fx5dLctOsC2HLitUX2/zBBlghohq1",
+	"fP2sSd6/fEYODg7OTJwj+0JHSt/+0Rcy1tQLIiAJo4kpLeb2p+gG3eNWp9Pqdq+Ds/OD4DwI2p3uweHR",
+	"8Y+FXhX6Lm6paFYmz5NiNb2TAnn2euHXw7vWw+BTp3V284/Op6DVvXmU/f2p073p9cJ/HHwKOjePrh/q",
+	"/9N/dz8FrYObR+efgtaR/iH7R6/X1kMe3/3oJdQPl8+mVK11yqsk9Vd2GKSS6REGRDLNi8ggCm3JuylV",
+	"D2TTRsNYV02bvGa26L9JnNRCGKczFpJMl7A9c+HI+9qtrTexrD4uBfMCZprbuIsplbk8qGy6lRWkQbyj",
+	"m6d8PYNBvaei60/6SqLJxHZkt2WHZDqcRaqVhymW/OzF5wMilUhMhK8LPdRRsg0C87epxJqkhHKU3myD",
+	"LmFCXMCcpBl5wT9chqk69HrvMbqHaw9/qfxUJzg8PTo5BsJ9ThX13FZjMgipoi3jara9zfEvpDmsrNIm",
+	"2btY0BnqMYLtW8yYtJE8A2gqMDCyvv0i5Tbrw1K7CJmtXQjB1yqr60xtpXVTMVHSpY+ut48x2GODhkIC",
+	"5ory+UdrPWI7dCGg8lZL5lASxu1A4HPh+YL9P1zWlhAdZM8GNhrt4pJcPf9zXRtHD6eAA/xAkihEl2Yh",
+	"ZpoCn7OsQy+uiRrQIjLVcG1LB1/v6DWYnDFFQ0PmqzY5W+Rr+wEELyVKrutRuykX+3Cp9cB3NCnFpHZW",
+	"hafXhkIVDAdZDFez4ErCRpb6AOYFU30ZYZuXPY1szfmGg1mLp5tVdPVsmvJbv2Q8TvIyM4a0Hkjy4TKj",
+	"EhOgQl7Q0ZToKeB+wTBi5x7MPwdrFtxAHiZhqWEzUdIwya1SdiA5sS6s84vKfftWKty6qi4wVH+zxI/T",
+	"pTEoopUOmew9+dE44pGcvmdUrncUvnTfzfw5PgepMnYRN3i+1Ld2feiq+fBye0vcxvs5K3GGLYinwlS2",
+	"mTfJ8O3dYitiACdSYl7tib3J1mIHjE3isUUc5sUi803SROY09vUEjKyNmwMOUI2ba+L/t6Ri8wYGnrTs",
+	"E/gDD5r5g3FTyYNlXyDZFv9qmNOjGd9QwFiusGP/zBpUlGSVDYP5VvJCl5D8pd5uuVjwwlW5l87r2Ed4",
+	"58AORGA/2YENlOsPIex+LGXXpC+E0XDMIir8IUn77h2/no71PVjIjdJwbRr9WXrZwQiYpNGmsWvsNzo0",
+	"3M7+nuKfUtGlNIFmkdwk/fq+gVNVVDIObZJqYqKKBtXMZ1WIukyjUmfA0tbqP11jVtA6o63xzdfTu1b2",
+	"78MN/t3p3tU0N43jxo03Dsq7Y2vj4ivtZcuBO41nblyUZsmSqSZhIC4J2wwOc7CE7S6rhDEKgqJ+nRuJ",
+	"i+YETROZldgF+yDIiAHKvK7X4vNlYFlYn6KaN3+d0fknxOmNqUNdCjba1N6eWc6bpnL2AI/SoH0f07dv",
+	"w93AiG3CITyu9Vo3Ocb3Ec4Y7nRsCrk4S39oLXOPbFArGacqTfDijjj5cP0sT7JhZMloQsAxUzhINba3",
+	"g6LO1S22D37YDbqfjltnN//oBp8OWmfGstbBf33t3v3D/vr14O7R/mx0D42RrtM8u3v0x4c//uPT71s3",
+	"tZ89Wr2P9wsb8FVPmFgVhd4izrGJJci+2cHLwgC+bezxFgKoE26wKoLgX4gr39Xerx/krnW2C7crz1Os",
+	"9nC/Zl0DV9eMNndlJIn9wCOJb6N4iPXhGFC7ZgU+71XyuCiwmJoC+8Fo0VG/mR5n1lIIfr2pbeVgwNWA",
+	"QhA9GJJSuWoXTVHniGEMRpsMAC0DQmMpjEwkc0zkfV33s9+mI+G6LTdoeGfeNnsvt8bjNXxVE5ekn+XN",
+	"fHORJK97DYXOuFhgNCPHRE0SRxIL0MSxW7J4izor8Ybr//D+VQ3h+w2oGWFkLgFxC7JIOrcpUKbLALhM",
+	"xk6oTbbPo1RB+WNzbWdfYq8jhn2BjVmpx8GwgkVv6Yzh8HBMIO9L3DL+BO3qRprQ6qbUyPuZJcJnMxvR",
+	"0ZSZ7pn1JW4hphl2x8L3QEtho+lmDRGCdYXf9JbEDMI810CSFbNGXRUS2Wuq6u4GimkstAFC9jNfto4N",
+	"V25i9bLP9gGFv7eSgce3O15lVlq/XKmZtr02d0s5zvKNN3VtbnXFVUzgNqsXRvEt07CK2j7aApy9eAjR",
+	"ZwS1F1a0Kt3NZPPLX3c2WDSyVWKznmxEirapiw931v4zLdBPZI2h2a3KJ55YZ+gi4EKzztpaO/i5aYs+",
+	"YvqHvJbd4LATDEDrRv5sHahoWgSD/BEWaPVDVyjGNMHemvrbYnsRx0iPz75RsGhxDVMo96XXUY1ldpyP",
+	"WxzIbUUkr6l5Z0FGslHCVH/fKc+O4u7Ar8UZEOzAFhbmwUUIRa6bR3Bjl8kDUExNnZFMAttc7irHTm/M",
+	"TLYXkSqME9OXEeh8u7Ld365prJnsIvf6V52LWdSC4bjUbsTS0+AoTbA79WyDertgW5lFcRyZsq6rr9iD",
+	"443ueXRNeHkQFyRvM56XWtAS3rnLoGZ0Cfa7keCcjbKukiadHUMtIDEui942EY42CgM+M3Wtrl9dmXPe",
+	"xGanjgyr/wMogX5iCcPgRCjiYnIzyPfX1++e2PpYWJbC9Ie3RB4pkxZnmmA67MQydbCw9Di0Noaug3GR",
+	"NZqVldqgh0YosavRZBdjOSXbI9+CjIRg2+vbBvY+FoutCPz2EENpD6RpWNA0TcM2Eb02KCWatQ2ozvz/",
+	"s/euy20jWbroq+TWdIQkD0RdLFe1qaiYrfKlWlMu22PJ7Tm76C2kiCSJFpjJRiZMc9yOmF/nAc5DzIP1",
+	"k5zItVZeAIISqYtd5eJETJcF4pKZSKz7+j4oxgEjl5Kp7vRNzawGBmcDMifNxS2xq8G1ncwhFMwtAKTf",
+	"VpccekE17pl/v82h14cKqDR9ShIuXszHjx/HK7l3vRFLL7Q2saQmCK4QPE9JkrRLHtzuCtsJp3xmP0Q7",
+	"DR/NODFQEEPFfQ7XcSfPUvJ/g75diHR8fgUCtxqY0PWlW7idrtmJ7T7YbVKH99TRhmIR23Uw+lhNWpuW",
+	"qKh7JbtEio/m3K32XY8+xxcDZSGJC+MLXha50Ka9QS+ew9UsX7ABN3Vg+6JkAG7MgYhsN8JLtA+9Q/6v",
+	"ZSPpjc8pCqkvzLi6udkzQOG4z6djJ9FM7XxXZ99+OMe+ff7+037ycO9zr9eJ/2yt96UHnS+3gdqMoOgO",
+	"icv+hg6l2od9LdZf+9ottKKD+QN7z+RFQbxyWHdX+5yo0ct5NkhSwnX4xiIlHPolfKCO3JUFqrQx8He5",
+	"GZEhp2/gqZIgnq/459E9F1b8u5Pqdf1Lp2EaduiKZft+hEuV7fvX5wv33fWd2qpe0Y620HOHam3AMcu1",
+	"KblRpY6ar2/SHnJj2sSGh7YAJTishjUOuyw1o1ymCII2rfGhGEWFyQ6PNB1AFhzcsOlIWYcb8b6ygIXj",
+	"o4hQYBU1NdZhkkc5NNVAgmnxVJAIcnHJzz3zOnqA9kKpS/uQO5b0kLlecXhQVg8AClGJvBu6uFcCtPpi",
+	"zg3/Ckl7Cj56W22SFFPnwcdpK1cSb+XtSE2l8+v7LTVdk1J8yFWlf1OBiE4IkFwrCUe0PM31psuT1hle",
+	"sdpns8mi9pPrM0Ud9s5jIFonqCjs7wlOGRPvagA6oGSlKATX4iom+2OsPXZPDOirBEzfIVV9r9ZH0CyP",
+	"lsMZiyIyC4LRjQ2BhsDFjKWvX52epfOivy77H9emMzJmov+tu7u7ZWeyt/P4vftHZ+f9A3ds+9/+0ev9",
+	"Sjn77vt/7fXeb291ofTDHnz/aS85/Lz9b1u7UHXzYPvf2nXEaNG3CDLVTmlgJxXmB5K8yC9KDrO1Vu+p",
+	"4TLjZcbeOQB9qNGYU3kNYLtH9bKX6UiL/vmvxzv/B2f4r7vvPx0+/PxDy7jxW6rK3MxO7VeD2/tC8FKU",
+	"x5UZhb+eO9H37+/O5tqVMGMS0JAh1gBvjO3yyox2CzUEXVjWjhJWcZqwD7zIMQiduk/Rnk/BLOzVkRjf",
+	"oV70nkRmB4Bk7rBjB+DoNAuQ9zkU6WkN/xdQkxN2URkIC/kfHb5zpgC6qidflTH2/1aqL8//+d//k27X",
+	"5zfJdy7FTPtuI6qGGkFbM7rum5qlH3d0X01Eyi6EzjPq5SpVQW3qILQggAzLHV6V3cR2gyn5I/AXvBpc",
+	"039BbSyut9rRLDiiM+vlz1PNUA+DFUg4vgYrAy1Ch0GFqZj1ZJgmzCumduiwUyHYr3YDCWnyPqzB+62y",
+	"KoSGNx+ObuPsczuLkeAZzBw53Tf+c+eV3MFJ77wahBXhk/xnMYN0Oop6BBa8bdt4hA/stn5LfIiP68jf",
+	"1JgrPk4KVYpSd5mQVoTPVFUysTPmeeHBO6lPpNKihKBnh2EzoX0ldoeTotOGz3oSEZ9hvWGBUR66TaOb",
+	"nEwj/kEc1QpwMtGHfUYK37ChMATJNijUFFV8BIisPQcGogc7u7ZuggcGDEK9xrPQIg0/QjcP/UbBozqB",
+	"lIdUfVsWG92NSEzUyhns4QN03pdBk42+SwIf2P3kcWs/7+JNdvDFpUlgH0HZoVxhL5aP8UJJEe3Pv1fW",
+	"q/PbEy86d1io9c352U4ilwPVNlhdTSaqNJBcJcgFxKDFz00zMb4QWTfC1wNp5uEUXFsVVWWIMfV5S3Z8",
+	"wgCa10EFO0A+NhZcmnxsrVtYKSsLgF7fyrl/+Rf2HIxzbcRE2yP7nZqgthZZNUnZmF/Wdl7SJuRduxOd",
+	"57+UTk8eWMlA3WA4DmuwYDtA/l8gELrsRxCArFft7T3sw1nwT5FSazfsJlywPobfH3YaL93T8QQPa/Gm",
+	"cM2qKRL1GIVO1WGHpT89W3ANz3dcbDj1jD0hIwGr+qPKnBXz76evXmKt6/MdREEBva5cQ3Kjc8w6YKpf",
+	"jSEYx8dCgxiY+e+cfXfIfs5/TKizjkxHKaYR5IZjIbJ7upXPCLAD2P7Bn+2tMGcD6lUbbIUa5PaSkZoC",
+	"/TqG+1zDAlVoq0HcLKkT8F0hsTUmzHzp2quTMHiEIcANO3NThxlSr/jp05/RHPpJwWnW7D6FD8ip2EyR",
+	"MiOgSfSSc8rsX4hCTRGHnJXCoK01QRCFmF3JRFzYQmbuU6irLXtwhz14cMwmotRKPngAupIvZ/EkC22a",
+	"o1ZLiD4ex0PQcc8myRAevrxRUhGpmw7D4AhHX9Xo3j5YT7z5QA8U50TRgwcIDAAH3SCA7a+urVN/p4tS",
+	"TTXA4KYAKn+qqrIvUjcVb7fdQoCXQjiOP3iJx7F+RvIuHGnwKa4QPHY1EyZx20vG2ds3L0gPx0MF7YD8",
+	"h6AYenLCSz4WRgBrRJ9XWtSnzPpcWoMTvhA0dvSRXX8UVnVFFEDR3dfq0Y5gjg8eELGK7jx4wI4ddwq2",
+	"woP5h8YskKnApmpuWfgCHV8IiWh2XD9A0TgYTaVFtydbd60BvUARq/oWZhOelx3mq2J8qnhqvR+lrefq",
+	"VAIYVzS4Ic9lED/WLe705CsHzQV3xjPtLroQQtrxZQnxDogoowvbNeZv2UoP9/bx6vNSVFqk2x12qtil",
+	"EJMaPoI9A4RsTyKOpeEXAIkzKZVdSKGZHkHYwt078ctXyQwi3IXqXxKRJKdZGlWKLJ4nyyWY3FBrW5ch",
+	"qjLp3AyOSDOhbqZtkELRqXZDjcxDiLMR6wjtnTfWhMSN410A4mqD1u1tpgW+xLxkECYiwlfrog4GeK5u",
+	"o/uEK0lJN3u7pDI9aQ1jHYG1fcw1pnxmqupGLAcsPdw7TBMP5VLklwLpI0IhKn6kmAFQlemwZ2gcOL8L",
+	"tSdaQMgvYmivcqC+0gYR9K3vh14wozjRGGguXB97G4cHNDRhHWdO0FdKepgJWmcnd3CprazMrQmdCau/",
+	"7CuKjWvAUAd3jTe5/Owr8DYXBcasbY6HiNjQwdcVM7cJYGboPBRAIdF15lN9hSI3jrxHO1T08HjkuwY8",
+	"V/djUUR9WnwssiOWcjkDYlh81KWYJSyVSooU90BPgs6A2gmn0EeqyFDSuO1sNTb6JtoDCIAEj+ClfUQt",
+	"Hn4kYnKNzCqeIiV1r6Vv7DurYVjbV/TOhxybLm1Ca2KtGN43V/EWdud0YRCJPbnQ+64jsaHC8ScA32n0",
+	"SdMNMKQOkb8SWxsSv1h0ADP63PRkAKSHz8x+4Akr8jGkbWTmCrMJ4sRdDsHjBTICAiXMu8V55qQeos70",
+	"pLMirJYkJBp3KyiWr+kj2ta5Jt2YIOClXfVp8z0nuCLzb/eV29jaX5SGyEkacOryMnzzGHtxnDzwFBwC",
+	"qIo9lkuIT517BZ9ud3ryNEZRjeH+yZv3pU3+fbvlgBpUYdhW+vrtGdsF2srdT4QB+XnX3Srdjj0eFKZH",
+	"uIsiUHb8IvDMKUGoEjGoJnKpxmYCKVF3OFGQZqoDxhNuBDUIvxNWDq5bcEsRghujG0LT2087tF6pC9u5",
+	"L5m+PrCJ4HtDcU3dNVZiSANJpzwUH29q9jdVlZIXvn8QQAIQ08vxXKL5QaAcQbihoihz6+mQdjRxsB4K",
+	"ECR4CB5+1n7h9oYk+IgI1TkHSGqTy6H9e2n/EJld/6asaaZKQB3lM11vw6iBajkTxL8zh/fkHho9QO9+",
+	"qnP1ODOZco+wGTrsR2VGaGphad4OmMGUrthKrc+3C3/t0NXbTp0CQpIV3j2ofHLYgeDUEnNfapc07dpF",
+	"+Qel+P7B7GXsHxB6sNL2Hz35j52dHf//9tQUiaTYP1gaaKfsn2eNhKGvQXLwK3D5g61KgtbZfmBv8VQU",
+	"htduMY9w0mWQhcX2FhwDksDbGwTKePvniqTw7nYZqDo7HCVFbTRCZt34pUPRgyJum9Shd7n7EIiVvdNz",
+	"+GfrvRrQKnBxT4LFZW+AYtA13qK6AAcUZTIVh/v0PRZ+HBGNr5ln97KuCkWb4P5VST6QG25PBsKvYNT3",
+	"VWZVxWuuiUA/TpPZxc0UWIOXUk2diSp0ZT+0ICfwxhdWpNO2IWc4z5oJALCYYQhS5CDq6LVIa8K5laVe",
+	"pq6vTgVr3KEDQ2csr1xDbAowWN0ULaaITxkSxzm+wxdcmx14TzsnTwljLDc+DxEtK2XtgF545qploV1q",
+	"JKw/YHhRIPwhezdSIJ4dzhBUDhf2s56RGjwASxlNKUyhGjWxb2WB8x35Y/hk+1gQlcqIxg4dQk7cqW8r",
+	"AGjPW8cVCnEcmDJ9SCA2oMWrFIjKa42lg0M2Ass/LK6Q2VFYbFcGMrIWBnxbCNtGjWKAruI837wQsi/I",
+	"f1FjCJSBWMJLUFLsP3KxFiq7i31osF267DA6x2PkA4gwunVIyqjouX/hcmhvUE0ePAgejF3raM26rpTO",
+	"f9kBYYxUjo8vF/4L6bAzfGsAu9vnRRFc7StFPVKE4xsthY9v0fc0BG6GUlXDUcImCu66hP5oKL0nUZAP",
+	"9J4HiazhZCXMg3ftVDnGXX7aeXsSub6QPXG056X9wvlFEcFP03cA4HtqgEkUNZVkwAAAJZjQeUwWdkTh",
+	"8bCyWDGF2oiQ3P7hszCxHrInEErX91bQ7lb57ofvd/swufjXRzCd7xpTpCvi02HC9jgf7lR5iuKYMWZl",
+	"jDYu7MN+YJ9YI/yUUvzpT5/AHv6css9HtUtzu6Vm7AfG9Uz22dY2+wEj42yLT3lu2ECY/mgr/dMnXMbP",
+	"bmy7fyLb5CQOdyfskx/O5+3tzt+0klvbtUeCpQWpih+goOQp4lfad3/mftr6xPgk77L6Y90iJtEjarem",
+	"z+MHhkOnyTWeD9HlHxhtt61PLLdKj6YS4tldulsSBky7S3QRlhAe3pN2F6kyH+a+6mdiP8txpQ2w/kn/",
+	"iTqQP0Y1/HSZ7rATGeRqwlJ4V6mrm468gNi3OYLYUk/6MKSSuLfxMdrJF1wEK9fO4jE4xNWyMiPoySUf",
+	"LYAUZjoJ2YRWeFMIEcphHSfVOvEgJy7Ap0DHkhdF123aSSkmvBSnQmYO+Jh66LsMXoddcoA3jbILn6ON",
+	"+Qlq/rtswbld/6+OLvK+2NrZ32af2edtO4A3Tmy4nY/BMoSYxL2BKPJAFMKzGQRowOpBzWt1d+4rlrUa",
+	"C1QArgQdTFPQDd0ogWntvJ4M5XaYWSOF6LMYQmbQN2Kmwkc20WN2oQE/avIFsd2Z9qVL/XpJbW1N6QGG",
+	"etL6CNYtqeU5fOQXylupNg+0YPS66ctSsi8g559DZX+HHZOaLhQwPvmOnaJgqQ4veGs7jXQh3Rd88bKS",
+	"PYkCDp7cjW1DdG4i0yHyc3IXA3QwlS4SfiGYyHIjnGd4atRkQjZfarWhHQzsa+siaqikfwIDRtXo5Fs9",
+	"RaAmKWkA+IxKEkCOthuHZzVjCphrKTiWMK+eTN+8fXn+7M2bV2/SYOGBOkpR0yKubBySV4OaxndOblmq",
+	"kuJ+bme42hTH/TtnggdkWZf/c1bdHJwk2YIOtRBRbTveh+jJ43rfPjoDWF4WrGMCwyWDHvN+HprxqNYW",
+	"BbYY8wB9AC9Wh9ulW9rVSpOeTBGblqLDHkTWG6qpkk/BsYS6BJbqaiJKLTJ7J/thuiI65P7AJi9rcHaD",
+	"PUGfWIelWclz62XGl9Z6xJwJ7gGYurT18XtEv35rOwVDzDhhk/iTHBKyPYWktR0Whg0Jxh8HOs2LwgNd",
+	"1tAkg1HoEh747Yia/Sn9xc6wri+6Xdk5yGK3g60Z/uTt6dmrX1LWcMQgFpVGV9E8zjw+Q471ZpJd8P4l",
+	"TazWyxw5CUEkLuEj4IfoDa1gGWalmvTklIz/WeRj1y4h64vERhcB9Ly+A8DXyK8A/dcEjbbeGfAr5HL4",
+	"2l7gjNeeDPlleBhGNWt2HokrdCXx67dD0OxCGUQO1YEXD20KDMHNaS/n3HKTy6F2mp6QiMOSegVH0dsm",
+	"MGmIx8VM112n8ew7t/7D2zPm7b3dT447xkrJgRCZfcu4CZ7nhXVpjVJFiLYHnGSpTVn1MapKgSqqMqkh",
+	"u4OvgHLP/kFOu/0b7fWmbENssMeHj75PWMonk4JS7rt04r9aizTd9sbIJ/wPYz0otultdFlvw52sdyHm",
+	"iJ1yKJB6G0l0RW4KuuSv/kTWciJ1eG502eHBQXQcpRneAfocVTYjDhzGWVkV3nYEGg3eN53afa1YxKuv",
+	"Higpi/M8w7P39h8/zh72v9vZHxzwne/7D8XO44vv9nceib3BQ/59fz87OKjdQOAb2OiyXz+x3gZhy9Bq",
+	"0TIktQEZpc6tcYjHISVgfzjY22Of3+ONP9uX8BQqyqAaF4U8pO+hAzjPhDT5IBflEUvhIST3vRIoRaRa",
+	"4DdrS2Hst0MBRGfpOlfNfaH2aZsaPqyOFcZuhdIofeXzHbJuwBdqSHEY7WqtBUv/c4fs2J2TLHXRfh9k",
+	"dB/UEeM9Cch9JY1WKfzCLmZgdmPmjxufL/iz/UC+O2SFMAacXKScsNbQaDYZCam3O6R1dcrg3WiXzQEY",
+	"NvreYWP1JG0s+FC+e7y3v03Ch898yYtzUJBZlAEoI91kKny1Qykoxl+KCdSFY6FEQLIH1e2VNLpNKUz6",
+	"wt0DrG8Hb+W0U/rGXrMDxqUvbumws1Kgi6Iy0Rrl60kyTfF7A3Gvha9xhIAhJVlDasMolqkuSpp/IeMO",
+	"3iJW6fyajnkxUOUYADTgh/T9lhcQcz9us63Dvb3tbnwnagAn63TCrUXShYHCB0+t5FbFQfwbwCx9aZf9",
+	"IID/KtfWRYTyAfQGMEwayqI89lHHfl8Pnucf403ceYDTmU88RdOZ+9FP5xgrUpj/xT67koDjS1m18JPd",
+	"mbh5A1zeFEiZSqrQmZbWcYSZHln7ol+V2hqNED4N3HQRCLOzBIocwjCMPXhhrbdq4vQ1PRsDq+5rcKVu",
+	"kHxh+BSqCHqRy8s0QKs1lifPxHiijJD92fmlmLUtUuOU2ptPT8KPOz8LSl6PJ2aWRKgCtBxNNiTKGNlN",
+	"YY0XnO0pgju8fXvyFLYEVITYVw6lwnZPi8FA9P17lsqcD1Qls3jo/iAM9hAH68P9kPSdcDNKvCMSEqjW",
+	"11al/8F/f8DFIAihAeumgicGkNocUINhEk9Gon9JFeMJ9aIBPCQWBsUvwjrWKosxD2rf3dyvMKNHtPx2",
+	"ElgGgraHD6yCMQjzwTvgsN7qKFAD0liy9NjeN42XM6BTNNc0/ALD+I6GEbKGtCSxLTYWWc6x4wb37DHc",
+	"xO1ZGBgeqlsyYMFgS/B8go0anSmjRWMnFJJz0Mm8HNaGP/ejncH+Q5qBxzcKYsYViirC3A8FsVDUBx9v",
+	"Egeo7SlSGZG4ylC61n6FNWqMBOs4o/1eAKAHFAxKazn3IYWqrdbhRYjz0DwrSVXQIjuH1T0HCyCabPsZ",
+	"MONH8Yxz7bDJ6++o1oERdpX1cKJRhyxm+kRJY1+P9QcgTVh/jW7kc+ZbPOi5H+14Dw7i8VqxiXoFsetj",
+	"E7IL8xhfoDQe51rnVvZ42V0TR9jXB8LZKh36alVZAtBKw6BoSFm320pQ2PmC2bT8DOvv5kPhdqyIc0hM",
+	"Tvh/EKWmJLz0ATD7sZ4Mdn7hpj9KuxCTQ1CQiShHfKKtmEqcoAXNkpM4gmhgbpxfjt0N7i/snoBkG+TO",
+	"WfrsjA/hlaGt8G6kwFgCZhpnLVQyakapz7zxE0iK/TlJQUVQUUFlbIk6Su5ot11RctpUahhYblFl8ENt",
+	"QPh4VboCM2ehgIgEVAe0hXFhIXLp2+ep8Peo1gFFZh+47rT4VBQ6qne/YOcoOxnEQSajVGLNbhCdGKLE",
+	"qcUll9HEosN+Ws06VDtUiJlxl7/GbgZrz08VhAByoUN4Nqfgn5uRn7gzR6LRsZ+FmIRwApVe1J6fUAkn",
+	"HgJpaBcYgZM5skiORfMV9ksBbhEvdNuLjH6OX6dX8U30+aDfm31FMotrbKwu0qi5sWYdnHYrFyFcQZN+",
+	"jtl7TNMS5qebQCipiobtD8JgndJpliBS8JsyHZuu/jBxtj9YADALf249aTIHHuwn1KyX9JF2KEqjv0PB",
+	"WKgWc9Oy5y0yUpq/+UkeQz/yTjWxwsPxEZOIgweDfMOSONpcwu5AeFqKZalYKsZdZZVd8YVFoDRWAHU8",
+	"h3BcPMzoMIzwcbxnogLBRXultv2p7GNRagBNLxQFcWOZL4b5W6UNTMQNeir45bnbifGwaz/UVKI7CDY3",
+	"1wBMNKyE1t04HQf8lX01Hitwnaz36T1ZRs195Nk44tGwb+I3ZsUxDRb4lLGaNxppOBqvr6tRQ8K3Al4w",
+	"AUpOR8pajF7g6flXCiP5Bdwax8dX38eQrPC6ysMlOT1VciPOISzT2LPRcVjUx/WPEoU8xZXB4wykiB6B",
+	"beSTYar0ukvjrsaWfIwvTKBe0IpenM87yDirRgQAM53UggM+e/qGG/HCDjJliJqGkNkoUsc5Kc30405f",
+	"aSwp8ApWB82hzsdczhz2ka7rj8aPYS2UYmMguobuCCpYJAg5Eh95kDrO3YSDUpipKi+JqILu4z9hCK3A",
+	"NxyuqH1i7cvTYU8VodzZzUtdV9C5wSujxhyYtIuZmzfPz/9eKcPj6bpjbW+cuiGGFWxEGPLxia+oR/8Z",
+	"SpidykrIv4HuGcDKs39mQLOxcBZJ6B6KvtGyQtg397Sgcv3OdolLCDC43R275rk8n5RqaJexpjHbT/Ff",
+	"aEix1cvOWj17xBnCWtXp1RMlrQ+vKm/e/FL41xSPb5zrMVi3C8bvfq9JwfmBeoOnpm9c7t0dAN9ZleBY",
+	"xGIGlGAj2JDEswkF3q6/AjfHlOvwupBUQrsXRUlW5J2ufYDxD9FLwQPOS8DGi8DPpZ1pCdU7OZRDH589",
+	"+UtrRW2UjSWIvtRelm6jJzQB83tOxEckLS2qtPljGDndybk3g/DS4xJu+OjjZ6RRrCtuJK4mKEViDZBn",
+	"cwY/ZPms2Gu1+v2vNb3kC4ZpVSh2QeoKembsMLtRFaKANl+7O6a8zNgWLmTCUkLNsv90NOP23/S+t2Gf",
+	"8f4l0PbANR32KoQUfArRPh9/h7iHuyvsaEL3QoKZyK+Lq+JcdyzHcUZsJHm0N7HG0G1Nh5VDQC51J7bx",
+	"G3iwe9tdX6ZIicM8AqdD2iGHN3EpJqYx2ALDVeh9WkeRDRVT0gVKrA9R+tt1WVqgArTur3PEKdcBbUhh",
+	"Xq/BkQ4TQ1zzSXVRAGRh3Tuv/1bbGOSQQ7DBnZAERKncoDIOk6SG4ZoUsZ403ggvpTtRShK/Mxx20DJU",
+	"Z0WxfJ9xgYA+hix8/S1EwzpuqhStPDfqHG/VCNzVf6xNlly29jJL2pJ1T8MV/IBBgLU2tB9f4pMoyWwa",
+	"1NKRYnYOSkM3u8NBmkQKuBRMT3PTH4kMGBRyAmAKgRQlY5+921ZVgOMkQ4JbxwgyMxGJkpcKKXGiwW5L",
+	"rYnh4wxRuUU0gXA0kuONAowkXl1IAoCEABkXiqygytYX/ESDi4giCaWfbPWnpZoEvDOEp6p1TlI/IU0g",
+	"1ONE4/cH/fBPKcTE/E/1Rn3nXGIjZqjlses95bFXHO+D8xBJbgxg0Uk1fX984jUJFgORNomv9sVbgJvi",
+	"/Ft7oABgk9jZjF6IUfi+dLRV7VsrFM/mNmv4YZttPfJOfTS8HAv28SQ7iJAwKAUQcTTXsCUvGA2FAI8b",
+	"46CjMIjD+UFkOWbkQkgewi31B0cPger5ucnS0UUPGYiiYDovAJAFI5bjPMtCXr91y0RPdbDNjce6w/Dc",
+	"lg0AiUKQBtD+KE30EVVSfJyIvplb5eixsk1exsebD8Y4WlEERCSojArsJKAloMqHxG4nqkfFGC+1H5gy",
+	"t9+TNeev247onlNcCj08pAAsuWPWxlAfqMpofuNc95Uc5MOqnHultd8WLXDtC8NJhA59qN7T2KVq/wGF",
+	"LfhPX4VQS5jiPM8EFe+7mRzVWc9DEksUk8iijjouSAzDX+cXla7lLaPDtS+T3gHc3np4APrmnDmy4cHQ",
+	"7nqlcyEgOejqWUNbLf7QH4n+ZTDG0DtY/Al7Z5s6DVodcfqtbeSwe8g1BbPdI3KEsV83liPUOBHwSmAP",
+	"KgA2jfsNlF3MrS0dqo0u44ZfcN2Ud4Bn4Ha085iqybKLlV2cV5J/4HnRTETWf2kfit9DrrUr4OZCTyNq",
+	"ZIxBU5iOEkXXjS+xVhgA6l3nMPuZuPrKeA50rO01A75kZaDNOlNTeYQdpxrN5Pr4DBI528+s7V1jgWZA",
+	"CsFkXb3Tyhs1gAd2nuWlqX9O0fHWxYZAtT0nrPogN1ElUQIxSIByDRDe+AURMcS1m4KdgHVRcG10wkxT",
+	"ggR/EB3KuheIx2DsWOIBnRj1doUFognja1HVVIeBHzOlCnoivHe7iky1mapcSi2oHCjxe22dd/vvF+gE",
+	"lYJdgK1fltalUIPg7hgxhvImiN9uPdpztfhwcz5LoMaMft8OXWmhWiapd/SD9OhJqgehuhVXu1T80AOA",
+	"9N5GihVTfz7485+3u2ygIOeQm6h4CaNXHGs1sbg5CpQiHL4vdIG+R/73SiAWSFToEofFXfoPud+I7cz6",
+	"g6408g1iEWHhlfv8oIRhDhSlpfDKDW/EPwCDmNEU10H124XaHYLdmvuMe9L11BP/btxdxbZcqYrms23v",
+	"x2f5YCBKB8iOhXH0RPv6rG1cCynFItJJlZ50obJQH+s6RgO5AvSz4p3dIo7FWJUzt70vkWMmQKcMURBi",
+	"jUvctLITdQ7PxQQvBdZHhLXrsFcolpCfTo1F7ftuhArZ1EUJc4Ph4wP7xbkOQtrHFA9ID/ces0WxTUBH",
+	"eo6RY8iiJrUmySRIZDcJaPSMjtKGwb2xhdGfhAg20hcKCxfShBLh2wnVBLP63kAcaJFRvV/Hh77a46lg",
+	"Jbn90RaDRFwGeMzhwQFrjYvC3LFM2NM7lwKrHqwX6SwzV73kYLO7qCbAI4cTcs0G+UcH+uM3mlOF2qNX",
+	"243xs0N/QvwZQG9qAKhBLNvn9t3Q/M80X9yuVPcXCwbwZjn1fGIoFZuqOixCpYDV03wWalRIimG1gP+m",
+	"4TsB2wy2K1QVKlnMOix9/fbMvlgIltp/PH324tnZM6q3/enZWYrgnPZul2LWwVYq+ERdzWijG4MbNlTW",
+	"gvL7yrV4p4cHj+0jHu0d4H8eYlDv0d4hZGqCp0J8cVM+6zLOBmIKFqlOXIMvdFLT9DNVXVAN8AcOvCKs",
+	"5DJTYwe7pZWShPPa0KEkSv+KtSWgbHyDvnVJcLLU2Ip847AkBFUh6XvALeMqVNxNkC5spKZUmb6/v5fY",
+	"rxv2w587f+483CYAQ9AlPZmeDHZeKimonoXCm/WenvShXStCwgATFWS89RRgm+B7dyFbaNTz4Rs3QAfm",
+	"h98wiOKosm8hDEWKXQrk2Lj2PM89GU0lKsrB/jp4IuEaOVRB1/ZkJ7GpI9gOazA7qsdKaiFkl+XNGJwT",
+	"FxczJtU0VC0C2KEUUfWMR+/pyfRw/4C1FSktzllzrzyzChruvJrDAXeb8aRISPyIbZ2Eh8P7I6GjjY2p",
+	"TTfurVSqHVBI6faRe1Pa17lj1biG9DBc12hygaZM2s0O7RktA0eEgDh7DihBIRBdgMKGlpZf5xCj328B",
+	"6nV3d3c6nXY0/Uz31J2+Gm+z/c5eZw/iv1BAk1uJHYCoAaoauw5JpdbYgELFvec7oOp6L4XzBkFfl5pE",
+	"GlgaI454g/72xmHGg8nlObcca9qFGHIJCUtfZv4GEXucXAuFj48cICDj9s1BWB42Qr9Q/cv6Y3U+lNxU",
+	"pUBACVADJZQV+V90wtIP+0nqd6n1Gb47tJLjL78cP9k5/cvxwaPvENoizbOOn0nHfixpZA8xQvnd1IAz",
+	"oDvsbKoCXaHDAPbOBfRQ9q32w0AiNSF1XDuzK4FMP8VdMXUMeOzr8GPCU/753/+Dx60LZA99+ud//8/n",
+	"zyl1OBN7hXvHiUOBwRUqZizPNH1KU+i1s69VIo2P47OwK2nPnwaEYC2oaCsmqXT911xbM0QbVKHYIG2v",
+	"wl4FChsT4MzBx4+pwzbZ3ws2GBQQ4xerykv0w6a8tJvlWZCbEJwGK5RATJJAGRcJyMBwQgAZWOBm9zoE",
+	"vuKA56OAVu43X8Ie7oV/HyTsUcKsTtk/tJ4PDDaYfJCq5azIjSkEdWp6zdixsvDgMSl50MOoXWrp6kmF",
+	"qBIRiD5Z0E6oqMHgCLlAXYGVBmMWCiiVXTpkAYXyIGjTFDj9mC9U25Vxd3QeDL1LK+uQjZOEO64UDJZw",
+	"PEhohBIETtXDWPXSYU/D8KFYoSzzD6In7VLLGVMlYoxlCSt5KQprklIAEqQp1JqQLI16d8aU0gKONbss",
+	"vtQlVLa4dRgLFCUUmujSu3FVNfakAaadG2BjPemKQbfcSTHKLC9dNDLbxnvWq3E6UbXMzmtV5P0ZvfF6",
+	"EQ00suJ7Ca4jIlSOhJs0yH7NtrKSD8xOLsxgx6oGPsl3Sm4EuOg7hM6w3WVpD0C7extHf/9hf2/vaPrD",
+	"AYjh/b29sFS5tC6P3+jhmvKHR98fmR/2U5zoo+9hrkCNzx0eMLpX+Mm6Ms4O+1HMoJxz5F3Imv4/eMxq",
+	"5U+AGxesdBQHMpQPBXpxMgXkzA+/w06xlE+7dktXBAU7kGqEsHXY7uDEY586H99XflJ1kN8KQOfhioOa",
+	"ZyVxjSW2WCSoK+xlhAHRk1sw2/lSp23/ebruqCilSBOh8eEtfNXQdqfZn2U/bVSsUZez+3KAswW1eYZ5",
+	"XDxQCvb27EnCrFH88OHDxwR+pPOPbFAiEBsvXKcbbNf/Y9VIRpe+PXnq4Q37XCqZ93nBCjUV5U6fa4HO",
+	"DU6xNNAYhkBzENNWAwZqDJBb7b0+fI8jefzou4PtCKLGw12PcoAmdhoysvLr0NqN3trj1yeeI4FSbgN2",
+	"Ksbcmr/O48jlkFp43zlLE7Y14TjZET94kDgtJcXUin/li+FB92HqLJtRJKELpwVZktDftKw+8aB7Ej4l",
+	"wgqPJBhe4X7gAV0YTyJvKHHpfGj4owY7e+gyt3LCc9ckEUAgJgpy2ZNtTZ0ddtKw6+ZhvN6hwydiJ+fB",
+	"gyAGxvxvYXm6di/7lUC/BcIL3jmIQVyPfLPEpgazNMEqZwjSEercUUgo+xXVBsKU9OdRXFSEaJcqIyoF",
+	"VDVqgOUe8YwgHQ8vcqw+iOzBA4xGlBC6Ky8FLJJ1XKCxgCGzRtTISIiFGsP3VJihykvwN0CgOIBa+5WN",
+	"lTQjDVHJIPE1xo7QsWXpU3pcrqSPjKIb+/3ho23Ulz6AknGk3AOnjqWn1msz9cv+/OjxIbFzFHlfEN9r",
+	"6PPd6G4cT6yLtHPQ2QusCNGxz8mGrsZjXs7scRKOyQI4egzuiyyWbdQfFbElANG23Ygb3Y1TOv4j718K",
+	"mW0kG7SLNrobe519HICaCMkn+UZ34yEcAiqQEbBcIEITsGAo3cahpRswI4Q3TkBYdlsAiAEwvdkP+iTz",
+	"RT3eg88zjBfVMHnUwKP96bSOFdaoh4dwtvQAEpirxI9Ae3TiGtJLmjt8kjq6pAto4ip32JtKRoHl4Lv5",
+	"l2IUYLpYoRNBugCAzaSw28dEKHJNLMSEpb88Oz09/unZ6fnpy+PXp395dUbRiLmSGh/Zhkp0v0hoMPXk",
+	"XPlLgMMuKxnA55ZGvWBnShU6gTZ9O2zcfZww3wjOoEt6ticxEMeLQvtsuNMsNFSEfEUQUoyFW9NX84Ho",
+	"thR21uN80LQNH5kXeyfZRnejrOTxT29PYL86+b+Qcy2cshs9DmhI3icOUOBHlQHhXx+73IDnpdHiZo+J",
+	"j3w8KZAHBq4jAr2257pzd+1Q31SSWuqRVsoz81xF0TZ3YY2pjUjDvMCzdzvY22vMYq6xsjkNfPVLTQJh",
+	"YFacAGQhcezzhEFlJQHXO8LcefP25fnzk5cnp3959hTDqQF0CHhxDnGObc8NoH0/8swvm71k//pL3kJT",
+	"myrz/xIZXvTw+oueu7YfvOLw+iteKvNcVZIe8d1SFxz7ply86vFSV9mv8UxhZACu219iQoBep9QLXg7x",
+	"YfuPllk634z6i8hyfjab4MUHB8s90c+Rlv5giRken/yHNePt+Y+W2RInlCU+BY8CUix47cFS2+knbsSU",
+	"z/CSJRbyFOtr3oY6Brx0iS1Cjzoj9vuYhw6kXMxA9yuSSb0HOt0aQVf8S9sVddI0f/b72C6xetC5VMis",
+	"QgBnAgiPDR9aubth9b+9IbqZG91H9p9oL9ufSRO4gBtYKRCBQ7vynIL70XEsgd5INiLszU6ovmz+gITw",
+	"OIIoq7bR3ZBKCuJCU8BARfZVF7P5PMcfs0t3rl3sq/E/7fsbtlMZOmoJ1MQYYkh8SbEBhtFgaqLR4ao8",
+	"62hYDj0BCxA6cxpwKMzxiUvlrK4HBy+VFJDRICV4pQ65ThO6KWTXa5Ew5s+ecvq6ixDfOb50eQUUX9Sq",
+	"gSKAKLvK5Bra+z4748NF96fTduEce+Mil5fIGVcZggp8TiBSi+4Bl+wi1tWrgRPT9mYPl9Qjv6jMOhvZ",
+	"WisuqzPOlPqFyxktgr697rihIvh6Ev0naCKJt30kx3mOMrQpLK3/tvF5VSkTPr6Tpxuf318rWKk8HZkX",
+	"b/GgZIHL+gxTIDXgx3yuAhQKAfL+CFPtEbIf9glpj5gJGJk1cEfXydGTNTjMOSjMRssJsF5OAoo8QM0Y",
+	"AryeiwhDX1NVehgC6LvuSepbfyVJd/j+QgrohOIurVyxv282rOUnOTFeWz/uyRIn3tyNw2HcRo+1+XM1",
+	"VXawqipz7+1arfTEnXn/ism/vKgba+0KrYX+0kIf9+r1cj+Y7LF5Hb6JqwxsjO3ATCE0EesRni9hV++6",
+	"py8wr6EOMm5KpGRlyqlqOw4/YsUiNuNAGt4jScVltFjFJgWbCSxMDO1XVFaGKLlAlILICtUEOjztCRGg",
+	"30/Q3ogBDMBI0OLvjviNQFZd/BLuRWNunIFFoCmIbQyWlpUgKELHwxJCdzj7vRgN2N2WEFIcNwzmfGIk",
+	"1P4i8pY2MV3kOnI2sC90XlTPv6yQTPa4szgk98gjtgcvDWCANhIniDe6e+2cwjC7jVjEZgi5D1cMHAd7",
+	"Ls13h0gJn4+r8UZ3f8/9HzBf48E9T0qcSyOGcOOPO0O1Y4/u6Mt8suOSIDuEErrRHfBCi8/2U5yfrqsB",
+	"qHGFBC6T8JpjcH3iw0NuNSw1oEXyKV/f8TCi8mfM9bN+yfXI928CMrGDfLFbmpCxlcISSXwZi/maaXS1",
+	"1Y1X9OFBc0Wjtdy/y7U8pWIVo0JFsV+Vaa0G3n27nQWTstcvtV/qszu4w33yZT1xQplYwQ+nz/kmlou/",
+	"tNV+celSTG3nJaYL78THbhVIV3rZL8VHEw937WGvja37MrZeqwKRXyKNu+lKVX87znbIBl1nbbVYEFBe",
+	"m8slOeCBGBVxPeY9boKO7UlEw2EnxpW5Y8LUO+wdgH6qFUGhgwswz1Ok0tCRnUGtM1fQbRGVG5UvLkOw",
+	"NWcc4TKG1f9xdvJ0ZT/2Bdconuy7S1Y5/UT+B6i8JXTHnWUC/VxXzwfWhfYi1RF4vvHlNVOESFYXcdWB",
+	"M3yAUnDBNkb+XSgQrzdHupCGcKQBnnfkKDY0MISDJdQK9sbaA18rhaWVwilt6bpa+KLaYJLvXIrZYv/6",
+	"uCgcMCWWvgFdU14CbTIC1Sjto4sfBCPEIIDRE1C7C2CpKHYbbNS+YYxogNqdzNcnP9sRriw+83FulhGc",
+	"T6BldePL2+Vu4a8WrDT9ujyFLuFrBStcavfJmH88wSsO9oLrAs3HbeL2lSRHVA0WvPwbW+zJxotcXl53",
+	"LpzzTdrkf3BpCiCe7eLU/VSTkC9ybfwWjAWjk1s18Yi5+kWZnidQaIAFC3hHVy0Z88fHTPgYNSlmBBgR",
+	"2gUINNoFx3rSseqndC8gWon5y6FxBoqUpUBkuQY9PYGqAGR54JJzi+RJ/yleiEi5HXwwHomfHFpvXf+x",
+	"HzNng6r0nFOKUKjp4oii1+H0Gmq47Po6xr5gvCfhvli7weJoKNTcQ4e7lfu4hEVGwSchHeYIdLYC4jSq",
+	"NGwf9CzpiBdAcAGeuz3BqJZy8DOw9KcQF5vCz7kjNjdTaOTVR7VxwBhawQM6zDc7Oz+D2ubZhSCKD3gj",
+	"QOLXkzdObsGCkWD+qoWK9n1dq3xeio+kfyNZqUdqcn0iLJro6jWO7VcvUei4v+IqrDCXzKnTFWcRrmt1",
+	"awB6m2v6lMAG8iEt3Lt0/dUFI2hlxY/65rTgMoWKr5Ht48vWKr6Vk1L1hYbeQGLE+IPrbdz6kapdqLv7",
+	"KhOn7oP89dNGwS9EYSVlVRb2W+ByaD2lkSjsnxrI2Oln1tv40+nb169fvTk7//H49Nn52zcvvEfT22C9",
+	"Xk8ytvMX1tto55DwV5+9+vnZy94G29mxQoJtAm1eDxIG2Pn7TlxYbT8h1rjeBkL0A2Ncr+aWucbhqKAQ",
+	"D/Ec/6vk+QX4hb2N9z35ebMnwfVw8/5JhVnDv8OUUUIkTJQl6/7gmjw6sbDc6puPCeU7Oy1S9FNP9sxL",
+	"PhZzk+qZU5hS112Nf8IFPRMfI439RvAsYS0/vLNzTuavOz6pn/6K/GM49XPSk5+3ezIfwPT+1w9M5gWD",
+	"pxdq2HnODS+2RFlu9+TnnhyMTed1mUtTyC0nOH8Ws222u0sgmBCxUbIvGssbiCvDMteOheVGOm28uyfd",
+	"doseK/It2C4SVnXTLeombBRNa/rrZrxHNhO2Wdsh9gDP7f/63bH5HlbkqCftQFQhOoUa+sleitn20YLZ",
+	"NpL2lRZlVGTLJ/m5NZ3ckWXKY6MaWPq6dj/RfVztayYKYcTi8qrY4h4qlVFruaulcniDhBge1TYlUatT",
+	"1BIMOHhCZlFXHPSMgxHvDcZAj4GNcd4kppZNoyObUxs+6zDQpABKCOO9qhJqvgMl1tdztsmCQCTZ5S5O",
+	"8q3FD/+4OhBtsmV0YFRhQ18n7YYF7u1qUT/YjiHiV5nRbqGGuVzcxvejGOZSwyeoscdUfHR4Oly2UekE",
+	"T9Vl5muUR3hKjR6ogzRi9GVVuuIFNDVjF+kru7LsoLPn79uT0PKMtJ7fHz4OKEOHnYedg8hz9eOidj8r",
+	"mNNthqQV0E2CdEsQvKQMj7MPBLuojIHOZ+jis29OfJwUqsTO3ktNwBoONjLqh/f0OzV4O0c35tenjT0w",
+	"YRIxSlwzNVUcSWWP9CSgzuZjAZ38MW/F/t7enntLHk3tqOHk++Y/VWRCI3r4GUIsLOnw3riYs1DDE/l1",
+	"HV0n4K91817Ysa7uq85dFg/o4850Ot2xO3enKgsBrLzZ7Ub4XJXjVYdH19ygU/C61YVv+fogNggD2HOr",
+	"JAZrV7V6zzEVUpkPR6bhP4PAOcXv4zoPGs69X9/5BJkpngQWs7U/3G4LHBOSx2/EFqgpdlCPQTvGat3a",
+	"A/fj1nq1Pe+mAsEZ+qk84/+bvrpOX43R4/QqFE7pE9vlSJVasAsgApv1NlZyRWlzeFeU3LqXYrpF/3yX",
+	"m9GPXIu3b15s9TYcvprznmpD3F7a7UNcoDkHGERczfONZTLc7JldogUL9JqW54rFWck5rS1ObW3sBTdY",
+	"n6RxHUjELVyMTiQk7YnbN/Z3C+G9WztqcA8JL2LrE4C3vS2LLtu8YqybzDusxoE4NR1nsAjQYxb4UjYb",
+	"72QzAK532WbrG9l0vvHCAdv7LzfmBEfapQF30HBFylD3GHKq2/pYV6l+/xwb4Koyiy3wZ85kc2Sc3lKt",
+	"2dUBVtnh59QoChY42WZE7PWxm41IOcv72QBmrYYAeGkNxXvoBCrU8FVl7qH/Z4EnPk98+ht3xv9AVTY1",
+	"BfxMZgR1eIUGvtEXuiDqZT9ZMiav+GaDj9xg4sU0sxTTea84+sYJu6bpJh/XZQDWnfUknUVsd98jAqGA",
+	"1nJwO+XMXwf+38M9PAW7ZKAmEsDbqJOkPuBcexi3SosuorG6FKrH/dbAbRZB2sylVROEw/cigeYNFGA9",
+	"SSLF/krjd/nmXDMwlLsx8G+gO8lpLWoY9+hUCwko1gm0kwyhrdVT3JGMQwJJjdlq+ySVZ9axnlF4kMiS",
+	"Ky2iTkzCs4aTHb9x1GMTEyoTBz9EId2LRXncbaL1sfRwb5/FHM9Jc1fg2xsAWLgZAdQxskgPggXqmzup",
+	"XhaLC+DedWrseDdRp2jYR9/tIf60g3D0Q0HKasKnDcChDn2vhjWI6HJn/EITxbnd7w7EWo+A88APAf8G",
+	"Fm0XfUBNjLiThepfJhH0cLR5/H5FXNVBT1JdAaCU2u2QUS2CfUkAFesCyY5Ty36OTot6oi37SIzGFoJr",
+	"kX3JWEnDW/2qQZPl3HrymVePmcxd+O1FJkCUO6aoQfxF/7ZDFPQQmBtCRWfrGMXvwqaaQ3RosS1wQ96d",
+	"vRTMIxeEXlhJ/P9Ygy1Q3/ugdSgdthoc9FdStzUAxBxbOHzx6Xyd8KkbwLdXKByv7ZXSzK/BDaqFnQi6",
+	"XbmwG+rXKBeOxKqQ2VIi9Zndbn7m64LjP177xny5cexZtovKBR6iu2b3E/1rueIIbw47filfstAS0oEe",
+	"O8JYjSJJKeIFB8AZwDPfhHriNlsz+j6+2ejIH7hUYfVwChWDX7/362bC7UoTaAvWaxN0PpTVZHGYxZfx",
+	"+9Id98FQa2e9OiFABecSAdQZAKhbZ/CtzPsqIzD1l89/fhJK76ej3AimJ1DtXtot0pOO9CEis4uB7pFq",
+	"6iX6oSNERnSjQD60tEPuODjiPndpz/2zvdv+wZ9Zf8RL3rfLc2TvTl2ouWaC65k9aVjRtIgVAQDsD9hU",
+	"8Mtzd0tyw4/lDAYDkOscKA4J64m8ZYgTBAYYX/ePMMkIyp+bLnJIIMmZKkSgLU8P9x7CIaRtLuz62smd",
+	"AnGJB/e3nvOYZ8Iz8bBd+wBNnFKIAW6X0v7uQvpQU0Nh/bSt0h+Z5rDeP3oPXccJo6ALoRZreYw5h3MA",
+	"xkg7N3bV7R59O/md1DWcwmBXd9Kb191D+f3Sc3gppm81ICEuO3o6vdU3d1/sorp7rFq50nCEDOMtPPEl",
+	"xP4bVQhrmuFXdc/IwJAgPeOXpDvXtQVfyW8PhfO0Sb9cdQEq3t9CeYFVDnNZfhRHtTR/TULdYZ7/VhXj",
+	"dvBzWW9UGHeW9r4iH12v914UywGn5RpotXcYmEEmUcfplwlNDGFsojTwCwasNawvJJefvabfKSOCHHHW",
+	"DHLkP4SZ6RJWCMnQkxhjt8/lJeCJDEqFDZI+IuThyewtuhTUT92A0og1xJ/pUhFUUA6c2mjgGNLy7xoo",
+	"Ugju0A4C1wr4BjaKo2xjgXLyyMONXECawJtFMvO9rZ4EEcyeXBugodYd9iTUpwtijcF3oj2IkiObhCJU",
+	"13Bab+Qkg27+chX4/H0lPEzkWQtCClHmbz2mXCIxU9eIs60BRdDdLDfbYOi6jRIlWmirUAouPdzf86ed",
+	"E4RAugh2bhHY3HWF0HaXuk25TBQPnmM/db382fAilgNsgQtC8HGNd3Zn4VI1FtdalE+FvlwZ5qx20ZUA",
+	"Z0BOhP3iigj87wrkbBloMzwHdvzZSCCwOtb2LH01gpPEt1iHR11Wa4n5OEHzDIXZGhVnaVQcCMJOY+Mj",
+	"soHJZqkFn0T4jMmmWQ3HDPHK8G9AZMV6uR1tZa37oMFUcFCqqpwDjHJ89I2Clb6SkvpUCg58itCflgOs",
+	"FNBZ5kRqRvvFKsy+Go9rjEz9qiztAa9JsfyGKjIiGlXX08IdSybVydAwdE96XjkEwEU6K8f3Zo8jwx7G",
+	"0qhwEEpQXGkgKB9r2o4qo1mmprIbHrAYDO0bUdr2ra8ynPj8u4RlC0eX03Iro7L5K1fCY3PhM4RNI0CT",
+	"zloJrJXAzaDRYodlOS3QxtxT5B/Efy2GOCPqxIbkJoeR9QM5BAeqaDTuMjEBsaikdxVFoYEqHzAqa/cg",
+	"mRmkb5ucHArzIv8gpNB649Y2sLq8Vjb8RfDCjFYQCf6C9lYsmisAb+YfboGEuPrneEVA7aT+NmFo/xZt",
+	"pRFO6j1sFPQbFpoMLm58XTF+KzPTL1+fkWnZaPsdhdrjip878X6GwsCzrnRecDTJxqQyT66ZMMFA87HI",
+	"/KlrL2eN4bkqdRJkzaEZ/IqYvae9kIghtTsWu244i7PdbxBxTdcqQzZ1SB5bXQSKyNWJ+MK6i8rM14Kw",
+	"Y+pH9y5FuFFI6oa68X5oVb0iCesaH0zckovNP4uTsQsecnPiIBiEi/J/3eRs/GKvxharDfoGSGkLrl8i",
+	"WbugzqdWlgANFRTOvVcz/p3dlP7d3UzMrZOWv5eKI9y1KNMm4YNtS3QuynBVk+wG+EWOqnv3E/0LYOkH",
+	"ESnj4lRYjaTc1x5Z0//Sl/g7UPr0cO8wZdB3Yo/PQoGz5nm2wD6sE0R+ZWOxuh4XsTni5aXW/JXtRNBA",
+	"g3lz03HN6bE2/e7Z9DN+myLoLkmASJg5kXOXSO70/Thiy6rNcHRYxxS7IAF1fNJhr2QxWyDNxnzWhQgw",
+	"hJZ9Rx2GPOzxqe9BnbtxArRo9ey5UdAeyLZAIG5j/yEag7hopbNvfSFgm2nXwp97G+tsCdn2eu6Jq9tm",
+	"V93jHhrefjsSO1BTBmD/2Im/ARfybx/T9stI5nVD3bepS964qr+r1Ucwgp3N2oH+43blAtiiVxm+pch4",
+	"36zOrdzQP62RizMozOZTPkOlwT2NPaIhKCPAGE48JmjX12O5U5NwJKadEnW2ZmQwBg1VqjGSc/r3HKBM",
+	"SjEW4wtRCo9ROBdpwKynGydyJGMVBz0EqYZw2UR2zk3qmuQB9sZuepb+6n5/Tzc8PrH6slByCCgsPEPo",
+	"++OrWaehbP/vlV2n3EBqNyfCI657MtXVRJRaZMAmjeUmDszwhJgm7TQ1luIXSgo29D1C9vGnMdYLkn1i",
+	"xthRXSFQITTj5wawHo5qjQO58a9HMoVIEm9g6oif6tYRk8wuRkSmwW365O0jaAveAzrMyvSK9LaXaJfH",
+	"E93QV9a+i7SuX2gd2W1aIJ6uVNM1KdW3BkU7tHuzHYqWfqpplzMA1GgRxVYAL1Q2t6ky3/lPBo0+bdXm",
+	"Xhf96Zdnp6fHPz07P3lKqugmqO1Ll5W7D3WutPxNLFGwwnzsNNxty8HdQ+dKwmtibMs9L4vKu4Oyp187",
+	"XtQkNS7uoAoaP2S57vMyuwVJd4spMSkVBCIXBcsQc+yDKF1Tq6sb39QMr20SiWUlH1h9IvtFlS3iAXtN",
+	"j/322vujBb3aJ6XzbtDcj5fesrefxrlmAlvnZL+8CoOq0ImXAU5juSP1FGu+mAXsF+SHcgg9V4sprhlH",
+	"6dT1IS3PBIrEobkhhn4MeEyqiyLXI5F12Fs4bFzpD+FtUTKNwLXKXGSAHYWOBRSi0pR2P+E/wFGblOJD",
+	"LqYpobXhL4xn2CEADk9VOGeHfACivx1xco6K3ApZ6Wm/xLjDTowGY9/eZohsvHacYPN/x37Of7RL8O+n",
+	"r14uJrMi0fJV061L0TjhQE+Fse7JKlX/cxd+LSIqJ8VXHPkitwE2NtT9jnkmbiHIY0cOChZmi70hd210",
+	"jb/E6gSFi3StXnDnNQuEaMpXhhSDNqTvavmLXuMF9lrMQC5z6VvMVcZv45vTTMs0GUfv/ES+LtWwFFqv",
+	"w5q/M16TpyA2OCmhRbr4rluU6eY3ovWKrmjEnLrsT1tVlWdDIbfnO5/tAnM5w8bmZyiF2QuTeRawSamy",
+	"ynqt9gSrdt1J0yZfGKhnogt7IwYVhPHKKETXZSOKJI6Z+iDKzqr0YCDNF5CDoeSp9U7XlRo0Tz/B6bZN",
+	"tmflqp3qlRPtmTd2ml3G2K/vtSlzOfy0/HQ/30X3Neq0drYuWgV4uX03181oqsjZNXEz3WybKJ5T4jx/",
+	"3VxucoHMi1z72FKNfOrY5lvoX1uX7CqzFa261Crn1EddQ0e0XRZOBFh0FA0/NGCxdLulPuWmdt4d93Z+",
+	"BTuJlnVdhrIO2H4pb/cncb2GbXi7K32VuOGvrB9xhRkUMUbBaiXHkS8CKcTAgPeaa9Yv7IQz6PdH79S4",
+	"rkLvEyOONOI7eKz0Ic8lQEnvPaYrz/0F6XadpsuJPSTD5tK6ub6qWPKxgPYTgImwzr0rZPEU3Sw9GeyA",
+	"LCLoKRyFvQjwqQBN2lft0ZyRc5v7WEGbK1zzBVYXkbF4/HZ84L3fjQ/s61UQ2STsjDtpW6HtvJST6Xb+",
+	"78VX/DKKYBnnkvxzt4DoHh4scx0UpEGf5nOeF+7StUf6+2GbRilOSmoZfbnA5nZx1qsLwaeqKjJ24eol",
+	"lAu4WnXjA8tU2QGUOZhEY/nAtSJa9TgVpQBrm3pkZtqIsY/sRkUlVu2A0EysA1IagGNCieVH4kg3qfz8",
+	"ZYhV2zF22DuCtUxxKOd5Rgqw8dhCydaai3qcbE7BzctVmrJxZaKLwGn8eGoINbwooFTqaslO5stvFocm",
+	"lx9U3hdLqjQfWVxRs4Xr5hTc/G5dOzFrJ+aLOTG0M1dwZNjtyuIjr2ahgEf7YPWSx7rHdE1q0XtAKOGB",
+	"fMiqAnCpXNDGo9lNue465ZWQbxPqBZ2jFJfaJVBDKXtS8LLIRelckwQK7lVRQLWe/SM3jgQuLjW8IIJn",
+	"snZzcJtc2SEkNRPGDeHLIAhMhx27BlFfUVkvV3QkUTkhyM05XI0Maext5fNuVhfdTKhZhEXMdQPSz26S",
+	"9m6B2N6+bWIyWdF/u38X6EX+QdxLiMttPgoDYung188Kxr7UNDejrORLZeze0bly7UzdYabu5i7V2ru5",
+	"kXdDLu29ZtyuKtd0avRPr9+8+uX12fnJU6dF7zUZt3Tiy4qqubzX61gHYOJrQhr8tikmEI3NDFNN52zR",
+	"o7LVMj67Trjdi3XykyLCRuexxmHaXLOLKi8My2WCfirFUV1GiL1y1gp291FzhAuceeuA1Y2Dnpy3Dlw+",
+	"pUVzN6T716/tX0ofvxEmL6OQ3T2pZLvqLjv31VXyWpPeWpOu1eGN1KGz6lbKj1mJa92F2fUwcOnB3l7q",
+	"IZZZxg2/QMIY+D1BkB34hB3dNXpyuQMOZZdSTXXM5ApHneAcVZBE6ckMAHlemZEop7kWLH209zCNQD9V",
+	"JliaXZxXYTHThKX47PMsL80MoUizkucyl8O0i3y7lETS0LsN/WsEO3p8sqlZNSHoRhoQ15ciWwBI90bw",
+	"LP+9ItKFdYdX/yUB6X57xBKnI4gDxtt0KIzfKgsh8bTgZX+08Kt5ngNKOYZt2MWMVLzJTSEIJ9Gfjl+E",
+	"6/6xJ7uWxRnTfNYFPBidMFUmoZYmCS1tmzoQOEtlBILpsguhobza9EdCAzIudiZ0kdmIA9iANUWtaNEJ",
+	"wea7IV6oDyKgOkoBMRLx0WigWqY+SAyxV4EG30xVTxLqLlODeiQEoh/p31MfsZgINSkEM7OJYLk0CmD6",
+	"7bKyC/WxC8hdMDY2rrSxzwIcBRgpMC8NaFUHqhw72H96iZuaWZO14kPR6cm0t2GmCm/W20jBDsMnYcqA",
+	"s8mo5FokLFUljE/k9lk4+XQHuKNg2JQvgD7RfCg18CjXkC6JR4pBQJ/l2pp6Sg7RUnTXcxgLGoW1ybEB",
+	"bBzfDAqxIG2flFBcCBZEV/2RHTgUnfU2IO4FP+NYCZPs1SAisXq0t8doMySO6FloA8ehDZjLS6hTyDJ6",
+	"iFFWQPRHQEoATOH6yM4M3r4V8UrZn4jvGfYBvmLYQtgBnGqZTybCpLgBc8m0GI7tJ9tleqSmiPXMsdre",
+	"qQaliachhQGnbJQPR0U+HJl2gYyvEuGK9XVZGMQsUm6nDRTkYEjWApA/ZCeAcGwoMsR0W5Cl+ftGM9sf",
+	"S+gx//hCyKHV2dBTNM6l+3vfDtJYIbfR3fi/v/7fXu/j3t5Or/dx/3mv9/H75/afj5+//9c/bfhWJKwb",
+	"3Pg8z4kAra4Keup0VRjna2B/0pgjyFJtkgd77fMBtvJ2ToRHV5IiPIpJEfbvlRThq7Wj0eouQTZrN9Yb",
+	"OvtGjLPhBvXWtEcrdqbRkPF7v1j3pq170367wNYojp3FFFtEkQlGVlcTA68dPQrMtILvGCvIr2jMPZHM",
+	"aqKxtSnGuawAIApSQDkW6imkevIFC46iYFLmyi6V1WSUTPYtcByBPVXxwSrVM9DtVs1Cnxl2xnHZkzVa",
+	"I6YFSG8xXuB2nL44PqPJfOV642hNrxaGYcQrMCzGF7W6MPT4ddp+LZxumoW3Ljw6PLiXsJMbPui8JnNK",
+	"MVGluQ6nrq1W+BQkWVH4R3ADpb5HEKMh2WGaRcOI9iJFh5FFG2LHJIgg5S3V1GW8rcPKJRDR9qS7cYLJ",
+	"4BQ0voc+OM8q4eF5UhBQFZCLuePoqo7RhTT5WMDCIMmtE87a8BmmskdCMs4G+cCMAOcvQOcBIxpNC+2P",
+	"v6nK7gbEyOGSCWnKGUt1wTtTXkKchijvDMSSBLgPBe9cgBcisrSLYtcuYU9CEbP9Exc3fnzi3FEkljNC",
+	"Rlx0bSB6t5Krd1Gk/EXF6V3XJ/82dAHxU8xIy05vpRu+PVaWdcXvHyEJQN0pq+u1dvr6FpQbCD7u0rW7",
+	"/skLTOsnyOg5bVKmajUWyJW59fbsyXbCHh9YsT9W2qFLTEeKIqUXM3tmApoJmJVK+0/Q6RCLRJucuEOp",
+	"1rgn4VQXFYWT7S01IdZZAXEEPw1LVU3sGgUEV4ypUt8M/tlhP9nzIMjoCtEw5OdnZcWOVXY9qSofyXJW",
+	"/36yt7fnZohBsrpenlPIGKQkBeYLh8kWmGKksNQmOByq9P4GkdJqXOLEejfQW6SKDFAAQUZ2WFpJd0WI",
+	"yebo7tjbTYTMALEORzBWYyHNEa6YptfCMgXJErA1crMwXWK3yyltliXKpHFuGZ+FEu2czAjcetCU4hfn",
+	"oSdetX5ValRaj+kd7B18t7O/v7O3vyCQZy2qjQWxu/1G6G6vHrvb23n8/tPh5x38x0H4x9Kxu4K3zlXZ",
+	"Q63TOPhuUdW4+iqTeIfxRvyU3IupD91+jgsGDZedX8za444bGbe/CFmNrdDCv+huZNe3jvDLusN2WNeX",
+	"Q8QfwfIWUPO6ViNIVuMLUa4d4rVDfDuHeLqI3HyR4UBRuL2rw3B0ZKGdAJRYnq07xlE7WpDyrDXz9CvD",
+	"dF4IaYpZN6aBtjo0pMBSyG+kCMjO0he5vEwZfgek7X2b0gQTh62IewsTTb97xL3oNV0pytwK3CC5gZfe",
+	"EnGvdaessxprOfmb5Gw2Xl44CeqOXB1SbC1XfTURUodUhOutRDIzjNpFF7hKLLSniXvCoQYQBDb5SAAZ",
+	"wLOudZCwtKMnQzYDA5dJVMAwqErExSMM1oVAePTFf1UgvGVbDp9EI74B6Vjr1feAirfsdJywXXoG/oL2",
+	"SBvuuZAS+xaw8XCTHp+8oVdyDSmmmGJBpH0wXupAyK+7zoOVuwtfKnP9VXCSvwSx6c/UpZDXXhmf+zmx",
+	"dhe93SsvDPrZmjphWfTVl1GVqLvuF5e6vfIifxYI6LiG58rLoDw5jBOrNpd9gThQR/vt0AqXWRlCK4w/",
+	"kTVa4Rqt8A9gxVibw5sci8yYuwY2pJt/UWBDKFxE1MITKgM8/H5/H7uAlRx62MJIN9LpoBVrNYNgm73q",
+	"G3UBMH4rgRa6PGYraiFKoBpqYYvlAdCFZ3ZCXYb/d9WkeuZpmNJyE7oLWEKyKNpxCWme8G4MTmSzdQaI",
+	"PZjFE9i8bvybDeTBQCqAY6IxZNcyCNGh3U8esuPzlWTpNGVrdudGs4Ib68Hu7+35eqcECm69W8teQfmt",
+	"rw9Hzh6ONdc9ieDYLaPwfBLpgqj8TQ3zr4MGgqN9l5tRMBtWtGsbF19h494VLftZPhZFLsV1NhedRdbT",
+	"25Pl7KcnI25iG6oUuhqLtydk3VxNHwfnZvYW85f+9fulL/7r93B5JY9/entyjen109uTN5VEa09mfpZL",
+	"T3LuyuvGGV2L49RGTZZbn1OjJhO3PmuUl3WY6L4ZU31Ih4jINIsxrlYOHq0k0lE8ujZpkOzzqXyHmOvC",
+	"R8CmBWHzBIrc1IDlhqnSpcYxza0NN5VO2Vh9oPi6U4CFkkOWqomQKfvn//v/sZTyzfRXSE3Dn/1CaaB0",
+	"U1IwbcSEcVyzsUgw960gMpabLuM96W+WxHdSpb+RG8aYz9hQ+QZwHE+HHcsZFb0hzoydolauRRwnZafL",
+	"C+ih60mik6BeycO9x57F35RcaiiqSTvsFGJu9qE0KuDbw0WgEWV5KfqmmHXYk0JppIyjn5DlDuA9I9ia",
+	"ngRG0bwo6v1WXV/rYGL+DV8y4YFIxwKMJGzBwjpCWmY+0wwXDN8mz8/HKhNdpgaDFNCca+9UDQZ2iUbV",
+	"mEvdnR8pax8ozquSfpDUdKZ60kUZ7XAInSemFUl5ZVSKYKmuZLHJ3Wtvpf2yE7LphTIjmJK9RlEgE1Ko",
+	"dcjqI/xRQ41lerj30P6EYjTtsFRWRZEixivgAgCRr1Tqv6zN6aJll9jUlxstigGz7yulc85hLlT26DCL",
+	"fIutnwFYm9ruXpy129BH2PMVdpDd3/4rcoUx2KZHT3SIsi2bc/umcLD0oDagIgEtgVh/o5E+xW9mF4Xm",
+	"Y9GT9B0HDhYsE00P9w/SxcCyN7Zg76Jm0+5+NRhc373LZfZqMIh0PL2ia698G00yutyU+RVWUzCY4bTV",
+	"o9itT72PutFll+E1nnc/wex7gLhdG35LRhLxBb1UBm2LNTbt2jxuNY89ju3VEci5EA4qCSDyxANot50T",
+	"11g4zrXOhzI+Yviwdgapz5tEg3Z5vlNGuYnWyFAgHQ4kzipu0/bGgGeLHsTKdwswDXUt9+s1dCnQDJRi",
+	"GziSsUV+B2B6cdGOqJP+MpcZIXSM1BQ7wK2rn4BVlEv2Kw40l8P3W0D2savdgW00wDDV3LcegTa8NPGc",
+	"kmDQ2RM0+5vKJXTZObTDspL0fMDER9E8yCUiI0LtagmpPzT0malKWaOewzS1r3gdGCERHeFi5o9Cp1+J",
+	"QttJf32J/NfEJAf3JQZozf5WacMGIGhqD/OYJNaIgRMqMh65YYXgEMMDAmnoPnFmLQBNVhLN1iOveaxl",
+	"iABTztRxJq91NNDETQGO7LptplOWKaGZVi5z30GfhFyzc6POcRIpABiQ4YZWMpTykl8Di52j1yDFNNp8",
+	"WEPld2XpaBF4nbwbm5nchGfCHAV8T/sbHo/fMQY98S1clGqqAcwhfWb36SlEj1MH/kRM3IDtktZSA2nC",
+	"hrl1ODkz6lJIYkC/YvVwG+/A2Tq1ZkGKh87hUKsROpd5XLkijGsDE7Oud7LK6SfyP6CKdokArBEfzS58",
+	"5jvaB75iO4y49a8zw8I8XfZ0aUssXArDXwhMg/g7akBSqcNOyOdFNIhMSYFODn6LKUDXHKBFM387uAlE",
+	"KODrT+3y7cAAdk6epq40xm4eRchuuBJHsczEmhmsIVQAYrFmDV/awKMSzTMVaiaWspeeRJEv/2SHlrnE",
+	"c49P/qNSht/eVDpY6iX/xI2Y8tmtrCt76RIvjh51lo+FqswXNsqSTyTyqABlQSc/fsVYU7bpPqrIaOP5",
+	"HQBzvrwqabz7p7OTJz8/A0zOSC3eK4s6kerIkLUtwWp1Oc3ThrLA/K2hyOs2g3xtPoCL/9cPTOYFHuqZ",
+	"Qg07z7nhxZYoy2177LP9Hz3NTX9EUq77A/6js2VmE0F363MtXIb4qSgM7+INB2PTeV3m0mzhNeSRbDev",
+	"eSO0MM1rCrnV22D//O//8cjbaKXIXA67vY25mzxVUrTeo9eT2iioLtS9jYTGT+maDuCR1u+Ent6ie0lH",
+	"qdANN3uiMuEW7PONU9Vgz0F+eguz1rjkauDfbdMQ2KLXmm3Dm2CM3hWtt39FjDEGM9zM7OvZ7OIh4Nqz",
+	"7mJHm0xVpgMOBl1Mmn37yJ17UQp+eRTfrLTvLdzMDloVolOo4dbmoje3edUNreJdcL/4LW66dXc1oXl2",
+	"1V1RiS++b3ij/sZWZOAt3RtteH41+n/rfjR9tpuwgkXpkSV8vMVdDvOA89NgAsvInasXtgd3JgdzCOsu",
+	"5/sS4mK9b683gXIrK5ipN+pPiKz52/UoRBRsX6VRoV6IsEJ9q9DGmWvrvPc6733/7RGu+YDGGCN5tFiN",
+	"95Hxbu20OG1Gr1xELmCcVKUkoCf7zwjfBeqzcoOKFiu0Yg2x+ynSU1H4Ie1J693+87//Bx12nXbYOwiN",
+	"hbBKrhvJ04bmgNAIaAuMjRFUY4IKh7DLccCYDjzY20u3j5hWddhejAeB8+0SknPBNooSYW64FEMhrU4S",
+	"XWbKSqSM60tNFFyYYg3ryKMIW3RHO13hBm3fXCGMAIYUE0hkCt4XPRmxxVyIgSqBL4wbH6LC5DUtzii3",
+	"RsqM4gi6mohSi0xk5xezFJGLY8bMC2H9fB2fmCYBY/X4JKKhsQugAQ/0mPkVyBVNzZo4mhWCu+KHWPnT",
+	"8nqseFjFscpEkTq6TpokHNRR5w4C1arBQJT6KEIlTaJuH5dIJcVJS8vxZhQ7cy0+SXxboJZRMhSiYAq8",
+	"2/xSo57JwNkDqerFzUC3CJbdaUMQhFOXaNl2WzrO3hbLXPqkMd2bdhO13eEecrFlBW7A9Rg+Ltof20k3",
+	"iAMuCgHG28tbyNTLS8Kmbj3dC5tOn8u+KJa1mZ7A2YXIQpRrBYsrXFS34Z+RT3PVtXjOq0G4R9MT/XF2",
+	"8vS6Qkd7RbjHZwiprtqR5nytr71/SL7aXUNDuq/9cuu+sz/4Hlv7CMtE0HHFXipzSh/Yt1vncGdB+98f",
+	"9q19t/ccMF89Wv6lWq9YbyO4Dr0NdB7YCs1SbsAL2qUWhdwbzVNzhhaE0N80nJq7aHryBk5721NLGDlh",
+	"n1jTvWLt3UtLBUAXRTHHUdvJwgamOvVy3KoU0VOE0oiIkUKVGTqwJvzh8NR8exNgm3HK+AGZAu9JLNZg",
+	"05FiA1UUakquIF4BHjLV6YIDwsa51gJLXsBBh2JS+As6wRYhu/wSEKe/tfBprZngOittQYfVUgHUqFfn",
+	"FtHTBb1wa4iXddDzmwh6RkjJLTD3/tCXjXgeZ5lm3EfQEAqaoGW67s+5BouEEDlB7kOUCWN9/j4k8MG2",
+	"wX+7EsRNIJnRfNZhx9Rn4ptTIN4nVVAM2LhA2oq6eLa71PgDwdaociyaA+qj9tYZtqhzhmMTC+PFlM80",
+	"m+byiqCWE3lfNaIF1y0j3J/EY75pWGru8ntAuVl+RrQTvepZejLhitZogttFU64Zz7L7CyasHeLVegae",
+	"wOe/Lvr/htXkcZZFOgRTRs2cYF1PfgH32D3wi6KSkMgkoBHj9KkjKlMDtn9TnBGazwLPmaTjlW5zXRGA",
+	"z0x7fanR3oU/7fZIuzvtJhH50nZZ+26Qm9eMcTFQiKtyckgh17aZuCaSpO6l+yTjjbpLwL9enRl7eXPQ",
+	"PqBuC0I3gD3qMphjBbiCYt6ojUMCvFBSdL3dCLRkQPU3Uoz3DaHN5mVPXoBsSKgppW8NNdx0OoYrRFoU",
+	"z68txkwKx9+ZGyge71PTuqvjNoFYUwhP8ijxH9jSUGMwsVeWyGyLLd/uz9T6lY6vpM2qrOfoKaW6wMzt",
+	"SXiJzCi12MgEILivamHKK/DqGtalHexNTcv6tfdgVy41D8TduytDEr6W+7cio/RSKTLeN0shrLyBU62J",
+	"E81hbY2usfD+KMjnaGrCN/obsTNBH3w9I/PHvCis+gLCdt8dBfgW76yFRajD41XNTTutBbamlbdXGpqR",
+	"WmhamSsM9y7sTdgo7cYmzGKhpbn0OBfbnPbZt4Gmq/c53o/ZSC2XYAlheZybZzCuFqPWRRnI1PXLRuTa",
+	"uEalEI6qs9OTP+UfBEurskgBwkeKKYvaRbeqsthOAZnFdSbxGq9nLj1bHdRtUiu1IDpraHZCWBi0L6nf",
+	"AWmvh/kHIYG3D0rKuixtfHYp9cAyMRiIvmEjUV4Blh2D9t6JsXcrS8lcBTTcqOkhoOHlid1qV7VDdNgf",
+	"1+2W66DRqkBq2PKtSsajFvJIJLTUVtQJ0PLwKYHakgI4zEsxERzfCbG9L5dXNxEM5DXAoJuamp/rmc8u",
+	"IsKhO5tEYKAyC86nBu60AS+JC5HcdcC9sv4uEnv+pFxxb0+mE0XoT+4SYD9JAZIgrUNtWdcj7eAyoji8",
+	"FBNDy4z4TXAP69KrAUl4V8a+CIGU1mVVUXdsx/eaxr5MNh1GbZW6XvrspXP6d5yp12p8vXv6VOhLqt5b",
+	"XuTWLmqVuG7r2W01hapbo9jQbpivg4gK7/lsJFzB5zovv9Yd95qXr/Nf5a2w56Qq7ic3b1VIle/2RxyE",
+	"xaLWJFVS5wWQB0aYQKlHffZKgOKtmxqFu4/55wNQKqUqwPZN7aJQSFO3whEBv2OaZx47w6ksa1xH2X4y",
+	"kBGKB5EPmb2sgctDikWDcwQgLg7nhiBxOCuUNj0ZCvxc9Jcs+b+pXNYGqQiJZoYtOenhwQGLdPn5ONdj",
+	"wDWMYW8g9J+xC1EoOdQYAqDZ9CTUsbn+JSM+mi7uEagw53nmQGguBBNZbhAqx2etkBgRSwmmeVE4HCR2",
+	"Ifq80iLS3aBRsU/crt1gAL1g7jyMoANiU26SaJGNUnPL4iFTwC3xnWNuURHz0d4qzbjhO5Xn+Uk9JKav",
+	"z3CdU+6Nl5UZddir2kYDPEi/GX2LGc8SdHKh76yY0R5I7YZL/Zgn0GVnz5tNRE+mdo3TMKVS+FYmRJzN",
+	"NcuHUkGz2KkQrLfxJMoP9DaazWg7NM4UVyzkAiB0v7hDLcLeMlUp4bZ/4XJoL60miK8E6ENGTaIteOQg",
+	"mugjbjjfaoLQTB2Exi19r/xJ+KryzE046oYhUCzqB4v3V7T9qXGNWr3gfdkvnnC41AdA4MKXzo0R44lJ",
+	"Gba60XKDvLOXKJQNaiq7LCtphviqsNsuvO/6/fwOojFuajufMVTzoPlsF1Dzgbi5q1xHD/8d9JG9PbF7",
+	"tLWbbOkiF3ePleE8G9fdoHnsrhCk/DtbGUDKX/lkVLkazUXNP1hrDFtzYF866Da7R7vs16evXj57nzZs",
+	"2f/c+aso+6LYOT7ZeXuyQ0/auRol3hm583Nam5y3QIdaJm1i9/OXzZnYJ65xqH4zOFT15hlrOIZCoWC9",
+	"NoxXHtcRRNY8WNoxle19F3kki3s0FoSdWkP8jOf4Y3bpzv0cOQ+36+sA/EMv2n59n0YWyenTn5uxqVrd",
+	"RAxBWsmMQJX9z3mWoKURDKyejOlv5gxoMLWtuXoxq79FghwHi8mbQvTTEAnpkxogpT+zzfqydnwl+9au",
+	"PKu7TXUP6WieONOa7inXOteGS2u9GlVkjFt7iV3MejIdC8OtCuqg/AaCgTkgIMLQzKCgul5H4n5CJFKp",
+	"pokD9ve1N+NFTS0Rm8xXpvpZqQclGvYNulCCeVjrQ9nf27++D2Vhk5PblbfrRVnHsdZxrC/ZX1KT6xit",
+	"v04Ttka1msrmboJcc/7xveSksX1+HoLlOjAdqwbRnb8avgeb+dG1xxy1i0dIeE6mQFhfSjUFvzrP2EwY",
+	"8tMlRUxqI0l8nAKjkQgPA6xUUMgIhHYUMAD0aa4h4HYLrzrmxrr73HMLSO9LtQjU6JtL+q5F13KN8LVY",
+	"Wvs32iqx2hug+w41Y+MWWd1ljewQGmk1sZ+rEqioqrHHx6rZ1N2VhROAi+UQkSMUz8SdAoEPDTDt9XBk",
+	"CmXRro4F4nneQG4TCg1KwXWo6K5DRX90wbi2BO9PnCJN580E6hcyAT98f02q81g3EiqpF3LEM+bEaFzd",
+	"F8Qq+x5rELsRjGEzJwJyWViJJSYpdR5f8P5lT4ZU30hN5RFLkaYCTSru/nwjuAbOCS4zlvILVZrU/lri",
+	"8S+eEvnr9+ukyO81KfLX79dpkXVaZJ0WWadFvkxaJNaU33ZWhEyNVXy2Y9eosNjfS+d9rshgoWem17tW",
+	"oLPXKmftXq3dq7V7dUfulabPql22FQXj/b6qoOC7zjcC+UdqzdeCiZ0xzwvGs6wUWntSQsk464vS8Fyy",
+	"KZ/5rCUSCPqfSlWIdsKStzDAuVnWx/kXNUWetrZBwFA9+XyHPeEadd1bmfdVBlyMYxd9H3NjRGmHQpJw",
+	"o7vBM/6/N5IN665Yr6OcbSQbko/tT8I+byOWi2P+8YWQQ7tPDh4dJhvjXLq/Q1pRmzKXUPfelmR3K77p",
+	"lyUayxDzMW2DsWdvLCuj3yj8ML4F1hdar+tpX9yJN+F8wWtvCVnY/jGtIQtvqOn+4IqLZ+NcLuhhp59a",
+	"sr7uIwgqB5VATefgoc8Lc6Vg02NeAO8Xg7gYpTrsZK5tAKNrLpMJTbFo/QFJsOtsbgpxKqHpSTdFqKQJ",
+	"LWSUeq3MaFfnQ1lNMJZ2KqTBDChQgyCAH8bTAPAVR90lTou+AoYWwty1Iz7ce8xAup8bDtyut2zatXrs",
+	"a0fc6MQlsFnsaG+KzVK/9h6wWZabiBfYyzMH+Cva/RX8GUK95NM2BPftwP6HAoydq5ve4IzPyQbSli9x",
+	"PtKb42Wfv0Vxvky47Jn9kM/4JT1ojbvy+9FZKFMiRcOo22rGyN5t0WKt8Sj7ex0W45qgEelA7ybtfrL/",
+	"Oc+zzwsdpldBtfiutjzrsFNqzYLu2XIWztG4gNr1XuclU1MZ459Z/QcXQWeTFtjTh+f1JN2ow1J3SRpR",
+	"LtHdfRlqVK8KRa4LNJaTRF+5FHRFOZ9suOktDQZ7XzpiXfe5Dkf9drEvvChd1gVYSQhYyeHqLEESzDsP",
+	"BLgYBkL18xCpyXLQftr+W0j8Z24AU6KcEboFdq8a/OCsk4BQRVGvI+mKEdcJ9udCJIoMfSVJDGMH6xHj",
+	"viNAGPQPAjWFmKIbczGr+RqlGJRCj9IOewoDxm5R9+CehBECKKTQOldShy5cqUCU97lkhRpCagD6pkMk",
+	"HOedMdCIuTYlN+hczWB0XXRP7KnncEpr7iAyEW/jNtD7uJ62C9ehbv4nGJS6Ntngh3qDNH3LtfdAfveV",
+	"nQ5HAIkN2lNeZnqdh1ja/n/BtTkG63Jt/v/OzH+U95z0AwmjoBuu1WYN+x+FYtaq6VoM/d3YpLy5Hqza",
+	"8DkEEQdbc52a4JDmSHtnIaJ3JVM+4tTQRyz99Dll/ULwUnsF4n5GLAAALPBORqYARhjubc9/5UAZIsfA",
+	"uh/Ob0BQKMNy04XwXPBDRAHkm6IU2GTGdNUfhWdvpYd7h+k2jMg7Keh1UD9CSkvsK5yjIVDCKwA8AJ4I",
+	"KHdMtY9F6vmUlWQIBd28UZtOnFTG2f63UoqYcblGGbwOD1tdrbVefB96LeNLu0urhALDJe29c36Xatrv",
+	"Uk0DANlata0V1bfrhb2EXiz/DdyJ4pqKi5FSlzuZKPIPosyF3v1Ex87p2Oza0JU7MUH/Byqb+3awasAE",
+	"748YIbgAIxOCMc2Tr83Fkt7hMJ7Szb92WIkmuYRH0xj4u9yMjnEBVkHUu/ourdLRvYdAr04Lr9eRpXVk",
+	"6YsZ34iUungzRoKLRE0jhOSPrhxFanw0vl5pWTG3Wwr6c3XLve3ZixLhp8gZFxYJ+hoSsGYQIJMbaKRz",
+	"YjQ3BI6VhBgT9Oambmp5llLTb27YgOeFTsj3N2UuMsZ1TyI2HvSXSDEFePDW6lEaFs3oHjp2D1YUvhMh",
+	"s1wOr7ed8bym6rix1L1O0ibke+Wa8QtVGULu1mIumL/mc/sNMWisjdUbCXYq/K8LrYXSvA57PS/bI7l8",
+	"dSmpO6lZSupgKDGvqUW/FGjpzJeDvnPP+fbYl+MlXMYsvVEZo9MEtytjbH+RX6aMsV4x4+ZzZRHMSxik",
+	"n/q6EnJdCQk4zkGWrGDGXmEGRsDQmpjqWCb0JULLvX3zgvAYrHGoqPZRiz6A7vzqvur3W/9Cx/yHvs00",
+	"EAw7MmIhDRiXIzXtSaOYNYQHMx8BjusYgUVfFjMG2GAOrx2fWwq83UhNpe8/fvvmBRtXGsCK05ExE40w",
+	"vAWxnnA2qS6KvO/rM5VkE1Ua9ue9hB0ePmSqhLA1THR/7+CQKO0w1QoRZV4UasomZf6BG9GTUpipKi8p",
+	"3AvPTKnrbOyLaLQw0AGdOi6jd89+/MurVz+fH7948epd2mHHho2VNmx/b8+/WHia+JgT43OjJBSLQc1U",
+	"+fOPrEYURtCqudYGv55TrgFtusNOUUdFhC9NjpeevF296J2a7DcNc+sRYi0tUTFK471p0ejc5fdQN7rC",
+	"bLKgLFabR1bTMvP+Bm21ZhGpV2m4AZfSak/h1CzS6Mvqw+iSyKZ66l3qpa6OTodXY92apZ7uPKBoFKUy",
+	"YQ/gt3XNPeCCrH7F52TDRHr+avIIoetrh/HVpa6lmtram/7mbIN17uH3VyPrpMtCg+auWQnd3W/EQtgg",
+	"F6zKAokFwejo7u5acd0hudzpq/EuPGqXtg7Q9NnrrN+i7ZW/9lwjOQnW3kbCes029N7G+5XoCOmyBYyE",
+	"JAOQlLBGRVhXaMBG+PbNiy5jq82wh4REXfbre2wa/LTkLD8Ti2E+gJH/rx+YzAsG4yjUsPOcG15sibLc",
+	"7snPPTkYm87rMpemkFtOLaFU3Wa7u2giOoa+vrglNyI9YAE9oltS2BZVWXTZ5nLrtQkbwtBybdZXaTNh",
+	"m4012nzvGBTtsFQhOoUa+tmjfbx9tGD6y/OBXR0vCdFrys2hATDvYTzDOLOzH6ypPFAl1Cta+zjEwzvM",
+	"eur1LmP0GLA0cqzG9i8o7YCmKF6W+YeW7tu6KbIMVmNs4OSajOlsjdP4zSgaNDmXUDTXhQyTxTloOilE",
+	"BdH9s1/jVdnlr51VXsq5WN2rWM6dWGeF11nhL5wVvk4C3FkKeLlegqmr/IfqROiA6rBjNuGVFplXSpdC",
+	"TJr6MhBYDhU0B3dYipd12YAXwDBcaOV7EXhPutt5VH5XI9+NbhPSu9GzUC1jX4LV4R56tdUe2EWvOmUX",
+	"1vLTDeK5seByOsoLsbj4P1beN40BDaqiWLKAvxnEsW/NLuT12V572o0jSO0Pv49iya8q5Nc9AOtgxTdT",
+	"0Z+gaI4L+W9tVC70q3azWmiz1fR8V2ORcaU7SKJovaRQD9JIerLngO8qsljO15iP9w9ZxmdXJ7SjaOot",
+	"S6VOAV1v45tA9smuDUkvqNXMxW2y46Fo6FZZ8jD630ye3M9s+Xx5vYJq7SysnYXVIYecaN+MDe8v5Dos",
+	"1gpoXd+4PvTKulD6ajABj4oLU+KcOTp9168Ev7KBADZkCDCyMdSH1nn6wxJCiJNNuTTE1n/MStEX9nk9",
+	"6QAi5otKiTbZaqSmR+LV1Rbpqm2oQKVSARiaVKxQcihKVgreHxH6OdPKjjFBhCbqBMAJRa6OK0QghXkc",
+	"AJfsCyAwdSCPhSIFNYDkO+EEIoXZgJRse5lrnHv8uhhLS/hKb+Lhru7tLLh8CW9n1Vrd8H0so3lxXKt7",
+	"Pf66Vt+HPh30tK0dduH9aZHhjl7X5/5263PXjtnvrCi4HmLSudVGkcq6u0LhhiqGeo4d7Us/7l4j/wJa",
+	"Bvsl8DlRzX8jw9dhzwmMUIqPhh0cspGqSk2oIb5s2l6YD+1CQazvQplR4kFDAGVQZj3pismw7WOZ2rHl",
+	"oAbZonq2BDidcG4RvKFDHnVN1VQBGFG1g36OND2R0M8r3JZynbtvLVnVWbSvalll5SqGVlVW/rpWZRW2",
+	"1jou9wcXpm+QjLfm+mj3pSwjPW9fTbBrhL4nWTrX9UaujPVMvM/Rsc9PEycii/xSIAy3GYlSd9gbwTMr",
+	"t9AtgY5iwUZAfsmmQpoof6PKnnQ5Fh8O1wSxhLCyUf6mRWLFdYHrJrjfUhPcLcJULdG6uY7HaypRvSvx",
+	"uynmXHflfetdeVZW+U/y5rY2jM1Os40w4YwQhRwfBfxbowGcqX41pk+++v/pOpMVuWEgDL+KmFMCdnLP",
+	"zQxZTCCYkDCnwKjdao+ILBktAR/63YNLJavakm9DC1y/Sps9dv2fVU+fnj7Cpoc6irNATlrqiYWlYcpM",
+	"0/a31PQ2E/3v4Afi0zeaVBH9ITMMtgUCB91Vum2P+BF/TkFk/PLwUFqIhkFMRu8+4iSUIHFYeJNvcskV",
+	"ovueY6MyTuqJiEEfooqeX9hSinlJHyIkFQ2CB/nttuek65nja6RjJFIrtdHI2dPGp3/SQRnP7g1FZM4Z",
+	"3X/UmfH4daG1YiWpmQ7zZTefjTjZWQDNAw8Ivz0xBXUlKqzYnsVrIn5iS6nhi4QDLhk+QbjUG3ZZsSB0",
+	"WziORHKC27E6S2JDZYYAeiVdknV9g6ArKKfHldDCm7+4ruiMlJVIXY84l9PMPlg3OuaFUmno8WzFfAMb",
+	"CjGVNO5iDXosHIMP2FKnh0TQN3Y4eeojvevda3Di+Y371/cN485J57n2bZCQ+e5r+7snCoBEU4Z/zmD4",
+	"moZuR1xwd8yCgs8Ybh62HTE3+J7VOGIIBT4zkRFAtATEwBQDsSM9CiHfxeqSj802aQ9eaCNPIzLQTvNF",
+	"tn/FWo019AyaylhgThpR7P5kXcE4g6GbvUbCTGLIxJ28jPf530mKX05DwBT2hq0mWJzWNIuk4vEYLBcV",
+	"F+EGay6Ez7Ao7gGZAz21QWev6Yd+vQmuqpv5t9hw/3P/HwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -175,6 +175,36 @@ func (s *Support) CreateUser(ctx context.Context, body CreateUserRequest, option
 	})
 }
 
+// CreateWebhook calls POST /webhooks.
+//
+// Create a webhook.
+//
+// Sends what happens on the desk to a URL, from now on. The section [Webhooks](#section/Webhooks) says what is sent and how
+// to verify it. The response is the only place where the secret is shown.
+//
+// The URL must be `https` and lead to a public address on port 80, 443 or one from 1024 on. A server may allow private
+// networks, and `http` to them, by its setting `SUPPORT_WEBHOOK_ALLOW`. At most 100 webhooks may exist.
+//
+// Sent twice, it makes two webhooks; delete the one whose response was lost. Secrets are never given out again:
+// `Idempotency-Key` has no effect here.
+func (s *Support) CreateWebhook(ctx context.Context, body CreateWebhookRequest, options ...CallOption) (*CreatedWebhook, error) {
+	return call[CreatedWebhook](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
+		return plain.NewCreateWebhookRequest(server, nil, body)
+	})
+}
+
+// DeleteWebhook calls DELETE /webhooks/{webhook_id}.
+//
+// Delete a webhook.
+//
+// Ends a webhook and forgets its deliveries. One that is being sent at the moment may still arrive.
+func (s *Support) DeleteWebhook(ctx context.Context, webhookID WebhookID, options ...CallOption) error {
+	_, _, err := s.send(ctx, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewDeleteWebhookRequest(server, webhookID)
+	})
+	return err
+}
+
 // EndSession calls DELETE /auth/sessions/{session_id}.
 //
 // End one of your sessions.
@@ -317,6 +347,28 @@ func (s *Support) GetTimeline(ctx context.Context, ticketID TicketID, params *Ge
 func (s *Support) GetUser(ctx context.Context, userID UserID, options ...CallOption) (*Account, error) {
 	return call[Account](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetUserRequest(server, userID, nil)
+	})
+}
+
+// GetWebhook calls GET /webhooks/{webhook_id}.
+//
+// Get a webhook.
+//
+// One webhook, without its secret.
+func (s *Support) GetWebhook(ctx context.Context, webhookID WebhookID, options ...CallOption) (*Webhook, error) {
+	return call[Webhook](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewGetWebhookRequest(server, webhookID, nil)
+	})
+}
+
+// GetWebhookDelivery calls GET /webhook-deliveries/{webhook_delivery_id}.
+//
+// Get a delivery with its attempts.
+//
+// One delivery, with what came of each attempt to send it, oldest first.
+func (s *Support) GetWebhookDelivery(ctx context.Context, webhookDeliveryID WebhookDeliveryID, options ...CallOption) (*WebhookDeliveryWithAttempts, error) {
+	return call[WebhookDeliveryWithAttempts](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewGetWebhookDeliveryRequest(server, webhookDeliveryID, nil)
 	})
 }
 
@@ -536,6 +588,58 @@ func (s *Support) ListUsersPage(ctx context.Context, params *ListUsersParams, op
 	})
 }
 
+// ListWebhookDeliveries iterates over all the items of GET /webhooks/{webhook_id}/deliveries, from the page that params begin with. It asks for the next
+// page when it is needed. An error is the last.
+//
+// List a webhook's deliveries.
+//
+// What was sent and what is still to be sent, newest first. Finished deliveries are kept for 14 days.
+func (s *Support) ListWebhookDeliveries(ctx context.Context, webhookID WebhookID, params *ListWebhookDeliveriesParams, options ...CallOption) iter.Seq2[WebhookDelivery, error] {
+	return items(func(cursor string) (*Page[WebhookDelivery], error) {
+		var page ListWebhookDeliveriesParams
+		if params != nil {
+			page = *params
+		}
+		if cursor != "" {
+			page.Cursor = &cursor
+		}
+		return s.ListWebhookDeliveriesPage(ctx, webhookID, &page, options...)
+	})
+}
+
+// ListWebhookDeliveriesPage returns one page of ListWebhookDeliveries.
+func (s *Support) ListWebhookDeliveriesPage(ctx context.Context, webhookID WebhookID, params *ListWebhookDeliveriesParams, options ...CallOption) (*Page[WebhookDelivery], error) {
+	return callPage[WebhookDelivery](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListWebhookDeliveriesRequest(server, webhookID, params.plain())
+	})
+}
+
+// ListWebhooks iterates over all the items of GET /webhooks, from the page that params begin with. It asks for the next
+// page when it is needed. An error is the last.
+//
+// List webhooks.
+//
+// All webhooks, newest first, without their secrets.
+func (s *Support) ListWebhooks(ctx context.Context, params *ListWebhooksParams, options ...CallOption) iter.Seq2[Webhook, error] {
+	return items(func(cursor string) (*Page[Webhook], error) {
+		var page ListWebhooksParams
+		if params != nil {
+			page = *params
+		}
+		if cursor != "" {
+			page.Cursor = &cursor
+		}
+		return s.ListWebhooksPage(ctx, &page, options...)
+	})
+}
+
+// ListWebhooksPage returns one page of ListWebhooks.
+func (s *Support) ListWebhooksPage(ctx context.Context, params *ListWebhooksParams, options ...CallOption) (*Page[Webhook], error) {
+	return callPage[Webhook](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListWebhooksRequest(server, params.plain())
+	})
+}
+
 // LogIn calls POST /auth/login.
 //
 // Begin a session.
@@ -636,6 +740,34 @@ func (s *Support) PutSLATargets(ctx context.Context, body SLATargets, options ..
 	})
 }
 
+// RedactMessage calls POST /messages/{message_id}/redact.
+//
+// Take away what a message said.
+//
+// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, and from
+// the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
+// content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
+// `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
+//
+// Redacting a message again changes nothing: `Idempotency-Key` has no effect here.
+func (s *Support) RedactMessage(ctx context.Context, messageID MessageID, options ...CallOption) (*Message, error) {
+	return call[Message](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewRedactMessageRequest(server, messageID, nil)
+	})
+}
+
+// RedeliverWebhook calls POST /webhook-deliveries/{webhook_delivery_id}/redeliver.
+//
+// Send a delivery again.
+//
+// Sends a delivery again, now and whatever came of it before, with the same `webhook-id`. When it fails, it is tried as
+// often as a new one.
+func (s *Support) RedeliverWebhook(ctx context.Context, webhookDeliveryID WebhookDeliveryID, options ...CallOption) (*WebhookDelivery, error) {
+	return call[WebhookDelivery](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewRedeliverWebhookRequest(server, webhookDeliveryID, nil)
+	})
+}
+
 // RefreshSession calls POST /auth/refresh.
 //
 // Get the session's next tokens.
@@ -660,6 +792,19 @@ func (s *Support) RefreshSession(ctx context.Context, body RefreshRequest, optio
 	})
 }
 
+// ReplayWebhook calls POST /webhooks/{webhook_id}/replay.
+//
+// Send what happened since a position again.
+//
+// Delivers the events from a position of the event feed on once more, as far as the webhook's types want them. A receiver
+// sees the same `webhook-id` again for deliveries that are kept (14 days). Where the feed no longer reaches back so far, the
+// oldest event that it has is the first. A second replay takes the place of one that has not finished.
+func (s *Support) ReplayWebhook(ctx context.Context, webhookID WebhookID, body ReplayWebhookRequest, options ...CallOption) (*WebhookReplay, error) {
+	return call[WebhookReplay](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewReplayWebhookRequest(server, webhookID, nil, body)
+	})
+}
+
 // RevokeAPIKey calls DELETE /api-keys/{api_key_id}.
 //
 // Revoke an API key.
@@ -671,6 +816,19 @@ func (s *Support) RevokeAPIKey(ctx context.Context, apiKeyID APIKeyID, options .
 		return plain.NewRevokeAPIKeyRequest(server, apiKeyID)
 	})
 	return err
+}
+
+// RotateWebhookSecret calls POST /webhooks/{webhook_id}/rotate-secret.
+//
+// Replace a webhook's secret.
+//
+// Makes a new secret, which is shown this once. For the next 24 hours every delivery is signed with both, the new one and
+// the one before. Secrets are never given out again: `Idempotency-Key` has no effect here. Sent twice, it makes two, of
+// which the second counts, and the secret before the first no longer does.
+func (s *Support) RotateWebhookSecret(ctx context.Context, webhookID WebhookID, options ...CallOption) (*WebhookSecret, error) {
+	return call[WebhookSecret](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
+		return plain.NewRotateWebhookSecretRequest(server, webhookID, nil)
+	})
 }
 
 // SearchTickets iterates over all the items of GET /search, from the page that params begin with. It asks for the next
@@ -764,6 +922,18 @@ func (s *Support) StreamAIResponseByID(ctx context.Context, aiResponseID AIRespo
 	})
 }
 
+// TestWebhook calls POST /webhooks/{webhook_id}/test.
+//
+// Send a test delivery.
+//
+// Sends a delivery of the type `webhook.test`, signed like all others. Read it again to see how it went. A paused or
+// disabled webhook sends it when it goes on.
+func (s *Support) TestWebhook(ctx context.Context, webhookID WebhookID, options ...CallOption) (*WebhookDelivery, error) {
+	return call[WebhookDelivery](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewTestWebhookRequest(server, webhookID, nil)
+	})
+}
+
 // UpdatePrompt calls PUT /prompts/{prompt_id}.
 //
 // Change a draft.
@@ -814,6 +984,19 @@ func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body Upda
 func (s *Support) UpdateUser(ctx context.Context, userID UserID, body UpdateUserRequest, options ...CallOption) (*Account, error) {
 	return call[Account](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewUpdateUserRequest(server, userID, body)
+	})
+}
+
+// UpdateWebhook calls PATCH /webhooks/{webhook_id}.
+//
+// Change, pause or enable a webhook.
+//
+// Changes what the body names. A paused webhook keeps its deliveries until it goes on. `paused: false` also enables a
+// webhook that was disabled: it goes on with the deliveries that it has, and
+// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+func (s *Support) UpdateWebhook(ctx context.Context, webhookID WebhookID, body UpdateWebhookRequest, options ...CallOption) (*Webhook, error) {
+	return call[Webhook](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
+		return plain.NewUpdateWebhookRequest(server, webhookID, body)
 	})
 }
 

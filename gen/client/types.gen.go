@@ -158,6 +158,15 @@ type (
 	//	Password NewPassword
 	//	Role Role
 	CreateUserRequest = plain.CreateUserRequest
+	// CreateWebhookRequest: A new webhook.
+	//
+	// Its fields:
+	//
+	//	Description WebhookDescription
+	//	Payload WebhookPayload
+	//	Types WebhookTypes
+	//	URL WebhookURL
+	CreateWebhookRequest = plain.CreateWebhookRequest
 	// CreatedAPIKey: A new API key with the key itself, which is shown this once.
 	//
 	// Its fields:
@@ -174,6 +183,26 @@ type (
 	//	Scopes Scopes
 	//	ServiceID ID
 	CreatedAPIKey = plain.CreatedAPIKey
+	// CreatedWebhook: A new webhook with its secret, which is shown this once.
+	//
+	// Its fields:
+	//
+	//	CreatedAt Timestamp
+	//	Description WebhookDescription
+	//	DisabledAt Timestamp
+	//	DisabledReason CreatedWebhookDisabledReason
+	//	FailingSince Timestamp
+	//	ID ID
+	//	Paused bool
+	//	Payload WebhookPayload
+	//	Secret WhSecret
+	//	SecretExpiresAt Timestamp
+	//	Types WebhookTypes
+	//	UpdatedAt Timestamp
+	//	URL WebhookURL
+	CreatedWebhook = plain.CreatedWebhook
+	// CreatedWebhookDisabledReason: Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	CreatedWebhookDisabledReason = plain.CreatedWebhookDisabledReason
 	// Cursor defines model for Cursor.
 	Cursor = plain.Cursor
 	// CustomFields: What staff and services keep with a ticket, each under a name.
@@ -287,6 +316,7 @@ type (
 	//	ID ID
 	//	IsAI bool
 	//	IsNote bool
+	//	RedactedAt Timestamp
 	//	SupersededBy *ID
 	//	TicketID ID
 	Message = plain.Message
@@ -432,6 +462,12 @@ type (
 	RefreshRequest = plain.RefreshRequest
 	// RefreshToken: Gets the session's next tokens, once. Opaque; begins with `srt_`.
 	RefreshToken = plain.RefreshToken
+	// ReplayWebhookRequest: What is to be delivered again.
+	//
+	// Its fields:
+	//
+	//	FromPosition int64
+	ReplayWebhookRequest = plain.ReplayWebhookRequest
 	// ReportAI: What the AI did.
 	//
 	// Its fields:
@@ -503,7 +539,8 @@ type (
 	SLATargets = plain.SLATargets
 	// Scope: What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 	// `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
-	// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk, `on_behalf` acts for the service's customers.
+	// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk,
+	// `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
 	Scope = plain.Scope
 	// Scopes: What an API key may do.
 	Scopes = plain.Scopes
@@ -666,6 +703,16 @@ type (
 	//	Disabled *bool
 	//	Role Role
 	UpdateUserRequest = plain.UpdateUserRequest
+	// UpdateWebhookRequest: A change of a webhook. What is left out stays as it is.
+	//
+	// Its fields:
+	//
+	//	Description WebhookDescription
+	//	Paused *bool
+	//	Payload WebhookPayload
+	//	Types *WebhookTypes
+	//	URL WebhookURL
+	UpdateWebhookRequest = plain.UpdateWebhookRequest
 	// Usage: What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
 	// text that came counts as one token; what nobody knows is zero.
 	//
@@ -688,6 +735,103 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	UserID = plain.UserID
+	// Webhook: Where to send what happens on the desk.
+	//
+	// Its fields:
+	//
+	//	CreatedAt Timestamp
+	//	Description WebhookDescription
+	//	DisabledAt Timestamp
+	//	DisabledReason WebhookDisabledReason
+	//	FailingSince Timestamp
+	//	ID ID
+	//	Paused bool
+	//	Payload WebhookPayload
+	//	SecretExpiresAt Timestamp
+	//	Types WebhookTypes
+	//	UpdatedAt Timestamp
+	//	URL WebhookURL
+	Webhook = plain.Webhook
+	// WebhookAttempt: One attempt to send a delivery.
+	//
+	// Its fields:
+	//
+	//	DurationMs int32
+	//	Error WebhookAttemptError
+	//	Number int32
+	//	Response string
+	//	StartedAt Timestamp
+	//	Status int32
+	WebhookAttempt = plain.WebhookAttempt
+	// WebhookAttemptError: Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+	// says it all.
+	WebhookAttemptError = plain.WebhookAttemptError
+	// WebhookDelivery: One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
+	//
+	// Its fields:
+	//
+	//	AttemptCount int32
+	//	CreatedAt Timestamp
+	//	FinishedAt Timestamp
+	//	ID ID
+	//	NextAttemptAt Timestamp
+	//	Position int64
+	//	Status WebhookDeliveryStatus
+	//	Type string
+	//	WebhookID ID
+	WebhookDelivery = plain.WebhookDelivery
+	// WebhookDeliveryID: A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookDeliveryID = plain.WebhookDeliveryID
+	// WebhookDeliveryStatus: Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	WebhookDeliveryStatus = plain.WebhookDeliveryStatus
+	// WebhookDeliveryWithAttempts: A delivery with its attempts.
+	//
+	// Its fields:
+	//
+	//	AttemptCount int32
+	//	Attempts []WebhookAttempt
+	//	CreatedAt Timestamp
+	//	FinishedAt Timestamp
+	//	ID ID
+	//	NextAttemptAt Timestamp
+	//	Position int64
+	//	Status WebhookDeliveryStatus
+	//	Type string
+	//	WebhookID ID
+	WebhookDeliveryWithAttempts = plain.WebhookDeliveryWithAttempts
+	// WebhookDescription: What the webhook is for. Only administrators see it.
+	WebhookDescription = plain.WebhookDescription
+	// WebhookDisabledReason: Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+	WebhookDisabledReason = plain.WebhookDisabledReason
+	// WebhookID: A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	WebhookID = plain.WebhookID
+	// WebhookPayload: What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	WebhookPayload = plain.WebhookPayload
+	// WebhookReplay: What is delivered again.
+	//
+	// Its fields:
+	//
+	//	FromPosition int64
+	//	UntilPosition int64
+	WebhookReplay = plain.WebhookReplay
+	// WebhookSecret: A new secret of a webhook, which is shown this once.
+	//
+	// Its fields:
+	//
+	//	PreviousExpiresAt Timestamp
+	//	Secret WhSecret
+	WebhookSecret = plain.WebhookSecret
+	// WebhookTypes: The types of events that are delivered. Without any, all are, also those of later releases.
+	WebhookTypes = plain.WebhookTypes
+	// WebhookURL: Where deliveries are sent, by `POST`.
+	WebhookURL = plain.WebhookURL
+	// WhSecret: What verifies deliveries, as libraries for Standard Webhooks take it.
+	WhSecret = plain.WhSecret
 )
 
 // The values of AIFailureCode that the contract has.
@@ -726,6 +870,12 @@ const (
 // The values of AccessTokenTokenType that the contract has.
 const (
 	AccessTokenTokenTypeBearer = plain.AccessTokenTokenTypeBearer
+)
+
+// The values of CreatedWebhookDisabledReason that the contract has.
+const (
+	CreatedWebhookDisabledReasonFailing = plain.CreatedWebhookDisabledReasonFailing
+	CreatedWebhookDisabledReasonGone    = plain.CreatedWebhookDisabledReasonGone
 )
 
 // The values of DeskEventSchemaVersion that the contract has.
@@ -882,6 +1032,7 @@ const (
 	ScopeTicketsRead  = plain.ScopeTicketsRead
 	ScopeTicketsWrite = plain.ScopeTicketsWrite
 	ScopeUsers        = plain.ScopeUsers
+	ScopeWebhooks     = plain.ScopeWebhooks
 )
 
 // The values of SearchResultKind that the contract has.
@@ -910,6 +1061,37 @@ const (
 	TicketStatusOpen     = plain.TicketStatusOpen
 	TicketStatusPending  = plain.TicketStatusPending
 	TicketStatusResolved = plain.TicketStatusResolved
+)
+
+// The values of WebhookAttemptError that the contract has.
+const (
+	WebhookAttemptErrorAddressNotAllowed = plain.WebhookAttemptErrorAddressNotAllowed
+	WebhookAttemptErrorConnection        = plain.WebhookAttemptErrorConnection
+	WebhookAttemptErrorDNS               = plain.WebhookAttemptErrorDNS
+	WebhookAttemptErrorExpired           = plain.WebhookAttemptErrorExpired
+	WebhookAttemptErrorProtocol          = plain.WebhookAttemptErrorProtocol
+	WebhookAttemptErrorRedirect          = plain.WebhookAttemptErrorRedirect
+	WebhookAttemptErrorTLS               = plain.WebhookAttemptErrorTLS
+	WebhookAttemptErrorTimeout           = plain.WebhookAttemptErrorTimeout
+)
+
+// The values of WebhookDeliveryStatus that the contract has.
+const (
+	WebhookDeliveryStatusDelivered = plain.WebhookDeliveryStatusDelivered
+	WebhookDeliveryStatusFailed    = plain.WebhookDeliveryStatusFailed
+	WebhookDeliveryStatusPending   = plain.WebhookDeliveryStatusPending
+)
+
+// The values of WebhookDisabledReason that the contract has.
+const (
+	WebhookDisabledReasonFailing = plain.WebhookDisabledReasonFailing
+	WebhookDisabledReasonGone    = plain.WebhookDisabledReasonGone
+)
+
+// The values of WebhookPayload that the contract has.
+const (
+	WebhookPayloadFull = plain.WebhookPayloadFull
+	WebhookPayloadThin = plain.WebhookPayloadThin
 )
 
 // GetReportSummaryParams are the parameters of GetReportSummary. Those that are not set are not sent.
@@ -1099,6 +1281,40 @@ func (p *ListUsersParams) plain() *plain.ListUsersParams {
 		return nil
 	}
 	return &plain.ListUsersParams{Email: p.Email, Role: p.Role, Limit: p.Limit, Cursor: p.Cursor}
+}
+
+// ListWebhookDeliveriesParams are the parameters of ListWebhookDeliveries. Those that are not set are not sent.
+type ListWebhookDeliveriesParams struct {
+	// Status: Only deliveries with this status.
+	Status WebhookDeliveryStatus `form:"status,omitempty" json:"status,omitempty,omitzero"`
+	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+func (p *ListWebhookDeliveriesParams) plain() *plain.ListWebhookDeliveriesParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.ListWebhookDeliveriesParams{Status: p.Status, Limit: p.Limit, Cursor: p.Cursor}
+}
+
+// ListWebhooksParams are the parameters of ListWebhooks. Those that are not set are not sent.
+type ListWebhooksParams struct {
+	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+func (p *ListWebhooksParams) plain() *plain.ListWebhooksParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.ListWebhooksParams{Limit: p.Limit, Cursor: p.Cursor}
 }
 
 // PreviewPromptParams are the parameters of PreviewPrompt. Those that are not set are not sent.

@@ -591,7 +591,7 @@ FROM tickets AS t
 LEFT JOIN LATERAL (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note
+    WHERE m.ticket_id = t.id AND m.author = 'customer' AND NOT m.is_note AND m.redacted_at IS NULL
     ORDER BY m.created_at DESC
     LIMIT 1
 ) AS turn ON true
@@ -656,8 +656,8 @@ type FindTurnRow struct {
 	PromptVersion      *int32
 }
 
-// A ticket that the actor sees, and the state of its turn: the customer's newest message, or the description before the first
-// message. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
+// A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
+// description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
 // After staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response as long as
 // upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
 // upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string. prompt_version is
@@ -875,24 +875,55 @@ func (q *Queries) ListAIResponsesByTicket(ctx context.Context, arg ListAIRespons
 }
 
 const listExistingAIResponses = `-- name: ListExistingAIResponses :many
-SELECT id
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version
 FROM ai_responses
 WHERE id = ANY($1::uuid[])
 `
 
-func (q *Queries) ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error) {
+func (q *Queries) ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]AIResponse, error) {
 	rows, err := q.db.Query(ctx, listExistingAIResponses, ids)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []uuid.UUID{}
+	items := []AIResponse{}
 	for rows.Next() {
-		var id uuid.UUID
-		if err := rows.Scan(&id); err != nil {
+		var i AIResponse
+		if err := rows.Scan(
+			&i.ID,
+			&i.TicketID,
+			&i.TurnMessageID,
+			&i.Status,
+			&i.Attempt,
+			&i.Model,
+			&i.LastSeq,
+			&i.MessageID,
+			&i.FinishReason,
+			&i.ErrorCode,
+			&i.PromptTokens,
+			&i.CompletionTokens,
+			&i.ReasoningTokens,
+			&i.CachedTokens,
+			&i.LeaseExpiresAt,
+			&i.CreatedAt,
+			&i.FirstTokenAt,
+			&i.FinishedAt,
+			&i.OwnerID,
+			&i.RequestedBy,
+			&i.Crashes,
+			&i.HasEvents,
+			&i.Kind,
+			&i.CustomerID,
+			&i.Content,
+			&i.Review,
+			&i.ReviewedBy,
+			&i.ReviewedAt,
+			&i.EditDistance,
+			&i.PromptVersion,
+		); err != nil {
 			return nil, err
 		}
-		items = append(items, id)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -1141,12 +1172,12 @@ const supersedeAIResponses = `-- name: SupersedeAIResponses :execrows
 WITH ended AS (
     UPDATE ai_responses AS r
     SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
-    WHERE r.ticket_id = $1 AND r.status = 'streaming' AND r.kind = 'answer'
+    WHERE r.ticket_id = $1 AND r.status = 'streaming' AND (r.kind = 'answer' OR $2::boolean)
     RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id, r.kind AS kind
 ),
 noted AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
-    SELECT 'ai_response.superseded', $2, $3::uuid, ended.ticket_id, ended.id, ended.customer_id, jsonb_build_object('kind', ended.kind)
+    SELECT 'ai_response.superseded', $3, $4::uuid, ended.ticket_id, ended.id, ended.customer_id, jsonb_build_object('kind', ended.kind)
     FROM ended
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
@@ -1156,13 +1187,20 @@ FROM ended
 
 type SupersedeAIResponsesParams struct {
 	TicketID  uuid.UUID
+	AllKinds  bool
 	ActorKind ActorKind
 	ActorID   uuid.UUID
 }
 
-// Whatever is being written in this ticket is not published. The ticket's row must be locked.
+// Whatever is being written in this ticket is not published; all_kinds ends what staff ask for too. The ticket's row must be
+// locked.
 func (q *Queries) SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error) {
-	result, err := q.db.Exec(ctx, supersedeAIResponses, arg.TicketID, arg.ActorKind, arg.ActorID)
+	result, err := q.db.Exec(ctx, supersedeAIResponses,
+		arg.TicketID,
+		arg.AllKinds,
+		arg.ActorKind,
+		arg.ActorID,
+	)
 	if err != nil {
 		return 0, err
 	}

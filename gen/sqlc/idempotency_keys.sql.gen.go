@@ -7,6 +7,8 @@ package sqlc
 
 import (
 	"context"
+
+	"github.com/google/uuid"
 )
 
 const answerIdempotencyKey = `-- name: AnswerIdempotencyKey :exec
@@ -33,20 +35,27 @@ func (q *Queries) AnswerIdempotencyKey(ctx context.Context, arg AnswerIdempotenc
 }
 
 const claimIdempotencyKey = `-- name: ClaimIdempotencyKey :execrows
-INSERT INTO idempotency_keys (id, fingerprint)
-VALUES ($1, $2)
+INSERT INTO idempotency_keys (id, fingerprint, user_id, ticket_id)
+VALUES ($1, $2, $3, $4)
 ON CONFLICT (id) DO NOTHING
 `
 
 type ClaimIdempotencyKeyParams struct {
 	ID          []byte
 	Fingerprint []byte
+	UserID      uuid.UUID
+	TicketID    *uuid.UUID
 }
 
 // One row: the key is this transaction's to use. Zero rows: it was used before. While another transaction holds the key,
 // this one waits to see whether that commits.
 func (q *Queries) ClaimIdempotencyKey(ctx context.Context, arg ClaimIdempotencyKeyParams) (int64, error) {
-	result, err := q.db.Exec(ctx, claimIdempotencyKey, arg.ID, arg.Fingerprint)
+	result, err := q.db.Exec(ctx, claimIdempotencyKey,
+		arg.ID,
+		arg.Fingerprint,
+		arg.UserID,
+		arg.TicketID,
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -95,7 +104,7 @@ func (q *Queries) DeleteOldIdempotencyKeys(ctx context.Context, arg DeleteOldIde
 }
 
 const getIdempotencyKey = `-- name: GetIdempotencyKey :one
-SELECT id, fingerprint, status, headers, body, created_at
+SELECT id, fingerprint, status, headers, body, created_at, user_id, ticket_id
 FROM idempotency_keys
 WHERE id = $1 AND created_at >= now() - make_interval(secs => $2::integer)
 `
@@ -116,6 +125,8 @@ func (q *Queries) GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyPa
 		&i.Headers,
 		&i.Body,
 		&i.CreatedAt,
+		&i.UserID,
+		&i.TicketID,
 	)
 	return i, err
 }

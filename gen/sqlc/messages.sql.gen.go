@@ -110,7 +110,7 @@ INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, cli
 SELECT
     $1, before.id, before.author, $2::uuid, $3, before.written_at, $4::text
 FROM before
-RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note
+RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note, redacted_at
 `
 
 type CreateMessageParams struct {
@@ -158,6 +158,7 @@ func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (M
 		&i.SupersededBy,
 		&i.ClientID,
 		&i.IsNote,
+		&i.RedactedAt,
 	)
 	return i, err
 }
@@ -187,7 +188,7 @@ journal AS (
 INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, is_note)
 SELECT $1, before.id, 'agent', $2::uuid, $3, before.written_at, true
 FROM before
-RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note
+RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note, redacted_at
 `
 
 type CreateNoteParams struct {
@@ -221,6 +222,7 @@ func (q *Queries) CreateNote(ctx context.Context, arg CreateNoteParams) (Message
 		&i.SupersededBy,
 		&i.ClientID,
 		&i.IsNote,
+		&i.RedactedAt,
 	)
 	return i, err
 }
@@ -254,7 +256,7 @@ func (q *Queries) FindMessageFeedback(ctx context.Context, arg FindMessageFeedba
 }
 
 const getMessage = `-- name: GetMessage :one
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note, redacted_at
 FROM messages
 WHERE id = $1
 `
@@ -272,12 +274,13 @@ func (q *Queries) GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
 		&i.SupersededBy,
 		&i.ClientID,
 		&i.IsNote,
+		&i.RedactedAt,
 	)
 	return i, err
 }
 
 const getMessageByClientID = `-- name: GetMessageByClientID :one
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note, redacted_at
 FROM messages
 WHERE ticket_id = $1 AND (client_id = $2::text OR id = $3::uuid) AND NOT is_note
 LIMIT 1
@@ -303,6 +306,7 @@ func (q *Queries) GetMessageByClientID(ctx context.Context, arg GetMessageByClie
 		&i.SupersededBy,
 		&i.ClientID,
 		&i.IsNote,
+		&i.RedactedAt,
 	)
 	return i, err
 }
@@ -316,14 +320,16 @@ WITH turn AS (
 earlier AS (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = $2 AND NOT m.is_note AND m.superseded_by IS NULL AND m.created_at < (SELECT turn.created_at FROM turn)
+    WHERE m.ticket_id = $2 AND NOT m.is_note AND m.redacted_at IS NULL AND m.superseded_by IS NULL
+        AND m.created_at < (SELECT turn.created_at FROM turn)
     ORDER BY m.created_at DESC
     LIMIT $3
 ),
 late_answers AS (
     SELECT m.id, m.created_at
     FROM messages AS m
-    WHERE m.ticket_id = $2 AND m.author = 'ai' AND NOT m.is_note AND m.superseded_by IS NULL
+    WHERE m.ticket_id = $2 AND m.author = 'ai' AND NOT m.is_note AND m.redacted_at IS NULL
+        AND m.superseded_by IS NULL
         AND m.created_at > (SELECT turn.created_at FROM turn)
         AND NOT EXISTS (
             SELECT FROM ai_responses AS r WHERE r.message_id = m.id AND r.turn_message_id = $1
@@ -341,7 +347,7 @@ newest AS (
     ORDER BY said.created_at DESC
     LIMIT $3
 )
-SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note, m.redacted_at
 FROM messages AS m
 WHERE m.id = ANY(ARRAY(SELECT newest.id FROM newest) || $1::uuid)
 ORDER BY m.id = $1, m.created_at
@@ -353,7 +359,7 @@ type ListConversationParams struct {
 	MaxEarlier    int32
 }
 
-// A turn, and before it what was said earlier, without notes: of more than max_earlier, the newest. Answers to earlier turns belong to it
+// A turn, and before it what was said earlier, without notes and what was redacted: of more than max_earlier, the newest. Answers to earlier turns belong to it
 // also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
 // reads an index backwards and stops, so that a long ticket costs no more than a short one.
 func (q *Queries) ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error) {
@@ -375,6 +381,7 @@ func (q *Queries) ListConversation(ctx context.Context, arg ListConversationPara
 			&i.SupersededBy,
 			&i.ClientID,
 			&i.IsNote,
+			&i.RedactedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -387,7 +394,7 @@ func (q *Queries) ListConversation(ctx context.Context, arg ListConversationPara
 }
 
 const listMessagesByTicket = `-- name: ListMessagesByTicket :many
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note, redacted_at
 FROM messages
 WHERE ticket_id = $1 AND (NOT is_note OR $2::boolean)
     AND (created_at, id) > ($3::timestamptz, $4::uuid)
@@ -429,6 +436,7 @@ func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTi
 			&i.SupersededBy,
 			&i.ClientID,
 			&i.IsNote,
+			&i.RedactedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -441,7 +449,7 @@ func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTi
 }
 
 const listStandingMessages = `-- name: ListStandingMessages :many
-SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note, m.redacted_at
 FROM messages AS m
 WHERE m.ticket_id = $1 AND NOT m.is_note AND m.superseded_by IS NULL
     AND NOT EXISTS (
@@ -481,6 +489,7 @@ func (q *Queries) ListStandingMessages(ctx context.Context, arg ListStandingMess
 			&i.SupersededBy,
 			&i.ClientID,
 			&i.IsNote,
+			&i.RedactedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -490,6 +499,55 @@ func (q *Queries) ListStandingMessages(ctx context.Context, arg ListStandingMess
 		return nil, err
 	}
 	return items, nil
+}
+
+const lockTicketOfMessage = `-- name: LockTicketOfMessage :one
+SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at
+FROM messages AS m
+JOIN tickets AS t ON t.id = m.ticket_id
+WHERE m.id = $1 AND $2::boolean
+FOR NO KEY UPDATE OF t
+`
+
+type LockTicketOfMessageParams struct {
+	MessageID uuid.UUID
+	Staff     bool
+}
+
+// The ticket that a message stands in, for staff.
+func (q *Queries) LockTicketOfMessage(ctx context.Context, arg LockTicketOfMessageParams) (Ticket, error) {
+	row := q.db.QueryRow(ctx, lockTicketOfMessage, arg.MessageID, arg.Staff)
+	var i Ticket
+	err := row.Scan(
+		&i.ID,
+		&i.UserID,
+		&i.Title,
+		&i.Description,
+		&i.Status,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.AIMode,
+		&i.Version,
+		&i.LastMessageAt,
+		&i.Priority,
+		&i.AssigneeID,
+		&i.TeamID,
+		&i.Tags,
+		&i.CustomFields,
+		&i.ServiceID,
+		&i.ExternalID,
+		&i.SnoozedUntil,
+		&i.FirstResponseAt,
+		&i.WaitingSince,
+		&i.ResolvedAt,
+		&i.MergedInto,
+		&i.NoteVersion,
+		&i.FirstResponseDueAt,
+		&i.ResolutionDueAt,
+		&i.SLANoted,
+		&i.SLACheckAt,
+	)
+	return i, err
 }
 
 const putMessageFeedback = `-- name: PutMessageFeedback :one
@@ -533,6 +591,117 @@ func (q *Queries) PutMessageFeedback(ctx context.Context, arg PutMessageFeedback
 		&i.Comment,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const redactMessage = `-- name: RedactMessage :one
+WITH redacted AS (
+    UPDATE messages AS m
+    SET content = '[redacted]', redacted_at = clock_timestamp()
+    WHERE m.id = $1 AND m.redacted_at IS NULL
+    RETURNING m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note, m.redacted_at
+),
+raised AS (
+    UPDATE tickets AS t
+    SET version = t.version + (NOT redacted.is_note)::integer,
+        note_version = t.note_version + redacted.is_note::integer,
+        updated_at = CASE WHEN redacted.is_note THEN t.updated_at ELSE redacted.redacted_at END
+    FROM redacted
+    WHERE t.id = redacted.ticket_id
+    RETURNING t.id, t.user_id
+),
+emptied AS (
+    UPDATE ai_responses AS r
+    SET has_events = false,
+        content = CASE WHEN r.content IS NOT NULL THEN redacted.content END,
+        review = CASE WHEN r.review = 'pending' THEN 'discarded' ELSE r.review END,
+        reviewed_at = CASE WHEN r.review = 'pending' THEN redacted.redacted_at ELSE r.reviewed_at END,
+        reviewed_by = CASE WHEN r.review = 'pending' THEN $2::uuid ELSE r.reviewed_by END
+    FROM redacted
+    JOIN ai_responses AS before ON before.ticket_id = redacted.ticket_id
+    WHERE r.id = before.id AND r.status <> 'streaming' AND (
+        r.message_id = redacted.id OR r.message_id IS NULL AND (r.kind <> 'answer' OR NOT redacted.is_note)
+    )
+    RETURNING r.id AS id, before.review AS review_before
+),
+unlogged AS (
+    DELETE FROM ai_response_events AS e
+    USING emptied
+    WHERE e.ai_response_id = emptied.id
+),
+remembered AS MATERIALIZED (
+    SELECT k.id, k.body
+    FROM idempotency_keys AS k
+    JOIN redacted ON k.ticket_id IN (
+        SELECT redacted.ticket_id
+        UNION ALL
+        SELECT merged.id FROM tickets AS merged WHERE merged.merged_into = redacted.ticket_id
+    )
+    WHERE position(convert_to(redacted.id::text, 'UTF8') IN k.body) > 0
+),
+forgotten AS (
+    UPDATE idempotency_keys AS k
+    SET body = convert_to((
+        convert_from(remembered.body, 'UTF8')::jsonb || jsonb_build_object(
+            'content', redacted.content,
+            'redacted_at', to_char(redacted.redacted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+        )
+    )::text, 'UTF8')
+    FROM remembered, redacted
+    WHERE k.id = remembered.id AND convert_from(remembered.body, 'UTF8')::jsonb ->> 'id' = redacted.id::text
+),
+journal AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id)
+    SELECT 'message.redacted', $3, $2::uuid, redacted.ticket_id, redacted.id,
+        CASE WHEN NOT redacted.is_note THEN raised.user_id END
+    FROM redacted, raised
+),
+discarded AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, data)
+    SELECT 'ai_response.discarded', $3, $2::uuid, redacted.ticket_id, emptied.id, '{"kind": "answer"}'
+    FROM redacted, emptied
+    WHERE emptied.review_before = 'pending'
+)
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note, redacted_at FROM redacted
+`
+
+type RedactMessageParams struct {
+	ID        uuid.UUID
+	ActorID   uuid.UUID
+	ActorKind ActorKind
+}
+
+type RedactMessageRow struct {
+	ID           uuid.UUID
+	TicketID     uuid.UUID
+	Author       MessageAuthor
+	AuthorID     *uuid.UUID
+	Content      string
+	CreatedAt    time.Time
+	SupersededBy *uuid.UUID
+	ClientID     *string
+	IsNote       bool
+	RedactedAt   *time.Time
+}
+
+// Takes away what a message said: from its row, from the events of the answer that it is, and from the responses that are
+// remembered for requests in its ticket, which must be locked. What the AI wrote there and nobody published may quote it, so
+// that goes too, and drafts are discarded. No row: it is redacted already.
+func (q *Queries) RedactMessage(ctx context.Context, arg RedactMessageParams) (RedactMessageRow, error) {
+	row := q.db.QueryRow(ctx, redactMessage, arg.ID, arg.ActorID, arg.ActorKind)
+	var i RedactMessageRow
+	err := row.Scan(
+		&i.ID,
+		&i.TicketID,
+		&i.Author,
+		&i.AuthorID,
+		&i.Content,
+		&i.CreatedAt,
+		&i.SupersededBy,
+		&i.ClientID,
+		&i.IsNote,
+		&i.RedactedAt,
 	)
 	return i, err
 }

@@ -587,6 +587,91 @@ func (ns NullUserRole) Value() (driver.Value, error) {
 	return string(ns.UserRole), nil
 }
 
+type WebhookDeliveryStatus string
+
+const (
+	WebhookDeliveryStatusPending   WebhookDeliveryStatus = "pending"
+	WebhookDeliveryStatusDelivered WebhookDeliveryStatus = "delivered"
+	WebhookDeliveryStatusFailed    WebhookDeliveryStatus = "failed"
+)
+
+func (e *WebhookDeliveryStatus) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = WebhookDeliveryStatus(s)
+	case string:
+		*e = WebhookDeliveryStatus(s)
+	default:
+		return fmt.Errorf("unsupported scan type for WebhookDeliveryStatus: %T", src)
+	}
+	return nil
+}
+
+type NullWebhookDeliveryStatus struct {
+	WebhookDeliveryStatus WebhookDeliveryStatus
+	Valid                 bool // Valid is true if WebhookDeliveryStatus is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullWebhookDeliveryStatus) Scan(value interface{}) error {
+	if value == nil {
+		ns.WebhookDeliveryStatus, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.WebhookDeliveryStatus.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullWebhookDeliveryStatus) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.WebhookDeliveryStatus), nil
+}
+
+type WebhookPayload string
+
+const (
+	WebhookPayloadThin WebhookPayload = "thin"
+	WebhookPayloadFull WebhookPayload = "full"
+)
+
+func (e *WebhookPayload) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = WebhookPayload(s)
+	case string:
+		*e = WebhookPayload(s)
+	default:
+		return fmt.Errorf("unsupported scan type for WebhookPayload: %T", src)
+	}
+	return nil
+}
+
+type NullWebhookPayload struct {
+	WebhookPayload WebhookPayload
+	Valid          bool // Valid is true if WebhookPayload is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullWebhookPayload) Scan(value interface{}) error {
+	if value == nil {
+		ns.WebhookPayload, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.WebhookPayload.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullWebhookPayload) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.WebhookPayload), nil
+}
+
 type AIResponse struct {
 	ID               uuid.UUID
 	TicketID         uuid.UUID
@@ -662,6 +747,8 @@ type IdempotencyKey struct {
 	Headers     []byte
 	Body        []byte
 	CreatedAt   time.Time
+	UserID      uuid.UUID
+	TicketID    *uuid.UUID
 }
 
 type Journal struct {
@@ -728,6 +815,7 @@ type Message struct {
 	SupersededBy *uuid.UUID
 	ClientID     *string
 	IsNote       bool
+	RedactedAt   *time.Time
 }
 
 type MessageFeedback struct {
@@ -917,4 +1005,54 @@ type User struct {
 	CreatedAt    time.Time
 	TokenVersion int32
 	DisabledAt   *time.Time
+}
+
+type Webhook struct {
+	ID                uuid.UUID
+	URL               string
+	Description       *string
+	Types             []string
+	Payload           WebhookPayload
+	Paused            bool
+	Secret            []byte
+	PreviousSecret    []byte
+	PreviousExpiresAt *time.Time
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
+	DisabledAt        *time.Time
+	DisabledReason    *string
+	Failures          int32
+	FailingSince      *time.Time
+	ResumeAt          *time.Time
+	ReplayPosition    *int64
+	ReplayUntil       *int64
+	DeletedAt         *time.Time
+}
+
+type WebhookAttempt struct {
+	DeliveryID uuid.UUID
+	Number     int32
+	StartedAt  time.Time
+	DurationMs int32
+	Status     *int32
+	Error      *string
+	Response   *string
+}
+
+type WebhookCursor struct {
+	ID       bool
+	Position int64
+}
+
+type WebhookDelivery struct {
+	ID            uuid.UUID
+	WebhookID     uuid.UUID
+	Position      *int64
+	Type          string
+	Status        WebhookDeliveryStatus
+	AttemptCount  int32
+	RoundAttempts int32
+	CreatedAt     time.Time
+	NextAttemptAt *time.Time
+	FinishedAt    *time.Time
 }

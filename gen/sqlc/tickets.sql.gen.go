@@ -171,7 +171,7 @@ SELECT
     t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, c.service_id, c.external_id, c.display_name,
     latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
     latest.contents::text[] AS contents, latest.created_ats::timestamptz[] AS created_ats,
-    latest.are_notes::boolean[] AS are_notes, latest.superseded_bys::uuid[] AS superseded_bys
+    latest.are_notes::boolean[] AS are_notes, latest.redacted_ats::timestamptz[] AS redacted_ats, latest.superseded_bys::uuid[] AS superseded_bys
 FROM tickets AS t
 CROSS JOIN LATERAL (
     SELECT
@@ -181,9 +181,10 @@ CROSS JOIN LATERAL (
         coalesce(array_agg(m.content), '{}') AS contents,
         coalesce(array_agg(m.created_at), '{}') AS created_ats,
         coalesce(array_agg(m.is_note), '{}') AS are_notes,
+        coalesce(array_agg(coalesce(m.redacted_at, '0001-01-01T00:00:00Z')), '{}') AS redacted_ats,
         coalesce(array_agg(coalesce(m.superseded_by, '00000000-0000-0000-0000-000000000000')), '{}') AS superseded_bys
     FROM (
-        SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by, n.client_id, n.is_note
+        SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by, n.client_id, n.is_note, n.redacted_at
         FROM messages AS n
         WHERE n.ticket_id = t.id AND (NOT n.is_note OR $1::boolean)
         ORDER BY n.created_at DESC, n.id DESC
@@ -213,11 +214,13 @@ type FindTicketWithMessagesRow struct {
 	Contents      []string
 	CreatedAts    []time.Time
 	AreNotes      []bool
+	RedactedAts   []time.Time
 	SupersededBys []uuid.UUID
 }
 
 // One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
-// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, and nobody is the nil UUID.
+// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, nobody is the nil UUID, and never
+// is the first day of all.
 func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error) {
 	row := q.db.QueryRow(ctx, findTicketWithMessages,
 		arg.Staff,
@@ -264,6 +267,7 @@ func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWith
 		&i.Contents,
 		&i.CreatedAts,
 		&i.AreNotes,
+		&i.RedactedAts,
 		&i.SupersededBys,
 	)
 	return i, err

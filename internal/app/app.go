@@ -26,6 +26,7 @@ import (
 	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
+	"github.com/supportbackend/support/internal/webhook"
 )
 
 const (
@@ -48,6 +49,8 @@ type Options struct {
 	Ticket    ticket.Options
 	// Journal needs no Metrics or Logger.
 	Journal journal.Options
+	// Webhook needs no secrets, Journal, Encode, Metrics or Logger.
+	Webhook webhook.Options
 	// SearchLanguage is a text search configuration of PostgreSQL's.
 	SearchLanguage string
 	// HTTP needs no services, secrets, Metrics or Logger. A nil Ready means that of the store.
@@ -72,6 +75,7 @@ type App struct {
 	Reports   *report.Service
 	Journal   *journal.Service
 	Jobs      *background.Jobs
+	Webhooks  *webhook.Service
 	API       *httpapi.Server
 	// HTTP serves the API, with limits on its connections.
 	HTTP *http.Server
@@ -107,7 +111,7 @@ func New(o Options) (*App, error) {
 		Reports: report.NewService(o.Store),
 		workers: o.Workers,
 	}
-	if a.Jobs, err = a.newJobs(o.Workers); err != nil {
+	if err := a.addJobs(o.Webhook, o.Auth); err != nil {
 		return nil, err
 	}
 	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
@@ -115,7 +119,7 @@ func New(o Options) (*App, error) {
 	o.HTTP.Journal = a.Journal
 	o.HTTP.Search, o.HTTP.Reports = a.Search, a.Reports
 	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
-	o.HTTP.Metrics = set
+	o.HTTP.Metrics, o.HTTP.Webhooks = set, a.Webhooks
 	if o.HTTP.Ready == nil {
 		o.HTTP.Ready = a.Store.Ready
 	}
@@ -126,13 +130,19 @@ func New(o Options) (*App, error) {
 	return a, nil
 }
 
-// newJobs returns what the replicas do together.
-func (a *App) newJobs(work bool) (*background.Jobs, error) {
+// addJobs adds what the replicas do together, and the webhooks, which are a part of it.
+func (a *App) addJobs(o webhook.Options, secrets auth.Options) (err error) {
 	jobs := background.NewJobs(a.Store, a.logger)
+	o.Secret, o.AcceptedSecrets, o.Metrics, o.Logger = secrets.Secret, secrets.AcceptedSecrets, a.metrics, a.logger
+	o.Journal, o.Encode = a.Journal, httpapi.EncodeEntry
+	if a.Webhooks, err = webhook.NewService(a.Store, jobs, o); err != nil {
+		return err
+	}
 	for _, tasks := range [][]background.Task{a.Accounts.Tasks(), a.Keys.Tasks(), a.Tickets.Tasks(), a.Reports.Tasks(), a.Assistant.Tasks(), a.Journal.Tasks()} {
 		jobs.Repeat(tasks...)
 	}
-	return jobs, jobs.Open(work)
+	a.Jobs = jobs
+	return jobs.Open(a.workers)
 }
 
 // Serve answers requests on the listener until ctx ends. Then /readyz fails immediately; the server accepts requests for
@@ -173,7 +183,7 @@ func (a *App) background(ctx context.Context) (stop func()) {
 	running.Go(func() { a.Assistant.Run(answering) })
 	runs := []func(context.Context){a.Auth.Run, a.Jobs.Run, a.Journal.Run}
 	if a.workers {
-		runs = append(runs, a.Search.Run)
+		runs = append(runs, a.Search.Run, a.Webhooks.Run)
 	}
 	for _, run := range runs {
 		running.Go(func() { run(ctx) })

@@ -12,11 +12,13 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/groq"
+	"github.com/supportbackend/support/internal/guard"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/password"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
+	"github.com/supportbackend/support/internal/webhook"
 )
 
 // FromConfig opens the database and returns the options that the settings ask for. Its errors are those of a setting.
@@ -67,6 +69,7 @@ func OptionsOf(cfg config.Config) Options {
 			AllowedOrigins: cfg.AllowedOrigins, TrustedProxies: cfg.ProxyNetworks(), RateLimit: cfg.RateLimit,
 			MaxStreams: cfg.MaxStreams, MaxStreamsEach: cfg.StreamsPerAccount, Docs: cfg.Docs,
 		},
+		Webhook:   webhook.Options{Guard: guard.New(cfg.WebhookNetworks())},
 		Workers:   cfg.Workers,
 		DebugAddr: cfg.DebugAddr,
 	}

@@ -12,6 +12,7 @@ const (
 	ScopeAI           Scope = "ai"
 	ScopeUsers        Scope = "users"
 	ScopeEvents       Scope = "events"
+	ScopeWebhooks     Scope = "webhooks"
 	ScopeOnBehalf     Scope = "on_behalf"
 )
 
@@ -30,6 +31,7 @@ const (
 	ai
 	users
 	events
+	webhooks
 	onBehalf
 )
 
@@ -40,6 +42,7 @@ var scopeBits = map[Scope]scopes{
 	ScopeAI:           ai,
 	ScopeUsers:        users,
 	ScopeEvents:       events,
+	ScopeWebhooks:     webhooks,
 	ScopeOnBehalf:     onBehalf,
 }
 

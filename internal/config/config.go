@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -62,6 +63,7 @@ type Config struct {
 	DBMaxConns     int32      `env:"SUPPORT_DB_MAX_CONNS"    envDefault:"20"`
 	DBPooler       string     `env:"SUPPORT_DB_POOLER"       envDefault:"none"`
 	DBMigrateURL   Secret     `env:"SUPPORT_DB_MIGRATE_URL"`
+	WebhookAllow   []string   `env:"SUPPORT_WEBHOOK_ALLOW"`
 	Workers        bool       `env:"SUPPORT_WORKERS"         envDefault:"true"`
 	DebugAddr      string     `env:"SUPPORT_DEBUG_ADDR"`
 	RateLimit      int        `env:"SUPPORT_RATE_LIMIT"      envDefault:"50"`
@@ -98,7 +100,8 @@ type Config struct {
 	// Warnings are sentences about settings that work but should be changed.
 	Warnings []string `env:"-"`
 
-	proxies []*net.IPNet
+	proxies         []*net.IPNet
+	webhookNetworks []netip.Prefix
 }
 
 // fixed returns what no variable sets.
@@ -153,6 +156,9 @@ func (c Config) MigrateURL() (string, error) {
 
 // ProxyNetworks are the parsed TrustedProxies.
 func (c Config) ProxyNetworks() []*net.IPNet { return c.proxies }
+
+// WebhookNetworks are the parsed WebhookAllow.
+func (c Config) WebhookNetworks() []netip.Prefix { return c.webhookNetworks }
 
 // GroqModels are the models that may answer, in the order in which they are tried.
 func (c Config) GroqModels() []string {

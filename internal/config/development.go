@@ -19,7 +19,9 @@ var development = map[string]string{
 	"SUPPORT_LOG_FORMAT": "text",
 	// Whoever tries it out signs many people up.
 	"SUPPORT_SIGNUP_LIMIT": "0",
-	"ALLOWED_ORIGINS":      strings.Join(localOrigins(), ","),
+	// Receivers under development run on this machine.
+	"SUPPORT_WEBHOOK_ALLOW": "127.0.0.0/8,::1/128",
+	"ALLOWED_ORIGINS":       strings.Join(localOrigins(), ","),
 }
 
 // localOrigins are those of the development servers in common use: Next.js and Create React App, Angular, Vite, its preview,

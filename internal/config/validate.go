@@ -3,6 +3,7 @@ package config
 import (
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -100,6 +101,7 @@ func (c *Config) validate(need Need, f *faults) {
 	}
 	c.validateOrigins(f)
 	c.validateProxies(f)
+	c.webhookNetworks = f.networksOf("SUPPORT_WEBHOOK_ALLOW", c.WebhookAllow)
 }
 
 func (c *Config) validateAI(f *faults) {
@@ -173,6 +175,20 @@ func (c *Config) validateProxies(f *faults) {
 		}
 		c.proxies = append(c.proxies, network)
 	}
+}
+
+// networksOf returns what a setting lists, such as 10.0.0.0/8.
+func (f *faults) networksOf(name string, entries []string) []netip.Prefix {
+	networks := make([]netip.Prefix, len(entries))
+	for i, entry := range entries {
+		network, err := netip.ParsePrefix(strings.TrimSpace(entry))
+		if err != nil {
+			f.add(name, "has an entry that is not a network of the form 10.0.0.0/8")
+			return nil
+		}
+		networks[i] = network.Masked()
+	}
+	return networks
 }
 
 func (f *faults) checkRange(name string, value, low, high int64, words string) {

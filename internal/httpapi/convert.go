@@ -175,6 +175,7 @@ func toMessage(actor auth.Actor) func(sqlc.Message) api.Message {
 			Author:       api.MessageAuthor{Kind: api.MessageAuthorKind(m.Author)},
 			CreatedAt:    toTimestamp(m.CreatedAt),
 			SupersededBy: m.SupersededBy,
+			RedactedAt:   toOptionalTimestamp(m.RedactedAt),
 		}
 		if staff {
 			message.Author.ID, message.IsNote = m.AuthorID, m.IsNote

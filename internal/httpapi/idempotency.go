@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/supportbackend/support/internal/httpapi/contract"
@@ -21,6 +22,9 @@ func (s *Server) once(c echo.Context, op *contract.Operation, next echo.HandlerF
 	request := idempotency.Request{
 		Principal: actorFrom(ctx).ID, Operation: op.ID, Key: r.Header.Get(contract.HeaderIdempotencyKey),
 		Target: r.URL.RequestURI(), Body: contract.Text(r.Body),
+	}
+	if id, err := uuid.Parse(c.Param("ticket_id")); err == nil {
+		request.TicketID = &id
 	}
 	response, replayed, err := s.keys.Do(ctx, request, func(ctx context.Context) (idempotency.Response, error) {
 		c.SetRequest(r.WithContext(ctx))

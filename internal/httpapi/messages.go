@@ -53,6 +53,18 @@ func (s *Server) CreateNote(ctx context.Context, r api.CreateNoteRequestObject) 
 	return api.CreateNote201JSONResponse{Body: toMessage(actor)(note)}, nil
 }
 
+// RedactMessage takes away what a message said.
+func (s *Server) RedactMessage(
+	ctx context.Context, r api.RedactMessageRequestObject,
+) (api.RedactMessageResponseObject, error) {
+	actor := actorFrom(ctx)
+	message, err := s.tickets.Redact(ctx, actor, r.MessageID)
+	if err != nil {
+		return nil, err
+	}
+	return api.RedactMessage200JSONResponse(toMessage(actor)(message)), nil
+}
+
 // PutMessageFeedback rates an answer.
 func (s *Server) PutMessageFeedback(
 	ctx context.Context, r api.PutMessageFeedbackRequestObject,

@@ -26,6 +26,7 @@ import (
 	"github.com/supportbackend/support/internal/report"
 	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/ticket"
+	"github.com/supportbackend/support/internal/webhook"
 )
 
 const (
@@ -44,6 +45,7 @@ type Options struct {
 	Accounts  *account.Service
 	Tickets   *ticket.Service
 	Assistant *assistant.Service
+	Webhooks  *webhook.Service
 	Prompts   *prompt.Service
 	Journal   *journal.Service
 	Search    *search.Service
@@ -82,6 +84,7 @@ type Server struct {
 	accounts  *account.Service
 	tickets   *ticket.Service
 	assistant *assistant.Service
+	webhooks  *webhook.Service
 	prompts   *prompt.Service
 	journal   *journal.Service
 	search    *search.Service
@@ -135,7 +138,8 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, journal: o.Journal, keys: o.Keys,
+		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, journal: o.Journal,
+		webhooks: o.Webhooks, keys: o.Keys,
 		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
 		search: o.Search, reports: o.Reports,
 		recheck: o.Recheck, limiter: newRateLimiter(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),

@@ -44,6 +44,8 @@ type Request struct {
 	// Target and Body are what requests with the same key must agree in.
 	Target string
 	Body   []byte
+	// TicketID is the ticket that the request names; nil for none.
+	TicketID *uuid.UUID
 }
 
 // id is under what the key is stored.
@@ -91,7 +93,7 @@ func (s *Service) Do(
 ) (response Response, replayed bool, err error) {
 	id, fingerprint := r.id(), r.fingerprint()
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		used, err := s.claim(ctx, id, fingerprint)
+		used, err := s.claim(ctx, r, id, fingerprint)
 		switch {
 		case store.IsLockTimeout(err):
 			return errInProgress(err)
@@ -115,10 +117,14 @@ func (s *Service) Do(
 
 // claim makes the key this transaction's to use, unless it was used within the time that it is kept: then it returns the
 // row of that use.
-func (s *Service) claim(ctx context.Context, id, fingerprint []byte) (used *sqlc.IdempotencyKey, err error) {
+func (s *Service) claim(
+	ctx context.Context, r Request, id, fingerprint []byte,
+) (used *sqlc.IdempotencyKey, err error) {
 	keptSeconds := int32(kept.Seconds())
 	for {
-		claimed, err := s.store.ClaimIdempotencyKey(ctx, sqlc.ClaimIdempotencyKeyParams{ID: id, Fingerprint: fingerprint})
+		claimed, err := s.store.ClaimIdempotencyKey(ctx, sqlc.ClaimIdempotencyKeyParams{
+			ID: id, Fingerprint: fingerprint, UserID: r.Principal, TicketID: r.TicketID,
+		})
 		if err != nil || claimed > 0 {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -119,12 +120,19 @@ func messagesOf(found sqlc.FindTicketWithMessagesRow) []sqlc.Message {
 		}
 		return id
 	}
+	unlessZero := func(at time.Time) *time.Time {
+		if at.IsZero() {
+			return nil
+		}
+		return &at
+	}
 	messages := make([]sqlc.Message, len(found.Ids))
 	for i := range messages {
 		messages[i] = sqlc.Message{
 			ID: found.Ids[i], TicketID: found.Ticket.ID, Author: sqlc.MessageAuthor(found.Authors[i]),
 			AuthorID: unlessNil(&found.AuthorIds[i]), Content: found.Contents[i], CreatedAt: found.CreatedAts[i],
-			IsNote: found.AreNotes[i], SupersededBy: unlessNil(&found.SupersededBys[i]),
+			IsNote: found.AreNotes[i], RedactedAt: unlessZero(found.RedactedAts[i]),
+			SupersededBy: unlessNil(&found.SupersededBys[i]),
 		}
 	}
 	return messages

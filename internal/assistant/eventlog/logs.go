@@ -61,8 +61,8 @@ func (l logs) load(ctx context.Context, feeds map[*Feed]int64) error {
 	return l.endGone(ctx, empty)
 }
 
-// endGone ends the feeds whose responses are gone: erased, or lost when another database took over. Their logs are empty,
-// and so is that of a response which has not begun.
+// endGone ends the feeds whose logs are empty, unless the response has not begun: it is gone, because it was erased, or was lost
+// when another database took over, or it has ended and its events were deleted.
 func (l logs) endGone(ctx context.Context, feeds []*Feed) error {
 	if len(feeds) == 0 {
 		return nil
@@ -76,8 +76,14 @@ func (l logs) endGone(ctx context.Context, feeds []*Feed) error {
 		return err
 	}
 	for _, f := range feeds {
-		if !slices.Contains(existing, f.responseID) {
+		i := slices.IndexFunc(existing, func(r sqlc.AIResponse) bool { return r.ID == f.responseID })
+		switch {
+		case i < 0:
 			f.publish(l.entry(Failed{ID: EventID{ResponseID: f.responseID, Seq: 1, Attempt: 1}, Err: Failure(apperr.Internal)}))
+		case !existing[i].HasEvents && existing[i].Status != sqlc.AIResponseStatusStreaming:
+			if err := l.rebuild(ctx, f, existing[i]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

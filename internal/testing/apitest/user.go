@@ -106,7 +106,7 @@ func (u *User) NewAPIKey(t testing.TB, request client.CreateAPIKeyRequest) clien
 
 // AllScopes are all that an API key can have.
 var AllScopes = []client.Scope{
-	client.ScopeTicketsRead, client.ScopeTicketsWrite, client.ScopeAI, client.ScopeUsers, client.ScopeEvents,
+	client.ScopeTicketsRead, client.ScopeTicketsWrite, client.ScopeAI, client.ScopeUsers, client.ScopeEvents, client.ScopeWebhooks,
 	client.ScopeOnBehalf,
 }
 

@@ -43,7 +43,7 @@ func (c *cast) customerOf(t *testing.T, s service) uuid.UUID {
 }
 
 var allScopes = []auth.Scope{
-	auth.ScopeTicketsRead, auth.ScopeTicketsWrite, auth.ScopeAI, auth.ScopeUsers, auth.ScopeEvents, auth.ScopeOnBehalf,
+	auth.ScopeTicketsRead, auth.ScopeTicketsWrite, auth.ScopeAI, auth.ScopeUsers, auth.ScopeEvents, auth.ScopeWebhooks, auth.ScopeOnBehalf,
 }
 
 // requireOutOfScope wants the operation to be refused and to change nothing.

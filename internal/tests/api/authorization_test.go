@@ -48,12 +48,25 @@ var operationBodies = map[string]func(*cast) string{
 	"createUser": func(*cast) string {
 		return `{"email":"new-` + uuid.NewString() + `@example.com","password":"` + apitest.Password + `","role":"agent"}`
 	},
-	"getUser":          noBody,
-	"updateUser":       func(*cast) string { return `{"role":"agent"}` },
-	"putCustomer":      func(*cast) string { return `{"display_name":"Ada"}` },
-	"createAPIKey":     func(*cast) string { return `{"name":"A service","scopes":["tickets:read"]}` },
-	"listAPIKeys":      noBody,
-	"revokeAPIKey":     noBody,
+	"getUser":      noBody,
+	"updateUser":   func(*cast) string { return `{"role":"agent"}` },
+	"putCustomer":  func(*cast) string { return `{"display_name":"Ada"}` },
+	"createAPIKey": func(*cast) string { return `{"name":"A service","scopes":["tickets:read"]}` },
+	"listAPIKeys":  noBody,
+	"revokeAPIKey": noBody,
+
+	"createWebhook":         func(*cast) string { return `{"url":"https://shop.example/hooks"}` },
+	"listWebhooks":          noBody,
+	"getWebhook":            noBody,
+	"updateWebhook":         func(*cast) string { return `{"payload":"full"}` },
+	"deleteWebhook":         noBody,
+	"rotateWebhookSecret":   noBody,
+	"testWebhook":           noBody,
+	"replayWebhook":         func(*cast) string { return `{"from_position":1}` },
+	"listWebhookDeliveries": noBody,
+	"getWebhookDelivery":    noBody,
+	"redeliverWebhook":      noBody,
+
 	"getMe":            noBody,
 	"listTickets":      noBody,
 	"createTicket":     func(*cast) string { return `{"title":"A title","description":"A description."}` },
@@ -67,6 +80,7 @@ var operationBodies = map[string]func(*cast) string{
 	"createMessage":    func(*cast) string { return `{"content":"Hello."}` },
 	"createNote":       func(*cast) string { return `{"content":"A note."}` },
 	"streamAIResponse": noBody,
+	"redactMessage":    noBody,
 
 	"createAIResponse":     func(*cast) string { return `{}` },
 	"listAIResponses":      noBody,
@@ -150,6 +164,13 @@ var ownedThings = map[string]func(*testing.T, *cast) string{
 		t.Helper()
 		return c.apiKey(t, auth.RoleUser, auth.ScopeAI).row.ID.String()
 	},
+	"webhook_id": ownedWebhook,
+	"webhook_delivery_id": func(t *testing.T, c *cast) string {
+		t.Helper()
+		tested := c.Do(t, http.MethodPost, "/webhooks/"+ownedWebhook(t, c)+"/test", "", c.admin.bearer())
+		require.Equal(t, http.StatusAccepted, tested.Status, "%s", tested.Body)
+		return idOf(t, tested.Body)
+	},
 	"prompt_id": func(t *testing.T, c *cast) string {
 		t.Helper()
 		created := c.Do(t, http.MethodPost, "/prompts", promptBody(c), jsonType, c.admin.bearer())
@@ -160,6 +181,22 @@ var ownedThings = map[string]func(*testing.T, *cast) string{
 		t.Helper()
 		return c.newSession(t, c.owner.User).String()
 	},
+}
+
+func ownedWebhook(t *testing.T, c *cast) string {
+	t.Helper()
+	created := c.Do(t, http.MethodPost, "/webhooks", `{"url":"https://shop.example/hooks","description":"Secret description."}`,
+		"Content-Type: application/json", c.admin.bearer())
+	require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
+	return idOf(t, created.Body)
+}
+
+// idOf is the id of what a response shows.
+func idOf(t *testing.T, body []byte) string {
+	t.Helper()
+	var shown struct{ ID string }
+	require.NoError(t, json.Unmarshal(body, &shown))
+	return shown.ID
 }
 
 func ownedTicket(t *testing.T, c *cast) string {

@@ -35,7 +35,9 @@ var refusals = map[string][]int{
 	"refreshSession":   {http.StatusUnauthorized},
 	"changePassword":   {http.StatusUnauthorized},
 	"createUser":       {http.StatusConflict},
-	"createAPIKey":     {http.StatusUnprocessableEntity},                                           // There is no such service.
+	"createAPIKey":     {http.StatusUnprocessableEntity}, // There is no such service.
+	"createWebhook":    {http.StatusUnprocessableEntity}, // Nothing may be sent to the URL.
+	"updateWebhook":    {http.StatusUnprocessableEntity},
 	"updateTicket":     {http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed}, // Some of it is for staff.
 	"createMessage":    {http.StatusConflict},
 	"createAIResponse": {http.StatusConflict},

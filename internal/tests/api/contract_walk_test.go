@@ -66,7 +66,7 @@ func TestEveryOperationIsReachedByExamplesAndLinks(t *testing.T) {
 		w.tokens[role] = w.logIn(email)
 	}
 	w.key = w.s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{Scopes: client.Scopes{
-		client.ScopeTicketsRead, client.ScopeTicketsWrite, client.ScopeAI, client.ScopeUsers, client.ScopeEvents, client.ScopeOnBehalf,
+		client.ScopeTicketsRead, client.ScopeTicketsWrite, client.ScopeAI, client.ScopeUsers, client.ScopeEvents, client.ScopeWebhooks, client.ScopeOnBehalf,
 	}}).Key
 	w.s.Do(t, http.MethodGet, "/me", "", "Authorization: Bearer "+w.key, "X-On-Behalf-Of: customer-4711") // Makes the account.
 	for _, o := range specOperations(t) {

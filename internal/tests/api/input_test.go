@@ -43,6 +43,8 @@ type desk struct {
 	key     client.CreatedAPIKey
 	service *apitest.User
 	served  uuid.UUID
+	// hook is a webhook, and delivery one of its deliveries.
+	hook, delivery uuid.UUID
 	// prompt is a draft.
 	prompt uuid.UUID
 }
@@ -57,13 +59,25 @@ func newDeskOn(t *testing.T, o apitest.Options) *desk {
 	s := apitest.New(t, o)
 	customer, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
 	service := admin.NewAPIKey(t, client.CreateAPIKeyRequest{})
+	hook, delivery := storeDelivery(t, s)
 	return &desk{
+		hook: hook, delivery: delivery,
 		Server: s, customer: customer, ticket: customer.NewTicket(t), answer: storeAnswer(t, s, customer.ID),
 		leaving: s.LogIn(t, customer.Email, apitest.Password), spare: customer.NewSession(t),
 		admin: admin, key: admin.NewAPIKey(t, client.CreateAPIKeyRequest{}),
 		service: s.Service(t, service.Key, ""), served: s.Service(t, service.Key, customerName).Me(t).ID,
 		prompt: newPrompt(t, admin, client.PromptSettings{Company: "A company"}).ID,
 	}
+}
+
+// storeDelivery stores a webhook with a delivery that nobody sends.
+func storeDelivery(t *testing.T, s *apitest.Server) (hook, delivery uuid.UUID) {
+	t.Helper()
+	hook, delivery = uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
+	storetest.Exec(t, s.DatabaseURL, `INSERT INTO webhooks (id, url, types, payload, secret)
+		VALUES ($1, 'https://shop.example/hooks', '{}', 'thin', 'sealed')`, hook)
+	storetest.Exec(t, s.DatabaseURL, "INSERT INTO webhook_deliveries (id, webhook_id, type) VALUES ($1, $2, 'webhook.test')", delivery, hook)
+	return hook, delivery
 }
 
 // answer is an answer of the AI that was stored.
@@ -142,6 +156,7 @@ func (d *desk) fill(t *testing.T, path string) (filled, thing string) {
 	for name, id := range map[string]uuid.UUID{
 		"{ticket_id}": d.ticket.ID, "{session_id}": d.spare, "{user_id}": d.customer.ID,
 		"{ai_response_id}": d.answer.responseID, "{message_id}": d.answer.messageID, "{api_key_id}": d.key.ID,
+		"{webhook_id}": d.hook, "{webhook_delivery_id}": d.delivery,
 		"{prompt_id}": d.prompt,
 	} {
 		if strings.Contains(path, name) {
@@ -182,6 +197,12 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 		body = map[string]string{"display_name": "A name"}
 	case "createAPIKey":
 		body = map[string]any{"name": "A name", "scopes": []string{"ai"}}
+	case "createWebhook":
+		body = map[string]any{"url": "https://shop.example/hooks", "description": "A description"}
+	case "updateWebhook":
+		body = map[string]any{"description": "A description"}
+	case "replayWebhook":
+		body = map[string]any{"from_position": 1}
 	case "createTicket":
 		body = map[string]string{"title": "A title", "description": "A description"}
 	case "updateTicket":

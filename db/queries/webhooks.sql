@@ -1,0 +1,236 @@
+-- name: CreateWebhook :one
+-- No row: there are as many as there may be.
+INSERT INTO webhooks (id, url, description, types, payload, secret)
+SELECT @id, @url, sqlc.narg(description), @types::text[], @payload, @secret
+WHERE (SELECT count(*) FROM webhooks AS w WHERE w.deleted_at IS NULL) < @max_webhooks::integer
+RETURNING *;
+
+-- name: ListWebhooks :many
+SELECT *
+FROM webhooks AS w
+WHERE w.deleted_at IS NULL AND (w.created_at, w.id) < (@before_created_at::timestamptz, @before_id::uuid)
+ORDER BY w.created_at DESC, w.id DESC
+LIMIT @max_rows;
+
+-- name: GetWebhook :one
+SELECT * FROM webhooks WHERE id = @id AND deleted_at IS NULL;
+
+-- name: UpdateWebhook :one
+-- Whoever says that it is not paused enables it: what has failed before no longer counts.
+UPDATE webhooks
+SET
+    url = coalesce(sqlc.narg(url), url),
+    description = coalesce(sqlc.narg(description), description),
+    types = coalesce(sqlc.narg(types)::text[], types),
+    payload = coalesce(sqlc.narg(payload), payload),
+    paused = coalesce(sqlc.narg(paused)::boolean, paused),
+    disabled_at = CASE WHEN @enable::boolean THEN NULL ELSE disabled_at END,
+    disabled_reason = CASE WHEN @enable::boolean THEN NULL ELSE disabled_reason END,
+    failures = CASE WHEN @enable::boolean THEN 0 ELSE failures END,
+    failing_since = CASE WHEN @enable::boolean THEN NULL ELSE failing_since END,
+    resume_at = CASE WHEN @enable::boolean THEN NULL ELSE resume_at END,
+    updated_at = clock_timestamp()
+WHERE id = @id AND deleted_at IS NULL
+RETURNING *;
+
+-- name: DeleteWebhook :execrows
+-- Its deliveries are deleted later, a batch at a time.
+UPDATE webhooks
+SET deleted_at = clock_timestamp(), replay_position = NULL, replay_until = NULL
+WHERE id = @id AND deleted_at IS NULL;
+
+-- name: LockWebhook :one
+SELECT * FROM webhooks WHERE id = @id AND deleted_at IS NULL FOR UPDATE;
+
+-- name: RotateWebhookSecret :one
+UPDATE webhooks
+SET
+    previous_secret = secret, previous_expires_at = clock_timestamp() + make_interval(secs => @kept_seconds::integer),
+    secret = @secret, updated_at = clock_timestamp()
+WHERE id = @id AND deleted_at IS NULL
+RETURNING *;
+
+-- name: ListWebhookSecrets :many
+-- The sealed secrets, for those who seal them again.
+SELECT id, secret, previous_secret
+FROM webhooks
+WHERE deleted_at IS NULL AND id > @after_id
+ORDER BY id
+LIMIT @max_rows;
+
+-- name: UpdateWebhookSecrets :exec
+-- Unless they were replaced meanwhile.
+UPDATE webhooks
+SET secret = @secret, previous_secret = sqlc.narg(previous_secret)
+WHERE id = @id AND secret = @old_secret AND previous_secret IS NOT DISTINCT FROM sqlc.narg(old_previous_secret);
+
+-- name: CreateTestDelivery :one
+-- No row: there is no such webhook.
+INSERT INTO webhook_deliveries (id, webhook_id, type)
+SELECT @id, w.id, @type
+FROM webhooks AS w
+WHERE w.id = @webhook_id AND w.deleted_at IS NULL
+RETURNING *;
+
+-- name: ListWebhookDeliveries :many
+SELECT *
+FROM webhook_deliveries AS d
+WHERE d.webhook_id = @webhook_id AND (d.created_at, d.id) < (@before_created_at::timestamptz, @before_id::uuid)
+    AND (sqlc.narg(status)::webhook_delivery_status IS NULL OR d.status = sqlc.narg(status))
+ORDER BY d.created_at DESC, d.id DESC
+LIMIT @max_rows;
+
+-- name: GetWebhookDelivery :one
+SELECT d.*
+FROM webhook_deliveries AS d
+JOIN webhooks AS w ON w.id = d.webhook_id
+WHERE d.id = @id AND w.deleted_at IS NULL;
+
+-- name: ListWebhookAttempts :many
+-- The latest ones, newest first.
+SELECT * FROM webhook_attempts WHERE delivery_id = @delivery_id ORDER BY number DESC LIMIT @max_rows;
+
+-- name: RedeliverWebhook :one
+-- No row: there is no such delivery.
+UPDATE webhook_deliveries AS d
+SET status = 'pending', round_attempts = 0, next_attempt_at = clock_timestamp(), finished_at = NULL
+FROM webhooks AS w
+WHERE d.id = @id AND w.id = d.webhook_id AND w.deleted_at IS NULL
+RETURNING d.*;
+
+-- name: ListDueDeliveries :many
+-- What is to be sent to a webhook now.
+SELECT *
+FROM webhook_deliveries AS d
+WHERE d.webhook_id = @webhook_id AND d.status = 'pending' AND d.next_attempt_at <= clock_timestamp()
+ORDER BY d.next_attempt_at
+LIMIT @max_rows;
+
+-- name: ListDueWebhooks :many
+-- Those to which something is to be sent now.
+SELECT w.id
+FROM webhooks AS w
+WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused
+    AND (w.resume_at IS NULL OR w.resume_at <= clock_timestamp())
+    AND EXISTS (
+        SELECT FROM webhook_deliveries AS d
+        WHERE d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= clock_timestamp()
+    );
+
+-- name: RecordWebhookAttempts :exec
+-- What came of some attempts. A delivery that was deleted meanwhile is passed over, and so is what was answered twice.
+WITH results AS (
+    SELECT
+        unnest(@delivery_ids::uuid[]) AS delivery_id, unnest(@started_at::timestamptz[]) AS started_at,
+        unnest(@durations_ms::integer[]) AS duration_ms, unnest(@statuses::integer[]) AS status,
+        unnest(@errors::text[]) AS error, unnest(@responses::text[]) AS response,
+        unnest(@outcomes::text[]) AS outcome, unnest(@waits_seconds::double precision[]) AS wait_seconds
+), deliveries AS (
+    UPDATE webhook_deliveries AS d
+    SET
+        attempt_count = d.attempt_count + 1, round_attempts = d.round_attempts + 1,
+        status = r.outcome::webhook_delivery_status,
+        next_attempt_at = CASE r.outcome WHEN 'pending' THEN clock_timestamp() + make_interval(secs => r.wait_seconds) END,
+        finished_at = CASE r.outcome WHEN 'pending' THEN NULL ELSE clock_timestamp() END
+    FROM results AS r
+    WHERE d.id = r.delivery_id AND d.status = 'pending'
+    RETURNING d.id, d.attempt_count
+)
+INSERT INTO webhook_attempts (delivery_id, number, started_at, duration_ms, status, error, response)
+SELECT d.id, d.attempt_count, r.started_at, r.duration_ms, nullif(r.status, 0), nullif(r.error, ''), nullif(r.response, '')
+FROM deliveries AS d
+JOIN results AS r ON r.delivery_id = d.id;
+
+-- name: UpdateWebhookHealth :exec
+UPDATE webhooks
+SET
+    failures = @failures,
+    failing_since = CASE WHEN @failures::integer = 0 THEN NULL ELSE coalesce(failing_since, clock_timestamp()) END,
+    resume_at = CASE WHEN @wait_seconds::double precision > 0 THEN clock_timestamp() + make_interval(secs => @wait_seconds) END
+WHERE id = @id;
+
+-- name: DisableWebhook :execrows
+-- Unless it is already, or not for the given reason: every attempt has failed for so long.
+UPDATE webhooks
+SET disabled_at = clock_timestamp(), disabled_reason = @reason, updated_at = clock_timestamp()
+WHERE id = @id AND disabled_at IS NULL AND deleted_at IS NULL
+    AND (@reason = 'gone' OR failing_since <= clock_timestamp() - make_interval(secs => @patience_seconds::integer));
+
+-- name: DeleteOldWebhookDeliveries :execrows
+DELETE FROM webhook_deliveries
+WHERE id IN (
+    SELECT d.id
+    FROM webhook_deliveries AS d
+    WHERE d.status <> 'pending' AND d.finished_at < clock_timestamp() - make_interval(secs => @kept_seconds::integer)
+    ORDER BY d.finished_at
+    LIMIT @max_rows OFFSET @skip_rows
+    FOR UPDATE SKIP LOCKED
+);
+
+-- name: DeleteDeliveriesOfDeletedWebhooks :execrows
+DELETE FROM webhook_deliveries
+WHERE id IN (
+    SELECT d.id
+    FROM webhook_deliveries AS d
+    JOIN webhooks AS w ON w.id = d.webhook_id
+    WHERE w.deleted_at IS NOT NULL
+    LIMIT @max_rows OFFSET @skip_rows
+);
+
+-- name: DeleteDeletedWebhooks :exec
+DELETE FROM webhooks AS w
+WHERE w.deleted_at IS NOT NULL AND NOT EXISTS (SELECT FROM webhook_deliveries AS d WHERE d.webhook_id = w.id);
+
+-- name: GetOldestPendingDelivery :one
+-- How long the oldest delivery waits that should not, in seconds: none of a paused or disabled webhook.
+SELECT coalesce(extract(epoch FROM clock_timestamp() - min(d.created_at)), 0)::double precision AS age_seconds
+FROM webhook_deliveries AS d
+JOIN webhooks AS w ON w.id = d.webhook_id
+WHERE d.status = 'pending' AND w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused;
+
+-- name: LockWebhookCursor :one
+-- No row: somebody else makes deliveries.
+SELECT position FROM webhook_cursor FOR UPDATE SKIP LOCKED;
+
+-- name: ListWebhookMatches :many
+-- The entries after a position, each with the webhooks that want it, or once without one.
+SELECT j.position, j.type, w.id AS webhook_id
+FROM (SELECT n.position, n.type FROM journal AS n WHERE n.position > @after ORDER BY n.position LIMIT @max_rows) AS j
+LEFT JOIN webhooks AS w
+    ON w.deleted_at IS NULL AND w.disabled_at IS NULL AND (cardinality(w.types) = 0 OR j.type = ANY(w.types))
+ORDER BY j.position;
+
+-- name: UpdateWebhookCursor :exec
+UPDATE webhook_cursor SET position = @position;
+
+-- name: CreateWebhookDeliveries :exec
+-- One that there is already is due again.
+INSERT INTO webhook_deliveries AS d (id, webhook_id, position, type)
+SELECT unnest(@ids::uuid[]), unnest(@webhook_ids::uuid[]), unnest(@positions::bigint[]), unnest(@types::text[])
+ON CONFLICT (webhook_id, position) DO UPDATE
+SET status = 'pending', round_attempts = 0, next_attempt_at = clock_timestamp(), finished_at = NULL;
+
+-- name: StartWebhookReplay :one
+-- Up to the newest entry. No row: there is no such webhook.
+UPDATE webhooks AS w
+SET replay_position = @position, replay_until = h.position
+FROM journal_head AS h
+WHERE w.id = @id AND w.deleted_at IS NULL
+RETURNING h.position AS until;
+
+-- name: GetWebhookToReplay :one
+-- The webhook whose replay is next. The caller holds the lock of the cursor.
+SELECT * FROM webhooks WHERE replay_position IS NOT NULL AND deleted_at IS NULL ORDER BY id LIMIT 1;
+
+-- name: ListReplayedEntries :many
+SELECT j.position, j.type
+FROM journal AS j
+WHERE j.position >= @first AND j.position <= @until AND (cardinality(@types::text[]) = 0 OR j.type = ANY(@types::text[]))
+ORDER BY j.position
+LIMIT @max_rows;
+
+-- name: UpdateWebhookReplay :exec
+-- Unless another replay has begun meanwhile. No position: it has finished.
+UPDATE webhooks
+SET replay_position = sqlc.narg(position), replay_until = CASE WHEN sqlc.narg(position)::bigint IS NULL THEN NULL ELSE replay_until END
+WHERE id = @id AND replay_position = @old_position;

@@ -1,0 +1,131 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/storetest"
+)
+
+// redact takes away what a message said.
+func redact(t *testing.T, staff *apitest.User, messageID uuid.UUID) client.Message {
+	t.Helper()
+	redacted, err := staff.RedactMessageWithResponse(t.Context(), messageID, nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, redacted.StatusCode(), "%s", redacted.Body)
+	return *redacted.JSON200
+}
+
+// requireNowhere wants no column of any table to hold the text, whatever its type.
+func requireNowhere(t *testing.T, s *apitest.Server, text string) {
+	t.Helper()
+	found := storetest.QueryText(t, s.DatabaseURL, `SELECT coalesce(string_agg(found.at, ', '), '') FROM (
+		SELECT c.table_name || '.' || c.column_name AS at, (xpath('/row/n/text()', query_to_xml(format(
+			'SELECT count(*) AS n FROM %I WHERE position(%L IN %s) > 0', c.table_name, $1::text,
+			CASE c.data_type WHEN 'bytea' THEN format('encode(%I, ''escape'')', c.column_name) ELSE format('%I::text', c.column_name) END
+		), false, true, '')))[1]::text::int AS n
+		FROM information_schema.columns AS c
+		JOIN information_schema.tables AS t USING (table_schema, table_name)
+		WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE'
+	) AS found WHERE found.n > 0`, text)
+	require.Empty(t, found, "the text is still there")
+}
+
+func TestRedactedMessageIsGoneEverywhere(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	agent := d.Staff(t, sqlc.UserRoleAgent)
+	key, other := "a-key", "another-key"
+	say := func(content, key string) client.Message {
+		said, err := d.customer.CreateMessageWithResponse(t.Context(), d.ticket.ID,
+			&plain.CreateMessageParams{IdempotencyKey: &key}, client.CreateMessageRequest{Content: content})
+		require.NoError(t, err)
+		require.Equal(t, http.StatusCreated, said.StatusCode(), "%s", said.Body)
+		return *said.JSON201
+	}
+	kept, said := say("This stays.", other), say("My card is canary-4711.", key)
+	note := addNote(t, agent, d.ticket.ID, "The card canary-4711 is blocked.")
+	enqueue(t, d.Server, groqsim.Script{Deltas: []string{"Is canary-", "4711 ", "your card?"}})
+	answer := d.customer.ReadAIResponse(t, d.customer.Begin(t, d.ticket.ID).ID)
+	require.NotNil(t, answer.Done)
+	before := d.customer.Do(t, http.MethodGet, "/tickets/"+d.ticket.ID.String(), "")
+
+	for _, id := range []uuid.UUID{said.ID, note.ID, answer.Done.Message.ID} {
+		tombstone := redact(t, agent, id)
+		require.Equal(t, "[redacted]", tombstone.Content)
+		require.NotEmpty(t, tombstone.RedactedAt)
+		require.Equal(t, tombstone, redact(t, agent, id), "a second time changes nothing")
+	}
+	requireNowhere(t, d.Server, "canary")
+	require.Equal(t, "[redacted]", say("My card is canary-4711.", key).Content, "the request was remembered")
+	require.Equal(t, kept.Content, say("This stays.", other).Content)
+	requireNowhere(t, d.Server, "canary")
+
+	again := d.customer.ReadAIResponse(t, answer.Done.AIResponseID)
+	require.Equal(t, "[redacted]", again.Text)
+	require.Equal(t, "[redacted]", again.Done.Message.Content)
+	after := d.customer.Do(t, http.MethodGet, "/tickets/"+d.ticket.ID.String(), "")
+	require.NotEqual(t, before.Header.Get("ETag"), after.Header.Get("ETag"))
+	d.customer.Say(t, d.ticket.ID, "What now?")
+	d.customer.ReadAIResponse(t, d.customer.Begin(t, d.ticket.ID).ID)
+	requests := d.Simulator.Requests()
+	last := string(requests[len(requests)-1].Body)
+	require.NotContains(t, last, "redacted")
+	require.Contains(t, last, "This stays.")
+	require.Equal(t, fmt.Sprintf("%s t, %s f, %s t", said.ID, note.ID, answer.Done.Message.ID), storetest.QueryText(t, d.DatabaseURL,
+		`SELECT string_agg(concat_ws(' ', subject_id, customer_id IS NOT NULL), ', ' ORDER BY id) FROM journal_outbox
+		WHERE type = 'message.redacted' AND actor_id = $1`, agent.ID))
+}
+
+func TestRedactionEndsTheAnswerThatIsBeingWritten(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	agent := d.Staff(t, sqlc.UserRoleAgent)
+	said := d.customer.Say(t, d.ticket.ID, "My card is canary-4711.")
+	enqueue(t, d.Server, groqsim.Script{
+		Deltas: []string{"Is canary-", "4711 ", "your card?"}, Gates: []groqsim.Gate{{Name: "redacted", After: 2}},
+	})
+	response := d.customer.Begin(t, d.ticket.ID)
+	stream := d.customer.OpenAIResponse(t, response.ID, "")
+	stream.RequireOK()
+	for {
+		event, more := stream.Next()
+		require.True(t, more)
+		if strings.Contains(event.Data, "4711") {
+			break
+		}
+	}
+	redact(t, agent, said.ID)
+	d.Simulator.Release("redacted")
+	var last string
+	for event, more := stream.Next(); more; event, more = stream.Next() {
+		last = event.Data
+	}
+	require.Contains(t, last, `"superseded"`)
+	require.Equal(t, "superseded", string(d.customer.AIResponse(t, response.ID).Status))
+	requireNowhere(t, d.Server, "canary")
+	require.NotContains(t, d.customer.ReadAIResponse(t, response.ID).Text, "canary")
+}
+
+func TestOnlyStaffRedact(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	said := d.customer.Say(t, d.ticket.ID, "Mine")
+	refused, err := d.customer.RedactMessageWithResponse(t.Context(), said.ID, nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusForbidden, refused.StatusCode())
+	unknown, err := d.admin.RedactMessageWithResponse(t.Context(), d.ticket.ID, nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusNotFound, unknown.StatusCode())
+	require.Equal(t, "Mine", d.customer.Messages(t, d.ticket.ID)[0].Content)
+}

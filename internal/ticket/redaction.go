@@ -1,0 +1,39 @@
+package ticket
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/store"
+)
+
+// Redact takes away what a message said, wherever it stands, and leaves the message itself. Only staff may. An AI answer that
+// is being written may quote it and is never published, unless the message is a note, which the AI does not know. Redacting a
+// message again changes nothing. It returns NotFound.
+func (s *Service) Redact(ctx context.Context, actor auth.Actor, id uuid.UUID) (message sqlc.Message, err error) {
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		ticket, err := s.store.LockTicketOfMessage(ctx, sqlc.LockTicketOfMessageParams{MessageID: id, Staff: actor.IsStaff()})
+		if err != nil {
+			return store.NotFound(err)
+		}
+		if message, err = s.store.GetMessage(ctx, id); err != nil || message.RedactedAt != nil {
+			return err
+		}
+		if !message.IsNote {
+			if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
+				TicketID: ticket.ID, ActorKind: actor.Kind(), ActorID: actor.ID, AllKinds: true,
+			}); err != nil {
+				return err
+			}
+		}
+		redacted, err := s.store.RedactMessage(store.Last(ctx), sqlc.RedactMessageParams{
+			ID: id, ActorKind: actor.Kind(), ActorID: actor.ID,
+		})
+		message = sqlc.Message(redacted)
+		return err
+	})
+	return message, err
+}

@@ -1,0 +1,61 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+)
+
+// errExpired is an entry that the journal no longer has.
+var errExpired = errors.New("webhook: the event has expired")
+
+// body is what is sent of a delivery, as Standard Webhooks recommends it.
+type body struct {
+	Type      string `json:"type"`
+	Timestamp string `json:"timestamp"`
+	Data      any    `json:"data"`
+}
+
+// bodyOf returns what is sent of a delivery to a webhook, with what people wrote as it is now. It returns errExpired.
+func (s *Service) bodyOf(ctx context.Context, hook sqlc.Webhook, d sqlc.WebhookDelivery) ([]byte, error) {
+	if d.Position == nil {
+		return encode(body{d.Type, timestamp(d.CreatedAt), map[string]any{"webhook_id": hook.ID}})
+	}
+	found, err := s.journal.Read(ctx, *d.Position-1, 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 || found[0].Position != *d.Position {
+		return nil, errExpired
+	}
+	e := found[0]
+	data := any(s.encode(e))
+	if hook.Payload == sqlc.WebhookPayloadThin {
+		data = thin{Position: e.Position, TicketID: e.TicketID, SubjectID: e.SubjectID}
+	}
+	return encode(body{d.Type, timestamp(e.OccurredAt), data})
+}
+
+// thin is what a delivery says to those who read the rest themselves.
+type thin struct {
+	Position  int64      `json:"position"`
+	TicketID  *uuid.UUID `json:"ticket_id,omitempty"`
+	SubjectID *uuid.UUID `json:"subject_id,omitempty"`
+}
+
+func encode(b body) ([]byte, error) {
+	text, err := json.Marshal(b)
+	if err != nil {
+		return nil, fmt.Errorf("webhook: encode a delivery: %w", err)
+	}
+	return text, nil
+}
+
+// timestamp is a time as the whole API writes it.
+func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }

@@ -1,0 +1,90 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/page"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/uuid7"
+)
+
+// testType is the type of deliveries that only try a webhook out.
+const testType = "webhook.test"
+
+// Test makes a delivery that only tries the webhook out. It returns NotFound.
+func (s *Service) Test(ctx context.Context, id uuid.UUID) (sqlc.WebhookDelivery, error) {
+	return s.deliver(ctx, func(ctx context.Context) (sqlc.WebhookDelivery, error) {
+		return s.store.CreateTestDelivery(ctx, sqlc.CreateTestDeliveryParams{ID: uuid7.New(), WebhookID: id, Type: testType})
+	})
+}
+
+// Redeliver makes a delivery due again, with as many attempts as a new one. It returns NotFound.
+func (s *Service) Redeliver(ctx context.Context, id uuid.UUID) (sqlc.WebhookDelivery, error) {
+	return s.deliver(ctx, func(ctx context.Context) (sqlc.WebhookDelivery, error) { return s.store.RedeliverWebhook(ctx, id) })
+}
+
+// deliver makes a delivery due, together with the job that sends it.
+func (s *Service) deliver(
+	ctx context.Context, make func(ctx context.Context) (sqlc.WebhookDelivery, error),
+) (d sqlc.WebhookDelivery, err error) {
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		if d, err = make(ctx); err != nil {
+			return store.NotFound(err)
+		}
+		return s.enqueue(ctx, d.WebhookID)
+	})
+	return d, err
+}
+
+// Replay makes deliveries of the entries from a position, or else from the oldest one that is kept, up to the newest one, and
+// returns both: of those that have none any longer, and of those that have. It returns NotFound.
+func (s *Service) Replay(ctx context.Context, id uuid.UUID, position int64) (from, until int64, err error) {
+	state, err := s.journal.State(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	from = max(position, state.Oldest)
+	until, err = s.store.StartWebhookReplay(ctx, sqlc.StartWebhookReplayParams{ID: id, Position: &from})
+	return from, until, store.NotFound(err)
+}
+
+// ListDeliveries returns a page of a webhook's deliveries, newest first, and where the next page begins, if there is one. It
+// returns NotFound.
+func (s *Service) ListDeliveries(
+	ctx context.Context, id uuid.UUID, status *sqlc.WebhookDeliveryStatus, p page.Page,
+) ([]sqlc.WebhookDelivery, *page.Position, error) {
+	if _, err := s.Get(ctx, id); err != nil {
+		return nil, nil, err
+	}
+	after := p.AfterOr(page.Last)
+	rows, err := s.store.ListWebhookDeliveries(ctx, sqlc.ListWebhookDeliveriesParams{
+		WebhookID: id, Status: status, BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	deliveries, next := page.Cut(rows, p.Limit, func(d sqlc.WebhookDelivery) page.Position {
+		return page.Position{CreatedAt: d.CreatedAt, ID: d.ID}
+	})
+	return deliveries, next, nil
+}
+
+// GetDelivery returns a delivery with its latest attempts, oldest first. It returns NotFound.
+func (s *Service) GetDelivery(ctx context.Context, id uuid.UUID) (sqlc.WebhookDelivery, []sqlc.WebhookAttempt, error) {
+	d, err := s.store.GetWebhookDelivery(ctx, id)
+	if err != nil {
+		return d, nil, store.NotFound(err)
+	}
+	attempts, err := s.store.ListWebhookAttempts(ctx, sqlc.ListWebhookAttemptsParams{
+		DeliveryID: id, MaxRows: maxAttemptsShown,
+	})
+	slices.Reverse(attempts)
+	return d, attempts, err
+}
+
+func isNoRow(err error) bool { return errors.Is(err, store.ErrNoRows) }

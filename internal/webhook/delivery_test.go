@@ -1,0 +1,214 @@
+package webhook_test
+
+import (
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/uuid"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/testing/storetest"
+	"github.com/supportbackend/support/internal/webhook"
+)
+
+func requireVerified(t *testing.T, secret string, got request) {
+	t.Helper()
+	official, err := standardwebhooks.NewWebhook(secret)
+	require.NoError(t, err)
+	require.NoError(t, official.Verify(got.body, got.header))
+}
+
+func TestWhatHappensIsDeliveredToThoseWhoWantIt(t *testing.T) {
+	t.Parallel()
+	r := newReplica(t, options{allow: loopback})
+	all, some := newReceiver(t, accept), newReceiver(t, accept)
+	_, secretOfAll := r.hook(t, all.URL)
+	hook, secret := r.hook(t, some.URL, "ticket.created", "ticket.merged")
+	r.happen(t, "ticket.updated")
+	r.happen(t, "ticket.created")
+
+	got := some.next(t)
+	requireVerified(t, secret, got)
+	require.Equal(t, "application/json", got.header.Get("Content-Type"))
+	require.EqualValues(t, 2, got.data(t)["position"])
+	require.NotContains(t, got.data(t), "facts", "a thin delivery has ids only")
+	for range 2 {
+		requireVerified(t, secretOfAll, all.next(t))
+	}
+	d, attempts := r.delivery(t, got.id(t), isDelivered)
+	require.Equal(t, "ticket.created", d.Type)
+	require.Len(t, attempts, 1)
+	require.EqualValues(t, http.StatusNoContent, *attempts[0].Status)
+
+	_, err := r.Update(t.Context(), hook.ID, webhook.Change{Payload: new(sqlc.WebhookPayloadFull), Types: []string{}})
+	require.NoError(t, err)
+	r.happen(t, "ticket.updated")
+	require.Equal(t, map[string]any{"from": "open"}, some.next(t).data(t)["facts"])
+}
+
+func TestBothSecretsVerifyDuringRotation(t *testing.T) {
+	t.Parallel()
+	r := newReplica(t, options{allow: loopback})
+	to := newReceiver(t, accept)
+	hook, first := r.hook(t, to.URL)
+	second, until, err := r.RotateSecret(t.Context(), hook.ID)
+	require.NoError(t, err)
+	require.NotEqual(t, first, second)
+	require.False(t, until.IsZero())
+	_, err = r.Test(t.Context(), hook.ID)
+	require.NoError(t, err)
+	got := to.next(t)
+	requireVerified(t, first, got)
+	requireVerified(t, second, got)
+
+	storetest.Exec(t, r.url, "UPDATE webhooks SET previous_expires_at = now()")
+	_, err = r.Test(t.Context(), hook.ID)
+	require.NoError(t, err)
+	got = to.next(t)
+	requireVerified(t, second, got)
+	official, err := standardwebhooks.NewWebhook(first)
+	require.NoError(t, err)
+	require.Error(t, official.Verify(got.body, got.header))
+}
+
+func TestDeliveryThatFailsIsSentAgainUnderTheSameID(t *testing.T) {
+	t.Parallel()
+	r := newReplica(t, options{allow: loopback})
+	var failing atomic.Bool
+	failing.Store(true)
+	to := newReceiver(t, func(w http.ResponseWriter, req *http.Request) {
+		if failing.Load() {
+			answer(http.StatusInternalServerError)(w, req)
+			return
+		}
+		accept(w, req)
+	})
+	hook, secret := r.hook(t, to.URL)
+	d, err := r.Test(t.Context(), hook.ID)
+	require.NoError(t, err)
+	for attempt := range 2 {
+		got := to.next(t)
+		require.Equal(t, d.ID, got.id(t))
+		requireVerified(t, secret, got)
+		after, attempts := r.delivery(t, d.ID, attempted(int32(attempt)+1))
+		require.Equal(t, sqlc.WebhookDeliveryStatusPending, after.Status)
+		require.EqualValues(t, http.StatusInternalServerError, *attempts[attempt].Status)
+		require.Equal(t, "no", *attempts[attempt].Response)
+		failing.Store(attempt < 1)
+		r.due(t)
+	}
+	require.Equal(t, d.ID, to.next(t).id(t))
+	_, attempts := r.delivery(t, d.ID, isDelivered)
+	require.Len(t, attempts, 3)
+	hook, err = r.Get(t.Context(), hook.ID)
+	require.NoError(t, err)
+	require.Nil(t, hook.FailingSince, "a success ends a failure")
+
+	_, err = r.Redeliver(t.Context(), d.ID)
+	require.NoError(t, err)
+	require.Equal(t, d.ID, to.next(t).id(t))
+}
+
+func TestReplayBringsWhatHasHappenedOnceMore(t *testing.T) {
+	t.Parallel()
+	r := newReplica(t, options{allow: loopback})
+	to := newReceiver(t, accept)
+	hook, _ := r.hook(t, to.URL, "ticket.created")
+	for _, kind := range []string{"ticket.created", "ticket.updated", "ticket.created"} {
+		r.happen(t, kind)
+	}
+	first := map[uuid.UUID]bool{to.next(t).id(t): true, to.next(t).id(t): true}
+	for id := range first {
+		r.delivery(t, id, isDelivered)
+	}
+	from, until, err := r.Replay(t.Context(), hook.ID, 1)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, from)
+	require.EqualValues(t, 3, until)
+	require.Equal(t, first, map[uuid.UUID]bool{to.next(t).id(t): true, to.next(t).id(t): true})
+
+	late, _ := r.hook(t, to.URL, "ticket.created")
+	_, _, err = r.Replay(t.Context(), late.ID, 2)
+	require.NoError(t, err)
+	got := to.next(t)
+	require.NotContains(t, first, got.id(t), "a webhook that is new gets what was before it")
+	require.EqualValues(t, 3, got.data(t)["position"])
+}
+
+func TestPausedWebhookKeepsItsDeliveries(t *testing.T) {
+	t.Parallel()
+	r := newReplica(t, options{allow: loopback})
+	to := newReceiver(t, accept)
+	hook, _ := r.hook(t, to.URL)
+	_, err := r.Update(t.Context(), hook.ID, webhook.Change{Paused: new(true)})
+	require.NoError(t, err)
+	r.happen(t, "ticket.created")
+	require.Eventually(t, func() bool {
+		return storetest.QueryInt(t, r.url, "SELECT count(*) FROM webhook_deliveries") == 1
+	}, patience, pollInterval)
+	_, _, err = r.Dispatch(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, to.got)
+	_, err = r.Update(t.Context(), hook.ID, webhook.Change{Paused: new(false)})
+	require.NoError(t, err)
+	to.next(t)
+}
+
+// The dead receiver's attempts are still open when the other one has got all that is its own.
+func TestDeadReceiverDoesNotDelayAnother(t *testing.T) {
+	t.Parallel()
+	const entries = 60
+	r := newReplica(t, options{allow: loopback})
+	release := make(chan struct{})
+	var open, most atomic.Int32
+	dead := newReceiver(t, func(w http.ResponseWriter, req *http.Request) {
+		most.Store(max(most.Load(), open.Add(1)))
+		<-release
+		open.Add(-1)
+		answer(http.StatusBadGateway)(w, req)
+	})
+	defer sync.OnceFunc(func() { close(release) })()
+	alive := newReceiver(t, accept)
+	r.hook(t, dead.URL)
+	r.hook(t, alive.URL)
+	for range entries {
+		r.happen(t, "ticket.created")
+	}
+	for range entries {
+		alive.next(t)
+	}
+	require.Positive(t, open.Load(), "it hangs")
+	require.LessOrEqual(t, most.Load(), int32(10), "and takes no more than its share")
+	require.Equal(t, 1, storetest.QueryInt(t, r.url, `SELECT count(*) FROM river_job WHERE kind = 'webhook_send' AND state = 'running'
+		AND args->>'webhook_id' = (SELECT id::text FROM webhooks ORDER BY created_at LIMIT 1)`))
+}
+
+// What a server was doing when it stopped between the sending and the commit, another one does again, under the same id.
+func TestAttemptThatIsNotRecordedIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	relay := storetest.NewRelay(t, url)
+	first := newReplica(t, options{url: relay.URL, allow: loopback})
+	var silenced sync.Once
+	to := newReceiver(t, func(w http.ResponseWriter, req *http.Request) {
+		silenced.Do(func() { relay.Silence(true) })
+		accept(w, req)
+	})
+	hook, secret := first.hook(t, to.URL)
+	_, err := first.Test(t.Context(), hook.ID)
+	require.NoError(t, err)
+	sent := to.next(t)
+
+	second := newReplica(t, options{url: url, allow: loopback})
+	// River gives the jobs of a server that is gone up after half a minute.
+	storetest.Exec(t, url, "UPDATE river_job SET state = 'discarded', finalized_at = now() WHERE kind = 'webhook_send'")
+	again := to.next(t)
+	require.Equal(t, sent.id(t), again.id(t))
+	requireVerified(t, secret, again)
+	_, attempts := second.delivery(t, sent.id(t), isDelivered)
+	require.Len(t, attempts, 1, "the first attempt was not recorded")
+}

@@ -1,0 +1,163 @@
+package webhook
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/background"
+	"github.com/supportbackend/support/internal/uuid7"
+)
+
+const (
+	// passSize is how many entries one pass makes deliveries of, and passPause the least time between two passes.
+	passSize  = 200
+	passPause = 100 * time.Millisecond
+	// passInterval is how often a replica looks for what is due when nothing new happens.
+	passInterval = 5 * time.Second
+	// measureInterval is how often a replica looks how old the oldest delivery is.
+	measureInterval = 15 * time.Second
+)
+
+// Run makes deliveries of what happens on the desk until ctx ends. Of several replicas, one does at a time: it holds the lock of
+// the cursor while it does.
+func (s *Service) Run(ctx context.Context) {
+	o := &background.Outage{While: "making webhook deliveries", Logger: s.logger}
+	var position int64
+	var measured time.Time
+	for ctx.Err() == nil {
+		reached, more, err := s.Dispatch(ctx)
+		if err == nil && time.Since(measured) > measureInterval {
+			measured = time.Now()
+			err = s.measure(ctx)
+		}
+		o.Note(ctx, err)
+		position = max(position, reached)
+		wait := passPause
+		if err == nil && !more {
+			s.waitForEntry(ctx, position)
+		}
+		if err != nil {
+			wait = passInterval
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+// measure looks how long the oldest delivery waits.
+func (s *Service) measure(ctx context.Context) error {
+	age, err := s.store.GetOldestPendingDelivery(ctx)
+	if err == nil {
+		s.metrics.oldest.Store(int64(age * float64(time.Second)))
+	}
+	return err
+}
+
+// waitForEntry waits until there is an entry after the position, or it is time to look what else is due.
+func (s *Service) waitForEntry(ctx context.Context, position int64) {
+	ctx, cancel := context.WithTimeout(ctx, passInterval)
+	defer cancel()
+	_ = s.journal.Wait(ctx, position) // In either case there is something to look for.
+}
+
+// Dispatch makes one pass: it makes deliveries of the next entries and of what is to be replayed, and gives each webhook with
+// something to send a job. position is how far it has come, 0 when another replica is at it, and more that it has left some.
+func (s *Service) Dispatch(ctx context.Context) (position int64, more bool, err error) {
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		position, more = 0, false
+		after, err := s.store.LockWebhookCursor(ctx)
+		if isNoRow(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		entries, reached, err := s.dispatchEntries(ctx, after)
+		if err != nil {
+			return err
+		}
+		replays, err := s.replay(ctx)
+		if err != nil {
+			return err
+		}
+		position, more = reached, replays || entries == passSize
+		due, err := s.store.ListDueWebhooks(ctx)
+		if err != nil {
+			return err
+		}
+		return s.enqueue(ctx, due...)
+	})
+	return position, more, err
+}
+
+// dispatchEntries makes deliveries of the next entries, and returns how many there were and the position of the last one.
+func (s *Service) dispatchEntries(ctx context.Context, after int64) (entries int, position int64, err error) {
+	matches, err := s.store.ListWebhookMatches(ctx, sqlc.ListWebhookMatchesParams{After: after, MaxRows: passSize})
+	if err != nil || len(matches) == 0 {
+		return 0, after, err
+	}
+	var wanted sqlc.CreateWebhookDeliveriesParams
+	position = after
+	for _, m := range matches {
+		if m.Position > position {
+			entries, position = entries+1, m.Position
+		}
+		if m.WebhookID != nil {
+			add(&wanted, *m.WebhookID, m.Position, m.Type)
+		}
+	}
+	if err := s.createDeliveries(ctx, wanted); err != nil {
+		return 0, 0, err
+	}
+	return entries, position, s.store.UpdateWebhookCursor(ctx, position)
+}
+
+// replay makes deliveries of some entries that a webhook is to get again, and reports whether there was a webhook to replay.
+func (s *Service) replay(ctx context.Context) (more bool, err error) {
+	hook, err := s.store.GetWebhookToReplay(ctx)
+	if isNoRow(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	entries, err := s.store.ListReplayedEntries(ctx, sqlc.ListReplayedEntriesParams{
+		First: *hook.ReplayPosition, Until: *hook.ReplayUntil, Types: hook.Types, MaxRows: passSize,
+	})
+	if err != nil {
+		return false, err
+	}
+	var wanted sqlc.CreateWebhookDeliveriesParams
+	for _, e := range entries {
+		add(&wanted, hook.ID, e.Position, e.Type)
+	}
+	if err := s.createDeliveries(ctx, wanted); err != nil {
+		return false, err
+	}
+	var next *int64
+	if len(entries) == passSize {
+		next = new(entries[passSize-1].Position + 1)
+	}
+	return true, s.store.UpdateWebhookReplay(ctx, sqlc.UpdateWebhookReplayParams{
+		ID: hook.ID, Position: next, OldPosition: hook.ReplayPosition,
+	})
+}
+
+func add(p *sqlc.CreateWebhookDeliveriesParams, webhook uuid.UUID, position int64, kind string) {
+	p.Ids = append(p.Ids, uuid7.New())
+	p.WebhookIds = append(p.WebhookIds, webhook)
+	p.Positions = append(p.Positions, position)
+	p.Types = append(p.Types, kind)
+}
+
+func (s *Service) createDeliveries(ctx context.Context, p sqlc.CreateWebhookDeliveriesParams) error {
+	if len(p.Ids) == 0 {
+		return nil
+	}
+	return s.store.CreateWebhookDeliveries(ctx, p)
+}

@@ -1,0 +1,94 @@
+package webhook
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"time"
+)
+
+// schedule is how long a delivery waits before each of its attempts.
+var schedule = []time.Duration{
+	0, 5 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour,
+	20 * time.Hour, 24 * time.Hour,
+}
+
+const (
+	// jitter is by which part of it a wait is lengthened at random, at most.
+	jitter = 5
+
+	// breakAfter is how many attempts in a row may fail until a webhook is tried with one delivery at a time, after a pause that
+	// doubles from minPause to maxPause.
+	breakAfter = 5
+	minPause   = 15 * time.Second
+	maxPause   = 10 * time.Minute
+
+	// maxRetryAfter bounds the wait that a receiver may ask for.
+	maxRetryAfter = time.Hour
+
+	// patience is for how long every attempt may fail until the webhook is disabled, and minFailures how many must have failed.
+	patience    = 5 * 24 * time.Hour
+	minFailures = 10
+)
+
+// Why a webhook is disabled, as the contract's Webhook says it.
+const (
+	reasonGone    = "gone"
+	reasonFailing = "failing"
+)
+
+// waitAfter is how long a delivery waits after so many attempts that have failed. ok is false when it has no further one.
+func waitAfter(attempts int, r result) (wait time.Duration, ok bool) {
+	if attempts >= len(schedule) {
+		return 0, false
+	}
+	wait = max(schedule[attempts], r.retryAfter)
+	return wait + rand.N(wait/jitter+1), true //nolint:gosec // Jitter needs no secrecy.
+}
+
+// health is how a webhook's receiver does.
+type health struct {
+	failures int32
+	// pause is how long nothing is to be sent, and disable why nothing is to be sent at all.
+	pause   time.Duration
+	disable string
+}
+
+// after is the health after some attempts.
+func (h health) after(results []result) health {
+	var asked time.Duration
+	next := health{failures: h.failures}
+	for _, r := range results {
+		if r.ok() {
+			return health{pause: asked}
+		}
+		if r.failure == errorExpired {
+			continue // It says nothing of the receiver.
+		}
+		next.failures++
+		if r.status == http.StatusTooManyRequests || r.status == http.StatusServiceUnavailable {
+			asked = max(asked, min(r.retryAfter, maxRetryAfter))
+		}
+		if r.status == http.StatusGone {
+			next.disable = reasonGone
+		}
+	}
+	next.pause = max(asked, pauseAfter(next.failures))
+	if next.disable == "" && next.failures >= minFailures {
+		next.disable = reasonFailing // If it has lasted long enough, which the database knows.
+	}
+	return next
+}
+
+// pauseAfter is how long a webhook rests after so many failures in a row.
+func pauseAfter(failures int32) time.Duration {
+	if failures < breakAfter {
+		return 0
+	}
+	pause := minPause
+	for range failures - breakAfter {
+		if pause *= 2; pause >= maxPause {
+			return maxPause
+		}
+	}
+	return pause
+}

@@ -1,0 +1,215 @@
+// Package webhook sends what happens on the desk to the servers of those who run it. A dispatcher reads the journal and makes
+// a delivery for each entry and each webhook that wants it; a job for each webhook that has something to send makes the
+// attempts (worker.go). So one webhook takes one worker, whatever waits for it, and its receiver cannot delay the others.
+//
+// Delivery is at least once: an attempt is recorded after it was made, in the transaction that finishes its job. What a server
+// was doing when it was killed is done again, under the same id.
+package webhook
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/background"
+	"github.com/supportbackend/support/internal/guard"
+	"github.com/supportbackend/support/internal/journal"
+	"github.com/supportbackend/support/internal/page"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/uuid7"
+)
+
+const (
+	maxWebhooks = 100
+	// rotation is how long the previous secret signs too.
+	rotation = 24 * time.Hour
+	// maxAttemptsShown is how many attempts of a delivery can be read.
+	maxAttemptsShown = 100
+)
+
+// Options are what a Service is made of.
+type Options struct {
+	// Secret seals the webhooks' secrets, and AcceptedSecrets also open them.
+	Secret          []byte
+	AcceptedSecrets [][]byte
+	// Journal is where what happens on the desk is read, and Encode makes of an entry what full deliveries say of it.
+	Journal *journal.Service
+	Encode  func(journal.Entry) any
+	// Guard decides which addresses deliveries are sent to.
+	Guard *guard.Guard
+	// Resolver resolves the names of receivers; nil means that of the system.
+	Resolver *net.Resolver
+	Metrics  *metrics.Set
+	Logger   *slog.Logger
+}
+
+// Service keeps webhooks and delivers to them. Callers have decided that the actor is an administrator. Besides the errors that
+// its methods name, each returns what store.Store returns.
+type Service struct {
+	store   *store.Store
+	jobs    *background.Jobs
+	journal *journal.Service
+	encode  func(journal.Entry) any
+	seals   *seals
+	guard   *guard.Guard
+	sender  *sender
+	metrics *webhookMetrics
+	logger  *slog.Logger
+}
+
+// NewService returns a Service whose deliveries are among the jobs.
+func NewService(s *store.Store, jobs *background.Jobs, o Options) (*Service, error) {
+	sealed, err := newSeals(append([][]byte{o.Secret}, o.AcceptedSecrets...))
+	if err != nil {
+		return nil, err
+	}
+	service := &Service{
+		store: s, jobs: jobs, journal: o.Journal, encode: o.Encode, seals: sealed, guard: o.Guard,
+		sender: newSender(o.Guard, o.Resolver), metrics: newMetrics(o.Metrics), logger: o.Logger,
+	}
+	background.AddWorker(jobs, &worker{Service: service}, queue, webhooksAtOnce)
+	jobs.Repeat(service.tasks()...)
+	return service, nil
+}
+
+// NewWebhook is what a webhook is to be.
+type NewWebhook struct {
+	URL         string
+	Description *string
+	// Types are those that are delivered; none means all.
+	Types   []string
+	Payload sqlc.WebhookPayload
+}
+
+// Change is what is to be changed of a webhook; nil leaves it as it is.
+type Change struct {
+	URL         *string
+	Description *string
+	Types       []string
+	Payload     *sqlc.WebhookPayload
+	Paused      *bool
+}
+
+// Create makes a webhook. Its secret is returned here and nowhere else. It returns ValidationFailed for a URL that nothing may be
+// sent to, and when there are as many webhooks as there may be.
+func (s *Service) Create(ctx context.Context, n NewWebhook) (hook sqlc.Webhook, text string, err error) {
+	if err := s.checkURL(n.URL); err != nil {
+		return hook, "", err
+	}
+	id, made := uuid7.New(), newSecret()
+	hook, err = s.store.CreateWebhook(ctx, sqlc.CreateWebhookParams{
+		ID: id, URL: n.URL, Description: n.Description, Types: append([]string{}, n.Types...), Payload: n.Payload,
+		Secret: s.seals.seal(id, made), MaxWebhooks: maxWebhooks,
+	})
+	if isNoRow(err) {
+		return hook, "", apperr.New(apperr.ValidationFailed, "There are 100 webhooks, and no more may be made.")
+	}
+	return hook, made.text(), err
+}
+
+// checkURL refuses what can be told from the URL itself. The address is checked again whenever it is dialled.
+func (s *Service) checkURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return invalidURL(apperr.InvalidFormat)
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || s.guard.AllowsNone()) {
+		return invalidURL(apperr.NotAllowed)
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	if err != nil {
+		return nil // A name: only the dialler sees where it leads.
+	}
+	if s.guard.Check(netip.AddrPortFrom(addr, portOf(u))) != nil || u.Scheme == "http" && !s.guard.Allows(addr) {
+		return invalidURL(apperr.NotAllowed)
+	}
+	return nil
+}
+
+func portOf(u *url.URL) uint16 {
+	if u.Port() == "" {
+		return 443
+	}
+	port, err := net.LookupPort("tcp", u.Port())
+	if err != nil {
+		return 0
+	}
+	return uint16(port) //nolint:gosec // It is one.
+}
+
+func invalidURL(code apperr.FieldCode) error {
+	return apperr.New(apperr.ValidationFailed, "Nothing may be sent to this URL.").
+		At(apperr.Field{Pointer: "/url", Code: code})
+}
+
+// List returns a page of webhooks, newest first, and where the next page begins, if there is one.
+func (s *Service) List(ctx context.Context, p page.Page) ([]sqlc.Webhook, *page.Position, error) {
+	after := p.AfterOr(page.Last)
+	rows, err := s.store.ListWebhooks(ctx, sqlc.ListWebhooksParams{
+		BeforeCreatedAt: after.CreatedAt, BeforeID: after.ID, MaxRows: p.Limit + 1,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	hooks, next := page.Cut(rows, p.Limit, func(w sqlc.Webhook) page.Position {
+		return page.Position{CreatedAt: w.CreatedAt, ID: w.ID}
+	})
+	return hooks, next, nil
+}
+
+// Get returns a webhook. It returns NotFound.
+func (s *Service) Get(ctx context.Context, id uuid.UUID) (sqlc.Webhook, error) {
+	hook, err := s.store.GetWebhook(ctx, id)
+	return hook, store.NotFound(err)
+}
+
+// Update changes a webhook. One that is not to be paused is enabled, and goes on. It returns NotFound, and ValidationFailed as
+// Create does.
+func (s *Service) Update(ctx context.Context, id uuid.UUID, c Change) (hook sqlc.Webhook, err error) {
+	if c.URL != nil {
+		if err := s.checkURL(*c.URL); err != nil {
+			return hook, err
+		}
+	}
+	enable := c.Paused != nil && !*c.Paused
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		hook, err = s.store.UpdateWebhook(ctx, sqlc.UpdateWebhookParams{
+			ID: id, URL: c.URL, Description: c.Description, Types: c.Types, Payload: c.Payload, Paused: c.Paused, Enable: enable,
+		})
+		if err != nil || !enable {
+			return store.NotFound(err)
+		}
+		return s.enqueue(ctx, id)
+	})
+	return hook, err
+}
+
+// Delete ends a webhook. It returns NotFound.
+func (s *Service) Delete(ctx context.Context, id uuid.UUID) error {
+	deleted, err := s.store.DeleteWebhook(ctx, id)
+	if err == nil && deleted == 0 {
+		err = store.NotFound(store.ErrNoRows)
+	}
+	return err
+}
+
+// RotateSecret gives a webhook a new secret, which is returned here and nowhere else, and until when the previous one also
+// signs. It returns NotFound.
+func (s *Service) RotateSecret(ctx context.Context, id uuid.UUID) (text string, until time.Time, err error) {
+	made := newSecret()
+	hook, err := s.store.RotateWebhookSecret(ctx, sqlc.RotateWebhookSecretParams{
+		ID: id, Secret: s.seals.seal(id, made), KeptSeconds: int32(rotation.Seconds()),
+	})
+	if err != nil {
+		return "", time.Time{}, store.NotFound(err)
+	}
+	return made.text(), *hook.PreviousExpiresAt, nil
+}

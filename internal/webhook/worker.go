@@ -1,0 +1,222 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/store"
+)
+
+const (
+	queue = "webhooks"
+	// webhooksAtOnce is to how many webhooks a replica sends at a time, and sendsAtOnce how many deliveries to each.
+	webhooksAtOnce = 32
+	sendsAtOnce    = 10
+	// batchSize is how many attempts are recorded together, and turn how long a webhook has until it queues up again.
+	batchSize = 20
+	turn      = 8 * time.Second
+	// unreadablePause is how long a webhook rests whose secret cannot be opened.
+	unreadablePause = 10 * time.Minute
+)
+
+// sendArgs name a webhook that has something to send.
+type sendArgs struct {
+	WebhookID uuid.UUID `json:"webhook_id"`
+}
+
+func (sendArgs) Kind() string { return "webhook_send" }
+
+// enqueue adds a job for each webhook, unless it has one, in the transaction that the context carries. What a job does not get
+// to, the next pass of the dispatcher finds; so it has one attempt.
+func (s *Service) enqueue(ctx context.Context, webhooks ...uuid.UUID) error {
+	if len(webhooks) == 0 {
+		return nil
+	}
+	jobs := make([]river.InsertManyParams, len(webhooks))
+	for i, id := range webhooks {
+		jobs[i] = river.InsertManyParams{Args: sendArgs{WebhookID: id}, InsertOpts: &river.InsertOpts{
+			Queue: queue, MaxAttempts: 1,
+			UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
+				rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning, rivertype.JobStateScheduled,
+			}},
+		}}
+	}
+	return s.jobs.Insert(ctx, jobs...)
+}
+
+// worker makes the attempts of a webhook that has something to send.
+type worker struct {
+	river.WorkerDefaults[sendArgs]
+	*Service
+}
+
+// Work sends what is due, a batch at a time. The transaction that records the last batch finishes the job.
+func (w *worker) Work(ctx context.Context, job *river.Job[sendArgs]) error {
+	for end := time.Now().Add(turn); ; {
+		hook, err := w.store.GetWebhook(ctx, job.Args.WebhookID)
+		if isNoRow(err) || err == nil && !sends(hook) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		batch := int32(batchSize)
+		if hook.Failures >= breakAfter {
+			batch = 1
+		}
+		due, err := w.store.ListDueDeliveries(ctx, sqlc.ListDueDeliveriesParams{WebhookID: hook.ID, MaxRows: batch})
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		results, err := w.attempt(ctx, hook, due)
+		if err != nil {
+			return err
+		}
+		last, more := len(due) < batchSize, false
+		if time.Now().After(end) {
+			last, more = true, !last
+		}
+		if err := w.record(ctx, job, due, results, last, more); err != nil || last {
+			return err
+		}
+	}
+}
+
+// sends reports whether the webhook is to be sent to now.
+func sends(hook sqlc.Webhook) bool {
+	return !hook.Paused && hook.DisabledAt == nil && (hook.ResumeAt == nil || !hook.ResumeAt.After(time.Now()))
+}
+
+// attempt makes one attempt of each delivery, some at a time.
+func (w *worker) attempt(ctx context.Context, hook sqlc.Webhook, due []sqlc.WebhookDelivery) ([]result, error) {
+	secrets, err := w.secretsOf(hook)
+	if err != nil {
+		w.logger.ErrorContext(ctx, "webhook", slog.Any("webhook_id", hook.ID), slog.Any("error", err))
+		return nil, errors.Join(err, w.store.UpdateWebhookHealth(ctx, sqlc.UpdateWebhookHealthParams{
+			ID: hook.ID, Failures: hook.Failures, WaitSeconds: unreadablePause.Seconds(),
+		}))
+	}
+	results, failures := make([]result, len(due)), make([]error, len(due))
+	var sending sync.WaitGroup
+	slots := make(chan struct{}, sendsAtOnce)
+	for i, d := range due {
+		slots <- struct{}{}
+		sending.Go(func() {
+			results[i], failures[i] = w.attemptOne(ctx, hook, d, secrets)
+			<-slots
+		})
+	}
+	sending.Wait()
+	return results, errors.Join(append(failures, ctx.Err())...)
+}
+
+// attemptOne makes one attempt of a delivery. One whose event has expired fails without being sent.
+func (w *worker) attemptOne(ctx context.Context, hook sqlc.Webhook, d sqlc.WebhookDelivery, secrets []secret) (result, error) {
+	body, err := w.bodyOf(ctx, hook, d)
+	if errors.Is(err, errExpired) {
+		return result{startedAt: time.Now(), failure: errorExpired}, nil
+	}
+	if err != nil {
+		return result{}, err
+	}
+	r := w.sender.send(ctx, message{id: d.ID, url: hook.URL, body: body, secrets: secrets})
+	w.metrics.attempted(r)
+	return r, nil
+}
+
+// secretsOf returns what the webhook's deliveries are signed with, the newest first.
+func (w *worker) secretsOf(hook sqlc.Webhook) ([]secret, error) {
+	current, _, err := w.seals.open(hook.ID, hook.Secret)
+	if err != nil {
+		return nil, err
+	}
+	secrets := []secret{current}
+	if hook.PreviousSecret != nil && hook.PreviousExpiresAt.After(time.Now()) {
+		if previous, _, err := w.seals.open(hook.ID, hook.PreviousSecret); err == nil {
+			secrets = append(secrets, previous)
+		}
+	}
+	return secrets, nil
+}
+
+// record writes down what came of the attempts, and finishes the job after the last of them. When there is more to do, another
+// job does it.
+func (w *worker) record(
+	ctx context.Context, job *river.Job[sendArgs], due []sqlc.WebhookDelivery, results []result, last, more bool,
+) error {
+	return w.store.InTx(ctx, func(ctx context.Context) error {
+		hook, err := w.store.LockWebhook(ctx, job.Args.WebhookID)
+		if isNoRow(err) {
+			return nil // It was deleted, and its deliveries will be.
+		}
+		if err != nil {
+			return err
+		}
+		if err := w.store.RecordWebhookAttempts(ctx, recordOf(due, results)); err != nil {
+			return err
+		}
+		if err := w.updateHealth(ctx, hook, results); err != nil || !last {
+			return err
+		}
+		if err := store.FinishJob(ctx, w.store, job); err != nil || !more {
+			return err
+		}
+		return w.enqueue(ctx, hook.ID)
+	})
+}
+
+// updateHealth pauses or disables a webhook whose receiver does not do well.
+func (w *worker) updateHealth(ctx context.Context, hook sqlc.Webhook, results []result) error {
+	h := health{failures: hook.Failures}.after(results)
+	if err := w.store.UpdateWebhookHealth(ctx, sqlc.UpdateWebhookHealthParams{
+		ID: hook.ID, Failures: h.failures, WaitSeconds: h.pause.Seconds(),
+	}); err != nil || h.disable == "" {
+		return err
+	}
+	disabled, err := w.store.DisableWebhook(ctx, sqlc.DisableWebhookParams{
+		ID: hook.ID, Reason: &h.disable, PatienceSeconds: int32(patience.Seconds()),
+	})
+	if err != nil || disabled == 0 {
+		return err
+	}
+	w.logger.WarnContext(ctx, "webhook disabled", slog.Any("webhook_id", hook.ID), slog.String("reason", h.disable))
+	data, err := json.Marshal(map[string]string{"reason": h.disable})
+	if err != nil {
+		return err
+	}
+	return w.store.CreateJournalEntry(ctx, sqlc.CreateJournalEntryParams{
+		Type: "webhook.disabled", ActorKind: sqlc.ActorKindSystem, SubjectID: &hook.ID, Data: data,
+	})
+}
+
+// recordOf puts attempts into the columns of the statement that records them.
+func recordOf(due []sqlc.WebhookDelivery, results []result) sqlc.RecordWebhookAttemptsParams {
+	var p sqlc.RecordWebhookAttemptsParams
+	for i, r := range results {
+		outcome, wait := sqlc.WebhookDeliveryStatusDelivered, time.Duration(0)
+		if !r.ok() {
+			outcome = sqlc.WebhookDeliveryStatusFailed
+			if next, ok := waitAfter(int(due[i].RoundAttempts)+1, r); ok && !r.final() {
+				outcome, wait = sqlc.WebhookDeliveryStatusPending, next
+			}
+		}
+		p.DeliveryIds = append(p.DeliveryIds, due[i].ID)
+		p.StartedAt = append(p.StartedAt, r.startedAt)
+		p.DurationsMs = append(p.DurationsMs, int32(r.duration.Milliseconds())) //nolint:gosec // Some seconds.
+		p.Statuses = append(p.Statuses, int32(r.status))                        //nolint:gosec // Three digits.
+		p.Errors = append(p.Errors, r.failure)
+		p.Responses = append(p.Responses, r.response)
+		p.Outcomes = append(p.Outcomes, string(outcome))
+		p.WaitsSeconds = append(p.WaitsSeconds, wait.Seconds())
+	}
+	return p
+}
