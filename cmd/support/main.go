@@ -43,8 +43,8 @@ func main() {
 
 func rootCommand() *cobra.Command {
 	root := group("support", "A support desk to embed: accounts, tickets, messages and streamed AI answers",
-		serveCommand(), devCommand(), migrateCommand(), adminCommand(), configCommand(), doctorCommand(), healthcheckCommand(),
-		versionCommand(),
+		serveCommand(), devCommand(), migrateCommand(), adminCommand(), configCommand(), doctorCommand(), journalCommand(),
+		healthcheckCommand(), versionCommand(),
 	)
 	root.Version = version()
 	root.SilenceErrors, root.SilenceUsage = true, true

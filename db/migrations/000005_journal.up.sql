@@ -47,11 +47,7 @@ CREATE INDEX journal_customer_id_position_idx ON journal (customer_id, position)
 CREATE VIEW journal_entries AS
 SELECT j.*, m.content, t.title, t.description
 FROM journal AS j
-LEFT JOIN ai_responses AS r ON r.id = j.subject_id AND j.type IN ('ai_response.completed', 'ai_response.published')
-LEFT JOIN messages AS m ON m.id = CASE
-    WHEN j.type IN ('message.created', 'note.created') THEN j.subject_id
-    ELSE r.message_id
-END
+LEFT JOIN messages AS m ON m.id = j.subject_id AND j.type IN ('message.created', 'note.created')
 LEFT JOIN tickets AS t ON t.id = j.ticket_id AND j.type = 'ticket.created';
 
 -- One row: the position of the newest entry. Whoever adds entries holds its lock.

@@ -11,6 +11,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -29,9 +30,11 @@ type Options struct {
 
 // Service is the journal. Its methods return what store.Store returns.
 type Service struct {
-	store   *store.Store
-	kept    time.Duration
-	head    head
+	store *store.Store
+	kept  time.Duration
+	head  head
+	// seen is the state of the journal when it was last looked at.
+	seen    atomic.Pointer[State]
 	metrics *journalMetrics
 	logger  *slog.Logger
 	// drained ends when readers are to come back to another process.
@@ -42,15 +45,16 @@ type Service struct {
 // NewService returns a Service on the store. Run makes it work.
 func NewService(s *store.Store, o Options) *Service {
 	service := &Service{store: s, kept: o.Kept, head: newHead(), logger: o.Logger}
+	service.seen.Store(&State{})
 	service.drained, service.drain = context.WithCancel(context.Background())
-	service.metrics = newJournalMetrics(o.Metrics, &service.head)
+	service.metrics = newJournalMetrics(o.Metrics, &service.head, &service.seen)
 	return service
 }
 
 // Run moves entries to the journal and wakes readers until ctx ends.
 func (s *Service) Run(ctx context.Context) {
 	var running sync.WaitGroup
-	for _, run := range []func(context.Context){s.sequence, s.listen} {
+	for _, run := range []func(context.Context){s.sequence, s.listen, s.watch} {
 		running.Go(func() { run(ctx) })
 	}
 	running.Wait()

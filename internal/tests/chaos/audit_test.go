@@ -22,8 +22,44 @@ WITH logs AS (
     FROM ai_responses AS r
     LEFT JOIN ai_response_events AS e ON e.ai_response_id = r.id
     GROUP BY r.id
+),
+entries AS (
+    SELECT e.type, e.ticket_id, e.subject_id
+    FROM (
+        SELECT j.type, j.ticket_id, j.subject_id FROM journal AS j
+        UNION ALL
+        SELECT o.type, o.ticket_id, o.subject_id FROM journal_outbox AS o
+    ) AS e
 )
 SELECT json_build_object(
+    'journal with a hole', (SELECT count(*) FROM journal_head WHERE position <> (SELECT count(*) FROM journal)),
+    'ticket without exactly one entry', (
+        SELECT count(*)
+        FROM tickets AS t
+        FULL JOIN (
+            SELECT ticket_id, count(*) AS n FROM entries WHERE type = 'ticket.created' GROUP BY ticket_id
+        ) AS e ON e.ticket_id = t.id
+        WHERE t.id IS NULL OR e.n IS DISTINCT FROM 1
+    ),
+    'message without exactly one entry', (
+        SELECT count(*)
+        FROM messages AS m
+        FULL JOIN (
+            SELECT subject_id, count(*) AS n FROM entries WHERE type IN ('message.created', 'note.created') GROUP BY subject_id
+        ) AS e ON e.subject_id = m.id
+        WHERE m.id IS NULL OR e.n IS DISTINCT FROM 1
+    ),
+    'answer whose end has not exactly one entry', (
+        SELECT count(*)
+        FROM (SELECT id FROM logs WHERE status <> 'streaming') AS l
+        FULL JOIN (
+            SELECT subject_id, count(*) AS n
+            FROM entries
+            WHERE type ~ '^ai_response\.(completed|failed|cancelled|superseded|drafted)$'
+            GROUP BY subject_id
+        ) AS e ON e.subject_id = l.id
+        WHERE l.id IS NULL OR e.n IS DISTINCT FROM 1
+    ),
     'still streaming', (SELECT count(*) FROM logs WHERE status = 'streaming'),
     'log with a hole', (SELECT count(*) FROM logs WHERE events <> last_seq OR newest <> last_seq),
     'log without exactly one end, at its end', (

@@ -1,5 +1,6 @@
 export { answerOf, relay } from './answer.js';
 export { standingParts } from './chat.js';
+export { followEvents, type EventsFrom } from './events.js';
 export { Failed, NetworkError, NoAnswer, NotModified, Problem, ProtocolError, isProblem } from './errors.js';
 export { type CallOptions, type SupportOptions } from './options.js';
 export { type Page } from './pages.js';

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { DeskEvent } from '../src/api/types.gen.js';
+import { isProblem, NetworkError, Problem } from '../src/errors.js';
+import { followEvents } from '../src/events.js';
+
+function eventAt(position: number): DeskEvent {
+  return {
+    position, type: 'ticket.created', schema_version: '2026-11-26', occurred_at: '2026-11-26T09:00:00.000000Z',
+    actor: { kind: 'customer' }, data: {},
+  };
+}
+
+test('events come in order over failures, until their position has expired', async () => {
+  const asked: (number | undefined)[] = [];
+  const answers = [
+    () => ({ events: [eventAt(1), eventAt(2)], position: 2, head: 2 }),
+    () => { throw new NetworkError('cut'); },
+    () => ({ events: [], position: 7, head: 7 }),
+    () => ({ events: [eventAt(8)], position: 8, head: 8 }),
+    () => {
+      throw new Problem({ status: 410, headers: new Headers() }, {
+        type: '/problems/position_expired', title: 'Position expired', status: 410, code: 'position_expired', request_id: '12345678',
+      });
+    },
+  ];
+  const support = {
+    listEvents: async (params: { after?: number }) => {
+      asked.push(params.after);
+      return answers.shift()!();
+    },
+  };
+  const positions: number[] = [];
+  await assert.rejects(async () => {
+    for await (const event of followEvents(support)) {
+      positions.push(event.position);
+    }
+  }, (error) => isProblem(error, 'position_expired'));
+  assert.deepEqual(positions, [1, 2, 8]);
+  assert.deepEqual(asked, [undefined, 2, 2, 7, 8]);
+});
