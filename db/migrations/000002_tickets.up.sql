@@ -6,7 +6,8 @@ CREATE TYPE ticket_status AS ENUM ('open', 'pending', 'resolved', 'closed');
 -- What becomes of the AI's answers in a ticket: customers get them, staff review them first, or there are none.
 CREATE TYPE ai_mode AS ENUM ('auto', 'draft', 'off');
 
-CREATE TYPE ticket_priority AS ENUM ('low', 'normal', 'high', 'urgent');
+-- In the order in which tickets are looked at.
+CREATE TYPE ticket_priority AS ENUM ('urgent', 'high', 'normal', 'low');
 
 -- A team that has been deleted stays until no ticket has it any longer: the sweep takes it from them in batches.
 CREATE TABLE teams (
@@ -21,8 +22,7 @@ CREATE TABLE teams (
     CONSTRAINT teams_version_check CHECK (version >= 1)
 );
 
-CREATE UNIQUE INDEX teams_name_key ON teams (lower(name)) WHERE deleted_at IS NULL;
-CREATE INDEX teams_created_at_id_idx ON teams (created_at DESC, id DESC);
+CREATE INDEX teams_created_at_id_idx ON teams (created_at DESC, id DESC) WHERE deleted_at IS NULL;
 CREATE INDEX teams_deleted_at_idx ON teams (deleted_at) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE team_members (
@@ -87,16 +87,61 @@ CREATE TABLE tickets (
     CONSTRAINT tickets_merged_into_check CHECK (merged_into IS NULL OR (status = 'closed' AND merged_into <> id))
 );
 
--- The customer's list and the staff's list, each in its own order.
+-- The customer's list and the staff's lists, each in its own order.
 CREATE INDEX tickets_user_id_created_at_id_idx ON tickets (user_id, created_at DESC, id DESC);
 CREATE INDEX tickets_created_at_id_idx ON tickets (created_at DESC, id DESC);
+CREATE INDEX tickets_status_created_at_id_idx ON tickets (status, created_at DESC, id DESC);
+CREATE INDEX tickets_assignee_id_created_at_id_idx ON tickets (assignee_id, created_at DESC, id DESC) WHERE assignee_id IS NOT NULL;
+CREATE INDEX tickets_team_id_created_at_id_idx ON tickets (team_id, created_at DESC, id DESC) WHERE team_id IS NOT NULL;
+
+-- What is not resolved yet, which is counted too: the counts leave out what is snoozed.
+CREATE INDEX tickets_unresolved_idx ON tickets (created_at DESC, id DESC) INCLUDE (snoozed_until)
+    WHERE status IN ('open', 'pending');
+CREATE INDEX tickets_unassigned_idx ON tickets (created_at DESC, id DESC) INCLUDE (snoozed_until)
+    WHERE status IN ('open', 'pending') AND assignee_id IS NULL;
+CREATE INDEX tickets_priority_idx ON tickets (priority, created_at, id) WHERE status IN ('open', 'pending');
+CREATE INDEX tickets_assignee_id_priority_idx ON tickets (assignee_id, priority, created_at, id) INCLUDE (snoozed_until)
+    WHERE status IN ('open', 'pending') AND assignee_id IS NOT NULL;
+CREATE INDEX tickets_team_id_priority_idx ON tickets (team_id, priority, created_at, id)
+    WHERE status IN ('open', 'pending') AND team_id IS NOT NULL;
+CREATE INDEX tickets_waiting_since_idx ON tickets (waiting_since, id) WHERE waiting_since IS NOT NULL;
+CREATE INDEX tickets_assignee_id_waiting_since_idx ON tickets (assignee_id, waiting_since, id)
+    WHERE waiting_since IS NOT NULL AND assignee_id IS NOT NULL;
+CREATE INDEX tickets_team_id_waiting_since_idx ON tickets (team_id, waiting_since, id)
+    WHERE waiting_since IS NOT NULL AND team_id IS NOT NULL;
+CREATE INDEX tickets_snoozed_until_idx ON tickets (snoozed_until, id) WHERE snoozed_until IS NOT NULL;
 
 -- What a ticket is called elsewhere is unique for each service, and among the tickets that no service opened.
 CREATE UNIQUE INDEX tickets_service_id_external_id_key ON tickets (service_id, external_id) NULLS NOT DISTINCT
     WHERE external_id IS NOT NULL;
-CREATE INDEX tickets_assignee_id_idx ON tickets (assignee_id) WHERE assignee_id IS NOT NULL;
-CREATE INDEX tickets_team_id_idx ON tickets (team_id) WHERE team_id IS NOT NULL;
+CREATE INDEX tickets_external_id_idx ON tickets (external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX tickets_merged_into_idx ON tickets (merged_into) WHERE merged_into IS NOT NULL;
+
+-- The tags of tickets, so that the tickets of a tag are found in their order. A trigger keeps it, whoever changes the tags.
+CREATE TABLE ticket_tags (
+    tag        text        NOT NULL,
+    created_at timestamptz NOT NULL,
+    ticket_id  uuid        NOT NULL,
+    CONSTRAINT ticket_tags_pkey PRIMARY KEY (tag, created_at, ticket_id),
+    CONSTRAINT ticket_tags_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES tickets (id) ON DELETE CASCADE
+);
+
+CREATE INDEX ticket_tags_ticket_id_idx ON ticket_tags (ticket_id);
+
+CREATE FUNCTION keep_ticket_tags() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM ticket_tags WHERE ticket_id = NEW.id AND NOT tag = ANY (NEW.tags);
+    INSERT INTO ticket_tags (tag, created_at, ticket_id)
+    SELECT DISTINCT unnest(NEW.tags), NEW.created_at, NEW.id
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER tickets_tags_inserted AFTER INSERT ON tickets
+    FOR EACH ROW WHEN (NEW.tags <> '{}') EXECUTE FUNCTION keep_ticket_tags();
+CREATE TRIGGER tickets_tags_updated AFTER UPDATE OF tags ON tickets
+    FOR EACH ROW WHEN (NEW.tags <> OLD.tags) EXECUTE FUNCTION keep_ticket_tags();
 
 -- One row for every accepted change of a ticket's status.
 CREATE TABLE ticket_status_changes (
@@ -117,6 +162,7 @@ CREATE INDEX ticket_status_changes_actor_id_idx ON ticket_status_changes (actor_
 
 CREATE TYPE message_author AS ENUM ('customer', 'agent', 'ai', 'system');
 
+-- A human's message has 8,000 characters at most, and 10,000 when it was the description of a ticket that was merged into another.
 -- created_at is the order of a ticket's conversation: messages are inserted under a lock on the ticket's row, each later
 -- than the one before, so that a reader of pages never finds one in front of where it already is. An answer that was
 -- generated again stays in the history and names the message which took its place. client_id is what the chat client calls
@@ -144,7 +190,7 @@ CREATE TABLE messages (
     CONSTRAINT messages_client_id_check CHECK (client_id COLLATE "C" ~ '^[!-~]{1,255}$'),
     CONSTRAINT messages_content_check CHECK (
         char_length(content) >= 1
-        AND CASE author WHEN 'ai' THEN octet_length(content) <= 65536 ELSE char_length(content) <= 8000 END
+        AND CASE author WHEN 'ai' THEN octet_length(content) <= 65536 ELSE char_length(content) <= 10000 END
     )
 );
 

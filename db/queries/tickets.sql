@@ -14,10 +14,20 @@ entered AS (
     SELECT 'ticket.created', @actor_kind, @user_id, @id, @user_id
     WHERE sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent)
 )
-INSERT INTO tickets (id, user_id, title, description, ai_mode)
-SELECT @id, @user_id, @title, @description, @ai_mode
+INSERT INTO tickets (id, user_id, service_id, external_id, title, description, ai_mode)
+SELECT @id, @user_id, sqlc.narg(service_id), sqlc.narg(external_id), @title, @description, @ai_mode
 WHERE sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent)
 RETURNING *;
+
+-- name: LockExternalID :exec
+-- Lets one ticket of an external id be opened at a time. The number sets these locks apart from others.
+SELECT pg_advisory_xact_lock(1702392942, hashtext(coalesce(sqlc.narg('service_id')::uuid::text, '') || ' ' || @external_id::text));
+
+-- name: GetTicketByExternalID :one
+-- That of a service, or one that no service opened.
+SELECT *
+FROM tickets
+WHERE service_id IS NOT DISTINCT FROM sqlc.narg('service_id')::uuid AND external_id = @external_id::text;
 
 -- name: GetTicket :one
 SELECT *

@@ -1080,6 +1080,69 @@ func (e GetReportSummaryParamsGroupBy) Valid() bool {
 	}
 }
 
+// Defines values for ListStaffTicketsParamsSort.
+const (
+	ListStaffTicketsParamsSortNewest   ListStaffTicketsParamsSort = "newest"
+	ListStaffTicketsParamsSortPriority ListStaffTicketsParamsSort = "priority"
+	ListStaffTicketsParamsSortWaiting  ListStaffTicketsParamsSort = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsSort enum.
+func (e ListStaffTicketsParamsSort) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsSortNewest:
+		return true
+	case ListStaffTicketsParamsSortPriority:
+		return true
+	case ListStaffTicketsParamsSortWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStaffTicketsParamsStatus.
+const (
+	ListStaffTicketsParamsStatusClosed     ListStaffTicketsParamsStatus = "closed"
+	ListStaffTicketsParamsStatusOpen       ListStaffTicketsParamsStatus = "open"
+	ListStaffTicketsParamsStatusPending    ListStaffTicketsParamsStatus = "pending"
+	ListStaffTicketsParamsStatusResolved   ListStaffTicketsParamsStatus = "resolved"
+	ListStaffTicketsParamsStatusUnresolved ListStaffTicketsParamsStatus = "unresolved"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsStatus enum.
+func (e ListStaffTicketsParamsStatus) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsStatusClosed:
+		return true
+	case ListStaffTicketsParamsStatusOpen:
+		return true
+	case ListStaffTicketsParamsStatusPending:
+		return true
+	case ListStaffTicketsParamsStatusResolved:
+		return true
+	case ListStaffTicketsParamsStatusUnresolved:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListStaffTicketsParamsAIState.
+const (
+	ListStaffTicketsParamsAIStateAnswering ListStaffTicketsParamsAIState = "answering"
+)
+
+// Valid indicates whether the value is a known member of the ListStaffTicketsParamsAIState enum.
+func (e ListStaffTicketsParamsAIState) Valid() bool {
+	switch e {
+	case ListStaffTicketsParamsAIStateAnswering:
+		return true
+	default:
+		return false
+	}
+}
+
 // AGUIEvent One event of AG-UI. Each type has the members that AG-UI gives it.
 type AGUIEvent struct {
 	// Code The problem's stable identifier.
@@ -1367,6 +1430,9 @@ type ClientMessage struct {
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
+// Count A count of tickets. 10,000 means that many or more.
+type Count = int32
+
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
@@ -1413,15 +1479,31 @@ type CreateNoteRequest struct {
 	Content MessageText `json:"content"`
 }
 
+// CreateTeamRequest A new team.
+type CreateTeamRequest struct {
+	// MemberIds The accounts that are its members.
+	MemberIds TeamMemberIDs `json:"member_ids,omitempty"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name"`
+}
+
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
+	// ExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+	// tickets, and among those that no service opened.
+	ExternalID TicketExternalID `json:"external_id,omitempty"`
+
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
+
+	// Upsert Return the ticket that has this `external_id` already, as it is, instead of refusing another one.
+	Upsert bool `json:"upsert,omitempty"`
 }
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
@@ -1787,6 +1869,12 @@ type LogInRequest struct {
 
 	// Password The account's password.
 	Password string `json:"password"`
+}
+
+// MergeTicketRequest Where a conversation goes on.
+type MergeTicketRequest struct {
+	// Into The other ticket.
+	Into openapi_types.UUID `json:"into"`
 }
 
 // Message One message of a ticket's conversation.
@@ -2290,6 +2378,24 @@ type SignUpRequest struct {
 // SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
 type SignUpRequestRole string
 
+// StaffTicketCounts How many tickets are where. Those that are snoozed count as that only.
+type StaffTicketCounts struct {
+	// AIAnswering Those in which the AI is writing an answer.
+	AIAnswering Count `json:"ai_answering"`
+
+	// All All that are `open` or `pending`.
+	All Count `json:"all"`
+
+	// Mine Those that are `open` or `pending` and given to you.
+	Mine Count `json:"mine"`
+
+	// Snoozed Those that are snoozed.
+	Snoozed Count `json:"snoozed"`
+
+	// Unassigned Those that are `open` or `pending` and nobody's.
+	Unassigned Count `json:"unassigned"`
+}
+
 // StartEvent `event: start`. What the stream is about; the only event without an id.
 type StartEvent struct {
 	// AIResponseID The AI response being streamed.
@@ -2330,6 +2436,34 @@ type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
+
+// Team A group of staff that tickets are given to.
+type Team struct {
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// MemberIds The accounts that are its members.
+	MemberIds TeamMemberIDs `json:"member_ids"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name"`
+
+	// UpdatedAt When its name or its members last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// TeamMemberIDs The accounts that are its members.
+type TeamMemberIDs = []ID
+
+// TeamName The team's name, one line of text, as a ticket's title is.
+type TeamName = string
 
 // TextSegment A piece of a text, as it was written. It is text, not HTML.
 type TextSegment struct {
@@ -2432,6 +2566,18 @@ type TicketExternalID = string
 // TicketPriority How urgent a ticket is. A new one is `normal`.
 type TicketPriority string
 
+// TicketResult What became of one ticket of many.
+type TicketResult struct {
+	// Changed Whether the ticket is as the change says.
+	Changed bool `json:"changed"`
+
+	// Problem Why it is not. Absent when it is.
+	Problem *Problem `json:"problem,omitempty"`
+
+	// TicketID The ticket.
+	TicketID ID `json:"ticket_id"`
+}
+
 // TicketStatus Where a ticket stands.
 type TicketStatus string
 
@@ -2522,6 +2668,9 @@ type TicketWithMessages struct {
 	// after a reply by staff, and once the ticket is resolved.
 	WaitingSince Timestamp `json:"waiting_since,omitempty"`
 }
+
+// TimeFilter A time (RFC 3339) in UTC before the year 10000.
+type TimeFilter = string
 
 // Timestamp UTC, RFC 3339, with exactly six fractional digits.
 //
@@ -2637,6 +2786,15 @@ type UITextPart struct {
 // UITextPartType The kind of part.
 type UITextPartType string
 
+// UpdateTeamRequest A change of a team. What is left out stays as it is.
+type UpdateTeamRequest struct {
+	// MemberIds The accounts that take the place of its members.
+	MemberIds *[]ID `json:"member_ids,omitempty"`
+
+	// Name The team's name, one line of text, as a ticket's title is.
+	Name TeamName `json:"name,omitempty"`
+}
+
 // UpdateTicketRequest A change of a ticket. What is left out stays as it is.
 type UpdateTicketRequest struct {
 	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
@@ -2666,6 +2824,37 @@ type UpdateTicketRequest struct {
 
 	// TeamID The team that the ticket is given to.
 	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
+}
+
+// UpdateTicketsRequest Which tickets are to be how. What is left out stays as it is.
+type UpdateTicketsRequest struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+	// publish or discard them, and `off` leaves the ticket to humans.
+	AIMode AIMode `json:"ai_mode,omitempty"`
+
+	// AssigneeID The enabled account of staff that the tickets are given to.
+	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// RemoveTags Words by which staff sort tickets, in their order.
+	RemoveTags Tags `json:"remove_tags,omitempty"`
+
+	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
+	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the tickets are given to.
+	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
+
+	// TicketIds The tickets.
+	TicketIds []ID `json:"ticket_ids"`
 }
 
 // UpdateUserRequest A change of an account. What is left out stays as it is.
@@ -2982,6 +3171,11 @@ type PromptID = ID
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 type SessionID = ID
 
+// TeamID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type TeamID = ID
+
 // TicketID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -3079,6 +3273,12 @@ type TicketClosed = Problem
 
 // TicketNotChanged An error (RFC 9457).
 type TicketNotChanged = Problem
+
+// TicketNotMerged An error (RFC 9457).
+type TicketNotMerged = Problem
+
+// TicketNotOpened An error (RFC 9457).
+type TicketNotOpened = Problem
 
 // TooManyAttempts An error (RFC 9457).
 type TooManyAttempts = Problem
@@ -3388,6 +3588,129 @@ type GetReportSummaryParams struct {
 // GetReportSummaryParamsGroupBy defines parameters for GetReportSummary.
 type GetReportSummaryParamsGroupBy string
 
+// ListStaffTicketsParams defines parameters for ListStaffTickets.
+type ListStaffTicketsParams struct {
+	// Sort `newest` is by the time of opening. `waiting` lists the tickets whose customer waits for a human, the longest wait first.
+	// `priority` lists what is `open` or `pending`, the most urgent first, and of those the oldest.
+	Sort ListStaffTicketsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Status The status; `unresolved` is `open` or `pending`.
+	Status ListStaffTicketsParamsStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Priority The priority.
+	Priority TicketPriority `form:"priority,omitempty" json:"priority,omitempty"`
+
+	// Assignee The account that has the ticket, `me`, or `none` for what is nobody's.
+	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty"`
+
+	// Team The team that has the ticket, or `none` for what is no team's.
+	Team string `form:"team,omitempty" json:"team,omitempty"`
+
+	// Tag A tag, as it stands.
+	Tag string `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Requester The account of the customer.
+	Requester *openapi_types.UUID `form:"requester,omitempty" json:"requester,omitempty"`
+
+	// ExternalID What the ticket is called elsewhere.
+	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty"`
+
+	// AIMode The AI mode.
+	AIMode AIMode `form:"ai_mode,omitempty" json:"ai_mode,omitempty"`
+
+	// AIState `answering` is where the AI is writing an answer.
+	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty"`
+
+	// Snoozed Whether it is snoozed.
+	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
+
+	// CreatedAfter Opened at this time or later (RFC 3339).
+	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Opened earlier than this time (RFC 3339).
+	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
+
+	// UpdatedAfter Changed last at this time or later (RFC 3339).
+	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
+
+	// UpdatedBefore Changed last earlier than this time (RFC 3339).
+	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
+
+	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
+	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
+
+	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
+	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListStaffTicketsParamsSort defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsSort string
+
+// ListStaffTicketsParamsStatus defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsStatus string
+
+// ListStaffTicketsParamsAIState defines parameters for ListStaffTickets.
+type ListStaffTicketsParamsAIState string
+
+// UpdateTicketsParams defines parameters for UpdateTickets.
+type UpdateTicketsParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CountStaffTicketsParams defines parameters for CountStaffTickets.
+type CountStaffTicketsParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListTeamsParams defines parameters for ListTeams.
+type ListTeamsParams struct {
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateTeamParams defines parameters for CreateTeam.
+type CreateTeamParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetTeamParams defines parameters for GetTeam.
+type GetTeamParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateTeamParams defines parameters for UpdateTeam.
+type UpdateTeamParams struct {
+	// IfMatch Change the team only if its `ETag` is one of these, otherwise `412`. `*` is any.
+	IfMatch *EntityTags `json:"If-Match,omitempty"`
+}
+
 // ListTicketsParams defines parameters for ListTickets.
 type ListTicketsParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3455,6 +3778,13 @@ type CreateAIResponseParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// MergeTicketParams defines parameters for MergeTicket.
+type MergeTicketParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListMessagesParams defines parameters for ListMessages.
 type ListMessagesParams struct {
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
@@ -3474,6 +3804,9 @@ type CreateMessageParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateNoteParams defines parameters for CreateNote.
@@ -3681,6 +4014,15 @@ type UpdatePromptJSONRequestBody = PromptSettings
 // PutSLATargetsJSONRequestBody defines body for PutSLATargets for application/json ContentType.
 type PutSLATargetsJSONRequestBody = SLATargets
 
+// UpdateTicketsJSONRequestBody defines body for UpdateTickets for application/json ContentType.
+type UpdateTicketsJSONRequestBody = UpdateTicketsRequest
+
+// CreateTeamJSONRequestBody defines body for CreateTeam for application/json ContentType.
+type CreateTeamJSONRequestBody = CreateTeamRequest
+
+// UpdateTeamJSONRequestBody defines body for UpdateTeam for application/json ContentType.
+type UpdateTeamJSONRequestBody = UpdateTeamRequest
+
 // CreateTicketJSONRequestBody defines body for CreateTicket for application/json ContentType.
 type CreateTicketJSONRequestBody = CreateTicketRequest
 
@@ -3689,6 +4031,9 @@ type UpdateTicketJSONRequestBody = UpdateTicketRequest
 
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
+
+// MergeTicketJSONRequestBody defines body for MergeTicket for application/json ContentType.
+type MergeTicketJSONRequestBody = MergeTicketRequest
 
 // CreateMessageJSONRequestBody defines body for CreateMessage for application/json ContentType.
 type CreateMessageJSONRequestBody = CreateMessageRequest
@@ -4326,6 +4671,30 @@ type ServerInterface interface {
 	// GetReportSummary Read what happened on the desk
 	// (GET /staff/reports/summary)
 	GetReportSummary(ctx echo.Context, params GetReportSummaryParams) error
+	// ListStaffTickets List tickets for staff
+	// (GET /staff/tickets)
+	ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error
+	// UpdateTickets Change many tickets
+	// (POST /staff/tickets/bulk)
+	UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error
+	// CountStaffTickets Count tickets for staff
+	// (GET /staff/tickets/counts)
+	CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error
+	// ListTeams List teams
+	// (GET /teams)
+	ListTeams(ctx echo.Context, params ListTeamsParams) error
+	// CreateTeam Create a team
+	// (POST /teams)
+	CreateTeam(ctx echo.Context, params CreateTeamParams) error
+	// DeleteTeam Delete a team
+	// (DELETE /teams/{team_id})
+	DeleteTeam(ctx echo.Context, teamID TeamID) error
+	// GetTeam Get a team
+	// (GET /teams/{team_id})
+	GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error
+	// UpdateTeam Change a team
+	// (PATCH /teams/{team_id})
+	UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx echo.Context, params ListTicketsParams) error
@@ -4347,6 +4716,9 @@ type ServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx echo.Context, ticketID TicketID, params CreateAIResponseParams) error
+	// MergeTicket Merge a ticket into another one
+	// (POST /tickets/{ticket_id}/merge)
+	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx echo.Context, ticketID TicketID, params ListMessagesParams) error
@@ -5606,6 +5978,384 @@ func (w *ServerInterfaceWrapper) GetReportSummary(ctx echo.Context) error {
 	return err
 }
 
+// ListStaffTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListStaffTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListStaffTicketsParams
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "priority" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "priority", ctx.QueryParams(), &params.Priority, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter priority: %s", err))
+	}
+
+	// ------------- Optional query parameter "assignee" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "assignee", ctx.QueryParams(), &params.Assignee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assignee: %s", err))
+	}
+
+	// ------------- Optional query parameter "team" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", ctx.QueryParams(), &params.Team, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team: %s", err))
+	}
+
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", ctx.QueryParams(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tag: %s", err))
+	}
+
+	// ------------- Optional query parameter "requester" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "requester", ctx.QueryParams(), &params.Requester, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter requester: %s", err))
+	}
+
+	// ------------- Optional query parameter "external_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "external_id", ctx.QueryParams(), &params.ExternalID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter external_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "ai_mode" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_mode", ctx.QueryParams(), &params.AIMode, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_mode: %s", err))
+	}
+
+	// ------------- Optional query parameter "ai_state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ai_state", ctx.QueryParams(), &params.AIState, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_state: %s", err))
+	}
+
+	// ------------- Optional query parameter "snoozed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "snoozed", ctx.QueryParams(), &params.Snoozed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snoozed: %s", err))
+	}
+
+	// ------------- Optional query parameter "created_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", ctx.QueryParams(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "created_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", ctx.QueryParams(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_after", ctx.QueryParams(), &params.UpdatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_before", ctx.QueryParams(), &params.UpdatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "waiting_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_after", ctx.QueryParams(), &params.WaitingAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "waiting_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting_before", ctx.QueryParams(), &params.WaitingBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListStaffTickets(ctx, params)
+	return err
+}
+
+// UpdateTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateTicketsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateTickets(ctx, params)
+	return err
+}
+
+// CountStaffTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) CountStaffTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CountStaffTicketsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CountStaffTickets(ctx, params)
+	return err
+}
+
+// ListTeams converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTeams(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTeamsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTeams(ctx, params)
+	return err
+}
+
+// CreateTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateTeam(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateTeam(ctx, params)
+	return err
+}
+
+// DeleteTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteTeam(ctx, teamID)
+	return err
+}
+
+// GetTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTeam(ctx, teamID, params)
+	return err
+}
+
+// UpdateTeam converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateTeam(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team_id" -------------
+	var teamID TeamID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team_id", ctx.Param("team_id"), &teamID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateTeamParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch EntityTags
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateTeam(ctx, teamID, params)
+	return err
+}
+
 // ListTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
 	var err error
@@ -5876,6 +6626,42 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 	return err
 }
 
+// MergeTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MergeTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MergeTicket(ctx, ticketID, params)
+	return err
+}
+
 // ListMessages converts echo context to params.
 func (w *ServerInterfaceWrapper) ListMessages(ctx echo.Context) error {
 	var err error
@@ -5954,6 +6740,21 @@ func (w *ServerInterfaceWrapper) CreateMessage(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -6857,6 +7658,15 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/tickets", wrapper.CreateTicket, options.OperationMiddlewares["createTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.GetTicket, options.OperationMiddlewares["getTicket"]...)
 	router.PATCH(options.BaseURL+"/tickets/:ticket_id", wrapper.UpdateTicket, options.OperationMiddlewares["updateTicket"]...)
+	router.GET(options.BaseURL+"/staff/tickets", wrapper.ListStaffTickets, options.OperationMiddlewares["listStaffTickets"]...)
+	router.GET(options.BaseURL+"/staff/tickets/counts", wrapper.CountStaffTickets, options.OperationMiddlewares["countStaffTickets"]...)
+	router.POST(options.BaseURL+"/staff/tickets/bulk", wrapper.UpdateTickets, options.OperationMiddlewares["updateTickets"]...)
+	router.GET(options.BaseURL+"/teams", wrapper.ListTeams, options.OperationMiddlewares["listTeams"]...)
+	router.POST(options.BaseURL+"/teams", wrapper.CreateTeam, options.OperationMiddlewares["createTeam"]...)
+	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
+	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
+	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/merge", wrapper.MergeTicket, options.OperationMiddlewares["mergeTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
@@ -7027,6 +7837,24 @@ type TicketClosedApplicationProblemPlusJSONResponse struct {
 }
 
 type TicketNotChangedApplicationProblemPlusJSONResponse Problem
+
+type TicketNotMergedResponseHeaders struct {
+	RetryAfter *int32
+}
+type TicketNotMergedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TicketNotMergedResponseHeaders
+}
+
+type TicketNotOpenedResponseHeaders struct {
+	RetryAfter *int32
+}
+type TicketNotOpenedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers TicketNotOpenedResponseHeaders
+}
 
 type TooManyAttemptsResponseHeaders struct {
 	RateLimit       *string
@@ -13258,6 +14086,1533 @@ func (response GetReportSummary503ApplicationProblemPlusJSONResponse) VisitGetRe
 	return err
 }
 
+type ListStaffTicketsRequestObject struct {
+	Params ListStaffTicketsParams
+}
+
+type ListStaffTicketsResponseObject interface {
+	VisitListStaffTicketsResponse(w http.ResponseWriter) error
+}
+
+type ListStaffTickets200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListStaffTickets200JSONResponse struct {
+	Body    []Ticket
+	Headers ListStaffTickets200ResponseHeaders
+}
+
+func (response ListStaffTickets200JSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets304Response = NotModifiedResponse
+
+func (response ListStaffTickets304Response) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListStaffTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets400ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets401ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets403ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets406ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets429ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets500ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListStaffTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListStaffTickets503ApplicationProblemPlusJSONResponse) VisitListStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTicketsRequestObject struct {
+	Params UpdateTicketsParams
+	Body   *UpdateTicketsJSONRequestBody
+}
+
+type UpdateTicketsResponseObject interface {
+	VisitUpdateTicketsResponse(w http.ResponseWriter) error
+}
+
+type UpdateTickets200JSONResponse []TicketResult
+
+func (response UpdateTickets200JSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets400ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets401ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets403ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets406ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets413ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets415ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets422ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets429ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets500ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTickets503ApplicationProblemPlusJSONResponse) VisitUpdateTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTicketsRequestObject struct {
+	Params CountStaffTicketsParams
+}
+
+type CountStaffTicketsResponseObject interface {
+	VisitCountStaffTicketsResponse(w http.ResponseWriter) error
+}
+
+type CountStaffTickets200ResponseHeaders struct {
+	ETag *string
+}
+
+type CountStaffTickets200JSONResponse struct {
+	Body    StaffTicketCounts
+	Headers CountStaffTickets200ResponseHeaders
+}
+
+func (response CountStaffTickets200JSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets304Response = NotModifiedResponse
+
+func (response CountStaffTickets304Response) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type CountStaffTickets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets400ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets401ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets403ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets406ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets429ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets500ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountStaffTickets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CountStaffTickets503ApplicationProblemPlusJSONResponse) VisitCountStaffTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeamsRequestObject struct {
+	Params ListTeamsParams
+}
+
+type ListTeamsResponseObject interface {
+	VisitListTeamsResponse(w http.ResponseWriter) error
+}
+
+type ListTeams200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListTeams200JSONResponse struct {
+	Body    []Team
+	Headers ListTeams200ResponseHeaders
+}
+
+func (response ListTeams200JSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams304Response = NotModifiedResponse
+
+func (response ListTeams304Response) VisitListTeamsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListTeams400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams400ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams401ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams403ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams406ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams429ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams500ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTeams503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListTeams503ApplicationProblemPlusJSONResponse) VisitListTeamsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeamRequestObject struct {
+	Params CreateTeamParams
+	Body   *CreateTeamJSONRequestBody
+}
+
+type CreateTeamResponseObject interface {
+	VisitCreateTeamResponse(w http.ResponseWriter) error
+}
+
+type CreateTeam201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateTeam201JSONResponse struct {
+	Body    Team
+	Headers CreateTeam201ResponseHeaders
+}
+
+func (response CreateTeam201JSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam400ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam401ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam403ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam406ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam409ApplicationProblemPlusJSONResponse struct {
+	IdempotencyInProgressApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam409ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam413ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam415ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam422ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam429ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam500ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateTeam503ApplicationProblemPlusJSONResponse) VisitCreateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+}
+
+type DeleteTeamResponseObject interface {
+	VisitDeleteTeamResponse(w http.ResponseWriter) error
+}
+
+type DeleteTeam204Response struct {
+}
+
+func (response DeleteTeam204Response) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam400ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam401ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam403ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam404ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam406ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam429ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam500ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteTeam503ApplicationProblemPlusJSONResponse) VisitDeleteTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+	Params GetTeamParams
+}
+
+type GetTeamResponseObject interface {
+	VisitGetTeamResponse(w http.ResponseWriter) error
+}
+
+type GetTeam200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetTeam200JSONResponse struct {
+	Body    Team
+	Headers GetTeam200ResponseHeaders
+}
+
+func (response GetTeam200JSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam304Response = NotModifiedResponse
+
+func (response GetTeam304Response) VisitGetTeamResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam400ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam401ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam403ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam404ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam406ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam429ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam500ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetTeam503ApplicationProblemPlusJSONResponse) VisitGetTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeamRequestObject struct {
+	TeamID TeamID `json:"team_id"`
+	Params UpdateTeamParams
+	Body   *UpdateTeamJSONRequestBody
+}
+
+type UpdateTeamResponseObject interface {
+	VisitUpdateTeamResponse(w http.ResponseWriter) error
+}
+
+type UpdateTeam200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateTeam200JSONResponse struct {
+	Body    Team
+	Headers UpdateTeam200ResponseHeaders
+}
+
+func (response UpdateTeam200JSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam400ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam401ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam403ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam404ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam406ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam412ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam413ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam415ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam422ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam429ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam500ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateTeam503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateTeam503ApplicationProblemPlusJSONResponse) VisitUpdateTeamResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTicketsRequestObject struct {
 	Params ListTicketsParams
 }
@@ -13439,6 +15794,36 @@ type CreateTicketResponseObject interface {
 	VisitCreateTicketResponse(w http.ResponseWriter) error
 }
 
+type CreateTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateTicket200JSONResponse struct {
+	Body    Ticket
+	Headers CreateTicket200ResponseHeaders
+}
+
+func (response CreateTicket200JSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateTicket201ResponseHeaders struct {
 	ETag                *string
 	IdempotencyReplayed *bool
@@ -13536,7 +15921,7 @@ func (response CreateTicket406ApplicationProblemPlusJSONResponse) VisitCreateTic
 }
 
 type CreateTicket409ApplicationProblemPlusJSONResponse struct {
-	IdempotencyInProgressApplicationProblemPlusJSONResponse
+	TicketNotOpenedApplicationProblemPlusJSONResponse
 }
 
 func (response CreateTicket409ApplicationProblemPlusJSONResponse) VisitCreateTicketResponse(w http.ResponseWriter) error {
@@ -14836,6 +17221,254 @@ func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreat
 	return err
 }
 
+type MergeTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   MergeTicketParams
+	Body     *MergeTicketJSONRequestBody
+}
+
+type MergeTicketResponseObject interface {
+	VisitMergeTicketResponse(w http.ResponseWriter) error
+}
+
+type MergeTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type MergeTicket200JSONResponse struct {
+	Body    Ticket
+	Headers MergeTicket200ResponseHeaders
+}
+
+func (response MergeTicket200JSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket400ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket401ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket403ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket404ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket406ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket409ApplicationProblemPlusJSONResponse struct {
+	TicketNotMergedApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket409ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket413ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket415ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket422ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket429ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket500ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeTicket503ApplicationProblemPlusJSONResponse) VisitMergeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListMessagesRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   ListMessagesParams
@@ -15156,6 +17789,22 @@ func (response CreateMessage409ApplicationProblemPlusJSONResponse) VisitCreateMe
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMessage412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMessage412ApplicationProblemPlusJSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -20452,6 +23101,30 @@ type StrictServerInterface interface {
 	// GetReportSummary Read what happened on the desk
 	// (GET /staff/reports/summary)
 	GetReportSummary(ctx context.Context, request GetReportSummaryRequestObject) (GetReportSummaryResponseObject, error)
+	// ListStaffTickets List tickets for staff
+	// (GET /staff/tickets)
+	ListStaffTickets(ctx context.Context, request ListStaffTicketsRequestObject) (ListStaffTicketsResponseObject, error)
+	// UpdateTickets Change many tickets
+	// (POST /staff/tickets/bulk)
+	UpdateTickets(ctx context.Context, request UpdateTicketsRequestObject) (UpdateTicketsResponseObject, error)
+	// CountStaffTickets Count tickets for staff
+	// (GET /staff/tickets/counts)
+	CountStaffTickets(ctx context.Context, request CountStaffTicketsRequestObject) (CountStaffTicketsResponseObject, error)
+	// ListTeams List teams
+	// (GET /teams)
+	ListTeams(ctx context.Context, request ListTeamsRequestObject) (ListTeamsResponseObject, error)
+	// CreateTeam Create a team
+	// (POST /teams)
+	CreateTeam(ctx context.Context, request CreateTeamRequestObject) (CreateTeamResponseObject, error)
+	// DeleteTeam Delete a team
+	// (DELETE /teams/{team_id})
+	DeleteTeam(ctx context.Context, request DeleteTeamRequestObject) (DeleteTeamResponseObject, error)
+	// GetTeam Get a team
+	// (GET /teams/{team_id})
+	GetTeam(ctx context.Context, request GetTeamRequestObject) (GetTeamResponseObject, error)
+	// UpdateTeam Change a team
+	// (PATCH /teams/{team_id})
+	UpdateTeam(ctx context.Context, request UpdateTeamRequestObject) (UpdateTeamResponseObject, error)
 	// ListTickets List tickets
 	// (GET /tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -20473,6 +23146,9 @@ type StrictServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx context.Context, request CreateAIResponseRequestObject) (CreateAIResponseResponseObject, error)
+	// MergeTicket Merge a ticket into another one
+	// (POST /tickets/{ticket_id}/merge)
+	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
 	// ListMessages List a ticket's messages
 	// (GET /tickets/{ticket_id}/messages)
 	ListMessages(ctx context.Context, request ListMessagesRequestObject) (ListMessagesResponseObject, error)
@@ -21668,6 +24344,277 @@ func (sh *strictHandler) GetReportSummary(ctx echo.Context, params GetReportSumm
 	return nil
 }
 
+// ListStaffTickets operation middleware
+func (sh *strictHandler) ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error {
+	var request ListStaffTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListStaffTickets(ctx.Request().Context(), request.(ListStaffTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListStaffTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListStaffTicketsResponseObject); ok {
+		return validResponse.VisitListStaffTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateTickets operation middleware
+func (sh *strictHandler) UpdateTickets(ctx echo.Context, params UpdateTicketsParams) error {
+	var request UpdateTicketsRequestObject
+
+	request.Params = params
+
+	var body UpdateTicketsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTickets(ctx.Request().Context(), request.(UpdateTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateTicketsResponseObject); ok {
+		return validResponse.VisitUpdateTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CountStaffTickets operation middleware
+func (sh *strictHandler) CountStaffTickets(ctx echo.Context, params CountStaffTicketsParams) error {
+	var request CountStaffTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CountStaffTickets(ctx.Request().Context(), request.(CountStaffTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CountStaffTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CountStaffTicketsResponseObject); ok {
+		return validResponse.VisitCountStaffTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTeams operation middleware
+func (sh *strictHandler) ListTeams(ctx echo.Context, params ListTeamsParams) error {
+	var request ListTeamsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTeams(ctx.Request().Context(), request.(ListTeamsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTeams")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTeamsResponseObject); ok {
+		return validResponse.VisitListTeamsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateTeam operation middleware
+func (sh *strictHandler) CreateTeam(ctx echo.Context, params CreateTeamParams) error {
+	var request CreateTeamRequestObject
+
+	request.Params = params
+
+	var body CreateTeamJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateTeam(ctx.Request().Context(), request.(CreateTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateTeamResponseObject); ok {
+		return validResponse.VisitCreateTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteTeam operation middleware
+func (sh *strictHandler) DeleteTeam(ctx echo.Context, teamID TeamID) error {
+	var request DeleteTeamRequestObject
+
+	request.TeamID = teamID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteTeam(ctx.Request().Context(), request.(DeleteTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteTeamResponseObject); ok {
+		return validResponse.VisitDeleteTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTeam operation middleware
+func (sh *strictHandler) GetTeam(ctx echo.Context, teamID TeamID, params GetTeamParams) error {
+	var request GetTeamRequestObject
+
+	request.TeamID = teamID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTeam(ctx.Request().Context(), request.(GetTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTeamResponseObject); ok {
+		return validResponse.VisitGetTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateTeam operation middleware
+func (sh *strictHandler) UpdateTeam(ctx echo.Context, teamID TeamID, params UpdateTeamParams) error {
+	var request UpdateTeamRequestObject
+
+	request.TeamID = teamID
+	request.Params = params
+
+	var body UpdateTeamJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateTeam(ctx.Request().Context(), request.(UpdateTeamRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateTeam")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateTeamResponseObject); ok {
+		return validResponse.VisitUpdateTeamResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListTickets operation middleware
 func (sh *strictHandler) ListTickets(ctx echo.Context, params ListTicketsParams) error {
 	var request ListTicketsRequestObject
@@ -21911,6 +24858,55 @@ func (sh *strictHandler) CreateAIResponse(ctx echo.Context, ticketID TicketID, p
 		return err
 	} else if validResponse, ok := response.(CreateAIResponseResponseObject); ok {
 		return validResponse.VisitCreateAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MergeTicket operation middleware
+func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error {
+	var request MergeTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body MergeTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MergeTicket(ctx.Request().Context(), request.(MergeTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MergeTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MergeTicketResponseObject); ok {
+		return validResponse.VisitMergeTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -22842,882 +25838,940 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37ltu4kTD+Kljt/o7tRJIp9b19crLt20wnvsXdHidj9SdBIiQxTQEaArSscXrP9zTfg+2T/A6qABIk",
-	"Qd1ankxmN39M3CIJFAqFQt3ra2MkZnPBGVeycf61wb7Q2Txm8O+L7z5cvk/5e/ZTyqTSv8h0NqPJsnHe",
-	"uCAzJiWdsEaz8ZnGKdOPR4Ir9kU1zj/dNBtjkSxoErLwXSLmery7ZsN8Ixvnn8zbXDXOG9dTRiQbCR6S",
-	"0ZQmE0YiScaJmJHOIXk7UmLIknaj2YjCxnljJietTqPZSETMGueNVLKkcXfTbCQpv9TPk5TDc6moYjit",
-	"miaMhvA06JydhQej41Zn3KWtk9EBa50NjzutIxaMD+jJqBN2u41mQwkRayhv7u6agIcrlTA6K+GAE8rl",
-	"giVEjIngjMwjNnIQ0gipoufka6+hlnPWa5z3Gu8/vOlfXV+8v37xvNdo9jLI4OEmsMFXsFT4BBbba9z1",
-	"eI9XZ7t+8dfr/usXV1cX373AaeFzswvlWQ9pJ2idhMGwdTo6Omp1x2fj4yAM6OHwBGcVMQ5LpYykolxt",
-	"NvGzt2+uX7y519QhixXFkaeU35KlSNubTf7izfOdJ64ZX+/hy8s3l1ff730TG5raLp9Hkg5jFpZPnGTJ",
-	"Z5aQRaSmIlXk4rJ49kJNcjTqh/bzZiNkikax/vjSkKokNGFELiI1mrKQiLGmXKKmkTTD63OW4InvR4UT",
-	"c0SDoHUSBEHrVP8nyP8XmuOWysb5YXDWbKhIweG8uCQONBqDjfPG43kihjGbyccusHDQLl9HciT4OJqk",
-	"SXn9H+YSziBJ2DiVTBIFXEPD/ECSW7YkIiEzEbLYj5ZZYWgHN5r7XFzCUNGIOcPfByedQwcnR0G3gJMy",
-	"KD7EFN9B7LwRF7CJJcKIY6LELeOSLBhXJOJKkIRRKXjEJ35kcNFHevAgIpUsJDSOSaSkHXjIxiJhJFJk",
-	"yCaUEyUMPe2Amu7RCtRM6GdGuB29Bjc59IiXt59ZEgsa1pJMJInI3tF0MqKcC70YjSh9Evxoyj9aQTDr",
-	"B9+Ffs7gG5Us9fFonKskZS7WDgpYK8Dpw5jzAqLsXSKUGIm4BmGWWUgxY2oa8QlhsWR+JM3tUPUoGibi",
-	"liGzSYjURJoPnHL2Zc5Gajc0Ha1GU5G4LKSEJYmoI65sOYiov6RC0SKWroUgM8qXOUtVhBIVzWoQ9BMM",
-	"4WJnIQrseMg0IhZJpBTjZCwSfcERGutrZbkLVoarsHLYLXJoAA9PfTqvQQouATHynsm54JKVryctSMZM",
-	"sfzsZrigSrHZXDXOO83GKGFUsbBPteTXDbrHrU6n1e1eB2fnB53zzlG7EwQHh0c/NpqNccQjOe0jL2uc",
-	"N6QS8+zn+iGO24dBt9M5wSESqfrAxepnPDzoBEH3RythbiIdNDJhtr/VN3A/nTfEnHEaPZ7MVUtI2ep0",
-	"g6HDFBsWlXCco9EtK2/9Guk1Tbj79sHw5KR1QoNu63QcsNawE3ZHB+xwfBQcN5qNFMR4TbHArBBZsnEe",
-	"NC0ckeDZr91OszFPxGyunJ+6mtzMhZN/f1eklxefrZLhHKWFQKlZahkalAeXbKJ+Yj7eCssuuTEO18KY",
-	"xpI1G8zA8Okr/jPTWoweQvltfgJA6tQimWQ/Nc47d03vRyCM1n3U1ZpJTKXqmz8LGFmrVKgMPY5WAQf7",
-	"nHSDINACKoB0TqSiifKJq/hAS5xFdG4ngWdUuJ2QC/QOn3goHoHCveppBOvlROE52QSq845vsUZRaPbs",
-	"BuVKg5HnNx6/u/n4rj6y8fgH2daFgjPvZPr3+26c4VK9xvnXXuMX2vUK7g2Cmr1GJPs06pkrqdegqZqK",
-	"BIG7jTjOo1+408NkNwX8vILR4/uF68LQvpjDtGmOgwLz6iH36lU5XQ9Oq1XJ7Iktsa+3vHrbffrf6+5/",
-	"6nV3A7RyHc2YSFW9KiKjWF8dXllRmY/rZekwColWL8wtEXGQPHeREulq2fmwICXmgPnkQ/sU7rd3l39m",
-	"S89JuWXLpoY3dTWJT19XHZHu2XkQtDWw3aBMsEetYVcTHz08bJ2FAWsdjk7HHdalB8PjoGGuXS3WVgbu",
-	"BOed7vnhYfso6HQPDvTAnM70oj6yIZFTOHbzhI2jL/oY3vYvfuTXX4aXf2G3V2HJ9NhsyJGYg0nT0K48",
-	"13J7RsryXAv2esU0ajQbgveHbErjceNGywiwp/3ysgLWOhkFndYpPTpodcfH7Cg8HB0Mu7SBNDYaMSmv",
-	"NeGVNRNNi00wjVB4CRV40Ck6R2QW8VS5wsTXBr6GVNw4b7Dln6bD70bR2+hPlx9+vuy8iS7l5UzNf3x2",
-	"eXz59//+v/+v/d//9/81mg32ZR4lTPYj3jg/CwJNSOOEyWk2kExUH19FbmSoZshoYvX20UikXFXFn0n5",
-	"dGxOH5k5KRP4ZniIJgkdsf801u32SMwqxHTKOoetk2Fn1KKd0WHrIDweBqMzdjLuBPmWI2wO9L4Lwaxr",
-	"RxL/hZag6egZ5SMWxyysVeoyYVRNqSJcDEW4JJyxsGgx2fHCQzU8538jC0+RMQEe7n49F+GGl5qzmF/Z",
-	"pRZU7rSgXoF7NqV8wt5RKRciCf3OIC7UlCVkbl4qHN40SRhX/eyZvu6ThI0UmYpEMjLUxJMsNQ9mC/c1",
-	"qeg8ZloNomZ8LSHC4Xsm+GeWSKpX9UYozQ/naiOD8cj50nMDu4/7XKg+tUNXL+RQMIk3MbyDBmN3gF3u",
-	"5K5rSu865it3yc6sfotf/TIAe3BC8zPv3VO9SHv2BaCOswWTigBh5phzBoR7v8ZbuDAXKzISOlIS7qRI",
-	"STJKpRIzlhSupep9vPM1m0P4GkXYGhDN/pb9mVt4KPOZ3gjln+alSMhIxDGjk7R4EeeTPY3iOOITcsvF",
-	"Au0imrIEZ23ykUYKEKembOZOeA1IqFkZ/Kjphg5FqiVHEvHPIhoV7JUhk6MkmsPBOG9ckgWVZq0hUQst",
-	"eep5HW+spcxLHIscnnQ6Gi2LRPCJA9oHyZIatlG961dddhuwkMo1jSB8ZMOpELdeKN6wBTEkRCgPSeaj",
-	"rsWNKyTSZSyohmicxrE5ig6Rts1tmOtP2S83zUaa6KVOlZrL88eP9ZBtZ8WPNcjysUznc5G4qwnxpNUd",
-	"MfSG7ShAbSNg61kq4vHz2+W77yNx8rfnf538cDj7UzD6MekMP47+9uWn26vT73lXvVocpS/ESXRBz8bf",
-	"/f0v4cGf/5Xk73wXDFGt2IaFeWNHWbaO6IrQjlbu0ZxqDSiTJSv0KtkoYRqWxVSyUf+H76bx5fdv4r8d",
-	"/CkOnz39/GP0dDqMnsbsu5dq9N2X+NWzi59fR08j9te//GFrap+Hmy59+4Nh7pAVm2GvmcK5juQ8psu+",
-	"ob6LkJJX4jOLKbBG9kWxhNMYycN+39J8rrEz7ZhR/MrPOnhXU8+Bi8KRg5FfeJkrdJicaoOg0zoJu93W",
-	"GTsct47o8fBkdBqesWD8nxaEdsQ/0zgKqyRf/3E5MMhBubn9iyh/ukSx0INstE3qf4HcmaNGr3D74KU1",
-	"elG3jRJgVRtZLfmDQTXD89aKhkbQ86cfOP1MoxjVrbIUGFJFh1TCukKx8InN4bCfOkOUZOVsgFxi3jV2",
-	"oHO8sVv8uZ21CFlFVi7BDghh8ha8VV4HjRaEq9FvRbfMOdHaofUHHJ50XG/CXMhIc/Ve41w/aTom/xLb",
-	"BNu1HE3ZjPa1QB8Zu3ZGPsfwhhiBllVvKc+ZK/oTRqpidLfEjab0HQ3/Mh3+nY3U1k4KjRqEJ3MIlCEq",
-	"+hQ2OHJZQFW2m3KjjfzqOgkBU3tjAXqZLmcpDOdsoo9BFO5HS0GGgEok4n6uz0u+K5sbOXaxWODJKt/8",
-	"dzfNxlQLZAbWIuxw3PC2qNUTnlGt8ZJY8AlLSCwmJOKlW9zcNpod6BFf6Ovmmlbsoxd2myo2uoyVwU3V",
-	"V/BtkY8lsK2U248hEA91M9bSXxEahgmTcpcQurO6ELoXhaGJBazCxly4AQXmVr987sODMajgLpMpNeFu",
-	"VhQgkS8gyhEUqggqDRlJMqJxrHXHKVW7RImd1GIkB3IFOiqwaqS8pNHm1s7U2o+y6KVvYPIsxk+VbrZ/",
-	"OZvnGPD7L27wfCmSYRSG5TPzRljLSyQJyJjVEzLOPi2JQIZlPMAvHUEojsUChtxFGCrG3Tqyz0sHjsrR",
-	"yIHUq/2e8vDteOxlvK/YWBElyDSdUS5LkTkzXLI+FjAOo7GaViNTI60GxwWzWkYu4hY+vQzZbC4U46Pl",
-	"JX+XiInmdFU5VNIZIwZFTSJVFMck5SFLyIIuPZsR5cP2I66PGQ7sMi07nsPLHWhaf2ZLcNgW59plq0Yr",
-	"I/Jc9ubMD1HNEScO6JXdrFtlCbGvIzmjalTeIJgBuN2CSowB1DS+NuzTnXVmhy7QvAeThSmsTd8g8t7k",
-	"79rKyyh0IFyJv+w9QB7HG6SMsTFNY4VWWRt/7kOQ/Xr7ZR0UwqMD19BqLr7a8NVsVlwAaM/PEhYyriIa",
-	"l87Ux0Twid9nY9cAA/RHzgglvlYUfAgaprMxM2vwLhLRUYG5dQr2Zg0WKYLlwUUVegctDo14bKnZsYgk",
-	"UQJlzxUYcokIba+OXOTjKIIzAoNpQupoHts9OiKfIxkNY0Yurp5dXoIqQUeKJXA3wJ7bxCmYXAnRN3BF",
-	"+ubUQjbQYhzNItU47x4daWkbaEJjpgQGJk3tEFicb0pQ3ZSoePRWbUwZac7mvKMJnTHlsecBzf6UsmRJ",
-	"5tlL9RvjvuNw/exnvRcpv+ViwTXxakGYmklgSD/mRar6YtxPKAfFEbAPMDnI18hxkI8/74DyoLsO5e4a",
-	"a5Gdv+Sg+T3GbHgCSbSiJLUuiadA4wUDaetRjYEfJf5gokJMFEqEQg+CbdANw+4a476SP1iAanGCLzj4",
-	"8CICQbfMIIN/W0wUwnH2iYjg8BsgIqHcaukF72UiZmDZ0hxrFAu5miLyUQqnz6iIJk1mItBUUhx2F0TQ",
-	"Oo0xQ4QLUD028rc0Sl5RqS7CWcSrEmlMpSJUP4ukSqgSPlYEYWjwUkVAijAmoToMWUyFxo8xduxyPFgd",
-	"Ml75gK4gw4EakBB9Zu9Ag6piATUr49h3slpsPsuwJJzP5pQvQY8Hjw55pcLV5vFuYKxfXvP40SjotE6G",
-	"Xdo6CztB65CdjE/p8bA7OugAb5YqSUd6N7XG8TYJIa1pGs2R6t4LpVgS0hloABGHkPuFSG618BvSJdy9",
-	"80SE6UgDprfLwr1wfJXpMK5V07un54eddhAcdjqgdydpjE6z92yc8hCRBVK3ouPxOZlSHoJ/H9K62uCn",
-	"tBpTHH0GI7bgoG4mEeNhrPG7yrl2dN4J2t1ucNQ51fNnVsIO7KyYXPKXIilbucHS9fYiVVPSbQcavpm7",
-	"jZOEcmWD+hwZcgMffSq1jAqeKBrSgo8/A8gfLyDJn67evvGFC5QH2gAQPddrGuuFMX9Yk9b4yxOaQz2z",
-	"H/bNuSyzewiUM2xeC3t6HCPxRZx8uH7ZOt2FxXXqhIFsJSQHqHKoq1ADEtBg+5KxcEhHJX/2pSJTFs/L",
-	"fH42yzJmUHWMVFNzABPqv/o8H5bO8y6R5QlVEZ80zhuQsraC+ouTOeuV9VEyPITAJF9k//8In2DTs1Aa",
-	"lZdoN5tc2EXiFTCfM5pIEzOkdZ2xvgUoSZjWljGAbTGNRlP9dUKGepyExYxKJi0Xtpx3DYJc6+c21GMQ",
-	"hFaY7fFzc9dsvGGLD7KqoHC28DqTLaOKI75jCG/H49p+w76oFWF3l0oSzr6ocjyQDd42WD07awWdVtC5",
-	"DvRZOUd6KwXkkK6xyP/SwTZZeGfVOX1BZiyMKNF8DgQpMWcJ0peRLfHi9hmw8qBIn8e6MlCebIH+Hwim",
-	"dKbfhZefFnj5cc7L32TRnXU+6xL0Bk8vRcrD6hWmpixhTa1m6JXoMydrEDKGAXxeLy7QHKj/3mWtRWfO",
-	"YXGtdlrvMvGhWWE1eIN6Yghz3lUkNQo8YXh42DobBd3WQXjIjsbHwUnnVOvYls9h6GBzp3jM1Qzr4Pyw",
-	"Xow9CINTPPintDtuBewwPBodD0/o6VmFo0eyzwEZuzIwxKbe0WtvSYkrLYmSKf2sNfh5HHnVPEMTfVVX",
-	"S8IEDJvr3ZpMcwchR+LM+OWDnTynozpFx6wwr1VRQ2KlRWjkvKOpXBk0+oopEjItjSeRvrVoVKBAG3Vn",
-	"/dHvMOzuWohX+qIs5Yx8Zgk5PiR/jp56sGwi9vpg7YOPy1okiJozusT9Oj46Ojgmw6ViUJdgJnayrQcF",
-	"9bHjuJbMUtAqauCpYLUKNGCB8VCTHBBAjX8HqaNJ5viu3+dEUyXWnDWQ+jrdg8Oj42os5QbBzdt4LkFX",
-	"tkLsBsBk2ly+yNWx1KsF3M55cKLZSreDsZOSJf3N84KcjTEE/xzpumwTh9BxJciQQQUPjy+8b0Iagw22",
-	"pi7ieHSwKppVCzN9O9sGY/swjbRqQnPbClUl82d/89BawJsJZXkB8lRYJWmMJCJ0rJhxHNvoF1D6J1qN",
-	"9xx5806fmXHL0kkcar4Kg2eGyVs2RzttNoOmoZ3t14cnnaIBG9awiwH7oKCzdhyd1aKP5OuscpIyLgDv",
-	"CehW8ABDOkrXl5gx4Ir6mI+p9PsI5s4o/SxyoYBpJz7G+iuN9eTeJrmO469010PyGIoKLjwAIzqqhrkL",
-	"EiZ0rH7zlrf7GNMshvZoTcOteJewzxFblNytYCoRaRxaFop+cENk7k7VlEn8m0hheRoVEOtDsCpEiMVC",
-	"aCZIERMaT0Imb9u53iiXUrEZ6Pf5qBtchuVSi6ujgUykjRcx1k5aLagUU8UMQkZTw5iqJxZGzqyt5eNq",
-	"LNF6Pdk7YM3Jowdx7F0ETQyl9AmauDbiguU5uyXQc6RcMaUiPpF1uQCbnOFf7WErn6182Z7MaURSMXH6",
-	"l2VaOxnyv6GB/kajK1U2haE2UzNXoQgYbjbMcbnD4UsW4Bpb0o6GYNdSq+d7TxV7pYUMHxeAsmrmYIL+",
-	"IrjXfJNQxfqxGaXIBSQDspyJhOUjaYjgZwi4293hvFlRNb1EkkNXYQYF6AEnLKQjxUJvisqFs7vNrPrn",
-	"AuQ+RSQt+qLrjB+r7GzN1dbsT4kB7+aXMlnbCX2VO4Lu+dFhu9M5PcAw1p2sHybyofY8oZveWCzQP1sp",
-	"aldX8QLHnzDO9D6vTJj3DWo/zK0H75k+wKvMEeCXz8UCrFLmjKrvgH4eeN8xo4pEXdkxyrw4LMZU6hHK",
-	"eQWTRKRzFFL026WnWLpUouYO/4XF6lN/AhliI6gODQHUIInpfx82G/oSYWFfjMeN867LkVmIPKPj/phy",
-	"vNFDeDkB0oQkJf0a/pnOG+cHpgyJbJx3TrtHwV1GyI1zLYlj6HTihIUbXbajZzsK+ujNkY3zs6NmY37m",
-	"/NA5DfRwCZMiTm3IhPn6rPTxEfjsCp+f6dNiv/+s4TlrNlKe/xnc3cE9WsavEgqDE/8Xu/fA7mHnDg+D",
-	"0tqlX5NyAxz0FWfu+P8NadhLSEOCqN+vHvZexOyNUBd425c3FGLwAVeUSAVmEJ+BQL+G1TPMMI6g8ZbH",
-	"mDkKY/VAN+o1wAw7ZITKWxPmvKvD5LgutF+vLE8dqJEvyoBrlFy9urjWOp63BGcSiSRSUbHqARfJDFlM",
-	"8QD3bRmp88NTfbjSZGKqYta9dxC4R7j4PcDGaDKavmcyjatZesYIo0mIVtP1VhdXKptejZyTqdySR/M5",
-	"UzCMiY+3XnNoZLBeO75zaVkrxDtmv+D25mAY146BwpTr0Jq7F8xy8Y2b7e3Aza/byHYGkfl2+IM4Vgt9",
-	"a7HvxFG4ay/gJlqLG2+plt/Ktt3A8Uk+s+RpKpc1GlUsJhFfpU9hHkN/qIdw1amqSpYw8HZFOwX1d043",
-	"Tt/GNREDUYXFuQAjB4Fw5QrziOlciblhHorFbD4tGN3X12brFIoqQDErC3gpjsJ8eQZemUP95clBEASH",
-	"VS/HGYUCBkdHrVNNWcfjzrBLD8NTdhbod+cw3EE7aHc6B+3gcfdwZTlDz3RARejKPm+8Fj9HcUwfH7UD",
-	"8vCvnc4T8iri6Rfy5fS4f3z4iLyMEjYWXx53Do/aKxhB5/S6G5x3js4Pg/bxUad7UESJrfRQh5MTrbl1",
-	"QGo46nQKOBl1aNAKTobd1smoE7TO2GHYOurSYHQSHoyPIfLF4CTonIfD0/PD8/PHh6erkVKdr4CU50ze",
-	"Xsznj7vtDnkYvb16ZI5SNOEf5jV1lLYP7tkoChGrDHiCz19CYEHCmK9wox/RyKwPi8x6ZXFH/v5o9Ozy",
-	"+PJ2/tcfnv3prM0OgvaoG/Ph7GUQ/vVPcVaO5bEJ8Xm8CW98TKOWlQP+iHm0qCj/YTcgcjxFfLJhAu+U",
-	"SvL3VELPipTvIXn3G2TMSrumf/GkWZ9Tf8PCY789v34mT+zs1C8PvYNTH3fkGSZplA2K8KvH82RTy5AS",
-	"swwPn1M0kmaYJyRhkLwRKbQ/7aLvDOucK9cmWcSCUpEEirDmK/8Yqak/1Fc/IbS2FORvhh4LbsT/GZHL",
-	"N7/OU+jxdZXP3qf/ZYTfYgu0TAeS1XuWVlvWGEpPvTnuWEgjYfh0RVpjlteOXbLa5FLJLH8yS+07N8lc",
-	"hE7obildo7pEP1ggAUj9LNJZCRClEK8pX16gFOQrtRB9UVOTB7siQVwJ0dfqoQ3Jkl7d0T400bKmlRhW",
-	"lP0C2TH7L6jgeuMqgPhRVF6KgygUPGWNcg13nzSvrEBS/koxftO09YMgI1kdkoBTFSrdyL0jqqByZyvK",
-	"Ia3Hk30H0JREdWV1v4s+Q9s4am2MyyZRdCKNRo6XEBlHLC56MaWMJpyhOYmncWwLGvbhVdgKkYQQmgaF",
-	"Cu+0sIoTNM4b02gCxR7oBKzSQwzgBkSMUx5iTeAPl8+mVG3lqVtdCnkrnupczjfNhkqiyQRWkzsAW9a4",
-	"5gK7aSvWHUH5WuyxOqeJKYRWNcitFA8M3cBXEDNYiiDK1yvT4SxSpbUauW23/kirWiDt2H/UfPaaKeot",
-	"VQcda2rahcLkLanYvLajqEZTKwfSVM/rrH4/b0WUv19tlXrPMVZ3WoUxGA83gxpLWa3GBL6zMc63bBK0",
-	"okeQu3ufnr998+IGiweWaPGHk/+lxv+R1Ij/fO9pLfUro9Od0lq3uy1wof5CllsoLXee+2WTsvOrrpbm",
-	"1y17WnnWApmLGyee3nlvSSf+rQberIk26igfuJ6fcRWNaCUy7o3IaniUpcu09F1ZuMwzGTljoS1fmVUi",
-	"2cVUc1CnhkDeYgmaigBZBhgufG4Clln4moURvYaPXAy8i2nEK/0hMxxkn/chJRPrEtTmdGbV97RMjWkZ",
-	"98vkHBcC+49yjDgLc6bwo8W7BsAOaMcrGjx8RH+czUP0uigqmTD5yLV1V5+ykZgx6c2xrDRawLFWBalB",
-	"yATPuy00yXBZKjSal6dX04ivKDCPArwn/3qVe6ZaJGKH9klZ7vUPNI5CWpeCckFmkZSQfgi0UKXaz9n3",
-	"NcknkMEyTBi9lYSSJI2zFMqR4CqhI+XP7tHUayJqnPwdBGOXml9BXZm9HAMrklaqy9TI+8jo7bvMN1bp",
-	"IzwTfJXdYcHobd95XkwCcIrPMSqXWmebpKYsbxVbxfgeB2HZ+LvgrFOHM71wd2kVfBXXhrj6DfSZ+NV0",
-	"iigmOUa+jp6hTYD09PS0OY6drXIcV1bxhXe79fmQnRVYd2tpd9zUJlyCeyQriN8h5/GmgsDlx0hN/YZE",
-	"25WLUGVqZWLpbeN7rc8f7WYdnE1wcYoXd38mG+cHnWaDp7OhPqQdiCozjuDGUxqSCVUMq8GCArNSDK1k",
-	"iR4FXS1AFqbrnubTddeOeuwZtRscag6yR2o5/hehlpxYMIK9WhwY3PRQn4LQhK2KWG82Uq6iuF9cgzPF",
-	"lWlkUzZlg43ZdLlxJY2EfY5EKvv+MIoDH68p9cr5y8ejz+F303gUPf35x49vlj/+9S+TYfdvk799PJz8",
-	"+NfpdPjXp/LHq8Xk9c+Xf3CR4eE4FQb+6X85uJ+Dg+CHlU4Bj8hkqj269NbnErfMKM1RA8CiTh6+f/mM",
-	"nHU6QVNTCTzoHLWP2p3jRyAwIChaepzPY62zRII//rsEl3EmaVmrOrRhgAxO+uUV4xM1NWVYzamSKrGy",
-	"94trOvGDbSKZtbC3MMndcioWvInRyqY2qRaqROID/7R92j4oAd9rHPQajRoIjw/1divFIJbk//Qan/7t",
-	"31v/dfP7XuM/GmXQm40vrYlo6R9b8jaatwSATuNWJjphu85i+WlkACgkF1f8LmGQCwsR4knKyGIK5Tbz",
-	"8oiWxWMhD8JoEkd54WhbudvUjxiUqtwOCngob5NtSitEzCjfanGvIn5bXc2glwbBwShNYvgHe0ISFv+h",
-	"B4ULeo0Bbtdp9/T0UTP3gM314SEXQ8ADlFw1OUfGNeZsI4xuA7H+CClkfzgK9M/d41GaSJH84fanbnoR",
-	"/DDtzL6b/BB2loezID1ZfPdjcPq3sQ+oOqroBoen99n9VwIPi5/I51RNMwoHmw8yj+J6two5u+eBzPIS",
-	"PQ3/4IYCzYvGMYO0Bh5isTLC6GhK5iKORstzMkgGxVjZmI1VE/sKikRrbjNm0zIGamBkItnjDyFJpxUx",
-	"NW5pXkjnUSuhisEWtwzDe9Tu8dKxxryDJ8kfgifqD53G5kveZisz1LyDZfoQRJWLCExOkE0y+MnBh17z",
-	"Ilsz2XDJ/gX/9IdOEDxZ/KH7rZbMVLK8GJsS1MXVXpkFKAGh0K5H2+1RAMkgMh2NWImsOy7IY5HMKMax",
-	"qwOwr9Iv0SydNc5PjyGfaRZx/LuTrUcDiykrmy/I41RbefUobHJ79fzPD6RxCBPbqaS4J5+LZMe4BvaT",
-	"/vnGd84+fvx44VgA/YCMpvqg8QlDjnl8cuRccOXL7Sn0FCcJo/HsD72GkRV6jSYWyv9Dr1iZGVje7pzi",
-	"rtmII45S3MV3Hy7fpx4Wd2HqxUHFnIvvWh8uNciZ7HGp5aok5fr73N74VITLYvmHxn/Yy689FOHy3x87",
-	"zUmTFIcpvwIWNTVNGA3rnkP/8qzsVxHy94yGdvOzLyuwT5hygnDBBI7lxU2+Z54DFK2FoY4g8XcDywPp",
-	"NI0rwoLEuQIcN4xsJSSyCsSrSCrwmjjokFUY4kg6CJG7gJA3Y6/ZGXyBRKo6PfYa38OOPJtS5SShryBq",
-	"KNOhyCiOGPdAJBkPM5ZTJfGolnI3If4SpOiUXQFrzsvIyRpQfzj5xsDW0Vi5OXleC6UeyZrqHMffDkT3",
-	"nMWs2Mq2CBo+B+BsxawKFCG88zFTYYtAFOwGNVC84CELTQZPFYYXmDtqg25MYF0VDsazMcpAmG/8QAQZ",
-	"GHnLR7j5oZhEFZ6XApo2geRqHCSmvhfzsUpkT6YBYeVcooRRgSkzc2RwyVUgAdP24URTyP2nfjuu40nv",
-	"RBwDe8RKZ+sYYx0oG3InKHCaZxqUpTKajKamq7zvlOvHNhy3DMFPnkmNx8SWJPecW4znzGPCbJsvDxpg",
-	"hApnsZ6p/7BdkHBm/LmQPVR6o+AgWMNZ9PZYbuTfoPtwkDd0xkK3/XIRgjdQ1NFxSjYJlVnrpGjkOTDz",
-	"vN5NBaA8/LcOHLaoo9UrRRO1XpxARfR+4sQbtqi/RUMnj7lu+vzi3GVuWynXNzEXqnZW+G63KUs5bMWZ",
-	"v2OKUBMsbZ3URqXINI21O+LOsBuMTKq1Uq+5ZL6l8BsUQaq9e8sw1V7AE6Z2un39gLjlP1cDZP1kqyB6",
-	"nvvS/JDZQdaC+EXlTXw9l1BmTbvfTVRzKUIGhGQ/QWHz6v4ia55TNW2XHhfrM9bgE9PsvGh8Z0uiFeE0",
-	"iXmrCL5SirBid9UPvHflHJ/dY25bPKRu6eYF/+z4bPfZ35uKY7X4xpJkXnyXm2GUpy+UOaiR+fsFOOqF",
-	"JygTpuFBxteE5HytskSSmHxM//W4VyCrpcdK5hh6ywhd0GWh5JjHnAED1V1cK0HKQbGOyFqmeMUgijFP",
-	"oqkAgUOsY4ir2U4GEKT5+C+0jOFgImzeEbJGPTE5Q7mKUpIFy+XEyjAVn+d1wdYha4Gp0PM54yysx5tT",
-	"YmwnHe49k6mWBKfUy+n0Q4fWN9FuE/jow6WxD+1w5zsw+WwEfqhWGwuKQIG1YAewPotbFmLjDh9Y+jHA",
-	"ccuWPhD0c/N15QKbR/1btoashaK50p87zstgzGMK/Ega/7kHFBipONAuxHOlxHxeRzz6obNJPg1bzO9D",
-	"JvhlPZ82hshVam7ZBvl0efl8ZzX3mkm17lRTolaLYMoRLXfZkjo1O7tETRiA7xK9trmtW2/FdTRjccTr",
-	"TBxFXhbx9YCY4e4Byk52l1VzrzW8NMvgOeJl/iQPuq2Vsp5B8T5AEvjaqnBinMbuopYBoI5YHADqdil1",
-	"opt32SYDgY0Frp2/1jSTZkHQ21sbzOS1R9WZv1Z7S93A6Z2Oqn/t2UGtXfmEqd2WvV5l3buuWpy5GL1Z",
-	"Y/PK+7P4lcHqWPeHaLmKcY3oDEK4I/UNNWYLVqSmYUIXvI432Be80CzMw10Zw135i/xmvHzu9/g6FpcH",
-	"kqCCAY0pNNvL+5GV7tBVjtz/SNi4cd7498dalxJcX9yP8al8fPkc3X4gRNWC9O5SS2AIDrngS4K5wHLO",
-	"sCEUFN3/8OHyOdaXxgARLng0ojF0fTRNjqCHVd2CcoHtvovR98o7kfft9UTd2I4bSpCJIIKj66JNPpqq",
-	"0hHqNaZvyZBNIp4HWJm+I27HkYIjPii1ErErHGP/DX/Mw/GhG/NwFgQnnbOz7tHhyWFwdtZxwh+Ce4U/",
-	"PIPgqFWhPXM6Ybhi2SZa6eWY2KyfDV5F/HZAMCbFanrmg7FI2BNMJ4LmODMaMpLO2w0/NjBKqy5qpdM9",
-	"hSVnfxci8z5dtH6krZ+D1lm/dfP7+wXngQGsJt4JgieFLSQtCcW12h5TdUvD1jHuykI2pmmsGudHQXNF",
-	"pEt3j3EusC4UJ3zn+uNUyLwvDxQz5IqF7gloEgUv6dMdxzZbqU2ySqRwAJYiBYTojZeMQfkGbgL2fMjJ",
-	"RZltjvXGK7cLxyDd6qqj0dREwuaLbhLJNJtWLCTDJeTdUFnEBI1LwT6lWN+mEeswlLxvq0XXoACAq6X8",
-	"w6BA+gdF0qetn/s3XzvNg+Cu12u7fz5srnj46GvQ7Jzd7S2Q1auxv4ZIYrCMjSFMVTLjs7ahYGB2OS/F",
-	"qt6ypf5oCgU+JGHjMRthhc426ehhukdH5HMko2HMyMXVs8vLHh9NaUJH+lptkjAaj1liG8kwLROYQdrk",
-	"ijHy6T1TWq65eQj1mR8n+KeJIoQdQo6Wb1EpenZlcF09m/q31n/dlz1djl9jwVQfrvGmRdla8HhJIuTI",
-	"gxfXdDIg2JzRsGnJmnhtLyLJyOCw0x20yeB38BblyzaBkmZ0An0zNKszMXBNIgWKbRSMsQnDdL55Ir4s",
-	"yQx2HGQ58nDw8THEVw+aZNBrHLQmP0fzXmPwCAKYacHpRWdsFfbHLVz1piziBVeRWl7TCYaZXI7fCM5q",
-	"EHedI8jG3Woephn6uUYg2p2liuKYmKKezWL8dSTJ4CA4HGQ9KCjmKFZj0Hu8c9DutLuPVi9WQ3u/Fb+i",
-	"Jr6hToaLwkIXB+yZZtfdNLV1tGB+TkzsdlHCxIjpc3yEiUD406CZiwfFzCYCwTuYUkiGyx4fmM/Nc/O9",
-	"vlCGiVhI6NoywOATkSYjNgD+AZANNYeQLB5r+VMvxgpf0FfcdCJFu1iPR5JEEy4SFp67Rk01ZdwEqgDE",
-	"YNBTNNHsHQJXKBkkTDI1IAu4+KIQeBIYuGHFJFixj3oLWgB9C2xe28RcO9t3yf+SevWnrDUklWRQmExv",
-	"gUigQykdsRlc6WJcQqVCzYvjPW3YMq4Bz74R6kBHloaTJAywqa/zfOFlaSeDPdxm1YYJOsgrIcCgZbUg",
-	"v46sM0l/Wyq7VBYTM4xpppwMgEwG7W9FAXapvzISMPdI+1vvf3n5kFyyWi6PFJtVxXJygT+IMXQ7M2/B",
-	"JpukGXviO+R19BQoiH1R53iH0ixj3Wg7GNfU41mOCpkxyk0qVYRZG5YCS4kJR8GvWEMwLsq6G8NIuKuM",
-	"EI4z8546OxpY6kBBO8sqSHJLzD0BMW7JOkiMV/PbmkKcKM17rqZe/8sL2H7btbjq3r2W8kGypG4hxrL7",
-	"bVdircH3XEfJulm3JGvc/LZr8plS97u+K5NbXV4jFEFxO4ejRgiSt/6i7rYxudqbAuWHxoGzDv8GM78M",
-	"+u+L9bs8/99Ymf+SCqzmlFU0/lpI3DVlNn4PCbxQRB9uLOue/cl+7pvavvvYTnPXLPYhXPed2/lQw77Z",
-	"St8hyLhcT6aUyUiEa35108MmEVhmFIrVpnOj3nLLR0CSoPI2D8o8NzoEtA6hPa6iGWtCDVvTkQCGhL9D",
-	"ukQhwEnOLqRU+tZo3s0x03CzDVt5uuFGH5vXbfZeK0vfW/l1nuh3l2cCvRHqCks97E5MYSTpMN6ALi4u",
-	"n9tX75qNKDfB9CPenydikjAp147imG4u+Tv71V2zwYWaYsH+Ps0iHFYO9Qa/uBYmIuKuWaoIv26AQu35",
-	"fZF6YnnLFMoq2YT+i0ukWxtDp/XZDXPD9XgptE9eUAihcGl3dxJ6SsPvTB2SnYlnFsmR4NhDcRMKel14",
-	"/w7CVPnGG35x+cbZaxr1babnBl++s6/ujaVBMHg6NxHiCRsDv1J5rWTcZdPwkEgxYw5NmPuHcideaG/7",
-	"6hQ222FfbRqqe8Rv2XL90cbvSmZozSvMgJmzddOh3mUf3GktK9aaFwv7Sb68laO8tl9YfOxt7+3JHUGj",
-	"dL2RQ0bmNJH6+qIEpCKSLRcP8C2H6hhw8vNH0HwP9HqorG2qmUN9lXbD5OS9EcpWKdpxS92UPWy554y3",
-	"EofPnC9dOEpXwCySM2vQ3ZT/v7bf3DU9ZebWDVQpbLe3zQVrMVTL10xXKiGwPXuhyN0TMsAqbQMi6VKS",
-	"BbRQJG/Rgu5q52TIYsEnEguDoJyq2BeVvVxgJD2e1X3EPUKO4m5gG2upasq4FuIVTUy3nO3JwlTP6Ssh",
-	"+rEdZyXW3+EX2bz7RXokCYCRoFAI9h88BTVU+Ks5Dd/mUllPCuRCQsNU8Nzl709ZPAfEvZjRKIYwgR1x",
-	"BUl+fWVHWIkdZ7L9SlOO8J9roqylpyM0DBMomwiZl8kwCsOdFzt2v1+51HymvW19biaBZq353kMer14y",
-	"XB6qEPIjR2LOJAmFfrUkQ3z8+LFVrmGxSpAol7wAOI2IeB3NmEjV7pKiygdYI6nZqb7VmYpCI3lh6j0n",
-	"GrT9iV9+BWdHSWy/StY+EHrxT9ZaLrliCacxNt58oa/gncVcHGkDYdS8uCcEgishT8TR60AHTywmJszC",
-	"YM6NzYhCYHFGMn6WsFAfVBrLe0r5o+JIm4jl7uT7VpvXMnoQxWxi+bfgeK+oVBfhLNr1EoEkTGoHWInP",
-	"fKq9oPGNIIyDhYbA/JFUCZTfW4CaMsQ6X0BGmfCC7XZ2WmguOdlB1plrnCn3xt3zSonGd5ozdsqXTnVF",
-	"e+IGCIWNk7TogKoN98DE2H6/Dgk40d7PjUxHcF74BK2dmYlhKdJE2lW+FmE0jnwVDj+6oTaVGJvSQbNl",
-	"IVcdLngHgC4b6n5pW+X/JNMibHRZS/tNaofHh+TP0VNN7E2Tp5lX7W9aDVwfBS4Ua5JO91S/j/gxsQwv",
-	"oKrurqfeBq+Y4rzriaI87V7Q88IECZviPpHMw+dpwjRniAXXSINA+NxqYWOnYkalckLuNVVpchoyiDUM",
-	"iYn7HID/aNAmz8Qck6x7XLOLW8bmeYxZHEklsZIkRu7DE1oaP2MzCaNZP0K0arxLIEotKnYs2GV3nIE2",
-	"tSl5Jt8bCduihREGYONtBHFsnAxsSOXgSXa8TYcZPmEo+JlCCbZkwc5YgUiMuTvMGpQUp90bPhASWGYG",
-	"DdBNTrG4fLy7TJK7aZI5TuXOKChUWdxU5HWnh9vA6VW59i7IG3vu0QDttvY0Nz1ASh5qsQcx+AhEgXLj",
-	"z28gM78XMdPynelQsdvGJCJmfbfRxVpPdXHW/SFXxKwgPUEiUvQZLfJXWBHqA6efaRTfQ36mUV98Zom+",
-	"MTcSad7mL2uwh/20CMLKz58/dQHWmALFsz9M5XrPDirbT/WrQPul5prrD0ChP+ne9sm62SCNkio6pJJl",
-	"JrKC0ceoBspG5VulmotFm1wnS2M/janapyeu3Nv8n28B+lWIsZXW7L8Kdzgu9Y1Qz0x20I728i9oLOrr",
-	"G2Yzq7n54vK5MZ3nDlOVUJ7HV29yT13nX+x5ux7Y2K+qZdpmuQB79HRt3uUu2Dliqenp97whg7pwmyr/",
-	"08KeUFbVf0FzYQiBUkIQMVbYCe9fPHTJINv45H95Avkn7O1vYNew86NIop9/WcE7k7jTauvJld9/8HRw",
-	"3LehOmtQWTK5VQXxbyF0f+DzRGgYtEj3LN+Pe4oZv4ZQjmaped66EQqN+n5NgSBV6SXTxsBmhfEgPW6r",
-	"55g2uTWdRnfY2ZqOnetPjweCvSL2gdvOtEmyjGEimdKnyayVjEQY8UmWTMhZbZOk0hnLey6tOlnmLQD0",
-	"YyL4xO33+E90qzV/a+wSeWKFaWLRZfAxFHpiQhzc/rlmtqqsMQbYT30ZEKb+AhFj0xqDvKCmPEFmPJ2x",
-	"2ZAlJtkM3gI7gTTlauaJJlEV2bCjkG2IzGf6VUBnrKg/BQLz3SI2YjZDro2paFm/rKOjg+Ny/nslzW9W",
-	"V1Dz43SZJxjq685ELmu2NWdiHrPSfEdBsOlsl0CPNI7fjqGJ3LoUipstCkzMasuMQ+LIVMTFDgaQ/KFY",
-	"vRnDAqKJxdYNhXDUL5f4WSfIl0qThIKohTkkPhBuIw5psVhqHIkMqleYjjQptzHDns40tsGvp2AIXj9R",
-	"Yay8fbd3KOzN4gMySXmW0Le6okJl1Lypy7faYnuD1eO2gtT3H970r64v3l+/eN5oNq5f/PW6//rF1dXF",
-	"dy/w5/KPz96+uX7xpvLzizf6c/PXVf/qzcW7q+/f6teefbi6fvu60YSZXl6+ubz6HqbSf754//7te+8O",
-	"5L1FN0LUh8vnVNFtkHXnZi59QgByQMTw72wEyoVL3NWS7Lk3bZy3CSozt+yqLNVQznqi78SfIg+BXmCT",
-	"rgziwQ5U6j9G104LACgkkUqWDJpEKjoeY/M/dLhq5W6Qna5B4fxisbpVR6+0K5hgJqD/tsVj3Sa9T7kT",
-	"3U9DdFbR+J2zG5ihVmr59z7lFxPG1SWfp2rg3GoDe2AHtpVhIfP0tXvFoUdRGc+g7Yhq6zlgZlWRLlaz",
-	"40IrGXOnYqFdEwjVJpCKmJUQsIQYSfAdbsy8n8GgXvbdDYKgyr9X8EYEEGO7TUxJkvImWUD5orz+KknY",
-	"nFF1Txa6QVJn4YTbT+0SnBuxQlOajczol9ZwqRhcZIenRyfHmtIutSaWJuyZkVmqskGWuUIYD1noVFux",
-	"xZfIQKZzlkgWsnBwTiiZpjPKiRLilggw3OfEhu7O3Brs9uKASt49nifQsFgyMo4SqdpkMLINqQbnkGMD",
-	"ShuVt0bD0mTbJoMwoRGP+GRwjtUC0HUAs0qs6uv2xzMLA5hshXOI0ANtDYtTUWRCRmAbmNIC9t4tp0aV",
-	"Mp2aJedPMZsJ/pKKxrF9ZKNnm41sucgrauLYwT0Erp2Ko6jZsLiArFcT2ths5HvlvakuLl/XkAJVZMiw",
-	"cEu1TYYslb8lA5oqMTBSspqymW1Mk3deGUAV2AG0k83fARasD5noceMw1oQSRnJEE+DLM4w7GIjxeEBi",
-	"Rs0MWT00gQQoS1uVKoFIGWv8ivG4Zv1ZKw2vrjBhnGGNMlvPRqCymiYcs5Hz0rJFDmk7ja8TP81rd8Um",
-	"3as/uo5mTCo6m+vPmA2WXTlN3nsCXr+zjb77CaOy3hFhv38JL7/Hd+9KXcI3lXMcsG+a1VKInEQKuU4b",
-	"p0ikQjV5v7No4oHBi3qW5QuzSEF5OkP1pt2I2c52Lrysr57nth3YUmiurQySm0lsQCSwugQieuxlZfXY",
-	"/CZzW8rYZr/Q09zT8WFznUyELF6Hitfw0l3TxqiYgJmNWoCaYBK35ssi0dvDyXBpZAiU4SRjIFaYpdmS",
-	"Z5ldKZJkmEaxIth/oL7WSyeA/+2l3ot+DyroRXGkllhHYTwGL31WoGGzQ2tLKBSKc9+bpKzD1gbXYkiO",
-	"Zm17GNwy/geySLrObHa3TNNt3KaCpOoMuxVlplbjWal2odDok9oL9TJt8QvL0S3h22kKnNsr4JeY746C",
-	"106Wp6LIB2tVydLGllS4I6QxUjf5rNRHuNS0vIw9AMmdxCucbriLpYZJa6x5lIMGBzjMugZrkLUskUSz",
-	"iFOFyJ/R+Tzr0QOWOD/unuuHOHWzEQrOal8UnNn3rHOk5h6Fp/ZdKHxX9+p7/dC+CSXz6t6EYhH45l1G",
-	"I8s3ed1T/bPgbIPjXBhq9asOdta96ixl7agZKte96aLy7qZKLh7d9ErMsvK7GcW4rdZKIlypZca9eaIz",
-	"m+ZzS5NDTJQAzuuIjJtNlAmP3tlsRUjgrItEKMOBAQFPCLXMN4qZaxLmGPABXKieR2Squy10avFqWLhT",
-	"Th1KtHlYR7PBavbpOqsC3jSKRpQQkUDJvBezuVrilQEBt1DX3kn328hu8AYqS2bUUzT7+uwGWQs2v9Ee",
-	"C1WW6pqX5IxirXEjZxRFjWqV8TJ/rVSgZ7aVnNMkDrdu9U1UVyIKS5Lnl5FUlIfynAyQn2pdu2lkxiGD",
-	"gGYUyJ6QgZUhw+yNTDDNb7EnZIAcctDscUfLb9pixMXbT3D9hWNwaNYZHApmBeKzKjR7HN35Wo50FDto",
-	"SlVQHrO1gjZuVpXz9qK6vk7Drmm0dMFtvm8zW63pumTrYVYv/B01REhMkPvXojSsECfjVopFtoI1fW1M",
-	"2VZqE1ByKvetXFqAM0+9nqcJ5RuGRtCCqlKOWKo5o6EXuwjrAFrJlmHL4f6F+5iNoy9VAvjeBNndwj0w",
-	"ibgEYBI2EhMeSYa1UUtmxk7JynhUqH0tb/uFKv1fO11P8XFgKdAE7Nsh2Ezg6Joxk9Igs+1a6lfKDcIE",
-	"NUM6/Lq3r/AtEwQdjfZ0aZvBMkOwq1pHSmaZrUroW9ynTTjgGALKqCJzEJglrtclctryG+0yHiK1FtwE",
-	"FTiOeGbmaCI7zlQsaDRNIlm4rmTEJzFrmQ5SLv1VvcFu7fX/0+t9CYJWr/el87LX+3LyUv/z7OXN7/QT",
-	"WfOw/isv7V5ArEFNs19Qa7OWiNSWDgUL4lQfOKHPPlofoXL48cnhWVY5nBy1O488ciDMmEds1DSFlGRw",
-	"YYLpwHZ7Tp4ymrCEmALczihZFe63c/pTClX70f0gS+f9MDhb70yz/D3yQjcSmkOjscd0ZMpiNYB7rzaI",
-	"HHSODo7XWUSA6gsdJNcpBL68G78D+CJe0KUkgyEgs+CTw5/We+IKG1iYrYC88iK85w9Pu/c+N5wATljB",
-	"LLWvi3zkdDrfjKtlvcx9PFuzs0xsgrL8+hfDrVCEK1jUsMiRWaVJB8x/N9/JrQw1buqvX9HgAlw/I8qh",
-	"kAK2vI/qFApsab+mij+8tIVAsvlV5eP+tp++YfTZitez+lwd9O2cVe+ocgvx47aZ9gCd9bbOdcca0yZs",
-	"9NxaH7Wxe/rMgcVgsGbmdgcbrYAeAZ6Dgp8VQkZX1dhxK0hkC88+LgY2dbqbXWXBqf7PU/2fZ/o/Lza9",
-	"qThbrI11zTRStihEuhaMamUklIb2EU/RM75VTEEeFwKSgtMmN/PeXyrrqs9aoESZ9RbNApzBDmsJySbe",
-	"YdjFOfaEMOoe5WQQhRC4YLvO9Hih7Qxxu87YIcFhc8vYXFpHI3SZgfL7z+BYmaUbih34ghhqg1tAkAIn",
-	"Mo3QEwRBFefQ+FSLUBDjS8A6oJ/OaaIkiSNIQzPdmwbw46BdF+1SCDkQC+44azKDL3ayU3ITCPPOwdh/",
-	"Y6AhHeTtwhLTnEBTysA+zeIt1kSgRSGw3Ls7H6UBunPLwm48AmXXPB7RCGxtMvh6NyBU3srMqZN7Yh3/",
-	"nEoTXmUf23moEmatAoXmADXwGjuYBVnTRppwYzW33gwb81djOq9DJgj5uyHyAuolGNNCmwz0tpoQIKoc",
-	"p6a9rx/IXG7BA+oY1yIJLn3+RB/XrOGYAtYtJoiBRaSmPT7IlZxBkwzZiKKcTVWmINlWU8AOaKwJz1Rt",
-	"5kKZLHZn7ww9ltW5MnO0+lP+jo8dFocuGkQ2Nm6gxnBwcHD2yNolyThVaWJYHScfrp+5ASdLRhMClr4n",
-	"hDOITDGsL5JQtIeI1HSvyC6rkCrWUtGspHgdFBX/blC4rR52g+6n49bZzT+6waeD1tlNrxf+o/upg//6",
-	"2r37h/3168Hdo9bDAB79o/MpaHVv8r8/dbrw5cGnoHPz6Pqh/j8cKWgd3Dw6/xS0jvQP2T8e9nptPWin",
-	"eXb36I8Pf/zHp9+3bmo/e3SPrly7WF5+ORNDrdUAT8CEQR/DcZrAiQGbH9x9KDkbQ8ItW0rTCAzl24wm",
-	"0jQqCS+lEEv9pyu8BK0z2hrffD29a2X/Ptzg31570a5RqcbSYTB7U8vtijf1TuxuhYs0u+JXXgH4/TX7",
-	"ojwuzfrQTVzAG6HuBT0X6p8FOqZH3wf4uvinwrvrdFw9xHPnAwh0UOtPL355Da9WQibh1yLQ9Yj4IFly",
-	"HzTYPtfksiLweu7TKro20lzfsEWmvO6kWNxDl7Vq7GqtA3BpunzcB51OC++dySprQ1KgK1P+anMTihnG",
-	"FMHyGlKgT6Nt5wIJG0/IQE0jPsg1o+y6bxi5T24IP3ZVvWs20iTe8JMP719V9k9/Xb9lYe6m2tD1jO/f",
-	"Ncti2y2r6aEGt56V4YuW0qxoH/kzY3NjTKVEslHCKvkFJ4WbT/+5ygNyfOjzgJRwo2Gu4uZmpWid17PI",
-	"PXaOj0BOtU4Hhhnoqeqg2mlgvxUFepCNGFpLFdMrfK+8bvP5xks3pxKXDp0cYYB1ywYT48uIxaHfb3Fh",
-	"k6bG+p0HKARV0tBWGWto6+ebT2bTa4wxDhQ/2PScajRRyVNiPftQyEQlqZraGv6bOEuwb1zV41/x+7eq",
-	"z34Rr8qnXMTDhTaamXrqJiM1zhuUL0tYlPWMfRObtLMTd16OmifnWMsyFqUD4qNZRUBGR1NTOIa6hOPC",
-	"cxAUw6K2AdEqE7VRbI3zxozOPyEmbwp4Ykk9saPcT+3iCtGsaBrVODBahGQMDhWmK2QD6PeKxndTMrxJ",
-	"uEjQ+57lRYBNn+fVLAQnQzal8dgaBeywPlNZGMl5TJf9TZSw5/iuRZxTOmd1Zham3hi9OvO6UkkGf229",
-	"5a2nAGzr7XhQSMbdvH99TWPob+Qvzu0qbQ/fdRzCLn58F7QTZ7dJxnBmIGsa63q8NDGSeUQph5bDdD5n",
-	"PCQDoyVAz81CZ+Yt0gEv9pCzvEP+J4ZvrvX/GVffKnXoOZO3NUi+Krb4mQLeWEgEUmrI5K3PZ6zWZ2XA",
-	"hBfw5l1zjTmauoouyJi2gTRE7S2K0dQmaoUlVLLQvxsV/IcUk9J34emwkpcUcVndwDEdqSyPCHeRvBQJ",
-	"GXg7+A/OyWCciNkAE3+UGCDfs2n5IQPCNfjX60CWVeL6R9ty/WwRm/D8v0vB2+/pwkk+LOkm9dpyMbK9",
-	"tI+VgAsnHjHfLDECr9D+E3AseTfJEBM0bQm+B5DJN7pFt4TTIHqzubOW0tWptcoMLZQt84dCqklorsg4",
-	"NsGg7UZW56E+jQSdowmLGZWsQHLygVY/ZiidgmsbnAcJTOd0F7ZkBqVsDUmaGFT9VoQFLCwL6gbd41an",
-	"0+oee8P/ZArEs9ccoKYbSNzMzfeK0RnJ/PFuVzL0RQxB/dwmI3//ySYWnoyLRnxLkFTM1p4ueGvluep6",
-	"T5X/Cvrosv0mlmTXYom1Oho//oDUc7Q2eQG2gby2DZRUzhhY3th6RpcEnCc9ruf40kLaHbTJOyolBLy6",
-	"X+i7GmU+csvF4hzwIDiTOJCY5bwx4/9V5al/87XTPAjuer22++d6zTnjA017yZbOZ5FTNc29aC6blRfx",
-	"+vj9+tv3noHlKkuB54Jjm1FeKFFkisRBbgzbPOw8FzLKqerViPMp28ZItYK7XudO0mK5bhvzv3+GDoWg",
-	"s7mKUfHkSokEoosKHsSi5ElMCTRIBS0bIm3Eu0N7gCwvNTm6yDrlQ0vFbuzWFNprQJADViz4jQVS5qk2",
-	"FcwMAMnnJBScGeErTze1EfEmL9twQfAxL7KwBIj8PzdHNFb6p4iPWB4gArlPTfJ3EXGUUH/R3BtazDS+",
-	"Rya0U2lpAzfNrnqO4MwrXtwj0dHw60pGiV1QGS92Mt8xe2G9F6tis4oNf4ABx0LT1Ihi9lVecO1Tg4b0",
-	"P83f7ZGY6VmzQ2VdEYXyG4dFh2jxOGUm4X/79//4/3ppEHSPH/zu94//8Mf/0//6j7v/at087PXaf1z/",
-	"2qOvQfP44O4/H+av3jj/bt3o55075+mjP/Z67Ue/3/x971F9wVWkltd04rnTBr8bwA3F4B2i6ASqM4Qi",
-	"HcaM/JQKxWSTSDanmO8yBLFgRiWGM5x1OkEeAH3aPm0fPKrISoerDCsPe73f/eMT6fVU8+Z3Dz8+fvTH",
-	"XuPTv/17679uftdrPIQHN79r1r3w6Hf2yf3CAxxd2hvEFJoYpjKj2QtzyXIANGPJZ7pvmrjmB54NN+Yj",
-	"4LiZATE3yhsHxZM8+x20b2ym4pZBomRg/ywVOskCjZsNOsEMVBrlUTb6X0up2Gy96QWW4GUZmcVAo58v",
-	"N0A/fGJNxl83E7kK3xTT/Coy1z1MH+4M39IG4fPMjOnIJkBnF4fHdF8c2W9KpDOGVmk95loPTJVN5ajw",
-	"aGjgOSkDWjJ1OP6SsyA46ZyddY8OTw6Ds7OO6y+pPlvv0NA/xXGNX8NNJq6VhkziIshDpQKKTxzRB1xg",
-	"prApykH/XPFmpzIBIVPeK72kC9+rbOSeSxHsJFmZlM5NTcgVackUPDDoWln5QJMZY+GQjm6fidmsxtS7",
-	"zEILHdVkIZJQtsk1+6Ky0NI5lfo6jySUyeWmchWtLZ6RiU9aeakYQ4JtYuHLEfCnh/o/x34dZZNPtp3B",
-	"KySBu66mwoZW3tDECOzN9qQAXBbqPnuOat62xlOwRvM0mbfXMrGxmj80sWY0JvrThJExWxgvH1zVA6cn",
-	"zqBgQvAyTp+vq1qINbvfjjwmhU0YQY5EywkiXpclbgLLTct7zBRHVAyMhDPAeMZCFhEt2nqHIly6BxKa",
-	"7GcFgr1KT2yL7Ff3Iwb0NImMfsYmcSYz3xpu8A6C5PWl4GFhP5QQfTkViRo08Y9Y8InxQYhU9cW4n1A+",
-	"YYNSxO6K3P4NMvy3EHGzH6ok8qert2+IeW4SG8+CziMScRMmr9H8xOAfUOzsHPyI+MauOyAHYOs5SmRM",
-	"5bRiRIR6h+tsgwiuITwvPyxSW50xP40ZXK3DRNxi8FymGKdYv5s18sraeb6I86PZLaf+NjJ0tzFVs+Fu",
-	"c8NZDXYf0fRg/gl0olVifsvFgnvJtGApqCvETCBFwVYrhDoLYo7VEPSKbZ21J2SApD1oujkQCaOjKcOU",
-	"GDgVGIguycjGleclDcS80WzgIF5wv2c0VtOausFMmubGlMwTMfSwSVlTUMKmb4rbQuqmuF1/55ohfYRz",
-	"+dx3Cj58uHyu+YpGx4hywaMRjcHp0yaXoSQzGjLr1jKlIjVjFuOs8NiJUYqPjruPyiaJoHN2Fh6Mjlud",
-	"cZe2TkYHrHU2PO60jlgwPqAno07Y7RbsFP/csO27ZuOVmFzylyKZbRmD6ZSst2z67UWqpqTbDvJy7oDX",
-	"aogA5DR5gz0uTB1LJFJTXNbDVvachmcgymPlfhVQTRLKVb9eYtXYfSBBcG2T19i5M48hzQ+SJx43n+Rf",
-	"Mm0SEgY226cnNqPdrAMCr0M2ikImf4E9TCVL6ivC11k+n4DBE5axmEaKETnX8hBNRIqVBIw/bwbAtlcb",
-	"OveN/nLUsF3hmsBv4DS7BXw7zGZFWPxvBL3/kkdyl0yA2qrzbzlz6847+mq5fUNJDYOA8Q3dLBhdvj6o",
-	"ymbQtklez/4JWHCgFq0c0Xld+NQa28aOFR42LUkQyT6NVldnu7g0Rd/qiiVEss+F8jGvJGXgsMXMJDcy",
-	"dcIU/Cg9Q9bbsRMWaoF8z8FKCxMxAenJeieNHWRBl5iGk0c2YmY6J4NPFpSbQaaUCjBHJksTN+NmX+e1",
-	"vfrD5T78BCZ12dJeXoUs4rl9woTPsyqEhUqqqHD/swN6ImWqGEosY7iunKo9kJaGm/Zkr62HUTzbXicP",
-	"EvyKkql79faU4qZtgXvwmJBFBk7W7sCtCfMkazlhymCgQwWjH7AI4/78RxtzzD/rDzZ24VQ/9ddjyhh8",
-	"VguecoOlh5Qvob6LGNtS8GCNsE4tRHGUyEdNg7Csj0DI5K1TKW+t66rOYZWtwxpnawNwKwuBGLtbW0sU",
-	"D7cvaDoz9q60vJVsw7tfInutO+6yrEgS4FZYL4IqU0R3ZS4hvqWF5Xm4/WJKpOisLAOggKbCNCtoFtJl",
-	"q9TKvhhP2pLElE9SCLa0cfOacyUiduqRZJGWlBNFh3CWIUQITcpt8oOmghGN9VPZxPDTMWOhbJIPvw+C",
-	"06Nmj3/4fTfonsK38M8z03cB3gguMMoGRREitYTNR6YnA0tmEdc6OoUupTPxWWtEcFM4tS8jSW7ZXJHh",
-	"UoFW2eP6XyUbZtUncPqb8Am8tgVAPMG0+tEDa+xE87DtLF42/Yg54zR6PJmrlpCy1ekGQ01dm+ee7EFx",
-	"eMMW98lhaxYz2ICNDngaxwOwCtsr5zee1bbSCZylV/uKuxWVTC2vQXWic0JJLPQRn9MEmYciMyEVOT4s",
-	"VC6yXMQG5JhbQZpuJ/OYLtFZggeeklDMaMR7HIeMGZWKqIUgMR2yWDZBh8W8t0HbGLUHbfLRq/JCnR/g",
-	"D8hneDQSIdqYyJuXf36WexGxekmP5yWVNHMZTdno1naC2m+Ylq39klFGr9f+dBndfHrDbz798Pnm0wW9",
-	"+fQqvoHfnoc3NUr1byfWy03YrxDiKVGCdLqnFdIiXGx/QWkqTLnCEs2gaegX9I1ME9RJDKX0uCGVZ00i",
-	"RRarnrWMR1sKVNik5JYth4ImOJCQmoRIzMDYQuzKnMZjjMolBAmn+lzhVTZOpY0ehbOkD4vgENcOFU17",
-	"PG8si/LiVCSKGDIwHbqYKTKXX5pZ5D4djkI2nkwxZP+nBUvUMo3Kjj2/taXM6U/3z+kL1cm9zChL6EN/",
-	"HXxQEwa/RWsgG5ruLXSOUEknn6ZaQ9+WHSSBcTUOIMx3kImPM0az9iyRtHH0NC7fPvuql24Kon+uS/t7",
-	"54S9VzIaa1OSbDrSKoBXhC8FvkKLtt+ud7uTRBi37tnh0cmjPTWhVTW21UgSsDaYhsiFKB/yBupY4QnT",
-	"Jxs96plFQ1bjuo68qTbYXXtVaIEN0qjEZ2wU+OdEg5SSLTxdAXGm2gxl89wKi06KMkTnxGJSthEellnE",
-	"NsFP7/ShMcxYJSnLklKI1NNbvDjhUCSmxpZdNfPVOWavi10a8DWiCWl11dCjszOHlg8DLzXXpGm5oVg+",
-	"6lqbz71hxtbANvOWjweZhaWytDSJWgkbs0TfDttO7Y8Ps0WHsqZBWUOcjMK8bMg5ml6kmeXgPg1jRiLw",
-	"mYwj3HWnQaFTX3YP7Qq1tEp/wc6FIDP2QRQtpsZnv9msnz4W8QtxQ4dRGMLjKG/M34+4Xs1Ey+ulJ7NI",
-	"zqgaTYu9En1N3vNf3e9v2dJ5kkXSNMrt3Z2/E8qzdCXocEDDWYRBNbGmSBb2DZFADoaairBfDE7JEWrw",
-	"pn8YaxEf/61V/r5ydteUOupD7ApNJqbu/EhwdM71s34WpjebacDIjHWF9SGmhNk+tiV4TKZfGCVqaWLD",
-	"WWI32emKkdl/sRFoVoA7YalkJp5mRvmybyoaS/c31Mdlo9r6Xv8i0/lcJIqF/RkLI2qDegDltLjEBaO3",
-	"/ZXO8neABL9O7TSmW9hYsotLUJtEHJoOEvX5iCBS8+UGN/Rsrp6Zl38BLxKXKkkh80NuBtul+wX06kAr",
-	"2WZfv7JvY0XOMB2pzT58Z17W31ka3XvmO8ZbQV9IO0e1FwikTUBXUTSCpjHbEHXv4dWNm//hR07jP+g/",
-	"tsk31/rNisF17063JXZ2shnygA4nK389nD+Yl70uozx/2LlK8VwYXFjkb2f/LR4xnxNpZg+3nIPcORbJ",
-	"v0xKp+eQ+p0ZYBm268RE11uutXceklnEQwhCX4o0gdLUGH6+2l58+JuwF5f4lD/G2DxF9RdaWdpcYDrR",
-	"Pz599o4cnoBlMHMiaMTOWTKlc8jZgiGNoS9hk0jwNvmY97xqZn2WoQ87R3uckxBgB67E5XY6xTrB1Tpp",
-	"X7vNg7uHrU8XrR9v8IeDu0d/ND987d49+uMKzGwU1mFCji8u21uWXI9MNMYuARcrypfDOT4nA3QBmgha",
-	"fVE/kGjjfGIqdRY7iT0hg6zb/6CZ3/vgeJxmtddNPOnFJRGJ/gPcmKXgW/Q9YsCYFqDtsOtjYE1561Wl",
-	"i+wVyT5HbFEX6AJHfMjQyrdig1Y39jdOahQXsxYO3El+onkJL1uhTV+rNDHFOMYRGk420uGLNFfK3+tW",
-	"9fj7NiTe/c4qjZW3iK3v0u/sXCYJeXbOUqMkVN7mNVw29dP8Cq6j91ZGKq4Ofs4zMy4uyVho3UKSIZNR",
-	"CM8EtkGjGEM+pXJFnozmQPo0V1tebYavg38+vlZbqYxEyJSK+ETu1F9hpdYC6WV449RklGGJC33qS7ll",
-	"+9F2/hXVkV0UgG1F+UpVb8SYt7XyjH5pDZdKwwT3Zk43NWbAASgzecYJ9inINCCUCOnSiPlPyCCOPrNB",
-	"UUDJm7JDZNMgYUoDmw+qv4GCsNlwQ9bjziTVHpwAVqPZ0J9iXiWsv15xvzZYzfp2NMZJxHgYLxvNmtaL",
-	"mZBfyAjNv+IsVQmYhoB9xGCgmlM1ZSoarQDlh1U97m1JWbfFfe6IQwdK5nUAj0PETYFdfFmSBUsYJLPc",
-	"v5e9hjlVtlzpbhHcGp2FmjlYrtSpKEqseGczGCBHKWbUmxy9c7FRX0eVd6kqxXftWpcc4432Gd+1XQhV",
-	"WTLEn31yxfts3PrwYBPXNWWxCXG29J/Oodt5TVKb6dy3Mw7xc+w+WEXlPZoIlrGztpNf4fMKqr5jpjqb",
-	"6SD5QGKhVWwu2cTq1qZ94xPTv9XkkcpE9QftXzpr5j3T5+BepfftIVVCawqmnn3GnSubpVlVf17rQC0U",
-	"ATPcDs1rWRL+Tt7TzlqnbxEw/97PRaIuLlf0UL24JGHkq9xgOjr5HLV4I6qi2D4Rbuld1NL26zoOIzmi",
-	"ibdd+3N9i8osXnw8JtnLe4ZBT7QOAri3jLCACjUIG0M2MoVH1JTN9gvXlPKQhX0xHnsoFORaFzZ8m4jx",
-	"WB8C6DO+Zzd/br5mYaQ22zJ8E01ImWX6G0GVcmPP3QQwR4CTWOdAY3G/oEHAcR/uo01PHGZU6E++BSjp",
-	"fEtA0vl+wcAryEPO2PcYA6viOK/0npl7oGd+MxMjIz6K0z1zgnLnXcstcw7hpzbPyXAZW+EgOztRoI8M",
-	"NfUs/yV4wuUqyVz6qvWsl0XMhZI77TbhNwLK6OyXPOCOzarUbAY4uH0wKkWKON2ku47vw8+brdq+u991",
-	"p3xDGKhBPIG4Ex5GfGILBH+jU2ApwkFTAd7KphU2AhJY6kn6u0T4WNLHcq16SkK6hLDvrHONMmjBPExT",
-	"Pdrm5niOwSTP7N9fChVcJU8IzSvEOGBh9+ftWkrTmgZEIV2Shx+unz2q1B3ziNPjnFGsPwWWq2jmzOhs",
-	"T/l1jM7q0QKP2zv35rPLqyerq3Q2o8lyA8KSYgbIlX4Voaa8AWgCW23JRBO6rN1biQXQIaAeKFVa30yU",
-	"kJAqqAeEEv1Gzgf3dJVLB3qss0rUeQu3XacSisZbEp5HA4LrsGGHy9BXv+PIyyuL+F4sSCz4BEs2i1s0",
-	"UTlWYc1LIz5pk++dZjKWWOELmxIxmB8FfQkBSHLQJDziGEzJOBnMz/JHPhuLt+m+hm1G+dJOt2epOIe2",
-	"JoWIhRHl2SG1Wt7+gdmmSNTZGqDPAjUlc5aMGFdRzH5N0FcM3WmNy/M9k0ytqdaIkedt8ixmNCmVF4ca",
-	"jZhfAJ3EpcL+2J+ZczuCvQeKV3uuwrw3/8rYevPabrUJYQWblyY0c3nxVeMc19IQzy7jGV2SULRt20oI",
-	"dXKd4RPIpYd6aBC8OABRCv3drgFRFrNvIc7RZ0u8enVxTZMJ29ZOdckh0wQO/iziqWLSVCsz7gYUqzMe",
-	"Zc3SQ5b144ZVuHLoLOLuvJ3KTVYQ0Ppm2ipOP+hD5di6EjaPl07jAJs5PKLctF5fGWvdPTpeb8DPZcV1",
-	"cNlUML/8vf3cPoN7tqvbuihB6MEvMT48Ekmk32+TC/vXMu+sjlxrSmWWu1jcsWk0mW4uhuW0eHezBbeN",
-	"xeKbz8HR9/Stp0mTieGn33AaL8H46z1Z7mT7bSJ3KoaTSKfbmmkrDxEEkWrbTizyXB+zARw2aS+3po1V",
-	"ksAInAwm2ezx7MtFEik2AHaCL6K1whmGhqEsjpVQYEc2LmxAo4G5XprEBDPjUBA3L8nFZY/nkyPvlRZc",
-	"/SJ2BFeFznJOUAgPm/mVBTgwzLlJYiFuLWc0PF7PYBrKWIxMfS1VNBZMt085KAxkfyUP3ckeNclA8D42",
-	"FBzkBcdrwC66et2NyqLFDfZt+QZAi03lkhDPjXA0mo1sYv8tk3V234S+NlYPkGoLigF2prVaQklF0Ap/",
-	"9FPKzGOVpPrQXTGajKbvobyiLwfNXGCQS1co/gLpCwzrv+shPCJzIXZ8T+G/uWjvXLRZSQ4LoX5kzPzt",
-	"+jr2H511FCqkjLVAlFUZKlJJoUEFlC/y7fleK2Bk1apwkXrSgl5OnR7oG3NbyaP5nNVUsbWp5OY02qcV",
-	"NNtjD8pVhsmPJkQ7ZvQzk9bb3mv89//9f73GxvR9zb6oKzaZVboVHfgi7zaLaUcznBPTvvdyRIYUaYY+",
-	"t5rTiqS0YojT/ZHkbemkedh+FpuJkYupsNJufjTb/hI+xTpMFhgnwD5LXjO0ubYi0xX6xmuO9pBNKLft",
-	"emMxaUUcLrSJYNh9dmnDASKwLkjjXF/HyjZOg4G+Y/5gY4yDQHHY8fJnHVRHIyYNPMZoLG+lP78S89Dk",
-	"3tNRGA8lSXkM1SaM3A7YYqGp0tDeKtdnXtc+Vi1EcpsVs4JiqbjmWEwmUAYg73nXDQ7aQbvTOWgHj7uH",
-	"WWFSrXguPTmw1dLdVKp+KvefvWOJBz0MYHRjX2zzRiuJgEZviggkTYNFWGsza5sKVNvOjiud1Ier1+IL",
-	"89rDrCv8KIWY624QOLUZViLP157QlyZTSH0pILdAmIXFAC3kp8N7sKMJ/zDfNciHs0XW+xgK8YGkGElr",
-	"WABUQ0O9SEIvZ76i8OcqusgKtpTqaq75JiuvUZs2AMIIQquVzwWL4xYmaZqKGvqzZmYSEUkudOM51btg",
-	"woEOgwNSzp4cVOwlN77WR3li6/mnsj1lp6qcV1oRWWM3A2VlYMQI4I2gtWQdRJ/U9pXmJPqlW50Mmb47",
-	"EEKTg7a9aW67tIFvU0PRKIztHU2FsGm7dzFxBQObubDKnngFCK8Jnbsw96bmutCCyspWeW2t0ln/Fjco",
-	"F2ScJtgcHwl4RLlmt0ZcMsVT2llEhYcLQHSf5tzI5WXFe9M9XJuXlCY19ccQqgcyKymVu2UBfVDHvkkS",
-	"FlMVfc6yqjDNetM6Br7WbWtIxCSua7gLd4iPDq7pZKMaZP5GmeSZrTSEuUF5QdP12RpH//RkDX83vo9Q",
-	"3Gi4NBHbJixaJCq3GZUaz26sa9B1OSJ+E4Oro6zq20/zzTJmdKvCk0uUk+ExF4p8f/36lSd1DCoqrBG2",
-	"80wxMFugcFbTzclfo1Hrxxrm9tr0nTWEblNYNdRe4kaDgwdnTiImSEhac8B64wxb2+aUXLkLZxt143pt",
-	"ivRQKaMJZ+zbRF243cFBDiNKeGrVerPgMTLjgdxHndqd9Tu9Df1xxOJQbo4ep4qirOlGjyMTHLmCEYhS",
-	"LeKk2DG6vaIWdlafdkt4WeK96TSTyQsQjy3bseVzTY/1YgViTNukKnvNliR2jFq5hXkxFVqzsVnIM8ni",
-	"z8xYcDcPynHB3sRI9Nz54K5QCWYbGUGP9MJ86j0VH/MDYHQ2FksG53ijg4DuJywLBTSwautLPsS9G2Zz",
-	"5yK4O60DkmKS+TxeNrP8ZJOrbLKA7bJS67zkbQ+8Ybo/mNEduahAbjy14KQ3QK/chyyuHh2HQLqRkpm7",
-	"cNV2bGo5AbXaWpT3brYwrdld0zkNQxZCKU+XyDhr5gir2ODbaPZOJizsRxyDkfajnNg7Qs+FE0BXsWZ2",
-	"2xU7N1jznkNU1oS1oNtVq7ebuO2Jf2e/q67re7Eg6OjEU+8jrpWNDDJP+zc6DZEbrZA56r/VEbATfJNa",
-	"Ojn0FUqIJFSGhMdoPsHaUAPsusCF+Bmiw1UUfwsMR5KYOTaXdlbSxY7uD6NBbLg8/bZfXNED7VdK2W8Y",
-	"6/3kTBhiP4Jm5gFav03X8Oq3KqMUqULxpKKDN78Dvr3XyFhAFjRSEZ/0ZcRHbD/rvNJDea54fZvp6Yxd",
-	"nmKa1QOJt/153knBqaySFRpmPPT307C00+O2byVGXlmBB4uVQAq6c3+6wVC9+g42/p4m6CxzF+340qym",
-	"5zra6upUVUWMenX0eVGQ/h/Yv4Bs1L6gE/wm6lFVVJh6T1RO0tb7xN3wG+MVt6cePWARpBLYN8IobLr6",
-	"zwewJhE6E3xSjOTp8TwCiofZG8I2H3cGNeJppU7V6n4J/9b6r5vfr8DIO0c0rJXwaI6TNkG3lHE6DTCm",
-	"ruCGicWikQXbNTF8MIuKu6mFpK6uBtYxzkNQM4tQ1gF1jvVMMQOpmBtkKmXWz3rtD2Woml5XHf7E/QtD",
-	"VNMEiSaMEjaymduLBC6HNnlRPcU97j3GpfP5ay5ShAj9GKnpa6f21Tb6RuOu+XWrMloxVY7Oh4zV3GZ5",
-	"9Dm2iRBxqF8FVfxJlkjRCQJz8uwP5HX01K13tJFJuaayViV0xd+Fx5dLctOsC2HLitUX2/zBBlghohq1",
-	"fP2sSd6/fEYODg7OTJwj+0JHSt/+0Rcy1tQLIiAJo4kpLeb2p+gG3eNWp9Pqdq+Ds/OD4DwI2p3uweHR",
-	"8Y+FXhX6Lm6paFYmz5NiNb2TAnn2euHXw7vWw+BTp3V284/Op6DVvXmU/f2p073p9cJ/HHwKOjePrh/q",
-	"/9N/dz8FrYObR+efgtaR/iH7R6/X1kMe3/3oJdQPl8+mVK11yqsk9Vd2GKSS6REGRDLNi8ggCm3JuylV",
-	"D2TTRsNYV02bvGa26L9JnNRCGKczFpJMl7A9c+HI+9qtrTexrD4uBfMCZprbuIsplbk8qGy6lRWkQbyj",
-	"m6d8PYNBvaei60/6SqLJxHZkt2WHZDqcRaqVhymW/OzF5wMilUhMhK8LPdRRsg0C87epxJqkhHKU3myD",
-	"LmFCXMCcpBl5wT9chqk69HrvMbqHaw9/qfxUJzg8PTo5BsJ9ThX13FZjMgipoi3jara9zfEvpDmsrNIm",
-	"2btY0BnqMYLtW8yYtJE8A2gqMDCyvv0i5Tbrw1K7CJmtXQjB1yqr60xtpXVTMVHSpY+ut48x2GODhkIC",
-	"5ory+UdrPWI7dCGg8lZL5lASxu1A4HPh+YL9P1zWlhAdZM8GNhrt4pJcPf9zXRtHD6eAA/xAkihEl2Yh",
-	"ZpoCn7OsQy+uiRrQIjLVcG1LB1/v6DWYnDFFQ0PmqzY5W+Rr+wEELyVKrutRuykX+3Cp9cB3NCnFpHZW",
-	"hafXhkIVDAdZDFez4ErCRpb6AOYFU30ZYZuXPY1szfmGg1mLp5tVdPVsmvJbv2Q8TvIyM4a0Hkjy4TKj",
-	"EhOgQl7Q0ZToKeB+wTBi5x7MPwdrFtxAHiZhqWEzUdIwya1SdiA5sS6s84vKfftWKty6qi4wVH+zxI/T",
-	"pTEoopUOmew9+dE44pGcvmdUrncUvnTfzfw5PgepMnYRN3i+1Ld2feiq+fBye0vcxvs5K3GGLYinwlS2",
-	"mTfJ8O3dYitiACdSYl7tib3J1mIHjE3isUUc5sUi803SROY09vUEjKyNmwMOUI2ba+L/t6Ri8wYGnrTs",
-	"E/gDD5r5g3FTyYNlXyDZFv9qmNOjGd9QwFiusGP/zBpUlGSVDYP5VvJCl5D8pd5uuVjwwlW5l87r2Ed4",
-	"58AORGA/2YENlOsPIex+LGXXpC+E0XDMIir8IUn77h2/no71PVjIjdJwbRr9WXrZwQiYpNGmsWvsNzo0",
-	"3M7+nuKfUtGlNIFmkdwk/fq+gVNVVDIObZJqYqKKBtXMZ1WIukyjUmfA0tbqP11jVtA6o63xzdfTu1b2",
-	"78MN/t3p3tU0N43jxo03Dsq7Y2vj4ivtZcuBO41nblyUZsmSqSZhIC4J2wwOc7CE7S6rhDEKgqJ+nRuJ",
-	"i+YETROZldgF+yDIiAHKvK7X4vNlYFlYn6KaN3+d0fknxOmNqUNdCjba1N6eWc6bpnL2AI/SoH0f07dv",
-	"w93AiG3CITyu9Vo3Ocb3Ec4Y7nRsCrk4S39oLXOPbFArGacqTfDijjj5cP0sT7JhZMloQsAxUzhINba3",
-	"g6LO1S22D37YDbqfjltnN//oBp8OWmfGstbBf33t3v3D/vr14O7R/mx0D42RrtM8u3v0x4c//uPT71s3",
-	"tZ89Wr2P9wsb8FVPmFgVhd4izrGJJci+2cHLwgC+bezxFgKoE26wKoLgX4gr39Xerx/krnW2C7crz1Os",
-	"9nC/Zl0DV9eMNndlJIn9wCOJb6N4iPXhGFC7ZgU+71XyuCiwmJoC+8Fo0VG/mR5n1lIIfr2pbeVgwNWA",
-	"QhA9GJJSuWoXTVHniGEMRpsMAC0DQmMpjEwkc0zkfV33s9+mI+G6LTdoeGfeNnsvt8bjNXxVE5ekn+XN",
-	"fHORJK97DYXOuFhgNCPHRE0SRxIL0MSxW7J4izor8Ybr//D+VQ3h+w2oGWFkLgFxC7JIOrcpUKbLALhM",
-	"xk6oTbbPo1RB+WNzbWdfYq8jhn2BjVmpx8GwgkVv6Yzh8HBMIO9L3DL+BO3qRprQ6qbUyPuZJcJnMxvR",
-	"0ZSZ7pn1JW4hphl2x8L3QEtho+lmDRGCdYXf9JbEDMI810CSFbNGXRUS2Wuq6u4GimkstAFC9jNfto4N",
-	"V25i9bLP9gGFv7eSgce3O15lVlq/XKmZtr02d0s5zvKNN3VtbnXFVUzgNqsXRvEt07CK2j7aApy9eAjR",
-	"ZwS1F1a0Kt3NZPPLX3c2WDSyVWKznmxEirapiw931v4zLdBPZI2h2a3KJ55YZ+gi4EKzztpaO/i5aYs+",
-	"YvqHvJbd4LATDEDrRv5sHahoWgSD/BEWaPVDVyjGNMHemvrbYnsRx0iPz75RsGhxDVMo96XXUY1ldpyP",
-	"WxzIbUUkr6l5Z0FGslHCVH/fKc+O4u7Ar8UZEOzAFhbmwUUIRa6bR3Bjl8kDUExNnZFMAttc7irHTm/M",
-	"TLYXkSqME9OXEeh8u7Ld365prJnsIvf6V52LWdSC4bjUbsTS0+AoTbA79WyDertgW5lFcRyZsq6rr9iD",
-	"443ueXRNeHkQFyRvM56XWtAS3rnLoGZ0Cfa7keCcjbKukiadHUMtIDEui942EY42CgM+M3Wtrl9dmXPe",
-	"xGanjgyr/wMogX5iCcPgRCjiYnIzyPfX1++e2PpYWJbC9Ie3RB4pkxZnmmA67MQydbCw9Di0Noaug3GR",
-	"NZqVldqgh0YosavRZBdjOSXbI9+CjIRg2+vbBvY+FoutCPz2EENpD6RpWNA0TcM2Eb02KCWatQ2ozvz/",
-	"s/euy20jWbroq+TWdIQkD0RdLFe1qaiYrfKlWlMu22PJ7Tm76C2kiCSJFpjJRiZMc9yOmF/nAc5DzIP1",
-	"k5zItVZeAIISqYtd5eJETJcF4pKZSKz7+j4oxgEjl5Kp7vRNzawGBmcDMifNxS2xq8G1ncwhFMwtAKTf",
-	"VpccekE17pl/v82h14cKqDR9ShIuXszHjx/HK7l3vRFLL7Q2saQmCK4QPE9JkrRLHtzuCtsJp3xmP0Q7",
-	"DR/NODFQEEPFfQ7XcSfPUvJ/g75diHR8fgUCtxqY0PWlW7idrtmJ7T7YbVKH99TRhmIR23Uw+lhNWpuW",
-	"qKh7JbtEio/m3K32XY8+xxcDZSGJC+MLXha50Ka9QS+ew9UsX7ABN3Vg+6JkAG7MgYhsN8JLtA+9Q/6v",
-	"ZSPpjc8pCqkvzLi6udkzQOG4z6djJ9FM7XxXZ99+OMe+ff7+037ycO9zr9eJ/2yt96UHnS+3gdqMoOgO",
-	"icv+hg6l2od9LdZf+9ottKKD+QN7z+RFQbxyWHdX+5yo0ct5NkhSwnX4xiIlHPolfKCO3JUFqrQx8He5",
-	"GZEhp2/gqZIgnq/459E9F1b8u5Pqdf1Lp2EaduiKZft+hEuV7fvX5wv33fWd2qpe0Y620HOHam3AMcu1",
-	"KblRpY6ar2/SHnJj2sSGh7YAJTishjUOuyw1o1ymCII2rfGhGEWFyQ6PNB1AFhzcsOlIWYcb8b6ygIXj",
-	"o4hQYBU1NdZhkkc5NNVAgmnxVJAIcnHJzz3zOnqA9kKpS/uQO5b0kLlecXhQVg8AClGJvBu6uFcCtPpi",
-	"zg3/Ckl7Cj56W22SFFPnwcdpK1cSb+XtSE2l8+v7LTVdk1J8yFWlf1OBiE4IkFwrCUe0PM31psuT1hle",
-	"sdpns8mi9pPrM0Ud9s5jIFonqCjs7wlOGRPvagA6oGSlKATX4iom+2OsPXZPDOirBEzfIVV9r9ZH0CyP",
-	"lsMZiyIyC4LRjQ2BhsDFjKWvX52epfOivy77H9emMzJmov+tu7u7ZWeyt/P4vftHZ+f9A3ds+9/+0ev9",
-	"Sjn77vt/7fXeb291ofTDHnz/aS85/Lz9b1u7UHXzYPvf2nXEaNG3CDLVTmlgJxXmB5K8yC9KDrO1Vu+p",
-	"4TLjZcbeOQB9qNGYU3kNYLtH9bKX6UiL/vmvxzv/B2f4r7vvPx0+/PxDy7jxW6rK3MxO7VeD2/tC8FKU",
-	"x5UZhb+eO9H37+/O5tqVMGMS0JAh1gBvjO3yyox2CzUEXVjWjhJWcZqwD7zIMQiduk/Rnk/BLOzVkRjf",
-	"oV70nkRmB4Bk7rBjB+DoNAuQ9zkU6WkN/xdQkxN2URkIC/kfHb5zpgC6qidflTH2/1aqL8//+d//k27X",
-	"5zfJdy7FTPtuI6qGGkFbM7rum5qlH3d0X01Eyi6EzjPq5SpVQW3qILQggAzLHV6V3cR2gyn5I/AXvBpc",
-	"039BbSyut9rRLDiiM+vlz1PNUA+DFUg4vgYrAy1Ch0GFqZj1ZJgmzCumduiwUyHYr3YDCWnyPqzB+62y",
-	"KoSGNx+ObuPsczuLkeAZzBw53Tf+c+eV3MFJ77wahBXhk/xnMYN0Oop6BBa8bdt4hA/stn5LfIiP68jf",
-	"1JgrPk4KVYpSd5mQVoTPVFUysTPmeeHBO6lPpNKihKBnh2EzoX0ldoeTotOGz3oSEZ9hvWGBUR66TaOb",
-	"nEwj/kEc1QpwMtGHfUYK37ChMATJNijUFFV8BIisPQcGogc7u7ZuggcGDEK9xrPQIg0/QjcP/UbBozqB",
-	"lIdUfVsWG92NSEzUyhns4QN03pdBk42+SwIf2P3kcWs/7+JNdvDFpUlgH0HZoVxhL5aP8UJJEe3Pv1fW",
-	"q/PbEy86d1io9c352U4ilwPVNlhdTSaqNJBcJcgFxKDFz00zMb4QWTfC1wNp5uEUXFsVVWWIMfV5S3Z8",
-	"wgCa10EFO0A+NhZcmnxsrVtYKSsLgF7fyrl/+Rf2HIxzbcRE2yP7nZqgthZZNUnZmF/Wdl7SJuRduxOd",
-	"57+UTk8eWMlA3WA4DmuwYDtA/l8gELrsRxCArFft7T3sw1nwT5FSazfsJlywPobfH3YaL93T8QQPa/Gm",
-	"cM2qKRL1GIVO1WGHpT89W3ANz3dcbDj1jD0hIwGr+qPKnBXz76evXmKt6/MdREEBva5cQ3Kjc8w6YKpf",
-	"jSEYx8dCgxiY+e+cfXfIfs5/TKizjkxHKaYR5IZjIbJ7upXPCLAD2P7Bn+2tMGcD6lUbbIUa5PaSkZoC",
-	"/TqG+1zDAlVoq0HcLKkT8F0hsTUmzHzp2quTMHiEIcANO3NThxlSr/jp05/RHPpJwWnW7D6FD8ip2EyR",
-	"MiOgSfSSc8rsX4hCTRGHnJXCoK01QRCFmF3JRFzYQmbuU6irLXtwhz14cMwmotRKPngAupIvZ/EkC22a",
-	"o1ZLiD4ex0PQcc8myRAevrxRUhGpmw7D4AhHX9Xo3j5YT7z5QA8U50TRgwcIDAAH3SCA7a+urVN/p4tS",
-	"TTXA4KYAKn+qqrIvUjcVb7fdQoCXQjiOP3iJx7F+RvIuHGnwKa4QPHY1EyZx20vG2ds3L0gPx0MF7YD8",
-	"h6AYenLCSz4WRgBrRJ9XWtSnzPpcWoMTvhA0dvSRXX8UVnVFFEDR3dfq0Y5gjg8eELGK7jx4wI4ddwq2",
-	"woP5h8YskKnApmpuWfgCHV8IiWh2XD9A0TgYTaVFtydbd60BvUARq/oWZhOelx3mq2J8qnhqvR+lrefq",
-	"VAIYVzS4Ic9lED/WLe705CsHzQV3xjPtLroQQtrxZQnxDogoowvbNeZv2UoP9/bx6vNSVFqk2x12qtil",
-	"EJMaPoI9A4RsTyKOpeEXAIkzKZVdSKGZHkHYwt078ctXyQwi3IXqXxKRJKdZGlWKLJ4nyyWY3FBrW5ch",
-	"qjLp3AyOSDOhbqZtkELRqXZDjcxDiLMR6wjtnTfWhMSN410A4mqD1u1tpgW+xLxkECYiwlfrog4GeK5u",
-	"o/uEK0lJN3u7pDI9aQ1jHYG1fcw1pnxmqupGLAcsPdw7TBMP5VLklwLpI0IhKn6kmAFQlemwZ2gcOL8L",
-	"tSdaQMgvYmivcqC+0gYR9K3vh14wozjRGGguXB97G4cHNDRhHWdO0FdKepgJWmcnd3CprazMrQmdCau/",
-	"7CuKjWvAUAd3jTe5/Owr8DYXBcasbY6HiNjQwdcVM7cJYGboPBRAIdF15lN9hSI3jrxHO1T08HjkuwY8",
-	"V/djUUR9WnwssiOWcjkDYlh81KWYJSyVSooU90BPgs6A2gmn0EeqyFDSuO1sNTb6JtoDCIAEj+ClfUQt",
-	"Hn4kYnKNzCqeIiV1r6Vv7DurYVjbV/TOhxybLm1Ca2KtGN43V/EWdud0YRCJPbnQ+64jsaHC8ScA32n0",
-	"SdMNMKQOkb8SWxsSv1h0ADP63PRkAKSHz8x+4Akr8jGkbWTmCrMJ4sRdDsHjBTICAiXMu8V55qQeos70",
-	"pLMirJYkJBp3KyiWr+kj2ta5Jt2YIOClXfVp8z0nuCLzb/eV29jaX5SGyEkacOryMnzzGHtxnDzwFBwC",
-	"qIo9lkuIT517BZ9ud3ryNEZRjeH+yZv3pU3+fbvlgBpUYdhW+vrtGdsF2srdT4QB+XnX3Srdjj0eFKZH",
-	"uIsiUHb8IvDMKUGoEjGoJnKpxmYCKVF3OFGQZqoDxhNuBDUIvxNWDq5bcEsRghujG0LT2087tF6pC9u5",
-	"L5m+PrCJ4HtDcU3dNVZiSANJpzwUH29q9jdVlZIXvn8QQAIQ08vxXKL5QaAcQbihoihz6+mQdjRxsB4K",
-	"ECR4CB5+1n7h9oYk+IgI1TkHSGqTy6H9e2n/EJld/6asaaZKQB3lM11vw6iBajkTxL8zh/fkHho9QO9+",
-	"qnP1ODOZco+wGTrsR2VGaGphad4OmMGUrthKrc+3C3/t0NXbTp0CQpIV3j2ofHLYgeDUEnNfapc07dpF",
-	"+Qel+P7B7GXsHxB6sNL2Hz35j52dHf//9tQUiaTYP1gaaKfsn2eNhKGvQXLwK3D5g61KgtbZfmBv8VQU",
-	"htduMY9w0mWQhcX2FhwDksDbGwTKePvniqTw7nYZqDo7HCVFbTRCZt34pUPRgyJum9Shd7n7EIiVvdNz",
-	"+GfrvRrQKnBxT4LFZW+AYtA13qK6AAcUZTIVh/v0PRZ+HBGNr5ln97KuCkWb4P5VST6QG25PBsKvYNT3",
-	"VWZVxWuuiUA/TpPZxc0UWIOXUk2diSp0ZT+0ICfwxhdWpNO2IWc4z5oJALCYYQhS5CDq6LVIa8K5laVe",
-	"pq6vTgVr3KEDQ2csr1xDbAowWN0ULaaITxkSxzm+wxdcmx14TzsnTwljLDc+DxEtK2XtgF545qploV1q",
-	"JKw/YHhRIPwhezdSIJ4dzhBUDhf2s56RGjwASxlNKUyhGjWxb2WB8x35Y/hk+1gQlcqIxg4dQk7cqW8r",
-	"AGjPW8cVCnEcmDJ9SCA2oMWrFIjKa42lg0M2Ass/LK6Q2VFYbFcGMrIWBnxbCNtGjWKAruI837wQsi/I",
-	"f1FjCJSBWMJLUFLsP3KxFiq7i31osF267DA6x2PkA4gwunVIyqjouX/hcmhvUE0ePAgejF3raM26rpTO",
-	"f9kBYYxUjo8vF/4L6bAzfGsAu9vnRRFc7StFPVKE4xsthY9v0fc0BG6GUlXDUcImCu66hP5oKL0nUZAP",
-	"9J4HiazhZCXMg3ftVDnGXX7aeXsSub6QPXG056X9wvlFEcFP03cA4HtqgEkUNZVkwAAAJZjQeUwWdkTh",
-	"8bCyWDGF2oiQ3P7hszCxHrInEErX91bQ7lb57ofvd/swufjXRzCd7xpTpCvi02HC9jgf7lR5iuKYMWZl",
-	"jDYu7MN+YJ9YI/yUUvzpT5/AHv6css9HtUtzu6Vm7AfG9Uz22dY2+wEj42yLT3lu2ECY/mgr/dMnXMbP",
-	"bmy7fyLb5CQOdyfskx/O5+3tzt+0klvbtUeCpQWpih+goOQp4lfad3/mftr6xPgk77L6Y90iJtEjarem",
-	"z+MHhkOnyTWeD9HlHxhtt61PLLdKj6YS4tldulsSBky7S3QRlhAe3pN2F6kyH+a+6mdiP8txpQ2w/kn/",
-	"iTqQP0Y1/HSZ7rATGeRqwlJ4V6mrm468gNi3OYLYUk/6MKSSuLfxMdrJF1wEK9fO4jE4xNWyMiPoySUf",
-	"LYAUZjoJ2YRWeFMIEcphHSfVOvEgJy7Ap0DHkhdF123aSSkmvBSnQmYO+Jh66LsMXoddcoA3jbILn6ON",
-	"+Qlq/rtswbld/6+OLvK+2NrZ32af2edtO4A3Tmy4nY/BMoSYxL2BKPJAFMKzGQRowOpBzWt1d+4rlrUa",
-	"C1QArgQdTFPQDd0ogWntvJ4M5XaYWSOF6LMYQmbQN2Kmwkc20WN2oQE/avIFsd2Z9qVL/XpJbW1N6QGG",
-	"etL6CNYtqeU5fOQXylupNg+0YPS66ctSsi8g559DZX+HHZOaLhQwPvmOnaJgqQ4veGs7jXQh3Rd88bKS",
-	"PYkCDp7cjW1DdG4i0yHyc3IXA3QwlS4SfiGYyHIjnGd4atRkQjZfarWhHQzsa+siaqikfwIDRtXo5Fs9",
-	"RaAmKWkA+IxKEkCOthuHZzVjCphrKTiWMK+eTN+8fXn+7M2bV2/SYOGBOkpR0yKubBySV4OaxndOblmq",
-	"kuJ+bme42hTH/TtnggdkWZf/c1bdHJwk2YIOtRBRbTveh+jJ43rfPjoDWF4WrGMCwyWDHvN+HprxqNYW",
-	"BbYY8wB9AC9Wh9ulW9rVSpOeTBGblqLDHkTWG6qpkk/BsYS6BJbqaiJKLTJ7J/thuiI65P7AJi9rcHaD",
-	"PUGfWIelWclz62XGl9Z6xJwJ7gGYurT18XtEv35rOwVDzDhhk/iTHBKyPYWktR0Whg0Jxh8HOs2LwgNd",
-	"1tAkg1HoEh747Yia/Sn9xc6wri+6Xdk5yGK3g60Z/uTt6dmrX1LWcMQgFpVGV9E8zjw+Q471ZpJd8P4l",
-	"TazWyxw5CUEkLuEj4IfoDa1gGWalmvTklIz/WeRj1y4h64vERhcB9Ly+A8DXyK8A/dcEjbbeGfAr5HL4",
-	"2l7gjNeeDPlleBhGNWt2HokrdCXx67dD0OxCGUQO1YEXD20KDMHNaS/n3HKTy6F2mp6QiMOSegVH0dsm",
-	"MGmIx8VM112n8ew7t/7D2zPm7b3dT447xkrJgRCZfcu4CZ7nhXVpjVJFiLYHnGSpTVn1MapKgSqqMqkh",
-	"u4OvgHLP/kFOu/0b7fWmbENssMeHj75PWMonk4JS7rt04r9aizTd9sbIJ/wPYz0otultdFlvw52sdyHm",
-	"iJ1yKJB6G0l0RW4KuuSv/kTWciJ1eG502eHBQXQcpRneAfocVTYjDhzGWVkV3nYEGg3eN53afa1YxKuv",
-	"Higpi/M8w7P39h8/zh72v9vZHxzwne/7D8XO44vv9nceib3BQ/59fz87OKjdQOAb2OiyXz+x3gZhy9Bq",
-	"0TIktQEZpc6tcYjHISVgfzjY22Of3+ONP9uX8BQqyqAaF4U8pO+hAzjPhDT5IBflEUvhIST3vRIoRaRa",
-	"4DdrS2Hst0MBRGfpOlfNfaH2aZsaPqyOFcZuhdIofeXzHbJuwBdqSHEY7WqtBUv/c4fs2J2TLHXRfh9k",
-	"dB/UEeM9Cch9JY1WKfzCLmZgdmPmjxufL/iz/UC+O2SFMAacXKScsNbQaDYZCam3O6R1dcrg3WiXzQEY",
-	"NvreYWP1JG0s+FC+e7y3v03Ch898yYtzUJBZlAEoI91kKny1Qykoxl+KCdSFY6FEQLIH1e2VNLpNKUz6",
-	"wt0DrG8Hb+W0U/rGXrMDxqUvbumws1Kgi6Iy0Rrl60kyTfF7A3Gvha9xhIAhJVlDasMolqkuSpp/IeMO",
-	"3iJW6fyajnkxUOUYADTgh/T9lhcQcz9us63Dvb3tbnwnagAn63TCrUXShYHCB0+t5FbFQfwbwCx9aZf9",
-	"IID/KtfWRYTyAfQGMEwayqI89lHHfl8Pnucf403ceYDTmU88RdOZ+9FP5xgrUpj/xT67koDjS1m18JPd",
-	"mbh5A1zeFEiZSqrQmZbWcYSZHln7ol+V2hqNED4N3HQRCLOzBIocwjCMPXhhrbdq4vQ1PRsDq+5rcKVu",
-	"kHxh+BSqCHqRy8s0QKs1lifPxHiijJD92fmlmLUtUuOU2ptPT8KPOz8LSl6PJ2aWRKgCtBxNNiTKGNlN",
-	"YY0XnO0pgju8fXvyFLYEVITYVw6lwnZPi8FA9P17lsqcD1Qls3jo/iAM9hAH68P9kPSdcDNKvCMSEqjW",
-	"11al/8F/f8DFIAihAeumgicGkNocUINhEk9Gon9JFeMJ9aIBPCQWBsUvwjrWKosxD2rf3dyvMKNHtPx2",
-	"ElgGgraHD6yCMQjzwTvgsN7qKFAD0liy9NjeN42XM6BTNNc0/ALD+I6GEbKGtCSxLTYWWc6x4wb37DHc",
-	"xO1ZGBgeqlsyYMFgS/B8go0anSmjRWMnFJJz0Mm8HNaGP/ejncH+Q5qBxzcKYsYViirC3A8FsVDUBx9v",
-	"Egeo7SlSGZG4ylC61n6FNWqMBOs4o/1eAKAHFAxKazn3IYWqrdbhRYjz0DwrSVXQIjuH1T0HCyCabPsZ",
-	"MONH8Yxz7bDJ6++o1oERdpX1cKJRhyxm+kRJY1+P9QcgTVh/jW7kc+ZbPOi5H+14Dw7i8VqxiXoFsetj",
-	"E7IL8xhfoDQe51rnVvZ42V0TR9jXB8LZKh36alVZAtBKw6BoSFm320pQ2PmC2bT8DOvv5kPhdqyIc0hM",
-	"Tvh/EKWmJLz0ATD7sZ4Mdn7hpj9KuxCTQ1CQiShHfKKtmEqcoAXNkpM4gmhgbpxfjt0N7i/snoBkG+TO",
-	"WfrsjA/hlaGt8G6kwFgCZhpnLVQyakapz7zxE0iK/TlJQUVQUUFlbIk6Su5ot11RctpUahhYblFl8ENt",
-	"QPh4VboCM2ehgIgEVAe0hXFhIXLp2+ep8Peo1gFFZh+47rT4VBQ6qne/YOcoOxnEQSajVGLNbhCdGKLE",
-	"qcUll9HEosN+Ws06VDtUiJlxl7/GbgZrz08VhAByoUN4Nqfgn5uRn7gzR6LRsZ+FmIRwApVe1J6fUAkn",
-	"HgJpaBcYgZM5skiORfMV9ksBbhEvdNuLjH6OX6dX8U30+aDfm31FMotrbKwu0qi5sWYdnHYrFyFcQZN+",
-	"jtl7TNMS5qebQCipiobtD8JgndJpliBS8JsyHZuu/jBxtj9YADALf249aTIHHuwn1KyX9JF2KEqjv0PB",
-	"WKgWc9Oy5y0yUpq/+UkeQz/yTjWxwsPxEZOIgweDfMOSONpcwu5AeFqKZalYKsZdZZVd8YVFoDRWAHU8",
-	"h3BcPMzoMIzwcbxnogLBRXultv2p7GNRagBNLxQFcWOZL4b5W6UNTMQNeir45bnbifGwaz/UVKI7CDY3",
-	"1wBMNKyE1t04HQf8lX01Hitwnaz36T1ZRs195Nk44tGwb+I3ZsUxDRb4lLGaNxppOBqvr6tRQ8K3Al4w",
-	"AUpOR8pajF7g6flXCiP5Bdwax8dX38eQrPC6ysMlOT1VciPOISzT2LPRcVjUx/WPEoU8xZXB4wykiB6B",
-	"beSTYar0ukvjrsaWfIwvTKBe0IpenM87yDirRgQAM53UggM+e/qGG/HCDjJliJqGkNkoUsc5Kc30405f",
-	"aSwp8ApWB82hzsdczhz2ka7rj8aPYS2UYmMguobuCCpYJAg5Eh95kDrO3YSDUpipKi+JqILu4z9hCK3A",
-	"NxyuqH1i7cvTYU8VodzZzUtdV9C5wSujxhyYtIuZmzfPz/9eKcPj6bpjbW+cuiGGFWxEGPLxia+oR/8Z",
-	"SpidykrIv4HuGcDKs39mQLOxcBZJ6B6KvtGyQtg397Sgcv3OdolLCDC43R275rk8n5RqaJexpjHbT/Ff",
-	"aEix1cvOWj17xBnCWtXp1RMlrQ+vKm/e/FL41xSPb5zrMVi3C8bvfq9JwfmBeoOnpm9c7t0dAN9ZleBY",
-	"xGIGlGAj2JDEswkF3q6/AjfHlOvwupBUQrsXRUlW5J2ufYDxD9FLwQPOS8DGi8DPpZ1pCdU7OZRDH589",
-	"+UtrRW2UjSWIvtRelm6jJzQB83tOxEckLS2qtPljGDndybk3g/DS4xJu+OjjZ6RRrCtuJK4mKEViDZBn",
-	"cwY/ZPms2Gu1+v2vNb3kC4ZpVSh2QeoKembsMLtRFaKANl+7O6a8zNgWLmTCUkLNsv90NOP23/S+t2Gf",
-	"8f4l0PbANR32KoQUfArRPh9/h7iHuyvsaEL3QoKZyK+Lq+JcdyzHcUZsJHm0N7HG0G1Nh5VDQC51J7bx",
-	"G3iwe9tdX6ZIicM8AqdD2iGHN3EpJqYx2ALDVeh9WkeRDRVT0gVKrA9R+tt1WVqgArTur3PEKdcBbUhh",
-	"Xq/BkQ4TQ1zzSXVRAGRh3Tuv/1bbGOSQQ7DBnZAERKncoDIOk6SG4ZoUsZ403ggvpTtRShK/Mxx20DJU",
-	"Z0WxfJ9xgYA+hix8/S1EwzpuqhStPDfqHG/VCNzVf6xNlly29jJL2pJ1T8MV/IBBgLU2tB9f4pMoyWwa",
-	"1NKRYnYOSkM3u8NBmkQKuBRMT3PTH4kMGBRyAmAKgRQlY5+921ZVgOMkQ4JbxwgyMxGJkpcKKXGiwW5L",
-	"rYnh4wxRuUU0gXA0kuONAowkXl1IAoCEABkXiqygytYX/ESDi4giCaWfbPWnpZoEvDOEp6p1TlI/IU0g",
-	"1ONE4/cH/fBPKcTE/E/1Rn3nXGIjZqjlses95bFXHO+D8xBJbgxg0Uk1fX984jUJFgORNomv9sVbgJvi",
-	"/Ft7oABgk9jZjF6IUfi+dLRV7VsrFM/mNmv4YZttPfJOfTS8HAv28SQ7iJAwKAUQcTTXsCUvGA2FAI8b",
-	"46CjMIjD+UFkOWbkQkgewi31B0cPger5ucnS0UUPGYiiYDovAJAFI5bjPMtCXr91y0RPdbDNjce6w/Dc",
-	"lg0AiUKQBtD+KE30EVVSfJyIvplb5eixsk1exsebD8Y4WlEERCSojArsJKAloMqHxG4nqkfFGC+1H5gy",
-	"t9+TNeev247onlNcCj08pAAsuWPWxlAfqMpofuNc95Uc5MOqnHultd8WLXDtC8NJhA59qN7T2KVq/wGF",
-	"LfhPX4VQS5jiPM8EFe+7mRzVWc9DEksUk8iijjouSAzDX+cXla7lLaPDtS+T3gHc3np4APrmnDmy4cHQ",
-	"7nqlcyEgOejqWUNbLf7QH4n+ZTDG0DtY/Al7Z5s6DVodcfqtbeSwe8g1BbPdI3KEsV83liPUOBHwSmAP",
-	"KgA2jfsNlF3MrS0dqo0u44ZfcN2Ud4Bn4Ha085iqybKLlV2cV5J/4HnRTETWf2kfit9DrrUr4OZCTyNq",
-	"ZIxBU5iOEkXXjS+xVhgA6l3nMPuZuPrKeA50rO01A75kZaDNOlNTeYQdpxrN5Pr4DBI528+s7V1jgWZA",
-	"CsFkXb3Tyhs1gAd2nuWlqX9O0fHWxYZAtT0nrPogN1ElUQIxSIByDRDe+AURMcS1m4KdgHVRcG10wkxT",
-	"ggR/EB3KuheIx2DsWOIBnRj1doUFognja1HVVIeBHzOlCnoivHe7iky1mapcSi2oHCjxe22dd/vvF+gE",
-	"lYJdgK1fltalUIPg7hgxhvImiN9uPdpztfhwcz5LoMaMft8OXWmhWiapd/SD9OhJqgehuhVXu1T80AOA",
-	"9N5GihVTfz7485+3u2ygIOeQm6h4CaNXHGs1sbg5CpQiHL4vdIG+R/73SiAWSFToEofFXfoPud+I7cz6",
-	"g6408g1iEWHhlfv8oIRhDhSlpfDKDW/EPwCDmNEU10H124XaHYLdmvuMe9L11BP/btxdxbZcqYrms23v",
-	"x2f5YCBKB8iOhXH0RPv6rG1cCynFItJJlZ50obJQH+s6RgO5AvSz4p3dIo7FWJUzt70vkWMmQKcMURBi",
-	"jUvctLITdQ7PxQQvBdZHhLXrsFcolpCfTo1F7ftuhArZ1EUJc4Ph4wP7xbkOQtrHFA9ID/ces0WxTUBH",
-	"eo6RY8iiJrUmySRIZDcJaPSMjtKGwb2xhdGfhAg20hcKCxfShBLh2wnVBLP63kAcaJFRvV/Hh77a46lg",
-	"Jbn90RaDRFwGeMzhwQFrjYvC3LFM2NM7lwKrHqwX6SwzV73kYLO7qCbAI4cTcs0G+UcH+uM3mlOF2qNX",
-	"243xs0N/QvwZQG9qAKhBLNvn9t3Q/M80X9yuVPcXCwbwZjn1fGIoFZuqOixCpYDV03wWalRIimG1gP+m",
-	"4TsB2wy2K1QVKlnMOix9/fbMvlgIltp/PH324tnZM6q3/enZWYrgnPZul2LWwVYq+ERdzWijG4MbNlTW",
-	"gvL7yrV4p4cHj+0jHu0d4H8eYlDv0d4hZGqCp0J8cVM+6zLOBmIKFqlOXIMvdFLT9DNVXVAN8AcOvCKs",
-	"5DJTYwe7pZWShPPa0KEkSv+KtSWgbHyDvnVJcLLU2Ip847AkBFUh6XvALeMqVNxNkC5spKZUmb6/v5fY",
-	"rxv2w587f+483CYAQ9AlPZmeDHZeKimonoXCm/WenvShXStCwgATFWS89RRgm+B7dyFbaNTz4Rs3QAfm",
-	"h98wiOKosm8hDEWKXQrk2Lj2PM89GU0lKsrB/jp4IuEaOVRB1/ZkJ7GpI9gOazA7qsdKaiFkl+XNGJwT",
-	"FxczJtU0VC0C2KEUUfWMR+/pyfRw/4C1FSktzllzrzyzChruvJrDAXeb8aRISPyIbZ2Eh8P7I6GjjY2p",
-	"TTfurVSqHVBI6faRe1Pa17lj1biG9DBc12hygaZM2s0O7RktA0eEgDh7DihBIRBdgMKGlpZf5xCj328B",
-	"6nV3d3c6nXY0/Uz31J2+Gm+z/c5eZw/iv1BAk1uJHYCoAaoauw5JpdbYgELFvec7oOp6L4XzBkFfl5pE",
-	"GlgaI454g/72xmHGg8nlObcca9qFGHIJCUtfZv4GEXucXAuFj48cICDj9s1BWB42Qr9Q/cv6Y3U+lNxU",
-	"pUBACVADJZQV+V90wtIP+0nqd6n1Gb47tJLjL78cP9k5/cvxwaPvENoizbOOn0nHfixpZA8xQvnd1IAz",
-	"oDvsbKoCXaHDAPbOBfRQ9q32w0AiNSF1XDuzK4FMP8VdMXUMeOzr8GPCU/753/+Dx60LZA99+ud//8/n",
-	"zyl1OBN7hXvHiUOBwRUqZizPNH1KU+i1s69VIo2P47OwK2nPnwaEYC2oaCsmqXT911xbM0QbVKHYIG2v",
-	"wl4FChsT4MzBx4+pwzbZ3ws2GBQQ4xerykv0w6a8tJvlWZCbEJwGK5RATJJAGRcJyMBwQgAZWOBm9zoE",
-	"vuKA56OAVu43X8Ie7oV/HyTsUcKsTtk/tJ4PDDaYfJCq5azIjSkEdWp6zdixsvDgMSl50MOoXWrp6kmF",
-	"qBIRiD5Z0E6oqMHgCLlAXYGVBmMWCiiVXTpkAYXyIGjTFDj9mC9U25Vxd3QeDL1LK+uQjZOEO64UDJZw",
-	"PEhohBIETtXDWPXSYU/D8KFYoSzzD6In7VLLGVMlYoxlCSt5KQprklIAEqQp1JqQLI16d8aU0gKONbss",
-	"vtQlVLa4dRgLFCUUmujSu3FVNfakAaadG2BjPemKQbfcSTHKLC9dNDLbxnvWq3E6UbXMzmtV5P0ZvfF6",
-	"EQ00suJ7Ca4jIlSOhJs0yH7NtrKSD8xOLsxgx6oGPsl3Sm4EuOg7hM6w3WVpD0C7extHf/9hf2/vaPrD",
-	"AYjh/b29sFS5tC6P3+jhmvKHR98fmR/2U5zoo+9hrkCNzx0eMLpX+Mm6Ms4O+1HMoJxz5F3Imv4/eMxq",
-	"5U+AGxesdBQHMpQPBXpxMgXkzA+/w06xlE+7dktXBAU7kGqEsHXY7uDEY586H99XflJ1kN8KQOfhioOa",
-	"ZyVxjSW2WCSoK+xlhAHRk1sw2/lSp23/ebruqCilSBOh8eEtfNXQdqfZn2U/bVSsUZez+3KAswW1eYZ5",
-	"XDxQCvb27EnCrFH88OHDxwR+pPOPbFAiEBsvXKcbbNf/Y9VIRpe+PXnq4Q37XCqZ93nBCjUV5U6fa4HO",
-	"DU6xNNAYhkBzENNWAwZqDJBb7b0+fI8jefzou4PtCKLGw12PcoAmdhoysvLr0NqN3trj1yeeI4FSbgN2",
-	"Ksbcmr/O48jlkFp43zlLE7Y14TjZET94kDgtJcXUin/li+FB92HqLJtRJKELpwVZktDftKw+8aB7Ej4l",
-	"wgqPJBhe4X7gAV0YTyJvKHHpfGj4owY7e+gyt3LCc9ckEUAgJgpy2ZNtTZ0ddtKw6+ZhvN6hwydiJ+fB",
-	"gyAGxvxvYXm6di/7lUC/BcIL3jmIQVyPfLPEpgazNMEqZwjSEercUUgo+xXVBsKU9OdRXFSEaJcqIyoF",
-	"VDVqgOUe8YwgHQ8vcqw+iOzBA4xGlBC6Ky8FLJJ1XKCxgCGzRtTISIiFGsP3VJihykvwN0CgOIBa+5WN",
-	"lTQjDVHJIPE1xo7QsWXpU3pcrqSPjKIb+/3ho23Ulz6AknGk3AOnjqWn1msz9cv+/OjxIbFzFHlfEN9r",
-	"6PPd6G4cT6yLtHPQ2QusCNGxz8mGrsZjXs7scRKOyQI4egzuiyyWbdQfFbElANG23Ygb3Y1TOv4j718K",
-	"mW0kG7SLNrobe519HICaCMkn+UZ34yEcAiqQEbBcIEITsGAo3cahpRswI4Q3TkBYdlsAiAEwvdkP+iTz",
-	"RT3eg88zjBfVMHnUwKP96bSOFdaoh4dwtvQAEpirxI9Ae3TiGtJLmjt8kjq6pAto4ip32JtKRoHl4Lv5",
-	"l2IUYLpYoRNBugCAzaSw28dEKHJNLMSEpb88Oz09/unZ6fnpy+PXp395dUbRiLmSGh/Zhkp0v0hoMPXk",
-	"XPlLgMMuKxnA55ZGvWBnShU6gTZ9O2zcfZww3wjOoEt6ticxEMeLQvtsuNMsNFSEfEUQUoyFW9NX84Ho",
-	"thR21uN80LQNH5kXeyfZRnejrOTxT29PYL86+b+Qcy2cshs9DmhI3icOUOBHlQHhXx+73IDnpdHiZo+J",
-	"j3w8KZAHBq4jAr2257pzd+1Q31SSWuqRVsoz81xF0TZ3YY2pjUjDvMCzdzvY22vMYq6xsjkNfPVLTQJh",
-	"YFacAGQhcezzhEFlJQHXO8LcefP25fnzk5cnp3959hTDqQF0CHhxDnGObc8NoH0/8swvm71k//pL3kJT",
-	"myrz/xIZXvTw+oueu7YfvOLw+iteKvNcVZIe8d1SFxz7ply86vFSV9mv8UxhZACu219iQoBep9QLXg7x",
-	"YfuPllk634z6i8hyfjab4MUHB8s90c+Rlv5giRken/yHNePt+Y+W2RInlCU+BY8CUix47cFS2+knbsSU",
-	"z/CSJRbyFOtr3oY6Brx0iS1Cjzoj9vuYhw6kXMxA9yuSSb0HOt0aQVf8S9sVddI0f/b72C6xetC5VMis",
-	"QgBnAgiPDR9aubth9b+9IbqZG91H9p9oL9ufSRO4gBtYKRCBQ7vynIL70XEsgd5INiLszU6ovmz+gITw",
-	"OIIoq7bR3ZBKCuJCU8BARfZVF7P5PMcfs0t3rl3sq/E/7fsbtlMZOmoJ1MQYYkh8SbEBhtFgaqLR4ao8",
-	"62hYDj0BCxA6cxpwKMzxiUvlrK4HBy+VFJDRICV4pQ65ThO6KWTXa5Ew5s+ecvq6ixDfOb50eQUUX9Sq",
-	"gSKAKLvK5Bra+z4748NF96fTduEce+Mil5fIGVcZggp8TiBSi+4Bl+wi1tWrgRPT9mYPl9Qjv6jMOhvZ",
-	"WisuqzPOlPqFyxktgr697rihIvh6Ev0naCKJt30kx3mOMrQpLK3/tvF5VSkTPr6Tpxuf318rWKk8HZkX",
-	"b/GgZIHL+gxTIDXgx3yuAhQKAfL+CFPtEbIf9glpj5gJGJk1cEfXydGTNTjMOSjMRssJsF5OAoo8QM0Y",
-	"AryeiwhDX1NVehgC6LvuSepbfyVJd/j+QgrohOIurVyxv282rOUnOTFeWz/uyRIn3tyNw2HcRo+1+XM1",
-	"VXawqipz7+1arfTEnXn/ism/vKgba+0KrYX+0kIf9+r1cj+Y7LF5Hb6JqwxsjO3ATCE0EesRni9hV++6",
-	"py8wr6EOMm5KpGRlyqlqOw4/YsUiNuNAGt4jScVltFjFJgWbCSxMDO1XVFaGKLlAlILICtUEOjztCRGg",
-	"30/Q3ogBDMBI0OLvjviNQFZd/BLuRWNunIFFoCmIbQyWlpUgKELHwxJCdzj7vRgN2N2WEFIcNwzmfGIk",
-	"1P4i8pY2MV3kOnI2sC90XlTPv6yQTPa4szgk98gjtgcvDWCANhIniDe6e+2cwjC7jVjEZgi5D1cMHAd7",
-	"Ls13h0gJn4+r8UZ3f8/9HzBf48E9T0qcSyOGcOOPO0O1Y4/u6Mt8suOSIDuEErrRHfBCi8/2U5yfrqsB",
-	"qHGFBC6T8JpjcH3iw0NuNSw1oEXyKV/f8TCi8mfM9bN+yfXI928CMrGDfLFbmpCxlcISSXwZi/maaXS1",
-	"1Y1X9OFBc0Wjtdy/y7U8pWIVo0JFsV+Vaa0G3n27nQWTstcvtV/qszu4w33yZT1xQplYwQ+nz/kmlou/",
-	"tNV+celSTG3nJaYL78THbhVIV3rZL8VHEw937WGvja37MrZeqwKRXyKNu+lKVX87znbIBl1nbbVYEFBe",
-	"m8slOeCBGBVxPeY9boKO7UlEw2EnxpW5Y8LUO+wdgH6qFUGhgwswz1Ok0tCRnUGtM1fQbRGVG5UvLkOw",
-	"NWcc4TKG1f9xdvJ0ZT/2Bdconuy7S1Y5/UT+B6i8JXTHnWUC/VxXzwfWhfYi1RF4vvHlNVOESFYXcdWB",
-	"M3yAUnDBNkb+XSgQrzdHupCGcKQBnnfkKDY0MISDJdQK9sbaA18rhaWVwilt6bpa+KLaYJLvXIrZYv/6",
-	"uCgcMCWWvgFdU14CbTIC1Sjto4sfBCPEIIDRE1C7C2CpKHYbbNS+YYxogNqdzNcnP9sRriw+83FulhGc",
-	"T6BldePL2+Vu4a8WrDT9ujyFLuFrBStcavfJmH88wSsO9oLrAs3HbeL2lSRHVA0WvPwbW+zJxotcXl53",
-	"LpzzTdrkf3BpCiCe7eLU/VSTkC9ybfwWjAWjk1s18Yi5+kWZnidQaIAFC3hHVy0Z88fHTPgYNSlmBBgR",
-	"2gUINNoFx3rSseqndC8gWon5y6FxBoqUpUBkuQY9PYGqAGR54JJzi+RJ/yleiEi5HXwwHomfHFpvXf+x",
-	"HzNng6r0nFOKUKjp4oii1+H0Gmq47Po6xr5gvCfhvli7weJoKNTcQ4e7lfu4hEVGwSchHeYIdLYC4jSq",
-	"NGwf9CzpiBdAcAGeuz3BqJZy8DOw9KcQF5vCz7kjNjdTaOTVR7VxwBhawQM6zDc7Oz+D2ubZhSCKD3gj",
-	"QOLXkzdObsGCkWD+qoWK9n1dq3xeio+kfyNZqUdqcn0iLJro6jWO7VcvUei4v+IqrDCXzKnTFWcRrmt1",
-	"awB6m2v6lMAG8iEt3Lt0/dUFI2hlxY/65rTgMoWKr5Ht48vWKr6Vk1L1hYbeQGLE+IPrbdz6kapdqLv7",
-	"KhOn7oP89dNGwS9EYSVlVRb2W+ByaD2lkSjsnxrI2Oln1tv40+nb169fvTk7//H49Nn52zcvvEfT22C9",
-	"Xk8ytvMX1tto55DwV5+9+vnZy94G29mxQoJtAm1eDxIG2Pn7TlxYbT8h1rjeBkL0A2Ncr+aWucbhqKAQ",
-	"D/Ec/6vk+QX4hb2N9z35ebMnwfVw8/5JhVnDv8OUUUIkTJQl6/7gmjw6sbDc6puPCeU7Oy1S9FNP9sxL",
-	"PhZzk+qZU5hS112Nf8IFPRMfI439RvAsYS0/vLNzTuavOz6pn/6K/GM49XPSk5+3ezIfwPT+1w9M5gWD",
-	"pxdq2HnODS+2RFlu9+TnnhyMTed1mUtTyC0nOH8Ws222u0sgmBCxUbIvGssbiCvDMteOheVGOm28uyfd",
-	"doseK/It2C4SVnXTLeombBRNa/rrZrxHNhO2Wdsh9gDP7f/63bH5HlbkqCftQFQhOoUa+sleitn20YLZ",
-	"NpL2lRZlVGTLJ/m5NZ3ckWXKY6MaWPq6dj/RfVztayYKYcTi8qrY4h4qlVFruaulcniDhBge1TYlUatT",
-	"1BIMOHhCZlFXHPSMgxHvDcZAj4GNcd4kppZNoyObUxs+6zDQpABKCOO9qhJqvgMl1tdztsmCQCTZ5S5O",
-	"8q3FD/+4OhBtsmV0YFRhQ18n7YYF7u1qUT/YjiHiV5nRbqGGuVzcxvejGOZSwyeoscdUfHR4Oly2UekE",
-	"T9Vl5muUR3hKjR6ogzRi9GVVuuIFNDVjF+kru7LsoLPn79uT0PKMtJ7fHz4OKEOHnYedg8hz9eOidj8r",
-	"mNNthqQV0E2CdEsQvKQMj7MPBLuojIHOZ+jis29OfJwUqsTO3ktNwBoONjLqh/f0OzV4O0c35tenjT0w",
-	"YRIxSlwzNVUcSWWP9CSgzuZjAZ38MW/F/t7enntLHk3tqOHk++Y/VWRCI3r4GUIsLOnw3riYs1DDE/l1",
-	"HV0n4K91817Ysa7uq85dFg/o4850Ot2xO3enKgsBrLzZ7Ub4XJXjVYdH19ygU/C61YVv+fogNggD2HOr",
-	"JAZrV7V6zzEVUpkPR6bhP4PAOcXv4zoPGs69X9/5BJkpngQWs7U/3G4LHBOSx2/EFqgpdlCPQTvGat3a",
-	"A/fj1nq1Pe+mAsEZ+qk84/+bvrpOX43R4/QqFE7pE9vlSJVasAsgApv1NlZyRWlzeFeU3LqXYrpF/3yX",
-	"m9GPXIu3b15s9TYcvprznmpD3F7a7UNcoDkHGERczfONZTLc7JldogUL9JqW54rFWck5rS1ObW3sBTdY",
-	"n6RxHUjELVyMTiQk7YnbN/Z3C+G9WztqcA8JL2LrE4C3vS2LLtu8YqybzDusxoE4NR1nsAjQYxb4UjYb",
-	"72QzAK532WbrG9l0vvHCAdv7LzfmBEfapQF30HBFylD3GHKq2/pYV6l+/xwb4Koyiy3wZ85kc2Sc3lKt",
-	"2dUBVtnh59QoChY42WZE7PWxm41IOcv72QBmrYYAeGkNxXvoBCrU8FVl7qH/Z4EnPk98+ht3xv9AVTY1",
-	"BfxMZgR1eIUGvtEXuiDqZT9ZMiav+GaDj9xg4sU0sxTTea84+sYJu6bpJh/XZQDWnfUknUVsd98jAqGA",
-	"1nJwO+XMXwf+38M9PAW7ZKAmEsDbqJOkPuBcexi3SosuorG6FKrH/dbAbRZB2sylVROEw/cigeYNFGA9",
-	"SSLF/krjd/nmXDMwlLsx8G+gO8lpLWoY9+hUCwko1gm0kwyhrdVT3JGMQwJJjdlq+ySVZ9axnlF4kMiS",
-	"Ky2iTkzCs4aTHb9x1GMTEyoTBz9EId2LRXncbaL1sfRwb5/FHM9Jc1fg2xsAWLgZAdQxskgPggXqmzup",
-	"XhaLC+DedWrseDdRp2jYR9/tIf60g3D0Q0HKasKnDcChDn2vhjWI6HJn/EITxbnd7w7EWo+A88APAf8G",
-	"Fm0XfUBNjLiThepfJhH0cLR5/H5FXNVBT1JdAaCU2u2QUS2CfUkAFesCyY5Ty36OTot6oi37SIzGFoJr",
-	"kX3JWEnDW/2qQZPl3HrymVePmcxd+O1FJkCUO6aoQfxF/7ZDFPQQmBtCRWfrGMXvwqaaQ3RosS1wQ96d",
-	"vRTMIxeEXlhJ/P9Ygy1Q3/ugdSgdthoc9FdStzUAxBxbOHzx6Xyd8KkbwLdXKByv7ZXSzK/BDaqFnQi6",
-	"XbmwG+rXKBeOxKqQ2VIi9Zndbn7m64LjP177xny5cexZtovKBR6iu2b3E/1rueIIbw47filfstAS0oEe",
-	"O8JYjSJJKeIFB8AZwDPfhHriNlsz+j6+2ejIH7hUYfVwChWDX7/362bC7UoTaAvWaxN0PpTVZHGYxZfx",
-	"+9Id98FQa2e9OiFABecSAdQZAKhbZ/CtzPsqIzD1l89/fhJK76ej3AimJ1DtXtot0pOO9CEis4uB7pFq",
-	"6iX6oSNERnSjQD60tEPuODjiPndpz/2zvdv+wZ9Zf8RL3rfLc2TvTl2ouWaC65k9aVjRtIgVAQDsD9hU",
-	"8Mtzd0tyw4/lDAYDkOscKA4J64m8ZYgTBAYYX/ePMMkIyp+bLnJIIMmZKkSgLU8P9x7CIaRtLuz62smd",
-	"AnGJB/e3nvOYZ8Iz8bBd+wBNnFKIAW6X0v7uQvpQU0Nh/bSt0h+Z5rDeP3oPXccJo6ALoRZreYw5h3MA",
-	"xkg7N3bV7R59O/md1DWcwmBXd9Kb191D+f3Sc3gppm81ICEuO3o6vdU3d1/sorp7rFq50nCEDOMtPPEl",
-	"xP4bVQhrmuFXdc/IwJAgPeOXpDvXtQVfyW8PhfO0Sb9cdQEq3t9CeYFVDnNZfhRHtTR/TULdYZ7/VhXj",
-	"dvBzWW9UGHeW9r4iH12v914UywGn5RpotXcYmEEmUcfplwlNDGFsojTwCwasNawvJJefvabfKSOCHHHW",
-	"DHLkP4SZ6RJWCMnQkxhjt8/lJeCJDEqFDZI+IuThyewtuhTUT92A0og1xJ/pUhFUUA6c2mjgGNLy7xoo",
-	"Ugju0A4C1wr4BjaKo2xjgXLyyMONXECawJtFMvO9rZ4EEcyeXBugodYd9iTUpwtijcF3oj2IkiObhCJU",
-	"13Bab+Qkg27+chX4/H0lPEzkWQtCClHmbz2mXCIxU9eIs60BRdDdLDfbYOi6jRIlWmirUAouPdzf86ed",
-	"E4RAugh2bhHY3HWF0HaXuk25TBQPnmM/db382fAilgNsgQtC8HGNd3Zn4VI1FtdalE+FvlwZ5qx20ZUA",
-	"Z0BOhP3iigj87wrkbBloMzwHdvzZSCCwOtb2LH01gpPEt1iHR11Wa4n5OEHzDIXZGhVnaVQcCMJOY+Mj",
-	"soHJZqkFn0T4jMmmWQ3HDPHK8G9AZMV6uR1tZa37oMFUcFCqqpwDjHJ89I2Clb6SkvpUCg58itCflgOs",
-	"FNBZ5kRqRvvFKsy+Go9rjEz9qiztAa9JsfyGKjIiGlXX08IdSybVydAwdE96XjkEwEU6K8f3Zo8jwx7G",
-	"0qhwEEpQXGkgKB9r2o4qo1mmprIbHrAYDO0bUdr2ra8ynPj8u4RlC0eX03Iro7L5K1fCY3PhM4RNI0CT",
-	"zloJrJXAzaDRYodlOS3QxtxT5B/Efy2GOCPqxIbkJoeR9QM5BAeqaDTuMjEBsaikdxVFoYEqHzAqa/cg",
-	"mRmkb5ucHArzIv8gpNB649Y2sLq8Vjb8RfDCjFYQCf6C9lYsmisAb+YfboGEuPrneEVA7aT+NmFo/xZt",
-	"pRFO6j1sFPQbFpoMLm58XTF+KzPTL1+fkWnZaPsdhdrjip878X6GwsCzrnRecDTJxqQyT66ZMMFA87HI",
-	"/KlrL2eN4bkqdRJkzaEZ/IqYvae9kIghtTsWu244i7PdbxBxTdcqQzZ1SB5bXQSKyNWJ+MK6i8rM14Kw",
-	"Y+pH9y5FuFFI6oa68X5oVb0iCesaH0zckovNP4uTsQsecnPiIBiEi/J/3eRs/GKvxharDfoGSGkLrl8i",
-	"WbugzqdWlgANFRTOvVcz/p3dlP7d3UzMrZOWv5eKI9y1KNMm4YNtS3QuynBVk+wG+EWOqnv3E/0LYOkH",
-	"ESnj4lRYjaTc1x5Z0//Sl/g7UPr0cO8wZdB3Yo/PQoGz5nm2wD6sE0R+ZWOxuh4XsTni5aXW/JXtRNBA",
-	"g3lz03HN6bE2/e7Z9DN+myLoLkmASJg5kXOXSO70/Thiy6rNcHRYxxS7IAF1fNJhr2QxWyDNxnzWhQgw",
-	"hJZ9Rx2GPOzxqe9BnbtxArRo9ey5UdAeyLZAIG5j/yEag7hopbNvfSFgm2nXwp97G+tsCdn2eu6Jq9tm",
-	"V93jHhrefjsSO1BTBmD/2Im/ARfybx/T9stI5nVD3bepS964qr+r1Ucwgp3N2oH+43blAtiiVxm+pch4",
-	"36zOrdzQP62RizMozOZTPkOlwT2NPaIhKCPAGE48JmjX12O5U5NwJKadEnW2ZmQwBg1VqjGSc/r3HKBM",
-	"SjEW4wtRCo9ROBdpwKynGydyJGMVBz0EqYZw2UR2zk3qmuQB9sZuepb+6n5/Tzc8PrH6slByCCgsPEPo",
-	"++OrWaehbP/vlV2n3EBqNyfCI657MtXVRJRaZMAmjeUmDszwhJgm7TQ1luIXSgo29D1C9vGnMdYLkn1i",
-	"xthRXSFQITTj5wawHo5qjQO58a9HMoVIEm9g6oif6tYRk8wuRkSmwW365O0jaAveAzrMyvSK9LaXaJfH",
-	"E93QV9a+i7SuX2gd2W1aIJ6uVNM1KdW3BkU7tHuzHYqWfqpplzMA1GgRxVYAL1Q2t6ky3/lPBo0+bdXm",
-	"Xhf96Zdnp6fHPz07P3lKqugmqO1Ll5W7D3WutPxNLFGwwnzsNNxty8HdQ+dKwmtibMs9L4vKu4Oyp187",
-	"XtQkNS7uoAoaP2S57vMyuwVJd4spMSkVBCIXBcsQc+yDKF1Tq6sb39QMr20SiWUlH1h9IvtFlS3iAXtN",
-	"j/322vujBb3aJ6XzbtDcj5fesrefxrlmAlvnZL+8CoOq0ImXAU5juSP1FGu+mAXsF+SHcgg9V4sprhlH",
-	"6dT1IS3PBIrEobkhhn4MeEyqiyLXI5F12Fs4bFzpD+FtUTKNwLXKXGSAHYWOBRSi0pR2P+E/wFGblOJD",
-	"LqYpobXhL4xn2CEADk9VOGeHfACivx1xco6K3ApZ6Wm/xLjDTowGY9/eZohsvHacYPN/x37Of7RL8O+n",
-	"r14uJrMi0fJV061L0TjhQE+Fse7JKlX/cxd+LSIqJ8VXHPkitwE2NtT9jnkmbiHIY0cOChZmi70hd210",
-	"jb/E6gSFi3StXnDnNQuEaMpXhhSDNqTvavmLXuMF9lrMQC5z6VvMVcZv45vTTMs0GUfv/ES+LtWwFFqv",
-	"w5q/M16TpyA2OCmhRbr4rluU6eY3ovWKrmjEnLrsT1tVlWdDIbfnO5/tAnM5w8bmZyiF2QuTeRawSamy",
-	"ynqt9gSrdt1J0yZfGKhnogt7IwYVhPHKKETXZSOKJI6Z+iDKzqr0YCDNF5CDoeSp9U7XlRo0Tz/B6bZN",
-	"tmflqp3qlRPtmTd2ml3G2K/vtSlzOfy0/HQ/30X3Neq0drYuWgV4uX03181oqsjZNXEz3WybKJ5T4jx/",
-	"3VxucoHMq+naz9mtkYcdW4ALvW3roF1lxKKNl1pVnfoYbOiPtovEiQ6LjqIZiOYsFnK3VKvc1Oq7407P",
-	"r2A10bKui1LW4dsv5fv+JK7Xtw3fd6WvEjf8ldUkrkyD4scoZq3kOPIlIYUYGPBlc836hZ1wBt3/6Ksa",
-	"12PoPWRElUa0B4+cPuS5BGDpvcd05bm/IN2uk3Y5sYfU2Fxap9fXGEs+FtCMAqAR1tV3ZS2esJulJ4Md",
-	"kEUERIWjsBcBWhVgS/saPpozMnBzHzloc4xrnsHqIjIWj9+OR7z3u/GIffUK4pyEnXEnTSy0nZdyOd3O",
-	"/714jl9GESzjapK37hYQncWDZa6D8jTo2nzO88JduvZPfz/c0yjFSUkt0pcrW+AuBnt1kfhUVUXGLlwt",
-	"hXLBWKt8fNCZqj6ATgcTbCwfuDZFqyynohRge1P/zEwbMfZR36jgxCohEKGJdU5KA1BNKL/8SBwhJ5Wm",
-	"vwxxbDvGDntHkJcpDuU8z0gdNh5bKNlaj1GPoc2pu3kpS1M2roR0EXCNH08NvYYXBZRRXS3nyZj5zWLU",
-	"5PKDyvtiSQXno44r6rlw3Zy6m9+ta5dm7dJ8MZeGduYKbg27Xcl85OMsFPBoLaxeDln3n65JO3p/CCU8",
-	"EBNZVQAOlgvheKS7Kdddp8oS8nRCLaFzm+IyvATqK2VPCl4WuSido5JAMb4qCqjks3/kxhHExWWIF0T+",
-	"TLZvDk6UK0mEhGfCuCHsGQSI6bBj1zzqqy3rpYyOQCondLk596uRPY19r3ze6eqi0wn1jLCIuW7A/dlN",
-	"0t5JEFvft01aJit6c/fvEL3IP4h7CXi5zUdBQSwr/PoZw9izmuZmlJV8qWzeOzpXrl2rO8zi3dzBWvs6",
-	"N/J1yMG912zcVaWcTo3+6fWbV7+8Pjs/eeq06L0m6pZOillRNZcTex3rAEyKTUiD3zb9BKKxmX2q6Zwt",
-	"elR7oSclF7we3FjaO3XC716sl58UkT06jzYO6uaaXVR5YVguE/RjKerq8kfslbNmsDOQGitcmM1bD6xu",
-	"PPTkvPXgsi8tmr0h/b9+X8BS+vqNMHkZBfjuSWXbVXe5vK+ustea9taadq0ub6QundV3rb5cVSJbd2N2",
-	"PcRcerC3l3r4ZpZxwy+QjAZ+TxDABz5xR6WNnmDuQEnZpVRTHbPEwlEnWEcVpGR6MgOwn1dmJMpprgVL",
-	"H+09TCNAUZUJlmYX51VY7DRhKT77PMtLM0OY06zkuczlMO0ily+lpDT0hUNvHEGaHp9salZNCBaSBsT1",
-	"pcgWgN29ETzLf69od2Hd4dV/SbC73x5pxekI4ojxNh0K47fKQrg9LXjZHy38ap7ngICOYR92MSMTwOSm",
-	"EITB6E/HL8J1FtmTXTvkjGk+6wLWjE6YKpNQp5OEdrlNHcihpTICgXrZhdBQum36I6EBdRe7HrrImsQB",
-	"yMCaslb06IQg+d0QL9QHERAjpYAYi/hoNNA4U48lhuirQLFvpqonCdGXqUE9kgLRk/TvqY94TISaFIKZ",
-	"2USwXBoFFAB2WdmF+tgFVDAYGxtX2thnAUYDjBRYnQa0qgNVjh2lAL3ETc2syVvxoej0ZNrbMFOFN+tt",
-	"pGCn4ZMw5cDZZFRyLRKWqhLGJ3L7LJx8ugO8VDBsyjdAD2o+lBo4mmsomsRRxSAhwHJtTUElh2hJuus5",
-	"jAWNxtrk2AA2jm80hViStk9KKK4EC6Kr/sgOHAraehsQN4OfcayEd/ZqEBFkPdrbY7QZEkciLbSB49Bi",
-	"zOUlVD1kGT3EKCsg+iMgPAAWcn1kZwZv34p4pexPxCUN+wBfMWwh7C5OtcwnE2FS3IC5ZFoMx/aT7TI9",
-	"UlPEkeZYye9Ug9LEAZHCgFM2yoejIh+OTLtAxleJUMj6uiwO4iEpt9MGCnI4JGuBJACyG0BmNhQZ4sUt",
-	"yPL8faNZOxBL6DH/+ELIodXp0K80zqX7e98O0lght9Hd+L+//t9e7+Pe3k6v93H/ea/38fvn9p+Pn7//",
-	"1z9t+DYnrEnc+DzPtwBttAr69XRVGOeLYO/TmCOAU22SB3vt8wEm9Ha+hUdXEi48igkX9u+VcOGrtbrR",
-	"6i5BZGs31hs6+0ZstuEG9ba3Ryt2vdGQ8Xu/WPe9rfvefrug2SiOncUUW0SRCUZWVxNfrx2ZCsy0gu8Y",
-	"K8ivaPo9kcxqorG1Kca5rAB8ClJIOZb9KaSR8gUPjv5gUubKLpXVZJSM9u11HEFDVfHBKtUz0O1WzUIP",
-	"G3bdcdmTNcokpgVIbzFe4Hacvjg+o8l85erlaE2vFoZhxCuwN8YXtbow9Ph12n8tnG6axbcuPDo8uJew",
-	"Sxw+6Lwmc0oxUaW5DgOvrfL4FCRZUfhHcAOFw0cQwyHZYZolyIgkI0WHkUUbYsskiCBlLtXUZcytw8ol",
-	"kNz2pLtxgsnkFDS+h1U4zyrhoX9SEFAVEJe54+iqjtGFNPlYwMIgga4TztrwGabCR0Iyzgb5wIwAQzDA",
-	"8gHbGk0L7Y+/qcruBsTf4ZIJacoZS3XBO1NeQpyG6PQMxJIEuA8F71yAFyKytIti1y5hT0JJtP0TFzd+",
-	"fOLcUSStM0JGPHdtAH23kqt3UfL8RcXpXVc7/zZ0AXFfzEjLTm+lG749xpd1/fAfIUlAvS6r67X2kuIW",
-	"BB0IPu7Stbv+yQtM6yfIFjpt0rFqNRbIw7n19uzJdsIeH1ixP1baIVdMR4oipRcze2YCmglYm0r7T9Dp",
-	"EItEm5x4SalWuSfhVBcVhZPtLTWh4VkBcQQ/DUtVTewaBXRYjKlSFw7+2WE/2fMgyOgK2TDk52dlxY5V",
-	"dj2pKh/Jclb/frK3t+dmiEGyul6eU8gYpCQF5guPyRaYYqSw1CY4HKr0/gYR3mpc4sR6N9CppIoMEAZB",
-	"RnZYWkl3RYjJ5uju2NtNhMwADQ9HMFZjIc0Rrpim18IyBckSsDVyszBdYrfLKW2WJcqscW4Zn4US75zM",
-	"CNx60OLiF+ehJ3W1flVqVFqP6R3sHXy3s7+/s7e/IJBnLaqNBbG7/Ubobq8eu9vbefz+0+HnHfzHQfjH",
-	"0rG7grfOVdlDrdM4+G5R1bn6KpN4h/FG/JTci6kP3X6OCwYNl51fzNrjjhsZt78IWY2t0MK/6G5k17eO",
-	"8Mu6w3ZY15dLxB/B8hZQ87pWI0hW4wtRrh3itUN8O4d4uog4fZHhQFG4vavDcHRkoZ0AdFueCTzGaDta",
-	"kPKsNQP1K8N0Xghpilk3ppi2OjSkwFLIb6QI9s7SF7m8TBl+B6TtfZvTBBOHrWh+CxNNv3s0v+g1XSnK",
-	"3ArcILmBl94Sza91p6yzGms5+ZvkgzZeXjgJ6o5cHVJsLWd9NRFSh1SE681EojSM2kUXuEostKeJ18Jh",
-	"EBC8NvlIAEDAs651kLC0oydDNgMDl0lUwDCoSsTcI3zXhSB79MV/VZC9ZVsWn0QjvgGhWevV94C4t+x0",
-	"nLBdegb+gvZIG+65kBL7FnD3cJMen7yhV3IN4aaYYkGkfTBe6gDOr7vOA6G7C18qc/1VcJK/BHHvz9Sl",
-	"kNdeGZ/7ObF2F73dKy8M+tmaOmFZ9NWXUZWou+4Xl7q98iJ/FgjouIbnysugfDmME6s2l32BOFBHKe6Q",
-	"EJdZGUJCjD+RNRLiGgnxD2DFWJvDmxyLzJi7Bk2km39R0EQoXERExBMqAzz8fn8fu4iVHHpIxEg30umg",
-	"FWs1g2CbveobdQEQgSsBIro8ZisiIkqgGiJii+UBsIhndkJdhv931aR65mmY0nITugvIQ7Io2jEPaZ7w",
-	"bgxOZLN1BohrmMUT2Lxu/JuLUA1p7WkM2bXsRHRo95OH/Ph8JRE7Tdma3bnRrODGerD7e3u+3imBglvv",
-	"1rJXUH7r68ORD4hjzXVPIvB2yyg8V0W6ICp/U8P866CJ4Gjf5WYUzIYV7drGxVfYuHdF+X6Wj0WRS3Gd",
-	"zUVnkfX09mQ5++nJiJvYhiqFrsbi7QlZN1dT08G5mb3F/KV//X7pi//6PVxeyeOf3p5cY3r99PbkTSXR",
-	"2pOZn+XSk5y78rpxRtfiOLVRk+XW59SoycStzxolZh0mum82Vh/SIZIzzWKMrJWDRyuJdBSPro0aJPt8",
-	"Kt/h77rwETB1Qdg8gSI3NWC5Yap0qXFMc2vDTaVTNlYfKL7uFGCh5JClaiJkyv75//5/LKV8M/0VUtPw",
-	"Z79QGujilBRMGzFhHNdsLBLMfSuIjOWmy3hP+psl8Z1U6W/khjHmMzZUvkEcx9Nhx3JGRW+IU2OnqJVr",
-	"IcdJ2enyAnroepKoKqhX8nDvMcvlB17k2bkpudRQVJN22CnE3OxDaVTA5YeLQCPK8lL0TTHrsCeF0khH",
-	"Rz8hgx6AhUawNz0JbKV5UdT7rbq+1sHE3B6+ZMLDmo4FGEnYgoV1hLTMfKYZLhi+TZ6fj1UmukwNBikg",
-	"RdfeqRoM7BKNqjGXujs/UtY+UJxXJf0gqelM9aSLMtrhELpPTFmS8sqoFKFXXclikxfY3kr7ZSec1Atl",
-	"RjAle42iQCakUOtw2Ef4o4Yay/Rw76H9CcVo2mGprIoiRcRYwA0AkmCp1H9Zm9NFyy6xqS83WhQDZt9X",
-	"Suecw1yo7NFhHvkWWz8DsDa13b04a7ehj7DnK+wgu7/9V+QKY7BNj57o8GlbNuf2TcFl6UFtQEcCWgKx",
-	"/kYjNYvfzC4KzceiJ+k7DvwuWCaaHu4fpItham9swd5Fzabd/WowuL57l8vs1WAQ6Xh6Rdde+TaaZHS5",
-	"KfMrrKZgMMNpq0exW596H3Wjyy7DazzvfoLZ9wCYuzb8lowk4gt6qQzaFmuk27V53Goee1TcqyOQcyEc",
-	"VBJAEooH0G47Jx6zcJxrnQ9lfMTwYe0MUp83iQbt8nynjHITrZGhQGgcCKJV3KbtjQHPRD2Ile8WYCLq",
-	"Wu7Xa+hSoBkoxTbwL2OL/A7A/OKiHVEn/WUuM0LoGKkpdoBbVz8BqyiX7FccaC6H77eASGRXuwPbaIBh",
-	"qrlvPQJteGniOSXBoLMnaPY3lUvosnNoiWUl6fmAsI+ieZBLRFaE2tUSUn9o6DNTlbJGa4dpal/xOjBC",
-	"IjrCxcwfhU6/EoW2k/76Erm1iaUO7kvs0pr9rdKGDUDQ1B7mMUmsEQMnVGQ8csMKwSGGB+TU0H3izFoA",
-	"qqwkmq1HXvNYyxABqJyp40xe62igiZsCnNl120ynLFNCM61c5r6DPgm5ZudGneMkUgAwIMMNrWQo5SW/",
-	"BhY7R69Bimm0+bCGyu/K0pEs8DoxODYzuQnPhDkK+KD2Nzwev2MMeuJbuCjVVAOYQ/rM7tNTiB6nDhyK",
-	"WL4B2yWtpQbShA1z63ByZtSlkMSufsXq4TbegbN1as2CFA+dw6FWI3Qu87hyRRjXBiZmXe9kldNP5H9A",
-	"Fe0SAVgjPppd+Mx3tA98xXYY8fZfZ4aFebrs6dKWWLgUhr8QmAbxd9SApFKHnZDPi2gQmZICnRz8FlOA",
-	"rjlAi2b+dnATiFDA15/a5duBAeycPE1daYzdPIqQ33AljmKZiTUzWEOoAMRizUi+tIFHJZpnKtRMLGUv",
-	"PYkiX/7JDm1ziecen/xHpQy/val0sNRL/okbMeWzW1lX9tIlXhw96iwfC1WZL2yUJZ9I5FEByoJOfvyK",
-	"saZs031UkdHG8zsA9nx5VdJ4909nJ09+fgaYnpFavFeGdqLokSFrW4LV6nKapw1lgflbQ5HXbQb52nwA",
-	"F/+vH5jMCzzUM4Uadp5zw4stUZbb9thn+z96mpv+iKRc9wf8R2fLzCaC7tbnWrgM8VNRGN7FGw7GpvO6",
-	"zKXZwmvII9luXvNGaGGa1xRyq7fB/vnf/+ORu9FKkbkcdnsbczd5qqRovUevJ7VRUF2oexsJjZ/SNR3A",
-	"M63fCT29RfeSjpKhG272RGXCLdjnG6eqwZ6D/PQWZq1xydXAv9umIbBFrzXbhjfBGL0rWm//ihhjDGa4",
-	"mdnXs9nFQ8DjZ93FjjaZqkwHHAy6mDT79pE796IU/PIovllp31u4mR20KkSnUMOtzUVvbvOqG1rFu+B+",
-	"8VvcdOvuakLz7Kq7ohJffN/wRv2NrcjAW7o32vD8eO5b6jrgfrShHt4iPbKEj7e4y2EesH4aTGAZuXP1",
-	"wvbgzuRgDmHd5XxfQlys9+31JlBuZQUz9Ub9CZE1f7sehYjQ7as0KtQLEVaobxXaOHNtnfde573vvz3C",
-	"NR/QGGMkjxar8T4y3q2dFqfN6JWLyAWMk6qUBPRk/xnhu0B9Vm5Q0WKFVqwhdj9FeioKP6Q9ab3bf/73",
-	"/6DDrtMOewehsRBWyXUjedrQHBAaAW2BsTGCakxQ4RC2OQ4Y04EHe3vp9hHTqg7bi/EgcL5dQnIu2EZR",
-	"IswNl2IopNVJostMWYmUcX2picILU6xhHXkUYYvuaKcr3KDtmyuEEcCwYgIJTcH7oicjtpkLMVAl8I1x",
-	"40NUmLymxRnl1kiZURxBVxNRapGJ7PxiliJyccy/eSGsn6/jE9MkYKwen0Q0NnYBNOCBHjO/ArmiqVkT",
-	"R7NCcFf8ECt/Wl6PJQ+rOFaZKFJH/kmThIM66txBoFo1GIhSH0WopEnU7eMSqaQ4aWk53oxiZ67FJ4lv",
-	"C9Q0SoZCFEyBd5tfatQzGTh/IFW9uBnoFsGyO20IgnDqEi3bbkvH2dtimUufNKZ7026itjvcQy62rMAN",
-	"uB7Dx0X7YzvpBnHARSHAeHt5C5l6eUnY1K2ne2Hj6XPZF8WyNtMTOLsQWYhyrWBxhYvqNvwz8mmuuhbP",
-	"eTUI92h6oj/OTp5eV+horwj3+Awh1VU70pyv9bX3D8lXu2toSPe1X27dd/YH32NrH2GZCDqu2EtlTukD",
-	"+3brHO4saP/7w7617/aeA+arR8u/VOsV620E16G3gc4DW6FZyg14QbvUopB7o3lqztCCEPqbhlNzF01P",
-	"3sBpb3tqCSMn7BNrulesvXtpqQDooijmOGo7WdjAVKdujluVInqKUBoRMVKoMkMH1oQ/HJ6ab28CbDNO",
-	"GT8gU+A9icUabDpSbKCKQk3JFcQrwEOmOl1wQNg411pgyQs46FBMCn9BJ9giZJdfAuL0txY+rTUTXGel",
-	"LeiwWiqAGvXq3CJ6uqAXbg3xsg56fhNBzwgpuQXm3h/6shHP4yzTjPsIGkJBE7RM1/0512CRECInyH2I",
-	"MmGsz9+HBD7YNvhvV4K4CSQzms867Jj6THxzCsT7pAqKARsXSFtRF892lxp/INgaVY5Fc0B91N46wxZ1",
-	"znBsYmG8mPKZZtNcXhHUciLvq0a04LplhPuTeMw3DUvNXX4PKDfLz4h2olc9S08mXNEaTXC7aMo141l2",
-	"f8GEtUO8Ws/AE/j810X/37CaPM6ySIdgyqiZE6zryS/gHrsHflFUEhKZBDRinD51RGVqwPZvijNC81ng",
-	"OZN0vNJtrisC8Jlpry812rvwp90eaXen3SQiX9oua98NcvOaMS4GCnFVTg4p5No2E9dEktS9dJ9kvFF3",
-	"CfjXqzNnL28O2gfUbUHoBrBHXQZzrABXUMwbtXFIgBdKiq63G4GWDKj+RorxviG02bzsyQuQDQk1pfSt",
-	"oYabTsdwhUiL4vm3xZhJ4fg7cwPF431qWnd13CYQawrhSR4l/gNbGmoMJvbKEpltseXb/Zlav9LxlbRZ",
-	"lfUcPaVUF5i5PQkvkRmlFhuZAAT3VS1MeQVeXcO6tIO9qWlZv/Ye7Mql5oG4e3dlSMLXcv9WZJReKkXG",
-	"+2YphJU3cKo1caI5rK3RNRbeHwX5HE1N+EZ/I3Ym6IOvZ2T+mBeFVV9A2O67owDf4p21sAh1eLyquWmn",
-	"tcDWtPL2SkMzUgtNK3OF4d6FvQkbpd3YhFkstDSXHudim9M++zbQdPU+x/sxG6nlEiwhLI9z8wzG1WLU",
-	"uigDmbp+2YhcG9eoFMJRdXZ68qf8g2BpVRYpQPhIMWVRu+hWVRbbKSCzuM4kXuP1zKVnq4O6TWqlFkRn",
-	"Dc1OCAuD9iX1OyDt9TD/ICTw9kFJWZeljc8upR5YJgYD0TdsJMorwLJj0N47MfZuZSmZq4CGGzU9BDS8",
-	"PLFb7ap2iA7747rdch00WhVIDVu+Vcl41EIeiYSW2oo6AVoePiVQW1IAh3kpJoLjOyG29+Xy6iaCgbwG",
-	"GHRTU/NzPfPZRUQ4dGeTCAxUZsH51MCdNuAlcSGSuw64V9bfRWLPn5Qr7u3JdKII/cldAuwnKUASpHWo",
-	"Let6pB1cRhSHl2JiaJkRvwnuYV16NSAJ78rYFyGQ0rqsKuqO7fhe09iXyabDqK1S10ufvXRO/44z9VqN",
-	"r3dPnwp9SdV7y4vc2kWtEtdtPbutplB1axQb2g3zdRBR4T2fjYQr+Fzn5de6417z8nX+q7wV9pxUxf3k",
-	"5q0KqfLd/oiDsFjUmqRK6rwA8sAIEyj1qM9eCVC8dVOjcPcx/3wASqVUBdi+qV0UCmnqVjgi4HdM88xj",
-	"ZziVZY3rKNtPBjJC8SDyIbOXNXB5SLFocI4AxMXh3BAkDmeF0qYnQ4Gfi/6SJf83lcvaIBUh0cywJSc9",
-	"PDhgkS4/H+d6DLiGMewNhP4zdiEKJYcaQwA0m56EOjbXv2TER9PFPQIV5jzPHAjNhWAiyw1C5fisFRIj",
-	"YinBNC8Kh4PELkSfV1pEuhs0KvaJ27UbDKAXzJ2HEXRAbMpNEi2yUWpuWTxkCrglvnPMLSpiPtpbpRk3",
-	"fKfyPD+ph8T09Rmuc8q98bIyow57VdtogAfpN6NvMeNZgk4u9J0VM9oDqd1wqR/zBLrs7HmziejJ1K5x",
-	"GqZUCt/KhIizuWb5UCpoFjsVgvU2nkT5gd5Gsxlth8aZ4oqFXACE7hd3qEXYW6YqJdz2L1wO7aXVBPGV",
-	"AH3IqEm0BY8cRBN9xA3nW00QmqmD0Lil75U/CV9VnrkJR90wBIpF/WDx/oq2PzWuUasXvC/7xRMOl/oA",
-	"CFz40rkxYjwxKcNWN1pukHf2EoWyQU1ll2UlzRBfFXbbhfddv5/fQTTGTW3nM4ZqHjSf7QJqPhA3d5Xr",
-	"6OG/gz6ytyd2j7Z2ky1d5OLusTKcZ+O6GzSP3RWClH9nKwNI+SufjCpXo7mo+QdrjWFrDuxLB91m92iX",
-	"/fr01ctn79OGLfufO38VZV8UO8cnO29PduhJO1ejxDsjd35Oa5PzFuhQy6RN7H7+sjkT+8Q1DtVvBoeq",
-	"3jxjDcdQKBSs14bxyuM6gsiaB0s7prK97yKPZHGPxoKwU2uIn/Ecf8wu3bmfI+fhdn0dgH/oRduv79PI",
-	"Ijl9+nMzNlWrm4ghSCuZEaiy/znPErQ0goHVkzH9zZwBDaa2NVcvZvW3SJDjYDF5U4h+GiIhfVIDpPRn",
-	"tllf1o6vZN/alWd1t6nuIR3NE2da0z3lWufacGmtV6OKjHFrL7GLWU+mY2G4VUEdlN9AMDAHBEQYmhkU",
-	"VNfrSNxPiEQq1TRxwP6+9ma8qKklYpP5ylQ/K/WgRMO+QRdKMA9rfSj7e/vX96EsbHJyu/J2vSjrONY6",
-	"jvUl+0tqch2j9ddpwtaoVlPZ3E2Qa84/vpecNLbPz0OwXAemY9UguvNXw/dgMz+69pijdvEICc/JFAjr",
-	"S6mm4FfnGZsJQ366pIhJbSSJj1NgNBLhYYCVCgoZgdCOAgaAPs01BNxu4VXH3Fh3n3tuAel9qRaBGn1z",
-	"Sd+16FquEb4WS2v/RlslVnsDdN+hZmzcIqu7rJEdQiOtJvZzVQIVVTX2+Fg1m7q7snACcLEcInKE4pm4",
-	"UyDwoQGmvR6OTKEs2tWxQDzPG8htQqFBKbgOFd11qOiPLhjXluD9iVOk6byZQP1CJuCH769JdR7rRkIl",
-	"9UKOeMacGI2r+4JYZd9jDWI3gjFs5kRALgsrscQkpc7jC96/7MmQ6hupqTxiKdJUoEnF3Z9vBNfAOcFl",
-	"xlJ+oUqT2l9LPP7FUyJ//X6dFPm9JkX++v06LbJOi6zTIuu0yJdJi8Sa8tvOipCpsYrPduwaFRb7e+m8",
-	"zxUZLPTM9HrXCnT2WuWs3au1e7V2r+7IvdL0WbXLtqJgvN9XFRR81/lGIP9IrflaMLEz5nnBeJaVQmtP",
-	"SigZZ31RGp5LNuUzn7VEAkH/U6kK0U5Y8hYGODfL+jj/oqbI09Y2CBiqJ5/vsCdco657K/O+yoCLceyi",
-	"72NujCjtUEgSbnQ3eMb/90ayYd0V63WUs41kQ/Kx/UnY523EcnHMP74Qcmj3ycGjw2RjnEv3d0gralPm",
-	"Eure25LsbsU3/bJEYxliPqZtMPbsjWVl9BuFH8a3wPpC63U97Ys78SacL3jtLSEL2z+mNWThDTXdH1xx",
-	"8WycywU97PRTS9bXfQRB5aASqOkcPPR5Ya4UbHrMC+D9YhAXo1SHncy1DWB0zWUyoSkWrT8gCXadzU0h",
-	"TiU0PemmCJU0oYWMUq+VGe3qfCirCcbSToU0mAEFahAE8MN4GgC+4qi7xGnRV8DQQpi7dsSHe48ZSPdz",
-	"w4Hb9ZZNu1aPfe2IG524BDaLHe1NsVnq194DNstyE/ECe3nmAH9Fu7+CP0Ool3zahuC+Hdj/UICxc3XT",
-	"G5zxOdlA2vIlzkd6c7zs87cozpcJlz2zH/IZv6QHrXFXfj86C2VKpGgYdVvNGNm7LVqsNR5lf6/DYlwT",
-	"NCId6N2k3U/2P+d59nmhw/QqqBbf1ZZnHXZKrVnQPVvOwjkaF1C73uu8ZGoqY/wzq//gIuhs0gJ7+vC8",
-	"nqQbdVjqLkkjyiW6uy9DjepVoch1gcZykugrl4KuKOeTDTe9pcFg70tHrOs+1+Go3y72hRely7oAKwkB",
-	"KzlcnSVIgnnngQAXw0Cofh4iNVkO2k/bfwuJ/8wNYEqUM0K3wO5Vgx+cdRIQqijqdSRdMeI6wf5ciESR",
-	"oa8kiWHsYD1i3HcECIP+QaCmEFN0Yy5mNV+jFINS6FHaYU9hwNgt6h7ckzBCAIUUWudK6tCFKxWI8j6X",
-	"rFBDSA1A33SIhOO8MwYaMdem5AadqxmMrovuiT31HE5pzR1EJuJt3AZ6H9fTduE61M3/BINS1yYb/FBv",
-	"kKZvufYeyO++stPhCCCxQXvKy0yv8xBL2/8vuDbHYF2uzf/fmfmP8p6TfiBhFHTDtdqsYf+jUMxaNV2L",
-	"ob8bm5Q314NVGz6HIOJga65TExzSHGnvLET0rmTKR5wa+oilnz6nrF8IXmqvQNzPiAUAgAXeycgUwAjD",
-	"ve35rxwoQ+QYWPfD+Q0ICmVYbroQngt+iCiAfFOUApvMmK76o/DsrfRw7zDdhhF5JwW9DupHSGmJfYVz",
-	"NARKeAWAB8ATAeWOqfaxSD2fspIMoaCbN2rTiZPKONv/VkoRMy7XKIPX4WGrq7XWi+9Dr2V8aXdplVBg",
-	"uKS9d87vUk37XappACBbq7a1ovp2vbCX0Ivlv4E7UVxTcTFS6nInE0X+QZS50Luf6Ng5HZtdG7pyJybo",
-	"/0Blc98OVg2Y4P0RIwQXYGRCMKZ58rW5WNI7HMZTuvnXDivRJJfwaBoDf5eb0TEuwCqIelffpVU6uvcQ",
-	"6NVp4fU6srSOLH0x4xuRUhdvxkhwkahphJD80ZWjSI2PxtcrLSvmdktBf65uubc9e1Ei/BQ548IiQV9D",
-	"AtYMAmRyA410TozmhsCxkhBjgt7c1E0tz1Jq+s0NG/C80An5/qbMRca47knExoP+EimmAA/eWj1Kw6IZ",
-	"3UPH7sGKwnciZJbL4fW2M57XVB03lrrXSdqEfK9cM36hKkPI3VrMBfPXfG6/IQaNtbF6I8FOhf91obVQ",
-	"mtdhr+dleySXry4ldSc1S0kdDCXmNbXolwItnfly0HfuOd8e+3K8hMuYpTcqY3Sa4HZljO0v8suUMdYr",
-	"Ztx8riyCeQmD9FNfV0KuKyEBxznIkhXM2CvMwAgYWhNTHcuEvkRoubdvXhAegzUOFdU+atEH0J1f3Vf9",
-	"futf6Jj/0LeZBoJhR0YspAHjcqSmPWkUs4bwYOYjwHEdI7Doy2LGABvM4bXjc0uBtxupqfT9x2/fvGDj",
-	"SgNYcToyZqIRhrcg1hPOJtVFkfd9faaSbKJKw/68l7DDw4dMlRC2honu7x0cEqUdplohosyLQk3ZpMw/",
-	"cCN6UgozVeUlhXvhmSl1nY19EY0WBjqgU8dl9O7Zj3959ern8+MXL169Szvs2LCx0obt7+35FwtPEx9z",
-	"YnxulIRiMaiZKn/+kdWIwghaNdfa4NdzyjWgTXfYKeqoiPClyfHSk7erF71Tk/2mYW49QqylJSpGabw3",
-	"LRqdu/we6kZXmE0WlMVq88hqWmbe36Ct1iwi9SoNN+BSWu0pnJpFGn1ZfRhdEtlUT71LvdTV0enwaqxb",
-	"s9TTnQcUjaJUJuwB/LauuQdckNWv+JxsmEjPX00eIXR97TC+utS1VFNbe9PfnG2wzj38/mpknXRZaNDc",
-	"NSuhu/uNWAgb5IJVWSCxIBgd3d1dK647JJc7fTXehUft0tYBmj57nfVbtL3y155rJCfB2ttIWK/Zht7b",
-	"eL8SHSFdtoCRkGQAkhLWqAjrCg3YCN++edFlbLUZ9pCQqMt+fY9Ng5+WnOVnYjHMBzDy//UDk3nBYByF",
-	"Gnaec8OLLVGW2z35uScHY9N5XebSFHLLqSWUqttsdxdNRMfQ1xe35EakByygR3RLCtuiKosu21xuvTZh",
-	"Qxhars36Km0mbLOxRpvvHYOiHZYqRKdQQz97tI+3jxZMf3k+sKvjJSF6Tbk5NADmPYxnGGd29oM1lQeq",
-	"hHpFax+HeHiHWU+93mWMHgOWRo7V2P4FpR3QFMXLMv/Q0n1bN0WWwWqMDZxckzGdrXEavxlFgybnEorm",
-	"upBhsjgHTSeFqCC6f/ZrvCq7/LWzyks5F6t7Fcu5E+us8Dor/IWzwtdJgDtLAS/XSzB1lf9QnQgdUB12",
-	"zCa80iLzSulSiElTXwYCy6GC5uAOS/GyLhvwAhiGC618LwLvSXc7j8rvauS70W1Cejd6Fqpl7EuwOtxD",
-	"r7baA7voVafswlp+ukE8NxZcTkd5IRYX/8fK+6YxoEFVFEsW8DeDOPat2YW8PttrT7txBKn94fdRLPlV",
-	"hfy6B2AdrPhmKvoTFM1xIf+tjcqFftVuVgtttpqe72osMq50B0kUrZcU6kEaSU/2HPBdRRbL+Rrz8f4h",
-	"y/js6oR2FE29ZanUKaDrbXwTyD7ZtSHpBbWaubhNdjwUDd0qSx5G/5vJk/uZLZ8vr1dQrZ2FtbOwOuSQ",
-	"E+2bseH9hVyHxVoBresb14deWRdKXw0m4FFxYUqcM0en7/qV4Fc2EMCGDAFGNob60DpPf1hCCHGyKZeG",
-	"2PqPWSn6wj6vJx1AxHxRKdEmW43U9Ei8utoiXbUNFahUKgBDk4oVSg5FyUrB+yNCP2da2TEmiNBEnQA4",
-	"ocjVcYUIpDCPA+CSfQEEpg7ksVCkoAaQfCecQKQwG5CSbS9zjXOPXxdjaQlf6U083NW9nQWXL+HtrFqr",
-	"G76PZTQvjmt1r8df1+r70KeDnra1wy68Py0y3NHr+tzfbn3u2jH7nRUF10NMOrfaKFJZd1co3FDFUM+x",
-	"o33px91r5F9Ay2C/BD4nqvlvZPg67DmBEUrx0bCDQzZSVakJNcSXTdsL86FdKIj1XSgzSjxoCKAMyqwn",
-	"XTEZtn0sUzu2HNQgW1TPlgCnE84tgjd0yKOuqZoqACOqdtDPkaYnEvp5hdtSrnP3rSWrOov2VS2rrFzF",
-	"0KrKyl/XqqzC1lrH5f7gwvQNkvHWXB/tvpRlpOftqwl2jdD3JEvnut7IlbGeifc5Ovb5aeJEZJFfCoTh",
-	"NiNR6g57I3hm5Ra6JdBRLNgIyC/ZVEgT5W9U2ZMux+LD4ZoglhBWNsrftEisuC5w3QT3W2qCu0WYqiVa",
-	"N9fxeE0lqnclfjfFnOuuvG+9K8/KKv9J3tzWhrHZabYRJpwRotD/T9e5tLgNA3H8q4g9teC0997M0ocp",
-	"lFBa9lRYxVG8orIU9Cj4sN+9eDRjzVryLUSQ+Wv0smPP/0c8Cvgc8gXw1Y1pxiWfvHn49PARNj3UUZ0F",
-	"erLaTiLdO2HcNK2fteWXmeh/B18wn77RUUX0h8IwWBcIHHRXHdY94kf+moLo/ObhrrQQDYOEzt59zEmI",
-	"IHFYeFMuctkvZPe9IEbjgrYTE4M+RA09v7ClFvNELyKQig7Bg/J223LSDyLIJdMxiNTKbTRK9qyL9Ccd",
-	"lPFs3lBM5lzQ/XudBY/fFtoqVtJW2DRfNvPZjJOdFdA88ICI6x1TMlemwqv1Xrwl4ie21Bq+aDjgyPAJ",
-	"wlFvxGXBgtB14QQWKSjpx+YsyQ2NGQLoFfpJ0Q8dgq6gnB5Xwgme/OV1xWekbkTqB8S5HGb2jXVjEFEZ",
-	"Q0OPZyvmG9hQiKnkce/eocfCPvgZW9r0kAz6xg6Tpz7Su949p6AeX2R8ft8JGYIOUdp4Shoy3389/R6Y",
-	"AiDR1OEfCxi+paHfEBcy7LNg4DWGW4RtR80dPmd1gRlCgc9MZgQwLQkxMNVAbEiPSsh3tQTysVkn7c4L",
-	"bZQ0ImfeaXnXp79qacY6DwKa6lhgTppR7PFgXcE4g6Gbv2bCDDFk8k5ex/v87yDFT4chYApHJxaXPE5r",
-	"nkVW8bgPVoqKq3Bn7y6Mz3A3MgIyB3rqky1e02/69aKkaW7m33LD65/X/wEAAP//",
+	"7L37ltu4kTD+Kljt/o7tRJIp9V0+c7Lttj3TiW9xt8fJWP1JkAhJSFOAhgAta5ze8z3N92D7JL+DAkCC",
+	"JEhdWp5xZjd/TNwiCRQKhULd60tjzOcLzgiTotH70iCf8XwREfj3+ffvL98l7B35OSFCql9EMp/jeNXo",
+	"Nc7RnAiBp6TRbHzCUULU4zFnknyWjd7Hm2ZjwuMljkMSvo35Qo1312yYb0Sj99G8zWSj17ieESTImLMQ",
+	"jWc4nhJEBZrEfI46h+jNWPIRiduNZoOGjV5jLqatTqPZiHlEGr1GIkjcuLtpNuKEXarnccLguZBYEj2t",
+	"nMUEh/A06JydhQfj41Zn0sWtk/EBaZ2NjjutIxJMDvDJuBN2u41mQ3IeKShv7u6agIcrGRM8L+CAIczE",
+	"ksSITxBnBC0oGTsIaYRY4h760m/I1YL0G71+493714Or6/N318+f9RvNfgoZPNwENvgKlgqfwGL7jbs+",
+	"67PybNfP/3Y9ePX86ur8++d6Wvjc7EJx1kPcCVonYTBqnY6PjlrdydnkOAgDfDg60bPySA+LhaBCYiY3",
+	"m/jizevr56/vNXVIIon1yDPMbtGKJ+3NJn/++tnOE1eMr/bwxeXry6sf9r6JDUVtl8+owKOIhMUTJ0j8",
+	"icRoSeWMJxKdX+bPXqhIDtNBaD9vNkIiMY3Ux5eGVAXCMUFiSeV4RkLEJ4pykZxRYYZX5yzWJ35Acyfm",
+	"CAdB6yQIgtap+k+Q/S80xy0Rjd5hcNZsSCrhcJ5fIgcahcFGr/F4EfNRRObisQssHLTLV1SMOZvQaRIX",
+	"1/9+IeAMophMEkEEksA1FMwPBLolK8RjNOchifxomeeGdnCjuM/5JQxFx8QZ/j446Rw6ODkKujmcFEHx",
+	"ISb/jsbOa34Om1ggjChCkt8SJtCSMIkokxzFBAvOKJv6kcH4QNODBxGJICHCUYSoFHbgEZnwmCAq0YhM",
+	"MUOSG3raATXdoxrUTPEngpgdvQI3GfQaL28+kTjiOKwkGSoQT99RdDLGjHG1GIUodRL8aMo+qiGY9YPv",
+	"Qj9n8I2MV+p4NHoyToiLtYMc1nJw+jDmvKBR9jbmko95VIEwyywEnxM5o2yKSCSIH0kLO1Q1ikYxvyWa",
+	"2cRIKCLNBk4Y+bwgY7kbmo7q0ZQnLgspInHMq4grXY5G1F8TLnEeS9ecozlmq4ylSoSRpPMKBP0MQ7jY",
+	"WfIcOx4RhYhlTKUkDE14rC44hCN1rax2wcqoDiuH3TyHBvD0qU8WFUjRS9AYeUfEgjNBiteTEiQjIkl2",
+	"dlNcYCnJfCEbvU6zMY4JliQcYCX5dYPucavTaXW718FZ76DT6xy1O0FwcHj0U6PZmFBGxWygeVmj1xCS",
+	"L9Kfq4c4bh8G3U7nRA8RCzkALlY94+FBJwi6P1kJcxPpoJEKs4OtvoH7qdfgC8IwfTxdyBYXotXpBiOH",
+	"KTYsKuE40/EtKW79Guk1iZn79sHo5KR1goNu63QSkNaoE3bHB+RwchQcN5qNBMR4RbHArDSyRKMXNC0c",
+	"lLP0126n2VjEfL6Qzk9dRW7mwsm+v8vTy/NPVslwjtKSa6lZKBkalAeXbOggNh9vhWWX3AiDa2GCI0Ga",
+	"DWJg+PhF/zPVWowegtltdgJA6lQimSA/N3qdu6b3IxBGqz7qKs0kwkIOzJ85jKxVKmSKHkergIPdQ90g",
+	"CJSACiD1kJA4lj5xVT9QEmcendtJ4CkVbifkAr3DJx6K10DpveorBKvl0LCHNoGq1/Et1igKzb7doExp",
+	"MPL8xuN3Nx/f1Uc2Hv8g3bqQM+KdTP1+340zXKrf6H3pN36lXS/h3iCo2W9QMcC0b66kfgMncsZjDdwt",
+	"ZXoe9cKdGia9KeDnGkav389dF4b2+QKmTTIc5JhXX3OvfpnT9eG0WpXMntgC+3rDyrfdx/+97v6nXnc3",
+	"QCvXdE54IqtVEUEjdXV4ZUVpPq6WpUMaIqVemFuCMpA8d5EScb3sfJiTEjPAfPKhfQr329vLv5CV56Tc",
+	"klVTwZu4msTHL3VHpHvWC4K2ArYbFAn2qDXqKuLDh4etszAgrcPx6aRDuvhgdBw0zLWrxNrSwJ2g1+n2",
+	"Dg/bR0Gne3CgBmZ4rhb1gYyQmMGxW8RkQj+rY3g7OP+JXX8eXf6V3F6FBdNjsyHGfAEmTUO7oqfk9pSU",
+	"RU8J9mrFmDaaDc4GIzLD0aRxo2QE2NNBcVkBaZ2Mg07rFB8dtLqTY3IUHo4PRl3c0DQ2HhMhrhXhFTUT",
+	"RYtNMI1geEkr8KBTdI7QnLJEusLEl4Z+TVNxo9cgqz/PRt+P6Rv658v3v1x2XtNLcTmXi58uLo8v//Hf",
+	"//f/tf/7//6/RrNBPi9oTMSAskbvLAgUIU1iImbpQCKWA/2q5kaGakYEx1ZvH495wmRZ/JkWT8fm9JGa",
+	"k1KBb64P0TTGY/KfxrrdHvN5iZhOSeewdTLqjFu4Mz5sHYTHo2B8Rk4mnSDbcg2bA73vQjDr2pHEf6Ul",
+	"KDq6wGxMooiElUpdKozKGZaI8REPV4gREuYtJjteeFoNz/jf2MKTZ0yAh7tv5yLc8FJzFvONXWpB6U4L",
+	"qhW4ixlmU/IWC7Hkceh3BjEuZyRGC/NS7vAmcUyYHKTP1HUfx2Qs0YzHgqCRIp54pXgwWbqvCYkXEVFq",
+	"EDbjKwkRDt8FZ59ILLBa1WsuFT9cyI0MxmPnS88N7D4eMC4H2A5dvpBDToS+ieEdbTB2B9jlTu66pvSu",
+	"Y75yl+zM6rf4VS8DsAcnNDvz3j1Vi7RnnwPqGFkSIREQZoY5Z0C49yu8hUtzsWpGgsdSwJ1EpUDjREg+",
+	"J3HuWirfxztfsxmEr7QIWwGi2d+iP3MLD2U202su/dO84DEa8ygieJrkL+Jssqc0iiibolvGl9ouoiiL",
+	"M9JGHzCVgDg5I3N3wmuC5xXrkuoMWKfRnMxHJBZoRaQH3WZmd1xAbsXI8KOiRzxSY2OGKPvE6ThnBw2J",
+	"GMd0AQeu17hESywMDkMkl0qiVetxvLyW4i/1WOjwpNNR6F7GPAfae0HiCnZUliHqLtENWFPp+tcgfCCj",
+	"Gee3XihekyUypIkwC1Hq+67EjSt84lXEsYJokkSROeIO8bfNLZvpZekvN81GEqulzqRciN7jx2rItrPi",
+	"xwpk8VgkiwWP3dWE+gRXHV3tZdtRMNtGcFezlMTuZ7ertz9QfvL3Z3+b/ng4/3Mw/inujD6M//7559ur",
+	"0x9YV75cHiXP+Qk9x2eT7//x1/DgL/9Kcn22C4aoarZhad7YUUauIro8tOPaPVpgpVmlMmqJXgUZx0TB",
+	"spwJMh78+P0suvzhdfT3gz9H4cXTTz/Rp7MRfRqR71/I8fefo5cX57+8ok8p+dtfv9ua2hfhpkvf/mCY",
+	"u6lmM+z1lTvXVCwivBoY6jsPMXrJP5EIA2sknyWJGY40edjvW4rPNXamHTOKX6laB2899Ry4KBw7GPmV",
+	"l1mjG2VUGwSd1knY7bbOyOGkdYSPRyfj0/CMBJP/tCC0KfuEIxqWSb7642LAkYNyI1XkUf50pcVND7K1",
+	"zVP9C+TZDDVqhdsHRa3Rt7ptLVmWtZx6jQIMtSmet1ZgFIKePX3P8CdMI63GFaXLEEs8wgLWFfKlTxwP",
+	"R4PEGaIgg6cDZJL4rjEJneON3e3P7Kx5yEoyeAF2QAgRt+AF8zp+lIBdjqrLu3t6SGmd1s9weNJxvRQL",
+	"Lqji6v1GTz1pOq6EAtsEm7gYz8gcD5SiQI29PCWfY3iDj0F7q7bAZ8xV+ynGsmTMt8StTfQ7OhREMvoH",
+	"GcutnR8KNRqe1NFQhCjvq9jgyKWBWuluio028ovrfARM7Y0FqGW6nCU3nLOJPgaRux8tBRkCKpCI+7k6",
+	"L9mubG482cUSok9W8ea/u2k2ZkogM7DmYYfjpm+LSj3hAitNGkWcTUmMIj5FlBVucXPbKHagRnyurptr",
+	"XLK7ntttKtn+UlYGN9VAwrd5PhbDtmJmPwZdTet8pKW+QjgMYyLELqF5Z1Whec9zQyMLWImNuXADCsyt",
+	"fvnMhwdjqNG7jGbYhNFZUQBRX6CVIyiUEVQYkgo0xlGkdMcZlrtEn51UYiQDsgYdJVgVUl5gurkVNbF2",
+	"qTQq6iuYUvNxWYWb7V/OljoB/P6LG1Jf8HhEw7B4Zl5za9GhAoGMWT4hk/TTgghkWMYD/aUjCEURX8KQ",
+	"uwhD+XheR/Z54cBROhoZkGq1P2AWvplMvIz3JZlIJDmaJXPMRCHiZ66XrI4FjENwJGfliFeq1OAoZ65L",
+	"yYXfwqeXIZkvuCRsvLpkb2M+VZyuLIcKPCfIoKiJhKRRhBIWkhgt8cqzGTQbdkCZOmZ6YJdp2fEcXu5A",
+	"0/oLWYEjOD/XLls1ro30c9mbMz9ES1OGHNBLu1m1ygJiX1Exx3Jc3CCYAbjdEgsdW6hofG04qTvr3A6d",
+	"o3kPJnNTWF+BQeS9yd+1wRdR6EBYi7/0PUAe0zdIEWMTnERSW3ttXLsPQfbr7Zd1kAu7DlxDq7n4KsNi",
+	"01n1AkB7vohJSJikOCqcqQ8xZ1O/L8iuAQYYjJ0RCnwtL/ggbfBOx0ytwbtIREc55tbJ2ZsVWCgPlgcX",
+	"ZegdtDg04rGlpseCCiS5lj1rMOQSkba9OnKRj6NwRhAMpgipo3hs9+gIfaKCjiKCzq8uLi9BlcBjSWK4",
+	"G2DPbUIWTC45Hxi4qLo5lZANtBjROZWNXvfoSEnbQBMKMwUwdDLWDgHL2aYE5U2h+aNXtzFFpDmb8xbH",
+	"eE6kx54HNPtzQuIVWqQvVW+M+47D9dOf1V4k7JbxJVPEqwRhbCaBIf2Y54kc8MkgxgwUR8A+wOQgXyHH",
+	"Qb7+eQeUB911KHfXWIns7CUHze90LIgnQEUpSkLpkvoUKLzoAN1qVOuAkgJ/MNEmJrqFaqFHg23QDcPu",
+	"Gjtfyx8sQJU40S84+PAiQoNumUEK/7aYyIX57BMRweFXQESMmdXSc17RmM/BsqU41jjiop4islFyp8+o",
+	"iCb9Zsq1qSQ/7C6IwFUaY4oIF6BqbGRvKZS8xEKeh3PKyhJphIVEWD2jQsZYch8rgvA2eKkkIFEd61Ae",
+	"Bi1nXOHHGDt2OR6kChkvfUCXkOFADUign8hb0KDKWNCalQkYcLJlbJ7MqCCczxeYrUCPB48OeinDevN4",
+	"NzDWL695/GgcdFonoy5unYWdoHVITian+HjUHR90gDcLGSdjtZtK43gTh5AuNaMLTXXvuJQkDo3nnTII",
+	"5V/y+FYJvyFewd27iHmYjBVgarss3EvHV5mMoko1vXvaO+y0g+Cw0wG9O04i7TR7RyYJCzWyQOqWeDLp",
+	"oRlmIcQNQLpYG/yUVmOK6CcwYnMG6mZMCQsjhd8659pRrxO0u93gqHOq5k+thB3YWT69ZC94XLRyg6Xr",
+	"zXkiZ6jbDhR8c3cbpzFm0gYLOjLkBj76RCgZFTxROMQ5H38KkD9eQKA/X7157QsXKA60ASBqrlc4Ugsj",
+	"/nAppfEXJzSHem4/HJhzWWT3EIBn2LwS9tQ4RuKjDL2/ftE63YXFdaqEgXQlKAOodKjLUAMSSDytjx8J",
+	"k0VEx1jmNEHKJN/Gy2Tcby8ICUd4XHCbX0o0I9GieJ3M52nCj9ZQqWwqRmMyFerZxmGBbewSGB9jSdm0",
+	"0WtAxl3NIctP5qxXVAfjsBDiqnyJCf8jXI9Nz0IxLS7RbjY6t4vUN81iQXAsTGiSUqkm6rLBKCZKKdfx",
+	"d8sZHc/U1zEaqXFiEhEsiLDM3jL4NQhyjazbUI9BkDb2bI+fm7tm4zVZvhdlPYiRpddnbflhRNmOEcgd",
+	"jwf9Nfksa6IGL6VAjHyWxbAjG3tusHp21go6raBzHaiz0tP0Voj7QV1j+P+1Y3rS6NSyD/wczUlIMVLs",
+	"FOQ1viCxpi8jwmr5wGcny2I6fY7x0kBZroh2M0EsqDP9LlfGae7KOM6ujNdpcGqVa7wAvcHTC56wsHxT",
+	"yhmJSVNpM2ol6syJCoRMYACfc41xbXVUf++y1rzP6DC/Vjutd5n6oVlhOUYEe0IVM96VJzUMPGF0eNg6",
+	"Gwfd1kF4SI4mx8FJ51Sp8pbP6QjF5k7hpPUM66B3WC0tH4TBqT74p7g7aQXkMDwaH49O8OlZiaNTMWCA",
+	"jF0ZmMam2tFrb0WMKyXwohn+RFBMFhH1apOGJgayqhSGiXc217u1zGZ+SKaJM+WXD3Zy0I6r9CmzwqzU",
+	"RgWJFRahkPMWJ6I2NvUlkSgkSuiPqbq1MM1RoA3us27vtzq675rzl+qiLKS8fCIxOj5Ef6FPPVg2gYED",
+	"MCrCx0VlFSTaOV7p/To+Ojo4RqOVJFBWYc53MuEHOS2143iwzFK08dXAU8JqGWjAAmGhIjkggAo3kqaO",
+	"Jlrod/2uLZxIvuasgdTX6R4cHh2XQzY3iKHexkEKKrkVYjcAJlUas0XWh2zXC7idXnCi2Eq3o0M0BYkH",
+	"m6c1ORtjCP6Zpuui6R0i1CVHIwIFSDwu94GJnAw22JqqwObxQV3QrBJmBna2Dcb2YVrTqokAbkutkZk/",
+	"B5tH8ALeTMTMc5CnwjJJ64AlhCeSGP+0DbIB28KUM59sYt8ZEDNuUTqJQsVXYfDU/nlLFtocnM6gaGhn",
+	"M/nhSSdvJ4c17GInP8ipxh1HNbboQ9k6y5ykiAvAewy6FTzQkSOF64vPCXBFdcwnWPhdEQtnlEEaIJHD",
+	"tBOGY92ixkhzb8tfx3GLuutBWahGCRcegDU6yva/cxTGeCJ/9wa++9jsLIb2aLTTW/E2Jp8oWRa8umAq",
+	"4UkUWhaq3e2GyNydqqjy+HeewPIUKiCkCOmiFqGudYJTQQqZCHwUEnHbzvRGsRKSzEG/z0bd4DIsVoqs",
+	"DzoyAT1exFhzbLkeVIQlMQgZzwxjKp9YGDk16haPqzF4q/Wk74A1JwtS1GPvImjqiE2foKnXhlywPGe3",
+	"AHqGlCsiJWVTUZVysMkZ/mYPW/FsZcv2JH5rJOXzvn9dprWTv+Ar+gFuFLoSaTMlKhNNMxUKgeFmw1Sa",
+	"Oz18wQJcYUva0RDsWmrVfO+wJC+VkOHjAlAVzhxM0F8485pvYizJIDKj5LmAIECWcx6TbCQFEfwMcX27",
+	"+7U3qwmnlogy6ErMIAc94ISEeCxJ6M2EOXd2t5nmoS5B7pNI4LzLu8r4UWdna9Zbsz/GBrybX8tkbSf0",
+	"FR4Jur2jw3anc3qgo2V3sn6YAIvK86SjAYzFQruBSzX5qgp26PGnhBG1z7X5/r5B7YeZ9eAdUQe4zhwB",
+	"7v9MLNBF1pxR1R0wyOL7O2ZUHssrO0aRF4f50E01QjF9YRrzZKGFFPV24amuvCq05g7/hcWqU38CiWhj",
+	"KG4Ncdogial/HzYb6hIh4YBPJo1e1+XIJNQ8o+P+mDB9o4fwcgykCblQ6jX9Z7Jo9A5MFRXR6HVOu0fB",
+	"XUrIjZ6SxHWEduxEnxtdtqNmOwoG2psjGr2zo2Zjceb80DkN1HAxETxKbGSG+fqs8PERuAZzn5+p02K/",
+	"/6TgOWs2Epb9GdzdwT1axK/kUsdA/i9274Hdw86dPgxSaZd+TcqNo1BXnLnj/zdyYi+RE7FG/X71sHc8",
+	"Iq+5PNe3fXFDIdQfcIWRkGAG8RkI1Gu6+IcZxhE03rBIJ6jCWH3QjfoNMMOOCMLi1kRT7+owOa7KIFAr",
+	"yzIUKuSLIuAKJVcvz6+VjuetIBpTHlNJ88UVGI/nmsXkD/DAVsHqHZ6qw5XEU1PUs+q9g8A9wvnvATaC",
+	"4/HsHRFJVE4GNEYYRUK4nBVYXxuqaHo1ck6qcgtGFwsiYRgThm+95tCHYb12fOfSslKId0yy0dubgWFc",
+	"OwYKUxVEae5eMIs1Pm62twM3v2wj2xlEZtvhD+KoF/rWYt+Jo3DXnsMNXYsbb6WZ38u23cDxiT+R+Gki",
+	"VhUaVcSnlNXpUzpdYjBSQ7jqVFkliwl4u+hOuQOd042zxPWakIGoxOJcgDUHgajoEvOI8ELyhWEekkRk",
+	"McsZ3deXluvkajdALS4LeCGOwnx5Bl6ZQ/XlyUEQBIdlL8cZhjoJR0etU0VZx5POqIsPw1NyFqh3FzDc",
+	"QTtodzoH7eBx97C2GqNnOqAi7cruNV7xX2gU4cdH7QA9/Fun8wS9pCz5jD6fHg+ODx+hFzQmE/75cefw",
+	"qF3DCDqn192g1znqHQbt46NO9yCPEltQogonJ0pz64DUcNTp5HAy7uCgFZyMuq2TcSdonZHDsHXUxcH4",
+	"JDyYHEPki8FJ0OmFo9PeYa/3+PC0Hinl+XJIeUbE7fli8bjb7qCH9M3VI3OU6JS9X1SE220f3LNRsCN4",
+	"27VX9MJTEvEc/ZxQItGcx6zsEtVyP1hYOs0GjqJGr3vSbMypkqUOFY/l/BclAh0owRcLQacM5PJOYWqP",
+	"Pc46Y7HQghwShCCaN9D9bryyRgZSa5/R6azhuR/wFITckSnydfNb+m2bDcOGB4Iqnl6/PE3bkDXtyaV4",
+	"AQEsMSG++qb+A63nOMwLBbU1UNm7o/HF5fHl7eJvP178+axNDoL2uBux0fxFEP7tz1FaXeixCSV7vMlG",
+	"P8a0ZeXNP+m0cG2Q+W43IO5SPFE23TAffYYF+kcioLVLwvaQi/4VEsCFXdO/eA74tafsC9Tn0x3ENqzJ",
+	"FNSo37aKUVUMgi4AOKAh8IKNAjdvmsX6gLWcISiFLKtV+/izQsaGosy/1JIVt/KFCW1YMfH3FymUaig7",
+	"XzfFoXcIEzIiis4uK7oo4FePL9vmxGqek6am+cIsqDDDPEExgawzKrVFexcLyqjKXXttstwsKCXdIg9r",
+	"tnKvfUKdQ+0nmGtaKSTfqVNpbai7hms2nTFsvUAN7L2T++y+cWRtot9Igt/WeDpw2cYHKmf+PA/1BOHK",
+	"Msa/G9aRiyH5n5G2cvNtMsxKxer3qUd9Q1sA/ECJj+9IUm63Zig98dZR0cWaYqKf1qTOp7VTdIfHNrqU",
+	"Is3RT9PHeyZhGOEp3i1teFyVTA4LRACp/zZzVgJEyfkrzFbnWjXxlfOhn+XM1FqoKUIiOR/MMVvZeFzh",
+	"NRzahyZVwrTB1NXQP0MG5v6L9rihGCVA/CgqLsVBlNYGRYVlFcQUYV6pQVL2Sj5437SkhQhTUR4SQUQN",
+	"VFMTe0dUzt6ariiDtBpP9h1AU0yrSsJ/Tz9By1NsHUyrJpJ4Kow5Vl9CaEJJlA9h0UYq7UtgSRTZorkD",
+	"eBW2gschxCVDMdw7n/WmaK2BDisJC3U9+/eXFzMstwrTqC/jvxVPdS7nm2ZDxnQ6hdVk0R8t61lxgd20",
+	"jfiOoHzJ9wdf4NgU2yx7Y2rFA0M38BUEjBfCR7P1imQ0p7KwViO37dbbr6593469s81nr4jE3nKo0G2t",
+	"otU1TN4Skiwqu2ErNLUyIE2F1k79+1kbvez9cpvve45R3yUcxiAs3AxqXS6xHhP6nY1xvmWDu5r+du7u",
+	"fXz25vXzG12gtkCLP578LzX+j6RG/c93nraI3xid7lTTYLvbQi/UXyx5C6XlznO/bNLapO5qaX7Zsh+j",
+	"Zy2Qtr5x1YE77y3pBD9XwKskHCGxbSP2nqn5CZNQy6OUwp3WiSpKl0nhu6JwmaWxM0JCWyI5rXa1i6Xn",
+	"oEoNgaT1AjQlAbIIMFz4zGSrkPAVCSm+ho9cDLyNMGWl3sYpDtLPB5CPr2vfVCb0pxVelUytc/Lul8Y/",
+	"yWV1HWUYcRbmTOFHi3cNgB3QjqubExkJtRj0n7e9w+nX0q9wR60uLfNB+xZtarvX611KriyOLLxDv9N2",
+	"RoBJ4ilcnMbjl1MCwnBgRXieSCUe5qMGTQSnYyhyvRPrGNlGBsWbbEWVNdCfkjGfE+EtRFBqeqTHqovk",
+	"hrhClnU+aqLRqlD0O2sVI2eU1TR70eB7ipTUxTCUCzbt0CIxLVDyI45oiKvyNM/RnAoBOfpwZsqn+1P6",
+	"fUWGJqR5jmKCbwXCKE6itM7AmDMZ47H0p8CqU27CTp0kVw3GLvU3g6qStxkGajI7y8tUyPtA8O3bNICk",
+	"sIV8Pueszj6zJPh24DzPZ8o5hWAJFiul204TUyK/jK18EKyDsHT8XXDWqcKZWri7tBK+8mvTuPod9Hz6",
+	"Zro25SsBUF/X7tBWCfD07baFADpbFQKoragP73ariwbUeK9zfS06bv6vXoJ7JEuI36EwwE0JgasPVM78",
+	"BlfbeRNhaepW6zYYJnCkushCt9lIrZWQgZNoAWcwF43eQafZYMl8pA5pB0KvTRRL4ykO0RRLoiuzg6JX",
+	"K66XSikcBV0laOem655m03XXjnrsGbUbHCoOskdqOf4XoZaMWHSaV7lQP8QYQREnhGNSl9bVbCRM0miQ",
+	"X4MzxZVpKlc0+YMt3nSccyWNmHyiPBEDfwzYgY/XFPrW/fXD0afw+1k0pk9/+enD69VPf/vrdNT9+/Tv",
+	"Hw6nP/1tNhv97an46Wo5ffXL5XcuMjwcp8TAP/4vB/dzcBD8dNVxwKNmMuV+mWrrM81EpJTmqEvgeUAP",
+	"3724QGedTtBUVAIPOkfto3bn+BEIDBoUJT0udEFKytnjfwhwraeSlvU+QEskKHOAP78kbCpnpiS6OVVC",
+	"xlabeH6Np36wTbqPEvaWpgKKmPEla+qUHlMnXAlVPPaBf9o+bR8UgO83DvqNRgWEx4dqu6UkEAj3f/qN",
+	"j//2763/uvljv/EfjSLozcbn1pS31I8tcUsXLQ6g46iVik66JXe+FYRmAFpIzq/4bUygYAToTHFC0HIG",
+	"pa+zUsWWxetqV4jgOKJZEwfbRcMUWRoWKs4Pc3gobpNtPM95RDDbanEvKbstr2bYT4LgYJzEEfyDPEEx",
+	"ib7rQ3WffmOot+u0e3r6qJl5Chfq8KDzEeAByp+bxFzjQnS2EUa3UaR/gjzr744C9XP3eJzEgsff3f7c",
+	"Tc6DH2ed+ffTH8PO6nAeJCfL738KTv8+8QFVRRXd4PD0Prv/kuvD4ifyBZazlMLBNqaZR369W8XL3vNA",
+	"psn7nua7cEOB5oWjiEDuHwt1RU9E8HiGFjyi41UPDeNhPqEkIhPZ1D1+eaw0tzmxuYtDOTQykeizh5DJ",
+	"2qJETlqKF+IFbcVYEtjilmF4j9p9VjjWOjnvSfxd8ER+12lsvuRttjJFzVtYpg9BWLqI0Bl8oomGPzv4",
+	"UGtepmtGGy7Zv+Cfv+sEwZPld92vtWQi49X5xLSDyK/2yixAcsgXcj3/br8gyJgUyXhMCmTdcUGe8HiO",
+	"dbKXPAA7NP5M58m80Ts9hqTfOWX67066HgWszuvcfEEe52Pt1SN1I/urZ395IIzjHNmuYfk9+ZQnO8IU",
+	"sB/Vzze+c/bhw4dzx1LqB2Q8UweNTYnmmMcnR84FV7zcnhIcw4WAo/l3/YaRFfqNpm5a810/3yUBWN7u",
+	"nOKu2Ygo01Lc+ffvL98lHhZ3boqqQlm58+9b7y8VyKnscankqjhh6vvMLvuUh6t8jaTGf9jLrz3i4erf",
+	"HzuNwuNED1N8BSxqchYTHFY9V2vIamPmIX9HcGg3P/2yBPuUSCeDAFwFutWHKYqQJcrStTBUEaT+3cDy",
+	"QDgNXPOwaOKsAccNt6uFRJSBeEmFBO+Sgw5RhiGiwkGI2AWEC8zGJIpIWLUz+gVEZXn6MTzaw45czLB0",
+	"KrXUEDXUspJoHFHCPBAJwsKU5ZRJnFZS7ibEX4BUO69rYM14GTpZA+qPJ18Z2CoaM3bdNHI3KxhWjWRF",
+	"dY6DdAeie0YiIkl47T2A+qGX4EJ4dK2TNAqzEjzfZE7HrOmdViHElrKsmP9DqjbnQcjZKiqgeM5CEprU",
+	"2jIMz3VRBxsQZYIey3AQlo5RBMJ84wciSMHIWj6DtAFVnsrwvODQtBGkZeOUMYU3iY89a5ZoGhCXeIGW",
+	"akowpaaVFC5RBxJcFD6cKKq8/9RvJlV88C2PImDJugTpOmZcBcqGHBEqj2cJO0VJEMfjGRxV6mWC6vF1",
+	"6gHMQ/CzZ1LjpbEtSTy8QsfaZvF6ts2nBw0wQombWW/Yf9guiHpm/XMurbfwRs4pAQ08KvECT92S2Lng",
+	"WDhSlEnuRdo8aw2yFUfrwI6VmbduGVJ5ANewZUVnlpX7Ke0+7Pc1npPQVsArQ/AaykY7PmrIV7Y9IOnY",
+	"c/IXWUW9EkBZjHkVOGRZdeiuJI7lellMa/H3k8Vek2W1CBI6lVKqps+kjl3mtrX4fRMzLitnhe92m7KQ",
+	"vZyf+XsiETYR+TZmwehjqZq2dkfcGXaDkQi5VmUwR/trag5BHqRKIaIIU6UkMSVyJzHCD4hbYLweIOtk",
+	"rIPoWeaI9ENmB1kL4md7I/tv09QUeb8rteJ2hzQbQX6G1inl/dV3zALLWbvwOF8BugKfOsHai8a3tuhq",
+	"Hk6Tkl1H8KVixyWjtXrgvb8W+tk95rblyaqWbl7wz66f7T77O1PTtBLfuuipF9/FdlvF6XOFlCoUpkEO",
+	"jmopEAqRKng042tC+R+l71GBTCa+/3rcK5Dl4qYFWxa+JQgv8SpX1NRjC4KBqi6uWpAyUKwXt5IpXhEI",
+	"lc0ytUpA6CHWMcR6tpMCBLlk/gstZTi6BELW2rpCzzKJaZmuVZDyigVLizDln2eVR9cha6mLYCwWhJGw",
+	"Gm9OEdOdlNF3RCRKEpxhL6dTDx1a38Q0EMNH7y+NcW2HO9+ByWdg8UNVb2nJAwWmlh3A+sRvSahbg/nA",
+	"Uo8Bjluy8oGgnpuvSxfYgg5uyRqy5hJn1oss6qAIxiLCwI+ECT7wgAIj5QfahXiuJF8sqohHPXQ2yWcq",
+	"4Iv7kIn+sppPGytunb5eNOA+XV0+21lfv650bkiC595razcz1jURch37wEjWy3rSkWF32fsqBTy9rU2w",
+	"hnfZ2+vY6axzEkEVLu+8eaZJ2XpAzHD3AGUnS1Xd3GtNVc0ieI4cmz3JQqMrxbkLqH8BSAKPaBlOHU2z",
+	"u0xnAPAfDTM9rZx3t+Nh56wgUGfRVZSROPH2u5CGgcBGiVfOX2lAS9Lw+O1NKWbySvbgzF+pmiZuSP1O",
+	"7MG/9pQ5VK58SuRuy16vj+9dEc/PnI/rrTDoZe3t/Jpueaz7Q7SqY5ZjPIfgfiq/ojnAgkXlLIzxklXx",
+	"I/uCF5qlebgrM7orfpFd+5fP/Pe2Y056IJDWnqCvl2K1WTvXgoBQ5+L/j5hMGr3Gvz9WiiJnSip5rJ+K",
+	"x5fPtEMYJMRKkN5eKvFSg4PO2QrpXCWxIDorCXoWvX9/+Uy359ChQ4wzOsYR9OY2PSKhBWjVgjJp9L6L",
+	"UXfZ2zRy1huPZRuWSY6mHHGmHUxt9ME05aBaaTNt30ZkSlkWemfatrkN23IhGkGhE5td4US3L/NHwxwf",
+	"utEwZ0Fw0jk76x4dnhwGZ2cdJzAmuFdgzAWEzdUFfS3wlOgVizZSGj3TpQHUs+FLym6HSEcrWTXWfDDh",
+	"MXmiE/Kgt+AchwQli3bDjw0dv1cVz9TpnsKS079zMZsfz1s/4dYvQets0Lr54/3CNsG6VxEJB2G13Pbh",
+	"EAjrtdoWnVVL05333JWFZIKTSDZ6R0GzJgaqu8cIKFiXFid85/rDjIusrSHUgmaShO4JaCIJL6nTHUU2",
+	"j62N0gpkcABWPAGEqI0XhEABFGZCOX3IyUSZbY71xiu3C9fh2+VV0/HMxEhni24iQRSbliREoxVkZGGR",
+	"xwSOCmFghSjwphHrdJLBwBZ5q0ABAFdJ+YdBjvQP8qSPW78Mbr50mgfBXb/fdv982Kx5+OhL0Oyc3e0t",
+	"xNlrjngFMeZg9ptAALMgJrLABgmCTalXiGK+JSv10QxK5AhEJhMy1gXO26ijhukeHaFPVNBRRND51cXl",
+	"ZZ+NZzjGY3WtNlFIJxMS2z58RMkEZpA2uiIEfXxHpJJrbh5Ce4vHsf7TxJfCDmmOlm1RIa66Nuyymk39",
+	"W+u/7sueLievdL15H671Tatla86iFaKaIw+fX+PpEOne1oZNC9LU1/aSCoKGh53usI2Gf4C3MFu1ERgN",
+	"8BQykBWrM9GRTSS4FtswWJpjohM9FzH/vEJz2HGQ5dDD4YfHEHk/bKJhv3HQmv5CF/3G8BGEtuOcRw/P",
+	"SR32Jy296k1ZxHMmqVxd46kOQLqcvOaMVCDuOkOQjchWPEwx9J5CoDaqC0mjCJma6M18ZD4VaHgQHA7T",
+	"Fl5YZ6+WsxP6rHPQ7rS7j+oXq6C934pfYhOFUiXD0TDXBEu3nLXrbprqVEow7yET1Z+XMHUsfU8/0ili",
+	"+qdhMxMP8jlvCMK6dLIpGq36bGg+N8/N9+pCGcV8KaDp3VCHCPEkHpMh8A+AbKQ4hCDRRMmfajFW+FLX",
+	"jm3kro1+fUYFolPGYxL2XIutnBFmwokAYrBWShwr9g7hRRgNYyKIHKIlXHw0BJ4E1ntYMQpq9lFtQQug",
+	"b4FBb5tofGf7LtlfE6/+lHbWxgINc5OpLeAxNHjHYzKHK51PCqiUWvNi+p42bFmvQZ99I9SBjiwMJ4kJ",
+	"YFNd59nCi9JOCnu4zaoNE3SQV0CAQUu9IL+OrFNJf1squ5QWE3MdyoMZGgKZDNtfiwLsUr8xEjD3SPtr",
+	"739x+ZB2VC+XU0nmZbEcnesf+ASaxZq3YJNNOpU98R30ij4FCiKfZU/foTitZWC0HR191mdp9hKaE8xM",
+	"kh3V+TyWAgspK0fBN6whGP9r1Y1hJNw6I4Tjqb2nzq4NLFWgaDtLHSSZJeaegBifaxUkxmX7dU0hTizt",
+	"PVdzTfC8aimS4PnXXYe1mt93EZVKbFZy/CsvxNFZ77WU94LEVQsx5umvuxJr0r7nOgom2qolWQvt112T",
+	"zx683/VdmdIBxTVCjZ/MvG7VWlAf1BdVV6YpRbApUH5oHDir8G8w8+ug/75Yv8vKWxhT+V8Trou6pYXN",
+	"v+Ty0k0VmT9Cfjo0uIFr1zrQf7af+6a27z6209w1872o133ndr9WsG+20rem2j8s15MIaBJuQVapb3zd",
+	"RFxXG4aa1cnC6OjM8hEQh7C4zcJme0YRgvZxuM8knZMmlLI23YJgSPg7xCstyTi1B3IZw741mnczzDTc",
+	"ZNpWlk270cfmdZuc2kqzU2u/zvJY77JEt9dcXulKJrsTU0gFHkUb0MX55TP76l2zQTM70oCywSLm05gI",
+	"sXYUx/50yd7ar+6aDcblTDfTMQ3D1g71Wn9xzU3MStaQYZw2AKkdINctZF+kHlveMoOqYbZexfmlplsb",
+	"5aiU8g1LH6jxEqb0lyWG2BOXdncnoac4/N6U2dmZeOZUjDnTfbQ3oaBXuffvIJCYbbzh55evnb3GdGAT",
+	"mTf48q19dW8sDcL1k4WJ4Y/JBPiVzEqm6102Ta+R4HPi0IS5fzBzIrr2tq9O3b4d9tVmWbtH/Jas1h9t",
+	"/V3Blq54hRkw9RhvOtTb9IM7pSpGSn0k4SDOllc7yiv7hcXH3vbentwxT6IQNnJE0ALHQl1fGIFUhNLl",
+	"6gN8y6D4C5z87BE0YAbjBBTYN00NoHxQu2FSTl9zaYtw7bilbkaqbrvsjFeLwwvnSxeOwhUwp2JurdKb",
+	"8v9X9pu7pqeK4rqBSnUb97a5YPKGphmK6QrJeQiVP3I1HJ+goS5COEQCrwRaQhtt9Ea7AVwTAxqRiLOp",
+	"0HVvtJwqyWeZvpxjJH2Wln/Ve6Q5iruBbV1SWVHGNecvcWw62W1PFqY41EByPojsOLVYf6u/SOfdL9Kp",
+	"QABGrIVCMGLpU1BBhd/Mafg6l8p6UkDnAprmg/sxe39GogUg7vkc0whiHXbEFeSTDqQdoRY7zmT7laYc",
+	"4T/TRElLTYdwGMZQFRSSfOMRDcOdFztxv69dajbT3rY+M5NAw/5s7yFlXC0ZLg+Zi1sSY74gAoVcvVqQ",
+	"IT58+NAqlmipEySKFV0ATiMiXtM54YncXVKU2QBrJDU71dc6UzQ0kpeuLMGQAm1/4pdfwdlREtuvkrUP",
+	"hJ7/xlrLJZMkZjjSzdefqyt4ZzFXj7SBMGpe3BMCwR+SpUqpdWgvVcSnJlbEYM4NMKEhsDgjGV/EJFQH",
+	"FUfinlL+OD/SJmK5O/m+1ea1jB5EMVvD4GtwvJdYyPNwTne9RCBNFtsBavGZTbUXNL7miDCw0CCYnwoZ",
+	"Q3XJJagpI13GDsgoFV50162dFppJTnaQdeYaZ8q9cfesEKhxAGeMHbOVUzzUnrihhsIGe1p0QIGQe2Bi",
+	"Yr9fhwQ90d7PjUjGcF7YVFs7UxPDiiexsKt8xUM6ob4Cnh/ceKFSoFDhoNmqp3WHC94BoIuGul/bVvk/",
+	"ybQIG13U0n6X2uHxIfoLfaqIvWkyabOmFE2rgaujwLgkTdTpnqr3NX5MQMZzKBq966m3ETim9vR6oihO",
+	"uxf0PDeRzqaOFBVZDgCOieIMEWcKaRDNn1ktbABYRLCQTt6AoipFTiMCAZMhMsGrQ/AfDdvogi90Gnyf",
+	"KXZxS8giC5SLqJBCF0rV6QfwBBfGT9lMTHDallRbNd7GEGpH8w05dtkdZ6BNbUqeyfdGwrYmJ9VR5Po2",
+	"gmA8hoY2LnT4JD3eptEUmxIt+JlSFraoxM5YgXCShTvMGpTkp90bPjQksMwUGqCbjGL18vXdZcoQmF65",
+	"k0TsjIJcEdFNRV53ergNnJa1a++CrL/vHg3Qbodfc9PrRuYPldijMfgIRIFi/9+vIDO/4xFR8p1pwLLb",
+	"xsQ8IgO3j8taT3V+1v0hl0ckJz1BNhX9pC3yV7pm13uGP2Ea3UN+xnTAP5FY3ZgbiTRvspcV2KNBkgeh",
+	"9vNnT12AFaZA8RyMErHes6OV7afqVaD9Qo/d9Qcg16Z4b/tk3WyQC4olHmFBUhNZzuhjVANpUwusUs34",
+	"so2u45Wxn0ZY7tMTlxMCvwkL0DchxtosKyqQBuObcIfrpb7m8sKkOO1oL/+sjUUDdcNsZjU3X1w+M6bz",
+	"zGEqY8yyIPFN7qnr7Is9b9cDG/tVtkzbVB1gjykedWnJb4Xu94PSb+r8qHsdqmyGCEdKkl6lDgLtZTRx",
+	"bhrWJ1sfMm0AyI5aKW5qD4ftDRQX+U3P2jdoY7deYr3PWlOjAg2dBQ+/rf3UN7zbQGwXAXDnMEVHKMEO",
+	"DJtIJSnMv2mso1ZQ1V+CTpmOe5ScIz6Rugvuv3i8okG2CcT59QnkN9jb38Gu6a7PPKa//LradqpmJ+W2",
+	"07Xfv/d0b963dyptTl2ws5e176+hab9ni5grGJQed5Htxz1lrG8hfqtZaAi7boRc89lvKfqrfPumJhgw",
+	"VOvrvc9srTHTIr+iy/gOO1vRrXv96fFAsFfEPnBbmTdRWusACSLVaTJrRWMeUjZN06AZqWz8VzhjWR/B",
+	"upNl3gJAP8ScTd0exr+hL735e2OXmieWmKauhQ+OxVyfZwh+3T/XTFeVNnsCp4kv7clUjkF8Yto9oefY",
+	"FFZJPSZzMh+R2KTJwltgHBSm0NYiViQqqY01DMmGyLxQrwI6I4n9eU86U5eSMbG5vW2dRJv2gDw6Ojgu",
+	"Vu4oJSjPq+ocf5itstRodd2ZdAXFthaELyJSmO8oCDad7RLoEUfRmwk0Rl2XN3WzRWmceWX3B8gWm/Eo",
+	"35UHMr4kqbZdWkAUsdhyzhCD/vlSf9YJsqXiOMYgaunEMR8It5RBQr/uAKGJDOrumC5rCbOJAp5ua7Zp",
+	"vafUkb5+aG4sLAQVEjPpH0r3G/MBGScsTUWurwVTGjVrVPa1ttjeYNW4LSH13fvXg6vr83fXz581mo3r",
+	"53+7Hrx6fnV1/v1z/XPxx4s3r6+fvy79/Py1+tz8dTW4en3+9uqHN+q1i/dX129eNZow04vL15dXP8BU",
+	"6s/n7969eefdgaxf9kaIen/5DEu8DbLu3HTFjxqADBA++gcZg3LhEne5U0bmQp9kre+KzC29Kgul7SNM",
+	"2e78iXoI9Fw3nkwhHu5Apf5jdO10ZoESOIkg8bCJhMSTiW5oq6MslHI3TE/XMHd+dZnNuqNX2BWdVaoA",
+	"aqZ4rNqkdwlzUnpwqD3UOHrr7IZOSy20sX2XsPMpYfKSLRI5dG61oT2wQ9ueN5du/sq94nQYgTThALbL",
+	"t61Eo81IebqoZ8e59mjmTtX1z030YxtB/nFa/MQSIhUQMLAx876AQb3suxsEQZl/1/BGDaBO6DCBZHHC",
+	"mmgJhdeystgoJguC5T1Z6AaZ3LkTbj+1S3BuxBJNKTYyx59bo5UkcJEdnh6dHCtKu1SaWBKTCyOzlGWD",
+	"NF0NERaS0KkTZcvGoaFIFiQWJCThsIcwmiVzzJDk/BZx8NbJvAXbcQG5LZKgwUKfZVlzJBIETWgsZBsN",
+	"x7bJ4rAHiXWgtGFxazQsRbZtNAxjTBll02FP1znR/kKYVehi625DK7MwgMk2noCwXNDWdFk9rJmQEdiG",
+	"piiKvXeL+ZCF9MZmweObT2GEv4TEalX6Dxsy32yky9W8oiJ5BXzC4M8teYebDYsLSHU38czNRrZX3pvq",
+	"/PJVBSlgiUZEl5wqdy8ShWLhaIgTyYdGSpYzMreNz7KGWEOomT2EFunZO8CC1SHjfWaiRBShhFSMcQx8",
+	"ea6DjYZ8MhmiiGAzQ1rJkWsCFIWtSiTXSJko/PLJpGL9aYcjr64wJYzo6oq2EhfXymoSM12CICuKneeQ",
+	"xkq9Vvw0r901TQMo3Yq//qNrOidC4vlCfUZshHztNFlLIHj9rtmYUEbFbBATLKpdZfb7F/DyO/1u+nEK",
+	"7GZyjgP2TbNcxJUhKjXXaespYiG1mrzfWRTxwOB5PcvyhTmVUFjTUL3pAmW2s50JL+vrfrrdYLYUmitr",
+	"GmVmEhsFDawuhjA+e1lZPTa7ydxOX7aBfcIkjTyNeDbXyXhIonWoeAUv3TVtYJqJktuorbWJIHOrVS1j",
+	"tT0MjVZGhtAynCBQGN8uzRZrTO1KVKBRQiOJdFuY6ipVnQD+t5dKVeo9qP1JIypXunjKZAKhOWlVls0O",
+	"ra2bkmtlcG+SslEaNqJex+Ep1raHwS3jfyDypOvMZndrqU+l3qacpOoMuxVlJlbjqVW7tNDok9pzlX5t",
+	"xRvL0S3h22lynNsr4BeY746C106Wp7zIB2uV8coGlJW4I3ilsZtxWuiNbxY34jwimJWwByC5k3iF0w13",
+	"sdDHbo01DzPQ4ACHaSd8BbKSJWI6pwxLjfw5XizS1mlgifPj7pl6qKduNkLOSOWLnBH7nnWOVNyj8NS+",
+	"CyU7q159px7aN6HYZ9WbUCFGv3mX0sjqdVaxWf3MGdngOOeGqn/Vwc66V52lrB01ReW6N11U3t2UycWj",
+	"m17xeVo4PKUYtwNmQYQrdDK6N090ZlN8bmUKByDJgfM6IuNmE6XCo3c2W8sWOOsy5tJwYEDAE4Qt86UR",
+	"cU3CTEd5AReq5hGp6m5LNFu8GhbuNIKA4pIe1tFskIp9uk77FzSNokFjxGMo9vl8vpArfWVAlD105HBy",
+	"fDeyG7yGmrgp9eTNvj67QdoZ02+01yV2Cx0ZCnJGvkuCkTPyoka5P0KRv5Z6ZxDb4dPp3am3rv4mqqoL",
+	"p5spZJeRkJiFooeGmp8qXbtpZMYRgSwGLZA9QUMrQ4bpG6lgmt1iT9BQc8hhs88cLb9py6jnbz/O1BeO",
+	"waFZZXDImRWQz6rQ7DPtzldypKPYQa/AnPKYrhW0cbOqjLfn1fV1GnZF/7tzZpP8m+lqTTM8W8m3fOHv",
+	"qCFCNpLYvxalYIU4GbfGtWYruhq5DSTdSm0CSk7EvpVLC3DqqVfzNKFmy8gIWlBKzhFLFWc09GIXYR1A",
+	"tWwZthzuX7iPyYR+LhPADyay9hbugSllAoCJyZhPGRVEV3UumBk7BSvjUa5qv7gd5PqLfOl0PW0TgKVA",
+	"b8avh2AzgaNrRkQIg8y2a6mvlRu4yWSAGhjr3r7Sb5nMBzre06VtBksNwa5qTaVI09klV7e4T5twwDEE",
+	"lFJF6iAwS1yvS2S05TfapTxEKC24CSpwRFlq5mhqdpyqWJJKyIXJXVeCsmlEWqbfnkt/ZW+w2zXi//T7",
+	"n4Og1e9/7rzo9z+fvFD/PHtx8wf1RFQ8rP7KS7vnEGtQ0YMd1Nq0Uy22RY/BgjhTB46rs6+tj9Dz4Pjk",
+	"8CzteYCO2p1HHjkQZswiNip69Qo0PDfBdGC77aGnBMckRqZ1gDNK2j/gzQL/nEC/Ee1+EIXzfhicrXem",
+	"Wf5OvdCNueLQ2thjesmlsRrAvesNIgedo4PjdRYRoPpcY991CoEv2c7vAD6Plngl0HAEyMz55PRP6z1x",
+	"uQ3MzZZDXnER3vOnT7v3PjecAE5Yziy1r4vcyjibc7UL+4WPZyt2lopN0FBE/WK4lRbhchY1HbNuVmly",
+	"gLPfzXdiK0ONm+/vVzQYB9fPGDOonkKh8RmtUijmmK61SEIRq20Eks2vKh/31zCljD5d8XpWn6mDvp2z",
+	"6h2WbgsRvW2msUlnva1z3bHWuVI2em6tj9rYPX3mwHwwWDN1u4ONlkN3E89B0Z/lQkbrCmu5ZWPShacf",
+	"5wObOt3NrrLgVP3nqfrPhfrP801vKkaWa2NdU42ULHORrjmjWhEJhaF9xJP3jG8VU5DFhYCk4HQvT733",
+	"l9K66tPmTTS13mqzACOww0pCstm2Ouyip7vZGHUPMzSkIQQu2H5ZfZZrmIXcfll2SHDY3BKyENbRCP2x",
+	"oHHIBRwrs3RDsUNfEENlcAsIUuBExlR7giCoogdtopUIBTG+CKwD6ukCx1KgiELuqek7N4Qfh+2qaJdc",
+	"yAFfMsdZkxp8dQ9OKTaBMGvorjsHDRWkw6zRYWzaqihKGdqnabzFmgg0GgLLvbvzUVrFfah7sQAAtv1e",
+	"J2gGQeD2IJljtlLYnJu09TWOmXpbSbOhtz6zcuzGr7QcncVGGuGxjYZf7oYIi1uROpgyr7DjK5RJzMqs",
+	"bDtvWUyshSLXYqUCXmOTsyArOk1iZiz41rNi4w8rzPjljdXIBIVjN0SeQ8EWY+Zoo6EiMROOhKXjYLWy",
+	"wwORyVCaWTiGPiogvIA9Uawjbdso4RrhU42BJZWzPhtmCtewiUZkjLXMj2WqrNmGfcCaTG6lZhGMS1NG",
+	"w9k7czaKqmWRUVtdLnvHx5rzQ+eNMxsbWrT2cnBwcPbI2kjRJJFJbNguQ++vL9zglxXBMYJD9AQxAlEy",
+	"hg1TAVXDEE9MD6D0EIZYkpak84ISeJA3QnSD3M35sBt0Px63zm7+2Q0+HrTObvr98J/djx39ry/du3/a",
+	"X78c3D1qPQzg0T87H4NW9yb7+2OnC18efAw6N4+uH6r/0yMFrYObR72PQetI/ZD+42G/31aDdppnd4/+",
+	"9PCnf378Y+um8rNH9+htuIsV6Nczd1RaMPQJmBLoBjtJYjgxYH+Ee9hkFGujxi1ZCdNOUcvaKU0kCS0I",
+	"UoVwT/WnK0gFrTPcmtx8Ob1rpf8+3ODfXtvVrhGyxupiMHtTye3yUsNO7K7GXZuKG7VXgP7+mnyWHvdq",
+	"dRipXsBrLu8FPePytwL9muD5fUCXxt9bjFSdj6Bx0NoDpebXYbGXz8Smtl71kT7jPoqrWSzIRPdabkXg",
+	"We7ddcYFNcQz5wOwJqUp6Jt9n6Xc6wAVuZ7T6Q+v4dW7ZiNZCBJLX999EGPcaD/Fwvzp8lmJBF1glYLz",
+	"UEhQUia6fQOENbC0dsIGAQ16OfkdqN7V94LE99lTI54oBauoNnkkofLeb2T/eE2WqQlkJ/X0HhYRawyp",
+	"110Bl6ZB1H3Qafo73euMpB2scofEVE7c3BBnhjH1E73mOOhTbDuBQdrPEzSUM8qGmX6dCmoNI7GLDeHX",
+	"XcXVWYujDT95/+5laf/U19VbFmbOzg0DGPT7d82iwH1LKnqIgrxita+8vT2t94r+QsjCmOQxEmQck1KW",
+	"yklOZlF/1vnRjg99frQCbhTMZdzc1CpFWVWPzO/reJrEjC+Z5nXQU9xBtdmkrSnQg2yNobVUMbvS7xXX",
+	"bT7feOnmVOqlQydjGGDdssFQ/YKSKPR7v85t6t1EvfNAi6+lZMY6kx9u/XLz0Wx6hUnPgeJHm+RVjkkr",
+	"+NtsfAiUc5FxIme2/csmLjfdN7UcN1KKHmmVn/0qvrmPmXCuF9poptepm9LW6DUwWxWwKKoZ+yaeDWcn",
+	"7rwcNUvxsv4JXc8UiA+nxWQJHs9M4RzsEo4Lz0GQD67bBkSrBlbGQjZ6jTlefNSYvMnhicTVxK41NmwX",
+	"l4uJ1gZ2hQOj/wlC4FDppJd0APVe3oVjuk00EeOxjuFIs2vAM8SymiicoRGZ4WhizTl2WJ/BNaRiEeHV",
+	"YBPB+pl+1yKuIJXWxhvT0FpEUt89Fmj4t9Yb1noKwLbeTIa5lG7Xxd09rWMS/9b6r5s/ennD14g6yCxi",
+	"bQ/fdcIKXPz4LmgnWnOTvPPUtNk0PppoZSJts7hkBi338WJBWIiGRr+DntNLtwTwFkml53vIfN8hi1gH",
+	"Aa/1IhuHcZ0i+4yI2wokX+W7w80AbyREXFNqSMStL/JArs/tgQnP4c275hqnBnZNFCBjZuqSrpXpxuSb",
+	"2CcSY0FC/26U8B9iXdpgF54OK3mBNS7LGzjBY5lmo+ldRC94jIZGFdaR+gNTU3nYQ8NJzOdDnT4m+VDz",
+	"PVvcISRAuAb/ah2aZRW4/tG2XD9dxCY8/x+Cs/Y7vHRSWAu6SbXqn8+PKOxjKWzHiWrNNouPwbe4/zQu",
+	"S95NNNJpvrZ66wPIBx3faucWzwo1bja3LbDumVqpzIsI6/vJOpYhaBiuyCgyIcXtRlotpDoZSbvYYxIR",
+	"LEiO5MQDpX7MtXQKARLg9tG1GF3PliEzqIJuSNJEMqu3qC6DYllQN+getzqdVvfYG0QqEiCevWaSNd1w",
+	"9GbmeJEEz1Ea1eE2tNRepBGon9vUddh/ypKFJ+WilG0JkozI2tMFb9Weq673VPmvoA8u22/qbh5KLLH2",
+	"YhMNMkTVHK2NnoNtIKuQBNX4UwYmUsTM8QqB26vP1ByfW5p2h230FgsBYdPuF+qu1jIfumV82QM8cEaE",
+	"HojPM96Y8v+y8jS4+dJpHgR3/X7b/XO95pzygaa9ZAvnM8+pmuZeNJdN7UW8Pguk+va9Z3qCTAspMM50",
+	"h2qWK3RlSg1ChhXZPHkhEzKKBQ/KeQszso2Rqoa7Xmfu7XynB5s5sn+GDj0E0rnyuRXoSvIYYtRyvt+8",
+	"5IlMIT1IKC4aIm3ehEN7gCwvNTm6yDrlQ0nFbgTgDDozQaiMrnvxOwvHzRK2SpgZApJ7KOSMGOErS1q2",
+	"eRUmu99wQYgOWKbBLZA/0jNHNJLqJ8rGJAszggy6JvoHp0xLqL9qBhfO56vfI5/eqde1gYNtVz2HM+IV",
+	"L+6RLmv4dSkvyS6oiBc7me+YPbfei7oIv3yvOGDAEVc0NcY6hy8r2/exgUP8n+bv9pjP1azpobKuiFwR",
+	"l8O8Kzt/nFKT8L/9+3/8f/0kCLrHD/7wx8ff/en/DL788+6/WjcP+/32n9a/9uhL0Dw+uPvPh9mrN86/",
+	"WzfqeefOefroT/1++9EfN3/fe1SfM0nl6hpPPXfa8A9DuKEIvIMknkKNj5Ano4ignxMuiWgiQRZYZ02N",
+	"QCyYY6EDUc46nSALoz9tn7YPHpVkpcM6w8rDfv8P//yI+n3ZvPnDww+PH/2p3/j4b//e+q+bP/QbD+HB",
+	"zR+aVS88+oN9cr/ADkeX9obChSYSrsho9sJc0kwSxViyme5bbEDxA8+GG/MRcNzUgJgZ5Y2D4klWQwG0",
+	"b92Hyy2mhdHQ/lkol5OGqzcbeKrzmDHN4qPUv1ZCkvl60wsswcsyUouBQj9bbYB++MSajL9sJnLlvskn",
+	"i5ZkrnuYPtwZvqYNwueZmeCxTaNPLw6P6T4/st+UiOdEW6XVmGs9MGU2laHCo6GB56QIaMHU4fhLzoLg",
+	"pHN21j06PDkMzs46rr+k/Gy9Q0P9FEUVfg03Jb1SGjLpryAPFcpwPnFEH3CBmfK4Wg76bcWbnYpNhER6",
+	"r/SCLnyv4qN7Lmixk2RlEoM3NSGXpCVTNsOgq7Z+hiIzQsIRHt9e8Pm8wtS7SoNCHdVkyeNQtNE1+SzT",
+	"oOAFFuo6pwKKLTNT/wxXlmBJxSelvJSMIcE2GRXFPIrTQ/WfY7+Osskn287gFZLAXVdRp0Upb9rECOzN",
+	"duYAXOaqh3uOatbxzFP2SPE0kXVmNFHNij80deVxXS4CxwRNyNJ4+eCqHjrt1IY5E4KXcfp8XeVyvun9",
+	"duQxKWzCCDIkWk5AWVWtAZOegOdEpvUGNCqGRsIZ6kjUXC4aztt6RzxcuQfy54TEq7TMtFfpiWyrhvJ+",
+	"RICeJhL0F91f1NR3sIYbfQdBCYQVZ2FuPyTnAzHjsRw29R8RZ1Pjg+CJHPDJIMZsSoaFWOuaChEb1InY",
+	"QsRNfyiTyJ+v3rxG5rlJjz0LOo8QZSbBQaH5icE/oNjZOfhR41s3bAM5QHctxUhEWMxKRkSomrnONqjB",
+	"NYTn5Yd5aqsy5icRgat1FPNbHTyXKsaJrgJPGll99izryPnR7JZTxV0zdLenYbPhbnPDWY3uYaPowfwT",
+	"6ESpxOyW8SXzkmnOUlBVzhtBcomteQnVOvhC19RQK7bV+p6goSbtYdPNXokJHs+ITqyCU6FTCAQa24yA",
+	"rDAGXzSaDT2IF9wfCI7krKL6NBGmLz5Gi5iPPGxSVJQlsUnA/DaXAMxv19+5Zkgf4Vw+852C9+8vnym+",
+	"otAxxowzOsYROH3a6DIUaI5DYt1apuCoYsx8kpavOzFK8dFx91HRJBF0zs7Cg/FxqzPp4tbJ+IC0zkbH",
+	"ndYRCSYH+GTcCbvdnJ3itw24v2s2XvLpJXvB4/mWMZhO4wPLpt+cJ3KGuu0gawoAeC2HCEBmnDfY49xU",
+	"Q9VEakoUe9jKnpM5DURZrNw3AdU0xkwOqiVWhd0HAgTXNnqlmz5nMaTZQfLE42aT/Esm30Kqx2b79MTW",
+	"RTDrgMDrkIxpSMSvsIeJIHF1X4Eqy+cTMHjCMpYzKgkSCyUP4Zgnuh6F8efNAdh2vaFz3+gvRg3bFa4J",
+	"/AZOs1vAt8NsasLifyfo/Zc8krtkAkCH0fukyphyZvmK9FNOBOKe9Akl5/ox6rZr/IbS4UoFJ9QC/Iis",
+	"aALxhhG3DYSj+Be7qRT0WYi839BfpcP010en2YT2NsraSzwBUxiUhhZjvKiKQ1tjJNqx4MqmFUKoGGBa",
+	"Xyzx/NLUYKyqXULFgHHpuwXihIDnWyfnuSG+UyLhR+EZstohEJNQaTZ7jvpamtATqBagdtIYlJZ4pfOZ",
+	"shBRXSiCoeFHC8rNMNXuOdh145U5c24xhKzU3mC02ofDxWTvW9rLigJSlhl6TB4CKUOYK2ysLRe/dWQU",
+	"laaoqNBVRddVN7YH0tJw057steVp8mfb6y3TBF9TwXivbrNCALrtNwGuJ7RMwUm7j7glmp6kHWBMVRrt",
+	"mdJhJMykCu7LEbcxx/yL+mBjX1j5U395tJTBp60ZMDNYeojZCsot8YntzABmHesd1CimsXjUNAhL23qE",
+	"RNw6hSvX+gCrPH/pOqyVuzKSubQQCFa8taV99eH2RZ+nVvNaE2bByL77JbLXNgAuy6ICAbfS5VuwNDWt",
+	"a5My9VuQcxtuv5gCKTorSwHIoSk3TQ3NQsZ4mVrJZ+OSXKEIs2kCUas2AUFxrphHTnmgNGQVMyTxCM4y",
+	"xFpp23wb/aioYIwj9VQ0dRzvhJBQNNH7PwbB6VGzz97/sRt0T+Fb+OeZaYMCbwTnOlxJiyJIKJmUjU2L",
+	"FBLPKcOR7iMTkzn/pFRLuCmcUrRUoFuykGi0kqCe95n6V8EYXHaunP4unCuvbA0cT1SyevTAWo21nT1Z",
+	"ZFXcXRsaXxCG6ePpQra4EK1ONxgp6to8iWcPGthrsrxPMmAznwoIbHTIkigagnndXjm/8/TAWm96mqfu",
+	"q7WY19aVvAbFwnoIo4irI77AsWYeEs25kOj4MFdIzHIRG9lkbgVhmg8tIrzSXid94DEK+RxT1md6yIhg",
+	"IZFcchThEYlEE4wBOoFw2DbegWEbffDaDqDsFvAHzWcYHfNQG+vQ6xd/ucjcsbqAT59lFc4UcxnPyPjW",
+	"Nmbbb7ybLX+UUka/3/54SW8+vmY3H3/8dPPxHN98fBndwG/PwpsK68TvJ2jOrXxQIsRTJDnqdE9LpIUY",
+	"3/6CauqSabpiOmga6gV1I+NY6ySGUvrMkMpFEwmeBv3batvGKAUFbzG6JasRx7EeiAtFQigiYLVCdmVO",
+	"H0CCxQqirRN1rvRVNkmEDcOFs6QOC2eQIAAFhvss6/Os5cUZjyUyZGAa5hFT8zG7NNMUCDwah2Qynenc",
+	"h5+XJJarhBY9pH6zVZHTn+6f0+eaBXiZUZoZqR2f8EFFPsEWnbpsjL+374CGSjiJSeWWFrYKKAqMz3YI",
+	"8dLDVHycE5x2S6LCJiTgqHj77Kt9gelP8Kkqf/Ktkz9QSg2tzO2yeV11ANfEgXkrCdr2197tjmNu/ONn",
+	"h0cnj/bUE1pWGKmpQGBtMP3Jc+FS6DWUctMnTJ1sHZqQWjREOUDuyJuzpJvd18Vo2GiXUqDLRhGUTlhN",
+	"IWvF06RTz1SZ6m2eW2HRyfWGMKeIT4s2wsMii9gmiuytOjSGGcs4IWl2DxJqeosXJ64MRdg4BcpmvioP",
+	"93W+aYp+DSlCqq+LeXR25tDyYeCl5op8NzemzUddaxPjN0x9G9re+uLxMLWwlJaWxLQVkwmJ1e2w7dT+",
+	"QDtbvSnt4ZX2p0opzMuGnKPpRZpZjt6nUUQQBefThOpdd/qFOuWe99A9VEmr+FdsJAoy4wBE0XyNgfQ3",
+	"mz410HUsQ72hIxqG8JiGZL7gkrDxakCZWs1UyeuFJ3Mq5liOZ/nWpWkkTubac351v78lK+dJGpLkxumY",
+	"0u/p3zFmad4XNBzB4Zzq6KRIUSQJB4ZIIJlFzng4yEf5ZAg1eFM/TJSIr/+tVP6BdHbX1IwaQBAQjqem",
+	"DcSYM+3OGqTtZUyrRNMPlRjrChlAcA6xbaUL8JiUyZDGcmWC7ElsN9lpUpPaf3Vf3rQefkwSQUxg0hyz",
+	"1cAUGBfub1ofFxCzhBM5U/syxhqmhIlkseCxJOFgTkKKbXQUoBznl7gk+HZQG3XwFpDg16mdPpFLG5R3",
+	"fglqE49C09ClOrETRGq22uCGni/khXn5V/AiMSHjBFJoxGawXbpfQOscbSXb7OuX9m1dlDZMxnKzD9+a",
+	"l9V3lkb3XkJAB65Bm1Y7R7k1D+SfQJNfbQRNIrIh6t7Bqxv34tQfOX04oR3gJt9cqzdLBte9O91WutGa",
+	"LTUA6HDKG6yH80fzstdllCViO1epPhcGFxb529l/80fM50Sa28MtFiB3Tnj8L5Mb6zmkfmcGWIbtOnXG",
+	"8C1T2jsL0ZyyEKL5VzyJoVK8juOvtxcf/i7sxQU+5Q/WNk+1+gudZW1SNZ6qH59evEWHJ2AZTJ0ICrEL",
+	"Es/wApLfYEhj6IvJlHLWRh+yFnTNtO05jpW+oe1xTmaFHbgU4Nzp5EtllwvOfek2D+4etj6et3660T8c",
+	"3D36k/nhS/fu0Z9qMLNRWIeJ3T6/bG/ZAYGaaIxdAi5qugnAOe6hoXYBmlBkdVE/ENrG+cSUPM039nuC",
+	"hlgIKiRmctjM7n1wPM7SVggmMPf8EvFY/QFuzEIUs/Y96sg7JUDbYdcHE5sK73U1oOwVST5RsqwKdIEj",
+	"PiLaylezQWYPK/RF46TW4mLaUYU5WWQ4q4VmS92paxXHpqrJhGrDyUY6fJ7mComQ3bIef9/+4LvfWYWx",
+	"so7NKT7rdi6VhDw7Z6lRICxus2I4m/ppvoHr6J2VkQq1lsG7IB1pesKVbiHQiAgawjOuuxJiHYw/w6Im",
+	"4UhxIHWayx3oNsPXwW+Pr3orlZEIiZSUTcVOLUZqtRbI09M3TkVqnq4Vok59IUlvP9rOv6I6sosCsK0o",
+	"XypsrzHm7XQ+x59bo5VUMMG9mdFNhRlwCMpMlrqjW3WkGpCWCPHKiPlP0DCin8gwL6CYlry6WcgTNIyJ",
+	"VMBmg6pvoLJuOtyI9JkzSbklLoDVaDbUpzpBFdZfrbhfG6ymrWsak5gSFkarRrOiE2oq5OdSa7OvGElk",
+	"DKYhYB8RGKgWWM6IpOMaUH6sqvLm9G62fZLMVWodcdqBknodwONAmalUrF8WaEliAllBG3QwWt9x7W0i",
+	"bd3X3WKeFTpzxYd03VenNCuy4p1NBYFkr4hgb5b5zlVbfU2F3iayEN+1a4F3HW+0z/iu7UKoipKh/tkn",
+	"V7xLx60ODzZxXTMSmRBnS//JQp2XquxA00hzZxzqz3Uz0DIq79HTs4idtY01c5+XUPU9MWXuTEPXB0JX",
+	"rNW9Xpu6TLjppvrEtFM2CbkiloNh+9dOP3pH1Dm4Vw8De0glV5qCaQyQcufSZilWNVhUOlBz1dQMt9Pm",
+	"tbSawU7e085ap28eMP/eL3gszy9rWhqfX6KQ+kpgmKZmPketvhFlXmyfcreGsdbS9us6DqkY4zj0wfRM",
+	"3aIijRefTFD68p5hUBOtgwDuLSMsaIUahI0RGZsKLnJG5vuFa4ZZSMIBn0w8FKrbBDqw6bcRn0zUIYC2",
+	"/3t282fmaxJSudmW6Te1CSm1TH8lqBJm7LmbAOYIcEIXjFBY3C9oEHA8gPto0xOnMyrUJ18DlGSxJSDJ",
+	"Yr9g6CvIQ866DbkOrIqirGR+au5BkvPbZipGUjaOkj1zgmIjbMstMw7hpzbPyXAZW+4gOzuRo48UNdUs",
+	"/wV4wkWdZC58ZY/WyyLmQsmcdpvwGw71iPZLHnDHpuV+NgMc3D46KkXwKNmkTZHvw0+brdq+u991J2xD",
+	"GLBBPIK4ExZSNrWVlr/SKbAU4aApB29p03IbAQks1ST9fcx9LOlDseg/RiFeQdh32gLI9Mk1eZimDLfN",
+	"zfEcg2lWImF/KVRwlTxBOCu144Clm7Fv1+EdV3RyCvEKPXx/ffGoVMDNI05PMkax/hRYrqKYM8HzPeXX",
+	"ETyvRkvafHC39pR2edVkdZXM5zhebUBYgs8BucKvIlTUiQBNYKstmSpCF5V7K3QleQioB0oV1jdDYxRi",
+	"CYWVtES/kfPBPV3FGowe62xVIjf4yLdap+QSR1sSnkcDguuwYYdL0Ve945qXlxbxA1+iiLOprn3Nb7WJ",
+	"yrEKK15K2bSNfnC68lhihS9sSsRwcRQMBAQgiWETMcp0MCVhaLg4yx75bCzent8KNujobTt+71cqzqCt",
+	"SCEiIcUsPaRWy9s/MNtU2zpbA/RZIGdoQeIxYZJG5FuCvmToTipcnu+IIHJN2Usded5GFxHBcaFOOxS7",
+	"1PkF0NhfSN2u/hNxbkew90AVcM9VqEPV1sbWm9d2K/IIK9i8xqOZy4uvCue4koZYehnP8QqFvG37f0Ko",
+	"k+sMn0IuPRSWg+DFIYhS2t/tGhBFPvsW4hx9tsSrl+fXOJ6Sbe1UlwwyTeDgzylLJBGm7JtxN2ixOuVR",
+	"1iw9ImlLeliFK4fOKXPn7ZRuspyANjDTlnH6Xh0qx9YVk0W0cjow2MzhMWZQo39NrHX36Hi9AT+TFdfB",
+	"ZVPB/PL39nP7DO7prm7rogShR3+p48Mpj6l6v43O7V+rNJPEcK0ZFmnuYn7HZnQ621wMy2jx7mYLbhvx",
+	"5Vefg2nf09eeJomnhp9+xWm8BOMvnGW5k21cqrlTPpxEOG3roIgW1hEEVLZtSxvRU8dsCIdN2MutaWOV",
+	"BDACJ4NJNPss/XIZU0mGwE70i9pa4QyDw1Dkx4oxsCMbFzbEdGiulyYywcx6KIibF+j8ss+yyTXvFRZc",
+	"9aJuii9zLfqcoBAWNrMrC3BgmHMTRZzfWs5oeLyawXTmsRiZ+XrTKCyYtqlimBvI/ooeupM9aqIhZwPd",
+	"mXGYVW6vADvv6nU3Ko0WN9i35RsALTaVS0A8t4aj0WykE/tvGd2Cf0P62lg90FSbUwx0i1+rJRRUBKXw",
+	"058TYh7LOFGH7orgeDx7B3UqfTlo5gKDXLpc8RdIXyC6kL4awiMy52LH9xT+63RGzy7atCSHhVA9Mmb+",
+	"dnVDgA/OOnIVUiZKIEqrDOWpJNfpA8oX+fZ8rxUw0mpVepFq0pxejp0yXRtzW8HoYkEqygHbVHJzGu3T",
+	"EprtsQflKsXkBxOiHRH8iQjrbe83/vv//r9+Y2P6viaf5RWZzkttnw58kXebxbRrM5wT0773ckSGFHGK",
+	"PreaU01SWj7E6f5I8vbGUjxsP4tNxcjljFtpNzuabX8Jn3wdJguME2CfJq8Z2lxbkelK+8YrjvaITDGz",
+	"fY8jPm1RBheaqYaHRisbDkDBuiCMc30dK9s4DQYauPmDjXUchBaHHS9/2op2PCbCwGOMxuJW+PMrdR6a",
+	"2Hs6CmGhQAmLoNqEkdsBWyQ0VRraW+X6LKr68Molj2/TYlZQdVavOeLTKZQByJoHdoODdtDudA7awePu",
+	"YVrhVSmeK08ObLkGOhZykIj9Z+9Y4tEeBjC6kc+2C6aVRECjN0UE4qbBIqy1mfafBaptp8cVT6vD1Svx",
+	"pfPaw7S9/jiBmOtuEDi1GWqR5+vz6EuTyaW+5JCbI8zcYoAWstPhPdh0yt4vdg3yYWSZNpGGQnwgKVJh",
+	"DQuAauhMSAU0xWY1FVTr6CIt2FIoULrmm7S8RmXaAAgjGlqlfC5JFLV0kqapqKE+a6YmER5nQrc+p2oX",
+	"TDjQYXCAitmTw5K95MbXQypLbO19LNpTdipveqXkK30LX4A6sN6kqgM8ZyQmbXQNAdmpE00wzn8hoY5d",
+	"1CEA6uJl0crbOUbrRCYwbbODD0B670CIDLdxkVlcs5I6ofNKVo7trqkmu/+c51GULX2oLl298caFOISZ",
+	"5lQHoe5jeXWT6YtUHR3FWFY80eUq9YbsHQAzruaKDAtBp+wrTFO1Tu0EfCDKcs1cR/E7MDXzlJbhRFNB",
+	"xaGI1xmTQYMfGtkaBAZQ5dP+xE8qu9YzRH/tRkojoo6AhtDs2vb26u1yab5OYVFjRWnvaD+HTdu9R5Ir",
+	"Ldt0njoj+xUgvCKe9NwIk0oUgQZ3VuHICs4VLsCvIVYyjiZJDDeYIeAxZkoGMTqEqSjUTsOMPFcjhLwq",
+	"rqNFH1FyaXYP1ybrJXFFUT4N1QOR1lnLYhUAfdAlo4liEmFJP6Wphrr2wKbFPXyNIdeQiKnmoODOCVY+",
+	"OrjG040K8/nb8KILW35LJ8xlVX7XpzAd/eYZTP5enx+g4tdoZa5rkyvAY5kZUgttrTdWwPG6xCm/3e2a",
+	"YF+pJQRO8jQqxfhtHEHIXrl701E3Vd90d/8BDTewSeD5K3j78hlYWTZJo1Af2daNX6VuQNqficfwb72e",
+	"UgkBn45jGjk4GNgu5T+PkLr+BU6AmAPjxsRodqrGCFRNjNXdLaVmiLrNN/+9dfN2LWi+GmyU2OZ36XKN",
+	"k9camNGltuLAY8Yl+uH61UtPYjPU+1ljCsrymMGork0HFU0b/RWEZ0TD3F6bXLrmxrEFFhTUXqrW5nAP",
+	"zpwyAaC/U85MWxGiO9hnV0pJKJ1v1HTzlSkhZ6Ru8nViAtMyk9ZKoPhuuZK6t0ZLpjLcv4r6ztZHtQ2D",
+	"CSVRKLbQlbIav8KDqEtp3WhIj1zCCORQ5HEidVOS2K0sX7FWWz19S3hJ7GX86rbPyuNP7P1vi7trobNQ",
+	"H18XFcAyfc0WzHdcLpn/cznjKOJTWyNjLkj0iRj/4uYhoy7Ym7gwnjkf3OXqlG1zZaqRnptPvafiQ3YA",
+	"jEWRRIIYY8wGB0EHR+h7F2igbusLES57dxtmoS8QjGPDY7AugbKIVs20eoappGFqVNhlJTa0RptnC/CG",
+	"yf5g1sEyyxLkJo4IQsgM0LX7kGZ96bAWIF0lWNhglrrt2FQwBKOv9XfuX2QjSyg16Th2cRiSEApNu0TG",
+	"SDNDWMlDrG1jJJ6ScGB7Hu3HSmDvCDWXngCahzbT2074WzFlRGUdLEu8XS8Vu4nbnvi39rvyun7gS6TD",
+	"cPSp9xFXbZudNA7sK50G6sbSpWFkX+sI2Am+SqW3DPoSJVABdYvhsTZH6sqFQ9fIOgB29DUwTEVqcN1Y",
+	"2qmlix2d80aV33B56m2/uKIG2q+Ust8ki/vJmUY/24egmcYnrN+ma3j16ynrOb08H36U3QFfP6bBmCKX",
+	"GLw6A0HZmOxnnVdqKM8Vr24zNZ3xGmOdBPxA6Nu+lzmWnLpfaRl8wkJ/tydLO31m21PruGAr8OhSWlAg",
+	"xbk/3VDdfnV/NX/HLR3K4S7aifSwmp4bBlJlUimLGNXq6LO8IP0/sLsO2qi5Tif4XVRLLKkw1XESGUnb",
+	"2AjmBoca17E99To+g0Kim30jpGHT1X/egyUN4Tln03ycaZ9l8bksTN9IfY3OoEY8LVVRrO/m82+t/7r5",
+	"Yw1G3jqiYaWEhzOctJEOmjAhEUMd8Z0LEoj4spGGgjd1cHsas31TCUlVZKkJ0LJ1FzKPlPprjpnHg19Z",
+	"F8CtKpNts64IYK4QKBfrt6Mtsr4Hm3F12yjBd3etHIEou66tWPUbt0osm7dzfRENequZa1UFL9ty1ia7",
+	"pNa9tGn9QldO1z71fBayqcldTUHX/qDJsj+rjpHH7l/aqZLEmgGENCZjWyPGhG+00fMyR+4zL0su8Npv",
+	"uRyiRugHKmevnCqb2+iOjbvml60KdkZYOvq7viSNZJLluemGVDwK1atgVnmSpmx2gsBwUfsDekWfupUV",
+	"N3KNVNTwLAXJ+vv9+bJWy/E5qdnBtsXJNxSGDZiTFzSSJPbH2s+JbrJycHBw9gjaH11fZFGCBK0IjhHc",
+	"3Tn/ihKVWurrgs3/KF+KN9//7GE36PfDL927f3Y/dlpnN+aPjwfm3wd3j1oPA3j0z87HoNW9yf7+2Omq",
+	"d/558DHo3Dy6fqj+T/3d/Ri0Dm4e9T4GrSP1Q/qPh/1+Ww3aaZ7dPfrTw5/++fGPrZvKzx5VUK+VpsvJ",
+	"ZdcXTWQRZ9JRyGc8lkoMpp/RRB194LMopFNTAdZtI9YNusetTqfV7V4HZ72DoBcE7U734PDo+KdcS7EK",
+	"THdP8pg+yWFaLfzwbn/INLg8vvvJi6f3lxczvL57uIwTfwGuYSKIGmGIBFGMHA1paCsTz7B8IJo2aNl6",
+	"/droFbG9mYz7UmkjDM9JiFKlmk4Zjy2/9HXF3cQJXcdrcnY2e/3r8NgZFpliJG1WvNUoQc/Bm2fmX8Cg",
+	"XpbS9efmx3Q6tYfeVocUyWhOZSvLJilEfuWfD5GQPDaJWC70UO7S9nHO3sZCl45HmGk1xvZR5SYSGeyq",
+	"6hbMRSwVYSoPvT6eSQcsVXLOQpXQTnB4enRyDIT7DEvsueonaBhiiVsm+MkQo/lL05wugNdG6bu67waU",
+	"zQYnEJ8TYVnpEHo/DY3Sa79ImE3OtdTOQ2JLTEOOnEzbb2DbEMcUthZ45aPr7aPe9thHK1cno6bL0dFa",
+	"1/AOzaKwuIUw2CmmzG0U5ZPBfTmZ7y8rK70P02dDmzRwfomunv2lqtu2h1PAAX4gEA21bz+X2oaBz1nW",
+	"oRbX1KaAJTVNC2znrWLQ/NHRWkzOicShIfO6TU4X+cp+ADHmsazKJLTVzzfmYu8vr8ln+RbHhdShTl0W",
+	"YWXEes6ClobaN3M+Vd1vXB3ArK69L3F/8+r01LYGajiYtXi6qaOri1nCbv1qxSTOqgEa0nog0PvLlEpM",
+	"yCR6jsczpKaA+0Vnezn3YPY5mHXhBvIwCUsNm8nhhklulVkNNSSqsm8+yyzIxYrUWzc/AIbq72mtlGJt",
+	"Wdfmas1k78mPJpRRMXtHsFjvMX/hvps6Nn2RAtIYCN0cR8jIiTibChN1ty7DyHx4ub3evvF+zgucYQvi",
+	"KTGVbeaNU3x7t9iKGMCJJF+Yur5bbq1uVLZJ2hyPwqymd7ZJisjSrMv/n713X27b2PJGX6VHs6skeUDq",
+	"YjuJqUrNUXxJNHFsjyVvz/eF/oQW0SSxBXZzowHT3I5PzV/nAc5DzIPtJ/mq11p9AQjwooudOJqq2bFA",
+	"XLobjXVfv19j5dTKSm6QAIuV3BH+t6MLMd3CCqyO/QX+wA+N/hCSANeEuwK3bfWvLfp6jOC7UHCv0Nix",
+	"fzoesZqtsmZ5+VJZGG6kZkTeS6lmsqIqG6q3ymKs8jUd8WM4+edUJteocMIFPM+vIAbqMJE49uZVcmqy",
+	"yWcniVldiubavFcZB7CpD8URAABBkyXEma7GOLN6Hxs9WGlhN+Natx+hdnKwIpCbORN8ctUGPQrKOti/",
+	"Bnx2XfC5pmpLjJyuQsipViivqrEt+CXacsiyq4afr+J2E+iVjUqnP7W/LArG38DrwlDyTbyw65Z7Lr5i",
+	"IYF6tKWSs5ofCCvpfdNGmdbYtmvfofkzDNvudx7xzvDdx+8+ddy/H6zx74PDTz5486vvuZRllm29a6ze",
+	"bHxjK3tNg3LOv/KsJI8xXLjHYTWn0Z9aFBETYNsqS7CMuAaKxWaAsfkXhr8hqlJro/OxH7MnXG4rHPb9",
+	"fbcZgDphdcjFT8O2CSxGFeij2uptTfj0V1zTd8TtUiuRXDdL6PJ9EbHRxPgpxd3rJOyaXnhYzrVJEVdD",
+	"QVBrcQ9WJTMpBL7pjMARg6n7+LPtiWHDsihztLJuPSR9+Os3nUfvfjvct3Ho33V0uuk9Xq/YqQmRbNSq",
+	"soKcsiteut3WpU0SmL5Ialnd0x9IKq/Sr/qqtBfgfAZdXkiAMVaztfRsTasmybndTasL5qIvqIUXO9p+",
+	"h3r46mIZFeRG7+ImJbm+E+VfSJRvKvf+EN+BKxXRywCsru452VbADdDr2opZ9BKv9Y2+KslYxQ2SHl/m",
+	"BhyhJNUgMVcQZpE4TTWzFzTEtzYJ56nV1b4A3LtE8V2L76nqWRKg4s2saLUOdL3oKM2l0lv1rpXHkoZr",
+	"Bgo9mpCeKfWyt0iMVqnAEt8ui2FZYsYzrUhtar8SxFjBb+p9T/k8U3xlqp2W4RWdTe9eb7yOZ3BVS0Ga",
+	"+c1hZgR1A570C1DepZphs4xElCqWpRqr+7Is5GvaAGQ2W3P+b14/b9n4zWlJtzFcol1dgtNYTi3UBVEs",
+	"QiHCMKjkdu95UBbA/URK2V2JRM9Q+uuSNX0J6Qpk/OETwSi6xTVWU6pLIY8wW03GwqUEaFrN/iFy1ZSJ",
+	"GvDBWCTnK/h9oGUO3o4d37Zxlwfj9dgg91eh3ptXkgnoIloxEsfkhRFgQPFroRS62lCIVXmNBbmZ57l5",
+	"rDlzagVxl93EKJqJpWk8TW+nUdnqxhI3rzavhrfmwNbWLRjaSMUtJJYtpBncpWmaJCraSmIhlgaN764S",
+	"A4AnHePxTYF4fH51Z4ubU0uR4wjpmVZdIgUEnXXzjbxYfWFTjE6rylFDKx1QKIajWZXDbL05sjXkYiDM",
+	"AQ/kHz842I8hPIry2ZYlYcIO0twPkZ2meXQVJOqRgrJhc22VWzVIfeNvt9SLVJ3DGLDOzTwWW+WCkp4N",
+	"PshNTaTmkv2rGjJaDHJRnN80tFXglwfjN+YMGHaIDOfrnXEU3vNOQWPXtwcsMSeQVWeBrW931Vvz1hYm",
+	"m5tIC4ITYapw0P51ube/GXwOPezY19Itluy4WkCSuNy+iIY+kqTMOXJVrEE2BJGTSZplKXHaLFex979Z",
+	"S89jwr9RBkkF4L/TwogrD6lnLLxeKKAmfA6JloGSUgwKW9dJsGVYwAi4C645kJoubG0jXEag3mfPT+k7",
+	"jwDFIrRhzf/AkgCZei6wXwIQbKnThf10dvbqyIKDI/wgfmIWKNhcObBt22aTV5tjEM+QF6XuS21cvRQI",
+	"JKuikWYWophuRVsJGSV2NmbbZYglPRGqLKACA4eMG6FQA+Ux1JobT5CHsSWLjDttWxNbY0SM6euYXmvw",
+	"qDjOxMUnQ4krGLlUomRP39bMaGBwNqAeob64OTbN2q7mBSS6hQWAopbNJYduaRA6c++3PvTqUAGSd0Cl",
+	"N+2L+ejRo3Al91cbsfRCKxOLKoJgieB5QpKkWfLgdleIVjHjc/Mhmmm4aMZJAWWmVDJvSS06aRKT/+v1",
+	"bSvN0/kS+jE1LDyogG4gtl6xE5t9sOsU5NwSYAKKRewGx2BpOW3siac+s43sEik+FOd2tW969Cm+GCi2",
+	"jGyUXvA8S4UumvEfwjkspziHDbitPdU5hfpxYw5FYLsRWYR56A2Sn68bJ699TkHAvLWOyc7NnAEKx34+",
+	"XTOJeg7+m4NqaLwaGeedf5y/+3gQ3d//1O93wz8bu2joQefrbaAmIyi4Q2RrqnwDfOXDXkl00Lx2rVa0",
+	"N39g7xVpllFOEavZK58T4QhYzwYZWrn231ighH0LpwvUkbvSokprA3+bFmMy5PQVPFUSxItNiDy4Z2sT",
+	"oj2p2mq4dsaiZodu2EnoRrhWJ6F7fa6X0F7frazqErSDVs8deqAAxD3VRc4LlesA2+cqHavYwP+D+Z/H",
+	"Ta38rQ2pNQ+thSLJr4YxDnssLsapjBHselYhgy2UBWQnMpZ4COVK4IbNxso43IjrnHioRRdFhLLlADOj",
+	"yhE1TqHPt6yAeC9M5bWYZnzeXkjr49vQGtPMWHu+XOI7SU/GFCKZoby37HSZUpfmITcs6SExveHwoFkN",
+	"8LmCxjM7dHGr7O/VxVwY/hJJewo+elPFrxQz68GHaSvbaGbk7VjNpPXrBw2V0tNcvE9VqX9XgYiuD5Cs",
+	"lIRjWp76etPlUeMMl6z22Xza1tS5OlPUZW8d1r1xgrLM/B7hlLFCSg1BB+QsF5ngWlTT1As13fOpcE/0",
+	"1DPEytclVX2r1ofXLA/Xg/ANIjItwejahkBD4GLO4lcvT8/iRdFflf2PKtMZF8VU/3tvb2/HzGS/8+id",
+	"/Ue38+6ePbb777/1+79SiUHv3b/1++92d3pQ2GEOvvu4Hz34tPvvO3tQHnlv99+bdcS47VsEmWqmNDST",
+	"8vMDSZ6lFzmH2Rqr97TgMuF5wt5a9kAopltQeTUA84fVopbZWIvB+a/Hnf+NM/y3vXcfH9z/9H3DuPFb",
+	"KvO0mJ+arwa394XguciPy2Ls/3pmRd9/vD1baALGjImngoJYA7wxtsfLYryXqVFKlBXBUSJqiiP2nmcp",
+	"BqFj+yma8ymYFRG9BcR3COqoL5HWEviouuzYAvVbzaKmwqEYWmwTOzwB97woCwgLuR8tuVWiABm1L1/m",
+	"IfHhTqwvz//53/8T71bnN007l2KuXQ8vFTuNATUHXfdtzeIPHT1QUxGzC6HThDqkc5URChIILQggw3L7",
+	"V2U2sdlgSv4A5I1G9i7taqTmUAvdYzkmLcu78fIXeXapM9AIJBxfjZKSFqHLoG9DzPvSTxPmFfJadtmp",
+	"EOxXs4GELNIBrMG7nbzMhIY374/u4uxTM4ux4AnMHNsJtv6r81J2cNKdl0O/Inya/izmkE5HUY+41ddF",
+	"JQrIkezWb4gP8UmV9oywQsSHaaZykeseE9KI8LkqcyY6E55mjqSBui9LLXIIenYZtuibV2J2OCk6XfB5",
+	"XyLdFaw3LDCVXNKm0XVC6jF/L44qBTiJGMA+I4VfsJEoCPF3mKkZqviADUo7AlCkTrJ2bdUE9/SfRPmF",
+	"Z6FF6n+EHln6jYJHVfZsR53xJs+2eluBmKiUM5jDh+i8r8MaEnyXVOm199EVXH3aw5t08MXFkadeRdmh",
+	"KkwGjGdKimB//r00Xp3bnnjRueW8qG7OT2YSqRyqpsHqcjpVeQHJVUL0Qq4R/Nw0E5MLkfQC+GaQZg6t",
+	"yzYrU1WGmBD0jGTHJwwoWCwljMV7ZhPBZZFOjHULK2VkgfkHyLl//Vf2DIxzXYipNkcOuhVBbSyychqz",
+	"Cb+s7LyoScjbJmI6z30p3b48NJKBeqxxHMZgwSa79B8gEHrsBxCArF/u798fwFnwTxETYArsJlywAYbf",
+	"73drL91xEXsPq31TWAiIGFmKC4VO1YMui3982nINTzs2Nhw7umKfkYBV/UEl1or5j9OXL7CS9VkHQfZA",
+	"rysL81HrxzYOmBqUEwjG8YnQIAbm7jtn3zxgP6c/RNSvTqajFLMA0c1SMJs93UjmDHBG7ODwO3MrzNmA",
+	"etUFNhgPU3PJWM3MglO4z7YBUiuNGoYQBDoC3xUSWxMiDJQWtCTyg0dkJNywc9fKZmZICCynT35Gc+hH",
+	"BacZs/sUPiCrYhNFyoxwzNFLTimzfyEyNUO+KZaLAm2tKeI6hdTSxIQIiy5kYj+FqtoyBzvs3r1jNhW5",
+	"VvLePdCVfD2LJ2q1aY4aLSH6eCwJY9c+mySDf/j6RklJjPbaD4MjF19Z4bp/bzzx+gMdDrEVRffuIdwO",
+	"HLSDMIsZV7V17O50kauZBpaFGMjDTlWZD0Rsp+LstmsI8FwIRoz+8BKPQ/2MzOU4Uu9TLBE8ZjUjJnHb",
+	"S8bZm9fPSQ+HQwXtADV+DBRDX055zieiEECZOeClFtUpswGXxuCELwSNHX1k1h+FVVURBVCD9LU6ME2Y",
+	"4717xCqru/fusWNLHIsAM2D+oTFrCfAWtyx8gZYslUQ0O64eoGgcjKbUoteXjbu2AL1AEavqFmZTnuZd",
+	"5qpiXKp4ZrwfpY3nalUCGFc0uBFPpRc/xi3u9uVLi/wKd8YzzS66EEKa8SUR8cuJIKML2zUkr92JH+wf",
+	"4NXnuSi1iHe77FSxSyGmFdQhcwYI2b5EmPSCXwBK3zRXZiGFZnoMYQt778gtXykTiHBnanCJhPeC0ywL",
+	"lYsknCdLJZjcUGtblSGqLOKFGRyRZkLdTNsghqJTbYcamIcQZyPKVdo7r40JiRvHuQBEVA+AKLtMC3yJ",
+	"ac4gTER18wyoMfFc7Yg9QQAQwz2EJVFJ15twpSr60hjGOsAC/pBqTPnMVdkL2OxY/GD/QRw5gLQsvRRI",
+	"E+gLUfEjxQyAKosue4rGgfW7UHuiBYTkqgXtVQ6837pApjTj+6EXzChONAE6Q4sO00RgCp2nWMeZErKq",
+	"kg68idbZyh1caiMrU2NCJ8LoL/OKQuMaKHrAXeO65n6ZV+BsLgqMGdscD21rIlpFdORsbjcBzAydhwyo",
+	"AnvWfKquUODGkfdohooeHg98V08XYH8MyT6hmfaIxVzOY7AW4FGXYh6xWCopYtwDfQk6A2onrEIfqyxB",
+	"SWO3s9HY6JtoB8sDEjxgL3ERtXD4gYhJNdLKOn7Y2L6WAbCfVihSzCt660KOdZc2ojUxVgwfFN5zcK/I",
+	"3ai3oAu9SOzLVu+7CvSLCsedMIL2G/9J0w0wpA6RvxxbGyK3WHQAM/q86EvPdwSfmfnAI5alE0jbyMQW",
+	"ZhNwmL0cgsctMgICJcy5xWlipR5iufWltSKMliR8N3srKJav6CPa1qkm3RghnrpZ9Vn9PUe4Iotv96Xd",
+	"2NpdFPvISexhkNPcf/MYe7GExPAUHAKoin2WSohPnTsFH+92+/I0BOkP2aTIm3elTe592+WAGlRRsJ34",
+	"1ZsztmdWU+99JIjxT3v2VvFu6PGgMD3CXRRw/uAXgWfOCKHf6BrqRNEiG9Y2E0iJqsOJgjRRXTCecCOo",
+	"of+dEOhw3bxbigwvGN0Qmt5+3KX1sqy07kumrw9sIvjeUFxTd42RGLKApFPqi4+3NfubKnPJM9cdCNA7",
+	"iJSJazsh84OgrrxwQ0WRp8bTIe1YhMF6KECQ4CE4dgPzhZsbkuDDeH5snQMkL03lyPy9tn/Ic+Md/U0Z",
+	"00zlAGrP57rahlGBqrQmiHtnFkXRPjR4gN77WOVktWYy5R5hM3TZD6oYo6mFpXkdMIMpXbETG59vD/7q",
+	"0NW7Vp0C7qAR3n0Z8uqBUwvbjrPYLGncM4vyG6X4fmPmMvYbhB6MtP2tL3/rdDru/82pMRIGs99Y7OmF",
+	"zZ9ntYShq0GyoGZw+b2dUoLW2b1nbvFEZAWv3GIRN6zHIAuL7S04BsA+gjG8Nv9yN3icCZ7jNzVXJW52",
+	"SJqhtwxeMr5bpt4biYa3S0DVmeEoKSqjETLphS8dih4UcZjGFhPT3oegIc2dnsE/G+9VAyyDi/sSLC5z",
+	"AxSDtq0W1QU4oCiTqTjcpe+x8OOIIf1CscjibFwVijbB/cucfCA73L70xM7eqB+oxKiKV1zjWlXSZGZx",
+	"EwXW4KVUM2uiCl2aD83LCbzxhRHptG3IGU6TegIALGYYghQpiDp6LdKYcHZlqZep56pTwRq35BMAYcBL",
+	"i1wQA7hkL0aLKfIThMRxiu/wOddFB95T5+QJIXemhctDBMtKWTsO6UBbLQvtUmNh/IGCZxkiMrO3YwXi",
+	"2aL3QeVwZj7rOanBQ7CU0ZTCFGqhpuattDjfgT+GTzaPBVGpClHboSPIiVv1bQQA7XnjuEIhjuXqoA8J",
+	"xIakdmEgfTDG0uEDNgbL3y+ukMmRX2xbBjI2FgZ8WwiGSo1igFlmPd80E3IgyH9REwiUgVjCS1BSHDy0",
+	"sRYquwt9aLBdeuxBcI6jYAKOCnTrBiXUV9Nzf+JyZG5QTu/d8x6MWetgzXq2lM592R63k1SOiy9n7gvp",
+	"sjN8a8DqMOBZ5l3tpaJ+wOVAZPhGc+HiW/Q9jYD6K1flaByxqYK7rqE/akrvcRDkA73noJcr6JMRc5CY",
+	"nTLFuMuPnTcngesL2RP074yrrMsJv8gCdhP6DgDSVg0xiaJmkgwYgHUGEzoN2VyPKDzuVxYrplAbET7q",
+	"by4LE+ohcwJhX35rBO1eme69/3ZvAJMLf30I0/mmNkW6IjwdJmyO81GnTGMUx4wxI2N0YcM+7Hv2kdXC",
+	"TzHFn/7yEezhTzH7dFS5NDVbas6+Z1zP5YDt7LLvMTLOdviMpwUbimIw3on/8hGX8ZMd295fyDY5CcPd",
+	"EfvohvNpd7f7N63kzm7lkWBpQarieygoeYKo0Obdn9mfdj4yPk17rPpYu4hR8IjKrenz+J7h0GlytedD",
+	"dPl7Rttt5yNLjdKjqfh4do/uFvkB0+4SPQT7hYf3pdlFKk9Hqav6mZrPclLqAtjdpftELXQuoxp+ukx3",
+	"2Yn0cjViMbyr2NZNB15A6NscQWypL10YUknc2/gYbeULLoKRa2fhGCyOeV4WY+jJJR/NQ/8mOvLZhEbQ",
+	"cAgRylEVfdw48SAnLsCnQMeSZ1nPbtppLqY8F6dCJpaLgXroewxeh1lyAA0Psgufgo35EWr+e6zl3J77",
+	"V1dn6UDsdA522Sf2adcM4LUVG3bnY7AMgZtxbyBJEfDQ8WQOARqwelDzGt2duoplrSYCFYAtQQfTFHRD",
+	"L0hgGjuvL325HWbWSCG6LIaQCfSNFDPhIpvoMdvQgBs1+YLY7kz70qZ+naQ2tqZ0GDR9aXwE45ZU8hwu",
+	"8gvlrVSbB1oweN30ZSk5EJDzT6Gyv8uOSU1nCghFXcdOlrFY+xe8sxsHupDuC754Xsq+RAEHT+6FtiE6",
+	"N4HpEPg5qY0BWvBnGwm/EEwkaSGsZ3haqOmUbL7YaEMzGNjXxkXUUEn/GAaMqtHKt2qKQE1j0gDwGeUk",
+	"gOjLpuEZzRgDkmkMjiXMqy/j129enD99/frl69hbeKCOYtS0iNYehuQBk9EvvHVy81zlFPezO8PWpmCc",
+	"ocEE93jtNv9nrboFkGayBS0WMGLFd50P0ZfH1b59dAawvMxbxwQxTwY95v0c4PFRpS0KbDHmYG8BtLMK",
+	"Yk+3NKsVR30ZI+I7RYcdNLszVGMln4BjCXUJLNblVORaJOZO5sO0RXRILYdNXsbg7Hl7gj6xLouTnKfG",
+	"ywwvrfSIWRPcIeX1aOvj94h+/c5uDIZYYYVN5E6y/ALmFJLWZlgYNiRmIRzoLM0yBx9dwWj2RqFNeOC3",
+	"Iyr2p3QXW8O6uuhmZReIAOwONmb44zenZy9/iVnNEYNYVBxcRfM4c/gMKdabSXbBB5c0sUovc+AkeJG4",
+	"ho+AH6IztLxlmORq2pczMv7ngY9duYSsLxIbPYSldfoOYNQDvwL0X52KwXhnQPmUytErc4E1XvvS55fh",
+	"YRjVrNh5JK7QlcSv3wxBswtVIB639rTLaFNgCG5Be1nnlhepHGmr6Qnf3y+pU3AUva3Dfft4nFkiK8x7",
+	"VuOZd278hzdnzNl7ex8tNaGRkkMhEvOWcRM8SzPj0hZKZT7a7tkHpC7ycoBRVQpUUZVJhS8FfAWUe+YP",
+	"ctrN32iv12UbIn89evDw24jFfDrNKOW+Ryf+m7FI411njHzE/zDWh2Kb/laP9bfsyXoPYo7YKYcCqb8V",
+	"BVekRUaX/NWdyBpOpA7PrR57cHgYHEdphneAPkeVzIlikXGWl5mzHYHZiw+KbuW+Rizi1csHSsriPE3w",
+	"7P2DR4+S+4NvOgfDQ975dnBfdB5dfHPQeSj2h/f5t4OD5PCwcgOBb2Crx379yPpbhC1Dq0XLEFUGVCh1",
+	"boxDPA4pAfPD4f4++/QOb/zJvIQnUFEG1bgo5CF9Dx3AaSJkkQ5TkR+xGB5Cct8pgVwEqgV+M7YUxn67",
+	"FEC0lq511ewXap62reHD6hphbFcoDtJXLt8hqwZ8pkYUh9G21lqw+L86ZMd2TpLYRvtdkNF+UEeM9yVA",
+	"rOY0WqXwC7uYg9mNmT9euHzBd+YD+eYBy0RRgJOLRE7GGhrPp2Mh9W6XtK6OGbwbbbM5gJdJ3ztsrL6k",
+	"jQUfyjeP9g92SfjwuSt5sQ4KEtczQM+lm8yEq3bIBcX4czGFunAslPD8MKC6nZJGtymGSV/Ye4D1beGt",
+	"rHaKX5trOmBcuuKWLjvLBbooKhGNUb6+JNMUvzcQ91q4GkcIGFKS1ac2CsUS1UNJ869k3MFbxCqdX+MJ",
+	"z4YqnwCABvwQv9txAmLhx12282B/f7cX3okawMk6nXJjkfRgoPDBUyu5UXEQ/wbUYVfaZT4IoFdNtXER",
+	"oXwAvQEMk/qyKId91DXf171n6YdwE3fv4XQWE0/BdBZ+dNM5xooU5n4xzy4loONTVs3/ZHYmbl6PazoD",
+	"zs+cKnRmuXEcYaZHxr4YlLk2RiOETz31cUBtYC2BLIUwDGP3nhvrrZxafU3PxsCq/RpsqRskXxg+hSqC",
+	"nqfyMvbQarXlSRMxmapCyMH8/FLMmxapdkrlzccn/sfOz4KS15NpMY8CVAFajjpBI2WMzKYwxgvO9hTB",
+	"Hd68OXkCWwIqQswrh1Jhs6fFcCgG7j1LVZwPVSmTcOjuIAz2AQ7Whfsh6TvlxThyjohPoBpfW+XuB/f9",
+	"AcORIIQGrJvynhgQVXDA4odJPB6LwSVVjEfUiwY4vlgYFL4I41irJMQ8qHx3C7/CjB7S8ptJYBkI2h4u",
+	"sArGIMwH74DDeqODQA1IY8niY3PfOFxOj05RX1P/CwzjGxqGzxrSkoS22EQkKceOG9yzx3ATu2dhYHio",
+	"asmABYMtwYsJNmp0powWjZ1QSM5BJ/N8VBn+wo9mBgf3aQYO38iLGVsoqojJxhfEQlEffLxRGKA2p0hV",
+	"iMhWhtK15iusEE5FWMcZ7PcMAD2gYFAay3kAKVRttA7PfJyH5llKqoIWyTms7jlYAMFkm8+AGT8MZ5xq",
+	"y/hRfUeVDgy/q4yHE4zaZzHjx0oW5vUYfwDShNXXaEe+YL6Fg1740Yz38DAcrxGbqFeQESY0IXswj8kF",
+	"SuNJqnVqZI+T3RVxhH19IJyN0qGvVuU5AK3UDIqalLW7LQeFnbbMpuFnWH87H8uFDBVxFonJCv/3IteU",
+	"hJcuAGY+1pNh5xdeDMZxD2JyCAoyFfmYT7URU5EVtKBZUhJHEA1MC+uXY3eD/Qu7JyDZBrlzFj894yN4",
+	"ZWgrvB0rZFu+pNw97sGgGaU689pPICkOFiQFFUEFBZWhJTq2YCZ+ty0pOa0rNQwsN6gy+KEyIHy8ym2B",
+	"mbVQQEQCqgPawriwELl07fNU+HtU6YAisw9cd1p8KgodV7tfsHOUnQzDIFOhVGTMbhCdGKLEqYUll8HE",
+	"gsNuWvU6VDNUiJlxm7/GbgZjz88UhABSoX14NqXgn52Rm7g1R4LRsZ+FmPpwApVeVJ4fUQknHgJpaBYY",
+	"Ee45kpRPRP0VDnIBbhHPdNOLDH4OX6dT8XWAcq/f631FMglrbIwu0qi5sWYdnHYjFyFcQZN+htl7TNMS",
+	"5qedgC+pCobtDsJgrdKplyBS8JsyHdu2/jCytj9YADALd241abIAHuwmVK+XdJF2KEqjv33BmK8Ws9My",
+	"57UZKfXf3CSPoR+5U06N8CCkPCvi4MEg37AkjjaXMDsQnhZjWSqWijlmH7PirUWgNFYAdTyHcFw4zOAw",
+	"jPBRuGeCAsG2vVLZ/lT20ZYaQNMLRUHYWOaKYf5W6gImYgc9E/zy3O7EcNiVHyoq0R4Em5trACYalULr",
+	"XpiOA0rtgZpMFLhOxvt0niyj5j7ybCwXut834Rsz4pgGm3FdnGM1bzBSfzRcX1ujhjSqGbxgApScjZWx",
+	"GJ3A04uvFEbyC7g1luW2uo8hWeF0lYNLsnoq54U4h7BMbc8Gx2FRH1U/ShTyFFcGj9NTDTsEtrFLhqnc",
+	"6S6Nuxpb8jG+MIV6QSN6cT5vIeOsahEAzHRSCw747PFrXojnZpAxQ9Q0hMxGkTpJSWnGHzoDpbGkwClY",
+	"7TWHOp9wObfYR7qqP2o/+rVQiplfqDuCChYJQo7ER+qljnU34aAUxUzll8QoRPdxnzCEVuAb9ldUPrHm",
+	"5emyJ4pQ7szmpa4r6NzgZaEm3NgbWTa38+bp+d9LVfBwuvZY0xunbohRCRsRhnx84irq0X+GEmarsiLy",
+	"b6B7BrDyzJ8J8CG1ziLy3UPBN5qXCPtmn+ZVrtvZNnEJAQa7u0PXPJXn01yNzDJWNGbzKe4L9Sm2atlZ",
+	"o2ePOENYqzpbPlHS+vCq0vrNL4V7TeH4JqmegHXbMn77e0UKLg7UGTwVfWNz7/YA+M4qB8ciFDOgBGvB",
+	"hiicjS/wtv0VuDlmXPvXRXQx9kVRknWQKV2VQ5UfgpeCB6yXgI0XnvVSW9MSqndSKIc+Pnv8U2NFbZCN",
+	"JYi+2FwW76InNAXze0HEB2xaDaq0/qMfOd3JujdD/9LDEm746MNnxEGsK2wkLqcoRUINkCYLBj9k+YzY",
+	"a7T63a8VveQKhmlVKHZB6gp6Zswwe0EVooA2X7M7ZjxP2A4uZMRiQs0y/yQQzsT8m973LuwzPrgEfjW4",
+	"pste+pCCSyGa5+PvEPewd4UdTeheyB8T+HVhVZztjuU4zoA2Kg32JtYY2q1psXIIyKXqxNZ+Aw92f7fn",
+	"yhQpcZgG4HTID2fxJi7FtKgNNsNwFXqfxlFkI8WUtIES40Pk7nY9FmeoAI37ax1xynVAG5Kf1ytwpP3E",
+	"ENd8Wl5kAFlY9c6rv1U2BjnkEGywJ0QeUSotUBn7SVLDcEWKGE8ab4SX0p0oJYnfGQ7baxmqs6JYvsu4",
+	"QEAfQxau/haiYV07VYpWnhfqHG9VC9xVf6xMlly25jJL2pJVT8MW/IBBgLU2tB9f4JMoyUz5PFcyFShm",
+	"66DUdLM97KVJoIBzwfQsLQZjkQCDQkoATD6QomTos/eaqgpwnGRIcOMYQWYmoEhyUiEm2izYbbExMVyc",
+	"ISi3CCbgjwZyvFaAEYWrC0kAkBAg43yRFVTZuoKfYHAB/TKh9JOt/iRXU493hvBUlc5J6iekCfh6nGD8",
+	"7qAb/imFmJj7qdqob51LbMT0tTxmvWc89IrDfXDuI8m1AbSdVNH3xydOk2AxEGmT8GpXvAW4Kda/NQcy",
+	"ADYJnc3ghRQK35cOtqp5a5niycJm9T/ssp2HzqkPhpdiwT6eZAbhEwa5ACKO+ho25AWDoRDgcW0cdBQG",
+	"8WBxEEmKGTkfkodwS/XBwUOgen5hsnS07SFDkWVMpxkAsmDEcpImic/rN26Z4KkWtrn2WHsYntuwASBR",
+	"CNIA2h9lEXxEpRQfpmJQLKxy8FjZJC/D4/UHYxwtyzwiElRGeXYS0BJQ5UNitxvUo2KMl9oPijw135Mx",
+	"51dtR3TPKS6FHh5yteY8paY7DPWBqgzmN0n1QMlhOirzhVda+a1tgStfGE7Cd+gTozJ0qQK1skpEhv90",
+	"VQiVhCnO80xQ8b6dyRHFlukj8EkskU0DizrouCAxDH+dX5S6krcMDle+THoHcHvj4QHom3XmyIYHQ7vn",
+	"lM6FgOSgrWf1bbX4w2AsBpfeGEPvoP0Tds42dRo0OuL0W9PIYfeQawpmu0Pk8GNfNZYj1DgB8IpnD8oA",
+	"No27DZRcLKwtHaqMLuEFv+C6Lu8Az8DuaOsxldN1Fyu5OC8lf8/TrJ6IrP7SPBS3h2xrl8fNhZ5G1MgY",
+	"g6YwHSWKVo0vMlYYAOqtcpjdTGx9ZTgHOtb0mgFfsiygzTpRM3mEHacazeTq+ArIIsBn1vSusUDTI4Vg",
+	"sq7aaeWMGsADO0/SvKh+TsHxxsWGQLU5x6/6MC2CSqIIYpAA5eohvPELImKIlZuCnYB1kXFd6IgVdQni",
+	"/UF0KKteIB6DsWOJB3RiVNsVWkQTxteCqqkuAz9mRhX05sVTLtHsKjLV5qq0KTWvcqDE75Vx3s2/n6MT",
+	"lAt2AbZ+nhuXQg29u1OICZQ3Qfx25+G+rcWHm/N5BDVm9Puu70rz1TJRtaMfpEdfUj0I1a3Y2qXs+z4A",
+	"pPe3YqyY+u7wu+92e2yoIOeQFkHxEkavONZqYnFzEChFOHxX6AJ9j/zvpUAskKDQJQyL2/Qfcr8R25nx",
+	"B21p5GvEIsLCK/v5QQnDAihKQ+GVHd6YvwcGsUJTXAfVbw9qdwh2a+Ez7kvbU09E6WF3FduxpSqaz3ed",
+	"H5+kw6HILSA7FsbRE83rM7ZxJaQUikgrVfrShsp8faztGPXkCtDPine2izgRE5XP7fa+RI4ZD50yQkGI",
+	"NS5h00on6BxeiAleCqyP8GvXZS9RLCE/nZqIyvddCxWymY0SpgWGjw/NF2c7CGkfUzwgfrD/iLXFNgEd",
+	"6RlGjiGLGlWaJCMvke0koNEzOEobBvfGDkZ/IiLYiJ8rLFyII0qE70ZUE8yqewNxoEVC9X5dF/pqjqeC",
+	"lWT3R1MMEnEZ4DEPDg9ZY1wU5o5lwo6HPxdY9WC8SGuZ2eolC5vdQzUBHjmckGo2TD9Y0B+30awq1A69",
+	"2myMny36E+LPAHpTDUANYtkut2+H5n6m+eJ2pbq/UDCAN8up5xNDqdhU1WUBKgWsnuZzX6NCUgyrBdw3",
+	"Dd8J2GawXaGqUMls3mXxqzdn5sVCsNT848nT50/PnlK97Y9Pz2IE5zR3uxTzLrZSwSdqa0Zr3Ri8YCNl",
+	"LCi3r2yLd/zg8JF5xMP9Q/zPfQzqPdx/AJka76kQX9yMz3uMs6GYgUWqI9vgC53UNP1ElRdUA/yeA68I",
+	"y7lM1MTCbmmlJOG81nQoidK/Ym0JKBvXoG9cEpwsNbZCKSIuCUFVSPoecMvYChV7E6QLG6sZVaYfHOxH",
+	"5uuG/fBd97vu/V0CMARd0pfxybDzQklB9SwU3qz29MT3zVoREgaYqCDjjacA2wTfuw3ZQqOeC9/YAVow",
+	"P/yGQRQHlX2tMBQxdimQY2Pb8xz3ZDCVoCgH++vgiYRrZFEFbduTmcS2DmA7jMFsqR5LqYWQPZbWY3BW",
+	"XFzMmVQzX7UIYIdSBNUzDr2nL+MHB4esqUipPWfNnfJMSmi4c2oOB9yrx5MCIfEDtnUSHg4fjIUONjam",
+	"Nu24d2KpOqCQ4t0j+6a0q3PHqnEN6WG4rtbkAk2ZtJst2jNaBpYIAXH2LFCCQiA6D4UNLS2/LiBGv9sB",
+	"1Ove3t5sNutq+pnuqbsDNdllB9397j7Ef6GAJjUS2wNRA1Q1dh2SSq2wAfmKe8d3QNX1TgqnNYK+HjWJ",
+	"1LA0xhzxBt3tC4sZDyaX49yyrGkXYsQlJCxdmflrROyxcs0XPj60gICMmzcHYXnYCINMDS6rj9XpSPKi",
+	"zAUCSoAayKGsyP2iIxa/P4hit0uNz/DNAyM5fvrl+HHn9Kfjw4ffILRFnCZdN5Ou+VjiwB5ihPK7rQFn",
+	"QHfZ2Ux5ukKLAeycC+ihHBjth4FEakLq2nZmWwIZfwy7YqoY8NjX4caEp/zzv/8HjxsXyBz6+M///p9P",
+	"n2LqcCb2CvuOI4sCgyuUzVmaaPqUZtBrZ16rRBofy2dhVtKcP/MIwVpQ0VZIUmn7r7k2ZoguUIVig7S5",
+	"CnsVKGxMgDOHHz7EFtvkYN/bYFBAjF+syi/RD5vx3GyWp15uQnAarFACMYk8ZVwgID3DCQFkYIGb2esQ",
+	"+AoDng89WrnbfBG7v+//fRixhxEzOuXggfF8YLDe5INULWdZWhSZoE5Npxm7RhYePiIlD3oYtUslXT0t",
+	"EVUiANEnC9oKFTUcHiEXqC2w0mDMQgGlMkuHLKBQHgRtmgKnH/KFarMy9o7Wg6F3aWQdsnGScMeVgsES",
+	"jgcJDV+CwKl6GKteuuyJHz4UK+R5+l70pVlqOWcqR4yxJGI5z0VmTFIKQII0hVoTkqVB786EUlrAsWaW",
+	"xZW6+MoWuw4TgaKEQhM9eje2qsacNMS0cw1srC9tMeiOPSlEmeW5jUYmu3jPajVON6iW6bxSWTqY0xuv",
+	"FtFAIyu+F+86IkLlWNhJg+zXbCfJ+bDopKIYdoxq4NO0k/NCgIveIXSG3R6L+wDa3d86+vv3B/v7R7Pv",
+	"D0EMH+zv+6VKpXF53Eb31+TfP/z2qPj+IMaJPvwW5grU+NziAaN7hZ+sLePssh/EHMo5x86FrOj/w0es",
+	"Uv4EuHHeSkdxIH35kKcXJ1NAzt3wu+wUS/m0bbe0RVCwA6lGCFuHzQ6OHPap9fFd5SdVB7mtAHQetjio",
+	"flYU1lhii0WEusJcRhgQfbkDs10sddp1n6ftjgpSijQRGh/ewlUN7Xbr/Vnm00bFGnQ52y8HOFtQmyeY",
+	"x8UDuWBvzh5HzBjF9+/ff0TgRzr9wIY5ArHxzHa6wXb930aNJHTpm5MnDt5wwKWS6YBnLFMzkXcGXAt0",
+	"bnCKeQGNYQg0BzFtNWSgxgC51dzr/bc4kkcPvzncDSBqHNz1OAVoYqshAyu/Cq1d6609fnXiOBIo5TZk",
+	"p2LCjflrPY5UjqiF9621NGFbE46TGfG9e5HVUlLMjPhXrhgedB+mzpI5RRJ6cJqXJRH9TcvqEg+6L+FT",
+	"IqzwQILhFfYH7tGF8STyhiKbzoeGP2qwM4cuUyMnHHdNFAAEYqIglX3Z1NTZZSc1u24RxustOnwidHLu",
+	"3fNiYML/5penZ/ayWwn0WyC84JyDEMT1yDVLbGswSyOscoYgHaHOHfmEsltRXUCYkv48CouKEO1SJUSl",
+	"gKpGDbHcI5wRpOPhRU7Ue5Hcu4fRiBxCd/mlgEUyjgs0FjBk1ggaGQmxUGP4ngozVH4J/gYIFAtQa76y",
+	"iZLFWENU0kt8jbEjdGxZ/IQelyrpIqPoxn774OEu6ksXQEk4Uu6BU8fiU+O1FdXLvnv46AGxc2TpQBDf",
+	"q+/z3eptHU+Ni9Q57O57VoTg2KdoS5eTCc/n5jgJx6gFjh6D+yIJZRv1RwVsCUC0bTbiVm/rlI7/wAeX",
+	"QiZb0Rbtoq3e1n73AAegpkLyabrV27oPh4AKZAwsF4jQBCwYSjdxaOkazAjhjRMQltkWAGIATG/mgz5J",
+	"XFGP8+DTBONFFUweNXRofzquYoXV6uEhnC0dgATmKvEj0A6duIL0EqcWn6SKLmkDmrjKXfa6lEFg2ftu",
+	"7qUUCjBdjNAJIF0AwGaame1TBChydSzEiMW/PD09Pf7x6en56YvjV6c/vTyjaMRCSY2LbEMlulskNJj6",
+	"cqH8xcNh56X04HNro16wM6UyHUGbvhk27j5OmG8EZ9AjPduXGIjjWaZdNtxqFhoqQr4iCCnGwo3pq/lQ",
+	"9BoKO6txPmjaho/Mib2TZKu3lZfy+Mc3J7Bfrfxv5Vzzp+wFjwMakneRBRT4QSVA+DfALjfgeam1uJlj",
+	"4gOfTDPkgYHriECv6bn23D0z1NelpJZ6pJVyzDzLKNoWLqwwtRFpmBN45m6H+/u1WSw0Vtanga9+rUkg",
+	"DMyGE4AsJI59kTAoLyXgegeYO6/fvDh/dvLi5PSnp08wnOpBh4AX5wHOsem5HrTvB564ZTOXHKy+5A00",
+	"tak8/YdI8KL7qy96Ztt+8IoHq694oYpnqpT0iG/WuuDYNeXiVY/Wusp8jWcKIwNw3cEaEwL0OqWe83yE",
+	"Dzt4uM7SuWbUX0SS8rP5FC8+PFzviW6OtPSHa8zw+OQ/jRlvzn+4zpY4oSzxKXgUkGLBaw/X2k4/8kLM",
+	"+BwvWWMhT7G+5o2vY8BL19gi9KgzYr8PeehAyoUMdL8imdQ7oNOtEHSFvzRdUSVNc2e/C+0SowetS4XM",
+	"KgRwJoDwuOAjI3e3jP43N0Q3c6v30PwT7WXzM2kCG3ADKwUicGhXnlNwPziOJdBb0VaAvdn11Zf1H5AQ",
+	"HkcQZNW2eltSSUFcaAoYqMi+6mE2n6f4Y3JpzzWLvRz/07y/UTOVoaWWQE2MIYbIlRQXwDDqTU00OmyV",
+	"ZxUNy6InYAFCd0EDjkRxfGJTOZvrweELJQVkNEgJLtUhqzShnUKyWov4MX9ylNOrLkJ85/DS9RVQeFGj",
+	"BgoAoswqk2to7vv0jI/a7k+n7cE55sZZKi+RM64sCCrwGYFItd0DLtlDrKuXQyumzc3ur6lHflGJcTaS",
+	"O624rs44U+oXLue0CPr6uuOKiuDLSfQfoYkk3PaBHOcpytC6sDT+29anTaWM//hOnmx9erdSsFJ5OjIv",
+	"XuNBUYvL+hRTIBXgx3ShAhQKAdLBGFPtAbIf9glph5gJGJkVcEfbydGXFTjMBSjMWssJsF5OPYo8QM0U",
+	"BHi9EBGGvqYydzAE0Hfdl9S3/lKS7nD9hRTQ8cVdWtlif9dsWMlPcmK8Nn7c4zVOvLobh8O4jh5r8ucq",
+	"quxwU1Vm39tKrfTYnnn7ism9vKAb684VuhP6awt93Kur5b432UPz2n8TywxsjO3ATCE0EeoRnq5hV+/Z",
+	"p7eY11AHGTYlUrIy5lS1HYYfsWIRm3EgDe+QpMIyWqxik4LNBRYm+vYrKitDlFwgSkFkhXIKHZ7mhADQ",
+	"70dob8QABmAkaPF3S/xGIKs2fgn3ojHXzsAi0BjENgZL81IQFKHlYfGhO5z9fogGbG9LCCmWGwZzPiES",
+	"6qCNvKVJTGepDpwN7AtdFNWLL8snkx3uLA7JPvKI7cNLAxigrcgK4q3efjOnMMxuKxSxCULuwxVDy8Ge",
+	"yuKbB0gJn07KyVbvYN/+HzBf40FPyZ/KQozgxh86I9UxRzv6Mp12bBKkQyihW70hz7T4ZD7FxenaGoAK",
+	"V4jnMvGvOQTXJz485FbDUgNaJJfydR0PYyp/xlw/G+Rcj13/JiATW8gXs6UJGVspLJHEl9HO10yjq6xu",
+	"uKL3D+srGqzlwU2u5SkVqxTKVxS7VZlVauDtt9ttmZS5fq39Up3d4Q3uk8/riRPKxAZ+OH3OV7Fc3KWN",
+	"9otNl2JqO80xXXgjPnajQFrqZb8QH4pwuHce9p2xdVvG1iuVIfJLoHG3banq78fZ9tmgVdZWgwUB5bWp",
+	"XJMDHohREddj0eMm6Ni+RDQcdlLYMndMmDqHvQvQT5UiKHRwAeZ5hlQaOrAzqHVmCd0WUblR+eI6BFsL",
+	"xhEuo1/9H+YnTzb2Y59zjeLJvLtok9NP5H+CyltDd9xYJtDNdfN8YFVot6kOz/ONL6+eIkSyuoCrDpzh",
+	"Q5SCLdsY+XehQLzaHGlDGsKSBjjekaPQ0MAQDpZQK9gbdx74nVJYWymc0pauqoXPqg2maedSzNv96+Ms",
+	"s8CUWPoGdE1pDrTJCFSjtIsuvheMEIMARk9A7S6ApaLYrbFRu4YxogFqdjJfnfxsRrix+EwnabGO4HwM",
+	"Latbn98utwu/XLDS9KvyFLqEVwpWuNTskwn/cIJXHO571wWaj5vE7UtJjqgatrz8K1vs0dbzVF6uOhfO",
+	"+Spt8j+5NAUQz2Zxan+qSMjnqS7cFgwFo5VbFfGIufq2TM9jKDTAggW8o62WDPnjQyZ8jJpkcwKM8O0C",
+	"BBptg2N9aVn1Y7oXEK2E/OXQOANFylIgslyNnp5AVQCy3HPJ2UVypP8UL0Sk3C4+GI+ET/att7b/2I2Z",
+	"s2GZO84pRSjUdHFA0WtxegtquOy5OsaBYLwv4b5Yu8HCaCjU3EOHu5H7uIRZQsEnIS3mCHS2AuI0qjRs",
+	"H3Qs6YgXQHABjrs9wqiWsvAzsPSnEBebwc+pJTYvZtDIq48q44AxNIIHdJlrdrZ+BrXNswtBFB/wRoDE",
+	"ry+vnNyCBSPB/EULFc37Wql8XogPpH8DWanHaro6ERZMdPMax+ar1yh0PNhwFTaYS2LV6Yaz8Nc1ujUA",
+	"vc01fUpgA7mQFu5dun55wQhaWeGjvjotuE6h4itk+/i8tYpv5DRXA6GhN5AYMf7kehu3fqBqW3X3QCXi",
+	"1H6Qv37cyviFyIykLPPMfAtcjoynNBaZ+VMDGTv9zPpbfzl98+rVy9dn5z8cnz49f/P6ufNo+lus3+9L",
+	"xjo/sf5WM4eEu/rs5c9PX/S3WKdjhATbBtq8PiQMsPP3rbgw2n5KrHH9LYToB8a4fsUts43DQUEhHuIp",
+	"/lfJ8wvwC/tb7/ry03Zfguth5/2j8rOGf/spo4SImMhz1vveNnl0Q2G5Myg+RJTv7DZI0Y992S9e8IlY",
+	"mFS/OIUp9ezV+Cdc0C/CY6SxXwueRKzhh7dmztHidccn1dNfkn8Mp36K+vLTbl+mQ5jev3zPZJoxeHqm",
+	"Rt1nvODZjsjz3b781JfDSdF9laeyyOSOFZw/i/ku29sjEEyI2Cg5ELXl9cSVfpkrx/xyI5023t2RbttF",
+	"DxX5DmwXCau6bRd1GzaKpjX9dTvcI9sR267sEHOAp+Z/3e7YfgcrctSXZiAqE91MjdxkL8V896hltrWk",
+	"falFHhTZ8ml6bkwne2Sd8tigBpa+rr2PdB9b+5qITBSivbwqtLhHSiXUWm5rqSzeICGGB7VNUdDqFLQE",
+	"Aw6ekEnQFQc942DEO4PR02NgY5wzialls9CBzakLPu8y0KQASgjjXVYJtdiBEurrBdukJRBJdrmNk3xt",
+	"8cM/rw5Em2wdHRhU2NDXSbuhxb3dLOoH29FH/MpivJepUSrb2/h+EKNUavgENfaYig8WT4fLJiod76na",
+	"zHyF8ghPqdADdZFGjL6sUpc8g6Zm7CJ9aVaWHXb33X37Elqekdbz2wePPMrQg+797mHgubpxUbufEczx",
+	"LkPSCugmQbolCF5ShsfaB4JdlEUBnc/QxWfenPgwzVSOnb2XmoA1LGxk0A/v6Hcq8HaWbsytTxN7YMQk",
+	"YpTYZmqqOJLKHOlLQJ1NJwI6+UPeioP9/X37lhya2lHNyXfNfypLhEb08DOEWFjT4b1yMWemRifyyzq6",
+	"VsCvdPOem7Fu7qsuXBYO6ENnNpt1zM7tlHkmgJU3ud4In6l8sunw6JordAquWl34llcHsUEYwJ7bJDFY",
+	"uarRew6pkPJ0NC5q/jMInFP8PlZ50HDu7frOJ8hM8dizmN35w822wDEhefxObIGKYgf16LVjqNaNPXA7",
+	"bq1T24tuKhCcoZ/KE/7/0FfXHagJepxOhcIpA2K7HKtcC3YBRGDz/tZGrihtDueKklv3Qsx26J9v02L8",
+	"A9fizevnO/0ti69mvafKEHfXdvsQF2jBAQYRV/F8Q5kMN3tqlqhlgV7R8ixZnI2c08riVNbGXHCF9Ylq",
+	"14FE3MHF6AZC0py4e2V/NxPOuzWjBveQ8CJ2PgJ425s867HtJWPdZs5hLSyIU91xBosAPWaBL2W79k62",
+	"PeB6j203vpFt6xu3Dtjcf70xRzjSHg24i4YrUobax5BT3dTHukn1+6fQAFdl0W6BP7UmmyXjdJZqxa72",
+	"sMoWP6dCUdDiZBdjYq8P3WxEylnfzwYwazUCwEtjKN5CJ1CmRi/L4hb6f1o88UXi09+5M/4nqrKpKOCn",
+	"MiGowyUa+EpfaEvUy3yyZEwu+Wa9j1xj4sU0sxSzRa84+MYJu6buJh9XZQDWnfUlnUVsd98iAqGA1nJw",
+	"O+XcXQf+3/19PAW7ZKAmEsDbqJOkOuBUOxi3UoseorHaFKrD/dbAbRZA2iykVSOEw3cigeYNFGB9SSLF",
+	"/Erjt/nmVDMwlHsh8K+nO0lpLSoY9+hUCwko1hG0k4ygrdVR3JGMQwJJjdlq8ySVJsaxnlN4kMiSSy2C",
+	"TkzCs4aTLb9x0GMTEioTBz9EIe2LRXncq6P1sfjB/gELOZ6j+q7AtzcEsPBiDFDHyCI99Baoa+6kelks",
+	"LoB7V6mxw91EnaJ+H32zj/jTFsLRDQUpqwmf1gOHWvS9CtYgosud8QtNFOdmv1sQaz0GzgM3BPwbWLRt",
+	"9AE1MeJOZmpwGQXQw8HmcfsVcVWHfUl1BYBSarZDQrUI5iUBVKwNJFtOLfM5Wi3qiLbMIzEamwmuRfI5",
+	"YyU1b/WLBk3Wc+vJZ948ZrJw4dcXmQBRbpmihuEX/fsOUdBDYG4IFZ3cxSj+EDbVAqJDg22BG/Lm7CVv",
+	"HtkgdGsl8f8yBpunvndBa186bDQ46K+oamsAiDm2cLji08U64VM7gK+vUDhc26XSzK3BFaqFrQi6Xrmw",
+	"HeqXKBcOxKqQyVoi9anZbm7mdwXHf772jcVy49CzbBaVLR6ivWbvI/1rveIIZw5bfilXstAQ0oEeO8JY",
+	"DSJJMeIFe8AZwDPfhnriJlsz+D6+2ujIn7hUYfNwChWDr977VTPheqUJtAWrtQk6Hcly2h5mcWX8rnTH",
+	"fjDU2lmtTvBQwalEAHUGAOrGGXwj04FKCEz9xbOfH/vS+9k4LQTTU6h2z80W6UtL+hCQ2YVA90g19QL9",
+	"0DEiI9pRIB9a3CV3HBxxl7s0535n7nZw+B0bjHnOB2Z5jszdqQs11UxwPTcnjUqaFrEiAID9IZsJfnlu",
+	"b0lu+LGcw2AAcp0DxSFhPZG3DHECzwDj6v4RJhlB+dOihxwSSHKmMuFpy+MH+/fhENI2Z2Z9zeROgbjE",
+	"gfsbz3nCE+GYeNieeYAmTinEADdLaX63IX2oqaGwftxU6Y9Mc1jvH7yHnuWEUdCFUIm1PMKcwzkAY8Td",
+	"K7vqZo++mf5B6hpOYbCbO+n1626h/H7tObwQszcakBDXHT2d3uib2y+2re4eq1aWGo6QYbyGJ76G2H+t",
+	"MmFMM/yqbhkZGBKkZ/ySdOddbcEX8tt94Txt0s9XXYCK9/dQXmCUw0KWH8VRJc1fkVA3mOe/VsW4GfxC",
+	"1hsVxo2lvZfko6v13m2xHHBaVkCrvcXADDKJWk6/RGhiCGNTpYFf0GOtYX0hufzsFf1OGRHkiDNmkCX/",
+	"IcxMm7BCSIa+xBi7eS7PAU9kmCtskHQRIQdPZm7Ro6B+bAcUB6wh7kybiqCCcuDURgOnIC3/toYiheAO",
+	"zSBwjYBvYKNYyjbmKSePHNzIBaQJnFkkE9fb6kgQwexJdQE01LrLHvv6dEGsMfhOtANRsmSTUIRqG06r",
+	"jZxk0C1erjyfv6uEh4k8bUBIIcr8nUeUSyRm6gpxtjGgCLqbpcUuGLp2owSJFtoqlIKLHxzsu9POCUIg",
+	"boOdawObW1UIbXap3ZTrRPHgOeZT1+ufDS9iPcAWuMAHH+/wzm4sXKomYqVF+UToy41hzioXLQU4A3Ii",
+	"7BdXROB/UyBn60Cb4Tmw48/GAoHVsbZn7asRnCS8xV141Ga11piPFTRPUZjdoeKsjYoDQdhZaHwENjDZ",
+	"LJXgk/CfMdk0m+GYIV4Z/g2IrFgv19FG1toPGkwFC6Wq8gXAKMtHXytYGSgpqU8l48CnCP1pKcBKAZ1l",
+	"SqRmtF+MwhyoyaTCyDQo89wccJoUy2+oIiOgUbU9LdyyZFKdDA1D96XjlUMAXKSzsnxv5jgy7GEsjQoH",
+	"oQTFlgaC8jGm7bgsNEvUTPb8A9rB0L4SpW3e+ibDCc+/SVg2f3Q9LbcxKpu7ciM8Nhs+Q9g0AjTp3imB",
+	"OyVwNWi00GFZTws0Mfdk6Xvxj3aIM6JOrEluchjZwJNDcKCKRuMuEVMQi0o6V1FkGqjyAaOycg+SmV76",
+	"NsnJkSiep++FFFpvXdsGVpcrZcNPgmfFeAOR4C5obsWiuQLwZvr+GkiIm3+OSwJqJ9W3CUP792ArjXFS",
+	"72CjoN/QajLYuPGqYvxGZqZfvjwj07rR9hsKtYcVPzfi/YxEAc9a6rzgaKKtaVk8XjFhgoHmE5G4U++8",
+	"nDsMz02pkyBrDs3gS2L2jvZCIobU3kTs2eG0Z7tfI+KarlSGbGufPDa6CBSRrRNxhXUXZbFYC8KOqR/d",
+	"uRT+Rj6p6+vGB75VdUkS1jY+FGFLLjb/tCdjWx5ydeIgGISN8n/Z5Gz4Ypdji1UGfQWktJbr10jWttT5",
+	"VMoSoKGCwrm3asa/NZvSvburibm7pOUfpeIIdy3KtKn/YJsSnW0ZrnKaXAG/yFJ1732kfwEs/TAgZWxP",
+	"hVVIyl3tkTH9L12JvwWljx/sP4gZ9J2Y43Nf4Kx5mrTYh1WCyC9sLJarcRHrI15fai1e2UwEDTSYVzcd",
+	"7zg97ky/Wzb9CrdNEXSXJEAgzKzIuUkkd/p+LLFl2WQ4Wqxjil2QgDo+6bKXMpu3SLMJn/cgAgyhZddR",
+	"hyEPc3zmelAXbhwBLVo1e14oaA9kOyAQd7H/EI1BXLTc2reuELDJtGvgz72OdbaGbHu18MTNbbNl97iF",
+	"hrffj8T21JQe2D904q/Ahfz7x7T9PJL5rqHu69Qlr23V33L14Y1ga7N2of+4WbkAtugywzcXCR8Um3Mr",
+	"1/RPY+TiDAqz+YzPUWlwR2OPaAiqEGAMRw4TtOfqseypkT8S0k6JKlszMhiDhsrVBMk53Xv2UCa5mIjJ",
+	"hciFwyhciDRg1tOOEzmSsYqDHoJUQ7hsIjnnRWyb5AH2xmx6Fv9qf39HNzw+MfoyU3IEKCw8Qej74+Ws",
+	"01C2//fSrFNaQGo3JcIjrvsy1uVU5FokwCaN5SYWzPCEmCbNNDWW4mdKCjZyPULm8ach1guSfWLG2FJd",
+	"IVAhNOOnBWA9HFUaB9LCvR7JFCJJvIapI36qXUdMMtsYEZkG1+mTN4+gLXgL6DAb0yvS216jXR5PtEPf",
+	"WPu2aV230Dqw27RAPF2pZnekVF8bFO3I7M1mKFr6qaJdzgBQo0EUGwHcqmyuU2Xe+S8GjT5N1eZOF/3l",
+	"l6enp8c/Pj0/eUKq6Cqo7WuXldsPdaG0/HUoUbDCfGI13HXLwe1DF0rCK2Jsxz4vCcq7vbKnX7tO1EQV",
+	"Lm6vCmo/JKke8Dy5Bkl3gykxzRUEItuCZYg59l7ktqnV1o1va4bX1onEkpwPjT6Rg6xM2njAXtFjv772",
+	"/mBBl/ukdN4Vmvvx0mv29tM475jA7nKyn1+FQVXo1MkAq7HskWqKNW1nAfsF+aEsQs9yMcU14yidei6k",
+	"5ZhAkTg0LYihHwMe0/IiS/VYJF32Bg4XtvSH8LYomUbgWnkqEsCOQscCClFpSnsf8R/gqE1z8T4Vs5jQ",
+	"2vAXxhPsEACHp8yss0M+ANHfjjk5R1lqhKx0tF9i0mUnhQZj39xmhGy8Zpxg83/Dfk5/MEvwH6cvX7ST",
+	"WZFo+aLp1rVonHCgp6Iw7skmVf8LF34pIiorxTcceZvbABsb6n4nPBHXEOShIwcFC/N2b8heG1zjLjE6",
+	"QeEirdQL9rx6gRBNeWlI0WtD+q7Wv+gVXmCuxQzkOpe+wVxl+Da+Os20TpNx8M5P5KtcjXKh9V1Y8w/G",
+	"a/IExAYnJdSmi2+6RZlufiVar+CKWsypx/6yU5ZpMhJyd7Hz2Swwl3NsbH6KUpg9LxLHAjbNVVIar9Wc",
+	"YNSuPWlW5wsD9Ux0Ya/FsIQwXh6E6HpsTJHECVPvRd7dlB4MpHkLORhKnkrvdFWpQfP0Y5xu02T7Rq6a",
+	"qS6daL94babZY4z9+k4XeSpHH9ef7qeb6L5GndbM1kWrAC93YOe6HUwVObumdqbbTRPFc3Kc56/b603O",
+	"k3nVXfsFuzXwsEMLsNXbNg7aMiMWbbzYqOrYxWB9f7RZJE50WHQUzUA0Z7GQu6Fa5apW3w13en4Bq4mW",
+	"9a4o5S58+7l83x/Fan1b8303+ipxwy+tJrFlGhQ/RjFrJMeRKwnJxLAAXzbVbJCZCSfQ/Y++amF7DJ2H",
+	"jKjSiPbgkNNHPJUALL3/iK48dxfEu1XSLiv2kBqbS+P0uhpjyScCmlEANMK4+rasxRF2s/hk2AFZREBU",
+	"OApzEaBVAba0q+GjOSMDN3eRgybHuOIZbC4iQ/H49XjE+38Yj9hVryDOid8ZN9LEQtt5LZfT7vw/iuf4",
+	"eRTBOq4meet2AdFZPFznOihPg67NZzzN7KV3/ukfh3sapTgpqTZ9ubEFbmOwy4vEZ6rMEnZhaymUDcYa",
+	"5eOCzlT1AXQ6mGBj6dC2KRplORO5ANub+mfmuhATF/UNCk6MEgIRGhnnJC8AqgnllxuJJeSk0vQXPo5t",
+	"xthlbwnyMsahnKcJqcPaYzMlG+sxqjG0BXW3KGVpyoUtIW0DrnHjqaDX8CyDMqrlcp6Mmd8tRk0q36t0",
+	"INZUcC7quKGe89ctqLvF3Xrn0ty5NJ/NpaGduYFbw65XMh/4OK0CHq2Fzcshq/7TirSj84dQwgMxkVEF",
+	"4GDZEI5Duptx3bOqLCJPx9cSWrcpLMOLoL5S9qXgeZaK3DoqERTjqyyDSj7zR1pYgriwDPGCyJ/J9k3B",
+	"ibIliZDwjBgvCHsGAWK67Ng2j7pqy2opoyWQSgldbsH9qmVPQ98rXXS6euh0Qj0jLGKqa3B/ZpM0dxKE",
+	"1vd1k5bRht7c7TtEz9P34lYCXnbzUVAQywq/fMYw9KxmaTFOcr5WNu8tnSvvXKsbzOJd3cG683Wu5OuQ",
+	"g3ur2bhlpZxWjf7l1euXv7w6Oz95YrXorSbq1k6KGVG1kBN7FeoATIpNSYNfN/0EorGefaronB16VHOh",
+	"JyUXnB7cWts7tcLvVqyXHxWRPVqPNgzqpppdlGlWsFRG6MdS1NXmj9hLa81gZyA1Vtgwm7MeWNV46MtF",
+	"68FmXxo0e036f/m+gLX09WtRpHkQ4LsllW1W3ebyvrjKvtO019a0d+rySurSWn0r9eWmEtm4G/PVEHPx",
+	"4f5+7OCbWcILfoFkNPB7hAA+8IlbKm30BFMLSsoupZrpkCUWjlrBOi4hJdOXCYD9vCzGIp+lWrD44f79",
+	"OAAUVYlgcXJxXvrFjiMW47PPkzQv5ghzmuQ8lakcxT3k8qWUlIa+cOiNI0jT45NtzcopwULSgLi+FEkL",
+	"2N1rwZP0j4p259cdXv3nBLv7/ZFWnI4hjhhu05Eo3FZphdvTgueDcetX8ywFBHQM+7CLOZkARVpkgjAY",
+	"3en4RdjOInOybYecM83nPcCa0RFTeeTrdCLfLretPTm0VIVAoF52ITSUbheDsdCAuotdDz1kTeIAZGBM",
+	"WSN6dESQ/HaIF+q98IiRUkCMRXwoNNA4U48lhuhLT7FfzFRfEqIvU8NqJAWiJ/HfYxfxmAo1zQQr5lPB",
+	"UlkooAAwy8ou1IceoILB2Nik1IV5FmA0wEiB1WlIqzpU+cRSCtBL3NbMmLwlH4luX8b9rWKm8Gb9rRjs",
+	"NHwSphw4m45zrkXEYpXD+ERqnoWTjzvASwXDpnwD9KCmI6mBo7mCokkcVQwSAizVxhRUcoSWpL2ew1jQ",
+	"aKxMjg1h47hGU4glafOkiOJKsCC6HIzNwKGgrb8FcTP4GcdKeGcvhwFB1sP9fUabIbIk0kIXcBxajLm8",
+	"hKqHJKGHFMoIiMEYCA+AhVwfmZnB2zciXinzE3FJwz7AVwxbCLuLYy3T6VQUMW7AVDItRhPzyfaYHqsZ",
+	"4khzrOS3qkFp4oCIYcAxG6ejcZaOxkWzQMZXiVDIelUWB/GQlN1pQwU5HJK1QBIA2Q0gMxuJBPHiWrI8",
+	"f9+q1w6EEnrCPzwXcmR0OvQrTVJp/z4wgyyMkNvqbf2fX/9Pv/9hf7/T7384eNbvf/j2mfnno2fv/u0v",
+	"W67NCWsStz4t8i1AG62Cfj1dZoX1RbD3acIRwKkyycP95vkAE3oz38LDpYQLD0PChYNbJVz4Yq1utLpr",
+	"ENmajfWazr4Sm62/QbXt7eGGXW80ZPzeL+763u763n6/oNkojq3FFFpEgQlGVlcdX68ZmQrMtIx3CiPI",
+	"lzT9nkhmNNHE2BSTVJYAPgUppBTL/hTSSLmCB0t/MM1TZZbKaDJKRrv2Oo6goSp7b5TqGeh2o2ahhw27",
+	"7rjsywplEtMCpLeYtLgdp8+Pz2gyX7h6OVjT5cLQj3gD9sbwokYXhh5/l/a/E05XzeIbFx4dHtxL2CUO",
+	"H3RakTm5mKq8WIWB11R5fAqSLMvcI3gBhcNHEMMh2VHUS5ARSUaKLiOL1seWSRBBylyqmc2YG4eVSyC5",
+	"7Ut74wiTyTFofAercJ6UwkH/xCCgSiAus8fRVZ2gC1mkEwELgwS6Vjjrgs8xFT4WknE2TIfFGDAEPSwf",
+	"sK3RtND++JsqzW5A/B0umZBFPmexznh3xnOI0xCdXgGxJAHuQ8a7F+CFiCTuodg1S9iXUBJt/sTFDR8f",
+	"WXcUSesKIQOeuyaAvmvJ1Zsoef6s4vSmq51/H7qAuC/mpGVn19INXx/jy1398J8hSUC9LpvrteaS4gYE",
+	"HQg+7tG1e+7JLab1Y2QLndXpWLWaCOTh3Hlz9ng3Yo8OjdifKG2RK2ZjRZHSi7k5MwLNBKxNufkn6HSI",
+	"RaJNTrykVKvcl3CqjYrCyeaWmtDwjIA4gp9GuSqnZo08OizGVKkLB//ssh/NeRBktIVsGPJzszJixyi7",
+	"vlSli2RZq/8g2t/ftzPEIFlVLy8oZAxSkgJzhcdkC8wwUpjrwjscKnf+BhHealziyHg30KmksgQQBkFG",
+	"dllcSnuFj8mm6O6Y202FTAAND0cwURMhiyNcMU2vhSUKkiVga6RFa7rEbJdT2ixrlFnj3BI+9yXeKZkR",
+	"uPWgxcUtzn1H6mr8qrhQcTWmd7h/+E3n4KCzf9ASyDMW1VZL7O6gFrrbr8bu9juP3n188KmD/zj0/1g7",
+	"dpfxxrkqc6hxGofftFWdqy8yibcYb8RPyb6Y6tDN59gyaLjs/GLeHHfcSrj5RchyYoQW/kV3I7u+cYSf",
+	"1x02w1pdLhF+BOtbQPXrGo0gWU4uRH7nEN85xNdziGdtxOlthgNF4fZXhOHAaqDjy9H3SPt6WnBwFlN5",
+	"oT5AxggDZD1KE2EGzXzG4GhTCfowzQqsScAJIHe7GrJYq7ywSFTkrrFMqUvwzTm7UKVMREKfE9zOjkOr",
+	"ekqFDQVVnksWQ+okZhDgB6dcQnG8tUCyVFvCIWBU7vUl5Os4m6RaGy0bP0/lZWyL1KDXCp8muNQOLXhG",
+	"DH9GZwTWD/zsEBKg9HyuSuRJNcOdqPc0GK3YhehL81Q0GiAvB0muNs5y4IVfM7sWY1YR7IkLi9Q/gWSE",
+	"MStSOeoi9bxx92FVdMW8QRvNYfojYz3yt4/LCZdoA0ALgS6IXpyQ92Mb+bD3tfZMbJ6MFSFk0lCTGCTN",
+	"yhyMQ4Jz5Mj+aTeXJXvHpfHqjGbQotHMJmvRZrg8gUJzB/wt7TxaNFsTnSkvSn20YNA1TLyqlf35bTOB",
+	"O1fmYgdu7m0GizfGOhh7q0GmNPwjeMC6k7Gzb+usc6uzrv7EnfvKXtby2Ao/4piHuzJi8UTE8FHH5quO",
+	"a2wSKLGqKztpSxlzrdORFKLNULv/TcVQO6zYaTsT8ZsZwW/GPOOd4buP36GpBv9+sMa/Dw4/7a5tmIIP",
+	"1bggbUsBl+BaNNqnaLetM/EH1Yl/plkfs4KPIirv1QWXSftc+KhtKg8Xkv1rLbfdgqTErBBsGwCpL0iv",
+	"+2G4HH1ZQvNp+wqbP2s+wFUXd3FtN8r4LyWsAkgOnmUiCcr2WpZEfEADq953GzpCh98tq8T4l87/u0HV",
+	"xfEJm6ikdTg8PTc/ry2pjk9+Mac3PCxGNx+UZmpx/ak9m1rcwFOXK9qSeXpuRLpolOjuGWvJ6rcVsCUt",
+	"lfoHwh87IQgvuEWv4OmVYdATL5TKBJfX2UEvKSJTYFkfGiA5y3ghcrbz+tljdv/+/Ue7bYuEiFvJOeSA",
+	"N1AzE/EM7M6t9iHZvkawGf3g1h/ThRiqXNzQoBBtIMEAxFVXi8jsbnS1KgO78prZkd3omp0FkhnUorHb",
+	"LC0H2qhMp3IgIBs18c0jV11fsgtvdH2vPIkrvws7i2u+iz88XnrgAi/PlYU+1xVqyPDSa4Km02DvysXu",
+	"AlCfDSbdBgJcoXtY/QV/B2Gnww2iTnsXZXbZTlaNIAfc4ahJqjUYsnLKCsUO9vfDcv600CIbYpWEw20D",
+	"NEpXl0BA5TVUSnKk6DHmiqgvwYdKoaJMXWRiYs6diAIzVFB7gSidBMCONSXG8ecTAcGss+otoZ7NldIZ",
+	"UxFKtEGFzDhU+2vFJvwSwHQKYjlKFOS72Jjnk56vdsPqkwx6RZwjiIEB6G7UfZkWV6e+Ri3dGl76nFDs",
+	"FKtYKZzfhEPenFux5fJbqMxYt2QZx3KNkuXwBlWlc7CO0nmL4B0DjpFCLOuhUEM9hIs5QFi07lepAO7q",
+	"Lf44Kovw2qB0uHAirF1f7VcbNPESxwce2QMoXc9J3PvjFDwMjhR8VDnDOtY3yJlU1aJYZ9GawvnJFlKH",
+	"2meGbVsWR+6CJyMsK7SJnS47Zi72dbAPxRJB3gNuqHJoZlpEdIYLl+coPq+N75doXRMfy2Q2qYpruLYx",
+	"L4xjuUsL31nlVxZxmBa5QbO8EHzSLkFs4sESAtGDqdsUGGNZoRaJvBbzlmfwnK+Pc82t33KbDs66ii0n",
+	"+OS6gQPz7DuutTtx9aWCCPTlWwmFfy9v4GiMCiAFiTbOMJSeDpmQZtSJTdaBGQMCsMtOCkZEaWIyxQR2",
+	"E+nYGSZBv6CfC2nYVfLjsRvs5h5u07W3QDy21jxQnK09dDq9udPA7IEZ14yyMV8D7VgiMkF7cino4BM4",
+	"L7HKYSSK1dfYkynEs/J84hrzr+COaeyOaeyPiuQOIoIUR7MqCuIAgk+I6CnZWtWBAXfY+2j+Y9mV8CNe",
+	"VF/40Vr1RZSZNogtoPLP1ez0bHciVPdQA51th0aId+ytMt54UyA3kCQLkv1Bu53PUs3w0uSO6/3PTs8H",
+	"+2CTj4Z2ztKPJmpnHzP3wG5RaDmdCFdFv9DDcjWz7eY9v89t8NzFju4EwGdmC2v/+lu9t42+SrPlLWYs",
+	"fJq95gIkqzipGTAKZQRoyQtVjLssxkPnaaJjoJ8msPwQFJ+ucgRg2BeIHV91Lq++XE7mBVpzfS6vZsHV",
+	"NF9/d3hiOoQJE/8iAePifLSxEjxA44ODw7jL4nsxMoz72m2UCL4MyE507QKgp7JIi/kZB6auazm9OIL1",
+	"MrtXcnqbrr2Nbvsv4fTeAq3YnaS/a8v/09F6rW3X2pTwSmdwRUvd/1Jl7nvYwoD8UQuWaIVla1AWTKeZ",
+	"kEU27znwX2pq99iS1P0WQXe57WTD753a6Cs9bW2NZlfN3349ZZ+/k4rPL5G6CWKSE5GPqD5qecDwF3Ni",
+	"Ymd+l/25QxzcAHEwLDcNZTIduUK26OVUSO0LJ229C3Qv5VgrGlxgUdIR6wJFruMHBrnsuoeBHJgnPWOE",
+	"YSK8Lz3SoA3beXDhYZlDySkhKFK/s8blpz5gFPwTPoecethwZf6ZJq7l2HgarvOqx+KgySq2Dkw51SIv",
+	"esyYuLHF6aCqWJxmX3rwRMCzDhsLU83ShAg4jHYhX2MHMOd3m9QFpdLwy/+iybR12RAfByO+ckatdvUt",
+	"uBfrTscJ3c3acFu9jKDW2O2JylazJch/2KTbp+gKKc4v+zo8+OnXkOpEmXF88pq+kOW2xQsxQ+oL82C8",
+	"9BcUpyuvs+e5C1+oYvVVcJK75BS4KM7UpZArrwzPpdzsGsaTNxiN7e2XRS+/jPhA7HW/WJDeFYYanQXq",
+	"PkRrX3oZuNd+nMjPse4LxIHi2gRZ6DVWxuahg0/kT5mJxgV4oQrsXr0LO3zF1rB5xc50bTOHr0PF10TB",
+	"Rze/Vb491ukYxcq2P5rz+1tATtHf6pnriOrhwbcHB9hGr+SovxXhiYFWpNOx9ifkhQAb/+WgUBci7/a3",
+	"+vLT9tr8frbBpcbwF1p6SPA3yFIhqz/QRv3Yl/3izEyox/D/lk2qXzzxU1pvQlFffrouryDZEnVmwdCC",
+	"34F3U+BEthtnsA1vJQknsL1q/Nsw/CauQuqWWLvkgpofPjpa90/L65dxysbPSgsNrd66gBZCi2kfEbAQ",
+	"RVjYS6BYcRxAQMgCeFxpMe7L+MenZ6xpFHv2irgFefGqHtKXYYzH0RqX0hsMG1q0tYuXWLdXT10ENiUs",
+	"8URkqRSrrC06i+ymNyfrWU6Px7wIradc6HIi3pyQXbP02tdwbmJusXjpX79d++K/fguXl/L4xzcnK4yu",
+	"H9+cvC4l2nkycbNce5ILV64aZ3AtjlMXarre+pwWajq163NXrnAXbrxNA4tKG8ixthVHAyXfi1yjt7pp",
+	"EHKzoge4er2yB8s/xy5UMscMTmTxFdMC0Q0hYIlQxtiuGAPKYIgTxnim5MjC0P3z//v/PQ4d/uXR6uBP",
+	"hI2LIwj+6UJMEZSxSCdYlJgLBRHWtOgx3pcBml9wJ5W7G9lhQJBTORJgHE+XHcs5ERtgLttMUSuLwEgd",
+	"7qnrfe/LMQf2SuLDfLD/iKXyPc/S5LzIudSQoY27DJrz4KE0KsalXQQaUZLmYlBk8y57nCmAf3RbQ8gE",
+	"EC+PT+hREBTry1QTfmSFU6/n8KwL5ng+68CQxkqCnEpCNHvIFUHLzOea4YLh2yTUqh5Tw2HMxhyIDP07",
+	"VcOhWSIAidG9xZGy5oHivErpBknEgqovbbTaDOdCjFJpgZxxajEvCxUjRoGlpSCSCYdh4yLasOxUPgPV",
+	"ORYdQVFAHMtwjH3l0p9HFmJhJArzWu+bn1CMxl0WyzLLYjbIBM8hLG1Wl9psfZzsUgSwEMy8r5jOOYe5",
+	"ELWFxc9xNKoe6dJYm9rsXpy13dBHWIvjd1CI5ujAz7E5jp7Ylzttm3MXaTsaio7YipojfFC96sjmhGcK",
+	"MdY11D/5zWyzGXwCCQD4jl0R0QSpQLB6aAUyxBfi5TC7Xw2HqxlauUxeDoeBjre4mJtgSQSXF3m6xGry",
+	"BjOcdj0IiltNJ6y7DK/wvNsJY99VL305HnAXQyRMt7uypzvzuMk89iVSSyOQnw07Y7No0B5PO3mQlWiM",
+	"DKFLisaUNZhUSMXrjAGK6tjiYRJjO4UCnyGsIXAaGrPmUkmxy7juS6RB7mghC4aLdkRsyZepTIiFHWCi",
+	"FMPAQARWUSrZrzjQVI7e7eSlkc7aHthFAwxLFgbGI9AFz4twTpE36MwJmv1NpRKgy2GoacHyUtLzlRxY",
+	"QpZhKsEsxD6jHJJ+aOizoswlFhZbqhMod3CsJsNCSGTAvpi7o4AZkqPQdtBbl4hxSPUQcF+Xcf5bqQs2",
+	"BEFTeZjjnTdGDJxQkvHIC5YJDjG898IyjFmztjCmbCnRbD1ymsdYhpDbdqaONXktDFeXxa9enraE+4Jt",
+	"pmME7NLKVoB00Sch1+y8UOc4iTjEUkErGeDrLaaXWewUvQYpZsHmw3I+tytzJBfSHmbWr56f8FwUR8T8",
+	"T7/h8fAdW8h28xYucjXTQNgdPzX79BSix3FEiGgDLs29gb8/rqQG4ggqV6DgRl0KCbR4fblk9XAbd+Bs",
+	"HRuzIMZD53Co0QhdyDluXJzIdQETM653tMnpJ/I/AURzjQBsIT4Ue/CZd7QLfIV2GL6vlWaYn6fNm35a",
+	"H7zYXgrDbzPJcHjQSQ9SCdrmwTdExu8EUMWNk4PfYgxNga0dhHATiFDA1x+b5evAADonT2JbYiUsqr/7",
+	"sI9CmYm1V1jOqoAQ4a4TcW0Dj6qFz5SvlljLXnocRL7ck2lB1jGZjk/+s1QFv76pdLjWS/6RF2LG59ey",
+	"rsyla7w4etRZOhGqLD6zURZ9JJFHpSctbM34FWNt4rb9qAKjjafXzxh3XixLGu/95ezk8c9Pz85PnoRq",
+	"8Sq55LVTtoDtaYSLy9rmiLlJOc3TmrLA/G1BkdddBvnadAgX/8v3TKYZHuoXmRp1n/GCZzsiz3fNsU/m",
+	"f/QsLQZjknK97/Ef3Z1iPhV0twHXwmaIn4is4D284XBSdF/lqSx28BrySHbr17wWWhT1azK5099i//zv",
+	"/0GqWWSPH6VSpnLU628t3OSJkqLxHv2+1IWCKlXd34po/JSu6Z48WbgTenpt95KKdlrP3+yxSoRdsE9X",
+	"TlWDPQf56R3MWuOSq6F7t3VDYIdea7ILb4Ixele03u4VMcYYzHA7Ma9nu4eHGCN3sauLRJVFFxwMupg0",
+	"++6RPfciF/zyKLxZbt6bv5kZtMpEN1Ojne22N7e97IZG8bbcL3yL23bdbW1xmiy7Kyrx9vv6N+pubEQG",
+	"3tK+0Zrnx1NHm9gF96Pus/H0WumRNXy8FRxWFfN45k1gWSFRCXssvDuTgjmEFZeLLTJhmd7X1yZDuZUN",
+	"zNQrtcoE1vz12mWgLp8G8oV7Zkai2KCyVejCmmt3ee+7vPftt9nYJhYaY8jW3mA13kbGu7Fj57QevbIR",
+	"Oc9jX+YSQjq5MP8MOPyhPistUNFihVaoIfY+BnoqCD/EAPce//O//wcddh132VsIjfmwSqprydOa5oDQ",
+	"CGgLjI1BeKtQESocJQVmEM2PmA6EPpojppX1iF2ABkmufEJyIdhm2y4gN5yLkZBGJwnq9WFcXxJBHyWV",
+	"/TryIMIW3NFMV9hBmzeXiQKwFerYCX1J8U9MDA9Vbp4KgMAUosLkNS3OODVGypziCLqcilyLRCTnF/MY",
+	"oRuCHUjwRzo8MY4wikibVSrkGczhTWuWAuGiW4FU0dSMiaNZJrgtfgiVPy2vzUDhKk5UIrIaogIQSWU6",
+	"6ACDL5+p4VDk+sg1d1kaZAzB2kQqKU5aWo43o9iZbRWLwtuOlPkIpS9EwRR4r/6lBu27bstgqrq9K+sa",
+	"wbIb7cyCcOoatLx2S4fZ22ydSx/XpnvVtq6mO9wGG0AJbsAawNQU7Q/tpCvEAdtCgOH2chYytZU39njd",
+	"WAdRpRuIy4HI1rWZHsPZmUh8lGsDi8tfVLXhn5JPs+xaPOfl0N+j7on+MD95sqrQ0Vzh73G1XjTra33p",
+	"/UPy1ewaGtJt7Zdrd5z9yffYnY+wTgQdV+yFKk7pA/t66xxuLGj/h3OD4N3ecsB882j552q9Yv0t7zr0",
+	"t9B5YBs0S9kBt7RLtYXca81TC4YWhNBf15yam2h6cgZOc9tTQxg5Yh9Z3b1izd1LawVA26KYUAgMpXk3",
+	"7Uz/4sq/w6r2asmxB4FwJRW2vqCB6imdiB7B59m2qaIGosG1cXfwZ+cw+ltWEDRoz4dFxM47tfXRthYa",
+	"fNqRUgnBg8Z4wrmZTdz1Nc/ksfFcoMvel4HPLtJw0kImYQF0kwMVIt98Ud8pKfH31SWov/ghb+7/NF78",
+	"9aBahHue9tGFKsaV70P/HqAV7oy1jetZEXvqrib1D4YwC6/NNyjU+2GaaY0Wqk5RGWxFWzYLajuJ28pQ",
+	"r1JTOgkaRFtbjUNRUm0qjnyHiy9ilKqwChDVrI0H4x+Squ5cI/IMojJUmwOsobwvsaySzcaKDVWWqRkF",
+	"bfEKiGVTRw3MkE1SrQUWp4JChrYP+At6ttvgAF3b69eX6Ky0/a3WsI290GulOoOu2mvkOVu61u8one7S",
+	"k19FepL7fN/ECx2rCNyhz5ubPE6SwLdhF/MATLBn/1xohURc8rnlpHpL5NP+PiTwIQphofkwKbStWaGY",
+	"5nOg40QvyHpJkJmTyisGbDEkbUX9trs9atGFtGhQ4x3MAfVRc5Mra+tx5dhuyng243PNZqnU7Y2MwUR5",
+	"kkC7wHqtjFJBu7P5gUrirUc6ERy6F9tzXlbOXtdpiz5TYyNct47yeRxO76oJroXLb4EMbP0Z0ZfiVOMG",
+	"3qq9otHbsxtvxmnn3Voa606/beStPQbxdNd5eGcBNFkAx0kSqEesW6kXJlVNgM8Qo7cP/KzQaCRtCe2s",
+	"sKYCBc+Am/uqYGc0n5bwPQnWpbH7qg6BwD3t9bVGexNBfbtHmmP6dhJBQN8s68AOcnvFGNvRytYNMix0",
+	"skbVVIGrdLpSOAJCB7eSOCBL1zygauZCS6I5asuoJgpAssWivR5GO3impOg5kxiyBkoLCFjwQcGgckuk",
+	"eV9egGyIqDN2YMxB3HQ6zBxghN+F+8WESSi+G4kCqsJOCsIT8M1ktoxrzrQQlAeImMR/YF+lLzFMJ3Bl",
+	"DoVYhDtj/0T2HUxkNBrM1UJBqutqseD7El4iK5RqN2UBh/aLJh+kKtbF0zaDvapVWr32FkzSteaBsL83",
+	"ZYPC13L7BmhQ45KLhA+KtWDeXsOpxsQJ5nBnyN6Rwv5Zkg9oasI3+juxM0EffDkj84c0y4z6upRqpl2L",
+	"NoBsvTUWFlFoTDY1N820WmxNI2+XGpqBWqhbmRsM9ybsTdgozcYmzKLV0lx7nO02p3n2dfBxq2ALt2M2",
+	"Eu4DWEJYo2/n6Y2rdujcoAwqtqAdYLuJTIuI1igXwpIgd/vyx/S9YHGZZzHgCEoxYwFmxU6ZZ7sxwMPZ",
+	"9mgecihANDGdUHMGTxjhuQiJyHvQcY3YdGhfUtNlodiFAKwLyYDfZcRT2WNx7bOLCYiDieFQDAo2FvmS",
+	"gGXIGXAjxt71mPyX8RzUCouJ52Bti6l6VTNOmPnxDvPhLmi0KZor4s6onPEAxyYQCQ0Fnk7Ewl+p/5RA",
+	"bUEFwodOLqaC4zsBX2Td4r4iwKJegU6+rQmBpZrU7SEsLbqzUYBILpOg6C1iXLMhzxnXgbsO4JvG3wXd",
+	"wn5UtsOoL+OpIghKewmwAcaAixRX8T6N6xF3cRlRHF6KaUHLjCCScA/j0qshSXjbS9cGg07rsqmoOzbj",
+	"e0VjXyc9A6M2Sl2vffba5Qo3XISg1RqMuE+EvqQWgvVFbuWiRolrt57ZVkAsZrTcyGyYLwPLDu/5bCxs",
+	"18ldycGd7rjVkoMZoqNNnWXY4A2SqridsgOjQsp0bzDmICza+qNVTjXdGQ8i4EbsOuoJpwQo3rqtUbi7",
+	"mD8RiecqA9s3NosSWxrCJkzEtOj2ZZwmDsDLqixjXAf5fTKQEQ8Q4ZeZuawGDkiKRYNzBEhyFmyPcPk4",
+	"y5Qu+tJ3GdjoL1nyf1OprAxSERzeHPuC4weHhyzQ5eeTVE+gJiHE3iNixQuRKTnSGAJwpetQoufK5MWH",
+	"ood7BNrceJpYJLwLwUSSFojX57JWEKGmKolZmmUWjJFdiAEvtQgL1o1GRbAas3bDITSk2/Mwgg6wkWkR",
+	"BYtcKLWwLA63DdwS175uFxWBp82t4oQXvFM60srY4XK70hPbvm3feF4W4y57WdloUMnhNqPrc+dJhE4u",
+	"NL9nc9oDsdlwsRvzFFr9zXnzqejL2Kxx7KeUC9dPjbD3qWbpSCroWD8VgvW3Hgf5gf5WvSO+Q+OMccV8",
+	"LgBC9+1t8gEAaFHmEm77E5cjc2k5RZBHgEAs1DTYgkcWJ5I+4przraaID9lFfP7cAfac+K8qTeyEg/YI",
+	"QuYcVmpp3PalYVP3PPWbw/syXzyBgar3AAOKL50XhZhMi5hhvz0tN8g7c4lC2aBmsseSnGaIrwpb/v37",
+	"rt7P7SAa47Y285lAoRKaz2YBNR+Kq7vKVQqTP0Az+5sTs0cbW9rXro+x99gYU7x23RXaOG4KxtK9s41R",
+	"LN2Vj8elLT9t60DGMmrYmkPz0kG3mT3aY78+efni6bu4Zsv+V+evIh+IrHN80nlz0qEndZZT1Vgjd3FO",
+	"dybnNSAq10mbmP38eXMm5ol3YJi/GzDMagevMRx9oZC3XmvGKw/rCAJrHixtyusYW/vhbRd5RO2Noi1h",
+	"p8YQP+Mp/phc2nM/Bc7D9VpWAITZibZf38WBRXL65Od6bKpSNxG2gZYyIWYH93OaRGhpeAOrL0MOvgUD",
+	"GkxtY65ezKtvkYqFPS06uDv404i/F2Aqh6jY7swm68vY8aUcGLvyrOo2VT2ko0UWeGO6x1zrVBdcGuu1",
+	"UFnCuLGX2MW8L+OJKLhRQV2U38BytIBGSEDeCdSKV+tI7E8Ihy7VLLLsQq72ZtLWrxNQ2v1f9q6tt20c",
+	"C/8VrvchLaDabTeL7qZYYLPTdqaYTluk08nDuKgYi7GFyKQhUnWNIv99wXMOKeriWLZzaTN6amNdSFHi",
+	"uZ/vu2O+wa3aa4Jp79BgU5qHlRabJ4+fbG6xWdu/5b7K/dps+jhWH8e6zdaZilzHaP0mTdga1aorm+sJ",
+	"cjX84xvJSSOGTxMHbhOin1WD6M5fjSGIiELo2mOO2sUjJIyTKBDWF1Itwa9OE7YShvx0SRGTykwiH6fA",
+	"aCR21gA1JhQyAqsuBQwAr4FrCLjt4VWHBJ3Xn3tuYQp4q9YhK967pG8vurqh8VRiae17tFVitaOwTBx0",
+	"12CPrG5XI7sMjbSa2K9UDnyYxdyDdFZs6qOthRMgnKYQkSMocY/VAoEPDVwx1XBkDGXRro4F4nneQG4T",
+	"CjVe4z5UdN2hor+6YOwtwZsTp8gVvptAvSUT8MuzDanOY11LqMReyFGHsEetCqr7SrHKnmEN4lGApVzP",
+	"iYBcFlZiiUVMTdVnfHIxlmWqb6aW8jmLkSsLTSru/jwRXAPxFZcJi/mZyk1sj+b4+62nRP541idFftSk",
+	"yB/P+rRInxbp0yJ9WuR20iKhprzfWREyNbbx2Y5do8J6fy9u+lyBwUJjxptdK9DZvcrp3aveverdq2ty",
+	"rzRtq3bZlmWMTyaqgILvKukZ5B+pNV8LJh7NeZoxniS50NozI0vG2UTkhqeSLfnKZy2RxdgfylUm2lnT",
+	"PsIEG09ZnecvaolksW2TgKnyLMN6tSH7iWvUdR9lOlEJEELPXfR9zo0RuZ0KScLB0YAn/L+DaGDdFet1",
+	"5KtBNJB8bg8JO94glItz/vWNkFP7nTz952E0mKfS/V2mFbXJUwl1721JdrfiB35ZgrlMMR/TNhl79qCr",
+	"jD5RuDHuA/Ucrddm7jl34i7Ec3jtnmiM7ZupR2PcUdP9xRUXT+apXNPDTodasr5uE5QqB5VARefgT5dr",
+	"c6Vg02NeAO8XgrgYpYbsdaNtAKNrLpMJTbFo/eVFJrTrbK4LcSqhGUv3iFBJU7aQUeq1MLORTqeyWGAs",
+	"7YOQBjOgwE+G2IQYTwMsW5z1ERFrTRTQxBHwv53x4eN/M5Dunw0Hgvk9m3atHrvriBud2AGbxc52V2yW",
+	"6rU3gM3S7UG8wO5OX+SvaPdX8DCEesmnrQnu/RiHpgKMnaub3uCMy2hQLBL3UV19PpyX4GWX91GcdwmX",
+	"vbQb+Xd+QQP1uCs/js5CmRIoGkbdVitG9m6LFmuNR9njVViMDUEj0oHeTRp9s/98TpPLtQ7Tu1K1+K62",
+	"NBmyD9SaBd2z+ao8R+MCatd7neZMLWWIf2b1H1wEnU1aYE8fnjeWdKMhi90lccD7SHf3ZahBvSoUua7R",
+	"WE4S3XEp6JZyPhq4x+uMI3tTOqKv++zDUd8v9oUXpV1dgK2EgJUcrs4SJEHTeSDAxXIiVD8PkZokBe2n",
+	"7f+FxP+mBjAl8hWhW2D3qsENZ50EhCoKeh1JV8y4jrA/FyJRZOgrSWIYO1ifM+47AoRB/6Bk3RBLdGPO",
+	"VhVfIxfnudCzeMhewISxW9QNPJYwQwCFFFqnSuqyC5fAyidcskxNITUAfdNlJByfO2GgEVNtcm7QuVrB",
+	"7I7QPbGnfoZTWnMHgYm4F50Uvo/N3KG4DlXzP8Kg1MZkg5/qDmn6lmtvgIbqjp0Ox0KNDdpLnie6z0N0",
+	"tv/fcG2Owbrszf8fzPxHec9JP5AwKnXDRm1Ws/9RKCatmq7F0B+FJuXuerBow+ewqgY0DJ8LaoJDBift",
+	"nYWAY55M+YAuRD9n8bfLmE0ywXPtFYg7jFgAAFjgnYxEAYww3Nue/86BMgSOgXU/nN+AoFCGpeYIwnOl",
+	"HyIyYAAXucAmM6aLyawc+0F8+Pgwfggz8k4Keh3UjxDTEvsK52AKlPAqAR4ATwSUO6ba5yJmuTBFLoEJ",
+	"H6Gg6zdq04mLwjjbfy+liBmXDcrgfTnY9mqt9eKb0GsJ7+wubRMKLC9p753zX6mm712qZQlA1qu2XlHd",
+	"Xy/sLfRi+T1wLYprKc5mSl08SkSWfhF5KvToG/32mX5bbQxduROJ8BQqmyd2suqcCT6ZMUJwAbIpBGNq",
+	"8so1YkmnOI0XdPO7DivRQ3bwaGoTP03N7BgXYBtEvavv0iod3XvA12C9SFp43UeW+sjSrRnfiJS6/mMM",
+	"BBeJmloIyf+6dRSptml8vVJXMTfKBf25veXeNva6RPgHpMMrFwn6GiKwZhAgkxtopHNiNDUEjhWVMSbo",
+	"zY3do6VJTE2/qWHnPM10RL6/yVORMK7HErHxoL9EiiXAg7dWj9K06IluoGP36ZbCdyFkksrpZtsZz6ur",
+	"jp2l7iZJG5HvlWrGz1RhCLlbi0Ywv6eC+44YNHpjdSfBToX/VaG1VppXYa+bsj2Qy1eXkrqT6qWkDoYS",
+	"85paTHKBlk6zHPTUjXP/iKXDJexilu5Uxug0wX5ljO0v8nbKGKsVM+55riyCeQuT9I/eV0L2lZCA41zK",
+	"ki3M2CvMwAAYWhNTHUuEvkBouY8nbwiPwRqHimoftZgA6M6fbld/evB3+s1v9IdMA3ey41kW0oBxOVPL",
+	"sTSKWUP4fOUjwGEdo50C4OoCNpjDa8dxc4G3m6ml9P3HH0/esHmhAaw4nhmz0AjDmxHrCWeL4ixLJ74+",
+	"U0m2ULlh/3ocscPDfzCVQ9gaHvTJ46eHRGmHqVaIKPMsU0u2yNMv3IixlMIsVX5B4V4YM6aus7kvotHC",
+	"QAd07LiMTl/+75d37379fPzmzbvTeMiODZsrbdiTx4/9i4XRxNeUyKxrJaFYDGqWyp//3GpEYQStmmtt",
+	"8Ou55BrQpofsA+qogPClzvEylvvVi16ryb5rmFvPEGupQ8UozXfXotHG5TdQN7rF0ySlstjuOZKKlmn6",
+	"G/Sp1YtIvUrDD7CTVnsBpyaBRu+qD4NLApvqhXepO10dnA6vxro1nUZ3HlAwi1yZ8hvAvbXhHnBBUr3i",
+	"MhqYQM9fTR4hdHXtML7a6Vqqqa286XtnG/S5hx+vRtZJl7UGzXWzErq778RCWCMXLPIMiQXB6Dgajay4",
+	"HpJcHk7UfARDjejTAZo+e531W7S98s+xayQnwToeRGxcb0MfDz5tRUdIl61hJCQZgKSEFSrCqkIDNsKP",
+	"J2+OGNvuCcdISHTE/vyETYPfOj7lJbEYpucw87/9h8k0YzCPTE2Hr7jh2QOR5w/H8nIsz+dm+D5Ppcnk",
+	"A6eWUKo+ZKMRmoiOoW8i9uRGpAHW0CO6JYXPosizI3bQbb0O4IMwtFwH1VU6iNhBbY0OPjkGRTstlYlh",
+	"pqb+6dE+fvh8zeN35wO7Ol5SRq8pN4cGQNPDeIlxZmc/WFP5XOVQr2jt4zIePmTWU692GaPHgKWRczW3",
+	"f0FpBzRF8TxPv7R031ZNkS5YjaGBk2oyppMep/HeKBo0OTsomk0hw2h9DppOKqOC6P7Z3XhVdvmus8qd",
+	"nIvtvYpu7kSfFe6zwrecFd4kAa4tBdytl2DpKv+hOhE6oIbsmC14oUXildKFEIu6viwJLKcKmoOHLMbL",
+	"jtg5z4BhONPK9yLwsXS386j8rkb+KLhNmd4NxkK1jH0JVod76NVWe2CEXnXMzqzlp2vEc3PB5XKWZmJ9",
+	"8X+ovHeNAZ0XWdaxgL8exLFvzS7k5myvPW3nCFL74DdRLHmnQr7vAeiDFfemoj9C0RwW8u9tVK71q0ZJ",
+	"JbTZanqeVlhkXOkOkihaL6msB6klPdkrwHcVSSjnK8zHTw5ZwldXJ7SDaOqepVIfAF1vcC+QfZKNIek1",
+	"tZqp2Cc7XhYN7ZUlL2f/3eTJ/ZN1z5dXK6h6Z6F3FraHHHKi/SA0vG/JdVivFdC63rk+9Mq6UNo1mIBH",
+	"xYUpcc4cnb7rV4Kj7FwAGzIEGNkc6kOrPP3lEkKIky25NMTWf8xyMRF2vLF0ABHNolKiTbYaqe6ReHX1",
+	"gHTVQ6hApVIBmJpULFNyKnKWCz6ZEfo508rOMUKEJuoEwAcKXB1XiEAK87gEXLIvgMDUgTwWihTUOSTf",
+	"CScQKczOScm2l7mGuce7xVjq4CudhNPd3ttZc3kHb2fbWt1yf3TRvDiv7b0ef12r70NbBz1ta4edeX9a",
+	"JPhF9/W53299bu+Y/WBFwdUQk06tNgpU1vUVCtdUMdRzPNK+9OP6NfJvoGWwXwLHCWr+axm+IXtFYIRS",
+	"fDXs6SGbqSLXhBriy6bthenULhTE+s6UmUUeNARQBmUylq6YDNs+utSOdYMaZOvq2SLgdMJnC+ANHfKo",
+	"a6qmCsCAqh30c6DpiYS+qXBbynWuv7VkW2fRvqquyspVDG2rrPx1rcqq/LT6uNxfXJieIBlvxfXRbqd0",
+	"kZ77VxOMjNA3JEsbXW/kyljPxPscQzt+HDkRmaUXAmG4zUzkeshOBE+s3EK3BDqKBZsB+SVbCmmC/I3K",
+	"x9LlWHw4XBPEEsLKBvmbFokV1gX2TXDfUxPcHmGqlmhdo+NxQyWqdyV+mGLOvivvvnflWVnlt+TutjbM",
+	"zT5mG2HC74Qo5Pgo4P8aDeBETYo5bfkizwZHgxEIPZpHQxekU5nKKSsWEcvUdGr/n8rQzCT8O/ghwOmb",
+	"KNcRPSw5DOwGAUWXpNrKiLf4sxskxcrDWmshAQaxFLH7AiQhRxJHjTelkRvcAdH3NJtkSqdyGkyGcIha",
+	"5vM7HWlO5qWDSApxjM7TzFgpEzEN/iqsBdjjIvG45wuhFhn0nJRUIWIeTAdwctoWB/BzUnmmvrZM6Odc",
+	"FQugHCJwdqiUwJmBD4Leh1Hhgws+b31s+L05xqmrvnBLHxHboh3QfQjHr5nmK6QEcfS0IXZI+clIZVxk",
+	"EnqXPCBWMMW5I/5vzvI3d2jNRNs6tFLJZDE/84i7yKE7F0BhQlrRWDexyJJgFrlYqLz1CzmhI805vEpB",
+	"q5fvQCaOgkuzsxV1wVppocOXL3g+ad0aeKBlW8BH5G7Jjl9HxO4FGAK0/R9BuhOFSbgN05aRjl/Th7l2",
+	"ZSt4lZoZkWXu1ZNBQesNhFjEzRmOu8gVAUvUB39PR9opU5DdnB7YbSiiLHsQF1r8NOMmfhgxrnWqDZfm",
+	"UZHCyh///Ojj62AGQL/THP6nkg2/bQ7HnteD6/oqZFC7cW5oQ0eUXFY6QMECcB0kRgjmUhD3TeNFeB6T",
+	"xkR+FSvtwHvsR1sDgJtw90behw/NF+mjC7FqHev9awaH1og65J83a/YVvGdAscsTpNVxxDmovprjvfyy",
+	"ZolP1w4Bn7BRbKWKnD7rcBWDNs/6YGUndWO497k6C0gpFhk3wBMET5oXsgTYrjzXTPCsVYP9ggcuP13+",
+	"PwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

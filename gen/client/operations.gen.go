@@ -54,6 +54,17 @@ func (s *Support) ChangePassword(ctx context.Context, body ChangePasswordRequest
 	return err
 }
 
+// CountStaffTickets calls GET /staff/tickets/counts.
+//
+// Count tickets for staff.
+//
+// How many tickets are where, for the badges of an inbox. A count of 10,000 means that many or more.
+func (s *Support) CountStaffTickets(ctx context.Context, options ...CallOption) (*StaffTicketCounts, error) {
+	return call[StaffTicketCounts](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewCountStaffTicketsRequest(server, nil)
+	})
+}
+
 // CreateAIResponse calls POST /tickets/{ticket_id}/ai-responses.
 //
 // Start the AI's answer.
@@ -101,6 +112,8 @@ func (s *Support) CreateAPIKey(ctx context.Context, body CreateAPIKeyRequest, op
 // server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
 //
 // A message by staff ends an AI answer that is still being written: a human always wins.
+//
+// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
 func (s *Support) CreateMessage(ctx context.Context, ticketID TicketID, body CreateMessageRequest, options ...CallOption) (*Message, error) {
 	return call[Message](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateMessageRequest(server, ticketID, nil, body)
@@ -149,12 +162,26 @@ func (s *Support) CreateStreamToken(ctx context.Context, ticketID TicketID, opti
 	})
 }
 
+// CreateTeam calls POST /teams.
+//
+// Create a team.
+//
+// Creates a team of enabled accounts of staff. It may be empty.
+func (s *Support) CreateTeam(ctx context.Context, body CreateTeamRequest, options ...CallOption) (*Team, error) {
+	return call[Team](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewCreateTeamRequest(server, nil, body)
+	})
+}
+
 // CreateTicket calls POST /tickets.
 //
 // Open a ticket.
 //
 // Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
 // answered at once, without a further message.
+//
+// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
+// ticket of yours that has this id, if there is one (`200`).
 func (s *Support) CreateTicket(ctx context.Context, body CreateTicketRequest, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateTicketRequest(server, nil, body)
@@ -191,6 +218,18 @@ func (s *Support) CreateWebhook(ctx context.Context, body CreateWebhookRequest, 
 	return call[CreatedWebhook](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateWebhookRequest(server, nil, body)
 	})
+}
+
+// DeleteTeam calls DELETE /teams/{team_id}.
+//
+// Delete a team.
+//
+// Deletes a team. Its tickets become no team's: at once, or within minutes if they are many.
+func (s *Support) DeleteTeam(ctx context.Context, teamID TeamID, options ...CallOption) error {
+	_, _, err := s.send(ctx, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewDeleteTeamRequest(server, teamID)
+	})
+	return err
 }
 
 // DeleteWebhook calls DELETE /webhooks/{webhook_id}.
@@ -311,6 +350,17 @@ func (s *Support) GetReportSummary(ctx context.Context, params *GetReportSummary
 func (s *Support) GetSLATargets(ctx context.Context, options ...CallOption) (*SLATargets, error) {
 	return call[SLATargets](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetSLATargetsRequest(server, nil)
+	})
+}
+
+// GetTeam calls GET /teams/{team_id}.
+//
+// Get a team.
+//
+// One team, with its members.
+func (s *Support) GetTeam(ctx context.Context, teamID TeamID, options ...CallOption) (*Team, error) {
+	return call[Team](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewGetTeamRequest(server, teamID, nil)
 	})
 }
 
@@ -535,6 +585,62 @@ func (s *Support) ListSessionsPage(ctx context.Context, params *ListSessionsPara
 	})
 }
 
+// ListStaffTickets iterates over all the items of GET /staff/tickets, from the page that params begin with. It asks for the next
+// page when it is needed. An error is the last.
+//
+// List tickets for staff.
+//
+// Everybody's tickets, as an inbox shows them: those that match all of the filters, in the order of `sort`.
+//
+// A request looks at a bounded number of tickets, so a page may have fewer than `limit` items, or none, and the list still go on:
+// only a missing `Link` to the next page means that it was the last. A ticket that changes while you read may move, and so be
+// missed or come twice.
+func (s *Support) ListStaffTickets(ctx context.Context, params *ListStaffTicketsParams, options ...CallOption) iter.Seq2[Ticket, error] {
+	return items(func(cursor string) (*Page[Ticket], error) {
+		var page ListStaffTicketsParams
+		if params != nil {
+			page = *params
+		}
+		if cursor != "" {
+			page.Cursor = &cursor
+		}
+		return s.ListStaffTicketsPage(ctx, &page, options...)
+	})
+}
+
+// ListStaffTicketsPage returns one page of ListStaffTickets.
+func (s *Support) ListStaffTicketsPage(ctx context.Context, params *ListStaffTicketsParams, options ...CallOption) (*Page[Ticket], error) {
+	return callPage[Ticket](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListStaffTicketsRequest(server, params.plain())
+	})
+}
+
+// ListTeams iterates over all the items of GET /teams, from the page that params begin with. It asks for the next
+// page when it is needed. An error is the last.
+//
+// List teams.
+//
+// The teams that tickets can be given to, newest first.
+func (s *Support) ListTeams(ctx context.Context, params *ListTeamsParams, options ...CallOption) iter.Seq2[Team, error] {
+	return items(func(cursor string) (*Page[Team], error) {
+		var page ListTeamsParams
+		if params != nil {
+			page = *params
+		}
+		if cursor != "" {
+			page.Cursor = &cursor
+		}
+		return s.ListTeamsPage(ctx, &page, options...)
+	})
+}
+
+// ListTeamsPage returns one page of ListTeams.
+func (s *Support) ListTeamsPage(ctx context.Context, params *ListTeamsParams, options ...CallOption) (*Page[Team], error) {
+	return callPage[Team](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListTeamsRequest(server, params.plain())
+	})
+}
+
 // ListTickets iterates over all the items of GET /tickets, from the page that params begin with. It asks for the next
 // page when it is needed. An error is the last.
 //
@@ -671,6 +777,19 @@ func (s *Support) LogOut(ctx context.Context, options ...CallOption) error {
 		return plain.NewLogOutRequest(server, nil)
 	})
 	return err
+}
+
+// MergeTicket calls POST /tickets/{ticket_id}/merge.
+//
+// Merge a ticket into another one.
+//
+// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
+// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
+// written in either ticket end unpublished.
+func (s *Support) MergeTicket(ctx context.Context, ticketID TicketID, body MergeTicketRequest, options ...CallOption) (*Ticket, error) {
+	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewMergeTicketRequest(server, ticketID, nil, body)
+	})
 }
 
 // PreviewPrompt calls GET /prompts/{prompt_id}/preview.
@@ -948,6 +1067,18 @@ func (s *Support) UpdatePrompt(ctx context.Context, promptID PromptID, body Prom
 	})
 }
 
+// UpdateTeam calls PATCH /teams/{team_id}.
+//
+// Change a team.
+//
+// Changes a team's name, its members, or both. `member_ids` takes the place of the members that there are. With `If-Match`, the
+// change is made only while the team has that version.
+func (s *Support) UpdateTeam(ctx context.Context, teamID TeamID, body UpdateTeamRequest, options ...CallOption) (*Team, error) {
+	return call[Team](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
+		return plain.NewUpdateTeamRequest(server, teamID, nil, body)
+	})
+}
+
 // UpdateTicket calls PATCH /tickets/{ticket_id}.
 //
 // Change a ticket.
@@ -971,6 +1102,21 @@ func (s *Support) UpdatePrompt(ctx context.Context, promptID PromptID, body Prom
 func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body UpdateTicketRequest, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewUpdateTicketRequest(server, ticketID, nil, body)
+	})
+}
+
+// UpdateTickets calls POST /staff/tickets/bulk.
+//
+// Change many tickets.
+//
+// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
+// or which problem it met; the others are changed all the same.
+//
+// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+// it. `Idempotency-Key` has no effect here.
+func (s *Support) UpdateTickets(ctx context.Context, body UpdateTicketsRequest, options ...CallOption) (*[]TicketResult, error) {
+	return call[[]TicketResult](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewUpdateTicketsRequest(server, nil, body)
 	})
 }
 

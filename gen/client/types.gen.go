@@ -113,6 +113,8 @@ type (
 	//	CurrentPassword string
 	//	NewPassword NewPassword
 	ChangePasswordRequest = plain.ChangePasswordRequest
+	// Count: A count of tickets. 10,000 means that many or more.
+	Count = plain.Count
 	// CreateAIResponseRequest: What to answer, and how. `{}` asks for the answer to the newest turn.
 	//
 	// Its fields:
@@ -129,7 +131,7 @@ type (
 	//	Name APIKeyName
 	//	Role Role
 	//	Scopes Scopes
-	//	ServiceID *openapi_types.UUID
+	//	ServiceID *ID
 	CreateAPIKeyRequest = plain.CreateAPIKeyRequest
 	// CreateMessageRequest: A new message.
 	//
@@ -143,12 +145,21 @@ type (
 	//
 	//	Content MessageText
 	CreateNoteRequest = plain.CreateNoteRequest
+	// CreateTeamRequest: A new team.
+	//
+	// Its fields:
+	//
+	//	MemberIds TeamMemberIDs
+	//	Name TeamName
+	CreateTeamRequest = plain.CreateTeamRequest
 	// CreateTicketRequest: A new ticket.
 	//
 	// Its fields:
 	//
 	//	Description TicketDescription
+	//	ExternalID TicketExternalID
 	//	Title TicketTitle
+	//	Upsert bool
 	CreateTicketRequest = plain.CreateTicketRequest
 	// CreateUserRequest: A new account. Its role is `user` when none is given.
 	//
@@ -299,6 +310,12 @@ type (
 	ID = plain.ID
 	// Limit defines model for Limit.
 	Limit = plain.Limit
+	// ListStaffTicketsParamsAIState defines parameters for ListStaffTickets.
+	ListStaffTicketsParamsAIState = plain.ListStaffTicketsParamsAIState
+	// ListStaffTicketsParamsSort defines parameters for ListStaffTickets.
+	ListStaffTicketsParamsSort = plain.ListStaffTicketsParamsSort
+	// ListStaffTicketsParamsStatus defines parameters for ListStaffTickets.
+	ListStaffTicketsParamsStatus = plain.ListStaffTicketsParamsStatus
 	// LogInRequest: Credentials.
 	//
 	// Its fields:
@@ -306,6 +323,12 @@ type (
 	//	Email string
 	//	Password string
 	LogInRequest = plain.LogInRequest
+	// MergeTicketRequest: Where a conversation goes on.
+	//
+	// Its fields:
+	//
+	//	Into ID
+	MergeTicketRequest = plain.MergeTicketRequest
 	// Message: One message of a ticket's conversation.
 	//
 	// Its fields:
@@ -585,6 +608,16 @@ type (
 	SignUpRequest = plain.SignUpRequest
 	// SignUpRequestRole: Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
 	SignUpRequestRole = plain.SignUpRequestRole
+	// StaffTicketCounts: How many tickets are where. Those that are snoozed count as that only.
+	//
+	// Its fields:
+	//
+	//	AIAnswering Count
+	//	All Count
+	//	Mine Count
+	//	Snoozed Count
+	//	Unassigned Count
+	StaffTicketCounts = plain.StaffTicketCounts
 	// StreamToken: A token for one ticket's stream.
 	//
 	// Its fields:
@@ -597,6 +630,24 @@ type (
 	Tag = plain.Tag
 	// Tags: Words by which staff sort tickets, in their order.
 	Tags = plain.Tags
+	// Team: A group of staff that tickets are given to.
+	//
+	// Its fields:
+	//
+	//	CreatedAt Timestamp
+	//	ID ID
+	//	MemberIds TeamMemberIDs
+	//	Name TeamName
+	//	UpdatedAt Timestamp
+	Team = plain.Team
+	// TeamID: A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	TeamID = plain.TeamID
+	// TeamMemberIDs: The accounts that are its members.
+	TeamMemberIDs = plain.TeamMemberIDs
+	// TeamName: The team's name, one line of text, as a ticket's title is.
+	TeamName = plain.TeamName
 	// TextSegment: A piece of a text, as it was written. It is text, not HTML.
 	//
 	// Its fields:
@@ -644,6 +695,14 @@ type (
 	TicketID = plain.TicketID
 	// TicketPriority: How urgent a ticket is. A new one is `normal`.
 	TicketPriority = plain.TicketPriority
+	// TicketResult: What became of one ticket of many.
+	//
+	// Its fields:
+	//
+	//	Changed bool
+	//	Problem *Problem
+	//	TicketID ID
+	TicketResult = plain.TicketResult
 	// TicketStatus: Where a ticket stands.
 	TicketStatus = plain.TicketStatus
 	// TicketTitle: One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
@@ -678,24 +737,47 @@ type (
 	//	UserID ID
 	//	WaitingSince Timestamp
 	TicketWithMessages = plain.TicketWithMessages
+	// TimeFilter: A time (RFC 3339) in UTC before the year 10000.
+	TimeFilter = plain.TimeFilter
 	// Timestamp: UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	Timestamp = plain.Timestamp
+	// UpdateTeamRequest: A change of a team. What is left out stays as it is.
+	//
+	// Its fields:
+	//
+	//	MemberIds *[]ID
+	//	Name TeamName
+	UpdateTeamRequest = plain.UpdateTeamRequest
 	// UpdateTicketRequest: A change of a ticket. What is left out stays as it is.
 	//
 	// Its fields:
 	//
 	//	AIMode AIMode
-	//	AssigneeID nullable.Nullable[openapi_types.UUID]
+	//	AssigneeID nullable.Nullable[ID]
 	//	CustomFields map[string]any
 	//	ExternalID nullable.Nullable[string]
 	//	Priority TicketPriority
 	//	SnoozedUntil nullable.Nullable[time.Time]
 	//	Status TicketStatus
 	//	Tags *[]Tag
-	//	TeamID nullable.Nullable[openapi_types.UUID]
+	//	TeamID nullable.Nullable[ID]
 	UpdateTicketRequest = plain.UpdateTicketRequest
+	// UpdateTicketsRequest: Which tickets are to be how. What is left out stays as it is.
+	//
+	// Its fields:
+	//
+	//	AddTags Tags
+	//	AIMode AIMode
+	//	AssigneeID nullable.Nullable[ID]
+	//	Priority TicketPriority
+	//	RemoveTags Tags
+	//	SnoozedUntil nullable.Nullable[time.Time]
+	//	Status TicketStatus
+	//	TeamID nullable.Nullable[ID]
+	//	TicketIds []ID
+	UpdateTicketsRequest = plain.UpdateTicketsRequest
 	// UpdateUserRequest: A change of an account. What is left out stays as it is.
 	//
 	// Its fields:
@@ -928,6 +1010,27 @@ const (
 // The values of HealthStatus that the contract has.
 const (
 	HealthStatusOk = plain.HealthStatusOk
+)
+
+// The values of ListStaffTicketsParamsAIState that the contract has.
+const (
+	ListStaffTicketsParamsAIStateAnswering = plain.ListStaffTicketsParamsAIStateAnswering
+)
+
+// The values of ListStaffTicketsParamsSort that the contract has.
+const (
+	ListStaffTicketsParamsSortNewest   = plain.ListStaffTicketsParamsSortNewest
+	ListStaffTicketsParamsSortPriority = plain.ListStaffTicketsParamsSortPriority
+	ListStaffTicketsParamsSortWaiting  = plain.ListStaffTicketsParamsSortWaiting
+)
+
+// The values of ListStaffTicketsParamsStatus that the contract has.
+const (
+	ListStaffTicketsParamsStatusClosed     = plain.ListStaffTicketsParamsStatusClosed
+	ListStaffTicketsParamsStatusOpen       = plain.ListStaffTicketsParamsStatusOpen
+	ListStaffTicketsParamsStatusPending    = plain.ListStaffTicketsParamsStatusPending
+	ListStaffTicketsParamsStatusResolved   = plain.ListStaffTicketsParamsStatusResolved
+	ListStaffTicketsParamsStatusUnresolved = plain.ListStaffTicketsParamsStatusUnresolved
 )
 
 // The values of MessageAuthorKind that the contract has.
@@ -1245,6 +1348,73 @@ func (p *ListSessionsParams) plain() *plain.ListSessionsParams {
 		return nil
 	}
 	return &plain.ListSessionsParams{Limit: p.Limit, Cursor: p.Cursor}
+}
+
+// ListStaffTicketsParams are the parameters of ListStaffTickets. Those that are not set are not sent.
+type ListStaffTicketsParams struct {
+	// Sort: `newest` is by the time of opening. `waiting` lists the tickets whose customer waits for a human, the longest wait first.
+	// `priority` lists what is `open` or `pending`, the most urgent first, and of those the oldest.
+	Sort ListStaffTicketsParamsSort `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
+	// Status: The status; `unresolved` is `open` or `pending`.
+	Status ListStaffTicketsParamsStatus `form:"status,omitempty" json:"status,omitempty,omitzero"`
+	// Priority: The priority.
+	Priority TicketPriority `form:"priority,omitempty" json:"priority,omitempty,omitzero"`
+	// Assignee: The account that has the ticket, `me`, or `none` for what is nobody's.
+	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty,omitzero"`
+	// Team: The team that has the ticket, or `none` for what is no team's.
+	Team string `form:"team,omitempty" json:"team,omitempty,omitzero"`
+	// Tag: A tag, as it stands.
+	Tag string `form:"tag,omitempty" json:"tag,omitempty,omitzero"`
+	// Requester: The account of the customer.
+	Requester *ID `form:"requester,omitempty" json:"requester,omitempty"`
+	// ExternalID: What the ticket is called elsewhere.
+	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty,omitzero"`
+	// AIMode: The AI mode.
+	AIMode AIMode `form:"ai_mode,omitempty" json:"ai_mode,omitempty,omitzero"`
+	// AIState: `answering` is where the AI is writing an answer.
+	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty,omitzero"`
+	// Snoozed: Whether it is snoozed.
+	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
+	// CreatedAfter: Opened at this time or later (RFC 3339).
+	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty,omitzero"`
+	// CreatedBefore: Opened earlier than this time (RFC 3339).
+	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty,omitzero"`
+	// UpdatedAfter: Changed last at this time or later (RFC 3339).
+	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty,omitzero"`
+	// UpdatedBefore: Changed last earlier than this time (RFC 3339).
+	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty,omitzero"`
+	// WaitingAfter: The customer has waited for a human since a time that is at this time or later (RFC 3339).
+	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty,omitzero"`
+	// WaitingBefore: The customer has waited for a human since a time that is earlier than this time (RFC 3339).
+	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty,omitzero"`
+	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+func (p *ListStaffTicketsParams) plain() *plain.ListStaffTicketsParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.ListStaffTicketsParams{Sort: p.Sort, Status: p.Status, Priority: p.Priority, Assignee: p.Assignee, Team: p.Team, Tag: p.Tag, Requester: p.Requester, ExternalID: p.ExternalID, AIMode: p.AIMode, AIState: p.AIState, Snoozed: p.Snoozed, CreatedAfter: p.CreatedAfter, CreatedBefore: p.CreatedBefore, UpdatedAfter: p.UpdatedAfter, UpdatedBefore: p.UpdatedBefore, WaitingAfter: p.WaitingAfter, WaitingBefore: p.WaitingBefore, Limit: p.Limit, Cursor: p.Cursor}
+}
+
+// ListTeamsParams are the parameters of ListTeams. Those that are not set are not sent.
+type ListTeamsParams struct {
+	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+func (p *ListTeamsParams) plain() *plain.ListTeamsParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.ListTeamsParams{Limit: p.Limit, Cursor: p.Cursor}
 }
 
 // ListTicketsParams are the parameters of ListTickets. Those that are not set are not sent.

@@ -459,10 +459,10 @@ func (ns NullRiverJobState) Value() (driver.Value, error) {
 type TicketPriority string
 
 const (
-	TicketPriorityLow    TicketPriority = "low"
-	TicketPriorityNormal TicketPriority = "normal"
-	TicketPriorityHigh   TicketPriority = "high"
 	TicketPriorityUrgent TicketPriority = "urgent"
+	TicketPriorityHigh   TicketPriority = "high"
+	TicketPriorityNormal TicketPriority = "normal"
+	TicketPriorityLow    TicketPriority = "low"
 )
 
 func (e *TicketPriority) Scan(src interface{}) error {
@@ -995,6 +995,12 @@ type TicketStatusChange struct {
 	FromStatus TicketStatus
 	ToStatus   TicketStatus
 	CreatedAt  time.Time
+}
+
+type TicketTag struct {
+	Tag       string
+	CreatedAt time.Time
+	TicketID  uuid.UUID
 }
 
 type User struct {

@@ -30,6 +30,11 @@ type Querier interface {
 	CompleteAIResponse(ctx context.Context, arg CompleteAIResponseParams) (AIResponse, error)
 	// What counts against a user's budget, and in how many seconds the oldest of it no longer does.
 	CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error)
+	// How many of the accounts are enabled ones of staff.
+	CountStaff(ctx context.Context, ids []uuid.UUID) (int32, error)
+	// How many unresolved tickets are where, as far as max_counted. What is snoozed counts as that only. The order keeps each count
+	// to an index: without it, the planner may read old tickets in search of the few that are not resolved.
+	CountStaffTickets(ctx context.Context, arg CountStaffTicketsParams) (CountStaffTicketsRow, error)
 	// No row: the user has used up the budget, of which 0 is no limit. LockAIBudget keeps what is counted here true.
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	// No row: the account is no service's.
@@ -57,6 +62,7 @@ type Querier interface {
 	// A session with its first refresh token. No row: the account is disabled, or has another hash than the one that was
 	// checked. The lock makes whoever changes the account afterwards see the session.
 	CreateSession(ctx context.Context, arg CreateSessionParams) (int32, error)
+	CreateTeam(ctx context.Context, arg CreateTeamParams) (CreateTeamRow, error)
 	// No row: there is no such webhook.
 	CreateTestDelivery(ctx context.Context, arg CreateTestDeliveryParams) (WebhookDelivery, error)
 	// No row: the account that the ticket counts for, if any, has used up its budget for the day.
@@ -72,6 +78,7 @@ type Querier interface {
 	DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) (int64, error)
 	DeleteDeletedWebhooks(ctx context.Context) error
 	DeleteDeliveriesOfDeletedWebhooks(ctx context.Context, arg DeleteDeliveriesOfDeletedWebhooksParams) (int64, error)
+	DeleteDetachedTeams(ctx context.Context) error
 	// The oldest of an account that has more than it may have.
 	DeleteExcessSessions(ctx context.Context, arg DeleteExcessSessionsParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg DeleteExpiredSessionsParams) (int64, error)
@@ -86,8 +93,12 @@ type Querier interface {
 	DeleteSession(ctx context.Context, arg DeleteSessionParams) (int64, error)
 	// All but one, which may be the nil UUID.
 	DeleteSessionsByUser(ctx context.Context, arg DeleteSessionsByUserParams) (int64, error)
+	// Nobody sees it any longer; DetachTickets takes it from its tickets. Zero rows: there is no such team.
+	DeleteTeam(ctx context.Context, arg DeleteTeamParams) (int64, error)
 	// Its deliveries are deleted later, a batch at a time.
 	DeleteWebhook(ctx context.Context, id uuid.UUID) (int64, error)
+	// Takes deleted teams from their tickets.
+	DetachTickets(ctx context.Context, arg DetachTicketsParams) (int64, error)
 	// Unless it is already, or not for the given reason: every attempt has failed for so long.
 	DisableWebhook(ctx context.Context, arg DisableWebhookParams) (int64, error)
 	// Ends a response and its log without a message. No row: the response has ended otherwise or is another's, or its log does
@@ -160,7 +171,11 @@ type Querier interface {
 	GetSessionAccount(ctx context.Context, id uuid.UUID) (GetSessionAccountRow, error)
 	// How many sessions the database takes, and how many machines have sessions of the product there, this one included.
 	GetSessionBudget(ctx context.Context) (GetSessionBudgetRow, error)
+	// With its members in the order of their ids.
+	GetTeam(ctx context.Context, id uuid.UUID) (GetTeamRow, error)
 	GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error)
+	// That of a service, or one that no service opened.
+	GetTicketByExternalID(ctx context.Context, arg GetTicketByExternalIDParams) (Ticket, error)
 	GetUser(ctx context.Context, id uuid.UUID) (User, error)
 	GetUserByEmail(ctx context.Context, email string) (User, error)
 	GetWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
@@ -195,10 +210,17 @@ type Querier interface {
 	// as it is now, and belongs to no day. A time that nobody took is -1.
 	ListReportGroups(ctx context.Context, arg ListReportGroupsParams) ([]ListReportGroupsRow, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
+	// A page of everybody's tickets, with the customers of all services or only those of one. It walks along one index, chosen by
+	// the caller, and looks at no more than max_walked tickets, however few of them match. The last one that it looked at is
+	// returned also when it does not match: there the next page goes on.
+	ListStaffTickets(ctx context.Context, arg ListStaffTicketsParams) ([]ListStaffTicketsRow, error)
 	// The newest, newest first, without notes, and without answers that were replaced or that are being replaced just now.
 	ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error)
 	// Responses that ended long ago and still have their events, oldest first, after a position.
 	ListSweepableAIResponses(ctx context.Context, arg ListSweepableAIResponsesParams) ([]ListSweepableAIResponsesRow, error)
+	// The messages of a ticket that were written at the same moment as one of another ticket.
+	ListTakenTimes(ctx context.Context, arg ListTakenTimesParams) ([]uuid.UUID, error)
+	ListTeams(ctx context.Context, arg ListTeamsParams) ([]ListTeamsRow, error)
 	// Everybody's, with the customers of all services or only those of one.
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]ListTicketsRow, error)
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]Ticket, error)
@@ -222,22 +244,32 @@ type Querier interface {
 	// Whoever takes an administrator away holds this lock on all of them, in one order, and so decides on how many are left.
 	// Services, which cannot log in, do not count.
 	LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error)
+	// Lets one ticket of an external id be opened at a time. The number sets these locks apart from others.
+	LockExternalID(ctx context.Context, arg LockExternalIDParams) error
 	LockPrompt(ctx context.Context, id uuid.UUID) (LockPromptRow, error)
 	// Lets one prompt be made, published or withdrawn at a time, until the transaction ends. The number sets this lock apart
 	// from others.
 	LockPrompts(ctx context.Context) error
 	LockSLA(ctx context.Context) (SLA, error)
+	LockTeam(ctx context.Context, id uuid.UUID) (Team, error)
 	// One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
 	LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error)
 	// Takes the lock of LockTicket for a statement that reads the ticket itself.
 	LockTicketAhead(ctx context.Context, arg LockTicketAheadParams) error
 	// The ticket that a message stands in, for staff.
 	LockTicketOfMessage(ctx context.Context, arg LockTicketOfMessageParams) (Ticket, error)
+	// Several, in the order of their ids, so that no two who lock the same ones wait for each other.
+	LockTickets(ctx context.Context, ids []uuid.UUID) ([]Ticket, error)
 	// With the customer, of any service or only of one.
 	LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error)
 	LockWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
 	// No row: somebody else makes deliveries.
 	LockWebhookCursor(ctx context.Context) (int64, error)
+	// Moves the conversation of a ticket into another one, its description as the first message, and closes it for good. Both rows
+	// must be locked, and no two of the messages may be of the same moment. The AI responses come along: one to the description
+	// answers the message that this has become. The other ticket is the caller's answer, with its customer, of any service or only
+	// of one.
+	MergeTicket(ctx context.Context, arg MergeTicketParams) (MergeTicketRow, error)
 	// Makes a prompt the live one, under LockPrompts, in place of the one that was.
 	PublishPrompt(ctx context.Context, arg PublishPromptParams) (Prompt, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
@@ -277,6 +309,8 @@ type Querier interface {
 	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
 	// Has everything that is indexed in another language indexed again. A language that the database does not have is 'simple'.
 	SetSearchLanguage(ctx context.Context, language string) (int64, error)
+	// Gives a message the next moment at which neither of two tickets has one.
+	ShiftMessage(ctx context.Context, arg ShiftMessageParams) error
 	// Up to the newest entry. No row: there is no such webhook.
 	StartWebhookReplay(ctx context.Context, arg StartWebhookReplayParams) (int64, error)
 	// Whatever is being written in this ticket is not published; all_kinds ends what staff ask for too. The ticket's row must be
@@ -301,6 +335,8 @@ type Querier interface {
 	UpdateSLA(ctx context.Context, targets []byte) (SLA, error)
 	// No row: the account is no customer of the service.
 	UpdateServiceCustomer(ctx context.Context, arg UpdateServiceCustomerParams) (ServiceCustomer, error)
+	// The team's row must be locked. Without member_ids, the members stay.
+	UpdateTeam(ctx context.Context, arg UpdateTeamParams) (UpdateTeamRow, error)
 	// With the customer, of any service or only of one. The ticket's row must be locked. A change of its status is recorded, and
 	// the entries, which are what the change means to the journal, in their order; those that are shown are the customer's to see
 	// as well. The customer waits no longer once the ticket is resolved, and from now on when it waits.
@@ -317,6 +353,8 @@ type Querier interface {
 	UpdateWebhookReplay(ctx context.Context, arg UpdateWebhookReplayParams) error
 	// Unless they were replaced meanwhile.
 	UpdateWebhookSecrets(ctx context.Context, arg UpdateWebhookSecretsParams) error
+	// Wakes tickets that have been snoozed for as long as they were to be.
+	WakeTickets(ctx context.Context, arg WakeTicketsParams) (int64, error)
 	// Takes the live prompt away, under LockPrompts, so that the one which is built in is live.
 	WithdrawPrompt(ctx context.Context, arg WithdrawPromptParams) error
 }

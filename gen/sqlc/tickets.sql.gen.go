@@ -15,27 +15,29 @@ import (
 const createTicket = `-- name: CreateTicket :one
 WITH spent AS (
     INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
-    SELECT $6::uuid, (now() AT TIME ZONE 'UTC')::date, 1, 0, $7::bigint
-    WHERE $6::uuid IS NOT NULL AND $7 <= $8::bigint
+    SELECT $8::uuid, (now() AT TIME ZONE 'UTC')::date, 1, 0, $9::bigint
+    WHERE $8::uuid IS NOT NULL AND $9 <= $10::bigint
     ON CONFLICT (user_id, day) DO UPDATE
     SET tickets = u.tickets + 1, bytes = u.bytes + excluded.bytes
-    WHERE u.tickets < $9 AND u.bytes + excluded.bytes <= $8
+    WHERE u.tickets < $11 AND u.bytes + excluded.bytes <= $10
     RETURNING u.user_id
 ),
 entered AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id)
-    SELECT 'ticket.created', $10, $2, $1, $2
-    WHERE $6::uuid IS NULL OR EXISTS (SELECT FROM spent)
+    SELECT 'ticket.created', $12, $2, $1, $2
+    WHERE $8::uuid IS NULL OR EXISTS (SELECT FROM spent)
 )
-INSERT INTO tickets (id, user_id, title, description, ai_mode)
-SELECT $1, $2, $3, $4, $5
-WHERE $6::uuid IS NULL OR EXISTS (SELECT FROM spent)
+INSERT INTO tickets (id, user_id, service_id, external_id, title, description, ai_mode)
+SELECT $1, $2, $3, $4, $5, $6, $7
+WHERE $8::uuid IS NULL OR EXISTS (SELECT FROM spent)
 RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 `
 
 type CreateTicketParams struct {
 	ID          uuid.UUID
 	UserID      uuid.UUID
+	ServiceID   *uuid.UUID
+	ExternalID  *string
 	Title       string
 	Description string
 	AIMode      AIMode
@@ -51,6 +53,8 @@ func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Tic
 	row := q.db.QueryRow(ctx, createTicket,
 		arg.ID,
 		arg.UserID,
+		arg.ServiceID,
+		arg.ExternalID,
 		arg.Title,
 		arg.Description,
 		arg.AIMode,
@@ -342,6 +346,53 @@ func (q *Queries) GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error) {
 	return i, err
 }
 
+const getTicketByExternalID = `-- name: GetTicketByExternalID :one
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
+FROM tickets
+WHERE service_id IS NOT DISTINCT FROM $1::uuid AND external_id = $2::text
+`
+
+type GetTicketByExternalIDParams struct {
+	ServiceID  *uuid.UUID
+	ExternalID string
+}
+
+// That of a service, or one that no service opened.
+func (q *Queries) GetTicketByExternalID(ctx context.Context, arg GetTicketByExternalIDParams) (Ticket, error) {
+	row := q.db.QueryRow(ctx, getTicketByExternalID, arg.ServiceID, arg.ExternalID)
+	var i Ticket
+	err := row.Scan(
+		&i.ID,
+		&i.UserID,
+		&i.Title,
+		&i.Description,
+		&i.Status,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.AIMode,
+		&i.Version,
+		&i.LastMessageAt,
+		&i.Priority,
+		&i.AssigneeID,
+		&i.TeamID,
+		&i.Tags,
+		&i.CustomFields,
+		&i.ServiceID,
+		&i.ExternalID,
+		&i.SnoozedUntil,
+		&i.FirstResponseAt,
+		&i.WaitingSince,
+		&i.ResolvedAt,
+		&i.MergedInto,
+		&i.NoteVersion,
+		&i.FirstResponseDueAt,
+		&i.ResolutionDueAt,
+		&i.SLANoted,
+		&i.SLACheckAt,
+	)
+	return i, err
+}
+
 const listTickets = `-- name: ListTickets :many
 SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, c.service_id, c.external_id, c.display_name
 FROM tickets AS t
@@ -490,6 +541,21 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 		return nil, err
 	}
 	return items, nil
+}
+
+const lockExternalID = `-- name: LockExternalID :exec
+SELECT pg_advisory_xact_lock(1702392942, hashtext(coalesce($1::uuid::text, '') || ' ' || $2::text))
+`
+
+type LockExternalIDParams struct {
+	ServiceID  *uuid.UUID
+	ExternalID string
+}
+
+// Lets one ticket of an external id be opened at a time. The number sets these locks apart from others.
+func (q *Queries) LockExternalID(ctx context.Context, arg LockExternalIDParams) error {
+	_, err := q.db.Exec(ctx, lockExternalID, arg.ServiceID, arg.ExternalID)
+	return err
 }
 
 const lockTicket = `-- name: LockTicket :one

@@ -26,6 +26,8 @@ type Actor struct {
 	SessionID uuid.UUID
 	// KeyID is the API key that the service came with; nil for an access token.
 	KeyID uuid.UUID
+	// ServiceID is the account of the service that the API key is of, also when it acts for a customer; nil for an access token.
+	ServiceID uuid.UUID
 	// scopes are the API key's.
 	scopes scopes
 }

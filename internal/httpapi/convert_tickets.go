@@ -1,12 +1,22 @@
 package httpapi
 
 import (
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/oapi-codegen/nullable"
+
 	"github.com/supportbackend/support/gen/api"
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/ticket"
 )
 
-// The bridge between rows and the wire, of changes of tickets.
+// The bridge between rows and the wire, of what staff do with tickets.
 
 func fromUpdateTicketRequest(r api.UpdateTicketRequest) ticket.Change {
 	return ticket.Change{
@@ -14,4 +24,140 @@ func fromUpdateTicketRequest(r api.UpdateTicketRequest) ticket.Change {
 		AssigneeID: r.AssigneeID, TeamID: r.TeamID, Tags: r.Tags, CustomFields: r.CustomFields, ExternalID: r.ExternalID,
 		SnoozedUntil: r.SnoozedUntil,
 	}
+}
+
+func fromUpdateTicketsRequest(r api.UpdateTicketsRequest) ticket.BulkChange {
+	return ticket.BulkChange{
+		Change: ticket.Change{
+			Status: sqlc.TicketStatus(r.Status), AIMode: sqlc.AIMode(r.AIMode), Priority: sqlc.TicketPriority(r.Priority),
+			AssigneeID: r.AssigneeID, TeamID: r.TeamID, SnoozedUntil: r.SnoozedUntil,
+		},
+		AddTags: r.AddTags, RemoveTags: r.RemoveTags,
+	}
+}
+
+// toTicketResult converts the results of the request of that id.
+func toTicketResult(requestID string) func(ticket.BulkResult) api.TicketResult {
+	return func(r ticket.BulkResult) api.TicketResult {
+		result := api.TicketResult{TicketID: r.ID, Changed: r.Err == nil}
+		if r.Err != nil {
+			problem := toProblem(r.Err, requestID)
+			result.Problem = &problem
+		}
+		return result
+	}
+}
+
+func toTeam(t ticket.Team) api.Team {
+	return api.Team{
+		ID: t.Team.ID, Name: t.Team.Name, MemberIds: t.MemberIds,
+		CreatedAt: toTimestamp(t.Team.CreatedAt), UpdatedAt: toTimestamp(t.Team.UpdatedAt),
+	}
+}
+
+// teamTag is the tag of a team's version.
+func teamTag(t ticket.Team) *string {
+	tag := strconv.Quote(strconv.FormatInt(t.Team.Version, 10))
+	return &tag
+}
+
+func toStaffTicketCounts(c ticket.Counts) api.StaffTicketCounts {
+	return api.StaffTicketCounts{
+		Mine: c.Mine, Unassigned: c.Unassigned, AIAnswering: c.Answering, Snoozed: c.Snoozed, All: c.Unresolved,
+	}
+}
+
+const (
+	unresolved = "unresolved"
+	me         = "me"
+	nobody     = "none"
+)
+
+func fromListStaffTicketsParams(actor auth.Actor, p api.ListStaffTicketsParams) (f ticket.Filter, err error) {
+	f = ticket.Filter{
+		Sort: ticket.SortNewest, Unresolved: p.Status == unresolved, Priority: filled(sqlc.TicketPriority(p.Priority)),
+		Tag: filled(p.Tag), Requester: p.Requester, ExternalID: filled(p.ExternalID), AIMode: filled(sqlc.AIMode(p.AIMode)),
+		Answering: p.AIState != "", Snoozed: p.Snoozed, Assignee: fromHolder(actor, p.Assignee), Team: fromHolder(actor, p.Team),
+	}
+	if p.Sort != "" {
+		f.Sort = ticket.Sort(p.Sort)
+	}
+	if !f.Unresolved {
+		f.Status = sqlc.TicketStatus(p.Status)
+	}
+	for _, bound := range []struct {
+		name, text string
+		at         **time.Time
+	}{
+		{"created_after", p.CreatedAfter, &f.Created.From}, {"created_before", p.CreatedBefore, &f.Created.To},
+		{"updated_after", p.UpdatedAfter, &f.Updated.From}, {"updated_before", p.UpdatedBefore, &f.Updated.To},
+		{"waiting_after", p.WaitingAfter, &f.Waiting.From}, {"waiting_before", p.WaitingBefore, &f.Waiting.To},
+	} {
+		if *bound.at, err = fromTimeFilter(bound.name, bound.text); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// fromHolder reads who has a ticket: somebody, me, or nobody.
+func fromHolder(actor auth.Actor, text string) nullable.Nullable[uuid.UUID] {
+	switch text {
+	case "":
+		return nil
+	case nobody:
+		return nullable.NewNullNullable[uuid.UUID]()
+	case me:
+		return nullable.NewNullableWithValue(actor.ID)
+	default:
+		return nullable.NewNullableWithValue(uuid.MustParse(text)) // The contract's pattern has let it through.
+	}
+}
+
+// fromTimeFilter reads a time of the query. The contract's pattern lets through what no calendar has, such as 30 February.
+func fromTimeFilter(name, text string) (*time.Time, error) {
+	if text == "" {
+		return nil, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil || at.UTC().Year() > maxYear {
+		return nil, contract.InvalidParameter("query", name, apperr.Field{Code: apperr.InvalidFormat})
+	}
+	return &at, nil
+}
+
+// maxYear is the last year that the API can show.
+const maxYear = 9999
+
+// filled returns what is not empty.
+func filled[T ~string](text T) *T {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// staffList is the name of a list of tickets: its path, with the query that filters and sorts it.
+func staffList(p api.ListStaffTicketsParams) string {
+	query := url.Values{}
+	for name, value := range map[string]string{
+		"sort": string(p.Sort), "status": string(p.Status), "priority": string(p.Priority), "assignee": p.Assignee, "team": p.Team,
+		"tag": p.Tag, "external_id": p.ExternalID, "ai_mode": string(p.AIMode), "ai_state": string(p.AIState),
+		"created_after": p.CreatedAfter, "created_before": p.CreatedBefore, "updated_after": p.UpdatedAfter,
+		"updated_before": p.UpdatedBefore, "waiting_after": p.WaitingAfter, "waiting_before": p.WaitingBefore,
+	} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	if p.Requester != nil {
+		query.Set("requester", p.Requester.String())
+	}
+	if p.Snoozed != nil {
+		query.Set("snoozed", strconv.FormatBool(*p.Snoozed))
+	}
+	if len(query) == 0 {
+		return staffTicketsPath
+	}
+	return staffTicketsPath + "?" + query.Encode()
 }

@@ -25,11 +25,11 @@ const (
 	defaultLimit = 50
 
 	cursorMACBytes = 16
-	cursorBytes    = cursorMACBytes + 8 + 16
+	cursorBytes    = cursorMACBytes + 1 + 8 + 16
 )
 
 // cursors writes and reads positions in lists. A cursor is bound to the account and the list it was made for, so nobody
-// can make one up, or use another's: it is base64url(HMAC ‖ created_at in µs ‖ id).
+// can make one up, or use another's: it is base64url(HMAC ‖ rank ‖ created_at in µs ‖ id).
 type cursors struct {
 	// keys are those whose cursors are taken. The first one makes them.
 	keys [][]byte
@@ -49,6 +49,7 @@ func newCursors(secrets ...[]byte) (cursors, error) {
 
 func (cs cursors) encode(actor auth.Actor, list string, p page.Position) string {
 	raw := make([]byte, cursorMACBytes, cursorBytes)
+	raw = append(raw, p.Rank)
 	raw = binary.BigEndian.AppendUint64(raw, uint64(p.CreatedAt.UnixMicro()))
 	raw = append(raw, p.ID[:]...)
 	copy(raw, mac(cs.keys[0], actor, list, raw[cursorMACBytes:]))
@@ -60,10 +61,11 @@ func (cs cursors) decode(actor auth.Actor, list, cursor string) (*page.Position,
 	if err != nil || len(raw) != cursorBytes || !cs.made(actor, list, raw) {
 		return nil, contract.InvalidParameter("query", "cursor", apperr.Field{Code: apperr.InvalidFormat})
 	}
-	micros := binary.BigEndian.Uint64(raw[cursorMACBytes:])
+	micros := binary.BigEndian.Uint64(raw[cursorMACBytes+1:])
 	return &page.Position{
+		Rank:      raw[cursorMACBytes],
 		CreatedAt: time.UnixMicro(int64(micros)).UTC(), //nolint:gosec // Written from an int64.
-		ID:        uuid.UUID(raw[cursorMACBytes+8:]),
+		ID:        uuid.UUID(raw[cursorMACBytes+1+8:]),
 	}, nil
 }
 

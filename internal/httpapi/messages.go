@@ -6,6 +6,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/auth"
 )
 
 func messagesPath(ticketID uuid.UUID) string {
@@ -17,11 +19,19 @@ func (s *Server) CreateMessage(
 	ctx context.Context, r api.CreateMessageRequestObject,
 ) (api.CreateMessageResponseObject, error) {
 	actor := actorFrom(ctx)
-	message, err := s.tickets.AddMessage(ctx, actor, r.TicketID, r.Body.Content)
+	message, err := s.addMessage(ctx, actor, r)
 	if err != nil {
 		return nil, err
 	}
 	return api.CreateMessage201JSONResponse{Body: toMessage(actor)(message)}, nil
+}
+
+// addMessage adds a message, on the condition that the caller makes, if any.
+func (s *Server) addMessage(ctx context.Context, actor auth.Actor, r api.CreateMessageRequestObject) (sqlc.Message, error) {
+	if r.Params.IfMatch == nil {
+		return s.tickets.AddMessage(ctx, actor, r.TicketID, r.Body.Content)
+	}
+	return s.tickets.AddMessageIf(ctx, actor, r.TicketID, r.Body.Content, ifMatch(r.Params.IfMatch))
 }
 
 // ListMessages returns a page of a ticket's messages.

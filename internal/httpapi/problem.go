@@ -132,20 +132,8 @@ func (s *Server) problemOf(err error, c echo.Context) *apperr.Error {
 }
 
 func writeProblem(c echo.Context, err *apperr.Error, requestID string) error {
-	kind, known := problems[err.Code]
-	if !known {
-		kind = problems[apperr.Internal]
-	}
-	body, encodeErr := encodeJSON(api.Problem{
-		Type:      "/problems/" + string(err.Code),
-		Title:     kind.title,
-		Status:    int32(kind.status), //nolint:gosec // A status of the table above.
-		Detail:    err.Detail,
-		Code:      api.ProblemCode(err.Code),
-		RequestID: requestID,
-		Retryable: kind.retryable,
-		Errors:    toFieldErrors(err.Fields),
-	})
+	kind := kindOf(err.Code)
+	body, encodeErr := encodeJSON(toProblem(err, requestID))
 	if encodeErr != nil {
 		return encodeErr
 	}
@@ -155,6 +143,28 @@ func writeProblem(c echo.Context, err *apperr.Error, requestID string) error {
 		header.Set(echo.HeaderRetryAfter, retryAfter(err.RetryAfter))
 	}
 	return c.Blob(kind.status, mediaTypeProblem, body)
+}
+
+// kindOf is the kind of problem that a code is.
+func kindOf(code apperr.Code) problemKind {
+	if kind, known := problems[code]; known {
+		return kind
+	}
+	return problems[apperr.Internal]
+}
+
+func toProblem(err *apperr.Error, requestID string) api.Problem {
+	kind := kindOf(err.Code)
+	return api.Problem{
+		Type:      "/problems/" + string(err.Code),
+		Title:     kind.title,
+		Status:    int32(kind.status), //nolint:gosec // A status of the table above.
+		Detail:    err.Detail,
+		Code:      api.ProblemCode(err.Code),
+		RequestID: requestID,
+		Retryable: kind.retryable,
+		Errors:    toFieldErrors(err.Fields),
+	}
 }
 
 func setChallenge(header http.Header, code apperr.Code) {

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/ticket"
 )
 
@@ -14,15 +16,29 @@ func (s *Server) CreateTicket(
 	ctx context.Context, r api.CreateTicketRequestObject,
 ) (api.CreateTicketResponseObject, error) {
 	actor := actorFrom(ctx)
-	created, err := s.tickets.Create(ctx, actor, r.Body.Title, r.Body.Description)
+	created, isNew, err := s.createTicket(ctx, actor, *r.Body)
 	if err != nil {
 		return nil, err
 	}
 	t := ticket.View{Ticket: created}
+	body, location := toTicket(actor)(t), ticketsPath+"/"+created.ID.String()
+	if !isNew {
+		return api.CreateTicket200JSONResponse{
+			Body: body, Headers: api.CreateTicket200ResponseHeaders{Location: location, ETag: ticketTag(actor, t)},
+		}, nil
+	}
 	return api.CreateTicket201JSONResponse{
-		Body:    toTicket(actor)(t),
-		Headers: api.CreateTicket201ResponseHeaders{Location: ticketsPath + "/" + created.ID.String(), ETag: ticketTag(actor, t)},
+		Body: body, Headers: api.CreateTicket201ResponseHeaders{Location: location, ETag: ticketTag(actor, t)},
 	}, nil
+}
+
+// createTicket opens a ticket, or finds the one that is called so already.
+func (s *Server) createTicket(ctx context.Context, actor auth.Actor, r api.CreateTicketRequest) (sqlc.Ticket, bool, error) {
+	if r.ExternalID != "" {
+		return s.tickets.CreateAs(ctx, actor, r.ExternalID, r.Upsert, r.Title, r.Description)
+	}
+	created, err := s.tickets.Create(ctx, actor, r.Title, r.Description)
+	return created, true, err
 }
 
 // ListTickets returns a page of tickets.

@@ -9,6 +9,8 @@ import (
 
 // Position is a place in a list: the keys that the list is ordered by.
 type Position struct {
+	// Rank comes before the rest in lists that are ordered by more than a time; it is 0 in the others.
+	Rank      uint8
 	CreatedAt time.Time
 	ID        uuid.UUID
 }

@@ -16,8 +16,10 @@ import (
 )
 
 const (
-	sweepInterval = time.Hour
-	maxSwept      = 1000
+	sweepInterval  = time.Hour
+	detachInterval = time.Minute
+	wakeInterval   = 15 * time.Second
+	maxSwept       = 1000
 )
 
 // Budget is how much a customer may write in a day (UTC), counted over all replicas. Zero is no limit. Staff have none.
@@ -67,14 +69,25 @@ func errSpent() error {
 		After(day - time.Duration(time.Now().UnixNano())%day)
 }
 
-// Tasks are what repeats: deleting the counts of past days.
+// Tasks are what repeats: deleting the counts of past days, taking deleted teams from their tickets, and waking tickets.
 func (s *Service) Tasks() []background.Task {
-	return []background.Task{{Name: "delete_old_usage", Every: sweepInterval, Do: s.Sweep}}
+	return []background.Task{
+		{Name: "delete_old_usage", Every: sweepInterval, Do: s.Sweep},
+		{Name: "detach_teams", Every: detachInterval, Do: s.DetachTeams},
+		{Name: "wake_tickets", Every: wakeInterval, Do: s.WakeTickets},
+	}
 }
 
 // Sweep deletes the counts of past days, a batch at a time.
 func (s *Service) Sweep(ctx context.Context) error {
 	return background.Batches(ctx, maxSwept, func(ctx context.Context, limit, skip int32) (int64, error) {
 		return s.store.DeleteOldUsage(ctx, sqlc.DeleteOldUsageParams{MaxRows: limit, SkipRows: skip})
+	})
+}
+
+// WakeTickets wakes tickets that have been snoozed for as long as they were to be, a batch at a time.
+func (s *Service) WakeTickets(ctx context.Context) error {
+	return background.Batches(ctx, maxSwept, func(ctx context.Context, limit, skip int32) (int64, error) {
+		return s.store.WakeTickets(ctx, sqlc.WakeTicketsParams{MaxRows: limit, SkipRows: skip})
 	})
 }

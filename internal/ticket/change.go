@@ -16,8 +16,12 @@ import (
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
-// maxYear is the last year that the API can show.
-const maxYear = 9999
+const (
+	// maxYear is the last year that the API can show.
+	maxYear = 9999
+	// maxTags is how many tags a ticket may have.
+	maxTags = 20
+)
 
 // Change is what Update changes of a ticket. What is empty, or not specified, stays as it is; null clears it.
 type Change struct {
@@ -75,9 +79,13 @@ func (s *Service) Update(
 		return err
 	})
 	if store.IsUniqueViolation(err, "tickets_service_id_external_id_key") {
-		err = apperr.New(apperr.ExternalIDTaken, "Another ticket is called that.")
+		err = errExternalIDTaken()
 	}
 	return ticket, err
+}
+
+func errExternalIDTaken() error {
+	return apperr.New(apperr.ExternalIDTaken, "Another ticket is called that.")
 }
 
 // update is what UpdateTicket takes for an actor's change.
@@ -120,6 +128,11 @@ func (c Change) apply(t sqlc.Ticket, actor auth.Actor) (sqlc.Ticket, error) {
 	}
 	if c.Tags != nil {
 		t.Tags = *c.Tags
+	}
+	if len(t.Tags) > maxTags {
+		limit := int64(maxTags)
+		return t, apperr.New(apperr.ValidationFailed, "The ticket would have too many tags.").
+			At(apperr.Field{Pointer: "/add_tags", Code: apperr.TooLong, Limit: &limit})
 	}
 	var err error
 	t.CustomFields, err = mergeFields(t.CustomFields, c.CustomFields)

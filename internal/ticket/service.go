@@ -50,14 +50,52 @@ type View = sqlc.ListTicketsRow
 
 // Create opens a ticket for the actor. It returns RateLimited when the actor has used up its budget.
 func (s *Service) Create(ctx context.Context, actor auth.Actor, title, description string) (sqlc.Ticket, error) {
-	id := uuid7.New()
+	return s.create(ctx, actor, sqlc.CreateTicketParams{Title: title, Description: description})
+}
+
+func (s *Service) create(ctx context.Context, actor auth.Actor, t sqlc.CreateTicketParams) (sqlc.Ticket, error) {
 	limits := s.budget.of(actor)
-	ticket, err := s.store.CreateTicket(ctx, sqlc.CreateTicketParams{
-		ID: id, UserID: actor.ID, Title: title, Description: description, ActorKind: actor.Kind(), AIMode: s.aiMode,
-		CountsFor: limits.account, Bytes: int64(len(title) + len(description)),
-		MaxTickets: limits.tickets, MaxBytes: limits.bytes,
-	})
+	t.ID, t.UserID, t.ActorKind, t.AIMode = uuid7.New(), actor.ID, actor.Kind(), s.aiMode
+	if actor.ServiceID != uuid.Nil {
+		t.ServiceID = &actor.ServiceID
+	}
+	t.CountsFor, t.MaxTickets, t.MaxBytes = limits.account, limits.tickets, limits.bytes
+	t.Bytes = int64(len(t.Title) + len(t.Description))
+	ticket, err := s.store.CreateTicket(ctx, t)
 	return ticket, spent(err)
+}
+
+// CreateAs opens a ticket for the actor, under the id that it has elsewhere. With upsert, it returns the ticket of the actor's that
+// has the id already; created says that there was none. It returns what Create returns, Forbidden for customers who ask
+// themselves, and ExternalIDTaken.
+func (s *Service) CreateAs(
+	ctx context.Context, actor auth.Actor, externalID string, upsert bool, title, description string,
+) (ticket sqlc.Ticket, created bool, err error) {
+	if actor.ServiceID == uuid.Nil && !actor.IsStaff() {
+		return ticket, false, apperr.New(apperr.Forbidden, "Only services and staff know what a ticket is called elsewhere.")
+	}
+	var service *uuid.UUID
+	if actor.ServiceID != uuid.Nil {
+		service = &actor.ServiceID
+	}
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		if err := s.store.LockExternalID(store.Ahead(ctx), sqlc.LockExternalIDParams{
+			ServiceID: service, ExternalID: externalID,
+		}); err != nil {
+			return err
+		}
+		ticket, err = s.store.GetTicketByExternalID(ctx, sqlc.GetTicketByExternalIDParams{ServiceID: service, ExternalID: externalID})
+		switch {
+		case errors.Is(err, store.ErrNoRows):
+			created = true
+			ticket, err = s.create(ctx, actor, sqlc.CreateTicketParams{Title: title, Description: description, ExternalID: &externalID})
+			return err
+		case err == nil && (!upsert || ticket.UserID != actor.ID && !actor.IsStaff()):
+			return errExternalIDTaken()
+		}
+		return err
+	})
+	return ticket, created, err
 }
 
 // List returns a page of the actor's tickets, or, for staff, of everybody's, newest first, and where the next page
@@ -167,11 +205,32 @@ func (s *Service) ListMessages(
 // that is being written: it is never published. One by the customer begins the next turn, drops an answer to the last one
 // that has not begun yet, and reopens a ticket that is pending or resolved. It returns NotFound, TicketClosed, and
 // RateLimited when the customer has used up its budget.
-func (s *Service) AddMessage(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, content string,
+func (s *Service) AddMessage(ctx context.Context, actor auth.Actor, id uuid.UUID, content string) (sqlc.Message, error) {
+	return s.addMessage(ctx, actor, id, content, nil)
+}
+
+// AddMessageIf adds a message as AddMessage does, provided that the ticket's version is one that the caller accepts. It returns
+// PreconditionFailed besides.
+func (s *Service) AddMessageIf(
+	ctx context.Context, actor auth.Actor, id uuid.UUID, content string, accept func(version int64) bool,
+) (sqlc.Message, error) {
+	return s.addMessage(ctx, actor, id, content, accept)
+}
+
+// addMessage looks at the ticket before only when there is a version to accept: that costs a round trip.
+func (s *Service) addMessage(
+	ctx context.Context, actor auth.Actor, id uuid.UUID, content string, accept func(version int64) bool,
 ) (message sqlc.Message, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		if err := s.store.LockTicketAhead(store.Ahead(ctx), sqlc.LockTicketAheadParams{
+		if accept != nil {
+			before, err := Lock(ctx, s.store, actor, id)
+			if err != nil {
+				return err
+			}
+			if !accept(before.Version) {
+				return apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
+			}
+		} else if err := s.store.LockTicketAhead(store.Ahead(ctx), sqlc.LockTicketAheadParams{
 			ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
 		}); err != nil {
 			return err

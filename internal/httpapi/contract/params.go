@@ -127,6 +127,12 @@ func (op *Operation) checkParameter(p *openapi3.Parameter, value string) []apper
 		}
 		typed = json.Number(value)
 	}
+	if schema.Type.Is(openapi3.TypeBoolean) {
+		if value != "true" && value != "false" {
+			return []apperr.Field{{Code: apperr.InvalidType}}
+		}
+		typed = value == "true"
+	}
 	return op.validator.validate(schema, typed)
 }
 

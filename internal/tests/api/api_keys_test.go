@@ -154,8 +154,9 @@ func TestEveryTimeThatIsTakenCanBeShown(t *testing.T) {
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	ticket := admin.NewTicket(t)
 	bodies := map[string]string{
-		"createAPIKey /expires_at":    `{"name":"A service","scopes":["ai"],"expires_at":%q}`,
-		"updateTicket /snoozed_until": `{"snoozed_until":%q}`,
+		"createAPIKey /expires_at":     `{"name":"A service","scopes":["ai"],"expires_at":%q}`,
+		"updateTicket /snoozed_until":  `{"snoozed_until":%q}`,
+		"updateTickets /snoozed_until": `{"ticket_ids":["` + ticket.ID.String() + `"],"snoozed_until":%q}`,
 	}
 	for _, o := range specOperations(t) {
 		if o.RequestBody == nil {

@@ -114,6 +114,19 @@ var operationBodies = map[string]func(*cast) string{
 		return `{"threadId":"{ticket_id}","runId":"r","messages":[{"id":"` + uuid.NewString() + `","role":"user","content":"Hello."}]}`
 	},
 
+	"listStaffTickets":  noBody,
+	"countStaffTickets": noBody,
+	"updateTickets":     func(*cast) string { return `{"ticket_ids":["` + uuid.NewString() + `"],"priority":"low"}` },
+	"mergeTicket": func(c *cast) string {
+		return `{"into":"` + c.duplicate + `"}`
+	},
+
+	"listTeams":  noBody,
+	"createTeam": func(*cast) string { return `{"name":"Secret team"}` },
+	"getTeam":    noBody,
+	"updateTeam": func(*cast) string { return `{"name":"Another name"}` },
+	"deleteTeam": noBody,
+
 	"getLiveness":  noBody,
 	"getReadiness": noBody,
 }
@@ -144,6 +157,12 @@ var ownersOnly = []string{"endSession"}
 // ownedThings are how what a path names comes into being, by the path's parameter. It is the owner's.
 var ownedThings = map[string]func(*testing.T, *cast) string{
 	"ticket_id": ownedTicket,
+	"team_id": func(t *testing.T, c *cast) string {
+		t.Helper()
+		created := c.Do(t, http.MethodPost, "/teams", `{"name":"Secret team"}`, jsonType, c.admin.bearer())
+		require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
+		return strings.TrimPrefix(created.Header.Get("Location"), "/teams/")
+	},
 	"ai_response_id": func(t *testing.T, c *cast) string {
 		t.Helper()
 		return ownedAnswer(t, c).AIResponseID.String()
@@ -310,6 +329,9 @@ func (o specOperation) call(t *testing.T, c *cast, ids []string, header ...strin
 
 func (o specOperation) ownedIDs(t *testing.T, c *cast) []string {
 	t.Helper()
+	if o.OperationID == "mergeTicket" {
+		c.duplicate = ownedThings["ticket_id"](t, c)
+	}
 	ids := make([]string, len(o.pathParameters))
 	for i, name := range o.pathParameters {
 		if o.OperationID == "getUser" {

@@ -104,6 +104,8 @@ func jsonText(t *testing.T, value any) string {
 type cast struct {
 	*apitest.Server
 	owner, other, agent, admin member
+	// duplicate is another ticket of the owner's, for what takes two.
+	duplicate string
 	// contents is the statement that sums the whole database up.
 	contents string
 }

@@ -35,11 +35,15 @@ var refusals = map[string][]int{
 	"refreshSession":   {http.StatusUnauthorized},
 	"changePassword":   {http.StatusUnauthorized},
 	"createUser":       {http.StatusConflict},
-	"createAPIKey":     {http.StatusUnprocessableEntity}, // There is no such service.
-	"createWebhook":    {http.StatusUnprocessableEntity}, // Nothing may be sent to the URL.
+	"createAPIKey":     {http.StatusUnprocessableEntity},                                // There is no such service.
+	"createTeam":       {http.StatusUnprocessableEntity},                                // There is no such account.
+	"updateTeam":       {http.StatusUnprocessableEntity, http.StatusPreconditionFailed}, // There is no such account.
+	"createTicket":     {http.StatusForbidden},                                          // Customers do not name tickets.
+	"mergeTicket":      {http.StatusUnprocessableEntity},                                // There is no such ticket.
+	"createWebhook":    {http.StatusUnprocessableEntity},                                // Nothing may be sent to the URL.
 	"updateWebhook":    {http.StatusUnprocessableEntity},
 	"updateTicket":     {http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed}, // Some of it is for staff.
-	"createMessage":    {http.StatusConflict},
+	"createMessage":    {http.StatusConflict, http.StatusPreconditionFailed},
 	"createAIResponse": {http.StatusConflict},
 	"streamAIResponse": {http.StatusConflict},
 	"sendUIMessage":    {http.StatusConflict},
@@ -156,7 +160,7 @@ func newFuzzed(t *testing.T, o specOperation) *fuzzed {
 	models := []string{config.Defaults().GroqModel, "openai/gpt-oss-20b"} // What the contract's examples ask for.
 	f := &fuzzed{specOperation: o, cast: newCastOn(t, apitest.Options{Models: models}), item: apitest.Spec(t).Paths.Value(o.path)}
 	f.caller = f.owner
-	if o.role != "" && o.role != sqlc.UserRoleUser {
+	if !may(f.owner, o) {
 		f.caller = f.admin
 	}
 	f.ids = o.ownedIDs(t, f.cast)
@@ -271,7 +275,7 @@ func (f *fuzzed) renew(t *testing.T) {
 	switch {
 	case f.OperationID == "logOut":
 		f.caller = f.again(t, f.caller)
-	case slices.Contains(f.pathParameters, "session_id"):
+	case slices.Contains(f.pathParameters, "session_id"), f.OperationID == "deleteTeam":
 		f.ids = f.ownedIDs(t, f.cast)
 	}
 }

@@ -69,6 +69,9 @@ func TestEveryOperationIsReachedByExamplesAndLinks(t *testing.T) {
 		client.ScopeTicketsRead, client.ScopeTicketsWrite, client.ScopeAI, client.ScopeUsers, client.ScopeEvents, client.ScopeWebhooks, client.ScopeOnBehalf,
 	}}).Key
 	w.s.Do(t, http.MethodGet, "/me", "", "Authorization: Bearer "+w.key, "X-On-Behalf-Of: customer-4711") // Makes the account.
+	first := w.s.Do(t, http.MethodPost, "/tickets", `{"title":"A duplicate","description":"It is merged."}`,
+		"Authorization: Bearer "+w.tokens[sqlc.UserRoleUser], "Content-Type: application/json")
+	require.Equal(t, http.StatusCreated, first.Status, "%s", first.Body)
 	for _, o := range specOperations(t) {
 		w.operations[o.OperationID] = o
 	}

@@ -43,6 +43,7 @@ type desk struct {
 	key     client.CreatedAPIKey
 	service *apitest.User
 	served  uuid.UUID
+	team    uuid.UUID
 	// hook is a webhook, and delivery one of its deliveries.
 	hook, delivery uuid.UUID
 	// prompt is a draft.
@@ -66,8 +67,17 @@ func newDeskOn(t *testing.T, o apitest.Options) *desk {
 		leaving: s.LogIn(t, customer.Email, apitest.Password), spare: customer.NewSession(t),
 		admin: admin, key: admin.NewAPIKey(t, client.CreateAPIKeyRequest{}),
 		service: s.Service(t, service.Key, ""), served: s.Service(t, service.Key, customerName).Me(t).ID,
+		team:   storeTeam(t, s),
 		prompt: newPrompt(t, admin, client.PromptSettings{Company: "A company"}).ID,
 	}
+}
+
+// storeTeam stores a team without members.
+func storeTeam(t *testing.T, s *apitest.Server) uuid.UUID {
+	t.Helper()
+	id := uuid.Must(uuid.NewV7())
+	storetest.Exec(t, s.DatabaseURL, "INSERT INTO teams (id, name) VALUES ($1, 'A team')", id)
+	return id
 }
 
 // storeDelivery stores a webhook with a delivery that nobody sends.
@@ -156,6 +166,7 @@ func (d *desk) fill(t *testing.T, path string) (filled, thing string) {
 	for name, id := range map[string]uuid.UUID{
 		"{ticket_id}": d.ticket.ID, "{session_id}": d.spare, "{user_id}": d.customer.ID,
 		"{ai_response_id}": d.answer.responseID, "{message_id}": d.answer.messageID, "{api_key_id}": d.key.ID,
+		"{team_id}":    d.team,
 		"{webhook_id}": d.hook, "{webhook_delivery_id}": d.delivery,
 		"{prompt_id}": d.prompt,
 	} {
@@ -207,6 +218,12 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 		body = map[string]string{"title": "A title", "description": "A description"}
 	case "updateTicket":
 		body = map[string]string{"status": "pending"}
+	case "updateTickets":
+		body = map[string]any{"ticket_ids": []uuid.UUID{d.ticket.ID}, "priority": "normal"}
+	case "mergeTicket":
+		body = map[string]any{"into": d.answer.ticketID}
+	case "createTeam", "updateTeam":
+		body = map[string]string{"name": "A team"}
 	case "createMessage", "createNote":
 		body = map[string]string{"content": "A message"}
 	case "createAIResponse":

@@ -103,9 +103,11 @@ func reach(expression ast.Expr, declared map[string]ast.Expr, reached map[string
 	})
 }
 
+// readGoField calls the library's UUIDs by the name that the contract has for them.
 func readGoField(field *ast.Field) goField {
+	kind := strings.ReplaceAll(types.ExprString(field.Type), "openapi_types.UUID", "ID")
 	return goField{
-		Name: field.Names[0].Name, Type: types.ExprString(field.Type), Tag: field.Tag.Value,
+		Name: field.Names[0].Name, Type: kind, Tag: field.Tag.Value,
 		Doc: goDoc(field.Names[0].Name, field.Doc.Text()),
 	}
 }

@@ -1,0 +1,146 @@
+-- name: LockTickets :many
+-- Several, in the order of their ids, so that no two who lock the same ones wait for each other.
+SELECT *
+FROM tickets
+WHERE id = ANY(@ids::uuid[])
+ORDER BY id
+FOR NO KEY UPDATE;
+
+-- name: ListTakenTimes :many
+-- The messages of a ticket that were written at the same moment as one of another ticket.
+SELECT m.id
+FROM messages AS m
+JOIN messages AS o ON o.ticket_id = @into_id AND o.created_at = m.created_at
+WHERE m.ticket_id = @from_id
+ORDER BY m.created_at DESC;
+
+-- name: ShiftMessage :exec
+-- Gives a message the next moment at which neither of two tickets has one.
+UPDATE messages AS m
+SET created_at = (
+    SELECT free.at
+    FROM generate_series(1, 1000) AS step
+    CROSS JOIN LATERAL (SELECT m.created_at + step * interval '1 microsecond' AS at) AS free
+    WHERE NOT EXISTS (
+        SELECT FROM messages AS o WHERE o.ticket_id IN (@from_id, @into_id) AND o.created_at = free.at
+    )
+    ORDER BY step
+    LIMIT 1
+)
+WHERE m.id = @id;
+
+-- name: MergeTicket :one
+-- Moves the conversation of a ticket into another one, its description as the first message, and closes it for good. Both rows
+-- must be locked, and no two of the messages may be of the same moment. The AI responses come along: one to the description
+-- answers the message that this has become. The other ticket is the caller's answer, with its customer, of any service or only
+-- of one.
+WITH source AS (
+    SELECT
+        t.id, t.user_id, t.status, t.description, t.created_at, t.last_message_at, t.first_response_at, t.waiting_since
+    FROM tickets AS t
+    WHERE t.id = @from_id
+),
+moved AS (
+    UPDATE messages AS m
+    SET ticket_id = @into_id::uuid,
+        client_id = CASE
+            WHEN NOT EXISTS (SELECT FROM messages AS o WHERE o.ticket_id = @into_id::uuid AND o.client_id = m.client_id) THEN m.client_id
+        END
+    WHERE m.ticket_id = @from_id
+    RETURNING m.created_at
+),
+described AS (
+    INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
+    SELECT
+        @message_id::uuid, @into_id::uuid, 'customer', source.user_id, source.description,
+        (
+            SELECT free.at
+            FROM generate_series(0, 1000) AS step
+            CROSS JOIN LATERAL (SELECT source.created_at + step * interval '1 microsecond' AS at) AS free
+            WHERE NOT EXISTS (
+                SELECT FROM messages AS o WHERE o.ticket_id IN (@from_id, @into_id::uuid) AND o.created_at = free.at
+            )
+            ORDER BY step
+            LIMIT 1
+        )
+    FROM source
+    RETURNING created_at
+),
+answered AS (
+    UPDATE ai_responses AS r
+    SET ticket_id = @into_id::uuid, turn_message_id = coalesce(r.turn_message_id, @message_id::uuid)
+    WHERE r.ticket_id = @from_id
+),
+recorded AS (
+    INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
+    SELECT @change_id, source.id, @caller_id::uuid, source.status, 'closed'
+    FROM source
+    WHERE source.status <> 'closed'
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT entry.type, @actor_kind, @caller_id::uuid, entry.ticket_id, entry.subject_id, source.user_id, entry.data
+    FROM source
+    CROSS JOIN LATERAL (
+        VALUES
+            (
+                1, true, 'ticket.merged', @into_id::uuid, source.id,
+                jsonb_build_object('from', source.id, 'into', @into_id::uuid)
+            ),
+            (2, true, 'message.created', @into_id::uuid, @message_id::uuid, jsonb_build_object('author', 'customer')),
+            (
+                3, true, 'ticket.merged', source.id, @into_id::uuid,
+                jsonb_build_object('from', source.id, 'into', @into_id::uuid)
+            ),
+            (
+                4, source.status <> 'closed', 'ticket.status_changed', source.id, NULL::uuid,
+                jsonb_build_object('from', source.status, 'to', 'closed')
+            )
+    ) AS entry (place, happened, type, ticket_id, subject_id, data)
+    WHERE entry.happened
+    ORDER BY entry.place
+),
+closed AS (
+    UPDATE tickets AS t
+    SET status = 'closed', merged_into = @into_id::uuid, resolved_at = coalesce(t.resolved_at, clock_timestamp()),
+        waiting_since = NULL, snoozed_until = NULL, updated_at = clock_timestamp(), version = t.version + 1
+    WHERE t.id = @from_id
+)
+UPDATE tickets AS t
+SET
+    last_message_at = greatest(t.last_message_at, source.last_message_at, described.created_at),
+    first_response_at = least(t.first_response_at, source.first_response_at),
+    waiting_since = CASE WHEN t.status IN ('open', 'pending') THEN least(t.waiting_since, source.waiting_since) END,
+    updated_at = clock_timestamp(), version = t.version + 1
+FROM
+    source, described, (SELECT count(*) AS messages FROM moved) AS moves,
+    (
+        SELECT b.id, c.service_id, c.external_id, c.display_name
+        FROM tickets AS b
+        LEFT JOIN service_customers AS c ON c.user_id = b.user_id AND (@all_customers::boolean OR c.service_id = @caller_id::uuid)
+        WHERE b.id = @into_id::uuid
+    ) AS target
+WHERE t.id = target.id AND moves.messages >= 0
+RETURNING sqlc.embed(t), target.service_id, target.external_id, target.display_name;
+
+-- name: WakeTickets :execrows
+-- Wakes tickets that have been snoozed for as long as they were to be.
+WITH due AS (
+    SELECT t.id, t.snoozed_until
+    FROM tickets AS t
+    WHERE t.snoozed_until <= clock_timestamp()
+    ORDER BY t.snoozed_until, t.id
+    LIMIT @max_rows OFFSET @skip_rows
+    FOR NO KEY UPDATE SKIP LOCKED
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, data)
+    SELECT 'ticket.snoozed', 'system', due.id, jsonb_build_object(
+        'from', to_char(due.snoozed_until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'to', NULL
+    )
+    FROM due
+)
+UPDATE tickets AS t
+SET snoozed_until = NULL, updated_at = clock_timestamp(), version = t.version + 1
+FROM due
+WHERE t.id = due.id;

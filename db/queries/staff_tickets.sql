@@ -1,0 +1,226 @@
+-- name: ListStaffTickets :many
+-- A page of everybody's tickets, with the customers of all services or only those of one. It walks along one index, chosen by
+-- the caller, and looks at no more than max_walked tickets, however few of them match. The last one that it looked at is
+-- returned also when it does not match: there the next page goes on.
+WITH walked AS (
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE @walk::text = 'all'
+            AND (t.created_at, t.id) < (@after_at::timestamptz, @after_id::uuid) AND t.created_at >= @created_from::timestamptz
+        ORDER BY t.created_at DESC, t.id DESC
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE @walk::text = 'status' AND t.status = @status::ticket_status
+            AND (t.created_at, t.id) < (@after_at::timestamptz, @after_id::uuid) AND t.created_at >= @created_from::timestamptz
+        ORDER BY t.created_at DESC, t.id DESC
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE @walk::text = 'unresolved' AND t.status IN ('open', 'pending')
+            AND (t.created_at, t.id) < (@after_at::timestamptz, @after_id::uuid) AND t.created_at >= @created_from::timestamptz
+        ORDER BY t.created_at DESC, t.id DESC
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE @walk::text = 'unassigned' AND t.status IN ('open', 'pending') AND t.assignee_id IS NULL
+            AND (t.created_at, t.id) < (@after_at::timestamptz, @after_id::uuid) AND t.created_at >= @created_from::timestamptz
+        ORDER BY t.created_at DESC, t.id DESC
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE @walk::text = 'assignee' AND t.assignee_id = @assignee_id::uuid
+            AND (t.created_at, t.id) < (@after_at::timestamptz, @after_id::uuid) AND t.created_at >= @created_from::timestamptz
+        ORDER BY t.created_at DESC, t.id DESC
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE @walk::text = 'team' AND t.team_id = @team_id::uuid
+            AND (t.created_at, t.id) < (@after_at::timestamptz, @after_id::uuid) AND t.created_at >= @created_from::timestamptz
+        ORDER BY t.created_at DESC, t.id DESC
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE @walk::text = 'requester' AND t.user_id = @requester_id::uuid
+            AND (t.created_at, t.id) < (@after_at::timestamptz, @after_id::uuid) AND t.created_at >= @created_from::timestamptz
+        ORDER BY t.created_at DESC, t.id DESC
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE @walk::text = 'external_id' AND t.external_id = @external_id::text
+            AND (t.created_at, t.id) < (@after_at::timestamptz, @after_id::uuid) AND t.created_at >= @created_from::timestamptz
+        ORDER BY t.created_at DESC, t.id DESC
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE @walk::text = 'waiting'
+            AND (t.waiting_since, t.id) > (@after_at::timestamptz, @after_id::uuid) AND t.waiting_since < @waiting_to::timestamptz
+        ORDER BY t.waiting_since, t.id
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE @walk::text = 'assignee_waiting' AND t.assignee_id = @assignee_id::uuid
+            AND (t.waiting_since, t.id) > (@after_at::timestamptz, @after_id::uuid) AND t.waiting_since < @waiting_to::timestamptz
+        ORDER BY t.waiting_since, t.id
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE @walk::text = 'team_waiting' AND t.team_id = @team_id::uuid
+            AND (t.waiting_since, t.id) > (@after_at::timestamptz, @after_id::uuid) AND t.waiting_since < @waiting_to::timestamptz
+        ORDER BY t.waiting_since, t.id
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE @walk::text = 'priority' AND t.status IN ('open', 'pending')
+            AND (t.priority, t.created_at, t.id) > (@after_priority::ticket_priority, @after_at::timestamptz, @after_id::uuid)
+        ORDER BY t.priority, t.created_at, t.id
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE @walk::text = 'assignee_priority' AND t.status IN ('open', 'pending') AND t.assignee_id = @assignee_id::uuid
+            AND (t.priority, t.created_at, t.id) > (@after_priority::ticket_priority, @after_at::timestamptz, @after_id::uuid)
+        ORDER BY t.priority, t.created_at, t.id
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE @walk::text = 'team_priority' AND t.status IN ('open', 'pending') AND t.team_id = @team_id::uuid
+            AND (t.priority, t.created_at, t.id) > (@after_priority::ticket_priority, @after_at::timestamptz, @after_id::uuid)
+        ORDER BY t.priority, t.created_at, t.id
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT tagged.ticket_id AS id
+        FROM ticket_tags AS tagged
+        WHERE @walk::text = 'tag' AND tagged.tag = @tag::text
+            AND (tagged.created_at, tagged.ticket_id) < (@after_at::timestamptz, @after_id::uuid)
+            AND tagged.created_at >= @created_from::timestamptz
+        ORDER BY tagged.created_at DESC, tagged.ticket_id DESC
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM ai_responses AS r
+        JOIN tickets AS t ON t.id = r.ticket_id
+        WHERE @walk::text = 'answering' AND r.status = 'streaming'
+            AND (t.created_at, t.id) < (@after_at::timestamptz, @after_id::uuid) AND t.created_at >= @created_from::timestamptz
+        ORDER BY t.created_at DESC, t.id DESC
+        LIMIT @max_walked::integer
+    ) AS w
+)
+SELECT sqlc.embed(t), c.service_id, c.external_id, c.display_name, walked.number::integer AS number, fits.fits
+FROM walked
+JOIN tickets AS t ON t.id = walked.id
+LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND (@all_customers::boolean OR c.service_id = @caller_id)
+CROSS JOIN LATERAL (
+    SELECT (
+        (@any_status::boolean OR t.status::text = ANY(@statuses::text[]))
+        AND (sqlc.narg('with_priority')::ticket_priority IS NULL OR t.priority = sqlc.narg('with_priority')::ticket_priority)
+        AND (@any_assignee::boolean OR t.assignee_id IS NOT DISTINCT FROM sqlc.narg('with_assignee')::uuid)
+        AND (@any_team::boolean OR t.team_id IS NOT DISTINCT FROM sqlc.narg('with_team')::uuid)
+        AND (sqlc.narg('with_tag')::text IS NULL OR sqlc.narg('with_tag')::text = ANY(t.tags))
+        AND (sqlc.narg('with_requester')::uuid IS NULL OR t.user_id = sqlc.narg('with_requester')::uuid)
+        AND (sqlc.narg('with_external_id')::text IS NULL OR t.external_id = sqlc.narg('with_external_id')::text)
+        AND (sqlc.narg('with_ai_mode')::ai_mode IS NULL OR t.ai_mode = sqlc.narg('with_ai_mode')::ai_mode)
+        AND (sqlc.narg('snoozed')::boolean IS NULL OR (t.snoozed_until IS NOT NULL) = sqlc.narg('snoozed')::boolean)
+        AND (
+            NOT @answering::boolean
+            OR EXISTS (SELECT FROM ai_responses AS r WHERE r.ticket_id = t.id AND r.status = 'streaming')
+        )
+        AND t.created_at >= @created_from::timestamptz AND t.created_at < @created_to::timestamptz
+        AND t.updated_at >= @updated_from::timestamptz AND t.updated_at < @updated_to::timestamptz
+        AND (
+            @any_waiting::boolean
+            OR (t.waiting_since >= @waiting_from::timestamptz AND t.waiting_since < @waiting_to::timestamptz) IS TRUE
+        )
+    )::boolean AS fits
+) AS fits
+WHERE fits.fits OR walked.number = @max_walked::integer
+ORDER BY walked.number
+LIMIT @max_rows;
+
+-- name: CountStaffTickets :one
+-- How many unresolved tickets are where, as far as max_counted. What is snoozed counts as that only. The order keeps each count
+-- to an index: without it, the planner may read old tickets in search of the few that are not resolved.
+SELECT
+    (SELECT count(*) FROM (
+        SELECT FROM tickets
+        WHERE status IN ('open', 'pending') AND assignee_id = @assignee_id::uuid AND snoozed_until IS NULL
+        ORDER BY priority, created_at, id
+        LIMIT @max_counted
+    ) AS counted)::integer AS mine,
+    (SELECT count(*) FROM (
+        SELECT FROM tickets
+        WHERE status IN ('open', 'pending') AND assignee_id IS NULL AND snoozed_until IS NULL
+        ORDER BY created_at DESC, id DESC
+        LIMIT @max_counted
+    ) AS counted)::integer AS unassigned,
+    (SELECT count(*) FROM (
+        SELECT FROM ai_responses WHERE status = 'streaming' LIMIT @max_counted
+    ) AS counted)::integer AS answering,
+    (SELECT count(*) FROM (
+        SELECT FROM tickets WHERE snoozed_until IS NOT NULL ORDER BY snoozed_until, id LIMIT @max_counted
+    ) AS counted)::integer AS snoozed,
+    (SELECT count(*) FROM (
+        SELECT FROM tickets
+        WHERE status IN ('open', 'pending') AND snoozed_until IS NULL
+        ORDER BY created_at DESC, id DESC
+        LIMIT @max_counted
+    ) AS counted)::integer AS unresolved;

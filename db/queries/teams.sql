@@ -1,0 +1,113 @@
+-- name: CreateTeam :one
+WITH created AS (
+    INSERT INTO teams (id, name)
+    VALUES (@id, @name)
+    RETURNING *
+),
+joined AS (
+    INSERT INTO team_members (team_id, user_id)
+    SELECT created.id, m.user_id
+    FROM created, (SELECT DISTINCT unnest(@member_ids::uuid[]) AS user_id) AS m
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id)
+    SELECT 'team.created', @actor_kind, @actor_id::uuid, created.id
+    FROM created
+)
+SELECT *
+FROM created;
+
+-- name: LockTeam :one
+SELECT *
+FROM teams
+WHERE id = @id AND deleted_at IS NULL
+FOR NO KEY UPDATE;
+
+-- name: UpdateTeam :one
+-- The team's row must be locked. Without member_ids, the members stay.
+WITH changed AS (
+    UPDATE teams AS t
+    SET name = @name, updated_at = clock_timestamp(), version = t.version + 1
+    WHERE t.id = @id
+    RETURNING t.*
+),
+gone AS (
+    DELETE FROM team_members AS m
+    USING changed
+    WHERE @new_members::boolean AND m.team_id = changed.id AND NOT m.user_id = ANY(@member_ids::uuid[])
+),
+joined AS (
+    INSERT INTO team_members (team_id, user_id)
+    SELECT changed.id, m.user_id
+    FROM changed, (SELECT DISTINCT unnest(@member_ids::uuid[]) AS user_id) AS m
+    WHERE @new_members::boolean
+    ON CONFLICT DO NOTHING
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id)
+    SELECT 'team.updated', @actor_kind, @actor_id::uuid, changed.id
+    FROM changed
+)
+SELECT *
+FROM changed;
+
+-- name: GetTeam :one
+-- With its members in the order of their ids.
+SELECT sqlc.embed(t), ARRAY(
+    SELECT m.user_id FROM team_members AS m WHERE m.team_id = t.id ORDER BY m.user_id
+)::uuid[] AS member_ids
+FROM teams AS t
+WHERE t.id = @id AND t.deleted_at IS NULL;
+
+-- name: ListTeams :many
+SELECT sqlc.embed(t), ARRAY(
+    SELECT m.user_id FROM team_members AS m WHERE m.team_id = t.id ORDER BY m.user_id
+)::uuid[] AS member_ids
+FROM teams AS t
+WHERE t.deleted_at IS NULL AND (t.created_at, t.id) < (@before_created_at::timestamptz, @before_id::uuid)
+ORDER BY t.created_at DESC, t.id DESC
+LIMIT @max_rows;
+
+-- name: CountStaff :one
+-- How many of the accounts are enabled ones of staff.
+SELECT count(*)::integer
+FROM users
+WHERE id = ANY(@ids::uuid[]) AND role <> 'user' AND disabled_at IS NULL;
+
+-- name: DeleteTeam :execrows
+-- Nobody sees it any longer; DetachTickets takes it from its tickets. Zero rows: there is no such team.
+WITH deleted AS (
+    UPDATE teams AS t
+    SET deleted_at = clock_timestamp()
+    WHERE t.id = @id AND t.deleted_at IS NULL
+    RETURNING t.id
+)
+INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id)
+SELECT 'team.deleted', @actor_kind, @actor_id::uuid, deleted.id
+FROM deleted;
+
+-- name: DetachTickets :execrows
+-- Takes deleted teams from their tickets.
+WITH due AS (
+    SELECT t.id, t.team_id
+    FROM tickets AS t
+    WHERE t.team_id IN (SELECT gone.id FROM teams AS gone WHERE gone.deleted_at IS NOT NULL)
+    ORDER BY t.id
+    LIMIT @max_rows OFFSET @skip_rows
+    FOR NO KEY UPDATE OF t SKIP LOCKED
+),
+entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, data)
+    SELECT
+        'ticket.assigned', 'system', due.id,
+        jsonb_build_object('team_id', jsonb_build_object('from', due.team_id, 'to', NULL))
+    FROM due
+)
+UPDATE tickets AS t
+SET team_id = NULL, version = t.version + 1, updated_at = clock_timestamp()
+FROM due
+WHERE t.id = due.id;
+
+-- name: DeleteDetachedTeams :exec
+DELETE FROM teams
+WHERE deleted_at IS NOT NULL AND NOT EXISTS (SELECT FROM tickets WHERE tickets.team_id = teams.id);

@@ -1,0 +1,66 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/supportbackend/support/gen/api"
+)
+
+const teamsPath = "/teams"
+
+// CreateTeam makes a team.
+func (s *Server) CreateTeam(ctx context.Context, r api.CreateTeamRequestObject) (api.CreateTeamResponseObject, error) {
+	team, err := s.tickets.CreateTeam(ctx, actorFrom(ctx), r.Body.Name, r.Body.MemberIds)
+	if err != nil {
+		return nil, err
+	}
+	location := teamsPath + "/" + team.Team.ID.String()
+	return api.CreateTeam201JSONResponse{
+		Body:    toTeam(team),
+		Headers: api.CreateTeam201ResponseHeaders{Location: location, ETag: teamTag(team)},
+	}, nil
+}
+
+// ListTeams returns a page of teams.
+func (s *Server) ListTeams(ctx context.Context, r api.ListTeamsRequestObject) (api.ListTeamsResponseObject, error) {
+	actor := actorFrom(ctx)
+	page, err := s.cursors.page(actor, teamsPath, r.Params.Limit, r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	teams, next, err := s.tickets.ListTeams(ctx, page)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListTeams200JSONResponse{
+		Body:    convertAll(teams, toTeam),
+		Headers: api.ListTeams200ResponseHeaders{Link: s.cursors.link(actor, teamsPath, page, next)},
+	}, nil
+}
+
+// GetTeam returns a team.
+func (s *Server) GetTeam(ctx context.Context, r api.GetTeamRequestObject) (api.GetTeamResponseObject, error) {
+	team, err := s.tickets.Team(ctx, r.TeamID)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetTeam200JSONResponse{Body: toTeam(team), Headers: api.GetTeam200ResponseHeaders{ETag: teamTag(team)}}, nil
+}
+
+// UpdateTeam changes a team.
+func (s *Server) UpdateTeam(ctx context.Context, r api.UpdateTeamRequestObject) (api.UpdateTeamResponseObject, error) {
+	team, err := s.tickets.UpdateTeam(
+		ctx, actorFrom(ctx), r.TeamID, r.Body.Name, r.Body.MemberIds, ifMatch(r.Params.IfMatch))
+	if err != nil {
+		return nil, err
+	}
+	return api.UpdateTeam200JSONResponse{Body: toTeam(team), Headers: api.UpdateTeam200ResponseHeaders{ETag: teamTag(team)}}, nil
+}
+
+// DeleteTeam deletes a team.
+func (s *Server) DeleteTeam(ctx context.Context, r api.DeleteTeamRequestObject) (api.DeleteTeamResponseObject, error) {
+	if err := s.tickets.DeleteTeam(ctx, actorFrom(ctx), r.TeamID); err != nil {
+		return nil, err
+	}
+	return api.DeleteTeam204Response{}, nil
+}

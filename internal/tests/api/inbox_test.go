@@ -1,0 +1,180 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/oapi-codegen/nullable"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/storetest"
+)
+
+// inboxOf are the titles of all pages of a list, joined, and how many pages there were.
+func inboxOf(t *testing.T, u *apitest.User, query string) (titles string, pages int) {
+	t.Helper()
+	var all []string
+	for path := "/staff/tickets?" + query; path != ""; pages++ {
+		got := u.Do(t, http.MethodGet, path, "")
+		require.Equal(t, http.StatusOK, got.Status, "%s: %s", path, got.Body)
+		var tickets []client.Ticket
+		require.NoError(t, json.Unmarshal(got.Body, &tickets))
+		for _, ticket := range tickets {
+			all = append(all, ticket.Title)
+		}
+		path = ""
+		if link := got.Header.Get("Link"); link != "" {
+			path = strings.TrimPrefix(strings.TrimSuffix(link, `>; rel="next"`), "<")
+		}
+	}
+	return strings.Join(all, " "), pages
+}
+
+// fillInbox stores tickets a to f, one minute apart, in known states, and returns the customer and the agent of theirs.
+func fillInbox(t *testing.T, s *apitest.Server) (customer, agent *apitest.User, teamID uuid.UUID) {
+	t.Helper()
+	customer, agent = s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	teamID = storeTeam(t, s)
+	for i, row := range []string{
+		"'open', 'normal', NULL, NULL, '{}', NULL, NULL, 5, NULL",
+		"'open', 'urgent', @me, NULL, '{vip}', 'CRM-2', NULL, 3, NULL",
+		"'pending', 'high', @me, @team, '{vip,refund}', NULL, NULL, NULL, NULL",
+		"'open', 'urgent', NULL, @team, '{}', NULL, now() + interval '1 hour', 4, NULL",
+		"'resolved', 'low', @me, @team, '{refund}', NULL, NULL, NULL, now()",
+		"'closed', 'normal', NULL, NULL, '{}', NULL, NULL, NULL, now()",
+	} {
+		values := strings.NewReplacer("@me", "'"+agent.ID.String()+"'", "@team", "'"+teamID.String()+"'").Replace(row)
+		storetest.Exec(t, s.DatabaseURL, fmt.Sprintf(`INSERT INTO tickets (status, priority, assignee_id, team_id, tags, external_id,
+				snoozed_until, waiting_since, resolved_at, id, user_id, title, description, created_at, updated_at)
+			SELECT v.status::ticket_status, v.priority::ticket_priority, v.assignee::uuid, v.team::uuid, v.tags::text[], v.external,
+				v.snoozed::timestamptz, '2026-01-01T00:00:00Z'::timestamptz + v.waiting::integer * interval '1 minute',
+				v.resolved::timestamptz, $1, $2, $3, 'x', '2026-01-01T00:00:00Z'::timestamptz + %d * interval '1 minute', '2026-02-01T00:00:00Z'
+			FROM (VALUES (%s)) AS v (status, priority, assignee, team, tags, external, snoozed, waiting, resolved)`, i, values),
+			uuid.Must(uuid.NewV7()), customer.ID, string(rune('a'+i)))
+	}
+	return customer, agent, teamID
+}
+
+func TestInboxIsFilteredAndSorted(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	customer, agent, teamID := fillInbox(t, s)
+	for query, want := range map[string]string{
+		"":                                   "f e d c b a",
+		"status=open":                        "d b a",
+		"status=unresolved":                  "d c b a",
+		"status=resolved&assignee=me":        "e",
+		"priority=urgent":                    "d b",
+		"assignee=me":                        "e c b",
+		"assignee=" + agent.ID.String():      "e c b",
+		"assignee=none":                      "f d a",
+		"assignee=none&status=unresolved":    "d a",
+		"team=" + teamID.String():            "e d c",
+		"team=none":                          "f b a",
+		"tag=vip":                            "c b",
+		"tag=refund&status=unresolved":       "c",
+		"tag=unknown":                        "",
+		"requester=" + customer.ID.String():  "f e d c b a",
+		"requester=" + agent.ID.String():     "",
+		"external_id=CRM-2":                  "b",
+		"ai_mode=off":                        "",
+		"ai_state=answering":                 "",
+		"snoozed=true":                       "d",
+		"snoozed=false&status=unresolved":    "c b a",
+		"created_after=2026-01-01T00:04:00Z": "f e",
+		"created_after=2026-01-01T00:01:00Z&created_before=2026-01-01T01:03:00%2B01:00": "c b",
+		"updated_after=2026-03-01T00:00:00Z":                                            "",
+		"updated_before=2026-03-01T00:00:00Z":                                           "f e d c b a",
+		"waiting_before=2026-01-01T00:04:30Z":                                           "d b",
+		"sort=waiting":                                                                  "b d a",
+		"sort=waiting&waiting_after=2026-01-01T00:04:00Z":                               "d a",
+		"sort=waiting&assignee=me":                                                      "b",
+		"sort=waiting&team=" + teamID.String():                                          "d",
+		"sort=waiting&snoozed=false":                                                    "b a",
+		"sort=priority":                                                                 "b d c a",
+		"sort=priority&assignee=me":                                                     "b c",
+		"sort=priority&team=" + teamID.String():                                         "d c",
+		"sort=priority&assignee=me&team=none":                                           "b",
+		"sort=priority&created_after=2026-01-01T00:02:00Z":                              "d c",
+	} {
+		titles, _ := inboxOf(t, agent, query)
+		require.Equal(t, want, titles, query)
+		titles, pages := inboxOf(t, agent, query+"&limit=1")
+		require.Equal(t, want, titles, "%s, one by one", query)
+		require.GreaterOrEqual(t, pages, len(strings.Fields(want)), query)
+	}
+	agent.Do(t, http.MethodGet, "/staff/tickets?created_after=2026-02-30T00:00:00Z", "").
+		RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
+	agent.Do(t, http.MethodGet, "/staff/tickets?snoozed=1", "").
+		RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
+
+	counts, err := agent.CountStaffTicketsWithResponse(t.Context(), nil)
+	require.NoError(t, err)
+	require.Equal(t, &client.StaffTicketCounts{Mine: 2, Unassigned: 1, Snoozed: 1, All: 3}, counts.JSON200)
+}
+
+// A page never looks at more tickets than it may, however few of them match, and the list still gets to its end.
+func TestListGoesOnAfterAPageWithoutMatches(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	storetest.Exec(t, s.DatabaseURL, `INSERT INTO tickets (id, user_id, title, description, created_at, priority)
+		SELECT gen_random_uuid(), $1, n::text, 'x', '2026-01-01T00:00:00Z'::timestamptz + n * interval '1 second',
+			CASE WHEN n IN (7, 1200) THEN 'low' ELSE 'normal' END::ticket_priority
+		FROM generate_series(1, 2500) AS n`, customer.ID)
+	titles, pages := inboxOf(t, agent, "priority=low")
+	require.Equal(t, "1200 7", titles)
+	require.Equal(t, 3, pages)
+	titles, pages = inboxOf(t, agent, "priority=low&limit=1")
+	require.Equal(t, "1200 7", titles)
+	require.LessOrEqual(t, pages, 5)
+}
+
+func TestTeamsAreForAdministratorsToChange(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	customer, agent, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent), s.Staff(t, sqlc.UserRoleAdmin)
+	created, err := admin.CreateTeamWithResponse(t.Context(), nil, client.CreateTeamRequest{
+		Name: "Billing", MemberIds: client.TeamMemberIDs{agent.ID},
+	})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
+	id := created.JSON201.ID
+	require.Equal(t, client.TeamMemberIDs{agent.ID}, created.JSON201.MemberIds)
+	refused, err := admin.CreateTeamWithResponse(t.Context(), nil, client.CreateTeamRequest{
+		Name: "Billing", MemberIds: client.TeamMemberIDs{customer.ID},
+	})
+	require.NoError(t, err)
+	problem := apitest.RequireProblem(t, refused.StatusCode(), refused.Body, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
+	require.Equal(t, "/member_ids", problem.Errors[0].Pointer)
+
+	path := "/teams/" + id.String()
+	tag := "If-Match: " + created.HTTPResponse.Header.Get("ETag")
+	changed := admin.Do(t, http.MethodPatch, path, `{"name":"Refunds","member_ids":[]}`, contentJSON, tag)
+	require.Equal(t, http.StatusOK, changed.Status, "%s", changed.Body)
+	admin.Do(t, http.MethodPatch, path, `{"name":"Other"}`, contentJSON, tag).
+		RequireProblem(t, http.StatusPreconditionFailed, client.ProblemCodePreconditionFailed)
+	read, err := agent.GetTeamWithResponse(t.Context(), id, nil)
+	require.NoError(t, err)
+	require.Equal(t, "Refunds", read.JSON200.Name)
+	require.Empty(t, read.JSON200.MemberIds)
+
+	ticket := customer.NewTicket(t)
+	update(t, agent, ticket.ID, client.UpdateTicketRequest{TeamID: nullable.NewNullableWithValue(id)})
+	require.Equal(t, http.StatusNoContent, admin.Do(t, http.MethodDelete, path, "").Status)
+	require.Nil(t, getTicket(t, agent, ticket).TeamID)
+	require.Equal(t, fmt.Sprintf(`system {"team_id": {"to": null, "from": "%s"}}`, id), journalOf(t, s, ticket.ID, "actor_kind || ' ' || data::text")[2])
+	for _, method := range []string{http.MethodGet, http.MethodDelete} {
+		admin.Do(t, method, path, "").RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
+	}
+	require.Equal(t, "[]\n", string(agent.Do(t, http.MethodGet, "/teams", "").Body))
+	refuse(t, agent, ticket.ID, client.UpdateTicketRequest{TeamID: nullable.NewNullableWithValue(id)},
+		http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
+}

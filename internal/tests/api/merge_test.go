@@ -1,0 +1,185 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/oapi-codegen/nullable"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/client/plain"
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/storetest"
+	rooms "github.com/supportbackend/support/internal/ticket"
+)
+
+func merge(t *testing.T, u *apitest.User, from, into uuid.UUID) *plain.MergeTicketResponse {
+	t.Helper()
+	got, err := u.MergeTicketWithResponse(t.Context(), from, nil, client.MergeTicketRequest{Into: into})
+	require.NoError(t, err)
+	return got
+}
+
+// saidIn is what was said in a ticket, in its order.
+func saidIn(t *testing.T, u *apitest.User, id uuid.UUID) string {
+	t.Helper()
+	var said []string
+	for _, m := range u.Messages(t, id) {
+		said = append(said, m.Content)
+	}
+	return strings.Join(said, " | ")
+}
+
+func TestMergeMovesTheConversation(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	into, from := customer.NewTicket(t), customer.NewTicket(t)
+	customer.Say(t, into.ID, "one")
+	customer.Say(t, from.ID, "two")
+	agent.Say(t, into.ID, "three")
+	agent.Say(t, from.ID, "four")
+	// The same moment in both tickets.
+	storetest.Exec(t, s.DatabaseURL, `UPDATE messages SET created_at = (SELECT max(created_at) FROM messages WHERE ticket_id = $1)
+		WHERE ticket_id = $2 AND content = 'four'`, into.ID, from.ID)
+	require.Equal(t, http.StatusOK, merge(t, agent, from.ID, into.ID).StatusCode())
+
+	require.Equal(t, from.Description+" | one | two | three | four", saidIn(t, customer, into.ID))
+	require.Empty(t, saidIn(t, customer, from.ID))
+	merged := getTicket(t, customer, from)
+	require.EqualValues(t, "closed", merged.Status)
+	require.Equal(t, into.ID, *merged.MergedInto)
+	refuse(t, customer, from.ID, client.UpdateTicketRequest{Status: "open"}, http.StatusConflict, client.ProblemCodeInvalidTransition)
+	require.Subset(t, journalOf(t, s, from.ID, "type"), []string{"ticket.merged", "ticket.status_changed"})
+	require.Subset(t, journalOf(t, s, into.ID, "type"), []string{"ticket.merged"})
+
+	again := merge(t, agent, from.ID, into.ID)
+	apitest.RequireProblem(t, again.StatusCode(), again.Body, http.StatusConflict, client.ProblemCodeInvalidTransition)
+	for _, id := range []uuid.UUID{into.ID, uuid.New(), s.Customer(t).NewTicket(t).ID} {
+		refused := merge(t, agent, into.ID, id)
+		problem := apitest.RequireProblem(t, refused.StatusCode(), refused.Body, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed)
+		require.Equal(t, "/into", problem.Errors[0].Pointer)
+	}
+	closed := merge(t, agent, into.ID, from.ID)
+	apitest.RequireProblem(t, closed.StatusCode(), closed.Body, http.StatusConflict, client.ProblemCodeTicketClosed)
+}
+
+// Of two merges that cross, one wins; a message that races a merge is in one of the tickets, or refused.
+func TestMergeRaces(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	for range 5 {
+		a, b := customer.NewTicket(t), customer.NewTicket(t)
+		var statuses [2]int
+		var said *plain.CreateMessageResponse
+		var all sync.WaitGroup
+		all.Go(func() { statuses[0] = merge(t, agent, a.ID, b.ID).StatusCode() })
+		all.Go(func() { statuses[1] = merge(t, agent, b.ID, a.ID).StatusCode() })
+		all.Go(func() {
+			said, _ = customer.CreateMessageWithResponse(t.Context(), a.ID, nil, client.CreateMessageRequest{Content: "Hello?"})
+		})
+		all.Wait()
+		require.ElementsMatch(t, []int{http.StatusOK, http.StatusConflict}, statuses[:])
+		heard := strings.Count(saidIn(t, customer, a.ID)+saidIn(t, customer, b.ID), "Hello?")
+		require.Equal(t, said.StatusCode() == http.StatusCreated, heard == 1, "%d: %s", said.StatusCode(), said.Body)
+	}
+}
+
+func TestManyTicketsAreChangedOneByOne(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	open, closed := customer.NewTicket(t), customer.NewTicket(t)
+	for _, status := range []client.TicketStatus{"resolved", "closed"} {
+		agent.SetStatus(t, closed.ID, status)
+	}
+	unknown := uuid.New()
+	for range 2 { // The second time is as good as the first.
+		got, err := agent.UpdateTicketsWithResponse(t.Context(), nil, client.UpdateTicketsRequest{
+			TicketIds: []uuid.UUID{open.ID, closed.ID, unknown}, Status: "resolved", AddTags: client.Tags{"outage"},
+			AssigneeID: nullable.NewNullableWithValue(agent.ID),
+		})
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, got.StatusCode(), "%s", got.Body)
+		results := *got.JSON200
+		require.True(t, results[0].Changed)
+		require.Nil(t, results[0].Problem)
+		require.Equal(t, client.ProblemCodeInvalidTransition, results[1].Problem.Code)
+		require.Equal(t, client.ProblemCodeNotFound, results[2].Problem.Code)
+		require.EqualValues(t, "resolved", getTicket(t, agent, open).Status)
+		require.Equal(t, client.Tags{"outage"}, getTicket(t, agent, open).Tags)
+		require.Empty(t, getTicket(t, agent, closed).Tags, "a ticket is changed as a whole or not at all")
+	}
+}
+
+func TestReplyOnAnOlderVersionIsRefused(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	ticket := customer.NewTicket(t)
+	read, err := agent.GetTicketWithResponse(t.Context(), ticket.ID, nil)
+	require.NoError(t, err)
+	tag := read.HTTPResponse.Header.Get("ETag")
+	reply := func() *plain.CreateMessageResponse {
+		got, err := agent.CreateMessageWithResponse(t.Context(), ticket.ID, &plain.CreateMessageParams{IfMatch: &tag},
+			client.CreateMessageRequest{Content: "I am on it."})
+		require.NoError(t, err)
+		return got
+	}
+	require.Equal(t, http.StatusCreated, reply().StatusCode())
+	second := reply()
+	apitest.RequireProblem(t, second.StatusCode(), second.Body, http.StatusPreconditionFailed, client.ProblemCodePreconditionFailed)
+	require.Len(t, agent.Messages(t, ticket.ID), 1)
+}
+
+func TestServiceOpensATicketOnceUnderItsOwnID(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	admin := s.Staff(t, sqlc.UserRoleAdmin)
+	key := admin.NewAPIKey(t, client.CreateAPIKeyRequest{}).Key
+	first, second := s.Service(t, key, "customer-1"), s.Service(t, key, "customer-2")
+	open := func(u *apitest.User, upsert bool) *plain.CreateTicketResponse {
+		got, err := u.CreateTicketWithResponse(t.Context(), nil, client.CreateTicketRequest{
+			Title: "Order 4711", Description: "Where is it?", ExternalID: "order-4711", Upsert: upsert,
+		})
+		require.NoError(t, err)
+		return got
+	}
+	statuses := make([]int, 4)
+	var all sync.WaitGroup
+	for i := range statuses {
+		all.Go(func() { statuses[i] = open(first, true).StatusCode() })
+	}
+	all.Wait()
+	require.ElementsMatch(t, []int{http.StatusCreated, http.StatusOK, http.StatusOK, http.StatusOK}, statuses)
+	for _, refused := range []*plain.CreateTicketResponse{open(first, false), open(second, true)} {
+		apitest.RequireProblem(t, refused.StatusCode(), refused.Body, http.StatusConflict, client.ProblemCodeExternalIDTaken)
+	}
+	other := s.Service(t, admin.NewAPIKey(t, client.CreateAPIKeyRequest{}).Key, "customer-1")
+	require.Equal(t, http.StatusCreated, open(other, true).StatusCode(), "another service has its own")
+	refused := open(s.Customer(t), true)
+	apitest.RequireProblem(t, refused.StatusCode(), refused.Body, http.StatusForbidden, client.ProblemCodeForbidden)
+}
+
+func TestSnoozedTicketWakesByItself(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	due, later := customer.NewTicket(t), customer.NewTicket(t)
+	for _, ticket := range []client.Ticket{due, later} {
+		update(t, agent, ticket.ID, client.UpdateTicketRequest{SnoozedUntil: nullable.NewNullableWithValue(time.Now().Add(time.Hour))})
+	}
+	storetest.Exec(t, s.DatabaseURL, "UPDATE tickets SET snoozed_until = now() WHERE id = $1", due.ID)
+	require.NoError(t, rooms.NewService(s.Store, rooms.Options{}).WakeTickets(t.Context()))
+	require.Zero(t, getTicket(t, agent, due).SnoozedUntil)
+	require.NotZero(t, getTicket(t, agent, later).SnoozedUntil)
+	entries := journalOf(t, s, due.ID, "type || ' ' || actor_kind")
+	require.Equal(t, "ticket.snoozed system", entries[len(entries)-1])
+}

@@ -1,0 +1,252 @@
+package ticket
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/oapi-codegen/nullable"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/page"
+)
+
+const (
+	// maxWalked is how many tickets are looked at for a page whose filters no index answers.
+	maxWalked = 1000
+	// maxCounted is where counting stops.
+	maxCounted = 10_000
+)
+
+// Sort is an order of the staff's list.
+type Sort string
+
+// The orders: the newest first; the longest wait first, of the tickets whose customer waits; the most urgent first, and of
+// those the oldest, of the tickets that are not resolved.
+const (
+	SortNewest   Sort = "newest"
+	SortWaiting  Sort = "waiting"
+	SortPriority Sort = "priority"
+)
+
+// Filter is which tickets staff ask for, in which order. What is empty, or not specified, does not matter.
+type Filter struct {
+	Sort   Sort
+	Status sqlc.TicketStatus
+	// Unresolved is for tickets that are open or pending.
+	Unresolved bool
+	Priority   *sqlc.TicketPriority
+	// Assignee and Team are null for tickets that nobody has.
+	Assignee, Team nullable.Nullable[uuid.UUID]
+	Tag            *string
+	Requester      *uuid.UUID
+	ExternalID     *string
+	AIMode         *sqlc.AIMode
+	// Answering is for tickets in which the AI is writing an answer.
+	Answering bool
+	Snoozed   *bool
+	Created   Range
+	Updated   Range
+	Waiting   Range
+}
+
+// Range is a time from one moment on and before another; nil is no limit.
+type Range struct {
+	From, To *time.Time
+}
+
+func (r Range) isOpen() bool { return r.From == nil && r.To == nil }
+
+// bounds are the range with limits that no time is beyond.
+func (r Range) bounds() (from, to time.Time) {
+	from, to = page.First.CreatedAt, page.Last.CreatedAt
+	if r.From != nil {
+		from = *r.From
+	}
+	if r.To != nil {
+		to = *r.To
+	}
+	return from, to
+}
+
+// ListForStaff returns a page of everybody's tickets that match the filter, and where the next page begins, if there may be
+// one. It looks at a bounded number of tickets, so a page may be short, or empty, and the list still go on. The caller has
+// decided that the actor may see them.
+func (s *Service) ListForStaff(ctx context.Context, actor auth.Actor, f Filter, p page.Page) ([]View, *page.Position, error) {
+	params := f.params(actor, p)
+	rows, err := s.store.ListStaffTickets(ctx, params)
+	if err != nil {
+		return nil, nil, err
+	}
+	size := func(t sqlc.ListStaffTicketsRow) int {
+		return len(t.Ticket.Title) + len(t.Ticket.Description) + len(t.Ticket.CustomFields)
+	}
+	rows, next := page.CutText(rows, p.Limit, size, f.position)
+	if last := len(rows) - 1; last >= 0 {
+		if next == nil && rows[last].Number == params.MaxWalked {
+			at := f.position(rows[last])
+			next = &at
+		}
+		if !rows[last].Fits {
+			rows = rows[:last]
+		}
+	}
+	views := make([]View, len(rows))
+	for i, row := range rows {
+		views[i] = View{Ticket: row.Ticket, ServiceID: row.ServiceID, ExternalID: row.ExternalID, DisplayName: row.DisplayName}
+	}
+	return views, next, nil
+}
+
+// position is where a ticket is in the list.
+func (f Filter) position(row sqlc.ListStaffTicketsRow) page.Position {
+	at := page.Position{CreatedAt: row.Ticket.CreatedAt, ID: row.Ticket.ID}
+	switch f.Sort {
+	case SortWaiting:
+		at.CreatedAt = *row.Ticket.WaitingSince
+	case SortPriority:
+		at.Rank = rankOf(row.Ticket.Priority)
+	case SortNewest:
+	}
+	return at
+}
+
+// priorities are in the order of the database's type.
+var priorities = []sqlc.TicketPriority{
+	sqlc.TicketPriorityUrgent, sqlc.TicketPriorityHigh, sqlc.TicketPriorityNormal, sqlc.TicketPriorityLow,
+}
+
+func rankOf(p sqlc.TicketPriority) (rank uint8) {
+	for priorities[rank] != p {
+		rank++
+	}
+	return rank
+}
+
+// params are the filter as the query takes it.
+func (f Filter) params(actor auth.Actor, p page.Page) sqlc.ListStaffTicketsParams {
+	walk, exact := f.walk()
+	params := sqlc.ListStaffTicketsParams{
+		Walk: walk, MaxRows: p.Limit + 1, MaxWalked: maxWalked, CallerID: actor.ID, AllCustomers: actor.SeesCustomers(),
+		AnyStatus: f.Status == "" && !f.Unresolved, Statuses: f.statuses(), WithPriority: f.Priority,
+		AnyAssignee: !f.Assignee.IsSpecified(), AnyTeam: !f.Team.IsSpecified(), WithTag: f.Tag, WithRequester: f.Requester,
+		WithExternalID: f.ExternalID, WithAIMode: f.AIMode, Snoozed: f.Snoozed, Answering: f.Answering,
+		AnyWaiting: f.Waiting.isOpen(), Status: sqlc.TicketStatusOpen, AfterPriority: sqlc.TicketPriorityUrgent,
+	}
+	if exact {
+		params.MaxWalked = p.Limit + 1
+	}
+	set(&params.WithAssignee, f.Assignee)
+	set(&params.WithTeam, f.Team)
+	params.CreatedFrom, params.CreatedTo = f.Created.bounds()
+	params.UpdatedFrom, params.UpdatedTo = f.Updated.bounds()
+	params.WaitingFrom, params.WaitingTo = f.Waiting.bounds()
+	after := p.AfterOr(f.start())
+	params.AfterAt, params.AfterID = after.CreatedAt, after.ID
+	if int(after.Rank) < len(priorities) {
+		params.AfterPriority = priorities[after.Rank]
+	}
+	// What the chosen index is walked by.
+	params.Status = cmp.Or(f.Status, params.Status)
+	params.AssigneeID, params.TeamID = value(params.WithAssignee), value(params.WithTeam)
+	params.RequesterID, params.ExternalID, params.Tag = value(f.Requester), value(f.ExternalID), value(f.Tag)
+	return params
+}
+
+// start is before the first ticket of the list.
+func (f Filter) start() page.Position {
+	createdBefore, waitingFrom := f.Created.To, f.Waiting.From
+	switch {
+	case f.Sort == SortPriority:
+		return page.First
+	case f.Sort == SortWaiting && waitingFrom != nil:
+		return page.Position{CreatedAt: *waitingFrom}
+	case f.Sort == SortWaiting:
+		return page.First
+	case createdBefore != nil:
+		return page.Position{CreatedAt: *createdBefore}
+	default:
+		return page.Last
+	}
+}
+
+func (f Filter) statuses() []string {
+	switch {
+	case f.Unresolved:
+		return []string{string(sqlc.TicketStatusOpen), string(sqlc.TicketStatusPending)}
+	case f.Status != "":
+		return []string{string(f.Status)}
+	default:
+		return nil
+	}
+}
+
+// walk returns which index the list is walked along, and whether all that is on it matches.
+func (f Filter) walk() (name string, exact bool) {
+	hasAssignee := f.Assignee.IsSpecified() && !f.Assignee.IsNull()
+	hasTeam := f.Team.IsSpecified() && !f.Team.IsNull()
+	suffix := ""
+	if f.Sort != SortNewest {
+		suffix = "_" + string(f.Sort)
+	}
+	covered := 1 // filters
+	switch {
+	case f.Sort == SortNewest && f.ExternalID != nil:
+		name = "external_id"
+	case f.Sort == SortNewest && f.Answering:
+		name = "answering"
+	case f.Sort == SortNewest && f.Requester != nil:
+		name = "requester"
+	case f.Sort == SortNewest && f.Tag != nil:
+		name = "tag"
+	case hasAssignee:
+		name = "assignee" + suffix
+	case hasTeam:
+		name = "team" + suffix
+	case f.Sort == SortNewest && f.Assignee.IsNull() && f.Unresolved:
+		name, covered = "unassigned", 2
+	case f.Sort == SortNewest && f.Unresolved:
+		name = "unresolved"
+	case f.Sort == SortNewest && f.Status != "":
+		name = "status"
+	case f.Sort == SortNewest:
+		name, covered = "all", 0
+	default:
+		name, covered = string(f.Sort), 0
+	}
+	if f.Sort == SortPriority && f.Unresolved {
+		covered++
+	}
+	return name, covered == f.count()
+}
+
+// count returns how many filters there are. The range of what the list is ordered by is none: the walk keeps to it.
+func (f Filter) count() (n int) {
+	for _, filters := range []bool{
+		f.Status != "" || f.Unresolved, f.Priority != nil, f.Assignee.IsSpecified(), f.Team.IsSpecified(), f.Tag != nil,
+		f.Requester != nil, f.ExternalID != nil, f.AIMode != nil, f.Answering, f.Snoozed != nil, !f.Updated.isOpen(),
+		!f.Created.isOpen() && f.Sort != SortNewest, !f.Waiting.isOpen() && f.Sort != SortWaiting,
+	} {
+		if filters {
+			n++
+		}
+	}
+	return n
+}
+
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+// Counts are how many tickets are where, each as far as it is counted.
+type Counts = sqlc.CountStaffTicketsRow
+
+// CountForStaff counts tickets for an actor's inbox. The caller has decided that the actor may see them.
+func (s *Service) CountForStaff(ctx context.Context, actor auth.Actor) (Counts, error) {
+	return s.store.CountStaffTickets(ctx, sqlc.CountStaffTicketsParams{AssigneeID: actor.ID, MaxCounted: maxCounted})
+}

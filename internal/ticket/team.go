@@ -1,0 +1,134 @@
+package ticket
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/background"
+	"github.com/supportbackend/support/internal/page"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/uuid7"
+)
+
+// Team is a team with its members.
+type Team = sqlc.GetTeamRow
+
+// CreateTeam makes a team. It returns ValidationFailed when a member is not an enabled account of staff.
+func (s *Service) CreateTeam(ctx context.Context, actor auth.Actor, name string, members []uuid.UUID) (team Team, err error) {
+	id := uuid7.New()
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		if err := s.checkMembers(ctx, members); err != nil {
+			return err
+		}
+		if _, err := s.store.CreateTeam(ctx, sqlc.CreateTeamParams{
+			ID: id, Name: name, MemberIds: members, ActorKind: actor.Kind(), ActorID: actor.ID,
+		}); err != nil {
+			return err
+		}
+		team, err = s.store.GetTeam(store.Last(ctx), id)
+		return err
+	})
+	return team, err
+}
+
+// Team returns a team. It returns NotFound.
+func (s *Service) Team(ctx context.Context, id uuid.UUID) (Team, error) {
+	team, err := s.store.GetTeam(ctx, id)
+	return team, store.NotFound(err)
+}
+
+// ListTeams returns a page of the teams, newest first, and where the next page begins, if there is one.
+func (s *Service) ListTeams(ctx context.Context, p page.Page) ([]Team, *page.Position, error) {
+	before := p.AfterOr(page.Last)
+	rows, err := s.store.ListTeams(ctx, sqlc.ListTeamsParams{
+		BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: p.Limit + 1,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, next := page.Cut(rows, p.Limit, func(t sqlc.ListTeamsRow) page.Position {
+		return page.Position{CreatedAt: t.Team.CreatedAt, ID: t.Team.ID}
+	})
+	teams := make([]Team, len(rows))
+	for i, row := range rows {
+		teams[i] = Team(row)
+	}
+	return teams, next, nil
+}
+
+// UpdateTeam changes a team's name, unless it is empty, and its members, unless they are nil, provided that the team's version
+// is one that the caller accepts. It returns NotFound, PreconditionFailed, and ValidationFailed when a member is not an enabled
+// account of staff.
+func (s *Service) UpdateTeam(
+	ctx context.Context, actor auth.Actor, id uuid.UUID, name string, members *[]uuid.UUID, accept func(version int64) bool,
+) (team Team, err error) {
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		before, err := s.store.LockTeam(ctx, id)
+		if err != nil {
+			return store.NotFound(err)
+		}
+		if !accept(before.Version) {
+			return apperr.New(apperr.PreconditionFailed, "The team has another version.")
+		}
+		params := sqlc.UpdateTeamParams{
+			ID: id, Name: cmp.Or(name, before.Name), NewMembers: members != nil, ActorKind: actor.Kind(), ActorID: actor.ID,
+		}
+		if members != nil {
+			params.MemberIds = *members
+			if err := s.checkMembers(ctx, *members); err != nil {
+				return err
+			}
+		}
+		if _, err := s.store.UpdateTeam(ctx, params); err != nil {
+			return err
+		}
+		team, err = s.store.GetTeam(store.Last(ctx), id)
+		return err
+	})
+	return team, err
+}
+
+// checkMembers returns ValidationFailed unless all are enabled accounts of staff.
+func (s *Service) checkMembers(ctx context.Context, ids []uuid.UUID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	n, err := s.store.CountStaff(ctx, ids)
+	if err != nil || int(n) == len(ids) {
+		return err
+	}
+	return apperr.New(apperr.ValidationFailed, "A member is not an enabled account of staff.").
+		At(apperr.Field{Pointer: "/member_ids", Code: apperr.NotAllowed})
+}
+
+// DeleteTeam deletes a team. Its tickets become no team's: the first of them at once, the rest by DetachTeams. It returns
+// NotFound.
+func (s *Service) DeleteTeam(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
+	return s.store.InTx(ctx, func(ctx context.Context) error {
+		deleted, err := s.store.DeleteTeam(ctx, sqlc.DeleteTeamParams{ID: id, ActorKind: actor.Kind(), ActorID: actor.ID})
+		if err != nil {
+			return err
+		}
+		if deleted == 0 {
+			return store.NotFound(store.ErrNoRows)
+		}
+		_, err = s.store.DetachTickets(store.Last(ctx), sqlc.DetachTicketsParams{MaxRows: maxSwept})
+		return err
+	})
+}
+
+// DetachTeams takes deleted teams from their tickets, a batch at a time, and forgets the teams that no ticket has.
+func (s *Service) DetachTeams(ctx context.Context) error {
+	err := background.Batches(ctx, maxSwept, func(ctx context.Context, limit, skip int32) (int64, error) {
+		return s.store.DetachTickets(ctx, sqlc.DetachTicketsParams{MaxRows: limit, SkipRows: skip})
+	})
+	if err != nil {
+		return err
+	}
+	return s.store.DeleteDetachedTeams(ctx)
+}
