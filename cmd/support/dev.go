@@ -34,6 +34,7 @@ type devOptions struct {
 	dataDir   string
 	ephemeral bool
 	noDemo    bool
+	demo      bool
 }
 
 func devCommand() *cobra.Command {
@@ -50,12 +51,16 @@ func devCommand() *cobra.Command {
 			if o.ephemeral && o.dataDir != "" {
 				return usageError(cmd, errors.New("--ephemeral and --data-dir exclude each other"))
 			}
+			if o.demo && o.noDemo {
+				return usageError(cmd, errors.New("--demo and --no-demo exclude each other"))
+			}
 			return runDev(cmd.Context(), cmd.OutOrStdout(), o)
 		},
 	}
 	cmd.Flags().StringVar(&o.addr, "addr", "", "the address to serve on (default SUPPORT_ADDR, or else 127.0.0.1:8000)")
 	cmd.Flags().StringVar(&o.dataDir, "data-dir", "", "the folder to keep the data in (default: in the user's cache folder)")
 	cmd.Flags().BoolVar(&o.ephemeral, "ephemeral", false, "keep nothing: a new database that is gone afterwards")
+	cmd.Flags().BoolVar(&o.demo, "demo", false, "fill an empty desk with 40 customers and 200 tickets")
 	cmd.Flags().BoolVar(&o.noDemo, "no-demo", false, "make no demo accounts and no API key")
 	return cmd
 }
@@ -146,6 +151,12 @@ func (d *dev) start(ctx context.Context, o devOptions) error {
 	if d.postgres != nil && !o.noDemo {
 		if d.demoKey, err = makeDemo(ctx, d.cfg, d.postgres.Dir()); err != nil {
 			return err
+		}
+		if o.demo {
+			fmt.Fprintln(d.out, "Filling the desk with 40 customers and 200 tickets, unless it has some …")
+			if err := fillDemoDesk(ctx, d.cfg); err != nil {
+				return err
+			}
 		}
 	}
 	if d.cfg.JWTSecret == "" {

@@ -119,6 +119,23 @@ func TestDevWithoutDemoStartsEmpty(t *testing.T) {
 	p.interrupt(t)
 }
 
+func TestDevFillsADeskThatIsEmpty(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(openDir(t), "data")
+	const counted = `SELECT concat_ws(' ', (SELECT count(*) FROM users WHERE role = 'user'), (SELECT count(*) FROM tickets),
+		(SELECT count(DISTINCT status) FROM tickets), (SELECT count(*) > 20 FROM messages WHERE is_note),
+		(SELECT count(*) > 5 FROM ai_responses WHERE review = 'pending'), (SELECT count(*) > 20 FROM message_feedback),
+		(SELECT max(created_at) - min(created_at) > interval '60 days' FROM tickets))`
+	for range 2 {
+		p := start(t, program(t, nil, "dev", "--addr", "127.0.0.1:0", "--data-dir", dir, "--demo"))
+		p.waitFor(t, "Ctrl-C stops everything.")
+		require.Contains(t, p.output.String(), "Filling the desk")
+		database := regexp.MustCompile(`postgres://\S+`).FindString(p.output.String())
+		require.Equal(t, "42 200 4 t t t t", storetest.QueryText(t, database, counted), "the second time there are tickets")
+		p.interrupt(t)
+	}
+}
+
 func TestDevLeavesAnotherDatabaseWithoutDemoAccounts(t *testing.T) {
 	t.Parallel()
 	database := storetest.NewURL(t)

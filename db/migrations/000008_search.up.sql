@@ -97,4 +97,104 @@ CREATE TRIGGER messages_search AFTER INSERT OR DELETE OR UPDATE OF content, tick
 INSERT INTO search_queue (id) SELECT id FROM tickets ORDER BY created_at;
 INSERT INTO search_queue (id) SELECT id FROM messages ORDER BY created_at;
 
+-- What reports read: the tickets of a time, and, in tables that grow with time, a little index of where a time is.
+CREATE INDEX tickets_first_response_at_idx ON tickets (first_response_at) WHERE first_response_at IS NOT NULL;
+CREATE INDEX tickets_resolved_at_idx ON tickets (resolved_at) WHERE resolved_at IS NOT NULL;
+CREATE INDEX ai_responses_created_at_idx ON ai_responses USING brin (created_at) WITH (pages_per_range = 32);
+CREATE INDEX message_feedback_created_at_idx ON message_feedback USING brin (created_at) WITH (pages_per_range = 32);
+CREATE INDEX journal_occurred_at_idx ON journal USING brin (occurred_at) WITH (pages_per_range = 32);
+
+-- One row: how many minutes after it was opened a ticket of a priority should be answered and resolved, as
+-- {"urgent": {"first_response_minutes": 30, "resolution_minutes": 480}}.
+CREATE TABLE sla (
+    id      boolean NOT NULL DEFAULT true,
+    version bigint  NOT NULL DEFAULT 1,
+    targets jsonb   NOT NULL DEFAULT '{}',
+    CONSTRAINT sla_pkey PRIMARY KEY (id),
+    CONSTRAINT sla_id_check CHECK (id),
+    CONSTRAINT sla_version_check CHECK (version >= 1),
+    CONSTRAINT sla_targets_check CHECK (jsonb_typeof(targets) = 'object' AND octet_length(targets::text) <= 4096)
+);
+
+INSERT INTO sla DEFAULT VALUES;
+
+-- sla_noted are the steps that the journal has, and sla_check_at is when the next one may be due.
+ALTER TABLE tickets
+    ADD COLUMN first_response_due_at timestamptz,
+    ADD COLUMN resolution_due_at     timestamptz,
+    ADD COLUMN sla_noted             text[] NOT NULL DEFAULT '{}',
+    ADD COLUMN sla_check_at          timestamptz;
+
+CREATE INDEX tickets_sla_check_at_idx ON tickets (sla_check_at) WHERE sla_check_at IS NOT NULL;
+
+-- The steps that are ahead of a ticket, or that are due: a warning when a fifth of the time is left, and the breach.
+CREATE FUNCTION sla_steps(ticket tickets) RETURNS TABLE (type text, target text, due_at timestamptz, happens_at timestamptz)
+LANGUAGE sql STABLE
+AS $$
+    SELECT step.type, unmet.target, unmet.due_at,
+        CASE step.type WHEN 'sla.warning' THEN unmet.due_at - (unmet.due_at - ticket.created_at) / 5 ELSE unmet.due_at END
+    FROM (
+        SELECT 'first_response', ticket.first_response_due_at WHERE ticket.first_response_at IS NULL
+        UNION ALL
+        SELECT 'resolution', ticket.resolution_due_at
+    ) AS unmet (target, due_at)
+    CROSS JOIN (VALUES ('sla.warning'), ('sla.breached')) AS step (type)
+    WHERE ticket.status IN ('open', 'pending') AND unmet.due_at IS NOT NULL
+        AND step.type || ' ' || unmet.target <> ALL (ticket.sla_noted)
+        AND NOT (step.type = 'sla.warning' AND unmet.due_at <= clock_timestamp())
+$$;
+
+-- A ticket's times follow its priority, by the targets of that moment.
+CREATE FUNCTION set_sla_times() RETURNS trigger LANGUAGE plpgsql
+AS $$
+DECLARE
+    minutes jsonb;
+BEGIN
+    IF TG_OP = 'INSERT' OR NEW.priority <> OLD.priority THEN
+        minutes := (SELECT s.targets -> NEW.priority::text FROM sla AS s);
+        NEW.first_response_due_at := NEW.created_at + (minutes ->> 'first_response_minutes')::integer * interval '1 minute';
+        NEW.resolution_due_at := NEW.created_at + (minutes ->> 'resolution_minutes')::integer * interval '1 minute';
+    END IF;
+    NEW.sla_check_at := (SELECT min(step.happens_at) FROM sla_steps(NEW) AS step);
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER tickets_sla BEFORE INSERT ON tickets FOR EACH ROW EXECUTE FUNCTION set_sla_times();
+CREATE TRIGGER tickets_sla_update BEFORE UPDATE OF priority, status ON tickets
+    FOR EACH ROW WHEN (OLD.priority <> NEW.priority OR OLD.status <> NEW.status) EXECUTE FUNCTION set_sla_times();
+
+-- Enters in the journal what is due of up to max_rows tickets, each step once, and returns how many tickets it has looked at.
+-- The lock gives each ticket as it is now, and keeps its entries in their order.
+CREATE FUNCTION sla_sweep(max_rows integer) RETURNS integer LANGUAGE plpgsql
+AS $$
+DECLARE
+    ticket tickets;
+    seen integer := 0;
+BEGIN
+    FOR ticket IN
+        SELECT t.* FROM tickets AS t
+        WHERE t.sla_check_at <= clock_timestamp()
+        ORDER BY t.sla_check_at
+        LIMIT max_rows
+        FOR NO KEY UPDATE SKIP LOCKED
+    LOOP
+        WITH written AS (
+            INSERT INTO journal_outbox (type, actor_kind, ticket_id, data)
+            SELECT step.type, 'system', ticket.id, jsonb_build_object('target', step.target, 'due_at', step.due_at)
+            FROM sla_steps(ticket) AS step
+            WHERE step.happens_at <= clock_timestamp()
+            ORDER BY step.happens_at
+            RETURNING type || ' ' || (data ->> 'target') AS name
+        )
+        SELECT ticket.sla_noted || coalesce(array_agg(written.name), '{}') INTO ticket.sla_noted FROM written;
+        UPDATE tickets AS t
+        SET sla_noted = ticket.sla_noted, sla_check_at = (SELECT min(step.happens_at) FROM sla_steps(ticket) AS step)
+        WHERE t.id = ticket.id;
+        seen := seen + 1;
+    END LOOP;
+    RETURN seen;
+END
+$$;
+
 COMMIT;

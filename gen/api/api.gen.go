@@ -180,30 +180,6 @@ func (e AIMode) Valid() bool {
 	}
 }
 
-// Defines values for AIResponseKind.
-const (
-	AIResponseKindAnswer       AIResponseKind = "answer"
-	AIResponseKindSuggestReply AIResponseKind = "suggest_reply"
-	AIResponseKindSummarize    AIResponseKind = "summarize"
-	AIResponseKindTriage       AIResponseKind = "triage"
-)
-
-// Valid indicates whether the value is a known member of the AIResponseKind enum.
-func (e AIResponseKind) Valid() bool {
-	switch e {
-	case AIResponseKindAnswer:
-		return true
-	case AIResponseKindSuggestReply:
-		return true
-	case AIResponseKindSummarize:
-		return true
-	case AIResponseKindTriage:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for AIResponseStatus.
 const (
 	AIResponseStatusCancelled  AIResponseStatus = "cancelled"
@@ -231,27 +207,6 @@ func (e AIResponseStatus) Valid() bool {
 	}
 }
 
-// Defines values for AIReview.
-const (
-	AIReviewDiscarded AIReview = "discarded"
-	AIReviewPending   AIReview = "pending"
-	AIReviewPublished AIReview = "published"
-)
-
-// Valid indicates whether the value is a known member of the AIReview enum.
-func (e AIReview) Valid() bool {
-	switch e {
-	case AIReviewDiscarded:
-		return true
-	case AIReviewPending:
-		return true
-	case AIReviewPublished:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for AccessTokenTokenType.
 const (
 	AccessTokenTokenTypeBearer AccessTokenTokenType = "bearer"
@@ -261,27 +216,6 @@ const (
 func (e AccessTokenTokenType) Valid() bool {
 	switch e {
 	case AccessTokenTokenTypeBearer:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for CreateAIRequestRequestKind.
-const (
-	CreateAIRequestRequestKindSuggestReply CreateAIRequestRequestKind = "suggest_reply"
-	CreateAIRequestRequestKindSummarize    CreateAIRequestRequestKind = "summarize"
-	CreateAIRequestRequestKindTriage       CreateAIRequestRequestKind = "triage"
-)
-
-// Valid indicates whether the value is a known member of the CreateAIRequestRequestKind enum.
-func (e CreateAIRequestRequestKind) Valid() bool {
-	switch e {
-	case CreateAIRequestRequestKindSuggestReply:
-		return true
-	case CreateAIRequestRequestKindSummarize:
-		return true
-	case CreateAIRequestRequestKindTriage:
 		return true
 	default:
 		return false
@@ -471,33 +405,6 @@ func (e FinishReason) Valid() bool {
 	}
 }
 
-// Defines values for HandoffReason.
-const (
-	HandoffReasonCannotAnswer HandoffReason = "cannot_answer"
-	HandoffReasonOther        HandoffReason = "other"
-	HandoffReasonSensitive    HandoffReason = "sensitive"
-	HandoffReasonWantsHuman   HandoffReason = "wants_human"
-	HandoffReasonWrongAnswer  HandoffReason = "wrong_answer"
-)
-
-// Valid indicates whether the value is a known member of the HandoffReason enum.
-func (e HandoffReason) Valid() bool {
-	switch e {
-	case HandoffReasonCannotAnswer:
-		return true
-	case HandoffReasonOther:
-		return true
-	case HandoffReasonSensitive:
-		return true
-	case HandoffReasonWantsHuman:
-		return true
-	case HandoffReasonWrongAnswer:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk HealthStatus = "ok"
@@ -555,7 +462,6 @@ func (e MessageAuthorKind) Valid() bool {
 // Defines values for ProblemCode.
 const (
 	ProblemCodeAIDisabled              ProblemCode = "ai_disabled"
-	ProblemCodeAIInReview              ProblemCode = "ai_in_review"
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
 	ProblemCodeAINoAnswer              ProblemCode = "ai_no_answer"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
@@ -571,7 +477,6 @@ const (
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
 	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
-	ProblemCodeHandedOff               ProblemCode = "handed_off"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
 	ProblemCodeInternal                ProblemCode = "internal"
@@ -585,9 +490,7 @@ const (
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
-	ProblemCodeNotInReview             ProblemCode = "not_in_review"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
-	ProblemCodeNothingToApply          ProblemCode = "nothing_to_apply"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
@@ -611,8 +514,6 @@ const (
 func (e ProblemCode) Valid() bool {
 	switch e {
 	case ProblemCodeAIDisabled:
-		return true
-	case ProblemCodeAIInReview:
 		return true
 	case ProblemCodeAIMisconfigured:
 		return true
@@ -644,8 +545,6 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeForbidden:
 		return true
-	case ProblemCodeHandedOff:
-		return true
 	case ProblemCodeIdempotencyInProgress:
 		return true
 	case ProblemCodeIdempotencyMismatch:
@@ -672,11 +571,7 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeNotFound:
 		return true
-	case ProblemCodeNotInReview:
-		return true
 	case ProblemCodeNothingToAnswer:
-		return true
-	case ProblemCodeNothingToApply:
 		return true
 	case ProblemCodePayloadTooLarge:
 		return true
@@ -801,21 +696,6 @@ func (e Rating) Valid() bool {
 	}
 }
 
-// Defines values for ReadyEventType.
-const (
-	ReadyEventTypeReady ReadyEventType = "ready"
-)
-
-// Valid indicates whether the value is a known member of the ReadyEventType enum.
-func (e ReadyEventType) Valid() bool {
-	switch e {
-	case ReadyEventTypeReady:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for ResetEventType.
 const (
 	ResetEventTypeReset ResetEventType = "reset"
@@ -900,30 +780,6 @@ func (e SearchResultKind) Valid() bool {
 	case SearchResultKindNote:
 		return true
 	case SearchResultKindTicket:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for Sentiment.
-const (
-	SentimentAngry    Sentiment = "angry"
-	SentimentNegative Sentiment = "negative"
-	SentimentNeutral  Sentiment = "neutral"
-	SentimentPositive Sentiment = "positive"
-)
-
-// Valid indicates whether the value is a known member of the Sentiment enum.
-func (e Sentiment) Valid() bool {
-	switch e {
-	case SentimentAngry:
-		return true
-	case SentimentNegative:
-		return true
-	case SentimentNeutral:
-		return true
-	case SentimentPositive:
 		return true
 	default:
 		return false
@@ -1203,6 +1059,27 @@ func (e WebhookPayload) Valid() bool {
 	}
 }
 
+// Defines values for GetReportSummaryParamsGroupBy.
+const (
+	GetReportSummaryParamsGroupByAgent GetReportSummaryParamsGroupBy = "agent"
+	GetReportSummaryParamsGroupByDay   GetReportSummaryParamsGroupBy = "day"
+	GetReportSummaryParamsGroupByTeam  GetReportSummaryParamsGroupBy = "team"
+)
+
+// Valid indicates whether the value is a known member of the GetReportSummaryParamsGroupBy enum.
+func (e GetReportSummaryParamsGroupBy) Valid() bool {
+	switch e {
+	case GetReportSummaryParamsGroupByAgent:
+		return true
+	case GetReportSummaryParamsGroupByDay:
+		return true
+	case GetReportSummaryParamsGroupByTeam:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListStaffTicketsParamsSort.
 const (
 	ListStaffTicketsParamsSortNewest   ListStaffTicketsParamsSort = "newest"
@@ -1349,17 +1226,10 @@ type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
-	// Content What the AI wrote of a draft, whatever was published of it, or for staff, once it is complete. Plain text; show it
-	// escaped. A triage is JSON.
-	Content string `json:"content,omitempty"`
-
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
-
-	// EditDistance How many words staff added, removed or replaced before they published it.
-	EditDistance *int32 `json:"edit_distance,omitempty"`
 
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
@@ -1378,12 +1248,6 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// IsDraft True on a draft. Only staff get drafts.
-	IsDraft bool `json:"is_draft,omitempty"`
-
-	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
-	Kind AIResponseKind `json:"kind,omitempty"`
-
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
 	MessageID *ID `json:"message_id,omitempty"`
 
@@ -1395,25 +1259,13 @@ type AIResponse struct {
 	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
-	// Review What staff have decided about a draft. Absent on everything else.
-	Review AIReview `json:"review,omitempty"`
-
-	// ReviewedAt When it was published or discarded.
-	ReviewedAt Timestamp `json:"reviewed_at,omitempty"`
-
-	// ReviewedBy The account that published or discarded it.
-	ReviewedBy *ID `json:"reviewed_by,omitempty"`
-
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
+	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
 
 	// TicketID The ticket it answers.
 	TicketID ID `json:"ticket_id"`
-
-	// Triage What a complete triage says.
-	Triage *Triage `json:"triage,omitempty"`
 
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
 	Turn *ID `json:"turn,omitempty"`
@@ -1457,16 +1309,10 @@ type AIResponseEvents struct {
 	LastSeq int64 `json:"last_seq"`
 }
 
-// AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
-type AIResponseKind string
-
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
+// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
-
-// AIReview What staff have decided about a draft.
-type AIReview string
 
 // APIKey An API key, without the key itself.
 type APIKey struct {
@@ -1587,22 +1433,6 @@ type ClientMessage struct {
 // Count A count of tickets. 10,000 means that many or more.
 type Count = int32
 
-// CreateAIRequestRequest What the AI is to do for staff.
-type CreateAIRequestRequest struct {
-	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
-	// and sentiment, and whether to hand it off.
-	Kind CreateAIRequestRequestKind `json:"kind"`
-
-	// Model The model's name at the upstream.
-	//
-	// Examples: openai/gpt-oss-120b
-	Model Model `json:"model,omitempty"`
-}
-
-// CreateAIRequestRequestKind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
-// and sentiment, and whether to hand it off.
-type CreateAIRequestRequestKind string
-
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
@@ -1639,9 +1469,6 @@ type CreateMessageRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
-
-	// Respond Whether to start the AI's answer to it.
-	Respond bool `json:"respond,omitempty"`
 }
 
 // CreateNoteRequest A new note.
@@ -1751,49 +1578,6 @@ type CreatedAPIKey struct {
 
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
-}
-
-// CreatedMessage A message that was added, and what becomes of the answer that was asked for with it.
-type CreatedMessage struct {
-	// AIResponseID The answer that was started.
-	AIResponseID *ID `json:"ai_response_id,omitempty"`
-
-	// AIResponseURL Where to stream the answer from, relative to the server.
-	AIResponseURL string `json:"ai_response_url,omitempty"`
-
-	// Author Who wrote a message.
-	Author MessageAuthor `json:"author"`
-
-	// Content What was said. Plain text; show it escaped.
-	Content string `json:"content"`
-
-	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
-	//
-	// Examples: 2026-11-22T09:30:00.123456Z
-	CreatedAt Timestamp `json:"created_at"`
-
-	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
-	//
-	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
-	ID ID `json:"id"`
-
-	// IsAI Whether the AI wrote it.
-	IsAI bool `json:"is_ai"`
-
-	// IsNote True on a note. Only staff get notes.
-	IsNote bool `json:"is_note,omitempty"`
-
-	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
-	RedactedAt Timestamp `json:"redacted_at,omitempty"`
-
-	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
-	SupersededBy *ID `json:"superseded_by,omitempty"`
-
-	// TicketID The ticket it belongs to.
-	TicketID ID `json:"ticket_id"`
-
-	// Unanswered Why no answer comes by itself.
-	Unanswered *Unanswered `json:"unanswered,omitempty"`
 }
 
 // CreatedWebhook A new webhook with its secret, which is shown this once.
@@ -2039,20 +1823,6 @@ type FieldErrorCode string
 
 // FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 type FinishReason string
-
-// HandOffTicketRequest Why humans are to take the ticket over.
-type HandOffTicketRequest struct {
-	// Note What staff should know.
-	Note string `json:"note,omitempty"`
-
-	// Reason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
-	// not one for an AI, or something else.
-	Reason HandoffReason `json:"reason"`
-}
-
-// HandoffReason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
-// not one for an AI, or something else.
-type HandoffReason string
 
 // Health The result of a probe.
 type Health struct {
@@ -2361,12 +2131,6 @@ type PromptTone string
 // PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
 type PromptVersion = int32
 
-// PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
-type PublishAIResponseRequest struct {
-	// Content The text in place of the draft's, as in a message.
-	Content string `json:"content,omitempty"`
-}
-
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
@@ -2385,29 +2149,6 @@ type PutMessageFeedbackRequest struct {
 // Rating Whether the answer helped.
 type Rating string
 
-// ReadyEvent `event: ready`. A draft, or what staff asked for, is complete: `content` is the deltas since the last reset, joined. Only
-// staff get it.
-type ReadyEvent struct {
-	// AIResponseID The AI response that ended.
-	AIResponseID ID `json:"ai_response_id"`
-
-	// Content The text. Plain text; show it escaped.
-	Content string `json:"content"`
-
-	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
-	FinishReason FinishReason `json:"finish_reason"`
-
-	// Type The kind of event.
-	Type ReadyEventType `json:"type"`
-
-	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
-	// text that came counts as one token; what nobody knows is zero.
-	Usage Usage `json:"usage"`
-}
-
-// ReadyEventType The kind of event.
-type ReadyEventType string
-
 // RefreshRequest A refresh token.
 type RefreshRequest struct {
 	// RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
@@ -2421,6 +2162,99 @@ type RefreshToken = string
 type ReplayWebhookRequest struct {
 	// FromPosition The position of the first event.
 	FromPosition int64 `json:"from_position"`
+}
+
+// ReportAI What the AI did.
+type ReportAI struct {
+	// Answered Answers that customers got without a review.
+	Answered int64 `json:"answered"`
+
+	// Discarded Drafts that staff discarded.
+	Discarded int64 `json:"discarded"`
+
+	// Drafted Drafts that were written, whatever became of them.
+	Drafted int64 `json:"drafted"`
+
+	// HandedOff Tickets that were handed off to humans.
+	HandedOff int64 `json:"handed_off"`
+
+	// PublishedEdited Drafts that staff edited and published.
+	PublishedEdited int64 `json:"published_edited"`
+
+	// PublishedUnchanged Drafts that staff published as they were.
+	PublishedUnchanged int64 `json:"published_unchanged"`
+
+	// RatedDown Answers that customers rated down.
+	RatedDown int64 `json:"rated_down"`
+
+	// RatedUp Answers that customers rated up.
+	RatedUp int64 `json:"rated_up"`
+
+	// Tokens Tokens that all requests to the AI took, prompts included.
+	Tokens int64 `json:"tokens"`
+}
+
+// ReportFigures The numbers.
+type ReportFigures struct {
+	// AI What the AI did.
+	AI ReportAI `json:"ai"`
+
+	// Created Tickets that were opened.
+	Created int64 `json:"created"`
+
+	// FirstResponse How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	FirstResponse ReportTimes `json:"first_response"`
+
+	// Resolution How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	Resolution ReportTimes `json:"resolution"`
+
+	// Resolved Tickets that were resolved.
+	Resolved int64 `json:"resolved"`
+
+	// Unresolved Tickets that are open or pending now.
+	Unresolved int64 `json:"unresolved"`
+}
+
+// ReportGroup What happened on a day, or with the tickets of a team or an agent.
+type ReportGroup struct {
+	// AgentID The account of staff; absent for tickets of nobody.
+	AgentID *ID `json:"agent_id,omitempty"`
+
+	// Day The day (UTC).
+	Day string `json:"day,omitempty"`
+
+	// Figures The numbers.
+	Figures ReportFigures `json:"figures"`
+
+	// TeamID The team; absent for tickets of no team.
+	TeamID *ID `json:"team_id,omitempty"`
+}
+
+// ReportSummary What happened on some days.
+type ReportSummary struct {
+	// From The first day (UTC).
+	From string `json:"from"`
+
+	// Groups The days, teams or agents, by their date or id.
+	Groups []ReportGroup `json:"groups"`
+
+	// To The last day (UTC).
+	To string `json:"to"`
+
+	// Total The numbers.
+	Total ReportFigures `json:"total"`
+}
+
+// ReportTimes How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+type ReportTimes struct {
+	// Count How many tickets.
+	Count int64 `json:"count"`
+
+	// P50Seconds The median; absent without tickets.
+	P50Seconds *int64 `json:"p50_seconds,omitempty"`
+
+	// P90Seconds The 90th percentile; absent without tickets.
+	P90Seconds *int64 `json:"p90_seconds,omitempty"`
 }
 
 // ResetEvent `event: reset`. Clear what you have shown: the text starts over with the next delta.
@@ -2437,6 +2271,23 @@ type ResetEventType string
 
 // Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 type Role string
+
+// SLATarget In how many minutes after it was opened a ticket should be answered and resolved.
+type SLATarget struct {
+	// FirstResponseMinutes Until the first reply that the customer can read.
+	FirstResponseMinutes int32 `json:"first_response_minutes,omitempty"`
+
+	// ResolutionMinutes Until it is resolved.
+	ResolutionMinutes int32 `json:"resolution_minutes,omitempty"`
+}
+
+// SLATargets The targets of priorities. A priority that is absent has none.
+type SLATargets struct {
+	High   *SLATarget `json:"high,omitempty"`
+	Low    *SLATarget `json:"low,omitempty"`
+	Normal *SLATarget `json:"normal,omitempty"`
+	Urgent *SLATarget `json:"urgent,omitempty"`
+}
 
 // Scope What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 // `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
@@ -2476,9 +2327,6 @@ type SearchResult struct {
 
 // SearchResultKind What matches. Only staff find notes.
 type SearchResultKind string
-
-// Sentiment How the customer sounds.
-type Sentiment string
 
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
@@ -2657,14 +2505,8 @@ type Ticket struct {
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
 
-	// HandedOffAt When it was handed off to humans. Absent unless it is.
-	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
-
-	// HandoffNote What was noted at the hand-off. Only staff see it.
-	HandoffNote string `json:"handoff_note,omitempty"`
-
-	// HandoffReason Why it was handed off to humans. Absent unless it is.
-	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
+	// FirstResponseDueAt Until when the customer should have a reply. Only staff see it. Absent without a target for its priority.
+	FirstResponseDueAt Timestamp `json:"first_response_due_at,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
@@ -2679,6 +2521,9 @@ type Ticket struct {
 
 	// Priority How urgent it is. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
+	ResolutionDueAt Timestamp `json:"resolution_due_at,omitempty"`
 
 	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
 	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
@@ -2771,14 +2616,8 @@ type TicketWithMessages struct {
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
 	FirstResponseAt Timestamp `json:"first_response_at,omitempty"`
 
-	// HandedOffAt When it was handed off to humans. Absent unless it is.
-	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
-
-	// HandoffNote What was noted at the hand-off. Only staff see it.
-	HandoffNote string `json:"handoff_note,omitempty"`
-
-	// HandoffReason Why it was handed off to humans. Absent unless it is.
-	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
+	// FirstResponseDueAt Until when the customer should have a reply. Only staff see it. Absent without a target for its priority.
+	FirstResponseDueAt Timestamp `json:"first_response_due_at,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
@@ -2796,6 +2635,9 @@ type TicketWithMessages struct {
 
 	// Priority How urgent it is. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
+
+	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
+	ResolutionDueAt Timestamp `json:"resolution_due_at,omitempty"`
 
 	// ResolvedAt When it was resolved. Absent unless it is `resolved` or `closed`.
 	ResolvedAt Timestamp `json:"resolved_at,omitempty"`
@@ -2834,27 +2676,6 @@ type TimeFilter = string
 //
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = string
-
-// Triage What the AI thinks of a ticket.
-type Triage struct {
-	// HandOff Whether a human should answer instead of the AI.
-	HandOff bool `json:"hand_off"`
-
-	// Language The customer's language, as a tag of BCP 47.
-	Language string `json:"language"`
-
-	// Priority How urgent a ticket is. A new one is `normal`.
-	Priority TicketPriority `json:"priority"`
-
-	// Reason Why, in one sentence for staff.
-	Reason string `json:"reason"`
-
-	// Sentiment How the customer sounds.
-	Sentiment Sentiment `json:"sentiment"`
-
-	// Tags Tags that would fit, in lower case.
-	Tags []Tag `json:"tags"`
-}
 
 // UIChatRequest What `useChat` sends. `id`, the chat's, is the ticket's. Members that are not named here are ignored.
 type UIChatRequest struct {
@@ -2964,18 +2785,6 @@ type UITextPart struct {
 
 // UITextPartType The kind of part.
 type UITextPartType string
-
-// Unanswered Why no answer comes by itself.
-type Unanswered struct {
-	// Code The problem's stable identifier.
-	Code ProblemCode `json:"code"`
-
-	// Detail What happened, for people.
-	Detail string `json:"detail"`
-
-	// Retryable Whether asking for the answer again later may succeed.
-	Retryable bool `json:"retryable"`
-}
 
 // UpdateTeamRequest A change of a team. What is left out stays as it is.
 type UpdateTeamRequest struct {
@@ -3435,14 +3244,8 @@ type NotAcceptable = Problem
 // NotFound An error (RFC 9457).
 type NotFound = Problem
 
-// NotInReview An error (RFC 9457).
-type NotInReview = Problem
-
 // NothingToAnswer An error (RFC 9457).
 type NothingToAnswer = Problem
-
-// NothingToApply An error (RFC 9457).
-type NothingToApply = Problem
 
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
@@ -3458,9 +3261,6 @@ type PromptPublished = Problem
 
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
-
-// RequestNotStarted An error (RFC 9457).
-type RequestNotStarted = Problem
 
 // RoleNotAllowed An error (RFC 9457).
 type RoleNotAllowed = Problem
@@ -3512,22 +3312,8 @@ type GetAIResponseParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
-// ApplyAIResponseParams defines parameters for ApplyAIResponse.
-type ApplyAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
 // CancelAIResponseParams defines parameters for CancelAIResponse.
 type CancelAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// DiscardAIResponseParams defines parameters for DiscardAIResponse.
-type DiscardAIResponseParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -3548,13 +3334,6 @@ type ListAIResponseEventsParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
-}
-
-// PublishAIResponseParams defines parameters for PublishAIResponse.
-type PublishAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
@@ -3777,6 +3556,38 @@ type SearchTicketsParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// GetSLATargetsParams defines parameters for GetSLATargets.
+type GetSLATargetsParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PutSLATargetsParams defines parameters for PutSLATargets.
+type PutSLATargetsParams struct {
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetReportSummaryParams defines parameters for GetReportSummary.
+type GetReportSummaryParams struct {
+	// From The first day. Without it, the report is about the 30 days until `to`.
+	From string `form:"from,omitempty" json:"from,omitempty"`
+
+	// To The last day. Without it, today.
+	To string `form:"to,omitempty" json:"to,omitempty"`
+
+	// GroupBy What a group is about.
+	GroupBy GetReportSummaryParamsGroupBy `form:"group_by,omitempty" json:"group_by,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetReportSummaryParamsGroupBy defines parameters for GetReportSummary.
+type GetReportSummaryParamsGroupBy string
+
 // ListStaffTicketsParams defines parameters for ListStaffTickets.
 type ListStaffTicketsParams struct {
 	// Sort `newest` is by the time of opening. `waiting` lists the tickets whose customer waits for a human, the longest wait first.
@@ -3814,22 +3625,22 @@ type ListStaffTicketsParams struct {
 	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
 
 	// CreatedAfter Opened at this time or later (RFC 3339).
-	CreatedAfter *TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
+	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
 
 	// CreatedBefore Opened earlier than this time (RFC 3339).
-	CreatedBefore *TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
+	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
 
 	// UpdatedAfter Changed last at this time or later (RFC 3339).
-	UpdatedAfter *TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
+	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
 
 	// UpdatedBefore Changed last earlier than this time (RFC 3339).
-	UpdatedBefore *TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
+	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
 
 	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
-	WaitingAfter *TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
+	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
 
 	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
-	WaitingBefore *TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
+	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
 
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
@@ -3934,13 +3745,6 @@ type UpdateTicketParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
-// CreateAIRequestParams defines parameters for CreateAIRequest.
-type CreateAIRequestParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
 	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
@@ -3969,13 +3773,6 @@ type ListAIResponsesParams struct {
 
 // CreateAIResponseParams defines parameters for CreateAIResponse.
 type CreateAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
-	// characters, different for every effect. See [Retries](rules/retries).
-	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
-}
-
-// HandOffTicketParams defines parameters for HandOffTicket.
-type HandOffTicketParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -4187,9 +3984,6 @@ type TestWebhookParams struct {
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
-// PublishAIResponseJSONRequestBody defines body for PublishAIResponse for application/json ContentType.
-type PublishAIResponseJSONRequestBody = PublishAIResponseRequest
-
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
@@ -4217,6 +4011,9 @@ type CreatePromptJSONRequestBody = PromptSettings
 // UpdatePromptJSONRequestBody defines body for UpdatePrompt for application/json ContentType.
 type UpdatePromptJSONRequestBody = PromptSettings
 
+// PutSLATargetsJSONRequestBody defines body for PutSLATargets for application/json ContentType.
+type PutSLATargetsJSONRequestBody = SLATargets
+
 // UpdateTicketsJSONRequestBody defines body for UpdateTickets for application/json ContentType.
 type UpdateTicketsJSONRequestBody = UpdateTicketsRequest
 
@@ -4232,14 +4029,8 @@ type CreateTicketJSONRequestBody = CreateTicketRequest
 // UpdateTicketJSONRequestBody defines body for UpdateTicket for application/json ContentType.
 type UpdateTicketJSONRequestBody = UpdateTicketRequest
 
-// CreateAIRequestJSONRequestBody defines body for CreateAIRequest for application/json ContentType.
-type CreateAIRequestJSONRequestBody = CreateAIRequestRequest
-
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
-
-// HandOffTicketJSONRequestBody defines body for HandOffTicket for application/json ContentType.
-type HandOffTicketJSONRequestBody = HandOffTicketRequest
 
 // MergeTicketJSONRequestBody defines body for MergeTicket for application/json ContentType.
 type MergeTicketJSONRequestBody = MergeTicketRequest
@@ -4703,40 +4494,6 @@ func (t *AIResponseEvent) MergeDoneEvent(v DoneEvent) error {
 	return err
 }
 
-// AsReadyEvent returns the union data inside the AIResponseEvent as a ReadyEvent
-func (t AIResponseEvent) AsReadyEvent() (ReadyEvent, error) {
-	var body ReadyEvent
-	err := json.Unmarshal(t.union, &body)
-	return body, err
-}
-
-// FromReadyEvent overwrites any union data inside the AIResponseEvent as the provided ReadyEvent
-func (t *AIResponseEvent) FromReadyEvent(v ReadyEvent) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
-	t.union = b
-	return err
-}
-
-// MergeReadyEvent performs a merge with any union data inside the AIResponseEvent, using the provided ReadyEvent
-func (t *AIResponseEvent) MergeReadyEvent(v ReadyEvent) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
-	if err != nil {
-		return err
-	}
-
-	merged, err := runtime.JSONMerge(t.union, b)
-	t.union = merged
-	return err
-}
-
 // AsFailedEvent returns the union data inside the AIResponseEvent as a FailedEvent
 func (t AIResponseEvent) AsFailedEvent() (FailedEvent, error) {
 	var body FailedEvent
@@ -4791,8 +4548,6 @@ func (t AIResponseEvent) ValueByDiscriminator() (interface{}, error) {
 		return t.AsDoneEvent()
 	case "failed":
 		return t.AsFailedEvent()
-	case "ready":
-		return t.AsReadyEvent()
 	case "reset":
 		return t.AsResetEvent()
 	case "start":
@@ -4820,21 +4575,12 @@ type ServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx echo.Context, aiResponseID AIResponseID, params GetAIResponseParams) error
-	// ApplyAIResponse Apply a triage
-	// (POST /ai-responses/{ai_response_id}/apply)
-	ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error
-	// DiscardAIResponse Discard a draft
-	// (POST /ai-responses/{ai_response_id}/discard)
-	DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error
-	// PublishAIResponse Publish a draft
-	// (POST /ai-responses/{ai_response_id}/publish)
-	PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx echo.Context, aiResponseID AIResponseID, params StreamAIResponseByIDParams) error
@@ -4916,6 +4662,15 @@ type ServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx echo.Context, params SearchTicketsParams) error
+	// GetSLATargets Read the targets of priorities
+	// (GET /sla-targets)
+	GetSLATargets(ctx echo.Context, params GetSLATargetsParams) error
+	// PutSLATargets Replace the targets of priorities
+	// (PUT /sla-targets)
+	PutSLATargets(ctx echo.Context, params PutSLATargetsParams) error
+	// GetReportSummary Read what happened on the desk
+	// (GET /staff/reports/summary)
+	GetReportSummary(ctx echo.Context, params GetReportSummaryParams) error
 	// ListStaffTickets List tickets for staff
 	// (GET /staff/tickets)
 	ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error
@@ -4952,9 +4707,6 @@ type ServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx echo.Context, ticketID TicketID, params UpdateTicketParams) error
-	// CreateAIRequest Ask the AI for staff
-	// (POST /tickets/{ticket_id}/ai-requests)
-	CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error
@@ -4964,9 +4716,6 @@ type ServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx echo.Context, ticketID TicketID, params CreateAIResponseParams) error
-	// HandOffTicket Hand a ticket off to humans
-	// (POST /tickets/{ticket_id}/handoff)
-	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
@@ -5018,9 +4767,6 @@ type ServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx echo.Context, userID UserID) error
-	// DeleteUserData Erase everything of a customer
-	// (DELETE /users/{user_id}/data)
-	DeleteUserData(ctx echo.Context, userID UserID) error
 	// GetWebhookDelivery Get a delivery with its attempts
 	// (GET /webhook-deliveries/{webhook_delivery_id})
 	GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error
@@ -5126,42 +4872,6 @@ func (w *ServerInterfaceWrapper) GetAIResponse(ctx echo.Context) error {
 	return err
 }
 
-// ApplyAIResponse converts echo context to params.
-func (w *ServerInterfaceWrapper) ApplyAIResponse(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ai_response_id" -------------
-	var aiResponseID AIResponseID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params ApplyAIResponseParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ApplyAIResponse(ctx, aiResponseID, params)
-	return err
-}
-
 // CancelAIResponse converts echo context to params.
 func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 	var err error
@@ -5195,42 +4905,6 @@ func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CancelAIResponse(ctx, aiResponseID, params)
-	return err
-}
-
-// DiscardAIResponse converts echo context to params.
-func (w *ServerInterfaceWrapper) DiscardAIResponse(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ai_response_id" -------------
-	var aiResponseID AIResponseID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params DiscardAIResponseParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DiscardAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -5287,42 +4961,6 @@ func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListAIResponseEvents(ctx, aiResponseID, params)
-	return err
-}
-
-// PublishAIResponse converts echo context to params.
-func (w *ServerInterfaceWrapper) PublishAIResponse(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ai_response_id" -------------
-	var aiResponseID AIResponseID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params PublishAIResponseParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.PublishAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -6233,6 +5871,113 @@ func (w *ServerInterfaceWrapper) SearchTickets(ctx echo.Context) error {
 	return err
 }
 
+// GetSLATargets converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSLATargets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetSLATargetsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSLATargets(ctx, params)
+	return err
+}
+
+// PutSLATargets converts echo context to params.
+func (w *ServerInterfaceWrapper) PutSLATargets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutSLATargetsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutSLATargets(ctx, params)
+	return err
+}
+
+// GetReportSummary converts echo context to params.
+func (w *ServerInterfaceWrapper) GetReportSummary(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetReportSummaryParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "group_by" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "group_by", ctx.QueryParams(), &params.GroupBy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter group_by: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetReportSummary(ctx, params)
+	return err
+}
+
 // ListStaffTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListStaffTickets(ctx echo.Context) error {
 	var err error
@@ -6754,42 +6499,6 @@ func (w *ServerInterfaceWrapper) UpdateTicket(ctx echo.Context) error {
 	return err
 }
 
-// CreateAIRequest converts echo context to params.
-func (w *ServerInterfaceWrapper) CreateAIRequest(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ticket_id" -------------
-	var ticketID TicketID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params CreateAIRequestParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateAIRequest(ctx, ticketID, params)
-	return err
-}
-
 // StreamAIResponse converts echo context to params.
 func (w *ServerInterfaceWrapper) StreamAIResponse(ctx echo.Context) error {
 	var err error
@@ -6914,42 +6623,6 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateAIResponse(ctx, ticketID, params)
-	return err
-}
-
-// HandOffTicket converts echo context to params.
-func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "ticket_id" -------------
-	var ticketID TicketID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
-	}
-
-	// Parameter object where we will unmarshal all parameters from the context
-	var params HandOffTicketParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Idempotency-Key" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
-		var IdempotencyKey IdempotencyKey
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
-		}
-
-		params.IdempotencyKey = &IdempotencyKey
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.HandOffTicket(ctx, ticketID, params)
 	return err
 }
 
@@ -7532,22 +7205,6 @@ func (w *ServerInterfaceWrapper) PutCustomer(ctx echo.Context) error {
 	return err
 }
 
-// DeleteUserData converts echo context to params.
-func (w *ServerInterfaceWrapper) DeleteUserData(ctx echo.Context) error {
-	var err error
-	// ------------- Path parameter "user_id" -------------
-	var userID UserID
-
-	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
-	}
-
-	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DeleteUserData(ctx, userID)
-	return err
-}
-
 // GetWebhookDelivery converts echo context to params.
 func (w *ServerInterfaceWrapper) GetWebhookDelivery(ctx echo.Context) error {
 	var err error
@@ -7982,7 +7639,6 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
 	router.GET(options.BaseURL+"/users/:user_id", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
 	router.PATCH(options.BaseURL+"/users/:user_id", wrapper.UpdateUser, options.OperationMiddlewares["updateUser"]...)
-	router.DELETE(options.BaseURL+"/users/:user_id/data", wrapper.DeleteUserData, options.OperationMiddlewares["deleteUserData"]...)
 	router.PUT(options.BaseURL+"/users/:user_id/customer", wrapper.PutCustomer, options.OperationMiddlewares["putCustomer"]...)
 	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
 	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
@@ -8014,20 +7670,18 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
+	router.GET(options.BaseURL+"/staff/reports/summary", wrapper.GetReportSummary, options.OperationMiddlewares["getReportSummary"]...)
+	router.GET(options.BaseURL+"/sla-targets", wrapper.GetSLATargets, options.OperationMiddlewares["getSLATargets"]...)
+	router.PUT(options.BaseURL+"/sla-targets", wrapper.PutSLATargets, options.OperationMiddlewares["putSLATargets"]...)
 	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
-	router.POST(options.BaseURL+"/tickets/:ticket_id/handoff", wrapper.HandOffTicket, options.OperationMiddlewares["handOffTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
-	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-requests", wrapper.CreateAIRequest, options.OperationMiddlewares["createAIRequest"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/stream-tokens", wrapper.CreateStreamToken, options.OperationMiddlewares["createStreamToken"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id", wrapper.GetAIResponse, options.OperationMiddlewares["getAIResponse"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
-	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/publish", wrapper.PublishAIResponse, options.OperationMiddlewares["publishAIResponse"]...)
-	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/discard", wrapper.DiscardAIResponse, options.OperationMiddlewares["discardAIResponse"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
-	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/apply", wrapper.ApplyAIResponse, options.OperationMiddlewares["applyAIResponse"]...)
 	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
 	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
 	router.GET(options.BaseURL+"/prompts/:prompt_id", wrapper.GetPrompt, options.OperationMiddlewares["getPrompt"]...)
@@ -8136,15 +7790,6 @@ type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
 
-type NotInReviewResponseHeaders struct {
-	RetryAfter *int32
-}
-type NotInReviewApplicationProblemPlusJSONResponse struct {
-	Body Problem
-
-	Headers NotInReviewResponseHeaders
-}
-
 type NotModifiedResponseHeaders struct {
 	ETag *string
 }
@@ -8153,15 +7798,6 @@ type NotModifiedResponse struct {
 }
 
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
-
-type NothingToApplyResponseHeaders struct {
-	RetryAfter *int32
-}
-type NothingToApplyApplicationProblemPlusJSONResponse struct {
-	Body Problem
-
-	Headers NothingToApplyResponseHeaders
-}
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
@@ -8178,15 +7814,6 @@ type RefreshTokenRefusedApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers RefreshTokenRefusedResponseHeaders
-}
-
-type RequestNotStartedResponseHeaders struct {
-	RetryAfter *int32
-}
-type RequestNotStartedApplicationProblemPlusJSONResponse struct {
-	Body Problem
-
-	Headers RequestNotStartedResponseHeaders
 }
 
 type RoleNotAllowedApplicationProblemPlusJSONResponse Problem
@@ -8762,220 +8389,6 @@ func (response GetAIResponse503ApplicationProblemPlusJSONResponse) VisitGetAIRes
 	return err
 }
 
-type ApplyAIResponseRequestObject struct {
-	AIResponseID AIResponseID `json:"ai_response_id"`
-	Params       ApplyAIResponseParams
-}
-
-type ApplyAIResponseResponseObject interface {
-	VisitApplyAIResponseResponse(w http.ResponseWriter) error
-}
-
-type ApplyAIResponse200ResponseHeaders struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-}
-
-type ApplyAIResponse200JSONResponse struct {
-	Body    Ticket
-	Headers ApplyAIResponse200ResponseHeaders
-}
-
-func (response ApplyAIResponse200JSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse400ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse401ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse403ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse404ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse406ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse409ApplicationProblemPlusJSONResponse struct {
-	NothingToApplyApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse409ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse422ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse429ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse500ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ApplyAIResponse503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response ApplyAIResponse503ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type CancelAIResponseRequestObject struct {
 	AIResponseID AIResponseID `json:"ai_response_id"`
 	Params       CancelAIResponseParams
@@ -9127,216 +8540,6 @@ type CancelAIResponse503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CancelAIResponse503ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponseRequestObject struct {
-	AIResponseID AIResponseID `json:"ai_response_id"`
-	Params       DiscardAIResponseParams
-}
-
-type DiscardAIResponseResponseObject interface {
-	VisitDiscardAIResponseResponse(w http.ResponseWriter) error
-}
-
-type DiscardAIResponse200ResponseHeaders struct {
-	IdempotencyReplayed *bool
-}
-
-type DiscardAIResponse200JSONResponse struct {
-	Body    AIResponse
-	Headers DiscardAIResponse200ResponseHeaders
-}
-
-func (response DiscardAIResponse200JSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse400ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse401ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse403ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse404ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse406ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse409ApplicationProblemPlusJSONResponse struct {
-	NotInReviewApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse409ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse422ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse429ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse500ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DiscardAIResponse503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response DiscardAIResponse503ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9522,250 +8725,6 @@ type ListAIResponseEvents503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAIResponseEvents503ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponseRequestObject struct {
-	AIResponseID AIResponseID `json:"ai_response_id"`
-	Params       PublishAIResponseParams
-	Body         *PublishAIResponseJSONRequestBody
-}
-
-type PublishAIResponseResponseObject interface {
-	VisitPublishAIResponseResponse(w http.ResponseWriter) error
-}
-
-type PublishAIResponse201ResponseHeaders struct {
-	IdempotencyReplayed *bool
-}
-
-type PublishAIResponse201JSONResponse struct {
-	Body    Message
-	Headers PublishAIResponse201ResponseHeaders
-}
-
-func (response PublishAIResponse201JSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse400ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse401ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse403ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse404ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse406ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse409ApplicationProblemPlusJSONResponse struct {
-	NotInReviewApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse409ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse413ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse415ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse422ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse429ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse500ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type PublishAIResponse503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response PublishAIResponse503ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -14567,6 +13526,566 @@ func (response SearchTickets503ApplicationProblemPlusJSONResponse) VisitSearchTi
 	return err
 }
 
+type GetSLATargetsRequestObject struct {
+	Params GetSLATargetsParams
+}
+
+type GetSLATargetsResponseObject interface {
+	VisitGetSLATargetsResponse(w http.ResponseWriter) error
+}
+
+type GetSLATargets200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetSLATargets200JSONResponse struct {
+	Body    SLATargets
+	Headers GetSLATargets200ResponseHeaders
+}
+
+func (response GetSLATargets200JSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSLATargets304Response = NotModifiedResponse
+
+func (response GetSLATargets304Response) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetSLATargets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetSLATargets400ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSLATargets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetSLATargets401ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSLATargets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetSLATargets403ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSLATargets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetSLATargets406ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSLATargets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetSLATargets429ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSLATargets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetSLATargets500ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSLATargets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetSLATargets503ApplicationProblemPlusJSONResponse) VisitGetSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargetsRequestObject struct {
+	Params PutSLATargetsParams
+	Body   *PutSLATargetsJSONRequestBody
+}
+
+type PutSLATargetsResponseObject interface {
+	VisitPutSLATargetsResponse(w http.ResponseWriter) error
+}
+
+type PutSLATargets200ResponseHeaders struct {
+	ETag *string
+}
+
+type PutSLATargets200JSONResponse struct {
+	Body    SLATargets
+	Headers PutSLATargets200ResponseHeaders
+}
+
+func (response PutSLATargets200JSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets400ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets401ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets403ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets406ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets412ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets413ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets415ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets422ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets429ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets500ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutSLATargets503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PutSLATargets503ApplicationProblemPlusJSONResponse) VisitPutSLATargetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReportSummaryRequestObject struct {
+	Params GetReportSummaryParams
+}
+
+type GetReportSummaryResponseObject interface {
+	VisitGetReportSummaryResponse(w http.ResponseWriter) error
+}
+
+type GetReportSummary200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetReportSummary200JSONResponse struct {
+	Body    ReportSummary
+	Headers GetReportSummary200ResponseHeaders
+}
+
+func (response GetReportSummary200JSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReportSummary304Response = NotModifiedResponse
+
+func (response GetReportSummary304Response) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetReportSummary400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetReportSummary400ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReportSummary401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetReportSummary401ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReportSummary403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetReportSummary403ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReportSummary406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetReportSummary406ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReportSummary429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetReportSummary429ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReportSummary500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetReportSummary500ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReportSummary503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetReportSummary503ApplicationProblemPlusJSONResponse) VisitGetReportSummaryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListStaffTicketsRequestObject struct {
 	Params ListStaffTicketsParams
 }
@@ -16971,276 +16490,6 @@ func (response UpdateTicket503ApplicationProblemPlusJSONResponse) VisitUpdateTic
 	return err
 }
 
-type CreateAIRequestRequestObject struct {
-	TicketID TicketID `json:"ticket_id"`
-	Params   CreateAIRequestParams
-	Body     *CreateAIRequestJSONRequestBody
-}
-
-type CreateAIRequestResponseObject interface {
-	VisitCreateAIRequestResponse(w http.ResponseWriter) error
-}
-
-type CreateAIRequest200ResponseHeaders struct {
-	IdempotencyReplayed *bool
-}
-
-type CreateAIRequest200JSONResponse struct {
-	Body    AIResponse
-	Headers CreateAIRequest200ResponseHeaders
-}
-
-func (response CreateAIRequest200JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest201ResponseHeaders struct {
-	IdempotencyReplayed *bool
-	Location            string
-}
-
-type CreateAIRequest201JSONResponse struct {
-	Body    AIResponse
-	Headers CreateAIRequest201ResponseHeaders
-}
-
-func (response CreateAIRequest201JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
-	w.WriteHeader(201)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest400ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest401ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest403ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest404ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest406ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest409ApplicationProblemPlusJSONResponse struct {
-	RequestNotStartedApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest409ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest413ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest415ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest422ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest429ApplicationProblemPlusJSONResponse struct {
-	AIQuotaApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest429ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest500ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type CreateAIRequest503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response CreateAIRequest503ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type StreamAIResponseRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   StreamAIResponseParams
@@ -17972,254 +17221,6 @@ func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreat
 	return err
 }
 
-type HandOffTicketRequestObject struct {
-	TicketID TicketID `json:"ticket_id"`
-	Params   HandOffTicketParams
-	Body     *HandOffTicketJSONRequestBody
-}
-
-type HandOffTicketResponseObject interface {
-	VisitHandOffTicketResponse(w http.ResponseWriter) error
-}
-
-type HandOffTicket200ResponseHeaders struct {
-	ETag                *string
-	IdempotencyReplayed *bool
-}
-
-type HandOffTicket200JSONResponse struct {
-	Body    Ticket
-	Headers HandOffTicket200ResponseHeaders
-}
-
-func (response HandOffTicket200JSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.ETag != nil {
-		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
-	}
-	if response.Headers.IdempotencyReplayed != nil {
-		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
-	}
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket400ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket401ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket403ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket404ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket406ApplicationProblemPlusJSONResponse struct {
-	NotAcceptableApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket406ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(406)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket409ApplicationProblemPlusJSONResponse struct {
-	TicketClosedApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket409ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket413ApplicationProblemPlusJSONResponse struct {
-	PayloadTooLargeApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket413ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(413)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket415ApplicationProblemPlusJSONResponse struct {
-	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket415ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
-	w.WriteHeader(415)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket422ApplicationProblemPlusJSONResponse struct {
-	UnprocessableContentApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket422ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(422)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket429ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket500ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type HandOffTicket503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type MergeTicketRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   MergeTicketParams
@@ -18672,7 +17673,7 @@ type CreateMessage201ResponseHeaders struct {
 }
 
 type CreateMessage201JSONResponse struct {
-	Body    CreatedMessage
+	Body    Message
 	Headers CreateMessage201ResponseHeaders
 }
 
@@ -21882,148 +20883,6 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 	return err
 }
 
-type DeleteUserDataRequestObject struct {
-	UserID UserID `json:"user_id"`
-}
-
-type DeleteUserDataResponseObject interface {
-	VisitDeleteUserDataResponse(w http.ResponseWriter) error
-}
-
-type DeleteUserData204Response struct {
-}
-
-func (response DeleteUserData204Response) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
-	w.WriteHeader(204)
-	return nil
-}
-
-type DeleteUserData400ApplicationProblemPlusJSONResponse struct {
-	BadRequestApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteUserData400ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteUserData401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteUserData401ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteUserData403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteUserData403ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
-	w.WriteHeader(403)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteUserData404ApplicationProblemPlusJSONResponse struct {
-	NotFoundApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteUserData404ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteUserData429ApplicationProblemPlusJSONResponse struct {
-	TooManyRequestsApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteUserData429ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RateLimit != nil {
-		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
-	}
-	if response.Headers.RateLimitPolicy != nil {
-		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
-	}
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(429)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteUserData500ApplicationProblemPlusJSONResponse struct {
-	InternalServerErrorApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteUserData500ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(500)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type DeleteUserData503ApplicationProblemPlusJSONResponse struct {
-	ServiceUnavailableApplicationProblemPlusJSONResponse
-}
-
-func (response DeleteUserData503ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(503)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
 type GetWebhookDeliveryRequestObject struct {
 	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
 	Params            GetWebhookDeliveryParams
@@ -24146,21 +23005,12 @@ type StrictServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx context.Context, request GetAIResponseRequestObject) (GetAIResponseResponseObject, error)
-	// ApplyAIResponse Apply a triage
-	// (POST /ai-responses/{ai_response_id}/apply)
-	ApplyAIResponse(ctx context.Context, request ApplyAIResponseRequestObject) (ApplyAIResponseResponseObject, error)
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx context.Context, request CancelAIResponseRequestObject) (CancelAIResponseResponseObject, error)
-	// DiscardAIResponse Discard a draft
-	// (POST /ai-responses/{ai_response_id}/discard)
-	DiscardAIResponse(ctx context.Context, request DiscardAIResponseRequestObject) (DiscardAIResponseResponseObject, error)
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx context.Context, request ListAIResponseEventsRequestObject) (ListAIResponseEventsResponseObject, error)
-	// PublishAIResponse Publish a draft
-	// (POST /ai-responses/{ai_response_id}/publish)
-	PublishAIResponse(ctx context.Context, request PublishAIResponseRequestObject) (PublishAIResponseResponseObject, error)
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx context.Context, request StreamAIResponseByIDRequestObject) (StreamAIResponseByIDResponseObject, error)
@@ -24242,6 +23092,15 @@ type StrictServerInterface interface {
 	// SearchTickets Search tickets and messages
 	// (GET /search)
 	SearchTickets(ctx context.Context, request SearchTicketsRequestObject) (SearchTicketsResponseObject, error)
+	// GetSLATargets Read the targets of priorities
+	// (GET /sla-targets)
+	GetSLATargets(ctx context.Context, request GetSLATargetsRequestObject) (GetSLATargetsResponseObject, error)
+	// PutSLATargets Replace the targets of priorities
+	// (PUT /sla-targets)
+	PutSLATargets(ctx context.Context, request PutSLATargetsRequestObject) (PutSLATargetsResponseObject, error)
+	// GetReportSummary Read what happened on the desk
+	// (GET /staff/reports/summary)
+	GetReportSummary(ctx context.Context, request GetReportSummaryRequestObject) (GetReportSummaryResponseObject, error)
 	// ListStaffTickets List tickets for staff
 	// (GET /staff/tickets)
 	ListStaffTickets(ctx context.Context, request ListStaffTicketsRequestObject) (ListStaffTicketsResponseObject, error)
@@ -24278,9 +23137,6 @@ type StrictServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx context.Context, request UpdateTicketRequestObject) (UpdateTicketResponseObject, error)
-	// CreateAIRequest Ask the AI for staff
-	// (POST /tickets/{ticket_id}/ai-requests)
-	CreateAIRequest(ctx context.Context, request CreateAIRequestRequestObject) (CreateAIRequestResponseObject, error)
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx context.Context, request StreamAIResponseRequestObject) (StreamAIResponseResponseObject, error)
@@ -24290,9 +23146,6 @@ type StrictServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx context.Context, request CreateAIResponseRequestObject) (CreateAIResponseResponseObject, error)
-	// HandOffTicket Hand a ticket off to humans
-	// (POST /tickets/{ticket_id}/handoff)
-	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
@@ -24344,9 +23197,6 @@ type StrictServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
-	// DeleteUserData Erase everything of a customer
-	// (DELETE /users/{user_id}/data)
-	DeleteUserData(ctx context.Context, request DeleteUserDataRequestObject) (DeleteUserDataResponseObject, error)
 	// GetWebhookDelivery Get a delivery with its attempts
 	// (GET /webhook-deliveries/{webhook_delivery_id})
 	GetWebhookDelivery(ctx context.Context, request GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error)
@@ -24468,32 +23318,6 @@ func (sh *strictHandler) GetAIResponse(ctx echo.Context, aiResponseID AIResponse
 	return nil
 }
 
-// ApplyAIResponse operation middleware
-func (sh *strictHandler) ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error {
-	var request ApplyAIResponseRequestObject
-
-	request.AIResponseID = aiResponseID
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.ApplyAIResponse(ctx.Request().Context(), request.(ApplyAIResponseRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ApplyAIResponse")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(ApplyAIResponseResponseObject); ok {
-		return validResponse.VisitApplyAIResponseResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // CancelAIResponse operation middleware
 func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error {
 	var request CancelAIResponseRequestObject
@@ -24520,32 +23344,6 @@ func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIRespo
 	return nil
 }
 
-// DiscardAIResponse operation middleware
-func (sh *strictHandler) DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error {
-	var request DiscardAIResponseRequestObject
-
-	request.AIResponseID = aiResponseID
-	request.Params = params
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.DiscardAIResponse(ctx.Request().Context(), request.(DiscardAIResponseRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "DiscardAIResponse")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(DiscardAIResponseResponseObject); ok {
-		return validResponse.VisitDiscardAIResponseResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // ListAIResponseEvents operation middleware
 func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error {
 	var request ListAIResponseEventsRequestObject
@@ -24566,55 +23364,6 @@ func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIR
 		return err
 	} else if validResponse, ok := response.(ListAIResponseEventsResponseObject); ok {
 		return validResponse.VisitListAIResponseEventsResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// PublishAIResponse operation middleware
-func (sh *strictHandler) PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error {
-	var request PublishAIResponseRequestObject
-
-	request.AIResponseID = aiResponseID
-	request.Params = params
-
-	var body PublishAIResponseJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.PublishAIResponse(ctx.Request().Context(), request.(PublishAIResponseRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "PublishAIResponse")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(PublishAIResponseResponseObject); ok {
-		return validResponse.VisitPublishAIResponseResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -25497,6 +24246,104 @@ func (sh *strictHandler) SearchTickets(ctx echo.Context, params SearchTicketsPar
 	return nil
 }
 
+// GetSLATargets operation middleware
+func (sh *strictHandler) GetSLATargets(ctx echo.Context, params GetSLATargetsParams) error {
+	var request GetSLATargetsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSLATargets(ctx.Request().Context(), request.(GetSLATargetsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSLATargets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSLATargetsResponseObject); ok {
+		return validResponse.VisitGetSLATargetsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PutSLATargets operation middleware
+func (sh *strictHandler) PutSLATargets(ctx echo.Context, params PutSLATargetsParams) error {
+	var request PutSLATargetsRequestObject
+
+	request.Params = params
+
+	var body PutSLATargetsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutSLATargets(ctx.Request().Context(), request.(PutSLATargetsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutSLATargets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutSLATargetsResponseObject); ok {
+		return validResponse.VisitPutSLATargetsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetReportSummary operation middleware
+func (sh *strictHandler) GetReportSummary(ctx echo.Context, params GetReportSummaryParams) error {
+	var request GetReportSummaryRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetReportSummary(ctx.Request().Context(), request.(GetReportSummaryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetReportSummary")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetReportSummaryResponseObject); ok {
+		return validResponse.VisitGetReportSummaryResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListStaffTickets operation middleware
 func (sh *strictHandler) ListStaffTickets(ctx echo.Context, params ListStaffTicketsParams) error {
 	var request ListStaffTicketsRequestObject
@@ -25916,55 +24763,6 @@ func (sh *strictHandler) UpdateTicket(ctx echo.Context, ticketID TicketID, param
 	return nil
 }
 
-// CreateAIRequest operation middleware
-func (sh *strictHandler) CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error {
-	var request CreateAIRequestRequestObject
-
-	request.TicketID = ticketID
-	request.Params = params
-
-	var body CreateAIRequestJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.CreateAIRequest(ctx.Request().Context(), request.(CreateAIRequestRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "CreateAIRequest")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(CreateAIRequestResponseObject); ok {
-		return validResponse.VisitCreateAIRequestResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // StreamAIResponse operation middleware
 func (sh *strictHandler) StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error {
 	var request StreamAIResponseRequestObject
@@ -26060,55 +24858,6 @@ func (sh *strictHandler) CreateAIResponse(ctx echo.Context, ticketID TicketID, p
 		return err
 	} else if validResponse, ok := response.(CreateAIResponseResponseObject); ok {
 		return validResponse.VisitCreateAIResponseResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
-// HandOffTicket operation middleware
-func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error {
-	var request HandOffTicketRequestObject
-
-	request.TicketID = ticketID
-	request.Params = params
-
-	var body HandOffTicketJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
-		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
-	}
-	if err != nil {
-		return err
-	}
-	request.Body = &body
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.HandOffTicket(ctx.Request().Context(), request.(HandOffTicketRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "HandOffTicket")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(HandOffTicketResponseObject); ok {
-		return validResponse.VisitHandOffTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -26733,31 +25482,6 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 	return nil
 }
 
-// DeleteUserData operation middleware
-func (sh *strictHandler) DeleteUserData(ctx echo.Context, userID UserID) error {
-	var request DeleteUserDataRequestObject
-
-	request.UserID = userID
-
-	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
-		return sh.ssi.DeleteUserData(ctx.Request().Context(), request.(DeleteUserDataRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "DeleteUserData")
-	}
-
-	response, err := handler(ctx, request)
-
-	if err != nil {
-		return err
-	} else if validResponse, ok := response.(DeleteUserDataResponseObject); ok {
-		return validResponse.VisitDeleteUserDataResponse(ctx.Response())
-	} else if response != nil {
-		return fmt.Errorf("unexpected response type: %T", response)
-	}
-	return nil
-}
-
 // GetWebhookDelivery operation middleware
 func (sh *strictHandler) GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error {
 	var request GetWebhookDeliveryRequestObject
@@ -27114,986 +25838,940 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37lhu3sS/8Ktjc+1u2EpIiOffR8soe3exJrEs0IyuxZg4JskESmSZAN0BRtDJZ52nOg+0n+RaqgG50",
-	"N7rJ4VC27Oz84WjY3UChABQKdfnVp8ZIzuZSMKFV4/RTg32ks3nM4N9n3749f7MQb9hPC6a0+UUtZjOa",
-	"rBqnjTMyY0rRCWs0Gx9ovGDm8UgKzT7qxun762ZjLJMlTSIWvU7k3LR322zYb1Tj9L19W+jGaeNyyohi",
-	"IykiMprSZMIIV2ScyBnp7pNXIy2HLGk3mg0eNU4bMzVpdRvNRiJj1jhtLBRLGrfXzUayEOfmebIQ8Fxp",
-	"qhl2q6cJoxE87XRPTqK90WGrO+7R1tFoj7VOhofd1gHrjPfo0agb9XqNZkNLGRsqr29vm8CHC50wOivw",
-	"QBAq1JIlRI6JFIzMORt5DGlEVNNT8umqoVdzdtU4vWq8efuyf3F59uby2dOrRvMqpQwebkIbfAVDhU9g",
-	"sFeN2ytxJcq9XT7722X/xbOLi7Nvn2G38LmdhWKv+7TbaR1FnWHreHRw0OqNT8aHnahD94dH2KuMsVmq",
-	"FFeaCr1Zx09evbx89vJeXUcs1hRbnlJxQ1Zy0d6s82cvn27dcUX7Zg6fn788v/hu55PYMKvt/ClXdBiz",
-	"qLjjFEs+sIQsuZ7KhSZn5/m9F5klR3k/cp83GxHTlMfm43O7VBWhCSNqyfVoyiIix2blEj3lyjZv9lmC",
-	"O77PczvmgHY6raNOp9M6Nv/pZP+L7HZbqMbpfuek2dBcw+Y8OyceNYaDjdPGw3kihzGbqYc+sbDRzs/F",
-	"G/aBs2V+6BeajscklvKGUJ0OZMwTpcMs4KKfYDseD7AV/J3oKSNn518p29ojwjUZyRlThCpCnXAzG9u8",
-	"qfnohuktWLPXqWGNFR5ckJTYEIuywSCPXnA1kmLMJ4ukuEbezhXIKZKw8UIxBcTjvH6lyA1bEZmQmYxY",
-	"HObbLNe0x7tLYBc0xUfMa/4+66a77zHnoNPLMadISogz+XeQOy/lGbC1sHnimGh5w4QiSyY04UJLkjCq",
-	"pOBiEmaGkH2coQAjFopFhMYx4Vq5hodsLBNmFtKQTaggWtoZ3oI1vYMa1kzoB0aEa72CNxn1yJdXH1gS",
-	"SxpVLhmuiEzfMetkRIWQZjCGUUZahNmUfVSzYNY3vs36OYFvdLIyIqRxqpMF87m2l+Najs4Qx7wXkGWv",
-	"E6nlSMYVDHNySMkZ01MuJoTFioWZNHdNVbNomMgbhgI5Icos0qzhhWAf52ykt2PTQT2b8ovLUUpYksiq",
-	"xZUOBxn114XUNM+lSynJjIpVduxoQonmswoG/QRN+NxZytyRNWSGEcuEa80EGcvEKAGExuboXW3DlWEd",
-	"V/Z7eVEN5OGuX8wrmIJDQI68YWouhWLFI9wo2zHTLNu7KS+o1mw2143TbrMxShjVLOpTox33Or3DVrfb",
-	"6vUuOyene93T7kG72+ns7R/82Gg2xlxwNe2jLGucNpSW8/Tn6iYO2/udXrd7hE0kSvdBilX3uL/X7XR6",
-	"PzotfBMNqpEq/P07fQPn02lDzpmg/OFkrltSqVa31xl6QrHhWAnbGc7nQi9rNPxFIvy394ZHR60j2um1",
-	"jscd1hp2o95oj+2PDzqHjWZjAVcds2JBWCGzVOO003R0cCnSX3vdZmOeyNlcez/1zHKzB072/W1+vTz7",
-	"4C5i3lZaSrxZKFBHzAXLXza8n9iP78Rlf7kxAcfCmMaKNRvM0vD+E/4zvdnZuxoVN9kOAM3cqK2K/dQ4",
-	"7d42gx+Bwl71Uc/c3mKqdN/+mePI2ouXTtnj3bxgY5+SXqfTMUo8kHRKlKaJDqn0+MBo5Xl23u2Wkq7C",
-	"u10EYL3DJ4EVj0ThXF0ZBpvh8OiUbELVaTc0WHuZal65CcouVvbOs3H7vc3b9+9sG7e/l05dJAULdmZ+",
-	"v+/EWSl11Tj9dNX4hWa9xHvLoOZVg6s+5Vf2SLpq0IWeygSJu+EC+zEv3Jpm0pMCfq4R9Ph+7riwa1/O",
-	"odtFxoOc8LpC6XVVlnRXsFvdtdXt2IL4eiXKp937/z3u/l2Pu2tYK5d8xuRCV19FFI/N0RHUFbX9uFqX",
-	"jnhEzPUiu2Gbb7bREmm97ryf0xIzwkL6oXsK59vr87+wVWCn3LBV09C78G8S7z/VbZHeyWmn0zbE9jrF",
-	"BXvQGvbM4qP7+62TqMNa+6PjcZf16N7wsNOwx65Ra0sNdzun3d7p/n77oNPt7e2ZhgWdmUG9Y0OiprDt",
-	"5gkb849mG970z34Ulx+H539lNxdRwTzbbKiRnIPZ165ddWr09nQpq1Oj2JsRU95oNqToD9mUxuPGtdER",
-	"YE77xWF1WOto1Om2junBXqs3PmQH0f5ob9ijDVxjoxFT6tIsvOLNxKzFJphGKLyEF3i4U3QPyIyLhfaV",
-	"iU8NfA1XceO0wVZ/ng6/HfFX/M/nb38+777k5+p8puc/Pjk/PP/H//zf/9f+n//7/xrNBvs45wlTfS4a",
-	"pyedjllI44SpadqQSnQfX0VpZFfNkNHE3dtHI7kQuqz+TIq7Y/P1kZrcUoVvhptoktAR+2/rAWiP5Ky0",
-	"mI5Zd791NOyOWrQ72m/tRYfDzuiEHY27nWzKkTaP+tCBYMe15RL/hYYA6whECIteWHdHbijvuJ7iQkJB",
-	"o6dUkyVVqGnmLSZbK+red4vEDPKh3TQPN5H9Dylvue9Na6BMGHqMKmHOlYXScmaWW9NT2N9NmSCRJOdk",
-	"wjSZrchMCrYiQzq6+VNj7YHda6P0LB+f9ccOKD7pnN75lIMlp26ey+Qy4XTCKhxXGh76U2NZYR+YZp5Q",
-	"MWJxzKLKq7zIzbmQQxmtiGAsKsz6dmoOGl+yU2/k6MkfR8Cp2y9H/dlQlfEG84WpMp2SJtOpvrY/mVIx",
-	"Ya+pUkuZROHVJqSesoTM7Us5kb1IEiZ0P31mlLwkYSNNpjJRjAzN4klW5uRlS/81pek8BucEte3DCgaa",
-	"pPjAEkXNqF5KbU7Bud7ITTDyvgzoXf7jvpC6T13TZTUskkyh/gXvoJvAb2AbTazne1J6ntHSH7LXa9jO",
-	"Wz0M4B7s0GzPB+f00pP3Elgn2JIpTWBhZpzzGgRtr0IcLa06hYKEjrQCTYRrRZxszikjZS1sa+Uqo9Ce",
-	"bhUk2vktevrv4LvPenopdbib5zIhIxnHjE4WefUr6+wxj2MuJuRGyCVaw8zKkoK1yTvKNTBOT9nM7/CS",
-	"0VnVSWD2gHOnzthsyBJFVkwH2G179tsF5la0DD+a9UiHpm0qCBcfJB/ljp2IqVHC57DhThvnoDggDyOi",
-	"l+YeY8bjxT+4FX+ObZH9o27XsHuZyBxpbxVLKsRRWXOsU502EE0lpQ9JeMeGUylvglS8ZEvrUVWEioik",
-	"USGVvPGvHHQVS2ooGi/i2G5xb/G37Smb3cbTX66bDVSgplrP1enDh6bJtjfih4Zk9VAt5nOZ+KOJcAdX",
-	"bV30rW6pjt/lumZ6KV22nt6sXn/H5dHfn/5t8sP+7M+d0Y9Jd/hu9PePP91cHH8nevr75cHimTziZ/Rk",
-	"/O0//hrt/eW3dJvLZsEuqpppWNo3trwZVS26PLWj2jmaU3OfTrXY0npVbJQwQ8tyqtio/8O30/j8u5fx",
-	"3/f+HEdPHn/4kT+eDvnjmH37XI++/Rh//+Ts5xf8MWd/++s3d17t82jTod99Y7h7Q/VkpFcLf19zNY/p",
-	"qm9X31lEyffyA4spiEb2UbNE0BiXh/u+ZeRcY+u1Y1sJX6XX0Vu/evZ8Fo48jvzCw6y5EWerttPpto6i",
-	"Xq91wvbHrQN6ODwaHUcnrDP+b0dCm4sPNOZReclXf1wMxfNYHrwzP16huhlg9oaX003DBb/cW+rTx28F",
-	"/UB5jNe4onYZUU2HVMG4IrkMqePRsL/wmijo4GkDmSa+bSRK93DjIIunrtc8ZSUdvEA7MISpG/B9Bt19",
-	"RsEux5vmnXynxNw6nXdp/6jr+6bmUnEj1a8ap+ZJ03MgFcQmeELUaMpmtG8uCtx6SdLlcwhvyBHc3qr9",
-	"LplwRe/USJdcOG5xo2NmSzeSWgz/wUb6zi4vwxqkJ3UvFSnKe6g22HJpCGM6m2qjifzku5yBUzsTAWaY",
-	"vmTJNedNYkhA5M5Ht4LsAiosEf9zs1+yWdnceLKNJQR3VvHkv71uNqZGIbO05mmH7YanReU94Qk1N2kS",
-	"SzFhCYnlhHBROMXtaWPEgW1xBNHe1bEvUULH+i7msnS2/y4XYIdcyUXiWSLh6sYF0dOEGZm3UhtI/d+O",
-	"M5GrPrDMyVy7IVJfar21zYaMnpq5wplJf6wY2cHpfsc7EtN3hytfE6BA89Aov6NOr7UX7bOD8WHnqHvc",
-	"+424K2FL5I18J4fVVr5nRpG6pCU/0pkTQCVfRnpIgw7W1/Bt/oROQGBR4T6GpYzWDNYyXxEaRQlTaptw",
-	"7JOqmONnuaaJI6x0QPt0Awusvnr+NMQHa4LEWSZTasOCnZJLeChw1FOBywwqNMkVGdE4ZhEIj22iaY8q",
-	"OZIRWcOOEq2GKc8p39w/sHAW1zTK8zM4CfJxpgWd7TfnJRgDf3/jLoLnMhnyKCrumZfS2Sq5InB7Ku+Q",
-	"cfppQbm3IuMr/NJT8eNYLqHJbdT8fA6Hp9U/9+gobY2MSDPa76iIXo3HQZXie2YOf0mmixkVquAYneGQ",
-	"zbbw2qmxsF56N0iypEIrQrFpv+X0YIc3+vjcdcBMF0WRDq+QJY/jQISunZgpfNzHPZybGSuvllQRfAnC",
-	"udNBb5M/0q2SXN+lHYTmxaMxN15kaZmXis4c+U2P9uppqhdUHaM8d3t7+weHZbvaBobujPxQ8/vd086R",
-	"0VR6XdBUzNvm1eB0F2VTveCAeBgXxbXByFJpZYTZWgt9rUWuOKqFYkl/89gFmGZGYz0tZ74YAlicc+Bk",
-	"hN/Ap+cRm82lZmK0OhevEzkxGkLFOrFruEmUNhtlISLYhKvAXuFZs30uzPGEDfuHvWvP04E8alp/YSsI",
-	"CMv3tY2IG9VG/Puby+sfsqa4IB7ppd1WNcoCY19wNaN6VJwg6CGNHIEcA7Md1qaV+L3OXNM5iRTgZK4L",
-	"5z22jLz3seF7ZYss9Cis5V/6HjBPoOZV5NiYLmLtkvMw/yzEIPf13Ye1l0u/6vgb2yqMlekxaa84ALCn",
-	"PklYxITmNC7sqXdGLoSjA9wYoIH+yGuhcOrkLwwEXaBpm6n02eYmcZA7fbo5+WbIInmyArwoU++xxVsj",
-	"Ae9aui24IlqiNaKGQ/4iQm+cd58ISRQpGIHGzELqmmO6d3BAPnDFhzEjZxdPzs/hlKIjzRI4vGHOXfI6",
-	"dK6l7Fu6uDl5poxGsBZjPuO6cdo7OGg25hLWhOFMgQxMXN8icSmblE55Unh+69VNTJFp3uS8pgmdMR3w",
-	"8MCa/WnBkhWZpy9VT4z/jif105/NXCzEjZBLYRbvFBJwsRNoMsx5udB9Oe4nVIApEbgPNHnMN8zxmI8/",
-	"b8HyTm8dy/0xVjI7e8lj8xuMCQ0Eqp4RxZTikJ5N8WKNiTrVrMbA0oJ8sFGnNsqV42UBybbshma3zaGr",
-	"lQ+OoEqe4AseP4KMQNKdMEjpvysncuG+u2REZ/8zMCKhwtltc3EyiZyBr8NIrFEsVf2KyFrJ7T57VbFp",
-	"uBOJxvN8s9swglbdV1JG+ARVcyN7y7Dke6r0WTTjoqyRGo2dUPOMK51QLUOiCNR6eKmkIHGMfis3Q5ZT",
-	"afhjzd/bbA9WxYzvQ0SXmOFRDUzgH9hrsDyUuYAWCRtC5mXNunzZYUE5n82pWIH9C3z85Hsd1V/peh3r",
-	"Dwk6TA9GnW7raNijrZOo22nts6PxMT0c9kZwf+VC6WQxMrNpbhyvkgjSpqd8jqvujdSaJZGNxeICUvqW",
-	"Mrkxyq8z688TGS1GhjAzXY7upRe9shjGleat3vHpfrfd6ex3u2CvShYxhlG8YeOFiJBZoHVrOh6fwhUY",
-	"IskgbbwNkSvuxhTzD+DWlALMNAlnIopX9Ze73sFpt9Pu9ToH3WPTf+o36sLMysm5eC6Tot8TLMSvzhZ6",
-	"SnrtjqFv5k/jJKFCu6QBT4fcIGrLXC5tbAKNaC7qKyUoHEGmyJ8vXr0MBZAVG9qAENPXCxqbgbFwAO1L",
-	"qUsd2k09cx/27b4sinvwMVkxb5Q9047V+Lggby+ft463EXHdKmUgHQnJCCpt6jLVwASWTOojCqPFPOYj",
-	"qnM3QS60vEvcgQ3IeM5YNKSjQiDVuSZTFs+Lx8lslib+4g2V66YRNDZjsV5s7BfExjYJcgnVXEwapw3I",
-	"vK+zoOQ688arqsMzRQSRtqEExX+LYJRmYKCUF4foJpucuUHiSTOfM5ooa8MzV6qxOWwoSZi5lGNE9nLK",
-	"R1N03Q5NOwmLGVVMOWG/od/Wd07c0YtqGITGnrvz5/q22XjJlm9V+R4k2DIYxeTkYczFlplI3UBM1Uv2",
-	"UdfEkZ9rRQT7qIuBqC4HzXL15KTV6bY63cuO2SunuN4KkaCkZx1mv3SUZ5qvUI6KOiMzFnFKjDgFfU3O",
-	"WYLry6qwqB+E7GRZlH8oVKrUUJYziu5ZyA7wut/myDjOHRmH2ZHxMk1XqAqWKlBv+fRcLkRUPin1lCWs",
-	"aW4zZiRmz6kKhoyhgZBTWki0Opq/txlr3te6nx+r6zY4THxoR1iBBCZnDI51cxCNqQpbHkxjQQgwp/EL",
-	"6UejLCm3SRf4xTZ+ml6Vqm9GXYvwlSfWjr4cM0kDofuZ5M5vtPoYDSflMWK/uVV6Rb243stHkhTOs6hz",
-	"jGLvmPbGrQ7bjw5Gh8MjenxSOs+46gtgxrbiG7lp1vNlEBcMMeGm9AMjCZvHPHiXtjuir6sAwWz+TxA0",
-	"zimgfszrV1uFdYxqlhjsWF0HCVYeRJ4583m8KvKGx3Eed2kNc6CNcjqYSz+1Oy/FQMJ8y53Gc/issNTU",
-	"cgLeMYx4TReqNmnle6ZJxMzdL+FGeaE8txVd1L+Lh3uNYf+XUn5v9KVCBvQHlpDDffIX/jjAUZsx0Afb",
-	"MnxclGAgAWd0hQv38OBg75AMV5oBytZMbuXJ6eSMFV0vAMAOBW3wlp4SU8tEAxeYiMzy2sTrPMd3wy5n",
-	"utDyM/ucfxE3cTbIX9dTbCfGLvinuK6LHhhIXdOSDBng0QUilvo2paKzwdRUZTyN9uqyaYxO23e9bdB2",
-	"iNO4Vm1qUFvjxdz+2d88tQf4ZkNpn4FaHZWXNEYyEzrWzIb3uOhbMDFNpAipqO6dPrPtFpXUODIHDDSe",
-	"msFv2By9AmkPZg1t7S3ZP+rm3SUwhm3cJfmgla5nIXHsI9k4y5KkyAvgewJXbHiAgXfb6IVzr5V+Gl8W",
-	"CuEBJ5T1jltb3b0NwF3PO+6Ph2SRbiVeBAhGdpTNwDbA+ndv572P6dZxaIe2W5yK10ngsvIOLhdyEUdO",
-	"hGLUhV1k/kxVAKP/XS5geIYVEJFpdakIoe9oFgNnU/NIxNRNOzMfqJXSbAZmnqzVDQ7DIrh6fcymjYcM",
-	"MsZZ5cvwoDHVzDJkNLWCqbxjoeXUtl/crtbvYcaTvgNGvSx7AdveRuPGVI6QmoljIz5Zgb1bID1jygXT",
-	"mouJqspF3GQPf7Gbrbi3smEHcICQSXkYoF9WaG3lNvqM7qBrwy6k6Uyd63NV5YbhRgkowE3YD59FXFf4",
-	"U/BRGF3h71l6DVz7wTK+pKs2OdcQHa/IYo6YF1nCjddtBUjSmSAMei0fUGtNz1uRVK+MHtQZJz6rLRk4",
-	"pV1y7Nq45q8UAcvshtnTtvmCi6fCWLylp8d3xZj+3lDNvjfqY0i+A/yzFblwM5UiaJ9NqGb92LaSl++K",
-	"gcCZyYRlLRmK4GcIeN8+cGUz8GczRJJRVxLzOeqBJyyiI121F7zZbabQI0vQ6DVRNB/TUmXfqzOkN+vd",
-	"Ve8TS971L+WTch2GEAY7vdOD/Xa3e7yHaSRb7SkbQVW5nzDcxxrlMM6jFNpfhcyH7U+YYGaeayGeQo26",
-	"DzO70BtmNnCdoQniezKFD9GUvVbN6d7PUjq72CpohevAaODmiJUvMKgymOSwIQac1UT9oWlzXwvfTfwA",
-	"FSNa7Kn5vyEpOwlJSZD1u73ZvJExeyn1GUrZ4oRC7hHwihKlwbAQunKb1xBnyzbjCfhXIkYsCGjrCm4b",
-	"Vw0wbA4ZoerGhqlv64k6rEppMiPLUqYq5HqRcMOSC0aT0fQNU4u4nNtuTQdmmmg5yb0e4LJoMHSIhO6i",
-	"qASfz5mGZmwOgXP5Q8Gt9Xe62+tQtsrdM+uQhRkZVhmyVFiQK3PfDJJZhKy6vrv1svnpLueWZWQ2HeEI",
-	"lPoDbS33vSAQf+w53vC1vAkCp/1epu0atk/ygSWPF2pVoS3GcsJFna6IuR79oWnCVxXL6mbCwEfDt0p8",
-	"6B5vDHqCYyKWopIY8QlGCQIh3SXhEdO5lnMrPDSL2XyaMxWvx8ft5qCIAFrSEV4IArFfnoAvYd98ebTX",
-	"6XT2y7b5EwqwPwcHrWOzsg7H3WGP7kfH7KRj3p1Dc3vtTrvb3Wt3Hvb2ayGlA93BKkJP9GnjhfyZxzF9",
-	"eNDukK//1u0+It9zsfhIPh4f9g/3H5DnPGFj+fFhd/+gXSMIuseXvc5pF+55hwfd3l6eJQ4fqYonR0Yr",
-	"7cLJfNDt5ngy6tJOq3M07LWORt1O64TtR62DHu2MjqK98SGE7ViedLqn0fD4dP/09OH+cT1Tyv3lmPKU",
-	"qZuz+fxhr90lX/NXFw/sVuIT8XZeofDdPTJpo0hNcJajL+9JANfZKJrcaIoyEWVHHmqacHvsNhs0jhun",
-	"vaNmY8aNvrJvZKyUPxs1Y6/ZWAiqFJ8I82e3W+g6YEVyLkQEXh6PiWKM8LxZ6XfjS5wnXCZcm7FP+WQa",
-	"SkKlE1Akhxaz8vrX9DY2G1YM9xU3Mr1+eLi2ETz7ws1xISkG/50lxfxjoaDk2kLsAFMhP3OHw16ndcTM",
-	"wDrj/dZx1BsejI7YCYWBWd0CCeI/s82xDRAMwjmC73yaf0bAAsTfCiThPIfYn4SxEEB+WJgig/fzClkt",
-	"iL54czB6cn54fjP/2w9P/nzSZnud9qgXi+HseSf625/jFKhwawj0PyHrcdTfbEdExicuJhsCgHzmhboT",
-	"xI17rsovBnTjwm3IiuPR/buMAJ9t5ayd1Qafh2GrCiAVNWcG6H1ZGCIFYG4R/cbgrD6XtLwnltQd0aH2",
-	"71a77TIAVwi40lgTekMs0U6NLcuhb1aFyCBwdZ9HcOhvFF5+3SziWteqAJ1SYoUZdUgRM8zY8M7ymxqy",
-	"UUtCUWwbIn3//gLZ7o93Umx6iyg2exfBHNiinwV+DYRauMx9FCRpAm0oCogr28wjkjDIjeUazfLbmCOH",
-	"VdEElzYX15FSMiLkac1GHjREmn2Izo4ZrpVCirDZlRASEW3vyWx6bTicayT23inIbt4kSZiS8YcvJg35",
-	"znza88XGO66n4Ww0qCFEK8tv/G5ERy7E6d8jue76yxSYlRaU36fB5AuaApAHRn18wxZlgFy70hdBtCfU",
-	"yROGT2sAPlKEJ6xH3ybnWqVIIinIxamFNSB0QrcDNxhVQV7AAAlQGj7NvJHAopTyBRWrM7xDhUDH+Ec9",
-	"tYgwNVBJWsr+jIqVCxdXQQ+Be2hTmmzRfqzi8xHyxHcPLebHk5QICbOoOBSPUWh6UBUuFFBTlH2lhknZ",
-	"K/ncEnRYYAC0KjdJICwIQ692zqicYyUdUUZpNZ/cO8Cm6uJv3/IPzJBPibOiNommE2X9LngIkTFncT4O",
-	"B63R6DQUizh2xR768CpMhUwiCJuHIg63ITNt0SwL9SAXIsI6TG/Pn0ypvlOsSX35qTvJVO9wvm42dMIn",
-	"ExhNFsLSci5Un9igeSWA774lKfbDmZq0IFSTJhYkvux2rVUP7LqBryCfoRDdnI1XLYYzrgtjtXrbdpXI",
-	"64qN227OtytX/YJpGoTxh9rQUGi7ovOW0mxua3GXXzFsamVE2soC3fr3s6Lf2fvNtBZ4ob74tm34NcQr",
-	"2mAi2oxqtIrVcwLf2ZjndyzHXVON25+9909fvXx2jYUVCmvxh6P/XY3/lqsR//kmUMT9C1unWyGv3O20",
-	"wIGGi3zc4dJyGzhfNinJV3e0ND/dsXp8YCwArrExNspt8JT0Irgr6DUajtLUFT1+K2ht2WPAiqD1aNm/",
-	"50rDEKJgObQ7ZPBCWd9bnIiFnjKhAfqphPiRwgoW1fxF4builp+hngjGIleJIgVH3Mbktld1HwSMkwI1",
-	"JU2+SDAO3ma1mWUYcXoJH/kceB1TLggs5hAP0s/7AN+CUGmV+C8pkL653GDu7v1QX8a57M+DjCPewLwu",
-	"wmwJjgG4A2aK6uqm9qpQTCHJO0FADOM1RPmtViORvcNoDocFEowzKiVhF1sOJzW9QYMv0KTpBDQY6+fP",
-	"CZYo6ru7lFxoI53ysdBoNvadhb6baN3O3siye52NqLKI0mM2kjOmgsgtpaqp2FZdXgBES4usdGqTDFeF",
-	"2ipZrUk95aKmWiSSH8C0qosaK+P7bVFZP8Wz+oHGPKJV+dxnZMaVAiQP2DPl3f0h/b4ikxvSwYcJozeK",
-	"UJIs4hSYxRw+CR3pcKq82eU2mN5LhkcytoFr7lQhpGccqMkALw/TMO8dozev05C9whTK2UyKOkPZktGb",
-	"vvc8n1Hr4YYzqlbmkJosbCWiMrfyof0ew9L2t+FZt4pnZuD+0Er8yo8NefU7KBr7xZR9zSOGcBbwJUQO",
-	"TSTnTcgDhnTvBBhSG8EC7/aqwUVqwghyhfG6Pk4ADsHfkiXGbwEgcl1i4Ood19Ow5duV7ic2Z8tVG7Oh",
-	"RtVgLL1mIzUbG9ZHC1Rw+jPVON3rNhtiMRuaTdp1SVwKNAIakQnVDAt5KIzBrLk3lSBXDjo9c+PJddc7",
-	"zrrrrW31MNBqr7NvJMgOV8vhb2S1ZIsFkwbLdV1cPl8CabJ1SYLmwqJ53M+PweviwlalLvpewCliS1b7",
-	"mkbCPnC5UP1w5OdeSNYUCl//9d3Bh+jbaTzij3/+8d3L1Y9/++tk2Pv75O/v9ic//m06Hf7tsfrxYjl5",
-	"8fP5Nz4zAhKnJMDf/68ED0twUPywSAXwEYVMueC+mfrsZqKyzNHsuoTZ91+/ef6EnHS7naZZJfCge9A+",
-	"aHcPH4DCgKQY7XGO+MVciof/UBDjkGpazg0ENVUBDoV+/J6JiZ7aChp2VymduNvEs0s6CZNtkxiNsre0",
-	"SElqKpeiiYmKtqyEUapkEiL/uH3c3isQf9XYu2o0Kig83DfTrTWD8Nf/c9V4/x//2frX9R+vGv/VKJLe",
-	"bHxsTWTL/NhSN3zekkA6jVup6mQv/7nKQSgAUEnOj/h1wgBYBu5MyYKR5RQqJWTI9in6HqT7EkaTmGc1",
-	"f1zRJQvGNigUKBnk+FCcJju2oZQxg1Jbmw/uey5uyqMZXC06nb3RIonhH+wRSVj8zRWggF01Bjhdx73j",
-	"4wfNzGU7N5uHnA2BD5DlbNO8rS/Xm0Zo3cWO/wmy9r856Jife4ejRaJk8s3NT73FWeeHaXf27eSHqLva",
-	"n3UWR8tvf+wc/30cIqpqVfQ6+8f3mf3vJW6W8CKfUz1NVzgYKVF45Md7pyj5e27IFAqiTDCaC+HmReOY",
-	"QUaziBAAmjA6mpK5jPlodUoGySCfwhezsW7C4gYMCHOhdhnZAz2wOpG6El8DtEiLMz1uGVlI57yVUM1g",
-	"iltW4D1oX4nCtsaU40fJN51H+ptuY/Mh32UqU9a8hmGGGES1zwjMS1ZNMvjJ44cZ8zIdM9lwyOEB//RN",
-	"t9N5tPym97mGzHSyOhvb6kH50V7YAWgJIe9+CIZfXg7ywNViNGKFZd31SR7LZEYxvVYDCO+MfuSzxaxx",
-	"enwI4PwzLvDvbjoeQyxmq28+oIAXuPbosSgLF0//8pWyEQzEFWfNz8mH/LJjwhD73vx8Hdpn7969O/Ms",
-	"pWFCRlOz0cSEocQ8PDrwDrji4faY0QQOBBrPvrlqWF3hqtHEGmffXOWL6oDI215S3DYbMReoxZ19+/b8",
-	"zSIg4s4sBjfAT55923p7bkhOdY9zo1clC2G+z+yyj2W0ymOpNf7LHX7toYxW//kwfdQ0n0MzxVfAoqan",
-	"CaNR1XMzhgxMOE/5G0YjN/nplyXaJ0x7eUPgs8HKUMqGfLpP8b5QS0PVgsTfLS1fOUdbmRZcnDXk+N6R",
-	"WkpUmYjvudLg5vPYoco0xFx5DFFbkTAH+GYM/gmsqPk8XgGgER8jdBbE3JaQiPN0AT7wDmbqCRUjFscs",
-	"qlo2+ALhukzDCB7tgogp1Z47r2bHASCfJqOYMxGgSDERpfKwvP945bbaZGcWKMUQhxpaM0FLjtaQ+sPR",
-	"Zya2agNYo3Ma352hHlYz2WwJz42+xY54yiBp6jIoHfBhcMFF8OgSU3kKvTI626RPz+Ya7NYwxOHxVvT/",
-	"Lr3T50nIGVKqqOBqRJOIRU8BcK5MBT4vigNQqAL04Ns72IHPRMQiiwBRpuoZ4vu4cD4bslumh4m0jSIh",
-	"9pswEZ2UjIQqFjkcugAh5jlhH1iyQjR15zexX1RN2VvFkqdU0xJZWZj0f7lSs+YC03a/A1EfmNB4ZoHe",
-	"COhvZdqeS6hyDvce616zUMssdNDi4QZtl/cQAhyXGZUayVK6VB1JcOSHJsps4ft3/WpcdWi8lnEMhyuC",
-	"Tq87VqtI2XDxQsmRLAeuqNPTZDQFucaDJ4Z5fJn6cvMU/BTo1PrbirXaC8KVUYznzQVS5Lue+rXktxGj",
-	"UAst0DeGz2chuK4uf2AaoIXS0eP8qumewG7x5xwkR+GNnHsLKodVzgs89atR5OLdQc5woWVw0mZZTbI7",
-	"8a0LnCuftFirrFIqrTlDzTp35254pd/nrHxJZ3US8SUUKvBEIGCNuOLTfBSQPPMM6bNeHgbJYUuzb9Mo",
-	"gIL+o26c2pPiwwX0RrAIZc1swxW2rJI9gNGx/nKREbH95eIlW1arrZEHtlbVfaapbtO3q8YT6lhIXdkr",
-	"fLddlwUQjnzP3zJNqM31cUE41sCQ2h3Wzojfw3Y0MqXX3oGthPmcV+FOnqRKxbNIU6X2OWF6K9UzTIhf",
-	"WaOeIOc1r6PoaeZZD1PmGllL4kenmISVitS2fj/NokLJgQQ+xX6C0nHl+fUUxMLjfOmDCn4ieEOQja8d",
-	"2nieTgv3ULfgSyj/JS+MeRA8Ruf47B59OxTRituMfb7hbcZiku7gNpPSVTUlGWGVZGzPlTcWirpyHSBW",
-	"dXAdFMugFrvPYURWXP77OTqqlXTAjzb0oEBuArKhnSRnfwpqDzslsoxJXTAa0xtG6JKucljUAaMrNFR1",
-	"oNaSlJHiwiUqhfUFg+SALDe1RAQ2sU5Q14vDlCDIng0ftKkgRNAXd8JW3s1tKm52Py8owUWc6SJN+ecZ",
-	"YPQ6Zi0RY2o+Z4JF1XzzsKe3Mqy8YWphFOUpDUpg89Bb65uYuRL46O25tWJvoYt4NIWMhWGq6q2GeaLA",
-	"bLgFWR/kDYuwZGuILPMY6LhhqxAJ5rn9uiSh57x/w9Ysa6lpZonLwnuKZMxjCvJI2SifACnQUr6hbRbP",
-	"hZbzedXiMQ+9SQpZcuT8PssEv6yW09ZdUmdOKXpKHq/On259el5WehE1o7PgsbWdSfaSKb1OfFCi63VQ",
-	"7enW28x9lX0iPa1tVFRw2Fubbi75jMUAMBrsNy80uVhPiG3uHqRsZUis63utJbFZJM/Tr7MnWQ5CpTr3",
-	"BBB/gEkVuiWGrW2v01kCwlvDds8r+91ue7g+KxaoN+iqlbHwElu2WRqWApeOUdl/pX1xkeah3N3SZDuv",
-	"FA9e/5VX5oWfu7KVeAiPPRUOlSOfML3dsNfbCXZuIMj3nA+gr7B3ZvVmwzfwclv3p2hVJyxHdAZZNFx/",
-	"RjOFI4vraZTQpaiSR+6FIDVL+3BbYXRb/CI79s+fhs9tz8z1lSJ4e4JCm0bUZmX2CwpCXSzNfyVs3Dht",
-	"/OdDc1GUwmglD/Gpenj+FMMeQEOsJOn1uVEvkRxyJlYEkwLVnGH6HxQRfPv2/ClWVcIYPSEFH9GYSOEK",
-	"wmPd9qoBZdrofQdjzrLXaYh6MPDRVRDVkkwkkQL9f23yztZS4nhps3VYh2zCRRbjauuo+hVUc7FQnUJp",
-	"VDfCMdYTDYedHe77YWcnnc5R9+Skd7B/tN85Oel6EWide0WgPYH41LroyjmdMByxahNzoxcIhmKeDb7n",
-	"4mZAMCzQXWPtB2OZsEeY+QrFfmc0YmQxbzfC3MBA2arAwW7vGIac/p0Ljn5/1vqRtn7utE76res/3i8+",
-	"GqyOFSGnEL8uXfkkRSiO1dXMrhoalsL1RxaxMV3EunF60GnWBBv2dhhqCONCdSK0r99NpcrqDEOZC6FZ",
-	"5O+AJtHwktndcewSRtskxVyEDbCSC2CImXjFGEA+CRszHWJOpsrcZVtvPHI3cMyTKI+aj6Y2GSEbdJMo",
-	"ZsS0ZhEZriD1kao8J2hciLcspFs0rVqH2Tx9B2tZwQIgrnLl73dyS38vv/Rp6+f+9aduc69ze3XV9v/8",
-	"ulnz8MGnTrN7cruzXIKgOeIFJHOA2W8MmQKK2WgUF40LNqXTQrrADVuZj6YACqYIG4/ZCGu3tEnXNNM7",
-	"OCAfuOLDmJGziyfn51diNKUJHZljtUkiPh6zxBXGhYgT20ibXDBG3r9h2ug1119DdayHCf5pA7lhhlCi",
-	"ZVNUSGCojW+uFlP/0frXfcXT+fgFltIJ8RpPWtStpYhXhKNEHjy7pJMB1rp0+cqKNfHYXnLFyGC/2xu0",
-	"yeAP8BYVqzYBowGdQKq/EXU2DLlJlES1DSMdE4YZ1fNEflyRGcw46HLk68G7h5DiMmiSwVVjrzX5mc+v",
-	"GoMHkENCc55GOmN13B+3cNSbiohnQnO9uqQTDKY7H7+UglUw7jJjkEt9MDLMCPTTzPOhNI9jYsu9NPMp",
-	"MFyRwV5nf5BWXqSYJl5OA7oS3b12t917UD9YQ+39Rvw9tUFCVTocj3K1C7EGvBt30+LxGcX8lNj0mbyG",
-	"iUkrp/gIczHxp0EzUw/yyaUEQhQxq5sMV1diYD+3z+335kAZJnKpoFbpACO45CIZsQHID6BsaCSEYvHY",
-	"6J9mME75MscODIw7Z/WV4IrwiZAJi059i62eMmGjvYBisFZqmhjxDtFflAwSppgekCUcfDwCmQTWexgx",
-	"6dTMo5mCFlDfAoPeXdJevOk7F39dBO9Pl05cUkUGuc7MFMiEJGiFncGRLscFVmq8eQk8p61YxjHg3rdK",
-	"HdyRlZUkCQNumuM8G3hR20lpj+4yaisEPeYVGGDZUq/Ir1vWqaZ/11V2rh0nZhjpRAUZwDIZtD/XCnBD",
-	"/cKWgD1H2p97/ovDh/y+er2cazYrq+XkDH+QY6jebt+CSbZ5i27Hd8kL/hhWEPuoT/EMpSloiL3tYHDe",
-	"lUjTBMmMUWGzWTkmzrkVWMgNO+h8wTcE63+tOjGshltnhPA8tfe8s6OBpYoUtLPUUZJZYu5JiPW5VlFi",
-	"Xbaf1xTixV/fczSXjM6qhqIZnX3ecTir+X0HUXmJzTDRPvNAvDvrvYbyVrGkaiDWPP15R+JM2vccR8FE",
-	"WzUkZ6H9vGMK2YN3O74Li9FRHCOAaWXmdXetheuD+aLqyLSYH5sSFabGo7OK/5Yzvwz778v12wxHxprK",
-	"/7qQCGOZ4jx+ygFAWLimPwIQBNSPg2PXOdB/cp+HunbvPnTdmO79IvzrvkvTsS2Y1mYjfW3rm8BwAxm3",
-	"NrMddBVQPNO8bZggmjBXbbpJJOKrA0r/Ym7v6MLJEVCHqLrJwnlP7UUIKuPSK6H5jDUBvN8W44Mm4e+I",
-	"rlCT8UA+cqn5oTHadzPONPys9VaWtr7Rx/Z1lwXeStPAa7/OEsZvs4zSl1LbYpDbL6aIKzqMN1gXZ+dP",
-	"3au3EJnKRT8L+Fzz6bl4g6/eNn0Y0HUfZsktt80Gz0xXpu95IicJU2ptI57J61y8dl/dNhtCQv5WX0tb",
-	"fnVtUy/xi0tpw2SyqjejtMpSbQO5kky72l2JE2eQjZZi0Zyd41ZxgZVYOG8jWBPT3kJEUJcPwl387bL9",
-	"qn1Mo28thNbW63XG1UiKMZ8sko0W7Yvc+7hyxcYTfnb+0ptryvsOpGCDL1+7V3cmRSFzYTG36QwJG4OI",
-	"1FldCpxli7xLlJwxb03YI48KL4hsZ/PqZeNsMa8OQcHf4jdstX5r43cF872RFbbB1Em9aVOv0w9uze00",
-	"NjdWFvWTbHi1rbxwXzh+7Gzu3c4dyUUcwUQOGZnTRJkTkxJQxEg6XNzANwKAnWDnZ4/M8Yr2EKhiYivH",
-	"ADRYu2Eztl9K7QD2tpxSP6G7DzCYXnu1PHzifenTUTgCZlzNnCF8U/n/wn1z2wwgpK5rqITJurPJBSs7",
-	"VCYyQldpKSNA9cnhsz4iAwQYHRBFV4osjeRvk1foefCtGmTIYikmCjGtUDXW7KNOX84JkiuRQjvjHKFE",
-	"8Sewjbj1ZmVcSvk9TWzF0LsvCwv81tdS9mPXTi3XX+MXab+7ZTpXBMhIUA8FuxnugopV+MXshs9zqKxf",
-	"CuRM3QA09oRyDxV8yuI5MO7ZjPIYwiu25BVk+Pa1a6GWO15nu9WmvPtGdvllLdMdoVGUAOIvpH0nQx5F",
-	"Ww927H9fO9Ssp51NfWaZSWTMvLkHEAEzZDg8dC5USo3knCkSSfNqQYd49+5dqwi/VKdIFNGagE6rIl7y",
-	"GZMLvb2mqLMG1mhqrqvPtad4ZDUvBGYRxJC2O/UrfMHZUhPb7SVrFww9+5VvLedCs0TQ+AJU7GfmCN5a",
-	"zcWWNlBG7Ys7YiC4YLLsLDMOdIzFcmLDUyzn/JgWHoGIs5rxk4RFZqPSWN1Tyx/lW9pELfc73/W1ea2g",
-	"B1XMoUp8Don3PVX6LJrxbQ8RyBimroFafmZd7YSNLyVhAoxCBPrnSieAHLuEa8oQISphGaXKCxZx2Wqg",
-	"mebkGllnrvG63Jl0z0B+rc85E+xUrDxgYLfjBkiFiy917ADImHtwYuy+X8cE7Gjn+0YtRrBfxAQNrKmJ",
-	"YSUXiXKjTE1/X8SBBFa/O5gu/QHsUD3IxVwJiRlDaKZZUq6VDXow3X4RlruXUr+QER/zEMjyOz/UrBRj",
-	"ViDCIVPX9Q7vuH5zBtd/AzP3v5NV2skIS/58Hq++IDGRToOja8NZgNc/o7Ao4HJ+EQKiaKX5XVqHDvfJ",
-	"X/hjw++mTd7PCk41nQXOzIaQmjVJt3ds3odF7mLAnkFBiG1PfRf0Z+tKrN/ZxW53wp5nNrnCIgtylaUd",
-	"0YSZFRpLYZgGCUSZ1dLFnMaMKu2lKhnRYGTCkEGMdkRsvPwAXNaDNnki54i8cSXMMXPD2DyLzY250gpB",
-	"0DHjCZ7QQvvp8ZQwmtZ+R6vm6wSie3m+2NY2s+M1tKlNOdD5zpaww9vmmLiC2ijE/woycKHog0epjLbV",
-	"PMWE4cXPovo4HJutuQIRbHO/mTUsyXe7M34gJTDMlBpYN9mKxeGj7mqRTwAF7A362u558dVyE5umvfL6",
-	"3cORbv7RT9hCrZeKlmbz6g4dUECPhVazmj5QSr421x7k4AM4jZYufMNutM9wZ7YOtl8xBOILNJX5t7Oz",
-	"c6z2UXAO/8p6whsZM3MttzXxtpuzRMas75fWWxvTlO91d3tCxix36YW8W/4BHakXCH75VtAPlMf3MHtQ",
-	"3pcfWGIUnY1W6avsZUP2sL/Ik1D7+dPHPsGGU7B6+sOFWq8Eo430sXkVRJbsz6hY9dEQrjaQW/IFFasL",
-	"+/rO5sltAEANoJoOqWKpZyNnq7cWHe2S0NxuEXLZJpfJyrq9Yqp3GUCRu4B9IRegL+AK6fJxuSJIxhch",
-	"wnCoL6V+YpNht3RzfkQbf98oBps5O+0X50+txzOLc9EJFVk60SbqxWX2xY6n6ysXJVx2KLqkThCPKR8R",
-	"o/lLWfe7YekXtX+MOgZw1RGhsbkArVK/LgaH2IhopPXRnTcZ2vuyrVaKsN3BZnsFMFS/6l77Al2jLrgH",
-	"5xkv2FyRgTfgwZc1n3jC+zVdt1EAtw5o95QS6tGwiVaS0vyrRsWjXcH8pfhEYIS8lpLIsWai/duPbLfM",
-	"tte7X36B/Apz+zuYtbeCLvRUJvznX9ZIklpHFkCAMxGsn/O3hfc/R1ABUwqtJQX3aNlo8jkMJG/FPJGG",
-	"BnOPe5LNxz11rC8h7LZZqNG/roV3jN689quCfClBu+XTN7WcgX8Bj/cr4VAp0WD9VtgihCx6wSJOLyFV",
-	"equZXWRN9SFuoa9tY2t2T4CCnTL2K+XFUTRJiopDFNNmN9mxkpGMuJikgBmCVdZiLuyxrLRz3c6ybwGh",
-	"7xIpJq+9NfcrhkA1f2/iEmViSWhiURmII0gjsMwXkLOwe6mZjiqtvwm+rlCCrMUYI3JsK3CSZ9RCcKWO",
-	"rhmbDVliARXgLTAOKgvJOE/MEtXchYhHbENmPjGvAjtjTcMZsojpwNmIORSINsItpGW5Dw72DosYTyUo",
-	"i1kVIv676SoD0TDHnc0yM2JrzuQ8ZoX+DjqdTXs7h/VI4/jVGGrVr8uwvb4DiNqssowS5BVPZZyvRQi5",
-	"wZpV2y4dIWaxOOB/SB36eI6fdTvZUGmSUFC1MMU4RMINFwD9gqWUcJEBQpstfLsQLr8rUAC3CabxICge",
-	"Hj881xZViitNhQ43hSVgQ0QmC5GCVtSjhpVazWrHfq4pdidYNW9LTH3z9mX/4vLszeWzp41m4/LZ3y77",
-	"L55dXJx9+wx/Lv745NXLy2cvSz8/e2k+t39d9C9enr2++O6Vee3J24vLVy8aTejp+fnL84vvoCvz57M3",
-	"b169Cc4A5GRtzqi351Be8A7MuvUT298jARkhcvgPNoLLhb+4y7WessiHcVaNuCjc0qOyUAQlplxsL594",
-	"FKr/BQ7ulOLBFqs0vI0uvRJnAJa2UCwZNLHEGOh+NsLJXO4G6e4a5PYvAjLXbb3CrCD+gCGomfKxapLe",
-	"LISXiUkjDCyg8WtvNhDAID+ywZuFOJswoc/FfKEH3qk2cBsWLEO6CEzywj/iMPpD2ygOOB3MTxazDM1I",
-	"+XVRL45zRWHtmYqVMmzQepsAUkUKk+UWIlcQ57Gx8H4CjQbFd6/T6ZTld41sRAIxD8/G/yYL0SRLgOjM",
-	"CiiQhM0Z1fcUoRtgfuR2uPvUDcE7EUtryoiRGf3YGq40g4Ns//jg6NCstHNzE1sk7InVWcq6QZplTJiI",
-	"WOQhCjqAUTJQizlLFItYNDglFEtUEi3lDZHgrdN5C7bnAvJrDUIpniuRJTuzWDEy5onSbTIYudLSg1PI",
-	"h4ZLG1U39oZllm2bDKKEcsHFZHCKiFjoL4ReFZbl8CtD2oEBTa5EEWRTwG0NAVgpCiGrsA0sfJY7d4tp",
-	"7IWs9GbB45vPPIe/lKZmVPiHy3RqNtLhoqyoyDkEnzD4c0ve4WbD8QJAUWwaSrORzVXwpDo7f1GxFKgm",
-	"Q4bghOX6e6pQVoIM6ELLgdWS9ZTNXAXRrLLkAGKlB0RN5TJ7B0Sw2WTyStjgHrNQbHFieA1jxAZyPB6Q",
-	"mFHbQ4r5m9ZIzU/VQktkytjwV47HFeNP64UF7woTJhji8DrMRomX1UUiEKwmK5+Ql5DWSr1W/bSv3Tar",
-	"z9p3XgzuMpEaEZAx9rwJ8XXMrfosPgogUGHTpcU0w0W6SHaUP4LJIVxfCaZGdM4iAFeGaFXzzZ8vXr1E",
-	"Nt/twDcCCeByecz1CvGGMGjaohX36VpGXfIZU5rO5uYzFnHdj+AgHgVm7ju5JDMqVsRcO5U75qPISKGE",
-	"zeQHNMRbcEJfRqw8DqLOXQ19lw38vjjo1fxhLmutdg1lFQvh9dtmY8wFV9N+wqiq9oO675/Dy2/w3fTj",
-	"dFY2U2K9+blulrHchVl2cKS0sYtEabSB7LYXs02g8fwl2gn9GdeAr21Fmi1SafdqO9NM18N/c9WPwoUL",
-	"L5MFAwR/W08GdR1chBOm8Vcwa9nlMpQyZlTUbBNzAdp8FfzFvJ3dmfv87pe2SvTFzEznkqfgqE0g+tcp",
-	"S86OkmlSfq1UcjZURhVcCM3jQMnAzW0CMmLxOra8gJdumy6e1QbXhnVAF3nrCglg4KmPq7lMzAoSZLjK",
-	"zatiUMLHDc3BSqd2Ta7IcMFjTbCAXbVQ6XbgfzvB1KxeT1lizGarwqwtzI8J7DqqLRMgTjtiI24URzpE",
-	"tdHuAcsYKfwC/EbjazfWkfkZBFHhqEz1DfTprSVnuNrBhnLZq7A+wsTYI+i+s61StMDN5IfD88uV2Lr3",
-	"eF1MmEu7xGBtVC7uMLv4fsU6pMUcG7Ce7YKHRuHbAROcOvyVygtUjytuqyzxOEPhkbu/e83eSV4unB2o",
-	"1hiFV+mQLSNXKcMhRjo914lj101OtwuaPQpay5bX0a3s8fmLMIxVJysXZluSGRCrQ334lBldEbUYjRhK",
-	"jMJBXuQekOR3EryybziLhfrUa3wcVIBdC3gIAX6JLcNohEzCZ1xQjcyf0fk8LT0M/okw756ah9h1sxFJ",
-	"wSpflIK595zLuEIBhafuXQh0q3r1jXmYvamYrn5TMe3eBFj9qjchEQHfvE1X0+plVhvF/CwF22Dj55qq",
-	"f9Xj47pXvaGsbTVl+vpGU06ue9Wfn9vr8hoMmAEv5Cyt5pMuQ79cfuG2XCgvem9B62dfwr0OobWIlnDs",
-	"eLfzDTUgd08Pn+W2wAQmgsMVHf4JDHhEqJPoPGa+901gQC2ItmrBk1pJXd0Ux1d7LnjV2QDxPSCPmg1W",
-	"MU+XaVGxprXp8ITIBBD4n83meoXnEOShQZk8DwVnIxPtSyhUka6evIctZKJNy+iH/aNY96JQJq2gUudL",
-	"l1mVOq9Vly/rRaFdKmhnWehR6Kau/nj7i7281Rh1qMpsm20yQHENhvtxwWr6KIv+RYNlat3JOQidPVIt",
-	"JhOmdD9h8xiKBi1mM5rwn81xZFWverNYFdI0lmfLjmelqYjUKRngCcPFZNC0d7shgyRFvDg9IgOnokXp",
-	"G+kFMjvXMfRKZcN7RAZ4iAyaV8IzDzddpaa8giAFe5SzVDerLNU5ezQJmaObVwLjwMw8eRZBKEeeszqm",
-	"gwczrh1mdvzl7bxrTbMZ/sY2Vy6PrDkTERKVZXOiBgDXjHD3FRW+z4TDFGumzLblvl2tkrJKtqWVD5Kf",
-	"1e4NRIZWiO/0q/igjMZ6Sy4B4k4WIRALC7Xr66ojOI0wM/00ASLSzjeCZXsXB3PM2OXqBuECF2rPOJhy",
-	"0HtAD2Jj/jFsXHU0YVVGICZhIzkRXDGsW1Nwj3UL3rGDXF0yddPPVVD81O0FCsPhDVzefE4G2w48G1XM",
-	"lLLMbPse5lrVStoMPIDcW/f2Bb5lM/b4aEcakG0sdWD6JjmuVWZ/kEYlCt33PHLsAkpXRerYtkNcf9vL",
-	"1lb1UQgyBGR+E0xnMRepBbeJx0N6CdZcQw5n7uxXXExi1rIVxf31V45i8uvi/Z+rq4+dTuvq6mP3+dXV",
-	"x6Pn5p8nz6//YJ6oiofVXwXX7hnEyF26sL+AgcQ8Qm3ZlXUBz9fUbDhp9j56zaCq2+HR/kla1Y0ctLsP",
-	"Ako19JhFGgYq5HMNpZvObBA4+BxPyWNGE5YQWxzNayWtkPZqTn9aQEVFdJurwn7f75ysDwJx8p0HqRtJ",
-	"I6HRSGyrZacxhiC96w2pe92DvcN1llRY9ZAeXx+Pmd2ZQrn94cCls3hJV4oMhsDMXCwJ/rQ+giQ3gbne",
-	"cswrDiK4/3C3B89zKwlgh+XM2bs6yJ2KtblUe+K+CMlsI85SrQ1KJppfrLRClTJnicdcKztKCzmS/W6/",
-	"U3cypfnQA+Fbm5AQsjCiAsAaOZR25lW3sxnlaz0ZgJl7F4Vk86MqJP2RplTQpyNeL+qzu3Vo5txdmWq/",
-	"SCJOmy3d2F3vI1m3rTHH10V9r42tstbfkME2H8TcTMPFwLcDoE4hIyR+lkt1qMPx9VEq04GnH+cDcru9",
-	"zY6yzrH5z2PznyfmP882PakEW67N0Uiv92yZy9DImT2LTCg0HVo8+YiuO8XCZfGMoCmMoLhgPursXLsQ",
-	"s7Q8LU/t62hjEQxm2GhIDiUCwwVPsV6nvW1SQQY8goA7VxH4SuRKAhO/IrBrEnzRN4zNlQuQgQrAUBrx",
-	"CWwrO3S7Ygeh4Lv6QBEIfqIcndwQDHhq9CZQoSA3hYCpxTyd00QrEnPATLCVtQfw46BdFaWZC5WTS+E5",
-	"eVOTvLk9mFY2odCaQC6e/gVrow4MpYOslHtiC0ealTJwT9M4wTWR0xxdaLe3oZVWcR5itUkgwBUY73aa",
-	"nU7Hr7II0SUygQTBDRy69YanZgOn3tz4Yda3E1e+RYnD+opk3jyUX0Y3QbvUIGcyArMJ/AvHjeoBeD+Y",
-	"iMDCYg1KA4xE8kOzjHA3V9RHZIC2pgEiecwTLhOuV02i6UQ1SUzFZEEn7EqYbWKObT6DIsfmz6Wzgkoy",
-	"xV1E5HhcMLtsZ+W6S/xAQbQB74LyK51JtJ/dZyqz7Ax7DWiTwafbAaHqJjMMZnFpXkCLXiSiPOF3i5dI",
-	"mDN15cqBVtCbTpKlh2KIHHrLnBfTZUBUuMyqmAlXx+0YeQZIf9Zg1SYDIyxsQDTVXhSQ0wK/Upk2jGLf",
-	"s39zBQGO4pFZhGYPQN1aDQqBnCAHllxPr8QguzoPmmTIRhRvb1Sn125XXB4OGYvugKtaSG3x17y5s1Ku",
-	"aCQorkt3K8/eCS3SfNN5M9vGJjO8h+7t7Z08cK4DMl7oRWIPUEHeXj7xw29XjCYExOEjIjBi0R6oXAHc",
-	"NJELW682FacR1axlxEFeB9rLm5N6nZwO9HWv03t/2Dq5/mev836vdXJ9dRX9s/e+i//61Lv9p/v1097t",
-	"g9bXHXj0z+77Tqt3nf39vtuDL/fed7rXDy6/Nv+HLXVae9cPTt93Wgfmh/QfX19dtU2j3ebJ7YM/ff3j",
-	"P9//sXVd+dmDe9Th38ae98sZriptUbgDJkwb/Wy8SGDHgCUZNCqLaYLmqRu2Urb0fyEQc7HgBZW4EH9q",
-	"/vRV4k7rhLbG15+Ob1vpv/c3+HfQCrltjo61n1nOVh8def1vK3FXExqRKo61RwB+f8k+6kZaBDO60ykA",
-	"/vZi1Hj1DbgUL1GdLYNcein1vVgkpN4Rf+5M+iWjs/uQrm0ARzEhZzaESrprd63pH7N/zp+qTV0D5iMU",
-	"JKFlXTNY0ATvNdyK+Prcu+tsUaaJp94HYHxMkXY2+z5DFsLIOL1enOKHl/DqbbOxmCuWBA7ZNwx0JT+p",
-	"wcjJMCpQhgSF5T84OO6VhjvtGIsLQpySSCGiNthxOJz8DFTP6lvFkvvMqdWBzH28eMsOqFvlud/IXPaS",
-	"LVOL2VbWjHsY0JztrN7UAby0FZPvw05b8PheeyQt6ZzbJBbXe3O7rW3GontXh2m60tgQn2nuh1MuBpk5",
-	"JtUGG/ZaoDak/3JlNZJFEm/4yds335fmz3xdPWVR5hvfMHgI379tFrX6m5CH/RLV7WZ6xcu7Z9JqJOQv",
-	"jM2tB4cSxUYJKyXjHuUUI/Nnndv1cD/kdi1efdkqwJvr2ptXBl6WhQl4jkk1lUsLeSvFyFazRFb7lsCN",
-	"eJ0lg3763DFmTqtJbVoIaHwnR4JPlF2zoUAbUKkA6NS7848TOWuShMVU8w/MmQBsmaicxpzwVsLGLGFi",
-	"xO6et+pBF6wLHs7eDFzor6sttikPbZYWWn7KOYhFlmcZobDCuPbXjt3gd5ZegbWDu2utRJle4HvFPWM/",
-	"33jbWInuBqXs7l63ZcAn9pyzOAo72s8cOsXYvPMV3q9KeB913gXa+vn6vRUYFd4Dj4ofHA5COUC54Np3",
-	"cX2AeKiThZ66wrabePd7YGEtx/uVov5a5We/SBjA++z2iANtNFNVzEd9aJw2qFgVuKiqlYJNnKjeTNzW",
-	"JO+g6RVdoVipARYfTctkMDqaWmxJ6i8cn569Tj5++i4kOjtFZWB847Qxo/P3yMnrHJ9YUr3Y0aRA3eBy",
-	"aVvoyzM8sAYKxRhsKswLTxsw7+W9xbaOZpMImWC4WJqADk5okcEGSkGGbErjsRNirtmQbyfiah7TVX+T",
-	"S9lTfNcxrnCjqU0+4ZEz2aVhQlSRwd9ar0TrMRDbejUe5FCP/Gia3nGdkPiP1r+u/xiUDZ8jwCkz2bYD",
-	"cteLYPL5E1LuvID8TaCZ0tOoad3B8cqmXWRJKmYWTwmdz5mIyMDaBgbmpF76xU3ugLtytgNwqC2AdjAj",
-	"ZG3Aio1NqTOCPGXqpoLJF/m691PgG4uwHAIjEVM3oSAnvT5DGjo8gzfXJtpT34YG95Psqo1w8n6Clg2z",
-	"ZAlVLArPRon/EUX0r21kOozkOUVelidwTEc6VZZwFslzmZCBNaNg2lbfVosZnJKBUSIHiLCg5QDlnsM/",
-	"ixgsXMt/M440+9+n+OCuUj8dxCYy/x9KivYbuvRQXgr32mqzUT5ZrjCPpQhBLxshmyw5gjCG3eeguuXd",
-	"JENEwnEFDr4CyJTRDfrRZYZlvlnfrnRUoOtzrQhAHjjhD9WFksgekXFsU0HajRRQrzpfGqN5EhYzqlhu",
-	"yamvjEY+Q+0UYrHAL4lw5b4T3S4zCGK3S9JmoJi3OCIFOhHU6/QOW91uq3cYdOaqBSyenSa7N/00ombm",
-	"GdTmIpYGkHkii2dO7zvdAj9Dnq2jJ5WiXNyRJB2ztbsL3qrdV73grgofQe98sd/EOqVGLXEODRt4NiDV",
-	"Eq1NnoFdKQMRhTpjqQBTKWNmdEXAL3slTB8fW7h2B23ymioFCSL+F+asRp2P3Ai5PAU+SMEUNiRnrIyM",
-	"Ur489a8/dZt7ndurq7b/53qrSyoHmu6QLezPvKRq2nPRHja1B/H67L3q0/eeaWU6xRoTUmDOj8hhwVo0",
-	"bgw42TzpLFMyiphg5XyzKbuLgbNGul5m8Rf5GnYu42/3Ah2qo6V95XPiyIWWCYTD5oIT8ponsVjTAMtS",
-	"NGK7fDdv7QGzgqvJu4usu3wYrdgPNp5CzWmIykNouN9Z5H+Wk1uOtgImn5JICmaVrwxXxWWQWQAsKwUh",
-	"fGWZ2RxlwqJTu0VjbX7iYsSyiEZIkm6Sf0guUEP9RTNvaR715x6oRB6k7Wb2363uOVKEY8XugZ1g5XUp",
-	"n9QNqMgX11lomz1znq+6YOJ8FXwQwLE0a2pEMfc6Q7Z+36AR/W/7d3skZ6bXdFM5N1bOXryfj7XIb6fU",
-	"nfAf//lf/9/VotPpHX71hz8+/OZP/6f/6Z+3/2pdf3111f7T+tcefOo0D/du//vr7NVr79+ta/O8e+s9",
-	"ffCnq6v2gz9u/n5wqz4TmuvVJZ0EzrTBHwZwQjF4B2IXDWsjuRjGjPy0kJqpJlFsTjE/dAhqwYwqjJQ6",
-	"6XY7WcbOcfu4vfegpCvt1xlWvr66+sM/35OrK928/sPX7x4++NNV4/1//GfrX9d/uGp8DQ+u/9CseuHB",
-	"H9yT+0UeeXfpYNRtxKNg7shuXC4+aE7W033RXapCYdF8BBI3NSBmRnnr3HqUwTzB7RsrDPt4s5QM3J8F",
-	"RMk0M6bZoBOEqqA8C+Az/1opzWbrTS+VEamZxcCwX6w2YD984kzGnzZTuXLf5JP8SzrXPUwffg+f0wYR",
-	"8syM6chhqqQHR8B0n285bEqkMwviaNpc64Epi6mMFYEbGnhOioQWTB2ev+Sk0znqnpz0DvaP9jsnJ13f",
-	"X1J+tt6hYX6K4wq/hg8lUqkN2UR/0IcKSPWPPNUHXGC2ggTqQb+uerMV8lDEdPBIL9yF74XPv2N0o600",
-	"KwuBsKkJuaQtWQwly65aMCWzzBiLhnR080TOZhWm3lUatexdTQAwtE0u2UedRq3PqTLHOVdQj0RYiGBa",
-	"iceVqk/m8lIyhnTukrxVTNk63jf/OQzfUTb55K49BJUkcNdVgHaZyxuaGEG8ueJ1wMtcgZ3AVs2KAgeQ",
-	"GY1MU1nNeRt2b+RDE4vzIMwPQKKwpfXywVE98CoOD3ImhKDgDPm6yqkj6fl2EDApbCIIMiY6ScBFZfQH",
-	"ZkLRGdMp1AqyYmA1nAGGSufSXmne1juU0crfkD8tWLJKK7EELz2xq2ZWno8Y2NMkiv8MFXkdLo8z3OAZ",
-	"BOgvKymi3HxoKftqKhM9aOIfsRQT64OQC92X435CxYQNCskANcg+G+D73EHFTX8oL5E/X7x6Sexzm4l/",
-	"0uk+IFzY8BvD5keW/8Bib+bgR+Q3ZkKBHgDmGqNfxlRNS0ZECNBZZxtEcu3CC8rD/GqrMuYvYgZH6zCR",
-	"Nxh4mV6MF1goiTWyEkZZgqP3o50tr9ARCnS/7Hez4U9zwxsNlnk068H+E9aJuRKLGyGXIrhMc5aCqoo3",
-	"BLKfHCw8ABXJOaIHmRE7zONHZIBLe9D0A44SRkeICa0I7ArMcVFk5FJWMgggOW80G9hIkNzvqIhejcf3",
-	"CY02Y0LUcxB4Zum5wtfW/C9tDFhexAqpWS2ekLXF3Vg7/u/+KNvMFGVmTI7HzhZVzLnCn0PbLv9hGOHS",
-	"L5UwpQBiJcfjDNf+NI9StaRglBdgFfRLGkBpraZLALX10P0IhRnMDuHqSriaa1isjpydg2Ejj32VX9bQ",
-	"bR8oajQb0FdW9QA7y/5WDOopfzBbG3xk4X3AaKynFYWKmFrEeNki80QOA+qCqkAmc7gb8iaHuSFv1uue",
-	"tsnQTJ4/DZ0Gb9+ePzXnqxELIyqk4CMag/OzTc4jRWY0Ys69a2tTmP0qxynS9JE1Dh0c9h4UTXOd7slJ",
-	"tDc6bHXHPdo6Gu2x1snwsNs6YJ3xHj0adaNeL2ev+3Uzo26bje/l5Fw8l8nsjvLMq5Hn1JVXZws9Jb12",
-	"J6sfB3wth8pAMnow6OnMFs5AYW2r2QSO1x3jJ1iKspjRL4KqSUKF7lff3Ax3v1JwgWuTF3RFhsyLw/fA",
-	"5Mo5DVknv0m8C8jJ22yeHjkoIjsOSF5B/D31C8zhQrGkugRdlQfgERj+bUw114youbkX0EQuMKHe+rXx",
-	"gGjXG/x3zf5i5oUb4ZrkGZA02ylPnrCpSS36nbD3N7klt8mmesGSCbufTg2xCPniZRPJjLIV8GYILcMc",
-	"9Sv7f0F5yyWMJzOAMCMr6gW+EsyvGOgZwIqFNwt2Hche2tBvi6lO66M0HYZMsHwRcdWLtomO3RLj7A51",
-	"YyivB3tOyzxVwYVx1Q/f5LLSM5DgXKw8Y368W+GZhEXmhr/j6MelDcECgB4zk9awuqQrzAnNQqURm0mQ",
-	"wXtHyvWgVE3E7jkffygD191RtY5C4lEGA8xFZvC0+TisTGEu0QkteL92hCDXFhRdISr6upIPbkO6Ndx0",
-	"O3stIlx+bwe9xrjga8o67NR9XEjEcKUJwQVLlik5XAeK/DxKi4VaIDj00GI4lbDp1rtySG8sMbHm06Y+",
-	"4fKnYUTSVMCnVfyosFz6mooVIBzKcVpdLvG85MhinqgHziaRVoCMmLrxsKLX+sKrPODpOJy3pzKivzQQ",
-	"CNq9caUJcHOHsjBS71GtKb/gbNr+ENlpxS5fZHFFQFohYhrVttBHbWI7vgW4BdHdB1NYit7IUgJybMp1",
-	"U7NmAXWjvFrZR+uaX6VwYhk+uZFciYw9RL40dJsKoukQ9jLEHKKPqk1+MKtgRGPzVDUxnn3MWKSa5O0f",
-	"O53jg+aVePvHXqd3DN/CP09stiq80TnDsD1URYgyOqkY2UxWlsy4oDFab21FwkfFylhm0m7YXJPhSsP1",
-	"/EqYfxWcImXL7PHvwjL7woGVBaLzzaOvnPcE/U2LeVbaxrehyTkTlD+czHVLKtXq9jpDs7o2T2bbwQ3s",
-	"JVveJym2mU+JBTE6EIs4HoD91h05v/M02dqokhTrIwRvnL+tG30N8DlPCSWxNFt8ThMUHprMpNLkcD+H",
-	"3emkiIvws6eCsqXa5jFdofcVNzwlkZxRLq4ENhkzqjTRS0liOmSxaoIxABNpB23rJRu0ybug7QCQLrFi",
-	"KcgZwUcyQmMdefn8L0+ysAREWrsSGaioES6jKRvduBreu437dDh16cq4umq/P+fX71+K6/c/fLh+f0av",
-	"338fX8NvT6PrCuvE7yd41EePKS3EY6Il6faOS0uLCHn3A6qJKKVYNAVuGuYFcyLTBO8kdqVcCbtUnjSJ",
-	"kmnyiytw4ZxC5t5MyQ1bDSVNsCGpzBIiMQOrFXEj80rGM6pWkHWwMPsKj7LxQrlwdNhLZrNIAYkygOl/",
-	"JdIxWn1xKhNN7DKwtdUdAkR2aKapQHQ4ith4MsUcoJ+WLNGrBS9GCoTNVkVJf7x7SZ8rdhQURmmGMAYA",
-	"wAcVeTV3qPvrcl2CdZOQKuUl6JVLcjngbdKxsQsDyBsYpOrjjNG0sClXLjGHxsXTZ1fll2x9pQ9VecSv",
-	"vTyaUop0ZY6jy2+sI7gmHjII3mtrxYenO0mkjRM52T84erBduULbw7qQwUszMWBtmOMHubBB8hIwN3GH",
-	"mZ2NIToZek05UPQgmLsHY1J1sUou6qsU8LVRJLEXXlbI3ipHWtmeKiEP7HOnLHqYBxDuF8tJ0Ua4XxQR",
-	"d4mmfG02jRXGOlmwNMuNKNO944sXX0liap0CZTNflYf7Ml/0DV8jZiHVQ1EfnJx4a3m/E1zNFXmffmxn",
-	"aHWtBYjYMAV08NC2rh4OUgtLaWg1gEbruw4HnDoEvLSwaVq0M11hQTHkbc0g0+xwcJ6GMSMcnE9jjrOe",
-	"Vmzjfa/CAuV9Lvq2SjP8OeNqJMWYTxaJe0PILOKC8r78wJJY0sg9nidSy5GM8S+jvFL8p9I0TrvRfMbk",
-	"QhdKk/kG/T6EdlhfaKPZiIb94UKt8F8LQT9QHsNuaDaihHKB+juokH3QTPPQG+lvLquwj/jDEc7vkEcR",
-	"PMZQmL4cj43ciNhsLjUTo5VhzDyRE6PLF57MuJpRPZpC8Bl26EerZW4/71f/+xu28p6kYXt+LJutxJL+",
-	"nVCR5kZC/S8azThG8MVmtbKobxcQJHzpqYz6+Ui4jLuWieaHsVH/7b/9hSAkmAf62pt6/7c54p9b2L4+",
-	"xNLRZGILN42kQG9YP61HZ4ui+2XhEqpZH2Lc8E8ZswLJNvM44ole2VwVlrhF4VW1S83Ho1gqG9x3w8xw",
-	"ForZ+L4ZFau+LQmi/N/wOq8g9I8u9NRM3YgiTQuhFvO5TDSL+jMWceqCDGFWaH6IS0Zv+rVBC6+BCeEr",
-	"uVcRflnE149dyb3q/GjQyMVqgwN+NtdP7Mu/gBNKKJ0sIBNNbUbbuf8FFLtDI9tmX3/v3kbw8Wgx0pt9",
-	"+Nq+fOuVLvws1eCh0GNWhr1cTA/SuGxlRXOCLGK2IevewKsb12HHj7wa7FBieZNvLs2bJXvtzn12K6wz",
-	"6xA7gB0eSsh6On+wLwc9ThmegXcS476wvHDMv5v5OL/FQj6omdvcag5q61gmv5kU88AmDftCwLDsxpkF",
-	"+4KqNeMigqSYlVwkUNsF02Hqzc37vwtzc0FOhXMe7FO8PUO1fodNQCfmx8dPXpP9IzAspj4Iw9g5S6Z0",
-	"Djmk0KS1EyZswqVok3dZzdqmaxjMKVygOc9LUHINl/IEut18SYQybuOnXnPv9uvW+7PWj9f4w97tgz/Z",
-	"Hz71bh/8qYYzG0WF2BSIs/P2HWsWcRvMsU28Rk39H9jHp2SAHkQb0W8O6q8UmkgfWdTpZqHG8oAqxZWm",
-	"QvtlbcBvOU2LF9m43rNzIhPzB5bZyScDoOsSA/eMwu2aXR+LbCt51EGpuSOyrkzwErb4kKGRsGaC7BxW",
-	"XDetjxvVxbQGmvCSMWkGKegQI82xShMLDjTmaHfZyASQX3OFfOJe2Qxwt8o2VundyZlVaMuR0sz4WTdz",
-	"qSYUmDm3GgHkNsOU2tTN8wUcR2+cjlSAuwfnhPa06bE0dwtFhkzxCJ5JrCNMMZZ/SlVN3p6RQGY3l2vG",
-	"bsavvV+fX/VGLqsRMq25mKj7VgUr31og3dVmEoUzXBFyx+z6Qq7rbm47v8XryDYXgLuq8qXaIsix6xBg",
-	"4ox+bA1X2tAE52a2biqsiAO4zGQZcFiSKb0BoUZIV1bNf0QGMf/ABnkFxRb1x6JQj8ggYdoQmzVqvgGA",
-	"6rS5IbsSXiflGvpAVqPZiDF/yDZZc3G/tFxNi9M0xglnIgJTSLh2eark5zLUs68EW+gErEcgPmIwaM2p",
-	"njLNRzWk/FAFlgigDxbi2lY2tEep8+Oh/yV1WoDDggsL+I0vK7JkCYOkog1qDq6vkfoap2FXxersrNoi",
-	"dW6O0e0Ek5rCBN5BPYQwNPZRF8IsbYtfWWxWkY8crLmtdA9/B9eVUK281wvtsLC3m0azN3JJoIiF7cFV",
-	"E6eru7QgSICNGQ0ib2yNZF0xukKs37YFUzD2bJexfncLpyuq+fhzSEl8k7ZbHSpuY/ymLLbh7k6YLeZG",
-	"+FVlTL9hNFqtAWGBKkODNjnDrQZhR0sPL95VXmj6UHWnpdDtjVDpIMr2SmSR6lyHwNF/WTCXNRJpi8yD",
-	"0jzcCxBvCxAWmNNfCt8uixffHN/OFtjfenPj50Q7+IJCEc3ta/2Xcr7XFdzPfV6apW+ZxaRVTBmN4SuF",
-	"8PLQHkTKQKWCOf1pwR6RIZtwoSx6hkp0f9D+pXMk3zAjoO9VrMqdHlqSIXMVoFIdsDRZRiHqzyujPHLQ",
-	"p1YnQCN+uuq3CvHoro1MyRMWnnvF9FrxqpgetMkTc34WQFkB2QqDqED3gcJCFpI4raQE6wWEayDlKivB",
-	"XxtAZF/bVpgopjcHdLJ9BflVYcKjGqLzbdKGuT1Esu0KxYFDxjfZTeDUARQZ8MIO4IqSFr9OT0aVTzEA",
-	"h21IJF6E04IdWa60FZKVt3YprziFLfALBg6u2w64Wp0aYTyAY1a5UuNNp8UqGId3PKnmlUi/NNcuNiBy",
-	"zgS+iHc0rxkaRSrfVkI1U5nZekD5wK6rpi0tZZuCMABFzs6vRNY5Ml05cs2LWJtV5wpxeDYrETWztQo8",
-	"sLPSJLGUN8rB3uDkmh4s/rbjyDSEQG24YIsjqUGuIfcr+drv7EGTDKToY/2VQYbPWEF2/ibqT1TqzLbc",
-	"d8kpwBYXqKbA3Yx0NJqNtOPq5aU2XV8bm05x1eZsSlgEztlPC/alZmMh+E8LZh/rZMEMcYwmo+kbQOEI",
-	"Rdg5lJkku3g5bC49mjKEyzRNBBTtnGt7R95JD/lmSRXsDBalCUeOQoRJAZNFuxr28503jlz+19hIwjSH",
-	"Mr9Kcni+kJwZrDi/y/yeNBcXB2k6fUSoj/+VJSFvnGeoBJ/PWYXa6wLl7W50T0tsdtseIoBTTr6zHuSY",
-	"0Q9MufvjVeN//u//u2psvL4v2Ud9wSazErj7XsgxsJnLHdPGPZf7zpMt7VLMas77uao1IXd5C+z9mRRE",
-	"wDcybDeDzVCKptJuQm9rtsMJivksU0eM5/9PQ/Ps2lybb3rBhOZh3EdnAUwpVXJhc3FTgBOZghdldkDB",
-	"JtT+SMUkCV+iLlCZrxApQzahwlVVi+WkxQUcpBZjgAxX7v7CxQSUCLwNrBOhG0cHQXmIsA8WLQoY5uJd",
-	"S9JCV6MRU5YeG/+vblQ4ahXD+dTOo3SYiBRZiBhyeGxiDHCLRTb3pX2nEKh5VZUvvZTJTZoiDFg+OOZY",
-	"TiaQXJGVJul19tqddre71+487O2nuDlG010FIovLCItU6f5C7T6oyS0eNBmDyYV9dDV2nAYEVwibmpE0",
-	"LRdhrM20uhWs2nYqJlBtDi/wSn5htkCUFn4dLcBg3Ot0vIyXWuaFqsiEoodyEUE55uYWZm4wsBay3REU",
-	"KHwi3s7/nUpeF12s8cpS2yZnZMniuIXhrTZPyXzWTO9gMsmUfdynZhas/WK/s0eKQaWD0gXtOoRQn8UH",
-	"n74vXuC2Ao25MHodnv5P4BoSPjBmVKzc3Qr9XlOWsDa5BD91mg+lhJQ/swhdOoRaH7cU8SqIS413MWvi",
-	"3WzjA5HBsxcc5s5dlLl7jbaL1eDTJPfbpuns/n2exXE29IE57HHi50xEXEwG0NOMC7ar4dV1hgep2TpG",
-	"sKzkAkFAcEJ2ToBtt22LIyvFJ+IzdFM1TiGHMlp9pcr61AyDGzyamvmVlvEEV0HFpkjWWa/AcjCwOj0o",
-	"DFid2lU/e1RZE1MQ/kvDtA+Z2QJIoZ21uxvI7hZi9HngWqz1pr2lwQ4mbXsEdl9Ld1FOdVa9C2B4hQH8",
-	"zCqTRhWB8hnuopOl8RcOwM+hVgpJxosEC/viAh5RYXQQe3fxi4rr8EDQRm+kDqo+qlRsobe/vsJ6UgF1",
-	"gFR9pdLs9fRujewD7NF714APlJ1Zs0RsHoyhO6dYhdbBJZ1sBHcQLvJFnrikZoweyLCT1kd2HfzqgV3h",
-	"SkLvII96uLLHtfW6y0RnBtxC0byNL/50XTxZ2N53yWgogZVMErmYpxA/NmjPU4TckbuzO+qm1zesHdrn",
-	"0Qa2EDp7AW+fPwXrziYBCeYjVxjms6RTpOjvMoF/u1qohcyK0B3HwmN6HLhbJkSeIXWokF6uv0fjxovR",
-	"zlSN8al6MVbXztEoELGIoPy91Qr0LXd1xb9pNlwbaucM2+QcrTjwWEhNvrt88X0g3hsyJdeYgrLwbjDm",
-	"o+mgoiRMGJdpypDm9tqY2zUnjovkMlQHVzWa4QM887In4P7OpbBgrQzrY2ZHSkkpnW1U0ueFTcy3Wveu",
-	"8LsysDpP+uLEpHK3jE8XTF3Lrgz3x6bb2vpopqE/5iyO1B3uShlykqooaY0tE2y5xBE9ZbMCT/JlZ9s1",
-	"+JcpJt0d6WVJUPCb0z4DHRy7899B5tlCzXnUQcy1oDp9zcEQeq6ezO+6nEoSy4lLHZopFn9g1q+5sROo",
-	"UF99vevkqffBbS7d+y5Hpmnpmf00uCveZRvAWhRZrJg1xmywEaYUKonBuQtroG7qIZgkuwLt3F2ZroMR",
-	"RFti7AoUwaUkYfN41UyTimyCkU3dccNaCM1jSMOB+0mWMP9ZEmRDpSk8UjKzfEqMoaSm4AjEnEuAMEIT",
-	"gvmmJcfj0FSurz1SthaGp9VRlsXcbcanQg2Q61BJlq1YtanGC9Zs50DevS6Khat9TzmNIhYBLpm/ewRr",
-	"ZqgmJZc7Gv1YMmFR30Fk77aevekLO4CaS830GFdh5O4y35f0btC784TLBFbR3UTZa/ddeVzfySVZJICj",
-	"igshvOSrUZmVjD98pkx413hwxQIsFDxGuyQiOwx8a2sf5NJu6HoLIs65orhKLa8bqz21fNwyOsDe6Tcc",
-	"nnk7rLeYhnarrpi70Y6MjozO7qdw2ovaLjTONEBi/TRdwquf79aeu6Dn458ymfn5gyqsTXJJwb3Th+D6",
-	"3YzzAuL0lyUtxUh/0511H1M8175SqKucesWosrzoFGWQiSgMpu3WzpVwVfCguVTzwVRj6VIHnCnck1JX",
-	"1fD1YUBzjCXxB+2Fmrgrnx+HUmVbKR/J1ffSp3mN+t8QvJhshF3c7fwu0CRKd5nqgIlsSbsgCeFHp1of",
-	"stv1GKjBx0a+ujciHjX9i9BbMKkROpNikg90vRJZgLCI0jdSp6PXqFXnSigT9WDJ/9H61/Ufazjy2lOl",
-	"KjUimvGkTTB6wsZGDARkY+aiBWKJwFg2TXPKJ1NwTExYEGXBUVIV2mojtUa2QHfmmjJ/zagIuPLtYVCf",
-	"qJVNM8UIK/wK4HTCBrV5Biu5mVR3OJSVdxOrEGXHtVOrfuVKFGU7d67shGVvtXCtynB2FX0s7zMzX1oT",
-	"cI5IdOhcb2SKtekWMcuqV9BlOGqz7NiqE+SJ/xd6VxYJCoCIJ2zksltsHEebPCtL5CsRFMkFWfslw0Ug",
-	"Q99xPX3hoZDc5a7VuG1+uhOgSUy1d9/FQ9JqJlmGDeJ9yzgyr4KB5lEKEt7tdKwUdT+QF/yxjzyxkY+k",
-	"AuOkFKUbLqcQQhcpB+qk13SHOpyv1wQTMGPPeVxR81jzGUMM2729vZMHgC59+SQLF2RkxWhC4OzOOVqM",
-	"qtQyXxeM/wd5qKI8vPzXvc7VVfSpd/vP3vtu6+Ta/vF+z/577/bB/8/evy+3caz3wvCt9OZeVSSVIURS",
-	"km2B5cpH6+DF2JYUkYqyI2hzmpgGMIuDbqzpgSBE1lf5672A9yJyYbmSt/o5dPcAgxMPkq3FVGVZHMyh",
-	"j08/x99vb2cffvr94N3+3uH78Pe7g0N3z+8P3u0fvN8923H/cX8fvtvfe/B+t/1uf++Ru+D/sdPptNxL",
-	"D5LHn3f/eec/fn/3T3vvFz7WAPu9geAMWvfcGL85e5IIHmCqm1EfZbdy6nL+UfSciIDXiizvE5JOjOZ+",
-	"uH/43d7Bwd7h4dn+4/aD/fb+fuvg8MHDR9/9Rw3ZfcGMHH5fn5HvazPiBujh55sbdBrz7z7/R7M0KPNG",
-	"pKkYySSib4mqHOoCYCA14ocuPJjJiOGCd7Jfcm0rJTPOAEawpPnzuViKFdYA2dWEFdb6QiBesQ9rE89V",
-	"zJA8p1NAloLTkJw64U6jIESbgKRX5MDYOGl/aYWTvzFyxszMgOzTcToh53oFjS2Mm+CutOrqGRWPVohm",
-	"P9TUuGilxJ1MwvpMllFIvzl5MpCrKQ2rctxccJuOrXJvSN0sZbYl0jxjvLOBBAQNyvnnoHlL/KYYMJ6i",
-	"/86G13KoMuFdUUxc21Cmv34Ox7ITuubNZaUZs8sH0gZ3gocUYD8MeAdktvYMP4GXNh7EGGiYrZepyrzf",
-	"56OSMWfs+GKYV3uhCGwmcbL+eypsZUqqn4xbDyA6TC4X7pYWASmF1Gj8M7mToUR+8N473bGW8DfbpvlX",
-	"r04HxHy/hfrGDPbQwf7DHx59/x0s3Keykg0Kck+kmazkHuUOMtE+/oVrDgveW8Lfi2i+AMYHMVQzVJYV",
-	"kBQA6VNyFfETY41DpPxqN5li4Dooba08qK9klG4SF1ZOG+EnNk4avUFwf9jMAzmiysaF0OvriNqNEeyl",
-	"vYQs8r7MdYxe33Qyfm4UYgvxI1P/WxpOXHH69JdFFIANkgI28LYVeYYaQa0iVYKcY9HhOpegA22SExQq",
-	"0wE0ETivGMmhqmRGy3wpcgZ38jd+AEo0ysqu4jddV4q9OTlTH6tXspyp+DtYVvy7sOCj5nf2lSpJLSUB",
-	"SRDdBgxomU2F9utjXuYMOL4VjSyP0/tl6+rJYKwvm43xXkm+nLC0tq14c+JXCWUci2eyOxDuE3C+YJFm",
-	"dA6GxyEYYhdg1PBqWM96JSH5+f1G2RlFk1w944IunyPGhujGkKogUJuJ9t4OphSPwiAPCtlryqNejGyz",
-	"IQpO3uh4gyoYcqvHpckznKerC/TowZPNvV1rz+dwRjJssHjmhMom312i2cfYUiCJKjOaRzVaZ2qRIWGd",
-	"qlNTZAEpMEySW2QRtFtD4uHKQgiQAPOFEAn+d89WarSFCYx7/Av8gRuN/lBQqQyYJ/wELtv6X1u0e5zg",
-	"uzDwrljZ4T89O8GMrrJmdcZSWRgvpGYEnkttJrp2VN4Iazdy0F45QfAaYFgzY0Rtbx4lf0w2ebpIYtaH",
-	"ojm19aZ5x1evY3cO1pAnXLvWLeeZuTkakbD4GkWBF/KsdU8j7t5b47L6Ququ9wShgsuF0dRh1HeBoWkN",
-	"rbcO1ZqhDVhhFWpoQqMBtabEfgPB5zMlh1ctRaaoEyWQO61nDtPRVnJqa1Cdw1zHrz6Yhw6PazFWVRNU",
-	"8hLVbg/n+cVqCzYY6s2KRBptHpwsijbewHShm/MmJuy6ie3zU6w0UFctyFmvB0DjmqFQnjbOZ9gaZ0Sm",
-	"+zN2hu7vPZZ7vfeffvi85//9cI1/Hxx+XkA4WxRb7xvz1BtnbGVV/Rzl72xi9daTOG/dqToAianADDFM",
-	"0IfIMYYZfytD8T1wgM0UDAc3nVsTPngfN/vBvl8MALe62jsWusEFUQvl11Z7ayhH73BM3xO490wy+Lpp",
-	"ED6hgRF+U9xKaes6GQlNE3513/hcxuPC7EWsvxBaKZzpwphLUe96CLBx9Z/ojatxiQrxrcfcDt99t/f4",
-	"/e+H+xxo+0OH35rm8XrZnA3JCT6IMH9kRUkzPjvzdos0N8nQCFmgyxI7/0RSedX5aq+KSAp+gqieFbFJ",
-	"B2ay1jk7c6pm2TmvptUZwclXPIXna3f/gOfwdUKW7oDcaC5uUpLbO1H+lUT5pnLvT7EPfC6cXQYReHXL",
-	"iYueN8AHXZStt8BJD4L6jb0qMUHNDNIBSesGDCFPubscZJ/EaW4FP9DgAtjE82pWlzMAJvKSg+9aUNx1",
-	"y5Iga29mROuJ7us5sqkvtSrS9wuJjKi5rqFQjQ6RtLFdNosENp4rrGFoiRSGJRWysIaOTRtGIpCi38x8",
-	"Ex/vqimnYXhFd9Pc243H8QyeWpBx634LTPjBdgx47MBEo80Eq+c04vGJIreYvlwUFFQZbpQ2TBA3azT/",
-	"zetfFyx8uzwvzOdEmEswGscjBvUhjh3IGelFpSp+nrvjCuo16VD2TyLTn0JSfYqrdTREluBZyBMn75a0",
-	"mC5uLpU+wsQCUhYuNYB/W/GfqjRNQcOu7A4U0Us3iXmEcoTiYJgdbt+2M5e7g/XogGI+oEbqdyLxyI1e",
-	"1RLCmkgEOusBr1R3i3GGO+X6TSFavTUG5Ga+5/uxZs+p1s0/dhOtaGYWpPY0zU7jYWsbc3jDsXk1ZEkP",
-	"K7lubtdGR9xcDgCDN8JbmrpJomJRzj/40gDiw0cRAGJ3CVH31WJWX/644+oNqAEC6cKMpMIaOAz5zLp5",
-	"yAJMlOFosD9Vdb+hVjjLs3prVoWbF74ciTBK1VXuguBolUgfHuyn4B5F+cwZZBhbhVjOI5HJqV3QuhrW",
-	"fx+Zpd2zdT6mKEsBf7ulYst6HwbAJuH6MV8LHMWhNtiQm6pIzTVJV1VkrOqWqjq/aRC/yC6P2u/UGVDs",
-	"EAMzFHRgK4LlncOJPbs8YIglwUl7DWx9vWu29nhtYbK5ijQnOBGQDxsdpsvP/mZAYfSx45D2OJ9d5dM2",
-	"SeJKnoiGQrlsXEI27/lwAc5uYQD4nDS4XIthXhS5VV0zC/k3d8Q++G6tcx5zMxbGubtdNaqcuArgoU7D",
-	"a8cCaiinEGjpGq1V13MqE0Aj5poCwoyvfqaqMk5DhceINuHs11Pa5wlSfUc6rPsfGBJg0ywVFoQBVjeV",
-	"8om/np29OmL6BQRaxS3GkOjuyW5MAV2v/kPkVlmNbUcDsT9w7hZ10Ug9i/Gat5KtjJQS7o1bdgWi9Q+V",
-	"GVcQ9MYm40KoTNcEtMjmyjqkyFwQRcaVtm2JSDMhysx1VK9VTJg8281fhmxkUHIpm4xv37bCncBgbCAl",
-	"3MzglopgbrRqNWFuzhdBVLK8guSwCyogz/z8zja93lQAH+9SltTiwXz8+HE8kvurlVia0FrHkpogWCJ4",
-	"npIkaZY8uNwNwtdM5NRtRNcN7804qSAjmKobmDZoL89Ssn/DebuQQesclOZmaWV6VUBNsQ2cYytWYrMN",
-	"dp3cqVtChEGxiHAX6CwdjxpBP6iQdiO9RKuP1TmP9k23PseJgbzYhL30SpZFrmzVDHAT92E5+xwswG0b",
-	"WOjI1Y8Ls6ci3Y3oeNxHb5CXbl0/+cx2ihzmC1POuG/uDjhwePu0XCdmY/Df1cvWHsyVrZ2//3SQPNj/",
-	"3Om04j8bS9XoQ+frLaAmJSh6Q8LpbwHho7axV1LJNI/dkopCVn9g7VV5UVBMEQsPatuJgFLYskGGVWnD",
-	"HotJaXyNunfUkbmy4CidafjbvBqQImevYKmSIJ6vspbROxdWWfNN9VrqtSMWM3rohqXSvoVrlUr76fPF",
-	"0vx8qzaqS+BcFlruUK4GdBW5rUpZmdIuxLe7ZTrPGQttAQldGA2nHLZFWg1ynSKs/yRO0HRrfBIF0xOR",
-	"9iBdCcywycA4gxsR7LMAKuu9iJBhHoEC1Vn4BjkAGYxrdAVzXUGC0sU5z7fMN0pYWRbiwYBpeLOSHgLT",
-	"GzYP6goBsC+qEeSmq3lX7dot3N+QI3Wu+Usk7SnY6E3J2VpN2IKPw1ZcE+jk7cBMNNv13Yak9lGpPuRm",
-	"bP9QjohWcJCslIQDGp7Z8abHk8YeLhnts+loUf3t6khRS7z1rB7OCCoK93uCXcYMKdOj9OlSFUpaVQ9T",
-	"z6XfT0fKfzGQbBHvaYuO6lvVPqI67/XAyiOPzAJn9MyCQEXgYirSVy9Pz9JV0KaPa90ZVNXI/nP7/v0d",
-	"15P9vcfv+R+tvff3+NruP//e6byjFIP2+3/qdN7v7rQhscNdfP9pP3n4efefd+5DeuS9BZgBfrE1y1TX",
-	"pZ7rVOgfSPIivygl9NZpvaeV1JksM/GW+VkhmW7uyJuhanhUT2qZDKzqnr873vsP7OE/3X//6eGDzz82",
-	"tBv30rjMq+mp2zW4vC+ULFV5PK4G4a/nLPr+5e3ZXL02RkwC6R34GmDGxH05rgb3C9PPiZwnukqUdGki",
-	"PsgiRyd0ylvR3U/OrISIfMC/Q1huHY3EwcC81xLHTEnCJ4sZKQ9ryuBN3DwF77wYV+AW8j8yjV9mAAO6",
-	"o1+WMbXsTmovz//nv/473a33b5TvXaqp9eXWlOw0AFgwNN23rUg/7tmuGalUXCibZ1TMXpqCYN5AaIED",
-	"GYY7TJVbxG6BGf0T0OO+7K0oQKU6XsYmYxbfhDXoPAuZPTXAwgoTiLF9M6S/NAgtASU2atrRoZvQr5g5",
-	"uCVOlRLv3AJSusq7MAbvd8pxoSzMfLi6i73PXS8GSmbQcywn2Pr3vZd6Dzu997IXRkSO8l/UFMLpKOoR",
-	"of+6sGsRDRwv/Qb/kBzWCR4JDEl9HBWmVKVtC6WdCJ+acSnU3lDmhaejoULZsVUlOD1bAtEU3JS4FU4H",
-	"na3ktKOR2A/GGwaYUi5p0dhZru+B/KCOagk4merCOqMDvxJ9VRG2ea8wEzziI9476ymWkSSO9dq6Ch4I",
-	"loncEO9CjTT8COXM9Bs5j+rE5J4k6E1ZbLW3IjFRS2dwlw/ReF+HHynal5Tpdf+TT7j6fB9fsocTlyaB",
-	"3Bplh6lxtghZGK2i9fn3sbPq/PLEh86Z3ae+OD+7TuS6Z5oaa8ejkSkrCK4SZCGyKuF2s0INL1TWjoDq",
-	"QZp5OEKuK6esDDUkbC0tjk8EkE0x+RUj24uhkoClktBIOVng/gFy7n//b/EclHNbqZF1Vw5aNUHtNLLx",
-	"KBVDeVlbeUmTkOd6b7rP75RWRx86yUDl8NgOp7BgPWT+nyAQ2uInEICiM97ff9CFu+CfKiWkJ1hNOGBd",
-	"dL8/aM1Mumd7DxbW4kXBaB0p8sBXBo2qhy2R/vxswTMy32PfcOoJ4UNEAkb1J5OxFvMvpy9fYCbr8z1E",
-	"EYVz3TAiy0zpvDPATHc8BGecHCoLYmDq97n47qH4Jf8pIWgBUh21mkSQlUxy79Z0I10+4LWJg8Mf3Ksw",
-	"ZgPHq62wFryXu0cGZuIGnNx9XLFJpTSmF6NF2ARsVwhsDYkaVTO+TBIaj9BvuGCnvpTN9ZDAck6f/oLq",
-	"0M8GbnNq9ylsID5iM0OHGTE2oJWcU2T/QhVmgsx6olQV6lojBK6LyfuJ8xUGXemMt0L92HIX98S9e8di",
-	"pEpr9L17cFbK9TSeZKFOc9SoCdHmYbrZFn+bJEP4+PpKCRIfOP0mDVYOqGL8C87RB2eJz34Qmp9XgfT/",
-	"3j1ERoKL3Ag3mGn9tE79my5KM7EA7ZUCTeKpGZddlXJXvN52DQFeKiWGuR5XpLcdx+cztI5aGmyKJYLH",
-	"jWYiNC57LaR48/pXOofjpsLpADl+Ag6Gjh7JUg5VpYAcuCvHVtW7LLpSO4UTdggqO/bIjT8Kq/pBFGGp",
-	"0m71aMHQx3v3iD/btu7dE8dMkY1YQKD+oTLLVJ/zSxZ2INNCk4gWx/UL5I2D1oytand046qt4Fwgj1V9",
-	"CYuRzMuW8FkxPlQ8cdaPsc5y5SMBlCtqXF/mOogfZxa3OvolQ1vDm/FOt4oulNKufVlCTJoqiujCco1p",
-	"unfSh/sH+PR5qcZWpbstcWrEpVKjGkCUuwOEbEcjb0IlLwCGdFQaN5DKCjsAtwW/O/HDN9YZeLgL072E",
-	"YYF8RJxjU6os7qfINajckGtblyFmXKVzPTiikwnPZloGKSSdWm5qpB6Cn43IpWntvHYqJC4cbwLsANEy",
-	"YtfsCqtwEvNSgJuI8uYFkADjvdZTGIMAQA5jeJIO6dkiXG2qjnaKsY3Azj/mFkM+UzNuR7ydIn24/zBN",
-	"PLJjkV8qJEQNiai4STECYMZVSzxD5YDtLjw9UQNCGumK1qqsRKGkrZAT0tl+aAUL8hMNgbiVgXyaqJqh",
-	"8hTzOHOCjjba42zROLPcwaF2sjJ3KnSm3PnlpihWroGMDMw1aWfMLzcFXucix5jTzfHStiVKaYR/L6a8",
-	"CKBnaDwUQIraZvWpPkKRGUfWo2sqWngysl0Dfwj/GNMaQzHtkUilnqagLcCnLtU0Eak2WqW4BjoazgzI",
-	"neADfWCKDCUNL2d3YqNtYj2CEkjwiKfJe9Ti5kciJrdIoO2ZsFOelm7FAAZex3ZT9Na7HGdN2oTGxGkx",
-	"slsFy8FPkX9Re+4sDCKxoxda33Ukczxw/A19KL8JW5pegC518PyVWNqQ+MGiCxjRl1VHB5BN2GZugyei",
-	"yIcQttEZJ2YTxhs/Ds7jBTICHCXCm8V5xlIPYfc6mrUId0oSFB+/CpLla+cRLevc0tmYIGGEG/XJ7Dwn",
-	"OCLzs/uSF7b1D6XBc5IGnPe8DHsefS9MvY70StAEOCr2Ra7BP3XuD/h0t9XRpzELSQxhSta8T23y883D",
-	"ATmoqhI76as3Z+K+G017/xNxKHy+z69Kd2OLB4XpEa6iiN0MdwTeOSEKEnfWUCUKYI/UFxNIibrBiYI0",
-	"My1QnnAhmF74ncACcdyCWQr6PHk3lKXZT1s0Xsy/7Xcy7T7QiWC/obim6honMXQFQac8JB9vW/E3My61",
-	"LHx1IKAkIcQvju2Q1A9CJQvCDQ+KMneWDp2OVeyshwQEDRaCp29xO9y9kAQf+vNTNg6QpjnXfff32vah",
-	"LJ119DfjVDNTAmuHnNp6GUYNVZRVED9nDHjJH40+YO9/qrNPs5pMsUdYDC3xk6kGqGphat4eqMEUrthJ",
-	"nc13H/7ao6d3+TgFiEgnvDs6ZhAFoxaWnRSpG9K07Qbldwrx/S7cY+J3cD04aft7R/++t7fn/9/dmiI1",
-	"uvhdpIFI3f15NhMw9DlIjD8Hj9/bGWs4dXbvuVc8VUUla6+Yh3hrC4jCYnkLtgFgqqANr92//AueFEqW",
-	"uKemZoyLHYJmaC2DlYxzK8wHJ9HwdRkcda45Rqtaa5TO2vGkQ9KDIbbmlOFLQ7NkNqVmyWw6+yaUzFkp",
-	"e8Bz4eE5yTlkLzGrm09YUyOT4W8QUqj7yHP4Z2N7Z/Dr4OGOBq3OvQBFLZfu4pEERi7KfUpA9ykCmFxy",
-	"JJDDpprnxHfmEHm04P3jkuwsbm5HB5r8YDh0TeaOo1fS4nzUQnFuAjMDGuelNhNWg5Udu80cZBG++MId",
-	"G7Q0yeDOs9kgA2jl0ATYFoCl6qY+8VMHajEPMRVOtX0qLKj+TOUDeAlyzDAJKUAgtVNUz5LQU4hS57hg",
-	"fpW22oMJ2zt5SoiueeWDHtH4UohQQuyRU3OhNmugAMFbFgXi24u3AwNnAaM6QppyAR2iM/cQ1HJcVRiv",
-	"rczITc8CSz8y/vDL7rMgl02lZrZDHwLwrCsAWjZuMGclQ9YPMx/RrgUZpak2GSh0nGZ2+FAMwMwIg6t0",
-	"dhQGm3NOBk6dgY2McF1UlQZYdmxm54XSXUXGkhmCVw5kID6CYungETt2KMcvNthBUWqLh9E9HApGxh+0",
-	"IbtjSOam7/5V6r57wXh0714wl9xYR2PW5rw9L0YCniudb96ZXfit0hJnOGvAkdOVRRHs+qXnSlfqripw",
-	"RkvlnWm0sfpAPFiacX+QiJGBt65xWM2csE+dREONgzkuwacTzsaUsCBSSLRBqYd0TDYgl26z6LEtcaJF",
-	"KseVSetaNyxnZJBzd4AoTWNBmQFhYl4o2ChQ5uBL2kA8udXUdjOH1WYKxTGUhKA1U6oPuZqInRT/0eaE",
-	"yXSXvG/4odH4osjtAKaD64ehVCfLK5V19M5as0NvSXfhPMhy25UlnnPHdVq0CB+b9x5tM3+gSJTelSmy",
-	"jnYDnutz7ENaO8L8tlmw7nBoTa+X1oj5/Nzg1CKxgCwmMJ8AZn08x23WLYyFtPISFgZmmMff4jMjVGuD",
-	"19OvFqq4gCmiMHFHXyj3Ip5VyCmcmzw7HqnSqkxl6e6RsAa344zWD6oGA0SKl3rhYgCfIra4oyUyOHHV",
-	"BLwEXH+k0lpE0YFxWuIXJZ7WVBRKgq/PE4EypWpCUIQRo3I5QxxHu2laY57zDDvHJ079o3yweEWBSQzn",
-	"gKqi0a4MzjtZpO41/DhuWdhSoFS5H5kCNmZhBnnwJIowwCh4iP4aSrHbOASdvDfO0en7896bk8jvBqFb",
-	"XHeJKN3RLy+KiDuOzkWAPjc9jOCaiSbrCeD/wX7PY9L8I4rNBUmL6ZqoChOO9u8+BBwrwe4Gwkj+3mlg",
-	"98f5/Q/f3+9C5+JfH0F3vpvpIj0R3w4ddtdlf2+cp6inCSGczmEr9jmLH8UnMeP7Tsn5/ZdPYIx/TsXn",
-	"o9qjuTtipuJHIe1Ud8XOrvgRw3JiR7olLnqq6g520r98wmH8zG27/xdaqCdxrC0Rn3xzPu/utv5mjd7Z",
-	"rX0SzDyIk/4I2WxPkT3Azf0Z/7TzSchR3hb1z/IgJtEnaq+m4/JHgU2nzs18H0JbPwpabjufRO60YepK",
-	"CKa16W1JaDCtLreny7HCj3e0W0WmzPu5TzkcOXE5HFt3fAnSIWOIdUEFRPQYnmRez0pECnOVctFGJIxi",
-	"x8oROLY72sdAjMa1jZ+xrG/gIDg95yxuA/NdlONqAIAA5CAKEPGZTUIos5FcAuITul9nqdBKQVxDXIBD",
-	"A71asijavGhHpRrJUp0qnTHTFQF4tAVMhxtyIJeIQpufo4X5CQqO2mLBvW3/r5Yt8q7a2TvYFZ/F513X",
-	"gNcsNnjls+RyZz+uDdY5WN03JZpDKPGcLp/7cglrhgoVQq5/AbsYtIt2lD3h5GFHh1xfDOvTYetDqAoo",
-	"sy9UNVE+rILuOvZL+laTIwqxFmhdct6J19ycoas9AFZHu6M3R/TaGYF8794pajB0EIBWHE037Syju8qf",
-	"OGA6kdpeGOBt9+WCRSFSGyZ4ZzeNdGN6L6gz5dhpCiDg4Mvt2GhEz0qklkROlpwDEEwSwGG4C0X6FXes",
-	"MqMRGYOp045dY2BdO33CQhnPE2gwnsMs3+rxSTNK6QSAbVSSAKKdTc3rw0l5YUono3KNgruj09dvXpw/",
-	"e/365es0WHxwHKWoeSOrRxwPBCUnDDx72MrSlBR04JXBiXHo5GywzQOvBycfsJU3B+ZPtiFjxiOnSMs7",
-	"MDr6uA4agl4CzG0NZjNRkZDWhkkHHrn4qFaTOUSdhuHRAdy5TnZCr3SjlSYdnSKYMNngHlDYG66p0U/B",
-	"qwVJUSJW8WBjcgYvqaZQYeoM0HbQJ2iLtcByyLXT6qNHawWqbJJ7mM42LX3cj+hU3NlNwTCrWNgk/ibm",
-	"oXG3kLRGnvx79wTzNmJDJ3lReJqBGpZ/MBI52op7R9XsUe0fZkO7PuhuZOcIY3gFO7P8yZvTs5e/pWLG",
-	"QwOO8DR6ivpx5sFhckx21eJCdi+pYzUghchpEETiGj4D3Ihe0QqaYVaaUUfP6KLg4Ks9QtoXiY02wpf7",
-	"826EdpP3M8D5N0vZIy24k0BwvnIPsPLa0SG5BT6GIZWankfiSuWuf6SpD8zEigtTIW+DJWPS6xTo/587",
-	"vdjrJatc9y2f9MQDE4bUH3AUOpqlhQjBADdELMzbfOK5OXfGypsz4fW9+5+Y+NlJyZ5SmZtlXATP80LZ",
-	"xG2xIoT6AkuNtlU57mJIh7zklOJW49UCWwHlnvuDvHnub9TXZ2Ubwg4+fvjo+0SkcjQqKN/nPt34T04j",
-	"TXe9MvIJ/yNEBzL9Oltt0dnim+19CHhgmS4KpM5WEj2RVwU98m/+RtFwI5WXb7XFw8PD6DpKM3wDFFmb",
-	"bEoE1kKKclx43RF4U2W3atXe68QiPr28oXRYnOcZ3r1/8Phx9qD73d5B71Dufd99oPYeX3x3sPdI7fce",
-	"yO+7B9nhYe0FCmdgqy3efRKdLQK2otGiYUhqDaqMOXfKIV6HeKT74XB/X3x+jy/+7CbhKaSzQikACnnI",
-	"HQL4gTxTusp7uSqPRAofIbnvD4FSRUcL/OZ0KXQUtCh6wZoum2q8Q93Xti1srJYTxjxCaRQ798FWXVfg",
-	"C9P3vhQq9FAi/fc90mP3TrKUQ40+wsEb6kjIjgZ855JaawzuMGe2kxYG+5ODlT+4DfLdQ1GoqgIjF+kv",
-	"wWMyHQ2UtrstOnVtKmBuLIeSwc1A+x0WVkfTwoKN8t3j/YNd7ybw+XZsoFRIpg3Q3cwlqHyqVakowFiq",
-	"ERSlkNvH84jB0e0PaTSbUuj0Bb8DtG/2jfHplL52z+yBcukz61rirFRoophMNbr/O5pUU9xvIO6t8gnW",
-	"EEmgDI8QV62MyEwbJc3/JuUOZhFTBN+lQ1n0TDkE9B74IX2/4wXE3I+7Yufh/v5uO34ToU+QdjqSTiNp",
-	"Q0NhwxOOhTviIPgGkOc+r9RtCCCvz60zESF3Ca0BjJ+EnEwPvNZy++ve8/xjvIhb97A781HvqDtzP/ru",
-	"HGM6nPC/uG+PNbCoUEg//ORWJi7eAKo8AUb1ktIDJ6UzHKGnR06/6I5L65RGCKcg2TV4sgIFDmsCRQ5u",
-	"GCHu/eq0t/GIz2v6NgZaeDdwni1EfgV+hdIRf831ZRpwHWeGJ8/UcGQqpbvT80s1bRqkmVtqM5+ehB/3",
-	"flGUOTMcVdMkgjSh4Zilv6ZwtVsUTnnB3p6in/PNm5OnsCQgHc1NOdQpuDWtej3V9fOsTXXeM2OdxU33",
-	"F6GxD7GxPg4IGScjWQ0Sb4iE7A1na5vS/+D3H3CCKHJ0YtJmsMSA0EgCZwt04slAdS+pXCWhQlgAEces",
-	"xHginGFtshhwpbbv5n6FHj2i4XedwBw01D18oAUdk64/+AZs1hsbOWpAGmuRHrv3pvFwBmic2TENv0Az",
-	"vqNmhJQFGpJYFxuqLJdY7odr9hhewmsWGoaX6poMaDCIRzAf3SeUBQqnU9sJAukczmRZ9mvNn/vR9eDg",
-	"AfXAg6sFMcNZ6oYYz0I2PvihYfMmceDA3aJNpRJOS6dn3S6sERMmmEQerfcC0IQgW1k7zbkL+RvWnTqy",
-	"CH4e6udYUwmGys5hdM9BA4g623wH9PhR3OPcMjNUfY5q5V9hVTkLJ2p1SKFInxhduelx9gDkKNSnkVs+",
-	"p77FjZ770bX38DBurxObeK4gc1isQrahH8MLlMbD3NrcyR4vu2viCIuKQTi7Q4d2rSlLQHmaUShmpCyv",
-	"thIO7HxBbxp+hvHn/pC7HdNxGQaOhf8HVVrKANLeAeY260lv7zdZdQdpG3xyiEg0UuVAjqwTUwkLWjhZ",
-	"chJH4A3MK7bLsbSK/8LSLQi+Q+KOSJ+dyT5MGeoKbwcGlCWgTWJtYayjSrh6z2d+AklxMCcpKAMzyuaO",
-	"NdEBIymF1bYk3332UEPHcsNRBj/UGoSfNyVnt7KGAiISIGVQF8aBBc+lx+6gqoOjWvklqX1gutPgU0b6",
-	"oF56h2Xr4qQXO5kqYxKndoPoRBcldi3O9446Fl323ZpNgndNBZ+Z5MQWLKVy+vzEgAsgVza4Z3Ny/nGP",
-	"fMdZHYlaJ35RahTcCZT3Vft+QvnjeAmkoRtgpNfwAcTZKeyWCswiWdimiYx+jqfTH/Gz7AjhfJ8tatRZ",
-	"nODnziKLJzcWzIDR7uQiuCuo088xrQfTNghwmDsQ8jmjZvuL0Fg+dGbzn8n5TZGObU5+Tlj3Bw0AeuHv",
-	"rQdN5pDLfYdmk7W9px0yYunvkK0aUlW5W+6+RUrK7G++k8cAhrA3HoWELi/i4MMg3zAflxaXcisQvpZi",
-	"TjzmqXpaMTfiCzPQqa2AKHsO7ri4mdFlaOHjeM1E2cmL1kpt+VM+2KLQAKpeKAriqlafife3sa2gI9zo",
-	"iZKX57wS42bXfqgdiXwRdG5pARWtP1bWtuNw3NCAZTYcGjCdnPXpLVlBlcVk2VgnfXVXhXUTz5gTx9TY",
-	"QtrqHEsJopaGq/H4ckID0m1DhJ/RbCcD4zRGL/Ds/JRCS34Ds4bZ0OvrGIIV/qzyWG18TpWyUufglplZ",
-	"s9F1GNTH9U2JQp78ymBxBkp6D/848MEwpzXS2WVxVSMeCPoXRpCs7EQv9uctRJzNjAcAI51U/wc2e/pa",
-	"VupX10hKFiK8fhSpw5wOzfTjXtdYTCnwB6wNJ4c5H0o9ZeA1Wz8/Zn4MY2GMcL9QaRZlSxN+JYmPPEgd",
-	"NjfholbVxJSXRGdG7/FbGFwrsIfDE7Ut1jw8LfHUEMSmW7xU8gllY3JcmaF0+kZRTLnfMj//+9hUMu4u",
-	"X2uacSrF6o9hIUKTj098OQ/az5AswkdWQvYNlO4BUKf7MwMytoW9SELpYrRHyzFiTvLXwpHrVzYHLsHB",
-	"wKs7Ns1zfT4qTd8NY+3EbL7F79AQYqvnozZa9ghyhonyk+UdpVMfpiqfffml8tMUt2+Y2yFotwvaz7/X",
-	"pOB8Q73CUztvOPbOF8B2NiUYFrGYgUNwxtmQxL0J1SVc3IWLYyJtmC7iquKJoiBrtzC2LodqP0STghd8",
-	"HhTkUwV2ZMuqJWTv5FCLcXz25K+N6VVRNJbwQVP3GCXawRsaRHxE5ddwlM7+GFpOb2LzphcmPa4fgU0f",
-	"fyONfF0xisF4hFIkPgHybE7hhyifE3uNWr//tXYu+YxMGhXyXdBxBQV7rpntKCtZAcaAWx0TWWZiBwcy",
-	"ESknRkL2NCAAZ+7fNN+7sM5k9xLTytwzLfGyjPLcQokh/Q5+D34rrGiCFkTyqsiui7NkuTRfYjsjzro8",
-	"WpuYc8xLk4G6CEWqbsTO/AYW7P5u26ctU+Awj5AxKUWSwG4u1aiaaWyB7iq0Pp2hKPpGGM2OEmdDlP51",
-	"bZEWeAA685cNcYp1QA1k6NcrMKRDx5BUgfJKZ63z+m+1hUEGOTgb+IYkwNnlFR7GoZOEVlCTIs6Sxhfh",
-	"o5wkiyFJ3GfY7HDKUJ4V+fJ9xAUc+uiy8Pn44A1rcVfJW3lemXN81Yzjrv5jrbNksjWnXdOSrFsanPAD",
-	"CgHm2tB6fIFfoiAzxfN8ylR0MId03Prh7K/7JqL6T7mns7nRGLByiwGbG9GsNaRJQxNJh5DOJgqJOOum",
-	"A1MPBtKdzeem14vbH642iBlYTXgHZopyZmtzs+KuNGSOO+EJKeFHTakTsS+3caRrP9QaG0XEyZKOEo5n",
-	"c4FD+r77di0VOanvniijm/wnvtlAfmCr4C0hKRG3hL1D9VmI1/VoVEwXrXn324pO+gz4qsxlf9b+oask",
-	"AiSkxQXsCX42Wt5sf8+sbr4cDstIvyyVsJO86g5ogcwsbUAxiF1S7caZv9Zi4h5E2URRB8LVSE2ZyS9K",
-	"YuEBMS44AGHGQw4hFJX4fLaocbQN4UEeVexRaUYBSxShH2uoBPWVEdLNovb7i0G2kAdV+J/qIDjsO0GQ",
-	"g15ttU9k7PSJxdx5CJTMNGDRTTV19vjEK0qY60bKUvy0z00ETDJ237gLBYCGxb6UaEKCzAlL1c1aYWQ2",
-	"t1jDD7ti55H3WUXNy7FQDW9yjQjxsFIBydXsGDaEvaOmEJnATDvoKjTi4XwjshwDziHiBN7E+oejj0Cx",
-	"2Fxn6eqij/RUUQibFwB2hg75YZ5lIW2lcclEX2VKhJnP8mX4bsMCgDg4SAOAFtBVtInGWn0cqW41N8rR",
-	"Z3WTOhBfn/0wuomLIqANQuJfYP4CCQhJbCRhW1G6NYYwqNquKnO3n5y1umo54oFAbld0YCAPeilzKmhH",
-	"TzZoglH/hrntGt3L++Nybkprvy0a4NoOw04E9BuqwAEECPcPyNvCf/okm1o+APbzTFGtGvfkiEIntAlC",
-	"jFYVo8hgjAoMSQzDX+cXY1s72qLLtZ1JcwCvl1YMAVCVfRVkooId2faHzsyRHSAr8IfuQHUvg62Bxu/i",
-	"Lex9SVRY1+hnot+aWg6rhzwvYJV6tKvQ9lVtOcITJwI1C8x8BUCSSr+Asou5saVLtdZlspIX0s7KO8AK",
-	"4hXNDoHxaN3Byi7Ox1p+kHkxG2ev/9LcFL+GuKQ5YNIDXgCeyBhiIS80xUFXtS9xRgaA1a7yB/mecPpw",
-	"3Ae61jTNgN08rgDCJDMTfYRoDhatwHr7KgiSwTZrmmvMPw4oXBiLrhcWe6UGsDbPs7ys6tsput442BCH",
-	"cfeEUe/lVZQol4CLHWDSAz0G7iAiXVq5KMQJaBeFtJVNRDUrQYK7A/0ldScHXoO2YwYTFBrVq3EWiCZ0",
-	"H0dJgS0BCjgXpbqJp1C5W1Wkqk3NmCPG4ciBDNZXsq/Aiv0VbfxSiQswZcvSWcymF6z5Sg0hew/CEzuP",
-	"9rnUBF4upwmkUNLvu6EIOySDJXW0HJAeHU3pTpSWxal5xY8dIB/pbKWYEPjD4Q8/7LZFz0BILa+i3DzU",
-	"7SWmIqNFGMUBkGrG53FBvb/8+1ghzlaUxxVHfdh+QV5VYhLtlWbImb+vEecP8wp5+0GGzhzgWENeITdv",
-	"ID8AO2dlyW2Jx28bUtMI0nJuG3c049VIysiLigfFDmdiWTnd9W6qLO/1VMlkJ5j3SV900+d045rHNBaR",
-	"LFU6mj3BIf2bkRICcRHgOOCbeRCHamjKKS/vSyps9rBkfRSEmMIV12TtRagccy7vS4XpP2HsWuIliiXk",
-	"fjVDVdvfM55wNAtRC8foyKHbcVwwT+uY3F3pw/3HYpHrHpAHn2NgBJIEkhomQBIkMneCPRx8lY1mWBs7",
-	"6NxMiLwq/dVgXk6aUJ7HbkIp76K+NpBjQWWUztrynt3mcAFoSbw+mlzsiHkEn3l4eCga3f7Qd8yCJzei",
-	"mypM6nFWJGtmnJzHlBRtPCbA7wM35Fb08o8MqOcXGh+F1jNDuIXxCyMrIrYbICPOgJNCqManrnDT/M/U",
-	"X1yulNYaCwawZiVBHGCkAGsGWyJCfILRs3IaUrBIimEyjN/TsE9ANxPkjxlCBkZLpK/enLmJhViA+8fT",
-	"Z78+O3tG6eQ/PztLEfjave1STVtYKQhblFOiZ4qNZCX6xmlQfl1xmXr68PCx+8Sj/UP8zwP0WT/afwiB",
-	"yGCpEBfrRE7bQoqemoBGahPGswDgEOp+ZsYXlOL+QQJnlyilzsyQIS2tMZow1GfOUBKl/4apU9YjyjiJ",
-	"5EwS7CzBD0CmLQ4JwUBp2g+4ZDgBi1+CVJwDM6HCi4OD/cTtblgPP7R+aD3YJXBgOEs6Oj3p7b0wWlG6",
-	"Fnnv6yVr6QM3VoQyBSoqyHhnKcAywXnniATUoXr3DTeQgXJxD4MojhJXF0I8pViEQ4YNV596XueoK1HO",
-	"GZaPwhcJM5ARe7mqz3Vi20aQWE5hZnSCsbZK6bbIZ13MLC4upkKbSUjKBSBhraLkMO+06+j04cGhaMrB",
-	"W5ySIf3hmY2hntQfc9jg9qw/KRISP2HVMmHNye5A2WhhY+Se272TarMHB1K6e8QzZX0ZBxZFWMh+gOdm",
-	"arig5phWMzMpoGbAJEOIYcsAQQZBXgPNBFRsvZtjY3i/A4wS7fv3J5NJy9LP9E7b6prhrjho7bf2IbwB",
-	"+WG5k9iB5AFoILColo7UGtNeKCjxXEIMxOFB9mbIb9tUAzWDUzWQiOXrX18xHwuoXJ7PkhlJL1RfaojH",
-	"+yqK14iGx3It5PU+YrBdId3MQdQJFkK3MN3L+mdt3teyGpcKgZTgGCgha87/YhORfjhIUr9Knc3w3UMn",
-	"Of762/GTvdO/Hh8++g4hndI8a/metNxmSSN9SBCC/rYFWB3bEmcTE6iAGV/fGxdQItx1px86EqnGrsXV",
-	"+pzhm36Ki77q/CpYtuTbhLf8z3/9N153JpC79Ol//uu/P39OqYCfmKF4jhNGWMMRKqYizyxtpQmUkrpp",
-	"1UiRx1xRbiTd/RHml1WUkxgTQDO8gLRODbEVHqFY/++ewlIcchsTmNvhx48pY3od7AcdDPLjccea8hLt",
-	"sIks3WJ5FuQmOKdBCyXwriTQsUYCMrCHER4U5m+6tQ6Or9jh+SgwgfjFl4gH++Hfh4l4lAh3phw8dJYP",
-	"NDaofJCJIEWRV1WhqBDZn4wtJwsPH9MhD+cwni61bIzRGEGUIoIa0qBZqJhe7wh5tjl/0CKij84QNIYY",
-	"tiH7DaqQFXY/5uIG6Bt+I1swNJdO1iHTNQl3HCloLMFWkdAIGTaSkuMxqaslnobmQy5OWeYfVEe7odZT",
-	"YUrE78wSUcpSFU4lJQckSFNIpSJZGpWmDSliC/ylblh8JldI3OJxGCoUJeSaaNPccNKYu6mHWRUzQJ4d",
-	"zbnOO3xTjOAuS/ZGZrv4znqyWStKBtt7ZYq8ywht9RwxqNPGeQmmI6I/DxR3GmS/FTsQ29vLVdXbc0eD",
-	"HOV7pawUmOh7BD6y2xZpBwgxOltHf//xYH//aPLjIYjhg/39MFS5diaPX+jhmfLHR98fVT8epNjRR99D",
-	"XwvVQ5MORhPNK9yynKXcEj+pKWQrD7wJWTv/Dx+LWnYfYLIGLR3FgQ7ZcZxBalkV0FPf/JY4xUxVy9XE",
-	"nOMHK5BS4LAy3q3gxOOKs43vE5sp+c0vBaDK4ty32buSOIUYK4gSPCvcYwRx0tE70Nv5TL5dvz25+C8K",
-	"KVJHqH34Cp8Ut9uaLT9E+CSFGc+1mmtIZxoSjmqeYZoCXiiVeHP2JBFOKX7w4MFjwvqz+UfRKxHkVBZc",
-	"yAnL9T/cMZLRo29Onnro4K7URuddWYjCTFS515VWoXGDXSwrqHtEEFfwaZuegGMMUNHduz58jy15/Oi7",
-	"w90IgclTSQxygP3nEzLS8uu0FTOl48evTjz/EIXceuJUDaVTf9niyHWfKtTfsqYJy5pgC12L791L+JTS",
-	"auLEv/G1HnD2Yegsm5InoQ23BVmS0N80rD7wYDsathLxcEQSDJ/gH2RA7sebyBpKOFsF6lmpftRdusyd",
-	"nPC8cEkEvouBglx3dFPNckuczOh18/CVb9HgU7GRc+9eEAND+bcwPG23lv1IoN0C7gVvHMQA6Ue+Fmjb",
-	"glqaYBI/OOkI0fUoBJT9iNoK3JT051GcM4dI0iYjmiI8akwPs5niHk0wGUKUamg+qOzePfRGlOC6Ky8V",
-	"DJIzXKBuRiBrVVSnW4dOo6QDU16CvQEChcHf3S4bGl0NLHglg8S36DtCw1akT+lzudHeM4pm7PcPH+3i",
-	"eekdKJlEOlsw6kR66qy2qv7YD48ePyTmqyLvKuJSD2XsW+2t45EzkfYOW/uBcSi69jnZsuPhUJZTd52E",
-	"Y7KA6gWd+yqLZRuV/0VMRC2go68K96VTuv6T7F4qnW0lW7SKttpb+60DbIAZKS1H+VZ76wFcApqtATBI",
-	"IQAZMEwZ28RPaWdQdIjLg3De3LIAjA5gUXUb+iTzOWvegs8z9BfVIKdMzyPp2rQOjdkA2OfWMuGjYKwS",
-	"N4H1yP81IKM0Z/idOnIzOzRxlFvi9VhHjuVgu/lJqQxAFjmhEyEWAT7TqHDLp4pAU2dxhhOR/vbs9PT4",
-	"52en56cvjl+d/vXlGXkj5jLGvGcbUSC5s6gwdfRc+kugmijHOmCtrg3qIs6MKWwCKBSu2bj6JEGcElpH",
-	"2+MJoiNOFoX10XA+WaipCKeOAN/oC3eqr5U91W7IW677+QCTADaZF3sn2VZ7qxzr45/fnMB6Zfm/kM80",
-	"3HI/+hxQfL1PGC/jJ5MBmW4XiziBQ22mgtNdUx/lcFQgxxo8R+S0Td/le++7pr4ea0KMQMpGz3q3jP50",
-	"7sEaCyoRcnqB5952uL8/04u5uuHZbuDUr9UJRDnasAMQhcS2z5PxlWMNnBkRpNTrNy/On5+8ODn967On",
-	"6E4NmFrAOfcQ+9j03QCt+pPM/LC5Rw5WP/IGajZNmf+nyvChB6sfes5VbfjEw9VPvDDVczPW9Inv1nrg",
-	"2Nec41OP13rK7cYzg54BeO5gjQ4BOKMxv8qyjx87eLTO0Pla699Ulsuz6QgfPjxc74u+jzT0h2v08Pjk",
-	"X50a7+5/tM6SOKEo8SlYFBBiwWcP11pOP8tKTeQUH1ljIE8xv+ZNyGPAR9dYIvSpM0z7qnG8gpSL2V3f",
-	"IVHje6Cqr5Ffxr80PVEnJPV3v4/1EncOskmFrGWE3+f2dLJVyb6Tu1vu/HcvRDNzq/3I/RP1ZfczY+qS",
-	"ww20FPDAoV55Ts796Dpm+G8lWxFCcitkX87+4I5WlWELoqjaVntLG62IZ9QAuyPpV22M5sscf8wu+V43",
-	"2MtRmt389Ztpgpm2ySMygx+AM+YrYO8OqmY9d7YO9sbgIJiA0Jo7AfuqOj7hUM7m52DvhdEKIhp0CC49",
-	"Q1adhNyFbPUpEtr8OdnCaMXKh5DXIH50/QMofqjxBIoSod0ok2no3vvsTPYXvZ9uuw/3uBcXub5Ejm9M",
-	"8Y4+vOAV8MT9p5wRDqDpblAoYXzdF7zi/PLoBRVhcT4nlLblb0AwuZc9Pihcdx6seZL9ZjJn7mR35/K6",
-	"p9aZMb9JPaVBsNc/va54FH29M+VnqNKKN150ksgcpfisuHYWJCzujeRc2EQnT7c+v18p2u9DoQTSKl/j",
-	"O8kCm/lnz6voa96UGJW5AQ4r8q7UqjCYEsQKN0AR8bixEUwNvW0gbciCrAyU2sQRasiiRvcOeigpejR3",
-	"uMAoXOd4aTKzrnXCYAdWnhRYcbrB+eAfaDwbOALOfA4BI5RwB696YCRbTWlGq56NnvGPQMvvJO9mFhFs",
-	"8nXNkzeauELdxwjj6RuT9qjON4p7/qkmwWEAfU1Yg/QOqj8p9JXs1xR8Sgquy3qZi5p2voYuThVNtyax",
-	"n2HUvAaFnc8VDUDuWN4dYHZWhHWMldPWY4gDangN7pprWzu6BhA+Bw4+U4TrHhuPAuEWgO9VRAk0F0QE",
-	"WTYuPTATINF0NCH5vNR0lHjEBTokQj6wNVwf5uEXaiktkPVAMeYna9x4dc8fNuNWz6bDTa0fnreVx9MT",
-	"vvP2bZn5Qyu3d96zOy19bS0d1+pqRT2I+tgjE/bEMp8MhgOgp+DNrh8G64h/srZvTf6fIdX0sgpwrFSu",
-	"2kip7EQ/s4pE9BeU4ErYHUQg7RmIgWLWyeeIUayjJdVeG63EzhLmqHiE0l1Iy4pba0PV+Yxch6yp/cei",
-	"XiOPOIcIZsN8ZEezrFv1ExAArC5UqCFuktzzjpGvb1b4kVkpur2f5muJ7pqlcWc9fA3r4US/hi1yZzpc",
-	"3XSgfcTyZO0DJezU95ufEvzKBX57KLCKwXwoCzKVVA4a5zVgKRRW+UN+r0dgjuvzsDxGKzFVWPEUcB3o",
-	"9EB2GWYLtAmgmxuRuhsiIPyfARYII6OALWjV3ynNiMlJODEC3kVtnrkDz5UUlHvMwijHiiD8mTw55ARg",
-	"7/djFh1+LSGLMqEzJpPFDCLdRYzLTUdCkdsoioF4SvOnwvxkhSxVz9eCTeJPHol9mDSAz91KWOZvtfeT",
-	"rdy9BQDuQ1oO9G4rluYZUtXBEz1TDmW11d7KdfXdw61kayg/5sPxcKt9sM//l2wNc40X9xNINcf7VR9e",
-	"/HGvb/bc1T17mY/2OLtqj9g1tto9WVj12W2j+e5ycnGNczdwAodpjknpsE61Jd4iSKdTQWiQvNvQl1IP",
-	"qK4Sk4hFt5R24HGPgNGHVRW3pIlRyhisvcLJwOltHFtsXW104xF9cDg7otFYHtzkWJ5SFnxlQqmiH5VJ",
-	"rbiW925rQafc82utl3rvDm9wnXzZEB+hM24Q4KPtfBUlyT/aqCpxHibmzOYl5iHeSPCuUSAtDZ69UB+r",
-	"uLl3gbM7k/y2TPJXpkDE1OjE3eYauD9ODI2MxluzyU8rU640ymcB7CCEBuPQjvyapvSkgyAJAWERIUP4",
-	"GfURoeCjPFPrQfiO5mDasMAHTlfXum0LtZXuLQkUOwY4OK4rGpgJ1mFgNjnUQFJCTEfvpCrLq/MsR0YM",
-	"Z96fVFEVh5zj2Gb8SxsoHGaoKwmYIXgdsOi6MgZLLpt8ApEq6PvGGkJIYDHk9mZahgjZrk0134vw8Dra",
-	"EsohYCkmdQBDUHo84PscthoTiiNsXJOmOZ9U8VVTR6U9z6vz3K48Tim749ieVCc2kv9Ie7ru48/g7s3z",
-	"T1/NjtpGmagHGw6KXxnrdksx5+wGXQpPNOoWnKl25275g7lb1kldfYX0Rl82e/XOxzPn46HtuZaPZz41",
-	"NPb6BJGwMBP0Cu6gkAe/yh3U4OIAYIFcL4aViD8O+CGYj5M3uM2RE66jEebenewE8IGlIj7u3AJOh1r5",
-	"J8Zpgb9xghzZNnKEEGgQ+bRKBRDUNQydI3R1UeE21EAPgI1EfawCBjCVJFey6UzFYQyHw0/Tk6cbH6u/",
-	"Sov2k1P5kk1uP9H/Cjb5GsbtjdVA+L5uXglRtyoXnT8U0ffVhrPFEZnRCosiGOnD7ftDFNwLljEU+WQA",
-	"jVGHhWNNVjEbsCcUP4o9IZiJgOARABOs7gLJd1br2lbrKS3put36Rc3VUb53qaaLAwDHRcGMU1j0q2yF",
-	"5aoJI9D7fEvwaBMVANiPClALgAUNxa57C+DDWFV8UAHFi/j9m73gr05+cS3cWHzmw7xaR3A+AbC+rS/v",
-	"OOSBXy5Yqft1eQr4iCsFKzzq1slQfjzBJw73g28VYBebxO1LTZ5y01sw+ddI7/w115er7oV7vkmn4T+4",
-	"NAV2rgX6Mv1Uk5C/5rbySzAWjCy3auIRq5QWOceegB6NpVr4Rq4Tx260iKw6QP9jWKeYkq8oAKUQGyRH",
-	"7zr6LVUip/QuYFBnfFXK9ENUB6MVUsaoqkYrR0414CLlumbpMZcTCi0NKKCJFHgt/DBeib8cQAcZedG3",
-	"WYreuGQ2H9RtZMXNTEKokwn4KoKaa/sK7q4SsqPhvWiaiDhcC2gjgO3p5D4OYZFRdExpRlsGTD+gksQj",
-	"DYHTyKllifGa/HEd7ZsHYTfDwNsw9KcQuJvAz8DBBQ6+CUAY2qNaO6ANjbCpLeFhHtnOIMBQcaGIuxtm",
-	"BEhBOvrKOZowYCSYv6qfzc3XysPnhfpI528kK+3AjFbnc0Yd3dy71vz0LTjWNuhLxsfphr0IzzWaNcCp",
-	"KS1tJdCBfMwN1y49v7xQDbWs+FPf3Cl45+f685zbuPSjo3bh2d01mTrlDfnu01YhL1ThJOW4LNxekLrv",
-	"LKWBKtyf1ozLrqKfRWfrL6dvXr16+frs/Kfj02fnb17/6i2azpbodDpaiL2/is5WMzm0f/rs5S/PXnS2",
-	"xN6eExJi+5N7sAMZDYh5+FZduNN+1NlK8Cfk3nU/vuvUzDKGTIyKNfCSzPG/Rp9fgF3Y2Xrf0Z+3OxpM",
-	"D+73zyb0Gv4duowSIhGqLEX7R4a3acXCcqdbfUwoIavVIEU/dXSneiGHaq5TneoUutTmp/FPeKBTxdfo",
-	"xH6tZJaIhh/euj4n888dn9Rvf0n2Mdz6Oenoz7sdnfege//rR6HzQsDXC9NvPZeVLHZUWe529OeO7g2r",
-	"1qsy11Whd1hw/qKmu+L+faL/AY+N0V01M7xuY5+CCA7DXLsWhttoW7FYFj8KCYkxPOjxQb4Dy0XDqG7z",
-	"oG7DQrE0pu+24zWynYjt2gpxF2Tu/tevju33MCJHHe0aYgrVKkzfd/ZSTXePFvR2xo08tqqMfcij/Nyp",
-	"TnxlHWCAqPqfdtf9T/QervrPVKEqtbhKKNa4+8ZkBKrJJUHMtEJUoFGJThKBPEVgiMAAonQW4YEBWiYF",
-	"pElhDLzXCAnmVWLri0eDzmkrOW0JOEmBjgXau6ygZx57Jz6v53STBY5I0svZT/Kt+Q//cc9A1MnWOQOj",
-	"vF7anbQaFpi3m3n9YDkGj9+4GtwvTD/XiwHMflL9XFvYghbR9dRHRhKXuokjP1iqnDoou04jIkxTvKXG",
-	"+98S/3L68gXvrLEdywLgHDFv5KUbWXHY2vfv7WgAewSEue++f/g44Ks/bD1oHUaWq28XAZ05wZzuCmSj",
-	"BhwdURlDYMIU4WH9QImLcVUB5iPgl7mZUx9HhSkR0/DSEqQwE+ZESKCeV79G7CHFpHSmrB+fQIMGlYkE",
-	"6qkRnZlhJCkfRRt3paMxRWeoAMM0JqQ+2N/f51nyPBJHM0a+hz0zRaYs0oKeIbjsmgbvlWsSC9M/0V/X",
-	"0GUBv9LM+9W1dXNbde6xuEEf9yaTyZ5buXvjslDaabvZ9Vr43JTDTZtHz1wBI20l+oBbR6ud2CAMYM1t",
-	"EhisPdVoPftd5U7QvD+oZuxnEDinuD9WWdBw7+3azidIOf2kVICGKQt7Zw836wLHhGH8B9EFagc7HI/h",
-	"dIyPdacP3I5Z64/teTNVueMY7VSZyf8f7bpW1wzR4vRHKNzSNWUJItuUVokLWVWqnHa2NjJFaXF4U5TM",
-	"uhdqskP/fJtXg5+kVW9e/7rT2WJmCbaeak3cXdvsQ0T0OQMYRFzN8o1lMrzsmRuiBQP0ioZnyeBsZJzW",
-	"Bqc2Nu6BK4xPMvMcSMQdHIxWJCTdjbtXtncL5a1b12owDwkpd+cT0Fa8KYu22F7S1m3hDdaK4etnDWfQ",
-	"CNBiVjgp2zNzsh2oJttiu3FGttk2Xthg9/712pxgS9vU4BYqrufwF3+GjOomBL9Nirg/xwq4GVeLNfBn",
-	"rLKRjAmaak2vDoRyjBxeI2ddYGRXAzWcM7MRI3x9Oxto/EwfqH6congLgBaF6b8cV7dQC73AEuex9mAf",
-	"f3Rj/B8oy6Z2AD/TGZG8LDmBr7RDF3i93JYlZXLJng02ct3UpTCzVpN5qzja44TaPWsmH9dlAOaddTTd",
-	"pdDg/h65VxSAaoLZqaf+ObD/HuzjLVjGCzmRQFtBpa71BufWwyuMrWojDxWHUD3joRUXsnsZgXnPhVUT",
-	"JAINNRXYb2dTJh1NIsX9Su3neHNuBSjK7ZjyLBA95zQWNXZPNKqVBv6+BOpd+wCnZ9gQJhkHhbHGYrTa",
-	"fcnkmTOsp+QeRIHoXhMBChGTH9yMrUhqlR8TI5whnyuLaVAUtuaJRXncnuUpEenD/QP88bxUY8iKnVkV",
-	"OHs9oEmsBkDyBmMAramtjJAvi8kF8O4cLQ48ztJ4NRHgUVhH3+0j8x6T1/imaMRkRWauQJnEvCM1lhXk",
-	"1TiTF8B+TXYA0/fZAbC9+ibg324teu8DnsTIuFOY7mUSka5Fi8evV2SU6nU05RUAP5NbDhnlIrhJApIs",
-	"diSbkhMWJv4U7fFF90n0xhZKWpV9SV/JjLX6VZ0m65n1ZDNv7jOZe/Db80yAKGeO/F68o//YLgr6CPQN",
-	"SfKyOx/Fn0KnmkOSbdAtcEHenL4U1CN2Qi/MJP4/TmEj3/W2DU7rkDrsTnA4v5K6rgH0jVjC4ZNP5/OE",
-	"T7kB316icDy2S6WZH4MrZAuzCLpeujA39WukC0diVelsLZH6zC033/O7hON/vPKN+XTj2LJsFpULLER+",
-	"5v4n+td6yRFeHWZmfZ+y0ODSgRo7QryLPEkpMqUF3FRgcsQS+yZdM9of36x35B84VWFzdwolg69e+3U1",
-	"4XqpCbQE67kJNu/r8Wixm8Wn8QcMBNowVNpZz04IJGm5RupIAdSRzhh8o/OuyYhG8sXzX56E1PvJIK+U",
-	"sCPIdi/dEulohqUIXtcaxSeS7L9AO3SAnDDcirHOVCnSFpnjYIj72KW79wf3toPDH0R3IEvZdcNz5N5O",
-	"Vai5FUraqbupP6ZuER8sUHceiomSl+f8SjLDj/UUGgNkk06OVAOCLCZrGfwEgfva5/0jQRzSkeZVG9lz",
-	"wTkCPxPNHuBhPIBL59pU57Jw4+s6dwqAFZ7W1FnOAOvJHOTivvuAJTZ9ZD90Q+l+Z5c+5NSQWz9tyvS3",
-	"VV4UlO8fzUOb2bANVCHUfC2PMeZwDshdaevKprpbo29Gf5K8hlNo7OZG+uxzt5B+v3YfXqjJGwsMLOu2",
-	"nm5vtM15xy7Ku8eslaWKI0QYr2GJryH2X5tCOdUMd9Utg0pAgPRMXtLZeZdb8JXs9pA4T4v0y2UX4MH7",
-	"R0gvcIfDXJQfxVEtzF+TUDcY579Wxrhr/FzUGw+MGwt7L4lH1/O9F/lywGhZgf36Fh0zo5HSyimICG+l",
-	"7CXFkEbG5pCA6cFgMb+QTH7xin6niAhomECLzLTnRP3AASuEZOho9LG778oS8ER6pcECSe8R8vip7hVt",
-	"cuqn3KA04kv2d3IoghLK+wAeCwpORaf82xmYSwR3aEapbUSkBR0FNB+rKFwC7zjycCMXECbwapHOfG0r",
-	"6EgwME7tyW1VysqUtiWehPx0RXzZOCfWozwyiREkoXLBab2QkxS6+ceN9XhuPhMeOvKsASFFIrH6zmOK",
-	"JY51AdHMgSLubURtYYw2kVeAue4XShRooaVCIbj04cG+v+2cIATSRbi4i9BwVyVCu1XKi3IdLx58x211",
-	"u/7dMBHrAbbAA8H5eAfIemPuUjNUq1Hrlb3cGIe19tBSBFagZcd6cYPC5sZQWNfBXsV7YMWfDRRSSmJu",
-	"z9pPIzhJ/Io79yhHtdboDwuaZyjM7lBx1kbFASfsJFY+Ih2YdJaa80mFbUw6zWY4ZohXhn8DZDzmy+1Z",
-	"J2t5Q4OqwFjvppwDjDIawfBnEla6RmuqUymkrSzVp+UAK6VkF8DE3enLp587MLtmOKxx0XfHZeku+JMU",
-	"028oI+MRayChpkWSisx5MtQM29HgJw4I/Ujkz3Qo7rrrRE6+NEochBQUTg2Ew8eptoNxZUVmJrodPrAY",
-	"DO0bObTdrG/SnPj+m4RlC1fXO+U2RmXzT26Ex8buM4RNI0CT1t0hcHcIXA0aLTZY1jsFmjjLi/yD+s/F",
-	"EGfozZ6V3GQwAoET2X5OsBYFKneZGoFYNNqbiqqwyslCwKisvYNkZpC+TXKyr6pf8w9KK2u3rq0Dm8uV",
-	"suGvShbVYAOR4B9oLsWivgLwZv7hGkiIm2/HJQ61k/psQtP+OVpKA+zUe1goaDcsVBnYb7wqGb+Rk/63",
-	"r89Fv663/YZc7XHGz41YP31VwbeWGi/YGuB6f7Kiw8RTIYcq87feWTl3GJ6bUrZD1ByKwZf47D0Qs0YM",
-	"qftDdZ+bszja/RoR12wtM2TbhuCxO4vgIOI8EZ9YdzGu5nNBxDHVo3uTIrwoBHVD3ng3lKouCcJy4UMV",
-	"l+Ri8c/iYOyCj1yd/xYawV7+rxucjSd2ObZYrdFXQEpb8PwawdoFeT61tAQoqCB37q2q8W/dovRzdzUx",
-	"dxe0/LNkHOGqRZk2Chu2KdC5KMJVo0lfG7+IMPXt/U/0L4Cl7ymVXcju5fJQWOBX2Q7BEuFU/0tb55Fp",
-	"OfH2MBVQd4K0NT7B2co8W6AfQoOec1u+srI4Xo2LONvijalGoicbTQo3QLp/ddXxjnTsTvW7ZdWv8ssU",
-	"QXdJAkTCjEXOTSK50/5hLrBxk+LIWMfkuyABdXzSEi91MV0gzYZy2gYPMLiWfUUdujzc9YmvQZ17cQK8",
-	"rfXoeWWgPFDsgEDcxfpDVAZx0ErWb30iYDNHVYN4vLp2toZsezX3xatwRC1+xy0UvP1xJHag6Q7A/rER",
-	"P/uy5VVv8Mo7gqi7grpv+Sx5zVl/y4+PoASzztqC+uPmwwWwRZcpvqXKZLfanI5y5vxp9FycQWK2nMgp",
-	"HhoR5ySgIZhKgTKceEzQts/H4luTcCWmnQp8jR4vgE6o0gyRPdzPc4AyKdVQDS9UqTxG4ZynAaOe3E5b",
-	"yamlLA76CFIN4bCp7FxWKRfJA+yNW/Qifce/v6cXHp+487Iwug8oLDJD6PtjXe/HLAfWUE7F38dunPIK",
-	"Qrs5ER5J29FpIPpKOd2EwQxPiArbdRO5I2VhtBJ9XyPkPn8aY70gGzlGjJnqCoEKoRg/rwDr4ahWOJBX",
-	"fnq0MIgk8Rq6jvipPI4YZGYfEakG16mTd59gtsKbR4fZmP+ZZnuNcnm88baoGd2xG/Q2qxBPV5vJHSnV",
-	"Pzjt4BkAajSIYieAFx4218ky3/t3AYU+Tdnm/iz6y2/PTk+Pf352fvKUjqKroLavnVbOG3Uutfx1LFEw",
-	"w3zIJ9x108H5o3Mp4TUxtsPfy6L07nkqSC9qFnI+1n/wJMJbVwVBalAlRqUBR+QiZxlijn1QJRe1ct74",
-	"thX47CyRGHBhWpHrbjHOFvGAvaLPfnvl/dGALrdJ6b4rFPfjo9es7ad23jGB3cVkv/wRBlmhIy8D+MTi",
-	"K3Nct4vMkt88ATwAoiwXU9Jz6be9S8szgSJxaF6Jsa7yghwenpa3Jd7A5YpTfwhvi4JpBK5V5ioD7Cg0",
-	"LCARlbp0/xP+Awy1EbHNE1ob/iJkhhUCYPCMCxXR0B+fMP3tQJJxVOROyGpP+6WGLXFCPP7uNX1k43Xt",
-	"BJ3/O/FL/pMbgn85ffliMZkViZavGm5di8YJG3qqKmeebJL1P/fg1yKiYim+YcsXmQ2wsCHvdygzdQ1B",
-	"fmMk8MnWrwYHaeW5wPfNJghRl5e6FMNpSPtq/YdelZ54HSOQ6zz6BmOV8Wx8cyfTOkXG0Zyf6Fel6ZfK",
-	"2ju35p+M1+QpiA1Jh9Cis/imS5Tp5Vei9YqemPE5tcVfdsbjPOsrvTtf+ewGWOopFjY/Qyksfq0yzwI2",
-	"Kk02dlaru8Edu3zTZJYvDI5nogt7rXpjcOOVkYuuLQbkSRwK80GVrU3pwUCaLyAHQ8lTq52uH2pQPP0E",
-	"u9vU2Y6Tq66rSzvaqV67braFEO/e26rMdf/T+t39fBPV13imNbN10SjA5Ha5r9tRV5Gza8Q93W7qKN5T",
-	"Yj/fba/XuUDmNWvaz+mtkYUda4ALrW1noC1TYlHHS91RnXofbKiPdoMkiQ6LrqIaiOosJnI3ZKtcVeu7",
-	"4UrPr6A10bDeJaXcuW+/lO37s1p93s7YvhvtSlzwS7NJOE2D/McoZp3kOPIpIYXqVWDL5lZ0C9fhDKr/",
-	"0VatuMbQW8iIKo1oDx45vS9zDcDS+4/pyXP/QLpbJ+1isYfU2FI7o9fnGGs5VFCMAqARztTntBZP2C3S",
-	"k94eyCICosJWuIcArQqwpX0OH/UZGbil9xw0GcY1y2BzERmLx2/HIt7/01jEPnsFcU7CyriRIhZazmuZ",
-	"nLzy/yyW45c5CNYxNcla5wFEY/FwnecgPQ2qNp/LvOBH7+zTPw/3NEpxOqQWnZcba+Dsg12eJD4x4yIT",
-	"F5xLYdgZ6w4f73SmrA+g08EAm8h7XKboDsuJKhXo3lQ/M7WVGnqvb5Rw4g4hEKGJM07KCqCaUH75ljAh",
-	"J6Wmvwh+bNfGlnhLkJcpNuU8z+g4nPlsYXRjPkbdhzZ33M1LWepyxSmki4BrfHtq6DWyKCCNarmcJ2Xm",
-	"D4tRk+sPJu+qNQ8473Xc8JwLz80dd/Or9c6kuTNpvphJQytzA7NGXC9lPrJxFgp41BY2T4es208rwo7e",
-	"HkIJD8RE7igAA4tdOB7pbiJtm4+yhCydkEvIZlOchpdAfqXuaCXLIlclGyoJJOObooBMPvdHXjFBXJyG",
-	"eEHkz6T75mBEcUoiBDwTISvCnkGAmJY45uJRn21ZT2VkAqmc0OXmzK+Z6Glse+XzRlcbjU7IZ4RBzO0M",
-	"3J9bJM2VBLH2fd2gZbKhNXf7BtGv+Qd1Kw4vXnzkFMS0wq8fMYwtq0leDbJSrhXNe0v36jvT6gajeFc3",
-	"sO5snSvZOmTg3mo0blkqJx+jf3n1+uVvr87OT57yKXqrgbq1g2JOVM3FxF7FZwAGxUZ0gl83/ASicTb6",
-	"VDtzduhTzYmeFFzw5+DW2tYpC79b0V5+NkT2yBZt7NTNrbgY50Ulcp2gHUteV44fiZeszWBlIBVWsJvN",
-	"aw+irjx09Lz2wNGXhpN9Rvp//bqAtc7r16rKy8jBd0tHtht1juV99SP77qS99kl7d1xe6bhkrW/lebmp",
-	"RHbmxnQ1xFx6uL+fevhmkclKXiAZDfyeIIAPbHGm0kZLMGdQUnGpzcTGLLFwlQXrYAwhmY7OAOznZTVQ",
-	"5SS3SqSP9h+kEaCoyZRIs4vzcRjsNBEpfvs8y8tqijCnWSlznet+2kYuXwpJWagLh9o4gjQ9Ptm2Yjwi",
-	"WEhqkLSXKlsAdvdaySz/s6LdhXGHqf+SYHd/PNKK0wH4EeNl2leVXyoL4faskmV3sHDXPM8BAR3dPuJi",
-	"SipAlVeFIgxGfzvuCK4scjdzOeRUWDltA9aMTYQpk5Cnk4RyuW0byKG1qRQC9YoLZSF1u+oOlAXUXax6",
-	"aCNrkgQgA6fKOtFjE4Lk5yZemA8qIEZqBT4W9bGyQONMNZbooh8Hiv1qYjqaEH2F6dU9KeA9Sf+eeo/H",
-	"SJlRoUQ1HSmR68oABYAbVnFhPrYBFQzaJoZjW7lvAUYDtBRYnXo0qj1TDplSgCZx2wqn8o5lX7U6Ou1s",
-	"VRODL+tspaCn4Zcw5CDFaFBKqxKRmhLap3L3Lex8uge8VNBsijdADWre1xY4mmsomsRRJSAgIHLrVEGj",
-	"+6hJ8vMS2oJKY61zogcLxxeagi/Jui8l5FeCAbHj7sA1HBLaOlvgN4Ofsa2Ed/ayFxFkPdrfF7QYEiaR",
-	"VraC61BiLPUlZD1kGX2kMk5AdAdAeAAs5PbI9Qxm34l4Y9xPxCUN6wCnGJYQVhenVuejkapSXIC5Flb1",
-	"h27LtoUdmAniSEvM5OejwVjigEihwakY5P1BkfcHVbNAxqlEKGS7KoqDeEiGV1rPQAyHZC2QBEB0A8jM",
-	"+ipDvLgFUZ6/b83mDsQSeig//qp0353pUK80zDX/feAaWTkht9Xe+r/v/m+n83F/f6/T+XjwvNP5+P1z",
-	"98/Hz9//01+2fJkT5iRufZ7nW4AyWgP1enZcVGyLYO3TUCKAU62Th/vN/QEm9Ga+hUdLCRcexYQLB7dK",
-	"uPDVSt1odNcgsnUL6zXdfSU22/CCetnbow2r3qjJuN8v7ure7ure/rig2SiOWWOKNaJIBSOtaxZfrxmZ",
-	"CtQ0pyvdp+vLy35RlRKBjwggqHJ9YT7CUQU2zbBN5xMe3U62gJ5Csa9eXlRoDKEygqRRpidSa8qKS+BI",
-	"uRSFMZcWkLnFhTs9VSb0eHhBwFTcDmtmZbnoKQp5aZGCzE4FSBbQAzRE5VghLHLLSKdA5dLuaFAUpBjm",
-	"1jqlJXX7NWXvGCR54NeUZIrzHNMf4X3SVqACUiKE+9mnZkPMa2rGSNDgmjs0H6gx1mkJHe2+qjLXTlAI",
-	"4HRdRJYEhFRrHuspqjOgpV0wRNgQpKAZKWcFtpDzytmDMCo2whFzbXez6sHEkCoLiaMG46HUKEMhdmkr",
-	"4jUiyK90VObGbRl+L2eVpu7LaIqOlM7cl/E1cFqPy77Svo5cIu0ALy5mmcKhCdoJ9WCBPuIWWfPxvYXD",
-	"496l3Rn9LlwIr+R+uP21ltZhK1mN7ZFIx7pU1hQfFKrJDR2vK1nh/kU9gTfX+sINd+92jcUXowHOr+oW",
-	"xsI/og+s2xnu/aKUHj8661rhuHJf8WMLPlsDZh/IeFUmIh2qFDZ16nZ1OgNjhxKrPrLDRbqqtM6MUGpr",
-	"gYr64LuahnpY01B3hup314Lf3+3vPZZ7vfeffvi85//9cI1/Hxx+3l1bm62UHDYPyKKhgEdwLBrTsZQc",
-	"rtnxh/WOf6FeH4tK9hOKK9hK6mxxX2R/UVcezVkZaw23Z4HuEWMPCsFFDaDjC/T60AxvHIzHkPW2eITd",
-	"n7H1c43BnR/bjUyNpUi5UAsgi0Jlkb9wwZCoj6iHzSb8RYNwcPjDMhPwf+39/zcw945PxNBkC5sj83P3",
-	"89qS6vjkN3d7w8dSdO/CoZkzoBjlhVJuDQBm6RX5kDI/dyJdNUp0/421ZPXbWpWX1cb8J+KueCEIE7zg",
-	"XMHba82gL14YUyipr7OCXiLfKCyj3JICUopCVqoUO6+fPxEPHjx4vLtokIj59BzylzY4ZobqOeidW4ub",
-	"xAlVxJXOjVu/Tch/eUONekIkm06ZvPJoEYr2jY5WrWFXHjNu2Y2O2VkkmeFYdHob4wGijipsrruKqU45",
-	"an3V8SW98EbH98qduPJccC+uORd/eqCmyARe7r2Kba4rOK/w0WuiNVFj7/xUd36qL4bPxI4AH2GL3U7w",
-	"d+R1OtzA63T/YlxcLmbJwexq6Qs4NYZETI+Iug/29+M4Yl5ZVfQwwucLRqEMHmpE6VEo36+XwzOpJ37G",
-	"PZF0NNhQeXcgRqW5KNTQ3TtU1RF6INzTCA/ArNiyKDDIJocKnFln9VeKgZkEHx4yCF8oTMieyJJoPofy",
-	"Eqp4KoJXJWY5MZDlsB3qijCMUUCQ2huC6BiAtCrb0Xl1dc4dPKUXupe+JAYU+SpWk5vFTd4c1H3B47dQ",
-	"ALturATbco1YSfyC+qFzsM6h8xarBroSPYWwfdjVMOvCRWhmGLRvlBX0rlD0T3NkUaHoUOopy9ul59V+",
-	"PTMMH/FERAlfQOl6TuI+XCfnYXSlkv3aHWxY3yBYa/0UBRfV4hDOX82kNhpw+kwwX4QLWC9k1leWyE4g",
-	"sIOM1eT7OthP9vf347gHvNCUkEUxDyUDDy6PUXxhkkw/ROuq+E/wifWPkKZnG5PMsC13dZl3WvmVRRyG",
-	"RW5QLa+UHNqlLLlVYBXgD1OaG1BViMrMIwjPxy3P4DvfHtizH7/lOh3cdRVdDljer+c4cN++A3m+E1df",
-	"y4lAO58lFP69nD2t0SuA2IfWGcNKDsE20a7VGQfrQI0BAdgSJ5UghGY1HGEAuwnt+AyDoF/RzoUw7Epa",
-	"Wd/YK1DKNjx7C4jHa/UDxdnaTafbG5UpWAMTaQVFY74FvONMFYrW5NJq56dwX8aHQ19Vq5/hm8nFs/J+",
-	"AjkOU3AHcXwHcfxnhZACEUEHR/NRFPkBlBwSwmy2kocN3nD/k/sPw7riJp4/vnDT8vFFWP3sxFaQ+edz",
-	"dtpCVoCnCNk9VEgyzPXYvQCxpaZgzTtrvMmRG0mSdYnCK6rzwkezO5Kpf3RccFgHm2waWjlLN02yGPbY",
-	"vSNhPjsrkN3PNsIVX01tu3nL70srPHe+ozsB8IVhihfv/pvhvnZLnsEqYGu2mxOQ+ODctoAFnMQyAk7J",
-	"C1MNWiLFS+d5ZlPgvSGUrhiNi57yyMOlcmcpIifOggh39HIUYTg11wcRbhZcTf0Nb4cv5j3oMAG/EyIH",
-	"9sc6LSFUhj88OExbIr2XIrVRyN1GiRDSgLijaycAPdNVXk3PJEAEX8voxRasF9m9ktHb9OwtxHS/itF7",
-	"C3jGd5L+Dk/4Hw5PeG29lkPCK43BFSV1/8eMy1DDFjvkjxaAGNTgfbvjSti8ULoqpm2POoKHV1TUTtVv",
-	"CRJnUyUb7ndC0a/VtC0qNLtq/PbbSfv8g2R8fo3QTeSTHKqyT/lRyx2Gv7kbM+75XfTnrtR5g1LnON00",
-	"lsl05QrRopcjpW1InOR8F6heKjFXNHqA4ZlgjwkUuZ6YhDj3qXoYWElk1nZKGAbCO9oziHq3XUA16Y1L",
-	"JOIk0mesd7Y4/FQHjIJ/KKcQU48Lrtw/88yXHDtLw1detUUaFVmlbMCMR1aVVVs4FZeKa31WLHazo+nt",
-	"podAOnFhYW5FnhHynztdyNbYAbCr3cXEobTzv2owbV0Y9idRi68cUZt5+hbMi3W744XuZmW4C62MKNfY",
-	"r4naUuMU5D9t0O1zcoUQ59edjom0ULb/bYQ6UWYcn/D+WapavFCTcOfnJHoYt9fqp0E+h0eJpn/lc3yf",
-	"f/CFqVY/BTf5R04BQe/MXCq98sn4XgrsrqF5BW3TKe5hWOzyxwjFkJ/7jaFFVmh5dBfoCjHG1NLHwDYP",
-	"7URUwXUnEBuKYxOFsNcYGQ5iR/vrHzKMjQPwwlRY+nrns/iGVWk3xV7vXaRL3zSdL738i9L5AqQecvWe",
-	"EEDdw+8PDrAG3+i+J+uNjlS6HROHYjQ7MBBeditzAeS1G1H1cnVMI1cvbr0aV2+D/giEvWeuQ22B/7es",
-	"U53qaejSeh26CTJeUkSa2XipnzA3FXZku7EHyLibxR3YXtX+7UV8u1xqsXa+BlVOfPJkVJ+XJz9jl52R",
-	"llcW6sRtBfWHjMSVECoRuWfESwCG9MilACOpJKKBdnT687Mz0dSK+/xEugBe96rm1dfhucLWOns0KAwb",
-	"qsMzDy9RjW+ExxGGeKiKXKtV2hbdRXrTm5P1NKcnA1nF2lOp7Hio3pyQXrP02ddwb+ZeMf/ov32/9sP/",
-	"9j08PtbHP785WaF0/fzm5PVYo56nM9/LtTs59+SqdkbPYjttZUbrjc9pZUYjHp+7XIc7X+VtKliUF0FW",
-	"OacrxeyNG3swN8uYgKfXy5lg1GxxYbIphn8SBmfMK4RGBG8nohRjrWMKEIUxyBiwRfYZw+5//p//N4DY",
-	"4V8B6g7+RMy5NAHPoa3UCBEdq3yIGY2lMuCezau2kB0dQQFGbzKlfxE3AzykxlOXYHta4lhPMQOCAuGu",
-	"i9YwfCOVx+e+cL6jBxIw9wnF/+H+Y5HrD7LIs/OqlNpCeDdtCajsg49Sq4TUPAjUoiwvVbcqpi3xpDCA",
-	"HemXhtKZJRrriJCto3NL4JM1JPA2BfW1qQJv2iyqpNOSICCTETi4xm7jMMupFThg5GSm1BXTEynBX6UL",
-	"WgUQkTWKNxMDPiK7XyLGOmpaDbjGDVI1LjW6l49PRGp6vZQwHDWBGgQMd4DsdPerTJgegjNYVbhVtxPn",
-	"suw/cN9HSZju4jdxQLZt+Lj3oUMzqNeQD8R4DIZc8Jj445QyH3A9YlCHvqpmv9gSqR4XRYoE6OAId1NC",
-	"hb3BM3epIiAK4SY5pXvOx7rKCxoIRuzxjBEBW9OpqNYNOq4C3gVHmP0Tll2MH8nfp3I8+iLTrTes6N2r",
-	"cqXTh5p4+xQg3AvIILOQcRV2AMdP5BBCDrD5fdrS0A24pXylFVgUX4l1fSB1Znq91WQUUmcve71IMWAk",
-	"zk3QK6LHqzJfomoFLRtuux7oxa0GMNYdhld43+04zm+X/32Ac7+ON9ItE+Vuvsu4uoLrknDo7lK17rTy",
-	"Jq08pHUtdXx+MbyPzZxQ92W+x/w6m1P+1S2CxnSI00qWVWQPIFZpZURmgiqEBDjK6WWWUxk8rNa4QCGq",
-	"MQOCEgrgLJeVSC9z7RR+hM5Cihb3yo62SrXRBZZXyGyMTjDoMa+lTzI/579gPDBChPrO//zXf9/HeYMP",
-	"QFJCZZ0mC8DaoNMjJLS0IqXjKSU1A5RRfjXUBWv1QZVUcmWFZF9dUOBQWaOSYoS8J1UZULkqA7BdYSwZ",
-	"K9gpn9JeRh9uibekXFuZZ4FOCI0ZJTWqWAT2VWGXqoBU71XdoL/7e4eAlAsa3Z5I7bjfV7Y6L9WomKas",
-	"T0oBf+MUBQ0ZmL9k1HcYlxyZe6JcGdJOAaCMFo3/vBv1jhbIrgSP5FWLmuL2ZP6fKkX8s8k8hrC8MOMq",
-	"oWdz3S3GGRg7FtDkhfRsPx5HvzZ0iRtmsLXArKAVC55nUjcFCYYobWVPpKhWpYIGC0iOCIo8EU5cwMAz",
-	"RlxlxKA+Ec5UmW91tD9wSeUa1NxRrroKnN3Sin85ffkC3u6WKLWjJVJgYl2xFZySNU0F6Fru7RVq8bBy",
-	"gjot3AacN+Nmxg0WApF54rCpbHVqTwi+f9XsHoDyX6VKHtvL56ac0Yyjg2IVEBAv3qumBfmxulXFerPu",
-	"TDfoRRSUX6BWx+LfeyUoE7kxLehW2MFhV6ydQQB7J8NVQZkVm2UfzGdXPCNNYtmzeM/LXnjHbObDT9OT",
-	"p6t82+6J8I6r5S5Zd/4vHvYYCMvdd9Pr5gRXCbXittbHdZOS/qHX1J05uo45Sr1/YSraKd+wUXl88q9j",
-	"U8lvpJz12F6yEtsEnCbzW82Muf+Xs5MnvzwDSv3I1vtCCTOis+XUQ8x+8fp5Z0tskOVCI7kgzcWrPZjp",
-	"UpFFOpPzMqscQdrLL7nO2svvc7d4zewmUlnYPGjOZQmdoX5kifgECnZbbPvh2xbNKSmR/t7iY7eRZXqh",
-	"HyAcIY2JKSi9MT7HMRwT85eGqAyZtmQikBWzUxkwoOP6B+/rx4x/bbTaFdI6891t5j2rdCWwj0dEMevG",
-	"g6irAeLaCMxLSCC+kmvxDhua6/77nXLstAvLFyiUg+UWXVkUqBrEfUo6mksn3A1W/M3kGmjXoKl5Jcqx",
-	"thxh6ipy8vZyDfEpjDOVoBtgnBHjU+DCoGoNLNUYmAl4BEyvUhppgy+m/irgnZaoNnjY8EvkZyBDzI0Z",
-	"GtcYJwv839JPxbatdVOKrJS9KhFjXShra6UW2CUKjuw/FjI/z/U5vjptRyPU0eTCiL0YtanmECa4X4Ci",
-	"3H2VooMUrqMk/7+NbSV64CetjZHnGAez2t0wpuiZrEShJGQ+fVCCGI6JG9lU4kL1xxT4O/Kud1l1NJQT",
-	"eDPT3Zdr65HPvVG8YndYcoVYEzxVMFzkOTivzDl2Io3ha3GeIPzIMOpujeQYa9VqEg0kVlD6zQRrqati",
-	"f5AfvdDhqaqOiOWdfsPr8dJkljw3CxelmVhYHylodqcgqLwnrSs1MMErnYm0dj6kCRQLQY2TuVQafGsd",
-	"vWT0cPftwd02BU8EXjqHS41RuLlM7Y3rQaWtoGMnT9ep9YxuP9H/Crwla6StVepjhS7CPevThWLzB+dr",
-	"tfPA95Ozza9g/0DzFxLNI5++6ZEwBc8bxOSR3TkDIjdTihT3Ygo4TAtBm+AlkNcBQit1w7cHDdg7eZpy",
-	"VZtiIkW/sY9iUY+eNqwgNuDDugN/WtsgoALtMxPssbU08ydRvpD/Mg3IF1XOD9ea5J9lpSZyei193j26",
-	"xsTRp87yoTLj6gvHlJJPJPKoYGcBMy/uYjQntnlT3bA1sfdiI4MCh+8qBsXaJgDQqTjh4o2AEmlOSHs+",
-	"nTks6rbArgB1P+/Bw//rR6HzAi91qsL0W89lJYsdVZa77tpn9z92klfdAUm59o/4j9ZONR0peltXWsW2",
-	"w1NVVLKNL+wNq9arMtfVDj5Dtu/u7DOvlVXV7DOF3ulsif/5r//GeBUyhfdzrXPdb3e25l7y1GjV+I5O",
-	"R9vKQGGw7Wwl1H5Kcm2dPJ17EwaqF71LG1pp7fCyJyZTPGCfr2wVgT4HltAOGkg45Kbn53ZWEfCm0S7M",
-	"hBA0VzTefoqEEAJ6uJ256dlu4yUhyDHRslVmxlULIlb0MJ3szrrCey9KJS+P4peVbt7Cy1yjTaFahenv",
-	"bC+aue1lL3QH74L3xbO4zePOkbM8W/ZWPMQXvzfMqH+xExn4Sp7Rq9iX10gqXcM0XUEbXlOPJ0EFrsei",
-	"YliLYIXloA6hj3gelSQubvz2kEnIbtxATb0SOknsqr8WQkkUCfraMCUbON9fQDtj1/ddtcBdtcDtIpvU",
-	"w6bItzOfqcRa423UCSzLCpp3JPrEE3ASNaQFHV05pQcY9uKcnpbAXIbgVlmVxQCuETgt0KVXYS5Tc3pD",
-	"R1N+w5Gwhi1i76BBXvGQkT3nI+SQNtRHlKqvtDuTFMGrCGkvMfuFU/HDOMrIwxa90XVXcaPdzBWqAjjL",
-	"WbjKjiZfnmsscrW2iYOJXFSY8k+DM8idkjIlP4Idj1RpVaay84tpimiZceCe05+iG9MEnZ+0WLWBZBxw",
-	"fMkM8k7EsfAjkBvqmlNxrCiU5JKR+PCn4eUU3M0cphQkubbPlL2gfVWhSw+9oOKljhIYstx2ZZmh9xNy",
-	"4DG5iDLhleYUOXsZsp06Oh2aTBUziJxARF7YCEEIxJgwvZ4q7ZEHB8qrJEId4rR4GgxaJxJfRo5AhhpK",
-	"4tf2jZMoOtQiYUFDe1bsRPBvfv1jotjy1J8rev5uNPcHJmOlYvTa7884F79Y59EnM929Tv7P7Btug01y",
-	"DDbNGvkcFHGp5Wd8a8lAXam7qlhXAXwCdxcqCy67u3ygr7R+6LD4EyQH/aOvsTuDZ51wAI7YXXrQN23T",
-	"wdzesvd/c9f/F0wmCnZQZwstoU0yibjBS1KJmuIHDblENUUL4gGvZyy0m0gW8grO4myhGZ94Ij6JWVvx",
-	"NrKFogLVG/cN/BosOi5BN2IwHkqNZRJU2zFtX7GaHKPeUUU5p45o1dGUFALF02R4cXW5+5avKN9JXx2f",
-	"PflrY75DSqYwl87szlbT5xYKPKgE3YMDoFXNJmvESINmWqmkNbolUm0qBYafTyds14u6/z/2rn63bVzL",
-	"vwo3+0daQHHabi9m4WKBzW07M8HtTIt2Ol1gXFSMRce8kUmvSNU1BgX2afbB9kkWPOeQomQplp2vNqO/",
-	"2lhfJEWd7/P7YaMROKXSAmhBm59VbyC9UycL3m7fbud90VM7Lr8BHwlf7qe+Hdwieg3X24Lsi3lqG+5b",
-	"QPEc7Lrd2pCfA7rG0Ed8j227n6FJL2r4q9Re757iSPAkm33GNY0foq97dQ0DFsyNaP9fAgJQDGxUR52p",
-	"QMRDfWjVMkpRaV1kEPgE7J8x0S955DzbAGGPC1lD9Lu6ZQ2BnXZPDAkTtLqHyPFwOKChz7XOSJmneMIn",
-	"N5t0VBkvFLHlhUDzZaKiBISQ8aSFympoOC2KPWZOuFO1npV4fDugyC/VkHdX7K0X3x9U9HjP0z4603Ze",
-	"+z7MoNS/S2wR5C4Z9Pp31tIFr61S1k1ItEhfY7dXu7ZGZXCQHPiSLg8m2wUJsp+mrjBCO9FmY1FSx5VN",
-	"IpCO0JEBQASoAFHN+uQ2/qHI6whYtCvIylChMYA68InC1ha2mms203muV5SBxisQZADx0WCGbCGNEdgg",
-	"VOVc4S+A7e2ikwrIp/evaquG/Lhdw7bC4faq24qAVa9QtNUBXHwrBVtDrdVQa3XTtVa8Kl5aVELHK4Lw",
-	"0+0WWp1kWQNqqCKjGvs/N4AtkdeWkJSgHgRLjMJ9SOBDFsJTO2FRyCGAOxm+HrET7wV5LwnKjJSuFAMC",
-	"RpK2IsjVh2NCaYUar6hhLZoD6qNuRNFWmFOO3jTj+QoiyFKZbljKaKI8g8BZT2BKpQHx1h2g/j7vkQLG",
-	"kVyI6KG4n7MaZVZVikZReX89+LkAqsmnqKg5gH/2bVt8Bmv15nSiLsQagWqVEBm+SdiQLOUyDbhCvrZC",
-	"KJhNGpfVlUWewnuu+lFo3LNCLxKPWz9Rab0YLw1FVFwFVFK6clEadG8J0B6qkEKdum/XfFCBiAEoUkc5",
-	"10T9d6ktd6eVbguWy4T93//878ONt+sL7PM8LDIOPy0Du1rAk1p31yt5HXlVhzu5JYhRuK6P4fA8nl6k",
-	"6Gjv9iiNgvP2LWtqPriPY/94r/L3HkUpJ3RiZBD1X0eSrdG11Q7bjtcaTg3X77iQ0YWtYQb/Taw4ibwb",
-	"q58aDKu9Y/8D/OhgejbQZbIsssuw+rtZ3l+3PW+hOMQ/8FZpmUjgE9OS9TYqRW2dB/p4X6Ilmk9H3QgJ",
-	"1kuLRupqDCpGaK/3Gu11VJP4PdJeTOInEVWSuGWd+kEebhljN1NS3+jWBpxtZ8Yq2V680jM6BpGsG8lj",
-	"kePlHlD3ugDuw/3qWxQWGjh/xab7GAffeK6VGAcPDZJY2giIn/GpZdAVIWQxUWcgMRICy5k67wS3ookT",
-	"WZhwCtknsaiqRqDj4tQGCFQP1GADi4IRgtJSCVP4H2xwqNp35AKuLKCAhZgw/J/py9/4OVET9KjhoTaD",
-	"DodyohAX1WrdbZ0DM+ad5sKUtn3pgd1g9zWX69fegK3cax5IRLpDAu9SyxS+lps3S6OS60JkfGp7EU+9",
-	"hVMb1vVg3vYxb6PXcKreFPq8EMYMxur3Bm8IBih8o9+I9Qn64O5Mz7/LPHfq60LplQnwR8Dg88HZXYRy",
-	"vtjVCHXT6rBAnby91PyM1ELT9txhuNdhhcJGaTdBYRad9mfvcXZbou7ZV2HsrAOZ3YzZSJhqYAlh/6uf",
-	"ZwTK30nmGQV8Uw+IB7abyI1IaI0KIdhCqhL7L3+SnwVLfUA3VWLFIjy4B2WRP0yBe8qHenlMCQ/Babmg",
-	"xmeeMYJ4FAq5wADNCImv0L6keKvV7EwAjpxiuiQIvjFLG59dSiB3TMxmYmrZXBSi28qLWcyvxdi7kqVk",
-	"L2Neb/S5EfN6b4upflV7BbA7OOCpDaGkXfklEdNRF4xHGJGRSGjpNwoiFv6S1acEagsKYr4cFWIpOL4T",
-	"8EX69prYiB13C1/yoSF0w3qNwRiJMtGdTSKOZJVFNZiQT5txIHOp3HXiLRGoW9hP2je8T1S61MRv5y9R",
-	"4otlKWCOptRDgnALqXM90hEuI4rDC7G0tMzIUAf30EhtgxLe41R0ETPTuuwq6k7c+N7Q2PtknGDUTqmb",
-	"3mf3rp655poYoxfb3dMXwlxQR2t/kVu7qFXi+q1HXC6IannuNszdEEXDe/5tLnwT9FABM+iOG62AWSHy",
-	"8DJYhi3eIKmKm6mCcSqklMfTOQdh0YU9pAtqMch5FBd3YjeQ4QclUKHCgHAPmQA5A6VS6Bxs39QtCoU0",
-	"TStMOuC2pDIL4LheZTnjerMgASHCkRqMpVA5UcMLJ8ViwDkyyN9FvYmIec1Zro2dqKrp1Ud/yZL/p5aq",
-	"NkhNUNNrxNxJnz55wiJd/mkhzQJKZGJca0gIZOxM5FqdGwwBhE4KqBgNXRviix3jHgHUBS4zjzJ9JpjI",
-	"pEUs7JDLggg1Fe2sZJ57fHZ2Jqa8NCLun3AaFYEgsckNwJ78eRhBByR5aZNoka3WG8sSMJHBLQnQUH5R",
-	"kdXW3SrNuOVHUZVIIP0NlVAeGsm/8aK08xF7XdtoUFgUNmPAkOJZEjju4BTcA6nbcGkY8xIAitx566WY",
-	"qNStcVpNqRAB3geJuKVh8lxpQIN6JwSbHDyP8gOTgyba1BGNM8UVq3IByCjWCUEVcQLYslBw25+5OneX",
-	"lsuKzM1YvYy24DNfzEQfccP51kvEXh8hY3gRwDBPq69KZn7CUbcOgfXPasU/YfuGAiNApqLCI3hf7osn",
-	"ECj9GZgB8KVza8ViaVPiXaPlBnnnLtEoG/RKjVlW0AzxVSGcVvW+6/cLO4jGeGjcfBZQN4fms1tAw2di",
-	"f1fZyYr3p9dVrnQL2ErvT90ebUVY6l184++xM2Fx47o9uoquCyI+vLOdEeLDlc/npa+G7gLEweo/2Joz",
-	"99JBt7k9OmZ/vHj968uPacOW/a+j30UxFfnRyenR+9MjetLRuzDVy4zczTkNJucV4N/7pE3cfr7dnIl7",
-	"4gA0/80AzdcBZYCQNajEynptGK88riOIrHmwtCmv42ztv91h6UdH2Kk1xM+4xIPZhT/3a+Q8XK2DCghO",
-	"gmj742MaWSTvXvyjGZuq1U3EXcmlyog2PhyWWYKWRmVgTdTjR49CTGvDgAZT25mrZ+v6W6TadbCYgilE",
-	"h875Z0F8wFVpRjizzfpydnyppp6WNgbTrHlIzyLCZ1oSZ7qn3BhpLFfOerU6zxh39hI7W09UuhCWOxU0",
-	"QvmdjtiJ2kD6JpKcDFoX6nUk/hBSDSm9Soh+pKq9WXS1j4XXuHsD2V12e0XD3qPfqzIPax1fjx893t7x",
-	"1dlO6Hfl1bq+hjjWEMe6zU6umlzHaP02Tdga1Woqm+sJcm34xzeSk0ZIyU2M5W1o2U4N9uEZR4BLdO0x",
-	"R+3jEQqek2kQ1hdKr8Cvlhlbi6pBCCMmtZEkIU6B0Uhs9Hpn9XIJhYwrOQ09bNBWxQ0E3K7gVVu9fH9K",
-	"bsz1555bWLh+1V2o5fcu6TuIrn7gkLVYWvs32iqx2kEBpx5J9uAKWd2+RnYVGmk1sX/UBXRLlosAgF+z",
-	"qcc7CydgD5AQkSOangAdBIEPAzyM9XBkCmXRvo4FseG9JdomFHDAkVgYQkXXGyr6qwvGwRK8OXH6Fj7e",
-	"/QTqLZmAn3/Ykuo8MY2EShqEHDWsBxC1qLqvEqvsB6xBHEc8Jc2cCMhl4SSWWKbU43/GpxcTVaX65nql",
-	"nrEUeWjRpOL+z7cAa0pJq5Sf6cKm7ijCnd5+SuT3H4akyPeaFPn9hyEtMqRFhrTIkBa5nbRIrCnvd1aE",
-	"TI1dfLYT36jQ7e+lmz5XZLDQM9PtrhXo7EHlDO7V4F4N7tU1uVeGPqt22ZbnjE+nuoSC7zqhMOQfqTXf",
-	"CCaOFlzmjGdZIYzxMFZQHDsVheVSsRVfh6zlnH8W0aFC56Kdkfg9DHBjlvVx/qxXsMStg4Ch8jzHerUR",
-	"e84N6rr3Sk51JthMFwsffV9wa0XhhkKS8GB8wDP+nwfJgXNXnNdRrA+SA8UX7pBwzzuI5eKCf3kl1Lnb",
-	"J0/+9jQ5WEjl/67SisYWUkHde1uS3a/4YViWaCznmI9pG4w7+6CvjH6r8cO4D7TOtF7bca38ifuQOuO1",
-	"VwQHbf+YBnDQPTXdX1xx8WwhVUcPOx1qyfr6j6BSOagEajoHf/ramSsFmx7zAni/GMTFaj1ipxttAxhd",
-	"85lMaIolFMYyF8Z3NjeFOJXQTJSfIlTSVC1klHot7fzYyHNVLjGW9k4oixlQ4P5FqEyMpwG0Mo56TDyv",
-	"Uw0UzAQGKYnlFqT7J8svhEpHV2zadXrsriNudGIPbBY32n2xWerX3gSOYa+JBIHdn00zXNHur+BhCPWS",
-	"T9sQ3FcjwDwXYOxc3vQGZ3xNDpDupMf5SIuCl329j+K8T7jspfuQf+MX9KABd+X70VkoUyJFw6jbas3I",
-	"3m3RYq3xKHe8DouxJWhEOjC4Scd/un8+yexrp8P0ulItoatNZp4gHfDEPotiXZ1jcAGN772WBdMrFeOf",
-	"Of0HF0FnkxHY04fnTRTdaMRSf0ka0ZDT3UMZalSvCkWuHRrLS6I7LgXdUc4nB356vUFqb0pHDHWfQzjq",
-	"28W+CKK0rwuwkxBwksPXWYIk2HQeCHCxGgjVz0OkJpOg/Yz7v1D4X2kBU6JYE7oFdq9a/OCck4BQRVGv",
-	"I+mKOTcJ9udCJIoMfa1IDGMH6zPGQ0eAsOgfVCQwYoVuTAVBD75GIWaFMPN0xF7AgLFb1D94omCEAAop",
-	"jJFamaoLl7Dzp1yxXJ9DagD6pqtIOM47Y6ARpbEFt+hcrWF0Y3RP3Kmf4JTW3EFkIl6J3Qzfx3bsblyH",
-	"uvmfYFBqa7IhDHWPNH3LtTfAinbHToeny8UG7RUvMjPkIXrb/6+4sSdgXQ7m/3dm/qO856QfSBhVumGr",
-	"NmvY/54m9GM/Q/84Nin314NlGz6HUzWgYfhCUBMcEoqZ4Cw4TeQr13CpI/Ya84ylf35N2TQXvDBBgQR6",
-	"bMACAMCC4GRkGmCE4d7u/NcelCFyDJz74f0GBIWyTNoxhOcqP0TkSJpSCGwyY6aczqtnP0ifPnqaPoQR",
-	"BScFvQ7qR0hpiUOFczQESnhVAA+AJwLKHVPtC5GyQtiyUE4fMoSCbt6oTScuS+tt/yspRcy4bFEGb6qH",
-	"7a7WWi++Cb2W8d7u0i6hwOqS9t65sEsN7XelVxUA2UEUF8tELlDBv+CWXx7uellwI7L6wwcVOSi8++nN",
-	"/Qo9XeFbuhEFmNE3h19hizOXa+N8uVh+e6PV00JjDMt9mgZVCDatobyWhRl7iR/cLllE7AAAdJzUaKkn",
-	"yt2ygKpokwQfK2GFWIjFmShElc6J9AhGxoC1KyNvMehGaAZH9MMPVKKRixna3JFfBxfhfdCPw7v/U5du",
-	"TzGhbCGFvzdfN8DCVnOhEnZW2tC5p2d4isTEAj/TJdESBMyoUmVaEZ+ar08PuSqA5klqig88S6VZrtW5",
-	"KMjHHDEnG90TwfNdcLUOq47V7HS6nbvpMtKNY8y9AcISEBSQL03AugkSrMnKRhEFwDHxwprqkUYvBJgN",
-	"iNxFW4GWxsAcmJFqKkYMDAefCwymA5TMVS31/qWNYei0YcBL90x6G5q/oUX6tB7G/lfgOo8CsvEuroVW",
-	"fXEPzDMb+hTvjTcC5kXj5W+Tv925CNyS2fVG3ZwMX4mzudYXR5nI5Wfh5NHxn/TbJ/ptvTWN4U8kLnb4",
-	"WKdO4egZE3w6Z4TmBfyICMy3SXm7kVf4gMN4QTe/6xQDTbJHdKsx8A/Szk9wAXZBV738Lq2Wsn8P+Bqk",
-	"NX7hzZBlGLIMtyb6EDW7ezNGwo9ETSOdEH7dWbY1PpqdxdxxIejP3aM4bc/uKop6h0y91SKBtZOAZ4tg",
-	"ydxCU7UXo9ISUGJS5RsApyH1U5NZSgAQ0rIZl7lJKA7szMyMcTNRiJMKvYZKrBiaii2dBDQsmtENoDc8",
-	"2VH4LoXKpDrfHkfB85qqY2+pu03SJhSHk2SOE4uDERuJ3YEs9BtiUxoCDnsJdmoCqwutTmlep0DYlO2R",
-	"XL68rcCf1Gwr8JDE6NMZMS0EWjqbrQEf/HN2FWXffkl7vIR9zNK9Stq9JrhaSXv7i7ydkvZ69aSfz6UR",
-	"4l9hkGHqQ1X8UBUPmP6VLNnBjL3EDIzifoZYS1kmzAXCjL5/+4qweZxxqKkO3ogpALD94b/qjw/+lX4L",
-	"H/pDT9LPAzA+GJdzvZooq5kzhGfrkA2Ma9rdEABjHXAiPXcHPrcQeLu5XqmARfH+7Su2KA0EIdO5tUuD",
-	"kOw5MWBxtizPcjkNtfpasaUuLPv3Rwl7+vTfmC4ghQkTffzoyVOiN6U44YKvGc9zvWLLQn7mVkyUEnal",
-	"iwsK2cIzU+pAXoSCSiMsoGGkntfuw8u///z69T8+nbx69fpDOmInli20sezxo0fhxcLTxBcJ0cGN9gBs",
-	"DLArHc5/xjA8Q6vm29zCeq64AeaBEXuHOioi/2ryfU3U1XoHrtVk3zflaeaIu9eje4DGu28DwcblN9BD",
-	"sMNsskpZ7DaPrKZlNv0N2mrNhoJG4rOXVnuBocRIo/fVh9ElkU31IrjUva6OTodX49yaXk/3HlA0ikLb",
-	"ag/gt7XlHnBBVr/ia3JgIz1/OZGQMPW1wxxZr2upv6L2pu+dbTDkj7+/fgkvXToNmutmqPV334uRtkE0",
-	"WxY5ksyC0TE+PnbiekRyeTTVi2N41DFtHaBsddc5v8W4K/+YeFAREqyTg4RNmpAkk4OPO1HT0mUd7LQk",
-	"A5CgtkZLW1dowEz7/u2rMWO7zXCC5HRj9sdHbCD/s+csvxKjrZzByP/lP5iSOYNx5Pp89CO3PH8giuLh",
-	"RH2dqNnCjt4UUtlcPfBqCaXqQ3Z8jCaiZ2udiivy5NIDOqhy/ZLCtiiLfMwO+63XIWwIS8t1WF+lw4Qd",
-	"Ntbo8KNn03XD0rkY5fo8zB7t44fPOqbfnxvy8nhJFb2m3FxXzcVLjDN7+8GZyjNdQO26s4+rePiIOU+9",
-	"jjiBHgOWyS/0wv0FZX7QIMuLQn5uQWKomyJ9k+d+gNKQMT3kwu+PokGTs4ei2RYyTLpz0HRSFRVE9899",
-	"jZdll+86q9zLudjdq+jnTgxZ4SErfMtZ4W0S4NpSwP36yla+CwxKzqBWb8RO2JKXRmRBKV0IsWzqy4rM",
-	"GGrdtBqxFC8bsxnPgW0+Nzr0pfGJ8rcLDC2+X2oc3aZK70bPslT2N+cY7gow3K32wDF61Sk7c5afadQV",
-	"LgRXq7nMRXcjWKy8940Bzco879nM1QziuLfmFnJ7ttedtncEqf3hN1E4f6dCfugHG4IV96a7K0HRHDd1",
-	"Xdmo7PSrjrNaaLPV9PxQYxTzpTtIqOu8pKoepJH0ZD8C1rfIYjlfY8F//JRlfH15QjuKpl6xVOodIK0e",
-	"3AuUt2xrSLqjVlOKq2THq6KhK2XJq9F/M3nyMLP++fJ6BdXgLAzOwu7wc160H8aG9y25Dt1aAa3rvetD",
-	"L60Lpa8GE/CouDAlztlSG2kjfgo4ymYCmPEhwMgWUB/KDZvxwtP1V0sIIU624spS79IJK8RUuOdNlAcL",
-	"2iwqpUYcp5GaHklQVw9IVz2EClQqFYChVb1FheDTOTFhMKPdGBNs3KFOAJxQ5Or4QgRSmCcV+J57AdSK",
-	"BETiUKSgZ5B8t75VSGknOFHJtpe5xrnHu8Xb6+ErvY2Hu7u303F5D29n11rd6vvoo3lxXLt7PeG6Vt+H",
-	"Ph30tJ0ddhb8aZHhjh7qc7/d+tzBMfvOioLrISboz4xV1vUVCjdUMdRzHJlQ+nH9GvkX0DLYL4HPiWr+",
-	"Gxm+EfuRgGmV+GLZk6dsrsuCGpmrsml3oTyHHl9p5+xM23kSAKQAcVZlE+WLybDto0/tWD/YWdZVz5YA",
-	"vx/OLYK69SjUvjGaKgBxWJV+jjR9poVpVbgt5TrX31qyq7PoXlVfZeUrhnZVVuG6VmVVba0hLvcXF6Zv",
-	"kZi95voY/6X0kZ5XryY4tsLckCzd6HojV8Z5JsHnGLnnp4kXkbm8EEjJYOeiMCP2VvDMyS10S6CjWLA5",
-	"ECGzlVA2yt/oYqJ8jiWEww3B7SHEeJS/aZFYcV3g0AT3LTXBXSFM1RKt2+h43FKJGlyJ76aYc+jKu+9d",
-	"eU5WhU9yf1sbxuam2Uae81uF3BIQcSAGIw3L9LRc0CdfFvnB+OAYhB6NY0MXyHMl1TkrlwnL9fm5+79U",
-	"sZlJWKjwQ4TZCggwyM9T8dm4DwQUXSaNkxG/4s/+IRIrDxuthQRqwyTiuEawLJ4wlBpvKiM3ugMisSLW",
-	"i1Tn0WAIK6dlPL/Rkc3BvPRweTGm3Uzm1kmZhBnwV2EtwB4XWeDAWAq9zKHnpKKNQlg0Gg5g4bQtDmDk",
-	"SHWmv7QM6KdCl8sISwfxcgkFyPkg6H1YHU9c8EXrtOH3zWd88NUXfukTYt714D3EJmj4GumhPFV5jB0S",
-	"QTZp6yOT0LsUwBGjIXqoqJZR/uIPbQ70RwkatZq/ygLoFDtbUweq+1JNvPCCF9PWbYkHWrYkvEB/S3Zy",
-	"mhDLIvTv06d3BKlG/JDjT0C2POnklDZF5/LXcIMNsyLP/bKTMqduNCAmJI7k+LnLQhOoQ/Phb+hIO3UV",
-	"BJppcGEzE3Xkg7Q04vmc2/Rhwrgx0liu7FEpYeVPfjp6fxqNAGjQNh//HKQFFFe3jeEk8Ctx01yFHOom",
-	"ZpY+poQSu9pEyFkAbIMENdFYSuIg23gRgU9qYyD/EGvjgXOcGdUA4pxy/0bexJPmS3l0Idatz3pzyuBQ",
-	"h5hBPCLb0XUI7xnQRIsM6c08gRmqjs3nvfzcscQfOh8BW9hqttZlQds6XsWoxbL5sKqLeeNxbwp9FpED",
-	"LXNuga8NZlqUykTIY9HD5oLnrdrjZzzw9ePX/w8AAP//",
+	"7L37ltu4kTD+Kljt/o7tRJIp9V0+c7Lttj3TiW9xt8fJWP1JkAhJSFOAhgAta5ze8z3N92D7JL+DAkCC",
+	"JEhdWp5xZjd/TNwiCRQKhULd60tjzOcLzgiTotH70iCf8XwREfj3+ffvL98l7B35OSFCql9EMp/jeNXo",
+	"Nc7RnAiBp6TRbHzCUULU4zFnknyWjd7Hm2ZjwuMljkMSvo35Qo1312yYb0Sj99G8zWSj17ieESTImLMQ",
+	"jWc4nhJEBZrEfI46h+jNWPIRiduNZoOGjV5jLqatTqPZiHlEGr1GIkjcuLtpNuKEXarnccLguZBYEj2t",
+	"nMUEh/A06JydhQfj41Zn0sWtk/EBaZ2NjjutIxJMDvDJuBN2u41mQ3IeKShv7u6agIcrGRM8L+CAIczE",
+	"ksSITxBnBC0oGTsIaYRY4h760m/I1YL0G71+493714Or6/N318+f9RvNfgoZPNwENvgKlgqfwGL7jbs+",
+	"67PybNfP/3Y9ePX86ur8++d6Wvjc7EJx1kPcCVonYTBqnY6PjlrdydnkOAgDfDg60bPySA+LhaBCYiY3",
+	"m/jizevr56/vNXVIIon1yDPMbtGKJ+3NJn/++tnOE1eMr/bwxeXry6sf9r6JDUVtl8+owKOIhMUTJ0j8",
+	"icRoSeWMJxKdX+bPXqhIDtNBaD9vNkIiMY3Ux5eGVAXCMUFiSeV4RkLEJ4pykZxRYYZX5yzWJ35Acyfm",
+	"CAdB6yQIgtap+k+Q/S80xy0Rjd5hcNZsSCrhcJ5fIgcahcFGr/F4EfNRRObisQssHLTLV1SMOZvQaRIX",
+	"1/9+IeAMophMEkEEksA1FMwPBLolK8RjNOchifxomeeGdnCjuM/5JQxFx8QZ/j446Rw6ODkKujmcFEHx",
+	"ISb/jsbOa34Om1ggjChCkt8SJtCSMIkokxzFBAvOKJv6kcH4QNODBxGJICHCUYSoFHbgEZnwmCAq0YhM",
+	"MUOSG3raATXdoxrUTPEngpgdvQI3GfQaL28+kTjiOKwkGSoQT99RdDLGjHG1GIUodRL8aMo+qiGY9YPv",
+	"Qj9n8I2MV+p4NHoyToiLtYMc1nJw+jDmvKBR9jbmko95VIEwyywEnxM5o2yKSCSIH0kLO1Q1ikYxvyWa",
+	"2cRIKCLNBk4Y+bwgY7kbmo7q0ZQnLgspInHMq4grXY5G1F8TLnEeS9ecozlmq4ylSoSRpPMKBP0MQ7jY",
+	"WfIcOx4RhYhlTKUkDE14rC44hCN1rax2wcqoDiuH3TyHBvD0qU8WFUjRS9AYeUfEgjNBiteTEiQjIkl2",
+	"dlNcYCnJfCEbvU6zMY4JliQcYCX5dYPucavTaXW718FZ76DT6xy1O0FwcHj0U6PZmFBGxWygeVmj1xCS",
+	"L9Kfq4c4bh8G3U7nRA8RCzkALlY94+FBJwi6P1kJcxPpoJEKs4OtvoH7qdfgC8IwfTxdyBYXotXpBiOH",
+	"KTYsKuE40/EtKW79Guk1iZn79sHo5KR1goNu63QSkNaoE3bHB+RwchQcN5qNBMR4RbHArDSyRKMXNC0c",
+	"lLP0126n2VjEfL6Qzk9dRW7mwsm+v8vTy/NPVslwjtKSa6lZKBkalAeXbOggNh9vhWWX3AiDa2GCI0Ga",
+	"DWJg+PhF/zPVWowegtltdgJA6lQimSA/N3qdu6b3IxBGqz7qKs0kwkIOzJ85jKxVKmSKHkergIPdQ90g",
+	"CJSACiD1kJA4lj5xVT9QEmcendtJ4CkVbifkAr3DJx6K10DpveorBKvl0LCHNoGq1/Et1igKzb7doExp",
+	"MPL8xuN3Nx/f1Uc2Hv8g3bqQM+KdTP1+340zXKrf6H3pN36lXS/h3iCo2W9QMcC0b66kfgMncsZjDdwt",
+	"ZXoe9cKdGia9KeDnGkav389dF4b2+QKmTTIc5JhXX3OvfpnT9eG0WpXMntgC+3rDyrfdx/+97v6nXnc3",
+	"QCvXdE54IqtVEUEjdXV4ZUVpPq6WpUMaIqVemFuCMpA8d5EScb3sfJiTEjPAfPKhfQr329vLv5CV56Tc",
+	"klVTwZu4msTHL3VHpHvWC4K2ArYbFAn2qDXqKuLDh4etszAgrcPx6aRDuvhgdBw0zLWrxNrSwJ2g1+n2",
+	"Dg/bR0Gne3CgBmZ4rhb1gYyQmMGxW8RkQj+rY3g7OP+JXX8eXf6V3F6FBdNjsyHGfAEmTUO7oqfk9pSU",
+	"RU8J9mrFmDaaDc4GIzLD0aRxo2QE2NNBcVkBaZ2Mg07rFB8dtLqTY3IUHo4PRl3c0DQ2HhMhrhXhFTUT",
+	"RYtNMI1geEkr8KBTdI7QnLJEusLEl4Z+TVNxo9cgqz/PRt+P6Rv658v3v1x2XtNLcTmXi58uLo8v//Hf",
+	"//f/tf/7//6/RrNBPi9oTMSAskbvLAgUIU1iImbpQCKWA/2q5kaGakYEx1ZvH495wmRZ/JkWT8fm9JGa",
+	"k1KBb64P0TTGY/KfxrrdHvN5iZhOSeewdTLqjFu4Mz5sHYTHo2B8Rk4mnSDbcg2bA73vQjDr2pHEf6Ul",
+	"KDq6wGxMooiElUpdKozKGZaI8REPV4gREuYtJjteeFoNz/jf2MKTZ0yAh7tv5yLc8FJzFvONXWpB6U4L",
+	"qhW4ixlmU/IWC7Hkceh3BjEuZyRGC/NS7vAmcUyYHKTP1HUfx2Qs0YzHgqCRIp54pXgwWbqvCYkXEVFq",
+	"EDbjKwkRDt8FZ59ILLBa1WsuFT9cyI0MxmPnS88N7D4eMC4H2A5dvpBDToS+ieEdbTB2B9jlTu66pvSu",
+	"Y75yl+zM6rf4VS8DsAcnNDvz3j1Vi7RnnwPqGFkSIREQZoY5Z0C49yu8hUtzsWpGgsdSwJ1EpUDjREg+",
+	"J3HuWirfxztfsxmEr7QIWwGi2d+iP3MLD2U202su/dO84DEa8ygieJrkL+Jssqc0iiibolvGl9ouoiiL",
+	"M9JGHzCVgDg5I3N3wmuC5xXrkuoMWKfRnMxHJBZoRaQH3WZmd1xAbsXI8KOiRzxSY2OGKPvE6ThnBw2J",
+	"GMd0AQeu17hESywMDkMkl0qiVetxvLyW4i/1WOjwpNNR6F7GPAfae0HiCnZUliHqLtENWFPp+tcgfCCj",
+	"Gee3XihekyUypIkwC1Hq+67EjSt84lXEsYJokkSROeIO8bfNLZvpZekvN81GEqulzqRciN7jx2rItrPi",
+	"xwpk8VgkiwWP3dWE+gRXHV3tZdtRMNtGcFezlMTuZ7ertz9QfvL3Z3+b/ng4/3Mw/inujD6M//7559ur",
+	"0x9YV75cHiXP+Qk9x2eT7//x1/DgL/9Kcn22C4aoarZhad7YUUauIro8tOPaPVpgpVmlMmqJXgUZx0TB",
+	"spwJMh78+P0suvzhdfT3gz9H4cXTTz/Rp7MRfRqR71/I8fefo5cX57+8ok8p+dtfv9ua2hfhpkvf/mCY",
+	"u6lmM+z1lTvXVCwivBoY6jsPMXrJP5EIA2sknyWJGY40edjvW4rPNXamHTOKX6laB2899Ry4KBw7GPmV",
+	"l1mjG2VUGwSd1knY7bbOyOGkdYSPRyfj0/CMBJP/tCC0KfuEIxqWSb7642LAkYNyI1XkUf50pcVND7K1",
+	"zVP9C+TZDDVqhdsHRa3Rt7ptLVmWtZx6jQIMtSmet1ZgFIKePX3P8CdMI63GFaXLEEs8wgLWFfKlTxwP",
+	"R4PEGaIgg6cDZJL4rjEJneON3e3P7Kx5yEoyeAF2QAgRt+AF8zp+lIBdjqrLu3t6SGmd1s9weNJxvRQL",
+	"Lqji6v1GTz1pOq6EAtsEm7gYz8gcD5SiQI29PCWfY3iDj0F7q7bAZ8xV+ynGsmTMt8StTfQ7OhREMvoH",
+	"GcutnR8KNRqe1NFQhCjvq9jgyKWBWuluio028ovrfARM7Y0FqGW6nCU3nLOJPgaRux8tBRkCKpCI+7k6",
+	"L9mubG482cUSok9W8ea/u2k2ZkogM7DmYYfjpm+LSj3hAitNGkWcTUmMIj5FlBVucXPbKHagRnyurptr",
+	"XLK7ntttKtn+UlYGN9VAwrd5PhbDtmJmPwZdTet8pKW+QjgMYyLELqF5Z1Whec9zQyMLWImNuXADCsyt",
+	"fvnMhwdjqNG7jGbYhNFZUQBRX6CVIyiUEVQYkgo0xlGkdMcZlrtEn51UYiQDsgYdJVgVUl5gurkVNbF2",
+	"qTQq6iuYUvNxWYWb7V/OljoB/P6LG1Jf8HhEw7B4Zl5za9GhAoGMWT4hk/TTgghkWMYD/aUjCEURX8KQ",
+	"uwhD+XheR/Z54cBROhoZkGq1P2AWvplMvIz3JZlIJDmaJXPMRCHiZ66XrI4FjENwJGfliFeq1OAoZ65L",
+	"yYXfwqeXIZkvuCRsvLpkb2M+VZyuLIcKPCfIoKiJhKRRhBIWkhgt8cqzGTQbdkCZOmZ6YJdp2fEcXu5A",
+	"0/oLWYEjOD/XLls1ro30c9mbMz9ES1OGHNBLu1m1ygJiX1Exx3Jc3CCYAbjdEgsdW6hofG04qTvr3A6d",
+	"o3kPJnNTWF+BQeS9yd+1wRdR6EBYi7/0PUAe0zdIEWMTnERSW3ttXLsPQfbr7Zd1kAu7DlxDq7n4KsNi",
+	"01n1AkB7vohJSJikOCqcqQ8xZ1O/L8iuAQYYjJ0RCnwtL/ggbfBOx0ytwbtIREc55tbJ2ZsVWCgPlgcX",
+	"ZegdtDg04rGlpseCCiS5lj1rMOQSkba9OnKRj6NwRhAMpgipo3hs9+gIfaKCjiKCzq8uLi9BlcBjSWK4",
+	"G2DPbUIWTC45Hxi4qLo5lZANtBjROZWNXvfoSEnbQBMKMwUwdDLWDgHL2aYE5U2h+aNXtzFFpDmb8xbH",
+	"eE6kx54HNPtzQuIVWqQvVW+M+47D9dOf1V4k7JbxJVPEqwRhbCaBIf2Y54kc8MkgxgwUR8A+wOQgXyHH",
+	"Qb7+eQeUB911KHfXWIns7CUHze90LIgnQEUpSkLpkvoUKLzoAN1qVOuAkgJ/MNEmJrqFaqFHg23QDcPu",
+	"Gjtfyx8sQJU40S84+PAiQoNumUEK/7aYyIX57BMRweFXQESMmdXSc17RmM/BsqU41jjiop4islFyp8+o",
+	"iCb9Zsq1qSQ/7C6IwFUaY4oIF6BqbGRvKZS8xEKeh3PKyhJphIVEWD2jQsZYch8rgvA2eKkkIFEd61Ae",
+	"Bi1nXOHHGDt2OR6kChkvfUCXkOFADUign8hb0KDKWNCalQkYcLJlbJ7MqCCczxeYrUCPB48OeinDevN4",
+	"NzDWL695/GgcdFonoy5unYWdoHVITian+HjUHR90gDcLGSdjtZtK43gTh5AuNaMLTXXvuJQkDo3nnTII",
+	"5V/y+FYJvyFewd27iHmYjBVgarss3EvHV5mMoko1vXvaO+y0g+Cw0wG9O04i7TR7RyYJCzWyQOqWeDLp",
+	"oRlmIcQNQLpYG/yUVmOK6CcwYnMG6mZMCQsjhd8659pRrxO0u93gqHOq5k+thB3YWT69ZC94XLRyg6Xr",
+	"zXkiZ6jbDhR8c3cbpzFm0gYLOjLkBj76RCgZFTxROMQ5H38KkD9eQKA/X7157QsXKA60ASBqrlc4Ugsj",
+	"/nAppfEXJzSHem4/HJhzWWT3EIBn2LwS9tQ4RuKjDL2/ftE63YXFdaqEgXQlKAOodKjLUAMSSDytjx8J",
+	"k0VEx1jmNEHKJN/Gy2Tcby8ICUd4XHCbX0o0I9GieJ3M52nCj9ZQqWwqRmMyFerZxmGBbewSGB9jSdm0",
+	"0WtAxl3NIctP5qxXVAfjsBDiqnyJCf8jXI9Nz0IxLS7RbjY6t4vUN81iQXAsTGiSUqkm6rLBKCZKKdfx",
+	"d8sZHc/U1zEaqXFiEhEsiLDM3jL4NQhyjazbUI9BkDb2bI+fm7tm4zVZvhdlPYiRpddnbflhRNmOEcgd",
+	"jwf9Nfksa6IGL6VAjHyWxbAjG3tusHp21go6raBzHaiz0tP0Voj7QV1j+P+1Y3rS6NSyD/wczUlIMVLs",
+	"FOQ1viCxpi8jwmr5wGcny2I6fY7x0kBZroh2M0EsqDP9LlfGae7KOM6ujNdpcGqVa7wAvcHTC56wsHxT",
+	"yhmJSVNpM2ol6syJCoRMYACfc41xbXVUf++y1rzP6DC/Vjutd5n6oVlhOUYEe0IVM96VJzUMPGF0eNg6",
+	"Gwfd1kF4SI4mx8FJ51Sp8pbP6QjF5k7hpPUM66B3WC0tH4TBqT74p7g7aQXkMDwaH49O8OlZiaNTMWCA",
+	"jF0ZmMam2tFrb0WMKyXwohn+RFBMFhH1apOGJgayqhSGiXc217u1zGZ+SKaJM+WXD3Zy0I6r9CmzwqzU",
+	"RgWJFRahkPMWJ6I2NvUlkSgkSuiPqbq1MM1RoA3us27vtzq675rzl+qiLKS8fCIxOj5Ef6FPPVg2gYED",
+	"MCrCx0VlFSTaOV7p/To+Ojo4RqOVJFBWYc53MuEHOS2143iwzFK08dXAU8JqGWjAAmGhIjkggAo3kqaO",
+	"Jlrod/2uLZxIvuasgdTX6R4cHh2XQzY3iKHexkEKKrkVYjcAJlUas0XWh2zXC7idXnCi2Eq3o0M0BYkH",
+	"m6c1ORtjCP6Zpuui6R0i1CVHIwIFSDwu94GJnAw22JqqwObxQV3QrBJmBna2Dcb2YVrTqokAbkutkZk/",
+	"B5tH8ALeTMTMc5CnwjJJ64AlhCeSGP+0DbIB28KUM59sYt8ZEDNuUTqJQsVXYfDU/nlLFtocnM6gaGhn",
+	"M/nhSSdvJ4c17GInP8ipxh1HNbboQ9k6y5ykiAvAewy6FTzQkSOF64vPCXBFdcwnWPhdEQtnlEEaIJHD",
+	"tBOGY92ixkhzb8tfx3GLuutBWahGCRcegDU6yva/cxTGeCJ/9wa++9jsLIb2aLTTW/E2Jp8oWRa8umAq",
+	"4UkUWhaq3e2GyNydqqjy+HeewPIUKiCkCOmiFqGudYJTQQqZCHwUEnHbzvRGsRKSzEG/z0bd4DIsVoqs",
+	"DzoyAT1exFhzbLkeVIQlMQgZzwxjKp9YGDk16haPqzF4q/Wk74A1JwtS1GPvImjqiE2foKnXhlywPGe3",
+	"AHqGlCsiJWVTUZVysMkZ/mYPW/FsZcv2JH5rJOXzvn9dprWTv+Ar+gFuFLoSaTMlKhNNMxUKgeFmw1Sa",
+	"Oz18wQJcYUva0RDsWmrVfO+wJC+VkOHjAlAVzhxM0F8485pvYizJIDKj5LmAIECWcx6TbCQFEfwMcX27",
+	"+7U3qwmnlogy6ErMIAc94ISEeCxJ6M2EOXd2t5nmoS5B7pNI4LzLu8r4UWdna9Zbsz/GBrybX8tkbSf0",
+	"FR4Jur2jw3anc3qgo2V3sn6YAIvK86SjAYzFQruBSzX5qgp26PGnhBG1z7X5/r5B7YeZ9eAdUQe4zhwB",
+	"7v9MLNBF1pxR1R0wyOL7O2ZUHssrO0aRF4f50E01QjF9YRrzZKGFFPV24amuvCq05g7/hcWqU38CiWhj",
+	"KG4Ncdogial/HzYb6hIh4YBPJo1e1+XIJNQ8o+P+mDB9o4fwcgykCblQ6jX9Z7Jo9A5MFRXR6HVOu0fB",
+	"XUrIjZ6SxHWEduxEnxtdtqNmOwoG2psjGr2zo2Zjceb80DkN1HAxETxKbGSG+fqs8PERuAZzn5+p02K/",
+	"/6TgOWs2Epb9GdzdwT1axK/kUsdA/i9274Hdw86dPgxSaZd+TcqNo1BXnLnj/zdyYi+RE7FG/X71sHc8",
+	"Iq+5PNe3fXFDIdQfcIWRkGAG8RkI1Gu6+IcZxhE03rBIJ6jCWH3QjfoNMMOOCMLi1kRT7+owOa7KIFAr",
+	"yzIUKuSLIuAKJVcvz6+VjuetIBpTHlNJ88UVGI/nmsXkD/DAVsHqHZ6qw5XEU1PUs+q9g8A9wvnvATaC",
+	"4/HsHRFJVE4GNEYYRUK4nBVYXxuqaHo1ck6qcgtGFwsiYRgThm+95tCHYb12fOfSslKId0yy0dubgWFc",
+	"OwYKUxVEae5eMIs1Pm62twM3v2wj2xlEZtvhD+KoF/rWYt+Jo3DXnsMNXYsbb6WZ38u23cDxiT+R+Gki",
+	"VhUaVcSnlNXpUzpdYjBSQ7jqVFkliwl4u+hOuQOd042zxPWakIGoxOJcgDUHgajoEvOI8ELyhWEekkRk",
+	"McsZ3deXluvkajdALS4LeCGOwnx5Bl6ZQ/XlyUEQBIdlL8cZhjoJR0etU0VZx5POqIsPw1NyFqh3FzDc",
+	"QTtodzoH7eBx97C2GqNnOqAi7cruNV7xX2gU4cdH7QA9/Fun8wS9pCz5jD6fHg+ODx+hFzQmE/75cefw",
+	"qF3DCDqn192g1znqHQbt46NO9yCPEltQogonJ0pz64DUcNTp5HAy7uCgFZyMuq2TcSdonZHDsHXUxcH4",
+	"JDyYHEPki8FJ0OmFo9PeYa/3+PC0Hinl+XJIeUbE7fli8bjb7qCH9M3VI3OU6JS9X1SE220f3LNRsCN4",
+	"27VX9MJTEvEc/ZxQItGcx6zsEtVyP1hYOs0GjqJGr3vSbMypkqUOFY/l/BclAh0owRcLQacM5PJOYWqP",
+	"Pc46Y7HQghwShCCaN9D9bryyRgZSa5/R6azhuR/wFITckSnydfNb+m2bDcOGB4Iqnl6/PE3bkDXtyaV4",
+	"AQEsMSG++qb+A63nOMwLBbU1UNm7o/HF5fHl7eJvP178+axNDoL2uBux0fxFEP7tz1FaXeixCSV7vMlG",
+	"P8a0ZeXNP+m0cG2Q+W43IO5SPFE23TAffYYF+kcioLVLwvaQi/4VEsCFXdO/eA74tafsC9Tn0x3ENqzJ",
+	"FNSo37aKUVUMgi4AOKAh8IKNAjdvmsX6gLWcISiFLKtV+/izQsaGosy/1JIVt/KFCW1YMfH3FymUaig7",
+	"XzfFoXcIEzIiis4uK7oo4FePL9vmxGqek6am+cIsqDDDPEExgawzKrVFexcLyqjKXXttstwsKCXdIg9r",
+	"tnKvfUKdQ+0nmGtaKSTfqVNpbai7hms2nTFsvUAN7L2T++y+cWRtot9Igt/WeDpw2cYHKmf+PA/1BOHK",
+	"Msa/G9aRiyH5n5G2cvNtMsxKxer3qUd9Q1sA/ECJj+9IUm63Zig98dZR0cWaYqKf1qTOp7VTdIfHNrqU",
+	"Is3RT9PHeyZhGOEp3i1teFyVTA4LRACp/zZzVgJEyfkrzFbnWjXxlfOhn+XM1FqoKUIiOR/MMVvZeFzh",
+	"NRzahyZVwrTB1NXQP0MG5v6L9rihGCVA/CgqLsVBlNYGRYVlFcQUYV6pQVL2Sj5437SkhQhTUR4SQUQN",
+	"VFMTe0dUzt6ariiDtBpP9h1AU0yrSsJ/Tz9By1NsHUyrJpJ4Kow5Vl9CaEJJlA9h0UYq7UtgSRTZorkD",
+	"eBW2gschxCVDMdw7n/WmaK2BDisJC3U9+/eXFzMstwrTqC/jvxVPdS7nm2ZDxnQ6hdVk0R8t61lxgd20",
+	"jfiOoHzJ9wdf4NgU2yx7Y2rFA0M38BUEjBfCR7P1imQ0p7KwViO37dbbr6593469s81nr4jE3nKo0G2t",
+	"otU1TN4Skiwqu2ErNLUyIE2F1k79+1kbvez9cpvve45R3yUcxiAs3AxqXS6xHhP6nY1xvmWDu5r+du7u",
+	"fXz25vXzG12gtkCLP578LzX+j6RG/c93nraI3xid7lTTYLvbQi/UXyx5C6XlznO/bNLapO5qaX7Zsh+j",
+	"Zy2Qtr5x1YE77y3pBD9XwKskHCGxbSP2nqn5CZNQy6OUwp3WiSpKl0nhu6JwmaWxM0JCWyI5rXa1i6Xn",
+	"oEoNgaT1AjQlAbIIMFz4zGSrkPAVCSm+ho9cDLyNMGWl3sYpDtLPB5CPr2vfVCb0pxVelUytc/Lul8Y/",
+	"yWV1HWUYcRbmTOFHi3cNgB3QjqubExkJtRj0n7e9w+nX0q9wR60uLfNB+xZtarvX611KriyOLLxDv9N2",
+	"RoBJ4ilcnMbjl1MCwnBgRXieSCUe5qMGTQSnYyhyvRPrGNlGBsWbbEWVNdCfkjGfE+EtRFBqeqTHqovk",
+	"hrhClnU+aqLRqlD0O2sVI2eU1TR70eB7ipTUxTCUCzbt0CIxLVDyI45oiKvyNM/RnAoBOfpwZsqn+1P6",
+	"fUWGJqR5jmKCbwXCKE6itM7AmDMZ47H0p8CqU27CTp0kVw3GLvU3g6qStxkGajI7y8tUyPtA8O3bNICk",
+	"sIV8Pueszj6zJPh24DzPZ8o5hWAJFiul204TUyK/jK18EKyDsHT8XXDWqcKZWri7tBK+8mvTuPod9Hz6",
+	"Zro25SsBUF/X7tBWCfD07baFADpbFQKoragP73ariwbUeK9zfS06bv6vXoJ7JEuI36EwwE0JgasPVM78",
+	"BlfbeRNhaepW6zYYJnCkushCt9lIrZWQgZNoAWcwF43eQafZYMl8pA5pB0KvTRRL4ykO0RRLoiuzg6JX",
+	"K66XSikcBV0laOem655m03XXjnrsGbUbHCoOskdqOf4XoZaMWHSaV7lQP8QYQREnhGNSl9bVbCRM0miQ",
+	"X4MzxZVpKlc0+YMt3nSccyWNmHyiPBEDfwzYgY/XFPrW/fXD0afw+1k0pk9/+enD69VPf/vrdNT9+/Tv",
+	"Hw6nP/1tNhv97an46Wo5ffXL5XcuMjwcp8TAP/4vB/dzcBD8dNVxwKNmMuV+mWrrM81EpJTmqEvgeUAP",
+	"3724QGedTtBUVAIPOkfto3bn+BEIDBoUJT0udEFKytnjfwhwraeSlvU+QEskKHOAP78kbCpnpiS6OVVC",
+	"xlabeH6Np36wTbqPEvaWpgKKmPEla+qUHlMnXAlVPPaBf9o+bR8UgO83DvqNRgWEx4dqu6UkEAj3f/qN",
+	"j//2763/uvljv/EfjSLozcbn1pS31I8tcUsXLQ6g46iVik66JXe+FYRmAFpIzq/4bUygYAToTHFC0HIG",
+	"pa+zUsWWxetqV4jgOKJZEwfbRcMUWRoWKs4Pc3gobpNtPM95RDDbanEvKbstr2bYT4LgYJzEEfyDPEEx",
+	"ib7rQ3WffmOot+u0e3r6qJl5Chfq8KDzEeAByp+bxFzjQnS2EUa3UaR/gjzr744C9XP3eJzEgsff3f7c",
+	"Tc6DH2ed+ffTH8PO6nAeJCfL738KTv8+8QFVRRXd4PD0Prv/kuvD4ifyBZazlMLBNqaZR369W8XL3vNA",
+	"psn7nua7cEOB5oWjiEDuHwt1RU9E8HiGFjyi41UPDeNhPqEkIhPZ1D1+eaw0tzmxuYtDOTQykeizh5DJ",
+	"2qJETlqKF+IFbcVYEtjilmF4j9p9VjjWOjnvSfxd8ER+12lsvuRttjJFzVtYpg9BWLqI0Bl8oomGPzv4",
+	"UGtepmtGGy7Zv+Cfv+sEwZPld92vtWQi49X5xLSDyK/2yixAcsgXcj3/br8gyJgUyXhMCmTdcUGe8HiO",
+	"dbKXPAA7NP5M58m80Ts9hqTfOWX67066HgWszuvcfEEe52Pt1SN1I/urZ395IIzjHNmuYfk9+ZQnO8IU",
+	"sB/Vzze+c/bhw4dzx1LqB2Q8UweNTYnmmMcnR84FV7zcnhIcw4WAo/l3/YaRFfqNpm5a810/3yUBWN7u",
+	"nOKu2Ygo01Lc+ffvL98lHhZ3boqqQlm58+9b7y8VyKnscankqjhh6vvMLvuUh6t8jaTGf9jLrz3i4erf",
+	"HzuNwuNED1N8BSxqchYTHFY9V2vIamPmIX9HcGg3P/2yBPuUSCeDAFwFutWHKYqQJcrStTBUEaT+3cDy",
+	"QDgNXPOwaOKsAccNt6uFRJSBeEmFBO+Sgw5RhiGiwkGI2AWEC8zGJIpIWLUz+gVEZXn6MTzaw45czLB0",
+	"KrXUEDXUspJoHFHCPBAJwsKU5ZRJnFZS7ibEX4BUO69rYM14GTpZA+qPJ18Z2CoaM3bdNHI3KxhWjWRF",
+	"dY6DdAeie0YiIkl47T2A+qGX4EJ4dK2TNAqzEjzfZE7HrOmdViHElrKsmP9DqjbnQcjZKiqgeM5CEprU",
+	"2jIMz3VRBxsQZYIey3AQlo5RBMJ84wciSMHIWj6DtAFVnsrwvODQtBGkZeOUMYU3iY89a5ZoGhCXeIGW",
+	"akowpaaVFC5RBxJcFD6cKKq8/9RvJlV88C2PImDJugTpOmZcBcqGHBEqj2cJO0VJEMfjGRxV6mWC6vF1",
+	"6gHMQ/CzZ1LjpbEtSTy8QsfaZvF6ts2nBw0wQombWW/Yf9guiHpm/XMurbfwRs4pAQ08KvECT92S2Lng",
+	"WDhSlEnuRdo8aw2yFUfrwI6VmbduGVJ5ANewZUVnlpX7Ke0+7Pc1npPQVsArQ/AaykY7PmrIV7Y9IOnY",
+	"c/IXWUW9EkBZjHkVOGRZdeiuJI7lellMa/H3k8Vek2W1CBI6lVKqps+kjl3mtrX4fRMzLitnhe92m7KQ",
+	"vZyf+XsiETYR+TZmwehjqZq2dkfcGXaDkQi5VmUwR/trag5BHqRKIaIIU6UkMSVyJzHCD4hbYLweIOtk",
+	"rIPoWeaI9ENmB1kL4md7I/tv09QUeb8rteJ2hzQbQX6G1inl/dV3zALLWbvwOF8BugKfOsHai8a3tuhq",
+	"Hk6Tkl1H8KVixyWjtXrgvb8W+tk95rblyaqWbl7wz66f7T77O1PTtBLfuuipF9/FdlvF6XOFlCoUpkEO",
+	"jmopEAqRKng042tC+R+l71GBTCa+/3rcK5Dl4qYFWxa+JQgv8SpX1NRjC4KBqi6uWpAyUKwXt5IpXhEI",
+	"lc0ytUpA6CHWMcR6tpMCBLlk/gstZTi6BELW2rpCzzKJaZmuVZDyigVLizDln2eVR9cha6mLYCwWhJGw",
+	"Gm9OEdOdlNF3RCRKEpxhL6dTDx1a38Q0EMNH7y+NcW2HO9+ByWdg8UNVb2nJAwWmlh3A+sRvSahbg/nA",
+	"Uo8Bjluy8oGgnpuvSxfYgg5uyRqy5hJn1oss6qAIxiLCwI+ECT7wgAIj5QfahXiuJF8sqohHPXQ2yWcq",
+	"4Iv7kIn+sppPGytunb5eNOA+XV0+21lfv650bkiC595razcz1jURch37wEjWy3rSkWF32fsqBTy9rU2w",
+	"hnfZ2+vY6axzEkEVLu+8eaZJ2XpAzHD3AGUnS1Xd3GtNVc0ieI4cmz3JQqMrxbkLqH8BSAKPaBlOHU2z",
+	"u0xnAPAfDTM9rZx3t+Nh56wgUGfRVZSROPH2u5CGgcBGiVfOX2lAS9Lw+O1NKWbySvbgzF+pmiZuSP1O",
+	"7MG/9pQ5VK58SuRuy16vj+9dEc/PnI/rrTDoZe3t/Jpueaz7Q7SqY5ZjPIfgfiq/ojnAgkXlLIzxklXx",
+	"I/uCF5qlebgrM7orfpFd+5fP/Pe2Y056IJDWnqCvl2K1WTvXgoBQ5+L/j5hMGr3Gvz9WiiJnSip5rJ+K",
+	"x5fPtEMYJMRKkN5eKvFSg4PO2QrpXCWxIDorCXoWvX9/+Uy359ChQ4wzOsYR9OY2PSKhBWjVgjJp9L6L",
+	"UXfZ2zRy1huPZRuWSY6mHHGmHUxt9ME05aBaaTNt30ZkSlkWemfatrkN23IhGkGhE5td4US3L/NHwxwf",
+	"utEwZ0Fw0jk76x4dnhwGZ2cdJzAmuFdgzAWEzdUFfS3wlOgVizZSGj3TpQHUs+FLym6HSEcrWTXWfDDh",
+	"MXmiE/Kgt+AchwQli3bDjw0dv1cVz9TpnsKS079zMZsfz1s/4dYvQets0Lr54/3CNsG6VxEJB2G13Pbh",
+	"EAjrtdoWnVVL05333JWFZIKTSDZ6R0GzJgaqu8cIKFiXFid85/rDjIusrSHUgmaShO4JaCIJL6nTHUU2",
+	"j62N0gpkcABWPAGEqI0XhEABFGZCOX3IyUSZbY71xiu3C9fh2+VV0/HMxEhni24iQRSbliREoxVkZGGR",
+	"xwSOCmFghSjwphHrdJLBwBZ5q0ABAFdJ+YdBjvQP8qSPW78Mbr50mgfBXb/fdv982Kx5+OhL0Oyc3e0t",
+	"xNlrjngFMeZg9ptAALMgJrLABgmCTalXiGK+JSv10QxK5AhEJhMy1gXO26ijhukeHaFPVNBRRND51cXl",
+	"ZZ+NZzjGY3WtNlFIJxMS2z58RMkEZpA2uiIEfXxHpJJrbh5Ce4vHsf7TxJfCDmmOlm1RIa66Nuyymk39",
+	"W+u/7sueLievdL15H671Tatla86iFaKaIw+fX+PpEOne1oZNC9LU1/aSCoKGh53usI2Gf4C3MFu1ERgN",
+	"8BQykBWrM9GRTSS4FtswWJpjohM9FzH/vEJz2HGQ5dDD4YfHEHk/bKJhv3HQmv5CF/3G8BGEtuOcRw/P",
+	"SR32Jy296k1ZxHMmqVxd46kOQLqcvOaMVCDuOkOQjchWPEwx9J5CoDaqC0mjCJma6M18ZD4VaHgQHA7T",
+	"Fl5YZ6+WsxP6rHPQ7rS7j+oXq6C934pfYhOFUiXD0TDXBEu3nLXrbprqVEow7yET1Z+XMHUsfU8/0ili",
+	"+qdhMxMP8jlvCMK6dLIpGq36bGg+N8/N9+pCGcV8KaDp3VCHCPEkHpMh8A+AbKQ4hCDRRMmfajFW+FLX",
+	"jm3kro1+fUYFolPGYxL2XIutnBFmwokAYrBWShwr9g7hRRgNYyKIHKIlXHw0BJ4E1ntYMQpq9lFtQQug",
+	"b4FBb5tofGf7LtlfE6/+lHbWxgINc5OpLeAxNHjHYzKHK51PCqiUWvNi+p42bFmvQZ99I9SBjiwMJ4kJ",
+	"YFNd59nCi9JOCnu4zaoNE3SQV0CAQUu9IL+OrFNJf1squ5QWE3MdyoMZGgKZDNtfiwLsUr8xEjD3SPtr",
+	"739x+ZB2VC+XU0nmZbEcnesf+ASaxZq3YJNNOpU98R30ij4FCiKfZU/foTitZWC0HR191mdp9hKaE8xM",
+	"kh3V+TyWAgspK0fBN6whGP9r1Y1hJNw6I4Tjqb2nzq4NLFWgaDtLHSSZJeaegBifaxUkxmX7dU0hTizt",
+	"PVdzTfC8aimS4PnXXYe1mt93EZVKbFZy/CsvxNFZ77WU94LEVQsx5umvuxJr0r7nOgom2qolWQvt112T",
+	"zx683/VdmdIBxTVCjZ/MvG7VWlAf1BdVV6YpRbApUH5oHDir8G8w8+ug/75Yv8vKWxhT+V8Trou6pYXN",
+	"v+Ty0k0VmT9Cfjo0uIFr1zrQf7af+6a27z6209w1872o133ndr9WsG+20rem2j8s15MIaBJuQVapb3zd",
+	"RFxXG4aa1cnC6OjM8hEQh7C4zcJme0YRgvZxuM8knZMmlLI23YJgSPg7xCstyTi1B3IZw741mnczzDTc",
+	"ZNpWlk270cfmdZuc2kqzU2u/zvJY77JEt9dcXulKJrsTU0gFHkUb0MX55TP76l2zQTM70oCywSLm05gI",
+	"sXYUx/50yd7ar+6aDcblTDfTMQ3D1g71Wn9xzU3MStaQYZw2AKkdINctZF+kHlveMoOqYbZexfmlplsb",
+	"5aiU8g1LH6jxEqb0lyWG2BOXdncnoac4/N6U2dmZeOZUjDnTfbQ3oaBXuffvIJCYbbzh55evnb3GdGAT",
+	"mTf48q19dW8sDcL1k4WJ4Y/JBPiVzEqm6102Ta+R4HPi0IS5fzBzIrr2tq9O3b4d9tVmWbtH/Jas1h9t",
+	"/V3Blq54hRkw9RhvOtTb9IM7pSpGSn0k4SDOllc7yiv7hcXH3vbentwxT6IQNnJE0ALHQl1fGIFUhNLl",
+	"6gN8y6D4C5z87BE0YAbjBBTYN00NoHxQu2FSTl9zaYtw7bilbkaqbrvsjFeLwwvnSxeOwhUwp2JurdKb",
+	"8v9X9pu7pqeK4rqBSnUb97a5YPKGphmK6QrJeQiVP3I1HJ+goS5COEQCrwRaQhtt9Ea7AVwTAxqRiLOp",
+	"0HVvtJwqyWeZvpxjJH2Wln/Ve6Q5iruBbV1SWVHGNecvcWw62W1PFqY41EByPojsOLVYf6u/SOfdL9Kp",
+	"QABGrIVCMGLpU1BBhd/Mafg6l8p6UkDnAprmg/sxe39GogUg7vkc0whiHXbEFeSTDqQdoRY7zmT7laYc",
+	"4T/TRElLTYdwGMZQFRSSfOMRDcOdFztxv69dajbT3rY+M5NAw/5s7yFlXC0ZLg+Zi1sSY74gAoVcvVqQ",
+	"IT58+NAqlmipEySKFV0ATiMiXtM54YncXVKU2QBrJDU71dc6UzQ0kpeuLMGQAm1/4pdfwdlREtuvkrUP",
+	"hJ7/xlrLJZMkZjjSzdefqyt4ZzFXj7SBMGpe3BMCwR+SpUqpdWgvVcSnJlbEYM4NMKEhsDgjGV/EJFQH",
+	"FUfinlL+OD/SJmK5O/m+1ea1jB5EMVvD4GtwvJdYyPNwTne9RCBNFtsBavGZTbUXNL7miDCw0CCYnwoZ",
+	"Q3XJJagpI13GDsgoFV50162dFppJTnaQdeYaZ8q9cfesEKhxAGeMHbOVUzzUnrihhsIGe1p0QIGQe2Bi",
+	"Yr9fhwQ90d7PjUjGcF7YVFs7UxPDiiexsKt8xUM6ob4Cnh/ceKFSoFDhoNmqp3WHC94BoIuGul/bVvk/",
+	"ybQIG13U0n6X2uHxIfoLfaqIvWkyabOmFE2rgaujwLgkTdTpnqr3NX5MQMZzKBq966m3ETim9vR6oihO",
+	"uxf0PDeRzqaOFBVZDgCOieIMEWcKaRDNn1ktbABYRLCQTt6AoipFTiMCAZMhMsGrQ/AfDdvogi90Gnyf",
+	"KXZxS8giC5SLqJBCF0rV6QfwBBfGT9lMTHDallRbNd7GEGpH8w05dtkdZ6BNbUqeyfdGwrYmJ9VR5Po2",
+	"gmA8hoY2LnT4JD3eptEUmxIt+JlSFraoxM5YgXCShTvMGpTkp90bPjQksMwUGqCbjGL18vXdZcoQmF65",
+	"k0TsjIJcEdFNRV53ergNnJa1a++CrL/vHg3Qbodfc9PrRuYPldijMfgIRIFi/9+vIDO/4xFR8p1pwLLb",
+	"xsQ8IgO3j8taT3V+1v0hl0ckJz1BNhX9pC3yV7pm13uGP2Ea3UN+xnTAP5FY3ZgbiTRvspcV2KNBkgeh",
+	"9vNnT12AFaZA8RyMErHes6OV7afqVaD9Qo/d9Qcg16Z4b/tk3WyQC4olHmFBUhNZzuhjVANpUwusUs34",
+	"so2u45Wxn0ZY7tMTlxMCvwkL0DchxtosKyqQBuObcIfrpb7m8sKkOO1oL/+sjUUDdcNsZjU3X1w+M6bz",
+	"zGEqY8yyIPFN7qnr7Is9b9cDG/tVtkzbVB1gjykedWnJb4Xu94PSb+r8qHsdqmyGCEdKkl6lDgLtZTRx",
+	"bhrWJ1sfMm0AyI5aKW5qD4ftDRQX+U3P2jdoY7deYr3PWlOjAg2dBQ+/rf3UN7zbQGwXAXDnMEVHKMEO",
+	"DJtIJSnMv2mso1ZQ1V+CTpmOe5ScIz6Rugvuv3i8okG2CcT59QnkN9jb38Gu6a7PPKa//LradqpmJ+W2",
+	"07Xfv/d0b963dyptTl2ws5e176+hab9ni5grGJQed5Htxz1lrG8hfqtZaAi7boRc89lvKfqrfPumJhgw",
+	"VOvrvc9srTHTIr+iy/gOO1vRrXv96fFAsFfEPnBbmTdRWusACSLVaTJrRWMeUjZN06AZqWz8VzhjWR/B",
+	"upNl3gJAP8ScTd0exr+hL735e2OXmieWmKauhQ+OxVyfZwh+3T/XTFeVNnsCp4kv7clUjkF8Yto9oefY",
+	"FFZJPSZzMh+R2KTJwltgHBSm0NYiViQqqY01DMmGyLxQrwI6I4n9eU86U5eSMbG5vW2dRJv2gDw6Ojgu",
+	"Vu4oJSjPq+ocf5itstRodd2ZdAXFthaELyJSmO8oCDad7RLoEUfRmwk0Rl2XN3WzRWmceWX3B8gWm/Eo",
+	"35UHMr4kqbZdWkAUsdhyzhCD/vlSf9YJsqXiOMYgaunEMR8It5RBQr/uAKGJDOrumC5rCbOJAp5ua7Zp",
+	"vafUkb5+aG4sLAQVEjPpH0r3G/MBGScsTUWurwVTGjVrVPa1ttjeYNW4LSH13fvXg6vr83fXz581mo3r",
+	"53+7Hrx6fnV1/v1z/XPxx4s3r6+fvy79/Py1+tz8dTW4en3+9uqHN+q1i/dX129eNZow04vL15dXP8BU",
+	"6s/n7969eefdgaxf9kaIen/5DEu8DbLu3HTFjxqADBA++gcZg3LhEne5U0bmQp9kre+KzC29Kgul7SNM",
+	"2e78iXoI9Fw3nkwhHu5Apf5jdO10ZoESOIkg8bCJhMSTiW5oq6MslHI3TE/XMHd+dZnNuqNX2BWdVaoA",
+	"aqZ4rNqkdwlzUnpwqD3UOHrr7IZOSy20sX2XsPMpYfKSLRI5dG61oT2wQ9ueN5du/sq94nQYgTThALbL",
+	"t61Eo81IebqoZ8e59mjmTtX1z030YxtB/nFa/MQSIhUQMLAx876AQb3suxsEQZl/1/BGDaBO6DCBZHHC",
+	"mmgJhdeystgoJguC5T1Z6AaZ3LkTbj+1S3BuxBJNKTYyx59bo5UkcJEdnh6dHCtKu1SaWBKTCyOzlGWD",
+	"NF0NERaS0KkTZcvGoaFIFiQWJCThsIcwmiVzzJDk/BZx8NbJvAXbcQG5LZKgwUKfZVlzJBIETWgsZBsN",
+	"x7bJ4rAHiXWgtGFxazQsRbZtNAxjTBll02FP1znR/kKYVehi625DK7MwgMk2noCwXNDWdFk9rJmQEdiG",
+	"piiKvXeL+ZCF9MZmweObT2GEv4TEalX6Dxsy32yky9W8oiJ5BXzC4M8teYebDYsLSHU38czNRrZX3pvq",
+	"/PJVBSlgiUZEl5wqdy8ShWLhaIgTyYdGSpYzMreNz7KGWEOomT2EFunZO8CC1SHjfWaiRBShhFSMcQx8",
+	"ea6DjYZ8MhmiiGAzQ1rJkWsCFIWtSiTXSJko/PLJpGL9aYcjr64wJYzo6oq2EhfXymoSM12CICuKneeQ",
+	"xkq9Vvw0r901TQMo3Yq//qNrOidC4vlCfUZshHztNFlLIHj9rtmYUEbFbBATLKpdZfb7F/DyO/1u+nEK",
+	"7GZyjgP2TbNcxJUhKjXXaespYiG1mrzfWRTxwOB5PcvyhTmVUFjTUL3pAmW2s50JL+vrfrrdYLYUmitr",
+	"GmVmEhsFDawuhjA+e1lZPTa7ydxOX7aBfcIkjTyNeDbXyXhIonWoeAUv3TVtYJqJktuorbWJIHOrVS1j",
+	"tT0MjVZGhtAynCBQGN8uzRZrTO1KVKBRQiOJdFuY6ipVnQD+t5dKVeo9qP1JIypXunjKZAKhOWlVls0O",
+	"ra2bkmtlcG+SslEaNqJex+Ep1raHwS3jfyDypOvMZndrqU+l3qacpOoMuxVlJlbjqVW7tNDok9pzlX5t",
+	"xRvL0S3h22lynNsr4BeY746C106Wp7zIB2uV8coGlJW4I3ilsZtxWuiNbxY34jwimJWwByC5k3iF0w13",
+	"sdDHbo01DzPQ4ACHaSd8BbKSJWI6pwxLjfw5XizS1mlgifPj7pl6qKduNkLOSOWLnBH7nnWOVNyj8NS+",
+	"CyU7q159px7aN6HYZ9WbUCFGv3mX0sjqdVaxWf3MGdngOOeGqn/Vwc66V52lrB01ReW6N11U3t2UycWj",
+	"m17xeVo4PKUYtwNmQYQrdDK6N090ZlN8bmUKByDJgfM6IuNmE6XCo3c2W8sWOOsy5tJwYEDAE4Qt86UR",
+	"cU3CTEd5AReq5hGp6m5LNFu8GhbuNIKA4pIe1tFskIp9uk77FzSNokFjxGMo9vl8vpArfWVAlD105HBy",
+	"fDeyG7yGmrgp9eTNvj67QdoZ02+01yV2Cx0ZCnJGvkuCkTPyoka5P0KRv5Z6ZxDb4dPp3am3rv4mqqoL",
+	"p5spZJeRkJiFooeGmp8qXbtpZMYRgSwGLZA9QUMrQ4bpG6lgmt1iT9BQc8hhs88cLb9py6jnbz/O1BeO",
+	"waFZZXDImRWQz6rQ7DPtzldypKPYQa/AnPKYrhW0cbOqjLfn1fV1GnZF/7tzZpP8m+lqTTM8W8m3fOHv",
+	"qCFCNpLYvxalYIU4GbfGtWYruhq5DSTdSm0CSk7EvpVLC3DqqVfzNKFmy8gIWlBKzhFLFWc09GIXYR1A",
+	"tWwZthzuX7iPyYR+LhPADyay9hbugSllAoCJyZhPGRVEV3UumBk7BSvjUa5qv7gd5PqLfOl0PW0TgKVA",
+	"b8avh2AzgaNrRkQIg8y2a6mvlRu4yWSAGhjr3r7Sb5nMBzre06VtBksNwa5qTaVI09klV7e4T5twwDEE",
+	"lFJF6iAwS1yvS2S05TfapTxEKC24CSpwRFlq5mhqdpyqWJJKyIXJXVeCsmlEWqbfnkt/ZW+w2zXi//T7",
+	"n4Og1e9/7rzo9z+fvFD/PHtx8wf1RFQ8rP7KS7vnEGtQ0YMd1Nq0Uy22RY/BgjhTB46rs6+tj9Dz4Pjk",
+	"8CzteYCO2p1HHjkQZswiNip69Qo0PDfBdGC77aGnBMckRqZ1gDNK2j/gzQL/nEC/Ee1+EIXzfhicrXem",
+	"Wf5OvdCNueLQ2thjesmlsRrAvesNIgedo4PjdRYRoPpcY991CoEv2c7vAD6Plngl0HAEyMz55PRP6z1x",
+	"uQ3MzZZDXnER3vOnT7v3PjecAE5Yziy1r4vcyjibc7UL+4WPZyt2lopN0FBE/WK4lRbhchY1HbNuVmly",
+	"gLPfzXdiK0ONm+/vVzQYB9fPGDOonkKh8RmtUijmmK61SEIRq20Eks2vKh/31zCljD5d8XpWn6mDvp2z",
+	"6h2WbgsRvW2msUlnva1z3bHWuVI2em6tj9rYPX3mwHwwWDN1u4ONlkN3E89B0Z/lQkbrCmu5ZWPShacf",
+	"5wObOt3NrrLgVP3nqfrPhfrP801vKkaWa2NdU42ULHORrjmjWhEJhaF9xJP3jG8VU5DFhYCk4HQvT733",
+	"l9K66tPmTTS13mqzACOww0pCstm2Ouyip7vZGHUPMzSkIQQu2H5ZfZZrmIXcfll2SHDY3BKyENbRCP2x",
+	"oHHIBRwrs3RDsUNfEENlcAsIUuBExlR7giCoogdtopUIBTG+CKwD6ukCx1KgiELuqek7N4Qfh+2qaJdc",
+	"yAFfMsdZkxp8dQ9OKTaBMGvorjsHDRWkw6zRYWzaqihKGdqnabzFmgg0GgLLvbvzUVrFfah7sQAAtv1e",
+	"J2gGQeD2IJljtlLYnJu09TWOmXpbSbOhtz6zcuzGr7QcncVGGuGxjYZf7oYIi1uROpgyr7DjK5RJzMqs",
+	"bDtvWUyshSLXYqUCXmOTsyArOk1iZiz41rNi4w8rzPjljdXIBIVjN0SeQ8EWY+Zoo6EiMROOhKXjYLWy",
+	"wwORyVCaWTiGPiogvIA9Uawjbdso4RrhU42BJZWzPhtmCtewiUZkjLXMj2WqrNmGfcCaTG6lZhGMS1NG",
+	"w9k7czaKqmWRUVtdLnvHx5rzQ+eNMxsbWrT2cnBwcPbI2kjRJJFJbNguQ++vL9zglxXBMYJD9AQxAlEy",
+	"hg1TAVXDEE9MD6D0EIZYkpak84ISeJA3QnSD3M35sBt0Px63zm7+2Q0+HrTObvr98J/djx39ry/du3/a",
+	"X78c3D1qPQzg0T87H4NW9yb7+2OnC18efAw6N4+uH6r/0yMFrYObR72PQetI/ZD+42G/31aDdppnd4/+",
+	"9PCnf378Y+um8rNH9+htuIsV6Nczd1RaMPQJmBLoBjtJYjgxYH+Ee9hkFGujxi1ZCdNOUcvaKU0kCS0I",
+	"UoVwT/WnK0gFrTPcmtx8Ob1rpf8+3ODfXtvVrhGyxupiMHtTye3yUsNO7K7GXZuKG7VXgP7+mnyWHvdq",
+	"dRipXsBrLu8FPePytwL9muD5fUCXxt9bjFSdj6Bx0NoDpebXYbGXz8Smtl71kT7jPoqrWSzIRPdabkXg",
+	"We7ddcYFNcQz5wOwJqUp6Jt9n6Xc6wAVuZ7T6Q+v4dW7ZiNZCBJLX999EGPcaD/Fwvzp8lmJBF1glYLz",
+	"UEhQUia6fQOENbC0dsIGAQ16OfkdqN7V94LE99lTI54oBauoNnkkofLeb2T/eE2WqQlkJ/X0HhYRawyp",
+	"110Bl6ZB1H3Qafo73euMpB2scofEVE7c3BBnhjH1E73mOOhTbDuBQdrPEzSUM8qGmX6dCmoNI7GLDeHX",
+	"XcXVWYujDT95/+5laf/U19VbFmbOzg0DGPT7d82iwH1LKnqIgrxita+8vT2t94r+QsjCmOQxEmQck1KW",
+	"yklOZlF/1vnRjg99frQCbhTMZdzc1CpFWVWPzO/reJrEjC+Z5nXQU9xBtdmkrSnQg2yNobVUMbvS7xXX",
+	"bT7feOnmVOqlQydjGGDdssFQ/YKSKPR7v85t6t1EvfNAi6+lZMY6kx9u/XLz0Wx6hUnPgeJHm+RVjkkr",
+	"+NtsfAiUc5FxIme2/csmLjfdN7UcN1KKHmmVn/0qvrmPmXCuF9poptepm9LW6DUwWxWwKKoZ+yaeDWcn",
+	"7rwcNUvxsv4JXc8UiA+nxWQJHs9M4RzsEo4Lz0GQD67bBkSrBlbGQjZ6jTlefNSYvMnhicTVxK41NmwX",
+	"l4uJ1gZ2hQOj/wlC4FDppJd0APVe3oVjuk00EeOxjuFIs2vAM8SymiicoRGZ4WhizTl2WJ/BNaRiEeHV",
+	"YBPB+pl+1yKuIJXWxhvT0FpEUt89Fmj4t9Yb1noKwLbeTIa5lG7Xxd09rWMS/9b6r5s/ennD14g6yCxi",
+	"bQ/fdcIKXPz4LmgnWnOTvPPUtNk0PppoZSJts7hkBi338WJBWIiGRr+DntNLtwTwFkml53vIfN8hi1gH",
+	"Aa/1IhuHcZ0i+4yI2wokX+W7w80AbyREXFNqSMStL/JArs/tgQnP4c275hqnBnZNFCBjZuqSrpXpxuSb",
+	"2CcSY0FC/26U8B9iXdpgF54OK3mBNS7LGzjBY5lmo+ldRC94jIZGFdaR+gNTU3nYQ8NJzOdDnT4m+VDz",
+	"PVvcISRAuAb/ah2aZRW4/tG2XD9dxCY8/x+Cs/Y7vHRSWAu6SbXqn8+PKOxjKWzHiWrNNouPwbe4/zQu",
+	"S95NNNJpvrZ66wPIBx3faucWzwo1bja3LbDumVqpzIsI6/vJOpYhaBiuyCgyIcXtRlotpDoZSbvYYxIR",
+	"LEiO5MQDpX7MtXQKARLg9tG1GF3PliEzqIJuSNJEMqu3qC6DYllQN+getzqdVvfYG0QqEiCevWaSNd1w",
+	"9GbmeJEEz1Ea1eE2tNRepBGon9vUddh/ypKFJ+WilG0JkozI2tMFb9Weq673VPmvoA8u22/qbh5KLLH2",
+	"YhMNMkTVHK2NnoNtIKuQBNX4UwYmUsTM8QqB26vP1ByfW5p2h230FgsBYdPuF+qu1jIfumV82QM8cEaE",
+	"HojPM96Y8v+y8jS4+dJpHgR3/X7b/XO95pzygaa9ZAvnM8+pmuZeNJdN7UW8Pguk+va9Z3qCTAspMM50",
+	"h2qWK3RlSg1ChhXZPHkhEzKKBQ/KeQszso2Rqoa7Xmfu7XynB5s5sn+GDj0E0rnyuRXoSvIYYtRyvt+8",
+	"5IlMIT1IKC4aIm3ehEN7gCwvNTm6yDrlQ0nFbgTgDDozQaiMrnvxOwvHzRK2SpgZApJ7KOSMGOErS1q2",
+	"eRUmu99wQYgOWKbBLZA/0jNHNJLqJ8rGJAszggy6JvoHp0xLqL9qBhfO56vfI5/eqde1gYNtVz2HM+IV",
+	"L+6RLmv4dSkvyS6oiBc7me+YPbfei7oIv3yvOGDAEVc0NcY6hy8r2/exgUP8n+bv9pjP1azpobKuiFwR",
+	"l8O8Kzt/nFKT8L/9+3/8f/0kCLrHD/7wx8ff/en/DL788+6/WjcP+/32n9a/9uhL0Dw+uPvPh9mrN86/",
+	"WzfqeefOefroT/1++9EfN3/fe1SfM0nl6hpPPXfa8A9DuKEIvIMknkKNj5Ano4ignxMuiWgiQRZYZ02N",
+	"QCyYY6EDUc46nSALoz9tn7YPHpVkpcM6w8rDfv8P//yI+n3ZvPnDww+PH/2p3/j4b//e+q+bP/QbD+HB",
+	"zR+aVS88+oN9cr/ADkeX9obChSYSrsho9sJc0kwSxViyme5bbEDxA8+GG/MRcNzUgJgZ5Y2D4klWQwG0",
+	"b92Hyy2mhdHQ/lkol5OGqzcbeKrzmDHN4qPUv1ZCkvl60wsswcsyUouBQj9bbYB++MSajL9sJnLlvskn",
+	"i5ZkrnuYPtwZvqYNwueZmeCxTaNPLw6P6T4/st+UiOdEW6XVmGs9MGU2laHCo6GB56QIaMHU4fhLzoLg",
+	"pHN21j06PDkMzs46rr+k/Gy9Q0P9FEUVfg03Jb1SGjLpryAPFcpwPnFEH3CBmfK4Wg76bcWbnYpNhER6",
+	"r/SCLnyv4qN7Lmixk2RlEoM3NSGXpCVTNsOgq7Z+hiIzQsIRHt9e8Pm8wtS7SoNCHdVkyeNQtNE1+SzT",
+	"oOAFFuo6pwKKLTNT/wxXlmBJxSelvJSMIcE2GRXFPIrTQ/WfY7+Osskn287gFZLAXVdRp0Upb9rECOzN",
+	"duYAXOaqh3uOatbxzFP2SPE0kXVmNFHNij80deVxXS4CxwRNyNJ4+eCqHjrt1IY5E4KXcfp8XeVyvun9",
+	"duQxKWzCCDIkWk5AWVWtAZOegOdEpvUGNCqGRsIZ6kjUXC4aztt6RzxcuQfy54TEq7TMtFfpiWyrhvJ+",
+	"RICeJhL0F91f1NR3sIYbfQdBCYQVZ2FuPyTnAzHjsRw29R8RZ1Pjg+CJHPDJIMZsSoaFWOuaChEb1InY",
+	"QsRNfyiTyJ+v3rxG5rlJjz0LOo8QZSbBQaH5icE/oNjZOfhR41s3bAM5QHctxUhEWMxKRkSomrnONqjB",
+	"NYTn5Yd5aqsy5icRgat1FPNbHTyXKsaJrgJPGll99izryPnR7JZTxV0zdLenYbPhbnPDWY3uYaPowfwT",
+	"6ESpxOyW8SXzkmnOUlBVzhtBcomteQnVOvhC19RQK7bV+p6goSbtYdPNXokJHs+ITqyCU6FTCAQa24yA",
+	"rDAGXzSaDT2IF9wfCI7krKL6NBGmLz5Gi5iPPGxSVJQlsUnA/DaXAMxv19+5Zkgf4Vw+852C9+8vnym+",
+	"otAxxowzOsYROH3a6DIUaI5DYt1apuCoYsx8kpavOzFK8dFx91HRJBF0zs7Cg/FxqzPp4tbJ+IC0zkbH",
+	"ndYRCSYH+GTcCbvdnJ3itw24v2s2XvLpJXvB4/mWMZhO4wPLpt+cJ3KGuu0gawoAeC2HCEBmnDfY49xU",
+	"Q9VEakoUe9jKnpM5DURZrNw3AdU0xkwOqiVWhd0HAgTXNnqlmz5nMaTZQfLE42aT/Esm30Kqx2b79MTW",
+	"RTDrgMDrkIxpSMSvsIeJIHF1X4Eqy+cTMHjCMpYzKgkSCyUP4Zgnuh6F8efNAdh2vaFz3+gvRg3bFa4J",
+	"/AZOs1vAt8NsasLifyfo/Zc8krtkAkCH0fukyphyZvmK9FNOBOKe9Akl5/ox6rZr/IbS4UoFJ9QC/Iis",
+	"aALxhhG3DYSj+Be7qRT0WYi839BfpcP010en2YT2NsraSzwBUxiUhhZjvKiKQ1tjJNqx4MqmFUKoGGBa",
+	"Xyzx/NLUYKyqXULFgHHpuwXihIDnWyfnuSG+UyLhR+EZstohEJNQaTZ7jvpamtATqBagdtIYlJZ4pfOZ",
+	"shBRXSiCoeFHC8rNMNXuOdh145U5c24xhKzU3mC02ofDxWTvW9rLigJSlhl6TB4CKUOYK2ysLRe/dWQU",
+	"laaoqNBVRddVN7YH0tJw057steVp8mfb6y3TBF9TwXivbrNCALrtNwGuJ7RMwUm7j7glmp6kHWBMVRrt",
+	"mdJhJMykCu7LEbcxx/yL+mBjX1j5U395tJTBp60ZMDNYeojZCsot8YntzABmHesd1CimsXjUNAhL23qE",
+	"RNw6hSvX+gCrPH/pOqyVuzKSubQQCFa8taV99eH2RZ+nVvNaE2bByL77JbLXNgAuy6ICAbfS5VuwNDWt",
+	"a5My9VuQcxtuv5gCKTorSwHIoSk3TQ3NQsZ4mVrJZ+OSXKEIs2kCUas2AUFxrphHTnmgNGQVMyTxCM4y",
+	"xFpp23wb/aioYIwj9VQ0dRzvhJBQNNH7PwbB6VGzz97/sRt0T+Fb+OeZaYMCbwTnOlxJiyJIKJmUjU2L",
+	"FBLPKcOR7iMTkzn/pFRLuCmcUrRUoFuykGi0kqCe95n6V8EYXHaunP4unCuvbA0cT1SyevTAWo21nT1Z",
+	"ZFXcXRsaXxCG6ePpQra4EK1ONxgp6to8iWcPGthrsrxPMmAznwoIbHTIkigagnndXjm/8/TAWm96mqfu",
+	"q7WY19aVvAbFwnoIo4irI77AsWYeEs25kOj4MFdIzHIRG9lkbgVhmg8tIrzSXid94DEK+RxT1md6yIhg",
+	"IZFcchThEYlEE4wBOoFw2DbegWEbffDaDqDsFvAHzWcYHfNQG+vQ6xd/ucjcsbqAT59lFc4UcxnPyPjW",
+	"Nmbbb7ybLX+UUka/3/54SW8+vmY3H3/8dPPxHN98fBndwG/PwpsK68TvJ2jOrXxQIsRTJDnqdE9LpIUY",
+	"3/6CauqSabpiOmga6gV1I+NY6ySGUvrMkMpFEwmeBv3batvGKAUFbzG6JasRx7EeiAtFQigiYLVCdmVO",
+	"H0CCxQqirRN1rvRVNkmEDcOFs6QOC2eQIAAFhvss6/Os5cUZjyUyZGAa5hFT8zG7NNMUCDwah2Qynenc",
+	"h5+XJJarhBY9pH6zVZHTn+6f0+eaBXiZUZoZqR2f8EFFPsEWnbpsjL+374CGSjiJSeWWFrYKKAqMz3YI",
+	"8dLDVHycE5x2S6LCJiTgqHj77Kt9gelP8Kkqf/Ktkz9QSg2tzO2yeV11ANfEgXkrCdr2197tjmNu/ONn",
+	"h0cnj/bUE1pWGKmpQGBtMP3Jc+FS6DWUctMnTJ1sHZqQWjREOUDuyJuzpJvd18Vo2GiXUqDLRhGUTlhN",
+	"IWvF06RTz1SZ6m2eW2HRyfWGMKeIT4s2wsMii9gmiuytOjSGGcs4IWl2DxJqeosXJ64MRdg4BcpmvioP",
+	"93W+aYp+DSlCqq+LeXR25tDyYeCl5op8NzemzUddaxPjN0x9G9re+uLxMLWwlJaWxLQVkwmJ1e2w7dT+",
+	"QDtbvSnt4ZX2p0opzMuGnKPpRZpZjt6nUUQQBefThOpdd/qFOuWe99A9VEmr+FdsJAoy4wBE0XyNgfQ3",
+	"mz410HUsQ72hIxqG8JiGZL7gkrDxakCZWs1UyeuFJ3Mq5liOZ/nWpWkkTubac351v78lK+dJGpLkxumY",
+	"0u/p3zFmad4XNBzB4Zzq6KRIUSQJB4ZIIJlFzng4yEf5ZAg1eFM/TJSIr/+tVP6BdHbX1IwaQBAQjqem",
+	"DcSYM+3OGqTtZUyrRNMPlRjrChlAcA6xbaUL8JiUyZDGcmWC7ElsN9lpUpPaf3Vf3rQefkwSQUxg0hyz",
+	"1cAUGBfub1ofFxCzhBM5U/syxhqmhIlkseCxJOFgTkKKbXQUoBznl7gk+HZQG3XwFpDg16mdPpFLG5R3",
+	"fglqE49C09ClOrETRGq22uCGni/khXn5V/AiMSHjBFJoxGawXbpfQOscbSXb7OuX9m1dlDZMxnKzD9+a",
+	"l9V3lkb3XkJAB65Bm1Y7R7k1D+SfQJNfbQRNIrIh6t7Bqxv34tQfOX04oR3gJt9cqzdLBte9O91WutGa",
+	"LTUA6HDKG6yH80fzstdllCViO1epPhcGFxb529l/80fM50Sa28MtFiB3Tnj8L5Mb6zmkfmcGWIbtOnXG",
+	"8C1T2jsL0ZyyEKL5VzyJoVK8juOvtxcf/i7sxQU+5Q/WNk+1+gudZW1SNZ6qH59evEWHJ2AZTJ0ICrEL",
+	"Es/wApLfYEhj6IvJlHLWRh+yFnTNtO05jpW+oe1xTmaFHbgU4Nzp5EtllwvOfek2D+4etj6et3660T8c",
+	"3D36k/nhS/fu0Z9qMLNRWIeJ3T6/bG/ZAYGaaIxdAi5qugnAOe6hoXYBmlBkdVE/ENrG+cSUPM039nuC",
+	"hlgIKiRmctjM7n1wPM7SVggmMPf8EvFY/QFuzEIUs/Y96sg7JUDbYdcHE5sK73U1oOwVST5RsqwKdIEj",
+	"PiLaylezQWYPK/RF46TW4mLaUYU5WWQ4q4VmS92paxXHpqrJhGrDyUY6fJ7mComQ3bIef9/+4LvfWYWx",
+	"so7NKT7rdi6VhDw7Z6lRICxus2I4m/ppvoHr6J2VkQq1lsG7IB1pesKVbiHQiAgawjOuuxJiHYw/w6Im",
+	"4UhxIHWayx3oNsPXwW+Pr3orlZEIiZSUTcVOLUZqtRbI09M3TkVqnq4Vok59IUlvP9rOv6I6sosCsK0o",
+	"XypsrzHm7XQ+x59bo5VUMMG9mdFNhRlwCMpMlrqjW3WkGpCWCPHKiPlP0DCin8gwL6CYlry6WcgTNIyJ",
+	"VMBmg6pvoLJuOtyI9JkzSbklLoDVaDbUpzpBFdZfrbhfG6ymrWsak5gSFkarRrOiE2oq5OdSa7OvGElk",
+	"DKYhYB8RGKgWWM6IpOMaUH6sqvLm9G62fZLMVWodcdqBknodwONAmalUrF8WaEliAllBG3QwWt9x7W0i",
+	"bd3X3WKeFTpzxYd03VenNCuy4p1NBYFkr4hgb5b5zlVbfU2F3iayEN+1a4F3HW+0z/iu7UKoipKh/tkn",
+	"V7xLx60ODzZxXTMSmRBnS//JQp2XquxA00hzZxzqz3Uz0DIq79HTs4idtY01c5+XUPU9MWXuTEPXB0JX",
+	"rNW9Xpu6TLjppvrEtFM2CbkiloNh+9dOP3pH1Dm4Vw8De0glV5qCaQyQcufSZilWNVhUOlBz1dQMt9Pm",
+	"tbSawU7e085ap28eMP/eL3gszy9rWhqfX6KQ+kpgmKZmPketvhFlXmyfcreGsdbS9us6DqkY4zj0wfRM",
+	"3aIijRefTFD68p5hUBOtgwDuLSMsaIUahI0RGZsKLnJG5vuFa4ZZSMIBn0w8FKrbBDqw6bcRn0zUIYC2",
+	"/3t282fmaxJSudmW6Te1CSm1TH8lqBJm7LmbAOYIcEIXjFBY3C9oEHA8gPto0xOnMyrUJ18DlGSxJSDJ",
+	"Yr9g6CvIQ866DbkOrIqirGR+au5BkvPbZipGUjaOkj1zgmIjbMstMw7hpzbPyXAZW+4gOzuRo48UNdUs",
+	"/wV4wkWdZC58ZY/WyyLmQsmcdpvwGw71iPZLHnDHpuV+NgMc3D46KkXwKNmkTZHvw0+brdq+u991J2xD",
+	"GLBBPIK4ExZSNrWVlr/SKbAU4aApB29p03IbAQks1ST9fcx9LOlDseg/RiFeQdh32gLI9Mk1eZimDLfN",
+	"zfEcg2lWImF/KVRwlTxBOCu144Clm7Fv1+EdV3RyCvEKPXx/ffGoVMDNI05PMkax/hRYrqKYM8HzPeXX",
+	"ETyvRkvafHC39pR2edVkdZXM5zhebUBYgs8BucKvIlTUiQBNYKstmSpCF5V7K3QleQioB0oV1jdDYxRi",
+	"CYWVtES/kfPBPV3FGowe62xVIjf4yLdap+QSR1sSnkcDguuwYYdL0Ve945qXlxbxA1+iiLOprn3Nb7WJ",
+	"yrEKK15K2bSNfnC68lhihS9sSsRwcRQMBAQgiWETMcp0MCVhaLg4yx75bCzent8KNujobTt+71cqzqCt",
+	"SCEiIcUsPaRWy9s/MNtU2zpbA/RZIGdoQeIxYZJG5FuCvmToTipcnu+IIHJN2Usded5GFxHBcaFOOxS7",
+	"1PkF0NhfSN2u/hNxbkew90AVcM9VqEPV1sbWm9d2K/IIK9i8xqOZy4uvCue4koZYehnP8QqFvG37f0Ko",
+	"k+sMn0IuPRSWg+DFIYhS2t/tGhBFPvsW4hx9tsSrl+fXOJ6Sbe1UlwwyTeDgzylLJBGm7JtxN2ixOuVR",
+	"1iw9ImlLeliFK4fOKXPn7ZRuspyANjDTlnH6Xh0qx9YVk0W0cjow2MzhMWZQo39NrHX36Hi9AT+TFdfB",
+	"ZVPB/PL39nP7DO7prm7rogShR3+p48Mpj6l6v43O7V+rNJPEcK0ZFmnuYn7HZnQ621wMy2jx7mYLbhvx",
+	"5Vefg2nf09eeJomnhp9+xWm8BOMvnGW5k21cqrlTPpxEOG3roIgW1hEEVLZtSxvRU8dsCIdN2MutaWOV",
+	"BDACJ4NJNPss/XIZU0mGwE70i9pa4QyDw1Dkx4oxsCMbFzbEdGiulyYywcx6KIibF+j8ss+yyTXvFRZc",
+	"9aJuii9zLfqcoBAWNrMrC3BgmHMTRZzfWs5oeLyawXTmsRiZ+XrTKCyYtqlimBvI/ooeupM9aqIhZwPd",
+	"mXGYVW6vADvv6nU3Ko0WN9i35RsALTaVS0A8t4aj0WykE/tvGd2Cf0P62lg90FSbUwx0i1+rJRRUBKXw",
+	"058TYh7LOFGH7orgeDx7B3UqfTlo5gKDXLpc8RdIXyC6kL4awiMy52LH9xT+63RGzy7atCSHhVA9Mmb+",
+	"dnVDgA/OOnIVUiZKIEqrDOWpJNfpA8oX+fZ8rxUw0mpVepFq0pxejp0yXRtzW8HoYkEqygHbVHJzGu3T",
+	"EprtsQflKsXkBxOiHRH8iQjrbe83/vv//r9+Y2P6viaf5RWZzkttnw58kXebxbRrM5wT0773ckSGFHGK",
+	"PreaU01SWj7E6f5I8vbGUjxsP4tNxcjljFtpNzuabX8Jn3wdJguME2CfJq8Z2lxbkelK+8YrjvaITDGz",
+	"fY8jPm1RBheaqYaHRisbDkDBuiCMc30dK9s4DQYauPmDjXUchBaHHS9/2op2PCbCwGOMxuJW+PMrdR6a",
+	"2Hs6CmGhQAmLoNqEkdsBWyQ0VRraW+X6LKr68Molj2/TYlZQdVavOeLTKZQByJoHdoODdtDudA7awePu",
+	"YVrhVSmeK08ObLkGOhZykIj9Z+9Y4tEeBjC6kc+2C6aVRECjN0UE4qbBIqy1mfafBaptp8cVT6vD1Svx",
+	"pfPaw7S9/jiBmOtuEDi1GWqR5+vz6EuTyaW+5JCbI8zcYoAWstPhPdh0yt4vdg3yYWSZNpGGQnwgKVJh",
+	"DQuAauhMSAU0xWY1FVTr6CIt2FIoULrmm7S8RmXaAAgjGlqlfC5JFLV0kqapqKE+a6YmER5nQrc+p2oX",
+	"TDjQYXCAitmTw5K95MbXQypLbO19LNpTdipveqXkK30LX4A6sN6kqgM8ZyQmbXQNAdmpE00wzn8hoY5d",
+	"1CEA6uJl0crbOUbrRCYwbbODD0B670CIDLdxkVlcs5I6ofNKVo7trqkmu/+c51GULX2oLl298caFOISZ",
+	"5lQHoe5jeXWT6YtUHR3FWFY80eUq9YbsHQAzruaKDAtBp+wrTFO1Tu0EfCDKcs1cR/E7MDXzlJbhRFNB",
+	"xaGI1xmTQYMfGtkaBAZQ5dP+xE8qu9YzRH/tRkojoo6AhtDs2vb26u1yab5OYVFjRWnvaD+HTdu9R5Ir",
+	"Ldt0njoj+xUgvCKe9NwIk0oUgQZ3VuHICs4VLsCvIVYyjiZJDDeYIeAxZkoGMTqEqSjUTsOMPFcjhLwq",
+	"rqNFH1FyaXYP1ybrJXFFUT4N1QOR1lnLYhUAfdAlo4liEmFJP6Wphrr2wKbFPXyNIdeQiKnmoODOCVY+",
+	"OrjG040K8/nb8KILW35LJ8xlVX7XpzAd/eYZTP5enx+g4tdoZa5rkyvAY5kZUgttrTdWwPG6xCm/3e2a",
+	"YF+pJQRO8jQqxfhtHEHIXrl701E3Vd90d/8BDTewSeD5K3j78hlYWTZJo1Af2daNX6VuQNqficfwb72e",
+	"UgkBn45jGjk4GNgu5T+PkLr+BU6AmAPjxsRodqrGCFRNjNXdLaVmiLrNN/+9dfN2LWi+GmyU2OZ36XKN",
+	"k9camNGltuLAY8Yl+uH61UtPYjPU+1ljCsrymMGork0HFU0b/RWEZ0TD3F6bXLrmxrEFFhTUXqrW5nAP",
+	"zpwyAaC/U85MWxGiO9hnV0pJKJ1v1HTzlSkhZ6Ru8nViAtMyk9ZKoPhuuZK6t0ZLpjLcv4r6ztZHtQ2D",
+	"CSVRKLbQlbIav8KDqEtp3WhIj1zCCORQ5HEidVOS2K0sX7FWWz19S3hJ7GX86rbPyuNP7P1vi7trobNQ",
+	"H18XFcAyfc0WzHdcLpn/cznjKOJTWyNjLkj0iRj/4uYhoy7Ym7gwnjkf3OXqlG1zZaqRnptPvafiQ3YA",
+	"jEWRRIIYY8wGB0EHR+h7F2igbusLES57dxtmoS8QjGPDY7AugbKIVs20eoappGFqVNhlJTa0RptnC/CG",
+	"yf5g1sEyyxLkJo4IQsgM0LX7kGZ96bAWIF0lWNhglrrt2FQwBKOv9XfuX2QjSyg16Th2cRiSEApNu0TG",
+	"SDNDWMlDrG1jJJ6ScGB7Hu3HSmDvCDWXngCahzbT2074WzFlRGUdLEu8XS8Vu4nbnvi39rvyun7gS6TD",
+	"cPSp9xFXbZudNA7sK50G6sbSpWFkX+sI2Am+SqW3DPoSJVABdYvhsTZH6sqFQ9fIOgB29DUwTEVqcN1Y",
+	"2qmlix2d80aV33B56m2/uKIG2q+Ust8ki/vJmUY/24egmcYnrN+ma3j16ynrOb08H36U3QFfP6bBmCKX",
+	"GLw6A0HZmOxnnVdqKM8Vr24zNZ3xGmOdBPxA6Nu+lzmWnLpfaRl8wkJ/tydLO31m21PruGAr8OhSWlAg",
+	"xbk/3VDdfnV/NX/HLR3K4S7aifSwmp4bBlJlUimLGNXq6LO8IP0/sLsO2qi5Tif4XVRLLKkw1XESGUnb",
+	"2AjmBoca17E99To+g0Kim30jpGHT1X/egyUN4Tln03ycaZ9l8bksTN9IfY3OoEY8LVVRrO/m82+t/7r5",
+	"Yw1G3jqiYaWEhzOctJEOmjAhEUMd8Z0LEoj4spGGgjd1cHsas31TCUlVZKkJ0LJ1FzKPlPprjpnHg19Z",
+	"F8CtKpNts64IYK4QKBfrt6Mtsr4Hm3F12yjBd3etHIEou66tWPUbt0osm7dzfRENequZa1UFL9ty1ia7",
+	"pNa9tGn9QldO1z71fBayqcldTUHX/qDJsj+rjpHH7l/aqZLEmgGENCZjWyPGhG+00fMyR+4zL0su8Npv",
+	"uRyiRugHKmevnCqb2+iOjbvml60KdkZYOvq7viSNZJLluemGVDwK1atgVnmSpmx2gsBwUfsDekWfupUV",
+	"N3KNVNTwLAXJ+vv9+bJWy/E5qdnBtsXJNxSGDZiTFzSSJPbH2s+JbrJycHBw9gjaH11fZFGCBK0IjhHc",
+	"3Tn/ihKVWurrgs3/KF+KN9//7GE36PfDL927f3Y/dlpnN+aPjwfm3wd3j1oPA3j0z87HoNW9yf7+2Omq",
+	"d/558DHo3Dy6fqj+T/3d/Ri0Dm4e9T4GrSP1Q/qPh/1+Ww3aaZ7dPfrTw5/++fGPrZvKzx5VUK+VpsvJ",
+	"ZdcXTWQRZ9JRyGc8lkoMpp/RRB194LMopFNTAdZtI9YNusetTqfV7V4HZ72DoBcE7U734PDo+KdcS7EK",
+	"THdP8pg+yWFaLfzwbn/INLg8vvvJi6f3lxczvL57uIwTfwGuYSKIGmGIBFGMHA1paCsTz7B8IJo2aNl6",
+	"/droFbG9mYz7UmkjDM9JiFKlmk4Zjy2/9HXF3cQJXcdrcnY2e/3r8NgZFpliJG1WvNUoQc/Bm2fmX8Cg",
+	"XpbS9efmx3Q6tYfeVocUyWhOZSvLJilEfuWfD5GQPDaJWC70UO7S9nHO3sZCl45HmGk1xvZR5SYSGeyq",
+	"6hbMRSwVYSoPvT6eSQcsVXLOQpXQTnB4enRyDIT7DEvsueonaBhiiVsm+MkQo/lL05wugNdG6bu67waU",
+	"zQYnEJ8TYVnpEHo/DY3Sa79ImE3OtdTOQ2JLTEOOnEzbb2DbEMcUthZ45aPr7aPe9thHK1cno6bL0dFa",
+	"1/AOzaKwuIUw2CmmzG0U5ZPBfTmZ7y8rK70P02dDmzRwfomunv2lqtu2h1PAAX4gEA21bz+X2oaBz1nW",
+	"oRbX1KaAJTVNC2znrWLQ/NHRWkzOicShIfO6TU4X+cp+ADHmsazKJLTVzzfmYu8vr8ln+RbHhdShTl0W",
+	"YWXEes6ClobaN3M+Vd1vXB3ArK69L3F/8+r01LYGajiYtXi6qaOri1nCbv1qxSTOqgEa0nog0PvLlEpM",
+	"yCR6jsczpKaA+0Vnezn3YPY5mHXhBvIwCUsNm8nhhklulVkNNSSqsm8+yyzIxYrUWzc/AIbq72mtlGJt",
+	"Wdfmas1k78mPJpRRMXtHsFjvMX/hvps6Nn2RAtIYCN0cR8jIiTibChN1ty7DyHx4ub3evvF+zgucYQvi",
+	"KTGVbeaNU3x7t9iKGMCJJF+Yur5bbq1uVLZJ2hyPwqymd7ZJisjSrMv/n713X27b2PJGX6VHs6skeUDq",
+	"YjuJqUrNUXxJNHFsjyVvz/eF/oQW0SSxBXZzowHT3I5PzV/nAc5DzIPtJ/mq11p9AQjwooudOJqq2bFA",
+	"XLobjXVfv19j5dTKSm6QAIuV3BH+t6MLMd3CCqyO/QX+wA+N/hCSANeEuwK3bfWvLfp6jOC7UHCv0Nix",
+	"fzoesZqtsmZ5+VJZGG6kZkTeS6lmsqIqG6q3ymKs8jUd8WM4+edUJteocMIFPM+vIAbqMJE49uZVcmqy",
+	"yWcniVldiubavFcZB7CpD8URAABBkyXEma7GOLN6Hxs9WGlhN+Natx+hdnKwIpCbORN8ctUGPQrKOti/",
+	"Bnx2XfC5pmpLjJyuQsipViivqrEt+CXacsiyq4afr+J2E+iVjUqnP7W/LArG38DrwlDyTbyw65Z7Lr5i",
+	"IYF6tKWSs5ofCCvpfdNGmdbYtmvfofkzDNvudx7xzvDdx+8+ddy/H6zx74PDTz5486vvuZRllm29a6ze",
+	"bHxjK3tNg3LOv/KsJI8xXLjHYTWn0Z9aFBETYNsqS7CMuAaKxWaAsfkXhr8hqlJro/OxH7MnXG4rHPb9",
+	"fbcZgDphdcjFT8O2CSxGFeij2uptTfj0V1zTd8TtUiuRXDdL6PJ9EbHRxPgpxd3rJOyaXnhYzrVJEVdD",
+	"QVBrcQ9WJTMpBL7pjMARg6n7+LPtiWHDsihztLJuPSR9+Os3nUfvfjvct3Ho33V0uuk9Xq/YqQmRbNSq",
+	"soKcsiteut3WpU0SmL5Ialnd0x9IKq/Sr/qqtBfgfAZdXkiAMVaztfRsTasmybndTasL5qIvqIUXO9p+",
+	"h3r46mIZFeRG7+ImJbm+E+VfSJRvKvf+EN+BKxXRywCsru452VbADdDr2opZ9BKv9Y2+KslYxQ2SHl/m",
+	"BhyhJNUgMVcQZpE4TTWzFzTEtzYJ56nV1b4A3LtE8V2L76nqWRKg4s2saLUOdL3oKM2l0lv1rpXHkoZr",
+	"Bgo9mpCeKfWyt0iMVqnAEt8ui2FZYsYzrUhtar8SxFjBb+p9T/k8U3xlqp2W4RWdTe9eb7yOZ3BVS0Ga",
+	"+c1hZgR1A570C1DepZphs4xElCqWpRqr+7Is5GvaAGQ2W3P+b14/b9n4zWlJtzFcol1dgtNYTi3UBVEs",
+	"QiHCMKjkdu95UBbA/URK2V2JRM9Q+uuSNX0J6Qpk/OETwSi6xTVWU6pLIY8wW03GwqUEaFrN/iFy1ZSJ",
+	"GvDBWCTnK/h9oGUO3o4d37Zxlwfj9dgg91eh3ptXkgnoIloxEsfkhRFgQPFroRS62lCIVXmNBbmZ57l5",
+	"rDlzagVxl93EKJqJpWk8TW+nUdnqxhI3rzavhrfmwNbWLRjaSMUtJJYtpBncpWmaJCraSmIhlgaN764S",
+	"A4AnHePxTYF4fH51Z4ubU0uR4wjpmVZdIgUEnXXzjbxYfWFTjE6rylFDKx1QKIajWZXDbL05sjXkYiDM",
+	"AQ/kHz842I8hPIry2ZYlYcIO0twPkZ2meXQVJOqRgrJhc22VWzVIfeNvt9SLVJ3DGLDOzTwWW+WCkp4N",
+	"PshNTaTmkv2rGjJaDHJRnN80tFXglwfjN+YMGHaIDOfrnXEU3vNOQWPXtwcsMSeQVWeBrW931Vvz1hYm",
+	"m5tIC4ITYapw0P51ube/GXwOPezY19Itluy4WkCSuNy+iIY+kqTMOXJVrEE2BJGTSZplKXHaLFex979Z",
+	"S89jwr9RBkkF4L/TwogrD6lnLLxeKKAmfA6JloGSUgwKW9dJsGVYwAi4C645kJoubG0jXEag3mfPT+k7",
+	"jwDFIrRhzf/AkgCZei6wXwIQbKnThf10dvbqyIKDI/wgfmIWKNhcObBt22aTV5tjEM+QF6XuS21cvRQI",
+	"JKuikWYWophuRVsJGSV2NmbbZYglPRGqLKACA4eMG6FQA+Ux1JobT5CHsSWLjDttWxNbY0SM6euYXmvw",
+	"qDjOxMUnQ4krGLlUomRP39bMaGBwNqAeob64OTbN2q7mBSS6hQWAopbNJYduaRA6c++3PvTqUAGSd0Cl",
+	"N+2L+ejRo3Al91cbsfRCKxOLKoJgieB5QpKkWfLgdleIVjHjc/Mhmmm4aMZJAWWmVDJvSS06aRKT/+v1",
+	"bSvN0/kS+jE1LDyogG4gtl6xE5t9sOsU5NwSYAKKRewGx2BpOW3siac+s43sEik+FOd2tW969Cm+GCi2",
+	"jGyUXvA8S4UumvEfwjkspziHDbitPdU5hfpxYw5FYLsRWYR56A2Sn68bJ699TkHAvLWOyc7NnAEKx34+",
+	"XTOJeg7+m4NqaLwaGeedf5y/+3gQ3d//1O93wz8bu2joQefrbaAmIyi4Q2RrqnwDfOXDXkl00Lx2rVa0",
+	"N39g7xVpllFOEavZK58T4QhYzwYZWrn231ighH0LpwvUkbvSokprA3+bFmMy5PQVPFUSxItNiDy4Z2sT",
+	"oj2p2mq4dsaiZodu2EnoRrhWJ6F7fa6X0F7frazqErSDVs8deqAAxD3VRc4LlesA2+cqHavYwP+D+Z/H",
+	"Ta38rQ2pNQ+thSLJr4YxDnssLsapjBHselYhgy2UBWQnMpZ4COVK4IbNxso43IjrnHioRRdFhLLlADOj",
+	"yhE1TqHPt6yAeC9M5bWYZnzeXkjr49vQGtPMWHu+XOI7SU/GFCKZoby37HSZUpfmITcs6SExveHwoFkN",
+	"8LmCxjM7dHGr7O/VxVwY/hJJewo+elPFrxQz68GHaSvbaGbk7VjNpPXrBw2V0tNcvE9VqX9XgYiuD5Cs",
+	"lIRjWp76etPlUeMMl6z22Xza1tS5OlPUZW8d1r1xgrLM/B7hlLFCSg1BB+QsF5ngWlTT1As13fOpcE/0",
+	"1DPEytclVX2r1ofXLA/Xg/ANIjItwejahkBD4GLO4lcvT8/iRdFflf2PKtMZF8VU/3tvb2/HzGS/8+id",
+	"/Ue38+6ePbb777/1+79SiUHv3b/1++92d3pQ2GEOvvu4Hz34tPvvO3tQHnlv99+bdcS47VsEmWqmNDST",
+	"8vMDSZ6lFzmH2Rqr97TgMuF5wt5a9kAopltQeTUA84fVopbZWIvB+a/Hnf+NM/y3vXcfH9z/9H3DuPFb",
+	"KvO0mJ+arwa394XguciPy2Ls/3pmRd9/vD1baALGjImngoJYA7wxtsfLYryXqVFKlBXBUSJqiiP2nmcp",
+	"BqFj+yma8ymYFRG9BcR3COqoL5HWEviouuzYAvVbzaKmwqEYWmwTOzwB97woCwgLuR8tuVWiABm1L1/m",
+	"IfHhTqwvz//53/8T71bnN007l2KuXQ8vFTuNATUHXfdtzeIPHT1QUxGzC6HThDqkc5URChIILQggw3L7",
+	"V2U2sdlgSv4A5I1G9i7taqTmUAvdYzkmLcu78fIXeXapM9AIJBxfjZKSFqHLoG9DzPvSTxPmFfJadtmp",
+	"EOxXs4GELNIBrMG7nbzMhIY374/u4uxTM4ux4AnMHNsJtv6r81J2cNKdl0O/Inya/izmkE5HUY+41ddF",
+	"JQrIkezWb4gP8UmV9oywQsSHaaZykeseE9KI8LkqcyY6E55mjqSBui9LLXIIenYZtuibV2J2OCk6XfB5",
+	"XyLdFaw3LDCVXNKm0XVC6jF/L44qBTiJGMA+I4VfsJEoCPF3mKkZqviADUo7AlCkTrJ2bdUE9/SfRPmF",
+	"Z6FF6n+EHln6jYJHVfZsR53xJs+2eluBmKiUM5jDh+i8r8MaEnyXVOm199EVXH3aw5t08MXFkadeRdmh",
+	"KkwGjGdKimB//r00Xp3bnnjRueW8qG7OT2YSqRyqpsHqcjpVeQHJVUL0Qq4R/Nw0E5MLkfQC+GaQZg6t",
+	"yzYrU1WGmBD0jGTHJwwoWCwljMV7ZhPBZZFOjHULK2VkgfkHyLl//Vf2DIxzXYipNkcOuhVBbSyychqz",
+	"Cb+s7LyoScjbJmI6z30p3b48NJKBeqxxHMZgwSa79B8gEHrsBxCArF/u798fwFnwTxETYArsJlywAYbf",
+	"73drL91xEXsPq31TWAiIGFmKC4VO1YMui3982nINTzs2Nhw7umKfkYBV/UEl1or5j9OXL7CS9VkHQfZA",
+	"rysL81HrxzYOmBqUEwjG8YnQIAbm7jtn3zxgP6c/RNSvTqajFLMA0c1SMJs93UjmDHBG7ODwO3MrzNmA",
+	"etUFNhgPU3PJWM3MglO4z7YBUiuNGoYQBDoC3xUSWxMiDJQWtCTyg0dkJNywc9fKZmZICCynT35Gc+hH",
+	"BacZs/sUPiCrYhNFyoxwzNFLTimzfyEyNUO+KZaLAm2tKeI6hdTSxIQIiy5kYj+FqtoyBzvs3r1jNhW5",
+	"VvLePdCVfD2LJ2q1aY4aLSH6eCwJY9c+mySDf/j6RklJjPbaD4MjF19Z4bp/bzzx+gMdDrEVRffuIdwO",
+	"HLSDMIsZV7V17O50kauZBpaFGMjDTlWZD0Rsp+LstmsI8FwIRoz+8BKPQ/2MzOU4Uu9TLBE8ZjUjJnHb",
+	"S8bZm9fPSQ+HQwXtADV+DBRDX055zieiEECZOeClFtUpswGXxuCELwSNHX1k1h+FVVURBVCD9LU6ME2Y",
+	"4717xCqru/fusWNLHIsAM2D+oTFrCfAWtyx8gZYslUQ0O64eoGgcjKbUoteXjbu2AL1AEavqFmZTnuZd",
+	"5qpiXKp4ZrwfpY3nalUCGFc0uBFPpRc/xi3u9uVLi/wKd8YzzS66EEKa8SUR8cuJIKML2zUkr92JH+wf",
+	"4NXnuSi1iHe77FSxSyGmFdQhcwYI2b5EmPSCXwBK3zRXZiGFZnoMYQt778gtXykTiHBnanCJhPeC0ywL",
+	"lYsknCdLJZjcUGtblSGqLOKFGRyRZkLdTNsghqJTbYcamIcQZyPKVdo7r40JiRvHuQBEVA+AKLtMC3yJ",
+	"ac4gTER18wyoMfFc7Yg9QQAQwz2EJVFJ15twpSr60hjGOsAC/pBqTPnMVdkL2OxY/GD/QRw5gLQsvRRI",
+	"E+gLUfEjxQyAKosue4rGgfW7UHuiBYTkqgXtVQ6837pApjTj+6EXzChONAE6Q4sO00RgCp2nWMeZErKq",
+	"kg68idbZyh1caiMrU2NCJ8LoL/OKQuMaKHrAXeO65n6ZV+BsLgqMGdscD21rIlpFdORsbjcBzAydhwyo",
+	"AnvWfKquUODGkfdohooeHg98V08XYH8MyT6hmfaIxVzOY7AW4FGXYh6xWCopYtwDfQk6A2onrEIfqyxB",
+	"SWO3s9HY6JtoB8sDEjxgL3ERtXD4gYhJNdLKOn7Y2L6WAbCfVihSzCt660KOdZc2ojUxVgwfFN5zcK/I",
+	"3ai3oAu9SOzLVu+7CvSLCsedMIL2G/9J0w0wpA6RvxxbGyK3WHQAM/q86EvPdwSfmfnAI5alE0jbyMQW",
+	"ZhNwmL0cgsctMgICJcy5xWlipR5iufWltSKMliR8N3srKJav6CPa1qkm3RghnrpZ9Vn9PUe4Iotv96Xd",
+	"2NpdFPvISexhkNPcf/MYe7GExPAUHAKoin2WSohPnTsFH+92+/I0BOkP2aTIm3elTe592+WAGlRRsJ34",
+	"1ZsztmdWU+99JIjxT3v2VvFu6PGgMD3CXRRw/uAXgWfOCKHf6BrqRNEiG9Y2E0iJqsOJgjRRXTCecCOo",
+	"of+dEOhw3bxbigwvGN0Qmt5+3KX1sqy07kumrw9sIvjeUFxTd42RGLKApFPqi4+3NfubKnPJM9cdCNA7",
+	"iJSJazsh84OgrrxwQ0WRp8bTIe1YhMF6KECQ4CE4dgPzhZsbkuDDeH5snQMkL03lyPy9tn/Ic+Md/U0Z",
+	"00zlAGrP57rahlGBqrQmiHtnFkXRPjR4gN77WOVktWYy5R5hM3TZD6oYo6mFpXkdMIMpXbETG59vD/7q",
+	"0NW7Vp0C7qAR3n0Z8uqBUwvbjrPYLGncM4vyG6X4fmPmMvYbhB6MtP2tL3/rdDru/82pMRIGs99Y7OmF",
+	"zZ9ntYShq0GyoGZw+b2dUoLW2b1nbvFEZAWv3GIRN6zHIAuL7S04BsA+gjG8Nv9yN3icCZ7jNzVXJW52",
+	"SJqhtwxeMr5bpt4biYa3S0DVmeEoKSqjETLphS8dih4UcZjGFhPT3oegIc2dnsE/G+9VAyyDi/sSLC5z",
+	"AxSDtq0W1QU4oCiTqTjcpe+x8OOIIf1CscjibFwVijbB/cucfCA73L70xM7eqB+oxKiKV1zjWlXSZGZx",
+	"EwXW4KVUM2uiCl2aD83LCbzxhRHptG3IGU6TegIALGYYghQpiDp6LdKYcHZlqZep56pTwRq35BMAYcBL",
+	"i1wQA7hkL0aLKfIThMRxiu/wOddFB95T5+QJIXemhctDBMtKWTsO6UBbLQvtUmNh/IGCZxkiMrO3YwXi",
+	"2aL3QeVwZj7rOanBQ7CU0ZTCFGqhpuattDjfgT+GTzaPBVGpClHboSPIiVv1bQQA7XnjuEIhjuXqoA8J",
+	"xIakdmEgfTDG0uEDNgbL3y+ukMmRX2xbBjI2FgZ8WwiGSo1igFlmPd80E3IgyH9REwiUgVjCS1BSHDy0",
+	"sRYquwt9aLBdeuxBcI6jYAKOCnTrBiXUV9Nzf+JyZG5QTu/d8x6MWetgzXq2lM592R63k1SOiy9n7gvp",
+	"sjN8a8DqMOBZ5l3tpaJ+wOVAZPhGc+HiW/Q9jYD6K1flaByxqYK7rqE/akrvcRDkA73noJcr6JMRc5CY",
+	"nTLFuMuPnTcngesL2RP074yrrMsJv8gCdhP6DgDSVg0xiaJmkgwYgHUGEzoN2VyPKDzuVxYrplAbET7q",
+	"by4LE+ohcwJhX35rBO1eme69/3ZvAJMLf30I0/mmNkW6IjwdJmyO81GnTGMUx4wxI2N0YcM+7Hv2kdXC",
+	"TzHFn/7yEezhTzH7dFS5NDVbas6+Z1zP5YDt7LLvMTLOdviMpwUbimIw3on/8hGX8ZMd295fyDY5CcPd",
+	"EfvohvNpd7f7N63kzm7lkWBpQarieygoeYKo0Obdn9mfdj4yPk17rPpYu4hR8IjKrenz+J7h0GlytedD",
+	"dPl7Rttt5yNLjdKjqfh4do/uFvkB0+4SPQT7hYf3pdlFKk9Hqav6mZrPclLqAtjdpftELXQuoxp+ukx3",
+	"2Yn0cjViMbyr2NZNB15A6NscQWypL10YUknc2/gYbeULLoKRa2fhGCyOeV4WY+jJJR/NQ/8mOvLZhEbQ",
+	"cAgRylEVfdw48SAnLsCnQMeSZ1nPbtppLqY8F6dCJpaLgXroewxeh1lyAA0Psgufgo35EWr+e6zl3J77",
+	"V1dn6UDsdA522Sf2adcM4LUVG3bnY7AMgZtxbyBJEfDQ8WQOARqwelDzGt2duoplrSYCFYAtQQfTFHRD",
+	"L0hgGjuvL325HWbWSCG6LIaQCfSNFDPhIpvoMdvQgBs1+YLY7kz70qZ+naQ2tqZ0GDR9aXwE45ZU8hwu",
+	"8gvlrVSbB1oweN30ZSk5EJDzT6Gyv8uOSU1nCghFXcdOlrFY+xe8sxsHupDuC754Xsq+RAEHT+6FtiE6",
+	"N4HpEPg5qY0BWvBnGwm/EEwkaSGsZ3haqOmUbL7YaEMzGNjXxkXUUEn/GAaMqtHKt2qKQE1j0gDwGeUk",
+	"gOjLpuEZzRgDkmkMjiXMqy/j129enD99/frl69hbeKCOYtS0iNYehuQBk9EvvHVy81zlFPezO8PWpmCc",
+	"ocEE93jtNv9nrboFkGayBS0WMGLFd50P0ZfH1b59dAawvMxbxwQxTwY95v0c4PFRpS0KbDHmYG8BtLMK",
+	"Yk+3NKsVR30ZI+I7RYcdNLszVGMln4BjCXUJLNblVORaJOZO5sO0RXRILYdNXsbg7Hl7gj6xLouTnKfG",
+	"ywwvrfSIWRPcIeX1aOvj94h+/c5uDIZYYYVN5E6y/ALmFJLWZlgYNiRmIRzoLM0yBx9dwWj2RqFNeOC3",
+	"Iyr2p3QXW8O6uuhmZReIAOwONmb44zenZy9/iVnNEYNYVBxcRfM4c/gMKdabSXbBB5c0sUovc+AkeJG4",
+	"ho+AH6IztLxlmORq2pczMv7ngY9duYSsLxIbPYSldfoOYNQDvwL0X52KwXhnQPmUytErc4E1XvvS55fh",
+	"YRjVrNh5JK7QlcSv3wxBswtVIB639rTLaFNgCG5Be1nnlhepHGmr6Qnf3y+pU3AUva3Dfft4nFkiK8x7",
+	"VuOZd278hzdnzNl7ex8tNaGRkkMhEvOWcRM8SzPj0hZKZT7a7tkHpC7ycoBRVQpUUZVJhS8FfAWUe+YP",
+	"ctrN32iv12UbIn89evDw24jFfDrNKOW+Ryf+m7FI411njHzE/zDWh2Kb/laP9bfsyXoPYo7YKYcCqb8V",
+	"BVekRUaX/NWdyBpOpA7PrR57cHgYHEdphneAPkeVzIlikXGWl5mzHYHZiw+KbuW+Rizi1csHSsriPE3w",
+	"7P2DR4+S+4NvOgfDQ975dnBfdB5dfHPQeSj2h/f5t4OD5PCwcgOBb2Crx379yPpbhC1Dq0XLEFUGVCh1",
+	"boxDPA4pAfPD4f4++/QOb/zJvIQnUFEG1bgo5CF9Dx3AaSJkkQ5TkR+xGB5Cct8pgVwEqgV+M7YUxn67",
+	"FEC0lq511ewXap62reHD6hphbFcoDtJXLt8hqwZ8pkYUh9G21lqw+L86ZMd2TpLYRvtdkNF+UEeM9yVA",
+	"rOY0WqXwC7uYg9mNmT9euHzBd+YD+eYBy0RRgJOLRE7GGhrPp2Mh9W6XtK6OGbwbbbM5gJdJ3ztsrL6k",
+	"jQUfyjeP9g92SfjwuSt5sQ4KEtczQM+lm8yEq3bIBcX4czGFunAslPD8MKC6nZJGtymGSV/Ye4D1beGt",
+	"rHaKX5trOmBcuuKWLjvLBbooKhGNUb6+JNMUvzcQ91q4GkcIGFKS1ac2CsUS1UNJ869k3MFbxCqdX+MJ",
+	"z4YqnwCABvwQv9txAmLhx12282B/f7cX3okawMk6nXJjkfRgoPDBUyu5UXEQ/wbUYVfaZT4IoFdNtXER",
+	"oXwAvQEMk/qyKId91DXf171n6YdwE3fv4XQWE0/BdBZ+dNM5xooU5n4xzy4loONTVs3/ZHYmbl6PazoD",
+	"zs+cKnRmuXEcYaZHxr4YlLk2RiOETz31cUBtYC2BLIUwDGP3nhvrrZxafU3PxsCq/RpsqRskXxg+hSqC",
+	"nqfyMvbQarXlSRMxmapCyMH8/FLMmxapdkrlzccn/sfOz4KS15NpMY8CVAFajjpBI2WMzKYwxgvO9hTB",
+	"Hd68OXkCWwIqQswrh1Jhs6fFcCgG7j1LVZwPVSmTcOjuIAz2AQ7Whfsh6TvlxThyjohPoBpfW+XuB/f9",
+	"AcORIIQGrJvynhgQVXDA4odJPB6LwSVVjEfUiwY4vlgYFL4I41irJMQ8qHx3C7/CjB7S8ptJYBkI2h4u",
+	"sArGIMwH74DDeqODQA1IY8niY3PfOFxOj05RX1P/CwzjGxqGzxrSkoS22EQkKceOG9yzx3ATu2dhYHio",
+	"asmABYMtwYsJNmp0powWjZ1QSM5BJ/N8VBn+wo9mBgf3aQYO38iLGVsoqojJxhfEQlEffLxRGKA2p0hV",
+	"iMhWhtK15iusEE5FWMcZ7PcMAD2gYFAay3kAKVRttA7PfJyH5llKqoIWyTms7jlYAMFkm8+AGT8MZ5xq",
+	"y/hRfUeVDgy/q4yHE4zaZzHjx0oW5vUYfwDShNXXaEe+YL6Fg1740Yz38DAcrxGbqFeQESY0IXswj8kF",
+	"SuNJqnVqZI+T3RVxhH19IJyN0qGvVuU5AK3UDIqalLW7LQeFnbbMpuFnWH87H8uFDBVxFonJCv/3IteU",
+	"hJcuAGY+1pNh5xdeDMZxD2JyCAoyFfmYT7URU5EVtKBZUhJHEA1MC+uXY3eD/Qu7JyDZBrlzFj894yN4",
+	"ZWgrvB0rZFu+pNw97sGgGaU689pPICkOFiQFFUEFBZWhJTq2YCZ+ty0pOa0rNQwsN6gy+KEyIHy8ym2B",
+	"mbVQQEQCqgPawriwELl07fNU+HtU6YAisw9cd1p8KgodV7tfsHOUnQzDIFOhVGTMbhCdGKLEqYUll8HE",
+	"gsNuWvU6VDNUiJlxm7/GbgZjz88UhABSoX14NqXgn52Rm7g1R4LRsZ+FmPpwApVeVJ4fUQknHgJpaBYY",
+	"Ee45kpRPRP0VDnIBbhHPdNOLDH4OX6dT8XWAcq/f631FMglrbIwu0qi5sWYdnHYjFyFcQZN+htl7TNMS",
+	"5qedgC+pCobtDsJgrdKplyBS8JsyHdu2/jCytj9YADALd241abIAHuwmVK+XdJF2KEqjv33BmK8Ws9My",
+	"57UZKfXf3CSPoR+5U06N8CCkPCvi4MEg37AkjjaXMDsQnhZjWSqWijlmH7PirUWgNFYAdTyHcFw4zOAw",
+	"jPBRuGeCAsG2vVLZ/lT20ZYaQNMLRUHYWOaKYf5W6gImYgc9E/zy3O7EcNiVHyoq0R4Em5trACYalULr",
+	"XpiOA0rtgZpMFLhOxvt0niyj5j7ybCwXut834Rsz4pgGm3FdnGM1bzBSfzRcX1ujhjSqGbxgApScjZWx",
+	"GJ3A04uvFEbyC7g1luW2uo8hWeF0lYNLsnoq54U4h7BMbc8Gx2FRH1U/ShTyFFcGj9NTDTsEtrFLhqnc",
+	"6S6Nuxpb8jG+MIV6QSN6cT5vIeOsahEAzHRSCw747PFrXojnZpAxQ9Q0hMxGkTpJSWnGHzoDpbGkwClY",
+	"7TWHOp9wObfYR7qqP2o/+rVQiplfqDuCChYJQo7ER+qljnU34aAUxUzll8QoRPdxnzCEVuAb9ldUPrHm",
+	"5emyJ4pQ7szmpa4r6NzgZaEm3NgbWTa38+bp+d9LVfBwuvZY0xunbohRCRsRhnx84irq0X+GEmarsiLy",
+	"b6B7BrDyzJ8J8CG1ziLy3UPBN5qXCPtmn+ZVrtvZNnEJAQa7u0PXPJXn01yNzDJWNGbzKe4L9Sm2atlZ",
+	"o2ePOENYqzpbPlHS+vCq0vrNL4V7TeH4JqmegHXbMn77e0UKLg7UGTwVfWNz7/YA+M4qB8ciFDOgBGvB",
+	"hiicjS/wtv0VuDlmXPvXRXQx9kVRknWQKV2VQ5UfgpeCB6yXgI0XnvVSW9MSqndSKIc+Pnv8U2NFbZCN",
+	"JYi+2FwW76InNAXze0HEB2xaDaq0/qMfOd3JujdD/9LDEm746MNnxEGsK2wkLqcoRUINkCYLBj9k+YzY",
+	"a7T63a8VveQKhmlVKHZB6gp6Zswwe0EVooA2X7M7ZjxP2A4uZMRiQs0y/yQQzsT8m973LuwzPrgEfjW4",
+	"pste+pCCSyGa5+PvEPewd4UdTeheyB8T+HVhVZztjuU4zoA2Kg32JtYY2q1psXIIyKXqxNZ+Aw92f7fn",
+	"yhQpcZgG4HTID2fxJi7FtKgNNsNwFXqfxlFkI8WUtIES40Pk7nY9FmeoAI37ax1xynVAG5Kf1ytwpP3E",
+	"ENd8Wl5kAFlY9c6rv1U2BjnkEGywJ0QeUSotUBn7SVLDcEWKGE8ab4SX0p0oJYnfGQ7baxmqs6JYvsu4",
+	"QEAfQxau/haiYV07VYpWnhfqHG9VC9xVf6xMlly25jJL2pJVT8MW/IBBgLU2tB9f4JMoyUz5PFcyFShm",
+	"66DUdLM97KVJoIBzwfQsLQZjkQCDQkoATD6QomTos/eaqgpwnGRIcOMYQWYmoEhyUiEm2izYbbExMVyc",
+	"ISi3CCbgjwZyvFaAEYWrC0kAkBAg43yRFVTZuoKfYHAB/TKh9JOt/iRXU493hvBUlc5J6iekCfh6nGD8",
+	"7qAb/imFmJj7qdqob51LbMT0tTxmvWc89IrDfXDuI8m1AbSdVNH3xydOk2AxEGmT8GpXvAW4Kda/NQcy",
+	"ADYJnc3ghRQK35cOtqp5a5niycJm9T/ssp2HzqkPhpdiwT6eZAbhEwa5ACKO+ho25AWDoRDgcW0cdBQG",
+	"8WBxEEmKGTkfkodwS/XBwUOgen5hsnS07SFDkWVMpxkAsmDEcpImic/rN26Z4KkWtrn2WHsYntuwASBR",
+	"CNIA2h9lEXxEpRQfpmJQLKxy8FjZJC/D4/UHYxwtyzwiElRGeXYS0BJQ5UNitxvUo2KMl9oPijw135Mx",
+	"51dtR3TPKS6FHh5yteY8paY7DPWBqgzmN0n1QMlhOirzhVda+a1tgStfGE7Cd+gTozJ0qQK1skpEhv90",
+	"VQiVhCnO80xQ8b6dyRHFlukj8EkskU0DizrouCAxDH+dX5S6krcMDle+THoHcHvj4QHom3XmyIYHQ7vn",
+	"lM6FgOSgrWf1bbX4w2AsBpfeGEPvoP0Tds42dRo0OuL0W9PIYfeQawpmu0Pk8GNfNZYj1DgB8IpnD8oA",
+	"No27DZRcLKwtHaqMLuEFv+C6Lu8Az8DuaOsxldN1Fyu5OC8lf8/TrJ6IrP7SPBS3h2xrl8fNhZ5G1MgY",
+	"g6YwHSWKVo0vMlYYAOqtcpjdTGx9ZTgHOtb0mgFfsiygzTpRM3mEHacazeTq+ArIIsBn1vSusUDTI4Vg",
+	"sq7aaeWMGsADO0/SvKh+TsHxxsWGQLU5x6/6MC2CSqIIYpAA5eohvPELImKIlZuCnYB1kXFd6IgVdQni",
+	"/UF0KKteIB6DsWOJB3RiVNsVWkQTxteCqqkuAz9mRhX05sVTLtHsKjLV5qq0KTWvcqDE75Vx3s2/n6MT",
+	"lAt2AbZ+nhuXQg29u1OICZQ3Qfx25+G+rcWHm/N5BDVm9Puu70rz1TJRtaMfpEdfUj0I1a3Y2qXs+z4A",
+	"pPe3YqyY+u7wu+92e2yoIOeQFkHxEkavONZqYnFzEChFOHxX6AJ9j/zvpUAskKDQJQyL2/Qfcr8R25nx",
+	"B21p5GvEIsLCK/v5QQnDAihKQ+GVHd6YvwcGsUJTXAfVbw9qdwh2a+Ez7kvbU09E6WF3FduxpSqaz3ed",
+	"H5+kw6HILSA7FsbRE83rM7ZxJaQUikgrVfrShsp8faztGPXkCtDPine2izgRE5XP7fa+RI4ZD50yQkGI",
+	"NS5h00on6BxeiAleCqyP8GvXZS9RLCE/nZqIyvddCxWymY0SpgWGjw/NF2c7CGkfUzwgfrD/iLXFNgEd",
+	"6RlGjiGLGlWaJCMvke0koNEzOEobBvfGDkZ/IiLYiJ8rLFyII0qE70ZUE8yqewNxoEVC9X5dF/pqjqeC",
+	"lWT3R1MMEnEZ4DEPDg9ZY1wU5o5lwo6HPxdY9WC8SGuZ2eolC5vdQzUBHjmckGo2TD9Y0B+30awq1A69",
+	"2myMny36E+LPAHpTDUANYtkut2+H5n6m+eJ2pbq/UDCAN8up5xNDqdhU1WUBKgWsnuZzX6NCUgyrBdw3",
+	"Dd8J2GawXaGqUMls3mXxqzdn5sVCsNT848nT50/PnlK97Y9Pz2IE5zR3uxTzLrZSwSdqa0Zr3Ri8YCNl",
+	"LCi3r2yLd/zg8JF5xMP9Q/zPfQzqPdx/AJka76kQX9yMz3uMs6GYgUWqI9vgC53UNP1ElRdUA/yeA68I",
+	"y7lM1MTCbmmlJOG81nQoidK/Ym0JKBvXoG9cEpwsNbZCKSIuCUFVSPoecMvYChV7E6QLG6sZVaYfHOxH",
+	"5uuG/fBd97vu/V0CMARd0pfxybDzQklB9SwU3qz29MT3zVoREgaYqCDjjacA2wTfuw3ZQqOeC9/YAVow",
+	"P/yGQRQHlX2tMBQxdimQY2Pb8xz3ZDCVoCgH++vgiYRrZFEFbduTmcS2DmA7jMFsqR5LqYWQPZbWY3BW",
+	"XFzMmVQzX7UIYIdSBNUzDr2nL+MHB4esqUipPWfNnfJMSmi4c2oOB9yrx5MCIfEDtnUSHg4fjIUONjam",
+	"Nu24d2KpOqCQ4t0j+6a0q3PHqnEN6WG4rtbkAk2ZtJst2jNaBpYIAXH2LFCCQiA6D4UNLS2/LiBGv9sB",
+	"1Ove3t5sNutq+pnuqbsDNdllB9397j7Ef6GAJjUS2wNRA1Q1dh2SSq2wAfmKe8d3QNX1TgqnNYK+HjWJ",
+	"1LA0xhzxBt3tC4sZDyaX49yyrGkXYsQlJCxdmflrROyxcs0XPj60gICMmzcHYXnYCINMDS6rj9XpSPKi",
+	"zAUCSoAayKGsyP2iIxa/P4hit0uNz/DNAyM5fvrl+HHn9Kfjw4ffILRFnCZdN5Ou+VjiwB5ihPK7rQFn",
+	"QHfZ2Ux5ukKLAeycC+ihHBjth4FEakLq2nZmWwIZfwy7YqoY8NjX4caEp/zzv/8HjxsXyBz6+M///p9P",
+	"n2LqcCb2CvuOI4sCgyuUzVmaaPqUZtBrZ16rRBofy2dhVtKcP/MIwVpQ0VZIUmn7r7k2ZoguUIVig7S5",
+	"CnsVKGxMgDOHHz7EFtvkYN/bYFBAjF+syi/RD5vx3GyWp15uQnAarFACMYk8ZVwgID3DCQFkYIGb2esQ",
+	"+AoDng89WrnbfBG7v+//fRixhxEzOuXggfF8YLDe5INULWdZWhSZoE5Npxm7RhYePiIlD3oYtUslXT0t",
+	"EVUiANEnC9oKFTUcHiEXqC2w0mDMQgGlMkuHLKBQHgRtmgKnH/KFarMy9o7Wg6F3aWQdsnGScMeVgsES",
+	"jgcJDV+CwKl6GKteuuyJHz4UK+R5+l70pVlqOWcqR4yxJGI5z0VmTFIKQII0hVoTkqVB786EUlrAsWaW",
+	"xZW6+MoWuw4TgaKEQhM9eje2qsacNMS0cw1srC9tMeiOPSlEmeW5jUYmu3jPajVON6iW6bxSWTqY0xuv",
+	"FtFAIyu+F+86IkLlWNhJg+zXbCfJ+bDopKIYdoxq4NO0k/NCgIveIXSG3R6L+wDa3d86+vv3B/v7R7Pv",
+	"D0EMH+zv+6VKpXF53Eb31+TfP/z2qPj+IMaJPvwW5grU+NziAaN7hZ+sLePssh/EHMo5x86FrOj/w0es",
+	"Uv4EuHHeSkdxIH35kKcXJ1NAzt3wu+wUS/m0bbe0RVCwA6lGCFuHzQ6OHPap9fFd5SdVB7mtAHQetjio",
+	"flYU1lhii0WEusJcRhgQfbkDs10sddp1n6ftjgpSijQRGh/ewlUN7Xbr/Vnm00bFGnQ52y8HOFtQmyeY",
+	"x8UDuWBvzh5HzBjF9+/ff0TgRzr9wIY5ArHxzHa6wXb930aNJHTpm5MnDt5wwKWS6YBnLFMzkXcGXAt0",
+	"bnCKeQGNYQg0BzFtNWSgxgC51dzr/bc4kkcPvzncDSBqHNz1OAVoYqshAyu/Cq1d6609fnXiOBIo5TZk",
+	"p2LCjflrPY5UjqiF9621NGFbE46TGfG9e5HVUlLMjPhXrhgedB+mzpI5RRJ6cJqXJRH9TcvqEg+6L+FT",
+	"IqzwQILhFfYH7tGF8STyhiKbzoeGP2qwM4cuUyMnHHdNFAAEYqIglX3Z1NTZZSc1u24RxustOnwidHLu",
+	"3fNiYML/5penZ/ayWwn0WyC84JyDEMT1yDVLbGswSyOscoYgHaHOHfmEsltRXUCYkv48CouKEO1SJUSl",
+	"gKpGDbHcI5wRpOPhRU7Ue5Hcu4fRiBxCd/mlgEUyjgs0FjBk1ggaGQmxUGP4ngozVH4J/gYIFAtQa76y",
+	"iZLFWENU0kt8jbEjdGxZ/IQelyrpIqPoxn774OEu6ksXQEk4Uu6BU8fiU+O1FdXLvnv46AGxc2TpQBDf",
+	"q+/z3eptHU+Ni9Q57O57VoTg2KdoS5eTCc/n5jgJx6gFjh6D+yIJZRv1RwVsCUC0bTbiVm/rlI7/wAeX",
+	"QiZb0Rbtoq3e1n73AAegpkLyabrV27oPh4AKZAwsF4jQBCwYSjdxaOkazAjhjRMQltkWAGIATG/mgz5J",
+	"XFGP8+DTBONFFUweNXRofzquYoXV6uEhnC0dgATmKvEj0A6duIL0EqcWn6SKLmkDmrjKXfa6lEFg2ftu",
+	"7qUUCjBdjNAJIF0AwGaame1TBChydSzEiMW/PD09Pf7x6en56YvjV6c/vTyjaMRCSY2LbEMlulskNJj6",
+	"cqH8xcNh56X04HNro16wM6UyHUGbvhk27j5OmG8EZ9AjPduXGIjjWaZdNtxqFhoqQr4iCCnGwo3pq/lQ",
+	"9BoKO6txPmjaho/Mib2TZKu3lZfy+Mc3J7Bfrfxv5Vzzp+wFjwMakneRBRT4QSVA+DfALjfgeam1uJlj",
+	"4gOfTDPkgYHriECv6bn23D0z1NelpJZ6pJVyzDzLKNoWLqwwtRFpmBN45m6H+/u1WSw0Vtanga9+rUkg",
+	"DMyGE4AsJI59kTAoLyXgegeYO6/fvDh/dvLi5PSnp08wnOpBh4AX5wHOsem5HrTvB564ZTOXHKy+5A00",
+	"tak8/YdI8KL7qy96Ztt+8IoHq694oYpnqpT0iG/WuuDYNeXiVY/Wusp8jWcKIwNw3cEaEwL0OqWe83yE",
+	"Dzt4uM7SuWbUX0SS8rP5FC8+PFzviW6OtPSHa8zw+OQ/jRlvzn+4zpY4oSzxKXgUkGLBaw/X2k4/8kLM",
+	"+BwvWWMhT7G+5o2vY8BL19gi9KgzYr8PeehAyoUMdL8imdQ7oNOtEHSFvzRdUSVNc2e/C+0SowetS4XM",
+	"KgRwJoDwuOAjI3e3jP43N0Q3c6v30PwT7WXzM2kCG3ADKwUicGhXnlNwPziOJdBb0VaAvdn11Zf1H5AQ",
+	"HkcQZNW2eltSSUFcaAoYqMi+6mE2n6f4Y3JpzzWLvRz/07y/UTOVoaWWQE2MIYbIlRQXwDDqTU00OmyV",
+	"ZxUNy6InYAFCd0EDjkRxfGJTOZvrweELJQVkNEgJLtUhqzShnUKyWov4MX9ylNOrLkJ85/DS9RVQeFGj",
+	"BgoAoswqk2to7vv0jI/a7k+n7cE55sZZKi+RM64sCCrwGYFItd0DLtlDrKuXQyumzc3ur6lHflGJcTaS",
+	"O624rs44U+oXLue0CPr6uuOKiuDLSfQfoYkk3PaBHOcpytC6sDT+29anTaWM//hOnmx9erdSsFJ5OjIv",
+	"XuNBUYvL+hRTIBXgx3ShAhQKAdLBGFPtAbIf9glph5gJGJkVcEfbydGXFTjMBSjMWssJsF5OPYo8QM0U",
+	"BHi9EBGGvqYydzAE0Hfdl9S3/lKS7nD9hRTQ8cVdWtlif9dsWMlPcmK8Nn7c4zVOvLobh8O4jh5r8ucq",
+	"quxwU1Vm39tKrfTYnnn7ism9vKAb684VuhP6awt93Kur5b432UPz2n8TywxsjO3ATCE0EeoRnq5hV+/Z",
+	"p7eY11AHGTYlUrIy5lS1HYYfsWIRm3EgDe+QpMIyWqxik4LNBRYm+vYrKitDlFwgSkFkhXIKHZ7mhADQ",
+	"70dob8QABmAkaPF3S/xGIKs2fgn3ojHXzsAi0BjENgZL81IQFKHlYfGhO5z9fogGbG9LCCmWGwZzPiES",
+	"6qCNvKVJTGepDpwN7AtdFNWLL8snkx3uLA7JPvKI7cNLAxigrcgK4q3efjOnMMxuKxSxCULuwxVDy8Ge",
+	"yuKbB0gJn07KyVbvYN/+HzBf40FPyZ/KQozgxh86I9UxRzv6Mp12bBKkQyihW70hz7T4ZD7FxenaGoAK",
+	"V4jnMvGvOQTXJz485FbDUgNaJJfydR0PYyp/xlw/G+Rcj13/JiATW8gXs6UJGVspLJHEl9HO10yjq6xu",
+	"uKL3D+srGqzlwU2u5SkVqxTKVxS7VZlVauDtt9ttmZS5fq39Up3d4Q3uk8/riRPKxAZ+OH3OV7Fc3KWN",
+	"9otNl2JqO80xXXgjPnajQFrqZb8QH4pwuHce9p2xdVvG1iuVIfJLoHG3banq78fZ9tmgVdZWgwUB5bWp",
+	"XJMDHohREddj0eMm6Ni+RDQcdlLYMndMmDqHvQvQT5UiKHRwAeZ5hlQaOrAzqHVmCd0WUblR+eI6BFsL",
+	"xhEuo1/9H+YnTzb2Y59zjeLJvLtok9NP5H+CyltDd9xYJtDNdfN8YFVot6kOz/ONL6+eIkSyuoCrDpzh",
+	"Q5SCLdsY+XehQLzaHGlDGsKSBjjekaPQ0MAQDpZQK9gbdx74nVJYWymc0pauqoXPqg2maedSzNv96+Ms",
+	"s8CUWPoGdE1pDrTJCFSjtIsuvheMEIMARk9A7S6ApaLYrbFRu4YxogFqdjJfnfxsRrix+EwnabGO4HwM",
+	"Latbn98utwu/XLDS9KvyFLqEVwpWuNTskwn/cIJXHO571wWaj5vE7UtJjqgatrz8K1vs0dbzVF6uOhfO",
+	"+Spt8j+5NAUQz2Zxan+qSMjnqS7cFgwFo5VbFfGIufq2TM9jKDTAggW8o62WDPnjQyZ8jJpkcwKM8O0C",
+	"BBptg2N9aVn1Y7oXEK2E/OXQOANFylIgslyNnp5AVQCy3HPJ2UVypP8UL0Sk3C4+GI+ET/att7b/2I2Z",
+	"s2GZO84pRSjUdHFA0WtxegtquOy5OsaBYLwv4b5Yu8HCaCjU3EOHu5H7uIRZQsEnIS3mCHS2AuI0qjRs",
+	"H3Qs6YgXQHABjrs9wqiWsvAzsPSnEBebwc+pJTYvZtDIq48q44AxNIIHdJlrdrZ+BrXNswtBFB/wRoDE",
+	"ry+vnNyCBSPB/EULFc37Wql8XogPpH8DWanHaro6ERZMdPMax+ar1yh0PNhwFTaYS2LV6Yaz8Nc1ujUA",
+	"vc01fUpgA7mQFu5dun55wQhaWeGjvjotuE6h4itk+/i8tYpv5DRXA6GhN5AYMf7kehu3fqBqW3X3QCXi",
+	"1H6Qv37cyviFyIykLPPMfAtcjoynNBaZ+VMDGTv9zPpbfzl98+rVy9dn5z8cnz49f/P6ufNo+lus3+9L",
+	"xjo/sf5WM4eEu/rs5c9PX/S3WKdjhATbBtq8PiQMsPP3rbgw2n5KrHH9LYToB8a4fsUts43DQUEhHuIp",
+	"/lfJ8wvwC/tb7/ry03Zfguth5/2j8rOGf/spo4SImMhz1vveNnl0Q2G5Myg+RJTv7DZI0Y992S9e8IlY",
+	"mFS/OIUp9ezV+Cdc0C/CY6SxXwueRKzhh7dmztHidccn1dNfkn8Mp36K+vLTbl+mQ5jev3zPZJoxeHqm",
+	"Rt1nvODZjsjz3b781JfDSdF9laeyyOSOFZw/i/ku29sjEEyI2Cg5ELXl9cSVfpkrx/xyI5023t2RbttF",
+	"DxX5DmwXCau6bRd1GzaKpjX9dTvcI9sR267sEHOAp+Z/3e7YfgcrctSXZiAqE91MjdxkL8V896hltrWk",
+	"falFHhTZ8ml6bkwne2Sd8tigBpa+rr2PdB9b+5qITBSivbwqtLhHSiXUWm5rqSzeICGGB7VNUdDqFLQE",
+	"Aw6ekEnQFQc942DEO4PR02NgY5wzialls9CBzakLPu8y0KQASgjjXVYJtdiBEurrBdukJRBJdrmNk3xt",
+	"8cM/rw5Em2wdHRhU2NDXSbuhxb3dLOoH29FH/MpivJepUSrb2/h+EKNUavgENfaYig8WT4fLJiod76na",
+	"zHyF8ghPqdADdZFGjL6sUpc8g6Zm7CJ9aVaWHXb33X37Elqekdbz2wePPMrQg+797mHgubpxUbufEczx",
+	"LkPSCugmQbolCF5ShsfaB4JdlEUBnc/QxWfenPgwzVSOnb2XmoA1LGxk0A/v6Hcq8HaWbsytTxN7YMQk",
+	"YpTYZmqqOJLKHOlLQJ1NJwI6+UPeioP9/X37lhya2lHNyXfNfypLhEb08DOEWFjT4b1yMWemRifyyzq6",
+	"VsCvdPOem7Fu7qsuXBYO6ENnNpt1zM7tlHkmgJU3ud4In6l8sunw6JordAquWl34llcHsUEYwJ7bJDFY",
+	"uarRew6pkPJ0NC5q/jMInFP8PlZ50HDu7frOJ8hM8dizmN35w822wDEhefxObIGKYgf16LVjqNaNPXA7",
+	"bq1T24tuKhCcoZ/KE/7/0FfXHagJepxOhcIpA2K7HKtcC3YBRGDz/tZGrihtDueKklv3Qsx26J9v02L8",
+	"A9fizevnO/0ti69mvafKEHfXdvsQF2jBAQYRV/F8Q5kMN3tqlqhlgV7R8ixZnI2c08riVNbGXHCF9Ylq",
+	"14FE3MHF6AZC0py4e2V/NxPOuzWjBveQ8CJ2PgJ425s867HtJWPdZs5hLSyIU91xBosAPWaBL2W79k62",
+	"PeB6j203vpFt6xu3Dtjcf70xRzjSHg24i4YrUobax5BT3dTHukn1+6fQAFdl0W6BP7UmmyXjdJZqxa72",
+	"sMoWP6dCUdDiZBdjYq8P3WxEylnfzwYwazUCwEtjKN5CJ1CmRi/L4hb6f1o88UXi09+5M/4nqrKpKOCn",
+	"MiGowyUa+EpfaEvUy3yyZEwu+Wa9j1xj4sU0sxSzRa84+MYJu6buJh9XZQDWnfUlnUVsd98iAqGA1nJw",
+	"O+XcXQf+3/19PAW7ZKAmEsDbqJOkOuBUOxi3UoseorHaFKrD/dbAbRZA2iykVSOEw3cigeYNFGB9SSLF",
+	"/Erjt/nmVDMwlHsh8K+nO0lpLSoY9+hUCwko1hG0k4ygrdVR3JGMQwJJjdlq8ySVJsaxnlN4kMiSSy2C",
+	"TkzCs4aTLb9x0GMTEioTBz9EIe2LRXncq6P1sfjB/gELOZ6j+q7AtzcEsPBiDFDHyCI99Baoa+6kelks",
+	"LoB7V6mxw91EnaJ+H32zj/jTFsLRDQUpqwmf1gOHWvS9CtYgosud8QtNFOdmv1sQaz0GzgM3BPwbWLRt",
+	"9AE1MeJOZmpwGQXQw8HmcfsVcVWHfUl1BYBSarZDQrUI5iUBVKwNJFtOLfM5Wi3qiLbMIzEamwmuRfI5",
+	"YyU1b/WLBk3Wc+vJZ948ZrJw4dcXmQBRbpmihuEX/fsOUdBDYG4IFZ3cxSj+EDbVAqJDg22BG/Lm7CVv",
+	"HtkgdGsl8f8yBpunvndBa186bDQ46K+oamsAiDm2cLji08U64VM7gK+vUDhc26XSzK3BFaqFrQi6Xrmw",
+	"HeqXKBcOxKqQyVoi9anZbm7mdwXHf772jcVy49CzbBaVLR6ivWbvI/1rveIIZw5bfilXstAQ0oEeO8JY",
+	"DSJJMeIFe8AZwDPfhnriJlsz+D6+2ujIn7hUYfNwChWDr977VTPheqUJtAWrtQk6Hcly2h5mcWX8rnTH",
+	"fjDU2lmtTvBQwalEAHUGAOrGGXwj04FKCEz9xbOfH/vS+9k4LQTTU6h2z80W6UtL+hCQ2YVA90g19QL9",
+	"0DEiI9pRIB9a3CV3HBxxl7s0535n7nZw+B0bjHnOB2Z5jszdqQs11UxwPTcnjUqaFrEiAID9IZsJfnlu",
+	"b0lu+LGcw2AAcp0DxSFhPZG3DHECzwDj6v4RJhlB+dOihxwSSHKmMuFpy+MH+/fhENI2Z2Z9zeROgbjE",
+	"gfsbz3nCE+GYeNieeYAmTinEADdLaX63IX2oqaGwftxU6Y9Mc1jvH7yHnuWEUdCFUIm1PMKcwzkAY8Td",
+	"K7vqZo++mf5B6hpOYbCbO+n1626h/H7tObwQszcakBDXHT2d3uib2y+2re4eq1aWGo6QYbyGJ76G2H+t",
+	"MmFMM/yqbhkZGBKkZ/ySdOddbcEX8tt94Txt0s9XXYCK9/dQXmCUw0KWH8VRJc1fkVA3mOe/VsW4GfxC",
+	"1hsVxo2lvZfko6v13m2xHHBaVkCrvcXADDKJWk6/RGhiCGNTpYFf0GOtYX0hufzsFf1OGRHkiDNmkCX/",
+	"IcxMm7BCSIa+xBi7eS7PAU9kmCtskHQRIQdPZm7Ro6B+bAcUB6wh7kybiqCCcuDURgOnIC3/toYiheAO",
+	"zSBwjYBvYKNYyjbmKSePHNzIBaQJnFkkE9fb6kgQwexJdQE01LrLHvv6dEGsMfhOtANRsmSTUIRqG06r",
+	"jZxk0C1erjyfv6uEh4k8bUBIIcr8nUeUSyRm6gpxtjGgCLqbpcUuGLp2owSJFtoqlIKLHxzsu9POCUIg",
+	"boOdawObW1UIbXap3ZTrRPHgOeZT1+ufDS9iPcAWuMAHH+/wzm4sXKomYqVF+UToy41hzioXLQU4A3Ii",
+	"7BdXROB/UyBn60Cb4Tmw48/GAoHVsbZn7asRnCS8xV141Ga11piPFTRPUZjdoeKsjYoDQdhZaHwENjDZ",
+	"LJXgk/CfMdk0m+GYIV4Z/g2IrFgv19FG1toPGkwFC6Wq8gXAKMtHXytYGSgpqU8l48CnCP1pKcBKAZ1l",
+	"SqRmtF+MwhyoyaTCyDQo89wccJoUy2+oIiOgUbU9LdyyZFKdDA1D96XjlUMAXKSzsnxv5jgy7GEsjQoH",
+	"oQTFlgaC8jGm7bgsNEvUTPb8A9rB0L4SpW3e+ibDCc+/SVg2f3Q9LbcxKpu7ciM8Nhs+Q9g0AjTp3imB",
+	"OyVwNWi00GFZTws0Mfdk6Xvxj3aIM6JOrEluchjZwJNDcKCKRuMuEVMQi0o6V1FkGqjyAaOycg+SmV76",
+	"NsnJkSiep++FFFpvXdsGVpcrZcNPgmfFeAOR4C5obsWiuQLwZvr+GkiIm3+OSwJqJ9W3CUP792ArjXFS",
+	"72CjoN/QajLYuPGqYvxGZqZfvjwj07rR9hsKtYcVPzfi/YxEAc9a6rzgaKKtaVk8XjFhgoHmE5G4U++8",
+	"nDsMz02pkyBrDs3gS2L2jvZCIobU3kTs2eG0Z7tfI+KarlSGbGufPDa6CBSRrRNxhXUXZbFYC8KOqR/d",
+	"uRT+Rj6p6+vGB75VdUkS1jY+FGFLLjb/tCdjWx5ydeIgGISN8n/Z5Gz4Ypdji1UGfQWktJbr10jWttT5",
+	"VMoSoKGCwrm3asa/NZvSvburibm7pOUfpeIIdy3KtKn/YJsSnW0ZrnKaXAG/yFJ1732kfwEs/TAgZWxP",
+	"hVVIyl3tkTH9L12JvwWljx/sP4gZ9J2Y43Nf4Kx5mrTYh1WCyC9sLJarcRHrI15fai1e2UwEDTSYVzcd",
+	"7zg97ky/Wzb9CrdNEXSXJEAgzKzIuUkkd/p+LLFl2WQ4Wqxjil2QgDo+6bKXMpu3SLMJn/cgAgyhZddR",
+	"hyEPc3zmelAXbhwBLVo1e14oaA9kOyAQd7H/EI1BXLTc2reuELDJtGvgz72OdbaGbHu18MTNbbNl97iF",
+	"hrffj8T21JQe2D904q/Ahfz7x7T9PJL5rqHu69Qlr23V33L14Y1ga7N2of+4WbkAtugywzcXCR8Um3Mr",
+	"1/RPY+TiDAqz+YzPUWlwR2OPaAiqEGAMRw4TtOfqseypkT8S0k6JKlszMhiDhsrVBMk53Xv2UCa5mIjJ",
+	"hciFwyhciDRg1tOOEzmSsYqDHoJUQ7hsIjnnRWyb5AH2xmx6Fv9qf39HNzw+MfoyU3IEKCw8Qej74+Ws",
+	"01C2//fSrFNaQGo3JcIjrvsy1uVU5FokwCaN5SYWzPCEmCbNNDWW4mdKCjZyPULm8ach1guSfWLG2FJd",
+	"IVAhNOOnBWA9HFUaB9LCvR7JFCJJvIapI36qXUdMMtsYEZkG1+mTN4+gLXgL6DAb0yvS216jXR5PtEPf",
+	"WPu2aV230Dqw27RAPF2pZnekVF8bFO3I7M1mKFr6qaJdzgBQo0EUGwHcqmyuU2Xe+S8GjT5N1eZOF/3l",
+	"l6enp8c/Pj0/eUKq6Cqo7WuXldsPdaG0/HUoUbDCfGI13HXLwe1DF0rCK2Jsxz4vCcq7vbKnX7tO1EQV",
+	"Lm6vCmo/JKke8Dy5Bkl3gykxzRUEItuCZYg59l7ktqnV1o1va4bX1onEkpwPjT6Rg6xM2njAXtFjv772",
+	"/mBBl/ukdN4Vmvvx0mv29tM475jA7nKyn1+FQVXo1MkAq7HskWqKNW1nAfsF+aEsQs9yMcU14yidei6k",
+	"5ZhAkTg0LYihHwMe0/IiS/VYJF32Bg4XtvSH8LYomUbgWnkqEsCOQscCClFpSnsf8R/gqE1z8T4Vs5jQ",
+	"2vAXxhPsEACHp8yss0M+ANHfjjk5R1lqhKx0tF9i0mUnhQZj39xmhGy8Zpxg83/Dfk5/MEvwH6cvX7ST",
+	"WZFo+aLp1rVonHCgp6Iw7skmVf8LF34pIiorxTcceZvbABsb6n4nPBHXEOShIwcFC/N2b8heG1zjLjE6",
+	"QeEirdQL9rx6gRBNeWlI0WtD+q7Wv+gVXmCuxQzkOpe+wVxl+Da+Os20TpNx8M5P5KtcjXKh9V1Y8w/G",
+	"a/IExAYnJdSmi2+6RZlufiVar+CKWsypx/6yU5ZpMhJyd7Hz2Swwl3NsbH6KUpg9LxLHAjbNVVIar9Wc",
+	"YNSuPWlW5wsD9Ux0Ya/FsIQwXh6E6HpsTJHECVPvRd7dlB4MpHkLORhKnkrvdFWpQfP0Y5xu02T7Rq6a",
+	"qS6daL94babZY4z9+k4XeSpHH9ef7qeb6L5GndbM1kWrAC93YOe6HUwVObumdqbbTRPFc3Kc56/b603O",
+	"k3nVXfsFuzXwsEMLsNXbNg7aMiMWbbzYqOrYxWB9f7RZJE50WHQUzUA0Z7GQu6Fa5apW3w13en4Bq4mW",
+	"9a4o5S58+7l83x/Fan1b8303+ipxwy+tJrFlGhQ/RjFrJMeRKwnJxLAAXzbVbJCZCSfQ/Y++amF7DJ2H",
+	"jKjSiPbgkNNHPJUALL3/iK48dxfEu1XSLiv2kBqbS+P0uhpjyScCmlEANMK4+rasxRF2s/hk2AFZREBU",
+	"OApzEaBVAba0q+GjOSMDN3eRgybHuOIZbC4iQ/H49XjE+38Yj9hVryDOid8ZN9LEQtt5LZfT7vw/iuf4",
+	"eRTBOq4meet2AdFZPFznOihPg67NZzzN7KV3/ukfh3sapTgpqTZ9ubEFbmOwy4vEZ6rMEnZhaymUDcYa",
+	"5eOCzlT1AXQ6mGBj6dC2KRplORO5ANub+mfmuhATF/UNCk6MEgIRGhnnJC8AqgnllxuJJeSk0vQXPo5t",
+	"xthlbwnyMsahnKcJqcPaYzMlG+sxqjG0BXW3KGVpyoUtIW0DrnHjqaDX8CyDMqrlcp6Mmd8tRk0q36t0",
+	"INZUcC7quKGe89ctqLvF3Xrn0ty5NJ/NpaGduYFbw65XMh/4OK0CHq2Fzcshq/7TirSj84dQwgMxkVEF",
+	"4GDZEI5Duptx3bOqLCJPx9cSWrcpLMOLoL5S9qXgeZaK3DoqERTjqyyDSj7zR1pYgriwDPGCyJ/J9k3B",
+	"ibIliZDwjBgvCHsGAWK67Ng2j7pqy2opoyWQSgldbsH9qmVPQ98rXXS6euh0Qj0jLGKqa3B/ZpM0dxKE",
+	"1vd1k5bRht7c7TtEz9P34lYCXnbzUVAQywq/fMYw9KxmaTFOcr5WNu8tnSvvXKsbzOJd3cG683Wu5OuQ",
+	"g3ur2bhlpZxWjf7l1euXv7w6Oz95YrXorSbq1k6KGVG1kBN7FeoATIpNSYNfN/0EorGefaronB16VHOh",
+	"JyUXnB7cWts7tcLvVqyXHxWRPVqPNgzqpppdlGlWsFRG6MdS1NXmj9hLa81gZyA1Vtgwm7MeWNV46MtF",
+	"68FmXxo0e036f/m+gLX09WtRpHkQ4LsllW1W3ebyvrjKvtO019a0d+rySurSWn0r9eWmEtm4G/PVEHPx",
+	"4f5+7OCbWcILfoFkNPB7hAA+8IlbKm30BFMLSsoupZrpkCUWjlrBOi4hJdOXCYD9vCzGIp+lWrD44f79",
+	"OAAUVYlgcXJxXvrFjiMW47PPkzQv5ghzmuQ8lakcxT3k8qWUlIa+cOiNI0jT45NtzcopwULSgLi+FEkL",
+	"2N1rwZP0j4p259cdXv3nBLv7/ZFWnI4hjhhu05Eo3FZphdvTgueDcetX8ywFBHQM+7CLOZkARVpkgjAY",
+	"3en4RdjOInOybYecM83nPcCa0RFTeeTrdCLfLretPTm0VIVAoF52ITSUbheDsdCAuotdDz1kTeIAZGBM",
+	"WSN6dESQ/HaIF+q98IiRUkCMRXwoNNA4U48lhuhLT7FfzFRfEqIvU8NqJAWiJ/HfYxfxmAo1zQQr5lPB",
+	"UlkooAAwy8ou1IceoILB2Nik1IV5FmA0wEiB1WlIqzpU+cRSCtBL3NbMmLwlH4luX8b9rWKm8Gb9rRjs",
+	"NHwSphw4m45zrkXEYpXD+ERqnoWTjzvASwXDpnwD9KCmI6mBo7mCokkcVQwSAizVxhRUcoSWpL2ew1jQ",
+	"aKxMjg1h47hGU4glafOkiOJKsCC6HIzNwKGgrb8FcTP4GcdKeGcvhwFB1sP9fUabIbIk0kIXcBxajLm8",
+	"hKqHJKGHFMoIiMEYCA+AhVwfmZnB2zciXinzE3FJwz7AVwxbCLuLYy3T6VQUMW7AVDItRhPzyfaYHqsZ",
+	"4khzrOS3qkFp4oCIYcAxG6ejcZaOxkWzQMZXiVDIelUWB/GQlN1pQwU5HJK1QBIA2Q0gMxuJBPHiWrI8",
+	"f9+q1w6EEnrCPzwXcmR0OvQrTVJp/z4wgyyMkNvqbf2fX/9Pv/9hf7/T7384eNbvf/j2mfnno2fv/u0v",
+	"W67NCWsStz4t8i1AG62Cfj1dZoX1RbD3acIRwKkyycP95vkAE3oz38LDpYQLD0PChYNbJVz4Yq1utLpr",
+	"ENmajfWazr4Sm62/QbXt7eGGXW80ZPzeL+763u763n6/oNkojq3FFFpEgQlGVlcdX68ZmQrMtIx3CiPI",
+	"lzT9nkhmNNHE2BSTVJYAPgUppBTL/hTSSLmCB0t/MM1TZZbKaDJKRrv2Oo6goSp7b5TqGeh2o2ahhw27",
+	"7rjsywplEtMCpLeYtLgdp8+Pz2gyX7h6OVjT5cLQj3gD9sbwokYXhh5/l/a/E05XzeIbFx4dHtxL2CUO",
+	"H3RakTm5mKq8WIWB11R5fAqSLMvcI3gBhcNHEMMh2VHUS5ARSUaKLiOL1seWSRBBylyqmc2YG4eVSyC5",
+	"7Ut74wiTyTFofAercJ6UwkH/xCCgSiAus8fRVZ2gC1mkEwELgwS6Vjjrgs8xFT4WknE2TIfFGDAEPSwf",
+	"sK3RtND++JsqzW5A/B0umZBFPmexznh3xnOI0xCdXgGxJAHuQ8a7F+CFiCTuodg1S9iXUBJt/sTFDR8f",
+	"WXcUSesKIQOeuyaAvmvJ1Zsoef6s4vSmq51/H7qAuC/mpGVn19INXx/jy1398J8hSUC9LpvrteaS4gYE",
+	"HQg+7tG1e+7JLab1Y2QLndXpWLWaCOTh3Hlz9ng3Yo8OjdifKG2RK2ZjRZHSi7k5MwLNBKxNufkn6HSI",
+	"RaJNTrykVKvcl3CqjYrCyeaWmtDwjIA4gp9GuSqnZo08OizGVKkLB//ssh/NeRBktIVsGPJzszJixyi7",
+	"vlSli2RZq/8g2t/ftzPEIFlVLy8oZAxSkgJzhcdkC8wwUpjrwjscKnf+BhHealziyHg30KmksgQQBkFG",
+	"dllcSnuFj8mm6O6Y202FTAAND0cwURMhiyNcMU2vhSUKkiVga6RFa7rEbJdT2ixrlFnj3BI+9yXeKZkR",
+	"uPWgxcUtzn1H6mr8qrhQcTWmd7h/+E3n4KCzf9ASyDMW1VZL7O6gFrrbr8bu9juP3n188KmD/zj0/1g7",
+	"dpfxxrkqc6hxGofftFWdqy8yibcYb8RPyb6Y6tDN59gyaLjs/GLeHHfcSrj5RchyYoQW/kV3I7u+cYSf",
+	"1x02w1pdLhF+BOtbQPXrGo0gWU4uRH7nEN85xNdziGdtxOlthgNF4fZXhOHAaqDjy9H3SPt6WnBwFlN5",
+	"oT5AxggDZD1KE2EGzXzG4GhTCfowzQqsScAJIHe7GrJYq7ywSFTkrrFMqUvwzTm7UKVMREKfE9zOjkOr",
+	"ekqFDQVVnksWQ+okZhDgB6dcQnG8tUCyVFvCIWBU7vUl5Os4m6RaGy0bP0/lZWyL1KDXCp8muNQOLXhG",
+	"DH9GZwTWD/zsEBKg9HyuSuRJNcOdqPc0GK3YhehL81Q0GiAvB0muNs5y4IVfM7sWY1YR7IkLi9Q/gWSE",
+	"MStSOeoi9bxx92FVdMW8QRvNYfojYz3yt4/LCZdoA0ALgS6IXpyQ92Mb+bD3tfZMbJ6MFSFk0lCTGCTN",
+	"yhyMQ4Jz5Mj+aTeXJXvHpfHqjGbQotHMJmvRZrg8gUJzB/wt7TxaNFsTnSkvSn20YNA1TLyqlf35bTOB",
+	"O1fmYgdu7m0GizfGOhh7q0GmNPwjeMC6k7Gzb+usc6uzrv7EnfvKXtby2Ao/4piHuzJi8UTE8FHH5quO",
+	"a2wSKLGqKztpSxlzrdORFKLNULv/TcVQO6zYaTsT8ZsZwW/GPOOd4buP36GpBv9+sMa/Dw4/7a5tmIIP",
+	"1bggbUsBl+BaNNqnaLetM/EH1Yl/plkfs4KPIirv1QWXSftc+KhtKg8Xkv1rLbfdgqTErBBsGwCpL0iv",
+	"+2G4HH1ZQvNp+wqbP2s+wFUXd3FtN8r4LyWsAkgOnmUiCcr2WpZEfEADq953GzpCh98tq8T4l87/u0HV",
+	"xfEJm6ikdTg8PTc/ry2pjk9+Mac3PCxGNx+UZmpx/ak9m1rcwFOXK9qSeXpuRLpolOjuGWvJ6rcVsCUt",
+	"lfoHwh87IQgvuEWv4OmVYdATL5TKBJfX2UEvKSJTYFkfGiA5y3ghcrbz+tljdv/+/Ue7bYuEiFvJOeSA",
+	"N1AzE/EM7M6t9iHZvkawGf3g1h/ThRiqXNzQoBBtIMEAxFVXi8jsbnS1KgO78prZkd3omp0FkhnUorHb",
+	"LC0H2qhMp3IgIBs18c0jV11fsgtvdH2vPIkrvws7i2u+iz88XnrgAi/PlYU+1xVqyPDSa4Km02DvysXu",
+	"AlCfDSbdBgJcoXtY/QV/B2Gnww2iTnsXZXbZTlaNIAfc4ahJqjUYsnLKCsUO9vfDcv600CIbYpWEw20D",
+	"NEpXl0BA5TVUSnKk6DHmiqgvwYdKoaJMXWRiYs6diAIzVFB7gSidBMCONSXG8ecTAcGss+otoZ7NldIZ",
+	"UxFKtEGFzDhU+2vFJvwSwHQKYjlKFOS72Jjnk56vdsPqkwx6RZwjiIEB6G7UfZkWV6e+Ri3dGl76nFDs",
+	"FKtYKZzfhEPenFux5fJbqMxYt2QZx3KNkuXwBlWlc7CO0nmL4B0DjpFCLOuhUEM9hIs5QFi07lepAO7q",
+	"Lf44Kovw2qB0uHAirF1f7VcbNPESxwce2QMoXc9J3PvjFDwMjhR8VDnDOtY3yJlU1aJYZ9GawvnJFlKH",
+	"2meGbVsWR+6CJyMsK7SJnS47Zi72dbAPxRJB3gNuqHJoZlpEdIYLl+coPq+N75doXRMfy2Q2qYpruLYx",
+	"L4xjuUsL31nlVxZxmBa5QbO8EHzSLkFs4sESAtGDqdsUGGNZoRaJvBbzlmfwnK+Pc82t33KbDs66ii0n",
+	"+OS6gQPz7DuutTtx9aWCCPTlWwmFfy9v4GiMCiAFiTbOMJSeDpmQZtSJTdaBGQMCsMtOCkZEaWIyxQR2",
+	"E+nYGSZBv6CfC2nYVfLjsRvs5h5u07W3QDy21jxQnK09dDq9udPA7IEZ14yyMV8D7VgiMkF7cino4BM4",
+	"L7HKYSSK1dfYkynEs/J84hrzr+COaeyOaeyPiuQOIoIUR7MqCuIAgk+I6CnZWtWBAXfY+2j+Y9mV8CNe",
+	"VF/40Vr1RZSZNogtoPLP1ez0bHciVPdQA51th0aId+ytMt54UyA3kCQLkv1Bu53PUs3w0uSO6/3PTs8H",
+	"+2CTj4Z2ztKPJmpnHzP3wG5RaDmdCFdFv9DDcjWz7eY9v89t8NzFju4EwGdmC2v/+lu9t42+SrPlLWYs",
+	"fJq95gIkqzipGTAKZQRoyQtVjLssxkPnaaJjoJ8msPwQFJ+ucgRg2BeIHV91Lq++XE7mBVpzfS6vZsHV",
+	"NF9/d3hiOoQJE/8iAePifLSxEjxA44ODw7jL4nsxMoz72m2UCL4MyE507QKgp7JIi/kZB6auazm9OIL1",
+	"MrtXcnqbrr2Nbvsv4fTeAq3YnaS/a8v/09F6rW3X2pTwSmdwRUvd/1Jl7nvYwoD8UQuWaIVla1AWTKeZ",
+	"kEU27znwX2pq99iS1P0WQXe57WTD753a6Cs9bW2NZlfN3349ZZ+/k4rPL5G6CWKSE5GPqD5qecDwF3Ni",
+	"Ymd+l/25QxzcAHEwLDcNZTIduUK26OVUSO0LJ229C3Qv5VgrGlxgUdIR6wJFruMHBrnsuoeBHJgnPWOE",
+	"YSK8Lz3SoA3beXDhYZlDySkhKFK/s8blpz5gFPwTPoecethwZf6ZJq7l2HgarvOqx+KgySq2Dkw51SIv",
+	"esyYuLHF6aCqWJxmX3rwRMCzDhsLU83ShAg4jHYhX2MHMOd3m9QFpdLwy/+iybR12RAfByO+ckatdvUt",
+	"uBfrTscJ3c3acFu9jKDW2O2JylazJch/2KTbp+gKKc4v+zo8+OnXkOpEmXF88pq+kOW2xQsxQ+oL82C8",
+	"9BcUpyuvs+e5C1+oYvVVcJK75BS4KM7UpZArrwzPpdzsGsaTNxiN7e2XRS+/jPhA7HW/WJDeFYYanQXq",
+	"PkRrX3oZuNd+nMjPse4LxIHi2gRZ6DVWxuahg0/kT5mJxgV4oQrsXr0LO3zF1rB5xc50bTOHr0PF10TB",
+	"Rze/Vb491ukYxcq2P5rz+1tATtHf6pnriOrhwbcHB9hGr+SovxXhiYFWpNOx9ifkhQAb/+WgUBci7/a3",
+	"+vLT9tr8frbBpcbwF1p6SPA3yFIhqz/QRv3Yl/3izEyox/D/lk2qXzzxU1pvQlFffrouryDZEnVmwdCC",
+	"34F3U+BEthtnsA1vJQknsL1q/Nsw/CauQuqWWLvkgpofPjpa90/L65dxysbPSgsNrd66gBZCi2kfEbAQ",
+	"RVjYS6BYcRxAQMgCeFxpMe7L+MenZ6xpFHv2irgFefGqHtKXYYzH0RqX0hsMG1q0tYuXWLdXT10ENiUs",
+	"8URkqRSrrC06i+ymNyfrWU6Px7wIradc6HIi3pyQXbP02tdwbmJusXjpX79d++K/fguXl/L4xzcnK4yu",
+	"H9+cvC4l2nkycbNce5ILV64aZ3AtjlMXarre+pwWajq163NXrnAXbrxNA4tKG8ixthVHAyXfi1yjt7pp",
+	"EHKzoge4er2yB8s/xy5UMscMTmTxFdMC0Q0hYIlQxtiuGAPKYIgTxnim5MjC0P3z//v/PQ4d/uXR6uBP",
+	"hI2LIwj+6UJMEZSxSCdYlJgLBRHWtOgx3pcBml9wJ5W7G9lhQJBTORJgHE+XHcs5ERtgLttMUSuLwEgd",
+	"7qnrfe/LMQf2SuLDfLD/iKXyPc/S5LzIudSQoY27DJrz4KE0KsalXQQaUZLmYlBk8y57nCmAf3RbQ8gE",
+	"EC+PT+hREBTry1QTfmSFU6/n8KwL5ng+68CQxkqCnEpCNHvIFUHLzOea4YLh2yTUqh5Tw2HMxhyIDP07",
+	"VcOhWSIAidG9xZGy5oHivErpBknEgqovbbTaDOdCjFJpgZxxajEvCxUjRoGlpSCSCYdh4yLasOxUPgPV",
+	"ORYdQVFAHMtwjH3l0p9HFmJhJArzWu+bn1CMxl0WyzLLYjbIBM8hLG1Wl9psfZzsUgSwEMy8r5jOOYe5",
+	"ELWFxc9xNKoe6dJYm9rsXpy13dBHWIvjd1CI5ujAz7E5jp7Ylzttm3MXaTsaio7YipojfFC96sjmhGcK",
+	"MdY11D/5zWyzGXwCCQD4jl0R0QSpQLB6aAUyxBfi5TC7Xw2HqxlauUxeDoeBjre4mJtgSQSXF3m6xGry",
+	"BjOcdj0IiltNJ6y7DK/wvNsJY99VL305HnAXQyRMt7uypzvzuMk89iVSSyOQnw07Y7No0B5PO3mQlWiM",
+	"DKFLisaUNZhUSMXrjAGK6tjiYRJjO4UCnyGsIXAaGrPmUkmxy7juS6RB7mghC4aLdkRsyZepTIiFHWCi",
+	"FMPAQARWUSrZrzjQVI7e7eSlkc7aHthFAwxLFgbGI9AFz4twTpE36MwJmv1NpRKgy2GoacHyUtLzlRxY",
+	"QpZhKsEsxD6jHJJ+aOizoswlFhZbqhMod3CsJsNCSGTAvpi7o4AZkqPQdtBbl4hxSPUQcF+Xcf5bqQs2",
+	"BEFTeZjjnTdGDJxQkvHIC5YJDjG898IyjFmztjCmbCnRbD1ymsdYhpDbdqaONXktDFeXxa9enraE+4Jt",
+	"pmME7NLKVoB00Sch1+y8UOc4iTjEUkErGeDrLaaXWewUvQYpZsHmw3I+tytzJBfSHmbWr56f8FwUR8T8",
+	"T7/h8fAdW8h28xYucjXTQNgdPzX79BSix3FEiGgDLs29gb8/rqQG4ggqV6DgRl0KCbR4fblk9XAbd+Bs",
+	"HRuzIMZD53Co0QhdyDluXJzIdQETM653tMnpJ/I/AURzjQBsIT4Ue/CZd7QLfIV2GL6vlWaYn6fNm35a",
+	"H7zYXgrDbzPJcHjQSQ9SCdrmwTdExu8EUMWNk4PfYgxNga0dhHATiFDA1x+b5evAADonT2JbYiUsqr/7",
+	"sI9CmYm1V1jOqoAQ4a4TcW0Dj6qFz5SvlljLXnocRL7ck2lB1jGZjk/+s1QFv76pdLjWS/6RF2LG59ey",
+	"rsyla7w4etRZOhGqLD6zURZ9JJFHpSctbM34FWNt4rb9qAKjjafXzxh3XixLGu/95ezk8c9Pz85PnoRq",
+	"8Sq55LVTtoDtaYSLy9rmiLlJOc3TmrLA/G1BkdddBvnadAgX/8v3TKYZHuoXmRp1n/GCZzsiz3fNsU/m",
+	"f/QsLQZjknK97/Ef3Z1iPhV0twHXwmaIn4is4D284XBSdF/lqSx28BrySHbr17wWWhT1azK5099i//zv",
+	"/0GqWWSPH6VSpnLU628t3OSJkqLxHv2+1IWCKlXd34po/JSu6Z48WbgTenpt95KKdlrP3+yxSoRdsE9X",
+	"TlWDPQf56R3MWuOSq6F7t3VDYIdea7ILb4Ixele03u4VMcYYzHA7Ma9nu4eHGCN3sauLRJVFFxwMupg0",
+	"++6RPfciF/zyKLxZbt6bv5kZtMpEN1Ojne22N7e97IZG8bbcL3yL23bdbW1xmiy7Kyrx9vv6N+pubEQG",
+	"3tK+0Zrnx1NHm9gF96Pus/H0WumRNXy8FRxWFfN45k1gWSFRCXssvDuTgjmEFZeLLTJhmd7X1yZDuZUN",
+	"zNQrtcoE1vz12mWgLp8G8oV7Zkai2KCyVejCmmt3ee+7vPftt9nYJhYaY8jW3mA13kbGu7Fj57QevbIR",
+	"Oc9jX+YSQjq5MP8MOPyhPistUNFihVaoIfY+BnoqCD/EAPce//O//wcddh132VsIjfmwSqprydOa5oDQ",
+	"CGgLjI1BeKtQESocJQVmEM2PmA6EPpojppX1iF2ABkmufEJyIdhm2y4gN5yLkZBGJwnq9WFcXxJBHyWV",
+	"/TryIMIW3NFMV9hBmzeXiQKwFerYCX1J8U9MDA9Vbp4KgMAUosLkNS3OODVGypziCLqcilyLRCTnF/MY",
+	"oRuCHUjwRzo8MY4wikibVSrkGczhTWuWAuGiW4FU0dSMiaNZJrgtfgiVPy2vzUDhKk5UIrIaogIQSWU6",
+	"6ACDL5+p4VDk+sg1d1kaZAzB2kQqKU5aWo43o9iZbRWLwtuOlPkIpS9EwRR4r/6lBu27bstgqrq9K+sa",
+	"wbIb7cyCcOoatLx2S4fZ22ydSx/XpnvVtq6mO9wGG0AJbsAawNQU7Q/tpCvEAdtCgOH2chYytZU39njd",
+	"WAdRpRuIy4HI1rWZHsPZmUh8lGsDi8tfVLXhn5JPs+xaPOfl0N+j7on+MD95sqrQ0Vzh73G1XjTra33p",
+	"/UPy1ewaGtJt7Zdrd5z9yffYnY+wTgQdV+yFKk7pA/t66xxuLGj/h3OD4N3ecsB882j552q9Yv0t7zr0",
+	"t9B5YBs0S9kBt7RLtYXca81TC4YWhNBf15yam2h6cgZOc9tTQxg5Yh9Z3b1izd1LawVA26KYUAgMpXk3",
+	"7Uz/4sq/w6r2asmxB4FwJRW2vqCB6imdiB7B59m2qaIGosG1cXfwZ+cw+ltWEDRoz4dFxM47tfXRthYa",
+	"fNqRUgnBg8Z4wrmZTdz1Nc/ksfFcoMvel4HPLtJw0kImYQF0kwMVIt98Ud8pKfH31SWov/ghb+7/NF78",
+	"9aBahHue9tGFKsaV70P/HqAV7oy1jetZEXvqrib1D4YwC6/NNyjU+2GaaY0Wqk5RGWxFWzYLajuJ28pQ",
+	"r1JTOgkaRFtbjUNRUm0qjnyHiy9ilKqwChDVrI0H4x+Squ5cI/IMojJUmwOsobwvsaySzcaKDVWWqRkF",
+	"bfEKiGVTRw3MkE1SrQUWp4JChrYP+At6ttvgAF3b69eX6Ky0/a3WsI290GulOoOu2mvkOVu61u8one7S",
+	"k19FepL7fN/ECx2rCNyhz5ubPE6SwLdhF/MATLBn/1xohURc8rnlpHpL5NP+PiTwIQphofkwKbStWaGY",
+	"5nOg40QvyHpJkJmTyisGbDEkbUX9trs9atGFtGhQ4x3MAfVRc5Mra+tx5dhuyng243PNZqnU7Y2MwUR5",
+	"kkC7wHqtjFJBu7P5gUrirUc6ERy6F9tzXlbOXtdpiz5TYyNct47yeRxO76oJroXLb4EMbP0Z0ZfiVOMG",
+	"3qq9otHbsxtvxmnn3Voa606/beStPQbxdNd5eGcBNFkAx0kSqEesW6kXJlVNgM8Qo7cP/KzQaCRtCe2s",
+	"sKYCBc+Am/uqYGc0n5bwPQnWpbH7qg6BwD3t9bVGexNBfbtHmmP6dhJBQN8s68AOcnvFGNvRytYNMix0",
+	"skbVVIGrdLpSOAJCB7eSOCBL1zygauZCS6I5asuoJgpAssWivR5GO3impOg5kxiyBkoLCFjwQcGgckuk",
+	"eV9egGyIqDN2YMxB3HQ6zBxghN+F+8WESSi+G4kCqsJOCsIT8M1ktoxrzrQQlAeImMR/YF+lLzFMJ3Bl",
+	"DoVYhDtj/0T2HUxkNBrM1UJBqutqseD7El4iK5RqN2UBh/aLJh+kKtbF0zaDvapVWr32FkzSteaBsL83",
+	"ZYPC13L7BmhQ45KLhA+KtWDeXsOpxsQJ5nBnyN6Rwv5Zkg9oasI3+juxM0EffDkj84c0y4z6upRqpl2L",
+	"NoBsvTUWFlFoTDY1N820WmxNI2+XGpqBWqhbmRsM9ybsTdgozcYmzKLV0lx7nO02p3n2dfBxq2ALt2M2",
+	"Eu4DWEJYo2/n6Y2rdujcoAwqtqAdYLuJTIuI1igXwpIgd/vyx/S9YHGZZzHgCEoxYwFmxU6ZZ7sxwMPZ",
+	"9mgecihANDGdUHMGTxjhuQiJyHvQcY3YdGhfUtNlodiFAKwLyYDfZcRT2WNx7bOLCYiDieFQDAo2FvmS",
+	"gGXIGXAjxt71mPyX8RzUCouJ52Bti6l6VTNOmPnxDvPhLmi0KZor4s6onPEAxyYQCQ0Fnk7Ewl+p/5RA",
+	"bUEFwodOLqaC4zsBX2Td4r4iwKJegU6+rQmBpZrU7SEsLbqzUYBILpOg6C1iXLMhzxnXgbsO4JvG3wXd",
+	"wn5UtsOoL+OpIghKewmwAcaAixRX8T6N6xF3cRlRHF6KaUHLjCCScA/j0qshSXjbS9cGg07rsqmoOzbj",
+	"e0VjXyc9A6M2Sl2vffba5Qo3XISg1RqMuE+EvqQWgvVFbuWiRolrt57ZVkAsZrTcyGyYLwPLDu/5bCxs",
+	"18ldycGd7rjVkoMZoqNNnWXY4A2SqridsgOjQsp0bzDmICza+qNVTjXdGQ8i4EbsOuoJpwQo3rqtUbi7",
+	"mD8RiecqA9s3NosSWxrCJkzEtOj2ZZwmDsDLqixjXAf5fTKQEQ8Q4ZeZuawGDkiKRYNzBEhyFmyPcPk4",
+	"y5Qu+tJ3GdjoL1nyf1OprAxSERzeHPuC4weHhyzQ5eeTVE+gJiHE3iNixQuRKTnSGAJwpetQoufK5MWH",
+	"ood7BNrceJpYJLwLwUSSFojX57JWEKGmKolZmmUWjJFdiAEvtQgL1o1GRbAas3bDITSk2/Mwgg6wkWkR",
+	"BYtcKLWwLA63DdwS175uFxWBp82t4oQXvFM60srY4XK70hPbvm3feF4W4y57WdloUMnhNqPrc+dJhE4u",
+	"NL9nc9oDsdlwsRvzFFr9zXnzqejL2Kxx7KeUC9dPjbD3qWbpSCroWD8VgvW3Hgf5gf5WvSO+Q+OMccV8",
+	"LgBC9+1t8gEAaFHmEm77E5cjc2k5RZBHgEAs1DTYgkcWJ5I+4przraaID9lFfP7cAfac+K8qTeyEg/YI",
+	"QuYcVmpp3PalYVP3PPWbw/syXzyBgar3AAOKL50XhZhMi5hhvz0tN8g7c4lC2aBmsseSnGaIrwpb/v37",
+	"rt7P7SAa47Y285lAoRKaz2YBNR+Kq7vKVQqTP0Az+5sTs0cbW9rXro+x99gYU7x23RXaOG4KxtK9s41R",
+	"LN2Vj8elLT9t60DGMmrYmkPz0kG3mT3aY78+efni6bu4Zsv+V+evIh+IrHN80nlz0qEndZZT1Vgjd3FO",
+	"dybnNSAq10mbmP38eXMm5ol3YJi/GzDMagevMRx9oZC3XmvGKw/rCAJrHixtyusYW/vhbRd5RO2Noi1h",
+	"p8YQP+Mp/phc2nM/Bc7D9VpWAITZibZf38WBRXL65Od6bKpSNxG2gZYyIWYH93OaRGhpeAOrL0MOvgUD",
+	"GkxtY65ezKtvkYqFPS06uDv404i/F2Aqh6jY7swm68vY8aUcGLvyrOo2VT2ko0UWeGO6x1zrVBdcGuu1",
+	"UFnCuLGX2MW8L+OJKLhRQV2U38BytIBGSEDeCdSKV+tI7E8Ihy7VLLLsQq72ZtLWrxNQ2v1f9q6tt20c",
+	"C/8VrvchLaDabTeL7qZYYLPTdqaYTluk08nDuKgYi7GFyKQhUnWNIv99wXMOKeriWLZzaTN6amNdSFHi",
+	"uZ/vu2O+wa3aa4Jp79BgU5qHlRabJ4+fbG6xWdu/5b7K/dps+jhWH8e6zdaZilzHaP0mTdga1aorm+sJ",
+	"cjX84xvJSSOGTxMHbhOin1WD6M5fjSGIiELo2mOO2sUjJIyTKBDWF1Itwa9OE7YShvx0SRGTykwiH6fA",
+	"aCR21gA1JhQyAqsuBQwAr4FrCLjt4VWHBJ3Xn3tuYQp4q9YhK967pG8vurqh8VRiae17tFVitaOwTBx0",
+	"12CPrG5XI7sMjbSa2K9UDnyYxdyDdFZs6qOthRMgnKYQkSMocY/VAoEPDVwx1XBkDGXRro4F4nneQG4T",
+	"CjVe4z5UdN2hor+6YOwtwZsTp8gVvptAvSUT8MuzDanOY11LqMReyFGHsEetCqr7SrHKnmEN4lGApVzP",
+	"iYBcFlZiiUVMTdVnfHIxlmWqb6aW8jmLkSsLTSru/jwRXAPxFZcJi/mZyk1sj+b4+62nRP541idFftSk",
+	"yB/P+rRInxbp0yJ9WuR20iKhprzfWREyNbbx2Y5do8J6fy9u+lyBwUJjxptdK9DZvcrp3aveverdq2ty",
+	"rzRtq3bZlmWMTyaqgILvKukZ5B+pNV8LJh7NeZoxniS50NozI0vG2UTkhqeSLfnKZy2RxdgfylUm2lnT",
+	"PsIEG09ZnecvaolksW2TgKnyLMN6tSH7iWvUdR9lOlEJEELPXfR9zo0RuZ0KScLB0YAn/L+DaGDdFet1",
+	"5KtBNJB8bg8JO94glItz/vWNkFP7nTz952E0mKfS/V2mFbXJUwl1721JdrfiB35ZgrlMMR/TNhl79qCr",
+	"jD5RuDHuA/Ucrddm7jl34i7Ec3jtnmiM7ZupR2PcUdP9xRUXT+apXNPDTodasr5uE5QqB5VARefgT5dr",
+	"c6Vg02NeAO8XgrgYpYbsdaNtAKNrLpMJTbFo/eVFJrTrbK4LcSqhGUv3iFBJU7aQUeq1MLORTqeyWGAs",
+	"7YOQBjOgwE+G2IQYTwMsW5z1ERFrTRTQxBHwv53x4eN/M5Dunw0Hgvk9m3atHrvriBud2AGbxc52V2yW",
+	"6rU3gM3S7UG8wO5OX+SvaPdX8DCEesmnrQnu/RiHpgKMnaub3uCMy2hQLBL3UV19PpyX4GWX91GcdwmX",
+	"vbQb+Xd+QQP1uCs/js5CmRIoGkbdVitG9m6LFmuNR9njVViMDUEj0oHeTRp9s/98TpPLtQ7Tu1K1+K62",
+	"NBmyD9SaBd2z+ao8R+MCatd7neZMLWWIf2b1H1wEnU1aYE8fnjeWdKMhi90lccD7SHf3ZahBvSoUua7R",
+	"WE4S3XEp6JZyPhq4x+uMI3tTOqKv++zDUd8v9oUXpV1dgK2EgJUcrs4SJEHTeSDAxXIiVD8PkZokBe2n",
+	"7f+FxP+mBjAl8hWhW2D3qsENZ50EhCoKeh1JV8y4jrA/FyJRZOgrSWIYO1ifM+47AoRB/6Bk3RBLdGPO",
+	"VhVfIxfnudCzeMhewISxW9QNPJYwQwCFFFqnSuqyC5fAyidcskxNITUAfdNlJByfO2GgEVNtcm7QuVrB",
+	"7I7QPbGnfoZTWnMHgYm4F50Uvo/N3KG4DlXzP8Kg1MZkg5/qDmn6lmtvgIbqjp0Ox0KNDdpLnie6z0N0",
+	"tv/fcG2Owbrszf8fzPxHec9JP5AwKnXDRm1Ws/9RKCatmq7F0B+FJuXuerBow+ewqgY0DJ8LaoJDBift",
+	"nYWAY55M+YAuRD9n8bfLmE0ywXPtFYg7jFgAAFjgnYxEAYww3Nue/86BMgSOgXU/nN+AoFCGpeYIwnOl",
+	"HyIyYAAXucAmM6aLyawc+0F8+Pgwfggz8k4Keh3UjxDTEvsK52AKlPAqAR4ATwSUO6ba5yJmuTBFLoEJ",
+	"H6Gg6zdq04mLwjjbfy+liBmXDcrgfTnY9mqt9eKb0GsJ7+wubRMKLC9p753zX6mm712qZQlA1qu2XlHd",
+	"Xy/sLfRi+T1wLYprKc5mSl08SkSWfhF5KvToG/32mX5bbQxduROJ8BQqmyd2suqcCT6ZMUJwAbIpBGNq",
+	"8so1YkmnOI0XdPO7DivRQ3bwaGoTP03N7BgXYBtEvavv0iod3XvA12C9SFp43UeW+sjSrRnfiJS6/mMM",
+	"BBeJmloIyf+6dRSptml8vVJXMTfKBf25veXeNva6RPgHpMMrFwn6GiKwZhAgkxtopHNiNDUEjhWVMSbo",
+	"zY3do6VJTE2/qWHnPM10RL6/yVORMK7HErHxoL9EiiXAg7dWj9K06IluoGP36ZbCdyFkksrpZtsZz6ur",
+	"jp2l7iZJG5HvlWrGz1RhCLlbi0Ywv6eC+44YNHpjdSfBToX/VaG1VppXYa+bsj2Qy1eXkrqT6qWkDoYS",
+	"85paTHKBlk6zHPTUjXP/iKXDJexilu5Uxug0wX5ljO0v8nbKGKsVM+55riyCeQuT9I/eV0L2lZCA41zK",
+	"ki3M2CvMwAAYWhNTHUuEvkBouY8nbwiPwRqHimoftZgA6M6fbld/evB3+s1v9IdMA3ey41kW0oBxOVPL",
+	"sTSKWUP4fOUjwGEdo50C4OoCNpjDa8dxc4G3m6ml9P3HH0/esHmhAaw4nhmz0AjDmxHrCWeL4ixLJ74+",
+	"U0m2ULlh/3ocscPDfzCVQ9gaHvTJ46eHRGmHqVaIKPMsU0u2yNMv3IixlMIsVX5B4V4YM6aus7kvotHC",
+	"QAd07LiMTl/+75d37379fPzmzbvTeMiODZsrbdiTx4/9i4XRxNeUyKxrJaFYDGqWyp//3GpEYQStmmtt",
+	"8Ou55BrQpofsA+qogPClzvEylvvVi16ryb5rmFvPEGupQ8UozXfXotHG5TdQN7rF0ySlstjuOZKKlmn6",
+	"G/Sp1YtIvUrDD7CTVnsBpyaBRu+qD4NLApvqhXepO10dnA6vxro1nUZ3HlAwi1yZ8hvAvbXhHnBBUr3i",
+	"MhqYQM9fTR4hdHXtML7a6Vqqqa286XtnG/S5hx+vRtZJl7UGzXWzErq778RCWCMXLPIMiQXB6Dgajay4",
+	"HpJcHk7UfARDjejTAZo+e531W7S98s+xayQnwToeRGxcb0MfDz5tRUdIl61hJCQZgKSEFSrCqkIDNsKP",
+	"J2+OGNvuCcdISHTE/vyETYPfOj7lJbEYpucw87/9h8k0YzCPTE2Hr7jh2QOR5w/H8nIsz+dm+D5Ppcnk",
+	"A6eWUKo+ZKMRmoiOoW8i9uRGpAHW0CO6JYXPosizI3bQbb0O4IMwtFwH1VU6iNhBbY0OPjkGRTstlYlh",
+	"pqb+6dE+fvh8zeN35wO7Ol5SRq8pN4cGQNPDeIlxZmc/WFP5XOVQr2jt4zIePmTWU692GaPHgKWRczW3",
+	"f0FpBzRF8TxPv7R031ZNkS5YjaGBk2oyppMep/HeKBo0OTsomk0hw2h9DppOKqOC6P7Z3XhVdvmus8qd",
+	"nIvtvYpu7kSfFe6zwrecFd4kAa4tBdytl2DpKv+hOhE6oIbsmC14oUXildKFEIu6viwJLKcKmoOHLMbL",
+	"jtg5z4BhONPK9yLwsXS386j8rkb+KLhNmd4NxkK1jH0JVod76NVWe2CEXnXMzqzlp2vEc3PB5XKWZmJ9",
+	"8X+ovHeNAZ0XWdaxgL8exLFvzS7k5myvPW3nCFL74DdRLHmnQr7vAeiDFfemoj9C0RwW8u9tVK71q0ZJ",
+	"JbTZanqeVlhkXOkOkihaL6msB6klPdkrwHcVSSjnK8zHTw5ZwldXJ7SDaOqepVIfAF1vcC+QfZKNIek1",
+	"tZqp2Cc7XhYN7ZUlL2f/3eTJ/ZN1z5dXK6h6Z6F3FraHHHKi/SA0vG/JdVivFdC63rk+9Mq6UNo1mIBH",
+	"xYUpcc4cnb7rV4Kj7FwAGzIEGNkc6kOrPP3lEkKIky25NMTWf8xyMRF2vLF0ABHNolKiTbYaqe6ReHX1",
+	"gHTVQ6hApVIBmJpULFNyKnKWCz6ZEfo508rOMUKEJuoEwAcKXB1XiEAK87gEXLIvgMDUgTwWihTUOSTf",
+	"CScQKczOScm2l7mGuce7xVjq4CudhNPd3ttZc3kHb2fbWt1yf3TRvDiv7b0ef12r70NbBz1ta4edeX9a",
+	"JPhF9/W53299bu+Y/WBFwdUQk06tNgpU1vUVCtdUMdRzPNK+9OP6NfJvoGWwXwLHCWr+axm+IXtFYIRS",
+	"fDXs6SGbqSLXhBriy6bthenULhTE+s6UmUUeNARQBmUylq6YDNs+utSOdYMaZOvq2SLgdMJnC+ANHfKo",
+	"a6qmCsCAqh30c6DpiYS+qXBbynWuv7VkW2fRvqquyspVDG2rrPx1rcqq/LT6uNxfXJieIBlvxfXRbqd0",
+	"kZ77VxOMjNA3JEsbXW/kyljPxPscQzt+HDkRmaUXAmG4zUzkeshOBE+s3EK3BDqKBZsB+SVbCmmC/I3K",
+	"x9LlWHw4XBPEEsLKBvmbFokV1gX2TXDfUxPcHmGqlmhdo+NxQyWqdyV+mGLOvivvvnflWVnlt+TutjbM",
+	"zT5mG2HC74Qo5Pgo4P8aDeBETYo5bfkizwZHgxEIPZpHQxekU5nKKSsWEcvUdGr/n8rQzCT8O/ghwOmb",
+	"KNcRPSw5DOwGAUWXpNrKiLf4sxskxcrDWmshAQaxFLH7AiQhRxJHjTelkRvcAdH3NJtkSqdyGkyGcIha",
+	"5vM7HWlO5qWDSApxjM7TzFgpEzEN/iqsBdjjIvG45wuhFhn0nJRUIWIeTAdwctoWB/BzUnmmvrZM6Odc",
+	"FQugHCJwdqiUwJmBD4Leh1Hhgws+b31s+L05xqmrvnBLHxHboh3QfQjHr5nmK6QEcfS0IXZI+clIZVxk",
+	"EnqXPCBWMMW5I/5vzvI3d2jNRNs6tFLJZDE/84i7yKE7F0BhQlrRWDexyJJgFrlYqLz1CzmhI805vEpB",
+	"q5fvQCaOgkuzsxV1wVppocOXL3g+ad0aeKBlW8BH5G7Jjl9HxO4FGAK0/R9BuhOFSbgN05aRjl/Th7l2",
+	"ZSt4lZoZkWXu1ZNBQesNhFjEzRmOu8gVAUvUB39PR9opU5DdnB7YbSiiLHsQF1r8NOMmfhgxrnWqDZfm",
+	"UZHCyh///Ojj62AGQL/THP6nkg2/bQ7HnteD6/oqZFC7cW5oQ0eUXFY6QMECcB0kRgjmUhD3TeNFeB6T",
+	"xkR+FSvtwHvsR1sDgJtw90behw/NF+mjC7FqHev9awaH1og65J83a/YVvGdAscsTpNVxxDmovprjvfyy",
+	"ZolP1w4Bn7BRbKWKnD7rcBWDNs/6YGUndWO497k6C0gpFhk3wBMET5oXsgTYrjzXTPCsVYP9ggcuP13+",
+	"PwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

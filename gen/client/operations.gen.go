@@ -399,6 +399,34 @@ func (s *Support) GetReadiness(ctx context.Context, options ...CallOption) (*Hea
 	})
 }
 
+// GetReportSummary calls GET /staff/reports/summary.
+//
+// Read what happened on the desk.
+//
+// Counts what happened on some days (UTC), 92 at most, as a whole and by day, by team or by agent. A ticket counts for the
+// team and the agent whose it is now; the group of what is nobody's names nobody. Groups in which nothing happened are left
+// out, and there are 1,000 at most.
+//
+// `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
+// they are. `unresolved` is what is open or pending at the moment; groups by day do not have it.
+func (s *Support) GetReportSummary(ctx context.Context, params *GetReportSummaryParams, options ...CallOption) (*ReportSummary, error) {
+	return call[ReportSummary](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewGetReportSummaryRequest(server, params.plain())
+	})
+}
+
+// GetSLATargets calls GET /sla-targets.
+//
+// Read the targets of priorities.
+//
+// In how many minutes after it was opened a ticket of each priority should be answered and resolved. There are none until an
+// administrator sets them.
+func (s *Support) GetSLATargets(ctx context.Context, options ...CallOption) (*SLATargets, error) {
+	return call[SLATargets](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewGetSLATargetsRequest(server, nil)
+	})
+}
+
 // GetTeam calls GET /teams/{team_id}.
 //
 // Get a team.
@@ -916,6 +944,21 @@ func (s *Support) PutCustomer(ctx context.Context, userID UserID, body PutCustom
 func (s *Support) PutMessageFeedback(ctx context.Context, messageID MessageID, body PutMessageFeedbackRequest, options ...CallOption) (*MessageFeedback, error) {
 	return call[MessageFeedback](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewPutMessageFeedbackRequest(server, messageID, body)
+	})
+}
+
+// PutSLATargets calls PUT /sla-targets.
+//
+// Replace the targets of priorities.
+//
+// Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
+// priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+//
+// When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
+// for each target of a ticket, within about ten seconds.
+func (s *Support) PutSLATargets(ctx context.Context, body SLATargets, options ...CallOption) (*SLATargets, error) {
+	return call[SLATargets](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewPutSLATargetsRequest(server, nil, body)
 	})
 }
 

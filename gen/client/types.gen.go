@@ -18,25 +18,17 @@ type (
 	// Its fields:
 	//
 	//	Attempt Attempt
-	//	Content string
 	//	CreatedAt Timestamp
-	//	EditDistance *int32
 	//	Error *AIResponseError
 	//	FinishReason FinishReason
 	//	FinishedAt Timestamp
 	//	FirstTokenAt Timestamp
 	//	ID ID
-	//	IsDraft bool
-	//	Kind AIResponseKind
 	//	MessageID *ID
 	//	Model Model
 	//	PromptVersion *int32
-	//	Review AIReview
-	//	ReviewedAt Timestamp
-	//	ReviewedBy *ID
 	//	Status AIResponseStatus
 	//	TicketID ID
-	//	Triage *Triage
 	//	Turn *ID
 	//	Usage Usage
 	AIResponse = plain.AIResponse
@@ -63,14 +55,10 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	AIResponseID = plain.AIResponseID
-	// AIResponseKind: What the AI was asked for. `answer` is for the customer; the others are for staff.
-	AIResponseKind = plain.AIResponseKind
-	// AIResponseStatus: Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
+	// AIResponseStatus: Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	AIResponseStatus = plain.AIResponseStatus
-	// AIReview: What staff have decided about a draft.
-	AIReview = plain.AIReview
 	// APIKey: An API key, without the key itself.
 	//
 	// Its fields:
@@ -127,16 +115,6 @@ type (
 	ChangePasswordRequest = plain.ChangePasswordRequest
 	// Count: A count of tickets. 10,000 means that many or more.
 	Count = plain.Count
-	// CreateAIRequestRequest: What the AI is to do for staff.
-	//
-	// Its fields:
-	//
-	//	Kind CreateAIRequestRequestKind
-	//	Model Model
-	CreateAIRequestRequest = plain.CreateAIRequestRequest
-	// CreateAIRequestRequestKind: `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
-	// and sentiment, and whether to hand it off.
-	CreateAIRequestRequestKind = plain.CreateAIRequestRequestKind
 	// CreateAIResponseRequest: What to answer, and how. `{}` asks for the answer to the newest turn.
 	//
 	// Its fields:
@@ -160,7 +138,6 @@ type (
 	// Its fields:
 	//
 	//	Content MessageText
-	//	Respond bool
 	CreateMessageRequest = plain.CreateMessageRequest
 	// CreateNoteRequest: A new note.
 	//
@@ -217,23 +194,6 @@ type (
 	//	Scopes Scopes
 	//	ServiceID ID
 	CreatedAPIKey = plain.CreatedAPIKey
-	// CreatedMessage: A message that was added, and what becomes of the answer that was asked for with it.
-	//
-	// Its fields:
-	//
-	//	AIResponseID *ID
-	//	AIResponseURL string
-	//	Author MessageAuthor
-	//	Content string
-	//	CreatedAt Timestamp
-	//	ID ID
-	//	IsAI bool
-	//	IsNote bool
-	//	RedactedAt Timestamp
-	//	SupersededBy *ID
-	//	TicketID ID
-	//	Unanswered *Unanswered
-	CreatedMessage = plain.CreatedMessage
 	// CreatedWebhook: A new webhook with its secret, which is shown this once.
 	//
 	// Its fields:
@@ -334,16 +294,8 @@ type (
 	FieldErrorIn = plain.FieldErrorIn
 	// FinishReason: Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 	FinishReason = plain.FinishReason
-	// HandOffTicketRequest: Why humans are to take the ticket over.
-	//
-	// Its fields:
-	//
-	//	Note string
-	//	Reason HandoffReason
-	HandOffTicketRequest = plain.HandOffTicketRequest
-	// HandoffReason: Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
-	// not one for an AI, or something else.
-	HandoffReason = plain.HandoffReason
+	// GetReportSummaryParamsGroupBy defines parameters for GetReportSummary.
+	GetReportSummaryParamsGroupBy = plain.GetReportSummaryParamsGroupBy
 	// Health: The result of a probe.
 	//
 	// Its fields:
@@ -510,12 +462,6 @@ type (
 	PromptTone = plain.PromptTone
 	// PromptVersion: The number of the prompt, counted from 1 in the order in which prompts were made.
 	PromptVersion = plain.PromptVersion
-	// PublishAIResponseRequest: What to publish. `{}` publishes the draft as it is.
-	//
-	// Its fields:
-	//
-	//	Content string
-	PublishAIResponseRequest = plain.PublishAIResponseRequest
 	// PutCustomerRequest: How staff should see the customer. What is left out is cleared.
 	//
 	// Its fields:
@@ -545,8 +491,75 @@ type (
 	//
 	//	FromPosition int64
 	ReplayWebhookRequest = plain.ReplayWebhookRequest
+	// ReportAI: What the AI did.
+	//
+	// Its fields:
+	//
+	//	Answered int64
+	//	Discarded int64
+	//	Drafted int64
+	//	HandedOff int64
+	//	PublishedEdited int64
+	//	PublishedUnchanged int64
+	//	RatedDown int64
+	//	RatedUp int64
+	//	Tokens int64
+	ReportAI = plain.ReportAI
+	// ReportFigures: The numbers.
+	//
+	// Its fields:
+	//
+	//	AI ReportAI
+	//	Created int64
+	//	FirstResponse ReportTimes
+	//	Resolution ReportTimes
+	//	Resolved int64
+	//	Unresolved int64
+	ReportFigures = plain.ReportFigures
+	// ReportGroup: What happened on a day, or with the tickets of a team or an agent.
+	//
+	// Its fields:
+	//
+	//	AgentID *ID
+	//	Day string
+	//	Figures ReportFigures
+	//	TeamID *ID
+	ReportGroup = plain.ReportGroup
+	// ReportSummary: What happened on some days.
+	//
+	// Its fields:
+	//
+	//	From string
+	//	Groups []ReportGroup
+	//	To string
+	//	Total ReportFigures
+	ReportSummary = plain.ReportSummary
+	// ReportTimes: How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	//
+	// Its fields:
+	//
+	//	Count int64
+	//	P50Seconds *int64
+	//	P90Seconds *int64
+	ReportTimes = plain.ReportTimes
 	// Role: What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role = plain.Role
+	// SLATarget: In how many minutes after it was opened a ticket should be answered and resolved.
+	//
+	// Its fields:
+	//
+	//	FirstResponseMinutes int32
+	//	ResolutionMinutes int32
+	SLATarget = plain.SLATarget
+	// SLATargets: The targets of priorities. A priority that is absent has none.
+	//
+	// Its fields:
+	//
+	//	High *SLATarget
+	//	Low *SLATarget
+	//	Normal *SLATarget
+	//	Urgent *SLATarget
+	SLATargets = plain.SLATargets
 	// Scope: What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
 	// `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
 	// responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk,
@@ -569,8 +582,6 @@ type (
 	SearchResult = plain.SearchResult
 	// SearchResultKind: What matches. Only staff find notes.
 	SearchResultKind = plain.SearchResultKind
-	// Sentiment: How the customer sounds.
-	Sentiment = plain.Sentiment
 	// Session: What began with a log-in and goes on by refreshing its tokens.
 	//
 	// Its fields:
@@ -656,13 +667,12 @@ type (
 	//	Description TicketDescription
 	//	ExternalID TicketExternalID
 	//	FirstResponseAt Timestamp
-	//	HandedOffAt Timestamp
-	//	HandoffNote string
-	//	HandoffReason HandoffReason
+	//	FirstResponseDueAt Timestamp
 	//	ID ID
 	//	LastMessageAt Timestamp
 	//	MergedInto *ID
 	//	Priority TicketPriority
+	//	ResolutionDueAt Timestamp
 	//	ResolvedAt Timestamp
 	//	SnoozedUntil Timestamp
 	//	Status TicketStatus
@@ -710,14 +720,13 @@ type (
 	//	Description TicketDescription
 	//	ExternalID TicketExternalID
 	//	FirstResponseAt Timestamp
-	//	HandedOffAt Timestamp
-	//	HandoffNote string
-	//	HandoffReason HandoffReason
+	//	FirstResponseDueAt Timestamp
 	//	ID ID
 	//	LastMessageAt Timestamp
 	//	MergedInto *ID
 	//	Messages []Message
 	//	Priority TicketPriority
+	//	ResolutionDueAt Timestamp
 	//	ResolvedAt Timestamp
 	//	SnoozedUntil Timestamp
 	//	Status TicketStatus
@@ -734,25 +743,6 @@ type (
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	Timestamp = plain.Timestamp
-	// Triage: What the AI thinks of a ticket.
-	//
-	// Its fields:
-	//
-	//	HandOff bool
-	//	Language string
-	//	Priority TicketPriority
-	//	Reason string
-	//	Sentiment Sentiment
-	//	Tags []Tag
-	Triage = plain.Triage
-	// Unanswered: Why no answer comes by itself.
-	//
-	// Its fields:
-	//
-	//	Code ProblemCode
-	//	Detail string
-	//	Retryable bool
-	Unanswered = plain.Unanswered
 	// UpdateTeamRequest: A change of a team. What is left out stays as it is.
 	//
 	// Its fields:
@@ -950,14 +940,6 @@ const (
 	AIModeOff   = plain.AIModeOff
 )
 
-// The values of AIResponseKind that the contract has.
-const (
-	AIResponseKindAnswer       = plain.AIResponseKindAnswer
-	AIResponseKindSuggestReply = plain.AIResponseKindSuggestReply
-	AIResponseKindSummarize    = plain.AIResponseKindSummarize
-	AIResponseKindTriage       = plain.AIResponseKindTriage
-)
-
 // The values of AIResponseStatus that the contract has.
 const (
 	AIResponseStatusCancelled  = plain.AIResponseStatusCancelled
@@ -967,23 +949,9 @@ const (
 	AIResponseStatusSuperseded = plain.AIResponseStatusSuperseded
 )
 
-// The values of AIReview that the contract has.
-const (
-	AIReviewDiscarded = plain.AIReviewDiscarded
-	AIReviewPending   = plain.AIReviewPending
-	AIReviewPublished = plain.AIReviewPublished
-)
-
 // The values of AccessTokenTokenType that the contract has.
 const (
 	AccessTokenTokenTypeBearer = plain.AccessTokenTokenTypeBearer
-)
-
-// The values of CreateAIRequestRequestKind that the contract has.
-const (
-	CreateAIRequestRequestKindSuggestReply = plain.CreateAIRequestRequestKindSuggestReply
-	CreateAIRequestRequestKindSummarize    = plain.CreateAIRequestRequestKindSummarize
-	CreateAIRequestRequestKindTriage       = plain.CreateAIRequestRequestKindTriage
 )
 
 // The values of CreatedWebhookDisabledReason that the contract has.
@@ -1032,13 +1000,11 @@ const (
 	FinishReasonStop   = plain.FinishReasonStop
 )
 
-// The values of HandoffReason that the contract has.
+// The values of GetReportSummaryParamsGroupBy that the contract has.
 const (
-	HandoffReasonCannotAnswer = plain.HandoffReasonCannotAnswer
-	HandoffReasonOther        = plain.HandoffReasonOther
-	HandoffReasonSensitive    = plain.HandoffReasonSensitive
-	HandoffReasonWantsHuman   = plain.HandoffReasonWantsHuman
-	HandoffReasonWrongAnswer  = plain.HandoffReasonWrongAnswer
+	GetReportSummaryParamsGroupByAgent = plain.GetReportSummaryParamsGroupByAgent
+	GetReportSummaryParamsGroupByDay   = plain.GetReportSummaryParamsGroupByDay
+	GetReportSummaryParamsGroupByTeam  = plain.GetReportSummaryParamsGroupByTeam
 )
 
 // The values of HealthStatus that the contract has.
@@ -1078,7 +1044,6 @@ const (
 // The values of ProblemCode that the contract has.
 const (
 	ProblemCodeAIDisabled              = plain.ProblemCodeAIDisabled
-	ProblemCodeAIInReview              = plain.ProblemCodeAIInReview
 	ProblemCodeAIMisconfigured         = plain.ProblemCodeAIMisconfigured
 	ProblemCodeAINoAnswer              = plain.ProblemCodeAINoAnswer
 	ProblemCodeAIOverloaded            = plain.ProblemCodeAIOverloaded
@@ -1094,7 +1059,6 @@ const (
 	ProblemCodeEmailTaken              = plain.ProblemCodeEmailTaken
 	ProblemCodeExternalIDTaken         = plain.ProblemCodeExternalIDTaken
 	ProblemCodeForbidden               = plain.ProblemCodeForbidden
-	ProblemCodeHandedOff               = plain.ProblemCodeHandedOff
 	ProblemCodeIdempotencyInProgress   = plain.ProblemCodeIdempotencyInProgress
 	ProblemCodeIdempotencyMismatch     = plain.ProblemCodeIdempotencyMismatch
 	ProblemCodeInternal                = plain.ProblemCodeInternal
@@ -1108,9 +1072,7 @@ const (
 	ProblemCodeMethodNotAllowed        = plain.ProblemCodeMethodNotAllowed
 	ProblemCodeNotAcceptable           = plain.ProblemCodeNotAcceptable
 	ProblemCodeNotFound                = plain.ProblemCodeNotFound
-	ProblemCodeNotInReview             = plain.ProblemCodeNotInReview
 	ProblemCodeNothingToAnswer         = plain.ProblemCodeNothingToAnswer
-	ProblemCodeNothingToApply          = plain.ProblemCodeNothingToApply
 	ProblemCodePayloadTooLarge         = plain.ProblemCodePayloadTooLarge
 	ProblemCodePositionExpired         = plain.ProblemCodePositionExpired
 	ProblemCodePreconditionFailed      = plain.ProblemCodePreconditionFailed
@@ -1183,14 +1145,6 @@ const (
 	SearchResultKindTicket  = plain.SearchResultKindTicket
 )
 
-// The values of Sentiment that the contract has.
-const (
-	SentimentAngry    = plain.SentimentAngry
-	SentimentNegative = plain.SentimentNegative
-	SentimentNeutral  = plain.SentimentNeutral
-	SentimentPositive = plain.SentimentPositive
-)
-
 // The values of SignUpRequestRole that the contract has.
 const (
 	SignUpRequestRoleUser = plain.SignUpRequestRoleUser
@@ -1242,6 +1196,23 @@ const (
 	WebhookPayloadFull = plain.WebhookPayloadFull
 	WebhookPayloadThin = plain.WebhookPayloadThin
 )
+
+// GetReportSummaryParams are the parameters of GetReportSummary. Those that are not set are not sent.
+type GetReportSummaryParams struct {
+	// From: The first day. Without it, the report is about the 30 days until `to`.
+	From string `form:"from,omitempty" json:"from,omitempty,omitzero"`
+	// To: The last day. Without it, today.
+	To string `form:"to,omitempty" json:"to,omitempty,omitzero"`
+	// GroupBy: What a group is about.
+	GroupBy GetReportSummaryParamsGroupBy `form:"group_by,omitempty" json:"group_by,omitempty,omitzero"`
+}
+
+func (p *GetReportSummaryParams) plain() *plain.GetReportSummaryParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.GetReportSummaryParams{From: p.From, To: p.To, GroupBy: p.GroupBy}
+}
 
 // GetTimelineParams are the parameters of GetTimeline. Those that are not set are not sent.
 type GetTimelineParams struct {
@@ -1405,17 +1376,17 @@ type ListStaffTicketsParams struct {
 	// Snoozed: Whether it is snoozed.
 	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
 	// CreatedAfter: Opened at this time or later (RFC 3339).
-	CreatedAfter *TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
+	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty,omitzero"`
 	// CreatedBefore: Opened earlier than this time (RFC 3339).
-	CreatedBefore *TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
+	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty,omitzero"`
 	// UpdatedAfter: Changed last at this time or later (RFC 3339).
-	UpdatedAfter *TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
+	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty,omitzero"`
 	// UpdatedBefore: Changed last earlier than this time (RFC 3339).
-	UpdatedBefore *TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
+	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty,omitzero"`
 	// WaitingAfter: The customer has waited for a human since a time that is at this time or later (RFC 3339).
-	WaitingAfter *TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
+	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty,omitzero"`
 	// WaitingBefore: The customer has waited for a human since a time that is earlier than this time (RFC 3339).
-	WaitingBefore *TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
+	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty,omitzero"`
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`

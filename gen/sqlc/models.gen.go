@@ -320,51 +320,6 @@ func (ns NullFeedbackRating) Value() (driver.Value, error) {
 	return string(ns.FeedbackRating), nil
 }
 
-type HandoffReason string
-
-const (
-	HandoffReasonWantsHuman   HandoffReason = "wants_human"
-	HandoffReasonWrongAnswer  HandoffReason = "wrong_answer"
-	HandoffReasonCannotAnswer HandoffReason = "cannot_answer"
-	HandoffReasonSensitive    HandoffReason = "sensitive"
-	HandoffReasonOther        HandoffReason = "other"
-)
-
-func (e *HandoffReason) Scan(src interface{}) error {
-	switch s := src.(type) {
-	case []byte:
-		*e = HandoffReason(s)
-	case string:
-		*e = HandoffReason(s)
-	default:
-		return fmt.Errorf("unsupported scan type for HandoffReason: %T", src)
-	}
-	return nil
-}
-
-type NullHandoffReason struct {
-	HandoffReason HandoffReason
-	Valid         bool // Valid is true if HandoffReason is not NULL
-}
-
-// Scan implements the Scanner interface.
-func (ns *NullHandoffReason) Scan(value interface{}) error {
-	if value == nil {
-		ns.HandoffReason, ns.Valid = "", false
-		return nil
-	}
-	ns.Valid = true
-	return ns.HandoffReason.Scan(value)
-}
-
-// Value implements the driver Valuer interface.
-func (ns NullHandoffReason) Value() (driver.Value, error) {
-	if !ns.Valid {
-		return nil, nil
-	}
-	return string(ns.HandoffReason), nil
-}
-
 type MessageAuthor string
 
 const (
@@ -748,7 +703,6 @@ type AIResponse struct {
 	ReviewedAt       *time.Time
 	EditDistance     *int32
 	PromptVersion    *int32
-	TicketVersion    *int64
 }
 
 type AIResponseEvent struct {
@@ -937,6 +891,12 @@ type RiverQueue struct {
 	UpdatedAt time.Time
 }
 
+type SLA struct {
+	ID      bool
+	Version int64
+	Targets []byte
+}
+
 type SchemaMigration struct {
 	Version int64
 	Dirty   bool
@@ -999,34 +959,33 @@ type TeamMember struct {
 }
 
 type Ticket struct {
-	ID              uuid.UUID
-	UserID          uuid.UUID
-	Title           string
-	Description     string
-	Status          TicketStatus
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
-	AIMode          AIMode
-	Version         int64
-	LastMessageAt   time.Time
-	Priority        TicketPriority
-	AssigneeID      *uuid.UUID
-	TeamID          *uuid.UUID
-	Tags            []string
-	CustomFields    []byte
-	ServiceID       *uuid.UUID
-	ExternalID      *string
-	SnoozedUntil    *time.Time
-	FirstResponseAt *time.Time
-	WaitingSince    *time.Time
-	ResolvedAt      *time.Time
-	MergedInto      *uuid.UUID
-	AIModeBefore    *AIMode
-	HandoffReason   *HandoffReason
-	HandoffNote     *string
-	HandedOffBy     *uuid.UUID
-	HandedOffAt     *time.Time
-	NoteVersion     int64
+	ID                 uuid.UUID
+	UserID             uuid.UUID
+	Title              string
+	Description        string
+	Status             TicketStatus
+	CreatedAt          time.Time
+	UpdatedAt          time.Time
+	AIMode             AIMode
+	Version            int64
+	LastMessageAt      time.Time
+	Priority           TicketPriority
+	AssigneeID         *uuid.UUID
+	TeamID             *uuid.UUID
+	Tags               []string
+	CustomFields       []byte
+	ServiceID          *uuid.UUID
+	ExternalID         *string
+	SnoozedUntil       *time.Time
+	FirstResponseAt    *time.Time
+	WaitingSince       *time.Time
+	ResolvedAt         *time.Time
+	MergedInto         *uuid.UUID
+	NoteVersion        int64
+	FirstResponseDueAt *time.Time
+	ResolutionDueAt    *time.Time
+	SLANoted           []string
+	SLACheckAt         *time.Time
 }
 
 type TicketStatusChange struct {
@@ -1052,7 +1011,6 @@ type User struct {
 	CreatedAt    time.Time
 	TokenVersion int32
 	DisabledAt   *time.Time
-	ErasingAt    *time.Time
 }
 
 type Webhook struct {

@@ -46,6 +46,10 @@ type Querier interface {
 	CreateAIResponse(ctx context.Context, arg CreateAIResponseParams) (AIResponse, error)
 	// No row: the account is no service's.
 	CreateAPIKey(ctx context.Context, arg CreateAPIKeyParams) (time.Time, error)
+	// Fills a desk that has no tickets, for "support dev --demo": 40 customers, 2 teams of the members, and 200 tickets that tell the
+	// stories over and over, the youngest minutes old and the oldest months. A story has a title, a description, tags, and turns by
+	// the customer, an agent, the AI, or an agent as a note. Of tickets in the AI mode "draft", the last answer of a story is a draft.
+	CreateDemoDesk(ctx context.Context, arg CreateDemoDeskParams) error
 	// Statements that write the change itself add its entry as a CTE; this one serves the rest, in their transaction.
 	CreateJournalEntry(ctx context.Context, arg CreateJournalEntryParams) error
 	// A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
@@ -182,6 +186,7 @@ type Querier interface {
 	GetPromptByVersion(ctx context.Context, version int32) (Prompt, error)
 	// How many seconds it takes until a session may be refreshed again with a token that it keeps.
 	GetRefreshWait(ctx context.Context, arg GetRefreshWaitParams) (float64, error)
+	GetSLA(ctx context.Context) (SLA, error)
 	// With whether the session it is asked in may only read, as all do of a standby or of a primary that was replaced.
 	GetSchemaMigration(ctx context.Context) (GetSchemaMigrationRow, error)
 	GetServiceCustomer(ctx context.Context, arg GetServiceCustomerParams) (GetServiceCustomerRow, error)
@@ -225,6 +230,10 @@ type Querier interface {
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
 	ListPrompts(ctx context.Context, arg ListPromptsParams) ([]ListPromptsRow, error)
 	ListReplayedEntries(ctx context.Context, arg ListReplayedEntriesParams) ([]ListReplayedEntriesRow, error)
+	// What happened from begins until ends, as a whole and by the day (UTC), the team or the agent whose ticket it is now. The
+	// group of what is nobody's has an empty name. Each kind of fact comes from an index on its time; what is unresolved is counted
+	// as it is now, and belongs to no day. A time that nobody took is -1.
+	ListReportGroups(ctx context.Context, arg ListReportGroupsParams) ([]ListReportGroupsRow, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
 	// A page of everybody's tickets, with the customers of all services or only those of one. It walks along one index, chosen by
 	// the caller, and looks at no more than max_walked tickets, however few of them match. The last one that it looked at is
@@ -268,6 +277,7 @@ type Querier interface {
 	// Lets one prompt be made, published or withdrawn at a time, until the transaction ends. The number sets this lock apart
 	// from others.
 	LockPrompts(ctx context.Context) error
+	LockSLA(ctx context.Context) (SLA, error)
 	LockTeam(ctx context.Context, id uuid.UUID) (Team, error)
 	// One that the actor sees. Everything that adds to a ticket's conversation or changes its status takes this lock first.
 	LockTicket(ctx context.Context, arg LockTicketParams) (Ticket, error)
@@ -339,6 +349,7 @@ type Querier interface {
 	// Deletes the events of responses that have ended; their messages stay.
 	// Another replica may be sweeping the same ones.
 	SweepAIResponses(ctx context.Context, ids []uuid.UUID) error
+	SweepSLA(ctx context.Context, maxRows int32) (int32, error)
 	// One response whose writer is gone: its lease has ended, or it belongs to the caller, who has not written it for some
 	// seconds and does not know of it, because the reply to its claim was lost. It begins again with a reset. Only a writer
 	// that was lost counts as a crash: a response that was handed over is nobody's, and is taken however often that happens.
@@ -351,6 +362,7 @@ type Querier interface {
 	UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLastUsedParams) error
 	// A draft that is locked.
 	UpdatePrompt(ctx context.Context, arg UpdatePromptParams) (Prompt, error)
+	UpdateSLA(ctx context.Context, targets []byte) (SLA, error)
 	// No row: the account is no customer of the service.
 	UpdateServiceCustomer(ctx context.Context, arg UpdateServiceCustomerParams) (ServiceCustomer, error)
 	// The team's row must be locked. Without member_ids, the members stay.

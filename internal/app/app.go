@@ -22,6 +22,7 @@ import (
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/prompt"
+	"github.com/supportbackend/support/internal/report"
 	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
@@ -71,6 +72,7 @@ type App struct {
 	Prompts   *prompt.Service
 	Keys      *idempotency.Service
 	Search    *search.Service
+	Reports   *report.Service
 	Journal   *journal.Service
 	Jobs      *background.Jobs
 	Webhooks  *webhook.Service
@@ -107,6 +109,7 @@ func New(o Options) (*App, error) {
 		Assistant: assistant.NewService(o.Store, o.Assistant), Prompts: prompts, Keys: idempotency.NewService(o.Store),
 		Journal: journal.NewService(o.Store, o.Journal), debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
 		Search:  search.NewService(o.Store, o.SearchLanguage, o.Logger),
+		Reports: report.NewService(o.Store),
 		workers: o.Workers,
 	}
 	if err := a.addJobs(o.Webhook, o.Auth); err != nil {
@@ -115,7 +118,7 @@ func New(o Options) (*App, error) {
 	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
 	o.HTTP.Prompts = a.Prompts
 	o.HTTP.Journal = a.Journal
-	o.HTTP.Search = a.Search
+	o.HTTP.Search, o.HTTP.Reports = a.Search, a.Reports
 	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
 	o.HTTP.Metrics, o.HTTP.Webhooks = set, a.Webhooks
 	if o.HTTP.Ready == nil {
@@ -136,7 +139,7 @@ func (a *App) addJobs(o webhook.Options, secrets auth.Options) (err error) {
 	if a.Webhooks, err = webhook.NewService(a.Store, jobs, o); err != nil {
 		return err
 	}
-	for _, tasks := range [][]background.Task{a.Accounts.Tasks(), a.Keys.Tasks(), a.Tickets.Tasks(), a.Assistant.Tasks(), a.Journal.Tasks()} {
+	for _, tasks := range [][]background.Task{a.Accounts.Tasks(), a.Keys.Tasks(), a.Tickets.Tasks(), a.Reports.Tasks(), a.Assistant.Tasks(), a.Journal.Tasks()} {
 		jobs.Repeat(tasks...)
 	}
 	a.Jobs = jobs

@@ -135,37 +135,41 @@ func addForStaff(shown *api.Ticket, t sqlc.Ticket) {
 	if t.HandoffNote != nil {
 		shown.HandoffNote = *t.HandoffNote
 	}
+	shown.FirstResponseDueAt = toOptionalTimestamp(t.FirstResponseDueAt)
+	shown.ResolutionDueAt = toOptionalTimestamp(t.ResolutionDueAt)
 	shown.WaitingSince = toOptionalTimestamp(t.WaitingSince)
 }
 
 func toTicketWithMessages(actor auth.Actor, row ticket.View, messages []sqlc.Message) api.TicketWithMessages {
 	t := toTicket(actor)(row)
 	return api.TicketWithMessages{
-		ID:              t.ID,
-		Title:           t.Title,
-		Description:     t.Description,
-		Status:          t.Status,
-		AIMode:          t.AIMode,
-		UserID:          t.UserID,
-		Customer:        t.Customer,
-		CreatedAt:       t.CreatedAt,
-		UpdatedAt:       t.UpdatedAt,
-		LastMessageAt:   t.LastMessageAt,
-		FirstResponseAt: t.FirstResponseAt,
-		ResolvedAt:      t.ResolvedAt,
-		MergedInto:      t.MergedInto,
-		HandoffReason:   t.HandoffReason,
-		HandedOffAt:     t.HandedOffAt,
-		HandoffNote:     t.HandoffNote,
-		Priority:        t.Priority,
-		AssigneeID:      t.AssigneeID,
-		TeamID:          t.TeamID,
-		Tags:            t.Tags,
-		CustomFields:    t.CustomFields,
-		ExternalID:      t.ExternalID,
-		SnoozedUntil:    t.SnoozedUntil,
-		WaitingSince:    t.WaitingSince,
-		Messages:        convertAll(messages, toMessage(actor)),
+		ID:                 t.ID,
+		Title:              t.Title,
+		Description:        t.Description,
+		Status:             t.Status,
+		AIMode:             t.AIMode,
+		UserID:             t.UserID,
+		Customer:           t.Customer,
+		CreatedAt:          t.CreatedAt,
+		UpdatedAt:          t.UpdatedAt,
+		LastMessageAt:      t.LastMessageAt,
+		FirstResponseAt:    t.FirstResponseAt,
+		ResolvedAt:         t.ResolvedAt,
+		MergedInto:         t.MergedInto,
+		HandoffReason:      t.HandoffReason,
+		HandedOffAt:        t.HandedOffAt,
+		HandoffNote:        t.HandoffNote,
+		Priority:           t.Priority,
+		AssigneeID:         t.AssigneeID,
+		TeamID:             t.TeamID,
+		Tags:               t.Tags,
+		CustomFields:       t.CustomFields,
+		ExternalID:         t.ExternalID,
+		SnoozedUntil:       t.SnoozedUntil,
+		FirstResponseDueAt: t.FirstResponseDueAt,
+		ResolutionDueAt:    t.ResolutionDueAt,
+		WaitingSince:       t.WaitingSince,
+		Messages:           convertAll(messages, toMessage(actor)),
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/prompt"
+	"github.com/supportbackend/support/internal/report"
 	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/ticket"
 	"github.com/supportbackend/support/internal/webhook"
@@ -48,6 +49,7 @@ type Options struct {
 	Prompts   *prompt.Service
 	Journal   *journal.Service
 	Search    *search.Service
+	Reports   *report.Service
 	// Keys remembers the requests that came with an Idempotency-Key.
 	Keys *idempotency.Service
 	// Ready reports why no requests should come here, or nil. It is asked once a second at most.
@@ -86,6 +88,7 @@ type Server struct {
 	prompts   *prompt.Service
 	journal   *journal.Service
 	search    *search.Service
+	reports   *report.Service
 	keys      *idempotency.Service
 	readiness *readiness
 	cursors   cursors
@@ -138,7 +141,7 @@ func New(o Options) (*Server, error) {
 		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, journal: o.Journal,
 		webhooks: o.Webhooks, keys: o.Keys,
 		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
-		search:  o.Search,
+		search: o.Search, reports: o.Reports,
 		recheck: o.Recheck, limiter: newRateLimiter(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),
 		streams: newStreams(o.MaxStreams, o.MaxStreamsEach), logger: o.Logger, echo: echo.New(),
 	}

@@ -30,6 +30,7 @@ import (
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/password"
+	"github.com/supportbackend/support/internal/report"
 	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/testing/storetest"
@@ -100,6 +101,7 @@ type Server struct {
 	Assistant   *assistant.Service
 	Keys        *idempotency.Service
 	Search      *search.Service
+	Reports     *report.Service
 	Journal     *journal.Service
 	API         *httpapi.Server
 	// Debug serves metrics and profiles.
@@ -166,6 +168,7 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	a, err := app.New(options)
 	require.NoError(t, err)
 	s.Auth, s.Accounts, s.Assistant, s.Keys, s.API = a.Auth, a.Accounts, a.Assistant, a.Keys, a.API
+	s.Reports = a.Reports
 	s.Search, s.Journal, s.Debug = a.Search, a.Journal, a.Debug()
 
 	server := httptest.NewUnstartedServer(s.API)

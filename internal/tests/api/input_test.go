@@ -236,6 +236,8 @@ func (d *desk) goodBody(t *testing.T, operationID string) string {
 		body = map[string]string{"kind": "summarize"}
 	case "createPrompt", "updatePrompt":
 		body = map[string]string{"company": "A company"}
+	case "putSLATargets":
+		body = map[string]any{"urgent": map[string]int{"resolution_minutes": 60}}
 	case "putMessageFeedback":
 		body = map[string]string{"rating": "up", "comment": "A comment"}
 	case "sendUIMessage", "sendUIMessageV7":
@@ -277,6 +279,9 @@ func (d *desk) caller(c call) *apitest.User {
 // do calls an operation with just these headers, and the token of who may call it where one is needed.
 func (d *desk) do(t *testing.T, c call, body string, header ...string) apitest.Response {
 	t.Helper()
+	if !strings.Contains(c.path, "?") {
+		c.path += operationQueries[c.id]
+	}
 	if c.public {
 		return d.Do(t, c.method, c.path, body, header...)
 	}

@@ -44,6 +44,7 @@ type settings struct {
 	match           string
 	readers         int
 	watching        time.Duration
+	scale           int
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -56,6 +57,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.DurationVar(&s.watching, "watching", 30*time.Second, "how long to watch idle readers, one minute at most")
 	flags.StringVar(&s.proxy, "proxy", "", "run only the plain proxy, on this `address`")
 	flags.IntVar(&s.requests, "requests", 5, "how many rounds of requests to send; 0 leaves them out")
+	flags.IntVar(&s.scale, "scale", 0, "how many tickets a large desk has, with five messages each; 0 leaves it out")
 	flags.StringVar(&s.match, "match", "", "send only requests whose name contains this `text`, for a profile of the server")
 	flags.StringVar(&s.bare, "bare", "", "run only the bare server, on this `address`, with DATABASE_URL")
 	flags.StringVar(&s.user, "user", "", "the `id` of the user that the bare server takes everybody for")
@@ -116,6 +118,13 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report, erro
 	if s.readers > 0 {
 		fmt.Fprintf(progress, "measuring: %d idle readers\n", s.readers)
 		found, err := measureReaders(ctx, r, &crowd{wanted: s.readers, answers: min(maxAnswers, s.readers), watching: s.watching})
+		if err != nil {
+			return nil, err
+		}
+		out.Stages = append(out.Stages, found)
+	}
+	if s.scale > 0 {
+		found, err := measureScale(ctx, r, s.scale, progress)
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,50 @@
+package httpapi
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/supportbackend/support/gen/api"
+)
+
+// GetReportSummary returns what happened on the desk.
+func (s *Server) GetReportSummary(
+	ctx context.Context, r api.GetReportSummaryRequestObject,
+) (api.GetReportSummaryResponseObject, error) {
+	period, err := fromReportSummaryParams(r.Params)
+	if err != nil {
+		return nil, err
+	}
+	total, groups, err := s.reports.Summary(ctx, period.begins, period.ends, period.by)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetReportSummary200JSONResponse{Body: toReportSummary(period, total, groups)}, nil
+}
+
+// GetSLATargets returns the targets of priorities.
+func (s *Server) GetSLATargets(ctx context.Context, _ api.GetSLATargetsRequestObject) (api.GetSLATargetsResponseObject, error) {
+	targets, version, err := s.reports.SLA(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetSLATargets200JSONResponse{
+		Body: toSLATargets(targets), Headers: api.GetSLATargets200ResponseHeaders{ETag: versionTag(version)},
+	}, nil
+}
+
+// PutSLATargets replaces the targets of priorities.
+func (s *Server) PutSLATargets(ctx context.Context, r api.PutSLATargetsRequestObject) (api.PutSLATargetsResponseObject, error) {
+	targets, version, err := s.reports.PutSLA(ctx, fromSLATargets(*r.Body), ifMatch(r.Params.IfMatch))
+	if err != nil {
+		return nil, err
+	}
+	return api.PutSLATargets200JSONResponse{
+		Body: toSLATargets(targets), Headers: api.PutSLATargets200ResponseHeaders{ETag: versionTag(version)},
+	}, nil
+}
+
+func versionTag(version int64) *string {
+	tag := strconv.Quote(strconv.FormatInt(version, 10))
+	return &tag
+}

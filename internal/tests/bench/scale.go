@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// maxScaleMillis is what a list, a count or a search may take, p95, however large the desk is.
+	maxScaleMillis = 50
+
+	// scaleRequests is how often each is sent, after scaleWarm times that do not count.
+	scaleRequests = 40
+	scaleWarm     = 5
+
+	// statsDelay is how long PostgreSQL may keep what it has counted to itself.
+	statsDelay = 12 * time.Second
+
+	// settleTime is how long a server may take to notice what was changed in the database.
+	settleTime = 3 * time.Second
+
+	// bigTable is how many rows a table has that may not be read from its beginning to its end.
+	bigTable = 10_000
+)
+
+// question is a request that is measured: who sends it, and where to, the n-th time.
+type scaleQuestion struct {
+	name   string
+	caller string
+	path   func(n int) string
+	// unbounded has no budget, and finds must have something to show.
+	unbounded, finds bool
+}
+
+func always(path string) func(int) string { return func(int) string { return path } }
+
+// searching is a search for other words each time.
+func searching(words func(n int) string) func(int) string {
+	return func(n int) string { return "/search?" + url.Values{"q": {words(n)}, "limit": {"20"}}.Encode() }
+}
+
+// at names words by how frequent they are.
+func at(ranks ...uint64) func(int) string {
+	return func(n int) string {
+		var words []string
+		for _, rank := range ranks {
+			words = append(words, word(rank+uint64(n%10))) //nolint:gosec // It is not negative.
+		}
+		return strings.Join(words, " ")
+	}
+}
+
+func scaleQuestions(f *filler) []scaleQuestion {
+	ticket := func(n int) string { return "/tickets/" + f.ticketID((n*7919)%f.tickets).String() }
+	questions := []scaleQuestion{
+		{name: "GET /search, words in most texts", path: searching(at(0)), finds: true},
+		{name: "… in one text in a hundred", path: searching(at(300)), finds: true},
+		{name: "… in few texts", path: searching(at(scaleWords - 20))},
+		{name: "… in none", path: searching(func(int) string { return "nowhere" })},
+		{name: "… two frequent words", path: searching(at(0, 20)), finds: true},
+		{name: "… a frequent and a rare word", path: searching(at(0, scaleWords-20))},
+		{name: "… two rare words", path: searching(at(4000, 8000))},
+		{name: "… a phrase of frequent words", path: searching(func(n int) string { return `"` + at(0, 20)(n) + `"` })},
+		{name: "… without a frequent word", path: searching(func(n int) string { return at(300)(n) + " -" + word(0) })},
+		{name: "… a customer, words in most texts", caller: "customer", path: searching(at(0))},
+		{name: "… a customer, in few texts", caller: "customer", path: searching(at(scaleWords - 20))},
+		{name: "GET /tickets", path: always("/tickets")},
+		{name: "GET /tickets, a customer", caller: "customer", path: always("/tickets")},
+		{name: "GET /tickets/{id}", path: ticket},
+		{name: "GET /tickets/{id}/messages", path: func(n int) string { return ticket(n) + "/messages" }},
+		{name: "GET /staff/tickets/counts", path: always("/staff/tickets/counts")},
+		{name: "GET /staff/reports/summary, 30 days", path: always("/staff/reports/summary"), unbounded: true},
+		{name: "GET /staff/reports/summary, 92 days by team", unbounded: true, path: always("/staff/reports/summary?group_by=team&from=" +
+			time.Now().UTC().AddDate(0, 0, -91).Format(time.DateOnly))},
+	}
+	for _, query := range []string{
+		"", "sort=waiting", "sort=priority", "status=open", "status=closed", "assignee=none", "assignee=" + f.agents[3].String(),
+		"team=" + f.teams[2].String(), "priority=urgent", "requester=" + f.customers[77].String(), "status=open&priority=low&assignee=none",
+	} {
+		questions = append(questions, scaleQuestion{
+			name: "GET /staff/tickets?" + strings.NewReplacer(f.agents[3].String(), "…", f.teams[2].String(), "…", f.customers[77].String(), "…").Replace(query),
+			path: always("/staff/tickets?" + query),
+		})
+	}
+	return questions
+}
+
+// scaler asks a server about a large desk.
+type scaler struct {
+	server string
+	// tokens are the callers'.
+	tokens map[string]string
+	paths  map[string]json.RawMessage
+}
+
+// measureScale fills the rig's database and asks for every list, count and search. It leaves out what the server does not have.
+func measureScale(ctx context.Context, r *rig, tickets int, progress io.Writer) (stage, error) {
+	f, err := fill(ctx, r.database, tickets, progress)
+	if err != nil {
+		return stage{}, err
+	}
+	server, err := startProcess(ctx, r.dir, "/readyz", func(addr string) *exec.Cmd {
+		cmd := r.server(ctx, "serve")
+		cmd.Env = append(cmd.Env, "SUPPORT_ADDR="+addr)
+		return cmd
+	})
+	if err != nil {
+		return stage{}, err
+	}
+	defer server.stop()
+	s := &scaler{server: server.url, tokens: make(map[string]string)}
+	if err := s.open(ctx, r, f); err != nil {
+		return stage{}, err
+	}
+	before, err := r.database.fullReads(ctx)
+	if err != nil {
+		return stage{}, err
+	}
+	out := stage{Name: fmt.Sprintf("%d tickets, %d messages", tickets, tickets*messagesPerTicket)}
+	for _, q := range scaleQuestions(f) {
+		if !s.has(q.path(0)) {
+			continue
+		}
+		fmt.Fprintf(progress, "measuring: %s\n", q.name)
+		latencies, err := s.ask(ctx, q)
+		if err != nil {
+			return stage{}, err
+		}
+		p95 := figure{Name: q.name + " p95", Unit: unitMillis, Server: millis(quantile(latencies, 0.95)), Budget: maxScaleMillis}
+		if q.unbounded {
+			p95.Budget = 0
+		}
+		out.Figures = append(out.Figures, p95, figure{Name: "… p50", Unit: unitMillis, Server: millis(quantile(latencies, 0.5))})
+	}
+	select {
+	case <-ctx.Done():
+		return stage{}, ctx.Err()
+	case <-time.After(statsDelay):
+	}
+	after, err := r.database.fullReads(ctx)
+	if err != nil {
+		return stage{}, err
+	}
+	for table, n := range after {
+		out.Figures = append(out.Figures, figure{Name: "reads of all of " + table, Server: float64(n - before[table]), Budget: 0.5})
+	}
+	return out, nil
+}
+
+// fullReads counts the sequential scans of each large table.
+func (d *database) fullReads(ctx context.Context) (map[string]int64, error) {
+	var text []byte
+	row := d.conn.QueryRow(ctx, "SELECT json_object_agg(relname, seq_scan)::text FROM pg_stat_user_tables WHERE n_live_tup > $1", bigTable)
+	if err := row.Scan(&text); err != nil {
+		return nil, err
+	}
+	var reads map[string]int64
+	return reads, json.Unmarshal(text, &reads)
+}
+
+// open gets a token of staff, and one of a customer who has had tickets all along.
+func (s *scaler) open(ctx context.Context, r *rig, f *filler) error {
+	for name, owner := range map[string]any{"": nil, "customer": f.customers[77]} {
+		c, err := signUp(ctx, s.server, len(s.tokens))
+		if err != nil {
+			return err
+		}
+		s.tokens[name] = c.authorization
+		me, err := c.api.GetMeWithResponse(ctx, nil)
+		if err != nil {
+			return err
+		}
+		if owner == nil {
+			_, err = r.database.conn.Exec(ctx, "UPDATE users SET role = 'agent' WHERE id = $1", me.JSON200.ID)
+		} else {
+			_, err = r.database.conn.Exec(ctx, `WITH moved AS (UPDATE tickets SET user_id = $2 WHERE user_id = $1 RETURNING id)
+				UPDATE search_documents SET customer_id = $2 WHERE customer_id = $1 AND EXISTS (SELECT FROM moved)`, owner, me.JSON200.ID)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	// Within this time the server learns what the account may do now, and indexes what has become the customer's.
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(settleTime):
+	}
+	response, err := s.get(ctx, "/openapi.json", "")
+	if err != nil {
+		return err
+	}
+	var contract struct {
+		Paths map[string]json.RawMessage `json:"paths"`
+	}
+	err = json.Unmarshal(response, &contract)
+	s.paths = contract.Paths
+	return err
+}
+
+// has reports whether the server's contract has a path like this one.
+func (s *scaler) has(path string) bool {
+	path, _, _ = strings.Cut(path, "?")
+	parts := strings.Split(path, "/")
+	for known := range s.paths {
+		if slices.EqualFunc(strings.Split(known, "/"), parts, func(k, p string) bool { return k == p || strings.HasPrefix(k, "{") }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *scaler) ask(ctx context.Context, q scaleQuestion) ([]time.Duration, error) {
+	var latencies []time.Duration
+	for n := range scaleWarm + scaleRequests {
+		began := time.Now()
+		body, err := s.get(ctx, q.path(n), s.tokens[q.caller])
+		if err != nil {
+			return nil, err
+		}
+		if q.finds && len(body) < 10 {
+			return nil, fmt.Errorf("%s has found nothing: %s", q.path(n), body)
+		}
+		if n >= scaleWarm {
+			latencies = append(latencies, time.Since(began))
+		}
+	}
+	return latencies, nil
+}
+
+func (s *scaler) get(ctx context.Context, path, authorization string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.server+path, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	if authorization != "" {
+		request.Header.Set("Authorization", authorization)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("GET %s: %d %s", path, response.StatusCode, body)
+	}
+	return body, err
+}
