@@ -180,6 +180,30 @@ func (e AIMode) Valid() bool {
 	}
 }
 
+// Defines values for AIResponseKind.
+const (
+	AIResponseKindAnswer       AIResponseKind = "answer"
+	AIResponseKindSuggestReply AIResponseKind = "suggest_reply"
+	AIResponseKindSummarize    AIResponseKind = "summarize"
+	AIResponseKindTriage       AIResponseKind = "triage"
+)
+
+// Valid indicates whether the value is a known member of the AIResponseKind enum.
+func (e AIResponseKind) Valid() bool {
+	switch e {
+	case AIResponseKindAnswer:
+		return true
+	case AIResponseKindSuggestReply:
+		return true
+	case AIResponseKindSummarize:
+		return true
+	case AIResponseKindTriage:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AIResponseStatus.
 const (
 	AIResponseStatusCancelled  AIResponseStatus = "cancelled"
@@ -207,6 +231,27 @@ func (e AIResponseStatus) Valid() bool {
 	}
 }
 
+// Defines values for AIReview.
+const (
+	AIReviewDiscarded AIReview = "discarded"
+	AIReviewPending   AIReview = "pending"
+	AIReviewPublished AIReview = "published"
+)
+
+// Valid indicates whether the value is a known member of the AIReview enum.
+func (e AIReview) Valid() bool {
+	switch e {
+	case AIReviewDiscarded:
+		return true
+	case AIReviewPending:
+		return true
+	case AIReviewPublished:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AccessTokenTokenType.
 const (
 	AccessTokenTokenTypeBearer AccessTokenTokenType = "bearer"
@@ -216,6 +261,27 @@ const (
 func (e AccessTokenTokenType) Valid() bool {
 	switch e {
 	case AccessTokenTokenTypeBearer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CreateAIRequestRequestKind.
+const (
+	CreateAIRequestRequestKindSuggestReply CreateAIRequestRequestKind = "suggest_reply"
+	CreateAIRequestRequestKindSummarize    CreateAIRequestRequestKind = "summarize"
+	CreateAIRequestRequestKindTriage       CreateAIRequestRequestKind = "triage"
+)
+
+// Valid indicates whether the value is a known member of the CreateAIRequestRequestKind enum.
+func (e CreateAIRequestRequestKind) Valid() bool {
+	switch e {
+	case CreateAIRequestRequestKindSuggestReply:
+		return true
+	case CreateAIRequestRequestKindSummarize:
+		return true
+	case CreateAIRequestRequestKindTriage:
 		return true
 	default:
 		return false
@@ -405,6 +471,33 @@ func (e FinishReason) Valid() bool {
 	}
 }
 
+// Defines values for HandoffReason.
+const (
+	HandoffReasonCannotAnswer HandoffReason = "cannot_answer"
+	HandoffReasonOther        HandoffReason = "other"
+	HandoffReasonSensitive    HandoffReason = "sensitive"
+	HandoffReasonWantsHuman   HandoffReason = "wants_human"
+	HandoffReasonWrongAnswer  HandoffReason = "wrong_answer"
+)
+
+// Valid indicates whether the value is a known member of the HandoffReason enum.
+func (e HandoffReason) Valid() bool {
+	switch e {
+	case HandoffReasonCannotAnswer:
+		return true
+	case HandoffReasonOther:
+		return true
+	case HandoffReasonSensitive:
+		return true
+	case HandoffReasonWantsHuman:
+		return true
+	case HandoffReasonWrongAnswer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk HealthStatus = "ok"
@@ -462,6 +555,7 @@ func (e MessageAuthorKind) Valid() bool {
 // Defines values for ProblemCode.
 const (
 	ProblemCodeAIDisabled              ProblemCode = "ai_disabled"
+	ProblemCodeAIInReview              ProblemCode = "ai_in_review"
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
 	ProblemCodeAINoAnswer              ProblemCode = "ai_no_answer"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
@@ -477,6 +571,7 @@ const (
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
 	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
+	ProblemCodeHandedOff               ProblemCode = "handed_off"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
 	ProblemCodeInternal                ProblemCode = "internal"
@@ -490,7 +585,9 @@ const (
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
+	ProblemCodeNotInReview             ProblemCode = "not_in_review"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
+	ProblemCodeNothingToApply          ProblemCode = "nothing_to_apply"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
@@ -514,6 +611,8 @@ const (
 func (e ProblemCode) Valid() bool {
 	switch e {
 	case ProblemCodeAIDisabled:
+		return true
+	case ProblemCodeAIInReview:
 		return true
 	case ProblemCodeAIMisconfigured:
 		return true
@@ -545,6 +644,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeForbidden:
 		return true
+	case ProblemCodeHandedOff:
+		return true
 	case ProblemCodeIdempotencyInProgress:
 		return true
 	case ProblemCodeIdempotencyMismatch:
@@ -571,7 +672,11 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeNotFound:
 		return true
+	case ProblemCodeNotInReview:
+		return true
 	case ProblemCodeNothingToAnswer:
+		return true
+	case ProblemCodeNothingToApply:
 		return true
 	case ProblemCodePayloadTooLarge:
 		return true
@@ -696,6 +801,21 @@ func (e Rating) Valid() bool {
 	}
 }
 
+// Defines values for ReadyEventType.
+const (
+	ReadyEventTypeReady ReadyEventType = "ready"
+)
+
+// Valid indicates whether the value is a known member of the ReadyEventType enum.
+func (e ReadyEventType) Valid() bool {
+	switch e {
+	case ReadyEventTypeReady:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ResetEventType.
 const (
 	ResetEventTypeReset ResetEventType = "reset"
@@ -780,6 +900,30 @@ func (e SearchResultKind) Valid() bool {
 	case SearchResultKindNote:
 		return true
 	case SearchResultKindTicket:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Sentiment.
+const (
+	SentimentAngry    Sentiment = "angry"
+	SentimentNegative Sentiment = "negative"
+	SentimentNeutral  Sentiment = "neutral"
+	SentimentPositive Sentiment = "positive"
+)
+
+// Valid indicates whether the value is a known member of the Sentiment enum.
+func (e Sentiment) Valid() bool {
+	switch e {
+	case SentimentAngry:
+		return true
+	case SentimentNegative:
+		return true
+	case SentimentNeutral:
+		return true
+	case SentimentPositive:
 		return true
 	default:
 		return false
@@ -1226,10 +1370,17 @@ type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
+	// Content What the AI wrote of a draft, whatever was published of it, or for staff, once it is complete. Plain text; show it
+	// escaped. A triage is JSON.
+	Content string `json:"content,omitempty"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// EditDistance How many words staff added, removed or replaced before they published it.
+	EditDistance *int32 `json:"edit_distance,omitempty"`
 
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
@@ -1248,6 +1399,12 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
+	// IsDraft True on a draft. Only staff get drafts.
+	IsDraft bool `json:"is_draft,omitempty"`
+
+	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
+	Kind AIResponseKind `json:"kind,omitempty"`
+
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
 	MessageID *ID `json:"message_id,omitempty"`
 
@@ -1259,13 +1416,25 @@ type AIResponse struct {
 	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+	// Review What staff have decided about a draft. Absent on everything else.
+	Review AIReview `json:"review,omitempty"`
+
+	// ReviewedAt When it was published or discarded.
+	ReviewedAt Timestamp `json:"reviewed_at,omitempty"`
+
+	// ReviewedBy The account that published or discarded it.
+	ReviewedBy *ID `json:"reviewed_by,omitempty"`
+
+	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
 
 	// TicketID The ticket it answers.
 	TicketID ID `json:"ticket_id"`
+
+	// Triage What a complete triage says.
+	Triage *Triage `json:"triage,omitempty"`
 
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
 	Turn *ID `json:"turn,omitempty"`
@@ -1309,10 +1478,16 @@ type AIResponseEvents struct {
 	LastSeq int64 `json:"last_seq"`
 }
 
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+// AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
+type AIResponseKind string
+
+// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
+
+// AIReview What staff have decided about a draft.
+type AIReview string
 
 // APIKey An API key, without the key itself.
 type APIKey struct {
@@ -1433,6 +1608,22 @@ type ClientMessage struct {
 // Count A count of tickets. 10,000 means that many or more.
 type Count = int32
 
+// CreateAIRequestRequest What the AI is to do for staff.
+type CreateAIRequestRequest struct {
+	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+	// and sentiment, and whether to hand it off.
+	Kind CreateAIRequestRequestKind `json:"kind"`
+
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model,omitempty"`
+}
+
+// CreateAIRequestRequestKind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+// and sentiment, and whether to hand it off.
+type CreateAIRequestRequestKind string
+
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
@@ -1469,6 +1660,9 @@ type CreateMessageRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
+
+	// Respond Whether to start the AI's answer to it.
+	Respond bool `json:"respond,omitempty"`
 }
 
 // CreateNoteRequest A new note.
@@ -1578,6 +1772,49 @@ type CreatedAPIKey struct {
 
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
+}
+
+// CreatedMessage A message that was added, and what becomes of the answer that was asked for with it.
+type CreatedMessage struct {
+	// AIResponseID The answer that was started.
+	AIResponseID *ID `json:"ai_response_id,omitempty"`
+
+	// AIResponseURL Where to stream the answer from, relative to the server.
+	AIResponseURL string `json:"ai_response_url,omitempty"`
+
+	// Author Who wrote a message.
+	Author MessageAuthor `json:"author"`
+
+	// Content What was said. Plain text; show it escaped.
+	Content string `json:"content"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// IsAI Whether the AI wrote it.
+	IsAI bool `json:"is_ai"`
+
+	// IsNote True on a note. Only staff get notes.
+	IsNote bool `json:"is_note,omitempty"`
+
+	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
+
+	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
+	SupersededBy *ID `json:"superseded_by,omitempty"`
+
+	// TicketID The ticket it belongs to.
+	TicketID ID `json:"ticket_id"`
+
+	// Unanswered Why no answer comes by itself.
+	Unanswered *Unanswered `json:"unanswered,omitempty"`
 }
 
 // CreatedWebhook A new webhook with its secret, which is shown this once.
@@ -1823,6 +2060,20 @@ type FieldErrorCode string
 
 // FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 type FinishReason string
+
+// HandOffTicketRequest Why humans are to take the ticket over.
+type HandOffTicketRequest struct {
+	// Note What staff should know.
+	Note string `json:"note,omitempty"`
+
+	// Reason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+	// not one for an AI, or something else.
+	Reason HandoffReason `json:"reason"`
+}
+
+// HandoffReason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+// not one for an AI, or something else.
+type HandoffReason string
 
 // Health The result of a probe.
 type Health struct {
@@ -2131,6 +2382,12 @@ type PromptTone string
 // PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
 type PromptVersion = int32
 
+// PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
+type PublishAIResponseRequest struct {
+	// Content The text in place of the draft's, as in a message.
+	Content string `json:"content,omitempty"`
+}
+
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
@@ -2148,6 +2405,29 @@ type PutMessageFeedbackRequest struct {
 
 // Rating Whether the answer helped.
 type Rating string
+
+// ReadyEvent `event: ready`. A draft, or what staff asked for, is complete: `content` is the deltas since the last reset, joined. Only
+// staff get it.
+type ReadyEvent struct {
+	// AIResponseID The AI response that ended.
+	AIResponseID ID `json:"ai_response_id"`
+
+	// Content The text. Plain text; show it escaped.
+	Content string `json:"content"`
+
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	FinishReason FinishReason `json:"finish_reason"`
+
+	// Type The kind of event.
+	Type ReadyEventType `json:"type"`
+
+	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
+	// text that came counts as one token; what nobody knows is zero.
+	Usage Usage `json:"usage"`
+}
+
+// ReadyEventType The kind of event.
+type ReadyEventType string
 
 // RefreshRequest A refresh token.
 type RefreshRequest struct {
@@ -2327,6 +2607,9 @@ type SearchResult struct {
 
 // SearchResultKind What matches. Only staff find notes.
 type SearchResultKind string
+
+// Sentiment How the customer sounds.
+type Sentiment string
 
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
@@ -2508,6 +2791,15 @@ type Ticket struct {
 	// FirstResponseDueAt Until when the customer should have a reply. Only staff see it. Absent without a target for its priority.
 	FirstResponseDueAt Timestamp `json:"first_response_due_at,omitempty"`
 
+	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
+
+	// HandoffNote What was noted at the hand-off. Only staff see it.
+	HandoffNote string `json:"handoff_note,omitempty"`
+
+	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2619,6 +2911,15 @@ type TicketWithMessages struct {
 	// FirstResponseDueAt Until when the customer should have a reply. Only staff see it. Absent without a target for its priority.
 	FirstResponseDueAt Timestamp `json:"first_response_due_at,omitempty"`
 
+	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
+
+	// HandoffNote What was noted at the hand-off. Only staff see it.
+	HandoffNote string `json:"handoff_note,omitempty"`
+
+	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2676,6 +2977,27 @@ type TimeFilter = string
 //
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = string
+
+// Triage What the AI thinks of a ticket.
+type Triage struct {
+	// HandOff Whether a human should answer instead of the AI.
+	HandOff bool `json:"hand_off"`
+
+	// Language The customer's language, as a tag of BCP 47.
+	Language string `json:"language"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority"`
+
+	// Reason Why, in one sentence for staff.
+	Reason string `json:"reason"`
+
+	// Sentiment How the customer sounds.
+	Sentiment Sentiment `json:"sentiment"`
+
+	// Tags Tags that would fit, in lower case.
+	Tags []Tag `json:"tags"`
+}
 
 // UIChatRequest What `useChat` sends. `id`, the chat's, is the ticket's. Members that are not named here are ignored.
 type UIChatRequest struct {
@@ -2785,6 +3107,18 @@ type UITextPart struct {
 
 // UITextPartType The kind of part.
 type UITextPartType string
+
+// Unanswered Why no answer comes by itself.
+type Unanswered struct {
+	// Code The problem's stable identifier.
+	Code ProblemCode `json:"code"`
+
+	// Detail What happened, for people.
+	Detail string `json:"detail"`
+
+	// Retryable Whether asking for the answer again later may succeed.
+	Retryable bool `json:"retryable"`
+}
 
 // UpdateTeamRequest A change of a team. What is left out stays as it is.
 type UpdateTeamRequest struct {
@@ -3244,8 +3578,14 @@ type NotAcceptable = Problem
 // NotFound An error (RFC 9457).
 type NotFound = Problem
 
+// NotInReview An error (RFC 9457).
+type NotInReview = Problem
+
 // NothingToAnswer An error (RFC 9457).
 type NothingToAnswer = Problem
+
+// NothingToApply An error (RFC 9457).
+type NothingToApply = Problem
 
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
@@ -3261,6 +3601,9 @@ type PromptPublished = Problem
 
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
+
+// RequestNotStarted An error (RFC 9457).
+type RequestNotStarted = Problem
 
 // RoleNotAllowed An error (RFC 9457).
 type RoleNotAllowed = Problem
@@ -3312,8 +3655,22 @@ type GetAIResponseParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ApplyAIResponseParams defines parameters for ApplyAIResponse.
+type ApplyAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CancelAIResponseParams defines parameters for CancelAIResponse.
 type CancelAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DiscardAIResponseParams defines parameters for DiscardAIResponse.
+type DiscardAIResponseParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -3334,6 +3691,13 @@ type ListAIResponseEventsParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PublishAIResponseParams defines parameters for PublishAIResponse.
+type PublishAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
@@ -3625,22 +3989,22 @@ type ListStaffTicketsParams struct {
 	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
 
 	// CreatedAfter Opened at this time or later (RFC 3339).
-	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
+	CreatedAfter *TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
 
 	// CreatedBefore Opened earlier than this time (RFC 3339).
-	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
+	CreatedBefore *TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
 
 	// UpdatedAfter Changed last at this time or later (RFC 3339).
-	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
+	UpdatedAfter *TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
 
 	// UpdatedBefore Changed last earlier than this time (RFC 3339).
-	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
+	UpdatedBefore *TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
 
 	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
-	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
+	WaitingAfter *TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
 
 	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
-	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
+	WaitingBefore *TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
 
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
@@ -3745,6 +4109,13 @@ type UpdateTicketParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// CreateAIRequestParams defines parameters for CreateAIRequest.
+type CreateAIRequestParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
 	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
@@ -3773,6 +4144,13 @@ type ListAIResponsesParams struct {
 
 // CreateAIResponseParams defines parameters for CreateAIResponse.
 type CreateAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// HandOffTicketParams defines parameters for HandOffTicket.
+type HandOffTicketParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -3984,6 +4362,9 @@ type TestWebhookParams struct {
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
+// PublishAIResponseJSONRequestBody defines body for PublishAIResponse for application/json ContentType.
+type PublishAIResponseJSONRequestBody = PublishAIResponseRequest
+
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
@@ -4029,8 +4410,14 @@ type CreateTicketJSONRequestBody = CreateTicketRequest
 // UpdateTicketJSONRequestBody defines body for UpdateTicket for application/json ContentType.
 type UpdateTicketJSONRequestBody = UpdateTicketRequest
 
+// CreateAIRequestJSONRequestBody defines body for CreateAIRequest for application/json ContentType.
+type CreateAIRequestJSONRequestBody = CreateAIRequestRequest
+
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
+
+// HandOffTicketJSONRequestBody defines body for HandOffTicket for application/json ContentType.
+type HandOffTicketJSONRequestBody = HandOffTicketRequest
 
 // MergeTicketJSONRequestBody defines body for MergeTicket for application/json ContentType.
 type MergeTicketJSONRequestBody = MergeTicketRequest
@@ -4494,6 +4881,40 @@ func (t *AIResponseEvent) MergeDoneEvent(v DoneEvent) error {
 	return err
 }
 
+// AsReadyEvent returns the union data inside the AIResponseEvent as a ReadyEvent
+func (t AIResponseEvent) AsReadyEvent() (ReadyEvent, error) {
+	var body ReadyEvent
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromReadyEvent overwrites any union data inside the AIResponseEvent as the provided ReadyEvent
+func (t *AIResponseEvent) FromReadyEvent(v ReadyEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
+	t.union = b
+	return err
+}
+
+// MergeReadyEvent performs a merge with any union data inside the AIResponseEvent, using the provided ReadyEvent
+func (t *AIResponseEvent) MergeReadyEvent(v ReadyEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 // AsFailedEvent returns the union data inside the AIResponseEvent as a FailedEvent
 func (t AIResponseEvent) AsFailedEvent() (FailedEvent, error) {
 	var body FailedEvent
@@ -4548,6 +4969,8 @@ func (t AIResponseEvent) ValueByDiscriminator() (interface{}, error) {
 		return t.AsDoneEvent()
 	case "failed":
 		return t.AsFailedEvent()
+	case "ready":
+		return t.AsReadyEvent()
 	case "reset":
 		return t.AsResetEvent()
 	case "start":
@@ -4575,12 +4998,21 @@ type ServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx echo.Context, aiResponseID AIResponseID, params GetAIResponseParams) error
+	// ApplyAIResponse Apply a triage
+	// (POST /ai-responses/{ai_response_id}/apply)
+	ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error
+	// DiscardAIResponse Discard a draft
+	// (POST /ai-responses/{ai_response_id}/discard)
+	DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error
+	// PublishAIResponse Publish a draft
+	// (POST /ai-responses/{ai_response_id}/publish)
+	PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx echo.Context, aiResponseID AIResponseID, params StreamAIResponseByIDParams) error
@@ -4707,6 +5139,9 @@ type ServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx echo.Context, ticketID TicketID, params UpdateTicketParams) error
+	// CreateAIRequest Ask the AI for staff
+	// (POST /tickets/{ticket_id}/ai-requests)
+	CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error
@@ -4716,6 +5151,9 @@ type ServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx echo.Context, ticketID TicketID, params CreateAIResponseParams) error
+	// HandOffTicket Hand a ticket off to humans
+	// (POST /tickets/{ticket_id}/handoff)
+	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
@@ -4767,6 +5205,9 @@ type ServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx echo.Context, userID UserID) error
+	// DeleteUserData Erase everything of a customer
+	// (DELETE /users/{user_id}/data)
+	DeleteUserData(ctx echo.Context, userID UserID) error
 	// GetWebhookDelivery Get a delivery with its attempts
 	// (GET /webhook-deliveries/{webhook_delivery_id})
 	GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error
@@ -4872,6 +5313,42 @@ func (w *ServerInterfaceWrapper) GetAIResponse(ctx echo.Context) error {
 	return err
 }
 
+// ApplyAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) ApplyAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ApplyAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ApplyAIResponse(ctx, aiResponseID, params)
+	return err
+}
+
 // CancelAIResponse converts echo context to params.
 func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 	var err error
@@ -4905,6 +5382,42 @@ func (w *ServerInterfaceWrapper) CancelAIResponse(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CancelAIResponse(ctx, aiResponseID, params)
+	return err
+}
+
+// DiscardAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) DiscardAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DiscardAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DiscardAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -4961,6 +5474,42 @@ func (w *ServerInterfaceWrapper) ListAIResponseEvents(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListAIResponseEvents(ctx, aiResponseID, params)
+	return err
+}
+
+// PublishAIResponse converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishAIResponse(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ai_response_id" -------------
+	var aiResponseID AIResponseID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ai_response_id", ctx.Param("ai_response_id"), &aiResponseID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ai_response_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishAIResponseParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishAIResponse(ctx, aiResponseID, params)
 	return err
 }
 
@@ -6499,6 +7048,42 @@ func (w *ServerInterfaceWrapper) UpdateTicket(ctx echo.Context) error {
 	return err
 }
 
+// CreateAIRequest converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateAIRequest(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAIRequestParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateAIRequest(ctx, ticketID, params)
+	return err
+}
+
 // StreamAIResponse converts echo context to params.
 func (w *ServerInterfaceWrapper) StreamAIResponse(ctx echo.Context) error {
 	var err error
@@ -6623,6 +7208,42 @@ func (w *ServerInterfaceWrapper) CreateAIResponse(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateAIResponse(ctx, ticketID, params)
+	return err
+}
+
+// HandOffTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params HandOffTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.HandOffTicket(ctx, ticketID, params)
 	return err
 }
 
@@ -7205,6 +7826,22 @@ func (w *ServerInterfaceWrapper) PutCustomer(ctx echo.Context) error {
 	return err
 }
 
+// DeleteUserData converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteUserData(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user_id" -------------
+	var userID UserID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user_id", ctx.Param("user_id"), &userID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteUserData(ctx, userID)
+	return err
+}
+
 // GetWebhookDelivery converts echo context to params.
 func (w *ServerInterfaceWrapper) GetWebhookDelivery(ctx echo.Context) error {
 	var err error
@@ -7639,6 +8276,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
 	router.GET(options.BaseURL+"/users/:user_id", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
 	router.PATCH(options.BaseURL+"/users/:user_id", wrapper.UpdateUser, options.OperationMiddlewares["updateUser"]...)
+	router.DELETE(options.BaseURL+"/users/:user_id/data", wrapper.DeleteUserData, options.OperationMiddlewares["deleteUserData"]...)
 	router.PUT(options.BaseURL+"/users/:user_id/customer", wrapper.PutCustomer, options.OperationMiddlewares["putCustomer"]...)
 	router.GET(options.BaseURL+"/api-keys", wrapper.ListAPIKeys, options.OperationMiddlewares["listAPIKeys"]...)
 	router.POST(options.BaseURL+"/api-keys", wrapper.CreateAPIKey, options.OperationMiddlewares["createAPIKey"]...)
@@ -7674,14 +8312,19 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/sla-targets", wrapper.GetSLATargets, options.OperationMiddlewares["getSLATargets"]...)
 	router.PUT(options.BaseURL+"/sla-targets", wrapper.PutSLATargets, options.OperationMiddlewares["putSLATargets"]...)
 	router.GET(options.BaseURL+"/search", wrapper.SearchTickets, options.OperationMiddlewares["searchTickets"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/handoff", wrapper.HandOffTicket, options.OperationMiddlewares["handOffTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-response", wrapper.StreamAIResponse, options.OperationMiddlewares["streamAIResponse"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.ListAIResponses, options.OperationMiddlewares["listAIResponses"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-responses", wrapper.CreateAIResponse, options.OperationMiddlewares["createAIResponse"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/ai-requests", wrapper.CreateAIRequest, options.OperationMiddlewares["createAIRequest"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/stream-tokens", wrapper.CreateStreamToken, options.OperationMiddlewares["createStreamToken"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id", wrapper.GetAIResponse, options.OperationMiddlewares["getAIResponse"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/stream", wrapper.StreamAIResponseByID, options.OperationMiddlewares["streamAIResponseByID"]...)
 	router.GET(options.BaseURL+"/ai-responses/:ai_response_id/events", wrapper.ListAIResponseEvents, options.OperationMiddlewares["listAIResponseEvents"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/publish", wrapper.PublishAIResponse, options.OperationMiddlewares["publishAIResponse"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/discard", wrapper.DiscardAIResponse, options.OperationMiddlewares["discardAIResponse"]...)
 	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/cancel", wrapper.CancelAIResponse, options.OperationMiddlewares["cancelAIResponse"]...)
+	router.POST(options.BaseURL+"/ai-responses/:ai_response_id/apply", wrapper.ApplyAIResponse, options.OperationMiddlewares["applyAIResponse"]...)
 	router.GET(options.BaseURL+"/prompts", wrapper.ListPrompts, options.OperationMiddlewares["listPrompts"]...)
 	router.POST(options.BaseURL+"/prompts", wrapper.CreatePrompt, options.OperationMiddlewares["createPrompt"]...)
 	router.GET(options.BaseURL+"/prompts/:prompt_id", wrapper.GetPrompt, options.OperationMiddlewares["getPrompt"]...)
@@ -7790,6 +8433,15 @@ type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
 type NotFoundApplicationProblemPlusJSONResponse Problem
 
+type NotInReviewResponseHeaders struct {
+	RetryAfter *int32
+}
+type NotInReviewApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers NotInReviewResponseHeaders
+}
+
 type NotModifiedResponseHeaders struct {
 	ETag *string
 }
@@ -7798,6 +8450,15 @@ type NotModifiedResponse struct {
 }
 
 type NothingToAnswerApplicationProblemPlusJSONResponse Problem
+
+type NothingToApplyResponseHeaders struct {
+	RetryAfter *int32
+}
+type NothingToApplyApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers NothingToApplyResponseHeaders
+}
 
 type PayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
@@ -7814,6 +8475,15 @@ type RefreshTokenRefusedApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers RefreshTokenRefusedResponseHeaders
+}
+
+type RequestNotStartedResponseHeaders struct {
+	RetryAfter *int32
+}
+type RequestNotStartedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers RequestNotStartedResponseHeaders
 }
 
 type RoleNotAllowedApplicationProblemPlusJSONResponse Problem
@@ -8389,6 +9059,220 @@ func (response GetAIResponse503ApplicationProblemPlusJSONResponse) VisitGetAIRes
 	return err
 }
 
+type ApplyAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       ApplyAIResponseParams
+}
+
+type ApplyAIResponseResponseObject interface {
+	VisitApplyAIResponseResponse(w http.ResponseWriter) error
+}
+
+type ApplyAIResponse200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type ApplyAIResponse200JSONResponse struct {
+	Body    Ticket
+	Headers ApplyAIResponse200ResponseHeaders
+}
+
+func (response ApplyAIResponse200JSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse400ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse401ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse403ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse404ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse406ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NothingToApplyApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse409ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse422ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse429ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse500ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyAIResponse503ApplicationProblemPlusJSONResponse) VisitApplyAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CancelAIResponseRequestObject struct {
 	AIResponseID AIResponseID `json:"ai_response_id"`
 	Params       CancelAIResponseParams
@@ -8540,6 +9424,216 @@ type CancelAIResponse503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CancelAIResponse503ApplicationProblemPlusJSONResponse) VisitCancelAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       DiscardAIResponseParams
+}
+
+type DiscardAIResponseResponseObject interface {
+	VisitDiscardAIResponseResponse(w http.ResponseWriter) error
+}
+
+type DiscardAIResponse200ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type DiscardAIResponse200JSONResponse struct {
+	Body    AIResponse
+	Headers DiscardAIResponse200ResponseHeaders
+}
+
+func (response DiscardAIResponse200JSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse400ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse401ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse403ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse404ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse406ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NotInReviewApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse409ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse422ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse429ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse500ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscardAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DiscardAIResponse503ApplicationProblemPlusJSONResponse) VisitDiscardAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -8725,6 +9819,250 @@ type ListAIResponseEvents503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAIResponseEvents503ApplicationProblemPlusJSONResponse) VisitListAIResponseEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponseRequestObject struct {
+	AIResponseID AIResponseID `json:"ai_response_id"`
+	Params       PublishAIResponseParams
+	Body         *PublishAIResponseJSONRequestBody
+}
+
+type PublishAIResponseResponseObject interface {
+	VisitPublishAIResponseResponse(w http.ResponseWriter) error
+}
+
+type PublishAIResponse201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type PublishAIResponse201JSONResponse struct {
+	Body    Message
+	Headers PublishAIResponse201ResponseHeaders
+}
+
+func (response PublishAIResponse201JSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse400ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse401ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse403ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse404ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse406ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse409ApplicationProblemPlusJSONResponse struct {
+	NotInReviewApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse409ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse413ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse415ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse422ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse429ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse500ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishAIResponse503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PublishAIResponse503ApplicationProblemPlusJSONResponse) VisitPublishAIResponseResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -16490,6 +17828,276 @@ func (response UpdateTicket503ApplicationProblemPlusJSONResponse) VisitUpdateTic
 	return err
 }
 
+type CreateAIRequestRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   CreateAIRequestParams
+	Body     *CreateAIRequestJSONRequestBody
+}
+
+type CreateAIRequestResponseObject interface {
+	VisitCreateAIRequestResponse(w http.ResponseWriter) error
+}
+
+type CreateAIRequest200ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateAIRequest200JSONResponse struct {
+	Body    AIResponse
+	Headers CreateAIRequest200ResponseHeaders
+}
+
+func (response CreateAIRequest200JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateAIRequest201JSONResponse struct {
+	Body    AIResponse
+	Headers CreateAIRequest201ResponseHeaders
+}
+
+func (response CreateAIRequest201JSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest400ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest401ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest403ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest404ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest406ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest409ApplicationProblemPlusJSONResponse struct {
+	RequestNotStartedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest409ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest413ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest415ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest422ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest429ApplicationProblemPlusJSONResponse struct {
+	AIQuotaApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest429ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest500ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAIRequest503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateAIRequest503ApplicationProblemPlusJSONResponse) VisitCreateAIRequestResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamAIResponseRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   StreamAIResponseParams
@@ -17221,6 +18829,254 @@ func (response CreateAIResponse503ApplicationProblemPlusJSONResponse) VisitCreat
 	return err
 }
 
+type HandOffTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   HandOffTicketParams
+	Body     *HandOffTicketJSONRequestBody
+}
+
+type HandOffTicketResponseObject interface {
+	VisitHandOffTicketResponse(w http.ResponseWriter) error
+}
+
+type HandOffTicket200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type HandOffTicket200JSONResponse struct {
+	Body    Ticket
+	Headers HandOffTicket200ResponseHeaders
+}
+
+func (response HandOffTicket200JSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket400ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket401ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket403ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket404ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket406ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket409ApplicationProblemPlusJSONResponse struct {
+	TicketClosedApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket409ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket413ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket415ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket422ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket429ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket500ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HandOffTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type MergeTicketRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   MergeTicketParams
@@ -17673,7 +19529,7 @@ type CreateMessage201ResponseHeaders struct {
 }
 
 type CreateMessage201JSONResponse struct {
-	Body    Message
+	Body    CreatedMessage
 	Headers CreateMessage201ResponseHeaders
 }
 
@@ -20883,6 +22739,148 @@ func (response PutCustomer503ApplicationProblemPlusJSONResponse) VisitPutCustome
 	return err
 }
 
+type DeleteUserDataRequestObject struct {
+	UserID UserID `json:"user_id"`
+}
+
+type DeleteUserDataResponseObject interface {
+	VisitDeleteUserDataResponse(w http.ResponseWriter) error
+}
+
+type DeleteUserData204Response struct {
+}
+
+func (response DeleteUserData204Response) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteUserData400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData400ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserData401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData401ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserData403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData403ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserData404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData404ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserData429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData429ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserData500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData500ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserData503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteUserData503ApplicationProblemPlusJSONResponse) VisitDeleteUserDataResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetWebhookDeliveryRequestObject struct {
 	WebhookDeliveryID WebhookDeliveryID `json:"webhook_delivery_id"`
 	Params            GetWebhookDeliveryParams
@@ -23005,12 +25003,21 @@ type StrictServerInterface interface {
 	// GetAIResponse Get an AI response
 	// (GET /ai-responses/{ai_response_id})
 	GetAIResponse(ctx context.Context, request GetAIResponseRequestObject) (GetAIResponseResponseObject, error)
+	// ApplyAIResponse Apply a triage
+	// (POST /ai-responses/{ai_response_id}/apply)
+	ApplyAIResponse(ctx context.Context, request ApplyAIResponseRequestObject) (ApplyAIResponseResponseObject, error)
 	// CancelAIResponse Cancel an AI response
 	// (POST /ai-responses/{ai_response_id}/cancel)
 	CancelAIResponse(ctx context.Context, request CancelAIResponseRequestObject) (CancelAIResponseResponseObject, error)
+	// DiscardAIResponse Discard a draft
+	// (POST /ai-responses/{ai_response_id}/discard)
+	DiscardAIResponse(ctx context.Context, request DiscardAIResponseRequestObject) (DiscardAIResponseResponseObject, error)
 	// ListAIResponseEvents Poll one AI response's events
 	// (GET /ai-responses/{ai_response_id}/events)
 	ListAIResponseEvents(ctx context.Context, request ListAIResponseEventsRequestObject) (ListAIResponseEventsResponseObject, error)
+	// PublishAIResponse Publish a draft
+	// (POST /ai-responses/{ai_response_id}/publish)
+	PublishAIResponse(ctx context.Context, request PublishAIResponseRequestObject) (PublishAIResponseResponseObject, error)
 	// StreamAIResponseByID Stream one AI response
 	// (GET /ai-responses/{ai_response_id}/stream)
 	StreamAIResponseByID(ctx context.Context, request StreamAIResponseByIDRequestObject) (StreamAIResponseByIDResponseObject, error)
@@ -23137,6 +25144,9 @@ type StrictServerInterface interface {
 	// UpdateTicket Change a ticket
 	// (PATCH /tickets/{ticket_id})
 	UpdateTicket(ctx context.Context, request UpdateTicketRequestObject) (UpdateTicketResponseObject, error)
+	// CreateAIRequest Ask the AI for staff
+	// (POST /tickets/{ticket_id}/ai-requests)
+	CreateAIRequest(ctx context.Context, request CreateAIRequestRequestObject) (CreateAIRequestResponseObject, error)
 	// StreamAIResponse Stream the AI's answer
 	// (GET /tickets/{ticket_id}/ai-response)
 	StreamAIResponse(ctx context.Context, request StreamAIResponseRequestObject) (StreamAIResponseResponseObject, error)
@@ -23146,6 +25156,9 @@ type StrictServerInterface interface {
 	// CreateAIResponse Start the AI's answer
 	// (POST /tickets/{ticket_id}/ai-responses)
 	CreateAIResponse(ctx context.Context, request CreateAIResponseRequestObject) (CreateAIResponseResponseObject, error)
+	// HandOffTicket Hand a ticket off to humans
+	// (POST /tickets/{ticket_id}/handoff)
+	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
@@ -23197,6 +25210,9 @@ type StrictServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
+	// DeleteUserData Erase everything of a customer
+	// (DELETE /users/{user_id}/data)
+	DeleteUserData(ctx context.Context, request DeleteUserDataRequestObject) (DeleteUserDataResponseObject, error)
 	// GetWebhookDelivery Get a delivery with its attempts
 	// (GET /webhook-deliveries/{webhook_delivery_id})
 	GetWebhookDelivery(ctx context.Context, request GetWebhookDeliveryRequestObject) (GetWebhookDeliveryResponseObject, error)
@@ -23318,6 +25334,32 @@ func (sh *strictHandler) GetAIResponse(ctx echo.Context, aiResponseID AIResponse
 	return nil
 }
 
+// ApplyAIResponse operation middleware
+func (sh *strictHandler) ApplyAIResponse(ctx echo.Context, aiResponseID AIResponseID, params ApplyAIResponseParams) error {
+	var request ApplyAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ApplyAIResponse(ctx.Request().Context(), request.(ApplyAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApplyAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApplyAIResponseResponseObject); ok {
+		return validResponse.VisitApplyAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // CancelAIResponse operation middleware
 func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIResponseID, params CancelAIResponseParams) error {
 	var request CancelAIResponseRequestObject
@@ -23344,6 +25386,32 @@ func (sh *strictHandler) CancelAIResponse(ctx echo.Context, aiResponseID AIRespo
 	return nil
 }
 
+// DiscardAIResponse operation middleware
+func (sh *strictHandler) DiscardAIResponse(ctx echo.Context, aiResponseID AIResponseID, params DiscardAIResponseParams) error {
+	var request DiscardAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DiscardAIResponse(ctx.Request().Context(), request.(DiscardAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DiscardAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DiscardAIResponseResponseObject); ok {
+		return validResponse.VisitDiscardAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListAIResponseEvents operation middleware
 func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIResponseID, params ListAIResponseEventsParams) error {
 	var request ListAIResponseEventsRequestObject
@@ -23364,6 +25432,55 @@ func (sh *strictHandler) ListAIResponseEvents(ctx echo.Context, aiResponseID AIR
 		return err
 	} else if validResponse, ok := response.(ListAIResponseEventsResponseObject); ok {
 		return validResponse.VisitListAIResponseEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishAIResponse operation middleware
+func (sh *strictHandler) PublishAIResponse(ctx echo.Context, aiResponseID AIResponseID, params PublishAIResponseParams) error {
+	var request PublishAIResponseRequestObject
+
+	request.AIResponseID = aiResponseID
+	request.Params = params
+
+	var body PublishAIResponseJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishAIResponse(ctx.Request().Context(), request.(PublishAIResponseRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishAIResponse")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishAIResponseResponseObject); ok {
+		return validResponse.VisitPublishAIResponseResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -24763,6 +26880,55 @@ func (sh *strictHandler) UpdateTicket(ctx echo.Context, ticketID TicketID, param
 	return nil
 }
 
+// CreateAIRequest operation middleware
+func (sh *strictHandler) CreateAIRequest(ctx echo.Context, ticketID TicketID, params CreateAIRequestParams) error {
+	var request CreateAIRequestRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body CreateAIRequestJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAIRequest(ctx.Request().Context(), request.(CreateAIRequestRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAIRequest")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateAIRequestResponseObject); ok {
+		return validResponse.VisitCreateAIRequestResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // StreamAIResponse operation middleware
 func (sh *strictHandler) StreamAIResponse(ctx echo.Context, ticketID TicketID, params StreamAIResponseParams) error {
 	var request StreamAIResponseRequestObject
@@ -24858,6 +27024,55 @@ func (sh *strictHandler) CreateAIResponse(ctx echo.Context, ticketID TicketID, p
 		return err
 	} else if validResponse, ok := response.(CreateAIResponseResponseObject); ok {
 		return validResponse.VisitCreateAIResponseResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// HandOffTicket operation middleware
+func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error {
+	var request HandOffTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	var body HandOffTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.HandOffTicket(ctx.Request().Context(), request.(HandOffTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "HandOffTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(HandOffTicketResponseObject); ok {
+		return validResponse.VisitHandOffTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -25482,6 +27697,31 @@ func (sh *strictHandler) PutCustomer(ctx echo.Context, userID UserID) error {
 	return nil
 }
 
+// DeleteUserData operation middleware
+func (sh *strictHandler) DeleteUserData(ctx echo.Context, userID UserID) error {
+	var request DeleteUserDataRequestObject
+
+	request.UserID = userID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteUserData(ctx.Request().Context(), request.(DeleteUserDataRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteUserData")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteUserDataResponseObject); ok {
+		return validResponse.VisitDeleteUserDataResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetWebhookDelivery operation middleware
 func (sh *strictHandler) GetWebhookDelivery(ctx echo.Context, webhookDeliveryID WebhookDeliveryID, params GetWebhookDeliveryParams) error {
 	var request GetWebhookDeliveryRequestObject
@@ -25838,940 +28078,1020 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37ltu4kTD+Kljt/o7tRJIp9V0+c7Lttj3TiW9xt8fJWP1JkAhJSFOAhgAta5ze8z3N92D7JL+DAkCC",
-	"JEhdWp5xZjd/TNwiCRQKhULd60tjzOcLzgiTotH70iCf8XwREfj3+ffvL98l7B35OSFCql9EMp/jeNXo",
-	"Nc7RnAiBp6TRbHzCUULU4zFnknyWjd7Hm2ZjwuMljkMSvo35Qo1312yYb0Sj99G8zWSj17ieESTImLMQ",
-	"jWc4nhJEBZrEfI46h+jNWPIRiduNZoOGjV5jLqatTqPZiHlEGr1GIkjcuLtpNuKEXarnccLguZBYEj2t",
-	"nMUEh/A06JydhQfj41Zn0sWtk/EBaZ2NjjutIxJMDvDJuBN2u41mQ3IeKShv7u6agIcrGRM8L+CAIczE",
-	"ksSITxBnBC0oGTsIaYRY4h760m/I1YL0G71+493714Or6/N318+f9RvNfgoZPNwENvgKlgqfwGL7jbs+",
-	"67PybNfP/3Y9ePX86ur8++d6Wvjc7EJx1kPcCVonYTBqnY6PjlrdydnkOAgDfDg60bPySA+LhaBCYiY3",
-	"m/jizevr56/vNXVIIon1yDPMbtGKJ+3NJn/++tnOE1eMr/bwxeXry6sf9r6JDUVtl8+owKOIhMUTJ0j8",
-	"icRoSeWMJxKdX+bPXqhIDtNBaD9vNkIiMY3Ux5eGVAXCMUFiSeV4RkLEJ4pykZxRYYZX5yzWJ35Acyfm",
-	"CAdB6yQIgtap+k+Q/S80xy0Rjd5hcNZsSCrhcJ5fIgcahcFGr/F4EfNRRObisQssHLTLV1SMOZvQaRIX",
-	"1/9+IeAMophMEkEEksA1FMwPBLolK8RjNOchifxomeeGdnCjuM/5JQxFx8QZ/j446Rw6ODkKujmcFEHx",
-	"ISb/jsbOa34Om1ggjChCkt8SJtCSMIkokxzFBAvOKJv6kcH4QNODBxGJICHCUYSoFHbgEZnwmCAq0YhM",
-	"MUOSG3raATXdoxrUTPEngpgdvQI3GfQaL28+kTjiOKwkGSoQT99RdDLGjHG1GIUodRL8aMo+qiGY9YPv",
-	"Qj9n8I2MV+p4NHoyToiLtYMc1nJw+jDmvKBR9jbmko95VIEwyywEnxM5o2yKSCSIH0kLO1Q1ikYxvyWa",
-	"2cRIKCLNBk4Y+bwgY7kbmo7q0ZQnLgspInHMq4grXY5G1F8TLnEeS9ecozlmq4ylSoSRpPMKBP0MQ7jY",
-	"WfIcOx4RhYhlTKUkDE14rC44hCN1rax2wcqoDiuH3TyHBvD0qU8WFUjRS9AYeUfEgjNBiteTEiQjIkl2",
-	"dlNcYCnJfCEbvU6zMY4JliQcYCX5dYPucavTaXW718FZ76DT6xy1O0FwcHj0U6PZmFBGxWygeVmj1xCS",
-	"L9Kfq4c4bh8G3U7nRA8RCzkALlY94+FBJwi6P1kJcxPpoJEKs4OtvoH7qdfgC8IwfTxdyBYXotXpBiOH",
-	"KTYsKuE40/EtKW79Guk1iZn79sHo5KR1goNu63QSkNaoE3bHB+RwchQcN5qNBMR4RbHArDSyRKMXNC0c",
-	"lLP0126n2VjEfL6Qzk9dRW7mwsm+v8vTy/NPVslwjtKSa6lZKBkalAeXbOggNh9vhWWX3AiDa2GCI0Ga",
-	"DWJg+PhF/zPVWowegtltdgJA6lQimSA/N3qdu6b3IxBGqz7qKs0kwkIOzJ85jKxVKmSKHkergIPdQ90g",
-	"CJSACiD1kJA4lj5xVT9QEmcendtJ4CkVbifkAr3DJx6K10DpveorBKvl0LCHNoGq1/Et1igKzb7doExp",
-	"MPL8xuN3Nx/f1Uc2Hv8g3bqQM+KdTP1+340zXKrf6H3pN36lXS/h3iCo2W9QMcC0b66kfgMncsZjDdwt",
-	"ZXoe9cKdGia9KeDnGkav389dF4b2+QKmTTIc5JhXX3OvfpnT9eG0WpXMntgC+3rDyrfdx/+97v6nXnc3",
-	"QCvXdE54IqtVEUEjdXV4ZUVpPq6WpUMaIqVemFuCMpA8d5EScb3sfJiTEjPAfPKhfQr329vLv5CV56Tc",
-	"klVTwZu4msTHL3VHpHvWC4K2ArYbFAn2qDXqKuLDh4etszAgrcPx6aRDuvhgdBw0zLWrxNrSwJ2g1+n2",
-	"Dg/bR0Gne3CgBmZ4rhb1gYyQmMGxW8RkQj+rY3g7OP+JXX8eXf6V3F6FBdNjsyHGfAEmTUO7oqfk9pSU",
-	"RU8J9mrFmDaaDc4GIzLD0aRxo2QE2NNBcVkBaZ2Mg07rFB8dtLqTY3IUHo4PRl3c0DQ2HhMhrhXhFTUT",
-	"RYtNMI1geEkr8KBTdI7QnLJEusLEl4Z+TVNxo9cgqz/PRt+P6Rv658v3v1x2XtNLcTmXi58uLo8v//Hf",
-	"//f/tf/7//6/RrNBPi9oTMSAskbvLAgUIU1iImbpQCKWA/2q5kaGakYEx1ZvH495wmRZ/JkWT8fm9JGa",
-	"k1KBb64P0TTGY/KfxrrdHvN5iZhOSeewdTLqjFu4Mz5sHYTHo2B8Rk4mnSDbcg2bA73vQjDr2pHEf6Ul",
-	"KDq6wGxMooiElUpdKozKGZaI8REPV4gREuYtJjteeFoNz/jf2MKTZ0yAh7tv5yLc8FJzFvONXWpB6U4L",
-	"qhW4ixlmU/IWC7Hkceh3BjEuZyRGC/NS7vAmcUyYHKTP1HUfx2Qs0YzHgqCRIp54pXgwWbqvCYkXEVFq",
-	"EDbjKwkRDt8FZ59ILLBa1WsuFT9cyI0MxmPnS88N7D4eMC4H2A5dvpBDToS+ieEdbTB2B9jlTu66pvSu",
-	"Y75yl+zM6rf4VS8DsAcnNDvz3j1Vi7RnnwPqGFkSIREQZoY5Z0C49yu8hUtzsWpGgsdSwJ1EpUDjREg+",
-	"J3HuWirfxztfsxmEr7QIWwGi2d+iP3MLD2U202su/dO84DEa8ygieJrkL+Jssqc0iiibolvGl9ouoiiL",
-	"M9JGHzCVgDg5I3N3wmuC5xXrkuoMWKfRnMxHJBZoRaQH3WZmd1xAbsXI8KOiRzxSY2OGKPvE6ThnBw2J",
-	"GMd0AQeu17hESywMDkMkl0qiVetxvLyW4i/1WOjwpNNR6F7GPAfae0HiCnZUliHqLtENWFPp+tcgfCCj",
-	"Gee3XihekyUypIkwC1Hq+67EjSt84lXEsYJokkSROeIO8bfNLZvpZekvN81GEqulzqRciN7jx2rItrPi",
-	"xwpk8VgkiwWP3dWE+gRXHV3tZdtRMNtGcFezlMTuZ7ertz9QfvL3Z3+b/ng4/3Mw/inujD6M//7559ur",
-	"0x9YV75cHiXP+Qk9x2eT7//x1/DgL/9Kcn22C4aoarZhad7YUUauIro8tOPaPVpgpVmlMmqJXgUZx0TB",
-	"spwJMh78+P0suvzhdfT3gz9H4cXTTz/Rp7MRfRqR71/I8fefo5cX57+8ok8p+dtfv9ua2hfhpkvf/mCY",
-	"u6lmM+z1lTvXVCwivBoY6jsPMXrJP5EIA2sknyWJGY40edjvW4rPNXamHTOKX6laB2899Ry4KBw7GPmV",
-	"l1mjG2VUGwSd1knY7bbOyOGkdYSPRyfj0/CMBJP/tCC0KfuEIxqWSb7642LAkYNyI1XkUf50pcVND7K1",
-	"zVP9C+TZDDVqhdsHRa3Rt7ptLVmWtZx6jQIMtSmet1ZgFIKePX3P8CdMI63GFaXLEEs8wgLWFfKlTxwP",
-	"R4PEGaIgg6cDZJL4rjEJneON3e3P7Kx5yEoyeAF2QAgRt+AF8zp+lIBdjqrLu3t6SGmd1s9weNJxvRQL",
-	"Lqji6v1GTz1pOq6EAtsEm7gYz8gcD5SiQI29PCWfY3iDj0F7q7bAZ8xV+ynGsmTMt8StTfQ7OhREMvoH",
-	"GcutnR8KNRqe1NFQhCjvq9jgyKWBWuluio028ovrfARM7Y0FqGW6nCU3nLOJPgaRux8tBRkCKpCI+7k6",
-	"L9mubG482cUSok9W8ea/u2k2ZkogM7DmYYfjpm+LSj3hAitNGkWcTUmMIj5FlBVucXPbKHagRnyurptr",
-	"XLK7ntttKtn+UlYGN9VAwrd5PhbDtmJmPwZdTet8pKW+QjgMYyLELqF5Z1Whec9zQyMLWImNuXADCsyt",
-	"fvnMhwdjqNG7jGbYhNFZUQBRX6CVIyiUEVQYkgo0xlGkdMcZlrtEn51UYiQDsgYdJVgVUl5gurkVNbF2",
-	"qTQq6iuYUvNxWYWb7V/OljoB/P6LG1Jf8HhEw7B4Zl5za9GhAoGMWT4hk/TTgghkWMYD/aUjCEURX8KQ",
-	"uwhD+XheR/Z54cBROhoZkGq1P2AWvplMvIz3JZlIJDmaJXPMRCHiZ66XrI4FjENwJGfliFeq1OAoZ65L",
-	"yYXfwqeXIZkvuCRsvLpkb2M+VZyuLIcKPCfIoKiJhKRRhBIWkhgt8cqzGTQbdkCZOmZ6YJdp2fEcXu5A",
-	"0/oLWYEjOD/XLls1ro30c9mbMz9ES1OGHNBLu1m1ygJiX1Exx3Jc3CCYAbjdEgsdW6hofG04qTvr3A6d",
-	"o3kPJnNTWF+BQeS9yd+1wRdR6EBYi7/0PUAe0zdIEWMTnERSW3ttXLsPQfbr7Zd1kAu7DlxDq7n4KsNi",
-	"01n1AkB7vohJSJikOCqcqQ8xZ1O/L8iuAQYYjJ0RCnwtL/ggbfBOx0ytwbtIREc55tbJ2ZsVWCgPlgcX",
-	"ZegdtDg04rGlpseCCiS5lj1rMOQSkba9OnKRj6NwRhAMpgipo3hs9+gIfaKCjiKCzq8uLi9BlcBjSWK4",
-	"G2DPbUIWTC45Hxi4qLo5lZANtBjROZWNXvfoSEnbQBMKMwUwdDLWDgHL2aYE5U2h+aNXtzFFpDmb8xbH",
-	"eE6kx54HNPtzQuIVWqQvVW+M+47D9dOf1V4k7JbxJVPEqwRhbCaBIf2Y54kc8MkgxgwUR8A+wOQgXyHH",
-	"Qb7+eQeUB911KHfXWIns7CUHze90LIgnQEUpSkLpkvoUKLzoAN1qVOuAkgJ/MNEmJrqFaqFHg23QDcPu",
-	"Gjtfyx8sQJU40S84+PAiQoNumUEK/7aYyIX57BMRweFXQESMmdXSc17RmM/BsqU41jjiop4islFyp8+o",
-	"iCb9Zsq1qSQ/7C6IwFUaY4oIF6BqbGRvKZS8xEKeh3PKyhJphIVEWD2jQsZYch8rgvA2eKkkIFEd61Ae",
-	"Bi1nXOHHGDt2OR6kChkvfUCXkOFADUign8hb0KDKWNCalQkYcLJlbJ7MqCCczxeYrUCPB48OeinDevN4",
-	"NzDWL695/GgcdFonoy5unYWdoHVITian+HjUHR90gDcLGSdjtZtK43gTh5AuNaMLTXXvuJQkDo3nnTII",
-	"5V/y+FYJvyFewd27iHmYjBVgarss3EvHV5mMoko1vXvaO+y0g+Cw0wG9O04i7TR7RyYJCzWyQOqWeDLp",
-	"oRlmIcQNQLpYG/yUVmOK6CcwYnMG6mZMCQsjhd8659pRrxO0u93gqHOq5k+thB3YWT69ZC94XLRyg6Xr",
-	"zXkiZ6jbDhR8c3cbpzFm0gYLOjLkBj76RCgZFTxROMQ5H38KkD9eQKA/X7157QsXKA60ASBqrlc4Ugsj",
-	"/nAppfEXJzSHem4/HJhzWWT3EIBn2LwS9tQ4RuKjDL2/ftE63YXFdaqEgXQlKAOodKjLUAMSSDytjx8J",
-	"k0VEx1jmNEHKJN/Gy2Tcby8ICUd4XHCbX0o0I9GieJ3M52nCj9ZQqWwqRmMyFerZxmGBbewSGB9jSdm0",
-	"0WtAxl3NIctP5qxXVAfjsBDiqnyJCf8jXI9Nz0IxLS7RbjY6t4vUN81iQXAsTGiSUqkm6rLBKCZKKdfx",
-	"d8sZHc/U1zEaqXFiEhEsiLDM3jL4NQhyjazbUI9BkDb2bI+fm7tm4zVZvhdlPYiRpddnbflhRNmOEcgd",
-	"jwf9Nfksa6IGL6VAjHyWxbAjG3tusHp21go6raBzHaiz0tP0Voj7QV1j+P+1Y3rS6NSyD/wczUlIMVLs",
-	"FOQ1viCxpi8jwmr5wGcny2I6fY7x0kBZroh2M0EsqDP9LlfGae7KOM6ujNdpcGqVa7wAvcHTC56wsHxT",
-	"yhmJSVNpM2ol6syJCoRMYACfc41xbXVUf++y1rzP6DC/Vjutd5n6oVlhOUYEe0IVM96VJzUMPGF0eNg6",
-	"Gwfd1kF4SI4mx8FJ51Sp8pbP6QjF5k7hpPUM66B3WC0tH4TBqT74p7g7aQXkMDwaH49O8OlZiaNTMWCA",
-	"jF0ZmMam2tFrb0WMKyXwohn+RFBMFhH1apOGJgayqhSGiXc217u1zGZ+SKaJM+WXD3Zy0I6r9CmzwqzU",
-	"RgWJFRahkPMWJ6I2NvUlkSgkSuiPqbq1MM1RoA3us27vtzq675rzl+qiLKS8fCIxOj5Ef6FPPVg2gYED",
-	"MCrCx0VlFSTaOV7p/To+Ojo4RqOVJFBWYc53MuEHOS2143iwzFK08dXAU8JqGWjAAmGhIjkggAo3kqaO",
-	"Jlrod/2uLZxIvuasgdTX6R4cHh2XQzY3iKHexkEKKrkVYjcAJlUas0XWh2zXC7idXnCi2Eq3o0M0BYkH",
-	"m6c1ORtjCP6Zpuui6R0i1CVHIwIFSDwu94GJnAw22JqqwObxQV3QrBJmBna2Dcb2YVrTqokAbkutkZk/",
-	"B5tH8ALeTMTMc5CnwjJJ64AlhCeSGP+0DbIB28KUM59sYt8ZEDNuUTqJQsVXYfDU/nlLFtocnM6gaGhn",
-	"M/nhSSdvJ4c17GInP8ipxh1HNbboQ9k6y5ykiAvAewy6FTzQkSOF64vPCXBFdcwnWPhdEQtnlEEaIJHD",
-	"tBOGY92ixkhzb8tfx3GLuutBWahGCRcegDU6yva/cxTGeCJ/9wa++9jsLIb2aLTTW/E2Jp8oWRa8umAq",
-	"4UkUWhaq3e2GyNydqqjy+HeewPIUKiCkCOmiFqGudYJTQQqZCHwUEnHbzvRGsRKSzEG/z0bd4DIsVoqs",
-	"DzoyAT1exFhzbLkeVIQlMQgZzwxjKp9YGDk16haPqzF4q/Wk74A1JwtS1GPvImjqiE2foKnXhlywPGe3",
-	"AHqGlCsiJWVTUZVysMkZ/mYPW/FsZcv2JH5rJOXzvn9dprWTv+Ar+gFuFLoSaTMlKhNNMxUKgeFmw1Sa",
-	"Oz18wQJcYUva0RDsWmrVfO+wJC+VkOHjAlAVzhxM0F8485pvYizJIDKj5LmAIECWcx6TbCQFEfwMcX27",
-	"+7U3qwmnlogy6ErMIAc94ISEeCxJ6M2EOXd2t5nmoS5B7pNI4LzLu8r4UWdna9Zbsz/GBrybX8tkbSf0",
-	"FR4Jur2jw3anc3qgo2V3sn6YAIvK86SjAYzFQruBSzX5qgp26PGnhBG1z7X5/r5B7YeZ9eAdUQe4zhwB",
-	"7v9MLNBF1pxR1R0wyOL7O2ZUHssrO0aRF4f50E01QjF9YRrzZKGFFPV24amuvCq05g7/hcWqU38CiWhj",
-	"KG4Ncdogial/HzYb6hIh4YBPJo1e1+XIJNQ8o+P+mDB9o4fwcgykCblQ6jX9Z7Jo9A5MFRXR6HVOu0fB",
-	"XUrIjZ6SxHWEduxEnxtdtqNmOwoG2psjGr2zo2Zjceb80DkN1HAxETxKbGSG+fqs8PERuAZzn5+p02K/",
-	"/6TgOWs2Epb9GdzdwT1axK/kUsdA/i9274Hdw86dPgxSaZd+TcqNo1BXnLnj/zdyYi+RE7FG/X71sHc8",
-	"Iq+5PNe3fXFDIdQfcIWRkGAG8RkI1Gu6+IcZxhE03rBIJ6jCWH3QjfoNMMOOCMLi1kRT7+owOa7KIFAr",
-	"yzIUKuSLIuAKJVcvz6+VjuetIBpTHlNJ88UVGI/nmsXkD/DAVsHqHZ6qw5XEU1PUs+q9g8A9wvnvATaC",
-	"4/HsHRFJVE4GNEYYRUK4nBVYXxuqaHo1ck6qcgtGFwsiYRgThm+95tCHYb12fOfSslKId0yy0dubgWFc",
-	"OwYKUxVEae5eMIs1Pm62twM3v2wj2xlEZtvhD+KoF/rWYt+Jo3DXnsMNXYsbb6WZ38u23cDxiT+R+Gki",
-	"VhUaVcSnlNXpUzpdYjBSQ7jqVFkliwl4u+hOuQOd042zxPWakIGoxOJcgDUHgajoEvOI8ELyhWEekkRk",
-	"McsZ3deXluvkajdALS4LeCGOwnx5Bl6ZQ/XlyUEQBIdlL8cZhjoJR0etU0VZx5POqIsPw1NyFqh3FzDc",
-	"QTtodzoH7eBx97C2GqNnOqAi7cruNV7xX2gU4cdH7QA9/Fun8wS9pCz5jD6fHg+ODx+hFzQmE/75cefw",
-	"qF3DCDqn192g1znqHQbt46NO9yCPEltQogonJ0pz64DUcNTp5HAy7uCgFZyMuq2TcSdonZHDsHXUxcH4",
-	"JDyYHEPki8FJ0OmFo9PeYa/3+PC0Hinl+XJIeUbE7fli8bjb7qCH9M3VI3OU6JS9X1SE220f3LNRsCN4",
-	"27VX9MJTEvEc/ZxQItGcx6zsEtVyP1hYOs0GjqJGr3vSbMypkqUOFY/l/BclAh0owRcLQacM5PJOYWqP",
-	"Pc46Y7HQghwShCCaN9D9bryyRgZSa5/R6azhuR/wFITckSnydfNb+m2bDcOGB4Iqnl6/PE3bkDXtyaV4",
-	"AQEsMSG++qb+A63nOMwLBbU1UNm7o/HF5fHl7eJvP178+axNDoL2uBux0fxFEP7tz1FaXeixCSV7vMlG",
-	"P8a0ZeXNP+m0cG2Q+W43IO5SPFE23TAffYYF+kcioLVLwvaQi/4VEsCFXdO/eA74tafsC9Tn0x3ENqzJ",
-	"FNSo37aKUVUMgi4AOKAh8IKNAjdvmsX6gLWcISiFLKtV+/izQsaGosy/1JIVt/KFCW1YMfH3FymUaig7",
-	"XzfFoXcIEzIiis4uK7oo4FePL9vmxGqek6am+cIsqDDDPEExgawzKrVFexcLyqjKXXttstwsKCXdIg9r",
-	"tnKvfUKdQ+0nmGtaKSTfqVNpbai7hms2nTFsvUAN7L2T++y+cWRtot9Igt/WeDpw2cYHKmf+PA/1BOHK",
-	"Msa/G9aRiyH5n5G2cvNtMsxKxer3qUd9Q1sA/ECJj+9IUm63Zig98dZR0cWaYqKf1qTOp7VTdIfHNrqU",
-	"Is3RT9PHeyZhGOEp3i1teFyVTA4LRACp/zZzVgJEyfkrzFbnWjXxlfOhn+XM1FqoKUIiOR/MMVvZeFzh",
-	"NRzahyZVwrTB1NXQP0MG5v6L9rihGCVA/CgqLsVBlNYGRYVlFcQUYV6pQVL2Sj5437SkhQhTUR4SQUQN",
-	"VFMTe0dUzt6ariiDtBpP9h1AU0yrSsJ/Tz9By1NsHUyrJpJ4Kow5Vl9CaEJJlA9h0UYq7UtgSRTZorkD",
-	"eBW2gschxCVDMdw7n/WmaK2BDisJC3U9+/eXFzMstwrTqC/jvxVPdS7nm2ZDxnQ6hdVk0R8t61lxgd20",
-	"jfiOoHzJ9wdf4NgU2yx7Y2rFA0M38BUEjBfCR7P1imQ0p7KwViO37dbbr6593469s81nr4jE3nKo0G2t",
-	"otU1TN4Skiwqu2ErNLUyIE2F1k79+1kbvez9cpvve45R3yUcxiAs3AxqXS6xHhP6nY1xvmWDu5r+du7u",
-	"fXz25vXzG12gtkCLP578LzX+j6RG/c93nraI3xid7lTTYLvbQi/UXyx5C6XlznO/bNLapO5qaX7Zsh+j",
-	"Zy2Qtr5x1YE77y3pBD9XwKskHCGxbSP2nqn5CZNQy6OUwp3WiSpKl0nhu6JwmaWxM0JCWyI5rXa1i6Xn",
-	"oEoNgaT1AjQlAbIIMFz4zGSrkPAVCSm+ho9cDLyNMGWl3sYpDtLPB5CPr2vfVCb0pxVelUytc/Lul8Y/",
-	"yWV1HWUYcRbmTOFHi3cNgB3QjqubExkJtRj0n7e9w+nX0q9wR60uLfNB+xZtarvX611KriyOLLxDv9N2",
-	"RoBJ4ilcnMbjl1MCwnBgRXieSCUe5qMGTQSnYyhyvRPrGNlGBsWbbEWVNdCfkjGfE+EtRFBqeqTHqovk",
-	"hrhClnU+aqLRqlD0O2sVI2eU1TR70eB7ipTUxTCUCzbt0CIxLVDyI45oiKvyNM/RnAoBOfpwZsqn+1P6",
-	"fUWGJqR5jmKCbwXCKE6itM7AmDMZ47H0p8CqU27CTp0kVw3GLvU3g6qStxkGajI7y8tUyPtA8O3bNICk",
-	"sIV8Pueszj6zJPh24DzPZ8o5hWAJFiul204TUyK/jK18EKyDsHT8XXDWqcKZWri7tBK+8mvTuPod9Hz6",
-	"Zro25SsBUF/X7tBWCfD07baFADpbFQKoragP73ariwbUeK9zfS06bv6vXoJ7JEuI36EwwE0JgasPVM78",
-	"BlfbeRNhaepW6zYYJnCkushCt9lIrZWQgZNoAWcwF43eQafZYMl8pA5pB0KvTRRL4ykO0RRLoiuzg6JX",
-	"K66XSikcBV0laOem655m03XXjnrsGbUbHCoOskdqOf4XoZaMWHSaV7lQP8QYQREnhGNSl9bVbCRM0miQ",
-	"X4MzxZVpKlc0+YMt3nSccyWNmHyiPBEDfwzYgY/XFPrW/fXD0afw+1k0pk9/+enD69VPf/vrdNT9+/Tv",
-	"Hw6nP/1tNhv97an46Wo5ffXL5XcuMjwcp8TAP/4vB/dzcBD8dNVxwKNmMuV+mWrrM81EpJTmqEvgeUAP",
-	"3724QGedTtBUVAIPOkfto3bn+BEIDBoUJT0udEFKytnjfwhwraeSlvU+QEskKHOAP78kbCpnpiS6OVVC",
-	"xlabeH6Np36wTbqPEvaWpgKKmPEla+qUHlMnXAlVPPaBf9o+bR8UgO83DvqNRgWEx4dqu6UkEAj3f/qN",
-	"j//2763/uvljv/EfjSLozcbn1pS31I8tcUsXLQ6g46iVik66JXe+FYRmAFpIzq/4bUygYAToTHFC0HIG",
-	"pa+zUsWWxetqV4jgOKJZEwfbRcMUWRoWKs4Pc3gobpNtPM95RDDbanEvKbstr2bYT4LgYJzEEfyDPEEx",
-	"ib7rQ3WffmOot+u0e3r6qJl5Chfq8KDzEeAByp+bxFzjQnS2EUa3UaR/gjzr744C9XP3eJzEgsff3f7c",
-	"Tc6DH2ed+ffTH8PO6nAeJCfL738KTv8+8QFVRRXd4PD0Prv/kuvD4ifyBZazlMLBNqaZR369W8XL3vNA",
-	"psn7nua7cEOB5oWjiEDuHwt1RU9E8HiGFjyi41UPDeNhPqEkIhPZ1D1+eaw0tzmxuYtDOTQykeizh5DJ",
-	"2qJETlqKF+IFbcVYEtjilmF4j9p9VjjWOjnvSfxd8ER+12lsvuRttjJFzVtYpg9BWLqI0Bl8oomGPzv4",
-	"UGtepmtGGy7Zv+Cfv+sEwZPld92vtWQi49X5xLSDyK/2yixAcsgXcj3/br8gyJgUyXhMCmTdcUGe8HiO",
-	"dbKXPAA7NP5M58m80Ts9hqTfOWX67066HgWszuvcfEEe52Pt1SN1I/urZ395IIzjHNmuYfk9+ZQnO8IU",
-	"sB/Vzze+c/bhw4dzx1LqB2Q8UweNTYnmmMcnR84FV7zcnhIcw4WAo/l3/YaRFfqNpm5a810/3yUBWN7u",
-	"nOKu2Ygo01Lc+ffvL98lHhZ3boqqQlm58+9b7y8VyKnscankqjhh6vvMLvuUh6t8jaTGf9jLrz3i4erf",
-	"HzuNwuNED1N8BSxqchYTHFY9V2vIamPmIX9HcGg3P/2yBPuUSCeDAFwFutWHKYqQJcrStTBUEaT+3cDy",
-	"QDgNXPOwaOKsAccNt6uFRJSBeEmFBO+Sgw5RhiGiwkGI2AWEC8zGJIpIWLUz+gVEZXn6MTzaw45czLB0",
-	"KrXUEDXUspJoHFHCPBAJwsKU5ZRJnFZS7ibEX4BUO69rYM14GTpZA+qPJ18Z2CoaM3bdNHI3KxhWjWRF",
-	"dY6DdAeie0YiIkl47T2A+qGX4EJ4dK2TNAqzEjzfZE7HrOmdViHElrKsmP9DqjbnQcjZKiqgeM5CEprU",
-	"2jIMz3VRBxsQZYIey3AQlo5RBMJ84wciSMHIWj6DtAFVnsrwvODQtBGkZeOUMYU3iY89a5ZoGhCXeIGW",
-	"akowpaaVFC5RBxJcFD6cKKq8/9RvJlV88C2PImDJugTpOmZcBcqGHBEqj2cJO0VJEMfjGRxV6mWC6vF1",
-	"6gHMQ/CzZ1LjpbEtSTy8QsfaZvF6ts2nBw0wQombWW/Yf9guiHpm/XMurbfwRs4pAQ08KvECT92S2Lng",
-	"WDhSlEnuRdo8aw2yFUfrwI6VmbduGVJ5ANewZUVnlpX7Ke0+7Pc1npPQVsArQ/AaykY7PmrIV7Y9IOnY",
-	"c/IXWUW9EkBZjHkVOGRZdeiuJI7lellMa/H3k8Vek2W1CBI6lVKqps+kjl3mtrX4fRMzLitnhe92m7KQ",
-	"vZyf+XsiETYR+TZmwehjqZq2dkfcGXaDkQi5VmUwR/trag5BHqRKIaIIU6UkMSVyJzHCD4hbYLweIOtk",
-	"rIPoWeaI9ENmB1kL4md7I/tv09QUeb8rteJ2hzQbQX6G1inl/dV3zALLWbvwOF8BugKfOsHai8a3tuhq",
-	"Hk6Tkl1H8KVixyWjtXrgvb8W+tk95rblyaqWbl7wz66f7T77O1PTtBLfuuipF9/FdlvF6XOFlCoUpkEO",
-	"jmopEAqRKng042tC+R+l71GBTCa+/3rcK5Dl4qYFWxa+JQgv8SpX1NRjC4KBqi6uWpAyUKwXt5IpXhEI",
-	"lc0ytUpA6CHWMcR6tpMCBLlk/gstZTi6BELW2rpCzzKJaZmuVZDyigVLizDln2eVR9cha6mLYCwWhJGw",
-	"Gm9OEdOdlNF3RCRKEpxhL6dTDx1a38Q0EMNH7y+NcW2HO9+ByWdg8UNVb2nJAwWmlh3A+sRvSahbg/nA",
-	"Uo8Bjluy8oGgnpuvSxfYgg5uyRqy5hJn1oss6qAIxiLCwI+ECT7wgAIj5QfahXiuJF8sqohHPXQ2yWcq",
-	"4Iv7kIn+sppPGytunb5eNOA+XV0+21lfv650bkiC595razcz1jURch37wEjWy3rSkWF32fsqBTy9rU2w",
-	"hnfZ2+vY6axzEkEVLu+8eaZJ2XpAzHD3AGUnS1Xd3GtNVc0ieI4cmz3JQqMrxbkLqH8BSAKPaBlOHU2z",
-	"u0xnAPAfDTM9rZx3t+Nh56wgUGfRVZSROPH2u5CGgcBGiVfOX2lAS9Lw+O1NKWbySvbgzF+pmiZuSP1O",
-	"7MG/9pQ5VK58SuRuy16vj+9dEc/PnI/rrTDoZe3t/Jpueaz7Q7SqY5ZjPIfgfiq/ojnAgkXlLIzxklXx",
-	"I/uCF5qlebgrM7orfpFd+5fP/Pe2Y056IJDWnqCvl2K1WTvXgoBQ5+L/j5hMGr3Gvz9WiiJnSip5rJ+K",
-	"x5fPtEMYJMRKkN5eKvFSg4PO2QrpXCWxIDorCXoWvX9/+Uy359ChQ4wzOsYR9OY2PSKhBWjVgjJp9L6L",
-	"UXfZ2zRy1huPZRuWSY6mHHGmHUxt9ME05aBaaTNt30ZkSlkWemfatrkN23IhGkGhE5td4US3L/NHwxwf",
-	"utEwZ0Fw0jk76x4dnhwGZ2cdJzAmuFdgzAWEzdUFfS3wlOgVizZSGj3TpQHUs+FLym6HSEcrWTXWfDDh",
-	"MXmiE/Kgt+AchwQli3bDjw0dv1cVz9TpnsKS079zMZsfz1s/4dYvQets0Lr54/3CNsG6VxEJB2G13Pbh",
-	"EAjrtdoWnVVL05333JWFZIKTSDZ6R0GzJgaqu8cIKFiXFid85/rDjIusrSHUgmaShO4JaCIJL6nTHUU2",
-	"j62N0gpkcABWPAGEqI0XhEABFGZCOX3IyUSZbY71xiu3C9fh2+VV0/HMxEhni24iQRSbliREoxVkZGGR",
-	"xwSOCmFghSjwphHrdJLBwBZ5q0ABAFdJ+YdBjvQP8qSPW78Mbr50mgfBXb/fdv982Kx5+OhL0Oyc3e0t",
-	"xNlrjngFMeZg9ptAALMgJrLABgmCTalXiGK+JSv10QxK5AhEJhMy1gXO26ijhukeHaFPVNBRRND51cXl",
-	"ZZ+NZzjGY3WtNlFIJxMS2z58RMkEZpA2uiIEfXxHpJJrbh5Ce4vHsf7TxJfCDmmOlm1RIa66Nuyymk39",
-	"W+u/7sueLievdL15H671Tatla86iFaKaIw+fX+PpEOne1oZNC9LU1/aSCoKGh53usI2Gf4C3MFu1ERgN",
-	"8BQykBWrM9GRTSS4FtswWJpjohM9FzH/vEJz2HGQ5dDD4YfHEHk/bKJhv3HQmv5CF/3G8BGEtuOcRw/P",
-	"SR32Jy296k1ZxHMmqVxd46kOQLqcvOaMVCDuOkOQjchWPEwx9J5CoDaqC0mjCJma6M18ZD4VaHgQHA7T",
-	"Fl5YZ6+WsxP6rHPQ7rS7j+oXq6C934pfYhOFUiXD0TDXBEu3nLXrbprqVEow7yET1Z+XMHUsfU8/0ili",
-	"+qdhMxMP8jlvCMK6dLIpGq36bGg+N8/N9+pCGcV8KaDp3VCHCPEkHpMh8A+AbKQ4hCDRRMmfajFW+FLX",
-	"jm3kro1+fUYFolPGYxL2XIutnBFmwokAYrBWShwr9g7hRRgNYyKIHKIlXHw0BJ4E1ntYMQpq9lFtQQug",
-	"b4FBb5tofGf7LtlfE6/+lHbWxgINc5OpLeAxNHjHYzKHK51PCqiUWvNi+p42bFmvQZ99I9SBjiwMJ4kJ",
-	"YFNd59nCi9JOCnu4zaoNE3SQV0CAQUu9IL+OrFNJf1squ5QWE3MdyoMZGgKZDNtfiwLsUr8xEjD3SPtr",
-	"739x+ZB2VC+XU0nmZbEcnesf+ASaxZq3YJNNOpU98R30ij4FCiKfZU/foTitZWC0HR191mdp9hKaE8xM",
-	"kh3V+TyWAgspK0fBN6whGP9r1Y1hJNw6I4Tjqb2nzq4NLFWgaDtLHSSZJeaegBifaxUkxmX7dU0hTizt",
-	"PVdzTfC8aimS4PnXXYe1mt93EZVKbFZy/CsvxNFZ77WU94LEVQsx5umvuxJr0r7nOgom2qolWQvt112T",
-	"zx683/VdmdIBxTVCjZ/MvG7VWlAf1BdVV6YpRbApUH5oHDir8G8w8+ug/75Yv8vKWxhT+V8Trou6pYXN",
-	"v+Ty0k0VmT9Cfjo0uIFr1zrQf7af+6a27z6209w1872o133ndr9WsG+20rem2j8s15MIaBJuQVapb3zd",
-	"RFxXG4aa1cnC6OjM8hEQh7C4zcJme0YRgvZxuM8knZMmlLI23YJgSPg7xCstyTi1B3IZw741mnczzDTc",
-	"ZNpWlk270cfmdZuc2kqzU2u/zvJY77JEt9dcXulKJrsTU0gFHkUb0MX55TP76l2zQTM70oCywSLm05gI",
-	"sXYUx/50yd7ar+6aDcblTDfTMQ3D1g71Wn9xzU3MStaQYZw2AKkdINctZF+kHlveMoOqYbZexfmlplsb",
-	"5aiU8g1LH6jxEqb0lyWG2BOXdncnoac4/N6U2dmZeOZUjDnTfbQ3oaBXuffvIJCYbbzh55evnb3GdGAT",
-	"mTf48q19dW8sDcL1k4WJ4Y/JBPiVzEqm6102Ta+R4HPi0IS5fzBzIrr2tq9O3b4d9tVmWbtH/Jas1h9t",
-	"/V3Blq54hRkw9RhvOtTb9IM7pSpGSn0k4SDOllc7yiv7hcXH3vbentwxT6IQNnJE0ALHQl1fGIFUhNLl",
-	"6gN8y6D4C5z87BE0YAbjBBTYN00NoHxQu2FSTl9zaYtw7bilbkaqbrvsjFeLwwvnSxeOwhUwp2JurdKb",
-	"8v9X9pu7pqeK4rqBSnUb97a5YPKGphmK6QrJeQiVP3I1HJ+goS5COEQCrwRaQhtt9Ea7AVwTAxqRiLOp",
-	"0HVvtJwqyWeZvpxjJH2Wln/Ve6Q5iruBbV1SWVHGNecvcWw62W1PFqY41EByPojsOLVYf6u/SOfdL9Kp",
-	"QABGrIVCMGLpU1BBhd/Mafg6l8p6UkDnAprmg/sxe39GogUg7vkc0whiHXbEFeSTDqQdoRY7zmT7laYc",
-	"4T/TRElLTYdwGMZQFRSSfOMRDcOdFztxv69dajbT3rY+M5NAw/5s7yFlXC0ZLg+Zi1sSY74gAoVcvVqQ",
-	"IT58+NAqlmipEySKFV0ATiMiXtM54YncXVKU2QBrJDU71dc6UzQ0kpeuLMGQAm1/4pdfwdlREtuvkrUP",
-	"hJ7/xlrLJZMkZjjSzdefqyt4ZzFXj7SBMGpe3BMCwR+SpUqpdWgvVcSnJlbEYM4NMKEhsDgjGV/EJFQH",
-	"FUfinlL+OD/SJmK5O/m+1ea1jB5EMVvD4GtwvJdYyPNwTne9RCBNFtsBavGZTbUXNL7miDCw0CCYnwoZ",
-	"Q3XJJagpI13GDsgoFV50162dFppJTnaQdeYaZ8q9cfesEKhxAGeMHbOVUzzUnrihhsIGe1p0QIGQe2Bi",
-	"Yr9fhwQ90d7PjUjGcF7YVFs7UxPDiiexsKt8xUM6ob4Cnh/ceKFSoFDhoNmqp3WHC94BoIuGul/bVvk/",
-	"ybQIG13U0n6X2uHxIfoLfaqIvWkyabOmFE2rgaujwLgkTdTpnqr3NX5MQMZzKBq966m3ETim9vR6oihO",
-	"uxf0PDeRzqaOFBVZDgCOieIMEWcKaRDNn1ktbABYRLCQTt6AoipFTiMCAZMhMsGrQ/AfDdvogi90Gnyf",
-	"KXZxS8giC5SLqJBCF0rV6QfwBBfGT9lMTHDallRbNd7GEGpH8w05dtkdZ6BNbUqeyfdGwrYmJ9VR5Po2",
-	"gmA8hoY2LnT4JD3eptEUmxIt+JlSFraoxM5YgXCShTvMGpTkp90bPjQksMwUGqCbjGL18vXdZcoQmF65",
-	"k0TsjIJcEdFNRV53ergNnJa1a++CrL/vHg3Qbodfc9PrRuYPldijMfgIRIFi/9+vIDO/4xFR8p1pwLLb",
-	"xsQ8IgO3j8taT3V+1v0hl0ckJz1BNhX9pC3yV7pm13uGP2Ea3UN+xnTAP5FY3ZgbiTRvspcV2KNBkgeh",
-	"9vNnT12AFaZA8RyMErHes6OV7afqVaD9Qo/d9Qcg16Z4b/tk3WyQC4olHmFBUhNZzuhjVANpUwusUs34",
-	"so2u45Wxn0ZY7tMTlxMCvwkL0DchxtosKyqQBuObcIfrpb7m8sKkOO1oL/+sjUUDdcNsZjU3X1w+M6bz",
-	"zGEqY8yyIPFN7qnr7Is9b9cDG/tVtkzbVB1gjykedWnJb4Xu94PSb+r8qHsdqmyGCEdKkl6lDgLtZTRx",
-	"bhrWJ1sfMm0AyI5aKW5qD4ftDRQX+U3P2jdoY7deYr3PWlOjAg2dBQ+/rf3UN7zbQGwXAXDnMEVHKMEO",
-	"DJtIJSnMv2mso1ZQ1V+CTpmOe5ScIz6Rugvuv3i8okG2CcT59QnkN9jb38Gu6a7PPKa//LradqpmJ+W2",
-	"07Xfv/d0b963dyptTl2ws5e176+hab9ni5grGJQed5Htxz1lrG8hfqtZaAi7boRc89lvKfqrfPumJhgw",
-	"VOvrvc9srTHTIr+iy/gOO1vRrXv96fFAsFfEPnBbmTdRWusACSLVaTJrRWMeUjZN06AZqWz8VzhjWR/B",
-	"upNl3gJAP8ScTd0exr+hL735e2OXmieWmKauhQ+OxVyfZwh+3T/XTFeVNnsCp4kv7clUjkF8Yto9oefY",
-	"FFZJPSZzMh+R2KTJwltgHBSm0NYiViQqqY01DMmGyLxQrwI6I4n9eU86U5eSMbG5vW2dRJv2gDw6Ojgu",
-	"Vu4oJSjPq+ocf5itstRodd2ZdAXFthaELyJSmO8oCDad7RLoEUfRmwk0Rl2XN3WzRWmceWX3B8gWm/Eo",
-	"35UHMr4kqbZdWkAUsdhyzhCD/vlSf9YJsqXiOMYgaunEMR8It5RBQr/uAKGJDOrumC5rCbOJAp5ua7Zp",
-	"vafUkb5+aG4sLAQVEjPpH0r3G/MBGScsTUWurwVTGjVrVPa1ttjeYNW4LSH13fvXg6vr83fXz581mo3r",
-	"53+7Hrx6fnV1/v1z/XPxx4s3r6+fvy79/Py1+tz8dTW4en3+9uqHN+q1i/dX129eNZow04vL15dXP8BU",
-	"6s/n7969eefdgaxf9kaIen/5DEu8DbLu3HTFjxqADBA++gcZg3LhEne5U0bmQp9kre+KzC29Kgul7SNM",
-	"2e78iXoI9Fw3nkwhHu5Apf5jdO10ZoESOIkg8bCJhMSTiW5oq6MslHI3TE/XMHd+dZnNuqNX2BWdVaoA",
-	"aqZ4rNqkdwlzUnpwqD3UOHrr7IZOSy20sX2XsPMpYfKSLRI5dG61oT2wQ9ueN5du/sq94nQYgTThALbL",
-	"t61Eo81IebqoZ8e59mjmTtX1z030YxtB/nFa/MQSIhUQMLAx876AQb3suxsEQZl/1/BGDaBO6DCBZHHC",
-	"mmgJhdeystgoJguC5T1Z6AaZ3LkTbj+1S3BuxBJNKTYyx59bo5UkcJEdnh6dHCtKu1SaWBKTCyOzlGWD",
-	"NF0NERaS0KkTZcvGoaFIFiQWJCThsIcwmiVzzJDk/BZx8NbJvAXbcQG5LZKgwUKfZVlzJBIETWgsZBsN",
-	"x7bJ4rAHiXWgtGFxazQsRbZtNAxjTBll02FP1znR/kKYVehi625DK7MwgMk2noCwXNDWdFk9rJmQEdiG",
-	"piiKvXeL+ZCF9MZmweObT2GEv4TEalX6Dxsy32yky9W8oiJ5BXzC4M8teYebDYsLSHU38czNRrZX3pvq",
-	"/PJVBSlgiUZEl5wqdy8ShWLhaIgTyYdGSpYzMreNz7KGWEOomT2EFunZO8CC1SHjfWaiRBShhFSMcQx8",
-	"ea6DjYZ8MhmiiGAzQ1rJkWsCFIWtSiTXSJko/PLJpGL9aYcjr64wJYzo6oq2EhfXymoSM12CICuKneeQ",
-	"xkq9Vvw0r901TQMo3Yq//qNrOidC4vlCfUZshHztNFlLIHj9rtmYUEbFbBATLKpdZfb7F/DyO/1u+nEK",
-	"7GZyjgP2TbNcxJUhKjXXaespYiG1mrzfWRTxwOB5PcvyhTmVUFjTUL3pAmW2s50JL+vrfrrdYLYUmitr",
-	"GmVmEhsFDawuhjA+e1lZPTa7ydxOX7aBfcIkjTyNeDbXyXhIonWoeAUv3TVtYJqJktuorbWJIHOrVS1j",
-	"tT0MjVZGhtAynCBQGN8uzRZrTO1KVKBRQiOJdFuY6ipVnQD+t5dKVeo9qP1JIypXunjKZAKhOWlVls0O",
-	"ra2bkmtlcG+SslEaNqJex+Ep1raHwS3jfyDypOvMZndrqU+l3qacpOoMuxVlJlbjqVW7tNDok9pzlX5t",
-	"xRvL0S3h22lynNsr4BeY746C106Wp7zIB2uV8coGlJW4I3ilsZtxWuiNbxY34jwimJWwByC5k3iF0w13",
-	"sdDHbo01DzPQ4ACHaSd8BbKSJWI6pwxLjfw5XizS1mlgifPj7pl6qKduNkLOSOWLnBH7nnWOVNyj8NS+",
-	"CyU7q159px7aN6HYZ9WbUCFGv3mX0sjqdVaxWf3MGdngOOeGqn/Vwc66V52lrB01ReW6N11U3t2UycWj",
-	"m17xeVo4PKUYtwNmQYQrdDK6N090ZlN8bmUKByDJgfM6IuNmE6XCo3c2W8sWOOsy5tJwYEDAE4Qt86UR",
-	"cU3CTEd5AReq5hGp6m5LNFu8GhbuNIKA4pIe1tFskIp9uk77FzSNokFjxGMo9vl8vpArfWVAlD105HBy",
-	"fDeyG7yGmrgp9eTNvj67QdoZ02+01yV2Cx0ZCnJGvkuCkTPyoka5P0KRv5Z6ZxDb4dPp3am3rv4mqqoL",
-	"p5spZJeRkJiFooeGmp8qXbtpZMYRgSwGLZA9QUMrQ4bpG6lgmt1iT9BQc8hhs88cLb9py6jnbz/O1BeO",
-	"waFZZXDImRWQz6rQ7DPtzldypKPYQa/AnPKYrhW0cbOqjLfn1fV1GnZF/7tzZpP8m+lqTTM8W8m3fOHv",
-	"qCFCNpLYvxalYIU4GbfGtWYruhq5DSTdSm0CSk7EvpVLC3DqqVfzNKFmy8gIWlBKzhFLFWc09GIXYR1A",
-	"tWwZthzuX7iPyYR+LhPADyay9hbugSllAoCJyZhPGRVEV3UumBk7BSvjUa5qv7gd5PqLfOl0PW0TgKVA",
-	"b8avh2AzgaNrRkQIg8y2a6mvlRu4yWSAGhjr3r7Sb5nMBzre06VtBksNwa5qTaVI09klV7e4T5twwDEE",
-	"lFJF6iAwS1yvS2S05TfapTxEKC24CSpwRFlq5mhqdpyqWJJKyIXJXVeCsmlEWqbfnkt/ZW+w2zXi//T7",
-	"n4Og1e9/7rzo9z+fvFD/PHtx8wf1RFQ8rP7KS7vnEGtQ0YMd1Nq0Uy22RY/BgjhTB46rs6+tj9Dz4Pjk",
-	"8CzteYCO2p1HHjkQZswiNip69Qo0PDfBdGC77aGnBMckRqZ1gDNK2j/gzQL/nEC/Ee1+EIXzfhicrXem",
-	"Wf5OvdCNueLQ2thjesmlsRrAvesNIgedo4PjdRYRoPpcY991CoEv2c7vAD6Plngl0HAEyMz55PRP6z1x",
-	"uQ3MzZZDXnER3vOnT7v3PjecAE5Yziy1r4vcyjibc7UL+4WPZyt2lopN0FBE/WK4lRbhchY1HbNuVmly",
-	"gLPfzXdiK0ONm+/vVzQYB9fPGDOonkKh8RmtUijmmK61SEIRq20Eks2vKh/31zCljD5d8XpWn6mDvp2z",
-	"6h2WbgsRvW2msUlnva1z3bHWuVI2em6tj9rYPX3mwHwwWDN1u4ONlkN3E89B0Z/lQkbrCmu5ZWPShacf",
-	"5wObOt3NrrLgVP3nqfrPhfrP801vKkaWa2NdU42ULHORrjmjWhEJhaF9xJP3jG8VU5DFhYCk4HQvT733",
-	"l9K66tPmTTS13mqzACOww0pCstm2Ouyip7vZGHUPMzSkIQQu2H5ZfZZrmIXcfll2SHDY3BKyENbRCP2x",
-	"oHHIBRwrs3RDsUNfEENlcAsIUuBExlR7giCoogdtopUIBTG+CKwD6ukCx1KgiELuqek7N4Qfh+2qaJdc",
-	"yAFfMsdZkxp8dQ9OKTaBMGvorjsHDRWkw6zRYWzaqihKGdqnabzFmgg0GgLLvbvzUVrFfah7sQAAtv1e",
-	"J2gGQeD2IJljtlLYnJu09TWOmXpbSbOhtz6zcuzGr7QcncVGGuGxjYZf7oYIi1uROpgyr7DjK5RJzMqs",
-	"bDtvWUyshSLXYqUCXmOTsyArOk1iZiz41rNi4w8rzPjljdXIBIVjN0SeQ8EWY+Zoo6EiMROOhKXjYLWy",
-	"wwORyVCaWTiGPiogvIA9Uawjbdso4RrhU42BJZWzPhtmCtewiUZkjLXMj2WqrNmGfcCaTG6lZhGMS1NG",
-	"w9k7czaKqmWRUVtdLnvHx5rzQ+eNMxsbWrT2cnBwcPbI2kjRJJFJbNguQ++vL9zglxXBMYJD9AQxAlEy",
-	"hg1TAVXDEE9MD6D0EIZYkpak84ISeJA3QnSD3M35sBt0Px63zm7+2Q0+HrTObvr98J/djx39ry/du3/a",
-	"X78c3D1qPQzg0T87H4NW9yb7+2OnC18efAw6N4+uH6r/0yMFrYObR72PQetI/ZD+42G/31aDdppnd4/+",
-	"9PCnf378Y+um8rNH9+htuIsV6Nczd1RaMPQJmBLoBjtJYjgxYH+Ee9hkFGujxi1ZCdNOUcvaKU0kCS0I",
-	"UoVwT/WnK0gFrTPcmtx8Ob1rpf8+3ODfXtvVrhGyxupiMHtTye3yUsNO7K7GXZuKG7VXgP7+mnyWHvdq",
-	"dRipXsBrLu8FPePytwL9muD5fUCXxt9bjFSdj6Bx0NoDpebXYbGXz8Smtl71kT7jPoqrWSzIRPdabkXg",
-	"We7ddcYFNcQz5wOwJqUp6Jt9n6Xc6wAVuZ7T6Q+v4dW7ZiNZCBJLX999EGPcaD/Fwvzp8lmJBF1glYLz",
-	"UEhQUia6fQOENbC0dsIGAQ16OfkdqN7V94LE99lTI54oBauoNnkkofLeb2T/eE2WqQlkJ/X0HhYRawyp",
-	"110Bl6ZB1H3Qafo73euMpB2scofEVE7c3BBnhjH1E73mOOhTbDuBQdrPEzSUM8qGmX6dCmoNI7GLDeHX",
-	"XcXVWYujDT95/+5laf/U19VbFmbOzg0DGPT7d82iwH1LKnqIgrxita+8vT2t94r+QsjCmOQxEmQck1KW",
-	"yklOZlF/1vnRjg99frQCbhTMZdzc1CpFWVWPzO/reJrEjC+Z5nXQU9xBtdmkrSnQg2yNobVUMbvS7xXX",
-	"bT7feOnmVOqlQydjGGDdssFQ/YKSKPR7v85t6t1EvfNAi6+lZMY6kx9u/XLz0Wx6hUnPgeJHm+RVjkkr",
-	"+NtsfAiUc5FxIme2/csmLjfdN7UcN1KKHmmVn/0qvrmPmXCuF9poptepm9LW6DUwWxWwKKoZ+yaeDWcn",
-	"7rwcNUvxsv4JXc8UiA+nxWQJHs9M4RzsEo4Lz0GQD67bBkSrBlbGQjZ6jTlefNSYvMnhicTVxK41NmwX",
-	"l4uJ1gZ2hQOj/wlC4FDppJd0APVe3oVjuk00EeOxjuFIs2vAM8SymiicoRGZ4WhizTl2WJ/BNaRiEeHV",
-	"YBPB+pl+1yKuIJXWxhvT0FpEUt89Fmj4t9Yb1noKwLbeTIa5lG7Xxd09rWMS/9b6r5s/ennD14g6yCxi",
-	"bQ/fdcIKXPz4LmgnWnOTvPPUtNk0PppoZSJts7hkBi338WJBWIiGRr+DntNLtwTwFkml53vIfN8hi1gH",
-	"Aa/1IhuHcZ0i+4yI2wokX+W7w80AbyREXFNqSMStL/JArs/tgQnP4c275hqnBnZNFCBjZuqSrpXpxuSb",
-	"2CcSY0FC/26U8B9iXdpgF54OK3mBNS7LGzjBY5lmo+ldRC94jIZGFdaR+gNTU3nYQ8NJzOdDnT4m+VDz",
-	"PVvcISRAuAb/ah2aZRW4/tG2XD9dxCY8/x+Cs/Y7vHRSWAu6SbXqn8+PKOxjKWzHiWrNNouPwbe4/zQu",
-	"S95NNNJpvrZ66wPIBx3faucWzwo1bja3LbDumVqpzIsI6/vJOpYhaBiuyCgyIcXtRlotpDoZSbvYYxIR",
-	"LEiO5MQDpX7MtXQKARLg9tG1GF3PliEzqIJuSNJEMqu3qC6DYllQN+getzqdVvfYG0QqEiCevWaSNd1w",
-	"9GbmeJEEz1Ea1eE2tNRepBGon9vUddh/ypKFJ+WilG0JkozI2tMFb9Weq673VPmvoA8u22/qbh5KLLH2",
-	"YhMNMkTVHK2NnoNtIKuQBNX4UwYmUsTM8QqB26vP1ByfW5p2h230FgsBYdPuF+qu1jIfumV82QM8cEaE",
-	"HojPM96Y8v+y8jS4+dJpHgR3/X7b/XO95pzygaa9ZAvnM8+pmuZeNJdN7UW8Pguk+va9Z3qCTAspMM50",
-	"h2qWK3RlSg1ChhXZPHkhEzKKBQ/KeQszso2Rqoa7Xmfu7XynB5s5sn+GDj0E0rnyuRXoSvIYYtRyvt+8",
-	"5IlMIT1IKC4aIm3ehEN7gCwvNTm6yDrlQ0nFbgTgDDozQaiMrnvxOwvHzRK2SpgZApJ7KOSMGOErS1q2",
-	"eRUmu99wQYgOWKbBLZA/0jNHNJLqJ8rGJAszggy6JvoHp0xLqL9qBhfO56vfI5/eqde1gYNtVz2HM+IV",
-	"L+6RLmv4dSkvyS6oiBc7me+YPbfei7oIv3yvOGDAEVc0NcY6hy8r2/exgUP8n+bv9pjP1azpobKuiFwR",
-	"l8O8Kzt/nFKT8L/9+3/8f/0kCLrHD/7wx8ff/en/DL788+6/WjcP+/32n9a/9uhL0Dw+uPvPh9mrN86/",
-	"WzfqeefOefroT/1++9EfN3/fe1SfM0nl6hpPPXfa8A9DuKEIvIMknkKNj5Ano4ignxMuiWgiQRZYZ02N",
-	"QCyYY6EDUc46nSALoz9tn7YPHpVkpcM6w8rDfv8P//yI+n3ZvPnDww+PH/2p3/j4b//e+q+bP/QbD+HB",
-	"zR+aVS88+oN9cr/ADkeX9obChSYSrsho9sJc0kwSxViyme5bbEDxA8+GG/MRcNzUgJgZ5Y2D4klWQwG0",
-	"b92Hyy2mhdHQ/lkol5OGqzcbeKrzmDHN4qPUv1ZCkvl60wsswcsyUouBQj9bbYB++MSajL9sJnLlvskn",
-	"i5ZkrnuYPtwZvqYNwueZmeCxTaNPLw6P6T4/st+UiOdEW6XVmGs9MGU2laHCo6GB56QIaMHU4fhLzoLg",
-	"pHN21j06PDkMzs46rr+k/Gy9Q0P9FEUVfg03Jb1SGjLpryAPFcpwPnFEH3CBmfK4Wg76bcWbnYpNhER6",
-	"r/SCLnyv4qN7Lmixk2RlEoM3NSGXpCVTNsOgq7Z+hiIzQsIRHt9e8Pm8wtS7SoNCHdVkyeNQtNE1+SzT",
-	"oOAFFuo6pwKKLTNT/wxXlmBJxSelvJSMIcE2GRXFPIrTQ/WfY7+Osskn287gFZLAXVdRp0Upb9rECOzN",
-	"duYAXOaqh3uOatbxzFP2SPE0kXVmNFHNij80deVxXS4CxwRNyNJ4+eCqHjrt1IY5E4KXcfp8XeVyvun9",
-	"duQxKWzCCDIkWk5AWVWtAZOegOdEpvUGNCqGRsIZ6kjUXC4aztt6RzxcuQfy54TEq7TMtFfpiWyrhvJ+",
-	"RICeJhL0F91f1NR3sIYbfQdBCYQVZ2FuPyTnAzHjsRw29R8RZ1Pjg+CJHPDJIMZsSoaFWOuaChEb1InY",
-	"QsRNfyiTyJ+v3rxG5rlJjz0LOo8QZSbBQaH5icE/oNjZOfhR41s3bAM5QHctxUhEWMxKRkSomrnONqjB",
-	"NYTn5Yd5aqsy5icRgat1FPNbHTyXKsaJrgJPGll99izryPnR7JZTxV0zdLenYbPhbnPDWY3uYaPowfwT",
-	"6ESpxOyW8SXzkmnOUlBVzhtBcomteQnVOvhC19RQK7bV+p6goSbtYdPNXokJHs+ITqyCU6FTCAQa24yA",
-	"rDAGXzSaDT2IF9wfCI7krKL6NBGmLz5Gi5iPPGxSVJQlsUnA/DaXAMxv19+5Zkgf4Vw+852C9+8vnym+",
-	"otAxxowzOsYROH3a6DIUaI5DYt1apuCoYsx8kpavOzFK8dFx91HRJBF0zs7Cg/FxqzPp4tbJ+IC0zkbH",
-	"ndYRCSYH+GTcCbvdnJ3itw24v2s2XvLpJXvB4/mWMZhO4wPLpt+cJ3KGuu0gawoAeC2HCEBmnDfY49xU",
-	"Q9VEakoUe9jKnpM5DURZrNw3AdU0xkwOqiVWhd0HAgTXNnqlmz5nMaTZQfLE42aT/Esm30Kqx2b79MTW",
-	"RTDrgMDrkIxpSMSvsIeJIHF1X4Eqy+cTMHjCMpYzKgkSCyUP4Zgnuh6F8efNAdh2vaFz3+gvRg3bFa4J",
-	"/AZOs1vAt8NsasLifyfo/Zc8krtkAkCH0fukyphyZvmK9FNOBOKe9Akl5/ox6rZr/IbS4UoFJ9QC/Iis",
-	"aALxhhG3DYSj+Be7qRT0WYi839BfpcP010en2YT2NsraSzwBUxiUhhZjvKiKQ1tjJNqx4MqmFUKoGGBa",
-	"Xyzx/NLUYKyqXULFgHHpuwXihIDnWyfnuSG+UyLhR+EZstohEJNQaTZ7jvpamtATqBagdtIYlJZ4pfOZ",
-	"shBRXSiCoeFHC8rNMNXuOdh145U5c24xhKzU3mC02ofDxWTvW9rLigJSlhl6TB4CKUOYK2ysLRe/dWQU",
-	"laaoqNBVRddVN7YH0tJw057steVp8mfb6y3TBF9TwXivbrNCALrtNwGuJ7RMwUm7j7glmp6kHWBMVRrt",
-	"mdJhJMykCu7LEbcxx/yL+mBjX1j5U395tJTBp60ZMDNYeojZCsot8YntzABmHesd1CimsXjUNAhL23qE",
-	"RNw6hSvX+gCrPH/pOqyVuzKSubQQCFa8taV99eH2RZ+nVvNaE2bByL77JbLXNgAuy6ICAbfS5VuwNDWt",
-	"a5My9VuQcxtuv5gCKTorSwHIoSk3TQ3NQsZ4mVrJZ+OSXKEIs2kCUas2AUFxrphHTnmgNGQVMyTxCM4y",
-	"xFpp23wb/aioYIwj9VQ0dRzvhJBQNNH7PwbB6VGzz97/sRt0T+Fb+OeZaYMCbwTnOlxJiyJIKJmUjU2L",
-	"FBLPKcOR7iMTkzn/pFRLuCmcUrRUoFuykGi0kqCe95n6V8EYXHaunP4unCuvbA0cT1SyevTAWo21nT1Z",
-	"ZFXcXRsaXxCG6ePpQra4EK1ONxgp6to8iWcPGthrsrxPMmAznwoIbHTIkigagnndXjm/8/TAWm96mqfu",
-	"q7WY19aVvAbFwnoIo4irI77AsWYeEs25kOj4MFdIzHIRG9lkbgVhmg8tIrzSXid94DEK+RxT1md6yIhg",
-	"IZFcchThEYlEE4wBOoFw2DbegWEbffDaDqDsFvAHzWcYHfNQG+vQ6xd/ucjcsbqAT59lFc4UcxnPyPjW",
-	"Nmbbb7ybLX+UUka/3/54SW8+vmY3H3/8dPPxHN98fBndwG/PwpsK68TvJ2jOrXxQIsRTJDnqdE9LpIUY",
-	"3/6CauqSabpiOmga6gV1I+NY6ySGUvrMkMpFEwmeBv3batvGKAUFbzG6JasRx7EeiAtFQigiYLVCdmVO",
-	"H0CCxQqirRN1rvRVNkmEDcOFs6QOC2eQIAAFhvss6/Os5cUZjyUyZGAa5hFT8zG7NNMUCDwah2Qynenc",
-	"h5+XJJarhBY9pH6zVZHTn+6f0+eaBXiZUZoZqR2f8EFFPsEWnbpsjL+374CGSjiJSeWWFrYKKAqMz3YI",
-	"8dLDVHycE5x2S6LCJiTgqHj77Kt9gelP8Kkqf/Ktkz9QSg2tzO2yeV11ANfEgXkrCdr2197tjmNu/ONn",
-	"h0cnj/bUE1pWGKmpQGBtMP3Jc+FS6DWUctMnTJ1sHZqQWjREOUDuyJuzpJvd18Vo2GiXUqDLRhGUTlhN",
-	"IWvF06RTz1SZ6m2eW2HRyfWGMKeIT4s2wsMii9gmiuytOjSGGcs4IWl2DxJqeosXJ64MRdg4BcpmvioP",
-	"93W+aYp+DSlCqq+LeXR25tDyYeCl5op8NzemzUddaxPjN0x9G9re+uLxMLWwlJaWxLQVkwmJ1e2w7dT+",
-	"QDtbvSnt4ZX2p0opzMuGnKPpRZpZjt6nUUQQBefThOpdd/qFOuWe99A9VEmr+FdsJAoy4wBE0XyNgfQ3",
-	"mz410HUsQ72hIxqG8JiGZL7gkrDxakCZWs1UyeuFJ3Mq5liOZ/nWpWkkTubac351v78lK+dJGpLkxumY",
-	"0u/p3zFmad4XNBzB4Zzq6KRIUSQJB4ZIIJlFzng4yEf5ZAg1eFM/TJSIr/+tVP6BdHbX1IwaQBAQjqem",
-	"DcSYM+3OGqTtZUyrRNMPlRjrChlAcA6xbaUL8JiUyZDGcmWC7ElsN9lpUpPaf3Vf3rQefkwSQUxg0hyz",
-	"1cAUGBfub1ofFxCzhBM5U/syxhqmhIlkseCxJOFgTkKKbXQUoBznl7gk+HZQG3XwFpDg16mdPpFLG5R3",
-	"fglqE49C09ClOrETRGq22uCGni/khXn5V/AiMSHjBFJoxGawXbpfQOscbSXb7OuX9m1dlDZMxnKzD9+a",
-	"l9V3lkb3XkJAB65Bm1Y7R7k1D+SfQJNfbQRNIrIh6t7Bqxv34tQfOX04oR3gJt9cqzdLBte9O91WutGa",
-	"LTUA6HDKG6yH80fzstdllCViO1epPhcGFxb529l/80fM50Sa28MtFiB3Tnj8L5Mb6zmkfmcGWIbtOnXG",
-	"8C1T2jsL0ZyyEKL5VzyJoVK8juOvtxcf/i7sxQU+5Q/WNk+1+gudZW1SNZ6qH59evEWHJ2AZTJ0ICrEL",
-	"Es/wApLfYEhj6IvJlHLWRh+yFnTNtO05jpW+oe1xTmaFHbgU4Nzp5EtllwvOfek2D+4etj6et3660T8c",
-	"3D36k/nhS/fu0Z9qMLNRWIeJ3T6/bG/ZAYGaaIxdAi5qugnAOe6hoXYBmlBkdVE/ENrG+cSUPM039nuC",
-	"hlgIKiRmctjM7n1wPM7SVggmMPf8EvFY/QFuzEIUs/Y96sg7JUDbYdcHE5sK73U1oOwVST5RsqwKdIEj",
-	"PiLaylezQWYPK/RF46TW4mLaUYU5WWQ4q4VmS92paxXHpqrJhGrDyUY6fJ7mComQ3bIef9/+4LvfWYWx",
-	"so7NKT7rdi6VhDw7Z6lRICxus2I4m/ppvoHr6J2VkQq1lsG7IB1pesKVbiHQiAgawjOuuxJiHYw/w6Im",
-	"4UhxIHWayx3oNsPXwW+Pr3orlZEIiZSUTcVOLUZqtRbI09M3TkVqnq4Vok59IUlvP9rOv6I6sosCsK0o",
-	"XypsrzHm7XQ+x59bo5VUMMG9mdFNhRlwCMpMlrqjW3WkGpCWCPHKiPlP0DCin8gwL6CYlry6WcgTNIyJ",
-	"VMBmg6pvoLJuOtyI9JkzSbklLoDVaDbUpzpBFdZfrbhfG6ymrWsak5gSFkarRrOiE2oq5OdSa7OvGElk",
-	"DKYhYB8RGKgWWM6IpOMaUH6sqvLm9G62fZLMVWodcdqBknodwONAmalUrF8WaEliAllBG3QwWt9x7W0i",
-	"bd3X3WKeFTpzxYd03VenNCuy4p1NBYFkr4hgb5b5zlVbfU2F3iayEN+1a4F3HW+0z/iu7UKoipKh/tkn",
-	"V7xLx60ODzZxXTMSmRBnS//JQp2XquxA00hzZxzqz3Uz0DIq79HTs4idtY01c5+XUPU9MWXuTEPXB0JX",
-	"rNW9Xpu6TLjppvrEtFM2CbkiloNh+9dOP3pH1Dm4Vw8De0glV5qCaQyQcufSZilWNVhUOlBz1dQMt9Pm",
-	"tbSawU7e085ap28eMP/eL3gszy9rWhqfX6KQ+kpgmKZmPketvhFlXmyfcreGsdbS9us6DqkY4zj0wfRM",
-	"3aIijRefTFD68p5hUBOtgwDuLSMsaIUahI0RGZsKLnJG5vuFa4ZZSMIBn0w8FKrbBDqw6bcRn0zUIYC2",
-	"/3t282fmaxJSudmW6Te1CSm1TH8lqBJm7LmbAOYIcEIXjFBY3C9oEHA8gPto0xOnMyrUJ18DlGSxJSDJ",
-	"Yr9g6CvIQ866DbkOrIqirGR+au5BkvPbZipGUjaOkj1zgmIjbMstMw7hpzbPyXAZW+4gOzuRo48UNdUs",
-	"/wV4wkWdZC58ZY/WyyLmQsmcdpvwGw71iPZLHnDHpuV+NgMc3D46KkXwKNmkTZHvw0+brdq+u991J2xD",
-	"GLBBPIK4ExZSNrWVlr/SKbAU4aApB29p03IbAQks1ST9fcx9LOlDseg/RiFeQdh32gLI9Mk1eZimDLfN",
-	"zfEcg2lWImF/KVRwlTxBOCu144Clm7Fv1+EdV3RyCvEKPXx/ffGoVMDNI05PMkax/hRYrqKYM8HzPeXX",
-	"ETyvRkvafHC39pR2edVkdZXM5zhebUBYgs8BucKvIlTUiQBNYKstmSpCF5V7K3QleQioB0oV1jdDYxRi",
-	"CYWVtES/kfPBPV3FGowe62xVIjf4yLdap+QSR1sSnkcDguuwYYdL0Ve945qXlxbxA1+iiLOprn3Nb7WJ",
-	"yrEKK15K2bSNfnC68lhihS9sSsRwcRQMBAQgiWETMcp0MCVhaLg4yx75bCzent8KNujobTt+71cqzqCt",
-	"SCEiIcUsPaRWy9s/MNtU2zpbA/RZIGdoQeIxYZJG5FuCvmToTipcnu+IIHJN2Usded5GFxHBcaFOOxS7",
-	"1PkF0NhfSN2u/hNxbkew90AVcM9VqEPV1sbWm9d2K/IIK9i8xqOZy4uvCue4koZYehnP8QqFvG37f0Ko",
-	"k+sMn0IuPRSWg+DFIYhS2t/tGhBFPvsW4hx9tsSrl+fXOJ6Sbe1UlwwyTeDgzylLJBGm7JtxN2ixOuVR",
-	"1iw9ImlLeliFK4fOKXPn7ZRuspyANjDTlnH6Xh0qx9YVk0W0cjow2MzhMWZQo39NrHX36Hi9AT+TFdfB",
-	"ZVPB/PL39nP7DO7prm7rogShR3+p48Mpj6l6v43O7V+rNJPEcK0ZFmnuYn7HZnQ621wMy2jx7mYLbhvx",
-	"5Vefg2nf09eeJomnhp9+xWm8BOMvnGW5k21cqrlTPpxEOG3roIgW1hEEVLZtSxvRU8dsCIdN2MutaWOV",
-	"BDACJ4NJNPss/XIZU0mGwE70i9pa4QyDw1Dkx4oxsCMbFzbEdGiulyYywcx6KIibF+j8ss+yyTXvFRZc",
-	"9aJuii9zLfqcoBAWNrMrC3BgmHMTRZzfWs5oeLyawXTmsRiZ+XrTKCyYtqlimBvI/ooeupM9aqIhZwPd",
-	"mXGYVW6vADvv6nU3Ko0WN9i35RsALTaVS0A8t4aj0WykE/tvGd2Cf0P62lg90FSbUwx0i1+rJRRUBKXw",
-	"058TYh7LOFGH7orgeDx7B3UqfTlo5gKDXLpc8RdIXyC6kL4awiMy52LH9xT+63RGzy7atCSHhVA9Mmb+",
-	"dnVDgA/OOnIVUiZKIEqrDOWpJNfpA8oX+fZ8rxUw0mpVepFq0pxejp0yXRtzW8HoYkEqygHbVHJzGu3T",
-	"EprtsQflKsXkBxOiHRH8iQjrbe83/vv//r9+Y2P6viaf5RWZzkttnw58kXebxbRrM5wT0773ckSGFHGK",
-	"PreaU01SWj7E6f5I8vbGUjxsP4tNxcjljFtpNzuabX8Jn3wdJguME2CfJq8Z2lxbkelK+8YrjvaITDGz",
-	"fY8jPm1RBheaqYaHRisbDkDBuiCMc30dK9s4DQYauPmDjXUchBaHHS9/2op2PCbCwGOMxuJW+PMrdR6a",
-	"2Hs6CmGhQAmLoNqEkdsBWyQ0VRraW+X6LKr68Molj2/TYlZQdVavOeLTKZQByJoHdoODdtDudA7awePu",
-	"YVrhVSmeK08ObLkGOhZykIj9Z+9Y4tEeBjC6kc+2C6aVRECjN0UE4qbBIqy1mfafBaptp8cVT6vD1Svx",
-	"pfPaw7S9/jiBmOtuEDi1GWqR5+vz6EuTyaW+5JCbI8zcYoAWstPhPdh0yt4vdg3yYWSZNpGGQnwgKVJh",
-	"DQuAauhMSAU0xWY1FVTr6CIt2FIoULrmm7S8RmXaAAgjGlqlfC5JFLV0kqapqKE+a6YmER5nQrc+p2oX",
-	"TDjQYXCAitmTw5K95MbXQypLbO19LNpTdipveqXkK30LX4A6sN6kqgM8ZyQmbXQNAdmpE00wzn8hoY5d",
-	"1CEA6uJl0crbOUbrRCYwbbODD0B670CIDLdxkVlcs5I6ofNKVo7trqkmu/+c51GULX2oLl298caFOISZ",
-	"5lQHoe5jeXWT6YtUHR3FWFY80eUq9YbsHQAzruaKDAtBp+wrTFO1Tu0EfCDKcs1cR/E7MDXzlJbhRFNB",
-	"xaGI1xmTQYMfGtkaBAZQ5dP+xE8qu9YzRH/tRkojoo6AhtDs2vb26u1yab5OYVFjRWnvaD+HTdu9R5Ir",
-	"Ldt0njoj+xUgvCKe9NwIk0oUgQZ3VuHICs4VLsCvIVYyjiZJDDeYIeAxZkoGMTqEqSjUTsOMPFcjhLwq",
-	"rqNFH1FyaXYP1ybrJXFFUT4N1QOR1lnLYhUAfdAlo4liEmFJP6Wphrr2wKbFPXyNIdeQiKnmoODOCVY+",
-	"OrjG040K8/nb8KILW35LJ8xlVX7XpzAd/eYZTP5enx+g4tdoZa5rkyvAY5kZUgttrTdWwPG6xCm/3e2a",
-	"YF+pJQRO8jQqxfhtHEHIXrl701E3Vd90d/8BDTewSeD5K3j78hlYWTZJo1Af2daNX6VuQNqficfwb72e",
-	"UgkBn45jGjk4GNgu5T+PkLr+BU6AmAPjxsRodqrGCFRNjNXdLaVmiLrNN/+9dfN2LWi+GmyU2OZ36XKN",
-	"k9camNGltuLAY8Yl+uH61UtPYjPU+1ljCsrymMGork0HFU0b/RWEZ0TD3F6bXLrmxrEFFhTUXqrW5nAP",
-	"zpwyAaC/U85MWxGiO9hnV0pJKJ1v1HTzlSkhZ6Ru8nViAtMyk9ZKoPhuuZK6t0ZLpjLcv4r6ztZHtQ2D",
-	"CSVRKLbQlbIav8KDqEtp3WhIj1zCCORQ5HEidVOS2K0sX7FWWz19S3hJ7GX86rbPyuNP7P1vi7trobNQ",
-	"H18XFcAyfc0WzHdcLpn/cznjKOJTWyNjLkj0iRj/4uYhoy7Ym7gwnjkf3OXqlG1zZaqRnptPvafiQ3YA",
-	"jEWRRIIYY8wGB0EHR+h7F2igbusLES57dxtmoS8QjGPDY7AugbKIVs20eoappGFqVNhlJTa0RptnC/CG",
-	"yf5g1sEyyxLkJo4IQsgM0LX7kGZ96bAWIF0lWNhglrrt2FQwBKOv9XfuX2QjSyg16Th2cRiSEApNu0TG",
-	"SDNDWMlDrG1jJJ6ScGB7Hu3HSmDvCDWXngCahzbT2074WzFlRGUdLEu8XS8Vu4nbnvi39rvyun7gS6TD",
-	"cPSp9xFXbZudNA7sK50G6sbSpWFkX+sI2Am+SqW3DPoSJVABdYvhsTZH6sqFQ9fIOgB29DUwTEVqcN1Y",
-	"2qmlix2d80aV33B56m2/uKIG2q+Ust8ki/vJmUY/24egmcYnrN+ma3j16ynrOb08H36U3QFfP6bBmCKX",
-	"GLw6A0HZmOxnnVdqKM8Vr24zNZ3xGmOdBPxA6Nu+lzmWnLpfaRl8wkJ/tydLO31m21PruGAr8OhSWlAg",
-	"xbk/3VDdfnV/NX/HLR3K4S7aifSwmp4bBlJlUimLGNXq6LO8IP0/sLsO2qi5Tif4XVRLLKkw1XESGUnb",
-	"2AjmBoca17E99To+g0Kim30jpGHT1X/egyUN4Tln03ycaZ9l8bksTN9IfY3OoEY8LVVRrO/m82+t/7r5",
-	"Yw1G3jqiYaWEhzOctJEOmjAhEUMd8Z0LEoj4spGGgjd1cHsas31TCUlVZKkJ0LJ1FzKPlPprjpnHg19Z",
-	"F8CtKpNts64IYK4QKBfrt6Mtsr4Hm3F12yjBd3etHIEou66tWPUbt0osm7dzfRENequZa1UFL9ty1ia7",
-	"pNa9tGn9QldO1z71fBayqcldTUHX/qDJsj+rjpHH7l/aqZLEmgGENCZjWyPGhG+00fMyR+4zL0su8Npv",
-	"uRyiRugHKmevnCqb2+iOjbvml60KdkZYOvq7viSNZJLluemGVDwK1atgVnmSpmx2gsBwUfsDekWfupUV",
-	"N3KNVNTwLAXJ+vv9+bJWy/E5qdnBtsXJNxSGDZiTFzSSJPbH2s+JbrJycHBw9gjaH11fZFGCBK0IjhHc",
-	"3Tn/ihKVWurrgs3/KF+KN9//7GE36PfDL927f3Y/dlpnN+aPjwfm3wd3j1oPA3j0z87HoNW9yf7+2Omq",
-	"d/558DHo3Dy6fqj+T/3d/Ri0Dm4e9T4GrSP1Q/qPh/1+Ww3aaZ7dPfrTw5/++fGPrZvKzx5VUK+VpsvJ",
-	"ZdcXTWQRZ9JRyGc8lkoMpp/RRB194LMopFNTAdZtI9YNusetTqfV7V4HZ72DoBcE7U734PDo+KdcS7EK",
-	"THdP8pg+yWFaLfzwbn/INLg8vvvJi6f3lxczvL57uIwTfwGuYSKIGmGIBFGMHA1paCsTz7B8IJo2aNl6",
-	"/droFbG9mYz7UmkjDM9JiFKlmk4Zjy2/9HXF3cQJXcdrcnY2e/3r8NgZFpliJG1WvNUoQc/Bm2fmX8Cg",
-	"XpbS9efmx3Q6tYfeVocUyWhOZSvLJilEfuWfD5GQPDaJWC70UO7S9nHO3sZCl45HmGk1xvZR5SYSGeyq",
-	"6hbMRSwVYSoPvT6eSQcsVXLOQpXQTnB4enRyDIT7DEvsueonaBhiiVsm+MkQo/lL05wugNdG6bu67waU",
-	"zQYnEJ8TYVnpEHo/DY3Sa79ImE3OtdTOQ2JLTEOOnEzbb2DbEMcUthZ45aPr7aPe9thHK1cno6bL0dFa",
-	"1/AOzaKwuIUw2CmmzG0U5ZPBfTmZ7y8rK70P02dDmzRwfomunv2lqtu2h1PAAX4gEA21bz+X2oaBz1nW",
-	"oRbX1KaAJTVNC2znrWLQ/NHRWkzOicShIfO6TU4X+cp+ADHmsazKJLTVzzfmYu8vr8ln+RbHhdShTl0W",
-	"YWXEes6ClobaN3M+Vd1vXB3ArK69L3F/8+r01LYGajiYtXi6qaOri1nCbv1qxSTOqgEa0nog0PvLlEpM",
-	"yCR6jsczpKaA+0Vnezn3YPY5mHXhBvIwCUsNm8nhhklulVkNNSSqsm8+yyzIxYrUWzc/AIbq72mtlGJt",
-	"Wdfmas1k78mPJpRRMXtHsFjvMX/hvps6Nn2RAtIYCN0cR8jIiTibChN1ty7DyHx4ub3evvF+zgucYQvi",
-	"KTGVbeaNU3x7t9iKGMCJJF+Yur5bbq1uVLZJ2hyPwqymd7ZJisjSrMv/n713X27b2PJGX6VHs6skeUDq",
-	"YjuJqUrNUXxJNHFsjyVvz/eF/oQW0SSxBXZzowHT3I5PzV/nAc5DzIPtJ/mq11p9AQjwooudOJqq2bFA",
-	"XLobjXVfv19j5dTKSm6QAIuV3BH+t6MLMd3CCqyO/QX+wA+N/hCSANeEuwK3bfWvLfp6jOC7UHCv0Nix",
-	"fzoesZqtsmZ5+VJZGG6kZkTeS6lmsqIqG6q3ymKs8jUd8WM4+edUJteocMIFPM+vIAbqMJE49uZVcmqy",
-	"yWcniVldiubavFcZB7CpD8URAABBkyXEma7GOLN6Hxs9WGlhN+Natx+hdnKwIpCbORN8ctUGPQrKOti/",
-	"Bnx2XfC5pmpLjJyuQsipViivqrEt+CXacsiyq4afr+J2E+iVjUqnP7W/LArG38DrwlDyTbyw65Z7Lr5i",
-	"IYF6tKWSs5ofCCvpfdNGmdbYtmvfofkzDNvudx7xzvDdx+8+ddy/H6zx74PDTz5486vvuZRllm29a6ze",
-	"bHxjK3tNg3LOv/KsJI8xXLjHYTWn0Z9aFBETYNsqS7CMuAaKxWaAsfkXhr8hqlJro/OxH7MnXG4rHPb9",
-	"fbcZgDphdcjFT8O2CSxGFeij2uptTfj0V1zTd8TtUiuRXDdL6PJ9EbHRxPgpxd3rJOyaXnhYzrVJEVdD",
-	"QVBrcQ9WJTMpBL7pjMARg6n7+LPtiWHDsihztLJuPSR9+Os3nUfvfjvct3Ho33V0uuk9Xq/YqQmRbNSq",
-	"soKcsiteut3WpU0SmL5Ialnd0x9IKq/Sr/qqtBfgfAZdXkiAMVaztfRsTasmybndTasL5qIvqIUXO9p+",
-	"h3r46mIZFeRG7+ImJbm+E+VfSJRvKvf+EN+BKxXRywCsru452VbADdDr2opZ9BKv9Y2+KslYxQ2SHl/m",
-	"BhyhJNUgMVcQZpE4TTWzFzTEtzYJ56nV1b4A3LtE8V2L76nqWRKg4s2saLUOdL3oKM2l0lv1rpXHkoZr",
-	"Bgo9mpCeKfWyt0iMVqnAEt8ui2FZYsYzrUhtar8SxFjBb+p9T/k8U3xlqp2W4RWdTe9eb7yOZ3BVS0Ga",
-	"+c1hZgR1A570C1DepZphs4xElCqWpRqr+7Is5GvaAGQ2W3P+b14/b9n4zWlJtzFcol1dgtNYTi3UBVEs",
-	"QiHCMKjkdu95UBbA/URK2V2JRM9Q+uuSNX0J6Qpk/OETwSi6xTVWU6pLIY8wW03GwqUEaFrN/iFy1ZSJ",
-	"GvDBWCTnK/h9oGUO3o4d37Zxlwfj9dgg91eh3ptXkgnoIloxEsfkhRFgQPFroRS62lCIVXmNBbmZ57l5",
-	"rDlzagVxl93EKJqJpWk8TW+nUdnqxhI3rzavhrfmwNbWLRjaSMUtJJYtpBncpWmaJCraSmIhlgaN764S",
-	"A4AnHePxTYF4fH51Z4ubU0uR4wjpmVZdIgUEnXXzjbxYfWFTjE6rylFDKx1QKIajWZXDbL05sjXkYiDM",
-	"AQ/kHz842I8hPIry2ZYlYcIO0twPkZ2meXQVJOqRgrJhc22VWzVIfeNvt9SLVJ3DGLDOzTwWW+WCkp4N",
-	"PshNTaTmkv2rGjJaDHJRnN80tFXglwfjN+YMGHaIDOfrnXEU3vNOQWPXtwcsMSeQVWeBrW931Vvz1hYm",
-	"m5tIC4ITYapw0P51ube/GXwOPezY19Itluy4WkCSuNy+iIY+kqTMOXJVrEE2BJGTSZplKXHaLFex979Z",
-	"S89jwr9RBkkF4L/TwogrD6lnLLxeKKAmfA6JloGSUgwKW9dJsGVYwAi4C645kJoubG0jXEag3mfPT+k7",
-	"jwDFIrRhzf/AkgCZei6wXwIQbKnThf10dvbqyIKDI/wgfmIWKNhcObBt22aTV5tjEM+QF6XuS21cvRQI",
-	"JKuikWYWophuRVsJGSV2NmbbZYglPRGqLKACA4eMG6FQA+Ux1JobT5CHsSWLjDttWxNbY0SM6euYXmvw",
-	"qDjOxMUnQ4krGLlUomRP39bMaGBwNqAeob64OTbN2q7mBSS6hQWAopbNJYduaRA6c++3PvTqUAGSd0Cl",
-	"N+2L+ejRo3Al91cbsfRCKxOLKoJgieB5QpKkWfLgdleIVjHjc/Mhmmm4aMZJAWWmVDJvSS06aRKT/+v1",
-	"bSvN0/kS+jE1LDyogG4gtl6xE5t9sOsU5NwSYAKKRewGx2BpOW3siac+s43sEik+FOd2tW969Cm+GCi2",
-	"jGyUXvA8S4UumvEfwjkspziHDbitPdU5hfpxYw5FYLsRWYR56A2Sn68bJ699TkHAvLWOyc7NnAEKx34+",
-	"XTOJeg7+m4NqaLwaGeedf5y/+3gQ3d//1O93wz8bu2joQefrbaAmIyi4Q2RrqnwDfOXDXkl00Lx2rVa0",
-	"N39g7xVpllFOEavZK58T4QhYzwYZWrn231ighH0LpwvUkbvSokprA3+bFmMy5PQVPFUSxItNiDy4Z2sT",
-	"oj2p2mq4dsaiZodu2EnoRrhWJ6F7fa6X0F7frazqErSDVs8deqAAxD3VRc4LlesA2+cqHavYwP+D+Z/H",
-	"Ta38rQ2pNQ+thSLJr4YxDnssLsapjBHselYhgy2UBWQnMpZ4COVK4IbNxso43IjrnHioRRdFhLLlADOj",
-	"yhE1TqHPt6yAeC9M5bWYZnzeXkjr49vQGtPMWHu+XOI7SU/GFCKZoby37HSZUpfmITcs6SExveHwoFkN",
-	"8LmCxjM7dHGr7O/VxVwY/hJJewo+elPFrxQz68GHaSvbaGbk7VjNpPXrBw2V0tNcvE9VqX9XgYiuD5Cs",
-	"lIRjWp76etPlUeMMl6z22Xza1tS5OlPUZW8d1r1xgrLM/B7hlLFCSg1BB+QsF5ngWlTT1As13fOpcE/0",
-	"1DPEytclVX2r1ofXLA/Xg/ANIjItwejahkBD4GLO4lcvT8/iRdFflf2PKtMZF8VU/3tvb2/HzGS/8+id",
-	"/Ue38+6ePbb777/1+79SiUHv3b/1++92d3pQ2GEOvvu4Hz34tPvvO3tQHnlv99+bdcS47VsEmWqmNDST",
-	"8vMDSZ6lFzmH2Rqr97TgMuF5wt5a9kAopltQeTUA84fVopbZWIvB+a/Hnf+NM/y3vXcfH9z/9H3DuPFb",
-	"KvO0mJ+arwa394XguciPy2Ls/3pmRd9/vD1baALGjImngoJYA7wxtsfLYryXqVFKlBXBUSJqiiP2nmcp",
-	"BqFj+yma8ymYFRG9BcR3COqoL5HWEviouuzYAvVbzaKmwqEYWmwTOzwB97woCwgLuR8tuVWiABm1L1/m",
-	"IfHhTqwvz//53/8T71bnN007l2KuXQ8vFTuNATUHXfdtzeIPHT1QUxGzC6HThDqkc5URChIILQggw3L7",
-	"V2U2sdlgSv4A5I1G9i7taqTmUAvdYzkmLcu78fIXeXapM9AIJBxfjZKSFqHLoG9DzPvSTxPmFfJadtmp",
-	"EOxXs4GELNIBrMG7nbzMhIY374/u4uxTM4ux4AnMHNsJtv6r81J2cNKdl0O/Inya/izmkE5HUY+41ddF",
-	"JQrIkezWb4gP8UmV9oywQsSHaaZykeseE9KI8LkqcyY6E55mjqSBui9LLXIIenYZtuibV2J2OCk6XfB5",
-	"XyLdFaw3LDCVXNKm0XVC6jF/L44qBTiJGMA+I4VfsJEoCPF3mKkZqviADUo7AlCkTrJ2bdUE9/SfRPmF",
-	"Z6FF6n+EHln6jYJHVfZsR53xJs+2eluBmKiUM5jDh+i8r8MaEnyXVOm199EVXH3aw5t08MXFkadeRdmh",
-	"KkwGjGdKimB//r00Xp3bnnjRueW8qG7OT2YSqRyqpsHqcjpVeQHJVUL0Qq4R/Nw0E5MLkfQC+GaQZg6t",
-	"yzYrU1WGmBD0jGTHJwwoWCwljMV7ZhPBZZFOjHULK2VkgfkHyLl//Vf2DIxzXYipNkcOuhVBbSyychqz",
-	"Cb+s7LyoScjbJmI6z30p3b48NJKBeqxxHMZgwSa79B8gEHrsBxCArF/u798fwFnwTxETYArsJlywAYbf",
-	"73drL91xEXsPq31TWAiIGFmKC4VO1YMui3982nINTzs2Nhw7umKfkYBV/UEl1or5j9OXL7CS9VkHQfZA",
-	"rysL81HrxzYOmBqUEwjG8YnQIAbm7jtn3zxgP6c/RNSvTqajFLMA0c1SMJs93UjmDHBG7ODwO3MrzNmA",
-	"etUFNhgPU3PJWM3MglO4z7YBUiuNGoYQBDoC3xUSWxMiDJQWtCTyg0dkJNywc9fKZmZICCynT35Gc+hH",
-	"BacZs/sUPiCrYhNFyoxwzNFLTimzfyEyNUO+KZaLAm2tKeI6hdTSxIQIiy5kYj+FqtoyBzvs3r1jNhW5",
-	"VvLePdCVfD2LJ2q1aY4aLSH6eCwJY9c+mySDf/j6RklJjPbaD4MjF19Z4bp/bzzx+gMdDrEVRffuIdwO",
-	"HLSDMIsZV7V17O50kauZBpaFGMjDTlWZD0Rsp+LstmsI8FwIRoz+8BKPQ/2MzOU4Uu9TLBE8ZjUjJnHb",
-	"S8bZm9fPSQ+HQwXtADV+DBRDX055zieiEECZOeClFtUpswGXxuCELwSNHX1k1h+FVVURBVCD9LU6ME2Y",
-	"4717xCqru/fusWNLHIsAM2D+oTFrCfAWtyx8gZYslUQ0O64eoGgcjKbUoteXjbu2AL1AEavqFmZTnuZd",
-	"5qpiXKp4ZrwfpY3nalUCGFc0uBFPpRc/xi3u9uVLi/wKd8YzzS66EEKa8SUR8cuJIKML2zUkr92JH+wf",
-	"4NXnuSi1iHe77FSxSyGmFdQhcwYI2b5EmPSCXwBK3zRXZiGFZnoMYQt778gtXykTiHBnanCJhPeC0ywL",
-	"lYsknCdLJZjcUGtblSGqLOKFGRyRZkLdTNsghqJTbYcamIcQZyPKVdo7r40JiRvHuQBEVA+AKLtMC3yJ",
-	"ac4gTER18wyoMfFc7Yg9QQAQwz2EJVFJ15twpSr60hjGOsAC/pBqTPnMVdkL2OxY/GD/QRw5gLQsvRRI",
-	"E+gLUfEjxQyAKosue4rGgfW7UHuiBYTkqgXtVQ6837pApjTj+6EXzChONAE6Q4sO00RgCp2nWMeZErKq",
-	"kg68idbZyh1caiMrU2NCJ8LoL/OKQuMaKHrAXeO65n6ZV+BsLgqMGdscD21rIlpFdORsbjcBzAydhwyo",
-	"AnvWfKquUODGkfdohooeHg98V08XYH8MyT6hmfaIxVzOY7AW4FGXYh6xWCopYtwDfQk6A2onrEIfqyxB",
-	"SWO3s9HY6JtoB8sDEjxgL3ERtXD4gYhJNdLKOn7Y2L6WAbCfVihSzCt660KOdZc2ojUxVgwfFN5zcK/I",
-	"3ai3oAu9SOzLVu+7CvSLCsedMIL2G/9J0w0wpA6RvxxbGyK3WHQAM/q86EvPdwSfmfnAI5alE0jbyMQW",
-	"ZhNwmL0cgsctMgICJcy5xWlipR5iufWltSKMliR8N3srKJav6CPa1qkm3RghnrpZ9Vn9PUe4Iotv96Xd",
-	"2NpdFPvISexhkNPcf/MYe7GExPAUHAKoin2WSohPnTsFH+92+/I0BOkP2aTIm3elTe592+WAGlRRsJ34",
-	"1ZsztmdWU+99JIjxT3v2VvFu6PGgMD3CXRRw/uAXgWfOCKHf6BrqRNEiG9Y2E0iJqsOJgjRRXTCecCOo",
-	"of+dEOhw3bxbigwvGN0Qmt5+3KX1sqy07kumrw9sIvjeUFxTd42RGLKApFPqi4+3NfubKnPJM9cdCNA7",
-	"iJSJazsh84OgrrxwQ0WRp8bTIe1YhMF6KECQ4CE4dgPzhZsbkuDDeH5snQMkL03lyPy9tn/Ic+Md/U0Z",
-	"00zlAGrP57rahlGBqrQmiHtnFkXRPjR4gN77WOVktWYy5R5hM3TZD6oYo6mFpXkdMIMpXbETG59vD/7q",
-	"0NW7Vp0C7qAR3n0Z8uqBUwvbjrPYLGncM4vyG6X4fmPmMvYbhB6MtP2tL3/rdDru/82pMRIGs99Y7OmF",
-	"zZ9ntYShq0GyoGZw+b2dUoLW2b1nbvFEZAWv3GIRN6zHIAuL7S04BsA+gjG8Nv9yN3icCZ7jNzVXJW52",
-	"SJqhtwxeMr5bpt4biYa3S0DVmeEoKSqjETLphS8dih4UcZjGFhPT3oegIc2dnsE/G+9VAyyDi/sSLC5z",
-	"AxSDtq0W1QU4oCiTqTjcpe+x8OOIIf1CscjibFwVijbB/cucfCA73L70xM7eqB+oxKiKV1zjWlXSZGZx",
-	"EwXW4KVUM2uiCl2aD83LCbzxhRHptG3IGU6TegIALGYYghQpiDp6LdKYcHZlqZep56pTwRq35BMAYcBL",
-	"i1wQA7hkL0aLKfIThMRxiu/wOddFB95T5+QJIXemhctDBMtKWTsO6UBbLQvtUmNh/IGCZxkiMrO3YwXi",
-	"2aL3QeVwZj7rOanBQ7CU0ZTCFGqhpuattDjfgT+GTzaPBVGpClHboSPIiVv1bQQA7XnjuEIhjuXqoA8J",
-	"xIakdmEgfTDG0uEDNgbL3y+ukMmRX2xbBjI2FgZ8WwiGSo1igFlmPd80E3IgyH9REwiUgVjCS1BSHDy0",
-	"sRYquwt9aLBdeuxBcI6jYAKOCnTrBiXUV9Nzf+JyZG5QTu/d8x6MWetgzXq2lM592R63k1SOiy9n7gvp",
-	"sjN8a8DqMOBZ5l3tpaJ+wOVAZPhGc+HiW/Q9jYD6K1flaByxqYK7rqE/akrvcRDkA73noJcr6JMRc5CY",
-	"nTLFuMuPnTcngesL2RP074yrrMsJv8gCdhP6DgDSVg0xiaJmkgwYgHUGEzoN2VyPKDzuVxYrplAbET7q",
-	"by4LE+ohcwJhX35rBO1eme69/3ZvAJMLf30I0/mmNkW6IjwdJmyO81GnTGMUx4wxI2N0YcM+7Hv2kdXC",
-	"TzHFn/7yEezhTzH7dFS5NDVbas6+Z1zP5YDt7LLvMTLOdviMpwUbimIw3on/8hGX8ZMd295fyDY5CcPd",
-	"EfvohvNpd7f7N63kzm7lkWBpQarieygoeYKo0Obdn9mfdj4yPk17rPpYu4hR8IjKrenz+J7h0GlytedD",
-	"dPl7Rttt5yNLjdKjqfh4do/uFvkB0+4SPQT7hYf3pdlFKk9Hqav6mZrPclLqAtjdpftELXQuoxp+ukx3",
-	"2Yn0cjViMbyr2NZNB15A6NscQWypL10YUknc2/gYbeULLoKRa2fhGCyOeV4WY+jJJR/NQ/8mOvLZhEbQ",
-	"cAgRylEVfdw48SAnLsCnQMeSZ1nPbtppLqY8F6dCJpaLgXroewxeh1lyAA0Psgufgo35EWr+e6zl3J77",
-	"V1dn6UDsdA522Sf2adcM4LUVG3bnY7AMgZtxbyBJEfDQ8WQOARqwelDzGt2duoplrSYCFYAtQQfTFHRD",
-	"L0hgGjuvL325HWbWSCG6LIaQCfSNFDPhIpvoMdvQgBs1+YLY7kz70qZ+naQ2tqZ0GDR9aXwE45ZU8hwu",
-	"8gvlrVSbB1oweN30ZSk5EJDzT6Gyv8uOSU1nCghFXcdOlrFY+xe8sxsHupDuC754Xsq+RAEHT+6FtiE6",
-	"N4HpEPg5qY0BWvBnGwm/EEwkaSGsZ3haqOmUbL7YaEMzGNjXxkXUUEn/GAaMqtHKt2qKQE1j0gDwGeUk",
-	"gOjLpuEZzRgDkmkMjiXMqy/j129enD99/frl69hbeKCOYtS0iNYehuQBk9EvvHVy81zlFPezO8PWpmCc",
-	"ocEE93jtNv9nrboFkGayBS0WMGLFd50P0ZfH1b59dAawvMxbxwQxTwY95v0c4PFRpS0KbDHmYG8BtLMK",
-	"Yk+3NKsVR30ZI+I7RYcdNLszVGMln4BjCXUJLNblVORaJOZO5sO0RXRILYdNXsbg7Hl7gj6xLouTnKfG",
-	"ywwvrfSIWRPcIeX1aOvj94h+/c5uDIZYYYVN5E6y/ALmFJLWZlgYNiRmIRzoLM0yBx9dwWj2RqFNeOC3",
-	"Iyr2p3QXW8O6uuhmZReIAOwONmb44zenZy9/iVnNEYNYVBxcRfM4c/gMKdabSXbBB5c0sUovc+AkeJG4",
-	"ho+AH6IztLxlmORq2pczMv7ngY9duYSsLxIbPYSldfoOYNQDvwL0X52KwXhnQPmUytErc4E1XvvS55fh",
-	"YRjVrNh5JK7QlcSv3wxBswtVIB639rTLaFNgCG5Be1nnlhepHGmr6Qnf3y+pU3AUva3Dfft4nFkiK8x7",
-	"VuOZd278hzdnzNl7ex8tNaGRkkMhEvOWcRM8SzPj0hZKZT7a7tkHpC7ycoBRVQpUUZVJhS8FfAWUe+YP",
-	"ctrN32iv12UbIn89evDw24jFfDrNKOW+Ryf+m7FI411njHzE/zDWh2Kb/laP9bfsyXoPYo7YKYcCqb8V",
-	"BVekRUaX/NWdyBpOpA7PrR57cHgYHEdphneAPkeVzIlikXGWl5mzHYHZiw+KbuW+Rizi1csHSsriPE3w",
-	"7P2DR4+S+4NvOgfDQ975dnBfdB5dfHPQeSj2h/f5t4OD5PCwcgOBb2Crx379yPpbhC1Dq0XLEFUGVCh1",
-	"boxDPA4pAfPD4f4++/QOb/zJvIQnUFEG1bgo5CF9Dx3AaSJkkQ5TkR+xGB5Cct8pgVwEqgV+M7YUxn67",
-	"FEC0lq511ewXap62reHD6hphbFcoDtJXLt8hqwZ8pkYUh9G21lqw+L86ZMd2TpLYRvtdkNF+UEeM9yVA",
-	"rOY0WqXwC7uYg9mNmT9euHzBd+YD+eYBy0RRgJOLRE7GGhrPp2Mh9W6XtK6OGbwbbbM5gJdJ3ztsrL6k",
-	"jQUfyjeP9g92SfjwuSt5sQ4KEtczQM+lm8yEq3bIBcX4czGFunAslPD8MKC6nZJGtymGSV/Ye4D1beGt",
-	"rHaKX5trOmBcuuKWLjvLBbooKhGNUb6+JNMUvzcQ91q4GkcIGFKS1ac2CsUS1UNJ869k3MFbxCqdX+MJ",
-	"z4YqnwCABvwQv9txAmLhx12282B/f7cX3okawMk6nXJjkfRgoPDBUyu5UXEQ/wbUYVfaZT4IoFdNtXER",
-	"oXwAvQEMk/qyKId91DXf171n6YdwE3fv4XQWE0/BdBZ+dNM5xooU5n4xzy4loONTVs3/ZHYmbl6PazoD",
-	"zs+cKnRmuXEcYaZHxr4YlLk2RiOETz31cUBtYC2BLIUwDGP3nhvrrZxafU3PxsCq/RpsqRskXxg+hSqC",
-	"nqfyMvbQarXlSRMxmapCyMH8/FLMmxapdkrlzccn/sfOz4KS15NpMY8CVAFajjpBI2WMzKYwxgvO9hTB",
-	"Hd68OXkCWwIqQswrh1Jhs6fFcCgG7j1LVZwPVSmTcOjuIAz2AQ7Whfsh6TvlxThyjohPoBpfW+XuB/f9",
-	"AcORIIQGrJvynhgQVXDA4odJPB6LwSVVjEfUiwY4vlgYFL4I41irJMQ8qHx3C7/CjB7S8ptJYBkI2h4u",
-	"sArGIMwH74DDeqODQA1IY8niY3PfOFxOj05RX1P/CwzjGxqGzxrSkoS22EQkKceOG9yzx3ATu2dhYHio",
-	"asmABYMtwYsJNmp0powWjZ1QSM5BJ/N8VBn+wo9mBgf3aQYO38iLGVsoqojJxhfEQlEffLxRGKA2p0hV",
-	"iMhWhtK15iusEE5FWMcZ7PcMAD2gYFAay3kAKVRttA7PfJyH5llKqoIWyTms7jlYAMFkm8+AGT8MZ5xq",
-	"y/hRfUeVDgy/q4yHE4zaZzHjx0oW5vUYfwDShNXXaEe+YL6Fg1740Yz38DAcrxGbqFeQESY0IXswj8kF",
-	"SuNJqnVqZI+T3RVxhH19IJyN0qGvVuU5AK3UDIqalLW7LQeFnbbMpuFnWH87H8uFDBVxFonJCv/3IteU",
-	"hJcuAGY+1pNh5xdeDMZxD2JyCAoyFfmYT7URU5EVtKBZUhJHEA1MC+uXY3eD/Qu7JyDZBrlzFj894yN4",
-	"ZWgrvB0rZFu+pNw97sGgGaU689pPICkOFiQFFUEFBZWhJTq2YCZ+ty0pOa0rNQwsN6gy+KEyIHy8ym2B",
-	"mbVQQEQCqgPawriwELl07fNU+HtU6YAisw9cd1p8KgodV7tfsHOUnQzDIFOhVGTMbhCdGKLEqYUll8HE",
-	"gsNuWvU6VDNUiJlxm7/GbgZjz88UhABSoX14NqXgn52Rm7g1R4LRsZ+FmPpwApVeVJ4fUQknHgJpaBYY",
-	"Ee45kpRPRP0VDnIBbhHPdNOLDH4OX6dT8XWAcq/f631FMglrbIwu0qi5sWYdnHYjFyFcQZN+htl7TNMS",
-	"5qedgC+pCobtDsJgrdKplyBS8JsyHdu2/jCytj9YADALd241abIAHuwmVK+XdJF2KEqjv33BmK8Ws9My",
-	"57UZKfXf3CSPoR+5U06N8CCkPCvi4MEg37AkjjaXMDsQnhZjWSqWijlmH7PirUWgNFYAdTyHcFw4zOAw",
-	"jPBRuGeCAsG2vVLZ/lT20ZYaQNMLRUHYWOaKYf5W6gImYgc9E/zy3O7EcNiVHyoq0R4Em5trACYalULr",
-	"XpiOA0rtgZpMFLhOxvt0niyj5j7ybCwXut834Rsz4pgGm3FdnGM1bzBSfzRcX1ujhjSqGbxgApScjZWx",
-	"GJ3A04uvFEbyC7g1luW2uo8hWeF0lYNLsnoq54U4h7BMbc8Gx2FRH1U/ShTyFFcGj9NTDTsEtrFLhqnc",
-	"6S6Nuxpb8jG+MIV6QSN6cT5vIeOsahEAzHRSCw747PFrXojnZpAxQ9Q0hMxGkTpJSWnGHzoDpbGkwClY",
-	"7TWHOp9wObfYR7qqP2o/+rVQiplfqDuCChYJQo7ER+qljnU34aAUxUzll8QoRPdxnzCEVuAb9ldUPrHm",
-	"5emyJ4pQ7szmpa4r6NzgZaEm3NgbWTa38+bp+d9LVfBwuvZY0xunbohRCRsRhnx84irq0X+GEmarsiLy",
-	"b6B7BrDyzJ8J8CG1ziLy3UPBN5qXCPtmn+ZVrtvZNnEJAQa7u0PXPJXn01yNzDJWNGbzKe4L9Sm2atlZ",
-	"o2ePOENYqzpbPlHS+vCq0vrNL4V7TeH4JqmegHXbMn77e0UKLg7UGTwVfWNz7/YA+M4qB8ciFDOgBGvB",
-	"hiicjS/wtv0VuDlmXPvXRXQx9kVRknWQKV2VQ5UfgpeCB6yXgI0XnvVSW9MSqndSKIc+Pnv8U2NFbZCN",
-	"JYi+2FwW76InNAXze0HEB2xaDaq0/qMfOd3JujdD/9LDEm746MNnxEGsK2wkLqcoRUINkCYLBj9k+YzY",
-	"a7T63a8VveQKhmlVKHZB6gp6Zswwe0EVooA2X7M7ZjxP2A4uZMRiQs0y/yQQzsT8m973LuwzPrgEfjW4",
-	"pste+pCCSyGa5+PvEPewd4UdTeheyB8T+HVhVZztjuU4zoA2Kg32JtYY2q1psXIIyKXqxNZ+Aw92f7fn",
-	"yhQpcZgG4HTID2fxJi7FtKgNNsNwFXqfxlFkI8WUtIES40Pk7nY9FmeoAI37ax1xynVAG5Kf1ytwpP3E",
-	"ENd8Wl5kAFlY9c6rv1U2BjnkEGywJ0QeUSotUBn7SVLDcEWKGE8ab4SX0p0oJYnfGQ7baxmqs6JYvsu4",
-	"QEAfQxau/haiYV07VYpWnhfqHG9VC9xVf6xMlly25jJL2pJVT8MW/IBBgLU2tB9f4JMoyUz5PFcyFShm",
-	"66DUdLM97KVJoIBzwfQsLQZjkQCDQkoATD6QomTos/eaqgpwnGRIcOMYQWYmoEhyUiEm2izYbbExMVyc",
-	"ISi3CCbgjwZyvFaAEYWrC0kAkBAg43yRFVTZuoKfYHAB/TKh9JOt/iRXU493hvBUlc5J6iekCfh6nGD8",
-	"7qAb/imFmJj7qdqob51LbMT0tTxmvWc89IrDfXDuI8m1AbSdVNH3xydOk2AxEGmT8GpXvAW4Kda/NQcy",
-	"ADYJnc3ghRQK35cOtqp5a5niycJm9T/ssp2HzqkPhpdiwT6eZAbhEwa5ACKO+ho25AWDoRDgcW0cdBQG",
-	"8WBxEEmKGTkfkodwS/XBwUOgen5hsnS07SFDkWVMpxkAsmDEcpImic/rN26Z4KkWtrn2WHsYntuwASBR",
-	"CNIA2h9lEXxEpRQfpmJQLKxy8FjZJC/D4/UHYxwtyzwiElRGeXYS0BJQ5UNitxvUo2KMl9oPijw135Mx",
-	"51dtR3TPKS6FHh5yteY8paY7DPWBqgzmN0n1QMlhOirzhVda+a1tgStfGE7Cd+gTozJ0qQK1skpEhv90",
-	"VQiVhCnO80xQ8b6dyRHFlukj8EkskU0DizrouCAxDH+dX5S6krcMDle+THoHcHvj4QHom3XmyIYHQ7vn",
-	"lM6FgOSgrWf1bbX4w2AsBpfeGEPvoP0Tds42dRo0OuL0W9PIYfeQawpmu0Pk8GNfNZYj1DgB8IpnD8oA",
-	"No27DZRcLKwtHaqMLuEFv+C6Lu8Az8DuaOsxldN1Fyu5OC8lf8/TrJ6IrP7SPBS3h2xrl8fNhZ5G1MgY",
-	"g6YwHSWKVo0vMlYYAOqtcpjdTGx9ZTgHOtb0mgFfsiygzTpRM3mEHacazeTq+ArIIsBn1vSusUDTI4Vg",
-	"sq7aaeWMGsADO0/SvKh+TsHxxsWGQLU5x6/6MC2CSqIIYpAA5eohvPELImKIlZuCnYB1kXFd6IgVdQni",
-	"/UF0KKteIB6DsWOJB3RiVNsVWkQTxteCqqkuAz9mRhX05sVTLtHsKjLV5qq0KTWvcqDE75Vx3s2/n6MT",
-	"lAt2AbZ+nhuXQg29u1OICZQ3Qfx25+G+rcWHm/N5BDVm9Puu70rz1TJRtaMfpEdfUj0I1a3Y2qXs+z4A",
-	"pPe3YqyY+u7wu+92e2yoIOeQFkHxEkavONZqYnFzEChFOHxX6AJ9j/zvpUAskKDQJQyL2/Qfcr8R25nx",
-	"B21p5GvEIsLCK/v5QQnDAihKQ+GVHd6YvwcGsUJTXAfVbw9qdwh2a+Ez7kvbU09E6WF3FduxpSqaz3ed",
-	"H5+kw6HILSA7FsbRE83rM7ZxJaQUikgrVfrShsp8faztGPXkCtDPine2izgRE5XP7fa+RI4ZD50yQkGI",
-	"NS5h00on6BxeiAleCqyP8GvXZS9RLCE/nZqIyvddCxWymY0SpgWGjw/NF2c7CGkfUzwgfrD/iLXFNgEd",
-	"6RlGjiGLGlWaJCMvke0koNEzOEobBvfGDkZ/IiLYiJ8rLFyII0qE70ZUE8yqewNxoEVC9X5dF/pqjqeC",
-	"lWT3R1MMEnEZ4DEPDg9ZY1wU5o5lwo6HPxdY9WC8SGuZ2eolC5vdQzUBHjmckGo2TD9Y0B+30awq1A69",
-	"2myMny36E+LPAHpTDUANYtkut2+H5n6m+eJ2pbq/UDCAN8up5xNDqdhU1WUBKgWsnuZzX6NCUgyrBdw3",
-	"Dd8J2GawXaGqUMls3mXxqzdn5sVCsNT848nT50/PnlK97Y9Pz2IE5zR3uxTzLrZSwSdqa0Zr3Ri8YCNl",
-	"LCi3r2yLd/zg8JF5xMP9Q/zPfQzqPdx/AJka76kQX9yMz3uMs6GYgUWqI9vgC53UNP1ElRdUA/yeA68I",
-	"y7lM1MTCbmmlJOG81nQoidK/Ym0JKBvXoG9cEpwsNbZCKSIuCUFVSPoecMvYChV7E6QLG6sZVaYfHOxH",
-	"5uuG/fBd97vu/V0CMARd0pfxybDzQklB9SwU3qz29MT3zVoREgaYqCDjjacA2wTfuw3ZQqOeC9/YAVow",
-	"P/yGQRQHlX2tMBQxdimQY2Pb8xz3ZDCVoCgH++vgiYRrZFEFbduTmcS2DmA7jMFsqR5LqYWQPZbWY3BW",
-	"XFzMmVQzX7UIYIdSBNUzDr2nL+MHB4esqUipPWfNnfJMSmi4c2oOB9yrx5MCIfEDtnUSHg4fjIUONjam",
-	"Nu24d2KpOqCQ4t0j+6a0q3PHqnEN6WG4rtbkAk2ZtJst2jNaBpYIAXH2LFCCQiA6D4UNLS2/LiBGv9sB",
-	"1Ove3t5sNutq+pnuqbsDNdllB9397j7Ef6GAJjUS2wNRA1Q1dh2SSq2wAfmKe8d3QNX1TgqnNYK+HjWJ",
-	"1LA0xhzxBt3tC4sZDyaX49yyrGkXYsQlJCxdmflrROyxcs0XPj60gICMmzcHYXnYCINMDS6rj9XpSPKi",
-	"zAUCSoAayKGsyP2iIxa/P4hit0uNz/DNAyM5fvrl+HHn9Kfjw4ffILRFnCZdN5Ou+VjiwB5ihPK7rQFn",
-	"QHfZ2Ux5ukKLAeycC+ihHBjth4FEakLq2nZmWwIZfwy7YqoY8NjX4caEp/zzv/8HjxsXyBz6+M///p9P",
-	"n2LqcCb2CvuOI4sCgyuUzVmaaPqUZtBrZ16rRBofy2dhVtKcP/MIwVpQ0VZIUmn7r7k2ZoguUIVig7S5",
-	"CnsVKGxMgDOHHz7EFtvkYN/bYFBAjF+syi/RD5vx3GyWp15uQnAarFACMYk8ZVwgID3DCQFkYIGb2esQ",
-	"+AoDng89WrnbfBG7v+//fRixhxEzOuXggfF8YLDe5INULWdZWhSZoE5Npxm7RhYePiIlD3oYtUslXT0t",
-	"EVUiANEnC9oKFTUcHiEXqC2w0mDMQgGlMkuHLKBQHgRtmgKnH/KFarMy9o7Wg6F3aWQdsnGScMeVgsES",
-	"jgcJDV+CwKl6GKteuuyJHz4UK+R5+l70pVlqOWcqR4yxJGI5z0VmTFIKQII0hVoTkqVB786EUlrAsWaW",
-	"xZW6+MoWuw4TgaKEQhM9eje2qsacNMS0cw1srC9tMeiOPSlEmeW5jUYmu3jPajVON6iW6bxSWTqY0xuv",
-	"FtFAIyu+F+86IkLlWNhJg+zXbCfJ+bDopKIYdoxq4NO0k/NCgIveIXSG3R6L+wDa3d86+vv3B/v7R7Pv",
-	"D0EMH+zv+6VKpXF53Eb31+TfP/z2qPj+IMaJPvwW5grU+NziAaN7hZ+sLePssh/EHMo5x86FrOj/w0es",
-	"Uv4EuHHeSkdxIH35kKcXJ1NAzt3wu+wUS/m0bbe0RVCwA6lGCFuHzQ6OHPap9fFd5SdVB7mtAHQetjio",
-	"flYU1lhii0WEusJcRhgQfbkDs10sddp1n6ftjgpSijQRGh/ewlUN7Xbr/Vnm00bFGnQ52y8HOFtQmyeY",
-	"x8UDuWBvzh5HzBjF9+/ff0TgRzr9wIY5ArHxzHa6wXb930aNJHTpm5MnDt5wwKWS6YBnLFMzkXcGXAt0",
-	"bnCKeQGNYQg0BzFtNWSgxgC51dzr/bc4kkcPvzncDSBqHNz1OAVoYqshAyu/Cq1d6609fnXiOBIo5TZk",
-	"p2LCjflrPY5UjqiF9621NGFbE46TGfG9e5HVUlLMjPhXrhgedB+mzpI5RRJ6cJqXJRH9TcvqEg+6L+FT",
-	"IqzwQILhFfYH7tGF8STyhiKbzoeGP2qwM4cuUyMnHHdNFAAEYqIglX3Z1NTZZSc1u24RxustOnwidHLu",
-	"3fNiYML/5penZ/ayWwn0WyC84JyDEMT1yDVLbGswSyOscoYgHaHOHfmEsltRXUCYkv48CouKEO1SJUSl",
-	"gKpGDbHcI5wRpOPhRU7Ue5Hcu4fRiBxCd/mlgEUyjgs0FjBk1ggaGQmxUGP4ngozVH4J/gYIFAtQa76y",
-	"iZLFWENU0kt8jbEjdGxZ/IQelyrpIqPoxn774OEu6ksXQEk4Uu6BU8fiU+O1FdXLvnv46AGxc2TpQBDf",
-	"q+/z3eptHU+Ni9Q57O57VoTg2KdoS5eTCc/n5jgJx6gFjh6D+yIJZRv1RwVsCUC0bTbiVm/rlI7/wAeX",
-	"QiZb0Rbtoq3e1n73AAegpkLyabrV27oPh4AKZAwsF4jQBCwYSjdxaOkazAjhjRMQltkWAGIATG/mgz5J",
-	"XFGP8+DTBONFFUweNXRofzquYoXV6uEhnC0dgATmKvEj0A6duIL0EqcWn6SKLmkDmrjKXfa6lEFg2ftu",
-	"7qUUCjBdjNAJIF0AwGaame1TBChydSzEiMW/PD09Pf7x6en56YvjV6c/vTyjaMRCSY2LbEMlulskNJj6",
-	"cqH8xcNh56X04HNro16wM6UyHUGbvhk27j5OmG8EZ9AjPduXGIjjWaZdNtxqFhoqQr4iCCnGwo3pq/lQ",
-	"9BoKO6txPmjaho/Mib2TZKu3lZfy+Mc3J7Bfrfxv5Vzzp+wFjwMakneRBRT4QSVA+DfALjfgeam1uJlj",
-	"4gOfTDPkgYHriECv6bn23D0z1NelpJZ6pJVyzDzLKNoWLqwwtRFpmBN45m6H+/u1WSw0Vtanga9+rUkg",
-	"DMyGE4AsJI59kTAoLyXgegeYO6/fvDh/dvLi5PSnp08wnOpBh4AX5wHOsem5HrTvB564ZTOXHKy+5A00",
-	"tak8/YdI8KL7qy96Ztt+8IoHq694oYpnqpT0iG/WuuDYNeXiVY/Wusp8jWcKIwNw3cEaEwL0OqWe83yE",
-	"Dzt4uM7SuWbUX0SS8rP5FC8+PFzviW6OtPSHa8zw+OQ/jRlvzn+4zpY4oSzxKXgUkGLBaw/X2k4/8kLM",
-	"+BwvWWMhT7G+5o2vY8BL19gi9KgzYr8PeehAyoUMdL8imdQ7oNOtEHSFvzRdUSVNc2e/C+0SowetS4XM",
-	"KgRwJoDwuOAjI3e3jP43N0Q3c6v30PwT7WXzM2kCG3ADKwUicGhXnlNwPziOJdBb0VaAvdn11Zf1H5AQ",
-	"HkcQZNW2eltSSUFcaAoYqMi+6mE2n6f4Y3JpzzWLvRz/07y/UTOVoaWWQE2MIYbIlRQXwDDqTU00OmyV",
-	"ZxUNy6InYAFCd0EDjkRxfGJTOZvrweELJQVkNEgJLtUhqzShnUKyWov4MX9ylNOrLkJ85/DS9RVQeFGj",
-	"BgoAoswqk2to7vv0jI/a7k+n7cE55sZZKi+RM64sCCrwGYFItd0DLtlDrKuXQyumzc3ur6lHflGJcTaS",
-	"O624rs44U+oXLue0CPr6uuOKiuDLSfQfoYkk3PaBHOcpytC6sDT+29anTaWM//hOnmx9erdSsFJ5OjIv",
-	"XuNBUYvL+hRTIBXgx3ShAhQKAdLBGFPtAbIf9glph5gJGJkVcEfbydGXFTjMBSjMWssJsF5OPYo8QM0U",
-	"BHi9EBGGvqYydzAE0Hfdl9S3/lKS7nD9hRTQ8cVdWtlif9dsWMlPcmK8Nn7c4zVOvLobh8O4jh5r8ucq",
-	"quxwU1Vm39tKrfTYnnn7ism9vKAb684VuhP6awt93Kur5b432UPz2n8TywxsjO3ATCE0EeoRnq5hV+/Z",
-	"p7eY11AHGTYlUrIy5lS1HYYfsWIRm3EgDe+QpMIyWqxik4LNBRYm+vYrKitDlFwgSkFkhXIKHZ7mhADQ",
-	"70dob8QABmAkaPF3S/xGIKs2fgn3ojHXzsAi0BjENgZL81IQFKHlYfGhO5z9fogGbG9LCCmWGwZzPiES",
-	"6qCNvKVJTGepDpwN7AtdFNWLL8snkx3uLA7JPvKI7cNLAxigrcgK4q3efjOnMMxuKxSxCULuwxVDy8Ge",
-	"yuKbB0gJn07KyVbvYN/+HzBf40FPyZ/KQozgxh86I9UxRzv6Mp12bBKkQyihW70hz7T4ZD7FxenaGoAK",
-	"V4jnMvGvOQTXJz485FbDUgNaJJfydR0PYyp/xlw/G+Rcj13/JiATW8gXs6UJGVspLJHEl9HO10yjq6xu",
-	"uKL3D+srGqzlwU2u5SkVqxTKVxS7VZlVauDtt9ttmZS5fq39Up3d4Q3uk8/riRPKxAZ+OH3OV7Fc3KWN",
-	"9otNl2JqO80xXXgjPnajQFrqZb8QH4pwuHce9p2xdVvG1iuVIfJLoHG3banq78fZ9tmgVdZWgwUB5bWp",
-	"XJMDHohREddj0eMm6Ni+RDQcdlLYMndMmDqHvQvQT5UiKHRwAeZ5hlQaOrAzqHVmCd0WUblR+eI6BFsL",
-	"xhEuo1/9H+YnTzb2Y59zjeLJvLtok9NP5H+CyltDd9xYJtDNdfN8YFVot6kOz/ONL6+eIkSyuoCrDpzh",
-	"Q5SCLdsY+XehQLzaHGlDGsKSBjjekaPQ0MAQDpZQK9gbdx74nVJYWymc0pauqoXPqg2maedSzNv96+Ms",
-	"s8CUWPoGdE1pDrTJCFSjtIsuvheMEIMARk9A7S6ApaLYrbFRu4YxogFqdjJfnfxsRrix+EwnabGO4HwM",
-	"Latbn98utwu/XLDS9KvyFLqEVwpWuNTskwn/cIJXHO571wWaj5vE7UtJjqgatrz8K1vs0dbzVF6uOhfO",
-	"+Spt8j+5NAUQz2Zxan+qSMjnqS7cFgwFo5VbFfGIufq2TM9jKDTAggW8o62WDPnjQyZ8jJpkcwKM8O0C",
-	"BBptg2N9aVn1Y7oXEK2E/OXQOANFylIgslyNnp5AVQCy3HPJ2UVypP8UL0Sk3C4+GI+ET/att7b/2I2Z",
-	"s2GZO84pRSjUdHFA0WtxegtquOy5OsaBYLwv4b5Yu8HCaCjU3EOHu5H7uIRZQsEnIS3mCHS2AuI0qjRs",
-	"H3Qs6YgXQHABjrs9wqiWsvAzsPSnEBebwc+pJTYvZtDIq48q44AxNIIHdJlrdrZ+BrXNswtBFB/wRoDE",
-	"ry+vnNyCBSPB/EULFc37Wql8XogPpH8DWanHaro6ERZMdPMax+ar1yh0PNhwFTaYS2LV6Yaz8Nc1ujUA",
-	"vc01fUpgA7mQFu5dun55wQhaWeGjvjotuE6h4itk+/i8tYpv5DRXA6GhN5AYMf7kehu3fqBqW3X3QCXi",
-	"1H6Qv37cyviFyIykLPPMfAtcjoynNBaZ+VMDGTv9zPpbfzl98+rVy9dn5z8cnz49f/P6ufNo+lus3+9L",
-	"xjo/sf5WM4eEu/rs5c9PX/S3WKdjhATbBtq8PiQMsPP3rbgw2n5KrHH9LYToB8a4fsUts43DQUEhHuIp",
-	"/lfJ8wvwC/tb7/ry03Zfguth5/2j8rOGf/spo4SImMhz1vveNnl0Q2G5Myg+RJTv7DZI0Y992S9e8IlY",
-	"mFS/OIUp9ezV+Cdc0C/CY6SxXwueRKzhh7dmztHidccn1dNfkn8Mp36K+vLTbl+mQ5jev3zPZJoxeHqm",
-	"Rt1nvODZjsjz3b781JfDSdF9laeyyOSOFZw/i/ku29sjEEyI2Cg5ELXl9cSVfpkrx/xyI5023t2RbttF",
-	"DxX5DmwXCau6bRd1GzaKpjX9dTvcI9sR267sEHOAp+Z/3e7YfgcrctSXZiAqE91MjdxkL8V896hltrWk",
-	"falFHhTZ8ml6bkwne2Sd8tigBpa+rr2PdB9b+5qITBSivbwqtLhHSiXUWm5rqSzeICGGB7VNUdDqFLQE",
-	"Aw6ekEnQFQc942DEO4PR02NgY5wzialls9CBzakLPu8y0KQASgjjXVYJtdiBEurrBdukJRBJdrmNk3xt",
-	"8cM/rw5Em2wdHRhU2NDXSbuhxb3dLOoH29FH/MpivJepUSrb2/h+EKNUavgENfaYig8WT4fLJiod76na",
-	"zHyF8ghPqdADdZFGjL6sUpc8g6Zm7CJ9aVaWHXb33X37Elqekdbz2wePPMrQg+797mHgubpxUbufEczx",
-	"LkPSCugmQbolCF5ShsfaB4JdlEUBnc/QxWfenPgwzVSOnb2XmoA1LGxk0A/v6Hcq8HaWbsytTxN7YMQk",
-	"YpTYZmqqOJLKHOlLQJ1NJwI6+UPeioP9/X37lhya2lHNyXfNfypLhEb08DOEWFjT4b1yMWemRifyyzq6",
-	"VsCvdPOem7Fu7qsuXBYO6ENnNpt1zM7tlHkmgJU3ud4In6l8sunw6JordAquWl34llcHsUEYwJ7bJDFY",
-	"uarRew6pkPJ0NC5q/jMInFP8PlZ50HDu7frOJ8hM8dizmN35w822wDEhefxObIGKYgf16LVjqNaNPXA7",
-	"bq1T24tuKhCcoZ/KE/7/0FfXHagJepxOhcIpA2K7HKtcC3YBRGDz/tZGrihtDueKklv3Qsx26J9v02L8",
-	"A9fizevnO/0ti69mvafKEHfXdvsQF2jBAQYRV/F8Q5kMN3tqlqhlgV7R8ixZnI2c08riVNbGXHCF9Ylq",
-	"14FE3MHF6AZC0py4e2V/NxPOuzWjBveQ8CJ2PgJ425s867HtJWPdZs5hLSyIU91xBosAPWaBL2W79k62",
-	"PeB6j203vpFt6xu3Dtjcf70xRzjSHg24i4YrUobax5BT3dTHukn1+6fQAFdl0W6BP7UmmyXjdJZqxa72",
-	"sMoWP6dCUdDiZBdjYq8P3WxEylnfzwYwazUCwEtjKN5CJ1CmRi/L4hb6f1o88UXi09+5M/4nqrKpKOCn",
-	"MiGowyUa+EpfaEvUy3yyZEwu+Wa9j1xj4sU0sxSzRa84+MYJu6buJh9XZQDWnfUlnUVsd98iAqGA1nJw",
-	"O+XcXQf+3/19PAW7ZKAmEsDbqJOkOuBUOxi3UoseorHaFKrD/dbAbRZA2iykVSOEw3cigeYNFGB9SSLF",
-	"/Erjt/nmVDMwlHsh8K+nO0lpLSoY9+hUCwko1hG0k4ygrdVR3JGMQwJJjdlq8ySVJsaxnlN4kMiSSy2C",
-	"TkzCs4aTLb9x0GMTEioTBz9EIe2LRXncq6P1sfjB/gELOZ6j+q7AtzcEsPBiDFDHyCI99Baoa+6kelks",
-	"LoB7V6mxw91EnaJ+H32zj/jTFsLRDQUpqwmf1gOHWvS9CtYgosud8QtNFOdmv1sQaz0GzgM3BPwbWLRt",
-	"9AE1MeJOZmpwGQXQw8HmcfsVcVWHfUl1BYBSarZDQrUI5iUBVKwNJFtOLfM5Wi3qiLbMIzEamwmuRfI5",
-	"YyU1b/WLBk3Wc+vJZ948ZrJw4dcXmQBRbpmihuEX/fsOUdBDYG4IFZ3cxSj+EDbVAqJDg22BG/Lm7CVv",
-	"HtkgdGsl8f8yBpunvndBa186bDQ46K+oamsAiDm2cLji08U64VM7gK+vUDhc26XSzK3BFaqFrQi6Xrmw",
-	"HeqXKBcOxKqQyVoi9anZbm7mdwXHf772jcVy49CzbBaVLR6ivWbvI/1rveIIZw5bfilXstAQ0oEeO8JY",
-	"DSJJMeIFe8AZwDPfhnriJlsz+D6+2ujIn7hUYfNwChWDr977VTPheqUJtAWrtQk6Hcly2h5mcWX8rnTH",
-	"fjDU2lmtTvBQwalEAHUGAOrGGXwj04FKCEz9xbOfH/vS+9k4LQTTU6h2z80W6UtL+hCQ2YVA90g19QL9",
-	"0DEiI9pRIB9a3CV3HBxxl7s0535n7nZw+B0bjHnOB2Z5jszdqQs11UxwPTcnjUqaFrEiAID9IZsJfnlu",
-	"b0lu+LGcw2AAcp0DxSFhPZG3DHECzwDj6v4RJhlB+dOihxwSSHKmMuFpy+MH+/fhENI2Z2Z9zeROgbjE",
-	"gfsbz3nCE+GYeNieeYAmTinEADdLaX63IX2oqaGwftxU6Y9Mc1jvH7yHnuWEUdCFUIm1PMKcwzkAY8Td",
-	"K7vqZo++mf5B6hpOYbCbO+n1626h/H7tObwQszcakBDXHT2d3uib2y+2re4eq1aWGo6QYbyGJ76G2H+t",
-	"MmFMM/yqbhkZGBKkZ/ySdOddbcEX8tt94Txt0s9XXYCK9/dQXmCUw0KWH8VRJc1fkVA3mOe/VsW4GfxC",
-	"1hsVxo2lvZfko6v13m2xHHBaVkCrvcXADDKJWk6/RGhiCGNTpYFf0GOtYX0hufzsFf1OGRHkiDNmkCX/",
-	"IcxMm7BCSIa+xBi7eS7PAU9kmCtskHQRIQdPZm7Ro6B+bAcUB6wh7kybiqCCcuDURgOnIC3/toYiheAO",
-	"zSBwjYBvYKNYyjbmKSePHNzIBaQJnFkkE9fb6kgQwexJdQE01LrLHvv6dEGsMfhOtANRsmSTUIRqG06r",
-	"jZxk0C1erjyfv6uEh4k8bUBIIcr8nUeUSyRm6gpxtjGgCLqbpcUuGLp2owSJFtoqlIKLHxzsu9POCUIg",
-	"boOdawObW1UIbXap3ZTrRPHgOeZT1+ufDS9iPcAWuMAHH+/wzm4sXKomYqVF+UToy41hzioXLQU4A3Ii",
-	"7BdXROB/UyBn60Cb4Tmw48/GAoHVsbZn7asRnCS8xV141Ga11piPFTRPUZjdoeKsjYoDQdhZaHwENjDZ",
-	"LJXgk/CfMdk0m+GYIV4Z/g2IrFgv19FG1toPGkwFC6Wq8gXAKMtHXytYGSgpqU8l48CnCP1pKcBKAZ1l",
-	"SqRmtF+MwhyoyaTCyDQo89wccJoUy2+oIiOgUbU9LdyyZFKdDA1D96XjlUMAXKSzsnxv5jgy7GEsjQoH",
-	"oQTFlgaC8jGm7bgsNEvUTPb8A9rB0L4SpW3e+ibDCc+/SVg2f3Q9LbcxKpu7ciM8Nhs+Q9g0AjTp3imB",
-	"OyVwNWi00GFZTws0Mfdk6Xvxj3aIM6JOrEluchjZwJNDcKCKRuMuEVMQi0o6V1FkGqjyAaOycg+SmV76",
-	"NsnJkSiep++FFFpvXdsGVpcrZcNPgmfFeAOR4C5obsWiuQLwZvr+GkiIm3+OSwJqJ9W3CUP792ArjXFS",
-	"72CjoN/QajLYuPGqYvxGZqZfvjwj07rR9hsKtYcVPzfi/YxEAc9a6rzgaKKtaVk8XjFhgoHmE5G4U++8",
-	"nDsMz02pkyBrDs3gS2L2jvZCIobU3kTs2eG0Z7tfI+KarlSGbGufPDa6CBSRrRNxhXUXZbFYC8KOqR/d",
-	"uRT+Rj6p6+vGB75VdUkS1jY+FGFLLjb/tCdjWx5ydeIgGISN8n/Z5Gz4Ypdji1UGfQWktJbr10jWttT5",
-	"VMoSoKGCwrm3asa/NZvSvburibm7pOUfpeIIdy3KtKn/YJsSnW0ZrnKaXAG/yFJ1732kfwEs/TAgZWxP",
-	"hVVIyl3tkTH9L12JvwWljx/sP4gZ9J2Y43Nf4Kx5mrTYh1WCyC9sLJarcRHrI15fai1e2UwEDTSYVzcd",
-	"7zg97ky/Wzb9CrdNEXSXJEAgzKzIuUkkd/p+LLFl2WQ4Wqxjil2QgDo+6bKXMpu3SLMJn/cgAgyhZddR",
-	"hyEPc3zmelAXbhwBLVo1e14oaA9kOyAQd7H/EI1BXLTc2reuELDJtGvgz72OdbaGbHu18MTNbbNl97iF",
-	"hrffj8T21JQe2D904q/Ahfz7x7T9PJL5rqHu69Qlr23V33L14Y1ga7N2of+4WbkAtugywzcXCR8Um3Mr",
-	"1/RPY+TiDAqz+YzPUWlwR2OPaAiqEGAMRw4TtOfqseypkT8S0k6JKlszMhiDhsrVBMk53Xv2UCa5mIjJ",
-	"hciFwyhciDRg1tOOEzmSsYqDHoJUQ7hsIjnnRWyb5AH2xmx6Fv9qf39HNzw+MfoyU3IEKCw8Qej74+Ws",
-	"01C2//fSrFNaQGo3JcIjrvsy1uVU5FokwCaN5SYWzPCEmCbNNDWW4mdKCjZyPULm8ach1guSfWLG2FJd",
-	"IVAhNOOnBWA9HFUaB9LCvR7JFCJJvIapI36qXUdMMtsYEZkG1+mTN4+gLXgL6DAb0yvS216jXR5PtEPf",
-	"WPu2aV230Dqw27RAPF2pZnekVF8bFO3I7M1mKFr6qaJdzgBQo0EUGwHcqmyuU2Xe+S8GjT5N1eZOF/3l",
-	"l6enp8c/Pj0/eUKq6Cqo7WuXldsPdaG0/HUoUbDCfGI13HXLwe1DF0rCK2Jsxz4vCcq7vbKnX7tO1EQV",
-	"Lm6vCmo/JKke8Dy5Bkl3gykxzRUEItuCZYg59l7ktqnV1o1va4bX1onEkpwPjT6Rg6xM2njAXtFjv772",
-	"/mBBl/ukdN4Vmvvx0mv29tM475jA7nKyn1+FQVXo1MkAq7HskWqKNW1nAfsF+aEsQs9yMcU14yidei6k",
-	"5ZhAkTg0LYihHwMe0/IiS/VYJF32Bg4XtvSH8LYomUbgWnkqEsCOQscCClFpSnsf8R/gqE1z8T4Vs5jQ",
-	"2vAXxhPsEACHp8yss0M+ANHfjjk5R1lqhKx0tF9i0mUnhQZj39xmhGy8Zpxg83/Dfk5/MEvwH6cvX7ST",
-	"WZFo+aLp1rVonHCgp6Iw7skmVf8LF34pIiorxTcceZvbABsb6n4nPBHXEOShIwcFC/N2b8heG1zjLjE6",
-	"QeEirdQL9rx6gRBNeWlI0WtD+q7Wv+gVXmCuxQzkOpe+wVxl+Da+Os20TpNx8M5P5KtcjXKh9V1Y8w/G",
-	"a/IExAYnJdSmi2+6RZlufiVar+CKWsypx/6yU5ZpMhJyd7Hz2Swwl3NsbH6KUpg9LxLHAjbNVVIar9Wc",
-	"YNSuPWlW5wsD9Ux0Ya/FsIQwXh6E6HpsTJHECVPvRd7dlB4MpHkLORhKnkrvdFWpQfP0Y5xu02T7Rq6a",
-	"qS6daL94babZY4z9+k4XeSpHH9ef7qeb6L5GndbM1kWrAC93YOe6HUwVObumdqbbTRPFc3Kc56/b603O",
-	"k3nVXfsFuzXwsEMLsNXbNg7aMiMWbbzYqOrYxWB9f7RZJE50WHQUzUA0Z7GQu6Fa5apW3w13en4Bq4mW",
-	"9a4o5S58+7l83x/Fan1b8303+ipxwy+tJrFlGhQ/RjFrJMeRKwnJxLAAXzbVbJCZCSfQ/Y++amF7DJ2H",
-	"jKjSiPbgkNNHPJUALL3/iK48dxfEu1XSLiv2kBqbS+P0uhpjyScCmlEANMK4+rasxRF2s/hk2AFZREBU",
-	"OApzEaBVAba0q+GjOSMDN3eRgybHuOIZbC4iQ/H49XjE+38Yj9hVryDOid8ZN9LEQtt5LZfT7vw/iuf4",
-	"eRTBOq4meet2AdFZPFznOihPg67NZzzN7KV3/ukfh3sapTgpqTZ9ubEFbmOwy4vEZ6rMEnZhaymUDcYa",
-	"5eOCzlT1AXQ6mGBj6dC2KRplORO5ANub+mfmuhATF/UNCk6MEgIRGhnnJC8AqgnllxuJJeSk0vQXPo5t",
-	"xthlbwnyMsahnKcJqcPaYzMlG+sxqjG0BXW3KGVpyoUtIW0DrnHjqaDX8CyDMqrlcp6Mmd8tRk0q36t0",
-	"INZUcC7quKGe89ctqLvF3Xrn0ty5NJ/NpaGduYFbw65XMh/4OK0CHq2Fzcshq/7TirSj84dQwgMxkVEF",
-	"4GDZEI5Duptx3bOqLCJPx9cSWrcpLMOLoL5S9qXgeZaK3DoqERTjqyyDSj7zR1pYgriwDPGCyJ/J9k3B",
-	"ibIliZDwjBgvCHsGAWK67Ng2j7pqy2opoyWQSgldbsH9qmVPQ98rXXS6euh0Qj0jLGKqa3B/ZpM0dxKE",
-	"1vd1k5bRht7c7TtEz9P34lYCXnbzUVAQywq/fMYw9KxmaTFOcr5WNu8tnSvvXKsbzOJd3cG683Wu5OuQ",
-	"g3ur2bhlpZxWjf7l1euXv7w6Oz95YrXorSbq1k6KGVG1kBN7FeoATIpNSYNfN/0EorGefaronB16VHOh",
-	"JyUXnB7cWts7tcLvVqyXHxWRPVqPNgzqpppdlGlWsFRG6MdS1NXmj9hLa81gZyA1Vtgwm7MeWNV46MtF",
-	"68FmXxo0e036f/m+gLX09WtRpHkQ4LsllW1W3ebyvrjKvtO019a0d+rySurSWn0r9eWmEtm4G/PVEHPx",
-	"4f5+7OCbWcILfoFkNPB7hAA+8IlbKm30BFMLSsoupZrpkCUWjlrBOi4hJdOXCYD9vCzGIp+lWrD44f79",
-	"OAAUVYlgcXJxXvrFjiMW47PPkzQv5ghzmuQ8lakcxT3k8qWUlIa+cOiNI0jT45NtzcopwULSgLi+FEkL",
-	"2N1rwZP0j4p259cdXv3nBLv7/ZFWnI4hjhhu05Eo3FZphdvTgueDcetX8ywFBHQM+7CLOZkARVpkgjAY",
-	"3en4RdjOInOybYecM83nPcCa0RFTeeTrdCLfLretPTm0VIVAoF52ITSUbheDsdCAuotdDz1kTeIAZGBM",
-	"WSN6dESQ/HaIF+q98IiRUkCMRXwoNNA4U48lhuhLT7FfzFRfEqIvU8NqJAWiJ/HfYxfxmAo1zQQr5lPB",
-	"UlkooAAwy8ou1IceoILB2Nik1IV5FmA0wEiB1WlIqzpU+cRSCtBL3NbMmLwlH4luX8b9rWKm8Gb9rRjs",
-	"NHwSphw4m45zrkXEYpXD+ERqnoWTjzvASwXDpnwD9KCmI6mBo7mCokkcVQwSAizVxhRUcoSWpL2ew1jQ",
-	"aKxMjg1h47hGU4glafOkiOJKsCC6HIzNwKGgrb8FcTP4GcdKeGcvhwFB1sP9fUabIbIk0kIXcBxajLm8",
-	"hKqHJKGHFMoIiMEYCA+AhVwfmZnB2zciXinzE3FJwz7AVwxbCLuLYy3T6VQUMW7AVDItRhPzyfaYHqsZ",
-	"4khzrOS3qkFp4oCIYcAxG6ejcZaOxkWzQMZXiVDIelUWB/GQlN1pQwU5HJK1QBIA2Q0gMxuJBPHiWrI8",
-	"f9+q1w6EEnrCPzwXcmR0OvQrTVJp/z4wgyyMkNvqbf2fX/9Pv/9hf7/T7384eNbvf/j2mfnno2fv/u0v",
-	"W67NCWsStz4t8i1AG62Cfj1dZoX1RbD3acIRwKkyycP95vkAE3oz38LDpYQLD0PChYNbJVz4Yq1utLpr",
-	"ENmajfWazr4Sm62/QbXt7eGGXW80ZPzeL+763u763n6/oNkojq3FFFpEgQlGVlcdX68ZmQrMtIx3CiPI",
-	"lzT9nkhmNNHE2BSTVJYAPgUppBTL/hTSSLmCB0t/MM1TZZbKaDJKRrv2Oo6goSp7b5TqGeh2o2ahhw27",
-	"7rjsywplEtMCpLeYtLgdp8+Pz2gyX7h6OVjT5cLQj3gD9sbwokYXhh5/l/a/E05XzeIbFx4dHtxL2CUO",
-	"H3RakTm5mKq8WIWB11R5fAqSLMvcI3gBhcNHEMMh2VHUS5ARSUaKLiOL1seWSRBBylyqmc2YG4eVSyC5",
-	"7Ut74wiTyTFofAercJ6UwkH/xCCgSiAus8fRVZ2gC1mkEwELgwS6Vjjrgs8xFT4WknE2TIfFGDAEPSwf",
-	"sK3RtND++JsqzW5A/B0umZBFPmexznh3xnOI0xCdXgGxJAHuQ8a7F+CFiCTuodg1S9iXUBJt/sTFDR8f",
-	"WXcUSesKIQOeuyaAvmvJ1Zsoef6s4vSmq51/H7qAuC/mpGVn19INXx/jy1398J8hSUC9LpvrteaS4gYE",
-	"HQg+7tG1e+7JLab1Y2QLndXpWLWaCOTh3Hlz9ng3Yo8OjdifKG2RK2ZjRZHSi7k5MwLNBKxNufkn6HSI",
-	"RaJNTrykVKvcl3CqjYrCyeaWmtDwjIA4gp9GuSqnZo08OizGVKkLB//ssh/NeRBktIVsGPJzszJixyi7",
-	"vlSli2RZq/8g2t/ftzPEIFlVLy8oZAxSkgJzhcdkC8wwUpjrwjscKnf+BhHealziyHg30KmksgQQBkFG",
-	"dllcSnuFj8mm6O6Y202FTAAND0cwURMhiyNcMU2vhSUKkiVga6RFa7rEbJdT2ixrlFnj3BI+9yXeKZkR",
-	"uPWgxcUtzn1H6mr8qrhQcTWmd7h/+E3n4KCzf9ASyDMW1VZL7O6gFrrbr8bu9juP3n188KmD/zj0/1g7",
-	"dpfxxrkqc6hxGofftFWdqy8yibcYb8RPyb6Y6tDN59gyaLjs/GLeHHfcSrj5RchyYoQW/kV3I7u+cYSf",
-	"1x02w1pdLhF+BOtbQPXrGo0gWU4uRH7nEN85xNdziGdtxOlthgNF4fZXhOHAaqDjy9H3SPt6WnBwFlN5",
-	"oT5AxggDZD1KE2EGzXzG4GhTCfowzQqsScAJIHe7GrJYq7ywSFTkrrFMqUvwzTm7UKVMREKfE9zOjkOr",
-	"ekqFDQVVnksWQ+okZhDgB6dcQnG8tUCyVFvCIWBU7vUl5Os4m6RaGy0bP0/lZWyL1KDXCp8muNQOLXhG",
-	"DH9GZwTWD/zsEBKg9HyuSuRJNcOdqPc0GK3YhehL81Q0GiAvB0muNs5y4IVfM7sWY1YR7IkLi9Q/gWSE",
-	"MStSOeoi9bxx92FVdMW8QRvNYfojYz3yt4/LCZdoA0ALgS6IXpyQ92Mb+bD3tfZMbJ6MFSFk0lCTGCTN",
-	"yhyMQ4Jz5Mj+aTeXJXvHpfHqjGbQotHMJmvRZrg8gUJzB/wt7TxaNFsTnSkvSn20YNA1TLyqlf35bTOB",
-	"O1fmYgdu7m0GizfGOhh7q0GmNPwjeMC6k7Gzb+usc6uzrv7EnfvKXtby2Ao/4piHuzJi8UTE8FHH5quO",
-	"a2wSKLGqKztpSxlzrdORFKLNULv/TcVQO6zYaTsT8ZsZwW/GPOOd4buP36GpBv9+sMa/Dw4/7a5tmIIP",
-	"1bggbUsBl+BaNNqnaLetM/EH1Yl/plkfs4KPIirv1QWXSftc+KhtKg8Xkv1rLbfdgqTErBBsGwCpL0iv",
-	"+2G4HH1ZQvNp+wqbP2s+wFUXd3FtN8r4LyWsAkgOnmUiCcr2WpZEfEADq953GzpCh98tq8T4l87/u0HV",
-	"xfEJm6ikdTg8PTc/ry2pjk9+Mac3PCxGNx+UZmpx/ak9m1rcwFOXK9qSeXpuRLpolOjuGWvJ6rcVsCUt",
-	"lfoHwh87IQgvuEWv4OmVYdATL5TKBJfX2UEvKSJTYFkfGiA5y3ghcrbz+tljdv/+/Ue7bYuEiFvJOeSA",
-	"N1AzE/EM7M6t9iHZvkawGf3g1h/ThRiqXNzQoBBtIMEAxFVXi8jsbnS1KgO78prZkd3omp0FkhnUorHb",
-	"LC0H2qhMp3IgIBs18c0jV11fsgtvdH2vPIkrvws7i2u+iz88XnrgAi/PlYU+1xVqyPDSa4Km02DvysXu",
-	"AlCfDSbdBgJcoXtY/QV/B2Gnww2iTnsXZXbZTlaNIAfc4ahJqjUYsnLKCsUO9vfDcv600CIbYpWEw20D",
-	"NEpXl0BA5TVUSnKk6DHmiqgvwYdKoaJMXWRiYs6diAIzVFB7gSidBMCONSXG8ecTAcGss+otoZ7NldIZ",
-	"UxFKtEGFzDhU+2vFJvwSwHQKYjlKFOS72Jjnk56vdsPqkwx6RZwjiIEB6G7UfZkWV6e+Ri3dGl76nFDs",
-	"FKtYKZzfhEPenFux5fJbqMxYt2QZx3KNkuXwBlWlc7CO0nmL4B0DjpFCLOuhUEM9hIs5QFi07lepAO7q",
-	"Lf44Kovw2qB0uHAirF1f7VcbNPESxwce2QMoXc9J3PvjFDwMjhR8VDnDOtY3yJlU1aJYZ9GawvnJFlKH",
-	"2meGbVsWR+6CJyMsK7SJnS47Zi72dbAPxRJB3gNuqHJoZlpEdIYLl+coPq+N75doXRMfy2Q2qYpruLYx",
-	"L4xjuUsL31nlVxZxmBa5QbO8EHzSLkFs4sESAtGDqdsUGGNZoRaJvBbzlmfwnK+Pc82t33KbDs66ii0n",
-	"+OS6gQPz7DuutTtx9aWCCPTlWwmFfy9v4GiMCiAFiTbOMJSeDpmQZtSJTdaBGQMCsMtOCkZEaWIyxQR2",
-	"E+nYGSZBv6CfC2nYVfLjsRvs5h5u07W3QDy21jxQnK09dDq9udPA7IEZ14yyMV8D7VgiMkF7cino4BM4",
-	"L7HKYSSK1dfYkynEs/J84hrzr+COaeyOaeyPiuQOIoIUR7MqCuIAgk+I6CnZWtWBAXfY+2j+Y9mV8CNe",
-	"VF/40Vr1RZSZNogtoPLP1ez0bHciVPdQA51th0aId+ytMt54UyA3kCQLkv1Bu53PUs3w0uSO6/3PTs8H",
-	"+2CTj4Z2ztKPJmpnHzP3wG5RaDmdCFdFv9DDcjWz7eY9v89t8NzFju4EwGdmC2v/+lu9t42+SrPlLWYs",
-	"fJq95gIkqzipGTAKZQRoyQtVjLssxkPnaaJjoJ8msPwQFJ+ucgRg2BeIHV91Lq++XE7mBVpzfS6vZsHV",
-	"NF9/d3hiOoQJE/8iAePifLSxEjxA44ODw7jL4nsxMoz72m2UCL4MyE507QKgp7JIi/kZB6auazm9OIL1",
-	"MrtXcnqbrr2Nbvsv4fTeAq3YnaS/a8v/09F6rW3X2pTwSmdwRUvd/1Jl7nvYwoD8UQuWaIVla1AWTKeZ",
-	"kEU27znwX2pq99iS1P0WQXe57WTD753a6Cs9bW2NZlfN3349ZZ+/k4rPL5G6CWKSE5GPqD5qecDwF3Ni",
-	"Ymd+l/25QxzcAHEwLDcNZTIduUK26OVUSO0LJ229C3Qv5VgrGlxgUdIR6wJFruMHBrnsuoeBHJgnPWOE",
-	"YSK8Lz3SoA3beXDhYZlDySkhKFK/s8blpz5gFPwTPoecethwZf6ZJq7l2HgarvOqx+KgySq2Dkw51SIv",
-	"esyYuLHF6aCqWJxmX3rwRMCzDhsLU83ShAg4jHYhX2MHMOd3m9QFpdLwy/+iybR12RAfByO+ckatdvUt",
-	"uBfrTscJ3c3acFu9jKDW2O2JylazJch/2KTbp+gKKc4v+zo8+OnXkOpEmXF88pq+kOW2xQsxQ+oL82C8",
-	"9BcUpyuvs+e5C1+oYvVVcJK75BS4KM7UpZArrwzPpdzsGsaTNxiN7e2XRS+/jPhA7HW/WJDeFYYanQXq",
-	"PkRrX3oZuNd+nMjPse4LxIHi2gRZ6DVWxuahg0/kT5mJxgV4oQrsXr0LO3zF1rB5xc50bTOHr0PF10TB",
-	"Rze/Vb491ukYxcq2P5rz+1tATtHf6pnriOrhwbcHB9hGr+SovxXhiYFWpNOx9ifkhQAb/+WgUBci7/a3",
-	"+vLT9tr8frbBpcbwF1p6SPA3yFIhqz/QRv3Yl/3izEyox/D/lk2qXzzxU1pvQlFffrouryDZEnVmwdCC",
-	"34F3U+BEthtnsA1vJQknsL1q/Nsw/CauQuqWWLvkgpofPjpa90/L65dxysbPSgsNrd66gBZCi2kfEbAQ",
-	"RVjYS6BYcRxAQMgCeFxpMe7L+MenZ6xpFHv2irgFefGqHtKXYYzH0RqX0hsMG1q0tYuXWLdXT10ENiUs",
-	"8URkqRSrrC06i+ymNyfrWU6Px7wIradc6HIi3pyQXbP02tdwbmJusXjpX79d++K/fguXl/L4xzcnK4yu",
-	"H9+cvC4l2nkycbNce5ILV64aZ3AtjlMXarre+pwWajq163NXrnAXbrxNA4tKG8ixthVHAyXfi1yjt7pp",
-	"EHKzoge4er2yB8s/xy5UMscMTmTxFdMC0Q0hYIlQxtiuGAPKYIgTxnim5MjC0P3z//v/PQ4d/uXR6uBP",
-	"hI2LIwj+6UJMEZSxSCdYlJgLBRHWtOgx3pcBml9wJ5W7G9lhQJBTORJgHE+XHcs5ERtgLttMUSuLwEgd",
-	"7qnrfe/LMQf2SuLDfLD/iKXyPc/S5LzIudSQoY27DJrz4KE0KsalXQQaUZLmYlBk8y57nCmAf3RbQ8gE",
-	"EC+PT+hREBTry1QTfmSFU6/n8KwL5ng+68CQxkqCnEpCNHvIFUHLzOea4YLh2yTUqh5Tw2HMxhyIDP07",
-	"VcOhWSIAidG9xZGy5oHivErpBknEgqovbbTaDOdCjFJpgZxxajEvCxUjRoGlpSCSCYdh4yLasOxUPgPV",
-	"ORYdQVFAHMtwjH3l0p9HFmJhJArzWu+bn1CMxl0WyzLLYjbIBM8hLG1Wl9psfZzsUgSwEMy8r5jOOYe5",
-	"ELWFxc9xNKoe6dJYm9rsXpy13dBHWIvjd1CI5ujAz7E5jp7Ylzttm3MXaTsaio7YipojfFC96sjmhGcK",
-	"MdY11D/5zWyzGXwCCQD4jl0R0QSpQLB6aAUyxBfi5TC7Xw2HqxlauUxeDoeBjre4mJtgSQSXF3m6xGry",
-	"BjOcdj0IiltNJ6y7DK/wvNsJY99VL305HnAXQyRMt7uypzvzuMk89iVSSyOQnw07Y7No0B5PO3mQlWiM",
-	"DKFLisaUNZhUSMXrjAGK6tjiYRJjO4UCnyGsIXAaGrPmUkmxy7juS6RB7mghC4aLdkRsyZepTIiFHWCi",
-	"FMPAQARWUSrZrzjQVI7e7eSlkc7aHthFAwxLFgbGI9AFz4twTpE36MwJmv1NpRKgy2GoacHyUtLzlRxY",
-	"QpZhKsEsxD6jHJJ+aOizoswlFhZbqhMod3CsJsNCSGTAvpi7o4AZkqPQdtBbl4hxSPUQcF+Xcf5bqQs2",
-	"BEFTeZjjnTdGDJxQkvHIC5YJDjG898IyjFmztjCmbCnRbD1ymsdYhpDbdqaONXktDFeXxa9enraE+4Jt",
-	"pmME7NLKVoB00Sch1+y8UOc4iTjEUkErGeDrLaaXWewUvQYpZsHmw3I+tytzJBfSHmbWr56f8FwUR8T8",
-	"T7/h8fAdW8h28xYucjXTQNgdPzX79BSix3FEiGgDLs29gb8/rqQG4ggqV6DgRl0KCbR4fblk9XAbd+Bs",
-	"HRuzIMZD53Co0QhdyDluXJzIdQETM653tMnpJ/I/AURzjQBsIT4Ue/CZd7QLfIV2GL6vlWaYn6fNm35a",
-	"H7zYXgrDbzPJcHjQSQ9SCdrmwTdExu8EUMWNk4PfYgxNga0dhHATiFDA1x+b5evAADonT2JbYiUsqr/7",
-	"sI9CmYm1V1jOqoAQ4a4TcW0Dj6qFz5SvlljLXnocRL7ck2lB1jGZjk/+s1QFv76pdLjWS/6RF2LG59ey",
-	"rsyla7w4etRZOhGqLD6zURZ9JJFHpSctbM34FWNt4rb9qAKjjafXzxh3XixLGu/95ezk8c9Pz85PnoRq",
-	"8Sq55LVTtoDtaYSLy9rmiLlJOc3TmrLA/G1BkdddBvnadAgX/8v3TKYZHuoXmRp1n/GCZzsiz3fNsU/m",
-	"f/QsLQZjknK97/Ef3Z1iPhV0twHXwmaIn4is4D284XBSdF/lqSx28BrySHbr17wWWhT1azK5099i//zv",
-	"/0GqWWSPH6VSpnLU628t3OSJkqLxHv2+1IWCKlXd34po/JSu6Z48WbgTenpt95KKdlrP3+yxSoRdsE9X",
-	"TlWDPQf56R3MWuOSq6F7t3VDYIdea7ILb4Ixele03u4VMcYYzHA7Ma9nu4eHGCN3sauLRJVFFxwMupg0",
-	"++6RPfciF/zyKLxZbt6bv5kZtMpEN1Ojne22N7e97IZG8bbcL3yL23bdbW1xmiy7Kyrx9vv6N+pubEQG",
-	"3tK+0Zrnx1NHm9gF96Pus/H0WumRNXy8FRxWFfN45k1gWSFRCXssvDuTgjmEFZeLLTJhmd7X1yZDuZUN",
-	"zNQrtcoE1vz12mWgLp8G8oV7Zkai2KCyVejCmmt3ee+7vPftt9nYJhYaY8jW3mA13kbGu7Fj57QevbIR",
-	"Oc9jX+YSQjq5MP8MOPyhPistUNFihVaoIfY+BnoqCD/EAPce//O//wcddh132VsIjfmwSqprydOa5oDQ",
-	"CGgLjI1BeKtQESocJQVmEM2PmA6EPpojppX1iF2ABkmufEJyIdhm2y4gN5yLkZBGJwnq9WFcXxJBHyWV",
-	"/TryIMIW3NFMV9hBmzeXiQKwFerYCX1J8U9MDA9Vbp4KgMAUosLkNS3OODVGypziCLqcilyLRCTnF/MY",
-	"oRuCHUjwRzo8MY4wikibVSrkGczhTWuWAuGiW4FU0dSMiaNZJrgtfgiVPy2vzUDhKk5UIrIaogIQSWU6",
-	"6ACDL5+p4VDk+sg1d1kaZAzB2kQqKU5aWo43o9iZbRWLwtuOlPkIpS9EwRR4r/6lBu27bstgqrq9K+sa",
-	"wbIb7cyCcOoatLx2S4fZ22ydSx/XpnvVtq6mO9wGG0AJbsAawNQU7Q/tpCvEAdtCgOH2chYytZU39njd",
-	"WAdRpRuIy4HI1rWZHsPZmUh8lGsDi8tfVLXhn5JPs+xaPOfl0N+j7on+MD95sqrQ0Vzh73G1XjTra33p",
-	"/UPy1ewaGtJt7Zdrd5z9yffYnY+wTgQdV+yFKk7pA/t66xxuLGj/h3OD4N3ecsB882j552q9Yv0t7zr0",
-	"t9B5YBs0S9kBt7RLtYXca81TC4YWhNBf15yam2h6cgZOc9tTQxg5Yh9Z3b1izd1LawVA26KYUAgMpXk3",
-	"7Uz/4sq/w6r2asmxB4FwJRW2vqCB6imdiB7B59m2qaIGosG1cXfwZ+cw+ltWEDRoz4dFxM47tfXRthYa",
-	"fNqRUgnBg8Z4wrmZTdz1Nc/ksfFcoMvel4HPLtJw0kImYQF0kwMVIt98Ud8pKfH31SWov/ghb+7/NF78",
-	"9aBahHue9tGFKsaV70P/HqAV7oy1jetZEXvqrib1D4YwC6/NNyjU+2GaaY0Wqk5RGWxFWzYLajuJ28pQ",
-	"r1JTOgkaRFtbjUNRUm0qjnyHiy9ilKqwChDVrI0H4x+Squ5cI/IMojJUmwOsobwvsaySzcaKDVWWqRkF",
-	"bfEKiGVTRw3MkE1SrQUWp4JChrYP+At6ttvgAF3b69eX6Ky0/a3WsI290GulOoOu2mvkOVu61u8one7S",
-	"k19FepL7fN/ECx2rCNyhz5ubPE6SwLdhF/MATLBn/1xohURc8rnlpHpL5NP+PiTwIQphofkwKbStWaGY",
-	"5nOg40QvyHpJkJmTyisGbDEkbUX9trs9atGFtGhQ4x3MAfVRc5Mra+tx5dhuyng243PNZqnU7Y2MwUR5",
-	"kkC7wHqtjFJBu7P5gUrirUc6ERy6F9tzXlbOXtdpiz5TYyNct47yeRxO76oJroXLb4EMbP0Z0ZfiVOMG",
-	"3qq9otHbsxtvxmnn3Voa606/beStPQbxdNd5eGcBNFkAx0kSqEesW6kXJlVNgM8Qo7cP/KzQaCRtCe2s",
-	"sKYCBc+Am/uqYGc0n5bwPQnWpbH7qg6BwD3t9bVGexNBfbtHmmP6dhJBQN8s68AOcnvFGNvRytYNMix0",
-	"skbVVIGrdLpSOAJCB7eSOCBL1zygauZCS6I5asuoJgpAssWivR5GO3impOg5kxiyBkoLCFjwQcGgckuk",
-	"eV9egGyIqDN2YMxB3HQ6zBxghN+F+8WESSi+G4kCqsJOCsIT8M1ktoxrzrQQlAeImMR/YF+lLzFMJ3Bl",
-	"DoVYhDtj/0T2HUxkNBrM1UJBqutqseD7El4iK5RqN2UBh/aLJh+kKtbF0zaDvapVWr32FkzSteaBsL83",
-	"ZYPC13L7BmhQ45KLhA+KtWDeXsOpxsQJ5nBnyN6Rwv5Zkg9oasI3+juxM0EffDkj84c0y4z6upRqpl2L",
-	"NoBsvTUWFlFoTDY1N820WmxNI2+XGpqBWqhbmRsM9ybsTdgozcYmzKLV0lx7nO02p3n2dfBxq2ALt2M2",
-	"Eu4DWEJYo2/n6Y2rdujcoAwqtqAdYLuJTIuI1igXwpIgd/vyx/S9YHGZZzHgCEoxYwFmxU6ZZ7sxwMPZ",
-	"9mgecihANDGdUHMGTxjhuQiJyHvQcY3YdGhfUtNlodiFAKwLyYDfZcRT2WNx7bOLCYiDieFQDAo2FvmS",
-	"gGXIGXAjxt71mPyX8RzUCouJ52Bti6l6VTNOmPnxDvPhLmi0KZor4s6onPEAxyYQCQ0Fnk7Ewl+p/5RA",
-	"bUEFwodOLqaC4zsBX2Td4r4iwKJegU6+rQmBpZrU7SEsLbqzUYBILpOg6C1iXLMhzxnXgbsO4JvG3wXd",
-	"wn5UtsOoL+OpIghKewmwAcaAixRX8T6N6xF3cRlRHF6KaUHLjCCScA/j0qshSXjbS9cGg07rsqmoOzbj",
-	"e0VjXyc9A6M2Sl2vffba5Qo3XISg1RqMuE+EvqQWgvVFbuWiRolrt57ZVkAsZrTcyGyYLwPLDu/5bCxs",
-	"18ldycGd7rjVkoMZoqNNnWXY4A2SqridsgOjQsp0bzDmICza+qNVTjXdGQ8i4EbsOuoJpwQo3rqtUbi7",
-	"mD8RiecqA9s3NosSWxrCJkzEtOj2ZZwmDsDLqixjXAf5fTKQEQ8Q4ZeZuawGDkiKRYNzBEhyFmyPcPk4",
-	"y5Qu+tJ3GdjoL1nyf1OprAxSERzeHPuC4weHhyzQ5eeTVE+gJiHE3iNixQuRKTnSGAJwpetQoufK5MWH",
-	"ood7BNrceJpYJLwLwUSSFojX57JWEKGmKolZmmUWjJFdiAEvtQgL1o1GRbAas3bDITSk2/Mwgg6wkWkR",
-	"BYtcKLWwLA63DdwS175uFxWBp82t4oQXvFM60srY4XK70hPbvm3feF4W4y57WdloUMnhNqPrc+dJhE4u",
-	"NL9nc9oDsdlwsRvzFFr9zXnzqejL2Kxx7KeUC9dPjbD3qWbpSCroWD8VgvW3Hgf5gf5WvSO+Q+OMccV8",
-	"LgBC9+1t8gEAaFHmEm77E5cjc2k5RZBHgEAs1DTYgkcWJ5I+4przraaID9lFfP7cAfac+K8qTeyEg/YI",
-	"QuYcVmpp3PalYVP3PPWbw/syXzyBgar3AAOKL50XhZhMi5hhvz0tN8g7c4lC2aBmsseSnGaIrwpb/v37",
-	"rt7P7SAa47Y285lAoRKaz2YBNR+Kq7vKVQqTP0Az+5sTs0cbW9rXro+x99gYU7x23RXaOG4KxtK9s41R",
-	"LN2Vj8elLT9t60DGMmrYmkPz0kG3mT3aY78+efni6bu4Zsv+V+evIh+IrHN80nlz0qEndZZT1Vgjd3FO",
-	"dybnNSAq10mbmP38eXMm5ol3YJi/GzDMagevMRx9oZC3XmvGKw/rCAJrHixtyusYW/vhbRd5RO2Noi1h",
-	"p8YQP+Mp/phc2nM/Bc7D9VpWAITZibZf38WBRXL65Od6bKpSNxG2gZYyIWYH93OaRGhpeAOrL0MOvgUD",
-	"GkxtY65ezKtvkYqFPS06uDv404i/F2Aqh6jY7swm68vY8aUcGLvyrOo2VT2ko0UWeGO6x1zrVBdcGuu1",
-	"UFnCuLGX2MW8L+OJKLhRQV2U38BytIBGSEDeCdSKV+tI7E8Ihy7VLLLsQq72ZtLWrxNQ2v1f9q6tt20c",
-	"C/8VrvchLaDabTeL7qZYYLPTdqaYTluk08nDuKgYi7GFyKQhUnWNIv99wXMOKeriWLZzaTN6amNdSFHi",
-	"uZ/vu2O+wa3aa4Jp79BgU5qHlRabJ4+fbG6xWdu/5b7K/dps+jhWH8e6zdaZilzHaP0mTdga1aorm+sJ",
-	"cjX84xvJSSOGTxMHbhOin1WD6M5fjSGIiELo2mOO2sUjJIyTKBDWF1Itwa9OE7YShvx0SRGTykwiH6fA",
-	"aCR21gA1JhQyAqsuBQwAr4FrCLjt4VWHBJ3Xn3tuYQp4q9YhK967pG8vurqh8VRiae17tFVitaOwTBx0",
-	"12CPrG5XI7sMjbSa2K9UDnyYxdyDdFZs6qOthRMgnKYQkSMocY/VAoEPDVwx1XBkDGXRro4F4nneQG4T",
-	"CjVe4z5UdN2hor+6YOwtwZsTp8gVvptAvSUT8MuzDanOY11LqMReyFGHsEetCqr7SrHKnmEN4lGApVzP",
-	"iYBcFlZiiUVMTdVnfHIxlmWqb6aW8jmLkSsLTSru/jwRXAPxFZcJi/mZyk1sj+b4+62nRP541idFftSk",
-	"yB/P+rRInxbp0yJ9WuR20iKhprzfWREyNbbx2Y5do8J6fy9u+lyBwUJjxptdK9DZvcrp3aveverdq2ty",
-	"rzRtq3bZlmWMTyaqgILvKukZ5B+pNV8LJh7NeZoxniS50NozI0vG2UTkhqeSLfnKZy2RxdgfylUm2lnT",
-	"PsIEG09ZnecvaolksW2TgKnyLMN6tSH7iWvUdR9lOlEJEELPXfR9zo0RuZ0KScLB0YAn/L+DaGDdFet1",
-	"5KtBNJB8bg8JO94glItz/vWNkFP7nTz952E0mKfS/V2mFbXJUwl1721JdrfiB35ZgrlMMR/TNhl79qCr",
-	"jD5RuDHuA/Ucrddm7jl34i7Ec3jtnmiM7ZupR2PcUdP9xRUXT+apXNPDTodasr5uE5QqB5VARefgT5dr",
-	"c6Vg02NeAO8XgrgYpYbsdaNtAKNrLpMJTbFo/eVFJrTrbK4LcSqhGUv3iFBJU7aQUeq1MLORTqeyWGAs",
-	"7YOQBjOgwE+G2IQYTwMsW5z1ERFrTRTQxBHwv53x4eN/M5Dunw0Hgvk9m3atHrvriBud2AGbxc52V2yW",
-	"6rU3gM3S7UG8wO5OX+SvaPdX8DCEesmnrQnu/RiHpgKMnaub3uCMy2hQLBL3UV19PpyX4GWX91GcdwmX",
-	"vbQb+Xd+QQP1uCs/js5CmRIoGkbdVitG9m6LFmuNR9njVViMDUEj0oHeTRp9s/98TpPLtQ7Tu1K1+K62",
-	"NBmyD9SaBd2z+ao8R+MCatd7neZMLWWIf2b1H1wEnU1aYE8fnjeWdKMhi90lccD7SHf3ZahBvSoUua7R",
-	"WE4S3XEp6JZyPhq4x+uMI3tTOqKv++zDUd8v9oUXpV1dgK2EgJUcrs4SJEHTeSDAxXIiVD8PkZokBe2n",
-	"7f+FxP+mBjAl8hWhW2D3qsENZ50EhCoKeh1JV8y4jrA/FyJRZOgrSWIYO1ifM+47AoRB/6Bk3RBLdGPO",
-	"VhVfIxfnudCzeMhewISxW9QNPJYwQwCFFFqnSuqyC5fAyidcskxNITUAfdNlJByfO2GgEVNtcm7QuVrB",
-	"7I7QPbGnfoZTWnMHgYm4F50Uvo/N3KG4DlXzP8Kg1MZkg5/qDmn6lmtvgIbqjp0Ox0KNDdpLnie6z0N0",
-	"tv/fcG2Owbrszf8fzPxHec9JP5AwKnXDRm1Ws/9RKCatmq7F0B+FJuXuerBow+ewqgY0DJ8LaoJDBift",
-	"nYWAY55M+YAuRD9n8bfLmE0ywXPtFYg7jFgAAFjgnYxEAYww3Nue/86BMgSOgXU/nN+AoFCGpeYIwnOl",
-	"HyIyYAAXucAmM6aLyawc+0F8+Pgwfggz8k4Keh3UjxDTEvsK52AKlPAqAR4ATwSUO6ba5yJmuTBFLoEJ",
-	"H6Gg6zdq04mLwjjbfy+liBmXDcrgfTnY9mqt9eKb0GsJ7+wubRMKLC9p753zX6mm712qZQlA1qu2XlHd",
-	"Xy/sLfRi+T1wLYprKc5mSl08SkSWfhF5KvToG/32mX5bbQxduROJ8BQqmyd2suqcCT6ZMUJwAbIpBGNq",
-	"8so1YkmnOI0XdPO7DivRQ3bwaGoTP03N7BgXYBtEvavv0iod3XvA12C9SFp43UeW+sjSrRnfiJS6/mMM",
-	"BBeJmloIyf+6dRSptml8vVJXMTfKBf25veXeNva6RPgHpMMrFwn6GiKwZhAgkxtopHNiNDUEjhWVMSbo",
-	"zY3do6VJTE2/qWHnPM10RL6/yVORMK7HErHxoL9EiiXAg7dWj9K06IluoGP36ZbCdyFkksrpZtsZz6ur",
-	"jp2l7iZJG5HvlWrGz1RhCLlbi0Ywv6eC+44YNHpjdSfBToX/VaG1VppXYa+bsj2Qy1eXkrqT6qWkDoYS",
-	"85paTHKBlk6zHPTUjXP/iKXDJexilu5Uxug0wX5ljO0v8nbKGKsVM+55riyCeQuT9I/eV0L2lZCA41zK",
-	"ki3M2CvMwAAYWhNTHUuEvkBouY8nbwiPwRqHimoftZgA6M6fbld/evB3+s1v9IdMA3ey41kW0oBxOVPL",
-	"sTSKWUP4fOUjwGEdo50C4OoCNpjDa8dxc4G3m6ml9P3HH0/esHmhAaw4nhmz0AjDmxHrCWeL4ixLJ74+",
-	"U0m2ULlh/3ocscPDfzCVQ9gaHvTJ46eHRGmHqVaIKPMsU0u2yNMv3IixlMIsVX5B4V4YM6aus7kvotHC",
-	"QAd07LiMTl/+75d37379fPzmzbvTeMiODZsrbdiTx4/9i4XRxNeUyKxrJaFYDGqWyp//3GpEYQStmmtt",
-	"8Ou55BrQpofsA+qogPClzvEylvvVi16ryb5rmFvPEGupQ8UozXfXotHG5TdQN7rF0ySlstjuOZKKlmn6",
-	"G/Sp1YtIvUrDD7CTVnsBpyaBRu+qD4NLApvqhXepO10dnA6vxro1nUZ3HlAwi1yZ8hvAvbXhHnBBUr3i",
-	"MhqYQM9fTR4hdHXtML7a6Vqqqa286XtnG/S5hx+vRtZJl7UGzXWzErq778RCWCMXLPIMiQXB6Dgajay4",
-	"HpJcHk7UfARDjejTAZo+e531W7S98s+xayQnwToeRGxcb0MfDz5tRUdIl61hJCQZgKSEFSrCqkIDNsKP",
-	"J2+OGNvuCcdISHTE/vyETYPfOj7lJbEYpucw87/9h8k0YzCPTE2Hr7jh2QOR5w/H8nIsz+dm+D5Ppcnk",
-	"A6eWUKo+ZKMRmoiOoW8i9uRGpAHW0CO6JYXPosizI3bQbb0O4IMwtFwH1VU6iNhBbY0OPjkGRTstlYlh",
-	"pqb+6dE+fvh8zeN35wO7Ol5SRq8pN4cGQNPDeIlxZmc/WFP5XOVQr2jt4zIePmTWU692GaPHgKWRczW3",
-	"f0FpBzRF8TxPv7R031ZNkS5YjaGBk2oyppMep/HeKBo0OTsomk0hw2h9DppOKqOC6P7Z3XhVdvmus8qd",
-	"nIvtvYpu7kSfFe6zwrecFd4kAa4tBdytl2DpKv+hOhE6oIbsmC14oUXildKFEIu6viwJLKcKmoOHLMbL",
-	"jtg5z4BhONPK9yLwsXS386j8rkb+KLhNmd4NxkK1jH0JVod76NVWe2CEXnXMzqzlp2vEc3PB5XKWZmJ9",
-	"8X+ovHeNAZ0XWdaxgL8exLFvzS7k5myvPW3nCFL74DdRLHmnQr7vAeiDFfemoj9C0RwW8u9tVK71q0ZJ",
-	"JbTZanqeVlhkXOkOkihaL6msB6klPdkrwHcVSSjnK8zHTw5ZwldXJ7SDaOqepVIfAF1vcC+QfZKNIek1",
-	"tZqp2Cc7XhYN7ZUlL2f/3eTJ/ZN1z5dXK6h6Z6F3FraHHHKi/SA0vG/JdVivFdC63rk+9Mq6UNo1mIBH",
-	"xYUpcc4cnb7rV4Kj7FwAGzIEGNkc6kOrPP3lEkKIky25NMTWf8xyMRF2vLF0ABHNolKiTbYaqe6ReHX1",
-	"gHTVQ6hApVIBmJpULFNyKnKWCz6ZEfo508rOMUKEJuoEwAcKXB1XiEAK87gEXLIvgMDUgTwWihTUOSTf",
-	"CScQKczOScm2l7mGuce7xVjq4CudhNPd3ttZc3kHb2fbWt1yf3TRvDiv7b0ef12r70NbBz1ta4edeX9a",
-	"JPhF9/W53299bu+Y/WBFwdUQk06tNgpU1vUVCtdUMdRzPNK+9OP6NfJvoGWwXwLHCWr+axm+IXtFYIRS",
-	"fDXs6SGbqSLXhBriy6bthenULhTE+s6UmUUeNARQBmUylq6YDNs+utSOdYMaZOvq2SLgdMJnC+ANHfKo",
-	"a6qmCsCAqh30c6DpiYS+qXBbynWuv7VkW2fRvqquyspVDG2rrPx1rcqq/LT6uNxfXJieIBlvxfXRbqd0",
-	"kZ77VxOMjNA3JEsbXW/kyljPxPscQzt+HDkRmaUXAmG4zUzkeshOBE+s3EK3BDqKBZsB+SVbCmmC/I3K",
-	"x9LlWHw4XBPEEsLKBvmbFokV1gX2TXDfUxPcHmGqlmhdo+NxQyWqdyV+mGLOvivvvnflWVnlt+TutjbM",
-	"zT5mG2HC74Qo5Pgo4P8aDeBETYo5bfkizwZHgxEIPZpHQxekU5nKKSsWEcvUdGr/n8rQzCT8O/ghwOmb",
-	"KNcRPSw5DOwGAUWXpNrKiLf4sxskxcrDWmshAQaxFLH7AiQhRxJHjTelkRvcAdH3NJtkSqdyGkyGcIha",
-	"5vM7HWlO5qWDSApxjM7TzFgpEzEN/iqsBdjjIvG45wuhFhn0nJRUIWIeTAdwctoWB/BzUnmmvrZM6Odc",
-	"FQugHCJwdqiUwJmBD4Leh1Hhgws+b31s+L05xqmrvnBLHxHboh3QfQjHr5nmK6QEcfS0IXZI+clIZVxk",
-	"EnqXPCBWMMW5I/5vzvI3d2jNRNs6tFLJZDE/84i7yKE7F0BhQlrRWDexyJJgFrlYqLz1CzmhI805vEpB",
-	"q5fvQCaOgkuzsxV1wVppocOXL3g+ad0aeKBlW8BH5G7Jjl9HxO4FGAK0/R9BuhOFSbgN05aRjl/Th7l2",
-	"ZSt4lZoZkWXu1ZNBQesNhFjEzRmOu8gVAUvUB39PR9opU5DdnB7YbSiiLHsQF1r8NOMmfhgxrnWqDZfm",
-	"UZHCyh///Ojj62AGQL/THP6nkg2/bQ7HnteD6/oqZFC7cW5oQ0eUXFY6QMECcB0kRgjmUhD3TeNFeB6T",
-	"xkR+FSvtwHvsR1sDgJtw90behw/NF+mjC7FqHev9awaH1og65J83a/YVvGdAscsTpNVxxDmovprjvfyy",
-	"ZolP1w4Bn7BRbKWKnD7rcBWDNs/6YGUndWO497k6C0gpFhk3wBMET5oXsgTYrjzXTPCsVYP9ggcuP13+",
-	"PwAA//8=",
+	"7L37lhu3kT/+Klju/o6thKRIzn10fLJjXexJdItmZCXWzJcE2SCJTBOgG2hRtDJ79mn2wfZJfgdVQDe6",
+	"G01yOJQtO5s/HA27GygUgEKhLp/61BjJ2VwKJrRqnH5qsI90No8Z/Pvsu7fnb1Lxhv2UMqXNLyqdzWiy",
+	"bJw2zsiMKUUnrNFsfKBxyszjkRSafdSN0/fXzcZYJguaRCx6nci5ae+22bDfqMbpe/u20I3TxuWUEcVG",
+	"UkRkNKXJhBGuyDiRM9LdJ69GWg5Z0m40GzxqnDZmatLqNpqNRMascdpIFUsat9fNRpKKc/M8SQU8V5pq",
+	"ht3qacJoBE873ZOTaG902OqOe7R1NNpjrZPhYbd1wDrjPXo06ka9XqPZ0FLGhsrr29sm8OFCJ4zOSjwQ",
+	"hAq1YAmRYyIFI3PORh5DGhHV9JR8umro5ZxdNU6vGm/evuxfXJ69uXz65KrRvMoog4eb0AZfwVDhExjs",
+	"VeP2SlyJam+XT/922X/x9OLi7Lun2C18bmeh3Os+7XZaR1Fn2DoeHRy0euOT8WEn6tD94RH2KmNslirF",
+	"laZCb9bx41cvL5++vFfXEYs1xZanVNyQpUzbm3X+9OWTrTuuad/M4bPzl+cX3+98EhtmtZ0/4YoOYxaV",
+	"d5xiyQeWkAXXU5lqcnZe3HuRWXKU9yP3ebMRMU15bD4+t0tVEZowohZcj6YsInJsVi7RU65s82afJbjj",
+	"+7ywYw5op9M66nQ6rWPzn07+v8hut1Q1Tvc7J82G5ho259k58agxHGycNh7OEzmM2Uw99ImFjXZ+Lt6w",
+	"D5wtikO/0HQ8JrGUN4TqbCBjnigdZgEX/QTb8XiAreDvRE8ZOTv/StnWHhGuyUjOmCJUEeqEm9nY5k3N",
+	"RzdMb8Gavc4K1ljhwQXJiA2xKB8M8ugFVyMpxnySJuU18nauQE6RhI1TxRQQj/P6lSI3bElkQmYyYnGY",
+	"b7NC0x7vLoFd0BQfMa/5+6yb7r7HnINOr8CcMikhzhTfQe68lGfA1tLmiWOi5Q0TiiyY0IQLLUnCqJKC",
+	"i0mYGUL2cYYCjEgViwiNY8K1cg0P2VgmzCykIZtQQbS0M7wFa3oHK1gzoR8YEa71Gt7k1CNfXn1gSSxp",
+	"VLtkuCIye8eskxEVQprBGEYZaRFmU/7RigWzvvFt1s8JfKOTpREhjVOdpMzn2l6BawU6QxzzXkCWvU6k",
+	"liMZ1zDMySElZ0xPuZgQFisWZtLcNVXPomEibxgK5IQos0jzhlPBPs7ZSG/HpoPVbCouLkcpYUki6xZX",
+	"Nhxk1F9TqWmRS5dSkhkVy/zY0YQSzWc1DPoJmvC5s5CFI2vIDCMWCdeaCTKWiVECCI3N0bvchivDVVzZ",
+	"7xVFNZCHuz6d1zAFh4AcecPUXArFyke4UbZjplm+dzNeUK3ZbK4bp91mY5QwqlnUp0Y77nV6h61ut9Xr",
+	"XXZOTve6p92DdrfT2ds/+LHRbIy54GraR1nWOG0oLefZz/VNHLb3O71u9wibSJTugxSr73F/r9vp9H50",
+	"WvgmGlQjU/j7d/oGzqfThpwzQfnDyVy3pFKtbq8z9IRiw7EStjOcz6Ve1mj4aSL8t/eGR0etI9rptY7H",
+	"HdYadqPeaI/tjw86h41mI4WrjlmxIKyQWapx2mk6OrgU2a+9brMxT+Rsrr2fema52QMn//62uF6efnAX",
+	"MW8rLSTeLBSoI+aC5S8b3k/sx3fisr/cmIBjYUxjxZoNZml4/wn/md3s7F2Nipt8B4BmbtRWxX5qnHZv",
+	"m8GPQGGv+6hnbm8xVbpv/yxwZO3FS2fs8W5esLFPSa/T6RglHkg6JUrTRIdUenxgtPIiO+92S8lW4d0u",
+	"ArDe4ZPAikeicK6uDIPNcHh0Sjah6rQbGqy9TDWv3ATlFyt759m4/d7m7ft3to3b38umLpKCBTszv993",
+	"4qyUumqcfrpq/EKzXuG9ZVDzqsFVn/IreyRdNWiqpzJB4m64wH7MC7emmeykgJ9XCHp8v3Bc2LUv59Bt",
+	"mvOgILyuUHpdVSXdFexWd211O7Ykvl6J6mn3/v+Ou3/V4+4a1solnzGZ6vqriOKxOTqCuqK2H9fr0hGP",
+	"iLle5Dds8802WiJdrTvvF7TEnLCQfuiewvn2+vwvbBnYKTds2TT0pv5N4v2nVVukd3La6bQNsb1OecEe",
+	"tIY9s/jo/n7rJOqw1v7oeNxlPbo3POw07LFr1NpKw93Oabd3ur/fPuh0e3t7pmFBZ2ZQ79iQqClsu3nC",
+	"xvyj2YY3/bMfxeXH4flf2c1FVDLPNhtqJOdg9rVrV50avT1byurUKPZmxJQ3mg0p+kM2pfG4cW10BJjT",
+	"fnlYHdY6GnW6rWN6sNfqjQ/ZQbQ/2hv2aAPX2GjElLo0C698MzFrsQmmEQov4QUe7hTdAzLjItW+MvGp",
+	"ga/hKm6cNtjyz9PhdyP+iv/5/O3P592X/Fydz/T8x8fnh+f/+N///p/2//73/zSaDfZxzhOm+lw0Tk86",
+	"HbOQxglT06whleg+vorSyK6aIaOJu7ePRjIVuqr+TMq7Y/P1kZncMoVvhptoktAR+0/rAWiP5KyymI5Z",
+	"d791NOyOWrQ72m/tRYfDzuiEHY27nXzKkTaP+tCBYMe15RL/hYYA6whECIteWHdHYSjvuJ7iQkJBo6dU",
+	"kwVVqGkWLSZbK+red2liBvnQbpqHm8j+h5S33PemNVAmDD1GlTDnSqq0nJnl1vQU9ndTJkgkyTmZME1m",
+	"SzKTgi3JkI5u/tRYe2D32ig9q8fn6mMHFJ9sTu98ysGSUzfPZHKZcDphNY4rDQ/9qbGssA9MM4+pGLE4",
+	"ZlHtVV4U5lzIoYyWRDAWlWZ9OzUHjS/5qTdy9BSPI+DU7Zej/myoyniD+cJUmU5Fk+nUX9sfT6mYsNdU",
+	"qYVMovBqE1JPWULm9qWCyE6ThAndz54ZJS9J2EiTqUwUI0OzeJKlOXnZwn9NaTqPwTlBbfuwgoEmKT6w",
+	"RFEzqpdSm1NwrjdyE4y8LwN6l/+4L6TuU9d0VQ2LJFOof8E76CbwG9hGE+v5npSeZ7T0h+z1Grbz1g8D",
+	"uAc7NN/zwTm99OS9BNYJtmBKE1iYOee8BkHbqxFHC6tOoSChI61AE+FaESebC8pIVQvbWrnKKbSnWw2J",
+	"dn7Lnv47+O7znl5KHe7mmUzISMYxo5O0qH7lnX3L45iLCbkRcoHWMLOypGBt8o5yDYzTUzbzO7xkdFZ3",
+	"Epg94NypMzYbskSRJdMBdtue/XaBuTUtw49mPdKhaZsKwsUHyUeFYydiapTwOWy408Y5KA7Iw4johbnH",
+	"mPF48Q9uxZ9jW2T/qNs17F4kskDaW8WSGnFU1RxXqU4biKaK0ockvGPDqZQ3QSpesoX1qCpCRUSyqJBa",
+	"3vhXDrqMJTUUjdM4tlvcW/xte8rmt/Hsl+tmAxWoqdZzdfrwoWmy7Y34oSFZPVTpfC4TfzQR7uC6rYu+",
+	"1S3V8btc10wvlcvWk5vl6++5PPr7k79Nftif/bkz+jHpDt+N/v7xp5uL4+9FTz9fHKRP5RE/oyfj7/7x",
+	"12jvL7+l21w+C3ZRrZiGhX1jy5tR3aIrUjtaOUdzau7TmRZbWa+KjRJmaFlMFRv1f/huGp9//zL++96f",
+	"4+jxtx9+5N9Oh/zbmH33TI+++xg/f3z28wv+LWd/++s3d17t82jTod99Y7h7Q/1kZFcLf19zNY/psm9X",
+	"31lEyXP5gcUURCP7qFkiaIzLw33fMnKusfXasa2Er9Lr6F29evZ8Fo48jvzCw1xxI85XbafTbR1FvV7r",
+	"hO2PWwf0cHg0Oo5OWGf8n46ENhcfaMyj6pKv/7gciuexPHhn/naJ6maA2RteTjcNF/xyb6lPvn0r6AfK",
+	"Y7zGlbXLiGo6pArGFclFSB2Phv3Ua6Kkg2cN5Jr4tpEo3cONgyyeuF6LlFV08BLtwBCmbsD3GXT3GQW7",
+	"Gm9adPKdEnPrdN6l/aOu75uaS8WNVL9qnJonTc+BVBKb4AlRoymb0b65KHDrJcmWzyG8IUdwe6v3u+TC",
+	"Fb1TI11x4bjFjY6ZLd1IKh3+g430nV1ehjVIT+ZeKlNU9FBtsOWyEMZsNtVGE/nJdzkDp3YmAswwfclS",
+	"aM6bxJCAKJyPbgXZBVRaIv7nZr/ks7K58WQbSwjurPLJf3vdbEyNQmZpLdIO2w1Pi9p7wmNqbtIklmLC",
+	"EhLLCeGidIrb08aIA9viCKK962NfooSO9V3MZdls/12mYIdcyjTxLJFwdeOC6GnCjMxbqg2k/m/HmchV",
+	"H1jmZK7dEJkvdbW1zYaMnpq5wpnJfqwZ2cHpfsc7ErN3h0tfE6BA89Aov6NOr7UX7bOD8WHnqHvc+424",
+	"K2FLFI18J4f1Vr6nRpG6pBU/0pkTQBVfRnZIgw7W1/Bt8YROQGBR4T6GpYzWDNYyXxEaRQlTaptw7JO6",
+	"mOOnhaaJI6xyQPt0Awusvnr+JMQHa4LEWSZTasOCnZJLeChw1FOBqwwqNckVGdE4ZhEIj22iaY9qOZIT",
+	"uYIdFVoNU55Rvrl/IHUW1yzK8zM4CYpxpiWd7TfnJRgDf3/jLoJnMhnyKCrvmZfS2Sq5InB7qu6QcfZp",
+	"Sbm3IuMr/NJT8eNYLqDJbdT8Yg6Hp9U/8+iobI2cSDPa76mIXo3HQZXiOTOHvyTTdEaFKjlGZzhksy28",
+	"dlZYWC+9GyRZUKEVodi033J2sMMbfXzuOmCmi7JIh1fIgsdxIELXTswUPu7jHi7MjJVXC6oIvgTh3Nmg",
+	"t8kf6dZJru+zDkLz4tFYGC+ytMpLRWeO/KZHe/00rRZUHaM8d3t7+weHVbvaBobunPxQ8/vd086R0VR6",
+	"XdBUzNvm1eB0l2XTasEB8TAuimuDkWXSygiztRb6lRa58qhSxZL+5rELMM2MxnpazXwxBLC44MDJCb+B",
+	"T88jNptLzcRoeS5eJ3JiNISadWLXcJMobTZKKiLYhMvAXuF5s30uzPGEDfuHvWvP04E8alp/YUsICCv2",
+	"tY2IG62M+Pc3l9c/ZE1xQTzSK7utbpQlxr7gakb1qDxB0EMWOQI5BmY7rE0r8XuduaYLEinAyUIXznts",
+	"GXnvY8P3ypZZ6FG4kn/Ze8A8gZpXmWNjmsbaJedh/lmIQe7ruw9rr5B+1fE3tlUYa9Njsl5xAGBPfZyw",
+	"iAnNaVzaU++MXAhHB7gxQAP9kddC6dQpXhgIukCzNjPps81N4qBw+nQL8s2QRYpkBXhRpd5ji7dGAt61",
+	"bFtwRbREa8QKDvmLCL1x3n0iJFGkYAQaMwupa47p3sEB+cAVH8aMnF08Pj+HU4qONEvg8IY5d8nr0LmW",
+	"sm/p4ubkmTIawVqM+Yzrxmnv4KDZmEtYE4YzJTIwcX2LxKV8UjrVSeHFrbdqYspM8ybnNU3ojOmAhwfW",
+	"7E8pS5Zknr1UPzH+O57Uz342c5GKGyEXwizeKSTgYifQZJjzMtV9Oe4nVIApEbgPNHnMN8zxmI8/b8Hy",
+	"Tm8dy/0x1jI7f8lj8xuMCQ0Eqp4RxZTikJ5N8WKNiTr1rMbA0pJ8sFGnNsqV42UBybbshma3zaFbKR8c",
+	"QbU8wRc8fgQZgaQ7YZDRf1dOFMJ9d8mIzv5nYERChbPbFuJkEjkDX4eRWKNYqtUrIm+lsPvsVcWm4U4k",
+	"Gs+LzW7DCFp3X8kY4RNUz438LcOS51Tps2jGRVUjNRo7oeYZVzqhWoZEEaj18FJFQeIY/VZthiym0vDH",
+	"mr+32R6sjhnPQ0RXmOFRDUzgH9hrsDxUuYAWCRtC5mXNunzZYUk5n82pWIL9C3z85LmOVl/peh3rDwk6",
+	"TA9GnW7raNijrZOo22nts6PxMT0c9kZwf+VC6SQdmdk0N45XSQRp01M+x1X3RmrNksjGYnEBKX0LmdwY",
+	"5deZ9eeJjNKRIcxMl6N74UWvpMO41rzVOz7d77Y7nf1uF+xVSRpjGMUbNk5FhMwCrVvT8fgUrsAQSQZp",
+	"422IXHE3pph/ALemFGCmSTgTUbxcfbnrHZx2O+1er3PQPTb9Z36jLsysnJyLZzIp+z3BQvzqLNVT0mt3",
+	"DH0zfxonCRXaJQ14OuQGUVvmcmljE2hEC1FfGUHhCDJF/nzx6mUogKzc0AaEmL5e0NgMjIUDaF9KXenQ",
+	"buqZ+7Bv92VZ3IOPyYp5o+yZdqzGxwV5e/msdbyNiOvWKQPZSEhOUGVTV6kGJrBksjqiMErnMR9RXbgJ",
+	"cqHlXeIObEDGM8aiIR2VAqnONZmyeF4+TmazLPEXb6hcN42gsRmLq8XGfklsbJMgl1DNxaRx2oDM+1UW",
+	"lEJn3nhVfXimiCDSNpSg+C8RjNIMDJTy8hDdZJMzN0g8aeZzRhNlbXjmSjU2hw0lCTOXcozIXkz5aIqu",
+	"26FpJ2Exo4opJ+w39Nv6zok7elENg9DYc3f+XN82Gy/Z4q2q3oMEWwSjmJw8jLnYMhOpG4ipesk+6hVx",
+	"5OdaEcE+6nIgqstBs1w9OWl1uq1O97Jj9soprrdSJCjpWYfZLx3lmeUrVKOizsiMRZwSI05BX5NzluD6",
+	"sios6gchO1ke5R8Klao0lOeMonsWsgO87rc5Mo4LR8ZhfmS8zNIV6oKlStRbPj2TqYiqJ6WesoQ1zW3G",
+	"jMTsOVXDkDE0EHJKC4lWR/P3NmMt+lr3i2N13QaHiQ/tCGuQwOSMwbFuDqIxVWHLg2ksCAHmNH4h/WiU",
+	"BeU26QK/2MZP06tT9c2oVyJ8FYm1o6/GTNJA6H4uuYsbbXWMhpPyGLHf3Cq9YrW43itGkpTOs6hzjGLv",
+	"mPbGrQ7bjw5Gh8MjenxSOc+46gtgxrbiG7lp1vNlEBcMMeGm9AMjCZvHPHiXtjuir+sAwWz+TxA0zimg",
+	"fszrV1uFdYxWLDHYsXoVJFh1EEXmzOfxsswbHsdF3KU1zIE2qulgLv3U7rwMAwnzLXcaz+GzwlKzkhPw",
+	"jmHEa5qqlUkrz5kmETN3v4Qb5YXywlZ0Uf8uHu41hv1fSvnc6EulDOgPLCGH++Qv/NsAR23GQB9sy/Bx",
+	"WYKBBJzRJS7cw4ODvUMyXGoGKFszuZUnp1MwVnS9AAA7FLTBW3oqTK0SDVxgIjLLaxOv8xzfDbucaarl",
+	"Z/Y5/yJu4nyQv66n2E6MXfBPcF2XPTCQuqYlGTLAowtELPVtSkVng6mpy3ga7a3KpjE6bd/1tkHbIU7j",
+	"WrWpQW2NF3P7Z3/z1B7gmw2lfQpqdVRd0hjJTOhYMxve46JvwcQ0kSKkorp3+sy2W1ZS48gcMNB4Zga/",
+	"YXP0CmQ9mDW0tbdk/6hbdJfAGLZxlxSDVrqehcSxj+TjrEqSMi+A7wlcseEBBt5toxfOvVb6WXxZKIQH",
+	"nFDWO25tdfc2AHc977g/HpJHulV4ESAY2VE1A9sA69+9nfc+plvHoR3abnEqXieBy8o7uFzINI6cCMWo",
+	"C7vI/JmqAUb/u0xheIYVEJFpdakIoe9oHgNnU/NIxNRNOzcfqKXSbAZmnrzVDQ7DMrj66phNGw8ZZIyz",
+	"ylfhQWOqmWXIaGoFU3XHQsuZbb+8Xa3fw4wneweMenn2Ara9jcaNqRwhNRPHRnyyAnu3RHrOlAumNRcT",
+	"VZeLuMke/mI3W3lv5cMO4AAhk4owQL+s0NrKbfQZ3UHXhl1I05k61+eqzg3DjRJQgpuwHz6NuK7xp+Cj",
+	"MLrC3/P0Grj2g2V8QZdtcq4hOl6RdI6YF3nCjddtDUjSmSAMeq0eUGtNz1uRtFoZPVhlnPistmTglHbJ",
+	"sWvjmr9SBCyzG2ZP2+ZLLp4aY/GWnh7fFWP6e0M1e27Ux5B8B/hnK3LhZipF0D6bUM36sW2lKN8VA4Ez",
+	"kwnLWzIUwc8Q8L594Mpm4M9miCSnriLmC9QDT1hER7puL3iz28ygRxag0WuiaDGmpc6+t8qQ3lztrnqf",
+	"WPKufymflOswhDDY6Z0e7Le73eM9TCPZak/ZCKra/YThPtYoh3EeldD+OmQ+bH/CBDPzvBLiKdSo+zC3",
+	"C71hZgOvMjRBfE+u8CGasteqOd37eUpn17YqE33h2iifslExNtu0UM5YnSQynaP6ad4uPcUSCwptMvBf",
+	"i4rXOD1qehmGp90m6tjm3/t+HH/jtOeftXggwPv5j6lAXS2ClxNYmpD+bl7DP9N543TPwiWqxmn3uHfQ",
+	"uc0WMub2YepS4qVlWStF1/R20Omju1Y1Tk8Omo35ifdD97hjmkuYknHqQq/s1yeljw/A91/4/MTsFvf9",
+	"B0PPSbORivzPzu0taEhl/mqpMcj5/7h7D+7ud29xM8AVaR0yE5hRsAwMRhgHM342BES01zJ/n2ueQO2r",
+	"wEXdj9Yy56xVIf8vPmsn8VkJsn631/w3MmYvpT5DlaM8oZCIB7yiRGmwsoXsT+Y1BJ2zzXjazisRIzAK",
+	"tHUFV++rBlj5h4xQdWNzNrZ1yx7W5feZkeX5gzVKTplww5KL52eXNJmwYL2ChMuEa14E9RIymaGcK0qR",
+	"vsPcPd0/Njs8TSa2hEDde3sdX44UvwfaGE1G0zdMpXEVhMLa+MwSolU0itVItGXLvoMOdRYdJfh8zjQ0",
+	"Y5N9XGwOVMZbb3y5vQ6lld09BRanNyfD3losFRaN7rZZQ2YZW+767m6G5qe7KJiWkfl0hEPFVmuea7nv",
+	"RWv5Yy/whq/lTRDh8PcybdewfZIPLPk2Vcuaa10sJ1ysutRhUlZ/aJrw73TVe2HCwJnKt8pQ6h5vjE6E",
+	"YyKWooqI8wlGCQK5FxXhEdO5lnMrPDSL2Xxa8OmsB7LuFjDDAAPWEV6K1rJfnoDTb998ebTX6XT2q060",
+	"Ewr4XAcHrWOzsg7H3WGP7kfH7KRj3p1Dc3vtTrvb3Wt3Hvb2V2K/B7qDVYQhI6eNF/JnHsf04UG7Q77+",
+	"W7f7iDznIv1IPh4f9g/3H5BnPGFj+fFhd/+gvUIQdI8ve53TLhhkDg+6vb0iSxyQWR1Pjsz1sQtaw0G3",
+	"W+DJqEs7rc7RsNc6GnU7rRO2H7UOerQzOor2xocQX2d50umeRsPj0/3T04f7x6uZUu2vwJQnTN2czecP",
+	"e+0u+Zq/unhgtxKfiLfzGmX07iGEG4VUQ1QLOt0fBwDYjRLMjRYrE1H1uKMWDGaebrNB47hx2jtqNmbc",
+	"6FL7RsZK+bNRgfaM9k2V4hMBl4NuqeuAudf5+hEhfTwmijHCi/bf343T3+pAZuxTPpmGssXpBJTcoQWX",
+	"vf41wwKaDSuG+4obmb56eLi2EeU+aHc4I/bfefbaP1IFtRFTsQPwk+LMHQ57ndYRMwPrjPdbx1FveDA6",
+	"YicUBmZ1CySI/8w2ByFB1BYXsXHn0/wzIosgUF4gW+4ZBOkljIUqWYSFKTJ4v6iQrax2Id4cjB6fH57f",
+	"zP/2w+M/n7TZXqc96sViOHvWif725zhDFN26VsGfkPU46m+2IyLnExeTDZF6PvNC3Qk0zj1X5ReDjnPh",
+	"NmTN8ej+XS3VkG/lvJ3lBp+H8eVKaDIrzgzQ+/J4YQoI+iL6jeHOfS5peU/QtzvCuO3frcjiZQBXFADg",
+	"sXj7hqC/nRV2NgeTWxfLhgjzfR7Bob9RHsh1swxAv1IF6FQyoMyoQ4qYYcaGd5bf1JCNWhIKN90Qkv/3",
+	"F3F6f2CictNbhJvauwgmq5cdovBrICbKQWygIMky3UPhelzZZh6RhEESO9foP9vGVDqsC/u5tEnzjpSK",
+	"EaFIaz7yoCHS7EP0Ss5wrZRy+c2udB6bbUMOml4bDpAeib03VoCbN0mcB+YLwQu4M5/2fLHxjutpOG0U",
+	"in3R2jo5vxvRUYhF/NfIgr3+MgVmrQXl92kw+YKmAOSBUR/fsLSKZG1XehqEZUOdPGH4dAUSTwbFNmRj",
+	"mbA2Odcqg/zJ0GhOLf4IoRO6HQrJqA6bBgZIgNLwaeaNBBallC+oWJ7hHSqEDsg/6qmFblqBaaal7M+o",
+	"WLq8DhX0ELiHNvcQmWTLbX0EQIfdYwD6gV8VQsIsKg/FYxSaHlSNCwXUFGVfWcGk/JViEhg6LDBTQVWb",
+	"JBC/hzGSO2dUwbGSjSintJ5P7h1gU32Vxu/4B2bIp86TvGwSTSfK+l3wECJjzuJiwBxao9FpKNI4dlVZ",
+	"+vAqTIVMIshvgWortyEzbdksC4VbUxFhwbS354+nVN8pKGx1nbg7yVTvcL5uNnTCJxMYTR5r1nIuVJ/Y",
+	"oHklUIhhS1LshzM1aUFMNU1sNYeq23WlemDXDXwFiUelNIR8vCodzrgujdXqbcEaIpmVz6jcC0nmnI18",
+	"22ijWlseirj6BeLPt6sr/4JpGqy3AUXcoSJ+TectpdncFs2vvmLY1MqJtCVAuqvfz6vz5+83s6L9rhj9",
+	"Pdvwi/3XtMFEtBnVaBVbzQl8Z2Oe37Fu/oqy+f7svX/y6uXTa6yAUlqLPxz932r8l1yN+M835WXz5a3T",
+	"rSCS7nZa4EDD1XjucGm5DZwvm9TOXHW0ND/dzU0TGgug4GwMYnQbPCW9VIsaeo2GozR11cnfCrqyPjmA",
+	"utDVsPa/55LgEKKQRVPvCsK/VH/7Fici1VMmNGC0VaB5MvzPspqflr4ra/k5PJFgLHIlYzIU021Mbnt1",
+	"90EAIypRU9HkywTj4G36qVmGEaeX8JHPgdcx5YLAYg7xIPu8DzhLiGlYC9SUVbwwlxtMsr8fPNO4kKZ9",
+	"kHPEG5jXRZgtwTEAd8BMUV+G2F4VyrleRScIiGG8hii/1XrIwHcYzeFAe4JxRhW0hHLL4ezDN2jwBZo0",
+	"nYAGY/38BcESRX13l5KpNtKpGKdtA/e9fe27idbt7I0su9f5iGqrnX3LRnLGVBBiqVLeGNtalcADkdwi",
+	"r3HcJMNlqQhSXhRWT7lYUdYVyQ+Az62KGqsCcd4lCqgMPPcDjXlE64AXzsiMKwWQO7Bnqrv7Q/Z9DeQC",
+	"4DYME0ZvFKEkSeMMQckcPgkd6TCmhdnlNtDfQ61AMrbBVe/UlTLIObACqqE6TMO8d4zevM5C9kpTKGcz",
+	"KVYZyhaM3vS958XUdw/gn1G1NIfUJLUlw6rcKqYdeAzL2t+GZ906npmB+0Or8Ks4NuTV76C68xdTn7kI",
+	"7cNZwJcQOdifgjehiOzTvROyz8oIFni3V48CtCKMoFDBsusDeuAQ/C1ZYfwWSD/XFQYu33E9DVu+zxxG",
+	"pM0nc2UBbahRPWpSr9nIzMaQeJmigtOfqcbpXrfZEOlsaDZp1yWYKdAIaEQmVDOsuKMwBnPFvamCjXTQ",
+	"6ZkbT6G73nHeXW9tq4eBVnudfSNBdrhaDn8jqyVfLJjdWy3A5HINE8hnX5XNay4smsf94hi8Li5s+fiy",
+	"7wWcIra2vK9pJOwDl6nqhyM/90KyplSh/q/vDj5E303jEf/25x/fvVz++Le/Toa9v0/+/m5/8uPfptPh",
+	"375VP14sJi9+Pv/GZ0ZA4lQE+Pv/k+BhCQ6KH1aTAT6ikAEMiAITzNTnNxOVZ7Xm1yWEyfj6zbPH5KTb",
+	"7TTNKoEH3YP2Qbt7+AAUBiTFaI9zBBrnUjz8h4IYh0zTcm4gKH4MuEX043MmJnpqS93YXaV04m4TTy/p",
+	"JEy2TbA0yt7CQpqpqVyIJiZR2vovRqmSSYj84/Zxe69E/FVj76rRqKHwcN9Mt9YMwl//31Xj/b/9e+u/",
+	"rv941fiPRpn0ZuNjayJb5seWuuHzlgTSadzKVCd7+S+U+EIBgEpyccSvEwYIUHBnSlJGFlMoaZKXoMhg",
+	"MiEVmTCaxDwvzuWqo1nUxEGpktCgwIfyNNmxDaWMGdTE23xwz7m4qY5mcJV2OnujNInhH+wRSVj8zRXA",
+	"9V01Bjhdx73j4wfN3GU7N5uHnA2BD5CBbfEYrC/Xm0Zo3cWO/wngNb456Jife4ejNFEy+ebmp1561vlh",
+	"2p19N/kh6i73Z530aPHdj53jv49DRNWtil5n//g+s/9c4mYJL/I51dNshYOREoVHcbx3ipK/54bMMFuq",
+	"BKO5EG5eNI4ZZFuLCJHaCaOjKZnLmI+Wp2SQDIopfDEb6yYsbgBrMRdqly0+0AOrE6kr8TUAGLQ40+OW",
+	"kYV0zlsJ1QymuGUF3oP2lShta0yHfpR803mkv+k2Nh/yXaYyY81rGGaIQVT7jMCcadUkg588fpgxL7Ix",
+	"kw2HHB7wT990O51Hi296n2vITCfLs7Et81Uc7YUdgJYQ8u6HYPh1ICFHXaWjESst665P8lgmM4rptRrQ",
+	"smf0I5+ls8bp8SFgPcy4wL+72XgMsZhJv/mAAl7glUePRYC4ePKXr5SNYCCuinJxTj4Ulx0Thtj35ufr",
+	"0D579+7dmWcpDRMympqNJiYMJebh0YF3wJUPt28ZTeBAoPHsm6uG1RWuGk0sRvjNVbH6FYi87SXFbbMR",
+	"c4Fa3Nl3b8/fpAERd2bB8gEn9uy71ttzQ3Kme5wbvSpJhfk+t8t+K6NlEfSw8R/u8GsPZbT894fZo6b5",
+	"HJopvwIWNT1NGI3qnpsx5KjfRcrfMBq5yc++rNA+YdrLGwKfDZZws1g4OTQBX0tD3YLE3y0tXzlHW5UW",
+	"XJwryPG9IyspUVUinnOlwc3nsUNVaYi58hiitiJhDjjrGPwTWFHzebwE5DE+Row7iLmtQIYX6QIg7x3M",
+	"1GMqRiyOWVS3bPAFwnWVhhE82gURU6o9d96KHQfImZqMYs5EgCLFRJTJw+r+47XbapOdWaIUQxxW0JoL",
+	"WnK0htQfjj4zsXUbwBqds/juHJ60nslmS3hu9C12xBMGSVOXQemAD4MLLoJHl5jKU+qV0dkmfXo212C3",
+	"hiEOOLum/3fZnb5IQsGQUkeFw7Z6AsiQVSrweVkcgEIVoAff3sEOfCoiFlkEiCpVTxF7yIXz2ZDdKj1M",
+	"ZG2UCbHfhInoZGQkVLHIAUYGCDHPCfvAkiWWPXB+E/tF3ZS9VSx5QjWtkJWHSf+HqwltLjBt9zsQ9YEJ",
+	"jWcW6I0A01il7Zk0qjHee6x7zWKis9BBi4cbtF3dQ4hEXmVUZiTL6FKrSIIjPzRRZgvfv+tX47pD47WM",
+	"YzhcER1+3bFaR8qGixdqA+U5cGWdniajKcg1HjwxzOPLzJdbpOCnQKfW33bbbHwP8RKvxuOAcGUU43kL",
+	"gRTFrqdUmI8vXYLDncUoFC0M9I3h83kILqEjMMAHpgFaqBw9zq+a7QnsFn8uQHKU3ii4t6DEX+28wFO/",
+	"bEwh3h3kDBdaBidtlhcPvBPfusC56kmLRQVrpdKaM9Ssc3fuhlf6fc7Kl3S2SiK+hIoinggErBFXJZ6P",
+	"ApJnnkPyrpaHQXLYwuzbLAqgpP+oG6f2ZNh1Ab0RLEJ5M9twhS3qZA9gdKy/XOREbH+5eMkW9Wpr5IGt",
+	"1XWfa6rb9O3KZoU6FlLX9grfbddlCYSj2PN3TBNqc31cEI41MGR2h7Uz4vewHY1M6bV3YCthPudVuFMk",
+	"qVbxLNNUq31OmN5K9QwT4pfAWU2Q85qvouhJ7lkPU+YaWUviR6eYhJWKzLZ+P82iRsmBBD7FfoIaj9X5",
+	"9RTE0uNijZIafiJ4Q5CNr11ZgCKdFu5h1YKvlOOoeGHMg+AxOsdn9+jbIZzW3Gbs8w1vMxYvdQe3mYyu",
+	"uinJCaslY3uuvLGY8bXrAEHlg+ugXK+43H0BI7Lm8t8v0FGvpAPQu6EHBXITkA3tJDn7U1B72CmRVfD4",
+	"ktGY3jBCF3RZAI0PGF2hoboDdSVJOSkuXKJWWF8wSA7Ic1MrRGAT6wT1anGYEQTZs+GDNhOECPriTtja",
+	"u7lNxc3v5yUluAwIX6ap+DxHdl/HrAViTM3nTLConm8eSPxWhpU3TKVGUZ7SoAQ2D721vomZK4GP3p5b",
+	"K/YWuohHU8hYGKZqtdWwSBSYDbcg64O8YRHWVg6RZR4DHTdsGSLBPLdfVyT0nPdv2JplLTXNLXF5eE+Z",
+	"jHlMQR4pG+UTIAVaKja0zeK50HI+r1s85qE3SSFLjpzfZ5ngl/Vy2rpLVplTyp6Sb5fnT7Y+PS9rvYia",
+	"0Vnw2NrOJHvJlF4nPijRq3VQ7enW28x9nX0iO61tVFRw2Fubbi75jMUAMBrstyg0uVhPiG3uHqRsZUhc",
+	"1fdaS2KzTJ6nX+dP8hyEWnXuMSD+AJNqdEsMW9tep7MEhLeG7Z7X9rvd9nB91ixQb9B1KyP1Elu2WRqW",
+	"ApeOUdt/rX0xzfJQ7m5psp3Xigev/9orc+rnrmwlHsJjz4RD7cgnTG837PV2gp0bCIo9FwPoa+ydeWHo",
+	"8A282tb9KVquEpYjOoMsGq4/o5nCkcX1NEroQtTJI/dCkJqFfbitMLotf5Ef++dPwue2Z+b6ShG8PUFF",
+	"XCNqGxn8YElBWBVL8x8JGzdOG//+0FwUpTBayUN8qh6eP8GwB9AQa0l6fW7USySHnIklwaRANWeY/gfV",
+	"Pt++PX+C5c8wRk9IwUc0JlIwV2Z+LC0caWhAuTZ638GYs+x1FqIeDHx0pX61JBNJpED/X5u8s0XPOF7a",
+	"bMHkIZtwkce42oLHfqnjQixUp1TD2I1wjIV/w2Fnh/t+2NlJp3PUPTnpHewf7XdOTrpeBFrnXhFojyE+",
+	"dVV05ZxOGI5YtYm50QsEQzHPBs+5uBkQDAt011j7wVgm7BFmvkJV7hmNGEnn7UaYGxgoWxc42O0dw5Cz",
+	"vwvB0e/PWj/S1s+d1km/df3H+8VHg9WxJuQU4telq3OmCMWxuuL2dUPDmtX+yCI2pmmsG6cHneaKYMPe",
+	"DkMNYVyoToT29bupVHlBcChzITSL/B3QJBpeMrs7jl3CaJtkmIuwAZYyBYaYiVeMAeSTsDHTIebkqsxd",
+	"tvXGI3cDxzyJ6qj5aGqTEfJBN4liRkxrFpHhElIfqSpygsaleMtSukXTqnWYzdN3sJY1LADialf+fqew",
+	"9PeKS5+2fu5ff+o29zq3V1dt/8+vmysePvjUaXZPbneWSxA0R7yAZA4w+40hU0AxG43ionHBpnRaShe4",
+	"YUvz0RRAwRRh4zEbYe2WNumaZnoHB+QDV3wYM3J28fj8/EqMpjShI3OsNknEx2OWuArWEHFiG2mTC8bI",
+	"+zdMG73m+muo3PUwwT9tIDfMEEq0fIpKCQwr45vrxdS/tf7rvuLpfPwCS+mEeI0nLerWUsRLwlEiD55e",
+	"0skAi9K6fGXFmnhsL7hiZLDf7Q3aZPAHeIuKZZuA0YBOINXfiDobhtwkSqLahpGOCcOM6nkiPy7JDGYc",
+	"dDny9eDdQ0hxGTTJ4Kqx15r8zOdXjcEDyCGhBU8jnbFV3B+3cNSbioinQnO9vKQTDKY7H7+UgtUw7jJn",
+	"kEt9MDLMCPTT3POhNI9jYsu9NIspMFyRwV5nf5CVSKWYJl5NA7oS3b12t917sHqwhtr7jfg5tUFCdToc",
+	"jwpFRkHwZ+NuWjw+o5ifEps+U9QwMWnlFB9hLib+NGjm6kExuZRAiCJmdZPh8koM7Of2uf3eHCjDRC4U",
+	"FBUeYASXTJMRG4D8AMqGRkIoFo+N/mkG45Qvc+zAwLhzVl8JrgifCJmw6NS32OopEzbaCygGa6WmiRHv",
+	"EP1FySBhiukBWcDBxyOQSWC9hxGTzop5NFPQAupbYNC7S9qLN33n4q9p8P506cQlVWRQ6MxMgUxIglbY",
+	"GRzpclxipcabl8Bz2oplHAPufavUwR1ZWUmSMOCmOc7zgZe1nYz26C6jtkLQY16JAZYtqxX5dcs60/Tv",
+	"usrOtePEDCOdqCADWCaD9udaAW6oX9gSsOdI+3PPf3n4kN+3Wi/nms2qajk5wx/kmMRSTOxbMMk2b9Ht",
+	"+C55wb+FFcQ+6lM8Q2kGGmJvOxicdyWyNEEyY1TYbFaOiXNuBZZyww46X/ANwfpf604Mq+GuMkJ4ntp7",
+	"3tnRwFJHCtpZVlGSW2LuSYj1udZRYl22n9cU4sVf33M0l4zO6oaiGZ193nE4q/l9B1F7ic0x0T7zQLw7",
+	"672G8laxpG4g1jz9eUfiTNr3HEfJRFs3JGeh/bxjCtmDdzu+C4vRUR4jgGnl5nV3rYXrg/mi7si0mB+b",
+	"EhWmxqOzjv+WM78M++/L9dscR8aayv+aSoSxzHAePxUAICxc0x8BCALqx8Gx6xzoP7nPQ127dx+6bm6x",
+	"znwfjmbESFj5XZaObcG0Nhvpa1vfBIYbyLi1me2gq4DimeVtwwTRhLlK2E0iEV8dUPrTub2jCydHQB2i",
+	"6iYP5z21FyGojEuvhOYz1gTwfluMD5qEvyO6RE3GA/kopOaHxmjfzTnT8LPWW3na+kYf29ddFngrSwNf",
+	"+XWeMH6bZ5S+lNoWg9x+MUVc0WG8wbo4O3/iXr2FyFQu+nnA55pPz8UbfPW26cOArvswT265bTZ4broy",
+	"fc8TOUmYUmsb8Uxe5+K1++q22RAS8rf6Wtryq2ubeolfXEobJpNXvRllVZZWNlAoybSr3ZU4cQbZaBkW",
+	"zdk5bhUXWImF8zaCNTHtpSKCunwQ7uJvl+1X7bc0+s5CaG29XmdcjaQY80mabLRoXxTex5UrNp7ws/OX",
+	"3lxT3ncgBRt8+dq9ujMpCpkL6dymMyRsDCJS53UpcJYt8i5Rcsa8NWGPPCq8ILKdzauXjbPFvDoEBX+L",
+	"37Dl+q2N35XM90ZW2AYzJ/WmTb3OPrg1t9PY3FhZ1E/y4a1s5YX7wvFjZ3Pvdu5IpnEEEzlkZE4TZU5M",
+	"SkARI9lwcQPfCAB2gp2fPzLHK9pDoIqJrRwD0GDths3Yfim1A9jbckr9hO4+wGB67a3k4WPvS5+O0hEw",
+	"42rmDOGbyv8X7pvbZgAhdV1DFUzWnU0uWNmhMpERukpLGQGqTwGf9REZIMDogCi6VGRhJH+bvELPg2/V",
+	"IEMWSzFRiGmFqrFmH3X2ckGQXIkM2hnnCCWKP4FtxK03K+NSyuc0sRVD774sLPBbX0vZj107K7n+Gr/I",
+	"+t0t07kiQEaCeijYzXAX1KzCL2Y3fJ5DZf1SIGfqBqCxJ5R7qOBTFs+BcU9nlMcQXrElryDDt69dCyu5",
+	"43W2W23Ku2/kl1/WMt0RGkUJIP5C2ncy5FG09WDH/vcrh5r3tLOpzy0ziYyZN/cAImCGDIeHLoRKqZGc",
+	"M0UiaV4t6RDv3r1rleGXVikSZbQmoNOqiJd8xmSqt9cUdd7AGk3NdfW59hSPrOaFwCyCGNJ2p36FLzhb",
+	"amK7vWTtgqFnv/Kt5VxolggaX4CK/dQcwVurudjSBsqofXFHDAQXTJ6dZcaBjrFYTmx4iuWcH9PCIxBx",
+	"VjN+nLDIbFQaq3tq+aNiS5uo5X7nu742rxX0oIo5VInPIfGeU6XPohnf9hCBjGHqGljJz7yrnbDxpSRM",
+	"gFGIQP9c6QSQYxdwTRkiRCUso0x5wSIuWw0015xcI+vMNV6XO5PuOciv9Tnngp2KpQcM7HbcAKlw8aWO",
+	"HQAZcw9OjN3365iAHe1836h0BPtFTNDAmpkYljJNlBtlZvr7Ig4ksPrdwXTpD2CH6kEh5kpIzBhCM82C",
+	"cq1s0IPp9ouw3L2U+oWM+JiHQJbf+aFmlRizEhEOmXpV7/CO67dgcP0XMHP/K1mlnYyw5M/n8fILEhPZ",
+	"NDi6NpwFeP0zCosSLucXISDKVprfpXXocJ/8hX9r+N20yft5wamms8CZ2RBSsybp9o7N+7DIXQzYUygI",
+	"se2p74L+bF2J9Tu73O1O2PPUJldYZEGu8rQjmjCzQmMpDNMggSi3WrqY05hRpb1UJSMajEwYMojRjoiN",
+	"lx+Ay3rQJo/lHJE3roQ5Zm4Ym+exuTFXWiEIOmY8wRNaaj87nhJGs9rvaNV8nUB0Ly8W29pmdryGNrUp",
+	"Bzrf2RJ2eNscE1dQG4X4X0EGLhR98CiT0baap5gwvPhZVB+HY7M1VyCCbe43s4YlxW53xg+kBIaZUQPr",
+	"Jl+xOHzUXS3yCaCAvUFf2z0vvlpuYtO0V16/ezjSzT/6CUvVeqloaTav7tABBfRYaDWr6QOl5Gtz7UEO",
+	"PoDTaOHCN+xG+wx3Zutg+xVDIL5AU5l/Ozs7x2ofJefwr6wnvJExM9dyWxNvuzlLZMz6fmm9tTFNxV53",
+	"tydkzAqXXsi75R/QkXqB4JdvBf1AeXwPswflffmBJUbR2WiVvspfNmQP+2mRhJWfP/nWJ9hwClZPf5iq",
+	"9Uow2ki/Na+CyJL9GRXLPhrC1QZyS76gYnlhX9/ZPLkNAKgBVNMhVSzzbBRs9daio10SmtstQi7a5DJZ",
+	"WrdXTPUuAygKF7Av5AL0BVwhXT4uVwTJ+CJEGA71pdSPbTLslm7Oj2jj7xvFYDNnp/3i/In1eOZxLjqh",
+	"Ik8n2kS9uMy/2PF0feWihKsORZfUCeIx4yNiNH8p6343LP2i9o9RxwCuOiI0NhegZebXxeAQGxGNtD66",
+	"8yZDe1++1SoRtjvYbK8AhupX3WtfoGvUBffgPOMFmysy8AY8+LLmE094v6brNgrg1gHtnlJCPRo20Uoy",
+	"mn/VqHi0K5i/FJ8IjJDXUhI51ky0f/uR7ZbZ9nr3yy+QX2Fufwez9lbQVE9lwn/+ZY0kmXUkBQKciWD9",
+	"nL8tvf85ggqYUmgtKblHq0aTz2EgeSvmiTQ0mHvc43w+7qljfQlht81Sjf51Lbxj9Oa1XxXkSwnarZ6+",
+	"meUM/At4vF8Jh0qJBuu3whYhZNELFnF6CanSW81smjfVh7iFvraNrdk9AQp2ytivlBdH0SQZKg5RTJvd",
+	"ZMdKRjLiYpIBZghWW4u5tMfy0s6rdpZ9Cwh9l0gxee2tuV8xBKr5exOXKBMrQhOLykAcQRaBZb6AnIXd",
+	"S81sVFn9TfB1hRJkLcYYkWNbgZM8pRaCK3N0zdhsyBILqABvgXFQWUjGeWKWqOYuRDxiGzLzsXkV2Blr",
+	"Gs6QRUwHzkbMoUC0EW4hK8t9cLB3WMZ4qkBZzOoQ8d9NlzmIhjnubJaZEVtzJucxK/V30Ols2ts5rEca",
+	"x6/GUKt+XYbt9R1A1Ga1ZZQgr3gq42ItQsgN1qzedukIMYvFAf9D6tDHc/ys28mHSpOEgqqFKcYhEm64",
+	"AOgXLKWEiwwQ2mzh21S4/K5AAdwmmMaDoHh4/PBCW1QprjQVOtwUloANEZmkIgOtWI0aVmk1rx37uabY",
+	"nWD1vK0w9c3bl/2Ly7M3l0+fNJqNy6d/u+y/eHpxcfbdU/y5/OPjVy8vn76s/Pz0pfnc/nXRv3h59vri",
+	"+1fmtcdvLy5fvWg0oadn5y/PL76HrsyfT9+8efUmOAOQk7U5o96eQ3nBOzDr1k9sf48E5ITI4T/YCC4X",
+	"/uKu1nrKIx/GeTXisnDLjspSEZSYcrG9fOJRqP4XOLgzigdbrNLwNrr0SpwBWFqqWDJoYokx0P1shJO5",
+	"3A2y3TUo7F8EZF619UqzgvgDhqBmxse6SXqTCi8Tk0YYWEDj195sIIBBcWSDN6k4mzChz8U81QPvVBu4",
+	"DQuWIV0GJnnhH3EY/aFtFAecDuYni1mGZqTiulgtjgtFYe2ZipUybNB6mwBSRQaT5RYiVxDnsbHwfgyN",
+	"BsV3r9PpVOX3CtmIBGIeno3/TVLRJAuA6MwLKJCEzRnV9xShG2B+FHa4+9QNwTsRK2vKiJEZ/dgaLjWD",
+	"g2z/+ODo0Ky0c3MTSxP22OosVd0gyzImTEQs8hAFHcAoGah0zhLFIhYNTgnFEpVES3lDJHjrdNGC7bmA",
+	"/FqDUIrnSuTJzixWjIx5onSbDEautPTgFPKh4dJG1Y29YZll2yaDKKFccDEZnCIiFvoLoVeFZTn8ypB2",
+	"YECTK1EE2RRwW0MAVopCyCpsAwuf5c7dchp7KSu9WfL4FjPP4S+lqRkV/uEynZqNbLgoK2pyDsEnDP7c",
+	"ine42XC8AFAUm4bSbORzFTypzs5f1CwFqsmQIThhtf6eKpWVIAOaajmwWrKespmrIJpXlhxArPSAqKlc",
+	"5O+ACDabTF4JG9xjFootTgyvYYzYQI7HAxIzanvIMH+zGqnFqUq1RKaMDX/leFwz/qxeWPCuMGGCIQ6v",
+	"w2yUeFlNE4FgNXn5hKKEtFbqteqnfe22WX/WvvNicBeJ1IiAjLHnTYivY27V5/FRAIEKmy4rphku0kXy",
+	"o/wRTA7h+kowNaJzFgG4MkSrmm/+fPHqJbL5bge+EUgAl8tjrpeIN4RB0xatuE/XMuqSz5jSdDY3n7GI",
+	"634EB/EoMHPfywWZUbEk5tqp3DEfRUYKJWwmP6Ah3oIT+jJi6XEQde566Lt84PfFQa/nD3NZayvXUF6x",
+	"EF6/bTbGXHA17SeMqno/qPv+Gbz8Bt/NPs5mZTMl1puf62YVy12YZQdHShu7SJRGG8huezHbBBovXqKd",
+	"0J9xDfjaVqTZIpV2r7ZzzXQ9/DdX/ShcuPAySRkg+Nt6Mqjr4CKcMI2/glnLLpehlDGjYsU2MRegzVfB",
+	"X8zb+Z25z+9+aatFX8zNdC55Co7aBKJ/nbLk7Ci5JuXXSiVnQ2VUwVRoHgdKBm5uE5ARi9ex5QW8dNt0",
+	"8aw2uDasA7rIW1dIAANPfVzNRWJWkCDDZWFeFYMSPm5oDlY6s2tyRYYpjzXBAnb1QqXbgf/tBFOzfj3l",
+	"iTGbrQqztjA/JrDrqLZMgDjtiI24URzpENVGuwcsY6TwC/Abja/dWEfmZxBEpaMy0zfQp7eWnOFyBxvK",
+	"Za/C+ggTY4+g+862ytACN5MfDs+vUGLr3uN1MWEu7RKDtVG5uMPs4vs165CWc2zAerYLHhqFbwdMcOrw",
+	"V6ooUD2uuK2ywOMMhUfh/u41eyd5mTo70EpjFF6lQ7aMQqUMhxjp9Fwnjl03Bd0uaPYoaS1bXke3sscX",
+	"L8IwVp0sXZhtRWZArA714VNmdElUOhoxlBilg7zMPSDJ7yR4Zd9wFkv1qdf4OKgAuxbwEAL8EluG0QiZ",
+	"hM+4oBqZP6PzeVZ6GPwTYd49MQ+x62YjkoLVvigFc+85l3GNAgpP3bsQ6Fb36hvzMH9TMV3/pmLavQmw",
+	"+nVvQiICvnmbrably7w2ivlZCrbBxi80tfpVj4/rXvWGsrbVjOnrG804ue5Vf35ur6trMGAGvJCzrJpP",
+	"tgz9cvml23KpvOi9Ba2ffQn3OoTWIlrCsePdzjfUgNw9PXyW2wITmAgOV3T4JzDgEaFOovOY+d43gQG1",
+	"INrqBU9mJXV1Uxxf7bngVWcDxPeAPGo2WM08XWZFxZrWpsMTIhNA4H86m+slnkOQhwZl8jwUnI1MtC+h",
+	"UEW2eooetpCJNiujH/aPYt2LUpm0kkpdLF1mVeqiVl29rJeFdqWgnWWhR6GbutXH21/s5W2FUYeq3LbZ",
+	"JgMU12C4H5espo/y6F80WGbWnYKD0NkjVTqZMKX7CZvHUDQonc1own82x5FVvVabxeqQprE8W348K01F",
+	"pE7JAE8YLiaDpr3bDRkkKeLF6REZOBUtyt7ILpD5uY6hVyof3iMywENk0LwSnnm46So1FRUEKdijgqW6",
+	"WWepLtijScgc3bwSGAdm5smzCEI58oLVMRs8mHHtMPPjr2jnXWuazfE3trlyeWTNmYiQqDybEzUAuGaE",
+	"u6+p8H0mHKZYM2O2LfftapVUVbItrXyQ/Kx2byAytEJ8p1/FB2U01ltyCRB3sgiBWEjVrq+rjuAswsz0",
+	"0wSISDvfCJbtXRzMMWOXqxuEC1xYecbBlIPeA3oQG/OPYeOqowmrMgIxCRvJieCKYd2aknusW/KOHRTq",
+	"kqmbfqGC4qduL1AYDm/g8uZzMth24NmoYqaUZWbb9zCvVK2kzcADyL11b1/gWzZjj492pAHZxjIHpm+S",
+	"41rl9gdpVKLQfc8jxy6gbFVkjm07xPW3vXxt1R+FIENA5jfBdBZzkVlwm3g8ZJdgzTXkcBbOfsXFJGYt",
+	"W1HcX3/VKCa/Lt7/u7r62Om0rq4+dp9dXX08emb+efLs+g/miap5WP9VcO2eQYzcpQv7CxhIzCPUll1Z",
+	"F/B8Tc2Gk2bvo9cMqrodHu2fZFXdyEG7+yCgVEOPeaRhoEI+11C66cwGgYPP8ZR8y2jCEmKLo3mtZBXS",
+	"Xs3pTylUVES3uSrt9/3OyfogECffeZC6kTQSGo3Etlp2FmMI0nu1IXWve7B3uM6SCqse0uNXx2Pmd6ZQ",
+	"bn84cOksXtClIoMhMLMQS4I/rY8gKUxgobcC88qDCO4/3O3B89xKAthhBXP2rg5yp2JtLtUeuy9CMtuI",
+	"s0xrg5KJ5hcrrVClLFjiMdfKjtJCjuS/2+/UnUxpPvRA+NYmJIQsjKgAsEYOpZ153e1sRvlaTwZg5t5F",
+	"Idn8qApJf6QpE/TZiNeL+vxuHZo5d1em2i+SiNNmSzd21/tI1m1rzPF1Ud9rY6us9TdksC0GMTezcDHw",
+	"7QCoU8gIiZ8VUh1W4fj6KJXZwLOPiwG53d5mR1nn2PznW/Ofx+Y/Tzc9qQRbrM3RyK73bFHI0CiYPctM",
+	"KDUdWjzFiK47xcLl8YygKYyguGAx6uxcuxCzrDwtz+zraGMRDGbYaEgOJQLDBU+xXqe9bVJBBjyCgDtX",
+	"EfhKFEoCE78isGsSfNE3jM2VC5CBCsBQGvExbCs7dLtiB6Hgu9WBIhD8RDk6uSEY8NToTaBCQW4KAVOL",
+	"eTqniVYk5oCZYCtrD+DHQbsuSrMQKicXwnPyZiZ5c3swrWxCoTWBXDz5C9ZGHRhKB3kp98QWjjQrZeCe",
+	"ZnGCayKnObrQbm9DK63mPMRqk0CAKzDe7TQ7nY5fZRGiS2QCCYIbOHRXG56aDZx6c+OHWd9OXPkWJQ7r",
+	"K5JF81BxGd0E7VKDgskIzCbwLxw3qgfg/WAiAguLNSgNMBLJD80ywt1cUR+RAdqaBojkMU+4TLheNomm",
+	"E9UkMRWTlE7YlTDbxBzbfAZFjs2fC2cFlWSKu4jI8bhkdtnOynWX+IGSaAPeBeVXNpNoP7vPVObZGfYa",
+	"0CaDT7cDQtVNbhjM49K8gBadJqI64XeLl0iYM3UVyoHW0JtNkqWHYogcesucF9NlQNS4zOqYCVfH7Rh5",
+	"Bkh/1mDVJgMjLGxANNVeFJDTAr9SuTaMYt+zf3MFAY7ikVmEZg9A3VoNCoGcIAcWXE+vxCC/Og+aZMhG",
+	"FG9vVGfXbldcHg4Zi+6Aq1pIbfHXvLmzUq5sJCivS3crz98JLdJi00Uz28YmM7yH7u3tnTxwrgMyTnWa",
+	"2ANUkLeXj/3w2yWjCQFx+IgIjFi0BypXADdNZGrr1WbiNKKatYw4KOpAe0VzUq9T0IG+7nV67w9bJ9f/",
+	"7HXe77VOrq+uon/23nfxX596t/90v37au33Q+roDj/7Zfd9p9a7zv993e/Dl3vtO9/rB5dfm/7ClTmvv",
+	"+sHp+07rwPyQ/ePrq6u2abTbPLl98Kevf/zn+z+2rms/e3CPOvzb2PN+OcNVrS0Kd8CEaaOfjdMEdgxY",
+	"kkGjspgmaJ66YUtlS/+XAjHTlJdU4lL8qfnTV4k7rRPaGl9/Or5tZf/e3+DfQSvktjk61n5mOVt/dBT1",
+	"v63E3YrQiExxXHkE4PeX7KNuZEUwozudAuBvL0eN19+AK/ES9dkyyKWXUt+LRULqHfHnzqRfMjq7D+na",
+	"BnCUE3JmQ6iku3bXmv4x++f8idrUNWA+QkESWtYrBgua4L2GWxNfX3h3nS3KNPHE+wCMjxnSzmbf58hC",
+	"GBmn14tT/PASXr1tNtK5YkngkH3DQFfykxqMnAyjAuVIUFj+g4PjXmm4046xuCDEKYkMImqDHYfDKc5A",
+	"/ay+VSy5z5xaHcjcx8u37IC6VZ37jcxlL9kis5htZc24hwHN2c5WmzqAl7Zi8n3YaQse32uPZCWdC5vE",
+	"4npvbre1zVh07/owTVcaG+Izzf1wysUgN8dk2mDDXgvUhvRfLq1Gkibxhp+8ffO8Mn/m6/opi3Lf+IbB",
+	"Q/j+bbOs1d+EPOyXqG43syte0T2TVSMhf2Fsbj04lCg2SlglGfeooBiZP1e5XQ/3Q27X8tWXLQO8uV55",
+	"88rBy/IwAc8xqaZyYSFvpRjZapbIat8SuBGv82TQT587xsxpNZlNCwGN7+RI8ImyazYUaAMqFQCdenf+",
+	"cSJnTZKwmGr+gTkTgC0TVdCYE95K2JglTIzY3fNWPeiCdcHD+ZuBC/11vcU246HN0kLLTzUHsczyPCMU",
+	"VhjX/tqxG/zO0iuwdnB3rZUo0wt8r7xn7Ocbbxsr0d2glN3d67YM+MSecRZHYUf7mUOnGJt3vsL7VQXv",
+	"Y5V3gbZ+vn5vBUaN98Cj4geHg1ANUC659l1cHyAe6iTVU1fYdhPvfg8srNV4v0rUX6v67BcJA3if3x5x",
+	"oI1mpor5qA+N0wYVyxIXVb1SsIkT1ZuJ2xXJO2h6RVcoVmqAxUezMhmMjqYWW5L6C8enZ69TjJ++C4nO",
+	"TlEbGN84bczo/D1y8rrAJ5bUL3Y0KVA3uELaFvryDA+sgUIxBpsK88KzBsx7RW+xraPZJEImGC6WJaCD",
+	"E1rksIFSkCGb0njshJhrNuTbibiax3TZ3+RS9gTfdYwr3WhWJp/wyJnssjAhqsjgb61XovUtENt6NR4U",
+	"UI/8aJre8Soh8W+t/7r+Y1A2fI4Ap9xk2w7IXS+CyedPSLnzAvI3gWbKTqOmdQfHS5t2kSepmFk8JXQ+",
+	"ZyIiA2sbGJiTeuEXN7kD7srZDsChtgDawYyQtQErNjZllRHkCVM3NUy+KNa9nwLfWITlEBiJmLoJBTnp",
+	"9RnS0OEZvLk20Z76NjS4n+RXbYST9xO0bJglS6hiUXg2KvyPKKJ/bSPTYSTPKPKyOoFjOtKZsoSzSJ7J",
+	"hAysGQXTtvq2WszglAyMEjlAhAUtByj3HP5ZxGDhWv6bcWTZ/z7FB3eV+tkgNpH5/1BStN/QhYfyUrrX",
+	"1puNislypXmsRAh62Qj5ZMkRhDHsPgfVLe8mGSISjitw8BVApoxu0I8ucyzzzfp2paMCXZ9rRQDywAl/",
+	"qC6URPaIjGObCtJuZIB69fnSGM2TsJhRxQpLTn1lNPIZaqcQiwV+SYQr953odplBELtdkjYDxbzFESnQ",
+	"iaBep3fY6nZbvcOgM1elsHh2muze9NOImrlnUJuLWBZA5oksnju973QL/Ax5to6eTIpycUeSdMzW7i54",
+	"a+W+6gV3VfgIeueL/SbWKTVqiXNo2MCzAamXaG3yFOxKOYgo1BnLBJjKGDOjSwJ+2Sth+vjYwrU7aJPX",
+	"VClIEPG/MGc16nzkRsjFKfBBCqawITljVWSU6uWpf/2p29zr3F5dtf0/11tdMjnQdIdsaX8WJVXTnov2",
+	"sFl5EK/P3qs/fe+ZVqYzrDEhBeb8iAIWrEXjxoCTzZPOciWjjAlWzTebsrsYOFdI18s8/qJYw85l/O1e",
+	"oEN1tKyvYk4cudAygXDYQnBCUfMkFmsaYFnKRmyX7+atPWBWcDV5d5F1lw+jFfvBxlOoOQ1ReQgN9zuL",
+	"/M9zcqvRVsDkUxJJwazyleOquAwyC4BlpSCEryxym6NMWHRqt2iszU9cjFge0QhJ0k3yD8kFaqi/aOYt",
+	"LaL+3AOVyIO03cz+u9U9R4pwrNg9sBOsvK7kk7oBlfniOgtts6fO87UqmLhYBR8EcCzNmhpRzL3Oka3f",
+	"N2hE/9P+3R7Jmek121TOjVWwF+8XYy2K2ylzJ/zbv//H/3eVdjq9w6/+8MeH3/zp//U//fP2v1rXX19d",
+	"tf+0/rUHnzrNw73b//w6f/Xa+3fr2jzv3npPH/zp6qr94I+bvx/cqk+F5np5SSeBM23whwGcUAzegdhF",
+	"w9pIpsOYkZ9SqZlqEsXmFPNDh6AWzKjCSKmTbreTZ+wct4/bew8qutL+KsPK11dXf/jne3J1pZvXf/j6",
+	"3cMHf7pqvP+3f2/91/Ufrhpfw4PrPzTrXnjwB/fkfpFH3l06GHUb8SiYO7Ibl4sPmpP3dF90l7pQWDQf",
+	"gcTNDIi5Ud46tx7lME9w+8YKwz7eLCUD92cJUTLLjGk26AShKijPA/jMv5ZKs9l600ttRGpuMTDsF8sN",
+	"2A+fOJPxp81UrsI3xST/is51D9OH38PntEGEPDNjOnKYKtnBETDdF1sOmxLpzII4mjbXemCqYipnReCG",
+	"Bp6TMqElU4fnLznpdI66Jye9g/2j/c7JSdf3l1SfrXdomJ/iuMav4UOJ1GpDNtEf9KESUv0jT/UBF5it",
+	"IIF60K+r3myFPBQxHTzSS3fhe+Hz7xjdaCvNykIgbGpCrmhLFkPJsmslmJJZZoxFQzq6eSxnsxpT7zKL",
+	"WvauJgAY2iaX7KPOotbnVJnjnCuoRyIsRDCtxePK1CdzeakYQzp3Sd4qp2wd75v/HIbvKJt8ctcegkoS",
+	"uOtqQLvM5Q1NjCDeXPE64GWhwE5gq+ZFgQPIjEamqbzmvA27N/KhicV5EOYHIFHYwnr54KgeeBWHBwUT",
+	"QlBwhnxd1dSR7Hw7CJgUNhEEOROdJOCiNvoDM6HojOkMagVZMbAazgBDpQtpr7Ro6x3KaOlvyJ9Sliyz",
+	"SizBS0/sqplV5yMG9jSJ4j9DRV6Hy+MMN3gGAfrLUoqoMB9ayr6aykQPmvhHLMXE+iBkqvty3E+omLBB",
+	"KRlgBbLPBvg+d1Bxsx+qS+TPF69eEvvcZuKfdLoPCBc2/Maw+ZHlP7DYmzn4EfmNmVCgB4C5xuiXMVXT",
+	"ihERAnTW2QaRXLvwgvKwuNrqjPlpzOBoHSbyBgMvs4txioWSWCMvYZQnOHo/2tnyCh2hQPfLfjcb/jQ3",
+	"vNFgmUezHuw/YZ2YK7G4EXIhgsu0YCmoq3hDIPvJwcIDUJGcI3qQGbHDPH5EBri0B00/4ChhdISY0IrA",
+	"rsAcF0VGLmUlhwCS80azgY0Eyf2eiujVeHyf0GgzJkQ9B4Fnlp4rfG3N/9LGgBVFrJCarcQTsra4G2vH",
+	"/90fZZuZosyMyfHY2aLKOVf4c2jbFT8MI1z6pRKmFECs5Hic49qfFlGqFhSM8gKsgn5JAyit1XQJoLYe",
+	"uh+hMIPZIVxdCVdzDYvVkbNzMGwUsa+Kyxq67QNFjWYD+sqrHmBn+d+KQT3lD2Zrg48svA8YjfW0plAR",
+	"U2mMly0yT+QwoC6oGmQyh7shbwqYG/Jmve5pmwzN5PmT0Gnw9u35E3O+GrEwokIKPqIxOD/b5DxSZEYj",
+	"5ty7tjaF2a9ynCFNH1nj0MFh70HZNNfpnpxEe6PDVnfco62j0R5rnQwPu60D1hnv0aNRN+r1Cva6Xzcz",
+	"6rbZeC4n5+KZTGZ3lGdejTynrrw6S/WU9NqdvH4c8LUaKgPJ6MGgpzNbOAOFta1mEzhed4yfYCnKY0a/",
+	"CKomCRW6X39zM9z9SsEFrk1e0CUZMi8O3wOTq+Y05J38JvEuICdvs3l65KCI7DggeQXx99QvMIepYkl9",
+	"Cbo6D8AjMPzbmGquGVFzcy+giUwxod76tfGAaK82+O+a/eXMCzfCNckzIGm2U548YbMiteh3wt7f5Jbc",
+	"JpvqBUsm7H46NcQiFIuXTSQzylbAmyG0DHPUr+z/BeUtVzCezADCjKypF/hKML9ioGcAKxfeLNl1IHtp",
+	"Q78tpjqtj9J0GDLB8kXEVS/aJjp2S4yzO9SNoXw12HNW5qkOLoyrfvgml5eegQTncuUZ8+PdCs8kLDI3",
+	"/B1HPy5sCBYA9JiZtIbVBV1iTmgeKo3YTIIM3jtSrgeVaiJ2z/n4Qzm47o6qdZQSj3IYYC5yg6fNx2FV",
+	"CguJTmjB+7UjBLm2oOgKUdHXlXxwG9Kt4abb2WsR4Yp7O+g1xgW/oqzDTt3HpUQMV5oQXLBkkZHDdaDI",
+	"z6OsWKgFgkMPLYZTCZtuvSuH9MYSE2s+beoTrn4aRiTNBHxWxY8Ky6WvqVgCwqEcZ9XlEs9LjizmiXrg",
+	"bBJZBciIqRsPK3qtL7zOA56Nw3l7aiP6KwOBoN0bV5oAN3coCyPzHq005ZecTdsfIjut2OWLLK4ISCtE",
+	"TKPaFvpYmdiObwFuQXT3wZSWojeyjIACmwrdrFizgLpRXa3so3XNLzM4sRyf3EiuRMYeIl8Wuk0F0XQI",
+	"exliDtFH1SY/mFUworF5qpoYzz5mLFJN8vaPnc7xQfNKvP1jr9M7hm/hnyc2WxXe6Jxh2B6qIkQZnVSM",
+	"bCYrS2Zc0Bitt7Yi4aNyZSwzaTdsrslwqeF6fiXMv0pOkapl9vh3YZl94cDKAtH55tFXznuC/qZ0npe2",
+	"8W1ocs4E5Q8nc92SSrW6vc7QrK7Nk9l2cAN7yRb3SYptFlNiQYwORBrHA7DfuiPnd54muzKqJMP6CMEb",
+	"F2/rRl8DfM5TQkkszRaf0wSFhyYzqTQ53C9gdzop4iL87KmgbKm2eUyX6H3FDU9JJGeUiyuBTcaMKk30",
+	"QpKYDlmsmmAMwETaQdt6yQZt8i5oOwCkS6xYCnJG8JGM0FhHXj77y+M8LAGR1q5EDipqhMtoykY3rob3",
+	"buM+HU5dtjKurtrvz/n1+5fi+v0PH67fn9Hr98/ja/jtSXRdY534/QSP+ugxlYV4TLQk3d5xZWkRIe9+",
+	"QDURpRSLpsBNw7xgTmSa4J3ErpQrYZfK4yZRMkt+cQUunFPI3JspuWHLoaQJNiSVWUIkZmC1Im5kXsl4",
+	"RtUSsg5Ss6/wKBunyoWjw14ym0UKSJQBTP8rkY3R6otTmWhil4Gtre4QIPJDM0sFosNRxMaTKeYA/bRg",
+	"iV6mvBwpEDZblSX98e4lfaHYUVAYZRnCGAAAH9Tk1dyh7q/LdQnWTUKqlJegVy3J5YC3ScfGLgwgb2CQ",
+	"qY8zRrPCply5xBwal0+fXZVfsvWVPtTlEb/28mgqKdK1OY4uv3EVwSviIYPgvbZWfHi6k0TaOJGT/YOj",
+	"B9uVK7Q9rAsZvDQTA9aGOX5QCBskLwFzE3eY2dkYopOj11QDRQ+CuXswJrUqVslFfVUCvjaKJPbCy0rZ",
+	"W9VIK9tTLeSBfe6URQ/zAML9Yjkp2wj3yyLiLtGUr82mscJYJynLstyIMt07vnjxlSSm1ilQNfPVebgv",
+	"i0Xf8DViFtJqKOqDkxNvLe93gqu5Ju/Tj+0Mra61ABEbpoAOHtrW1cNBZmGpDG0FoNH6rsMBpw4BLyts",
+	"mhXtzFZYUAx5WzPINDscnKdhzAgH59OY46xnFdt436uwQHmfi76t0gx/zrgaSTHmkzRxbwiZR1xQ3pcf",
+	"WBJLGrnH80RqOZIx/mWUV4r/VJrGWTeaz5hMdak0mW/Q70Noh/WFNpqNaNgfpmqJ/0oF/UB5DLuh2YgS",
+	"ygXq76BC9kEzLUJvZL+5rMI+4g9HOL9DHkXwGENh+nI8NnIjYrO51EyMloYx80ROjC5fejLjakb1aArB",
+	"Z9ihH62Wu/28X/3vb9jSe5KF7fmxbLYSS/Z3QkWWGwn1v2g04xjBF5vVyqK+XUCQ8KWnMuoXI+Fy7lom",
+	"mh/GRv23//YXgpBgHuhrb+r93+aIf25h+/oQS0eTiS3cNJICvWH9rB6dLYrul4VLqGZ9iHHDP2XMSiTb",
+	"zOOIJ3ppc1VY4haFV9UuMx+PYqlscN8NM8NJFbPxfTMqln1bEkT5v+F1XkHoH0311EzdiCJNqVDpfC4T",
+	"zaL+jEWcuiBDmBVaHOKC0Zv+yqCF18CE8JXcqwi/KOPrx67kXn1+NGjkYrnBAT+b68f25V/ACSWUTlLI",
+	"RFOb0XbufwHF7tDIttnXz93bCD4epSO92Yev7cu3XunCz1INHgo95mXYq8X0II3LVlY0J0gasw1Z9wZe",
+	"3bgOO37k1WCHEsubfHNp3qzYa3fus1tinVmH2AHs8FBC1tP5g3056HHK8Qy8kxj3heWFY/7dzMfFLRby",
+	"Qc3c5lZzUFvHMvnNpJgHNmnYFwKGZTfOPNgXVK0ZFxEkxSxlmkBtF0yHWW1u3v9dmJtLciqc82Cf4u0Z",
+	"qvU7bAI6MT9++/g12T8Cw2LmgzCMnbNkSueQQwpNWjthwiZcijZ5l9esbbqGwZzCBZrzvAQl13AlT6Db",
+	"LZZEqOI2fuo1926/br0/a/14jT/s3T74k/3hU+/2wZ9WcGajqBCbAnF23r5jzSJugzm2iddYUf8H9vEp",
+	"GaAH0Ub0m4P6K4Um0kcWdbpZqrE8oEpxpanQflkb8FtOs+JFNq737JzIxPyBZXaKyQDousTAPaNwu2bX",
+	"xyLbSh6roNTcEbmqTPACtviQoZFwxQTZOay5blofN6qLWQ004SVj0hxS0CFGmmOVJhYcaMzR7rKRCaC4",
+	"5kr5xL2qGeBulW2s0ruTM6vUliOlmfNz1cxlmlBg5txqBJDbHFNqUzfPF3AcvXE6UgnuHpwT2tOmx9Lc",
+	"LRQZMsUjeCaxjjDFWP4pVSvy9owEMru5WjN2M37t/fr8Wm3kshoh05qLibpvVbDqrQXSXW0mUTjDFSF3",
+	"zK4v5bru5rbzW7yObHMBuKsqX6ktghy7DgEmzujH1nCpDU1wbubrpsaKOIDLTJ4BhyWZshsQaoR0adX8",
+	"R2QQ8w9sUFRQbFF/LAr1iAwSpg2xeaPmGwCozpobsivhdVKtoQ9kNZqNGPOHbJMrLu6XlqtZcZrGOOFM",
+	"RGAKCdcuz5T8QoZ6/pVgqU7AegTiIwaD1pzqKdN8tIKUH+rAEgH0wUJc28qG9ih1fjz0v2ROC3BYcGEB",
+	"v/FlRRYsYZBUtEHNwfU1Ul/jNOyqWJ2dVVukzs0xup1gUjOYwDuohxCGxj7qUpilbfEri80qipGDK24r",
+	"3cPfwXUlVCvvdaodFvZ202j2RiEJFLGwPbhq4nR1lxYECbAxo0Hkja2RrGtGV4r127ZgCsae7TLW727h",
+	"dGU1H38OKYlvsnbrQ8VtjN+UxTbc3QmzdG6EX13G9BtGo+UaEBaoMjRokzPcahB2tPDw4l3lhaYPVXda",
+	"Cd3eCJUOomyvRB6pznUIHP2XBXNZI5G2yDyozMO9APG2AGGBOf2l8O3yePHN8e1sgf2tNzd+TrSDLygV",
+	"0dy+1n8l53tdwf3C55VZ+o5ZTFrFlNEYvlIILw/tQaQMVCqY059S9ogM2YQLZdEzVKL7g/YvnSP5hhkB",
+	"fa9iVe700JIMmasAlemAlckyClF/XhvlUYA+tToBGvGzVb9ViEd3bWRKkbDw3M9los/Oa272VgONeAiv",
+	"yqu0U44mQb1bF40DE+kXHEBb0G7jWyKuRjSJQjQ9MSeD8ktDZy/vmAbT0ToKQDu2VxI028GVZshGFm5N",
+	"T9lst3R5XurqCsXy4R5tIXiH3dKTO8lYxPVmU4ZvoqE68399JqpSYb1GmxDmXRMVojsZLu6WNMiK6IOi",
+	"tOmOw7Qv88nnICWd35GQdL5bMvAICixn+N1Gf8ZxXt8mMyoTLeVNM7uscjGK0x1LgpIozqRlLiHCqy2w",
+	"M3zBVgo3yWaisD4y1tSL/GcQn6NW3f9VCKNwvS5iD5Q8NGATeSMBPHC3ywPO2EzT24xwcC7bUsIyTjep",
+	"Rxn68MNmo3bv7nbcqdiQBmoZTyA4TkRcTEgZTmm3u8CtCI9NBXork1aYCMiyq1/S3yUyJJLelSv0UBLR",
+	"JV4SXa1HbdmCyeK2ZoZLIAxsg0mO47K7PE84Sh4RmuPieWQJ6VDxNk7EjWhNyc6ILsnXby8fP6igrQYv",
+	"fpmgWL8LnFQxwpnR2Y6SgBmd1bMlqzK9XbFzN7z6ZXWRzmY0WW6wsJScAXNV+IpQA2YDN4E7TcnELHRV",
+	"O7cKy75A1g+sVOU8wDwhEdWAgoga/UYuTn93lQGTAz6gOrQJMKbcaZxaahrfceEFbkBwHDZccxn76mcc",
+	"ZXllEN/LBYmlmGChCnmDhnDP92RkKReTNvneK6HnFit84fK2BvODTl9BmKMaNIngAiO+mSCD+Un+KGT8",
+	"S0OmHkPbjIql627HWnFObU2eI4s4Fdkmdbe83RNzF2jMkzVEn3T0lMxZMmJC85h9SdRX3GlpTWDFG6aY",
+	"XmseVUwP2uRxzGhSKqoCyNSYBAW+CygMbEsKZacj2HvAOBo4CjEgdm0CkH1tW2OgYnpzQGbbV5BfNSE4",
+	"RhsS2WE8o0sSybYr9A4BlX7IzQSsxoACC1HUA1ClMKrGt2yrIkQABFyHTJoXz88uaTJhd7VTnQtIh4ON",
+	"P+Mi1UxZjFbr1ES1OkdutP6SoTPH28u0r4fOuPD77VZOsoKC1rfdVnn61mwqz9aVsHm89MolOXiDERVg",
+	"wF+TENI7OFzvJsx1xXV0uXzVsP59975DnqBsVu8aCAFKD36JSSxcJty83yZn7q9llu5mpdaUqizBujhj",
+	"Uz6Zbq6G5Wvx9voO0jaWi8/eh0AP9+fuJk0mVp5+xm6CCyaM7uekk6tQj9KpGLSmvBqzgPRHMU6J67ar",
+	"P6dOzTYbwGZT7nBrOme0AkHgeZlU80pkXy4SrtkAxAm+iNYKrxkaRarYVkJBHLno0wHlA3u8NG2FeNsU",
+	"ZPMocnZ+JfLOUfYqR655ETLX/UrAHkoKvNHMjyzggRXOTRJLeeMko5XxpgdbRs9xZBoqJGe4YGucq0Gh",
+	"Ifcr+drv7EGTDKToYxnlQV5mpYbsYkCJP1FZTorlvsOYAba4fFMFWSNIR6PZyDoOnzJmealN19fG1wNc",
+	"tYWLwREIS3dLKF0RzIWf/5Qy+1gnqdl0F4wmo+kbANMNJco6sOgkj59wEPt6NGVY9cY0EVCZCxkqO0oy",
+	"8ACs84M2ww1yFCLaMZj52/XVe9554yjAOI2NQpRBoRVXSaEsF2CsheZ8pzA9GaQeDtJ0WriXUw9LcGNp",
+	"qwSfz1mN99rhXdjd6J5W2Oy2PVyuMk6+s4kgMaMfmHJhIFeN//3v/7lqbLy+L9lHfcEms0qNxr1QfO9m",
+	"mTNohvMyZ3aOmWaXIs3Y50POrcicLQZS3p9JwUKWRobtZrA52PhUOm0335rtMM5YESzOEeOl8WQZtnZt",
+	"roWNuzBXyHD5FhfIl1GqZGoh9TKcYplhkOfhfIJNqP2RikkSjoW4QJ98jUgZsgkVuDkoieWkxQUcpBYq",
+	"lAyXLgyBg1VDWaf+OhG6cZIfVHkNp1JgYBCq4V50QVavfjRiytJjjdXqRoWTzzErV+082Y6JSJFUxADF",
+	"Y+8LwC0WWQib9p0yGed1xfr1QiY3GdIfQHLjmGM5mQBGSl5huNfZa3fa3e5eu/Owt5/BX5sL7zIAEFAt",
+	"lEKV7qdq97mJbvGgZwOMfeyjK5XtNCCwJFiElaRpuQhjbWZF6mHVtjMxQSf1yTi1/ELQj8hC9zXJKIW4",
+	"z16n4wHXrGReqBh0KAmwkNhXYG5hYRYGA2sh3x1BgcIn4u182+AiwRZOz0WUUtBQuXIGDWA1lC/mikz4",
+	"h1AEUgYvvWpdZGhWJfTmNd9k2EO1SVGgBCG15tK7YHHcwix1CzdkPmtmphiZ5Mo+7lMzCzYMab+zR8q5",
+	"4YOKneY6VGgyT/M/fV+242yF/Xxh9Do8/R/DNWS9KRfD16csYW1yCekmmfNOCSl/ZhFGZmPogTnwRbwM",
+	"lpfDu5iN1Nxs4wORwbMX8l5c1HeetWG0XSjPlmNV3jZNZ/fv8yyO86EPzGGPE29dlwPoacYxxH4Xw1vV",
+	"GR6kZusYwbKUKWL54oTsnADbLkpFQZXiE/EZuqkbJzofv1JVfWqGOUoeTc3iSst5gqugZlMk64zYYDkY",
+	"WJ0eFAYwIaABTKYW69YsfQ+4CiLNBOG/dLXFITNbACm0s3Z3O/ndMgU/D+qytd60t7Tbw6RtX0jR19Jd",
+	"suIq4/4FMLwmjvXMKpNGFYEquO6ik6Nxlg7Az6FWCknGaQInmF3AIyqMDmLvLhZurZ2FNwWORgi1NVIH",
+	"VR9VcaX29temIqdJDWIpUvWVykAo8xgJYB+UEGqShMVwO3EhVYissinyUah69JolYuFsDN0FxSq0Di7p",
+	"ZCPU0nCtfvLYYRNiElAOgb4+QfPg/2fv3ZfbuNV80VfB1l5VkrwoWpIvialKzVF8STRxYm9LHs8e01sN",
+	"sUGyl5oAV6NpmsvxrvnrPMB5iHmweZJT+C4AmuzmRZc4ydJUzYrV7AuARn/37/f76v2Z9YTg7wAO8WJG",
+	"6pqaZ0xRhgAutnNlBTZ0re/4y1VtofXxvjMl63DoBCTnfTUM5YsiQ4hV7o35qOu6byM1uoBAwRqxEDn6",
+	"Gc4+eQbRnXX6itxFzO98K6gonsTRFPBvnM8CQEqdj0MsN9EKbAZoUl2QZeQuUWFaNMa1NyO9qSXBp+bN",
+	"2EyBXaJAdKuw2LjdKEb+KHgsceSuDqAyU8yQ66dLyWUObIsTjOLAz9qU4sezn1/WwDYA4NmKUFBAaYBg",
+	"PoYOGpid6+HVhwrH3F7ZOr9C43BDpht17a7GMHzNmkUgKOC/Z0YT5xJwhMcqZcEoHa3FzP0z4WuS1a1u",
+	"pxbRY/BylMDJ3UWaiVoEquAyXJ9i4srRR/cazvuZylO7ga8UANBtzUKdlJy+E3jnhRWB3o3qmpTI2FTE",
+	"tBsNc2VqiQ3Hq4pawe+0feAO6bP+Z+YLNDrnyEMQMkWW/jRmE4lSPSHvOh0akZsBIwCNrMo/Ksprrl+q",
+	"Gg97ndTJs+iCLxXUxk1UprvTc7q09qt4Fz4Aiiiq3CoKxqzxIWBRBupd2APLXv1cZc2NpytDyQ0UAXFZ",
+	"jkSAp3E+a3lsIMIJIgQentaES3owPDs33nRyc2PGIp3pwsipfglK12jQS9+D7zbDchrYus6w4CKaZa8j",
+	"9FncCoxfbYdVWOmQdWjzYNxIltAiAzKGgf4ojJC4a/ZMv1+3QqsZkheDoc3L5EYWOoPXW6c5puIPdcTR",
+	"V1qqdQ16CNZzfvzmTW01BfzkqBBApqlKgT0hFg5atcJGX6gowJimKgYqPWciv5uJ7rBud8/CBwAzfMtb",
+	"KbaeX3Bx3adyM4Iw/vg2ldSv+brFef1opgLLtmgj1G/5Zu44Xzd4S1Isi2svfdnhbYkufsCtCK4w+pov",
+	"EMD44WcMIyOebhIHx89BjdzGCmfWB8rXtlKX7osrFnNQCGbN6bmz681Md6ObtS5vtinnev4B+dU34SD4",
+	"epbVr+kMTr29IEslnlItVws64PZrYCiEPJWQjTsHSJObmecpoKMsmmZOm7nHUbZfop7etmildUJCMEKj",
+	"9NwuSqf1FIa8d7qaqjepjpwNVQR4NAzYwpmLSEp1m0lD62kksfQnnnRUGcQeelw21BQKWzQxmsMIz6oO",
+	"0D8hZZxYizHuYP9PgeG74Ho217eELc01LTouJqaUP3/1WFeTQWMkn5FmaSv2W99CBFTIkdGDal1yV4d6",
+	"bp36M3yOOLopmacL2L7LKer+x97//fDXJSvyOjINGy08GdakLbDYhUpZEuwQqBR35AbpCAgcD5ohfI3/",
+	"h8aRNFUiU2Ed43SETKL7ayR1TeVFI45EDI8VXjMiSJAKARDz+vjnOJD5rCfVmf2n0dcigyioazarvjL/",
+	"72JaokL2S8vbLFybcCWZR52bo3xUlveO2+TudWItRLVrnZgimnfQWX2R7WIecpkgL+K/MBk2KVAApFmh",
+	"eowpRGU3bfF8USJ3da1InpO1v2eQXlzQd1k5/DnCft7Ed9z60vq8EYx0LsvIf0clSZZJ6ItElkWTp+5U",
+	"CIcd+Rbfg/19kqJ8QPycfR/j/a6V0mpAll4oqq4nsa3rcl6sq/JhB+Z6q7LkwwsYqRdZXqqivjdjpJA5",
+	"7MGDB092gdPv7Gmo7lRipmQhQHdX8mLOVNpzV8/lah5VAeKrpJ47h/vdbvr58Muvh+8P9p58oD/eP6B/",
+	"P/iyu7ezDz/9evB+f+/wQ/j7/cGhO+fXB+/3Dz7snu24/7i/D9/v7z34sNt5v7/3yB3w/9jpdtvupget",
+	"J192/2XnP359/9e9D42X1ZAtbiA4g9W92LR49rQleIGpzUl9kr3SmcvZJ9F3IgJuK9JsQPjlMYfm4f7h",
+	"472Dg73Dw7P9J50H+539/fbB4YOHjx7/R4VPs+GNHH5TfSPfVN6IW6CHX25u0WnNH3/5j3ppUGS1+P4x",
+	"YllEmh01pcz1RUrdgIfFipmcGA7dkP+SaVsqmXLBNkLUL+rnfClDQw1RQh1DQ/s3ok6IY3KbROKc1OG4",
+	"74JNAUUlzkJy5oTTRkGI1tH3rShZsnGPxdKGNH9iFIyZewNywDg8lAspYbC5mUJLslVXL4B5tEI0+6Wm",
+	"wUU7JZ5kK+xPv8h1Js7bk6dDWa6sFC+LST3MYTKxyt0hcW8ptW2RZCmzTAwl4BZTiwbXOLTFz4ppOqlY",
+	"w/nwWo5UKnwoKhtoU7CVUf3w1i+5WaahK9FpNpqxGWAobQgneCBXjsNAdECuj3/yFG5aq4gP6xFQimww",
+	"YFXJSN92cjHKyr3QszdX51r9PRG2NAW1u8ajB+jygdKqcJLany0t0gAJqdH5Z0p9Q30XkI1wtmOlPnN+",
+	"TIu3Xl29ieWZjfbGHOL7wf7Dbx998xg27jNZyhoDuS+SVJZyj0o9aTPSX7jnEGa0Lfy5yKEGFCiQ8jYj",
+	"ZdkASYAGNKFQEV8x0QyBwLvdpIrpQqATufRUapK5EUlcWDmrBf3duMb3BilVK2hESwgv1xG1G/OGSnsJ",
+	"Rf8DmemYM7ROM36pFWKNrD2J/y0JGlecPvup3SBXaiQFfMDbVmQpWgSVBmIJco5Fh5tcCwNo04wIqJiE",
+	"dT5r+ujRypUcqVKmtM2X4hXzJH/mC6CjpijtkmwvExGtJcXenpypT+VrWcw1aB4s69Vu7M+pxJ19Y1Gr",
+	"UkECLwraCgJHUR08yvpMQxnTPG5FK8vr9GHZvno6nOjLeme8XwTMVdpa21a8PfG7hArExXPZGwr3CNAv",
+	"2FMb6cFwOSRDbAMyOO+G9bxXEpIb4VcAUk9Tr+GnMpT0sSO6MZEVCNSz2vq7d8MZ5aMwyYNC9pryqB/j",
+	"iW+IPZ7VBt6gaYnC6nEnOfQf5kY789Cs009JF55sHu1a+32O5iTDBptnQahs8twlln2M6A+SqDTjRSz5",
+	"dV4t8tKu0yRs8jTws4SX5DZZRKhRUye6sm8FJMBi30oL/7tnSzXewnrTPf4F/sAPjf5QmmAtlb8Ct231",
+	"ry36epzguzBwr9jY4T89J+ycrbJmM81SWRhvpHrc80ttprqiKmtqVSfl0BRrhq+O4eSfMp1eo57zGhQE",
+	"82C8OPb6VfJqsi7SRRKzuhT1lcgbcy5ciYW8wnYui0r7FYxr3e6ruZOjFdHNSO9OFHghz1b3jNqu68AL",
+	"/2jmro8EoYHLfew0YbR3gRd/Dau3iuiXog9YYtNwGEKtA7WmxH4LyeczJUdX7RynrJPHwa1h0rGlnNkK",
+	"QdIqyLhq68yq5o9SXqLZ7UmUfrNWkE2wyDbq6an1efBlUbbxBl4Xhjlv4oVdtw9h8RUr7TZ32tBiUE2A",
+	"xi1eoZtwgnGGKEtQFZnuzzgYur/3RO71P3z+9sue//fDNf59cPglREjfhzC+nuT51ofatoLaN7YSBCHq",
+	"M/g3mU9I2sUL9zRuM3CmDhARKXBDjJDio7sMgX6MSNwAE/cvzO9BAGyuvzuE6dye8Mn7eNgP9v1mAJKr",
+	"1dGxMA3uX2uUX1udrZEcv8c1/UCUinO1++uWQfiCBuZVS/BTmiec2awioe6FXz02vlDx2Fi9iO0yQiuF",
+	"bzontOBo6iHBxs2aoj8pJwUaxLeeczt8/3jvyYdfD/c50fa7Tr/VvcfrVXPWQXQOGlVWVDTjqzNvt6d2",
+	"kwqNUAW6rLDzDySVV+lXe1UeKIgTRO3HyAg1NNO19OycVk3Tc95NqyuCW19RCy+2Wv8O9fB1UpZOQW70",
+	"Lm5Skts7Uf6VRPmmcu8P8R34Wji7DNHx6p4T96hvAOfaVK3XEKQHQf3WXpUOtuIG6QB8dgOOUJpZkJgr",
+	"qE1JnGZW8AU1IYBNIq9mdTsDINkvUXzXIkCsepaEMHwzK1otdF8vkE1zqTT9fmikj6fhuoECeABk0iZ2",
+	"2VskisdMYQ9DWySwLImQuTWkNm1YCSodkTf1vsdylhu5siqCluE1nU3v3m68jmdwVUPFrfvNgzlFJR6B",
+	"BRNoT7SZYjegRvhEkWcWy5fzPCYw3AB1PV9z/m/fvGzY+HZ5XZiviTCX4DROxozBRMzmUDPSj1pV/Hvu",
+	"TUroPyWl7K+0EorrP6pi5vNqXQ2ZJaTAkyMlKLolLZaLm0ulj7CwgIyFSw1Y7Vb8QxWmLmnYk72hSs9X",
+	"EN5BLze8HR7ftnOXe8P1SNj3V9HAEHVyZvSqkXhqSwzWA7xsA8fe1YaCzH3rLMjNPM/PY82ZU6+bv+wm",
+	"RrFQRxYvQd3bqVW2traGN6jNqwGBehTQdWu7NlJxCzUAjLUJd6mbJomKppp/iKUBIovPIgAiMqP+3xi6",
+	"1G+v7rh7I2POOKhWcHJKWNMmllzQWTePMIGFMpwN9lpVD2p6hYFTOB7NqnRz482RvqhQPeUOBGab5OHB",
+	"fgLhUZTPXEGGuVXI5TxCurb60VWoGQYG+iLctVUW/KhKAX+7pWbL6hyGQP7h5rHYCxzloTb4IDc1kep7",
+	"kq5qyFjVK1R5ftOYi5FfHo3fmTNg2CFkaWjowFEEzzsDjT2/PWCJJaF/ewtsfbtrvvd4bWGyuYm0IDgR",
+	"PxEHHV6Xf/ub4brRw45D2eNidZUv2ySJK/lF1DTKpZNCInnTGux7EDkZZXmeEcnbchX74PFaeh5rMxrz",
+	"3L2eGpdOXAWsV2fhdWIBNZIzSLT0jNaqV3IJLuFpYq0pAAL57mfqKuMyVLiMWC7OXp7Sd94CeKXYhnX/",
+	"A0vScmtSKGwIA2h1auUTP56dvT5itgzExcVPjBHs3ZU9xqVwm7za/YdAu7Kc2K62ztXLgFG5KhppZjG8",
+	"9lZrKyWjhGfjtl2O5AojZSYlJL1xyLgRStMzAdyzvrMOiYkbssi407Yt0Re30BQ+WMf0WoNYzJMILz4Z",
+	"qpHByKVqMj592wqngcHZgNKR+cUtFMH2aNWug0hdbIIoZXEFyWEbOiDP/PudH3p1qIAV36MqqebFfPLk",
+	"SbyS+6uNWHqhlYm1KoJgieB5RpKkXvLgdjcIxzOVM/chumn4aMZJCRXB1N3ALE97WZqQ/xv0bSPv4fkS",
+	"Pk7TLwNqiiVo5A12Yr0Pdp3aqVtChEGxiHAXGCydjGtBP6iRdiO7RKtP5Tmv9k2PPsMXA3WxLY7SK1nk",
+	"mbJlPcBNPAckbqmFbGB5u20Fn8WhftyYfRXZbsSe5B56VbbRWrm1Xpx87nOKAuaNJWc8N3cGKBz+fNpu",
+	"EvM5+MfVtrUHC21r5x8+H7Qe7H/pdtvxn7WtavSg8/U2UJ0RFN2hxeVvAeGj8mGvZP6pX7slHYVs/sDe",
+	"K7M8p5wiNh5UPicCSmHPBinLpQ3fWMwh5HvUfaCO3JUGVTo38HdZOSRDzl7BUyVBvNhlLaN7NnZZ80nV",
+	"Xuq1MxZzduiGrdJ+hGu1SvvX55ul+fp2ZVWXwLk0eu7QrgbsIpktC1mawjbi9W2CgfK9+5+ndVgljR33",
+	"cx5aA2dgWA1nHHZEUg4znSALw7TCjl4aZgohdrKkD+VK4IZNh8Y53Eg4kAYMYB9FhArzCBSoSpo4zADI",
+	"YFJhl1iYyhs1zuWsueY5xLehqrOewv18ucT3kp6MKYTYRHnPdK25MZeA0Xizkh4S0xsOD/oKAYAw6hHk",
+	"oavFUO11SMRreNnDaBeGv0TSnoKPXlecrdWUPfg4bcU9gU7eDs1Us1/fqylqHxfqY2Ym9ncViGiHAMlK",
+	"STik5Zlfb7q8VTvDJat9Nhs39d+uzhS1xTtPwuKcoDx3v7dwylghZfpUPl2oXEmrqmnqhfL72Vj5JwZO",
+	"NKKpbZOqvlXrI+rzXg9bPorINASj5zYEGgIXM5G8fnV6lqyCan1Smc6wLMf2Xzr37++4mezvPfnA/2jv",
+	"fbjHx3b/5ddu9z2VGHQ+/LXb/bC704HCDnfww+f91sMvu/+ycx/KI+81YAb4zVYvU92U+m5SYX4gyfPs",
+	"opAwW2f1npZSp7JIxTum04ViugWVN8es8aha1DIdWtU7f3+89x84w7/e//D54YMv39WMG7+lSZGVs1P3",
+	"1eD2vlCyUMXxpByGv16w6PvXd2cL/dqYMQkchRBrgDcm7stJObyfm0FGXErRUWIQTFrio8wzDEIn/Cm6",
+	"8ymY1SLeJYjvEJZbVyPPMxAltsUxM8iwZjFj5WFaGbyJh6fgnheTEsJC/kdmXUwNQHZ39asiZgLeSezl",
+	"+X//538lu9X5jbO9SzWzvt2aip2GAAuGrvu2FcmnPdszY5WIC2WzlJrZC5MTzBsILQggw3KHV+U2sdtg",
+	"Rn8PbMav+isaUKmPl7HJmHS5xRZ0ltYQz1MTpxNIOL45jmZahLaAFhs16+owTZhXTPTcFqdKifduAyld",
+	"Zj1Ygw87xSRXFt58OLqLs8/cLIZKpjBzbCfY+ve9V3oPJ733qh9WRI6zn9QM0uko6pFQ4bqwaxFrH2/9",
+	"mviQHFX5OAkMSX0a56ZQhe0IpZ0In5lJIdTeSGa5Zw+iRtmJVQUEPdsC0RTcK3E7nBSdLeWsq5GHEdYb",
+	"FphKLmnT2Ki4B4KsQ/lRHVUKcFLVg31GCr8UA1USFH0/N1NU8RFNofWM2Mjpx3Zt1QQPfNjERYlnoUUa",
+	"foR2ZvqNgkfRYFMTOJ3eFvlWZysSE5VyBnf4EJ33deisou+SKr3uf/YFV1/u40328MUlrcBFjrLDVCh2",
+	"hMyNVtH+/PvEeXV+e+JF50zGVN2cX9wkMt03dYO1k/HYFCUkVwmyEEmw8HOzQo0uVNqJeAVAmnk4Qu4r",
+	"p6oMNSJsLS2OTwRwgzFXGRMRiJGSgKXSopVyssD9A+Tc//yf4gUY57ZUY+uOHLQrgtpZZJNxIkbysrLz",
+	"WnVCnvu96Tz/pbS7+tBJBmqHx3E4gwX7IbN/gEDoiO9BAIruZH//QQ/Ogn+qhJCeYDfhgvUw/P6gPffS",
+	"PTl/8LCaNwWjdSRI218adKoetkXyw/OGa2S2x7HhxPP3h4wErOr3JmUr5l9PX/2Clawv9hBFFPS6YUSW",
+	"udZ554CZ3mQEwTg5UhbEwMx/5+LxQ/FT9n2LoAXIdNRqGkFWYskaRrL5GM+U1GmprDg4/NbdCnM2oF5t",
+	"ib3g/cxdMjRTt+AU7uOOTWqlMf0YLcK2wHeFxNaImGw148u0wuAR+g037My3srkZEljO6bOf0Bz6wcBp",
+	"zuw+hQ+IVWxqSJkRwQZ6yRll9i9UbqZIhCgKVaKtNUbgOn5XsHJYpAKLrnTKn0JVbbmDe+LevWMxVoU1",
+	"+t490JVyPYun1WjTHNVaQvTxMDtwm59NkiE8fH2jBHkqnH2TBC8HTDH+Bd/RR+eJzz/QA62zKLp3D5GR",
+	"4CAPwi1mUtXWib/TRWGmFqC9EmC1PDWToqcSnoq3264hwAulxCjTk5LstuNYP8PoaKTBp1gieNxqtoTG",
+	"ba+FFG/fvCQ9HA8VtAPU+AlQDF09loUcqVIBl3NPTqyqTln0pHYGJ3whaOzYI7f+KKyqiijCUqWv1aMF",
+	"wxzv3SO6c9u+d08cM6M5YgGB+YfGLDOzLm5Z+AKZxZtEtDiuHqBoHIxmYlWnq2t3bQl6gSJW1S0sxjIr",
+	"2sJXxfhU8dR5P8Y6z5VVAhhXNLiBzHQQP84tbnf1K4a2hjvjmW4XXSil3fjSFhGfqiijC9s1ZlXfSR7u",
+	"H+DV54WaWJXstsWpEZdKjSsAUe4MELJdjTwQpbwAGNJxYdxCKivsEMIWfO+WX76JTiHCnZveJSwL1CPi",
+	"OzaFSuN5ikyDyQ21tlUZYiZlsjCDI9JMqJtpGyRQdGp5qJF5CHE24gKnvfPGmZC4cbwLsAO82Ihdsyus",
+	"wpeYFQLCRFQ3L4CzGc+1nnEaBABSTsOVpKTnm3C1KbvaGcY2Ajv/lFlM+czMpBPRrIrk4f7DpOWRHfPs",
+	"UiF/bShExY8UMwBmUrbFczQO2O9C7YkWELJ+l7RXZSlyJW2JFJ7O90MvWFCcaAQ8uwzkU8esDZ2nWMeZ",
+	"EXS00R5ni9aZ5Q4utZOVmTOhU+X0l3tFsXEN3HHgrkk75365V+BtLgqMOdscD21bYgBH+Pd8xpsAZobO",
+	"Qw4cth02n6orFLlx5D26oaKHJyPfNfCh8I8xCzU00x6JROpZAtYCPOpSzVoi0UarBPdAV4POgNoJVuhD",
+	"k6coaXg7O42Nvon1CEogwSNaLR9Ri4cfiZjMIt+5Jy5P+LX0SgYw8Da2e0XvfMhx3qVt0Zo4K0b2yuA5",
+	"+Ffkb9RZ0IVBJHZ1o/ddRTJHheNPGED7Tfik6QYYUofIX4GtDS2/WHQAM/qy7OoAsgmfmfvAWyLPRpC2",
+	"0SkXZhPGG18OweMGGQGBEuHd4ixlqYewe13NVoTTkgTFx7eCYvmKPqJtnVnSjS0kjHCrPp1/zy1ckcW3",
+	"+4o3tvUXJSFykgSc96wI3zzGXpgpH+miYAigKvZFpiE+de4VfLLb7urTmIUkhjAlb96XNvn3zcsBNaiq",
+	"FDvJ67dn4r5bTXv/M3EofLnPt0p2Y48HhekR7qKIjA6/CDxzShQkTtdQJwpgj1Q3E0iJqsOJgjQ1bTCe",
+	"cCOYfvidwAJx3YJbitRjGN1Qlt5+0qb1Yrp0/yXT1wc2EXxvKK6pu8ZJDF1C0ikLxcfbVvzNTAotc98d",
+	"CChJCPGLazsi84NQyYJwQ0VRZM7TIe1YxsF6KEDQ4CF4+hb3hbsbkuDDeH7CzgGyamd64P5e2z+UhfOO",
+	"/macaWYKYO2QM1ttw6igirIJ4t8ZA17yQ6MH2Pufq2ThbCZT7hE2Q1t8b8ohmlpYmrcHZjClK3YS5/Pd",
+	"h7/26OpdVqcAEemEd1fHhK/g1MK2kyJxS5p03KL8Sim+X4W7TPwKoQcnbX/t6l/39vb8/7tTE2SyF7+K",
+	"JPDeuz/P5hKGvgaJ8efg8ns7Ew1aZ/eeu8UzlZeycotFiLeOgCwstrfgGACmCsbwxv3L3+BprmSB39TM",
+	"THCzQ9IMvWXwkvHdCvPRSTS8XQqqzg3HaFUZjdJpJ37pUPRgiFw7YfjSMCyZzmhYMp3N3wklc1rIPvBc",
+	"eHhOCg7ZS6zqZg1rKmQy/AxCCnUPeQH/rB3vHH4dXNzVYNW5G6Co5dZdVEng5KLcpwJ0XyKAxSVHAjls",
+	"gnBE14dC9xTRgvtPCvKzeLhdjZsiZAixsSh16ui1tPg+Kqk49wJTAxbnpTZTNoOVnbiPOcgivPGFUxu0",
+	"NcnhztL5JANY5TAE+CwAS9W9+pZ/dWAW8xJT41THl8KC6c9UPoCXICcMk5AABFInQfOsFWYKWeoMN8xL",
+	"acs9eGF7J88I0TUrfdIjWl9KEUrIPXJpLvRmDRUgeMs8R3x78W5oQBcwqiOUKecwIdK5h2CW467CfG1p",
+	"xu71NHj6kfOHT3aPBblsSjX3OQwgAc+2AqBl4wfmvGSo+mHmI/pqQUZp6k0GCh1nmR0+FENwM8LiKp0e",
+	"hcXmmpOhM2fgQ0a4LupKAyw7drOzXOmeImfJjCAqBzIQL0GxdPCIAztU4xc77GAodcTD6BxPaAeMP+hD",
+	"9iZQzE3P/VHqgbvBZHzvXnCX3FpHa9bhuj0vRgKeK+k3H8zO/afSFmf41oAjpyfzPPj1S/VKT+qeyvGN",
+	"FsoH0+jDGgCRYmEmg2FLjA3cdQ1lNadhnzmJhhYHc3ZCTCfoxoSwIBIotEGph3RMNiCXbrPosW1xokUi",
+	"J6VJqlY3bGdkkHNngChNYkGZAgFkliv4UKDNwbe0gXhyu6nj3hx2mykUx9ASgt5MoT5maip2EvxHhwsm",
+	"k12KvuGDxpOLPLNDeB3cPwytOmlWqrSrd9Z6O3SXZBf0QZrZnixQzx1XadEifGz+9ugz8wpFovQuTZ52",
+	"tVvwTJ/jHJKKCvOfTcO+w6U1/X5SIebz7wZfLRILyHwK7xPArI8XuM16ubFQVl7AxsAK8/hZrDNCtzZE",
+	"Pf1uoY4LeEWUJu7qC+VuxG8VagoXXp6djFVhVarSZPdIWIOf45zVD6YGA0SKV7pxM0BMEUfc1RIZnLhr",
+	"Am4CoT8yaS2i6MA6LYmLEu9sInIlIdbniU2ZIrZFUIQRAXYxRxxHX1OVRNgz7ByfOPOP6sHiHQUuMegB",
+	"VUarXRp87+SRutvw5fjJwicFRpX7kSltY9JskAdPowwDrIKH6K+gFLsPh6CT9yYZBn1/2Ht7EsXdIHWL",
+	"+64lCqf65UUecceRXgToc9PHDK6ZavKeAP4f/PcsrO+2PaLcXJC0WK6JpjDhaP/qU8CxEexOIIzkb5wF",
+	"dn+S3f/4zf0eTC7+9RFM5/HcFOmK+HSYsDsuB3uTLEE7TQjhbA5bcsxZfCc+i7nYd0LB7798Bmf8SyK+",
+	"HFUuzZyKmYnvhLQz3RM7u+I7TMuJHem2uOirsjfcSf7yGZfxC4/t/l9oo57EubaW+OyH82V3t/03a/TO",
+	"buWR4OZBnvQ7qGZ7huwB7t2f8U87n4UcZx1RfSwvYit6ROXWpC6/Ezh0mtzc8yG19Z2g7bbzWWTOGqap",
+	"hGRah+7WCgOm3eW+6WKi8OFd7XaRKbJB5ksOx05cjibWqS9BNmQMsS6ogYguQ03m7ayWSOBdJdy0EQmj",
+	"OLByBIHtrvY5EKNxb+NjLNsbuAjOzjmLx8B8F8WkHAIgAAWIAkR8alshlVlLLgH5CT2oslRopSCvIS4g",
+	"oIFRLZnnHd6040KNZaFOlU6Z6YoAPDoCXodbciCXiFKbX6KN+Rkajjqi4dyO/1fb5llP7ewd7Iov4suu",
+	"G8AbFhu881lyOd2Pe4NtDjb3TYHuEEo8Z8tnvl3CmpFCg5D7X8AvBuuiE1VPOHnY1aHWF9P6pGx9ClUB",
+	"BfiFKqfKp1UwXMdxST9qCkQh1gLtS6478Zabc3S1B8Dqaqd6M0SvnRPI9+6dogVDigCs4uh105dldE95",
+	"jQOuE5ntuQGafd8umOciseEF7+wmkW1M9wVzppg4SwEEHDy5EzuNGFmJzJIoyJJxAoJJAjgNd6HIvuKJ",
+	"lWY8JmcwcdaxGwzsa2dPWGjjeQoDRj3M8q2anzTjhDQAfEYFCSD6sml4A9CUF6ZwMirTKLi7Onnz9pfz",
+	"52/evHqTBI8P1FGCljeyesT5QDBywsJzhK0oTEFJB94ZXBiHQc4a3zzwenDxAXt5C2D+5BsyZjxyirR9",
+	"AKOrj6ugIRglwNrW4DYTFQlZbVh04JGLjyo9mSO0aRgeHcCdq2QndEu3WkmrqxMEEyYf3AMKe8c1MfoZ",
+	"RLWgKErEJh58mFzBS6YpdJg6B7QT7An6xNrgOWTaWfXRpZUGVXbJPUxnh7Y+fo8YVNzZTcAxK1nYtPxJ",
+	"zEPjTiFpjbz/9+4J5m3EgU6zPPc0AxUs/+AkcrYVvx1V8Ue1v5gd7eqiu5VdIIzhHezc8qdvT89e/ZyI",
+	"uQgNBMKT6Cqax5kHh8mw2FWLC9m7pIlVgBSioEEQiWvEDPBD9IZWsAzTwoy7es4WhQBf5RKyvkhsdBC+",
+	"3Ou7MfpNPs4A+m+eskdaCCeB4HztLmDjtatDcQs8DFMqFTuPxJXK3PzIUh+aqRUXpkTeBkvOpLcpMP6/",
+	"oL046iXLTA8sa3rigQlL6hUcpY7maSFCMsAtEQvzDms8986ds/L2THh77/5nJn52UrKvVOreMm6CF1mu",
+	"bMt9YnlI9QWWGm3LYtLDlA5FyanErcKrBb4Cyj33B0Xz3N9or8/LNoQdfPLw0TctkcjxOKd6n/t04l+d",
+	"RZrsemPkM/5HiC5U+nW3OqK7xSfb+5DwwDZdFEjdrVZ0RVbmdMm/+RNFzYnUXr7VEQ8PD6PjKM3wDtBk",
+	"bdIZEVgLKYpJ7m1H4E2VvbJdua8Ti3j18oGSsjjPUjx7/+DJk/RB7/HeQf9Q7n3Te6D2nlw8Pth7pPb7",
+	"D+Q3vYP08LByA4VvYKsj3n8W3S0CtqLVomVoVQZUGnPujEM8DvlI98Ph/r748gFv/MW9hGdQzgqtACjk",
+	"oXYI4AeyVOky62eqOBIJPITkvlcChYpUC/zmbCkMFLQpe8GWLrtq/IW6p21b+LDaThjzCiVR7twnW3XV",
+	"gM/NwMdSqNFDieTf98iO3TtJE041+gwHf1BHQnY14DsXNFpj8AtzbjtZYfB9crLyW/eBPH4oclWW4OQi",
+	"/SVETGbjodJ2t01a1yYC3o3lVDKEGeh7h43V1bSx4EN5/GT/YNeHCXy9HTsoJZJpA3Q3cwkqX2pVKEow",
+	"FmoMTSkU9vE8YqC6vZJGtymBSV/wPcD65tgYa6fkjbtmD4xLX1nXFmeFQhfFpKo2/N/VZJri9wbi3ipf",
+	"YA2ZBKrwCHnV0ojUdFDS/E8y7uAtYong+2Qk874pRoDeAz8kH3a8gFj4cVfsPNzf3+3EdyL0CbJOx9JZ",
+	"JB0YKHzwhGPhVBwk3wDy3NeVug8CyOsz61xEqF1CbwDzJ6Em0wOvtd33de9F9inexO17OJ3FrHc0nYUf",
+	"/XSOsRxO+F/csycaWFQopR9+cjsTN28AVZ4Co3pB5YHTwjmOMNMjZ1/0JoV1RiOkU5DsGiJZgQKHLYE8",
+	"gzCMEPdeOuttMmZ9Tc/GRAt/DVxnC5lfgU+hcsSXmb5MAq7j3PJkqRqNTal0b3Z+qWZ1izR3SuXNJyfh",
+	"x72fFFXOjMblrBVBmtByzNNfU7rabQpnvOBsTzHO+fbtyTPYElCO5l459Cm4Pa36fdXz71mb8rxvJjqN",
+	"h+4PwmAf4mB9HhAqTsayHLa8IxKqN5yvbQr/g//+gBNEUaATizaDJwaERhI4W2AST4eqd0ntKi1qhAUQ",
+	"caxKjF+Ec6xNGgOuVL67hV9hRo9o+d0ksAYNbQ+faMHApJsP3gGH9dZGgRqQxlokx+6+SbycARpnfk3D",
+	"LzCMxzSMULJASxLbYiOVZhLb/XDPHsNNeM/CwPBQ1ZIBCwbxCBaz+4SyQOl0GjtBIJ2DTpbFoDL8hR/d",
+	"DA4e0Aw8uFoQM1ylbojxLFTjQxwaPt5WnDhwp2hTqhaXpdO17iusEBO2sIg82u85oAlBtbJ2lnMP6jes",
+	"0zoyD3EemudEUwuGSs9hdc/BAogmW38GzPhRPOPMMjNU9R1V2r/CrnIeTjTqUEKRPDW6dK/H+QNQo1B9",
+	"jTzyBfMtHvTCj268h4fxeJ3YRL2CzGGxCdmBeYwuUBqPMmszJ3u87K6II2wqBuHslA59taYoAOVpzqCY",
+	"k7K82wpQ2FnDbGp+hvXn+VC4HctxGQaOhf9HVViqANI+AOY+1pP+3s+y7A2TDsTkEJForIqhHFsnplos",
+	"aEGzZCSOIBqYleyXY2sV/4WtW5B8h8IdkTw/kwN4ZWgrvBsaMJaANomthYmOOuGqM5/7CSTFwYKkoArM",
+	"qJo7tkSHjKQUdtuSevd5pYaB5RpVBj9UBoSPNwVXt7KFAiISIGXQFsaFhcilx+6groOjSvslmX3gutPi",
+	"U0X6sNp6h23r4qQfB5lKY1rO7AbRiSFKnFpc7x1NLDrspzVfBO+GCjEzyYUt2Erl7PmpgRBApmwIz2YU",
+	"/OMZ+YmzORKNTvyk1DiEE6juq/L8FtWP4yGQhm6BkV7DJxDnX2GvUOAWydzWvcjo5/h1ehU/z44Q9Pt8",
+	"U6NO4wI/p4ssam5smAGn3clFCFfQpF9gWQ+WbRDgME8g1HNGw/YHYbCsdObrnyn4TZmObS5+brHtDxYA",
+	"zMKfW02aLCCX+wnNF2v7SDtUxNLfoVo1lKrytNx5TUbK/G9+kscAhrA3GYeCLi/i4MEg37AelzaXcjsQ",
+	"npZgTTzWqXpaMbfijRXoNFZAlD2HcFw8zOgwjPBJvGei6uSmvVLZ/lQP1pQaQNMLRUHc1eor8f42sSVM",
+	"hAc9VfLynHdiPOzKDxWVyAfB5pYWUNEGE2VtJ07HjQx4ZqORAdfJeZ/ekxXUWUyejXXSV/dU2DfxG3Pi",
+	"mAabS1ueYytBNNJwNF5fLmhAum3I8DOa7XRonMXoBZ5dfKUwkp/BrWE29Oo+hmSF11Ueq431VCFLdQ5h",
+	"mbk9Gx2HRX1S/ShRyFNcGTzOQEnv4R+HPhnmrEbSXRZ3NeKBYHxhDMXKTvTifN5BxtnMRQAw00n9f+Cz",
+	"J29kqV66QVKxEOH1o0gdZaQ0k097PWOxpMArWBs0hzkfST1j4DVb1R9zP4a1MEa4X6g1i6qlCb+SxEcW",
+	"pA67m3BQq3JqikuiM6P7+E8YQivwDYcrKp9Y/fK0xTNDEJtu81LLJ7SNyUlpRtLZG3k+43nL7PzvE1PK",
+	"eLp8rO6NUyvWYAIbEYZ8fOLbedB/hmIRVlkt8m+gdQ+AOt2fKZCxNc6iFVoXo2+0mCDmJD8tqFy/szlx",
+	"CQEG3t2xa57p83FhBm4ZKxqz/hT/hYYUW7UetdazR5AzLJSfLp8oaX14Vdn8zS+Vf03x+EaZHYF12zB+",
+	"/r0iBRcH6g2eir7h3DsfAN/ZFOBYxGIGlOBcsKEVzyZ0l3BzF26OqbThdRFXFb8oSrL2cmOrcqjyQ/RS",
+	"8ICvg4J6qsCObNm0hOqdDHoxjs+e/lhbXhVlYwkfNHGXUaEd3KFGxEdUfjWqdP7HMHK6E7s3/fDS4/4R",
+	"+OjjZyRRrCtGMZiMUYrEGiBLFwx+yPI5sVdr9ftfK3rJV2TSqlDsgtQVNOy5YXaiqmQFGANud0xlkYod",
+	"XMiWSLgwEqqnAQE4df+m970L+0z2LrGszF3TFq+KqM4ttBjS7xD34LvCjiZoQSSvivy6uEqWW/MljjPi",
+	"rMuivYk1x7w1GaiLUKSqTuzcb+DB7u92fNkyJQ6zCBmTSiQJ7OZSjcu5weYYrkLv0zmKYmCE0RwocT5E",
+	"4W/XEUmOCtC5v+yIU64DeiDDvF6DIx0mhqQKVFc6751Xf6tsDHLIIdjAJ7QCnF1WojIOkyS0gooUcZ40",
+	"3ggv5SJZTEnid4bDDlqG6qwolu8zLhDQx5CFr8eHaFibp0rRyvPSnOOt5gJ31R8rkyWXrb7smrZk1dPg",
+	"gh8wCLDWhvbjL/gkSjJTPs+XTEWKOZTjVpWzP+6HiOY/1Z7O10ZjwsptBhxuRLNWUyYNQyQbQjqfKBTi",
+	"rFsOTDMYSqebz02/H48/HK0RM7Cb8AysFOXK1vphxVOpqRx3whNKwo/qSifiWG7tSld+qAw2yoiTJx0V",
+	"HM/XAofyfffsSilyq/r1RBXdFD/xwwbyA1uGaAlJiXgkHB2qvoV4X4/H+axpz7vfVkzSV8CXRSYH8/4P",
+	"HSURIKEsLmBP8LXR9mb/e2538+GgLCP7slDCTrOyN6QNMre1AcUgDkl1at/8tTYTzyCqJoomEI5GZspc",
+	"fVErFh6Q4wIFCG881BBCU4mvZ4sGR58hXMirijMqzDhgiSL0YwWVoLozQrlZNH5/MMgWiqAK/1MVBIdj",
+	"Jwhy0K/s9qmMgz6xmDsPiZK5ATSdVDFnj0+8oYS1bmQsxVf72kTAJOPwjTuQA2hYHEuJXkiQOWGrureW",
+	"G5kubNbww67YeeRjVtHwMmxUw5PcIEI+rFBAcjW/hjVp72goRCYwNw46CoN4uDiINMOEc8g4QTSx+uDo",
+	"IdAstjBZOtr0kL7Kc2GzHMDOMCA/ytI0lK3UbpnoqUyJMPdYPgzPrdkAkAcHaQDQArqMPqKJVp/Gqlcu",
+	"rHL0WF1nDsTH5x+MYeI8D2iDUPgXmL9AAkIRG0nYdlRujSkM6rYri8x9T85bXbUdUSFQ2BUDGMiDXsiM",
+	"Gtoxkg2WYDS/UWZ7RvezwaRYeKWV35oWuPKF4SQC+g114AAChPsH1G3hP32RTaUeAOd5pqhXjWdyRKkT",
+	"+ghCjlbl48hhjBoMSQzDX+cXE1tRbdHhypdJ7wBuL60YAaAqxyrIRQU/suOVzpzKDpAV+ENvqHqXwddA",
+	"57f5E/axJGqsq40z0W91I4fdQ5EX8Eo92lUY+6qxHKHGiUDNAjNfDpCk0m+g9GJhbelQZXSpLOWFtPPy",
+	"DrCCeEdzQGAyXnex0ovziZYfZZbP59mrv9QPxe8hbmkOmPSAF4AaGVMsFIWmPOiq8bWckwFgtaviQX4m",
+	"XD4cz4GO1b1mwG6elABhkpqpPkI0B4teYHV8JSTJ4DOre9dYfxxQuDAXXW0s9kYNYG2ep1lRVj+n6Hjt",
+	"YkMexp0TVr2flVGhXAtC7ACTHugx8Asi0qWVm0KcgHWRS1valijnJUgId2C8pBrkwGMwdqxggkajajdO",
+	"g2jC8HFUFNgWYIBzU6p78ZQqd7uKTLWZmXDGOKgcqGB9LQcKvNiX6OMXSlyAK1sUzmM2/eDNl2oE1XuQ",
+	"nth5tM+tJnBzOWtBCSX9vhuasEMxWKuKlgPSo6up3InKsrg0L/+uC+Qj3a0ECwK/Pfz2292O6BtIqWVl",
+	"VJuHtr3EUmT0CKM8AFLN+Dou6PeXf58oxNmK6rjirA/7L8irSkyi/cKMuPL3DeL8YV0hf35QobMAOFZT",
+	"V8jDG8qPwM5ZWgpbovrtQGkaQVoufMZdzXg1kiryouZBscOVWFbOdn2YKs36fVUw2QnWfdIT3etztnEl",
+	"YhqLSJYqXc2R4FD+zUgJgbgIcBzwzryIIzUyxYy39yU1NntYsgEKQizhinuy9iJUjoWQ96XC8p+wdm3x",
+	"CsUScr+akap833ORcHQL0QrH7Mih++K4YZ72MYW7kof7T0RT6B6QB19gYgSKBFoVTIBWkMg8CY5w8FF2",
+	"mmFv7GBws0XkVclLg3U5SYvqPHZbVPIuqnsDORZUSuWsbR/ZrU8XgJXE+6MuxI6YR/CYh4eHojbsD3PH",
+	"KngKI7pXhUU9zotky4yL85iSooNqAuI+cEJmRT/7xIB6fqOxKrSeGcJtjJ8YWRGx3QAZcQ6cFFI1vnSF",
+	"h+Z/pvnidqWy1lgwgDcrCeIAMwXYM9gWEeITrJ6Vs1CCRVIMi2H8Nw3fCdhmguIxI6jAaIvk9dsz92Ih",
+	"F+D+8ez5y+dnz6mc/IfnZwkCX7u7XapZGzsF4RPlkui5ZiNZioFxFpTfV9ymnjw8fOIe8Wj/EP/zAGPW",
+	"j/YfQiIyeCrExTqVs46Qoq+mYJHaFuNZAHAITT81kwsqcf8ogbNLFFKnZsSQltYYTRjqczqUROm/YemU",
+	"9YgyTiI5lwQnS/ADUGmLS0IwUJq+B9wyXIDFN0EqzqGZUuPFwcF+y33dsB++bX/bfrBL4MCgS7o6Oenv",
+	"/WK0onItit5XW9aSB26tCGUKTFSQ8c5TgG2C750zEtCH6sM3PEAGysVvGERxVLjaCPGUYBMOOTbcfep5",
+	"naOpRDVn2D4KTyTMQEbs5a4+N4ltG0FiOYOZ0Qkm2iqlOyKbDzGzuLiYCW2moSgXgIS1iorDfNCuq5OH",
+	"B4eirgavuSRDeuWZTqCf1Ks5HHBnPp4UCYnvsWuZsOZkb6hstLExc8/j3km02QOFlOwe8Zuyvo0DmyIs",
+	"VD/AdXM9XNBzTLuZmRTQMmCSIcSwZYAggyCvgWYCOrbeL7AxfNgBRonO/fvT6bRt6We6p233zGhXHLT3",
+	"2/uQ3oD6sMxJ7EDyADQQ2FRLKrXCtBcaSjyXEANxeJC9OfLbDvVAzeFUDSVi+frbl8zHAiaX57NkRtIL",
+	"NZAa8vG+i+INouGxXAt1vY8YbFdI9+Yg6wQboZeb3mX1sTYbaFlOCoVASqAGCqia87/Ylkg+HrQSv0ud",
+	"z/D4oZMcP/58/HTv9Mfjw0ePEdIpydK2n0nbfSxJZA8JQtDftgCrY9vibGoCFTDj63vnAlqEe077YSCR",
+	"euza3K3PFb7J57jpq8qvgm1Lfkx4yn//53/hcecCuUOf//s//+vLl4Qa+IkZit9xixHWcIXymchSS5/S",
+	"FFpJ3WvVSJHHXFFuJd35EeaXVVSTGBNAM7yAtM4MsSWqUOz/d1dhKw6FjQnM7fDTp4QxvQ72gw0G9fH4",
+	"xZriEv2wqSzcZnke5CYEp8EKJfCuVqBjjQRkYA8jPCis33R7HQJfccDzUWAC8ZuvJR7sh38ftsSjlnA6",
+	"5eCh83xgsMHkg0oEKfKsLHNFjcheM7adLDx8Qkoe9DBql0o1xniCIEoRQQ1Z0CxUTL9/hDzbXD9oEdFH",
+	"pwgaQwzbUP0GXcgKpx9zcQP0Dd+RPRh6l07WIdM1CXdcKRgswVaR0AgVNpKK47Goqy2eheFDLU5RZB9V",
+	"V7ul1jNhCsTvTFuikIXKnUlKAUiQplBKRbI0ak0bUcYW+EvdsvhKrlC4xeswUihKKDTRoXfDRWPupD5W",
+	"VcwBeXY11zrv8EkxgrssOBqZ7uI9q8Vm7agYbO+1ybMeI7RVa8SgTxvfS3AdEf15qHjSIPut2IHc3l6m",
+	"yv6eUw1ynO0VslTgou8R+MhuRyRdIMTobh39/buD/f2j6XeHIIYP9vfDUmXauTx+o4driu8efXNUfneQ",
+	"4EQffQNzzVUfXTpYTXSv8JPlKuW2+F7NoFp56F3Iiv4/fCIq1X2AyRqsdBQHOlTHcQWpZVNAz/zw2+IU",
+	"K1UtdxNzjR/sQCqBw854t4NbHlecfXxf2EzFb34rAFUW177Nn9WKS4ixg6iFusJdRhAnXb0Ds12s5Nv1",
+	"nyc3/0UpRZoIjQ9v4Yvidtvz7YcIn6Sw4rnScw3lTCPCUc1SLFPAA4USb8+etoQzih88ePCEsP5s9kn0",
+	"CwQ5lTk3csJ2/Q+nRlK69O3JMw8d3JPa6Kwnc5GbqSr2etIqdG5wikUJfY8I4goxbdMXoMYAFd3d6+M3",
+	"OJInjx4f7kYITJ5KYpgB7D9ryMjKr9JWzLWOH78+8fxDlHLri1M1ks78ZY8j0wPqUH/HliZsa4ItdCO+",
+	"d6/FWkqrqRP/xvd6gO7D1Fk6o0hCB04LsqRFf9Oy+sSD7Wr4lIiHI5JgeAX/IANyP55E3lCLq1Wgn5X6",
+	"R92hy8zJCc8L14rAdzFRkOmurutZbouTObtuEb7yHTp8KnZy7t0LYmAk/xaWp+P2sl8J9FsgvOCdgxgg",
+	"/cj3Am1bMEtbWMQPQTpCdD0KCWW/oraEMCX9eRTXzCGStEmJpghVjeljNVM8oykWQ4hCjcxHld67h9GI",
+	"AkJ3xaWCRXKOC/TNCGStivp0q9BpVHRgikvwN0CgMPi7+8pGRpdDC1HJIPEtxo7QsRXJM3pcZrSPjKIb",
+	"+83DR7uoL30AJZVIZwtOnUhOnddWVi/79tGTh8R8lWc9RVzqoY19q7N1PHYu0t5hez8wDkXHvrS27GQ0",
+	"ksXMHSfh2GqgesHgvkpj2UbtfxETURvo6MvcPemUjn8ve5dKp1utLdpFW52t/fYBDsCMlZbjbKuz9QAO",
+	"Ac3WEBikEIAMGKaMreOntHMoOsTlQThvblsARgewqLoP+iT1NWveg89SjBdVIKdM3yPp2qQKjVkD2Of2",
+	"MuGjYK4SPwLrkf8rQEZJxvA7VeRmDmjiKrfFm4mOAsvBd/MvpTQAWeSEToRYBPhM49xtnzICTZ3HGW6J",
+	"5Ofnp6fHPzw/PT/95fj16Y+vzigasVAx5iPbiALJk0WDqasXyl8C1UQx0QFrdW1QF3FmTG5bgELhho27",
+	"TxLEKaF1dDyeIAbiZJ5bnw1nzUJDRTh1BPjGWLgzfa3sq05N3XI1zgeYBPCRebF3km51toqJPv7h7Qns",
+	"V5b/jXym4ZT70eOA4utDi/EyvjcpkOn2sIkTONTmOjjdMfVJjsY5cqzBdUROW/dcPve+G+qbiSbECKRs",
+	"9Kx3y+hPFy6ssKASIacXeO5uh/v7c7NY6Buenwa++rUmgShHG04AspA49kUyvmKigTMjgpR68/aX8xcn",
+	"v5yc/vj8GYZTA6YWcM49xDnWPTdAq34vU79s7pKD1Ze8hZ5NU2T/UCle9GD1RS+4qw2veLj6il9M+cJM",
+	"ND3i8VoXHPuec7zqyVpXua/xzGBkAK47WGNCAM5ozEtZDPBhB4/WWTrfa/2zSjN5NhvjxYeH6z3Rz5GW",
+	"/nCNGR6f/C9nxrvzH62zJU4oS3wKHgWkWPDaw7W20w+yVFM5w0vWWMhTrK95G+oY8NI1tgg96gzLvioc",
+	"ryDlYnbX90jU+AGo6ivkl/EvdVdUCUn92R9iu8TpQXapkLWM8PvcN93aKuXAyd0tp//dDdHN3Oo8cv9E",
+	"e9n9zJi6FHADKwUicGhXnlNwPzqOFf5bra0IIbkdqi/nf3CqVaU4giirttXZ0kYr4hk1wO5I9lUHs/ky",
+	"wx/TSz7XLfZylGb3/gb1NMFM2+QRmSEOwBXzJbB3B1OzWjtbBXtjcBAsQGgvaMCBKo9POJWzuR7s/2K0",
+	"gowGKcGlOmSVJuQppKu1SBjzl9YWZitWXoS8BvGl6yug+KJaDRQVQrtVJtfQ3ff5mRw03Z9Ouw/nuBvn",
+	"mb5Ejm8s8Y4e3HALuOL+M64IB9B0tyhUML7uDV5zfXl0g5KwOF8QStvyOyCY3Ks+Kwo3nQdrarKfTerc",
+	"nfROL6+rtc6M+VnqGS2Cvb72uqIq+no65Qfo0oo/vEiTyAyl+Ly4dh4kbO6N5Fz4iE6ebX35sFK034dG",
+	"CaRVvsZzWg0+8w+eV9H3vCkxLjIDHFYUXal0YTAliBVugSLicWMjmBq621DaUAVZGmi1iTPUUEWN4R2M",
+	"UFL2aEG5wCpcR73UuVnX0jA4gZWaAjtON9AP/oJa3cAZcOZzCBihhDt4VYXR2qorM1p1bXSNvwRGfid5",
+	"N/OI4CNf1z15q4kr1D2MMJ7+ZNIezflacc8/VSQ4LKDvCauR3sH0J4O+lIOKgU9FwVVZLzNRsc7XsMWp",
+	"o+nWJPZzzJpXoLCzhaYBqB3LekOszoqwjrFz2noMcUANr8Bdc29rV1cAwhfAweeacN1lk3Eg3ALwvZIo",
+	"gRaSiCDLJoUHZgIkmq4mJJ9XmlSJR1wgJRHqga3h/jAPv1ApaYGqB8oxP13jxKtH/nAYt6qbDjf1fvi9",
+	"rVRPT/nM2/dlFpVWZu+iZ3dW+tpWOu7V1YZ6EPVxRCZ8E8tiMpgOgJlCNLuqDNYR/+Rt35r8P0Oq6WUd",
+	"4NipXHaQUtmJfmYViegvqMCVsDuIQNozEAPFrJPPEaNYV0vqvTZaiZ0lzFHxCiW7UJYVj9aGrvM5uQ5V",
+	"U/tPRLVHHnEOEcyG+ciO5lm3qhoQAKwuVOghrpPci4GRr+9W+JVZKbp9nOZrie6Kp3HnPXwN7+FEv4FP",
+	"5M51uLrrQN8Ry5O1FUr4Uj9sriX4lg1xe2iwisF8qAoykdQOGtc1YCsUdvlDfa9HYI7787A9RisxU9jx",
+	"FHAdSHsguwyzBdoWoJsbkbgTIiD8HwAWCDOjgC1o1d+pzIjJSbgwAu5FY547A/VKAsY9VmEUE0UQ/kye",
+	"HGoCcPb7MYsO35aQRZnQGYvJYgaRXhPjcp1KyDMbZTEQT2lRKyy+rFCl6vlacEj8yCOxDy8N4HO3Wizz",
+	"tzr7ra3M3QUA7kNZDsxuK5bmKVLVwRV9U4xkudXZynT5+OFWa2skP2WjyWirc7DP/9faGmUaD+63oNQc",
+	"z1cDuPGnvYHZc0f37GU23uPqqj1i19jq9GVu1Rf3GS1Ol4uLK5y7gRM4vOaYlA77VNviHYJ0OhOEFsmH",
+	"DX0r9ZD6KrGIWPQKaYce9wgYfdhUcVuaGKWMwd4rfBn4emvXFkdXWd14RR8czq9otJYHN7mWp1QFX5rQ",
+	"quhXZVppruVvt90wKXf9WvulOrvDG9wnv22Kj9AZN0jw0ed8FSPJX1prKnEdJtbMZgXWId5I8q5WIC1N",
+	"nv2iPpXxcO8SZ3cu+W255K9Njoipkcbd5h64308OjZzGW/PJT0tTrHTK5wHsIIUG69CJ4pqm8KSDIAkB",
+	"YREhQ/ga9Qmh4KM6U+tB+I4WYNqwwQe0qxvdtoXeSneXFjQ7Bjg47isamin2YWA1OfRAUkFMV+8kKs3K",
+	"8zRDRgzn3p+UUReHXODYZvxLGygc5qgrCZghRB2w6bo0Blsu62ICkSno58YWQihgMRT2ZlqGCNmuQz3f",
+	"TXh4XW0J5RCwFFtVAEMwejzg+wK2GhOKI2xcnaW5WFTxVUtHpT3PyvPMrlSnVN1xbE/KExvJf6Q9Xffy",
+	"53D25vWnr+dXbaNK1IMNF8XvjHWnpZhzdoMphStqbQuuVLsLt/zOwi3rlK6+Rnqj37Z69S7GsxDjoc9z",
+	"rRjPYmloHPUJIqGxEvQK4aBQB78qHFQT4gBggUw3w0rEDwf8EKzHyWrC5sgJ19UIc+80OwF8YKuIzzu3",
+	"gdOh0v6JeVrgb5wiR7aNAiEEGkQxrUIBBHUFQ+cIQ13UuA090ENgI1GfyoABTC3JpazTqbiMQTl8Pzt5",
+	"trFafSkt+k/O5GttcvqJ/l/gk6/h3N5YD4Sf6+adEFWvskn/UEbfdxvON0ekRitsimCkD/fdH6LgbtjG",
+	"0OSTAjRGFRaOLVnFbMCeUPwojoRgJQKCRwBMsLpLJN95rWt7rae0pat+62/qro6zvUs1a04AHOc5M05h",
+	"06+yJbarthiB3tdbQkSbqADAf1SAWgAsaCh23V0AH8aq/KMKKF7E718fBX998pMb4cbiMxtl5TqC8ymA",
+	"9W399oFDXvjlgpWmX5WngI+4UrDCpW6fjOSnE7zicD/EVgF2sU7cvtIUKTf9hpd/jfLOl5m+XHUunPOn",
+	"DBr+k0tTYOdqsJfpp4qEfJnZ0m/BWDCy3KqIR+xSagqOPQU7Glu18I7cJ47TaBNZdYD+x7ROPqNYUQBK",
+	"ITZIzt519TvqRE7oXsCgzviqVOmHqA5GK6SMUWWFVo6CasBFyn3N0mMutyi1NKSEJlLgtfHBeCR+cgAd",
+	"ZORFP2Yp+pOC2XzQtpElD7MVUp1MwFcS1FzHd3D3lJBdDfdF10TE6VpAGwFsTyf3cQnzlLJjSjPaMmD6",
+	"AZUkqjQETqOgliXGa4rHdbUfHqTdDANvw9KfQuJuCj8DBxcE+KYAYWiPKuOAMdTCpraFh3lkP4MAQ8WF",
+	"Iu5ueCNACtLVV67RhAUjwfxV42zufa1UPr+oT6R/I1lph2a8up4zmujm0bX6q28hsLbBXFJWpxvOIlxX",
+	"69YAp6a09CmBDeRzbrh36frljWpoZcWP+tNpwbs41x9Hb+PWj1Rto+7umVSd8gf5/vNWLi9U7iTlpMjd",
+	"tyD1wHlKQ5W7P62ZFD1FP4vu1l9O375+/erN2fn3x6fPz9++eek9mu6W6Ha7Woi9H0V3q54c2l999uqn",
+	"5790t8TenhMSYvuzu7ALFQ2IefhOXThtP+5utfAn5N51P77vVtwyhkyMmjXwkMzwv0afX4Bf2N360NVf",
+	"trsaXA+e9w8mzBr+HaaMEqIlVFGIzncMb9OOheVOr/zUooKsdo0U/dzV3fIXOVILk+qWpzClDl+Nf8IF",
+	"3TI+Rhr7jZJpS9T88M7NubV43fFJ9fRX5B/DqV9aXf1lt6uzPkzvf3wndJYLeHpuBu0XspT5jiqK3a7+",
+	"0tX9Udl+XWS6zPUOC86f1GxX3L9P9D8QsTG6p+aW133YpyCCwzJXjoXlNtqWLJbFd0JCYQwveqzId2C7",
+	"aFjVbV7Ubdgoltb0/Xa8R7ZbYruyQ9wBmbn/9btj+wOsyFFXu4GYXLVzM/CTvVSz3aOG2c6FkSdWFXEM",
+	"eZydO9OJj6wDDBB1/9PXdf8z3Ye7/lOVq1I1dwnFFvfAmJRANbkliJlWiAo0atFpRSBPERgiMIAonUZ4",
+	"YICWSQlpMhgD7zVCgnmT2Prm0WBz2lLO2gI0KdCxwHiXNfQsYu/E+nrBNmkIRJJdznGSP1v88J9XB6JN",
+	"to4OjOp66euk3dDg3m4W9YPtGCJ+k3J4PzeDTDcDmH2vBpm28AlaRNdTnxhJXOo6jvzgqXLpoOw5i4gw",
+	"TfGUCu9/W/zr6atf+Mua2InMAc4R60ZeuZUVh+19f9+uBrBHQJh7/M3DJwFf/WH7Qfsw8lz9uAjozAnm",
+	"ZFcgGzXg6IjSGAITpgwP2wdKXEzKEjAfAb/MvTn1aZybAjENLy1BCjNhToQE6nn1K8QeUkwL58r69Qk0",
+	"aNCZSKCeGtGZGUaS6lG0cUe6Gkt0RgowTGNC6oP9/X1+S55H4mjOyfewZyZPlUVa0DMEl13T4b1yT2Ju",
+	"Bif66zq6LOBXunkv3Vg391UXLosH9GlvOp3uuZ27NylypZ21m15vhC9MMdp0eHTNFTDSVqIPuH20OogN",
+	"wgD23CaJwcpVtd6z/6qcBs0Gw3LOfwaBc4rfxyoPGs69Xd/5BCmnnxYK0DBlbu/84Xpb4JgwjH8ntkBF",
+	"sYN6DNoxVuvOHrgdt9ar7UU3VTl1jH6qTOX/Q19du2dG6HF6FQqn9ExRgMg2hVXiQpalKmbdrY1cUdoc",
+	"3hUlt+4XNd2hf77LyuH30qq3b17udLeYWYK9p8oQd9d2+xARfcEBBhFX8XxjmQw3e+6WqGGBXtPyLFmc",
+	"jZzTyuJU1sZdcIX1ac1dBxJxBxejHQlJd+Lulf3dXHnv1o0a3ENCyt35DLQVb4u8I7aXjHVbeIe1ZPj6",
+	"eccZLAL0mBW+lO25d7IdqCY7Yrv2jWyzb9w4YHf/9cbcwpF2aMBtNFzP4S9+DDnVdQh+mzRxf4kNcDMp",
+	"my3w52yykYwJlmrFrg6EcowcXiFnbXCyy6EaLbjZiBG+vp8NNH5mAFQ/zlC8BUCL3AxeTcpb6IVu8MR5",
+	"rT3Yx+/dGf8nqrKpKODnOiWSlyUa+EpfaEPUy32yZEwu+WaDj1x1dSnNrNV00SuOvnFC7Z53k4+rMgDr",
+	"zrqazlLocH+D3CsKQDXB7dQzfx34fw/28RRs44WaSKCtoFbX6oAz6+EVJlZ1kIeKU6ie8dCKC9m7jMC8",
+	"F9KqLSQCDT0VOG/nU7a6mkSK+5XGz/nmzAowlDsx5Vkges5oLSrsnuhUKw38fS3odx0AnJ5hR5hkHDTG",
+	"GovZavckk6XOsZ5ReBAFortNBChETH5wMo6iVen8mBrhHPlMWSyDorQ1v1iUx515nhKRPNw/wB/PCzWB",
+	"qti5XYFvrw80ieUQSN5gDWA0lZ0R6mWxuADunaHHgeosiXcTAR6FffR4H5n3mLzGD0UjJisycwXKJOYd",
+	"qbCsIK/GmbwA9mvyA5i+zw6B7dUPAf92e9FHH1ATI+NObnqXrYh0Ldo8fr8io1S/q6muAPiZ3HZIqRbB",
+	"vSQgyeJAsim4YGHqtWifD7pHYjQ2V9Kq9LeMlcx5q181aLKeW08+8+Yxk4UL/3yRCRDlzJHfj7/o33eI",
+	"gh4Cc0OSvPQuRvGHsKkWkGRrbAvckDdnLwXziIPQjZXE/9sZbBS73rYhaB1Kh50GB/3VqtoaQN+ILRy+",
+	"+HSxTviUB/DnKxSO13apNPNrcIVqYRZB1ysX5qF+jXLhSKwqna4lUp+77eZnfldw/M/XvrFYbhx7lvWi",
+	"ssFD5Gvuf6Z/rVcc4c1hZtb3JQs1IR3osSPEuyiSlCBTWsBNBSZHbLGvszWj7+NPGx35Jy5V2DycQsXg",
+	"q/d+1Uy4XmkCbcFqbYLNBnoybg6z+DL+gIFAHwy1dlarEwJJWqaROlIAdaRzBt/qrGdSopH85cVPT0Pp",
+	"/XSYlUrYMVS7F26LdDXDUoSoa4XiE0n2f0E/dIicMDyKiU5VIZI2uePgiPvcpTv3W3e3g8NvRW8oC9lz",
+	"y3Pk7k5dqJkVStqZO2kwoWkRHyxQdx6KqZKX53xLcsOP9QwGA2STTo6UQ4IsJm8Z4gSB+9rX/SNBHNKR",
+	"ZmUH2XMhOAI/E80e4GE8gEPn2pTnMnfr6yZ3CoAVntbUec4A68kc5OK+e4AlNn1kP3RL6X7nkD7U1FBY",
+	"P6mr9LdlludU7x+9hw6zYRvoQqjEWp5gzuEckLuS9pVddbdH347/IHUNpzDYzZ30+etuofx+7Tn8oqZv",
+	"LTCwrDt6Or3WN+cvtqnuHqtWlhqOkGG8hie+hth/Y3LlTDP8qm4ZVAISpGfyknTnXW3BV/LbQ+E8bdLf",
+	"rroAFe/vobzAKYeFLD+Ko0qavyKhbjDPf62KcTf4haw3KowbS3svyUdX672bYjngtKzAfn2HgZnxWGnl",
+	"DESEt1L2knJIY2MzKMD0YLBYX0guv3hNv1NGBCxMoEVm2nOifuCEFUIydDXG2N1zZQF4Iv3CYIOkjwh5",
+	"/FR3iw4F9RMeUBLxJfszORVBBeUDAI8FA6ckLf9uDuYSwR3qUWprEWnBRgHLxypKl8A9jjzcyAWkCbxZ",
+	"pFPf2wo2EiyMM3syWxayNIVti6ehPl0RXza+E+tRHpnECIpQueG02shJBt3i5cZ6PDdfCQ8TeV6DkCKR",
+	"WH3nCeUSJzqHbOZQEfc2orYwRpvISsBc9xslSrTQVqEUXPLwYN+fdk4QAkkTLm4TGu6qQmi3S3lTrhPF",
+	"g+e4T92ufza8iPUAW+CCEHy8A2S9sXCpGanVqPXKXm6Mw1q5aCkCK9CyY7+4QWFzYyis62Cv4jmw48+G",
+	"CiklsbZn7asRnCS+xV14lLNaa8yHBc1zFGZ3qDhro+JAEHYaGx+RDUw2SyX4pMJnTDbNZjhmiFeGfwNk",
+	"PNbL7Vkna/mDBlOBsd5NsQAYZTSC4c8VrPSM1tSnkktbWupPywBWSskegIk77cvazynMnhmNKlz0vUlR",
+	"uANek2L5DVVkPGILJPS0SDKRuU6GhmG7GuLEAaEfifyZDsUdd5PIKJZGhYNQgsKlgaB8nGk7nJRWpGaq",
+	"O+EBzWBofxKl7d76JsOJz79JWLZwdD0ttzEqm79yIzw2Dp8hbBoBmrTvlMCdErgaNFrssKynBeo4y/Ps",
+	"o/pHM8QZRrPnJTc5jEDgRL6fE6x5jsZdqsYgFo32rqLKrXKyEDAqK/cgmRmkb52cHKjyZfZRaWXt1rVt",
+	"YHO5Ujb8qGReDjcQCf6C+lYsmisAb2Yfr4GEuPnnuCSgdlJ9mzC0f4m20hAn9QE2CvoNjSYDx41XFePX",
+	"ctL//PW56NeNtt9QqD2u+LkR72egSnjWUucFRwNc709XTJh4KuRIpf7UOy/nDsNzU8p2yJpDM/iSmL0H",
+	"YtaIIXV/pO7zcJqz3W8Qcc1WKkO2bUgeO10EiojrRHxh3cWkXKwFEcfUj+5dinCjkNQNdeO90Kq6JAnL",
+	"jQ9l3JKLzT/NydiGh1yd/xYGwVH+r5ucjV/scmyxyqCvgJTWcP0aydqGOp9KWQI0VFA491bN+HduU/p3",
+	"dzUxd5e0/KNUHOGuRZk2Dh9sXaKzKcNVoUlfG7+IMPXt/c/0L4Cl7yuVXsje5fJUWOBX2Q7JEuFM/0tb",
+	"5ZFpO/H2MBHQd4K0Nb7A2cosbbAPYUAveCxf2VicrMZFnB/xxlQj0ZW1LoVbID24uul4Rzp2Z/rdsulX",
+	"+m2KoLskASJhxiLnJpHc6fthLrBJneHIWMcUuyABdXzSFq90PmuQZiM560AEGELLvqMOQx7u+NT3oC7c",
+	"uAW8rdXseWmgPVDsgEDcxf5DNAZx0Qq2b30hYD1HVY14vLp1toZse73wxKtwRDXf4xYa3n4/EjvQdAdg",
+	"/9iJn7/Z8q43uOUdQdRdQ92fWZe84aq/5eojGMFss7ah/7heuQC26DLDt1Cp7JWb01HO6Z/ayMUZFGbL",
+	"qZyh0og4JwENwZQKjOGWxwTt+HosPrUVjsS0U4Gv0eMFkIYqzAjZw/17DlAmhRqp0YUqlMcoXIg0YNaT",
+	"x2lLObNUxUEPQaohXDaVnssy4SZ5gL1xm14k7/n3D3TD4xOnL3OjB4DCIlOEvj/W1XnMc2CN5Ez8feLW",
+	"KSshtZsR4ZG0XZ0Eoq+Ey00YzPCEqLDdNJE7UuZGKzHwPULu8acx1guykWPGmKmuEKgQmvGzErAejiqN",
+	"A1npX48WBpEk3sDUET+V1xGTzBwjItPgOn3y7hHMVnjz6DAb8z/T216jXR5PvC1qRqd2g91mFeLpajO9",
+	"I6X6J6cdPANAjRpR7ARwo7K5TpX53r8LaPSpqzb3uugvPz8/PT3+4fn5yTNSRVdBbV+7rJw/1IXS8jex",
+	"RMEK8xFruOuWg/NDF0rCK2Jsh5+XRuXdi1SQXtQ0cj5Wf/AkwltXBUGqMSXGhYFAZFOwDDHHPqqCm1q5",
+	"bnzbCrx2nkgMuDCtyHQvn6RNPGCv6bF/vvb+aEGX+6R03hWa+/HSa/b20zjvmMDucrK/vQqDqtCxlwGs",
+	"sfjIAtdtk1vysyeAB0CU5WJKei79jg9peSZQJA7NSjHRZZZTwMPT8rbFWzhccukP4W1RMo3AtYpMpYAd",
+	"hY4FFKLSlO5/xn+AozYmtnlCa8NfhEyxQwAcnkmuIhr64xOmvx1Kco7yzAlZ7Wm/1KgtTojH391mgGy8",
+	"bpxg8z8WP2XfuyX419NXvzSTWZFo+arp1rVonHCgp6p07skmVf8LF34tIiqW4huOvMltgI0Ndb8jmapr",
+	"CPIbI4Fvbb00uEgr9QKfN18gRFNeGlIM2pC+q/Uvel144nXMQK5z6VvMVcZv40+nmdZpMo7e+Yl+XZhB",
+	"oay9C2v+wXhNnoHYkKSEmnTxTbco082vROsVXTEXc+qIv+xMJlk6UHp3sfPZLbDUM2xsfo5SWLwsU88C",
+	"Ni5MOnFeqzvBqV0+aTrPFwbqmejC3qj+BMJ4RRSi64ghRRJHwnxURXtTejCQ5g3kYCh5Kr3TVaUGzdNP",
+	"cbp1k+06ueqmunSi3fKNm2ZHCPH+gy2LTA8+rz/dLzfRfY06rZ6ti1YBXm6P57odTRU5u8Y80+26ieI5",
+	"Bc7z/fZ6kwtkXvOu/YLdGnnYsQXY6G07B22ZEYs2XuJUdeJjsKE/2i2SJDosOopmIJqzWMhdU61yVavv",
+	"hjs9v4LVRMt6V5RyF779rXzfH9RqfTvn+270VeKGX1pNwmUaFD9GMeskx5EvCclVvwRfNrOil7sJp9D9",
+	"j75qyT2G3kNGVGlEe/DI6QOZaQCW3n9CV577C5LdKmkXiz2kxpbaOb2+xljLkYJmFACNcK4+l7V4wm6R",
+	"nPT3QBYREBWOwl0EaFWALe1r+GjOyMAtfeSgzjGueAabi8hYPP55POL9P4xH7KtXEOck7IwbaWKh7byW",
+	"y8k7/4/iOf42imAdV5O8dV5AdBYP17kOytOga/OFzHK+9M4//eNwT6MUJyXVpC83tsA5Bru8SHxqJnkq",
+	"LriWwnAw1ikfH3Smqg+g08EEm8j63KbolOVUFQpsb+qfmdlSjXzUNyo4cUoIRGjLOSdFCVBNKL/8SJiQ",
+	"k0rTfwlxbDfGtnhHkJcJDuU8S0kdzj02N7q2HqMaQ1tQd4tSlqZccglpE3CNH08FvUbmOZRRLZfzZMz8",
+	"bjFqMv3RZD21poLzUccN9Vy4bkHdLe7WO5fmzqX5zVwa2pkbuDXieiXzkY/TKODRWti8HLLqP61IO3p/",
+	"CCU8EBM5VQAOFodwPNLdVNoOq7IWeTqhlpDdprgMrwX1lbqrlSzyTBXsqLSgGN/kOVTyuT+ykgni4jLE",
+	"CyJ/Jts3AyeKSxIh4dkSsiTsGQSIaYtjbh711ZbVUkYmkMoIXW7B/ZrLnsa+V7bodHXQ6YR6RljEzM7B",
+	"/blNUt9JEFvf101atjb05m7fIXqZfVS3EvDizUdBQSwr/PoZw9izmmblMC3kWtm8d3SuvnOtbjCLd3UH",
+	"687XuZKvQw7urWbjlpVyshr9y+s3r35+fXZ+8oy16K0m6tZOijlRtZATex3rAEyKjUmDXzf9BKJxPvtU",
+	"0Tk79Kj6Qk9KLng9uLW2d8rC71aslx8MkT2yRxsHdTMrLiZZXopMt9CPpagr54/EK7ZmsDOQGis4zOat",
+	"B1E1Hrp60Xrg7EuNZp+T/l+/L2Atff1GlVkRBfhuSWW7Vedc3ldX2Xea9tqa9k5dXkldstW3Ul9uKpGd",
+	"uzFbDTGXHO7vJx6+WaSylBdIRgO/txDABz5xptJGTzBjUFJxqc3UxiyxcJQF63ACKZmuTgHs51U5VMU0",
+	"s0okj/YfJBGgqEmVSNKL80lY7KQlEnz2eZoV5QxhTtNCZjrTg6SDXL6UkrLQFw69cQRpenyybcVkTLCQ",
+	"NCBpL1XaAHb3Rsk0+6Oi3YV1h1f/W4Ld/f5IK06HEEeMt+lAlX6rNMLtWSWL3rDxq3mRAQI6hn3ExYxM",
+	"gDIrc0UYjP50/CK4s8idzO2QM2HlrANYM7YlTNEKdTqt0C63bQM5tDalQqBecaEslG6XvaGygLqLXQ8d",
+	"ZE2SAGTgTFknemyLIPl5iBfmowqIkVpBjEV9Ki3QOFOPJYboJ4Fiv5yariZEX2H61UgKRE+Svyc+4jFW",
+	"ZpwrUc7GSmS6NEAB4JZVXJhPHUAFg7GJ0cSW7lmA0QAjBVanPq1q3xQjphSgl7hthTN5J3Kg2l2ddLfK",
+	"qcGbdbcSsNPwSZhykGI8LKRVLZGYAsanMvcsnHyyB7xUMGzKN0APajbQFjiaKyiaxFElICEgMutMQaMH",
+	"aEny9RLGgkZjZXKiDxvHN5pCLMm6J7UorgQLYie9oRs4FLR1tyBuBj/jWAnv7FU/Ish6tL8vaDO0mERa",
+	"2RKOQ4ux1JdQ9ZCm9JDSOAHRGwLhAbCQ2yM3M3j7TsQb434iLmnYB/iKYQthd3FidTYeqzLBDZhpYdVg",
+	"5D7ZjrBDM0UcaYmV/KwajCUOiAQGnIhhNhjm2WBY1gtkfJUIhWxXZXEQD8nwTusbyOGQrAWSAMhuAJnZ",
+	"QKWIF9eQ5fn71nztQCyhR/LTS6UHTqdDv9Io0/z3gRtk6YTcVmfr/7z/P93up/39vW7308GLbvfTNy/c",
+	"P5+8+PDXv2z5NiesSdz6ssi3AG20Bvr17CQv2RfB3qeRRACnyiQP9+vnA0zo9XwLj5YSLjyKCRcObpVw",
+	"4au1utHqrkFk6zbWGzr7Smy24QbVtrdHG3a90ZDxe7+463u763v7/YJmozhmiym2iCITjKyueXy9emQq",
+	"MNNyuVc6Qb6k6fdEC6eJRs6mGGV6AuBTkELKsOzPII2UL3hg+oNxkRm3VE6TUTLat9dJBA01+UenVM9A",
+	"tzs1Cz1s2HUndVdXKJOEVSC91ajB7Th9eXxGk/nK1cvRmi4XhmHEG7A3xhfVujD0+Lu0/51wumoW37nw",
+	"6PDgXsIucfigs4rMKdTYFOUqDLy6yuNTkGR57h8hSygcPoIYDsmOcr4EGZFktGoLsmhDbJkEEaTMtZly",
+	"xtw5rFIDyW1X841bmExOQON7WIXzdKI89E8CAmoCxGV8HF3VEbqQZTZSsDBIoMvC2ZZyhqnwodJCin7W",
+	"L4eAIRhg+YBtjaaF9sffzMTtBsTfkVooXRYzkdhctqeygDgN0emVEEtS4D7ksn0BXohKkw6KXbeEXQ0l",
+	"0e5PXNz48S12R5G0rlQ64rmrA+i7lly9iZLn31Sc3nS18+9DFxD3xYy07PRauuHPx/hyVz/8z5AkoF6X",
+	"zfVafUlxDYIOBB/v07X3/ZMbTOunyBY6nadjtWakkIdz5+3Z092WeHLoxP7IWEaumA4NRUovZu7MFmgm",
+	"YG0q3D9Bp0MsEm1y4iWlWuWuhlM5Kgonu1taQsNzAuIIfhoUZjJ2axTQYTGmSl04+Gdb/ODOgyAjF7Jh",
+	"yM/Pyokdp+y62kx8JIut/oPW/v4+zxCDZFW9vKCQMUhJCswXHpMtMMVIYWHL4HCYwvsbRHhrcYlbzruB",
+	"TiWTp4AwCDKyLZKJ5itCTDZDd8fdbqx0Cmh4OIKRGSldHuGKWXotIjWQLAFbIysb0yVuu5zSZlmjzBrn",
+	"lspZKPHOyIzArQctLn5xHnhSV+dXJaVJqjG9w/3Dx3sHB3v7Bw2BPGdRbTXE7g7mQnf71djd/t6TD58f",
+	"ftnDfxyGf6wdu8tl7VyNO1Q7jcPHTVXn5qtM4h3GG/FT4hdTHbr7HBsGDZedX8zq445bqXS/KD0ZOaGF",
+	"f9HdyK6vHeFv6w67Ya0ul4g/gvUtoPnrao0gPRldqOLOIb5ziK/nEE+biNObDAeKwu2vCMOB1UDHl6Pv",
+	"kfYNtODgLGb6wnyCjBEGyDqUJsIMmvuMwdGmEvR+lpdYk4ATQO520xeJNUXJSFTkroncmEvwzaW4MBOd",
+	"qpQ+J7gdj8Oa+ZSK6CuqPNcigdRJIiDAD065huJ4tkDyzDLhEDAqd7oa8nVSjDJrnZZNXmb6MuEiNei1",
+	"wqcpqa1HC54Sw5/TGZH1Az97hAQoPZ+ZCfKkuuGOzEcajDXiQnW1eyoaDZCXgyRXE2c58MKvmV1LMKsI",
+	"9sQFI/WPIBnhzIpMD9pIPe/cfVgVWzFv0EbzmP7IWI/87cPJSGq0AaCFwJZEL07I+wlHPvi+bM8k7slY",
+	"EUImDTWJQdJsUoBxSHCOEtk/eXMx2TsuTVBnNIMGjeY2WYM2w+WJFJo/EG7J82jQbHV0prKc2KMFg65m",
+	"4lWtHM5vmgncuTIXHri7txss3hjrYPhWvdxY+Ef0gHUnw7Nv6qzzq7Ou/sSd+5ova3hshR9xKONd2RLJ",
+	"SCXwUSfuq07m2CRQYlVXdtSUMpbWZgOtVJOh9uBxxVA7rNhpOyP1qxvBr848k3v9D5+/RVMN/v1wjX8f",
+	"HH7ZXdswBR+qdkGalgIuwbWotU/Rbltn4g+rE/+NZn0sSjloUXmvLaVOm+ciB01TebSQ7F9ruXkLkhJj",
+	"Idg0AFJfkF4Pw/A5+skEmk+bV9j9OecDXHVxF9d2o4z/UsIqgOSQea7SqGyvYUnUJzSw5vtuY0fo8Ntl",
+	"lRj/Y+//blB1cXwiRiZtHI7Mzt3Pa0uq45Of3ek1D0vQzQelmTGuP7VnU4sbeOp6RVuyzM6dSFe1Et0/",
+	"Yy1Z/a4CtmS1Mf9A+GMvBOEFN+gVPL0yDHrihTG5kvo6O+gVRWRKLOtDA6QQuSxVIXbevHgqHjx48GS3",
+	"aZEQcSs9hxzwBmpmpF6A3bnVPCTuawSbMQxu/TFdqL4p1A0NCtEGUgxAXHW1iMzuRlerMrArrxmP7EbX",
+	"7CySzKAWnd3GtBxoowqb6Z6CbNQoNI9cdX3JLrzR9b3yJK78LngW13wXf3i89MgFXp4ri32uK9SQ4aXX",
+	"BE2nwd6Vi90FoH4zmHQOBPhC97j6C/6Owk6HG0Sd7l9M8stmsmoEOZAeR01TrUFfTMaiNOJgfz8u589K",
+	"q/I+Vkl43DZAo/R1CQRUPodKSY4UPcZd0epq8KEyqCgzF7kauXNHqsQMFdReIEonAbBjTYlz/OVIQTDr",
+	"rHpLqGfzpXTOVIQSbVAhUwnV/taIkbwEMJ2SWI5SA/kuMZTFqBOq3bD6JIdeEe8IYmAAuhttV2fl1amv",
+	"UUs3hpd+Syh2ilWsFM5v4yFvzq3YcPktVGasW7KMY7lGyXJ8g6rSOVhH6bxD8I6exEghlvVQqGE+hIs5",
+	"QFi09p9SAdzVW/xxVBbhtUHpcOlFWLO+2q82aOIlng+8xQdQup6TuA/HKXgYHSnloHIGO9Y3yJlU1aJY",
+	"Z9GYwvmRC6lj7TPFti3GkbuQ6QDLCjmx0xbHwse+DvahWCLKe8ANTQHNTIuIznDh8hzFb2vjhyVa18TH",
+	"MplNquJqrq3NC+NY7tLCd1b5lUUcpkVu0CwvlRw1SxBOPDAhED2Yuk2BMVaUZpHIazFveQbP+fNxrvn1",
+	"W27TwVlXseWUHF03cOCefce1dieuvlYQgb58llD49/IGjtqoAFKQWOcMQ+lpXyjtRp1ysg7MGBCAbXFS",
+	"CiJKU6MxJrDrSMfOMAn6Ff1cSMOukh9P/WA393Drrr0F4rG15oHibO2h0+n1nQZuD0ylFZSN+TPQjqUq",
+	"V7Qnl4IOPoPzUlYOA1WuvoZPphDPyvOJayy8gjumsTumsT8qkjuICFIc9aooigMoOSKip3RrVQcG3OH+",
+	"Z/cfZlfCj3hRfeFHy+qLKDM5iK2g8s/X7HS4OxGqe6iBjtuhEeIde6ucN14XyI0kyYJkf9hs54vMCrw0",
+	"veN6/2en54N9sMlHQztn6UfTamYfc/fAblFoOR0pX0W/0MNyNbPt5j2/39rguYsd3QmA35gtrPnrb/Te",
+	"Nvoq3ZZnzFj4NDv1BUisOKkZsBXLCNCSF6YctkWCh86z1CZAP01g+TEoPl3lCcCwLxA7vua5vLp6OZkX",
+	"aM31ubzqBVfdfMPd4YlZHyZM/IsEjIvzsc5KCACNDw8Ok7ZI7iXIMB5qt1EihDIgnujaBUDPdZmVszMJ",
+	"TF3XcnpxBOtldq/k9NZdexvd9l/D6b0FWrE7SX/Xlv9PR+u1tl3LKeGVzuCKlrr/bSZF6GGLA/JHDVii",
+	"FZat3qQUNsuVLvNZx4P/UlN7wJak7rcWdJdzJxt+79RGX+lpa2o0u2r+9s9T9vk7qfj8GqmbKCY5UsWA",
+	"6qOWBwx/diemPPO77M8d4uAGiINxuWksk+nIFbJFr8ZK21A4yfUu0L1UYK1odAGjpCPWBYpczw8Mctl3",
+	"DwM5sEw7zgjDRHhXB6RBDtsFcOH+pICSU0JQpH5ni8tPfcAo+EdyBjn1uOHK/TNLfcux8zR851VHJFGT",
+	"VcIOzGRsVVF2hDNxE8bpoKpYnGZXB/BEwLOOGwszK7KUCDicdiFfYwcw53fr1AWl0vDL/6rJtHXZEJ9G",
+	"I75yRm3u6ltwL9adjhe6m7XhNnoZUa2x3xOVrcYlyH/YpNuX1hVSnF/3dQTw0z9DqhNlxvEJfz9LTYtf",
+	"1DSc+aUVXYyf1+qrQT6HS39GWbzyOj7PX/iLKVdfBSf5S06ByOLMXCq98sr4XErsrmF5BWvTGe5hWezy",
+	"y4hMhK/7mRF+V1h5dBbYCjHU+9LLwDcP40Ryj3VfIA4U1yZKYa+xMpzEjr6vf8o0Ni7AL6bE1te7mMWf",
+	"2JR2r9jbvU229HV4/Or4++jmt0rWJ/b2nFYW25/d+d0tYLbobnXcdcQT8fCbgwPswTd60N1q4YmRSqXT",
+	"sXAoJpUAB+FVrzQXqmh3t7r6y/ba5IDcHTNHDxibicgO2Mszpas/0Eb93NXd8sxNqCPw/5ZNqls+C1Na",
+	"b0Ktrv5yXVJCMkTmaQlj838H3k2JE9muncE2vJU0nsD2qvFvw/DriA6p1WLteg3qnPjsOeG/LC9+xik7",
+	"Jy0rLfSJ2xL6DxkQv0WoRBSeEa+An8UTCAGbC4B5ZeWwq5Mfnp+JulHc5yuSBtjGq7pXX4duHkfr/NFg",
+	"MGxoDs9dvMQ0vnreIzJIYYlHKs+0WmVt0VlkN709Wc9yejqUZWw9FcpORurtCdk1S699A+em7haLl/7b",
+	"N2tf/G/fwOUTffzD25MVRtcPb0/eTDTaeTr1s1x7kgtXrhpndC2O05ZmvN76nJZmPOb1uat1uItV3qaB",
+	"RXUR5JVzuVLP6I+qsOjqbhrB3KxiAq5er2aCyevEhUlnmP5pMThjViI0IkQ7EQcZex0TgCiMQcaEzI0e",
+	"MIbdf/+//18AscO/AtQd/ImYc0kLIoe2VGNEdCyzEVY0FspAeDYrO0J2dQQFGN3JFP5GPAyIkBrPIIzj",
+	"aYtjPSNWBEyEuylaw/CN1B6f+cb5rh5KoL4kMs2H+09Epj/KPEvPy0JqC+ndpC2gsw8eSqMSUvMi0IjS",
+	"rFC9Mp+1xdPcAHak3xpKpwCXeXxCj4KIWldnlsAnK4R8HQ+GXQpPEjqPKumsJEjIpMTRh0QTtMxyZgUu",
+	"GAWZqXTF9EVC8FdJw6gAIjIeDtSdesDHQn3M1LQlJjoaWgW4xi1SOSk0hpePT0Ri+n3ikDCaQA0ClSJA",
+	"drrzVSpMH8EZrMrdrtuJa1n2H7jnoyRMdpkIg2gt/MN9DB2GQbOGeiDGYzAUgsfCH2eU+YTrEYM6DFQ5",
+	"/8S2SPQkzxPRy5UsIBDuXgk19obI3KWKgCiEe8kJnXMOMNi0EIzY44lbA7amM1GtW3TcBfwVHGH1T9h2",
+	"MX6kh1vHdjx6YlfvNO3oXSQKqSlzEiuqnPBB83VOnIWeGkR1t1BxFb4Azp/IEaQc4OP3ZUsjJB/BeqUV",
+	"WBRfiQlkKHVq+v3VnLBSp6/6/cgwYCTOTdArosvLIltiagUrG067HujFrSYw1l2G13je7QTOb6FeKvIb",
+	"hvju14lGum2i3Ml3FVdXCF0SDt1dqdadVV5nlYeyrqWBz98M72OzINR9me0xzTUIzmt4BLXlEKelLMrI",
+	"H0Cs0tKI1ARTiIgSnV3m+dE8rNYkRyGqsQKCCgpAl8tSJJeZdgY/QmchU7K7ZVdbpToYAstKZEvDIBjM",
+	"mPfSZ5kFWjS3HpghQnvnv//zv+7je4MHQFECcZJl1nkMMp0hJLS0IiH1lJCZAcYo3xr6gjXwr2DLlRWS",
+	"Y3XBgENjjVqKEfKeTGVA5SoNwHaFtWSsYGd8SnsZPbgt3pFxbWWWBlZvdGaU1GhiEdhXiVMKhDXB1A32",
+	"uz93BEi5YNHticROBgMFHDbjfJawPSkF/I2vKFjIQMAvo7nDumRIoB3VypB1CgBltGn8492qd7VAknO4",
+	"BBhnYCjum8z+oRLEP5suYggDKUmLrs10L5+k4OxYQJMX0pNuexz9ytK13DKDrwVuBe1YiDyTuSlIMERl",
+	"K3siQbMqEbRYNqL+awknLmDhGSOuNGJYfRHOVVkcdfR94Jb6/9m71t22kSz9KjXeBWwDtJz0ZtC7CgZY",
+	"T5zu9nY6yeQyWaAVmGWxJLFNVWlZxShCI8A8zTzYPMmizjlVLFKkRcm3xM0/Mx2Ll7rxXL/znVSCmbtI",
+	"xVhAsJtr9j9vX73Ehnraj2PA4tev3m78FKyRtYoZ2Fr26Yba/dmTU5rTzH6A625cbd3gINibwMcgB2wj",
+	"tKdMvt8rugeo/DeZkif68geV1yzjQFFsIgJyh3dXWJBfq1s1rLebzjYdboKkfItZHYp/H5UgJHIjLOjG",
+	"QCeh3Q1fRWcEAXw7CZ4KQlZshz5YR1c8J0viqnvxmleT8hl15MNfV2enm2Lb9o7yGbthl7TV/+3LHhJh",
+	"2etu+tyc4SmhUdzW+bguKOkPfaZ6d7SLO0qzf6kMfSkP2Kk8OftboQx/IOWsJ/rSGbFNxGk8vVVkzPG/",
+	"vzt79vPzd+dnp6Gvd0eAGTbas+Yhol+8fT7aY1ugXGglW2Au3uxBpIshj7SGeakbRwB7+TmVyfDq6+wl",
+	"3jK7CSiLcw+asSzlZGgeScR+BwN7yPb98u2zZkhKYL8PnNqthAR4uiEOUKqQRmAKSm/Mz7kcjutUBpVC",
+	"ZVaGXFtyEciLOTAKHOiw/sHH+hHxL5UUh4xr677bj/lIC2kYzhGYsNMc1kOjrwoU14ohLiGC/Eoq2a84",
+	"0FROPx7khbUutPsDpXKw3GLMswxNg3BO0Ui60gl7gWa/qVRC2zUYampYXkjtMkxj10x2kkrIT2GeKQfb",
+	"APOMmJ+CEIZr0wqlGr4j68QIOZLU5tb9FfhOczQbPG34JfZncH3Xc1cjgnkyl1mMGPdbsa8r0+QsyfnE",
+	"RKyQmdC6UmqBU6LkyKP/Yjw9T+U5PjoeBis0khTCCKMYla12Kczc9deHt1J2kNJ1BPL/rdCGTSBOWlkj",
+	"SHB7t9peUFD2jBuWCQ7Ip0/CNXXHwUtl2IWYFpT4e+pD79yMJJQTeDfTXpdK7ZnPvVO84evQFArRqoxU",
+	"wXJR5ODcqHOcRBzS1+I+QfrR0ajbM5JirlWKZbCQWEHpP6Yc+zmH8SC/euWEV8I8BQ/b/4Z/D4+m65Jn",
+	"d+EiV0sN5yMGy+4tCCofSRtzaZ8NEZu4oh/iCIqFoMZJXQoJsbWRvGL18Os7gqt1DJEI/NM5/KkxC7eG",
+	"1N66HpRrAxM7O+1S6xlcfib/Bn1LOsDWjPhsMER4pD1cKHR/cL82Bw/8PB3afAf/B4bf5jzj8IC8EIQp",
+	"RN4gJw8fWpxAIzeVsxi/xRh4mFpJm+AhgOsAoRXb5TuCARydncauqk24Ror+w34ainqMtGEFsYIYVk/+",
+	"1NkhoALtd6r0xzpZ5s8CvJB/My3InRrn33Xa5B+5EUu+upY9b2/tsHH0qnfpXKjC3HFOKfqdRB4V7DQn",
+	"m1A6kDux7z6qG/Ymjl5u5VDg8u3iUHR2AaCdihUu3gnIsc0JWc9va8qi6gscMjD30wnc/Ke/MJlm+KeR",
+	"ydR08AM3PDsQeX5o//bF/o9epmY8Iyk3/Av+x+DArBaCnjbmWjjf4VRkhg/xgZO5GbzOU2kO8B7yfQ/r",
+	"97wRWpj6PZk8GO2xf/3jn5ivAvyctVJkKqfD0d7aQ06VFI3PGI2kNgoKg/VoL6LxE8h1cHa69iRMVLc9",
+	"Syo6acPyYc9UItyCfdnZKwJ7DjyhA3SQcMnVxO9t3RDwrtEh7ARjtFe03n6LGGMMZrif2O3ZH+KfGKPA",
+	"xECbRBVmABkrupk0u/Wu8NqLXPDLp+HDcrtv5cPsoFUmBpmaHuy37dz+VQ+0irfleeEu7rt1d5mzNLnq",
+	"qajE259b7qh/sBUZ+Ei3o7v4l9cAlXZwTTe0Da+Yx8vSBK7mokJai9ILS8EcwhjxOitJWNz48JhJyG/c",
+	"wkzdiZ0kDNVfi6EkyATdN03JFsH3lzDOMPTdVwv01QK3y2xSTZtiv511pJKzGm+jTuAqVNB6INEDTyBI",
+	"1AALerozpAc67IWYngFDLEMZVtmEYoDQCGgLDOkZxDI1wxtGkvANT5lWziP2ARrsK14istdihC6lDfUR",
+	"uZgKaXWSIHoVxvUlol8cFL9cRx5E2IIn2ukKN2i7c5kwQGdZp6scSYrl2cFir9Yh9WCiEBVC/mlxZqk1",
+	"UlYUR9DFQuRaJCI5v1jFyJYZJu4d/Cm4MI4w+EmHVSoA40DgiyeAO2EnzK9Aqmhq1sTRLBPclYyEyp+W",
+	"10FwtwuYUpLk2jFTFwWdCoMhPYyCslcyADAkqR7zPMHoJ2DgEVxESHghHUROX5Zop5GM5yoRWY2RExqR",
+	"ZzpgEAIxxtRkInL91JMDpSYKWIccLJ4Wg84Jx4dRINBRDUXhY6fKShRZ1iJhQcOwLnYC+jd//hEodjX0",
+	"Z8fI341if2AzNhpGb/z3GWLxsy63PqtN9zr4n/oTbqObZAE+TQc8B2VcKviMhwYGGnM5FllXA/AZXJ2J",
+	"pAzZ9Xigezo/pCy+AXDQH/2M9Q5Pl3QArlgPD3rQPh3s7S1H/7cP/d8hmKj0g0Z76AltgyRyA74CStSU",
+	"P2jAElUMLcgHvKl5aDcBFvIGTjtaqBYTj9jvrO4r3gZaKChQvfHYwIvSo3Ml6IrNijmXWCZBtR2r4Y7V",
+	"5Jj1DirKHXREipEkUAgUT5Pj5arL7bt8RflB/Prk3bOfGvEOMbnCrnTmsF5Nn2oo8KASdE8OgF61c1mD",
+	"jjTopuWCayUHLJbKCHD8PJxwWC3qxkIjcEpTA6QFTX5WtYD0Xp0s2N2u1c67sqe23H4LPhJu7nnXCm4R",
+	"bMPNliA7ME/lwH0NLJ69XbddGfIzYNfo64gfsG33ExTpBQV/pdrrXFMcCJ5ovc64ovF99HWnqmHggrkV",
+	"7f+LZwAKiY2qrDMlibjHh5YloxSVVnkCgU/g/hlS+yXHnGdqJOwhkNVHv8tHVhjY6fSElDBeqzuKHEeH",
+	"Axp6qlRCyjzGC87tbOJBabxQxJbnAs2XkQwSECINJy1kUmHDaVDsYeeEe1XrSYG/byYU+aUc8vaKvfHm",
+	"h8OKHp55OkcXyswq34fulfo3yS2CvUt6vf6NlXTBtpXKuk6JFuhrrPZq1taoDPaiPQfpcmSybZQgu2nq",
+	"kiO0lW02FCVVXtkoIOnwFRlARIAKENWsS27jPyR5HZ6LdglZGQIaA6kDH0ksbWHLmWITlWVqSRlovANJ",
+	"BpAfDWbI5qnWAguEypwr/Atoe9vaSXnm04eH2qowP27WsI10uJ1wWwGx6jVAWy3ExXcC2OqxVj3W6rax",
+	"VrwEL81LoeMUgf/T3QKtTpKkRjVUNqMaun+uEVtiX1tiUgI8CEKM/HNI4EMWwrV2QlDIPpA7ab4asBPn",
+	"BTkvCWBGUpWKAQkjSVsR5erhkFhaAeMVFKwFc0B91M4o2khzytGbZjxbQgQ5lbqdljKYKE8gcNaRmFIq",
+	"YLy1P1B9n/NIgeMonYvgpXiek0rLrBKKRlF5dz/4uUCqyceoqDmQf3YtW3wKa/X6bCQvxQqJaqUQCe4k",
+	"HEgW8zT2vEIOWyEkzCYOYXVFnsWwz2U9Co17kqt55HjrRzKugvFiD6Li0rOS0p3zQqN7S4T2gELyOHVX",
+	"rnlQkogBKVILnGsk/69QhtvLCnsEi0XE/vWPfx6u7a4D2GeZX2Qcflz47mqeT2rVjldyOvK6Dnd0RxSj",
+	"cF8Xw+FZOL1A0dHZ7QCNgut2hTXVX9zFsX+8E/y9AyjlhC4MDKLu60iyNbi3PGGb+Vr9pf7+LRcyuLEx",
+	"zOC+iSUnkXdr+KnesNo59t/Tj/amZ41dJkkCuwzR33V4f9X2vANwiHvhnbZlIoFPnZaMs1Epams90Me7",
+	"Nlqi+bTgRkiwXgkaqaoxQIzQWe802ptAk7gz0gwmcZMIkCR2WcdukPsbxtjeKalrdGuNzrY1YxVtBq90",
+	"jI5BJOtW8ljkeNkXVL0uoPuwf3UlCnMFPX/FuvsYBt94pqQYeg8NklhKC4if8bFhUBUh0nwkL0BiRESW",
+	"M7beCR5FHSayMOHks09iXqJGoOLizHgKVEfUYHwXBS0EpaUiJvE/sMChLN9J53BnDgAW6oTh/hk/f8en",
+	"1JqgA4aHygxaHMqRRF5Uo1S7dQ6dMe81FyaV6doe2A52V3O5eu8t2Mqd5oGNSLdI4F1pmcLXcvtmaQC5",
+	"zkXCx6ZT46k3cGnNuu7N2y7mbbANZ/J1rqa50Lo3Vr81ekMwQOEb/UqsT9AH92d6/jXNMqu+LqVaak9/",
+	"BB18Pli7i1jO59saoXZaLRaolbdXmp+BWqjbnlsM9yasUDgozSYozKLV/uw8znZL1L77Oh07q0Rmt2M2",
+	"EqcaWEJY/+rmGZDytzbzDAK+sSPEA9tNZFpEtEa5EGyeygLrL39MPwkWu4BuLMWSBXxwB0WeHcbQe8qF",
+	"ennYEh6C0+mcCp95wojiUUjsBQZsRtj4Cu1LircaxS4E8MhJpgqi4BuyuPbZxURyx8RkIsaGzUQu2q28",
+	"sIv5jRh717KUzFWd12t1btR5vbPFVL2rGQFsf+z51PpQ0rb9JZHTUeWMBxyRgUhoqDfyIhb+lZafEqgt",
+	"AMR8PsrFQnDcE/BFutaamKA77oZ+yfua2A2rGIMhNspEdzYKeiTLJMBgQj5twqGZS+muU98SgbqF/ahc",
+	"wftIxgtF/e3cLVJ8NiwGztGYakiQbiG2rkc8wGVEcXgpFoaWGTvUwTMUtrZBCe94KtoaM9O6bCvqTuz4",
+	"XtPYu2ScYNRWqevOV3dGz9wwJkar+Wb39FToS6po7S5yKzc1Slx39KiXC7JaTu2BuZ9G0bDP72bCFUH3",
+	"CJhed9wqAmaJzMMLbxk2eIOkKm4HBWNVSJEej2cchEUb95DKqcQg40Fc3Ipd3wzfK4GSFQaEu88EpBNQ",
+	"KrnKwPaN7aJQSFM30qQDb0ucJp4c16ksa1yvAxKQIhxbg7EYkBMVvnBSLBqcI439u6g2ETmvOcuUNiNZ",
+	"Fr266C9Z8r+pVFYGqYhqeoWcO/GT775jgS4/n6d6DhCZkNcaEgIJuxCZklONIQBfSQGIUV+1IT6bIZ4R",
+	"YF3gaeJYpi8EE0lqkAvb57IgQk2gnWWaZY6fnV2IMS+0COsnrEZFIkgscgOyJ3cdRtCBST41UbDIRqm1",
+	"ZfGcyOCWeGoot6jY1dY+Kk644UcBSsQ3/fVIKEeN5HY8L8xswF5VDhoAi/xh9BxSPIl8jzu4BM9AbA9c",
+	"7Me8AIIie91qIUYytmscl1PKhaf3wUbcqWbpVCpgg3orBBvtPQvyA6O9OtvUEY0zxhUrcwHYUayVgiro",
+	"CWCKXMJjf+Jyam8tFmUzN23UIjiCTx2YiT7imvOtFsi9PsCO4bknwzwrv6o0cRMOqnWIrH9SAf/44+sB",
+	"RsBMRcAj2C/7xRMJlPoEnQFw07kxYr4wMfVdo+UGeWdvUSgb1FIOWZLTDHGrkE6r3O/q8/wJojHuazuf",
+	"OeDm0Hy2C6j5ROzuKltZ8f7spuBKd8Ct9P7MntFGhqXO4Bv3jK0bFtfu26Gq6KYo4v2ebc0Q7+98Nisc",
+	"GrqNEAfRf3A0J3bTQbfZMzpkv56+evn8Y1yzZf/36O8iH4vs6OTs6P3ZEb3p6K2f6lVG7vqcepPzGvTv",
+	"XdIm9jzfbc7EvrEnmv9qiOarhDLQkNWrxNJ6rRmvPMQRBNY8WNqU17G29p/vEfrREnZqDPEznuKPyaW7",
+	"9kvgPFyvggoanHjR9uvHOLBI3p7+XI9NVXATYVVyIRNqG+9/TpMILY3SwBrJx48e+ZjWmgENprY1Vy9W",
+	"1V0k7DpYTN4Uop+m/JOgfsAlNMNf2WR9WTu+kGPXljYk06x4SE+Dhs+0JNZ0j7nWqTZcWuvVqCxh3NpL",
+	"7GI1kvFcGG5V0ADldzxgJ3KN6Zua5CRQulDFkbifsNWQVMuI2o+U2Jt5W/mY38btC8jus9orGPYO9V6l",
+	"eVip+Hr86PHmiq/WckJ3Kq9X9dXHsfo41l1WclXkOkbrN2nCxqhWXdncTJBrzT++lZw0UkqucyxvYsu2",
+	"arBLn3EkuETXHnPULh4h4T2JAmF9KdUS/Oo0YStRFghhxKQyksjHKTAaiYVeb41aLADIuEzHvoYNyqq4",
+	"hoDbNbxqoxbvz8iNufncc0MXrpeqjbX8wSV9e9HVjRyyEktr/kYbJVYzKeDYMcnuXSOr29XILkMjjSb2",
+	"DyqHasli7gnwKzb1cGvhBN0DUojIUZseTx0EgQ8NfRir4cgYYNEOx4Lc8M4SbRIKOOBALPShopsNFf3R",
+	"BWNvCd6eOH0DH+9uAvWOTMBP329IdZ7oWkIl9kKOCtY9iVqA7ivFKvseMYjDoE9JPScCcllYiSUWMdX4",
+	"X/Dx5UiWqb6ZWsqnLMY+tGhScffPN0BrSkmrmF+o3MT2V6Q7vfuUyN+/75Mi32pS5O/f92mRPi3Sp0X6",
+	"tMjdpEVCTfmwsyJkamzjs524QoV2fy9e97kCg4XeGW92rUBn9yqnd69696p3r27IvdL0WTXLtixjfDxW",
+	"BQC+qw2FIf9IpflaMHE052nGeJLkQmtHYwXg2LHIDU8lW/KVz1rO+CcR/JSrTDR3JH4PA1ybZXWcP6kl",
+	"LHHjIGCoPMsQrzZgz7hGXfdepmOVCDZR+dxF3+fcGJHboZAk3Bvu8YT/9160Z90V63Xkq71oT/K5/UnY",
+	"9+2FcnHOP78QcmrPyXd/fhLtzVPp/l2mFbXJUwm496Yku1vxfb8swVimmI9pGoy9eq+rjH6j8MN4CG2d",
+	"ab0281q5C3dp6oz3XpMctPlj6slBd9R0f3DFxZN5Kltq2Omnhqyv+whKlYNKoKJz8E9fWnOlYNNjXgCf",
+	"F5K4GKUG7GytbACjay6TCUWxxMJYZEK7yua6ECcIzUi6KQKSpiwho9RrYWbHOp3KYoGxtLdCGsyAQu9f",
+	"pMrEeBpQK+Ooh9TndaygBTORQabU5Rak+7nhl0LGg2sW7Vo9dt8RN7qwAzeLHe2u3CzVe2+Dx7DTRLzA",
+	"7t5N09/R7K/gzxDqJZ+2Jriv1wBzKsDYubroDa74Eu1hu5MO12NbFLzty0MU513CZc/th/yOX9KLet6V",
+	"b0dnoUwJFA2jaqsVI3u3QYs1xqPs71VajA1BI9KB3k06/t3+33mafGl1mF6VqsVXtaWJa5AOfGKfRL4q",
+	"r9G4gNrVXqc5U0sZ8p9Z/Qc3QWWTFljTh9eNJD1owGJ3Sxy0IaenexhqgFcFkGuLxnKS6J6hoFvK+WjP",
+	"Ta8zSe1t6Yge99mHo75e7gsvSru6AFsJASs5HM4SJMG680CEi+VACD8PkZokBe2n7X8Lif+ZGuCUyFfE",
+	"boHVqwY/OOskIFVRUOtIumLGdYT1uRCJIkNfSRLDWMH6lHFfESAM+gdlExixRDempKAHXyMXk1zoWTxg",
+	"pzBgrBZ1Lx5JGCGQQgqtUyV1WYVL3PljLlmmppAagLrpMhKO804YaMRUm5wbdK5WMLohuif20nO4pDF3",
+	"EJiI1+puhvuxmbsb16Fq/kcYlNqYbPBD3SFN33DvLXRFu2enw7XLxQLtJc8T3echOtv/L7g2J2Bd9ub/",
+	"N2b+o7znpB9IGJW6YaM2q9n/rk3ox26G/nFoUu6uB4smfg6rakDD8LmgIjhsKKa9s2A1kUOu4VIH3Wv0",
+	"Uxb//iVm40zwXHsF4ttjAxcAEBZ4JyNRQCMMz7bXv3KkDIFjYN0P5zcgKZRhqRlCeK70Q0SGTVNygUVm",
+	"TBfjWfnug/jJoyfxIYzIOynodVA9QkxL7BHOwRAo4VUSPACfCCh3TLXPRcxyYYpcWn3IkAq6/qAmnbgo",
+	"jLP9r6UUMeOyQRm8Ll+2vVprvPk29FrCO7tL24QCy1uaa+f8KdV03qValgRke0FcLBGZQAV/yg2/Otz1",
+	"POdaJNWX9yqyV3gP05t7CTVd/lu6FQWY0DeHX2GDM5cpbX25UH47o9W1hcYYlv00NaoQLFpDeZ3meugk",
+	"vne70jzoDgBEx1GlLfVI2kfmgIrWkfexIpaLuZhfiFyU6ZxAj2BkDLp2JeQtet0IxeDIfviBIBqZmKDN",
+	"Hfh1cBM+B/04fPpvqrBniglp8lS4Z/NVjSxsORMyYheF8ZV7aoKXpJhY4BeqoLYEnjOqkImS1E/N4dN9",
+	"rgqoeaKK4gPPUiqWKTkVOfmYA2Zlo30jeL5zLld+1RHNTpebmZ0uI904xNwbMCxBgwLypYlYN8IGa2lp",
+	"o4gc6Jh4bnT5Sq3mAswGZO6io0BLo2EOTKdyLAYMDAeXC/SmA0DmypJ6t2lDGDodGPDSXSe9Nc1f0yJd",
+	"Sg9D/8v3Og8CsuEproRWHbgH5pn0dYoPxhsB86K2+Zvkb3suAo9kcrNRNyvDl+JiptTlUSKy9JOw8uj4",
+	"d/rbOf1ttTGN4S6kXuzwsY6twlETJvh4xojNC/ojIjHfesvbtbzCBxzGKT38vlMMNMkO0a3awD+kZnaC",
+	"C7ANu+rVT2m0lN0+4DakRruF132Woc8y3JnoQ9bs9sMYCD8SNbV0gv/r1rKt9tFsLeaOc0H/3D6K0/Tu",
+	"NlDUW+zUWy4SWDsReLZIlswNFFU7MZoaIkqMynwD8DTEbmppEhMBRGrYhKeZjigObM3MhHE9ksiTCrWG",
+	"UiwZmooNlQQ0LJrRLbA3fLel8F0ImaRyujmOgtfVVcfOUneTpI0oDpeSOU5dHLRYS+z2zUK/om5KfcBh",
+	"J8FORWBVodUqzastENZleyCXry4rcBfVywocJTH6dFqMc4GWznppwAf3nm1F2dcPaQ+XsItZuhOk3WmC",
+	"60HamzfybiDtVfSkm8+VEeKXMEg/9R4V36PigdO/lCVbmLFXmIFB3E9T11KWCH2JNKPv37wgbh5rHCrC",
+	"wWsxBgK2X91X/fHg3+hv/kM/dE36uSfGB+NyppYjaRSzhvBk5bOBIabdDgE41oEn0vXuwPfmAh83U0vp",
+	"uSjev3nB5oWGIGQ8M2ahkZI9ow5YnC2Kiywde6y+kmyhcsP+81HEnjz5D6ZySGHCRB8/+u4JtTelOOGc",
+	"rxjPMrVkizz9xI0YSSnMUuWXFLKFd8ZUgTz3gEotDLBhxK6v3Yfnf/3p1aufz09evHj1IR6wE8PmShv2",
+	"+NEjv7HwNvE5hejgWnkAFgaYpfLXP2UYnqFVc2Vufj2XXEPngQF7izoqaP5V7/c1kterHbhRk33XlKee",
+	"Ie9eh+oBGu+uBQRrt99CDcEWs0lKZbHdPJKKlln3N+io1QsKaonPTlrtFEOJgUbvqg+DWwKb6tS71J3u",
+	"Di6HrbFuTae3Ow8oGEWuTHkG8Nva8Ay4Iane8SXaM4Gev7qRkNDVtcMcWad7qb6istMPzjbo88ffXr2E",
+	"ky6tBs1Nd6h1T9+pI22t0WyRZ9hkFoyO4fGxFdcDksuDsZofw6uO6ehAy1Z7n/VbtL3z15EjFSHBOtqL",
+	"2KhOSTLa+7hVa1q6raU7LckAbFBbaUtbVWjQmfb9mxdDxrab4Qib0w3Zrx+xgPz3jrP8Qh1t0wmM/E9/",
+	"YTLNGIwjU9PBD9zw7EDk+eFIfhnJydwMXuepNJk8cGoJpeohOz5GE9F1ax2La/bJpRe0tMp1SwrHosiz",
+	"Idvvtl77cCAMLdd+dZX2I7ZfW6P9j66brh2WysQgU1M/e7SPD5+2TL97b8ir4yVl9Jpyc22Yi+cYZ3b2",
+	"gzWVJyoH7Lq1j8t4+IBZT73KOIEeA8Lk52pu/wUwPyiQ5XmefmpgYqiaIl2T526AqSZjus+FPxxFgyZn",
+	"B0WzKWQYteeg6aIyKojun/0ar8ou33dWuZNzsb1X0c2d6LPCfVb4jrPCmyTAjaWAu9WVLV0VGEDOAKs3",
+	"YCdswQstEq+ULoVY1PVl2cwYsG5KDliMtw3ZhGfQbT7Tytel8ZF0j/MdWly91DB4TJneDd5lCPY34xju",
+	"8jTcjfbAMXrVMbuwlp+u4QrngsvlLM1EeyFYqLx3jQFNiizrWMxVD+LYXbMLuTnbay/bOYLU/PLbAM7f",
+	"q5Dv68H6YMWDqe6KUDSHRV3XNipb/arjpBLabDQ9P1Q6ijnoDjbUtV5SiQepJT3ZD8D1LZJQzle64D9+",
+	"whK+ujqhHURTrwmVegtMq3sPguUt2RiSbsFqpuI62fESNHStLHk5+q8mT+5n1j1fXkVQ9c5C7yxsTz/n",
+	"RPt+aHjfkevQrhXQut4ZH3olLpS+GkzAo+LClDhnC6VTE/SngF/ZREBnfAgwsjngQ7lmE567dv3lEkKI",
+	"ky25NFS7dMJyMRb2fSPpyILWQaVUiGM1Ut0j8erqgHTVISBQCSoAQytri3LBxzPqhMG0smOMsHCHKgFw",
+	"QoGr44AIpDBPSvI9uwFUigSNxAGkoCaQfDeuVEgqKzhRyTbDXMPc4/3y7XXwld6Ew93e22m5vYO3sy1W",
+	"t/w+umheHNf2Xo+/r9H3oU8HPW1rh114f1okeKJ7fO7Xi8/tHbNvDBRcDTFBfWaosm4OKFxTxYDnONIe",
+	"+nHzGvkX0DJYL4HvCTD/tQzfgP1AxLRSfDbsuydspoqcCplL2LS9MZ1CjW9qZuxCmVnkCaSAcVYmI+nA",
+	"ZFj20QU71o12lrXh2SLo74dzC6huHQu1K4wmBCAOq9TPgaZPlNCNCrcBrnPzpSXbOot2q7oqK4cY2lZZ",
+	"+fsalVV5tPq43B9cmL7BxuwV10e7L6WL9Lw+muDYCH1LsnSt6o1cGeuZeJ9jYN8fR05EZumlwJYMZiZy",
+	"PWBvBE+s3EK3BCqKBZtBI2S2FNIE+RuVj6TLsfhwuCa6PaQYD/I3DRIrxAX2RXBfUxHcNcJUDdG6tYrH",
+	"DUhU70p8M2DOvirvoVflWVnlP8ndbW0Ym51mU/OcdyVzi2fEgRhMqlmixsWcPvkiz/aGe8cg9Ggca7og",
+	"ncpUTlmxiFimplP736kMzUziQoU/BJytwACD/XnKfjb2AwFFl6TayoiX+Gf3khSRh7XSQiK1YSnyuAa0",
+	"LK5hKBXelEZu8ARkYkWul1ROg8EQV07DeN7RL+uDee7o8kJOu0maGStlIqbBX4W1AHtcJL4HxkKoRQY1",
+	"J2XbKKRFo+EAF07T4gBHTiov1OeGAf2Yq2IRcOkgXy6xAFkfBL0Po8KJCz5vnDb8ff0dHxz6wi19RJ13",
+	"HXkPdRPUfIXtoVyr8pA7JKBsUsZFJqF2yZMjBkN0VFENo/zF/dQy0KYKrVQyWcwvPPs69lOfC2hnRVrR",
+	"WDexyJJgFLlYqLzxhLyhX9bH8EMKWr3cA5l44it2saIqWCstdLj5gufjxk8Df2j4LOAQuUeyk7OIOj0C",
+	"hwB9/keQ7kRhEn6GacObTs7oYLaubIW7WDMjssxtPRkUtN7QHJH6NIfvXeSKiCXqL39NvzS3z4JgNw3O",
+	"f1DUvvIgLrR4NuMmPowY1zrVhktzVKSw8ic/Hr0/C0YArdjWX/8MJBYAvJvGcOJ7PHFdX4UMsBsTQx90",
+	"RMllpQP2LiDXwSY5wVgK6oO2thG+p9XaQH4WK+3Ie+yhrZGBjrnbkdfhpPkiPboUq8Z3vT5j8FOLqENO",
+	"JNPyXcE+A6NpnmCLNddEDdXX+vuef2pZ4g+tr4AjbBRbqSKnYx2uYlDmWX9ZWUm99rrXuboIGhQtMm6g",
+	"ZxzMNC+kDtjPgpfNBM8aNdhP+MOXj1/+PwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

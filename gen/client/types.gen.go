@@ -18,17 +18,25 @@ type (
 	// Its fields:
 	//
 	//	Attempt Attempt
+	//	Content string
 	//	CreatedAt Timestamp
+	//	EditDistance *int32
 	//	Error *AIResponseError
 	//	FinishReason FinishReason
 	//	FinishedAt Timestamp
 	//	FirstTokenAt Timestamp
 	//	ID ID
+	//	IsDraft bool
+	//	Kind AIResponseKind
 	//	MessageID *ID
 	//	Model Model
 	//	PromptVersion *int32
+	//	Review AIReview
+	//	ReviewedAt Timestamp
+	//	ReviewedBy *ID
 	//	Status AIResponseStatus
 	//	TicketID ID
+	//	Triage *Triage
 	//	Turn *ID
 	//	Usage Usage
 	AIResponse = plain.AIResponse
@@ -55,10 +63,14 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	AIResponseID = plain.AIResponseID
-	// AIResponseStatus: Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+	// AIResponseKind: What the AI was asked for. `answer` is for the customer; the others are for staff.
+	AIResponseKind = plain.AIResponseKind
+	// AIResponseStatus: Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	AIResponseStatus = plain.AIResponseStatus
+	// AIReview: What staff have decided about a draft.
+	AIReview = plain.AIReview
 	// APIKey: An API key, without the key itself.
 	//
 	// Its fields:
@@ -115,6 +127,16 @@ type (
 	ChangePasswordRequest = plain.ChangePasswordRequest
 	// Count: A count of tickets. 10,000 means that many or more.
 	Count = plain.Count
+	// CreateAIRequestRequest: What the AI is to do for staff.
+	//
+	// Its fields:
+	//
+	//	Kind CreateAIRequestRequestKind
+	//	Model Model
+	CreateAIRequestRequest = plain.CreateAIRequestRequest
+	// CreateAIRequestRequestKind: `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+	// and sentiment, and whether to hand it off.
+	CreateAIRequestRequestKind = plain.CreateAIRequestRequestKind
 	// CreateAIResponseRequest: What to answer, and how. `{}` asks for the answer to the newest turn.
 	//
 	// Its fields:
@@ -138,6 +160,7 @@ type (
 	// Its fields:
 	//
 	//	Content MessageText
+	//	Respond bool
 	CreateMessageRequest = plain.CreateMessageRequest
 	// CreateNoteRequest: A new note.
 	//
@@ -194,6 +217,23 @@ type (
 	//	Scopes Scopes
 	//	ServiceID ID
 	CreatedAPIKey = plain.CreatedAPIKey
+	// CreatedMessage: A message that was added, and what becomes of the answer that was asked for with it.
+	//
+	// Its fields:
+	//
+	//	AIResponseID *ID
+	//	AIResponseURL string
+	//	Author MessageAuthor
+	//	Content string
+	//	CreatedAt Timestamp
+	//	ID ID
+	//	IsAI bool
+	//	IsNote bool
+	//	RedactedAt Timestamp
+	//	SupersededBy *ID
+	//	TicketID ID
+	//	Unanswered *Unanswered
+	CreatedMessage = plain.CreatedMessage
 	// CreatedWebhook: A new webhook with its secret, which is shown this once.
 	//
 	// Its fields:
@@ -296,6 +336,16 @@ type (
 	FinishReason = plain.FinishReason
 	// GetReportSummaryParamsGroupBy defines parameters for GetReportSummary.
 	GetReportSummaryParamsGroupBy = plain.GetReportSummaryParamsGroupBy
+	// HandOffTicketRequest: Why humans are to take the ticket over.
+	//
+	// Its fields:
+	//
+	//	Note string
+	//	Reason HandoffReason
+	HandOffTicketRequest = plain.HandOffTicketRequest
+	// HandoffReason: Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+	// not one for an AI, or something else.
+	HandoffReason = plain.HandoffReason
 	// Health: The result of a probe.
 	//
 	// Its fields:
@@ -462,6 +512,12 @@ type (
 	PromptTone = plain.PromptTone
 	// PromptVersion: The number of the prompt, counted from 1 in the order in which prompts were made.
 	PromptVersion = plain.PromptVersion
+	// PublishAIResponseRequest: What to publish. `{}` publishes the draft as it is.
+	//
+	// Its fields:
+	//
+	//	Content string
+	PublishAIResponseRequest = plain.PublishAIResponseRequest
 	// PutCustomerRequest: How staff should see the customer. What is left out is cleared.
 	//
 	// Its fields:
@@ -582,6 +638,8 @@ type (
 	SearchResult = plain.SearchResult
 	// SearchResultKind: What matches. Only staff find notes.
 	SearchResultKind = plain.SearchResultKind
+	// Sentiment: How the customer sounds.
+	Sentiment = plain.Sentiment
 	// Session: What began with a log-in and goes on by refreshing its tokens.
 	//
 	// Its fields:
@@ -668,6 +726,9 @@ type (
 	//	ExternalID TicketExternalID
 	//	FirstResponseAt Timestamp
 	//	FirstResponseDueAt Timestamp
+	//	HandedOffAt Timestamp
+	//	HandoffNote string
+	//	HandoffReason HandoffReason
 	//	ID ID
 	//	LastMessageAt Timestamp
 	//	MergedInto *ID
@@ -721,6 +782,9 @@ type (
 	//	ExternalID TicketExternalID
 	//	FirstResponseAt Timestamp
 	//	FirstResponseDueAt Timestamp
+	//	HandedOffAt Timestamp
+	//	HandoffNote string
+	//	HandoffReason HandoffReason
 	//	ID ID
 	//	LastMessageAt Timestamp
 	//	MergedInto *ID
@@ -743,6 +807,25 @@ type (
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	Timestamp = plain.Timestamp
+	// Triage: What the AI thinks of a ticket.
+	//
+	// Its fields:
+	//
+	//	HandOff bool
+	//	Language string
+	//	Priority TicketPriority
+	//	Reason string
+	//	Sentiment Sentiment
+	//	Tags []Tag
+	Triage = plain.Triage
+	// Unanswered: Why no answer comes by itself.
+	//
+	// Its fields:
+	//
+	//	Code ProblemCode
+	//	Detail string
+	//	Retryable bool
+	Unanswered = plain.Unanswered
 	// UpdateTeamRequest: A change of a team. What is left out stays as it is.
 	//
 	// Its fields:
@@ -940,6 +1023,14 @@ const (
 	AIModeOff   = plain.AIModeOff
 )
 
+// The values of AIResponseKind that the contract has.
+const (
+	AIResponseKindAnswer       = plain.AIResponseKindAnswer
+	AIResponseKindSuggestReply = plain.AIResponseKindSuggestReply
+	AIResponseKindSummarize    = plain.AIResponseKindSummarize
+	AIResponseKindTriage       = plain.AIResponseKindTriage
+)
+
 // The values of AIResponseStatus that the contract has.
 const (
 	AIResponseStatusCancelled  = plain.AIResponseStatusCancelled
@@ -949,9 +1040,23 @@ const (
 	AIResponseStatusSuperseded = plain.AIResponseStatusSuperseded
 )
 
+// The values of AIReview that the contract has.
+const (
+	AIReviewDiscarded = plain.AIReviewDiscarded
+	AIReviewPending   = plain.AIReviewPending
+	AIReviewPublished = plain.AIReviewPublished
+)
+
 // The values of AccessTokenTokenType that the contract has.
 const (
 	AccessTokenTokenTypeBearer = plain.AccessTokenTokenTypeBearer
+)
+
+// The values of CreateAIRequestRequestKind that the contract has.
+const (
+	CreateAIRequestRequestKindSuggestReply = plain.CreateAIRequestRequestKindSuggestReply
+	CreateAIRequestRequestKindSummarize    = plain.CreateAIRequestRequestKindSummarize
+	CreateAIRequestRequestKindTriage       = plain.CreateAIRequestRequestKindTriage
 )
 
 // The values of CreatedWebhookDisabledReason that the contract has.
@@ -1007,6 +1112,15 @@ const (
 	GetReportSummaryParamsGroupByTeam  = plain.GetReportSummaryParamsGroupByTeam
 )
 
+// The values of HandoffReason that the contract has.
+const (
+	HandoffReasonCannotAnswer = plain.HandoffReasonCannotAnswer
+	HandoffReasonOther        = plain.HandoffReasonOther
+	HandoffReasonSensitive    = plain.HandoffReasonSensitive
+	HandoffReasonWantsHuman   = plain.HandoffReasonWantsHuman
+	HandoffReasonWrongAnswer  = plain.HandoffReasonWrongAnswer
+)
+
 // The values of HealthStatus that the contract has.
 const (
 	HealthStatusOk = plain.HealthStatusOk
@@ -1044,6 +1158,7 @@ const (
 // The values of ProblemCode that the contract has.
 const (
 	ProblemCodeAIDisabled              = plain.ProblemCodeAIDisabled
+	ProblemCodeAIInReview              = plain.ProblemCodeAIInReview
 	ProblemCodeAIMisconfigured         = plain.ProblemCodeAIMisconfigured
 	ProblemCodeAINoAnswer              = plain.ProblemCodeAINoAnswer
 	ProblemCodeAIOverloaded            = plain.ProblemCodeAIOverloaded
@@ -1059,6 +1174,7 @@ const (
 	ProblemCodeEmailTaken              = plain.ProblemCodeEmailTaken
 	ProblemCodeExternalIDTaken         = plain.ProblemCodeExternalIDTaken
 	ProblemCodeForbidden               = plain.ProblemCodeForbidden
+	ProblemCodeHandedOff               = plain.ProblemCodeHandedOff
 	ProblemCodeIdempotencyInProgress   = plain.ProblemCodeIdempotencyInProgress
 	ProblemCodeIdempotencyMismatch     = plain.ProblemCodeIdempotencyMismatch
 	ProblemCodeInternal                = plain.ProblemCodeInternal
@@ -1072,7 +1188,9 @@ const (
 	ProblemCodeMethodNotAllowed        = plain.ProblemCodeMethodNotAllowed
 	ProblemCodeNotAcceptable           = plain.ProblemCodeNotAcceptable
 	ProblemCodeNotFound                = plain.ProblemCodeNotFound
+	ProblemCodeNotInReview             = plain.ProblemCodeNotInReview
 	ProblemCodeNothingToAnswer         = plain.ProblemCodeNothingToAnswer
+	ProblemCodeNothingToApply          = plain.ProblemCodeNothingToApply
 	ProblemCodePayloadTooLarge         = plain.ProblemCodePayloadTooLarge
 	ProblemCodePositionExpired         = plain.ProblemCodePositionExpired
 	ProblemCodePreconditionFailed      = plain.ProblemCodePreconditionFailed
@@ -1143,6 +1261,14 @@ const (
 	SearchResultKindMessage = plain.SearchResultKindMessage
 	SearchResultKindNote    = plain.SearchResultKindNote
 	SearchResultKindTicket  = plain.SearchResultKindTicket
+)
+
+// The values of Sentiment that the contract has.
+const (
+	SentimentAngry    = plain.SentimentAngry
+	SentimentNegative = plain.SentimentNegative
+	SentimentNeutral  = plain.SentimentNeutral
+	SentimentPositive = plain.SentimentPositive
 )
 
 // The values of SignUpRequestRole that the contract has.
@@ -1376,17 +1502,17 @@ type ListStaffTicketsParams struct {
 	// Snoozed: Whether it is snoozed.
 	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
 	// CreatedAfter: Opened at this time or later (RFC 3339).
-	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty,omitzero"`
+	CreatedAfter *TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
 	// CreatedBefore: Opened earlier than this time (RFC 3339).
-	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty,omitzero"`
+	CreatedBefore *TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
 	// UpdatedAfter: Changed last at this time or later (RFC 3339).
-	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty,omitzero"`
+	UpdatedAfter *TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
 	// UpdatedBefore: Changed last earlier than this time (RFC 3339).
-	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty,omitzero"`
+	UpdatedBefore *TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
 	// WaitingAfter: The customer has waited for a human since a time that is at this time or later (RFC 3339).
-	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty,omitzero"`
+	WaitingAfter *TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
 	// WaitingBefore: The customer has waited for a human since a time that is earlier than this time (RFC 3339).
-	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty,omitzero"`
+	WaitingBefore *TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`

@@ -191,7 +191,7 @@ SET status = 'completed', message_id = r.id, finish_reason = $1::text, last_seq 
     cached_tokens = $5, finished_at = mine.written_at
 FROM mine, (SELECT count(*) AS responses FROM replaced) AS gone
 WHERE r.id = mine.id AND gone.responses >= 0
-RETURNING r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason, r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at, r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events, r.kind, r.customer_id, r.content, r.review, r.reviewed_by, r.reviewed_at, r.edit_distance, r.prompt_version
+RETURNING r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason, r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at, r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events, r.kind, r.customer_id, r.content, r.review, r.reviewed_by, r.reviewed_at, r.edit_distance, r.prompt_version, r.ticket_version
 `
 
 type CompleteAIResponseParams struct {
@@ -256,6 +256,117 @@ func (q *Queries) CompleteAIResponse(ctx context.Context, arg CompleteAIResponse
 		&i.ReviewedAt,
 		&i.EditDistance,
 		&i.PromptVersion,
+		&i.TicketVersion,
+	)
+	return i, err
+}
+
+const completeStaffAIResponse = `-- name: CompleteStaffAIResponse :one
+WITH mine AS (
+    SELECT r.id, r.ticket_id, r.kind, r.review, r.attempt, r.last_seq + 1 AS seq
+    FROM ai_responses AS r
+    WHERE r.id = $7 AND r.owner_id = $8::uuid AND r.attempt = $9 AND r.last_seq = $10
+        AND r.status = 'streaming'
+    FOR NO KEY UPDATE OF r
+),
+replaced AS (
+    UPDATE ai_responses AS before
+    SET status = 'superseded'
+    FROM mine
+    WHERE before.ticket_id = mine.ticket_id AND before.status = 'completed' AND before.review = 'pending'
+        AND mine.review IS NOT NULL
+    RETURNING before.id AS id, before.ticket_id AS ticket_id
+),
+logged AS (
+    INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+    SELECT mine.id, mine.seq, 'done', mine.attempt, ''
+    FROM mine
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, data)
+    SELECT entry.type, 'ai', entry.ticket_id, entry.id, entry.data
+    FROM (
+        SELECT 1 AS place, 'ai_response.superseded' AS type, replaced.ticket_id, replaced.id,
+            jsonb_build_object('kind', 'answer') AS data
+        FROM replaced
+        UNION ALL
+        SELECT 2, CASE WHEN mine.review IS NULL THEN 'ai_response.completed' ELSE 'ai_response.drafted' END,
+            mine.ticket_id, mine.id, jsonb_build_object('kind', mine.kind, 'finish_reason', $2::text)
+        FROM mine
+    ) AS entry
+    ORDER BY entry.place
+)
+UPDATE ai_responses AS r
+SET status = 'completed', content = $1::text, finish_reason = $2::text, last_seq = mine.seq,
+    prompt_tokens = $3, completion_tokens = $4, reasoning_tokens = $5,
+    cached_tokens = $6, finished_at = clock_timestamp()
+FROM mine, (SELECT count(*) AS drafts FROM replaced) AS gone
+WHERE r.id = mine.id AND gone.drafts >= 0
+RETURNING r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason, r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at, r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events, r.kind, r.customer_id, r.content, r.review, r.reviewed_by, r.reviewed_at, r.edit_distance, r.prompt_version, r.ticket_version
+`
+
+type CompleteStaffAIResponseParams struct {
+	Content          string
+	FinishReason     string
+	PromptTokens     int32
+	CompletionTokens int32
+	ReasoningTokens  int32
+	CachedTokens     int32
+	ID               uuid.UUID
+	OwnerID          uuid.UUID
+	Attempt          int32
+	LastSeq          int64
+}
+
+// Ends a response that only staff see, and its log: its text stays with it. A draft takes the place of the one that waited
+// for review. The ticket's row must be locked. No row: the response is no longer this attempt's to complete, or its log does
+// not end at last_seq.
+func (q *Queries) CompleteStaffAIResponse(ctx context.Context, arg CompleteStaffAIResponseParams) (AIResponse, error) {
+	row := q.db.QueryRow(ctx, completeStaffAIResponse,
+		arg.Content,
+		arg.FinishReason,
+		arg.PromptTokens,
+		arg.CompletionTokens,
+		arg.ReasoningTokens,
+		arg.CachedTokens,
+		arg.ID,
+		arg.OwnerID,
+		arg.Attempt,
+		arg.LastSeq,
+	)
+	var i AIResponse
+	err := row.Scan(
+		&i.ID,
+		&i.TicketID,
+		&i.TurnMessageID,
+		&i.Status,
+		&i.Attempt,
+		&i.Model,
+		&i.LastSeq,
+		&i.MessageID,
+		&i.FinishReason,
+		&i.ErrorCode,
+		&i.PromptTokens,
+		&i.CompletionTokens,
+		&i.ReasoningTokens,
+		&i.CachedTokens,
+		&i.LeaseExpiresAt,
+		&i.CreatedAt,
+		&i.FirstTokenAt,
+		&i.FinishedAt,
+		&i.OwnerID,
+		&i.RequestedBy,
+		&i.Crashes,
+		&i.HasEvents,
+		&i.Kind,
+		&i.CustomerID,
+		&i.Content,
+		&i.Review,
+		&i.ReviewedBy,
+		&i.ReviewedAt,
+		&i.EditDistance,
+		&i.PromptVersion,
+		&i.TicketVersion,
 	)
 	return i, err
 }
@@ -306,11 +417,11 @@ WITH allowed AS (
             count(*) AS last_day
         FROM ai_responses AS r
         WHERE r.requested_by = $5 AND r.created_at > clock_timestamp() - interval '1 day'
-            AND greatest($12::integer, $13::integer, $14::integer) > 0
+            AND greatest($13::integer, $14::integer, $15::integer) > 0
     ) AS recent
-    WHERE ($12 = 0 OR recent.running < $12)
-        AND ($13 = 0 OR recent.last_minute < $13)
-        AND ($14 = 0 OR recent.last_day < $14)
+    WHERE ($13 = 0 OR recent.running < $13)
+        AND ($14 = 0 OR recent.last_minute < $14)
+        AND ($15 = 0 OR recent.last_day < $15)
 ),
 noted AS (
     INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id, customer_id, data)
@@ -320,14 +431,15 @@ noted AS (
     FROM allowed
 )
 INSERT INTO ai_responses (
-    id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at, kind, customer_id, review, prompt_version
+    id, ticket_id, turn_message_id, model, requested_by, owner_id, lease_expires_at, kind, customer_id, review, prompt_version,
+    ticket_version
 )
 SELECT
     $1, $2, $3, $4, $5, $6::uuid,
     clock_timestamp() + make_interval(secs => $7::integer), $8, $9, $10,
-    $11
+    $11, $12
 FROM allowed
-RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version
+RETURNING id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version, ticket_version
 `
 
 type CreateAIResponseParams struct {
@@ -342,6 +454,7 @@ type CreateAIResponseParams struct {
 	CustomerID    *uuid.UUID
 	Review        *AIReview
 	PromptVersion *int32
+	TicketVersion *int64
 	MaxRunning    int32
 	MaxPerMinute  int32
 	MaxPerDay     int32
@@ -361,6 +474,7 @@ func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponsePara
 		arg.CustomerID,
 		arg.Review,
 		arg.PromptVersion,
+		arg.TicketVersion,
 		arg.MaxRunning,
 		arg.MaxPerMinute,
 		arg.MaxPerDay,
@@ -397,6 +511,72 @@ func (q *Queries) CreateAIResponse(ctx context.Context, arg CreateAIResponsePara
 		&i.ReviewedAt,
 		&i.EditDistance,
 		&i.PromptVersion,
+		&i.TicketVersion,
+	)
+	return i, err
+}
+
+const discardAIResponse = `-- name: DiscardAIResponse :one
+WITH noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, data)
+    SELECT 'ai_response.discarded', $2, $1::uuid, draft.ticket_id, draft.id, '{}'
+    FROM (
+        SELECT r.id, r.ticket_id
+        FROM ai_responses AS r
+        WHERE r.id = $3 AND r.status = 'completed' AND r.review = 'pending'
+        FOR NO KEY UPDATE OF r
+    ) AS draft
+    RETURNING subject_id
+)
+UPDATE ai_responses AS r
+SET review = 'discarded', reviewed_by = $1::uuid, reviewed_at = clock_timestamp()
+FROM noted
+WHERE r.id = noted.subject_id AND r.status = 'completed' AND r.review = 'pending'
+RETURNING r.id, r.ticket_id, r.turn_message_id, r.status, r.attempt, r.model, r.last_seq, r.message_id, r.finish_reason, r.error_code, r.prompt_tokens, r.completion_tokens, r.reasoning_tokens, r.cached_tokens, r.lease_expires_at, r.created_at, r.first_token_at, r.finished_at, r.owner_id, r.requested_by, r.crashes, r.has_events, r.kind, r.customer_id, r.content, r.review, r.reviewed_by, r.reviewed_at, r.edit_distance, r.prompt_version, r.ticket_version
+`
+
+type DiscardAIResponseParams struct {
+	ActorID   uuid.UUID
+	ActorKind ActorKind
+	ID        uuid.UUID
+}
+
+// No row: it is no draft that waits for review.
+func (q *Queries) DiscardAIResponse(ctx context.Context, arg DiscardAIResponseParams) (AIResponse, error) {
+	row := q.db.QueryRow(ctx, discardAIResponse, arg.ActorID, arg.ActorKind, arg.ID)
+	var i AIResponse
+	err := row.Scan(
+		&i.ID,
+		&i.TicketID,
+		&i.TurnMessageID,
+		&i.Status,
+		&i.Attempt,
+		&i.Model,
+		&i.LastSeq,
+		&i.MessageID,
+		&i.FinishReason,
+		&i.ErrorCode,
+		&i.PromptTokens,
+		&i.CompletionTokens,
+		&i.ReasoningTokens,
+		&i.CachedTokens,
+		&i.LeaseExpiresAt,
+		&i.CreatedAt,
+		&i.FirstTokenAt,
+		&i.FinishedAt,
+		&i.OwnerID,
+		&i.RequestedBy,
+		&i.Crashes,
+		&i.HasEvents,
+		&i.Kind,
+		&i.CustomerID,
+		&i.Content,
+		&i.Review,
+		&i.ReviewedBy,
+		&i.ReviewedAt,
+		&i.EditDistance,
+		&i.PromptVersion,
+		&i.TicketVersion,
 	)
 	return i, err
 }
@@ -504,7 +684,7 @@ func (q *Queries) FailAbandonedAIResponses(ctx context.Context, arg FailAbandone
 }
 
 const findAIResponse = `-- name: FindAIResponse :one
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version, ticket_version
 FROM ai_responses
 WHERE id = $1 AND (customer_id = $2::uuid OR $3::boolean)
 `
@@ -550,6 +730,92 @@ func (q *Queries) FindAIResponse(ctx context.Context, arg FindAIResponseParams) 
 		&i.ReviewedAt,
 		&i.EditDistance,
 		&i.PromptVersion,
+		&i.TicketVersion,
+	)
+	return i, err
+}
+
+const findAsked = `-- name: FindAsked :one
+SELECT
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at,
+    coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
+    coalesce(standing.id, '00000000-0000-0000-0000-000000000000')::uuid AS standing_id,
+    live.version AS prompt_version
+FROM tickets AS t
+LEFT JOIN ai_responses AS running ON running.ticket_id = t.id AND running.status = 'streaming' AND running.kind = $1
+LEFT JOIN LATERAL (
+    SELECT r.id
+    FROM ai_responses AS r
+    WHERE r.ticket_id = t.id AND r.kind = $1 AND r.status = 'completed' AND r.ticket_version = t.version + t.note_version
+    ORDER BY r.created_at DESC, r.id DESC
+    LIMIT 1
+) AS standing ON true
+LEFT JOIN live_prompt AS l ON true
+LEFT JOIN prompts AS live ON live.id = l.prompt_id
+WHERE t.id = $2 AND (t.user_id = $3 OR $4::boolean)
+`
+
+type FindAskedParams struct {
+	Kind    AIResponseKind
+	ID      uuid.UUID
+	ActorID uuid.UUID
+	Staff   bool
+}
+
+type FindAskedRow struct {
+	Ticket        Ticket
+	RunningID     uuid.UUID
+	StandingID    uuid.UUID
+	PromptVersion *int32
+}
+
+// A ticket that the actor sees, and what staff asked the AI for there: running is the response of the kind that is being
+// written, and standing the newest complete one about the ticket as it is now, its notes included. A missing id is the nil UUID.
+// prompt_version is the live prompt's; NULL is the one that is built in.
+func (q *Queries) FindAsked(ctx context.Context, arg FindAskedParams) (FindAskedRow, error) {
+	row := q.db.QueryRow(ctx, findAsked,
+		arg.Kind,
+		arg.ID,
+		arg.ActorID,
+		arg.Staff,
+	)
+	var i FindAskedRow
+	err := row.Scan(
+		&i.Ticket.ID,
+		&i.Ticket.UserID,
+		&i.Ticket.Title,
+		&i.Ticket.Description,
+		&i.Ticket.Status,
+		&i.Ticket.CreatedAt,
+		&i.Ticket.UpdatedAt,
+		&i.Ticket.AIMode,
+		&i.Ticket.Version,
+		&i.Ticket.LastMessageAt,
+		&i.Ticket.Priority,
+		&i.Ticket.AssigneeID,
+		&i.Ticket.TeamID,
+		&i.Ticket.Tags,
+		&i.Ticket.CustomFields,
+		&i.Ticket.ServiceID,
+		&i.Ticket.ExternalID,
+		&i.Ticket.SnoozedUntil,
+		&i.Ticket.FirstResponseAt,
+		&i.Ticket.WaitingSince,
+		&i.Ticket.ResolvedAt,
+		&i.Ticket.MergedInto,
+		&i.Ticket.AIModeBefore,
+		&i.Ticket.HandoffReason,
+		&i.Ticket.HandoffNote,
+		&i.Ticket.HandedOffBy,
+		&i.Ticket.HandedOffAt,
+		&i.Ticket.NoteVersion,
+		&i.Ticket.FirstResponseDueAt,
+		&i.Ticket.ResolutionDueAt,
+		&i.Ticket.SLANoted,
+		&i.Ticket.SLACheckAt,
+		&i.RunningID,
+		&i.StandingID,
+		&i.PromptVersion,
 	)
 	return i, err
 }
@@ -578,11 +844,13 @@ func (q *Queries) FindStreamingAIResponse(ctx context.Context, arg FindStreaming
 
 const findTurn = `-- name: FindTurn :one
 SELECT
-    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at,
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at,
     coalesce(turn.id, '00000000-0000-0000-0000-000000000000')::uuid AS turn_message_id,
     coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
     (running.id IS NOT NULL AND running.turn_message_id IS NOT DISTINCT FROM turn.id)::boolean AS running_answers_turn,
     coalesce(standing.id, '00000000-0000-0000-0000-000000000000')::uuid AS standing_id,
+    coalesce(draft.id, '00000000-0000-0000-0000-000000000000')::uuid AS draft_id,
+    coalesce(draft.review = 'pending', false)::boolean AS draft_waits,
     coalesce(staff.created_at > turn.created_at, staff.created_at IS NOT NULL)::boolean AS staff_spoke_last,
     coalesce(failure.error_code, '')::text AS failure,
     coalesce(failure.seconds, 0)::double precision AS failure_seconds,
@@ -613,6 +881,14 @@ LEFT JOIN LATERAL (
     WHERE turn.id IS NULL AND r.ticket_id = t.id AND r.turn_message_id IS NULL AND r.status = 'completed'
         AND r.message_id IS NOT NULL
 ) AS standing ON true
+LEFT JOIN LATERAL (
+    SELECT r.id, r.review
+    FROM ai_responses AS r
+    WHERE t.ai_mode = 'draft' AND r.ticket_id = t.id AND r.status = 'completed' AND r.review IN ('pending', 'discarded')
+        AND r.turn_message_id IS NOT DISTINCT FROM turn.id
+    ORDER BY r.created_at DESC, r.id DESC
+    LIMIT 1
+) AS draft ON true
 LEFT JOIN LATERAL (
     SELECT
         latest.error_code,
@@ -650,6 +926,8 @@ type FindTurnRow struct {
 	RunningID          uuid.UUID
 	RunningAnswersTurn bool
 	StandingID         uuid.UUID
+	DraftID            uuid.UUID
+	DraftWaits         bool
 	StaffSpokeLast     bool
 	Failure            string
 	FailureSeconds     float64
@@ -658,7 +936,8 @@ type FindTurnRow struct {
 
 // A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
 // description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
-// After staff_spoke_last, the AI has nothing to answer. failure is the error code of the turn's newest response as long as
+// draft is the newest draft for this turn that waits for review or was discarded. After staff_spoke_last, the AI has nothing to
+// answer. failure is the error code of the turn's newest response as long as
 // upstream must not be asked again, and failure_seconds how long that still is: until the pause ends, or the wait that
 // upstream asked for if that is longer. A missing id is the nil UUID, and a missing failure the empty string. prompt_version is
 // the live prompt's; NULL is the one that is built in.
@@ -693,6 +972,11 @@ func (q *Queries) FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow
 		&i.Ticket.WaitingSince,
 		&i.Ticket.ResolvedAt,
 		&i.Ticket.MergedInto,
+		&i.Ticket.AIModeBefore,
+		&i.Ticket.HandoffReason,
+		&i.Ticket.HandoffNote,
+		&i.Ticket.HandedOffBy,
+		&i.Ticket.HandedOffAt,
 		&i.Ticket.NoteVersion,
 		&i.Ticket.FirstResponseDueAt,
 		&i.Ticket.ResolutionDueAt,
@@ -702,6 +986,8 @@ func (q *Queries) FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow
 		&i.RunningID,
 		&i.RunningAnswersTurn,
 		&i.StandingID,
+		&i.DraftID,
+		&i.DraftWaits,
 		&i.StaffSpokeLast,
 		&i.Failure,
 		&i.FailureSeconds,
@@ -711,7 +997,7 @@ func (q *Queries) FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow
 }
 
 const getAIResponse = `-- name: GetAIResponse :one
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version, ticket_version
 FROM ai_responses
 WHERE id = $1
 `
@@ -750,6 +1036,7 @@ func (q *Queries) GetAIResponse(ctx context.Context, id uuid.UUID) (AIResponse, 
 		&i.ReviewedAt,
 		&i.EditDistance,
 		&i.PromptVersion,
+		&i.TicketVersion,
 	)
 	return i, err
 }
@@ -800,7 +1087,7 @@ func (q *Queries) ListAIResponseEvents(ctx context.Context, arg ListAIResponseEv
 }
 
 const listAIResponsesByTicket = `-- name: ListAIResponsesByTicket :many
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version, ticket_version
 FROM ai_responses
 WHERE ticket_id = $1 AND (customer_id IS NOT NULL OR $2::boolean)
     AND (created_at, id) < ($3::timestamptz, $4::uuid)
@@ -863,6 +1150,7 @@ func (q *Queries) ListAIResponsesByTicket(ctx context.Context, arg ListAIRespons
 			&i.ReviewedAt,
 			&i.EditDistance,
 			&i.PromptVersion,
+			&i.TicketVersion,
 		); err != nil {
 			return nil, err
 		}
@@ -875,7 +1163,7 @@ func (q *Queries) ListAIResponsesByTicket(ctx context.Context, arg ListAIRespons
 }
 
 const listExistingAIResponses = `-- name: ListExistingAIResponses :many
-SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version
+SELECT id, ticket_id, turn_message_id, status, attempt, model, last_seq, message_id, finish_reason, error_code, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, lease_expires_at, created_at, first_token_at, finished_at, owner_id, requested_by, crashes, has_events, kind, customer_id, content, review, reviewed_by, reviewed_at, edit_distance, prompt_version, ticket_version
 FROM ai_responses
 WHERE id = ANY($1::uuid[])
 `
@@ -920,6 +1208,7 @@ func (q *Queries) ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) 
 			&i.ReviewedAt,
 			&i.EditDistance,
 			&i.PromptVersion,
+			&i.TicketVersion,
 		); err != nil {
 			return nil, err
 		}
@@ -1024,6 +1313,118 @@ SELECT pg_advisory_xact_lock(1634300519, hashtext($1::text))
 func (q *Queries) LockAIBudget(ctx context.Context, userID string) error {
 	_, err := q.db.Exec(ctx, lockAIBudget, userID)
 	return err
+}
+
+const publishAIResponse = `-- name: PublishAIResponse :one
+WITH draft AS (
+    SELECT
+        r.id, r.ticket_id, r.turn_message_id, t.user_id,
+        GREATEST(
+            clock_timestamp(),
+            (SELECT max(m.created_at) + interval '1 microsecond' FROM messages AS m WHERE m.ticket_id = r.ticket_id)
+        ) AS written_at
+    FROM ai_responses AS r
+    JOIN tickets AS t ON t.id = r.ticket_id
+    WHERE r.id = $2 AND r.status = 'completed' AND r.review = 'pending' AND t.status <> 'closed'
+    FOR NO KEY UPDATE OF r
+),
+replaced AS (
+    UPDATE ai_responses AS before
+    SET status = 'superseded'
+    FROM draft
+    WHERE before.ticket_id = draft.ticket_id AND before.turn_message_id IS NOT DISTINCT FROM draft.turn_message_id
+        AND before.status = 'completed' AND before.message_id IS NOT NULL
+    RETURNING before.message_id AS message_id
+),
+marked AS (
+    UPDATE messages AS m
+    SET superseded_by = $2
+    FROM replaced
+    WHERE m.id = replaced.message_id
+),
+published AS (
+    UPDATE ai_responses AS r
+    SET review = 'published', message_id = r.id, reviewed_by = $3::uuid, reviewed_at = draft.written_at,
+        edit_distance = $4::integer
+    FROM draft, (SELECT count(*) AS responses FROM replaced) AS gone
+    WHERE r.id = draft.id AND gone.responses >= 0
+),
+superseded AS (
+    UPDATE ai_responses AS r
+    SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
+    FROM draft
+    WHERE r.ticket_id = draft.ticket_id AND r.status = 'streaming' AND r.kind = 'answer'
+    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt
+),
+logged AS (
+    INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+    SELECT superseded.id, superseded.last_seq, 'failed', superseded.attempt, 'superseded'
+    FROM superseded
+),
+raised AS (
+    UPDATE tickets
+    SET
+        version = version + 1,
+        first_response_at = coalesce(tickets.first_response_at, draft.written_at),
+        waiting_since = NULL,
+        updated_at = draft.written_at,
+        last_message_at = draft.written_at
+    FROM draft
+    WHERE tickets.id = draft.ticket_id
+),
+noted AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT entry.type, $5, $3::uuid, draft.ticket_id, entry.id, entry.customer_id, entry.data
+    FROM draft
+    CROSS JOIN LATERAL (
+        SELECT 1 AS place, 'ai_response.superseded' AS type, superseded.id, NULL::uuid AS customer_id,
+            jsonb_build_object('kind', 'answer') AS data
+        FROM superseded
+        UNION ALL
+        SELECT 2, 'message.created', draft.id, draft.user_id, jsonb_build_object('author', 'ai')
+        UNION ALL
+        SELECT 3, 'ai_response.published', draft.id, NULL, jsonb_build_object('edit_distance', $4::integer)
+    ) AS entry
+    ORDER BY entry.place
+)
+INSERT INTO messages (id, ticket_id, author, content, created_at)
+SELECT draft.id, draft.ticket_id, 'ai', $1::text, draft.written_at
+FROM draft
+RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note, redacted_at
+`
+
+type PublishAIResponseParams struct {
+	Content      string
+	ID           uuid.UUID
+	ActorID      uuid.UUID
+	EditDistance int32
+	ActorKind    ActorKind
+}
+
+// Stores a draft that waits for review as a message, in place of the answer to its turn that stood. What else is being
+// written in the ticket is not published. The ticket's row must be locked. No row: the draft does not wait for review.
+func (q *Queries) PublishAIResponse(ctx context.Context, arg PublishAIResponseParams) (Message, error) {
+	row := q.db.QueryRow(ctx, publishAIResponse,
+		arg.Content,
+		arg.ID,
+		arg.ActorID,
+		arg.EditDistance,
+		arg.ActorKind,
+	)
+	var i Message
+	err := row.Scan(
+		&i.ID,
+		&i.TicketID,
+		&i.Author,
+		&i.AuthorID,
+		&i.Content,
+		&i.CreatedAt,
+		&i.SupersededBy,
+		&i.ClientID,
+		&i.IsNote,
+		&i.RedactedAt,
+	)
+	return i, err
 }
 
 const recordAIResponseUsage = `-- name: RecordAIResponseUsage :exec
@@ -1171,18 +1572,27 @@ func (q *Queries) RestoreAIResponseEvents(ctx context.Context, arg RestoreAIResp
 const supersedeAIResponses = `-- name: SupersedeAIResponses :execrows
 WITH ended AS (
     UPDATE ai_responses AS r
-    SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
-    WHERE r.ticket_id = $1 AND r.status = 'streaming' AND (r.kind = 'answer' OR $2::boolean)
-    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id, r.kind AS kind
+    SET status = 'superseded',
+        error_code = CASE WHEN r.status = 'streaming' THEN 'superseded' END,
+        last_seq = r.last_seq + (r.status = 'streaming')::integer,
+        finished_at = coalesce(r.finished_at, clock_timestamp())
+    WHERE r.ticket_id = $1 AND (r.kind = 'answer' OR $2::boolean)
+        AND (r.status = 'streaming' OR (r.status = 'completed' AND r.review = 'pending'))
+    RETURNING
+        r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id,
+        r.kind AS kind, r.finish_reason IS NULL AS unfinished
 ),
 noted AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
-    SELECT 'ai_response.superseded', $3, $4::uuid, ended.ticket_id, ended.id, ended.customer_id, jsonb_build_object('kind', ended.kind)
+    SELECT
+        'ai_response.superseded', $3, $4::uuid, ended.ticket_id, ended.id, ended.customer_id,
+        jsonb_build_object('kind', ended.kind)
     FROM ended
 )
 INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
 SELECT ended.id, ended.last_seq, 'failed', ended.attempt, 'superseded'
 FROM ended
+WHERE ended.unfinished
 `
 
 type SupersedeAIResponsesParams struct {
@@ -1192,8 +1602,8 @@ type SupersedeAIResponsesParams struct {
 	ActorID   uuid.UUID
 }
 
-// Whatever is being written in this ticket is not published; all_kinds ends what staff ask for too. The ticket's row must be
-// locked.
+// Whatever is being written in this ticket is not published, nor is a draft that waits for review; all_kinds ends what staff ask
+// for too. The ticket's row must be locked.
 func (q *Queries) SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error) {
 	result, err := q.db.Exec(ctx, supersedeAIResponses,
 		arg.TicketID,

@@ -48,16 +48,24 @@ before AS (
 ),
 superseded AS (
     UPDATE ai_responses AS r
-    SET status = 'superseded', error_code = 'superseded', last_seq = r.last_seq + 1, finished_at = clock_timestamp()
+    SET status = 'superseded',
+        error_code = CASE WHEN r.status = 'streaming' THEN 'superseded' END,
+        last_seq = r.last_seq + (r.status = 'streaming')::integer,
+        finished_at = coalesce(r.finished_at, clock_timestamp())
     FROM before
-    WHERE r.ticket_id = before.id AND r.status = 'streaming' AND r.kind = 'answer'
-        AND (r.last_seq = 0 OR before.author = 'agent')
-    RETURNING r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.customer_id AS customer_id
+    WHERE r.ticket_id = before.id AND r.kind = 'answer' AND (
+        (r.status = 'streaming' AND (r.last_seq = 0 OR r.review IS NOT NULL OR before.author = 'agent'))
+        OR (r.status = 'completed' AND r.review = 'pending')
+    )
+    RETURNING
+        r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.customer_id AS customer_id,
+        r.finish_reason IS NULL AS unfinished
 ),
 logged AS (
     INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
     SELECT superseded.id, superseded.last_seq, 'failed', superseded.attempt, 'superseded'
     FROM superseded
+    WHERE superseded.unfinished
 ),
 reopened AS (
     INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
@@ -130,9 +138,9 @@ type CreateMessageParams struct {
 // A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
 // ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
 // resolved reopens it, and one who writes in a ticket that is snoozed wakes it. A human always wins: an AI response that is
-// being written is not published, except that a customer's own message leaves alone what readers have seen something of. The
-// journal gets an entry for each of these. No row: there is no such ticket, or the account that the message counts for, if any,
-// has used up its budget for the day. Then nothing has changed.
+// being written is not published, and a draft no longer waits for review, except that a customer's own message leaves alone
+// what customers have seen something of. The journal gets an entry for each of these. No row: there is no such ticket, or the
+// account that the message counts for, if any, has used up its budget for the day. Then nothing has changed.
 func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error) {
 	row := q.db.QueryRow(ctx, createMessage,
 		arg.ID,
@@ -501,8 +509,54 @@ func (q *Queries) ListStandingMessages(ctx context.Context, arg ListStandingMess
 	return items, nil
 }
 
+const listTranscript = `-- name: ListTranscript :many
+SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note, redacted_at
+FROM messages
+WHERE ticket_id = $1 AND superseded_by IS NULL AND (NOT is_note OR $2::boolean)
+ORDER BY created_at DESC
+LIMIT $3
+`
+
+type ListTranscriptParams struct {
+	TicketID uuid.UUID
+	Notes    bool
+	MaxRows  int32
+}
+
+// The newest messages of a ticket, newest first, as staff see them, or without their notes.
+func (q *Queries) ListTranscript(ctx context.Context, arg ListTranscriptParams) ([]Message, error) {
+	rows, err := q.db.Query(ctx, listTranscript, arg.TicketID, arg.Notes, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Message{}
+	for rows.Next() {
+		var i Message
+		if err := rows.Scan(
+			&i.ID,
+			&i.TicketID,
+			&i.Author,
+			&i.AuthorID,
+			&i.Content,
+			&i.CreatedAt,
+			&i.SupersededBy,
+			&i.ClientID,
+			&i.IsNote,
+			&i.RedactedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockTicketOfMessage = `-- name: LockTicketOfMessage :one
-SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at
+SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at
 FROM messages AS m
 JOIN tickets AS t ON t.id = m.ticket_id
 WHERE m.id = $1 AND $2::boolean
@@ -541,6 +595,11 @@ func (q *Queries) LockTicketOfMessage(ctx context.Context, arg LockTicketOfMessa
 		&i.WaitingSince,
 		&i.ResolvedAt,
 		&i.MergedInto,
+		&i.AIModeBefore,
+		&i.HandoffReason,
+		&i.HandoffNote,
+		&i.HandedOffBy,
+		&i.HandedOffAt,
 		&i.NoteVersion,
 		&i.FirstResponseDueAt,
 		&i.ResolutionDueAt,

@@ -320,6 +320,51 @@ func (ns NullFeedbackRating) Value() (driver.Value, error) {
 	return string(ns.FeedbackRating), nil
 }
 
+type HandoffReason string
+
+const (
+	HandoffReasonWantsHuman   HandoffReason = "wants_human"
+	HandoffReasonWrongAnswer  HandoffReason = "wrong_answer"
+	HandoffReasonCannotAnswer HandoffReason = "cannot_answer"
+	HandoffReasonSensitive    HandoffReason = "sensitive"
+	HandoffReasonOther        HandoffReason = "other"
+)
+
+func (e *HandoffReason) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = HandoffReason(s)
+	case string:
+		*e = HandoffReason(s)
+	default:
+		return fmt.Errorf("unsupported scan type for HandoffReason: %T", src)
+	}
+	return nil
+}
+
+type NullHandoffReason struct {
+	HandoffReason HandoffReason
+	Valid         bool // Valid is true if HandoffReason is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullHandoffReason) Scan(value interface{}) error {
+	if value == nil {
+		ns.HandoffReason, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.HandoffReason.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullHandoffReason) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.HandoffReason), nil
+}
+
 type MessageAuthor string
 
 const (
@@ -703,6 +748,7 @@ type AIResponse struct {
 	ReviewedAt       *time.Time
 	EditDistance     *int32
 	PromptVersion    *int32
+	TicketVersion    *int64
 }
 
 type AIResponseEvent struct {
@@ -981,6 +1027,11 @@ type Ticket struct {
 	WaitingSince       *time.Time
 	ResolvedAt         *time.Time
 	MergedInto         *uuid.UUID
+	AIModeBefore       *AIMode
+	HandoffReason      *HandoffReason
+	HandoffNote        *string
+	HandedOffBy        *uuid.UUID
+	HandedOffAt        *time.Time
 	NoteVersion        int64
 	FirstResponseDueAt *time.Time
 	ResolutionDueAt    *time.Time
@@ -1011,6 +1062,7 @@ type User struct {
 	CreatedAt    time.Time
 	TokenVersion int32
 	DisabledAt   *time.Time
+	ErasingAt    *time.Time
 }
 
 type Webhook struct {

@@ -30,7 +30,7 @@ entered AS (
 INSERT INTO tickets (id, user_id, service_id, external_id, title, description, ai_mode)
 SELECT $1, $2, $3, $4, $5, $6, $7
 WHERE $8::uuid IS NULL OR EXISTS (SELECT FROM spent)
-RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
+RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 `
 
 type CreateTicketParams struct {
@@ -88,6 +88,11 @@ func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Tic
 		&i.WaitingSince,
 		&i.ResolvedAt,
 		&i.MergedInto,
+		&i.AIModeBefore,
+		&i.HandoffReason,
+		&i.HandoffNote,
+		&i.HandedOffBy,
+		&i.HandedOffAt,
 		&i.NoteVersion,
 		&i.FirstResponseDueAt,
 		&i.ResolutionDueAt,
@@ -123,7 +128,7 @@ func (q *Queries) DeleteOldUsage(ctx context.Context, arg DeleteOldUsageParams) 
 }
 
 const findTicket = `-- name: FindTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 `
@@ -161,6 +166,11 @@ func (q *Queries) FindTicket(ctx context.Context, arg FindTicketParams) (Ticket,
 		&i.WaitingSince,
 		&i.ResolvedAt,
 		&i.MergedInto,
+		&i.AIModeBefore,
+		&i.HandoffReason,
+		&i.HandoffNote,
+		&i.HandedOffBy,
+		&i.HandedOffAt,
 		&i.NoteVersion,
 		&i.FirstResponseDueAt,
 		&i.ResolutionDueAt,
@@ -172,7 +182,7 @@ func (q *Queries) FindTicket(ctx context.Context, arg FindTicketParams) (Ticket,
 
 const findTicketWithMessages = `-- name: FindTicketWithMessages :one
 SELECT
-    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, c.service_id, c.external_id, c.display_name,
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, c.service_id, c.external_id, c.display_name,
     latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
     latest.contents::text[] AS contents, latest.created_ats::timestamptz[] AS created_ats,
     latest.are_notes::boolean[] AS are_notes, latest.redacted_ats::timestamptz[] AS redacted_ats, latest.superseded_bys::uuid[] AS superseded_bys
@@ -257,6 +267,11 @@ func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWith
 		&i.Ticket.WaitingSince,
 		&i.Ticket.ResolvedAt,
 		&i.Ticket.MergedInto,
+		&i.Ticket.AIModeBefore,
+		&i.Ticket.HandoffReason,
+		&i.Ticket.HandoffNote,
+		&i.Ticket.HandedOffBy,
+		&i.Ticket.HandedOffAt,
 		&i.Ticket.NoteVersion,
 		&i.Ticket.FirstResponseDueAt,
 		&i.Ticket.ResolutionDueAt,
@@ -306,7 +321,7 @@ func (q *Queries) GetAssignment(ctx context.Context, arg GetAssignmentParams) (G
 }
 
 const getTicket = `-- name: GetTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 FROM tickets
 WHERE id = $1
 `
@@ -337,6 +352,11 @@ func (q *Queries) GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error) {
 		&i.WaitingSince,
 		&i.ResolvedAt,
 		&i.MergedInto,
+		&i.AIModeBefore,
+		&i.HandoffReason,
+		&i.HandoffNote,
+		&i.HandedOffBy,
+		&i.HandedOffAt,
 		&i.NoteVersion,
 		&i.FirstResponseDueAt,
 		&i.ResolutionDueAt,
@@ -347,7 +367,7 @@ func (q *Queries) GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error) {
 }
 
 const getTicketByExternalID = `-- name: GetTicketByExternalID :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 FROM tickets
 WHERE service_id IS NOT DISTINCT FROM $1::uuid AND external_id = $2::text
 `
@@ -384,6 +404,11 @@ func (q *Queries) GetTicketByExternalID(ctx context.Context, arg GetTicketByExte
 		&i.WaitingSince,
 		&i.ResolvedAt,
 		&i.MergedInto,
+		&i.AIModeBefore,
+		&i.HandoffReason,
+		&i.HandoffNote,
+		&i.HandedOffBy,
+		&i.HandedOffAt,
 		&i.NoteVersion,
 		&i.FirstResponseDueAt,
 		&i.ResolutionDueAt,
@@ -394,7 +419,7 @@ func (q *Queries) GetTicketByExternalID(ctx context.Context, arg GetTicketByExte
 }
 
 const listTickets = `-- name: ListTickets :many
-SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, c.service_id, c.external_id, c.display_name
+SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, c.service_id, c.external_id, c.display_name
 FROM tickets AS t
 LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($1::boolean OR c.service_id = $2)
 WHERE (t.created_at, t.id) < ($3::timestamptz, $4::uuid)
@@ -456,6 +481,11 @@ func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Lis
 			&i.Ticket.WaitingSince,
 			&i.Ticket.ResolvedAt,
 			&i.Ticket.MergedInto,
+			&i.Ticket.AIModeBefore,
+			&i.Ticket.HandoffReason,
+			&i.Ticket.HandoffNote,
+			&i.Ticket.HandedOffBy,
+			&i.Ticket.HandedOffAt,
 			&i.Ticket.NoteVersion,
 			&i.Ticket.FirstResponseDueAt,
 			&i.Ticket.ResolutionDueAt,
@@ -476,7 +506,7 @@ func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Lis
 }
 
 const listTicketsByUser = `-- name: ListTicketsByUser :many
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 FROM tickets
 WHERE user_id = $1 AND (created_at, id) < ($2::timestamptz, $3::uuid)
 ORDER BY created_at DESC, id DESC
@@ -527,6 +557,11 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 			&i.WaitingSince,
 			&i.ResolvedAt,
 			&i.MergedInto,
+			&i.AIModeBefore,
+			&i.HandoffReason,
+			&i.HandoffNote,
+			&i.HandedOffBy,
+			&i.HandedOffAt,
 			&i.NoteVersion,
 			&i.FirstResponseDueAt,
 			&i.ResolutionDueAt,
@@ -559,7 +594,7 @@ func (q *Queries) LockExternalID(ctx context.Context, arg LockExternalIDParams) 
 }
 
 const lockTicket = `-- name: LockTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 FOR NO KEY UPDATE
@@ -598,6 +633,11 @@ func (q *Queries) LockTicket(ctx context.Context, arg LockTicketParams) (Ticket,
 		&i.WaitingSince,
 		&i.ResolvedAt,
 		&i.MergedInto,
+		&i.AIModeBefore,
+		&i.HandoffReason,
+		&i.HandoffNote,
+		&i.HandedOffBy,
+		&i.HandedOffAt,
 		&i.NoteVersion,
 		&i.FirstResponseDueAt,
 		&i.ResolutionDueAt,
@@ -630,47 +670,54 @@ const updateTicket = `-- name: UpdateTicket :one
 WITH before AS (
     SELECT b.id, b.user_id, b.status, c.service_id, c.external_id, c.display_name, clock_timestamp() AS changed_at
     FROM tickets AS b
-    LEFT JOIN service_customers AS c ON c.user_id = b.user_id AND ($11::boolean OR c.service_id = $12::uuid)
-    WHERE b.id = $13
+    LEFT JOIN service_customers AS c ON c.user_id = b.user_id AND ($15::boolean OR c.service_id = $16::uuid)
+    WHERE b.id = $17
 ),
 recorded AS (
     INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
-    SELECT $14, before.id, $12::uuid, before.status, $1
+    SELECT $18, before.id, $16::uuid, before.status, $1
     FROM before
     WHERE before.status <> $1
 ),
 entries AS (
     SELECT
-        unnest($15::text[]) AS type,
-        unnest($16::boolean[]) AS shown,
-        unnest($17::text[]) AS data,
-        generate_series(1, cardinality($15::text[])) AS number
+        unnest($19::text[]) AS type,
+        unnest($20::boolean[]) AS shown,
+        unnest($21::text[]) AS data,
+        generate_series(1, cardinality($19::text[])) AS number
 ),
 entered AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id, data)
-    SELECT entries.type, $18, $12::uuid, before.id, CASE WHEN entries.shown THEN before.user_id END, entries.data::jsonb
+    SELECT entries.type, $22, $16::uuid, before.id, CASE WHEN entries.shown THEN before.user_id END, entries.data::jsonb
     FROM before, entries
     ORDER BY entries.number
 )
 UPDATE tickets AS t
-SET status = $1, ai_mode = $2, priority = $3, assignee_id = $4,
-    team_id = $5, tags = $6, custom_fields = $7, external_id = $8,
-    snoozed_until = $9,
+SET status = $1, ai_mode = $2, ai_mode_before = $3,
+    handoff_reason = $4::handoff_reason, handoff_note = $5, handed_off_by = $6,
+    handed_off_at = CASE WHEN $4::handoff_reason IS NULL THEN NULL ELSE coalesce(t.handed_off_at, before.changed_at) END,
+    priority = $7, assignee_id = $8,
+    team_id = $9, tags = $10, custom_fields = $11, external_id = $12,
+    snoozed_until = $13,
     resolved_at = CASE WHEN $1 IN ('resolved', 'closed') THEN coalesce(t.resolved_at, before.changed_at) END,
     waiting_since = CASE
         WHEN $1 IN ('resolved', 'closed') THEN NULL
-        WHEN $10::boolean THEN coalesce(t.waiting_since, before.changed_at)
+        WHEN $14::boolean THEN coalesce(t.waiting_since, before.changed_at)
         ELSE t.waiting_since
     END,
     updated_at = before.changed_at, version = t.version + 1
 FROM before
 WHERE t.id = before.id
-RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, before.service_id, before.external_id, before.display_name
+RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, before.service_id, before.external_id, before.display_name
 `
 
 type UpdateTicketParams struct {
 	Status           TicketStatus
 	AIMode           AIMode
+	AIModeBefore     *AIMode
+	HandoffReason    *HandoffReason
+	HandoffNote      *string
+	HandedOffBy      *uuid.UUID
 	Priority         TicketPriority
 	AssigneeID       *uuid.UUID
 	TeamID           *uuid.UUID
@@ -703,6 +750,10 @@ func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (Upd
 	row := q.db.QueryRow(ctx, updateTicket,
 		arg.Status,
 		arg.AIMode,
+		arg.AIModeBefore,
+		arg.HandoffReason,
+		arg.HandoffNote,
+		arg.HandedOffBy,
 		arg.Priority,
 		arg.AssigneeID,
 		arg.TeamID,
@@ -744,6 +795,11 @@ func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (Upd
 		&i.Ticket.WaitingSince,
 		&i.Ticket.ResolvedAt,
 		&i.Ticket.MergedInto,
+		&i.Ticket.AIModeBefore,
+		&i.Ticket.HandoffReason,
+		&i.Ticket.HandoffNote,
+		&i.Ticket.HandedOffBy,
+		&i.Ticket.HandedOffAt,
 		&i.Ticket.NoteVersion,
 		&i.Ticket.FirstResponseDueAt,
 		&i.Ticket.ResolutionDueAt,

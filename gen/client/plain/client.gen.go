@@ -176,6 +176,30 @@ func (e AIMode) Valid() bool {
 	}
 }
 
+// Defines values for AIResponseKind.
+const (
+	AIResponseKindAnswer       AIResponseKind = "answer"
+	AIResponseKindSuggestReply AIResponseKind = "suggest_reply"
+	AIResponseKindSummarize    AIResponseKind = "summarize"
+	AIResponseKindTriage       AIResponseKind = "triage"
+)
+
+// Valid indicates whether the value is a known member of the AIResponseKind enum.
+func (e AIResponseKind) Valid() bool {
+	switch e {
+	case AIResponseKindAnswer:
+		return true
+	case AIResponseKindSuggestReply:
+		return true
+	case AIResponseKindSummarize:
+		return true
+	case AIResponseKindTriage:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AIResponseStatus.
 const (
 	AIResponseStatusCancelled  AIResponseStatus = "cancelled"
@@ -203,6 +227,27 @@ func (e AIResponseStatus) Valid() bool {
 	}
 }
 
+// Defines values for AIReview.
+const (
+	AIReviewDiscarded AIReview = "discarded"
+	AIReviewPending   AIReview = "pending"
+	AIReviewPublished AIReview = "published"
+)
+
+// Valid indicates whether the value is a known member of the AIReview enum.
+func (e AIReview) Valid() bool {
+	switch e {
+	case AIReviewDiscarded:
+		return true
+	case AIReviewPending:
+		return true
+	case AIReviewPublished:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AccessTokenTokenType.
 const (
 	AccessTokenTokenTypeBearer AccessTokenTokenType = "bearer"
@@ -212,6 +257,27 @@ const (
 func (e AccessTokenTokenType) Valid() bool {
 	switch e {
 	case AccessTokenTokenTypeBearer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for CreateAIRequestRequestKind.
+const (
+	CreateAIRequestRequestKindSuggestReply CreateAIRequestRequestKind = "suggest_reply"
+	CreateAIRequestRequestKindSummarize    CreateAIRequestRequestKind = "summarize"
+	CreateAIRequestRequestKindTriage       CreateAIRequestRequestKind = "triage"
+)
+
+// Valid indicates whether the value is a known member of the CreateAIRequestRequestKind enum.
+func (e CreateAIRequestRequestKind) Valid() bool {
+	switch e {
+	case CreateAIRequestRequestKindSuggestReply:
+		return true
+	case CreateAIRequestRequestKindSummarize:
+		return true
+	case CreateAIRequestRequestKindTriage:
 		return true
 	default:
 		return false
@@ -401,6 +467,33 @@ func (e FinishReason) Valid() bool {
 	}
 }
 
+// Defines values for HandoffReason.
+const (
+	HandoffReasonCannotAnswer HandoffReason = "cannot_answer"
+	HandoffReasonOther        HandoffReason = "other"
+	HandoffReasonSensitive    HandoffReason = "sensitive"
+	HandoffReasonWantsHuman   HandoffReason = "wants_human"
+	HandoffReasonWrongAnswer  HandoffReason = "wrong_answer"
+)
+
+// Valid indicates whether the value is a known member of the HandoffReason enum.
+func (e HandoffReason) Valid() bool {
+	switch e {
+	case HandoffReasonCannotAnswer:
+		return true
+	case HandoffReasonOther:
+		return true
+	case HandoffReasonSensitive:
+		return true
+	case HandoffReasonWantsHuman:
+		return true
+	case HandoffReasonWrongAnswer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOk HealthStatus = "ok"
@@ -458,6 +551,7 @@ func (e MessageAuthorKind) Valid() bool {
 // Defines values for ProblemCode.
 const (
 	ProblemCodeAIDisabled              ProblemCode = "ai_disabled"
+	ProblemCodeAIInReview              ProblemCode = "ai_in_review"
 	ProblemCodeAIMisconfigured         ProblemCode = "ai_misconfigured"
 	ProblemCodeAINoAnswer              ProblemCode = "ai_no_answer"
 	ProblemCodeAIOverloaded            ProblemCode = "ai_overloaded"
@@ -473,6 +567,7 @@ const (
 	ProblemCodeEmailTaken              ProblemCode = "email_taken"
 	ProblemCodeExternalIDTaken         ProblemCode = "external_id_taken"
 	ProblemCodeForbidden               ProblemCode = "forbidden"
+	ProblemCodeHandedOff               ProblemCode = "handed_off"
 	ProblemCodeIdempotencyInProgress   ProblemCode = "idempotency_in_progress"
 	ProblemCodeIdempotencyMismatch     ProblemCode = "idempotency_mismatch"
 	ProblemCodeInternal                ProblemCode = "internal"
@@ -486,7 +581,9 @@ const (
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
+	ProblemCodeNotInReview             ProblemCode = "not_in_review"
 	ProblemCodeNothingToAnswer         ProblemCode = "nothing_to_answer"
+	ProblemCodeNothingToApply          ProblemCode = "nothing_to_apply"
 	ProblemCodePayloadTooLarge         ProblemCode = "payload_too_large"
 	ProblemCodePositionExpired         ProblemCode = "position_expired"
 	ProblemCodePreconditionFailed      ProblemCode = "precondition_failed"
@@ -510,6 +607,8 @@ const (
 func (e ProblemCode) Valid() bool {
 	switch e {
 	case ProblemCodeAIDisabled:
+		return true
+	case ProblemCodeAIInReview:
 		return true
 	case ProblemCodeAIMisconfigured:
 		return true
@@ -541,6 +640,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeForbidden:
 		return true
+	case ProblemCodeHandedOff:
+		return true
 	case ProblemCodeIdempotencyInProgress:
 		return true
 	case ProblemCodeIdempotencyMismatch:
@@ -567,7 +668,11 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeNotFound:
 		return true
+	case ProblemCodeNotInReview:
+		return true
 	case ProblemCodeNothingToAnswer:
+		return true
+	case ProblemCodeNothingToApply:
 		return true
 	case ProblemCodePayloadTooLarge:
 		return true
@@ -692,6 +797,21 @@ func (e Rating) Valid() bool {
 	}
 }
 
+// Defines values for ReadyEventType.
+const (
+	ReadyEventTypeReady ReadyEventType = "ready"
+)
+
+// Valid indicates whether the value is a known member of the ReadyEventType enum.
+func (e ReadyEventType) Valid() bool {
+	switch e {
+	case ReadyEventTypeReady:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ResetEventType.
 const (
 	ResetEventTypeReset ResetEventType = "reset"
@@ -776,6 +896,30 @@ func (e SearchResultKind) Valid() bool {
 	case SearchResultKindNote:
 		return true
 	case SearchResultKindTicket:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Sentiment.
+const (
+	SentimentAngry    Sentiment = "angry"
+	SentimentNegative Sentiment = "negative"
+	SentimentNeutral  Sentiment = "neutral"
+	SentimentPositive Sentiment = "positive"
+)
+
+// Valid indicates whether the value is a known member of the Sentiment enum.
+func (e Sentiment) Valid() bool {
+	switch e {
+	case SentimentAngry:
+		return true
+	case SentimentNegative:
+		return true
+	case SentimentNeutral:
+		return true
+	case SentimentPositive:
 		return true
 	default:
 		return false
@@ -1222,10 +1366,17 @@ type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
+	// Content What the AI wrote of a draft, whatever was published of it, or for staff, once it is complete. Plain text; show it
+	// escaped. A triage is JSON.
+	Content string `json:"content,omitempty,omitzero"`
+
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
+
+	// EditDistance How many words staff added, removed or replaced before they published it.
+	EditDistance *int32 `json:"edit_distance,omitempty"`
 
 	// Error Why an answer ended without a message.
 	Error *AIResponseError `json:"error,omitempty"`
@@ -1244,6 +1395,12 @@ type AIResponse struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
+	// IsDraft True on a draft. Only staff get drafts.
+	IsDraft bool `json:"is_draft,omitempty,omitzero"`
+
+	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
+	Kind AIResponseKind `json:"kind,omitempty,omitzero"`
+
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
 	MessageID *ID `json:"message_id,omitempty"`
 
@@ -1255,13 +1412,25 @@ type AIResponse struct {
 	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+	// Review What staff have decided about a draft. Absent on everything else.
+	Review AIReview `json:"review,omitempty,omitzero"`
+
+	// ReviewedAt When it was published or discarded.
+	ReviewedAt Timestamp `json:"reviewed_at,omitempty,omitzero"`
+
+	// ReviewedBy The account that published or discarded it.
+	ReviewedBy *ID `json:"reviewed_by,omitempty"`
+
+	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
 
 	// TicketID The ticket it answers.
 	TicketID ID `json:"ticket_id"`
+
+	// Triage What a complete triage says.
+	Triage *Triage `json:"triage,omitempty"`
 
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
 	Turn *ID `json:"turn,omitempty"`
@@ -1305,10 +1474,16 @@ type AIResponseEvents struct {
 	LastSeq int64 `json:"last_seq"`
 }
 
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+// AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
+type AIResponseKind string
+
+// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
+
+// AIReview What staff have decided about a draft.
+type AIReview string
 
 // APIKey An API key, without the key itself.
 type APIKey struct {
@@ -1429,6 +1604,22 @@ type ClientMessage struct {
 // Count A count of tickets. 10,000 means that many or more.
 type Count = int32
 
+// CreateAIRequestRequest What the AI is to do for staff.
+type CreateAIRequestRequest struct {
+	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+	// and sentiment, and whether to hand it off.
+	Kind CreateAIRequestRequestKind `json:"kind"`
+
+	// Model The model's name at the upstream.
+	//
+	// Examples: openai/gpt-oss-120b
+	Model Model `json:"model,omitempty,omitzero"`
+}
+
+// CreateAIRequestRequestKind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+// and sentiment, and whether to hand it off.
+type CreateAIRequestRequestKind string
+
 // CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
@@ -1465,6 +1656,9 @@ type CreateMessageRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
 	Content MessageText `json:"content"`
+
+	// Respond Whether to start the AI's answer to it.
+	Respond bool `json:"respond,omitempty,omitzero"`
 }
 
 // CreateNoteRequest A new note.
@@ -1574,6 +1768,49 @@ type CreatedAPIKey struct {
 
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
+}
+
+// CreatedMessage A message that was added, and what becomes of the answer that was asked for with it.
+type CreatedMessage struct {
+	// AIResponseID The answer that was started.
+	AIResponseID *ID `json:"ai_response_id,omitempty"`
+
+	// AIResponseURL Where to stream the answer from, relative to the server.
+	AIResponseURL string `json:"ai_response_url,omitempty,omitzero"`
+
+	// Author Who wrote a message.
+	Author MessageAuthor `json:"author"`
+
+	// Content What was said. Plain text; show it escaped.
+	Content string `json:"content"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// IsAI Whether the AI wrote it.
+	IsAI bool `json:"is_ai"`
+
+	// IsNote True on a note. Only staff get notes.
+	IsNote bool `json:"is_note,omitempty,omitzero"`
+
+	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	RedactedAt Timestamp `json:"redacted_at,omitempty,omitzero"`
+
+	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
+	SupersededBy *ID `json:"superseded_by,omitempty"`
+
+	// TicketID The ticket it belongs to.
+	TicketID ID `json:"ticket_id"`
+
+	// Unanswered Why no answer comes by itself.
+	Unanswered *Unanswered `json:"unanswered,omitempty"`
 }
 
 // CreatedWebhook A new webhook with its secret, which is shown this once.
@@ -1819,6 +2056,20 @@ type FieldErrorCode string
 
 // FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
 type FinishReason string
+
+// HandOffTicketRequest Why humans are to take the ticket over.
+type HandOffTicketRequest struct {
+	// Note What staff should know.
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Reason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+	// not one for an AI, or something else.
+	Reason HandoffReason `json:"reason"`
+}
+
+// HandoffReason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+// not one for an AI, or something else.
+type HandoffReason string
 
 // Health The result of a probe.
 type Health struct {
@@ -2127,6 +2378,12 @@ type PromptTone string
 // PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
 type PromptVersion = int32
 
+// PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
+type PublishAIResponseRequest struct {
+	// Content The text in place of the draft's, as in a message.
+	Content string `json:"content,omitempty,omitzero"`
+}
+
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
@@ -2144,6 +2401,29 @@ type PutMessageFeedbackRequest struct {
 
 // Rating Whether the answer helped.
 type Rating string
+
+// ReadyEvent `event: ready`. A draft, or what staff asked for, is complete: `content` is the deltas since the last reset, joined. Only
+// staff get it.
+type ReadyEvent struct {
+	// AIResponseID The AI response that ended.
+	AIResponseID ID `json:"ai_response_id"`
+
+	// Content The text. Plain text; show it escaped.
+	Content string `json:"content"`
+
+	// FinishReason Why the model stopped: `stop`, it was finished; `length`, the answer reached its limit and is cut.
+	FinishReason FinishReason `json:"finish_reason"`
+
+	// Type The kind of event.
+	Type ReadyEventType `json:"type"`
+
+	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
+	// text that came counts as one token; what nobody knows is zero.
+	Usage Usage `json:"usage"`
+}
+
+// ReadyEventType The kind of event.
+type ReadyEventType string
 
 // RefreshRequest A refresh token.
 type RefreshRequest struct {
@@ -2323,6 +2603,9 @@ type SearchResult struct {
 
 // SearchResultKind What matches. Only staff find notes.
 type SearchResultKind string
+
+// Sentiment How the customer sounds.
+type Sentiment string
 
 // Session What began with a log-in and goes on by refreshing its tokens.
 type Session struct {
@@ -2504,6 +2787,15 @@ type Ticket struct {
 	// FirstResponseDueAt Until when the customer should have a reply. Only staff see it. Absent without a target for its priority.
 	FirstResponseDueAt Timestamp `json:"first_response_due_at,omitempty,omitzero"`
 
+	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	HandedOffAt Timestamp `json:"handed_off_at,omitempty,omitzero"`
+
+	// HandoffNote What was noted at the hand-off. Only staff see it.
+	HandoffNote string `json:"handoff_note,omitempty,omitzero"`
+
+	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	HandoffReason HandoffReason `json:"handoff_reason,omitempty,omitzero"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2615,6 +2907,15 @@ type TicketWithMessages struct {
 	// FirstResponseDueAt Until when the customer should have a reply. Only staff see it. Absent without a target for its priority.
 	FirstResponseDueAt Timestamp `json:"first_response_due_at,omitempty,omitzero"`
 
+	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	HandedOffAt Timestamp `json:"handed_off_at,omitempty,omitzero"`
+
+	// HandoffNote What was noted at the hand-off. Only staff see it.
+	HandoffNote string `json:"handoff_note,omitempty,omitzero"`
+
+	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	HandoffReason HandoffReason `json:"handoff_reason,omitempty,omitzero"`
+
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -2672,6 +2973,27 @@ type TimeFilter = time.Time
 //
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = time.Time
+
+// Triage What the AI thinks of a ticket.
+type Triage struct {
+	// HandOff Whether a human should answer instead of the AI.
+	HandOff bool `json:"hand_off"`
+
+	// Language The customer's language, as a tag of BCP 47.
+	Language string `json:"language"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority"`
+
+	// Reason Why, in one sentence for staff.
+	Reason string `json:"reason"`
+
+	// Sentiment How the customer sounds.
+	Sentiment Sentiment `json:"sentiment"`
+
+	// Tags Tags that would fit, in lower case.
+	Tags []Tag `json:"tags"`
+}
 
 // UIChatRequest What `useChat` sends. `id`, the chat's, is the ticket's. Members that are not named here are ignored.
 type UIChatRequest struct {
@@ -2781,6 +3103,18 @@ type UITextPart struct {
 
 // UITextPartType The kind of part.
 type UITextPartType string
+
+// Unanswered Why no answer comes by itself.
+type Unanswered struct {
+	// Code The problem's stable identifier.
+	Code ProblemCode `json:"code"`
+
+	// Detail What happened, for people.
+	Detail string `json:"detail"`
+
+	// Retryable Whether asking for the answer again later may succeed.
+	Retryable bool `json:"retryable"`
+}
 
 // UpdateTeamRequest A change of a team. What is left out stays as it is.
 type UpdateTeamRequest struct {
@@ -3240,8 +3574,14 @@ type NotAcceptable = Problem
 // NotFound An error (RFC 9457).
 type NotFound = Problem
 
+// NotInReview An error (RFC 9457).
+type NotInReview = Problem
+
 // NothingToAnswer An error (RFC 9457).
 type NothingToAnswer = Problem
+
+// NothingToApply An error (RFC 9457).
+type NothingToApply = Problem
 
 // PayloadTooLarge An error (RFC 9457).
 type PayloadTooLarge = Problem
@@ -3257,6 +3597,9 @@ type PromptPublished = Problem
 
 // RefreshTokenRefused An error (RFC 9457).
 type RefreshTokenRefused = Problem
+
+// RequestNotStarted An error (RFC 9457).
+type RequestNotStarted = Problem
 
 // RoleNotAllowed An error (RFC 9457).
 type RoleNotAllowed = Problem
@@ -3308,8 +3651,22 @@ type GetAIResponseParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ApplyAIResponseParams defines parameters for ApplyAIResponse.
+type ApplyAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // CancelAIResponseParams defines parameters for CancelAIResponse.
 type CancelAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DiscardAIResponseParams defines parameters for DiscardAIResponse.
+type DiscardAIResponseParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -3330,6 +3687,13 @@ type ListAIResponseEventsParams struct {
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
 	// 13.1.2).
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PublishAIResponseParams defines parameters for PublishAIResponse.
+type PublishAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StreamAIResponseByIDParams defines parameters for StreamAIResponseByID.
@@ -3621,22 +3985,22 @@ type ListStaffTicketsParams struct {
 	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
 
 	// CreatedAfter Opened at this time or later (RFC 3339).
-	CreatedAfter TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty,omitzero"`
+	CreatedAfter *TimeFilter `form:"created_after,omitempty" json:"created_after,omitempty"`
 
 	// CreatedBefore Opened earlier than this time (RFC 3339).
-	CreatedBefore TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty,omitzero"`
+	CreatedBefore *TimeFilter `form:"created_before,omitempty" json:"created_before,omitempty"`
 
 	// UpdatedAfter Changed last at this time or later (RFC 3339).
-	UpdatedAfter TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty,omitzero"`
+	UpdatedAfter *TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
 
 	// UpdatedBefore Changed last earlier than this time (RFC 3339).
-	UpdatedBefore TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty,omitzero"`
+	UpdatedBefore *TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
 
 	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
-	WaitingAfter TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty,omitzero"`
+	WaitingAfter *TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
 
 	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
-	WaitingBefore TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty,omitzero"`
+	WaitingBefore *TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
 
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
@@ -3741,6 +4105,13 @@ type UpdateTicketParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// CreateAIRequestParams defines parameters for CreateAIRequest.
+type CreateAIRequestParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // StreamAIResponseParams defines parameters for StreamAIResponse.
 type StreamAIResponseParams struct {
 	// LastEventIDInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
@@ -3769,6 +4140,13 @@ type ListAIResponsesParams struct {
 
 // CreateAIResponseParams defines parameters for CreateAIResponse.
 type CreateAIResponseParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// HandOffTicketParams defines parameters for HandOffTicket.
+type HandOffTicketParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -3980,6 +4358,9 @@ type TestWebhookParams struct {
 // RunAGUIJSONRequestBody defines body for RunAGUI for application/json ContentType.
 type RunAGUIJSONRequestBody = AGUIRunRequest
 
+// PublishAIResponseJSONRequestBody defines body for PublishAIResponse for application/json ContentType.
+type PublishAIResponseJSONRequestBody = PublishAIResponseRequest
+
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = CreateAPIKeyRequest
 
@@ -4025,8 +4406,14 @@ type CreateTicketJSONRequestBody = CreateTicketRequest
 // UpdateTicketJSONRequestBody defines body for UpdateTicket for application/json ContentType.
 type UpdateTicketJSONRequestBody = UpdateTicketRequest
 
+// CreateAIRequestJSONRequestBody defines body for CreateAIRequest for application/json ContentType.
+type CreateAIRequestJSONRequestBody = CreateAIRequestRequest
+
 // CreateAIResponseJSONRequestBody defines body for CreateAIResponse for application/json ContentType.
 type CreateAIResponseJSONRequestBody = CreateAIResponseRequest
+
+// HandOffTicketJSONRequestBody defines body for HandOffTicket for application/json ContentType.
+type HandOffTicketJSONRequestBody = HandOffTicketRequest
 
 // MergeTicketJSONRequestBody defines body for MergeTicket for application/json ContentType.
 type MergeTicketJSONRequestBody = MergeTicketRequest
@@ -4490,6 +4877,40 @@ func (t *AIResponseEvent) MergeDoneEvent(v DoneEvent) error {
 	return err
 }
 
+// AsReadyEvent returns the union data inside the AIResponseEvent as a ReadyEvent
+func (t AIResponseEvent) AsReadyEvent() (ReadyEvent, error) {
+	var body ReadyEvent
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromReadyEvent overwrites any union data inside the AIResponseEvent as the provided ReadyEvent
+func (t *AIResponseEvent) FromReadyEvent(v ReadyEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
+	t.union = b
+	return err
+}
+
+// MergeReadyEvent performs a merge with any union data inside the AIResponseEvent, using the provided ReadyEvent
+func (t *AIResponseEvent) MergeReadyEvent(v ReadyEvent) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	b, err = runtime.JSONMerge(b, []byte(`{"type":"ready"}`))
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
 // AsFailedEvent returns the union data inside the AIResponseEvent as a FailedEvent
 func (t AIResponseEvent) AsFailedEvent() (FailedEvent, error) {
 	var body FailedEvent
@@ -4544,6 +4965,8 @@ func (t AIResponseEvent) ValueByDiscriminator() (interface{}, error) {
 		return t.AsDoneEvent()
 	case "failed":
 		return t.AsFailedEvent()
+	case "ready":
+		return t.AsReadyEvent()
 	case "reset":
 		return t.AsResetEvent()
 	case "start":
@@ -4674,6 +5097,14 @@ type ClientInterface interface {
 	// Corresponds with GET /ai-responses/{ai_response_id} (the `GetAIResponse` operationId).
 	GetAIResponse(ctx context.Context, aiResponseID AIResponseID, params *GetAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ApplyAIResponse Apply a triage
+	//
+	// Gives the ticket the priority of a complete triage, and its tags besides those that the ticket has. Whether to hand the
+	// ticket off stays with staff.
+	//
+	// Corresponds with POST /ai-responses/{ai_response_id}/apply (the `ApplyAIResponse` operationId).
+	ApplyAIResponse(ctx context.Context, aiResponseID AIResponseID, params *ApplyAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CancelAIResponse Cancel an AI response
 	//
 	// Ends an answer that is being written, at whichever server that is: its readers get `failed` with the code
@@ -4685,6 +5116,15 @@ type ClientInterface interface {
 	// Corresponds with POST /ai-responses/{ai_response_id}/cancel (the `CancelAIResponse` operationId).
 	CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, params *CancelAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DiscardAIResponse Discard a draft
+	//
+	// Takes a draft that waits for review off it: it never becomes a message, and no other is made for the same turn until staff
+	// ask for one (`POST /tickets/{ticket_id}/ai-responses`). A draft that was discarded stays as it is.
+	// `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
+	//
+	// Corresponds with POST /ai-responses/{ai_response_id}/discard (the `DiscardAIResponse` operationId).
+	DiscardAIResponse(ctx context.Context, aiResponseID AIResponseID, params *DiscardAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListAIResponseEvents Poll one AI response's events
 	//
 	// The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
@@ -4694,6 +5134,34 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /ai-responses/{ai_response_id}/events (the `ListAIResponseEvents` operationId).
 	ListAIResponseEvents(ctx context.Context, aiResponseID AIResponseID, params *ListAIResponseEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PublishAIResponseWithBody Publish a draft
+	//
+	// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+	// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+	// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+	//
+	// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+	// staff replied, the customer wrote, or the ticket was closed or handed off.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /ai-responses/{ai_response_id}/publish (the `PublishAIResponse` operationId).
+	PublishAIResponseWithBody(ctx context.Context, aiResponseID AIResponseID, params *PublishAIResponseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PublishAIResponse Publish a draft
+	//
+	// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+	// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+	// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+	//
+	// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+	// staff replied, the customer wrote, or the ticket was closed or handed off.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /ai-responses/{ai_response_id}/publish (the `PublishAIResponse` operationId).
+	PublishAIResponse(ctx context.Context, aiResponseID AIResponseID, params *PublishAIResponseParams, body PublishAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StreamAIResponseByID Stream one AI response
 	//
@@ -5318,8 +5786,8 @@ type ClientInterface interface {
 	// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
 	// is still being written: it is not published. A ticket that was merged into another one stays closed.
 	//
-	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-	// further one begins until it is `auto` again. The ticket's customer and staff may change both.
+	// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+	// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 	//
 	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 	// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -5342,8 +5810,8 @@ type ClientInterface interface {
 	// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
 	// is still being written: it is not published. A ticket that was merged into another one stays closed.
 	//
-	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-	// further one begins until it is `auto` again. The ticket's customer and staff may change both.
+	// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+	// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 	//
 	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 	// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -5357,12 +5825,57 @@ type ClientInterface interface {
 	// Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
 	UpdateTicket(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreateAIRequestWithBody Ask the AI for staff
+	//
+	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	//
+	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+	//   notes for it.
+	// - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+	//   the same summary (`200`).
+	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// While one of the kind is being written in the ticket, that one is returned (`200`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/ai-requests (the `CreateAIRequest` operationId).
+	CreateAIRequestWithBody(ctx context.Context, ticketID TicketID, params *CreateAIRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateAIRequest Ask the AI for staff
+	//
+	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	//
+	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+	//   notes for it.
+	// - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+	//   the same summary (`200`).
+	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// While one of the kind is being written in the ticket, that one is returned (`200`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/ai-requests (the `CreateAIRequest` operationId).
+	CreateAIRequest(ctx context.Context, ticketID TicketID, params *CreateAIRequestParams, body CreateAIRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// StreamAIResponse Stream the AI's answer
 	//
 	// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
 	// server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 	// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 	// and by however many readers it is asked for.
+	//
+	// Where staff review answers, a customer's call starts a draft, unless there is one, and gets `409 ai_in_review`: the answer
+	// comes as a message of the ticket. Staff read the draft.
 	//
 	// A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
 	// this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
@@ -5391,6 +5904,9 @@ type ClientInterface interface {
 	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
 	// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 	//
+	// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+	// the draft. One that was discarded is made again only when staff ask for it.
+	//
 	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 	// answer, the server goes on with its others: the AI response names the one that writes.
 	//
@@ -5409,6 +5925,9 @@ type ClientInterface interface {
 	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
 	// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 	//
+	// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+	// the draft. One that was discarded is made again only when staff ask for it.
+	//
 	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 	// answer, the server goes on with its others: the AI response names the one that writes.
 	//
@@ -5416,6 +5935,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
 	CreateAIResponse(ctx context.Context, ticketID TicketID, params *CreateAIResponseParams, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// HandOffTicketWithBody Hand a ticket off to humans
+	//
+	// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+	// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+	// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/handoff (the `HandOffTicket` operationId).
+	HandOffTicketWithBody(ctx context.Context, ticketID TicketID, params *HandOffTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// HandOffTicket Hand a ticket off to humans
+	//
+	// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+	// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+	// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/handoff (the `HandOffTicket` operationId).
+	HandOffTicket(ctx context.Context, ticketID TicketID, params *HandOffTicketParams, body HandOffTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// MergeTicketWithBody Merge a ticket into another one
 	//
@@ -5456,6 +5997,11 @@ type ClientInterface interface {
 	//
 	// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
 	//
+	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+	// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
@@ -5469,6 +6015,11 @@ type ClientInterface interface {
 	// A message by staff ends an AI answer that is still being written: a human always wins.
 	//
 	// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+	//
+	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+	// quota is used up, …), the message is stored all the same, and `unanswered` says why.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5707,6 +6258,19 @@ type ClientInterface interface {
 	// Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
 	PutCustomer(ctx context.Context, userID UserID, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DeleteUserData Erase everything of a customer
+	//
+	// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
+	// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
+	// that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
+	//
+	// When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
+	// rest goes within minutes, also if the server restarts. Erasing somebody again erases what has come since. `404` for the
+	// accounts of staff and services: take their role first.
+	//
+	// Corresponds with DELETE /users/{user_id}/data (the `DeleteUserData` operationId).
+	DeleteUserData(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetWebhookDelivery Get a delivery with its attempts
 	//
 	// One delivery, with what came of each attempt to send it, oldest first.
@@ -5911,6 +6475,24 @@ func (c *Client) GetAIResponse(ctx context.Context, aiResponseID AIResponseID, p
 	return c.Client.Do(req)
 }
 
+// ApplyAIResponse Apply a triage
+//
+// Gives the ticket the priority of a complete triage, and its tags besides those that the ticket has. Whether to hand the
+// ticket off stays with staff.
+//
+// Corresponds with POST /ai-responses/{ai_response_id}/apply (the `ApplyAIResponse` operationId).
+func (c *Client) ApplyAIResponse(ctx context.Context, aiResponseID AIResponseID, params *ApplyAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewApplyAIResponseRequest(c.Server, aiResponseID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // CancelAIResponse Cancel an AI response
 //
 // Ends an answer that is being written, at whichever server that is: its readers get `failed` with the code
@@ -5932,6 +6514,25 @@ func (c *Client) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID
 	return c.Client.Do(req)
 }
 
+// DiscardAIResponse Discard a draft
+//
+// Takes a draft that waits for review off it: it never becomes a message, and no other is made for the same turn until staff
+// ask for one (`POST /tickets/{ticket_id}/ai-responses`). A draft that was discarded stays as it is.
+// `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
+//
+// Corresponds with POST /ai-responses/{ai_response_id}/discard (the `DiscardAIResponse` operationId).
+func (c *Client) DiscardAIResponse(ctx context.Context, aiResponseID AIResponseID, params *DiscardAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDiscardAIResponseRequest(c.Server, aiResponseID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListAIResponseEvents Poll one AI response's events
 //
 // The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
@@ -5942,6 +6543,54 @@ func (c *Client) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID
 // Corresponds with GET /ai-responses/{ai_response_id}/events (the `ListAIResponseEvents` operationId).
 func (c *Client) ListAIResponseEvents(ctx context.Context, aiResponseID AIResponseID, params *ListAIResponseEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListAIResponseEventsRequest(c.Server, aiResponseID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PublishAIResponseWithBody Publish a draft
+//
+// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+//
+// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+// staff replied, the customer wrote, or the ticket was closed or handed off.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /ai-responses/{ai_response_id}/publish (the `PublishAIResponse` operationId).
+func (c *Client) PublishAIResponseWithBody(ctx context.Context, aiResponseID AIResponseID, params *PublishAIResponseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPublishAIResponseRequestWithBody(c.Server, aiResponseID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PublishAIResponse Publish a draft
+//
+// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+//
+// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+// staff replied, the customer wrote, or the ticket was closed or handed off.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /ai-responses/{ai_response_id}/publish (the `PublishAIResponse` operationId).
+func (c *Client) PublishAIResponse(ctx context.Context, aiResponseID AIResponseID, params *PublishAIResponseParams, body PublishAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPublishAIResponseRequest(c.Server, aiResponseID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7125,8 +7774,8 @@ func (c *Client) GetTicket(ctx context.Context, ticketID TicketID, params *GetTi
 // has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
 // is still being written: it is not published. A ticket that was merged into another one stays closed.
 //
-// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-// further one begins until it is `auto` again. The ticket's customer and staff may change both.
+// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 //
 // The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 // `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -7159,8 +7808,8 @@ func (c *Client) UpdateTicketWithBody(ctx context.Context, ticketID TicketID, pa
 // has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
 // is still being written: it is not published. A ticket that was merged into another one stays closed.
 //
-// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-// further one begins until it is `auto` again. The ticket's customer and staff may change both.
+// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 //
 // The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 // `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -7184,12 +7833,77 @@ func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, params *Up
 	return c.Client.Do(req)
 }
 
+// CreateAIRequestWithBody Ask the AI for staff
+//
+// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+//
+//   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+//     notes for it.
+//   - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+//     the same summary (`200`).
+//   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+//     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// While one of the kind is being written in the ticket, that one is returned (`200`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /tickets/{ticket_id}/ai-requests (the `CreateAIRequest` operationId).
+func (c *Client) CreateAIRequestWithBody(ctx context.Context, ticketID TicketID, params *CreateAIRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAIRequestRequestWithBody(c.Server, ticketID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateAIRequest Ask the AI for staff
+//
+// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+//
+//   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+//     notes for it.
+//   - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+//     the same summary (`200`).
+//   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+//     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// While one of the kind is being written in the ticket, that one is returned (`200`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /tickets/{ticket_id}/ai-requests (the `CreateAIRequest` operationId).
+func (c *Client) CreateAIRequest(ctx context.Context, ticketID TicketID, params *CreateAIRequestParams, body CreateAIRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAIRequestRequest(c.Server, ticketID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // StreamAIResponse Stream the AI's answer
 //
 // Streams the answer to the newest customer message of the ticket (to its description while there is none) as
 // server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 // further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 // and by however many readers it is asked for.
+//
+// Where staff review answers, a customer's call starts a draft, unless there is one, and gets `409 ai_in_review`: the answer
+// comes as a message of the ticket. Staff read the draft.
 //
 // A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
 // this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
@@ -7238,6 +7952,9 @@ func (c *Client) ListAIResponses(ctx context.Context, ticketID TicketID, params 
 // of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
 // and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 //
+// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+// the draft. One that was discarded is made again only when staff ask for it.
+//
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 // answer, the server goes on with its others: the AI response names the one that writes.
 //
@@ -7266,6 +7983,9 @@ func (c *Client) CreateAIResponseWithBody(ctx context.Context, ticketID TicketID
 // of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
 // and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 //
+// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+// the draft. One that was discarded is made again only when staff ask for it.
+//
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 // answer, the server goes on with its others: the AI response names the one that writes.
 //
@@ -7274,6 +7994,48 @@ func (c *Client) CreateAIResponseWithBody(ctx context.Context, ticketID TicketID
 // Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
 func (c *Client) CreateAIResponse(ctx context.Context, ticketID TicketID, params *CreateAIResponseParams, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateAIResponseRequest(c.Server, ticketID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// HandOffTicketWithBody Hand a ticket off to humans
+//
+// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /tickets/{ticket_id}/handoff (the `HandOffTicket` operationId).
+func (c *Client) HandOffTicketWithBody(ctx context.Context, ticketID TicketID, params *HandOffTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewHandOffTicketRequestWithBody(c.Server, ticketID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// HandOffTicket Hand a ticket off to humans
+//
+// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /tickets/{ticket_id}/handoff (the `HandOffTicket` operationId).
+func (c *Client) HandOffTicket(ctx context.Context, ticketID TicketID, params *HandOffTicketParams, body HandOffTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewHandOffTicketRequest(c.Server, ticketID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7353,6 +8115,11 @@ func (c *Client) ListMessages(ctx context.Context, ticketID TicketID, params *Li
 //
 // With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
 //
+// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
@@ -7376,6 +8143,11 @@ func (c *Client) CreateMessageWithBody(ctx context.Context, ticketID TicketID, p
 // A message by staff ends an AI answer that is still being written: a human always wins.
 //
 // With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+//
+// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+// quota is used up, …), the message is stored all the same, and `unanswered` says why.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7824,6 +8596,29 @@ func (c *Client) PutCustomer(ctx context.Context, userID UserID, body PutCustome
 	return c.Client.Do(req)
 }
 
+// DeleteUserData Erase everything of a customer
+//
+// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
+// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
+// that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
+//
+// When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
+// rest goes within minutes, also if the server restarts. Erasing somebody again erases what has come since. `404` for the
+// accounts of staff and services: take their role first.
+//
+// Corresponds with DELETE /users/{user_id}/data (the `DeleteUserData` operationId).
+func (c *Client) DeleteUserData(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteUserDataRequest(c.Server, userID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetWebhookDelivery Get a delivery with its attempts
 //
 // One delivery, with what came of each attempt to send it, oldest first.
@@ -8204,6 +8999,55 @@ func NewGetAIResponseRequest(server string, aiResponseID AIResponseID, params *G
 	return req, nil
 }
 
+// NewApplyAIResponseRequest constructs an http.Request for the ApplyAIResponse method
+func NewApplyAIResponseRequest(server string, aiResponseID AIResponseID, params *ApplyAIResponseParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ai_response_id", aiResponseID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ai-responses/%s/apply", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewCancelAIResponseRequest constructs an http.Request for the CancelAIResponse method
 func NewCancelAIResponseRequest(server string, aiResponseID AIResponseID, params *CancelAIResponseParams) (*http.Request, error) {
 	var err error
@@ -8221,6 +9065,55 @@ func NewCancelAIResponseRequest(server string, aiResponseID AIResponseID, params
 	}
 
 	operationPath := fmt.Sprintf("/ai-responses/%s/cancel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDiscardAIResponseRequest constructs an http.Request for the DiscardAIResponse method
+func NewDiscardAIResponseRequest(server string, aiResponseID AIResponseID, params *DiscardAIResponseParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ai_response_id", aiResponseID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ai-responses/%s/discard", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -8346,6 +9239,68 @@ func NewListAIResponseEventsRequest(server string, aiResponseID AIResponseID, pa
 			}
 
 			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPublishAIResponseRequest calls the generic PublishAIResponse builder with application/json body
+func NewPublishAIResponseRequest(server string, aiResponseID AIResponseID, params *PublishAIResponseParams, body PublishAIResponseJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPublishAIResponseRequestWithBody(server, aiResponseID, params, "application/json", bodyReader)
+}
+
+// NewPublishAIResponseRequestWithBody constructs an http.Request for the PublishAIResponse method, with any body, and a specified content type
+func NewPublishAIResponseRequestWithBody(server string, aiResponseID AIResponseID, params *PublishAIResponseParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ai_response_id", aiResponseID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ai-responses/%s/publish", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
 	}
@@ -10261,52 +11216,76 @@ func NewListStaffTicketsRequest(server string, params *ListStaffTicketsParams) (
 
 		}
 
-		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_after", params.CreatedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
-			return nil, err
-		} else {
-			for _, qp := range strings.Split(queryFrag, "&") {
-				rawQueryFragments = append(rawQueryFragments, qp)
+		if params.CreatedAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_after", *params.CreatedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
 			}
+
 		}
 
-		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_before", params.CreatedBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
-			return nil, err
-		} else {
-			for _, qp := range strings.Split(queryFrag, "&") {
-				rawQueryFragments = append(rawQueryFragments, qp)
+		if params.CreatedBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_before", *params.CreatedBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
 			}
+
 		}
 
-		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "updated_after", params.UpdatedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
-			return nil, err
-		} else {
-			for _, qp := range strings.Split(queryFrag, "&") {
-				rawQueryFragments = append(rawQueryFragments, qp)
+		if params.UpdatedAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "updated_after", *params.UpdatedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
 			}
+
 		}
 
-		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "updated_before", params.UpdatedBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
-			return nil, err
-		} else {
-			for _, qp := range strings.Split(queryFrag, "&") {
-				rawQueryFragments = append(rawQueryFragments, qp)
+		if params.UpdatedBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "updated_before", *params.UpdatedBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
 			}
+
 		}
 
-		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "waiting_after", params.WaitingAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
-			return nil, err
-		} else {
-			for _, qp := range strings.Split(queryFrag, "&") {
-				rawQueryFragments = append(rawQueryFragments, qp)
+		if params.WaitingAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "waiting_after", *params.WaitingAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
 			}
+
 		}
 
-		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "waiting_before", params.WaitingBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
-			return nil, err
-		} else {
-			for _, qp := range strings.Split(queryFrag, "&") {
-				rawQueryFragments = append(rawQueryFragments, qp)
+		if params.WaitingBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "waiting_before", *params.WaitingBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
 			}
+
 		}
 
 		if params.Limit != nil {
@@ -10987,6 +11966,68 @@ func NewUpdateTicketRequestWithBody(server string, ticketID TicketID, params *Up
 	return req, nil
 }
 
+// NewCreateAIRequestRequest calls the generic CreateAIRequest builder with application/json body
+func NewCreateAIRequestRequest(server string, ticketID TicketID, params *CreateAIRequestParams, body CreateAIRequestJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateAIRequestRequestWithBody(server, ticketID, params, "application/json", bodyReader)
+}
+
+// NewCreateAIRequestRequestWithBody constructs an http.Request for the CreateAIRequest method, with any body, and a specified content type
+func NewCreateAIRequestRequestWithBody(server string, ticketID TicketID, params *CreateAIRequestParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s/ai-requests", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewStreamAIResponseRequest constructs an http.Request for the StreamAIResponse method
 func NewStreamAIResponseRequest(server string, ticketID TicketID, params *StreamAIResponseParams) (*http.Request, error) {
 	var err error
@@ -11173,6 +12214,68 @@ func NewCreateAIResponseRequestWithBody(server string, ticketID TicketID, params
 	}
 
 	operationPath := fmt.Sprintf("/tickets/%s/ai-responses", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewHandOffTicketRequest calls the generic HandOffTicket builder with application/json body
+func NewHandOffTicketRequest(server string, ticketID TicketID, params *HandOffTicketParams, body HandOffTicketJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewHandOffTicketRequestWithBody(server, ticketID, params, "application/json", bodyReader)
+}
+
+// NewHandOffTicketRequestWithBody constructs an http.Request for the HandOffTicket method, with any body, and a specified content type
+func NewHandOffTicketRequestWithBody(server string, ticketID TicketID, params *HandOffTicketParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s/handoff", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -12212,6 +13315,40 @@ func NewPutCustomerRequestWithBody(server string, userID UserID, contentType str
 	return req, nil
 }
 
+// NewDeleteUserDataRequest constructs an http.Request for the DeleteUserData method
+func NewDeleteUserDataRequest(server string, userID UserID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user_id", userID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/users/%s/data", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetWebhookDeliveryRequest constructs an http.Request for the GetWebhookDelivery method
 func NewGetWebhookDeliveryRequest(server string, webhookDeliveryID WebhookDeliveryID, params *GetWebhookDeliveryParams) (*http.Request, error) {
 	var err error
@@ -12915,6 +14052,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /ai-responses/{ai_response_id} (the `GetAIResponse` operationId).
 	GetAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *GetAIResponseParams, reqEditors ...RequestEditorFn) (*GetAIResponseResponse, error)
 
+	// ApplyAIResponseWithResponse Apply a triage
+	//
+	// Gives the ticket the priority of a complete triage, and its tags besides those that the ticket has. Whether to hand the
+	// ticket off stays with staff.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /ai-responses/{ai_response_id}/apply (the `ApplyAIResponse` operationId).
+	ApplyAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *ApplyAIResponseParams, reqEditors ...RequestEditorFn) (*ApplyAIResponseResponse, error)
+
 	// CancelAIResponseWithResponse Cancel an AI response
 	//
 	// Ends an answer that is being written, at whichever server that is: its readers get `failed` with the code
@@ -12928,6 +14075,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /ai-responses/{ai_response_id}/cancel (the `CancelAIResponse` operationId).
 	CancelAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *CancelAIResponseParams, reqEditors ...RequestEditorFn) (*CancelAIResponseResponse, error)
 
+	// DiscardAIResponseWithResponse Discard a draft
+	//
+	// Takes a draft that waits for review off it: it never becomes a message, and no other is made for the same turn until staff
+	// ask for one (`POST /tickets/{ticket_id}/ai-responses`). A draft that was discarded stays as it is.
+	// `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /ai-responses/{ai_response_id}/discard (the `DiscardAIResponse` operationId).
+	DiscardAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *DiscardAIResponseParams, reqEditors ...RequestEditorFn) (*DiscardAIResponseResponse, error)
+
 	// ListAIResponseEventsWithResponse Poll one AI response's events
 	//
 	// The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
@@ -12939,6 +14097,34 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /ai-responses/{ai_response_id}/events (the `ListAIResponseEvents` operationId).
 	ListAIResponseEventsWithResponse(ctx context.Context, aiResponseID AIResponseID, params *ListAIResponseEventsParams, reqEditors ...RequestEditorFn) (*ListAIResponseEventsResponse, error)
+
+	// PublishAIResponseWithBodyWithResponse Publish a draft
+	//
+	// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+	// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+	// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+	//
+	// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+	// staff replied, the customer wrote, or the ticket was closed or handed off.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /ai-responses/{ai_response_id}/publish (the `PublishAIResponse` operationId).
+	PublishAIResponseWithBodyWithResponse(ctx context.Context, aiResponseID AIResponseID, params *PublishAIResponseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PublishAIResponseResponse, error)
+
+	// PublishAIResponseWithResponse Publish a draft
+	//
+	// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+	// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+	// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+	//
+	// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+	// staff replied, the customer wrote, or the ticket was closed or handed off.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /ai-responses/{ai_response_id}/publish (the `PublishAIResponse` operationId).
+	PublishAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *PublishAIResponseParams, body PublishAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*PublishAIResponseResponse, error)
 
 	// StreamAIResponseByIDWithResponse Stream one AI response
 	//
@@ -13619,8 +14805,8 @@ type ClientWithResponsesInterface interface {
 	// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
 	// is still being written: it is not published. A ticket that was merged into another one stays closed.
 	//
-	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-	// further one begins until it is `auto` again. The ticket's customer and staff may change both.
+	// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+	// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 	//
 	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 	// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -13643,8 +14829,8 @@ type ClientWithResponsesInterface interface {
 	// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
 	// is still being written: it is not published. A ticket that was merged into another one stays closed.
 	//
-	// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-	// further one begins until it is `auto` again. The ticket's customer and staff may change both.
+	// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+	// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 	//
 	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 	// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -13658,12 +14844,57 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /tickets/{ticket_id} (the `UpdateTicket` operationId).
 	UpdateTicketWithResponse(ctx context.Context, ticketID TicketID, params *UpdateTicketParams, body UpdateTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateTicketResponse, error)
 
+	// CreateAIRequestWithBodyWithResponse Ask the AI for staff
+	//
+	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	//
+	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+	//   notes for it.
+	// - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+	//   the same summary (`200`).
+	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// While one of the kind is being written in the ticket, that one is returned (`200`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/ai-requests (the `CreateAIRequest` operationId).
+	CreateAIRequestWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *CreateAIRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAIRequestResponse, error)
+
+	// CreateAIRequestWithResponse Ask the AI for staff
+	//
+	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	//
+	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+	//   notes for it.
+	// - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+	//   the same summary (`200`).
+	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// While one of the kind is being written in the ticket, that one is returned (`200`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/ai-requests (the `CreateAIRequest` operationId).
+	CreateAIRequestWithResponse(ctx context.Context, ticketID TicketID, params *CreateAIRequestParams, body CreateAIRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAIRequestResponse, error)
+
 	// StreamAIResponseWithResponse Stream the AI's answer
 	//
 	// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
 	// server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 	// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 	// and by however many readers it is asked for.
+	//
+	// Where staff review answers, a customer's call starts a draft, unless there is one, and gets `409 ai_in_review`: the answer
+	// comes as a message of the ticket. Staff read the draft.
 	//
 	// A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
 	// this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
@@ -13696,6 +14927,9 @@ type ClientWithResponsesInterface interface {
 	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
 	// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 	//
+	// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+	// the draft. One that was discarded is made again only when staff ask for it.
+	//
 	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 	// answer, the server goes on with its others: the AI response names the one that writes.
 	//
@@ -13714,6 +14948,9 @@ type ClientWithResponsesInterface interface {
 	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
 	// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 	//
+	// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+	// the draft. One that was discarded is made again only when staff ask for it.
+	//
 	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 	// answer, the server goes on with its others: the AI response names the one that writes.
 	//
@@ -13721,6 +14958,28 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /tickets/{ticket_id}/ai-responses (the `CreateAIResponse` operationId).
 	CreateAIResponseWithResponse(ctx context.Context, ticketID TicketID, params *CreateAIResponseParams, body CreateAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAIResponseResponse, error)
+
+	// HandOffTicketWithBodyWithResponse Hand a ticket off to humans
+	//
+	// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+	// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+	// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/handoff (the `HandOffTicket` operationId).
+	HandOffTicketWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *HandOffTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*HandOffTicketResponse, error)
+
+	// HandOffTicketWithResponse Hand a ticket off to humans
+	//
+	// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+	// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+	// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/handoff (the `HandOffTicket` operationId).
+	HandOffTicketWithResponse(ctx context.Context, ticketID TicketID, params *HandOffTicketParams, body HandOffTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*HandOffTicketResponse, error)
 
 	// MergeTicketWithBodyWithResponse Merge a ticket into another one
 	//
@@ -13763,6 +15022,11 @@ type ClientWithResponsesInterface interface {
 	//
 	// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
 	//
+	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+	// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
@@ -13776,6 +15040,11 @@ type ClientWithResponsesInterface interface {
 	// A message by staff ends an AI answer that is still being written: a human always wins.
 	//
 	// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+	//
+	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+	// quota is used up, …), the message is stored all the same, and `unanswered` says why.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14029,6 +15298,21 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /users/{user_id}/customer (the `PutCustomer` operationId).
 	PutCustomerWithResponse(ctx context.Context, userID UserID, body PutCustomerJSONRequestBody, reqEditors ...RequestEditorFn) (*PutCustomerResponse, error)
+
+	// DeleteUserDataWithResponse Erase everything of a customer
+	//
+	// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
+	// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
+	// that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
+	//
+	// When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
+	// rest goes within minutes, also if the server restarts. Erasing somebody again erases what has come since. `404` for the
+	// accounts of staff and services: take their role first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /users/{user_id}/data (the `DeleteUserData` operationId).
+	DeleteUserDataWithResponse(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*DeleteUserDataResponse, error)
 
 	// GetWebhookDeliveryWithResponse Get a delivery with its attempts
 	//
@@ -14507,6 +15791,162 @@ func (r GetAIResponseResponse) ContentType() string {
 	return ""
 }
 
+// ApplyAIResponseResponse200Headers the declared response headers of an HTTP 200 response for ApplyAIResponse
+type ApplyAIResponseResponse200Headers struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+// ApplyAIResponseResponse401Headers the declared response headers of an HTTP 401 response for ApplyAIResponse
+type ApplyAIResponseResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ApplyAIResponseResponse403Headers the declared response headers of an HTTP 403 response for ApplyAIResponse
+type ApplyAIResponseResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// ApplyAIResponseResponse409Headers the declared response headers of an HTTP 409 response for ApplyAIResponse
+type ApplyAIResponseResponse409Headers struct {
+	RetryAfter *int32
+}
+
+// ApplyAIResponseResponse429Headers the declared response headers of an HTTP 429 response for ApplyAIResponse
+type ApplyAIResponseResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// ApplyAIResponseResponse503Headers the declared response headers of an HTTP 503 response for ApplyAIResponse
+type ApplyAIResponseResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type ApplyAIResponseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Ticket
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *NothingToApply
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableContent
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ApplyAIResponseResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ApplyAIResponseResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *ApplyAIResponseResponse403Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *ApplyAIResponseResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ApplyAIResponseResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ApplyAIResponseResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ApplyAIResponseResponse) GetJSON200() *Ticket {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON409() *NothingToApply {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON422() *UnprocessableContent {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ApplyAIResponseResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ApplyAIResponseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ApplyAIResponseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ApplyAIResponseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ApplyAIResponseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // CancelAIResponseResponse401Headers the declared response headers of an HTTP 401 response for CancelAIResponse
 type CancelAIResponseResponse401Headers struct {
 	WWWAuthenticate string
@@ -14628,6 +16068,161 @@ func (r CancelAIResponseResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CancelAIResponseResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DiscardAIResponseResponse200Headers the declared response headers of an HTTP 200 response for DiscardAIResponse
+type DiscardAIResponseResponse200Headers struct {
+	IdempotencyReplayed *bool
+}
+
+// DiscardAIResponseResponse401Headers the declared response headers of an HTTP 401 response for DiscardAIResponse
+type DiscardAIResponseResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DiscardAIResponseResponse403Headers the declared response headers of an HTTP 403 response for DiscardAIResponse
+type DiscardAIResponseResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// DiscardAIResponseResponse409Headers the declared response headers of an HTTP 409 response for DiscardAIResponse
+type DiscardAIResponseResponse409Headers struct {
+	RetryAfter *int32
+}
+
+// DiscardAIResponseResponse429Headers the declared response headers of an HTTP 429 response for DiscardAIResponse
+type DiscardAIResponseResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// DiscardAIResponseResponse503Headers the declared response headers of an HTTP 503 response for DiscardAIResponse
+type DiscardAIResponseResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type DiscardAIResponseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AIResponse
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *NotInReview
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableContent
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DiscardAIResponseResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DiscardAIResponseResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *DiscardAIResponseResponse403Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *DiscardAIResponseResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DiscardAIResponseResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DiscardAIResponseResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DiscardAIResponseResponse) GetJSON200() *AIResponse {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON409() *NotInReview {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON422() *UnprocessableContent {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DiscardAIResponseResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DiscardAIResponseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DiscardAIResponseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DiscardAIResponseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DiscardAIResponseResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -14769,6 +16364,182 @@ func (r ListAIResponseEventsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListAIResponseEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PublishAIResponseResponse201Headers the declared response headers of an HTTP 201 response for PublishAIResponse
+type PublishAIResponseResponse201Headers struct {
+	IdempotencyReplayed *bool
+}
+
+// PublishAIResponseResponse401Headers the declared response headers of an HTTP 401 response for PublishAIResponse
+type PublishAIResponseResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// PublishAIResponseResponse403Headers the declared response headers of an HTTP 403 response for PublishAIResponse
+type PublishAIResponseResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// PublishAIResponseResponse409Headers the declared response headers of an HTTP 409 response for PublishAIResponse
+type PublishAIResponseResponse409Headers struct {
+	RetryAfter *int32
+}
+
+// PublishAIResponseResponse415Headers the declared response headers of an HTTP 415 response for PublishAIResponse
+type PublishAIResponseResponse415Headers struct {
+	Accept string
+}
+
+// PublishAIResponseResponse429Headers the declared response headers of an HTTP 429 response for PublishAIResponse
+type PublishAIResponseResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// PublishAIResponseResponse503Headers the declared response headers of an HTTP 503 response for PublishAIResponse
+type PublishAIResponseResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type PublishAIResponseResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Message
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *NotInReview
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *PayloadTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableContent
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *PublishAIResponseResponse201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *PublishAIResponseResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *PublishAIResponseResponse403Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *PublishAIResponseResponse409Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *PublishAIResponseResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *PublishAIResponseResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *PublishAIResponseResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r PublishAIResponseResponse) GetJSON201() *Message {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON409() *NotInReview {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON413() *PayloadTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON422() *UnprocessableContent {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r PublishAIResponseResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r PublishAIResponseResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PublishAIResponseResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PublishAIResponseResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PublishAIResponseResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20570,6 +22341,197 @@ func (r UpdateTicketResponse) ContentType() string {
 	return ""
 }
 
+// CreateAIRequestResponse200Headers the declared response headers of an HTTP 200 response for CreateAIRequest
+type CreateAIRequestResponse200Headers struct {
+	IdempotencyReplayed *bool
+}
+
+// CreateAIRequestResponse201Headers the declared response headers of an HTTP 201 response for CreateAIRequest
+type CreateAIRequestResponse201Headers struct {
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+// CreateAIRequestResponse401Headers the declared response headers of an HTTP 401 response for CreateAIRequest
+type CreateAIRequestResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// CreateAIRequestResponse403Headers the declared response headers of an HTTP 403 response for CreateAIRequest
+type CreateAIRequestResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// CreateAIRequestResponse409Headers the declared response headers of an HTTP 409 response for CreateAIRequest
+type CreateAIRequestResponse409Headers struct {
+	RetryAfter *int32
+}
+
+// CreateAIRequestResponse415Headers the declared response headers of an HTTP 415 response for CreateAIRequest
+type CreateAIRequestResponse415Headers struct {
+	Accept string
+}
+
+// CreateAIRequestResponse429Headers the declared response headers of an HTTP 429 response for CreateAIRequest
+type CreateAIRequestResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// CreateAIRequestResponse503Headers the declared response headers of an HTTP 503 response for CreateAIRequest
+type CreateAIRequestResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type CreateAIRequestResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AIResponse
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *AIResponse
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *RequestNotStarted
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *PayloadTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableContent
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *AIQuota
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CreateAIRequestResponse200Headers
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateAIRequestResponse201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *CreateAIRequestResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *CreateAIRequestResponse403Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *CreateAIRequestResponse409Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *CreateAIRequestResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *CreateAIRequestResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateAIRequestResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateAIRequestResponse) GetJSON200() *AIResponse {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateAIRequestResponse) GetJSON201() *AIResponse {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON409() *RequestNotStarted {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON413() *PayloadTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON422() *UnprocessableContent {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON429() *AIQuota {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CreateAIRequestResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateAIRequestResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateAIRequestResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateAIRequestResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateAIRequestResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // StreamAIResponseResponse401Headers the declared response headers of an HTTP 401 response for StreamAIResponse
 type StreamAIResponseResponse401Headers struct {
 	WWWAuthenticate string
@@ -21065,6 +23027,183 @@ func (r CreateAIResponseResponse) ContentType() string {
 	return ""
 }
 
+// HandOffTicketResponse200Headers the declared response headers of an HTTP 200 response for HandOffTicket
+type HandOffTicketResponse200Headers struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+// HandOffTicketResponse401Headers the declared response headers of an HTTP 401 response for HandOffTicket
+type HandOffTicketResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// HandOffTicketResponse403Headers the declared response headers of an HTTP 403 response for HandOffTicket
+type HandOffTicketResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// HandOffTicketResponse409Headers the declared response headers of an HTTP 409 response for HandOffTicket
+type HandOffTicketResponse409Headers struct {
+	RetryAfter *int32
+}
+
+// HandOffTicketResponse415Headers the declared response headers of an HTTP 415 response for HandOffTicket
+type HandOffTicketResponse415Headers struct {
+	Accept string
+}
+
+// HandOffTicketResponse429Headers the declared response headers of an HTTP 429 response for HandOffTicket
+type HandOffTicketResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// HandOffTicketResponse503Headers the declared response headers of an HTTP 503 response for HandOffTicket
+type HandOffTicketResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type HandOffTicketResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Ticket
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *TicketClosed
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *PayloadTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *UnprocessableContent
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *HandOffTicketResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *HandOffTicketResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *HandOffTicketResponse403Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *HandOffTicketResponse409Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *HandOffTicketResponse415Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *HandOffTicketResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *HandOffTicketResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r HandOffTicketResponse) GetJSON200() *Ticket {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON409() *TicketClosed {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON413() *PayloadTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON422() *UnprocessableContent {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r HandOffTicketResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r HandOffTicketResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r HandOffTicketResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r HandOffTicketResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r HandOffTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // MergeTicketResponse200Headers the declared response headers of an HTTP 200 response for MergeTicket
 type MergeTicketResponse200Headers struct {
 	ETag                *string
@@ -21425,7 +23564,7 @@ type CreateMessageResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON201 the response for an HTTP 201 `application/json` response
-	JSON201 *Message
+	JSON201 *CreatedMessage
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
 	ApplicationProblemJSON400 *BadRequest
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
@@ -21469,7 +23608,7 @@ type CreateMessageResponse struct {
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
-func (r CreateMessageResponse) GetJSON201() *Message {
+func (r CreateMessageResponse) GetJSON201() *CreatedMessage {
 	return r.JSON201
 }
 
@@ -23654,6 +25793,119 @@ func (r PutCustomerResponse) ContentType() string {
 	return ""
 }
 
+// DeleteUserDataResponse401Headers the declared response headers of an HTTP 401 response for DeleteUserData
+type DeleteUserDataResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// DeleteUserDataResponse403Headers the declared response headers of an HTTP 403 response for DeleteUserData
+type DeleteUserDataResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// DeleteUserDataResponse429Headers the declared response headers of an HTTP 429 response for DeleteUserData
+type DeleteUserDataResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// DeleteUserDataResponse503Headers the declared response headers of an HTTP 503 response for DeleteUserData
+type DeleteUserDataResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type DeleteUserDataResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *DeleteUserDataResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *DeleteUserDataResponse403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *DeleteUserDataResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *DeleteUserDataResponse503Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r DeleteUserDataResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r DeleteUserDataResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r DeleteUserDataResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r DeleteUserDataResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r DeleteUserDataResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r DeleteUserDataResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r DeleteUserDataResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteUserDataResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteUserDataResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteUserDataResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteUserDataResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetWebhookDeliveryResponse200Headers the declared response headers of an HTTP 200 response for GetWebhookDelivery
 type GetWebhookDeliveryResponse200Headers struct {
 	ETag *string
@@ -25299,6 +27551,22 @@ func (c *ClientWithResponses) GetAIResponseWithResponse(ctx context.Context, aiR
 	return ParseGetAIResponseResponse(rsp)
 }
 
+// ApplyAIResponseWithResponse Apply a triage
+//
+// Gives the ticket the priority of a complete triage, and its tags besides those that the ticket has. Whether to hand the
+// ticket off stays with staff.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /ai-responses/{ai_response_id}/apply (the `ApplyAIResponse` operationId).
+func (c *ClientWithResponses) ApplyAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *ApplyAIResponseParams, reqEditors ...RequestEditorFn) (*ApplyAIResponseResponse, error) {
+	rsp, err := c.ApplyAIResponse(ctx, aiResponseID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseApplyAIResponseResponse(rsp)
+}
+
 // CancelAIResponseWithResponse Cancel an AI response
 //
 // Ends an answer that is being written, at whichever server that is: its readers get `failed` with the code
@@ -25318,6 +27586,23 @@ func (c *ClientWithResponses) CancelAIResponseWithResponse(ctx context.Context, 
 	return ParseCancelAIResponseResponse(rsp)
 }
 
+// DiscardAIResponseWithResponse Discard a draft
+//
+// Takes a draft that waits for review off it: it never becomes a message, and no other is made for the same turn until staff
+// ask for one (`POST /tickets/{ticket_id}/ai-responses`). A draft that was discarded stays as it is.
+// `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /ai-responses/{ai_response_id}/discard (the `DiscardAIResponse` operationId).
+func (c *ClientWithResponses) DiscardAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *DiscardAIResponseParams, reqEditors ...RequestEditorFn) (*DiscardAIResponseResponse, error) {
+	rsp, err := c.DiscardAIResponse(ctx, aiResponseID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDiscardAIResponseResponse(rsp)
+}
+
 // ListAIResponseEventsWithResponse Poll one AI response's events
 //
 // The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
@@ -25334,6 +27619,46 @@ func (c *ClientWithResponses) ListAIResponseEventsWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseListAIResponseEventsResponse(rsp)
+}
+
+// PublishAIResponseWithBodyWithResponse Publish a draft
+//
+// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+//
+// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+// staff replied, the customer wrote, or the ticket was closed or handed off.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /ai-responses/{ai_response_id}/publish (the `PublishAIResponse` operationId).
+func (c *ClientWithResponses) PublishAIResponseWithBodyWithResponse(ctx context.Context, aiResponseID AIResponseID, params *PublishAIResponseParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PublishAIResponseResponse, error) {
+	rsp, err := c.PublishAIResponseWithBody(ctx, aiResponseID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePublishAIResponseResponse(rsp)
+}
+
+// PublishAIResponseWithResponse Publish a draft
+//
+// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+//
+// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+// staff replied, the customer wrote, or the ticket was closed or handed off.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /ai-responses/{ai_response_id}/publish (the `PublishAIResponse` operationId).
+func (c *ClientWithResponses) PublishAIResponseWithResponse(ctx context.Context, aiResponseID AIResponseID, params *PublishAIResponseParams, body PublishAIResponseJSONRequestBody, reqEditors ...RequestEditorFn) (*PublishAIResponseResponse, error) {
+	rsp, err := c.PublishAIResponse(ctx, aiResponseID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePublishAIResponseResponse(rsp)
 }
 
 // StreamAIResponseByIDWithResponse Stream one AI response
@@ -26345,8 +28670,8 @@ func (c *ClientWithResponses) GetTicketWithResponse(ctx context.Context, ticketI
 // has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
 // is still being written: it is not published. A ticket that was merged into another one stays closed.
 //
-// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-// further one begins until it is `auto` again. The ticket's customer and staff may change both.
+// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 //
 // The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 // `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -26375,8 +28700,8 @@ func (c *ClientWithResponses) UpdateTicketWithBodyWithResponse(ctx context.Conte
 // has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
 // is still being written: it is not published. A ticket that was merged into another one stays closed.
 //
-// `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-// further one begins until it is `auto` again. The ticket's customer and staff may change both.
+// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 //
 // The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
 // `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
@@ -26396,12 +28721,69 @@ func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, tick
 	return ParseUpdateTicketResponse(rsp)
 }
 
+// CreateAIRequestWithBodyWithResponse Ask the AI for staff
+//
+// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+//
+//   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+//     notes for it.
+//   - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+//     the same summary (`200`).
+//   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+//     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// While one of the kind is being written in the ticket, that one is returned (`200`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/ai-requests (the `CreateAIRequest` operationId).
+func (c *ClientWithResponses) CreateAIRequestWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *CreateAIRequestParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAIRequestResponse, error) {
+	rsp, err := c.CreateAIRequestWithBody(ctx, ticketID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateAIRequestResponse(rsp)
+}
+
+// CreateAIRequestWithResponse Ask the AI for staff
+//
+// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+//
+//   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+//     notes for it.
+//   - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+//     the same summary (`200`).
+//   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+//     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// While one of the kind is being written in the ticket, that one is returned (`200`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/ai-requests (the `CreateAIRequest` operationId).
+func (c *ClientWithResponses) CreateAIRequestWithResponse(ctx context.Context, ticketID TicketID, params *CreateAIRequestParams, body CreateAIRequestJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAIRequestResponse, error) {
+	rsp, err := c.CreateAIRequest(ctx, ticketID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateAIRequestResponse(rsp)
+}
+
 // StreamAIResponseWithResponse Stream the AI's answer
 //
 // Streams the answer to the newest customer message of the ticket (to its description while there is none) as
 // server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
 // further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
 // and by however many readers it is asked for.
+//
+// Where staff review answers, a customer's call starts a draft, unless there is one, and gets `409 ai_in_review`: the answer
+// comes as a message of the ticket. Staff read the draft.
 //
 // A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
 // this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
@@ -26446,6 +28828,9 @@ func (c *ClientWithResponses) ListAIResponsesWithResponse(ctx context.Context, t
 // of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
 // and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 //
+// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+// the draft. One that was discarded is made again only when staff ask for it.
+//
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 // answer, the server goes on with its others: the AI response names the one that writes.
 //
@@ -26470,6 +28855,9 @@ func (c *ClientWithResponses) CreateAIResponseWithBodyWithResponse(ctx context.C
 // of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
 // and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
 //
+// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+// the draft. One that was discarded is made again only when staff ask for it.
+//
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
 // answer, the server goes on with its others: the AI response names the one that writes.
 //
@@ -26482,6 +28870,40 @@ func (c *ClientWithResponses) CreateAIResponseWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseCreateAIResponseResponse(rsp)
+}
+
+// HandOffTicketWithBodyWithResponse Hand a ticket off to humans
+//
+// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/handoff (the `HandOffTicket` operationId).
+func (c *ClientWithResponses) HandOffTicketWithBodyWithResponse(ctx context.Context, ticketID TicketID, params *HandOffTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*HandOffTicketResponse, error) {
+	rsp, err := c.HandOffTicketWithBody(ctx, ticketID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseHandOffTicketResponse(rsp)
+}
+
+// HandOffTicketWithResponse Hand a ticket off to humans
+//
+// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/handoff (the `HandOffTicket` operationId).
+func (c *ClientWithResponses) HandOffTicketWithResponse(ctx context.Context, ticketID TicketID, params *HandOffTicketParams, body HandOffTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*HandOffTicketResponse, error) {
+	rsp, err := c.HandOffTicket(ctx, ticketID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseHandOffTicketResponse(rsp)
 }
 
 // MergeTicketWithBodyWithResponse Merge a ticket into another one
@@ -26543,6 +28965,11 @@ func (c *ClientWithResponses) ListMessagesWithResponse(ctx context.Context, tick
 //
 // With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
 //
+// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /tickets/{ticket_id}/messages (the `CreateMessage` operationId).
@@ -26562,6 +28989,11 @@ func (c *ClientWithResponses) CreateMessageWithBodyWithResponse(ctx context.Cont
 // A message by staff ends an AI answer that is still being written: a human always wins.
 //
 // With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+//
+// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+// quota is used up, …), the message is stored all the same, and `unanswered` says why.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -26940,6 +29372,27 @@ func (c *ClientWithResponses) PutCustomerWithResponse(ctx context.Context, userI
 		return nil, err
 	}
 	return ParsePutCustomerResponse(rsp)
+}
+
+// DeleteUserDataWithResponse Erase everything of a customer
+//
+// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
+// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
+// that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
+//
+// When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
+// rest goes within minutes, also if the server restarts. Erasing somebody again erases what has come since. `404` for the
+// accounts of staff and services: take their role first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /users/{user_id}/data (the `DeleteUserData` operationId).
+func (c *ClientWithResponses) DeleteUserDataWithResponse(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*DeleteUserDataResponse, error) {
+	rsp, err := c.DeleteUserData(ctx, userID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteUserDataResponse(rsp)
 }
 
 // GetWebhookDeliveryWithResponse Get a delivery with its attempts
@@ -27544,6 +29997,186 @@ func ParseGetAIResponseResponse(rsp *http.Response) (*GetAIResponseResponse, err
 	return response, nil
 }
 
+// ParseApplyAIResponseResponse parses an HTTP response from a ApplyAIResponseWithResponse call
+func ParseApplyAIResponseResponse(rsp *http.Response) (*ApplyAIResponseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ApplyAIResponseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Ticket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest NothingToApply
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableContent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ApplyAIResponseResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers ApplyAIResponseResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers ApplyAIResponseResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 409:
+		var headers ApplyAIResponseResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers ApplyAIResponseResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ApplyAIResponseResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseCancelAIResponseResponse parses an HTTP response from a CancelAIResponseWithResponse call
 func ParseCancelAIResponseResponse(rsp *http.Response) (*CancelAIResponseResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -27670,6 +30303,179 @@ func ParseCancelAIResponseResponse(rsp *http.Response) (*CancelAIResponseRespons
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers CancelAIResponseResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDiscardAIResponseResponse parses an HTTP response from a DiscardAIResponseWithResponse call
+func ParseDiscardAIResponseResponse(rsp *http.Response) (*DiscardAIResponseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DiscardAIResponseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AIResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest NotInReview
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableContent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DiscardAIResponseResponse200Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers DiscardAIResponseResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers DiscardAIResponseResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 409:
+		var headers DiscardAIResponseResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers DiscardAIResponseResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DiscardAIResponseResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int32
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
@@ -27832,6 +30638,203 @@ func ParseListAIResponseEventsResponse(rsp *http.Response) (*ListAIResponseEvent
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers ListAIResponseEventsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParsePublishAIResponseResponse parses an HTTP response from a PublishAIResponseWithResponse call
+func ParsePublishAIResponseResponse(rsp *http.Response) (*PublishAIResponseResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PublishAIResponseResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Message
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest NotInReview
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest PayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableContent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers PublishAIResponseResponse201Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers PublishAIResponseResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers PublishAIResponseResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 409:
+		var headers PublishAIResponseResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 415:
+		var headers PublishAIResponseResponse415Headers
+		if values := rsp.Header.Values("Accept"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Accept = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers PublishAIResponseResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers PublishAIResponseResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int32
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
@@ -34444,6 +37447,227 @@ func ParseUpdateTicketResponse(rsp *http.Response) (*UpdateTicketResponse, error
 	return response, nil
 }
 
+// ParseCreateAIRequestResponse parses an HTTP response from a CreateAIRequestWithResponse call
+func ParseCreateAIRequestResponse(rsp *http.Response) (*CreateAIRequestResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateAIRequestResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AIResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest AIResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest RequestNotStarted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest PayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableContent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest AIQuota
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CreateAIRequestResponse200Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 201:
+		var headers CreateAIRequestResponse201Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers CreateAIRequestResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers CreateAIRequestResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 409:
+		var headers CreateAIRequestResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 415:
+		var headers CreateAIRequestResponse415Headers
+		if values := rsp.Header.Values("Accept"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Accept = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers CreateAIRequestResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateAIRequestResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseStreamAIResponseResponse parses an HTTP response from a StreamAIResponseWithResponse call
 func ParseStreamAIResponseResponse(rsp *http.Response) (*StreamAIResponseResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -35017,6 +38241,210 @@ func ParseCreateAIResponseResponse(rsp *http.Response) (*CreateAIResponseRespons
 	return response, nil
 }
 
+// ParseHandOffTicketResponse parses an HTTP response from a HandOffTicketWithResponse call
+func ParseHandOffTicketResponse(rsp *http.Response) (*HandOffTicketResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &HandOffTicketResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Ticket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest TicketClosed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest PayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest UnprocessableContent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers HandOffTicketResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers HandOffTicketResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers HandOffTicketResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 409:
+		var headers HandOffTicketResponse409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 415:
+		var headers HandOffTicketResponse415Headers
+		if values := rsp.Header.Values("Accept"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Accept = value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 429:
+		var headers HandOffTicketResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers HandOffTicketResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseMergeTicketResponse parses an HTTP response from a MergeTicketWithResponse call
 func ParseMergeTicketResponse(rsp *http.Response) (*MergeTicketResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -35405,7 +38833,7 @@ func ParseCreateMessageResponse(rsp *http.Response) (*CreateMessageResponse, err
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
-		var dest Message
+		var dest CreatedMessage
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -37938,6 +41366,134 @@ func ParsePutCustomerResponse(rsp *http.Response) (*PutCustomerResponse, error) 
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers PutCustomerResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteUserDataResponse parses an HTTP response from a DeleteUserDataWithResponse call
+func ParseDeleteUserDataResponse(rsp *http.Response) (*DeleteUserDataResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteUserDataResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers DeleteUserDataResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers DeleteUserDataResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers DeleteUserDataResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers DeleteUserDataResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int32
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
