@@ -176,6 +176,9 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (sqlc.Webhook, error) {
 // Update changes a webhook. One that is not to be paused is enabled, and goes on. It returns NotFound, and ValidationFailed as
 // Create does.
 func (s *Service) Update(ctx context.Context, id uuid.UUID, c Change) (hook sqlc.Webhook, err error) {
+	if _, err := s.Get(ctx, id); err != nil {
+		return hook, err
+	}
 	if c.URL != nil {
 		if err := s.checkURL(*c.URL); err != nil {
 			return hook, err

@@ -277,7 +277,7 @@ func (f *fuzzed) renew(t *testing.T) {
 	switch {
 	case f.OperationID == "logOut":
 		f.caller = f.again(t, f.caller)
-	case slices.Contains(f.pathParameters, "session_id"), f.OperationID == "deleteTeam":
+	case slices.Contains(f.pathParameters, "session_id"), f.OperationID == "deleteTeam", f.OperationID == "deleteWebhook":
 		f.ids = f.ownedIDs(t, f.cast)
 	}
 }

@@ -161,8 +161,12 @@ func invalidValues(ref *openapi3.SchemaRef) map[string]any {
 
 // wronglyTyped is a value of another type than the schema's.
 func wronglyTyped(s *openapi3.Schema) any {
-	if s.Type.Is("boolean") {
+	switch {
+	case s.Type.Is("boolean"):
 		return "true"
+	case s.Type.Is("integer"):
+		return "12345"
+	default:
+		return 12345
 	}
-	return 12345
 }

@@ -111,7 +111,8 @@ func TestNobodyElseSeesHowAServiceCallsItsCustomer(t *testing.T) {
 	ids := strings.NewReplacer(
 		"{ticket_id}", s.ticketID.String(), "{user_id}", s.adaID.String(), "{message_id}", done.Message.ID.String(),
 		"{ai_response_id}", done.AIResponseID.String(), "{api_key_id}", uuid.NewString(), "{session_id}", uuid.NewString(),
-		"{prompt_id}", uuid.NewString(),
+		"{prompt_id}", uuid.NewString(), "{team_id}", uuid.NewString(), "{webhook_id}", uuid.NewString(),
+		"{delivery_id}", uuid.NewString(), "{webhook_delivery_id}", uuid.NewString(),
 	)
 	person := s.Customer(t)
 	read := map[string]int{}

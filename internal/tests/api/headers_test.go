@@ -34,6 +34,11 @@ func requireSecure(t *testing.T, r apitest.Response, what string) {
 func TestEveryResponseHasTheSecurityHeaders(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
+	stream := d.customer.Stream(t, d.ticket.ID)
+	stream.ReadAll()
+	requireSecure(t, apitest.Response{Header: stream.Response.Header}, "a stream")
+	require.Equal(t, "no", stream.Response.Header.Get("X-Accel-Buffering"))
+	require.Empty(t, stream.Response.Header.Get("Content-Encoding"))
 	for _, c := range d.calls(t) {
 		requireSecure(t, d.Do(t, c.method, c.path, c.body, jsonType), c.id+" by nobody")
 		if c.id == "streamAIResponse" {
@@ -51,11 +56,6 @@ func TestEveryResponseHasTheSecurityHeaders(t *testing.T) {
 	for _, path := range []string{"/nothing", "/tickets/", "/tickets/" + uuid.NewString() + "/x", "/favicon.ico"} {
 		requireSecure(t, d.customer.Do(t, http.MethodGet, path, ""), path)
 	}
-	stream := d.customer.Stream(t, d.ticket.ID)
-	stream.ReadAll()
-	requireSecure(t, apitest.Response{Header: stream.Response.Header}, "a stream")
-	require.Equal(t, "no", stream.Response.Header.Get("X-Accel-Buffering"))
-	require.Empty(t, stream.Response.Header.Get("Content-Encoding"))
 }
 
 func TestOnlyAllowedOriginsMayReadAnswers(t *testing.T) {

@@ -324,7 +324,7 @@ func requireRefused(
 // need not be one.
 func requireTaken(t *testing.T, c call, r apitest.Response) {
 	t.Helper()
-	taken := []int{http.StatusOK, http.StatusCreated, http.StatusNoContent, http.StatusConflict}
+	taken := []int{http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusNoContent, http.StatusConflict}
 	if c.id == "refreshSession" {
 		taken = append(taken, http.StatusUnauthorized)
 	}

@@ -95,6 +95,14 @@ func TestInvalidPathIsNotFound(t *testing.T) {
 	}
 }
 
+// required is the beginning of a query that has what the operation cannot do without.
+func required(c call) string {
+	if query := operationQueries[c.id]; query != "" {
+		return query + "&"
+	}
+	return "?"
+}
+
 func TestQueryParameterThatTheOperationDoesNotHaveIsRefused(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -112,7 +120,7 @@ func TestQueryParameterThatTheOperationDoesNotHaveIsRefused(t *testing.T) {
 			"unknown=%00%ff%0d%0aX-Canary:1": "/unknown unknown",
 		} {
 			asked := c
-			asked.path += "?" + query
+			asked.path += required(c) + query
 			r := d.do(t, asked, c.body, jsonType)
 			requireRefused(t, r, http.StatusBadRequest, client.ProblemCodeInvalidParameter, pointer)
 		}
