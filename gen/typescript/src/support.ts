@@ -11,45 +11,87 @@ import type {
   AccessToken,
   Account,
   ChangePasswordRequest,
+  CreateAIRequestRequest,
   CreateAIResponseRequest,
   CreateAPIKeyRequest,
   CreateMessageRequest,
+  CreateNoteRequest,
+  CreateTeamRequest,
   CreateTicketRequest,
   CreateUserRequest,
+  CreateWebhookRequest,
   CreatedAPIKey,
+  CreatedMessage,
+  CreatedWebhook,
   Customer,
+  DeskEvents,
+  HandOffTicketRequest,
   Health,
   LogInRequest,
+  MergeTicketRequest,
   Message,
   MessageFeedback,
   MessageID,
+  Prompt,
+  PromptID,
+  PromptPreview,
+  PromptSettings,
+  PublishAIResponseRequest,
   PutCustomerRequest,
   PutMessageFeedbackRequest,
   RefreshRequest,
+  ReplayWebhookRequest,
+  ReportSummary,
+  SLATargets,
+  SearchResult,
   Session,
   SessionID,
   SignUpRequest,
+  StaffTicketCounts,
   StreamToken,
+  Team,
+  TeamID,
   Ticket,
   TicketID,
+  TicketResult,
   TicketWithMessages,
+  UpdateTeamRequest,
   UpdateTicketRequest,
+  UpdateTicketsRequest,
   UpdateUserRequest,
+  UpdateWebhookRequest,
   User,
   UserID,
+  Webhook,
+  WebhookDelivery,
+  WebhookDeliveryID,
+  WebhookDeliveryWithAttempts,
+  WebhookID,
+  WebhookReplay,
+  WebhookSecret,
 } from './api/types.gen.js';
 import { Caller } from './caller.js';
 import type { CallOptions, Optional, SupportOptions } from './options.js';
 import { items, type Page } from './pages.js';
 import type { StreamEvent } from './stream.js';
 
+export type GetReportSummaryParams = Optional<NonNullable<types.GetReportSummaryData['query']>>;
+export type GetTimelineParams = Optional<NonNullable<types.GetTimelineData['query']>>;
 export type ListAIResponseEventsParams = Optional<NonNullable<types.ListAiResponseEventsData['query']>>;
 export type ListAIResponsesParams = Optional<NonNullable<types.ListAiResponsesData['query']>>;
 export type ListAPIKeysParams = Optional<NonNullable<types.ListApiKeysData['query']>>;
+export type ListEventsParams = Optional<NonNullable<types.ListEventsData['query']>>;
 export type ListMessagesParams = Optional<NonNullable<types.ListMessagesData['query']>>;
+export type ListPromptsParams = Optional<NonNullable<types.ListPromptsData['query']>>;
 export type ListSessionsParams = Optional<NonNullable<types.ListSessionsData['query']>>;
+export type ListStaffTicketsParams = Optional<NonNullable<types.ListStaffTicketsData['query']>>;
+export type ListTeamsParams = Optional<NonNullable<types.ListTeamsData['query']>>;
 export type ListTicketsParams = Optional<NonNullable<types.ListTicketsData['query']>>;
 export type ListUsersParams = Optional<NonNullable<types.ListUsersData['query']>>;
+export type ListWebhookDeliveriesParams = Optional<NonNullable<types.ListWebhookDeliveriesData['query']>>;
+export type ListWebhooksParams = Optional<NonNullable<types.ListWebhooksData['query']>>;
+export type PreviewPromptParams = Optional<NonNullable<types.PreviewPromptData['query']>>;
+export type SearchTicketsParams = Optional<NonNullable<types.SearchTicketsData['query']>>;
 
 /**
  * The SDK: a method for each operation of the contract, which retries what may be retried, keeps its access token fresh, and
@@ -86,6 +128,18 @@ export class Support {
   }
 
   /**
+   * Calls POST /ai-responses/{ai_response_id}/apply.
+   *
+   * Apply a triage.
+   *
+   * Gives the ticket the priority of a complete triage, and its tags besides those that the ticket has. Whether to hand the
+   * ticket off stays with staff.
+   */
+  applyAIResponse(aiResponseId: AIResponseID, options: CallOptions = {}): Promise<Ticket> {
+    return this.#caller.call<Ticket>({ method: 'POST', path: '/ai-responses/{ai_response_id}/apply', takesKey: true, repeatable: true }, { path: { ai_response_id: aiResponseId } }, options);
+  }
+
+  /**
    * Calls POST /ai-responses/{ai_response_id}/cancel.
    *
    * Cancel an AI response.
@@ -115,6 +169,40 @@ export class Support {
   }
 
   /**
+   * Calls GET /staff/tickets/counts.
+   *
+   * Count tickets for staff.
+   *
+   * How many tickets are where, for the badges of an inbox. A count of 10,000 means that many or more.
+   */
+  countStaffTickets(options: CallOptions = {}): Promise<StaffTicketCounts> {
+    return this.#caller.call<StaffTicketCounts>({ method: 'GET', path: '/staff/tickets/counts', repeatable: true }, { }, options);
+  }
+
+  /**
+   * Calls POST /tickets/{ticket_id}/ai-requests.
+   *
+   * Ask the AI for staff.
+   *
+   * Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+   * see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+   * AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+   * AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+   *
+   * - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+   *   notes for it.
+   * - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+   *   the same summary (`200`).
+   * - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+   *   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+   *
+   * While one of the kind is being written in the ticket, that one is returned (`200`).
+   */
+  createAIRequest(ticketId: TicketID, body: CreateAIRequestRequest, options: CallOptions = {}): Promise<AIResponse> {
+    return this.#caller.call<AIResponse>({ method: 'POST', path: '/tickets/{ticket_id}/ai-requests', takesKey: true, repeatable: true }, { path: { ticket_id: ticketId }, body }, options);
+  }
+
+  /**
    * Calls POST /tickets/{ticket_id}/ai-responses.
    *
    * Start the AI's answer.
@@ -126,6 +214,9 @@ export class Support {
    * `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
    * of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
    * and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
+   *
+   * Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+   * the draft. One that was discarded is made again only when staff ask for it.
    *
    * `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
    * answer, the server goes on with its others: the AI response names the one that writes.
@@ -162,9 +253,44 @@ export class Support {
    * server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
    *
    * A message by staff ends an AI answer that is still being written: a human always wins.
+   *
+   * With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+   *
+   * With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+   * key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+   * `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+   * quota is used up, …), the message is stored all the same, and `unanswered` says why.
    */
-  createMessage(ticketId: TicketID, body: CreateMessageRequest, options: CallOptions = {}): Promise<Message> {
-    return this.#caller.call<Message>({ method: 'POST', path: '/tickets/{ticket_id}/messages', takesKey: true, repeatable: true }, { path: { ticket_id: ticketId }, body }, options);
+  createMessage(ticketId: TicketID, body: CreateMessageRequest, options: CallOptions = {}): Promise<CreatedMessage> {
+    return this.#caller.call<CreatedMessage>({ method: 'POST', path: '/tickets/{ticket_id}/messages', takesKey: true, repeatable: true }, { path: { ticket_id: ticketId }, body }, options);
+  }
+
+  /**
+   * Calls POST /tickets/{ticket_id}/notes.
+   *
+   * Add a note to a ticket.
+   *
+   * Adds a note by the caller. A note stands among the ticket's messages, for staff alone: customers, those who act on their
+   * behalf, their chat clients and the AI that answers them never get it. It changes nothing that they see either, neither
+   * the ticket's times nor its status nor its `ETag`, and an AI answer that is being written goes on. A closed ticket takes
+   * notes too.
+   */
+  createNote(ticketId: TicketID, body: CreateNoteRequest, options: CallOptions = {}): Promise<Message> {
+    return this.#caller.call<Message>({ method: 'POST', path: '/tickets/{ticket_id}/notes', takesKey: true, repeatable: true }, { path: { ticket_id: ticketId }, body }, options);
+  }
+
+  /**
+   * Calls POST /prompts.
+   *
+   * Draft a prompt.
+   *
+   * Makes the next version of the desk's prompt, as a draft: nothing is answered by it until it is published. Until then it
+   * may be changed, and tried out with `GET /prompts/{prompt_id}/preview`.
+   *
+   * A prompt adds to the rules that the AI always has, and lifts none of them. Its texts together may take 6 KiB as JSON.
+   */
+  createPrompt(body: PromptSettings, options: CallOptions = {}): Promise<Prompt> {
+    return this.#caller.call<Prompt>({ method: 'POST', path: '/prompts', takesKey: true, repeatable: true }, { body }, options);
   }
 
   /**
@@ -182,12 +308,26 @@ export class Support {
   }
 
   /**
+   * Calls POST /teams.
+   *
+   * Create a team.
+   *
+   * Creates a team of enabled accounts of staff. It may be empty.
+   */
+  createTeam(body: CreateTeamRequest, options: CallOptions = {}): Promise<Team> {
+    return this.#caller.call<Team>({ method: 'POST', path: '/teams', takesKey: true, repeatable: true }, { body }, options);
+  }
+
+  /**
    * Calls POST /tickets.
    *
    * Open a ticket.
    *
    * Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
    * answered at once, without a further message.
+   *
+   * A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
+   * ticket of yours that has this id, if there is one (`200`).
    */
   createTicket(body: CreateTicketRequest, options: CallOptions = {}): Promise<Ticket> {
     return this.#caller.call<Ticket>({ method: 'POST', path: '/tickets', takesKey: true, repeatable: true }, { body }, options);
@@ -205,6 +345,76 @@ export class Support {
    */
   createUser(body: CreateUserRequest, options: CallOptions = {}): Promise<Account> {
     return this.#caller.call<Account>({ method: 'POST', path: '/users' }, { body }, options);
+  }
+
+  /**
+   * Calls POST /webhooks.
+   *
+   * Create a webhook.
+   *
+   * Sends what happens on the desk to a URL, from now on. The section [Webhooks](#section/Webhooks) says what is sent and how
+   * to verify it. The response is the only place where the secret is shown.
+   *
+   * The URL must be `https` and lead to a public address on port 80, 443 or one from 1024 on. A server may allow private
+   * networks, and `http` to them, by its setting `SUPPORT_WEBHOOK_ALLOW`. At most 100 webhooks may exist.
+   *
+   * Sent twice, it makes two webhooks; delete the one whose response was lost. Secrets are never given out again:
+   * `Idempotency-Key` has no effect here.
+   */
+  createWebhook(body: CreateWebhookRequest, options: CallOptions = {}): Promise<CreatedWebhook> {
+    return this.#caller.call<CreatedWebhook>({ method: 'POST', path: '/webhooks' }, { body }, options);
+  }
+
+  /**
+   * Calls DELETE /teams/{team_id}.
+   *
+   * Delete a team.
+   *
+   * Deletes a team. Its tickets become no team's: at once, or within minutes if they are many.
+   */
+  deleteTeam(teamId: TeamID, options: CallOptions = {}): Promise<void> {
+    return this.#caller.run({ method: 'DELETE', path: '/teams/{team_id}', repeatable: true }, { path: { team_id: teamId } }, options);
+  }
+
+  /**
+   * Calls DELETE /users/{user_id}/data.
+   *
+   * Erase everything of a customer.
+   *
+   * Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
+   * and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
+   * that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
+   *
+   * When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
+   * rest goes within minutes, also if the server restarts. Erasing somebody again erases what has come since. `404` for the
+   * accounts of staff and services: take their role first.
+   */
+  deleteUserData(userId: UserID, options: CallOptions = {}): Promise<void> {
+    return this.#caller.run({ method: 'DELETE', path: '/users/{user_id}/data', repeatable: true }, { path: { user_id: userId } }, options);
+  }
+
+  /**
+   * Calls DELETE /webhooks/{webhook_id}.
+   *
+   * Delete a webhook.
+   *
+   * Ends a webhook and forgets its deliveries. One that is being sent at the moment may still arrive.
+   */
+  deleteWebhook(webhookId: WebhookID, options: CallOptions = {}): Promise<void> {
+    return this.#caller.run({ method: 'DELETE', path: '/webhooks/{webhook_id}', repeatable: true }, { path: { webhook_id: webhookId } }, options);
+  }
+
+  /**
+   * Calls POST /ai-responses/{ai_response_id}/discard.
+   *
+   * Discard a draft.
+   *
+   * Takes a draft that waits for review off it: it never becomes a message, and no other is made for the same turn until staff
+   * ask for one (`POST /tickets/{ticket_id}/ai-responses`). A draft that was discarded stays as it is.
+   * `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
+   */
+  discardAIResponse(aiResponseId: AIResponseID, options: CallOptions = {}): Promise<AIResponse> {
+    return this.#caller.call<AIResponse>({ method: 'POST', path: '/ai-responses/{ai_response_id}/discard', takesKey: true, repeatable: true }, { path: { ai_response_id: aiResponseId } }, options);
   }
 
   /**
@@ -264,6 +474,17 @@ export class Support {
   }
 
   /**
+   * Calls GET /prompts/{prompt_id}.
+   *
+   * Get a prompt.
+   *
+   * One version of the desk's prompt. Its `ETag` changes with what it says and with whether it is live.
+   */
+  getPrompt(promptId: PromptID, options: CallOptions = {}): Promise<Prompt> {
+    return this.#caller.call<Prompt>({ method: 'GET', path: '/prompts/{prompt_id}', repeatable: true }, { path: { prompt_id: promptId } }, options);
+  }
+
+  /**
    * Calls GET /readyz.
    *
    * Should this server get requests?
@@ -274,6 +495,45 @@ export class Support {
    */
   getReadiness(options: CallOptions = {}): Promise<Health> {
     return this.#caller.call<Health>({ method: 'GET', path: '/readyz', public: true, repeatable: true }, { }, options);
+  }
+
+  /**
+   * Calls GET /staff/reports/summary.
+   *
+   * Read what happened on the desk.
+   *
+   * Counts what happened on some days (UTC), 92 at most, as a whole and by day, by team or by agent. A ticket counts for the
+   * team and the agent whose it is now; the group of what is nobody's names nobody. Groups in which nothing happened are left
+   * out, and there are 1,000 at most.
+   *
+   * `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
+   * they are. `unresolved` is what is open or pending at the moment; groups by day do not have it.
+   */
+  getReportSummary(params: GetReportSummaryParams = {}, options: CallOptions = {}): Promise<ReportSummary> {
+    return this.#caller.call<ReportSummary>({ method: 'GET', path: '/staff/reports/summary', repeatable: true }, { query: params }, options);
+  }
+
+  /**
+   * Calls GET /sla-targets.
+   *
+   * Read the targets of priorities.
+   *
+   * In how many minutes after it was opened a ticket of each priority should be answered and resolved. There are none until an
+   * administrator sets them.
+   */
+  getSLATargets(options: CallOptions = {}): Promise<SLATargets> {
+    return this.#caller.call<SLATargets>({ method: 'GET', path: '/sla-targets', repeatable: true }, { }, options);
+  }
+
+  /**
+   * Calls GET /teams/{team_id}.
+   *
+   * Get a team.
+   *
+   * One team, with its members.
+   */
+  getTeam(teamId: TeamID, options: CallOptions = {}): Promise<Team> {
+    return this.#caller.call<Team>({ method: 'GET', path: '/teams/{team_id}', repeatable: true }, { path: { team_id: teamId } }, options);
   }
 
   /**
@@ -289,6 +549,18 @@ export class Support {
   }
 
   /**
+   * Calls GET /tickets/{ticket_id}/timeline.
+   *
+   * List what happened in a ticket.
+   *
+   * The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Go on with
+   * `position` as the next `after` until it is `head`. Events are kept for a time, as those of `GET /events`.
+   */
+  getTimeline(ticketId: TicketID, params: GetTimelineParams = {}, options: CallOptions = {}): Promise<DeskEvents> {
+    return this.#caller.call<DeskEvents>({ method: 'GET', path: '/tickets/{ticket_id}/timeline', repeatable: true }, { path: { ticket_id: ticketId }, query: params }, options);
+  }
+
+  /**
    * Calls GET /users/{user_id}.
    *
    * Get an account.
@@ -298,6 +570,41 @@ export class Support {
    */
   getUser(userId: UserID, options: CallOptions = {}): Promise<Account> {
     return this.#caller.call<Account>({ method: 'GET', path: '/users/{user_id}', repeatable: true }, { path: { user_id: userId } }, options);
+  }
+
+  /**
+   * Calls GET /webhooks/{webhook_id}.
+   *
+   * Get a webhook.
+   *
+   * One webhook, without its secret.
+   */
+  getWebhook(webhookId: WebhookID, options: CallOptions = {}): Promise<Webhook> {
+    return this.#caller.call<Webhook>({ method: 'GET', path: '/webhooks/{webhook_id}', repeatable: true }, { path: { webhook_id: webhookId } }, options);
+  }
+
+  /**
+   * Calls GET /webhook-deliveries/{webhook_delivery_id}.
+   *
+   * Get a delivery with its attempts.
+   *
+   * One delivery, with what came of each attempt to send it, oldest first.
+   */
+  getWebhookDelivery(webhookDeliveryId: WebhookDeliveryID, options: CallOptions = {}): Promise<WebhookDeliveryWithAttempts> {
+    return this.#caller.call<WebhookDeliveryWithAttempts>({ method: 'GET', path: '/webhook-deliveries/{webhook_delivery_id}', repeatable: true }, { path: { webhook_delivery_id: webhookDeliveryId } }, options);
+  }
+
+  /**
+   * Calls POST /tickets/{ticket_id}/handoff.
+   *
+   * Hand a ticket off to humans.
+   *
+   * Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+   * begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+   * stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+   */
+  handOffTicket(ticketId: TicketID, body: HandOffTicketRequest, options: CallOptions = {}): Promise<Ticket> {
+    return this.#caller.call<Ticket>({ method: 'POST', path: '/tickets/{ticket_id}/handoff', takesKey: true, repeatable: true }, { path: { ticket_id: ticketId }, body }, options);
   }
 
   /**
@@ -349,13 +656,31 @@ export class Support {
   }
 
   /**
+   * Calls GET /events.
+   *
+   * List what happened.
+   *
+   * What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an event
+   * never appears in front of one that you have read: store `position` with what you have processed, and go on from there.
+   * When there is nothing yet, the answer waits up to `wait` seconds.
+   *
+   * Staff see everything; events about accounts and API keys are for administrators. Customers see what happens in their
+   * tickets, a service with the role `user` what happens in those of its customers.
+   *
+   * Events are kept for a time (90 days unless the operator has changed it). A position before the oldest one is `410 position_expired`.
+   */
+  listEvents(params: ListEventsParams = {}, options: CallOptions = {}): Promise<DeskEvents> {
+    return this.#caller.call<DeskEvents>({ method: 'GET', path: '/events', repeatable: true }, { query: params }, options);
+  }
+
+  /**
    * Iterates over all the items of GET /tickets/{ticket_id}/messages, from the page that params begin with. It asks for the next page when it
    * is needed.
    *
    * List a ticket's messages.
    *
-   * The conversation, oldest first. The order is the order in which messages were accepted, so a reader who follows
-   * the pages while others write misses none and gets none twice.
+   * The conversation, oldest first, for staff with the notes. The order is the order in which messages were accepted, so a
+   * reader who follows the pages while others write misses none and gets none twice.
    */
   listMessages(ticketId: TicketID, params: ListMessagesParams = {}, options: CallOptions = {}): AsyncGenerator<Message, void, undefined> {
     return items((cursor) => this.listMessagesPage(ticketId, cursor === undefined ? params : { ...params, cursor }, options));
@@ -364,6 +689,23 @@ export class Support {
   /** Returns one page of listMessages. */
   listMessagesPage(ticketId: TicketID, params: ListMessagesParams = {}, options: CallOptions = {}): Promise<Page<Message>> {
     return this.#caller.callPage<Message>({ method: 'GET', path: '/tickets/{ticket_id}/messages', repeatable: true }, { path: { ticket_id: ticketId }, query: params }, options);
+  }
+
+  /**
+   * Iterates over all the items of GET /prompts, from the page that params begin with. It asks for the next page when it
+   * is needed.
+   *
+   * List prompts.
+   *
+   * Every version of the desk's prompt, newest first, drafts included.
+   */
+  listPrompts(params: ListPromptsParams = {}, options: CallOptions = {}): AsyncGenerator<Prompt, void, undefined> {
+    return items((cursor) => this.listPromptsPage(cursor === undefined ? params : { ...params, cursor }, options));
+  }
+
+  /** Returns one page of listPrompts. */
+  listPromptsPage(params: ListPromptsParams = {}, options: CallOptions = {}): Promise<Page<Prompt>> {
+    return this.#caller.callPage<Prompt>({ method: 'GET', path: '/prompts', repeatable: true }, { query: params }, options);
   }
 
   /**
@@ -381,6 +723,44 @@ export class Support {
   /** Returns one page of listSessions. */
   listSessionsPage(params: ListSessionsParams = {}, options: CallOptions = {}): Promise<Page<Session>> {
     return this.#caller.callPage<Session>({ method: 'GET', path: '/auth/sessions', repeatable: true }, { query: params }, options);
+  }
+
+  /**
+   * Iterates over all the items of GET /staff/tickets, from the page that params begin with. It asks for the next page when it
+   * is needed.
+   *
+   * List tickets for staff.
+   *
+   * Everybody's tickets, as an inbox shows them: those that match all of the filters, in the order of `sort`.
+   *
+   * A request looks at a bounded number of tickets, so a page may have fewer than `limit` items, or none, and the list still go on:
+   * only a missing `Link` to the next page means that it was the last. A ticket that changes while you read may move, and so be
+   * missed or come twice.
+   */
+  listStaffTickets(params: ListStaffTicketsParams = {}, options: CallOptions = {}): AsyncGenerator<Ticket, void, undefined> {
+    return items((cursor) => this.listStaffTicketsPage(cursor === undefined ? params : { ...params, cursor }, options));
+  }
+
+  /** Returns one page of listStaffTickets. */
+  listStaffTicketsPage(params: ListStaffTicketsParams = {}, options: CallOptions = {}): Promise<Page<Ticket>> {
+    return this.#caller.callPage<Ticket>({ method: 'GET', path: '/staff/tickets', repeatable: true }, { query: params }, options);
+  }
+
+  /**
+   * Iterates over all the items of GET /teams, from the page that params begin with. It asks for the next page when it
+   * is needed.
+   *
+   * List teams.
+   *
+   * The teams that tickets can be given to, newest first.
+   */
+  listTeams(params: ListTeamsParams = {}, options: CallOptions = {}): AsyncGenerator<Team, void, undefined> {
+    return items((cursor) => this.listTeamsPage(cursor === undefined ? params : { ...params, cursor }, options));
+  }
+
+  /** Returns one page of listTeams. */
+  listTeamsPage(params: ListTeamsParams = {}, options: CallOptions = {}): Promise<Page<Team>> {
+    return this.#caller.callPage<Team>({ method: 'GET', path: '/teams', repeatable: true }, { query: params }, options);
   }
 
   /**
@@ -419,6 +799,40 @@ export class Support {
   }
 
   /**
+   * Iterates over all the items of GET /webhooks/{webhook_id}/deliveries, from the page that params begin with. It asks for the next page when it
+   * is needed.
+   *
+   * List a webhook's deliveries.
+   *
+   * What was sent and what is still to be sent, newest first. Finished deliveries are kept for 14 days.
+   */
+  listWebhookDeliveries(webhookId: WebhookID, params: ListWebhookDeliveriesParams = {}, options: CallOptions = {}): AsyncGenerator<WebhookDelivery, void, undefined> {
+    return items((cursor) => this.listWebhookDeliveriesPage(webhookId, cursor === undefined ? params : { ...params, cursor }, options));
+  }
+
+  /** Returns one page of listWebhookDeliveries. */
+  listWebhookDeliveriesPage(webhookId: WebhookID, params: ListWebhookDeliveriesParams = {}, options: CallOptions = {}): Promise<Page<WebhookDelivery>> {
+    return this.#caller.callPage<WebhookDelivery>({ method: 'GET', path: '/webhooks/{webhook_id}/deliveries', repeatable: true }, { path: { webhook_id: webhookId }, query: params }, options);
+  }
+
+  /**
+   * Iterates over all the items of GET /webhooks, from the page that params begin with. It asks for the next page when it
+   * is needed.
+   *
+   * List webhooks.
+   *
+   * All webhooks, newest first, without their secrets.
+   */
+  listWebhooks(params: ListWebhooksParams = {}, options: CallOptions = {}): AsyncGenerator<Webhook, void, undefined> {
+    return items((cursor) => this.listWebhooksPage(cursor === undefined ? params : { ...params, cursor }, options));
+  }
+
+  /** Returns one page of listWebhooks. */
+  listWebhooksPage(params: ListWebhooksParams = {}, options: CallOptions = {}): Promise<Page<Webhook>> {
+    return this.#caller.callPage<Webhook>({ method: 'GET', path: '/webhooks', repeatable: true }, { query: params }, options);
+  }
+
+  /**
    * Calls POST /auth/login.
    *
    * Begin a session.
@@ -451,6 +865,62 @@ export class Support {
   }
 
   /**
+   * Calls POST /tickets/{ticket_id}/merge.
+   *
+   * Merge a ticket into another one.
+   *
+   * Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
+   * of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
+   * written in either ticket end unpublished.
+   */
+  mergeTicket(ticketId: TicketID, body: MergeTicketRequest, options: CallOptions = {}): Promise<Ticket> {
+    return this.#caller.call<Ticket>({ method: 'POST', path: '/tickets/{ticket_id}/merge', takesKey: true, repeatable: true }, { path: { ticket_id: ticketId }, body }, options);
+  }
+
+  /**
+   * Calls GET /prompts/{prompt_id}/preview.
+   *
+   * Preview a prompt.
+   *
+   * What would be sent to the AI for the next answer in a ticket if the prompt were live: the system prompt and the
+   * conversation, shortened as it would be for an answer. Nothing is sent. Without `ticket_id`, the system prompt alone.
+   */
+  previewPrompt(promptId: PromptID, params: PreviewPromptParams = {}, options: CallOptions = {}): Promise<PromptPreview> {
+    return this.#caller.call<PromptPreview>({ method: 'GET', path: '/prompts/{prompt_id}/preview', repeatable: true }, { path: { prompt_id: promptId }, query: params }, options);
+  }
+
+  /**
+   * Calls POST /ai-responses/{ai_response_id}/publish.
+   *
+   * Publish a draft.
+   *
+   * Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+   * message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+   * (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+   *
+   * `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+   * staff replied, the customer wrote, or the ticket was closed or handed off.
+   */
+  publishAIResponse(aiResponseId: AIResponseID, body: PublishAIResponseRequest, options: CallOptions = {}): Promise<Message> {
+    return this.#caller.call<Message>({ method: 'POST', path: '/ai-responses/{ai_response_id}/publish', takesKey: true, repeatable: true }, { path: { ai_response_id: aiResponseId }, body }, options);
+  }
+
+  /**
+   * Calls POST /prompts/{prompt_id}/publish.
+   *
+   * Publish a prompt.
+   *
+   * Makes the prompt the live one, in place of the one that was: a draft, which no longer changes from then on, or an
+   * earlier version, to roll back to it. Every answer that begins after this is written by it, at every server. Answers
+   * that are being written keep theirs.
+   *
+   * With `If-Match`, it is published only while it has that version: what goes live is what you have read.
+   */
+  publishPrompt(promptId: PromptID, options: CallOptions = {}): Promise<Prompt> {
+    return this.#caller.call<Prompt>({ method: 'POST', path: '/prompts/{prompt_id}/publish', takesKey: true, repeatable: true }, { path: { prompt_id: promptId } }, options);
+  }
+
+  /**
    * Calls PUT /users/{user_id}/customer.
    *
    * Name a customer.
@@ -473,6 +943,49 @@ export class Support {
    */
   putMessageFeedback(messageId: MessageID, body: PutMessageFeedbackRequest, options: CallOptions = {}): Promise<MessageFeedback> {
     return this.#caller.call<MessageFeedback>({ method: 'PUT', path: '/messages/{message_id}/feedback', repeatable: true }, { path: { message_id: messageId }, body }, options);
+  }
+
+  /**
+   * Calls PUT /sla-targets.
+   *
+   * Replace the targets of priorities.
+   *
+   * Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
+   * priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+   *
+   * When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
+   * for each target of a ticket, within about ten seconds.
+   */
+  putSLATargets(body: SLATargets, options: CallOptions = {}): Promise<SLATargets> {
+    return this.#caller.call<SLATargets>({ method: 'PUT', path: '/sla-targets', repeatable: true }, { body }, options);
+  }
+
+  /**
+   * Calls POST /messages/{message_id}/redact.
+   *
+   * Take away what a message said.
+   *
+   * Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, and from
+   * the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
+   * content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
+   * `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
+   *
+   * Redacting a message again changes nothing: `Idempotency-Key` has no effect here.
+   */
+  redactMessage(messageId: MessageID, options: CallOptions = {}): Promise<Message> {
+    return this.#caller.call<Message>({ method: 'POST', path: '/messages/{message_id}/redact', repeatable: true }, { path: { message_id: messageId } }, options);
+  }
+
+  /**
+   * Calls POST /webhook-deliveries/{webhook_delivery_id}/redeliver.
+   *
+   * Send a delivery again.
+   *
+   * Sends a delivery again, now and whatever came of it before, with the same `webhook-id`. When it fails, it is tried as
+   * often as a new one.
+   */
+  redeliverWebhook(webhookDeliveryId: WebhookDeliveryID, options: CallOptions = {}): Promise<WebhookDelivery> {
+    return this.#caller.call<WebhookDelivery>({ method: 'POST', path: '/webhook-deliveries/{webhook_delivery_id}/redeliver', takesKey: true, repeatable: true }, { path: { webhook_delivery_id: webhookDeliveryId } }, options);
   }
 
   /**
@@ -500,6 +1013,19 @@ export class Support {
   }
 
   /**
+   * Calls POST /webhooks/{webhook_id}/replay.
+   *
+   * Send what happened since a position again.
+   *
+   * Delivers the events from a position of the event feed on once more, as far as the webhook's types want them. A receiver
+   * sees the same `webhook-id` again for deliveries that are kept (14 days). Where the feed no longer reaches back so far, the
+   * oldest event that it has is the first. A second replay takes the place of one that has not finished.
+   */
+  replayWebhook(webhookId: WebhookID, body: ReplayWebhookRequest, options: CallOptions = {}): Promise<WebhookReplay> {
+    return this.#caller.call<WebhookReplay>({ method: 'POST', path: '/webhooks/{webhook_id}/replay', takesKey: true, repeatable: true }, { path: { webhook_id: webhookId }, body }, options);
+  }
+
+  /**
    * Calls DELETE /api-keys/{api_key_id}.
    *
    * Revoke an API key.
@@ -509,6 +1035,47 @@ export class Support {
    */
   revokeAPIKey(apiKeyId: APIKeyID, options: CallOptions = {}): Promise<void> {
     return this.#caller.run({ method: 'DELETE', path: '/api-keys/{api_key_id}', repeatable: true }, { path: { api_key_id: apiKeyId } }, options);
+  }
+
+  /**
+   * Calls POST /webhooks/{webhook_id}/rotate-secret.
+   *
+   * Replace a webhook's secret.
+   *
+   * Makes a new secret, which is shown this once. For the next 24 hours every delivery is signed with both, the new one and
+   * the one before. Secrets are never given out again: `Idempotency-Key` has no effect here. Sent twice, it makes two, of
+   * which the second counts, and the secret before the first no longer does.
+   */
+  rotateWebhookSecret(webhookId: WebhookID, options: CallOptions = {}): Promise<WebhookSecret> {
+    return this.#caller.call<WebhookSecret>({ method: 'POST', path: '/webhooks/{webhook_id}/rotate-secret' }, { path: { webhook_id: webhookId } }, options);
+  }
+
+  /**
+   * Iterates over all the items of GET /search, from the page that params begin with. It asks for the next page when it
+   * is needed.
+   *
+   * Search tickets and messages.
+   *
+   * Finds tickets by their title and description, and messages by what they say: yours, or, for staff, everybody's
+   * and the notes. The best
+   * matches come first: more and rarer words, in the title above all, and newer texts. A text can be found within two
+   * seconds of being written.
+   *
+   * `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
+   * `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Signs mean nothing else, so no query is
+   * wrong. One without a word that must be there finds nothing: only signs, only words such as "the", or only `-words`.
+   *
+   * Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
+   *
+   * `title` and `snippet` come in segments: show each as text, and those with `match` highlighted.
+   */
+  searchTickets(params: SearchTicketsParams, options: CallOptions = {}): AsyncGenerator<SearchResult, void, undefined> {
+    return items((cursor) => this.searchTicketsPage(cursor === undefined ? params : { ...params, cursor }, options));
+  }
+
+  /** Returns one page of searchTickets. */
+  searchTicketsPage(params: SearchTicketsParams, options: CallOptions = {}): Promise<Page<SearchResult>> {
+    return this.#caller.callPage<SearchResult>({ method: 'GET', path: '/search', repeatable: true }, { query: params }, options);
   }
 
   /**
@@ -539,6 +1106,9 @@ export class Support {
    * further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
    * and by however many readers it is asked for.
    *
+   * Where staff review answers, a customer's call starts a draft, unless there is one, and gets `409 ai_in_review`: the answer
+   * comes as a message of the ticket. Staff read the draft.
+   *
    * A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
    * this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
    * the customer replaces an answer that has not begun yet; one that has begun is finished first.
@@ -564,6 +1134,44 @@ export class Support {
   }
 
   /**
+   * Calls POST /webhooks/{webhook_id}/test.
+   *
+   * Send a test delivery.
+   *
+   * Sends a delivery of the type `webhook.test`, signed like all others. Read it again to see how it went. A paused or
+   * disabled webhook sends it when it goes on.
+   */
+  testWebhook(webhookId: WebhookID, options: CallOptions = {}): Promise<WebhookDelivery> {
+    return this.#caller.call<WebhookDelivery>({ method: 'POST', path: '/webhooks/{webhook_id}/test', takesKey: true, repeatable: true }, { path: { webhook_id: webhookId } }, options);
+  }
+
+  /**
+   * Calls PUT /prompts/{prompt_id}.
+   *
+   * Change a draft.
+   *
+   * Replaces what a draft says; what is left out is cleared. A prompt that was published once never changes again
+   * (`409 prompt_published`), so that the version which an AI response names is one text for ever.
+   *
+   * With `If-Match`, the change is made only while the draft has that version.
+   */
+  updatePrompt(promptId: PromptID, body: PromptSettings, options: CallOptions = {}): Promise<Prompt> {
+    return this.#caller.call<Prompt>({ method: 'PUT', path: '/prompts/{prompt_id}', repeatable: true }, { path: { prompt_id: promptId }, body }, options);
+  }
+
+  /**
+   * Calls PATCH /teams/{team_id}.
+   *
+   * Change a team.
+   *
+   * Changes a team's name, its members, or both. `member_ids` takes the place of the members that there are. With `If-Match`, the
+   * change is made only while the team has that version.
+   */
+  updateTeam(teamId: TeamID, body: UpdateTeamRequest, options: CallOptions = {}): Promise<Team> {
+    return this.#caller.call<Team>({ method: 'PATCH', path: '/teams/{team_id}' }, { path: { team_id: teamId }, body }, options);
+  }
+
+  /**
    * Calls PATCH /tickets/{ticket_id}.
    *
    * Change a ticket.
@@ -572,16 +1180,36 @@ export class Support {
    *
    * `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
    * `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-   * has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
-   * written: it is not published.
+   * has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
+   * is still being written: it is not published. A ticket that was merged into another one stays closed.
    *
-   * `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
-   * further one begins until it is `on` again. The ticket's customer and staff may change both.
+   * A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+   * AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
    *
-   * With `If-Match`, the change is made only while the ticket has that version.
+   * The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
+   * `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+   * (`409 invalid_transition`).
+   *
+   * With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
+   * time, one of them gets `412`.
    */
   updateTicket(ticketId: TicketID, body: UpdateTicketRequest, options: CallOptions = {}): Promise<Ticket> {
     return this.#caller.call<Ticket>({ method: 'PATCH', path: '/tickets/{ticket_id}' }, { path: { ticket_id: ticketId }, body }, options);
+  }
+
+  /**
+   * Calls POST /staff/tickets/bulk.
+   *
+   * Change many tickets.
+   *
+   * Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
+   * or which problem it met; the others are changed all the same.
+   *
+   * The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+   * it. `Idempotency-Key` has no effect here.
+   */
+  updateTickets(body: UpdateTicketsRequest, options: CallOptions = {}): Promise<TicketResult[]> {
+    return this.#caller.call<TicketResult[]>({ method: 'POST', path: '/staff/tickets/bulk', repeatable: true }, { body }, options);
   }
 
   /**
@@ -595,6 +1223,31 @@ export class Support {
    */
   updateUser(userId: UserID, body: UpdateUserRequest, options: CallOptions = {}): Promise<Account> {
     return this.#caller.call<Account>({ method: 'PATCH', path: '/users/{user_id}' }, { path: { user_id: userId }, body }, options);
+  }
+
+  /**
+   * Calls PATCH /webhooks/{webhook_id}.
+   *
+   * Change, pause or enable a webhook.
+   *
+   * Changes what the body names. A paused webhook keeps its deliveries until it goes on. `paused: false` also enables a
+   * webhook that was disabled: it goes on with the deliveries that it has, and
+   * `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+   */
+  updateWebhook(webhookId: WebhookID, body: UpdateWebhookRequest, options: CallOptions = {}): Promise<Webhook> {
+    return this.#caller.call<Webhook>({ method: 'PATCH', path: '/webhooks/{webhook_id}' }, { path: { webhook_id: webhookId }, body }, options);
+  }
+
+  /**
+   * Calls POST /prompts/{prompt_id}/withdraw.
+   *
+   * Withdraw a prompt.
+   *
+   * Goes back to the prompt that is built in, if this one is live. One that is not stays as it is. Answers that are being
+   * written keep their prompt.
+   */
+  withdrawPrompt(promptId: PromptID, options: CallOptions = {}): Promise<Prompt> {
+    return this.#caller.call<Prompt>({ method: 'POST', path: '/prompts/{prompt_id}/withdraw', takesKey: true, repeatable: true }, { path: { prompt_id: promptId } }, options);
   }
 }
 

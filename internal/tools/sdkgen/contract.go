@@ -79,8 +79,9 @@ type operation struct {
 	ID, Method, Path     string
 	Summary, Description string
 	PathParams           []pathParam
-	// HasParams says that the generated request takes parameters, HasQuery that some are of the query.
-	HasParams, HasQuery bool
+	// HasParams says that the generated request takes parameters, HasQuery that some are of the query, and NeedsQuery that one of
+	// those is required.
+	HasParams, HasQuery, NeedsQuery bool
 	// Body and Result are types; empty if there is none.
 	Body, Result string
 	// Item is the type of a list's items, when the list has pages.
@@ -148,6 +149,7 @@ func readOperation(method, path string, item *openapi3.PathItem, source *openapi
 				continue
 			}
 			o.HasQuery = true
+			o.NeedsQuery = o.NeedsQuery || parameter.Required
 			paged = paged || parameter.Name == "cursor"
 		}
 		o.HasParams = true

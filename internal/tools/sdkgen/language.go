@@ -25,7 +25,16 @@ func functions(language, folder string) template.FuncMap {
 		"camel":   camel,
 		"lower":   func(name string) string { return strings.ToLower(name[:1]) + name[1:] },
 		"hey":     heyName,
+		"result":  typeScriptResult,
 	}
+}
+
+// typeScriptResult is the type of an operation's result, which the contract's model spells as Go does.
+func typeScriptResult(name string) string {
+	if item, isArray := strings.CutPrefix(name, "[]"); isArray {
+		return item + "[]"
+	}
+	return name
 }
 
 // comment makes the lines of a text those of a comment.

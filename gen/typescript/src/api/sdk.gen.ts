@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { CancelAiResponseData, CancelAiResponseErrors, CancelAiResponseResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CreateAiResponseData, CreateAiResponseErrors, CreateAiResponseResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateMessageData, CreateMessageErrors, CreateMessageResponses, CreateStreamTokenData, CreateStreamTokenErrors, CreateStreamTokenResponses, CreateTicketData, CreateTicketErrors, CreateTicketResponses, CreateUserData, CreateUserErrors, CreateUserResponses, EndSessionData, EndSessionErrors, EndSessionResponses, GetAiResponseData, GetAiResponseErrors, GetAiResponseResponses, GetLivenessData, GetLivenessErrors, GetLivenessResponses, GetMeData, GetMeErrors, GetMeResponses, GetMessageFeedbackData, GetMessageFeedbackErrors, GetMessageFeedbackResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetTicketData, GetTicketErrors, GetTicketResponses, GetUserData, GetUserErrors, GetUserResponses, ListAiResponseEventsData, ListAiResponseEventsErrors, ListAiResponseEventsResponses, ListAiResponsesData, ListAiResponsesErrors, ListAiResponsesResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListTicketsData, ListTicketsErrors, ListTicketsResponses, ListUiMessagesData, ListUiMessagesErrors, ListUiMessagesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, LogInData, LogInErrors, LogInResponses, LogOutData, LogOutErrors, LogOutResponses, PutCustomerData, PutCustomerErrors, PutCustomerResponses, PutMessageFeedbackData, PutMessageFeedbackErrors, PutMessageFeedbackResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, ResumeUiStreamData, ResumeUiStreamErrors, ResumeUiStreamResponse, ResumeUiStreamResponses, ResumeUiStreamV7Data, ResumeUiStreamV7Errors, ResumeUiStreamV7Response, ResumeUiStreamV7Responses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RunAguiData, RunAguiErrors, RunAguiResponse, RunAguiResponses, SendUiMessageData, SendUiMessageErrors, SendUiMessageResponse, SendUiMessageResponses, SendUiMessageV7Data, SendUiMessageV7Errors, SendUiMessageV7Response, SendUiMessageV7Responses, SignUpData, SignUpErrors, SignUpResponses, StopUiStreamData, StopUiStreamErrors, StopUiStreamResponses, StreamAiResponseByIdData, StreamAiResponseByIdErrors, StreamAiResponseByIdResponse, StreamAiResponseByIdResponses, StreamAiResponseData, StreamAiResponseErrors, StreamAiResponseResponse, StreamAiResponseResponses, UpdateTicketData, UpdateTicketErrors, UpdateTicketResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses } from './types.gen.js';
+import type { ApplyAiResponseData, ApplyAiResponseErrors, ApplyAiResponseResponses, CancelAiResponseData, CancelAiResponseErrors, CancelAiResponseResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CountStaffTicketsData, CountStaffTicketsErrors, CountStaffTicketsResponses, CreateAiRequestData, CreateAiRequestErrors, CreateAiRequestResponses, CreateAiResponseData, CreateAiResponseErrors, CreateAiResponseResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateMessageData, CreateMessageErrors, CreateMessageResponses, CreateNoteData, CreateNoteErrors, CreateNoteResponses, CreatePromptData, CreatePromptErrors, CreatePromptResponses, CreateStreamTokenData, CreateStreamTokenErrors, CreateStreamTokenResponses, CreateTeamData, CreateTeamErrors, CreateTeamResponses, CreateTicketData, CreateTicketErrors, CreateTicketResponses, CreateUserData, CreateUserErrors, CreateUserResponses, CreateWebhookData, CreateWebhookErrors, CreateWebhookResponses, DeleteTeamData, DeleteTeamErrors, DeleteTeamResponses, DeleteUserDataData, DeleteUserDataErrors, DeleteUserDataResponses, DeleteWebhookData, DeleteWebhookErrors, DeleteWebhookResponses, DiscardAiResponseData, DiscardAiResponseErrors, DiscardAiResponseResponses, EndSessionData, EndSessionErrors, EndSessionResponses, GetAiResponseData, GetAiResponseErrors, GetAiResponseResponses, GetLivenessData, GetLivenessErrors, GetLivenessResponses, GetMeData, GetMeErrors, GetMeResponses, GetMessageFeedbackData, GetMessageFeedbackErrors, GetMessageFeedbackResponses, GetPromptData, GetPromptErrors, GetPromptResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetReportSummaryData, GetReportSummaryErrors, GetReportSummaryResponses, GetSlaTargetsData, GetSlaTargetsErrors, GetSlaTargetsResponses, GetTeamData, GetTeamErrors, GetTeamResponses, GetTicketData, GetTicketErrors, GetTicketResponses, GetTimelineData, GetTimelineErrors, GetTimelineResponses, GetUserData, GetUserErrors, GetUserResponses, GetWebhookData, GetWebhookDeliveryData, GetWebhookDeliveryErrors, GetWebhookDeliveryResponses, GetWebhookErrors, GetWebhookResponses, HandOffTicketData, HandOffTicketErrors, HandOffTicketResponses, ListAiResponseEventsData, ListAiResponseEventsErrors, ListAiResponseEventsResponses, ListAiResponsesData, ListAiResponsesErrors, ListAiResponsesResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListPromptsData, ListPromptsErrors, ListPromptsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListStaffTicketsData, ListStaffTicketsErrors, ListStaffTicketsResponses, ListTeamsData, ListTeamsErrors, ListTeamsResponses, ListTicketsData, ListTicketsErrors, ListTicketsResponses, ListUiMessagesData, ListUiMessagesErrors, ListUiMessagesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ListWebhookDeliveriesData, ListWebhookDeliveriesErrors, ListWebhookDeliveriesResponses, ListWebhooksData, ListWebhooksErrors, ListWebhooksResponses, LogInData, LogInErrors, LogInResponses, LogOutData, LogOutErrors, LogOutResponses, MergeTicketData, MergeTicketErrors, MergeTicketResponses, PreviewPromptData, PreviewPromptErrors, PreviewPromptResponses, PublishAiResponseData, PublishAiResponseErrors, PublishAiResponseResponses, PublishPromptData, PublishPromptErrors, PublishPromptResponses, PutCustomerData, PutCustomerErrors, PutCustomerResponses, PutMessageFeedbackData, PutMessageFeedbackErrors, PutMessageFeedbackResponses, PutSlaTargetsData, PutSlaTargetsErrors, PutSlaTargetsResponses, RedactMessageData, RedactMessageErrors, RedactMessageResponses, RedeliverWebhookData, RedeliverWebhookErrors, RedeliverWebhookResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, ReplayWebhookData, ReplayWebhookErrors, ReplayWebhookResponses, ResumeUiStreamData, ResumeUiStreamErrors, ResumeUiStreamResponse, ResumeUiStreamResponses, ResumeUiStreamV7Data, ResumeUiStreamV7Errors, ResumeUiStreamV7Response, ResumeUiStreamV7Responses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RotateWebhookSecretData, RotateWebhookSecretErrors, RotateWebhookSecretResponses, RunAguiData, RunAguiErrors, RunAguiResponse, RunAguiResponses, SearchTicketsData, SearchTicketsErrors, SearchTicketsResponses, SendUiMessageData, SendUiMessageErrors, SendUiMessageResponse, SendUiMessageResponses, SendUiMessageV7Data, SendUiMessageV7Errors, SendUiMessageV7Response, SendUiMessageV7Responses, SignUpData, SignUpErrors, SignUpResponses, StopUiStreamData, StopUiStreamErrors, StopUiStreamResponses, StreamAiResponseByIdData, StreamAiResponseByIdErrors, StreamAiResponseByIdResponse, StreamAiResponseByIdResponses, StreamAiResponseData, StreamAiResponseErrors, StreamAiResponseResponse, StreamAiResponseResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, TestWebhookData, TestWebhookErrors, TestWebhookResponses, UpdatePromptData, UpdatePromptErrors, UpdatePromptResponses, UpdateTeamData, UpdateTeamErrors, UpdateTeamResponses, UpdateTicketData, UpdateTicketErrors, UpdateTicketResponses, UpdateTicketsData, UpdateTicketsErrors, UpdateTicketsResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, UpdateWebhookData, UpdateWebhookErrors, UpdateWebhookResponses, WithdrawPromptData, WithdrawPromptErrors, WithdrawPromptResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -228,6 +228,24 @@ export const updateUser = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
+ * Erase everything of a customer
+ *
+ * Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
+ * and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
+ * that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
+ *
+ * When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
+ * rest goes within minutes, also if the server restarts. Erasing somebody again erases what has come since. `404` for the
+ * accounts of staff and services: take their role first.
+ *
+ */
+export const deleteUserData = <ThrowOnError extends boolean = false>(options: Options<DeleteUserDataData, ThrowOnError>) => (options.client ?? client).delete<DeleteUserDataResponses, DeleteUserDataErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/users/{user_id}/data',
+    ...options
+});
+
+/**
  * Name a customer
  *
  * Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
@@ -298,6 +316,160 @@ export const revokeAPIKey = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
+ * List webhooks
+ *
+ * All webhooks, newest first, without their secrets.
+ */
+export const listWebhooks = <ThrowOnError extends boolean = false>(options?: Options<ListWebhooksData, ThrowOnError>) => (options?.client ?? client).get<ListWebhooksResponses, ListWebhooksErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/webhooks',
+    ...options
+});
+
+/**
+ * Create a webhook
+ *
+ * Sends what happens on the desk to a URL, from now on. The section [Webhooks](#section/Webhooks) says what is sent and how
+ * to verify it. The response is the only place where the secret is shown.
+ *
+ * The URL must be `https` and lead to a public address on port 80, 443 or one from 1024 on. A server may allow private
+ * networks, and `http` to them, by its setting `SUPPORT_WEBHOOK_ALLOW`. At most 100 webhooks may exist.
+ *
+ * Sent twice, it makes two webhooks; delete the one whose response was lost. Secrets are never given out again:
+ * `Idempotency-Key` has no effect here.
+ *
+ */
+export const createWebhook = <ThrowOnError extends boolean = false>(options: Options<CreateWebhookData, ThrowOnError>) => (options.client ?? client).post<CreateWebhookResponses, CreateWebhookErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/webhooks',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete a webhook
+ *
+ * Ends a webhook and forgets its deliveries. One that is being sent at the moment may still arrive.
+ */
+export const deleteWebhook = <ThrowOnError extends boolean = false>(options: Options<DeleteWebhookData, ThrowOnError>) => (options.client ?? client).delete<DeleteWebhookResponses, DeleteWebhookErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/webhooks/{webhook_id}',
+    ...options
+});
+
+/**
+ * Get a webhook
+ *
+ * One webhook, without its secret.
+ */
+export const getWebhook = <ThrowOnError extends boolean = false>(options: Options<GetWebhookData, ThrowOnError>) => (options.client ?? client).get<GetWebhookResponses, GetWebhookErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/webhooks/{webhook_id}',
+    ...options
+});
+
+/**
+ * Change, pause or enable a webhook
+ *
+ * Changes what the body names. A paused webhook keeps its deliveries until it goes on. `paused: false` also enables a
+ * webhook that was disabled: it goes on with the deliveries that it has, and
+ * `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
+ *
+ */
+export const updateWebhook = <ThrowOnError extends boolean = false>(options: Options<UpdateWebhookData, ThrowOnError>) => (options.client ?? client).patch<UpdateWebhookResponses, UpdateWebhookErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/webhooks/{webhook_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Replace a webhook's secret
+ *
+ * Makes a new secret, which is shown this once. For the next 24 hours every delivery is signed with both, the new one and
+ * the one before. Secrets are never given out again: `Idempotency-Key` has no effect here. Sent twice, it makes two, of
+ * which the second counts, and the secret before the first no longer does.
+ *
+ */
+export const rotateWebhookSecret = <ThrowOnError extends boolean = false>(options: Options<RotateWebhookSecretData, ThrowOnError>) => (options.client ?? client).post<RotateWebhookSecretResponses, RotateWebhookSecretErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/webhooks/{webhook_id}/rotate-secret',
+    ...options
+});
+
+/**
+ * Send a test delivery
+ *
+ * Sends a delivery of the type `webhook.test`, signed like all others. Read it again to see how it went. A paused or
+ * disabled webhook sends it when it goes on.
+ *
+ */
+export const testWebhook = <ThrowOnError extends boolean = false>(options: Options<TestWebhookData, ThrowOnError>) => (options.client ?? client).post<TestWebhookResponses, TestWebhookErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/webhooks/{webhook_id}/test',
+    ...options
+});
+
+/**
+ * Send what happened since a position again
+ *
+ * Delivers the events from a position of the event feed on once more, as far as the webhook's types want them. A receiver
+ * sees the same `webhook-id` again for deliveries that are kept (14 days). Where the feed no longer reaches back so far, the
+ * oldest event that it has is the first. A second replay takes the place of one that has not finished.
+ *
+ */
+export const replayWebhook = <ThrowOnError extends boolean = false>(options: Options<ReplayWebhookData, ThrowOnError>) => (options.client ?? client).post<ReplayWebhookResponses, ReplayWebhookErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/webhooks/{webhook_id}/replay',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List a webhook's deliveries
+ *
+ * What was sent and what is still to be sent, newest first. Finished deliveries are kept for 14 days.
+ */
+export const listWebhookDeliveries = <ThrowOnError extends boolean = false>(options: Options<ListWebhookDeliveriesData, ThrowOnError>) => (options.client ?? client).get<ListWebhookDeliveriesResponses, ListWebhookDeliveriesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/webhooks/{webhook_id}/deliveries',
+    ...options
+});
+
+/**
+ * Get a delivery with its attempts
+ *
+ * One delivery, with what came of each attempt to send it, oldest first.
+ */
+export const getWebhookDelivery = <ThrowOnError extends boolean = false>(options: Options<GetWebhookDeliveryData, ThrowOnError>) => (options.client ?? client).get<GetWebhookDeliveryResponses, GetWebhookDeliveryErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/webhook-deliveries/{webhook_delivery_id}',
+    ...options
+});
+
+/**
+ * Send a delivery again
+ *
+ * Sends a delivery again, now and whatever came of it before, with the same `webhook-id`. When it fails, it is tried as
+ * often as a new one.
+ *
+ */
+export const redeliverWebhook = <ThrowOnError extends boolean = false>(options: Options<RedeliverWebhookData, ThrowOnError>) => (options.client ?? client).post<RedeliverWebhookResponses, RedeliverWebhookErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/webhook-deliveries/{webhook_delivery_id}/redeliver',
+    ...options
+});
+
+/**
  * List tickets
  *
  * Your tickets, newest first; for staff, everybody's. Nothing is cut silently: when there are more than `limit`,
@@ -319,6 +491,9 @@ export const listTickets = <ThrowOnError extends boolean = false>(options?: Opti
  *
  * Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
  * answered at once, without a further message.
+ *
+ * A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
+ * ticket of yours that has this id, if there is one (`200`).
  *
  */
 export const createTicket = <ThrowOnError extends boolean = false>(options: Options<CreateTicketData, ThrowOnError>) => (options.client ?? client).post<CreateTicketResponses, CreateTicketErrors, ThrowOnError>({
@@ -359,13 +534,18 @@ export const getTicket = <ThrowOnError extends boolean = false>(options: Options
  *
  * `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
  * `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
- * has, answers `409 invalid_transition`. Closing a ticket ends an AI answer that is still being
- * written: it is not published.
+ * has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
+ * is still being written: it is not published. A ticket that was merged into another one stays closed.
  *
- * `ai_mode: off` hands the ticket off to humans: an AI answer that is still being written ends unpublished, and no
- * further one begins until it is `on` again. The ticket's customer and staff may change both.
+ * A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
+ * AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
  *
- * With `If-Match`, the change is made only while the ticket has that version.
+ * The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
+ * `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+ * (`409 invalid_transition`).
+ *
+ * With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
+ * time, one of them gets `412`.
  *
  */
 export const updateTicket = <ThrowOnError extends boolean = false>(options: Options<UpdateTicketData, ThrowOnError>) => (options.client ?? client).patch<UpdateTicketResponses, UpdateTicketErrors, ThrowOnError>({
@@ -383,10 +563,141 @@ export const updateTicket = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
+ * List tickets for staff
+ *
+ * Everybody's tickets, as an inbox shows them: those that match all of the filters, in the order of `sort`.
+ *
+ * A request looks at a bounded number of tickets, so a page may have fewer than `limit` items, or none, and the list still go on:
+ * only a missing `Link` to the next page means that it was the last. A ticket that changes while you read may move, and so be
+ * missed or come twice.
+ *
+ */
+export const listStaffTickets = <ThrowOnError extends boolean = false>(options?: Options<ListStaffTicketsData, ThrowOnError>) => (options?.client ?? client).get<ListStaffTicketsResponses, ListStaffTicketsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/staff/tickets',
+    ...options
+});
+
+/**
+ * Count tickets for staff
+ *
+ * How many tickets are where, for the badges of an inbox. A count of 10,000 means that many or more.
+ */
+export const countStaffTickets = <ThrowOnError extends boolean = false>(options?: Options<CountStaffTicketsData, ThrowOnError>) => (options?.client ?? client).get<CountStaffTicketsResponses, CountStaffTicketsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/staff/tickets/counts',
+    ...options
+});
+
+/**
+ * Change many tickets
+ *
+ * Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
+ * or which problem it met; the others are changed all the same.
+ *
+ * The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+ * it. `Idempotency-Key` has no effect here.
+ *
+ */
+export const updateTickets = <ThrowOnError extends boolean = false>(options: Options<UpdateTicketsData, ThrowOnError>) => (options.client ?? client).post<UpdateTicketsResponses, UpdateTicketsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/staff/tickets/bulk',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List teams
+ *
+ * The teams that tickets can be given to, newest first.
+ */
+export const listTeams = <ThrowOnError extends boolean = false>(options?: Options<ListTeamsData, ThrowOnError>) => (options?.client ?? client).get<ListTeamsResponses, ListTeamsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/teams',
+    ...options
+});
+
+/**
+ * Create a team
+ *
+ * Creates a team of enabled accounts of staff. It may be empty.
+ */
+export const createTeam = <ThrowOnError extends boolean = false>(options: Options<CreateTeamData, ThrowOnError>) => (options.client ?? client).post<CreateTeamResponses, CreateTeamErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/teams',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete a team
+ *
+ * Deletes a team. Its tickets become no team's: at once, or within minutes if they are many.
+ *
+ */
+export const deleteTeam = <ThrowOnError extends boolean = false>(options: Options<DeleteTeamData, ThrowOnError>) => (options.client ?? client).delete<DeleteTeamResponses, DeleteTeamErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/teams/{team_id}',
+    ...options
+});
+
+/**
+ * Get a team
+ *
+ * One team, with its members.
+ */
+export const getTeam = <ThrowOnError extends boolean = false>(options: Options<GetTeamData, ThrowOnError>) => (options.client ?? client).get<GetTeamResponses, GetTeamErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/teams/{team_id}',
+    ...options
+});
+
+/**
+ * Change a team
+ *
+ * Changes a team's name, its members, or both. `member_ids` takes the place of the members that there are. With `If-Match`, the
+ * change is made only while the team has that version.
+ *
+ */
+export const updateTeam = <ThrowOnError extends boolean = false>(options: Options<UpdateTeamData, ThrowOnError>) => (options.client ?? client).patch<UpdateTeamResponses, UpdateTeamErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/teams/{team_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Merge a ticket into another one
+ *
+ * Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
+ * of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
+ * written in either ticket end unpublished.
+ *
+ */
+export const mergeTicket = <ThrowOnError extends boolean = false>(options: Options<MergeTicketData, ThrowOnError>) => (options.client ?? client).post<MergeTicketResponses, MergeTicketErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/tickets/{ticket_id}/merge',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * List a ticket's messages
  *
- * The conversation, oldest first. The order is the order in which messages were accepted, so a reader who follows
- * the pages while others write misses none and gets none twice.
+ * The conversation, oldest first, for staff with the notes. The order is the order in which messages were accepted, so a
+ * reader who follows the pages while others write misses none and gets none twice.
  *
  */
 export const listMessages = <ThrowOnError extends boolean = false>(options: Options<ListMessagesData, ThrowOnError>) => (options.client ?? client).get<ListMessagesResponses, ListMessagesErrors, ThrowOnError>({
@@ -407,6 +718,13 @@ export const listMessages = <ThrowOnError extends boolean = false>(options: Opti
  *
  * A message by staff ends an AI answer that is still being written: a human always wins.
  *
+ * With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+ *
+ * With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
+ * key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
+ * `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
+ * quota is used up, …), the message is stored all the same, and `unanswered` says why.
+ *
  */
 export const createMessage = <ThrowOnError extends boolean = false>(options: Options<CreateMessageData, ThrowOnError>) => (options.client ?? client).post<CreateMessageResponses, CreateMessageErrors, ThrowOnError>({
     security: [
@@ -423,12 +741,133 @@ export const createMessage = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
+ * Add a note to a ticket
+ *
+ * Adds a note by the caller. A note stands among the ticket's messages, for staff alone: customers, those who act on their
+ * behalf, their chat clients and the AI that answers them never get it. It changes nothing that they see either, neither
+ * the ticket's times nor its status nor its `ETag`, and an AI answer that is being written goes on. A closed ticket takes
+ * notes too.
+ *
+ */
+export const createNote = <ThrowOnError extends boolean = false>(options: Options<CreateNoteData, ThrowOnError>) => (options.client ?? client).post<CreateNoteResponses, CreateNoteErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/tickets/{ticket_id}/notes',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Read what happened on the desk
+ *
+ * Counts what happened on some days (UTC), 92 at most, as a whole and by day, by team or by agent. A ticket counts for the
+ * team and the agent whose it is now; the group of what is nobody's names nobody. Groups in which nothing happened are left
+ * out, and there are 1,000 at most.
+ *
+ * `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
+ * they are. `unresolved` is what is open or pending at the moment; groups by day do not have it.
+ *
+ */
+export const getReportSummary = <ThrowOnError extends boolean = false>(options?: Options<GetReportSummaryData, ThrowOnError>) => (options?.client ?? client).get<GetReportSummaryResponses, GetReportSummaryErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/staff/reports/summary',
+    ...options
+});
+
+/**
+ * Read the targets of priorities
+ *
+ * In how many minutes after it was opened a ticket of each priority should be answered and resolved. There are none until an
+ * administrator sets them.
+ *
+ */
+export const getSLATargets = <ThrowOnError extends boolean = false>(options?: Options<GetSlaTargetsData, ThrowOnError>) => (options?.client ?? client).get<GetSlaTargetsResponses, GetSlaTargetsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/sla-targets',
+    ...options
+});
+
+/**
+ * Replace the targets of priorities
+ *
+ * Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
+ * priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+ *
+ * When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
+ * for each target of a ticket, within about ten seconds.
+ *
+ */
+export const putSLATargets = <ThrowOnError extends boolean = false>(options: Options<PutSlaTargetsData, ThrowOnError>) => (options.client ?? client).put<PutSlaTargetsResponses, PutSlaTargetsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/sla-targets',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Search tickets and messages
+ *
+ * Finds tickets by their title and description, and messages by what they say: yours, or, for staff, everybody's
+ * and the notes. The best
+ * matches come first: more and rarer words, in the title above all, and newer texts. A text can be found within two
+ * seconds of being written.
+ *
+ * `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
+ * `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Signs mean nothing else, so no query is
+ * wrong. One without a word that must be there finds nothing: only signs, only words such as "the", or only `-words`.
+ *
+ * Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
+ *
+ * `title` and `snippet` come in segments: show each as text, and those with `match` highlighted.
+ *
+ */
+export const searchTickets = <ThrowOnError extends boolean = false>(options: Options<SearchTicketsData, ThrowOnError>) => (options.client ?? client).get<SearchTicketsResponses, SearchTicketsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
+    url: '/search',
+    ...options
+});
+
+/**
+ * Hand a ticket off to humans
+ *
+ * Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
+ * begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
+ * stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+ *
+ */
+export const handOffTicket = <ThrowOnError extends boolean = false>(options: Options<HandOffTicketData, ThrowOnError>) => (options.client ?? client).post<HandOffTicketResponses, HandOffTicketErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
+    url: '/tickets/{ticket_id}/handoff',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * Stream the AI's answer
  *
  * Streams the answer to the newest customer message of the ticket (to its description while there is none) as
  * server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
  * further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
  * and by however many readers it is asked for.
+ *
+ * Where staff review answers, a customer's call starts a draft, unless there is one, and gets `409 ai_in_review`: the answer
+ * comes as a message of the ticket. Staff read the draft.
  *
  * A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
  * this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
@@ -479,6 +918,9 @@ export const listAIResponses = <ThrowOnError extends boolean = false>(options: O
  * of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
  * and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
  *
+ * Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
+ * the draft. One that was discarded is made again only when staff ask for it.
+ *
  * `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
  * answer, the server goes on with its others: the AI response names the one that writes.
  *
@@ -490,6 +932,34 @@ export const createAIResponse = <ThrowOnError extends boolean = false>(options: 
         { name: 'X-On-Behalf-Of', type: 'apiKey' }
     ],
     url: '/tickets/{ticket_id}/ai-responses',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Ask the AI for staff
+ *
+ * Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+ * see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
+ * AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
+ * AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+ *
+ * - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
+ * notes for it.
+ * - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
+ * the same summary (`200`).
+ * - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
+ * as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+ *
+ * While one of the kind is being written in the ticket, that one is returned (`200`).
+ *
+ */
+export const createAIRequest = <ThrowOnError extends boolean = false>(options: Options<CreateAiRequestData, ThrowOnError>) => (options.client ?? client).post<CreateAiRequestResponses, CreateAiRequestErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/tickets/{ticket_id}/ai-requests',
     ...options,
     headers: {
         'Content-Type': 'application/json',
@@ -569,6 +1039,41 @@ export const listAIResponseEvents = <ThrowOnError extends boolean = false>(optio
 });
 
 /**
+ * Publish a draft
+ *
+ * Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
+ * message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
+ * (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+ *
+ * `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+ * staff replied, the customer wrote, or the ticket was closed or handed off.
+ *
+ */
+export const publishAIResponse = <ThrowOnError extends boolean = false>(options: Options<PublishAiResponseData, ThrowOnError>) => (options.client ?? client).post<PublishAiResponseResponses, PublishAiResponseErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/ai-responses/{ai_response_id}/publish',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Discard a draft
+ *
+ * Takes a draft that waits for review off it: it never becomes a message, and no other is made for the same turn until staff
+ * ask for one (`POST /tickets/{ticket_id}/ai-responses`). A draft that was discarded stays as it is.
+ * `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
+ *
+ */
+export const discardAIResponse = <ThrowOnError extends boolean = false>(options: Options<DiscardAiResponseData, ThrowOnError>) => (options.client ?? client).post<DiscardAiResponseResponses, DiscardAiResponseErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/ai-responses/{ai_response_id}/discard',
+    ...options
+});
+
+/**
  * Cancel an AI response
  *
  * Ends an answer that is being written, at whichever server that is: its readers get `failed` with the code
@@ -585,6 +1090,138 @@ export const cancelAIResponse = <ThrowOnError extends boolean = false>(options: 
         { name: 'X-On-Behalf-Of', type: 'apiKey' }
     ],
     url: '/ai-responses/{ai_response_id}/cancel',
+    ...options
+});
+
+/**
+ * Apply a triage
+ *
+ * Gives the ticket the priority of a complete triage, and its tags besides those that the ticket has. Whether to hand the
+ * ticket off stays with staff.
+ *
+ */
+export const applyAIResponse = <ThrowOnError extends boolean = false>(options: Options<ApplyAiResponseData, ThrowOnError>) => (options.client ?? client).post<ApplyAiResponseResponses, ApplyAiResponseErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/ai-responses/{ai_response_id}/apply',
+    ...options
+});
+
+/**
+ * List prompts
+ *
+ * Every version of the desk's prompt, newest first, drafts included.
+ */
+export const listPrompts = <ThrowOnError extends boolean = false>(options?: Options<ListPromptsData, ThrowOnError>) => (options?.client ?? client).get<ListPromptsResponses, ListPromptsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/prompts',
+    ...options
+});
+
+/**
+ * Draft a prompt
+ *
+ * Makes the next version of the desk's prompt, as a draft: nothing is answered by it until it is published. Until then it
+ * may be changed, and tried out with `GET /prompts/{prompt_id}/preview`.
+ *
+ * A prompt adds to the rules that the AI always has, and lifts none of them. Its texts together may take 6 KiB as JSON.
+ *
+ */
+export const createPrompt = <ThrowOnError extends boolean = false>(options: Options<CreatePromptData, ThrowOnError>) => (options.client ?? client).post<CreatePromptResponses, CreatePromptErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/prompts',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Get a prompt
+ *
+ * One version of the desk's prompt. Its `ETag` changes with what it says and with whether it is live.
+ */
+export const getPrompt = <ThrowOnError extends boolean = false>(options: Options<GetPromptData, ThrowOnError>) => (options.client ?? client).get<GetPromptResponses, GetPromptErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/prompts/{prompt_id}',
+    ...options
+});
+
+/**
+ * Change a draft
+ *
+ * Replaces what a draft says; what is left out is cleared. A prompt that was published once never changes again
+ * (`409 prompt_published`), so that the version which an AI response names is one text for ever.
+ *
+ * With `If-Match`, the change is made only while the draft has that version.
+ *
+ */
+export const updatePrompt = <ThrowOnError extends boolean = false>(options: Options<UpdatePromptData, ThrowOnError>) => (options.client ?? client).put<UpdatePromptResponses, UpdatePromptErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/prompts/{prompt_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Preview a prompt
+ *
+ * What would be sent to the AI for the next answer in a ticket if the prompt were live: the system prompt and the
+ * conversation, shortened as it would be for an answer. Nothing is sent. Without `ticket_id`, the system prompt alone.
+ *
+ */
+export const previewPrompt = <ThrowOnError extends boolean = false>(options: Options<PreviewPromptData, ThrowOnError>) => (options.client ?? client).get<PreviewPromptResponses, PreviewPromptErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/prompts/{prompt_id}/preview',
+    ...options
+});
+
+/**
+ * Publish a prompt
+ *
+ * Makes the prompt the live one, in place of the one that was: a draft, which no longer changes from then on, or an
+ * earlier version, to roll back to it. Every answer that begins after this is written by it, at every server. Answers
+ * that are being written keep theirs.
+ *
+ * With `If-Match`, it is published only while it has that version: what goes live is what you have read.
+ *
+ */
+export const publishPrompt = <ThrowOnError extends boolean = false>(options: Options<PublishPromptData, ThrowOnError>) => (options.client ?? client).post<PublishPromptResponses, PublishPromptErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/prompts/{prompt_id}/publish',
+    ...options
+});
+
+/**
+ * Withdraw a prompt
+ *
+ * Goes back to the prompt that is built in, if this one is live. One that is not stays as it is. Answers that are being
+ * written keep their prompt.
+ *
+ */
+export const withdrawPrompt = <ThrowOnError extends boolean = false>(options: Options<WithdrawPromptData, ThrowOnError>) => (options.client ?? client).post<WithdrawPromptResponses, WithdrawPromptErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/prompts/{prompt_id}/withdraw',
+    ...options
+});
+
+/**
+ * Take away what a message said
+ *
+ * Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, and from
+ * the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
+ * content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
+ * `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
+ *
+ * Redacting a message again changes nothing: `Idempotency-Key` has no effect here.
+ *
+ */
+export const redactMessage = <ThrowOnError extends boolean = false>(options: Options<RedactMessageData, ThrowOnError>) => (options.client ?? client).post<RedactMessageResponses, RedactMessageErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/messages/{message_id}/redact',
     ...options
 });
 
@@ -777,6 +1414,64 @@ export const runAGUI = <ThrowOnError extends boolean = false>(options: Options<R
         'Content-Type': 'application/json',
         ...options.headers
     }
+});
+
+/**
+ * List what happened
+ *
+ * What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an event
+ * never appears in front of one that you have read: store `position` with what you have processed, and go on from there.
+ * When there is nothing yet, the answer waits up to `wait` seconds.
+ *
+ * Staff see everything; events about accounts and API keys are for administrators. Customers see what happens in their
+ * tickets, a service with the role `user` what happens in those of its customers.
+ *
+ * Events are kept for a time (90 days unless the operator has changed it). A position before the oldest one is `410 position_expired`.
+ *
+ */
+export const listEvents = <ThrowOnError extends boolean = false>(options?: Options<ListEventsData, ThrowOnError>) => (options?.client ?? client).get<ListEventsResponses, ListEventsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
+    url: '/events',
+    ...options
+});
+
+/**
+ * Stream what happens
+ *
+ * The events of `GET /events` as server-sent events, from `after` or `Last-Event-ID` on, for as long as the connection lasts. The
+ * id of each is its position. A comment with the current position comes every 15 seconds, so that a client that reconnects
+ * does not read again what was not for it. The server ends streams when it shuts down: reconnect.
+ *
+ */
+export const streamEvents = <ThrowOnError extends boolean = false>(options?: Options<StreamEventsData, ThrowOnError, StreamEventsResponse>) => (options?.client ?? client).sse.get<StreamEventsResponses, StreamEventsErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
+    url: '/events/stream',
+    ...options
+});
+
+/**
+ * List what happened in a ticket
+ *
+ * The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Go on with
+ * `position` as the next `after` until it is `head`. Events are kept for a time, as those of `GET /events`.
+ *
+ */
+export const getTimeline = <ThrowOnError extends boolean = false>(options: Options<GetTimelineData, ThrowOnError>) => (options.client ?? client).get<GetTimelineResponses, GetTimelineErrors, ThrowOnError>({
+    security: [
+        { scheme: 'bearer', type: 'http' },
+        { scheme: 'bearer', type: 'http' },
+        { name: 'X-On-Behalf-Of', type: 'apiKey' }
+    ],
+    url: '/tickets/{ticket_id}/timeline',
+    ...options
 });
 
 /**

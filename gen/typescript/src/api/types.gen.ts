@@ -43,9 +43,11 @@ export type Role = 'user' | 'agent' | 'admin';
 export type TicketStatus = 'open' | 'pending' | 'resolved' | 'closed';
 
 /**
- * Whether the AI answers in the ticket. `off` leaves it to humans.
+ * What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
+ * publish or discard them, and `off` leaves the ticket to humans.
+ *
  */
-export type AIMode = 'on' | 'off';
+export type AIMode = 'auto' | 'draft' | 'off';
 
 /**
  * One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
@@ -274,10 +276,11 @@ export type DisplayName = string;
 /**
  * What an API key may do, as far as its service's role allows it. `tickets:read` reads tickets, messages and AI responses,
  * `tickets:write` opens and changes tickets, adds messages and rates answers, `ai` starts, streams and cancels AI
- * responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `on_behalf` acts for the service's customers.
+ * responses, `users` reads and names the service's customers and, with the role `admin`, looks after accounts, `events` reads the events of the desk,
+ * `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
  *
  */
-export type Scope = 'tickets:read' | 'tickets:write' | 'ai' | 'users' | 'on_behalf';
+export type Scope = 'tickets:read' | 'tickets:write' | 'ai' | 'users' | 'events' | 'webhooks' | 'on_behalf';
 
 /**
  * What an API key may do.
@@ -351,11 +354,229 @@ export type CreatedAPIKey = APIKey & {
 };
 
 /**
+ * Where deliveries are sent, by `POST`.
+ */
+export type WebhookURL = string;
+
+/**
+ * What the webhook is for. Only administrators see it.
+ */
+export type WebhookDescription = string;
+
+/**
+ * The types of events that are delivered. Without any, all are, also those of later releases.
+ */
+export type WebhookTypes = Array<string>;
+
+/**
+ * What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+ *
+ */
+export type WebhookPayload = 'thin' | 'full';
+
+/**
+ * A new webhook.
+ */
+export type CreateWebhookRequest = {
+    url: WebhookURL;
+    description?: WebhookDescription;
+    types?: WebhookTypes;
+    /**
+     * What a delivery says; `thin` if it is left out.
+     */
+    payload?: WebhookPayload;
+};
+
+/**
+ * A change of a webhook. What is left out stays as it is.
+ */
+export type UpdateWebhookRequest = {
+    url?: WebhookURL;
+    /**
+     * What the webhook is for.
+     */
+    description?: WebhookDescription;
+    /**
+     * The types of events that are delivered from now on. An empty list is all of them.
+     */
+    types?: WebhookTypes;
+    payload?: WebhookPayload;
+    /**
+     * Whether deliveries wait. `false` also enables a webhook that was disabled.
+     */
+    paused?: boolean;
+};
+
+/**
+ * Where to send what happens on the desk.
+ */
+export type Webhook = {
+    id: ID;
+    url: WebhookURL;
+    /**
+     * What the webhook is for. Absent if nobody has said so.
+     */
+    description?: WebhookDescription;
+    types: WebhookTypes;
+    payload: WebhookPayload;
+    /**
+     * Whether deliveries wait.
+     */
+    paused: boolean;
+    created_at: Timestamp;
+    updated_at: Timestamp;
+    /**
+     * When the server stopped delivering. Absent unless it did.
+     */
+    disabled_at?: Timestamp;
+    /**
+     * Why the server stopped delivering: the receiver answered `410`, or every attempt failed for 5 days. Absent unless it did.
+     *
+     */
+    disabled_reason?: 'gone' | 'failing';
+    /**
+     * Since when every attempt has failed. Absent while they succeed.
+     */
+    failing_since?: Timestamp;
+    /**
+     * Until when deliveries are also signed with the secret before this one. Absent unless they are.
+     */
+    secret_expires_at?: Timestamp;
+};
+
+/**
+ * A new webhook with its secret, which is shown this once.
+ */
+export type CreatedWebhook = Webhook & {
+    secret: WhSecret;
+};
+
+/**
+ * What verifies deliveries, as libraries for Standard Webhooks take it.
+ */
+export type WhSecret = string;
+
+/**
+ * A new secret of a webhook, which is shown this once.
+ */
+export type WebhookSecret = {
+    secret: WhSecret;
+    /**
+     * Until when deliveries are also signed with the secret before.
+     */
+    previous_expires_at: Timestamp;
+};
+
+/**
+ * What is to be delivered again.
+ */
+export type ReplayWebhookRequest = {
+    /**
+     * The position of the first event.
+     */
+    from_position: number;
+};
+
+/**
+ * What is delivered again.
+ */
+export type WebhookReplay = {
+    /**
+     * The position of the first event that is looked at.
+     */
+    from_position: number;
+    /**
+     * The position of the last one, the newest of the feed.
+     */
+    until_position: number;
+};
+
+/**
+ * Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+ */
+export type WebhookDeliveryStatus = 'pending' | 'delivered' | 'failed';
+
+/**
+ * One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
+ */
+export type WebhookDelivery = {
+    id: ID;
+    webhook_id: ID;
+    /**
+     * The event's type, or `webhook.test`.
+     */
+    type: string;
+    /**
+     * The event's position in the event feed. Absent for a test.
+     */
+    position?: number;
+    status: WebhookDeliveryStatus;
+    /**
+     * How often it was sent.
+     */
+    attempt_count: number;
+    created_at: Timestamp;
+    /**
+     * When it is sent next, at the earliest. Absent unless it is pending.
+     */
+    next_attempt_at?: Timestamp;
+    /**
+     * When it was accepted or given up. Absent while it is pending.
+     */
+    finished_at?: Timestamp;
+};
+
+/**
+ * A delivery with its attempts.
+ */
+export type WebhookDeliveryWithAttempts = WebhookDelivery & {
+    /**
+     * The latest attempts, oldest first.
+     */
+    attempts: Array<WebhookAttempt>;
+};
+
+/**
+ * One attempt to send a delivery.
+ */
+export type WebhookAttempt = {
+    /**
+     * The attempt's number, from 1.
+     */
+    number: number;
+    started_at: Timestamp;
+    /**
+     * How long it took, in milliseconds.
+     */
+    duration_ms: number;
+    /**
+     * The status of the response. Absent when none came.
+     */
+    status?: number;
+    /**
+     * Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
+     * the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
+     * says it all.
+     *
+     */
+    error?: 'address_not_allowed' | 'dns' | 'connection' | 'tls' | 'timeout' | 'redirect' | 'protocol' | 'expired';
+    /**
+     * The beginning of the response's body, as text. Absent when there was none.
+     */
+    response?: string;
+};
+
+/**
  * A new ticket.
  */
 export type CreateTicketRequest = {
     title: TicketTitle;
     description: TicketDescription;
+    external_id?: TicketExternalID;
+    /**
+     * Return the ticket that has this `external_id` already, as it is, instead of refusing another one.
+     */
+    upsert?: boolean;
 };
 
 /**
@@ -364,7 +585,79 @@ export type CreateTicketRequest = {
 export type UpdateTicketRequest = {
     status?: TicketStatus;
     ai_mode?: AIMode;
+    priority?: TicketPriority;
+    /**
+     * The enabled account of staff that the ticket is given to.
+     */
+    assignee_id?: string | null;
+    /**
+     * The team that the ticket is given to.
+     */
+    team_id?: string | null;
+    /**
+     * The tags that take the place of those that there are.
+     */
+    tags?: Array<Tag>;
+    /**
+     * Custom fields to set, each to a value, or to `null` to remove it. Those that are not named stay.
+     *
+     */
+    custom_fields?: {
+        [key in CustomFieldName]?: NewCustomFieldValue;
+    };
+    /**
+     * What the ticket is called elsewhere, as in `Ticket`.
+     */
+    external_id?: string | null;
+    /**
+     * Until when nobody needs to look at the ticket (RFC 3339), in the future and in UTC before the year 10000.
+     */
+    snoozed_until?: string | null;
 };
+
+/**
+ * How urgent a ticket is. A new one is `normal`.
+ */
+export type TicketPriority = 'low' | 'normal' | 'high' | 'urgent';
+
+/**
+ * Words by which staff sort tickets, in their order.
+ */
+export type Tags = Array<Tag>;
+
+/**
+ * One line of text, as a ticket's title is. Compared as it stands.
+ */
+export type Tag = string;
+
+/**
+ * What staff and services keep with a ticket, each under a name.
+ */
+export type CustomFields = {
+    [key in CustomFieldName]?: CustomFieldValue;
+};
+
+/**
+ * A custom field's name.
+ */
+export type CustomFieldName = string;
+
+/**
+ * One line of text, a number or a truth value.
+ */
+export type CustomFieldValue = string | number | boolean;
+
+/**
+ * One line of text, a number, a truth value, or `null` for none.
+ */
+export type NewCustomFieldValue = string | number | boolean | null;
+
+/**
+ * What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+ * tickets, and among those that no service opened.
+ *
+ */
+export type TicketExternalID = string;
 
 /**
  * A customer's question and where it stands.
@@ -387,13 +680,79 @@ export type Ticket = {
     customer?: Customer;
     created_at: Timestamp;
     /**
-     * When its status or its AI mode last changed, or a message was added.
+     * When it last changed or a message was added.
      */
     updated_at: Timestamp;
     /**
      * When its newest message was added. While it has none, when the ticket was opened.
      */
     last_message_at: Timestamp;
+    /**
+     * When the customer could first read a reply, by staff or by the AI. Absent until then.
+     */
+    first_response_at?: Timestamp;
+    /**
+     * When it was resolved. Absent unless it is `resolved` or `closed`.
+     */
+    resolved_at?: Timestamp;
+    /**
+     * The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+     */
+    merged_into?: ID;
+    /**
+     * Why it was handed off to humans. Absent unless it is.
+     */
+    handoff_reason?: HandoffReason;
+    /**
+     * When it was handed off to humans. Absent unless it is.
+     */
+    handed_off_at?: Timestamp;
+    /**
+     * What was noted at the hand-off. Only staff see it.
+     */
+    handoff_note?: string;
+    /**
+     * How urgent it is. Only staff see it.
+     */
+    priority?: TicketPriority;
+    /**
+     * The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+     */
+    assignee_id?: ID;
+    /**
+     * The team that it is given to. Only staff see it. Absent while it is no team's.
+     */
+    team_id?: ID;
+    /**
+     * Its tags. Only staff see them. Absent while there are none.
+     */
+    tags?: Tags;
+    /**
+     * Its custom fields. Only staff see them. Absent while there are none.
+     */
+    custom_fields?: CustomFields;
+    /**
+     * What it is called elsewhere. Only staff see it. Absent while it has no name there.
+     */
+    external_id?: TicketExternalID;
+    /**
+     * Until when it is snoozed. Only staff see it. Absent while it is not.
+     */
+    snoozed_until?: Timestamp;
+    /**
+     * Until when the customer should have a reply. Only staff see it. Absent without a target for its priority.
+     */
+    first_response_due_at?: Timestamp;
+    /**
+     * Until when it should be resolved. Only staff see it. Absent without a target for its priority.
+     */
+    resolution_due_at?: Timestamp;
+    /**
+     * Since when the customer has waited for a human's reply: an answer by the AI does not end it. Only staff see it. Absent
+     * after a reply by staff, and once the ticket is resolved.
+     *
+     */
+    waiting_since?: Timestamp;
 };
 
 /**
@@ -401,23 +760,362 @@ export type Ticket = {
  */
 export type TicketWithMessages = Ticket & {
     /**
-     * The latest messages, oldest first; at most 100, and at most 1 MiB of text.
+     * The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
      */
     messages: Array<Message>;
+};
+
+/**
+ * A time (RFC 3339) in UTC before the year 10000.
+ */
+export type TimeFilter = string;
+
+/**
+ * How many tickets are where. Those that are snoozed count as that only.
+ */
+export type StaffTicketCounts = {
+    /**
+     * Those that are `open` or `pending` and given to you.
+     */
+    mine: Count;
+    /**
+     * Those that are `open` or `pending` and nobody's.
+     */
+    unassigned: Count;
+    /**
+     * Those in which the AI is writing an answer.
+     */
+    ai_answering: Count;
+    /**
+     * Those that are snoozed.
+     */
+    snoozed: Count;
+    /**
+     * All that are `open` or `pending`.
+     */
+    all: Count;
+};
+
+/**
+ * A count of tickets. 10,000 means that many or more.
+ */
+export type Count = number;
+
+/**
+ * Which tickets are to be how. What is left out stays as it is.
+ */
+export type UpdateTicketsRequest = {
+    /**
+     * The tickets.
+     */
+    ticket_ids: Array<ID>;
+    status?: TicketStatus;
+    ai_mode?: AIMode;
+    priority?: TicketPriority;
+    /**
+     * The enabled account of staff that the tickets are given to.
+     */
+    assignee_id?: string | null;
+    /**
+     * The team that the tickets are given to.
+     */
+    team_id?: string | null;
+    add_tags?: Tags;
+    remove_tags?: Tags;
+    /**
+     * Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
+     */
+    snoozed_until?: string | null;
+};
+
+/**
+ * What became of one ticket of many.
+ */
+export type TicketResult = {
+    /**
+     * The ticket.
+     */
+    ticket_id: ID;
+    /**
+     * Whether the ticket is as the change says.
+     */
+    changed: boolean;
+    /**
+     * Why it is not. Absent when it is.
+     */
+    problem?: Problem;
+};
+
+/**
+ * Where a conversation goes on.
+ */
+export type MergeTicketRequest = {
+    /**
+     * The other ticket.
+     */
+    into: string;
+};
+
+/**
+ * A group of staff that tickets are given to.
+ */
+export type Team = {
+    id: ID;
+    name: TeamName;
+    member_ids: TeamMemberIDs;
+    created_at: Timestamp;
+    /**
+     * When its name or its members last changed.
+     */
+    updated_at: Timestamp;
+};
+
+/**
+ * The team's name, one line of text, as a ticket's title is.
+ */
+export type TeamName = string;
+
+/**
+ * The accounts that are its members.
+ */
+export type TeamMemberIDs = Array<ID>;
+
+/**
+ * A new team.
+ */
+export type CreateTeamRequest = {
+    name: TeamName;
+    member_ids?: TeamMemberIDs;
+};
+
+/**
+ * A change of a team. What is left out stays as it is.
+ */
+export type UpdateTeamRequest = {
+    name?: TeamName;
+    /**
+     * The accounts that take the place of its members.
+     */
+    member_ids?: Array<ID>;
+};
+
+/**
+ * What happened on some days.
+ */
+export type ReportSummary = {
+    /**
+     * The first day (UTC).
+     */
+    from: string;
+    /**
+     * The last day (UTC).
+     */
+    to: string;
+    total: ReportFigures;
+    /**
+     * The days, teams or agents, by their date or id.
+     */
+    groups: Array<ReportGroup>;
+};
+
+/**
+ * What happened on a day, or with the tickets of a team or an agent.
+ */
+export type ReportGroup = {
+    /**
+     * The day (UTC).
+     */
+    day?: string;
+    /**
+     * The team; absent for tickets of no team.
+     */
+    team_id?: ID;
+    /**
+     * The account of staff; absent for tickets of nobody.
+     */
+    agent_id?: ID;
+    figures: ReportFigures;
+};
+
+/**
+ * The numbers.
+ */
+export type ReportFigures = {
+    /**
+     * Tickets that were opened.
+     */
+    created: number;
+    /**
+     * Tickets that were resolved.
+     */
+    resolved: number;
+    /**
+     * Tickets that are open or pending now.
+     */
+    unresolved: number;
+    first_response: ReportTimes;
+    resolution: ReportTimes;
+    ai: ReportAI;
+};
+
+/**
+ * How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+ */
+export type ReportTimes = {
+    /**
+     * How many tickets.
+     */
+    count: number;
+    /**
+     * The median; absent without tickets.
+     */
+    p50_seconds?: number;
+    /**
+     * The 90th percentile; absent without tickets.
+     */
+    p90_seconds?: number;
+};
+
+/**
+ * What the AI did.
+ */
+export type ReportAI = {
+    /**
+     * Answers that customers got without a review.
+     */
+    answered: number;
+    /**
+     * Drafts that were written, whatever became of them.
+     */
+    drafted: number;
+    /**
+     * Drafts that staff published as they were.
+     */
+    published_unchanged: number;
+    /**
+     * Drafts that staff edited and published.
+     */
+    published_edited: number;
+    /**
+     * Drafts that staff discarded.
+     */
+    discarded: number;
+    /**
+     * Tickets that were handed off to humans.
+     */
+    handed_off: number;
+    /**
+     * Answers that customers rated up.
+     */
+    rated_up: number;
+    /**
+     * Answers that customers rated down.
+     */
+    rated_down: number;
+    /**
+     * Tokens that all requests to the AI took, prompts included.
+     */
+    tokens: number;
+};
+
+/**
+ * The targets of priorities. A priority that is absent has none.
+ */
+export type SLATargets = {
+    urgent?: SLATarget;
+    high?: SLATarget;
+    normal?: SLATarget;
+    low?: SLATarget;
+};
+
+/**
+ * In how many minutes after it was opened a ticket should be answered and resolved.
+ */
+export type SLATarget = {
+    /**
+     * Until the first reply that the customer can read.
+     */
+    first_response_minutes?: number;
+    /**
+     * Until it is resolved.
+     */
+    resolution_minutes?: number;
+};
+
+/**
+ * A ticket or a message that matches a search.
+ */
+export type SearchResult = {
+    /**
+     * What matches. Only staff find notes.
+     */
+    kind: 'ticket' | 'message' | 'note';
+    /**
+     * The ticket, or that of the message.
+     */
+    ticket_id: ID;
+    /**
+     * The message or the note; absent for a ticket.
+     */
+    message_id?: ID;
+    /**
+     * The customer who opened the ticket.
+     */
+    user_id: ID;
+    status: TicketStatus;
+    /**
+     * The ticket's title.
+     */
+    title: Array<TextSegment>;
+    /**
+     * The part of the description or the message with the most matches. What it leaves out is "…".
+     */
+    snippet: Array<TextSegment>;
+    /**
+     * When the ticket was opened, or the message was written.
+     */
+    created_at: Timestamp;
+};
+
+/**
+ * A piece of a text, as it was written. It is text, not HTML.
+ */
+export type TextSegment = {
+    /**
+     * The piece.
+     */
+    text: string;
+    /**
+     * Whether it is what was searched for.
+     */
+    match: boolean;
 };
 
 /**
  * A new message.
  */
 export type CreateMessageRequest = {
+    content: MessageText;
     /**
-     * Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
-     * U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
-     * byte.
-     *
+     * Whether to start the AI's answer to it.
      */
-    content: string;
+    respond?: boolean;
 };
+
+/**
+ * A new note.
+ */
+export type CreateNoteRequest = {
+    content: MessageText;
+};
+
+/**
+ * Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+ * U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+ * byte.
+ *
+ */
+export type MessageText = string;
 
 /**
  * One message of a ticket's conversation.
@@ -436,12 +1134,37 @@ export type Message = {
      * Whether the AI wrote it.
      */
     is_ai: boolean;
+    author: MessageAuthor;
+    /**
+     * True on a note. Only staff get notes.
+     */
+    is_note?: boolean;
     created_at: Timestamp;
     /**
      * The answer that was generated in place of this one. Absent on every message that stands.
      */
     superseded_by?: ID;
+    /**
+     * When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+     */
+    redacted_at?: Timestamp;
 };
+
+/**
+ * Who wrote a message.
+ */
+export type MessageAuthor = {
+    kind: MessageAuthorKind;
+    /**
+     * The account of the customer or the agent who wrote it. Only staff see it; the AI and the system have none.
+     */
+    id?: ID;
+};
+
+/**
+ * The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
+ */
+export type MessageAuthorKind = 'customer' | 'agent' | 'ai' | 'system';
 
 /**
  * A rating.
@@ -476,6 +1199,116 @@ export type Rating = 'up' | 'down';
 export type FeedbackComment = string;
 
 /**
+ * A message that was added, and what becomes of the answer that was asked for with it.
+ */
+export type CreatedMessage = Message & {
+    /**
+     * The answer that was started.
+     */
+    ai_response_id?: ID;
+    /**
+     * Where to stream the answer from, relative to the server.
+     */
+    ai_response_url?: string;
+    unanswered?: Unanswered;
+};
+
+/**
+ * Why no answer comes by itself.
+ */
+export type Unanswered = {
+    code: ProblemCode;
+    /**
+     * What happened, for people.
+     */
+    detail: string;
+    /**
+     * Whether asking for the answer again later may succeed.
+     */
+    retryable: boolean;
+};
+
+/**
+ * What to publish. `{}` publishes the draft as it is.
+ */
+export type PublishAIResponseRequest = {
+    /**
+     * The text in place of the draft's, as in a message.
+     */
+    content?: string;
+};
+
+/**
+ * Why humans are to take the ticket over.
+ */
+export type HandOffTicketRequest = {
+    reason: HandoffReason;
+    /**
+     * What staff should know.
+     */
+    note?: string;
+};
+
+/**
+ * Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
+ * not one for an AI, or something else.
+ *
+ */
+export type HandoffReason = 'wants_human' | 'wrong_answer' | 'cannot_answer' | 'sensitive' | 'other';
+
+/**
+ * What the AI was asked for. `answer` is for the customer; the others are for staff.
+ */
+export type AIResponseKind = 'answer' | 'suggest_reply' | 'summarize' | 'triage';
+
+/**
+ * What staff have decided about a draft.
+ */
+export type AIReview = 'pending' | 'published' | 'discarded';
+
+/**
+ * What the AI is to do for staff.
+ */
+export type CreateAIRequestRequest = {
+    /**
+     * `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
+     * and sentiment, and whether to hand it off.
+     *
+     */
+    kind: 'suggest_reply' | 'summarize' | 'triage';
+    model?: Model;
+};
+
+/**
+ * What the AI thinks of a ticket.
+ */
+export type Triage = {
+    priority: TicketPriority;
+    /**
+     * Tags that would fit, in lower case.
+     */
+    tags: Array<Tag>;
+    /**
+     * The customer's language, as a tag of BCP 47.
+     */
+    language: string;
+    sentiment: Sentiment;
+    /**
+     * Whether a human should answer instead of the AI.
+     */
+    hand_off: boolean;
+    /**
+     * Why, in one sentence for staff.
+     */
+    reason: string;
+};
+
+/**
+ * How the customer sounds.
+ */
+export type Sentiment = 'positive' | 'neutral' | 'negative' | 'angry';
+
+/**
  * What to answer, and how. `{}` asks for the answer to the newest turn.
  */
 export type CreateAIResponseRequest = {
@@ -495,6 +1328,7 @@ export type AIResponse = {
      * The ticket it answers.
      */
     ticket_id: ID;
+    kind?: AIResponseKind;
     /**
      * The customer's message that it answers. Absent when that is the ticket's description.
      */
@@ -506,9 +1340,43 @@ export type AIResponse = {
      * The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
      */
     message_id?: ID;
+    /**
+     * True on a draft. Only staff get drafts.
+     */
+    is_draft?: boolean;
+    /**
+     * What staff have decided about a draft. Absent on everything else.
+     */
+    review?: AIReview;
+    /**
+     * What the AI wrote of a draft, whatever was published of it, or for staff, once it is complete. Plain text; show it
+     * escaped. A triage is JSON.
+     *
+     */
+    content?: string;
+    /**
+     * How many words staff added, removed or replaced before they published it.
+     */
+    edit_distance?: number;
+    /**
+     * The account that published or discarded it.
+     */
+    reviewed_by?: ID;
+    /**
+     * When it was published or discarded.
+     */
+    reviewed_at?: Timestamp;
     finish_reason?: FinishReason;
     usage: Usage;
     error?: AIResponseError;
+    /**
+     * What a complete triage says.
+     */
+    triage?: Triage;
+    /**
+     * The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
+     */
+    prompt_version?: number;
     created_at: Timestamp;
     /**
      * When the first piece of text was committed, of the newest attempt.
@@ -521,12 +1389,119 @@ export type AIResponse = {
 };
 
 /**
- * Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message; `failed`,
+ * Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
  * `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
  * or it was generated again.
  *
  */
 export type AIResponseStatus = 'streaming' | 'completed' | 'failed' | 'cancelled' | 'superseded';
+
+/**
+ * What the AI is told about the desk. Texts are taken as in a ticket's title and description.
+ */
+export type PromptSettings = {
+    company: PromptCompany;
+    product?: PromptProduct;
+    tone?: PromptTone;
+    language?: PromptLanguage;
+    rules?: PromptRules;
+    instructions?: PromptInstructions;
+};
+
+/**
+ * One version of what the AI is told about the desk.
+ */
+export type Prompt = {
+    id: ID;
+    version: PromptVersion;
+    status: PromptStatus;
+    company: PromptCompany;
+    product?: PromptProduct;
+    tone: PromptTone;
+    language?: PromptLanguage;
+    rules: PromptRules;
+    instructions?: PromptInstructions;
+    created_at: Timestamp;
+    /**
+     * When what it says last changed.
+     */
+    updated_at: Timestamp;
+    /**
+     * When it was first published. Absent while it is a draft.
+     */
+    published_at?: Timestamp;
+};
+
+/**
+ * The number of the prompt, counted from 1 in the order in which prompts were made.
+ */
+export type PromptVersion = number;
+
+/**
+ * `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
+ * published again.
+ *
+ */
+export type PromptStatus = 'draft' | 'live' | 'retired';
+
+/**
+ * Whom the AI speaks for.
+ */
+export type PromptCompany = string;
+
+/**
+ * What customers ask about.
+ */
+export type PromptProduct = string;
+
+/**
+ * How the AI speaks.
+ */
+export type PromptTone = 'friendly' | 'neutral' | 'formal' | 'empathetic';
+
+/**
+ * The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
+ * the customer's language.
+ *
+ */
+export type PromptLanguage = string;
+
+/**
+ * Rules that the AI follows besides those it always has.
+ */
+export type PromptRules = Array<string>;
+
+/**
+ * What else the AI should know and mind, in your own words.
+ */
+export type PromptInstructions = string;
+
+/**
+ * What would be sent to the AI.
+ */
+export type PromptPreview = {
+    prompt_version: PromptVersion;
+    model: Model;
+    /**
+     * The system prompt, and then what was said in the ticket, as far as it fits.
+     */
+    messages: Array<PromptMessage>;
+};
+
+/**
+ * One message to the AI.
+ */
+export type PromptMessage = {
+    /**
+     * Who speaks: `system`, the desk's rules; `user`, the customer; `assistant`, what the desk has said, by the AI or by staff.
+     *
+     */
+    role: 'system' | 'user' | 'assistant';
+    /**
+     * What is said.
+     */
+    content: string;
+};
 
 /**
  * Why an answer ended without a message.
@@ -555,6 +1530,113 @@ export type StreamToken = {
      * When no further stream can be opened with it.
      */
     expires_at: Timestamp;
+};
+
+/**
+ * Some events of the desk.
+ */
+export type DeskEvents = {
+    /**
+     * The events, in their order. Empty when there are none, or none that the caller may see.
+     */
+    events: Array<DeskEvent>;
+    /**
+     * The position to go on after. Store it together with what you have processed.
+     */
+    position: Position;
+    /**
+     * The newest position that there is.
+     */
+    head: Position;
+};
+
+/**
+ * A place in the one order of events.
+ */
+export type Position = number;
+
+/**
+ * Something that happened on the desk.
+ */
+export type DeskEvent = {
+    /**
+     * Its place in the one order of all events.
+     */
+    position: Position;
+    /**
+     * What happened, such as `message.created` or `ticket.status_changed`. Every operation lists the types that it may cause
+     * as `x-events`. Pass over types that you do not know: new ones may come.
+     *
+     */
+    type: string;
+    /**
+     * Which release of the events' form this is. A newer one means that members have changed their meaning.
+     */
+    schema_version: '2026-11-26';
+    /**
+     * When it happened, by the database's clock.
+     */
+    occurred_at: Timestamp;
+    actor: EventActor;
+    /**
+     * The ticket that it happened in.
+     */
+    ticket_id?: ID;
+    /**
+     * The message, AI response, account, team or other thing that it is about.
+     */
+    subject_id?: ID;
+    /**
+     * The facts of the event. For `ticket.status_changed`: `from` and `to`. The members depend on the type.
+     *
+     */
+    data: {
+        [key in EventFactName]?: EventFact;
+    };
+    /**
+     * What a new message says, as it is now. Absent when it was erased.
+     */
+    content?: string;
+    /**
+     * A new ticket's title, as it is now.
+     */
+    title?: string;
+    /**
+     * A new ticket's description, as it is now.
+     */
+    description?: string;
+};
+
+/**
+ * The name of a fact.
+ */
+export type EventFactName = string;
+
+/**
+ * A fact of an event.
+ */
+export type EventFact = EventValue | Array<EventValue> | {
+    [key in EventFactName]?: EventValue;
+};
+
+/**
+ * A value of an event.
+ */
+export type EventValue = string | number | boolean | null;
+
+/**
+ * Who did it.
+ */
+export type EventActor = {
+    /**
+     * `service` is a service with its API key; one that acts for a customer is a `customer`.
+     *
+     */
+    kind: 'customer' | 'agent' | 'ai' | 'service' | 'system';
+    /**
+     * The account that did it.
+     */
+    id?: ID;
 };
 
 /**
@@ -606,6 +1688,8 @@ export type AIResponseEvent = ({
 } & ResetEvent) | ({
     type: 'done';
 } & DoneEvent) | ({
+    type: 'ready';
+} & ReadyEvent) | ({
     type: 'failed';
 } & FailedEvent);
 
@@ -667,6 +1751,28 @@ export type DoneEvent = {
      */
     ai_response_id: ID;
     message: Message;
+    finish_reason: FinishReason;
+    usage: Usage;
+};
+
+/**
+ * `event: ready`. A draft, or what staff asked for, is complete: `content` is the deltas since the last reset, joined. Only
+ * staff get it.
+ *
+ */
+export type ReadyEvent = {
+    /**
+     * The kind of event.
+     */
+    type: 'ready';
+    /**
+     * The AI response that ended.
+     */
+    ai_response_id: ID;
+    /**
+     * The text. Plain text; show it escaped.
+     */
+    content: string;
     finish_reason: FinishReason;
     usage: Usage;
 };
@@ -840,10 +1946,7 @@ export type UITextPart = {
  * What is known of a message.
  */
 export type UIMessageMetadata = {
-    /**
-     * Who wrote it.
-     */
-    author: 'customer' | 'staff' | 'ai';
+    author: MessageAuthorKind;
     created_at?: Timestamp;
     finish_reason?: FinishReason;
 };
@@ -1035,7 +2138,7 @@ export type FieldErrorCode = 'duplicate' | 'invalid_characters' | 'invalid_forma
 /**
  * The problem's stable identifier.
  */
-export type ProblemCode = 'ai_disabled' | 'ai_misconfigured' | 'ai_no_answer' | 'ai_overloaded' | 'ai_protocol' | 'ai_quota' | 'ai_stalled' | 'ai_timeout' | 'cancelled' | 'conversation_not_accepted' | 'db_busy' | 'db_unavailable' | 'draining' | 'email_taken' | 'forbidden' | 'idempotency_in_progress' | 'idempotency_mismatch' | 'internal' | 'invalid_credentials' | 'invalid_idempotency_key' | 'invalid_parameter' | 'invalid_token' | 'invalid_transition' | 'last_admin' | 'malformed_request' | 'method_not_allowed' | 'not_acceptable' | 'not_found' | 'nothing_to_answer' | 'payload_too_large' | 'precondition_failed' | 'rate_limited' | 'role_not_allowed' | 'schema_dirty' | 'server_busy' | 'superseded' | 'ticket_closed' | 'token_reuse' | 'too_many_attempts' | 'too_many_streams' | 'unauthenticated' | 'unsupported_media_type' | 'validation_failed' | 'weak_password';
+export type ProblemCode = 'ai_disabled' | 'ai_in_review' | 'ai_misconfigured' | 'ai_no_answer' | 'ai_overloaded' | 'ai_protocol' | 'ai_quota' | 'ai_stalled' | 'ai_timeout' | 'cancelled' | 'conversation_not_accepted' | 'db_busy' | 'db_unavailable' | 'draining' | 'email_taken' | 'external_id_taken' | 'position_expired' | 'forbidden' | 'handed_off' | 'idempotency_in_progress' | 'idempotency_mismatch' | 'internal' | 'invalid_credentials' | 'invalid_idempotency_key' | 'invalid_parameter' | 'invalid_token' | 'invalid_transition' | 'last_admin' | 'malformed_request' | 'method_not_allowed' | 'not_acceptable' | 'not_found' | 'not_in_review' | 'nothing_to_answer' | 'nothing_to_apply' | 'payload_too_large' | 'precondition_failed' | 'prompt_published' | 'rate_limited' | 'role_not_allowed' | 'schema_dirty' | 'server_busy' | 'superseded' | 'ticket_closed' | 'token_reuse' | 'too_many_attempts' | 'too_many_streams' | 'unauthenticated' | 'unsupported_media_type' | 'validation_failed' | 'weak_password';
 
 /**
  * The session's id. Any other spelling of a UUID than the canonical one is not found.
@@ -1053,14 +2156,39 @@ export type UserID = ID;
 export type APIKeyID = ID;
 
 /**
+ * The webhook's id. Any other spelling of a UUID than the canonical one is not found.
+ */
+export type WebhookID = ID;
+
+/**
+ * The delivery's id. Any other spelling of a UUID than the canonical one is not found.
+ */
+export type WebhookDeliveryID = ID;
+
+/**
+ * Only deliveries with this status.
+ */
+export type WebhookDeliveryStatus2 = WebhookDeliveryStatus;
+
+/**
  * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
  */
 export type TicketID = ID;
 
 /**
+ * The team's id. Any other spelling of a UUID than the canonical one is not found.
+ */
+export type TeamID = ID;
+
+/**
  * The AI response's id.
  */
 export type AIResponseID = ID;
+
+/**
+ * The prompt's id.
+ */
+export type PromptID = ID;
 
 /**
  * The message's id.
@@ -1087,8 +2215,7 @@ export type Cursor = string;
 export type IdempotencyKey = string;
 
 /**
- * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
- * so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+ * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
  *
  */
 export type IfMatch = EntityTags;
@@ -1107,6 +2234,36 @@ export type IfNoneMatch = EntityTags;
  *
  */
 export type LastEventID = string;
+
+/**
+ * The position to go on after. Without it the events begin with the oldest that is kept.
+ */
+export type AfterPosition = number;
+
+/**
+ * Which types are wanted, separated by commas. Without it, all.
+ */
+export type EventTypes = string;
+
+/**
+ * Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+ */
+export type EventTicketID = ID;
+
+/**
+ * The most events a page may have.
+ */
+export type EventLimit = number;
+
+/**
+ * The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
+ */
+export type LastPosition = string;
+
+/**
+ * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
+ */
+export type LastPositionInQuery = string;
 
 /**
  * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there
@@ -1148,7 +2305,7 @@ export type SignUpErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
      */
     413: Problem;
     /**
@@ -1215,7 +2372,7 @@ export type LogInErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
      */
     413: Problem;
     /**
@@ -1282,7 +2439,7 @@ export type RefreshSessionErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
      */
     413: Problem;
     /**
@@ -1581,7 +2738,7 @@ export type ChangePasswordErrors = {
      */
     403: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
      */
     413: Problem;
     /**
@@ -1732,7 +2889,7 @@ export type CreateUserErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
      */
     413: Problem;
     /**
@@ -1874,7 +3031,7 @@ export type UpdateUserErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
      */
     413: Problem;
     /**
@@ -1912,6 +3069,60 @@ export type UpdateUserResponses = {
 
 export type UpdateUserResponse = UpdateUserResponses[keyof UpdateUserResponses];
 
+export type DeleteUserDataData = {
+    body?: never;
+    path: {
+        /**
+         * The account's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        user_id: ID;
+    };
+    query?: never;
+    url: '/users/{user_id}/data';
+};
+
+export type DeleteUserDataErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type DeleteUserDataError = DeleteUserDataErrors[keyof DeleteUserDataErrors];
+
+export type DeleteUserDataResponses = {
+    /**
+     * The account is closed, and everything of the customer's is being erased.
+     */
+    204: void;
+};
+
+export type DeleteUserDataResponse = DeleteUserDataResponses[keyof DeleteUserDataResponses];
+
 export type PutCustomerData = {
     body: PutCustomerRequest;
     path: {
@@ -1946,7 +3157,7 @@ export type PutCustomerErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
      */
     413: Problem;
     /**
@@ -2085,7 +3296,7 @@ export type CreateApiKeyErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
      */
     413: Problem;
     /**
@@ -2176,6 +3387,786 @@ export type RevokeApiKeyResponses = {
 };
 
 export type RevokeApiKeyResponse = RevokeApiKeyResponses[keyof RevokeApiKeyResponses];
+
+export type ListWebhooksData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path?: never;
+    query?: {
+        /**
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
+         */
+        limit?: number;
+        /**
+         * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+         */
+        cursor?: string;
+    };
+    url: '/webhooks';
+};
+
+export type ListWebhooksErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type ListWebhooksError = ListWebhooksErrors[keyof ListWebhooksErrors];
+
+export type ListWebhooksResponses = {
+    /**
+     * One page of webhooks, newest first.
+     */
+    200: Array<Webhook>;
+};
+
+export type ListWebhooksResponse = ListWebhooksResponses[keyof ListWebhooksResponses];
+
+export type CreateWebhookData = {
+    body: CreateWebhookRequest;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/webhooks';
+};
+
+export type CreateWebhookErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     */
+    413: Problem;
+    /**
+     * The body's media type, character set or content coding is not one that the operation takes.
+     */
+    415: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type CreateWebhookError = CreateWebhookErrors[keyof CreateWebhookErrors];
+
+export type CreateWebhookResponses = {
+    /**
+     * The webhook was created.
+     */
+    201: CreatedWebhook;
+};
+
+export type CreateWebhookResponse = CreateWebhookResponses[keyof CreateWebhookResponses];
+
+export type DeleteWebhookData = {
+    body?: never;
+    path: {
+        /**
+         * The webhook's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        webhook_id: ID;
+    };
+    query?: never;
+    url: '/webhooks/{webhook_id}';
+};
+
+export type DeleteWebhookErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type DeleteWebhookError = DeleteWebhookErrors[keyof DeleteWebhookErrors];
+
+export type DeleteWebhookResponses = {
+    /**
+     * The webhook is deleted.
+     */
+    204: void;
+};
+
+export type DeleteWebhookResponse = DeleteWebhookResponses[keyof DeleteWebhookResponses];
+
+export type GetWebhookData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path: {
+        /**
+         * The webhook's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        webhook_id: ID;
+    };
+    query?: never;
+    url: '/webhooks/{webhook_id}';
+};
+
+export type GetWebhookErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type GetWebhookError = GetWebhookErrors[keyof GetWebhookErrors];
+
+export type GetWebhookResponses = {
+    /**
+     * The webhook.
+     */
+    200: Webhook;
+};
+
+export type GetWebhookResponse = GetWebhookResponses[keyof GetWebhookResponses];
+
+export type UpdateWebhookData = {
+    body: UpdateWebhookRequest;
+    path: {
+        /**
+         * The webhook's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        webhook_id: ID;
+    };
+    query?: never;
+    url: '/webhooks/{webhook_id}';
+};
+
+export type UpdateWebhookErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     */
+    413: Problem;
+    /**
+     * The body's media type, character set or content coding is not one that the operation takes.
+     */
+    415: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type UpdateWebhookError = UpdateWebhookErrors[keyof UpdateWebhookErrors];
+
+export type UpdateWebhookResponses = {
+    /**
+     * The webhook as it is afterwards.
+     */
+    200: Webhook;
+};
+
+export type UpdateWebhookResponse = UpdateWebhookResponses[keyof UpdateWebhookResponses];
+
+export type RotateWebhookSecretData = {
+    body?: never;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The webhook's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        webhook_id: ID;
+    };
+    query?: never;
+    url: '/webhooks/{webhook_id}/rotate-secret';
+};
+
+export type RotateWebhookSecretErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type RotateWebhookSecretError = RotateWebhookSecretErrors[keyof RotateWebhookSecretErrors];
+
+export type RotateWebhookSecretResponses = {
+    /**
+     * The new secret.
+     */
+    200: WebhookSecret;
+};
+
+export type RotateWebhookSecretResponse = RotateWebhookSecretResponses[keyof RotateWebhookSecretResponses];
+
+export type TestWebhookData = {
+    body?: never;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The webhook's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        webhook_id: ID;
+    };
+    query?: never;
+    url: '/webhooks/{webhook_id}/test';
+};
+
+export type TestWebhookErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is under way.
+     */
+    409: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type TestWebhookError = TestWebhookErrors[keyof TestWebhookErrors];
+
+export type TestWebhookResponses = {
+    /**
+     * The delivery, which is about to be sent.
+     */
+    202: WebhookDelivery;
+};
+
+export type TestWebhookResponse = TestWebhookResponses[keyof TestWebhookResponses];
+
+export type ReplayWebhookData = {
+    body: ReplayWebhookRequest;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The webhook's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        webhook_id: ID;
+    };
+    query?: never;
+    url: '/webhooks/{webhook_id}/replay';
+};
+
+export type ReplayWebhookErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is under way.
+     */
+    409: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     */
+    413: Problem;
+    /**
+     * The body's media type, character set or content coding is not one that the operation takes.
+     */
+    415: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type ReplayWebhookError = ReplayWebhookErrors[keyof ReplayWebhookErrors];
+
+export type ReplayWebhookResponses = {
+    /**
+     * The events that will be delivered again.
+     */
+    202: WebhookReplay;
+};
+
+export type ReplayWebhookResponse = ReplayWebhookResponses[keyof ReplayWebhookResponses];
+
+export type ListWebhookDeliveriesData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path: {
+        /**
+         * The webhook's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        webhook_id: ID;
+    };
+    query?: {
+        /**
+         * Only deliveries with this status.
+         */
+        status?: WebhookDeliveryStatus;
+        /**
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
+         */
+        limit?: number;
+        /**
+         * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+         */
+        cursor?: string;
+    };
+    url: '/webhooks/{webhook_id}/deliveries';
+};
+
+export type ListWebhookDeliveriesErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type ListWebhookDeliveriesError = ListWebhookDeliveriesErrors[keyof ListWebhookDeliveriesErrors];
+
+export type ListWebhookDeliveriesResponses = {
+    /**
+     * One page of deliveries, newest first.
+     */
+    200: Array<WebhookDelivery>;
+};
+
+export type ListWebhookDeliveriesResponse = ListWebhookDeliveriesResponses[keyof ListWebhookDeliveriesResponses];
+
+export type GetWebhookDeliveryData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path: {
+        /**
+         * The delivery's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        webhook_delivery_id: ID;
+    };
+    query?: never;
+    url: '/webhook-deliveries/{webhook_delivery_id}';
+};
+
+export type GetWebhookDeliveryErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type GetWebhookDeliveryError = GetWebhookDeliveryErrors[keyof GetWebhookDeliveryErrors];
+
+export type GetWebhookDeliveryResponses = {
+    /**
+     * The delivery with its attempts.
+     */
+    200: WebhookDeliveryWithAttempts;
+};
+
+export type GetWebhookDeliveryResponse = GetWebhookDeliveryResponses[keyof GetWebhookDeliveryResponses];
+
+export type RedeliverWebhookData = {
+    body?: never;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The delivery's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        webhook_delivery_id: ID;
+    };
+    query?: never;
+    url: '/webhook-deliveries/{webhook_delivery_id}/redeliver';
+};
+
+export type RedeliverWebhookErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is under way.
+     */
+    409: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type RedeliverWebhookError = RedeliverWebhookErrors[keyof RedeliverWebhookErrors];
+
+export type RedeliverWebhookResponses = {
+    /**
+     * The delivery, which is about to be sent.
+     */
+    202: WebhookDelivery;
+};
+
+export type RedeliverWebhookResponse = RedeliverWebhookResponses[keyof RedeliverWebhookResponses];
 
 export type ListTicketsData = {
     body?: never;
@@ -2278,11 +4269,12 @@ export type CreateTicketErrors = {
      */
     406: Problem;
     /**
-     * A request with the same `Idempotency-Key` is under way.
+     * Another ticket has this `external_id`; or a request with the same `Idempotency-Key` is still under way.
+     *
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
      */
     413: Problem;
     /**
@@ -2312,6 +4304,10 @@ export type CreateTicketErrors = {
 export type CreateTicketError = CreateTicketErrors[keyof CreateTicketErrors];
 
 export type CreateTicketResponses = {
+    /**
+     * The ticket that has this `external_id` already.
+     */
+    200: Ticket;
     /**
      * The ticket was opened.
      */
@@ -2390,8 +4386,7 @@ export type UpdateTicketData = {
     body: UpdateTicketRequest;
     headers?: {
         /**
-         * Change the ticket only if its `ETag` is one of these, otherwise `412`. `*` is any. The tag names the ticket's version,
-         * so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+         * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
          *
          */
         'If-Match'?: EntityTags;
@@ -2432,11 +4427,11 @@ export type UpdateTicketErrors = {
      */
     409: Problem;
     /**
-     * The ticket's version is none of those in `If-Match`; nothing was changed.
+     * The version is none of those in `If-Match`; nothing was changed.
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
      */
     413: Problem;
     /**
@@ -2473,6 +4468,702 @@ export type UpdateTicketResponses = {
 };
 
 export type UpdateTicketResponse = UpdateTicketResponses[keyof UpdateTicketResponses];
+
+export type ListStaffTicketsData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path?: never;
+    query?: {
+        /**
+         * `newest` is by the time of opening. `waiting` lists the tickets whose customer waits for a human, the longest wait first.
+         * `priority` lists what is `open` or `pending`, the most urgent first, and of those the oldest.
+         *
+         */
+        sort?: 'newest' | 'waiting' | 'priority';
+        /**
+         * The status; `unresolved` is `open` or `pending`.
+         */
+        status?: 'open' | 'pending' | 'resolved' | 'closed' | 'unresolved';
+        /**
+         * The priority.
+         */
+        priority?: TicketPriority;
+        /**
+         * The account that has the ticket, `me`, or `none` for what is nobody's.
+         */
+        assignee?: string;
+        /**
+         * The team that has the ticket, or `none` for what is no team's.
+         */
+        team?: string;
+        /**
+         * A tag, as it stands.
+         */
+        tag?: string;
+        /**
+         * The account of the customer.
+         */
+        requester?: string;
+        /**
+         * What the ticket is called elsewhere.
+         */
+        external_id?: string;
+        /**
+         * The AI mode.
+         */
+        ai_mode?: AIMode;
+        /**
+         * `answering` is where the AI is writing an answer.
+         */
+        ai_state?: 'answering';
+        /**
+         * Whether it is snoozed.
+         */
+        snoozed?: boolean;
+        /**
+         * Opened at this time or later (RFC 3339).
+         */
+        created_after?: TimeFilter;
+        /**
+         * Opened earlier than this time (RFC 3339).
+         */
+        created_before?: TimeFilter;
+        /**
+         * Changed last at this time or later (RFC 3339).
+         */
+        updated_after?: TimeFilter;
+        /**
+         * Changed last earlier than this time (RFC 3339).
+         */
+        updated_before?: TimeFilter;
+        /**
+         * The customer has waited for a human since a time that is at this time or later (RFC 3339).
+         */
+        waiting_after?: TimeFilter;
+        /**
+         * The customer has waited for a human since a time that is earlier than this time (RFC 3339).
+         */
+        waiting_before?: TimeFilter;
+        /**
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
+         */
+        limit?: number;
+        /**
+         * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+         */
+        cursor?: string;
+    };
+    url: '/staff/tickets';
+};
+
+export type ListStaffTicketsErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type ListStaffTicketsError = ListStaffTicketsErrors[keyof ListStaffTicketsErrors];
+
+export type ListStaffTicketsResponses = {
+    /**
+     * One page of tickets.
+     */
+    200: Array<Ticket>;
+};
+
+export type ListStaffTicketsResponse = ListStaffTicketsResponses[keyof ListStaffTicketsResponses];
+
+export type CountStaffTicketsData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path?: never;
+    query?: never;
+    url: '/staff/tickets/counts';
+};
+
+export type CountStaffTicketsErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type CountStaffTicketsError = CountStaffTicketsErrors[keyof CountStaffTicketsErrors];
+
+export type CountStaffTicketsResponses = {
+    /**
+     * The counts.
+     */
+    200: StaffTicketCounts;
+};
+
+export type CountStaffTicketsResponse = CountStaffTicketsResponses[keyof CountStaffTicketsResponses];
+
+export type UpdateTicketsData = {
+    body: UpdateTicketsRequest;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/staff/tickets/bulk';
+};
+
+export type UpdateTicketsErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     */
+    413: Problem;
+    /**
+     * The body's media type, character set or content coding is not one that the operation takes.
+     */
+    415: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type UpdateTicketsError = UpdateTicketsErrors[keyof UpdateTicketsErrors];
+
+export type UpdateTicketsResponses = {
+    /**
+     * What became of each ticket, in the order of the request.
+     */
+    200: Array<TicketResult>;
+};
+
+export type UpdateTicketsResponse = UpdateTicketsResponses[keyof UpdateTicketsResponses];
+
+export type ListTeamsData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path?: never;
+    query?: {
+        /**
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
+         */
+        limit?: number;
+        /**
+         * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+         */
+        cursor?: string;
+    };
+    url: '/teams';
+};
+
+export type ListTeamsErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type ListTeamsError = ListTeamsErrors[keyof ListTeamsErrors];
+
+export type ListTeamsResponses = {
+    /**
+     * One page of teams, newest first.
+     */
+    200: Array<Team>;
+};
+
+export type ListTeamsResponse = ListTeamsResponses[keyof ListTeamsResponses];
+
+export type CreateTeamData = {
+    body: CreateTeamRequest;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/teams';
+};
+
+export type CreateTeamErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is under way.
+     */
+    409: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     */
+    413: Problem;
+    /**
+     * The body's media type, character set or content coding is not one that the operation takes.
+     */
+    415: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type CreateTeamError = CreateTeamErrors[keyof CreateTeamErrors];
+
+export type CreateTeamResponses = {
+    /**
+     * The team was created.
+     */
+    201: Team;
+};
+
+export type CreateTeamResponse = CreateTeamResponses[keyof CreateTeamResponses];
+
+export type DeleteTeamData = {
+    body?: never;
+    path: {
+        /**
+         * The team's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        team_id: ID;
+    };
+    query?: never;
+    url: '/teams/{team_id}';
+};
+
+export type DeleteTeamErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type DeleteTeamError = DeleteTeamErrors[keyof DeleteTeamErrors];
+
+export type DeleteTeamResponses = {
+    /**
+     * The team is deleted.
+     */
+    204: void;
+};
+
+export type DeleteTeamResponse = DeleteTeamResponses[keyof DeleteTeamResponses];
+
+export type GetTeamData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path: {
+        /**
+         * The team's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        team_id: ID;
+    };
+    query?: never;
+    url: '/teams/{team_id}';
+};
+
+export type GetTeamErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type GetTeamError = GetTeamErrors[keyof GetTeamErrors];
+
+export type GetTeamResponses = {
+    /**
+     * The team.
+     */
+    200: Team;
+};
+
+export type GetTeamResponse = GetTeamResponses[keyof GetTeamResponses];
+
+export type UpdateTeamData = {
+    body: UpdateTeamRequest;
+    headers?: {
+        /**
+         * Change the team only if its `ETag` is one of these, otherwise `412`. `*` is any.
+         */
+        'If-Match'?: EntityTags;
+    };
+    path: {
+        /**
+         * The team's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        team_id: ID;
+    };
+    query?: never;
+    url: '/teams/{team_id}';
+};
+
+export type UpdateTeamErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The version is none of those in `If-Match`; nothing was changed.
+     */
+    412: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     */
+    413: Problem;
+    /**
+     * The body's media type, character set or content coding is not one that the operation takes.
+     */
+    415: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type UpdateTeamError = UpdateTeamErrors[keyof UpdateTeamErrors];
+
+export type UpdateTeamResponses = {
+    /**
+     * The team as it is after the change.
+     */
+    200: Team;
+};
+
+export type UpdateTeamResponse = UpdateTeamResponses[keyof UpdateTeamResponses];
+
+export type MergeTicketData = {
+    body: MergeTicketRequest;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        ticket_id: ID;
+    };
+    query?: never;
+    url: '/tickets/{ticket_id}/merge';
+};
+
+export type MergeTicketErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The ticket was merged already, or the other one is closed; or a request with the same `Idempotency-Key` is still under way.
+     *
+     */
+    409: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     */
+    413: Problem;
+    /**
+     * The body's media type, character set or content coding is not one that the operation takes.
+     */
+    415: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type MergeTicketError = MergeTicketErrors[keyof MergeTicketErrors];
+
+export type MergeTicketResponses = {
+    /**
+     * The other ticket, with both conversations.
+     */
+    200: Ticket;
+};
+
+export type MergeTicketResponse = MergeTicketResponses[keyof MergeTicketResponses];
 
 export type ListMessagesData = {
     body?: never;
@@ -2560,6 +5251,11 @@ export type CreateMessageData = {
          *
          */
         'Idempotency-Key'?: string;
+        /**
+         * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+         *
+         */
+        'If-Match'?: EntityTags;
     };
     path: {
         /**
@@ -2597,7 +5293,11 @@ export type CreateMessageErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
+     * The version is none of those in `If-Match`; nothing was changed.
+     */
+    412: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
      */
     413: Problem;
     /**
@@ -2630,10 +5330,449 @@ export type CreateMessageResponses = {
     /**
      * The message was added.
      */
-    201: Message;
+    201: CreatedMessage;
 };
 
 export type CreateMessageResponse = CreateMessageResponses[keyof CreateMessageResponses];
+
+export type CreateNoteData = {
+    body: CreateNoteRequest;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        ticket_id: ID;
+    };
+    query?: never;
+    url: '/tickets/{ticket_id}/notes';
+};
+
+export type CreateNoteErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is under way.
+     */
+    409: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     */
+    413: Problem;
+    /**
+     * The body's media type, character set or content coding is not one that the operation takes.
+     */
+    415: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type CreateNoteError = CreateNoteErrors[keyof CreateNoteErrors];
+
+export type CreateNoteResponses = {
+    /**
+     * The note was added.
+     */
+    201: Message;
+};
+
+export type CreateNoteResponse = CreateNoteResponses[keyof CreateNoteResponses];
+
+export type GetReportSummaryData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path?: never;
+    query?: {
+        /**
+         * The first day. Without it, the report is about the 30 days until `to`.
+         */
+        from?: string;
+        /**
+         * The last day. Without it, today.
+         */
+        to?: string;
+        /**
+         * What a group is about.
+         */
+        group_by?: 'day' | 'team' | 'agent';
+    };
+    url: '/staff/reports/summary';
+};
+
+export type GetReportSummaryErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type GetReportSummaryError = GetReportSummaryErrors[keyof GetReportSummaryErrors];
+
+export type GetReportSummaryResponses = {
+    /**
+     * The numbers.
+     */
+    200: ReportSummary;
+};
+
+export type GetReportSummaryResponse = GetReportSummaryResponses[keyof GetReportSummaryResponses];
+
+export type GetSlaTargetsData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path?: never;
+    query?: never;
+    url: '/sla-targets';
+};
+
+export type GetSlaTargetsErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type GetSlaTargetsError = GetSlaTargetsErrors[keyof GetSlaTargetsErrors];
+
+export type GetSlaTargetsResponses = {
+    /**
+     * The targets.
+     */
+    200: SLATargets;
+};
+
+export type GetSlaTargetsResponse = GetSlaTargetsResponses[keyof GetSlaTargetsResponses];
+
+export type PutSlaTargetsData = {
+    body: SLATargets;
+    headers?: {
+        /**
+         * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+         *
+         */
+        'If-Match'?: EntityTags;
+    };
+    path?: never;
+    query?: never;
+    url: '/sla-targets';
+};
+
+export type PutSlaTargetsErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The version is none of those in `If-Match`; nothing was changed.
+     */
+    412: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     */
+    413: Problem;
+    /**
+     * The body's media type, character set or content coding is not one that the operation takes.
+     */
+    415: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type PutSlaTargetsError = PutSlaTargetsErrors[keyof PutSlaTargetsErrors];
+
+export type PutSlaTargetsResponses = {
+    /**
+     * The targets as they are now.
+     */
+    200: SLATargets;
+};
+
+export type PutSlaTargetsResponse = PutSlaTargetsResponses[keyof PutSlaTargetsResponses];
+
+export type SearchTicketsData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path?: never;
+    query: {
+        /**
+         * What to search for.
+         */
+        q: string;
+        /**
+         * The most results that a page may have.
+         */
+        limit?: number;
+        /**
+         * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+         */
+        cursor?: string;
+    };
+    url: '/search';
+};
+
+export type SearchTicketsErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type SearchTicketsError = SearchTicketsErrors[keyof SearchTicketsErrors];
+
+export type SearchTicketsResponses = {
+    /**
+     * One page of results, the best first.
+     */
+    200: Array<SearchResult>;
+};
+
+export type SearchTicketsResponse = SearchTicketsResponses[keyof SearchTicketsResponses];
+
+export type HandOffTicketData = {
+    body: HandOffTicketRequest;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        ticket_id: ID;
+    };
+    query?: never;
+    url: '/tickets/{ticket_id}/handoff';
+};
+
+export type HandOffTicketErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The ticket is closed, or a request with the same `Idempotency-Key` is under way.
+     */
+    409: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     */
+    413: Problem;
+    /**
+     * The body's media type, character set or content coding is not one that the operation takes.
+     */
+    415: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type HandOffTicketError = HandOffTicketErrors[keyof HandOffTicketErrors];
+
+export type HandOffTicketResponses = {
+    /**
+     * The ticket, which is handed off.
+     */
+    200: Ticket;
+};
+
+export type HandOffTicketResponse = HandOffTicketResponses[keyof HandOffTicketResponses];
 
 export type StreamAiResponseData = {
     body?: never;
@@ -2854,7 +5993,7 @@ export type CreateAiResponseErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
      */
     413: Problem;
     /**
@@ -2897,6 +6036,96 @@ export type CreateAiResponseResponses = {
 };
 
 export type CreateAiResponseResponse = CreateAiResponseResponses[keyof CreateAiResponseResponses];
+
+export type CreateAiRequestData = {
+    body: CreateAIRequestRequest;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        ticket_id: ID;
+    };
+    query?: never;
+    url: '/tickets/{ticket_id}/ai-requests';
+};
+
+export type CreateAiRequestErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * There is no AI on this server, or a request with the same `Idempotency-Key` is under way.
+     */
+    409: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     */
+    413: Problem;
+    /**
+     * The body's media type, character set or content coding is not one that the operation takes.
+     */
+    415: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed, or has used up what an account may ask of the AI: answers at a
+     * time, in a minute, or in a day.
+     *
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type CreateAiRequestError = CreateAiRequestErrors[keyof CreateAiRequestErrors];
+
+export type CreateAiRequestResponses = {
+    /**
+     * The AI response that was there already.
+     */
+    200: AIResponse;
+    /**
+     * It was started.
+     */
+    201: AIResponse;
+};
+
+export type CreateAiRequestResponse = CreateAiRequestResponses[keyof CreateAiRequestResponses];
 
 export type CreateStreamTokenData = {
     body?: never;
@@ -3189,6 +6418,166 @@ export type ListAiResponseEventsResponses = {
 
 export type ListAiResponseEventsResponse = ListAiResponseEventsResponses[keyof ListAiResponseEventsResponses];
 
+export type PublishAiResponseData = {
+    body: PublishAIResponseRequest;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The AI response's id.
+         */
+        ai_response_id: ID;
+    };
+    query?: never;
+    url: '/ai-responses/{ai_response_id}/publish';
+};
+
+export type PublishAiResponseErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The AI response is no draft that waits for review, or a request with the same `Idempotency-Key` is under way.
+     */
+    409: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     */
+    413: Problem;
+    /**
+     * The body's media type, character set or content coding is not one that the operation takes.
+     */
+    415: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type PublishAiResponseError = PublishAiResponseErrors[keyof PublishAiResponseErrors];
+
+export type PublishAiResponseResponses = {
+    /**
+     * The message.
+     */
+    201: Message;
+};
+
+export type PublishAiResponseResponse = PublishAiResponseResponses[keyof PublishAiResponseResponses];
+
+export type DiscardAiResponseData = {
+    body?: never;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The AI response's id.
+         */
+        ai_response_id: ID;
+    };
+    query?: never;
+    url: '/ai-responses/{ai_response_id}/discard';
+};
+
+export type DiscardAiResponseErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The AI response is no draft that waits for review, or a request with the same `Idempotency-Key` is under way.
+     */
+    409: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type DiscardAiResponseError = DiscardAiResponseErrors[keyof DiscardAiResponseErrors];
+
+export type DiscardAiResponseResponses = {
+    /**
+     * The AI response as it is after this.
+     */
+    200: AIResponse;
+};
+
+export type DiscardAiResponseResponse = DiscardAiResponseResponses[keyof DiscardAiResponseResponses];
+
 export type CancelAiResponseData = {
     body?: never;
     headers?: {
@@ -3254,6 +6643,676 @@ export type CancelAiResponseResponses = {
 };
 
 export type CancelAiResponseResponse = CancelAiResponseResponses[keyof CancelAiResponseResponses];
+
+export type ApplyAiResponseData = {
+    body?: never;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The AI response's id.
+         */
+        ai_response_id: ID;
+    };
+    query?: never;
+    url: '/ai-responses/{ai_response_id}/apply';
+};
+
+export type ApplyAiResponseErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The AI response is no complete triage, or a request with the same `Idempotency-Key` is under way.
+     */
+    409: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type ApplyAiResponseError = ApplyAiResponseErrors[keyof ApplyAiResponseErrors];
+
+export type ApplyAiResponseResponses = {
+    /**
+     * The ticket as it is after the change.
+     */
+    200: Ticket;
+};
+
+export type ApplyAiResponseResponse = ApplyAiResponseResponses[keyof ApplyAiResponseResponses];
+
+export type ListPromptsData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path?: never;
+    query?: {
+        /**
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
+         */
+        limit?: number;
+        /**
+         * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+         */
+        cursor?: string;
+    };
+    url: '/prompts';
+};
+
+export type ListPromptsErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type ListPromptsError = ListPromptsErrors[keyof ListPromptsErrors];
+
+export type ListPromptsResponses = {
+    /**
+     * One page of prompts, newest first.
+     */
+    200: Array<Prompt>;
+};
+
+export type ListPromptsResponse = ListPromptsResponses[keyof ListPromptsResponses];
+
+export type CreatePromptData = {
+    body: PromptSettings;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/prompts';
+};
+
+export type CreatePromptErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is under way.
+     */
+    409: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     */
+    413: Problem;
+    /**
+     * The body's media type, character set or content coding is not one that the operation takes.
+     */
+    415: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type CreatePromptError = CreatePromptErrors[keyof CreatePromptErrors];
+
+export type CreatePromptResponses = {
+    /**
+     * The draft was made.
+     */
+    201: Prompt;
+};
+
+export type CreatePromptResponse = CreatePromptResponses[keyof CreatePromptResponses];
+
+export type GetPromptData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path: {
+        /**
+         * The prompt's id.
+         */
+        prompt_id: ID;
+    };
+    query?: never;
+    url: '/prompts/{prompt_id}';
+};
+
+export type GetPromptErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type GetPromptError = GetPromptErrors[keyof GetPromptErrors];
+
+export type GetPromptResponses = {
+    /**
+     * The prompt.
+     */
+    200: Prompt;
+};
+
+export type GetPromptResponse = GetPromptResponses[keyof GetPromptResponses];
+
+export type UpdatePromptData = {
+    body: PromptSettings;
+    headers?: {
+        /**
+         * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+         *
+         */
+        'If-Match'?: EntityTags;
+    };
+    path: {
+        /**
+         * The prompt's id.
+         */
+        prompt_id: ID;
+    };
+    query?: never;
+    url: '/prompts/{prompt_id}';
+};
+
+export type UpdatePromptErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The prompt was published and no longer changes.
+     */
+    409: Problem;
+    /**
+     * The version is none of those in `If-Match`; nothing was changed.
+     */
+    412: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     */
+    413: Problem;
+    /**
+     * The body's media type, character set or content coding is not one that the operation takes.
+     */
+    415: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type UpdatePromptError = UpdatePromptErrors[keyof UpdatePromptErrors];
+
+export type UpdatePromptResponses = {
+    /**
+     * The draft as it is after the change.
+     */
+    200: Prompt;
+};
+
+export type UpdatePromptResponse = UpdatePromptResponses[keyof UpdatePromptResponses];
+
+export type PreviewPromptData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path: {
+        /**
+         * The prompt's id.
+         */
+        prompt_id: ID;
+    };
+    query?: {
+        /**
+         * The ticket to answer.
+         */
+        ticket_id?: ID;
+    };
+    url: '/prompts/{prompt_id}/preview';
+};
+
+export type PreviewPromptErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type PreviewPromptError = PreviewPromptErrors[keyof PreviewPromptErrors];
+
+export type PreviewPromptResponses = {
+    /**
+     * What would be sent.
+     */
+    200: PromptPreview;
+};
+
+export type PreviewPromptResponse = PreviewPromptResponses[keyof PreviewPromptResponses];
+
+export type PublishPromptData = {
+    body?: never;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+         *
+         */
+        'If-Match'?: EntityTags;
+    };
+    path: {
+        /**
+         * The prompt's id.
+         */
+        prompt_id: ID;
+    };
+    query?: never;
+    url: '/prompts/{prompt_id}/publish';
+};
+
+export type PublishPromptErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is under way.
+     */
+    409: Problem;
+    /**
+     * The version is none of those in `If-Match`; nothing was changed.
+     */
+    412: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type PublishPromptError = PublishPromptErrors[keyof PublishPromptErrors];
+
+export type PublishPromptResponses = {
+    /**
+     * The prompt, which is live now.
+     */
+    200: Prompt;
+};
+
+export type PublishPromptResponse = PublishPromptResponses[keyof PublishPromptResponses];
+
+export type WithdrawPromptData = {
+    body?: never;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The prompt's id.
+         */
+        prompt_id: ID;
+    };
+    query?: never;
+    url: '/prompts/{prompt_id}/withdraw';
+};
+
+export type WithdrawPromptErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * A request with the same `Idempotency-Key` is under way.
+     */
+    409: Problem;
+    /**
+     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type WithdrawPromptError = WithdrawPromptErrors[keyof WithdrawPromptErrors];
+
+export type WithdrawPromptResponses = {
+    /**
+     * The prompt, which is not live.
+     */
+    200: Prompt;
+};
+
+export type WithdrawPromptResponse = WithdrawPromptResponses[keyof WithdrawPromptResponses];
+
+export type RedactMessageData = {
+    body?: never;
+    headers?: {
+        /**
+         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The message's id.
+         */
+        message_id: ID;
+    };
+    query?: never;
+    url: '/messages/{message_id}/redact';
+};
+
+export type RedactMessageErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type RedactMessageError = RedactMessageErrors[keyof RedactMessageErrors];
+
+export type RedactMessageResponses = {
+    /**
+     * The message as everybody sees it now.
+     */
+    200: Message;
+};
+
+export type RedactMessageResponse = RedactMessageResponses[keyof RedactMessageResponses];
 
 export type GetMessageFeedbackData = {
     body?: never;
@@ -3355,7 +7414,7 @@ export type PutMessageFeedbackErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket or message, 128 KiB.
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
      */
     413: Problem;
     /**
@@ -3911,6 +7970,247 @@ export type RunAguiResponses = {
 };
 
 export type RunAguiResponse = RunAguiResponses[keyof RunAguiResponses];
+
+export type ListEventsData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path?: never;
+    query?: {
+        /**
+         * The position to go on after. Without it the events begin with the oldest that is kept.
+         */
+        after?: number;
+        /**
+         * Which types are wanted, separated by commas. Without it, all.
+         */
+        types?: string;
+        /**
+         * Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+         */
+        ticket_id?: ID;
+        /**
+         * The most events a page may have.
+         */
+        limit?: number;
+        /**
+         * Seconds to wait for an event when there is none yet.
+         */
+        wait?: number;
+    };
+    url: '/events';
+};
+
+export type ListEventsErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * Events after this position are no longer kept. `errors` has the least position that may be named as its `limit`. Copy what
+     * you keep from the lists, and go on from a position that you have read before.
+     *
+     */
+    410: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type ListEventsError = ListEventsErrors[keyof ListEventsErrors];
+
+export type ListEventsResponses = {
+    /**
+     * The events, and where to go on.
+     */
+    200: DeskEvents;
+};
+
+export type ListEventsResponse = ListEventsResponses[keyof ListEventsResponses];
+
+export type StreamEventsData = {
+    body?: never;
+    headers?: {
+        /**
+         * The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
+         */
+        'Last-Event-ID'?: string;
+    };
+    path?: never;
+    query?: {
+        /**
+         * The position to go on after. Without it the events begin with the oldest that is kept.
+         */
+        after?: number;
+        /**
+         * Which types are wanted, separated by commas. Without it, all.
+         */
+        types?: string;
+        /**
+         * Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+         */
+        ticket_id?: ID;
+        /**
+         * The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
+         */
+        lastEventId?: string;
+    };
+    url: '/events/stream';
+};
+
+export type StreamEventsErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * Events after this position are no longer kept. `errors` has the least position that may be named as its `limit`. Copy what
+     * you keep from the lists, and go on from a position that you have read before.
+     *
+     */
+    410: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type StreamEventsError = StreamEventsErrors[keyof StreamEventsErrors];
+
+export type StreamEventsResponses = {
+    /**
+     * The stream of events. It has no end of its own.
+     */
+    200: DeskEvent;
+};
+
+export type StreamEventsResponse = StreamEventsResponses[keyof StreamEventsResponses];
+
+export type GetTimelineData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path: {
+        /**
+         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        ticket_id: ID;
+    };
+    query?: {
+        /**
+         * The position to go on after. Without it the events begin with the oldest that is kept.
+         */
+        after?: number;
+        /**
+         * Which types are wanted, separated by commas. Without it, all.
+         */
+        types?: string;
+        /**
+         * The most events a page may have.
+         */
+        limit?: number;
+    };
+    url: '/tickets/{ticket_id}/timeline';
+};
+
+export type GetTimelineErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is not valid (any longer).
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * A fault of the server. The log has it under the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type GetTimelineError = GetTimelineErrors[keyof GetTimelineErrors];
+
+export type GetTimelineResponses = {
+    /**
+     * The events, and where to go on.
+     */
+    200: DeskEvents;
+};
+
+export type GetTimelineResponse = GetTimelineResponses[keyof GetTimelineResponses];
 
 export type GetLivenessData = {
     body?: never;

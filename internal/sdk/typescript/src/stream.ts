@@ -16,7 +16,7 @@ const maxSilence = 45_000;
 export type StreamEvent = AIResponseEvent & { id: string };
 
 /** The kinds of events that this version of the contract has. */
-const kinds: Record<AIResponseEvent['type'], true> = { start: true, delta: true, reset: true, done: true, failed: true };
+const kinds: Record<AIResponseEvent['type'], true> = { start: true, delta: true, reset: true, done: true, ready: true, failed: true };
 
 /** How to read a stream. */
 export interface StreamSource {
