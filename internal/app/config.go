@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
@@ -60,7 +59,7 @@ func OptionsOf(cfg config.Config) Options {
 				Tickets: int32(cfg.TicketsPerDay), Messages: int32(cfg.MessagesPerDay), //nolint:gosec // config bounds them.
 				Bytes: cfg.BytesPerDay,
 			},
-			AIMode: sqlc.AIMode(cfg.AIMode),
+			AIMode: ticket.AIMode(cfg.AIMode),
 		},
 		SearchLanguage: cfg.SearchLanguage,
 		Journal:        journal.Options{Kept: time.Duration(cfg.JournalDays) * 24 * time.Hour},

@@ -90,9 +90,12 @@ func fromListStaffTicketsParams(actor auth.Actor, p api.ListStaffTicketsParams) 
 		text *string
 		at   **time.Time
 	}{
-		{"created_after", p.CreatedAfter, &f.Created.From}, {"created_before", p.CreatedBefore, &f.Created.To},
-		{"updated_after", p.UpdatedAfter, &f.Updated.From}, {"updated_before", p.UpdatedBefore, &f.Updated.To},
-		{"waiting_after", p.WaitingAfter, &f.Waiting.From}, {"waiting_before", p.WaitingBefore, &f.Waiting.To},
+		{"created_after", p.CreatedAfter, &f.Created.From},
+		{"created_before", p.CreatedBefore, &f.Created.To},
+		{"updated_after", p.UpdatedAfter, &f.Updated.From},
+		{"updated_before", p.UpdatedBefore, &f.Updated.To},
+		{"waiting_after", p.WaitingAfter, &f.Waiting.From},
+		{"waiting_before", p.WaitingBefore, &f.Waiting.To},
 	} {
 		if *bound.at, err = fromTimeFilter(bound.name, bound.text); err != nil {
 			return f, err

@@ -80,7 +80,7 @@ func (s deskStream) VisitStreamEventsResponse(w http.ResponseWriter) error {
 	encoder.SetHeader(w.Header())
 	err := stream.open(encoder.Begin())
 	for err == nil {
-		if err = stream.write(s.frames()); err != nil {
+		if err := stream.write(s.frames()); err != nil {
 			return err
 		}
 		position := s.page.Position

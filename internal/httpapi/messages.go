@@ -6,9 +6,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/api"
-	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/ticket"
 )
 
 func messagesPath(ticketID uuid.UUID) string {
@@ -30,7 +30,7 @@ func (s *Server) CreateMessage(
 // say adds a message, and starts the answer to it if that is asked for; begun is nil if it is not.
 func (s *Server) say(
 	ctx context.Context, actor auth.Actor, r api.CreateMessageRequestObject,
-) (message sqlc.Message, begun *assistant.Begun, err error) {
+) (message ticket.Message, begun *assistant.Begun, err error) {
 	if !r.Body.Respond {
 		message, err = s.addMessage(ctx, actor, r)
 		return message, nil, err
@@ -43,7 +43,7 @@ func (s *Server) say(
 }
 
 // addMessage adds a message, on the condition that the caller makes, if any.
-func (s *Server) addMessage(ctx context.Context, actor auth.Actor, r api.CreateMessageRequestObject) (sqlc.Message, error) {
+func (s *Server) addMessage(ctx context.Context, actor auth.Actor, r api.CreateMessageRequestObject) (ticket.Message, error) {
 	if r.Params.IfMatch == nil {
 		return s.tickets.AddMessage(ctx, actor, r.TicketID, r.Body.Content)
 	}

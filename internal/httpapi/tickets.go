@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/supportbackend/support/gen/api"
-	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -33,7 +32,7 @@ func (s *Server) CreateTicket(
 }
 
 // createTicket opens a ticket, or finds the one that is called so already.
-func (s *Server) createTicket(ctx context.Context, actor auth.Actor, r api.CreateTicketRequest) (sqlc.Ticket, bool, error) {
+func (s *Server) createTicket(ctx context.Context, actor auth.Actor, r api.CreateTicketRequest) (ticket.Ticket, bool, error) {
 	if r.ExternalID != "" {
 		return s.tickets.CreateAs(ctx, actor, r.ExternalID, r.Upsert, r.Title, r.Description)
 	}

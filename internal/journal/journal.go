@@ -46,7 +46,7 @@ type Service struct {
 func NewService(s *store.Store, o Options) *Service {
 	service := &Service{store: s, kept: o.Kept, head: newHead(), logger: o.Logger}
 	service.seen.Store(&State{})
-	service.drained, service.drain = context.WithCancel(context.Background())
+	service.drained, service.drain = context.WithCancel(context.Background()) //nolint:forbidigo // It lives as long as the Service: Drain ends it.
 	service.metrics = newJournalMetrics(o.Metrics, &service.head, &service.seen)
 	return service
 }

@@ -13,7 +13,8 @@ const maxFields = 30
 // Fields are a ticket's custom fields, by name. A value is a string, a number or a truth value.
 func Fields(stored []byte) (map[string]any, error) {
 	fields := make(map[string]any)
-	return fields, json.Unmarshal(stored, &fields)
+	err := json.Unmarshal(stored, &fields)
+	return fields, err
 }
 
 // mergeFields returns the stored custom fields with those that are given: set, or removed where nil. It returns

@@ -112,10 +112,26 @@ func TestInboxReadsNoMoreThanItMay(t *testing.T) {
 	long := time.Now().Add(-24 * time.Hour)
 	actor := auth.Actor{ID: me, Role: auth.RoleAgent}
 	filters := []Filter{
-		{}, {Status: sqlc.TicketStatusClosed}, {Unresolved: true}, {Assignee: mine}, {Assignee: nobody}, {Assignee: nobody, Unresolved: true},
-		{Team: ours}, {Team: nobody}, {Tag: &text}, {Tag: &text, Status: sqlc.TicketStatusClosed}, {Requester: &customer}, {ExternalID: &text},
-		{Priority: &low}, {AIMode: &off}, {Answering: true}, {Snoozed: &yes}, {Created: Range{To: &long}}, {Updated: Range{To: &long}},
-		{Waiting: Range{To: &long}}, {Assignee: mine, Priority: &low, Tag: &text},
+		{},
+		{Status: sqlc.TicketStatusClosed},
+		{Unresolved: true},
+		{Assignee: mine},
+		{Assignee: nobody},
+		{Assignee: nobody, Unresolved: true},
+		{Team: ours},
+		{Team: nobody},
+		{Tag: &text},
+		{Tag: &text, Status: sqlc.TicketStatusClosed},
+		{Requester: &customer},
+		{ExternalID: &text},
+		{Priority: &low},
+		{AIMode: &off},
+		{Answering: true},
+		{Snoozed: &yes},
+		{Created: Range{To: &long}},
+		{Updated: Range{To: &long}},
+		{Waiting: Range{To: &long}},
+		{Assignee: mine, Priority: &low, Tag: &text},
 	}
 	for _, sort := range []Sort{SortNewest, SortWaiting, SortPriority} {
 		for _, f := range filters {

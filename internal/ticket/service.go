@@ -48,6 +48,15 @@ func NewService(s *store.Store, o Options) *Service {
 // View is a ticket with the service's customer who opened it, if there is one and the actor may see them.
 type View = sqlc.ListTicketsRow
 
+// Ticket is a ticket without its customer.
+type Ticket = sqlc.Ticket
+
+// Message is one message of a ticket's conversation.
+type Message = sqlc.Message
+
+// AIMode is what becomes of the AI's answers in a ticket.
+type AIMode = sqlc.AIMode
+
 // Create opens a ticket for the actor. It returns RateLimited when the actor has used up its budget.
 func (s *Service) Create(ctx context.Context, actor auth.Actor, title, description string) (sqlc.Ticket, error) {
 	return s.create(ctx, actor, sqlc.CreateTicketParams{Title: title, Description: description})

@@ -47,7 +47,7 @@ func TestHostileReceivers(t *testing.T) {
 		d, attempts := r.delivery(t, d.ID, attempted(1))
 		require.Equal(t, c.accepted, isDelivered(d), name)
 		if c.status != 0 {
-			require.EqualValues(t, c.status, *attempts[0].Status, name)
+			require.Equal(t, c.status, *attempts[0].Status, name)
 		}
 		if c.failure != "" {
 			require.Equal(t, c.failure, *attempts[0].Error, name)

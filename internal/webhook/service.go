@@ -126,14 +126,10 @@ func (s *Service) checkURL(text string) error {
 		return invalidURL(apperr.NotAllowed)
 	}
 	addr, err := netip.ParseAddr(u.Hostname())
-	isName := err != nil
-	if isName {
-		return nil // Only the dialler sees where it leads.
-	}
-	if s.guard.Check(netip.AddrPortFrom(addr, portOf(u))) != nil || u.Scheme == "http" && !s.guard.Allows(addr) {
+	if err == nil && (s.guard.Check(netip.AddrPortFrom(addr, portOf(u))) != nil || u.Scheme == "http" && !s.guard.Allows(addr)) {
 		return invalidURL(apperr.NotAllowed)
 	}
-	return nil
+	return nil // Only the dialler sees where a name leads.
 }
 
 func portOf(u *url.URL) uint16 {

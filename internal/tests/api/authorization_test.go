@@ -354,14 +354,20 @@ func (o specOperation) streams(t *testing.T) bool {
 	return o.Responses.Status(slices.Min(o.successes(t))).Value.Content["text/event-stream"] != nil
 }
 
-// call sends the operation with the ids in its path.
-func (o specOperation) call(t *testing.T, c *cast, ids []string, header ...string) apitest.Response {
-	t.Helper()
-	path, body := o.path+operationQueries[o.OperationID], operationBodies[o.OperationID](c)
+// request returns where the operation is called with the ids, and its body.
+func (o specOperation) request(c *cast, ids []string) (path, body string) {
+	path, body = o.path+operationQueries[o.OperationID], operationBodies[o.OperationID](c)
 	for i, name := range o.pathParameters {
 		path = strings.ReplaceAll(path, "{"+name+"}", ids[i])
 		body = strings.ReplaceAll(body, "{"+name+"}", ids[i])
 	}
+	return path, body
+}
+
+// call sends the operation with the ids in its path.
+func (o specOperation) call(t *testing.T, c *cast, ids []string, header ...string) apitest.Response {
+	t.Helper()
+	path, body := o.request(c, ids)
 	if body != "" {
 		header = append(header, "Content-Type: application/json")
 	}

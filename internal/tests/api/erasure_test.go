@@ -63,7 +63,7 @@ func TestErasureLeavesNothingOfACustomer(t *testing.T) {
 	require.Equal(t, 1, countRows(t, d.Server, "journal_outbox WHERE type = 'user.deleted' AND actor_id = $1 AND subject_id = $2",
 		d.admin.ID, me.ID))
 	require.NotEqual(t, me.ID, customer.Me(t).ID, "who comes back is somebody new")
-	require.Len(t, d.customer.Messages(t, d.ticket.ID), 0, "other customers keep theirs")
+	require.Empty(t, d.customer.Messages(t, d.ticket.ID), "other customers keep theirs")
 	require.Equal(t, http.StatusNoContent, erase(t, d.admin, me.ID))
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,21 +50,15 @@ func TestEveryPostMayBeSentAgain(t *testing.T) {
 		t.Run(o.OperationID, func(t *testing.T) {
 			t.Parallel()
 			c := newCast(t)
-			ids := o.ownedIDs(t, c)
-			body := operationBodies[o.OperationID](c)
-			path := o.path
-			for i, name := range o.pathParameters {
-				path = strings.ReplaceAll(path, "{"+name+"}", ids[i])
-				body = strings.ReplaceAll(body, "{"+name+"}", ids[i])
-			}
-			send := func() apitest.Response {
+			path, body := o.request(c, o.ownedIDs(t, c))
+			send := func(path string) apitest.Response {
 				header := []string{keyHeader("a-key"), c.admin.bearer()}
 				if body != "" {
 					header = append(header, jsonType)
 				}
 				return c.Do(t, o.method, path, body, header...)
 			}
-			first, again := send(), send()
+			first, again := send(path), send(path)
 			require.Contains(t, o.successes(t), first.Status, "%s", first.Body)
 			if o.Extensions["x-idempotency"] == "none" {
 				require.Empty(t, again.Header.Values("Idempotency-Replayed"))
@@ -71,6 +66,10 @@ func TestEveryPostMayBeSentAgain(t *testing.T) {
 				return
 			}
 			requireReplayed(t, first, again)
+			if len(o.pathParameters) > 0 {
+				other, _ := o.request(c, o.unknownIDs())
+				send(other).RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeIdempotencyMismatch)
+			}
 			require.Equal(t, 1, countRows(t, c.Server, "idempotency_keys"))
 		})
 	}
@@ -311,6 +310,61 @@ func TestRequestWhoseLikeIsUnderWayIsToldSoAfterAWhile(t *testing.T) {
 	require.Equal(t, 1, d.count(t, "tickets"))
 	finish()
 	require.NoError(t, <-ended)
+}
+
+// The claims of several requests stand in one transaction, so that each wait serves them all.
+func TestEveryPostWhoseLikeIsUnderWayIsToldSo(t *testing.T) {
+	t.Parallel()
+	c := newCast(t)
+	c.duplicate = uuid.NewString()
+	keyed := slices.DeleteFunc(specOperations(t), func(o specOperation) bool {
+		return o.method != http.MethodPost || o.role == "" || o.Extensions["x-idempotency"] == "none"
+	})
+	const atOnce = 6 // Each waits with a connection of its own.
+	for some := range slices.Chunk(keyed, atOnce) {
+		var asked []idempotency.Request
+		for _, o := range some {
+			path, body := o.request(c, o.unknownIDs())
+			asked = append(asked, idempotency.Request{
+				Principal: c.admin.ID, Operation: o.OperationID, Key: "a-key", Target: path, Body: []byte(body),
+			})
+		}
+		whileUnderWay(t, c, asked, func() {
+			answers := make([]apitest.Response, len(asked))
+			var waiting sync.WaitGroup
+			for i, r := range asked {
+				waiting.Go(func() {
+					header := []string{keyHeader(r.Key), c.admin.bearer()}
+					if len(r.Body) > 0 {
+						header = append(header, jsonType)
+					}
+					answers[i] = c.Do(t, http.MethodPost, r.Target, string(r.Body), header...)
+				})
+			}
+			waiting.Wait()
+			for i, answer := range answers {
+				require.Equal(t, http.StatusConflict, answer.Status, "%s: %s", asked[i].Operation, answer.Body)
+				answer.RequireProblem(t, http.StatusConflict, client.ProblemCodeIdempotencyInProgress)
+			}
+		})
+	}
+}
+
+// whileUnderWay calls fn while requests like these have claimed their keys and have not ended.
+func whileUnderWay(t *testing.T, c *cast, requests []idempotency.Request, fn func()) {
+	t.Helper()
+	var claim func(ctx context.Context, rest []idempotency.Request) error
+	claim = func(ctx context.Context, rest []idempotency.Request) error {
+		if len(rest) == 0 {
+			fn()
+			return nil
+		}
+		_, _, err := c.Keys.Do(ctx, rest[0], func(ctx context.Context) (idempotency.Response, error) {
+			return idempotency.Response{Status: http.StatusOK, Body: []byte("{}")}, claim(ctx, rest[1:])
+		})
+		return err
+	}
+	require.NoError(t, claim(t.Context(), requests))
 }
 
 func TestKeyIsRememberedForADay(t *testing.T) {

@@ -170,7 +170,7 @@ func TestTeamsAreForAdministratorsToChange(t *testing.T) {
 	update(t, agent, ticket.ID, client.UpdateTicketRequest{TeamID: nullable.NewNullableWithValue(id)})
 	require.Equal(t, http.StatusNoContent, admin.Do(t, http.MethodDelete, path, "").Status)
 	require.Nil(t, getTicket(t, agent, ticket).TeamID)
-	require.Equal(t, fmt.Sprintf(`system {"team_id": {"to": null, "from": "%s"}}`, id), journalOf(t, s, ticket.ID, "actor_kind || ' ' || data::text")[2])
+	require.Equal(t, fmt.Sprintf(`system {"team_id": {"to": null, "from": %q}}`, id), journalOf(t, s, ticket.ID, "actor_kind || ' ' || data::text")[2])
 	for _, method := range []string{http.MethodGet, http.MethodDelete} {
 		admin.Do(t, method, path, "").RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 	}

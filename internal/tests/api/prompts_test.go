@@ -63,10 +63,10 @@ func TestPromptFromDraftToRollBack(t *testing.T) {
 	require.Equal(t, client.PromptStatusDraft, first.Status)
 	require.EqualValues(t, 1, first.Version)
 	require.Empty(t, first.PublishedAt)
-	require.Equal(t, settings, client.PromptSettings{
+	require.Equal(t, client.PromptSettings{
 		Company: first.Company, Product: first.Product, Tone: first.Tone, Language: first.Language, Rules: first.Rules,
 		Instructions: first.Instructions,
-	})
+	}, settings)
 	second := newPrompt(t, admin, client.PromptSettings{Company: "Example Ltd"})
 	require.EqualValues(t, 2, second.Version)
 	require.Equal(t, client.PromptToneFriendly, second.Tone)

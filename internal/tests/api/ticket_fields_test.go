@@ -65,7 +65,7 @@ func TestStaffChangeEveryFieldOfATicket(t *testing.T) {
 	require.Equal(t, teamID, *changed.TeamID)
 	require.Equal(t, client.Tags{"billing", "zurück"}, changed.Tags)
 	require.Equal(t, client.CustomFields{"order": "4711", "amount": 12.5, "vip": true}, changed.CustomFields)
-	require.EqualValues(t, "CRM-1", changed.ExternalID)
+	require.Equal(t, "CRM-1", changed.ExternalID)
 	require.True(t, tomorrow.Equal(changed.SnoozedUntil))
 	shown := getTicket(t, agent, ticket)
 	require.Equal(t, changed.Tags, shown.Tags)
@@ -100,9 +100,13 @@ func TestCustomersNeitherSeeNorChangeWhatIsForStaff(t *testing.T) {
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := customer.NewTicket(t)
 	for _, change := range []client.UpdateTicketRequest{
-		{Priority: client.TicketPriorityLow}, {Tags: &client.Tags{}}, {CustomFields: map[string]any{"a": nil}},
-		{AssigneeID: nullable.NewNullNullable[uuid.UUID]()}, {TeamID: nullable.NewNullNullable[uuid.UUID]()},
-		{ExternalID: nullable.NewNullableWithValue("1")}, {SnoozedUntil: nullable.NewNullNullable[time.Time]()},
+		{Priority: client.TicketPriorityLow},
+		{Tags: &client.Tags{}},
+		{CustomFields: map[string]any{"a": nil}},
+		{AssigneeID: nullable.NewNullNullable[uuid.UUID]()},
+		{TeamID: nullable.NewNullNullable[uuid.UUID]()},
+		{ExternalID: nullable.NewNullableWithValue("1")},
+		{SnoozedUntil: nullable.NewNullNullable[time.Time]()},
 	} {
 		refuse(t, customer, ticket.ID, change, http.StatusForbidden, client.ProblemCodeForbidden)
 	}

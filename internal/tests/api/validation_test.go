@@ -83,7 +83,7 @@ func TestValueOfAnotherTypeIsRefused(t *testing.T) {
 				}
 				r := d.do(t, c, bodyWith(t, c, member, value), jsonType)
 				requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, want)
-				require.NotContains(t, string(r.Body), "12345", name)
+				require.NotContains(t, strings.ReplaceAll(string(r.Body), r.Header.Get("X-Request-Id"), ""), "12345", name)
 			}
 		}
 	}

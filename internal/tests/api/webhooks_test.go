@@ -62,6 +62,9 @@ func TestWebhookIsShownWithoutItsSecret(t *testing.T) {
 
 	tested, err := admin.TestWebhookWithResponse(t.Context(), hook.ID, nil)
 	require.NoError(t, err)
+	all, err := admin.ListWebhookDeliveriesWithResponse(t.Context(), hook.ID, nil)
+	require.NoError(t, err)
+	require.Len(t, *all.JSON200, 1)
 	for status, count := range map[client.WebhookDeliveryStatus]int{client.WebhookDeliveryStatusPending: 1, client.WebhookDeliveryStatusFailed: 0} {
 		listed, err := admin.ListWebhookDeliveriesWithResponse(t.Context(), hook.ID, &plain.ListWebhookDeliveriesParams{Status: status})
 		require.NoError(t, err)

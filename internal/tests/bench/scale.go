@@ -163,7 +163,8 @@ func (d *database) fullReads(ctx context.Context) (map[string]int64, error) {
 		return nil, err
 	}
 	var reads map[string]int64
-	return reads, json.Unmarshal(text, &reads)
+	err := json.Unmarshal(text, &reads)
+	return reads, err
 }
 
 // open gets a token of staff, and one of a customer who has had tickets all along.

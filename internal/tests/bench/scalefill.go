@@ -70,7 +70,10 @@ func fill(ctx context.Context, d *database, tickets int, progress io.Writer) (*f
 		name string
 		do   func(context.Context) error
 	}{
-		{"accounts", f.copyPeople}, {"tickets", f.copyTickets}, {"messages", f.copyMessages}, {"words", f.indexWords},
+		{"accounts", f.copyPeople},
+		{"tickets", f.copyTickets},
+		{"messages", f.copyMessages},
+		{"words", f.indexWords},
 		{"indexes", func(ctx context.Context) error { return f.run(ctx, indexes...) }},
 		{"statistics", func(ctx context.Context) error {
 			return f.run(ctx, "RESET session_replication_role", "VACUUM (ANALYZE)", "CHECKPOINT")
@@ -116,7 +119,7 @@ func (f *filler) dropIndexes(ctx context.Context) (made []string, err error) {
 
 // id is a UUIDv7 of a time.
 func (f *filler) id(at time.Time) (id uuid.UUID) {
-	binary.BigEndian.PutUint64(id[:8], uint64(at.UnixMilli())<<16|f.random.Uint64()&0xfff) //nolint:gosec // It is after 1970.
+	binary.BigEndian.PutUint64(id[:8], uint64(at.UnixMilli())<<16|f.random.Uint64()&0xfff)
 	binary.BigEndian.PutUint64(id[8:], f.random.Uint64())
 	id[6], id[8] = id[6]&0x0f|0x70, id[8]&0x3f|0x80
 	return id
@@ -164,8 +167,8 @@ func (f *filler) opened(i int) time.Time {
 }
 
 func (f *filler) ticketID(i int) (id uuid.UUID) {
-	binary.BigEndian.PutUint64(id[:8], uint64(f.opened(i).UnixMilli())<<16|0x7000) //nolint:gosec // It is after 1970.
-	binary.BigEndian.PutUint64(id[8:], 1<<63|uint64(i))                            //nolint:gosec // It is not negative.
+	binary.BigEndian.PutUint64(id[:8], uint64(f.opened(i).UnixMilli())<<16|0x7000)
+	binary.BigEndian.PutUint64(id[8:], 1<<63|uint64(i)) //nolint:gosec // It is not negative.
 	return id
 }
 

@@ -111,7 +111,7 @@ type replica struct {
 // startReplica starts a replica, which tells committed of each commit. It ends with the test, or with this process.
 func startReplica(t *testing.T, databaseURL string, writers, rate int, committed func(name string, at time.Time)) *replica {
 	t.Helper()
-	r := &replica{cmd: exec.Command(os.Args[0]), ended: make(chan struct{})} //nolint:gosec,noctx // It is this program.
+	r := &replica{cmd: exec.Command(os.Args[0]), ended: make(chan struct{})}
 	r.cmd.Env = append(os.Environ(), databaseVariable+"="+databaseURL,
 		writersVariable+"="+strconv.Itoa(writers), rateVariable+"="+strconv.Itoa(rate))
 	r.cmd.Stderr = t.Output()

@@ -194,7 +194,7 @@ func test(ctx context.Context, dir, pattern string) (output string, err error) {
 	return output, err
 }
 
-func command(ctx context.Context, dir string, name string, args ...string) (output string, err error) {
+func command(ctx context.Context, dir, name string, args ...string) (output string, err error) {
 	c := exec.CommandContext(ctx, name, args...)
 	c.Dir = dir
 	// The tests' PostgreSQL is stopped by the tests: they are told to end, and not killed.
