@@ -71,8 +71,7 @@ LEFT JOIN LATERAL (
     WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM turn.id
         AND latest.finished_at + pause.length > clock_timestamp()
 ) AS failure ON true
-LEFT JOIN live_prompt AS l ON true
-LEFT JOIN prompts AS live ON live.id = l.prompt_id
+LEFT JOIN prompts AS live ON live.id = (SELECT l.prompt_id FROM live_prompt AS l WHERE l.only_one)
 WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
 
 -- name: FindAsked :one
@@ -93,8 +92,7 @@ LEFT JOIN LATERAL (
     ORDER BY r.created_at DESC, r.id DESC
     LIMIT 1
 ) AS standing ON true
-LEFT JOIN live_prompt AS l ON true
-LEFT JOIN prompts AS live ON live.id = l.prompt_id
+LEFT JOIN prompts AS live ON live.id = (SELECT l.prompt_id FROM live_prompt AS l WHERE l.only_one)
 WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
 
 -- name: CreateAIResponse :one

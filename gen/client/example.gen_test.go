@@ -387,7 +387,7 @@ func ExampleVerifyWebhook() {
 	for _, id := range []string{"0199d3c5-c311-7a44-9d0e-4c8f1e2a3b60", "made up"} {
 		now := time.Now()
 		signature, _ := official.Sign("0199d3c5-c311-7a44-9d0e-4c8f1e2a3b60", now, []byte(body))
-		delivery := httptest.NewRequest(http.MethodPost, "/hooks/support", strings.NewReader(body))
+		delivery := httptest.NewRequestWithContext(ctx, http.MethodPost, "/hooks/support", strings.NewReader(body))
 		delivery.Header.Set("Webhook-Id", id)
 		delivery.Header.Set("Webhook-Timestamp", strconv.FormatInt(now.Unix(), 10))
 		delivery.Header.Set("Webhook-Signature", signature)

@@ -31,11 +31,18 @@ func (s *Support) retry(ctx context.Context, o operation, try func() error) erro
 	}
 }
 
+// unsendableError is a request that cannot be made.
+type unsendableError struct{ error }
+
+func (e unsendableError) Unwrap() error { return e.error }
+
 // mayHelp says whether sending the same request again may bring another result.
 func mayHelp(ctx context.Context, err error) bool {
 	var problem *Problem
+	var unsendable unsendableError
 	switch {
-	case ctx.Err() != nil, errors.Is(err, ErrProtocol), errors.Is(err, ErrNotModified), errors.Is(err, errRefresh):
+	case ctx.Err() != nil, errors.Is(err, ErrProtocol), errors.Is(err, ErrNotModified), errors.Is(err, errRefresh),
+		errors.As(err, &unsendable):
 		return false
 	case errors.As(err, &problem):
 		return problem.Retryable && problem.RetryAfter <= maxRetryAfter

@@ -314,6 +314,8 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	EventTicketID = plain.EventTicketID
+	// EventType: A type of event, such as `ticket.created`.
+	EventType = plain.EventType
 	// EventTypes defines model for EventTypes.
 	EventTypes = plain.EventTypes
 	// FeedbackComment: Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
@@ -875,7 +877,7 @@ type (
 	//	Description WebhookDescription
 	//	Paused *bool
 	//	Payload WebhookPayload
-	//	Types *WebhookTypes
+	//	Types *[]EventType
 	//	URL WebhookURL
 	UpdateWebhookRequest = plain.UpdateWebhookRequest
 	// Usage: What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
@@ -976,6 +978,7 @@ type (
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	WebhookID = plain.WebhookID
 	// WebhookPayload: What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	// A webhook that is created without it is `thin`.
 	WebhookPayload = plain.WebhookPayload
 	// WebhookReplay: What is delivered again.
 	//

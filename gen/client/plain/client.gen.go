@@ -1720,7 +1720,8 @@ type CreateWebhookRequest struct {
 	// Description What the webhook is for. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty,omitzero"`
 
-	// Payload What a delivery says; `thin` if it is left out.
+	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	// A webhook that is created without it is `thin`.
 	Payload WebhookPayload `json:"payload,omitempty,omitzero"`
 
 	// Types The types of events that are delivered. Without any, all are, also those of later releases.
@@ -1841,6 +1842,7 @@ type CreatedWebhook struct {
 	Paused bool `json:"paused"`
 
 	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	// A webhook that is created without it is `thin`.
 	Payload WebhookPayload `json:"payload"`
 
 	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
@@ -2000,6 +2002,9 @@ type EventFact = any
 
 // EventFactName The name of a fact.
 type EventFactName = string
+
+// EventType A type of event, such as `ticket.created`.
+type EventType = string
 
 // EventValue A value of an event.
 type EventValue = any
@@ -2559,9 +2564,16 @@ type SLATarget struct {
 
 // SLATargets The targets of priorities. A priority that is absent has none.
 type SLATargets struct {
-	High   *SLATarget `json:"high,omitempty"`
-	Low    *SLATarget `json:"low,omitempty"`
+	// High In how many minutes after it was opened a ticket should be answered and resolved.
+	High *SLATarget `json:"high,omitempty"`
+
+	// Low In how many minutes after it was opened a ticket should be answered and resolved.
+	Low *SLATarget `json:"low,omitempty"`
+
+	// Normal In how many minutes after it was opened a ticket should be answered and resolved.
 	Normal *SLATarget `json:"normal,omitempty"`
+
+	// Urgent In how many minutes after it was opened a ticket should be answered and resolved.
 	Urgent *SLATarget `json:"urgent,omitempty"`
 }
 
@@ -3198,17 +3210,18 @@ type UpdateUserRequest struct {
 
 // UpdateWebhookRequest A change of a webhook. What is left out stays as it is.
 type UpdateWebhookRequest struct {
-	// Description What the webhook is for.
+	// Description What the webhook is for. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty,omitzero"`
 
 	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
 	Paused *bool `json:"paused,omitempty"`
 
 	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	// A webhook that is created without it is `thin`.
 	Payload WebhookPayload `json:"payload,omitempty,omitzero"`
 
 	// Types The types of events that are delivered from now on. An empty list is all of them.
-	Types *WebhookTypes `json:"types,omitempty"`
+	Types *[]EventType `json:"types,omitempty"`
 
 	// URL Where deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url,omitempty,omitzero"`
@@ -3274,6 +3287,7 @@ type Webhook struct {
 	Paused bool `json:"paused"`
 
 	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+	// A webhook that is created without it is `thin`.
 	Payload WebhookPayload `json:"payload"`
 
 	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
@@ -3406,6 +3420,7 @@ type WebhookDeliveryWithAttempts struct {
 type WebhookDescription = string
 
 // WebhookPayload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+// A webhook that is created without it is `thin`.
 type WebhookPayload string
 
 // WebhookReplay What is delivered again.
@@ -3427,7 +3442,7 @@ type WebhookSecret struct {
 }
 
 // WebhookTypes The types of events that are delivered. Without any, all are, also those of later releases.
-type WebhookTypes = []string
+type WebhookTypes = []EventType
 
 // WebhookURL Where deliveries are sent, by `POST`.
 type WebhookURL = string

@@ -73,6 +73,7 @@ func (b takenBody) valid(t testing.TB) []byte {
 		"company": `"A company"`, "rating": `"up"`, "content": `"A text"`, "refresh_token": `"srt_"`, "current_password": `"correct horse battery"`,
 		"new_password": `"correct horse battery"`, "name": `"A name"`, "scopes": `["ai"]`, "status": `"pending"`, "into": `"0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22"`,
 		"ticket_ids": `["0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22"]`, "role": `"user"`,
+		"url": `"https://shop.example/hooks"`, "from_position": "1", "reason": `"wants_human"`, "kind": `"triage"`,
 	}
 	names := b.schema.Required
 	if len(names) == 0 && b.schema.MinProps > 0 {

@@ -114,7 +114,7 @@ func (s *Support) send(
 	chosen := choose(options)
 	request, err := s.request(ctx, o, chosen, build)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, unsendableError{err}
 	}
 	var header http.Header
 	var body []byte

@@ -88,11 +88,8 @@ func TestTextOfTheGreatestLengthFitsHoweverItIsEscaped(t *testing.T) {
 	}
 	for _, c := range d.writes(t) {
 		limit := 64 << 10
-		if slices.Contains([]string{"createTicket", "updateTicket", "createMessage", "createNote", "createTeam", "updateTeam", "updateTickets"}, c.id) {
+		if slices.Contains([]string{"createTicket", "updateTicket", "createMessage", "createNote", "createTeam", "updateTeam", "updateTickets", "publishAIResponse"}, c.id) {
 			limit = 128 << 10
-		}
-		if c.id == "publishAIResponse" {
-			limit = 192 << 10
 		}
 		require.Equal(t, limit, c.bodyLimit(), "%s: the contract names the limit", c.id)
 	}

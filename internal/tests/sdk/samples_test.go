@@ -21,7 +21,11 @@ import (
 // sampled are the operations that a newcomer meets first.
 var sampled = []string{
 	"signUp", "logIn", "createTicket", "createMessage", "createAIResponse", "streamAIResponse", "createAPIKey",
+	"createNote", "redactMessage", "createAIRequest", "createPrompt", "publishPrompt", "createWebhook",
 }
+
+// pathParameter is a parameter of a path.
+var pathParameter = regexp.MustCompile(`\{\w+\}`)
 
 // samples are the code samples of an operation by language.
 type samples struct {
@@ -61,7 +65,7 @@ func TestMainOperationsHaveSamplesThatCallThem(t *testing.T) {
 		require.Contains(t, all, id)
 		s := all[id]
 		require.Len(t, s.byLang, 3, id)
-		path := strings.ReplaceAll(s.path, "{ticket_id}", "$TICKET_ID")
+		path := pathParameter.ReplaceAllStringFunc(s.path, func(name string) string { return "$" + strings.ToUpper(strings.Trim(name, "{}")) })
 		require.Contains(t, s.byLang["Shell"], `curl`, id)
 		require.Contains(t, s.byLang["Shell"], `"$SUPPORT_BASE_URL`+path+`"`, id)
 		require.Equal(t, strings.ToUpper(id[:1])+id[1:], call.FindStringSubmatch(s.byLang["Go"])[1])
@@ -80,8 +84,8 @@ func TestGoSamplesCompile(t *testing.T) {
 		formatted, err := format.Source([]byte(source))
 		require.NoError(t, err, id)
 		require.Equal(t, string(formatted), source, "%s is not formatted", id)
-		fmt.Fprintf(&file, "\nfunc %s(ctx context.Context, support *client.Support, ticketID client.TicketID) {\n%s%s}\n",
-			id, source, used(t, source))
+		fmt.Fprintf(&file, "\nfunc %s(ctx context.Context, support *client.Support, "+
+			"ticketID client.TicketID, messageID client.MessageID, promptID client.PromptID) {\n%s%s}\n", id, source, used(t, source))
 	}
 	name := filepath.Join(t.TempDir(), "samples.go")
 	require.NoError(t, os.WriteFile(name, []byte(file.String()), 0o600))

@@ -27,7 +27,15 @@ var (
 // upstream answers requests without a network, so that time may be synctest's.
 type upstream func(*http.Request) (*http.Response, error)
 
-func (u upstream) Do(r *http.Request) (*http.Response, error) { return u(r) }
+func (u upstream) Do(r *http.Request) (*http.Response, error) {
+	if end, ok := r.Context().Value(endKey{}).(context.CancelFunc); ok {
+		defer end()
+	}
+	return u(r)
+}
+
+// endKey is under what a context has what ends a method after its first request.
+type endKey struct{}
 
 func newSupport(t *testing.T, u upstream, options ...client.Option) *client.Support {
 	t.Helper()

@@ -366,10 +366,16 @@ export type WebhookDescription = string;
 /**
  * The types of events that are delivered. Without any, all are, also those of later releases.
  */
-export type WebhookTypes = Array<string>;
+export type WebhookTypes = Array<EventType>;
+
+/**
+ * A type of event, such as `ticket.created`.
+ */
+export type EventType = string;
 
 /**
  * What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
+ * A webhook that is created without it is `thin`.
  *
  */
 export type WebhookPayload = 'thin' | 'full';
@@ -381,9 +387,6 @@ export type CreateWebhookRequest = {
     url: WebhookURL;
     description?: WebhookDescription;
     types?: WebhookTypes;
-    /**
-     * What a delivery says; `thin` if it is left out.
-     */
     payload?: WebhookPayload;
 };
 
@@ -392,14 +395,11 @@ export type CreateWebhookRequest = {
  */
 export type UpdateWebhookRequest = {
     url?: WebhookURL;
-    /**
-     * What the webhook is for.
-     */
     description?: WebhookDescription;
     /**
      * The types of events that are delivered from now on. An empty list is all of them.
      */
-    types?: WebhookTypes;
+    types?: Array<EventType>;
     payload?: WebhookPayload;
     /**
      * Whether deliveries wait. `false` also enables a webhook that was disabled.
