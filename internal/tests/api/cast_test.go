@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"maps"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -125,10 +126,7 @@ func newCast(t *testing.T) *cast {
 func newCastOn(t *testing.T, o apitest.Options) *cast {
 	t.Helper()
 	c := &cast{Server: apitest.New(t, o)}
-	c.owner = c.member(t, sqlc.UserRoleUser)
-	c.other = c.member(t, sqlc.UserRoleUser)
-	c.agent = c.member(t, sqlc.UserRoleAgent)
-	c.admin = c.member(t, sqlc.UserRoleAdmin)
+	c.hire(t)
 	tables := storetest.QueryText(t, c.DatabaseURL,
 		"SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'")
 	var sums []string
@@ -139,6 +137,35 @@ func newCastOn(t *testing.T, o apitest.Options) *cast {
 	}
 	require.Greater(t, len(sums), 4)
 	c.contents = "SELECT string_agg(line, E'\\n' ORDER BY line) FROM (" + strings.Join(sums, " UNION ALL ") + ") AS lines"
+	return c
+}
+
+// hire makes somebody in every role.
+func (c *cast) hire(t *testing.T) {
+	t.Helper()
+	c.owner, c.other = c.member(t, sqlc.UserRoleUser), c.member(t, sqlc.UserRoleUser)
+	c.agent, c.admin = c.member(t, sqlc.UserRoleAgent), c.member(t, sqlc.UserRoleAdmin)
+}
+
+// stages are a few servers for many small tests. Most of what such a test costs is its database.
+type stages chan *cast
+
+func newStages(t *testing.T, o apitest.Options) stages {
+	t.Helper()
+	all := make(stages, 2*runtime.GOMAXPROCS(0))
+	for range cap(all) {
+		all <- newCastOn(t, o)
+	}
+	return all
+}
+
+// cast returns a cast of new people on a server that nobody else uses until the test ends.
+func (all stages) cast(t *testing.T) *cast {
+	t.Helper()
+	stage := <-all
+	t.Cleanup(func() { all <- stage })
+	c := &cast{Server: stage.Server, contents: stage.contents}
+	c.hire(t)
 	return c
 }
 
