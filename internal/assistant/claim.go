@@ -207,23 +207,31 @@ func (cl *claimer) begin(ctx context.Context, turn sqlc.FindTurnRow, c *claim, b
 	if c.conversation, err = cl.conversations.to(ctx, turn.PromptVersion, turn.Ticket, message); err != nil {
 		return err
 	}
+	customer, review := &turn.Ticket.UserID, (*sqlc.AIReview)(nil)
+	if turn.Ticket.AIMode == sqlc.AIModeDraft {
+		customer, review = nil, new(sqlc.AIReviewPending)
+	}
+	return cl.create(ctx, c, by, sqlc.CreateAIResponseParams{
+		TicketID: turn.Ticket.ID, TurnMessageID: message, Kind: sqlc.AIResponseKindAnswer, CustomerID: customer, Review: review,
+		PromptVersion: turn.PromptVersion,
+	})
+}
+
+// create makes a response that this replica then writes, if the claimant's budget allows another one. The caller names what it
+// answers.
+func (cl *claimer) create(ctx context.Context, c *claim, by claimant, response sqlc.CreateAIResponseParams) error {
 	if err := cl.writer.Reserve(c.response.ID); err != nil {
 		return err
 	}
 	if err := cl.budget.lock(ctx, cl.store, by.actor.ID); err != nil {
 		return err
 	}
-	customer, review := &turn.Ticket.UserID, (*sqlc.AIReview)(nil)
-	if turn.Ticket.AIMode == sqlc.AIModeDraft {
-		customer, review = nil, new(sqlc.AIReviewPending)
-	}
+	response.ID, response.RequestedBy, response.Model = c.response.ID, &by.actor.ID, cmp.Or(by.Model, cl.models.Default())
+	response.OwnerID, response.LeaseSeconds = cl.writer.ID(), int32(writer.LeaseDuration.Seconds())
+	response.MaxRunning, response.MaxPerMinute, response.MaxPerDay = cl.budget.Running, cl.budget.PerMinute, cl.budget.PerDay
 	c.started = true
-	c.response, err = cl.store.CreateAIResponse(store.Last(ctx), sqlc.CreateAIResponseParams{
-		ID: c.response.ID, TicketID: turn.Ticket.ID, TurnMessageID: message, RequestedBy: &by.actor.ID,
-		Kind: sqlc.AIResponseKindAnswer, CustomerID: customer, Review: review, PromptVersion: turn.PromptVersion,
-		Model: cmp.Or(by.Model, cl.models.Default()), OwnerID: cl.writer.ID(), LeaseSeconds: int32(writer.LeaseDuration.Seconds()),
-		MaxRunning: cl.budget.Running, MaxPerMinute: cl.budget.PerMinute, MaxPerDay: cl.budget.PerDay,
-	})
+	var err error
+	c.response, err = cl.store.CreateAIResponse(store.Last(ctx), response)
 	if errors.Is(err, store.ErrNoRows) {
 		return errSpent
 	}
@@ -247,6 +255,11 @@ func (cl *claimer) mayBegin(turn sqlc.FindTurnRow, by claimant) error {
 	case turn.Ticket.AIMode == sqlc.AIModeOff:
 		return apperr.New(apperr.AIDisabled, "AI answers are switched off in this ticket.")
 	}
+	return cl.mayWrite(by)
+}
+
+// mayWrite returns why this replica may not write for the claimant.
+func (cl *claimer) mayWrite(by claimant) error {
 	if err := cl.models.Check(by.Model); err != nil {
 		return writer.Failure(err)
 	}

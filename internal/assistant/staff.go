@@ -1,15 +1,12 @@
 package assistant
 
 import (
-	"cmp"
 	"context"
-	"errors"
 
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
-	"github.com/supportbackend/support/internal/assistant/writer"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
@@ -48,32 +45,16 @@ func (cl *claimer) claimAsked(ctx context.Context, c *claim, by claimant) error 
 }
 
 func (cl *claimer) beginAsked(ctx context.Context, asked sqlc.FindAskedRow, c *claim, by claimant) (err error) {
-	if err := cl.models.Check(by.Model); err != nil {
-		return writer.Failure(err)
-	}
-	if !by.admitted {
-		return errDraining()
+	if err := cl.mayWrite(by); err != nil {
+		return err
 	}
 	if c.conversation, err = cl.conversations.forStaff(ctx, by.kind, asked.PromptVersion, asked.Ticket); err != nil {
 		return err
 	}
-	if err := cl.writer.Reserve(c.response.ID); err != nil {
-		return err
-	}
-	if err := cl.budget.lock(ctx, cl.store, by.actor.ID); err != nil {
-		return err
-	}
-	c.started = true
-	c.response, err = cl.store.CreateAIResponse(store.Last(ctx), sqlc.CreateAIResponseParams{
-		ID: c.response.ID, TicketID: asked.Ticket.ID, RequestedBy: &by.actor.ID, Kind: by.kind,
-		PromptVersion: asked.PromptVersion, TicketVersion: new(asked.Ticket.Version + asked.Ticket.NoteVersion),
-		Model: cmp.Or(by.Model, cl.models.Default()), OwnerID: cl.writer.ID(), LeaseSeconds: int32(writer.LeaseDuration.Seconds()),
-		MaxRunning: cl.budget.Running, MaxPerMinute: cl.budget.PerMinute, MaxPerDay: cl.budget.PerDay,
+	return cl.create(ctx, c, by, sqlc.CreateAIResponseParams{
+		TicketID: asked.Ticket.ID, Kind: by.kind, PromptVersion: asked.PromptVersion,
+		TicketVersion: new(asked.Ticket.Version + asked.Ticket.NoteVersion),
 	})
-	if errors.Is(err, store.ErrNoRows) {
-		return errSpent
-	}
-	return err
 }
 
 // TriageOf returns what a response says, or nil unless it is a complete triage.

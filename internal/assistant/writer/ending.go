@@ -55,21 +55,14 @@ func (e ending) complete(ctx context.Context, o *owner, a answer) error {
 		if _, err := e.store.LockTicket(ctx, sqlc.LockTicketParams{ID: o.response.TicketID, Staff: true}); err != nil {
 			return err
 		}
-		for {
+		return e.repairing(ctx, o, func() error {
 			response, err = e.keep(ctx, o, end)
-			if !errors.Is(err, store.ErrNoRows) {
-				return err
-			}
-			if response, err = e.store.GetAIResponse(ctx, o.response.ID); err != nil {
-				return err
-			}
-			if response.FinishReason != nil && response.Attempt == o.response.Attempt {
-				return nil // This very commit went through before, and only the database's word of it was lost.
-			}
-			if err := e.repair(ctx, o, response); err != nil {
-				return err
-			}
-		}
+			return err
+		}, func(current sqlc.AIResponse) bool {
+			// This very commit may have gone through before, and only the database's word of it was lost.
+			response = current
+			return current.FinishReason != nil && current.Attempt == o.response.Attempt
+		})
 	})
 	if err != nil {
 		return err
@@ -139,19 +132,10 @@ func (e ending) fail(ctx context.Context, o *owner, a answer, failure *apperr.Er
 	}
 	var event sqlc.AIResponseEvent
 	err = e.persist(ctx, func(ctx context.Context) error {
-		for {
+		return e.repairing(ctx, o, func() error {
 			event, err = e.store.FailAIResponse(ctx, end)
-			if !errors.Is(err, store.ErrNoRows) {
-				return err
-			}
-			current, err := e.store.GetAIResponse(ctx, o.response.ID)
-			if err != nil {
-				return err
-			}
-			if err := e.repair(ctx, o, current); err != nil {
-				return err
-			}
-		}
+			return err
+		}, func(sqlc.AIResponse) bool { return false })
 	})
 	if err != nil {
 		return err
@@ -167,14 +151,27 @@ func (e ending) handOver(ctx context.Context, o *owner) {
 	e.hub.Abandon(o.feed)
 }
 
-// repair puts back what a crash of the database has lost of the log, so that it can be ended. It returns errLost when
-// nothing is missing: then the response is no longer this owner's.
-func (e ending) repair(ctx context.Context, o *owner, current sqlc.AIResponse) error {
-	done, err := putBack(ctx, e.store, o, current.LastSeq)
-	if err == nil && !done {
-		return errLost
+// repairing calls end until it finds the response as this owner has left it, or until the response has ended already. In
+// between it puts back what a crash of the database has lost of the log. It returns errLost when nothing is missing: then the
+// response is no longer this owner's.
+func (e ending) repairing(ctx context.Context, o *owner, end func() error, ended func(current sqlc.AIResponse) bool) error {
+	for {
+		err := end()
+		if !errors.Is(err, store.ErrNoRows) {
+			return err
+		}
+		current, err := e.store.GetAIResponse(ctx, o.response.ID)
+		if err != nil || ended(current) {
+			return err
+		}
+		done, err := putBack(ctx, e.store, o, current.LastSeq)
+		if err == nil && !done {
+			err = errLost
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return err
 }
 
 // persist runs fn in a transaction, again and again while the database is away and ctx allows.
