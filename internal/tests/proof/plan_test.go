@@ -48,13 +48,13 @@ func thePlan() plan {
 	if os.Getenv("PROOF") == "full" {
 		return plan{
 			full: true, replicas: 3, writers: 51, readers: 20, measuring: 4, warm: 5 * time.Second, quiet: 20 * time.Second, rate: 640,
-			open: time.Minute, frozen: 12 * time.Second, kills: 4, webhooks: 3, restored: 5 * time.Second,
-			rounds: 4, round: 2500 * time.Millisecond, queued: 100_000, watched: 30 * time.Second,
+			open: time.Minute, frozen: 12 * time.Second, kills: 3, webhooks: 3, restored: 5 * time.Second,
+			rounds: 3, round: 5 * time.Second, queued: 100_000, watched: 30 * time.Second,
 		}
 	}
 	return plan{
 		replicas: 2, writers: 10, readers: 6, measuring: 2, quiet: time.Second, rate: 60, open: 2 * time.Second, frozen: time.Second,
-		kills: 1, webhooks: 1, restored: 200 * time.Millisecond, rounds: 1, round: 50 * time.Millisecond,
+		kills: 1, webhooks: 1, restored: 200 * time.Millisecond, rounds: 1, round: 100 * time.Millisecond,
 		queued: 200, watched: time.Second,
 	}
 }
@@ -82,7 +82,9 @@ func (p plan) emptyDatabase(t *testing.T) string {
 	server, err := pgembed.Start(t.Context(), pgembed.Options{Download: true, Settings: map[string]string{"max_connections": "300"}})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = server.Stop() })
-	return server.URL("postgres")
+	url := server.URL("postgres")
+	storetest.Keep(t, url)
+	return url
 }
 
 // dump writes what a database has, while it is in use, to a file.
