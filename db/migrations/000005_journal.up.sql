@@ -101,9 +101,9 @@ END;
 $$;
 
 -- Moves up to max_rows committed entries from the outbox to the journal, and returns how many and the head after them, or
--- NULL while somebody else does it. Each of its statements sees what was committed when it began; so those that follow the
--- lock see all that the one who held it before has done. All of it is one statement of the caller, whose process may stop at
--- any time: nobody waits for it. When there is nothing to do, it locks and writes nothing.
+-- NULL while another session does. Each statement sees what was committed when it began, so the statements after the lock see
+-- everything that its previous holder has done. The caller sends it all as one statement: its process may stop at any time, and
+-- nobody has to wait for it. With an empty outbox, it locks and writes nothing.
 CREATE FUNCTION journal_sequence(max_rows integer, notify boolean) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     head bigint;

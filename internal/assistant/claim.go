@@ -31,10 +31,10 @@ type claimer struct {
 // claim is what the database says about a ticket's turn.
 type claim struct {
 	response sqlc.AIResponse
-	// started says that this call has made the response, and must write it from the conversation.
+	// started means that this call has made the response, and must write it from the conversation.
 	started      bool
 	conversation upstream.Conversation
-	// waiting says that the response is to an earlier turn, and must end before this turn's can begin.
+	// waiting means that the response is to an earlier turn, and must end before this turn's can begin.
 	waiting bool
 }
 
@@ -44,7 +44,7 @@ type Request struct {
 	Regenerate bool
 	// Model is one of Options.Models; empty is the first of them.
 	Model string
-	// reading says that a reader asks, whose request may be repeated by whatever stands between: a turn that has just
+	// reading means that a reader asks, whose request may be repeated by whatever stands between: a turn that has just
 	// failed is not begun again.
 	reading bool
 	// kind is what staff ask for; empty is an answer.
@@ -123,7 +123,7 @@ func isRefusal(err error) bool {
 type claimant struct {
 	actor    auth.Actor
 	ticketID uuid.UUID
-	// admitted says that this replica may still start one.
+	// admitted means that this replica may still start one.
 	admitted bool
 	Request
 }

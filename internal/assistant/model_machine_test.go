@@ -76,7 +76,7 @@ func (w *modelWorld) user(email string, role sqlc.UserRole) auth.Actor {
 // modelPlan is what upstream answers to one request.
 type modelPlan struct {
 	tokens []string
-	// breaks says that upstream breaks off after the tokens.
+	// breaks means that upstream breaks off after the tokens.
 	breaks bool
 }
 

@@ -21,7 +21,7 @@ type modelReader struct {
 	// reader is nil while the reader is cut, and at is where it reads.
 	reader *Reader
 	at     *modelReplica
-	// started says that the reader was given the start of its stream.
+	// started means that the reader was given the start of its stream.
 	started bool
 }
 

@@ -14,7 +14,7 @@ import (
 // modelTicket is what must be true of a ticket, its messages and its responses.
 type modelTicket struct {
 	closed, off bool
-	// staffLast says that the newest human message is by staff.
+	// staffLast means that the newest human message is by staff.
 	staffLast bool
 	// turn counts what the customer has said after the description.
 	turn      int
@@ -27,7 +27,7 @@ type modelTicket struct {
 type modelMessage struct {
 	author  sqlc.MessageAuthor
 	content string
-	// replaced says that another answer to the same turn took its place.
+	// replaced means that another answer to the same turn took its place.
 	replaced bool
 }
 
@@ -41,7 +41,7 @@ type modelResponse struct {
 	log     []modelEvent
 	// message is its place among the ticket's messages, if it has one.
 	message int
-	// damaged says that the database has lost events of it once. A replica may have those until it looks.
+	// damaged means that the database has lost events of it once. A replica may have those until it looks.
 	damaged bool
 	// request is the upstream request of the current attempt, and sent how many tokens that was let send.
 	request, sent int

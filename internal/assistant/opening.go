@@ -23,7 +23,7 @@ type opening struct {
 	asked bool
 	// events waits for the first event.
 	events *eventlog.Reader
-	// late says that the reader has been promised a stream: a failure is an event of it.
+	// late means that the reader has been promised a stream: a failure is an event of it.
 	late bool
 }
 

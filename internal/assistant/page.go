@@ -45,12 +45,12 @@ type EventPage struct {
 	Events []eventlog.Event
 	// Last is the event to go on after.
 	Last eventlog.EventID
-	// Ended says that no event comes after Last.
+	// Ended means that no event comes after Last.
 	Ended bool
 }
 
-// Events returns the events of a response after one of its events, or from the first one on after number 0. When there
-// are none yet, it waits for the next ones. It returns NotFound.
+// Events returns the events of a response after one of its events, or from the first one on after number 0. If there are
+// none yet, it waits for the next ones. It returns NotFound.
 func (s *Service) Events(
 	ctx context.Context, actor auth.Actor, after eventlog.EventID, wait time.Duration,
 ) (EventPage, error) {

@@ -20,12 +20,12 @@ const (
 type head struct {
 	mu       sync.Mutex
 	position int64
-	// lower says that the database has named a lower position.
+	// lower means that the database has named a lower position.
 	lower bool
 	// changed is closed when the position changes.
 	changed chan struct{}
 	waiting int
-	// listening says that other replicas' sequencers are heard.
+	// listening means that other replicas' sequencers are heard.
 	listening bool
 	// wanted gets a token when somebody begins to wait and nobody listens.
 	wanted chan struct{}

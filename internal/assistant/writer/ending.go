@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// endTimeout bounds one try to record the end of an answer. Tries go on until one is heard, or the response is known
-	// to be another's: what is complete in memory is not given up because the database is away.
+	// endTimeout bounds one attempt to record the end of an answer. Attempts continue until one succeeds or the response is
+	// known to be another owner's: an outage of the database must not lose an answer that is complete in memory.
 	endTimeout = 30 * time.Second
 	// leaveTimeout bounds what a writer does for a response that it leaves to others.
 	leaveTimeout = 10 * time.Second
@@ -90,8 +90,8 @@ func (e ending) keep(ctx context.Context, o *owner, end sqlc.CompleteAIResponseP
 	return e.store.CompleteAIResponse(ctx, end)
 }
 
-// giveUp ends a response that has no answer and returns why it ended. One that is somebody else's by now is left to
-// them; one that the process has no time for is left to another replica.
+// giveUp ends a response that has no answer and returns why it ended. It leaves a response that another owner has taken to that
+// owner, and while the process shuts down, to another replica.
 func (e ending) giveUp(ctx context.Context, o *owner, a answer, err error) error {
 	if ctx.Err() == nil && !errors.Is(err, errLost) {
 		failure := Failure(err)
@@ -107,7 +107,7 @@ func (e ending) giveUp(ctx context.Context, o *owner, a answer, err error) error
 		e.handOver(ctx, o)
 		return errStopping
 	}
-	// Who has it now writes the rest, and the follower will read it.
+	// The new owner writes the rest, and the follower will read it.
 	if e.roster.isCurrent(o) {
 		e.hub.Resign(o.feed)
 	}
@@ -174,7 +174,7 @@ func (e ending) repairing(ctx context.Context, o *owner, end func() error, ended
 	}
 }
 
-// persist runs fn in a transaction, again and again while the database is away and ctx allows.
+// persist runs fn in a transaction, and retries while the database is away and ctx allows.
 func (e ending) persist(ctx context.Context, fn func(ctx context.Context) error) error {
 	for {
 		try, cancel := context.WithTimeout(ctx, endTimeout)
@@ -192,7 +192,7 @@ func (e ending) persist(ctx context.Context, fn func(ctx context.Context) error)
 	}
 }
 
-// usageOf is what the answer has used up, in the response's row.
+// usageOf returns what the answer has used, for the response's row.
 func usageOf(o *owner, a answer) sqlc.RecordAIResponseUsageParams {
 	return sqlc.RecordAIResponseUsageParams{
 		ID: o.response.ID, OwnerID: o.id, Attempt: o.response.Attempt,

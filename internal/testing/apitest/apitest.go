@@ -87,7 +87,7 @@ type Options struct {
 	Logger *slog.Logger
 	// Ready replaces the readiness check.
 	Ready func(context.Context) error
-	// Journal says that what happens goes from the outbox to the journal. Without it, streams of events end at once.
+	// Journal means that what happens goes from the outbox to the journal. Without it, streams of events end at once.
 	Journal bool
 }
 
