@@ -1370,7 +1370,7 @@ type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
-	// Content What the AI wrote of a draft, whatever was published of it, or for staff, once it is complete. Plain text; show it
+	// Content What the AI wrote: a complete draft before any edits, or a complete text for staff. Plain text; show it
 	// escaped. A triage is JSON.
 	Content string `json:"content,omitempty"`
 
@@ -1413,7 +1413,7 @@ type AIResponse struct {
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model"`
 
-	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
+	// PromptVersion The version of the prompt that was live. Only staff see it. Absent for the built-in one.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
 	// Review What staff have decided about a draft. Absent on everything else.
@@ -1439,8 +1439,8 @@ type AIResponse struct {
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
 	Turn *ID `json:"turn,omitempty"`
 
-	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
-	// text that came counts as one token; what nobody knows is zero.
+	// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+	// piece of text counts as one token; unknown counts are zero.
 	Usage Usage `json:"usage"`
 }
 
@@ -1496,7 +1496,7 @@ type APIKey struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// ExpiresAt When the key ends by itself. Absent if it does not.
+	// ExpiresAt When the key expires. Absent if it does not.
 	ExpiresAt Timestamp `json:"expires_at,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -1504,7 +1504,7 @@ type APIKey struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
+	// LastUsedAt When the key was last used, to about a minute. Absent if it was never used.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty"`
 
 	// Name What the key is for, one line of text, as a ticket's title is.
@@ -1577,7 +1577,7 @@ type Account struct {
 // Attempt Which attempt at this answer it is, from 1.
 type Attempt = int32
 
-// ChangePasswordRequest The current password, and the one to come.
+// ChangePasswordRequest The current password and the new one.
 type ChangePasswordRequest struct {
 	// CurrentPassword The account's password.
 	CurrentPassword string `json:"current_password"`
@@ -1631,14 +1631,14 @@ type CreateAIResponseRequest struct {
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model,omitempty"`
 
-	// Regenerate Whether to answer a turn again that is answered.
+	// Regenerate Whether to generate another answer to a turn that is already answered.
 	Regenerate bool `json:"regenerate,omitempty"`
 }
 
-// CreateAPIKeyRequest A new API key. `role` is that of the new service's account, `user` when none is given; it may not stand together with
+// CreateAPIKeyRequest A new API key. `role` is that of the new service's account, `user` by default; it cannot be combined with
 // `service_id`, because that account has its role already.
 type CreateAPIKeyRequest struct {
-	// ExpiresAt When the key ends by itself (RFC 3339), in the future and in UTC before the year 10000; never when it is left out.
+	// ExpiresAt When the key expires (RFC 3339), in the future and in UTC before the year 10000. Without it, the key does not expire.
 	ExpiresAt *string `json:"expires_at,omitempty"`
 
 	// Name What the key is for, one line of text, as a ticket's title is.
@@ -1650,7 +1650,7 @@ type CreateAPIKeyRequest struct {
 	// Scopes What an API key may do.
 	Scopes Scopes `json:"scopes"`
 
-	// ServiceID The service that gets a further key, as another of its keys names it.
+	// ServiceID The service that gets another key, as `service_id` of an existing key names it.
 	ServiceID *openapi_types.UUID `json:"service_id,omitempty"`
 }
 
@@ -1688,7 +1688,7 @@ type CreateTicketRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
-	// ExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+	// ExternalID The ticket's id in the service that opened it, or, if no service did, in another system. Unique among the service's
 	// tickets, and among those that no service opened.
 	ExternalID TicketExternalID `json:"external_id,omitempty"`
 
@@ -1696,11 +1696,11 @@ type CreateTicketRequest struct {
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// Upsert Return the ticket that has this `external_id` already, as it is, instead of refusing another one.
+	// Upsert Return the existing ticket with this `external_id`, unchanged, instead of a conflict.
 	Upsert bool `json:"upsert,omitempty"`
 }
 
-// CreateUserRequest A new account. Its role is `user` when none is given.
+// CreateUserRequest A new account. Its role is `user` by default.
 type CreateUserRequest struct {
 	// Email An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 	// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
@@ -1724,25 +1724,25 @@ type CreateWebhookRequest struct {
 	// Description What the webhook is for. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty"`
 
-	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-	// A webhook that is created without it is `thin`.
+	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
+	// it. The default is `thin`.
 	Payload WebhookPayload `json:"payload,omitempty"`
 
-	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	// Types The types of events to deliver. Without any, the server delivers all, including those of later releases.
 	Types WebhookTypes `json:"types,omitempty"`
 
 	// URL Where deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url"`
 }
 
-// CreatedAPIKey A new API key with the key itself, which is shown this once.
+// CreatedAPIKey A new API key with the key itself, which only this response shows.
 type CreatedAPIKey struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// ExpiresAt When the key ends by itself. Absent if it does not.
+	// ExpiresAt When the key expires. Absent if it does not.
 	ExpiresAt Timestamp `json:"expires_at,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -1753,7 +1753,7 @@ type CreatedAPIKey struct {
 	// Key The key, for the `Authorization` header. Keep it as a secret.
 	Key string `json:"key"`
 
-	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
+	// LastUsedAt When the key was last used, to about a minute. Absent if it was never used.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty"`
 
 	// Name What the key is for, one line of text, as a ticket's title is.
@@ -1775,7 +1775,7 @@ type CreatedAPIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
-// CreatedMessage A message that was added, and what becomes of the answer that was asked for with it.
+// CreatedMessage A new message, and the state of the answer that was requested with it.
 type CreatedMessage struct {
 	// AIResponseID The answer that was started.
 	AIResponseID *ID `json:"ai_response_id,omitempty"`
@@ -1805,27 +1805,27 @@ type CreatedMessage struct {
 	// IsNote True on a note. Only staff get notes.
 	IsNote bool `json:"is_note,omitempty"`
 
-	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	// RedactedAt When its content was removed. Its `content` is then `[redacted]`. Absent on other messages.
 	RedactedAt Timestamp `json:"redacted_at,omitempty"`
 
-	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
+	// SupersededBy The answer that was generated in place of this one. Absent on every message that was not replaced.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
 	// TicketID The ticket it belongs to.
 	TicketID ID `json:"ticket_id"`
 
-	// Unanswered Why no answer comes by itself.
+	// Unanswered Why there is no automatic answer.
 	Unanswered *Unanswered `json:"unanswered,omitempty"`
 }
 
-// CreatedWebhook A new webhook with its secret, which is shown this once.
+// CreatedWebhook A new webhook with its secret, which only this response shows.
 type CreatedWebhook struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description What the webhook is for. Absent if nobody has said so.
+	// Description What the webhook is for. Absent if it was not given.
 	Description WebhookDescription `json:"description,omitempty"`
 
 	// DisabledAt When the server stopped delivering. Absent unless it did.
@@ -1845,17 +1845,17 @@ type CreatedWebhook struct {
 	// Paused Whether deliveries wait.
 	Paused bool `json:"paused"`
 
-	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-	// A webhook that is created without it is `thin`.
+	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
+	// it. The default is `thin`.
 	Payload WebhookPayload `json:"payload"`
 
-	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	// Secret The secret that verifies deliveries, in the form that libraries for Standard Webhooks accept.
 	Secret WhSecret `json:"secret"`
 
 	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
 	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
 
-	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	// Types The types of events to deliver. Without any, the server delivers all, including those of later releases.
 	Types WebhookTypes `json:"types"`
 
 	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1909,7 +1909,7 @@ type DeskEvent struct {
 	// Actor Who did it.
 	Actor EventActor `json:"actor"`
 
-	// Content What a new message says, as it is now. Absent when it was erased.
+	// Content The content of a new message, as it is now. Absent when it was erased.
 	Content string `json:"content,omitempty"`
 
 	// Data The facts of the event. For `ticket.status_changed`: `from` and `to`. The members depend on the type.
@@ -1937,7 +1937,7 @@ type DeskEvent struct {
 	Title string `json:"title,omitempty"`
 
 	// Type What happened, such as `message.created` or `ticket.status_changed`. Every operation lists the types that it may cause
-	// as `x-events`. Pass over types that you do not know: new ones may come.
+	// as `x-events`. Ignore types that you do not know: there may be new ones.
 	Type string `json:"type"`
 }
 
@@ -1946,13 +1946,13 @@ type DeskEventSchemaVersion string
 
 // DeskEvents Some events of the desk.
 type DeskEvents struct {
-	// Events The events, in their order. Empty when there are none, or none that the caller may see.
+	// Events The events, in their order. Empty when there are none that the caller may see.
 	Events []DeskEvent `json:"events"`
 
 	// Head The newest position that there is.
 	Head Position `json:"head"`
 
-	// Position The position to go on after. Store it together with what you have processed.
+	// Position The position to continue after. Store it together with what you have processed.
 	Position Position `json:"position"`
 }
 
@@ -1973,8 +1973,8 @@ type DoneEvent struct {
 	// Type The kind of event.
 	Type DoneEventType `json:"type"`
 
-	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
-	// text that came counts as one token; what nobody knows is zero.
+	// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+	// piece of text counts as one token; unknown counts are zero.
 	Usage Usage `json:"usage"`
 }
 
@@ -2127,7 +2127,7 @@ type LogInRequest struct {
 	Password string `json:"password"`
 }
 
-// MergeTicketRequest Where a conversation goes on.
+// MergeTicketRequest Where a conversation continues.
 type MergeTicketRequest struct {
 	// Into The other ticket.
 	Into openapi_types.UUID `json:"into"`
@@ -2157,10 +2157,10 @@ type Message struct {
 	// IsNote True on a note. Only staff get notes.
 	IsNote bool `json:"is_note,omitempty"`
 
-	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	// RedactedAt When its content was removed. Its `content` is then `[redacted]`. Absent on other messages.
 	RedactedAt Timestamp `json:"redacted_at,omitempty"`
 
-	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
+	// SupersededBy The answer that was generated in place of this one. Absent on every message that was not replaced.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
 	// TicketID The ticket it belongs to.
@@ -2231,7 +2231,7 @@ type NumberedEvent struct {
 	// Event One event of an AI answer's stream.
 	Event AIResponseEvent `json:"event"`
 
-	// Seq Numbers the events of an AI response from 1. 0 for a `reset` that is meant for this caller alone.
+	// Seq Numbers the events of an AI response from 1. 0 for a `reset` that only this caller gets.
 	Seq int64 `json:"seq"`
 }
 
@@ -2283,7 +2283,7 @@ type Prompt struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Instructions What else the AI should know and mind, in your own words.
+	// Instructions Further instructions, in your own words.
 	Instructions PromptInstructions `json:"instructions,omitempty"`
 
 	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
@@ -2296,7 +2296,7 @@ type Prompt struct {
 	// PublishedAt When it was first published. Absent while it is a draft.
 	PublishedAt Timestamp `json:"published_at,omitempty"`
 
-	// Rules Rules that the AI follows besides those it always has.
+	// Rules Rules that the AI follows in addition to its fixed ones.
 	Rules PromptRules `json:"rules"`
 
 	// Status `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
@@ -2316,7 +2316,7 @@ type Prompt struct {
 // PromptCompany Whom the AI speaks for.
 type PromptCompany = string
 
-// PromptInstructions What else the AI should know and mind, in your own words.
+// PromptInstructions Further instructions, in your own words.
 type PromptInstructions = string
 
 // PromptLanguage The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
@@ -2352,7 +2352,7 @@ type PromptPreview struct {
 // PromptProduct What customers ask about.
 type PromptProduct = string
 
-// PromptRules Rules that the AI follows besides those it always has.
+// PromptRules Rules that the AI follows in addition to its fixed ones.
 type PromptRules = []string
 
 // PromptSettings What the AI is told about the desk. Texts are taken as in a ticket's title and description.
@@ -2360,7 +2360,7 @@ type PromptSettings struct {
 	// Company Whom the AI speaks for.
 	Company PromptCompany `json:"company"`
 
-	// Instructions What else the AI should know and mind, in your own words.
+	// Instructions Further instructions, in your own words.
 	Instructions PromptInstructions `json:"instructions,omitempty"`
 
 	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
@@ -2370,7 +2370,7 @@ type PromptSettings struct {
 	// Product What customers ask about.
 	Product PromptProduct `json:"product,omitempty"`
 
-	// Rules Rules that the AI follows besides those it always has.
+	// Rules Rules that the AI follows in addition to its fixed ones.
 	Rules PromptRules `json:"rules,omitempty"`
 
 	// Tone How the AI speaks.
@@ -2389,11 +2389,11 @@ type PromptVersion = int32
 
 // PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
 type PublishAIResponseRequest struct {
-	// Content The text in place of the draft's, as in a message.
+	// Content The text that replaces the draft's.
 	Content string `json:"content,omitempty"`
 }
 
-// PutCustomerRequest How staff should see the customer. What is left out is cleared.
+// PutCustomerRequest How staff should see the customer. Omitted members are cleared.
 type PutCustomerRequest struct {
 	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty"`
@@ -2426,8 +2426,8 @@ type ReadyEvent struct {
 	// Type The kind of event.
 	Type ReadyEventType `json:"type"`
 
-	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
-	// text that came counts as one token; what nobody knows is zero.
+	// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+	// piece of text counts as one token; unknown counts are zero.
 	Usage Usage `json:"usage"`
 }
 
@@ -2502,7 +2502,7 @@ type ReportFigures struct {
 
 // ReportGroup What happened on a day, or with the tickets of a team or an agent.
 type ReportGroup struct {
-	// AgentID The account of staff; absent for tickets of nobody.
+	// AgentID The account of staff; absent for unassigned tickets.
 	AgentID *ID `json:"agent_id,omitempty"`
 
 	// Day The day (UTC).
@@ -2601,7 +2601,7 @@ type SearchResult struct {
 	// MessageID The message or the note; absent for a ticket.
 	MessageID *ID `json:"message_id,omitempty"`
 
-	// Snippet The part of the description or the message with the most matches. What it leaves out is "…".
+	// Snippet The part of the description or the message with the most matches. "…" marks omissions.
 	Snippet []TextSegment `json:"snippet"`
 
 	// Status Where a ticket stands.
@@ -2623,7 +2623,7 @@ type SearchResultKind string
 // Sentiment How the customer sounds.
 type Sentiment string
 
-// Session What began with a log-in and goes on by refreshing its tokens.
+// Session What a log-in begins, and refreshing its tokens prolongs.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
@@ -2651,7 +2651,7 @@ type Session struct {
 	UserAgent string `json:"user_agent"`
 }
 
-// SignUpRequest A new account. Its role is `user` when none is given.
+// SignUpRequest A new account. Its role is `user` by default.
 type SignUpRequest struct {
 	// Email An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 	// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
@@ -2673,21 +2673,21 @@ type SignUpRequest struct {
 // SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
 type SignUpRequestRole string
 
-// StaffTicketCounts How many tickets are where. Those that are snoozed count as that only.
+// StaffTicketCounts Counts of tickets. Snoozed tickets count only as snoozed.
 type StaffTicketCounts struct {
-	// AIAnswering Those in which the AI is writing an answer.
+	// AIAnswering Tickets in which the AI is writing an answer.
 	AIAnswering Count `json:"ai_answering"`
 
 	// All All that are `open` or `pending`.
 	All Count `json:"all"`
 
-	// Mine Those that are `open` or `pending` and given to you.
+	// Mine `open` or `pending` tickets that are assigned to you.
 	Mine Count `json:"mine"`
 
 	// Snoozed Those that are snoozed.
 	Snoozed Count `json:"snoozed"`
 
-	// Unassigned Those that are `open` or `pending` and nobody's.
+	// Unassigned `open` or `pending` tickets that are unassigned.
 	Unassigned Count `json:"unassigned"`
 }
 
@@ -2716,7 +2716,7 @@ type StartEventType string
 
 // StreamToken A token for one ticket's stream.
 type StreamToken struct {
-	// ExpiresAt When no further stream can be opened with it.
+	// ExpiresAt When it expires. Streams that are open then continue.
 	ExpiresAt Timestamp `json:"expires_at"`
 
 	// Token Opaque to clients.
@@ -2726,13 +2726,13 @@ type StreamToken struct {
 	URL string `json:"url"`
 }
 
-// Tag One line of text, as a ticket's title is. Compared as it stands.
+// Tag One line of text, as a ticket's title is. Compared exactly.
 type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
 
-// Team A group of staff that tickets are given to.
+// Team A group of staff that tickets are assigned to.
 type Team struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
@@ -2775,7 +2775,7 @@ type Ticket struct {
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
-	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	// AssigneeID The account of staff that it is assigned to. Only staff see it. Absent while it is unassigned.
 	AssigneeID *ID `json:"assignee_id,omitempty"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2794,7 +2794,7 @@ type Ticket struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
-	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	// ExternalID Its id in another system. Only staff see it. Absent without one.
 	ExternalID TicketExternalID `json:"external_id,omitempty"`
 
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
@@ -2803,13 +2803,13 @@ type Ticket struct {
 	// FirstResponseDueAt Until when the customer should have a reply. Only staff see it. Absent without a target for its priority.
 	FirstResponseDueAt Timestamp `json:"first_response_due_at,omitempty"`
 
-	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	// HandedOffAt When it was handed off to humans. Absent unless it was.
 	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
 
 	// HandoffNote What was noted at the hand-off. Only staff see it.
 	HandoffNote string `json:"handoff_note,omitempty"`
 
-	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	// HandoffReason Why it was handed off to humans. Absent unless it was.
 	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -2820,7 +2820,7 @@ type Ticket struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
-	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	// MergedInto The ticket that it was merged into, where its conversation continues. Absent unless it was merged.
 	MergedInto *ID `json:"merged_into,omitempty"`
 
 	// Priority How urgent it is. Only staff see it.
@@ -2841,7 +2841,7 @@ type Ticket struct {
 	// Tags Its tags. Only staff see them. Absent while there are none.
 	Tags Tags `json:"tags,omitempty"`
 
-	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	// TeamID The team that it is assigned to. Only staff see it. Absent without a team.
 	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
@@ -2863,7 +2863,7 @@ type Ticket struct {
 // U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 type TicketDescription = string
 
-// TicketExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+// TicketExternalID The ticket's id in the service that opened it, or, if no service did, in another system. Unique among the service's
 // tickets, and among those that no service opened.
 type TicketExternalID = string
 
@@ -2872,7 +2872,7 @@ type TicketPriority string
 
 // TicketResult What became of one ticket of many.
 type TicketResult struct {
-	// Changed Whether the ticket is as the change says.
+	// Changed Whether the change succeeded.
 	Changed bool `json:"changed"`
 
 	// Problem Why it is not. Absent when it is.
@@ -2895,7 +2895,7 @@ type TicketWithMessages struct {
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
-	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	// AssigneeID The account of staff that it is assigned to. Only staff see it. Absent while it is unassigned.
 	AssigneeID *ID `json:"assignee_id,omitempty"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2914,7 +2914,7 @@ type TicketWithMessages struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
-	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	// ExternalID Its id in another system. Only staff see it. Absent without one.
 	ExternalID TicketExternalID `json:"external_id,omitempty"`
 
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
@@ -2923,13 +2923,13 @@ type TicketWithMessages struct {
 	// FirstResponseDueAt Until when the customer should have a reply. Only staff see it. Absent without a target for its priority.
 	FirstResponseDueAt Timestamp `json:"first_response_due_at,omitempty"`
 
-	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	// HandedOffAt When it was handed off to humans. Absent unless it was.
 	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
 
 	// HandoffNote What was noted at the hand-off. Only staff see it.
 	HandoffNote string `json:"handoff_note,omitempty"`
 
-	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	// HandoffReason Why it was handed off to humans. Absent unless it was.
 	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -2940,7 +2940,7 @@ type TicketWithMessages struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
-	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	// MergedInto The ticket that it was merged into, where its conversation continues. Absent unless it was merged.
 	MergedInto *ID `json:"merged_into,omitempty"`
 
 	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
@@ -2964,7 +2964,7 @@ type TicketWithMessages struct {
 	// Tags Its tags. Only staff see them. Absent while there are none.
 	Tags Tags `json:"tags,omitempty"`
 
-	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	// TeamID The team that it is assigned to. Only staff see it. Absent without a team.
 	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
@@ -3120,7 +3120,7 @@ type UITextPart struct {
 // UITextPartType The kind of part.
 type UITextPartType string
 
-// Unanswered Why no answer comes by itself.
+// Unanswered Why there is no automatic answer.
 type Unanswered struct {
 	// Code The problem's stable identifier.
 	Code ProblemCode `json:"code"`
@@ -3132,28 +3132,28 @@ type Unanswered struct {
 	Retryable bool `json:"retryable"`
 }
 
-// UpdateTeamRequest A change of a team. What is left out stays as it is.
+// UpdateTeamRequest A change of a team. Omitted members do not change.
 type UpdateTeamRequest struct {
-	// MemberIds The accounts that take the place of its members.
+	// MemberIds The accounts that replace its members.
 	MemberIds *[]ID `json:"member_ids,omitempty"`
 
 	// Name The team's name, one line of text, as a ticket's title is.
 	Name TeamName `json:"name,omitempty"`
 }
 
-// UpdateTicketRequest A change of a ticket. What is left out stays as it is.
+// UpdateTicketRequest A change of a ticket. Omitted members do not change.
 type UpdateTicketRequest struct {
 	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode,omitempty"`
 
-	// AssigneeID The enabled account of staff that the ticket is given to.
+	// AssigneeID The enabled account of staff that the ticket is assigned to.
 	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
 
-	// CustomFields Custom fields to set, each to a value, or to `null` to remove it. Those that are not named stay.
+	// CustomFields Custom fields to set, or with `null` to remove. Other fields stay.
 	CustomFields map[string]any `json:"custom_fields,omitempty"`
 
-	// ExternalID What the ticket is called elsewhere, as in `Ticket`.
+	// ExternalID The ticket's id in another system, as in `Ticket`.
 	ExternalID nullable.Nullable[string] `json:"external_id,omitempty"`
 
 	// Priority How urgent a ticket is. A new one is `normal`.
@@ -3165,14 +3165,14 @@ type UpdateTicketRequest struct {
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status,omitempty"`
 
-	// Tags The tags that take the place of those that there are.
+	// Tags The tags that replace the ticket's tags.
 	Tags *[]Tag `json:"tags,omitempty"`
 
 	// TeamID The team that the ticket is given to.
 	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
 }
 
-// UpdateTicketsRequest Which tickets are to be how. What is left out stays as it is.
+// UpdateTicketsRequest A change of several tickets. Omitted members do not change.
 type UpdateTicketsRequest struct {
 	// AddTags Words by which staff sort tickets, in their order.
 	AddTags Tags `json:"add_tags,omitempty"`
@@ -3181,7 +3181,7 @@ type UpdateTicketsRequest struct {
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode,omitempty"`
 
-	// AssigneeID The enabled account of staff that the tickets are given to.
+	// AssigneeID The enabled account of staff that the tickets are assigned to.
 	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
 
 	// Priority How urgent a ticket is. A new one is `normal`.
@@ -3203,7 +3203,7 @@ type UpdateTicketsRequest struct {
 	TicketIds []ID `json:"ticket_ids"`
 }
 
-// UpdateUserRequest A change of an account. What is left out stays as it is.
+// UpdateUserRequest A change of an account. Omitted members do not change.
 type UpdateUserRequest struct {
 	// Disabled Whether the account is disabled.
 	Disabled *bool `json:"disabled,omitempty"`
@@ -3212,7 +3212,7 @@ type UpdateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
-// UpdateWebhookRequest A change of a webhook. What is left out stays as it is.
+// UpdateWebhookRequest A change of a webhook. Omitted members do not change.
 type UpdateWebhookRequest struct {
 	// Description What the webhook is for. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty"`
@@ -3220,8 +3220,8 @@ type UpdateWebhookRequest struct {
 	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
 	Paused *bool `json:"paused,omitempty"`
 
-	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-	// A webhook that is created without it is `thin`.
+	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
+	// it. The default is `thin`.
 	Payload WebhookPayload `json:"payload,omitempty"`
 
 	// Types The types of events that are delivered from now on. An empty list is all of them.
@@ -3231,8 +3231,8 @@ type UpdateWebhookRequest struct {
 	URL WebhookURL `json:"url,omitempty"`
 }
 
-// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
-// text that came counts as one token; what nobody knows is zero.
+// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+// piece of text counts as one token; unknown counts are zero.
 type Usage struct {
 	// CachedTokens Tokens read from upstream's cache.
 	CachedTokens int32 `json:"cached_tokens,omitempty"`
@@ -3270,7 +3270,7 @@ type Webhook struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description What the webhook is for. Absent if nobody has said so.
+	// Description What the webhook is for. Absent if it was not given.
 	Description WebhookDescription `json:"description,omitempty"`
 
 	// DisabledAt When the server stopped delivering. Absent unless it did.
@@ -3290,14 +3290,14 @@ type Webhook struct {
 	// Paused Whether deliveries wait.
 	Paused bool `json:"paused"`
 
-	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-	// A webhook that is created without it is `thin`.
+	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
+	// it. The default is `thin`.
 	Payload WebhookPayload `json:"payload"`
 
 	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
 	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
 
-	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	// Types The types of events to deliver. Without any, the server delivers all, including those of later releases.
 	Types WebhookTypes `json:"types"`
 
 	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -3318,8 +3318,8 @@ type WebhookAttempt struct {
 	DurationMs int32 `json:"duration_ms"`
 
 	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
-	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
-	// says it all.
+	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent
+	// when the status explains it.
 	Error WebhookAttemptError `json:"error,omitempty"`
 
 	// Number The attempt's number, from 1.
@@ -3338,8 +3338,8 @@ type WebhookAttempt struct {
 }
 
 // WebhookAttemptError Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
-// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
-// says it all.
+// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent
+// when the status explains it.
 type WebhookAttemptError string
 
 // WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
@@ -3423,35 +3423,35 @@ type WebhookDeliveryWithAttempts struct {
 // WebhookDescription What the webhook is for. Only administrators see it.
 type WebhookDescription = string
 
-// WebhookPayload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-// A webhook that is created without it is `thin`.
+// WebhookPayload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
+// it. The default is `thin`.
 type WebhookPayload string
 
 // WebhookReplay What is delivered again.
 type WebhookReplay struct {
-	// FromPosition The position of the first event that is looked at.
+	// FromPosition The position of the first event of the replay.
 	FromPosition int64 `json:"from_position"`
 
 	// UntilPosition The position of the last one, the newest of the feed.
 	UntilPosition int64 `json:"until_position"`
 }
 
-// WebhookSecret A new secret of a webhook, which is shown this once.
+// WebhookSecret A new secret of a webhook, which only this response shows.
 type WebhookSecret struct {
 	// PreviousExpiresAt Until when deliveries are also signed with the secret before.
 	PreviousExpiresAt Timestamp `json:"previous_expires_at"`
 
-	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	// Secret The secret that verifies deliveries, in the form that libraries for Standard Webhooks accept.
 	Secret WhSecret `json:"secret"`
 }
 
-// WebhookTypes The types of events that are delivered. Without any, all are, also those of later releases.
+// WebhookTypes The types of events to deliver. Without any, the server delivers all, including those of later releases.
 type WebhookTypes = []EventType
 
 // WebhookURL Where deliveries are sent, by `POST`.
 type WebhookURL = string
 
-// WhSecret What verifies deliveries, as libraries for Standard Webhooks take it.
+// WhSecret The secret that verifies deliveries, in the form that libraries for Standard Webhooks accept.
 type WhSecret = string
 
 // AIResponseID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -3658,7 +3658,7 @@ type WrongPassword = Problem
 
 // RunAGUIParams defines parameters for RunAGUI.
 type RunAGUIParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3672,21 +3672,21 @@ type GetAIResponseParams struct {
 
 // ApplyAIResponseParams defines parameters for ApplyAIResponse.
 type ApplyAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CancelAIResponseParams defines parameters for CancelAIResponse.
 type CancelAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DiscardAIResponseParams defines parameters for DiscardAIResponse.
 type DiscardAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3696,11 +3696,11 @@ type ListAIResponseEventsParams struct {
 	// After The number of the last event you have; 0 for none.
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
 
-	// Attempt The attempt that wrote that event, `attempt` of the page before. With it, an event that the database has lost
-	// in a crash is not taken for the one which took its number.
+	// Attempt The attempt that wrote that event, `attempt` of the page before. It tells an event that the database lost in a
+	// crash from the one that got its number later.
 	Attempt *int32 `form:"attempt,omitempty" json:"attempt,omitempty"`
 
-	// Wait Seconds to wait for an event when there is none yet.
+	// Wait Seconds to wait if there is no event yet.
 	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3710,7 +3710,7 @@ type ListAIResponseEventsParams struct {
 
 // PublishAIResponseParams defines parameters for PublishAIResponse.
 type PublishAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3722,8 +3722,8 @@ type StreamAIResponseByIDParams struct {
 	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
 
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
-	// `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
-	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
+	// `:<attempt>`. A browser's `EventSource` sends it automatically. An id of another answer is ignored: the answer
+	// then starts over, after a `reset` whose id has the number 0.
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
@@ -3733,7 +3733,7 @@ type ListAPIKeysParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3743,28 +3743,28 @@ type ListAPIKeysParams struct {
 
 // CreateAPIKeyParams defines parameters for CreateAPIKey.
 type CreateAPIKeyParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // LogInParams defines parameters for LogIn.
 type LogInParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // LogOutParams defines parameters for LogOut.
 type LogOutParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RefreshSessionParams defines parameters for RefreshSession.
 type RefreshSessionParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3775,7 +3775,7 @@ type ListSessionsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3785,26 +3785,26 @@ type ListSessionsParams struct {
 
 // SignUpParams defines parameters for SignUp.
 type SignUpParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
-	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	// After The position to continue after. Without it, events begin with the oldest.
 	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
 
-	// Types Which types are wanted, separated by commas. Without it, all.
+	// Types The types of events to return, separated by commas; all by default.
 	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
 
-	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	// TicketID The ticket whose events to return; all tickets by default. A ticket that you may not see has none.
 	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
 
 	// Limit The most events a page may have.
 	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Wait Seconds to wait for an event when there is none yet.
+	// Wait Seconds to wait if there is no event yet.
 	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3814,19 +3814,19 @@ type ListEventsParams struct {
 
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
-	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	// After The position to continue after. Without it, events begin with the oldest.
 	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
 
-	// Types Which types are wanted, separated by commas. Without it, all.
+	// Types The types of events to return, separated by commas; all by default.
 	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
 
-	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	// TicketID The ticket whose events to return; all tickets by default. A ticket that you may not see has none.
 	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
 
 	// LastPositionInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
 	LastPositionInQuery LastPositionInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
 
-	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
+	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it automatically. It takes precedence over `after`.
 	LastEventID LastPosition `json:"Last-Event-ID,omitempty"`
 }
 
@@ -3839,7 +3839,7 @@ type GetMeParams struct {
 
 // ChangePasswordParams defines parameters for ChangePassword.
 type ChangePasswordParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3853,7 +3853,7 @@ type GetMessageFeedbackParams struct {
 
 // RedactMessageParams defines parameters for RedactMessage.
 type RedactMessageParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3864,7 +3864,7 @@ type ListPromptsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3874,7 +3874,7 @@ type ListPromptsParams struct {
 
 // CreatePromptParams defines parameters for CreatePrompt.
 type CreatePromptParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3888,7 +3888,7 @@ type GetPromptParams struct {
 
 // UpdatePromptParams defines parameters for UpdatePrompt.
 type UpdatePromptParams struct {
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -3904,17 +3904,17 @@ type PreviewPromptParams struct {
 
 // PublishPromptParams defines parameters for PublishPrompt.
 type PublishPromptParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // WithdrawPromptParams defines parameters for WithdrawPrompt.
 type WithdrawPromptParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3927,7 +3927,7 @@ type SearchTicketsParams struct {
 	// Limit The most results that a page may have.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3944,7 +3944,7 @@ type GetSLATargetsParams struct {
 
 // PutSLATargetsParams defines parameters for PutSLATargets.
 type PutSLATargetsParams struct {
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -3979,10 +3979,10 @@ type ListStaffTicketsParams struct {
 	// Priority The priority.
 	Priority TicketPriority `form:"priority,omitempty" json:"priority,omitempty"`
 
-	// Assignee The account that has the ticket, `me`, or `none` for what is nobody's.
+	// Assignee The account that the ticket is assigned to, `me`, or `none` for unassigned tickets.
 	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty"`
 
-	// Team The team that has the ticket, or `none` for what is no team's.
+	// Team The team that the ticket is assigned to, or `none` for tickets without a team.
 	Team string `form:"team,omitempty" json:"team,omitempty"`
 
 	// Tag A tag, as it stands.
@@ -4015,17 +4015,17 @@ type ListStaffTicketsParams struct {
 	// UpdatedBefore Changed last earlier than this time (RFC 3339).
 	UpdatedBefore *TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
 
-	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
+	// WaitingAfter The customer has waited for a human since this time or later (RFC 3339).
 	WaitingAfter *TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
 
-	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
+	// WaitingBefore The customer has waited for a human since before this time (RFC 3339).
 	WaitingBefore *TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
 
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4044,7 +4044,7 @@ type ListStaffTicketsParamsAIState string
 
 // UpdateTicketsParams defines parameters for UpdateTickets.
 type UpdateTicketsParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4062,7 +4062,7 @@ type ListTeamsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4072,7 +4072,7 @@ type ListTeamsParams struct {
 
 // CreateTeamParams defines parameters for CreateTeam.
 type CreateTeamParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4096,7 +4096,7 @@ type ListTicketsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4106,7 +4106,7 @@ type ListTicketsParams struct {
 
 // CreateTicketParams defines parameters for CreateTicket.
 type CreateTicketParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4120,13 +4120,13 @@ type GetTicketParams struct {
 
 // UpdateTicketParams defines parameters for UpdateTicket.
 type UpdateTicketParams struct {
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateAIRequestParams defines parameters for CreateAIRequest.
 type CreateAIRequestParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4138,8 +4138,8 @@ type StreamAIResponseParams struct {
 	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
 
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
-	// `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
-	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
+	// `:<attempt>`. A browser's `EventSource` sends it automatically. An id of another answer is ignored: the answer
+	// then starts over, after a `reset` whose id has the number 0.
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
@@ -4149,7 +4149,7 @@ type ListAIResponsesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4159,21 +4159,21 @@ type ListAIResponsesParams struct {
 
 // CreateAIResponseParams defines parameters for CreateAIResponse.
 type CreateAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // HandOffTicketParams defines parameters for HandOffTicket.
 type HandOffTicketParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // MergeTicketParams defines parameters for MergeTicket.
 type MergeTicketParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4184,7 +4184,7 @@ type ListMessagesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4194,34 +4194,34 @@ type ListMessagesParams struct {
 
 // CreateMessageParams defines parameters for CreateMessage.
 type CreateMessageParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateNoteParams defines parameters for CreateNote.
 type CreateNoteParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CreateStreamTokenParams defines parameters for CreateStreamToken.
 type CreateStreamTokenParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetTimelineParams defines parameters for GetTimeline.
 type GetTimelineParams struct {
-	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	// After The position to continue after. Without it, events begin with the oldest.
 	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
 
-	// Types Which types are wanted, separated by commas. Without it, all.
+	// Types The types of events to return, separated by commas; all by default.
 	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
 
 	// Limit The most events a page may have.
@@ -4234,7 +4234,7 @@ type GetTimelineParams struct {
 
 // SendUIMessageParams defines parameters for SendUIMessage.
 type SendUIMessageParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4248,14 +4248,14 @@ type ListUIMessagesParams struct {
 
 // StopUIStreamParams defines parameters for StopUIStream.
 type StopUIStreamParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // SendUIMessageV7Params defines parameters for SendUIMessageV7.
 type SendUIMessageV7Params struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4272,7 +4272,7 @@ type ListUsersParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4282,7 +4282,7 @@ type ListUsersParams struct {
 
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4303,7 +4303,7 @@ type GetWebhookDeliveryParams struct {
 
 // RedeliverWebhookParams defines parameters for RedeliverWebhook.
 type RedeliverWebhookParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4314,7 +4314,7 @@ type ListWebhooksParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4324,7 +4324,7 @@ type ListWebhooksParams struct {
 
 // CreateWebhookParams defines parameters for CreateWebhook.
 type CreateWebhookParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4345,7 +4345,7 @@ type ListWebhookDeliveriesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4355,21 +4355,21 @@ type ListWebhookDeliveriesParams struct {
 
 // ReplayWebhookParams defines parameters for ReplayWebhook.
 type ReplayWebhookParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
 type RotateWebhookSecretParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // TestWebhookParams defines parameters for TestWebhook.
 type TestWebhookParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -28218,879 +28218,874 @@ var swaggerSpec = []string{
 	"pM0nc2UBbahRPWpSr9nIzMaQeJmigtOfqcbpXrfZEOlsaDZp1yWYKdAIaEQmVDOsuKMwBnPFvamCjXTQ",
 	"6ZkbT6G73nHeXW9tq4eBVnudfSNBdrhaDn8jqyVfLJjdWy3A5HINE8hnX5XNay4smsf94hi8Li5s+fiy",
 	"7wWcIra2vK9pJOwDl6nqhyM/90KyplSh/q/vDj5E303jEf/25x/fvVz++Le/Toa9v0/+/m5/8uPfptPh",
-	"375VP14sJi9+Pv/GZ0ZA4lQE+Pv/k+BhCQ6KH1aTAT6ikAEMiAITzNTnNxOVZ7Xm1yWEyfj6zbPH5KTb",
-	"7TTNKoEH3YP2Qbt7+AAUBiTFaI9zBBrnUjz8h4IYh0zTcm4gKH4MuEX043MmJnpqS93YXaV04m4TTy/p",
-	"JEy2TbA0yt7CQpqpqVyIJiZR2vovRqmSSYj84/Zxe69E/FVj76rRqKHwcN9Mt9YMwl//31Xj/b/9e+u/",
-	"rv941fiPRpn0ZuNjayJb5seWuuHzlgTSadzKVCd7+S+U+EIBgEpyccSvEwYIUHBnSlJGFlMoaZKXoMhg",
-	"MiEVmTCaxDwvzuWqo1nUxEGpktCgwIfyNNmxDaWMGdTE23xwz7m4qY5mcJV2OnujNInhH+wRSVj8zRXA",
-	"9V01Bjhdx73j4wfN3GU7N5uHnA2BD5CBbfEYrC/Xm0Zo3cWO/wngNb456Jife4ejNFEy+ebmp1561vlh",
-	"2p19N/kh6i73Z530aPHdj53jv49DRNWtil5n//g+s/9c4mYJL/I51dNshYOREoVHcbx3ipK/54bMMFuq",
-	"BKO5EG5eNI4ZZFuLCJHaCaOjKZnLmI+Wp2SQDIopfDEb6yYsbgBrMRdqly0+0AOrE6kr8TUAGLQ40+OW",
-	"kYV0zlsJ1QymuGUF3oP2lShta0yHfpR803mkv+k2Nh/yXaYyY81rGGaIQVT7jMCcadUkg588fpgxL7Ix",
-	"kw2HHB7wT990O51Hi296n2vITCfLs7Et81Uc7YUdgJYQ8u6HYPh1ICFHXaWjESst665P8lgmM4rptRrQ",
-	"smf0I5+ls8bp8SFgPcy4wL+72XgMsZhJv/mAAl7glUePRYC4ePKXr5SNYCCuinJxTj4Ulx0Thtj35ufr",
-	"0D579+7dmWcpDRMympqNJiYMJebh0YF3wJUPt28ZTeBAoPHsm6uG1RWuGk0sRvjNVbH6FYi87SXFbbMR",
-	"c4Fa3Nl3b8/fpAERd2bB8gEn9uy71ttzQ3Kme5wbvSpJhfk+t8t+K6NlEfSw8R/u8GsPZbT894fZo6b5",
-	"HJopvwIWNT1NGI3qnpsx5KjfRcrfMBq5yc++rNA+YdrLGwKfDZZws1g4OTQBX0tD3YLE3y0tXzlHW5UW",
-	"XJwryPG9IyspUVUinnOlwc3nsUNVaYi58hiitiJhDjjrGPwTWFHzebwE5DE+Row7iLmtQIYX6QIg7x3M",
-	"1GMqRiyOWVS3bPAFwnWVhhE82gURU6o9d96KHQfImZqMYs5EgCLFRJTJw+r+47XbapOdWaIUQxxW0JoL",
-	"WnK0htQfjj4zsXUbwBqds/juHJ60nslmS3hu9C12xBMGSVOXQemAD4MLLoJHl5jKU+qV0dkmfXo212C3",
-	"hiEOOLum/3fZnb5IQsGQUkeFw7Z6AsiQVSrweVkcgEIVoAff3sEOfCoiFlkEiCpVTxF7yIXz2ZDdKj1M",
-	"ZG2UCbHfhInoZGQkVLHIAUYGCDHPCfvAkiWWPXB+E/tF3ZS9VSx5QjWtkJWHSf+HqwltLjBt9zsQ9YEJ",
-	"jWcW6I0A01il7Zk0qjHee6x7zWKis9BBi4cbtF3dQ4hEXmVUZiTL6FKrSIIjPzRRZgvfv+tX47pD47WM",
-	"YzhcER1+3bFaR8qGixdqA+U5cGWdniajKcg1HjwxzOPLzJdbpOCnQKfW33bbbHwP8RKvxuOAcGUU43kL",
-	"gRTFrqdUmI8vXYLDncUoFC0M9I3h83kILqEjMMAHpgFaqBw9zq+a7QnsFn8uQHKU3ii4t6DEX+28wFO/",
-	"bEwh3h3kDBdaBidtlhcPvBPfusC56kmLRQVrpdKaM9Ssc3fuhlf6fc7Kl3S2SiK+hIoinggErBFXJZ6P",
-	"ApJnnkPyrpaHQXLYwuzbLAqgpP+oG6f2ZNh1Ab0RLEJ5M9twhS3qZA9gdKy/XOREbH+5eMkW9Wpr5IGt",
-	"1XWfa6rb9O3KZoU6FlLX9grfbddlCYSj2PN3TBNqc31cEI41MGR2h7Uz4vewHY1M6bV3YCthPudVuFMk",
-	"qVbxLNNUq31OmN5K9QwT4pfAWU2Q85qvouhJ7lkPU+YaWUviR6eYhJWKzLZ+P82iRsmBBD7FfoIaj9X5",
-	"9RTE0uNijZIafiJ4Q5CNr11ZgCKdFu5h1YKvlOOoeGHMg+AxOsdn9+jbIZzW3Gbs8w1vMxYvdQe3mYyu",
-	"uinJCaslY3uuvLGY8bXrAEHlg+ugXK+43H0BI7Lm8t8v0FGvpAPQu6EHBXITkA3tJDn7U1B72CmRVfD4",
-	"ktGY3jBCF3RZAI0PGF2hoboDdSVJOSkuXKJWWF8wSA7Ic1MrRGAT6wT1anGYEQTZs+GDNhOECPriTtja",
-	"u7lNxc3v5yUluAwIX6ap+DxHdl/HrAViTM3nTLConm8eSPxWhpU3TKVGUZ7SoAQ2D721vomZK4GP3p5b",
-	"K/YWuohHU8hYGKZqtdWwSBSYDbcg64O8YRHWVg6RZR4DHTdsGSLBPLdfVyT0nPdv2JplLTXNLXF5eE+Z",
-	"jHlMQR4pG+UTIAVaKja0zeK50HI+r1s85qE3SSFLjpzfZ5ngl/Vy2rpLVplTyp6Sb5fnT7Y+PS9rvYia",
-	"0Vnw2NrOJHvJlF4nPijRq3VQ7enW28x9nX0iO61tVFRw2Fubbi75jMUAMBrstyg0uVhPiG3uHqRsZUhc",
-	"1fdaS2KzTJ6nX+dP8hyEWnXuMSD+AJNqdEsMW9tep7MEhLeG7Z7X9rvd9nB91ixQb9B1KyP1Elu2WRqW",
-	"ApeOUdt/rX0xzfJQ7m5psp3Xigev/9orc+rnrmwlHsJjz4RD7cgnTG837PV2gp0bCIo9FwPoa+ydeWHo",
-	"8A282tb9KVquEpYjOoMsGq4/o5nCkcX1NEroQtTJI/dCkJqFfbitMLotf5Ef++dPwue2Z+b6ShG8PUFF",
-	"XCNqGxn8YElBWBVL8x8JGzdOG//+0FwUpTBayUN8qh6eP8GwB9AQa0l6fW7USySHnIklwaRANWeY/gfV",
-	"Pt++PX+C5c8wRk9IwUc0JlIwV2Z+LC0caWhAuTZ638GYs+x1FqIeDHx0pX61JBNJpED/X5u8s0XPOF7a",
-	"bMHkIZtwkce42oLHfqnjQixUp1TD2I1wjIV/w2Fnh/t+2NlJp3PUPTnpHewf7XdOTrpeBFrnXhFojyE+",
-	"dVV05ZxOGI5YtYm50QsEQzHPBs+5uBkQDAt011j7wVgm7BFmvkJV7hmNGEnn7UaYGxgoWxc42O0dw5Cz",
-	"vwvB0e/PWj/S1s+d1km/df3H+8VHg9WxJuQU4telq3OmCMWxuuL2dUPDmtX+yCI2pmmsG6cHneaKYMPe",
-	"DkMNYVyoToT29bupVHlBcChzITSL/B3QJBpeMrs7jl3CaJtkmIuwAZYyBYaYiVeMAeSTsDHTIebkqsxd",
-	"tvXGI3cDxzyJ6qj5aGqTEfJBN4liRkxrFpHhElIfqSpygsaleMtSukXTqnWYzdN3sJY1LADialf+fqew",
-	"9PeKS5+2fu5ff+o29zq3V1dt/8+vmysePvjUaXZPbneWSxA0R7yAZA4w+40hU0AxG43ionHBpnRaShe4",
-	"YUvz0RRAwRRh4zEbYe2WNumaZnoHB+QDV3wYM3J28fj8/EqMpjShI3OsNknEx2OWuArWEHFiG2mTC8bI",
-	"+zdMG73m+muo3PUwwT9tIDfMEEq0fIpKCQwr45vrxdS/tf7rvuLpfPwCS+mEeI0nLerWUsRLwlEiD55e",
-	"0skAi9K6fGXFmnhsL7hiZLDf7Q3aZPAHeIuKZZuA0YBOINXfiDobhtwkSqLahpGOCcOM6nkiPy7JDGYc",
-	"dDny9eDdQ0hxGTTJ4Kqx15r8zOdXjcEDyCGhBU8jnbFV3B+3cNSbioinQnO9vKQTDKY7H7+UgtUw7jJn",
-	"kEt9MDLMCPTT3POhNI9jYsu9NIspMFyRwV5nf5CVSKWYJl5NA7oS3b12t917sHqwhtr7jfg5tUFCdToc",
-	"jwpFRkHwZ+NuWjw+o5ifEps+U9QwMWnlFB9hLib+NGjm6kExuZRAiCJmdZPh8koM7Of2uf3eHCjDRC4U",
-	"FBUeYASXTJMRG4D8AMqGRkIoFo+N/mkG45Qvc+zAwLhzVl8JrgifCJmw6NS32OopEzbaCygGa6WmiRHv",
-	"EP1FySBhiukBWcDBxyOQSWC9hxGTzop5NFPQAupbYNC7S9qLN33n4q9p8P506cQlVWRQ6MxMgUxIglbY",
-	"GRzpclxipcabl8Bz2oplHAPufavUwR1ZWUmSMOCmOc7zgZe1nYz26C6jtkLQY16JAZYtqxX5dcs60/Tv",
-	"usrOtePEDCOdqCADWCaD9udaAW6oX9gSsOdI+3PPf3n4kN+3Wi/nms2qajk5wx/kmMRSTOxbMMk2b9Ht",
-	"+C55wb+FFcQ+6lM8Q2kGGmJvOxicdyWyNEEyY1TYbFaOiXNuBZZyww46X/ANwfpf604Mq+GuMkJ4ntp7",
-	"3tnRwFJHCtpZVlGSW2LuSYj1udZRYl22n9cU4sVf33M0l4zO6oaiGZ193nE4q/l9B1F7ic0x0T7zQLw7",
-	"672G8laxpG4g1jz9eUfiTNr3HEfJRFs3JGeh/bxjCtmDdzu+C4vRUR4jgGnl5nV3rYXrg/mi7si0mB+b",
-	"EhWmxqOzjv+WM78M++/L9dscR8aayv+aSoSxzHAePxUAICxc0x8BCALqx8Gx6xzoP7nPQ127dx+6bm6x",
-	"znwfjmbESFj5XZaObcG0Nhvpa1vfBIYbyLi1me2gq4DimeVtwwTRhLlK2E0iEV8dUPrTub2jCydHQB2i",
-	"6iYP5z21FyGojEuvhOYz1gTwfluMD5qEvyO6RE3GA/kopOaHxmjfzTnT8LPWW3na+kYf29ddFngrSwNf",
-	"+XWeMH6bZ5S+lNoWg9x+MUVc0WG8wbo4O3/iXr2FyFQu+nnA55pPz8UbfPW26cOArvswT265bTZ4broy",
-	"fc8TOUmYUmsb8Uxe5+K1++q22RAS8rf6Wtryq2ubeolfXEobJpNXvRllVZZWNlAoybSr3ZU4cQbZaBkW",
-	"zdk5bhUXWImF8zaCNTHtpSKCunwQ7uJvl+1X7bc0+s5CaG29XmdcjaQY80mabLRoXxTex5UrNp7ws/OX",
-	"3lxT3ncgBRt8+dq9ujMpCpkL6dymMyRsDCJS53UpcJYt8i5Rcsa8NWGPPCq8ILKdzauXjbPFvDoEBX+L",
-	"37Dl+q2N35XM90ZW2AYzJ/WmTb3OPrg1t9PY3FhZ1E/y4a1s5YX7wvFjZ3Pvdu5IpnEEEzlkZE4TZU5M",
-	"SkARI9lwcQPfCAB2gp2fPzLHK9pDoIqJrRwD0GDths3Yfim1A9jbckr9hO4+wGB67a3k4WPvS5+O0hEw",
-	"42rmDOGbyv8X7pvbZgAhdV1DFUzWnU0uWNmhMpERukpLGQGqTwGf9REZIMDogCi6VGRhJH+bvELPg2/V",
-	"IEMWSzFRiGmFqrFmH3X2ckGQXIkM2hnnCCWKP4FtxK03K+NSyuc0sRVD774sLPBbX0vZj107K7n+Gr/I",
-	"+t0t07kiQEaCeijYzXAX1KzCL2Y3fJ5DZf1SIGfqBqCxJ5R7qOBTFs+BcU9nlMcQXrElryDDt69dCyu5",
-	"43W2W23Ku2/kl1/WMt0RGkUJIP5C2ncy5FG09WDH/vcrh5r3tLOpzy0ziYyZN/cAImCGDIeHLoRKqZGc",
-	"M0UiaV4t6RDv3r1rleGXVikSZbQmoNOqiJd8xmSqt9cUdd7AGk3NdfW59hSPrOaFwCyCGNJ2p36FLzhb",
-	"amK7vWTtgqFnv/Kt5VxolggaX4CK/dQcwVurudjSBsqofXFHDAQXTJ6dZcaBjrFYTmx4iuWcH9PCIxBx",
-	"VjN+nLDIbFQaq3tq+aNiS5uo5X7nu742rxX0oIo5VInPIfGeU6XPohnf9hCBjGHqGljJz7yrnbDxpSRM",
-	"gFGIQP9c6QSQYxdwTRkiRCUso0x5wSIuWw0015xcI+vMNV6XO5PuOciv9Tnngp2KpQcM7HbcAKlw8aWO",
-	"HQAZcw9OjN3365iAHe1836h0BPtFTNDAmpkYljJNlBtlZvr7Ig4ksPrdwXTpD2CH6kEh5kpIzBhCM82C",
-	"cq1s0IPp9ouw3L2U+oWM+JiHQJbf+aFmlRizEhEOmXpV7/CO67dgcP0XMHP/K1mlnYyw5M/n8fILEhPZ",
-	"NDi6NpwFeP0zCosSLucXISDKVprfpXXocJ/8hX9r+N20yft5wamms8CZ2RBSsybp9o7N+7DIXQzYUygI",
-	"se2p74L+bF2J9Tu73O1O2PPUJldYZEGu8rQjmjCzQmMpDNMggSi3WrqY05hRpb1UJSMajEwYMojRjoiN",
-	"lx+Ay3rQJo/lHJE3roQ5Zm4Ym+exuTFXWiEIOmY8wRNaaj87nhJGs9rvaNV8nUB0Ly8W29pmdryGNrUp",
-	"Bzrf2RJ2eNscE1dQG4X4X0EGLhR98CiT0baap5gwvPhZVB+HY7M1VyCCbe43s4YlxW53xg+kBIaZUQPr",
-	"Jl+xOHzUXS3yCaCAvUFf2z0vvlpuYtO0V16/ezjSzT/6CUvVeqloaTav7tABBfRYaDWr6QOl5Gtz7UEO",
-	"PoDTaOHCN+xG+wx3Zutg+xVDIL5AU5l/Ozs7x2ofJefwr6wnvJExM9dyWxNvuzlLZMz6fmm9tTFNxV53",
-	"tydkzAqXXsi75R/QkXqB4JdvBf1AeXwPswflffmBJUbR2WiVvspfNmQP+2mRhJWfP/nWJ9hwClZPf5iq",
-	"9Uow2ki/Na+CyJL9GRXLPhrC1QZyS76gYnlhX9/ZPLkNAKgBVNMhVSzzbBRs9daio10SmtstQi7a5DJZ",
-	"WrdXTPUuAygKF7Av5AL0BVwhXT4uVwTJ+CJEGA71pdSPbTLslm7Oj2jj7xvFYDNnp/3i/In1eOZxLjqh",
-	"Ik8n2kS9uMy/2PF0feWihKsORZfUCeIx4yNiNH8p6343LP2i9o9RxwCuOiI0NhegZebXxeAQGxGNtD66",
-	"8yZDe1++1SoRtjvYbK8AhupX3WtfoGvUBffgPOMFmysy8AY8+LLmE094v6brNgrg1gHtnlJCPRo20Uoy",
-	"mn/VqHi0K5i/FJ8IjJDXUhI51ky0f/uR7ZbZ9nr3yy+QX2Fufwez9lbQVE9lwn/+ZY0kmXUkBQKciWD9",
-	"nL8tvf85ggqYUmgtKblHq0aTz2EgeSvmiTQ0mHvc43w+7qljfQlht81Sjf51Lbxj9Oa1XxXkSwnarZ6+",
-	"meUM/At4vF8Jh0qJBuu3whYhZNELFnF6CanSW81smjfVh7iFvraNrdk9AQp2ytivlBdH0SQZKg5RTJvd",
-	"ZMdKRjLiYpIBZghWW4u5tMfy0s6rdpZ9Cwh9l0gxee2tuV8xBKr5exOXKBMrQhOLykAcQRaBZb6AnIXd",
-	"S81sVFn9TfB1hRJkLcYYkWNbgZM8pRaCK3N0zdhsyBILqABvgXFQWUjGeWKWqOYuRDxiGzLzsXkV2Blr",
-	"Gs6QRUwHzkbMoUC0EW4hK8t9cLB3WMZ4qkBZzOoQ8d9NlzmIhjnubJaZEVtzJucxK/V30Ols2ts5rEca",
-	"x6/GUKt+XYbt9R1A1Ga1ZZQgr3gq42ItQsgN1qzedukIMYvFAf9D6tDHc/ys28mHSpOEgqqFKcYhEm64",
-	"AOgXLKWEiwwQ2mzh21S4/K5AAdwmmMaDoHh4/PBCW1QprjQVOtwUloANEZmkIgOtWI0aVmk1rx37uabY",
-	"nWD1vK0w9c3bl/2Ly7M3l0+fNJqNy6d/u+y/eHpxcfbdU/y5/OPjVy8vn76s/Pz0pfnc/nXRv3h59vri",
-	"+1fmtcdvLy5fvWg0oadn5y/PL76HrsyfT9+8efUmOAOQk7U5o96eQ3nBOzDr1k9sf48E5ITI4T/YCC4X",
-	"/uKu1nrKIx/GeTXisnDLjspSEZSYcrG9fOJRqP4XOLgzigdbrNLwNrr0SpwBWFqqWDJoYokx0P1shJO5",
-	"3A2y3TUo7F8EZF619UqzgvgDhqBmxse6SXqTCi8Tk0YYWEDj195sIIBBcWSDN6k4mzChz8U81QPvVBu4",
-	"DQuWIV0GJnnhH3EY/aFtFAecDuYni1mGZqTiulgtjgtFYe2ZipUybNB6mwBSRQaT5RYiVxDnsbHwfgyN",
-	"BsV3r9PpVOX3CtmIBGIeno3/TVLRJAuA6MwLKJCEzRnV9xShG2B+FHa4+9QNwTsRK2vKiJEZ/dgaLjWD",
-	"g2z/+ODo0Ky0c3MTSxP22OosVd0gyzImTEQs8hAFHcAoGah0zhLFIhYNTgnFEpVES3lDJHjrdNGC7bmA",
-	"/FqDUIrnSuTJzixWjIx5onSbDEautPTgFPKh4dJG1Y29YZll2yaDKKFccDEZnCIiFvoLoVeFZTn8ypB2",
-	"YECTK1EE2RRwW0MAVopCyCpsAwuf5c7dchp7KSu9WfL4FjPP4S+lqRkV/uEynZqNbLgoK2pyDsEnDP7c",
-	"ine42XC8AFAUm4bSbORzFTypzs5f1CwFqsmQIThhtf6eKpWVIAOaajmwWrKespmrIJpXlhxArPSAqKlc",
-	"5O+ACDabTF4JG9xjFootTgyvYYzYQI7HAxIzanvIMH+zGqnFqUq1RKaMDX/leFwz/qxeWPCuMGGCIQ6v",
-	"w2yUeFlNE4FgNXn5hKKEtFbqteqnfe22WX/WvvNicBeJ1IiAjLHnTYivY27V5/FRAIEKmy4rphku0kXy",
-	"o/wRTA7h+kowNaJzFgG4MkSrmm/+fPHqJbL5bge+EUgAl8tjrpeIN4RB0xatuE/XMuqSz5jSdDY3n7GI",
-	"634EB/EoMHPfywWZUbEk5tqp3DEfRUYKJWwmP6Ah3oIT+jJi6XEQde566Lt84PfFQa/nD3NZayvXUF6x",
-	"EF6/bTbGXHA17SeMqno/qPv+Gbz8Bt/NPs5mZTMl1puf62YVy12YZQdHShu7SJRGG8huezHbBBovXqKd",
-	"0J9xDfjaVqTZIpV2r7ZzzXQ9/DdX/ShcuPAySRkg+Nt6Mqjr4CKcMI2/glnLLpehlDGjYsU2MRegzVfB",
-	"X8zb+Z25z+9+aatFX8zNdC55Co7aBKJ/nbLk7Ci5JuXXSiVnQ2VUwVRoHgdKBm5uE5ARi9ex5QW8dNt0",
-	"8aw2uDasA7rIW1dIAANPfVzNRWJWkCDDZWFeFYMSPm5oDlY6s2tyRYYpjzXBAnb1QqXbgf/tBFOzfj3l",
-	"iTGbrQqztjA/JrDrqLZMgDjtiI24URzpENVGuwcsY6TwC/Abja/dWEfmZxBEpaMy0zfQp7eWnOFyBxvK",
-	"Za/C+ggTY4+g+862ytACN5MfDs+vUGLr3uN1MWEu7RKDtVG5uMPs4vs165CWc2zAerYLHhqFbwdMcOrw",
-	"V6ooUD2uuK2ywOMMhUfh/u41eyd5mTo70EpjFF6lQ7aMQqUMhxjp9Fwnjl03Bd0uaPYoaS1bXke3sscX",
-	"L8IwVp0sXZhtRWZArA714VNmdElUOhoxlBilg7zMPSDJ7yR4Zd9wFkv1qdf4OKgAuxbwEAL8EluG0QiZ",
-	"hM+4oBqZP6PzeVZ6GPwTYd49MQ+x62YjkoLVvigFc+85l3GNAgpP3bsQ6Fb36hvzMH9TMV3/pmLavQmw",
-	"+nVvQiICvnmbrably7w2ivlZCrbBxi80tfpVj4/rXvWGsrbVjOnrG804ue5Vf35ur6trMGAGvJCzrJpP",
-	"tgz9cvml23KpvOi9Ba2ffQn3OoTWIlrCsePdzjfUgNw9PXyW2wITmAgOV3T4JzDgEaFOovOY+d43gQG1",
-	"INrqBU9mJXV1Uxxf7bngVWcDxPeAPGo2WM08XWZFxZrWpsMTIhNA4H86m+slnkOQhwZl8jwUnI1MtC+h",
-	"UEW2eooetpCJNiujH/aPYt2LUpm0kkpdLF1mVeqiVl29rJeFdqWgnWWhR6GbutXH21/s5W2FUYeq3LbZ",
-	"JgMU12C4H5espo/y6F80WGbWnYKD0NkjVTqZMKX7CZvHUDQonc1own82x5FVvVabxeqQprE8W348K01F",
-	"pE7JAE8YLiaDpr3bDRkkKeLF6REZOBUtyt7ILpD5uY6hVyof3iMywENk0LwSnnm46So1FRUEKdijgqW6",
-	"WWepLtijScgc3bwSGAdm5smzCEI58oLVMRs8mHHtMPPjr2jnXWuazfE3trlyeWTNmYiQqDybEzUAuGaE",
-	"u6+p8H0mHKZYM2O2LfftapVUVbItrXyQ/Kx2byAytEJ8p1/FB2U01ltyCRB3sgiBWEjVrq+rjuAswsz0",
-	"0wSISDvfCJbtXRzMMWOXqxuEC1xYecbBlIPeA3oQG/OPYeOqowmrMgIxCRvJieCKYd2aknusW/KOHRTq",
-	"kqmbfqGC4qduL1AYDm/g8uZzMth24NmoYqaUZWbb9zCvVK2kzcADyL11b1/gWzZjj492pAHZxjIHpm+S",
-	"41rl9gdpVKLQfc8jxy6gbFVkjm07xPW3vXxt1R+FIENA5jfBdBZzkVlwm3g8ZJdgzTXkcBbOfsXFJGYt",
-	"W1HcX3/VKCa/Lt7/u7r62Om0rq4+dp9dXX08emb+efLs+g/miap5WP9VcO2eQYzcpQv7CxhIzCPUll1Z",
-	"F/B8Tc2Gk2bvo9cMqrodHu2fZFXdyEG7+yCgVEOPeaRhoEI+11C66cwGgYPP8ZR8y2jCEmKLo3mtZBXS",
-	"Xs3pTylUVES3uSrt9/3OyfogECffeZC6kTQSGo3Etlp2FmMI0nu1IXWve7B3uM6SCqse0uNXx2Pmd6ZQ",
-	"bn84cOksXtClIoMhMLMQS4I/rY8gKUxgobcC88qDCO4/3O3B89xKAthhBXP2rg5yp2JtLtUeuy9CMtuI",
-	"s0xrg5KJ5hcrrVClLFjiMdfKjtJCjuS/2+/UnUxpPvRA+NYmJIQsjKgAsEYOpZ153e1sRvlaTwZg5t5F",
-	"Idn8qApJf6QpE/TZiNeL+vxuHZo5d1em2i+SiNNmSzd21/tI1m1rzPF1Ud9rY6us9TdksC0GMTezcDHw",
-	"7QCoU8gIiZ8VUh1W4fj6KJXZwLOPiwG53d5mR1nn2PznW/Ofx+Y/Tzc9qQRbrM3RyK73bFHI0CiYPctM",
-	"KDUdWjzFiK47xcLl8YygKYyguGAx6uxcuxCzrDwtz+zraGMRDGbYaEgOJQLDBU+xXqe9bVJBBjyCgDtX",
-	"EfhKFEoCE78isGsSfNE3jM2VC5CBCsBQGvExbCs7dLtiB6Hgu9WBIhD8RDk6uSEY8NToTaBCQW4KAVOL",
-	"eTqniVYk5oCZYCtrD+DHQbsuSrMQKicXwnPyZiZ5c3swrWxCoTWBXDz5C9ZGHRhKB3kp98QWjjQrZeCe",
-	"ZnGCayKnObrQbm9DK63mPMRqk0CAKzDe7TQ7nY5fZRGiS2QCCYIbOHRXG56aDZx6c+OHWd9OXPkWJQ7r",
-	"K5JF81BxGd0E7VKDgskIzCbwLxw3qgfg/WAiAguLNSgNMBLJD80ywt1cUR+RAdqaBojkMU+4TLheNomm",
-	"E9UkMRWTlE7YlTDbxBzbfAZFjs2fC2cFlWSKu4jI8bhkdtnOynWX+IGSaAPeBeVXNpNoP7vPVObZGfYa",
-	"0CaDT7cDQtVNbhjM49K8gBadJqI64XeLl0iYM3UVyoHW0JtNkqWHYogcesucF9NlQNS4zOqYCVfH7Rh5",
-	"Bkh/1mDVJgMjLGxANNVeFJDTAr9SuTaMYt+zf3MFAY7ikVmEZg9A3VoNCoGcIAcWXE+vxCC/Og+aZMhG",
-	"FG9vVGfXbldcHg4Zi+6Aq1pIbfHXvLmzUq5sJCivS3crz98JLdJi00Uz28YmM7yH7u3tnTxwrgMyTnWa",
-	"2ANUkLeXj/3w2yWjCQFx+IgIjFi0BypXADdNZGrr1WbiNKKatYw4KOpAe0VzUq9T0IG+7nV67w9bJ9f/",
-	"7HXe77VOrq+uon/23nfxX596t/90v37au33Q+roDj/7Zfd9p9a7zv993e/Dl3vtO9/rB5dfm/7ClTmvv",
-	"+sHp+07rwPyQ/ePrq6u2abTbPLl98Kevf/zn+z+2rms/e3CPOvzb2PN+OcNVrS0Kd8CEaaOfjdMEdgxY",
-	"kkGjspgmaJ66YUtlS/+XAjHTlJdU4lL8qfnTV4k7rRPaGl9/Or5tZf/e3+DfQSvktjk61n5mOVt/dBT1",
-	"v63E3YrQiExxXHkE4PeX7KNuZEUwozudAuBvL0eN19+AK/ES9dkyyKWXUt+LRULqHfHnzqRfMjq7D+na",
-	"BnCUE3JmQ6iku3bXmv4x++f8idrUNWA+QkESWtYrBgua4L2GWxNfX3h3nS3KNPHE+wCMjxnSzmbf58hC",
-	"GBmn14tT/PASXr1tNtK5YkngkH3DQFfykxqMnAyjAuVIUFj+g4PjXmm4046xuCDEKYkMImqDHYfDKc5A",
-	"/ay+VSy5z5xaHcjcx8u37IC6VZ37jcxlL9kis5htZc24hwHN2c5WmzqAl7Zi8n3YaQse32uPZCWdC5vE",
-	"4npv+LHF9G5YVV5t+Nnl0moRaRJv+MnbN88rPDdf17M5yv3ZGwb84Pu3zbImfhPyil+iitzMrmVFl0pW",
-	"QYT8hbG59bpQotgoYZUE2qOCMmP+XOUqPdwPuUrL11W2DPDmeuVtKQccy137njNRTeXCwtRKMbIVKJHV",
-	"vvVuI17nCZyfPndcmNNEMjsUghDfyfjvE2XXbCg4BtQgACf17unjRM6aJGEx1fwDc9d2W9qpoOUmvJWw",
-	"MUuYGLG755p6cAPrAn7zNwOX8Ot6K2vGQ5tZhdaaat5gmeV5FiesMK79tWM3+OYz7T6orh3cXWslyvQC",
-	"3yvvGfv5xtvGSmE3KGV397otA36sZ5zFUdg5fuYQJcbmna/wTlTB6FjlEaCtn6/fW4FRY/H3qPjBYRdU",
-	"g4pL7ngXiwcohTpJ9dQVo93EI98Dq2g1Rq8SqdeqPvtFXPfv8xsfDrTRzNQnH6mhcdqgYlnioqo/yDdx",
-	"fHozcbsi4QbNpei+xOoKsPhoVtqC0dHU4kFSf+H49Ox1ijHPdyHR2RZqg9kbp40Znb9HTl4X+MSS+sWO",
-	"ZgDqBldItUL/m+GBNSooxmBTYS531oB5r+jhtbUvm0TIBEO8sqRxcByLHOpPCjJkUxqPnRBzzYb8MRFX",
-	"85gu+5tcpJ7gu45xpVvIyoQRHjkzWxbaQxUZ/K31SrS+BWJbr8aDAlKRHwHTO14lJP6t9V/XfwzKhs8R",
-	"lJSbWdsBuetFHfn8CSl3XhD9JnBK2WnUtC7ceGlTJfLEEjOLp4TO50xEZGDv8wNzUi/8giR3wEo52wGg",
-	"0xbgOJjFsTbIxMaTrDJcPGHqpobJF8Va9VPgG4uwhAEjEVM3ocAkvT6rGTo8gzfXJsdT3+4FOV/59Rgh",
-	"4P2kKhsayRKqWBSejQr/I4qIXdvIdBjJM4q8rE7gmI50pizhLJJnMiEDa/rAVKu+rfAyOCUDo0QOEBVB",
-	"ywHKPYdZFjFYuJb/ZhxZxr5P8cFdpX42iE1k/j+UFO03dOEhs5TuovWmnmKCW2keK1F9XgZBPllyBKEH",
-	"u88bdcu7SYaIXuOKEnwFMCejG/R9yxx/fLO+XbmnQNfnWhGAKXDCHyoCJZE9IuPYpm+0GxkIXn2OM0bg",
-	"JCxmVLHCklNfGY18htopxE+BLxEhxn3Ht11mEHhul6TNGjFvcUT3cyKo1+kdtrrdVu8w6IBVKSyenSao",
-	"N/3Un2buzdPmIpYFfXkii+eO6jvdAj9DbqyjJ5OiXNyRJB2ztbsL3lq5r3rBXRU+gt75Yr+JtUWNWuKc",
-	"EDZYbEDqJVqbPP3AkqUH/Am1wTIBpjLGzOiSgC/1Spg+PrZw7Q7a5DVVCpI6/C/MWY06H7kRcnEKfJCC",
-	"KWxIzlgVzaR6eepff+o29zq3V1dt/8/1VpdMDjTdIVvan0VJ1bTnoj1sVh7E6zPu6k/fe6aC6QwfTEiB",
-	"eTqigN9qEbQxSGTzRLFcySjjeFVzxKaMRjuRrpd5zESx7pzL0tu9QIeKZllfxTw2cqFlAiGshYCCouZJ",
-	"LD40QKmUDc8uR81be8Cs4Gry7iLrLh9GK/YDhKdQJxoi6RDO7XcWrZ/n0VYjpIDJpySSglnlK8dCcVlf",
-	"FrTKSkEIOVnkNkeZsOjUbtFYm5+4GLE8ChESm5vkH5IL1FB/0WxZWkTquQeSkAdDu5n9d6t7jhTh+K57",
-	"4B1YeV3JAXUDKvPFdRbaZk+dt2pVAHCxcj0I4FiaNTWimC+do1G/b9CI/qf9uz2SM9Nrtqmc66lgL94v",
-	"xkcUt1PmTvi3f/+P/+8q7XR6h1/94Y8Pv/nT/+t/+uftf7Wuv766av9p/WsPPnWah3u3//l1/uq19+/W",
-	"tXnevfWePvjT1VX7wR83fz+4VZ8KzfXykk4CZ9rgDwM4oRi8A/GGhrWRTIcxIz+lUjPVJIrNKeZ0DkEt",
-	"mFGF0U0n3W4nz7I5bh+39x5UdKX9VYaVr6+u/vDP9+TqSjev//D1u4cP/nTVeP9v/976r+s/XDW+hgfX",
-	"f2jWvfDgD+7J/aKFvLt0MFI24lEw32M3Lhcf6Cbv6b6ILHXhq2g+AombGRBzo7x1bj3KoZng9o1VgX2M",
-	"WEoG7s8SCmSWzdJs0AnCS1CeB92Zfy2VZrP1ppfaKNLcYmDYL5YbsB8+cSbjT5upXIVvion5FZ3rHqYP",
-	"v4fPaYMIeWbGdORwULKDI2C6L7YcNiXSmQVeNG2u9cBUxZTp4jKcKobw8+5w825R9sLkLlHt6mWlXq7f",
-	"6epi6avx/pyhZ6fMyJIpxvPnnHQ6R92Tk97B/tF+5+Sk6/tzqs/WO1zMT3Fc43fx4UlqtTULHgD6Wgn9",
-	"/pGnmoGLzlalQD3t11W/tkIzipgOqhylu/q9MP93jJi0leZnYRU2NXFXtDmLy2TZtRKgySwzxqIhHd08",
-	"lrNZjSl6mUVCe1cnACFtk0v2UWeR8HOqjLrBFdQ4ERZ2mNZifGXqnblcVYw1nbskhJXTwI73zX8Ow3eo",
-	"TT65aw9B6QPuxBogMHO5RBMoiF9XEA94WSjaE9iqeaHhANqjkWkqr2NvQ/mNfGhiwR+EDgKYFbawXkhQ",
-	"JQZeFeNBwcQRFJwhX1w1HSU7fw8CJo9NBEHORCcJuKiNTsHsKjpjOoNvQVYMrAY2wPDrQiotLdqihzJa",
-	"+hvyp5Qly6y6S/BSFrsKadX5iIE9TaL4z1Dl12H9OMMSnkGAKLOUIirMh5ayr6Yy0YMm/hFLMbE+Epnq",
-	"vhz3EyombFBKMKigBa04ubYH+AUbkv2hukT+fPHqJbHPbXb/Saf7gHBhw4MMmx9Z/gOLvZmDH5HfmF0F",
-	"egqYk4z+G1M1rRg5IYBone0SybULLygPi6utztmQxgyO1mEibzCYM7u4p1h8iTXyskh50qT3o50tr3gS",
-	"CnS/lHiz4U9zwxsNlo4068H+E9aJubKLGyEXIrhMC5aMuio6BDKqHNQ8gB/JOSISmRE7HOVHZIBLe9D0",
-	"A6ISRkeIM60I7ArMm1Fk5NJgclghOW80G9hIkNzvqYhejcf3Cbc2Y0IkdRB4Zum5YtrWPSFtjFpRxAqp",
-	"2UqMImsrvLF+ht/9UbaZqczMmByPna2snMeFP4e2XfHDMGqmX35hSgEYS47HOVb+aRH5akHBaSDAaumX",
-	"SYByXU2XVGprrPsRFDOYHcLVlXB13LAAHjk7B8NLEU+ruKyh2z5Q1Gg2oK+8kgJ2lv+tGNRo/mC2Nvjw",
-	"wvuA0VhPa4ofMZXGeBkk80QOA+qCqkE7c1ge8qaA4yFv1uuetsnQTJ4/CZ0Gb9+ePzHnqxELIyqk4CMa",
-	"g3O2Tc4jRWY0Ys79bOtdmP0qxxl69ZE1Xh0c9h6UTYed7slJtDc6bHXHPdo6Gu2x1snwsNs6YJ3xHj0a",
-	"daNer2BP/HWzrW6bjedyci6eyWR2R3nm1d1z6sqrs1RPSa/dyWvSAV+roTyQ4B4MyjqzxThQWNsKOYHj",
-	"dceYDJaiPKb1i6BqklCh+/U3N8PdrxRc4NrkBV2SIcszPX2AumqeRN7JbxJDA/L8NpunRw7eyI4DEmIQ",
-	"00/9AnOYKpbUl7Wr81A8AseEjfnmmhE1N/cCmsgUk/St3x0PiPZqh8Su2V/ODHEjXJOQA5JmO+XJEzYr",
-	"0pV+J+z9TW7JbTK0XrBkwu6nU0OsRLEg2kQyo2wFvC1CyzBHbdBSlgr5pZzOZdwoM4AwI2tqEL4SzK9C",
-	"6BnAysU8S3YdyK7a0K+MqVjro0gdLk2wJBJxFZG2id7dEjftDrVoKF8NIJ2VjqqDIOOqH77J5eVsIGm6",
-	"XM3G/Hi3YjYJi8wNf8fRmQsbIgagP2YmrWF1QZeYZ5qHciPekyCD946U60GlQondcz6mUQ7Yu6MKIKXE",
-	"qBxamIvc4GnzhViVwkIiFlrwfu0IRq4t0LpCpPV1ZSTchnRruOl29lqUueLeDnq1ccGvKBWxU/d2KVHE",
-	"lTsEFzFZZORwHSgc9CgrQGrB5dCDjOFewqZw78phvrHExDpSm/qsq5+GUU4zAZ9VBqTCculrKpaAmijH",
-	"WcW6xPPiI4t5oh44m0RWVTJi6sbDn17rq6/z0GfjcN6e2oyDykAgqPjGlTvAzR3KEsm8RytN+SVn0/aH",
-	"yE6rgPkiiysC0gpR2Ki2xUNWJsvjW4CFEN19MKWl6I0sI6DApkI3K9YsIHlUVyv7aEMHlhlEWY55biRX",
-	"ImMP5S8LLaeCaDqEvQwxkeijapMfzCoY0dg8VU2Mtx8zFqkmefvHTuf4oHkl3v6x1+kdw7fwzxObTQtv",
-	"dM4wrBBVEaKMTipGNtOWJTMuaIzWW1vl8FG52paZtBs212S41HA9vxLmXyWnSNUye/y7sMy+cABogewB",
-	"8+gr5z1Bf1M6z8vl+DY0OWeC8oeTuW5JpVrdXmdoVtfmyXY7uIG9ZIv7JO02iym7IEYHIo3jAdhv3ZHz",
-	"O0/jXRlVkuGHhCCTi7d1o68B5ucpoSSWZovPaYLCQ5OZVJoc7hfwQJ0UcRGI9lRQtvzbPKZL9L7ihqck",
-	"kjPKxZXAJmNGlSZ6IUlMhyxWTTAGYKLvoG29ZIM2eRe0HQB6JlZBBTkj+EhGaKwjL5/95XEeloDobVci",
-	"Byo1wmU0ZaMbVxd8t3GpDvsuWxlXV+335/z6/Utx/f6HD9fvz+j1++fxNfz2JLqusU78foJbfUSaykI8",
-	"JlqSbu+4srSIkHc/oJqIfIqFWOCmYV4wJzJN8E5iV8qVsEvlcZMomSXnuKIZzilk7s2U3LDlUNIEG5LK",
-	"LCESM7BaETcyrww9o2oJWRGp2Vd4lI1T5cLlYS+ZzSIFJPJAnYArkY3R6otTmWhil4Gt1+4QKvJDMwuy",
-	"o8NRxMaTKeYo/bRgiV6mvBwpEDZblSX98e4lfaGAUlAYZRnMGAAAH9Tk/dyhlrDLxQnWYkKqlJdAWC3z",
-	"5cC8ScfGLgwgr2GQqY8zRrNiqVy5xCEal0+fXZV0sjWbPtTlOb/28nwqKdy1OZgu/3JnUSWGEqw/H57u",
-	"JJE2TuRk/+DowXYlEG0P60IGL83EgLVhjh8UwgbJS8DxxB1mdjaG6OToOtVA0YNgbiGMSa2KVXJRX5WA",
-	"r40inb3wslJ2WTXSyvZUC8lgnztl0cNkgHC/WE7KNsL9soi4SzTla7NprDDWScqyLDyiTPeOL158JYmp",
-	"dQpUzXx1Hu7LYiE5fI2YhbQa3vrg5MRby/ud4GquyUv1YztDq2stgMWGKaqDh7Z19XCQWVgqQ1sBuLS+",
-	"63DAqUPVy4qlZoVAsxUWFEPe1gwyzQ4H52kYM8LB+TTmOOtZFTje96o2UN7nom8rP8OfM65GUoz5JE3c",
-	"G0LmEReU9+UHlsSSRu7xPJFajmSMfxnlleI/laZx1o3mMyZTXSp35hv0+xDaYX2hjWYjGvaHqVriv1JB",
-	"P1Aew25oNqKEcoH6O6iQfdBMi9Ag2W8u67GPmMYRzu+QRxE8xlCYvhyPjdyI2GwuNROjpWHMPJETo8uX",
-	"nsy4mlE9mkLwGXboR6vlbj/vV//7G7b0nmRhe34sm63ukv2dUJHlbkJNMRrNOEbwxWa1sqhvFxAkpOmp",
-	"jPrFSLicu5aJ5oexUf/tv/2FICSYB/ram3r/tzliqlsowD7E0tFkYotBjaRAb1g/q3FnC637peYSqlkf",
-	"YtzwTxmzEsk2MzriiV7aXBqWuEXhVcrLzMejWCob3HfDzHBSxWx834yKZd+WGVH+b3idVxD6R1M9NVM3",
-	"okhTKlQ6n8tEs6g/YxGnLsgQZoUWh7hg9Ka/MmjhNTAhfCX3qswvypj9sSvjV5+/DRq5WG5wwM/m+rF9",
-	"+RdwQgmlkxQy5dRmtJ37X0ABPTSybfb1c/c2AppH6Uhv9uFr+/KtVw7xs1SYh+KReWn3aoE+SDOz1RrN",
-	"CZLGbEPWvYFXN67tjh95dd2hbPMm31yaNyv22p377JZYu9YhigA7PBST9XT+YF8OepxyvAXvJMZ9YXnh",
-	"mH8383Fxi4V8UDO3udUc1NaxTH4zKfCBTRr2hYBh2Y0zD/YFVWvGRQRJMUuZJlAvBtNhVpub938X5uaS",
-	"nArnPNineHs2x69y2Al0Yn789vFrsn8EhsXMB2EYO2fJlM4hxxWatHbChE24FG3yLq+D23QNgzmFCzTn",
-	"eQlKruFKnkC3mF/Yq+JKfuo1926/br0/a/14jT/s3T74k/3hU+/2wZ9WcGajqBCbAnF23r5jHSRugzm2",
-	"iddYUVMI9vEpGaAH0Ub0m4P6K4Um0kcWybpZqts8oEpxpanQfqkc8FtOs4JINq737JzIxPyBpXuKyQDo",
-	"usTAPaNwu2bXxyLb6iCroN7cEbmq9PACtviQoZFwxQTZOay5blofN6qLWV014SVj0hzy0CFammOVJha8",
-	"aMzR7rKRCaC45kr5zr2qGeBu1XKs0ruTM6vUliOlmfNz1cxlmlBg5txqBBDeHPNqUzfPF3AcvXE6UglC",
-	"H5wT2tOmx9LcLRQZMsUjeCaxNjHFWP4pVSvy9owEMru5Wod2M37t/fr8Wm3kshoh05qLibpvpbHqrQXS",
-	"XW0mUTjDFSGBzK4v5bru5rbzW7yObHMBuKsqX6lXghy7DgE6zujH1nCpDU1wbubrpsaKOIDLTJ4Bh2We",
-	"shsQaoR0adX8R2QQ8w9sUFRQFgnXmgksNPWIDBKmDbF5o+YbANDOmhuyK+F1Uq3LD2Q1mo0Y84dskysu",
-	"7peWq1nBm8Y44UxEYAoJ10PPlPxChnr+lWCpTsB6BOIjBoPWnOop03y0gpQf6sAcAZTCQnDbaon2KHV+",
-	"PPS/ZE4LcFhwYQHJ8WVFFixhkFS0QR3D9XVXX+M07KoAnp1VW/jOzTG6nWBSMxjDO6iHEIbGPupSmKVt",
-	"8SuLHSuKkYMrbit5icff8HUlVH/vdaodVvd202j2RiEJFLG6PTht4nR1lxYECbAxo0Hkja2RtmtGV4r1",
-	"27YIC8ae7TLW727hdGU1H38OKYlvsnbrQ8VtjN+UxTbc3QmzdG6EX13G9BtGo+UaEBaoXDRokzPcahB2",
-	"tPDw7F1liKYPpXdaCd3eCDUPomyvRB6pznUIvP2XBXNZI5G2yDyozMO9APu2AGGBOf2l8PfyePHN8fds",
-	"0f6tNzd+TrSDLygV5iyU3l+3YfHlS3i3mvO9roh/4fPKLH3HLGauYspoDF8phL+H9iBSBiopzOlPKXtE",
-	"hmzChbLoGSrR/TK41OfPkXzDjIC+VwEsd3poSYYgFvgHlmQ6YGWyjELUn9dGeRSgWa1OgEb8bNVvFeLR",
-	"XRuZUiQsPPdzmeiz85qbvdVAIx7Cq/IqAZWjSVDv1kXjwET6BRHQFrTb+JaIqxFNohBNT8zJoPxy09nL",
-	"O6bBdLSOAtCO7ZUEzXZwpRmykYWD01M22y1dnpe6ukKxJLlHWwjeYbf05E4yFnG92ZThm2iozvxfn4mq",
-	"VFiv0SaEeddEhehOhou7JQ2yIvqgKG264zDty3zyOUhJ53ckJJ3vlgw8ggLLGX630Z9xnNffyYzKREt5",
-	"08wuq1yM4nTHkqAkijNpmUuI8GoL7AxfsJXCTbKZKKyPjDX1Iv8ZxOeoVfd/FcIoXK+L2AMlDw3YRN5I",
-	"AA/c7fKAMzbT9DYjHJzLtjyxjNNNalyGPvyw2ajdu7sddyo2pIFaxhMIjhMRFxNShlPa7S5wK8JjU4He",
-	"yqQVJgKy7OqX9HeJDImkd+UKQpREdImXRFeLUlu2YLK4renhEggD22CS47jsLs8TjpJHhOa4eB5ZQjpU",
-	"vI0TcSNaU1I0okvy9dvLxw8qaKvBi18mKNbvAidVjHBmdLajJGBGZ/VsySpXb1dA3Q2vflldpLMZTZYb",
-	"LCwlZ8BcFb4i1IDZwE3gTlMyMQtd1c6twrI0kPUDK1U5DzBPSEQ1oCCiRr+Ri9PfXWVA54APqA5tAowp",
-	"dxqnlprGd1x4gRsQHIcN11zGvvoZR1leGcT3ckFiKSZYSEPeoCHc8z0ZWcrFpE2+90r8ucUKX7i8rcH8",
-	"oNNXEOaoBk0iuMCIbybIYH6SPwoZ/9KQqcfQNqNi6brbsVacU1uT58giTkW2Sd0tb/fE3AUa82QN0Scd",
-	"PSVzloyY0DxmXxL1FXdaWhNY8YYppteaRxXTgzZ5HDOalIq+ADI1JkGB7wIKF9uSR9npCPYeMI4GjkIM",
-	"iF2bAGRf29YYqJjeHJDZ9hXkV00IjtGGRHYYz+iSRLLtisdDQKUfcjMBqzGgwEIU9QBUKYyq8S3bqggR",
-	"AAHXIZPmxfOzS5pM2F3tVOcC0uFg48+4SDVTFqPVOjVRrc6RG62/ZOjM8fYy7euhMy78fruVk6ygoPVt",
-	"t1WevjWbyrN1JWweL71yTg7eYEQFGPDXJIT0Dg7XuwlzXXEdXS5fNax/373vVZUL1wmqbPbvGjAByhF+",
-	"ickuXCbcvN8mZ+6vZZYWZ6XblKosEbs4s1M+ma7bx/lKvW02Yrm40/sCPdR3+SRNJhu4urxPQi65izBq",
-	"ntv1rjI97vpiMJjyassCgh7F+B+u266Mgjo1y3cAi1i5Q6PpnLwKNpjnvVHNK5F9uUi4ZgPYpvgiWgG8",
-	"ZmgUqWJb5p6v8qjOAeUDK7abtjK8bQqyZBQ5O78Seeco05Qj17wIGeF+BWAPfQTeaOZHAfDACr0miaW8",
-	"cRLHyk7Tgy2f5zgyDRWQM1ywtc3VoNCQ+5V87Xf2oEkGUvSxfPIgL69SQ3YxUMOfqCzXw3LfYbcAW1we",
-	"p4JsDKSj0WxkHYelt1leatP1tbHajau2oHAfgRBy2ndJ9TYXaf5TyuxjnaQgXBhNRtM3AFIbLBFiQZiT",
-	"PC7BQdfr0ZRhtRvTREAVLWR+7Ch43wOGzg+wDI/HUYgowmA+b9dX7XnnjaMAjzQ2ikYGMVZcJYVyXIBd",
-	"FprzncLfZFB1OEjTaeG+Sz2Mvo1PFSX4fM5qvMIOR8LuRve0wma37eHSknHynU2wiBn9wJQLr7hq/O9/",
-	"/89VY+P1fck+6gs2mVVqM+6F4mY3y0hB85aXkbJzLDK7FGnGPh/KbUVGajFA8f5MChawNDJsN4PNQbyn",
-	"0mmR+dZsh/G7iiBsjhgvPSbLXLVrcy0c24W5moXLorgAuYxSJVMLVZfh/8oM2zsPkxNsQu2PVEyScIzB",
-	"Bfq6a0TKkE2owM1BSSwnLS7gILUQnGS4dO59DtYCZZ3l60ToxslzUN01nKKAATeo3npe+6xO/WjElKXH",
-	"GoHVjQondWO2q9p5EhsTkSKpiAHixurhwC0WWWiY9p0yBOd1Rfr1QiY3GYIeQF3jmGM5mQD2SF4Tq9fZ",
-	"a3fa3e5eu/Owt5/BSpuL5DKQeF8tQEKV7qdq9zl/bvGgxwCMaOyjK5HtNCC4oVvkkqRpuQhjbWbF6WHV",
-	"tjMxQSf1SS61/EIwjchC4jXJKIV4yl6n4wHCrGReqAh0KLmukDBXYG5hYRYGA2sh3x1BgcIn4u1826Ad",
-	"wRZOz0X0T9BQuXKGAmA1lC3mikz4h1BkTwbbvGpdZChRJVTkNd9kmD61yUagBCG15pK4YHHcwuxvC+Nj",
-	"PmtmJg6Z5Mo+7lMzCza8Z7+zR8o514OK/eM6VGAyT58/fV+2j2yFqXxh9Do8/R/DNWS9iRTDwqcsYW1y",
-	"CWkcmVNMCSl/ZhFGPKNL3xz4Il4Gy7bhXcxGQG628YHI4NkL+SQumjrPhjDaLpQ9yzEgb5ums/v3eRbH",
-	"+dAH5rDHibcuwQH0NOMYur6L4a3qDA9Ss3WMYFnKFDFycUJ2ToBtF6WioErxifgM3dSNE516X6mqPjXD",
-	"3B+PpmZxpeU8wVVQsymSdcZhsBwMrE4PCgOYENBgJFOLIWuWvgcIBRFcgvBfuorhkJktgBTaWbu7/flu",
-	"GXifB83YWm/aW9rDYdK2L1Doa+kuCXCV0fwCGF4TH3pmlUmjikD1W3fRyVEuSwfg51ArhSTjNIETzC7g",
-	"ERVGB7F3Fwtj1s7ChgJHI4SwGqmDqo+quCh7+2tTfNOkBgkUqfpKZeCOeewBsA9K8zRJwmK4nbhQpf+f",
-	"vXdfbuNW80VfBaNZVZK8KFqSL4mpSs1RfEk0cWJvSx7PHtNbDbFBskdNgKvRNM3leNf8dR7gPMQ82DzJ",
-	"KXwXAE1286JLnGRpqmbFavYFQKO/+/f7IWLJuohCdazRK7YIwcS4cVcMq7p9cCYHa6GB1nP0i6eM+YfN",
-	"NQFafHXj46Ov3vdYTwT+DmAGL2akrqkpxRRlCOBim1RWYKPU+o6/XNVuWR/vO1OyDt9NQNLbV5lQHiYy",
-	"hFjl3piPuq77NlKjCwgUrBELkaOf4eyTZxDdWadfx13EvM63gjbiyRFNAf/G+SwAj9T5OMQeE63AZkAh",
-	"1QVZRpoSFXxFY1x7M9KbWhJ8at6MzdTXJQpEtwqLDdGNYuSPgnMSR+7qgB8zxcyzfrqUtOXAtjjBKA78",
-	"rE0pfjz7+WUNHAIAia0IBQX0AwjmY+iggTG5HrZ8qHDM7ZUt6Ss0Djc6ulHX7moMw9esWQQuAv57ZjRx",
-	"GQH3dqxSFozS0VqM1z8TbiVZ3ep2avw8ti1HCZzcXaRvqEV2Ci7D9akbrhx9dK/hvJ+pPLUb+EoBWNzW",
-	"LNRJyek7gXdeWBHoiaiuSYlMSEVMZ9EwV6Zs2HC8qqgV/E7bB06OPut/ZpRAo3OOlAOhSGTpT2OWjijV",
-	"E/Ku06ERuRkwss7Iqvyjorzm+iWg8bDXSZ08iy74UkFD3ERlujs9p0trv4p34QOgiKLKraJgzBofAhYx",
-	"oN6FPbDs1c9VrNx4ujKUskBxDZe7SAROGuezlsfcIfwdQrbhaU24VAbDs3PjTSc3N2YsfpkujJzqgqAk",
-	"jAa99D34Li4sP4Gt6wwLLjpZ9jpC/8KtwOPVdi6FlQ5ZhzYPxo1kCd0wIE4Y6DvCCIm7Zs/0+3UrtJp5",
-	"eDEY2rxMbmSh43a9dZpjAP5QR8h8paVa16CHYD3nx2/e1FZTwCWOCgFkmqoUWAli4aBVK2z0hYoCjGmq",
-	"YqDScybIu5noDut29yx8ADCut7yVYut5+xbXfSo3I97ij29TSf2ar1uc149mKrAEizZC/ZZv5mTz9Xi3",
-	"JMWyuKbRl/PdlujiB9yK4Aqjr/kCAeQefsYwMuLUJnFw/BzUyG2scGZ9oHxtK3XpvrhiMQeFYNacnju7",
-	"3sx0N7pZ6/Jmm12u5x+QX30TDoKvZ1n9ms7g1NsLslTiKdVytaADbr8GhkLIUwnZuHOACrmZeZ4C6sii",
-	"aea0mXscZfsl6ulti1ZaJ6LWDyiPnjNF6bSeGpD3TldT9SbVZ7OhisCJhoFQOHMRSaluMxlnPT0jlv7E",
-	"k44qg9hDj8uGmkJhiyZGcxjhWdUB+gekYhNrMbH9KcCm+KVHrmdzfUvY0lzTouNiYkr581ePdTUZNBzy",
-	"GWmWtmK/9S1EQIUcGT2o1iV3dajn1qk/w+eIo5uSebqAmbuc+u2f9v7vh78uWZHXkWnYaOHJsCZtgcUu",
-	"VMqSYOV+pbgjNwjzT6Bz0Dzg6/U/NI6kqRKZCusY/yJkEt1fI6lrKi8a8Rli2KnwmhGZgVQIgIPXxz/H",
-	"gSRnPanOrDqNvhYZREFds1n1lXl1F9MSFRJdWt5m4dqE18j85Nx05KOyvHfcJnevE2shqt3gxMDQvIPO",
-	"6otsF/OQywR5Ef+FybBJgQIgzQrVY6weKrtpi+eLErmra0XynKz9PYPf4oK+y8rhzxGm8ia+49aX1ueN",
-	"4JlzWUb+OypJskxCvyGyF5o8dadCOOzIt84e7O+TFOUD4ufs+xhHd62UVgNi80JRdT05bF338GJdlQ87",
-	"MIdalX0eXsBIvcjyUhX1vRkjhYxcDx48eLILXHlnT0N1pxIzJQsBuruSF3Om0p67ei5X86gKvF4ly9w5",
-	"3O9208+HX349fH+w9+QD/fH+Af37wZfdvZ19+OnXg/f7e4cfwt/vDw7dOb8+eL9/8GH3bMf9x/19+H5/",
-	"78GH3c77/b1H7oD/x06323Y3PWg9+bL7Lzv/8ev7v+59aLyshsRwA8EZrO7FZsCzpy3BC0xtTuqT7JXO",
-	"XM4+ib4TEXBbkWYDwgWPuSkP9w8f7x0c7B0enu0/6TzY7+zvtw8OHzx89Pg/KjyVDW/k8JvqG/mm8kbc",
-	"Aj38cnOLTmv++Mt/1EuDIqvFzY+RwCIy6qgpZa6PUOoGnClWzOTEcOiG/JdM21LJlAu2Efp9UT/nS5kP",
-	"aggI6pgP2r8RJUEck9skEuekDsd9F2wKKCpxFpIzJ5w2CkK0jhZvRcmSjXssljak+ROjYMzcG5ADxreh",
-	"XEgJg83NFFp9rbp6AcyjFaLZLzUNLtop8SRbYX/6Ra4zcd6ePB3KcmWleFlM6uEDk4lV7g6Je0upbYsk",
-	"S5m9YSgBD5haNLjGoS1+Vkx/ScUazofXcqRS4UNR2UCbgq2M6oe3fsnNMg1diU6z0YzNAENpQzjBA6Ry",
-	"HAaiA3J9XJGncNNaRXxYjyxSZIMBq0pG0LaTi1FW7oWevbk61+rvibClKajdNR49QIIPlFaFk9T+bGmR",
-	"XkdIjc4/U9Ub6ruAbISzHSv1mfNjWrz16upNLM9stDfmkNQP9h9+++ibx7Bxn8lS1hjIfZGkspR7VOpJ",
-	"m5H+wj2H8J1t4c9FbjKgFoGUtxkpywZIAvSaCYWK+IqJZmgB3u0mVUzDAZ3Ipacok8w5SOLCylktmO7G",
-	"Nb43SFVaQflZQiS5jqjdmI9T2kso+h/ITMdcnHWa8UutEGtkw0n8b0nQuOL02U/tBrlSIyngA962IkvR",
-	"Iqg0EEuQcyw63ORaGECbZkTsxOSm81nTR49WruRIlTKlbb4UB5gn+TNfAB01RWmXZHuZ4GctKfb25Ex9",
-	"Kl/LYq5B82BZr3Zjf04l7uwbi1qVChJ4UdBWELh/6mBH1mfwyZg+cStaWV6nD8v21dPhRF/WO+P9ImCZ",
-	"0tbatuLtid8lVCAunsveULhHgH7BntpID4bLIRliGxC3eTes572SkPzyYaNimrxOrp5x/50v6WNHdGOC",
-	"KBCoZ7X1d++GM8pHYZIHhew15VE/xuneENM7qw28QdMShdXjTnLoP8yNduahWaefki482Tzatfb7HM1J",
-	"hg02z4JQ2eS5Syz7GCkfJFFpxosY7eu8WuR7XadJ2ORp4D0JL8ltsoiooqZOdGXfCkiAxb6VFv53z5Zq",
-	"vIX1pnv8C/yBHxr9oTTBRSp/BW7b6l9b9PU4wXdh4F6xscN/eq7VOVtlzWaapbIw3kj1eOKX2kx1RVXW",
-	"1KpOyqEp1gxfHcPJP2U6vUY95zWg/edBbnHs9avk1WRdpIskZnUp6iuRN+YyuBK7d4VFXBaV9isY17rd",
-	"V3MnRyuimxHUnSjwQp6t7hm1Xd8qM/9vZO76SBAauNzHThNGexf45teweqtIeSn6gCU2DYchfLgGQtdb",
-	"SD6fKTm6auc4ZZ08vmwNQ40t5cxWiIdWQbFVW2dWNX+U8hLNbk9O9Ju1gmyw1Jv19NT6PPiyKNt4A68L",
-	"w5w38cKu24ew+IqVBiL+hhaDagI0bvEK3YQTjDNEWYKqyHR/xsHQ/b0ncq//4fO3X/b8vx+u8e+Dwy8h",
-	"Qvo+hPH1JM+3PtS2FdS+sZUgCFGfwb/JfELSLl64p3GbgTN1gOBHgRtihBQf3WUI9GNE4gaYuH9hfg8C",
-	"YHP93SFM5/aET97Hw36w7zcDkEetjo6FaXD/WqP82upsjeT4Pa7pB6IqnKvdX7cMwhc0MF9Zgp/SPJHL",
-	"ZhUJdS/86rHxhYrHxupFbJcRWil80zmh8EZTDwk2btYU/Uk5KdAgvvWc2+H7x3tPPvx6uM+Jtt91+q3u",
-	"PV6vmrMO0nLQqLKiohlfnXm7PbWbVGiEKtBlhZ1/IKm8Sr/aq/IrQZwgaj9GpqWhma6lZ+e0apqe825a",
-	"XRHc+opaeLHV+neoh6+TsnQKcqN3cZOS3N6J8q8kyjeVe3+I78DXwtlliI5X95y4R30DONemar2GID0I",
-	"6rf2qjSrFTdIB+CzG3CE0syCxFxBGUriNLOCL6gJAWwSeTWr2xkAIX6J4rsWsWDVsySE4ZtZ0fU7fWkG",
-	"c62+Yzmxy14IsSBmCtsR2iKBGSZC5taQBrRhUlQFIm/q1Y3lLDcyXXNur+lseo1NX7D7yQMsRWUXgfER",
-	"KD60mWKHnkZIQ5FnFkuK8zwm61tLDAAe19lsHtr50c2aooRDtMZSvX3zsmG72+XVYL4SwlyCqzgZM/IS",
-	"8YRDpUg/alDxW6I3KaHrlFSxv9JKKKn/qIqZz6Z1NeSTkFBOjpSgmJa0WCRuLpU+wnICMhEuNSC0W/F3",
-	"VZi6VGFP9oYqPV9BHwcd3PD+eXzbzknuDdejNN9fRapCRMSZ0atG4okiMUQPoLINjHVXGwry4K2zIDfz",
-	"PD+PNWdOHW7+spsYxUL1WLwEdW+nVsXa2srdoCyvBv/psT/XrejaSLEtZP4ZYRPuUjdNEhVNlf4QQQMc",
-	"Fp87ABxkxvq/MUypOSW3Xra2Tt3VA1K48bL6yqDsy/dsZMzABjUKTk4Ja9rEOQvq7eZxJbA8hnPAXgHr",
-	"QU2HMDD0xqNZlWRuvDmSARWqp9yBwBOTPDzYTyAoivKZ68YwowoZnEdIflY/ugohw8BAN4S7tsopH9Um",
-	"4G+31GJZncMQKD/cPBY7gKPs0wYf5KbWVH0n0lVtHqt6hSrPbxppMfLGo/E7gwlsQAQqDW0cOIrgb2eg",
-	"see3ByyxJMxvb6ytMd8zOHeh43htYbK5ibQgOBE1EQcdXpd/+5uhudHDjkOx42JNlS/WJIkr+UXUtMel",
-	"k0IiFdIaXHYQLxlleZ4RZdpyFfvg8Vp6HisyGrPbvZ4al05cBYRXZ+F1YgE1kjNIr/SM1qpXcuEtoWhi",
-	"hSnAAPmeZ+ol4+JTuIy4Lc5entJ33gJQpdiGdf8DS9Jya1IobAMDQHVq4BM/np29PmKODETDxU+Mcevd",
-	"lT1Go3CbvNrzh/C6spzYrrbOwcuAn7gqGmlmMaj2VmsrJaOEZ+O2XY6UCiNlJiWkunHIuBFK0zMB0rO+",
-	"nw5pfhtyx7jTti2RAbfQFD5Yx/Rag6bLU/IuPhlqkMHIpRoyPn3bCqeBwdmAgpH5xS0UgfVo1a4DRl1s",
-	"fShlcQXJYRv6Hs/8+50fenWogBDfo9qo5sV88uRJvJL7q41YeqGVibUqgmCJ4HlGkqRe8uB2NwjCM5Uz",
-	"9yG6afgYxkkJdcDU08DcTntZmpCHHfRtI4vg+RJ2S9MvA1aKJUDkDXZivQ92nYqpW8KBQbGIIBcYIp2M",
-	"a6E+qH12I7tEq0/lOa/2TY8+wxcD1bAtjs0rWeSZsmU9rE08B6RrqQVqYHm7bQWfxQF+3Jh9FdluxJnk",
-	"HnpV7s5aubVedHzuc4rC5I2FZjw3dwYoHP582m4S85n3x9VmtQcLzWrnHz4ftB7sf+l22/GftQ1q9KDz",
-	"9TZQnREU3aHFRW8B16PyYa/k+6lfuyV9hGz+wN4rszynTCK2G1Q+J4JHYc8GCcClDd9YzBzkO9N9KJDc",
-	"lQZVOjfwd1k5JEPOXsFTJUG82Fsto3s29lbzSdUO6rUDlHN26IYN0n6EazVI+9fnW6T5+nZlVZeAuDR6",
-	"7tCkBpwimS0LWZrCNqL0bYJ88r37n6d1CCWNffZzHloDU2BYDWccdkRSDjOdIPfCtMI1XhrmByFOsqQP",
-	"RUrghk2HxjncSDOQBuRfH0WEuvIICqirj6tR+8wK+k49hgKBkMGI5rgVhxngHUwqJBQLc3+jxrmcNZdG",
-	"h5A7FH/WM6ifL1cRXjWQ9YVInKggeGK5MZcA5XizqgHy1xsOD9oPAacwaiXkoavF2O51OLxraNHDaBeG",
-	"v0Q0n4JTX1fDrdWUXf44u8Wtg05AD81UcyCgV1P7Pi7Ux8xM7O8qctEOEZWVonNIyzO/3nR5q3aGS1b7",
-	"7DrJq7Z457lanNeU5+73Fk4ZC6lMn6qsC5UraZX9LdJYYXpv37xsiinPvSbU5xczkbx+dXqWrMJZfVIR",
-	"4cOyHNt/6dy/v+PMof29Jx/4H+29D/f42O6//Nrtvqf6gM6Hv3a7H3Z3OlCV4Q5++Lzfevhl91927kNt",
-	"472Ghn+/BeolnZtS300qzA8Ecp5dFBJm64zX01LqVBapeMdcuFAJt6C55mgxHlUrUqZDq3rn74/3/gNn",
-	"+Nf7Hz4/fPDlu5px4w6fFFk5O3UvGDfdhZKFKo4n5TD89YIF0r++O1totsbERyAYhJABvDFxX07K4f3c",
-	"DDIiQoqOEv1f0hIfZZ5hLDnhD8SdTzGpFpEmQZiGgNi6GkmageWwLY6Z/oXlvRkrj7HKyEs8PAX3vJiU",
-	"EN3xPzJlYmoAb7urXxUxje9OYi/P/+e//jvZrc5vnO1dqpn1vdJUqTQETC/0wLetSD7t2Z4Zq0RcKJul",
-	"1IlemJww2uD7gjgwLHd4VW4Tuw1m9PdARfyqv6J7lJpwGViMGZNbbAhnaQ0bO3VgOjGB45sjWKZFaAvo",
-	"j1Gzrg7ThHnFLM1tcaqUeO82kNJl1oM1+LBTTHJl4c2Ho7s4+8zNYqhkCjPHXoCtf997pfdw0nuv+mFF",
-	"5Dj7Sc2giAClErIhXBczLaLc461fE+aRoyqZJiEZqU/j3BSqsB2htBOsMzMphNobySz31D/U5TqxqoDY",
-	"ZVsgFIJ7JW6Hk/qxpZx1NZIownrDAlO9JG0aG1XmQKx0KD+qo0r1TKp6sM9IDZdioErCke/nZoqKN+IY",
-	"tJ7OGgn52DytWtKBzJqIJPEsNCzDj9CLTL9RDCgabGoCIdPbIt/qbEViolKV4A4fog++DhdV9F1Smdb9",
-	"z75a6st9vMkevrikFYjEUXaYCj+OkLnRKtqff5s458xvT7zonJmUqpvzi5tEpvumbrB2Mh6booQcKeEN",
-	"IoMVfm5WqNGFSjsRKQBIM48lyE3hVFyhRgSMpcXxiQBiLyYaYxYBMVISgFBatFJOFrh/gJz7538WL8Bk",
-	"tqUaW3fkoF0R1M5OmowTMZKXlZ3XqhPy3KxN5/kvpd3Vh04yUC87jkNakWAzY/Z3EAgd8T0IQNGd7O8/",
-	"6MFZ8E+VEEwT7CZcsB5G0R+05166Z9YPjlLzpmCojQQ590uDvtHDtkh+eN5wjcz2OMSbePL9kFiAVf3e",
-	"pGzF/Ovpq1+wDPXFHkKAgl43DKcy1/fu3CLTm4wgpiZHyoIYmPnvXDx+KH7Kvm8RLgAZdFpNI7xJrDfD",
-	"gDQf45mSOi2VFQeH37pbYeoF1KstsZG7n7lLhmbqFpz8QG63pD4Y04+hHmwLXFDIT42IhlYzOEwrDB5x",
-	"23DDznwfmpshId2cPvsJzaEfDJzmrM1T+IBYxaaGlBmxY6Czm1GC/kLlZooshqJQJdpaY0Sd43cFK4e1",
-	"JrDoSqf8KVTVlju4J+7dOxZjVVij790DXSnXs3hajTbNUa0lRB8PU/u2+dkkGcLD1zdKkGTC2TdJ8D3A",
-	"FONf8B19dP7x/AM9SjqLonv3ENYIDvIg3GImVW2d+DtdFGZqAZcrAd/h1EyKnkp4Kt5uu4YAL5QSo0xP",
-	"SrLbjmP9DKOjkQafYongcavZEhq3vRZSvH3zkvRwPFTQDlAMKEAxdPVYFnKkSgVEzD05sao6ZdGT2hmc",
-	"8IWgsWOP3PqjsKoqoggIlb5WD/ULc7x3j7jKbfvePXHMdOQI5APmHxqzTKu6uGXhC2QKbhLR4rh6gIJq",
-	"MJqJVZ2urt21JegFCjxVt7AYy6xoC1/c4jO+U+f9GFu2cD1KNq5ocAOZ6SB+nLPa7upXjEsNd8Yz3S66",
-	"UEq78aUtYi1VUWIWtmtMib6TPNw/wKvPCzWxKtlti1MjLpUaV9Cd3BkgZLsaSRxKeQEYouPCuIVUVtgh",
-	"BBP43i2/fBOdQqA6N71LWBYoK8R3bAqVxvMUmQaTG6prqzLETMpkYQZHpJlQN9M2SKA61fJQI/MQol9E",
-	"5E17540zIXHjeBdgB0itEXhmV1iFLzErBARvqOhdAOEynms9XTQIAOSLhitJSc930GpTdrUzjG2EVP4p",
-	"s5i5mZlJJ+JIFcnD/YdJy8My5tmlQvLZUE+KHykG8s2kbIvnaByw34XaEy0gpOwuaa/KUuRK2hL5N53v",
-	"h16woOjNCEhyGYWnjhYb2kaxHDMj3GejPUgWrTPLHVxqJyszZ0Knyukv94pi4xqI38Bdk3bO/XKvwNtc",
-	"FK5ytjke2rZE343Y7fmMNwHMDJ2HHAhoO2w+VVcocuPIe3RDRQ9PRr5rIDPhH2MKaeiEPRKJ1LMErAV4",
-	"1KWatUSijVYJ7oGuBp0BJRCs0IcmT1HS8HZ2Ght9E+vhj0CCR5xYPs4VDz8SMZlFsnLPOp7wa+mVjD7g",
-	"bWz3it75QOC8S9uiNXFWjOyVwXPwr8jfqLOgC4NI7OpG77sKQ44Kx58wgN6Z8EnTDTDQbSe9Iexb5aQp",
-	"LxYdwMS8LLs6IGTCZ+Y+8JbIsxFkX3TK9dUE0MaXQ0i3QUZAoER4tzhLWeohZl5XsxXhtCTh6PGtoKq+",
-	"oo9oW2eWdGML2R7cqk/n33MLV2Tx7b7ijW39RUmInCQBpD0rwjePsRemuUeuJxgCqIp9kWmIT517BZ/s",
-	"trv6NKYQifFHyZv3FUr+ffNyQCmpKsVO8vrtmbjvVtPe/0wECF/u862S3djjQWF6hLsoYpLDLwLPnBJ/",
-	"iNM11EYCwCHVzQRSoupwoiBNTRuMJ9wIph9+J6Q/XLfgliJvGEY3lKW3n7RpvZjr3H/J9PWBTQTfG4pr",
-	"ao0B70tqztsYnw8RO6juMOCdhB4/wDpCoF5c5BHZIYQtFqQcaowiK502AD2JN+BYui8osJ6DBb70NCX5",
-	"R88+ij47/kKw6iCsbm4NzgU+kzZl1BJ2L5BUO9MD9/faHqYsnH/1n8YZd6YA0g45s9V+jAqoKBsxflyM",
-	"d8kPjR5g73+ucoWzoU1JSNhObfG9KYdorGGN3h4Y0rRsO4nzGvEd7dHVu6yQASHSif+ujvlewS2GjStF",
-	"4t5F0nGL8ittgV+Fu0z8CsELJ69/7epf9/b2/P+7UxMkshe/iiTQ3rs/z+YSgb4YieHn4PJ7OxMNemv3",
-	"nrvFM5WXsnKLRYS3joB0LPa54BgApQrG8Mb9y9/gaa5kgV/lzEzwc4FkGPrb4GfjuxXmo5OJeLsUlKUb",
-	"jtGqMhql00780qH6wRC3dsLopWFYMp3RsGQ6m78Tyva0kH2gufDonBRespdY3s062lS4ZPgZBBTqHvIC",
-	"/lk73jn4Ori4q8EudDdAYc2du6jUwE1GzUGV6L5WAKtMjgRS2ATxis4TBf8pJgb3nxTkqfFwuxo3Rcj8",
-	"YYdR6hTaa2nxfVREgnuBqQGb9VKbKRvSyk7cxxykGd74wike2prksmfpfJoC7HoYAnwWAKXqXn3Lvzow",
-	"rHmJqYOq42tiwXlgJh+AS5ATRklIAAGpk6CB1wozhexzhhvmpbTlHrywvZNnBOialT5tEq0vzApqu6Se",
-	"cY0uNGkNFQB4yzxHeHvxbmhAmzCoI9Qr5zAh0tqHYNjjrsI8bGnG7vU0xAoi9xGf7B4LAt2Uau5zGEBi",
-	"na0NAMvGD8z52VD+w8RH9NWCjNLUmgwMOk6gHz4UQ3BUwuIqnR6Fxebik6EziOBDRrQuak8DKDt21LNc",
-	"6Z4id8uMIK4HMhAvQbF08IhDQ1TsF7v8YGp1xMPoHM9nB4Q/6IX2JlDVTc/9UeqBu8FkfO9ecLjcWkdr",
-	"1uECPi9GApwrKUYfDs/9p9IWZ/jWgCKnJ/M8RAaW6pWe1D2V4xstlA/H0Yc1AB7FwkwGw5YYG7jrGsqK",
-	"lDNr2GdOoqHNwpSdEBUKujEhKIgEKm5Q6iEbkw3ApdssemxbnGiRyElpkqrdDtsZCeTcGSBKk1hQpsD/",
-	"mOUKPhTod/C9bSCe3G7quDeHbWcKxTH0hqA/VKiPmZqKnQT/0eHKyWSX4nf4oPHkIs/sEF4Htw9Dz06a",
-	"lSrt6p213g7dxZlYphBpZnuyQD13XGVFi+Cx+dujz8wrFInSuzR52tVuwTN9jnNIKirMfzYN+w6X1vT7",
-	"SYWXz78bfLXIKyDzKbxPwLI+XqA26+XGQn15ARsDS83jZ7HOCM3aEDf1u4VaL+AVUaK5qy+UuxG/VSgu",
-	"XHh5djJWhVWpSpPdI2ENfo5zfgOYGowPKV7pxs0AUUkccVdLJHDi9gm4CQQPyRa2CKID67Qkskq0s4nI",
-	"lYRooec1ZYbYFiERRvzXxRxvHH1NVQ5hT7BzfOLMP6rzincUmNqgB1QZrXZp8L2TT+tuw5fjJwufFBhV",
-	"7kdmtI05s0EePI1yFLAKHqG/AlLsPhxCTt6bZBg2/mHv7UkUuYPkL+67liic6pcXeUQdR3oRkM9NH3PA",
-	"ZqrJ/wL0f4gAZGF9t+0RZfeCpMW6TTSFCUb7V59Ejo1gdwJBJH/jLLD7k+z+x2/u92By8a+PYDqP56ZI",
-	"V8Snw4TdcTnYm2QJ2mlCCGdz2JKj1uI78VnMRc8TCp//5TO4818S8eWocmnmVMxMfCekneme2NkV32Fi",
-	"T+xIt8VFX5W94U7yl8+4jF94bPf/Qhv1JM7WtcRnP5wvu7vt/7RG7+xWHgn+IWRav4MqtWdIHuDe/Rn/",
-	"tPNZyHHWEdXH8iK2okdUbk3q8juBQ6fJzT0fkmPfCdpuO59F5qxhmkpIx3Xobq0wYNpd7psuJgof3tVu",
-	"F5kiG2S+lHDsxOVoYp36EmRDxgjrgjqJ6DLUZN7OaokE3lXC3RuRMIpDM0cQGu9qn0UxGvc2PsayvYGL",
-	"4Oycs3gMTHdRTMohIANQiCkgxKe2FZKhtdwSkOHQgypJhVYKMiPiAkIiGBeTed7hTTsu1FgW6lTplImu",
-	"CL+jI+B1uCUHbokoOfol2pifofOoIxrO7fh/tW2e9dTO3sGu+CK+7LoBvGGxwTufJZfT/bg32OZgc98U",
-	"6A6hxHO2fOb7JqwZKTQIuREG/GKwLjpR/YWTh10din6xMICUrU/CKmAAv1DlVPnETAhnVEZNoSwEXaB9",
-	"yZUr3nJzjq72+Fdd7VRvhuC1cwL53r1TtGBIEYBVHL1u+rKM7imvccB1IrM9NxB78X2DeS4SG17wzm4S",
-	"2cZ0XzBniomzFEDAwZM7sdOIkZXILImCLBmnMJgjgBN5F4rsK55YacZjcgYTZx27wcC+dvaEhX6epzBg",
-	"1MMs36oZTjNOSAPAZ1SQAKIvm4Y3AE15YQonozKNgrurkzdvfzl//ubNqzdJ8PhAHSVoeSOpR5xRBCMn",
-	"LDzH6IrCFJS24J3BpXUYJq3xzQOtB5cvsJe3gOVPviFDxiOlSNsHMLr6uIoeglECrFkNbjMxkZDVhmUL",
-	"Hrj4qNKcOUKbhtHRAdu5ynVCt3SrlbS6OkEsYfLBPZ6wd1wTo59BVAvKqkRs4sGHyZW5ZJpCq6lzQDvB",
-	"nqBPrA2eQ6adVR9dWulUZZfco3R2aOvj94hBxZ3dBByzkoVNy5/ENDTuFJLWSPt/755g2kYc6DTLc88y",
-	"UIHyD04i52vx21EVf1T7i9nRri66W9kFvhjewc4tf/r29OzVz4mYi9BAKD2JrqJ5nHmUmAzLZbW4kL1L",
-	"mlgFUSEKGgSRuEbMAD9Eb2gFyzAtzLir52xRCPBVLiHri8RGB9HLvb4bo9/k4wyg/+YZe6SFcBIIztfu",
-	"AjZeuzqUx8DDMClTsfNIXKnMzY8s9aGZWnFhSqRtsORMepsCMwgL2oujXrLM9MCypicamLCkXsFR8mme",
-	"FSKkE9wSsTDvsMZz79w5K2/PhLf37n9m3mcnJftKpe4t4yZ4keXKttwnlodkYSCp0bYsJj1MClGUnIrk",
-	"KrRa4Cug3HN/UDTP/Y32+rxsQ9TBJw8ffdMSiRyPc6oYuk8n/tVZpMmuN0Y+43+E6EKtYHerI7pbfLK9",
-	"DykT7NdFgdTdakVXZGVOl/ybP1HUnEh95lsd8fDwMDqO0gzvAN3WJp0Rf7WQopjk3nYE2lTZK9uV+zqx",
-	"iFcvHygpi/MsxbP3D548SR/0Hu8d9A/l3je9B2rvycXjg71Har//QH7TO0gPDys3UPgGtjri/WfR3SKE",
-	"K1otWoZWZUClMefOOMTjkNF0Pxzu74svH/DGX9xLeAYFsdBMgEIeqo8AhyBLlS6zfqaKI5HAQ0jueyVQ",
-	"qEi1wG/OlsJAQZuyF2zpsqvGX6h72raFD6vthDGvUBJl3326VlcN+NwMfCyFGjiUSP59j+zYvZM04WSl",
-	"z3DwB3UkZFcDvHNBozUGvzDntpMVBt8npzu/dR/I44ciV2UJTi6yX0LEZDYeKm1326R1bSLg3VhORkOY",
-	"gb532FhdTRsLPpTHT/YPdn2YwFfssYNSIpc2IHczlaDyxVqFohRlocaQTqOwj6cRA9XtlTS6TQlM+oLv",
-	"AdY3x8ZYOyVv3DV7YFz62ry2OCsUuigmVbXh/64m0xS/NxD3VvkSbcgkUI1IyMyWRqSmg5Lmn8m4g7eI",
-	"RYbvk5HM+6YYAYwP/JB82PECYuHHXbHzcH9/txPfiWAoyDodS2eRdGCg8METoIVTcZB8A8RzX5nqPgjg",
-	"rs+scxGh+gm9AcyfhKpOj8DWdt/XvRfZp3gTt+/hdBbz5tF0Fn700znGgjrhf3HPnmggUaGigPCT25m4",
-	"eQOm8hQI1QsqMJwWznGEmR45+6I3KawzGiGdglzXEMkKDDhsCeQZhGGEuPfSWW+TMetrejYmWvhr4Epd",
-	"eYmhePcUKmh8menLJMA6zi1PlqrR2JRK92bnl2pWt0hzp1TefHISftz7SVHtzWhczloRtgktxzz7NSW6",
-	"3aZwxgvO9hTjnG/fnjyDLQEFbe6VQ6eD29Oq31c9/561Kc/7ZqLTeOj+IAz2IQ7W5wGhZmUsy2HLOyKh",
-	"/sP52qbwP/jvDyhBFAU6sewzeGLAZySBsgUm8XSoepfU8NKijljAEMe6xvhFOMfapDHySuW7W/gVZvSI",
-	"lt9NAqvY0PbwiRYMTLr54B1wWG9tFKgBaaxFcuzum8TLGTBy5tc0/ALDeEzDCLUOtCSxLTZSaSaRag33",
-	"7DHchPcsDAwPVS0ZsGAQmGAxu0+FD5ROp7ETFtI56GRZDCrDX/jRzeDgAc3Ao6wFMcN17oYIz0I9P8Sh",
-	"4eNtxYkDd4o2pWpxYTtd677CCi9hC8vQo/2eA6wQ1DtrZzn3FDRMO60j8xDnoXlONDVxqPQcVvccLIBo",
-	"svVnwIwfxTPOLBNDVd9RpYEs7Crn4USjDiUUyVOjS/d6nD8ANQrV18gjXzDf4kEv/OjGe3gYj9eJTdQr",
-	"SBwWm5AdmMfoAqXxKLM2c7LHy+6KOMJmYRDOTunQV2uKAuCe5gyKOSnLu60AhZ01zKbmZ1h/ng+F27Gg",
-	"l/HgWPh/VIWl0iHtA2DuYz3p7/0sy94w6UBMDqGJxqoYyrF1YqrFghY0S0biCKKBWcl+OTZn8V/Y/AXJ",
-	"dyjcEcnzMzmAV4a2wruhAWMJWJPYWpjoqJeuOvO5n0BSHCxICqrhjOrBY0t0yJBKYbctqZifV2oYWK5R",
-	"ZfBDZUD4eFNwfSxbKCAiAVsGbWFcWIhcehAP6ls4qjRwktkHrjstPtW0D6vNe9iOLk76cZCpNKblzG4Q",
-	"nRiixKnFFePRxKLDflrzZfRuqBAzk1zYgs1Yzp6fGggBZMqG8GxGwT+ekZ84myPR6MRPSo1DOIHqvirP",
-	"b1EFOh4CaegWGNk1fAJx/hX2CgVukcxt3YuMfo5fp1fx8+QIQb/Pt0XqNC4RdLrIoubGlhtw2p1chHAF",
-	"TfoFlvVg2QYhD/MEQkVoNGx/EAbLSme+gpqC35Tp2Oby6Rbb/mABwCz8udWkyQJwuZ/QfLm3j7RDTS39",
-	"HepdQ7ErT8ud12SkzP/mJ3kMIAd7k3Eo6PIiDh4M8g0remlzKbcD4WkJVtVjpatnFXMr3ljDTmMFaNlz",
-	"CMfFw4wOwwifxHsmqm9u2iuV7U/1YE2pATS9UBTEfbG+Eu8/J7aEifCgp0penvNOjIdd+aGiEvkg2NzS",
-	"AjzaYKKs7cTpuJEBz2w0MuA6Oe/Te7KCepPJs7FO+uqeCvsmfmNOHNNgc2nLc2xGiEYajsbrywUNyLYN",
-	"GX6GtZ0OjbMYvcCzi68URvIzuDVMhl7dx5Cs8LrKg7axnipkqc4hLDO3Z6PjsKhPqh8lCnmKK4PHGRjp",
-	"PQ7k0CfDnNVIusvirkacD4wvjKHc2YlenM87yDibuQgAZjqpgxB89uSNLNVLN0gqFiK4fhSpo4yUZvJp",
-	"r2cslhR4BWuD5jDnI6lnjMBmq/pj7sewFsYI9ws1d1G9NQFZkvjIgtRhdxMOalVOTXFJbGZ0H/8JQ2gF",
-	"vuFwReUTq1+etnhmCGvTbV5qGoXGMzkpzUg6eyPPZzxvmZ3/bWJKGU+Xj9W9cWrmGkxgI8KQj098QxD6",
-	"z1AswiqrRf4NNP8BYqf7MwUutsZZtELzY/SNFhMEn+SnBZXrdzYnLiHAwLs7ds0zfT4uzMAtY0Vj1p/i",
-	"v9CQYqvWo9Z69oh2hqX20+UTJa0Pryqbv/ml8q8pHt8osyOwbhvGz79XpODiQL3BU9E3nHvnA+A7mwIc",
-	"i1jMgBKcCza04tmE/hRuD8PNMZU2vC6iquIXRUnWXm5sVQ5VfoheCh7wdVBQTxXIkS2bllC9k0E3x/HZ",
-	"0x9ry6uibCwBhSbuMiq0gzvUiPiIya9Glc7/GEZOd2L3ph9eetyBAh99/IwkinXFOAiTMUqRWANk6YLB",
-	"D1k+J/ZqrX7/a0Uv+YpMWhWKXZC6gpY/N8xOVJWsAKXA7Y6pLFKxgwvZEgkXRkL1NEABp+7f9L53YZ/J",
-	"3iWWlblr2uJVEdW5hSZF+h3iHnxX2NGEMYjcVZFfF1fJcnO/xHFGlHVZtDex5pi3JgNwETpU1Ymd+w08",
-	"2P3dji9bpsRhFkFkUokkweVcqnE5N1hsgSHv0zmKYmCE0RwocT5E4W/XEUmOCtC5v+yIU64DuijDvF6D",
-	"Ix0mhuwKVFc6751Xf6tsDHLIIdjAJ7QCrl1WojIOkyS8g4oUcZ403ggv5SJZTEnid4bDDlqG6qwolu8z",
-	"LhDQx5CFr8eHaFibp0rRyvPSnOOt5gJ31R8rkyWXrb7smrZk1dPggh8wCLDWhvbjL/gkSjJTPs+XTEWK",
-	"OZTjVpWzP+6HiOY/1Z7O10ZjwsptBhxuxLJWUyYNQyQbQjqfKBTirFsOTDMYSqebz02/H48/HK0RM7Cb",
-	"8AysFOXK1vphxVOpqRx3whNKwo/qSifiWG7tSld+qAw2yoiTJx0VHM/XAofyfffsSilyq/r1RBXdFD/x",
-	"wwYWBFuGaAlJiXgkHB2qvoV4X4/H+axpz7vfVkzSV8CXRSYH8/4PHSURIKEsLqBX8LXR9mb/e2538+Gg",
-	"LCP7slDCTrOyN6QNMre1AQchDkl1at/8tTYTzyCqJoomEI5GZspcfVErFh6Q4wIFCG881BBCU4mvZ4sG",
-	"R58hXMirijMqzDiAiiKkYwXXoLozQrlZNH5/MMgWiqAK/1MVRodjJwiT0K/s9qmMgz6xmDsPiZK5ATSd",
-	"VDFnj0+8oYS1bmQsxVf72kRANePwjTuQA+xYHEuJXkiQOWGrureWG5kubNbww67YeeRjVtHwMmxUw5Pc",
-	"IEI+rFDAdjW/hjVp72goxCowNw46CoN4uDiINMOEc8g4QTSx+uDoIdAstjBZOtr0kL7Kc2GzHODSMCA/",
-	"ytI0lK3UbpnoqcyNMPdYPgzPrdkAkAcHaQDgBLqMPqKJVp/GqlcurHL0WF1nDsTH5x+MYeI8D3iFUPgX",
-	"KMBAAkIRG0nYdlRujSkM6rYri8x9T85bXbUdUSFQ2BUDGEiDXsiMWuIxkg2WYDS/UWZ7RvezwaRYeKWV",
-	"35oWuPKF4SQCfg514ACGhPsH1G3hP32RTaUeAOd5pqhXjWdyRKkT+ghCjlbl48hhjBoMSQzDX+cXE1tR",
-	"bdHhypdJ7wBuL60YTXrDEKsgFxX8yI5XOnMqO4Be4A+9oepdBl8Dnd/mT9jHkqixrjbORL/VjRx2D0Ve",
-	"wCv1eFlh7KvGcoQaJ4JFCxR9OYCaSr+B0ouFtaVDldGlspQX0s7LO0Ab4h3NAYHJeN3FSi/OJ1p+lFk+",
-	"n2ev/lI/FL+HuKU5gNMD0ABqZEyxUBSa8qCrxtdyTgbA3a6KB/mZcPlwPAc6VveaAZN5UgIISmqm+gjx",
-	"ICx6gdXxlZAkg8+s7l1j/XHA8cJcdLWx2Bs1gNZ5nmZFWf2couO1iw15GHdOWPV+VkaFci0IsQNeeuDJ",
-	"wC+I2JdWbgpxAtZFLm1pW6KclyAh3IHxkmqQA4/B2LGCCRqNqt04DaIJw8dRUWBbgAHOTanuxVOq3O0q",
-	"MtVmZsIZ46ByoIL1tRwo8GJfoo9fKHEBrmxROI/Z9IM3X6oRVO9BemLn0T63msDN5awFJZT0+25owg7F",
-	"YK0q3g5Ij66mcicqy+LSvPy7LrCQdLcSLAj89vDbb3c7om8gpZaVUW0e2vYSS5HRI4zyAMg54+u4oN9f",
-	"/m2iEKkrquOKsz7svyCFK1GK9gsz4srfN4gUiHWF/PlBhc4CZFlNXSEPbyg/Ak1naSlsieq3A6VpBIq5",
-	"8Bl3NSPeSKrIi5oHxQ5XYlk52/VhqjTr91XBrCdY90lPdK/P2caViGksIlmqdDVHgkP5NyMlBAYjwHHA",
-	"O/MijtTIFDPe3pfU2OyBzQYoCLGEK+7J2otQORZC3pcKy3/C2rXFKxRLSAJrRqryfc9FwtEtRCscsyOH",
-	"7ovjhnnaxxTuSh7uPxFNoXvALnyBiREoEmhVMAFaQSLzJDjCwUfZaYa9sYPBzRaxWCUvDdblJC2q89ht",
-	"Ucm7qO4N5E5QKZWztn1ktz5dAFYS74+6EDuiJsFjHh4eitqwP8wdq+ApjOheFRb1OC+SLTMuzmNuig6q",
-	"CYj7wAmZFf3sE0Py+Y3GqtB6xge3MX5ibEZEhwNsxTl4U0jV+NIVHpr/meaL25XKWmPBAN6sJIgDzBRg",
-	"z2BbRJhRsHpWzkIJFkkxLIbx3zR8J2CbCYrHjKACoy2S12/P3IuFXID7x7PnL5+fPady8h+enyUIne3u",
-	"dqlmbewUhE+US6Lnmo1kKQbGWVB+X3GbevLw8Il7xKP9Q/zPA4xZP9p/CInI4KkQKetUzjpCir6agkVq",
-	"W4xnAcAhNP3UTC6oxP2jBPIuUUidmhGDYlpjNKGwz+lQEqX/hqVT1iPKOInkXBKcLMEPQKUtLgkBSWn6",
-	"HnDLcAEW3wQ5OYdmSo0XBwf7Lfd1w374tv1t+8EuwQuDLunq5KS/94vRisq1KHpfbVlLHri1IpwqMFFB",
-	"xjtPAbYJvnfOSEAfqg/f8AAZahe/YRDFUeFqI8RTgk045Nhw96kneI6mEtWcYfsoPJFQBxnzl7v63CS2",
-	"uf6MDWZGJ5hoq5TuiGw+xMzi4mImtJmGolyAItYqKg7zQbuuTh4eHIq6GrzmkgzplWc6gX5Sr+ZwwJ35",
-	"eFIkJL7HrmVCq5O9obLRxsbMPY97J9FmDxRSsnvEb8r6Ng5sirBQ/QDXzfVwQc8x7WbmYkDLgAlzEAWX",
-	"AYIMwsQGogro2Hq/wOfwYQc4KTr370+n07aln+mett0zo11x0N5v70N6A+rDshIgy5gmAogksKmWVGqF",
-	"ci80lHhSIQbi8DB9cyy4HeqBmsOpGkpEA/a3L5lnBUwuT2zJ1KQXaiA15ON9F8UbxNNjuRbqeh8xXK+Q",
-	"7s1B1gk2Qi83vcvqY2020LKcFAqBlEANFFA153+xLZF8PGglfpc6n+HxQyc5fvz5+One6Y/Hh48eI6RT",
-	"kqVtP5O2+1iSyB4ShMG/bQFWx7bF2dQETmBG6PfOBbQI95z2w0Ai9di1uVufK3yTz3HTF0VKCRkO25b8",
-	"mPCU//mv/8bjzgVyhz7/z3/995cvCTXwE0UUv+MWI6zhCuUzkaWWPqUptJK616qRK49Jo9xKuvMjzC+r",
-	"qCYxZoJmeAFpnRliS1Sh2P/vrsJWHAobE5jb4adPCWN6HewHGwzq4/GLNcUl+mFTWbjN8jzITQhOgxVK",
-	"4F2twMsaCchAI0Z4UFi/6fY6BL7igOejwCXiN19LPNgP/z5siUct4XTKwUPn+cBgg8kHlQhS5FlZ5ooa",
-	"kb1mbDtZePiElDzoYdQulWqM8QRBlCKKG7KgWaiYfv8ICbe5ftAioo9OETSGqLah+g26kBVOPyblBugb",
-	"viN7MPQunaxDymsS7rhSMFiCrSKhESpsJBXHY1FXWzwLw4danKLIPqqudkutZ8IUiACatkQhC5U7k5QC",
-	"kCBNoZSKZGnUmjaijC0Qmbpl8ZVcoXCL12GkUJRQaKJD74aLxtxJfayqmIMC7Wqudd7hk2IMeFlwNDLd",
-	"xXtWi83aUTHY3muTZz1GaKvWiEGfNr6X4DoifvRQ8aRB9luxA7m9vUyV/T2nGuQ42ytkqcBF3yPwkd2O",
-	"SLpAqdHdOvrbdwf7+0fT7w5BDB/s74elyrRzefxGD9cU3z365qj87iDBiT76Buaaqz66dLCa6F7hJ8tV",
-	"ym3xvZpBtfLQu5AV/X/4RFSq+wDVNVjpKA50qI7jClLLpoCe+eG3xSlWqlruJuYaP9iBVAKHnfFuB7c8",
-	"Mjn7+L6wmYrf/FYACiyufZs/qxWXEGMHUQt1hbuMIE66egdmu1jJt+s/T27+i1KKNBEaH97CF8Xttufb",
-	"DxE+SWHFc6XnGsqZRoTEmqVYpoAHCiXenj1tCWcUP3jw4Alh/dnsk+gXiI4qc27khO36H06NpHTp25Nn",
-	"Hny4J7XRWU/mIjdTVez1pFXo3OAUixL6HhEGFmLapo+UgYCr7u718RscyZNHjw93IwQmT0YxzIA4gDVk",
-	"ZOVXiS/mWsePX594BiNKufXFqRpJZ/6yx5HpAXWov2NLE7Y1wRa6Ed+712ItpdXUiX/jez1A92HqLJ1R",
-	"JKEDpwVZ0qK/aVl94sF2NXxKxOQRSTC8gn+QAfsfTyJvqMXVKtDPSv2j7tBl5uSE53trRfC9mCjIdFfX",
-	"9Sy3xcmcXbcIX/kOHT4VOzn37gUxMJL/GZan4/ayXwn0WyC84J2DGGL9yPcCbVswS1tYxA9BOkJ0PQoJ",
-	"Zb+itoQwJf15FNfMIRa1SYnoCFWN6WM1UzyjKRZDiEKNzEeV3ruH0YgCQnfFpYJFco4L9M0I5L2K+nSr",
-	"0GlUdGCKS/A3QKAwfLz7ykZGl0MLUckg8S3GjtCxFckzelxmtI+Mohv7zcNHu6gvfQAllchrC06dSE6d",
-	"11ZWL/v20ZOHxJ2VZz1FpOqhjX2rs3U8di7S3mF7P3AWRce+tLbsZDSSxcwdJ+HYaiCLweC+SmPZRu1/",
-	"EZdRG3jpy9w96ZSOfy97l0qnW60t2kVbna399gEOwIyVluNsq7P1AA4BUdcQOKgQgAw4qoyt4520cyg6",
-	"xAZCOG9uWwBGB9Cpug/6JPU1a96Dz1KMF1Ugp0zfI+napAqNWQPY5/Yy4aNgrhI/Auu5AypARknG8DtV",
-	"5GYOaOIqt8WbiY4Cy8F38y+lNABZ5IROhFgE+Ezj3G2fMgJNnccZbonk5+enp8c/PD89P/3l+PXpj6/O",
-	"KBqxUDEWMcG2I6AmNJi6eqH8JZBVFBMdsFbXBnURZ8bktgUoFG7YuPskQZwSWkfH4wliIE7mufXZcNYs",
-	"NFQEZEdkcIyFO9PXyr7q1NQtV+N8gEkAH5kXeyfpVmermOjjH96ewH5l+d/IUxpOuR89DkjCPrQYL+N7",
-	"kwJJbg+bOIGFba6D0x1Tn+RonCNLG1xHpLN1z+Vz77uhvploQoxA0kfPm7eM63Phwgq7KVF6eoHn7na4",
-	"vz83i4W+4flp4KtfaxKIcrThBCALiWNfpPMrJhpYNyJIqTdvfzl/cfLLyemPz59hODVgagFr3UOcY91z",
-	"A7Tq9zL1y+YuOVh9yVvo2TRF9neV4kUPVl/0grva8IqHq6/4xZQvzETTIx6vdcGx7znHq56sdZX7Gs8M",
-	"RgbguoM1JgTgjMa8lMUAH3bwaJ2l873WP6s0k8xP+/DwcL0n+jnS0h+uMcPjk//lzHh3/qN1tsQJZYlP",
-	"waOAFAtee7jWdvpBlmoqZ3jJGgt5ivU1b0MdA166xhahR51h2VeFJRakXMwP+x6pHj8AZ32FPjP+pe6K",
-	"KqWpP/tDbJc4PcguFfKeEX6f+6ZbW6UcOLm75fS/uyG6mVudR+6faC+7nxlTlwJuYKVABA7tynMK7kfH",
-	"scJ/q7UVISS3Q/Xl/A9OtaoURxBl1bY6W9poRUylBvghyb7qYDZfZvhjesnnusVejtLs3t+gnmiYiZ88",
-	"IjPEAbhivgRW7mBqVmtnq2BvDA6CBQjtBQ04UOXxCadyNteD/V+MVpDRICW4VIes0oQ8hXS1Fglj/tLa",
-	"wmzFyouQ1yC+dH0FFF9Uq4GiQmi3yuQauvs+P5ODpvvTaffhHHfjPNOXSBiOJd7RgxtuAVfcf8YV4QCa",
-	"7haFCsbXvcFrri+PblASFucLQmlbfgcEk3vVZ0XhpvNgTU32s0mdu5Pe6eV1tdaZMT9LPaNFsNfXXldU",
-	"RV9Pp/wAXVrxhxdpEpmhFJ8X186DhM29kZwLH9HJs60vH1aK9vvQKIHEzNd4TqvBZ/7BMzP6njclxkVm",
-	"gAWLoiuVLgymBLHCLVBEXW5sBFNDdxtKG6ogSwOtNnGGGqqoMbyDEUrKHi0oF1iF66iXOjfrWhoGJ7BS",
-	"U2DH6Qb6wV9Qqxs4A858DgEjlHAHr6owWlt1ZUarro2u8ZfAyO8k72YeEXzk67onbzWxjbqHEcbTn0za",
-	"ozlfK+75p4oEhwX0PWE10juY/mTQl3JQMfCpKLgq62UmKtb5GrY4dTTdmsR+jlnzChR2ttA0ALVjWW+I",
-	"1VkR1jF2TluPIQ6o4RW4a+5t7eoKQPgCOPhcE667bDIOhFsAvlcSJdBCEhFk2aTwwEyARNPVhOTzSpMq",
-	"8YgLpCRCPbA13B/m4RcqJS1Q9UA55qdrnHj1yB8O41Z10+Gm3g+/t5Xq6Smfefu+zKLSyuxd9OzOSl/b",
-	"Sse9utpQD6I+jsiEb2JZTAbTATBTiGZXlcE64p+87VuT/2dIVr2sAxw7lcsOkjI70c+sIhH9BRW4EnYH",
-	"UVB7DmMgqXXyOWIU62pJvddGK7GzhDkqXqFkF8qy4tHa0HU+J9ehamr/iaj2yCPOIYLZMB/Z0TzrVlUD",
-	"AoDVhQo9xHWSezEw8vXdCr8yK0W3j9N8LdFd8TTuvIev4T2c6Dfwidy5Dld3Heg7YnmytkIJX+qHzbUE",
-	"37Ihbn8WyKfxi6MqyERSO2hc14CtUNjlD/W9HoE57s/D9hitxExhx1PAdSDtgewyzBZoW4BubkTiToiA",
-	"8H8AWCDMjAK2oFV/ozIjJifhwgi4F4157gzUKwkY91iFUUwUQfgzeXKoCcDZ78csOnxbQhZlQmcsJosZ",
-	"RHpNjMt1KiHPbJTFQDylRa2w+LJClarna8Eh8SOPxD68NIDP3WqxzN/q7Le2MncXALgPZTkwu61YmqdI",
-	"VQdX9E0xkuVWZyvT5eOHW62tkfyUjSajrc7BPv9fa2uUaTy434JSczxfDeDGn/YGZs8d3bOX2XiPq6v2",
-	"iF1jq9OXuVVf3Ge0OF0uLq5w7gZO4PCaY1I67FNti3cI0tmKmN05bOhbqYfUV4lFxKJXSDv0uEfA6MOm",
-	"itvSxChlDPZe4cvA11u7tji6yurGK/rgcH5Fo7U8uMm1PKUq+NKEVkW/KtNKcy1/u+2GSbnr19ov1dkd",
-	"3uA++W1TfITOuEGCjz7nqxhJ/tJaU4nrMLFmNiuwDvFGkne1Amlp8uwX9amMh3uXOLtzyW/LJX9tckRM",
-	"jTTuNvfA/X5yaOQ03ppPflqaYqVTPg9gByk0WIdOFNc0hScdBEkICIsIGcLXqE8IBR/VmVoPwne0ANOG",
-	"DT6gXd3oti30Vrq7tKDZMcDBcV/R0EyxDwOryaEHkgpiunonUWlWnqcZMmI49/6kjLo45ALHNuNf2kDh",
-	"MEddScAMIeqATdelMdhyWRcTiExBPze2EEIBi6GwN9MyRMh2Her5bsLD62pLKIeApdiqAhiC0eMB3xew",
-	"1ZhQHGHj6izNxaKKr1o6Ku15Vp5ndqU6peqOY3tSnthI/iPt6bqXP4ezN68/fT2/ahtVoh5suCh+Z6w7",
-	"LcWcsxtMKVxRa1twpdpduOV3Fm5Zp3T1NdIb/bbVq3cxnoUYD32ea8V4FktD46hPEAmNlaBXCAeFOvhV",
-	"4aCaEAcAC2S6GVYifjjgh2A9TlYTNkdOuK5GmHun2QngA1tFfN65DZwOlfZPzNMCf+MUObJtFAgh0CCK",
-	"aRUKIKgrGDpHGOqixm3ogR4CG4n6VAYMYGpJLmWdTsVlDMrh+9nJs43V6ktp0X9yJl9rk9NP9P8Cn3wN",
-	"5/bGeiD8XDfvhKh6lU36hzL6vttwvjkiNVphUwQjfbjv/hAFd8M2hiafFKAxqrBwbMkqZgP2hOJHcSQE",
-	"KxEQPAJggtVdIvnOa13baz2lLV31W39Td3Wc7V2qWXMC4DjPmXEKm36VLbFdtcUI9L7eEiLaRAUA/qMC",
-	"1AJgQUOx6+4C+DBW5R9VQPEifv/6KPjrk5/cCDcWn9koK9cRnE8BrG/rtw8c8sIvF6w0/ao8BXzElYIV",
-	"LnX7ZCQ/neAVh/shtgqwi3Xi9pWmSLnpN7z8a5R3vsz05apz4Zw/ZdDwH1yaAjtXg71MP1Uk5MvMln4L",
-	"xoKR5VZFPGKXUlNw7CnY0diqhXfkPnGcRpvIqgP0P6Z18hnFigJQCrFBcvauq99RJ3JC9wIGdcZXpUo/",
-	"RHUwWiFljCortHIUVAMuUu5rlh5zuUWppSElNJECr40PxiPxkwPoICMv+jFL0Z8UzOaDto0seZitkOpk",
-	"Ar6SoOY6voO7p4TsargvuiYiTtcC2ghgezq5j0uYp5QdU5rRlgHTD6gkUaUhcBoFtSwxXlM8rqv98CDt",
-	"Zhh4G5b+FBJ3U/gZOLggwDcFCEN7VBkHjKEWNrUtPMwj+xkEGCouFHF3wxsBUpCuvnKNJiwYCeavGmdz",
-	"72ul8vlFfSL9G8lKOzTj1fWc0UQ3j67VX30LgbUN5pKyOt1wFuG6WrcGODWlpU8JbCCfc8O9S9cvb1RD",
-	"Kyt+1J9OC97Fuf44ehu3fqRqG3V3z6TqlD/I95+3cnmhcicpJ0XuvgWpB85TGqrc/WnNpOgp+ll0t/5y",
-	"+vb161dvzs6/Pz59fv72zUvv0XS3RLfb1ULs/Si6W/Xk0P7qs1c/Pf+luyX29pyQENuf3YVdqGhAzMN3",
-	"6sJp+3F3q4U/Ifeu+/F9t+KWMWRi1KyBh2SG/zX6/AL8wu7Wh67+st3V4HrwvH8wYdbw7zBllBAtoYpC",
-	"dL5jeJt2LCx3euWnFhVktWuk6Oeu7pa/yJFamFS3PIUpdfhq/BMu6JbxMdLYb5RMW6Lmh3duzq3F645P",
-	"qqe/Iv8YTv3S6uovu12d9WF6//Sd0Fku4Om5GbRfyFLmO6oodrv6S1f3R2X7dZHpMtc7LDh/UrNdcf8+",
-	"0f9AxMbonppbXvdhn4IIDstcORaW22hbslgW3wkJhTG86LEi34HtomFVt3lRt2GjWFrT99vxHtluie3K",
-	"DnEHZOb+1++O7Q+wIkdd7QZictXOzcBP9lLNdo8aZjsXRp5YVcQx5HF27kwnPrIOMEDU/U9f1/3PdB/u",
-	"+k9VrkrV3CUUW9wDY1IC1eSWIGZaISrQqEWnFYE8RWCIwACidBrhgQFaJiWkyWAMvNcICeZNYuubR4PN",
-	"aUs5awvQpEDHAuNd1tCziL0T6+sF26QhEEl2OcdJ/mzxw39cHYg22To6MKrrpa+TdkODe7tZ1A+2Y4j4",
-	"Tcrh/dwMMt0MYPa9GmTawidoEV1PfWIkcanrOPKDp8qlg7LnLCLCNMVTKrz/bfGvp69+4S9rYicyBzhH",
-	"rBt55VZWHLb3/X27GsAeAWHu8TcPnwR89YftB+3DyHP14yKgMyeYk12BbNSAoyNKYwhMmDI8bB8ocTEp",
-	"S8B8BPwy9+bUp3FuCsQ0vLQEKcyEORESqOfVrxB7SDEtnCvr1yfQoEFnIoF6akRnZhhJqkfRxh3paizR",
-	"GSnAMI0JqQ/29/f5LXkeiaM5J9/Dnpk8VRZpQc8QXHZNh/fKPYm5GZzor+vosoBf6ea9dGPd3FdduCwe",
-	"0Ke96XS653bu3qTIlXbWbnq9Eb4wxWjT4dE1V8BIW4k+4PbR6iA2CAPYc5skBitX1XrP/qtyGjQbDMs5",
-	"/xkEzil+H6s8aDj3dn3nE6ScflooQMOUub3zh+ttgWPCMP6d2AIVxQ7qMWjHWK07e+B23FqvthfdVOXU",
-	"MfqpMpX/D3117Z4ZocfpVSic0jNFASLbFFaJC1mWqph1tzZyRWlzeFeU3Lpf1HSH/vkuK4ffS6vevnm5",
-	"091iZgn2nipD3F3b7UNE9AUHGERcxfONZTLc7LlbooYFek3Ls2RxNnJOK4tTWRt3wRXWpzV3HUjEHVyM",
-	"diQk3Ym7V/Z3c+W9WzdqcA8JKXfnM9BWvC3yjtheMtZt4R3WkuHr5x1nsAjQY1b4Urbn3sl2oJrsiO3a",
-	"N7LNvnHjgN391xtzC0faoQG30XA9h7/4MeRU1yH4bdLE/SU2wM2kbLbAn7PJRjImWKoVuzoQyjFyeIWc",
-	"tcHJLodqtOBmI0b4+n420PiZAVD9OEPxFgAtcjN4NSlvoRe6wRPntfZgH793Z/wfqMqmooCf65RIXpZo",
-	"4Ct9oQ1RL/fJkjG55JsNPnLV1aU0s1bTRa84+sYJtXveTT6uygCsO+tqOkuhw/0Ncq8oANUEt1PP/HXg",
-	"/z3Yx1OwjRdqIoG2glpdqwPOrIdXmFjVQR4qTqF6xkMrLmTvMgLzXkirtpAINPRU4LydT9nqahIp7lca",
-	"P+ebMyvAUO7ElGeB6Dmjtaiwe6JTrTTw97Wg33UAcHqGHWGScdAYayxmq92TTJY6x3pG4UEUiO42EaAQ",
-	"MfnByTiKVqXzY2qEc+QzZbEMitLW/GJRHnfmeUpE8nD/AH88L9QEqmLndgW+vT7QJJZDIHmDNYDRVHZG",
-	"qJfF4gK4d4YeB6qzJN5NBHgU9tHjfWTeY/IaPxSNmKzIzBUok5h3pMKygrwaZ/IC2K/JD2D6PjsEtlc/",
-	"BPzb7UUffUBNjIw7ueldtiLStWjz+P2KjFL9rqa6AuBnctshpVoE95KAJIsDyabggoWp16J9PugeidHY",
-	"XEmr0t8yVjLnrX7VoMl6bj35zJvHTBYu/PNFJkCUM0d+P/6if98hCnoIzA1J8tK7GMUfwqZaQJKtsS1w",
-	"Q96cvRTMIw5CN1YS/29nsFHsetuGoHUoHXYaHPRXq2prAH0jtnD44tPFOuFTHsCfr1A4Xtul0syvwRWq",
-	"hVkEXa9cmIf6NcqFI7GqdLqWSH3utpuf+V3B8T9e+8ZiuXHsWdaLygYPka+5/5n+tV5xhDeHmVnflyzU",
-	"hHSgx44Q76JIUoJMaQE3FZgcscW+ztaMvo8/bXTkH7hUYfNwChWDr977VTPheqUJtAWrtQk2G+jJuDnM",
-	"4sv4AwYCfTDU2lmtTggkaZlG6kgB1JHOGXyrs55JiUbylxc/PQ2l99NhViphx1DtXrgt0tUMSxGirhWK",
-	"TyTZ/wX90CFywvAoJjpVhUja5I6DI+5zl+7cb93dDg6/Fb2hLGTPLc+Ruzt1oWZWKGln7qTBhKZFfLBA",
-	"3XkopkpenvMtyQ0/1jMYDJBNOjlSDgmymLxliBME7mtf948EcUhHmpUdZM+F4Aj8TDR7gIfxAA6da1Oe",
-	"y9ytr5vcKQBWeFpT5zkDrCdzkIv77gGW2PSR/dAtpfudQ/pQU0Nh/aSu0t+WWZ5TvX/0HjrMhm2gC6ES",
-	"a3mCOYdzQO5K2ld21d0efTv+g9Q1nMJgN3fS56+7hfL7tefwi5q+tcDAsu7o6fRa35y/2Ka6e6xaWWo4",
-	"QobxGp74GmL/jcmVM83wq7plUAlIkJ7JS9Kdd7UFX8lvD4XztEl/u+oCVLy/h/ICpxwWsvwojipp/oqE",
-	"usE8/7Uqxt3gF7LeqDBuLO29JB9drfduiuWA07IC+/UdBmbGY6WVMxAR3krZS8ohjY3NoADTg8FifSG5",
-	"/OI1/U4ZEbAwgRaZac+J+oETVgjJ0NUYY3fPlQXgifQLgw2SPiLk8VPdLToU1E94QEnEl+zP5FQEFZQP",
-	"ADwWDJyStPy7OZhLBHeoR6mtRaQFGwUsH6soXQL3OPJwIxeQJvBmkU59byvYSLAwzuzJbFnI0hS2LZ6G",
-	"+nRFfNn4TqxHeWQSIyhC5YbTaiMnGXSLlxvr8dx8JTxM5HkNQopEYvWdJ5RLnOgcsplDRdzbiNrCGG0i",
-	"KwFz3W+UKNFCW4VScMnDg31/2jlBCCRNuLhNaLirCqHdLuVNuU4UD57jPnW7/tnwItYDbIELQvDxDpD1",
-	"xsKlZqRWo9Yre7kxDmvloqUIrEDLjv3iBoXNjaGwroO9iufAjj8bKqSUxNqeta9GcJL4FnfhUc5qrTEf",
-	"FjTPUZjdoeKsjYoDQdhpbHxENjDZLJXgkwqfMdk0m+GYIV4Z/g2Q8Vgvt2edrOUPGkwFxno3xQJglNEI",
-	"hj9XsNIzWlOfSi5taak/LQNYKSV7ACbutC9rP6cwe2Y0qnDR9yZF4Q54TYrlN1SR8YgtkNDTIslE5joZ",
-	"GobtaogTB4R+JPJnOhR33E0io1gaFQ5CCQqXBoLycabtcFJakZqp7oQHNIOh/UmUtnvrmwwnPv8mYdnC",
-	"0fW03MaobP7KjfDYOHyGsGkEaNK+UwJ3SuBq0Gixw7KeFqjjLM+zj+rvzRBnGM2el9zkMAKBE/l+TrDm",
-	"ORp3qRqDWDTau4oqt8rJQsCorNyDZGaQvnVycqDKl9lHpZW1W9e2gc3lStnwo5J5OdxAJPgL6luxaK4A",
-	"vJl9vAYS4uaf45KA2kn1bcLQ/iXaSkOc1AfYKOg3NJoMHDdeVYxfy0n/89fnol832n5Dofa44udGvJ+B",
-	"KuFZS50XHA1wvT9dMWHiqZAjlfpT77ycOwzPTSnbIWsOzeBLYvYeiFkjhtT9kbrPw2nOdr9BxDVbqQzZ",
-	"tiF57HQRKCKuE/GFdReTcrEWRBxTP7p3KcKNQlI31I33QqvqkiQsNz6UcUsuNv80J2MbHnJ1/lsYBEf5",
-	"v25yNn6xy7HFKoO+AlJaw/VrJGsb6nwqZQnQUEHh3Fs149+5Tenf3dXE3F3S8o9ScYS7FmXaOHywdYnO",
-	"pgxXhSZ9bfwiwtS39z/TvwCWvq9UeiF7l8tTYYFfZTskS4Qz/S9tlUem7cTbw0RA3wnS1vgCZyuztME+",
-	"hAG94LF8ZWNxshoXcX7EG1ONRFfWuhRugfTg6qbjHenYnel3y6Zf6bcpgu6SBIiEGYucm0Ryp++HucAm",
-	"dYYjYx1T7IIE1PFJW7zS+axBmo3krAMRYAgt+446DHm441Pfg7pw4xbwtlaz56WB9kCxAwJxF/sP0RjE",
-	"RSvYvvWFgPUcVTXi8erW2Rqy7fXCE6/CEdV8j1toePv9SOxA0x2A/WMnfv5my7ve4JZ3BFF3DXV/Zl3y",
-	"hqv+lquPYASzzdqG/uN65QLYossM30KlslduTkc5p39qIxdnUJgtp3KGSiPinAQ0BFMqMIZbHhO04+ux",
-	"+NRWOBLTTgW+Ro8XQBqqMCNkD/fvOUCZFGqkRheqUB6jcCHSgFlPHqct5cxSFQc9BKmGcNlUei7LhJvk",
-	"AfbGbXqRvOffP9ANj0+cvsyNHgAKi0wR+v5YV+cxz4E1kjPxt4lbp6yE1G5GhEfSdnUSiL4SLjdhMMMT",
-	"osJ200TuSJkbrcTA9wi5x5/GWC/IRo4ZY6a6QqBCaMbPSsB6OKo0DmSlfz1aGESSeANTR/xUXkdMMnOM",
-	"iEyD6/TJu0cwW+HNo8NszP9Mb3uNdnk88baoGZ3aDXabVYinq830jpTqH5x28AwANWpEsRPAjcrmOlXm",
-	"e/8uoNGnrtrc66K//Pz89PT4h+fnJ89IFV0FtX3tsnL+UBdKy9/EEgUrzEes4a5bDs4PXSgJr4ixHX5e",
-	"GpV3L1JBelHTyPlY/cGTCG9dFQSpxpQYFwYCkU3BMsQc+6gKbmrluvFtK/DaeSIx4MK0ItO9fJI28YC9",
-	"psf++dr7owVd7pPSeVdo7sdLr9nbT+O8YwK7y8n+9ioMqkLHXgawxuIjC1y3TW7Jz54AHgBRlosp6bn0",
-	"Oz6k5ZlAkTg0K8VEl1lOAQ9Py9sWb+FwyaU/hLdFyTQC1yoylQJ2FDoWUIhKU7r/Gf8BjtqY2OYJrQ1/",
-	"ETLFDgFweCa5imjoj0+Y/nYoyTnKMydktaf9UqO2OCEef3ebAbLxunGCzf9Y/JR975bgX09f/dJMZkWi",
-	"5aumW9eiccKBnqrSuSebVP0vXPi1iKhYim848ia3ATY21P2OZKquIchvjAS+tfXS4CKt1At83nyBEE15",
-	"aUgxaEP6rta/6HXhidcxA7nOpW8xVxm/jT+dZlqnyTh65yf6dWEGhbL2Lqz5B+M1eQZiQ5ISatLFN92i",
-	"TDe/Eq1XdMVczKkj/rIzmWTpQOndxc5nt8BSz7Cx+TlKYfGyTD0L2Lgw6cR5re4Ep3b5pOk8XxioZ6IL",
-	"e6P6EwjjFVGIriOGFEkcCfNRFe1N6cFAmjeQg6HkqfROV5UaNE8/xenWTbbr5Kqb6tKJdss3bpodIcT7",
-	"D7YsMj34vP50v9xE9zXqtHq2LloFeLk9nut2NFXk7BrzTLfrJornFDjP99vrTS6Qec279gt2a+RhxxZg",
-	"o7ftHLRlRizaeIlT1YmPwYb+aLdIkuiw6CiagWjOYiF3TbXKVa2+G+70/ApWEy3rXVHKXfj2t/J9f1Cr",
-	"9e2c77vRV4kbfmk1CZdpUPwYxayTHEe+JCRX/RJ82cyKXu4mnEL3P/qqJfcYeg8ZUaUR7cEjpw9kpgFY",
-	"ev8JXXnuL0h2q6RdLPaQGltq5/T6GmMtRwqaUQA0wrn6XNbiCbtFctLfA1lEQFQ4CncRoFUBtrSv4aM5",
-	"IwO39JGDOse44hlsLiJj8fjn8Yj3/zAesa9eQZyTsDNupImFtvNaLifv/D+K5/jbKIJ1XE3y1nkB0Vk8",
-	"XOc6KE+Drs0XMsv50jv/9I/DPY1SnJRUk77c2ALnGOzyIvGpmeSpuOBaCsPBWKd8fNCZqj6ATgcTbCLr",
-	"c5uiU5ZTVSiwval/ZmZLNfJR36jgxCkhEKEt55wUJUA1ofzyI2FCTipN/yXEsd0Y2+IdQV4mOJTzLCV1",
-	"OPfY3OjaeoxqDG1B3S1KWZpyySWkTcA1fjwV9BqZ51BGtVzOkzHzu8WoyfRHk/XUmgrORx031HPhugV1",
-	"t7hb71yaO5fmN3NpaGdu4NaI65XMRz5Oo4BHa2Hzcsiq/7Qi7ej9IZTwQEzkVAE4WBzC8Uh3U2k7rMpa",
-	"5OmEWkJ2m+IyvBbUV+quVrLIM1Wwo9KCYnyT51DJ5/7ISiaIi8sQL4j8mWzfDJwoLkmEhGdLyJKwZxAg",
-	"pi2OuXnUV1tWSxmZQCojdLkF92suexr7Xtmi09VBpxPqGWERMzsH9+c2SX0nQWx9Xzdp2drQm7t9h+hl",
-	"9lHdSsCLNx8FBbGs8OtnDGPPapqVw7SQa2Xz3tG5+s61usEs3tUdrDtf50q+Djm4t5qNW1bKyWr0L6/f",
-	"vPr59dn5yTPWoreaqFs7KeZE1UJO7HWsAzApNiYNft30E4jG+exTRefs0KPqCz0pueD14Nba3ikLv1ux",
-	"Xn4wRPbIHm0c1M2suJhkeSky3UI/lqKunD8Sr9iawc5AaqzgMJu3HkTVeOjqReuBsy81mn1O+n/9voC1",
-	"9PUbVWZFFOC7JZXtVp1zeV9dZd9p2mtr2jt1eSV1yVbfSn25qUR27sZsNcRccri/n3j4ZpHKUl4gGQ38",
-	"3kIAH/jEmUobPcGMQUnFpTZTG7PEwlEWrMMJpGS6OgWwn1flUBXTzCqRPNp/kESAoiZVIkkvzidhsZOW",
-	"SPDZ52lWlDOEOU0LmelMD5IOcvlSSspCXzj0xhGk6fHJthWTMcFC0oCkvVRpA9jdGyXT7I+KdhfWHV79",
-	"bwl29/sjrTgdQhwx3qYDVfqt0gi3Z5UsesPGr+ZFBgjoGPYRFzMyAcqszBVhMPrT8YvgziJ3MrdDzoSV",
-	"sw5gzdiWMEUr1Om0Qrvctg3k0NqUCoF6xYWyULpd9obKAuoudj10kDVJApCBM2Wd6LEtguTnIV6Yjyog",
-	"RmoFMRb1qbRA40w9lhiinwSK/XJqupoQfYXpVyMpED1J/pb4iMdYmXGuRDkbK5Hp0gAFgFtWcWE+dQAV",
-	"DMYmRhNbumcBRgOMFFid+rSqfVOMmFKAXuK2Fc7knciBand10t0qpwZv1t1KwE7DJ2HKQYrxsJBWtURi",
-	"ChifytyzcPLJHvBSwbAp3wA9qNlAW+BorqBoEkeVgISAyKwzBY0eoCXJ10sYCxqNlcmJPmwc32gKsSTr",
-	"ntSiuBIsiJ30hm7gUNDW3YK4GfyMYyW8s1f9iCDr0f6+oM3QYhJpZUs4Di3GUl9C1UOa0kNK4wREbwiE",
-	"B8BCbo/czODtOxFvjPuJuKRhH+Arhi2E3cWJ1dl4rMoEN2CmhVWDkftkO8IOzRRxpCVW8rNqMJY4IBIY",
-	"cCKG2WCYZ4NhWS+Q8VUiFLJdlcVBPCTDO61vIIdDshZIAiC7AWRmA5UiXlxDludvW/O1A7GEHslPL5Ue",
-	"OJ0O/UqjTPPfB26QpRNyW52t//P+/3S7n/b397rdTwcvut1P37xw/3zy4sNf/7Ll25ywJnHryyLfArTR",
-	"GujXs5O8ZF8Ee59GEgGcKpM83K+fDzCh1/MtPFpKuPAoJlw4uFXCha/W6karuwaRrdtYb+jsK7HZhhtU",
-	"294ebdj1RkPG7/3iru/tru/t9wuajeKYLabYIopMMLK65vH16pGpwEzL5V7pBPmSpt8TLZwmGjmbYpTp",
-	"CYBPQQopw7I/gzRSvuCB6Q/GRWbcUjlNRslo314nETTU5B+dUj0D3e7ULPSwYded1F1doUwSVoH0VqMG",
-	"t+P05fEZTeYrVy9Ha7pcGIYRb8DeGF9U68LQ4+/S/nfC6apZfOfCo8ODewm7xOGDzioyp1BjU5SrMPDq",
-	"Ko9PQZLluX+ELKFw+AhiOCQ7yvkSZESS0aotyKINsWUSRJAy12bKGXPnsEoNJLddzTduYTI5AY3vYRXO",
-	"04ny0D8JCKgJEJfxcXRVR+hCltlIwcIggS4LZ1vKGabCh0oLKfpZvxwChmCA5QO2NZoW2h//aSZuNyD+",
-	"jtRC6bKYicTmsj2VBcRpiE6vhFiSAvchl+0L8EJUmnRQ7Lol7GooiXZ/4uLGj2+xO4qkdaXSEc9dHUDf",
-	"teTqTZQ8/6bi9KarnX8fuoC4L2akZafX0g1/PsaXu/rhf4QkAfW6bK7X6kuKaxB0IPh4n66975/cYFo/",
-	"RbbQ6TwdqzUjhTycO2/Pnu62xJNDJ/ZHxjJyxXRoKFJ6MXNntkAzAWtT4f4JOh1ikWiTEy8p1Sp3NZzK",
-	"UVE42d3SEhqeExBH8NOgMJOxW6OADosxVerCwT/b4gd3HgQZuZANQ35+Vk7sOGXX1WbiI1ls9R+09vf3",
-	"eYYYJKvq5QWFjEFKUmC+8JhsgSlGCgtbBofDFN7fIMJbi0vcct4NdCqZPAWEQZCRbZFMNF8RYrIZujvu",
-	"dmOlU0DDwxGMzEjp8ghXzNJrEamBZAnYGlnZmC5x2+WUNssaZdY4t1TOQol3RmYEbj1ocfGL88CTujq/",
-	"KilNUo3pHe4fPt47ONjbP2gI5DmLaqshdncwF7rbr8bu9veefPj88Mse/uMw/GPt2F0ua+dq3KHaaRw+",
-	"bqo6N19lEu8w3oifEr+Y6tDd59gwaLjs/GJWH3fcSqX7RenJyAkt/IvuRnZ97Qh/W3fYDWt1uUT8Eaxv",
-	"Ac1fV2sE6cnoQhV3DvGdQ3w9h3jaRJzeZDhQFG5/RRgOrAY6vhx9j7RvoAUHZzHTF+YTZIwwQNahNBFm",
-	"0NxnDI42laD3s7zEmgScAHK3m75IrClKRqIid03kxlyCby7FhZnoVKX0OcHteBzWzKdURF9R5bkWCaRO",
-	"EgEBfnDKNRTHswWSZ5YJh4BRudPVkK+TYpRZ67Rs8jLTlwkXqUGvFT5NSW09WvCUGP6czoisH/jZIyRA",
-	"6fnMTJAn1Q13ZD7SYKwRF6qr3VPRaIC8HCS5mjjLgRd+zexagllFsCcuGKl/BMkIZ1ZketBG6nnn7sOq",
-	"2Ip5gzaax/RHxnrkbx9ORlKjDQAtBLYkenFC3k848sH3ZXsmcU/GihAyaahJDJJmkwKMQ4JzlMj+yZuL",
-	"yd5xaYI6oxk0aDS3yRq0GS5PpND8gXBLnkeDZqujM5XlxB4tGHQ1E69q5XB+00zgzpW58MDdvd1g8cZY",
-	"B8O36uXGwj+iB6w7GZ59U2edX5119Sfu3Nd8WcNjK/yIQxnvypZIRiqBjzpxX3UyxyaBEqu6sqOmlLG0",
-	"NhtopZoMtQePK4baYcVO2xmpX90IfnXmmdzrf/j8LZpq8O+Ha/z74PDL7tqGKfhQtQvStBRwCa5FrX2K",
-	"dts6E39YnfhvNOtjUcpBi8p7bSl12jwXOWiayqOFZP9ay81bkJQYC8GmAZD6gvR6GIbP0U8m0HzavMLu",
-	"zzkf4KqLu7i2G2X8lxJWASSHzHOVRmV7DUuiPqGBNd93GztCh98uq8T4p73/u0HVxfGJGJm0cTgyO3c/",
-	"ry2pjk9+dqfXPCxBNx+UZsa4/tSeTS1u4KnrFW3JMjt3Il3VSnT/jLVk9bsK2JLVxvwd4Y+9EIQX3KBX",
-	"8PTKMOiJF8bkSurr7KBXFJEpsawPDZBC5LJUhdh58+KpePDgwZPdpkVCxK30HHLAG6iZkXoBdudW85C4",
-	"rxFsxjC49cd0ofqmUDc0KEQbSDEAcdXVIjK7G12tysCuvGY8shtds7NIMoNadHYb03KgjSpspnsKslGj",
-	"0Dxy1fUlu/BG1/fKk7jyu+BZXPNd/OHx0iMXeHmuLPa5rlBDhpdeEzSdBntXLnYXgPrNYNI5EOAL3ePq",
-	"L/g7CjsdbhB1un8xyS+byaoR5EB6HDVNtQZ9MRmL0oiD/f24nD8rrcr7WCXhcdsAjdLXJRBQ+RwqJTlS",
-	"9Bh3RaurwYfKoKLMXORq5M4dqRIzVFB7gSidBMCONSXO8ZcjBcGss+otoZ7Nl9I5UxFKtEGFTCVU+1sj",
-	"RvISwHRKYjlKDeS7xFAWo06odsPqkxx6RbwjiIEB6G60XZ2VV6e+Ri3dGF76LaHYKVaxUji/jYe8Obdi",
-	"w+W3UJmxbskyjuUaJcvxDapK52AdpfMOwTt6EiOFWNZDoYb5EC7mAGHR2n9KBXBXb/HHUVmE1walw6UX",
-	"Yc36ar/aoImXeD7wFh9A6XpO4j4cp+BhdKSUg8oZwbFuIFm6QTKlqnrFAozG3M6PXGEdq6Up9nMxwNyF",
-	"TAdYb8gZn7Y4Fj4odrAPVRRRQgRuaAroclqEeoYLlycvflvjPyzRurY/1s9sUi5Xc21twhjHcpcvvjPX",
-	"ryz7MF9yg/Z6qeSoWYJwRoKZgujB1IYKVLKiNIsMX4sJzTN4zp+PjM2v33JjD866ipGn5Oi6EQX37DsS",
-	"tjtx9bWiC/Tls4TCv5d3dtSGC5CbxDovGWpS+0JpN+qUs3hgxoAAbIuTUhCDmhqNMbNdx0Z2htnRr+gA",
-	"Q352lfx46ge7uetbd+0tMJKtNQ8UZ2sPnU6vb0Fwe2AqraA0zZ+BjyxVuaI9uRSN8Bmcl7JyGKhy9TV8",
-	"MsV+Vp5PJGThFdxRkN1RkP1RId5BRJDiqFdFUYBAyRExQKVbq1oz4A73P7v/MO0SfsSL6gs/WlZfxKXJ",
-	"0W0FJYG+mKfDbYtQ9kOdddwnjdjv2HTlvPG6CG8kSRYk+8NmO19kVuCl6Z+OBP4fmIEP3ugm25/2wNLt",
-	"32omGHP3wIZQ6CodKV8ov9CmcjUD7OZ9uN/adLmLAt2h5//GhGDNX3+jH7bRV+m2PMPCwqfZqa8xYhVI",
-	"/X6tWEaAvrsw5bAtEjx0nqU2AYZpwsOPce/pKs/xha1/2NQ1T9fV1cv5ukD/rU/XVS+46uYb7g5PzPow",
-	"YaJYJOxbnI91+j5gMD48OEzaIrmXIIl4KM9GiRAqfXiia9f4PNdlVs7OJJBxXct9xRGsl7y9kvtad+1t",
-	"NNR/Dff1FpjD7iT9Xef9Pxxz19p2LWd9V7p1K7rm/reZFKFNLQ6tHzXAhVaItHqTUtgsV7rMZx2P70t9",
-	"6wE+khrcWtBAzs1q+L1Tp3ylba2pl+yqmdg/T2Xn76So82skYaLo4kgVAyqBWh76+9mdmPLM7/I4d6CC",
-	"G4AKxhWlsUymI1fI+7waK21DbSRXrkCDUoHloNEFDISOcBYocj0FMMhl3yAM/L8y7TgjDFPaXR3ABDkA",
-	"F/CD+5MCqkoJJJFami0uP7X6ouAfyRlkx+OeKvfPLPVdxc7T8M1VHZFEfVQJOzCTsVVF2RHOxE0YioMK",
-	"X3GaXR3wEQGyOu4dzKzIUuLYcNqFfI0dgJXfrVMXlBTDL/+rpsXWJTx8Go34yrmxuatvwb1Ydzpe6G7W",
-	"advoZUTlxH5PVLYaVxn/YdNnX1pXSFZ+3dcR8E3/DElLlBnHJ/z9LDUtflHTcOaXVnQxfl6rrwb5HC79",
-	"GWXxyuv4PH/hL6ZcfRWc5C85Ba6KM3Op9Mor43MpRbuG5RWsTWe4h2Wxyy8jvhC+7mcG8V1h5dFZYCvE",
-	"aO5LLwPfPIwT+TvWfYE4UFybKBm9xspwOjr6vv4hE9K4AL+YErtb72IWf2JT2r1ib/c22dLXoeqro+ij",
-	"m98qH5/Y23NaWWx/dud3t4C8orvVcdcRFcTDbw4OsM3e6EF3q4UnRiqVTscSoJg3AhyEV73SXKii3d3q",
-	"6i/ba/P/cQPMHANgbCYiAWAvz5Su/kAb9XNXd8szN6GOwP9bNqlu+SxMab0Jtbr6y3V5B8kQmWcejM3/",
-	"HXg3JU5ku3YG2/BW0ngC26vGvw3Dr+MypG6KtSsvqAfis6d9/7K8jBmn7Jy0rLTQCm5LaDFkzPsWAQ9R",
-	"eEa8AgoWzxEEhC2A15WVw65Ofnh+JupGcZ+vSBqQGa/qXn0dRnkcrfNHg8GwoTk8d/ES0/jqeY/IIIUl",
-	"Hqk802qVtUVnkd309mQ9y+npUJax9VQoOxmptydk1yy99g2cm7pbLF76b9+sffG/fQOXT/TxD29PVhhd",
-	"P7w9eTPRaOfp1M9y7UkuXLlqnNG1OE5bmvF663NamvGY1+eu1uEuVnmbBhbVRZBXzuVKPaM/qsKiq7tp",
-	"BHOzigm4er2aCeanExcmnWH6p8X4i1mJ6IcQ7USoY2xnTACFMMYREzI3esAwdf/z//5/AacO/wpodvAn",
-	"wsolLYgc2lKNEbSxzEZYm1goA+HZrOwI2dUR2l90J1P4G/EwIEJqPEkwjqctjvWMiA8wEe6maA0jNFIH",
-	"fOZ747t6KIHdkvgyH+4/EZn+KPMsPS8LqS2kd5O2gB49eCiNSkjNi0AjSrNC9cp81hZPcwPwkH5rKJ0C",
-	"IubxCT0KImpdnVnCl6xw7nU83nUpPA/oPHCks5IgIZMSDR9ySdAyy5kVuGAUZKbSFdMXCSFcJQ2jAhTI",
-	"eDhQQeoxHQv1MVPTlpjoaGgVbBq3SOWk0BhePj4Rien3iSbCaMItCGyJgMrpzlepMH3EX7Aqd7tuJ65l",
-	"2X/gno+SMNllrgtirvAP9zF0GAbNGuqBGHLBUAgeC3+cUeYTrkeM2zBQ5fwT2yLRkzxPRC9XsoBAuHsl",
-	"1LsbInOXKsKaEO4lJ3TOOSBd00IwKI/nZg3wmc5EtW7RcRfwV3CE1T9h28UQkR5RHRvr6IldvdO0o3eR",
-	"C6SmzEmsqHLCB83XOXEWemoQuN1CxVX4Ajh/IkeQcoCP35ctjZBfBOuVVsBNfCWyj6HUqen3V9O+Sp2+",
-	"6vcjw4DBNjcBqIguL4tsiakVrGw47Xq4FreawFh3GV7jebcTOL+FeqnIbxjiu18nGum2iXIn31VcXSF0",
-	"SVBzd6Vad1Z5nVUeyrqWBj6/PqTHZtGp+zLbY4prkKjXcBVq6yROS1mUkaOAOKWlEakJNhKRJDqDzXOj",
-	"eUitSY7SVWNpBFUagJKXpUguM+08AYTNQpZkd8uutkp1MDaWlciUhtExmDFvss/RUsJ6YOoIDaH/+a//",
-	"vo8vFB4A1QrER5ZZ50rIdIZw0NKKhPRWQvYHWKn+LYmTUmjgXsGuKiskB/GCZYdWHHUNI9w92dCAyFUa",
-	"gOwKa8k4wc4qlfYyenBbvCOr28osDYze6OUoqdH2IqCvEqcUyGqCDRwMe3/uCFBywdTbE4mdDAYK+GvG",
-	"+SxhQ1MK+BtfUTCdgXxfRnOHdcmQPDsqoiGzFcDJaNP4x7tV72qBBOdwCbDNwFDcx5r9XSWIfTZdxA8G",
-	"QpIWXfv/s3etu20jWfpVarwL2AZoOenNoHcVDLCeON3t7XSSyWWyQCswy2JJYpuq0rKKUYRGgHmaebB5",
-	"kkWdc6pYpEiLkm+Jm39mOhYvdeO5fuc7qRxnRQJekAYmecZ9w23PoV9ZusguMzhh4G/QiYWQNNmhjCRG",
-	"gGc5YjHaWzGjxdJB27+IWTkCC+/44Yxis+pGWB9mfdTB94FHKpVg/y5SMRYQBeea/c/bVy+xmZ724xiw",
-	"+PWrtxs/BWt9rWIGRph9uqFWf/bklHY2sx/gun9XWzc4CPYmcD7IM9uI+Smz8vcK+wEa/0025om+/EHl",
-	"NZM50CCbuH7c4d0VL+TX6lYt7u2ms013myBb32Jvh+LfhysIotyIF7oxNEpokMNX0RlaAN9OgqeCIBfb",
-	"wRLWYRfPycS46l685tWkfEYdEvHX1dnppqC3vaN8xm6gJm31f/uyh1xX9rqbPjdneEpoFLd1Pq6LVvpD",
-	"n6neT+3ip9LsXypDX8oD9jZPzv5WKMMfSJ3rib50RmwTNxpPbxUyc/zv786e/fz83fnZaejr3RGSho32",
-	"rHmIsBhvn4/22BbwF1rJFvyLN3sQAmPII62BYerGEeBhfk5lMrz6OnuJt8xuAuPi3INmkEs5GZpHErHf",
-	"wcAesn2/fPusGatSiQqQkKiEBHi6IQ5QqpBGxApKb0zcueSO61IGJURluoZcW3IRyIs5MAoc6LAwwicB",
-	"sBRAKikOGdfWfbcf85EW0jCcI7Bgpzmsh0ZfFeitFUPAQgSJl1SyX3GgqZx+PMgLa11o9wfK8WAdxphn",
-	"GZoG4ZyikXQ1FfYCzX5TqYSWazDU1LC8kNqlnsaukewklZC4wgRUDrYBJiAxcQUhDNeiFWo4fDfWiRFy",
-	"JKnFrfsrUJrmaDZ4yvBL7M3geq7nrngEE2gu5Rgx7rdiX1emyVmS84mJWCEzoXWlBgOnRFmTR//FeHqe",
-	"ynN8dDwMVmgkKYQRRjEqW+1ym7nrrQ9vpbQh5fEI/f9boQ2bQAC1skaQ+fZutb2goLQaNywTHCBRn4Rr",
-	"6I6Dl8qwCzEtKCP41MfkuRlJqDPwbqa9LpXas557p3jD16EpFKJVGamC5aLIwblR5ziJOGSoxX2CvKSj",
-	"ULdnJMUkrBTLYCGxtNJ/TDn2cg7jQX71ygmvhHkKHrb/Df8eHk3XIc/uwkWulhrORwyW3VsQVD6SNubS",
-	"PhsiNnFFP8QRVBFB8ZO6FBJiayN5xerh13cEV+sYIhH4p3P4U2N6bg3CvXWhKNcGJnZ22qUINLj8TP4N",
-	"epZ0wLMZ8dlgiPBIexxR6P7gfm0OHvh5Ohj6Dv4PDL/NecbhAT8hCFOIvEGyHj60OIEmbipnMX6LMVAt",
-	"tfIywUMA8AFCK7bLdwQDODo7jV25m3BNFP2H/TQU9Rhpw9JiBTGsQQ+U6uoQUOX2O1X6Y50s82cBkMi/",
-	"WSR3b5x/12mTf+RGLPnqWva8vbXDxtGr3qVzoQpzx8mm6HcSeVTJ05yFQulA7sS++6hu2Js4ermVQ4HL",
-	"t4tD0dkFgFYqVrh4JyDHFidkPb+tKYuqL3DIwNxPJ3Dzn/7CZJrhn0YmU9PBD9zw7EDk+aH92xf7P3qZ",
-	"mvGMpNzwL/gfgwOzWgh62phr4XyHU5EZPsQHTuZm8DpPpTnAe8j3Pazf80ZoYer3ZPJgtMf+9Y9/Yr4K",
-	"gHXWSpGpnA5He2sPOVVSND5jNJLaKKgY1qO9iMZP6NfB2enakzCD3fYsqeikDcuHPVOJcAv2ZWevCOw5",
-	"8IQO0EHCJVcTv7d1Q8C7RoewE4zRXtF6+y1ijDGY4X5it2d/iH9ijAITA20SVZgBZKzoZtLs1rvCay9y",
-	"wS+fhg/L7b6VD7ODVpkYZGp6sN+2c/tXPdAq3pbnhbu479bdZc7S5KqnohJvf265o/7BVmTgI92O7uJf",
-	"XgNt2sE13dAyvGIeL0sTuJqLCvkuSi8sBXMIY8TrdCVh1ePDoywhv3ELM3Un2pIwVH8t6pIgE3Tf/CVb",
-	"BN9fwjjD0HdfRtCXEdwu5Uk1bYotddYhTM5qvI0CgqtQQeuBRA88gSBRAyzo6c6QHuiuF2J6BgyxDGVY",
-	"ZROKAUIjoC0wpGcQy9QMbxhJwjc8ZVo5j9gHaLCneAnVXosRupQ2FE7kYiqk1UmCeFcY15eIfnEY/XId",
-	"eRBhC55opyvcoO3OZcIAz2Wdx3IkKZZnB4t9WofUZolCVFgLQIszS62RsqI4QglHO79YxUijGSbuHfwp",
-	"uDCOMPhJh1UqAONA4IsngDthJ8yvQKpoatbE0SwT3NWShMqfltdhc7cLmFKS5NoxUxcFnQqDIT2MgrJX",
-	"MgAwJKke8zzB6CeA4xFcRBB5IR1ETl+WaKeRjOcqEVmNqhOakGc6oBYCMcbUZCJy/dSzBqUmCuiIHF6e",
-	"FoPOCceHUSDQcRBF4WOnykoUWRYpYaXDsC52Al44f/4RKHY19GfHyN+NYn9gMzYaRm/89xmC9LMutz6r",
-	"Tfc6+J/6E26jk2QBPk0HPAdlXCr4jIcGBhpzORZZVwPwGVydiaQM2fV4oHs6P6QsvgFw0B/9jPUOT5d0",
-	"AK5YDw960D4d7O0tR/+3D/3fIZio9INGe+gJbYMkcgO+AkrUlD9owBJVDC3IB7ypeWg3ARbyBk47WqgW",
-	"E4/Y76zuK94GWiioXL3x2MCL0qNztemKzYo5l1gmQbUdq+GOZeaY9Q5KzR10RIqRJFAIVFWT4+XKzu27",
-	"fKn5Qfz65N2znxrxDjG5wq505rBeZp9qKPCg2nTPGoBetXNZg1Y16KblgmslByyWyghw/DyccFit9sZC",
-	"I3BKUwNsBk1+VrWy9F6dLNjdrmXQu9Kqttx+Cz4Sbu5519JuEWzDzdYmOzBP5cB9DfSevV23XX3yM6Dd",
-	"6AuMH7Bt9xMU6QUFf6Xa61xsHAieaL0A+QarhoEk5la0/y+eGihkPKrS0ZTs4h4fWpaMUlRa5QkEPoEU",
-	"aEh9mRylnqmxs4dAVh/9Lh9ZoWan0xNyxXit7rhzHE8OaOipUgkp8xgvOLeziQel8UIRW54LNF9GMkhA",
-	"iDSctJBJhSanQbGHLRXuVa0nBf6+mWnkl3LI2yv2xpsfDl16eObpHF0oM6t8H7pX6t8k6Qg2Nen1+jdW",
-	"0gXbVirrOldaoK+x2qtZW6My2Iv2HKTLscy2c4XcqAovWUVb+WlDGVNloo0C9g5fqgEMBagZUf+6rDf+",
-	"Q5I74tlrl5CuIQQysD3wkcSaF7acKTZRWaaWlJrGO5B9ABnVYIZsnmotsHKoTMbCv4Dot60BledKfXhw",
-	"rgpX5GbV20ig2wnQFVCxXgPN1UJ1fCdIrh6E1YOwbhuExUtU07wUOk5D+D/dLQLrJElqHERl+6qh++ca",
-	"FSZ2wiWKJQCKIPbIP4cEPqQnXDMoRIvsA+uT5qsBO3HukXOfAH8kVakYkGKStBWRtB4OidcVwF9BJVsw",
-	"B9RH7RykjcSoHN1sxrMlhJZTqduJLIOJ8gQiah2pLKUCjlz7AxX+OVcVyI/SuQheiuc5qTTZKjFqFK53",
-	"94MDDDScfIyKmgNdaNd6xqewVq/PRvJSrJDaVgqR4E7CgWQxT2NPOORAF0LCbOIQb1fkWQz7XBaq0Lgn",
-	"uZpHjul+JOMqSi/26CouPY8p3TkvNPq9RIEP8CQPYHd1nAcluxiwJbXgvEby/wpluL2ssEewWETsX//4",
-	"5+Ha7jrkfZb5Rcbhx4Xvx+aJplbtQCanI6/riUd3REoK93UxHJ6F0wsUHZ3dDpgpuG5XvFP9xV08/sc7",
-	"4eI7oFVO6MLAIOq+jiRbg3vLE7aZ4dVf6u/fciGDGxvjD+6bWHISebcGrOoNq52TAj1haW961mhnkiSw",
-	"yxAWXsf9V23PO0CNuBfeaSMnEvjUm8k4G5XCudYDfbxrayaaTwughATrlWiSqhoDKAmd9U6jvQmYiTsj",
-	"zSgTN4kAYmKXdewGub9hjO29lbqHvboS4EabUS0do2MQybqVBBc5XvYFVa8LeEDsX13twlxBl2Cx7j6G",
-	"wTeeKSmG3kOD7JbSAuJnfGwYlEuINB/JC5AYEbHojK13gkdRhxkuzET5tJSYl3ASKMU4M54b1TE4GN93",
-	"QQtB+aqISfwPrHwo63rSOdyZA7KFeme4f8bP3/EpNTPoAO6h+oMWh3IkkTDVKNVunUMvzXtNkkllujYU",
-	"toPd1Vyu3nsLtnKneWDr0i0ye1dapvC13L5ZGmCxc5HwsenUquoNXFqzrnvztot5G2zDmXydq2kutO6N",
-	"1W+N9xAMUPhGvxLrE/TB/Zmef02zzKqvS6mW2vMiQc+fD9buIvrz+bZGqJ1WiwVq5e2V5megFuq25xbD",
-	"vQkrFA5KswkKs2i1PzuPs90Ste++To/PKsPZ7ZiNRLYGlhAWxrp5Bmz9re0/g4Bv7JjywHYTmRYRrVEu",
-	"BJunssDCzB/TT4LFLqAbS7FkAVHcQZFnhzF0q3KhXh42kYfgdDqnimieMOJ+FBK7hwHNEbbKQvuS4q1G",
-	"sQsBBHOSqYK4+YYsrn12MbHfMTGZiLFhM5GLdisv7Ht+I8betSwlc1Wv9loBHPVq72wxVe9qhgbbH3ui",
-	"tT6UtG1HSiR7VDnjAXlkIBIaCpG8iIV/peWnBGoLkDKfj3KxEBz3BHyRrkUoJuinu6HD8r4m2sMqxmCI",
-	"rTXRnY2CrsoyCcCZkE+bcOjyUrrr1NBEoG5hPypXCT+S8UJRRzx3ixSfDYuBjDSm4hLkYYit6xEPcBlR",
-	"HF6KhaFlxp528AyFPW9QwjsCi7ZWzrQu24q6Ezu+1zT2LhknGLVV6rrz1Z3RMzeMidFqvtk9PRX6kkpd",
-	"u4vcyk2NEtcdPWrygnSXU3tg7qe1NOzzu5lw1dE9AqbXHbeKgFkiJfHCW4YN3iCpittBwVgVUqTH4xkH",
-	"YdFGSqRyqj3IeBAXt2LXt8/3SqCkiwHh7jMB6QSUSq4ysH1juygU0tSN/OlA6BKniWfNdSrLGtfrgATk",
-	"DseeYSwG5ESFSJwUiwbnSGNjLypaRDJszjKlzUiW1bAu+kuW/G8qlZVBKuKgXiEZT/zku+9YoMvP56me",
-	"A0QmJLyGhEDCLkSm5FRjCMCXWABi1JdziM9miGcE6Bh4mjj66QvBRJIaJMn2uSyIUBNoZ5lmmSNuZxdi",
-	"zAstwsIKq1GRIRKr34AFyl2HEXSgmE9NFCyyUWptWTxZMrglnjPKLSr2wbWPihNu+FGAEvFtgj0SynEm",
-	"uR3PCzMbsFeVgwbAIn8YPbkUTyLf/A4uwTMQ2wMX+zEvgLnIXrdaiJGM7RrH5ZRy4Xl/sHV3qlk6lQpo",
-	"ot4KwUZ7z4L8wGivTkN1ROOMccXKXAC2GmvlpgqaBZgil/DYn7ic2luLRdnlTRu1CI7gUwdmoo+45nyr",
-	"BZKyD7DHeO5ZMs/KrypN3ISDMh5i8Z9UwD/++HqAEVBWEfAI9st+8cQOpT5BywDcdG6MmC9MTA3ZaLlB",
-	"3tlbFMoGtZRDluQ0Q9wq5Nkq97v6PH+CaIz72s5nDrg5NJ/tAmo+Ebu7ylZWvD+7KbjSHZAuvT+zZ7SR",
-	"eqkz+MY9Y+sWx7X7dig3uinueL9nW1PH+zufzQqHhm5jykH0HxzNid100G32jA7Zr6evXj7/GNds2f89",
-	"+rvIxyI7Ojk7en92RG86euunepWRuz6n3uS8Bi98l7SJPc93mzOxb+wZ6L8aBvoq0wx0avUqsbRea8Yr",
-	"D3EEgTUPljbldayt/ed7hH60hJ0aQ/yMp/hjcumu/RI4D9eroILOJ160/foxDiySt6c/12NTFdxEWK5c",
-	"yIQazfuf0yRCS6M0sEby8aNHPqa1ZkCDqW3N1YtVdRcJuw4WkzeF6Kcp/ySoUXAJzfBXNllf1o4v5Nj1",
-	"qw1ZNise0tOgEzQtiTXdY651qg2X1no1KksYt/YSu1iNZDwXhlsVNED5HQ/YiVyjAKfuOQmULlRxJO4n",
-	"7EEk1TKiviQl9mbeVj7mt3H7ArL7rPYKhr1DvVdpHlYqvh4/ery54qu1nNCdyutVffVxrD6OdZeVXBW5",
-	"jtH6TZqwMapVVzY3E+Ra849vJSeNXJPr5MubaLStGuzSgByZL9G1xxy1i0dIeE+iQFhfSrUEvzpN2EqU",
-	"BUIYMamMJPJxCoxGYqHXW6MWCwAyLtOxr2GDsiquIeB2Da/aqMX7M3Jjbj733NCe66VqozN/cEnfXnR1",
-	"Y42sxNKav9FGidXMFjh2FLN718jqdjWyy9BIo4n9g8qhWrKYe2b8ik093Fo4QVuBFCJy1L/HcwpB4END",
-	"g8ZqODIGWLTDsSBpvLNEm4QCDjgQC32o6GZDRX90wdhbgrcnTt/Ax7ubQL0jE/DT9xtSnSe6llCJvZCj",
-	"gnXPrhag+0qxyr5HDOIwaGBSz4mAXBZWYolFTDX+F3x8OZJlqm+mlvIpi7FBLZpU3P3zDfCdUtIq5hcq",
-	"N7H9FXlQ7z4l8vfv+6TIt5oU+fv3fVqkT4v0aZE+LXI3aZFQUz7srAiZGtv4bCeuUKHd34vXfa7AYKF3",
-	"xptdK9DZvcrp3aveverdqxtyrzR9Vs2yLcsYH49VAYDvaqdhyD9Sab4WTBzNeZoxniS50NrRWAE4dixy",
-	"w1PJlnzls5Yz/kkEP+UqE82tit/DANdmWR3nT2oJS9w4CBgqzzLEqw3YM65R172X6Vglgk1UPnfR9zk3",
-	"RuR2KCQJ94Z7POH/vRftWXfFeh35ai/ak3xufxL2fXuhXJzzzy+EnNpz8t2fn0R781S6f5dpRW3yVALu",
-	"vSnJ7lZ83y9LMJYp5mOaBmOv3usqo98o/DAeQr9nWq/NvFbuwl26PeO91yQHbf6YenLQHTXdH1xx8WSe",
-	"ypYadvqpIevrPoJS5aASqOgc/NOX1lwp2PSYF8DnhSQuRqkBO1srG8DomstkQlEssTAWmdCusrkuxAlC",
-	"M5JuioCkKUvIKPVamNmxTqeyWGAs7a2QBjOg0BQYqTIxngbUyjjqITWAHSvozUxkkCm1vwXpfm74pZDx",
-	"4JpFu1aP3XfEjS7swM1iR7srN0v13tvgMew0ES+wu7fZ9Hc0+yv4M4R6yaetCe7rdcacCjB2ri56gyu+",
-	"RHvYB6XD9dgvBW/78hDFeZdw2XP7Ib/jl/Sinnfl29FZKFMCRcOo2mrFyN5t0GKN8Sj7e5UWY0PQiHSg",
-	"d5OOf7f/d54mX1odplelavFVbWniOqcDn9gnka/KazQuoHa112nO1FKG/GdW/8FNUNmkBdb04XUjSQ8a",
-	"sNjdEgf9yenpHoYa4FUB5NqisZwkumco6JZyPtpz0+tMUntbOqLHffbhqK+X+8KL0q4uwFZCwEoOh7ME",
-	"SbDuPBDhYjkQws9DpCZJQftp+99C4n+mBjgl8hWxW2D1qsEPzjoJSFUU1DqSrphxHWF9LkSiyNBXksQw",
-	"VrA+ZdxXBAiD/kHZBEYs0Y0pKejB18jFJBd6Fg/YKQwYq0Xdi0cSRgikkELrVEldVuESd/6YS5apKaQG",
-	"oG66jITjvBMGGjHVJucGnasVjG6I7om99BwuacwdBCbitdqe4X5s5u7Gdaia/xEGpTYmG/xQd0jTN9x7",
-	"C+3S7tnpcH10sUB7yfNE93mIzvb/C67NCViXvfn/jZn/KO856QcSRqVu2KjNava/6x/6sZuhfxyalLvr",
-	"waKJn8OqGtAwfC6oCA4bimnvLFhN5JBruNRB9xr9lMW/f4nZOBM8116B+L7ZwAUAhAXeyUgU0AjDs+31",
-	"rxwpQ+AYWPfD+Q1ICmVYaoYQniv9EJFh05RcYJEZ08V4Vr77IH7y6El8CCPyTgp6HVSPENMSe4RzMARK",
-	"eJUED8AnAsodU+1zEbNcmCKXVh8ypIKuP6hJJy4K42z/aylFzLhsUAavy5dtr9Yab74NvZbwzu7SNqHA",
-	"8pbm2jl/SjWdd6mWJQHZXhAXS0QmUMGfcsOvDnc9z7kWSfXlvYrsFd7D9OZeQk2X/5ZuRQEm9M3hV9jg",
-	"zGVKW18ulN/OaHX9ojGGZT9NjSoEi9ZQXqe5HjqJ792uNA+6AwDRcVTpVz2S9pE5oKJ15H2siOViLuYX",
-	"IhdlOifQIxgZg65dCXmLXjdCMTiyH34giEYmJmhzB34d3ITPQT8On/6bKuyZYkKaPBXu2XxVIwtbzoSM",
-	"2EVhfOWemuAlKSYW+IUqqC2B54wqZKIk9VNz+HSfqwJqnqii+MCzlIplSk5FTj7mgFnZaN8Inu+cy5Vf",
-	"dUSz0+VmZqfLSDcOMfcGDEvQoIB8aSLWjbDBWlraKCIHOiaeG12+Uqu5ALMBmbvoKNDSaJgD06kciwED",
-	"w8HlAr3pAJC5sqTebdoQhk4HBrx010lvTfPXtEiX0sPQ//JN0IOAbHiKK6FVB+6BeSZ9neKD8UbAvKht",
-	"/ib5256LwCOZ3GzUzcrwpbiYKXV5lIgs/SSsPDr+nf52Tn9bbUxjuAupSTt8rGOrcNSECT6eMWLzgv6I",
-	"SMy33vJ2La/wAYdxSg+/7xQDTbJDdKs28A+pmZ3gAmzDrnr1UxotZbcPuA2p0W7hdZ9l6LMMdyb6kDW7",
-	"/TAGwo9ETS2d4P+6tWyrfTRbi7njXNA/t4/iNL27DRT1Fjv1losE1k4Eni2SJXMDRdVOjKaGiBKjMt8A",
-	"PA2xm1qaxEQAkRo24WmmI4oDWzMzYVyPJPKkQq2hFEuGpmJDJQENi2Z0C+wN320pfBdCJqmcbo6j4HV1",
-	"1bGz1N0kaSOKw6VkjlMXBy3WErt9s9CvqJtSH3DYSbBTEVhVaLVK82oLhHXZHsjlq8sK3EX1sgJHSYw+",
-	"nRbjXKCls14a8MG9Z1tR9vVD2sMl7GKW7gRpd5rgepD25o28G0h7FT3p5nNlhPglDNJPvUfF96h44PQv",
-	"ZckWZuwVZmAQ99PUtZQlQl8izej7Ny+Im8cah4pw8FqMgYDtV/dVfzz4N/qb/9APXZN+7onxwbicqeVI",
-	"GsWsITxZ+WxgiGm3QwCOdeCJdL078L25wMfN1FJ6Lor3b16weaEhCBnPjFlopGTPqAMWZ4viIkvHHquv",
-	"JFuo3LD/fBSxJ0/+g6kcUpgw0cePvntC7U0pTjjnK8azTC3ZIk8/cSNGUgqzVPklhWzhnTFVIM89oFIL",
-	"A2wYsetr9+H5X3969ern85MXL159iAfsxLC50oY9fvTIbyy8TXxOITq4Vh6AhQFmqfz1TxmGZ2jVXJmb",
-	"X88l19B5YMDeoo4Kmn/V+32N5PVqB27UZN815alnyLvXoXqAxrtrAcHa7bdQQ7DFbJJSWWw3j6SiZdb9",
-	"DTpq9YKCWuKzk1Y7xVBioNG76sPglsCmOvUudae7g8tha6xb0+ntzgMKRpErU54B/LY2PANuSKp3fIn2",
-	"TKDnr24kJHR17TBH1uleqq+o7PSDsw36/PG3Vy/hpEurQXPTHWrd03fqSFtrNFvkGTaZBaNjeHxsxfWA",
-	"5PJgrObH8KpjOjrQstXeZ/0Wbe/8deRIRUiwjvYiNqpTkoz2Pm7VmpZua+lOSzIAG9RW2tJWFRp0pn3/",
-	"5sWQse1mOMLmdEP260csIP+94yy/UEfbdAIj/9NfmEwzBuPI1HTwAzc8OxB5fjiSX0ZyMjeD13kqTSYP",
-	"nFpCqXrIjo/RRHTdWsfimn1y6QUtrXLdksKxKPJsyPa7rdc+HAhDy7VfXaX9iO3X1mj/o+uma4elMjHI",
-	"1NTPHu3jw6ct0+/eG/LqeEkZvabcXBvm4jnGmZ39YE3licoBu27t4zIePmDWU68yTqDHgDD5uZrbfwHM",
-	"DwpkeZ6nnxqYGKqmSNfkuRtgqsmY7nPhD0fRoMnZQdFsChlG7TlouqiMCqL7Z7/Gq7LL951V7uRcbO9V",
-	"dHMn+qxwnxW+46zwJglwYyngbnVlS1cFBpAzwOoN2Alb8EKLxCulSyEWdX1ZNjMGrJuSAxbjbUM24Rl0",
-	"m8+08nVpfCTd43yHFlcvNQweU6Z3g3cZgv3NOIa7PA13oz1wjF51zC6s5adruMK54HI5SzPRXggWKu9d",
-	"Y0CTIss6FnPVgzh21+xCbs722st2jiA1v/w2gPP3KuT7erA+WPFgqrsiFM1hUde1jcpWv+o4qYQ2G03P",
-	"D5WOYg66gw11rZdU4kFqSU/2A3B9iySU85Uu+I+fsISvrk5oB9HUa0Kl3gLT6t6DYHlLNoakW7CaqbhO",
-	"drwEDV0rS16O/qvJk/uZdc+XVxFUvbPQOwvb08850b4fGt535Dq0awW0rnfGh16JC6WvBhPwqLgwJc7Z",
-	"QunUBP0p4Fc2EdAZHwKMbA74UK7ZhOeuXX+5hBDiZEsuDdUunbBcjIV930g6sqB1UCkV4liNVPdIvLo6",
-	"IF11CAhUggrA0Mraolzw8Yw6YTCt7BgjLNyhSgCcUODqOCACKcyTknzPbgCVIkEjcQApqAkk340rFZLK",
-	"Ck5Uss0w1zD3eL98ex18pTfhcLf3dlpu7+DtbIvVLb+PLpoXx7W91+Pva/R96NNBT9vaYRfenxYJnuge",
-	"n/v14nN7x+wbAwVXQ0xQnxmqrJsDCtdUMeA5jrSHfty8Rv4FtAzWS+B7Asx/LcM3YD8QMa0Unw377gmb",
-	"qSKnQuYSNm1vTKdQ45uaGbtQZhZ5AilgnJXJSDowGZZ9dMGOdaOdZW14tgj6++HcAqpbx0LtCqMJAYjD",
-	"KvVzoOkTJXSjwm2A69x8acm2zqLdqq7KyiGGtlVW/r5GZVUerT4u9wcXpm+wMXvF9dHuS+kiPa+PJjg2",
-	"Qt+SLF2reiNXxnom3ucY2PfHkRORWXopsCWDmYlcD9gbwRMrt9AtgYpiwWbQCJkthTRB/kblI+lyLD4c",
-	"roluDynGg/xNg8QKcYF9EdzXVAR3jTBVQ7RureJxAxLVuxLfDJizr8p76FV5Vlb5T3J3WxvGZqfZ1Dzn",
-	"Xcnc4hlxIAaTapaocTGnT77Is73h3jEIPRrHmi5IpzKVU1YsIpap6dT+dypDM5O4UOEPAWcrMMBgf56y",
-	"n439QEDRJam2MuIl/tm9JEXkYa20kEhtWIo8rgEti2sYSoU3pZEbPAGZWJHrJZXTYDDEldMwnnf0y/pg",
-	"nju6vJDTbpJmxkqZiGnwV2EtwB4Xie+BsRBqkUHNSdk2CmnRaDjAhdO0OMCRk8oL9blhQD/mqlgEXDrI",
-	"l0ssQNYHQe/DqHDigs8bpw1/X3/HB4e+cEsfUeddR95D3QQ1X2F7KNeqPOQOCSiblHGRSahd8uSIwRAd",
-	"VVTDKH9xP7UMtKlCK5VMFvMLz76O/dTnAtpZkVY01k0ssiQYRS4WKm88IW/ol/Ux/JCCVi/3QCae+Ipd",
-	"rKgK1koLHW6+4Pm48dPAHxo+CzhE7pHs5CyiTo/AIUCf/xGkO1GYhJ9h2vCmkzM6mK0rW+Eu1syILHNb",
-	"TwYFrTc0R6Q+zeF7F7kiYon6y1/TL83tsyDYTYPzHxS1rzyICy2ezbiJDyPGtU614dIcFSms/MmPR+/P",
-	"ghFAK7b11z8DiQUA76YxnPgeT1zXVyED7MbE0AcdUXJZ6YC9C8h1sElOMJaC+qCtbYTvabU2kJ/FSjvy",
-	"Hntoa2SgY+525HU4ab5Ijy7FqvFdr88Y/NQi6pATybR8V7DPwGiaJ9hizTVRQ/W1/r7nn1qW+EPrK+AI",
-	"G8VWqsjpWIerGJR51l9WVlKvve51ri6CBkWLjBvoGQczzQupA/az4GUzwbNGDfYT/vDl45f/DwAA//8=",
+	"375VP14sJi9+Pv/GZ0ZA4lQE+Pv/k+BhCQ6KH1aTAT6ikAEMiAITzNTnNxOVZ7Xm1yVEj1Xk6zfPHpOT",
+	"brfTNOsEHnUP2gft7uEDUBmQGKM/zhFqnEvx8B8KohwyXcs5gqD8MSAX0Y/PmZjoqS12Y/eV0om7Tzy9",
+	"pJMw4TbF0qh7CwtqpqZyIZqYRmkrwBi1SiYh8o/bx+29EvFXjb2rRqOGwsN9M+FaMwiA/X9Xjff/9u+t",
+	"/7r+41XjPxpl0puNj62JbJkfW+qGz1sSSKdxK1Oe7PW/UOQLRQCqycURv04YYEDBrSlJGVlMoahJXoQi",
+	"A8qEZGTCaBLzvDyXq49mcRMHpVpCgwIfytNkxzaUMmZQFW/zwT3n4qY6msFV2unsjdIkhn+wRyRh8TdX",
+	"ANh31RjgdB33jo8fNHOn7dxsH3I2BD5ADrZFZLDeXG8aoXUXPf4nANj45qBjfu4djtJEyeSbm5966Vnn",
+	"h2l39t3kh6i73J910qPFdz92jv8+DhFVtyp6nf3j+8z+c4mbJbzI51RPsxUOZkoUH8Xx3ilO/p4bMkNt",
+	"qRKMBkO4e9E4ZpBvLSLEaieMjqZkLmM+Wp6SQTIoJvHFbKybsLgBrsVcqV2++EAPrFakrsTXAGHQ4kyP",
+	"W0Ya0jlvJVQzmOKWFXkP2leitK0xIfpR8k3nkf6m29h8yHeZyow1r2GYIQZR7TMCs6ZVkwx+8vhhxrzI",
+	"xkw2HHJ4wD990+10Hi2+6X2uITOdLM/GttBXcbQXdgBaQtC7H4ThV4KELHWVjkastKy7PsljmcwoJthq",
+	"wMue0Y98ls4ap8eHgPYw4wL/7mbjMcRiLv3mAwr4gVcePRYD4uLJX75SNoaBuDrKxTn5UFx2TBhi35uf",
+	"r0P77N27d2eerTRMyGhqNpqYMJSYh0cH3gFXPty+ZTSBA4HGs2+uGlZbuGo0sRzhN1fF+lcg8raXFLfN",
+	"RswF6nFn3709f5MGRNyZhcsHpNiz71pvzw3JmfZxbjSrJBXm+9wy+62MlkXYw8Z/uMOvPZTR8t8fZo+a",
+	"5nNopvwK2NT0NGE0qntuxpDjfhcpf8No5CY/+7JC+4RpL3MIvDZYxM2i4eTgBHwtDXULEn+3tHzlXG1V",
+	"WnBxriDH94+spERViXjOlQZHn8cOVaUh5spjiNqKhDkgrWP4T2BFzefxErDH+BhR7iDqtgIaXqQLoLx3",
+	"MFOPqRixOGZR3bLBFwjXVRpG8GgXREyp9hx6K3YcYGdqMoo5EwGKFBNRJg+r+4/XbqtNdmaJUgxyWEFr",
+	"LmjJ0RpSfzj6zMTWbQBrds4ivHOA0nommy3hOdK32BFPGKRNXQalAz4MLrgIHl1iMk+pV0Znm/TpWV2D",
+	"3RqGOOjsmv7fZbf6IgkFU0odFQ7d6glgQ1apwOdlcQAKVYAefHsHO/CpiFhkMSCqVD1F9CEX0GeDdqv0",
+	"MJG1USbEfhMmopORkVDFIgcZGSDEPCfsA0uWWPjAeU7sF3VT9lax5AnVtEJWHij9H64qtLnAtN3vQNQH",
+	"JjSeWaA3AlBjlbZn0qjGeO+xDjaLis5CBy0ebtB2dQ8hFnmVUZmZLKNLrSIJjvzQRJktfP+uX43rDo3X",
+	"Mo7hcEV8+HXHah0pGy5eqA6UZ8GVdXqajKYg13jwxDCPLzNvbpGCnwKdWo/bbbPxPURMvBqPA8KVUYzo",
+	"LYRSFLueUmE+vnQpDncWo1C2MNA3BtDnQbiEjsAEH5gGaKFy9DjParYnsFv8uQDKUXqj4OCCIn+18wJP",
+	"/cIxhYh3kDNcaBmctFlePvBOfOsC56onLZYVrJVKa85Qs87duRte6fc5K1/S2SqJ+BJqingiENBGXJ14",
+	"PgpInnkOyrtaHgbJYQuzb7M4gJL+o26c2pOh1wX0RrAI5c1swxW2qJM9gNKx/nKRE7H95eIlW9SrrZEH",
+	"t1bXfa6pbtO3K5wV6lhIXdsrfLddlyUYjmLP3zFNqM32cWE41sCQ2R3Wzojfw3Y0MqXX3oGthPmcV+FO",
+	"kaRaxbNMU632OWF6K9UzTIhfBGc1Qc5vvoqiJ7lvPUyZa2QtiR+dYhJWKjLb+v00ixolB1L4FPsJqjxW",
+	"59dTEEuPi1VKaviJ8A1BNr52hQGKdFrAh1ULvlKQo+KFMQ+Cx+gcn92jb4dxWnObsc83vM1YxNQd3GYy",
+	"uuqmJCesloztufLGosbXrgOElQ+ug3LF4nL3BZTImst/v0BHvZIOUO+GHhTITcA2tJPk7E9B7WGnRFbh",
+	"40tGY3rDCF3QZQE2PmB0hYbqDtSVJOWkuICJWmF9wSA9IM9OrRCBTawT1KvFYUYQ5M+GD9pMECLsizth",
+	"a+/mNhk3v5+XlOAyJHyZpuLzHNt9HbMWiDI1nzPBonq+eTDxWxlW3jCVGkV5SoMS2Dz01vomZq4EPnp7",
+	"bq3YW+giHk0hY2GYqtVWwyJRYDbcgqwP8oZFWF05RJZ5DHTcsGWIBPPcfl2R0HPev2FrlrXUNLfE5QE+",
+	"ZTLmMQV5pGycT4AUaKnY0DaL50LL+bxu8ZiH3iSFLDlyfp9lgl/Wy2nrLlllTil7Sr5dnj/Z+vS8rPUi",
+	"akZnwWNrO5PsJVN6nfigRK/WQbWnW28z93X2iey0tnFRwWFvbbq55DMWA8RosN+i0ORiPSG2uXuQspUh",
+	"cVXfay2JzTJ5nn6dP8mzEGrVuceA+QNMqtEtMXBte53OEhDeGrZ7XtvvdtvD9VmzQL1B162M1Ett2WZp",
+	"WApcQkZt/7X2xTTLRLm7pcl2XisevP5rr8ypn72ylXgIjz0TDrUjnzC93bDX2wl2biAo9lwMoa+xd+al",
+	"ocM38Gpb96douUpYjugM8mi4/oxmCkcW19MooQtRJ4/cC0FqFvbhtsLotvxFfuyfPwmf256Z6ytF8PYE",
+	"NXGNqG1kAIQlBWFVLM1/JGzcOG38+0NzUZTCaCUP8al6eP4Ewx5AQ6wl6fW5US+RHHImlgTTAtWcYQIg",
+	"1Pt8+/b8CRZAwxg9IQUf0ZhIwVyh+bG0gKShAeXa6H0HY86y11mQejDw0RX71RIyubhIGboA2+SdrXzG",
+	"ddOVTB6yCRd5jCuWPC6EP3VKhYvdoMZY7TccaXa470eanXQ6R92Tk97B/tF+5+Sk6wWdde4VdPYYQlJX",
+	"BVTO6YThIFWbwCWea8RAMU8Hz7m4GRCMBXR3Vxe8D982SVbBqd0IcwLjYuviBLu9Yxhu9nchFvr9WetH",
+	"2vq50zrpt67/eL9waDAy1kSYQsC6dIXNFKHIGFfNvm5oWKTaH1nExjSNdeP0oNNcEVvY22FkIYwLtYe6",
+	"bezyx6dSZcXAASJRp4l4RGgcu7RQMlwSO4Y2yUAWIX5/KVNgiNnOijHAeBI2RDrEnFxzucsu3njkbuCY",
+	"GBEcNeQeyHFlxE2imBHOmkVmvCM5m1GFbPCGX4hxLGVZNK0uh0k8fYdmWcMIILF2/e93Chtgr7gBaOvn",
+	"/vWnbnOvc3t11fb//Lq54uGDT51m9+R2ZwkEQRvECyh1Cra+MUP2zpnN9LDXhNNSfsANW2YAYISNx2yE",
+	"xVrapGsa6B0ckA9c8WHMyNnF4/PzKyNdEjoyp2iTRHw8ZokrWQ0BJraRNrlgjLx/w7RRY66/hlJdDxP8",
+	"08Ztw9ygLMsnp5SvsDKcuV5M/Vvrv+4rns7HL7B2TojLeLCiKi1FvCQcZfHg6SWdDLAKrUtQVqyJp/SC",
+	"K0YG+93eoE0Gf4C3qFi2CewNOoHcfiPqbNRxkyiMRTBiy+bsmE2aMEylnifyI2eKzAw9oMORrwfvHkJq",
+	"y6BJBleNvdbkZz6/agweEKgDRLSUq1g/buGQN5UPT4XmenlJJxg4dz5+KQWr4dplzh2X5mAEmJHmp7mX",
+	"Q2kex8QWd2kW0124IoO9zv4gK4hKMSm8mvJzJbp77W6792D1YA219xvxc2oDguoEPY8KJUVB8GXjblr0",
+	"PaOEnxKbKlPUJjFB5RQfYeYl/jRo5lpBMZWUQDgi5nCT4fJKDOzn9rn93pwmw0QuFJQQHmC0lkyTERsQ",
+	"xUQElNFUyxnVRnmMl0bftAOiReA6rgifCJmw6NQz+V0JPQWkQZpoBRX4mja2i5JBwhTTA3sC8ggOL7DN",
+	"wxhJZ8XMGaa3gN4WmOvuktTiTdi5+GsavB1dOtlIFRkUOjNMlwlJ0MY6g0NMjkvMw32KKMiGkTAsHANu",
+	"dau9wQ1YWcGRsCuBQsMbeFm5yWiP7jJqK/M85pUYYNmyWk1ft5AzPX6bdZVV6Z4nbMQiJkYM1gsZwHoZ",
+	"tD/XUnBj/sLWgj0/2p97IZSHD2l8q/Vxrtmsqo6TM/xBjkksxcS+BbNt0xPd1u+SF/xbWErsoz7Fs5Nm",
+	"6CD2foMxeFciywYkM0aFPQI55se5pVhKATvofME3A+tmrTssrE67ytbgOWTveTVHO0odKWhOWUVJbnC5",
+	"JyHWtVpHifXMfl6Lhxdmfc/RXDI6q731MTr7vONwxvH7DmKDy+tnHoh3V73XUN4qltQNxFqhP+9InOX6",
+	"nuMoWWLrhuQMsZ93TCGz727Hd2HBOMpjBNSs3IruLrNwczBf1B2ZFtxjU6LC1Hh01vHfcuaXYf99uX6b",
+	"A8ZYi/hfU4l4lRmg46cCzoPFZfoj4D1AoTg4dp2f/Cf3eahr9+5D180tFpTvw9GMUAgrv8uyri1q1mYj",
+	"fW0LmcBwA4m1NoEddBVISc/Ss2GCaMJcyesmkQikDnD86RwvsQi1aOQIqENU3eRRu6f2JgQlcOmV0HzG",
+	"moDSb6vuQZPwd0SXqMl4aB6FDPzQGO27OWcafnJ6K89O3+hj+7pL9m5l2d4rv87zwm/zxNGXUtuqj9sv",
+	"pogrOow3WBdn50/cq7cQgMpFP4/rXPPpuXiDr942fbzPdR/mOSy3zQbPTVam73kiJwlTam0jnqnrXLx2",
+	"X902G+Z2jaXJbJ3VtU29xC8upY2GycvbjLJySisbKNRe2tXuSpw4g6SzDHTm7By3ioufxAp5G6GXmPZS",
+	"EUEBPohq8bfL9qv2Wxp9Z7Gytl6vM65GUoz5JE02WrQvCu/jyhUbT/jZ+UtvrinvOyyCDb587V7dmRSF",
+	"BIV0brMWEjYGEanzAhQ4yxZilyg5Y96asEceFV6s2M7m1Uu62WJeHVCCv8Vv2HL91sbvSgZ7Iytsg5kv",
+	"etOmXmcf3JrbaWxurCzqJ/nwVrbywn3h+LGzuXc7dyTTOIKJHDIyp4kyJyYloIiRbLi4gW8E4DfBzs8f",
+	"meMV7SFQrsSWiAEMsHbDJma/lNoh6W05pX7edh/wLr32VvLwsfelT0fpCJhxNXM28E3l/wv3zW0zAIW6",
+	"rqEK+OrOJnc96uojMkAY0YH1X4BLOqYjptrkFQbm+oYNMmSxFBOF6FWoHWv2UWcvF2TJlchgnHGaUKj4",
+	"c9hGjHqzOC6lfE4TWx307ivDgrz1tZT92LWzkvGv8Yus393ynSsCZCSoioLpDDdCzUL8YjbE5zlX1i8F",
+	"cqZuAAZ7QrmHAD5l8RwY93RGeXxJbRreFryCXN6+di2s5I7X2W4VKu/Kkd9/Wct0R2gUJYDuCwneyZBH",
+	"0daDHfvfrxxq3tPOpj43ziQyZt7cA1yAGTKcH7oQFKVGcs4UiaR5taRGvHv3rlUGWlqlS5RxmYBOqyVe",
+	"8hmTqd5eWdR5A2uUNdfV59pTPLLKF3ryBDGk7U4DC99xtlTGdnvP2gVDz37li8u50CwRNL4ALfupOYi3",
+	"1nSxpQ30UfvizlakX6OODNMJ1jiM5STzCjsm8wgEm1WJHycsMtuTxuqe6v2o2NIm+rjf+a7vy2vFOwAo",
+	"OtSIzyHnnlOlz6IZ3/bogIxg6hpYyc+8q52w8aUkTIA1iED/XOkEkGEXcD8ZIgQlLKNMZcEyLVsNNNeX",
+	"XCPr7DRelzvbQTmMr3U25+KciqUH/eu09wFS4UJJHTsAEuYenBi779cxATva+b5R6Qj2i5igZTWzLSxl",
+	"mig3yszm90UcQ2Duu4PN0h/ADpWCQpwVLCFMCkITzYJyrWzAg+n5i7DavZT6hYz4mIdwlN/5EWaV0LIS",
+	"EQ58elXv8I7rt2Bs/Rcwcf8rWaSdmLDkz+fx8guSFNk0OLo2nAV4/fPKixL65hchI8oWmt+lZehwn/yF",
+	"f2v43bQp+nlhqaazvpnZEFKzJun2js37sM5dCNhTKPyw7dnvgv9s/Yj1m7vc7U7Y89Tmilj8QK7y5CKa",
+	"MKMfxFIYpt2wucb4uwE4nwcAxe3MmBZmP2ZUaaws4AU35qlzS5leiRvG5nkgbswB5nxCuUCM8yyhCV6h",
+	"XrKTO50S016G4Ua1tWa+TiCmlxcLam0zM15Dm5qTA53vZH4GLsB8kJtzuBjFaeSw2OBsdvHvjzI5bct2",
+	"YlJTDt7j4Gq2Zg1EsM39ZtbwpdjtzvY0UgLDzKiB9ZMvWRw+qrAW4ATAvt6gr+2e918tNzFo2puv3z0c",
+	"6+Yf/YSlar1YtDSbV3fogAJ6LIIaV8SOqgnmAyuR4DBauOAN3HCf4+Js3Wu/YgDEF2gl869oZ+dY0qPk",
+	"Gv6V1YQ3Mmbmbm5L3203Z4mMWd+voLc2oqnY6+52hIxZ4eYLVf/4B3SjXiDC5VtBP1Ae38P2QXlffmCJ",
+	"0XM2WqWv8pcN2cN+WiRh5edPvvUJNpyC1dMfpmq9Gozm0W/NqyCwZH9GxbKPNnC1gdSSL6hYXtjXd2z4",
+	"bCI0ANV0SBXLnBoFM70162iXeuZ2i5CLNrlMltbjFVO9y/CJwhXsC7kCfQGXSJeFyxVBMr4IEYZDfSn1",
+	"Y5v8uqWH8yOa9/tGLdjMz2m/OH9inZ15lItOqMizijZRLi7zL3Y8XV+5GOGqL9GlcoJ4zPiIQMxfyrrf",
+	"DUu/qP1j1DHApI4Ijc1FaJm5dDEuxMZDI62P7rzJ0OKXb7VKfO0ONtsrwJr6VffaF+gVdXE9OM/oxeOK",
+	"DLwBD76s+cQT3i/duo0CuHU4u6eUUI+GTbSSjOZfNSYeTQvmL8UnAuPjtZREjjUT7d9+XLtltr3e/fIL",
+	"5FeY29/BrL0VNNVTmfCff1kTSWYbSYEAZyJYP+dvS+9/jsgCphTaSjwfqR2l283WaPI5DCRvxTyRhgZz",
+	"j3ucz8c9dawvIei2WSrFv66FQtn/Lyxkt3oAZ8Yz8DDgCX8lHPokmq3fCltskEUvWMTpJeRKbzW5ad5U",
+	"H+IX+to2tmYDBSj4DHEW1VhU5PxXyou2aJIMLIcops3uspwgIxlZMPNg+eZV28q+BSS+S6SYvPYW3K8Y",
+	"BNX8vclKFIkViem7KtxeN19AusLuRWY2qqzCJvi5QrmxFkvM7HessUme0tEUA39cKN2MzYYssVgK8BZY",
+	"BpUFXZwnZo1r7kLDI7YhMx+bV4Gdsabh5FiEc+BsxBwARBuRFrLC2wcHe4dlWKcKisWsDvP+3XSZ42eY",
+	"s84mmBmBNWdyHrNSfwedzqa9ncN6pHH8agz16Ncl117fATdtVlsoCVKKpzIuVhuEtGDN6g2XjhCzWBy0",
+	"P2QNfTzHz7qdfKg0SSjoWZhdHCLhhguAf8FiSbjIAI7NlrZNhUvtCpS4bYJdPDRbkii6dAvPtUWV4kpT",
+	"ocNNYZHXEJFJKjK8itVAYZVW8+qwn2uK3dlVz9sKU9+8fdm/uDx7c/n0SaPZuHz6t8v+i6cXF2ffPcWf",
+	"yz8+fvXy8unLys9PX5rP7V8X/YuXZ68vvn9lXnv89uLy1YtGE3p6dv7y/OJ76Mr8+fTNm1dvgjMA6Vib",
+	"M+rtORQQvAOzbv2c9vdIQE6IHP6DjeBm4S/uajWnPOphnNcbLgu37KgslTmJKRfbyycehSp8QYhBRvFg",
+	"i1Ua3kaXXhEzgEhLFUsGTSwiBk5kG+BkbnaDbHcNCvsXIZdXbb3SrCD0gCGomfGxbpLepMJLwqQRBhbQ",
+	"+LU3G4hdUAoXeJOKswkT+lzMUz3wTrWB27BZsEYBk+SFf8Rh5IcGTTcicDqYnyxeGdqQiutitTgulH21",
+	"ZyrWwoAjlus2AZCKDCrLLUSuINhjY+H9GBoNiu9ep9Opyu8VshEJxPw7exlIUtEkiykfTb0SCRYw8p4i",
+	"dAO4j8IOd5+6IXgnYmVNGTEyox9bw6VmcJDtHx8cHZqVdm6uYWnCHludpaobZAnGhImIRR6OoEMTJQOV",
+	"zlmiWMSiwSmhWISSaClvLICdLpqvPf+PX00Qiu1ciTzPmcWKkTFPlG6TwcgVjx6cQio03NiourF3KwgD",
+	"IoMooVxwMRmcIhiWzZIwvSosvOHXfrQDA5pcESKIcIJ7mkK7Dgohq7ANLHKWO3fLGeylhPRmyd1bTDqH",
+	"v5SmZlT4h8twajay4aKsqMk1BIcwOHMrruFmw/EC8FBs+kmzkc9V8KQ6O39RsxSoJkOGxWarFfZUqXAE",
+	"GdBUy4HVkvWUzVyN0Lx25ABCpQdETeUifwdEsNlk8krYuB6zUGz5YXgNw8QGcjwekJhR20MG85tVQS1O",
+	"VaolMmVs+CvH45rxZxXBgneFCRMMMXft4tESPC46TQTi1OQFEooS0pqo16qf9rXbZv1Z+84LwV0kUrNT",
+	"P5AUI9DtMqdiSVjEtbLu1jzc1Nwr8sKZJD+/H8GMEK6vBFMjOmcRgChDeKoRyH++ePUSeXu3U95IIYDF",
+	"5THXS8QXwkBpi0fcp2u5c8lnTGk6m5vPzLj6EZy+o8B0fS8XZGbGb+6ayp3tUWRET8Jm8gOa3i0YoS8Y",
+	"ll5EGSra9VB3+cDvi3Vezx/mUtRWLpy8ECG8fttsjLngatpPGFX1nk/3/TN4+Q2+m32czcpmmqs3P9fN",
+	"Kl67IFzjOdLGLhKl0fCx214AANg0Xrw5O0k/41rDATT2a0/aDdrO1dH1MN9c9aNwPcLLJGVEiqwEISo4",
+	"uAgnTOOvAL1ll8tQyphRsWKbmFvP5qvgL+bt/KLc53e/qdWiLeZJADmYrdJGNyRUOQ3JGU9y9ckvgUrO",
+	"hsrof6nQPA5UAtzcECAjFq9jywt46bbp4ldttGxY8bMP81IBEGhqU3oUifkHVphOxaAgjxuRq6w2THms",
+	"W1w4VNJ6GdLtwP92AplZv3zy3JfNFoFZSpgCE9hkVNvBQ6ZQxEbcKId0iKqhXfKWIVL4ZfSNVtdurCPz",
+	"M8idYqRwrlOgy2YtOcPlDvaPy1GFxRQmxp44951tlYEBbiYuHFxfoVDWvcfrgr5cciXGYqMucYfZxfdr",
+	"1mElhwYsZLvgoVHqdsAEp/J+pYry0+OK2yoLPL0Q36lwR/eavZN4TJ2tZ6XBCa/LIXtFoQCGA4R0uqyT",
+	"vq6bgioXNG2UlJQtr5xb2dyLl10Yq06WLo62IjMQq92HRpnRJVHpaMRQYpTO7TL3gCS/k+C1fMNZLFWZ",
+	"XuPHoAJsV8BDiOBLbDFFI2QSPuOCamT+jM7nWQFh8EGEeffEPMSum41IClb7ohTMved8wjX6Jjx170Ik",
+	"W92rb8zD/E3FdP2bimn3JoDo170JmQb45m22mpYv82In5mcp2AYbv9DU6lc9Pq571RvK2lYzpq9vNOPk",
+	"ulf9+bm9rq7BgKnvQs6yyjzZMvSL3pduxKUiofcWtH6CJVzjEDaLaAnHjncD31ADcnfx8FluS0egYmiu",
+	"4fhPYMAjQp1E5zHzPWwCI2ZBtNULnswS6sqhOL5yVSjw8ZVCQPeAPGo2WM08GerxWdPabXhCZAIA+09n",
+	"c73Ec8jQisXuPISbjcywL6EgRbZ6il60kBk2K4Yf9oFifQstyUTCnWpsI/brq5FZlbqoVVfv5mWhXSlL",
+	"x1xRf69cP07d6uPtL/autsJwQ1Vuv2yTAYprMM6PS5bRR3l4Lxolc7uNb+FyNkeVTiZM6X7C5jHUAkpn",
+	"M5rwn81xZFWv1aavOiBprLiWH89KUxGpUzLAE4aLyaBpr3JDBjmIiblpi0dk4FS0KHsjuy/m5zrGVql8",
+	"eI/IAA+RQfNKeCZgaANirgoKghTsUcEa3ayzRhdsziRkcm5eCQz0MvPkWf2gqHjBspgNHky1dpj58Ve0",
+	"5a41v+YoG9tcuTyy5kxESFSerIkaAFwzwt3X1Ok+Ew4vrJkx2xbtJlwrFo8DKtmWRj2IolO7twcZWm3j",
+	"mbqNJZRcWNKdLD8gD1K163uqoxQMDUb+p+Aq0TKbaATBLg3BvC7MJRveb/uRCSsPOJhvUHpACWJj/jFs",
+	"SHV0YZXFJtZJG8mJ4AqqLQ6XJf9Xt+T+OijUGlM3/UJVxE/dXqDMG16/5c3nZLLtwLNHxUwpy9O270Je",
+	"qVdJm18HWHrr3r7At2w+Hh/tSP2xjWUeSt/8xrXKjQ/S6EOhy55Hjl1A2arIPNd2iOuvevnaqj8HQYCA",
+	"wG+CGyXmIrPWNvFsyG7AmmvI0Cwc/IqLScxatii4v/6qYUp+rbv/d3X1sdNpXV197D67uvp49Mz88+TZ",
+	"9R/ME1XzsP6r4No9gyC4SxfXF7COmEeoKruSLeDampoNJ81WRrcYFGs7PNo/yYq1kYN290FAo4Ye81DC",
+	"QJF7rqEs05kN8Qan4in5ltGEJcTWPPNayQqfvZrTn1Koj4h+cVXa7/udk/VRHk648yB1IykiZQ3CtuB1",
+	"FkQIdZFWW1H3ugd7h+vMqLDqIfV9dcBlfmEK5e2HI5PO4gVdKjIYAjMLwSL40/oQkcIEFnorMK88iOD+",
+	"w90ePMytJIAdVrBh7+oUd/rV5lLtsfsiJLONOMtUNqiEaH6x0gr1yYL53Rbaw1Eq9Bfnv9vv1J3saD6w",
+	"QPjKJiTEJIyoABhGDtWZed3VbEb5Wq8FgOHeRSnZ/KgKSX+kKRP02YjXi/r8Yh2aOXdRphZ92PmMzLTZ",
+	"iozd9Q6SddsaM3hdWPfa4Clr+g1Za0tRyi4cTLCFc+WU9gh+UchhWIXN62NQZmPOPi4G23Z7m51inWPz",
+	"n2/Nfx6b/zzd9JASbLE2+SK71rNFIfWiYO4sM6HUdGjdFKO17hTnlscqgpIwgpqBxYiyc+3Cx7Jqszyz",
+	"q6NtRTCYXaMcOfgHDAWE8CHhbplUkAGPIJjOFfi9EoUKv8Qv8OuaBJfzDWNz5YJfoKAvVDx8DDvKDt0u",
+	"1kEosG51EAgENlGOvmwI9Ds1KhNoT5BxQsDEYp7OoaJozAEMQSpQswbw46BdF4FZCIOTC+H5cjNTvLk4",
+	"mFY2odCaPi6e/AVrng4MpYPM0Yo1T8dkYFbKwD3NYgDXREVzdJ3d3oZWWs1RiEUkgQAsHd4m3U6z0+n4",
+	"xRMhiEQmkPm3gSN3tcGp2cCpNzd9mPXtJJVvSeKwviJZNAsVl9FN0B41KJiKwFwC/8Jxo2YAXg8mIrCs",
+	"WEPSoIlwXrqA6wA31EdkgDamAUJ0zBMuE66XTaLpRDVJTMUkpRN2Jcw2MSc2n0HZYvPnwlk/JZniLiJy",
+	"PC6ZW7azbt0lTKAk2oB3QfmVzSTaze4zlXnmhb0BtMng0+2AUHWTGwTzmDMvbkWniahO+N3CIhLmTFyF",
+	"Kp819GaT5D4q1zY2o8GQOOfLtFgFWTmbGgdaHYvhLrkde8/g4LbmqzYZGBFiQ6Cp9kKAnFr4lcrVYzwM",
+	"vHr6j7D0tLAVW0ZyNuTCWiCvxCC/Pw+aZMhGFK9wVGd3bzyc7HFjmYLrW0htAda8WbTyrmwpKK9QdzXP",
+	"3wkt12LTRUPbeqMZ3kL39vZOHjivARmnOk3sGSrI28vHfnTtktGEgERsk3fWaMhtfXLTbpYNiB0gFzLZ",
+	"GlHNWkY2FBWivaJZqdcpKERf9zq994etk+t/9jrv91on11dX0T9777v4r0+923+6Xz/t3T5ofd2BR//s",
+	"vu+0etf53++7Pfhy732ne/3g8mvzf9hSp7V3/eD0fad1YH7I/vH11VXbNNptntw++NPXP/7z/R9b17Wf",
+	"PbhHjf1t7Hq/nAGr1iaFm2DCtMpEBRiTqSL+prFeQ/aRK83FBJYJZtuWwjDTlJc05VL0qfnT15Q7rRPa",
+	"Gl9/Or5tZf/e3+DfQbvktmk51qJmeVx/ohTVwq3k3YpIiUyfXHky4PeX7KNuZCUvozsdDuB+LweK19+J",
+	"K+ET9QkyyKWXUt+LRULqHfHnzqRfMjq7D+naxnOUc3BmQ6ibu3b/mv4x4ef8idrUWWA+QpESWtYrBgsK",
+	"4r2GWxNSX3h3nXXKNPHE+wDMkRmyzmbf50hCGCin1wtW/PASXr1tNtK5YkngxH3DrLrEcunnUmayehYF",
+	"KKAmSYXFdzXnsdJw0R1DOJwYx3y0yS7DIRS5Xj+TbxVL7jOPVgnCUiXFC7enY1XneSNj2Uu2yOxlWxk0",
+	"7mE+c5az1dYO4KGthXwfNtpSxvfaD1mx5sKGsJDdG35s4bobVm9XG352ubS6Q5rEG37y9s3zCs/N1/Vs",
+	"jnJX9oaxPvj+bbOsgt+EHOKXqMM2s5tZ0aGSlQghf2Fsbn0ulCg2SlglP/aooLiYP1c5Sg/3Q47S8o2V",
+	"LQO8uV55NcrBxHKvvnMlSkzOBEuMja+CrK22x3DfjLcRx/MszU+fOzDM6R6ZQQphhu/kAPCJsis3FB0D",
+	"ig/Aj3oX9nEiZ02SsJhq/oG5+zsmJxb12oS3EjZmCRMjdveEUg9TYF3Eb/5m4N59vVKpbGYmcaXN5d/e",
+	"octMtig39naMtrlstdiNvfncug+qqwV31VpJMr3A98p7xX6+8Xax0tcNStldvdlWAR/WM87iKOwYP3Nw",
+	"EWPzzlcKbj8VAI5VLgHa+vn6vRUXNSZ/j4ofHDBBNZq45Ip3QXiQRaiTVE9dkdlNvPE9MItWg/MqIXqt",
+	"6rNfxG3/Pr/b4UAbzUxp8mEYGqcNKpYlLqr6Y3wTp6c3E7crMm3QXoquS3Ar4BKkWc0KRkdTi/RI/YXj",
+	"07PXKQY734VEZ0+ojWJvnDZmdP4eOXld4BNL6hc7+nSpG1whtwoljeGBNSQoxmB7YaJ21oB5r+jdtQUt",
+	"m0TIBG1NWUY4OI1FDuInBRmyKY3HGeiXbTbkkIm4msd02d/kyvQE33WMK903VmaK8MgZ2bKwHqrI4G+t",
+	"V6L1LRDbejUeFGCI/OiX3vEqIfFvrf+6/mNQNnyOgKTcotoOSF8v4sjnT0i186LnN8FKys4ktDmCZMYc",
+	"iTyjxMziKaHzORMRGdib+8Cc0Au/FtYdgFDOdoDWtAXyDaZvrA0wsbEkq0wUT5i6qWHyRbEG/RT4xiIs",
+	"TsBIxNRNKChJr89ehg7P4M1Vme8WTES7RJeSWqKy6nWLYkqVDZFkCVUsCk9JZRIiiphc2wh2GM4zigyt",
+	"DmFMRzqDUcCpJM9kQgbW0oGJVn17vR+ckoHRIAeIe6DlAIWfQyWLGKxeOwlmHFl6vk/xwV1FfzaITQT/",
+	"P5QU7Td04WGvlK6j9ZadYnpbaR4rYX1e/kA+WXIEAQi7zxp1a7xJhohP42oOfAVAJqMb9IDLHF58s75d",
+	"MadA1+daIbKkOwGk0cSSyJ6TcWyTN9qNDOauPqEZQ3ASFjOqWGHJqa/M7XWGyioEUIFHERHEffe3XWYQ",
+	"dm6XpM0ZMW9ZREYnh3qd3mGr2231DoNuWJXC4tlpNnrTT/xp5t47bW5hWdSXJ7d47q6+0xXwM2TGOnoy",
+	"UcrFHUnSMVu7u+CtlfuqF9xV4XPonS/7m1g/1Ogmzudgo8UGpF6itcnTDyxZetigWAbMCTCVMWZGlwT8",
+	"qFfC9PGxhWt30CbngEblv25Oa9T6yI2Qi1ObdmWaGGbxW6qKXVK9QvWvP3Wbe53bq6u2/+d6y0smCJru",
+	"qC1t0KKoatrT0Z42K4/j9Ql39WfwPTPBdAYBBjlhGfqDBcbGEJHN08NyDaOM0FXNDJsyGu1Eql7mERPF",
+	"inIuN2/3ghzKlGV9ybyyHSawkQttFjDXRMsJus3gRlfQPIlFfoasjrLZ2SWneasO+BVcR95dZN3lw2jF",
+	"fnDwFMpAQygdYrX9ziL18wTaaogUMPmURFIwq3flmCcu3csiUlkBCNEli9zWKBMWndrNGWvzExcjloch",
+	"QkZzk/xDcoHK6S+aJkuLiDz3QAzyMGY3s/tudc+RIhzgdQ+gAyupK8mfbkBlvrjOQtvsqfNVrYoALham",
+	"B9EbS7OmRhQTpXOo6fcNGtH/tH+3R3Jmes02lXM8FezE+8VIiOJ2ypwJ//bv//H/XaWdTu/wqz/88eE3",
+	"f/p//U//vP2v1vXXV1ftP61/7cGnTvNw7/Y/v85fvfb+3bo2z7u33tMHf7q6aj/44+bvB7fqU6G5Xl7S",
+	"SeA0G/xhAGGvDN6BgEPD2kimw5iRn1KpmWoSxeYUkzmHS0CDoja26aTb7eQZNsft4/beg4qatL/KsPL1",
+	"1dUf/vmeXF3p5vUfvn738MGfrhrv/+3fW/91/Yerxtfw4PoPzboXHvzBPblfhJB3lw6GykY8CuZ67MbV",
+	"4iPc5D3dF4qlLn4VzUcgcTMDYm6at66tRyTTWuDijeV+fQBYSgbuzxLEY5bJ0mzQCeJKUJ7H2pl/LZVm",
+	"s/Wml9ow0txYYNgvlhuwHz5xJuNPm2ldhW+KGfkVteseVg+/h89pfgj5Z8Z05ABQsoMjYLovthw2JdIZ",
+	"QwuTaXOtB6YqpkwXl+E0McSWd4ebd4GydyV3f2pXryn1cv1OlxZLX4335ww9O2VGlqwwnj/npNM56p6c",
+	"9A72j/Y7Jydd359Tfbbe4WJ+iuMav4uPS1KrrVnUANDXStD2jzzVbAo5DRiFinrar6t+bQVjFDEdVDlK",
+	"1/R7AfrvGCppK83P4ilsauKuaHMWkMmyayUyk1lmjEVDOrp5LGezmvybZRYH7V2dAGy0TS7ZR50Fv88p",
+	"uMG5glqkwmIK01pwr0y9M5erip2mc5eMsHIe2PG++c9h+A61ySd37SEofcCdWIMAZi6XaP0E8etK3QEv",
+	"CxV6Als1LyEcQHU0Mi3L6FkieAle/ptkgbEbU7ZEfBW2sF5IUCUGXn3iQcHKERScIV9cNR8lO38PAlaP",
+	"TQRBzkQnCbiojUrB9Co6YzrDbUFWDKwGZssaFdJoadEMPZTR0t+QP6UsWWalW4KXstjVPqvORwzsaRLF",
+	"f4b6vQ7kx9mW8AwCKJmlFFFhPrSUfTWViR408Y9Yiol1j8hU9+W4n1AxYYNSUkEFJmjFybU9kC+YkewP",
+	"1SXy54tXL4l9bjP7TzrdB4QLGxZk2PzI8h9Y7M0c/Ij8xvQq0FPAnGT035iqacW8CYFD66yWSK5deEF5",
+	"WFxtdX6GNGZwtA4TeYM1DLOLe4qVlVgjr3mUZ016P9rZ8iojoUD3i4Q3G/40N7zRYFFIsx7sP2GdmCu7",
+	"uBFyIYLLtGDJqCuRQyClyuHIA+qRnCMUkRmxw0t+RAa4tAdNPywqYXSEeNKKwK7ArBlFRqku4wnJeaPZ",
+	"wEaC5H5PRfRqPL5PYLUZE8Kkg8AzS8+VybaeCWlj04oiVkjNVoITWVvhjXUx/O6Pss1MZWbG5HjsbGXl",
+	"9C38ObTtih+G4TL92gpTCohYcjzOgfBPi5BXCwruAgFWS78GAtTiarqsUpvl5kdQzGB2CFdX8MhcqrGu",
+	"HTk7B8NLEUiruKyh2z5Q1Gg2oK+8TAJ2lv+tGFRf/mC2NrjvwvuA0VhPayobMZXGNkhgnshhQF1QNTBn",
+	"DsdD3hQwPOTNet3TNhmayfMnodPg7dvzJ+Z8NWJhRIUUfERj8Mu2yXmkyIxGzHmebTELs1/lOEOpPrLG",
+	"q4PD3oOy6bDTPTmJ9kaHre64R1tHoz3WOhkedlsHrDPeo0ejbtTrFeyJv25e1W2z8VxOzsUzmczuKM+8",
+	"onpOXXl1luop6bU7OZQD8LUaygMZ7sGgrDNbaQOFtS1/EzhedwzKYCnKI1u/CKomCRW6X39zM9z9SsEF",
+	"rk1eoNM1ZmNNrJ89Q6arZknknfwmQTQgo2+zeXrkoI3sOCANBsH81C8wh6liSX3NujoPxSNwTNgUfa4Z",
+	"UXNzL6CJTDFL33rd8YBor3ZI7Jr95bwQN8I16TggabZTnjxhsyJZ6XfC3t/kltwmP+sFSybsfjo1REkU",
+	"q505n39gpZgbX5inNmIpS3v8Us7nMmqUGUCYlTUlBl8J5hcZ9Exg5VqdJcsOZFdt6FnGVKz1FZQcNE2w",
+	"+BFxtY+2id/dEjXtDlVnKF+NHe0qQ9UCkHHVD9/l8sI1kCBdrltjfrxb2ZqEReaOv/PQTJVFAmO2EVR0",
+	"wtzSPJAb4Z4EGbx3ZFwP/MIkuNNc6TyMqMwgendU86OUF5WDCXORWzohClMKVqmaUqwZAUCvUmdVq37t",
+	"+EWuLci6QpT1dSUk3I50i7jptvZakLni5g46tnHFrygTsVMPdylXxJUzBC8xWWTkcB0oFvQoKzDqMunA",
+	"iYwRX8KizO3KZ76xyMSSUZu6raufhkFOMwmfVf6jwnLpayqWAJoox67wH1g4nSMfWcwT9cCZJbKqkRFT",
+	"Nx729Fp3fZ2TPhuHc/jUHBa0OhAIKb5xpQ5wm4cSRTIH0kprfsnftP0pstOCX77w4oqA3EIkNqpt4ZCV",
+	"2fL4FgAfRHcfTGkpeiPLCCiwqdDNijULsB3V1co+2uiBZQZTluOdG8mVyNhD+ssCy6kgmg5hL0NYJLqp",
+	"2uQHswpGNDZPVROj7ceMRapJ3v6x0zk+aF6Jt3/sdXrH8C3888RW2YQ3OmcYWYi6CFFGLRUjW4GTJTMu",
+	"aIwGXHv8PSpX2jKTdsPmmgyXGm7oV8L8q+QXqRpnj38XxtkXDgQtkDtgHn3lHCjockrneakc34wm50xQ",
+	"/nAy1y2pVKvb6wzN6to8324Hl7CXbHGfvN1mMWsXxOhApHE8ABOuKNeo+31m8q4MLMkAREKIycULu9Hc",
+	"APfzlFASS7PF5zRB4aHJTCpNDvcLmKBOirggRHsqKFv6bR5Ti3SFG56SSM4oF1cCm4wZVZrohSQxHbJY",
+	"NUEJxFzfQds6ygZt8i5oPuCZeoxyRvCRjNBeR14++8vjPDIB4duuRA5WaoTLaMpGN67u925DUx3qXbYy",
+	"rq7a78/59fuX4vr9Dx+u35/R6/fP42v47Ul0XWOg+P3Et/qQNJWFeEy0JN3ecWVpESHvfkA1Ef0Ui7DA",
+	"ncO8YE5kmuDtxK6UK2GXyuMmUTJLzckA/KxfyFycKblhy6GkCTYklVlCJGZguCJuZF6ZeUbVEqAkU7Ov",
+	"8Cgbp8pFzMNeMptFQh1NBWUCrkQ2RqsvTmWiiV0Gth47i5o2Zd4dmlmcHR2OIjaeTDFD6acFS/Qy5eVg",
+	"gbDlqizpj3cv6QvFk4LCKEtixhgA+KAm6ecOZYNdRk6wDhNSpbz0wWqJL4flTTo2fGEAqQ0DC7WZIWPY",
+	"tKEJ0+qzVHGyZZo+1GU4v/aSfCrJ27WJly7pcmfxJIYSLCsfnuUkkTZC5GT/4OjBdlUPbQ/rggUvzbyA",
+	"uWGOHxQCBslLqC2DG8tsaAzOyfF0qiGiB8GEQhiTWhWl5OK9KqFeG8U4e4FlpdSyaoyV7akWjME+dzqi",
+	"h8YAgX6xnJRtg/tlyXCXOMrXZq9YGayTlGWZd0SZ7h1fvMhKElPrDqia9+p825fF2nH4GjELaTWy9cHJ",
+	"ibeW9zvB1VyTjOpHdYZW11roig3zUgcPbevq4SAzrFSGtgJiaX3X4VBTh6KX1UfNan9mKywohrytGWSa",
+	"HQ7O0zBmhIPbacxx1rPCb7zv1WqgvM9F3xZ7hj9nXI2kGPNJmrg3hMxjLSjvyw8siSWN3ON5IrUcyRj/",
+	"MjorxX8qTeOsG81nTKa6VOHMN+T3IajDekEbzUY07A9TtcR/pYJ+oDyG3dBsRAnlAtV20Bz7oJAWQUGy",
+	"31y+Yx+hgyOc3yGPIniMQTB9OR4buRGx2VxqJkZLw5h5IidGhS89mXE1o3o0hbAz7NCPU8sdft6v/vc3",
+	"bOk9yQL2/Cg2W9Ml+zuhIsvahGpiNJpxjN2LzWplUd8uIEhF01MZ9YsxcDl3LRPND2Oj9dt/+wtBSLAK",
+	"9LU39f5vc4RTtxCAfYiio8nEloAaSYF+sH5W1s6WUveryyVUsz5Et+GfMmYlkm02dMQTvbRZNCxxi8Ir",
+	"jpdZjUexVDas74aZ4aSK2ci+GRXLvi0uovzf8BavIOiPpnpqpm5EkaZUqHQ+l4lmUX/GIk5deCHMCi0O",
+	"ccHoTX9luMJrYEL4Ju7VkV+U4fpjV7mvPmcbFHGx3OCAn831Y/vyL+B8EkonKeTIqc1oO/e/gNJ5aFvb",
+	"7Ovn7m1EMI/Skd7sw9f25VuvAuJnKSoP9SLzau4e8gyPmQObcAUazQmSxmxD1r2BVzcu544feaXcoVLz",
+	"Jt9cmjcrZtod8WlhL4yKLm1VQ4sDAezwoEvW0/mDfTnoaMoxFryTGPeF5YVj/t2sxsUtFnI9zdzmVnNQ",
+	"W8cy+c0kvwc2aWWIz9IETAn+5ofsl6VME6gMg3kvq43K+78Lo3JJLIWTG+xTvCNDjX8HkkAn5sdvH78m",
+	"+0dgPsw8DUZlnbNkSueQzApNWmtgwiZciryOgo3ehYbBaMIFGu28TCTXcCUhoFtMJOxVASQ/9Zp7t1+3",
+	"3p+1frzGH/ZuH/zJ/vCpd/vgTys4s1Hwh811ODtv37HiEbcxG9uEZayoHgTb9pQM0E9oQ/fNufyVQkPo",
+	"IwtU3SxVZh5QpbjSVGi/KA54J6dZ6SMbwHt2TmRi/sAiPcWof3RQYoSe0a9ds+uDjm31j1WYbu5EXFVc",
+	"eAGB+0OGpsAVE+SiJWoqPqAnG7XDDCpWeFmXNMc2dNCV5hSliQUoGnM0s2x04y+uuVJic696679bXRyr",
+	"4+7kiCq15Uhp5vxcNXOZ4hOYObcaoaB4jmu1qTPnCzh93jiVqISKDy4I7SnPY2muEpg/aSPzsKSEUcM+",
+	"AhQhUytS9IwMMvu5Wm52M47t/focW23Vsiog05qLibpvVbHqNQUyW23SUDiZFdF/zL4vpbXu5nrzW7x/",
+	"bKPx31V3rxQhQY5dh2AbZ/Rja7jUhiY4OfN1U2M2HMDtJU92w1rj2ZUHZhuQ2kCvf0QGMf/ABkUVZZFw",
+	"rZkw5x/Xj8ggYdoQmzdqviFSjFjW3JBdCa+Tau19IKvRbMSYKmSbXHFTv7RczarYNMYJZyIC20e47Hmm",
+	"1ReS0fOvBEt1AuYiEB8xWLDmVE+Z5qMVpPxQB9kI+BMWbdtWRrSHqfPXoZ8l81KAh4ILi0COLyuyQOy7",
+	"aJOahevLq77GadhVsTs7q7bInZtjdC/BpGZghXdQECHcLEu8tyGSXptfrbug5PUbf8M3lFAZvdepdjjc",
+	"282b2QyFBE/E4fagssmrmdnfUYYXCpEDMaNBVI2tUbRrRlcK4tu2vAoGle0yiO9ucXJlzR5/DumFb7J2",
+	"64PAbfDelMU2kN1Jr3RupF1dNvQbRqPlGoAVKFw4aJMz3FkQT7TwsOrVDYuwrL8Hk3daCczeCBEPwmev",
+	"RB6DznUImP2XBWpZI4K2yCmozMO9wPi2AFiBOf2lsPXyQPDNsfVsMf6tNzd+TrSDJijV2iyU1F+3YfHl",
+	"S3i3ms+9rjh/4fPKLH3HLBSuYsqoCF8phLaH9iAEBqokzOlPKXtEhmzChbLIGCrR/TJw1OfPf3xjjtrl",
+	"vUpbOeOOlmQIYoF/YEmm9FUmy2hA/XltHEcBedUqUWimz1b9VkEc3bWxJ0XCwnM/l4k+O6+5zFuVM+Ih",
+	"LCqvuk85XgQVbV20B0ykX+wAzT+7jWCJuBrRJArR9MScDMqvJZ29vGMaTEfrKAB12N5B0FIHd5ghG1mo",
+	"Nz1ls93S5fmhqysU6417tIWgG3ZLT+4GYxHXm00Zvom26czD9ZmoygoabkKYdy9UiNxkuLhb0iDdoQ+K",
+	"0qY7DjO7zCefg5R0fkdC0vluycAjKLCc4Xcb1hnHeW2dzI5MtJQ3zex2ysUoTncsCUqiOJOWuYQIr7bA",
+	"zvAFWymgJJuJwvrIWFMv8p9BBI5adeFXIfzB9bqIPVBy5/8m8kYCMOBulwecsZmmtxnh4D62RYZlnG5S",
+	"vTL04YfNRu3e3e24U7EhDdQynkD4m4i4mJAyVNJud4FbER6bCvRWJq0wEZA+V7+kv0tkSCS9K1cHoiSi",
+	"S7wkuiqT2rIF08BtqQ6XGRjYBpMco2V3CZxwlDwiNMe8SwVVik8M3ZbCO6XYRrSmWmhEl+Trt5ePH1Sg",
+	"VIM3v0xSrN8GTqwY6czobEfpvYzOCnzxpkvIrAD1dnXQ3fDq19VFOpvRZLnBylJyBsxV4TtCDVINXAXu",
+	"NCUTs9JV7dwqLDcD+TywVJXz+vKERFAlMyGo0m/k1vS3VxmtOeD1qQOSAGvKncappabxHRde4AoE52HD",
+	"NZexr37GUZhXBvG9XJBYiglWyZA3aPr2vE1GmHIxaZPvvfp9brHCFy4jazA/6PQVRDKqQZMILjComwky",
+	"mJ/kj0LWvzRk6zG0zahY+oJih2pxTm1NBiOLOBXZJnXXvN0Tcxfcy5M1RJ909JTMWTJiQvOYfUnUVxxo",
+	"aU0wxRummF5rH1VMD9rkccxoUqroArDTmN4E3gqoRqwAcDE/HsHgA9bRwFmIMa9rU3vsa9taAxXTm6Mt",
+	"276C/KoJuzHqkMhO4xldkki2XT14iJn0w2wmYDYGiFcIlB6ALoWRNL5pWxWT/yGmOmTTvHh+dkmTCbur",
+	"oepcQKIbbPwZF6lmygKwWjcm6tU5LKN1mAydPd7epn1FdMaF32+3cpIVNLS+7bbK07dmU3nGroTNIefK",
+	"lWtywAUjKsCCvybno3dwuN4xmCuL6+hymahhBfzufa+qSLhOUGWzf9cQCVCO8EvMZ+Ey4eb9Njlzfy0z",
+	"vAQr3aaA2iICiCRTPpmu28f5Sr1tNmK5uNP7An3Sd/kkTSYb+Lq8T0I+uYswJJ7b9a7oPO76YgCY8grH",
+	"AjwetTE/uu1qJKhTs3wHsIiVOzSaGY4PbDDPfaOaVyL7cpFwzQawTfFFNAN4zdAoUsW2zEVf5ZGcA8oH",
+	"Vmw3bbl32xQkwihydn4l8s5RpilHrnkRcr398r4ergi80cyPAuCBFXpNEkt54ySOlZ2mB1sWz3FkGqoL",
+	"Z7hgy5erQaEh9yv52u/sQZMMpOhjbeRBXjulhuxiaIY/UVk6h+W+Q2UBtrhUTQUJF0hHo9nIOg5Lb7O8",
+	"1Kbra2O1G1dtQeE+AiHktO+S6m1u0vynlNnHOklBuDCajKZvAIE2WP/DIiwnOVaRw6XXoynDUjamiYAq",
+	"Wkju2FF8vof6nB9gGdKOoxAhgsF+3q4vyfPOG0cB+GhsFI0MPay4Sgq1tgCWLDTnOwW2yVDocJCm08J9",
+	"l3rwexufKkrw+ZzVuIUdQoTdje5phc1u28OlJePkVeN///t/rhpkRpMbReSMg2dw8zjZS/ZRX7DJrFJ1",
+	"cS8UJbtZuglatrx0k53ji9lFSDPGZdBeq9NNi8GI92dSsDSlkV67GWyOzT2VTn/MN2U7jMlVBFZzxHi5",
+	"L1laql2VayHWLsylLFztxAXDZZQqmYqosJXR6QlxeHlInGATan+kYpKEwwsu0M1di7wVy0mLC+voblrt",
+	"GRzoHCwDynrGyTyRgEW3Tm5unBQHlVrDuQgYZoM6reerzyrPj0ZMWcKs6VfdqHCyNmaxqp0npzERKZKK",
+	"GBBrrPINbGORRXpp3ynzb15Xdl8vZHKTAeIBeDWOOZaTCUCJ5FWuep29dqfd7e61Ow97+xlQtLk9LgMJ",
+	"9dWSIlTpfqo+B56kXUXgJwDLGfvo6l07tQeu5RaIJGlaLsJYm1ml+SGbUDwiYVPSSX02Sy2/ECMjsgh3",
+	"TTJKIWyy1+l4+C4rmReq6BxKmiskwhWYW1iYhcHAWsh3R1CW8Il4O982VEewhVNuEdET1FKunHVguCQ2",
+	"gncFAPOq9ZCBPZXwjdd8k0Hz1GYTgcaDVJob4YLFcQuzuS0aj/msmdkzZJJr9rg/DfdtMM9+Z4+Uc6gH",
+	"FWPHdahUZJ4Of/q+bAzZCh35wihxeOA/hjtHdej4O4gBa8UjF0LKn3NXCrGOF8MjqojCp8Gaa3jXsiGO",
+	"m+1x6D90wtrOswjpPMPB6LNQtSzHb7xtmu7u3+tZHOcuv4E51HG2rddvAD3NOIaj36+rQOu5CdyRkLu1",
+	"JFnKFKFucQJ2wOKpdEGSYJVzEwuuUdfzLzTQvMOq4jTDhB6PpmZxseU8wWVQsxWSdfZfMA4AIJuV8mgl",
+	"QJuQTC0ALGyEHM0JorQE4b90FcIhM3sAKbSzdncT890S6z4PFLE10LS3NHnDpG1fYNBXx11u3yq7+AUw",
+	"vCYG9MyqjkbxgOq17kaTQ1SWjr3PpURiu21yYe1cxTgGyO10IPftLEQocDBCuCqUwQeFR1W8kb39tRm8",
+	"aVID54lc+UplCI15nAGwEUrsNEnCYriOuLAkxB/ZFB8oVP15zVKxoC+G7oI6FVoPl3SyEaRnuNY+efz/",
+	"s/fuy23car7oq2BrrypJHpKW5EtiqlJzFF+yNHFib0ue7BnTWw2xQbJHTYCr0TTN5XjX/HUe4DzEPNg8",
+	"ySl8FwBNdvMiyXGSpamaFYvsbgJo4Lt/vx8D96mPsl/m880aGh999X7Gei7vXwAm8HJOKpt6T0xRhjAt",
+	"tj9lBTZAbe7ky3VtlPVRvXMl64DaBKS2fTEJZVtIKS0o3lvzSzd12bAX5yJLNwh9yPFPcPXpMwjmbNKZ",
+	"425iduYvghziKQ5NAf/m3qIFEJE6v4Y4YKIV2A70o7ogq6hPIpEYjXHj/UhvakWsqXk/NhNYlygO3Sos",
+	"9zo3CpE/CmZJHKirA3HMFPPH+ulSdpYj2OIUIzfwtTal+Ov5Ty9rsA4AFGxN+CdAG0DUHsMFDbzH9cjj",
+	"I4Vj7qztNl+jb7il0Y26dldjvL1mzSLkEPDZM6OJkQgYtEtija01Tccb8Vb/RBiUJBDVl6nm8/C0ztSO",
+	"RO8yCUMtUFPsPdycguHaYUf3Li4GmcpTu4XbFADCbc1qnZacrBP45KU1gRaI6qqUSGpUxLQUDXNl6oUt",
+	"x6uKWunvtH7g1hiwHcDMEBgkXyDXQLARWfrLmG0jSuyELOtsZERuhoydM7Yq/6Aoi7l5wWc87E3SJc+i",
+	"Gz5X4A230ZvuSc/p1tqj4V424qxIjYEnBGZZeQ4CutCqF71QjXLrqchQpgKFM1zKIhEIaZLPWx5Dh/B0",
+	"CKmG5zHlMhiMwi6MN53e3pixsGW2NHKq+YFyLxr0JgsvqbQENqqzJbigZNXrCM0JXwTdrrYtKaw0Jxdm",
+	"Et3uERLWXqwgCiYOI5Uy74K7p20Gg7olWs8ZvBz8bF4nN7LQT7vZQi1w976vo1K+3lptasVDVJ6z37dv",
+	"X6sZAAtHaX6ZpioFNgHUi1y/1ApbfaleAOOZqhiq9IKZ7W4nsMMK3f0W/gCQpbe8aWKbKPdql56esVVi",
+	"n8/htiL6Nd+3PMG/mpnASivCuajf/M2sar7s7gsJtCwuXfRVe19KivEPfBEZFka/tCEyCyj18DVGlhFx",
+	"NokD5BegUb7ECmchC7KhgarNyn1xzcoNisFsOD13db3J4R50u2bl7fa0XMc7CNt6q66XFVPiwpX1r+gc",
+	"Lv1y4ZVKJKVakRYUwZcvdskQGXcmIR13AXAgtzPPM0AWWbbQnEpzP0e5fYnaeteisdaNqPEDeKMnPFE6",
+	"ref1403T01SgSSXYbK9i8YphsBPOXEQSqtdMpVnPrYg1PvGkoxIg9s3j+qCmINiyndEcQHhW9Xr+AXnU",
+	"xEY0an8KQCl+6ZG/ubroLuB7sh+OJXx81rF2JoNOQr4izdJWnbf6FiKfQo6NHlYLj3s6FGzr1F/hE9HR",
+	"w8lCXQLCXc3a9j/a//f9P61Yj9eRUdho28lwyDsCC1uMxlIWLM2vFHTkBqH6CUcOugN8Qf77xpE0lRqD",
+	"uxUQLkIe0f01lnpek5BoQmCIgaXwIuYhQVt6OdY5CeQ2m8lxZsNp9LHI/AmmBBtRX5kGdzkFUeG8pSVt",
+	"FqdNsIvMKM6dRD4Cy/vFbWz3CrEYotrjTcwJzbvmvL5+djnjuEp0F/FfmPuaFnj406xQfUbgoUqbjni+",
+	"LIN7ulYIL0jX3zOKLS7oL1k5+ikCR97GU9z53Pq0Fc5yLsvIbUe1SLZIaCJEskGTp+5SiIMd+37Yw4MD",
+	"kpz8gfgp+z6Gw90ofdUAvbxUL13P5VrXErxcSuWjDUx5VmWLhxcwVi+yvFRFfcPFWCGT1oMHD57sA7Xd",
+	"+dNQvanEXMlCgLau5MCccdR2dy/kZR5VEdSr3JZ7Rwe9Xvrp6POvR+8O20/e0x/vHtC/H3zeb+8dwFe/",
+	"Hr47aB+9D3+/Ozxy1/z64N3B4fv98z33H/f30buD9oP3+913B+1H7gP/j71er+Meeth68nn/n/f+/dd3",
+	"/9R+33hbDefgFoIz2NnLHX7nT1uCF5h6l6gOQdjsoxg4EQGPFWk2JIDvmEry6ODocfvwsH10dH7wpPvg",
+	"oHtw0Dk8evDw0eN/r9BKNryRo2+qb+SbyhtxC/Tw8+0tOq3548//Xi8NiqwWAD/G94q4o6NOk4XmQKkb",
+	"0KNYGZPbwoEa8lgybUslUy7IRgz3Zf2cr6QwqGESqKMw6PxG3AJxBG6buJuTOhzvXbIpwOJ0VpEzJ5w2",
+	"CkK0js5uTXGSjdsnVnaZ+Quj0MvCG5BDRq2hJEgJg83NDPp3rbp+vcujNaLZLzUNLtop8SRbYX/6Ra4z",
+	"cd6ePh3Jcm0leFlM60EBk6lV7gmJe0up7YgkS5mGYSTLXdviFgx2QDriJ8VslVSY4bx2LccqFT7wlA21",
+	"KdjKqB68zctrVmnoSlAaQcq42H8kbQggeNhTjrxAPEBuDhbyFB5aq4iP6uFCimw4ZFXJQNh2ejnOynZo",
+	"xFuobK1+nwhbmoJ6WOPRA7L3UGlVOEntr5YWaXG8g8fM8ob6KiAJ4WzHSkXm4piWH72+XhMLMhvtjQVA",
+	"9MODh98++uYxbNxnspQ1BvJAJKksZZuKO2kz0l+457BXqSP8tcgpBhwhkNk2Y2XZAEmAFjOh4BDfMdWM",
+	"F8C73aSK+TSgvbj01GKSuQJJXFg5r4XI3bqq9xYpRivQPSsIIDcRtVvzaEp7BXX+Q5npmEOzTjN+rhVi",
+	"jbQ2if8uCRpXnD37sdMgV2okBRxgjJyARVDpCpYg51h0uMm1MGQ2y6yqkJIuZksfPVq7kmNVypS2+Up0",
+	"X57kT3wDdM4UpV2R5WWmno2k2NvTc/WxfC2Lhd7Lw1UN2I19OJVIs28calUKReBFQXtGIPGpwxLZnIon",
+	"Y9rDnWhleZ3er9pXT0dTfVXvjA+KgFBKW2vXirenfpdQSbh4Lvsj4X4C9Au2y0Z6MNwuhtkHZRtwtHk3",
+	"bOa9kpD8/H6rmpm8Tq6ec3+dL99jR3RrpicQqOe1tXa/jOaUfYJoEumhG8qjQYy+vSVSd1YbbIM+JQqk",
+	"x+3h0F8ITa5UT7yuX5JuPN0+2rXx+xwvSIYtNs+SUNnmd1dY9jH+PUii0kyWkdc3ebXI07pJE7DJ00Bf",
+	"El6S22S+bb22JnRtpwpIgOVOlRb+t21LNdnB2tI2fwN/4EGjP5QmEEjl78BtW/1rh06PE3yXBp4VGzv8",
+	"p+dIXbBVNmyfWSkL441UjxJ+pc1MV1RlTV3qtByZYsPw1Qlc/GOm0xuUbd4AsH8RuhbHXr9KXk3WRbpI",
+	"YlaXor7qeGuGgmuxclfYv2VRabiCcW3ab7VwcbQiuhkXfUnaT0szlmXW9/2eX5BU/zeyeH0wCG1cblUn",
+	"6YcmL1DFb2D4VhHwUnQDS+wPDkN4fwPkrbeQcT5Xcnzd5nDKPnng2GXqmdSAw48XbgKwVu2TWdfpQcxC",
+	"v123xxbLu13bTq2rgy+IEou38Iowunnzl3TTRoPl16o0sOY39BBUKzQW2rhCv+AU4wtRdqAqKt2fcRD0",
+	"oP1EtgfvP337ue3//XCDfx8efQ6R0XchfK+neb7zvrZroPaVrQU5iNoI/lXmUxJxlU7/uIvAmTiWoHoQ",
+	"t8CNKHEfYyKvI16BfKLLbcnBibH8GA/swYF/40D2tD7uFQbKXWiNYmmnuzOWk3e4au+JS3Ch+H5tSUO1",
+	"OKFF3IcJnpVF2pXtqgvqXuj1Y95LdYuNNYjaXJp0LrRS+CZzgsyNNn9InHHPpRhMy2mBhu4Xz6UdvXvc",
+	"fvL+16MDTqD9rtNqde/xZjWZdfiTwwVNVFYwr+TQftlu2G2KLUL55qqKzKqsHWYflP69Ctp1OtPeXGla",
+	"9UEVMg84Kmt154KmTNML3j7rC3lbX1Gz1rZI/w51603Sj04HbvU6blN62zvx/ZXE97aCD4/C71r0RbVz",
+	"dpXBdH13iHvLt8Bbbaq8awi4g6R+a69LhFrxbXQAKbuxd5NmFkTmGkpPkqeZFXxDjSe/TQzVrG9FAAD3",
+	"FXrvRsR/VWeRAIBvYz03b8yl8S905k7k1K56HcRRmClsJOiIBOaXCJlbQwrQhilRNYe8rRc3kfPcyHTD",
+	"ub2mq+klNp1e95WHRorKJwIfI/BvaDMTRnfEiUboQZFnFp3kPI+p9DYSAYCkdT5fxF1+dLt2KCEHbbBU",
+	"b9+8bNjsdnVVl69oMFfgGk4nBPrFtN1uk5wOotYStxv60xIaRkkD+5ssdgYSZp5tYUdCT1eSY/Sl+zUo",
+	"7jZXSh+Lqcb4OH9ZKPF3VZi6ZF9f9kcqvVhD6wbN1/DmeXi7VsCtG3GLH6zjOiGC4MzodSPxBI4YZAf8",
+	"1wYmuesNBfnpNlmQ2/k9P48NZ079c/622xjFUv1XvAR1b6dWsdra2tugIq8H1OlROjetydpKoS3l7hkL",
+	"E55SN00SEk21+hALA9QUH/p3R9ND8N8aAtSCetss31qn6N63muQZK64MCrd810U24LZap5DBXu0QEyyo",
+	"tdsHhMDyFs7hesWrhzX9vMCbG49mXZK48eHI0FOovnIfBPKW5OHhQQLRTpDIvu4LM6KQfnmEjGT1o6uw",
+	"JAwNdDO4e6tM71FtAX73hZoiq3MYAQ+Hm8dyv26UOtriOG5rRdV3El3X1rGqX6jy4raxESMPPBo/RDKc",
+	"7UfBDN+GgaMIPnYG2npxe8ASS8Lk9kbaBvM9h2uXeoQ3FiXbm0ZLYhPxDXHQ4XX5t78d8hr92EkoVlyu",
+	"ifLFliRvJb+Impa2dFpI5CfagGAOYiTjLM8z4jFbrWAfPN5Iy2NFRa0M0gaw4ielE1cBk7Uvx6obC6ix",
+	"nKMHZLRW/ZILZwnvEitEASrPdylTLxgXj8JtRDhx/vKMznkLsI9i29X9DyxJy61JobCNCwDPqQFP/PX8",
+	"/PUxE1cgfi0eMcaVd3f2GTvCbfLQGO1bsTGs4m7MZaZDNRqLRppZDH6909pJySTh2bhtlyPbwViZaQl5",
+	"ahwyboTS9E0A36zvh0Py3YbUL+60XUsUvS00hA83Mbw24M7yRLnLvww1xGDiUg0YX75rxaVJ5+BkQMFH",
+	"pSESyx1mEeXUEoTpcutCKYtrSA7b0Ld4Hl7vwtCrQ3UDhJ2+ejGfPHkSr+TBehOWXmhlYq2KIFgheJ6R",
+	"JKmXPLjdDWLnzOTcHUQ3DR+5YOQtrMBkwqV2libkWQd920jtd7GCctIMyoBsYgnCeIudWO+B3aTi6Quh",
+	"tqBYRFgKDItOJ7WQKNT+upVdotXH8oJX+7ZHn+GLgWrWFsfjlSzyTNmyHoQmngMyqdRCK7C83bWCr+Kg",
+	"Pm7MgYpsNyIycj96XULNWrm1WUR84ThFofHGQjGem7sCFA4fn46bxGKG/XG12ezBUrPZxftPh60HB597",
+	"vU78Z22DGf3QxWYbqM4Iip7Q4qK1gMRROdhrqXjq125FHyCbP7D3yizPnVwi5duqHicCNGHPBgs3pA1n",
+	"LCb18Z3lPgRI7kqDKl0Y+C9ZOSJDzl7DTyVBvNwbLaNnNvZG80XVDuiNA5MLduiWDc5+hBs1OPvX51uc",
+	"+f5OZVVXwK40+u3QZAbcH5ktC1mawjai622DVfK9+5+ndZgijX3yCx5aE+GTX42+0aUzDrsiKUeZTpAx",
+	"oaRQNSYwU9sSyQBKjsD7mo2M87ORDyAN4Lw+dAjl4ITZ09NZ2RFA4o2NcNArAr+1QGc4ygCNYFohhVia",
+	"2Rs1yeW8uXA5BNKhLrOetPxitQLwgp9sKwTIJLuEzS03jNsV+pCN3nJo0BgIwIFRkx8PWy3HbG9CmV3D",
+	"Qh5GuzT8FUL3DNz1uupqrWbszMfZKm7qo82JcE7oxtmRmdVgJk8K9SEzU/u7ikx0QsRkrWgc0SItrjrd",
+	"3qqd4Yo1P98iKWV4ah3xi2dNmbdiZ5kugIRUizIEmYcHMgOqhy5UrqRV9rfIVYW5vn3zsil8vPDOUHlf",
+	"zkXy+tXZebIODPVJRV6PynJi/7l7//6es30O2k/e8z867ff3+LP9f/6113tHBQDd9//U673f3+tC2YX7",
+	"8P2ng9bDz/v/vHcfChbvNXTn+/1Q7wriLoNsopvdwM0vTDWUpZiCqiLy7LKQsAzOhD0rpU5lkYpfmKYW",
+	"bZnOSiqLR9VSlNnIqv7Fu5P2v+PM/+n++08PH3z+rmY+eAymRVbOz9yLx515qWShipNpOQp/vWDZ9S+/",
+	"nC91TGPuI7AAQtwA3qS4L6fl6H5uhhnRGUWfEkdf0hIfZJ5hQDnhU+Sup8AUtgtrjNUQfppTZ5apCCE/",
+	"CyQtlFI00zKnxj8aU0tcTksI6cT39XRPvypiGt29xF5d/Pd//leyX53FJGtfqbn1bc1UiDQCyC10tnet",
+	"SD62bd9MVAI1tFQawAGswuSEowaHDCK/sLbhvbid7HaZ0d8DI/CrwZp+T2qbZfgvJi5usembpTWk6NQz",
+	"WaiWuFQ2S9UCzzGtBVoLV2re02G2ML2YLLkjzpQS79xuUbrM+rAU7/eKaa4svObw6T7OPnOzGCmZwsyx",
+	"jH/nf7df6TZOuv1qEFZETrIf1RzKBVA0IVfBTZHNIjI83uc1p1mOq/SWhD2kPk5yU6jCdoXSTrrOzbQQ",
+	"qj2WWe5peagvdWpVAdHKjkDwAvdK3HYmUWFLOe9ppDWE9YYFRqHIm8ZG9TcQHR3JD+q4UiWTqn6WKkub",
+	"MyvFUJUE8D7IzQxVccT+Zz2rNFLlsUFatZ0DpzRRO+JVaFOGL6F7mL6jqE80WHcNkyW9LfKd7k4kEyr1",
+	"B+7jI/S6N+GLio4nFWPd/+Rroj7fx4e08cUlrcDnTSKiQmAjZG60ivbn36bOHfPbE2+6YJaj6ub87CaR",
+	"6YGpG6ydTiamKCEnSuiAWFmPx80KNb5UaTdC60e2KUb84zZujFqPoBhfpyCyTgWQbzEZGMP7i7GSAF3S",
+	"opVyssD9A8Td//yf4gWY0bZUE+s+OexUpLKznKaTRIzlVWXnteokOrdX03X+pHR6+shJBuo+x3FIKxJs",
+	"P8z+DgKhK74HASh604ODB324Cv6pEgJWgt2EC9aXed7p6QedhZfuCe49k/KKTcHgGAlS35cGg/EPOyL5",
+	"4XnDPTJrs5WbeA78kEqAVf3epGzK/MvZq5+x2PRF+1s403PS4sGnW+hWd+6S6U/HEEmTY0Uab4ycp48f",
+	"ih+z70H5HXu7LsKErPD3AxCaODz61t3TEtYE+Q/a05ZYTjPI3K0jM3NLTJE5bokUTwMKg8Ws05jIX+M0",
+	"dU8DBX+XuKkucQlo0AixBvkmNyzkB9Bz30UGsu7s2Y9o9/xg4Cpnb57B6QGA+ZxEoCrReJog/Bu9gp4G",
+	"oFNnLoDBi8UjUSGXO4eXChuUZ7z3q3rKfdgW9+6diIkqrNH37oFylJvZM61Gi+W41s6h08Lsuh3+bRIF",
+	"4cc3N0aQAMKZNElwP8DQ4m8QY+eDuQIAoMoPethylj337iHyEHzIg3CrnFTVc+KfdFmYmQXorAQ8hjMz",
+	"Lfoq4amwsL2JxC6UEuNMT0tgLOnpk1ghw+hopMGTWCFp3Gq2hMZdr4UUb9+8JMUbDxXUAdT5CdAEPT2R",
+	"hRyrUgEXcl9OrapOWfSlduYlHBe0buyxW3+UTlXNE+GT0qH1+Lswx3v3iCncdu7dEydVXnCw95CCGwnC",
+	"y2mhlzctaAnmwSapLE6qH4iZAZJ93Vfdnq7ds8wMDVK+Qg49kVkBZX5x2gsCULmxZQtXomQ7igY1lJkO",
+	"csc5p52efsUw0fBcvNLtn0ultLOg0haRiKoo6wobNeYj30seHhzi3ReFmlqV7HfEmRFXSk0q0EvoD0id",
+	"Qo7WCTZ5CQCfk8K4BVRW2BFEEvjZLb9sU51CFDo3/StafkmzLE0BjR1+niLTYF1DyWxVephpmSzN4JiU",
+	"EKph2gAJlJxaHmpkCWY2sGjTrnnjrEXcMt7a3wNGaUSF2RdWoQTKCmFmOuIvBjNjD81N5myGo4+kzXAn",
+	"6WPuc+VQnzZlTzsb2EbA4R8zi/tlbqbd6hbJrEgeHjxMWh44UTJilndYqg+iE0quqqA4zJjigFQv6h0x",
+	"1KGo85S0JXJqw2OddnKGhMjKrkfKqaOoVtLZ0VE4BbYfA1nRcrPggRXXVeuZ7Sf0pE5L9M2kXfC13Evw",
+	"BhZFq5wGw492LbFoI5h6PudtAE4seQp5DogG3cj7DAtAF+FDtYjWCGHFozrmY5FIPU/IWLH0sq/UvCUS",
+	"bbQK32jT0/A5vTfeq05Fo49hPfAQCOaIdMpHsoI3WbM5HgjP653wYvdLbvr3trJb+F98iG/RNW3h6sNL",
+	"l/0gvcLq+wd1l1RcUNY93ehFV8G/cZf6C4bQ6RLOKz0Ag9h22h/BPlZOVPJi0QeYUpdlTwdsyi7QlChl",
+	"GQdtxQHHB3Ijv5nJggRNDHWZjbOS7DAQ0FnKwg17f3uazQSnBqkfmB8AEZeKuqG9m1lSfi3kWHDrP1t8",
+	"4y1cm+X3/Iq3p/U3JSEWkgRw9KwI0gCjKUwpjzxLMATQCAci0xBeuvAaPNnv9PRZTNoRLwz5577KyL95",
+	"Xo4RVCOUYi95/fZc3Hfrbu9/ItqBz/f5Ucl+7MOgzDzG/RSRtuHZwCtnxNgBZjUyOVqVDxa2FYiCqguJ",
+	"5kxqOmAdeXJ6/z2h7eG6BUcTjXKMVyhLbz/p0HolHHXjM03nEIweOHnPMXOFTS3gT0lN2RkKeQ2USsUe",
+	"ajUMaiehNw/whhAsl4XzFWJ1Ib5XkFXYUFJkpbI9DerQZ8Z83U3cyJGhoJdpCpbgxzb99nF0APmoYeVA",
+	"WN3cGpwLHKgOZa8T9h+QGzrTQ/f3xj6jLJy39R/GWW+moKSVrfZSVFubyVbx42LMSf7R6Afs/U9Vhm62",
+	"pCmJCNupI7435QhtMnTf2mAp07LtJc4rxHfUprv3O/SGAaUxEZnt6ZhfFRxd2LhSJO5dJF23KL/SFvhV",
+	"uNvErxCOcJL7157+td1u+/93lyZIHy9+FUkgm3d/ni+n+/AgMQQc3H5vb6oB7HT/nnvEM5WXsvKIZZS1",
+	"roBadexRwTEAUhSM4Y37l3/A01zJAk/l3EzxuNiRmWm0Z8CPxncrDCRp8HEp6Eo3HKNVZTRKp934pUMF",
+	"A1iNbpsygmgYlkznNCyZzhefhIm5tJADRKRghEwKGNkrLNGupOx8Nph/g8A63Y+8gH/WjncBQg5u7ukT",
+	"KKycFgo2AWc2ULuBG0zgr2jkYH1IR5wAXUwQqugTZRj2otiWfzA4YDzInsatEHJ6Tjz3TeqsilPAuK1I",
+	"AffOqJnuSlME4N69N8pO3fkNAgyfeul0De1GcsOz1DlM7BdCdNNZ7F4zwYtu+RflzEdeT+p36opCUQUn",
+	"E+W4gUOxMD4xAayhbsJxHz85SChnuDNeSlu24c20T58lwVzwXVdEAydkWFyYFZRkST3nbCHEjUYKcLNl",
+	"niOqPDiFoC9nIyNkDtPxwIpup6G2PgKTHXcT5lhLM3EvqCEI4BwEVQ0YkSA3pVo4BkNInbOVAUDVeLCc",
+	"Aw2lO0wzRKcVZBP3fAFfjRPkRw/FCPyQsNZKp8dh7blwZAQeAfaVOduB2soARo498CxXuq/AxAzVpuju",
+	"BLYcKst2pmbfjMEjAfmIj0WRdfiI40Idce70iXjoP4lIt4BwB6Im/WlJg/ir1EP3W9PJvXvBJ3ILHy1g",
+	"t9rekeU5QxZnJT6QMRVJV7IDd47vEIhqnFcUQgArtUtf6r7K8f0WyodE6awNIQFamOlw1BITA0/dQGWR",
+	"imY9+8zJNUuxQyTNRJnjNWRCWA5JlPww3qQSJ6e7liPjHXGqRSKnpUmqNrxbUfwS5GgSS8nUtEQ6LUDV",
+	"g1SCLUTsHl1835NclQplMDR1oDtUqA+Zmom9BP/R5ZLHZJ+icvgDk+llntkRrL7k6khTCJVmpUp7em+j",
+	"l0FPcXaVKUSa2b4sULmdVAnIIlxqPnh0xrwWgSojxHfsabe+mb7AOSQVveXPTOPOcktqBoOkQn/nXwe+",
+	"SQT0l/nMmUIzAJE+WWIR6+fGQmF4AfsAa8Tj32KVEXqrIRrqNwf1TMArQuPQ9vSlcg/iRkOoClx6eXY6",
+	"UYVVqUqT/WNhDR6/BWcB7AsGZhSvdONmgFgjjrinJbIlcd8DPARCgmQAWwFgN7BOK+KlxPOaiFzJDypk",
+	"QAIlK+SB4wgv0QhHFG0WVn9UZe31zDYnp87moxKueEeBfQ1KQJXRapcG3zvpKPcYvh2tE+j9AUvKfckU",
+	"sjEnNRz/OAMBq+Ch8SvowC3hIYvb0wyDwT+0355GUTnI4eK+a4nCKX95mUcsbSQ2AXLcDDCVa2aanC6A",
+	"3YcAQBbWd9ceU5IuYPlgwSXav4Rf/avPBceWr7uAsIm/cWbX/Wl2/8M39/swufjbRzCdxwtTpDviy2HC",
+	"7nM5bE+zBI0zIYSzC2zJsWjxnfgkFmLiCQXF//IJfPjPifh8XLk1c3pkLr4T0s51X+zti+8wPyf2pNvi",
+	"YqDK/mgv+csnXMbPPLb7f6GNehon3Vrikx/O5/39zn9Yo/f2Kz8JTiEkTL+DIrRnWKzo3v05f7X3SchJ",
+	"1hXVn+VFbEU/UXk0mdrfCRw6TW7h9wGA/DtB223vk8icCUxTCbm2Lj2tFQZMu8ud6WKq8Md72u0iU2TD",
+	"zFcKTpy4HE9tKS4xpE2fM7S5oBYgug31kzeyWiKBd5Vw20UkjOJ4zDGEvXva50aMxr2NP2PZvsBFcEbO",
+	"ebAh3K34dFqklg9125DErDA5MH67h25PMbbkXQetIDjOTWy5cXo1Jo7o8radFGoiC3WmdMocUwS40RXw",
+	"QtyiA61DlPv8HG3NT9A01BUN13b9vzo2z/pqr324Lz6Lz/tuAG9YcPDeZ9mlNMPTI92ije1+Z/ZT1M1Z",
+	"9plvebBmrNBa5B4WcIehp6MbFVI4idjToXAXM/ykbvkCp8sgn1nOFEmfOIpRGTV5CIiVQDuTS1CsJwpB",
+	"Te8hq5zyzZT1KSjUtyj8IakQ8XbQaTK6r7yWAYeJ7PTcQJDFN/nluUhseKV7+0lk+tJzwYQpps46AKEG",
+	"v9yNXR0MoUSmSBRNyTglwYD8nJK7VGRT8cRKM5mQC5g4A9gNBra1syEsNN88hQGj7mWZVs1VmklCUh+O",
+	"TkFCh04zDW8I2vHSFE4uZRqFdU8nb97+fPH8zZtXb5Lg8YEKStC4RgaNODcIhk1YeA7GFYXBMPh5HEQv",
+	"Dab+plalcVA5sGdwvQE7dBFkvk8o2hDmMAPi7uj4KEVPn+hQlyKxLdxSval3lJnyg6w0rD3w8MDHlS7K",
+	"MdowDEMOIMpVUhF6pFuppNXTCSL2UqLKo/Z6LzUx+hmErqAaSsQmHRxDzouQKQo9oc7b7Ab7gQ5UBzyE",
+	"TDsrPrrVeQYhFgtmBLvisXuGux8PIQYQ9/YTcL9KljAtfxHTvrhLSEgjvT46opCWxPHOnKfHqP4V6PwQ",
+	"V6pGCirxCy9ggnNdXXu3wEv8LLyJnSv+9O3Z+aufErEQl4GweRLdRfMAulyywcHW1eJS9q9iD5vXMQoU",
+	"BDm4QZwAz6K3r4JBmBZm0tMLJigE8yq3kNFFkqOLaOFe403QXfKxBdCAiww50kIcCWTna3cD26w9HdW3",
+	"uB9D77Ni3pHEUpmbHxnoIzOz4tKUSJNgyYf0pgRq5SWVxeEu6dxVLyGIdiUsqddqlHJaZGEIqQO3RCxg",
+	"uqzm3Dt3Psrbc+HNvPufmFnZCcqBUql7y7gJXmS5si130vKQIgykMNqWxbSPCSCKiFOJW4XGClwEFH3u",
+	"Dwrjub/rhRwiAz55+OiblkjkZJJT+c99uvCfnCGa7HsL5BP+R4geVPr1drqit8MX2/uQHsH+WpRLvZ1W",
+	"dEdW5nTLv/oLRc2FGBF1Vz48Ooo+R6GGT4DuaJPOiSHaSfVp7k1GoCmV/bJTea6Tjnj36oGSXrjIUrz6",
+	"4PDJk/RB/3H7cHAk29/0H6j2k8vHh+1H6mDwQH7TP0yPjioPUPgGdrri3SfR2yEkKlotWoZWZUClMRdg",
+	"+cHnkIJ0XxwdHIjP7/HBn91LeAYRHegHQFkPpUSAG5ClSpfZIFPFsUjgR0j8e11QqEjD+EI6wlOjTAVb",
+	"z+yh8Ql1v7Zr4WB1nDDmFYpT6l6f6qrdnpuhD6GAawxd0f+7TcZr+zRNODHpsxl8oI6F7GmnAcjc64+M",
+	"wRPmvHUyxOB8cmrzW3dAHj8UuSpL8G2RbRICJfPJSGm73yHlaxMB78ZyChqiC3TeYWP1NG0sOCiPnxwc",
+	"7vvoAKUlg18CIZ2OAMRspu5TvvLKWZaQjizUBFJnFO3xtF2gwb2uRm8p4bJBfAaY3BwSY+2UvHH3tMG+",
+	"TBYDqhKtp7q4f0+TdcoZiPORssoXWEP+gOo9Qha2NCI1XZQ0/5NsK3iLWDH4LhnLfGCKMcDuwBfJ+z0v",
+	"IJa+3Bd7Dw8O9rvxkwg2ggzUiXSGSRcGCgeeACicioNE2we33L6u1B0IaCLJrPMMoaAJXQB0uEK9pkdL",
+	"67jzde9F9jHexJ17OJ3lHHk0naUv/XROsDpO+G/cbxMoGxUAhK/czsTNG4CPZ0BaXlC14KwweogzPXb2",
+	"RX9aWGc7QjYFuaUhgBUYZ9gSyDOIvghx76Uz4qYT1tf025hr4dMAZ7kjzuWVgmi7+xWqTnyZ6avE773F",
+	"5clSNZ6YUun+/OJKzesWaeGSyptPTsOX7R/VHMQQ1P63IiwSWo5Ftmn22egY4mzP0Jt++/b0GWwJqFFz",
+	"rxz6FNyeVoOB6vv3rE15MTBTncZD9x/CYB/iYL3jDpUqE1mOWt4XCbUezsE2hf/Cnz/g31AU38QazuCM",
+	"AX+QBIoUmMTTkepfUbtKi1pZgdweCksqL8J50yaNkVIq527pW5jRI1p+N4koiUKF+TAPvBOH89ZGcRmQ",
+	"wlokJ+55SbyMActmcS3DN/Dzj+nnQz0DLUVsg41Vmkns9cW9egIP4b0KA8OPqhYMWC4IILCcwafiBkqZ",
+	"09gJs+gCdLEshpXhL33pZnD4gGYAgsntzSBesDjdDaDFIAwUloewMxzaVpwncJdoU6pWKFI3DDVT4f9r",
+	"YQ15tM9zgP+BomXtLOY+pMsYQtwHdWieU01vWKUXsLoXoPmjydZfATN+tPTO/L6hWn4qd4dNAhuI3180",
+	"4FAhkTw1unRvxrkAUIJQfYM86CWLLR7v0pduqEdH8ctxkhJVCXJzxVZjF17D+BIF8DizNnPixovrigTC",
+	"rl+Qx07P0EE1RQGITAs2xIJg5Y0GuW/sgauZTc3XsPQ8HwqsY1kuQ7axvP+gCkuVQdoHutw5PR20f5Jl",
+	"f5R0IfaG6EETVYzkxDrJ1GLZCsokKwWAzeH0IPaXleyQY1qR/8KeLagbgeockTw/l0N4cWgk/DIyyJ5y",
+	"RdVBuAmjFrjq/Be+AlFxuLTtsPNORjXdsQk6YuyjsOdW1L0vajMMJNfoMPiiMiD8eVNAPV9kmvD2ZyMY",
+	"lxfilB5tg7oPjuPOS7b3wGenxae69FG15w4ijFRm7oNMpTEtZ2+D7MTwJE4trv6OJhZ97Ke1VAovLdSa",
+	"Q9U3lK9gD5Uz5GcGfH/ub4HgQearknFGfuJsh0SjEz8qNQlxBCruqvw+h9jxIxCHboGR9cInDBdfYb9Q",
+	"4A/J3Na9yOjr+HV63b5IXhAU+2I3o07jOkCnjCyqbGycAW/dKS+IU9CkX2AVD4abCRqYJxDKPqNh+w9h",
+	"sKx1FmuhKdRNmY1dLoRusdGPBdFuFv7aapJkCVfcT0guFnFzXB1KbOnvUNQaKlp5Wu66Jutk8Ts/yRNA",
+	"K2hPJ6Fqyws6Ll3XVOBLm0u5HQi/lggzLTtN5edlTOnFcX4eLEDAXkAgLh5n9DEM8Um8aaJ65qbNUtn/",
+	"hPLSlBdA3YmyIO5n9fV2/zG1pRjL1K/wTMmrC96K8bArX1Q0I38I1ra0AGQ2nCpru3H+bWzAJxuPDThN",
+	"zu/0PqygnmLyaawTv15tuI0TvzInj2mwubTlBbYURCMNn/r1PfExRTaZiPACnUQWdXZph+IQfgJPhvnG",
+	"qzsYUhReS3lcNdZQhSzVBURiFnZr9Dms5pPqcfQsWGZKxQuB9N1DNY580ssZjKS1LO5nhOrAkMIEIuhO",
+	"6OJ8fpHUbFRx+jGnif186KYnb2SpXrpBJljIkFmRKy5lGWekLpOP7b6xWDzgVasNOsNcjKWeM0iarWqO",
+	"hS/DWhgj3DfUnEXl1IQ1SYIjC/KGPUz4UKtyZoorlE/8HH9OIZri9nx0R+Vs1S9PRzwzBIfpdi31fELj",
+	"mCeDlHk+53nL7OJvU1PKeLr8Wd0bh7dZKMBRB10Ou8Ot6ckpl1h0g6pqkWMDrXsAqen+TIESrXEOrdC6",
+	"GB3NYorokNzoHFSt39ecrISIAu/t2BfP9MWkMEO3iBVNWX9JOJje1qqWnda68lh7h3X0s9UTJW0PLypb",
+	"fPiV8i8pHt84s2OwbRvGz99XhN/yQL2hU9EznGHnD8BZNtDWO4+FDCi/hehCK56N9CsWdXch0GF4XUQg",
+	"xS+KEqv93NiqFKp8Eb0U/MD3UPq+pOAFklEJdToZNGucnD/9a20hVZSDJSzPxN1GJXXwhBrZHlHq1ejQ",
+	"xS/D2OlJ7N4MwmuPG0zg0Me/kUThrRi4YDpBKRJrgCxdMvUhsefEXq2977+NFX4otaRVobAFVdrl2RXq",
+	"b+hMGjr3GPNxauL2x0wWqdjDhWyJhEsgoVwa0HpT92964/uw02T/CgvI3D0d8aqIKtpCqyF9DyEPfirs",
+	"aYIBREqpyKNbrBWk2LrkaXHLSF9qnltpwlbFOmPeqQyrRWhPVY924TtwZw/2u75UmZR8FkFaUmUkIdtc",
+	"qUm5MHJsdyEn1PmLPsfMMRPnTRT+iV2R5KgQnTvMjnkWtUOGqb0GxzrMDekQqKJ00VuvflfZKOSgQ/CB",
+	"LwDHCeB3IGkZ5kiJmFikOHcan4FviCtjMSGJRw5HHDQNFVdRJN/nWyCcj9ELX4wPMbEOz5JilRelucBH",
+	"LYTvql9W5kl+W23NK+/OqrvBNT5gG2B5DW3Nn/GXKMVM2TxfDBXp6FCDW9XT/nM/xDMq4oGC08UaaExX",
+	"uX2Aw4140Kodi0BpA0Mkc0I6xyhU4mxaA0wzGEmnqC/MYBCPP3xaI3FgI+EVWB7K5az1w4qnUlMd7uQo",
+	"lH4f1xVOxBHd2pWufFEZbJQP55dfKTRerAHu+gIe9/OVEuRW9exEldwUR/EjB9oCW4aoCYmJeDAcJaq+",
+	"iHhrTyb5vGnbu+/Wz9MXv5dFJoeLnhB9SsF8CfVwAY6C7402ObviC3ucPw7a059/BHuYZSWYo26bLGxw",
+	"p7p1HJ3q1r7/G20pnkFUWBRNIHwaWS4LpUatWIRAngs0Irz0UDwIrSa+rC0aXEyvxKuKMyrMJCCCQqFL",
+	"Fa6gujlC1Vk0fv9hkDAUUhX+qyoQDodREP1gUNnwMxnHf2JhdxGSJgsDaLqoYuGenHrLCUveyHqK7/Yl",
+	"ioBLxpEccGIAOCwOq0QvJEiesFXdW8uNTJc2a/hiX+w98uGraHgZNgriRW4QISdGftXiGtakvqOhEBPA",
+	"wjjoUxjEw+VBpBkmnUP2CQKL1R+OfgQ6xZYmS582/chA5bmwWQ6AZxihH2dpGkpXardM9KvMZ7Dws/wx",
+	"/G7NBoBcOEgDgCXQZXSIplp9nKh+ubTK0c/qOqMg/nzxhzFinOcBaRBKrQNpF0hAKGQjIduJK60hp0Ed",
+	"d2WRufPkHNh12xF1AkVgMaIBkQRRyIxa4DGoDaZgNL9xZvtGD7LhtFh6pZXvmha4csJwEgEQh5pvABrC",
+	"/QNqt/CfvtCmUhOA8zx3myWeyTFlUegQ+NTbSOWTyIeMGgtJDMNfF5dTW9Fu0ceVk0nvIIO6mEpAg3VM",
+	"abDtHLJQHtqiNKIPKesQlidljA5w85n10STqmauNNNF3dUNtjMBE4Jd23WCOUcdEUGay5HAj9orTaNPL",
+	"paWkjypjS2UpL6VdFG9Q8HspdWq0qmStNl2s9PJiquUHmeWLSfbqN/WDCfla6lkOCPL4SkEFY3qFAtCU",
+	"CV03vpbzLQCmdl1MyM+ES4fjOdBnDTvSjqYl4J2kZqYRtyAuNLbeC6yOtoR0GZyyuhePJcgBlwtz09X2",
+	"Ym/TANzmRZoVZfU0RZ/XLj1kZNw14R0MsjKqlWtBrD2fV6gt0B4mwqS1W0ScgnGRS1valigXBUgIf2D8",
+	"pBr0wM9g7AfL50uKy+mwQTBhNDkqC+wIsMBn1BfidgFlzt0WI0NtbqacOg4KB2pYX8uhAk/2JXr5hRKX",
+	"4M4WhZyDGzudQEiEXfpSja0btzNnCMe9BeWTsoRF3e8sNCuPTUGY5N6Gh0n2NJU6UUkWl+Xl3/WAMaS3",
+	"k2Ax4LdH33673xUDQzBDYqope87ocxLrkNEhjDICSBDji7igxV/+baoQeSsq4ooTP+y7IM9qCZw5EOjg",
+	"st83iAbo/voh+6DCWZR6+QCiA+LWvy919R34mvdqQir0pFASGCOc7LvJno4XTFJZXtQ4KPa4HMvK+b4P",
+	"XKXZYKAKpirB4k98NAzPGcduL/nA/WLUuac5MhzqvxkgIVAOAWgDPjXCX0JXieHJhigGsWoLVFied1GD",
+	"ni+ho3gBd6XmHs6BSsrEK/cgX51WuLfBth4hkKLvh6Y25kSO3MHi3nfatB7QQGO/zMODJ6IpdA/Igy8w",
+	"LQLFAa1K438rSGOeAgc1+FN2kmET7GEMsEU0U8lLg1U5SYvqO/ZbVOMuqrsL6Q9USvWrHXESveL6lAGY",
+	"RbhtamLsiIkEv/Pw6EjUxv1h8lj37ssBC4U1Pe48sh3G5XhIy+kGaRhhDy/IrBhkHxlXz+8s1oPWsza4",
+	"ffGjmluquXSnFTZ65bgiLZRPrOE2pHrV+NCDiyqBO21eYomi+wfjCEgdYbjtWhEh6WJyz8M30BHE6hef",
+	"g4DyCgq5QGEsGGkq7Yjk9dtz90YhBeD+8ez5y+fnz6lw/Ifn5wlCXLunXal5BxsByyLUPi80F8lSDI0z",
+	"mvx+4jb05OHRE/cLjw6O8D8PMFL96OBhwgHbSWE+zrtCioGagfloWz2NWFEfEYc/kzmEww1A/6biP7IS",
+	"kCexsprUSlUjknj8VyyMsh4OxkkXZ9XhnAhGABvEYOYMzUr7HXcEl1fxQ5AUc2Rm1ElxeHjQcqcY3s23",
+	"nW87D/YJ7RcQJ3o6OR20fzZaUTFWjHAW4bw9cIsSAWA4CxTgI53pb6Nt7Cu23DnzARkeJQNU4kEF2RqV",
+	"ozaCNCXYWkOuCjeSepLlaD5RWRl2gsIvEi4gI/EGXeOMYDQAtPEZhQqKEAKFKt0VWSWGHM20yvJAhtSI",
+	"PUpcxtSt9MPDI1FXatdcckE4iJdKpFPljzTwaMNvdxejRJEw+B7bkLEiCIixqdfMD28v0aYNHyX7x/yO",
+	"rG/LwCYHAuuAGxeasoBxmnYz0yBgCwHT/SBGbSDJABDXQB4BLVjvlqgU3u8BT0T3/v3ZbNax9DU903b6",
+	"ZrwvDjsHnQNhJ6oP1A2cw+jpQNMAtA5QxjUmrVkhvgttIp7ah1E1PNDeAhdtlzqbFpCmiLUqDZCT0U+V",
+	"zIwCdpVnmmSy0Es1lBoS8L5P4g2i47FACxW8jxhdV8iZnKOMgg3Rz03/qvqzNhtqWU4LhRhJIPYLKI/z",
+	"39iWSD4cthJ/4p1L8PihEyV//enkafvsrydHjx7DGRFJlnb8TDru+CeRwSMII3/XgpqwHXE+M4GllxH0",
+	"ve8AfcB9p+2oRBe76Drchs9tFcmnuK2L4qCE84aNSX5MeMl//+d/4efOw3Efffrv//yvz58T6swnwiZ+",
+	"3y3GS8MVcjoptXSkZtAz6l6xRvY65nNyK+mujxC8rKLiw5ibmXEDpHV2hy0ROgwb+6G0C04KBYUJmu3o",
+	"48eEIboOD4LxpVOR4uNnprhCexigIgn3LQo9g5lJoFytwJQaCctA7EUoT1io6fY9hLVim/tRIPbwm68l",
+	"HhyEfx+1xKOWcErm8KHzb2CwwcaD0gMp8qwsc0Udx7IUhdQpOAqghFG5gwJG56ZSfjExtnS6FmJ3ERkN",
+	"hSdpwx8jBzZXClrE6tEpwsEQ+zWUuUG/MQHRxjzZAGrDggvbGvzLRJgFYr0OSwWjJTQqkiChpkZSHTwW",
+	"cXXEszB0gGQBM7yn3VrruTAFAnqmLVHIQuXzlo8vgnyF0imLpgHVZoVSLBDZVAFGhqs1zoQ2ZozG27Sw",
+	"pe2GahBfGuZGOcDaiQU8z57mWuY9voiqECh6uh8eV60m60TVXu3XJs/6c3rHUREYRALc+WIh29PBtSPR",
+	"l6tBKfYgUdfOVDloO70gJ1m7kKWC+bYJQWS/K5Ie0Fv0do7/9t3hwcHx7LsjELmHBwehni3Tzq/xmzrc",
+	"U3z36Jvj8rvDBLXuo29wTd0AJKPqO7+Zjyd7nR3xvZpDCfLI+4PebsL9LSqFe8yAQ1Xj5GWEwjeqLJOW",
+	"1b+e++F3xBmWn1ruDebyPdhsVN2G7e5us6LHBWeHvABfrUx1bf79u8Ply9oWr2rFdcHYD9RCveBuozhX",
+	"T+/BbJeL9Pb9SeRWvig5SBOh8eEjfL3bfmexmRAxkBSWMVc6qKFWaUwYqlmKZQf4QaHE2/OnLeEs4gcP",
+	"HjzhM5J9FIMCcU1lzm2ZsFH/3amMlG59e/rMAwj3pTY668tc5GaminZfWiKJwikWJXQxIoArONZmIEBl",
+	"AfC5e9aHb3AkTx49PtqPYJTAMuYy/ZPXp6wNIxO/SkCx0Ah+8vrUswlR8mwgztTYOfh9djcyPaR+8188",
+	"yjbBwiL+oBvzvXvs/kLBxzjTxjdyMMwk2aXu+yA7WvQ3rajPHhAFBJNpmIHf0ngHfyEDIj9eRF5QiwtP",
+	"oDGVGkHdR1eZU5CeiK0VYe5iBiDTPV3XfOxxKGfNAJS/VODNcZnu3QsSYCz/I16XGLQbXRWIGnh/ymAE",
+	"FaDDjn2Hz64FS7Tl2SN7mmBYj0NW2K+oLSHaSH8ex5VwEM10S0Mx6ILal6EsKZ7RDIsaRKHG5oNK793D",
+	"IEMB5dvFlYJFcn4K9MEIpJ/yHKBkuyEiiZsb6kYnJhj0W5aE5u4O2NjocmQhwhgkvMWYEDq0InlGP5cZ",
+	"7cOc6L5+8/DRPmpFHxdJJRLKgh8nkrOpBkzY+LZvHz15SBRWedZXxGYe+tF3ujsnE+cRtY86B4E6KPrs",
+	"c2vHTsdjWczd5yQXW6KeyQVD9CqNxRr180WUQh0ghC9z90tn9Pn3sn+ldLrT2qFdtNPdOegc4gDMRGk5",
+	"yXa6Ow/gI+DLGgEVFAKIAVWUsXW0kHYBEYc4OpgpxgwQbAM4TJ29e5r6yjPvtGcpxocq6FFm4OFvbVKF",
+	"xa0B3HN7mYBOMOGIh8B6QP8KKFGSpVH8IcAtc20CrnJHvJl6oLpK2M6/lNIA/JATOhH6EKArTXK3fcoI",
+	"8XQRHLglkp+en52d/PD87OLs55PXZ399dU4BiKXiLx8SQRTHKsRWTy/VsAQiiWIa4tqbo7OIc2Ny24KU",
+	"khs27j5Zqhh2o+vxAEFQOzfehyS8i0VDRRR17EDBqmB3iK0cqG5NPXIljAeCAQ+ZF3un6U53p5jqkx/e",
+	"nsJ+ZfnfSCAaLrkf/Rxwdb1vMfDF9yYF/to+tmYCGdpCX6b7TH2U40mOZGlwH3HC1v0uX3vfDfXNlK1q",
+	"JFr09HWreDeXbqzQjhK9phd47mlHBwcLs1hqBF6cBr76jSaBcEVbTgByiTj2ZVa9YqqBDyOCiHrz9ueL",
+	"F6c/n5799fkzDJcGfCwgj3uIc6z73QCN+r1M/bK5Ww7X3/IWejBNkf1dpXjTg/U3veAuNbzj4fo7fjbl",
+	"CzPV9BOPN7rhxDeR411PNrrLncZzgwEAuO9wgwkBuKIxL2UxxB87fLTJ0vnm6Z9Umknmin14dLTZL/o5",
+	"0tIfbTDDk9P/5Sx4d/2jTbbEKeV6z8CZgMwJ3nu00Xb6QZZqJud4ywYLeYZFMm9DbQLeusEWoZ86x9qt",
+	"CjMrSLmYk/UdMi6+B7L4Cotl/E3dHVVmUX/1+9gucXqQvSlkIyMsPgV0/qUcOrm74/S/eyB6mDvdR+6f",
+	"aC+7rxkTl+JqYKVAoA3tyguKckefY93+TmsnQjjuhBLKxS+cakVm/o/tKFm2093RRisiDDVA00j2VRdj",
+	"8jLDL9MrvtYt9mqUZff+hrVM2WwKhC4JBIHk6lcyMauFr1W0Nu4/wPqBzpLmG6ry5JRTN9vrv8HPRitI",
+	"XpDyW6k71mlAnkK6XnuEMX9u7WBSYu1NSEIQ37q54olvqtU8USGzW2VyCd1zn5/LYdPz6bL7cI17cJ7p",
+	"K2TwxhLt6IcbHgF33H/GFd2Abe4WhQq+N33Aa64Pjx5QEp7mC4JZW/0ERIN7NWAF4abzYEMN9pNJnZuT",
+	"3unjTbXVuTE/ST3n0OrNtdY1VdDX0yU/AMFhfPAiDSIzlN6LYtp5jrC5t5Jz4RCdPtv5/H6tSL8PjQ7I",
+	"i3yD32k1+MpnXHXiHd9JkRngqyqND7At9VFQGUFK/hx+uGuFW7MqRxBT9iFKCfDCYV+hgdaZOHtrIC+0",
+	"pFdgAW6iWeo8qxspFxzvWiWBzaNbqAZ/Q61a4Bw3UzDIhV78a+uK1k5dxdC6e6N7/C0w8juhu50TBOd7",
+	"U4/krSbyT/djBNb0JxP0aMHXSnr+qiK8YQF9L1eN4A7WPomkUg4rNj1V81bFvMxExSDfwPymTqQvJqyf",
+	"wuPB2ZnqQaaxCY/BkSG3C4VXVI2DTHRAuYmxa0wtQO1iBai6FtW7p5cgvaOmWQ/YzGw+ZsJ8Nr4HYylZ",
+	"+G9U4Cqp/w5k/7TQvvuzp5nBowrZ7YEUFhMSVPkCEVI5gCIhnALmj9eG8TBKWKd18DFfVO0cbevT8MtZ",
+	"q3me8pVf3kNZ1keZvYuF3dneG9veuFfXm99BisfxlXAmVkVYMLgPM4XYdFXObyLZyYf+YqKdnG67QWs2",
+	"F9cyEYEnpWCZfHLKol8bSgd7SmFgip0Wuqdjii8WyEYrsbeCySleo2Qfi8kpWEDDxhSt/xSKnA6eiGrb",
+	"OuIPItgM84IdL7JfVTvPQW9cqtDQWyezlwMdX99X8EuxVmj7uMvXEtoV9+HOJfgaLsGpfgNH5M4fuL4/",
+	"QOeI5cnGqiSc1Pfb6wd+ZEP8/TwwP+OJ01MAuE0ktWrG9QkgAKnlHspxPTQywosGpkKtxFyVlRJ8VBnT",
+	"SU+XRiTuLw9C77UAE/nZjnjKID2Y4QTIP6v+RuVCzBbCBQ5wI425egXrkwTMdCynKKaKQPWZujgk93H6",
+	"BzG9DT+XsTt0oFTGorCY16PfxHlcpxfyzEapCUQ5WlYNy2+MRkkVZlAJgkPinzwWB7CogG2702LBv9M9",
+	"aO1k7ikAOx9qbGCGO7FIp+ZIuGNgirEsd7o7mS4fP9xp7Yzlx2w8He90Dw/4/1o740zjhwctKA/H69UQ",
+	"HvyxPTRt92nbXmWTNpdKtYnzYqc7kLlVn91ZWp4u1wNX2G8DRW/YDTFDHFX9i9MSilpjbnWuCfW9ztDg",
+	"4TzCnu4XkuFjPf8XtysBcjEuPdRM4yutXU8cUWVF41V8cLS4itH6Hd7m+p3RESsN9hJmgwohNW0bVXYa",
+	"ZuJu2mhjVKd0dIsb4rdN0BFW4hbpOTq31zGJ/K21hhFXT2KRa1Zg9eCtpN5qJc/K1NfP6mMZD/cu7XXn",
+	"en8p1/u1yRG/NFKtu9yx9vvJgJGL+OVyYEhCvtLzXkKQAxwdWIduRAFkCk/9B5IQ0A0RvIPvUR8RkD2q",
+	"Dg1M4MdLIGmB4xRGt2uhAdI9pQW9iQGMjXt+RmaGjROEAjNSXOUOZN0qzcqLNENiCufEn5ZR24VcYrYm",
+	"yFSkUXDKXRZ5Bt06XKFaCSwgGXSNzx9Zen42bOuFghNDEV8mRQiQYggn1yWI1iYQup6OKUKpOzXwixem",
+	"DMjsS2hmzN6NQG11luRyJcRXrfOU9iIrLzK7VotSScaJPS1PbST2kW9009ufw9XbF4u+Xly1rcpGD7dc",
+	"FL8zNp2WYrLXLaYU7qg1Kbis7C6m8juLqWxSZ/oayYV+21LTu0DOUiCHjudGgZzlOs44tBNEQmPZ5jVi",
+	"PqFofV3MpyaEAd3/mW6GfYh/HMA8sG4mq4mNIxNbTyPWvFPomCOgvg7fB4JIR1EcA9gSZ3JuwWjISkKr",
+	"F3G4qlAA91yBrznGKBa1UEMj8ggIQNTHMiDuUm9wKes0KS5eUAnfz0+fba1MX0qLzpKz71rbXH6q/xc4",
+	"4Bt4srfWpuDnun2zQtWFbNI6hJbmGwIX+xdSoxX2LTD2hjvtRyiuGzYv9OGkgFpRxV9js1Ux827GWfxj",
+	"j7GBaFxAeX7nl975pZv6pWe0j6ue6W/qkE6y9pWaNwf0T/KcmZ2wGVfZEttIW4Q2AaAUCLBPPhTQi1Hc",
+	"/XwZNIdgZgjFDAHOrco/KNupj2i/Pv3RDXFroZmNs3ITcfkUEPF2fvvYIK/8anFK069KUUAeXCtO4Va3",
+	"Ucby4ynecXQQwqcAa1gnZF9pinqbQcPbv0ER5stMX627Fq75U8YF/8HFKZBhNdjG9FVFRL7MbOm3YCwZ",
+	"WXBV5CO2DzWWFYLNjD1U+ERu4MZpdIgOOiCiYcomn1NoawaZDoZfzKzPxPX0L9QinNCzgKOc05WENY44",
+	"C0YrZGhRZYW+jeJmQP0ZMNh4kajskbhomGuugz+Mn8S/DHgbWBIDMIfEcgjjriB9ytKPEGJqBCnpnt71",
+	"vdR94hlq9TT6HZXsKppEMzlvRfIfly4HNYBQHhlFwZh3ZGrBAkeNhvBlFL6K0Q0RahNH2EJCD8Og1pR0",
+	"JXQcBnnENmePF3ql5seVMcF4EPeHgWgA486Wq7QVSkAowuxpn7MupwXkUsZMyHHdbmpcVpLXXzXU5t7q",
+	"Wp30s/pIajkSoXZkJusrNqOJbh9gq7/7C8TWtphLylp2y1mE+2p9HOC0lFaQo9/ZibJtuJ3p/tUNZmiM",
+	"xT/1p1OOd6GuP446x60faeBGld43qTrjA/nu004uL1XuJOW0yN1ZkHroPKiRyt2f1kyLvqKvRW/nL2dv",
+	"X79+9eb84vuTs+cXb9+89J5Ob0f0ej0tRPuvordTT87s7z5/9ePzn3s7ot12QkLsfnI39qCWAaEIf1GX",
+	"zgiY9HZa+BVy37ov3/Uq7hojGUadFviRzPC/Rl9cgr/Y23nf0593exo8Ep73DybMGv4dpowSoiVUUYju",
+	"dwxH04mF5V6//NiiwqtOjRT91NO98mc5VkuT6pVnMKUu341/wg29Mv6MVPkbJdOWqPniFzfn1vJ9J6fV",
+	"y1+R3wyXfm719Of9ns4GML3/8Z3QWS7g13Mz7LyQpcz3VFHs9/Tnnh6My87rItNlrvdYcP6o5vvi/n3i",
+	"3AFbxei+Wlhed7DPQASHZa58FpbbaFuyWBbfCQl1MLzosSLfg+2iYVV3eVF3YaNYWtN3u/Ee2W2J3coO",
+	"cR/IzP2v3x2772FFjnvaDcTkqpOboZ/slZrvHzfMdiGSPLWqiMPIk+zC2VT8ySaN/FG3Pp2u+5/oOdyl",
+	"n6pclWrZFn+OkJcVQ3xoTEpYl2yFMb0JUXJGXTatCJTJY54rJN5QOo3wuwDEklLRZEkG3mmE8PKWMuHK",
+	"lTYyRm0p5x0BmhTgfmG80HZTgZGVuNK1WDmxvl6yTRqikuRiUDjlTxdX/MfVgWiTbaIDo/pdOp20Gxq8",
+	"3u2igbAdQyRwWo7u52aY6WbAse/VMNPoW1lEw1MfGexb6jqO+uDAErstYAFbomaiSyq8+x3xL2evfuaT",
+	"NbVTmQPyIlaMvHIrK446B/65PQ24jIAI9/ibh08CDvrDzoPOUSvU4vpxETCZE8zJvkBOaMC9EaUxhPFL",
+	"6R62D5S4nJYlwDMC3ph7c+rjJDcFYhBeWY+5FdDvaMZEYxPBeHqm+wpuvxSzwnm9fsUYR9NKRpoFVln+",
+	"qAeUDthDGDFCE4mDOGwdHBzwm7LH4PgCwKlHJzN5ivQ/OPCGMC2gwHL/4e17vrkZnuqv6/KyqF/r8L10",
+	"Y93ea126LR7Qx/ZsNmu7PdyeFrnSzu5NbzbCF6YYbzs8uuca6GZrQQTcBlof5QaxcA7XbpEvrNxV60f7",
+	"0+R0aTYclQueNIieMzwl63xpuPbLetGnCL78tFAp8k7YO8+43io4IeDh34lVUFHxoCiDnowVvLMMvoyD",
+	"6xX4ssOqnGJGj1Wm8v+hU9fpmzH6nl6ZwiV9UxQgsk1hlbiUZamKeW9nK6eUNod3SsnB+1nN9uifv2Tl",
+	"6Htp1ds3L/d6O8wFwX5UZYj7GzuArK0WXGEQcRUfOJbJ8LDnbokaFug1Lc+KxdnKTa0sTmVt3A3XWJ/W",
+	"wn0gEfdwMTqRkHQX7l/b882V93PdqMFRJIzbvU/AK/G2yLtid8VYd4V3XUum51x0ocEiQN9Z4UvZXXgn",
+	"uy0v1rtit/aN7LKX3Dhg9/zNxtzCkXZpwB00YS/gL/4Zcq/rsPe2adj+HJviZlo22+LP2YojGRNs1oqF",
+	"HZI9DPZd4UZtcLfBsFt0uBHde3OPG3j0zBB4ecy0bHaZb2Q8vpqWX6D7ucEn57X2OB2/d7f8H6gOp6KA",
+	"nyP1U7FSA1/rhDbEv9yRJWNyxZkN3nLV6aU8tFazZf84OuOEt73oMJ9UZQD2GvQ0XaXQ9f4GuVEUMGKA",
+	"u6nn/j5wCR8c4CXYuAt0tsA1QWnW6oDB56XTe6XUxOdWiUEhcCBiK+9ytrWF/I+hqQJn7LxJZF+jJ9HA",
+	"GZUzswIs5G6VmQx6KNyxBLK8QLic0aKEctS5mQI0EOfHjVYk2qD51bnOMA8rPpgsde713FO9QkZ5aiMM",
+	"CqJZlnAx/mar0gIyM2IiizJTFpt3KaHN7xPFcHeZi+3hwSF+eVGoKVTGLmwGfGnA+2LKERCxwYxhNJUN",
+	"EWpmsegAnk0sL6jFkngTEedD2D6PD5AVj+lsI35IAFNF9qxAZcQcIRVGFOTAOJeXwDlN5r+iVbIjYFn1",
+	"Q8C/3Rb0NJmogOWVAgK1/lUrIkULO6fltykyPQ16mvYG9NeMpF2kxOQ4MpekuTPIqtOzxRYqV5KIvImF",
+	"62vGTBa81q8aPNnMvSffefvYydKNf74IBYh0pqofxEf89x2qoB+BuSGbXXoXq/hD2FZLmLA1NgZuyNuz",
+	"m4KZxCHpxprjf4sYbXctcenTTctVqMsFw2f8A3++iuF47VZKK78G1ygbZhFzs7rh5jf25euGI7GpdLqR",
+	"yHzu7CM/87vK43+8Ro7luuPYg6wXhQ2eIN9z/xP9a7NyCG//Mn+9L1KoCd1AYx1h2EURowSN0YB3Cvy+",
+	"2E5fZ0tG5+NPGwX5By5O2D5sAiTCgw32ftUMuFkxAm3BajWCzYZ6OmkOp/h6/gB8QAeGOjur9QiBxizT",
+	"yOsogNfR+X9vdQbAwFBL8POLH5+GGvzZKCuVsBOogi/cFulphqCISulj/k3ne3bEzyEoEUg8xVSnqhBJ",
+	"h/xv8Lx9jtJd+6172uHRt6I/koXsu+WB5D01oWZWKGkBtX44pWlh2DYFXs0jMVPy6oIfSX73iZ7DYIAJ",
+	"0smRcpRZT2dMcSdfQuCJDJHArYvctRADgY85ivAA/rzQpryQuVtRNx0QST19391qEy7HZ9JRZxgg3kbC",
+	"kXkokqHoPPZMIE2h0WpVhb82nhcXH14bRHmCOYSLUmKY47out9uLbyd/kDqFMxjs9s724n1foLB+4zn8",
+	"rGZvLXCibDp6urzWx+bd3VRRj1UoKw1EyBjewKPeQLy/MblyJhiepS+MGAEJz3N5RTryrlbgK/nfoSSe",
+	"NulvVy2ACvb3UC7glMVS1h7FUSVtX5FQt5i3v1EtuBv8UhYbFcatpbFX5JerldxNMRlwTtagt/6C2YLJ",
+	"RGlo4EYAK2WvKCc0MTaD0koP54olhOTai9f0PaU6wJIEgmLmHidqBk5A9TRBLwCKh/tdCc1/EHf3UJke",
+	"99Td3aUQe8JjIbDVKkIqpxeoSrxP4K89zUCchVrCmGUgkCagWbGEMwvWCbL+WEVpEMCDOPagIpfQxcnG",
+	"jxsL97LCr8K6OPMns2UhS1PYjngaCs8VEVfjK7EeuLGnPUWxrLBQLFpuNbcb6yHafIn7YjoDsdhoDm6M",
+	"TzA12BJTnUN2cqSIBRshWRh3DRhyX0Au0+8Vep2h4BQybjW22uGBv+mCAAWSJpTbJmzbdTXPbtvyLt0k",
+	"fAe/486+3fxqeDWbAbXADSHqeAe1erPgqBmr9ejzyl5tjbBauWkltqo74tQmbsTQuYW3hq+6CaoqXgPb",
+	"/HykkOoRK3Y2vhtBSeJH3AVDOUe1wXxYujxHCXaHhrMxGg6EXGexCRJZwmS5VEJNKhxjsmy2gypDSDL8",
+	"G6DfUf21rROsfKDBYmDIdlMsoUMZjaD2UTUK8cdr6kPJpS0t9Z9lgCGlZH/kpLhTwqzyOuJE9M14XOGG",
+	"70+Lwn3glSlijlHBxSM2RELPiiRDGf7q6ULROKxwstri8mYlxIGgXkGpCuoB1JRwiR/DNtjRtLQiNTPd",
+	"Ff6JzVhnfxLd7N7zNsOJr79N1LXw6WZ6bWvQNX/nVnBrHDZDVDRCLuncif07sX89ELTYU9lM7texhufZ",
+	"B/X3RvGP8GepXRTW5C4C9xIuUyqcMM1zNOhSNQHBaLRH/FO5VU4aAvRk5SEsNVOjLHAL1knKoSpfZh+U",
+	"Vtbu3NjuNVdrpcNflczL0RZCwd9Q31RFcwVczeyDuv653/5ArgilnVZfJwztn6PNNMJJvYetgr5Co5nA",
+	"EeN1ZfW1/PA/fX1e+E3j7LcUZI9rdm7F4xmqEn5rpcOCowHe9adrJkysE3KsUn/pnWdzh9e5LX065MWh",
+	"nXtFtN7jK2vEhbo/Vvd5OCvy2dQcMK/Wv4V+cJ2igc6FIJyeF5fTcrnYgwJx2FTuPQl+GNShL1Wcc1V4",
+	"P/SfJvVJWO5kIIXYUMFe+7zro6TBb3JU/+smY+PXuRolrDLoa2CeNdy/QXK2oX6nUm5wqZTm8O0XNd9/",
+	"cfvQv7vrCbe7JOUfpZIIdy2Kskk4sHWJzaaMVoWtfGMkIgLIt/c/0b8AY36gVHop+1erU1+BLGU3ZEeE",
+	"k29XvjSfEeaThwcPEzEbZblC6hlIPEFMRWZpg1UIA3rBY/nKJuJ0PcLh4oi35g2J7qx1JNwC6eH1DcY7",
+	"4rA7g+8LG3yl36aIqksSIBJmLHJuE6udzg/zeU3rohkMZkwMVSSgTk474pXO5w3SbCznXQwgh7Y4rud7",
+	"SF2G1ojUMLdPaPWGaAb9mo1/LhiHuE6eRssX89VzTNVIxOsbZBuIs9dLv3gdjqfmZ3yB3rTfj5AOXNpY",
+	"RVupn6vRbqsb1OCRdwRPd71vf2b18YYL+1ZrjGD3spnaGWYflK7XJwAMusrWLVQq++X2LJILKqc2RPFG",
+	"jc0H5VOcJfFWR4yRgGNgSuURPbuB/ZguaoVPYt6oKh8k9fv3dEZVFf6eALDnMUiorp8A95bCC5ji5CHa",
+	"Us4tFWkQnSXSBuHCqfRClgm3uANWDUwzecffv6cHnpxGcPZOzQMBkDjRYqoHmUbWRlLOYzkXf5u6dclK",
+	"bgxXlIpIAj1XQlAEMw9AeEoM1W5uSPmIne1WFPAuALSwI85iWBZwRWTuhjQXFtPBTFqFzejQSJ+Vwm22",
+	"YyqL02aGGQ4wDMAmyBAd8A1MHMFPeRWhhX05CnT9lnb3E8w2ePuALlvTNtO73qCzHS/8UtSKboMEc80q",
+	"BMPVZnbHNPUPTht4DmAYMzlHaRGOppVZ2qhsblJI3v7fAvoN6wrKvS76y0/Pz85Ofnh+cfqMVNF1INc3",
+	"rhzng7pUPf4mlihYRD5mDXfTim/+0aWq74oY2+PfS6MK7mUqRy9qGjkbq194EuCd6+IW1ZgSk8JA7LEp",
+	"PoYwYR9Uwf2pXBq+awXeu8gOBlyWlkjCVFrfqv+afvbP16kfLehqn5Suu0afPt56wzZ9Gucdu9dd8vW3",
+	"V2FQ8jnxMoA1Fn+yxFXb5Jb8BB2hnpRqtZiSngK/yya2x2+aWjCLp7rMcop2eE7djngLH5cjpXt6bqZQ",
+	"L4QWsCelL4s5kxVQfSlN5v4n/Acy/RNZPKVW8Rsh09Qyz/zJ6a4Vg+yjSkUxzRX5QB5Kyln+Quo5Mt06",
+	"y97dOUTqXOdrgIH/WPyYfe/m+y9nr35upp0iOfJV06kbES7hQM9U6XyRber3l278WpRRLLK3HHmTjwC7",
+	"GJpaxzJVN5Dat8bY3tp5aXCR1ioBvm6x7IemvDJ+GFQfHaXNb3pdeJZ0zDBucutbzEXGb+NPp4Y2aRqO",
+	"3vmpfl2YYaGsvYth/sEYSJ6B2JCkd5oU7223HNPDr0XAFd2xEGDqir/sTadZOlR6f7mT2S2w1HNsVH6O",
+	"Uli8LFPP1zUpTDp1Lqq7wClevmi2yOwFapiIvd6owRSCd0UUmOuKEQUNx8J8UEVnWyIvkOYNNF4oeSq9",
+	"0FWlBs3QT3G6dZPtObnqprpyor3yjZtmVwjx7r0ti0wPP20+3c+30U2NOq2eV4tWAV5un+e6G00V2bUm",
+	"PNPduoniNQXO893uZpMLtFuLfvySkRq507HR1+haO29slcWKNl7iVHXiA65gYGbe9pOEvy1mI7QB0XbF",
+	"2uyaUpTrmny33LD5FUwmWtO7ipO7QO1v5eX+oNYr2wUvd6tTiRt+ZalIXJCBEgOydiBrj4UZZ2WpUjFW",
+	"40tVoCjs527OKcBTsQfMjiriNbAo2kseHjzpaZJ0/uJk3+NLsXTDfJ2u5Pm0HCtqJJkhzjfjgauPpafW",
+	"FsnpoA1yJ0HoAHa70fPBnJgvxiMdglBW0scD6jzgiguwvTiMReGfx/U9+MO4vr4mBQFKws64lR4U2ssb",
+	"+Za87f8oLuJvI/Q38SnJLecFRK/waJP7oOgM2i5fyCznW+8c0T8OHTRKcVJETbpxa1Ob46uNJvfZyMxs",
+	"KLJgpB8zzVNipeAoLLgEPrBMxRzAcoNJNEJlYc04U4UCqxtDy3ZuSzVm3egZHPpGO5UEArXlfJKiBMQl",
+	"6Tkjucr8tITx+AKLjviFYCkT/P2LLE1a2KTvpoTsEvCrPCQAo6wrv6wEzpZU37LEpQmXhkfXgDvjB1YB",
+	"n5F5DoVSq2U+GTG/W4iZTH8wWV9tqOx8qHFLnRfuW1J90KeAG/VSQW3PnStz58r8Zq4M7cwt3Blxszr4",
+	"yLdpFPZoOWxf8Fj1m9YkFkmaAgNMhuB2XVZcLed69EdIiRNKAslBagmU6UoWeaYK9kZaTpIWJs+hCM/9",
+	"AdV2WGhBiga8l0tkXY5r9IgTveX+rSICt444oep8Xxp5qTI9FLPCeXjaUzVlBPq25Fst5DyZRgc0TJnl",
+	"+ZJTFbBnQJ0OjcKwk3vMbAm+r74PILayb5qFbG3ptX15x+dl9kF9kSAWbzsK9GFR4NdPAcYe1CwrR2kh",
+	"N0rP/ULX6jsX6hbTctd3pO58mmv5NOTIftH02qpCTFaRf3n95tVPr88vTp+xhvyimbeNs1xOVC0luV7H",
+	"OgCzXBPSzjfNJ4FoXEwnVXTOHv1UfZkmJQy8StzZ2Atl4fdFLJM3QCfn64Uup1letjPNdgq4pZllKkNI",
+	"BImTYMV4nkhcH18ARdGzBjuip5cNCc6o1Gj2Ben/9av6N9LXb1SZFVEg7wupbF7734XKvtO0N9a0d+ry",
+	"WuqSrb61+nJbiQzdT81YcCzgkqODgwRB2yBzJEt5iaww8H0LgXbgiDN3NSKTZ9bDZWszszE/K3xKR9yO",
+	"ppB66ekUQHlelSNVzDKrRPLo4EESYX2aVIkkvbyYhsVOWiLB375Is6KcIwJpWshMZ3qYdDFYSaknC83c",
+	"MwI3L90PeqGunIeJAU3CC29ApXujZJr9UWHpwsrDy/8tUel+f7wSZyOIEsYbdahKv1kacfGskkV/1Hhu",
+	"XmSASY5BHXE5JyOgzMpcEViivxzPhMcR8BfTJup6MK2WMEUrVN+0Qsfbrg3czNqUCoF0xSXyAJX9kbIA",
+	"iot9C10xNgUOowBz1okf28L/MPMvDBWHphVEWSAhXkh9JUbZcKSKDqPhu5UQgwzJ2aB/kompZ8w+FPiy",
+	"oQ6X7CMIriR/S3wUZKLMJFeinE+UyHRpALgfHn9pPnYB0QsHOZ7aUlwqhHpvQapBz6kuKAMmhbGfCb7W",
+	"XSucGTyVQ3eok96OGxw8rLeTYHss/BImGKSYjAppVUskpoDxqcz9Fi5I0gbSKBg2JRqykoSWsNmQqR20",
+	"AQLlTA9bwhrgcSjmAhIBnqHb2Zv4Ccg4iCTBI1qUrof52ml/5MYFRWm9HQiWwdc4FJvQ+nMCxC3sqwG+",
+	"53IktXh0cMA7ocVsVm53uM/d5N17hTqGNKWfLI2TD/0R8BEAAbg9djOCF+xkvDHuK3fdpRIDZ1Xg+4Sd",
+	"g63BidXZZKLKBHdfpoVVw7E7sV1IxSDGs8T6LNYNxhJNQwIDTmC75dlwVKrayBi+NwQttutSNIhgZPyu",
+	"NZCgIVELAP6QugBasaFKRTnL+qohhfO3ncUigVhAj+XHl0oPnVKHdqNxpvnvQzfI0sm4ne7O/3n3f3q9",
+	"jwcH7V7v4+GLXu/jNy/cP5+8eP9Pf9nxXUpYZbjzeZkAAbpgDbTb2WlesjOCrUtjiZBLlUkeHdTPB0jI",
+	"67kQHq0kQ3gUkyEcflEyhK/WqUaruwGlrNtYb+jqa/HKhgdUu9Yebdm0RkPG835517Z217b2+4W3RnHM",
+	"BlNsEEUWGBldi4h49VhSYKXlsl06Qb6iZ/dUC6eJxs6AGGd6CnBRsbFikOjJ1zIwNcGkyIxbKqfJKNOM",
+	"7pBCENJCWZN/cEr1FAkpx5Ny3tPYNQdclxGlkbBu3jTWBq/j7OXJOU3mK5ckR2u6WhiGEW/BrxjfVOvB",
+	"8DLd5fTvhNM1U/TOg0c/B/cSNnnDgc4qMqdQE1OU61Dr6sqJz0CS5bn/CVkKo/vqGII4JDs4xpyrQSmc",
+	"I4FAMBoJR+Yided3nGklElDeHuDgIp0qhuDp6QSEzRRYwfgL5w2RPPXxaZJlhtPuPjhNw4nS5+zP8DNC",
+	"LLuny2ysKDU+UlpIMcgGznkZeCm567zfseKpoQ3yH2bqdgSi5kgtlC6LuUhsLjszWUCwhkjvSggoKXAh",
+	"ctm5BE9EpUkXRa9bxp52njD8iQsc/3yLXVDkliuVjujo6jD2biRbb6O++TcVqbdd2vz70AdEVDEnqsLZ",
+	"jfTDn4+f5a5Y+B8hU0BNLNvrtvr64RoQHAg+3qd77/tfbjCvnyKpZ4WxTGSaqEKfHAFlpth7e/50H+J4",
+	"pSlljrTxc/ddS5RAq1QI0OMdccJ2ONGFcukxXAbKEACoh8zvxa0P1mZDDUBwTjYcwz3DwkwnbnmmOnxP",
+	"+o4Q2bQcq474wV0Yon2DbDgtFLYAOfXW02bq41dMlipLjMsctg4ODjA0VlXhFCMLqhvjkKSyfC0xqW8o",
+	"mkbOd+9mmMJ7GUREaxVxkI7MDPqPTI4rAlKxI5Kp5jsSXsEZ2SDOOHCPnCidZnqIyzTEmePLEKmBVAlE",
+	"N7OyMTvitsYZbYwNaqZxVqmch8LtrGTyU2C/z2y0LA+QZ5XwR5LSJNUY3tHB0eP24WH74LAhcOesnJ2G",
+	"WN3hQqjuoBqrO2g/ef/p4ec2/uMo/GPjWF0ua+dq3Ee10zh63FRCbr7KJH7B+CKeHX4x1aG7s9gwaLjt",
+	"4nJeH2fcSaX7Runp2Ako/IueRnZ87Qh/W/fXDWt9fUR8CDa3dhbvqzV49BRaEO8c4DsH+EYO8KyJyrzJ",
+	"SKCo28GasBtYCPR5c22Bc41jDQfpHvCYqcF/kOUlVhfgyJAm3QxEYk1RJi3uA8r0pflIKFHMvJMbcwUu",
+	"txSXZqpTldKpifxiqMpeyJSIgaKaci0SyIgkAuL2kHPTwMotcye4hyNsJMozW3rydNvFvJwU48xap0WT",
+	"l5m+SrgCDRqk8AeV1NZbKDMi2XPaIbJx4GuPZgCdu3Mz7Wm31jDksfmgYBpzM8UPMgvdnhBSBJguSGE1",
+	"UYQDMfuGubMEc4aQ97xk5PwxpBqc6QCNV8D97hx54Z5uK2bMDFJ7HmMfKePhFYrRdCw1anxoC7Alsnkz",
+	"LH7CEQp+LtssiftlLPggs4Van8H0mhZgBhLWokQWTswwBqZ1XJqgvGgGDfrL7bwG3YXLE6kv/0F4JM+j",
+	"QY/V0YrKcmqPq4Zb/cSrOjhc3zQTeHJlLjxw92w3WHwwFrnwo/q5sfCP6Ac2nQzPvqkpzq/OptoSd+5r",
+	"vq3hZ5dYCrkrseIWtEQyVgkc88Sd8wT25rJnUF3mcVN2mG5TTTbag8cVG+2oYqLtjdWvbgy/OstMtgfv",
+	"P32LVhr8++EG/z48+ry/sU0KvtO61amuiz/UZMRKeEhjtyOacJssxMPqQvxGq3AiSjlsUae8LaVObeNc",
+	"5LBpKo+W8vwbLT/vT1J7LCGbBkAqDjLrYRg+PT+dQlNp8wq7Pxfcgesu7vLabpXsX8ku5TYgUPWlUcle",
+	"w5Koj2hrLfbTxj7R0berijD+R/v/blFwcXIqxiZtHI7MLtzXG4uxk9Of3OU1P5agrw8aNWM8fqpRzLCQ",
+	"ChDn9Zp2Y5ldOHmvasW9/42NBPkvFfAkq435OwIXe6EIL7hB6eDllWHQL14akyupb7KDXlGqtsSCPrRO",
+	"CpHLUhVi782Lp+LBgwdP9psWCeGz0gtI/26hg8bqBViqO81D4rZGsCvD4DYf06UamELd0qAQUSDFWMR1",
+	"V4uY5251tSoDu/aa8chudc3OI8kMwUFn1DGdBhqwwma6r663mmQi3upqbj5kXKmtFpkHfMNF/sNDmEdu",
+	"7urcV+xpXaMuDG+9IY55ZMLelYDdBZl+E+Ry9hR84Xpc0QV/R6Gloy0iS/cvp/nVeqJozDQdHhyEsA9U",
+	"DSA+TSG1lf2SYCWzklihz2Oe5hEFZ7CgUoS6A3hel4mBWz1NuahJYS5zNe4IOHv4R+getKWZYPzB2VFY",
+	"R3Ee0NpwFpeqGjwBvTCTUKiPxEjO+JIDhYXaEyXLbqhRw4IP4jbi4aPDD4Uctqez8voU06hgG8NGvyUk",
+	"OsUg1jP4x0PentCw4fYvUEuxaaExjuUGhcbxA6pq5XATtXLeeCCW47V4eGDROn9KEX9XIfHHUUoEpwYF",
+	"v6UXYc0a6aDaV4m3eN7tFn+A0vWCdEH4nGNo4ZNSDitXBJ+4gdnoFhmMqgoUCwDW1W7EChxaCWTq9Cry",
+	"/GLuRZwIH8I6PGgdHBzE+Q1YalNAO9Iy0DLcuDoP8dta9GFVNjXocaG2qWmrubdWwuJY7hK9dzb4tcUd",
+	"pj5u0QgvlRw3Cw3OJ9DZ5x/uSw0dEnFGYZFMazk9eQ4/9efjPfNLuNrEg6uuY9opOb5ppMD99h3f2Z3E",
+	"+lpRAzr5LKTw79VdGPVhAAigW0pQQveWdqNOOe0GlgzIQOjUGsu5E1TQrdVp4AI7x3TmV3R7IaG6Tn48",
+	"9YPd3uGtu/cL8IFtNA8UZxsPnS6vbxVwe2AmraC8yp+BDSxVuaI9uRI68Blcl7JyGKpy/T18MUV81l5P",
+	"FGDhFdwRgN0RgP1RcddBRJDiqFdFUVhAyTHxL6U761oo4An3P7n/MOkRHuJl9YWHltUXMVn6qkmlPdKI",
+	"+7rLPYZQrUMtcNzUjBjs1JzgXPK6yG4kS5Zk+8NmY19kVuCt6Z+Ocf0fmAEP3ug2B4D2wMoD0Gom+HLP",
+	"aAXWLmLaqeXmup4Jdvte3G9tvNyFgu6A7H9jTq7m09/oiW11Kt2WZxRXOJqNqVwcy66FrrxWLCNA4V2a",
+	"ctQRCX50kaU2EQVzesXyRNSRZfX0arYsUHObk2XVy6e6aYWnBxh5z2RI4LSYQ7NOrwdkxIeHR0lHJPfg",
+	"KqfPuVIHD34o1eGJblyk81yXWTk/l0CFdSM/FUewWW72Wn5q3b1fosP9a/ipX4C3606g37XC/8PxZm1s",
+	"vnJSd63/tqa17d/MtAjVRnEM/bgBv7MjTivumQdupB40bGqiXjI800QKCarLt5U19XldN7X656m//J2U",
+	"Xn6NlEoUKxyrYkhlTKsDeT+5C1Oe+V1W5g7Obws4v7juMxa89Mk1sjivJkrbUN/IpSjQH1R0BNRTeGxx",
+	"YM4lfK/oMXEfaN93zDgTy0fNqJutp6UGQ5tRCKFGk9YY4QlBhEOyyKpSJFEDEslqj4OVpYhPjA9E2kF2",
+	"QaYTq4qyK5yRmjDiBVWdZran50GRMAZ65p7YCtE88hD2AKJ9v07+U84Kj/JXzVptSgz4NBrxtVNXC3d/",
+	"Aadg0+l4KbpdW2ujbxDV+KJDmtnqDuTS3z9sdutz6xq5xK/7OgJU6J8hp4gy4+SUz89KW+FnNQtXfm5F",
+	"N+PxWn83SOJw608oddfex9f5G3825fq74CJ/y1lZKDk+N1dKr70zvpYyqBuYUsF8dJZ4WBa7+jbi3uD7",
+	"fmI83DVmG10Fyj8GRl95G3jUYZwW5rnpC8SB4tpEueINVoazxdH5+ofMF+MC/GxK7Ba9izT8iW1j94q9",
+	"IdtkHN+E9q6O7o4e/kW57US77bSy2P3kru/tAA9Eb6fr7iNWhYffHB5i27rRw95OCy+MVCpdjhU6MQUD",
+	"WPyv+qW5VEWnt9PTn3c35tLjrpQFNr3YTEQyvX6eKV39gjbqp57uleduQl2B/7dqUr3yWZjSZhNq9fTn",
+	"m3L4kSGyyOIXm/978G5KnMhu7Qx24a2k8QR2141/F4ZfxwtILQ4bF0ZQY8InT4/+eXWhMU7ZOWRZaaHZ",
+	"2pbQ68fw8S1C+aF4i0h+eH4u6n7nPt+RiIJYA5H5hD9vQDu8rl/1dSjXcbTO+QyWwpZ28MLNK2zi66cp",
+	"IksUlnis8kyrdWYWXUUG09vTzUympyNZxmZToex0rN6ekkGz8t43cG3qHrF8679+s/HN//oN3D7VJz+8",
+	"PV1jbf3w9vTNVKOBp1M/y40nuXTnunFG9+I4bWkmm63PWWkmE16fuwqEu6jjl7SsqFohipY5ndA3+oMq",
+	"LPq428Yit6tjgLs3q2QAiDosRwjAW5cmnWNWpxXBII4ZeBAxhLHPMAHkv7hFXMjc6CHjwv33//v/BWA4",
+	"/CvAx8GfiOOWtCB6aEs1QbDEMhtj9WChDMRcs7IrZE9H8HrRk0zhH8TDGMu5GBpP14/j6YgXANU4x/oF",
+	"SmNDBkwzNKKVY+5Rp4KMKBQqkocHT0SmgTPtArr2ITWbcOzX/SyNS0jNy0BjSrNC9ct83hFPcwOojH6f",
+	"9KXuq9wKqXt6qgeZRkb/k1MKDx9TCh7I2wLl/yJGo7OPILeSEnEdhXtxceXcClwmQqmkUhMzEAlhRSVC",
+	"AU2eDj/tySGAVZhJ86Cy00MnFupDpmYtMdXR0Cq4L25hnDmDS3pyKhIzGBDPgtFCDmWmEU4RUKKhnNRd",
+	"r1JhBrgBrcrdXtuLa08OHrjfR1GY7ONv+pC3//FqpJxmDWU6DHrAYXY8CrJQIUF6TAAJwMi48Isdkehp",
+	"nieinytZQAjcvRJqpQ0xuStlhSzdscFvLgA0GlH+GF/I05oGaEpnkVp3Db583vDHBO6p6+AXox0lLhUP",
+	"paf3mrbuPjJo1NQiiTWlSPhDi8VIXZrJzCD8uRWlvFJhq5OUcecMKTxaUW3RGFk5sKhoDeTDV6LIGEmd",
+	"msFgPV+q1OmrwSAyBxjIchuQiOj2sshWGFjBtobLboYt8UXzFZsuw2u87svEyb9AUVPkLYzw3W8SfHTb",
+	"RLmL78qirhGpJKS2u3qqO1u8zhYPtVcr45xfH1Zju2DUfZm1mRsaJOoNHITaOoezUhYlFDpIe8XQOSen",
+	"wSgiakEMUFHdgoermuYoWTWWQJD1DE+RpUiuMu0M/tko6zPTsHtkT1ululgykZXIAYZhMpgtb7BP0TLC",
+	"WmCWCI2g//7P/7qPLxN+AAoTiMHLGe+QjUarS1qRkM5KaIJglvo3JE5LsrYvVd+MoeybYnBUu0GwJAbg",
+	"sGCFqJV317qJQ8WcFXl2pSJgVPGzmvlYXk97mmt0EJDXBIYbiFyCQRusdI/iNQbwWDDh2iKx0+FQAbfL",
+	"JJ8nbEBKqD8nlre4YkQTyzSXlxBF5FhJHRW3kDkKgF+0D/zPuxXtaYF033AL8LHAUNwhzP6uEmGd4zGr",
+	"wXW+BL4avDfT/XyaOr/hLRCqRJcS8nxLSHsFXhM4C7z74M0J8tvw5EdlKG2RoN2UCFocGxHftYSTB7DQ",
+	"M8KTLY0YVRfeOSDLo4z2Om6PTIMdO8lUX0HwWlrxL2evfv7/2fv23raRbM+vUte7gB1AlpPeXMyujAHW",
+	"k6S7jU6nc/OY7KIVhCWxJFebqtKyilGERoD7ae4Hm0+yqHNOFYsUaVHyK3Hzn5mOxUe9eJ6/8zvYSs6E",
+	"cQxZ8vq3t1uPtbOi1gkDYwoKB6jRnbO+S3sZp+2+qE0PrXK2NlA9eBo6YXbKrPq9wnaA836b0XhmLn/U",
+	"ec0GjlTCNjYdf2r3xfuEtbpVE3q36ezS+CXKtrcY0LFMD0EHwgw34n1uDE0SW9jweXSGBsBHlOKpIMjE",
+	"brCCTdjEC7IZrroXr/ltVj6jDmn4x/r8+bbYtbujfMZ+oCTjFHr7ssdsUu66mz4353hKaBS3dT6uizb6",
+	"S5+p3vHs4njS7F9pS1/KA3Yfz87/o9CWP5Ai0jNzueHFRP4gl7cKeTn57+/On/3y4t2n8+ex83ZHSBg2",
+	"PnAmIsJagmE+PmA7wFdoJVvwK8HsQQiLJRezBmapG0eAZ/lFqnR09XXukmCZ3QRGxfsJzSCVcjI0j3TA",
+	"/gQje8QOw/IdsmasScXNJyFR8fG53OLYlyqkEXGC0ps8TkrR+LZeUNNTJl3Qr/O+ArkzR1aDVxzXJISo",
+	"PkL5lVbiEePG+eTuYz42QlmGczylbt1uPQw6qRd6hfzPplg479g9RLHfcaBSzT8e5YWzLoz/A2VqsOPm",
+	"lGcZmgbxnAZjNStyTNPxLDPsDy0V9CiDoUrL8kIZn0CaCgrnhtQZpJGg7nqNyUNMP0FcwvctxWKLCw1u",
+	"PjeXZqxoOti0dGaF8v3Fc0GuM+a66CluAGG9D01lLpylOZ/ZAStUJoypFErguCnX8fh/MS4/SfUJH52M",
+	"omUYKwo+RH56dT996rGsNXFvhWFDttOyTHBAHn0Wvv04Rb05m3GZFblo8Q7p19MQJOfgR2KTVnQTo41z",
+	"iwenEfzz4OZuOeaGghlGl3EkWBKl7YVU809Wf8LnJjGZK+4FpAk9wbjbbIk5UVUGWZieYS/e8FWEYvyy",
+	"+CYUMSht2UTMC8XWwp6Cexx+w7/HZ8z3hRurMzbJ9crAGUjARHsLEifEuaZcAek6NJOvCPpkwObyM9IK",
+	"6EuhIPI1VlesHn5Gx3C1SSC2gH/6BH9qTJxtYKl3LsHkxsLEzp93Ka+MLj9X/wE9Ozrgy6z4YjGAd2wC",
+	"rif2Y3C/tkcBwjw9HnwPRwaG3+YF4/CAxw+kIsTOIHcOkI8khRZlOmfJDNIMCRAStbIXwUMAdAEdpxO3",
+	"fMcwgOPz5wl+kAICg/DtByl26j8TNtNZplcQKOrRSl3N+Ve4eO906U11squfRWie8GaR3r1p/UOnTf6J",
+	"W7Hi62tZ4+7WDhtHr3onF0IX9o5zP4M/Sc5RHU1zUghFAjkDh/5LumFf4PjVTu4ALt8+7kBnAx7aIziJ",
+	"Ekz4HJJj3vZ9W9MQVUv+EQNjXc7g5n/7O1Mywz+Nbabnwx+55dmRyPNH7m9f3f+YlbTTCxJto7/jfwyP",
+	"7Hop6GlTboS3/J+LzPIRPnC2sMPXuVT2CO8hz/VR/Z43wghbvydTR+MD9q///C9MIQGiTcylUlLNR+OD",
+	"jYc810o0PmM8VsZqZyhyMz4Y0PgJgjo8f77xJEwotz1LaTppo/Jhz3Qq/IJ93dungUZa4MccoXuDS65n",
+	"YW/r2j84No9gJxijvaL1DlvEGGMww8PUbc/hCP/EGIUVhsamurBDSDTRzaTOnW+E105ywS9P44flbt/K",
+	"h7lB60wMMz0/OmzbucOrHui0bcvz4l089OvuE14yveqpqLnbn1vuaHiwExn4SL+j+3iH14B8dnAsr+6F",
+	"HYX3TdXRqHJGDCCjB34S+oOYIm8mUI+rDR8e9we5gjtYpXvxf8Qh9mtxgMRbfM9EIDsEzV/BOOOQdY/i",
+	"71H8t8sdUk13YrOZTSyRtxdvA79/FTxnMwAYkCIQ62rA6Jzuja+BrnIxwGbIEIwQUZhsQyBoDIag0ihy",
+	"1RJ28pEvAiacEstIGcCjgI8P5A0o9gcu8hdpqBcx4G2gWCEXc6GcThLEcQLBPmxASgj5ch25x6lzG0cL",
+	"3XSFoje5ncuEBfLHMp4EMbBlLj5LXUCUb0SNhygShQh8WpQL6cySNYULSjzYp8k6QU7JONHuMUjRhckA",
+	"o5V0SJVmmVZziG/xFOIA7IyhCcPCAkitPJzGRw52C3BS5uLaMU4ftZwLi+E5jFqyM5ZKM+V5KlL8U0Cf",
+	"I+qHMOhCeRyauSxhR2OVLHQqshphJTTJzqIKFwxqMz2bidychubxklAyGJb2gHRaB9p/jg+jeJ4PeQ7i",
+	"x9pcEtMnVRXA20d1aVISp5VhRgRsXY3E2TN+d6NQHNiLrfbOm/DZxSD4rMutz2rTvQ4cp/6E2+iWWICT",
+	"0gFeQQmQClzioWFzsJipq133DK7ORFrG4Hp4zj2dH9KC3wFW569+xno/pkt8H1esR+s8aFcN9vaWw/m7",
+	"x/LvENtTujfjA3RwdgH2+AFfgexpSgg0QHsqhhYE+N/UHK+bwO4EA6cdvFMLcg/Yn6zuAt4GeCeqDL1x",
+	"l/+l4LVCe6vZRbHgiohAscZiPdqzdhtz11H9NnpvSisxVhCFd79amZHf5Wu53btC/fZR8vrs3bOfG1EL",
+	"CXm6voTlUb12vXTsx+oCiiKh8hv6xIM3hW5ZLrjRasgSpa0ARy/A+UbV8mms3jHCV09s+FTVKs17dahg",
+	"J7uWFO/LSNpy+y34Q7h/n7qWSYtoG262ztfDb6Rh5Zn6Fpgxextut1rfZ8Bb0RfrPmA77mcolIuK7koV",
+	"17lwNxI8g81i3huswAWWlVvR9L8GRp2YM6jK5xLWqKwBLMs0KcCs8xRinMClMyKqH89GV+ckj+GlY0XP",
+	"LR9ZoTSn0xOTrQQN7slnPNEMKOe51in1U0vwgk9uNsmQvQ9UN1B8S6FWNwMh44nyXBBFTgbkNRuqPG4o",
+	"cK+KPC3w9+08Hb+WQ95dlTfe/HC4xeNTTidnou1F5YswvRr/Lik7sKVHr8m/s/op2LZSPdfpxSINjaVV",
+	"zfoZxf/B4MAjsDwlazvTxo0q7ZKJs5XMNZYxVdrWQcR/QW0wBPICDJmn7vTFL6UGBl4z54NEKUJOgGFI",
+	"fS6AWYFD3hZ4wHQAc7tblvBYrHohJjKYJltIYwTW6pSZVvgXUOO29WAKJKMPD4hVIVncrn8bmWc7QbEi",
+	"DtNr4LBayIHvBIPVw6d6+NRtw6d4iUdalELHq4nwp7vFTp2laVxKN1lHHZxG/p8bFJLY2JWYiobsN5Wt",
+	"Y3m+4PllOUmGSXdIRwzZmXeFvC8D58lJ6vIGJGckTUVMpo9GRH4KaK2o0iwaOuqikjyUNXGHjhhHN5rx",
+	"bAVhYqlMO+mjf7w0jKcQMaN+sFHs2ViZZQ3Mj0oDeaz7garxmJFqKqK34YlNK82mSvwYxdy9BgXPFrgq",
+	"+RT1MTdQH9WxtPAUouGvz8fqUqwZz4xmSghia4IjxxIuk8Dm45ET0NAe+ZYCFq7Is4RZ7Su/onHPcr0Y",
+	"ePb3sUqqCLokgKO4CmSfdOeiMEj3RLTwADEKsHJGcfcjcr2lQSqiFpjWWP2/QlvuLivceSuWA/av//yv",
+	"RxvbiruHqHgcd1Ioj3NLmBVZZthaF2x1sW7HInkdeF13e3BHvJ1wXxfD4Fk8vUiR0cntAHuC6/aFLNVf",
+	"3MWtf7IXYr0D4OSMLowMnu7rSLIzurc8ZttJUMOl4f4dFzK6sTHI4L+IFSdJd2vYqN5w2jvW33N69qZl",
+	"jcglTSP7DQHbdUR+1ba8A+BHYHS8y9ZGJPCpW1GAwFPM1nmYT/ZtVhSYLhsxISRYrwSEVNUYoEHorHca",
+	"7U0gRfwZaQaK+ElEKBG3rFM/yMMtY2zvNtQ9ttWVI3awHZjSMQQG4apbyVuRY+VeUPWqgJDD/VUalknj",
+	"zPsQPdtwEKMQm/M7RsEDMwNwtqDzrVYQOJPOQnbCYkAliFPnjOApNHHOKqoqMQjqR2zIXFiokzi36BvU",
+	"KiNCwcCaGSEGTGFSCusVylIbuYBbcgCp4BaHfyYv3vE5tTnoAMxxh0+qQrS7jWOFRKRW63bTHFpL3msa",
+	"TGnbtb+uG+y+tnL13lswlDvNAzt57pC7u9IshU/l9m3SCEudi5RPbacGTm/g0ppp3du2XWzbaBvO1etc",
+	"z3NhTG+pfm80gmB9wjf6jZieoA/uz+78h8wyp8IulV6ZwE4EjXA+OKOLaMQXu1qgblot5qeTt1fanpFa",
+	"qBueOwz3JkxQOCjN9ifMotX47DzOdjPUvfs6LS+rPGO3YzMS5RlYQ1i36ucZsd639sqMYr0JwZXRcBOZ",
+	"EQNao1wItpCqwMLKn+RnwRIfy02UWLGIru2oyLNHCbRw8lFeHvdUh7i0XIjSUGNEpihUGppJUVIgkORD",
+	"pBVnaiDXK63ng8PybCo0nXOpRiypfYsJEdMxMZuJqWUXIhftpl/cG/xGLMBrmU/2qn7mtao26mfe2Yyq",
+	"3tWMAXY/9nRofXBp1+aNyMOoc8YjXsdITjRUFwW5C/+S5acEugwAMl+Oc7EUHPcEHJSulSU2aj27pQvx",
+	"oSFGwiqqYIRdKH0njTJVqaJMIbTYYDOe+wwmOvDULUSgwmHPSPaNFUI6l5o6yfm7lPhiWQKcoQkVjSBt",
+	"QuJckmSIK4lQmUuxhGZc0DUS7tfYKwalvueaaGt6TMuyq6Q7c2N7TePukoKCETtFbzpf3Rkuc8MgGKMX",
+	"213W58JcUvlqd4lbualR4PqTRw1VQOuxuWZa3U8TZtjndxfCVzz3kJdeddwq5GWFZMHLYC02eIikKW4H",
+	"9uI0SCFPphcchEUbf5DOqcYg41Gg3Indsv+81wEl+QsI9pAakDPQKbnOsDWuWxQKdZpGinKowktkGvhs",
+	"vcZyBncFn6BLeu7JGgOpAKSoMHOTUjHgMBlsmkWFiJ7eOtPGlg18yzoGsu7/0FJVBqmJHXqN/DnJ0x9+",
+	"YJEq/7SQZgFQmZiKGjIEKZsIp8MMhgVCKQWoyFC2Ib7YEZ4RoFjgMvWOwEQwkUqL9NUhuQVxawLvrGSW",
+	"eW50NhFTXhgRqW7QpkjjiFVuQNjkr8OIOrC4SzuIFtlqvbEsgcZYFzaid/KLir1j3aOSlFt+HGFH6i4Q",
+	"Fm9GdEcQa0dHT3sMFRzBytEjVveZ71GVrWn/E3fYkjDeJXAQAcH3eilY4tY3wVbJcxWOeC4Cmw/0th6y",
+	"t0Kw8cGzKFswPqgzRR3TaBJcqTIpgO28WumjIh5+59rBY3/mau5uLZYVp3AZHb1Tj2mij7fmiOsl0qQP",
+	"sfV2Higsz8uvSaZRp77qmfc8SPG5io49sUsR/gi+TPelE8eT/gxs/LjZ3FqxWNqEmp7RToCcc7dolAl6",
+	"pUYszWmGuE0TMQM32O949Xnh5NAYD42bzwI6J6PV7BbQ8JnY30N2MuL9+U3hlu6AQOn9uTujjTRKnVE4",
+	"/hk7twOu3bdHcdFNsbmHPduZzD3c+eyi8LDnNtYbBAHC0Zy5TQed5s7oiP3+/LdXLz4mNRv2/xz/U+RT",
+	"kR2fnR+/Pz+mNx2/DVO9yrjdnFNval6DtL1LCsWd57vNn7g39vTw3ww9fJU1BrqfBpVYWq01o5XHqILI",
+	"igcLm3I8zsb+93vEgLREmxrD/YxL/DG99Nd+jZyG69VLQS+SINp+/5hEFsnb57/UQ1IVHEVcjlyolJqy",
+	"h59lOkBLozSwxurJ48chlLVhOIOJ7czUybq6iwRcB4spmEL005x/FtR8t4RqhCubrC9nvxdq6nvCxlyZ",
+	"Fc/oNOqcTEviTPaEGyON5comA2Z1ljLu7CU2WY9VshCWOxU0RPmdDNlZtWfNipD2fCpSqFGo4kr8T+yP",
+	"ApJRqwF2d7KMLzQAXMSirU4sbOPulWL3WdYVDXuPwq7SPKyUdj15/GR7aVdr8aA/ldcr7+rjV3386i5L",
+	"tipyHXMh2zRhYzSrrmxuJri14R/fSn76GVVWxSZBI3CvxnTt1GCXJt9YuYWuPearfTxCwXuoIfyl0ivw",
+	"q2XK1sIO2fkMC33r4xiEKAXGII1v6e4cZyxecj75Sk6v40ZbvXx/Tn7LzeeYGzpkvdJtFOMPLrnby6pu",
+	"lI+V4FnzR9koopqp/gK3zME1srddreoyFtJoU/+oc6iSLBaBrb5iRI92lkZA9S8hBEfddAJJEEQ6MIRa",
+	"jT8mIDmIQo+43lVJqr8hFHDAkVjoY0M3Gxv6qwvG3vS7PXH6Bj7e/QTqHdl8n/+2Jad5ZmoZlCQIOSpP",
+	"D3RpEbSvFKvsb5iXGmF3icYkCMhl4SSWWCbMQnJiwqeXY1Xm9C70Sp2yBMvw0aTi/p9vgLuU0lsJn+jc",
+	"Ju5X5DS9+xzIP//WZ0G+1yzIP//W50H6PEifB+nzIHeTB4k15cNOg5CpsYvPduarFNr9vWTT54oMFnpn",
+	"st21Ap3dq5zeverdq969uiH3ytBn1doUmE+nugBkd7UFMCQctRFsBf8rjhdcZoynaS6M8fRVgIKditxy",
+	"qdiKr0Oa8oJ/FtFPuc5Ec/vg9zDAjVlWx/mzXmEHyKZBwFB5liFAbciecYO67r2SU50KNtP5wofbF9xa",
+	"kbuhkCQ8GB3wlP/vg8GBc1ec15GvDwYHii/cT8K97yCWiwv+5aVQc3dOfvj3p4ODhVT+32Ue0dhcKgC4",
+	"N2XV/YofhmWJxjLHBEzTYNzVB11l9BuNH8ZD6MFM67Wd0cpfuE8HZrz3mrSfzR9TT/u5p6b7iysuni6k",
+	"ailgp58a0rz+IyhVDiqBis7BP31tTY6CTY95AXxeTJBstR6y8436ADZZs1TMeJFZYl0sMmJ9aRDehJUZ",
+	"Kz81gMyUNWKUYy3sxYmRc1UsE+LINEAJFrrVYgxNaf93Gu9oo/8w8HCCQP9k+aVQyfCa9bhOdd13kI0u",
+	"7MDF4ka7LxdL9d7bIC3sNJEgo7u3xQx3NLso+DNEd8mNrcnq63WynAuwb64uaIMrvg4OsJdJh+ux5wne",
+	"9vUhSvAuEbIX7kN+xy/pRT3PyvejplCmRLqFUSXVmpGJ26C4GkNQ7vcqDcaWOBGpveAZnfzp/u+TTL+2",
+	"+kjOvAs6kCrWZOp7nBsBlbH5urwmUJlRWbXMmV6pmOzMqT64CRiVoYtduG6s6EFDlvhbkqifOD09QE0j",
+	"TCoAWVs0lpdE9wz33FHODw789Doz0t6WjuixnX0E6tultQiitKvVv5MQcJLDYylBEmz6C8SuWA6EMPIQ",
+	"nEklaD/j/lso/E9pgSsiXxNxBVam2vKDOzTAi2gMseuAkpCK8bEiS18rEr1YkXrKeED6C4tEQ2UrF7FC",
+	"bwUAU7FzkYtZLsxFMmTPYZhYBxpUE8+MHisYHHBACmOkVsa3UAUJPuWKZXoOSQAohS5j3jjdlIEilMbm",
+	"3Oo8KgymJMkIvJOxcvd8gmsb0wWRiXitRma4H9uJunFFqub/AONQW/MLYah7ZOYb7r2FBmj37HRwQ1Xu",
+	"UHy94nlq+tRDZ/v/JTf2DKzL3vz/zsx/lPec9AMJo1I3bNVmNfvf9wD92M3QP4lNyv31YNHEveHUDmgb",
+	"vhBU6Ib9wUxwFpxW8mA1XOqoFY05ZcmfXxM2zQTPTdAkoe011PsDKUFwMlINtMHwbHd9aF8TOQbO/fB+",
+	"A/I9WSbtKPJBRGYEas3k6eOn2DQleCLoWhATQULrGJDL0XsokVWSTgAhCOSDMIW+EAnR4jn1TAzP9Qc1",
+	"Kb5lYb2Bfy3Nh5mULRL/dfmy3XVX4823obxS3tkn2iXeV97SXAQXjqKhQ630qiQQO4iCX6nIBGrx59zy",
+	"q2NaL3JuRFp9ea8He632MF22V0498PAt3YqWS+mbw6+wwWPLtHEOWyy/vWXqGztjoMp9mgZ1BdafobyW",
+	"uRl5iR/8LJlHnQ+BvXhQaSw9Vu6ROaCdgfXfe1O5WIjFROQiLS8u9QiGv6ALV0rMTEEBQlU3shd+QKrZ",
+	"BQdogrsh6LCS8wgeho/+QxfuQDGhbC6Fn8V66clv5MINYlKUd5OAHrL/qwvvxRUq1UBti53QPMI8pJ6A",
+	"TWdQUXHgMSoNzIgiJ9+xpOjJBeTCwLddcLUuFWvUlw73BRsWAA0S+cfEhzsAwj4k8oLfeW7NkDlBCx5u",
+	"JMmBVou2OYDdsT8cdnhjPrEOxURlqXu5B8Ki4TAC5DydBPC3+YqvQ4u7Db1e0xFdCgZjFyr0Io94ruLV",
+	"2Ty10XHv6wsfjEsB5kNts7fJ1/aEAh7K9GZDZ05Gr8TkQuvL41Rk8rNwIufkT/rbJ/rbemsuwl84KINb",
+	"uTBFBgRdgk8vGPFuQU0wUudtdqHdyA58wHE8p6ffd6KAZtkhRlUb+AdpL85wAXbhP736KY2msN8I3Adp",
+	"jV940+cK+lzBnck+pLVuP4yR9CNZU0sKhL/uLNxqH83Ocu4kF/TP3WMxTe9uQzO9hfB9tEjEJGqJh9QZ",
+	"PVANDZynKExX3EQSFprVJn5eMk2Ap0FaNuMyMwMK5ObC2ZHpWGXy0hn4SqygrUMj8J8GQ/O4BbKFH3YU",
+	"uUuhUqnm28MjeF1dYewta7fJ1wHF0JxBP3FGuNVsIoD+qe/q+e12PurjCHuJc6rZqoqqVhle7UywKdEj",
+	"aXx1FYC/qF4F4B1f9OiMmOYC7ZtNJP8H/55dRdm3j0CPl7CLMboXAt1rgush0Js38m4Q6FXko5/PlYHf",
+	"VzDIMPUexN6D2IFrv5QlOxivV0PZ/UNHiAFR2hlnlZCaQXb0kucfslQWbBFz6dtBvX/zEtNyRkzdO8bq",
+	"d//Zfzz6b/THIAkeEfnlJDCW425BwOpCr9xTnY08W1MQ810Ntu5uApp0oHv0rTfw9blABrALvVKBYeL9",
+	"m5dsURiAlyQX1i4NsqpngqfIerosJpmceiT+wE1yqXPL/ufjAXv69H8AZufJ4x+eIh/6RH8WfsLWSjUf",
+	"q8S3m/vw4h8///bbL5/OXr787UMSJzYF1GTplWHLXH7mVjAl7ErnlxTWhZElVH2M084xOzkRrFi6H548",
+	"fjxWfoOvAv9z/2e6+JRhCIfWzpewhVVdQVMaY/2sYLTIh+Szk5yWd6xupHXXjVr5+yY/zQVS6XUoFqDx",
+	"7lsvsHH7LZQM7DCbtNQvu80jrSimTReFzlu9fqCWAu2kCJ9j0DEyArqq0OiWyAx7HnzvTndHl8PWOE+o",
+	"09u90xSNIte2PANv4TPa8gy4Ia3e8XVwYCPT4OqeQMJU1w6zZZ3upXKKyk4/OHOizyR/f+URXrq02kA3",
+	"3YDWP32vhrO1PrJFnmEPWTBARicnTlwPSS4Pp3pxAq86oaMDHVndfZB9dXf+Pva0ISRYxwcDNq6TjowP",
+	"Pu7UeZZua2k+SzIA+89Wus5WFRo0nn3/5uWIsd1mOMY+cyP2+0csEf+z4yy/UsNaOYOR/9vfmZIZg3Fk",
+	"ej78kVueHYk8fzRWX8dqtrDD17lUNlNHXi2hVH3ETk7QXPTNWKfimm1w6QUtnXD9ksKxKPJsxA67rdch",
+	"HAhLy3VYXaXDATusrdHhR98s1w1LZ2KY6XmYPRpzj05bpt+9y+PVIZYyzE1ZvDb0BWr7yClBcIM1rIyZ",
+	"D5nz6wOVHZmp2BUrBQZ4Ob8A5ncE9VloIpXn8nMD1ULVEumaZ/eDk4Ys6rRPmj8YPYNnsIOe2RZkHLQn",
+	"q+miMo6INRTuY7wqC33f2edOvsXuTkU3b6LPHvfZ4zvOHm+TADeWKu5WRYb97BYTkUdtGAGnDkDAITtj",
+	"S14YEQI+1Iywqj/L9sTIsmaGLMHbRmzGM+grnxkdKtJ4CDaV/Vd8pdQoekyZFY7ehaxP0H4G4luBc7vR",
+	"NDhBBzthE2cEmlpr0YXganUhM9FeAhYr8n3DQbMiyzqWcdXjOW4H3UJuzxW7y/YOJjW//DbQ9Pcq8PtK",
+	"sD5u8WDqugYomuNyrmsbmK0u1klaiXI2Z7f96w9j5TDA9mHO6yLcSy1hyn4EWm+RxlI+dLWf6Zw9ecpS",
+	"vr46GR6FVa8JrnoLpKoHD4LQLd0am25Bd0pxncx6CTi6VoY9PkTfSI49zKx7rr2Kvurdht5t2J1prlGy",
+	"3pET0a4T0LbeG1F6JZKUvhp0UVBtIZqAs6U20katKOBXNhPQ7R5sOsRyQXN9G1l/1LFS5hjtdN5NLqbC",
+	"vWesPDnQJgKVQKxOE9X9kKCmjkhHPQK4KhBUu/GUlUf4bm7D6Ae+oMitoWd5DZhiqiKAqblxhmw8XE0d",
+	"KZF5g1hgsSPljHRpMxI2zjXeL51eB4foTTzc3V2alts7uDS7wnnLz6CLgsVx7e7ahPsaHRz6QtCdllnG",
+	"JsFpFike4B7C++1CeHvv6zvDDVfjSFC8GWumm8MS1zQu4DeOTYB63Lzi/ZWAXkqsKH/gywI0El5A+QXh",
+	"u8yFXpkh+5GIZ5X4YtkPT9mFLnKsi83XJcBaGmbk3K0XqLmJxuDeWJWvCsWly1x8lroADdcBPMZ2wY6x",
+	"s0BsVUO3KU/54Z55GkBtEzHTBAUE/yNS625CplHZNkBzbr7yZFd/0G1QV0Xl0UG7KqpwX6OiKve6D7z9",
+	"xQXpG7RiK96N8V9KF8l5feTAiRXmluToRikceSvO9QjuxdC9Pxl4uYjVbGqN1END9gaAxHEFLFQai6h8",
+	"LkrR6HysfBol+DyGCPWwIV+UommQWTEKsK+S+5aq5K4Ri2oIyW2URG7BnQZH4ruBbvZlew+9bM/JqvBJ",
+	"7m9pw9jcNJua4URmZ2DCgciPNCzV02JBn3yRZwejgxMQejSODW0g50qqOSuWA5bp+dz9t1QlLw8avkC/",
+	"Oiz70LgPAVRaKo2TBa/wz/5hEvGE9SwMIviYxPBQxDrkG31SM+vSno2e4Gtvppk2Us2jwRA1TsN43tEv",
+	"DYPJspJSZyYz66TIgBnwRmHOQC8j0tC7Yin0MoM6krLNE9Kd0TCAFKdpUYAsR6qJ/tIwkJ9yXSyhXRw1",
+	"1gCwA3Eq8VwwbkgHWx3PWfBF44zh75uv+eAxFH7VqeopEPlQA0DD19jRyXcXj1lDIjYmbX2kEZyvQG4Y",
+	"DdGzQDWM8lf/0+ZAf5TzIsf+eb7qahCQkZbnwFDo9iS4esDRFL03F0udNx6HN/RL01sRTxkWXqWBxYpN",
+	"1hScdSIgfpMRPJ82fgf4Q8Oxg5PjH8nOzgfUjtEdOkPf9DHkJVFCxN+cbHjT2TmdxtZNr9AOG2aFO/m4",
+	"2WQlhGWWyjdTjt+7zDWRSNRf/pp+ae5xBeFqGlz4iqjH5FFSGPHsgtvk0QBOuLFc2eNCwsqf/XT8/jwa",
+	"AfRL23y9u58w2o2feGjEBFxWlVXIAHMxs/QV4wnDErFAigVEOk5QyXg1CmpWtrERofHUxkB+EWsKoFO4",
+	"okrfOeV+R17Hk+ZLeXwp1o3ven3O4KfNd70oCZBsSxEj7DNwkOYp9kHznc5QJ22+78XnliX+0PoKOMJW",
+	"s7UucjrW8SpGxZ31l5X10xuve53rSdRNaJlxC43dYKZ5oUyEko5ediF41qiufsYfvn78+v8DAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

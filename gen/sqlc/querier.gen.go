@@ -110,12 +110,12 @@ type Querier interface {
 	DisableWebhook(ctx context.Context, arg DisableWebhookParams) (int64, error)
 	// No row: it is no draft that waits for review.
 	DiscardAIResponse(ctx context.Context, arg DiscardAIResponseParams) (AIResponse, error)
-	// What the journal says of a customer besides that it happened: positions stay.
+	// Empties the journal entries of a customer. The entries keep their positions.
 	EraseJournalData(ctx context.Context, arg EraseJournalDataParams) (int64, error)
 	// With the AI responses that belong to them, and their events.
 	EraseMessages(ctx context.Context, arg EraseMessagesParams) (int64, error)
 	EraseRememberedResponses(ctx context.Context, arg EraseRememberedResponsesParams) (int64, error)
-	// Tickets, the responses that are remembered for requests in them, and what the journal says of them besides that it happened.
+	// Deletes tickets, the remembered responses to requests in them, and the data of their journal entries. The entries stay.
 	EraseTickets(ctx context.Context, arg EraseTicketsParams) (int64, error)
 	EraseUsage(ctx context.Context, arg EraseUsageParams) (int64, error)
 	// Ends a response and its log without a message. No row: the response has ended otherwise or is another's, or its log does
@@ -160,7 +160,7 @@ type Querier interface {
 	FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow, error)
 	// One that the actor sees: staff, every account; a service, those of its customers; everybody, their own.
 	FindUser(ctx context.Context, arg FindUserParams) (FindUserRow, error)
-	// A request that was let in before the account was closed may have come after the last batch: it has ended by then.
+	// A request that began before the account was closed may write after the last batch. By now it has ended.
 	FinishErasure(ctx context.Context, arg FinishErasureParams) error
 	GetAIResponse(ctx context.Context, id uuid.UUID) (AIResponse, error)
 	// Whom a key speaks for, while it is good.
@@ -304,8 +304,8 @@ type Querier interface {
 	PublishPrompt(ctx context.Context, arg PublishPromptParams) (Prompt, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
-	// Indexes the next documents again whose language has changed, and reports whether there are more. No row: there is nothing to
-	// do, or another replica does it.
+	// Indexes the next documents again after the language has changed, and returns whether more are left. It returns no row when the
+	// index is complete or another replica is at work.
 	RebuildSearchIndex(ctx context.Context, maxRows int64) (bool, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
 	RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error
