@@ -227,6 +227,15 @@ SELECT *
 FROM messages
 WHERE id = @id;
 
+-- name: GetMessageWithName :one
+-- As ListMessagesByTicket shows it.
+SELECT sqlc.embed(m), coalesce(c.display_name, u.display_name, '')::text AS author_name
+FROM messages AS m
+LEFT JOIN users AS u ON u.id = m.author_id
+LEFT JOIN service_customers AS c
+    ON c.user_id = m.author_id AND m.author = 'customer' AND (@all_customers::boolean OR c.service_id = @actor_id)
+WHERE m.id = @id;
+
 -- name: GetMessageByClientID :one
 -- The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
 SELECT *
@@ -235,12 +244,16 @@ WHERE ticket_id = @ticket_id AND (client_id = @client_id::text OR id = sqlc.narg
 LIMIT 1;
 
 -- name: ListMessagesByTicket :many
--- With the notes, for staff.
-SELECT *
-FROM messages
-WHERE ticket_id = @ticket_id AND (NOT is_note OR @staff::boolean)
-    AND (created_at, id) > (@after_created_at::timestamptz, @after_id::uuid)
-ORDER BY created_at, id
+-- With the notes, for staff, and with the names of their authors: a customer has the name that the service gave, if the actor
+-- may see it. Empty is none.
+SELECT sqlc.embed(m), coalesce(c.display_name, u.display_name, '')::text AS author_name
+FROM messages AS m
+LEFT JOIN users AS u ON u.id = m.author_id
+LEFT JOIN service_customers AS c
+    ON c.user_id = m.author_id AND m.author = 'customer' AND (@all_customers::boolean OR c.service_id = @actor_id)
+WHERE m.ticket_id = @ticket_id AND (NOT m.is_note OR @staff::boolean)
+    AND (m.created_at, m.id) > (@after_created_at::timestamptz, @after_id::uuid)
+ORDER BY m.created_at, m.id
 LIMIT @max_rows;
 
 -- name: ListStandingMessages :many

@@ -1228,11 +1228,14 @@ func (s *Support) UpdateTickets(ctx context.Context, body UpdateTicketsRequest, 
 
 // UpdateUser calls PATCH /users/{user_id}.
 //
-// Change a role, disable or enable an account.
+// Change a role or a name, disable or enable an account.
 //
-// Changes an account's role, or disables or enables it. Every change ends the access tokens that the account has,
-// within a second on every server; a client gets one with the new role by `POST /auth/refresh`. Disabling an account
-// ends its sessions too, and nobody can log in to it. The last enabled administrator stays one: `409 last_admin`.
+// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
+// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
+// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
+// administrator stays one: `409 last_admin`.
+//
+// Customers see the names of the agents who write to them, and nothing else of their accounts.
 func (s *Support) UpdateUser(ctx context.Context, userID UserID, body UpdateUserRequest, options ...CallOption) (*Account, error) {
 	return call[Account](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewUpdateUserRequest(server, userID, body)

@@ -110,6 +110,7 @@ type (
 	//	CreatedAt Timestamp
 	//	Customer *Customer
 	//	Disabled bool
+	//	DisplayName DisplayName
 	//	Email Email
 	//	ID ID
 	//	Role Role
@@ -188,6 +189,7 @@ type (
 	//
 	// Its fields:
 	//
+	//	DisplayName DisplayName
 	//	Email NewEmail
 	//	Password NewPassword
 	//	Role Role
@@ -293,7 +295,7 @@ type (
 	//	Head Position
 	//	Position Position
 	DeskEvents = plain.DeskEvents
-	// DisplayName: The customer's name, as staff should read it. One line of text, as a ticket's title is.
+	// DisplayName: A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName = plain.DisplayName
 	// Email: The account's e-mail address, in lower case.
 	//
@@ -401,6 +403,7 @@ type (
 	//
 	//	ID *ID
 	//	Kind MessageAuthorKind
+	//	Name DisplayName
 	MessageAuthor = plain.MessageAuthor
 	// MessageAuthorKind: The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
 	MessageAuthorKind = plain.MessageAuthorKind
@@ -868,6 +871,7 @@ type (
 	// Its fields:
 	//
 	//	Disabled *bool
+	//	DisplayName nullable.Nullable[string]
 	//	Role Role
 	UpdateUserRequest = plain.UpdateUserRequest
 	// UpdateWebhookRequest: A change of a webhook. What is left out stays as it is.
@@ -894,6 +898,7 @@ type (
 	//
 	// Its fields:
 	//
+	//	DisplayName DisplayName
 	//	Email Email
 	//	ID ID
 	//	Role Role

@@ -319,6 +319,46 @@ func (q *Queries) GetMessageByClientID(ctx context.Context, arg GetMessageByClie
 	return i, err
 }
 
+const getMessageWithName = `-- name: GetMessageWithName :one
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note, m.redacted_at, coalesce(c.display_name, u.display_name, '')::text AS author_name
+FROM messages AS m
+LEFT JOIN users AS u ON u.id = m.author_id
+LEFT JOIN service_customers AS c
+    ON c.user_id = m.author_id AND m.author = 'customer' AND ($1::boolean OR c.service_id = $2)
+WHERE m.id = $3
+`
+
+type GetMessageWithNameParams struct {
+	AllCustomers bool
+	ActorID      uuid.UUID
+	ID           uuid.UUID
+}
+
+type GetMessageWithNameRow struct {
+	Message    Message
+	AuthorName string
+}
+
+// As ListMessagesByTicket shows it.
+func (q *Queries) GetMessageWithName(ctx context.Context, arg GetMessageWithNameParams) (GetMessageWithNameRow, error) {
+	row := q.db.QueryRow(ctx, getMessageWithName, arg.AllCustomers, arg.ActorID, arg.ID)
+	var i GetMessageWithNameRow
+	err := row.Scan(
+		&i.Message.ID,
+		&i.Message.TicketID,
+		&i.Message.Author,
+		&i.Message.AuthorID,
+		&i.Message.Content,
+		&i.Message.CreatedAt,
+		&i.Message.SupersededBy,
+		&i.Message.ClientID,
+		&i.Message.IsNote,
+		&i.Message.RedactedAt,
+		&i.AuthorName,
+	)
+	return i, err
+}
+
 const listConversation = `-- name: ListConversation :many
 WITH turn AS (
     SELECT t.created_at
@@ -402,15 +442,20 @@ func (q *Queries) ListConversation(ctx context.Context, arg ListConversationPara
 }
 
 const listMessagesByTicket = `-- name: ListMessagesByTicket :many
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note, redacted_at
-FROM messages
-WHERE ticket_id = $1 AND (NOT is_note OR $2::boolean)
-    AND (created_at, id) > ($3::timestamptz, $4::uuid)
-ORDER BY created_at, id
-LIMIT $5
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note, m.redacted_at, coalesce(c.display_name, u.display_name, '')::text AS author_name
+FROM messages AS m
+LEFT JOIN users AS u ON u.id = m.author_id
+LEFT JOIN service_customers AS c
+    ON c.user_id = m.author_id AND m.author = 'customer' AND ($1::boolean OR c.service_id = $2)
+WHERE m.ticket_id = $3 AND (NOT m.is_note OR $4::boolean)
+    AND (m.created_at, m.id) > ($5::timestamptz, $6::uuid)
+ORDER BY m.created_at, m.id
+LIMIT $7
 `
 
 type ListMessagesByTicketParams struct {
+	AllCustomers   bool
+	ActorID        uuid.UUID
 	TicketID       uuid.UUID
 	Staff          bool
 	AfterCreatedAt time.Time
@@ -418,9 +463,17 @@ type ListMessagesByTicketParams struct {
 	MaxRows        int32
 }
 
-// With the notes, for staff.
-func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error) {
+type ListMessagesByTicketRow struct {
+	Message    Message
+	AuthorName string
+}
+
+// With the notes, for staff, and with the names of their authors: a customer has the name that the service gave, if the actor
+// may see it. Empty is none.
+func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]ListMessagesByTicketRow, error) {
 	rows, err := q.db.Query(ctx, listMessagesByTicket,
+		arg.AllCustomers,
+		arg.ActorID,
 		arg.TicketID,
 		arg.Staff,
 		arg.AfterCreatedAt,
@@ -431,20 +484,21 @@ func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTi
 		return nil, err
 	}
 	defer rows.Close()
-	items := []Message{}
+	items := []ListMessagesByTicketRow{}
 	for rows.Next() {
-		var i Message
+		var i ListMessagesByTicketRow
 		if err := rows.Scan(
-			&i.ID,
-			&i.TicketID,
-			&i.Author,
-			&i.AuthorID,
-			&i.Content,
-			&i.CreatedAt,
-			&i.SupersededBy,
-			&i.ClientID,
-			&i.IsNote,
-			&i.RedactedAt,
+			&i.Message.ID,
+			&i.Message.TicketID,
+			&i.Message.Author,
+			&i.Message.AuthorID,
+			&i.Message.Content,
+			&i.Message.CreatedAt,
+			&i.Message.SupersededBy,
+			&i.Message.ClientID,
+			&i.Message.IsNote,
+			&i.Message.RedactedAt,
+			&i.AuthorName,
 		); err != nil {
 			return nil, err
 		}

@@ -1063,6 +1063,7 @@ type User struct {
 	TokenVersion int32
 	DisabledAt   *time.Time
 	ErasingAt    *time.Time
+	DisplayName  *string
 }
 
 type Webhook struct {

@@ -148,7 +148,7 @@ type Querier interface {
 	FindTicketJournal(ctx context.Context, arg FindTicketJournalParams) ([]JournalEntry, error)
 	// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
 	// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, nobody is the nil UUID, and never
-	// is the first day of all.
+	// is the first day of all. Nobody's name is empty.
 	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
 	// A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
 	// description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
@@ -180,6 +180,8 @@ type Querier interface {
 	GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
 	// The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
 	GetMessageByClientID(ctx context.Context, arg GetMessageByClientIDParams) (Message, error)
+	// As ListMessagesByTicket shows it.
+	GetMessageWithName(ctx context.Context, arg GetMessageWithNameParams) (GetMessageWithNameRow, error)
 	// How long the oldest delivery waits that should not, in seconds: none of a paused or disabled webhook.
 	GetOldestPendingDelivery(ctx context.Context) (float64, error)
 	GetPrompt(ctx context.Context, id uuid.UUID) (GetPromptRow, error)
@@ -224,8 +226,9 @@ type Querier interface {
 	ListErasures(ctx context.Context, maxRows int32) ([]uuid.UUID, error)
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]AIResponse, error)
 	ListJournal(ctx context.Context, arg ListJournalParams) ([]JournalEntry, error)
-	// With the notes, for staff.
-	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
+	// With the notes, for staff, and with the names of their authors: a customer has the name that the service gave, if the actor
+	// may see it. Empty is none.
+	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]ListMessagesByTicketRow, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
 	ListPrompts(ctx context.Context, arg ListPromptsParams) ([]ListPromptsRow, error)
@@ -373,6 +376,8 @@ type Querier interface {
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error)
 	// Ends the access tokens that there are. The account's row must be locked.
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)
+	// Sets or clears the name beside what an account writes. The account's row must be locked.
+	UpdateUserName(ctx context.Context, arg UpdateUserNameParams) (User, error)
 	// Only while the hash is still the one that was checked: a changed password is never put back.
 	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error)
 	// Whoever says that it is not paused enables it: what has failed before no longer counts.

@@ -185,7 +185,8 @@ SELECT
     t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, c.service_id, c.external_id, c.display_name,
     latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
     latest.contents::text[] AS contents, latest.created_ats::timestamptz[] AS created_ats,
-    latest.are_notes::boolean[] AS are_notes, latest.redacted_ats::timestamptz[] AS redacted_ats, latest.superseded_bys::uuid[] AS superseded_bys
+    latest.are_notes::boolean[] AS are_notes, latest.redacted_ats::timestamptz[] AS redacted_ats, latest.superseded_bys::uuid[] AS superseded_bys,
+    latest.author_names::text[] AS author_names
 FROM tickets AS t
 CROSS JOIN LATERAL (
     SELECT
@@ -196,10 +197,12 @@ CROSS JOIN LATERAL (
         coalesce(array_agg(m.created_at), '{}') AS created_ats,
         coalesce(array_agg(m.is_note), '{}') AS are_notes,
         coalesce(array_agg(coalesce(m.redacted_at, '0001-01-01T00:00:00Z')), '{}') AS redacted_ats,
-        coalesce(array_agg(coalesce(m.superseded_by, '00000000-0000-0000-0000-000000000000')), '{}') AS superseded_bys
+        coalesce(array_agg(coalesce(m.superseded_by, '00000000-0000-0000-0000-000000000000')), '{}') AS superseded_bys,
+        coalesce(array_agg(coalesce(m.author_name, '')), '{}') AS author_names
     FROM (
-        SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by, n.client_id, n.is_note, n.redacted_at
+        SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by, n.client_id, n.is_note, n.redacted_at, u.display_name AS author_name
         FROM messages AS n
+        LEFT JOIN users AS u ON u.id = n.author_id
         WHERE n.ticket_id = t.id AND (NOT n.is_note OR $1::boolean)
         ORDER BY n.created_at DESC, n.id DESC
         LIMIT $2
@@ -230,11 +233,12 @@ type FindTicketWithMessagesRow struct {
 	AreNotes      []bool
 	RedactedAts   []time.Time
 	SupersededBys []uuid.UUID
+	AuthorNames   []string
 }
 
 // One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
 // messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, nobody is the nil UUID, and never
-// is the first day of all.
+// is the first day of all. Nobody's name is empty.
 func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error) {
 	row := q.db.QueryRow(ctx, findTicketWithMessages,
 		arg.Staff,
@@ -288,6 +292,7 @@ func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWith
 		&i.AreNotes,
 		&i.RedactedAts,
 		&i.SupersededBys,
+		&i.AuthorNames,
 	)
 	return i, err
 }

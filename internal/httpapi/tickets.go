@@ -68,7 +68,7 @@ func (s *Server) GetTicket(ctx context.Context, r api.GetTicketRequestObject) (a
 	}
 	return api.GetTicket200JSONResponse{
 		Body:    toTicketWithMessages(actor, t, messages),
-		Headers: api.GetTicket200ResponseHeaders{ETag: ticketTag(actor, t)},
+		Headers: api.GetTicket200ResponseHeaders{ETag: ticketTag(actor, t, messages...)},
 	}, nil
 }
 

@@ -68,7 +68,8 @@ func (s *Service) Conversation(ctx context.Context, actor auth.Actor, id uuid.UU
 	if err != nil {
 		return nil, err
 	}
-	messages = append(messages[:page.Fit(messages, sizeOf)], description(ticket))
+	size := func(m sqlc.Message) int { return len(m.Content) }
+	messages = append(messages[:page.Fit(messages, size)], description(ticket))
 	slices.Reverse(messages)
 	return messages, nil
 }

@@ -13,13 +13,16 @@ import (
 // Redact takes away what a message said, wherever it stands, and leaves the message itself. Only staff may. An AI answer that
 // is being written may quote it and is never published, unless the message is a note, which the AI does not know. Redacting a
 // message again changes nothing. It returns NotFound.
-func (s *Service) Redact(ctx context.Context, actor auth.Actor, id uuid.UUID) (message sqlc.Message, err error) {
+func (s *Service) Redact(ctx context.Context, actor auth.Actor, id uuid.UUID) (message Message, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		ticket, err := s.store.LockTicketOfMessage(ctx, sqlc.LockTicketOfMessageParams{MessageID: id, Staff: actor.IsStaff()})
 		if err != nil {
 			return store.NotFound(err)
 		}
-		if message, err = s.store.GetMessage(ctx, id); err != nil || message.RedactedAt != nil {
+		before, err := s.store.GetMessageWithName(ctx, sqlc.GetMessageWithNameParams{
+			ID: id, ActorID: actor.ID, AllCustomers: actor.SeesCustomers(),
+		})
+		if message = (Message{before.Message, before.AuthorName}); err != nil || message.RedactedAt != nil {
 			return err
 		}
 		if !message.IsNote {
@@ -32,7 +35,7 @@ func (s *Service) Redact(ctx context.Context, actor auth.Actor, id uuid.UUID) (m
 		redacted, err := s.store.RedactMessage(store.Last(ctx), sqlc.RedactMessageParams{
 			ID: id, ActorKind: actor.Kind(), ActorID: actor.ID,
 		})
-		message = sqlc.Message(redacted)
+		message.Message = sqlc.Message(redacted)
 		return err
 	})
 	return message, err

@@ -1556,6 +1556,9 @@ type Account struct {
 	// Disabled Whether nobody can log in to it.
 	Disabled bool `json:"disabled"`
 
+	// DisplayName The name beside its messages. Absent while it has none.
+	DisplayName DisplayName `json:"display_name,omitempty,omitzero"`
+
 	// Email The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
@@ -1698,6 +1701,9 @@ type CreateTicketRequest struct {
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
 type CreateUserRequest struct {
+	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
+	DisplayName DisplayName `json:"display_name,omitempty,omitzero"`
+
 	// Email An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 	// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
 	// the rules are checked.
@@ -1878,7 +1884,7 @@ type CustomFields = map[string]any
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
 // service in requests on behalf of the customer.
 type Customer struct {
-	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty,omitzero"`
 
 	// ExternalID The customer's id in the service, as `X-On-Behalf-Of` gives it.
@@ -1952,7 +1958,7 @@ type DeskEvents struct {
 	Position Position `json:"position"`
 }
 
-// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 type DisplayName = string
 
 // DoneEvent `event: done`. The answer is complete, and `message` is what was stored: the deltas since the last reset, joined.
@@ -2170,6 +2176,10 @@ type MessageAuthor struct {
 
 	// Kind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
 	Kind MessageAuthorKind `json:"kind"`
+
+	// Name The author's name as it is now: the `display_name` of the account, or, for those who see `Ticket.customer`, the one that the
+	// service gave its customer. Absent while there is none; the AI and the system have none.
+	Name DisplayName `json:"name,omitempty,omitzero"`
 }
 
 // MessageAuthorKind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
@@ -2391,7 +2401,7 @@ type PublishAIResponseRequest struct {
 
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
-	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty,omitzero"`
 }
 
@@ -3204,6 +3214,9 @@ type UpdateUserRequest struct {
 	// Disabled Whether the account is disabled.
 	Disabled *bool `json:"disabled,omitempty"`
 
+	// DisplayName The name beside its messages, as in `Account`; `null` clears it.
+	DisplayName nullable.Nullable[string] `json:"display_name,omitempty,omitzero"`
+
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty,omitzero"`
 }
@@ -3245,6 +3258,9 @@ type Usage struct {
 
 // User An account.
 type User struct {
+	// DisplayName The name beside its messages. Absent while it has none.
+	DisplayName DisplayName `json:"display_name,omitempty,omitzero"`
+
 	// Email The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
@@ -6229,22 +6245,28 @@ type ClientInterface interface {
 	// Corresponds with GET /users/{user_id} (the `GetUser` operationId).
 	GetUser(ctx context.Context, userID UserID, params *GetUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateUserWithBody Change a role, disable or enable an account
+	// UpdateUserWithBody Change a role or a name, disable or enable an account
 	//
-	// Changes an account's role, or disables or enables it. Every change ends the access tokens that the account has,
-	// within a second on every server; a client gets one with the new role by `POST /auth/refresh`. Disabling an account
-	// ends its sessions too, and nobody can log in to it. The last enabled administrator stays one: `409 last_admin`.
+	// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
+	// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
+	// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
+	// administrator stays one: `409 last_admin`.
+	//
+	// Customers see the names of the agents who write to them, and nothing else of their accounts.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /users/{user_id} (the `UpdateUser` operationId).
 	UpdateUserWithBody(ctx context.Context, userID UserID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateUser Change a role, disable or enable an account
+	// UpdateUser Change a role or a name, disable or enable an account
 	//
-	// Changes an account's role, or disables or enables it. Every change ends the access tokens that the account has,
-	// within a second on every server; a client gets one with the new role by `POST /auth/refresh`. Disabling an account
-	// ends its sessions too, and nobody can log in to it. The last enabled administrator stays one: `409 last_admin`.
+	// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
+	// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
+	// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
+	// administrator stays one: `409 last_admin`.
+	//
+	// Customers see the names of the agents who write to them, and nothing else of their accounts.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -8527,11 +8549,14 @@ func (c *Client) GetUser(ctx context.Context, userID UserID, params *GetUserPara
 	return c.Client.Do(req)
 }
 
-// UpdateUserWithBody Change a role, disable or enable an account
+// UpdateUserWithBody Change a role or a name, disable or enable an account
 //
-// Changes an account's role, or disables or enables it. Every change ends the access tokens that the account has,
-// within a second on every server; a client gets one with the new role by `POST /auth/refresh`. Disabling an account
-// ends its sessions too, and nobody can log in to it. The last enabled administrator stays one: `409 last_admin`.
+// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
+// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
+// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
+// administrator stays one: `409 last_admin`.
+//
+// Customers see the names of the agents who write to them, and nothing else of their accounts.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8548,11 +8573,14 @@ func (c *Client) UpdateUserWithBody(ctx context.Context, userID UserID, contentT
 	return c.Client.Do(req)
 }
 
-// UpdateUser Change a role, disable or enable an account
+// UpdateUser Change a role or a name, disable or enable an account
 //
-// Changes an account's role, or disables or enables it. Every change ends the access tokens that the account has,
-// within a second on every server; a client gets one with the new role by `POST /auth/refresh`. Disabling an account
-// ends its sessions too, and nobody can log in to it. The last enabled administrator stays one: `409 last_admin`.
+// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
+// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
+// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
+// administrator stays one: `409 last_admin`.
+//
+// Customers see the names of the agents who write to them, and nothing else of their accounts.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -15270,22 +15298,28 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /users/{user_id} (the `GetUser` operationId).
 	GetUserWithResponse(ctx context.Context, userID UserID, params *GetUserParams, reqEditors ...RequestEditorFn) (*GetUserResponse, error)
 
-	// UpdateUserWithBodyWithResponse Change a role, disable or enable an account
+	// UpdateUserWithBodyWithResponse Change a role or a name, disable or enable an account
 	//
-	// Changes an account's role, or disables or enables it. Every change ends the access tokens that the account has,
-	// within a second on every server; a client gets one with the new role by `POST /auth/refresh`. Disabling an account
-	// ends its sessions too, and nobody can log in to it. The last enabled administrator stays one: `409 last_admin`.
+	// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
+	// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
+	// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
+	// administrator stays one: `409 last_admin`.
+	//
+	// Customers see the names of the agents who write to them, and nothing else of their accounts.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /users/{user_id} (the `UpdateUser` operationId).
 	UpdateUserWithBodyWithResponse(ctx context.Context, userID UserID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateUserResponse, error)
 
-	// UpdateUserWithResponse Change a role, disable or enable an account
+	// UpdateUserWithResponse Change a role or a name, disable or enable an account
 	//
-	// Changes an account's role, or disables or enables it. Every change ends the access tokens that the account has,
-	// within a second on every server; a client gets one with the new role by `POST /auth/refresh`. Disabling an account
-	// ends its sessions too, and nobody can log in to it. The last enabled administrator stays one: `409 last_admin`.
+	// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
+	// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
+	// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
+	// administrator stays one: `409 last_admin`.
+	//
+	// Customers see the names of the agents who write to them, and nothing else of their accounts.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -29314,11 +29348,14 @@ func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, userID Us
 	return ParseGetUserResponse(rsp)
 }
 
-// UpdateUserWithBodyWithResponse Change a role, disable or enable an account
+// UpdateUserWithBodyWithResponse Change a role or a name, disable or enable an account
 //
-// Changes an account's role, or disables or enables it. Every change ends the access tokens that the account has,
-// within a second on every server; a client gets one with the new role by `POST /auth/refresh`. Disabling an account
-// ends its sessions too, and nobody can log in to it. The last enabled administrator stays one: `409 last_admin`.
+// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
+// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
+// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
+// administrator stays one: `409 last_admin`.
+//
+// Customers see the names of the agents who write to them, and nothing else of their accounts.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -29331,11 +29368,14 @@ func (c *ClientWithResponses) UpdateUserWithBodyWithResponse(ctx context.Context
 	return ParseUpdateUserResponse(rsp)
 }
 
-// UpdateUserWithResponse Change a role, disable or enable an account
+// UpdateUserWithResponse Change a role or a name, disable or enable an account
 //
-// Changes an account's role, or disables or enables it. Every change ends the access tokens that the account has,
-// within a second on every server; a client gets one with the new role by `POST /auth/refresh`. Disabling an account
-// ends its sessions too, and nobody can log in to it. The last enabled administrator stays one: `409 last_admin`.
+// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
+// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
+// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
+// administrator stays one: `409 last_admin`.
+//
+// Customers see the names of the agents who write to them, and nothing else of their accounts.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
