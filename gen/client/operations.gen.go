@@ -153,6 +153,9 @@ func (s *Support) CreateAPIKey(ctx context.Context, body CreateAPIKeyRequest, op
 //
 // With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
 //
+// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
+// send it as often as it likes.
+//
 // With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
 // `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a

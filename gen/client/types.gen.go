@@ -160,6 +160,7 @@ type (
 	//
 	// Its fields:
 	//
+	//	ClientID string
 	//	Content MessageText
 	//	Respond bool
 	CreateMessageRequest = plain.CreateMessageRequest

@@ -244,6 +244,14 @@ func fromRole(role api.Role) auth.Role {
 	return auth.Role(role)
 }
 
+func fromCreateMessageRequest(r api.CreateMessageRequestObject) ticket.NewMessage {
+	message := ticket.NewMessage{Content: r.Body.Content, ClientID: r.Body.ClientID}
+	if r.Params.IfMatch != nil {
+		message.Accept = ifMatch(r.Params.IfMatch)
+	}
+	return message
+}
+
 func fromPutMessageFeedbackRequest(r api.PutMessageFeedbackRequest) (sqlc.FeedbackRating, *string) {
 	if r.Comment == "" {
 		return sqlc.FeedbackRating(r.Rating), nil

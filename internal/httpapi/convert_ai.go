@@ -106,6 +106,7 @@ func toCreatedMessage(actor auth.Actor, m ticket.Message, begun *assistant.Begun
 		IsNote:       said.IsNote,
 		CreatedAt:    said.CreatedAt,
 		SupersededBy: said.SupersededBy,
+		RedactedAt:   said.RedactedAt,
 	}
 	switch {
 	case begun == nil:

@@ -221,47 +221,67 @@ func (s *Service) ListMessages(
 	return messages, next, nil
 }
 
+// NewMessage is a message to add.
+type NewMessage struct {
+	Content string
+	// ClientID is what its author calls it, unique in the ticket; empty is none.
+	ClientID string
+	// Accept says which of the ticket's versions the caller accepts; nil is all of them.
+	Accept func(version int64) bool
+}
+
 // AddMessage adds a message by the actor, as the ticket's customer or as staff. A message by staff fences an AI answer
 // that is being written: it is never published. One by the customer begins the next turn, drops an answer to the last one
 // that has not begun yet, and reopens a ticket that is pending or resolved. It returns NotFound, TicketClosed, and
 // RateLimited when the customer has used up its budget.
 func (s *Service) AddMessage(ctx context.Context, actor auth.Actor, id uuid.UUID, content string) (Message, error) {
-	return s.addMessage(ctx, actor, id, content, nil)
+	message, _, err := s.Add(ctx, actor, id, NewMessage{Content: content})
+	return message, err
 }
 
-// AddMessageIf adds a message as AddMessage does, provided that the ticket's version is one that the caller accepts. It returns
-// PreconditionFailed besides.
-func (s *Service) AddMessageIf(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, content string, accept func(version int64) bool,
-) (Message, error) {
-	return s.addMessage(ctx, actor, id, content, accept)
-}
-
-// addMessage looks at the ticket before only when there is a version to accept: that costs a round trip.
-func (s *Service) addMessage(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, content string, accept func(version int64) bool,
-) (message Message, err error) {
+// Add adds a message as AddMessage does, unless the ticket has it already under its ClientID: then it returns that one, which may
+// have been redacted since, and created is false. It returns PreconditionFailed and IdempotencyMismatch besides.
+func (s *Service) Add(
+	ctx context.Context, actor auth.Actor, id uuid.UUID, m NewMessage,
+) (message Message, created bool, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		if accept != nil {
-			before, err := Lock(ctx, s.store, actor, id)
-			if err != nil {
-				return err
-			}
-			if !accept(before.Version) {
-				return apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
-			}
-		} else if err := s.store.LockTicketAhead(store.Ahead(ctx), sqlc.LockTicketAheadParams{
-			ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
-		}); err != nil {
+		there, err := s.prepare(ctx, actor, id, m)
+		if err != nil {
 			return err
 		}
-		message, err = s.createMessage(ctx, actor, id, sqlc.CreateMessageParams{Content: content})
+		if created = there == nil; !created {
+			message = Message{*there, actor.DisplayName}
+			return nil
+		}
+		message, err = s.createMessage(ctx, actor, id, sqlc.CreateMessageParams{Content: m.Content, ClientID: clientIDOf(m)})
 		return err
 	})
 	if errors.Is(err, store.ErrNoRows) {
-		return Message{}, s.whyNot(ctx, actor, id)
+		return Message{}, false, s.whyNot(ctx, actor, id)
 	}
-	return message, err
+	return message, created, err
+}
+
+// prepare locks a ticket for a message, and returns the message if it is there already. It looks at the ticket before only when
+// it must: that costs a round trip.
+func (s *Service) prepare(ctx context.Context, actor auth.Actor, id uuid.UUID, m NewMessage) (*sqlc.Message, error) {
+	if m.Accept == nil && m.ClientID == "" {
+		return nil, s.store.LockTicketAhead(store.Ahead(ctx), sqlc.LockTicketAheadParams{
+			ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
+		})
+	}
+	before, err := Lock(ctx, s.store, actor, id)
+	if err != nil {
+		return nil, err
+	}
+	there, err := s.clientMessage(ctx, actor, id, m)
+	if err != nil || there != nil {
+		return there, err
+	}
+	if m.Accept != nil && !m.Accept(before.Version) {
+		return nil, apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
+	}
+	return nil, nil
 }
 
 // createMessage writes a message to a ticket that is locked, as the last step of its transaction. It returns

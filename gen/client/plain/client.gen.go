@@ -1655,6 +1655,11 @@ type CreateAPIKeyRequest struct {
 
 // CreateMessageRequest A new message.
 type CreateMessageRequest struct {
+	// ClientID Your own id of the message, unique in the ticket, in visible ASCII characters. Sent again with the same `content`, it is
+	// the message that is there (`200`), however long ago that was; with another `content`, or by another author, it is
+	// `422 idempotency_mismatch`.
+	ClientID string `json:"client_id,omitempty,omitzero"`
+
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
@@ -6028,6 +6033,9 @@ type ClientInterface interface {
 	//
 	// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
 	//
+	// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
+	// send it as often as it likes.
+	//
 	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
 	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
@@ -6046,6 +6054,9 @@ type ClientInterface interface {
 	// A message by staff ends an AI answer that is still being written: a human always wins.
 	//
 	// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+	//
+	// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
+	// send it as often as it likes.
 	//
 	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
@@ -8152,6 +8163,9 @@ func (c *Client) ListMessages(ctx context.Context, ticketID TicketID, params *Li
 //
 // With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
 //
+// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
+// send it as often as it likes.
+//
 // With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
 // `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
@@ -8180,6 +8194,9 @@ func (c *Client) CreateMessageWithBody(ctx context.Context, ticketID TicketID, p
 // A message by staff ends an AI answer that is still being written: a human always wins.
 //
 // With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+//
+// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
+// send it as often as it likes.
 //
 // With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
@@ -15065,6 +15082,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
 	//
+	// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
+	// send it as often as it likes.
+	//
 	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
 	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
@@ -15083,6 +15103,9 @@ type ClientWithResponsesInterface interface {
 	// A message by staff ends an AI answer that is still being written: a human always wins.
 	//
 	// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+	//
+	// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
+	// send it as often as it likes.
 	//
 	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
@@ -23565,6 +23588,11 @@ func (r ListMessagesResponse) ContentType() string {
 	return ""
 }
 
+// CreateMessageResponse200Headers the declared response headers of an HTTP 200 response for CreateMessage
+type CreateMessageResponse200Headers struct {
+	IdempotencyReplayed *bool
+}
+
 // CreateMessageResponse201Headers the declared response headers of an HTTP 201 response for CreateMessage
 type CreateMessageResponse201Headers struct {
 	IdempotencyReplayed *bool
@@ -23605,6 +23633,8 @@ type CreateMessageResponse503Headers struct {
 type CreateMessageResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CreatedMessage
 	// JSON201 the response for an HTTP 201 `application/json` response
 	JSON201 *CreatedMessage
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
@@ -23633,6 +23663,8 @@ type CreateMessageResponse struct {
 	ApplicationProblemJSON500 *InternalServerError
 	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
 	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CreateMessageResponse200Headers
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *CreateMessageResponse201Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
@@ -23647,6 +23679,11 @@ type CreateMessageResponse struct {
 	Headers429 *CreateMessageResponse429Headers
 	// Headers503 the parsed response headers for an HTTP 503 response
 	Headers503 *CreateMessageResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateMessageResponse) GetJSON200() *CreatedMessage {
+	return r.JSON200
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -29007,6 +29044,9 @@ func (c *ClientWithResponses) ListMessagesWithResponse(ctx context.Context, tick
 //
 // With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
 //
+// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
+// send it as often as it likes.
+//
 // With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
 // `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
@@ -29031,6 +29071,9 @@ func (c *ClientWithResponses) CreateMessageWithBodyWithResponse(ctx context.Cont
 // A message by staff ends an AI answer that is still being written: a human always wins.
 //
 // With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+//
+// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
+// send it as often as it likes.
 //
 // With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
@@ -38873,6 +38916,13 @@ func ParseCreateMessageResponse(rsp *http.Response) (*CreateMessageResponse, err
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CreatedMessage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
 		var dest CreatedMessage
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -38974,6 +39024,16 @@ func ParseCreateMessageResponse(rsp *http.Response) (*CreateMessageResponse, err
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers CreateMessageResponse200Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 201:
 		var headers CreateMessageResponse201Headers
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
