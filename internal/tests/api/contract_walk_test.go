@@ -80,7 +80,7 @@ func TestEveryOperationIsReachedByExamplesAndLinks(t *testing.T) {
 			w.add(walkStep{id: id})
 		}
 	}
-	for _, id := range onDrafts { // A draft waits in a ticket of that mode.
+	for _, id := range []string{"publishAIResponse", "discardAIResponse"} { // A draft waits in a ticket of that mode.
 		w.add(walkStep{id: id, parameters: map[string]string{"ai_response_id": w.draft()}})
 	}
 	w.run()
@@ -177,8 +177,7 @@ func (w *walk) send(o specOperation, step walkStep, body string, caller []string
 	if o.RequestBody != nil {
 		caller = append(slices.Clone(caller), "Content-Type: application/json")
 	}
-	var got apitest.Response
-	w.requireEntries(o, func() { got = w.s.Do(w.t, o.method, pathOf(o, step), body, caller...) })
+	got := w.s.Do(w.t, o.method, pathOf(o, step), body, caller...)
 	if got.Status >= 300 {
 		return
 	}
