@@ -220,6 +220,34 @@ CREATE INDEX messages_superseded_by_idx ON messages (superseded_by) WHERE supers
 -- What an author last said in a ticket.
 CREATE INDEX messages_ticket_id_author_created_at_idx ON messages (ticket_id, author, created_at DESC) WHERE NOT is_note;
 
+-- Canned replies, or notes, and what they do to a ticket besides: what is NULL or empty, they leave alone.
+CREATE TABLE macros (
+    id          uuid        NOT NULL,
+    name        text        NOT NULL,
+    content     text        NOT NULL,
+    is_note     boolean     NOT NULL,
+    status      ticket_status,
+    priority    ticket_priority,
+    add_tags    text[]      NOT NULL,
+    assignee_id uuid,
+    team_id     uuid,
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    version     bigint      NOT NULL DEFAULT 1,
+    CONSTRAINT macros_pkey PRIMARY KEY (id),
+    CONSTRAINT macros_assignee_id_fkey FOREIGN KEY (assignee_id) REFERENCES users (id) ON DELETE SET NULL,
+    CONSTRAINT macros_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams (id) ON DELETE SET NULL,
+    CONSTRAINT macros_name_check CHECK (char_length(name) BETWEEN 1 AND 100),
+    CONSTRAINT macros_content_check CHECK (char_length(content) BETWEEN 1 AND 8000),
+    CONSTRAINT macros_add_tags_check CHECK (cardinality(add_tags) <= 20 AND char_length(array_to_string(add_tags, '')) <= 1000),
+    CONSTRAINT macros_version_check CHECK (version >= 1)
+);
+
+CREATE UNIQUE INDEX macros_name_key ON macros (lower(name));
+CREATE INDEX macros_created_at_id_idx ON macros (created_at DESC, id DESC);
+CREATE INDEX macros_assignee_id_idx ON macros (assignee_id) WHERE assignee_id IS NOT NULL;
+CREATE INDEX macros_team_id_idx ON macros (team_id) WHERE team_id IS NOT NULL;
+
 CREATE TYPE feedback_rating AS ENUM ('up', 'down');
 
 -- What a ticket's customer thinks of an answer.

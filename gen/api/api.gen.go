@@ -583,6 +583,7 @@ const (
 	ProblemCodeLastAdmin               ProblemCode = "last_admin"
 	ProblemCodeMalformedRequest        ProblemCode = "malformed_request"
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
+	ProblemCodeNameTaken               ProblemCode = "name_taken"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNotInReview             ProblemCode = "not_in_review"
@@ -667,6 +668,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeMalformedRequest:
 		return true
 	case ProblemCodeMethodNotAllowed:
+		return true
+	case ProblemCodeNameTaken:
 		return true
 	case ProblemCodeNotAcceptable:
 		return true
@@ -1577,6 +1580,15 @@ type Account struct {
 	Role Role `json:"role"`
 }
 
+// AppliedMacro What a macro has done.
+type AppliedMacro struct {
+	// Message One message of a ticket's conversation.
+	Message Message `json:"message"`
+
+	// Ticket A customer's question and where it stands.
+	Ticket Ticket `json:"ticket"`
+}
+
 // Attempt Which attempt at this answer it is, from 1.
 type Attempt = int32
 
@@ -2136,6 +2148,88 @@ type LogInRequest struct {
 
 	// Password The account's password.
 	Password string `json:"password"`
+}
+
+// Macro A canned reply, and what it does to a ticket besides.
+type Macro struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID *openapi_types.UUID `json:"assignee_id,omitempty"`
+
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// IsNote Whether it adds a note for staff, instead of a reply.
+	IsNote bool `json:"is_note"`
+
+	// Name The macro's name, one line of text, as a ticket's title is.
+	Name MacroName `json:"name"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
+
+	// UpdatedAt When it last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// MacroName The macro's name, one line of text, as a ticket's title is.
+type MacroName = string
+
+// MacroPreview What a macro says in a ticket.
+type MacroPreview struct {
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
+}
+
+// MacroSettings What a macro says, with placeholders, and what it does to a ticket.
+type MacroSettings struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID *openapi_types.UUID `json:"assignee_id,omitempty"`
+
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
+
+	// IsNote Whether it adds a note for staff, instead of a reply.
+	IsNote bool `json:"is_note,omitempty"`
+
+	// Name The macro's name, one line of text, as a ticket's title is.
+	Name MacroName `json:"name"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
 }
 
 // MergeTicketRequest Where a conversation goes on.
@@ -3526,6 +3620,11 @@ type LastPositionInQuery = string
 // Limit defines model for Limit.
 type Limit = int32
 
+// MacroID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type MacroID = ID
+
 // MessageID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -3607,6 +3706,15 @@ type InvalidCredentials = Problem
 
 // LastAdmin An error (RFC 9457).
 type LastAdmin = Problem
+
+// MacroNotApplied An error (RFC 9457).
+type MacroNotApplied = Problem
+
+// MacroNotCreated An error (RFC 9457).
+type MacroNotCreated = Problem
+
+// NameTaken An error (RFC 9457).
+type NameTaken = Problem
 
 // NotAcceptable An error (RFC 9457).
 type NotAcceptable = Problem
@@ -3849,6 +3957,43 @@ type StreamEventsParams struct {
 
 	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
 	LastEventID LastPosition `json:"Last-Event-ID,omitempty"`
+}
+
+// ListMacrosParams defines parameters for ListMacros.
+type ListMacrosParams struct {
+	// Text What the macros say, in their name or their content. Case does not matter.
+	Text string `form:"text,omitempty" json:"text,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateMacroParams defines parameters for CreateMacro.
+type CreateMacroParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetMacroParams defines parameters for GetMacro.
+type GetMacroParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateMacroParams defines parameters for UpdateMacro.
+type UpdateMacroParams struct {
+	// IfMatch Change the macro only if its `ETag` is one of these, otherwise `412`. `*` is any.
+	IfMatch *EntityTags `json:"If-Match,omitempty"`
 }
 
 // GetMeParams defines parameters for GetMe.
@@ -4192,6 +4337,23 @@ type HandOffTicketParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ApplyMacroParams defines parameters for ApplyMacro.
+type ApplyMacroParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PreviewMacroParams defines parameters for PreviewMacro.
+type PreviewMacroParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // MergeTicketParams defines parameters for MergeTicket.
 type MergeTicketParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -4415,6 +4577,12 @@ type RefreshSessionJSONRequestBody = RefreshRequest
 
 // SignUpJSONRequestBody defines body for SignUp for application/json ContentType.
 type SignUpJSONRequestBody = SignUpRequest
+
+// CreateMacroJSONRequestBody defines body for CreateMacro for application/json ContentType.
+type CreateMacroJSONRequestBody = MacroSettings
+
+// UpdateMacroJSONRequestBody defines body for UpdateMacro for application/json ContentType.
+type UpdateMacroJSONRequestBody = MacroSettings
 
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = ChangePasswordRequest
@@ -5088,6 +5256,21 @@ type ServerInterface interface {
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
+	// ListMacros List macros
+	// (GET /macros)
+	ListMacros(ctx echo.Context, params ListMacrosParams) error
+	// CreateMacro Create a macro
+	// (POST /macros)
+	CreateMacro(ctx echo.Context, params CreateMacroParams) error
+	// DeleteMacro Delete a macro
+	// (DELETE /macros/{macro_id})
+	DeleteMacro(ctx echo.Context, macroID MacroID) error
+	// GetMacro Get a macro
+	// (GET /macros/{macro_id})
+	GetMacro(ctx echo.Context, macroID MacroID, params GetMacroParams) error
+	// UpdateMacro Change a macro
+	// (PUT /macros/{macro_id})
+	UpdateMacro(ctx echo.Context, macroID MacroID, params UpdateMacroParams) error
 	// GetMe Get your own account
 	// (GET /me)
 	GetMe(ctx echo.Context, params GetMeParams) error
@@ -5190,6 +5373,12 @@ type ServerInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	// (POST /tickets/{ticket_id}/handoff)
 	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
+	// ApplyMacro Apply a macro to a ticket
+	// (POST /tickets/{ticket_id}/macros/{macro_id}/apply)
+	ApplyMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params ApplyMacroParams) error
+	// PreviewMacro Preview a macro
+	// (GET /tickets/{ticket_id}/macros/{macro_id}/preview)
+	PreviewMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params PreviewMacroParams) error
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
@@ -5977,6 +6166,172 @@ func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetLiveness(ctx)
+	return err
+}
+
+// ListMacros converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMacros(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMacrosParams
+	// ------------- Optional query parameter "text" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "text", ctx.QueryParams(), &params.Text, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter text: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMacros(ctx, params)
+	return err
+}
+
+// CreateMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateMacro(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateMacro(ctx, params)
+	return err
+}
+
+// DeleteMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteMacro(ctx, macroID)
+	return err
+}
+
+// GetMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMacro(ctx, macroID, params)
+	return err
+}
+
+// UpdateMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch EntityTags
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateMacro(ctx, macroID, params)
 	return err
 }
 
@@ -7283,6 +7638,109 @@ func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
 	return err
 }
 
+// ApplyMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) ApplyMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ApplyMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ApplyMacro(ctx, ticketID, macroID, params)
+	return err
+}
+
+// PreviewMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) PreviewMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PreviewMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PreviewMacro(ctx, ticketID, macroID, params)
+	return err
+}
+
 // MergeTicket converts echo context to params.
 func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
 	var err error
@@ -8340,6 +8798,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
 	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
 	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
+	router.GET(options.BaseURL+"/macros", wrapper.ListMacros, options.OperationMiddlewares["listMacros"]...)
+	router.POST(options.BaseURL+"/macros", wrapper.CreateMacro, options.OperationMiddlewares["createMacro"]...)
+	router.DELETE(options.BaseURL+"/macros/:macro_id", wrapper.DeleteMacro, options.OperationMiddlewares["deleteMacro"]...)
+	router.GET(options.BaseURL+"/macros/:macro_id", wrapper.GetMacro, options.OperationMiddlewares["getMacro"]...)
+	router.PUT(options.BaseURL+"/macros/:macro_id", wrapper.UpdateMacro, options.OperationMiddlewares["updateMacro"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/macros/:macro_id/preview", wrapper.PreviewMacro, options.OperationMiddlewares["previewMacro"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/macros/:macro_id/apply", wrapper.ApplyMacro, options.OperationMiddlewares["applyMacro"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/merge", wrapper.MergeTicket, options.OperationMiddlewares["mergeTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
@@ -8464,6 +8929,26 @@ type InvalidCredentialsApplicationProblemPlusJSONResponse struct {
 }
 
 type LastAdminApplicationProblemPlusJSONResponse Problem
+
+type MacroNotAppliedResponseHeaders struct {
+	RetryAfter *int32
+}
+type MacroNotAppliedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers MacroNotAppliedResponseHeaders
+}
+
+type MacroNotCreatedResponseHeaders struct {
+	RetryAfter *int32
+}
+type MacroNotCreatedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers MacroNotCreatedResponseHeaders
+}
+
+type NameTakenApplicationProblemPlusJSONResponse Problem
 
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
@@ -12252,6 +12737,995 @@ func (response GetLiveness406ApplicationProblemPlusJSONResponse) VisitGetLivenes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacrosRequestObject struct {
+	Params ListMacrosParams
+}
+
+type ListMacrosResponseObject interface {
+	VisitListMacrosResponse(w http.ResponseWriter) error
+}
+
+type ListMacros200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListMacros200JSONResponse struct {
+	Body    []Macro
+	Headers ListMacros200ResponseHeaders
+}
+
+func (response ListMacros200JSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros304Response = NotModifiedResponse
+
+func (response ListMacros304Response) VisitListMacrosResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListMacros400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros400ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros401ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros403ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros406ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros429ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros500ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros503ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacroRequestObject struct {
+	Params CreateMacroParams
+	Body   *CreateMacroJSONRequestBody
+}
+
+type CreateMacroResponseObject interface {
+	VisitCreateMacroResponse(w http.ResponseWriter) error
+}
+
+type CreateMacro201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateMacro201JSONResponse struct {
+	Body    Macro
+	Headers CreateMacro201ResponseHeaders
+}
+
+func (response CreateMacro201JSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro400ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro401ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro403ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro406ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro409ApplicationProblemPlusJSONResponse struct {
+	MacroNotCreatedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro409ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro413ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro415ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro422ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro429ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro500ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro503ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacroRequestObject struct {
+	MacroID MacroID `json:"macro_id"`
+}
+
+type DeleteMacroResponseObject interface {
+	VisitDeleteMacroResponse(w http.ResponseWriter) error
+}
+
+type DeleteMacro204Response struct {
+}
+
+func (response DeleteMacro204Response) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro400ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro401ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro403ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro404ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro429ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro500ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro503ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacroRequestObject struct {
+	MacroID MacroID `json:"macro_id"`
+	Params  GetMacroParams
+}
+
+type GetMacroResponseObject interface {
+	VisitGetMacroResponse(w http.ResponseWriter) error
+}
+
+type GetMacro200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetMacro200JSONResponse struct {
+	Body    Macro
+	Headers GetMacro200ResponseHeaders
+}
+
+func (response GetMacro200JSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro304Response = NotModifiedResponse
+
+func (response GetMacro304Response) VisitGetMacroResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro400ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro401ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro403ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro404ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro406ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro429ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro500ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro503ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacroRequestObject struct {
+	MacroID MacroID `json:"macro_id"`
+	Params  UpdateMacroParams
+	Body    *UpdateMacroJSONRequestBody
+}
+
+type UpdateMacroResponseObject interface {
+	VisitUpdateMacroResponse(w http.ResponseWriter) error
+}
+
+type UpdateMacro200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateMacro200JSONResponse struct {
+	Body    Macro
+	Headers UpdateMacro200ResponseHeaders
+}
+
+func (response UpdateMacro200JSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro400ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro401ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro403ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro404ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro406ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro409ApplicationProblemPlusJSONResponse struct {
+	NameTakenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro409ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro412ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro413ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro415ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro422ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro429ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro500ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro503ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -19097,6 +20571,439 @@ func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffT
 	return err
 }
 
+type ApplyMacroRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	MacroID  MacroID  `json:"macro_id"`
+	Params   ApplyMacroParams
+}
+
+type ApplyMacroResponseObject interface {
+	VisitApplyMacroResponse(w http.ResponseWriter) error
+}
+
+type ApplyMacro200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type ApplyMacro200JSONResponse struct {
+	Body    AppliedMacro
+	Headers ApplyMacro200ResponseHeaders
+}
+
+func (response ApplyMacro200JSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro400ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro401ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro403ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro404ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro406ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro409ApplicationProblemPlusJSONResponse struct {
+	MacroNotAppliedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro409ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro412ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro422ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro429ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro500ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro503ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacroRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	MacroID  MacroID  `json:"macro_id"`
+	Params   PreviewMacroParams
+}
+
+type PreviewMacroResponseObject interface {
+	VisitPreviewMacroResponse(w http.ResponseWriter) error
+}
+
+type PreviewMacro200ResponseHeaders struct {
+	ETag *string
+}
+
+type PreviewMacro200JSONResponse struct {
+	Body    MacroPreview
+	Headers PreviewMacro200ResponseHeaders
+}
+
+func (response PreviewMacro200JSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro304Response = NotModifiedResponse
+
+func (response PreviewMacro304Response) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type PreviewMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro400ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro401ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro403ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro404ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro406ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro422ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro429ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro500ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro503ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type MergeTicketRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   MergeTicketParams
@@ -25101,6 +27008,21 @@ type StrictServerInterface interface {
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
+	// ListMacros List macros
+	// (GET /macros)
+	ListMacros(ctx context.Context, request ListMacrosRequestObject) (ListMacrosResponseObject, error)
+	// CreateMacro Create a macro
+	// (POST /macros)
+	CreateMacro(ctx context.Context, request CreateMacroRequestObject) (CreateMacroResponseObject, error)
+	// DeleteMacro Delete a macro
+	// (DELETE /macros/{macro_id})
+	DeleteMacro(ctx context.Context, request DeleteMacroRequestObject) (DeleteMacroResponseObject, error)
+	// GetMacro Get a macro
+	// (GET /macros/{macro_id})
+	GetMacro(ctx context.Context, request GetMacroRequestObject) (GetMacroResponseObject, error)
+	// UpdateMacro Change a macro
+	// (PUT /macros/{macro_id})
+	UpdateMacro(ctx context.Context, request UpdateMacroRequestObject) (UpdateMacroResponseObject, error)
 	// GetMe Get your own account
 	// (GET /me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
@@ -25203,6 +27125,12 @@ type StrictServerInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	// (POST /tickets/{ticket_id}/handoff)
 	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
+	// ApplyMacro Apply a macro to a ticket
+	// (POST /tickets/{ticket_id}/macros/{macro_id}/apply)
+	ApplyMacro(ctx context.Context, request ApplyMacroRequestObject) (ApplyMacroResponseObject, error)
+	// PreviewMacro Preview a macro
+	// (GET /tickets/{ticket_id}/macros/{macro_id}/preview)
+	PreviewMacro(ctx context.Context, request PreviewMacroRequestObject) (PreviewMacroResponseObject, error)
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
@@ -25954,6 +27882,179 @@ func (sh *strictHandler) GetLiveness(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetLivenessResponseObject); ok {
 		return validResponse.VisitGetLivenessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMacros operation middleware
+func (sh *strictHandler) ListMacros(ctx echo.Context, params ListMacrosParams) error {
+	var request ListMacrosRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMacros(ctx.Request().Context(), request.(ListMacrosRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMacros")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMacrosResponseObject); ok {
+		return validResponse.VisitListMacrosResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateMacro operation middleware
+func (sh *strictHandler) CreateMacro(ctx echo.Context, params CreateMacroParams) error {
+	var request CreateMacroRequestObject
+
+	request.Params = params
+
+	var body CreateMacroJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateMacro(ctx.Request().Context(), request.(CreateMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateMacroResponseObject); ok {
+		return validResponse.VisitCreateMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteMacro operation middleware
+func (sh *strictHandler) DeleteMacro(ctx echo.Context, macroID MacroID) error {
+	var request DeleteMacroRequestObject
+
+	request.MacroID = macroID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteMacro(ctx.Request().Context(), request.(DeleteMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteMacroResponseObject); ok {
+		return validResponse.VisitDeleteMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetMacro operation middleware
+func (sh *strictHandler) GetMacro(ctx echo.Context, macroID MacroID, params GetMacroParams) error {
+	var request GetMacroRequestObject
+
+	request.MacroID = macroID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMacro(ctx.Request().Context(), request.(GetMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMacroResponseObject); ok {
+		return validResponse.VisitGetMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateMacro operation middleware
+func (sh *strictHandler) UpdateMacro(ctx echo.Context, macroID MacroID, params UpdateMacroParams) error {
+	var request UpdateMacroRequestObject
+
+	request.MacroID = macroID
+	request.Params = params
+
+	var body UpdateMacroJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateMacro(ctx.Request().Context(), request.(UpdateMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateMacroResponseObject); ok {
+		return validResponse.VisitUpdateMacroResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -27123,6 +29224,60 @@ func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, para
 	return nil
 }
 
+// ApplyMacro operation middleware
+func (sh *strictHandler) ApplyMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params ApplyMacroParams) error {
+	var request ApplyMacroRequestObject
+
+	request.TicketID = ticketID
+	request.MacroID = macroID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ApplyMacro(ctx.Request().Context(), request.(ApplyMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApplyMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApplyMacroResponseObject); ok {
+		return validResponse.VisitApplyMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PreviewMacro operation middleware
+func (sh *strictHandler) PreviewMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params PreviewMacroParams) error {
+	var request PreviewMacroRequestObject
+
+	request.TicketID = ticketID
+	request.MacroID = macroID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewMacro(ctx.Request().Context(), request.(PreviewMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PreviewMacroResponseObject); ok {
+		return validResponse.VisitPreviewMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // MergeTicket operation middleware
 func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error {
 	var request MergeTicketRequestObject
@@ -28122,1029 +30277,1065 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37ltu4kT/+Kljt/s7YCSVL6rt85mTbt5lO7Lbjbo+TsforQSIkIU0BGgK0rHF6zz7NPtg+ye+gAJAg",
-	"CVKXlmc8k80fE7dIAoUCUCjU5VOfG2M+X3BGmBSN3ucG+YTni4jAv8+/e3fxNmFvyU8JEVL9IpL5HMer",
-	"Rq9xjuZECDwljaDxEUcJUY/HnEnySTZ6H26CxoTHSxyHJHwT84Vq7y5omG9Eo/fBvM1ko9e4nhEkyJiz",
-	"EI1nOJ4SRAWaxHyOOofo9VjyEYlbjaBBw0avMRfTZqcRNGIekUavkQgSN+5ugkacsAv1PE4YPBcSS6K7",
-	"lbOY4BCetjtnZ+HB+LjZmXRx82R8QJpno+NO84i0Jwf4ZNwJu91G0JCcR4rKm7u7APhwJWOC5wUeMISZ",
-	"WJIY8QnijKAFJWOHIY0QS9xDn/sNuVqQfqPXb7x9dzm4uj5/e/38Wb8R9FPK4OEmtMFXMFT4BAbbb9z1",
-	"WZ+Ve7t+/rfrwavnV1fn3z3X3cLnZhaKvR7iTrt5ErZHzdPx0VGzOzmbHLfDNj4cneheeaSbxUJQITGT",
-	"m3X89PXl9fPLe3Udkkhi3fIMs1u04klrs86fXz7bueOK9tUcvri4vLj6fu+T2FCr7eIZFXgUkbC44wSJ",
-	"P5IYLamc8USi84v83gvVksN0ENrPg0ZIJKaR+vjCLFWBcEyQWFI5npEQ8YlauUjOqDDNq30W6x0/oLkd",
-	"c4Tb7eZJu91unqr/tLP/hWa7JaLRO2yfBQ1JJWzO8wvkUKM42Og1Hi1iPorIXDxyiYWNdnHB3pKPlCzz",
-	"Q7+SeDJBEee3CMt0IBMaC+lnAWWDWLfj8EC3on9HckbQ+cU3wrT2GFGJxnxOBMICYSvc1MZWb0o6viVy",
-	"B9YctGtYY4QHZSgl1seibDCaR6+oGHM2odMkLq6RdwsBcgrFZJIIIoB4Pa/fCHRLVojHaM5DEvn5Ns81",
-	"7fDuGtgFTdExcZq/z7rpHDrMOWp3c8wpkuLjTP4dzZ1Lfg5sLWyeKEKS3xIm0JIwiSiTHMUEC84om/qZ",
-	"wfhAz5CHEYkgIcJRhKgUtuERmfCYqIU0IlPMkORmhndgTfeohjVT/JEgZluv4E1GvebL648kjjgOK5cM",
-	"FYin76h1MsaMcTUYxSglLfxsyj6qWTDrG99l/ZzBNzJeKRHS6Mk4IS7XDnJcy9Hp45jzgmbZm5hLPuZR",
-	"BcOsHBJ8TuSMsikikSB+Ji1sU9UsGsX8lmiBHCOhFmnWcMLIpwUZy93YdFTPpvzispQiEse8anGlw9GM",
-	"+mvCJc5z6ZpzNMdslR07EmEk6byCQT9BEy53ljx3ZI2IYsQyplIShiY8VkoAwpE6ele7cGVUx5XDbl5U",
-	"A3l61yeLCqboIWiOvCViwZkgxSNcKdsRkSTbuykvsJRkvpCNXidojGOCJQkHWGnH3Xb3uNnpNLvd6/ZZ",
-	"76DT6xy1Ou32weHRj42gMaGMitlAy7JGryEkX6Q/Vzdx3DpsdzudE91ELOQApFh1j4cHnXa7+6PVwjfR",
-	"oBqpwj/Y6hs4n3oNviAM00fThWxyIZqdbnvkCMWGZSVsZzifC72s0fCTmLlvH4xOTponuN1tnk7apDnq",
-	"hN3xATmcHLWPG0EjgauOWrEgrDSzRKPXDiwdlLP0124naCxiPl9I56euWm7mwMm+v8uvl+cf7UXM2UpL",
-	"rm8WAtQRdcFylw0dxObjrbjsLjfC4FiY4EiQoEEMDR8+63+mNztzV8PsNtsBoJkrtVWQnxq9zl3g/QgU",
-	"9qqPuur2FmEhB+bPHEfWXrxkyh7n5gUbu4e67XZbKfFAUg8JiWPpU+n1A6WV59m53S0lXYXbXQRgvcMn",
-	"nhWvidJz1VcMVsOhYQ9tQlWv4xusuUwFfTtB2cXK3Hk2br+7efvunW3j9g/SqQs5I97O1O/3nTgjpfqN",
-	"3ud+4xea9RLvDYOCfoOKAaZ9cyT1GziRMx5r4m4p0/2oF+5UM+lJAT/XCHr9fu64MGufL6DbJONBTnj1",
-	"tfTqlyVdH3arvbbaHVsQX69Z+bT78H/H3b/qcXcDa+WazglPZPVVRNBIHR1eXVGaj6t16ZCGSF0vshu2",
-	"+mYXLRHX686HOS0xI8ynH9qncL69ufgLWXl2yi1ZBYrexL1JfPhct0W6Z712u6WI7baLC/aoOeqqxYcP",
-	"D5tnYZs0D8enkw7p4oPRcbthjl2l1pYa7rR7nW7v8LB11O50Dw5UwwzP1aDekxESM9h2i5hM6Ce1DW8H",
-	"5z+y60+ji7+S26uwYJ4NGmLMF2D2NWtX9JTeni5l0VOKvRoxpo2gwdlgRGY4mjRulI4AczooDqtNmifj",
-	"dqd5io8Omt3JMTkKD8cHoy5u6DU2HhMhrtXCK95M1FoMwDSC4SV9gYc7RecIzSlLpKtMfG7o1/QqbvQa",
-	"ZPXn2ei7MX1N/3zx7ueLziW9EBdzufjx6cXxxT/+97//p/W///0/jaBBPi1oTMSAskbvrN1WC2kSEzFL",
-	"GxKxHOhXtTQyq2ZEcGzv7eMxT5gsqz/T4u7YfH2kJjer8IVULCK8Gpj5/S7GY4K+54sFTB2Z6y02VT//",
-	"p/EPtMZ8Xlpqp6Rz2DwZdcZN3BkfNg/C41F7fEZOJp12tiA05c7YfMeFGfWOG6A0wC8zBFhlIGBI+Mo4",
-	"Q3JDeU/lTC8zLYbkDEu0xELroXl7ys5qvPNdEqtBPjJb6tEmJ8MjTJv2e9UaqBqKHqVoqFMnEZLP1WIM",
-	"HHX+/YwwFHJ0gaZEovkKzTkjKzTC49s/NdYe592Wlq3lw7X+UAK1KJ3Trc9AWHLi9gWPr2OKp6TCrSXh",
-	"oTs1hhXmgWrmKWZjEkUkrLzos9ycMz7i4QoxQsLCrO+mBGnTTHYmji09+cMKOHX39ShHGyo6zmC+MkWn",
-	"XdJz2tWX+qczzKbkDRZiyePQv9oYlzMSo4V5KSfQkzgmTA7SZ0oFjGMylmjGY0HQSC2eeKXOZbJ0XxMS",
-	"LyJwXWDTPqxgoCmihEkjrLwkgcxa8SRGfMkQzZMEX+vZ4Ikc8U/NjprYbR25QAlnH0kssOLvJZfqtF7I",
-	"jdwZY+dLj37oPh4wLgfYNl1WF0NOhNYT4R3tznAb2EVj7Loen65jXHWH7PTqt0dXDwO4B7Iikz7eqbx2",
-	"Th4OrGNkSYREsEUyzjkNglZaIRiXRu3TIg2PpQCNiUqB7CmRU5rK2uLOSmBGYd3SPUdmfosRCdsuTejp",
-	"kkt/Ny94jMY8igieJnk1MevsCY0iyqbolvGlttqplcUZaaH3mEpgnJyRudvhNcHzqjNJ7QHr9p2T+YjE",
-	"Aq2I9LDb9Oy2C8ytaBl+VOsRj1TbmCHKPnI6zh2AIRHjmC5gw/UaF6DCaB6GSC7VfUuNx4nTsCv+QreF",
-	"Dk86HcXuZcxzpL0TJK4QjGUNd3ctdQMRWlJONYHvyWjG+a2XxkuyNH5hgTALURrbUsk59+KEVxHHiqJJ",
-	"EkVGADhbo2W0gcymkP5yEzS0ojeTciF6jx6pJlvOiB8pksUjkSwWPHZHE+r9XbWxtYd4x0vFNpdO1Uvp",
-	"yvjsdvXme8pP/v7sb9MfDud/bo9/jDuj9+O/f/rp9ur0e9aVL5dHyXN+Qs/x2eS7f/w1PPjLb+lOms2C",
-	"WVQ107A0b+x4v6tadHlqx7VztMCJcG5QpfUqyDgmipblTJDx4IfvZtHF95fR3w/+HIVPn3z8kT6ZjeiT",
-	"iHz3Qo6/+xS9fHr+8yv6hJK//fXbrVf7Itx06NtvDHu/qZ6M9ApULYvOQ4xe8o8kwiA4ySdJYoYjvTzs",
-	"900lBRs7rx3Tit8gsI7e+tVz4LJw7HDkFx5mzc09W7Xtdqd5Ena7zTNyOGke4ePRyfg0PCPtyX9aElqU",
-	"fcQR6K6FJV/9cTGg0GG5927/ZKWVUQ+zN7xEbxr0+PXepp89ecfwR0wjfd0s6p4hlniEBYwr5Eufsh6O",
-	"BonTREFDTxvI9PRd42k6xxuHijyzveYpK2noBdqBIUTcggfX67RU6nc5ajbvquwhdTu2PrLDk47rYVtw",
-	"QZVU7zd66knguMEKYhP8OWI8I3M8UNcIanw96fI5hjf4GG6Z1d6jTLhqH9tYlhxRdnFr99KOzjCRjP5B",
-	"xnJrx51ijaYndZIVKcr72TbYcmkgZjqbYqOJ/Ow6zoFTexMBapiuZMk150yiT0Dkzke7gswCKiwR93O1",
-	"X7JZ2dzIs4vFRu+s4sl/dxM0ZkohM7TmaYftpk+LylvEU6zu2SjibEpiFPEpoqxwipvTRokD0+IYYtar",
-	"I3jCGE/kNma9dLb/zhOwl4J1JbOYwsWOMiRnMVEybyU2kPq/HZcoFQNgmZW5ZkOkHuF6q6AJfO2pudIz",
-	"k/5YMbKj3mHbORLTd0crVxPAQPNIKb/jdrd5EB6So8lx+6Rz2v2NOF1hS+SNkWfH1dbI50qRusYlb9i5",
-	"FUAln0t6SIMONpDwbf6EjkFgYWY/hqWsbR2kqb5COAxjIsQuQeVnVZHTz3NNI0tY6YB26QYWGH314pmP",
-	"D8ZUqmcZzbAJbrZKbtEUaliTqcBlBhWapAKNcRSREITHLjHBJ5UcyYisYUeJVsWUF5hu7sdIrD02jVX9",
-	"As6MfLRsQWf7zXkzJsDf37gr4wWPRzQMi3vmkltLJhUIbk/lHTJJPy0o90ZkfKO/dFT8KOJLaHIXNT+f",
-	"ieJo9S8cOkpbIyNSjfZ7zMLXk4lXpXhJ1OHP0SyZYyYKDty5HrLaFk47NfbXa+cGiZaYSYGwbtptOT3Y",
-	"4Y2Bfm47IKqLokiHV9CSRpEnzthMzAw+Hug9nJsZI6+WWCD9EgSlp4PeJQumUyW5vk878M2LQ2NuvJql",
-	"ZV4KPLfkBw7t1dNUL6jaSnnudA8Oj47LdrUNzOAZ+b7mDzu99onSVLod0FTU2+pV73QXZVO94ICoHhuL",
-	"tsHIUmmlhNla+32tRa44qkSQeLB5jAVMM8GRnJXzdxQBJMq5dzLCb+HTi5DMF1wSNl5dsDcxnyoNoWKd",
-	"mDUcICHVRklYCJtw5dkrNGt2QJk6nnTD7mFv23N0IIea5l/ICsLa8n3tIuLGtXkL7uZy+ofcL8qQQ3pp",
-	"t1WNssDYV1TMsRwXJwh6SCNcIFNCbYe1yTFur3PbdE4ieTiZ68J6uQ0j731suD7bIgsdCmv5l74HzGNa",
-	"8ypybIKTSNoUQ51F52OQ/Xr7YR3kksja7sY2CmNlkk/aqx4A2FOfxiQkTFIcFfbUeyUX/FEMdgzQwGDs",
-	"tFA4dfIXBqQdpGmbqfTZ5SZxlDt9Ojn5pshCebI8vChT77DFWSMe71q6LahAkmtrRA2H3EWkvXHOfcIn",
-	"UTgjCBpTC6mjjunu0RH6SAUdRQSdXz29uIBTCo8lieHwhjm3KfjQueR8YOii6uSZERzCWozonMpGr3t0",
-	"FDQWHNaE4kyBDJ1+v0P6VTYp7fKk0PzWq5uYItOcyXmDYzwn0uPhgTX7U0LiFVqkL1VPjPuOI/XTn9Vc",
-	"JOyW8SVTi3cGacS6E2jSz3meyAGfDGLMwJQI3AeaHOYr5jjM1z/vwPJ2dx3L3TFWMjt7yWHzWx3Z6gm3",
-	"PUeCCEEhyRzri7VON6pmtQ6PLcgHEztrYnWpvixosg27odldMwFr5YMlqJIn+gWHH15GaNKtMEjp35YT",
-	"uaDlfTKiffgFGBFjZu22uSiamM/B16Ek1jjion5FZK3kdp+5qphk4inXxvN8s7swAlfdV1JGuARVcyN7",
-	"S7HkJRbyPJxTVtZIlcaOsHpGhYyx5D5RBGo9vFRSkKiOjSs3g5YzrvhjzN+7bA9SxYyXPqJLzHCoBibQ",
-	"j+QNWB7KXNAWCRNg5uT+2qzfUUE5ny8wW4H9C3z86KUM66903bbxh3gdpkfjdqd5Muri5lnYaTcPycnk",
-	"FB+PumO4v1ImZJyM1WyqG8frOITk7xld6FX3lktJ4tBEalEGiYlLHt8q5dea9RcxD5OxIkxNl6V76USv",
-	"JKOo0rzVPe0ddlrt9mGnA/aqOIl0GMVbMklYqJkFWrfEk0kPrsAQZwbJ7y2IXLE3poh+BLcmZ2CmiSlh",
-	"YbSqv9x1j3qddqvbbR91TlX/qd+oAzPLpxfsBY+Lfk+wEL8+T+QMdVttRd/cncZpjJm0qQ+ODrlB1Ja6",
-	"XJrYBBziXNRXSpA/vkygP1+9vsw570ykQbGhDQhRfb3CkRoY8Qf6XnJZ6tBs6rn9cGD2ZVHcg4/JiHml",
-	"7Kl2jMZHGXp3/aJ5uouI61QpA+lIUEZQaVOXqQYmkHhaH28YJouIjrHM3QQpk3ybuAMTkPGCkHCEx4VA",
-	"qguJZiRaFI+T+TxNX9Y3VCoDJWhM3mW92DgsiI1d0vxiLCmbNnoNwA+os6DkOnPGK6qDN1kIcbi+NMt/",
-	"iWCUwDNQTItDtJONzu0g9UmzWBAcC2PDU1eqiTpsMIqJupTreO3ljI5NYPxItROTiGBBhBX2G/ptXefE",
-	"ll5UxSBt7NmePzd3QeMSz6td5Repc2q0QhiBUN0w9lat0EuyVE374iR8EVJW1kaU7ZiN1fHEa12ST7Im",
-	"gv1CCsTIJ1kMcrVZembGzs6a7U6z3bluq33Y02u5EGWKusYZ90tHkKaZEuWIq3M0JyHFSIlq0AX5gsR6",
-	"7Rr1WOsePhtcll/gC8MqNZRl1WrXL+QlON3vchyd5o6j4+w4ukwTJaoCsQrUGz694AkLy6ewnJGYBOqm",
-	"pEai9rOoYMgEGvA5vBnXFk319y5jzftxD/Njtd16h6kfmhFWYKXxOQGVQR1yEyz8Vg3VmBckzd4mGHcj",
-	"XZaYmnQP/cUuPqBu1TVCjboWAy1PrBl9OR4Te5IGslMhv9Hq4z/sCWJa80q9YKd0j/oD4iAfu1I4QcP2",
-	"qRaGp7g7abbJYXg0Ph6d4NOz0glKxYABi3Y9MDSP1Sq/9uKpaSy9Gf5IUEwWEfXe3s0+GcgqIDWTj+QF",
-	"27Mqrxtl+81OgSTjmoUH+1jWQamVB5FnzmIRrYq8oVGUx6tawxxoo5yeZhNzzX5MsaN0JupeI0hcVhhq",
-	"ajkB7yhGvMGJqE2TeUkkCom6bcZUqUuY5jaozTOwEXhvdKLBNecvlYZWyA3/SGJ0fIj+Qp94OGpyFAZg",
-	"zYaPi3IN5OIcr/TCPT46OjhGo5UkgE425zv5jto580jHCTkwQ9FWf0NPiallooELhIVqeW3i517od/1O",
-	"bpxI/oW93L+IYzob5K/rmzYTYxb8M72uiz4fSKWTHI0I4Ph5YqQGJomjvcHUVOVYjQ/q8neUpjuwvW3Q",
-	"to/Teq2aZKSW1KYA8+dg82Qi4JsJ3n0OynZYXtI6dhrhiSQmoMjG+4JRa8qZT3G17wyIabeoukahOmCg",
-	"8dTwfksW2g+R9qDW0M7+mcOTTt5BA2PYxUGTD5PpODYZyz6UjbMsSYq8AL7HcKmHBzrUbxdtceG0Mkgj",
-	"2nxBQ+D2Mv54Yx28t8m54/jj3fGgLLauxAsPwZodZcOzCen+3VuW72Msthzao7VYT8Wb2HOFeQ9XDp5E",
-	"oRWhOs7DLDJ3pioA5f/OExieYgXEgBpdKtSQgTiLujPJgCgk4raVGRXESkgyB8NS1uoGh2ERlL4+StRE",
-	"YHoZY/0AZVjVCEtiGDKeGcFU3rHQcupNKG5X42lR40nfATNili+h295F49bJIz41U48NuWR59m6B9Iwp",
-	"V0RKyqaiKvtxkz381W624t7Khu1BSNJMygMk/bJCaydH1Rd0QN0odmmazsWFvBBVjh+qlIAC/IX58HlI",
-	"ZYUHRz/yoz38PUvogWs/2OKXeNVCFxLi8QVKFhqDI0vxcbqtgI86Z4hAr+UDaq2xeyeS6pXRozrjxBe1",
-	"XgOnpE3HXRtJ/Y1YZ7/OJTKb5gtOpQoT8o6+Jdf5o/p7iyV5qdRHn3wH2GwjcuFmypnXahtjSQaRaSUv",
-	"3wUBgTPnMclaUhTBzxBiv3uozGag2WqIKKOuJOZz1ANPSIjHsmovOLMbpFAoS9DoJRI4H0VTZfWrM68H",
-	"9Q6yD7Eh7+aX8oLZDn3IjO1u7+iw1emcHujElZ32lInZqtxPOsDIGOV0ZEkpmaAK0VC3PyWMqHmuBb/y",
-	"NWo/zOxCb4nawHWGJogoyhQ+jULttKpO90GWRNoxrfJYXtk2iqdsmI8GVy0Uc2SnMU8WWv1Ubxee6tIU",
-	"Qttk4L8GL7DROwmcnMZeJ9A6tvr3oZs50Oh13bNWHwjwfvZjwrSuFsLLMSxNSLhXr+k/k0Wjd2BgJkWj",
-	"1zntHrXv0oWsswl1slTsJIIZK0VH9XbUHmgHsWj0zo6CxuLM+aFz2lbNxUTwKLHBXubrs8LHRxBtkPv8",
-	"TO0W+/1HRc9Z0EhY9mf77g40pCJ/JZc6rPr/uHsP7h527vRmgCvSOqQoMKPo8jk6ptmbY7QhVKS5lrn7",
-	"XNIYaoZ5LupufJg6Z40K+X8RYXuJCIs16/d7zX/LI3LJ5blWOYoTCql/wCuMhAQrm8/+pF7TIHimGUfb",
-	"ec0iDcUCbfXh6t1vgJV/RBAWtyZLZFdn7XFVRqEaWZaxWKHkFAlXLLl6eX6N4ynx1nmIKY+ppHkYMcbj",
-	"uZZzeSkysFjFvcNTtcOTeGpKL1S9d9B25Uj+e6CN4Hg8e0tEEpVhL4yNTy0hXMa/qMfoLVr2LaiqtegI",
-	"RhcLIqEZk15ko4GgouB648vdjS+RbfukWz29GRnm1mKoMOh4d0EFmUWsu5vt3QzB520UTMPIbDr8wWn1",
-	"muda7jvxYe7Yc7yha3njRVz8vUzbDWyf+COJnyRiVXGti/iUsrpLnU4DG4xUE+6drnwvjAk4U+lOOVGd",
-	"043xkPSYkKGoJOJcgrUEgWyPkvCI8ELyhREekkRkMcv5dNZDfHdyKGWAjmsJL8RwmS/PwOl3qL48OWi3",
-	"24dlJ9oZBkSwo6PmqVpZx5POqIsPw1Ny1lbvLqC5g1a71ekctNqPuoe1mPme7mAV6UCSXuMV/5lGEX50",
-	"1GqjB3/rdB6jl5Qln9Cn0+PB8eFD9ILGZMI/PeocHrVqBEHn9Lrb7nXAIHN81Oke5FliodOqeHKiro8d",
-	"0BqOOp0cT8Yd3G62T0bd5sm4026ekcOwedTF7fFJeDA5hqg7w5N2pxeOTnuHvd6jw9N6ppT7yzHlGRG3",
-	"54vFo26rgx7Q11cPzVaiU/ZuUaGMbh9YuFEQN0S1aKf7Uw80vVKCqdJieczKHnetBYOZpxM0cBQ1et2T",
-	"oDGnSpc6VDKW85+VCnSgtG8sBJ0yuBx0Cl17zL3W16+x4ycTJAhBNG///d04/Y0OpMY+o9OZLz8dT0HJ",
-	"HRmw25tfMywgaBgxPBBUyfT64em1rfH/vXaHc2T+neXL/SMRUFMyYXuAW8nP3PGo226eEDWw9uSweRp2",
-	"R0fjE3KGYWBGt9AE0Z/J5rAnGifGRmxsfZp/QSwTDc3nyc97AUF6MSG+CiB+YaoZfJhXyGqrhLC3R+On",
-	"F8cXt4u//fD0z2ctctBujbsRG81ftMO//TlKMUx3ruLwJ816PepvdyMi4xNl0w2xgb7wQt0LGM89V+VX",
-	"g8dzZTdkxfFo/10uYpFt5ayd1Qaf+xHtCvg1NWcG6H1ZFDEGRH8W/saQ7r6UtLwnzNyWwHGH2xWnvPYg",
-	"mQIgvS56vyHMcLvGzmaBeati2TTi/YCGcOhvlB1yExQB8WtVgHYp50qN2qeIKWZseGf5TQ1ZqSW+cNMN",
-	"SwT8/iJO7w+FVGx6h3BTcxfR6fFFhyj86omJsqAeWpCkufW+cD0qTDOPUUwgbZ5K7T/bxVQ6qgr7uTZp",
-	"+paUkhEhT2s2cq8hUu1D7ZWc67VSQA9Qu9J6bHYNOQicNiwEvib23ugEdt44sh6YrwShYGs+Hbhi4z2V",
-	"M3+iKpQUwpV1e343oiMXi/ivkXd783UKzEoLyu/TYPIVTQHIA6U+viVJGTvbrPTECwSndfKY6Kc12D8p",
-	"+NuITHhMWuhCihRkKMW/6RnEE4SneDfck3EVGg4MEAGl/tPMGQksSs5fYbY613coHx4h/SRnBiyqBkVN",
-	"cj6YY7ayeR3C6yGwD03uoWaSKf/1CSAk9o866AZ+lQjxs6g4FIdR2vQgKlwooKYI80oNk7JX8klg2mGh",
-	"MxVEuUkE8Xs6RnLvjMo5VtIRZZRW88m+A2yqrl/5Hf1IFPnYepJXAZJ4KozfRR9CaEJJlA+Y09Zo7TRk",
-	"SRTZOjADeBWmgsch5LdAfZc7n5m2aJaFgrcJC3UBt3cXT2dYbhUUVl+3biuZ6hzON0FDxnQ6hdFksWZN",
-	"60J1ifWaVzylH3YkxXw4F9MmxFTj2NSPKLtda9UDs27gK0g8KqQhZOMVyWhOZWGsRm/zVi1JrXxK5V5y",
-	"tKBk7NpGG+Wa/FDe1i2sf7FbPf5XRGJvhQ8ofn/XZ05tlHznTSHJAgp5+F5RbGpmRJqiI53690MSKUpy",
-	"7wf9hvnZFvG/ZxsQL1zfBmHhZlRrq1g9J/Q7G/M86Ds6kr9iTGZsg9dzFjszP3yRn70Pz15fPr/RNVcK",
-	"a/GHk/9bjf+Sq1H/821x2Xx963QnUKbtTgs9UH/9ny0uLXee82WTWp51R0vweTs3jW8sgI2zMWzSnfeU",
-	"dFItKuhVGo6Q2NZtf8dwbeV2gHrB9UD6v+di6RCikEZT76toQKEy+Z2eiETOCJOAClcC7EkRR4tqflL4",
-	"rqjlZ6BFjJDQFqlJcVN3MbkdVN0HAaKoQE1Jky8SrAdv0k/VMgwpvoaPXA68iTBlCBazjwfp5wNAX9Io",
-	"ipXwTWmNDXW50Un29wNtmuTStI8yjjgDc7rws8U7BuAOmCmqyyKbq0Ix1yvvBAExrK8hwm21GqTwvY7m",
-	"sKA93jijElpCsWV/9uFbbfAFmiSeggZj/Pw5wRKGA3uX4olU0ikfp20C95197bqJ1u3sjSy7N9mIKkHj",
-	"npAxnxPhBV4qFVTWbdUl8EAkN8uqKgdotCqUXcrK0MoZZTWFZDX5Hki6uqixMvTnNlFARTi6H3BEQ1wF",
-	"vHCO5lQIgNyBPVPe3R/T7ysgFwC3YRQTfCsQRnESpQhK6vCJ8Vj6MS3ULjeB/g5qhSZjFyT3dlXxhIwD",
-	"NVAN5WEq5r0n+PZNGrJXmEI+n3NWZyhbEnw7cJ7nU9+dkgIEi5U6pKaJKVJW5lY+7cBhWNr+LjzrVPFM",
-	"DdwdWolf+bFpXv0O6kl/NRWh89A+lHh8CaGF/cl5E/LIPp2tkH1qI1jg3W41ClBNGEGuZmbHBfTQQ3C3",
-	"ZInxOyD93JQYuHpP5cxv+T63yJEmn8wWIjShRtWoSd2gkZqNIfEy0QrOYC4avYNO0GDJfKQ2accmmAnQ",
-	"CHCIplgSXeNH6BjMmntTCRvpqN1VN55cd93TrLvu2laPPa1224dKguxxtRz/RlZLtlh0dm+55JPNNYwh",
-	"n70um1ddWCSNBvkxOF1cmYL1Rd8LOEVMNXtX04jJR8oTMfBHfh74ZE2hJv5f3x99DL+bRWP65Ocf31+u",
-	"fvzbX6ej7t+nf39/OP3xb7PZ6G9PxI9Xy+mrny++dZnhkTglAf7h/yS4X4KD4qfr1wAftZABDIgcE9TU",
-	"ZzcTkWW1ZtclDZPx4O2Lp+is02kHapXAg85R66jVOX4ICoMmRWmPCw1tTjl79A8BMQ6ppmXdQFBuGXCL",
-	"8KeXhE3lzBTXMbtKyNjeJp5f46mfbJNgqZS9pYE0EzO+ZIFOojQVZ5RSxWMf+aet09ZBgfh+46DfaFRQ",
-	"eHyopltKAuGv/6/f+PBv/978r5s/9hv/0SiSHjQ+Nae8qX5silu6aHIgHUfNVHUyl/9cUTEtALSSnB/x",
-	"m5gAAhTcmeKEoOUMiqhkRS9SmExIRUYExxHNyoHZemwGNXFYqF00zPGhOE1mbCPOIwJV+DYf3EvKbsuj",
-	"GfaTdvtgnMQR/IM8RjGJvu0DXF+/MdTTddo9PX0YZC7bhdo86HwEfIAMbIPHYHy5zjRC6zZ2/E8Ar/Ht",
-	"UVv93D0eJ7Hg8be3P3WT8/YPs878u+kPYWd1OG8nJ8vvfmyf/n3iI6pqVXTbh6f3mf2XXG8W/yJfYDlL",
-	"VzgYKbXwyI93qyj5e27IFLOlTLA2F8LNC0cRgWxrFmpseETweIYWPKLjVQ8N42E+hS8iExnA4gawFnWh",
-	"ttniQzk0OpHoswcAYNCkRE6aShbiBW3GWBKY4qYReA9bfVbY1jod+nH8bfux/LbT2HzI20xlypo3MEwf",
-	"g7B0GaFzpkWAhj85/FBjXqZjRhsO2T/gn77ttNuPl992v9SQiYxX5xNTWCw/2iszAMkh5N0NwXArT0KO",
-	"ukjGY1JY1h2X5AmP51in10rA0J7jT3SezBu902PAephTpv/upONRxOpM+s0H5PEC1x49BgHi6tlfvhEm",
-	"ggHZus35OfmYX3aEKWI/qJ9vfPvs/fv3546l1E/IeKY2GpsSLTGPT46cA654uD0hOIYDAUfzb/sNoyv0",
-	"G4Euf/htP19vC0Te7pLiLmhElGkt7vy7dxdvE4+IOzcQ+oATe/5d892FIjnVPS6UXhUnTH2f2WWf8HCV",
-	"Bz1s/Ic9/FojHq7+/VH6KFCfQzPFV8CiJmcxwWHVczWGDPU7T/lbgkM7+emXJdqnRDp5Q+Cz0UXjDBZO",
-	"Bk1A19JQtSD174aWb6yjrUyLXpw15LjekVpKRJmIl1RIcPM57BBlGiIqHIaInUhYAM66Dv7xrKjFIloB",
-	"8hidaIw7iLktQYbn6QIg7z3M1FPMxiSKSFi1bPQLiMoyDWN4tA8iZlg67ryaHQfImRKNI0qYhyJBWJjK",
-	"w/L+o5XbapOdWaBUhzjU0JoJWnSyhtQfTr4wsVUbwBid0/juDJ60mslqSzhu9B12xDMCSVPXXumgH3oX",
-	"XAiPrnUqT6FXgueb9OnYXL3dKoZY4OyK/t+nd/o8CTlDShUVFtvqGSBDlqnQz4viABQqDz367T3swOcs",
-	"JKFBgChT9VxjD9lwPhOyW6aHsLSNIiHmGz8R7ZSMGAsSWsBIDyHqOSIfSbzSZQ+s38R8UTVl7wSJn2GJ",
-	"S2RlYdL/YatQqwtMy/4ORH0kTOozC/RGgGks0/aCK9VY33uMe81gohPfQasPN2i7vIc0EnmZUamRLKVL",
-	"1JEER75votQWvn/XrydVh8YbHkVwuGp0+HXHahUpGy5eqBiU5cAVdXocj2cg16j3xFCPr1Nfbp6Cnzyd",
-	"Gn/bXdD4HuIlXk8mHuFKsI7nzQVS5LueYaY+vrYJDluLUSiT6Olbh89nIbgIj8EA75kGaKF09Fi/aron",
-	"dLf65xwkR+GNnHsLigpWzgs8dcvG5OLdQc5QJrl30uZZucKt+NYBzpVPWl3GsFIqrTlD1Tq3565/pd/n",
-	"rLzE8zqJeAkVRRwRCFgjti49HXskzyKD5K2Xh15yyFLt2zQKoKD/iFur9qTYdR69ESxCWTO7cIUsq2QP",
-	"YHSsv1xkROx+ubgky2q1NXTA1qq6zzTVXfq2xbR8HTMuK3uF73brsgDCke/5OyIRNrk+NgjHGBhSu8Pa",
-	"GXF72I1GIuTaO7CRMF/yKtzOk1SpeBZpqtQ+p0TupHr6CXFL4NQTZL3mdRQ9yzzrfspsI2tJ/GQVE79S",
-	"kdrW76dZVCg5kMAnyE9Q+bE8v46CWHicr1FSwU8N3uBl4xtbFiBPp4F7qFvwpXIcJS+MeuA9Rhf62T36",
-	"tginFbcZ83zD24zBS93DbSalq2pKMsIqydidK28NZnzlOtCg8t51UKyQXOw+hxFZcfkf5OioVtIB6F3R",
-	"owVyAMiGZpKs/cmrPeyVyDJ4fMFojG8Jwku8yoHGe4yu0FDVgVpLUkaKDZeoFNZXBJIDstzUEhG6iXWC",
-	"ul4cpgRB9qz/oE0FoQZ9sSds5d3cpOJm9/OCElwEhC/SlH+eIbuvY9ZSY0wtFoSRsJpvDkj8ToaVt0Qk",
-	"SlGeYa8EVg+dtb6JmSuGj95dGCv2DrqIQ5PPWOinqt5qmCcKzIY7kPWR35JQV1z2kaUeAx23ZOUjQT03",
-	"X5ck9IIObsmaZc0lzixxWXhPkYxFhEEeCRPl4yEFWso3tMviuZJ8sahaPOqhM0k+Sw5f3GeZ6C+r5bRx",
-	"l9SZU4qekieri2c7n57XlV5ESfDce2ztZpK9JkKuEx8YyXodVDq69S5zX2WfSE9rExXlHfbOpptrOicR",
-	"AIx6+80LTcrWE2KauwcpOxkS6/pea0kMiuQ5+nX2JMtBqFTnngLiDzCpQrfUYWu763SGAP/WMN3Tyn53",
-	"2x62z4oF6gy6amUkTmLLLkvDUGDTMSr7r7QvJmkeyvaWJtN5pXhw+q+8Midu7spO4sE/9lQ4VI58SuRu",
-	"w15vJ9i7gSDfcz6AvsLemRWG9t/Ay23dn6JVnbAc4zlk0VD5Bc0UliwqZ2GMl6xKHtkXvNQszcNdhdFd",
-	"8Yvs2L945j+3HTPXNwLp2xNUxFWiNquTX1AQ6mJp/iMmk0av8e+P1EWRM6WVPNJPxaOLZzrsATTESpLe",
-	"XCj1UpODztkK6aRAsSA6/Q+qfb57d/FMlz/TMXqMMzrGEeKM2DLzE27gSH0DyrTR+w5GnWVv0hB1b+Cj",
-	"LfUrOZpyxJn2/7XQe1P0jOpLmymYPCJTyrIYV1Pw2C11nIuFahdqGNsRTnThX3/Y2fGhG3Z21m6fdM7O",
-	"ukeHJ4fts7OOE4HWvlcE2lOIT62LrlzgKdEjFi2kbvRMg6GoZ8OXlN0OkQ4LtNdY88GEx+SxznyFqtxz",
-	"HBKULFoNPzd0oGxV4GCnewpDTv/OBUd/OG/+iJs/t5tng+bNH+8XHw1Wx4qQU4hf57bOmUBYj9UWt68a",
-	"mq5Z7Y4sJBOcRLLRO2oHNcGG3T2GGsK4tDrh29fvZ1xkBcGhzAWTJHR3QIAkvKR2dxTZhNEWSjEXYQOs",
-	"eAIMURMvCAHIJ2Zipn3MyVSZbbb1xiO3A9d5EuVR0/HMJCNkgw6QIEpMSxKi0QpSH7HIcwJHhXjLQrpF",
-	"YNQ6nc0zsLCWFSwA4ipX/mE7t/QP8ksfN38e3HzuBAftu36/5f75IKh5+PBzO+ic3e0tl8BrjngFyRxg",
-	"9ptApoAgJhrFRuOCTalXSBe4JSv10QxAwQQikwkZ69otLdRRzXSPjtBHKugoIuj86unFRZ+NZzjGY3Ws",
-	"BiikkwmJbQVriDgxjbTQFSHow1silV5z8wAqdz2K9Z8mkBtmSEu0bIoKCQy18c3VYurfmv91X/F0MXml",
-	"S+n4eK1PWq1bcxatENUSefj8Gk+HuiitzVcWJNDH9pIKgoaHne6whYZ/gLcwW7UQGA3wFFL9lagzYcgB",
-	"ElyrbTrSMSY6o3oR808rNIcZB10OPRi+fwQpLsMADfuNg+b0Z7roN4YPIYcE5zyNeE7quD9p6lFvKiKe",
-	"M0nl6hpPdTDdxeSSM1LBuOuMQTb1QckwJdB7medDSBpFyJR7CfIpMFSg4UH7cJiWSMU6TbycBtRnnYNW",
-	"p9V9WD9YRe39RvwSmyChKh2OhrkioyD403EHBo9PKeY9ZNJn8hqmTlrp6Uc6F1P/NAwy9SCfXIogRFFn",
-	"daPRqs+G5nPz3HyvDpRRzJcCigoPdQQXT+IxGYL8AMpGSkIIEk2U/qkGY5UvdezAwKh1VvcZFYhOGY9J",
-	"2HMttnJGmIn2AorBWilxrMQ7RH9hNIyJIHKIlnDw0RBkEljvYcSoXTOPagqaQH0TDHrbpL0403fB/pp4",
-	"70/XVlxigYa5ztQU8BjF2go7hyOdTwqslPrmxfQ5bcSyHoPe+0apgzuyMJIkJsBNdZxnAy9qOynt4Taj",
-	"NkLQYV6BAYYt9Yr8umWdavrbrrILaTkx15FOmKEhLJNh60utADvUr2wJmHOk9aXnvzh8yO+r18upJPOy",
-	"Wo7O9Q98giLOpuYtmGSTt2h3fAe9ok9gBZFPsqfPUJyChpjbjg7O67M0TRDNCWYmm5XqxDm7Agu5YUft",
-	"r/iGYPyvVSeG0XDrjBCOp/aed3ZtYKkiRdtZ6ijJLDH3JMT4XKsoMS7bL2sKceKv7zmaa4LnVUORBM+/",
-	"7Dis1fy+g6i8xGaYaF94IM6d9V5DeSdIXDUQY57+siOxJu17jqNgoq0akrXQftkx+ezB+x3flcHoKI4R",
-	"wLQy87q91sL1QX1RdWQazI9NifJT49BZxX/DmV+G/ffl+l2GI2NM5X9NuIaxTHEeP+cAIAxc0x8BCALq",
-	"x8Gxax3oP9nPfV3bdx/Zbu50nfkBHM0aI6H2uzQd24BpbTbSN6a+CQzXk3FrMttBVwHFM83bhgnCMbGV",
-	"sAPENb46oPQnC3NHZ1aOgDqExW0WztszFyGojIv7TNI5CQC83xTjgybh7xCvtCbjgHzkUvN9YzTvZpxp",
-	"uFnrzSxtfaOPzes2C7yZpoHXfp0ljN9lGaWXXJpikLsvppAKPIo2WBfnF8/sq3cQmUrZIAv4XPPpBXur",
-	"X70LXBjQdR9myS13QYNmpivV9yLm05gIsbYRx+R1wd7Yr+6CBuOQvzWQ3JRfXdvUpf7impswmazqzTit",
-	"slTbQK4k0752V2zFGWSjpVg05xd6q9jASl04byNYE9VewkKoywfhLu522X3VPsHhdwZCa+f1OqdizNmE",
-	"TpN4o0X7Kve+Xrls4wk/v7h05hrTgQUp2ODLN/bVvUlRyFxIFiadISYTEJEyq0uhZ9kg7yLB58RZE+bI",
-	"w8wJItvbvDrZODvMq0VQcLf4LVmt39r6u4L5XskK02DqpN60qTfpB3fqdhqpGysJB3E2vNpWXtkvLD/2",
-	"Nvd25455EoUwkSOCFjgW6sTECBQxlA5Xb+BbBsBOsPOzR+p41fYQqGJiKscANFirYTK2L7m0AHs7Tqmb",
-	"0D0AGEynvVoePnW+dOkoHAFzKubWEL6p/H9lv7kLPAip6xoqYbLubXLByg6ViZTQFZLzEFB9cvisj9FQ",
-	"A4wOkcArgZZK8rfQa+15cK0aaEQizqZCY1pp1ViSTzJ9OSdI+iyFdtZzpCWKO4EtjVuvVsY15y9xbCqG",
-	"br8sDPDbQHI+iGw7tVx/o79I+90v06lAQEas9VCwm+ldULEKv5rd8GUOlfVLAZ2LW4DGnmLqoILPSLQA",
-	"xj2fYxpBeMWOvIIM34G0LdRyx+lsv9qUc9/ILr+kqbpDOAxjQPyFtO94RMNw58FO3O9rh5r1tLepzywz",
-	"MY+IM/cAIqCGDIeHzIVKiTFfEIFCrl4t6BDv379vFuGX6hSJIloT0GlUxGs6JzyRu2uKMmtgjaZmu/pS",
-	"e4qGRvPSwCwMKdL2p375Lzg7amL7vWTtg6Hnv/Kt5YJJEjMcXYGK/VwdwTurubqlDZRR8+KeGAgumCw7",
-	"S41DO8YiPjXhKYZzbkwLDUHEGc34aUxCtVFxJO6p5Y/zLW2ilrud7/vavFbQgypmUSW+hMR7iYU8D+d0",
-	"10MEMoaxbaCWn1lXe2HjJUeEgVEIQf9UyBiQY5dwTRlpiEpYRqnyoou47DTQTHOyjawz1zhd7k26ZyC/",
-	"xuecCXbMVg4wsN1xQ02FjS+17ADImHtwYmK/X8cE3dHe941IxrBf2FQbWFMTw4onsbCjTE1/X8WBBFa/",
-	"LUyX7gD2qB7kYq4Y1xlD2kyzxFQKE/Sguv0qLHeXXL7iIZ1QH8jyezfUrBRjViDCIlPX9Q7v2H5zBtd/",
-	"ATP3v5JV2soIQ/5iEa2+IjGRToOla8NZgNe/oLAo4HJ+FQKiaKX5XVqHjg/RX+gTxe/AJO9nBacCa4FT",
-	"s8G4JAHqdE/V+7DIbQzYcygIseupb4P+TF2J9Tu72O1e2PPcJFcYZEEqsrQjHBO1QiPOFNMggSizWtqY",
-	"04hgIZ1UJSUalEwYEYjRDpGJlx+Cy3rYQk/5QiNv9Jk6Zm4JWWSxuREVUmgQdJ3xBE9wof30eIoJTmu/",
-	"a6vmmxiie2m+2NYus+M0tKlN2dP53pawxdumOnFFa6MQ/8vQ0IaiDx+nMtpU82RToi9+BtXH4tjszBWI",
-	"YFu4zaxhSb7bvfFDUwLDTKmBdZOtWD18rbsa5BNAAXurfW33vPhKvolN01x53e7hSFf/GMQkEeuloqFZ",
-	"vbpHBxTQY6DVjKYPlKIH6tqjOfgQTqOlDd8wG+0L3JmNg+1XDIH4Ck1l7u3s/EJX+yg4h39lPeEtj4i6",
-	"lpuaeLvNWcwjMnBL662Nacr3ur89wSOSu/RC3i39qB2pVxr88h3DHzGN7mH2wHTAP5JYKTobrdLX2cuK",
-	"7NEgyZNQ+/mzJy7BilOwegajRKxXgrWN9Il6FUQWH8wxWw20IVxsILf4K8xWV+b1vc2T3QCAGoAlHmFB",
-	"Us9GzlZvLDrSJqHZ3cL4soWu45Vxe0VY7jOAIncB+0ouQF/BFdLm41KBNBlfhQjTQ73k8qlJht3RzflJ",
-	"2/gHSjHYzNlpvrh4ZjyeWZyLjDHL0ok2US+usy/2PF3f2CjhskPRJnWCeEz5qDGav5Z1vx+WflX7R6lj",
-	"AFcdIhypC9Aq9evq4BATEa1pfbz1JtP2vmyrlSJs97DZXgMM1a+6175C16gN7tHzrC/YVKChM+Dh1zWf",
-	"+oR3a7ruogDuHNDuKCXYoWETrSSl+VeNitd2BfWXoFOmI+Ql54hPJGGt335ku2G2ud798gvkV5jb38Gs",
-	"vWM4kTMe059/WSNJah1JgABrIlg/5+8K73+JoAIihLaWFNyjZaPJlzCQvGOLmCsa1D3uaTYf99Sxvoaw",
-	"26BQo39dC+8Jvn3jVgX5WoJ2y6dvajkD/4I+3vvMolJqg/U7ZooQkvAVCSm+hlTpnWY2yZoaQNzCQJrG",
-	"1uweDwV7Zew3womjCFCKioMEkWo3mbGiMQ8pm6aAGYxU1mIu7LGstHPdzjJvAaHvY86mb5w19yuGQAW/",
-	"N3GpZWJJaOqiMhBHkEZgqS8gZ2H/UjMdVVp/E3xdvgRZgzGG+MRU4ETPsYHgSh1dczIfkdgAKsBbYBwU",
-	"BpJxEaslKqkNEQ/Jhsx8ql4FdkYS+zNkNaYDJWNiUSBaGm4hLct9dHRwXMR4KkFZzKsQ8d/PVhmIhjru",
-	"TJaZElsLwhcRKfR31G5v2tsFrEccRa8nUKt+XYbtzRYgavPKMkqQVzzjUb4WIeQGS1Jtu7SEqMVigf8h",
-	"dejThf6s086GiuMYg6qlU4x9JNxSBtAvupSSXmSA0GYK3ybM5nd5CuAGYBr3guLp44fm2sJCUCExk/6m",
-	"dAlYH5FxwlLQinrUsFKrWe3YLzXF9gSr5m2JqW/fXQ6urs/fXj9/1gga18//dj149fzq6vy75/rn4o9P",
-	"X19eP78s/fz8Un1u/roaXF2ev7n6/rV67em7q+vXrxoB9PTi4vLi6nvoSv35/O3b12+9MwA5WZsz6t0F",
-	"lBfcgll3bmL7B01ARggf/YOM4XLhLu5yracs8mGSVSMuCrf0qCwUQYkwZbvLJxr66n+BgzuleLjDKvVv",
-	"o2unxBmApSWCxMNAlxgD3c9EOKnL3TDdXcPc/tWAzHVbrzArGn9AERSkfKyapLcJczIxcagDC3D0xpkN",
-	"DWCQH9nwbcLOp4TJC7ZI5NA51YZ2w4JlSBaBSV65R5yO/pAmigNOB/WTwSzTZqT8uqgXx7misOZM1ZUy",
-	"TNB6CwFSRQqTZRciFRDnsbHwfgqNesV3t91ul+V3jWzUBOo8PBP/GycsQEuA6MwKKKCYLAiW9xShG2B+",
-	"5Ha4/dQOwTkRS2tKiZE5/tQcrSSBg+zw9OjkWK20C3UTS2Ly1OgsZd0gzTJGhIUkdBAFLcAoGopkQWJB",
-	"QhIOewjrEpVIcn6LOHjrZN6C7biA3FqDUIqnz7JkZxIJgiY0FrKFhmNbWnrYg3xouLRhcWtuWGrZttAw",
-	"jDFllE2HPY2Ipf2F0KvQZTncypBmYECTLVEE2RRwW9MArFgLIaOwDQ18lj13i2nshaz0oODxzWeew19C",
-	"YjUq/YfNdAoa6XC1rKjIOQSfMPhzS97hoGF5AaAoJg0laGRz5T2pzi9eVSwFLNGIaHDCcv09USgrgYY4",
-	"kXxotGQ5I3NbQTSrLDmEWOkhEjO+zN4BEaw2Ge8zE9yjFoopTgyv6RixIZ9Mhigi2PSQYv6mNVLzU5VI",
-	"rpkyUfzlk0nF+NN6Yd67wpQwonF4LWYj15fVJGYarCYrn5CXkMZKvVb9NK/dBdVn7XsnBncZc6kRkHXs",
-	"eQDxdcSu+iw+CiBQYdOlxTT9RbpQdpQ/hslBVPYZEWO8ICGAK0O0qvrmz1evLzWbtzvwlUACuFwaUbnS",
-	"eEM6aNqgFQ/wWkZd0zkREs8X6jMSUjkI4SAee2bue75Ec8xWSF07hT3mw1BJoZjM+UdtiDfghK6MWDkc",
-	"1Dp3NfRdNvD74qBX84fYrLXaNZRVLITX74LGhDIqZoOYYFHtB7Xfv4CX3+p304/TWdlMiXXm5yYoY7kz",
-	"tezgSGnpLmIhtQ1kv72obQKN5y/RVujPqQR8bSPSTJFKs1dbmWa6Hv6bikHoL1x4HScEEPxNPRmt6+hF",
-	"OCVS/wpmLbNcRpxHBLOabaIuQJuvgr+ot7M784Buf2mrRF/MzHQ2eQqO2hiif62yZO0omSbl1kpF5yOh",
-	"VMGESRp5SgZubhPgIYnWseUVvHQX2HhWE1zr1wFt5K0tJKADT11czWWsVhBDo1VuXgWBEj52aBZWOrVr",
-	"UoFGCY0k0gXsqoVKpw3/2wumZvV6yhJjNlsVam3p/BjPrsPSMAHitEMypkpxxCOtNpo9YBjDmVuAX2l8",
-	"rcY6Mr+AICoclam+oX16a8kZrfawoWz2KqwPPzHmCLrvbIsULXAz+WHx/HIltu49XhsTZtMudbC2Vi62",
-	"mF39fsU6xMUcG7Ce7YOHSuHbAxOsOvyNyAtUhyt2qyz1caaFR+7+7jS7lbxMrB2o1hilr9I+W0auUoZF",
-	"jLR6rhXHtpucbuc1exS0lh2vozvZ4/MXYRirjFc2zLYkMyBWB7vwKXO8QiIZj4mWGIWDvMg9IMntxHtl",
-	"33AWC/Wp1/g4MAO7FvAQAvxiU4ZRCZmYzinDUjN/jheLtPQw+Cf8vHumHuqug0bIGal8kTNi37Mu4woF",
-	"FJ7adyHQrerVt+ph9qYgsvpNQaR9E2D1q96ERAT95l26mlaXWW0U9TNnZIONn2uq/lWHj+tedYayttWU",
-	"6esbTTm57lV3fu5uymvQYwa84vO0mk+6DN1y+YXbcqG86L0FrZt9Cfc6Da2FJIdjx7mdb6gB2Xu6/yw3",
-	"BSZ0Ijhc0eGfwIDHCFuJTiPiet+YDqgF0VYteFIrqa2bYvlqzgWnOhsgvnvkUdAgFfN0nRYVC4xNh8aI",
-	"x4DA/3y+kCt9DkEeGpTJc1BwNjLRXkKhinT15D1sPhNtWkbf7x/VdS8KZdIKKnW+dJlRqfNadfmyXhTa",
-	"pYJ2hoUOhXbq6o+3v5jLW41RB4vMttlCQy2uwXA/KVhNH2fRv9pgmVp3cg5Ca48UyXRKhBzEZBFB0aBk",
-	"Pscx/VkdR0b1qjeLVSFN6/Js2fEsJGah6KGhPmEomw4Dc7cbEUhS1Benx2hoVbQwfSO9QGbnug69Etnw",
-	"HqOhPkSGQZ855uHAVmrKKwickcc5S3VQZanO2aORzxwd9JmOA1Pz5FgEoRx5zuqYDh7MuGaY2fGXt/Ou",
-	"Nc1m+Bu7XLkcshaEhZqoLJtTawBwzfB3X1Hh+5xZTLEgZbYp921rlZRVsh2tfJD8LPZvIFK0QnynW8VH",
-	"y2hdb8kmQGxlEQKxkIh9X1ctwWmEmeonAIhIM98aLNu5OKhjxixXOwgbuFB7xsGUg94DehCZ0E9+46ql",
-	"SVdlBGJiMuZTRgXRdWsK7rFOwTt2lKtLJm4HuQqKnztdT2E4fQPnt1+SwaYDx0YVESEMM1uuh7lWteIm",
-	"Aw8g99a9faXfMhl7dLwnDcg0ljowXZMclSKzP3ClEvnuew45ZgGlqyJ1bJshrr/tZWur+igEGQIyPwDT",
-	"WURZasEN9PGQXoIllZDDmTv7BWXTiDRNRXF3/ZWjmNy6eP+v3//Ubjf7/U+dF/3+p5MX6p9nL27+oJ6I",
-	"iofVX3nX7jnEyF3bsD+PgUQ90tqyLesCnq+Z2nBc7X3tNYOqbscnh2dpVTd01Oo89CjV0GMWaeipkE8l",
-	"lG46N0Hg4HPsoScExyRGpjia00paIe31Av+UQEVF7TYXhf1+2D5bHwRi5Tv1UjfmSkJrI7Gplp3GGIL0",
-	"rjekHnSODo7XWVJh1UN6fH08ZnZn8uX2+wOXzqMlXgk0HAEzc7Ek+qf1ESS5Ccz1lmNecRDe/ad3u/c8",
-	"N5IAdljOnL2vg9yqWJtLtaf2C5/MVuIs1dqgZKL6xUgrrVLmLPE618qM0kCOZL+b78RWpjQXesB/a2Mc",
-	"QhbGmAFYI4XSzrTidhZSsYjwamBP6c2Y9Ex/pQ9s7xmg2kMjImhIQObbmJGyrpBVyVUbc47pWscKQPhu",
-	"ox9tfnL6DiNNU3rupBOw/uTJrvq+hWSv7li6NRv1KjKVJDvrXTbrpIxOObZB6GtDvYwx2mc/zsdUB2n0",
-	"GriaAGPKZxPVn+UyL+pghV3QzHTg6cf5+OBOd7OTtX2q/vNE/eep+s/zTQ9ORpZrU0ZSawNZ5hJGclbY",
-	"IhMKTfsWTz7AbKvQvCy8EhSXMdQ6zAfBXUgb8ZZWy6WpuV+bfBiBGVab14JW6OjFni4farYuZmhIQ4j/",
-	"swWK+yxXoRi5BYptk+AavyVkIWy8DhQkhkqNT2FbmaGbFTv0xQLWx61ALBam2ucOsYk9pcaBRgepMggs",
-	"P+rpAsdSoIgChIMp9D2EH4etqqDRXOQeXzLH55x6CNRlRrWyCYXGInP17C+6VOtQUTrMKsvHpo6lWilD",
-	"+zQNW1wTyE21R+/uzrfSKo5nXfwSCLD1zjvtoN1uu0UfIdiFx5CvuIF/ud4OFjT01J9fmFnfTVy5Bi4K",
-	"6yvkeWtVfhndes1kw5wFC6w48C89bq2tgDOGsBAMPsa+NdSBUW6kmBLu6sb8GA216WuogUUWMeUxlasA",
-	"STwVAYowmyZ4SvpMbRN1TNI51FxWfy6tUZajmd5FiE8mBSvQbka3bcIZCqINeOeVX+lManPefaYySxYx",
-	"t5IWGn6+GyIsbjM7ZRYm58TXyCRm5QnfLnwjJtbylqtOWkFvOkmGHqwj9rTzzjpVbUJGhQeviplwk92N",
-	"kecAPGjsZy00VMLCxGdj6QQlWaX0G5Ep51rsO+Z4KiDekj1Wi1DtASijK0Eh4FPNgSWVsz4bZjf5YYBG",
-	"ZIz1ZRLL1Apga93DIWPAJvSqZlwaODhn7oyUK9osiuvSGgmyd3yLNN903uq3sQVPX4sPDg7OHlpPBpok",
-	"MonNAcrQu+unbjTwiuAYgTh8jJgOoDQHKhWAfo14YsrnpuI0xJI0lTjI60AHeetWt53TgR50290Px82z",
-	"m3922x8Ommc3/X74z+6Hjv7X5+7dP+2vnw/uHjYftOHRPzsf2s3uTfb3h04Xvjz40O7cPLx+oP5Pt9Ru",
-	"Htw87H1oN4/UD+k/HvT7LdVoJzi7e/inBz/+88MfmzeVnz0s615b3Ie2Ny/+cna0StOY3gFTIpV+Nkli",
-	"2DFg2AaNykCsaGvZLVkJuE6JYlxoktCCSlwIh1V/uipxu3mGm5Obz6d3zfTfhxv822sU3TVlyJjzDGer",
-	"j468/reTuKuO1AC9zTtLf+dJ7FfnApQw+lNC8hHosOWr9N0WulJatxb+BRgVo7xaV1SfyWKso1bHY4Ie",
-	"DLvt9vBhoI4+kBfgUMZTbvG/xWPdul06TuM8VpLKPtCYC2mXw8NuF/ly9YelYGtPmom7tP6t+V83f/Re",
-	"ohwlvfa41SO/Jp9kI61/Gm514kKoRTFhoNr4UQqVqU6U0ivykst7LUfGJalNdNuYP1uTfk3w/D6kSxO7",
-	"U8zFmo+giPJaCan614lfF8/Epl4h9ZEW2j4RUjNY2Jj3Gm5FakXu3XVmSNXEM+cDsDunIEubfZ+BSumg",
-	"SLn+6NIfXsOrd0EjWQgSexSatwT0UjefRckSPyBUBgKmK79QiNkQEuwHE11XEkLUWIoOtsGO08PJz0D1",
-	"rL4TJL7PnBp9s4UuShYNj2rrmfuCpXRj++iGVs1LskwNmzsZne5h57QmznqLFEyDqbN9n5kwZbLvtb3S",
-	"QuC5/WXQ4Df82CDBN8yNS2z42fXKKHtJHG34ybu3L0s8V19XsznMoiA2DBPT798FxQvTrS+W4lrfZIL0",
-	"9px3xKV1Z9BfCFkYXx1GgoxjUkq7PsnpBerPOgf78aHPwV60KpCVhzc3tZfaTL/KAkIcF7SYKaUORBtn",
-	"Y1O3VLPaNbJuxOss7ffzl44mtEpMai7U0NVbuYxcosya9YVUgQYFkLaOOWUS83mAYhJhST8Sa10xBcFy",
-	"l5GYNmMyITFhY7J9hrIDUrEuTDx702Mruak2hqc8NPl42qhWzjYtsjzL/YUVRqW7dswG33ym7QfltaN3",
-	"11qJMrvS7xX3jPl8421jpLAdlDC7e92WAe/nC0qi0B9ScW5xSCbqnW/01bWE7FJ3lcDNn28+GIFR4Zhx",
-	"qPjBIl6UQ9ELQRw2ghOwLWWcyJktYbxJHEcXjNflyM5SfGez/OwXCfj4kF3M9UAbQap5ufgejV4Ds1WB",
-	"i6L6IN/EXe7MxF1Nmpa2amunt67JoW+t6VWa4PHMoIhid+G49By085Hy25BoFbLKFIhGrzHHiw+akzc5",
-	"PpG4erFraw22g8sl6Gk3qeKBsf0IQmBTaQSAtAH1Xj4uwFRMDRDjsQ4MTKEGINyAZQCRnKERmeFoYoWY",
-	"bdbnNruPJpu/wNSmGdHQWkrSgDAs0PBvzdes+QSIbb6eDHP4Vm7cVPd0N3vDlwhly6zhLY/cdWLVXP74",
-	"lDsn9WITEK70NAqMpz1amQSbLB1JzWIP4cWCsDAz/KiTeumWsdkCYed8DzBgO0Aq6dyftaFJJgqpzubx",
-	"jIjbCiZfpVHW5rq7AJRoXfiCoJCIW184m1yfCw8dnsObayEVsGuehEzB7GatCwe4qXgmoJbEWJDQPxsl",
-	"/odY47ztItNhJC+w5mV5Aid4LFNlSc8iesFjNDRWE52gNzB1gYY9NFRK5FBjaUg+1HLPIt2FBBau4b8a",
-	"R2p6dCk+2lbqp4PYROb/Q3DWeouXDp5P4S5abSXKp0UW5rEUC+rknWSTxccQIbL/bGO7vAM00phHtpTF",
-	"NwCOM77VIQo8Q63frG9bJMzT9YUUCMAtrPCHOlJxaI7IKDJJP61GCp1YnRmvA6ViEhEsSG7JiW+URj7X",
-	"2ilE3YHLVwPTu/EJZplBuoJZkibXSL1FNSakFUHddve42ek0u8deP7lIYPHsFdYgcBPGgszpKtVFLA0V",
-	"dEQWzeIJtroFfoGMaktPKkUp25IkGZG1uwveqt1XXe+u8h9B712xH+iKtEotsb4iE9M3RNUSrYWefyTx",
-	"yoGLhYpyqQATKWPmeIXA5d1nqo9PTb12hy30BgsBqUDuF+qs1jofumV82QM+cEaEbojPSRkDp3x5Gtx8",
-	"7gQH7bt+v+X+ud7qksqBwB6yhf2Zl1SBORfNYVN7EK/P06w+fe+ZQChTVDnGmc7uYjnUX4O7rmN5Nk8v",
-	"zJSMIvpbObNwRnC4F+l6nYW25KsV2tzO/Qt0qIOX9pXPfkRXkscQxZuL+8hrnsigigMAT9HwbDMbnbUH",
-	"zPKuJucu4lNaSSw4MxYHkBcmWVHMoLQ4RDtqBMDfWYJHlnpdjmIDDvdQyBkxmlcGn2MTBQ3OmRGBEBa0",
-	"zAyOPCZhz+zPSKqfKBuTLFIUcuED9A9OmVZPf9EEa5wHd7oH+JSDXLyZ8XenSw5n/hi8e0BkGGFdShu2",
-	"AyryxXbm22PPrauqLkibNNVbCIdhTISWvhFXa2qMdYp9BmD+oYFD/J/m79aYz1Wv6aayfqecsfgwH8OS",
-	"306pL+Hf/v0//r9+0m53j7/5wx8fffun/zf4/M+7/2rePOj3W39a/9rDz+3g+ODuPx9kr944/27eqOed",
-	"O+fpwz/1+62Hf9z8fe9Wfc4klatrPPUcaMM/6HgNAu9ATKhibciTUUTQTwmXRARIkAXWacAj0AnmWOgI",
-	"tLNOp50lZp22TlsHD0uK0mGdVeVBv/+Hf35A/b4Mbv7w4P2jh3/qNz782783/+vmD/3GA3hw84eg6oWH",
-	"f7BP7hfR5VykvdHMIQ29KUL78be42EhZT/cF8akKMda2I5C4qfUws8gbz9bjDM0Lrt66kLQLK4zR0P5Z",
-	"AA5NE6CCBp5qRBJMs8BI9a+VkGS+3u5SGembmQsU+9lqA/bDJ9Ze/HkzfSv3TR7LoaRw3cPu4fbwJQ0Q",
-	"PrfMBI8tdE56cHjs9vmW/XZEPDdYnarNte6XsphSXVz7swt1xQJ7uDlXKHNbsjeoVvmmUi3Xt7q3GPoq",
-	"XD/n2q1TZGTBDuM4c87a7ZPO2Vn36PDksH121nGdOeVn670t6qcoqnC6uIg2ldqawZsAfa1QMOGxo5qB",
-	"f84UMtF62q+rfu0EgBUS6VU5Chf1e5WJ2DPI1k6an0Hi2NS+XdLmDJSXYVctppdaZoSEIzy+fcrn8wo7",
-	"9CqNVnecNoBb20LX5JNMg1AXWCh1gwooi8MMUjWuhIVL1Tt1uSpZatrbJO0VU/VOD9V/jv13qE0+2bYH",
-	"r/QBX2IFdpy6XGr7J4hfW0MReJmr8+TZqlltag9AqJJpadLVyqZbKPkQ6BpRGm0KkHnI0rggQZUYOoWv",
-	"hzn7hldw+hxx5ZSh9Pw98tg7NhEEGROtJKCsMjRFZ8DhOZEp4o9mxdBoYEMdIp/LvsZ5Q/SIhyt3Q/6U",
-	"kHiVFgTyXsoiW1SvPB8RsCdAgv4MhaEtPJS1KukzCECIVpyFufmQnA/EjMdyGOg/Is6mxkHCEzngk0GM",
-	"2ZQMC0kgJYCpmpNrd0xoMCCZH8pL5M9Xry+ReW4AIc7anYeIMhMbpNj82PAfWOzMHPyo+a0z4EBPAVuS",
-	"0n8jLGb+wPN1hktNrll4XnmYX21VnoYkInC0jmJ+q4NA04t7out1kUZWSSsL9Hd+NLPl1NvSAt2tPh80",
-	"3GluOKPR1UbVejD/hHWiruzslvEl8y7TnCWjqvASgqw3W50A8LL4QmcfqBFb6O3HaKiX9jBwo6Figsca",
-	"mlwg2BU6t0mgsU1VypCo+KIRNHQjXnK/xyx8PZncJ0xbjUmD74PAU0vP1l83vgluAtTyIpZxSWphrYyt",
-	"8NY4GX73R9lmpjI1Y3wysbayYq6d/tm37fIf+oFW3YodMwxYanwyycor9PJgaUsMHgMGVku3sgZUeAts",
-	"4q8py++GT8xhdiDxxZb+0zUT0fkFGF7yEGz5ZQ3dDoCiRtCAvrLiG7qz7G9BoKz3R7W1wQjt3wcER3JW",
-	"US+LiCTSl0G0iPnIoy6ICoA8C//Cb3PQL/x2ve5pmvTN5MUz32nw7t3FM3W+KrEwxowzOsYReGZb6CIU",
-	"aI5DYn3PpkSK2q98kgKenxjj1dFx92HRdNjunJ2FB+PjZmfSxc2T8QFpno2OO80j0p4c4JNxJ+x2c/bE",
-	"Xzcj7i5ovOTTC/aCx/Mt5ZlTqtGqK6/PEzlD3VY7K2MIfN0mme3c1G/RwtoUVfIcr3vGzTAUZQGtXwVV",
-	"0xgzOai+uSnufiPgAtdCr/AKjUiWjetiGpaTJLJOfpM4J5CLudk8PbaIWGYckEijYSDFLzCHiSBxdSXE",
-	"Kg/FY3BMmIBvKgkSC3UvwDFPNJCCcbrrA6JV75DYN/uLaSF2hGuycUDS7KY8OcLG423f3gH0VbP3N7kl",
-	"d0nPekXiKbmfTg2BEvkaelNOlLLl8bYwyf0cNRFLaQrl13I6F7G91AD8jKwoW/maEbdwpWMAK9Z/Ldh1",
-	"ILVqQ7+yzsNaH0JqsYO8VbSQLaK1S+jujlB7W5QvwrQeczytNlaFWkfFwH+TyyogQbJ1sQCS+nG7+kcx",
-	"CdUNf8+hmUsTHwbATGomjWF1iVc6PzWL49YgAAwNP1hSboalojZmz7m4UxnG856KxhSyojI0asoyg6dJ",
-	"FiJlCnNZWNqC92uHL1JpsPmFBudfV3nEbki7hgO7s9ciAeb3tterrRd8TXWRvbq3C1kitkImuIjRMiWH",
-	"Sk+tqcdpzVoDAKg9yDrWi5nU7305zDeWmLb02L6BLPUUf2NNlU4QqoFpc7NpUri2NIyXxzbHlguoFg5M",
-	"HF4bV6l12gf5ol25PJ+p4itcsG1OTx5DM1fWYf3k9Nnmrv0yh/34wek5mNbcxMwspgeYrQCPlE/SWpCx",
-	"E+ygGUZj8dCabtJ6rSERtw6y+9qQhqpAhnQc1ilWmZVRGggEXt/aQiJaBvoyaVInW63Ho+CT2/2s3Wt9",
-	"PVeyU4FAqGtAQSxNWZ5aQAH9FkBNhNsPprAUnZGlBOTYlOumZs0CUEp5tZJPJsJilaLtZdUElICPeeQA",
-	"+KTh95ghiUewqyB0VLvyWugHtQrGOFJPRaBzEiaEhCJA7/7Ybp8eBX327o/ddvcUvoV/npmMY3ijfa6j",
-	"L7XGhoRS3dnYZCOTeE4ZjrSR29QPfVysY6cm7ZYsJBqtJFgx+kz9q+A7KhuwT38XBuxXFsvPk2GhHqWS",
-	"W7vlkkVWiMo1NfIFYZg+mi5kkwvR7HTbI7W6Nk9I3MNF9ZIs75PYHOTTmkGMDlkSRUM4gezJ/DtPda4N",
-	"vkkxVnxg5HmjhlJrAc6rhzCKuNriCxxr4SHRnAuJjg9z0LZWithATXMqCFNYUSkJ2kmtNzxGIZ9jyvpM",
-	"NxkRLCSSS44iPCKRCMBmopOhhy3jTBy20HuviQWAYHV9YZAzjI55qG2a6PLFX55m0RsaiFDDjWnMXSVc",
-	"xjMyvrUV9/cbvmthHNOV0e+3PlzQmw+X7ObDDx9vPpzjmw8voxv47Vl4U2HE+f3EALuoPaWFeIokR53u",
-	"aWlpIca3P6ACDeKrSxyBzqheUCcyjvXVzayUPjNL5WmABE8TmGw5Gus7m/ElwuiWrEYcx7ohLtQSQhEB",
-	"4x6yIzPxGWptESxWkDmSqH2lj7JJImxWAewltVk4g2QnqMDRZ+kYjb4447FEZhmgmCxAIwgMpoA9NNNY",
-	"RDwah2Qynek8rp+WJJarhBYDKvzWvaKkP92/pM+VJvMKozTLW8dJwAcVuVFbVOm2+UreKmeaKuEkWZYL",
-	"6FlcetQ2IR5DSP8YpurjnOC0DDEVNrkKR8XTZ1/F0kw1tI9VueBvnFyoUsZQZZ6qzVHdW/CNoiTmo4jM",
-	"/dMdx9yE05wdHp083K24qOlhXWTltZoYMMos9Ae56Ep0CRCTeoepna0jmTIEonI87ZE3/xLGJOpCumxw",
-	"XCkubqOAcCcKr5CBVw5IMz1VwlaY51ZZdHArICoy4tOiKfWwKCK2CTp9ozaNEcYyTkiaqaixQS1fnDBU",
-	"FGHjOylbQ6sCAa7zJRr1a0gtpHqk9qOzM2ctH7a9q7kid9cNgfWtrrUgHxum8Q4fmdbFo2Fq6ygNrQaU",
-	"an3X/rhcC1qYliFOS+ymK8wrhpyt6WWaGY6ep1FEEAUf3YTqWU/rK9KBU4AE0wFlA1NTHf6cUzHmbEKn",
-	"SWzfYDwLTMF0wD+SOOI4tI8XMZd8zCP9l1Jesf6nkDhKu5F0TngiC4UEXb/HACJgjMu4ETTC0WCUiJX+",
-	"V8LwR0wj2A1BI4wxZVp/BxVyAJppHj4l/c1mhg40PHeo53dEwxAe64ihAZ9MlNxwoGwpU0ObKl2+8MSC",
-	"3EKMnu7QDerLvKPOr+73t2TlPEmjG92QP1M3Kf07xizNb4VqfTicUx3oGKnVSsKBWUCQtydnPBzkAwYz",
-	"7homqh8mSv03/3YXAuNgHhhIZ+rd3xa6PICBSxxAyCGOp6bM2pgz7TQcpNUjFzGfL+TALeIYY0kGEAqo",
-	"/+QRKZBsssdDGsuVSTkisV0UTg3K1Mo+jrgwMZC3RA0nEcSEQc4xWw1MxRzh/qav8wIiJHEiZ2rqxljT",
-	"lDCRLBY8liQczElIsY3FhFnB+SEuCb4d1MZ2vAEm+K/kNpwJikIVyk9EtkBmdY47aORstcEBP1/Ip+bl",
-	"X8BXx4SME0goFJvRduF+AaUptZFts69f2rc1Nn+YjOVmH74xL985hUb3jqaiw2RjIVHaR7mcFWTjmTqo",
-	"6gRJIrIh697Cq7nzfP1HpkouVIRjG3L5Wr1Zstfu3bW50lWhLeoKsMNBellP5w/mZa9jLsOkcE5ivS8M",
-	"LyzztzMf57eYz1U3t5tbLEBtnfD4N4MU4Nmkfl8IGJbtOLOYaFC15pSFkDu0slj5Omuo3tx8+LswNxfk",
-	"lD81xDzVt2d1/AoLMYGn6scnT9+gwxMwLKY+CMXYBYlneAGpwNCksRPGZEo5a6H3WYXpwDYM5hTKtDnP",
-	"yeOyDZfSKTr5NMxuGXvzczc4uHvQ/HDe/PFG/3Bw9/BP5ofP3buHf6rhzEbBMyZT5PyitWVJL2piXnYJ",
-	"a6kpjwX7uIeG2oNonLHqoP5GaBPpYwMUHhQqog+xEFRIDJUW0nMf/JaztLaXCX8+vzC1GHQVqnzOhHZd",
-	"6vhGpXDbZteHbJtCN3VwePaIrCvqvYQtPiLaSFgzQbaQY0V9E+1t1upiWiKQOTmrOIOFtKif6ljFsfGt",
-	"T6i2u2xkAsivuUJaeLdsBtiu8JNRevdyZhXasqQEGT/rZi7VhDwzZ1cjABVnuGCbunm+guPordWRChUK",
-	"wDkhHW16wtXdQpi6osIEVVCJsE55mGFRk96oJJDazeUKz5vx6+DX51e9kctohERKyqbivkXzyrcWyAo2",
-	"CVf+RGCNnKR2fSEleD+3nd/idWSXC8C2qnypHIzm2I0P9HKOPzVHK6lognMzWzcVVsQhXGayREFdsSy9",
-	"AWmNEK+Mmv8YDSP6kQzzCsoyplISpmumPUbDmEhFbNao+gZAxtPmRqTPnE6mmLL8mQlkNYJGpNOsTJM1",
-	"F/drw9W0nlBjElPCQjCF5Mf8PV/mlfxcIn/2FSOJjMF6BOIjAoPWAssZkXRcQ8oPVYCXgN1hYMpN4U9z",
-	"lFo/nva/pE4LcFhQZkDb9csCLUlMIPdqg5Kc60sIv9HTsK9ajmZWTQ1HO8fa7QSTmkbZbaEeQhga+SQL",
-	"0aimxW8Mvi7LB1jW3FayaqW/4euKr5Tkm0RaPPPdplHtjVyurMYzdyDHkdXVbfYU5AlHBHsBSnZGI68Y",
-	"XSHWb9dCNTr2bJ+xftuF0xXVfP2zT0l8m7ZbHVFvYvxmJDJZAVaYJQsl/KoSy98SHK7WYNVAYahhC53r",
-	"rQZhR0sH899WzwhcxMFeKcJ9I3BBCEbusyygn0ofwP0vi3mzRiLtkKBRmod74RrugFUDc/pLwRRmYfWb",
-	"wxS+JZOYqEHuuLn150halIdCjVn92Lhx1m1Y/fI1vFtOjXdbqhnJte0qT+p3xOAKCyKUxvCN0CUCoD2I",
-	"lIFqEwv8U0IeoxGZUiYMyIiI5aCIwfXlU0nfEiWg71UkzJ4ekqMRiAX6kcSpDliaLKUQDRaVUR45+Fqj",
-	"E2gjfrrqdwrx6KyNTMkT5p/7BY/l+UXFzd5ooCH1wXo51ZKK0SRa75Z548CUu0UjtC1ov/EtIRVjHIc+",
-	"mp6pk0G4ldPTl/dMg+poHQWgHZsriTbbwZVmRMYGNU/OyHy/dDle6vIK1dX1Hdp8KBj7pSdzkpGQys2m",
-	"TL+pDdWp/+sLUZUw4zXahDDnmig0CJbi4n5Jg6yIAShKm+44nR2nPvkSpCSLLQlJFvslQx9BnuUMv5vo",
-	"zyjKahSlRmUkOb8N0ssqZeMo2bMkKIjiVFpmEsK/2jw7wxVshXCTdCZy6yNlTbXIfwHxOaLu/i98UI7r",
-	"dRFzoGShAZvIGw4Yi/tdHnDGppreZoSDc9lUf+ZRskkdUN+HHzcbtX13v+NO2IY0YMN4BMFxLKRsioqo",
-	"U/vdBXZFOGzK0VuatNxEQJZd9ZL+LuY+kfS+WGUJoxCv9CXR1uuUhi06p97UPbEJhJ5tMM3gbvaXDgtH",
-	"yWOEM/hAhyzGLXjgxvnKIa4ouxriFXrw7vrpwxIorffilwqK9bvAShUlnAme7ylXmuB5NVvSwuAb8qWo",
-	"IhuKq5fVVTKf43i1wcISfA7MFf4rQgXmD9wEtpqSqVroonJuhS7dA1k/sFKF9QDTGIVYAlik1ug3cnG6",
-	"u6uIe+3xAVWBcoAxZatxSi5xtOXC89yA4Dhs2OZS9lXPuJblpUF8z5co4myqi43wW20Id3xPSpZSNm2h",
-	"750yiHaxwhc2b2u4OGoPBIQ5imGAGGU64pswNFycZY98xr/EZ+pRtM0xW9nu9qwVZ9RW5DmSkGKWblJ7",
-	"y9s/MdsgiJ6tIfqsLWdoQeIxYZJG5GuivuROSyoCK94SQeRa86ggcthCTyOC40JhHADw1klQ4LuA4s6m",
-	"LFR6OoK9B4yjnqNQB8SuTQAyr+1qDBREbo5bbfry8qsiBEdpQyw9jOd4hULesrX5IaDSDbmZgtUYwHIh",
-	"inoIqpSOqnEt2yIPEQAB1z6T5tXL82scT8m2dqoLBulwsPHnlCWSCANla5yaWq3OAC6Nv2RkzfHmMu3q",
-	"oXPK3H47pZMsp6ANTLdlnr5Tm8qxdcVkEa2cklcW3mCMGRjw1ySEdI+O17sJM11xHV02X9Wvf2/fd111",
-	"x3WCKp39bQMmQDnSX+pkF8pjqt5voXP71ypNizPSbYZFmoidn9kZnc7W7eNspd4FjYgvt3qfaQ/1Np8k",
-	"8XQDV5fzic8ld+UHF7S73lbv17s+HwwmnPq7ADSIdfwPlS1bbUL01PIdwiIW9tAIrJNXwAZzvDci6LP0",
-	"y2VMJRnCNtUvaiuA0wwOQ5FvS93zRRbVOcR0aMR2YKrnm6YgS0ag84s+yzrXMk1YctWLkBHuVkl20Efg",
-	"jSA7CoAHRugFKOL81kocIztVD6bEoOXIzFdkT3HB1H8Xw1xD9lf0wO3sYYCGnA10ielhVoWmgux8oIY7",
-	"UWmuh+G+xW4Bttg8TgHZGJqORtBIO/ZLb7W8xKbra2O1W6/anMJ9AkLIat8F1VtdpOlPCTGPZZyAcCE4",
-	"Hs/eApavt5KKwaqOs7gEi/AvxzOiiwKpJjyqaC7zY0/B+w5+dnaApXg8lkINtgzm81Z1caP3zjhyKFIT",
-	"pWikSGz5VZKrWgYQb7453yv8TYropwepOs3dd7EDZbjxqSIYXSxIhVfY4kiY3Wiflthstz1cWlJOvjcJ",
-	"FhHBH4mw4RX9xv/+9//0Gxuv72vySV6R6bxUv/LAFze7WUaKNm85GSl7h2wzSxGn7HMR72oyUvMBivdn",
-	"krfIp5Jh+xlshnU+41aLzLZmy4/flceqs8Q46TFp5qpZm2tR667U1cxfPcYGyKWUCp4YRL8UJpmnEOhZ",
-	"mBwjU2x+xGwa+2MMrrSvu0KkjMgUM705MIr4tEkZHKQGqRSNVta9T8FaIIyzfJ0I3Th5Dirg+lMUdMCN",
-	"Vm8dr72DCkeEoccYgcWt8Cd162xXsfckNsJCgRIWAcSN0cOBWyQ00DCtrTIEFxVODCKXPL5NgQYBEVyP",
-	"OeLTKWCPZKXDuu2DVrvV6Ry02o+6hyn6trpIrjyJ9+U6LVjIQSL2n/NnF4/2GIARjXyyZcStBgQ3dINc",
-	"EgeGizDWIC3gD6u2lYoJPK1OcqnklwbTCA0kXoDGCcRTdtttBxCmlnm+Qtm+5LpcwlyOubmFmRsMrIVs",
-	"d3gFCp2yd4tdg3YYWVo9V4OkgoZKhTUUAKuhtDMVaEo/+iJ7UnTrunWRokQVwKPXfJNi+lQmG4ESpKlV",
-	"l8QliaKmzv42MD7qs/+fvTdfbuNY80RfJYdzIkiqQYikFltgOPrSWmy2ZUsjUq2ZFjSsJCoBVLOQiVNZ",
-	"EISWNTF/3Qe4D9EP1k9yI78lMwuowsJFsn3YEX0sFmrJzMr69u/3a/kQhymCsY/fqXsLVN7zcP+BmO+5",
-	"ThbiHx/qeDhD+3zn/Xx85ErQ06fOrkPt/xTckNUhUiwLH6pCtcUZtHH4pJjVxvyHSrHiGVP6TuHrfFbL",
-	"boe+GFVArvfhwyBrdS/0k3A1deiGcNYusMMFDMgvLfew6z/zOM/D1BOn7PHFU0owgSeNMq1uanrLHoaK",
-	"1H06TrDMzAShhPGF3PgA6L4oFbW0NhvoW3hM0zwxqbdtF+2pEfb+RGNqVXdaWBPcBQ0fRbEqOAyRg4Rs",
-	"ejAYIISAASMzIahdt/UjQCio4NIi+9pkjxfKfQI4Qnprm8efN+vAux3QZ4retK8YD4eXdnUex9hK5ybA",
-	"ZUHzU1jwhvrQYzImnSkC6MHs6ASUyzkFeBtmpTaiPylAg9EG7kntbBDyXQjGrO3LhmpUI5SwOqmDpo9d",
-	"SFEePlzZ4jspGpBAcVTb1oM7htoDWD5gMGqJQuXgnXCpEiKWrIsoVEeuvWKLEEyMG3fFsKrbB2dysBYa",
-	"qF1syMtsWzxlzD9srgkI7KsbHx99877Her70dwAzeDEjdU1NKaYoQwAX26SyAhul1nf85ap2y/p435mS",
-	"dfhuApLevsqE8jCRIcQq98Z81HXdt5EaXUCgYI1YiBz9CmefPLMx0Pqqi5j++lbQRjyHpCng3zifBeCR",
-	"Oh+HSHaiFdgMKKS6IMu4ZaKCr2iMa29GelNLgk/Nm7GZIbxEgehWYbEhulGM/FlwTuLIXR3wY6aYoNdP",
-	"l5K2HNgWJxjFgZ+1KcXPZ7++rIFDACCxFaGggH4AwXwMHTQQS9fDlg8Vjrm9siV9hcbhRkc36tpdjWH4",
-	"mjWLwEXAf8+MJsonoB+IVcqCUTpaixj8V8KtJKtb3U6Nn8e25SiBk7uLLBe1yE7BZbg+w8WVo4/uNZz3",
-	"M5WndgNfKQCL25qFOvH0EgLvvLAi0BNRRzzhxFpg/WiYK1M2bDheVdQKfqftA3VJn/U/M0qg0TnHXYJQ",
-	"JLL0pzGZSZTqCXnX6dCI3AwYWWdkVf5RUV5z/RLQeNjrpE6eRRd8qaAhbqIy3Z2e06W1X8W78AFQRFHl",
-	"VlEwZo0PAYsYUO/CHlj26ucqVm48XRlKWaC4hstdJAInjfNZy2PuEP4OIdvwtCZcKoPh2bnxppObGzMW",
-	"v0wXRk51QVASRoNe+h58FxeWn8DWdYYFF50sex2hf+FW4PFqO5fCSoesQ5sH40ayhJUZECcM9B1hhMRd",
-	"s2f6/boVWk3QvBgMbV4mN7LQcbveOs0RJX+o462+0lKta9BDsJ7z4zdvaqsp4BJHhQAyTVUKrASxcNCq",
-	"FTb6QkUBxjRVMVDpOfMI3kx0h3W7exY+AIjpW95KsfX0hovrPpWb8ZPxx7eppH7N1y3O62czFViCRRuh",
-	"fss3U9f5erxbkmJZXNPoy/luS3TxA25FcIXR13yBAHIPP2MYGXFqkzg4fg5q5DZWOLM+UL62lbp0X1yx",
-	"mINCMGtOz51db2a6G92sdXmzzS7X8w/Ir74JB8HXs6x+TWdw6u0FWSrxlGq5WtABt18DQyHkqYRs3DlA",
-	"hdzMPE8BdWTRNHPazD2Osv0S9fS2RSutExKCEcqj50xROq1nUOS909VUvUn12WyoInCiYSAUzlxEUqrb",
-	"zFlaz2KJpT/xpKPKIPbQ47KhplDYoonRHEZ4VnWA/gGp2MRaTGx/CbApfumR69lc3xK2NNe06LiYmFL+",
-	"/NVjXU0GDYd8RpqlrdhvfQsRUCFHRg+qdcldHeq5derP8Dni6KZkni5g5i6nfvtve//nwz8tWZHXkWnY",
-	"aOHJsCZtgcUuVMqSYOV+pbgjNwjzT6Bz0Dzg6/U/NI6kqRKZCusY/yJkEt1fI6lrKi8a8Rli2KnwmhGZ",
-	"gVQIgIPXxz/HgSRnPanOrDqNvhYZREFds1n1jemHF9MSFa5hWt5m4dqE18g07tx05KOyvHfcJnevE2sh",
-	"qt3gxMDQvIPO6otsF/OQywR5Ef+FybBJgQIgzQrVY6weKrtpi+eLErmra0XynKz9I4Pf4oK+y8rhrxGm",
-	"8ia+49aX1ueN4JlzWUb+OypJskxCvyGyF5o8dadCOOzIt84e7O+TFOUD4tfsxxhHd62UVgNi80JRdT05",
-	"bF338GJdlQ87MIdalaQfXsBIvcjyUhX1vRkjhYxcDx48eLILXHlnT0N1pxIzJQsBuruSF3Om0p67ei5X",
-	"86gKvF4ly9w53O9208+HX34/fH+w9+QD/fH+Af37wZfdvZ19+On3g/f7e4cfwt/vDw7dOb8/eL9/8GH3",
-	"bMf9x/19+H5/78GH3c77/b1H7oD/x06323Y3PWg9+bL7zzv/9vv7f9r70HhZDYnhBoIzWN2LzYBnT1uC",
-	"F5janNQn2SuduZx9En0nIuC2Is0GhAsec1Me7h8+3js42Ds8PNt/0nmw39nfbx8cPnj46PG/VXgqG97I",
-	"4XfVN/Jd5Y24BXr45eYWndb88Zd/q5cGRVaLmx8jgUVk1FFTylwfodQNOFOsmMmJ4dAN+S+ZtqWSKRds",
-	"I/T7on7OlzIf1BAQ1DEftL8SJUEck9skEuekDsd9F2wKKCpxFpIzJ5w2CkK0jhZvRcmSjXssljak+ROj",
-	"YMzcG5ADxrehXEgJg83NFFp9rbp6AcyjFaLZLzUNLtop8SRbYX/6Ra4zcd6ePB3KcmWleFlM6uEDk4lV",
-	"7g6Je0upbYskS5m9YSgBD5haNLjGoS1+VUx/ScUazofXcqRS4UNR2UCbgq2M6oe3fsnNMg1diU6z0YzN",
-	"AENpQzjBA6RyHAaiA3J9XJGncNNaRXxYjyxSZIMBq0pG0LaTi1FW7oWevbk61+rvibClKajdNR49QIIP",
-	"lFaFk9T+bGmRXkdIjc4/U9Ub6ruAbISzHSv1mfNjWrz16upNLM9stDfmkNQP9h9+/+i7x7Bxn8lS1hjI",
-	"fZGkspR7VOpJm5H+wj2H8J1t4c9FbjKgFoGUtxkpywZIAvSaCYWK+IqJZmgB3u0mVUzDAZ3Ipacok8w5",
-	"SOLCylktmO7GNb43SFVaQflZQiS5jqjdmI9T2kso+h/ITMdcnHWa8UutEGtkw0n8b0nQuOL02S/tBrlS",
-	"IyngA962IkvRIqg0EEuQcyw63ORaGECbZkTsxOSm81nTR49WruRIlTKlbb4UB5gn+StfAB01RWmXZHuZ",
-	"4GctKfb25Ex9Kl/LYq5B82BZr3Zjf04l7uwbi1qVChJ4UdBWELh/6mBH1mfwyZg+cStaWV6nD8v21dPh",
-	"RF/WO+P9ImCZ0tbatuLtid8lVCAunsveULhHgH7BntpID4bLIRliGxC3eTes572SkPzyYaNimrxOrp5x",
-	"/50v6WNHdGOCKBCoZ7X1d++GM8pHYZIHhew15VE/xuneENM7qw28QdMShdXjTnLoP8yNduahWaefki48",
-	"2Tzatfb7HM1Jhg02z4JQ2eS5Syz7GCkfJFFpxosY7eu8WuR7XadJ2ORp4D0JL8ltsoiooqZOdGXfCkiA",
-	"xb6VFv53z5ZqvIX1pnv8C/yBHxr9oTTBRSp/BW7b6l9b9PU4wXdh4F6xscN/eq7VOVtlzWaapbIw3kj1",
-	"eOKX2kx1RVXW1KpOyqEp1gxfHcPJv2Q6vUY95zWg/edBbnHs9avk1WRdpIskZnUp6iuRN+YyuBK7d4VF",
-	"XBaV9isY17rdV3MnRyuimxHUnSjwQp6t7hm1Xd8qM/9XMnd9JAgNXO5jpwmjvQt882tYvVWkvBR9wBKb",
-	"hsMQPlwDoestJJ/PlBxdtXOcsk4eX7aGocaWcmYrxEOroNiqrTOrmj9KeYlmtycn+mqtIBss9WY9PbU+",
-	"D74syjbewOvCMOdNvLDr9iEsvmKlgYi/ocWgmgCNW7xCN+EE4wxRlqAqMt2fcTB0f++J3Ot/+Pz9lz3/",
-	"74dr/Pvg8EuIkL4PYXw9yfOtD7VtBbVvbCUIQtRn8K8yn5C0ixfuadxm4EwdIPhR4IYYIcVHdxkC/RiR",
-	"uAEm7l+Y34MA2Fx/dwjTuT3hk/fxsB/s+80A5FGro2NhGty/1ii/tjpbIzl+j2v6gagK52r31y2D8AUN",
-	"zFeW4Kc0T+SyWUVC3Qu/emx8oeKxsXoR22WEVgrfdE4ovNHUQ4KNmzVFf1JOCjSIbz3ndvj+8d6TD78f",
-	"7nOi7Q+dfqt7j9er5qyDtBw0qqyoaMZXZ95uT+0mFRqhCnRZYeefSCqv0q/2qvxKECeI2o+RaWlopmvp",
-	"2TmtmqbnvJtWVwS3vqEWXmy1/gPq4eukLJ2C3Ohd3KQkt3ei/BuJ8k3l3p/iO/C1cHYZouPVPSfuUd8A",
-	"zrWpWq8hSA+C+q29Ks1qxQ3SAfjsBhyhNLMgMVdQhpI4zazgC2pCAJtE8OeIXmsC+XKkiNyd3GOuUyNj",
-	"+BjHlByxYwCsspYaof64yAR1O5xTUEvpNdw5S+yAa/EsVh1tAly+mQ22fuMzzWCu83ksJ3bZ/iRSyExh",
-	"d0ZbJDDDRMjcGjIIbJgUFcXIm9rJYznLjUzXnNtrOpteY5NAcz95vKmoCiUQYALjiTZTbFjUiPAo8sxi",
-	"hXWex9yFa0lFgCc7m80jXT+6WcucYJnWWKq3b142bHe7vDjOF4aYSxAWkzEDURFtOhTO9KN+Hb8lepMS",
-	"mnDJMvFXWgkdBh9VMfPJxa6G9Bry6zlhRSE+abFm3lwqfYTVFWQxXWoArLfiP1Rh6jKnPdkbqvR8BZse",
-	"NLTD++fxbVsBl67F8L6/imOGeJkzo1eNxPNmYsYCMHYbCPyuNhSkBVxnQW7meX4ea86cGv78ZTcxioVi",
-	"ungJ6t5OrcVhawuZg+2wknp9vQRshYS9tsGhSY83QUloxBxeC5zVI7OuW2+3kZ5dqMtg/FO4S92qk+Rq",
-	"6sOA+Cag5PjMDqBUMxPDjSF+zenc9V5lnfathwtx42VtmkFRnn+ZGfPjwdt0YlNY0yZGYNC2N4/6gcVL",
-	"nKH39oAe1PRvA39yPJpVJQCNN0eqpkL1lDsQWHyShwf7CYSsUV1wVR/muyG/9gip6epHV6HLGBiwWt21",
-	"Vcb/qHIEf7ulBtjqHIZAyOLmsdifHeUGN/ggNzXu6vvErmqCWdUrVHl+0ziYUawkGr+z38AkRRjZ0GSD",
-	"owjRkAwMiPntAUssCZHd245rzPcMzl3oB19bmGxusS0ITsS0xEGH1+Xf/mZYe/Sw41CKuljx5ktpSeJK",
-	"fhE1zYvppJBIVLUG0yBEs0ZZnmdEaLdc4z94vJbZgfUyjbUHvZ4al05cBfxdZ3B2YgE1kjNIfvWM1qpX",
-	"clk0YZxi/S+oYt+RTp1+XBoMlxHzyNnLU/rOWwB5FZvU7n9gSVpuTQqFTXoAd0/tleLns7PXR8xggljF",
-	"+Ikxq4C7ssdYIW6TVzsyEfxYlhPb1db5mxmwR1dFI80shjzfam2lZCPxbNy2y5HwYqTMpIRCBBwyboTS",
-	"9EwAXK3vdkQS5obMPu60bUtUzS20zA/WsQTXIFHzhMmLT4YKcbC5qcKPT9+2wmlg8H2gnGd+cQtFUEpa",
-	"tetgaxcbU0pZXEFy2Iau1DP/fueHXh0q4Pf3qHKteTGfPHkSr+T+apuaXmhlYq2KIFgieJ6RJKmXPLjd",
-	"DUIkTeXMfYhuGj6kclJClTZ1nDDz1l6WJuTwB33byPF4voR71PTLgGRjCa56g51Y7xJep57tllB6UCwi",
-	"BAkGsCfjWiAWam7eyC7R6lN5zqt906PP8MVArXKLMydKFnmmbFkPOhTPAcl0amE0WN5uW8FncfoFN2Zf",
-	"RbYbMVq5h16VWbVWbq2Xu5j7nKIkRmMZIM/NnQEKhz+ftpvEfF3E42or4YOFVsLzD58PWg/2v3S77fjP",
-	"2vZBetD5ehuozgiK7tDiksSAulL5sFeyMdWv3ZIuTzZ/YO+VWZ5TnhebQSqfE4HXsGeD9OzShm8s5nXy",
-	"uAE+MknuSoMqnRv4u6wckiFnr+CpkiBe7HyX0T0bO9/5pGp/+9rx0jk7dMP2dT/CtdrX/evzDex8fbuy",
-	"qksgdho9d2ghBMaXzJaFLE1hGzEUN8Gl+dH9z9M6/JhGFIQ5D62BxzGshjMOOyIph5lOkBljWmGCLw2z",
-	"txBjXNKHTBG4YdOhcQ43kkCkAZfZBzWh6j8Caurq42oSIbOCvlOPcEEQcTCiOebLYQZoFJMKRcjC3N+o",
-	"cS5nzYXrIQMApbn1/Pbny1WEVw1kfSFOKioInlhuzCUAbd6saoDqgg2HB82hgCIZNXry0NViqPk6DOs1",
-	"pPVhtAvDXyKaT8Gpr6uw12rKLn+cbOPGTiegh2aqORDQq+lMGBfqY2Ym9g8VuWiHiMpK0Tmk5Zlfb7q8",
-	"VTvDJat9dp1cWlu880w6zmvKc/d7C6eMZW6mTzXwhcqVtMp+jaxamN7bNy+bYspzrwn1+cVMJK9fnZ4l",
-	"q1Bwn1RE+LAsx/afO/fv7zhzaH/vyQf+R3vvwz0+tvvPv3e776l6o/Phn7rdD7s7HaiZcQc/fN5vPfyy",
-	"+88796Hy9F4DHIPfAvWSzk2p7yYV5gcCOc8uCgmzdcbraSl1KotUvGOmYqhTXNBcc6Qlj6r1QtOhVb3z",
-	"98d7/4Yz/Kf7Hz4/fPDlh5px4w6fFFk5O3UvGDfdhZKFKo4n5TD89YIF0r+8O1tohcc8TKB/hJABvDFx",
-	"X07K4f3cDDKiqYqOEjlj0hIfZZ5hLDnhD8SdTzGpFlFaQZiGYPK6Gim0gYOyLY6ZnIflvRkrj4DLuFg8",
-	"PAX3vJiUEN3xPzKhZWoADb2rXxUxyfJOYi/P/+v//meyW53fONu7VDPrO9mpjmwIiGvogW9bkXzasz0z",
-	"VgnljqwnvUa1Ct8XxIFhucOrcpvYbTCjfwSi6Ff9Fb291CLNsG/MZ91iQzhLa7jyqT/WiQnKbVXpr2kR",
-	"2gK6l9Ssq8M0YV4xh3ZbnCol3rsNpHSZ9WANPuwUk1xZePPh6C7OPnOzGCqZwswxZbf1P/de6T2c9N6r",
-	"flgROc5+UTOoaUCphFwV10W0iwgReevXhHnkqEp1SjhT6tM4N4UqbEco7QTrzEwKofZGMss9MRP1IE+s",
-	"KiB22RYIVOFeidvhpH5sKWddjRSXsN6wwFTNSpvGRnVTECsdyo/qqFLblKoe7DNSw6UYqJJQ/vu5maLi",
-	"jRggrScbR7pENk+rlnSgGieaTzwLDcvwI3SK028UA4oGm5pAl/W2yLc6W5GYqBRJuMOH6IOvwxQWfZdU",
-	"RHf/s69l+3Ifb7KHLy5pBZp3lB2mwl4kZG60ivbn3yfOOfPbEy86Z56r6ub84iaR6b6pG6ydjMemKCFH",
-	"SmiQyC+Gn5sVanSh0k5E2QDSzCM9css+1XqoEcGWaXF8IoB2jWngmONBjJQEmJoWrZSTBe4fIOf++38X",
-	"L8BktqUaW3fkoF0R1M5OmowTMZKXlZ3XqhPy3EpP5/kvpd3Vh04yENIAjkNakWCrafYfIBA64kcQgKI7",
-	"2d9/0IOz4J8qIRAt2E24YD2Moj9oz730BBYssPy0lm0KTuAn7juFAmDwjR62RfLT84ZrZLbHId6Edo+N",
-	"anVgVX80KVsx/3L66jcsEn6xhwCtoNcNg93MoRI4t8j0JiOIqcmRsiAGZv47F48fil+yH1uE2kAGnVbT",
-	"CA0Uy98wIM3HeKakTktlxcHh9+5WmHoB9WpLbLPvZ+6SoZm6BSc/kJthqUvJ9GMgDtsCFxTyUyMiCdYM",
-	"3dMKg0dUPdywM98l6GZIOESnz35Bc+gnA6c5a/MUPiBWsakhZUbcJejsZpSgv1C5mSLHpChUibbWGGst",
-	"+V3BymHpCyy60il/ClW15Q7uiXv3jsVYFdboe/dAV8r1LJ5Wo01zVGsJ0cfDxMttfjZJhvDw9Y0SpABx",
-	"9k0SfA8wxfgXfEcfnX88/0CPYc+i6N49BJ2CgzwIt5hJVVsn/k4XhZlaQE1LwHc4NZOipxKeirfbriHA",
-	"C6XEKNOTkuy241g/w+hopMGnWCJ43Gq2hMZtr4UUb9+8JD0cDxW0A9QmClAMXT2WhRypUgFNdk9OrKpO",
-	"WfSkdgYnfCFo7Ngjt/4orKqKKIKppa/VAzHDHO/dIyZ52753TxwzWTzCLIH5h8Ysk94ubln4ApkgnUS0",
-	"OK4eoKAajGZiVaera3dtCXqBAk/VLSzGMivawhe3+Izv1Hk/xpYtXI+SjSsa3EBmOogf56y2u/oVo4bD",
-	"nfFMt4sulNJufGmLOGVVlJiF7RoT1u8kD/cP8OrzQk2sSnbb4tSIS6XGFewtdwYI2a5Gio1SXgDC67gw",
-	"biGVFXYIwQS+d8sv30SnEKjOTe8SlgWqHPEdm0Kl8TxFpqmcrD0vQ8ykTBZmcESaCXUzbYMEimUtDzUy",
-	"DyH6RTTrtHfeOBMSN453AXaAchxhgXaFVfgSs0JA8IZaEgTQYeO51pN5gwBANm+4kpT0fH+zNmVXO8PY",
-	"RjjynzKLmZuZmXQiBluRPNx/mLQ8aGaeXSqkBg7lrfiRYiDfTMq2eI7GAftdqD3RAkJC9ZL2qixFrqQt",
-	"kR3V+X7oBQuK3oyAwpgxkupIy6GpF6tDM0LlNtpDmNE6s9zBpXayMnMmdKqc/nKvKDaugZYP3DVp59wv",
-	"9wq8zUXhKmeb46FtS+TqiKyfz3gTwMzQeciBHrjD5lN1hSI3jrxHN1T08GTkuwaqGf4xJviGPuUjkUg9",
-	"S8BagEddqllLJNpoleAe6GrQGVACwQp9aPIUJQ1vZ6ex0TexHpwKJHjEWObjXPHwIxGTWaSS95zwCb+W",
-	"XsnYEN7Gdq/onQ8Ezru0LVoTZ8XIXhk8B/+K/I06C7owiMSubvS+qyDxqHD8CQPobAqfNN0AA9120hvC",
-	"vlVOmvJi0QFMzMuyqwN+KXxm7gNviTwbQfZFp1zuTfB5fDmEdBtkBARKhHeLs5SlHiIadjVbEU5LEsoh",
-	"3wqK/Cv6iLZ1Zkk3tpCLw636dP49t3BFFt/uK97Y1l+UhMhJEiD0syJ88xh7cUZQf0IAcjgEUBX7ItMQ",
-	"nzr3Cj7ZbXf1aUzwEqPDkjfvK5T8++blgFJSVYqd5PXbM3Hfraa9/5noKb7c51slu7HHg8L0CHdRxPOH",
-	"XwSeOSV2F6drqKsFYF2qmwmkRNXhREGamjYYT7gRTD/8TjiMuG7BLUVWN4xuKEtvP2nTejETvf+S6esD",
-	"mwi+NxTX1KnjJIYuIRWUhRribSv+3UwKLXPfeAkAVIiejGs7IvODAN+CcENFUWTO0yHtWMYhdKgj0OAh",
-	"eGYc94W7G5Lgwyh7ws4BEpZneuD+Xts/lIXzjv7dONPMFECIIme22txRAWxlE8S/M8YS5YdGD7D3P1d5",
-	"2NlMphQibIa2+NGUQzS1sMJuD8xgSiLsJM7nuw9/7dHVu6xOAX3TCe+ujrl0wamFbSdF4pY06bhF+Z0S",
-	"b78Ld5n4HUIPTtr+3tW/7+3t+f93pyawNon4XSSn7l+wNdyfZ3NpPF9KxNB+cPm9nYkGrbN7z93imcpL",
-	"WbnFInpeR0AyFZtmcAyAAAZjeOP+5W/wNFeywG9qZia42SGVhd4yeMn4boX56CQa3i4FVeeGY7SqjEbp",
-	"tBO/dKhdMMRbnjAybBiWTGc0LJnO5u+EkjktZB8oRDzyKQWH7CUWZ7OGNRWeHn4GgbC6h7yAf9aOdw4a",
-	"EC7uarDq3A1Q1HJXNKokcHJR7lMduc/0Y43IkUB6oCAc0fWh0D1FtOD+k4L8LB5uV+OmCHk7bFdKnTp6",
-	"LS2+j0qCzL3A1IDFeanNlM1gZSfuYw6yCG984dQGbU1yuLN0PskAVjkMAT4LgKl1r77lXx2YxbzE1I7V",
-	"8RWtYPozSxJAUcgJI1AkgC7VSdA8a4WZQu44ww3zUtpyD17Y3skzAsvNSp/0iNYXZgWVWVLPuMIWOr6G",
-	"CsDRZZ4jdYB4NzSgCxgwE6qNc5gQ6dxDMMtxV2EWtTRj93oaPP3I+cMnu8eCXDalmvscBpAWZ1sBgMjx",
-	"A3NeMhTvMKkUfbUgozS1fQM7kbPMDh+KIbgZYXGVTo/CYnPpyNCZM/AhIxIa9boBTCC72VmudE+Rs2RG",
-	"EJUDGYiXoFg6eMSBHSrVix12MJQ64mF0jucKBDIl9CF7E6jJpuf+LPXA3WAyvncvuEturaM163D5nRcj",
-	"ASqX9JsPZuf+U2mLM3xrQD/Uk3ke/PqleqUndU/l+EYL5YNp9GENgKOyMJPBsCXGBu66hrKa07DPnERD",
-	"i4PpUCGmE3RjQjAbCdTLoNRDpisbQGG3WfTYtjjRIpGT0iRVqxu2M5LzuTNAlCaxoEyBWzPLFXwo0K3g",
-	"G+VAPLnd1HFvDnvYFIpj6OxAb6ZQHzM1FTsJ/qPDdY/JLkXf8EHjyUWe2SG8Du5Fho6bNCtV2tU7a70d",
-	"ukuyC/ogzWxPFqjnjquMcxH0OH979Jl5hSJRepcmT7vaLXimz3EOSUWF+c+mYd/h0pp+P6lwHvp3g68W",
-	"ORtkPoX3CTjhxwu0cb3cWKgOL2BjYKF4/CzWGaHzG6KefrdQ4wS8IkoTd/WFcjfitwqlgQsvz07GqrAq",
-	"VWmyeySswc9xzuoHU4OxN8Ur3bgZIKaII+5qieRY3PwAN4HQH5m0FgGKYJ2WxEWJ0jcRuZIQ6/Ocscy+",
-	"2yKUx4hbvJjj5KOvqcrP7MmLjk+c+UdVWvGOApcY9IAqo9UuDb538kjdbfhy/GThkwKjyv3IbMExHznI",
-	"g6dRhgFWwbMfVACg3YdDqNR7kwyDvj/tvT2J4m6QusV91xKFU/3yIo9o+UgvAqq86WMG10w1eU/ArAD+",
-	"exbWd9seUW4uSFqsukRTmCDKf/cp4NgIdicQ/PR3zgK7P8nuf/zufg8mF//6CKbzeG6KdEV8OkzYHZeD",
-	"vUmWoJ0mhHA2hy055ix+EJ/FXOw7oeD33z6DM/4lEV+OKpdmTsXMxA9C2pnuiZ1d8QOm5cSOdFtc9FXZ",
-	"G+4kf/uMy/iFx3b/b7RRT+JcW0t89sP5srvb/ndr9M5u5ZHg5kGe9AeoMXuGxAzu3Z/xTzufhRxnHVF9",
-	"LC9iK3pE5dakLn8QOHSa3NzzIbX1g6DttvNZZM4apqmEZFqH7tYKA6bd5b7pYqLw4V3tdpEpskHmCwHH",
-	"TlyOJtapL0E2ZIxeL6gPiC5DTebtrJZI4F0l3HsRCaM4sHIEge2u9jkQo3Fv42Ms2xu4CM7OOYvHwFQi",
-	"xaQcAswABYgC+n5qWyGVWcvbAfkJPagSgGilIK8hLiCggVEtmecd3rTjQo1loU6VTplEjMBAOgJeh1ty",
-	"4O2IUptfoo35GfqGOqLh3E7o3bZ51lM7ewe74ov4susG8IbFBu98llxO9+PeYJuDzX1ToDuEEs/Z8pnv",
-	"erBmpNAg5DYW8IvBuuhE1RNOHnZ1KNnFtD4pW59CVcCufqHKqfJpFQzXcVzSj5oCUYjgQPuS60685eYc",
-	"Xe2xxbraqd4MgYHnBPK9e6dowZAiAKs4et30ZRndU17jgOtEZntubBl3/eW5SGx4wTu7SWQb033BnCkm",
-	"zlIAAQdP7sROI0ZWIrMkCrJknIBg/gVOw10osq94YqUZj8kZTJx17AYD+9rZExa6cZ7CgFEPs3yr5ifN",
-	"OCENAJ9RQQKIvmwa3gA05YUpnIzKNArurk7evP3t/PmbN6/eJMHjA3WUoOWNhClxPhCMnLDwHGErClNQ",
-	"0oF3BhfGYZCzxjcPlClcfMBe3gJPAvmGDMePdC1tH8Do6uMqFAlGCbDiNLjNxPJCVhsWHXhQ6KNKa+UI",
-	"bRpGngfc7CqPDN3SrVbS6uoEcZrJB/dYzd5xTYx+BlEtKIoSsYkHHybX1ZJpCo2izgHtBHuCPrE2eA6Z",
-	"dlZ9dGmlz5Rdco+A2qGtj98jBhV3dhNwzEoWNi1/ElP8uFNIWoNRBzkLosTEgU6zPPcMDhWahOAkcrYV",
-	"vx1V8Ue1v5gd7eqiu5Vd4OLhHezc8qdvT89e/ZqIuQgNBMKT6Cqax5mHnMmw2FWLC9m7pIlV8BCioEEQ",
-	"iWvEDPBD9IZWsAzTwoy7es4WhQBf5RKyvkhsdBAZ3uu7MfpNPs4A+m+eDUlaCCeB4HztLmDjtatDcQs8",
-	"DFMqFTuPxJXK3PzIUh+aqRUXpkRKDEvOpLcpMP6/oL046iXLTA8sa3qi2AlL6hUcpY7mGTdCMsAtEQvz",
-	"Dms8986ds/L2THh77/5n5tR2UrKvVOreMm6CF1mubMt9YnlI9QUCIG3LYtLDlA5FyanErUJZBr4Cyj33",
-	"B0Xz3N9or8/LNkR0fPLw0XctkcjxOKd6n/t04j85izTZ9cbIZ/yPEF2o9OtudUR3i0+29yHhgd22KJC6",
-	"W63oiqzM6ZJ/9SeKmhOpS3yrIx4eHkbHUZrhHaBX2qQz4gYXUhST3NuOQEkre2W7cl8nFvHq5QMlZXGe",
-	"pXj2/sGTJ+mD3uO9g/6h3Puu90DtPbl4fLD3SO33H8jvegfp4WHlBgrfwFZHvP8sulsEl0WrRcvQqgyo",
-	"NObcGYd4HPKR7ofD/X3x5QPe+It7Cc+gnBVaAVDIQ+0QoAhkqdJl1s9UcSQSeAjJfa8EChWpFvjN2VIY",
-	"KGhT9oItXXbV+At1T9u28GG1nTDmFUqi3LlPtuqqAZ+bgY+lUPuFEsn/3CM7du8kTTjV6DMc/EEdCdnV",
-	"AJ1d0GiNwS/Mue1khcH3ycnK790H8vihyFVZgpOLzKIQMZmNh0rb3TZpXZsIeDeWU8kQZqDvHTZWV9PG",
-	"gg/l8ZP9g10fJvD1duyglMhTDqjoTNOofKlVoSjBWKgxtJdR2MdTtIHq9koa3aYEJn3B9wDrm2NjrJ2S",
-	"N+6aPTAufWVdW5wVCl0Uk6ra8H9Xk2mK3xuIe6t8gTVkEqjCI+RVSyNS00FJ89/JuIO3iCWC75ORzPum",
-	"GAEID/yQfNjxAmLhx12x83B/f7cT34lAJMg6HUtnkXRgoPDBExyFU3GQfAM0eV9X6j4I9wh32kWBtUvo",
-	"DWD+JNRkeji3tvu+7r3IPsWbuH0Pp7OY9Y6ms/Cjn84xlsMJ/4t79kQDQQ2l9MNPbmfi5g141VMgqy+o",
-	"PHBaOMcRZnrk7IvepLDOaIR0CvKIQyQrsAuxJZBnEIYR4t5LZ71Nxqyv6dmYaOGvgetsIfMr8ClUjvgy",
-	"05dJwIicW54sVaOxKZXuzc4v1axukeZOqbz55CT8uPeLosqZ0bictSJkElqOeWZxSle7TeGMF5ztKcY5",
-	"3749eQZbAsrR3CuHPgW3p1W/r3r+PWtTnvfNRKfx0P1BGOxDHKzPA0LFyViWw5Z3REL1hvO1TeF/8N8f",
-	"0K0oCnRi0WbwxIArSgIdDkzi6VD1LqldpUX9rIDPjlWJ8YtwjrVJY9yUyne38CvM6BEtv5sE1qCh7eET",
-	"LRiYdPPBO+Cw3tooUAPSWIvk2N03iZczINzMr2n4BYbxmIYRShZoSWJbbKTSTCKNHe7ZY7gJ71kYGB6q",
-	"WjJgwSCswGJ2n8ASKJ1OYycko3PQybIYVIa/8KObwcEDmoHHSAtihqvUDZHJhWp8iEPDx9uKEwfuFG1K",
-	"1eKydLrWfYUVzscWFpFH+z0HUCCoVtbOcu5B/YZ1WkfmIc5D85xoasFQ6Tms7jlYANFk68+AGT+KZ5xZ",
-	"Jt2qvqNK+1fYVc7DiUYdSiiSp0aX7vU4fwBqFKqvkUe+YL7Fg1740Y338DAerxObqFeQlC02ITswj9EF",
-	"SuNRZm3mZI+X3RVxhK2+IJyd0qGv1hQFgDXNGRRzUpZ3WwEKO2uYTc3PsP48Hwq3Yzkuo7mx8P+oCksV",
-	"QNoHwNzHetLf+1WWvWHSgZgcAguNVTGUY+vEVIsFLWiWjMQRRAOzkv1ybK3iv7B1C5LvULgjkudncgCv",
-	"DG2Fd0MDxhIwUrG1MNFRJ1x15nM/gaQ4WJAUVIEZVXPHlqgHnwy7bUm9+7xSw8ByjSqDHyoDwsebgqtb",
-	"2UIBEQnIMGgL48JC5NJDcFDXwVGl/ZLMPnDdafGpIn1Ybb3DZnJx0o+DTKUxLWd2g+jEECVOLa73jiYW",
-	"HfbTmi+Cd0OFmJnkwhZspXL2/NRACCBTNoRnMwr+8Yz8xNkciUYnflFqHMIJVPdVeX6L6sfxEEhDt8DI",
-	"XOITiPOvsFcocItkbuteZPRz/Dq9ip8nngj6fb6pUadxgZ/TRRY1NzbMgNPu5CKEK2jSL7CsB8s2CMaY",
-	"JxDqOaNh+4MwWFY68/XPFPymTMc2Fz+32PYHCwBm4c+tJk0WQOH9hOaLtX2kHSpi6e9QrRpKVXla7rwm",
-	"I2X+Nz/JY4Ao2JuMQ0GXF3HwYJBvWI9Lm0u5HQhPS7AmHutUPWObW/HGCnQaKwDDnkM4Lh5mdBhG+CTe",
-	"M1F1ctNeqWx/qgdrSg2g6YWiIO5q9ZV4/z6xJUyEBz1V8vKcd2I87MoPFZXIB8HmlhbAzQYTZW0nTseN",
-	"DHhmo5EB18l5n96TFdRZTJ6NddJX91TYN/Ebc+KYBptLW55jK0E00nA0Xl8uaEAmc8jwMyjtdGicxegF",
-	"nl18pTCSX8GtYaL56j6GZIXXVR5yjfVUIUt1DmGZuT0bHYdFfVL9KFHIU1wZPM7A9u9RHIc+GeasRtJd",
-	"Fnc1onRgfGEMxcpO9OJ83kHG2cxFADDTSf1/4LMnb2SpXrpBUrEQYf+jSB1lpDSTT3s9Y7GkwCtYGzSH",
-	"OR9JPWP8NFvVH3M/hrUwRrhfqDWLqqUJhpLERxakDrubcFCrcmqKS2KKo/v4TxhCK/ANhysqn1j98rTF",
-	"M0NImW7zUssntI3JSWlG0tkbeT7jecvs/O8TU8p4unys7o1TK9ZgAhsRhnx84tt50H+GYhFWWS3yb6B1",
-	"D/A23Z8p8Nw1zqIVWhejb7SYIHQkPy2oXL+zOXEJAQbe3bFrnunzcWEGbhkrGrP+FP+FhhRbtR611rNH",
-	"rDIslJ8unyhpfXhV2fzNL5V/TfH4RpkdgXXbMH7+vSIFFwfqDZ6KvuHcOx8A39kU4Fi0xStUhwl+4hAf",
-	"rb0Nl0hFcgm05lx0ohVPP7SjcDcY7qaptOH9Em8Yv1nKyvZyY6uCq/JD9BbxgC+cggKswFRt2RaFcp8M",
-	"mjeOz57+XFuPFaVvCRc0cZdRZR7coUYnRLSKNbp3/scwcroT+0P9sEvihhOQEvEzkig4FsMeTMYodmKV",
-	"kaULHgKkBZ2crHUT/K8VReZLOGlVKNhB+g06/NwwO1EZswJQArc7prJIxQ4uZEskXEkJ5daA/Ju6f9P7",
-	"3oWNKXuXWIfmroEtGgrjQk8i/Q6BEr4r7F2CFEQiscgRjMtquZdf4jgj/sAs2ptYpMxbk/G2CAyq6vXO",
-	"/QYu7/5ux9c5U6YxixAxqaaS0HEu1bicG2yO8S10V51nKQZGGM2RFed0FP52HZHkqDGdv8yeOyVHoGky",
-	"zOs1eN5hYsjtQIWo8+589bfKxiAPHqITfEIrwNhlJWrvMEmCN6hIEed6443wUq6qxRwmfmc47KCWqDCL",
-	"gv8+RQMZAIxx+AJ+CJ+1eaoU3jwvzTneai7SV/2xMlny8errtGlLVl0TrhACCwKLc2g//oZPoqw0JQB9",
-	"jVWkyUP9blWb++N+iOgvULHqfDE1ZrjcZsDhRpR3NXXVMEQyOqRzokLlzrr1wzSDoXTK/Nz0+/H4w9Ea",
-	"MQO7Cc/A0lIuha0fVjyVmlJzJzyhhvyortYiDv7WrnTlh8pgoxQ6ud5RhfJ88XCo93fPrtQut6pfT1QC",
-	"TgEXP2wgPbBlCK+QlIhHwuGk6luI9/V4nM+a9rz7bcUkfcl8WWTeHPAOEx0lESChji6AVfC10fZmh31u",
-	"d/PhoCwjg7RQwk6zsjekDTK3tQH2II5hdWrf/LU2E88gKj+KJhCORmbKXEFSKxYekBQDBQhvPBQdQheK",
-	"L4CLBkefIVzIq4ozKsw4YIgigmMFxqC6M0J9WjR+fzDIFgq5Cv9TFTWHgy2IitCv7PapjKNEsZg7D5mV",
-	"uQE0nVSxf49PvKGExXFkLMVX+2JGADHjeI87kAPKWBx8iV5IkDlhq7q3lhuZLmzW8MOu2Hnkg1zR8DLs",
-	"bMOT3CBCAq1QwLU1v4Y1efJoKEQiMDcOOgqDeLg4iDTDDHVIUUH4sfrg6CHQXbYwWTra9JC+ynNhsxzQ",
-	"0TCCP8rSNNS51G6Z6KlMhTD3WD4Mz63ZAJA4B2kAWAS6jD6iiVafxqpXLqxy9FhdZw7Ex+cfjHHlPA/w",
-	"hFApGAjIQAJC1RtJ2HZUn405D2rPK4vMfU/OvV21HVEhUJwWIx7ISV/IjDrgMfQNlmA0v1Fme0b3s8Gk",
-	"WHilld+aFrjyheEkAlwOtewAZARwa5lU5fhPX5VTKSDAeZ4pam7jmRxRroU+gpDUVfk4chijjkQSw/DX",
-	"+cXEVlRbdLjyZdI7gNtLK0aT3jAEN8hFBT+y45XOnMoOGBf4Q2+oepfB10Dnt/kT9sEn6sSrDUzRb3Uj",
-	"h91DoRrwSj08Vhj7qrEcocaJUNACQWAOGKbSb6D0YmFt6VBldKks5YW08/IOwIV4R3NAYDJed7HSi/OJ",
-	"lh9lls8n5qu/1A/F7yHugQ5Y9AAwgBoZczIUtqbE6arxtZyTAei2qwJIfiZcbxzPgY7VvWaAYJ6UgHmS",
-	"mqk+QvgHi15gdXwlZNXgM6t711iwHGC7MHld7UT2Rg2Ac56nWVFWP6foeO1iQ+LGnRNWvZ+VUWVdC2Ly",
-	"AI8eaDHwCyKypZWbQpyAdZFLW9qWKOclSAh3YLykGuTAYzB2LHmCzqRq+06DaMIgWVRF2BZggHMXq3vx",
-	"lFt3u4pMtZmZcIo5qBwoeX0tBwq82Jfo4xdKXIArWxTOYzb94M2XagTlfpDP2Hm0z70pcHM5a0HNJf2+",
-	"G7q2Q/VYqwqvA9Kjq6k+iuq4uJYv/6ELpCPdrQQrCL8//P773Y7oG8jBZWVUzIe2vcTaZfQIo8QBUsz4",
-	"wi8ACJB/nygE5ooKv+I0EfsvSCBLhKb9woy4VPgNAgNiISJ/flDSs4BQVlOIyMMbyo9AElpaClui+u1A",
-	"LRthYC58xl3NADeSSviibkOxw6VbVs52fZgqzfp9VTDJCRaK0hPd63O2cSViGotIlipdzaHjUC/O0AqB",
-	"sAiAH/DOvIgjNTLFjLf3JXVCexyzAQpCrPmKm7j2IhiPhRj5pcJ6obB2bfEKxRJS0JqRqnzfc6FzdAvR",
-	"Csd0yqH74rjDnvYxhbuSh/tPRFOsH6AKX2AmBaoKWhUQgVaQyDwJjnDwUXaaYW/sYHCzRaRVyUuDhTxJ",
-	"iwpDdltUIy+qewOpElRK9a9tH9mtzy+AlcT7oy4mjyBJ8JiHh4eiNk8Ac8eyeQojuleFVUDOi2TLjKv5",
-	"mIqig2oC4j5wQmZFP/vECHx+o7EqtJ7gwW2MXxiKEcHgAEpxDs0Ucju+1oWH5n+m+eJ2pTrYWDCANysJ",
-	"EwEzBdhk2BYRRBSsnpWzULNFUgyrZ/w3Dd8J2GaC4jEjKNloi+T12zP3YiEX4P7x7PnL52fPqf78p+dn",
-	"CSJlu7tdqlkbWwvhE+Ua6rnuJFmKgXEWlN9X3NeePDx84h7xaP8Q//MAY9aP9h9C5jJ4KsTBOpWzjpCi",
-	"r6ZgkdoWA2AA0ghNPzWTC6qJ/yiBq0sUUqdmxBiY1hhNoOtzOpRE6b9irZX1EDROIjmXBCdLeAVQmotL",
-	"QrhRmr4H3DJcscU3QQrOoZlSp8bBwX7Lfd2wH75vf99+sEtowqBLujo56e/9ZrSi+i6K3ld73JIHbq0I",
-	"lgpMVJDxzlOwgbKXMxLQuOrDNzxARtbFbxhEcVTp2ogJlWDXTqtCGhzopaOpREVq2G8KTySQQYb45TZA",
-	"N4ltG2FoOYOZ4Qwm2iqlOyKbDzGzuLiYCW2moYoXkIe1iqrJfNCuq5OHB4eirmivuYZDeuWZTqAB1as5",
-	"HHBnPp4UCYkfsc2ZwOlkb6hstLEx1c/j3km02QOFlOwe8Zuyvu8DuygslEvAdXNNX9CkTLuZqRfQMmB+",
-	"HAS9ZUQhg6iwgZcCWrzeL9A3fNgBCorO/fvT6bRt6We6p233zGhXHLT32/uQ3oCCssxJ7MAKAbwR2IVL",
-	"KrXCsBc6UDyHECN3eFS+OdLbDjVNzQFbDSWC//rbl0yrAiaX57FkJtILNZAaEvi+7eINwuexXAuFwI8Y",
-	"nVdI9+Yg6wQboZeb3mX1sTYbaFlOCoXIS6AGCiiz87/Ylkg+HrQSv0udz/D4oZMcP/96/HTv9Ofjw0eP",
-	"EQMqydK2n0nbfSxJZA8JgtzftoDDY9vibGoCBTAD8nvnAnqKe077YSCRmvLa3N7PJcHJ57hLjCKlRK2E",
-	"fU5+THjKf/3f/8TjzgVyhz7/1//9zy9fEur4J0YofscthmTDFcpnIkstfUpT6D11r1UjNR5zRLmVdOdH",
-	"IGFWURFjTPzMeATSOjPElqhCETDAXYW9OxQ2JvS3w0+fEgYBO9gPNhgU1OMXa4pL9MOmsnCb5XmQmxCc",
-	"BiuU0L5agYY1EpCBNYwApLDg0+11CHzFAc9HgTrEb76WeLAf/n3YEo9awumUg4fO84HBBpMPKhGkyLOy",
-	"zBV1LnvN2Hay8PAJKXnQw6hdKuUb4wmiLkWMNmRBs1Ax/f4R8mtzwaFFCCCdIsoMMWtDuRy0LSucfszB",
-	"DVg5fEf2YOhdOlmHDNck3HGlYLCEc0VCI5TkSKqmxyqwtngWhg/FO0WRfVRd7ZZaz4QpEPAzbYlCFip3",
-	"JikFIEGaQu0VydKol21EGVvgLXXL4ku/QqUXr8NIoSih0ESH3g1XmbmT+lhVMYf82dVcHL3DJ8WQ77Lg",
-	"aGS6i/esVqe1o+qxvdcmz3oM6VYtKoPGbnwvwXVEuOih4kmD7LdiB3J7e5kq+3tONchxtlfIUoGLvkdo",
-	"JbsdkXSBQaO7dfT3Hw7294+mPxyCGD7Y3w9LlWnn8viNHq4pfnj03VH5w0GCE330Hcw1V3106WA10b3C",
-	"T5bLmtviRzWD8uahdyEr+v/wiaiUAwKIa7DSURzoUE7HJaeWTQE988Nvi1MsbbXcfsxFgbADqWYOW+nd",
-	"Dm55IHL28X0lNFXL+a0AjFdcLDd/ViuuOcaWoxbqCncZYaJ09Q7MdrH0b9d/ntwtGKUUaSI0PryFr6Lb",
-	"bc/3KyLeksIS6UqTNpQzjQh4NUuxTAEPFEq8PXvaEs4ofvDgwRMCB7TZJ9EvEBVV5tz5Cdv135waSenS",
-	"tyfPPNZwT2qjs57MRW6mqtjrSavQucEpFiU0SiLqK8S0TR8ZAgFG3d3r43c4kiePHh/uRpBNnntimAFP",
-	"AGvIyMqv8lzM9Zofvz7xhEWUcuuLUzWSzvxljyPTA2ppf8eWJmxrwjl0I753r8VaSqupE//GN4eA7sPU",
-	"WTqjSEIHTguypEV/07L6xIPtaviUiLgjkmB4Bf8gA9Q/nkTeUIurVaABlhpO3aHLzMkJT+/WitB6MVGQ",
-	"6a6ua3Jui5M5u24R7/IdOnwqdnLu3QtiYCT/PSxPx+1lvxLot0B4wTsHMaL6kW8e2rZglraw6h+CdAQB",
-	"exQSyn5FbQlhSvrzKK6ZQ+hpkxKvEaoa08dqpnhGUyyGEIUamY8qvXcPoxEFhO6KSwWL5BwXaLQRSHMV",
-	"NfZWsdao6MAUl+BvgEBhtHj3lY2MLocWopJB4luMHaFjK5Jn9LjMaB8ZRTf2u4ePdlFf+gBKKpHGFpw6",
-	"kZw6r62sXvb9oycPiSorz3qKONRD3/tWZ+t47FykvcP2fqAoio59aW3ZyWgki5k7TsKx1cANg8F9lcay",
-	"jfoFI+qiNtDQl7l70ikd/1H2LpVOt1pbtIu2Olv77QMcgBkrLcfZVmfrARwCXq4hUE4hYhlQUhlbRzNp",
-	"52B3iPyDgOHctgBQD2BPdR/0Sepr1rwHn6UYL6pgVJm+h961SRVLswbhz+1lAlTBXCV+BNZTBVSQj5KM",
-	"8XqqUM8c0MRVbos3Ex0FloPv5l9KaQDjyAmdCOIIAJ3Guds+ZYSyOg9M3BLJr89PT49/en56fvrb8evT",
-	"n1+dUTRioWIsIn5tR8hOaDB19UL5S+CmKCY6gLOujQIjzozJbQtgK9ywcfdJwkQleI+OByDEQJzMc+uz",
-	"4axZaKiIv46I4BgLd6avlX3VqSl0rsb5AMQAPjIv9k7Src5WMdHHP709gf3K8r+RljSccj96HHCCfWgx",
-	"wMaPJgVO3B52fQLp2lzLpzumPsnROEdSNriOOGbrnsvn3ndDfTPRBDGBHI+eJm8ZtefChRUyU2Lw9ALP",
-	"3e1wf39uFguNxvPTwFe/1iQQFmnDCUAWEse+yN5XTDSQbEQYVG/e/nb+4uS3k9Ofnz/DcGoA4QKSuoc4",
-	"x7rnBizWH2Xql81dcrD6krfQ5GmK7D9Uihc9WH3RC26Dwyserr7iN1O+MBNNj3i81gXHvkkdr3qy1lXu",
-	"azwzGBmA6w7WmBCgORrzUhYDfNjBo3WWzjdn/6rSTDId7cPDw/We6OdIS3+4xgyPT/6HM+Pd+Y/W2RIn",
-	"lCU+BY8CUix47eFa2+knWaqpnOElayzkKdbXvA11DHjpGluEHnWGZV8VUliQcjEd7HtkdvwAFPUVtsz4",
-	"l7orqgym/uwPsV3i9CC7VEhzRoB/7ptubZVy4OTultP/7oboZm51Hrl/or3sfuYOEwq4gZUCETi0K88p",
-	"uB8dxwr/rdZWBKncDtWX8z841apSHEGUVdvqbGmjFRGTGqCDJPuqg9l8meGP6SWf6xZ7Oayze3+Del5h",
-	"5nnyEM4QB+CK+RJIuIOpWa2draLDMZoIFiC0FzTgQJXHJ5zK2VwP9n8zWkFGg5TgUh2yShPyFNLVWiSM",
-	"+UtrC7MVKy9CIoT40vUVUHxRrQaKCqHdKpNr6O77/EwOmu5Pp92Hc9yN80xfIj84lnhHD264BVxx/xlX",
-	"hAPKulsUKhhf9wavub48ukFJ4J0vCNZt+R0Qfe5VnxWFm86DNTXZryZ17k56p5fX1Vpnxvwq9YwWwV5f",
-	"e11RFX07nfITdGnFH16kSWSGUnxeXDsPEjb3RnIufEQnz7a+fFgp2u9DowTyMF/jOa0Gn/knT8Toe96U",
-	"GBeZAdIriq5UujCYQ8QKt0ARU7mxEa4N3W0obaiCLA202sQZaqiixvAORigpe7SgXGAVrqNe6tysa2kY",
-	"nMBKTYEdpxvoB39BrW7gDDgTQARQUQIqvKrCaG3VlRmtuja6xl8CI7+TvJt5RPCRr+uevNVELuoeRqBQ",
-	"fzFpj+Z8rbjnnyoSHBbQ94TVSO9g+pNBX8pBxcCnouCqrJeZqFjna9ji1NF0axL7OWbNK9jZ2ULTANSO",
-	"Zb0hVmdF4MjYOW096DjAjFfwsbm3tasriOILaOJzTbjussk4MHQBWl9JHEILSUSQZZPCIzkBdE1XE/TP",
-	"K02qxEM0kJII9cDWcH+Yx2uolLRA1QPlmJ+uceLVI384jFvVTYebej/83laqp6d85u37MotKK7N30bM7",
-	"K31tKx336mpDPYj6OCITvollMRlMB8BMIZpdVQbriH/ytm9N/p8hN/WyDnDsVC47yMHsRD/TkER8GVTg",
-	"StgdxDjtKYuBk9bJ54iCrKsl9V4brcTOEqqpeIWSXSjLikdrQ9f5nFyHqqn9J6LaI4/AiIh+wwRmR/M0",
-	"XVUNCIhXFyr0ENdJ7sXAyLd3K/zKrBTdPk7zrUR3xdO48x6+hfdwot/AJ3LnOlzddaDviOXJ2golfKkf",
-	"NtcSfMuGuD00WMVgPlQFmUhqB43rGrAVCrv8ob7XQzbH/XnYHqOVmCnseAq4DqQ9kI6G6QVtC+DQjUjc",
-	"CRFy/k8AC4SZUQAjtOrvVGbEbCZcGAH3ojHPnYF6JQHjHqswiokizH9mWw41ATj7/Zh2h29LUKTMAI3F",
-	"ZDHlSK+JorlOJeSZjbIYiKe0qBUWX1aoUvUELzgkfuSR2IeXBni7Wy2W+Vud/dZW5u4CiPihLAdmtxVL",
-	"8xS57eCKvilGstzqbGW6fPxwq7U1kp+y0WS01TnY5/9rbY0yjQf3W1BqjuerAdz4097A7Lmje/YyG+9x",
-	"ddUe0XFsdfoyt+qL+4wWp8vFxRWS3kAiHF5zzGKHfapt8Q5RPZ0JQovkw4a+lXpIfZVYRCx6hbRDj3sE",
-	"FEBsqrgtTRRUxmDvFb4MfL21a4ujq6xuvKIPDudXNFrLg5tcy1Oqgi9NaFX0qzKtNNfyt9tumJS7fq39",
-	"Up3d4Q3uk6+b4iM4xw0SfPQ5X8VI8pfWmkpch4k1s1mBdYg3kryrFUhLk2e/qU9lPNy7xNmdS35bLvlr",
-	"kyPEaqRxt7kH7o+TQyOn8dZ88tPSFCud8nkAO0ihwTp0orimKTxLIUhCQFhEyBC+Rn1C7PioztR6EL6j",
-	"BZg2bPAB7epGt22ht9LdpQXNjgEOjvuKhmaKfRhYTQ49kFQQ09U7iUqz8jzNkELDufcnZdTFIRdIuRn/",
-	"0gbOhzmuSwJmCFEHbLoujcGWy7qYQGQK+rmxhRAKWAyFvZnHIUK261DPdxMeXldbQjkELMVWFcAQjB6P",
-	"EL+ArcYM5AgbV2dpLhZVfNPSUWnPs/I8syvVKVV3HNuT8sRG8h95Ute9/DmcvXn96ev5VduoEvVgw0Xx",
-	"O2PdaSkmqd1gSuGKWtuCK9Xuwi1/sHDLOqWrr5EP6etWr97FeBZiPPR5rhXjWSwNjaM+QSQ0VoJeIRwU",
-	"6uBXhYNqQhwALJDpZliJ+OGAH4L1OFlN2BxJ5LoacfGdZieAD2wV8XnnNpBAVNo/MU8LhI9TJNW2USCE",
-	"QIMoplUogKCuYOgcYaiLGrehB3oI9CXqUxkwgKkluZR1OhWXMSiHH2cnzzZWqy+lRf/JmXytTU4/0f8D",
-	"fPI1nNsb64Hwc928E6LqVTbpH8ro+27D+eaI1GiFTRGM9OG++0MU3A3bGJp8UoDGqMLCsSWrmD7YM5Af",
-	"xZEQrERA8AiACVZ3ieQ7r3Vtr/WUtnTVb/2q7uo427tUs+YEwHGeM0UVNv0qW2K7aosR6H29JUS0iQoA",
-	"/EcFqAVAm4Zi190F8GGsyj+qgOKFbYzt+ij465Nf3Ag3Fp/ZKCvXEZxPAaxv6+sHDnnhlwtWmn5VngI+",
-	"4krBCpe6fTKSn07wisP9EFsF2MU6cftKU6Tc9Bte/jXKO19m+nLVuXDOXzJo+A8uTYHOq8Fepp8qEvJl",
-	"Zku/BWPByHKrIh6xS6kpOPYU7Ghs1cI7cp84TqNN7NYB+h/TOvmMYkUBKIXoIzl719XvqBM5oXsBpRDj",
-	"q1KlH6I6GK2QMkaVFR46CqoBeSn3NUuPudyi1NKQEprImdfGB+OR+MkBdJCRF/2YpehPCmbzQdtGljzM",
-	"Vkh1MmNfSVBzHd/B3VNCdjXcF10TEadrAW0EsD2d3MclzFPKjinNaMuA6Qfck6jSEDiNglqWKLIpHtfV",
-	"fniQdjMMvA1LfwqJuyn8DKRdEOCbAoShPaqMA8ZQC5vaFh7mkf0MAgwVF4rIvuGNAClIV1+5RhMWjATz",
-	"N42zufe1Uvn8pj6R/o1kpR2a8ep6zmiim0fX6q++hcDaBnNJWZ1uOItwXa1bAySc0tKnBDaQz7nh3qXr",
-	"lzeqoZUVP+ovpwXv4lx/Hr2NWz9StY26u2dSdcof5PvPW7m8ULmTlJMid9+C1APnKQ1V7v60ZlL0FP0s",
-	"ult/O337+vWrN2fnPx6fPj9/++al92i6W6Lb7Woh9n4W3a16Nml/9dmrX57/1t0Se3tOSIjtz+7CLlQ0",
-	"IObhO3XhtP24u9XCn5Cs1/34vltxyxgyMWrWwEMyw/8afX4BfmF360NXf9nuanA9eN4/mTBr+HeYMkqI",
-	"llBFITo/MLxNOxaWO73yU4sKsto1UvRzV3fL3+RILUyqW57ClDp8Nf4JF3TL+Bhp7DdKpi1R88M7N+fW",
-	"4nXHJ9XTX5F/DKd+aXX1l92uzvowvf/2g9BZLuDpuRm0X8hS5juqKHa7+ktX90dl+3WR6TLXOyw4f1Gz",
-	"XXH/PtH/QMTG6J6aW173YZ+CCA7LXDkWlttoW7JYFj8ICYUxvOixIt+B7aJhVbd5Ubdho1ha0/fb8R7Z",
-	"bontyg5xB2Tm/tfvju0PsCJHXe0GYnLVzs3AT/ZSzXaPGmY7F0aeWFXEMeRxdu5MJz6yDjBA1P1PX9f9",
-	"z3Qf7vpPVa5K1dwlFFvcA2NSAtXkliBmWiHu0KhFpxWBPEVgiMAAonQa4YEBWiYlpMlgDETZCAnmTWLr",
-	"m0eDzWlLOWsL0KRAxwLjXdbQs4i9E+vrBdukIRBJdjnHSf5q8cN/XB2INtk6OjCq66Wvk3ZDg3u7WdQP",
-	"tmOI+E3K4f3cDDLdDGD2oxpk2sInaBFdT31iJHGp60j1g6fKpYOy5ywiwjTFUwrVL5Qd4rG2+JfTV7/x",
-	"lzWxE5kDnCPWjbxyKysO2/v+vl0NYI+AMPf4u4dPAr76w/aD9mHkufpxEdCZE8zJrkD6asDREaUxBCZM",
-	"GR62D5S4mJQlYD4Cfpl7c+rTODcFYhpeWoIUZsKcCAnUE/FXiD2kmBbOlfXrE2jQoDORQD01ojMzjCTV",
-	"o2jjjnQ1luiMFGCYxgzWB/v7+/yWPI/E0ZyT72HPTJ4qi7SgZwguu6bDe+WexNwMTvS3dXRZwK908166",
-	"sW7uqy5cFg/o0950Ot1zO3dvUuRKO2s3vd4IX5hitOnw6JorYKStRB9w+2h1EBuEAey5TRKDlatqvWf/",
-	"VTkNmg2G5Zz/DALnFL+PVR40nHu7vvMJUk4/LRSgYcrc3vnD9bbAMWEY/0FsgYpiB/UYtGOs1p09cDtu",
-	"rVfbi26qcuoY/VSZyv+Hvrp2z4zQ4/QqFE7pmaIAkW0Kq8SFLEtVzLpbG7mitDm8K0pu3W9qukP/fJeV",
-	"wx+lVW/fvNzpbjGzBHtPlSHuru32ISL6ggMMIq7i+cYyGW723C1RwwK9puVZsjgbOaeVxamsjbvgCuvT",
-	"mrsOJOIOLkY7EpLuxN0r+7u58t6tGzW4h4SUu/MZaCveFnlHbC8Z67bwDmvJ8PXzjjNYBOgxK3wp23Pv",
-	"ZDtQTXbEdu0b2WbfuHHA7v7rjbmFI+3QgNtouJ7DX/wYcqrrEPw2aeL+EhvgZlI2W+DP2WQjGRMs1Ypd",
-	"HQjlGDm8Qs7a4GSXQzVacLMRI3x9Pxto/MwAqH6coXgLgBa5GbyalLfQC93gifNae7CPP7oz/g9UZVNR",
-	"wM91SiQvSzTwlb7QhqiX+2TJmFzyzQYfuerqUppZq+miVxx944TaPe8mH1dlANaddTWdpdDh/g65VxSA",
-	"aoLbqWf+OvD/HuzjKdjGCzWRQFtBra7VAWfWwytMrOogDxWnUD3joRUXsncZgXkvpFVbSAQaeipw3s6n",
-	"bHU1iRT3K42f882ZFWAod2LKs0D0nNFaVNg90alWGvj7WtDvOgA4PcOOMMk4aIw1FrPV7kkmS51jPaPw",
-	"IApEd5sIUIiY/OBkHEWr0vkxNcI58pmyWAZFaWt+sSiPO/M8JSJ5uH+AP54XagJVsXO7At9eH2gSyyGQ",
-	"vMEawGgqOyPUy2JxAdw7Q48D1VkS7yYCPAr76PE+Mu8xeY0fikZMVmTmCpRJzDtSYVlBXo0zeQHs1+QH",
-	"MH2fHQLbqx8C/u32oo8+oCZGxp3c9C5bEelatHn8fkVGqX5XU10B8DO57ZBSLYJ7SUCSxYFkU3DBwtRr",
-	"0T4fdI/EaGyupFXp14yVzHmr3zRosp5bTz7z5jGThQv/epEJEOXMkd+Pv+g/doiCHgJzQ5K89C5G8aew",
-	"qRaQZGtsC9yQN2cvBfOIg9CNlcT/yxlsFLvetiFoHUqHnQYH/dWq2hpA34gtHL74dLFO+JQH8NcrFI7X",
-	"dqk082twhWphFkHXKxfmoX6LcuFIrCqdriVSn7vt5md+V3D8j9e+sVhuHHuW9aKywUPka+5/pn+tVxzh",
-	"zWFm1vclCzUhHeixI8S7KJKUIFNawE0FJkdssa+zNaPv4y8bHfkHLlXYPJxCxeCr937VTLheaQJtwWpt",
-	"gs0GejJuDrP4Mv6AgUAfDLV2VqsTAklappE6UgB1pHMG3+qsZ1KikfztxS9PQ+n9dJiVStgxVLsXbot0",
-	"NcNShKhrheITSfZ/Qz90iJwwPIqJTlUhkja54+CI+9ylO/d7d7eDw+9FbygL2XPLc+TuTl2omRVK2pk7",
-	"aTChaREfLFB3HoqpkpfnfEtyw4/1DAYDZJNOjpRDgiwmbxniBIH72tf9I0Ec0pFmZQfZcyE4Aj8TzR7g",
-	"YTyAQ+falOcyd+vrJncKgBWe1tR5zgDryRzk4r57gCU2fWQ/dEvpfueQPtTUUFg/qav0t2WW51TvH72H",
-	"DrNhG+hCqMRanmDO4RyQu5L2lV11t0ffjv8kdQ2nMNjNnfT5626h/H7tOfympm8tMLCsO3o6vdY35y+2",
-	"qe4eq1aWGo6QYbyGJ76G2H9jcuVMM/yqbhlUAhKkZ/KSdOddbcE38ttD4Txt0q9XXYCK949QXuCUw0KW",
-	"H8VRJc1fkVA3mOe/VsW4G/xC1hsVxo2lvZfko6v13k2xHHBaVmC/vsPAzHistHIGIsJbKXtJOaSxsRkU",
-	"YHowWKwvJJdfvKbfKSMCFibQIjPtOVE/cMIKIRm6GmPs7rmyADyRfmGwQdJHhDx+qrtFh4L6CQ8oifiS",
-	"/ZmciqCC8gGAx4KBU5KWfzcHc4ngDvUotbWItGCjgOVjFaVL4B5HHm7kAtIE3izSqe9tBRsJFsaZPZkt",
-	"C1mawrbF01CfrogvG9+J9SiPTGIERajccFpt5CSDbvFyYz2em6+Eh4k8r0FIkUisvvOEcokTnUM2c6iI",
-	"extRWxijTWQlYK77jRIlWmirUAoueXiw7087JwiBpAkXtwkNd1UhtNulvCnXieLBc9ynbtc/G17EeoAt",
-	"cEEIPt4Bst5YuNSM1GrUemUvN8ZhrVy0FIEVaNmxX9ygsLkxFNZ1sFfxHNjxZ0OFlJJY27P21QhOEt/i",
-	"LjzKWa015sOC5jkKsztUnLVRcSAIO42Nj8gGJpulEnxS4TMmm2YzHDPEK8O/ATIe6+X2rJO1/EGDqcBY",
-	"76ZYAIwyGsHw5wpWekZr6lPJpS0t9adlACulZA/AxJ32Ze3nFGbPjEYVLvrepCjcAa9JsfyGKjIesQUS",
-	"elokmchcJ0PDsF0NceKA0I9E/kyH4o67SWQUS6PCQShB4dJAUD7OtB1OSitSM9Wd8IBmMLS/iNJ2b32T",
-	"4cTn3yQsWzi6npbbGJXNX7kRHhuHzxA2jQBN2ndK4E4JXA0aLXZY1tMCdZzlefZR/UczxBlGs+clNzmM",
-	"QOBEvp8TrHmOxl2qxiAWjfauosqtcrIQMCor9yCZGaRvnZwcqPJl9lFpZe3WtW1gc7lSNvysZF4ONxAJ",
-	"/oL6ViyaKwBvZh+vgYS4+ee4JKB2Un2bMLR/jrbSECf1ATYK+g2NJgPHjVcV49dy0v/67bno142231Co",
-	"Pa74uRHvZ6BKeNZS5wVHA1zvT1dMmHgq5Eil/tQ7L+cOw3NTynbImkMz+JKYvQdi1oghdX+k7vNwmrPd",
-	"bxBxzVYqQ7ZtSB47XQSKiOtEfGHdxaRcrAURx9SP7l2KcKOQ1A11473QqrokCcuND2XckovNP83J2IaH",
-	"XJ3/FgbBUf5vm5yNX+xybLHKoK+AlNZw/RrJ2oY6n0pZAjRUUDj3Vs34d25T+nd3NTF3l7T8s1Qc4a5F",
-	"mTYOH2xdorMpw1WhSV8bv4gw9e39z/QvgKXvK5VeyN7l8lRY4FfZDskS4Uz/S1vlkWk78fYwEdB3grQ1",
-	"vsDZyixtsA9hQC94LN/YWJysxkWcH/HGVCPRlbUuhVsgPbi66XhHOnZn+t2y6Vf6bYqguyQBImHGIucm",
-	"kdzp+2EusEmd4chYxxS7IAF1fNIWr3Q+a5BmIznrQAQYQsu+ow5DHu741PegLty4Bbyt1ex5aaA9UOyA",
-	"QNzF/kM0BnHRCrZvfSFgPUdVjXi8unW2hmx7vfDEq3BENd/jFhre/jgSO9B0B2D/2Imfv9nyrje45R1B",
-	"1F1D3V9Zl7zhqr/l6iMYwWyztqH/uF65ALboMsO3UKnslZvTUc7pn9rIxRkUZsupnKHSiDgnAQ3BlAqM",
-	"4ZbHBO34eiw+tRWOxLRTga/R4wWQhirMCNnD/XsOUCaFGqnRhSqUxyhciDRg1pPHaUs5s1TFQQ9BqiFc",
-	"NpWeyzLhJnmAvXGbXiTv+fcPdMPjE6cvc6MHgMIiU4S+P9bVecxzYI3kTPx94tYpKyG1mxHhkbRdnQSi",
-	"r4TLTRjM8ISosN00kTtS5kYrMfA9Qu7xpzHWC7KRY8aYqa4QqBCa8bMSsB6OKo0DWelfjxYGkSTewNQR",
-	"P5XXEZPMHCMi0+A6ffLuEcxWePPoMBvzP9PbXqNdHk+8LWpGp3aD3WYV4ulqM70jpfoHpx08A0CNGlHs",
-	"BHCjsrlOlfne/xTQ6FNXbe510d9+fX56evzT8/OTZ6SKroLavnZZOX+oC6Xlb2KJghXmI9Zw1y0H54cu",
-	"lIRXxNgOPy+NyrsXqSC9qGnkfKz+4EmEt64KglRjSowLA4HIpmAZYo59VAU3tXLd+LYVeO08kRhwYVqR",
-	"6V4+SZt4wF7TY/967f3Rgi73Sem8KzT346XX7O2ncd4xgd3lZL++CoOq0LGXAayx+MgC122TW/KrJ4AH",
-	"QJTlYkp6Lv2OD2l5JlAkDs1KMdFlllPAw9PytsVbOFxy6Q/hbVEyjcC1ikylgB2FjgUUotKU7n/Gf4Cj",
-	"Nia2eUJrw1+ETLFDAByeSa4iGvrjE6a/HUpyjvLMCVntab/UqC1OiMff3WaAbLxunGDzPxa/ZD+6JfiX",
-	"01e/NZNZkWj5punWtWiccKCnqnTuySZV/wsXfisiKpbiG468yW2AjQ11vyOZqmsI8hsjgW9tvTS4SCv1",
-	"Ap83XyBEU14aUgzakL6r9S96XXjidcxArnPpW8xVxm/jL6eZ1mkyjt75iX5dmEGhrL0La/7JeE2egdiQ",
-	"pISadPFNtyjTza9E6xVdMRdz6oi/7UwmWTpQenex89ktsNQzbGx+jlJYvCxTzwI2Lkw6cV6rO8GpXT5p",
-	"Os8XBuqZ6MLeqP4EwnhFFKLriCFFEkfCfFRFe1N6MJDmDeRgKHkqvdNVpQbN009xunWT7Tq56qa6dKLd",
-	"8o2bZkcI8f6DLYtMDz6vP90vN9F9jTqtnq2LVgFebo/nuh1NFTm7xjzT7bqJ4jkFzvP99nqTC2Re8679",
-	"gt0aedixBdjobTsHbZkRizZe4lR14mOwoT/aLZIkOiw6imYgmrNYyF1TrXJVq++GOz2/gdVEy3pXlHIX",
-	"vv1avu9ParW+nfN9N/oqccMvrSbhMg2KH6OYdZLjyJeE5Kpfgi+bWdHL3YRT6P5HX7XkHkPvISOqNKI9",
-	"eOT0gcw0AEvvP6Erz/0FyW6VtIvFHlJjS+2cXl9jrOVIQTMKgEY4V5/LWjxht0hO+nsgiwiICkfhLgK0",
-	"KsCW9jV8NGdk4JY+clDnGFc8g81FZCwe/zoe8f6fxiP21SuIcxJ2xo00sdB2Xsvl5J3/Z/Ecv44iWMfV",
-	"JG+dFxCdxcN1roPyNOjafCGznC+980//PNzTKMVJSTXpy40tcI7BLi8Sn5pJnooLrqUwHIx1yscHnanq",
-	"A+h0MMEmsj63KTplOVWFAtub+mdmtlQjH/WNCk6cEgIR2nLOSVECVBPKLz8SJuSk0vTfQhzbjbEt3hHk",
-	"ZYJDOc9SUodzj82Nrq3HqMbQFtTdopSlKZdcQtoEXOPHU0GvkXkOZVTL5TwZM39YjJpMfzRZT62p4HzU",
-	"cUM9F65bUHeLu/XOpblzab6aS0M7cwO3RlyvZD7ycRoFPFoLm5dDVv2nFWlH7w+hhAdiIqcKwMHiEI5H",
-	"uptK22FV1iJPJ9QSstsUl+G1oL5Sd7WSRZ6pgh2VFhTjmzyHSj73R1YyQVxchnhB5M9k+2bgRHFJIiQ8",
-	"W0KWhD2DADFtcczNo77aslrKyARSGaHLLbhfc9nT2PfKFp2uDjqdUM8Ii5jZObg/t0nqOwli6/u6ScvW",
-	"ht7c7TtEL7OP6lYCXrz5KCiIZYXfPmMYe1bTrBymhVwrm/eOztV3rtUNZvGu7mDd+TpX8nXIwb3VbNyy",
-	"Uk5Wo397/ebVr6/Pzk+esRa91UTd2kkxJ6oWcmKvYx2ASbExafDrpp9ANM5nnyo6Z4ceVV/oSckFrwe3",
-	"1vZOWfjdivXykyGyR/Zo46BuZsXFJMtLkekW+rEUdeX8kXjF1gx2BlJjBYfZvPUgqsZDVy9aD5x9qdHs",
-	"c9L/2/cFrKWv36gyK6IA3y2pbLfqnMv75ir7TtNeW9PeqcsrqUu2+lbqy00lsnM3Zqsh5pLD/f3EwzeL",
-	"VJbyAslo4PcWAvjAJ85U2ugJZgxKKi61mdqYJRaOsmAdTiAl09UpgP28KoeqmGZWieTR/oMkAhQ1qRJJ",
-	"enE+CYudtESCzz5Ps6KcIcxpWshMZ3qQdJDLl1JSFvrCoTeOIE2PT7atmIwJFpIGJO2lShvA7t4omWZ/",
-	"VrS7sO7w6r8m2N0fj7TidAhxxHibDlTpt0oj3J5VsugNG7+aFxkgoGPYR1zMyAQoszJXhMHoT8cvgjuL",
-	"3MncDjkTVs46gDVjW8IUrVCn0wrtcts2kENrUyoE6hUXykLpdtkbKguou9j10EHWJAlABs6UdaLHtgiS",
-	"n4d4YT6qgBipFcRY1KfSAo0z9VhiiH4SKPbLqelqQvQVpl+NpED0JPl74iMeY2XGuRLlbKxEpksDFABu",
-	"WcWF+dQBVDAYmxhNbOmeBRgNMFJgderTqvZNMWJKAXqJ21Y4k3ciB6rd1Ul3q5wavFl3KwE7DZ+EKQcp",
-	"xsNCWtUSiSlgfCpzz8LJJ3vASwXDpnwD9KBmA22Bo7mCokkcVQISAiKzzhQ0eoCWJF8vYSxoNFYmJ/qw",
-	"cXyjKcSSrHtSi+JKsCB20hu6gUNBW3cL4mbwM46V8M5e9SOCrEf7+4I2Q4tJpJUt4Ti0GEt9CVUPaUoP",
-	"KY0TEL0hEB4AC7k9cjODt+9EvDHuJ+KShn2Arxi2EHYXJ1Zn47EqE9yAmRZWDUbuk+0IOzRTxJGWWMnP",
-	"qsFY4oBIYMCJGGaDYZ4NhmW9QMZXiVDIdlUWB/GQDO+0voEcDslaIAmA7AaQmQ1UinhxDVmev2/N1w7E",
-	"EnokP71UeuB0OvQrjTLNfx+4QZZOyG11tv73+//d7X7a39/rdj8dvOh2P333wv3zyYsP//S3Ld/mhDWJ",
-	"W18W+RagjdZAv56d5CX7Itj7NJII4FSZ5OF+/XyACb2eb+HRUsKFRzHhwsGtEi58s1Y3Wt01iGzdxnpD",
-	"Z1+JzTbcoNr29mjDrjcaMn7vF3d9b3d9b39c0GwUx2wxxRZRZIKR1TWPr1ePTAVmWi73SifIlzT9nmjh",
-	"NNHI2RSjTE8AfApSSBmW/RmkkfIFD0x/MC4y45bKaTJKRvv2OomgoSb/6JTqGeh2p2ahhw277qTu6gpl",
-	"krAKpLcaNbgdpy+Pz2gy37h6OVrT5cIwjHgD9sb4oloXhh5/l/a/E05XzeI7Fx4dHtxL2CUOH3RWkTmF",
-	"GpuiXIWBV1d5fAqSLM/9I2QJhcNHEMMh2VHOlyAjkoxWbUEWbYgtkyCClLk2U86YO4dVaiC57Wq+cQuT",
-	"yQlofA+rcJ5OlIf+SUBATYC4jI+jqzpCF7LMRgoWBgl0WTjbUs4wFT5UWkjRz/rlEDAEAywfsK3RtND+",
-	"+HczcbsB8XekFkqXxUwkNpftqSwgTkN0eiXEkhS4D7lsX4AXotKkg2LXLWFXQ0m0+xMXN358i91RJK0r",
-	"lY547uoA+q4lV2+i5PmritObrnb+Y+gC4r6YkZadXks3/PUYX+7qh/8RkgTU67K5XqsvKa5B0IHg4326",
-	"9r5/coNp/RTZQqfzdKzWjBTycO68PXu62xJPDp3YHxnLyBXToaFI6cXMndkCzQSsTYX7J+h0iEWiTU68",
-	"pFSr3NVwKkdF4WR3S0toeE5AHMFPg8JMxm6NAjosxlSpCwf/bIuf3HkQZORCNgz5+Vk5seOUXVebiY9k",
-	"sdV/0Nrf3+cZYpCsqpcXFDIGKUmB+cJjsgWmGCksbBkcDlN4f4MIby0ucct5N9CpZPIUEAZBRrZFMtF8",
-	"RYjJZujuuNuNlU4BDQ9HMDIjpcsjXDFLr0WkBpIlYGtkZWO6xG2XU9osa5RZ49xSOQsl3hmZEbj1oMXF",
-	"L84DT+rq/KqkNEk1pne4f/h47+Bgb/+gIZDnLKqthtjdwVzobr8au9vfe/Lh88Mve/iPw/CPtWN3uayd",
-	"q3GHaqdx+Lip6tx8k0m8w3gjfkr8YqpDd59jw6DhsvOLWX3ccSuV7helJyMntPAvuhvZ9bUj/LrusBvW",
-	"6nKJ+CNY3wKav67WCNKT0YUq7hziO4f4eg7xtIk4vclwoCjc/oowHFgNdHw5+h5p30ALDs5ipi/MJ8gY",
-	"YYCsQ2kizKC5zxgcbSpB72d5iTUJOAHkbjd9kVhTlIxERe6ayI25BN9cigsz0alK6XOC2/E4rJlPqYi+",
-	"ospzLRJInSQCAvzglGsojmcLJM8sEw4Bo3KnqyFfJ8Uos9Zp2eRlpi8TLlKDXit8mpLaerTgKTH8OZ0R",
-	"WT/ws0dIgNLzmZkgT6ob7sh8pMFYIy5UV7unotEAeTlIcjVxlgMv/JrZtQSzimBPXDBS/wiSEc6syPSg",
-	"jdTzzt2HVbEV8wZtNI/pj4z1yN8+nIykRhsAWghsSfTihLyfcOSD78v2TOKejBUhZNJQkxgkzSYFGIcE",
-	"5yiR/ZM3F5O949IEdUYzaNBobpM1aDNcnkih+QPhljyPBs1WR2cqy4k9WjDoaiZe1crh/KaZwJ0rc+GB",
-	"u3u7weKNsQ6Gb9XLjYV/RA9YdzI8+6bOOr866+pP3Lmv+bKGx1b4EYcy3pUtkYxUAh914r7qZI5NAiVW",
-	"dWVHTSljaW020Eo1GWoPHlcMtcOKnbYzUr+7EfzuzDO51//w+Xs01eDfD9f498Hhl921DVPwoWoXpGkp",
-	"4BJci1r7FO22dSb+sDrxrzTrY1HKQYvKe20pddo8FzlomsqjhWT/WsvNW5CUGAvBpgGQ+oL0ehiGz9FP",
-	"JtB82rzC7s85H+Cqi7u4thtl/JcSVgEkh8xzlUZlew1Loj6hgTXfdxs7QoffL6vE+G97/2eDqovjEzEy",
-	"aeNwZHbufl5bUh2f/OpOr3lYgm4+KM2Mcf2pPZta3MBT1yvakmV27kS6qpXo/hlryep3FbAlq435D4Q/",
-	"9kIQXnCDXsHTK8OgJ14Ykyupr7ODXlFEpsSyPjRACpHLUhVi582Lp+LBgwdPdpsWCRG30nPIAW+gZkbq",
-	"BdidW81D4r5GsBnD4NYf04Xqm0Ld0KAQbSDFAMRVV4vI7G50tSoDu/Ka8chudM3OIskMatHZbUzLgTaq",
-	"sJnuKchGjULzyFXXl+zCG13fK0/iyu+CZ3HNd/Gnx0uPXODlubLY57pCDRleek3QdBrsXbnYXQDqq8Gk",
-	"cyDAF7rH1V/wdxR2Otwg6nT/YpJfNpNVI8iB9DhqmmoN+mIyFqURB/v7cTl/VlqV97FKwuO2ARqlr0sg",
-	"oPI5VEpypOgx7opWV4MPlUFFmbnI1cidO1IlZqig9gJROgmAHWtKnOMvRwqCWWfVW0I9my+lc6YilGiD",
-	"CplKqPa3RozkJYDplMRylBrId4mhLEadUO2G1Sc59Ip4RxADA9DdaLs6K69OfY1aujG89DWh2ClWsVI4",
-	"v42HvDm3YsPlt1CZsW7JMo7lGiXL8Q2qSudgHaXzDsE7ehIjhVjWQ6GG+RAu5gBh0dp/SQVwV2/x51FZ",
-	"hNcGpcOlF2HN+mq/2qCJl3g+8BYfQOl6TuI+HKfgYXSklIPKGexY3yBnUlWLYp1FYwrnZy6kjrXPFNu2",
-	"GEfuQqYDLCvkxE5bHAsf+zrYh2KJKO8BNzQFNDMtIjrDhctzFF/Xxg9LtK6Jj2Uym1TF1VxbmxfGsdyl",
-	"he+s8iuLOEyL3KBZXio5apYgnHhgQiB6MHWbAmOsKM0ikddi3vIMnvPX41zz67fcpoOzrmLLKTm6buDA",
-	"PfuOa+1OXH2rIAJ9+Syh8O/lDRy1UQGkILHOGYbS075Q2o065WQdmDEgANvipBRElKZGY0xg15GOnWES",
-	"9Bv6uZCGXSU/nvrBbu7h1l17C8Rja80DxdnaQ6fT6zsN3B6YSisoG/NXoB1LVa5oTy4FHXwG56WsHAaq",
-	"XH0Nn0whnpXnE9dYeAV3TGN3TGN/ViR3EBGkOOpVURQHUHJERE/p1qoODLjD/c/uP8yuhB/xovrCj5bV",
-	"F1FmchBbQeWfr9npcHciVPdQAx23QyPEO/ZWOW+8LpAbSZIFyf6w2c4XmRV4afqX43r/Bybagze6yfan",
-	"PbB0+7eaecTcPbDvE5pHR8rXwy90o1zNALt5H+5rmy53UaA7kPyvzPvV/PU3+mEbfZVuyzP6K3yanfpS",
-	"IlaB1NbXimUE6LsLUw7bIsFD51lqEyCSJtj7GN6ervJUXtjhh71b86xcXb2clgv03/qsXPWCq26+4e7w",
-	"xKwPEyYmRYK4xflYp+8D1OLDg8OkLZJ7CXKFhypslAihoIcnunYpz3NdZuXsTALn1rXcVxzBejnaK7mv",
-	"ddfeRt/8t3Bfb4Eg7E7S3zXY/8MRdK1t13Jyd6Vbt6I57n+ZSRG60eLQ+lEDKmiFL6s3KYXNcqXLfNbx",
-	"ML7Unh5QIqmPrQV94tyTht87NcRXutOaWsaumon96xRw/kFqN79FEiaKLo5UMaBKp+Whv1/diSnP/C6P",
-	"c4cduAF2YFw4GstkOnKFvM+rsdI2lEBy5Qr0IRVY9RldwHjniFqBItcz/YJc9n3AQPMr044zwjCl3dUB",
-	"M5ADcAEmuD8poHiUsBCpc9ni8lNHLwr+kZxBdjxunXL/zFLfPOw8Dd9D1RFJ1C6VsAMzGVtVlB3hTNyE",
-	"ETeovhWn2dUBBhGQqeMWwcyKLCUqDaddyNfYAfT43Tp1QUkx/PK/aVpsXV7Dp9GIr5wbm7v6FtyLdafj",
-	"he5mDbWNXkZUNez3RGWrcTHxnzZ99qV1hWTlt30dAcb0r5C0RJlxfMLfz1LT4jc1DWd+aUUX4+e1+mqQ",
-	"z+HSX1EWr7yOz/MX/mbK1VfBSf6SU6CkODOXSq+8Mj6XUrRrWF7B2nSGe1gWu/wyogXh635lrN4VVh6d",
-	"BbZCDNq+9DLwzcM4kaZj3ReIA8W1iZLRa6wMp6Oj7+sfMiGNC/CbKbGJ9S5m8Rc2pd0r9nZvky19HUa+",
-	"OiY+uvmt0u6JvT2nlcX2Z3d+dws4KrpbHXcdMT48/O7gALvpjR50t1p4YqRS6XQsAYrpIcBBeNUrzYUq",
-	"2t2trv6yvTbNH/e5zBH9xWYi8vz18kzp6g+0UT93dbc8cxPqCPy/ZZPqls/ClNabUKurv1yXXpAMkXmC",
-	"wdj834F3U+JEtmtnsA1vJY0nsL1q/Nsw/DrKQmqaWLvygnogPnt29y/Ly5hxys5Jy0oLHd+2hE5ChrZv",
-	"Eb4QhWfEK2Ba8VRAwMsCsFxZOezq5KfnZ6JuFPf5iqQBgPGq7tW3IY7H0Tp/NBgMG5rDcxcvMY2vnveI",
-	"DFJY4pHKM61WWVt0FtlNb0/Ws5yeDmUZW0+FspORentCds3Sa9/Auam7xeKl//rd2hf/63dw+UQf//T2",
-	"ZIXR9dPbkzcTjXaeTv0s157kwpWrxhldi+O0pRmvtz6npRmPeX3uah3uYpW3aWBRXQR55Vyu1DP6oyos",
-	"urqbRjA3q5iAq9ermWAaOnFh0hmmf1oMs5iVCHII0U5ENMauxQTABmO4MCFzoweMRvdf/+//F+Do8K8A",
-	"Wgd/Inpc0oLIoS3VGLEZy2yEtYmFMhCezcqOkF0dgfpFdzKFvxEPAyKkxnMB43ja4ljPiN8AE+FuitYw",
-	"ECM1ume+Bb6rhxJILIkW8+H+E5HpjzLP0vOykNpCejdpC+jRg4fSqITUvAg0ojQrVK/MZ23xNDeAAum3",
-	"htIpAF8en9CjIKLW1ZklGMkKtV7Hw1qXwtN9zuNDOisJEjIpse0hZQQts5xZgQtGQWYqXTF9kRCQVdIw",
-	"KgB7jIcDFaQeurFQHzM1bYmJjoZWgaBxi1ROCo3h5eMTkZh+n9ggjCZ4gkCKCOCb7nyVCtNHmAWrcrfr",
-	"duJalv0H7vkoCZNdprQgggr/cB9Dh2HQrKEeiJEVDIXgsfDHGWU+4XrE8AwDVc4/sS0SPcnzRPRyJQsI",
-	"hLtXQi26ITJ3qSJICeFeckLnnAOgNS0EY+94CtaAkulMVOsWHXcBfwVHWP0Ttl2MBOmB07Gxjp7Y1TtN",
-	"O3oXKT9qypzEiionfNB8nRNnoacG8dktVFyFL4DzJ3IEKQf4+H3Z0ghpRLBeaQWqxDfi9BhK/f+z9+27",
-	"beRYn6/Cz7uAbaAsJ735MLsKBlhPku72dibJ5DJZoBW4aBUlcVwitUUqijYIME8zDzZP8oHnHLJYpZJV",
-	"ki07cdc/Mx2rLiSLPNff+Z1Mj0abu7tylb0ejSLDwHNqbsNDEd1uC3mNqVVa2XDZzegr9prAaLsMb/C6",
-	"/QTO94CXivyGCX77NtFIt02Eu7hDXO0QuiRGuQ6q1VnlTVZ5Ceu6NvB5Z8wd2wWhTrk88Q2rQXDewCNo",
-	"hEO8s7ywkT+ArKNWs0yXphC1PHR2Weh0Fgiy5jkKUYUICAIUgC7nlqVXUjmDH0mwsOexe+RAGSH6GAKT",
-	"FvueYRAMZuz30lcuywZnbj0wQ4T2zr//+a9T/G7wAgAlUHcxaZzHwLMlkjtzw1JSTymZGWCM+kdDha+C",
-	"TipYPGUY97G60oBDY42Kg5G8nkxl4NeyGgi4yrX0rL/O+OTmKnpxj30k49pwmZX9udGZEVyhiUW0XRan",
-	"VLaeKU3d0n4P106B8xYsuhOWmvl4LKAbzSxfpt6e5Az+jZ+otJChlT6P5g7rIrEVdoSVIesUqMZo04TX",
-	"u1UfKIbtyuEW6B0DQ3FnUv5/kSKT2WKVDRjaiyR0r1TDfJ6Bs2OAF57x0D47MOJXli5xywy+FrgVtGMh",
-	"8kzmJiPBEMFWTliKZlXKaLFM1MQvYU5cwMJ7tjer2aT6IZyrsjrq6HzglpIKzNyZFEMBwW5u2P959/oV",
-	"tsYzYRw9lr55/W7jUXBG1jJlYGu5p1tq3Od2TmlOM3cAV9242rrBRnA3gY9BDthGaE+ZfL9XdA+Q8m8y",
-	"Jc/M1c+6qFnGkaLYROnjN++usKCwVns1rLebzja9aqKk/BqzOhb/ISpBSORGWNCtgU5iuxtORWsEAZyd",
-	"DHcFISu2Qx+soitekCVx3b14zetR+Yw68uEvy/Pnm2Lb7o7yGbthl4zT/+uXPaa0ctfd9r45x11Co9jX",
-	"/rgpKOkPvac6d7SNO0qzf6UtnZQH7FSenf9tri1/IOWsZ+bKG7FNFGhc7hUZc/rf358/++3F+4vz57Gv",
-	"d0eAGTY4cOYhol+CfT44YFugXGgl18BcgtmDSBdLHmkN81I3jgD28ptUWf/669wlwTK7DSiLdw+asSzl",
-	"ZGgeWcK+goHdZ4dh+Q5ZMyQlst97Xu1WQgJcbogDlCqkEZiC0hvzcz6H43uOQaVQmZUh15ZcBPJijqwG",
-	"BzqufwixfkT8K63EMePGue/uMJ8YoSzDOQKntSxgPQz6qkBWrRniEhLIr0jFfseBSjX+dFTMnXVh/B8o",
-	"lYPlFkOe52gaxHNKBsqXTrgLDPuHlgoaqMFQpWXFXBmfYRr6trAjqSA/hXmmAmwDzDNifgpCGL7hKpRq",
-	"hN6qIyvUQFHDWv9XYC4t0GwIBOBX2GnBd1AvfI0I5sl8ZjFhPHyKQ1OZJmdZwUc2YXOVC2MqpRY4JUqO",
-	"PPpfjMsLqS7w0Wk/WqGBohBGHMWofGqfwix8p3x4K2UHKV1HIP9/zI1lI4iTVtYIEtzBrXYXzCl7xi3L",
-	"BQfk02fh27Pj4JW27FKM55T4expC79wOFJQTBDfTXSeVCRzmwSnecDoMhUKMLiNVsFwUObiw+gInkcZE",
-	"tPidIP3oCdHdHpGYa1ViES0kVlCGw1RgZ+Y4HhRWr5zwUtin4GGH3/Dv8db0/e7cV7gs9MLA/kjBsnsH",
-	"gipE0oZcuWdDxCat6Ic0gWIhqHHSV0JBbG2grlk9PH0ncLVJIRKBf7qAPzVm4VaQ2lvXg3JjYWLnz9vU",
-	"ekaXn6u/QQeSFrA1K75YDBGemAAXit0f/F6bgwdhnh5tvoP/A8Nf5zzj8ICGEIQpRN4gJw8HLc2gJZsu",
-	"WIpnMQVGpbX0S/AQwHWA0Erd8p3AAE7On6e+qk34lojhYD+NRT1G2rCCWEMMq9fhodo6BFSg/V6X/lgr",
-	"y/xZhBcKbxbZ3RvnP7X6yL9wKxZ8eSN73t3a4sPRq97LqdBze8c5peQriTwq2GlONqF0IHfi0B+qW/Ym",
-	"Tl5t5VDg8u3iULR2AaAxihMuwQkosGEJWc/vasqi6gscMzD35Qhu/o8/MyVz/NPA5nrc+5lbnh+Jojh2",
-	"f/vm/scspB1OSMr1/4z/0Tuyy5mgpw25Ed53eC5yy/v4wNHU9t4UUtkjvId83+P6PW+FEbZ+T66OBgfs",
-	"3//8F+arAD/nrBQl1bg/OFh5yHOtROMzBgNlrIbCYDM4SGj8BHLtnT9feRImqtc9S2naaf3yYc90JvyC",
-	"fdvZKwJ7DjyhI3SQcMn1KHzbuiEQXKNj+BKM0bei9Q6fiDHGYIaHmfs8h338E2MUmOgZm+m57UHGim4m",
-	"ze68K7z2shD86mn8sMJ9t/JhbtA6F71cj48O1325w+se6BTvmufFX/HQr7vPnMnsuqeiEl//3PKLhgc7",
-	"kYGP9F90F//yBqDSFq7phgbgFfN4UZrA1VxUTGtRemESzCGMEa+yksTFjQ+PmYT8xi3M1J3YSeJQ/Y0Y",
-	"SqJM0H3TlGwRfH8F44xD3121QFctsF9mk2raFDvnrCKVvNW4jzqB61BBq4HEADyBIFEDLOjpzpAe6JUX",
-	"Y3p6DLEMZVhlE4oBQiOgLTCkZxHL1AxvGCjCNzxlRnuPOARosEN4icheiRH6lDbURxRiLJTTSYLoVRg3",
-	"V4h+8VD8ch15FGGLnuimK/yg3ZfLhQU6yzpd5UBRLM8NFruu9qmbEoWoEPJPizORzkhZUhzBzGeiMCIT",
-	"2cXlMkW2zDhx7+FP0YVpgsFP2qxKAxgHAl88A9wJO2NhBaSmqTkTx7BccF8yEit/Wl4Pwd0uYEpJkhvH",
-	"TH0UdCwshvQwCspeqwjAkEkz5EWG0U/AwCO4iJDwQnmInLkq0U4DlU51JvIaIye0FM9NxCAEYozp0UgU",
-	"5mkgB5I2iViHPCyeFoP2CceHUSDQUw0l8WPH2kkUVdYiYUFDvy52Ivq3sP8RKHY99GfHyN+tYn/gY2w0",
-	"jN6G8xlj8fM2tz6rTfcm+J/6E/bRF3IOPk0LPAdlXCr4jIcGBhpyNRR5WwPwGVydi6wM2XV4oHvaP6Qs",
-	"fgBw0B99j3UOT5t0AK5YBw960D4dfNs9R/+3D/3fIZio9IMGB+gJbYMk8gO+BkrUlD9owBJVDC3IB7yt",
-	"eWi3ARYKBs56tFAtJp6wr6zuK+4DLRQVqN56bOBl6dH5EnTNJvMpV1gmQbUdy/6O1eSY9Y4qyj10RImB",
-	"IlAIFE+T4+Wry927QkX5Ufrm7P2zXxvxDim5wr505rheTS8NFHhQCXogB0Cv2rusUUcadNMKwY1WPZYq",
-	"bQU4fgFO2K8WdWOhETil0gJpQZOfVS0gvVcnC75u22rnXdlT19y+Bx8JP+5F2wpuEX2G2y1B9mCeyob7",
-	"Hlg8O7tuuzLkZ8Cu0dURP2Db7lco0osK/kq117qmOBI8yWqdcUXjh+jrTlXDwAWzF+3/18AAFBMbVVln",
-	"ShLxgA8tS0YpKq2LDAKfwP3Tp/ZLnjnP1kjYYyBriH6Xj6wwsNPuiSlhglb3FDmeDgc09FjrjJR5ihdc",
-	"uNmkvdJ4oYgtLwSaLwMVJSCEjCctVFZhw2lQ7HHnhHtV69kcf99MKPLXcsjbK/bGmx8OK3q852kfXWo7",
-	"qZwP0yn1H5JbBHuXdHr9Byvpgs9WKus6JVqkr7Haq1lbozI4SA48pMuTya6jBNlNU5ccoWvZZmNRUuWV",
-	"TSKSjlCRAUQEqABRzfrkNv5DkdcRuGgXkJUhoDGQOvCBwtIWtphoNtJ5rheUgcY7kGQA+dFghmwqjRFY",
-	"IFTmXOFfQNu7rp1UYD59eKitCvPjZg3bSIfbCrcVEaveALS1hrj4TgBbHdaqw1rtG2vFS/DStBQ6XhGE",
-	"P90t0Oosy2pUQ2Uzqr7/5wqxJfa1JSYlwIMgxCg8hwQ+ZCF8aycEhRwCuZPhyx47816Q95IAZqR0qRiQ",
-	"MJK0FVGuHveJpRUwXlHBWjQH1EfrGUUbaU45etOM5wuIIEtl1tNSRhPlGQTOWhJTKg2Mt+4Hqu/zHilw",
-	"HMmpiF6KeYULmaVJtLgBzoBvnqtMFBFJK/4VwtAJcBxBtBcL/qAvf7Xo1kg1FBAr13N7qb+wKV+6jwWM",
-	"T87zhfJTCjvn8krEq4IHLqv09CqxcpQ28BMERxxYP/kQLQkO7KRt6yqfwsd8cz5QV2KJTLpKiAy3GpwY",
-	"lnKZBuIjD/4QCmafxri/eZGnsBHLghka96jQ08QT6w9UWkULpgHlxVWgTaU7p3OD/jcx7gNMKgDpfT3p",
-	"UclyBqxNa/BmA/X/5tpyd9ncnZH5LGH//ue/jle2n68AyPOwyDj8dB7avwXCq+V6QJVX4jeNCCR3xIGK",
-	"u3UzfAqOEE0u0sPwH20Mo2fx6kQPoK3fAvoF1+0K26q/eB+Bi/ZrQfI/GHxbTiYrb2wMZVQkXNnhrRSD",
-	"e8du7YRZ8sdsc30EXRgZzLuvfXJQHvDNfL7h0n1/u6CY9vmNOsN7t9xQR0/buSY19qEsi01L3VT+UfVN",
-	"7gA85F94p227SOBTJy7rfRiK6jur+fGujbhoPmtwRSRYrwUVVc0AQBTRXm812ttAG/k90gw28pOIkEZu",
-	"WYd+kIcbxri+k1bb6OcK3fHajGayGdzUMnoKkc695DnJMXcvqHrlQAfj/upLWKYaekKL1fBCHJzluVai",
-	"Hzx4SHJqIyC+yoeWQdWMkMVAXYLESIhMaehMMdyKJk50YkIyZCfFtEQVQUXOuQ0UuZ7Iw4YuG0YISlsm",
-	"TOF/YAFMWd4lp3BnAQAn6pTi/5m+eM/H1LqiBcaLylDWBBwGCnlzrdbrnSPonHqvuVKlbdv20W6wu7ob",
-	"1Xtb+BqP9zEPbFS7RYL3WssUTsv+zdIIkl+IjA9tq8Zkb+HSmnXdmbdtzNvoM5yrN4UeF8KYzlj90egv",
-	"wQCFM/qdWJ+gD+7P9PyLzHOnvq6UXphAjwUdnj46u4tY8KfbGqFuWmssUCdvrzU/I7VQtz23GO5tWKGw",
-	"UZpNUJjFWvuz9TjXW6Lu3Tfp6FolutuP2Uice2AJYX20n2fUtGFts9co3p56wkSw3URuREJrVAjBplLN",
-	"sT73F/lZsNTH01MlFiziCzyaF/lxCr3JfKSdkhcaOn5DbkBOqTCeZ4woQIXCXnHAdoWN0dC+pHC31exS",
-	"AM8g5C0w3dFnae3YpUSCyMRoJIaWTUQh1lt5cZf7WzH2bmQp2es689fqIKkzf2uLqXpXM0Lc/djx7XWh",
-	"pG37jyLnpy4YjzhEI5HQUI8WRCz8S5ZHCdQWAKa+nBRiJjh+E/BF2tYi2ah78oZ+2oeG2C+rGJQ+NlJF",
-	"dzaJemirLMLoQjpzxKHZT+muU18bgbqF/aI9IcJApTNN/Q/9LUp8sSwFTtqUaowwr5s61yPt4TKiOLwS",
-	"M0vLjB0M4RkaWx+hhPc8Jusad9O6bCvqztz43tDY2yT8YNROqZvWV7dGV90yZsro6Wb39LkwV1Tx3F7k",
-	"Vm5qlLh+61GvH2Q9HbsNcz+NxOE7v58IXyTfIaQ63bFXhNQC076zYBk2eIOkKvaDknIqZC5PhxMOwmId",
-	"N5UuqAQl51Fc3IldrxqCRI9Yg0C4h0yAHIFSKXQOtm/qFoVCmqaRRh94fVKZBfJkr7Kccb2KB0EKeWwd",
-	"x1IArlT45EmxGHCOAtoHaleRE52zXBs7UGVRtI/+kiX/Dy1VZZCaqMiXyMmUPvnpJxbp8oupNFOAUMW8",
-	"55AQyNilyLUaGwwBhEobQBSHqh7xxfZxjwArB5eZZyG/FExk0iJXegVE4EFdC5nnnr+fXYohnxsR19c4",
-	"jYpEoVgECWRg/jqMoEOnAWmTaJGt1ivLEjizwS0J1GF+UbHrsXtUmnHLTyKQTmgKHZBynjrLf/Fibic9",
-	"9rqy0QB4FjZj4BjjWRJ6IMIluAdSt+HSMOYZEFi565YzMVCpW+O0nFIhAv0TNmqXhsmx0sAW9k4INjh4",
-	"FuUHBgd1NrITGmeKK1bmArDj3FqKsqhnhJ0XCh77K1djd+t8Vjb7M1bPoi341GPJ6BDXnG89Q27+HnaU",
-	"LwJZ6nl5qmTmJxxVc1Ezh1EFexW2b8B3AXMZ4b7ge7kTTyRh+jN0jsCPzq0V05lNqS8fLTfIO3eLRtmg",
-	"F6rPsoJmiJ8K6dbK7119XthBNMZD4+YzBVwlms9uAQ0fid1dZScrPpzfFlrsDri3Ppy7PdrIwNUafOOf",
-	"sXVD69p9O4C3bquFQPhmW3cQCHc+m8w9Wn4dYRKCL2FrjtxHB93m9mif/f789asXn9KaLft/T/4uiqHI",
-	"T87OTz6cn9CbTt6FqV5n5K7OqTM5b9AeoE3axO3nu82ZuDd2jQi+m0YEVcIhaNgbVGJpvdaMVx7jCCJr",
-	"Hixtyus4W/s/7xH6sSbs1BjiZ1zij9mVv/Zb5DzcrMIOGuAE0fb7pzSySN49/60em6rgJuKqdSwMqPws",
-	"swQtjdLAGqjHjx6FmNaKAQ2mtjNXL5fVr0j4XLCYgilEP435Z0H9oktoRriyyfpydvxcDX3b4phsteIh",
-	"PY0agtOSONM95cZIY7ly1qvVeca4s5fY5XKg0qmw3KmgHsrvtMfO1AoTPDVRyqC0pYoj8T9hKyqlF0ko",
-	"tfDYm+m68sLwGbcvMLzPasBo2DvUA5bmYaUi8PGjx5srAteWm/pdebOqwC6O1cWx7rLSryLXMVq/SRM2",
-	"RrXqyuZ2glwr/vFectJIObrKwb2JTd2pwTZ96JEAFV17zFH7eISC92QahPWV0gvwq2XGlqKsz8KISWUk",
-	"SYhTYDQSS97eWT2bAZBxIYehxhGq2riBgNsNvGqrZx/OyY25/dxzQ5e2V3odq/2DS/p2oqsdeWglltZ8",
-	"RhslVjNp5NAzDR/cIKvb1sguQyONJvbPuoBi1fk0NEio2NT9rYUTdJeQEJGjNk6BWgoCHwb6dFbDkSnA",
-	"oj2OBXsHeEu0SSjggCOx0IWKbjdU9EcXjJ0luD9x+hYO724C9Y5MwM9/2pDqPDO1hEoahBwRGgSSvQjd",
-	"V4pV9ifEIPajPjb1nAjIZeEklpilxAFxyYdXA1Wm+iZ6oZ6yFPsUo0nF/T/fAu0tJa1SfqkLm7pfkQ73",
-	"7lMif/9TlxT5UZMif/9Tlxbp0iJdWqRLi9xNWiTWlA87K0KmxjY+25kvVFjv76WrPldksNA7082uFejs",
-	"TuV07lXnXnXu1S25V4aOVbNsy3PGh0M9B8B3teE05B+pNN8IJk6mXOaMZ1khjPEsYgCOHYrCcqnYgi9D",
-	"1nLCP4vop0Lnorlj9QcY4Mosq+P8VS9giRsHAUPleY54tR57xg3qug9KDnUm2EgXUx99n3JrReGGQpLw",
-	"oH/AM/6/D5ID5644r6NYHiQHik/dT8K97yCWi1P+5aVQY7dPfvrPJ8nBVCr/7zKtaGwhFeDem5LsfsUP",
-	"w7JEYxljPqZpMO7qg7Yy+q3Gg/EQ2n7Tem3mtfIX7tL0G++9IXls82HqyGN31HR/cMXFs6lUa2rY6aeG",
-	"rK8/BKXKQSVQ0Tn4p29rc6Vg02NeAJ8Xk7hYrXvsfKVsAKNrPpMJRbFEgjnPhfGVzXUhThCagfJTBCRN",
-	"WUJGqde5nZwaOVbzGcbS3gllMQMKvaGRShXjaUC9jaPuUx/goYYW3cTFKakLMkj3C8uvhEp7NyzadXrs",
-	"viNudGELbhY32l25War37oGbpd1EgsBu32013NHsr+DPEOoln7YmuG/WIHUswNi5vugNrviWHGA7nBbX",
-	"Y9scvO3bQxTnbcJlL9xBfs+v6EUd78qPo7NQpkSKhlG11ZKRvdugxRrjUe73Ki3GhqAR6cDgJp1+df93",
-	"IbNvax2m16VqCVVtMvMN9IFP7LMoluU1BhfQ+NprWTC9UDH/mdN/cBNUNhmBNX143UDRg3os9bekUZt6",
-	"enqAoUZ4VQC5rtFYXhLdMxR0SzmfHPjptSap3ZeO6HCfXTjq++W+CKK0rQuwlRBwksPjLEESrDoPRLhY",
-	"DsTj58kDcAKMXQojMwESNGq5UrBMgnY07r+Fwv+UtsfOqDoTHuQEHl4o1ThcCS3pBMlCPnSKFnlAoiJf",
-	"r2UmnFrXQgiLPAStSH5j6etTxkMpgbDoWJTdhcQCxwLg/shLKcSoEGaS9tjzMMJIvUFhLrBJCmOkVqYs",
-	"36WmDEOuWK7HkFOAgusyhI4Lkg0U6FJpbMEtumVLGF4fHRt37QVcgs6Sl4dBDZEOIdQECGIDHJyYQMGc",
-	"0DRZ4V6iO2QR3Mwm/RIZrzfqy4c7YTOrOK5z1THxUbNNFI98Wr8PzI6N6ZMwxR2ABw337oFO/57dKN8g",
-	"GkvOF7zITJdZae3RvOTGnoG93Dk0P5hDA9qP8aDxOAjbxCu2Uq9t1NQ138a3yP3Uzok5jc3l3XX8vIl7",
-	"xGnDoMmxwA+b6ZngCDll6VF5uOhR5ybzlKVfv6VsmAtemKDjQmt44DkAdR8cqEwDRTI8213/2hNORE6P",
-	"c628T4SEV5ZJ24fQY+ljgSID5wgL6JiZDyflu4/SJ4+epMcwouCAoUdFtRYpLXFAb0dDoGReSV4BXClg",
-	"fiCMYCpSVgg7L5TT2AxprusPatKqs7n1evxGarWVXnxTvmx7Bdd48z40XMZbu4LbhDnLW5rrAsMuNbTf",
-	"lV6U5GoHUcwvE7lAVf+cW359KO9FwY3Iqi/vlGWn+h6mp/oK6tXCWdqLAszozOEpbHBUc22cnxrLb2++",
-	"+pboGJ9zR9OgCkFnyPtBpu8lfvAMZRE5tEDinFRasg+Ue2QBiG+TBDcwYYWYiumlKESZqor0CHps0BAu",
-	"I3826EYodEdmx48EP8nFCK3vYGNQGSI+B11NfPo/9NztKSaULaTwz+bLGhHaYiJUwi7nNniEeoSXSOoD",
-	"eKnn1HIh8GHNVaYV9RL02PuQhwPaoaSi+MD5VZrlWo1FQW5wjznZ6N4IzvmUq2VYdUTq0+V24qbLSDf2",
-	"Ma8I7FHQfIHcfSINTrB3nyxtFFEA1RQvrClfafRUgNmArGS0FRa+NRi0MoTmhT0GhoPPcwbTAdzski7A",
-	"f7Q+DJ02DNiKvovkiuavaZE2ZZWxJxb6/EfB5ngXV8LGHrgE88y6GswH45eAeVH7+Jvk7/o8C27J7HYj",
-	"ik6GL8TlROurk0zk8rNw8uj0K/3tgv623Jii8RdihA8P65Bjz1HBhxNGTGXQehNJB1fbPa/kTD7iMJ7T",
-	"w+87fUKTbBEfqw38o7STM1yAbZhjr39Ko6XsvwN+BmmNX3jTZVC6DMqdiT5kBF+/GSPhR6KmlioJf91a",
-	"ttUOzdZi7rQQ9M/tozhN714H+HqHXarLRaLGzc6zRSJoauDsxai0RAKZlCkR4KBI/dRklhK5hbRsxGVu",
-	"EooIOzMzY9wMVGjqzCGfgqZiQ5UEDYtmtAdmip+2FL4zoTKpxpvjKHhdXXXsLHU3SdqE4nCSzHHqUGHE",
-	"StK6a4T6HXWK6gIOOwl2KnCrCq210rza3mFVtkdy+fqSCX9RvWTC0y2jT2fEsBBo6ayWPXz079lWlH3/",
-	"cP14CduYpTvB9b0muBlcv/lD3g1cv4oM9fO5NkL8CgYZpt4h/jvEP/QrKGXJFmbsNWZgFPcz1JGVZcJc",
-	"IYXqh7cviXfIGYeaMP5GDIFc7nd/qj8d/Tf6Wzjox8zwJT2eSP/BuJzoxUBZzZwhPFqGbGCM13dDAP54",
-	"4MD0fUnwvYXAx030QgWejQ9vX7Lp3EAQMp1YOzNIN59Tdy/OZvPLXA5DHYJWbKYLy/7no4Q9efI/mC4g",
-	"hQkTffzopyfUupXihFO+ZDzP9YLNCvmZWzFQStiFLq4oZAvvTEskDYFFjbDA9JH6nn0fX/zl19evf7s4",
-	"e/ny9ce0x84sm2pj2eNHj8KHhbeJLxKigyulD1j0YBc6XP+UYXiGVs2X8IX1XHADXRV67B3qqKixWb2X",
-	"2UDdrC7iVk32XVOeZoKcgi0qI2i8uxZHrNy+h/qILWaTlcpiu3lkFS2z6m/QVqsXS9QSn6202nMMJUYa",
-	"va0+jG6JbKrnwaVudXd0OXwa59a0erv3gKJRFNqWewDP1oZnwA1Z9Y5vyYGN9Pz1TZKEqa4d5sha3Uu1",
-	"I5Uv/eBsgy5//OPVgnjpstague3uu/7pO3XbrTXRnRc5NtAFo6N/eurEdY/kcm+op6fwqlPaOtCO1t3n",
-	"/Bbj7vx94AlTSLAODhI2qNOtDA4+bdV2l25b03mXZAA236203K0qNOi6++Htyz5j281wgI33+uz3T1gc",
-	"/7XlLL9Rt145gpH/x5+ZkjmDceR63PuZW54fiaI4HqhvAzWa2t6bQiqbqyOvllCqHrPTUzQRfSfaobhh",
-	"D2B6wZo2wH5JYVvMi7zPDtut1yFsCEvLdVhdpcOEHdbW6PCT7xTshqVz0cv1OMwe7ePjp2um377v5fXx",
-	"kjJ6Tbm5dZiLFxhn9vaDM5VHugB4vbOPy3h4jzlPvcqmgR4DAvmneur+BTA/KP7lRSE/N7BMVE2Rtslz",
-	"P0BpyJjucuEPR9GgydlC0WwKGSbrc9B0URkVRPfPncbrssv3nVVu5Vxs71W0cye6rHCXFb7jrPAmCXBr",
-	"KeB2NXMLX6cGkDPA6vXYGZvxuRFZUEpXQszq+rJs1AxYN616LMXb+mzEc+iknxsdaur4QPnHhe4zvuKq",
-	"Hz2mTO9G77IE+4MqOq6yUAHXaA+coledsktn+ZkarnAquFpMZC7Wl5LFynvXGNBonucty7rqQRz31dxC",
-	"bs72ust2jiA1v3wfwPl7FfJdZVgXrHgwdV4Jiua4qOvGRuVav+o0q4Q2G03Pj5VuaR66g82CnZdU4kFq",
-	"SU/2M/CYiyyW85UO/4+fsIwvr09oR9HUG0Kl3gGL7MGDYLDLNoak12A1pbhJdrwEDd0oS16O/rvJk4eZ",
-	"tc+XVxFUnbPQOQvbU+t50X4YG9535Dqs1wpoXe+MD70WF0qnBhPwqLgwJc7ZTBtpo94b8CsbCej6DwFG",
-	"NgV8KDdsxKFa0pZW4KHBECdbcGWpdumMFWIo3PsGyhMhrYJKqRDHaaS6RxLU1RHpqmNAoBJUAIZW1hYV",
-	"gg8n1OWDGe3GmGDhDlUC4IQiV8cDEUhhnpXEgu4DUCkSNEkHkIIeQfLd+lIhpZ3gRCXbDHONc4/3yyXY",
-	"wld6Gw93e29nze0tvJ1tsbrl+WijeXFc23s94b5G34eODnrazg67DP60yHBHd/jc7xef2zlmPxgouBpi",
-	"gvrMWGXdHlC4pooBz3FiAvTj9jXyX0HLYL0EvifC/NcyfD32s6fcEl8s++kJm+h5QYXMJWza3SjHUOMr",
-	"7YRdajtJAscVsOmqbKA8mAzLPtpgx9pR6rJ1eLYEehfi3CIaX8+w7QujCQGIwyr1c6TpMy0aeaqa4Dq3",
-	"X1qyrbPoPlVbZeURQ9sqq3Bfo7Iqt1YXl/uDC9O32HS+4voYf1LaSM+bowlOrTB7kqUrVW/kyjjPJPgc",
-	"Pff+NPEiMpdXAttN2IkoTI+9FTxzcgvdEqgoFmwCTZ7ZQigb5W90MVA+xxLC4YYYAZE+PcrfNEisGBfY",
-	"FcF9T0VwNwhTNUTrVioeNyBRgyvxw4A5u6q8h16V52RVOJK729owNjfNpsZA70vmlsCIAzEYaVimh/Mp",
-	"Hfl5kR/0D05B6NE4VnSBHCupxmw+S1iux2P331LFZibRtcIfIlZZYIDB3kNlrx53QEDRZdI4GfEK/+xf",
-	"IhF5WCstJFIbJpFqNqJl8c1QqfCmNHKjJyBZLHK9SDWOBkNcOQ3jeU+/rA7mhafLizntRjK3TsokzIC/",
-	"CmsB9rjIQn+PmdCzHGpOypZYSItGwwEunKbFAY4cqS71l4YB/VLo+Szi0kFGX2IBcj4Ieh9WxxMXfNo4",
-	"bfj76js+evSFX/qEugp78h7qlGj4Eltf+TbsMXdIRNmkrY9MQu1SIEeMhuipohpG+Vf/05qBNlVoScXU",
-	"fHoZmOWxV/xUQKsu0orWuYnzPItGUYiZLhp3yFv6ZXUMP0vQ6uU3UFkgvmKXS6qCddLCxB9f8GLYeDTw",
-	"h4ZjAZvIP5KdnSfUxRI4BOj4n0C6E4VJfAxlw5vOzmljrl3ZCruyYVbkuf/0ZFDQekPjR+pBHb93Vmgi",
-	"lqi//A390twaDILdNLhwoKg151E6N+LZhNv0OGHcGGksV/ZkLmHlz345+XAejQDazK2+/hlILAB4N43h",
-	"LPSv4qa+CjlgN0aWDnRCyWVtIvYuINfBBkDRWObU423lQ4R+XSsD+U0sjSfvcZu2RgY65P6LvIknzWfy",
-	"5EosG9/15pzBT2tEHXIi2TXnCr4zMJoWGbaP8w3iUH2tvu/F5zVL/HHtK2ALW82Wel7Qto5XMSrzrL+s",
-	"rKReed2bQl9GzZdmObfQDw9mWsyVidjPopdNBM8bNdiv+MO3T9/+KwAA//8=",
+	"7L37lts2si/8Ktja+1uJZyhZUt/bK2t2x5ekZ3wbdzueidVbgkRI4jQFKARoWfH0XudpzoOdJ/kWqgAS",
+	"JEHdWk6czMwfGbdIAoUCUCjU5VefGiMxmwvOuJKN808N9pHO5jGDf1989/byTcrfsJ9SJpX+RaazGU2W",
+	"jfPGBZkxKemENYLGBxqnTD8eCa7YR9U4f38TNMYiWdAkZOHrRMx1e3dBw3wjG+fvzdtcNc4b11NGJBsJ",
+	"HpLRlCYTRiJJxomYkc4heTVSYsiSViNoRGHjvDGTk2anETQSEbPGeSOVLGnc3QSNJOWX+nmScnguFVUM",
+	"u1XThNEQnrY7Z2fhwei42Rl3afNkdMCaZ8PjTvOItccH9GTUCbvdRtBQQsSaypu7uwD4cKUSRmclHnBC",
+	"uVywhIgxEZyRecRGDkMaIVX0nHzqNdRyznqN817jzduX/avrizfXT5/0GkEvowwebkIbfAVDhU9gsL3G",
+	"XY/3eLW366d/u+6/eHp1dfHdU+wWPjezUO71kHbazZOwPWyejo6Omt3x2fi4Hbbp4fAEexUxNkuljKSi",
+	"XG3W8eNXL6+fvrxX1yGLFcWWp5TfkqVIW5t1/vTlk507rmlfz+Gzy5eXV9/vfRIberVdPokkHcYsLO84",
+	"yZIPLCGLSE1FqsjFZXHvhXrJ0agf2s+DRsgUjWL98aVZqpLQhBG5iNRoykIixnrlEjWNpGle77MEd3w/",
+	"KuyYI9puN0/a7XbzVP+nnf8vNNstlY3zw/ZZ0FCRgs15cUkcajQHG+eNh/NEDGM2kw9dYmGjXV7yN+xD",
+	"xBbFoV8pOh6TWIhbQlU2kHGUSOVnQcT7Cbbj8ABbwd+JmjJycfmVNK09IpEiIzFjklBJqBVuemPrN1U0",
+	"umVqB9YctFewxgiPiJOMWB+L8sEgj15EciT4OJqkSXmNvJ1LkFMkYeNUMgnE47x+JcktWxKRkJkIWezn",
+	"26zQtMO7a2AXNBWNmNP8fdZN59BhzlG7W2BOmRQfZ4rvIHdeigtga2nzxDFR4pZxSRaMKxJxJUjCqBQ8",
+	"4hM/M7jo4wx5GJFKFhIaxyRS0jY8ZGORML2QhmxCOVHCzPAOrOkerWDNhH5ghNvWa3iTU498efWBJbGg",
+	"Ye2SiSQR2Tt6nYwo50IPRjNKSws/m/KPViyY9Y3vsn7O4BuVLLUIaZyrJGUu1w4KXCvQ6eOY8wKy7HUi",
+	"lBiJuIZhVg5JMWNqGvEJYbFkfibNbVP1LBom4pahQE6I1Is0bzjl7OOcjdRubDpazabi4rKUEpYkom5x",
+	"ZcNBRv01FYoWuXQtBJlRvsyPHUUoUdGshkE/QRMudxaicGQNmWbEIomUYpyMRaKVAEJjffQud+HKcBVX",
+	"DrtFUQ3k4a5P5zVMwSEgR94wORdcsvIRrpXtmCmW792MF1QpNpurxnknaIwSRhUL+1Rrx91297jZ6TS7",
+	"3ev22flB57xz1Oq02weHRz82gsY44pGc9lGWNc4bUol59nN9E8etw3a30znBJhKp+iDF6ns8POi0290f",
+	"rRa+iQbVyBT+/lbfwPl03hBzxmn0cDJXTSFls9NtDx2h2LCshO0M53OplzUafppw9+2D4clJ84S2u83T",
+	"cZs1h52wOzpgh+Oj9nEjaKRw1dErFoQVMks2ztuBpSMSPPu12wka80TM5sr5qauXmzlw8u/viuvl6Qd7",
+	"EXO20kLgzUKCOqIvWO6yifqJ+XgrLrvLjXE4FsY0lixoMEPD+0/4z+xmZ+5qlN/mOwA0c622SvZT47xz",
+	"F3g/AoW97qOuvr3FVKq++bPAkbUXL5Wxx7l5wcY+J912u62VeCDpnEhFE+VT6fGB1sqL7NzulpKtwu0u",
+	"ArDe4RPPikeicK56msF6OFF4Tjah6rzjG6y5TAU9O0H5xcrceTZuv7t5++6dbeP2D7KpCwVn3s707/ed",
+	"OCOleo3zT73GLzTrFd4bBgW9RiT7NOqZI6nXoKmaigSJu4049qNfuNPNZCcF/LxC0OP7hePCrH0xh27T",
+	"nAcF4dVD6dWrSroe7FZ7bbU7tiS+XvHqaff+38fdv+pxdwNr5TqaMZGq+quIjGJ9dHh1RWU+rtelwygk",
+	"+nqR37D1N7toiXS17nxY0BJzwnz6oX0K59vry7+wpWen3LJloOlN3ZvE+0+rtkj37Lzdbmliu+3ygj1q",
+	"Drt68dHDw+ZZ2GbNw9HpuMO69GB43G6YY1ertZWGO+3zTvf88LB11O50Dw50w5zO9KDesSGRU9h284SN",
+	"o496G972L37k1x+Hl39lt1dhyTwbNORIzMHsa9auPNd6e7aU5blW7PWIadQIGoL3h2xK43HjRusIMKf9",
+	"8rDarHkyaneap/TooNkdH7Oj8HB0MOzSBq6x0YhJea0XXvlmotdiAKYRCi/hBR7uFJ0jMot4qlxl4lMD",
+	"X8NV3DhvsOWfp8PvRtGr6M+Xb3++7LyMLuXlTM1/fHx5fPmP//d//m/r//2f/9sIGuzjPEqY7Ee8cX7W",
+	"buuFNE6YnGYNyUT18VWURmbVDBlN7L19NBIpV1X1Z1LeHZuvj8zkZhW+MJLzmC77Zn6/S+iIke/FfA5T",
+	"x2a4xSb65/82/oHWSMwqS+2UdQ6bJ8POqEk7o8PmQXg8bI/O2Mm4084XBFLujM13XJhR77gBKgP8PEOA",
+	"VQYChoUvjDOkMJR3kZriMkMxpKZUkQWVqIcW7Sk7q/HOd2miB/nQbKmHm5wMD2nUtN/r1kDV0PRoRUOf",
+	"OqlUYqYXY+Co8++mjJNQkEsyYYrMlmQmOFuSIR3d/qmx9jjvtlC2Vg/X1YcSqEXZnG59BsKSm8/jiIUv",
+	"6CgR5at5wsYpL8zJLJ/UnDHF9UJhcoZauo7a3eZBeMiOxsftk86pPnQNE+1m9e2vAl+/Z3EsyEVIyXPx",
+	"gcV0xAKwcmguL0WaOHxG0+uCsdsWKW3YVew/OD9s17M/bJ/i4j+l3XGzzQ7Do9Hx8ISetffAfvuNWe0z",
+	"c5ynSqyhuW12t6E5ZHKURHOtgTTOGy+WZESTELYV+g5DohZaB9DiXHBGRBKiCRb1vmy3bM2e1QoWnKRW",
+	"/9ug7XkSiSRSeu1xkcxo7Cp7c8ZDtEsrOoFj06zOm1zfeOyOVuts83DTadeH8jbnKWwdeftMJNdJRCes",
+	"xiOs4KG7g8wGMA90M48pH7E4ZmGtjYwXxCUXQxEuCWcsLAnM3e4PaNXM1cmRpaeo58Eqv/ty7hUb3hGc",
+	"wXxhd4R25YrQrreHPZ5SPmGvqZQLkYT+1caFmrKEzM1LBV0oTRLGVT97pm9PScJGikxFIhkZ6sWTLLVI",
+	"Zgv3NanoPAavHzXtwwoGmuKIcWXOeS9JcNyDmBYLTqIiSfA1zoZI1VB8bHb0xG4bAwGUCP6BJZJq/r4U",
+	"Siu6c7WRJ3DkfOm5WrmP+1yoPrVNV29aoWASr1jwDh5HbgO7XLa6rrO06/gl3CE7vfpdOfXDAO6BrMil",
+	"j3cqrx2lTQDrOFswqQhskZxzToNwoasRjAtzY0KRRkdKwukUKUmsglW4b1QvWjvfn3IKVy3dC2LmtxzM",
+	"s+3ShJ5eCuXv5plIyEjEMaOTtHjDyjv7NorjiE/ILRcLNHjrlSU4a5F3NFLAODVlM7fDa0ZndWeS3gM2",
+	"YmLGZkOWSLJkysNu07PbLjC3pmX4Ua9HOtRtU04i/kFEo8IBWFRWLmvUFCfEya74S2yLHJ50Oprdi0QU",
+	"SHsrWVIjGKuXw90veBuI0Mq9Dgl8x4ZTIW69NL5kCxNSIQnlIcnCwmo559oc6DIWVFM0TuPYCABna7SM",
+	"NpCb47JfboIG3pGmSs3l+cOHusmWM+KHmmT5UKbzuUjc0YS4v+s2NgZX7Hgf38Zeo3upWFue3C5ffx+J",
+	"k78/+dvkh8PZn9ujH5PO8N3o7x9/ur06/Z531fPFUfpUnEQX9Gz83T/+Gh785bdkzslnwSyqFdOwMG/s",
+	"aBqpW3RFakcr52hOU+kYHyrrVbJRoq9BjcVUslH/h++m8eX3L+O/H/w5Dh9/++HH6NvpMPo2Zt89U6Pv",
+	"PsbPH1/8/CL6NmJ/++s3W6/2+jtBeejbbwxrGqifjMx6UC+L3MsumMwUSziNcXnY75taCjZ2XjumFb8t",
+	"bR29q1fPgcvCkcORX3iYK4xe+apttzvNk7DbbZ6xw3HziB4PT0an4Rlrj//bktCK+Acag+5aWvL1H5dj",
+	"cR2We81i3y5RGfUwe0P706bxwl+uIerJt285/UCjGK+bZd0zpIoOqYRxhWLhU9bDYT91mihp6FkDuZ6+",
+	"ayha53jjKKsnttciZRUNvUQ7MITJWwh+8Pr7tfpdDTgvevnPib4dW/fy4UnHdU7PhYy0VO81zvWTwPEg",
+	"l8QmuELlaMpmtK+vEZFxk2bL5xjeECO4ZdY7XnPhiu7pkar4cO3iRs/sjn5kmQ7/wUZqa5+3Zg3Sk/mX",
+	"yxQVXdQbbLkshjmbTbnRRH5yY06AU3sTAXqYrmQpNOdMok9AFM5Hu4LMAiotEfdzvV/yWdncyLOLxQZ3",
+	"Vvnkv7sJGlOtkBlai7TDdsPTovYW8ZjqezaJBZ+whMRiQiJeOsXNaaPFgWlxBOke9cFvYULHahuzXjbb",
+	"f68xguuLXcSJmiZMy7yl3EDq/3aiCSLZB5ZZmWvdCTaYYrVV0MSMn+u5wpnJfqwZ2VHRSpy9O1xu7vL4",
+	"LcQrwJYoGiPPjuutkU+1InVNK47kCyuAKu7K7JAGHayv4NviCZ2AwKLcfgxLGW0drKm/IjQMEyblLvkY",
+	"Z3VJB08LTRNLWOWAdukGFhh99fKJjw/GVIqzTKbU5AVYJbdsCjWsyVXgKoNKTUaSjGgcsxCExy7h9Ce1",
+	"HMmJXMGOCq2aKc9otLkfI7X22CzM+zM4M4qB5iWd7TfnzRgDf3/jroxnIhlGYVjeMy+FtWRGksDtqbpD",
+	"xtmnJeXeiIyv8EtHxY9jsYAmd1Hzi0lcjlb/zKGjsjVyIvVov6c8fDUee1WK50wf/oJM0xnlshT7YLzB",
+	"els47aywv147N0iyoFxJQrFpt+XsYIc3+vjcdsB0F2WRDq+QRRTHnhB9MzFT+LiPe7gwM0ZeLagk+BLk",
+	"c2SD3iWBrFMnub7POvDNi0NjYbzXmQ++yEtJZ5b8wKG9fpo28Nl3ugeHR8dVu9oGZvCcfF/zh53z9onW",
+	"VLod0FT02/pV73Tv2Y1fGlkmrbQwW2u/X2mRK4/K46VfFZ4E08xorKbV1DcIFYkL7p2c8Fv49DJks7lQ",
+	"jI+Wl/x1IiZaQ6hZJ2YNB0QqvVFSHsImXHr2SpQ324+4Pp6wYfewt+05OpBDTfMvbAkRocW+dhFxo5Up",
+	"P+7mcvqHtMmIE4f0ym6rG2WJsS8iOaNqVJ4g6CELDoMkI70d1uaVub3ObNMFieThZKEL6+U2jLz3seH6",
+	"bMssdChcyb/sPWAeR82rzLExTWNls3MxAdXHIPv19sM6KORftt2NbRTG2vy4rFccANhTHycsZFxFNC7t",
+	"qXdaLvijGOwYoIH+yGmhdOoULwwEHaRZm5n02eUmcVQ4fToF+abJIkWyPLyoUu+wxVkjHu9ati0iSZRA",
+	"a8QKDrmLCL1xzn3CJ1EEZwQa0wupo4/p7tER+RDJaBgzcnH1+PISTik6UiyBwxvm3KJXQOdKiL6hK9In",
+	"z5TRENZiHM0i1TjvHh0FjbmANaE5UyIDkSt2yFzMJ6VdnZSouPVWTUyZac7kvKYJnTHl8fDAmv0pZcmS",
+	"zLOX6ifGfceR+tnPei5SfsvFguvFO4UMfOwEmvRzXqSqL8b9hHIwJQL3gSaH+Zo5DvPx5x1Y3u6uY7k7",
+	"xlpm5y85bH6DQeGeSPULIpmUEeAzULxYY6ZePasxsrwkH0zYuQlzj/CygGQbdkOzuybRrpQPlqBanuAL",
+	"Dj+8jEDSrTDI6N+WE4V4/30yon34GRiRUG7ttoUomkTMwNehJdYoFnL1ishbKew+c1UxefgTgcbzYrO7",
+	"MILW3VcyRrgE1XMjf0uz5DmV6iKcRbyqkWqNnVD9LJIqoUr4RBGo9fBSRUGKMDau2gxZTIXmjzF/77I9",
+	"WB0znvuIrjDDoRqYEH1gr8HyUOUCWiRMgJmTNm8T5ocl5Xw2p3wJ9i/w8ZPnKlx9peuWwrBLLBi1O82T",
+	"YZc2z8JOu3nITsan9HjYHcH9NeJSJelIz6a+cbxKQsBNmEZzXHVvhFIsCU2kVsQhp3chklut/Fqz/jwR",
+	"YTrShOnpsnQvnOiVdBjXmre6p+eHnVa7fdjpgL0qSWMMo3gDgdXILNC6FR2Pz+EKDHFmgBvRgsgVe2OK",
+	"ow/g1hQczDRJxHgYL1df7rpH5512q9ttH3VOdf+Z36gDMysml/yZSMp+T7AQv7pI1ZR0W21N38ydxklC",
+	"ubJZQ44OuUHUlr5cmtgEGtJC1FdGkD++TJI/X716WXDemUiDckMbEKL72jAbg4ZhvxoNX06e+PQpC2XQ",
+	"w7u72yiD4tMnCF8zn6zeCO0VG8HGSXhCg05MDgUXimWxA2YGcA2iSgpRoXiX9qQDrFhhRboyxr5OPIBK",
+	"Pv7uNw0l6/+KKRXxifzCJnhLzmfD8WSrzWD9FnKb/71Ut1mqN8DcWEs35o/2fylUReqYk31mP+ybw7ms",
+	"84Gj2eh6+san2zHXvoiTt9fPmqe76DmduhtBNhKSE1Q52atUwwpjyWR10HGYzuNoRFXBHBRxJbYJPjJR",
+	"Wc8YC/XqKvZxqciUxfOyTjmbZfAfaKaKVKC1DYNbsHodHpbW4S5p8gnVYqRx3gD8nVVm1KoczFAn6yK4",
+	"9YpW0gtT8C8RkRZ4Bkqj8hDtZJMLO0hUN+dzRhNpDPlaMoy1xklJwiRLPmDSxmIajUx2zFC3k7CYUcmk",
+	"1fg2DN5wPZRbhlJoBqHFd3v+aAn1ks7YCu83nALG+c0ISMuqsNI/13u73Sa0wKI7QRbU+7pfgo+nzsnt",
+	"0HZnhlsbHnSZOeSHS0Iro12VbwBts4Vu2hcb5osKtfplHPEdk7c7nhjVl+yjWpG1c6kk4eyjKgf226R+",
+	"s0DPzprtTrPduYYz7Ry3bimynnTNpPzSUfNZdlg1yvSCzFgYUaKXAaxYMWcJblVjEsD7lncVZzlVvtDT",
+	"SkM5CAeGu0AultP9LqfvaWGNHztrPEsOqws+LVFv+PRMaC2tonTofckCIhJQH7T4kjUMGQtUZ6tBPnp3",
+	"64us/nuXsRb382FxrLZb7zDxoRlhDbSqmDHQkPSZPqbSb8nVjXkxVa0FhQs3um9BI5Pihl/s4vfu1kox",
+	"oVZDphaJNaOvxqBTT6LUL5Pmv3mK2+dI5j89qygMma6/6/mIPNar/NoLv4rQu1P6gZGEAQSDf5FNMYCm",
+	"BnfV5GB6sXmthu9mFny1U/DcaMXCg32sViGvVgdRZM58Hi/LvIniuAhvuYY50EY1JdciG5j9mEFNYvb9",
+	"fjUJhxWGmpWcgHc0I17TVK5MDXzOFAlZHH1gSaS1QxoVNqjNrbJRx68xuepaiOdaIS1dzj+whBwfkr9E",
+	"33o4avKy+uDBg4/Lcg3k4owuceEeHx0dHJPhUjEAM52Jnfzl7YJJuOOEWZmhoKfT0FNhapVo4AJeujeK",
+	"7ckv6J7Ank3ROO4R2fOLBOM4+Bm/ajyOmRiz4J/gui77uSF9WAkyZAD764kL7ZvEtfZmQCnevNLRwaqc",
+	"Ra3p9m1vG7Tt4zSuVZOA2VJo+TB/9jdPoAS+mYSFp6Bsh9UljfkihI4VM0GUNscBDPkTwX2Kq32nz0y7",
+	"ZdU1DvUBA41nzsZbNkffa9aDXkM7+6QPTzpFpzSMYRendDE0sOOYoCz7SD7OqiQp8wL4noANAx5gePMu",
+	"2uLcaaWfRfH6AiXB1W9uv8Yjcm83W8eJQXLHQ/J44govPAQjO6rONpPG8rv3pt3HQWY5tEcPGU6F15nx",
+	"Dq4cIo1DK0Ixts0sMg+iV7n+zN9FCsPTrIC4d6NLhYgwTPNIY5MATUImb1u5UUEupWIzsKPlrW5wGJZr",
+	"2KyOjDdR517GWN9nFYU9pooZhoymRjBVdyy0nHlQy9vVeJf1eLJ3wGqa54hh27to3Jgw51MzcWzEJcuz",
+	"d0uk50ypcz05q3ztHv5iN1t5b+XD9riokElFPMVfVmjt5Jz/jE73G80upOlCXqpLWefsjrQSUIL8MR8+",
+	"DSNV47DCR3736t9z517BjdYilwrMs5Kkc8QdytManW5r0CYvOGHQa/WAWmvb34mk1cro0SrjxGc11gOn",
+	"lIUgWJs98pVcZ78ugDeY5ks+tBoT8o6uNNfXpft7QxV7rtVHn3yHKhtG5MLNVHCv1TahivVj00pRvksG",
+	"AmcmEpa3pCmCnyGtaPfwwM1qbOghkpy6ipgvUA88YSEdqbq94MxukME/LUCjV0TSYuRgndVvlXk9WO0P",
+	"fJ8Y8m5+Kaef7dAH5Nzunh8dtjqd0wNM1ttpT5k41dr9hEGVxiiH0XSVBKo6AGRsf8I40/O8EvDP16j9",
+	"MLcLvWF6A68yNEEUZa7wYdEKp1V9uvfzxPmOaVUk6sq2UT5lw2IGjG6hjAswSUQ6R/VTv116ipWsJNpk",
+	"4L8GXrhxfhI4edznnQB1bP3vQzdbqnHedc9aPBDg/fzHlKOuFsLLCSxNABnRr+Gf6bxxfmBQqWXjvHPa",
+	"PWrfZQsZM6iLcKooaMBK0dG9HbX76A+XjfOzo6AxP3N+6Jy2dXMJkyJObYCr+fqs9PERBFcUPj/Tu8V+",
+	"/0HTcxY0Up7/2b67Aw2pzF8lFKaS/Ju79+DuYecONwNckdah44EZBavtYR6HN69yQ2Rpcy1z97mKEigx",
+	"6rmouzGx+pw1KuS/o2D3EgWbIOv3e81/I2L2UqgLVDkqMYMiZsgrSqQCK5vP/qRfQ+BP04yj7bziMcJP",
+	"QVs9uHr3GmDlHzJC5a3JjNvVWXtcl0WtR5ZnadcoOWXCNUuunl9c02TCvGWhEEQ6KkInGjxpfQQVIa9t",
+	"aYPzw1O9w9NkYio11b130HblSPF7oI3RZDR9w2QaV6F+jI1PLyFaxfxZDelftuxbIGlr0ZE8ms+ZgmZM",
+	"SqUNfoICxOuNL3c3vuTd7YEGcHpzMsytxVBhEEHvghoyy/ieN9u7GYJP2yiYhpH5dPhj8VZrnmu574TD",
+	"uWMv8CZayxsvyuzvZdpuYPskH1jybSqXNde6WEwivupSh6mv/aFuwr3TVe+FCQNnarRTHmjndGMMOBwT",
+	"MRRVRJxLMEoQyHCrCI+YzpWYG+GhWMzm04JPZ31FkE4BmREQwS3hpRgu8+UZOP0O9ZcnB+12+7DqRDuj",
+	"gIJ4dNQ81SvreNwZdulheMqwQsIcmjtotVudzkGr/bB7uLLEjqc7WEUYSHLeeCF+juKYPjxqtcnXf+t0",
+	"HpHnEU8/ko+nx/3jwwfkWZSwsfj4sHN41FohCDqn1932eQcMMsdHne5BkSUWLrKOJyf6+tgBreGo0ynw",
+	"ZNSh7Wb7ZNhtnow67eYZOwybR13aHp2EB+NjiLozPGl3zsPh6fnh+fnDw9PVTKn2V2DKEyZvL+bzh91W",
+	"h3wdvbp6YLZSNOFv5zXK6PaBhRslrkBUCzrdH3sq2WglONJarEh41eOOWjCYeTpBg8Zx47x7EjRmkdal",
+	"DrWMFeJnrQIdaO2bShlNOFwOOqWuPeZe6+vHUjPjMZGMkaho//3dOP2dQhrTaDL1YXKYVIyhAfi++TXD",
+	"AoKGEcN9GWmZvnp4uLaxXJDX7nBBzL/zHOF/pBJKUKd8DxBTxZk7HnbbzROmB9YeHzZPw+7waHTCzigM",
+	"zOgWSFD0M9sc6gmxsWzExtan+WfEb0I4Uk9O8jMI0ksY8xUM8wtTZPBhUSFbWVSMvzkaPb48vryd/+2H",
+	"x38+a7GDdmvUjflw9qwd/u3PcYbbvHPRpz8h63HU3+xGRM6niE82xEP7zAt1LwBk91yVXwwG2ZXdkDXH",
+	"o/13tXBPvpXzdpYbfO5H8Sxhdq04M0Dvy6OIqckW/I2he34uaXlPaM0twTIPt6tlfe1Bb4YiHGJMylFZ",
+	"e89chFg2rPLRj0I49DfKDrkJykVAtky11aP2KWKaGRveWX5TQ9ZqiS/cdMOyKL+/iNP7w7+Vm94h3NTc",
+	"RRASpOwQhV89MVEWyAgFSYYn4gvXi6Rp5hFJGECFRAr9Z7uYSod1YT/XBprEklIxIhRpzUfuNUTqfYhe",
+	"yRmulRJiit6V1mOza8hB4LRhy34gsfdGZLHzJoj1wHwhqCxb8+nAFRvvIjX15+VCGTVaW6vsdyM6CrGI",
+	"/xppxjdfpsCstaD8Pg0mX9AUgDzQ6uMbllbrBZiVnnrBL1EnTxg+XYF3lgFeDtlYJKxFLpXMgNUyzK9z",
+	"g/JE6ITuhvU0qkMAgwESoNR/mjkjgUUpxAvKlxd4h/JhsEYf1dQA5K1AjlRC9GeUL21eh/R6COxDk3uI",
+	"TDIlDz8CYsb+kVbdwK8KIX4WlYfiMApND7LGhQJqijSvrGBS/koxCQwdFpipIKtNEojfwxjJvTOq4FjJ",
+	"RpRTWs8n+w6wqb5m73fRB6bJp9aTvAyIohNp/C54CJFxxOJiwBxao9FpyNM4trWv+vAqTAWUXW6cN6Cm",
+	"1Z3PTFs2ywYZVo6m+u3l4ylVWwWFra7VuZVMdQ7nm6ChkmgygdHksWZN60J1ifWaVzzlbnYkxXw4k5Mm",
+	"xFTTxNTMqbpdV6oHZt3AV5B4VEpDyMcr0+EsUqWxGr3NW6kps/JplXshyDxiI9c22shKMmUFmKAaPtQk",
+	"Mt1cblnKyHz2ginqrWpEo17j7q7HnXpQxc6bUrE5FC/yvaLZ1MyJNIWWOqvfD1msKSm8H/Qa5mcoqET5",
+	"7T3bgHjh1W0wHm5GNVrFVnMC39mY50HP0ZH8VbJyYxu8XrDYmfkR8+LsvX/y6uXTG6wzVVqLP5z8ezX+",
+	"S65G/Oeb8rL58tbpThhU250WOFB/zbMtLi13nvNlk/rFq46W4NN2bhrfWAAbZ2OUqDvvKemkWtTQqzUc",
+	"qShXeEd5y22ssDfd4B1AvdDVxUM2vOKviYD9Mm/2EKKQRVPvq1BKphUDWeBdeMs1GxlXAIJXAezJUJbL",
+	"an5a+q6s5eegRZyx0BbmyrCidzG5HdTdBwGiqERNRZMvE4yDN+mnehmGEb2Gj1wOvI5pxAksZh8Pss/7",
+	"gL6EyLG18E1ZXSF9ucEk+/uBNo0LadpHOUecgTld+NniHQNwB8wU9aXgzVWhnOtVdIKAGMZriHRbrcdk",
+	"fIfRHBa0xxtn5IUTdVv2Zx++QYMv0KToBDQY4+evw00VqdLSqRinbQL3nX3tuonW7eyNLLs3+YhqQeO+",
+	"ZSMxY9ILvFQpIo9trUrggUhunleSD8hwWSo1l5feVtOIryiejeR7IOlWRY1V4Y63iQIqw9H9QOMopHXA",
+	"CxdkFkkJkDuwZ6q7+0P2fQ3kAuA2DBNGbyWhJEnjDEFJHz4JHSk/poXe5SbQ30GtQDJ2qV7RrisYk3Ng",
+	"BVRDdZiaee8YvX2dheyVplDMZoKvMpQtGL3tO8+Lqe9OGRVG5VIfUpPUFGascquYduAwLGt/F5516nim",
+	"B+4OrcKv4tiQV7+DGvpfTBX8IrRPxDy+hNDC/hS8CUVkn85WyD4rI1jg3W49CtCKMIJCneCOC+iBQ3C3",
+	"ZIXxOyD93FQYuHwXqanf8n1hkSNNPpktvmpCjepRk7pBIzMbQ+JligpOfyYb5wedoMHT2VBv0o5NMJOg",
+	"EdCQTKhiGcB1svreVMFGOmp39Y2n0F33NO+uu7bVY0+r3fahliB7XC3Hv5HVki8WzO6tlrmzuYYJ5LOv",
+	"yubVFxYVxf3iGJwurtgo8WGpgVNE4kNX00jYh0iksu+P/DzwyRrTynljMZVs1P/ru6MP4XfTeBR9+/OP",
+	"714uf/zbXyfD7t8nf393OPnxb9Pp8G/fyh+vFpMXP19+4zLDI3EqAvz9vyW4X4KD4oc1u4CPKGQAA6LA",
+	"BD31+c1E5lmt+XUJYTK+fvPsMTnrdNqBXiXwoHPUOmp1jh+AwoCkaO1xjkjukeAP/yEhxiHTtKwbCErM",
+	"A24R/fic8YmamoJiZldJldjbxNNrOvGTbRIstbK3MJBmcioWPMAkSlNlSytVIvGRf9o6bR2UiO81DnqN",
+	"Rg2Fx4d6upViEP76P73G+//4z+b/3vyx1/ivRpn0oPGxORFN/WNT3kbzpgDSadzMVCdz+S8UUkQBgEpy",
+	"ccSvEwYIUHBnSlJGFlMoHJUX+slgMiEVmTCaxFFeAtHWoDSoiYNSvbZBgQ/laTJjGwoRM6g8uvngnkf8",
+	"tjqaQS9ttw9GaRLDP9gjkrD4mx7A9fUaA5yu0+7p6YMgd9nO9eYhF0PgA2RgGzwG48t1phFat7HjfwJ4",
+	"jW+O2vrn7vEoTaRIvrn9qZtetH+YdmbfTX4IO8vDWTs9WXz3Y/v072MfUXWrots+PL3P7D8XuFn8i3xO",
+	"1TRb4WCkROFRHO9WUfL33JAZZkuVYDQXws2LxjGDbGseIhQ+YXQ0JXMRR6PlORkkg2IKX8zGKoDFDWAt",
+	"+kJts8UHamB0ItnjXwOAQTNiatzUspDOo2ZCFYMpbhqB96DV46VtjenQj5Jv2o/UN53G5kPeZioz1ryG",
+	"YfoYRJXLCMyZlgEZ/OTwQ495kY2ZbDhk/4B/+qbTbj9afNP9XENmKllejE0xxeJor8wAlICQdzcEw622",
+	"CznqMh2NWGlZd1ySxyKZUUyvVYChPaMfo1k6a5yfHgPWwyzi+HcnG48mFjPpNx+Qxwu88ugxCBBXT/7y",
+	"lTQRDMTWqi/OyYfismNcE/te/3zj22fv3r27cCylfkJGU73R+IShxDw+OXIOuPLh9i2jCRwINJ5902sY",
+	"XaHXCLDk6ze9Yo1BEHm7S4q7oBFHHLW4i+/eXr5JPSLuwkDoA07sxXfNt5ea5Ez3uNR6VZJy/X1ul/1W",
+	"hMsi6GHjv+zh1xqKcPmfD7NHgf4cmim/AhY1NU0YDeue6zHkqN9Fyt8wGtrJz76s0D5hyskbAp8NFso0",
+	"WDg5NEG0loa6BYm/G1q+so62Ki24OFeQ43pHVlIiq0Q8j6QCN5/DDlmlIY6kwxC5EwlzwFnH4B/PiprP",
+	"4yUgj0VjxLiDmNsKZHiRLgDy3sNMPaZ8xOKYhXXLBl8gkarSMIJH+yBiSpXjzlux4wA5U5FRHDHuoUgy",
+	"HmbysLr/otpttcnOLFGKIQ4raM0FLTlZQ+oPJ5+Z2LoNYIzOWXx3Dk9az2S9JRw3+g474gmDpKms3GCR",
+	"MHzqXXEhPHphyrwV+4WaPZt0e+0VSmt7vcYMotJgGZ1t0qdj6vV2q+fB4nXX9P8uMyUUSSjYb+qosJBa",
+	"TwCQskoFPi9LIdDjPPTg23vY+E95yEIDPFGl6ilCHtkoQhMpXKWH8ayNMiHmGz8R7YyMhEoWWpxKDyH6",
+	"OWEfWLLEagvWXWOrBtZM2VvJkidU0QpZeXT2f9mC//re1LK/A1EfGFd4VIK6CuiQVdqeCa2R43XLePUM",
+	"FDvzne94pkLb1a2LAOhVRmW2uYwuuYok0DR8E6Ulx/27fjWuO6teiziGMx1B6ded5nWkbLh4oVBRnnpX",
+	"vkrQZDQFcRp5Dyr9+DpzIRcp+MnTqXHz3QWN7yFM49V47JHpjGIYcSF+o9j1lHL98bXNq9haekNFWk/f",
+	"GLWfR/4SOgK7v2caoIXKiWfdudmewG7x5wISSOmNglet5lQBu6F+5NV5dz1SoE5k7SKAp25pnEJMPwi1",
+	"iCvhXSGzvALlVpPUAdKq2gRWpqwVgWv0BL2prG7h31b30Qde0tkq8YvV8hx5C3gq6HmCYmxViuY57PBq",
+	"4eslhy20kMgiHUo6nry1ql2Gz+fRjcHqlTezC1fYok7QAQ7J+gtUTsTuF6iXbFGvmocOoFxd97k2vkvf",
+	"tmCYr2MuVG2v8N1uXZaARoo9f8cUoSafyQYaGSNKZltZOyNuD7vRyKRae883EuZzXvfbRZJqtdwyTbWq",
+	"7oSpnfRcPyFumZ/VBNnIgFUUPcmjB/yU2UbWkvjRakF+DSbzH9xPjanRqCBJUbKfoLpldX4dbbT0uFiH",
+	"pYafCFDhZeNrW/qgSKeBtFi14CslRyqeJv3Ae4zO8dk9+rYorjVXJ/N8w6uTwYTdw9Upo6tuSnLCasnY",
+	"nStvDC5+7TpA4Hy/rlUqel3RulwczBoDR79AR/2NAMDsNT0okANAbzSTZG1sXu1hr0RWAfJLuim9ZYQu",
+	"6LIAjO8xLENDdQfqSpJyUmxISK2wvmKQAJHn31aIwCbWCerV4jAjCDKE/QdtJggR2MaesLWGAJNunBsD",
+	"SkpwGfS+TFPxeY5ev45ZC8TRms8ZZ2E93xwg/J2sOG+YTLWiPKVeCawfOmt9E1NeAh+9vTSW+h10EYcm",
+	"n0HUT9Vqy2iRKDCN7kDWB3HLQqwq7SNLPwY6btnSR4J+br6uSOh51L9la5a1UDQ3++UhTGUy5jEFeSRN",
+	"JJOHFGip2NAui+dKifm8bvHoh84k+cxGYn6fZYJf1stp4xJaZbspe4O+XV4+2fn0vK71lCpGZ95jazf7",
+	"7zWTap34oESt1kGVo1vvMvd19onstDaRX95h72wnuo5mLAYQVW+/RaEZ8fWEmObuQcpOVstVfa81WwZl",
+	"8hz9On+S51nUOUUeA6iRV5nDkLxdLVim2zot0vSr56ZGpcXud1clDQH+Hbl22LvtSttnzb5wBl23IFMn",
+	"Z2iXFWkosJkutf3X2lDTLMVnewOX6bxWKjn9197UUzctaCep5B97JpNqRz5hardhrzdP7N0uUey5mJtQ",
+	"Y2bNa277L/7Vtu5P0XKVjB7RGSQoReozWkcsWZGahgld8Dp5ZF/wUrMwD3cVRnflL3Jt4/KJX11wrGtf",
+	"SYKXNig2rCV8I0N2LOklq8KU/ith48Z54z8f6vup4FoZeohP5cPLJxhRAoppLUmvL7VWi+SQC74kmG8p",
+	"5wwzK6GQ6tu3l0+wshyGP3LBoxGNieDMVvAfC4P06htQrgTfdzD6CH2dRf97Y0ptFWUlyEQQwdHH2SLv",
+	"TD25CO+Kphb1kE0inocPm1rSbhXpQphZu1Qe2o5wjDWV/RF9x4duRN9Zu33SOTvrHh2eHLbPzjpOcF/7",
+	"XsF9jyH0d1Xg6pxOGI5Ytsg1Bbu0Lag2eB7x2wHBiEt7ezYfjEXCHmFSMRQ8n9GQkXTeavi5gTHIdTGZ",
+	"ne4pDDn7uxB3/v6i+SNt/txunvWbN3+8X+g5GDtronnBxSdsCTlJKI51RpdkSj+wuqFhOXB3ZCEb0zRW",
+	"jfOjdrAijrO7xyhOGBeqE759/W4qZF5rHSqIcMVCdwcERMFLenfHsc3FbZEMzhI2wFKkwBA98ZIxQNPi",
+	"Jhzdx5xcldlmW288cjtwTEGpjjoaTU2eRz7ogEimxbRiIRkuIauUyiInaFwKZS1lsgRGrcNEqb5FDK1h",
+	"ARBXu/IP24Wlf1Bc+rT5c//mUyc4aN/1ei33z6+DFQ8ffGoHnbO7vaVpeK0gLyBPBqyNY0jCkMxE3NhA",
+	"ZzBlnZcyMW7ZUn80Bbw1Sdh4zEZYFqdFOrqZ7tER+RDJaBgzcnH1+PKyx0dTmtCRPlYDEkbjMUtscXCI",
+	"qjGNtMgVY+T9G6a0XnPzNRRFe5jgnyZGHmYIJVo+RaXckJWh4/Vi6j+a/3tf8XQ5foFViny8xpMWdWvB",
+	"4yWJUCIPnl7TyQDr/dpUcMkCPLYXkWRkcNjpDlpk8Ad4i/Jli4Ctgk4ARUGLOhPhHRApUG3DINKEYbL6",
+	"PBEfl2QGMw66HPl68O4hZA8NAjLoNQ6ak5+jea8xeADpObTg4KQztor74yaOelMR8ZSrSC2v6QTjFC/H",
+	"LwVnNYy7zhlks0q0DNMC/Tx3uEgVxTExlXSCYnZRJMngoH04yKrPUszAr2ZY9XjnoNVpdR+sHqym9n4j",
+	"fk5NIFSdDheFhfqtIPizcQcG6lAr5ufEZCYVNUzMBzrHR5jmij8Nglw9KObtEoj+xIR5Mlz2+MB8bp6b",
+	"7/WBMkzEQkK95gFGqYk0GbEByA+gbKglhGTxWOufejBW+dLHDgwssj7yHo8kiSZcJCw8dw3Fasq4iWgD",
+	"isFIqmiixTtEuFEySJhkakAWcPBFIcgkcBrAiEl7xTzqKWgC9U2wI26TUeRM3yX/a+q9P11bcUklGRQ6",
+	"01MgEpKg8XcGR7oYl1ip8ObF8Zw2YhnHgHvfKHVwR5ZGkiQMuKmP83zgZW0noz3cZtRGCDrMKzHAsGW1",
+	"Ir9uWWea/rar7FJZTswwwIpyMoBlMmh9rhVgh/qFLQFzjrQ+9/yXhw+pk6v18kixWVUtJxf4gxiTWPCJ",
+	"eQsm2aSE2h3fIS+ib2EFsY/qHM9QmuGxmNsOBiD2eJaBSWaMcpMoHGFOol2BpbS7o/YXfEMAA2/deQF2",
+	"3s97489Myfe87xv3de1I8PEqY4rj6L4nLWgoqiMF7UWrKMktSvckxLis6ygxHu/PO8FOrPw9R3PN6Kxu",
+	"KIrR2ecdh7X+33cQtZfxHDbvMw/EuXvfayhvJUvqBmLM7J93JNY0f89xlEzNdUOylubPOyafXXu/47sy",
+	"MC7lMQLeWu4msNdzuAbpL+qOfgMLsylRfmocOuv4bzjzy7D/vly/y6GGjMn/r6lApNMMCvRTASPEIHr9",
+	"EbBCoMQgqA82/uAn+7mva/vuQ9uN7p4q1gcVA2E0Vn6XZewbvLXNRvralMCB4XqSsg34AehcoEBnqf0w",
+	"QTRhtlh6QARC8EMhh3RubA3cyhFQ66i8zaOhz82FDoon0x5X0YwFUN/B1GuEJuHvkC5RI3NwYAroDb4x",
+	"mndzzjRcYINmjmyw0cfmdQsU0MyQAlZ+nWMK3OVJxy+FMvVCd19MYSTpMN5gXVxcPrGv3kFgb8T7ebzs",
+	"mk8v+Rt89S5wkWLXfZgnIt0FjSg3wem+54mYJEzKtY04prtL/tp+dRc0uIBcu74SpkLv2qZe4hfXwkQZ",
+	"5YWRRlkhrpUNFKp27Wt3JVacQeZgBld0cYlbxcalYm3FjZBvdHspD6F0I0QLudtl91X7LQ2/MyhrO6/X",
+	"WSRHgo+jSZpstGhfFN7Hlcs3nvCLy5fOXNOob3EsNvjytX11b1IUEj/SuckGSdgYRKTKS5fgLBtwZiLF",
+	"jDlrwhx5lDsxeHubVyeZaYd5tSAb7ha/Zcv1Wxu/K7khtKwwDWbO9k2bep19cKdv2bG+ebOwn+TDW9nK",
+	"C/uF5cfe5t7u3JFI4xAmcsjInCZSn5iUgCJGsuHiBr7lgP0FOz9/pI9XtOtAoRtTXAjQ41oNk9T/UiiL",
+	"wbjjlLo5/31ASnXaW8nDx86XLh2lI2AWyZk16G8q/1/Yb+4CD4juuoYqsL17m1zwFkDxKi10pRIiBOCn",
+	"AoTvIzJADNoBkXQpyUJL/hZ5hR4U16pBhiwWfCIR9gxVY8U+quzlgiDp8Qz9G+cIJYo7gS0sbaBXxrUQ",
+	"z2liispuvywMNmBfCdGPbTsruf4av8j63S/TI0mAjAT1ULD/4S6oWYVfzG74PIfK+qVALuQtoKdPaOQA",
+	"x09ZPAfGPZ3RKIYwkR15BdnYfWVbWMkdp7P9alPOfSO//LKm7o7QMEwAFBpS9JNhFIY7D3bsfr9yqHlP",
+	"e5v63DKTiJg5cw+AD3rIcHioQsiXHIk5kyQU+tWSDvHu3btmGaFrlSJRBvQCOo2KeB3NmEjV7pqiyhtY",
+	"o6nZrj7XnopCo3khdg8nmrT9qV/+C86Omth+L1n7YOjFr3xrueSKJZzGV6BiP9VH8M5qLra0gTJqXtwT",
+	"A8GVlCe36XGggy8WExNmYzjnxuZEIYg4oxk/TlioNyqN5T21/FGxpU3UcrfzfV+b1wp6UMUsAsjnkHjP",
+	"qVQX4Sza9RCBhGtqG1jJz7yrvbDxpSCMg1GIQP+RVAmACy/gmjJEFFNYRuBd1BoMgtV9GfIp8FXq3nBN",
+	"XvsKZP+adqBK6Xa0eyprta8e8DZY7NHW1iEMh8qlbcWouru8tQvlscEE/0IWCqcztqFW+pLO2B6VUlvO",
+	"CPzjJgJJSy4628PE7W3a8kHvNmFfJH9BcmXXLqxQttvosjufbWSdodnpcm8CIkewN1E/uUpK+dJBvbe6",
+	"wgCpsBH+lh0ATHYPTozt9+uYgB3t/cSX6QhOej4xItIaR5ciTaQdZea0+FIkkFBbOF3cAezxYlOIeuUC",
+	"czbRwLyg+qzBsDPd7Rfhc3gp1AsRRuPIV0HgnRvsW4nyLRFhyy6s6h3esf0WXEX/Ag66fyV/mpURhvz5",
+	"PF5+QWIimwZL14azAK9/RmFRAp3+IgRE2b78u7RrHx+Sv0Tfan4HBrUlr6YYWN+Bng0uFAtIp3uq34dF",
+	"bqNwn0K1o11PfRt2bYomrd/Z5W73wp6nJr3N4NdGMk/8pAnTKzQWXDMNUjhzf4uN+o8ZlcpJFtWiQcuE",
+	"IQNtMSQmY2kAwTaDFnks5gi51OP6mLllbJ5nR8SRVBIrfGDOKTyhpfaz4ylhNDRplcYf8zqB/IqoWEly",
+	"l9lxGtrUG+bpfG9L2BaTiDB1ELVRyMDgZGCTgQaPMhltSlXzCUOTlYFzswBmO3MFYm/nbjNrWFLsdm/8",
+	"QEpgmBk1sG7yFYvDR93VQF4B/OMbjBK4p8lOiU3uZcYw4nYPR7r+Rz9hqVwvFQ3N+tU9us6BHoOpaTR9",
+	"oJR8ra89yMEHcBotbOCZ2WifwdpnQgN+xeCtL9DI797OLi6xlFUprOVX1hPeiJjpa7kp+LrbnCUiZn23",
+	"buzaaMxir/vbEyJmhUsvIB9EH9DicYWox285/UCj+B5mDxr1xQeWaEVno1X6Kn9Zkz3sp0USVn7+5FuX",
+	"YM0pWD39YSrXK8Ho3flWvwoiS/RnlC/76MKTG8gt8YLy5ZV5fW/zZDcA4LZQRYdUsswnW/AyGouOsmnA",
+	"drdwsWiR62RpHPYxVfsM/SpcwL6QC9AXa4r/tUUYDvWlUI8NHMGOARof0TvZ14rBZmEa5ovLJ8Zsuy+/",
+	"y36n66v1nhIQjxkfEZz/366sz7Z/tDoGdQpCQmN9AVpmESlosze5HEjrF+XGyhbJK8Af/FX32hcY1GHD",
+	"EnGeM6fLwBnw4MuaTzzh3YLluyiAO6fiOEoJdWjYRCvJaP5V83nQrqD/ktGEY26PEoKIsWK89dvPyTHM",
+	"Nte7X36B/Apz+zuYtbecpmoqkujnX9ZIkllHUiDAmgjWz/nb0vufIxyKSYnWkpJ7tGo0+RwGkrd8nghN",
+	"g77HPc7n45461peQMBA0Foze9vNCU2taeMfo7Wu39tSXkm5QPX0zyxn4F/B473ELR4wG67fcVNhl4QsW",
+	"RvQawCp2mtk0b6oPcQt9ZRpbs3s8FOyVsV9JJ44iIBkuGZFM6d1kxkpGIoz4JIMs4iz3NOZhGlrlk6U9",
+	"hiEZ63aWeQsIfZcIPnntrLlfMXgz+L2JS5SJFaGJ1cQgjiCLHdVfQLbV/qVmNqqsuDT4unyp/QblkYix",
+	"KS9NnlIDgpg5umZsNmSJgbSBt8A4KA0o7jzRS1RFNrklZBsy87F+FdgZK+rP7UdUnYiNmMXhaSHgjQUP",
+	"Oj46Ojguo+xVwIRmdaVQ3k2XOYyRPu5MfqwWW3Mm5jEr9XfUbm/a2yWsRxrHr8aN8/frsQFutoCxnNXW",
+	"zwNEhKmIi4V2AdVAsXrbpSVELxZb8QWSHj9e4meddj5UmiR0acMg/STcRhzAt7CGHi4ywMg0Vd1TbjNT",
+	"PdXdAzCNe2FJ8fiJCm1RKSOpKFf+prC+uY/IJOUZ3M5q3MZKq3lh9M81xfYEq+dthalv3r7sX11fvLl+",
+	"+qQRNK6f/u26/+Lp1dXFd0/x5/KPj1+9vH76svLz05f6c/PXVf/q5cXrq+9f6dcev726fvWiEUBPzy5f",
+	"Xl59D13pP5++efPqjXcGIJt0c0a9vYQitlsw686F5HiPBOSEiOE/2AguF+7irhb5yyMfxnmp/bJwy47K",
+	"UvWrmEZ8d/kUhb7Cj+Dgzige7LBK/dvo2qltCXCVqWTJIMDakqD7mQgnfbkbZLtrUNi/CIm/auuVZgWR",
+	"UzRBQcbHukl6k3Inh5yGGFhA49fObCD0SnFkgzcpv5gwri75PFUD51Qb2A0LliFVhlR64R5xGP2hTBQH",
+	"nA76J4MaiWak4rpYLY4LFc/NmYolkky6TYsAxk4GVGgXYiQhzmNj4f0YGvWK72673a7K7xWyEQnEDGIT",
+	"/5ukPCALAEnOK+eQhM0ZVfcUoRugFRV2uP3UDsE5EStrSouRGf3YHC4Vg4Ps8PTo5FivtEt9E0sT9tjo",
+	"LFXdIMNHIIyHLHQwXS3EMxnIdM4SyUIWDs4JxULIRAlxSwR461TRgu24gNwis1CDrcdzmAYWS0bGUSJV",
+	"iwxGlI9YHEMX+hW4tFF5a25Yetm2yCBMaMQjPhmcIyYh+guhV4n1mNySwGZgQJOtTQd5YHBbQwhsikLI",
+	"KGwDA2Boz90yAEcJTyMoeXyLmBnwl1RUjwr/sDmaQSMbLsqKmmxp8AmDP7fiHQ4alhcA52QS6IJGPlfe",
+	"k+ri8kXNUqCKDBnCw1YLr8pSPSEyoKkSA6Mlqymb2TrVeUnhAcRKD4icikX+DohgvclEj5vgHr1QTAl8",
+	"eA1jxAZiPB6QmFHTQ4a6nlXiLk5VqgQyZaz5K8bjmvFnhSK9d4UJ4wyR0C1qrsDLappwhNnKC9gUJaSx",
+	"Uq9VP81rd0H9WfvOicFdJEIhBj3GngcQX8fsqs/jowCEGjZdVkXZX52R5Ef5I5gcEqkeZ3JE5ywEeHuI",
+	"VtXf/Pnq1Utk83YHvhZIAFgexZFaIlIaBk0bvPg+Xcuo62jGpKKzuf6MhZHqh3AQjzwz971YkBnlS6Kv",
+	"ndIe82GopVDCZuIDGuINPKwrI5YOB1HnrgcfzQd+30oU9fxhNt925RrKS9XC63dBYxzxSE77CaOy3g9q",
+	"v38GL7/Bd7OPs1nZTIl15ucmqFbT4HrZwZHSwi4SqdAGst9e9DaBxouXaCv0Z5GCCgdGpJnqxGavtnLN",
+	"dH0Bhkj2Q3/F2uskZVBDxVT0Ql0HF+GEKfwVzFpmuQyFiBnlK7aJvgBtvgr+ot/O78z9aPtLWy1ubG6m",
+	"s8lTcNQmEP1rlSVrR8k1KbdINrkYSq0KplxFsadW7OY2ARGyeB1bXsBLd4GNZzXBtX4d0Ebe2lIuGHjq",
+	"IhsvEr2COBkuC/MqGRRRs0OzwP6ZXTOSZJhGsSJYubReqHTa8L+9oBrXr6c8MWazVaHXFubHeHYdVYYJ",
+	"EKcdslGkFUc6RLXR7AHDGMGxIEWu8bUa68j8DIKodFRm+gb69NaSM1zuYUPZvHtYH35izBF039mWGc7p",
+	"ZvLDIpEWaivee7w2JsymXWKwNioXW8wuvl+zDmk5xwasZ/vgoVb49sAEqw6Dm8QRqA5X7FZZ4HGGwqNw",
+	"f3ea3UpeptYOtNIYhVdpny2jUKvIYt1aPdeKY9tNQbfzmj1KWsuO19Gd7PHFizCMVSVLG2ZbkRkQq0Nd",
+	"4KcZXRKZjkYMJUbpIC9zD0hyO/Fe2TecRYdvG/g4KAe7FvAQAvwSU39XC5kkmkWcKmT+jM7nWc158E/4",
+	"efdEP8Sug0YoOKt9UXBm37Mu4xoFFJ7adyHQre7VN/ph/qZkqv5NyZR9Ewqb1L0JiQj45l22mpYv8+pU",
+	"+mfB2QYbv9DU6lcdPq571RnK2lYzpq9vNOPkulfd+bm7qa5BjxnwSsyyemrZMsxUwOptuVRX+t6C1s2+",
+	"hHsdggISJeDYcW7nG2pA9p7uP8tNiR9MBIcrOvwTGPCIUCvRo5i53jeOAbUg2uoFT2YltZWrLF/NueDU",
+	"x4SaGx55FDRYzTxdZ2UdA2PTiRIiEqiB8nQ2V0s8hyAPDQqVOvhdG5loX0KpoGz1FD1sPhMtwPlI9lON",
+	"fxQrD5UKVZZU6mLxSKNSF7Xq6mW9LLQrJUUNCx0K7dStPt7+Yi5vK4w6VOa2zRYZoLgGw/24ZDV9lEf/",
+	"osEys+4UHITWHinTyYRJ1U/YPIaybelsRpPoZ30cGdVrtVmsDiMfC2Tmx7NUlIfynAzwhIn4ZBCYu92Q",
+	"QZIiXpwekYFV0cLsjewCmZ/rGHol8+E9IgM8RAZBjzvm4cDWyisqCIKzRwVLdVBnqS7Yo4nPHB30OMaB",
+	"6XlyLIJaEyhaHbPBgxnXDDM//op23rWm2Rx/Y5crl0PWnPEQicqzOVEDgGuGv3uogevx0nGLhhhkzNZs",
+	"xKqFUC2qqpLtaOWD5Ge5fwORphXiO906aiijseKdTYDYyiIEYiGV+76uWoKzCDPdTwDgtma+EebfuTjo",
+	"Y8YsVzsIG7iw8oyDKQe9B/QgNo4++o2rliasiwvEJGwkJjySDCuHldxjnZJ37KhQGVLe9gs1bD91up7S",
+	"nHgDF7efk8GmA8dGFTMpDTNbrod5pWolTAYegIWue/sK3zIZe9FoTxqQaSxzYLomuUjJ3P4gtErku+85",
+	"5JgFlK2KzLFthrj+tpevrfqjEGQIyPwATGdxxDMLboDHQ3YJVpGCHM7C2S8jPolZU39XWn/VKCa3Mun/",
+	"9Hof2+1mr/ex86zX+3jyTP/z7NnNH/QTWfOw/ivv2r2AGLlrG/bnMZDoR6gt24JU4Pma6g0n9N5HrxnU",
+	"1Tw+OTzL6mqSo1bngUephh7zSMOShs54CHYHSQYXJggcfI7n5FtGE5YQU57SaSWrUflqTn9KoaYtus1l",
+	"ab8fts/WB4FY+R55qRsJLaHRSKzQXpbFGIL0Xm1IPegcHRyvs6TCqof0+NXxmPmdyZfb7w9cuogXdCnJ",
+	"YAjMLMSS4E/rI0gKE1jorcC88iC8+w93u/c8N5IAdljBnL2vg9yqWJtLtcf2C5/M1uIs09qgaK3+xUgr",
+	"VCkLlnjMtTKjNJAj+e/mO7mVKc2FHvDf2riAkIUR5QAzG0Fx/ajmdhZGch7TZd+e0psx6Ql+hQe29wzQ",
+	"7ZEhk1HIQObbmJGqrpDXKdcbc0ajtY4VAB/fRj/a/OT0HUZIU3buZBOw/uRBxFXA1aw5e6gDfhia2p7e",
+	"eKe1zqY8EgkPqvXbBN6qhPvgz3kcr3dguQ3Dt0OsTYIqtxwwbg9TpLiz3he1TnxiLrWNrl8bw2as7D7D",
+	"eDFYPMjC8sCHBuBZPmMvflZIKVmF9O7iGGcDzz4uBj53upupDO1T/Z9v9X8e6/883VQj4GyxNhcmM6Ow",
+	"RSETpmBeLjOh1LRv8RQj57aKOczjRkEjG0EZ3WJ036WyoXxZIfYo82OgLYszmGEtlSwaB4ZlnmNlaiOT",
+	"KCeDKITARlv7vscLxe+JW/veNgk+/1vG5tIGIkGteygCjMi6ZuhmxQ58QY6rA3IgyIxGGEwAQZfnWj8F",
+	"VRVygAiYtPTTOU2UJHEE2BRCgk47gB8Hrbpo2EJIolhwx5meuT70LU23sgmFxtR09eQvWAV8oCkdZJ5u",
+	"oFCTpVfKwD7N4jHXRKhH6Kq8u/OttBq9A+sqAwEg7WSLdNpBu9126wlDFI9IIBFzA8f5agNf0MCpv7g0",
+	"s76buHItdxGsr1AUzXDFZXTrtf8NCqY5ME/Bv3DcqIaBl4nxECxZxnA3wIgvNwROC/ehSNUjMkCb3gAR",
+	"U+ZJJJJILQOi6EQGJKZ8ktIJ63G9TfT5H82gnL/+c2GtzfoYxJuBGI9L5q3drInbxGmURBvwziu/splE",
+	"O+V9pjLPgjHXrRYZfLobECpvcwNsHv/nBA6pNOEeZWGruJSEWZNiofB1Db3ZJBl6KIYiolfSeottpkmN",
+	"a7KOmXBF342RF4CoaAyDLTLQwsIEnlPlRFtZbfsrmd86UOw7foZIQiApf6QXod4DUKFdgUIgJsiBRaSm",
+	"PT7ITRSDgAzZiOItmarMvDE1oIRwyBgUDVzVXCiDc+fMnZFyZWNMeV1a60f+jm+RFpsumjM3Nk3iff/g",
+	"4ODsgXXRkHGq0sQcoJy8vX7shjkvGU0IiMNHhGNkqDlQIwkFCYhITWX2TJyGVLGmFgdFHeigaLbrtgs6",
+	"0Nfddvf9cfPs5p/d9vuD5tlNrxf+s/u+g//61L37p/3108Hdg+bXbXj0z877drN7k//9vtOFLw/etzs3",
+	"D66/1v+HLbWbBzcPzt+3m0f6h+wfX/d6Ld1oJzi7e/Cnr3/85/s/Nm9qP3tQ1b22uOhtbzf95QyEtTY/",
+	"3AETprR+Nk4T2DFgsQeNymDHoBnwli0R7F2WA17TNCqpxKU4X/2nqxK3m2e0Ob75dHrXzP59uMG/vdbe",
+	"XXOhjJ3ScLb+6CjqfzuJu/oQFNDbvLP0d5EmfnUuICmPfkpZMbQetnydvtsiV1rrRuFfwocxyqv1sfW4",
+	"KgdxojqeMPL1oNtuDx4E+ugDeQGecjoRFthcPsLW7dJxGheJllT2AYJJZF0ODrtd4gMhGFSiyD35M+7S",
+	"+o/m/9780XuJcpT0DW7m1+yjamQlqcOtTlyIISlnQtRbdSoxQPUZYLgiXwp1r+XIhWIrM/g25s/WpF8z",
+	"OrsP6coEJZWNLrMh1LVfKyF1/5jRdvlEburu0h+h0PaJkBWDhY15r+HW5IwU3t3EcPTE+QAM6hl61Gbf",
+	"52hZaLJS648u/PAaXr0LGulcssSj0LxhoJe6iTpalviRrnJ0MyzGFUEwilRgPxhjqV+IveMZ7NkGOw6H",
+	"U5yB+ll9K1lynzk1+maLXFYsGh7V1jP3JRPwxobfDc21L9kis9juZHS6hwHX2m5XW6RgGt6x4VSI2/vM",
+	"xAKbuNf2MmSU9peBud/wYwNx3zA3LrnhZ9dLo+ylSbzhJ2/fPK/wXH9dz+YwD+/YMP4N378LyhemW1+Q",
+	"yDXeZILs9lz0MGYFdchfGJsbJyQlko0SVsknPynoBfrPVZEDx4e+yIGyVYEtPby5WXmpzfWrPNLF8a3L",
+	"qVbqQLQJPjKlpJHVrpF1I17nXoRPnztM0ioxmbkQMbm38oW5RJk164sVAw0KsHodc8o4EbOAJCymKvrA",
+	"rHXF1GgsXEaSqJmwMUsYH7HtU68d9I118e/5mx5byU29MTzjoUk0RKNaNY22zPI8qRlWWKTctWM2+OYz",
+	"bT+orh3cXWslyvQK3yvvGfP5xtvGSGE7KGl297otA27dZxGLQ3+syIUFWBnrd76ydcpKkDWrrhK0+fPN",
+	"eyMwahwzDhU/WCiPaox9KTrFhqYCaKdKUjW1VeU3CVDpgvG6GrJaCVxtVp/9IpEs7/OLOQ60EWSalwtc",
+	"0jhvUL4scVHWH+SbxAE4M3G3Iv8MrdrozcdiI3hrza7SjI6mBh6VugvHpeegXUwB2IZEq5DV5nY0zhsz",
+	"On+PnLwp8Ikl9YsdrTXUDq6QeYhuUs0DY/uRjMGmQmiDrAH9XjHgwRSxDggXCUY8ZhgKEEfBc+RLwcmQ",
+	"TWk8tkLMNutzm91Hky1eYFbmT0WhtZRkkW5UksHfmq9481sgtvlqPCgAd7kBYd3T3ewNnyNGL7eGtzxy",
+	"1wnCc/njU+6cnJJN0MWy0ygwnvZ4aTKH8jwrPYvnhM7njIe54Uef1Au3Ps8W0EEXe8A32wErCpOa1sZc",
+	"mfCqVTaPJ0ze1jD5KgsfN9fdOcBfY0UPRkImb31xemp9kj90eAFvrsWKoK55ElIg85s1VkRwcwxNpDBL",
+	"qGShfzYq/A8pAtjtItNhJM8o8rI6gWM6UpmyhLNInomEDIzVBDMP+6bg0eCcDLQSOUCQECUGKPcshF/I",
+	"YOEa/utxZKZHl+KjbaV+NohNZP4/pOCtN3ThhAeV7qL1VqJivmdpHitBrk5CTT5ZYgQRIvtPo7bLOyBD",
+	"BHOyNTq+AtSf0S2GKIgcjn+zvm31M0/Xl0oSQO2wwh8KZCWhOSLj2GQztRoZJmR9yj8GSiUsZlSywpKT",
+	"X2mNfIbaKYQTgssXEffd+ASzzCAPwyxJk0Sl34oQ7NKKoG67e9zsdJrdY6+fXKawePaK1xC4mXBB7nRV",
+	"+iKWxUA6IivK4wm2ugV+hlRxS08mRSO+JUkqZmt3F7y1cl91vbvKfwS9c8V+gKV2tVpifUUmWHFA6iVa",
+	"izz9wJKlg4MLpfIyASYzxszokoDLu8d1Hx+buHYHLfKaSgk5Tu4X+qxGnY/ccrE4Bz4IziQ2JGasCu5T",
+	"vTz1bz51goP2Xa/Xcv9cb3XJ5EBgD9nS/ixKqsCci+awWXkQr09ArT9975kZqTK4PC44pq3xApyxAZTH",
+	"WJ7N8yZzJaMMa1dNmZwyGu5Ful7noS3FMow2aXX/Ah0K/GV9FdM6yZUSCYQnF+I+iponMXDpgCxUNjzb",
+	"lE1n7QGzvKvJuYv4lFaWSMGNxQHkhcnClFORxiFGOyK04e8scyXPKa9GsQGHzyFq2mheOS6QzYA0AG5G",
+	"BEJY0CI3OIqEhedmf8ZK/xTxEcsjRSHJPyD/EBFH9fQXzRynRdSqe6Bq7RBCvsMlR3B/DN49sD+MsK7k",
+	"Q9sBlfliO/PtsafWVbUqSJs19VuEhmHCJErfWOg1NaKIHZAjs79v0JD+t/m7NRIz3Wu2qazfqWAsPizG",
+	"sBS3U+ZL+I///K//r5e2293jr/7wx4ff/Ol/+p/+efe/zZuve73Wn9a/9uBTOzg+uPvvr/NXb5x/N2/0",
+	"886d8/TBn3q91oM/bv6+d6s+5SpSy2s68Rxogz9gvAaDdyAmVLM2FOkwZuSnVCgmAyLZnGJ+8xB0ghmV",
+	"GIF21um084yz09Zp6+BBRVE6XGVV+brX+8M/35NeTwU3f/j63cMHf+o13v/Hfzb/9+YPvcbX8ODmD0Hd",
+	"Cw/+YJ/cL6LLuUh7o5nDKPTmPu3H3+KCPuU93RedqC7EGG1HIHEz62FukTeerUc5TBlcvbFCtouXTMnA",
+	"/llCRM0yu4IGnSDUCo3ywEj9r6VUbLbe7lIb6ZubCzT7+XID9sMn1l78aTN9q/BNEaSionDdw+7h9vA5",
+	"DRA+t8yYjiwmUHZweOz2xZb9dkQ6MyCkus217peqmNJdXPvTJrEUgz3cnCuUuS3ZG1SrelOpl+tb3VsM",
+	"fTWunwt065QZWbLDOM6cs3b7pHN21j06PDlsn511XGdO9dl6b4v+KY5rnC4uVE+ttmaANEBfK1WCeOSo",
+	"ZuCfMxVaUE/7ddWvnZC9Qqa8Kkfpon6v+hd7Rg/bSfMzECOb2rcr2pzBKDPsWglWppcZY+GQjm4fi9ms",
+	"xg69zKLVHacNAPK2yDX7qLIg1DmVWt2IJNT74QaCm9bi3WXqnb5cVSw17W2S9sqpeqeH+j/H/jvUJp9s",
+	"24NX+oAvsQYUT18u0f4J4tcWhwReFgpYebZqXnTbg3yqZVqWdLW06RZaPgRY/AphtAByiC2MCxJUiYFT",
+	"0XtQsG94BafPEVdNGcrO3yOPvWMTQZAz0UqCiNeGpmAGHJ0xlUEZISsGRgMbYIh8Ia2cFg3RQxEu3Q35",
+	"U8qSZVbpyHspi221wOp8xMCegMjoZ6h4bXGvrFUJzyBAV1oKHhbmQwnRl1ORqEGAf8SCT4yDRKSqL8b9",
+	"hPIJG5SSQCrIWStOrt3BrsGAZH6oLpE/X716Scxzg3Rx1u48IBE3sUGazY8M/4HFzszBj8hvzIADPQVs",
+	"SVr/jamc+gPP1xkukVyz8LzysLja6jwNaczgaB0m4haDQLOLe4qFyFgjLxGWB/o7P5rZcgqJoUB3y+oH",
+	"DXeaG85osIyqXg/mn7BO9JWd33Kx4N5lWrBk1FWUIpD1ZssuABCYmGP2gR6xxRR/RAa4tAeBGw2VMDpC",
+	"zHVJYFdgbpMkI5uqlENsiXkjaGAjXnK/pzx8NR7fJ0xbjwmrCoDA00vPFpY3vglhAtSKIpYLxVbidRlb",
+	"4a1xMvzuj7LNTGV6xsR4bG1l5Vw7/Nm37Yof+hFk3VIkUwogcWI8zutGnBdR4BYUPAYcrJZuyRAoXRfY",
+	"xN8R5VAg3QmfmMHsQOKLrWmIxSDJxSUYXorYcsVlDd32gaJG0IC+8qoi2Fn+t2RQr/yD3tpghPbvA0Zj",
+	"Na0pBMZkGuNlkMwTMfSoC7IG+c/i2ojbAqaNuF2ve5omfTN5+cR3Grx9e/lEn69aLIwoFzwa0Rg8sy1y",
+	"GUoyoyGzvmdT+0XvVzHOkNxPjPHq6Lj7oGw6bHfOzsKD0XGzM+7S5snogDXPhsed5hFrjw/oyagTdrsF",
+	"e+KvmxF3FzSei8klfyaS2ZbyzKlBadWVVxepmpJuq53XZwS+bpPMdmEK06CwNtWiPMfrnnEzDEV5QOsX",
+	"QdUkoVz1629umrtfSbjAtcgLuiRDlmfjumCN1SSJvJPfJM4J5GJuNk+PLNSXGQck0iC+pfwF5jCVLKkv",
+	"8VjnoXgEjgkT8B0pRuRc3wtoIlIEUjBOdzwgWqsdEvtmfzktxI5wTTYOSJrdlCdH2Hi87ds7gL5o9v4m",
+	"t+Qu6Vk1+FkXoAmxEMFLnKwHi6KqRK6CIRKZZ1XQMOwr47RaGZSm37nDKowTzuoT4RkHdLDM3yLGRgFX",
+	"VewUSMgDYPDfXvL7rvnPOwL5bVEcqe4qhOZQfcELQ0koZC27JcqcvE+DiOM3kW4SXQ5rNsezRTSczRJc",
+	"X9u3N66fgt85tVMYndWuT4V5UL+ztZjOQ2dV7S/OFOJATHhcDVatOdPsbsiXYGGtF0islXL1fi+ACcxC",
+	"gH53ELUw+tfJKthxC5WIVan5igKInxl4AGi9YkpFfCJ3gX1yR4JQ5mjPnYo4zLDk6o6yfx9hv/oRVjhj",
+	"NoHw+PeZ8/s7c/zgPyvlBksm7H62YQj4LRa5nmj5IDywDhFXwj8dJvI+EydfipWpfLrqAfgZWVNX/hVn",
+	"bmV550B0WeaRoAARsKEUQDyB9alQFgPTW+aW2Cq3u6SgfX4VmkariwJl5YDrYKVr1fC8RCmABpUrlOof",
+	"tytQmrCQjvau+tnTFwBG9UyaAIEFXSLOSp6PiGBWnAzeW1JuBpWqk2bPufipeRGWPVV1LGX35+ViIp47",
+	"7k3SO6tSWEATQE/0r52GEylTPEti9ax1pQELOjhEA5qdvRaqu7i3vdGZuOBXlP/ba5hmKdvZlrCHUEey",
+	"yMiJlKcY7CO7Ry2QNUZCYs4CNxBG+wr83Fhi2trA+0aaxyn+yrrcnWQqAzfsZoVnsMNZOppILFaMkAw4",
+	"q5k4uDYhfzb4NChW1S3kq080X8FRZHPTiyD3hbpr6yenxzcPUa1y2K+AZedgVhSfcrOYvqZ8CQUDrJqP",
+	"INJZ0C4yLErkA+uCDOxqDJm8dUovrQ3NrQvIzcZhg7tqr4CVgUAC4a2t9Icy0HcjzILFVkbulGLLdj9r",
+	"91oA25XskSQg1BEYmypTN3MlMBa+VbGSbDiY0lJ0RpYRsKWlw7lNVVcr+2gihZcZanRe7ksL+ETEDhBl",
+	"lkZKOVF0CLsKLCMYktYiP+hVMKKxfioDzK0dMxbKgLz9Y7t9ehT0+Ns/dtvdU/gW/nlmkHPgjfYFXshR",
+	"YyNSq+58ZFB1WDKLOI0xWMMU+H9ULjStJ+2WzRUZLvH21+P6X6UYqGogxunvIhDjhcWk9hi19KNMcuPt",
+	"MJ3nlWJdl7mYM06jh5O5agopm51ue6hX1+bAGntwuLxki/sA9ARFeB4QowOexvEATiB7Mv/OIXtWBpFn",
+	"WIG+akFF55xWawGW9pxQEgu9xec0QeGhyExIRY4PCyUarBSxCUfmVJCm8rlWEjDYEjc8JaGY0Yj3ODYZ",
+	"MyoVUQtBYjpksQzA94egPoOWCYobtMg7r6sQChqAfEA5w6ORCNE3T14++8vjPAoZAbURNhdrR2jhMpqy",
+	"0S0LTezOXtPQLBx5tjJ6vdb7y+jm/Ut+8/6HDzfvL+jN++fxDfz2JLypcUb+fnLZXPTJykI8JUqQTve0",
+	"srQIF9sfUAEWo8AapKAz6hf0iUwTvLqZldLjZqk8DogUWSK+rRdpY8CmYkEouWXLoaAJNiSkXkIkZuCk",
+	"JnZkJs5Yry1G5RIyoFO9r/AoG6fSZsfCXtKbRXBI2gf/Q49nYzT64lQkiphlQBI2B40gMNhY9tDMcmro",
+	"cBSy8WSKeAQ/LViilmlUDgz2e6nLkv50/5K+UDvYK4wytCKM94UPanL816eOFAurA9iTpwwxUiUdsJBq",
+	"hWtbX4m0TajyANKYB5n6OGPUhJGDLcCABNC4fPrsq5qxKVf8oc4s+trJ6a9kvtfirVislb0FkWtKEjGM",
+	"2cw/3UkiTFj42eHRyYPdqv+bHtZlCF3riQGjzBw/KGQJkZcAlY47TO9sjMjPkTSreWFHXhwRGJNclZpg",
+	"kzwq+R0bJTY62SQlJIlqYoXpqdaFYJ5bZdHBX4PsnlhMyqbUw7KI2CZ56rXeNEYYqyRlGeIGYtxbvjjp",
+	"VCSmJgaoag2tC2i9LtZQx9eIXkirKw4dnZ05a/mw7V3NNRg0biqXb3WtBavbEI5m8NC0Lh8OMltHZWgr",
+	"wFXXd+3PL7Pg24bpWX6Zs8K8YsjZml6mmeHgPA1jRiKINRtHOOtZAfSo71QIpFE/4n3j14Y/Z5EcCT6O",
+	"Jmli3+AiD7CmUV98YEksaGgfzxOhxEjE+JdWXin+UyoaZ92oaMZEqkqVvl2/Rx8iuU3oYyNohMP+MJVL",
+	"/FfK6QcaxbAbgkaY0Iij/g4qZB800yIMYPab3pDZHxbupI81Z0Kc7GEUhvAYw+D7YjzWQsSpzxBxPc6J",
+	"VuxLT2zlBkg8wd7dTJU85M/51f3+li2dJ1nKjpvHYqqcZn8nlGegLVBbm4azCLN3Yr10Wdg3qwnAKNRU",
+	"hP1iFkzOasNR/cNY3wXMv91VwQXYCvrKWQfub3OseWUwwPuQR0OTiSmKPBIcPYj9rNb7PBGzueq7JdcT",
+	"qlgf8lvwTxGzEskGEimMErU0efQssSvEqRifmdxHsZAmseeW6eGkkpncnhnly74pAynd3/BuLyHth6Zq",
+	"qqduRJGmlMt0PheJYmF/xsKI2gQjmBVaHOKC0dv+yoDl18AE//3cxuhDCddSTbXYlrOvB24C9ZwvNzjt",
+	"Z3P12Lz8CzjuuFRJCigZcjPaLt0voJA8Wtw2+/q5fRsLToXpSG324Wvzsv7OrtG9h25h7lciFcn6qBaf",
+	"BYiJMKFjxL6G6/ZmY3gDr24cL4EfOfESgm/I5Wv95ucKccv9nEtZDnYLGg584Xo6fzAve710OdCacyzj",
+	"vjC8sMzfzpZc3GI+v93Mbm45Bx12LJLfTFScZ5P6HSNgZbbjzBP9QO+aRTyEhPilLQCFqfCrbc+Hvwvb",
+	"c0lO+fOdzVO8SuvjV9pwSjrRP377+DU5PAErY+aQ0Iyds2RK54BvA00ao2HCJpHgLfLOWBtNQh80DLaV",
+	"iKNtzwEnsA1XcoQ7RWyRbhVQ/lM3OLj7uvn+ovnjDf5wcPfgT+aHT927B39awZmNImlM+vPFZWvLOrWR",
+	"CYDZJcZlRc1X2MfnZIDuROOZ1Qf1VxLtpY9M9Zug4EJ/RAZUykgqCuXDsnMfnJjTrGCtyem7uDQFxrC0",
+	"ajERGP2YmLTTwIBKaHZ9HqKp3rgqTMwekatiYRewxYcMLYYrJsiWXa8p2oeuZ1QXs7rX3AFioTnWuYWy",
+	"18cqTYyjfRyhEWYje0BxzZWwjrpVm8B21UyN0ruXM6vUliUlyPm5auYyTcgzc3Y1QvWNHOx2U5/PF3Ac",
+	"vbE6UqnsFngqlKNNj4W+W0ibe2MiLCJFKObxTqlcgdmhJZDezdVg9834dfDr82u1xctohPeII199awGo",
+	"G4Mi4Ee3wSwBvetLODf7ue38Fq8ju1wAtlXlK6kGyLEbH5L7jH5sDpdK0wTnZr5uakyKA7jM5OgXWIY3",
+	"uwGhRkiXRs1/RAZx9IENigrKIomUYhwLAT8ig4QpTWzeqP4GKudkzQ1ZjzudTGjEi2cmkNUIGjFiB5gm",
+	"V1zcrw1Xswj7xjiJGA/BFFIc8/diUVTyC+hU+VecpSoB6xGIjxisW3OqpkxFoxWk/FCH4g6AdKb2jqlm",
+	"b45S69RDZ0zmwQDvRcRNJSJ8WZIFSxgACmxQZ77gfOl4vRg4DfsqUG5m1RQmt3OMPiiY1Czkbgv1EJMC",
+	"PqpSaKpp8StTNIIXoy1X3FbyEvy/4euKrz7661TZIj27TaPeGwUAGCzS49TRIVZXt5AAAH4TM+pF3du5",
+	"xE7N6EqBf7tWX8RAtH0G/m0XW1dW8/Fnn5L4Jmu3PrzeBPxNWWxSBKwwS+da+NWhJb1hNFyuAWCEaqeD",
+	"FrnArQYxSAunkJUtCRe4MNrnlXD3jRCzITK5x/Po/kj5qjb9skCOayTSDtkalXm4F1j3DgCMMKe/FPZ2",
+	"HmO/Ofb2GzZOmB7kjpsbPyfKQpcV1495bNw46zYsvnwN71bxntyWVozk2nZVJPU7ZoplSCa1xvCVxLpX",
+	"0B6EzUAJtTn9KWWPyJBNIi4Ncp5MVL8MLPv58VHeMC2g71X51p4eSpAhiIXoA0syHbAyWVoh6s9rQz4K",
+	"NRmMToBG/GzV7xTv0VkbplIkzD/3c5Goi8uam73RQMPIh1XrlAAth5ag3q2KxoGJcCuhoS1ov8EuYSRH",
+	"NAl9ND3RJ4PMEoHGY5K9vGcadEfrKADt2FxJ0GwHV5ohGxkoaDVls/3S5XipqysUbs8ubT5ot/3SkzvJ",
+	"WBipzaYM30RDdeb/+kxUpdx4jTYhzLkmSkR21VzcL2mQItEHRWnTHYepcvqTz0FKOt+SkHS+XzLwCPIs",
+	"Z/jdhILGcV54MzMqEyXEbZBdViM+itM9S4KSKM6kZS4h/KvNszNcwVYKN8lmorA+MtbUi/xnEKwjV93/",
+	"fchC0XpdxBwoeWjAJvJGAHD4fpcHnLGZprcZ4eBcxjg6KeJ0k+L2vg8/bDZq++5+x53yDWmghvEEIuV4",
+	"GPEJKUOp7ncX2BXhsKlAb2XSChMBKXf1S/q7RPhE0rty6VBKQrrES6ItQq8MWzDB3hTzs9mEnm0wyTEc",
+	"95cbC0fJI0JzTGyHLC4sIvbGycshXfq3d0iX5Ou3148fVCoteC9+maBYvwusVCmCZ9w3cZrRWT1b4HFr",
+	"Z4wLO7z6ZXWVzmY0WW6wsKSYAXOl/4pQA2QJN4GtpmSiF7qsnVuJ9SghBQhWqrQe4CghIVWAgI4a/UYu",
+	"Tnd3lYu5eHxAdQgdYEzZapxKKBpvufA8NyA4Dhu2uYx99TOOsrwyiO/FgsSCT7CCnrhFQ7jje9KyNOKT",
+	"Fvneqe1tFyt8YZO4BvOjdl9CmKMcBIRHHMO/GSeD+Vn+yGf8S32mHk3bjPKl7W7PWnFObU3SIwsjyrNN",
+	"am95+ydmG1j8szVEn7XVlMxZMmJcRTH7kqivuNPSmsCKN0wytdY8KpkatMjjmNGkVO0RqtJgRhT4LqSi",
+	"iTK1TrPTEew9YBz1HIUYELs2G8i8tqsxUDK1eTEW05eXXzUhOFob4tlhPKNLEoqWCbnBgEo35GYCVmOo",
+	"AAFR1ANQpTCqxrVsyyJeAARc+0yaV88vrmkyYdvaqS455MbBxp9FPFVMmvoMxqmJanUOGWr8JUNrjjeX",
+	"aVcPnUXc7bdTOckKClrfdFvl6Vu9qRxbFwCBOXVcLdbBiHIw4K/JDukeHa93E+a64jq6bPKqX//evu9V",
+	"JcvXCaps9rcNmADlCL/EzBcAPIugsIr9a5nlyBnpNqUyy8ouzuw0mkzX7eN8pd4FjVgstnqfo4d6m0/S",
+	"ZLKBq8v5xOeSu/IjZttdbwr3mV1fDAaTFjLEomdTjP+JVMuWUJPnevkOYBFLe2gE1skrYYM53hsZ9Hj2",
+	"5SKJFBvANsUX0QrgNAMYe4W29D1f5lGdAxoNjNgOiElFwKYgZUaSi8sezztHmSYtufpFSA/PUs9wrE5I",
+	"Fw+D/CgAHhihF5BYiFsrcYzs1D2YutmWI1Nf5WjNhQXa6OWg0JD9lXztdvYgIAPB+0M2pfH/z97fKLdx",
+	"q3ni8K1gtafKkoeiKVl2YqpS8yr+SDRxYq8lr/cd06uG2CDZoybA02ia5nG0NVczFzZX8i88HwCa7KZI",
+	"SbaTHE3VnFjN/gDQ6Of7+f0GSaBWbBh2tVAjflG+14NWn4FcYFm4qdNCNwaOY6u15R9cL73d9rLr7q+1",
+	"zW7ctRWD+zsQQmx9L5jezpHO/j5V9HNZTEG4KFn0R2+AoKKWHpAIWIpQl8C0VWV/pJDp0t2ixhStdH7c",
+	"UvF+BKYYFJgH5+ERIoMIhM/bzYyd76J5VCClBs7Q8LBs1V1SoeIFvLe6d36rWDge3g8n6R5a8XdjmNS1",
+	"tYrV2WSiGrLCDCpBXyP/urTM/NmD0+JX8h01WORKflSWyyt6W//9n//V21p7f5+qT+WJGo6XSNkf1tXN",
+	"XhPB89bx22grSr98MfzdivbUaoHizReplrneybDbmWwg8BkZtiLDp9muB/OqAtfxYKL2GN/GSnvzSgi7",
+	"E+ea1VMicoGcH6k1U4L389wfxvP6hDI5rYaSDko9LOprDE4w190gUs7VUGr8OKTIzXA306BICbZUnM85",
+	"vZ9BtMBSsvwqEbp281x/WhQNLQoenDerZO0jiDhlaTwUBLYXtr7DG7td7a03sSmdWjHVOeDdkB0Oq6VS",
+	"wolpb9QhOGlIYqhyZooLjzoINDc459wMhwBEEvhw9zsP25323t7DdufB/oGnlHGO5LymC3+ZfFDa8mxq",
+	"b7/njzcPZgwgiKY+UbLIW0DgoROMSdGiVYS5trDLP6Nd2/ZiQg6bm1wa1wuRNVLCx2uJ/hTqKfc7nQgd",
+	"ZuXi7degNtQ111Ua5iqLW9mYlcnAXghfR61AyYb67eS6RTtazdjORcRUsFAzy4ECWGrnXHkg6BWULav2",
+	"hYeMWmBEueIaD/DT2GwERhCO1jmJM5Xnu9j9TZg+7rKWD3GYIhj7+J26t0DlPQedh2Kx5zpZin98qEOj",
+	"Du3z3feL8ZFr8amcOLsOtf9TcEOuDpFiWfhIFaotTqGNwyfFrDbmHyrFimdM6TuFrxHJfKnSD30xqoBc",
+	"78OHQdbqXugn4Wrq0A3hrF2gPA6AkJct97CbP/Moz8PUE6fs8cVTSjCBJ40zrW5reqsehoqUMNTF3EwR",
+	"VxhfyK0PgO6LUlETiUD61eaJSb17dtmeGmPvTzSmVnWnhTXBXdDwURRXBYchcpCQTQ8GA4QQMGBkpoS7",
+	"67Z+hA4FFVxaZF+bwfxcuU8AR0hvbfP482YdeF8GAZqiN+1rxsPhpV2fnDy20rkJcFXQ/AQWvKE+9IiM",
+	"SWeKAJQwOzoB8nJBAX4Js1IbMZgWoMFoA/eldjYI+S6Eadb2ZUM1qhFKWJ3UQdPHLqUo9w+ubPGdFg2w",
+	"oDiqe9YjPYbaA1g+oOVsiULl4J1wqRIilqwLL7TfOdgUX4hgYty4K4ZV3T44lcO1oEHraXvEUwYAxOaa",
+	"AMd+dePjo2/e93hKZDQLew8wB8/npK6pKcUUZQjgYptUVmCj1PqOv7yq3bI+3neqZB3Ym4Ck9yLrTWQI",
+	"xbQlt+Kjruu+jdX4HAIFa8RC5PhXOPv4mV2XQMZdxPwxX4hQi+DbTAH/xvnYDVi2ohXYDCikuiCrCBOj",
+	"gq9ojGtvRnpTK4JPzZuxmf6rRIH4F2X/iiN3dSiQmeozoQtPl5K2HNgWxxjFgZ+1KcXPp7++rIFDACCx",
+	"K0JBAf0AgvkYOqgP+5T1GOYjhWNuX9mSfoXG4UZHN+raXY1h+DpuzAAuAv57ZjTRigEXQaxSlozS8RpI",
+	"lkfHvxKI5QKd2C3X+Hmg25guapnyohbZKbgMN6e7uHb00b2Gs0GmchTaa/pKAWXc1izUseeaEHjnpRWB",
+	"nog6Fgon1gIFSMNcmb9hw/GqolbwO20feEwGrP+ZXgKNzgUiE4QikaU/jZlNolRPyLvORkbkZsjIOmOr",
+	"8o+K8prrl4DGw14ndfIsuuCyAo24icp0d3pOl9Z+Fe/CB0ARRZVbRcGYNT4ELGJAvQt7YNWrX6hYufV0",
+	"ZShlgeIaLneRKdPftTzmDuHvELINT2vKpTIYnl0Ybzq9vTFj8ctsaeRUFwQlYczZt+o9+C4uLD+BresM",
+	"Cy46WfU6Qv/CF4HHq+1cCisdsg5tHowbSRO/LmlN93PKbA7uml0zGNSt0FKw+wrtuHqZ3MhCx+166/Qz",
+	"XsfNtzVrNb/eUq1r0EOwnvPjt29qqxmAFEeFADJNVQoUBbFw0KoVNvpSRQHGNFUxVOkZkwreTnSHdbt7",
+	"Fj5AuAe0vJVi67kOl9d9JjcjK4vpMTeR1IEo80Md0gKWYNFGqN/yzTx2vh7vC0mxLK5p9OV8X0p08QO+",
+	"iOAKo6/5AgHxHn7GMDLi1CZxcPwM1MiXWOHM+kD52lbqyn1xzWIOCsGsOT1gBq41M92Nbte6vN1ml5v5",
+	"B+RX34aD4OtZrn5Np3DqV2Itr5arBR3w5WtgKIQ8k5CNOwOokNuZ5wmgjiybZk6bucdRtl+inr5n0Urr",
+	"hoRghPLoCVSUTuvpFHnv9DRVb1J9NhuqCJxoGAgl0Bt7KdVrJjCtp7TE0p940lFlEHvocdlQUyhs2cRo",
+	"DiM8qzpA/4S8bGItWra/BNgUv/TI9WyubwlbmmtadFxMTCl//uqxriaDhkM+I83SVuy3voUIqJBjo4fV",
+	"uuSeDvXcOvVn+BxxdFMyT5cwc1fzwP2P3f/34V9WrMjryDRstPBkWJO2wGIXKmVJsHK/UtyRG4T5J9A5",
+	"aB7w9fofGkfSVIlMhXWMfxEyie6vsdQ1lReN+Awx7FR4zYjMQCoEwMHr45+TwJiznlRnip1GX4sMoqCu",
+	"2az6xlzEy2mJCvEwLW+zcG3Ca2ROd2468lFZ3jtuk7vXibUQ1W5wYmBo3kGn9UW2y3nIVYK8iP/CZNi0",
+	"QAGQZoXqM1YPld20xfNlidzTtSJ5Qdb+kcFvcUHfZeXo1whTeRPfceuy9XkjeOZclpH/jkqSLJPQb4hU",
+	"hiZP3akQDjv0rbN7nQ5JUT4gfs1+jHF010ppNSA2LxVV1zPF1nUPL9dV+bADE6pVGfvhBYzViywvVVHf",
+	"mzFWSM/18OHDJztAnHf6NFR3KjFXshCguyt5MWcq7bqrF3I1j6rA61XmzO39Tq+Xft6//H3//d7ukw/0",
+	"x/uH9O+Hlzu72x346fe9953d/Q/h7/d7++6c3x++7+x92Dnddv9xf++/7+w+/LDTfd/ZfeQO+H9s93pt",
+	"d9O91pPLnX/d/vff3//L7ofGy2oYDTcQnMHqXm4GPH3aErzA1OakPsl+6czl7JMYOBEBtxVpNiRc8Jio",
+	"cr+z/3h3b293f/+086T7sNPtdNp7+w8PHj3+9wppZcMb2f+u+ka+q7wRt0AHl7e36LTmjy//vV4aFFkt",
+	"bn6MBBYxU0dNKQt9hFI34EyxYiYnhkM35L9k2pZKplywjdDvy/o5X8l8UENAUMd80P5KlARxTG6TSJyT",
+	"Ohz3XbIpoKjEWUjOnHDaKAjROo68K0qWbNxjsbIhzZ8YBWMW3oAcMr4N5UJKGGxuZtDqa9X1C2AeXSGa",
+	"/VLT4KKdEk+yFfanX+Q6E+ft8dORLK+sFC+LaT18YDK1yt0hcW8ptW2RZCmzN4wk4AFTiwbXOLTFr4q5",
+	"MKlYw/nwWo5VKnwoKhtqU7CVUf3w1i+5WaWhK9FpNpqxGWAkbQgneIBUjsNAdECujyvyFG5aq4j365FF",
+	"imw4ZFXJCNp2ej7Oyt3Qs7dQ51r9PRG2NAW1u8ajB0jwodKqcJLany0t0usIqdH5Z956Q30XkI1wtmOl",
+	"PnNxTMu3vrp6E8szG+2NBST1vc7B94++ewwb95ksZY2BPBBJKku5S6WetBnpL9xzCN/ZFv5c5CYDahFI",
+	"eZuxsmyAJMC1mVCoiK+YaoYW4N1uUsU0HNCJXHqKMskEhCQurJzXguluXON7i7ylFZSfFayS64jajck5",
+	"pb2Aov+hzHRMzFmnGS9rhVgjG07if0uCxhUnz35pN8iVGkkBH/A9K7IULYJKA7EEOceiw02uhQG0WUbE",
+	"Tsx0upg1ffToypUcq1KmtM1X4gDzJH/lC6CjpijtimwvE/ysJcXeHp+qT+VrWSw0aO6t6tVu7M+pxJ19",
+	"Y1GrUkECLwraCgL3Tx3syPoMPhnTJ25FK8vr9GHVvno6muqLemd8UAQsU9pa96x4e+x3CRWIi+eyPxLu",
+	"EaBfsKc20oPhckiG2AbEbd4N63mvJCQvP2xUTJPXydVT7r/zJX3siG5MEAUC9bS2/u7daE75KEzyoJC9",
+	"oTwaxDjdG2J6Z7WBN2haorB63EkO/Ye50c48NOv0U9KFx5tHu9Z+n+MFybDB5lkSKps8d4VlHyPlgyQq",
+	"zWQZo32dV4t8r+s0CZs8Dbwn4SW5TRYRVdTUiV7ZtwISYLlvpYX/3bWlmmxhveku/wJ/4IdGfyhNcJHK",
+	"X4HbtvrXFn09TvCdG7hXbOzwn55rdcFWWbOZZqUsjDdSPZ74hTYzXVGVNbWq03JkijXDV0dw8i+ZTm9Q",
+	"z3kDaP9FkFsce/0qeTVZF+kiiVldivpK5I25DK5F9V2hFJdFpf0KxrVu99XCydGK6GYEdScKvJBnq3tO",
+	"bddflKb/K5m7PhKEBi73sdOE0d4F8vk1rN4qUl6KPmCJTcNhCB9ugND1FpLPp0qOr9s5Tlknjy9bw1Bj",
+	"Szm3FeKhq6DYqq0zVzV/lPICzW5PTvTVWkE2WOrNenpqfR58WZRtvIXXhWHO23hhN+1DWH7FSgMrf0OL",
+	"QTUBGrd4hW7CKcYZoixBVWS6P+NgaGf3idwdfPj8/eWu//fBGv/e278MEdL3IYyvp3m+9aG2raD2jV0J",
+	"ghD1GfxvmU9J2sUL9zRuM3CmDhD8KHBDjJDio7sMgX6MSNwAE/cvzO9BAGyhvzuE6dye8Mn7eNgPO34z",
+	"AHnU1dGxMA3uX2uUX1vdrbGcvMc1/UBUhQu1++uWQfiCBuYrS/BTWiRy2awioe6FXz82vlTx2Fi9iO0y",
+	"QiuFbzonFN5o6iHBxs2aYjAtpwUaxF8857b//vHukw+/73c40faHTr/VvcebVXPWQVoOG1VWVDTjqzO/",
+	"bE/tJhUaoQp0VWHnn0gqX6Vf7XX5lSBOELUfI9PSyMzW0rMLWjVNz3g3XV0R3PqGWni51foPqIdvkrJ0",
+	"CnKjd3GbktzeifJvJMo3lXt/iu/A18LZVYiO1/ecuEd9AzjXpmq9hiA9COq39ro0qxU3SAfgs1twhNLM",
+	"gsS8gjKUxGlmBV9QEwLYJIK/QPRaE8iXY0Xk7uQec50aGcNHOKbkkB0DYJW11Aj1x0UmqNvhnIJaSa/h",
+	"zllhB9yIZ7HqaBPg8u1ssPUbn2kGC53PEzm1q/YnkUJmCrsz2iKBGSZC5taQQWDDpKgoRt7WTp7IeW5k",
+	"uubcXtPZ9BqbBJr7yeNNRVUogQATGE+0mWHDokaER5FnFius8zzmLlxLKgI82el8Een60e1a5gTLtMZS",
+	"vX3zsmG729XFcb4wxFyAsJhOGIiKaNOhcGYQ9ev4LdGfltCES5aJv9JK6DD4qIq5Ty72NKTXkF/PCSsK",
+	"8UmLNfPmQulDrK4gi+lCA2C9Ff9QhanLnPZlf6TSsyvY9KChHd4/j++eFXDpWgzvnas4ZoiXOTP6qpF4",
+	"3kzMWADGbgOB3/WGgrSA6yzI7TzPz2PNmVPDn7/sNkaxVEwXL0Hd26m1OGxtIXOwHa6kXl8vAVshYa9t",
+	"cGjS401QEhoxh9cCZ/XIrOvW222kZ5fqMhj/FO5St+okuZr6MCC+CSg5PrMDKNXMxHBriF8LOne9V1mn",
+	"fevhQtx4WZtmUJTnX2bG/HjwNp3YFNa0iREYtO3to35g8RJn6L09oIc1/dvAnxyP5qoSgMabI1VTofrK",
+	"HQgsPsnBXieBkDWqC67qw3w35NceITVd/egqdBlDA1aru7bK+B9VjuBvX6gBtjqHERCyuHks92dHucEN",
+	"PshNjbv6PrHrmmBW9QtVnt02DmYUK4nG7+w3MEkRRjY02eAoQjQkAwNicXvAEktCZPe24xrzPYVzl/rB",
+	"1xYmm1tsS4ITMS1x0OF1+be/GdYePewolKIuV7z5UlqSuJJfRE3zYjotJBJVrcE0CNGscZbnGRHardb4",
+	"Dx+vZXZgvUxj7UG/ryalE1cBf9cZnN1YQI3lHJJffaO16pdcFk0Yp1j/C6rYd6RTpx+XBsNlxDxy+vKE",
+	"vvMWQF7FJrX7H1iSlluTQmGTHsDdU3ul+Pn09PUhM5ggVjF+Yswq4K7sM1aI2+TVjkwEP5bl1Pa0df5m",
+	"BuzRVdFIM4shz7daWynZSDwbt+1yJLwYKzMtoRABh4wboTR9EwBX67sdkYS5IbOPO+2eJarmFlrme+tY",
+	"gmuQqHnC5OUnQ4U42NxU4cen37PCaWDwfaCcZ3FxC0VQSlq162BrlxtTSllcQ3LYhq7UU/9+F4deHSrg",
+	"9/epcq15MZ88eRKvZOdqm5peaGVirYogWCF4npEkqZc8uN0NQiTN5Nx9iG4aPqRyXEKVNnWcMPPWbpYm",
+	"5PAHfdvI8Xi2gnvUDMqAZGMJrnqDnVjvEt6knu0LofSgWEQIEgxgTye1QCzU3LyRXaLVp/KMV/u2R5/h",
+	"i4Fa5RZnTpQs8kzZsh50KJ4DkunUwmiwvL1nBZ/F6RfcmAMV2W7EaOUeel1m1Vq5tV7uYuFzipIYjWWA",
+	"PDd3Bigc/nzabhKLdRGPq62ED5daCc8+fN5rPexc9nrt+M/a9kF60Nl6G6jOCIru0OKSxIC6Uvmwr2Rj",
+	"ql+7FV2ebP7A3iuzPKc8LzaDVD4nAq9hzwbp2aUN31jM6+RxA3xkktyVBlW6MPB3WTkiQ85ew1MlQbzc",
+	"+S6jezZ2vvNJ1f72teOlC3bohu3rfoRrta/71+cb2Pn6dmVVV0DsNHru0EIIjC+ZLQtZmsI2Yihugkvz",
+	"o/ufp3X4MY0oCAseWgOPY1gNZxx2RVKOMp0gM8aswgRfGmZvIca4ZACZInDDZiPjHG4kgUgDLrMPakLV",
+	"fwTU1NNH1SRCZgV9px7hgiDiYEQLzJejDNAophWKkKW5v1GTXM6bC9dDBgBKc+v57c9WqwivGsj6QpxU",
+	"VBA8sdyYCwDavF3VANUFGw4PmkMBRTJq9OShq+VQ800Y1mtI68Nol4a/QjSfgFNfV2Gv1Yxd/jjZxo2d",
+	"TkCPzExzIKBf05kwKdTHzEztHypy0Q4RlStF54iWZ3G96fJW7QxXrPbpTXJpbfHOM+k4rynP3e8tnDKW",
+	"uZkB1cAXKlfSKvs1smphem/fvGyKKS+8JtTn53ORvH51cppchYL7pCLCR2U5sf/affBg25lDnd0nH/gf",
+	"7d0P9/nYzr/+3uu9p+qN7od/6fU+7Gx3oWbGHfzwudM6uNz51+0HUHl6vwGOwW+BeknnpjRwkwrzA4Gc",
+	"Z+eFhNk64/WklDqVRSreMVMx1Ckuaa4F0pJH1Xqh2ciq/tn7o91/xxn+y4MPnw8eXv5QM27c4dMiK+cn",
+	"7gXjpjtXslDF0bQchb9esED6t3enS63wmIcJ9I8QMoA3Jh7IaTl6kJthRjRV0VEiZ0xa4qPMM4wlJ/yB",
+	"uPMpJtUiSisI0xBMXk8jhTZwULbFEZPzsLw3E+URcBkXi4en4J7n0xKiO/5HJrRMDaCh9/SrIiZZ3k7s",
+	"xdl//+d/JTvV+U2y3Qs1t76TnerIRoC4hh74PSuST7u2byYqodyR9aTXqFbh+4I4MCx3eFVuE7sNZvSP",
+	"QBT9anBFby+1SDPsG/NZt9gQztIarnzqj3VignJbVfprWoS2gO4lNe/pME2YV8yh3RYnSon3bgMpXWZ9",
+	"WIMP28U0VxbefDi6g7PP3CxGSqYwc0zZbf2f3Vd6Fye9+2oQVkROsl/UHGoaUCohV8VNEe0iQkTe+jVh",
+	"HjmuUp0SzpT6NMlNoQrbFUo7wTo300Ko3bHMck/MRD3IU6sKiF22BQJVuFfidjipH1vKeU8jxSWsNyww",
+	"VbPSprFR3RTESkfyozqs1Dalqg/7jNRwKYaqJJT/QW5mqHgjBkjrycaRLpHN06olHajGieYTz0LDMvwI",
+	"neL0G8WAosGmJtBlvS3yre5WJCYqRRLu8D764OswhUXfJRXRPfjsa9kuH+BNdvHFJa1A846yw1TYi4TM",
+	"jVbR/vz71DlnfnviRWfMc1XdnJduEpkemLrB2ulkYooScqSEBon8Yvi5WaHG5yrtRpQNIM080iO37FOt",
+	"hxoTbJkWR8cCaNeYBo45HsRYSYCpadFKOVng/gFy7n/+T/ECTGZbqol1R/baFUHt7KTpJBFjeVHZea06",
+	"Ic+t9HSe/1LaPb3vJAMhDeA4pBUJtppm/wCB0BU/ggAUvWmn87APZ8E/VUIgWrCbcMH6GEV/2F546Qks",
+	"WGD5aa3aFJzAT9x3CgXA4BsdtEXy0/OGa2S2yyHehHaPjWp1YFV/NClbMf928uo3LBJ+sYsAraDXDYPd",
+	"LKASOLfI9KdjiKnJsbIgBub+OxePD8Qv2Y8tQm0gg06rWYQGiuVvGJDmYzxTUqelsmJv/3t3K0y9gHq1",
+	"JbbZDzJ3ycjM3IKTH8jNsNSlZAYxEIdtgQsK+akxkQRrhu5phcEjqh5u2LnvEnQzJByik2e/oDn0k4HT",
+	"nLV5Ah8Qq9jUkDIj7hJ0djNK0J+r3MyQY1IUqkRba4K1lvyuYOWw9AUWXemUP4Wq2nIHd8X9+0diogpr",
+	"9P37oCvlehZPq9GmOay1hOjjYeLlNj+bJEN4+PpGCVKAOPsmCb4HmGL8C76jj84/Xnygx7BnUXT/PoJO",
+	"wUEehFvMpKqtE3+n88LMLKCmJeA7nJhp0VcJT8XbbTcQ4IVSYpzpaUl221Gsn2F0NNLgU6wQPG41W0Lj",
+	"ttdCirdvXpIejocK2gFqEwUohp6eyEKOVamAJrsvp1ZVpyz6UjuDE74QNHbsoVt/FFZVRRTB1NLX6oGY",
+	"YY737xOTvG3fvy+OmCweYZbA/ENjlklvl7csfIFMkE4iWhxVD1BQDUYztarb07W7tgS9QIGn6hYWE5kV",
+	"beGLW3zGd+a8H2PLFq5HycYVDW4oMx3Ej3NW2z39ilHD4c54pttF50ppN760RZyyKkrMwnaNCeu3k4PO",
+	"Hl59VqipVclOW5wYcaHUpIK95c4AIdvTSLFRynNAeJ0Uxi2kssKOIJjA92755ZvqFALVuelfwLJAlSO+",
+	"Y1OoNJ6nyDSVk7UXZYiZlsnSDA5JM6Fupm2QQLGs5aFG5iFEv4hmnfbOG2dC4sbxLsA2UI4jLNCOsApf",
+	"YlYICN5QS4IAOmw813oybxAAyOYNV5KSXuxv1qbsaWcY2whH/lNmMXMzN9NuxGArkoPOQdLyoJl5dqGQ",
+	"GjiUt+JHioF8My3b4jkaB+x3ofZECwgJ1Uvaq7IUuZK2RHZU5/uhFywoejMGCmPGSKojLYemXqwOzQiV",
+	"22gPYUbrzHIHl9rJysyZ0Kly+su9oti4Blo+cNekXXC/3CvwNheFq5xtjofuWSJXR2T9fM6bAGaGzkMO",
+	"9MBdNp+qKxS5ceQ9uqGihycj3zVQzfCPMcE39CkfikTqeQLWAjzqQs1bItFGqwT3QE+DzoASCFboI5On",
+	"KGl4OzuNjb6J9eBUIMEjxjIf54qHH4mYzCKVvOeET/i19EvGhvA2tntF73wgcNGlbdGaOCtG9svgOfhX",
+	"5G/UXdKFQST2dKP3XQWJR4XjTxhCZ1P4pOkGGOi20/4I9q1y0pQXiw5gYl6WPR3wS+Ezcx94S+TZGLIv",
+	"OuVyb4LP48shpNsgIyBQIrxbnKUs9RDRsKfZinBaklAO+VZQ5F/RR7StM0u6sYVcHG7VZ4vvuYUrsvx2",
+	"X/HGtv6iJEROkgChnxXhm8fYizOCBlMCkMMhgKroiExDfOrMK/hkp93TJzHBS4wOS968r1Dy75uXA0pJ",
+	"VSm2k9dvT8UDt5r2wWeip7h8wLdKdmKPB4XpIe6iiOcPvwg8c0bsLk7XUFcLwLpUNxNIiarDiYI0NW0w",
+	"nnAjmEH4nXAYcd2CW4qsbhjdUJbeftKm9WImev8l09cHNhF8byiuqVPHSQxdQiooCzXE96z4DzMttMx9",
+	"4yUAUCF6Mq7tmMwPAnwLwg0VRZE5T4e0YxmH0KGOQIOH4Jlx3BfubkiCD6PsCTsHSFie6aH7e23/UBbO",
+	"O/oP40wzUwAhipzbanNHBbCVTRD/zhhLlB8aPcA++FzlYWczmVKIsBna4kdTjtDUwgq7XTCDKYmwnTif",
+	"7wH8tUtX77A6BfRNJ7x7OubSBacWtp0UiVvSpOsW5XdKvP0u3GXidwg9OGn7e0//vru76//fnZrA2iTi",
+	"d5GcuH/B1nB/ni6k8XwpEUP7weX3t6catM7OfXeLZyovZeUWy+h5XQHJVGyawTEAAhiM4Y37l7/B01zJ",
+	"Ar+puZniZodUFnrL4CXjuxXmo5NoeLsUVJ0bjtGqMhql02780qF2wRBvecLIsGFYMp3TsGQ6X7wTSua0",
+	"kAOgEPHIpxQcshdYnM0a1lR4evgZBMLqHvIC/lk73gVoQLi4p8GqczdAUctd0aiSwMlFuU915D7TjzUi",
+	"hwLpgYJwRNeHQvcU0YL7Twvys3i4PY2bIuTtsF0pderotbT4PioJMvcCUwMW54U2MzaDlZ26jznIIrzx",
+	"uVMbtDXJ4c7SxSQDWOUwBPgsAKbWvfqWf3VgFvMSUztW11e0gunPLEkARSGnjECRALpUN0HzrBVmCrnj",
+	"DDfMS2nLXXhhu8fPCCw3K33SI1pfmBVUZkk95wpb6PgaKQBHl3mO1AHi3ciALmDATKg2zmFCpHP3wSzH",
+	"XYVZ1NJM3Otp8PQj5w+f7B4LctmUauFzGEJanG0FACLHD8x5yVC8w6RS9NWCjNLU9g3sRM4y2z8QI3Az",
+	"wuIqnR6GxebSkZEzZ+BDRiQ06nUDmEB2s7Nc6b4iZ8mMISoHMhAvQbG094gDO1SqFzvsYCh1xUF0jucK",
+	"BDIl9CH7U6jJpuf+LPXQ3WA6uX8/uEturaM163L5nRcjASqX9JsPZuf+U2mLU3xrQD/Ul3ke/PqVeqUv",
+	"dV/l+EYL5YNp9GENgaOyMNPhqCUmBu66hrJa0LDPnERDi4PpUCGmE3RjQjAbCdTLoNRDpisbQGHvseix",
+	"bXGsRSKnpUmqVjdsZyTnc2eAKE1iQZkCt2aWK/hQoFvBN8qBeHK7qeveHPawKRTH0NmB3kyhPmZqJrYT",
+	"/EeX6x6THYq+4YMm0/M8syN4HdyLDB03aVaqtKe313o7dJdkB/RBmtm+LFDPHVUZ5yLocf726DPzCkWi",
+	"9C5Nnva0W/BMn+EckooK859Nw77DpTWDQVLhPPTvBl8tcjbIfAbvE3DCj5Zo4/q5sVAdXsDGwELx+Fms",
+	"M0LnN0Q9/W6hxgl4RZQm7ulz5W7EbxVKA5denp1OVGFVqtJk51BYg5/jgtUPpgZjb4pXunEzQEwRR9zT",
+	"EsmxuPkBbgKhPzJpLQIUwTqtiIsSpW8iciUh1uc5Y5l9t0UojxG3eLHAyUdfU5Wf2ZMXHR0784+qtOId",
+	"BS4x6AFVRqtdGnzv5JG62/Dl+MnCJwVGlfuR2YJjPnKQB0+jDAOsgmc/qABAuw+HUKl3pxkGfX/afXsc",
+	"xd0gdYv7riUKp/rleR7R8pFeBFR5M8AMrplp8p6AWQH89yys7z17SLm5IGmx6hJNYYIo/92ngGMj2J1A",
+	"8NPfOQvswTR78PG7B32YXPzrI5jO44Up0hXx6TBhd1wOd6dZgnaaEMLZHLbkmLP4QXwWC7HvhILff/sM",
+	"zvhlIi4PK5dmTsXMxQ9C2rnui+0d8QOm5cS2dFtcDFTZH20nf/uMy3jJY3vwN9qox3GurSU+++Fc7uy0",
+	"/8Mavb1TeSS4eZAn/QFqzJ4hMYN796f80/ZnISdZV1Qfy4vYih5RuTWpyx8EDp0mt/B8SG39IGi7bX8W",
+	"mbOGaSohmdalu7XCgGl3uW+6mCp8eE+7XWSKbJj5QsCJE5fjqXXqS5ANGaPXC+oDostQk3k7qyUSeFcJ",
+	"915EwigOrBxCYLunfQ7EaNzb+BjL9gYugrNzTuMxMJVIMS1HADNAAaKAvp/aVkhl1vJ2QH5CD6sEIFop",
+	"yGuIcwhoYFRL5nmXN+2kUBNZqBOlUyYRIzCQroDX4ZYceDui1OZltDE/Q99QVzSc2w292zbP+mp7d29H",
+	"XIrLHTeANyw2eOez5HK6H/cG2xxs7psC3SGUeM6Wz3zXgzVjhQYht7GAXwzWRTeqnnDysKdDyS6m9UnZ",
+	"+hSqAnb1c1XOlE+rYLiO45J+1BSIQgQH2pdcd+ItN+foao8t1tNO9WYIDLwgkO/fP0ELhhQBWMXR66Yv",
+	"y+i+8hoHXCcy23Njy7jrL89FYsML3t5JItuY7gvmTDF1lgIIOHhyN3YaMbISmSVRkCXjBATzL3Aa7lyR",
+	"fcUTK81kQs5g4qxjNxjY186esNCN8xQGjHqY5Vs1P2kmCWkA+IwKEkD0ZdPwhqApz03hZFSmUXD3dPLm",
+	"7W9nz9+8efUmCR4fqKMELW8kTInzgWDkhIXnCFtRmIKSDrwzuDAOg5w1vnmgTOHiA/bylngSyDdkOH6k",
+	"a2n7AEZPH1WhSDBKgBWnwW0mlhey2rDowINCH1ZaK8do0zDyPOBmV3lk6JZutZJWTyeI00w+uMdq9o5r",
+	"YvQziGpBUZSITTz4MLmulkxTaBR1Dmg32BP0ibXBc8i0s+qjSyt9puySewTULm19/B4xqLi9k4BjVrKw",
+	"afmTmOLHnULSGow6yFkQJSYOdJbluWdwqNAkBCeRs6347aiKP6r9xexoVxfdrewSFw/vYOeWP317cvrq",
+	"10QsRGggEJ5EV9E8Tj3kTIbFrlqcy/4FTayChxAFDYJIXCNmgB+iN7SCZZgWZtLTC7YoBPgql5D1RWKj",
+	"i8jwXt9N0G/ycQbQf4tsSNJCOAkE52t3ARuvPR2KW+BhmFKp2HkkrlTm5keW+sjMrDg3JVJiWHImvU2B",
+	"8f8l7cVRL1lmemhZ0xPFTlhSr+AodbTIuBGSAW6JWJh3WeO5d+6clbenwtt7Dz4zp7aTkgOlUveWcRO8",
+	"yHJlW+4Ty0OqLxAAaVsW0z6mdChKTiVuFcoy8BVQ7rk/KJrn/kZ7fVG2IaLjk4NH37VEIieTnOp9HtCJ",
+	"/+Is0mTHGyOf8T9C9KDSr7fVFb0tPtk+gIQHdtuiQOpttaIrsjKnS/63P1HUnEhd4ltdcbC/Hx1HaYZ3",
+	"gF5pk86JG1xIUUxzbzsCJa3sl+3KfZ1YxKtXD5SUxVmW4tmdvSdP0of9x7t7g325+13/odp9cv54b/eR",
+	"6gweyu/6e+n+fuUGCt/AVle8/yx6WwSXRatFy9CqDKg05swZh3gc8pHuh/1OR1x+wBtfupfwDMpZoRUA",
+	"hTzUDgGKQJYqXWaDTBWHIoGHkNz3SqBQkWqB35wthYGCNmUv2NJlV42/UPe0exY+rLYTxrxCSZQ798lW",
+	"XTXgczP0sRRqv1Ai+T+7ZMfuHqcJpxp9hoM/qEMhexqgswsarTH4hTm3naww+D45Wfm9+0AeH4hclSU4",
+	"ucgsChGT+WSktN1pk9a1iYB3YzmVDGEG+t5hY/U0bSz4UB4/6ezt+DCBr7djB6VEnnJARWeaRuVLrQpF",
+	"CcZCTaC9jMI+nqINVLdX0ug2JTDpc74HWN8cG2PtlLxx1+yCcekr69ritFDoophU1Yb/e5pMU/zeQNxb",
+	"5QusIZNAFR4hr1oakZouSpr/ScYdvEUsEXyfjGU+MMUYQHjgh+TDthcQSz/uiO2DTmenG9+JQCTIOp1I",
+	"Z5F0YaDwwRMchVNxkHwDNHlfV+o+CPcId9p5gbVL6A1g/iTUZHo4t7b7vu6/yD7Fm7h9H6eznPWOprP0",
+	"o5/OEZbDCf+Le/ZUA0ENpfTDT25n4uYNeNUzIKsvqDxwVjjHEWZ66OyL/rSwzmiEdAryiEMkK7ALsSWQ",
+	"ZxCGEeL+S2e9TSesr+nZmGjhr4HrbCHzK/ApVI74MtMXScCIXFieLFXjiSmV7s/PLtS8bpEWTqm8+eQ4",
+	"/Lj7i6LKmfGknLciZBJajkVmcUpXu03hjBec7QnGOd++PX4GWwLK0dwrhz4Ft6fVYKD6/j1rU54NzFSn",
+	"8dD9QRjsAQ7W5wGh4mQiy1HLOyKhesP52qbwP/jvD+hWFAU6sWgzeGLAFSWBDgcm8XSk+hfUrtKiflbA",
+	"Z8eqxPhFOMfapDFuSuW7W/oVZvSIlt9NAmvQ0PbwiRYMTLr54B1wWG9tFKgBaaxFcuTum8TLGRBuFtc0",
+	"/ALDeEzDCCULtCSxLTZWaSaRxg737BHchPcsDAwPVS0ZsGAQVmA5u09gCZROp7ETktEZ6GRZDCvDX/rR",
+	"zWDvIc3AY6QFMcNV6obI5EI1PsSh4eNtxYkDd4o2pWpxWTpd677CCudjC4vIo/2eAygQVCtrZzn3oX7D",
+	"Oq0j8xDnoXlONbVgqPQMVvcMLIBosvVnwIwfxTPOLJNuVd9Rpf0r7Crn4USjDiUUyVOjS/d6nD8ANQrV",
+	"18gjXzLf4kEv/ejGu78fj9eJTdQrSMoWm5BdmMf4HKXxOLM2c7LHy+6KOMJWXxDOTunQV2uKAsCaFgyK",
+	"BSnLu60AhZ01zKbmZ1h/ng+F27Ecl9HcWPh/VIWlCiDtA2DuYz0e7P4qy/4o6UJMDoGFJqoYyYl1YqrF",
+	"ghY0S0biCKKBWcl+ObZW8V/YugXJdyjcEcnzUzmEV4a2wruRAWMJGKnYWpjqqBOuOvOFn0BS7C1JCqrA",
+	"jKq5Y0vUg0+G3bai3n1RqWFguUaVwQ+VAeHjTcHVrWyhgIgEZBi0hXFhIXLpITio6+Cw0n5JZh+47rT4",
+	"VJE+qrbeYTO5OB7EQabSmJYzu0F0YogSpxbXe0cTiw77aS0WwbuhQsxMcmELtlI5e35mIASQKRvCsxkF",
+	"/3hGfuJsjkSjE78oNQnhBKr7qjy/RfXjeAikoVtgZC7xCcTFV9gvFLhFMrd1LzL6OX6dXsUvEk8E/b7Y",
+	"1KjTuMDP6SKLmhsbZsBpd3IRwhU06RdY1oNlGwRjzBMI9ZzRsP1BGCwrncX6Zwp+U6bjHhc/t9j2BwsA",
+	"ZuHPrSZNlkDh/YQWi7V9pB0qYunvUK0aSlV5Wu68JiNl8Tc/ySOAKNidTkJBlxdx8GCQb1iPS5tLuR0I",
+	"T0uwJh7rVD1jm1vxxgp0GisAw55BOC4eZnQYRvgk3jNRdXLTXqlsf6oHa0oNoOmFoiDuavWVeP8xtSVM",
+	"hAc9U/LijHdiPOzKDxWVyAfB5pYWwM2GU2VtN07HjQ14ZuOxAdfJeZ/ekxXUWUyejXXSV/dV2DfxG3Pi",
+	"mAabS1ueYStBNNJwNF5fLmhAJnPI8DMo7WxknMXoBZ5dfqUwkl/BrWGi+eo+hmSF11Ueco31VCFLdQZh",
+	"mYU9Gx2HRX1S/ShRyFNcGTzOwPbvURxHPhnmrEbSXRZ3NaJ0YHxhAsXKTvTifN5BxtksRAAw00n9f+Cz",
+	"J29kqV66QVKxEGH/o0gdZ6Q0k0+7fWOxpMArWBs0hzkbSz1n/DRb1R8LP4a1MEa4X6g1i6qlCYaSxEcW",
+	"pA67m3BQq3JmigtiiqP7+E8YQivwDYcrKp9Y/fK0xTNDSJlu81LLJ7SNyWlpxtLZG3k+53nL7OzvU1PK",
+	"eLp8rO6NUyvWcAobEYZ8dOzbedB/hmIRVlkt8m+gdQ/wNt2fKfDcNc6iFVoXo2+0mCJ0JD8tqFy/szlx",
+	"CQEG3t2xa57ps0lhhm4ZKxqz/hT/hYYUW7UetdazR6wyLJSfrZ4oaX14VdnizS+Uf03x+MaZHYN12zB+",
+	"/r0iBZcH6g2eir7h3DsfAN/ZFOBYtMUrVIcJfuIQH629DZdIRXIJtOZCdKIVTz+0o3A3GO6mmbTh/RJv",
+	"GL9Zysr2c2OrgqvyQ/QW8YAvnIICrMBUbdkWhXKfDJo3jk6f/lxbjxWlbwkXNHGXUWUe3KFGJ0S0ijW6",
+	"d/HHMHK6E/tDg7BL4oYTkBLxM5IoOBbDHkwnKHZilZF568x5cMujC0eXhjWW/cKEEQDuBTz4NH6AOwyP",
+	"JV1HfR39wiy5JpCPdAK61j/xv1Y0qK8dpddBURZ6GLQWutF1o/ppBWgIblvOZJGKbXyDLZFwCSfUeQPk",
+	"cOr+TRttB74I2b/AAjh3DXwboSIvNEPS7xCh4bvCR0NYhshgFnmgcT0vgwhIHGdEXJhFHwVWR/M3wUBf",
+	"hEJVdbcXfgNfu7PT9QXWlOLMIihOKuYkWJ4LNSkXBptjYA39ZOfSiqERRnNIx3k7hb9dVyQ5qmrnqHPI",
+	"gLIy0K0Z5vUaXP4wMSSVoArYxThC9bfKxqDQAYRF+IRWwM/LSjQbwiQJV6EivpzPjzfCS7mcF5On+IHj",
+	"sIM+pIowyjr43BCkHjC44jsHIG7X5qlSXPWsNGd4q4UQY/XHymTJuawvEKctWfWJuDQJTBesCqL9+Bs+",
+	"idLhlHn0xV2RCREKh6tmhD/uh4iOClXJLlZxY2rNbQYcbsS1V1PQDUMka0c67y2UDK1buEwzGElnRZyZ",
+	"wSAefzhaI2ZgN+EZWNPKNbj1w4qnUlPj7qQ2FK8f1hV5xFHn2pWu/FAZbJS7J58/Ko1erFoOjQbu2ZWi",
+	"6Vb164lqzynS44cNbAu2DHEdkhLxSDiOVX0L8b6eTPJ50553v10xSV+rXxaZt0O8p0ZHSQRIKOALKBl8",
+	"bbS9OVKwsLv5cFCHkSVcKGFnWdkf0QZZ2NqAtxAHz7q1b/5Gm4lnENU9RRMIRyP7aKESqhULD8jGgQKE",
+	"Nx6qHaH9xVfeRYOjzxAu5FXFGRVmEsBLETqygp9Q3RmhMC4avz8YZAvFeoX/qQrXw1EehGMYVHb7TMbh",
+	"qVjMnYWUzsIAmk6qGN5Hx95Cw6o8spHiq30VJaCncaDJHcgB3iyO+kQvJMicsFXdW8uNTJc2a/hhR2w/",
+	"8tG1aHgZttThSWCm+cxdoYDka3ENaxL00VCIvWBhHHQUBnGwPIg0w9R4yI1B3LP64Ogh0Na2NFk62vSQ",
+	"gcpzYbMcYNkwdTDO0jQU2NRumeipzMGw8Fg+DM+t2QCQsQdpACAIuow+oqlWnyaqXy6tcvRYXWcOxMcX",
+	"H4wB7TwPuIhQohiYz0ACQrkdSdh2VBiOyRbqCyyLzH1Pzq++ajuiQqAAMYZakAy/kBm13mPMHSzBaH7j",
+	"zPaNHmTDabH0Siu/NS1w5QvDSQScHuoVAqwKIPUyqcrxn74cqFK5QC6Moq46nskhJXnoIwjZZJVPIk81",
+	"aoUkMQx/nZ1PbUW1RYcrXya9A7i9tGI87Y9CVIV8Y3Bgu17pLKjsAK6BP/RHqn8RfA30ups/YR/1ohbA",
+	"2ogY/VY3ctg9FCMCd9jjcoWxXzWWQ9Q4EfxaYCbMATxV+g2Uni+tLR2qjC6VpTyXdlHeAaoR72iOREwn",
+	"6y5Wen421fKjzPLFioDqL/VD8XuIm68DCD4gG6BGxmQQxcspY3vV+FrOyQBY3asiV34mXOgcz4GO1b1m",
+	"wH6elgC2kpqZPkTcCYteYHV8JaTz4DOre9dYKR3wwjBrXm2B9kYNoIKepVlRVj+n6HjtYkPGyJ0TVn2Q",
+	"lVFJXwuSAYDLHvg48AsilqcrN4U4Busil7a0LVEuSpAQ7sBATTXIgcdg7FhrBS1R1b6hBtGE0bmofLEt",
+	"wADn9ln34imp73YVmWpzM+XcdlA5UGv7Wg4VeLEv0ccvlDgHV7YonMdsBsGbL9UY6gwhkbL9qMNNMXBz",
+	"OW9BsSf9vhPaxUPZWquK6wPSo6epMIsKyLiIMP+hB2wnva0ESxe/3//++52uGBhI/mVlVEWItr3Eomn0",
+	"CKOMBXLb+IozQCaQf58qRASLKs7i/BT7L8hcS0yqg8KMuUb5DSISYgUkf35QS7QEjVZTAcnDG8mPwE5a",
+	"WoqXovrtQhEdgW8ufcY9zcg6kmoHozZHsc01Y1bOd3yYKs0GA1UwuwpWqNIT3etztnElVBuLSJYqPc0x",
+	"61CozpgOgSkJECfwzryIYzU2xZy39wW1YHsAtSEKQiw2i7vHdiP8kKXg/IXCQqWwdm3xCsUSct+asap8",
+	"3wsxe3QL0QrHPM6+++K4tZ/2MYW7koPOE9GUZACMxBeYwoFyhlYFvaAVJDJPgiMcfJSdZtgb2xjcbBFb",
+	"VvLSYAVR0qKKlJ0WFeeL6t5AjgaVUuFt28du6xMbYCXx/qhLBiA6EzzmYH9f1CYoYO5Yr09hRPeqsPzI",
+	"eZFsmXEZIXNgdFFNQNwHTsisGGSfGPrPbzRWhdYzS7iN8QtjQCIKHWA4LsCoQlLJF9nw0PzPNF/crlSA",
+	"GwsG8GYlgTFgigK7G9siwqaC1bNyHorFSIph2Y7/puE7AdtMUDxmDLUibZG8fnvqXiwkIdw/nj1/+fz0",
+	"ORW+//T8NEGIbne3CzVvY08jfKJcvL3QFiVLMTTOgvL7ihvqk4P9J+4Rjzr7+J+HGLN+1DmAlGnwVIj8",
+	"dSbnXSHFQM3AIrUtRt4AiBOafmqm51SM/1ECSZgopE7NmME3rTGa0N4XdCiJ0v+NRV7WY984ieRcEpws",
+	"ASVATTAuCQFWafoecMtwqRjfBLk/R2ZGLSJ7e52W+7phP3zf/r79cIdgjEGX9HRyPNj9zWhFhWUUva82",
+	"1yUP3VoRHhaYqCDjnadgA1cwZySgY9aHb3iADOmL3zCI4qjEthGMKsF2oVaFrTjwWkdTiarjsNEVnkjo",
+	"howtzP2HbhL3bATe5QxmxlGYaquU7opsMcTM4uJ8LrSZhfJhgDzWKipj80G7nk4O9vZFXbVgc/GI9Moz",
+	"nULnq1dzOODuYjwpEhI/Yn81oeLJ/kjZaGNjjQGPezvRZhcUUrJzyG/K+oYTbN+wUKcB1y10m0F3NO1m",
+	"5nxAy4CJeRBtl6GMDMLRBkIM6C17v8Qb8WEbuC+6Dx7MZrO2pZ/pnrbdN+MdsdfutDuQ3oBKtsxJ7EBH",
+	"AYQV2P5LKrVC7RdaXzx5EUOGeDjABbbdLnVrLSBqjSSiDvvbl8znAiaXJ9BkCtRzNZQaKgd8v8cbxO1j",
+	"uRYqkB8xLLCQ7s1B1gk2Qj83/YvqY2021LKcFgohn0ANFFDf53+xLZF83Gslfpc6n+HxgZMcP/969HT3",
+	"5Oej/UePEXwqydK2n0nbfSxJZA8Jwvq/ZwEAyLbF6cwE7mFmAvDOBTQz9532w0AidQO2GVeAa5GTz3F7",
+	"GkVKidMJG6z8mPCU//7P/8LjzgVyhz7/93/+1+VlQlADREXF77jFWHC4QvlcZKmlT2kGTa/utWrk5GNy",
+	"KreS7vwIncwqqp6MGacZCEFaZ4bYElUoIhW4q7BpiMLGBDu3/+lTwuhje51gg0ElP36xprhAP2wmC7dZ",
+	"nge5CcFpsEIJZqwV+F8jARnoygi5CitN3V6HwFcc8HwUOEv85muJh53w7/2WeNQSTqfsHTjPBwYbTD4o",
+	"gZAiz8oyV9Qy7TVj28nC/Sek5EEPo3ap1I1Mpgj3FFHpkAXNQsUMBodI7M2Vjhaxh3SK8DZE6Q11etAv",
+	"rXD6Mfk3gPTwHdmDoXfpZB1Sa5Nwx5WCwRLAFgmNUAskqYwfy8/a4lkYPlQNFUX2UfW0W2o9F6ZApNG0",
+	"JQpZqNyZpBSABGkKRV8kS6MmujFlbIEw1S2LrzkLJWa8DmOFooRCE116N1ze5k4aYDnHAuRoT3NV9jaf",
+	"FGPNy4KjkekO3rNaFteOytZ2X5s86zOWXLWaDTrK8b0E1xFxqkeKJw2y34ptyO3tZqoc7DrVICfZbiFL",
+	"BS76LsGk7HRF0gPqjt7W4d9/2Ot0Dmc/7IMY3ut0wlJl2rk8fqOHa4ofHn13WP6wl+BEH30Hc83VAF06",
+	"WE10r/CT5XrqtvhRzaGueuRdyIr+338iKnWIgB4brHQUBzrU8XGtq2VTQM/98NviBGtqLfc9czUi7EAq",
+	"1sMefreDWx4BnX18X4JNZXp+KwDVFlfpLZ7VioudsdephbrCXUZgLD29DbNdrjnc8Z8ntylGKUWaCI0P",
+	"b+HL93bai42SCPSksDa70h0OdVRjQnzNUixTwAOFEm9Pn7aEM4ofPnz4hFAJbfZJDAqEY5U5t5zCdv13",
+	"p0ZSuvTt8TMPctyX2uisL3ORm5kqdvvSKnRucIpFCR2aCDcLMW0zQGpCwG939/r4HY7kyaPH+zsRVpQn",
+	"vRhlQFDAGjKy8qsEGwtN7kevjz1TEqXcBuJEjaUzf9njyPSQeunfsaUJ25oAFt2I799vsZbSaubEv/Fd",
+	"KaD7MHWWzimS0IXTgixp0d+0rD7xYHsaPiViDIkkGF7BP8jAMYAnkTfU4moV6LylTld36CJzcsLzyrUi",
+	"mGBMFGS6p+u6q9vieMGuWwbafIcOn4qdnPv3gxgYy/8Iy9N1e9mvBPotEF7wzkEM5X7ou5buWSojg3YD",
+	"CNIR9uxhSCj7FbUlhCnpz8O4WA8xr01KhEqoaswAq5niGc2wGEIUamw+qvT+fYxGFBC6Ky4ULJJzXKDD",
+	"RyC/VtRRXAV5o6IDU1yAvwEChWHq3Vc2NrocWYhKBolvMXaEjq1IntHjMqN9ZBTd2O8OHu2gvvQBlFQi",
+	"fy44dSI5cV5bWb3s+0dPDoijK8/6isjbQ8P9VnfraOJcpN39didwI0XHLltbdjoey2LujpNwbDWQ0mBw",
+	"X6WxbKNGxYgzqQ3892XunnRCx3+U/Qul063WFu2ire5Wp72HAzATpeUk2+puPYRDQAg2Aq4rhEoDLixj",
+	"6/gt7QLeD7GOECKd2xaAJgK0re6DPk59zZr34LMU40UVcCwz8Ji/NqmCeNZAC7q9TEgumKvEj8B6joIK",
+	"5FKSMVBQFWOaA5q4ym3xZqqjwHLw3fxLKQ2AKzmhE2ErAZLUJHfbp4zgXRcRkVsi+fX5ycnRT89Pzk5+",
+	"O3p98vOrU4pGLFWMRYyz7QhSCg2mnl4qfwmkGMVUB1TYteFnxKkxuW0BXoYbNu4+SWCshCvS9ciHGIiT",
+	"eW59Npw1Cw0Vgd8Rihxj4c70tXKgujUV1tU4H6AnwEfmxd5xutXdKqb66Ke3x7BfWf438qGGUx5EjwMy",
+	"sg8tRvb40aRAxtvHdlNge1voNXXH1Cc5nuTIBgfXEblt3XP53AduqG+mmrAtkFzS8/Ot4hRdurDCokrU",
+	"oV7gubvtdzoLs1jqcF6cBr76tSaBeEwbTgCykDj2ZdrAYqqB3SMCv3rz9rezF8e/HZ/8/PwZhlMD+hew",
+	"4x3gHOueG0Bgf5SpXzZ3yd7Vl7yF7lJTZP9QKV708OqLXnD/HV5xcPUVv5nyhZlqesTjtS448t3xeNWT",
+	"ta5yX+OpwcgAXLe3xoQARtKYl7IY4sP2Hq2zdL4r/FeVZpJ5cA/299d7op8jLf3+GjM8Ov5fzox35z9a",
+	"Z0scU5b4BDwKSLHgtftrbaefZKlmco6XrLGQJ1hf8zbUMeCla2wRetQpln1V2GhBysU8tO+RUvIDcONX",
+	"aDrjX+quqFKn+rM/xHaJ04PsUiG/GiENum+6tVXKoZO7W07/uxuim7nVfeT+ifay+5lbWyjgBlYKRODQ",
+	"rjyj4H50HCv8t1pbEZZzO1RfLv7gVKtKcQRRVm2ru6WNVsSIaoCHkuyrLmbzZYY/phd8rlvs1XjS7v0N",
+	"6wmNmWDKY0dDHIAr5ktg/w6mZrV2tgpLxzAmWIDQXtKAQ1UeHXMqZ3M9OPjNaAUZDVKCK3XIVZqQp5Be",
+	"rUXCmC9bW5ituPIiZGCIL11fAcUX1WqgqBDarTK5hu6+z0/lsOn+dNoDOMfdOM/0BRKTY4l39OCGW8AV",
+	"D55xRTjAu7tFoYLxdW/wmuvLoxuUhBr6gvDkVt8BYe9eDVhRuOk8XFOT/WpS5+6kd3p5Xa11asyvUs9p",
+	"EezNtdc1VdG30yk/QZdW/OFFmkRmKMUXxbXzIGFzbyTnwkd0/Gzr8sOVov0BNEogAfQNntNq8Jl/8gyQ",
+	"vudNiUmRGWDbouhKpQuDyUuscAsUUaQbGwHq0N1G0oYqyNJAq02coYYqagzvYISSskdLygVW4Sbqpc7N",
+	"upGGwQlcqSmw1XUD/eAvqNUNnAFn5omAZkoIiddVGK2tujKjq66NrvGXwMjvJO9mHhF85Ou6J281sZq6",
+	"hxEa1V9M2qM5Xyvu+aeKBIcF9D1hNdI7mP5k0JdyWDHwqSi4KutlJirW+Rq2OHU0fTGJ/Ryz5hXQ7myp",
+	"aQBqx7L+CKuzIlRm7Jy2Hu0c8M0rwNzc29rTFSjzJRjzhSZcd9l0EqjBACawJPKipSQiyLJp4SGkADOn",
+	"pwlz6JUmVeKxIUhJhHpga7g/zANFVEpaoOqBcsxP1zjx+pE/HMYX1U37m3o//N6uVE9P+cwv78ssK63M",
+	"3kXP7qz0ta103KtXG+pB1McRmfBNrIrJYDoAZgrR7KoyWEf8k7f9xeT/KZJir+oAx07lsovkz070M/9J",
+	"RNRBBa4EGkJU154rGchwnXyOuM96WlLvtdFKbK/guIpXKNmBsqx4tDZ0nS/Idaia6jwR1R55RGRE2B1m",
+	"Tjtc5AerakCA2jpXoYe4TnIvB0a+vVvhV+ZK0e3jNN9KdFc8jTvv4Vt4D8f6DXwid67D9V0H+o5Ynqyt",
+	"UMKX+mFzLcG3bIjbQ4NVDOZDVZCJpHbQuK4BW6Gwyx/qez1WdNyfh+0xWom5wo6ngOtA2gN5cJjX0LYA",
+	"h92IxJ0QQfb/BLBAmBkFFESr/k5lRkyjwoURcC8a88IZqFcSMO6xCqOYKiIbYJrnUBOAs+/EfD98W8JA",
+	"ZeppLCaLuU76TdzQdSohz2yUxUA8pWWtsPyyQpWqZ5bBIfEjD0UHXhoA/W61WOZvdTutrczdBaD4Q1kO",
+	"zG4rluYpkurBFQNTjGW51d3KdPn4YKu1NZafsvF0vNXd6/D/tbbGmcaDnRaUmuP5agg3/rQ7NLvu6K69",
+	"yCa7XF21SzwgW92BzK26dJ/R8nS5uLjCDhzYi8NrjunzsE+1Ld4hnKgzQWiRfNjQt1KPqK8Si4hFv5B2",
+	"5HGPgHuITRW3pYn7yhjsvcKXga+3dm1xdJXVjVf04f7iikZruXeba3lCVfClCa2KflVmleZa/nbbDZNy",
+	"16+1X6qz27/FffJ1U3yEI7lBgo8+5+sYSf7SWlOJ6zCxZjYrsA7xVpJ3tQJpZfLsN/WpjId7lzi7c8m/",
+	"lEv+2uSI7Rpp3HvcA/fHyaGR0/jFfPKT0hRXOuWLAHaQQoN16EZxTVN4ekSQhICwiJAhfI36hKD1UZ2p",
+	"9SB8h0swbdjgA9rVje6ehd5Kd5cWNDsGODjuKxqZGfZhYDU59EBSQUxPbycqzcqzNEPuDufeH5dRF4dc",
+	"YgNn/EsbyCYWSDYJmCFEHbDpujQGWy7rYgKRKejnxhZCKGAxFPZmAokI2a5LPd9NeHg9bQnlELAUW1UA",
+	"QzB6PDT9ErYaU58jbFydpblcVPFNS0elPcvKs8xeqU6puuPIHpfHNpL/SNC67uXP4ezN609fL67aRpWo",
+	"exsuit8Z605LMTvuBlMKV9TaFlypdhdu+YOFW9YpXX2NRExft3r1LsazFOOhz3OtGM9yaWgc9QkiobES",
+	"9BrhoFAHf1U4qCbEAcACmW6GlYgfDvghWI+T1YTNkb2upxGQ32l2AvjAVhGfd24D+0Sl/RPztMA0OUM2",
+	"bxsFQgg0iGJahQII6gqGziGGuqhxG3qgR8Cboj6VAQOYWpJLWadTcRmDcvhxfvxsY7X6Ulr0n5zJ19rk",
+	"9GP9v8AnX8O5vbUeCD/XzTshql5lk/6hjL7vNlxsjkiNVtgUwUgf7rvfR8HdsI2hyScFaIwqLBxbsop5",
+	"iz31+WEcCcFKBASPAJhgdZdIvvNa1/ZaT2hLV/3Wr+quTrLdCzVvTgAc5TlzY2HTr7Iltqu2GIHe11tC",
+	"RJuoAMB/VIBaAHxtKHbdXQAfxqr8owooXtjG2K6Pgr8+/sWNcGPxmY2zch3B+RTA+ra+fuCQF361YKXp",
+	"V+Up4CNeKVjhUrdPxvLTMV6x3wmxVYBdrBO3rzRFys2g4eXfoLzzZaYvrjoXzvlLBg3/yaUp8Ig12Mv0",
+	"U0VCvsxs6bdgLBhZblXEI3YpNQXHnoIdja1aeEfuE8dptIlWO0D/Y1onn1OsKAClEG8lZ+96+h11Iid0",
+	"L+AyYnxVqvRDVAejFVLGqLJCgEdBNWBN5b5m6TGXW5RaGlFCE8n62vhgPBI/OYAOMvKiH7MUg2nBNEJo",
+	"28iSh9kKqU6mCiwJaq7rO7j7SsiehvuiayLidC2gjQC2p5P7uIR5StkxpRltGTD9gPQSVRoCp1FQyxI3",
+	"N8XjetoPD9JuhoG3YelPIHE3g5+BLQwCfDOAMLSHlXHAGGphU9vCwzyyn0GAoeJcEcs4vBEgBenpa9do",
+	"woKRYP6mcTb3vq5UPr+pT6R/I1lpR2ZydT1nNNHNo2v1V3+BwNoGc0lZnW44i3BdrVsD7J/S0qcENpDP",
+	"ueHepetXN6qhlRU/6i+nBe/iXH8evY1bP1K1jbq7b1J1wh/k+89buTxXuZOU0yJ334LUQ+cpjVTu/rRm",
+	"WvQV/Sx6W387efv69as3p2c/Hp08P3v75qX3aHpbotfraSF2fxa9rXoaa3/16atfnv/W2xK7u05IiHuf",
+	"3YU9qGhAzMN36txp+0lvq4U/IUuw+/F9r+KWMWRi1KyBh2SG/zX67Bz8wt7Wh56+vNfT4HrwvH8yYdbw",
+	"7zBllBAtoYpCdH9geJt2LCy3++WnFhVktWuk6Oee7pW/ybFamlSvPIEpdflq/BMu6JXxMdLYb5RMW6Lm",
+	"h3duzq3l646Oq6e/Iv8YTr1s9fTlTk9nA5je//hB6CwX8PTcDNsvZCnzbVUUOz192dODcdl+XWS6zPU2",
+	"C85f1HxHPHhA9D8QsTG6rxaW133YJyCCwzJXjoXlNtqWLJbFD0JCYQwveqzIt2G7aFjVe7yo92CjWFrT",
+	"9/fiPXKvJe5Vdog7IDP3v3533PsAK3LY024gJlft3Az9ZC/UfOewYbYLYeSpVUUcQ55kZ8504iPrAANE",
+	"3f/0dT34TPfhrv9U5apUzV1CscU9NCYlUE1uCWKmFSItjVp0WhHIUwSGCAwgSqcRHhigZVJCmgzGwNCN",
+	"kGDeJLa+eTTYnLaU87YATQp0LDDeVQ09y9g7sb5esk0aApFkl3Oc5K8WP/zn1YFok62jA6O6Xvo6aTc0",
+	"uLebRf1gO4aI37QcPcjNMNPNAGY/qmGmLXyCFtH11CdGEpe6js0/eKpcOij7ziIiTFM8pVCDQtkRHmuL",
+	"fzt59Rt/WVM7lTnAOWLdyCu3smK/3fH37WkAewSEucffHTwJ+OoH7Yft/chz9eMioDMnmJMdgbzZgKMj",
+	"SmMITJgyPGwfKHE+LUvAfAT8Mvfm1KdJbgrENLywBCnMhDkREijj4qYVYg8pZoVzZf36BBo06EwkUE+N",
+	"6MwMI0n1KNq4Iz2NJTpjBRimMXX2XqfT4bfkeSQOF5x8D3tm8lRZpAU9RXDZNR3ea/ck5mZ4rL+to8sC",
+	"/ko376Ub6+a+6tJl8YA+7c5ms123c3enRa60s3bTm43whSnGmw6PrrkGRtqV6ANuH10dxAZhAHtuk8Rg",
+	"5apa79l/VU6DZsNRueA/g8A5we/jKg8azv2yvvMxUk4/LRSgYcrc3vnD9bbAEWEY/0FsgYpiB/UYtGOs",
+	"1p098GXcWq+2l91U5dQx+qkylf8/+urafTNGj9OrUDilb4oCRLYprBLnsixVMe9tbeSK0ubwrii5db+p",
+	"2Tb9811Wjn6UVr1983K7t8XMEuw9VYa4s7bbh4joSw4wiLiK5xvLZLjZc7dEDQv0mpZnxeJs5JxWFqey",
+	"Nu6Ca6xPa+E6kIjbuBjtSEi6E3eu7e/mynu3btTgHhJS7vZnoK14W+RdcW/FWO8J77CWDF+/6DiDRYAe",
+	"s8KXcm/hndwLVJNdca/2jdxj37hxwO7+6425hSPt0oDbaLiewV/8GHKq6xD8NmnivowNcDMtmy3w52yy",
+	"kYwJlmrFrg6EcowcXiFnbXCyy5EaL7nZiBG+vp8NNH5mCFQ/zlD8AoAWuRm+mpZfoBe6wRPntfZgH390",
+	"Z/yfqMqmooCf65RIXlZo4Gt9oQ1RL/fJkjG54psNPnLV1aU0s1azZa84+sYJtXvRTT6qygCsO+tpOkuh",
+	"w/0dcq8oANUEt1PP/XXg/z3s4CnYxgs1kUBbQa2u1QFn1sMrTK3qIg8Vp1A946EV57J/EYF5L6VVW0gE",
+	"GnoqcN7Op2z1NIkU9yuNn/PNmRVgKHdjyrNA9JzRWlTYPdGpVhr4+1rQ7zoEOD3DjjDJOGiMNRaz1e5J",
+	"JkudYz2n8CAKRHebCFCImPzgZBxFq9L5MTPCOfKZslgGRWlrfrEoj7uLPCUiOejs4Y9nhZpCVezCrsC3",
+	"NwCaxHIEJG+wBjCays4I9bJYXAD3ztDjQHWWxLuJAI/CPnrcQeY9Jq/xQ9GIyYrMXIEyiXlHKiwryKtx",
+	"Ks+B/Zr8AKbvsyNge/VDwL/dXvTRB9TEyLiTm/5FKyJdizaP36/IKDXoaaorAH4mtx1SqkVwLwlIsjiQ",
+	"bAouWJh5LTrgg+6RGI3NlbQq/ZqxkgVv9ZsGTdZz68ln3jxmsnThXy8yAaKcOfIH8Rf9xw5R0ENgbkiS",
+	"l97FKP4UNtUSkmyNbYEb8vbspWAecRC6sZL4/+8MNopd37MhaB1Kh50GB/3VqtoaQN+ILRy++HS5TviE",
+	"B/DXKxSO13alNPNrcI1qYRZBNysX5qF+i3LhSKwqna4lUp+77eZnfldw/M/XvrFcbhx7lvWissFD5Gse",
+	"fKZ/rVcc4c1hZtb3JQs1IR3osSPEuyiSlCBTWsBNBSZHbLGvszWj7+MvGx35Jy5V2DycQsXgV+/9qplw",
+	"s9IE2oLV2gSbDfV00hxm8WX8AQOBPhhq7axWJwSStEwjdaQA6kjnDL7VWd+kRCP524tfnobS+9koK5Ww",
+	"E6h2L9wW6WmGpQhR1wrFJ5Ls/4Z+6Ag5YXgUU52qQiRtcsfBEfe5S3fu9+5ue/vfi/5IFrLvlufQ3Z26",
+	"UDMrlLRzd9JwStMiPlig7twXMyUvzviW5IYf6TkMBsgmnRwpRwRZTN4yxAkC97Wv+0eCOKQjzcousudC",
+	"cAR+Jpo9wMN4CIfOtCnPZO7W103uBAArPK2p85wB1pM5yMUD9wBLbPrIfuiW0v3OIX2oqaGwflJX6W/L",
+	"LM+p3j96D11mwzbQhVCJtTzBnMMZIHcl7Wu76m6Pvp38SeoaTmCwmzvpi9d9gfL7tefwm5q9tcDAsu7o",
+	"6fRa35y/2Ka6e6xaWWk4QobxBp74GmL/jcmVM83wq/rCoBKQID2VF6Q772oLvpHfHgrnaZN+veoCVLx/",
+	"hPICpxyWsvwojipp/oqEusU8/40qxt3gl7LeqDBuLe29Ih9drfduiuWA03IF9us7DMxMJkorZyAivJWy",
+	"F5RDmhibQQGmB4PF+kJy+cVr+p0yImBhAi0y054T9QMnrBCSoacxxu6eKwvAExkUBhskfUTI46e6W3Qp",
+	"qJ/wgJKIL9mfyakIKigfAngsGDglafl3CzCXCO5Qj1Jbi0gLNgpYPlZRugTucejhRs4hTeDNIp363law",
+	"kWBhnNmT2bKQpSlsWzwN9emK+LLxnViP8sgkRlCEyg2n1UZOMuiWLzfW47n5SniYyPMahBSJxOrbTyiX",
+	"ONU5ZDNHiri3EbWFMdpEVgLmut8oUaKFtgql4JKDvY4/7YwgBJImXNwmNNyrCqHdLuVNuU4UD57jPnW7",
+	"/tnwItYDbIELQvDxDpD11sKlZqyuRq1X9mJjHNbKRSsRWIGWHfvFDQqbW0NhXQd7Fc+BHX86UkgpibU9",
+	"a1+N4CTxLe7Co5zVWmM+LGieozC7Q8VZGxUHgrCz2PiIbGCyWSrBJxU+Y7JpNsMxQ7wy/Bsg47Febtc6",
+	"WcsfNJgKjPVuiiXAKKMRDH+hYKVvtKY+lVza0lJ/WgawUkr2AUzcaV/Wfk5h9s14XOGi70+Lwh3wmhTL",
+	"b6gi4xFbIKGnRZKJzHUyNAzb0xAnDgj9SOTPdCjuuJtERrE0KhyEEhQuDQTl40zb0bS0IjUz3Q0PaAZD",
+	"+4sobffWNxlOfP5twrKFo+tpuY1R2fyVG+GxcfgMYdMI0KR9pwTulMD1oNFih2U9LVDHWZ5nH9U/miHO",
+	"MJq9KLnJYQQCJ/L9nGDNczTuUjUBsWi0dxVVbpWThYBRWbkHycwgfevk5FCVL7OPSitrt25sA5uLK2XD",
+	"z0rm5WgDkeAvqG/ForkC8Gb28QZIiJt/jisCasfVtwlD+9doK41wUh9go4xlvzCr2XDwFC7pSpW9WC51",
+	"WHZZf8UbX0Hg8o6L/OkhVs4jLgfnzhHOd1YI2gtt8VRaJbxWH0OkqELsslWowVSnDd6h0zQV73AsP71U",
+	"eug+2D0iHPF/ey/QlkWmwTf5C5TXhLe+8nuhd3iN0hq48oaFNTjIOxS+u6KYr49aDR7ZmEUYS046sBqg",
+	"9KoUvtRapcTU4DwPcGkgN20GMW8DGAJQ3J2VKO1KA/FI4EwWx6VF+UjelJnpOGJ9KKaTiVPgOu3pqAgg",
+	"NZHQFNtI7yDHihLEmEUPDBhjOadgci77amTyEL5mBkuL6fhkpyuSz585pNp2N728TFruICxxODIbmYA1",
+	"SPFtkFgAh9Lq6eQzQWi3s/TykvjL/LEyK3N3I+c3fpT5FJdAW1WUKvV8Ht3KkJ1OybC/C0k83iHNhXQG",
+	"Teb7VeSYyw+oXOBCm5kVA5Pn7r9SnMuiK5KfVZ4bsTDZ31MlCx9SvrxMDn1phdGYv8+sSCCImXgOrVDR",
+	"4V5UAol8KgcolRyHE3ENGwH2UOB+0/Q8Kd21lMqJKstMDzeJRC5e9wWS85vMYNORN5JMuB8X8/LXVHG3",
+	"Rk3R2nppcJ2u1Jh8XiVoi+V/OO+VcddncGLqzYWhKte4yp+OzPFrXPEWKeajN/GXU9br1DzA/H8zJeE0",
+	"3jUs/MnMEq6VQKnRYJncdqkE3vta6ILRFQt1Z13xt+3pNEuHSu+sgiF8AyJZANgb2DkzOfeQhCTa8cxa",
+	"pXx5GfoiodJzbLSaQxcnQsjNlLpoi6qJEiAPS1lOLd5+onSa6SEhG6bpmVt6QkNEvbEpuiGsawO2IXyo",
+	"lcqPivqLQA2FWLVKvZI+nC+wQr3yBNanK3iMGFbGo69xvW6jvgRVZD0eIS5UDEdYtxYITdjnpbh3eytB",
+	"oIe0EPdolyyWrUQUN2681WKVRU8C8BG3oujMg8/w36tq61GXWpYOZOPOILujS3E+xxJSObfLEZtYYa9b",
+	"Ho+vJbMCL76rjv8LEXPDG71CzyxuatoGKzd1qz7M+ErTdmrhNrUiq+HG8Mbhxm7OLdPffis34foFFXdk",
+	"tHchsA1lwE+qvEIA3A5HD2x75nid1giHN0jBYDEiRkMSVhKkbWqUbTGKZDHNFVY4YNMFDjc5xGszK3I1",
+	"KAG6ILNIT69SokVPjge7ICKoRwNL+no6s9jJAbgLgKsQEhbETiFL8VEV0OleE6CJndQr0iFP4ZnR/Qns",
+	"AURi4r7lBA0bpnG1qoVRuFlmlUgO9vaTtkjuw1lSz32BHIqDkAPhuW6tK5ye6zIr56cSQi9/sTDRn0b+",
+	"++Am1SOHbXojzXAn5dciIZVjFbWLrBHAeA1FQinUQ7wAhr67gMufLeCCAnkzQxgF/hrenVqZd+eerauA",
+	"8OoNZfWtreS1O91uqc0tRtu4lcrjoSrhWasDyzAasFyeXjFhvMCJkdSfepdrvuPP3KRI7CeOTQEQ+4p+",
+	"OU+CrOcsbB7wcJo7zb2pPa9C1/jGbWdwQxEYYzR4UJvzabmMwyCOCAvel/OGG4WG6oDZ1g8w0SsaoBl0",
+	"sIzhsBF4s7kRuuEh126IxkFwh923zbzGL3Y1r1dl0NdgKWu4fg0juyGIWIEEADBDaqX6otHEd25T+nd3",
+	"PTF31zD8Z0H7ICMOZNokfLB1TcZN3aUVk25t7iDis7cPPtO/gBJ+oFR6LvsXq9tQAf8RbMZ7oVFRlCNn",
+	"RHAtJhPCJwedgyTEJuYBXMzKpkAqDugFj+UbG4vTqzkJF0e8gWO9dGWti+0WSA/vYqx3MdY/rOlX+m2K",
+	"hLckAWK/lETOrUZo8Z4rY7TMM0x9AySgjo7b4pXO5w3SbCzn3YUaSJUzCLE7PvP4z0s3bvX0Uud6aQCa",
+	"F8oaD5IdxP5FYxAXrWD71oPw1Jl2k2mNeLy+dbaGbHu99MTNbbNV9/gCQdA/jsQOUdFAqh878Ys3W404",
+	"C7e8i4vegdn+lXXJG0bcWa0+ghHMNmsbsL/XiGzWGb6FSmUfKUBuon9qIxenAIomZ3Lu04R4lcDKblMq",
+	"MIZbno+z67FQ+NRWOBJapSMglIDVTxqqMGPQQj7WENGIFGqsxueqUJ4fcCnSgB3HPE6ozCEEBXoIdEMn",
+	"uGwqPZNlwgD1QDnjNr1I3vPvH+iGR8dOX+ZGD4EBRaZIO3+kq/Nw7raTnu61lQrR8f8+deuUldBWnZUU",
+	"6rE9ndjpRBVWpSpNovYEVMViVrjL3DQtwuDlRisx9Pic7vEnMc8K+CcWu7WxIp9JAgEIPyuh6uqwAtqX",
+	"lf71aGGQxeENTB25S3kdscGbY0RkGtwEo949grbgF2Bm2Tz5iG97Dah6PJGHvrH2bUxF8kLbyG6zCrls",
+	"tZm177yaf+6k2SmQWdSIYieAG5XNTcqWd/+PgHqP2vJl1kV/+/X5ycnRT8/Pjp+RKrpOTfPa5b38oS5V",
+	"+L6JJQrW+I5Zw920VJYfulQtWxFj2/y8tL5GFX9te1HT2pLZGe+gdlAFCz+kme3LIr0iTLaKgKjGlJgU",
+	"BgKRTcEy5Pui8pu4SfmeFXhttYO0JdJCDpw+0f18mqq0vn35NT32rwetHy3oap+UzrtG9y9eesP2Xxrn",
+	"Xf/vXU72G/X/TrwMYI3FR6op1qy57/dXcEtKZsdZLaakFRKlU9eHtKCOz1ntKqUK/qkus5wCHpPpeZ7Z",
+	"kUrb4i0cLhl2g7iuKJlGxFZFplIofkTHAkCgaEoPPuM/wFGbFOpjpmYJMaXhL0KmiM4X6izLyAeQ+cz5",
+	"LyNJzlGeOSGrQ6niGHuWnbHvbjNUgK7txgk2/2PxS/ajW4J/O3n1W3OfK4mWb5putSMzWVN8XqOAcenC",
+	"L9DousEMNh55k9sAGxvaUcYyVX+FLtehIjNhdUgxaEP6rta/6DVeEFpd17mUel3jt/FP2ewavfNj/bow",
+	"w0JZexfW/NaaOB1nukET00/VViQQG5KUUJMuvu2eV7r5V216dQss9RzbTZ+jFBYvy9S3o04Kk0771O7q",
+	"1C6fNFPnwol0fyaoZ2pOxX7IALcMIbquGFEkcSzMR1W0N21eBWne0LyKkqfSvVpVap+xMRWmWzfZnpOr",
+	"bqorJ9or37hpdoUQ7z8gPNPn9ad7eRudqajT6jtTaRU+Y+cpzfVeNFVsHZ3wTO/VTRTPKXCe7++tN7l7",
+	"H5raT5fs1sjDji3ARm/bOWirjFi08ahThWOwAZvcLRL37dBRNAPRnEUQtZpqletafbeMsvwNrCZa1rui",
+	"lLvw7ddt/Futbxd8342+Stzwm3T8oZh1kuOKRj7vq5bc+u49ZGR0RqYFz1o+lJkGUufOE7ryzF+Q7ARw",
+	"YSfnWOzNRll/JKR2Tq+vMdZyrCy35kE+i8tawIde0WAoGvoLcc7r9xdeW0TG4vGv4xF3/jQe8Rfo6Yt8",
+	"VNrOa7mcvPP/LJ7jH6c3kLx1XsC7DsF/Hv/UdwjC19ykLze2wDkGu7pIfGameSrOuZbCcDCWQQMh6ExV",
+	"H5n26JEiGzBEsFOWM1UosL2pf2ZuSzX2Ud+o4MQpIRChLeecFCXQJKH88iOhYhcuTf8txLEtgPe+I0zE",
+	"BIdylqWkDhcemxtdW49RjaFd0U9/6stOATwTx9QEC8zjqfTEyzyHMqrVcp6MmT8sP0ymP5qsr9ZUcD7q",
+	"uKGeC9ctqbvl3Xrn0ty5NF/NpaGduYFbI25WMh/5OI0CHq2Fzcshq/7TFWlH7w+hhCcoWo3guBzC8Si8",
+	"M2m7rMpa5OmEWkJ2m+IyvBbUV+qeVrLIM1Wwo9KCYnyT54SfZqAIEIs14jLEczXMdLB9M3CiuCQREp4t",
+	"IUvifUFylrY44uZRX21ZLWW8UGqCoPG23v1ayJ7Gvle27HR10emEekZYxMwuUO25TVLfSRBb3zdNWrY2",
+	"9Oa+vEP0MvuovkjAizcfBQWxrPDbZwxjz2qWlaO0kGtl897RufrOtbrFLN71Haw7X+davg45uF80G7eq",
+	"lJPV6N9ev3n16+vTs+NnrEW/aKJu7aSYE1VLObHXsQ7ApNiENPhN008gGhezTxWds02Pqi/0pOSC14Nb",
+	"a3unLPy+iPXyk1O0bDZUjBjqW5hmeSky3UI/lqKunD8Sr9iawc5AaqzgMJu3HkTVeOjpZeuBsy81mn1B",
+	"+n/7voC19PUbVWZFFOD7QirbrTrn8r65yr7TtDfWtHfq8lrqkq2+K/XlphLZuRvzq+ndkv1OJ/HUySKV",
+	"pTyXltvZbAsBfOATr/KxZEwIivwnLQ4C8lEWrKMppGR6OgWwn1cBiPJR52ESkXmaVIkkPT+bhsVOWiLB",
+	"Z5+lWVHOkWI0LWSmMz1MusIqAPHBHQF94dAbR3SiR8f3rJhOiJKRBiTthUobiObeKJlmf1amubDu8Oq/",
+	"JtHcH+JLrBIljiCOGG/ToSr9VmmkurNKFv1R41fzIgP2cQz7EJ5sVghgGyL+Q386fhHcWeRO5nbIubBy",
+	"3gWsGdsSpmiFOp1WaJe7Z3uavyltSoUkueJcWSjdLvsjZYHxFrseumJsChxEAaasEz2WifJ4iOfmowps",
+	"jVpBjEV9Kp3J43ssMUQ/pfobd4OZ6Wli0xVmUI2kIBvU3xMf8ZgoM8mVKOcTJTINhFS4rOLcfOoCKhiM",
+	"TYyntnTPAowGGKnUc4o3ZYVblDHT+dNLvGeFM3mncqjaPZ30tsqZwZv1thKw0/BJmHKQYjIqpFUtkZgC",
+	"xqcy9yycfLLrLsRhU74BelCzobZirGSVwRLy/NoISAiIzDpT0OghWpJ8vYSxoNFYmZwYwMbxjaYQS7Lu",
+	"SS2KK8GC2Gl/5AYOBW29LYibwc84VsI7ezXAV12OpBaPOh1Bm6FF6RzohHHHocVY6guoekhTekhpnIDo",
+	"jwSwXjlpbg/dzODtOxFvjPvJncf7AF8xbCEi2rI6m0xUmeAGzLSwajh2n2xX2JGZIYezxEp+Vg3GKmoq",
+	"gAEnYpQNR3k2HJX1AhlfJfJFrEkSaXinDcwC2yNlN0R/JIuhShEvriHL8/etxdqBBibI/WUmyAmQprmb",
+	"/t/3/7fX+9Tp7PZ6n/Ze9Hqfvnvh/vnkxYd/+dtWLWVkTRutgX49O81L9kWw94k51yqT3O/UzyeHfrN4",
+	"DqkayGlebnUfdVpb7juTJaxR+XB/CxqysvF0jL+OM41/BJrLTJdqCJAAt5fM+matbrS6V2rrE9hYb+js",
+	"azS8xTeotr092rDrjYaM3/v5Xd/bXd/bH5ewGsUxW0yxRRSZYGR1LeLr1SNTgZmWy93SCfIVTb/HWjhN",
+	"NHY2xTjTUwCfghRShmV/ZoK1CZz9NwNUW5MiM26pnCajZLRvr5MIGmryj06pnoJud2oWetiw607qngZX",
+	"L7NlIUtn2SmQ3mrc4HacvDw6pcl84+rlaE1XC8Mw4vXdl8pFtS4MPf4u7X8nnK6bxXcuPDo8uJewSxw+",
+	"6Kwicwo1MUV5FQZeXeXxCUiyPPePkCUUDh9CDIdkR7lYgoxIMlq1BVm0IbZMgghS5trMOGPuHFapgbmj",
+	"p/nGLUwmJ6DxPazCWTpVHvonAQE1daP1x9FVHaMLWWZjJECBe3vhbEs5x1T4SGkhxSAblCPAEAywfO5S",
+	"nhbaH/9hpm43IP6O1ELpspiLxOayPZMFxGnQAYDWDisUuA+5bJ+DF6LSpIti1y1hT0NJtPsTFzd+fIvd",
+	"UXnuFrRUmpD7bANA343k6m2UPH9VcXrb1c5/DF0ATuRIzUnLzv6yJCbXw967qx/+Z0gSUK/L5nqtvqS4",
+	"BkEHgo8P6NoH/skNpvVTM9UlRftGcoLqy2hhzViJVM6t2H57+nSnJZ7sO7E/NpaRK2YjQ5HS87k7E0m5",
+	"lBw7hXc+JwZzccQ2eR+fRLXKPQ2nclQUTna3tISG5wTEIfw0LMx04tYooMNiTJW6cPDPtvjJnQdBRi5k",
+	"w5Cfn5UTO07Z9bSZ+kgWW/17rU6nwzPEIFlVLy8pZAxSkgLzhcdkC8wwUljYMjgcpvD+BlH3W1zilvNu",
+	"oFPJ5CkgDIKMbItkqvmKEJPN0N1xtyP6UUEtS2MzVro8xBWz9FpEaiBZArZGVjamS9x2OaHNskaZNc4t",
+	"lfNQ4p2RGYFbD1pc/OI87OBmQr8qKU1Sjentd/Yf7+7t7Xb2GgJ5zqLaaojd7S2E7jrV2F1n98mHzweX",
+	"u/iP/fCPtWN3uaydq3GHaqex/7ip6tx8k0m8w3gjfkr8YqpDd59jw6DhsrPzeX3ccSuV7help2MntPAv",
+	"uhvZ9bUj/LrusBvW1eUS8UewvgW0eF2tEaSn43NV3DnEdw7xzRziJU3NTflNhgNF4TpXhOHAaqDjq9H3",
+	"SPvSuWgNaJHpc/MJMkYYIOtSmggzaO4zBkebStAHWV5iTQJOwBQpor0n1hQlI1GRuyZyYy7AN5fi3Ex1",
+	"qlL6nOB2PA5rFlMqYqCo8lyLBFIniYAAPzjlGorj2QLJM8uEQ0MjjO72NOTrpBhn1jotm7zM9EXCRWrQ",
+	"a4VPU1JbjxY8Qy8HdEZk/cDPHiEBSs/nZgr5fRju2HykwVgjzlVPu6ei0QB5OUhy1SlvN+4T9/LWzK4l",
+	"mFUEe+KckfrHkIxwZkWmh22RzGRWOncfVsVWzBu00TymvzsTjTopRtOx1GgDQAuBLeFnj7yfcOSD78v2",
+	"TOKejBUhZNJQkxgkzaYFGIcE5+iWCDYRbi4FuU8G9g/qjGbQoNHcJmvQZrg8kULzB8IteR4Nmq2moAMI",
+	"4w+XDLqaiVe1cji/aSZw58pceODu3m6weGOsg+Fb9XNj4R/RA9adDM++qbPOr866+hN37mu+rOGxFX7E",
+	"kYx3ZUskY5XAR524rzpZYJNAiVVd2XFTylhamw21Uk2G2sPHFUNtv2KnbY/V724EvzvzTO4OPnz+Hk01",
+	"+PfBGv/e27/cWdswBR+qdkGalgIuwbWotU/Rbltn4gfViX+lWR+JUg5bVN5rS6nT5rnIYdNUHi0l+9da",
+	"bt6CpMRYCDYNgNQXpNfDMHyOfjqF5tPmFXZ/LvgA113c5bXdKOO/krAKIDlknqs0KttrWBL1CQ2sxb7b",
+	"2BHa/35VJcb/2P1/G1RdHB2LsUkbhyOzM/fz2pLq6PhXd3rNwxJ080FpZozrT+3Z1OIGnrq+oi1ZZmdO",
+	"pKtaie6fsZasflcBW7LamH8g/LEXgvCCG/QKnl4ZBj3x3JhcSX2THfSKIjIllvWhAVKIXJaqENtvXjwV",
+	"Dx8+fLLTtEiIuJWeQQ54AzUzVi/A7txqHhL3NYLNGAa3/pjO1cAU6pYGhWgDKQYgrrtaRGZ3q6tVGdi1",
+	"14xHdqtrdhpJZlCLzm5jWg60UYXNdF9BNmocmkeuu75kF97q+l57Etd+FzyLG76LPz1eeuQCr86VxT7X",
+	"NWrI8NIbgqbTYO/Kxe4CUF8NJp0DAb7QPa7+gr+jsNP+BlGnB+fT/KKZrBpBDqTHUdNUazAQ04kojdjr",
+	"dOJy/qy0Kh9glYTHbQM0Sl+XQEDlC6iU5EjRY9wVrZ4GHyqDijJznquxO3esSsxQQe0FonQSADvWlDjH",
+	"X44VBLNOq7eEejZfSudMRSjRBhUyk1Dtb40YywsA0ymJ5Sg1kO8SI1mMu6HaDatPcugV8Y4gBgagu9H2",
+	"dFZen/oatXRjeOlrQrFTrOJK4fw2HvLm3IoNl3+Byox1S5ZxLDcoWY5vUFU6e+sonXcI3tGXGCnEsh4K",
+	"NSyGcDEHCIvW/ksqgLt6iz+PyiK8NigdLr0Ia9ZXnWqDJl7i+cBbfACl6xmJ+3CcgofRkVIOK2ewY32L",
+	"nElVLYp1Fo0pnJ+5kDrWPjNs22IcuXOZDrGskBM7bXEkfOxrrwPFElHeA25oCmhmWkZ0hgtX5yi+ro0f",
+	"lmhdEx/LZDapiqu5tjYvjGO5SwvfWeXXFnGYFrlFs7z8/9j73uW2cWzPV8H13io7W7Kc9M2t3lFqqtaT",
+	"pLu9053k5k/nbrW6TFiEJIwpQEtAUWtTqZpP+wD7EPNg8yS3cM4BCFKkRMmW3XFzPkzHNkECIHj+n99P",
+	"8FmzBPGJB08IRA+mblNgjGVWrxN5rect38NzHh7nWti/zTYdXLWPLSf47KaBA/fsjmutE1f3FUSgL99L",
+	"KPx5cwNHbVQAKUiMc4ah9HTMhHKzTn2yDswYEIB9dmEZEaWJ2RwT2HWkY+8xCXqPfi6kYbfJj+dhsrt7",
+	"uHVjD0A81modKM5aT50ur+80cGdgyQ2jbMxDoB1LRSboTG4EHXwB16VeOUyE3T7GX0whnq3XE9dY8Qo6",
+	"prGOaexrRXIHEUGKo14VRXEAwWdE9JQebevAgDucfXb/8exK+BGvqy/8aL36IspMH8QWUPkXanYGvjsR",
+	"qnuogc63QyPEO/ZWOW+8LpAbSZI1yf602c5n0jAcmj44rvc/MNEevNFdjj+dgY3Hv9fMI+bugX2f0Dw6",
+	"E6Eefq0bZT8D7PZ9uLs2XbooUAeSf8e8X81ff6MfttNX6Y68R3+FT3NQX0rkVSC19fViGQH67krbaZ8l",
+	"+KtLmZoEiKQJ9j6Gt6dRgcoLO/ywd6vKyjVUm2m5QP+1Z+WqF1x16y3uDk+UY1gwMSkSxC2uxzh9X0At",
+	"Pn3yTdJnyX9PkCu8qMJGiVAU9PiFti7leamstKv3HDi3buS+4gza5Wj3cl/rxh6ib/4+3NcDEIR1kr5r",
+	"sP/DEXS1tmt9cnerW7elOe5/60VedKPFofVnDaigJb6s0cIyIzOhbLYaBBhfak8vUCKpj60HfeK+Jw2/",
+	"d2qIL3WnNbWM7ZuJfTgFnL+T2s37SMJE0cWZyCdU6bQ59PeTuzD1K+/yOB124A7YgXHhaCyT6Td75H1e",
+	"z4UyRQmkr1yBPqQcqz6jAR7vHFErUOQGpl+Qy6EPGGh+eTpwRhimtIeqwAz0AbgCJni8yKF4lLAQqXPZ",
+	"4PZTRy8K/hlfQXY8bp1y/5RpaB52nkbooRqwJGqXSrwDs5gbkdsBcyZu4hE3qL4VlzlUBQwiIFPHLYLS",
+	"MJkSlYbTLuRrnAB6/KM6dUFJMfzy7zUt1pbX8Hk0471zY5XRB3Av2i4nCN3dGmobvYyoajicidJR88XE",
+	"X2367Etvj2Tl/b6OAsb0ISQtUWacX/jvZ6Np8Uosiyu/9KLB+HltHw3yuRj6E8rireP8dWHgK223j4KL",
+	"wpB3QEnxXl8LtXVkfC2laFtYXoW16Qz3YlvM5mFEC+LH/eSxerdYeXQV2AoxaPvGYeCbF/NEmo62LxAn",
+	"insTJaNb7IxPR0ff1x8yIY0b8EpbbGLtYhYP2JR2rzjYvU229E0Y+eqY+OjmB6XdY6enTiuz48/u+uER",
+	"cFQMjwZuHDE+PP32yRPsptdqMjzq4YWRSqXLsQQopocAB+H1yOorkfeHR0P15bg1zZ/vc6kQ/cVmIvL8",
+	"jTIpVPkPdFA/D9XQvncLGjD836ZFDe2LYkntFtQbqi83pRckQ6RKMBib/yfwbiwu5Lh2BcfwVtJ4Acfb",
+	"5n8M06+jLKSmidaVF9QD8Tmwu3/ZXMaMS3ZOmrQGOr6NhU5CD23fI3whCs+w18C0EqiAgJcFYLmknQ5V",
+	"8v3L96xuFmd+RNIAwLive3U/xPE4W+ePFgbDjuZwZfAG03j/vEdkkMIWz0QmldhmbdFVZDd9uGhnOT2f",
+	"chtbT7kwi5n4cEF2zcaxb+Ha1N1ifejP37Ye/PO3MHyhzr//cLHF6Pr+w8XbhUI7T6Vhla0XuTZy2zyj",
+	"sThPY/W83f68s3o+9/vT1Tp0scpDGlhUF0FeuS9XGmn1SeQGXd1dI5i7VUzA6HY1E56Gjl3pdIXpn56H",
+	"WZQWQQ4h2omIxti1mADYYAwXxnim1cSj0f3z//3/Ao4OfypA6+BHRI9LehA5NFbMEZvRyhnWJuZCQ3hW",
+	"2gHjQxWB+kV30nm4kZ8GREh14ALG+fTZuVoRvwEmwt0SjfZAjNToLkML/FBNOZBYEi3m08d/YlJ94plM",
+	"L23OlYH0btJn0KMHD6VZMa78JtCMUpmLkc1WffY804ACGY6GUCkAX55f0KMgojZU0hCMZIlabxBgrS0L",
+	"dJ9VfEhnJUFCJiW2PaSMoG3mK8NwwyjITKUreswSArJKGmYFYI/xdKCCNEA35uKTFMseW6hoaiUIGrdJ",
+	"dpErDC+fX7BEj8fEBqEVwRMUpIgAvumuFynTY4RZMCJzp+4krmV5/G/u+SgJk0ee0oIIKsLDQwwdpkGr",
+	"hnogj6ygKQSPhT/OKAsJ12cenmEibPWJfZaoRZYlbJQJnkMg3L0SatEtInPXIoKUYO4lJ3TNJQBa00Z4",
+	"7J1AwVqgZDoT1bhNx1Pgv4JnWP1THLsYCTIAp2NjHT1xqE6aTvQjpPyoKXNiW6qc8EHVOiefhV5qxGc3",
+	"UHFVfAE+f8JnkHKAjz+ULc2QRgTrlbagStwTp8eUq1SPx9vZXblKX4/HkWHgMTV3waGIhttcbjC1Cisb",
+	"LrsZfMVBExhtt+ENXneYwPkB6qUiv2GK775NNNIdE+Eu7iqu9ghdEqJcV6rVWeV1VnlR1rUx8HlnyB27",
+	"BaHOuDz1hNUgOG/gEdSWQ7yzPLeRP4Coo1azVBemEFEeOrssMJ0FgKxFhkJUYQUEFRSALueWJddSOYMf",
+	"QbCQ89jdcqiMEAMMgUmLvGcYBIMV+7P0mcuC4MztB2aI0N7559//cYbvDR4ARQnELiaN8xh4ukJwZ25Y",
+	"QuopITMDjFF/a+jwVcCkgs1ThnEfqysMODTWqDkYwevJVAZ8LasBgKvYS4/664xPbq6jB/fZRzKuDZdp",
+	"wc+NzozgCk0sgu2yuKSCeqYwdQv7PVw7A8xbsOhOWWIWk4kANpp5tkq8PckZ/IyvqLCQgUqfR2uHfZFI",
+	"hR3VypB1ClBjdGjC492uDxVDunIYAtwxMBX3Tcr/KxJEMluuowEDvUiPxko1yhYpODsGcOEZD/TZARG/",
+	"tHU9t83ga4FbQScWIs9kbjISDFHZyilL0KxKGG2WiUj8esyJC9h4j/ZmNZuWX4RzVdZnHX0feKSkAjN3",
+	"LsVIQLCbG/a/3r1+hdR4Jsyjz5I3r99t/RSckbVKGNha7u6WiPvcySnMaeY+wHU3rrJvcBDcIPAxyAHb",
+	"WtpTJN/vtboHQPm3mZLn5vo7nVcs40hRbIP08Yd337KgsFcHNax3W84uXDVRUr7BrI7Ff4hKUCVybVnQ",
+	"rRWdxHY3fBWtKwjg20nxVFBlxW7VB+vVFS/Jktg0Fq95PS7uUa18+Mvq4sW22LYbUdxjv9ol4/R/87bH",
+	"kFbuuts+Nxd4SmgWhzofNy1K+kOfqc4dbeOO0upfaUtfygN2Ks8v/mOhLX8g7azn5tobsXUQaFwetDLm",
+	"7F/fXzz/68v3lxcvYl/vjgpm2PDImYdY/RLs8+ER26HKhXayocwlmD1Y6WLJI63UvFSNIyh7+atU6WDz",
+	"de6SYJndRimLdw/qa1mKxdA60h77DAb2gB2H7Ttm9SUpkf3e92q3FBLgckscoFAhtYUpKL0xP+dzOJ5z",
+	"DDqFiqwMubbkIpAXc2I1ONBx/0OI9WPFv9JKPGLcOPfdfcynRijLcI2AaS1z2A+DviqAVWuGdQk9yK9I",
+	"xX7BiUo1+fUkXzjrwvhfUCoH2y1GPMvQNIjX1Bsq3zrhLjDsb1oqIFCDqUrL8oUyPsM08rSwY6kgP4V5",
+	"phxsA8wzYn4KQhiecBVaNQK36tgKNVREWOt/C8ilOZoNAQD8GpkWPIN67ntEME/mM4s9xsOrODalZXKW",
+	"5nxse2yhMmFMqdUCl0TJkcd/YlxeSnWJt04G0Q4NFYUw4ihG6VX7FGbumfLhqZQdpHQdFfn/bWEsG0Oc",
+	"tLRHkOAObrW7YEHZM25ZJjhUPn0Snp4dJ6+0ZVdisqDE37MQeud2qKCdILiZ7jqpTMAwD07xlq/DUCjE",
+	"6CJSBdtFkYNLqy9xEUkMRIvvCdKPHhDdnRGJuVYlltFGYgdl+JhyZGaO40Fh94oFr4R9Bh52+Bv+Pj6a",
+	"nu/OvYWrXC8NnI8ELLt3IKhCJG3Elbs3RGySkn5IetAsBD1O+looiK0N1Ybdw6/vFK42CUQi8FeX8Kva",
+	"LNxapfbO/aDcWFjYxYs2vZ7R5RfqP4CBpEXZmhW/WQwRnppQLhS7P/i+tgcPwjp9tfke/g9Mv8l5xukB",
+	"DCEIU4i8QU4ePrQkBUo2nbMEv8UEEJUa4ZfgJlDXAUIrcdt3ChM4vXiR+K424SkRw4f9LBb1GGnDDmIN",
+	"Max+Vw/V1iGgBu33uvDHWlnmz6N6ofBkkd69cf5Nq5f8PbdiyVc3sufd0BYvjh71Xs6EXtg7zin1PpPI",
+	"o4ad+mQTSgdyJ479R3XL3sTpq50cCty+fRyK1i4AEKM44RKcgBwJS8h6fldRFmVf4BEDc1+OYfC//Jkp",
+	"meGvhjbTk/533PLsROT5I/e7L+7/zFLa0ZSk3ODP+I/+iV3NBd1txI3wvsMLkVk+wBuOZ7b/JpfKnuAY",
+	"8n0fVce8FUbY6phMnQyP2D///g/MV0H9nLNSlFSTwfBo7SYvtBK19xgOlbEaGoPN8KhH86ci1/7Fi7U7",
+	"YaK66V5K00kbFDd7rlPhN+zL3l4R2HPgCZ2gg4Rbrsfh3VYNgeAaPYI3wRi9K9rv8IoYYwxWeJy613M8",
+	"wF8xRoGJvrGpXtg+ZKxoMGl2513htVe54NfP4pvl7r0VN3OT1pnoZ3pyctz05o433dAp3ob7xW/x2O+7",
+	"z5zJdNNdUYk337d4o+HGTmTgLf0b3ce/vEFRaQvXdAsBeMk8XhYmcDkXFcNaFF6YBHMIY8TrqCRxc+PD",
+	"QyYhv3EHM3UvdJI4VH8jhJIoE3TfMCU7BN9fwTzj0HfXLdB1CxwW2aScNkXmnPVKJW81HqJPYFNV0Hog",
+	"MRSeQJCopizo2d4lPcCVF9f09BnWMhRhlW1VDBAaAW2BIT2LtUz15Q1DRfUNz5jR3iMOARpkCC8qstdi",
+	"hD6lDf0RuZgI5XSSIHgVxs01Vr/4UvxiH3kUYYvu6JYr/KTdm8uEBTjLKlzlUFEsz00WWVcHxKZEISos",
+	"+afNmUpnpKwojmAWc5EbkYr08mqVIFpmnLj35U/RhUkPg590WJWGYhwIfPEU6k7YOQs7IDUtzZk4hmWC",
+	"+5aRWPnT9voS3N0CppQkuXHM1EdBJ8JiSA+joOy1igoYUmlGPE8x+gk18FhcRJXwQvkSOXNdVDsNVTLT",
+	"qcgqiJxAKZ6ZCEEIxBjT47HIzbMADiRtL0Id8mXxtBl0TjjejAKBHmqoF992op1EUUUvEjY0DKpiJ4J/",
+	"C+cfC8U2l/7sGfm71dofeBlbDaO34fuMa/GzNkOfV5Z7k/qf6h0OwQu5AJ+mRT0HZVxK9RkPrRhoxNVI",
+	"ZG0NwOdwdSbSImTX1QPd0/khZfEVFAf90c9Y5/C0SQfgjnXlQQ/ap4N3e+Do/+6h/zssJir8oOERekK7",
+	"VBL5CW8oJarLH9TUEpUMLcgHvK14aLdRLBQMnOZqoUpMvMc+s6qveIhqoahB9dZjAz8WHp1vQddsuphx",
+	"hW0S1NuxGuzZTY5Z76ij3JeOKDFUVBQCzdPkePnucves0FF+krw5f//8h9p6h4RcYd8686jaTS8NNHhQ",
+	"C3oAB0Cv2rusESMNumm54EarPkuUtgIcv1BOOCg3dWOjETil0gJoQZ2fVW4gvVcnC95u227nfdFTG4Yf",
+	"wEfCl3vZtoNbRK/hdluQfTFP6cD9HlA8O7tutzbk54Cu0fURP2Db7gdo0osa/gq117qnOBI8vfU+45LG",
+	"D9HXvbqGZ3yUa3P2Gf5bNAvexB7YnvT8yT1so+lwnsbtsTA5NBcwKh56OMvNtwU8O7Xycmi1RLNgBrFx",
+	"AFrCjtB6GKMe3WiooOAYoG+aCyID5h48YpMpMQittM34OQDq40yXyPCpaeUlOCIK2lbhkahjuNIuS5Wq",
+	"ofmW8Csa0Vxwy91IbFJqjeeiNABFuT9QWaxPL0BrsJtgjQkDhw6OxY3tl96O0C43C6KKsdMcW9PtuIm4",
+	"wB2CX+Vh7SFKoL28ODm+0qSzF74iewHeuhuKh+CmqCWd4t+v58sJJqdlQB5G2idS5ahDb6Fc8z8ZaJqW",
+	"gRtS3f/60/nzt68hkuPmulcIZ3vwpnVohvTFWmTmPEj4akxmhtbATWMsXlFVQyyFaomCK/jMtDae4qWl",
+	"RwTuHTkjIvrx1mBe7tq0m2PcpLH07mPZ4FrqRQZRGqfBeWgIigjFjFC2z84Vgrex5VSzJVc+f8zc1wUX",
+	"pYYS07HBJpWxgqd15gBNdE+D4HZL6lqqeJjrG9rg9iq+MmxNxX8k2p7wLjoC37svU+tU5z6q840vzUFx",
+	"0qAwb7tSbRfvs1FyihyxE289JP5TgMWN0X7LUKwFs1ZomixwlMiX0nkK1UDg8Q1iI9+g/xZ35sZSN5SE",
+	"Fbcs0ZLR8YhxUoN76nFjPUYshK0nWqcU4U7wgku3mqRf+LfkIvJcYEx/qKKqPCHjRQuVliBia3RDTCd4",
+	"r7HudIF/346y+VMx5d2j3bWDHw5VWHzm6RxdaTstfR+m81y/SsBNJPTsgt1fmeKG11ZEsKs44ZEiRwiU",
+	"+hA2KoOjXo0/Ve9A7eXjRMQZjRQssSgpk630IuTKAFMA6HyoAFHN+opv/EFRKi4QtCyhVJG6bwHpkA8V",
+	"4j2ARzTWWaaXVJaNIxB5D0HDYYVsJo0RiJpRFCLDT8Bl08SxHOhAHl4rU4kOYbuGreWIadXMFLGN3KCT",
+	"qYHN5066mDrPrmtAOnQDEi/yT7NC6ASPzv/qbruPIE3YkAIc+B/X2B4A6PeK4IWhSQL7borIlClK8zzf",
+	"MXZKHEMG0vBVn517L8h7SZBfVLpQDMiiQNqKeEgeDYi6BBqfIhSXaA2oj7akCavcHxxTzIxnSyirksps",
+	"yO4VC+VpetvZPf9QLLa7lGnSizY31PjjkxcqFXnEXIK/hdqsHmSAoQQKUXBGelZFojJSjQQUkOmFvdK/",
+	"sRlfuZcFMMjO8wVMJkqPZfJaxLuCH1xaIrouGsiols4vEBxxoMLgI7QkOFB2tAUbegYv883FUF2LFdLL",
+	"KCEwMsrgi2EJl0lAA/YdEULB6pO4GW6RZwkcxAJFguY9zvWs59nmhiopt9AlofWJq8AlQiNnC4P+N9HQ",
+	"Qe9Q6C73IEsnBfQ3QBk3NGEN1f9ZaMvdZQv3jSzmPfbPv//j0drx823xWRY2GaefLAInekCBXjV3GXkl",
+	"ftfZ432DB3hat/cUwSdEi4v0MPyjjWH0PN6d6AZ09Fv0Q8F1+/YyVR98iMBF+70g+R8Mvh0XkxYDa0MZ",
+	"JQlX0J4XYvDgDU17NfL4z2x7FQNdGBnM++9976j4wLeT3IRLD/3ugmI65DvqDO/9CiY7zpbONamUZ6Rp",
+	"bFrWl2eUfJM76KjxD7xTLmsS+ERPbb0PQ1F9ZzU/2ZedmtbT0GxDgnVjp03ZDIA2GzrrrWZ7Gy04/ozU",
+	"d+D4RUTtN25bR36Sx1vm2Ewv3Tb6WVMc0lAL0tve8dMyegqRzoPkOckxdw8oe+WAkep+63EdZlpNym56",
+	"EUmLaIUyrcQgePCQ5NRGQHyVjywDKAkh86G6AonRI4ThkTPF8CiaONGJCcmQnRSzotUGYCoubOCN8eiW",
+	"NlBPGiEobdljCv+BqBAF5omcwcgc6o2pXtf/mLx8zyfE59ii8YnKfBsCDkOFZDJW62bn6JW29wy+4CbZ",
+	"0ldxk93X3SiPbeFrPDnEOmC7d0nwbrRM4Ws5vFka9annIuUj24qt+y1cWrGuO/O2jXkbvYYL9SbXk1wY",
+	"0xmrX1t9MBig8I3+TqxP0Af3Z3r+RWaZU1/XSi9NwIwG2uOPzu4iarjZrkYoNvLUWqBO3m40PyO1ULU9",
+	"d5jubVihcFDqTVBYRaP92XqezZZoqYp5H3OxhP5+GLORgOjBEkLQML/OiMkQkOK2xNsTzyIAtpvIjOjR",
+	"HuVCsJlUCwSt+l5+Eizx8fREiSWLQPRPFnn2KAHCbh9pp+SFngtFuQE5I7Q4njLixRAKCdQBAhrZwtG+",
+	"pHC31exKAPg+5C0w3TFgSeWzS4gZgInxWIwsm4pcNFt57yLU6Vsx9m5kKVlEv24FDoRzbm8xlUfVt0W5",
+	"P3Yg9F0oqXUo6XthCyIMnTMeEWtEIqEGpCWIWPhJFp8SqC0omPrtNBdzwfGdgC/SFqDDiZdMKrGxwinI",
+	"RpxKuQZlUG56DelpJyCLGl1IZ445tM1GfbRI9ipQt7DvtUcJHKpkrg2EWRM/RInfLEugATEh4A3M6ybO",
+	"9Uj6uI0oDq/F3NI2I60/3EMjHzBKeA/uWSPwJsK+9/uyq6g7d/N7Q3Nvk/CDWTulblpf3bq66pZrpoye",
+	"bXdPXwhzTTBg7UVuaVCtxPVHjwhwkQpk4g7MrbDkx698o0vqr4L3/H4qPHJcVyHV6Y6DVkgtMe07D5Zh",
+	"jTdIquIwVVJOhSzk2WjKQVg0ATbrnFpQMh7FxZ3YjdAMTKlJ5NigcA+ZADkGpZLrDGzfxG0KhTRNLbcc",
+	"gN0mMg2MQl5lOeN6vR4EedWQT50lULhSIlkjxWLAOQrVPgDohERhnGXa2KEqkMJ89Jcs+b9pqUqT1MTP",
+	"tUKg4uTpN9+wSJdfzqSZQQlVTAYGCYGUXYlMqwmhU4ROG6goDl094jc7wDMCUJVcpp6a60owkUqLBGKl",
+	"IgJf1LWUWeZJ7diVGPGFEXF/jdOoyJ6ByECAkO2vwwg60O9J24s22Wq9ti2BSArckoCn7TcV6p+cZ82S",
+	"lFt+GhXpoMMTMIWPTcCT9m88X9hpn70uHTQoPAuHMQBv87SHTi6gcWcrOgOJO3BJmPMcUJ3ddau5GKrE",
+	"7XFSLCkXAROZQdmaNExOlAYI7XdCsOHR8yg/MDyqQnSf0jwT3LEiF4A07I243RGRol3kCm77A1cTN3Qx",
+	"L0A4jNXz6Ag+87Vk9BFXnG89R8I69yFB1scziFwUX5VM/YKjbi5iOByXaq/C8Q31XQDnTXVf8L7cF0/I",
+	"2foT0CniS+fWitncJkRWT9sN8s4N0Sgb9FINWJrTCvFVIQZ58b7L9wsniOZ4bNx6ELcFzWe3gYaPxf6u",
+	"spMVHy5uq1rsDgCpP1y4M1oLS926+MbfY9ekSnXcHsVbt8WrF97ZzrR6YeTz6cJXyzehCGPxJRzNsXvp",
+	"oNvcGR2wX168fvXy16Riy/7n6c8iH4ns9Pzi9MPFKT3p9F1Y6iYjd31Nncl5A868NmkTd57vNmfintix",
+	"8/1u2PnKKLxCxeVDhfVaMV55XEcQWfNgaVNex9na/36PpR8NYafaED/jEv+YXvtrv0TOw8067IAVNoi2",
+	"X35NIovk3Yu/VmNTpbqJuGsdGwNKf5ZpDy2NwsAaqiePH4eY1poBDaa2M1evVuW3SPW5YDEFU4j+NOGf",
+	"BJjKMU1vuLLO+nJ2/EKNnF35vuw2lT2kZ76cpahEcaZ7wo2RxnLlrFers5RxZy+xq9VQJTNhuVNBfZTf",
+	"CeKtVOjRiFk4hdaWch2J/xPyMyu97IVWC197M2tqLwyv0dw3CstO3YDRtPfoByzMw1JH4JPHT7Z3BDa2",
+	"m/pTebOuwC6O1cWx7rLTryTXMVq/TRPWRrWqyuZ2glxr/vFBctLIw7FOTLWNYsypQXTnN5OaISsIuvaY",
+	"o/bxCAXPSTUI62ull+BXy5StRNGfhRGTCmSoj1NgNBJb3t5ZPZ9DIeNSjkKPI3S1cQMBtxt41VbPP1yQ",
+	"G3P7ueca6vJXuonq7cElfTvR1Y5RoxRLq/9GayVWPZPCyNPvHN0gq9vWyC5CI7Um9nc6h2bVxSywBpZs",
+	"6sHOwgkoFyVE5IjbOEBLQeDDMD0eqnI4MoGyaF/HgoR63hKtEwo44UgsdKGi2w0V/dEFY2cJHk6cvoWP",
+	"dz+Bekcm4Kdvt6Q6z00loZIEIUeABgFkL6ruK8Qq+xZrEAcRuWs1JwJyWTiJJeYJYUBc8dH1UBWpvqle",
+	"qmcsGUslzRRNKu5/fAtcMJS0SviVzm3i/oocMXefEvn52y4p8rUmRX7+tkuLdGmRLi3SpUXuJi0Sa8qH",
+	"nRUhU2MXn+3cNyo0+3vJus8VGSz0zGS7awU6u1M5nXvVuVede3VL7pWhz6petmUZ46ORXkDBN1W6EaAq",
+	"5B+pNd8IJk5nXGaMp2kujPEoYlAcOxK55VKxJV+FrOWUfxLRn3KdAWtRTWYSJri2yvI8f9BL2OLaScBU",
+	"AwNYnz3nBnXdByVHOhVsrPOZj77PuLUid1MhSXg0OOIp/59HvSPnrjivI18d9Y4Un7k/Cfe8o1guzvhv",
+	"Pwo1cefkm39/2juaSeV/LtKKxuZSQd17XZLd7/hx2JZoLhPMx9RNxl191FZGv9X4YTwAAFm/X9txrfyF",
+	"eySLaewNwWPrP6YOPHZPTfcHV1w8nUnV0MNOf6rJ+vqPoFA5qARKOgd/9aUxVwo2PeYF8H4xiIvVus8u",
+	"1toGMLrmM5nQFEsgmEDASJ3NVSFOJTRD5ZcIlTRFCxmlXhd2embkRC3mGEt7J5TFDGiPSUtQqhhPA+ht",
+	"nDUmVAxAiRVYnG7GTx//iYF0v7T8Wqikf8OmXafH7jviRhe2wGZxs90Xm6U89gDYLO0WEgR2exbGMKLe",
+	"X8E/Q6iXfNqK4P5RjzbWLQWB7K+rNr7BIdnY9AZXfOkdIZFYi+uRcAyHfXmI4rxNuOyl+5Df82t6UIe7",
+	"8vXoLJQpkaJh1G21YmTv1mix2niU+3sZFmNL0Ih0YHCTzj67/1zK9Eujw/S6UC2hq02mffaOWrOgezZf",
+	"FdcY3EDje69lzvRSxfhnTv/BIOhsMgJ7+vC6oaIb9VnihyRMQYzJUoeWHIlQhhrVq0KRa4PG8pLonktB",
+	"d5TzvSO/vNYgtYfSEV3dZxeO+v1iXwRR2tYF2EkIOMnh6yxBEqw7DwS4WEzE18+TB+AEGLsSRqYCJGhE",
+	"uZKzVIJ2NO7fQuE/JZCTYncm3MgJPLxQqkm4EijpBMlCPnKKFnFAoiZfr2Wm3CBLGYSwyEPQiuQ3tr4+",
+	"Yzy0EgiLjkXBLiSWOBco7o+8lFyMc2GmSZ+9CDOM1Bs05gKapDBGamWK9l0iZRhxxTI9gZwCNFwXIXTc",
+	"kHSoQJdKY3Nu0S1bwfQG6Ni4ay/hEnSWvDwMaoh0CFVNgCA2yPoKCRTMCc16a9hLNELmwc2s0y+R8Xoj",
+	"Xj48CdtRxXGfy46Jj5ptg3jks+o4MDu2pk/CEvcoPKgZewA4/Xt2o2qI7LvMSmuP5kdu7DnYy51D85U5",
+	"NKD9GA8aj4Ow7XnFVui1rZq64tt4cvFf2zkxZ7G5vL+OX9RhjzhtGDQ5NvghmZ4JjpBTlr4qDzc9Ym4y",
+	"z1jy+UvCRpnguQk6zv8ZcQ5A3QcHKtUAkQz3dte/9oATkdPjXCvvEyHglWXSDiD0WPhYoMjAOcIGOmYW",
+	"o2nx7JPk6eOnySOYUXDA0KOiXouEtjhUb0dToGReAV4BWClgfmAZwUwkLBd2kSunsRnCXFdvVMulvrBe",
+	"j99IrbbSi2+Kh+2u4GoHH0LDpby1K7hLmLMYUt8XGE6pofOu9LIAVzuKYn6pyASq+hfc8s2hvJc5NyIt",
+	"P7xTlp3qe5ie6ivoVwvf0kEUYErfHH6FNY5qpo3zU2P57c1XT4mO8Tn3aRpUIegMeT/IDLzED56hzCOH",
+	"FkCceyVK9qFyt8yh4tv0ghvYY7mYidmVyEWRqor0CHpsQAiXkj8bdCM0uiOy40cqP8nEGK3vYGNQGyLe",
+	"B11NvPvf9MKdKSaUzaXw9+arChDacipUj10tbPAI9RgvkcQDeKUXRLkQ8LAWKtWKuAR97X3IwwHsUK+k",
+	"+MD5VZplWk1ETm5wnznZ6J4IzvmMq1XYdazUp8vt1C2XkW4cYF4R0KOAfIHcfQIN7iF3nyxsFJED1BTP",
+	"rSkeafRMgNmAqGR0FJaeGgyoDIG8sM/AcPB5zmA6gJtdwAX4lzaAqdOBAVvRs0iuaf6KFmnTVhl7YoHn",
+	"Pwo2x6e4FDb2hUuwzrTrwXwwfgmYF5WXv03+NudZ8EimtxtRdDJ8Ka6mWl+fpiKTn4STR2ef6XeX9LvV",
+	"1hSNvxAjfPixjjhyjgo+mjJCKgPqTQQdXKd7XsuZfMRpvKCb33f6hBbZIj5WmfhHaafnuAG7IMduvkut",
+	"pezfA74GaY3feNNlULoMyp2JPkQEbz6MkfAjUVNJlYTf7izbKh/NzmLuLBf04+5RnLpnNxV8vUOW6mKT",
+	"iLjZebYIBE0Ezl6MSksgkL0iJQIYFIlfmkwTAreQlo25zEyPIsLOzEwZN0MVSJ055FPQVKzpkqBp0YoO",
+	"gEzxzY7Cdy5UKtVkexwFr6uqjr2l7jZJ26M4nCRznBgqjFhLWndEqL8jpqgu4LCXYKcGt7LQapTmZXqH",
+	"ddkeyeXNLRP+omrLhIdbRp/OiFEu0NJZb3v46J+zqyj7/Zfrx1vYxizdq1zfa4KblevXv8i7KdcvV4b6",
+	"9WyMEL+CSYaldxX/XcU/8BUUsmQHM3aDGRjF/QwxsrJUmGuEUP3w9kfCHXLGoaYafyNGAC73i/+qfz35",
+	"b/S78KE/Yoav6PYE+g/G5VQvh8pq5gzh8SpkA+N6fTcFwI8HDEzPS4LPzQXebqqXKuBsfHj7I5stDAQh",
+	"k6m1c4Nw8xmxe3E2X1xlchT6ELRic51b9j8e99jTp//GdA4pTFjok8ffPCXqVooTzviK8SzTSzbP5Sdu",
+	"xVApYZc6v6aQLTwzKSppqFjUCAtIH4nn7Pv48i8/vH7918vzH398/THps3PLZtpY9uTx4/Bi4WniNwnR",
+	"wbXWB2x6sEsdrn/GMDxDu+Zb+MJ+LrkBVoU+e4c6KiI2q3KZDdXN+iJu1WTfN+Vppogp2KIzgua7b3PE",
+	"2vAD9EfssJq0UBa7rSMtaZl1f4OOWrVZopL4bKXVXmAoMdLobfVhNCSyqV4El7rV6OhyeDXOrWn1dO8B",
+	"RbPItS3OAH5bW+4BA9LyiC+9Ixvp+c0kScKU9w5zZK3GUu9I6U0/ONugyx9/fb0gXro0GjS3zb7r774X",
+	"226FRHeRZ0igC0bH4OzMies+yeX+SM/O4FFndHSAjtaNc36LcSN/GXrAFBKsw6MeG1bhVoZHv+5Eu0vD",
+	"Gph3SQYg+W6Jcres0IB198PbHweM7bbCIRLvDdgvv2Jz/OeWq/xCbL1yDDP/lz8zJTMG88j0pP8dtzw7",
+	"EXn+aKi+DNV4Zvtvcqlspk68WkKp+oidnaGJ6JloR+KGHMD0gAYaYL+lcCwWeTZgx+326xgOhKXtOi7v",
+	"0nGPHVf26PhXzxTspqUz0c/0JKwe7eNHzxqW3573cnO8pIheU26uqebiJcaZvf3gTOWxzqG83tnHRTy8",
+	"z5ynXkbTQI8BC/lneuZ+gjI/aP7leS4/1aBMlE2RtslzP0FpyJjucuEPR9GgydlC0WwLGfaac9B0UREV",
+	"RPfPfY2bssv3nVVu5Vzs7lW0cye6rHCXFb7jrPA2CXBrKeB2PXNL36cGJWdQq9dn52zOF0akQSldCzGv",
+	"6suCqBlq3bTqswSHDdiYZ8Cknxkdeur4UPnbBfYZ33E1iG5TpHejZ1kq+4MuOq7S0AFXaw+coVedsCtn",
+	"+ZlKXeFMcLWcykw0t5LFynvfGNB4kWUt27qqQRz31txGbs/2usv2jiDVP/wQhfP3KuS7zrAuWPFg+rx6",
+	"KJrjpq4bG5WNftVZWgpt1pqeH0tsab50B8mCnZdU1INUkp7sO8AxF2ks50sM/0+espSvNie0o2jqDUul",
+	"3gGK7NGDQLBLt4akG2o1pbhJdrwoGrpRlryY/e8mTx5W1j5fXq6g6pyFzlnYHVrPi/bj2PC+I9ehWSug",
+	"db13fejGulD6ajABj4oLU+KczbWRNuLegL+ysQDWfwgwshnUh3LDxhy6JW1hBR4bDHGyJVeWepfOWS5G",
+	"wj1vqDwQ0npRKTXiOI1U9UiCujohXfUIKlCpVACmVvQW5YKPpsTywYx2c+xh4w51AuCCIlfHFyKQwjwv",
+	"gAXdC6BWJCBJhyIFPYbku/WtQko7wYlKtr7MNc493i+WYAtf6W083d29nYbhLbydXWt1i++jjebFee3u",
+	"9YRxtb4PfTroaTs77Cr40yLFE93V5/5+63M7x+wrKwouh5igPzNWWbdXKFxRxVDPcWpC6cfta+SfQMtg",
+	"vwQ+J6r5r2T4+uw7D7klfrPsm6dsqhc5NTIXZdNuoJxAj6+0U3al7bQXMK4ATVelQ+WLybDto03tWDtI",
+	"XdZUz9YD7kJcWwTj6xG2fWM0VQDitAr9HGn6VItanKq6cp3bby3Z1Vl0r6qtsvIVQ7sqqzCuVlkVR6uL",
+	"y/3BhelbJJ0vuT7GfyltpOfNqwnOrDAHkqVrXW/kyjjPJPgcfff8pOdFZCavBdJN2KnITZ+9FTx1cgvd",
+	"EugoFmwKJM9sKZSN8jc6HyqfYwnhcEOIgAifHuVvaiRWXBfYNcH9nprgbhCmqonWrXU8bqlEDa7EV1PM",
+	"2XXlPfSuPCerwie5v60Nc3PLrCMGel8gtwREHIjBSMNSPVrM6JNf5NnR4OgMhB7NY00XyImSasIW8x7L",
+	"9GTi/i1VbGYSXCv8IkKVBQQY5B4quHrcBwKKLpXGyYhX+Gv/EImVh5XWQgK1YRKhZiNYFk+GSo03hZEb",
+	"3QHBYhHrRapJNBnCyqmZz3v6y/pkXnq4vBjTbiwz66RMjxnwV2EvwB4XaeD3mAs9z6DnpKDEQlg0mg5g",
+	"4dRtDmDkSHWlf6uZ0Pe5XswjLB1E9CUUIOeDoPdhdbxwwWe1y4bfrz/jOVdKYDxPeuwlX5GxYqnGxiGq",
+	"yCweM+OjXNc95yf8w/qDPvoyD/+Oe0Rf7FGCiJLR8BVybHm+9xikJMKG0taHQKFJKqAwxpMkTKq6afo/",
+	"NUy0rhVMKqYWs6sAYY+k9DMBnGCkfq3zRxdZGs0iF3Od1x7Ft/SX9Tl8J8F8KF62SgPCFrtaUbutE0sm",
+	"PmWC56PabxD/UPP9wWn1t2TnFz2iywSwApIzp5BXRakVf++y5knnF/QFNO5sCcbZMCuyzL96slxov4Fh",
+	"ksiu4+fOc00IFtWHv6G/1HOQQVSdJhe+XOIAPUkWRjyfcps86jFujDSWK3u6kLDz59+ffriIZgB8duuP",
+	"fw6iESrJ6+ZwHoiyuKnuQgZFImNLksN/htpEMGGA4oNMQ9FcFkQmt/YiAjHY2kT+KlbGowS5Q1tBHR1x",
+	"/0bexIvmc3l6LVa1z3pzweBPDTIVwZdsw3cF7xmgU/MUeeo8Ex3qyfXnvfzUsMUfGx8BR9hqttKLnI51",
+	"vItRP2n1YUXL9trj3uT6KmJ5mmfcAvEerDRfKBPBrEUPmwqe1arKH/APX3798l8BAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

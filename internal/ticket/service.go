@@ -328,6 +328,16 @@ func Lock(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (
 	return ticket, store.NotFound(err)
 }
 
+// LockIf locks a ticket until the transaction ends, provided that its version is one that the caller accepts. It returns NotFound and
+// PreconditionFailed.
+func (s *Service) LockIf(ctx context.Context, actor auth.Actor, id uuid.UUID, accept func(version int64) bool) error {
+	t, err := Lock(ctx, s.store, actor, id)
+	if err == nil && !accept(t.Version) {
+		err = apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
+	}
+	return err
+}
+
 // ErrClosed is what adding to a closed ticket returns.
 func ErrClosed() error {
 	return apperr.New(apperr.TicketClosed, "The ticket is closed; reopen it first.")

@@ -83,6 +83,10 @@ func TestEveryOperationIsReachedByExamplesAndLinks(t *testing.T) {
 	for _, id := range []string{"publishAIResponse", "discardAIResponse"} { // A draft waits in a ticket of that mode.
 		w.add(walkStep{id: id, parameters: map[string]string{"ai_response_id": w.draft()}})
 	}
+	macro := map[string]string{"ticket_id": idOf(t, first.Body), "macro_id": w.macro()}
+	for _, id := range []string{"previewMacro", "applyMacro"} { // No response names a macro and a ticket.
+		w.add(walkStep{id: id, parameters: macro})
+	}
 	w.run()
 	// What was being written then is complete now, and may lead on.
 	for _, step := range w.seen {
@@ -113,6 +117,14 @@ func (w *walk) draft() string {
 	w.s.Do(w.t, http.MethodPatch, path, `{"ai_mode":"draft"}`, jsonType, agent)
 	stream := w.s.Do(w.t, http.MethodGet, path+"/ai-response", "", agent)
 	return readyIn(w.t, stream.Body).AIResponseID.String()
+}
+
+// macro returns a macro.
+func (w *walk) macro() string {
+	created := w.s.Do(w.t, http.MethodPost, "/macros", `{"name":"A macro","content":"Hello {{customer.name}}.","add_tags":["macro"]}`, jsonType,
+		"Authorization: Bearer "+w.tokens[sqlc.UserRoleAgent])
+	require.Equal(w.t, http.StatusCreated, created.Status, "%s", created.Body)
+	return idOf(w.t, created.Body)
 }
 
 func (w *walk) logIn(email string) string {
