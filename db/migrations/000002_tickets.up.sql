@@ -47,7 +47,8 @@ CREATE INDEX team_members_user_id_idx ON team_members (user_id);
 -- a ticket that is resolved or closed was resolved. A ticket that was merged into another one is closed for good.
 --
 -- ai_mode_before is what the customer may turn on again: the mode before they turned the AI off themselves. handoff_reason is
--- there while the ticket is handed off: until staff turn the AI on again. handoff_note is for staff.
+-- there while the ticket is handed off: until staff turn the AI on again. handoff_note is for staff. Of a ticket that was
+-- redacted, the title, the description and the handoff_note are gone, wherever they stood.
 CREATE TABLE tickets (
     id                uuid            NOT NULL,
     user_id           uuid            NOT NULL,
@@ -77,6 +78,7 @@ CREATE TABLE tickets (
     handed_off_by     uuid,
     handed_off_at     timestamptz,
     note_version      bigint          NOT NULL DEFAULT 0,
+    redacted_at       timestamptz,
     CONSTRAINT tickets_pkey PRIMARY KEY (id),
     CONSTRAINT tickets_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id),
     CONSTRAINT tickets_assignee_id_fkey FOREIGN KEY (assignee_id) REFERENCES users (id) ON DELETE SET NULL,
@@ -93,6 +95,7 @@ CREATE TABLE tickets (
     CONSTRAINT tickets_title_check CHECK (char_length(title) BETWEEN 1 AND 200),
     CONSTRAINT tickets_description_check CHECK (char_length(description) BETWEEN 1 AND 10000),
     CONSTRAINT tickets_version_check CHECK (version >= 1),
+    CONSTRAINT tickets_redacted_at_check CHECK (redacted_at IS NULL OR (title = '[redacted]' AND description = '[redacted]')),
     CONSTRAINT tickets_tags_check CHECK (cardinality(tags) <= 20 AND char_length(array_to_string(tags, '')) <= 1000),
     CONSTRAINT tickets_custom_fields_check CHECK (
         jsonb_typeof(custom_fields) = 'object' AND octet_length(custom_fields::text) <= 65536

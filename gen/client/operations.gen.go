@@ -1077,8 +1077,8 @@ func (s *Support) PutSLATargets(ctx context.Context, body SLATargets, options ..
 //
 // Take away what a message said.
 //
-// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, and from
-// the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
+// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, with what
+// the customer said of it in a rating, and from the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
 // content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
 // `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
 //
@@ -1086,6 +1086,23 @@ func (s *Support) PutSLATargets(ctx context.Context, body SLATargets, options ..
 func (s *Support) RedactMessage(ctx context.Context, messageID MessageID, options ...CallOption) (*Message, error) {
 	return call[Message](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewRedactMessageRequest(server, messageID, nil)
+	})
+}
+
+// RedactTicket calls POST /tickets/{ticket_id}/redact.
+//
+// Take away what a ticket said.
+//
+// Takes away a ticket's title and description and the note of its hand-off, for good: from the ticket, from the search and
+// from the responses that are remembered for an `Idempotency-Key`. The ticket stays, with `redacted_at`, and both say
+// `[redacted]`. The AI no longer reads them. What it is writing and what it wrote for staff alone may quote them and goes
+// too, as by `POST /messages/{message_id}/redact`, which is for what the messages say. A ticket that was merged has left its
+// description there as a message.
+//
+// Redacting a ticket again changes nothing: `Idempotency-Key` has no effect here.
+func (s *Support) RedactTicket(ctx context.Context, ticketID TicketID, options ...CallOption) (*Ticket, error) {
+	return call[Ticket](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewRedactTicketRequest(server, ticketID, nil)
 	})
 }
 

@@ -787,6 +787,7 @@ type (
 	//	LastMessageAt Timestamp
 	//	MergedInto *ID
 	//	Priority TicketPriority
+	//	RedactedAt Timestamp
 	//	ResolutionDueAt Timestamp
 	//	ResolvedAt Timestamp
 	//	SnoozedUntil Timestamp
@@ -844,6 +845,7 @@ type (
 	//	MergedInto *ID
 	//	Messages []Message
 	//	Priority TicketPriority
+	//	RedactedAt Timestamp
 	//	ResolutionDueAt Timestamp
 	//	ResolvedAt Timestamp
 	//	SnoozedUntil Timestamp

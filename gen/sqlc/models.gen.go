@@ -1048,6 +1048,7 @@ type Ticket struct {
 	HandedOffBy        *uuid.UUID
 	HandedOffAt        *time.Time
 	NoteVersion        int64
+	RedactedAt         *time.Time
 	FirstResponseDueAt *time.Time
 	ResolutionDueAt    *time.Time
 	SLANoted           []string

@@ -113,6 +113,10 @@ type Querier interface {
 	DisableWebhook(ctx context.Context, arg DisableWebhookParams) (int64, error)
 	// No row: it is no draft that waits for review.
 	DiscardAIResponse(ctx context.Context, arg DiscardAIResponseParams) (AIResponse, error)
+	// Takes away what the AI wrote in a ticket and nobody published, because it may quote what is redacted there, and, of the answer
+	// that a redacted message is, its events. Drafts are discarded. What the AI writes for customers does not quote notes. The ticket
+	// must be locked.
+	EmptyAIResponses(ctx context.Context, arg EmptyAIResponsesParams) error
 	// What the journal says of a customer besides that it happened: positions stay.
 	EraseJournalData(ctx context.Context, arg EraseJournalDataParams) (int64, error)
 	// With the AI responses that belong to them, and their events.
@@ -326,10 +330,13 @@ type Querier interface {
 	RecordAttempt(ctx context.Context, arg RecordAttemptParams) (int64, error)
 	// What came of some attempts. A delivery that was deleted meanwhile is passed over, and so is what was answered twice.
 	RecordWebhookAttempts(ctx context.Context, arg RecordWebhookAttemptsParams) error
-	// Takes away what a message said: from its row, from the events of the answer that it is, and from the responses that are
-	// remembered for requests in its ticket, which must be locked. What the AI wrote there and nobody published may quote it, so
-	// that goes too, and drafts are discarded. No row: it is redacted already.
+	// Takes away what a message said, and what the customer said of it. Its ticket must be locked. No row: it is redacted already.
 	RedactMessage(ctx context.Context, arg RedactMessageParams) (RedactMessageRow, error)
+	// Puts the tombstone of a ticket or a message into the responses that are remembered for requests in the ticket, and in those to
+	// the tickets that were merged into it. What the AI wrote for staff may quote what is redacted. The ticket must be locked.
+	RedactRememberedResponses(ctx context.Context, arg RedactRememberedResponsesParams) error
+	// Takes away what a ticket said when it was opened and when it was handed off. It must be locked, and not be redacted already.
+	RedactTicket(ctx context.Context, arg RedactTicketParams) (time.Time, error)
 	// No row: there is no such delivery.
 	RedeliverWebhook(ctx context.Context, id uuid.UUID) (WebhookDelivery, error)
 	// Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged

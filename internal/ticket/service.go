@@ -206,7 +206,7 @@ func (s *Service) ListMessages(
 	}
 	after := p.AfterOr(page.First)
 	rows, err := s.store.ListMessagesByTicket(ctx, sqlc.ListMessagesByTicketParams{
-		TicketID: id, ActorID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(), AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: p.Limit + 1,
+		TicketID: id, CallerID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(), AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: p.Limit + 1,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -2931,6 +2931,9 @@ type Ticket struct {
 	// Priority How urgent it is. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
 
+	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
+	RedactedAt Timestamp `json:"redacted_at,omitempty,omitzero"`
+
 	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
 	ResolutionDueAt Timestamp `json:"resolution_due_at,omitempty,omitzero"`
 
@@ -3053,6 +3056,9 @@ type TicketWithMessages struct {
 
 	// Priority How urgent it is. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty,omitzero"`
+
+	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
+	RedactedAt Timestamp `json:"redacted_at,omitempty,omitzero"`
 
 	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
 	ResolutionDueAt Timestamp `json:"resolution_due_at,omitempty,omitzero"`
@@ -4383,6 +4389,13 @@ type CreateMessageParams struct {
 
 // CreateNoteParams defines parameters for CreateNote.
 type CreateNoteParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RedactTicketParams defines parameters for RedactTicket.
+type RedactTicketParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -5735,8 +5748,8 @@ type ClientInterface interface {
 
 	// RedactMessage Take away what a message said
 	//
-	// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, and from
-	// the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
+	// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, with what
+	// the customer said of it in a rating, and from the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
 	// content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
 	// `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
 	//
@@ -6348,6 +6361,19 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /tickets/{ticket_id}/notes (the `CreateNote` operationId).
 	CreateNote(ctx context.Context, ticketID TicketID, params *CreateNoteParams, body CreateNoteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RedactTicket Take away what a ticket said
+	//
+	// Takes away a ticket's title and description and the note of its hand-off, for good: from the ticket, from the search and
+	// from the responses that are remembered for an `Idempotency-Key`. The ticket stays, with `redacted_at`, and both say
+	// `[redacted]`. The AI no longer reads them. What it is writing and what it wrote for staff alone may quote them and goes
+	// too, as by `POST /messages/{message_id}/redact`, which is for what the messages say. A ticket that was merged has left its
+	// description there as a message.
+	//
+	// Redacting a ticket again changes nothing: `Idempotency-Key` has no effect here.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/redact (the `RedactTicket` operationId).
+	RedactTicket(ctx context.Context, ticketID TicketID, params *RedactTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateStreamToken Get a token for a browser's EventSource
 	//
@@ -7584,8 +7610,8 @@ func (c *Client) PutMessageFeedback(ctx context.Context, messageID MessageID, bo
 
 // RedactMessage Take away what a message said
 //
-// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, and from
-// the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
+// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, with what
+// the customer said of it in a rating, and from the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
 // content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
 // `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
 //
@@ -8688,6 +8714,29 @@ func (c *Client) CreateNoteWithBody(ctx context.Context, ticketID TicketID, para
 // Corresponds with POST /tickets/{ticket_id}/notes (the `CreateNote` operationId).
 func (c *Client) CreateNote(ctx context.Context, ticketID TicketID, params *CreateNoteParams, body CreateNoteJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateNoteRequest(c.Server, ticketID, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RedactTicket Take away what a ticket said
+//
+// Takes away a ticket's title and description and the note of its hand-off, for good: from the ticket, from the search and
+// from the responses that are remembered for an `Idempotency-Key`. The ticket stays, with `redacted_at`, and both say
+// `[redacted]`. The AI no longer reads them. What it is writing and what it wrote for staff alone may quote them and goes
+// too, as by `POST /messages/{message_id}/redact`, which is for what the messages say. A ticket that was merged has left its
+// description there as a message.
+//
+// Redacting a ticket again changes nothing: `Idempotency-Key` has no effect here.
+//
+// Corresponds with POST /tickets/{ticket_id}/redact (the `RedactTicket` operationId).
+func (c *Client) RedactTicket(ctx context.Context, ticketID TicketID, params *RedactTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRedactTicketRequest(c.Server, ticketID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -13503,6 +13552,55 @@ func NewCreateNoteRequestWithBody(server string, ticketID TicketID, params *Crea
 	return req, nil
 }
 
+// NewRedactTicketRequest constructs an http.Request for the RedactTicket method
+func NewRedactTicketRequest(server string, ticketID TicketID, params *RedactTicketParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s/redact", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewCreateStreamTokenRequest constructs an http.Request for the CreateStreamToken method
 func NewCreateStreamTokenRequest(server string, ticketID TicketID, params *CreateStreamTokenParams) (*http.Request, error) {
 	var err error
@@ -15430,8 +15528,8 @@ type ClientWithResponsesInterface interface {
 
 	// RedactMessageWithResponse Take away what a message said
 	//
-	// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, and from
-	// the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
+	// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, with what
+	// the customer said of it in a rating, and from the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
 	// content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
 	// `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
 	//
@@ -16087,6 +16185,21 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /tickets/{ticket_id}/notes (the `CreateNote` operationId).
 	CreateNoteWithResponse(ctx context.Context, ticketID TicketID, params *CreateNoteParams, body CreateNoteJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateNoteResponse, error)
+
+	// RedactTicketWithResponse Take away what a ticket said
+	//
+	// Takes away a ticket's title and description and the note of its hand-off, for good: from the ticket, from the search and
+	// from the responses that are remembered for an `Idempotency-Key`. The ticket stays, with `redacted_at`, and both say
+	// `[redacted]`. The AI no longer reads them. What it is writing and what it wrote for staff alone may quote them and goes
+	// too, as by `POST /messages/{message_id}/redact`, which is for what the messages say. A ticket that was merged has left its
+	// description there as a message.
+	//
+	// Redacting a ticket again changes nothing: `Idempotency-Key` has no effect here.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/redact (the `RedactTicket` operationId).
+	RedactTicketWithResponse(ctx context.Context, ticketID TicketID, params *RedactTicketParams, reqEditors ...RequestEditorFn) (*RedactTicketResponse, error)
 
 	// CreateStreamTokenWithResponse Get a token for a browser's EventSource
 	//
@@ -25955,6 +26068,140 @@ func (r CreateNoteResponse) ContentType() string {
 	return ""
 }
 
+// RedactTicketResponse200Headers the declared response headers of an HTTP 200 response for RedactTicket
+type RedactTicketResponse200Headers struct {
+	ETag *string
+}
+
+// RedactTicketResponse401Headers the declared response headers of an HTTP 401 response for RedactTicket
+type RedactTicketResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// RedactTicketResponse403Headers the declared response headers of an HTTP 403 response for RedactTicket
+type RedactTicketResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// RedactTicketResponse429Headers the declared response headers of an HTTP 429 response for RedactTicket
+type RedactTicketResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// RedactTicketResponse503Headers the declared response headers of an HTTP 503 response for RedactTicket
+type RedactTicketResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type RedactTicketResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Ticket
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RedactTicketResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RedactTicketResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *RedactTicketResponse403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RedactTicketResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RedactTicketResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RedactTicketResponse) GetJSON200() *Ticket {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RedactTicketResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RedactTicketResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RedactTicketResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RedactTicketResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r RedactTicketResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RedactTicketResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r RedactTicketResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r RedactTicketResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r RedactTicketResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RedactTicketResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RedactTicketResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RedactTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // CreateStreamTokenResponse401Headers the declared response headers of an HTTP 401 response for CreateStreamToken
 type CreateStreamTokenResponse401Headers struct {
 	WWWAuthenticate string
@@ -30316,8 +30563,8 @@ func (c *ClientWithResponses) PutMessageFeedbackWithResponse(ctx context.Context
 
 // RedactMessageWithResponse Take away what a message said
 //
-// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, and from
-// the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
+// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, with what
+// the customer said of it in a rating, and from the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
 // content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
 // `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
 //
@@ -31272,6 +31519,27 @@ func (c *ClientWithResponses) CreateNoteWithResponse(ctx context.Context, ticket
 		return nil, err
 	}
 	return ParseCreateNoteResponse(rsp)
+}
+
+// RedactTicketWithResponse Take away what a ticket said
+//
+// Takes away a ticket's title and description and the note of its hand-off, for good: from the ticket, from the search and
+// from the responses that are remembered for an `Idempotency-Key`. The ticket stays, with `redacted_at`, and both say
+// `[redacted]`. The AI no longer reads them. What it is writing and what it wrote for staff alone may quote them and goes
+// too, as by `POST /messages/{message_id}/redact`, which is for what the messages say. A ticket that was merged has left its
+// description there as a message.
+//
+// Redacting a ticket again changes nothing: `Idempotency-Key` has no effect here.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/redact (the `RedactTicket` operationId).
+func (c *ClientWithResponses) RedactTicketWithResponse(ctx context.Context, ticketID TicketID, params *RedactTicketParams, reqEditors ...RequestEditorFn) (*RedactTicketResponse, error) {
+	rsp, err := c.RedactTicket(ctx, ticketID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRedactTicketResponse(rsp)
 }
 
 // CreateStreamTokenWithResponse Get a token for a browser's EventSource
@@ -42660,6 +42928,155 @@ func ParseCreateNoteResponse(rsp *http.Response) (*CreateNoteResponse, error) {
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers CreateNoteResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRedactTicketResponse parses an HTTP response from a RedactTicketWithResponse call
+func ParseRedactTicketResponse(rsp *http.Response) (*RedactTicketResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RedactTicketResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Ticket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RedactTicketResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers RedactTicketResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers RedactTicketResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers RedactTicketResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RedactTicketResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int32
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
