@@ -583,6 +583,7 @@ const (
 	ProblemCodeLastAdmin               ProblemCode = "last_admin"
 	ProblemCodeMalformedRequest        ProblemCode = "malformed_request"
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
+	ProblemCodeNameTaken               ProblemCode = "name_taken"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNotInReview             ProblemCode = "not_in_review"
@@ -667,6 +668,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeMalformedRequest:
 		return true
 	case ProblemCodeMethodNotAllowed:
+		return true
+	case ProblemCodeNameTaken:
 		return true
 	case ProblemCodeNotAcceptable:
 		return true
@@ -1577,6 +1580,15 @@ type Account struct {
 	Role Role `json:"role"`
 }
 
+// AppliedMacro What a macro has done.
+type AppliedMacro struct {
+	// Message One message of a ticket's conversation.
+	Message Message `json:"message"`
+
+	// Ticket A customer's question and where it stands.
+	Ticket Ticket `json:"ticket"`
+}
+
 // Attempt Which attempt at this answer it is, from 1.
 type Attempt = int32
 
@@ -2136,6 +2148,88 @@ type LogInRequest struct {
 
 	// Password The account's password.
 	Password string `json:"password"`
+}
+
+// Macro A canned reply, and what it does to a ticket besides.
+type Macro struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID *openapi_types.UUID `json:"assignee_id,omitempty"`
+
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// IsNote Whether it adds a note for staff, instead of a reply.
+	IsNote bool `json:"is_note"`
+
+	// Name The macro's name, one line of text, as a ticket's title is.
+	Name MacroName `json:"name"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
+
+	// UpdatedAt When it last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// MacroName The macro's name, one line of text, as a ticket's title is.
+type MacroName = string
+
+// MacroPreview What a macro says in a ticket.
+type MacroPreview struct {
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
+}
+
+// MacroSettings What a macro says, with placeholders, and what it does to a ticket.
+type MacroSettings struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID *openapi_types.UUID `json:"assignee_id,omitempty"`
+
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
+
+	// IsNote Whether it adds a note for staff, instead of a reply.
+	IsNote bool `json:"is_note,omitempty"`
+
+	// Name The macro's name, one line of text, as a ticket's title is.
+	Name MacroName `json:"name"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
 }
 
 // MergeTicketRequest Where a conversation goes on.
@@ -2841,6 +2935,9 @@ type Ticket struct {
 	// Priority How urgent it is. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
 
+	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
+
 	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
 	ResolutionDueAt Timestamp `json:"resolution_due_at,omitempty"`
 
@@ -2963,6 +3060,9 @@ type TicketWithMessages struct {
 
 	// Priority How urgent it is. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
+
+	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
 
 	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
 	ResolutionDueAt Timestamp `json:"resolution_due_at,omitempty"`
@@ -3526,6 +3626,11 @@ type LastPositionInQuery = string
 // Limit defines model for Limit.
 type Limit = int32
 
+// MacroID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type MacroID = ID
+
 // MessageID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -3607,6 +3712,15 @@ type InvalidCredentials = Problem
 
 // LastAdmin An error (RFC 9457).
 type LastAdmin = Problem
+
+// MacroNotApplied An error (RFC 9457).
+type MacroNotApplied = Problem
+
+// MacroNotCreated An error (RFC 9457).
+type MacroNotCreated = Problem
+
+// NameTaken An error (RFC 9457).
+type NameTaken = Problem
 
 // NotAcceptable An error (RFC 9457).
 type NotAcceptable = Problem
@@ -3849,6 +3963,43 @@ type StreamEventsParams struct {
 
 	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
 	LastEventID LastPosition `json:"Last-Event-ID,omitempty"`
+}
+
+// ListMacrosParams defines parameters for ListMacros.
+type ListMacrosParams struct {
+	// Text What the macros say, in their name or their content. Case does not matter.
+	Text string `form:"text,omitempty" json:"text,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateMacroParams defines parameters for CreateMacro.
+type CreateMacroParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetMacroParams defines parameters for GetMacro.
+type GetMacroParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateMacroParams defines parameters for UpdateMacro.
+type UpdateMacroParams struct {
+	// IfMatch Change the macro only if its `ETag` is one of these, otherwise `412`. `*` is any.
+	IfMatch *EntityTags `json:"If-Match,omitempty"`
 }
 
 // GetMeParams defines parameters for GetMe.
@@ -4192,6 +4343,23 @@ type HandOffTicketParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ApplyMacroParams defines parameters for ApplyMacro.
+type ApplyMacroParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PreviewMacroParams defines parameters for PreviewMacro.
+type PreviewMacroParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // MergeTicketParams defines parameters for MergeTicket.
 type MergeTicketParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -4225,6 +4393,13 @@ type CreateMessageParams struct {
 
 // CreateNoteParams defines parameters for CreateNote.
 type CreateNoteParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RedactTicketParams defines parameters for RedactTicket.
+type RedactTicketParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -4415,6 +4590,12 @@ type RefreshSessionJSONRequestBody = RefreshRequest
 
 // SignUpJSONRequestBody defines body for SignUp for application/json ContentType.
 type SignUpJSONRequestBody = SignUpRequest
+
+// CreateMacroJSONRequestBody defines body for CreateMacro for application/json ContentType.
+type CreateMacroJSONRequestBody = MacroSettings
+
+// UpdateMacroJSONRequestBody defines body for UpdateMacro for application/json ContentType.
+type UpdateMacroJSONRequestBody = MacroSettings
 
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = ChangePasswordRequest
@@ -5088,6 +5269,21 @@ type ServerInterface interface {
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
+	// ListMacros List macros
+	// (GET /macros)
+	ListMacros(ctx echo.Context, params ListMacrosParams) error
+	// CreateMacro Create a macro
+	// (POST /macros)
+	CreateMacro(ctx echo.Context, params CreateMacroParams) error
+	// DeleteMacro Delete a macro
+	// (DELETE /macros/{macro_id})
+	DeleteMacro(ctx echo.Context, macroID MacroID) error
+	// GetMacro Get a macro
+	// (GET /macros/{macro_id})
+	GetMacro(ctx echo.Context, macroID MacroID, params GetMacroParams) error
+	// UpdateMacro Change a macro
+	// (PUT /macros/{macro_id})
+	UpdateMacro(ctx echo.Context, macroID MacroID, params UpdateMacroParams) error
 	// GetMe Get your own account
 	// (GET /me)
 	GetMe(ctx echo.Context, params GetMeParams) error
@@ -5190,6 +5386,12 @@ type ServerInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	// (POST /tickets/{ticket_id}/handoff)
 	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
+	// ApplyMacro Apply a macro to a ticket
+	// (POST /tickets/{ticket_id}/macros/{macro_id}/apply)
+	ApplyMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params ApplyMacroParams) error
+	// PreviewMacro Preview a macro
+	// (GET /tickets/{ticket_id}/macros/{macro_id}/preview)
+	PreviewMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params PreviewMacroParams) error
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
@@ -5202,6 +5404,9 @@ type ServerInterface interface {
 	// CreateNote Add a note to a ticket
 	// (POST /tickets/{ticket_id}/notes)
 	CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error
+	// RedactTicket Take away what a ticket said
+	// (POST /tickets/{ticket_id}/redact)
+	RedactTicket(ctx echo.Context, ticketID TicketID, params RedactTicketParams) error
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
@@ -5977,6 +6182,172 @@ func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetLiveness(ctx)
+	return err
+}
+
+// ListMacros converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMacros(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMacrosParams
+	// ------------- Optional query parameter "text" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "text", ctx.QueryParams(), &params.Text, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter text: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMacros(ctx, params)
+	return err
+}
+
+// CreateMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateMacro(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateMacro(ctx, params)
+	return err
+}
+
+// DeleteMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteMacro(ctx, macroID)
+	return err
+}
+
+// GetMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMacro(ctx, macroID, params)
+	return err
+}
+
+// UpdateMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch EntityTags
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateMacro(ctx, macroID, params)
 	return err
 }
 
@@ -7283,6 +7654,109 @@ func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
 	return err
 }
 
+// ApplyMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) ApplyMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ApplyMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ApplyMacro(ctx, ticketID, macroID, params)
+	return err
+}
+
+// PreviewMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) PreviewMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PreviewMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PreviewMacro(ctx, ticketID, macroID, params)
+	return err
+}
+
 // MergeTicket converts echo context to params.
 func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
 	var err error
@@ -7452,6 +7926,42 @@ func (w *ServerInterfaceWrapper) CreateNote(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateNote(ctx, ticketID, params)
+	return err
+}
+
+// RedactTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) RedactTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedactTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedactTicket(ctx, ticketID, params)
 	return err
 }
 
@@ -8340,7 +8850,15 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
 	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
 	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
+	router.GET(options.BaseURL+"/macros", wrapper.ListMacros, options.OperationMiddlewares["listMacros"]...)
+	router.POST(options.BaseURL+"/macros", wrapper.CreateMacro, options.OperationMiddlewares["createMacro"]...)
+	router.DELETE(options.BaseURL+"/macros/:macro_id", wrapper.DeleteMacro, options.OperationMiddlewares["deleteMacro"]...)
+	router.GET(options.BaseURL+"/macros/:macro_id", wrapper.GetMacro, options.OperationMiddlewares["getMacro"]...)
+	router.PUT(options.BaseURL+"/macros/:macro_id", wrapper.UpdateMacro, options.OperationMiddlewares["updateMacro"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/macros/:macro_id/preview", wrapper.PreviewMacro, options.OperationMiddlewares["previewMacro"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/macros/:macro_id/apply", wrapper.ApplyMacro, options.OperationMiddlewares["applyMacro"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/merge", wrapper.MergeTicket, options.OperationMiddlewares["mergeTicket"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/redact", wrapper.RedactTicket, options.OperationMiddlewares["redactTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
@@ -8464,6 +8982,26 @@ type InvalidCredentialsApplicationProblemPlusJSONResponse struct {
 }
 
 type LastAdminApplicationProblemPlusJSONResponse Problem
+
+type MacroNotAppliedResponseHeaders struct {
+	RetryAfter *int32
+}
+type MacroNotAppliedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers MacroNotAppliedResponseHeaders
+}
+
+type MacroNotCreatedResponseHeaders struct {
+	RetryAfter *int32
+}
+type MacroNotCreatedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers MacroNotCreatedResponseHeaders
+}
+
+type NameTakenApplicationProblemPlusJSONResponse Problem
 
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
@@ -12252,6 +12790,995 @@ func (response GetLiveness406ApplicationProblemPlusJSONResponse) VisitGetLivenes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacrosRequestObject struct {
+	Params ListMacrosParams
+}
+
+type ListMacrosResponseObject interface {
+	VisitListMacrosResponse(w http.ResponseWriter) error
+}
+
+type ListMacros200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListMacros200JSONResponse struct {
+	Body    []Macro
+	Headers ListMacros200ResponseHeaders
+}
+
+func (response ListMacros200JSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros304Response = NotModifiedResponse
+
+func (response ListMacros304Response) VisitListMacrosResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListMacros400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros400ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros401ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros403ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros406ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros429ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros500ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros503ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacroRequestObject struct {
+	Params CreateMacroParams
+	Body   *CreateMacroJSONRequestBody
+}
+
+type CreateMacroResponseObject interface {
+	VisitCreateMacroResponse(w http.ResponseWriter) error
+}
+
+type CreateMacro201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateMacro201JSONResponse struct {
+	Body    Macro
+	Headers CreateMacro201ResponseHeaders
+}
+
+func (response CreateMacro201JSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro400ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro401ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro403ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro406ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro409ApplicationProblemPlusJSONResponse struct {
+	MacroNotCreatedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro409ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro413ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro415ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro422ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro429ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro500ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro503ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacroRequestObject struct {
+	MacroID MacroID `json:"macro_id"`
+}
+
+type DeleteMacroResponseObject interface {
+	VisitDeleteMacroResponse(w http.ResponseWriter) error
+}
+
+type DeleteMacro204Response struct {
+}
+
+func (response DeleteMacro204Response) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro400ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro401ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro403ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro404ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro429ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro500ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro503ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacroRequestObject struct {
+	MacroID MacroID `json:"macro_id"`
+	Params  GetMacroParams
+}
+
+type GetMacroResponseObject interface {
+	VisitGetMacroResponse(w http.ResponseWriter) error
+}
+
+type GetMacro200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetMacro200JSONResponse struct {
+	Body    Macro
+	Headers GetMacro200ResponseHeaders
+}
+
+func (response GetMacro200JSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro304Response = NotModifiedResponse
+
+func (response GetMacro304Response) VisitGetMacroResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro400ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro401ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro403ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro404ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro406ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro429ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro500ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro503ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacroRequestObject struct {
+	MacroID MacroID `json:"macro_id"`
+	Params  UpdateMacroParams
+	Body    *UpdateMacroJSONRequestBody
+}
+
+type UpdateMacroResponseObject interface {
+	VisitUpdateMacroResponse(w http.ResponseWriter) error
+}
+
+type UpdateMacro200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateMacro200JSONResponse struct {
+	Body    Macro
+	Headers UpdateMacro200ResponseHeaders
+}
+
+func (response UpdateMacro200JSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro400ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro401ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro403ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro404ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro406ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro409ApplicationProblemPlusJSONResponse struct {
+	NameTakenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro409ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro412ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro413ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro415ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro422ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro429ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro500ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro503ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -19097,6 +20624,439 @@ func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffT
 	return err
 }
 
+type ApplyMacroRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	MacroID  MacroID  `json:"macro_id"`
+	Params   ApplyMacroParams
+}
+
+type ApplyMacroResponseObject interface {
+	VisitApplyMacroResponse(w http.ResponseWriter) error
+}
+
+type ApplyMacro200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type ApplyMacro200JSONResponse struct {
+	Body    AppliedMacro
+	Headers ApplyMacro200ResponseHeaders
+}
+
+func (response ApplyMacro200JSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro400ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro401ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro403ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro404ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro406ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro409ApplicationProblemPlusJSONResponse struct {
+	MacroNotAppliedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro409ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro412ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro422ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro429ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro500ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro503ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacroRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	MacroID  MacroID  `json:"macro_id"`
+	Params   PreviewMacroParams
+}
+
+type PreviewMacroResponseObject interface {
+	VisitPreviewMacroResponse(w http.ResponseWriter) error
+}
+
+type PreviewMacro200ResponseHeaders struct {
+	ETag *string
+}
+
+type PreviewMacro200JSONResponse struct {
+	Body    MacroPreview
+	Headers PreviewMacro200ResponseHeaders
+}
+
+func (response PreviewMacro200JSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro304Response = NotModifiedResponse
+
+func (response PreviewMacro304Response) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type PreviewMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro400ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro401ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro403ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro404ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro406ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro422ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro429ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro500ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro503ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type MergeTicketRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   MergeTicketParams
@@ -20048,6 +22008,181 @@ type CreateNote503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   RedactTicketParams
+}
+
+type RedactTicketResponseObject interface {
+	VisitRedactTicketResponse(w http.ResponseWriter) error
+}
+
+type RedactTicket200ResponseHeaders struct {
+	ETag *string
+}
+
+type RedactTicket200JSONResponse struct {
+	Body    Ticket
+	Headers RedactTicket200ResponseHeaders
+}
+
+func (response RedactTicket200JSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket400ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket401ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket403ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket404ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket406ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket429ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket500ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket503ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -25101,6 +27236,21 @@ type StrictServerInterface interface {
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
+	// ListMacros List macros
+	// (GET /macros)
+	ListMacros(ctx context.Context, request ListMacrosRequestObject) (ListMacrosResponseObject, error)
+	// CreateMacro Create a macro
+	// (POST /macros)
+	CreateMacro(ctx context.Context, request CreateMacroRequestObject) (CreateMacroResponseObject, error)
+	// DeleteMacro Delete a macro
+	// (DELETE /macros/{macro_id})
+	DeleteMacro(ctx context.Context, request DeleteMacroRequestObject) (DeleteMacroResponseObject, error)
+	// GetMacro Get a macro
+	// (GET /macros/{macro_id})
+	GetMacro(ctx context.Context, request GetMacroRequestObject) (GetMacroResponseObject, error)
+	// UpdateMacro Change a macro
+	// (PUT /macros/{macro_id})
+	UpdateMacro(ctx context.Context, request UpdateMacroRequestObject) (UpdateMacroResponseObject, error)
 	// GetMe Get your own account
 	// (GET /me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
@@ -25203,6 +27353,12 @@ type StrictServerInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	// (POST /tickets/{ticket_id}/handoff)
 	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
+	// ApplyMacro Apply a macro to a ticket
+	// (POST /tickets/{ticket_id}/macros/{macro_id}/apply)
+	ApplyMacro(ctx context.Context, request ApplyMacroRequestObject) (ApplyMacroResponseObject, error)
+	// PreviewMacro Preview a macro
+	// (GET /tickets/{ticket_id}/macros/{macro_id}/preview)
+	PreviewMacro(ctx context.Context, request PreviewMacroRequestObject) (PreviewMacroResponseObject, error)
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
@@ -25215,6 +27371,9 @@ type StrictServerInterface interface {
 	// CreateNote Add a note to a ticket
 	// (POST /tickets/{ticket_id}/notes)
 	CreateNote(ctx context.Context, request CreateNoteRequestObject) (CreateNoteResponseObject, error)
+	// RedactTicket Take away what a ticket said
+	// (POST /tickets/{ticket_id}/redact)
+	RedactTicket(ctx context.Context, request RedactTicketRequestObject) (RedactTicketResponseObject, error)
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
@@ -25954,6 +28113,179 @@ func (sh *strictHandler) GetLiveness(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetLivenessResponseObject); ok {
 		return validResponse.VisitGetLivenessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMacros operation middleware
+func (sh *strictHandler) ListMacros(ctx echo.Context, params ListMacrosParams) error {
+	var request ListMacrosRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMacros(ctx.Request().Context(), request.(ListMacrosRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMacros")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMacrosResponseObject); ok {
+		return validResponse.VisitListMacrosResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateMacro operation middleware
+func (sh *strictHandler) CreateMacro(ctx echo.Context, params CreateMacroParams) error {
+	var request CreateMacroRequestObject
+
+	request.Params = params
+
+	var body CreateMacroJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateMacro(ctx.Request().Context(), request.(CreateMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateMacroResponseObject); ok {
+		return validResponse.VisitCreateMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteMacro operation middleware
+func (sh *strictHandler) DeleteMacro(ctx echo.Context, macroID MacroID) error {
+	var request DeleteMacroRequestObject
+
+	request.MacroID = macroID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteMacro(ctx.Request().Context(), request.(DeleteMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteMacroResponseObject); ok {
+		return validResponse.VisitDeleteMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetMacro operation middleware
+func (sh *strictHandler) GetMacro(ctx echo.Context, macroID MacroID, params GetMacroParams) error {
+	var request GetMacroRequestObject
+
+	request.MacroID = macroID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMacro(ctx.Request().Context(), request.(GetMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMacroResponseObject); ok {
+		return validResponse.VisitGetMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateMacro operation middleware
+func (sh *strictHandler) UpdateMacro(ctx echo.Context, macroID MacroID, params UpdateMacroParams) error {
+	var request UpdateMacroRequestObject
+
+	request.MacroID = macroID
+	request.Params = params
+
+	var body UpdateMacroJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateMacro(ctx.Request().Context(), request.(UpdateMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateMacroResponseObject); ok {
+		return validResponse.VisitUpdateMacroResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -27123,6 +29455,60 @@ func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, para
 	return nil
 }
 
+// ApplyMacro operation middleware
+func (sh *strictHandler) ApplyMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params ApplyMacroParams) error {
+	var request ApplyMacroRequestObject
+
+	request.TicketID = ticketID
+	request.MacroID = macroID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ApplyMacro(ctx.Request().Context(), request.(ApplyMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApplyMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApplyMacroResponseObject); ok {
+		return validResponse.VisitApplyMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PreviewMacro operation middleware
+func (sh *strictHandler) PreviewMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params PreviewMacroParams) error {
+	var request PreviewMacroRequestObject
+
+	request.TicketID = ticketID
+	request.MacroID = macroID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewMacro(ctx.Request().Context(), request.(PreviewMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PreviewMacroResponseObject); ok {
+		return validResponse.VisitPreviewMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // MergeTicket operation middleware
 func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error {
 	var request MergeTicketRequestObject
@@ -27290,6 +29676,32 @@ func (sh *strictHandler) CreateNote(ctx echo.Context, ticketID TicketID, params 
 		return err
 	} else if validResponse, ok := response.(CreateNoteResponseObject); ok {
 		return validResponse.VisitCreateNoteResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedactTicket operation middleware
+func (sh *strictHandler) RedactTicket(ctx echo.Context, ticketID TicketID, params RedactTicketParams) error {
+	var request RedactTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedactTicket(ctx.Request().Context(), request.(RedactTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedactTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedactTicketResponseObject); ok {
+		return validResponse.VisitRedactTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -28122,1029 +30534,1073 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37ltu4kT/+Kljt/s7YCSVL6rt85mTbt5lO7Lbjbo+TsforQSIkIU0BGgK0rHF6zz7NPtg+ye+gAJAg",
-	"CVKXlmc8k80fE7dIAoUCUCjU5VOfG2M+X3BGmBSN3ucG+YTni4jAv8+/e3fxNmFvyU8JEVL9IpL5HMer",
-	"Rq9xjuZECDwljaDxEUcJUY/HnEnySTZ6H26CxoTHSxyHJHwT84Vq7y5omG9Eo/fBvM1ko9e4nhEkyJiz",
-	"EI1nOJ4SRAWaxHyOOofo9VjyEYlbjaBBw0avMRfTZqcRNGIekUavkQgSN+5ugkacsAv1PE4YPBcSS6K7",
-	"lbOY4BCetjtnZ+HB+LjZmXRx82R8QJpno+NO84i0Jwf4ZNwJu91G0JCcR4rKm7u7APhwJWOC5wUeMISZ",
-	"WJIY8QnijKAFJWOHIY0QS9xDn/sNuVqQfqPXb7x9dzm4uj5/e/38Wb8R9FPK4OEmtMFXMFT4BAbbb9z1",
-	"WZ+Ve7t+/rfrwavnV1fn3z3X3cLnZhaKvR7iTrt5ErZHzdPx0VGzOzmbHLfDNj4cneheeaSbxUJQITGT",
-	"m3X89PXl9fPLe3Udkkhi3fIMs1u04klrs86fXz7bueOK9tUcvri4vLj6fu+T2FCr7eIZFXgUkbC44wSJ",
-	"P5IYLamc8USi84v83gvVksN0ENrPg0ZIJKaR+vjCLFWBcEyQWFI5npEQ8YlauUjOqDDNq30W6x0/oLkd",
-	"c4Tb7eZJu91unqr/tLP/hWa7JaLRO2yfBQ1JJWzO8wvkUKM42Og1Hi1iPorIXDxyiYWNdnHB3pKPlCzz",
-	"Q7+SeDJBEee3CMt0IBMaC+lnAWWDWLfj8EC3on9HckbQ+cU3wrT2GFGJxnxOBMICYSvc1MZWb0o6viVy",
-	"B9YctGtYY4QHZSgl1seibDCaR6+oGHM2odMkLq6RdwsBcgrFZJIIIoB4Pa/fCHRLVojHaM5DEvn5Ns81",
-	"7fDuGtgFTdExcZq/z7rpHDrMOWp3c8wpkuLjTP4dzZ1Lfg5sLWyeKEKS3xIm0JIwiSiTHMUEC84om/qZ",
-	"wfhAz5CHEYkgIcJRhKgUtuERmfCYqIU0IlPMkORmhndgTfeohjVT/JEgZluv4E1GvebL648kjjgOK5cM",
-	"FYin76h1MsaMcTUYxSglLfxsyj6qWTDrG99l/ZzBNzJeKRHS6Mk4IS7XDnJcy9Hp45jzgmbZm5hLPuZR",
-	"BcOsHBJ8TuSMsikikSB+Ji1sU9UsGsX8lmiBHCOhFmnWcMLIpwUZy93YdFTPpvzispQiEse8anGlw9GM",
-	"+mvCJc5z6ZpzNMdslR07EmEk6byCQT9BEy53ljx3ZI2IYsQyplIShiY8VkoAwpE6ele7cGVUx5XDbl5U",
-	"A3l61yeLCqboIWiOvCViwZkgxSNcKdsRkSTbuykvsJRkvpCNXidojGOCJQkHWGnH3Xb3uNnpNLvd6/ZZ",
-	"76DT6xy1Ou32weHRj42gMaGMitlAy7JGryEkX6Q/Vzdx3DpsdzudE91ELOQApFh1j4cHnXa7+6PVwjfR",
-	"oBqpwj/Y6hs4n3oNviAM00fThWxyIZqdbnvkCMWGZSVsZzifC72s0fCTmLlvH4xOTponuN1tnk7apDnq",
-	"hN3xATmcHLWPG0EjgauOWrEgrDSzRKPXDiwdlLP0124naCxiPl9I56euWm7mwMm+v8uvl+cf7UXM2UpL",
-	"rm8WAtQRdcFylw0dxObjrbjsLjfC4FiY4EiQoEEMDR8+63+mNztzV8PsNtsBoJkrtVWQnxq9zl3g/QgU",
-	"9qqPuur2FmEhB+bPHEfWXrxkyh7n5gUbu4e67XZbKfFAUg8JiWPpU+n1A6WV59m53S0lXYXbXQRgvcMn",
-	"nhWvidJz1VcMVsOhYQ9tQlWv4xusuUwFfTtB2cXK3Hk2br+7efvunW3j9g/SqQs5I97O1O/3nTgjpfqN",
-	"3ud+4xea9RLvDYOCfoOKAaZ9cyT1GziRMx5r4m4p0/2oF+5UM+lJAT/XCHr9fu64MGufL6DbJONBTnj1",
-	"tfTqlyVdH3arvbbaHVsQX69Z+bT78H/H3b/qcXcDa+WazglPZPVVRNBIHR1eXVGaj6t16ZCGSF0vshu2",
-	"+mYXLRHX686HOS0xI8ynH9qncL69ufgLWXl2yi1ZBYrexL1JfPhct0W6Z712u6WI7baLC/aoOeqqxYcP",
-	"D5tnYZs0D8enkw7p4oPRcbthjl2l1pYa7rR7nW7v8LB11O50Dw5UwwzP1aDekxESM9h2i5hM6Ce1DW8H",
-	"5z+y60+ji7+S26uwYJ4NGmLMF2D2NWtX9JTeni5l0VOKvRoxpo2gwdlgRGY4mjRulI4AczooDqtNmifj",
-	"dqd5io8Omt3JMTkKD8cHoy5u6DU2HhMhrtXCK95M1FoMwDSC4SV9gYc7RecIzSlLpKtMfG7o1/QqbvQa",
-	"ZPXn2ei7MX1N/3zx7ueLziW9EBdzufjx6cXxxT/+97//p/W///0/jaBBPi1oTMSAskbvrN1WC2kSEzFL",
-	"GxKxHOhXtTQyq2ZEcGzv7eMxT5gsqz/T4u7YfH2kJjer8IVULCK8Gpj5/S7GY4K+54sFTB2Z6y02VT//",
-	"p/EPtMZ8Xlpqp6Rz2DwZdcZN3BkfNg/C41F7fEZOJp12tiA05c7YfMeFGfWOG6A0wC8zBFhlIGBI+Mo4",
-	"Q3JDeU/lTC8zLYbkDEu0xELroXl7ys5qvPNdEqtBPjJb6tEmJ8MjTJv2e9UaqBqKHqVoqFMnEZLP1WIM",
-	"HHX+/YwwFHJ0gaZEovkKzTkjKzTC49s/NdYe592Wlq3lw7X+UAK1KJ3Trc9AWHLi9gWPr2OKp6TCrSXh",
-	"oTs1hhXmgWrmKWZjEkUkrLzos9ycMz7i4QoxQsLCrO+mBGnTTHYmji09+cMKOHX39ShHGyo6zmC+MkWn",
-	"XdJz2tWX+qczzKbkDRZiyePQv9oYlzMSo4V5KSfQkzgmTA7SZ0oFjGMylmjGY0HQSC2eeKXOZbJ0XxMS",
-	"LyJwXWDTPqxgoCmihEkjrLwkgcxa8SRGfMkQzZMEX+vZ4Ikc8U/NjprYbR25QAlnH0kssOLvJZfqtF7I",
-	"jdwZY+dLj37oPh4wLgfYNl1WF0NOhNYT4R3tznAb2EVj7Loen65jXHWH7PTqt0dXDwO4B7Iikz7eqbx2",
-	"Th4OrGNkSYREsEUyzjkNglZaIRiXRu3TIg2PpQCNiUqB7CmRU5rK2uLOSmBGYd3SPUdmfosRCdsuTejp",
-	"kkt/Ny94jMY8igieJnk1MevsCY0iyqbolvGlttqplcUZaaH3mEpgnJyRudvhNcHzqjNJ7QHr9p2T+YjE",
-	"Aq2I9LDb9Oy2C8ytaBl+VOsRj1TbmCHKPnI6zh2AIRHjmC5gw/UaF6DCaB6GSC7VfUuNx4nTsCv+QreF",
-	"Dk86HcXuZcxzpL0TJK4QjGUNd3ctdQMRWlJONYHvyWjG+a2XxkuyNH5hgTALURrbUsk59+KEVxHHiqJJ",
-	"EkVGADhbo2W0gcymkP5yEzS0ojeTciF6jx6pJlvOiB8pksUjkSwWPHZHE+r9XbWxtYd4x0vFNpdO1Uvp",
-	"yvjsdvXme8pP/v7sb9MfDud/bo9/jDuj9+O/f/rp9ur0e9aVL5dHyXN+Qs/x2eS7f/w1PPjLb+lOms2C",
-	"WVQ107A0b+x4v6tadHlqx7VztMCJcG5QpfUqyDgmipblTJDx4IfvZtHF95fR3w/+HIVPn3z8kT6ZjeiT",
-	"iHz3Qo6/+xS9fHr+8yv6hJK//fXbrVf7Itx06NtvDHu/qZ6M9ApULYvOQ4xe8o8kwiA4ySdJYoYjvTzs",
-	"900lBRs7rx3Tit8gsI7e+tVz4LJw7HDkFx5mzc09W7Xtdqd5Ena7zTNyOGke4ePRyfg0PCPtyX9aElqU",
-	"fcQR6K6FJV/9cTGg0GG5927/ZKWVUQ+zN7xEbxr0+PXepp89ecfwR0wjfd0s6p4hlniEBYwr5Eufsh6O",
-	"BonTREFDTxvI9PRd42k6xxuHijyzveYpK2noBdqBIUTcggfX67RU6nc5ajbvquwhdTu2PrLDk47rYVtw",
-	"QZVU7zd66knguMEKYhP8OWI8I3M8UNcIanw96fI5hjf4GG6Z1d6jTLhqH9tYlhxRdnFr99KOzjCRjP5B",
-	"xnJrx51ijaYndZIVKcr72TbYcmkgZjqbYqOJ/Ow6zoFTexMBapiuZMk150yiT0Dkzke7gswCKiwR93O1",
-	"X7JZ2dzIs4vFRu+s4sl/dxM0ZkohM7TmaYftpk+LylvEU6zu2SjibEpiFPEpoqxwipvTRokD0+IYYtar",
-	"I3jCGE/kNma9dLb/zhOwl4J1JbOYwsWOMiRnMVEybyU2kPq/HZcoFQNgmZW5ZkOkHuF6q6AJfO2pudIz",
-	"k/5YMbKj3mHbORLTd0crVxPAQPNIKb/jdrd5EB6So8lx+6Rz2v2NOF1hS+SNkWfH1dbI50qRusYlb9i5",
-	"FUAln0t6SIMONpDwbf6EjkFgYWY/hqWsbR2kqb5COAxjIsQuQeVnVZHTz3NNI0tY6YB26QYWGH314pmP",
-	"D8ZUqmcZzbAJbrZKbtEUaliTqcBlBhWapAKNcRSREITHLjHBJ5UcyYisYUeJVsWUF5hu7sdIrD02jVX9",
-	"As6MfLRsQWf7zXkzJsDf37gr4wWPRzQMi3vmkltLJhUIbk/lHTJJPy0o90ZkfKO/dFT8KOJLaHIXNT+f",
-	"ieJo9S8cOkpbIyNSjfZ7zMLXk4lXpXhJ1OHP0SyZYyYKDty5HrLaFk47NfbXa+cGiZaYSYGwbtptOT3Y",
-	"4Y2Bfm47IKqLokiHV9CSRpEnzthMzAw+Hug9nJsZI6+WWCD9EgSlp4PeJQumUyW5vk878M2LQ2NuvJql",
-	"ZV4KPLfkBw7t1dNUL6jaSnnudA8Oj47LdrUNzOAZ+b7mDzu99onSVLod0FTU2+pV73QXZVO94ICoHhuL",
-	"tsHIUmmlhNla+32tRa44qkSQeLB5jAVMM8GRnJXzdxQBJMq5dzLCb+HTi5DMF1wSNl5dsDcxnyoNoWKd",
-	"mDUcICHVRklYCJtw5dkrNGt2QJk6nnTD7mFv23N0IIea5l/ICsLa8n3tIuLGtXkL7uZy+ofcL8qQQ3pp",
-	"t1WNssDYV1TMsRwXJwh6SCNcIFNCbYe1yTFur3PbdE4ieTiZ68J6uQ0j731suD7bIgsdCmv5l74HzGNa",
-	"8ypybIKTSNoUQ51F52OQ/Xr7YR3kksja7sY2CmNlkk/aqx4A2FOfxiQkTFIcFfbUeyUX/FEMdgzQwGDs",
-	"tFA4dfIXBqQdpGmbqfTZ5SZxlDt9Ojn5pshCebI8vChT77DFWSMe71q6LahAkmtrRA2H3EWkvXHOfcIn",
-	"UTgjCBpTC6mjjunu0RH6SAUdRQSdXz29uIBTCo8lieHwhjm3KfjQueR8YOii6uSZERzCWozonMpGr3t0",
-	"FDQWHNaE4kyBDJ1+v0P6VTYp7fKk0PzWq5uYItOcyXmDYzwn0uPhgTX7U0LiFVqkL1VPjPuOI/XTn9Vc",
-	"JOyW8SVTi3cGacS6E2jSz3meyAGfDGLMwJQI3AeaHOYr5jjM1z/vwPJ2dx3L3TFWMjt7yWHzWx3Z6gm3",
-	"PUeCCEEhyRzri7VON6pmtQ6PLcgHEztrYnWpvixosg27odldMwFr5YMlqJIn+gWHH15GaNKtMEjp35YT",
-	"uaDlfTKiffgFGBFjZu22uSiamM/B16Ek1jjion5FZK3kdp+5qphk4inXxvN8s7swAlfdV1JGuARVcyN7",
-	"S7HkJRbyPJxTVtZIlcaOsHpGhYyx5D5RBGo9vFRSkKiOjSs3g5YzrvhjzN+7bA9SxYyXPqJLzHCoBibQ",
-	"j+QNWB7KXNAWCRNg5uT+2qzfUUE5ny8wW4H9C3z86KUM66903bbxh3gdpkfjdqd5Muri5lnYaTcPycnk",
-	"FB+PumO4v1ImZJyM1WyqG8frOITk7xld6FX3lktJ4tBEalEGiYlLHt8q5dea9RcxD5OxIkxNl6V76USv",
-	"JKOo0rzVPe0ddlrt9mGnA/aqOIl0GMVbMklYqJkFWrfEk0kPrsAQZwbJ7y2IXLE3poh+BLcmZ2CmiSlh",
-	"YbSqv9x1j3qddqvbbR91TlX/qd+oAzPLpxfsBY+Lfk+wEL8+T+QMdVttRd/cncZpjJm0qQ+ODrlB1Ja6",
-	"XJrYBBziXNRXSpA/vkygP1+9vsw570ykQbGhDQhRfb3CkRoY8Qf6XnJZ6tBs6rn9cGD2ZVHcg4/JiHml",
-	"7Kl2jMZHGXp3/aJ5uouI61QpA+lIUEZQaVOXqQYmkHhaH28YJouIjrHM3QQpk3ybuAMTkPGCkHCEx4VA",
-	"qguJZiRaFI+T+TxNX9Y3VCoDJWhM3mW92DgsiI1d0vxiLCmbNnoNwA+os6DkOnPGK6qDN1kIcbi+NMt/",
-	"iWCUwDNQTItDtJONzu0g9UmzWBAcC2PDU1eqiTpsMIqJupTreO3ljI5NYPxItROTiGBBhBX2G/ptXefE",
-	"ll5UxSBt7NmePzd3QeMSz6td5Repc2q0QhiBUN0w9lat0EuyVE374iR8EVJW1kaU7ZiN1fHEa12ST7Im",
-	"gv1CCsTIJ1kMcrVZembGzs6a7U6z3bluq33Y02u5EGWKusYZ90tHkKaZEuWIq3M0JyHFSIlq0AX5gsR6",
-	"7Rr1WOsePhtcll/gC8MqNZRl1WrXL+QlON3vchyd5o6j4+w4ukwTJaoCsQrUGz694AkLy6ewnJGYBOqm",
-	"pEai9rOoYMgEGvA5vBnXFk319y5jzftxD/Njtd16h6kfmhFWYKXxOQGVQR1yEyz8Vg3VmBckzd4mGHcj",
-	"XZaYmnQP/cUuPqBu1TVCjboWAy1PrBl9OR4Te5IGslMhv9Hq4z/sCWJa80q9YKd0j/oD4iAfu1I4QcP2",
-	"qRaGp7g7abbJYXg0Ph6d4NOz0glKxYABi3Y9MDSP1Sq/9uKpaSy9Gf5IUEwWEfXe3s0+GcgqIDWTj+QF",
-	"27Mqrxtl+81OgSTjmoUH+1jWQamVB5FnzmIRrYq8oVGUx6tawxxoo5yeZhNzzX5MsaN0JupeI0hcVhhq",
-	"ajkB7yhGvMGJqE2TeUkkCom6bcZUqUuY5jaozTOwEXhvdKLBNecvlYZWyA3/SGJ0fIj+Qp94OGpyFAZg",
-	"zYaPi3IN5OIcr/TCPT46OjhGo5UkgE425zv5jto580jHCTkwQ9FWf0NPiallooELhIVqeW3i517od/1O",
-	"bpxI/oW93L+IYzob5K/rmzYTYxb8M72uiz4fSKWTHI0I4Ph5YqQGJomjvcHUVOVYjQ/q8neUpjuwvW3Q",
-	"to/Teq2aZKSW1KYA8+dg82Qi4JsJ3n0OynZYXtI6dhrhiSQmoMjG+4JRa8qZT3G17wyIabeoukahOmCg",
-	"8dTwfksW2g+R9qDW0M7+mcOTTt5BA2PYxUGTD5PpODYZyz6UjbMsSYq8AL7HcKmHBzrUbxdtceG0Mkgj",
-	"2nxBQ+D2Mv54Yx28t8m54/jj3fGgLLauxAsPwZodZcOzCen+3VuW72Msthzao7VYT8Wb2HOFeQ9XDp5E",
-	"oRWhOs7DLDJ3pioA5f/OExieYgXEgBpdKtSQgTiLujPJgCgk4raVGRXESkgyB8NS1uoGh2ERlL4+StRE",
-	"YHoZY/0AZVjVCEtiGDKeGcFU3rHQcupNKG5X42lR40nfATNili+h295F49bJIz41U48NuWR59m6B9Iwp",
-	"V0RKyqaiKvtxkz381W624t7Khu1BSNJMygMk/bJCaydH1Rd0QN0odmmazsWFvBBVjh+qlIAC/IX58HlI",
-	"ZYUHRz/yoz38PUvogWs/2OKXeNVCFxLi8QVKFhqDI0vxcbqtgI86Z4hAr+UDaq2xeyeS6pXRozrjxBe1",
-	"XgOnpE3HXRtJ/Y1YZ7/OJTKb5gtOpQoT8o6+Jdf5o/p7iyV5qdRHn3wH2GwjcuFmypnXahtjSQaRaSUv",
-	"3wUBgTPnMclaUhTBzxBiv3uozGag2WqIKKOuJOZz1ANPSIjHsmovOLMbpFAoS9DoJRI4H0VTZfWrM68H",
-	"9Q6yD7Eh7+aX8oLZDn3IjO1u7+iw1emcHujElZ32lInZqtxPOsDIGOV0ZEkpmaAK0VC3PyWMqHmuBb/y",
-	"NWo/zOxCb4nawHWGJogoyhQ+jULttKpO90GWRNoxrfJYXtk2iqdsmI8GVy0Uc2SnMU8WWv1Ubxee6tIU",
-	"Qttk4L8GL7DROwmcnMZeJ9A6tvr3oZs50Oh13bNWHwjwfvZjwrSuFsLLMSxNSLhXr+k/k0Wjd2BgJkWj",
-	"1zntHrXv0oWsswl1slTsJIIZK0VH9XbUHmgHsWj0zo6CxuLM+aFz2lbNxUTwKLHBXubrs8LHRxBtkPv8",
-	"TO0W+/1HRc9Z0EhY9mf77g40pCJ/JZc6rPr/uHsP7h527vRmgCvSOqQoMKPo8jk6ptmbY7QhVKS5lrn7",
-	"XNIYaoZ5LupufJg6Z40K+X8RYXuJCIs16/d7zX/LI3LJ5blWOYoTCql/wCuMhAQrm8/+pF7TIHimGUfb",
-	"ec0iDcUCbfXh6t1vgJV/RBAWtyZLZFdn7XFVRqEaWZaxWKHkFAlXLLl6eX6N4ynx1nmIKY+ppHkYMcbj",
-	"uZZzeSkysFjFvcNTtcOTeGpKL1S9d9B25Uj+e6CN4Hg8e0tEEpVhL4yNTy0hXMa/qMfoLVr2LaiqtegI",
-	"RhcLIqEZk15ko4GgouB648vdjS+RbfukWz29GRnm1mKoMOh4d0EFmUWsu5vt3QzB520UTMPIbDr8wWn1",
-	"muda7jvxYe7Yc7yha3njRVz8vUzbDWyf+COJnyRiVXGti/iUsrpLnU4DG4xUE+6drnwvjAk4U+lOOVGd",
-	"043xkPSYkKGoJOJcgrUEgWyPkvCI8ELyhREekkRkMcv5dNZDfHdyKGWAjmsJL8RwmS/PwOl3qL48OWi3",
-	"24dlJ9oZBkSwo6PmqVpZx5POqIsPw1Ny1lbvLqC5g1a71ekctNqPuoe1mPme7mAV6UCSXuMV/5lGEX50",
-	"1GqjB3/rdB6jl5Qln9Cn0+PB8eFD9ILGZMI/PeocHrVqBEHn9Lrb7nXAIHN81Oke5FliodOqeHKiro8d",
-	"0BqOOp0cT8Yd3G62T0bd5sm4026ekcOwedTF7fFJeDA5hqg7w5N2pxeOTnuHvd6jw9N6ppT7yzHlGRG3",
-	"54vFo26rgx7Q11cPzVaiU/ZuUaGMbh9YuFEQN0S1aKf7Uw80vVKCqdJieczKHnetBYOZpxM0cBQ1et2T",
-	"oDGnSpc6VDKW85+VCnSgtG8sBJ0yuBx0Cl17zL3W16+x4ycTJAhBNG///d04/Y0OpMY+o9OZLz8dT0HJ",
-	"HRmw25tfMywgaBgxPBBUyfT64em1rfH/vXaHc2T+neXL/SMRUFMyYXuAW8nP3PGo226eEDWw9uSweRp2",
-	"R0fjE3KGYWBGt9AE0Z/J5rAnGifGRmxsfZp/QSwTDc3nyc97AUF6MSG+CiB+YaoZfJhXyGqrhLC3R+On",
-	"F8cXt4u//fD0z2ctctBujbsRG81ftMO//TlKMUx3ruLwJ816PepvdyMi4xNl0w2xgb7wQt0LGM89V+VX",
-	"g8dzZTdkxfFo/10uYpFt5ayd1Qaf+xHtCvg1NWcG6H1ZFDEGRH8W/saQ7r6UtLwnzNyWwHGH2xWnvPYg",
-	"mQIgvS56vyHMcLvGzmaBeati2TTi/YCGcOhvlB1yExQB8WtVgHYp50qN2qeIKWZseGf5TQ1ZqSW+cNMN",
-	"SwT8/iJO7w+FVGx6h3BTcxfR6fFFhyj86omJsqAeWpCkufW+cD0qTDOPUUwgbZ5K7T/bxVQ6qgr7uTZp",
-	"+paUkhEhT2s2cq8hUu1D7ZWc67VSQA9Qu9J6bHYNOQicNiwEvib23ugEdt44sh6YrwShYGs+Hbhi4z2V",
-	"M3+iKpQUwpV1e343oiMXi/ivkXd783UKzEoLyu/TYPIVTQHIA6U+viVJGTvbrPTECwSndfKY6Kc12D8p",
-	"+NuITHhMWuhCihRkKMW/6RnEE4SneDfck3EVGg4MEAGl/tPMGQksSs5fYbY613coHx4h/SRnBiyqBkVN",
-	"cj6YY7ayeR3C6yGwD03uoWaSKf/1CSAk9o866AZ+lQjxs6g4FIdR2vQgKlwooKYI80oNk7JX8klg2mGh",
-	"MxVEuUkE8Xs6RnLvjMo5VtIRZZRW88m+A2yqrl/5Hf1IFPnYepJXAZJ4KozfRR9CaEJJlA+Y09Zo7TRk",
-	"SRTZOjADeBWmgsch5LdAfZc7n5m2aJaFgrcJC3UBt3cXT2dYbhUUVl+3biuZ6hzON0FDxnQ6hdFksWZN",
-	"60J1ifWaVzylH3YkxXw4F9MmxFTj2NSPKLtda9UDs27gK0g8KqQhZOMVyWhOZWGsRm/zVi1JrXxK5V5y",
-	"tKBk7NpGG+Wa/FDe1i2sf7FbPf5XRGJvhQ8ofn/XZ05tlHznTSHJAgp5+F5RbGpmRJqiI53690MSKUpy",
-	"7wf9hvnZFvG/ZxsQL1zfBmHhZlRrq1g9J/Q7G/M86Ds6kr9iTGZsg9dzFjszP3yRn70Pz15fPr/RNVcK",
-	"a/GHk/9bjf+Sq1H/821x2Xx963QnUKbtTgs9UH/9ny0uLXee82WTWp51R0vweTs3jW8sgI2zMWzSnfeU",
-	"dFItKuhVGo6Q2NZtf8dwbeV2gHrB9UD6v+di6RCikEZT76toQKEy+Z2eiETOCJOAClcC7EkRR4tqflL4",
-	"rqjlZ6BFjJDQFqlJcVN3MbkdVN0HAaKoQE1Jky8SrAdv0k/VMgwpvoaPXA68iTBlCBazjwfp5wNAX9Io",
-	"ipXwTWmNDXW50Un29wNtmuTStI8yjjgDc7rws8U7BuAOmCmqyyKbq0Ix1yvvBAExrK8hwm21GqTwvY7m",
-	"sKA93jijElpCsWV/9uFbbfAFmiSeggZj/Pw5wRKGA3uX4olU0ikfp20C95197bqJ1u3sjSy7N9mIKkHj",
-	"npAxnxPhBV4qFVTWbdUl8EAkN8uqKgdotCqUXcrK0MoZZTWFZDX5Hki6uqixMvTnNlFARTi6H3BEQ1wF",
-	"vHCO5lQIgNyBPVPe3R/T7ysgFwC3YRQTfCsQRnESpQhK6vCJ8Vj6MS3ULjeB/g5qhSZjFyT3dlXxhIwD",
-	"NVAN5WEq5r0n+PZNGrJXmEI+n3NWZyhbEnw7cJ7nU9+dkgIEi5U6pKaJKVJW5lY+7cBhWNr+LjzrVPFM",
-	"DdwdWolf+bFpXv0O6kl/NRWh89A+lHh8CaGF/cl5E/LIPp2tkH1qI1jg3W41ClBNGEGuZmbHBfTQQ3C3",
-	"ZInxOyD93JQYuHpP5cxv+T63yJEmn8wWIjShRtWoSd2gkZqNIfEy0QrOYC4avYNO0GDJfKQ2accmmAnQ",
-	"CHCIplgSXeNH6BjMmntTCRvpqN1VN55cd93TrLvu2laPPa1224dKguxxtRz/RlZLtlh0dm+55JPNNYwh",
-	"n70um1ddWCSNBvkxOF1cmYL1Rd8LOEVMNXtX04jJR8oTMfBHfh74ZE2hJv5f3x99DL+bRWP65Ocf31+u",
-	"fvzbX6ej7t+nf39/OP3xb7PZ6G9PxI9Xy+mrny++dZnhkTglAf7h/yS4X4KD4qfr1wAftZABDIgcE9TU",
-	"ZzcTkWW1ZtclDZPx4O2Lp+is02kHapXAg85R66jVOX4ICoMmRWmPCw1tTjl79A8BMQ6ppmXdQFBuGXCL",
-	"8KeXhE3lzBTXMbtKyNjeJp5f46mfbJNgqZS9pYE0EzO+ZIFOojQVZ5RSxWMf+aet09ZBgfh+46DfaFRQ",
-	"eHyopltKAuGv/6/f+PBv/978r5s/9hv/0SiSHjQ+Nae8qX5silu6aHIgHUfNVHUyl/9cUTEtALSSnB/x",
-	"m5gAAhTcmeKEoOUMiqhkRS9SmExIRUYExxHNyoHZemwGNXFYqF00zPGhOE1mbCPOIwJV+DYf3EvKbsuj",
-	"GfaTdvtgnMQR/IM8RjGJvu0DXF+/MdTTddo9PX0YZC7bhdo86HwEfIAMbIPHYHy5zjRC6zZ2/E8Ar/Ht",
-	"UVv93D0eJ7Hg8be3P3WT8/YPs878u+kPYWd1OG8nJ8vvfmyf/n3iI6pqVXTbh6f3mf2XXG8W/yJfYDlL",
-	"VzgYKbXwyI93qyj5e27IFLOlTLA2F8LNC0cRgWxrFmpseETweIYWPKLjVQ8N42E+hS8iExnA4gawFnWh",
-	"ttniQzk0OpHoswcAYNCkRE6aShbiBW3GWBKY4qYReA9bfVbY1jod+nH8bfux/LbT2HzI20xlypo3MEwf",
-	"g7B0GaFzpkWAhj85/FBjXqZjRhsO2T/gn77ttNuPl992v9SQiYxX5xNTWCw/2iszAMkh5N0NwXArT0KO",
-	"ukjGY1JY1h2X5AmP51in10rA0J7jT3SezBu902PAephTpv/upONRxOpM+s0H5PEC1x49BgHi6tlfvhEm",
-	"ggHZus35OfmYX3aEKWI/qJ9vfPvs/fv3546l1E/IeKY2GpsSLTGPT46cA654uD0hOIYDAUfzb/sNoyv0",
-	"G4Euf/htP19vC0Te7pLiLmhElGkt7vy7dxdvE4+IOzcQ+oATe/5d892FIjnVPS6UXhUnTH2f2WWf8HCV",
-	"Bz1s/Ic9/FojHq7+/VH6KFCfQzPFV8CiJmcxwWHVczWGDPU7T/lbgkM7+emXJdqnRDp5Q+Cz0UXjDBZO",
-	"Bk1A19JQtSD174aWb6yjrUyLXpw15LjekVpKRJmIl1RIcPM57BBlGiIqHIaInUhYAM66Dv7xrKjFIloB",
-	"8hidaIw7iLktQYbn6QIg7z3M1FPMxiSKSFi1bPQLiMoyDWN4tA8iZlg67ryaHQfImRKNI0qYhyJBWJjK",
-	"w/L+o5XbapOdWaBUhzjU0JoJWnSyhtQfTr4wsVUbwBid0/juDJ60mslqSzhu9B12xDMCSVPXXumgH3oX",
-	"XAiPrnUqT6FXgueb9OnYXL3dKoZY4OyK/t+nd/o8CTlDShUVFtvqGSBDlqnQz4viABQqDz367T3swOcs",
-	"JKFBgChT9VxjD9lwPhOyW6aHsLSNIiHmGz8R7ZSMGAsSWsBIDyHqOSIfSbzSZQ+s38R8UTVl7wSJn2GJ",
-	"S2RlYdL/YatQqwtMy/4ORH0kTOozC/RGgGks0/aCK9VY33uMe81gohPfQasPN2i7vIc0EnmZUamRLKVL",
-	"1JEER75votQWvn/XrydVh8YbHkVwuGp0+HXHahUpGy5eqBiU5cAVdXocj2cg16j3xFCPr1Nfbp6Cnzyd",
-	"Gn/bXdD4HuIlXk8mHuFKsI7nzQVS5LueYaY+vrYJDluLUSiT6Olbh89nIbgIj8EA75kGaKF09Fi/aron",
-	"dLf65xwkR+GNnHsLigpWzgs8dcvG5OLdQc5QJrl30uZZucKt+NYBzpVPWl3GsFIqrTlD1Tq3565/pd/n",
-	"rLzE8zqJeAkVRRwRCFgjti49HXskzyKD5K2Xh15yyFLt2zQKoKD/iFur9qTYdR69ESxCWTO7cIUsq2QP",
-	"YHSsv1xkROx+ubgky2q1NXTA1qq6zzTVXfq2xbR8HTMuK3uF73brsgDCke/5OyIRNrk+NgjHGBhSu8Pa",
-	"GXF72I1GIuTaO7CRMF/yKtzOk1SpeBZpqtQ+p0TupHr6CXFL4NQTZL3mdRQ9yzzrfspsI2tJ/GQVE79S",
-	"kdrW76dZVCg5kMAnyE9Q+bE8v46CWHicr1FSwU8N3uBl4xtbFiBPp4F7qFvwpXIcJS+MeuA9Rhf62T36",
-	"tginFbcZ83zD24zBS93DbSalq2pKMsIqydidK28NZnzlOtCg8t51UKyQXOw+hxFZcfkf5OioVtIB6F3R",
-	"owVyAMiGZpKs/cmrPeyVyDJ4fMFojG8Jwku8yoHGe4yu0FDVgVpLUkaKDZeoFNZXBJIDstzUEhG6iXWC",
-	"ul4cpgRB9qz/oE0FoQZ9sSds5d3cpOJm9/OCElwEhC/SlH+eIbuvY9ZSY0wtFoSRsJpvDkj8ToaVt0Qk",
-	"SlGeYa8EVg+dtb6JmSuGj95dGCv2DrqIQ5PPWOinqt5qmCcKzIY7kPWR35JQV1z2kaUeAx23ZOUjQT03",
-	"X5ck9IIObsmaZc0lzixxWXhPkYxFhEEeCRPl4yEFWso3tMviuZJ8sahaPOqhM0k+Sw5f3GeZ6C+r5bRx",
-	"l9SZU4qekieri2c7n57XlV5ESfDce2ztZpK9JkKuEx8YyXodVDq69S5zX2WfSE9rExXlHfbOpptrOicR",
-	"AIx6+80LTcrWE2KauwcpOxkS6/pea0kMiuQ5+nX2JMtBqFTnngLiDzCpQrfUYWu763SGAP/WMN3Tyn53",
-	"2x62z4oF6gy6amUkTmLLLkvDUGDTMSr7r7QvJmkeyvaWJtN5pXhw+q+8Midu7spO4sE/9lQ4VI58SuRu",
-	"w15vJ9i7gSDfcz6AvsLemRWG9t/Ay23dn6JVnbAc4zlk0VD5Bc0UliwqZ2GMl6xKHtkXvNQszcNdhdFd",
-	"8Yvs2L945j+3HTPXNwLp2xNUxFWiNquTX1AQ6mJp/iMmk0av8e+P1EWRM6WVPNJPxaOLZzrsATTESpLe",
-	"XCj1UpODztkK6aRAsSA6/Q+qfb57d/FMlz/TMXqMMzrGEeKM2DLzE27gSH0DyrTR+w5GnWVv0hB1b+Cj",
-	"LfUrOZpyxJn2/7XQe1P0jOpLmymYPCJTyrIYV1Pw2C11nIuFahdqGNsRTnThX3/Y2fGhG3Z21m6fdM7O",
-	"ukeHJ4fts7OOE4HWvlcE2lOIT62LrlzgKdEjFi2kbvRMg6GoZ8OXlN0OkQ4LtNdY88GEx+SxznyFqtxz",
-	"HBKULFoNPzd0oGxV4GCnewpDTv/OBUd/OG/+iJs/t5tng+bNH+8XHw1Wx4qQU4hf57bOmUBYj9UWt68a",
-	"mq5Z7Y4sJBOcRLLRO2oHNcGG3T2GGsK4tDrh29fvZ1xkBcGhzAWTJHR3QIAkvKR2dxTZhNEWSjEXYQOs",
-	"eAIMURMvCAHIJ2Zipn3MyVSZbbb1xiO3A9d5EuVR0/HMJCNkgw6QIEpMSxKi0QpSH7HIcwJHhXjLQrpF",
-	"YNQ6nc0zsLCWFSwA4ipX/mE7t/QP8ksfN38e3HzuBAftu36/5f75IKh5+PBzO+ic3e0tl8BrjngFyRxg",
-	"9ptApoAgJhrFRuOCTalXSBe4JSv10QxAwQQikwkZ69otLdRRzXSPjtBHKugoIuj86unFRZ+NZzjGY3Ws",
-	"BiikkwmJbQVriDgxjbTQFSHow1silV5z8wAqdz2K9Z8mkBtmSEu0bIoKCQy18c3VYurfmv91X/F0MXml",
-	"S+n4eK1PWq1bcxatENUSefj8Gk+HuiitzVcWJNDH9pIKgoaHne6whYZ/gLcwW7UQGA3wFFL9lagzYcgB",
-	"ElyrbTrSMSY6o3oR808rNIcZB10OPRi+fwQpLsMADfuNg+b0Z7roN4YPIYcE5zyNeE7quD9p6lFvKiKe",
-	"M0nl6hpPdTDdxeSSM1LBuOuMQTb1QckwJdB7medDSBpFyJR7CfIpMFSg4UH7cJiWSMU6TbycBtRnnYNW",
-	"p9V9WD9YRe39RvwSmyChKh2OhrkioyD403EHBo9PKeY9ZNJn8hqmTlrp6Uc6F1P/NAwy9SCfXIogRFFn",
-	"daPRqs+G5nPz3HyvDpRRzJcCigoPdQQXT+IxGYL8AMpGSkIIEk2U/qkGY5UvdezAwKh1VvcZFYhOGY9J",
-	"2HMttnJGmIn2AorBWilxrMQ7RH9hNIyJIHKIlnDw0RBkEljvYcSoXTOPagqaQH0TDHrbpL0403fB/pp4",
-	"70/XVlxigYa5ztQU8BjF2go7hyOdTwqslPrmxfQ5bcSyHoPe+0apgzuyMJIkJsBNdZxnAy9qOynt4Taj",
-	"NkLQYV6BAYYt9Yr8umWdavrbrrILaTkx15FOmKEhLJNh60utADvUr2wJmHOk9aXnvzh8yO+r18upJPOy",
-	"Wo7O9Q98giLOpuYtmGSTt2h3fAe9ok9gBZFPsqfPUJyChpjbjg7O67M0TRDNCWYmm5XqxDm7Agu5YUft",
-	"r/iGYPyvVSeG0XDrjBCOp/aed3ZtYKkiRdtZ6ijJLDH3JMT4XKsoMS7bL2sKceKv7zmaa4LnVUORBM+/",
-	"7Dis1fy+g6i8xGaYaF94IM6d9V5DeSdIXDUQY57+siOxJu17jqNgoq0akrXQftkx+ezB+x3flcHoKI4R",
-	"wLQy87q91sL1QX1RdWQazI9NifJT49BZxX/DmV+G/ffl+l2GI2NM5X9NuIaxTHEeP+cAIAxc0x8BCALq",
-	"x8Gxax3oP9nPfV3bdx/Zbu50nfkBHM0aI6H2uzQd24BpbTbSN6a+CQzXk3FrMttBVwHFM83bhgnCMbGV",
-	"sAPENb46oPQnC3NHZ1aOgDqExW0WztszFyGojIv7TNI5CQC83xTjgybh7xCvtCbjgHzkUvN9YzTvZpxp",
-	"uFnrzSxtfaOPzes2C7yZpoHXfp0ljN9lGaWXXJpikLsvppAKPIo2WBfnF8/sq3cQmUrZIAv4XPPpBXur",
-	"X70LXBjQdR9myS13QYNmpivV9yLm05gIsbYRx+R1wd7Yr+6CBuOQvzWQ3JRfXdvUpf7impswmazqzTit",
-	"slTbQK4k0752V2zFGWSjpVg05xd6q9jASl04byNYE9VewkKoywfhLu522X3VPsHhdwZCa+f1OqdizNmE",
-	"TpN4o0X7Kve+Xrls4wk/v7h05hrTgQUp2ODLN/bVvUlRyFxIFiadISYTEJEyq0uhZ9kg7yLB58RZE+bI",
-	"w8wJItvbvDrZODvMq0VQcLf4LVmt39r6u4L5XskK02DqpN60qTfpB3fqdhqpGysJB3E2vNpWXtkvLD/2",
-	"Nvd25455EoUwkSOCFjgW6sTECBQxlA5Xb+BbBsBOsPOzR+p41fYQqGJiKscANFirYTK2L7m0AHs7Tqmb",
-	"0D0AGEynvVoePnW+dOkoHAFzKubWEL6p/H9lv7kLPAip6xoqYbLubXLByg6ViZTQFZLzEFB9cvisj9FQ",
-	"A4wOkcArgZZK8rfQa+15cK0aaEQizqZCY1pp1ViSTzJ9OSdI+iyFdtZzpCWKO4EtjVuvVsY15y9xbCqG",
-	"br8sDPDbQHI+iGw7tVx/o79I+90v06lAQEas9VCwm+ldULEKv5rd8GUOlfVLAZ2LW4DGnmLqoILPSLQA",
-	"xj2fYxpBeMWOvIIM34G0LdRyx+lsv9qUc9/ILr+kqbpDOAxjQPyFtO94RMNw58FO3O9rh5r1tLepzywz",
-	"MY+IM/cAIqCGDIeHzIVKiTFfEIFCrl4t6BDv379vFuGX6hSJIloT0GlUxGs6JzyRu2uKMmtgjaZmu/pS",
-	"e4qGRvPSwCwMKdL2p375Lzg7amL7vWTtg6Hnv/Kt5YJJEjMcXYGK/VwdwTurubqlDZRR8+KeGAgumCw7",
-	"S41DO8YiPjXhKYZzbkwLDUHEGc34aUxCtVFxJO6p5Y/zLW2ilrud7/vavFbQgypmUSW+hMR7iYU8D+d0",
-	"10MEMoaxbaCWn1lXe2HjJUeEgVEIQf9UyBiQY5dwTRlpiEpYRqnyoou47DTQTHOyjawz1zhd7k26ZyC/",
-	"xuecCXbMVg4wsN1xQ02FjS+17ADImHtwYmK/X8cE3dHe941IxrBf2FQbWFMTw4onsbCjTE1/X8WBBFa/",
-	"LUyX7gD2qB7kYq4Y1xlD2kyzxFQKE/Sguv0qLHeXXL7iIZ1QH8jyezfUrBRjViDCIlPX9Q7v2H5zBtd/",
-	"ATP3v5JV2soIQ/5iEa2+IjGRToOla8NZgNe/oLAo4HJ+FQKiaKX5XVqHjg/RX+gTxe/AJO9nBacCa4FT",
-	"s8G4JAHqdE/V+7DIbQzYcygIseupb4P+TF2J9Tu72O1e2PPcJFcYZEEqsrQjHBO1QiPOFNMggSizWtqY",
-	"04hgIZ1UJSUalEwYEYjRDpGJlx+Cy3rYQk/5QiNv9Jk6Zm4JWWSxuREVUmgQdJ3xBE9wof30eIoJTmu/",
-	"a6vmmxiie2m+2NYus+M0tKlN2dP53pawxdumOnFFa6MQ/8vQ0IaiDx+nMtpU82RToi9+BtXH4tjszBWI",
-	"YFu4zaxhSb7bvfFDUwLDTKmBdZOtWD18rbsa5BNAAXurfW33vPhKvolN01x53e7hSFf/GMQkEeuloqFZ",
-	"vbpHBxTQY6DVjKYPlKIH6tqjOfgQTqOlDd8wG+0L3JmNg+1XDIH4Ck1l7u3s/EJX+yg4h39lPeEtj4i6",
-	"lpuaeLvNWcwjMnBL662Nacr3ur89wSOSu/RC3i39qB2pVxr88h3DHzGN7mH2wHTAP5JYKTobrdLX2cuK",
-	"7NEgyZNQ+/mzJy7BilOwegajRKxXgrWN9Il6FUQWH8wxWw20IVxsILf4K8xWV+b1vc2T3QCAGoAlHmFB",
-	"Us9GzlZvLDrSJqHZ3cL4soWu45Vxe0VY7jOAIncB+0ouQF/BFdLm41KBNBlfhQjTQ73k8qlJht3RzflJ",
-	"2/gHSjHYzNlpvrh4ZjyeWZyLjDHL0ok2US+usy/2PF3f2CjhskPRJnWCeEz5qDGav5Z1vx+WflX7R6lj",
-	"AFcdIhypC9Aq9evq4BATEa1pfbz1JtP2vmyrlSJs97DZXgMM1a+6175C16gN7tHzrC/YVKChM+Dh1zWf",
-	"+oR3a7ruogDuHNDuKCXYoWETrSSl+VeNitd2BfWXoFOmI+Ql54hPJGGt335ku2G2ud798gvkV5jb38Gs",
-	"vWM4kTMe059/WSNJah1JgABrIlg/5+8K73+JoAIihLaWFNyjZaPJlzCQvGOLmCsa1D3uaTYf99Sxvoaw",
-	"26BQo39dC+8Jvn3jVgX5WoJ2y6dvajkD/4I+3vvMolJqg/U7ZooQkvAVCSm+hlTpnWY2yZoaQNzCQJrG",
-	"1uweDwV7Zew3womjCFCKioMEkWo3mbGiMQ8pm6aAGYxU1mIu7LGstHPdzjJvAaHvY86mb5w19yuGQAW/",
-	"N3GpZWJJaOqiMhBHkEZgqS8gZ2H/UjMdVVp/E3xdvgRZgzGG+MRU4ETPsYHgSh1dczIfkdgAKsBbYBwU",
-	"BpJxEaslKqkNEQ/Jhsx8ql4FdkYS+zNkNaYDJWNiUSBaGm4hLct9dHRwXMR4KkFZzKsQ8d/PVhmIhjru",
-	"TJaZElsLwhcRKfR31G5v2tsFrEccRa8nUKt+XYbtzRYgavPKMkqQVzzjUb4WIeQGS1Jtu7SEqMVigf8h",
-	"dejThf6s086GiuMYg6qlU4x9JNxSBtAvupSSXmSA0GYK3ybM5nd5CuAGYBr3guLp44fm2sJCUCExk/6m",
-	"dAlYH5FxwlLQinrUsFKrWe3YLzXF9gSr5m2JqW/fXQ6urs/fXj9/1gga18//dj149fzq6vy75/rn4o9P",
-	"X19eP78s/fz8Un1u/roaXF2ev7n6/rV67em7q+vXrxoB9PTi4vLi6nvoSv35/O3b12+9MwA5WZsz6t0F",
-	"lBfcgll3bmL7B01ARggf/YOM4XLhLu5yracs8mGSVSMuCrf0qCwUQYkwZbvLJxr66n+BgzuleLjDKvVv",
-	"o2unxBmApSWCxMNAlxgD3c9EOKnL3TDdXcPc/tWAzHVbrzArGn9AERSkfKyapLcJczIxcagDC3D0xpkN",
-	"DWCQH9nwbcLOp4TJC7ZI5NA51YZ2w4JlSBaBSV65R5yO/pAmigNOB/WTwSzTZqT8uqgXx7misOZM1ZUy",
-	"TNB6CwFSRQqTZRciFRDnsbHwfgqNesV3t91ul+V3jWzUBOo8PBP/GycsQEuA6MwKKKCYLAiW9xShG2B+",
-	"5Ha4/dQOwTkRS2tKiZE5/tQcrSSBg+zw9OjkWK20C3UTS2Ly1OgsZd0gzTJGhIUkdBAFLcAoGopkQWJB",
-	"QhIOewjrEpVIcn6LOHjrZN6C7biA3FqDUIqnz7JkZxIJgiY0FrKFhmNbWnrYg3xouLRhcWtuWGrZttAw",
-	"jDFllE2HPY2Ipf2F0KvQZTncypBmYECTLVEE2RRwW9MArFgLIaOwDQ18lj13i2nshaz0oODxzWeew19C",
-	"YjUq/YfNdAoa6XC1rKjIOQSfMPhzS97hoGF5AaAoJg0laGRz5T2pzi9eVSwFLNGIaHDCcv09USgrgYY4",
-	"kXxotGQ5I3NbQTSrLDmEWOkhEjO+zN4BEaw2Ge8zE9yjFoopTgyv6RixIZ9Mhigi2PSQYv6mNVLzU5VI",
-	"rpkyUfzlk0nF+NN6Yd67wpQwonF4LWYj15fVJGYarCYrn5CXkMZKvVb9NK/dBdVn7XsnBncZc6kRkHXs",
-	"eQDxdcSu+iw+CiBQYdOlxTT9RbpQdpQ/hslBVPYZEWO8ICGAK0O0qvrmz1evLzWbtzvwlUACuFwaUbnS",
-	"eEM6aNqgFQ/wWkZd0zkREs8X6jMSUjkI4SAee2bue75Ec8xWSF07hT3mw1BJoZjM+UdtiDfghK6MWDkc",
-	"1Dp3NfRdNvD74qBX84fYrLXaNZRVLITX74LGhDIqZoOYYFHtB7Xfv4CX3+p304/TWdlMiXXm5yYoY7kz",
-	"tezgSGnpLmIhtQ1kv72obQKN5y/RVujPqQR8bSPSTJFKs1dbmWa6Hv6bikHoL1x4HScEEPxNPRmt6+hF",
-	"OCVS/wpmLbNcRpxHBLOabaIuQJuvgr+ot7M784Buf2mrRF/MzHQ2eQqO2hiif62yZO0omSbl1kpF5yOh",
-	"VMGESRp5SgZubhPgIYnWseUVvHQX2HhWE1zr1wFt5K0tJKADT11czWWsVhBDo1VuXgWBEj52aBZWOrVr",
-	"UoFGCY0k0gXsqoVKpw3/2wumZvV6yhJjNlsVam3p/BjPrsPSMAHitEMypkpxxCOtNpo9YBjDmVuAX2l8",
-	"rcY6Mr+AICoclam+oX16a8kZrfawoWz2KqwPPzHmCLrvbIsULXAz+WHx/HIltu49XhsTZtMudbC2Vi62",
-	"mF39fsU6xMUcG7Ce7YOHSuHbAxOsOvyNyAtUhyt2qyz1caaFR+7+7jS7lbxMrB2o1hilr9I+W0auUoZF",
-	"jLR6rhXHtpucbuc1exS0lh2vozvZ4/MXYRirjFc2zLYkMyBWB7vwKXO8QiIZj4mWGIWDvMg9IMntxHtl",
-	"33AWC/Wp1/g4MAO7FvAQAvxiU4ZRCZmYzinDUjN/jheLtPQw+Cf8vHumHuqug0bIGal8kTNi37Mu4woF",
-	"FJ7adyHQrerVt+ph9qYgsvpNQaR9E2D1q96ERAT95l26mlaXWW0U9TNnZIONn2uq/lWHj+tedYayttWU",
-	"6esbTTm57lV3fu5uymvQYwa84vO0mk+6DN1y+YXbcqG86L0FrZt9Cfc6Da2FJIdjx7mdb6gB2Xu6/yw3",
-	"BSZ0Ijhc0eGfwIDHCFuJTiPiet+YDqgF0VYteFIrqa2bYvlqzgWnOhsgvnvkUdAgFfN0nRYVC4xNh8aI",
-	"x4DA/3y+kCt9DkEeGpTJc1BwNjLRXkKhinT15D1sPhNtWkbf7x/VdS8KZdIKKnW+dJlRqfNadfmyXhTa",
-	"pYJ2hoUOhXbq6o+3v5jLW41RB4vMttlCQy2uwXA/KVhNH2fRv9pgmVp3cg5Ca48UyXRKhBzEZBFB0aBk",
-	"Pscx/VkdR0b1qjeLVSFN6/Js2fEsJGah6KGhPmEomw4Dc7cbEUhS1Benx2hoVbQwfSO9QGbnug69Etnw",
-	"HqOhPkSGQZ855uHAVmrKKwickcc5S3VQZanO2aORzxwd9JmOA1Pz5FgEoRx5zuqYDh7MuGaY2fGXt/Ou",
-	"Nc1m+Bu7XLkcshaEhZqoLJtTawBwzfB3X1Hh+5xZTLEgZbYp921rlZRVsh2tfJD8LPZvIFK0QnynW8VH",
-	"y2hdb8kmQGxlEQKxkIh9X1ctwWmEmeonAIhIM98aLNu5OKhjxixXOwgbuFB7xsGUg94DehCZ0E9+46ql",
-	"SVdlBGJiMuZTRgXRdWsK7rFOwTt2lKtLJm4HuQqKnztdT2E4fQPnt1+SwaYDx0YVESEMM1uuh7lWteIm",
-	"Aw8g99a9faXfMhl7dLwnDcg0ljowXZMclSKzP3ClEvnuew45ZgGlqyJ1bJshrr/tZWur+igEGQIyPwDT",
-	"WURZasEN9PGQXoIllZDDmTv7BWXTiDRNRXF3/ZWjmNy6eP+v3//Ubjf7/U+dF/3+p5MX6p9nL27+oJ6I",
-	"iofVX3nX7jnEyF3bsD+PgUQ90tqyLesCnq+Z2nBc7X3tNYOqbscnh2dpVTd01Oo89CjV0GMWaeipkE8l",
-	"lG46N0Hg4HPsoScExyRGpjia00paIe31Av+UQEVF7TYXhf1+2D5bHwRi5Tv1UjfmSkJrI7Gplp3GGIL0",
-	"rjekHnSODo7XWVJh1UN6fH08ZnZn8uX2+wOXzqMlXgk0HAEzc7Ek+qf1ESS5Ccz1lmNecRDe/ad3u/c8",
-	"N5IAdljOnL2vg9yqWJtLtaf2C5/MVuIs1dqgZKL6xUgrrVLmLPE618qM0kCOZL+b78RWpjQXesB/a2Mc",
-	"QhbGmAFYI4XSzrTidhZSsYjwamBP6c2Y9Ex/pQ9s7xmg2kMjImhIQObbmJGyrpBVyVUbc47pWscKQPhu",
-	"ox9tfnL6DiNNU3rupBOw/uTJrvq+hWSv7li6NRv1KjKVJDvrXTbrpIxOObZB6GtDvYwx2mc/zsdUB2n0",
-	"GriaAGPKZxPVn+UyL+pghV3QzHTg6cf5+OBOd7OTtX2q/vNE/eep+s/zTQ9ORpZrU0ZSawNZ5hJGclbY",
-	"IhMKTfsWTz7AbKvQvCy8EhSXMdQ6zAfBXUgb8ZZWy6WpuV+bfBiBGVab14JW6OjFni4farYuZmhIQ4j/",
-	"swWK+yxXoRi5BYptk+AavyVkIWy8DhQkhkqNT2FbmaGbFTv0xQLWx61ALBam2ucOsYk9pcaBRgepMggs",
-	"P+rpAsdSoIgChIMp9D2EH4etqqDRXOQeXzLH55x6CNRlRrWyCYXGInP17C+6VOtQUTrMKsvHpo6lWilD",
-	"+zQNW1wTyE21R+/uzrfSKo5nXfwSCLD1zjvtoN1uu0UfIdiFx5CvuIF/ud4OFjT01J9fmFnfTVy5Bi4K",
-	"6yvkeWtVfhndes1kw5wFC6w48C89bq2tgDOGsBAMPsa+NdSBUW6kmBLu6sb8GA216WuogUUWMeUxlasA",
-	"STwVAYowmyZ4SvpMbRN1TNI51FxWfy6tUZajmd5FiE8mBSvQbka3bcIZCqINeOeVX+lManPefaYySxYx",
-	"t5IWGn6+GyIsbjM7ZRYm58TXyCRm5QnfLnwjJtbylqtOWkFvOkmGHqwj9rTzzjpVbUJGhQeviplwk92N",
-	"kecAPGjsZy00VMLCxGdj6QQlWaX0G5Ep51rsO+Z4KiDekj1Wi1DtASijK0Eh4FPNgSWVsz4bZjf5YYBG",
-	"ZIz1ZRLL1Apga93DIWPAJvSqZlwaODhn7oyUK9osiuvSGgmyd3yLNN903uq3sQVPX4sPDg7OHlpPBpok",
-	"MonNAcrQu+unbjTwiuAYgTh8jJgOoDQHKhWAfo14YsrnpuI0xJI0lTjI60AHeetWt53TgR50290Px82z",
-	"m3922x8Ommc3/X74z+6Hjv7X5+7dP+2vnw/uHjYftOHRPzsf2s3uTfb3h04Xvjz40O7cPLx+oP5Pt9Ru",
-	"Htw87H1oN4/UD+k/HvT7LdVoJzi7e/inBz/+88MfmzeVnz0s615b3Ie2Ny/+cna0StOY3gFTIpV+Nkli",
-	"2DFg2AaNykCsaGvZLVkJuE6JYlxoktCCSlwIh1V/uipxu3mGm5Obz6d3zfTfhxv822sU3TVlyJjzDGer",
-	"j468/reTuKuO1AC9zTtLf+dJ7FfnApQw+lNC8hHosOWr9N0WulJatxb+BRgVo7xaV1SfyWKso1bHY4Ie",
-	"DLvt9vBhoI4+kBfgUMZTbvG/xWPdul06TuM8VpLKPtCYC2mXw8NuF/ly9YelYGtPmom7tP6t+V83f/Re",
-	"ohwlvfa41SO/Jp9kI61/Gm514kKoRTFhoNr4UQqVqU6U0ivykst7LUfGJalNdNuYP1uTfk3w/D6kSxO7",
-	"U8zFmo+giPJaCan614lfF8/Epl4h9ZEW2j4RUjNY2Jj3Gm5FakXu3XVmSNXEM+cDsDunIEubfZ+BSumg",
-	"SLn+6NIfXsOrd0EjWQgSexSatwT0UjefRckSPyBUBgKmK79QiNkQEuwHE11XEkLUWIoOtsGO08PJz0D1",
-	"rL4TJL7PnBp9s4UuShYNj2rrmfuCpXRj++iGVs1LskwNmzsZne5h57QmznqLFEyDqbN9n5kwZbLvtb3S",
-	"QuC5/WXQ4Df82CDBN8yNS2z42fXKKHtJHG34ybu3L0s8V19XsznMoiA2DBPT798FxQvTrS+W4lrfZIL0",
-	"9px3xKV1Z9BfCFkYXx1GgoxjUkq7PsnpBerPOgf78aHPwV60KpCVhzc3tZfaTL/KAkIcF7SYKaUORBtn",
-	"Y1O3VLPaNbJuxOss7ffzl44mtEpMai7U0NVbuYxcosya9YVUgQYFkLaOOWUS83mAYhJhST8Sa10xBcFy",
-	"l5GYNmMyITFhY7J9hrIDUrEuTDx702Mruak2hqc8NPl42qhWzjYtsjzL/YUVRqW7dswG33ym7QfltaN3",
-	"11qJMrvS7xX3jPl8421jpLAdlDC7e92WAe/nC0qi0B9ScW5xSCbqnW/01bWE7FJ3lcDNn28+GIFR4Zhx",
-	"qPjBIl6UQ9ELQRw2ghOwLWWcyJktYbxJHEcXjNflyM5SfGez/OwXCfj4kF3M9UAbQap5ufgejV4Ds1WB",
-	"i6L6IN/EXe7MxF1Nmpa2amunt67JoW+t6VWa4PHMoIhid+G49By085Hy25BoFbLKFIhGrzHHiw+akzc5",
-	"PpG4erFraw22g8sl6Gk3qeKBsf0IQmBTaQSAtAH1Xj4uwFRMDRDjsQ4MTKEGINyAZQCRnKERmeFoYoWY",
-	"bdbnNruPJpu/wNSmGdHQWkrSgDAs0PBvzdes+QSIbb6eDHP4Vm7cVPd0N3vDlwhly6zhLY/cdWLVXP74",
-	"lDsn9WITEK70NAqMpz1amQSbLB1JzWIP4cWCsDAz/KiTeumWsdkCYed8DzBgO0Aq6dyftaFJJgqpzubx",
-	"jIjbCiZfpVHW5rq7AJRoXfiCoJCIW184m1yfCw8dnsObayEVsGuehEzB7GatCwe4qXgmoJbEWJDQPxsl",
-	"/odY47ztItNhJC+w5mV5Aid4LFNlSc8iesFjNDRWE52gNzB1gYY9NFRK5FBjaUg+1HLPIt2FBBau4b8a",
-	"R2p6dCk+2lbqp4PYROb/Q3DWeouXDp5P4S5abSXKp0UW5rEUC+rknWSTxccQIbL/bGO7vAM00phHtpTF",
-	"NwCOM77VIQo8Q63frG9bJMzT9YUUCMAtrPCHOlJxaI7IKDJJP61GCp1YnRmvA6ViEhEsSG7JiW+URj7X",
-	"2ilE3YHLVwPTu/EJZplBuoJZkibXSL1FNSakFUHddve42ek0u8deP7lIYPHsFdYgcBPGgszpKtVFLA0V",
-	"dEQWzeIJtroFfoGMaktPKkUp25IkGZG1uwveqt1XXe+u8h9B712xH+iKtEotsb4iE9M3RNUSrYWefyTx",
-	"yoGLhYpyqQATKWPmeIXA5d1nqo9PTb12hy30BgsBqUDuF+qs1jofumV82QM+cEaEbojPSRkDp3x5Gtx8",
-	"7gQH7bt+v+X+ud7qksqBwB6yhf2Zl1SBORfNYVN7EK/P06w+fe+ZQChTVDnGmc7uYjnUX4O7rmN5Nk8v",
-	"zJSMIvpbObNwRnC4F+l6nYW25KsV2tzO/Qt0qIOX9pXPfkRXkscQxZuL+8hrnsigigMAT9HwbDMbnbUH",
-	"zPKuJucu4lNaSSw4MxYHkBcmWVHMoLQ4RDtqBMDfWYJHlnpdjmIDDvdQyBkxmlcGn2MTBQ3OmRGBEBa0",
-	"zAyOPCZhz+zPSKqfKBuTLFIUcuED9A9OmVZPf9EEa5wHd7oH+JSDXLyZ8XenSw5n/hi8e0BkGGFdShu2",
-	"AyryxXbm22PPrauqLkibNNVbCIdhTISWvhFXa2qMdYp9BmD+oYFD/J/m79aYz1Wv6aayfqecsfgwH8OS",
-	"306pL+Hf/v0//r9+0m53j7/5wx8fffun/zf4/M+7/2rePOj3W39a/9rDz+3g+ODuPx9kr944/27eqOed",
-	"O+fpwz/1+62Hf9z8fe9Wfc4klatrPPUcaMM/6HgNAu9ATKhibciTUUTQTwmXRARIkAXWacAj0AnmWOgI",
-	"tLNOp50lZp22TlsHD0uK0mGdVeVBv/+Hf35A/b4Mbv7w4P2jh3/qNz782783/+vmD/3GA3hw84eg6oWH",
-	"f7BP7hfR5VykvdHMIQ29KUL78be42EhZT/cF8akKMda2I5C4qfUws8gbz9bjDM0Lrt66kLQLK4zR0P5Z",
-	"AA5NE6CCBp5qRBJMs8BI9a+VkGS+3u5SGembmQsU+9lqA/bDJ9Ze/HkzfSv3TR7LoaRw3cPu4fbwJQ0Q",
-	"PrfMBI8tdE56cHjs9vmW/XZEPDdYnarNte6XsphSXVz7swt1xQJ7uDlXKHNbsjeoVvmmUi3Xt7q3GPoq",
-	"XD/n2q1TZGTBDuM4c87a7ZPO2Vn36PDksH121nGdOeVn670t6qcoqnC6uIg2ldqawZsAfa1QMOGxo5qB",
-	"f84UMtF62q+rfu0EgBUS6VU5Chf1e5WJ2DPI1k6an0Hi2NS+XdLmDJSXYVctppdaZoSEIzy+fcrn8wo7",
-	"9CqNVnecNoBb20LX5JNMg1AXWCh1gwooi8MMUjWuhIVL1Tt1uSpZatrbJO0VU/VOD9V/jv13qE0+2bYH",
-	"r/QBX2IFdpy6XGr7J4hfW0MReJmr8+TZqlltag9AqJJpadLVyqZbKPkQ6BpRGm0KkHnI0rggQZUYOoWv",
-	"hzn7hldw+hxx5ZSh9Pw98tg7NhEEGROtJKCsMjRFZ8DhOZEp4o9mxdBoYEMdIp/LvsZ5Q/SIhyt3Q/6U",
-	"kHiVFgTyXsoiW1SvPB8RsCdAgv4MhaEtPJS1KukzCECIVpyFufmQnA/EjMdyGOg/Is6mxkHCEzngk0GM",
-	"2ZQMC0kgJYCpmpNrd0xoMCCZH8pL5M9Xry+ReW4AIc7anYeIMhMbpNj82PAfWOzMHPyo+a0z4EBPAVuS",
-	"0n8jLGb+wPN1hktNrll4XnmYX21VnoYkInC0jmJ+q4NA04t7out1kUZWSSsL9Hd+NLPl1NvSAt2tPh80",
-	"3GluOKPR1UbVejD/hHWiruzslvEl8y7TnCWjqvASgqw3W50A8LL4QmcfqBFb6O3HaKiX9jBwo6Figsca",
-	"mlwg2BU6t0mgsU1VypCo+KIRNHQjXnK/xyx8PZncJ0xbjUmD74PAU0vP1l83vgluAtTyIpZxSWphrYyt",
-	"8NY4GX73R9lmpjI1Y3wysbayYq6d/tm37fIf+oFW3YodMwxYanwyycor9PJgaUsMHgMGVku3sgZUeAts",
-	"4q8py++GT8xhdiDxxZb+0zUT0fkFGF7yEGz5ZQ3dDoCiRtCAvrLiG7qz7G9BoKz3R7W1wQjt3wcER3JW",
-	"US+LiCTSl0G0iPnIoy6ICoA8C//Cb3PQL/x2ve5pmvTN5MUz32nw7t3FM3W+KrEwxowzOsYReGZb6CIU",
-	"aI5DYn3PpkSK2q98kgKenxjj1dFx92HRdNjunJ2FB+PjZmfSxc2T8QFpno2OO80j0p4c4JNxJ+x2c/bE",
-	"Xzcj7i5ovOTTC/aCx/Mt5ZlTqtGqK6/PEzlD3VY7K2MIfN0mme3c1G/RwtoUVfIcr3vGzTAUZQGtXwVV",
-	"0xgzOai+uSnufiPgAtdCr/AKjUiWjetiGpaTJLJOfpM4J5CLudk8PbaIWGYckEijYSDFLzCHiSBxdSXE",
-	"Kg/FY3BMmIBvKgkSC3UvwDFPNJCCcbrrA6JV75DYN/uLaSF2hGuycUDS7KY8OcLG423f3gH0VbP3N7kl",
-	"d0nPekXiKbmfTg2BEvkaelNOlLLl8bYwyf0cNRFLaQrl13I6F7G91AD8jKwoW/maEbdwpWMAK9Z/Ldh1",
-	"ILVqQ7+yzsNaH0JqsYO8VbSQLaK1S+jujlB7W5QvwrQeczytNlaFWkfFwH+TyyogQbJ1sQCS+nG7+kcx",
-	"CdUNf8+hmUsTHwbATGomjWF1iVc6PzWL49YgAAwNP1hSboalojZmz7m4UxnG856KxhSyojI0asoyg6dJ",
-	"FiJlCnNZWNqC92uHL1JpsPmFBudfV3nEbki7hgO7s9ciAeb3tterrRd8TXWRvbq3C1kitkImuIjRMiWH",
-	"Sk+tqcdpzVoDAKg9yDrWi5nU7305zDeWmLb02L6BLPUUf2NNlU4QqoFpc7NpUri2NIyXxzbHlguoFg5M",
-	"HF4bV6l12gf5ol25PJ+p4itcsG1OTx5DM1fWYf3k9Nnmrv0yh/34wek5mNbcxMwspgeYrQCPlE/SWpCx",
-	"E+ygGUZj8dCabtJ6rSERtw6y+9qQhqpAhnQc1ilWmZVRGggEXt/aQiJaBvoyaVInW63Ho+CT2/2s3Wt9",
-	"PVeyU4FAqGtAQSxNWZ5aQAH9FkBNhNsPprAUnZGlBOTYlOumZs0CUEp5tZJPJsJilaLtZdUElICPeeQA",
-	"+KTh95ghiUewqyB0VLvyWugHtQrGOFJPRaBzEiaEhCJA7/7Ybp8eBX327o/ddvcUvoV/npmMY3ijfa6j",
-	"L7XGhoRS3dnYZCOTeE4ZjrSR29QPfVysY6cm7ZYsJBqtJFgx+kz9q+A7KhuwT38XBuxXFsvPk2GhHqWS",
-	"W7vlkkVWiMo1NfIFYZg+mi5kkwvR7HTbI7W6Nk9I3MNF9ZIs75PYHOTTmkGMDlkSRUM4gezJ/DtPda4N",
-	"vkkxVnxg5HmjhlJrAc6rhzCKuNriCxxr4SHRnAuJjg9z0LZWithATXMqCFNYUSkJ2kmtNzxGIZ9jyvpM",
-	"NxkRLCSSS44iPCKRCMBmopOhhy3jTBy20HuviQWAYHV9YZAzjI55qG2a6PLFX55m0RsaiFDDjWnMXSVc",
-	"xjMyvrUV9/cbvmthHNOV0e+3PlzQmw+X7ObDDx9vPpzjmw8voxv47Vl4U2HE+f3EALuoPaWFeIokR53u",
-	"aWlpIca3P6ACDeKrSxyBzqheUCcyjvXVzayUPjNL5WmABE8TmGw5Gus7m/ElwuiWrEYcx7ohLtQSQhEB",
-	"4x6yIzPxGWptESxWkDmSqH2lj7JJImxWAewltVk4g2QnqMDRZ+kYjb4447FEZhmgmCxAIwgMpoA9NNNY",
-	"RDwah2Qynek8rp+WJJarhBYDKvzWvaKkP92/pM+VJvMKozTLW8dJwAcVuVFbVOm2+UreKmeaKuEkWZYL",
-	"6FlcetQ2IR5DSP8YpurjnOC0DDEVNrkKR8XTZ1/F0kw1tI9VueBvnFyoUsZQZZ6qzVHdW/CNoiTmo4jM",
-	"/dMdx9yE05wdHp083K24qOlhXWTltZoYMMos9Ae56Ep0CRCTeoepna0jmTIEonI87ZE3/xLGJOpCumxw",
-	"XCkubqOAcCcKr5CBVw5IMz1VwlaY51ZZdHArICoy4tOiKfWwKCK2CTp9ozaNEcYyTkiaqaixQS1fnDBU",
-	"FGHjOylbQ6sCAa7zJRr1a0gtpHqk9qOzM2ctH7a9q7kid9cNgfWtrrUgHxum8Q4fmdbFo2Fq6ygNrQaU",
-	"an3X/rhcC1qYliFOS+ymK8wrhpyt6WWaGY6ep1FEEAUf3YTqWU/rK9KBU4AE0wFlA1NTHf6cUzHmbEKn",
-	"SWzfYDwLTMF0wD+SOOI4tI8XMZd8zCP9l1Jesf6nkDhKu5F0TngiC4UEXb/HACJgjMu4ETTC0WCUiJX+",
-	"V8LwR0wj2A1BI4wxZVp/BxVyAJppHj4l/c1mhg40PHeo53dEwxAe64ihAZ9MlNxwoGwpU0ObKl2+8MSC",
-	"3EKMnu7QDerLvKPOr+73t2TlPEmjG92QP1M3Kf07xizNb4VqfTicUx3oGKnVSsKBWUCQtydnPBzkAwYz",
-	"7homqh8mSv03/3YXAuNgHhhIZ+rd3xa6PICBSxxAyCGOp6bM2pgz7TQcpNUjFzGfL+TALeIYY0kGEAqo",
-	"/+QRKZBsssdDGsuVSTkisV0UTg3K1Mo+jrgwMZC3RA0nEcSEQc4xWw1MxRzh/qav8wIiJHEiZ2rqxljT",
-	"lDCRLBY8liQczElIsY3FhFnB+SEuCb4d1MZ2vAEm+K/kNpwJikIVyk9EtkBmdY47aORstcEBP1/Ip+bl",
-	"X8BXx4SME0goFJvRduF+AaUptZFts69f2rc1Nn+YjOVmH74xL985hUb3jqaiw2RjIVHaR7mcFWTjmTqo",
-	"6gRJIrIh697Cq7nzfP1HpkouVIRjG3L5Wr1Zstfu3bW50lWhLeoKsMNBellP5w/mZa9jLsOkcE5ivS8M",
-	"LyzztzMf57eYz1U3t5tbLEBtnfD4N4MU4Nmkfl8IGJbtOLOYaFC15pSFkDu0slj5Omuo3tx8+LswNxfk",
-	"lD81xDzVt2d1/AoLMYGn6scnT9+gwxMwLKY+CMXYBYlneAGpwNCksRPGZEo5a6H3WYXpwDYM5hTKtDnP",
-	"yeOyDZfSKTr5NMxuGXvzczc4uHvQ/HDe/PFG/3Bw9/BP5ofP3buHf6rhzEbBMyZT5PyitWVJL2piXnYJ",
-	"a6kpjwX7uIeG2oNonLHqoP5GaBPpYwMUHhQqog+xEFRIDJUW0nMf/JaztLaXCX8+vzC1GHQVqnzOhHZd",
-	"6vhGpXDbZteHbJtCN3VwePaIrCvqvYQtPiLaSFgzQbaQY0V9E+1t1upiWiKQOTmrOIOFtKif6ljFsfGt",
-	"T6i2u2xkAsivuUJaeLdsBtiu8JNRevdyZhXasqQEGT/rZi7VhDwzZ1cjABVnuGCbunm+guPordWRChUK",
-	"wDkhHW16wtXdQpi6osIEVVCJsE55mGFRk96oJJDazeUKz5vx6+DX51e9kctohERKyqbivkXzyrcWyAo2",
-	"CVf+RGCNnKR2fSEleD+3nd/idWSXC8C2qnypHIzm2I0P9HKOPzVHK6lognMzWzcVVsQhXGayREFdsSy9",
-	"AWmNEK+Mmv8YDSP6kQzzCsoyplISpmumPUbDmEhFbNao+gZAxtPmRqTPnE6mmLL8mQlkNYJGpNOsTJM1",
-	"F/drw9W0nlBjElPCQjCF5Mf8PV/mlfxcIn/2FSOJjMF6BOIjAoPWAssZkXRcQ8oPVYCXgN1hYMpN4U9z",
-	"lFo/nva/pE4LcFhQZkDb9csCLUlMIPdqg5Kc60sIv9HTsK9ajmZWTQ1HO8fa7QSTmkbZbaEeQhga+SQL",
-	"0aimxW8Mvi7LB1jW3FayaqW/4euKr5Tkm0RaPPPdplHtjVyurMYzdyDHkdXVbfYU5AlHBHsBSnZGI68Y",
-	"XSHWb9dCNTr2bJ+xftuF0xXVfP2zT0l8m7ZbHVFvYvxmJDJZAVaYJQsl/KoSy98SHK7WYNVAYahhC53r",
-	"rQZhR0sH899WzwhcxMFeKcJ9I3BBCEbusyygn0ofwP0vi3mzRiLtkKBRmod74RrugFUDc/pLwRRmYfWb",
-	"wxS+JZOYqEHuuLn150halIdCjVn92Lhx1m1Y/fI1vFtOjXdbqhnJte0qT+p3xOAKCyKUxvCN0CUCoD2I",
-	"lIFqEwv8U0IeoxGZUiYMyIiI5aCIwfXlU0nfEiWg71UkzJ4ekqMRiAX6kcSpDliaLKUQDRaVUR45+Fqj",
-	"E2gjfrrqdwrx6KyNTMkT5p/7BY/l+UXFzd5ooCH1wXo51ZKK0SRa75Z548CUu0UjtC1ov/EtIRVjHIc+",
-	"mp6pk0G4ldPTl/dMg+poHQWgHZsriTbbwZVmRMYGNU/OyHy/dDle6vIK1dX1Hdp8KBj7pSdzkpGQys2m",
-	"TL+pDdWp/+sLUZUw4zXahDDnmig0CJbi4n5Jg6yIAShKm+44nR2nPvkSpCSLLQlJFvslQx9BnuUMv5vo",
-	"zyjKahSlRmUkOb8N0ssqZeMo2bMkKIjiVFpmEsK/2jw7wxVshXCTdCZy6yNlTbXIfwHxOaLu/i98UI7r",
-	"dRFzoGShAZvIGw4Yi/tdHnDGppreZoSDc9lUf+ZRskkdUN+HHzcbtX13v+NO2IY0YMN4BMFxLKRsioqo",
-	"U/vdBXZFOGzK0VuatNxEQJZd9ZL+LuY+kfS+WGUJoxCv9CXR1uuUhi06p97UPbEJhJ5tMM3gbvaXDgtH",
-	"yWOEM/hAhyzGLXjgxvnKIa4ouxriFXrw7vrpwxIorffilwqK9bvAShUlnAme7ylXmuB5NVvSwuAb8qWo",
-	"IhuKq5fVVTKf43i1wcISfA7MFf4rQgXmD9wEtpqSqVroonJuhS7dA1k/sFKF9QDTGIVYAlik1ug3cnG6",
-	"u6uIe+3xAVWBcoAxZatxSi5xtOXC89yA4Dhs2OZS9lXPuJblpUF8z5co4myqi43wW20Id3xPSpZSNm2h",
-	"750yiHaxwhc2b2u4OGoPBIQ5imGAGGU64pswNFycZY98xr/EZ+pRtM0xW9nu9qwVZ9RW5DmSkGKWblJ7",
-	"y9s/MdsgiJ6tIfqsLWdoQeIxYZJG5GuivuROSyoCK94SQeRa86ggcthCTyOC40JhHADw1klQ4LuA4s6m",
-	"LFR6OoK9B4yjnqNQB8SuTQAyr+1qDBREbo5bbfry8qsiBEdpQyw9jOd4hULesrX5IaDSDbmZgtUYwHIh",
-	"inoIqpSOqnEt2yIPEQAB1z6T5tXL82scT8m2dqoLBulwsPHnlCWSCANla5yaWq3OAC6Nv2RkzfHmMu3q",
-	"oXPK3H47pZMsp6ANTLdlnr5Tm8qxdcVkEa2cklcW3mCMGRjw1ySEdI+O17sJM11xHV02X9Wvf2/fd111",
-	"x3WCKp39bQMmQDnSX+pkF8pjqt5voXP71ypNizPSbYZFmoidn9kZnc7W7eNspd4FjYgvt3qfaQ/1Np8k",
-	"8XQDV5fzic8ld+UHF7S73lbv17s+HwwmnPq7ADSIdfwPlS1bbUL01PIdwiIW9tAIrJNXwAZzvDci6LP0",
-	"y2VMJRnCNtUvaiuA0wwOQ5FvS93zRRbVOcR0aMR2YKrnm6YgS0ag84s+yzrXMk1YctWLkBHuVkl20Efg",
-	"jSA7CoAHRugFKOL81kocIztVD6bEoOXIzFdkT3HB1H8Xw1xD9lf0wO3sYYCGnA10ielhVoWmgux8oIY7",
-	"UWmuh+G+xW4Bttg8TgHZGJqORtBIO/ZLb7W8xKbra2O1W6/anMJ9AkLIat8F1VtdpOlPCTGPZZyAcCE4",
-	"Hs/eApavt5KKwaqOs7gEi/AvxzOiiwKpJjyqaC7zY0/B+w5+dnaApXg8lkINtgzm81Z1caP3zjhyKFIT",
-	"pWikSGz5VZKrWgYQb7453yv8TYropwepOs3dd7EDZbjxqSIYXSxIhVfY4kiY3Wiflthstz1cWlJOvjcJ",
-	"FhHBH4mw4RX9xv/+9//0Gxuv72vySV6R6bxUv/LAFze7WUaKNm85GSl7h2wzSxGn7HMR72oyUvMBivdn",
-	"krfIp5Jh+xlshnU+41aLzLZmy4/flceqs8Q46TFp5qpZm2tR667U1cxfPcYGyKWUCp4YRL8UJpmnEOhZ",
-	"mBwjU2x+xGwa+2MMrrSvu0KkjMgUM705MIr4tEkZHKQGqRSNVta9T8FaIIyzfJ0I3Th5Dirg+lMUdMCN",
-	"Vm8dr72DCkeEoccYgcWt8Cd162xXsfckNsJCgRIWAcSN0cOBWyQ00DCtrTIEFxVODCKXPL5NgQYBEVyP",
-	"OeLTKWCPZKXDuu2DVrvV6Ry02o+6hyn6trpIrjyJ9+U6LVjIQSL2n/NnF4/2GIARjXyyZcStBgQ3dINc",
-	"EgeGizDWIC3gD6u2lYoJPK1OcqnklwbTCA0kXoDGCcRTdtttBxCmlnm+Qtm+5LpcwlyOubmFmRsMrIVs",
-	"d3gFCp2yd4tdg3YYWVo9V4OkgoZKhTUUAKuhtDMVaEo/+iJ7UnTrunWRokQVwKPXfJNi+lQmG4ESpKlV",
-	"l8QliaKmzv42MD7qs/+fvTdfbuNY80RfJYdzIkiqQYikFltgOPrSWmy2ZUsjUq2ZFjSsJCoBVLOQiVNZ",
-	"EISWNTF/3Qe4D9EP1k9yI78lMwuowsJFsn3YEX0sFmrJzMr69u/3a/kQhymCsY/fqXsLVN7zcP+BmO+5",
-	"ThbiHx/qeDhD+3zn/Xx85ErQ06fOrkPt/xTckNUhUiwLH6pCtcUZtHH4pJjVxvyHSrHiGVP6TuHrfFbL",
-	"boe+GFVArvfhwyBrdS/0k3A1deiGcNYusMMFDMgvLfew6z/zOM/D1BOn7PHFU0owgSeNMq1uanrLHoaK",
-	"1H06TrDMzAShhPGF3PgA6L4oFbW0NhvoW3hM0zwxqbdtF+2pEfb+RGNqVXdaWBPcBQ0fRbEqOAyRg4Rs",
-	"ejAYIISAASMzIahdt/UjQCio4NIi+9pkjxfKfQI4Qnprm8efN+vAux3QZ4retK8YD4eXdnUex9hK5ybA",
-	"ZUHzU1jwhvrQYzImnSkC6MHs6ASUyzkFeBtmpTaiPylAg9EG7kntbBDyXQjGrO3LhmpUI5SwOqmDpo9d",
-	"SFEePlzZ4jspGpBAcVTb1oM7htoDWD5gMGqJQuXgnXCpEiKWrIsoVEeuvWKLEEyMG3fFsKrbB2dysBYa",
-	"qF1syMtsWzxlzD9srgkI7KsbHx99877Her70dwAzeDEjdU1NKaYoQwAX26SyAhul1nf85ap2y/p435mS",
-	"dfhuApLevsqE8jCRIcQq98Z81HXdt5EaXUCgYI1YiBz9CmefPLMx0Pqqi5j++lbQRjyHpCng3zifBeCR",
-	"Oh+HSHaiFdgMKKS6IMu4ZaKCr2iMa29GelNLgk/Nm7GZIbxEgehWYbEhulGM/FlwTuLIXR3wY6aYoNdP",
-	"l5K2HNgWJxjFgZ+1KcXPZ7++rIFDACCxFaGggH4AwXwMHTQQS9fDlg8Vjrm9siV9hcbhRkc36tpdjWH4",
-	"mjWLwEXAf8+MJsonoB+IVcqCUTpaixj8V8KtJKtb3U6Nn8e25SiBk7uLLBe1yE7BZbg+w8WVo4/uNZz3",
-	"M5WndgNfKQCL25qFOvH0EgLvvLAi0BNRRzzhxFpg/WiYK1M2bDheVdQKfqftA3VJn/U/M0qg0TnHXYJQ",
-	"JLL0pzGZSZTqCXnX6dCI3AwYWWdkVf5RUV5z/RLQeNjrpE6eRRd8qaAhbqIy3Z2e06W1X8W78AFQRFHl",
-	"VlEwZo0PAYsYUO/CHlj26ucqVm48XRlKWaC4hstdJAInjfNZy2PuEP4OIdvwtCZcKoPh2bnxppObGzMW",
-	"v0wXRk51QVASRoNe+h58FxeWn8DWdYYFF50sex2hf+FW4PFqO5fCSoesQ5sH40ayhJUZECcM9B1hhMRd",
-	"s2f6/boVWk3QvBgMbV4mN7LQcbveOs0RJX+o462+0lKta9BDsJ7z4zdvaqsp4BJHhQAyTVUKrASxcNCq",
-	"FTb6QkUBxjRVMVDpOfMI3kx0h3W7exY+AIjpW95KsfX0hovrPpWb8ZPxx7eppH7N1y3O62czFViCRRuh",
-	"fss3U9f5erxbkmJZXNPoy/luS3TxA25FcIXR13yBAHIPP2MYGXFqkzg4fg5q5DZWOLM+UL62lbp0X1yx",
-	"mINCMGtOz51db2a6G92sdXmzzS7X8w/Ir74JB8HXs6x+TWdw6u0FWSrxlGq5WtABt18DQyHkqYRs3DlA",
-	"hdzMPE8BdWTRNHPazD2Osv0S9fS2RSutExKCEcqj50xROq1nUOS909VUvUn12WyoInCiYSAUzlxEUqrb",
-	"zFlaz2KJpT/xpKPKIPbQ47KhplDYoonRHEZ4VnWA/gGp2MRaTGx/CbApfumR69lc3xK2NNe06LiYmFL+",
-	"/NVjXU0GDYd8RpqlrdhvfQsRUCFHRg+qdcldHeq5derP8Dni6KZkni5g5i6nfvtve//nwz8tWZHXkWnY",
-	"aOHJsCZtgcUuVMqSYOV+pbgjNwjzT6Bz0Dzg6/U/NI6kqRKZCusY/yJkEt1fI6lrKi8a8Rli2KnwmhGZ",
-	"gVQIgIPXxz/HgSRnPanOrDqNvhYZREFds1n1jemHF9MSFa5hWt5m4dqE18g07tx05KOyvHfcJnevE2sh",
-	"qt3gxMDQvIPO6otsF/OQywR5Ef+FybBJgQIgzQrVY6weKrtpi+eLErmra0XynKz9I4Pf4oK+y8rhrxGm",
-	"8ia+49aX1ueN4JlzWUb+OypJskxCvyGyF5o8dadCOOzIt84e7O+TFOUD4tfsxxhHd62UVgNi80JRdT05",
-	"bF338GJdlQ87MIdalaQfXsBIvcjyUhX1vRkjhYxcDx48eLILXHlnT0N1pxIzJQsBuruSF3Om0p67ei5X",
-	"86gKvF4ly9w53O9208+HX34/fH+w9+QD/fH+Af37wZfdvZ19+On3g/f7e4cfwt/vDw7dOb8/eL9/8GH3",
-	"bMf9x/19+H5/78GH3c77/b1H7oD/x06323Y3PWg9+bL7zzv/9vv7f9r70HhZDYnhBoIzWN2LzYBnT1uC",
-	"F5janNQn2SuduZx9En0nIuC2Is0GhAsec1Me7h8+3js42Ds8PNt/0nmw39nfbx8cPnj46PG/VXgqG97I",
-	"4XfVN/Jd5Y24BXr45eYWndb88Zd/q5cGRVaLmx8jgUVk1FFTylwfodQNOFOsmMmJ4dAN+S+ZtqWSKRds",
-	"I/T7on7OlzIf1BAQ1DEftL8SJUEck9skEuekDsd9F2wKKCpxFpIzJ5w2CkK0jhZvRcmSjXssljak+ROj",
-	"YMzcG5ADxrehXEgJg83NFFp9rbp6AcyjFaLZLzUNLtop8SRbYX/6Ra4zcd6ePB3KcmWleFlM6uEDk4lV",
-	"7g6Je0upbYskS5m9YSgBD5haNLjGoS1+VUx/ScUazofXcqRS4UNR2UCbgq2M6oe3fsnNMg1diU6z0YzN",
-	"AENpQzjBA6RyHAaiA3J9XJGncNNaRXxYjyxSZIMBq0pG0LaTi1FW7oWevbk61+rvibClKajdNR49QIIP",
-	"lFaFk9T+bGmRXkdIjc4/U9Ub6ruAbISzHSv1mfNjWrz16upNLM9stDfmkNQP9h9+/+i7x7Bxn8lS1hjI",
-	"fZGkspR7VOpJm5H+wj2H8J1t4c9FbjKgFoGUtxkpywZIAvSaCYWK+IqJZmgB3u0mVUzDAZ3Ipacok8w5",
-	"SOLCylktmO7GNb43SFVaQflZQiS5jqjdmI9T2kso+h/ITMdcnHWa8UutEGtkw0n8b0nQuOL02S/tBrlS",
-	"IyngA962IkvRIqg0EEuQcyw63ORaGECbZkTsxOSm81nTR49WruRIlTKlbb4UB5gn+StfAB01RWmXZHuZ",
-	"4GctKfb25Ex9Kl/LYq5B82BZr3Zjf04l7uwbi1qVChJ4UdBWELh/6mBH1mfwyZg+cStaWV6nD8v21dPh",
-	"RF/WO+P9ImCZ0tbatuLtid8lVCAunsveULhHgH7BntpID4bLIRliGxC3eTes572SkPzyYaNimrxOrp5x",
-	"/50v6WNHdGOCKBCoZ7X1d++GM8pHYZIHhew15VE/xuneENM7qw28QdMShdXjTnLoP8yNduahWaefki48",
-	"2Tzatfb7HM1Jhg02z4JQ2eS5Syz7GCkfJFFpxosY7eu8WuR7XadJ2ORp4D0JL8ltsoiooqZOdGXfCkiA",
-	"xb6VFv53z5ZqvIX1pnv8C/yBHxr9oTTBRSp/BW7b6l9b9PU4wXdh4F6xscN/eq7VOVtlzWaapbIw3kj1",
-	"eOKX2kx1RVXW1KpOyqEp1gxfHcPJv2Q6vUY95zWg/edBbnHs9avk1WRdpIskZnUp6iuRN+YyuBK7d4VF",
-	"XBaV9isY17rdV3MnRyuimxHUnSjwQp6t7hm1Xd8qM/9XMnd9JAgNXO5jpwmjvQt882tYvVWkvBR9wBKb",
-	"hsMQPlwDoestJJ/PlBxdtXOcsk4eX7aGocaWcmYrxEOroNiqrTOrmj9KeYlmtycn+mqtIBss9WY9PbU+",
-	"D74syjbewOvCMOdNvLDr9iEsvmKlgYi/ocWgmgCNW7xCN+EE4wxRlqAqMt2fcTB0f++J3Ot/+Pz9lz3/",
-	"74dr/Pvg8EuIkL4PYXw9yfOtD7VtBbVvbCUIQtRn8K8yn5C0ixfuadxm4EwdIPhR4IYYIcVHdxkC/RiR",
-	"uAEm7l+Y34MA2Fx/dwjTuT3hk/fxsB/s+80A5FGro2NhGty/1ii/tjpbIzl+j2v6gagK52r31y2D8AUN",
-	"zFeW4Kc0T+SyWUVC3Qu/emx8oeKxsXoR22WEVgrfdE4ovNHUQ4KNmzVFf1JOCjSIbz3ndvj+8d6TD78f",
-	"7nOi7Q+dfqt7j9er5qyDtBw0qqyoaMZXZ95uT+0mFRqhCnRZYeefSCqv0q/2qvxKECeI2o+RaWlopmvp",
-	"2TmtmqbnvJtWVwS3vqEWXmy1/gPq4eukLJ2C3Ohd3KQkt3ei/BuJ8k3l3p/iO/C1cHYZouPVPSfuUd8A",
-	"zrWpWq8hSA+C+q29Ks1qxQ3SAfjsBhyhNLMgMVdQhpI4zazgC2pCAJtE8OeIXmsC+XKkiNyd3GOuUyNj",
-	"+BjHlByxYwCsspYaof64yAR1O5xTUEvpNdw5S+yAa/EsVh1tAly+mQ22fuMzzWCu83ksJ3bZ/iRSyExh",
-	"d0ZbJDDDRMjcGjIIbJgUFcXIm9rJYznLjUzXnNtrOpteY5NAcz95vKmoCiUQYALjiTZTbFjUiPAo8sxi",
-	"hXWex9yFa0lFgCc7m80jXT+6WcucYJnWWKq3b142bHe7vDjOF4aYSxAWkzEDURFtOhTO9KN+Hb8lepMS",
-	"mnDJMvFXWgkdBh9VMfPJxa6G9Bry6zlhRSE+abFm3lwqfYTVFWQxXWoArLfiP1Rh6jKnPdkbqvR8BZse",
-	"NLTD++fxbVsBl67F8L6/imOGeJkzo1eNxPNmYsYCMHYbCPyuNhSkBVxnQW7meX4ea86cGv78ZTcxioVi",
-	"ungJ6t5OrcVhawuZg+2wknp9vQRshYS9tsGhSY83QUloxBxeC5zVI7OuW2+3kZ5dqMtg/FO4S92qk+Rq",
-	"6sOA+Cag5PjMDqBUMxPDjSF+zenc9V5lnfathwtx42VtmkFRnn+ZGfPjwdt0YlNY0yZGYNC2N4/6gcVL",
-	"nKH39oAe1PRvA39yPJpVJQCNN0eqpkL1lDsQWHyShwf7CYSsUV1wVR/muyG/9gip6epHV6HLGBiwWt21",
-	"Vcb/qHIEf7ulBtjqHIZAyOLmsdifHeUGN/ggNzXu6vvErmqCWdUrVHl+0ziYUawkGr+z38AkRRjZ0GSD",
-	"owjRkAwMiPntAUssCZHd245rzPcMzl3oB19bmGxusS0ITsS0xEGH1+Xf/mZYe/Sw41CKuljx5ktpSeJK",
-	"fhE1zYvppJBIVLUG0yBEs0ZZnmdEaLdc4z94vJbZgfUyjbUHvZ4al05cBfxdZ3B2YgE1kjNIfvWM1qpX",
-	"clk0YZxi/S+oYt+RTp1+XBoMlxHzyNnLU/rOWwB5FZvU7n9gSVpuTQqFTXoAd0/tleLns7PXR8xggljF",
-	"+Ikxq4C7ssdYIW6TVzsyEfxYlhPb1db5mxmwR1dFI80shjzfam2lZCPxbNy2y5HwYqTMpIRCBBwyboTS",
-	"9EwAXK3vdkQS5obMPu60bUtUzS20zA/WsQTXIFHzhMmLT4YKcbC5qcKPT9+2wmlg8H2gnGd+cQtFUEpa",
-	"tetgaxcbU0pZXEFy2Iau1DP/fueHXh0q4Pf3qHKteTGfPHkSr+T+apuaXmhlYq2KIFgieJ6RJKmXPLjd",
-	"DUIkTeXMfYhuGj6kclJClTZ1nDDz1l6WJuTwB33byPF4voR71PTLgGRjCa56g51Y7xJep57tllB6UCwi",
-	"BAkGsCfjWiAWam7eyC7R6lN5zqt906PP8MVArXKLMydKFnmmbFkPOhTPAcl0amE0WN5uW8FncfoFN2Zf",
-	"RbYbMVq5h16VWbVWbq2Xu5j7nKIkRmMZIM/NnQEKhz+ftpvEfF3E42or4YOFVsLzD58PWg/2v3S77fjP",
-	"2vZBetD5ehuozgiK7tDiksSAulL5sFeyMdWv3ZIuTzZ/YO+VWZ5TnhebQSqfE4HXsGeD9OzShm8s5nXy",
-	"uAE+MknuSoMqnRv4u6wckiFnr+CpkiBe7HyX0T0bO9/5pGp/+9rx0jk7dMP2dT/CtdrX/evzDex8fbuy",
-	"qksgdho9d2ghBMaXzJaFLE1hGzEUN8Gl+dH9z9M6/JhGFIQ5D62BxzGshjMOOyIph5lOkBljWmGCLw2z",
-	"txBjXNKHTBG4YdOhcQ43kkCkAZfZBzWh6j8Caurq42oSIbOCvlOPcEEQcTCiOebLYQZoFJMKRcjC3N+o",
-	"cS5nzYXrIQMApbn1/Pbny1WEVw1kfSFOKioInlhuzCUAbd6saoDqgg2HB82hgCIZNXry0NViqPk6DOs1",
-	"pPVhtAvDXyKaT8Gpr6uw12rKLn+cbOPGTiegh2aqORDQq+lMGBfqY2Ym9g8VuWiHiMpK0Tmk5Zlfb7q8",
-	"VTvDJat9dp1cWlu880w6zmvKc/d7C6eMZW6mTzXwhcqVtMp+jaxamN7bNy+bYspzrwn1+cVMJK9fnZ4l",
-	"q1Bwn1RE+LAsx/afO/fv7zhzaH/vyQf+R3vvwz0+tvvPv3e776l6o/Phn7rdD7s7HaiZcQc/fN5vPfyy",
-	"+88796Hy9F4DHIPfAvWSzk2p7yYV5gcCOc8uCgmzdcbraSl1KotUvGOmYqhTXNBcc6Qlj6r1QtOhVb3z",
-	"98d7/4Yz/Kf7Hz4/fPDlh5px4w6fFFk5O3UvGDfdhZKFKo4n5TD89YIF0r+8O1tohcc8TKB/hJABvDFx",
-	"X07K4f3cDDKiqYqOEjlj0hIfZZ5hLDnhD8SdTzGpFlFaQZiGYPK6Gim0gYOyLY6ZnIflvRkrj4DLuFg8",
-	"PAX3vJiUEN3xPzKhZWoADb2rXxUxyfJOYi/P/+v//meyW53fONu7VDPrO9mpjmwIiGvogW9bkXzasz0z",
-	"VgnljqwnvUa1Ct8XxIFhucOrcpvYbTCjfwSi6Ff9Fb291CLNsG/MZ91iQzhLa7jyqT/WiQnKbVXpr2kR",
-	"2gK6l9Ssq8M0YV4xh3ZbnCol3rsNpHSZ9WANPuwUk1xZePPh6C7OPnOzGCqZwswxZbf1P/de6T2c9N6r",
-	"flgROc5+UTOoaUCphFwV10W0iwgReevXhHnkqEp1SjhT6tM4N4UqbEco7QTrzEwKofZGMss9MRP1IE+s",
-	"KiB22RYIVOFeidvhpH5sKWddjRSXsN6wwFTNSpvGRnVTECsdyo/qqFLblKoe7DNSw6UYqJJQ/vu5maLi",
-	"jRggrScbR7pENk+rlnSgGieaTzwLDcvwI3SK028UA4oGm5pAl/W2yLc6W5GYqBRJuMOH6IOvwxQWfZdU",
-	"RHf/s69l+3Ifb7KHLy5pBZp3lB2mwl4kZG60ivbn3yfOOfPbEy86Z56r6ub84iaR6b6pG6ydjMemKCFH",
-	"SmiQyC+Gn5sVanSh0k5E2QDSzCM9css+1XqoEcGWaXF8IoB2jWngmONBjJQEmJoWrZSTBe4fIOf++38X",
-	"L8BktqUaW3fkoF0R1M5OmowTMZKXlZ3XqhPy3EpP5/kvpd3Vh04yENIAjkNakWCrafYfIBA64kcQgKI7",
-	"2d9/0IOz4J8qIRAt2E24YD2Moj9oz730BBYssPy0lm0KTuAn7juFAmDwjR62RfLT84ZrZLbHId6Edo+N",
-	"anVgVX80KVsx/3L66jcsEn6xhwCtoNcNg93MoRI4t8j0JiOIqcmRsiAGZv47F48fil+yH1uE2kAGnVbT",
-	"CA0Uy98wIM3HeKakTktlxcHh9+5WmHoB9WpLbLPvZ+6SoZm6BSc/kJthqUvJ9GMgDtsCFxTyUyMiCdYM",
-	"3dMKg0dUPdywM98l6GZIOESnz35Bc+gnA6c5a/MUPiBWsakhZUbcJejsZpSgv1C5mSLHpChUibbWGGst",
-	"+V3BymHpCyy60il/ClW15Q7uiXv3jsVYFdboe/dAV8r1LJ5Wo01zVGsJ0cfDxMttfjZJhvDw9Y0SpABx",
-	"9k0SfA8wxfgXfEcfnX88/0CPYc+i6N49BJ2CgzwIt5hJVVsn/k4XhZlaQE1LwHc4NZOipxKeirfbriHA",
-	"C6XEKNOTkuy241g/w+hopMGnWCJ43Gq2hMZtr4UUb9+8JD0cDxW0A9QmClAMXT2WhRypUgFNdk9OrKpO",
-	"WfSkdgYnfCFo7Ngjt/4orKqKKIKppa/VAzHDHO/dIyZ52753TxwzWTzCLIH5h8Ysk94ubln4ApkgnUS0",
-	"OK4eoKAajGZiVaera3dtCXqBAk/VLSzGMivawhe3+Izv1Hk/xpYtXI+SjSsa3EBmOogf56y2u/oVo4bD",
-	"nfFMt4sulNJufGmLOGVVlJiF7RoT1u8kD/cP8OrzQk2sSnbb4tSIS6XGFewtdwYI2a5Gio1SXgDC67gw",
-	"biGVFXYIwQS+d8sv30SnEKjOTe8SlgWqHPEdm0Kl8TxFpqmcrD0vQ8ykTBZmcESaCXUzbYMEimUtDzUy",
-	"DyH6RTTrtHfeOBMSN453AXaAchxhgXaFVfgSs0JA8IZaEgTQYeO51pN5gwBANm+4kpT0fH+zNmVXO8PY",
-	"RjjynzKLmZuZmXQiBluRPNx/mLQ8aGaeXSqkBg7lrfiRYiDfTMq2eI7GAftdqD3RAkJC9ZL2qixFrqQt",
-	"kR3V+X7oBQuK3oyAwpgxkupIy6GpF6tDM0LlNtpDmNE6s9zBpXayMnMmdKqc/nKvKDaugZYP3DVp59wv",
-	"9wq8zUXhKmeb46FtS+TqiKyfz3gTwMzQeciBHrjD5lN1hSI3jrxHN1T08GTkuwaqGf4xJviGPuUjkUg9",
-	"S8BagEddqllLJNpoleAe6GrQGVACwQp9aPIUJQ1vZ6ex0TexHpwKJHjEWObjXPHwIxGTWaSS95zwCb+W",
-	"XsnYEN7Gdq/onQ8Ezru0LVoTZ8XIXhk8B/+K/I06C7owiMSubvS+qyDxqHD8CQPobAqfNN0AA9120hvC",
-	"vlVOmvJi0QFMzMuyqwN+KXxm7gNviTwbQfZFp1zuTfB5fDmEdBtkBARKhHeLs5SlHiIadjVbEU5LEsoh",
-	"3wqK/Cv6iLZ1Zkk3tpCLw636dP49t3BFFt/uK97Y1l+UhMhJEiD0syJ88xh7cUZQf0IAcjgEUBX7ItMQ",
-	"nzr3Cj7ZbXf1aUzwEqPDkjfvK5T8++blgFJSVYqd5PXbM3Hfraa9/5noKb7c51slu7HHg8L0CHdRxPOH",
-	"XwSeOSV2F6drqKsFYF2qmwmkRNXhREGamjYYT7gRTD/8TjiMuG7BLUVWN4xuKEtvP2nTejETvf+S6esD",
-	"mwi+NxTX1KkD3pfUnLcxPh8idlDdYcA7CR2YgESFMMq4yCOyQwj5LUg51BhFVjptAHoSb8CxdF9QYD1D",
-	"DnzpaUryj559FH12/IVg1UFY3dwanAt8Jm3KqCXsXiDleaYH7u+1PUxZOP/q340z7kwBlCpyZqvtIRXI",
-	"VzZi/LgYjZQfGj3A3v9cZXJnQ5uSkLCd2uJHUw7RWMMavT0wpGnZdhLnNeI72qOrd1khA36nE/9dHbPx",
-	"glsMG1eKxL2LpOMW5XfaAr8Ld5n4HYIXTl7/3tW/7+3t+f93pyawNon4XSSn7l+wudyfZ3OJQF+MxOCA",
-	"cPm9nYkGvbV7z93imcpLWbnFIv5eR0A6FttucAyAIQZjeOP+5W/wNFeywK9yZib4uUAyDP1t8LPx3Qrz",
-	"0clEvF0KytINx2hVGY3SaSd+6VD9YIj5PGFs2TAsmc5oWDKdzd8JZXtayD6QkHjsVAov2Uss72YdbSpM",
-	"P/wMgnF1D3kB/6wd7xy4IFzc1WAXuhugsOa+alRq4Caj5qBKdF8rgFUmRwIJhoJ4ReeJgv8UE4P7Twry",
-	"1Hi4XY2bImT+sOEpdQrttbT4Pioiwb3A1IDNeqnNlA1pZSfuYw7SDG984RQPbU1y2bN0Pk0Bdj0MAT4L",
-	"ALp1r77lXx0Y1rzE1NDV8TWx4DwwzxKAWcgJY1gkgE/VSdDAa4WZQvY5ww3zUtpyD17Y3skzgtvNSp82",
-	"idYXZgW1XVLPuEYXesaGCuDVZZ4j+YB4NzSgTRhyE+qVc5gQae1DMOxxV2EetjRj93oaYgWR+4hPdo8F",
-	"gW5KNfc5DCCxztYGQJnjB+b8bCj/YVoq+mpBRmlqHAd+IyfQDx+KITgqYXGVTo/CYnPxydAZRPAhI5Ya",
-	"dcsB0CA76lmudE+Ru2VGENcDGYiXoFg6eMShISr2i11+MLU64mF0jmcbBDom9EJ7E6jqpuf+LPXA3WAy",
-	"vncvOFxuraM163ABnxcjAWyXFKMPh+f+U2mLM3xrQGDUk3keIgNL9UpP6p7K8Y0Wyofj6MMaAMtlYSaD",
-	"YUuMDdx1DWVFypk17DMn0dBmYUJViAoF3ZgQUEcCFTco9ZArywZY2W0WPbYtTrRI5KQ0SdVuh+2M9H7u",
-	"DBClSSwoU2DnzHIFHwr0O/hWOxBPbjd13JvDLjiF4hh6Q9AfKtTHTE3FToL/6HDlZLJL8Tt80HhykWd2",
-	"CK+Du5mhZyfNSpV29c5ab4fu4kwsU4g0sz1ZoJ47rnLWReDl/O3RZ+YVikTpXZo87Wq34Jk+xzkkFRXm",
-	"P5uGfYdLa/r9pMKa6N8NvlpkfZD5FN4nII0fLxDP9XJjob68gI2Bpebxs1hnhN5xiJv63UKtF/CKKNHc",
-	"1RfK3YjfKhQXLrw8OxmrwqpUpcnukbAGP8c5vwFMDUbvFK9042aAqCSOuKsl0mtx+wTcBIKHZAtbhDiC",
-	"dVoSWSVS4ETkSkK00LPOMn9vi3AiI3byYo7Vj76mKsOzpz86PnHmH9V5xTsKTG3QA6qMVrs0+N7Jp3W3",
-	"4cvxk4VPCowq9yPzDceM5iAPnkY5ClgFz59QgZB2Hw7hWu9NMgwb/7T39iSK3EHyF/ddSxRO9cuLPCL2",
-	"I70IuPSmjzlgM9XkfwE3A0QAsrC+2/aIsntB0mLdJprCBHL+u08ix0awO4EArL9zFtj9SXb/43f3ezC5",
-	"+NdHMJ3Hc1OkK+LTYcLuuBzsTbIE7TQhhLM5bMlRa/GD+CzmoucJhc//9hnc+S+J+HJUuTRzKmYmfhDS",
-	"znRP7OyKHzCxJ3ak2+Kir8recCf522dcxi88tvt/o416EmfrWuKzH86X3d32v1ujd3YrjwT/EDKtP0CV",
-	"2jOkdnDv/ox/2vks5DjriOpjeRFb0SMqtyZ1+YPAodPk5p4PybEfBG23nc8ic9YwTSWk4zp0t1YYMO0u",
-	"900XE4UP72q3i0yRDTJfSjh24nI0sU59CbIhY/x7QZ1EdBlqMm9ntUQC7yrh7o1IGMWhmSMIjXe1z6IY",
-	"jXsbH2PZ3sBFcHbOWTwGJiMpJuUQgAooxBTw+1PbCsnQWuYPyHDoQZVCRCsFmRFxASERjIvJPO/wph0X",
-	"aiwLdap0yjRkBCfSEfA63JID80eUHP0SbczP0HnUEQ3ndkL3t82zntrZO9gVX8SXXTeANyw2eOez5HK6",
-	"H/cG2xxs7psC3SGUeM6Wz3zfhDUjhQYhN8KAXwzWRSeqv3DysKtD0S8WBpCy9UlYBfzsF6qcKp+YCeGM",
-	"yqgplIUYELQvuXLFW27O0dUenayrnerNEFp4TiDfu3eKFgwpArCKo9dNX5bRPeU1DrhOZLbnBmIvvm8w",
-	"z0Viwwve2U0i25juC+ZMMXGWAgg4eHIndhoxshKZJVGQJeMUBjM4cCLvQpF9xRMrzXhMzmDirGM3GNjX",
-	"zp6w0M/zFAaMepjlWzXDacYJaQD4jAoSQPRl0/AGoCkvTOFkVKZRcHd18ubtb+fP37x59SYJHh+oowQt",
-	"b6RciTOKYOSEhecYXVGYgtIWvDO4tA7DpDW+eSBd4fIF9vIWmBbIN2RAfyR8afsARlcfV8FMMEqANavB",
-	"bSaeGLLasGzBw0ofVZozR2jTMHY9IG9XmWjolm61klZXJ4j0TD64R3v2jmti9DOIakFZlYhNPPgwuTKX",
-	"TFNoNXUOaCfYE/SJtcFzyLSz6qNLK52q7JJ7DNUObX38HjGouLObgGNWsrBp+ZOYJMidQtIajDrIehCp",
-	"Jg50muW554CoEC0EJ5HztfjtqIo/qv3F7GhXF92t7AKbD+9g55Y/fXt69urXRMxFaCCUnkRX0TzOPGhN",
-	"huWyWlzI3iVNrIKoEAUNgkhcI2aAH6I3tIJlmBZm3NVztigE+CqXkPVFYqOD2PJe343Rb/JxBtB/83xK",
-	"0kI4CQTna3cBG69dHcpj4GGYlKnYeSSuVObmR5b60EytuDAlkmpYcia9TYEZhAXtxVEvWWZ6YFnTE0lP",
-	"WFKv4Cj5NM/ZEdIJbolYmHdY47l37pyVt2fC23v3PzMrt5OSfaVS95ZxE7zIcmVb7hPLQ7IwUAhpWxaT",
-	"HiaFKEpORXIV0jPwFVDuuT8omuf+Rnt9XrYhJuSTh4++a4lEjsc5VQzdpxP/yVmkya43Rj7jf4ToQq1g",
-	"d6sjult8sr0PKRPs10WB1N1qRVdkZU6X/Ks/UdScSH3mWx3x8PAwOo7SDO8A3dYmnRG7uJCimOTedgRS",
-	"W9kr25X7OrGIVy8fKCmL8yzFs/cPnjxJH/Qe7x30D+Xed70Hau/JxeODvUdqv/9Aftc7SA8PKzdQ+Aa2",
-	"OuL9Z9HdIsAtWi1ahlZlQKUx5844xOOQ0XQ/HO7viy8f8MZf3Et4BgWx0EyAQh6qjwCHIEuVLrN+pooj",
-	"kcBDSO57JVCoSLXAb86WwkBBm7IXbOmyq8ZfqHvatoUPq+2EMa9QEmXffbpWVw343Ax8LIUaOJRI/uce",
-	"2bF7J2nCyUqf4eAP6kjIrgbw7YJGawx+Yc5tJysMvk9Od37vPpDHD0WuyhKcXOQmhYjJbDxU2u62Seva",
-	"RMC7sZyMhjADfe+wsbqaNhZ8KI+f7B/s+jCBr9hjB6VEpnPAVWeiR+WLtQpFKcpCjSGdRmEfT/IGqtsr",
-	"aXSbEpj0Bd8DrG+OjbF2St64a/bAuPS1eW1xVih0UUyqasP/XU2mKX5vIO6t8iXakEmgGpGQmS2NSE0H",
-	"Jc1/J+MO3iIWGb5PRjLvm2IEMD7wQ/JhxwuIhR93xc7D/f3dTnwngqEg63QsnUXSgYHCB0+AFk7FQfIN",
-	"8Oh9Zar7INwj3GkXBVY/oTeA+ZNQ1ekB4dru+7r3IvsUb+L2PZzOYt48ms7Cj346x1hQJ/wv7tkTDRQ3",
-	"VBQQfnI7EzdvQLyeAt19QQWG08I5jjDTI2df9CaFdUYjpFOQiRwiWYGfiC2BPIMwjBD3XjrrbTJmfU3P",
-	"xkQLfw1cqSsvMRTvnkIFjS8zfZkElMm55clSNRqbUune7PxSzeoWae6UyptPTsKPe78oqr0ZjctZK8I2",
-	"oeWY5yanRLfbFM54wdmeYpzz7duTZ7AloKDNvXLodHB7WvX7quffszbled9MdBoP3R+EwT7Ewfo8INSs",
-	"jGU5bHlHJNR/OF/bFP4H//0BYYuiQCeWfQZPDNimJBDqwCSeDlXvkhpeWtQRCwjvWNcYvwjnWJs0Rl6p",
-	"fHcLv8KMHtHyu0lgFRvaHj7RgoFJNx+8Aw7rrY0CNSCNtUiO3X2TeDkDRs78moZfYBiPaRih1oGWJLbF",
-	"RirNJBLh4Z49hpvwnoWB4aGqJQMWDAITLGb3qfCB0uk0dsJCOgedLItBZfgLP7oZHDygGXiUtSBmuM7d",
-	"EB1dqOeHODR8vK04ceBO0aZULS5sp2vdV1hhjWxhGXq033OAFYJ6Z+0s556ChmmndWQe4jw0z4mmJg6V",
-	"nsPqnoMFEE22/gyY8aN4xpll2q7qO6o0kIVd5TycaNShhCJ5anTpXo/zB6BGofoaeeQL5ls86IUf3XgP",
-	"D+PxOrGJegVp3WITsgPzGF2gNB5l1mZO9njZXRFH2CwMwtkpHfpqTVEA3NOcQTEnZXm3FaCws4bZ1PwM",
-	"68/zoXA7FvQyHhwL/4+qsFQ6pH0AzH2sJ/29X2XZGyYdiMkhNNFYFUM5tk5MtVjQgmbJSBxBNDAr2S/H",
-	"5iz+C5u/IPkOhTsieX4mB/DK0FZ4NzRgLAGnFVsLEx310lVnPvcTSIqDBUlBNZxRPXhsiXr4yrDbllTM",
-	"zys1DCzXqDL4oTIgfLwpuD6WLRQQkYAtg7YwLixELj2IB/UtHFUaOMnsA9edFp9q2ofV5j1sRxcn/TjI",
-	"VBrTcmY3iE4MUeLU4orxaGLRYT+t+TJ6N1SImUkubMFmLGfPTw2EADJlQ3g2o+Afz8hPnM2RaHTiF6XG",
-	"IZxAdV+V57eoAh0PgTR0C4zcJz6BOP8Ke4UCt0jmtu5FRj/Hr9Or+HnqiqDf59sidRqXCDpdZFFzY8sN",
-	"OO1OLkK4gib9Ast6sGyDgJB5AqEiNBq2PwiDZaUzX0FNwW/KdGxz+XSLbX+wAGAW/txq0mQBVt5PaL7c",
-	"20faoaaW/g71rqHYlaflzmsyUuZ/85M8BpCDvck4FHR5EQcPBvmGFb20uZTbgfC0BKvqsdLVc765FW+s",
-	"YaexArTsOYTj4mFGh2GET+I9E9U3N+2VyvanerCm1ACaXigK4r5YX4n37xNbwkR40FMlL895J8bDrvxQ",
-	"UYl8EGxuaQEebTBR1nbidNzIgGc2GhlwnZz36T1ZQb3J5NlYJ311T4V9E78xJ45psLm05Tk2I0QjDUfj",
-	"9eWCBuRChww/w9pOh8ZZjF7g2cVXCiP5Fdwapqqv7mNIVnhd5UHbWE8VslTnEJaZ27PRcVjUJ9WPEoU8",
-	"xZXB4/RhvYADOfTJMGc1ku6yuKsR5wPjC2Mod3aiF+fzDjLOZi4CgJlO6iAEnz15I0v10g2SioWIPQBF",
-	"6igjpZl82usZiyUFXsHaoDnM+UjqGSOw2ar+mPsxrIUxwv1CzV1Ub01AliQ+siB12N2Eg1qVU1NcEtcc",
-	"3cd/whBagW84XFH5xOqXpy2eGcLadJuXmkah8UxOSjOSzt7I8xnPW2bnf5+YUsbT5WN1b5yauQYT2Igw",
-	"5OMT3xCE/jMUi7DKapF/A81/gNjp/kyBKa9xFq3Q/Bh9o8UEwSf5aUHl+p3NiUsIMPDujl3zTJ+PCzNw",
-	"y1jRmPWn+C80pNiq9ai1nj2inWGp/XT5REnrw6vK5m9+qfxrisc3yuwIrNuG8fPvFSm4OFBv8FT0Defe",
-	"+QD4zqYAx6ItXqE6TPATh/ho7W24RCqSS6A156ITrXj6oaGF+8lwN02lDe+XmMf4zVJWtpcbWxVclR+i",
-	"t4gHfOEUFGAFrmvLtiiU+2TQ/nF89vTn2nqsKH1LyKKJu4wq8+AONTohImas0b3zP4aR053YH+qHXRK3",
-	"rICUiJ+RRMGxGDhhMkaxE6uMLF3wECAt6ORkrZvgf60oMl/CSatCwQ7Sb9Aj6IbZicqYFcAauN0xlUUq",
-	"dnAhWyLhSkootwbs4NT9m973LmxM2bvEOjR3DWzRUBgXuhrpdwiU8F1h7xIoIVKRRY5gXFbLaAASxxkx",
-	"EGbR3sQiZd6ajNhFcFJVr3fuN3B593c7vs6ZMo1ZhKlJNZWEr3OpxuXcYLFnhtxV51mKgRFGc2TFOR2F",
-	"v11HJDlqTOcvs+dOyRFouwzzeg2ed5gYskNQIeq8O1/9rbIxyIOH6ASf0ApAeFmJ2jtMkgASKlLEud54",
-	"I7yUq2oxh4nfGQ47qCUqzKLgv0/RQAYAYxy+gB/CZ22eKoU3z0tzjreai/RVf6xMlny8+jpt2pJV14Qr",
-	"hMCCwOIc2o+/4ZMoK00JQF9jFWnyUL9b1eb+uB8i+gtUrDpfTI0ZLrcZcLgRaV5NXTUMkYwO6ZyoULmz",
-	"bv0wzWAonTI/N/1+PP5wtEbMwG7CM7C0lEth64cVT6Wm1NwJT6ghP6qrtYiDv7UrXfmhMtgohU6ud1Sh",
-	"PF88HOr93bMrtcut6tcTlYBTwMUPG2gTbBnCKyQl4pFwOKn6FuJ9PR7ns6Y9735bMUlfMl8WmTcHvMNE",
-	"R0kESKijC3AXfG20vdlhn9vdfDgoy8ggLZSw06zsDWmDzG1tAE6IY1id2jd/rc3EM4jKj6IJhKORmTJX",
-	"kNSKhQckxUABwhsPRYfQheIL4KLB0WcIF/Kq4owKMw4opIgBWQFCqO6MUJ8Wjd8fDLKFQq7C/1TF3eFg",
-	"C+Iq9Cu7fSrjKFEs5s5DZmVuAE0nVezf4xNvKGFxHBlL8dW+mBFg0Dje4w7kgFMWB1+iFxJkTtiq7q3l",
-	"RqYLmzX8sCt2HvkgVzS8DDvb8CQ3iJBAKxSwdc2vYU2ePBoK0RDMjYOOwiAeLg4izTBDHVJUEH6sPjh6",
-	"CHSXLUyWjjY9pK/yXNgsB3w1jOCPsjQNdS61WyZ6KpMpzD2WD8NzazYAJM5BGgCagS6jj2ii1aex6pUL",
-	"qxw9VteZA/Hx+QdjXDnPA8AhVAoGCjOQgFD1RhK2HdVnY86D2vPKInPfk3NvV21HVAgUp8WIB7LaFzKj",
-	"HnoMfYMlGM1vlNme0f1sMCkWXmnlt6YFrnxhOIkAuEMtOwA6AexcJlU5/tNX5VQKCHCeZ4qa23gmR5Rr",
-	"oY8gJHVVPo4cxqgjkcQw/HV+MbEV1RYdrnyZ9A7g9tKK0aQ3DMENclHBj+x4pTOnsgNKBv7QG6reZfA1",
-	"0Plt/oR98Ik68WoDU/Rb3chh91CoBrxSD7AVxr5qLEeocSIctUAxmAMKqvQbKL1YWFs6VBldKkt5Ie28",
-	"vAN4It7RHBCYjNddrPTifKLlR5nl84n56i/1Q/F7iHugA5o9IBOgRsacDIWtKXG6anwt52QAPu6qAJKf",
-	"Cdcbx3OgY3WvGUCcJyWgpqRmqo8QQMKiF1gdXwlZNfjM6t41FiwH4C9MXlc7kb1RA/Ce52lWlNXPKTpe",
-	"u9iQuHHnhFXvZ2VUWdeCmDwArAdiDfyCiK5p5aYQJ2Bd5NKWtiXKeQkSwh0YL6kGOfAYjB1LnqAzqdq+",
-	"0yCaMEgWVRG2BRjg3MXqXjzl1t2uIlNtZiacYg4qB0peX8uBAi/2Jfr4hRIX4MoWhfOYTT9486UaQbkf",
-	"5DN2Hu1zbwrcXM5aUHNJv++Gru1QPdaqAvSA9Ohqqo+iOi6u5ct/6AJtSXcrwQrC7w+//363I/oGcnBZ",
-	"GRXzoW0vsXYZPcIocYAkNb7wCwAC5N8nCqG9osKvOE3E/gtS0BIlar8wIy4VfoPQgliIyJ8flPQsYJzV",
-	"FCLy8IbyI9CMlpbClqh+O1DLRiiaC59xVzNEjqQSvqjbUOxw6ZaVs10fpkqzfl8VTJOChaL0RPf6nG1c",
-	"iZjGIpKlSldz6DjUizO0QqA8AuAHvDMv4kiNTDHj7X1JndAeCW2AghBrvuImrr0IxmMhRn6psF4orF1b",
-	"vEKxhCS2ZqQq3/dc6BzdQrTCMZ1y6L447rCnfUzhruTh/hPRFOsHsMMXmEmBqoJWBUSgFSQyT4IjHHyU",
-	"nWbYGzsY3GwR7VXy0mAhT9KiwpDdFtXIi+reQLIFlVL9a9tHduvzC2Al8f6oi8kjzBI85uHhoajNE8Dc",
-	"sWyewojuVWEVkPMi2TLjaj4ms+igmoC4D5yQWdHPPjGGn99orAqtp4hwG+MXBnNEODkAY5zDQ4Xcjq91",
-	"4aH5n2m+uF2pDjYWDODNSsJEwEwBNhm2RQQyBatn5SzUbJEUw+oZ/03DdwK2maB4zAhKNtoief32zL1Y",
-	"yAW4fzx7/vL52XOqP//p+VmCWNvubpdq1sbWQvhEuYZ6rjtJlmJgnAXl9xX3tScPD5+4RzzaP8T/PMCY",
-	"9aP9h5C5DJ4KsbhO5awjpOirKViktsUAGIA0QtNPzeSCauI/SmD7EoXUqRkxiqY1RhNs+5wOJVH6r1hr",
-	"ZT0EjZNIziXByRJeAZTm4pIQ8pSm7wG3DFds8U2QxHNoptSpcXCw33JfN+yH79vftx/sEh4x6JKuTk76",
-	"e78Zrai+i6L31R635IFbKwK2AhMVZLzzFGwg/eWMBDSu+vAND5CxefEbBlEcVbo2YkIl2LXTqtAOB4Lq",
-	"aCpRkRr2m8ITCaaQQYK5DdBNYpsL1thgZjiDibZK6Y7I5kPMLC4uZkKbaajiBexiraJqMh+06+rk4cGh",
-	"qCvaa67hkF55phNoQPVqDgfcmY8nRULiR2xzJng72RsqG21sTPXzuHcSbfZAISW7R/ymrO/7wC4KC+US",
-	"cN1c0xc0KdNuZvIGtAyYYQdhcxlRyCCubGC2gBav9wsEEB92gMSic//+dDptW/qZ7mnbPTPaFQft/fY+",
-	"pDegoCwrAeOMeSWAeQK7cEmlVjj6QgeKZyFi5A6P6zdHm9uhpqk5YKuhRPhgf/uSiVnA5PJMmMxleqEG",
-	"UkMC37ddvEEAPpZroRD4EeP7CuneHGSdYCP0ctO7rD7WZgMty0mhEHkJ1EABZXb+F9sSyceDVuJ3qfMZ",
-	"Hj90kuPnX4+f7p3+fHz46DFiQCVZ2vYzabuPJYnsIUGg/dsWcHhsW5xNTSARZkh/71xAT3HPaT8MJFJT",
-	"Xpvb+7kkOPkcd4lRpJSg5LDPyY8JT/mv//ufeNy5QO7Q5//6v//55UtCHf/EKcXvuMWQbLhC+UxkqaVP",
-	"aQq9p+61aiTXY5Ypt5Lu/AgkzCoqYoypoxmPQFpnhtgSVSgCBrirsHeHwsaE/nb46VPCIGAH+8EGg4J6",
-	"/GJNcYl+2FQWbrM8D3ITgtNghRLaVysQuUYCMvCOEYAUFny6vQ6Brzjg+SiQj/jN1xIP9sO/D1viUUs4",
-	"nXLw0Hk+MNhg8kElghR5Vpa5os5lrxnbThYePiElD3oYtUulfGM8QdSliBOHLGgWKqbfP0KGbi44tAgB",
-	"pFNEmSFubiiXg7ZlhdOPWbwBK4fvyB4MvUsn65Ajm4Q7rhQMlnCuSGiEkhxJ1fRYBdYWz8LwoXinKLKP",
-	"qqvdUuuZMAVChqYtUchC5c4kpQAkSFOovSJZGvWyjShjC8ynbll86Veo9OJ1GCkUJRSa6NC74Sozd1If",
-	"qyrmsEO7moujd/ikGDReFhyNTHfxntXqtHZUPbb32uRZjyHdqkVl0NiN7yW4jgg4PVQ8aZD9VuxAbm8v",
-	"U2V/z6kGOc72ClkqcNH3CK1ktyOSLnBwdLeO/v7Dwf7+0fSHQxDDB/v7Yaky7Vwev9HDNcUPj747Kn84",
-	"SHCij76Dueaqjy4drCa6V/jJcllzW/yoZlDePPQuZEX/Hz4RlXJAgIENVjqKAx3K6bjk1LIpoGd++G1x",
-	"iqWtltuPuSgQdiDVzGErvdvBLQ9lzj6+r4Smajm/FYAzi4vl5s9qxTXH2HLUQl3hLiNMlK7egdkulv7t",
-	"+s+TuwWjlCJNhMaHt/BVdLvt+X5FxFtSWCJdadKGcqYRQbdmKZYp4IFCibdnT1vCGcUPHjx4QuCANvsk",
-	"+gXCqcqcOz9hu/6bUyMpXfr25JlHK+5JbXTWk7nIzVQVez1pFTo3OMWihEZJxI2FmLbpI8cgALG7e338",
-	"Dkfy5NHjw90IssmzVwwzYBpgDRlZ+VWmjLle8+PXJ57yiFJufXGqRtKZv+xxZHpALe3v2NKEbU04h27E",
-	"9+61WEtpNXXi3/jmENB9mDpLZxRJ6MBpQZa06G9aVp94sF0NnxJRf0QSDK/gH2QgC8CTyBtqcbUKNMBS",
-	"w6k7dJk5OeEJ4loR3i8mCjLd1XVNzm1xMmfXLeJdvkOHT8VOzr17QQyM5L+H5em4vexXAv0WCC945yDG",
-	"ZD/yzUPbFszSFlb9Q5COIGCPQkLZr6gtIUxJfx7FNXMIXm1SYkZCVWP6WM0Uz2iKxRCiUCPzUaX37mE0",
-	"ooDQXXGpYJGc4wKNNgKJsqLG3irWGhUdmOIS/A0QKIw3776ykdHl0EJUMkh8i7EjdGxF8owelxntI6Po",
-	"xn738NEu6ksfQEklEuGCUyeSU+e1ldXLvn/05CGRbeVZTxELe+h73+psHY+di7R32N4PJEfRsS+tLTsZ",
-	"jWQxc8dJOLYa2GUwuK/SWLZRv2BEftQGIvsyd086peM/yt6l0ulWa4t20VZna799gAMwY6XlONvqbD2A",
-	"Q8DsNQTSKkQsA1IrY+uIKu0c7A7RhxAwnNsWAOoB/Kvugz5Jfc2a9+CzFONFFYwq0/fQuzapYmnWIPy5",
-	"vUyAKpirxI/AerKBCvJRkjFeTxXqmQOauMpt8Waio8By8N38SykNYBw5oRNBHAGg0zh326eMUFbngYlb",
-	"Ivn1+enp8U/PT89Pfzt+ffrzqzOKRixUjEXUse0I2QkNpq5eKH8J7BbFRAdw1rVRYMSZMbltAWyFGzbu",
-	"PkmYqATv0fEAhBiIk3lufTacNQsNFRHcEUocY+HO9LWyrzo1hc7VOB+AGMBH5sXeSbrV2Som+vintyew",
-	"X1n+NxKbhlPuR48DVrEPLQbY+NGkwKrbw65PoG2ba/l0x9QnORrnSOsG1xFLbd1z+dz7bqhvJpogJpAl",
-	"0hPtLSMHXbiwQodKHKBe4Lm7He7vz81iodF4fhr46teaBMIibTgByELi2Bf5/4qJBpqOCIPqzdvfzl+c",
-	"/HZy+vPzZxhODSBcQHP3EOdY99yAxfqjTP2yuUsOVl/yFpo8TZH9h0rxogerL3rBbXB4xcPVV/xmyhdm",
-	"oukRj9e64Ng3qeNVT9a6yn2NZwYjA3DdwRoTAjRHY17KYoAPO3i0ztL55uxfVZpJJrR9eHi43hP9HGnp",
-	"D9eY4fHJ/3BmvDv/0Tpb4oSyxKfgUUCKBa89XGs7/SRLNZUzvGSNhTzF+pq3oY4BL11ji9CjzrDsq0Ir",
-	"C1IuJpR9j9yQH4DkvsK3Gf9Sd0WVA9Wf/SG2S5weZJcKidII8M99062tUg6c3N1y+t/dEN3Mrc4j90+0",
-	"l93P3GFCATewUiACh3blOQX3o+NY4b/V2ooglduh+nL+B6daVYojiLJqW50tbbQialMDhJJkX3Uwmy8z",
-	"/DG95HPdYi+HdXbvb1DPTMxMUR7CGeIAXDFfAo13MDWrtbNVdDhGE8EChPaCBhyo8viEUzmb68H+b0Yr",
-	"yGiQElyqQ1ZpQp5CulqLhDF/aW1htmLlRUiEEF+6vgKKL6rVQFEhtFtlcg3dfZ+fyUHT/em0+3COu3Ge",
-	"6UtkGMcS7+jBDbeAK+4/44pwQFl3i0IF4+ve4DXXl0c3KAm88wXBui2/A6LPveqzonDTebCmJvvVpM7d",
-	"Se/08rpa68yYX6We0SLY62uvK6qib6dTfoIurfjDizSJzFCKz4tr50HC5t5IzoWP6OTZ1pcPK0X7fWiU",
-	"QCbnazyn1eAz/+SpHH3PmxLjIjNAm0XRlUoXBnOIWOEWKOI6NzbCtaG7DaUNVZClgVabOEMNVdQY3sEI",
-	"JWWPFpQLrMJ11Eudm3UtDYMTWKkpsON0A/3gL6jVDZwBZwKIACpKQIVXVRitrboyo1XXRtf4S2Dkd5J3",
-	"M48IPvJ13ZO3muhJ3cMIFOovJu3RnK8V9/xTRYLDAvqesBrpHUx/MuhLOagY+FQUXJX1MhMV63wNW5w6",
-	"mm5NYj/HrHkFOztbaBqA2rGsN8TqrAgcGTunrQcdB5jxCj4297Z2dQVRfAFNfK4J1102GQeGLkDrK4lD",
-	"aCGJCLJsUngkJ4Cu6WqC/nmlSZV4iAZSEqEe2BruD/N4DZWSFqh6oBzz0zVOvHrkD4dxq7rpcFPvh9/b",
-	"SvX0lM+8fV9mUWll9i56dmelr22l415dbagHUR9HZMI3sSwmg+kAmClEs6vKYB3xT972rcn/M2S3XtYB",
-	"jp3KZQdZnJ3oZxqSiC+DClwJu4M4qz3pMbDaOvkcUZB1taTea6OV2FlCNRWvULILZVnxaG3oOp+T61A1",
-	"tf9EVHvkERgR0W+YwOxonqarqgEB8epChR7iOsm9GBj59m6FX5mVotvHab6V6K54Gnfew7fwHk70G/hE",
-	"7lyHq7sO9B2xPFlboYQv9cPmWoJv2RC3Pwts1fjFURVkIqkdNK5rwFYo7PKH+l4P2Rz352F7jFZiprDj",
-	"KeA6kPZAOhqmF7QtgEM3InEnRMj5PwEsEGZGAYzQqr9TmRGzmXBhBNyLxjx3BuqVBIx7rMIoJoow/5lt",
-	"OdQE4Oz3Y9odvi1BkTIDNBaTxZQjvSaK5jqVkGc2ymIgntKiVlh8WaFK1RO84JD4kUdiH14a4O1utVjm",
-	"b3X2W1uZuwsg4oeyHJjdVizNU+S2gyv6phjJcquzleny8cOt1tZIfspGk9FW52Cf/6+1Nco0HtxvQak5",
-	"nq8GcONPewOz547u2ctsvMfVVXtEx7HV6cvcqi/uM1qcLhcXV0h6A4lweM0xix32qbbFO0T1bEVU8Bw2",
-	"9K3UQ+qrxCJi0SukHXrcI6AAYlPFbWmioDIGe6/wZeDrrV1bHF1ldeMVfXA4v6LRWh7c5FqeUhV8aUKr",
-	"ol+VaaW5lr/ddsOk3PVr7Zfq7A5vcJ983RQfwTlukOCjz/kqRpK/tNZU4jpMrJnNCqxDvJHkXa1AWpo8",
-	"+019KuPh3iXO7lzy23LJX5scIVYjjbvNPXB/nBwaOY235pOflqZY6ZTPA9hBCg3WoRPFNU3hWQpBEgLC",
-	"IkKG8DXqE2LHR3Wm1oPwHS3AtGGDD2hXN7ptC72V7i4taHYMcHDcVzQ0U+zDwGpy6IGkgpiu3klUmpXn",
-	"aYYUGs69PymjLg65QMrN+Jc2cD7McV0SMEOIOmDTdWkMtlzWxQQiU9DPjS2EUMBiKOzNPA4Rsl2Her6b",
-	"8PC62hLKIWAptqoAhmD0eIT4BWw1ZiBH2Lg6S3OxqOKblo5Ke56V55ldqU6puuPYnpQnNpL/yJO67uXP",
-	"4ezN609fz6/aRpWoBxsuit8Z605LMUntBlMKV9TaFlypdhdu+YOFW9YpXX2NfEhft3r1LsazEOOhz3Ot",
-	"GM9iaWgc9QkiobES9ArhoFAHvyocVBPiAGCBTDfDSsQPB/wQrMfJasLmSCLX1YiL7zQ7AXxgq4jPO7eB",
-	"BKLS/ol5WiB8nCKpto0CIQQaRDGtQgEEdQVD5whDXdS4DT3QQ6AvUZ/KgAFMLcmlrNOpuIxBOfw4O3m2",
-	"sVp9KS36T87ka21y+on+H+CTr+Hc3lgPhJ/r5p0QVa+ySf9QRt93G843R6RGK2yKYKQP990fouBu2MbQ",
-	"5JMCNEYVFo4tWcX0wZ6B/CiOhGAlAoJHAEywuksk33mta3utp7Slq37rV3VXx9nepZo1JwCO85wpqrDp",
-	"V9kS21VbjEDv6y0hok1UAOA/KkAtANo0FLvuLoAPY1X+UQUUL2xjbNdHwV+f/OJGuLH4zEZZuY7gfApg",
-	"fVtfP3DIC79csNL0q/IU8BFXCla41O2Tkfx0glcc7ofYKsAu1onbV5oi5abf8PKvUd75MtOXq86Fc/6S",
-	"QcN/cGkKdF4N9jL9VJGQLzNb+i0YC0aWWxXxiF1KTcGxp2BHY6sW3pH7xHEabWK3DtD/mNbJZxQrCkAp",
-	"RB/J2buufkedyAndCyiFGF+VKv0Q1cFohZQxqqzw0FFQDchLua9ZeszlFqWWhpTQRM68Nj4Yj8RPDqCD",
-	"jLzoxyxFf1Iwmw/aNrLkYbZCqpMZ+0qCmuv4Du6eErKr4b7omog4XQtoI4Dt6eQ+LmGeUnZMaUZbBkw/",
-	"4J5ElYbAaRTUskSRTfG4rvbDg7SbYeBtWPpTSNxN4Wcg7YIA3xQgDO1RZRwwhlrY1LbwMI/sZxBgqLhQ",
-	"RPYNbwRIQbr6yjWasGAkmL9pnM29r5XK5zf1ifRvJCvt0IxX13NGE908ulZ/9S0E1jaYS8rqdMNZhOtq",
-	"3Rog4ZSWPiWwgXzODfcuXb+8UQ2trPhRfzkteBfn+vPobdz6kapt1N09k6pT/iDff97K5YXKnaScFLn7",
-	"FqQeOE9pqHL3pzWToqfoZ9Hd+tvp29evX705O//x+PT5+ds3L71H090S3W5XC7H3s+hu1bNJ+6vPXv3y",
-	"/Lfultjbc0JCbH92F3ahogExD9+pC6ftx92tFv6EZL3ux/fdilvGkIlRswYekhn+1+jzC/ALu1sfuvrL",
-	"dleD68Hz/smEWcO/w5RRQrSEKgrR+YHhbdqxsNzplZ9aVJDVrpGin7u6W/4mR2phUt3yFKbU4avxT7ig",
-	"W8bHSGO/UTJtiZof3rk5txavOz6pnv6K/GM49Uurq7/sdnXWh+n9tx+EznIBT8/NoP1CljLfUUWx29Vf",
-	"uro/Ktuvi0yXud5hwfmLmu2K+/eJ/gciNkb31Nzyug/7FERwWObKsbDcRtuSxbL4QUgojOFFjxX5DmwX",
-	"Dau6zYu6DRvF0pq+3473yHZLbFd2iDsgM/e/fndsf4AVOepqNxCTq3ZuBn6yl2q2e9Qw27kw8sSqIo4h",
-	"j7NzZzrxkXWAAaLuf/q67n+m+3DXf6pyVarmLqHY4h4YkxKoJrcEMdMKcYdGLTqtCOQpAkMEBhCl0wgP",
-	"DNAyKSFNBmMgykZIMG8SW988GmxOW8pZW4AmBToWGO+yhp5F7J1YXy/YJg2BSLLLOU7yV4sf/uPqQLTJ",
-	"1tGBUV0vfZ20Gxrc282ifrAdQ8RvUg7v52aQ6WYAsx/VINMWPkGL6HrqEyOJS11Hqh88VS4dlD1nERGm",
-	"KZ5SqH6h7BCPtcW/nL76jb+siZ3IHOAcsW7klVtZcdje9/ftagB7BIS5x989fBLw1R+2H7QPI8/Vj4uA",
-	"zpxgTnYF0lcDjo4ojSEwYcrwsH2gxMWkLAHzEfDL3JtTn8a5KRDT8NISpDAT5kRIoJ6Iv0LsIcW0cK6s",
-	"X59AgwadiQTqqRGdmWEkqR5FG3ekq7FEZ6QAwzRmsD7Y39/nt+R5JI7mnHwPe2byVFmkBT1DcNk1Hd4r",
-	"9yTmZnCiv62jywJ+pZv30o11c1914bJ4QJ/2ptPpntu5e5MiV9pZu+n1RvjCFKNNh0fXXAEjbSX6gNtH",
-	"q4PYIAxgz22SGKxcVes9+6/KadBsMCzn/GcQOKf4fazyoOHc2/WdT5By+mmhAA1T5vbOH663BY4Jw/gP",
-	"YgtUFDuox6AdY7Xu7IHbcWu92l50U5VTx+inylT+P/TVtXtmhB6nV6FwSs8UBYhsU1glLmRZqmLW3drI",
-	"FaXN4V1Rcut+U9Md+ue7rBz+KK16++blTneLmSXYe6oMcXdttw8R0RccYBBxFc83lslws+duiRoW6DUt",
-	"z5LF2cg5rSxOZW3cBVdYn9bcdSARd3Ax2pGQdCfuXtnfzZX3bt2owT0kpNydz0Bb8bbIO2J7yVi3hXdY",
-	"S4avn3ecwSJAj1nhS9meeyfbgWqyI7Zr38g2+8aNA3b3X2/MLRxphwbcRsP1HP7ix5BTXYfgt0kT95fY",
-	"ADeTstkCf84mG8mYYKlW7OpAKMfI4RVy1gYnuxyq0YKbjRjh6/vZQONnBkD14wzFWwC0yM3g1aS8hV7o",
-	"Bk+c19qDffzRnfF/oCqbigJ+rlMieVmiga/0hTZEvdwnS8bkkm82+MhVV5fSzFpNF73i6Bsn1O55N/m4",
-	"KgOw7qyr6SyFDvd3yL2iAFQT3E4989eB//dgH0/BNl6oiQTaCmp1rQ44sx5eYWJVB3moOIXqGQ+tuJC9",
-	"ywjMeyGt2kIi0NBTgfN2PmWrq0mkuF9p/JxvzqwAQ7kTU54FoueM1qLC7olOtdLA39eCftcBwOkZdoRJ",
-	"xkFjrLGYrXZPMlnqHOsZhQdRILrbRIBCxOQHJ+MoWpXOj6kRzpHPlMUyKEpb84tFedyZ5ykRycP9A/zx",
-	"vFATqIqd2xX49vpAk1gOgeQN1gBGU9kZoV4Wiwvg3hl6HKjOkng3EeBR2EeP95F5j8lr/FA0YrIiM1eg",
-	"TGLekQrLCvJqnMkLYL8mP4Dp++wQ2F79EPBvtxd99AE1MTLu5KZ32YpI16LN4/crMkr1u5rqCoCfyW2H",
-	"lGoR3EsCkiwOJJuCCxamXov2+aB7JEZjcyWtSr9mrGTOW/2mQZP13HrymTePmSxc+NeLTIAoZ478fvxF",
-	"/7FDFPQQmBuS5KV3MYo/hU21gCRbY1vghrw5eymYRxyEbqwk/l/OYKPY9bYNQetQOuw0OOivVtXWAPpG",
-	"bOHwxaeLdcKnPIC/XqFwvLZLpZlfgytUC7MIul65MA/1W5QLR2JV6XQtkfrcbTc/87uC43+89o3FcuPY",
-	"s6wXlQ0eIl9z/zP9a73iCG8OM7O+L1moCelAjx0h3kWRpASZ0gJuKjA5Yot9na0ZfR9/2ejIP3Cpwubh",
-	"FCoGX733q2bC9UoTaAtWaxNsNtCTcXOYxZfxBwwE+mCotbNanRBI0jKN1JECqCOdM/hWZz2TEo3kby9+",
-	"eRpK76fDrFTCjqHavXBbpKsZliJEXSsUn0iy/xv6oUPkhOFRTHSqCpG0yR0HR9znLt2537u7HRx+L3pD",
-	"WcieW54jd3fqQs2sUNLO3EmDCU2L+GCBuvNQTJW8POdbkht+rGcwGCCbdHKkHBJkMXnLECcI3Ne+7h8J",
-	"4pCONCs7yJ4LwRH4mWj2AA/jARw616Y8l7lbXze5UwCs8LSmznMGWE/mIBf33QMssekj+6FbSvc7h/Sh",
-	"pobC+kldpb8tszynev/oPXSYDdtAF0Il1vIEcw7ngNyVtK/sqrs9+nb8J6lrOIXBbu6kz193C+X3a8/h",
-	"NzV9a4GBZd3R0+m1vjl/sU1191i1stRwhAzjNTzxNcT+G5MrZ5rhV3XLoBKQID2Tl6Q772oLvpHfHgrn",
-	"aZN+veoCVLx/hPICpxwWsvwojipp/oqEusE8/7Uqxt3gF7LeqDBuLO29JB9drfduiuWA07IC+/UdBmbG",
-	"Y6WVMxAR3krZS8ohjY3NoADTg8FifSG5/OI1/U4ZEbAwgRaZac+J+oETVgjJ0NUYY3fPlQXgifQLgw2S",
-	"PiLk8VPdLToU1E94QEnEl+zP5FQEFZQPADwWDJyStPy7OZhLBHeoR6mtRaQFGwUsH6soXQL3OPJwIxeQ",
-	"JvBmkU59byvYSLAwzuzJbFnI0hS2LZ6G+nRFfNn4TqxHeWQSIyhC5YbTaiMnGXSLlxvr8dx8JTxM5HkN",
-	"QopEYvWdJ5RLnOgcsplDRdzbiNrCGG0iKwFz3W+UKNFCW4VScMnDg31/2jlBCCRNuLhNaLirCqHdLuVN",
-	"uU4UD57jPnW7/tnwItYDbIELQvDxDpD1xsKlZqRWo9Yre7kxDmvloqUIrEDLjv3iBoXNjaGwroO9iufA",
-	"jj8bKqSUxNqeta9GcJL4FnfhUc5qrTEfFjTPUZjdoeKsjYoDQdhpbHxENjDZLJXgkwqfMdk0m+GYIV4Z",
-	"/g2Q8Vgvt2edrOUPGkwFxno3xQJglNEIhj9XsNIzWlOfSi5taak/LQNYKSV7ACbutC9rP6cwe2Y0qnDR",
-	"9yZF4Q54TYrlN1SR8YgtkNDTIslE5joZGobtaogTB4R+JPJnOhR33E0io1gaFQ5CCQqXBoLycabtcFJa",
-	"kZqp7oQHNIOh/UWUtnvrmwwnPv8mYdnC0fW03MaobP7KjfDYOHyGsGkEaNK+UwJ3SuBq0Gixw7KeFqjj",
-	"LM+zj+o/miHOMJo9L7nJYQQCJ/L9nGDNczTuUjUGsWi0dxVVbpWThYBRWbkHycwgfevk5ECVL7OPSitr",
-	"t65tA5vLlbLhZyXzcriBSPAX1Ldi0VwBeDP7eA0kxM0/xyUBtZPq24Sh/XO0lYY4qQ+wUdBvaDQZOG68",
-	"qhi/lpP+12/PRb9utP2GQu1xxc+NeD8DVcKzljovOBrgen+6YsLEUyFHKvWn3nk5dxiem1K2Q9YcmsGX",
-	"xOw9ELNGDKn7I3Wfh9Oc7X6DiGu2UhmybUPy2OkiUERcJ+IL6y4m5WItiDimfnTvUoQbhaRuqBvvhVbV",
-	"JUlYbnwo45ZcbP5pTsY2POTq/LcwCI7yf9vkbPxil2OLVQZ9BaS0huvXSNY21PlUyhKgoYLCubdqxr9z",
-	"m9K/u6uJubuk5Z+l4gh3Lcq0cfhg6xKdTRmuCk362vhFhKlv73+mfwEsfV+p9EL2LpenwgK/ynZIlghn",
-	"+l/aKo9M24m3h4mAvhOkrfEFzlZmaYN9CAN6wWP5xsbiZDUu4vyIN6Yaia6sdSncAunB1U3HO9KxO9Pv",
-	"lk2/0m9TBN0lCRAJMxY5N4nkTt8Pc4FN6gxHxjqm2AUJqOOTtnil81mDNBvJWQciwBBa9h11GPJwx6e+",
-	"B3Xhxi3gba1mz0sD7YFiBwTiLvYfojGIi1awfesLAes5qmrE49WtszVk2+uFJ16FI6r5HrfQ8PbHkdiB",
-	"pjsA+8dO/PzNlne9wS3vCKLuGur+yrrkDVf9LVcfwQhmm7UN/cf1ygWwRZcZvoVKZa/cnI5yTv/URi7O",
-	"oDBbTuUMlUbEOQloCKZUYAy3PCZox9dj8amtcCSmnQp8jR4vgDRUYUbIHu7fc4AyKdRIjS5UoTxG4UKk",
-	"AbOePE5bypmlKg56CFIN4bKp9FyWCTfJA+yN2/Qiec+/f6AbHp84fZkbPQAUFpki9P2xrs5jngNrJGfi",
-	"7xO3TlkJqd2MCI+k7eokEH0lXG7CYIYnRIXtponckTI3WomB7xFyjz+NsV6QjRwzxkx1hUCF0IyflYD1",
-	"cFRpHMhK/3q0MIgk8QamjvipvI6YZOYYEZkG1+mTd49gtsKbR4fZmP+Z3vYa7fJ44m1RMzq1G+w2qxBP",
-	"V5vpHSnVPzjt4BkAatSIYieAG5XNdarM9/6ngEafumpzr4v+9uvz09Pjn56fnzwjVXQV1Pa1y8r5Q10o",
-	"LX8TSxSsMB+xhrtuOTg/dKEkvCLGdvh5aVTevUgF6UVNI+dj9QdPIrx1VRCkGlNiXBgIRDYFyxBz7KMq",
-	"uKmV68a3rcBr54nEgAvTikz38knaxAP2mh7712vvjxZ0uU9K512huR8vvWZvP43zjgnsLif79VUYVIWO",
-	"vQxgjcVHFrhum9ySXz0BPACiLBdT0nPpd3xIyzOBInFoVoqJLrOcAh6elrct3sLhkkt/CG+LkmkErlVk",
-	"KgXsKHQsoBCVpnT/M/4DHLUxsc0TWhv+ImSKHQLg8ExyFdHQH58w/e1QknOUZ07Iak/7pUZtcUI8/u42",
-	"A2TjdeMEm/+x+CX70S3Bv5y++q2ZzIpEyzdNt65F44QDPVWlc082qfpfuPBbEVGxFN9w5E1uA2xsqPsd",
-	"yVRdQ5DfGAl8a+ulwUVaqRf4vPkCIZry0pBi0Ib0Xa1/0evCE69jBnKdS99irjJ+G385zbROk3H0zk/0",
-	"68IMCmXtXVjzT8Zr8gzEhiQl1KSLb7pFmW5+JVqv6Iq5mFNH/G1nMsnSgdK7i53PboGlnmFj83OUwuJl",
-	"mXoWsHFh0onzWt0JTu3ySdN5vjBQz0QX9kb1JxDGK6IQXUcMKZI4EuajKtqb0oOBNG8gB0PJU+mdrio1",
-	"aJ5+itOtm2zXyVU31aUT7ZZv3DQ7Qoj3H2xZZHrwef3pfrmJ7mvUafVsXbQK8HJ7PNftaKrI2TXmmW7X",
-	"TRTPKXCe77fXm1wg85p37Rfs1sjDji3ARm/bOWjLjFi08RKnqhMfgw390W6RJNFh0VE0A9GcxULummqV",
-	"q1p9N9zp+Q2sJlrWu6KUu/Dt1/J9f1Kr9e2c77vRV4kbfmk1CZdpUPwYxayTHEe+JCRX/RJ82cyKXu4m",
-	"nEL3P/qqJfcYeg8ZUaUR7cEjpw9kpgFYev8JXXnuL0h2q6RdLPaQGltq5/T6GmMtRwqaUQA0wrn6XNbi",
-	"CbtFctLfA1lEQFQ4CncRoFUBtrSv4aM5IwO39JGDOse44hlsLiJj8fjX8Yj3/zQesa9eQZyTsDNupImF",
-	"tvNaLifv/D+L5/h1FME6riZ567yA6CwernMdlKdB1+YLmeV86Z1/+ufhnkYpTkqqSV9ubIFzDHZ5kfjU",
-	"TPJUXHAtheFgrFM+PuhMVR9Ap4MJNpH1uU3RKcupKhTY3tQ/M7OlGvmob1Rw4pQQiNCWc06KEqCaUH75",
-	"kTAhJ5Wm/xbi2G6MbfGOIC8THMp5lpI6nHtsbnRtPUY1hrag7halLE255BLSJuAaP54Keo3McyijWi7n",
-	"yZj5w2LUZPqjyXpqTQXno44b6rlw3YK6W9ytdy7NnUvz1Vwa2pkbuDXieiXzkY/TKODRWti8HLLqP61I",
-	"O3p/CCU8EBM5VQAOFodwPNLdVNoOq7IWeTqhlpDdprgMrwX1lbqrlSzyTBXsqLSgGN/kOVTyuT+ykgni",
-	"4jLECyJ/Jts3AyeKSxIh4dkSsiTsGQSIaYtjbh711ZbVUkYmkMoIXW7B/ZrLnsa+V7bodHXQ6YR6RljE",
-	"zM7B/blNUt9JEFvf101atjb05m7fIXqZfVS3EvDizUdBQSwr/PYZw9izmmblMC3kWtm8d3SuvnOtbjCL",
-	"d3UH687XuZKvQw7urWbjlpVyshr92+s3r359fXZ+8oy16K0m6tZOijlRtZATex3rAEyKjUmDXzf9BKJx",
-	"PvtU0Tk79Kj6Qk9KLng9uLW2d8rC71asl58MkT2yRxsHdTMrLiZZXopMt9CPpagr54/EK7ZmsDOQGis4",
-	"zOatB1E1Hrp60Xrg7EuNZp+T/t++L2Atff1GlVkRBfhuSWW7Vedc3jdX2Xea9tqa9k5dXkldstW3Ul9u",
-	"KpGduzFbDTGXHO7vJx6+WaSylBdIRgO/txDABz5xptJGTzBjUFJxqc3UxiyxcJQF63ACKZmuTgHs51U5",
-	"VMU0s0okj/YfJBGgqEmVSNKL80lY7KQlEnz2eZoV5QxhTtNCZjrTg6SDXL6UkrLQFw69cQRpenyybcVk",
-	"TLCQNCBpL1XaAHb3Rsk0+7Oi3YV1h1f/NcHu/nikFadDiCPG23SgSr9VGuH2rJJFb9j41bzIAAEdwz7i",
-	"YkYmQJmVuSIMRn86fhHcWeRO5nbImbBy1gGsGdsSpmiFOp1WaJfbtoEcWptSIVCvuFAWSrfL3lBZQN3F",
-	"rocOsiZJADJwpqwTPbZFkPw8xAvzUQXESK0gxqI+lRZonKnHEkP0k0CxX05NVxOirzD9aiQFoifJ3xMf",
-	"8RgrM86VKGdjJTJdGqAAcMsqLsynDqCCwdjEaGJL9yzAaICRAqtTn1a1b4oRUwrQS9y2wpm8EzlQ7a5O",
-	"ulvl1ODNulsJ2Gn4JEw5SDEeFtKqlkhMAeNTmXsWTj7ZA14qGDblG6AHNRtoCxzNFRRN4qgSkBAQmXWm",
-	"oNEDtCT5egljQaOxMjnRh43jG00hlmTdk1oUV4IFsZPe0A0cCtq6WxA3g59xrIR39qofEWQ92t8XtBla",
-	"TCKtbAnHocVY6kuoekhTekhpnIDoDYHwAFjI7ZGbGbx9J+KNcT8RlzTsA3zFsIWwuzixOhuPVZngBsy0",
-	"sGowcp9sR9ihmSKOtMRKflYNxhIHRAIDTsQwGwzzbDAs6wUyvkqEQrarsjiIh2R4p/UN5HBI1gJJAGQ3",
-	"gMxsoFLEi2vI8vx9a752IJbQI/nppdIDp9OhX2mUaf77wA2ydEJuq7P1v9//72730/7+Xrf76eBFt/vp",
-	"uxfun09efPinv235NiesSdz6ssi3AG20Bvr17CQv2RfB3qeRRACnyiQP9+vnA0zo9XwLj5YSLjyKCRcO",
-	"bpVw4Zu1utHqrkFk6zbWGzr7Smy24QbVtrdHG3a90ZDxe7+463u763v744Jmozhmiym2iCITjKyueXy9",
-	"emQqMNNyuVc6Qb6k6fdEC6eJRs6mGGV6AuBTkELKsOzPII2UL3hg+oNxkRm3VE6TUTLat9dJBA01+Uen",
-	"VM9Atzs1Cz1s2HUndVdXKJOEVSC91ajB7Th9eXxGk/nG1cvRmi4XhmHEG7A3xhfVujD0+Lu0/51wumoW",
-	"37nw6PDgXsIucfigs4rMKdTYFOUqDLy6yuNTkGR57h8hSygcPoIYDsmOcr4EGZFktGoLsmhDbJkEEaTM",
-	"tZlyxtw5rFIDyW1X841bmExOQON7WIXzdKI89E8CAmoCxGV8HF3VEbqQZTZSsDBIoMvC2ZZyhqnwodJC",
-	"in7WL4eAIRhg+YBtjaaF9se/m4nbDYi/I7VQuixmIrG5bE9lAXEaotMrIZakwH3IZfsCvBCVJh0Uu24J",
-	"uxpKot2fuLjx41vsjiJpXal0xHNXB9B3Lbl6EyXPX1Wc3nS18x9DFxD3xYy07PRauuGvx/hyVz/8j5Ak",
-	"oF6XzfVafUlxDYIOBB/v07X3/ZMbTOunyBY6nadjtWakkIdz5+3Z092WeHLoxP7IWEaumA4NRUovZu7M",
-	"FmgmYG0q3D9Bp0MsEm1y4iWlWuWuhlM5Kgonu1taQsNzAuIIfhoUZjJ2axTQYTGmSl04+Gdb/OTOgyAj",
-	"F7JhyM/Pyokdp+y62kx8JIut/oPW/v4+zxCDZFW9vKCQMUhJCswXHpMtMMVIYWHL4HCYwvsbRHhrcYlb",
-	"zruBTiWTp4AwCDKyLZKJ5itCTDZDd8fdbqx0Cmh4OIKRGSldHuGKWXotIjWQLAFbIysb0yVuu5zSZlmj",
-	"zBrnlspZKPHOyIzArQctLn5xHnhSV+dXJaVJqjG9w/3Dx3sHB3v7Bw2BPGdRbTXE7g7mQnf71djd/t6T",
-	"D58fftnDfxyGf6wdu8tl7VyNO1Q7jcPHTVXn5ptM4h3GG/FT4hdTHbr7HBsGDZedX8zq445bqXS/KD0Z",
-	"OaGFf9HdyK6vHeHXdYfdsFaXS8QfwfoW0Px1tUaQnowuVHHnEN85xNdziKdNxOlNhgNF4fZXhOHAaqDj",
-	"y9H3SPsGWnBwFjN9YT5BxggDZB1KE2EGzX3G4GhTCXo/y0usScAJIHe76YvEmqJkJCpy10RuzCX45lJc",
-	"mIlOVUqfE9yOx2HNfEpF9BVVnmuRQOokERDgB6dcQ3E8WyB5ZplwCBiVO10N+TopRpm1TssmLzN9mXCR",
-	"GvRa4dOU1NajBU+J4c/pjMj6gZ89QgKUns/MBHlS3XBH5iMNxhpxobraPRWNBsjLQZKribMceOHXzK4l",
-	"mFUEe+KCkfpHkIxwZkWmB22knnfuPqyKrZg3aKN5TH9krEf+9uFkJDXaANBCYEuiFyfk/YQjH3xftmcS",
-	"92SsCCGThprEIGk2KcA4JDhHieyfvLmY7B2XJqgzmkGDRnObrEGb4fJECs0fCLfkeTRotjo6U1lO7NGC",
-	"QVcz8apWDuc3zQTuXJkLD9zd2w0Wb4x1MHyrXm4s/CN6wLqT4dk3ddb51VlXf+LOfc2XNTy2wo84lPGu",
-	"bIlkpBL4qBP3VSdzbBIosaorO2pKGUtrs4FWqslQe/C4YqgdVuy0nZH63Y3gd2eeyb3+h8/fo6kG/364",
-	"xr8PDr/srm2Ygg9VuyBNSwGX4FrU2qdot60z8YfViX+lWR+LUg5aVN5rS6nT5rnIQdNUHi0k+9dabt6C",
-	"pMRYCDYNgNQXpNfDMHyOfjKB5tPmFXZ/zvkAV13cxbXdKOO/lLAKIDlknqs0KttrWBL1CQ2s+b7b2BE6",
-	"/H5ZJcZ/2/s/G1RdHJ+IkUkbhyOzc/fz2pLq+ORXd3rNwxJ080FpZozrT+3Z1OIGnrpe0ZYss3Mn0lWt",
-	"RPfPWEtWv6uALVltzH8g/LEXgvCCG/QKnl4ZBj3xwphcSX2dHfSKIjIllvWhAVKIXJaqEDtvXjwVDx48",
-	"eLLbtEiIuJWeQw54AzUzUi/A7txqHhL3NYLNGAa3/pguVN8U6oYGhWgDKQYgrrpaRGZ3o6tVGdiV14xH",
-	"dqNrdhZJZlCLzm5jWg60UYXNdE9BNmoUmkeuur5kF97o+l55Eld+FzyLa76LPz1eeuQCL8+VxT7XFWrI",
-	"8NJrgqbTYO/Kxe4CUF8NJp0DAb7QPa7+gr+jsNPhBlGn+xeT/LKZrBpBDqTHUdNUa9AXk7EojTjY34/L",
-	"+bPSqryPVRIetw3QKH1dAgGVz6FSkiNFj3FXtLoafKgMKsrMRa5G7tyRKjFDBbUXiNJJAOxYU+IcfzlS",
-	"EMw6q94S6tl8KZ0zFaFEG1TIVEK1vzViJC8BTKcklqPUQL5LDGUx6oRqN6w+yaFXxDuCGBiA7kbb1Vl5",
-	"depr1NKN4aWvCcVOsYqVwvltPOTNuRUbLr+Fyox1S5ZxLNcoWY5vUFU6B+sonXcI3tGTGCnEsh4KNcyH",
-	"cDEHCIvW/ksqgLt6iz+PyiK8NigdLr0Ia9ZX+9UGTbzE84G3+ABK13MS9+E4BQ+jI6UcVM4IjnUDydIN",
-	"kilV1SsWYDTmdn7mCutYLU2xn4sB5i5kOsB6Q874tMWx8EGxg32ooogSInBDU0CX0yLUM1y4PHnxdY3/",
-	"sETr2v5YP7NJuVzNtbUJYxzLXb74zly/suzDfMkN2uulkqNmCcIZCWYKogdTGypQyYrSLDJ8LSY0z+A5",
-	"fz0yNr9+y409OOsqRp6So+tGFNyz70jY7sTVt4ou0JfPEgr/Xt7ZURsuQG4S67xkqEntC6XdqFPO4oEZ",
-	"AwKwLU5KQQxqajTGzHYdG9kZZke/oQMM+dlV8uOpH+zmrm/dtbfASLbWPFCcrT10Or2+BcHtgam0gtI0",
-	"fwU+slTlivbkUjTCZ3BeysphoMrV1/DJFPtZeT6RkIVXcEdBdkdB9meFeAcRQYqjXhVFAQIlR8QAlW6t",
-	"as2AO9z/7P7DtEv4ES+qL/xoWX0RlyZHtxWUBPping63LULZD3XWcZ80Yr9j05XzxusivJEkWZDsD5vt",
-	"fJFZgZemfzkS+H9gBj54o5tsf9oDS7d/q5lgzN0DG0Khq3SkfKH8QpvK1Qywm/fhvrbpchcFukPP/8qE",
-	"YM1ff6MfttFX6bY8w8LCp9mprzFiFUj9fq1YRoC+uzDlsC0SPHSepTYBhmnCw49x7+kqz/GFrX/Y1DVP",
-	"19XVy/m6QP+tT9dVL7jq5hvuDk/M+jBholgk7Fucj3X6PmAwPjw4TNoiuZcgiXgoz0aJECp9eKJr1/g8",
-	"12VWzs4kkHFdy33FEayXvL2S+1p37W001H8L9/UWmMPuJP1d5/0/HHPX2nYtZ31XunUruub+l5kUoU0t",
-	"Dq0fNcCFVoi0epNS2CxXusxnHY/vS33rAT6SGtxa0EDOzWr4vVOnfKVtramX7KqZ2L9OZecfpKjzWyRh",
-	"oujiSBUDKoFaHvr71Z2Y8szv8jh3oIIbgArGFaWxTKYjV8j7vBorbUNtJFeuQINSgeWg0QUMhI5wFihy",
-	"PQUwyGXfIAz8vzLtOCMMU9pdHcAEOQAX8IP7kwKqSgkkkVqaLS4/tfqi4B/JGWTH454q988s9V3FztPw",
-	"zVUdkUR9VAk7MJOxVUXZEc7ETRiKgwpfcZpdHfARAbI67h3MrMhS4thw2oV8jR2Ald+tUxeUFMMv/5um",
-	"xdYlPHwajfjKubG5q2/BvVh3Ol7obtZp2+hlROXEfk9UthpXGf9p02dfWldIVn7b1xHwTf8KSUuUGccn",
-	"/P0sNS1+U9Nw5pdWdDF+XquvBvkcLv0VZfHK6/g8f+Fvplx9FZzkLzkFroozc6n0yivjcylFu4blFaxN",
-	"Z7iHZbHLLyO+EL7uVwbxXWHl0VlgK8Ro7ksvA988jBP5O9Z9gThQXJsoGb3GynA6Ovq+/iET0rgAv5kS",
-	"u1vvYhZ/YVPavWJv9zbZ0teh6quj6KOb3yofn9jbc1pZbH9253e3gLyiu9Vx1xEVxMPvDg6wzd7oQXer",
-	"hSdGKpVOxxKgmDcCHIRXvdJcqKLd3erqL9tr8/9xA8wcA2BsJiIBYC/PlK7+QBv1c1d3yzM3oY7A/1s2",
-	"qW75LExpvQm1uvrLdXkHyRCZZx6Mzf8deDclTmS7dgbb8FbSeALbq8a/DcOv4zKkboq1Ky+oB+Kzp33/",
-	"sryMGafsnLSstNAKbktoMWTM+xYBD1F4RrwCChbPEQSELYDXlZXDrk5+en4m6kZxn69IGpAZr+pefRtG",
-	"eRyt80eDwbChOTx38RLT+Op5j8gghSUeqTzTapW1RWeR3fT2ZD3L6elQlrH1VCg7Gam3J2TXLL32DZyb",
-	"ulssXvqv36198b9+B5dP9PFPb09WGF0/vT15M9Fo5+nUz3LtSS5cuWqc0bU4Tlua8Xrrc1qa8ZjX567W",
-	"4S5WeZsGFtVFkFfO5Uo9oz+qwqKru2kEc7OKCbh6vZoJ5qcTFyadYfqnxfiLWYnohxDtRKhjbGdMAIUw",
-	"xhETMjd6wDB1//X//n8Bpw7/Cmh28CfCyiUtiBzaUo0RtLHMRlibWCgD4dms7AjZ1RHaX3QnU/gb8TAg",
-	"Qmo8STCOpy2O9YyIDzAR7qZoDSM0Ugd85nvju3oogd2S+DIf7j8Rmf4o8yw9LwupLaR3k7aAHj14KI1K",
-	"SM2LQCNKs0L1ynzWFk9zA/CQfmsonQIi5vEJPQoial2dWcKXrHDudTzedSk8D+g8cKSzkiAhkxINH3JJ",
-	"0DLLmRW4YBRkptIV0xcJIVwlDaMCFMh4OFBB6jEdC/UxU9OWmOhoaBVsGrdI5aTQGF4+PhGJ6feJJsJo",
-	"wi0IbImAyunOV6kwfcRfsCp3u24nrmXZf+Cej5Iw2WWuC2Ku8A/3MXQYBs0a6oEYcsFQCB4Lf5xR5hOu",
-	"R4zbMFDl/BPbItGTPE9EL1eygEC4eyXUuxsic5cqwpoQ7iUndM45IF3TQjAoj+dmDfCZzkS1btFxF/BX",
-	"cITVP2HbxRCRHlEdG+voiV2907Sjd5ELpKbMSayocsIHzdc5cRZ6ahC43ULFVfgCOH8iR5BygI///2fv",
-	"23fbRrI+X6U+7wK2AVpOevNhdhUMsJ4k3e3tTJLJZbJAKzDLYkmqMVWlZZWiaIMA8zTzYPMkH+qcU8Ui",
-	"RVmUbNmJm//MdCxe6sZz/Z3fCbClKfYXQbzSBrqJe2r2MeEq06PR5ravXGWvR6PIMPBkm9sQVES320Je",
-	"Y2qVVjZcdjNei70mMNouwxu8bj+B8z3gpSK/YYJ73yYa6Y6JcBd3iKsdQpdENddBtTqrvMkqL2Fd1wY+",
-	"75/SY7vo1CmXJ77FNUjUG7gKjTiJd5YXNnIUkKfUapbp0kaiJonOYAu90QKl1jxH6aoQGkFIA1Dy3LL0",
-	"SirnCSBtFnZJdo8cKCNEH2Nj0mKnNIyOwYz9IfsaLSWsB6aO0BD69z//dYobCi8AtAL1I5PGuRI8WyId",
-	"NDcsJb2Vkv0BVmrYJXZumYLeK1hVZRj3QbzSskMrjqqGke6ebGhg5LIaKLvKtfQ8wc4q5eYqenGPfSSr",
-	"23CZlR290csRXKHtRURfFqdUNqspbeDSsA/XToElF0y9E5aa+XgsoH/NLF+m3tDkDP6NW1SaztB8n0dz",
-	"h3WR2Dw7AtGQ2QrkZHRowuvdqg8UwwbncAt0m4GhuI9V/n+RIvfZYpU/GBqSJHSvVMN8noEXZIBJnvHQ",
-	"cDtw6FeWLnHLDE4Y+Bt0YiEkTXYoI4kR4VlOWIr2VsposUzU9i9hTo7Awnt+OKvZpLoRzodZHXX0feCR",
-	"kgrs35kUQwFRcG7Y/3n3+hU20zNhHD2Wvnn9buOn4KyvZcrACHNPt9Tqz52c0s5m7gNc9e9q6wYHwd0E",
-	"zgd5ZhsxP2VW/l5hP0Djv8nGPDNXP+uiZjJHGmQT148/vLvihcJa7dXi3m4623S3ibL1a+ztWPyHcAVB",
-	"lBvxQreGRokNcvgqWkML4NvJ8FQQ5GI7WMIq7OIFmRjX3YvXvB6Vz6hDIv6yPH++Kejt7iifsRuoyTj9",
-	"v37ZY64rd91tn5tzPCU0in2dj5uilf7QZ6rzU9v4qTT7V9rSl/KAvc2z87/NteUPpM71zFx5I7aJG43L",
-	"vUJmTv/7+/Nnv714f3H+PPb17ghJwwYHzjxEWEywzwcHbAv4C63kGvxLMHsQAmPJI62BYerGEeBhfpMq",
-	"619/nbskWGa3gXHx7kEzyKWcDM0jS9hXMLD77DAs3yFrxqpUogIkJCohAS43xAFKFdKIWEHpjYk7n9zx",
-	"XcqghKhM15BrSy4CeTFHVoMDHRdGhCQAlgIorcQx48a57+5jPjFCWYZzBBZsWcB6GPRVgd5aMwQsJJB4",
-	"kYr9jgOVavzpqJg768L4P1COB+swhjzP0TSI55QMlK+pcBcY9g8tFbRcg6FKy4q5Mj71NPSNZEdSQeIK",
-	"E1AF2AaYgMTEFYQwfItWqOEI3VhHVqiBoha3/q9AaVqg2RAow6+wN4PvuV744hFMoPmUY8J42IpDU5km",
-	"Z1nBRzZhc5ULYyo1GDglypo8+l+MywupLvDRaT9aoYGiEEYcxahstc9tFr63PryV0oaUxyP0/z/mxrIR",
-	"BFArawSZ7+BWuwvmlFbjluWCAyTqs/AN3XHwSlt2KcZzygg+DTF5bgcK6gyCm+muk8oE1vPgFG/4OgyF",
-	"QowuI1WwXBQ5uLD6AieRxgy1uE+Ql/QU6u6MSEzCKrGIFhJLK8PHVGAv5zgeFFavnPBS2KfgYYff8O/x",
-	"0fQd8twuXBZ6YeB8pGDZvQNBFSJpQ67csyFik1b0Q5pAFREUP+kroSC2NlDXrB5+fSdwtUkhEoF/uoA/",
-	"NabnViDcWxeKcmNhYufP2xSBRpefq79Bz5IWeDYrvlgMEZ6YgCOK3R/cr83BgzBPD0Pfwf+B4a9znnF4",
-	"wE8IwhQib5Cshw8tzaCJmy5Yit9iClRLa3mZ4CEA+AChlbrlO4EBnJw/T325m/BNFMOH/TQW9Rhpw9Ji",
-	"DTGsXgeUausQUOX2e136Y60s82cRkCi8WWR3b5z/1GqTf+FWLPjyRva8u7XFxtGr3sup0HN7x8mm5CuJ",
-	"PKrkac5CoXQgd+LQf1S37E2cvNrKocDl28WhaO0CQCsVJ1yCE1BgixOynt/VlEXVFzhmYO7LEdz8H39m",
-	"Sub4p4HN9bj3M7c8PxJFcez+9s39j1lIO5yQlOv/Gf+jd2SXM0FPG3IjvO/wXOSW9/GBo6ntvSmkskd4",
-	"D/m+x/V73gojbP2eXB0NDti///kvzFcBsM5ZKUqqcX9wsPKQ51qJxmcMBspYDRXDZnCQ0PgJ/do7f77y",
-	"JMxgr3uW0nTS+uXDnulM+AX7trNXBPYceEJH6CDhkutR2Nu6IRBco2PYCcZor2i9wxYxxhjM8DBz23PY",
-	"xz8xRoGJnrGZntseZKzoZtLszrvCay8Lwa+exg8r3L6VD3OD1rno5Xp8dLhu5w6ve6BTvGueF+/ioV93",
-	"nzmT2XVPRSW+/rnljoYHO5GBj/Q7uot/eQO0aQvXdEPL8Ip5vChN4GouKua7KL0wCeYQxohX6UriqseH",
-	"R1lCfuMWZupOtCVxqP5G1CVRJui++Uu2CL6/gnHGoe+ujKArI9gv5Uk1bYotdVYhTN5q3EcBwXWooNVA",
-	"YgCeQJCoARb0dGdID3TXizE9PYZYhjKssgnFAKER0BYY0rOIZWqGNwwU4RueMqO9RxwCNNhTvIRqr8QI",
-	"fUobCicKMRbK6SRBvCuMmytEv3iMfrmOPIqwRU900xV+0G7ncmGB57LOYzlQFMtzg8U+rX1qs0QhKqwF",
-	"oMWZSGekLCmOUMLRLi6XKdJoxol7D3+KLkwTDH7SYVUawDgQ+OIZ4E7YGQsrIDVNzZk4huWC+1qSWPnT",
-	"8nps7nYBU0qS3Dhm6qOgY2ExpIdRUPZaRQCGTJohLzKMfgI4HsFFBJEXykPkzFWJdhqodKozkdeoOqEJ",
-	"eW4iaiEQY0yPRqIwTwNrkLRJREfk8fK0GHROOD6MAoGegyiJHzvWTqKoskgJKx36dbET8cKF849Aseuh",
-	"PztG/m4V+wObsdEwehu+zxikn7e59VltujfB/9SfsI9OknPwaVrgOSjjUsFnPDQw0JCrocjbGoDP4Opc",
-	"ZGXIrsMD3dP5IWXxA4CD/uhnrHN42qQDcMU6eNCD9ulgb/cc/d8+9H+HYKLSDxocoCe0DZLID/gaKFFT",
-	"/qABS1QxtCAf8Lbmod0GWCgYOOvRQrWYeMK+srqvuA+0UFS5euuxgZelR+dr0zWbzKdcYZkE1XYs+zuW",
-	"mWPWOyo199ARJQaKQCFQVU2Oly87d+8KpeZH6Zuz989+bcQ7pOQK+9KZ43qZvTRQ4EG16YE1AL1q77JG",
-	"rWrQTSsEN1r1WKq0FeD4BThhv1rtjYVG4JRKC2wGTX5WtbL0Xp0s2N22ZdC70qquuX0PPhJu7kXb0m4R",
-	"bcPt1iZ7ME/lwH0P9J6dXbddffIzoN3oCowfsG33KxTpRQV/pdprXWwcCZ5ktQD5FquGgSRmL9r/r4Ea",
-	"KGY8qtLRlOziAR9aloxSVFoXGQQ+gRSoT32ZPKWerbGzx0DWEP0uH1mhZqfTE3PFBK3uuXM8Tw5o6LHW",
-	"GSnzFC+4cLNJe6XxQhFbXgg0XwYqSkAIGU9aqKxCk9Og2OOWCveq1rM5/r6ZaeSv5ZC3V+yNNz8cuvT4",
-	"zNM5utR2Uvk+TKfUf0jSEWxq0un1H6ykC7atVNZ1rrRIX2O1V7O2RmVwkBx4SJdnmV3PFXKrKrxkFV3L",
-	"TxvLmCoTbRKxd4RSDWAoQM2I+tdnvfEfityRwF67gHQNIZCB7YEPFNa8sMVEs5HOc72g1DTegewDyKgG",
-	"M2RTaYzAyqEyGQv/AqLfdQ2oAlfqw4NzVbgiN6veRgLdVoCuiIr1BmiuNVTHd4Lk6kBYHQhr3yAsXqKa",
-	"pqXQ8Roi/OluEVhnWVbjICrbV/X9P1eoMLETLlEsAVAEsUfhOSTwIT3hm0EhWuQQWJ8MX/bYmXePvPsE",
-	"+COlS8WAFJOkrYik9bhPvK4A/ooq2aI5oD5az0HaSIzK0c1mPF9AaFkqs57IMpoozyCi1pLKUmngyHU/",
-	"UOGfd1WB/EhORfRSTDhcyCxNosUNOAd881xloohoXfGvEJ9OgPwIwsBYCQid/KvVuEaqoYAgup7bS/2F",
-	"TfnSbRZQQTmXGOpSKR6dyysRrwp+cFmlC1gJoqN8gp8geOjAE8qHaElw4DNtW3D5FDbzzflAXYklcu8q",
-	"ITI8avDFsJTLNDAieVSIUDD7NAYEzos8hYNYVtLQuEeFniaein+g0iqMMA3wL64C0SrdOZ0bdMyJox/w",
-	"UwFh7wtNj0r6M6BzWgNEG6j/N9eWu8vm7huZzxL273/+63jl+PnSgDwPi4zDT+ehYVxgwlquR1p5JX7T",
-	"UEFyR6ypeFo346rgE6LJRXoY/qONYfQsXp3oAXT0W2DC4Lpd8Vz1F+8jotF+LUj+B4Nvy8lk5Y2NMY6K",
-	"hCt7wpVicO+grp3ATP4z21w4QRdGBvPua58clB/4ZgbgcOm+9y4opn3uUWd475Y06ghtO9ekRkuUZbFp",
-	"qZvqQqq+yR2givwL77TRFwl86t1lvQ9D4X5nNT/etXUXzWcN4IgE67Voo6oZAFAjOuutRnsbMCR/RppR",
-	"SH4SEQTJLevQD/JwwxjX995qHxZtS5CcbEY9tYyeQqRzLwlQcszdC6peOfDEuL/62paphi7SYjW8EAdn",
-	"ea6V6AcPHrKf2giIr/KhZVBOI2QxUJcgMRJiWRo6UwyPookzoJipDGlLMS3hRlCqc24Dd65n+LChL4cR",
-	"gvKZCVP4H1gZU9Z9ySncWQDyiXqr+H+mL97zMTW7aAH+ovqUNQGHgUJCXav1eucIeq3eaxJVadu24bQb",
-	"7K7uRvXeFr7G433MA1vbbpH5vdYyha9l/2ZphNUvRMaHtlUrs7dwac267szbNuZttA3n6k2hx4UwpjNW",
-	"fzReTDBA4Rv9TqxP0Af3Z3r+Rea5U19XSi9M4M2CnlAfnd1F9PjTbY1QN601FqiTt9ean5FaqNueWwz3",
-	"NqxQOCjNJijMYq392Xqc6y1R9+6b9ICtMuDtx2wkMj6whLBw2s8z6uawtj1sFG9PPZMi2G4iNyKhNSqE",
-	"YFOp5li4+4v8LFjq4+mpEgsWEQkezYv8OIVuZj7STskLDT3CITcgp1QxzzNG3KBCYXc5oMHCVmpoX1K4",
-	"22p2KYCAEPIWmO7os7T22aXEjsjEaCSGlk1EIdZbeXFf/Fsx9m5kKdnrevnXCiSpl39ri6l6VzN03P3Y",
-	"EfF1oaRtO5YiGaguGI/IRSOR0FCoFkQs/EuWnxKoLUBSfTkpxExw3BPwRdoWKdmo3/KGDtyHhmgxqxiU",
-	"PrZeRXc2ibpuqywC70I6c8ShC1DprlPDG4G6hf2iPVPCQKUzTR0T/S1KfLEsBbLalIqPMK+bOtcj7eEy",
-	"oji8EjNLy4w9D+EZGnsioYT3BCfrWn3Tumwr6s7c+N7Q2Nsk/GDUTqmb1le3RlfdMmbK6Olm9/S5MFdU",
-	"Ct1e5FZuapS4/uhREyCkQx27A3M/rcdhn99PhK+e7xBSne7YK0JqgWnfWbAMG7xBUhX7QUk5FTKXp8MJ",
-	"B2GxjrRKF1SbkvMoLu7ErlcNQaJHdEIg3EMmQI5AqRQ6B9s3dYtCIU3TyK8PhD+pzAKrsldZzrhexYMg",
-	"tzz2lGMpAFcqRPOkWAw4RwHtA0WtSJbOWa6NHaiyWtpHf8mS/4eWqjJITRzlSyRrSp/89BOLdPnFVJop",
-	"QKhiQnRICGTsUuRajQ2GAEIJDiCKQ7mP+GL7eEaAroPLzNOTXwomMmmRRL0CIvCgroXMc0/szy7FkM+N",
-	"iAtvnEZFBlGsjgSWMH8dRtChBYG0SbTIVuuVZQlk2uCWBE4xv6jYJ9k9Ks245ScRSCe0kQ5IOc+p5Xe8",
-	"mNtJj72uHDQAnoXDGMjHeJaE5ohwCZ6B1B24NIx5BsxW7rrlTAxU6tY4LadUiMALha3dpWFyrDTQiL0T",
-	"gg0OnkX5gcFBnabshMaZ4oqVuQBsRbeWuyxqJmHnhYLH/srV2N06n5VdAI3Vs+gIPvVYMvqIa863niFp",
-	"fw970BeBRfW8/Kpk5icclXlRl4dRBXsVjm/AdwGlGeG+YL/cF0/sYfoztJTATefWiunMptSwj5Yb5J27",
-	"RaNs0AvVZ1lBM8StQh62cr+rzwsniMZ4aNx8poCrRPPZLaDhI7G7q+xkxYfz20KL3QEp14dzd0Ybqbla",
-	"g2/8M7ZugV27bwfw1m31Fgh7tnVrgXDns8nco+XXMSkh+BKO5shtOug2d0b77Pfnr1+9+JTWbNn/e/J3",
-	"UQxFfnJ2fvLh/ITedPIuTPU6I3d1Tp3JeYO+AW3SJu48323OxL2x61Dw3XQoqDIRQSffoBJL67VmvPIY",
-	"RxBZ82BpU17H2dr/eY/QjzVhp8YQP+MSf8yu/LXfIufhZhV20BkniLbfP6WRRfLu+W/12FQFNxGXs2Nh",
-	"QOVnmSVoaZQG1kA9fvQoxLRWDGgwtZ25erms7iLhc8FiCqYQ/TTmnwU1ki6hGeHKJuvL2fFzNfT9jGMW",
-	"1oqH9DTqFE5L4kz3lBsjjeXKWa9W5xnjzl5il8uBSqfCcqeCeii/0x47UysU8dRdKYPSliqOxP+EPaqU",
-	"XiSh1MJjb6brygvDNm5fYHif1YDRsHeoByzNw0pF4ONHjzdXBK4tN/Wn8mZVgV0cq4tj3WWlX0WuY7R+",
-	"kyZsjGrVlc3tBLlW/OO95KSRi3SVnHsTzbpTg20a1CMzKrr2mKP28QgF78k0COsrpRfgV8uMLUVZn4UR",
-	"k8pIkhCnwGgklry9s3o2AyDjQg5DjSNUtXEDAbcbeNVWzz6ckxtz+7nnhvZtr/Q6uvsHl/TtRFc7VtFK",
-	"LK35G22UWM1skkNPQXxwg6xuWyO7DI00mtg/6wKKVefT0DmhYlP3txZO0HZCQkSO+jsFzikIfBho4FkN",
-	"R6YAi/Y4Fmwq4C3RJqGAA47EQhcqut1Q0R9dMHaW4P7E6Vv4eHcTqHdkAn7+04ZU55mpJVTSIOSI0CCw",
-	"70XovlKssj8hBrEfNbip50RALgsnscQsJQ6ISz68Gqgy1TfRC/WUpdjAGE0q7v/5FvhwKWmV8ktd2NT9",
-	"ijy5d58S+fufuqTIj5oU+fufurRIlxbp0iJdWuRu0iKxpnzYWREyNbbx2c58ocJ6fy9d9bkig4XemW52",
-	"rUBndyqnc68696pzr27JvTL0WTXLtjxnfDjUcwB8VztRQ/6RSvONYOJkymXOeJYVwhjPIgbg2KEoLJeK",
-	"LfgyZC0n/LOIfip0LppbWX+AAa7MsjrOX/UClrhxEDBUnueIV+uxZ9ygrvug5FBngo10MfXR9ym3VhRu",
-	"KCQJD/oHPOP/+yA5cO6K8zqK5UFyoPjU/STc+w5iuTjlX14KNXbn5Kf/fJIcTKXy/y7TisYWUgHuvSnJ",
-	"7lf8MCxLNJYx5mOaBuOuPmgro99q/DAeQj9wWq/NvFb+wl26geO9NySPbf6YOvLYHTXdH1xx8Wwq1Zoa",
-	"dvqpIevrP4JS5aASqOgc/NO3tblSsOkxL4DPi0lcrNY9dr5SNoDRNZ/JhKJYIsGc58L4yua6ECcIzUD5",
-	"KQKSpiwho9Tr3E5OjRyr+Qxjae+EspgBhabRSKWK8TSg3sZR96lB8FBD727i4pTUHhmk+4XlV0KlvRsW",
-	"7To9dt8RN7qwBTeLG+2u3CzVe/fAzdJuIkFgt2/DGu5o9lfwZwj1kk9bE9w365w6FmDsXF/0Bld8Sw6w",
-	"T06L67GfDt727SGK8zbhshfuQ37Pr+hFHe/Kj6OzUKZEioZRtdWSkb3boMUa41Hu9yotxoagEenA4Cad",
-	"fnX/dyGzb2sdptelaglVbTLznfWBT+yzKJblNQYX0Pjaa1kwvVAx/5nTf3ATVDYZgTV9eN1A0YN6LPW3",
-	"pFH/enp6gKFGeFUAua7RWF4S3TMUdEs5nxz46bUmqd2Xjuhwn1046vvlvgiitK0LsJUQcJLD4yxBEqw6",
-	"D0S4WA7E4+fJA3ACjF0KIzMBEjRquVKwTIJ2NO6/hcL/lLbHzqg6Ex7kBB5eKNU4XAm96gTJQj50ihZ5",
-	"QKIiX69lJpx62kIIizwErUh+Y+nrU8ZDKYGw6FiU3YXEAscC4P7ISynEqBBmkvbY8zDCSL1BYS6wSQpj",
-	"pFamLN+lpgxDrliux5BTgILrMoSOC5INFOhSaWzBLbplSxheHx0bd+0FXILOkpeHQQ2RDiHUBAhiAxyc",
-	"mEDBnNA0WeFeojtkEdzMJv0SGa83atiHJ2Ezqziuc9Ux8VGzTRSPfFq/D8yOjemTMMUdgAcN9+6BTv+e",
-	"3SjfORpLzhe8yEyXWWnt0bzkxp6Bvdw5ND+YQwPaj/Gg8TgI28QrtlKvbdTUNd/G98791M6JOY3N5d11",
-	"/LyJe8Rpw6DJscAPm+mZ4Ag5ZelRebjoUecm85SlX7+lbJgLXpig40LPeOA5AHUfHKhMA0UyPNtd/9oT",
-	"TkROj3OtvE+EhFeWSduH0GPpY4EiA+cIC+iYmQ8n5buP0iePnqTHMKLggKFHRbUWKS1xQG9HQ6BkXkle",
-	"AVwpYH4gjGAqUlYIOy+U09gMaa7rD2rSqrO59Xr8Rmq1lV58U75sewXXePM+NFzGW7uC24Q5y1ua6wLD",
-	"KTV03pVelORqB1HMLxO5QFX/nFt+fSjvRcGNyKov75Rlp/oepqf6CurVwre0FwWY0TeHX2GDo5pr4/zU",
-	"WH5789X3Ssf4nPs0DaoQdIa8H2T6XuIHz1AWkUMLJM5JpVf7QLlHFoD4NklwAxNWiKmYXopClKmqSI+g",
-	"xwYN4TLyZ4NuhEJ3ZHb8SPCTXIzQ+g42BpUh4nPQ1cSn/0PP3ZliQtlCCv9svqwRoS0mQiXscm6DR6hH",
-	"eImkPoCXek4tFwIf1lxlWlEvQY+9D3k4oB1KKooPnF+lWa7VWBTkBveYk43ujeCcT7lahlVHpD5dbidu",
-	"uox0Yx/zisAeBc0XyN0n0uAEe/fJ0kYRBVBN8cKa8pVGTwWYDchKRkdh4VuDQStDaF7YY2A4+DxnMB3A",
-	"zS7pAvym9WHodGDAVvRdJFc0f02LtCmrjD0xaajhRBRsjk9xJWzsgUswz6yrwXwwfgmYF7XN3yR/1+dZ",
-	"8EhmtxtRdDJ8IS4nWl+dZCKXn4WTR6df6W8X9LflxhSNvxAjfPixDjn2HBV8OGHEVAatN5F0cLXd80rO",
-	"5CMO4zk9/L7TJzTJFvGx2sA/Sjs5wwXYhjn2+qc0Wsp+H3AbpDV+4U2XQekyKHcm+pARfP1hjIQfiZpa",
-	"qiT8dWvZVvtothZzp4Wgf24fxWl69zrA1zvsUl0uEjVudp4tEkFTA2cvRqUlEsikTIkAB0XqpyazlMgt",
-	"pGUjLnOTUETYmZkZ42agQlNnDvkUNBUbqiRoWDSjPTBT/LSl8J0JlUk13hxHwevqqmNnqbtJ0iYUh5Nk",
-	"jlOHCiNWktZdI9TvqFNUF3DYSbBTgVtVaK2V5tX2DquyPZLL15dM+IvqJROebhl9OiOGhUBLZ7Xs4aN/",
-	"z7ai7PuH68dL2MYs3Qmu7zXBzeD6zRt5N3D9KjLUz+faCPErGGSYeof47xD/0K+glCVbmLHXmIFR3M9Q",
-	"R1aWCXOFFKof3r4k3iFnHGrC+BsxBHK53/1X/enov9Hfwod+zAxf0uOJ9B+My4leDJTVzBnCo2XIBsZ4",
-	"fTcE4I8HDkzflwTfWwh83EQvVODZ+PD2JZvODQQh04m1M4N08zl19+JsNr/M5TDUIWjFZrqw7H8+StiT",
-	"J/+D6QJSmDDRx49+ekKtWylOOOVLxvNcL9iskJ+5FQOlhF3o4opCtvDOtETSEFjUCAtMH6nv2ffxxV9+",
-	"ff36t4uzly9ff0x77MyyqTaWPX70KGwsvE18kRAdXCl9wKIHu9Dh+qcMwzO0ar6EL6znghvoqtBj71BH",
-	"RY3N6r3MBupmdRG3arLvmvI0E+QUbFEZQePdtThi5fY91EdsMZusVBbbzSOraJlVf4OOWr1Yopb4bKXV",
-	"nmMoMdLobfVhdEtkUz0PLnWru6PLYWucW9Pq7d4DikZRaFueAfy2NjwDbsiqd3xLDmyk569vkiRMde0w",
-	"R9bqXqodqez0g7MNuvzxj1cL4qXLWoPmtrvv+qfv1G231kR3XuTYQBeMjv7pqRPXPZLLvaGensKrTuno",
-	"QDtad5/zW4y78/eBJ0whwTo4SNigTrcyOPi0Vdtdum1N512SAdh8t9Jyt6rQoOvuh7cv+4xtN8MBNt7r",
-	"s98/YXH815az/EbdeuUIRv4ff2ZK5gzGketx72dueX4kiuJ4oL4N1Ghqe28KqWyujrxaQql6zE5P0UT0",
-	"nWiH4oY9gOkFa9oA+yWFYzEv8j47bLdeh3AgLC3XYXWVDhN2WFujw0++U7Abls5FL9fjMHu0j4+frpl+",
-	"+76X18dLyug15ebWYS5eYJzZ2w/OVB7pAuD1zj4u4+E95jz1KpsGegwI5J/qqfsXwPyg+JcXhfzcwDJR",
-	"NUXaJs/9AKUhY7rLhT8cRYMmZwtFsylkmKzPQdNFZVQQ3T/3NV6XXb7vrHIr52J7r6KdO9Flhbus8B1n",
-	"hTdJgFtLAbermVv4OjWAnAFWr8fO2IzPjciCUroSYlbXl2WjZsC6adVjKd7WZyOeQyf93OhQU8cHyj8u",
-	"dJ/xFVf96DFlejd6lyXYH1TRcZWFCrhGe+AUveqUXTrLz9RwhVPB1WIic7G+lCxW3rvGgEbzPG9Z1lUP",
-	"4rhdcwu5OdvrLts5gtT88n0A5+9VyHeVYV2w4sHUeSUomuOirhsblWv9qtOsEtpsND0/VrqleegONgt2",
-	"XlKJB6klPdnPwGMusljOVzr8P37CMr68PqEdRVNvCJV6ByyyBw+CwS7bGJJeg9WU4ibZ8RI0dKMseTn6",
-	"7yZPHmbWPl9eRVB1zkLnLGxPredF+2FseN+R67BeK6B1vTM+9FpcKH01mIBHxYUpcc5m2kgb9d6AX9lI",
-	"QNd/CDCyKeBDuWEjDtWStrQCDw2GONmCK0u1S2esEEPh3jdQnghpFVRKhThOI9U9kqCujkhXHQMClaAC",
-	"MLSytqgQfDihLh/MaDfGBAt3qBIAJxS5Oh6IQArzrCQWdBtApUjQJB1ACnoEyXfrS4WUdoITlWwzzDXO",
-	"Pd4vl2ALX+ltPNztvZ01t7fwdrbF6pbfRxvNi+Pa3usJ9zX6PvTpoKft7LDL4E+LDE90h8/9fvG5nWP2",
-	"g4GCqyEmqM+MVdbtAYVrqhjwHCcmQD9uXyP/FbQM1kvgeyLMfy3D12M/e8ot8cWyn56wiZ4XVMhcwqbd",
-	"jXIMNb7STtiltpMkcFwBm67KBsqDybDsow12rB2lLluHZ0ugdyHOLaLx9QzbvjCaEIA4rFI/R5o+06KR",
-	"p6oJrnP7pSXbOotuq9oqK48Y2lZZhfsalVV5tLq43B9cmL7FpvMV18f4L6WN9Lw5muDUCrMnWbpS9Uau",
-	"jPNMgs/Rc+9PEy8ic3klsN2EnYjC9NhbwTMnt9AtgYpiwSbQ5JkthLJR/kYXA+VzLCEcbogREOnTo/xN",
-	"g8SKcYFdEdz3VAR3gzBVQ7RupeJxAxI1uBI/DJizq8p76FV5TlaFT3J3WxvG5qbZ1BjofcncEhhxIAYj",
-	"Dcv0cD6lT35e5Af9g1MQejSOFV0gx0qqMZvPEpbr8dj9t1SxmUl0rfCHiFUWGGCw91DZq8d9IKDoMmmc",
-	"jHiFf/YvkYg8rJUWEqkNk0g1G9Gy+GaoVHhTGrnRE5AsFrlepBpHgyGunIbxvKdfVgfzwtPlxZx2I5lb",
-	"J2USZsBfhbUAe1xkob/HTOhZDjUnZUsspEWj4QAXTtPiAEeOVJf6S8OAfin0fBZx6SCjL7EAOR8EvQ+r",
-	"44kLPm2cNvx99R0fPfrCL31CXYU9eQ91SjR8ia2vfBv2mDskomzS1kcmoXYpkCNGQ/RUUQ2j/Kv/ac1A",
-	"myq0pGJqPr0MzPLYK34qoFUXaUXr3MR5nkWjKMRMF40n5C39sjqGnyVo9XIPVBaIr9jlkqpgnbQw8eYL",
-	"XgwbPw38oeGzgEPkH8nOzhPqYgkcAvT5n0C6E4VJ/BnKhjedndPBXLuyFXZlw6zIc7/1ZFDQekPjR+pB",
-	"Hb93Vmgilqi//A390twaDILdNLjwQVFrzqN0bsSzCbfpccK4MdJYruzJXMLKn/1y8uE8GgG0mVt9/TOQ",
-	"WADwbhrDWehfxU19FXLAbowsfdAJJZe1idi7gFwHGwBFY5lTj7eVjQj9ulYG8ptYGk/e4w5tjQx0yP2O",
-	"vIknzWfy5EosG9/15pzBT2tEHXIi2TXfFewzMJoWGbaP8w3iUH2tvu/F5zVL/HHtK+AIW82Wel7QsY5X",
-	"MSrzrL+srKReed2bQl9GzZdmObfQDw9mWsyVidjPopdNBM8bNdiv+MO3T9/+KwAA//8=",
+	"7L37lts2si/8Ktja+1uJZyRZUt/llTW740vSM76Nux3PxN1bgkRI4jQFKARoWfH0XudpzoOdJ/kWqgAS",
+	"JEHq0nLiZGb+yLhFEigUgEKhLr/61BiL+UJwxpVs9D812Ec6X0QM/n3+3duLNwl/w35KmFT6F5nM5zRe",
+	"NfqNczJnUtIpazQbH2iUMP14LLhiH1Wj//6m2ZiIeEnjgAWvY7HQ7d01G+Yb2ei/N29z1eg3rmaMSDYW",
+	"PCDjGY2njISSTGIxJ91D8mqsxIjF7UazEQaNfmMup61uo9mIRcQa/UYiWdy4u2k24oRf6OdxwuG5VFQx",
+	"7FbNYkYDeNrpnp0FB+PjVnfSo62T8QFrnY2Ou60j1pkc0JNxN+j1Gs2GEiLSVN7c3TWBD5cqZnRe4AEn",
+	"lMsli4mYEMEZWYRs7DCkEVBF++TTdUOtFuy60b9uvHn7cnB5df7m6umT60bzOqUMHm5CG3wFQ4VPYLDX",
+	"jbtrfs3LvV09/dvV4MXTy8vz755it/C5mYVir4e022mdBJ1R63R8dNTqTc4mx52gQw9HJ9iriLBZKmUo",
+	"FeVqs44fv3p59fTlvboOWKQotjyj/JasRNLerPOnL5/s3HFF+3oOn128vLj8fu+T2NCr7eJJKOkoYkFx",
+	"x0kWf2AxWYZqJhJFzi/yey/QS46Gg8B+3mwETNEw0h9fmKUqCY0ZkctQjWcsIGKiVy5Rs1Ca5vU+i3HH",
+	"D8LcjjminU7rpNPptE71fzrZ/wKz3RLZ6B92zpoNFSrYnOcXxKFGc7DRbzxcxGIUsbl86BILG+3igr9h",
+	"H0K2zA/9UtHJhERC3BKq0oFMwlgqPwtCPoixHYcH2Ar+TtSMkfOLr6Rp7REJFRmLOZOESkKtcNMbW7+p",
+	"wvEtUzuw5qBTwxojPEJOUmJ9LMoGgzx6Ecqx4JNwmsTFNfJ2IUFOkZhNEskkEI/z+pUkt2xFREzmImCR",
+	"n2/zXNMO766AXdBUOGZO8/dZN91DhzlHnV6OOUVSfJzJv4PceSnOga2FzRNFRIlbxiVZMq5IyJUgMaNS",
+	"8JBP/czgYoAz5GFEIllAaBSRUEnb8IhNRMz0QhqxKeVECTPDO7Cmd1TDmin9wAi3rVfwJqMe+fLqA4sj",
+	"QYPKJRNKItJ39DoZU86FHoxmlJYWfjZlH9UsmPWN77J+zuAbFa+0CGn0VZwwl2sHOa7l6PRxzHkBWfY6",
+	"FkqMRVTBMCuHpJgzNQv5lLBIMj+TFrapahaNYnHLUCDHROpFmjWccPZxwcZqNzYd1bMpv7gspYTFsaha",
+	"XOlwkFF/TYSieS5dCUHmlK+yY0cRSlQ4r2DQT9CEy52lyB1ZI6YZsYxDpRgnExFrJYDQSB+9q124Mqrj",
+	"ymEvL6qBPNz1yaKCKTgE5MgbJheCS1Y8wrWyHTHFsr2b8oIqxeYL1eh3m41xzKhiwYBq7bjX6R23ut1W",
+	"r3fVOesfdPvdo3a30zk4PPqx0WxMQh7K2QBlWaPfkEos0p+rmzhuH3Z63e4JNhFLNQApVt3j4UG30+n9",
+	"aLXwTTSoRqrwD7b6Bs6nfkMsGKfhw+lCtYSUrW6vM3KEYsOyErYznM+FXtZo+EnM3bcPRicnrRPa6bVO",
+	"Jx3WGnWD3viAHU6OOseNZiOBq45esSCskFmy0e80LR2h4OmvvW6zsYjFfKGcn3p6uZkDJ/v+Lr9enn6w",
+	"FzFnKy0F3iwkqCP6guUum3AQm4+34rK73BiHY2FCI8maDWZoeP8J/5ne7MxdjfLbbAeAZq7VVsl+avS7",
+	"d03vR6CwV33U07e3iEo1MH/mOLL24qVS9jg3L9jYfdLrdDpaiQeS+kQqGiufSo8PtFaeZ+d2t5R0FW53",
+	"EYD1Dp94VjwShXN1rRmshxMGfbIJVf2ub7DmMtW8thOUXazMnWfj9nubt+/e2TZu/yCdukBw5u1M/37f",
+	"iTNS6rrR/3Td+IVmvcR7w6DmdSOUAxpemyPpukETNRMxEncbcuxHv3Cnm0lPCvi5RtDj+7njwqx9sYBu",
+	"k4wHOeF1jdLruizprmG32mur3bEF8fWKl0+79/8+7v5Vj7sbWCtX4ZyJRFVfRWQY6aPDqysq83G1Lh2E",
+	"AdHXi+yGrb/ZRUuk9brzYU5LzAjz6Yf2KZxvry/+wlaenXLLVk1Nb+LeJN5/qtsivbN+p9PWxPY6xQV7",
+	"1Br19OKjh4ets6DDWofj00mX9ejB6LjTMMeuVmtLDXc7/W6vf3jYPup0ewcHumFO53pQ79iIyBlsu0XM",
+	"JuFHvQ1vB+c/8quPo4u/stvLoGCebTbkWCzA7GvWruxrvT1dyrKvFXs9Yho2mg3BByM2o9GkcaN1BJjT",
+	"QXFYHdY6GXe6rVN6dNDqTY7ZUXA4Phj1aAPX2HjMpLzSC694M9FrsQmmEQov4QUe7hTdIzIPeaJcZeJT",
+	"A1/DVdzoN9jqz7PRd+PwVfjni7c/X3RfhhfyYq4WPz6+OL74x//7P/+3/f/+z/9tNBvs4yKMmRyEvNE/",
+	"63T0QprETM7ShmSsBvgqSiOzakaMxvbePh6LhKuy+jMt7o7N10dqcrMKXxDKRURXAzO/38V0zMj3YrGA",
+	"qWNz3GJT/fN/G/9AeyzmpaV2yrqHrZNRd9yi3fFh6yA4HnXGZ+xk0u1kCwIpd8bmOy7MqHfcAKUBfp4h",
+	"wCoDAcOCF8YZkhvKu1DNcJmhGFIzqsiSStRD8/aUndV457sk1oN8aLbUw01Ohoc0bNnvdWugamh6tKKh",
+	"T51EKjHXi7HpqPPvZoyTQJALMmWKzFdkLjhbkREd3/6psfY477VRtpYP1/pDCdSidE63PgNhyS0WUciC",
+	"F3Qci+LVPGaThOfmZJ5NasaY/HqhMDkjLV3HnV7rIDhkR5Pjzkn3VB+6hol2s/r2V46v37MoEuQ8oOS5",
+	"+MAiOmZNsHJoLq9EEjt8RtPrkrHbNils2Dr2H/QPO9XsDzqnuPhPaW/S6rDD4Gh8PDqhZ509sN9+Y1b7",
+	"3BzniRJraO6Y3W1oDpgcx+FCayCNfuPFioxpHMC2Qt9hQNRS6wBanAvOiIgDNMGi3pfulq3ZU69gwUlq",
+	"9b8N2l7EoYhDpdceF/GcRq6yt2A8QLu0olM4Ns3qvMn0jcfuaLXOtgg2nXZ9KG9znsLWkbfPRHwVh3TK",
+	"KjzCCh66O8hsAPNAN/OY8jGLIhZU2sh4TlxyMRLBinDGgoLA3O3+gFbNTJ0cW3ryeh6s8rsv516x4R3B",
+	"GcwXdkfolK4InWp72OMZ5VP2mkq5FHHgX21cqBmLycK8lNOFkjhmXA3SZ/r2FMdsrMhMxJKRkV488UqL",
+	"ZLZ0X5OKLiLw+lHTPqxgoCkKGVfmnPeSBMc9iGmx5CTMkwRf42yIRI3Ex1ZXT+y2MRBAieAfWCyp5u9L",
+	"obSiu1AbeQLHzpeeq5X7eMCFGlDbdPmmFQgm8YoF7+Bx5Dawy2Wr5zpLe45fwh2y06vflVM9DOAeyIpM",
+	"+nin8spR2gSwjrMlk4rAFsk45zQIF7oKwbg0NyYUaXSsJJxOoZLEKli5+0b5orXz/SmjsG7pnhMzv8Vg",
+	"nm2XJvT0Uih/N89ETMYiihidJvkbVtbZt2EUhXxKbrlYosFbryzBWZu8o6ECxqkZm7sdXjE6rzqT9B6w",
+	"ERNzNh+xWJIVUx52m57ddoG5FS3Dj3o90pFum3IS8g8iHOcOwLyyclGhpjghTnbFX2Bb5PCk29XsXsYi",
+	"R9pbyeIKwVi+HO5+wdtAhJbudUjgOzaaCXHrpfElW5qQCkkoD0gaFlbJOdfmQFeRoJqiSRJFRgA4W6Nt",
+	"tIHMHJf+ctNs4B1pptRC9h8+1E22nRE/1CTLhzJZLETsjibA/V21sTG4Ysf7+Db2Gt1Lydry5Hb1+vtQ",
+	"nPz9yd+mPxzO/9wZ/xh3R+/Gf//40+3l6fe8p54vj5Kn4iQ8p2eT7/7x1+DgL78lc042C2ZR1UzD0ryx",
+	"o2mkatHlqR3XztGCJtIxPpTWq2TjWF+DGsuZZOPBD9/NoovvX0Z/P/hzFDz+9sOP4bezUfhtxL57psbf",
+	"fYyePz7/+UX4bcj+9tdvtl7t1XeC4tC33xjWNFA9Gan1oFoWuZddMJkpFnMa4fKw37e0FGzsvHZMK35b",
+	"2jp661fPgcvCscORX3iYNUavbNV2Ot3WSdDrtc7Y4aR1RI9HJ+PT4Ix1Jv9tSWiH/AONQHctLPnqj4ux",
+	"uA7LvWaxb1eojHqYvaH9adN44S/XEPXk27ecfqBhhNfNou4ZUEVHVMK4ArH0KevBaJA4TRQ09LSBTE/f",
+	"NRSte7xxlNUT22uespKGXqAdGMLkLQQ/eP39Wv0uB5znvfx9om/H1r18eNJ1ndMLIUMt1a8bff2k6XiQ",
+	"C2ITXKFyPGNzOtDXiNC4SdPlcwxviDHcMqsdr5lwRff0WJV8uHZxo2d2Rz+yTEb/YGO1tc9bswbpSf3L",
+	"RYryLuoNtlwaw5zOptxoIj+5MSfAqb2JAD1MV7LkmnMm0ScgcuejXUFmARWWiPu53i/ZrGxu5NnFYoM7",
+	"q3jy3900GzOtkBla87TDdsPTovIW8ZjqezaJBJ+ymERiSkJeOMXNaaPFgWlxDOke1cFvQUwnahuzXjrb",
+	"f68wguuLXciJmsVMy7yV3EDq/3aiCUI5AJZZmWvdCTaYot4qaGLG+3qucGbSHytGdpS3Eqfvjlabuzx+",
+	"C/EKsCXyxsiz42pr5FOtSF3RkiP53AqgkrsyPaRBBxso+DZ/QscgsCi3H8NSRlsHa+mvCA2CmEm5Sz7G",
+	"WVXSwdNc08QSVjqgXbqBBUZfvXji44MxleIskxk1eQFWyS2aQg1rMhW4zKBCk6EkYxpFLADhsUs4/Ukl",
+	"RzIia9hRolUz5RkNN/djJNYem4Z5fwZnRj7QvKCz/ea8GRPg72/clfFMxKMwCIp75qWwlsxQErg9lXfI",
+	"JP20oNwbkfEVfumo+FEkltDkLmp+PonL0eqfOXSUtkZGpB7t95QHryYTr0rxnOnDX5BZMqdcFmIfjDdY",
+	"bwunnRr765VzgyRLypUkFJt2W04PdnhjgM9tB0x3URTp8ApZhlHkCdE3EzODjwe4h3MzY+TVkkqCL0E+",
+	"RzroXRLIulWS6/u0A9+8ODTmxnuV+uDzvJR0bslvOrRXT9MGPvtu7+Dw6LhsV9vADJ6R72v+sNvvnGhN",
+	"pdcFTUW/rV/1Tvee3fiFkaXSSguztfb7WotccVQeL31deBJMM6ORmpVT3yBUJMq5dzLCb+HTi4DNF0Ix",
+	"Pl5d8NexmGoNoWKdmDXcJFLpjZLwADbhyrNXwqzZQcj18YQNu4e9bc/RgRxqWn9hK4gIzfe1i4gb16b8",
+	"uJvL6R/SJkNOHNJLu61qlAXGvgjlnKpxcYKghzQ4DJKM9HZYm1fm9jq3TeckkoeTuS6sl9sw8t7Hhuuz",
+	"LbLQobCWf+l7wDyOmleRYxOaRMpm52ICqo9B9uvth3WQy7/suBvbKIyV+XFprzgAsKc+jlnAuAppVNhT",
+	"77Rc8Ecx2DFAA4Ox00Lh1MlfGAg6SNM2U+mzy03iKHf6dHPyTZNF8mR5eFGm3mGLs0Y83rV0W4SSKIHW",
+	"iBoOuYsIvXHOfcInUQRnBBrTC6mrj+ne0RH5EMpwFDFyfvn44gJOKTpWLIbDG+bcoldA50qIgaEr1CfP",
+	"jNEA1mIUzkPV6PeOjpqNhYA1oTlTIAORK3bIXMwmpVOelDC/9eompsg0Z3Je05jOmfJ4eGDN/pSweEUW",
+	"6UvVE+O+40j99Gc9Fwm/5WLJ9eKdQQY+dgJN+jkvEjUQk0FMOZgSgftAk8N8zRyH+fjzDizv9Nax3B1j",
+	"JbOzlxw2v8GgcE+k+jmRTMoQ8BkoXqwxU6+a1RhZXpAPJuzchLmHeFlAsg27odldk2hr5YMlqJIn+ILD",
+	"Dy8jkHQrDFL6t+VELt5/n4zoHH4GRsSUW7ttLoomFnPwdWiJNY6ErF8RWSu53WeuKiYPfyrQeJ5vdhdG",
+	"0Kr7SsoIl6BqbmRvaZY8p1KdB/OQlzVSrbETqp+FUsVUCZ8oArUeXiopSCHGxpWbIcuZ0Pwx5u9dtger",
+	"YsZzH9ElZjhUAxPCD+w1WB7KXECLhAkwc9LmbcL8qKCczxeUr8D+BT5+8lwF9Ve6XiEMu8CCcafbOhn1",
+	"aOss6HZah+xkckqPR70x3F9DLlWcjPVs6hvHqzgA3IRZuMBV90YoxeLARGqFHHJ6lyK+1cqvNesvYhEk",
+	"Y02Yni5L99KJXklGUaV5q3faP+y2O53DbhfsVXESYRjFGwisRmaB1q3oZNKHKzDEmQFuRBsiV+yNKQo/",
+	"gFtTcDDTxCHjQbSqv9z1jvrdTrvX6xx1T3X/qd+oCzMrphf8mYiLfk+wEL86T9SM9NodTd/cncZpTLmy",
+	"WUOODrlB1Ja+XJrYBBrQXNRXSpA/vkySP1++eplz3plIg2JDGxCi+9owG4MGwaAcDV9Mnvj0KQ1l0MO7",
+	"u9sog+LTJwhfM5/Ub4ROzUawcRKe0KATk0PBhWJp7ICZAVyDqJJCVCjepT3pADUrLE9XytjXsQdQycff",
+	"/aahpP1fMqVCPpVf2ARvyfl0OJ5stTms31xu87+X6jZL9QaYG2npxvzR/i+FKkkdc7LP7YcDczgXdT5w",
+	"NBtdT9/4dDvm2hdy8vbqWet0Fz2nW3UjSEdCMoJKJ3uZalhhLJ7WBx0HySIKx1TlzEEhV2Kb4CMTlfWM",
+	"sUCvrnwfF4rMWLQo6pTzeQr/gWaqUDW1tmFwC+rX4WFhHe6SJh9TLUYa/Qbg79SZUctyMEWdrIrg1ita",
+	"SS9Mwb9ERFrTM1AaFodoJ5uc20GiurlYMBpLY8jXkmGiNU5KYiZZ/AGTNpazcGyyY0a6nZhFjEomrca3",
+	"YfCG66HcMpRCMwgtvtvzR0uol3TOarzfcAoY5zcjIC3Lwkr/XO3tdpvQAovuBFlQ7et+CT6eKie3Q9ud",
+	"GW5leNBF6pAfrQgtjbYu3wDaZkvdtC82zBcVavXLKOQ7Jm93PTGqL9lHVZO1c6Ek4eyjKgb226R+s0DP",
+	"zlqdbqvTvYIzrY9btxBZT3pmUn7pqPk0O6wcZXpO5iwIKdHLAFasWLAYt6oxCeB9y7uK05wqX+hpqaEM",
+	"hAPDXSAXy+l+l9P3NLfGj501niaHVQWfFqg3fHomtJZWUjr0vmRNImJQH7T4khUMmQhUZ8tBPnp364us",
+	"/nuXseb382F+rLZb7zDxoRlhBbSqmDPQkPSZPqHSb8nVjXkxVa0FhQs3um9JQ5Pihl/s4vfuVUoxoeoh",
+	"U/PEmtGXY9CpJ1Hql0nz3zzF7XMk85+elRSGVNff9XxEHutVfuWFX0Xo3Rn9wEjMAILBv8hmGEBTgbtq",
+	"cjC92LxWw3czC77aKXhuXLPwYB+rOuTV8iDyzFksolWRN2EU5eEt1zAH2iin5FpkA7MfU6hJzL7frybh",
+	"sMJQU8sJeEcz4jVNZG1q4HOmSMCi8AOLQ60d0jC3QW1ulY06fo3JVVdCPNcKaeFy/oHF5PiQ/CX81sNR",
+	"k5c1AA8efFyUayAX53SFC/f46OjgmIxWigGY6Vzs5C/v5EzCXSfMygwFPZ2GnhJTy0QDF/DSvVFsT3ZB",
+	"9wT2bIrGcY/Inl8kGMfBz/hV43HMxJgF/wTXddHPDenDSpARA9hfT1zowCSudTYDSvHmlY4P6nIWtaY7",
+	"sL1t0LaP07hWTQJmW6Hlw/w52DyBEvhmEhaegrIdlJc05osQOlHMBFHaHAcw5E8F9ymu9p0BM+0WVdco",
+	"0AcMNJ46G2/ZAn2vaQ96De3skz486ead0jCGXZzS+dDArmOCsuwj2TjLkqTIC+B7DDYMeIDhzbtoiwun",
+	"lUEaxesLlARXv7n9Go/Ivd1sXScGyR0PyeKJS7zwEIzsKDvbTBrL796bdh8HmeXQHj1kOBVeZ8Y7uHKI",
+	"JAqsCMXYNrPIPIhexfozfxcJDE+zAuLejS4VIMIwzSKNTQI0CZi8bWdGBbmSis3Bjpa1usFhWKxhUx8Z",
+	"b6LOvYyxvs8yCntEFTMMGc+MYCrvWGg59aAWt6vxLuvxpO+A1TTLEcO2d9G4MWHOp2bi2IhLlmfvFkjP",
+	"mFLlenJW+do9/MVutuLeyobtcVEhk/J4ir+s0NrJOf8Zne43ml1I07m8UBeyytkdaiWgAPljPnwahKrC",
+	"YYWP/O7Vv2fOvZwbrU0uFJhnJUkWiDuUpTU63VagTZ5zwqDX8gG11ra/E0n1yuhRnXHisxrrgVPKQhCs",
+	"zR75Sq6zX+fAG0zzBR9ahQl5R1ea6+vS/b2hij3X6qNPvkOVDSNy4WYquNdqG1PFBpFpJS/fJQOBMxcx",
+	"y1rSFMHPkFa0e3jgZjU29BBJRl1JzOeoB56wgI5V1V5wZreZwj8tQaNXRNJ85GCV1a/OvN6s9we+jw15",
+	"N7+U08926ANy7vT6R4ftbvf0AJP1dtpTluE+K8O7dRzeG95njrF7tSUUZsKHz7kNj6sSg3IDqDq7PO1t",
+	"jdmpZwzifislIIbBGjMqxj+WUt6qIKux/SnjTO/MWohGX6P2w8yS94ZpkVtnGoS410xFxzIjTqtaHxtk",
+	"UAdd06qI1aVto6gXBfmcJd1CEclhGotkgRcG/XbhKdYek7jG4b8GELrRP2k6mff9bhNvRfrfh25+W6Pf",
+	"c7UjPMLh/ezHhKN2HcDLMSwZgIXRr+GfyaLRPzA44rLR7572jjp36T7DnPc8AC4eDWBX6urejjoDjGCQ",
+	"jf7ZUbOxOHN+6J52dHMxkyJKbEiy+fqs8PERhMPkPj/Tu8p+/0HTc9ZsJDz7s3N3Bzptkb9KKEz++Td3",
+	"78Hdw+4dbga41K7DMwTDF9ZHxMwbbybshljg5iLt7nMVxlAU1mNacaOYtWZklP5/xy3vJW45Rtbv1zDz",
+	"RkTspVDnqCSWojxFxJBXlEgFdlGfxVC/hlCtphlHP33FIwQMg7au4SC8boBfZsQIlbcml3FX9/pxVd67",
+	"HlmWV1+hlhYJ1yy5fH5+ReMp8xbyQrUizINdGg1DH0F5kHJbjKJ/eKp3eBJPTW2tqvcOOq4cyX8PtDEa",
+	"j2dvmEyiMjiTscrqJUTLKE31RRiKvhgL/W1tcJKHi4XWG99/apgkWBuuBiWj15vL7m58WtX20BA4vRkZ",
+	"5p5pqDAYrnfNCjKLiKw32zuGmp+2uRIYRmbT4Y+erL8rrOW+E8Dojj3Hm3Atb7y4wL+XabuB7RN/YPG3",
+	"iVxVXMQjMQ153TUck5UHI92Eewsv3+RjBu7vcKfM3e7pxqh9OCZiKCqJOJdglCCQk1gSHhFdKLEwwkOx",
+	"iC1mOS/c+hou3RyWJmC4W8ILUXfmyzNw0x7qL08OOp3OYdnteUYBt/LoqHWqV9bxpDvq0cPglGFNiwU0",
+	"d9DutLvdg3bnYe+wtiiSpztYRRj602+8ED+HUUQfHrU75Ou/dbuPyPOQJx/Jx9PjwfHhA/IsjNlEfHzY",
+	"PTxq1wiC7ulVr9Pvggnt+KjbO8izxAJ8VvHkRF8eu6A1HHW7OZ6Mu7TT6pyMeq2TcbfTOmOHQeuoRzvj",
+	"k+BgcgxxkoYnnW4/GJ32D/v9h4en9Uwp95djyhMmb88Xi4e9dpd8Hb66fGC2UjjlbxcVyuj2oaAbpRpB",
+	"HBIaMB57ag9pJTjUWqyIeTlGArVgMMx1mw0aRY1+76TZmIdalzrUMlaIn7UKdKC1byplOOVwOegWuvYY",
+	"6G10BhYHmkyIZIyEeYv97yZMwzGtzMLpzGcsMckzIwPJfvNrBnI0G0YMD2SoZXr98HBtY4Enr93hnJh/",
+	"Z1nd/0gkFA1P+B5AwfIzdzzqdVonTA+sMzlsnQa90dH4hJ1RGJjRLZCg8Ge2OTgXopnZGJutT/PPiLiF",
+	"ALKeLPJnEFYZM+Yr8eYXpsjgw7xCVlsGjr85Gj++OL64Xfzth8d/Pmuzg0573Iv4aP6sE/ztz1GKtL1z",
+	"ma4/Ietx1N/sRkTGp5BPN0Sw+8wLdS+QcfdclV8Matyl3ZAVx6P9d7nUUraVs3ZWG3zux10toKzVnBmg",
+	"92Vx39Tkd/7G8Fg/l7S8JxjqlvCmh9tVH7/y4G1D2RQxIcU4ur3nmkL0IdZlGYQBHPob5fPcNItlW7ZM",
+	"jtaj9ilimhkb3ll+U0PWaonPdbdhIZvfX4zw/QH7ik3vECBs7iII4lJ0YcOvnig2Cz2FgiRFgPEFWIbS",
+	"NPOIxAzAXUKF/rNdTKWjqkCtKwMmY0kpGRHytGYj9xoi9T5Er+Qc10oB40bvSuux2TVIpOm0YQu1ILH3",
+	"xtCx8yaI9cB8ITg6W/PpwBUb70I182dSQ+E7Wlld7ncjOnLRo/8aieE3X6bArLSg/D4NJl/QFIA80Orj",
+	"G5aUKzyYlZ544UpRJ48ZPq1BqEshSkdsImLWJhdKplB4KUpb3+ByETqlu6Fzjasw22CABCj1n2bOSGBR",
+	"CvGC8tU53qF8qLnhRzUzkIY1WJ9KiMGc8pXNxJFeD4F9aLJFkUmmSOVHwDjZPzauG6pXIsTPouJQHEah",
+	"6UFWuFBATZHmlRomZa/k0/bQYYG5JbLcJIGIS4xq3Tujco6VdEQZpdV8su8Am6qrLH8XfmCafGo9yasm",
+	"UXQqjd8FDyEyCVmUD8BDazQ6DXkSRbZa2QBehamAQtmNfgOqkN35zLRFs2wzRTfSVL+9eDyjaqugsPrq",
+	"qlvJVOdwvmk2VBxOpzCaLNasZV2oLrFe84qnQNGOpJgP53Lagih4GpsqR2W3a616YNYNfAWpYoXEkWy8",
+	"MhnNQ1UYq9HbvLW1UiufVrmXgixCNnZto420iFZaMksqGiuoImW6udiy+JT57AVT1FuHiobXjbu7a+5U",
+	"8Mp33pKKLaDclO8VzaZWRqQpjdWtfz9gkaYk937zumF+hhJYlN/esw2I8K5vg/FgM6rRKlbPCXxnY543",
+	"rx0dyV/XLDO2wes5i52ZH7HIz977J69ePr3BymCFtfjDyb9X47/kasR/vikumy9vne6EGrbdaYED9Vep",
+	"2+LScuc5XzapOF13tDQ/beem8Y0F0Iw2xvW6856STnJMBb1aw5GKcoV3lLfcxgp7E0TeATgPrS/3suEV",
+	"f00E7Jd5s4cQhTSael+lbVKtGMgC78JbrtnIuALYwhLEUoqLXVTzk8J3RS0/g5nijAW2lFqK7r2Lye2g",
+	"6j4IoFIFakqafJFgHLxJGNbLMAjpFXzkcuB1RENOYDH7eJB+PgC8LMT6rQTcSitB6csNwiLcD2Zrkkus",
+	"P8o44gzM6cLPFu8YgDtgpqgu3m+uCsXsvLwTBMQwXkOk22o1iuY7jOawMEveOCMvAKzbsj9f9A0afIEm",
+	"RaegwRg/fxXSrUiUlk75OG0TuO/sa9dNtG5nb2TZvclGVAnz9y0bizmTXqisUtl/bKsugQciuXlW+79J",
+	"RqtCccCsWLqahbym3DmS7wERrIsaKwNUbxMFVAQQ/IFGYUCroDLOyTyUEkCSYM+Ud/eH9PsKkAxA2hjF",
+	"jN5KQkmcRCnmlT58YjpWfhQSvctNoL+DM4Jk7FJvpFNV4ifjQA24RnmYmnnvGL19nYbsFaZQzOeC1xnK",
+	"lozeDpznebACp/ANo3KlD6lpYkpplrmVTztwGJa2vwvPulU80wN3h1biV35syCvYUzWF6w3KzuZ163Ng",
+	"Pnlb97ssM2Vz0J5misxlnWnpRp4kUHisaiM3S9WLb+qzUQrEYzTVTKmF7D98qAlvO1v8oWaLfGiOIJeb",
+	"T1KQMU9aoAVqynkT8lhM3a2wmGojWODdXjVuU00YQa6yc9eFYMEhuFuyxPgdsJluSgxcvQvVzG/5PrdY",
+	"nyafzJbLNaFG1ThXvWYjNRtD4mWCCs5gLhv9g26zwZP5SG/Srk0wk6AR0IBMqWIpJHlcf28qoVkddXr6",
+	"xpPrrneadddb2+qxp9Ve51BLkD2uluPfyGrJFgtm95YLE9pcwxgQCOqyefWFRYXRID8Gp4tLNo596Hfg",
+	"FJH40NU0YvYhFIkc+CM/D3yyxrTSbyxnko0Hf3139CH4bhaNw29//vHdy9WPf/vrdNT7+/Tv7w6nP/5t",
+	"Nhv97Vv54+Vy+uLni29cZngkTkmAv/+3BPdLcFD8sMoa8BGFDKB25Jigpz67mcgsqzW7LiGwyddvnj0m",
+	"Z91up6lXCTzoHrWP2t3jB6AwIClae1wg9n4o+MN/SIhxSDUt6wYaz9gcrB9z+vE541M1MyXgzK6SKra3",
+	"iadXdOon2yRYamVvaUDo5EwseROTKE1dNK1UidhH/mn7tH1QIP66cXDdaFRQeHyop1spBuGv/3PdeP8f",
+	"/9n635s/Xjf+q1Ekvdn42JqKlv6xJW/DRUsA6TRqpaqTufznSl+iAEAlOT/i1zEDzC64M8UJI8sZlPrK",
+	"SjOlwKaQikwYjaMwK1ppq4YanMthocLeMMeH4jSZsY2EiBjUit18cM9DflsezfA66XQOxkkcwT/YIxKz",
+	"6JtrAFi8bgxxuk57p6cPmpnLdqE3DzkfAR8gA9vgMRhfrjON0LqNHf8TAKJ8c9TRP/eOx0ksRfzN7U+9",
+	"5Lzzw6w7/276Q9BdHc47ycnyux87p3+f+IiqWhW9zuHpfWb/ucDN4l/kC6pm6QoHIyUKj/x4t4qSv+eG",
+	"TFF2ygSjuRBuXjSKGGRb8wCLFxBGxzOyEFE4XvXJMB7mU/giNlFNWNwAr6Mv1DZbfKiGRieS1/xrADBo",
+	"hUxNWloW0kXYiqliMMUtI/AetK95YVtjOvSj+JvOI/VNt7H5kLeZypQ1r2GYPgZR5TICc6Zlkwx/cvih",
+	"x7xMx0w2HLJ/wD990+10Hi2/6X2uITMVr84npvxlfrSXZgBKQMi7G4Lh1keGHHWZjMessKy7LskTEc8p",
+	"ptcqQD2f04/hPJk3+qfHgPUwDzn+3U3Ho4nFTPrNB+TxAtcePQYB4vLJX76SJoKBLGKhxFhE+Tn5kF92",
+	"jGti3+ufb3z77N27d+eOpdRPyHimNxqfMpSYxydHzgFXPNy+ZTSGA4FG82+uG0ZXuG40sUjvN9f5qpAg",
+	"8naXFHfNRhRy1OLOv3t78SbxiLhzU/QAkH3Pv2u9vdAkp7rHhdar4oTr7zO77LciWOVhKhv/ZQ+/9kgE",
+	"q/98mD5q6s+hmeIrYFFTs5jRoOq5HkOG056n/A2jgZ389MsS7VOmnLwh8NlgaVODhZNBE4RraahakPi7",
+	"oeUr62gr04KLs4Yc1ztSS4ksE/E8lArcfA47ZJmGKJQOQ+ROJCwAGR+DfzwrarGIVoAVF04QlRBibksg",
+	"73m6AHp9DzP1mPIxiyIWVC0bfIGEqkzDGB7tg4gZVY47r2bHAdapIuMoZNxDkWQ8SOVhef+Fldtqk51Z",
+	"oBRDHGpozQQtOVlD6g8nn5nYqg1gjM5pfHcGKFvNZL0lHDf6DjviCYOkqbRAZJ4wfOpdcQE8emEK8+X7",
+	"hSpLm3R75RVKa3u9wgyiwmAZnW/Sp2Pq9Xar58EirFf0/y41JeRJyNlvqqiwkFpPAEK0TAU+L0oh0OM8",
+	"9ODbe9j4T3nAAgM8UabqKUIe2ShCEylcpofxtI0iIeYbPxGdlIyYShZYZFEPIfo5YR9YvML6GNZdY+s8",
+	"VkzZW8niJ1TREllZdPZ/mV3f1vemtv0diPrAuMKjEtRVwPMs0/ZMaI0cr1vGq2fA85nvfMczFdoub12E",
+	"rC8zKrXNpXTJOpJA0/BNlJYc9+/61aTqrHotogjOdCwjsO40ryJlw8ULpaWy1LviVYLG4xmI09B7UOnH",
+	"V6kLOU/BT55OjZvvrtn4HsI0Xk0mHpnOKIYR5+I38l3PKNcfX9m8iq2lN9QQ9vSNUftZ5C+hY7D7e6YB",
+	"WiideNadm+4J7BZ/ziGBFN7IedUqThWwG+pHXp131yMFKntWLgJ46hYzysX0g1ALuRLeFTLPaoZuNUld",
+	"IK2sTWAt0UoRuEZP0JvK6hb+bXUffeAlndeJX6xv6MhbwFNBzxOUzytTtMiAouuFr5ccttRCIo10KOh4",
+	"8taqdik+n0c3BqtX1swuXGHLKkEHOCTrL1AZEbtfoF6yZbVqHjiAclXdZ9r4Ln3bEm++jrlQlb3Cd7t1",
+	"WQAayff8HVOEmnwmG2hkjCipbWXtjLg97EYjk2rtPd9ImM953e/kSarUcos0Vaq6U6Z20nP9hLiFmeoJ",
+	"spEBdRQ9yaIH/JTZRtaS+NFqQX4NJvUf3E+NqdCoIElRsp+gHml5fh1ttPA4Xzmngp8IUOFl42tbrCJP",
+	"p4G0qFvwpSIxJU+TfuA9Rhf47B59WxTXiquTeb7h1clgwu7h6pTSVTUlGWGVZOzOlTemkkHlOsBSB35d",
+	"q1CmvKR1uTiYFQaOQY6O6hsBlB/Q9KBAbgJ6o5kka2Pzag97JbJc0qCgm9JbRuiSrnJA+x7DMjRUdaDW",
+	"klQgpUpj3Y6S3e8Qb1gamlJ5aFwySMTI8oBLJGAT6w6MerGcEgSZyv4DPxXICLBjT/pKg4RJe86MEgVl",
+	"vAi+X6Qp/zxD0V/HrCXieS0WjLOgmm8OIP9O1qQ3TCZaYZ9R70mgHzp7bhOTYgwfvb0wHoOdFlRKk88w",
+	"66eq3kKbJwpMtDuQ9UHcsgDrkfvI0o+Bjlu28pGgn5uvSyfFIhzcsjXLWiiamR+zUKoiGYuIglyUJqLK",
+	"Qwq0lG9ol8VzqcRiUbV49ENnknzmK7G4zzLBL6vPC+OaqrMhFb1S364unux8il9VemwVo3Pv8bmbHfqK",
+	"SbVOfFCi6nVh5ej4u8x91amTag0mAs077J3PmqtwziIAc/X2mxeaIV9PiGnuHqTsZD2t63ut+bRZJM/R",
+	"87MnWb5HlXPmMYAreZVKDA3c1ZJmuq3SZk2/em4qVGvsfneV1hDg35Frh73brrR9VuwLZ9BVCzJxcpd2",
+	"WZGGAptxU9l/pS03SVONtje0mc4rpZLTf6XFIHHTk3aSSv6xpzKpcuRTpnYb9nozyd7tI/me8zkSFebe",
+	"rFq73wBRbuv+FK3qZPSYziFRKlSf0UpjyQrVLIjpklfJI/uCl5qlebirMLorfpFpGxdP/OqCY+X7ShK8",
+	"skGZai3hGynCZEEvqQuX+q+YTRr9xn8+1PdkwbUy9BCfyocXTzCyBRTTSpJeX2itFskh53xFMO9TLhhm",
+	"eEIJ3rdvL55gTUIMw+SCh2MaEcEBM4ULRSbCIM76BpQpwfcdjD5CX6dZCN7YVlt/WwkyFURw9LW2ia2T",
+	"F+Jd0VQxH7FpyLMwZlOF3K0/ngt36xQKi9sRTrAatz+y8PjQjSw863ROumdnvaPDk8PO2VnXCTLs3CvI",
+	"8DGEINcF0C7olOGIZZtcUbCP28Juw+chvx0SjPy0t2fzwUTE7BEmN0Op/DkNGEkW7YafGxgLXRUb2u2d",
+	"wpDTv3Px7+/PWz/S1s+d1tmgdfPH+4XAg9G1IqoYXI3ClrKThOJY53RFZvQDqxoaFpJ3RxawCU0i1egf",
+	"dZo18aS9PUaTwrhQnfDt63czIbMq/VDJhCsWuDugSRS8pHd3FNmc4DZJYTVhA6xEAgzREy8ZA1QvbsLi",
+	"fczJVJlttvXGI7cDx1SY8qjD8czkm2SDbhLJtJhWLCCjFWS3UpnnBI0KIbWFjJqmUeswYWtgkUsrWADE",
+	"Va78w05u6R/klz5t/Ty4+dRtHnTurq/b7p9fN2sePvjUaXbP7vaWLuK1gryAfB2wNU4gGUQyE/ljA67B",
+	"lNUvZITcspX+aAa4b5KwyYSNsTxPm3R1M72jI/IhlOEoYuT88vHFxTUfz2hMx/pYbZIgnExYbMvKQ3SP",
+	"aaRNLhkj798wpfWam6+hONvDGP80sfowQyjRsikq5KjUhrBXi6n/aP3vfcXTxeQFVkvy8RpPWtStBY9W",
+	"JESJPHx6RadDrBRtU9Ila+KxvQwlI8PDbm/YJsM/wFuUr9oEbBV0CmgOWtSZSPMmkQLVNgxmjRkmzS9i",
+	"8XFF5jDjoMuRr4fvHkIW07BJhteNg9b053Bx3Rg+gDQhmnO00jmr4/6khaPeVEQ85SpUqys6xXjJi8lL",
+	"wVkF464yBtnsFi3DtEDvZ44fqcIoIqaiTzOf5RRKMjzoHA7TusUUkQDKmV7XvHvQ7rZ7D+oHq6m934if",
+	"UxOQVaXDhUGujiwI/nTcTQO5qBXzPjEZUnkNE/OS+vgI023xp2EzUw/y+cMEolAxcZ+MVtd8aD43z833",
+	"+kAZxWIpodL3EKPlRBKP2RDkB1A20hJCsmii9U89GKt86WMHBhZaX/01DyUJp1zELOi7hmI1Y9xE1gHF",
+	"YCRVNNbiHSLtKBnGTDI1JEs4+MIAZBI4DWDEpFMzj3oKWkB9C+yI22Q2OdN3wf+aeO9PV1ZcUkmGuc70",
+	"FIiYxGj8ncORLiYFViq8eXE8p41YxjHg3jdKHdyRpZEkMQNu6uM8G3hR20lpD7YZtRGCDvMKDDBsqVfk",
+	"1y3rVNPfdpVdKMuJOQZ6UU6GsEyG7c+1AuxQv7AlYM6R9uee/+LwIYWzXi8PFZuX1XJyjj+ICYkEn5q3",
+	"YJJNaqrd8V3yIvwWVhD7qPp4htIUF8bcdjAQ8pqnmaBkzig3Ccsh5kbaFVhI/zvqfME3BDDwVp0XYOf9",
+	"vDf+1JR8z/u+caNXjgQf1xlTHIf7PWlBQ1EVKWgvqqMksyjdkxDjsq6ixHi8P+8EOzH79xzNFaPzqqEo",
+	"RuefdxzW+n/fQVRexjP4vs88EOfufa+hvJUsrhqIMbN/3pFY0/w9x1EwNVcNyVqaP++YfHbt/Y7v0sDJ",
+	"FMcIuG+Zm8Bez+EapL+oOvoNPM2mRPmpceis4r/hzC/D/vty/S6DPDIm/78mAhFXU0jSTzmsEoMs9kfA",
+	"LIFSh6A+2PiDn+znvq7tuw9tN7p7qtgAVAyE86j9LkUOMLhvm430tSnFA8P1JIcbEAbQuUCBTiEGYIJo",
+	"zGzR9iYRWAoACkokC2Nr4FaOgFpH5W0Wld03Fzoo4kyvuQrnrAl1JkzdSGgS/g7oCjUyB48mhyLhG6N5",
+	"N+NMwwVYaGUICxt9bF63gAWtFLGg9usM2+AuS35+KZSpW7r7YgpCSUfRBuvi/OKJffUOAoxDPsjidtd8",
+	"esHf4Kt3TRexdt2HWULUXbMRZiY43fciFtOYSbm2Ecd0d8Ff26/umg0uIOdvoISpFLy2qZf4xZUwUUZZ",
+	"gaZxWhCstoFc9bB97a7YijPIYExhk84vcKvY+Fis8bgRAo9uL+EBlJCEaCF3u+y+ar+lwXcG7W3n9ToP",
+	"5VjwSThN4o0W7Yvc+7hy+cYTfn7x0plrGg4snsYGX762r+5NikICSrIwWSkxm4CIVFkJFZxlAxJNpJgz",
+	"Z02YI49yJwZvb/PqJFXtMK8W7MPd4rdstX5r43cFN4SWFabB1Nm+aVOv0w/u9C070jdvFgzibHi1rbyw",
+	"X1h+7G3u7c4diyQKYCJHjCxoLPWJSQkoYiQdLm7gWw4YZLDzs0f6eEW7DhTcMUWOAMWu3TDgAi+FsliQ",
+	"O06piz0wAMRWp71aHj52vnTpKBwB81DOrUF/U/n/wn5z1/SA+a5rqAQfvLfJBW8BFNHSQlcqIQIAoMpB",
+	"CT8iQ8TCHRJJV5IsteRvk1foQXGtGmTEIsGnEuHXUDVW7KNKX84JkmueopDjHKFEcSewjSUW9Mq4EuI5",
+	"jU1x2+2XhcEoHCghBpFtp5brr/GLtN/9Mj2UBMiIUQ8F+x/ugopV+MXshs9zqKxfCuRc3gKK+5SGDoD9",
+	"jEULYNzTOQ0jCBPZkVeQFT5QtoVa7jid7Vebcu4b2eWXtXR3hAZBDODUABUQj8Ig2HmwE/f72qFmPe1t",
+	"6jPLTCwi5sw9AE/oIcPhoXIhX3IsFkySQOhXCzrEu3fvWkWksDpFoggsBnQaFfEqnDORqN01RZU1sEZT",
+	"s119rj0VBkbzQgwhTjRp+1O//BecHTWx/V6y9sHQ81/51nLBFYs5jS5BxX6qj+Cd1VxsaQNl1Ly4JwaC",
+	"KylLbtPjQAdfJKYmzMZwzo3NCQMQcUYzfhyzQG9UGsl7avnjfEubqOVu5/u+Nq8V9KCKWSSSzyHxnlOp",
+	"zoN5uOshAonf1DZQy8+sq72w8aUgjINRiED/oVQxgBwv4ZoyQjRVWEbgXdQaDILmfRnyqemrGL7hmrzy",
+	"Fer+Ne1ApRLyaPdU1mpfPuBtsNijra1DGA6VSduSUXV3eWsXymODTf6FLBRO52xDrfQlnbM9KqW2rBL4",
+	"x00EkpZcdL6HidvbtGWD3m3Cvkj+guRKr11YKW230aV3PtvIOkOz0+XeBESGpG+ifjKVlPKVg75vdYUh",
+	"UmEj/C07ACDtHpyY2O/XMQE72vuJL5MxnPR8akSkNY6uRBJLO8rUafGlSCChtnC6uAPY48UmF/XKBeZs",
+	"ooF5SfVZg2FnutsvwufwUqgXIggnoa+SwTs32LcU5VsgwpZ/qOsd3rH95lxF/wIOun8lf5qVEYb8xSJa",
+	"fUFiIp0GS9eGswCvf0ZhUQC//iIERNG+/Lu0ax8fkr+E32p+Nw1qS1bVsWl9B3o2uFCsSbq9U/0+LHIb",
+	"hfsUqi7teurbsGtTvGn9zi52uxf2PDXpbQZHN5RZ4ieNmV6hkeCaaZDCmflbbNR/xKhUTrKoFg1aJowY",
+	"aIsBMRlLQwi2GbbJY7FAwKVrro+ZW8YWWXZEFEolsdII5pzCE1poPz2eYkYDk1Zp/DGvY8ivCPMVLXeZ",
+	"HaehTb1hns73toRtUYsQUwdRG4UMDE6GNhlo+CiV0aZkNp8yNFkZWDkLpLYzVyD2duE2s4Yl+W73xg+k",
+	"BIaZUgPrJluxOHzUXQ3kFcBQvsEogXua7JTY5F5mDCNu93Ck638MYpbI9VLR0Kxf3aPrHOgx2J5G0wdK",
+	"ydf62oMcfACn0dIGnpmN9hmsfSY04FcM3voCjfzu7ez8AktqFcJafmU94Y2ImL6Wm8Kzu81ZLCI2cOvX",
+	"ro3GzPe6vz0hIpa79ALyQfgBLR6XiL78ltMPNIzuYfag4UB8YLFWdDZapa+ylzXZo0GSJ6H28yffugRr",
+	"TsHqGYwSuV4JRu/Ot/pVEFliMKd8NUAXntxAbokXlK8uzet7mye7AQC3hSo6opKlPtmcl9FYdJRNA7a7",
+	"hYtlm1zFK+Owj6jaZ+hX7gL2hVyAvlhT/K8twnCoL4V6bOAIdgzQ+IjeyYFWDDYL0zBfXDwxZtt9+V32",
+	"O11frfeUgHhM+YhFAv7tyvps+0erY1AvISA00hegVRqRgjZ7k8uBtH5Rbqx0kbwC/MFfda99gUEdNiwR",
+	"5zl1ugydAQ+/rPnEE94tnL6LArhzKo6jlFCHhk20kpTmXzWfB+0K+i8ZTjnm9ighiJgoxtu//Zwcw2xz",
+	"vfvlF8ivMLe/g1l7y2miZiIOf/5ljSSpdSQBAqyJYP2cvy28/znCoZiUaC0puEfLRpPPYSB5yxex0DTo",
+	"e9zjbD7uqWN9CQkDzcaS0dtBVvBqTQvvGL197dbA+lLSDcqnb2o5A/8CHu/X3MIRo8H6LTeVflnwggUh",
+	"vQKwip1mNsmaGkDcwkCZxtbsHg8Fe2XsV9KJo2iSFJeMSKb0bjJjJWMRhHyaQhZxlnkaszANrfLJwh7D",
+	"kIx1O8u8BYS+iwWfvnbW3K8YvNn8vYlLlIkloYlVzSCOII0d1V9AttX+pWY6qrTINfi6fKn9BuWRiIkp",
+	"c02eUgOCmDq65mw+YrGBtIG3wDgoDSjuItZLVIU2uSVgGzLzsX4V2Bkp6s/tR1SdkI2ZxeFpI+CNBQ86",
+	"Pjo6OC6i7JXAhOZVJVnezVYZjJE+7kx+rBZbCyYWESv0d9TpbNrbBaxHGkWvJo3++/XYADdbwFjOK+v4",
+	"ASLCTET5gr+AaqBYte3SEqIXi608A0mPHy/ws24nGyqNY7qyYZB+Em5DDuBbWMsPFxlgZJrq8gm3mame",
+	"KvNNMI17YUnx+AlzbVEpQ6koV/6msM66j8g44SncTj1uY6nVrED755pie4JV87bE1DdvXw4ur87fXD19",
+	"0mg2rp7+7Wrw4unl5fl3T/Hn4o+PX728evqy9PPTl/pz89fl4PLl+evL71/p1x6/vbx69aLRhJ6eXby8",
+	"uPweutJ/Pn3z5tUb7wxANunmjHp7AcV0t2DWnQvJ8R4JyAgRo3+wMVwu3MVdLjaYRT5MspL/ReGWHpWF",
+	"KlwRDfnu8ikMfAUowcGdUjzcYZX6t9GVU2MT4CoTyeJhE2tcgu5nIpz05W6Y7q5hbv8iJH7d1ivMCiKn",
+	"aIKaKR+rJulNwp0cchpgYAGNXjuzgdAr+ZEN3yT8fMq4uuCLRA2dU21oNyxYhlQRUumFe8Rh9IcyURxw",
+	"OuifDGokmpHy66JeHOcqr5szFUskmXSbNgGMnRSo0C7EUEKcx8bC+zE06hXfvU6nU5bfNbIRCcQMYhP/",
+	"Gye8SZYAkpxVziExWzCq7ilCN0Aryu1w+6kdgnMiltaUFiNz+rE1WikGB9nh6dHJsV5pF/omlsTssdFZ",
+	"yrpBio9AGA9Y4GC6WohnMpTJgsWSBSwY9gnFgsxECXFLBHjrVN6C7biA3GK3UIHtmmcwDSySjEzCWKo2",
+	"GY4pH7Mogi70K3Bpo/LW3LD0sm2TYRDTkId8OuwjJiH6C6FXifWY3NLEZmBAk62RB3lgcFtDCGyKQsgo",
+	"bEMDYGjP3SIARwFPo1nw+OYxM+AvqageFf5hczSbjXS4KCsqsqXBJwz+3JJ3uNmwvAA4J5NA12xkc+U9",
+	"qc4vXlQsBarIiCE8bLkArCzUEyJDmigxNFqymrG5rZedlTYeQqz0kMiZWGbvgAjWm0xccxPcoxeKKcUP",
+	"r2GM2FBMJkMSMWp6SFHX04rg+alKlECmTDR/xWRSMf60YKX3rjBlnCESukXNFXhZTWKOMFtZAZu8hDRW",
+	"6rXqp3ntrll91r5zYnCXsVCIQY+x502Ir2N21WfxUQBCDZsurebsrxJJsqP8EUwOCdU1Z3JMFywAeHuI",
+	"VtXf/Pny1Utk83YHvhZIAFgeRqFaIVIaBk0bvPgBXcuoq3DOpKLzhf6MBaEaBHAQjz0z971YkjnlK6Kv",
+	"ndIe80GgpVDM5uIDGuINPKwrI1YOB1HnrgYfzQZ+30oU1fxhNt+2dg1lJXPh9btmYxLyUM4GMaOy2g9q",
+	"v38GL7/Bd9OP01nZTIl15uemWa6mwfWygyOljV3EUqENZL+96G0Cjecv0Vboz0MFFQ6MSDNVks1ebWea",
+	"6foCDKEcBP7KuVdxwqCGiqnohboOLsIpU/grmLXMchkJETHKa7aJvgBtvgr+ot/O7syDcPtLWyVubGam",
+	"s8lTcNTGEP1rlSVrR8k0KbdYNzkfSa0KJlyFkadm7eY2ARGwaB1bXsBLd00bz2qCa/06oI28taVcMPDU",
+	"RTZexnoFcTJa5eZVMiiiZodmgf1Tu2YoySgJI0Wwcmm1UOl24H97QTWuXk9ZYsxmq0KvLcyP8ew6qgwT",
+	"IE47YONQK450hGqj2QOGMYJjQYpM42s31pH5GQRR4ahM9Q306a0lZ7Taw4ayefewPvzEmCPovrMtU5zT",
+	"zeSHRSLN1Va893htTJhNu8RgbVQutphdfL9iHdJijg1Yz/bBQ63w7YEJVh0GN4kjUB2u2K2yxOMMhUfu",
+	"/u40u5W8TKwdqNYYhVdpny0jV6vIYt1aPdeKY9tNTrfzmj0KWsuO19Gd7PH5izCMVcUrG2ZbkhkQq0Nd",
+	"4Kc5XRGZjMcMJUbhIC9yD0hyO/Fe2TecRYdvG/g4KAe7FvAQAvxiU39XC5k4nIecKmT+nC4Wae178E/4",
+	"efdEP8Sum41AcFb5ouDMvmddxhUKKDy170KgW9Wrb/TD7E3JVPWbkin7JhQ2qXoTEhHwzbt0Na1eZtWp",
+	"9M+Csw02fq6p+lcdPq571RnK2lZTpq9vNOXkulfd+bm7Ka9BjxnwUszTemrpMkxVwPJtuVBX+t6C1s2+",
+	"hHsdggISJeDYcW7nG2pA9p7uP8tNiR9MBIcrOvwTGPCIUCvRw4i53jeOAbUg2qoFT2oltZWrLF/NueDU",
+	"x4SaGx551Gywinm6Sss6No1NJ4yJiKEGytP5Qq3wHII8NChU6uB3bWSifQmlgtLVk/ew+Uy0AOcj2U8V",
+	"/lGsPFQoVFlQqfPFI41Kndeqy5f1otAulRQ1LHQotFNXf7z9xVzeaow6VGa2zTYZorgGw/2kYDV9lEX/",
+	"osEyte7kHITWHimT6ZRJNYjZIoKybcl8TuPwZ30cGdWr3ixWhZGPBTKz41kqygPZJ0M8YUI+HTbN3W7E",
+	"IEkRL06PyNCqaEH6RnqBzM51DL2S2fAekSEeIsPmNXfMw01bKy+vIAjOHuUs1c0qS3XOHk185ujmNcc4",
+	"MD1PjkVQawJ5q2M6eDDjmmFmx1/ezrvWNJvhb+xy5XLIWjAeIFFZNidqAHDN8HcPNXA9Xjpu0RCbKbM1",
+	"G7FqIVSLKqtkO1r5IPlZ7t9ApGmF+E63jhrKaKx4ZxMgtrIIgVhI5L6vq5bgNMJM99MEcFsz3wjz71wc",
+	"9DFjlqsdhA1cqD3jYMpB7wE9iE3Cj37jqqUJ6+ICMTEbiykPJcPKYQX3WLfgHTvKVYaUt4NcDdtP3Z6n",
+	"NCfewMXt52Sw6cCxUUVMSsPMtuthrlWthMnAA7DQdW9f4lsmYy8c70kDMo2lDkzXJBcqmdkfhFaJfPc9",
+	"hxyzgNJVkTq2zRDX3/aytVV9FIIMAZnfBNNZFPLUgtvE4yG9BKtQQQ5n7uyXIZ9GrKW/K6y/chSTW5n0",
+	"f66vP3Y6revrj91n19cfT57pf549u/mDfiIrHlZ/5V275xAjd2XD/jwGEv0ItWVbkAo8XzO94YTe++g1",
+	"g7qaxyeHZ2ldTXLU7j7wKNXQYxZpWNDQGQ/A7iDJ8NwEgYPPsU++ZTRmMTHlKZ1W0hqVrxb0pwRq2qLb",
+	"XBb2+2HnbH0QiJXvoZe6sdASGo3ECu1laYwhSO96Q+pB9+jgeJ0lFVY9pMfXx2NmdyZfbr8/cOk8WtKV",
+	"JMMRMDMXS4I/rY8gyU1grrcc84qD8O4/3O3e89xIAthhOXP2vg5yq2JtLtUe2y98MluLs1Rrg6K1+hcj",
+	"rVClzFniMdfKjNJAjmS/m+/kVqY0F3rAf2vjAkIWxpQDzGwIxfXDittZEMpFRFcDe0pvxqQn+BUe2N4z",
+	"QLdHRkyGAQOZb2NGyrpCVqdcb8w5Ddc6VgB8fBv9aPOT03cYIU3puZNOwPqTBxFXAVez4uyhDvhhYGp7",
+	"euOd1jqbskgkPKjWbxN4qxTugz9ncbzegWU2DN8OsTYJqtxywLg9TJHi7npf1DrxibnUNrp+bQybsbL7",
+	"DOP5YPFmGpYHPjQAz/IZe/GzXEpJHdK7i2OcDjz9OB/43O1tpjJ0TvV/vtX/eaz/83RTjYCz5dpcmNSM",
+	"wpa5TJicebnIhELTvsWTj5zbKuYwixsFjWwMZXTz0X0XyobypYXYw9SPgbYszmCGtVSyaBwYltnHytRG",
+	"JlFOhmEAgY229v01zxW/J27te9sk+PxvGVtIG4gEte6hCDAi65qhmxU79AU51gfkQJAZDTGYAIIu+1o/",
+	"BVUVcoAImLT00wWNlSRRCNgUQoJOO4Qfh+2qaNhcSKJYcseZnro+9C1Nt7IJhcbUdPnkL1gFfKgpHaae",
+	"bqBQk6VXytA+TeMx10Soh+iqvLvzrbQKvQPrKgMBIO1km3Q7zU6n49YThigeEUMi5gaO83oDX7OBU39+",
+	"YWZ9N3HlWu5CWF+ByJvh8svo1mv/G+ZMc2Cegn/huFENAy8T4wFYsozhbogRX24InBbuI5GoR2SINr0h",
+	"IqYs4lDEoVo1iaJT2SQR5dOETtk119tEn//hHMr56z+X1tqsj0G8GYjJpGDe2s2auE2cRkG0Ae+88iud",
+	"SbRT3mcqsywYc91qk+GnuyGh8jYzwGbxf07gkEpi7lEWtopLiZk1KeYKX1fQm06SoYdiKCJ6Ja232Gaa",
+	"VLgmq5gJV/TdGHkOiIrGMNgmQy0sTOA5VU60ldW2v5LZrQPFvuNnCCUEkvJHehHqPQAV2hUoBGKKHFiG",
+	"anbNh5mJYtgkIzameEumKjVvzAwoIRwyBkUDVzUXyuDcOXNnpFzRGFNcl9b6kb3jW6T5pvPmzI1Nk3jf",
+	"Pzg4OHtgXTRkkqgkNgcoJ2+vHrthzitGYwLi8BHhGBlqDtRQQkECIhJTmT0VpwFVrKXFQV4HOsib7Xqd",
+	"nA70da/Te3/cOrv5Z6/z/qB1dnN9Hfyz976L//rUu/un/fXTwd2D1tcdePTP7vtOq3eT/f2+24MvD953",
+	"ujcPrr7W/4ctdVoHNw/67zutI/1D+o+vr6/butFu8+zuwZ++/vGf7//Yuqn87EFZ99riore93fSXMxBW",
+	"2vxwB0yZ0vrZJIlhx4DFHjQqgx2DZsBbtkKwd1kMeE2SsKASF+J89Z+uStxpndHW5ObT6V0r/ffhBv/2",
+	"Wnt3zYUydkrD2eqjI6//7STuqkNQQG/zztLfRRL71bkmSXj4U8LyofWw5av03Ta51Fo3Cv8CPoxRXq2P",
+	"7ZqrYhAnquMxI18Pe53O8EFTH30gL8BTTqfCApvLR9i6XTpO4yLWkso+QDCJtMvhYa9HfCAEw1IUuSd/",
+	"xl1a/9H635s/ei9RjpK+wc38in1UjbQkdbDViQsxJMVMiGqrTikGqDoDDFfkS6HutRy5UKw2g29j/mxN",
+	"+hWj8/uQrkxQUtHoMh9BXfu1ElL3jxltF0/kpu4u/REKbZ8IqRksbMx7DbciZyT37iaGoyfOB2BQT9Gj",
+	"Nvs+Q8tCk5Vaf3Thh1fw6l2zkSwkiz0KzRsGeqmbqKNliR/pKkM3w2JcIQSjSAX2gwmW+oXYO57Cnm2w",
+	"43A4+RmontW3ksX3mVOjb7bJRcmi4VFtPXNfMAFvbPjd0Fz7ki1Ti+1ORqd7GHCt7bbeIgXT8I6NZkLc",
+	"3mcmltjEvbaXIaOwvwzM/YYfG4j7hrlxyQ0/u1oZZS+Jow0/efvmeYnn+utqNgdZeMeG8W/4/l2zeGG6",
+	"9QWJXOFNppnenvMexrSgDvkLYwvjhKREsnHMSvnkJzm9QP9ZFzlwfOiLHChaFdjKw5ub2kttpl9lkS6O",
+	"b13OtFIHok3wsSkljax2jawb8TrzInz63GGSVolJzYWIyb2VL8wlyqxZX6wYaFCA1euYUyaxmDdJzCKq",
+	"wg/MWldMjcbcZSQOWzGbsJjxMds+9dpB31gX/5696bGV3FQbw1MemkRDNKqV02iLLM+SmmGFhcpdO2aD",
+	"bz7T9oPy2sHdtVaizC7xveKeMZ9vvG2MFLaDkmZ3r9sy4NZ9FrIo8MeKnFuAlYl+5ytbp6wAWVN3laCt",
+	"n2/eG4FR4ZhxqPjBQnmUY+wL0Sk2NBVAO1WcqJmtKr9JgEoPjNflkNVS4Gqr/OwXiWR5n13McaCNZqp5",
+	"ucAljX6D8lWBi7L6IN8kDsCZibua/DO0aqM3H4uN4K01vUozOp4ZeFTqLhyXnoNOPgVgGxKtQlaZ29Ho",
+	"N+Z08R45eZPjE4urFztaa6gdXC7zEN2kmgfG9iMZg02F0AZpA/q9fMCDKWLdJFzEGPGYYihAHAXPkC8F",
+	"JyM2o9HECjHbrM9tdh9NNn+Bqc2fCgNrKUkj3agkw7+1XvHWt0Bs69VkmAPucgPCeqe72Rs+R4xeZg1v",
+	"e+SuE4Tn8sen3Dk5JZugi6WnUdN42qOVyRzK8qz0LPYJXSwYDzLDjz6pl259ni2gg873gG+2A1YUJjWt",
+	"jbky4VV1No8nTN5WMPkyDR83190FwF9jRQ9GAiZvfXF6an2SP3R4Dm+uxYqgrnkSUiCzmzVWRHBzDE2k",
+	"MIupZIF/Nkr8DygC2O0i02EkzyjysjyBEzpWqbKEs0ieiZgMjdUEMw8HpuDRsE+GWokcIkiIEkOUexbC",
+	"L2CwcA3/9ThS06NL8dG2Uj8dxCYy/x9S8PYbunTCgwp30WorUT7fszCPpSBXJ6EmmywxhgiR/adR2+Xd",
+	"JCMEc7I1Or4C1J/xLYYoiAyOf7O+bfUzT9cXShJA7bDCHwpkxYE5IqPIZDO1GykmZHXKPwZKxSxiVLLc",
+	"kpNfaY18jtophBOCyxcR9934BLPMIA/DLEmTRKXfChHs0oqgXqd33Op2W71jr59cJrB49orX0HQz4ZqZ",
+	"01Xpi1gaA+mIrDCLJ9jqFvgZUsUtPakUDfmWJKmIrd1d8Fbtvup5d5X/CHrniv0mltrVaon1FZlgxSGp",
+	"lmht8vQDi1cODi6UyksFmEwZM6crAi7va677+NjCtTtsk9dUSshxcr/QZzXqfOSWi2Uf+CA4k9iQmLMy",
+	"uE/58jS4+dRtHnTurq/b7p/rrS6pHGjaQ7awP/OSqmnORXPY1B7E6xNQq0/fe2ZGqhQujwuOaWs8B2ds",
+	"AOUxlmfzvMlMySjC2pVTJmeMBnuRrldZaEu+DKNNWt2/QIcCf2lf+bROcqlEDOHJubiPvOZJDFw6IAsV",
+	"Dc82ZdNZe8As72py7iI+pZXFUnBjcQB5YbIw5UwkUYDRjght+DvLXMlyystRbMDhPkRNG80rwwWyGZAG",
+	"wM2IQAgLWmYGRxGzoG/2Z6T0TyEfsyxSFJL8m+QfIuSonv6imeM0j1p1D1StHULId7jkCO6PwbsH9ocR",
+	"1qV8aDugIl9sZ7499tS6quqCtFlLv0VoEMRMovSNhF5TY4rYARky+/sGDeh/m7/bYzHXvaabyvqdcsbi",
+	"w3wMS347pb6E//jP//r/rpNOp3f81R/++PCbP/3P4NM/7/63dfP19XX7T+tfe/Cp0zw+uPvvr7NXb5x/",
+	"t2708+6d8/TBn66v2w/+uPn73q36lKtQra7o1HOgDf+A8RoM3oGYUM3aQCSjiJGfEqGYbBLJFhTzm0eg",
+	"E8ypxAi0s263k2WcnbZP2wcPSorSYZ1V5evr6z/88z25vlbNmz98/e7hgz9dN97/x3+2/vfmD9eNr+HB",
+	"zR+aVS88+IN9cr+ILuci7Y1mDsLAm/u0H3+LC/qU9XRfdKKqEGO0HYHETa2HmUXeeLYeZTBlcPXGCtku",
+	"XjIlQ/tnARE1zexqNugUoVZomAVG6n+tpGLz9XaXykjfzFyg2c9XG7AfPrH24k+b6Vu5b/IgFSWF6x52",
+	"D7eHz2mA8LllJnRsMYHSg8Njt8+37Lcj0rkBIdVtrnW/lMWU7uLKnzaJpRjs4eZcocxtyd6g2uWbSrVc",
+	"3+reYuircP2co1unyMiCHcZx5px1Oifds7Pe0eHJYefsrOs6c8rP1ntb9E9RVOF0caF6KrU1A6QB+lqh",
+	"EsQjRzUD/5yp0IJ62q+rfu2E7BUw5VU5Chf1e9W/2DN62E6an4EY2dS+XdLmDEaZYVctWJleZowFIzq+",
+	"fSzm8wo79CqNVnecNgDI2yZX7KNKg1AXVGp1I5RQ74cbCG5aiXeXqnf6clWy1HS2SdorpuqdHur/HPvv",
+	"UJt8sm0PXukDvsQKUDx9uUT7J4hfWxwSeJkrYOXZqlnRbQ/yqZZpadLVyqZbaPnQxOJXCKMFkENsaVyQ",
+	"oEoMnYrew5x9wys4fY64cspQev4eeewdmwiCjIlWEoS8MjQFM+DonKkUyghZMTQa2BBD5HNp5TRviB6J",
+	"YOVuyJ8SFq/SSkfeS1lkqwWW5yMC9jSJDH+GitcW98palfAMAnSlleBBbj6UEAM5E7EaNvGPSPCpcZCI",
+	"RA3EZBBTPmXDQhJICTmr5uTaHewaDEjmh/IS+fPlq5fEPDdIF2ed7gMSchMbpNn8yPAfWOzMHPyI/MYM",
+	"ONBTwJak9d+Iypk/8Hyd4RLJNQvPKw/zq63K05BEDI7WUSxuMQg0vbgnWIiMNbISYVmgv/OjmS2nkBgK",
+	"dLesfrPhTnPDGQ2WUdXrwfwT1om+svNbLpbcu0xzloyqilIEst5s2QUAAhMLzD7QI7aY4o/IEJf2sOlG",
+	"Q8WMjhFzXRLYFZjbJMnYpiplEFti0Wg2sBEvud9THryaTO4Tpq3HhFUFQODppWcLyxvfhDABankRy4Vi",
+	"tXhdxlZ4a5wMv/ujbDNTmZ4xMZlYW1kx1w5/9m27/Id+BFm3FMmMAkicmEyyuhH9PArckoLHgIPV0i0Z",
+	"AqXrmjbxd0w5FEh3wifmMDuQ+GJrGmIxSHJ+AYaXPLZcfllDtwOgqNFsQF9ZVRHsLPtbMqhX/kFvbTBC",
+	"+/cBo5GaVRQCYzKJ8DJIFrEYedQFWYH8Z3FtxG0O00bcrtc9TZO+mbx44jsN3r69eKLPVy0WxpQLHo5p",
+	"BJ7ZNrkIJJnTgFnfs6n9overmKRI7ifGeHV03HtQNB12umdnwcH4uNWd9GjrZHzAWmej427riHUmB/Rk",
+	"3A16vZw98dfNiLtrNp6L6QV/JuL5lvLMqUFp1ZVX54makV67k9VnBL5uk8x2bgrToLA21aI8x+uecTMM",
+	"RVlA6xdB1TSmXA2qb26au19JuMC1yQu6IiOWZeO6YI3lJImsk98kzgnkYm42T48s1JcZByTSIL6l/AXm",
+	"MJEsri7xWOWheASOCRPwHSpG5ELfC2gsEgRSME53PCDa9Q6JfbO/mBZiR7gmGwckzW7KkyNsPN727R1A",
+	"XzR7f5Nbcpf0rAr8rHPQhFiA4CVO1oNFUVUiU8EQicyzKmgQDJRxWtUGpel37rAK45Sz6kR4xgEdLPW3",
+	"iIlRwFUZOwUS8gAY/LeX/L5r/vOOQH5bFEequgqhOVRf8IJAEgpZy26JMifv0yDi+E2km0SXw5rN8GwR",
+	"DWezBNfX9u2N66fgd07tFEbnletTYR7U72wtJovAWVX7izOFOBATHleBVWvONLsbsiWYW+s5EiulXLXf",
+	"C2AC0xCg3x1ELYz+dVwHO26hErEqNa8pgPiZgQeA1kumVMinchfYJ3ckCGWO9tyZiIIUS67qKPv3Efar",
+	"H2G5M2YTCI9/nzm/vzPHD/5TKzdYPGX3sw1DwG++yPVUywfhgXUIuRL+6TCR96k4+VKsTMXTVQ/Az8iK",
+	"uvKvOHMryzsHossyjwQFiIANpQDiCaxPhbIYmN4yt8RWud0lBe3zq9A0rC8KlJYDroKVrlTDsxKlABpU",
+	"rFCqf9yuQGnMAjreu+pnT18AGNUzaQIElnSFOCtZPiKCWXEyfG9JuRmWqk6aPefip2ZFWPZU1bGQ3Z+V",
+	"iwl55rg3Se+sTGEOTQA90b92Gk6oTPEsidWz1pUGzOngEA1odvZaqO783vZGZ+KCryn/t9cwzUK2sy1h",
+	"D6GOZJmSEypPMdhHdo9aIGuMhMScBW4gjPYV+LmxxLS1gfeNNI9T/JV1uTvJVAZu2M0KT2GH03Q0EVus",
+	"GCEZcFYzcXhlQv5s8GkzX1U3l68+1XwFR5HNTc+D3Ofqrq2fnGu+eYhqmcN+BSw9B9Oi+JSbxfQ15Sso",
+	"GGDVfASRToN2kWFhLB9YF2TTrsaAyVun9NLa0NyqgNx0HDa4q/IKWBoIJBDe2kp/KAN9N8I0WKw2cqcQ",
+	"W7b7WbvXAtiuZA8lAaGOwNhUmbqZtcBY+FbJSrLhYApL0RlZSsCWlg7nNlVereyjiRRepajRWbkvLeBj",
+	"ETlAlGkaKeVE0RHsKrCMYEham/ygV8GYRvqpbGJu7YSxQDbJ2z92OqdHzWv+9o+9Tu8UvoV/nhnkHHij",
+	"c44XctTYiNSqOx8bVB0Wz0NOIwzWMAX+HxULTetJu2ULRUYrvP1dc/2vQgxUORDj9HcRiPHCYlJ7jFr6",
+	"USq58XaYLLJKsa7LXCwYp+HD6UK1hJStbq8z0qtrc2CNPThcXrLlfQB6mnl4HhCjQ55E0RBOIHsy/84h",
+	"e2qDyFOsQF+1oLxzTqu1AEvbJ5REQm/xBY1ReCgyF1KR48NciQYrRWzCkTkVpKl8rpUEDLbEDU9JIOY0",
+	"5Nccm4wYlYqopSARHbFINsH3h6A+w7YJihu2yTuvqxAKGoB8QDnDw7EI0DdPXj77y+MsChkBtRE2F2tH",
+	"aOEynrHxLQtM7M5e09AsHHm6Mq6v2+8vwpv3L/nN+x8+3Lw/pzfvn0c38NuT4KbCGfn7yWVz0SdLC/GU",
+	"KEG6vdPS0iJcbH9ANbEYBdYgBZ1Rv6BPZBrj1c2slGtulsrjJpEiTcS39SJtDNhMLAklt2w1EjTGhoTU",
+	"S4hEDJzUxI7MxBnrtcWoXEEGdKL3FR5lk0Ta7FjYS3qzCA5J++B/uObpGI2+OBOxImYZkJgtQCNoGmws",
+	"e2imOTV0NA7YZDpDPIKflixWqyQsBgb7vdRFSX+6f0mfqx3sFUYpWhHG+8IHFTn+61NH8oXVAezJU4YY",
+	"qZIOWEi5wrWtr0Q6JlR5CGnMw1R9nDNqwsjBFmBAAmhUPH32Vc3YlCv+UGUWfe3k9Jcy3yvxVizWyt6C",
+	"yDUlsRhFbO6f7jgWJiz87PDo5MFu1f9ND+syhK70xIBRZoEf5LKEyEuASscdpnc2RuRnSJrlvLAjL44I",
+	"jEnWpSbYJI9SfsdGiY1ONkkBSaKcWGF6qnQhmOdWWXTw1yC7JxLToin1sCgitkmeeq03jRHGKk5YiriB",
+	"GPeWL046FYmoiQEqW0OrAlqv8jXU8TWiF1J9xaGjszNnLR92vKu5AoPGTeXyra61YHUbwtEMH5rW5cNh",
+	"ausoDa0GXHV91/78Mgu+bZie5pc5K8wrhpyt6WWaGQ7O0yhiJIRYs0mIs54WQA8HToVAGg5CPjB+bfhz",
+	"Hsqx4JNwmsT2DS6yAGsaDsQHFkeCBvbxIhZKjEWEf2nlleI/paJR2o0K50wkqlDp2/V7DCCS24Q+NpqN",
+	"YDQYJXKF/0o4/UDDCHZDsxHENOSov4MKOQDNNA8DmP6mN2T6h4U7GWDNmQAnexQGATzGMPiBmEy0EHHq",
+	"M4Rcj3OqFfvCE1u5ARJPsHc3UyUL+XN+db+/ZSvnSZqy4+axmCqn6d8x5SloC9TWpsE8xOydSC9dFgzM",
+	"agIwCjUTwSCfBZOx2nBU/zDRdwHzb3dVcAG2goFy1oH72wJrXhkM8AHk0dB4aooijwVHD+IgrfW+iMV8",
+	"oQZuyfWYKjaA/Bb8U0SsQLKBRArCWK1MHj2L7QpxKsanJvdxJKRJ7LllejiJZCa3Z075amDKQEr3N7zb",
+	"S0j7oYma6akbU6Qp4TJZLESsWDCYsyCkNsEIZoXmh7hk9HZQG7D8Gpjgv5/bGH0o4VqoqRbZcvbVwE2g",
+	"nvPVBqf9fKEem5d/AccdlypOACVDbkbbhfsFFJJHi9tmXz+3b2PBqSAZq80+fG1e1t/ZNbr30C3M/Yql",
+	"Imkf5eKzADERxHSC2Ndw3d5sDG/g1Y3jJfAjJ15C8A25fKXf/FwhbpmfcyWLwW7NhgNfuJ7OH8zLXi9d",
+	"BrTmHMu4LwwvLPO3syXnt5jPbze3m1suQIediPg3ExXn2aR+xwhYme04s0Q/0LvmIQ8gIX5lC0BhKny9",
+	"7fnwd2F7Lsgpf76zeYpXaX38ShtOSaf6x28fvyaHJ2BlTB0SmrELFs/oAvBtoEljNIzZNBS8Td4Za6NJ",
+	"6IOGwbYScrTtOeAEtuFSjnA3jy3SKwPKf+o1D+6+br0/b/14gz8c3D34k/nhU+/uwZ9qOLNRJI1Jfz6/",
+	"aG9ZpzY0ATC7xLjU1HyFfdwnQ3QnGs+sPqi/kmgvfWSq3zRzLvRHZEilDKWiUD4sPffBiTlLC9aanL7z",
+	"C1NgDEur5hOB0Y+JSTsNDKiEZtfnIZrqjXVhYvaIrIuFXcIWHzG0GNZMkC27XlG0D13PqC6mda+5A8RC",
+	"M6xzC2Wvj1UaG0f7JEQjzEb2gPyaK2Ad9co2ge2qmRqldy9nVqEtS0oz42fdzKWakGfm7GqE6hsZ2O2m",
+	"Pp8v4Dh6Y3WkQtkt8FQoR5ueCH23kDb3xkRYhIpQzOOdUVmD2aElkN7N5WD3zfh18Ovzq97iZTTCe8SR",
+	"199aAOrGoAj40W0wS0Dv+gLOzX5uO7/F68guF4BtVflSqgFy7MaH5D6nH1ujldI0wbmZrZsKk+IQLjMZ",
+	"+gWW4U1vQKgR0pVR8x+RYRR+YMO8grKMQ6UYx0LAj8gwZkoTmzWqv4HKOWlzI3bNnU6mNOT5MxPIajQb",
+	"EWIHmCZrLu5XhqtphH1jEoeMB2AKyY/5e7HMK/k5dKrsK84SFYP1CMRHBNatBVUzpsJxDSk/VKG4AyCd",
+	"qb1jqtmbo9Q69dAZk3owwHsRclOJCF+WZMliBoACG9SZzzlful4vBk7DvgqUm1k1hcntHKMPCiY1Dbnb",
+	"Qj3EpICPqhCaalr8yhSN4Ploy5rbSlaC/zd8XfHVR3+dKFukZ7dp1HsjBwCDRXqcOjrE6uoWEgDAbyJG",
+	"vah7O5fYqRhdIfBv1+qLGIi2z8C/7WLrimo+/uxTEt+k7VaH15uAvxmLTIqAFWbJQgu/KrSkN4wGqzUA",
+	"jFDtdNgm57jVIAZp6RSysiXhmi6Mdr8U7r4RYjZEJl/zLLo/VL6qTb8skOMaibRDtkZpHu4F1r0DACPM",
+	"6S+FvZ3F2G+Ovf2GTWKmB7nj5sbPibLQZfn1Yx4bN866DYsvX8G7Zbwnt6WakVzZrvKkfsdMsQzJpNYY",
+	"vpJY9wrag7AZKKG2oD8l7BEZsWnIpUHOk7EaFIFlPz8+yhumBfS9Kt/a00MJMgKxEH5gcaoDliZLK0SD",
+	"RWXIR64mg9EJ0Iifrvqd4j26a8NU8oT5534hYnV+UXGzNxpoEPqwap0SoMXQEtS7Vd44MBVuJTS0Be03",
+	"2CUI5ZjGgY+mJ/pkkGki0GRC0pf3TIPuaB0FoB2bKwma7eBKM2JjAwWtZmy+X7ocL3V5hcLt2aXNB+22",
+	"X3oyJxkLQrXZlOGbaKhO/V+fiaqEG6/RJoQ510SJyK6ai/slDVIkBqAobbrjMFVOf/I5SEkWWxKSLPZL",
+	"Bh5BnuUMv5tQ0CjKCm+mRmWihLhtppfVkI+jZM+SoCCKU2mZSQj/avPsDFewFcJN0pnIrY+UNdUi/xkE",
+	"68i6+78PWShcr4uYAyULDdhE3ggADt/v8oAzNtX0NiMcnMsYRydFlGxS3N734YfNRm3f3e+4E74hDdQw",
+	"nkCkHA9CPiVFKNX97gK7Ihw25egtTVpuIiDlrnpJfxcLn0h6VywdSklAV3hJtEXolWELJtibYn42m9Cz",
+	"DaYZhuP+cmPhKHlEaIaJ7ZDFhUXE3jh5OaAr//YO6Ip8/fbq8YNSpQXvxS8VFOt3gZUqefCM+yZOMzqv",
+	"Zgs8bu+McWGHV72sLpP5nMarDRaWFHNgrvRfESqALOEmsNWUTPVCl5VzK7EeJaQAwUqV1gMcxiSgChDQ",
+	"UaPfyMXp7q5iMRePD6gKoQOMKVuNUwlFoy0XnucGBMdhwzaXsq96xlGWlwbxvViSSPApVtATt2gId3xP",
+	"WpaGfNom3zu1ve1ihS9sEtdwcdQZSAhzlMMm4SHH8G/GyXBxlj3yGf8Sn6lH0zanfGW727NWnFFbkfTI",
+	"gpDydJPaW97+idkGFv9sDdFnHTUjCxaPGVdhxL4k6kvutKQisOINk0ytNY9KpoZt8jhiNC5Ue4SqNJgR",
+	"Bb4LqWisTK3T9HQEew8YRz1HIQbErs0GMq/tagyUTG1ejMX05eVXRQiO1oZ4ehjP6YoEom1CbjCg0g25",
+	"mYLVGCpAQBT1EFQpjKpxLdsyjxcAAdc+k+bl8/MrGk/ZtnaqCw65cbDx5yFPFJOmPoNxaqJanUGGGn/J",
+	"yJrjzWXa1UPnIXf77ZZOspyCNjDdlnn6Vm8qx9YFQGBOHVeLdTCmHAz4a7JDekfH692Ema64ji6bvOrX",
+	"v7fvu65k+TpBlc7+tgEToBzhl5j5AoBnIRRWsX+t0hw5I91mVKZZ2fmZnYXT2bp9nK3Uu2YjEsut3ufo",
+	"od7mkySebuDqcj7xueQu/YjZdtebwn1m1+eDwaSFDLHo2RTjf0LVtiXUZF8v3yEsYmkPjaZ18krYYI73",
+	"RjavefrlMg4V+//Z+xflNm4tXxx+FRydXWXJ06Ip+ZKYqtR8iu0kmjixjyUfn29MHzXEBskeNQHuRtM0",
+	"t+NT8zTzYPMk/8K6AGiymyJlOU6yNVWzY7FvuK4b1vr9UtimeCNGAaLXAMZe7V3Oz7chqzOVeUpiOxFU",
+	"ioCvgpIZK45P+jp8HGWa5ea6G6E83JeeYV+jlC6dJUEVwBiQ0EtEYcwlSxySne4LxJvNIzJuYo52ozDH",
+	"GL1Nay/iX8Vu/LG9RKRGn1+osSyGaaBWbGl2PVEjnihf60Gjz0AuMCxc1GmhGgPbsZPs+A83S2+3vOym",
+	"62tjsxtXbc3g/gaEEFvfS6a3c6Tzv88UXa7KGQgXJcvB+BUQVDTSAxIBSxnyEpi2qhqMFTJdulc0mKK1",
+	"yo8bSt6PwBSDAvPgPNxCZBCB8HmnnbHzTdSPGqTU0BkaHpatvkpqVLyA99Y05zeKhePh/bCT7qM1fzeG",
+	"Sd1Yq1idT6eq5VSYQSVoN/LVlWHmbQ9Oix/JN1RgUSj5XllOr+jv/Pd//ld/Z+P1faY+VKdqNFkhZb/f",
+	"lDd7TQTPG8dvo6Uo/fDF8HdrylPrCYqfP0iNzPVOht1MZwOBz9iwFRm2ZqcZzKsOXMeNicpjfBkrrc0r",
+	"IexOnWvWTInICXK+pdbMCN7Pc38Yz+sT0uS0Gkn6UepR2ZxjcIpn3S0i5UKNpMbNIUVhRvu5BkVKsKXi",
+	"YsHH+zlECywdll8lQjcunhvMyrKlRMGD8+a1U/sIIk5Zag8Fge2lba7wxmpXe+NFbEpnVsx0AXg3ZIfD",
+	"aKmMcGI6W1UITlsOMVQ1N+WlRx0Emhvsc2FGIwAiCXy4h937nW7n4OB+p3vv8IGnlHGO5KKhCn+VfFDa",
+	"6nxmb77mjxcPnhhAEE19oMMibwGBh04wJmVCowh9TbDKP6dV2/FiQo7ai1xaxwuRNTLCx0vEYAb5lIfd",
+	"boQOs3bwDhtQG5qK62oFc7XBrS3MWmdgLYTd0ShQ8pF+Pb1u0o5Wc7ZzETEVLNTccqAAhto5Vx4Ieg1l",
+	"y7p14SGjlhhRrnjGA/y0FhuBEYStdU7iXBXFPlZ/E6aPeyzxIQ5TBmMf96mbBUrvedC9L5ZrrtOV+Me7",
+	"JjTqUD7fe7scH7kWn8qps+tQ+z8BN+TqECmmhY9VqTriDMo4/KGY1cb8Q2WY8YxH+k7ha0QyX8n0Q1+M",
+	"MiA32/jQyEbdC/UknE0dqiGctQuUxwEQ8lPiPvb53zwuitD11Cl7nHg6EkzhS5Ncq5vq3rqPoSIlDHWx",
+	"MDPEFcYJufEG0HtRKmoiEch+t37iod4du2pPTbD2J2pTUl9pYUxwFbRsivKq4DBEDlKy6cFggBACBozM",
+	"jHB33dKP0KEgg0uL/PdmML9QbgtgC2nWto8/b1eB92UQoCl607lmPBwm7frk5LGVzkWA64LmpzDgLfmh",
+	"x2RMOlMEoITZ0QmQl0sK8EuYldqI4awEDUYLeCC1s0HIdyFMs45PG2pQjZDC6qQOmj525Yjy8MGVJb6z",
+	"sgUWFFt1x3qkx5B7AMMHtJyJKFUB3gmnKiFiyabwQofdB9viCxFMjGt3zbBqWgdncrQRNGgzbY94wgCA",
+	"WFwT4NivLnx8+NXrHs+IjGZp7QHm4MWC1DUVpZiyCgFcLJPKSyyU2tzxl1eVWzbH+86UbAJ7E3Dovcx6",
+	"ExlCMW3Jjfiom7pvEzW5gEDBBrEQOfkF7j55ajclkHEPMX/MFyLUIvg2U8K/sT92C5ataAS2AwqpD8g6",
+	"wsQo4Stq48aLkWZqTfCpfTG2039VKBD/ouxfceSuCQUyVwMmdOHu0qEtB7bFCUZx4LI2lfjp7JfnDXAI",
+	"ACR2RSgooB9AMB9DB81hn6oZw3yssM2dK0vSr9A4XOjoWt24qjEM38SNGcBFwH/PjSZaMeAiiFXKilE6",
+	"2QDJ8vjkFwKxXKITu+EcPw90G9NFrVJeNCI7BZfh8+kurh19dNNwPsxVgUJ7Q18poIzbhoE68VwTAt+8",
+	"MiJQE9HEQuHEWqAAaekr8zds2V5VNgp+p+0Dj8mQ9T/TS6DRuURkglAksvK3MbNJdNQTzl3nYyMKM2Jk",
+	"nYlVxXtF55qbp4DGzd7k6ORp9MCnGjTiNirTvekZPdq4K96EDUARRVVYRcGYDTYCJjGg3oU1sG7qlzJW",
+	"bvy4MqSyQHINp7vIjOnvEo+5Q/g7hGzD3ZpxqgyGZ5fam81urs2Y/DJfaTnlBUFKGHP2rZsHX8WF6Sew",
+	"dJ1hwUkn66Yj1C98EXi8xsqlMNLh1KHDjXEtaePXJa3pLmfM5uCe2TfDYdMIrQS7r9CO64fJtSxU3G42",
+	"Tj/hc1x82zBWi+sN1aYGPQTr+Xz85k1tNQeQ4igRQGaZyoCiIBYOWiVhoa9kFGBMU5UjlZ0zqeDNRHdY",
+	"t7tv4QeE+0DirRTbzHW4Ou5zuR1ZWUyPuY2kDkSZ75qQFjAFixZC85L/o/HYgbOAIVY33mn0EkzV3Jjc",
+	"js67+3opvfALCeU8TtH02YlfShLzB76IHA6tbxAoAOAPlzEqjrC7aRzrPwet+CVGOLc+7r+x0b12mV8z",
+	"N4UiSht2D4iOG61m96KbNZZvtnbn89wdChPchL/j03OunqYzuPV3ImGvZ98FlfblU3ooIj6XcLh4Dsgn",
+	"N9PPUwBRWbU0nXJ2n6PkBYlmxx2LRmcvnG9GoJWeD0bprJkdktdOX1MyKqWbs92NOJCGcV0CW7OXUv12",
+	"PtZmhk7MZIo7HSU6ccAhzoJqi+ytWkztUZGndX/un5BmTmzEMveXwM7iSY886fZ0nbCkOUVHx7nRlMHA",
+	"ux7ThHKon+Q7sjxLYjf8NQR0hZwYPaqnWfd1SE/Xmb/DH3lHLyVrewUCeD2t3f/Y/3/v/mXNiLyMLN1W",
+	"g1WGMekIzN2hzJwUCxFquSqFQdYCwtCDWghffvCutSVtidWUJ8hwHuFg1P01kbohkaQVbiJG0QrTjEAT",
+	"pEIA67w5nDsNBECbSXVmDGp1HckgCuqazaqvTK28espS41Gm4W0Xrm3wk0xRzzVUPsjMa8ctcjedmNpR",
+	"L24nQon2FXTWnDO8eqy6TpCX8V94tjcrUQBkeakGDD1EWUQd8WxVIvd1o0hekrV/ZCxfHNA3eTX+JYKI",
+	"3sYV3vmUfNwKbbqQVRSOQCVJlkkon0RmRlNk7laI7h35SuCDbpekKP8gfsm/j2GBNzqhawGgXskRbya+",
+	"bSqGXk0T81EU5oeL4xgdnICJ+iEvKlU2l5pMFLKN3b9///Ee8ACePQnJqkoslCwF6O7aMZ8zlfbd00tH",
+	"Tw/rOPJ1ItDdw26/n308/PTb4duD/cfv6I+39+nf9z/t7e924dJvB2+7+4fvwt9vDw7dPb/df9s9eLd3",
+	"tuv+4/4+fNvdv/9ur/e2u//Q/eD/sdvvd9xLD5LHn/b+dffff3v7L/vvWh9rIGjcQnAGq3u1tvHsSSJ4",
+	"gKlqS32Qg8qZy/kHMXQiAl4rsnxEMOcx7+Zh9/DR/sHB/uHhWfdx73631+12Dg7vP3j46N9rHJwtM3L4",
+	"TX1GvqnNiBugB59ubtBpzB99+vdmaVDmjTQAMbBZRLQd1dgslUVK3QKbxYqZnBgO3ZD/kmtbKZlx/jki",
+	"2a/q52ItkUMDn0ITkUPnd2JYiEOM2wQWndThMPaKTQE5Ms5CcuaE00ZBiDZR/l2RgWXjkpG19XX+xigY",
+	"szQDcsRwPXS0U0FjCzOHymWrrp/P8/AK0eyHmhoXrZS4k0lYn36Qm0yc1ydPxrK6MvG9KmfNaIjpzCr3",
+	"htTNUmY7Is0zJqMYS4A3pooTTtnoiF8UU3tS7onz4bWcqEz4UFQ+0qZkK6O+8TbPIFqnoWvBdjaasbZh",
+	"LG0IJ3i8V47DQHRAbg6T8gRe2qiID5uBUsp8NGJVyYDgdnYxyav9UIK4lLZbv54KW5mSqnfj1gPC+Uhp",
+	"VTpJ7e+WFtmChNTo/DMNv6EyEjhccbZjLd10uU2rr746GRWzTVvtjSVg+IPug28ffvMIFu5TWckGA3ko",
+	"0kxWcp8yV2kx0l+45hCNtCP8vUi1BkwpcIJvJsqyAZICdWhKoSJ+YqYZKYFXu8kUs4pAYXXlGdck8ymS",
+	"uLBy0YgNvHXK8g3SsNZAi9aQZG4iarfmGpX2EmoYRjLXMc9ok2b81CjEWsl9Un8tDRpXnD79udMiVxok",
+	"BWzgO1bkGVoEtXpoCXKORYfrXIIBtHlOPFVM3Lp8CPzw4ZUjOVGVzGiZr4U15k7+wg9AgVBZ2TWH18xX",
+	"tJEUe31ypj5UL2W5VG96sK70vLXcqBZ39nVSSS0hBiYKqiQClVETisrmhEQ5s0HuRCPL4/Ru3bp6Mp7p",
+	"y2ZnfFgGaFZaWneseH3iVwnlu4tncjAW7hOgX7BEONKD4XE4DLEtAOK8GjbzXklIOqdti9ygokmunnE5",
+	"oc9QZEd0a74rEKhnjemEb8YLOo/CQx4Usp8pj4Yx7PiWEOV5Y+ANarAorB4XxkM5ZWG0Mw/NJuWh9ODJ",
+	"9tGujedzsiQZtlg8K0Jlm++usexj4H+QRJWZrkLObzK1SF+7Sc2zKbJA4xImyS2yiHejIe31yjIckACr",
+	"ZTgJ/nffVmq6g+mz+3wF/sCNRn8oTeiXyj+By7b+1w7tHif4Lgy8KzZ2+E9PHbtkq2xYG7RWFsYLqRke",
+	"/VKbua6pyobU21k1NuWG4atjuPnnXGefkZ76GUwFy5i92PbmUfJqsinSRRKzPhTNidVbUzNci7m8xpAu",
+	"y1o1GbRr02KypZujEdHtgPBOFHghz1b3gqrImzAO/2zmro8EoYHLZfnUYbR3gUt/A6u3DvyXoQ9YYQ10",
+	"aMK7zwAcew2Hz2dKTq5bCE+nTh4ut4Fwx1ZyYWs8Slchy9Urga6qZankJZrdnmvpd6ts2WKotytRavR5",
+	"cLLotPEGpgvDnDcxYZ9bVrE6xUq7xZ21VEzUD0DjirVQHDnDOEN0SlAXme7POBja3X8s94fvPn77ad//",
+	"+8EG/z44/BQipG9DGF/PimLnXWOVROOMXYnpEJVN/G9ZzEjaxQP3JK6acKYO8BUpcEOMkOK9ewxxi4xI",
+	"XQNT9y8834MA2FK5egjTuTXhD+/jZt/v+sUAXFhXR8dCN7gcr1V+7fR2JnL6Fsf0HTEvLpUibJoG4RMa",
+	"mH4txa20zEuzXUZC04RfPza+kvHYmr2I1T9CK4UzXRCocNT1cMDGtadiOKtmJRrEX/zM7fDto/3H7347",
+	"7PJB2x/6+K1pHj8vm7MJoXPUqrKipBmfnfllS4S3ydAIWaDrEjv/RFL5Kv1qr0sXBXGCqJoaiaPGZr6R",
+	"nl3Sqll2zqvp6ozg5Ctq4dXK8T+gHv6cI0unILeai5uU5PZWlH8lUb6t3PtT7AOfC2fXAVRe33Pikvst",
+	"0GnbsvVagvQgqF/b67LG1twgHXDcbsARynILEvMKBlQSp7kV/EBDCGCbCP4Sb21DIF9OFHHVk3vMeWpk",
+	"DB9jm9IjdgyAJNdSXdcfF2ihaYXzEdRathB3zxo74LNoI+uONuFH38wC27yOm3qwVMg9lTO7bn0Sx2Wu",
+	"sDqjI1LoYSpkYQ0ZBDZ0ipJi5E2t5KlcFEZmG/btJd1N09gm0NwlD58VZaEEPk8gcNFmjvWXGgErRZFb",
+	"zLAuipiKcSOpCGhrZ4tl4O6HN2uZE8rUBkP1+tXzluVu1yfH+cQQcwnCYjZlXC1igYfEmWFUr+OXxGBW",
+	"QU0xWSb+SSuhwgCqK/lwsa/heA3pAp2wohCftJgzby6VPsLsCrKYLjXg71vxD1WappPTgRyMVXZ+BTkg",
+	"1OfD/HP77lgBj25EWN+9ijKHaKZzo69qiacBxRMLgAxu4SO8XlOQ5XCTAbmZ7/l+bNhzKvjzj91EK1aS",
+	"6eIhaJqdRovDNiYyB9vhSib5zQ5ga5zyjQUObXq8DRlDI4TyRlizHmh203y7rfTsSl4Gw7nCW5pGnSRX",
+	"Wx0GxDcB9Mef7ADoNhNL3BiA2ZLO3Wwqm7RvM/qJay9r0xyS8vxk5kz3B7MJZe7WdIjgGLTtzYOYYPIS",
+	"n9B7e0CPGuq3gQ46bs1VKQCtL0fmqVINlPshkBKlDw66KYSsUV1wVh+ed8P52kNk2mtuXY39Y2TAanXP",
+	"OouxqRSHrn2hAth6H8bAL+P6sVqfHZ0NbrEhtzXumuvErmuCWTUoVXV+07CeUawkar+z38AkRVTcUGSD",
+	"rQjRkBwMiOXlAUMsCWDe244b9PcM7l2pB99YmGxvsa0IToToxEaH6fKzvx10IH3sOKSirma8+VRakriS",
+	"J6KheDGblRJ5tzYgToRo1iQvipz4+dZr/PuPNjI7MF+mNfdgMFDTyomrACfsDM5eLKAmcgGHXwOjtRpU",
+	"nBZNkK2Y/wuq2FekU6UfpwbDY0Skcvb8lPZ5AghesUnt/geGJHFjUios0gP0fiqvFD+dnb08YkIWhF7G",
+	"LcYkCe7JAWOFuEVer8hELGdZzWxfW+dv5kCGXReN1LMYwX0n2cnIRuLeuGVXIH/HRJlZBYkI2GRcCJUZ",
+	"mIAf21ztiJzSLSf7uNLuWGKeTtAyP9jEEtyAE87zP69+GTLEweamDD++/Y4VTgOD7wPpPMuDWypChtKq",
+	"04TCu1qYUsnyGpLDtlSlnvn5XW56valARzCgzLX2wXz8+HE8kt2rbWqa0FrHkpogWCN4npIkaZY8uNwN",
+	"Ij7N5cJtRNcNH1I5qSBLmypOmEhsP89ScviDvm2lrDxfQ6VqhlVAsrGEvr3FSmx2CT8nn+0LofSgWEQI",
+	"Egxgz6aNQCxU3LyVXaLVh+qcR/umW5/jxECucsInJ0qWRa5s1Qw6FPcBuYEaYTRY3t6xgu/i4xdcmEMV",
+	"2W5E0OU+el2i2Ea5tdnZxdJ2ig4xWtMAuW/uDlA4vH06rhPLeRGP6qWE91dKCc/ffTxI7nc/9fud+M/G",
+	"8kH60PlmC6jJCIrekHBKYkBdqW3sK8mlmsduTZUnmz+w9qq8KOicF4tBatuJwGvYs0G2eWnDHotpqjxu",
+	"gI9MkrvSokqXGv4mr8ZkyNlreKokiFcr32X0ztbKd76pXt++cbx0yQ7dsnzdt3Cj8nU/fb6AnZ/v1EZ1",
+	"DcROq+cOJYRAYJPbqpSVKW0rJOQ2uDTfu/950oQf04qCsOShtdBShtFwxmFPpNU41ykSfcxrxPaVYTIa",
+	"IsBLh3BSBG7YfGycw42cFlmAmfZBTcj6j4Ca+vq4foiQW0H71CNcEEQctGiJyHOcAxrFrMZ4stL3V2pa",
+	"yEV74no4AYDU3Ga6/vP1KsKrBrK+EPYVFQR3rDDmEnBDb1Y1QHbBls2D4lAAxYwKPbnpajXU/DmE8Q0c",
+	"/KG1K81fI5pPwalvyrDXas4uf3zYxoWdTkCPzVxzIGDQUJkwLdX73MzsHypy0QkRlStF55iGZ3m86fGk",
+	"sYdrRvvsc87SOuKNJwZyXlNRuOsJdhnT3MyQcuBLVShplf09TtVC916/et4WU16aJtTnFwuRvnxxepZe",
+	"Ber7uCbCx1U1tf/au3dv15lD3f3H7/gfnf13d/m3vX/9rd9/S9kbvXf/0u+/29vtQc6M+/Hdx27y4NPe",
+	"v+7eg8zTuy1wDH4JNEs616Wh61ToHwjkIr8oJfTWGa+nldSZLDPxhomXIU9xRXMtcbA8rOcLzcdWDc7f",
+	"Hu//O/bwX+69+/jg/qfvGtqNK3xW5tXi1E0wLroLJUtVHs+qcfjrBxZI//bmbKUUHs9hApslhAxgxsQ9",
+	"OavG9wozyol1K/qVuCbTRLyXRY6x5JQ3iLufYlIJMXRBmIZg8voaGcGBUrMjjplriOW9mSoP6Mu4WNw8",
+	"Be+8mFUQ3fEXmZ8zMwDu3tcvypgzeje1l+f//Z//le7V+zfN9y/VwvpKdsojGwPiGnrgd6xIP+zbgZmq",
+	"lM6OrOfwRrUK+wviwDDcYarcInYLzOjvgff6xfCK2l4qkWbYN6bnTtgQzrMG6n+qj3Vigs626mzeNAgd",
+	"AdVLatHXoZvQr5gSvCNOlRJv3QJSusoHMAbvdstZoSzMfPh1D3ufu16Mlcyg53hkt/N/9l/ofez0/oth",
+	"GBE5zX9WC8hpQKmE1Bufi2gX8Tvy0m8I88hJnbmVcKbUh2lhSlXanlDaCdaFmZVC7U9kXnieKapBnllV",
+	"QuyyIxCowk2JW+GkfmwlF32NjJ0w3jDAltGSYdHYKG8KYqVj+V4d1XKbMjWAdUZquBIjVRFpwbAwc1S8",
+	"EaGl9dzpyP7I5mndkg7M6cRainehYRkuQqU4XaMYUNTYzAT2r9dlsdPbicRELUnC/XyIPvgmxGfRvqQk",
+	"unsffS7bp3v4kn2cuDQJrPUoO0yNjEnIwmgVrc+/z5xz5pcnPnTOtF31xfnJdSLXQ9PUWDubTk1ZwRkp",
+	"oUEiXRpuNyvU5EJlvYiBAqSZR3rkkn3K9VATgi3T4vhEAIscs9oxZYWYKAkwNQmNlJMF7h8g5/7n/xQ/",
+	"gMlsKzW17peDTk1QOztpNk3FRF7WVl7SJOS5lJ7u8zul09eHTjIQ0gC2Q1qRYqlp/g8QCD3xPQhA0Z91",
+	"u/cHcBf8U6UEohVBgg8win6/szTpKQxYIC1K1i0KPsBP3T6FBGDwjR50RPrjs5ZnZL7PId6UVo+NcnVg",
+	"VL83GVsx/3b64ldMEv5hHwFaQa8bBrtZQiVwbpEZzCYQU5MTZUEMLPw+F48eiJ/z7xNCbSCDTqt5hAaK",
+	"6W8YkObfuKekTitlxcHht+5VePQC6tVWWGY/zN0jYzN3A05+IBfDUpWSGcZAHDYBFxTOpybEeawZuicJ",
+	"jUdUPVywC18l6HpIOESnT39Gc+hHA7c5a/MUNhCr2MyQMiMqFsKhpwP6C1WYOVJmilJVaGtNMdeS5wpG",
+	"DlNfYNCVzngr1NWW+3Ff3L17LKaqtEbfvQu6Um5m8SStNs1RoyVEm4d5pDv8bZIM4eObGyXIaALY+8H3",
+	"AFOMr+AcvXf+8fIHPYY9i6K7dxF0Cn7kRrjBTOvaOvVvuijN3AJqWgq+w6mZlQOVcle83fYZArxUSkxy",
+	"PavIbjuO9TO0jloafIo1gseNZiI0LnstpHj96jnp4bipoB0gN1GAYujrqSzlRFUKWL8HcmZVvctiILUz",
+	"OGGHoLFjj9z4o7CqK6IIppZ2qwdihj7evUvE+LZz9644Zu57hFkC8w+NWebwXV2ysAOZ751EtDiu/0BB",
+	"NWjNzKpeXzeu2gr0AgWe6ktYTGVedoRPbvEnvnPn/RhbJTgeFRtX1LiRzHUQP85Z7fT1C0YNhzfjnW4V",
+	"XSilXfuyhChyVXQwC8s15t/fTR90D/Dp81LNrEr3OuLUiEulpjXsLXcHCNm+RsaQSl4Awuu0NG4glRV2",
+	"DMEEfnfih2+mMwhUF2ZwCcMCWY44x6ZUWdxPkWtKJ+ssyxAzq9KVHhyRZkLdTMsghWRZy02NzEOIfhFr",
+	"PK2dV86ExIXjXYBdYFBHWKA9YRVOYl4KCN5QSYIAdm+813puchAASE4OT5KSXq5v1qbqa2cY2whH/kNu",
+	"8eRmYWa9iJBXpA+6D9LEg2YW+aVCpuOQ3oqbFAP5ZlZ1xDM0DtjvQu2JFhDyw1e0VmUlCiVthWSvzvdD",
+	"L1hQ9GYCjMyMkdTEwQ5FvZgdmhMqt9EewozGmeUODrWTlbkzoTPl9Jeboti4BpZBcNekXXK/3BR4m4vC",
+	"Vc42x5/uWOKKR2T9YsGLAHqGzkMBbMc9Np/qIxS5ceQ9uqaihycj3zUw5/DFmK8c6pSPRCr1IgVrAT51",
+	"qRaJSLXRKsU10NegMyAFghX62BQZShpezk5jo29iPTgVSPCIgM3HueLmRyImt8iM7ynuU56WQcXYEN7G",
+	"dlP0xgcCl13ahMbEWTFyUAXPwU+Rf1FvRRcGkdjXrd53HSQeFY6/YQSVTWFL0wsw0G1ngzGsW+WkKQ8W",
+	"/YAH87Lq64BfCtvMbfBEFPkETl90xuneBJ/Hj0NIt0VGQKBEeLc4z1jqIaJhX7MV4bQkoRzyqyDJv6aP",
+	"aFnnlnRjglwcbtTny/Oc4Iiszu4LXtjWP5SGyEkaIPTzMux5jL04I2g4IwA5bAKoiq7INcSnzr2CT/c6",
+	"fX0aE7zE6LDkzfsMJT/fPByQSqoqsZu+fH0m7rnRtPc+Ej3Fp3v8qnQv9nhQmB7hKopoC3FH4J1Mx+R0",
+	"DVW1AKxLfTGBlKg7nChIM9MB4wkXghmG64TDiOMW3FIkqcPohrI0+2mHxouJ9f1Opt0HNhHsNxTXVKkD",
+	"3pfUfG5j/HmI2EV1hwHvNFRgAhIVwijjIE/IDiHktyDlUGOUeeW0AehJfAHH0n1CgfUMObDTs4zkH337",
+	"KNp2vEMw6yCMbmEN9gW2SYdO1FJ2L5DBPdcj9/fGHqYsnX/1H8YZd6YEShW5sPXykBrkKxsxvl2MRsof",
+	"jT5g732sE9OzoU2HkLCcOuJ7U43RWMMcvX0wpGnYdlPnNeIc7dPTe6yQAb/Tif++jsmFwS2GhStF6uYi",
+	"7blB+Y2WwG/CPSZ+g+CFk9e/9fVv+/v7/v/drSmMTSp+E+mp+xcsLvfn2dJBoE9GYnBAePzu7kyD3tq7",
+	"617xVBWVrL1iFX+vJ+A4FstusA2AIQZteOX+5V/wpFCyxF25MDPcLnAYhv42+Nk4t8K8dzIRX5eBsnTN",
+	"MVrVWqN01osnHbIfDBG5p4wtG5olswU1S2aL5TehbM9KOQQSEo+dSuEle4np3ayjTY3ph79BMK7uIz/A",
+	"PxvbuwQuCA/3NdiF7gUorLmuGpUauMmoOSgT3ecKYJbJkUCCoSBe0Xmi4D/FxOD9s5I8NW5uX+OiCCd/",
+	"WPCUOYX2Ulqcj5pIcBOYGbBZL7WZsyGt7Mxt5iDN8MUXTvHQ0iSXPc+WjynArocmwLYAoFs39YmfOjCs",
+	"eYipoKvnc2LBeWCeJQCzkDPGsEgBn6qXooGXhJ7C6XOOC+a5tNU+TNj+yVOC280rf2wSjS/0CnK7pF5w",
+	"ji7UjI0VwKvLokDyAfFmbECbMOQm5CsX0CHS2odg2OOqwnPYykzd9LTECiL3Eb/sPgsC3VRqaTuM4GCd",
+	"rQ2AMscN5vxsSP9hWiratSCjNBWOA7+RE+iHD8QYHJUwuEpnR2GwOflk7Awi2MiIpUbVcgA0yI56Xig9",
+	"UORumQnE9UAG4iMolg4ecmiIkv1ilx9MrZ54EN3j2QaBjgm90MEMsrrpuz9JPXIvmE3v3g0OlxvraMx6",
+	"nMDnxUgA2yXF6MPhhd8qHXGGswYERgNZFCEysFavDKQeqAJntFQ+HEcbawSknaWZjcaJmBp46wbKipQz",
+	"a9inTqKhzcL8sBAVCroxJaCOFDJuUOohV5YNsLJ3WPTYjjjRIpWzyqR1ux2WM9L7uTtAlKaxoMyAbDQv",
+	"FGwUqHfwpXYgntxq6rmZwyo4heIYakPQHyrV+1zNxW6K/+hx5mS6R/E7/NB0dlHkdgzTwdXMULOT5ZXK",
+	"+np3o9mhtzgTy5Qiy+1AlqjnjuucdRF4Oe892mZeoUiU3pUpsr52A57rc+xDWlNhftu0rDscWjMcpjXW",
+	"RD83OLXI+iCLOcwnII0frxDPDQpjIb+8hIWBqebxt1hnhNpxiJv61UKlFzBFdNDc1xfKvYhnFZILVybP",
+	"zqaqtCpTWbp3JKzB7bjkN4Cpweid4oVuXQwQlcQW97VEei0un4CXQPCQbGGLEEcwTmsiq8RxnIpCSYgW",
+	"ehJdpiNOCCcyIlsvl1j9aDfVCas9/dHxiTP/KM8rXlFgaoMeUFU02pXBeSef1r2GH8ctC1sKjCp3kemT",
+	"Y4J2kAdPojMKGAXPn1CDkHYbh3Ct92c5ho1/3H99EkXu4PAX110iSqf65UUREfuRXgRcejPEM2Az1+R/",
+	"ATcDRADyML537BGd7gVJi3mbaAoTyPlv/hA5NoLdDQRg/Y2zwO7N8nvvv7k3gM7FVx9Cdx4tdZGeiG+H",
+	"Drvf5Wh/lqdopwkhnM1hK45ai+/ER7EUPU8pfP63j+DOf0rFp6Pao7lTMQvxnZB2oQdid098hwd7Yle6",
+	"JS6GqhqMd9O/fcRh/MRtu/c3Wqgn8WldIj765nza2+v8hzV6d6/2SfAP4aT1O8hSe4rUDm7uz/jS7kch",
+	"p3lP1D/Lg5hEn6i9mtTldwKbTp1b+j4cjn0naLntfhS5s4apK+E4rkdvS0KDaXW5PV3OFH68r90qMmU+",
+	"yn0q4dSJy8nMOvUlyIaM8e8FVRLRY6jJvJ2ViBTmKuXqjUgYxaGZIwiN97U/RTEa1zZ+xrK9gYPg7Jyz",
+	"uA1MRlLOqjEAFVCIKeD3ZzYJh6GNzB9wwqFHdQoRrRScjIgLCIlgXEwWRY8X7bRUU1mqU6UzpiEjOJGe",
+	"gOlwQw7MH9Hh6KdoYX6EyqOeaLm3F6q/bZEP1O7+wZ74JD7tuQa8YrHBK58ll9P9uDbY5mBz35ToDqHE",
+	"c7Z87usmrJkoNAi5EAb8YrAuelH+hZOHfR2SfjExgJStP4RVQDd/oaq58gczIZxRazWFshADgtYlZ654",
+	"y805utqjk/W1U705QgsvCeS7d0/RgiFFAFZxNN20s4weKK9xwHUis70wEHvxdYNFIVIbJnh3L41sY3ov",
+	"mDPlzFkKIODgy73YacTISmSWREGWnI8wmMGBD/IuFNlX3LHKTKfkDKbOOnaNgXXt7AkL9TxPoMGoh1m+",
+	"1U84zTQlDQDbqCQBRDubmjcCTXlhSiejco2Cu6/TV69/PX/26tWLV2nw+EAdpWh5I+VKfKIIRk4YeI7R",
+	"laUp6diCVwan1mGYtME3D6QrnL7AXt4K0wL5hgzoj4QvHR/A6OvjOpgJRgkwZzW4zcQTQ1Ybpi14WOmj",
+	"WnHmBG0axq4H5O06Ew290o1WmvR1ikjP5IN7tGfvuKZGP4WoFqRVidjEg43JmblkmkKpqXNAe8GeoC3W",
+	"Ac8h186qjx6tVaqyS+4xVHu09HE/YlBxdy8Fx6xiYZP4m5gkyN1C0hqMOjj1IFJNbOg8LwrPAVEjWghO",
+	"Ip/X4t5RNX9U+4fZ0a4PuhvZFTYfXsHOLX/y+vTsxS+pWIrQQCg9jZ6ifpx50Joc02W1uJCDS+pYDVEh",
+	"ChoEkbhBzAA3oje0gmWYlWba10u2KAT4ao+Q9UVio4fY8l7fTdFv8nEG0H/LfErSQjgJBOdL9wAbr30d",
+	"0mPgY3goU7PzSFyp3PWPLPWxmVtxYSok1bDkTHqbAk8QVrQXR71kleuRZU1PJD1hSL2Co8OnZc6OcJzg",
+	"hoiFeY81nptz56y8PhPe3rv3kVm5nZQcKpW5WcZF8ENeKJu4LVaEw8JAIaRtVc4GeChEUXJKkquRnoGv",
+	"gHLP/UHRPPc32uvLsg0xIR8/ePhNIlI5nRaUMXSPbvwXZ5Gme94Y+Yj/EaIPuYL9nZ7o7/DN9h4cmWC9",
+	"Lgqk/k4SPZFXBT3yv/2NouFGqjPf6YkHh4fR7yjN8A1QbW2yBbGLCynKWeFtRyC1lYOqU3uvE4v49PqG",
+	"krI4zzO8u3vw+HF2f/Bo/2B4KPe/GdxX+48vHh3sP1Td4X35zeAgOzysvUDhDOz0xNuPor9DgFs0WjQM",
+	"Sa1BlTHnzjjE3+FE01047HbFp3f44k9uEp5CQiwUE6CQh+wjwCHIM6WrfJir8kik8BGS+14JlCpSLXDN",
+	"2VIYKOjQ6QVbuuyq8Q51X7tjYWN1nDDmEUqj03d/XKvrBnxhRj6WQgUcSqT/Z5/s2P2TLOXDSn/CwRvq",
+	"SMi+BvDtklprDO4w57aTFQb7k487v3Ub5NEDUaiqAicXuUkhYrKYjpW2ex3SujYVMDeWD6MhzED7HRZW",
+	"X9PCgo3y6HH3YM+HCXzGHjsoFTKdA646Ez0qn6xVKjqiLNUUjtMo7ONJ3kB1eyWNblMKnb7gd4D1zbEx",
+	"1k7pK/fMPhiXPjevI85KhS6KyVRj+L+vyTTF/Qbi3iqfog0nCZQjEk5mKyMy00NJ8z/JuINZxCTDt+lE",
+	"FkNTTgDGBy6k73a9gFi5uCd2H3S7e734TQRDQdbpVDqLpAcNhQ1PgBZOxcHhG+DR+8xUtyHcJ9xtFyVm",
+	"P6E3gOcnIavTA8J13P66+0P+IV7EnbvYndVz86g7Kxd9d44xoU74K+7bMw0UN5QUEC65lYmLNyBez4Hu",
+	"vqQEw3npHEfo6ZGzLwaz0jqjEY5TkIkcIlmBn4gtgSKHMIwQd5876202ZX1N38aDFt4NnKkrLzEU775C",
+	"CY3Pc32ZBpTJpeHJMzWZmkrpweL8Ui2aBmnpltrMpyfh4v7PinJvJtNqkUTYJjQcy9zkdNDtFoUzXrC3",
+	"pxjnfP365CksCUhoc1MOlQ5uTavhUA38PGtTnQ/NTGdx0/2P0NgH2Fh/Dgg5K1NZjRPviIT8D+drm9Jf",
+	"8PsPCFsUBTox7TN4YsA2JYFQBzrxZKwGl1TwklBFLCC8Y15jPBHOsTZZjLxS23crV6FHD2n4XScwiw1t",
+	"D3/QgoFJ1x98AzbrtY0CNSCNtUiP3XvTeDgDRs7ymIYr0IxH1IyQ60BDEttiE5XlEonwcM0ew0t4zULD",
+	"8Ke6JQMWDAITrJ7uU+IDHadT2wkL6Rx0sixHteavXHQ9OLhPPfAoa0HMcJ67ITq6kM8PcWjYvEl8cOBu",
+	"0aZSCSe207NuF9ZYIxNMQ4/WewGwQpDvrJ3lPFBQMO20jixCnIf6OdNUxKGycxjdc7AAos423wE9fhj3",
+	"OLdM21Wfo1oBWVhVzsOJWh1SKNInRlduepw/ADkK9Wnklq+Yb3GjVy669h4exu11YhP1CtK6xSZkD/ox",
+	"uUBpPMmtzZ3s8bK7Jo6wWBiEs1M6tGtNWQLc05JBsSRlebWVoLDzlt40XIbx5/5QuB0TehkPjoX/e1Va",
+	"Sh3SPgDmNuvJcP8XWQ3GaQ9icghNNFXlWE6tE1MJC1rQLDmJI4gG5hX75VicxX9h8RccvkPijkifnckR",
+	"TBnaCm/GBowl4LRia2Gmo1q6es+XLoGkOFiRFJTDGeWDx5aoh68Mq21NxvyyUsPAcoMqgwu1BuHnTcn5",
+	"sWyhgIgEbBm0hXFgIXLpQTyobuGoVsBJZh+47jT4lNM+rhfvYTm6OBnGQabKmMSZ3SA6MUSJXYszxqOO",
+	"RT/7bi2n0bumQsxMcmILFmM5e35uIASQKxvCszkF/7hHvuNsjkStEz8rNQ3hBMr7qn0/oQx0/AmkoRtg",
+	"5D7xB4jLUzgoFbhFsrBNExldjqfTq/hl6oqg35fLInUWpwg6XWRRc2PJDTjtTi5CuII6/QOm9WDaBgEh",
+	"cwdCRmjUbP8jNJaVznIGNQW/6aTjDqdPJ2z7gwUAvfD31g9NVmDlfYeW0719pB1yaunvkO8akl25W+6+",
+	"NiNl+Zrv5DGAHOzPpiGhy4s4+DDIN8zopcWl3AqEr6WYVY+Zrp7zzY14aw47tRWgZc8hHBc3M/oZWvg4",
+	"XjNRfnPbWqktf8oHazsaQNMLRUFcF+sz8f5jZivoCDd6ruTlOa/EuNm1CzWVyD+CzS0twKONZsraXnwc",
+	"NzHgmU0mBlwn5316T1ZQbTJ5NtZJXz1QYd3EM+bEMTW2kLY6x2KEqKXh13h8OaEBudDhhJ9hbedj4yxG",
+	"L/Ds6pRCS34Bt4ap6uvrGA4rvK7yoG2sp0pZqXMIyyyt2eh3GNTH9U2JQp7iyuBx+rBewIEc+8MwZzWS",
+	"7rK4qhHnA+MLU0h3dqIX+/MGTpzNUgQATzqpghB89vSVrNRz10hKFiL2ABSpk5yUZvphf2AsphR4BWuD",
+	"5jDnE6kXjMBm6/pj6WIYC2OEu0LFXZRvTUCWJD7yIHXY3YQftarmprwkrjl6j9/CEFqBPRyeqG2x5uHp",
+	"iKeGsDbd4qWiUSg8k7PKTKSzN4piwf2W+fnfZ6aScXf5t6YZp2Ku0QwWIjT5+MQXBKH/DMkirLIS8m+g",
+	"+A8QO92fGTDltfYiCcWP0R4tZwg+yV8LKtevbD64hAADr+7YNc/1+bQ0IzeMNY3ZfIvfoeGIrZ6P2ujZ",
+	"I9oZptrP13eUtD5MVb788kvlpylu3yS3E7BuW9rP12tScLWh3uCp6Rs+e+cfwHc2JTgWHfEC1WGKWxzi",
+	"o42v4RSpSC6B1lyKTiRx90NBC9eT4WqaSxvml5jHeGbpVHZQGFsXXLUL0SziDz5xChKwAte1ZVsU0n1y",
+	"KP84PnvyU2M+VnR8S8iiqXuMMvPgDQ06ISJmbNC9yxdDy+lN7A8NwyqJS1ZASsTfSKPgWAycMJui2IlV",
+	"Ru6tM+fBrbYu/LrSrIkclCa0AJAz4MNn8Qfcz/BZ0nVUEDIozYprAueRTkA3+if+ak2D+txRmg6KstDH",
+	"oDjRta4X5U8rwFNwy3Iuy0zs4gwmIuUUTsjzBtDizP2bFtoe7Ag5uMQEOPcM7I2QkRfKKek6RGj4rbBp",
+	"CA0ROdAiDzTO52UYAontjKgP82hTYHY07wmGCiMcq7q7vXQNfO3uXs8nWNMRZx6BeVIyJwH7XKpptdRY",
+	"LNYhP9m5tGJkhNEc0nHeTulf1xNpgaraOeocMqBTGaj3DP16CS5/6BjSUlAG7HIcoX6ttjAodABhEb4h",
+	"CQh8eYVmQ+gkITPUxJfz+fFF+Cin8+LhKW5wbHbQh5QRRqcO/mwIjh4wuOIrByBu1+GuUlz1vDLn+Kql",
+	"EGP9Yq2z5Fw2J4jTkqz7RJyaBKYLZgXRevwVv0TH4XTy6JO7IhMiJA7XzQj/u28iOiqUJbucxY1Ha24x",
+	"YHMjtr6GhG5oIlk70nlvIWVo08Rl6sFYOivi3AyHcfvDrw1iBlYT3oE5rZyD29ysuCsNOe5OakPy+lFT",
+	"kkccdW4c6dqFWmOjs3vy+aPU6OWs5VBo4L5dS5pO6rsnyj2nSI9vNvA12CrEdUhKxC3hOFZ9FuJ1PZ0W",
+	"i7Y1765d0Umfq1+VubdDvKdGv5IIkJDAF3A2+NloeXOkYGl1889BHUaWcKmEnefVYEwLZGlpA2JDHDzr",
+	"Nc78Zy0m7kGU9xR1IPwa2UdLmVBJLDzgNA4UIMx4yHaE8hefeRc1jrYhPMijij0qzTTAnyL4ZA2Bob4y",
+	"QmJc1H7/Y5AtFOsV/lId8IejPAjoMKyt9rmMw1OxmDsPRzpLDWi7qWZ4H594Cw2z8shGip/2WZSAv8aB",
+	"JvdDAQBpcdQnmpAgc8JSdbNWGJmtLNZwYU/sPvTRtah5OZbU4U1gpvmTu1IBTdjyGDYc0EdNIf6DpXbQ",
+	"r9CIB6uNyHI8Gg9nYxD3rH84+giUta10ln5t+8hQFYWweQHAbnh0MMmzLCTYNC6Z6KvM4rD0Wf4Zvtuw",
+	"AODEHqQBwCjoKtpEM60+TNWgWhnl6LO6yRyIf1/+MAa0iyIgK0KKYuBOAwkI6XYkYTtRYjgetlBdYFXm",
+	"bj85v/qq5YgKgQLEGGpBOv1S5lS8jzF3sASj/k1yOzB6mI9m5cqU1q61DXBth2EnAtIP1QoB2gXQgplM",
+	"FfhPnw5Uy1wgF0ZRVR335IgOeWgThNNkVUwjTzUqhSQxDH+dX8xsTbVFP9d2Js0BvF5aMZkNxiGqQr4x",
+	"OLA9r3SWVHaA58ALg7EaXAZfA73u9i3so15UAtgYEaNrTS2H1UMxInCHPbJXaPtVbTlCjRMBuAVuwwLg",
+	"V6VfQNnFytjST7XWZbKSF9IuyzvAReIVzZGI2XTTwcouzmdavpd5sZwRUL/S3BS/hrj4OsDoAyQCamQ8",
+	"DKJ4OZ3YXtW+xDkZAMx7VeTK94QTneM+0G9N0wzo0bMK4FoyM9dHiFxh0Qust6+C4zzYZk1zjZnSAXEM",
+	"T83rJdDeqAFc0fMsL6v6dop+bxxsODFy94RRH+ZVlNKXwGEAILsHRg/cQcQTdeWiECdgXRTSVjYR1bIE",
+	"CeEODNTUgxz4G7Qdc62gJKpeN9QimjA6F6UvdgQY4Fw+6yaeDvXdqiJTbWFmfLYdVA7k2r6UIwVe7HP0",
+	"8UslLsCVLUvnMZth8OYrNYE8QzhI2X3Y5aIYeLlcJJDsSdf3Qrl4SFtL6shAID36mhKzKIGMkwiL7/rA",
+	"l9LfSTF18dvDb7/d64mhgcO/vIqyCNG2l5g0jR5hdGKB7Dg+4wyQCeTfZwoxxaKMs/h8iv0X5L4lLtZh",
+	"aSaco/wKMQ0xA5K3H+QSrYCrNWRAcvPG8j3wm1aW4qWofnuQREfwnSvbuK8Zm0dS7mBU5ih2OWfMysWe",
+	"D1Nl+XCoSuZnwQxV+qKbPmcb10K1sYhkqdLXHLMOieqM6RC4lgBxAt/MgzhRE1MueHlfUgm2h2AboSDE",
+	"ZLO4emw/wg9ZCc5fKkxUCmPXES9QLCF7rpmo2v5eitmjW4hWOJ7jHLodx6X9tI4p3JU+6D4WbYcMgLL4",
+	"Ax7hQDpDUkMvSIJE5k5whIN/ZacZ1sYuBjcT4ttKnxvMIEoTykjZSyg5X9TXBrI8qIwSbzs+dtt8sAFW",
+	"Eq+PpsMAxHeCzzw4PBSNBxTQd8zXpzCimypMP3JeJFtmnEbILBo9VBMQ94EbciuG+QcGD/QLjVWh9dwU",
+	"bmH8zCiSiGMHKJBLQKxwqOSTbLhp/jL1F5crJeDGggG8WUlgDHhEgdWNHRGhW8HoWbkIyWIkxTBtx+9p",
+	"2CdgmwmKx0wgV6Qj0pevz9zEwiGE+8fTZ8+fnT2jxPcfn52lCPLt3napFh2saYQtysnbS2VRshIj4ywo",
+	"v664oD59cPjYfeJh9xD/cx9j1g+7D+DINHgqRB87l4uekGKo5mCR2oSRNwDihLqfmdkFJeO/l0AzJkqp",
+	"MzNh+E5rjCa8+CUdSqL0f2OSl/XYN04iOZcEO0tACZATjENCkFea9gMuGU4V45cge+jYzKlE5OCgm7jd",
+	"Devh2863nft7BIQMuqSv05Ph/q9GK0oso+h9vbguve/GihC1wEQFGe88BRvYhvlEAipmffiGG8igwLiH",
+	"QRRHKbatYFQplgslNb7jwIwddSXKjsNCV/gi4SMyOjHXH7pO3OFMOTaYGUdhpq1Suify5RAzi4uLhdBm",
+	"HtKHATRZqyiNzQft+jp9cHAomrIF25NHpFee2QwqX72awwb3luNJkZD4HuurCVdPDsbKRgsbcwy43bup",
+	"NvugkNK9I54p6wtOsHzDQp4GPLdUbQbV0bSamTUCLQOm9kG8XoYyMghoGyg1oLbs7QrzxLtdYM/o3bs3",
+	"n887li7TO21nYCZ74qDT7XTheAMy2fIKwNWY0AIoL7D8l1RqjRwwlL54+iOGDPGAgkt8vT2q1lpC1BpL",
+	"xC32r6+YEQZMLk/BySSqF2okNWQO+HqPV4j8x3ItZCA/ZGBhId3MwakTLIRBYQaX9c/afKRlNSsVQj6B",
+	"Gighv89fsYlI3x8kqV+lzmd49MBJjp9+OX6yf/rT8eHDRwg+leZZx/ek4zZLGtlDgtgC7lgAALIdcTY3",
+	"gb2YuQS8cwHFzAOn/TCQSNWAHcYV4Fzk9GNcnkaRUsKwwwIr3ya85b//87/wd+cCuZ8+/vd//tenTylB",
+	"DRCZFc9xwlhwOELFQuSZpa00h6JXN60aWf2Y3sqNpLs/QiezirInY85qBkKQ1pkhtkIVikgF7iksGqKw",
+	"McHOHX74kDL62EE32GCQyY871pSX6IfNZekWy7MgNyE4DVYowYwlgUE2EpCB8IyQqzDT1K11CHzFAc+H",
+	"gfXEL75E3O+Gfx8m4mEinE45eOA8H2hsMPkgBUKKIq+qQlHJtNeMHScLDx+Tkgc9jNqlljcynSHcU0TG",
+	"QxY0CxUzHB4hNThnOlrEHtIZwtsQKTjk6UG9tMLux/ThANLDb2QPhubSyTok5ybhjiMFjSWALRIaIRdI",
+	"Uho/pp91xNPQfMgaKsv8veprN9R6IUyJWKVZIkpZqsKZpBSABGkKSV8kS6Miugmd2ALlqhsWn3MWUsx4",
+	"HCYKRQmFJno0N5ze5m4aYjrHEmhpX3NW9i7fFKPVy5KjkdkevrOeFteJ0tb2X5oiHzCWXD2bDSrKcV6C",
+	"64hI12PFnQbZb8UunO3t56oa7jvVIKf5fikrBS76PsGk7PVE2gfyj/7O0d+/O+h2j+bfHYIYPuh2w1Dl",
+	"2rk8fqGHZ8rvHn5zVH13kGJHH34DfS3UEF06GE10r3DLcj51R3yvFpBXPfYuZE3/Hz4WtTxEwJ8NVjqK",
+	"Ax3y+DjX1bIpoBe++R1xijm1luueORsRViAl62ENv1vBicdQZx/fp2BTmp5fCkDWxVl6y3clcbIz1jol",
+	"qCvcYwTG0te70NvVnMM9vz25TDE6UqSOUPvwFT59b6+zXCiJQE8Kc7Nr1eGQRzUhzNg8wzQF/KFU4vXZ",
+	"k0Q4o/j+/fuPCZXQ5h/EsEQcV1lwySks1393aiSjR1+fPPUwyQOpjc4HshCFmatyfyCtQucGu1hWUKGJ",
+	"gLUQ0zZDJDcEBHj3rvffYEseP3x0uBdhRXnajHEOFAesISMrv07RsVTkfvzyxHMt0ZHbUJyqiXTmL3sc",
+	"uR5RLf0btjRhWRPAomvx3bsJaymt5k78G1+VAroPj86yBUUSenBbkCUJ/U3D6g8ebF/DViLOkUiC4RN8",
+	"QQaWAryJvKGEs1Wg8pYqXd1Pl7mTE56ZLomAhvGgINd93VRd3REnS3bdKtDmG3T4VOzk3L0bxMBE/kcY",
+	"np5by34k0G+B8IJ3DmIw+CNftXTHUhoZlBtAkI6wZ4/CgbIfUVtBmJL+PIqT9RA122REyYSqxgwxmynu",
+	"0RyTIUSpJua9yu7exWhECaG78lLBIDnHBSp8BDJ0RRXFdZA3Sjow5SX4GyBQGOje7bKJ0dXYQlQySHyL",
+	"sSN0bEX6lD6XG+0jo+jGfvPg4R7qSx9AySQy8IJTJ9JT57VV9ce+ffj4AbF8FflAEf17KLjf6e0cT52L",
+	"tH/Y6QZ2pei3T8mOnU0msly430k4Ji20NhjcV1ks26hQMWJd6gCDflW4L53S79/LwaXS2U6yQ6top7fT",
+	"7RxgA8xUaTnNd3o79+EnoBQbA1sWQqUBm5axTQyZdgnvh3hLCJHOLQtAEwHiV7ehTzKfs+Y9+DzDeFEN",
+	"HMsMPeavTesgng3Qgm4tE5ILnlXiJrCe5aAGuZTmDBRUx5jmgCaOcke8mukosBx8Nz8plQFwJSd0Imwl",
+	"QJKaFm75VBG86zIiciLSX56dnh7/+Oz0/PTX45enP704o2jESsZYxFnbiSCl0GDq65X0l0CrUc50QIXd",
+	"GH5GnBlT2ATwMlyzcfVJAmMlXJGeRz7EQJwsCutPw1mzUFMROh4xzDEW7kxfK4eq15BhXY/zAXoCbDIv",
+	"9k6ynd5OOdPHP74+gfXK8r+VUTXcci/6HNCZvUsY2eN7kwGd7wDLTYEvbqnW1P2mPsjJtEA+OXiO6HGb",
+	"vsv33nNNfTXThG2B9JSe4W8dK+nKgzUeViIf9QLPve2w213qxUqF83I3cOo36gTiMW3ZATiFxLavEg+W",
+	"Mw38IBH41avXv57/cPLryelPz55iODWgfwG/3gPsY9N3Awjs9zLzw+YeObj6kddQXWrK/B8qw4fuX/3Q",
+	"D1x/h088uPqJX031g5lp+sSjjR449tXx+NTjjZ5yu/HMYGQAnjvYoEMAI2nMc1mO8GMHDzcZOl8V/ovK",
+	"cslMug8ODzf7ou8jDf3hBj08Pvlfzox39z/cZEmc0CnxKXgUcMSCzx5utJx+lJWaywU+ssFAnmJ+zeuQ",
+	"x4CPbrBE6FNnmPZV47MFKRcz2b5FUsp3wK5fI/qMrzQ9USdf9Xe/i+0SpwfZpUKGNkIadHs62ankyMnd",
+	"Haf/3QvRzdzpPXT/RHvZXebSFgq4gZUCETi0K88puB/9jhn+O8lOhOXcCdmXyxecalUZtiA6Vdvp7Wij",
+	"FXGqGmCyJPuqh6f5MseL2SXf6wZ7PZ60m79RMyUyU1R57GiIA3DGfAX84cHUrOfO1mHpGMYEExA6Kxpw",
+	"pKrjEz7K2V4PDn81WsGJBinBtTrkKk3IXciu1iKhzZ+SHTytuPIhZGCIH91cAcUPNWqgKBHajTK5hu69",
+	"z87kqO39dNs9uMe9uMj1JVKbY4p39OGWV8AT955yRjjAu7tBoYTxTV/wkvPLoxdUhBr6A+HJrX8Dwt69",
+	"GLKicN25v6Em+8Vkzt3JbvXyplrrzJhfpF7QINjP117XVEVfT6f8CFVa8caLNInMUYovi2vnQcLi3krO",
+	"hU108nTn07srRfs9KJRACunP+E7S4jP/6Dkkfc2bEtMyN8DXRdGVWhUGk5dY4QYoIlk3NgLUobeNpQ1Z",
+	"kJWBUpv4hBqyqDG8gxFKOj1aUS4wCp+jXprcrM/SMNiBKzUFlrpuoR/8A426gU/AmXkioJkSQuJ1FUay",
+	"05RmdNWz0TP+EWj5reTdziOCTb6pe/JaEy+q+xihUf3FpD2a843ini/VJDgMoK8Ja5DewfQng76So5qB",
+	"T0nBdVkvc1Gzzjewxami6YtJ7Gd4al4D7c5XigYgdywfjDE7K0Jlxspp69HOAd+8BszNta19XYMyX4Ex",
+	"XyrCdY/NpoEaDGACKyIvWjlEBFk2Kz2EFGDm9DVhDr3QpEo8NgQpiZAPbA3Xh3mgiFpKC2Q90Bnzkw1u",
+	"vH7kD5vxRXXT4bbeD8/blerpCd/55X2ZVaWV29vo2a2VvrGVjmv1akM9iPo4IhP2xLqYDB4HQE8hml1X",
+	"BpuIf/K2v5j8P0Na7XUV4FipXPWQPtqJfuY/iYg6KMGVQEOILNuzLQOdrpPPEfdZX0uqvTZaid01HFfx",
+	"CKV7kJYVt9aGqvMluQ5ZU93Hol4jj4iMCLvDzGlHy/xgdQ0IUFsXKtQQN0nu1cDI13cr/MhcKbp9nOZr",
+	"ie6ap3HrPXwN7+FEv4Itcus6XN91oH3E8mRjhRJ26rvttQS/siVufxZosnHHURZkKqkcNM5rwFIorPKH",
+	"/F6PFR3X52F5jFZiobDiKeA6kPZAHhzmNbQJ4LAbkbobIsj+HwEWCE9GAQXRqr9TmhHTqHBiBLyL2rx0",
+	"B+qVFIx7zMIoZ4rIBpjmOeQEYO+7Md8Pv5YwUJl6GpPJYq6TQRs3dJNKKHIbnWIgntKqVlidrJCl6pll",
+	"sEn8ySPRhUkDoN+dhGX+Tq+b7OTuLQDFH9JyoHc7sTTPkFQPnhiaciKrnd5OrqtHD3aSnYn8kE9mk53e",
+	"QZf/L9mZ5Bp/7CaQao73qxG8+MP+yOy7X/ftZT7d5+yqfeIB2ekNZWHVJ7eNVrvLycU1duDAXhymOabP",
+	"wzrVjniDcKJJxEHPYUNfSj2mukpMIhaDUtqxxz0C7iE2VdySJu4rY7D2CicDp7dxbLF1tdGNR/T+4fKI",
+	"RmN5cJNjeUpZ8JUJpYp+VOa14lreu52WTrnnN1ov9d4d3uA6+X2P+AhHcosDPtrO1zGS/KONphLnYWLO",
+	"bF5iHuKNHN41CqS1h2e/qg9V3Nzbg7Nbl/xLueQvTYHYrpHGvcM1cH+cMzRyGr+YT35amfJKp3wZwA6O",
+	"0GAcelFc05SeHhEkISAsImQIP6M+IGh9lGdqPQjf0QpMGxb4gHZ1rbtjobbSvSWBYscAB8d1RWMzxzoM",
+	"zCaHGkhKiOnr3VRleXWe5cjd4dz7kyqq4pArbOCMf2kD2cQSySYBM4SoAxZdV8ZgyWVTTCAyBX3f2EII",
+	"CSyGwt5MIBEh2/Wo5rsND6+vLaEcApZiUgcwBKPHQ9OvYKsx9TnCxjVZmqtJFV81dVTa87w6z+2V6pSy",
+	"O47tSXViI/mPBK2bPv4M7t4+//Tl8qhtlYl6sOWg+JWxabcUs+Nu0aXwRKNtwZlqt+GWP1i4ZZPU1ZdI",
+	"xPT7Zq/exnhWYjy0PTeK8aymhsZRnyASWjNBrxEOCnnwV4WDGkIcACyQ63ZYifjjgB+C+Th5Q9gc2ev6",
+	"GgH5nWYngA8sFfHnzh1gn6iVf+I5LTBNzpHN20aBEAINophWqQCCuoahc4ShLirchhroMfCmqA9VwACm",
+	"kuRKNulUHMagHL5fnDzdWq0+lxb9J2fyJdvcfqL/F/jkGzi3N1YD4fu6fSVE3ats0z90ou+rDZeLIzKj",
+	"FRZFMNKH2/eHKLhbljEU+WQAjVGHhWNLVjFvsac+P4ojIZiJgOARABOsbg+Sb73Wjb3WU1rSdb/1d3VX",
+	"p/n+pVq0HwAcFwVzY2HRr7IVlqsmjEDv8y0hok1UAOA/KkAtAL42FLvuLYAPY1XxXgUULyxj7DRHwV+e",
+	"/OxauLX4zCd5tYngfAJgfTu/f+CQB369YKXu1+Up4CNeKVjhUbdOJvLDCT5x2A2xVYBdbBK3LzRFys2w",
+	"ZfI/I73zea4vr7oX7vlLBg3/yaUp8Ii12Mt0qSYhn+e28kswFowst2riEauU2oJjT8COxlItfCPXiWM3",
+	"OkSrHaD/8VinWFCsKAClEG8ln9719RuqRE7pXcBlxPiqlOmHqA5GK6SMUVWNAI+CasCaynXN0mMuJ3S0",
+	"NKYDTSTr6+CH8Zf4ywF0kJEXfZulGM5KphFC20ZW3MwkHHUyVWBFUHM9X8E9UEL2NbwXXRMRH9cC2ghg",
+	"ezq5j0NYZHQ6pjSjLQOmH5BeokpD4DQKalni5qZ4XF/75sGxm2HgbRj6Uzi4m8NlYAuDAN8cIAztUa0d",
+	"0IZG2NSO8DCP7GcQYKi4UMQyDjMCpCB9fe0cTRgwEsxfNc7m5utK5fOr+kD6N5KVdmymV+dzRh3dPrrW",
+	"/PQXCKxt0ZeM1emWvQjPNbo1wP4pLW0lsIH8mRuuXXp+faEaWlnxp/5yWvA2zvXn0du49CNV26q7ByZT",
+	"p7wh337cKeSFKpyknJWF2wtSj5ynNFaF+9OaWTlQdFn0d/52+vrlyxevzs6/Pz59dv761XPv0fR3RL/f",
+	"10Ls/yT6O8001v7psxc/P/u1vyP2952QEHc+ugf7kNGAmIdv1IXT9tP+ToKXkCXYXXzbr7llDJkYFWvg",
+	"TzLH/xp9fgF+YX/nXV9/utPX4Hpwv380odfw79BllBCJUGUpet8xvE0nFpa7g+pDQglZnQYp+rGv+9Wv",
+	"cqJWOtWvTqFLPX4a/4QH+lX8G2nsV0pmiWi48Mb1OVl97vikfvsL8o/h1k9JX3/a6+t8CN37H98JnRcC",
+	"vl6YUecHWcliV5XlXl9/6uvhpOq8LHNdFXqXBefParEn7t0j+h+I2Bg9UEvD6zb2KYjgMMy138JwG20r",
+	"FsviOyEhMYYHPVbku7BcNIzqHR7UO7BQLI3p2zvxGrmTiDu1FeJ+kLn7X7867ryDETnqa9cQU6hOYUa+",
+	"s5dqsXfU0tulMPLMqjKOIU/zc2c68S+bAANE1f+0u+59pPdw1X+mClWp9iqh2OIeGZMRqCaXBDHTCpGW",
+	"RiU6SQTyFIEhAgOI0lmEBwZomXQgTQZjYOhGSDBvEltfPBpsTlvJRUeAJgU6FmjvuoKeVeydWF+v2CYt",
+	"gUiyyzlO8leLH/7z6kC0yTbRgVFeL+1OWg0t7u12UT9YjiHiN6vG9wozynU7gNn3apRrC1vQIrqe+sBI",
+	"4lI3sfkHT5VTB+XAWUSEaYq3lGpYKjvG3zri305f/Mo7a2ZnsgA4R8wbeeFGVhx2uv69fQ1gj4Aw9+ib",
+	"B48DvvqDzv3OYeS5+nYR0JkTzOmeQN5swNERlTEEJkwnPGwfKHExqyrAfAT8Mjdz6sO0MCViGl5aghRm",
+	"wpwICZRxcbMasYcU89K5sn58Ag0aVCYSqKdGdGaGkaR8FG3cL32NKToTBRimMXX2Qbfb5VnyPBJHS06+",
+	"hz0zRaYs0oKeIbjshg7vtWsSCzM60V/X0WUBf6Wb99y1dXtfdeWxuEEf9ufz+b5bufuzslDaWbvZ57Xw",
+	"B1NOtm0ePXMNjLQr0QfcOro6iA3CANbcNgeDtacavWe/q5wGzUfjasl/BoFzivvjKg8a7v2yvvMJUk4/",
+	"KRWgYcrC3vrDzbbAMWEY/0FsgZpiB/UYtGOs1p098GXcWq+2V91U5dQx+qkyk/8/2nWdgZmgx+lVKNwy",
+	"MGUJItuUVokLWVWqXPR3tnJFaXF4V5Tcul/VfJf++Savxt9Lq16/er7b32FmCfaeak3c29jtQ0T0FQcY",
+	"RFzN841lMrzsmRuilgF6ScOzZnC2ck5rg1MbG/fANcYnWXoOJOIuDkYnEpLuxr1r+7uF8t6tazW4h4SU",
+	"u/sRaCtel0VP3FnT1jvCO6wVw9cvO85gEaDHrHBS7izNyZ1ANdkTdxpn5A77xq0Ndu/frM0JtrRHDe6g",
+	"4XoOf/FnyKluQvDbpoj7U2yAm1nVboE/Y5ONZEywVGt2dSCUY+TwGjlri5NdjdVkxc1GjPDN/Wyg8TMj",
+	"oPpxhuIXALQozOjFrPoCtdAtnjiPtQf7+KM74/9EWTY1BfxMZ0TyskYDX2uHtkS93JYlY3LNng0+ct3V",
+	"pWNmrearXnG0xwm1e9lNPq7LAMw762u6S6HD/Q1yrygA1QS3Uy/8c+D/3e/iLVjGCzmRQFtBpa71BufW",
+	"wyvMrOohDxUfoXrGQysu5OAyAvNeOVZNkAg01FRgv51PmfQ1iRR3ldrP5825FWAo92LKs0D0nNNY1Ng9",
+	"0alWGvj7Eqh3HQGcnmFHmGQcFMYai6fV7ksmz5xjvaDwIApE95oIUIiY/OBmbEVSq/yYG+Ec+VxZTIOi",
+	"Y2ueWJTHvWWeEpE+6B7gxfNSzSArdmlV4OwNgSaxGgPJG4wBtKa2MkK+LCYXwLtz9DhQnaXxaiLAo7CO",
+	"HnWReY/Ja3xTNGKyIjNXoExi3pEaywryapzJC2C/Jj+A6fvsGNhefRPwb7cWffQBNTEy7hRmcJlEpGvR",
+	"4vHrFRmlhn1NeQXAz+SWQ0a5CG6SgCSLA8mm5ISFudeiQ/7RfRKjsYWSVmW/Z6xkyVv9qkGTzdx68pm3",
+	"j5msPPjXi0yAKGeO/GG8o//YIQr6CPQNSfKy2xjFn8KmWkGSbbAtcEHenL0UzCMOQrdmEv//ncFGses7",
+	"NgStQ+qw0+Cgv5K6rQH0jVjC4ZNPV/OET7kBf71E4Xhs10ozPwbXyBZmEfR56cLc1K+RLhyJVaWzjUTq",
+	"M7fcfM9vE47/+co3VtONY8+yWVS2eIj8zL2P9K/NkiO8OczM+j5loSGkAzV2hHgXRZJSZEoLuKnA5Igl",
+	"9k22ZrQ//rLRkX/iVIXtwymUDH712q+bCZ+XmkBLsJ6bYPORnk3bwyw+jT9gINCGodLOenZCIEnLNVJH",
+	"CqCOdM7ga50PTEY0kr/+8POTkHo/H+eVEnYK2e6lWyJ9zbAUIepao/hEkv1f0Q8dIycMt2KmM1WKtEPu",
+	"ODji/uzS3fute9vB4bdiMJalHLjhOXJvpyrU3Aol7cLdNJpRt4gPFqg7D8VcyctzfiW54cd6AY0Bskkn",
+	"R6oxQRaTtwxxgsB97fP+kSAO6UjzqofsuRAcgctEswd4GPfhp3NtqnNZuPF1nTsFwApPa+o8Z4D1ZA5y",
+	"cc99wBKbPrIfuqF01zmkDzk1FNZPmzL9bZUXBeX7R/PQYzZsA1UItVjLYzxzOAfkrrRzbVfdrdHX0z9J",
+	"XsMpNHZ7J335uS+Qfr9xH35V89cWGFg2bT3d3uib845ty7vHrJW1hiOcMH6GJ76B2H9lCuVMM9xVXxhU",
+	"Ag5Iz+Ql6c7b3IKv5LeHxHlapL9fdgEq3j9CeoFTDiun/CiOasf8NQl1g+f8n5Ux7hq/cuqNCuPGjr3X",
+	"nEfX873bYjngtFyB/foGAzPTqdLKGYgIb6XsJZ0hTY3NIQHTg8FifiG5/OIlXacTEbAwgRaZac+J+oEP",
+	"rBCSoa8xxu6+K0vAExmWBgskfUTI46e6V/QoqJ9yg9KIL9nfyUcRlFA+AvBYMHAq0vJvlmAuEdyhGaW2",
+	"EZEWbBSwfKyi4xJ4x5GHG7mAYwJvFunM17aCjQQD48ye3FalrExpO+JJyE9XxJeNc2I9yiOTGEESKhec",
+	"1gs5yaBbfdxYj+fmM+GhI88aEFIkEqvvPqazxJku4DRzrIh7G1FbGKNN5BVgrvuFEh200FKhI7j0wUHX",
+	"33ZOEAJpGy5uGxruVYnQbpXyotwkigffcVvdbn43TMRmgC3wQAg+3gKy3li41EzU1aj1yl5ujcNae2gt",
+	"AivQsmO9uEFhc2MorJtgr+I9sOLPxgopJTG3Z+OnEZwkfsVteJRPtTboDwuaZyjMblFxNkbFgSDsPDY+",
+	"IhuYbJZa8EmFbUw2zXY4ZohXhn8DZDzmy+1bJ2t5Q4OpwFjvplwBjDIawfCXElYGRmuqUymkrSzVp+UA",
+	"K6XkAMDEnfZl7ecU5sBMJjUu+sGsLN0PXpNi+g1lZDxkCyTUtEgykTlPhpph+xrixAGhH4n8mQ7F/e46",
+	"kVMsjRIHIQWFUwNB+TjTdjyrrMjMXPfCB9rB0P4iStvN+jbNie+/SVi28OtmWm5rVDb/5FZ4bBw+Q9g0",
+	"AjTp3CqBWyVwPWi02GHZTAs0cZYX+Xv1j3aIM4xmL0tuchiBwIl8PydYiwKNu0xNQSwa7V1FVVjlZCFg",
+	"VNbeQTIzSN8mOTlS1fP8vdLK2p3PtoHN5ZWy4Scli2q8hUjwDzSXYlFfAXgzf/8ZSIjbb8c1AbWT+mxC",
+	"0/41Wkpj7NQ7WCgTOSjNejYcvIVTujJlL1dTHVZd1l/wxVcQuLzhJH/6iJWLiMvBuXOE852XgtZCRzyR",
+	"Vgmv1ScQKaoRu+yUajjTWYt36DRNzTucyA/PlR65DXtAhCP+b+8F2qrMNfgmf4H0mjDra/cLzeE1Umvg",
+	"yc9MrMFG3qLw3SbF/P6o1eCRTViEseSkH9YDlF51hC+1VhkxNTjPA1waOJs2w5i3AQwBSO7OK5R2lYF4",
+	"JHAmi5PKonwkb8rMdRyxPhKz6dQpcJ31dZQEkJlIaIpdpHeQE0UHxHiKHhgwJnJBweRCDtTYFCF8zQyW",
+	"Fo/j072eSD9+5JBqx73006c0cT/CEIdf5mMTsAYpvg0SC+BQkr5OPxKEdifPPn0i/jL/W5VXhXuR8xvf",
+	"y2KGQ6CtKiuVeT6PXq3JTqfkWN+FJB5vkOZCOoMm9/UqcsLpB5QucKnN3IqhKQr3XykuZNkT6U+qKIxY",
+	"6uxvmZKlDyl/+pQe+dQKo/H8PrcihSBm6jm0QkaHm6gUDvIpHaBSchJuxDFsBdhDgftVj+dJ6W6kVE5V",
+	"VeV6tE0kcvm5L3A4v00Ptm15K8mEu7h8Ln9NFXdj1BTJznOD43SlxuT7akFbTP/Dfq+Nuz6FGzNvLoxU",
+	"tcFT/nZkjt/giddIMR/NxF9OWW+S8wD9/9VUhNN4W7DwJzNLOFcCpUaLZXLTqRL47muhC0ZPLOWd9cTf",
+	"dmezPBspvbcOhvAViGQBYG9g58zlwkMSkmjHOxuV8qdPoS4SMj0nRqsFVHEihNxcqcuOqJsoAfKwktXM",
+	"4uunSme5HhGyYZadu6EnNETUG9uiG8K4tmAbwkatZX7U1F8EaijEulHqV7RxvsAI9atTGJ+e4DZiWBl/",
+	"fYnjdRP5Jagim/EIcaBiOMKmsUBowgEPxZ2bGwkCPaSBuEOrZDltJaK4ce2tJ6ssexKAj7gTRWfufYT/",
+	"XpVbj7rUsnQgG3cOpzu6EhcLTCGVC7sasYkV9qbp8TgtuRX48G12/F+ImBtm9Ao9s7yoaRmsXdRJc5jx",
+	"habllOAytSJv4MbwxuHWbs4N099+LTfh+gkVt2S0tyGwLWXAj6q6QgDcDEcPLHvmeJ01CIdXSMFgMSJG",
+	"TRJWEqRtZpRNGEWynBUKMxyw6AKbmx7hs7kVhRpWAF2QW6SnVxnRoqcnw30QEVSjgSl9fZ1brOQA3AXA",
+	"VQgHFsROISvxXpVQ6d4QoImd1CuOQ57AN6P3E9gDiMTU7eUUDRumcbUqwSjcPLdKpA8ODtOOSO/CXVIv",
+	"fIIcioNwBsJ93dlUOD3TVV4tziSEXv5iYaI/jfz3wU3KRw7L9LM0w62U34iEVE5UVC6yQQDjJSQJZZAP",
+	"8QMw9N0GXP5sARcUyNsZwijwN/Du1Npzd67ZugoIr9lQVl/bSt640u2GytxitI0byTweqQq+tT6wDK0B",
+	"y+XJFR3GB5wYyfytt2fNt/yZ2ySJ/cixKQBiX1Mv50mQ9YKFzT1uTnuluTe1F3XoGl+47QxuSAJjjAYP",
+	"anMxq1ZxGMQxYcH7dN7wolBQHTDbBgEmek0BNIMOVjEcNgJvthdCt3zk2gXR2AiusPu6J6/xxK7n9ao1",
+	"+hosZS3Pb2BktwQRa5AAAGZIpVRfNJr4xi1KP3fXE3O3BcN/FrQPMuJApk3Dhm0qMm6rLq2ZdBtzBxGf",
+	"vb33kf4FlPBDpbILObhcX4YK+I9gM94JhYqiGjsjgnMxmRA+fdB9kIbYxCKAi1nZFkjFBv3AbfnKxuLs",
+	"ak7C5RZv4VivPNnoYrsB0qPbGOttjPUPa/pVfpki4S1JgNgvJZFzoxFafOfaGC3zDFPdAAmo45OOeKGL",
+	"RYs0m8hFbykHUhUMQux+n3v855UXJ329UrleGYDmhbTGB+keYv+iMYiDVrJ960F4mky76axBPF7fOttA",
+	"tr1c+eL2ttm6d3yBIOgfR2KHqGgg1Y+d+OWXrUechVfexkVvwWz/yrrkFSPurFcfwQhmm7UD2N8bRDab",
+	"DN9SZXKAFCCfo38aIxdnAIom53LhjwnxKYGZ3aZSYAwnno+z57FQ+NYk/BJKpSMglIDVnwS8FVBDQaW5",
+	"b2AhqADuEBRRpNH47X5ZBNaRUk3U5EKVytMJrgQmsECZuwWJPAS4ELcpxVFW2bmsUsazB4Yat0dE+pav",
+	"v6MXHp849VoYPQLCFJkhS/2xrnfbeedO2LpZrhSC6f995oY1r6AKO68oMmT7OrWzqSqtylSWRtUMqLnF",
+	"vHSPuW5aRM0rjFZi5OE83edPY1oWcGcsFndjAj9zCgJufl5BktZRDeMvr/x4a2GQ9OEVdB2pTnkcsR6c",
+	"Q0pkSXwOpL37BK3YL0Dksv1ZJc72Bsj2eCM3fWtl3XpyyQNtIzPPKqS+1WbeuXWC/rnP2M6A+6JBcjtZ",
+	"2qqbPifLef//CEgPacx2ZtX1t1+enZ4e//js/OQpaa7rpEBvnA3MG3UlIfhVLFEwJXjCCvFzM2v5oyvJ",
+	"tTUxtsvfy5pTWvFqx4uaZEfm57yCOkEVLF3IcjuQZXZFVG0dX1GD5TEtDcQt22JrSA9G2TpxTfMdK/DZ",
+	"esFpIrJSDp0+0YNilqmsudr5JX32r4fEHw3oeheW7rtGsTA++pnVwtTO23Lh2yPcr1QuPPUygDUW/1I/",
+	"kc3by4R/AS+mYjKd9WJKWiFROvV8BAzS/pzVrjJK+J/pKi8oPjKdXRS5HausI17DzxWjdBA1Fp29EQ9W",
+	"masMciXRsQDMKOrSvY/4D/DrpqV6n6t5SsRqeEXIDMH8QlpmFfkAspg7/2UsqZq4yJ2Q1SGzcYIlzs7Y",
+	"d68ZKQDjdu0Em/+R+Dn/3g3Bv52++LW9LJZEy1c9nbVjM91QfF4j33HlwS9QF7tFD7ZueZvbAAsbqlcm",
+	"MlN/haLYkSIzYX0EMmhD2lebP/QSHwiVsZs8SqWx8Wz8U9bGRnN+ol+WZlQqa2+joF9bE2eTXLdoYrpU",
+	"r1wCsSFJCbXp4psukaWX/641sm6ApV5gdeozlMLieZX56tVpabLZgKpjndrlm+bqQjiR7u8E9Uy1rFg+",
+	"GdCZIUTXE2OKJE6Eea/Kzra1riDNW2pdUfLUil3rSu0j1rFCd5s623dy1XV1bUf71SvXzZ4Q4u07RHP6",
+	"uHl3P91EISvqtOZCVhqFj1ioSn29E3UVK02n3NM7TR3Fe0rs59s7m3Xuzru2atUVuzXysGMLsNXbdg7a",
+	"OiMWbTwqbOEYbIAyd4PEZT70K5qBaM4i5lpDcst1rb4bBmX+ClYTDettDstt+Pb3rRNcr2+XfN+tdiUu",
+	"+G0KBFHMOslxRd2f91UrrpT3HjISQCMxgyc5H8lcAwd09zE9ee4fSPcCFrGTcyz25uN8MBZSO6fXpyRr",
+	"OVGWK/ngPIuzYMCHXlOPKFrKEbHPm5cjXltExuLxr+MRd/80HvEXKAGMfFRazhu5nLzy/yye4x+nlJC8",
+	"dR7A24LCfx7/1BcUwm5u05dbW+Acg12fUz43syITF5xLYTgYyxiDEHSmrA/IXsEDNpEPGVHYKcu5KhXY",
+	"3lRus7CVmviob5Rw4pQQiNDEOSdlBaxKKL98SyjZhTPZfw1xbAtYv28IQjHFppznGanDpc8WRjfmY9Rj",
+	"aFeU35/5LFXA2sQ2taEIc3tqJfSyKCDrar2cJ2PmD0snk+v3Jh+oDRWcjzpuqefCcyvqbnW13ro0ty7N",
+	"7+bS0Mrcwq0Rn5dhH/k4rQIerYXtsyfr/tMVx47eH0IJT8i1GrF0OYTjQXvn0vZYlSXk6YRcQnab4jS8",
+	"BNIxdV8rWRa5KtlRSSB33xQFwa0ZSALEZI04DfFCjXIdbN8cnChOSYQDz0TIimhikMulI4651tRnW9ZT",
+	"GS+VmiLGvG12v5ZOT2PfK191unrodEI+IwxibpeY+dwiaS48iK3vzz20TLb05r68Q/Q8f6++SMCLFx8F",
+	"BTGt8OufGMae1TyvxlkpNzrNe0P36lvX6gZP8a7vYN36OtfydcjB/aKncetSOVmN/u3lqxe/vDw7P3nK",
+	"WvSLHtRtfCjmRNXKmdjLWAfgodiUNPjnHj+BaFw+farpnF36VHOiJx0ueD24s7F3ysLvi1gvPzpFy2ZD",
+	"zYihuoVZXlQi1wn6sRR15fMj8YKtGSwkpMIKDrN560HUjYe+XrUe+PSlQbMvSf+vXxewkb5+paq8jAJ8",
+	"X0hlu1Hns7yvrrJvNe1na9pbdXktdclW35X6cluJ7NyNxdVscOlht5t6pmWRyUpeSMvVbzZBvB/Y4nX6",
+	"lpz5Q5EuJeEgIP/KgnU8gyOZvs4AG+hFwK182L2fRtyfJlMizS7OZ2Gw00Sk+O3zLC+rBTKSZqXMda5H",
+	"aU9YBZg/uCKgjBxq44h99PjkjhWzKTE4UoOkvVRZCy/dKyWz/M9KTBfGHab+9+Sl+0PsxDqv4hjiiPEy",
+	"HanKL5VWZjyrZDkYt+6aH3IgK8ewD8HP5qUAciKiS/S3447gyiJ3M5dDLoSVix5A09hEmDIJeTpJKJe7",
+	"Y/ua95Q2lUJOXXGhLKRuV4OxskCQi1UPPTExJTaiBFPWiR7LvHrcxAvzXgVyR60gxqI+VM7k8TWWGKKf",
+	"Uf6Ne8Hc9DWR7wozrEdSkDzq76mPeEyVmRZKVIupErkG/iocVnFhPvQARAzaJiYzW7lvAaQDtFTqBcWb",
+	"8tINyoTZ/2kS71jhTN6ZHKlOX6f9nWpu8GX9nRTsNPwSHjlIMR2X0qpEpKaE9qncfQs7n+67B7HZdN4A",
+	"Naj5SFsxUbJOeAnn/NoIOBAQuXWmoNEjtCT5eQltQaOx1jkxhIXjC00hlmTdlxKKK8GA2Nlg7BoOCW39",
+	"HYibwWVsK8GjvRjiVFdjqcXDblfQYkjoOAcqYdzvUGIs9SVkPWQZfaQyTkAMxgJIspw0t0euZzD7TsQb",
+	"4y65+3gd4BTDEiJeLqvz6VRVKS7AXAurRhO3ZXvCjs0cKZ8lZvKzajBWUVEBNDgV43w0LvLRuGoWyDiV",
+	"SC+xIaek4ZU2NEvkkHS6IQZjWY5UhvByLac8f99Zzh1oIY48XCWOnALHmnvp/337f/v9D93ufr//4eCH",
+	"fv/DNz+4fz7+4d2//G2nkWGyoYzWQL2enRUV+yJY+8QUbbVOHnab+1NAvVnch0wN5ayodnoPu8mO22ey",
+	"gjGq7h/uQEFWPplN8Ook1/hHYMXMdaVGgCBwc4dZX63UjUb3Sm19CgvrFd19jYK3+AX1sreHW1a9UZNx",
+	"v1/c1r3d1r39cfmtURyzxRRbRJEJRlbXMhxfM5AVmGmF3K+cIF9T9HuihdNEE2dTTHI9A6wqOELKMe3P",
+	"TDE3gU//zRDV1rTMjRsqp8noMNqX10nEGDXFe6dUz0C3OzULNWxYdSd1X4Orl9uqlJWz7BRIbzVpcTtO",
+	"nx+fUWe+cvZyNKbrhWFo8ebuS+2hRheGPn977H8rnK57iu9ceHR4cC1hlThs6Lwmc0o1NWV1FWReU+bx",
+	"KUiyovCfkBUkDh9BDIdkR7WcgoxIMlp1BFm0IbZMggiOzLWZ84m5c1ilBqKPvuYXJ3iYnILG97AK59lM",
+	"eeifFATUzLXW/46u6gRdyCqfIF8KvNsLZ1vJBR6Fj5UWUgzzYTUGyMGA4uce5W6h/fEfZuZWA+LvSC2U",
+	"rsqFSG0hO3NZQpwGHQAo7bBCgftQyM4FeCEqS3sodt0Q9jWkRLs/cXDjzyfsjsoLN6CV0gT0Z1vw/D5L",
+	"rt5EyvPvKk5vOtv5j6ELwIkcqwVp2flflvPkelB9t/nD/wyHBFTrsr1ea04pbkDQgeDjPXr2nv9yi2n9",
+	"xMx0RdG+sZyi+jJaWDNRIpMLK3Zfnz3ZS8TjQyf2J8YycsV8bChSerFwdyKHl5ITp/AuFkR4Lo7ZJh/g",
+	"lyhXua/hVo6Kws3ulZbQ8JyAOIJLo9LMpm6MApgsxlSpCgf/7Igf3X0QZORENgz5+V45seOUXV+bmY9k",
+	"sdV/kHS7Xe4hBsnqenlFIWOQkhSYTzwmW2COkcLSVsHhMKX3N4jp3+IQJ867gUolU2SARwgysiPSmeYn",
+	"Qkw2R3fHvY7YSgWVLE3MROnqCEfM0rSIzMBhCdgaedV6XOKWyyktlg3SrLFvmVyEFO+czAhcelDi4gfn",
+	"fhcXE/pVaWXSekzvsHv4aP/gYL970BLIcxbVTkvs7mApdNetx+66+4/ffXzwaR//cRj+sXHsrpCNfTXu",
+	"p8ZuHD5qyzo3X6UTbzDeiFuJJ6bedLcdWxoNj51fLJrjjjuZdFeUnk2c0MK/6G1k1ze28Pd1h12zrk6X",
+	"iDfB5hbQ8nONRpCeTS5UeesQ3zrEn+cQr2hqLspvMxwoCte9IgwHVgP9vh59j7Qv3YvWgBa5vjAf4MQI",
+	"A2Q9OibCEzS3jcHRphT0YV5UmJOAHTBlhuDwqTVlxUhU5K6JwphL8M2luDAznamMthO8jtthzfKRihgq",
+	"yjzXIoWjk1RAgB+ccg3J8WyBFLllfqKREUb3+hrO66SY5NY6LZs+z/VlyklqUGuFX1NSWw8uPEcvB3RG",
+	"ZP3AZY+QAKnnCzOD831o7sS8p8ZYIy5UX7uvotEA53JwyNWkvF27T93kbXi6luKpItgTFwzsP4HDCGdW",
+	"5HrUEelc5pVz92FUbM28QRvN4yW7O9Gok2I8m0iNNgCUENgKLnug/pQjH/xetmdS92XMCCGThorE4NBs",
+	"VoJxSHCObohgEeHiUnD2yTwAQZ1RD1o0mltkLdoMhydSaP6H8EruR4tma0joAH75oxWDrqHjda0c7m/r",
+	"Cby51hduuHu3ayy+GPNg+FWDwlj4R/SBTTvDvW+rrPOjs6n+xJX7kh9r+WyNTnEs41WZiHSiUtjUqdvV",
+	"6RL5BEqs+shO2o6MpbX5SCvVZqjdf1Qz1A5rdtruRP3mWvCbM8/k/vDdx2/RVIN/P9jg3weHn/Y2NkzB",
+	"h2ockLahgEdwLBrtU7TbNun4g3rHf6deH4tKjhJK77WV1Fl7X+SorSsPVw77NxpuXoKkxFgItjWA1Bcc",
+	"r4dm+DP62QyKT9tH2P255ANcd3BXx3arE/+1/FYAySGLQmVR2l7LkKgPaGAt193GjtDht+syMf7H/v/b",
+	"Iuvi+ERMTNbaHJmfu8sbS6rjk1/c7Q0fS9HNB6WZM64/lWdTiRt46vqKsmSZnzuRrholuv/GRrL6TQ1s",
+	"yWpj/oHwx14IwgS36BW8vdYM+uKFMYWS+nNW0AuKyFSY1ocGSCkKWalS7L764Ym4f//+4722QULErewc",
+	"zoC3UDMT9QPYnTvtTeK6RrAZQ+M2b9OFGppS3VCjEG0gwwDEdUeLuO9udLRqDbv2mHHLbnTMzmI6D6cW",
+	"nd3GtBxoowqb64GC06hJKB657viSXXij43vtTlx7LrgXnzkXf3q89MgFXn9WFvtc18ghw0c/EzSdGnub",
+	"LnYbgPrdYNI5EOAT3ePsL/g7CjsdbhF1uncxKy7bua0R5EB6HDVNuQZDMZuKyoiDbjdO588rq4ohZkl4",
+	"3DZAo/R5CQRUvoRKSY4UfcY9kfQ1+FA5ZJSZi0JN3L0TVeEJFeReIEonAbBjTolz/OVEQTDrrP5KyGfz",
+	"qXTOVIQUbVAhcwnZ/taIibwEMJ2KWI4yA+ddYizLSS9ku2H2SQG1It4RxMAAVDfavs6r6zNlo5ZuDS/9",
+	"nlDsFKu4Uji/jpv8/7H3rcttI1mar5KjnQjJGxRl13iitunoiFXbriptV9keX9qzUawQUkSSRAnM5CCT",
+	"ZnEdjuhf+wD7EP1g/SQbec7JC0CABClRKqswP6bLIhLITCTO/Xzf7lSMDcMPUJnRtmQZ53KDkuX4BmWl",
+	"86SN0vmI4B0jjpFCLOuhUEM1hIs5QNi0/oNUAF29xdejsgivDUqHjRdhzfrqcblBE4d4+vCe+wNK10sS",
+	"9+HvFDyM/mL4pHRFcKwbSJZukUyprF6xAKMxt/ODq7CO1dIS+7kcwNwVTydYb+gyPn12znxQ7MljqKKI",
+	"EiJwQ1VAl9M61DMM3Jy8uFvjP2xRW9sf62d2KZerGVubMMa5dPnizlzfW/ZhvuQW7XUj+KxZgriMhGMK",
+	"ogdTGyowzzKj1hm+1hOa7+E5D4+Mze/fZmMPrtrHyBN8dtOIgn12R8LWiav7ii7Ql+8kFP57c2dHbbgA",
+	"uUm09ZKhJnXMhLSzTl0WD8wYEIB9dmEYMaiJ2Rwz23VsZO8xO3qPDjDkZ7fJj+d+sru7vnVjD8BI1mod",
+	"KM5aT50ur29BsGdgyTWjNM1D4CNLRS7oTG5EI3wB16VOOUyE2T7GXUyxn63XEwlZeAUdBVlHQfa1QryD",
+	"iCDFUa+KogCB4DNigEqPtrVmwB3OPtv/cbRL+BGvqy/8aJ36Ii5NF90WUBLoi3kGrm0Ryn6os871SSP2",
+	"OzZdWW+8LsIbSZI1yf602c5nmWY4NH1wJPB/YAY+eKO7HH86AxuPf6+ZYMzeAxtCoat0Jnyh/Fqbyn4G",
+	"2O37cHdtunRRoA49/44JwZq//kY/bKev0h55BwsLn+agvsbIqUDq9+vFMgL03ZUy0z5L8E+XWaoTYJgm",
+	"PPwY955GeY4vbP3Dpq4qXddQbubrAv3Xnq6rXnDVrTfcHZ6YjWHBRLFI2Le4Hm31fcBgfPrkm6TPkv+e",
+	"IIl4KM9GiRAqfdxCW9f4vJQmM6v3HMi4buS+4gzaJW/3cl/rxh6iof4+3NcDMId1kr7rvP/DMXe1tmtd",
+	"1nerW7ela+5/q0UR2tTi0PqzBrjQEpHWaGGYznIhTb4aeHxf6lsP8JHU4NaDBnLXrIbfO3XKl9rWmnrJ",
+	"9s3EPpzKzt9JUed9JGGi6OJMFBMqgdoc+vvJXpi6lXd5nA5UcAdQwbiiNJbJ9Jc98j6v50LqUBvpKleg",
+	"QanActBogANCRzgLFLmeAhjksm8QBv5fng6sEYYp7aEMYIIuABfwg8eLAqpKCSSRWpo1bj+1+qLgn/EV",
+	"ZMfjnir7n1nqu4qtp+GbqwYsifqoEufALOZaFGbArImbOCgOKnzFZQ5lwEcEyOq4dzDTLEuJY8NqF/I1",
+	"TgBW/lGduqCkGH7595oWa0t4+Dya8d65scroA7gXbZfjhe5unbaNXkZUTuzPROmouSrjrzZ99qW3R7Ly",
+	"fl9HwDd9CElLlBnnF+772WhavBLLcOWXXjQYP6/to0E+h6E/oSzeOs5d5we+Umb7KLjID3kHXBXv1bWQ",
+	"W0fG11KKtoXlFaxNa7iHbdGbhxFfiBv3kwPx3WLl0VUg3VI+ajXDt3BlsA57FST4jYPBr49Gwh61ffm4",
+	"SNzXKJHdYs4ulR19m3/IZDZuwCtlsDO2i3c8YDPcvmJvMzfZ4Teh+auj96ObH5TLj52eWo3Ojj/b64dH",
+	"QHwxPBrYcUQj8fTbJ0+wRV/JyfCohxdG6pgux/KhmHMCnIvXI6OuRNEfHg3ll+PW3IGueabCHhibmEge",
+	"OMozIcs/0EH9PJRD894uaMDw/zYtamhehCW1W1BvKL/clLOQjJgqa2HsOpzAuzG4kOPaFRzDW0njBRxv",
+	"m/8xTL+OB5E6MVpXbVD/xGdPGf9lcwk0Ltk6eJnR0EauDbQnOrz8HoEWUWiHvQb6Fs8vBGQvgPWVmelQ",
+	"Jt+/fM/qZnHmRiQNqI77umb3w0aPs7W+bDA2djSlK4M3mNX750wiYxa2eCbyTIptlhpdRTbXh4t2Vtfz",
+	"KTdly0svZuLDBdk1W2wve21qb7E+9G/fth78t29h+EKef//hYovR9f2Hi7cLiXaeTP0qWy9ybeS2eUZj",
+	"cZ7aqHm7/Xln1Hzu9qerk+jinIc0sKimgjx6V+o0UvKTKDS6ybtGP3ertoDR7eotHLcdu1LpClNHPYfd",
+	"mBlEToRIKcIkYytkAgiGMQYZ47mSEwdx98//+/8Cxh3+KyDhwT8Rki7pQdRRGzFHwEeTzbCusRAKQruZ",
+	"GTA+lBFSYHQnVfgbuWlAdFV5gmGcT5+dyxWRJmAS3S5RK4fuSN3zme+rH8opB2ZM4tp8+vhPLJOfeJ6l",
+	"l6bgUkNqOOkz6O+Dh9KsGJduE2hGaVaIkclXffY8VwAt6Y+GkCmgaZ5f0KMgGjeUmSZsyhJf38BjZRvm",
+	"OUSroJPWSoJkTkoUfshDQdvMV5rhhlGAmspe1JglhI6VNMwKECTj6UD1qceDLMSnTCx7bCGjqZVwbewm",
+	"mUUhMTR9fsESNR4TxYSShHkQmBYB0dNeL1KmxojdoEVuT91JXAfz+N/s81ESJo8cTwaxXviH+/g7TINW",
+	"DbVEDq5BUfgei4asUeaTtc8c5sNEmOoT+yyRizxP2CgXvIAgun0l1PcbonrXIsKpYPYlJ3TNJaBk00Y4",
+	"QB/P6xqgN62Jqu2m4ylwX8EzrBwKxy6Gl/Ro7NiUR08cypOmE/0IeURqSqTYlgopfFC1RsplsJcKQd81",
+	"VGuFL8DlXvgM0hXw8fuSpxlyk2Ct0xaoinsiCplymarxeDtlLJfp6/E4MgwcUOcu4BbRcFNkG0ytYGXD",
+	"ZTfDxDho8qPtNrzB6w4TdD9ArVXkN0zx3beJRtpjIuzFXbXWHqFLgqnryrw6q7zOKg8lYRsDn/cPB7Jb",
+	"dOqMZ6eOHhsk6g1chdoai3eGFyZyFBDj1CiWqmAjEcGiNdg8r5qH41rkKF0lllVQlQIoeW5Ycp1J6wkg",
+	"5BYyLNtbDqUWYoCxscwgyxpGx2DF7pB9jrYS9gNTR2gI/fPv/zjDFwoPgEoH4jLLtHUleLpCKGmuWUJ6",
+	"KyH7A6xU/5bYhWESeFuwI0sz7oJ4wbJDK446jhEqn2xoQPMyCuC+wl46jGFrlXJ9HT24zz6S1a15lgY2",
+	"cPRyBJdoexFImMElBaKbYAMHw95fOwOEXTD1TlmiF5OJAO6beb5KnKHJGfwbX1EwnYG4n0drh33JkHg7",
+	"KsAhsxWAzejQ+MfbXR9KhuToMASYamAq9mPN/o9IEDdtuY49DGQmPRqbyVG+SMEL0oBCz7gn6/b4+6Wt",
+	"69ltBicM/A06sRCSJjuUkcSIamFOWYL2VsJos3REGdhjVo7AxjtsOaPYtPwirA+zPuvo+8AjlUmwf+eZ",
+	"GAmIgnPN/te716+QiE/7efRZ8ub1u62fgrW+VgkDI8ze3RBNoD05wc5m9gNc9+8q+wYHwQ4C54M8s631",
+	"QiGjf68lQ0ABsM3GPNfX36miYjJHGmQbTpA7vPvWGvm9OqjFvdtydmHGibL1DfZ2LP59uILKm2trjW6t",
+	"kiU2yOGraF1aAN9OiqeCyjV2K0tYL9l4SSbGprF4zetxuEe1JOIvq4sX24LedkS4x34FUdrq/+Ztj3Gy",
+	"7HW3fW4u8JTQLA51Pm5a6fSHPlOdn9rGT6XVv1KGvpQH7G2eX/zHQhn+QHpkz/W1M2LrcNV4dtCSmbN/",
+	"fX/x/K8v319evIh9vTuqpGHDI2seYlmMt8+HR2yH8hfayYb6F2/2YAmMIY+0UgxTNY6gHuavmUwHm6+z",
+	"l3jL7DZqXJx7UF/kEhZD60h77DMY2AN27LfvmNXXqpSiAiQkSiEBnm2JAwQVUluxgtIbE3cuueMYzqD9",
+	"KKRryLUlF4G8mBOjwIGOmyp8EgDbCKSS4hHj2rrv9mM+1UIahmsEBO2sgP3Q6KsCNLZiWLDQg8RLJtnP",
+	"ONFMTn45KRbWutDuD5TjwR6OEc9zNA3iNfWG0vVj2As0+1VlEujaYKqZYcVCapd6GjkS2nEmIXGFCagC",
+	"bANMQGLiCkIYjt4V+j88k+vYCDmURI/r/gpwqAWaDR5u/Bp5HRxfe+EaTzCB5lKOPcb9qzjWpWVylhZ8",
+	"bHpsIXOhdal/A5dEWZPHf2I8u8zkJd46GUQ7NJQUwoijGKVX7XKbhePlh6dS2pDyeNQ58OtCGzaGAGpp",
+	"jyDz7d1qe8GC0mrcsFxwKIn6JBwZPE5eKsOuxGRBGcFnPibPzVBCj4J3M+11mdQeMd07xVu+Dk2hEK1C",
+	"pAq2iyIHl0Zd4iKSGN0W3xPkJR38uj0jGSZhpVhGG4ltmf5jKpAHOo4H+d0LC14J8ww8bP8b/j0+mo5d",
+	"z76Fq0ItNZyPBCy7dyCofCRtxKW9N0RskpJ+SHrQgQSNU+paSIitDeWG3cOv7xSu1glEIvBPl/Cn2vTc",
+	"Wgn3zk2mXBtY2MWLNg2k0eUX8j+A76RFPZsRvxkMEZ5qX0cUuz/4vrYHD/w6XRn6Hv4PTL/JecbpAbYh",
+	"CFOIvEGyHj60JAUCOFWwBL/FBGCaGjGd4CZQ8AFCK7HbdwoTOL14kbhWOeEIGP2H/SwW9Rhpw7ZkBTGs",
+	"flco1dYhoK7v9yr4Y60s8+dRIZF/skjv3jj/ptVL/p4bseSrG9nzdmiLF0ePep/NhFqYO0429T6TyKMu",
+	"oPosFEoHcieO3Ud1y97E6audHArcvn0citYuANCwWOHinYAC6VHIen5XURZlX+ARA3M/G8Pgf/kzk1mO",
+	"fxqaXE3633HD8xNRFI/s377Y/6eXmRlNScoN/oz/0T8xq7mgu424Fs53eCFywwd4w/HM9N8UmTQnOIZ8",
+	"30fVMW+FFqY6JpcnwyP2z7//A/NVUFhnrRSZyclgeLR2kxdKitp7DIdSGwXdxnp41KP5U/Vr/+LF2p0w",
+	"g910L6nopA3CzZ6rVLgN+7K3VwT2HHhCJ+gg4ZarsX+3VUPAu0aP4E0wRu+K9tu/IsYYgxUep/b1HA/w",
+	"T4xRYKKvTaoWpg8ZKxpMmt16V3jtVSH49bP4ZoV9b+FmdtIqF/1cTU6Om97c8aYbWsXbcL/4LR67fXeZ",
+	"syzddFdU4s33DW/U39iKDLyle6P7+Jc3qDZt4ZpuoRsvmcfLYAKXc1ExVkbwwjIwhzBGvA51EndMPjy4",
+	"E/IbdzBT94I8iUP1N4I9iTJB9419skPw/RXMMw59d20EXRvBYeFSymlTpONZL2FyVuMhGgg2VQWtBxJ9",
+	"4QkEiWrKgp7tXdIDzHxxTU+fYS1DCKtsq2KA0AhoCwzpGaxlqi9vGEqqb3jGtHIesQ/QIB95KNVeixG6",
+	"lDY0ThRiIqTVSYIwWxjX11j94mr0wz7yKMIW3dEuV7hJ2zeXCwMYmVUMzKGkWJ6dLHK8DoiiiUJU2AtA",
+	"mzPNrJGyojhCKEe7vFolCMEZJ+5d+VN0YdLD4CcdVqmgGAcCXzyFuhN2zvwOZIqWZk0czXLBXS9JrPxp",
+	"e11t7m4BU0qS3Dhm6qKgE2EwpIdRUPZaRgUMaaZHvEgx+gnF8VhcRCXyQroSOX0dqp2GMpmpVOQVmE8g",
+	"MM91BEsEYoyp8VgU+plHHMpML4IycvXytBl0TjjejAKBDr+oF992oqxEkaFJCTsdBlWxE2HK+fOPhWKb",
+	"S3/2jPzdau0PvIythtFb/33GRfp5m6HPK8u9Sf1P9Q6HYKFcgE/Top6DMi6l+oyHVgw04nIk8rYG4HO4",
+	"OhdpCNl19UD3dH5IWXwFxUF/9DPWOTxt0gG4Y1150IP26eDdHjj6v3vo/w6LiYIfNDxCT2iXSiI34Q2l",
+	"RHX5g5paopKhBfmAtxUP7TaKhbyB01wtVImJ99hnVvUVD1EtFHWu3nps4Mfg0bnedMWmixmX2CZBvR2r",
+	"wZ5t5pj1jlrNXemIFENJRSHQVU2Ol2s7t8/yreYnyZvz989/qK13SMgVdq0zj6pt9pmGBg/qTfeoAehV",
+	"O5c1orlBN60QXCvZZ4lURoDj58sJB+Vub2w0Aqc0M4BmUOdnlTtL79XJgrfbtg16X0jWhuEH8JHw5V62",
+	"be0W0Wu43d5kV8xTOnC/B2jQzq7brT/5OcBudA3GD9i2+wGa9KKGv6D2WjcbR4Knt96AfItdwzM+KpQ+",
+	"+wz/G5oFb2IPbE96/mQfttF0OE/j9liYHJoLGBX3PZzl5tuA+U6tvBxaLdEsmEFsHBCYsCO0Ht+oRzca",
+	"Sig4Bkyc5oJID8YHj9hkSgx8K20zsA6g/VjTJTJ8alp5CaeIgrZV3CTqGK60y1Klqm++JWCLRpgX3HI7",
+	"EpuUWgO9SAUIUvYHKot16QVoDbYTrDFh4NDBsbix/dLbEfPlZkFUMbaaY2u6HTcRF7hD8Ks8rD12CbSX",
+	"h5PjKk06e+ErshfgrduheAhuCmfSKf79er6sYLJaBuRhpH0iVY469BbKNf+TgaZpGbgh1f2vP50/f/sa",
+	"Ijl2rnuFcLYHb1qHZkhfrEVmzr2Er8ZkZmgN3DTG4hRVNcQSVEsUXMFnprXxFCctHVRw78gaEdE/bxH/",
+	"5W5NuznGTRpL7z6WDa6lWuQQpbEanPuGoIilTAtp+uxcIqobW04VW3Lp8sfMfl1wUaopMR0bbJnURvC0",
+	"zhygie5pENxuSV1LFQ9zfUMb3F7FV4atqfiPxAXk30XHCnz3ZWqd6txHdb5xpTkoThoU5m1Xqu3ifTZK",
+	"TlEgqOKth8R/8ni5MQxwGaM10HX5psmAo0S+lCpSqAYCj28QG/ka/be4MzeWur4kLNyyxHVGxyMGUPXu",
+	"qQOUdeCxELaeKJVShDvBCy7tapJ+8G/JReSFwJj+UEZVeSKLFy1kWsKOrdENMUfhvca60wX+vh1+86cw",
+	"5d2j3bWDHw7/WHzm6RxdKTMtfR+681y/SiROZAntgt1fmeKG1xYi2FUA8UiRIwRKfQgblcFRr8afanKg",
+	"btP5iag2GklbYhlTpmfpRZCWHr8AYPtQM6L+daXg+A9JOTpP6bKEGkZqywUIRD6UCAQBrtJY5blaUr02",
+	"jkBIPoQZhxWyWaa1QDiNUKEM/wL2myZGZ08g8vB6nEoECttVby2rTKsup4if5AYtTg38P3fS3tS5fF1n",
+	"0qE7k3hITM2C0PGunvvT3bYlQf6wITc4cP9c44cABOArwh2G7glsyAkhKx1q9hy7MrZQHENqUvNVn507",
+	"98i5T5B4lCooBuRdIG1FzCWPBkR2Ah1REbxLtAbUR1vyh1W2EI65Z8bzJdRbZVJvSPuFhfI0ve20n3so",
+	"VuFdZmnSizbXF//jkxcyFUXEdYJ/haKtHqSGoTYK4XFGalaFqNKZHAmoLFMLc6V+YzO+si8L8JGtSwxg",
+	"TZQ3y7NrEe8KfnBpiVY7dJZRkZ1bIHjoQJ7BR2hJcCD5aItC9Axe5puLobwWKySkkUJgyJTBF8MSniUe",
+	"Jti1SggJq0/iLrlFkSdwEAO8BM17XKhZz/HTDWVS7q1LfE8Ul559hEbOFhodcyKug6Yi33bu0JdOAiY4",
+	"YBw3dGcN5X8tlOH2soX9RhbzHvvn3//xaO34uX75PPebjNNPFp6B3cNDr5rbj5wSv+u08r5RBTyt25uN",
+	"4BOixUV6GP6jjWH0PN6d6AZ09Fs0SsF1+zY5VR98iIhG+70g+e8Nvh0Xk4aBtTGOkoQLJOtBDB6802mv",
+	"Dh/3mW0vb6ALI4N5/73vHYUPfDstjr/00O/OK6ZDvqPO8N6vkrJjeelck0rdRprGpmV93UbJN7mDVhv3",
+	"wDtlvyaBT4TWxvkwFO63VvOTffmsaT0NXTgkWDe24JTNAOi/obPeara30Zvjzkh9a45bRNSXY7d15CZ5",
+	"vGWOzYTU7cOibVmDettbgVpGTyHSeZAEKDnm9gFlrxzAU+1fHeDDTMlJ2U0PkbSIbyhXUgy8Bw/ZT6UF",
+	"xFf5yDDAmBBZMZRXIDF6BD08sqYYHkUdZ0AxU+nTlmIWenAAv+LCeEIZB3tpPFmlFoLymT0m8T8QLiKA",
+	"oWQzGFlAITIV8rp/Ji/f8wkxQLboiKL634aAw1Aiy4xRqtk5eqXMPaMy2Em29FXsZPd1N8pjW/gaTw6x",
+	"DtjuXTK/Gy1T+FoOb5ZGDeyFSPnItOL3fguXVqzrzrxtY95Gr+FCvinUpBBad8bq11Y4DAYofKO/E+sT",
+	"9MH9mZ5/yfLcqq9rqZbag0kDUfJHa3cRZ9xsVyMUO3xqLVArbzean5FaqNqeO0z3NqxQOCj1JiisotH+",
+	"bD3PZku0VN68j7mIeuEg9uJ7SJ7wJV/FiSaTmRzT4aU6NzLjYC+hrwu7ZU8hIO2K1QYB2NVVHfk/aMGL",
+	"0dTeaCj9HwPmni9jKwQyhFMNHJcsqXwYSamCDhrCXZVcQarxkhsy9qDgSfPVUCY/u19/oTvU4KjB62Su",
+	"MjjDSgEgMwTuQSoYLuwuVAxl4G78rwUIJQQKS8GMHEqjVCVv4eTT2Wf6r+hVJ1E/sn1E6NRzKS7KhDVw",
+	"0k+5ZrkYG8xFxO+QgJ9iZsmhHEo0J0qs+di+XzHGB+svgtgVmBiPxcgwe/86gxgXdpt1hTesOsdj0CIO",
+	"jxcejBLbuj8rSO5pAQ2UTKrljarQOzPwj2sWvQfefyvOQWb4r1nzLG3qjr7Dnir87A4Kge++7DWb5W0k",
+	"gSq49zeGn8FHrhkYsdALcOx1NgLFoLxYahmE8piY+CazICfBcoNiwt9OCzEXHL8OcMf3MEFKzDSHiVwR",
+	"SQ7oMqeICbQzsCwDiu2WlH/iGI4gfCRyLXpkphVCsFkmFwio+X32SbDEpfQTKZYsIvg5WRT5o8QqWZ/s",
+	"JyWr5kJSeUI2IyRbnjLi7BIyBZUK9BQazBkMcVHG3Sh2JYAYCEonUM/ur1fRrnwXMWLcvnLdNVhjkJmj",
+	"FXAhzrm9Wi2Pqtet9seOIKfLZrXOZn0vTCDpsg5HRPoViYQaADkvwfeVv5vAw6x4yTMpNhZZe9mIUymX",
+	"wQ7KgBzefbACMvQPgWcy5gDpEWF8IBG9IH/oe+UQjIcymSsNmd7EDZHiN8MSAEdICBQMfafE2qdJH7cR",
+	"xeG1mBvaZrvCHt5DaXAqUcI74PEagTcR5r3bl11F3bmd3xuae5uaI5i1Vf269dWtC7xvuWxbq9n2CPkL",
+	"oa8JorS9yC0NqpW47ugROT/SlE3sgdnfkSlTR7yPPoXmqLi7Ct7z+6lwqLZdkXanOw5apL3EyrO5twxr",
+	"AtKkKg5TqG1VyCI7G005xgkbyCRUQe2xOY9S81bsRkhLutTAeqxRuPtihAwjf4XKwfZN7KZQoE3X8t4C",
+	"EH+SpZ7t0Kksa1yvl6Qi5+vVCnO2UDtbIoAlxaIhPusLjiFahSSmnOVKm6EMKKYuckmW/K8qk6VJKuIO",
+	"XSGJQvL0m29YpMsvZ5meQRV3TFQKNQkpuxK5khNCzvJdwBCK9B3H4jczwDMCMNo8Sx1t6JVgIs0MkpuW",
+	"6hhdXfkyy3NHuMuuxIgvtIh7f61GRWYvRC0E9g53HcYmgRo4M71okzEeWd4WT3IJbonn+nCbCiXYmb1V",
+	"knLDT6M6YXR4PN/BsfZcF+6NFwsz7bPXpYMGte/+MHpSEJ72MM4OTCH5is5AYg9c4uc8B8YJe91qLoYy",
+	"sXuchCUVwvM1MAiuZZplE6mA3uOdEGx49DwqURgeVelDTmmeCe5YKEeA6oFmTpGI5NksCgm3/YHLiR26",
+	"mAeAMG3UPDqCz1xYmD7iivOt5kimaz8kKDxx7GYX4avKUrfgqNOc2JfHpfJvf3x9iTlQjVDpObwv+8UT",
+	"q4f6BFTP+NK5MWI2NwkjYmPcbpB3dghlBdRSDlha0ArxVSE/Snjf5fv5E0RzPNZ2PYgph+az3UDNx2J/",
+	"V9nKig8Xt1WwfgdkGR8u7BmtpcxoXf/r7rFrXUd13B7147fF+evf2c6Uv37k8+nCNew1MRxgOgiO5ti+",
+	"dNBt9owO2M8vXr96+UtSsWX/8/RvohiJ/PT84vTDxSk96fSdX+omI3d9TZ3JeQM+3zaVG/Y8323Zhn1i",
+	"xxz8u2EOLjMECBlXMAfrtWK88riUMbLmwdKm9Im1tf/9HqtPG8JOtSF+xjP8Mb12136JnIebNfkDY70X",
+	"bT//kkQWybsXf63Gpkqlm3GWGnsTSz9naQ8tjWBgDeWTx499TGvNgAZT25qrV6vyW6QWIbCYvClEP034",
+	"JwGmcrB/oyvrrC9rxy/kyNqV78tuU9lDeuYKBUIxrDXdE651pg2X1no1Kk8Zt/YSu1oNZTIThlsV1Ef5",
+	"nSAWXIW6FTyXkUihu7Zcyup+Yr8uoAZm2fPdnq78d9aEcOBfo75vhLidAAmiae8BSRDMwxIowZPHT7aD",
+	"EjQiXrhTeTNggi6O1cWx7hJsoCTXMVq/TRPWRrWqyuZ2glxr/vFBctLIEbZOmrmN/tSqQXTnNxOuImMZ",
+	"uvaYo3bxCAnPSRUI62upluBXZylbidAijhGTCpy5i1NgNBK77t8ZNZ9DL8UyG3mYBWis5xoCbjfwqo2a",
+	"f7ggN+b2c89P19/KK9VEQ/vgkr6d6GrH9lWKpdV/o7USq57laeSoAY9ukNVta2SH0Eitif2dKgAvYzHz",
+	"jMYlm3qws3CCwtsMInKTDDhKPewlBD40U+OhLIcjE+jMcnUsSPbrLNH6ak874UgsdKGi2w0V/dEFY2cJ",
+	"Hk6cvoWPdz+Bekcm4Kdvt6Q6z3UloZJ4IUeYSh4AOKruC2KVfYs1iIOIeL6aEwG5LKzEEvOEYKiu+Oh6",
+	"KEOqb6qW8hlLxpnM9BRNKu7++RZ46ihplfArVZjE/or8dXefEvnbt11S5GtNivzt2y4t0qVFurRIlxa5",
+	"m7RIrCkfdlaETI1dfLZz16jQ7O8l6z5XZLDQM5PtrhXo7E7ldO5V51517tUtuVeaPqt62ZbnjI9GagEF",
+	"31TpRpjukH8kdCAtmDid8SxnPE0LobUDMoXi2JEoDM8kW/KVz1pO+ScR/VSoHBgVazKTMMG1VZbn+YNa",
+	"whbXTgKm6tlJ++w516jrPshspFLo65656PuMGyMKOxWShEeDI57y/3nUO7LuivU6itVR70jymf1J2Ocd",
+	"xXJxxn/7UciJPSff/PvT3tEsk+7fIa2oTZFJqHuvS7K7HT/22xLNZYL5mLrJ2KuP2srotwo/jAeAYe/2",
+	"azu0prtwj2Qxjb0hfn39x9Th1++p6f7o/eLpLJMN/eL0U03W130EQeWgEijpHPzTl8ZcKdj0mBfA+8U4",
+	"ckapPrtYaxvA6JrLZEJTLOFwAzk0gatUhTiV0AylWyJU0oQWMkq9Lsz0TGcTuZhjLO2dkAYzoD2WGUJz",
+	"x3gasH/grAeEVDJSMg1w4HbGTx//iYF0vzT8Wsikf8OmXavH7jviRhe2gIezs90XHq489gDwcO0W4gV2",
+	"e4ZoP6LeX8GfIdRLPm1FcP+oRhvrlrxAdtdVG9/gkGxseoMrvvSOkOS0xfVIhorDvjxEcd4mXPbSfsjv",
+	"+TU9qIN++3p0FsqUSNEw6rZaMbJ3a7RYbTzK/l5G5toSNCId6N2ks8/2fy6z9Eujw/Q6qBbf1ZalffaO",
+	"WrMEIgCFazRuoHa911nB1FLGEKxW/1Vgg/x1Q0k36rPEDUmYhBiToQ6tbCR8GWpUrwpFrg0ay0miey4F",
+	"3VHO947c8lrj5B9KR3R1n1046veLfeFFaVsXYCchYCWHq7MESbDuPBDMXJiIq58nD8AKMHYldJYKkKAR",
+	"61vB0gy0o7b/LST+ZwbE6didCTcCNEO4MJMTfyXQ5QqShXxkFS3igERNvk7LTDlhDEIIizwEJUl+Y+vr",
+	"M8Z9K4Ew6FgEgkOxxLlAcX/kpRRiXAg9TfrshZ9hpN6gMRcArYXWmZI6tO8SL9SIS5arCeQUoOE6hNBx",
+	"Q9KhBF2aaVNwg27ZCqY3QMfGXnsJl6Cz5OShV0OkQ6hqAgSxRkZ6SKBgTmjWW8NeohFZ4d3MOv0SGa83",
+	"4gzGk7Ad1g/3ueyYuKjZNpRpPquOA7Nja/rEL3GPwoOasQdg9LlnNwrJwjKNLedLXqS6y6y09mh+5Nqc",
+	"g73cOTRfmUMD2o9xr/E4CNueU2xBr23V1BXfBsVqWqvFa5yYs9hc3l/HL+qwR6w29JocG/wQ41Z7R8gq",
+	"S1eVh5sekUfqZyz5/CVho1zwQnsd535GnANQ996BShWwNMC97fWvHeBE5PRY18r5RAh4ZVhmBhB6DD4W",
+	"KDLEzoUGOqYXo2l49kny9PHT5BHMyDtg6FFRr0VCW+yrt6MpUDIvgFcAVgqYH1hGMBMJK4RZFNJqbIZM",
+	"G9Ub1WnV+cI4PX4jtdpKL74JD9tdwdUOPoSGS3lrV3CXMGcYUt8X6E+ppvMu1TKAqx1FMb9U5AJV/Qtu",
+	"+OZQ3suCa5GWH94py071PUxP9RX0q/lv6SAKMKVvDr/CGkc1V9r6qbH8duarQ8DH+Jz9NAndG50h5wfp",
+	"gZP43jPMisihBR6JXgzio4fS3rKAim/d825gLwbK9xcHPYIeG3DSpuTPet0Ije4x0r1DjI+dcGpDxPug",
+	"q4l3/1Ut7JliQpoic8j92qFOeyC05VTIHrtaGO8RqnFA0Oea8Su1INYnj4e1kKmSRGfsau99Hg5gh3ol",
+	"xQfOb8DwRze4z6xstE8E53zG5crvOlbq0+VmapfLSDcOMK8I6FHA/0TuPoEG95A+OAs2CpAGYFNAeKRW",
+	"MwFmA6KS0VFYOnZSYFMG/uQ+A8PB5Tm96QBudoALcC9tAFOnAwO2oiOyXtP8FS3Spq0y9sQyTZxXUbA5",
+	"PsWlsLErXIJ1pl0P5oPxS8C8qLz8bfK3Oc+CRzK93YiileFLcTVV6vo0FXn2SVh5dPaZ/nZJf1ttTdG4",
+	"C4lFBD7WEUfac8FHU0ZIZcD+jaCDZTiTfl3O5CNO4wXd/L7TJ7TIFvGxysQ/ZmZ6jhuwC3Ls5rvUWsru",
+	"PeBryIx2G6+7DEqXQbkz0YeI4M2HMRJ+JGoqqRL/151lW+Wj2VnMnRWC/rl7FKfu2U0FX+8gLRFtElg7",
+	"PfBsHVMSNIw7MZoZAoHshZQIYFAkbmlZmhC4RWbYmGe57lFE2JqZKeN6KBEDFvoopVgyNBXr6IZwWrSi",
+	"AyBTfLOj8J0LmWZysj2OgtdVVcfeUnebpI24psAcJ4YKLdaS1h0X+++IrLILOOwl2KnBrSy0GqV5md5h",
+	"XbZHcnlzy4S7qNoy4eCW0afTYlQItHTW2x4+uufsKsp+/+X68Ra2MUv3Ktd3muBm5fr1L/JuyvXLlaFu",
+	"PRsjxK9gkn7pXcV/V/EPfAVBluxgxm4wA6O4nyZSeJYKfY0Qqh/e/ki4Q9Y4VFTjr8UIwOV+dl/1Lyf/",
+	"jf7mP/RHTPMV3Z5A/8G4nKrlUBrFrCE8XvlsYFyvb6cA+PGAgel4SfC5hcDbTdVSepyND29/ZLOFhiBk",
+	"MjVmrhFuPid2L87mi6s8G/k+BCXZXBWG/Y/HPfb06b8xVUAKExb65PE3T4k9nuKEM75iPM/Vks2L7BM3",
+	"YiilMEtVXFPIFp6ZhEoaKhbVwgDSR+IY8T6+/MsPr1//9fL8xx9ff0z67NywmdKGPXn82L9YeJr4LYPo",
+	"4FrrAzY9mKXy1z9jGJ6hXXMtfH4/l1wDq0KfvUMdFRGbVbnMhvJmfRG3arLvm/LUU8QUbNEZQfPdtzli",
+	"bfgB+iN2WE0alMVu60hLWmbd36CjVm2WqCQ+W2m1FxhKjDR6W30YDYlsqhfepW41OrocXo11a1o93XlA",
+	"0SwKZcIZwG9ryz1gQFoe8aV3ZCI9v5kkSejy3mGOrNVY6h0pvekHZxt0+eOvrxfESZdGg+YmJLd15Lbu",
+	"7nsR/ld4/BdFjhz+YHQMzs6suO6TXO6P1OwMHnVGRwcY8e0467doO/LnoQNMIcE6POqxYRVuZXj0y07M",
+	"/zSsgfyfZAAy6ZZY/8sKDYj/P7z9ccDYbiscIvHegP38CzbHf265yi/AxD+U2Rhm/i9/ZjLLGcwjV5P+",
+	"d9zw/EQUxaOh/DKU45npvykyaXJ54tQSStVH7OwMTUTHRDsSN2QKpgesEQWXDJ8TOBaLIh+w43b7dQwH",
+	"wtB2HZd36bjHjit7dPwLbNGzobTTUrno52riV4/28aNnDctvz3u5OV4SoteUm2uquXiJcWZnP1hTeawK",
+	"KK+39nGIh/eZ9dTLaBroMRB7vprZf0GZHzT/8qLIPtWgTJRNkbbJczfBTJMx3eXCH46iQZOzhaLZFjLs",
+	"Neeg6aIQFUT3z36Nm7LL951VbuVc7O5VtHMnuqxwlxW+46zwNglwayngdj1zS9enBiVnUKvXZ+dszhda",
+	"pF4pXQsxr+rLQNQMtW5K9lmCwwZszHNg0s+18j11fCjd7Tz7jOu4GkS3Cend6FmGyv6gi47L1HfA1doD",
+	"Z+hVJ+zKWn66Ulc4E1wup1kumlvJYuW9bwxovMjzlm1d1SCOfWt2I7dne+1le0eQ6h9+iML5exXyXWdY",
+	"F6x4MH1ePRTNcVPXjY3KRr/qLC2FNmtNz48ltjRXuoNkwdZLCvUglaQn+w5wzEUay/kSw/+Tpyzlq80J",
+	"7SiaesNSqXeAInv0IBDs0q0h6YZazUzcJDseioZulCUPs//d5Mn9ytrny8sVVJ2z0DkLu0PrOdF+HBve",
+	"d+Q6NGsFtK73rg/dWBdKXw0m4FFxYUqcs7nSmYm4N+BXNhbA+g8BRjaD+lCu2ZhDt6QJVuCxxhAnW3Jp",
+	"qHfpnBViJOzzhtIBIa0XlVIjjtVIVY/Eq6sT0lWPoAKVSgVgaqG3qBB8NCWWD6aVnWMPG3eoEwAXFLk6",
+	"rhCBFOZ5ABa0L4BakYAkHYoU1BiS78a1CkllBScq2foy1zj3eL9Ygi18pbfxdHf3dhqGt/B2dq3VDd9H",
+	"G82L89rd6/Hjan0f+nTQ07Z22JX3p0WKJ7qrz/391ud2jtlXVhRcDjFBf2assm6vULiiiqGe41T70o/b",
+	"18g/gZbBfgl8TlTzX8nw9dl3DnJL/GbYN0/ZVC0KamQOZdN2YDaBHt/MTNmVMtOex7gCNF2ZDqUrJsO2",
+	"jza1Y+0gdVlTPVsPuAtxbRGMr0PYdo3RVAGI0wr6OdL0qRK1OFV15Tq331qyq7NoX1VbZeUqhnZVVn5c",
+	"rbIKR6uLy/3BhelbJJ0vuT7afSltpOfNqwnOjNAHkqVrXW/kyljPxPscffv8pOdEZJ5dC6SbMFNR6D57",
+	"K3hq5Ra6JdBRLNgUSJ7ZUkgT5W9UMZQux+LD4ZoQARE+Pcrf1EisuC6wa4L7PTXB3SBMVROtW+t43FKJ",
+	"6l2Jr6aYs+vKe+hdeVZW+U9yf1sb5maXWUcM9D4gt3hEHIjBZJqlarSY0Se/KPKjwdEZCD2ax5ouyCYy",
+	"kxO2mPdYriYT+9+ZjM1MgmuFP0SosoAAg9xDgavHfiCg6NJMWxnxCv/sHpJh5WGltZBAbViGULMRLIsj",
+	"Q6XGm2DkRndAsFjEesnkJJoMYeXUzOc9/bI+mZcOLi/GtBtnubFSpsc0+KuwF2CPi9Tze8yFmufQcxIo",
+	"sRAWjaYDWDh1mwMYOZm8Ur/VTOj7Qi3mEZYOIvoSCpD1QdD7MCpeuOCz2mXD39ef8ZxLKTCelznsJVeR",
+	"sWKpwsYhqsgMj5nxUaHqnvMT/rD+oI+uzMO94x7RFzuUIKJk1HyFHFuO7z0GKYmwoZRxIVBokvIojPEk",
+	"CZOqbprup4aJ1rWCZZLJxezKQ9gjKf1MACcYqV9j/dFFnkazKMRcFbVH8S39sj6H7zIwH8LLlqlH2GJX",
+	"K2q3tWJJx6dM8GJU+w3iDzXfH5xWd0t2ftEjukwAKyA5cwp5VZRa8fee1Tzp/IK+gMadLcE4a2ZEnrtX",
+	"T5YL7TcwTBLZdfzceaEIwaL68Df0Sz0HGUTVaXL+yyUO0JNkocXzKTfJox7jWmfacGlOFxns/Pn3px8u",
+	"ohkAn93645+DaIRK8ro5nHuiLK6ru5BDkcjYkORwn6HSEUwYoPgg01A0lwWRya29CE8MtjaRv4qVdihB",
+	"9tBWUEdH3L2RN/Gi+Tw7vRar2me9uWDwU4NMRfAl0/BdwXsG6NQiRZ46x0SHenL9eS8/NWzxx8ZHwBE2",
+	"iq3UoqBjHe9i1E9afVho2V573JtCXUUsT/OcGyDeg5UWC6kjmLXoYVPB81pV+QP+8OWXL/8/AAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -112,6 +112,7 @@ func toTicket(actor auth.Actor) func(ticket.View) api.Ticket {
 			ResolvedAt:      toOptionalTimestamp(t.ResolvedAt),
 			MergedInto:      t.MergedInto,
 			HandedOffAt:     toOptionalTimestamp(t.HandedOffAt),
+			RedactedAt:      toOptionalTimestamp(t.RedactedAt),
 		}
 		if t.HandoffReason != nil {
 			shown.HandoffReason = api.HandoffReason(*t.HandoffReason)
@@ -159,6 +160,7 @@ func toTicketWithMessages(actor auth.Actor, row ticket.View, messages []ticket.M
 		MergedInto:         t.MergedInto,
 		HandoffReason:      t.HandoffReason,
 		HandedOffAt:        t.HandedOffAt,
+		RedactedAt:         t.RedactedAt,
 		HandoffNote:        t.HandoffNote,
 		Priority:           t.Priority,
 		AssigneeID:         t.AssigneeID,

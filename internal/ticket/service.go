@@ -206,7 +206,7 @@ func (s *Service) ListMessages(
 	}
 	after := p.AfterOr(page.First)
 	rows, err := s.store.ListMessagesByTicket(ctx, sqlc.ListMessagesByTicketParams{
-		TicketID: id, ActorID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(), AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: p.Limit + 1,
+		TicketID: id, CallerID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(), AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: p.Limit + 1,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -326,6 +326,16 @@ func Find(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (
 func Lock(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
 	ticket, err := s.LockTicket(ctx, sqlc.LockTicketParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
 	return ticket, store.NotFound(err)
+}
+
+// LockIf locks a ticket until the transaction ends, provided that its version is one that the caller accepts. It returns NotFound and
+// PreconditionFailed.
+func (s *Service) LockIf(ctx context.Context, actor auth.Actor, id uuid.UUID, accept func(version int64) bool) error {
+	t, err := Lock(ctx, s.store, actor, id)
+	if err == nil && !accept(t.Version) {
+		err = apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
+	}
+	return err
 }
 
 // ErrClosed is what adding to a closed ticket returns.

@@ -271,9 +271,6 @@ export class Support {
    *
    * With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
    *
-   * With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
-   * send it as often as it likes.
-   *
    * With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
    * key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
    * `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
@@ -1235,14 +1232,11 @@ export class Support {
   /**
    * Calls PATCH /users/{user_id}.
    *
-   * Change a role or a name, disable or enable an account.
+   * Change a role, disable or enable an account.
    *
-   * Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
-   * end the access tokens that the account has, within a second on every server; a client gets one with the new role by
-   * `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
-   * administrator stays one: `409 last_admin`.
-   *
-   * Customers see the names of the agents who write to them, and nothing else of their accounts.
+   * Changes an account's role, or disables or enables it. Every change ends the access tokens that the account has,
+   * within a second on every server; a client gets one with the new role by `POST /auth/refresh`. Disabling an account
+   * ends its sessions too, and nobody can log in to it. The last enabled administrator stays one: `409 last_admin`.
    */
   updateUser(userId: UserID, body: UpdateUserRequest, options: CallOptions = {}): Promise<Account> {
     return this.#caller.call<Account>({ method: 'PATCH', path: '/users/{user_id}' }, { path: { user_id: userId }, body }, options);

@@ -204,10 +204,6 @@ export type User = {
     id: ID;
     email: Email;
     role: Role;
-    /**
-     * The name beside its messages. Absent while it has none.
-     */
-    display_name?: DisplayName;
 };
 
 /**
@@ -217,7 +213,6 @@ export type CreateUserRequest = {
     email: NewEmail;
     password: NewPassword;
     role?: Role;
-    display_name?: DisplayName;
 };
 
 /**
@@ -229,10 +224,6 @@ export type UpdateUserRequest = {
      * Whether the account is disabled.
      */
     disabled?: boolean;
-    /**
-     * The name beside its messages, as in `Account`; `null` clears it.
-     */
-    display_name?: string | null;
 };
 
 /**
@@ -246,10 +237,6 @@ export type Account = {
      * Whether nobody can log in to it.
      */
     disabled: boolean;
-    /**
-     * The name beside its messages. Absent while it has none.
-     */
-    display_name?: DisplayName;
     created_at: Timestamp;
     /**
      * Which customer of which service it is. Absent for other accounts, and for other services.
@@ -282,7 +269,7 @@ export type PutCustomerRequest = {
 };
 
 /**
- * A person's name, as others should read it. One line of text, as a ticket's title is.
+ * The customer's name, as staff should read it. One line of text, as a ticket's title is.
  */
 export type DisplayName = string;
 
@@ -1110,13 +1097,6 @@ export type TextSegment = {
 export type CreateMessageRequest = {
     content: MessageText;
     /**
-     * Your own id of the message, unique in the ticket, in visible ASCII characters. Sent again with the same `content`, it is
-     * the message that is there (`200`), however long ago that was; with another `content`, or by another author, it is
-     * `422 idempotency_mismatch`.
-     *
-     */
-    client_id?: string;
-    /**
      * Whether to start the AI's answer to it.
      */
     respond?: boolean;
@@ -1179,12 +1159,6 @@ export type MessageAuthor = {
      * The account of the customer or the agent who wrote it. Only staff see it; the AI and the system have none.
      */
     id?: ID;
-    /**
-     * The author's name as it is now: the `display_name` of the account, or, for those who see `Ticket.customer`, the one that the
-     * service gave its customer. Absent while there is none; the AI and the system have none.
-     *
-     */
-    name?: DisplayName;
 };
 
 /**
@@ -5353,10 +5327,6 @@ export type CreateMessageErrors = {
 export type CreateMessageError = CreateMessageErrors[keyof CreateMessageErrors];
 
 export type CreateMessageResponses = {
-    /**
-     * The message that has this `client_id` already.
-     */
-    200: CreatedMessage;
     /**
      * The message was added.
      */
