@@ -583,6 +583,7 @@ const (
 	ProblemCodeLastAdmin               ProblemCode = "last_admin"
 	ProblemCodeMalformedRequest        ProblemCode = "malformed_request"
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
+	ProblemCodeNameTaken               ProblemCode = "name_taken"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNotInReview             ProblemCode = "not_in_review"
@@ -667,6 +668,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeMalformedRequest:
 		return true
 	case ProblemCodeMethodNotAllowed:
+		return true
+	case ProblemCodeNameTaken:
 		return true
 	case ProblemCodeNotAcceptable:
 		return true
@@ -1560,6 +1563,9 @@ type Account struct {
 	// Disabled Whether nobody can log in to it.
 	Disabled bool `json:"disabled"`
 
+	// DisplayName The name beside its messages. Absent while it has none.
+	DisplayName DisplayName `json:"display_name,omitempty"`
+
 	// Email The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
@@ -1572,6 +1578,15 @@ type Account struct {
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
+}
+
+// AppliedMacro What a macro has done.
+type AppliedMacro struct {
+	// Message One message of a ticket's conversation.
+	Message Message `json:"message"`
+
+	// Ticket A customer's question and where it stands.
+	Ticket Ticket `json:"ticket"`
 }
 
 // Attempt Which attempt at this answer it is, from 1.
@@ -1656,6 +1671,11 @@ type CreateAPIKeyRequest struct {
 
 // CreateMessageRequest A new message.
 type CreateMessageRequest struct {
+	// ClientID Your own id of the message, unique in the ticket, in visible ASCII characters. Sent again with the same `content`, it is
+	// the message that is there (`200`), however long ago that was; with another `content`, or by another author, it is
+	// `422 idempotency_mismatch`.
+	ClientID string `json:"client_id,omitempty"`
+
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
@@ -1702,6 +1722,9 @@ type CreateTicketRequest struct {
 
 // CreateUserRequest A new account. Its role is `user` by default.
 type CreateUserRequest struct {
+	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
+	DisplayName DisplayName `json:"display_name,omitempty"`
+
 	// Email An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 	// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
 	// the rules are checked.
@@ -1882,7 +1905,7 @@ type CustomFields = map[string]any
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
 // service in requests on behalf of the customer.
 type Customer struct {
-	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty"`
 
 	// ExternalID The customer's id in the service, as `X-On-Behalf-Of` gives it.
@@ -1956,7 +1979,7 @@ type DeskEvents struct {
 	Position Position `json:"position"`
 }
 
-// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 type DisplayName = string
 
 // DoneEvent `event: done`. The answer is complete, and `message` is what was stored: the deltas since the last reset, joined.
@@ -2127,6 +2150,88 @@ type LogInRequest struct {
 	Password string `json:"password"`
 }
 
+// Macro A canned reply, and what it does to a ticket besides.
+type Macro struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID *openapi_types.UUID `json:"assignee_id,omitempty"`
+
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// IsNote Whether it adds a note for staff, instead of a reply.
+	IsNote bool `json:"is_note"`
+
+	// Name The macro's name, one line of text, as a ticket's title is.
+	Name MacroName `json:"name"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
+
+	// UpdatedAt When it last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// MacroName The macro's name, one line of text, as a ticket's title is.
+type MacroName = string
+
+// MacroPreview What a macro says in a ticket.
+type MacroPreview struct {
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
+}
+
+// MacroSettings What a macro says, with placeholders, and what it does to a ticket.
+type MacroSettings struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID *openapi_types.UUID `json:"assignee_id,omitempty"`
+
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
+
+	// IsNote Whether it adds a note for staff, instead of a reply.
+	IsNote bool `json:"is_note,omitempty"`
+
+	// Name The macro's name, one line of text, as a ticket's title is.
+	Name MacroName `json:"name"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
+}
+
 // MergeTicketRequest Where a conversation continues.
 type MergeTicketRequest struct {
 	// Into The other ticket.
@@ -2174,6 +2279,10 @@ type MessageAuthor struct {
 
 	// Kind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
 	Kind MessageAuthorKind `json:"kind"`
+
+	// Name The author's name as it is now: the `display_name` of the account, or, for those who see `Ticket.customer`, the one that the
+	// service gave its customer. Absent while there is none; the AI and the system have none.
+	Name DisplayName `json:"name,omitempty"`
 }
 
 // MessageAuthorKind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
@@ -2395,7 +2504,7 @@ type PublishAIResponseRequest struct {
 
 // PutCustomerRequest How staff should see the customer. Omitted members are cleared.
 type PutCustomerRequest struct {
-	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty"`
 }
 
@@ -2826,6 +2935,9 @@ type Ticket struct {
 	// Priority How urgent it is. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
 
+	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
+
 	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
 	ResolutionDueAt Timestamp `json:"resolution_due_at,omitempty"`
 
@@ -2948,6 +3060,9 @@ type TicketWithMessages struct {
 
 	// Priority How urgent it is. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
+
+	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
 
 	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
 	ResolutionDueAt Timestamp `json:"resolution_due_at,omitempty"`
@@ -3208,6 +3323,9 @@ type UpdateUserRequest struct {
 	// Disabled Whether the account is disabled.
 	Disabled *bool `json:"disabled,omitempty"`
 
+	// DisplayName The name beside its messages, as in `Account`; `null` clears it.
+	DisplayName nullable.Nullable[string] `json:"display_name,omitempty"`
+
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty"`
 }
@@ -3249,6 +3367,9 @@ type Usage struct {
 
 // User An account.
 type User struct {
+	// DisplayName The name beside its messages. Absent while it has none.
+	DisplayName DisplayName `json:"display_name,omitempty"`
+
 	// Email The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
@@ -3505,6 +3626,11 @@ type LastPositionInQuery = string
 // Limit defines model for Limit.
 type Limit = int32
 
+// MacroID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type MacroID = ID
+
 // MessageID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -3586,6 +3712,15 @@ type InvalidCredentials = Problem
 
 // LastAdmin An error (RFC 9457).
 type LastAdmin = Problem
+
+// MacroNotApplied An error (RFC 9457).
+type MacroNotApplied = Problem
+
+// MacroNotCreated An error (RFC 9457).
+type MacroNotCreated = Problem
+
+// NameTaken An error (RFC 9457).
+type NameTaken = Problem
 
 // NotAcceptable An error (RFC 9457).
 type NotAcceptable = Problem
@@ -3828,6 +3963,43 @@ type StreamEventsParams struct {
 
 	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it automatically. It takes precedence over `after`.
 	LastEventID LastPosition `json:"Last-Event-ID,omitempty"`
+}
+
+// ListMacrosParams defines parameters for ListMacros.
+type ListMacrosParams struct {
+	// Text What the macros say, in their name or their content. Case does not matter.
+	Text string `form:"text,omitempty" json:"text,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateMacroParams defines parameters for CreateMacro.
+type CreateMacroParams struct {
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetMacroParams defines parameters for GetMacro.
+type GetMacroParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateMacroParams defines parameters for UpdateMacro.
+type UpdateMacroParams struct {
+	// IfMatch Change the macro only if its `ETag` is one of these, otherwise `412`. `*` is any.
+	IfMatch *EntityTags `json:"If-Match,omitempty"`
 }
 
 // GetMeParams defines parameters for GetMe.
@@ -4171,6 +4343,23 @@ type HandOffTicketParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ApplyMacroParams defines parameters for ApplyMacro.
+type ApplyMacroParams struct {
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PreviewMacroParams defines parameters for PreviewMacro.
+type PreviewMacroParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // MergeTicketParams defines parameters for MergeTicket.
 type MergeTicketParams struct {
 	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
@@ -4204,6 +4393,13 @@ type CreateMessageParams struct {
 
 // CreateNoteParams defines parameters for CreateNote.
 type CreateNoteParams struct {
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RedactTicketParams defines parameters for RedactTicket.
+type RedactTicketParams struct {
 	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -4394,6 +4590,12 @@ type RefreshSessionJSONRequestBody = RefreshRequest
 
 // SignUpJSONRequestBody defines body for SignUp for application/json ContentType.
 type SignUpJSONRequestBody = SignUpRequest
+
+// CreateMacroJSONRequestBody defines body for CreateMacro for application/json ContentType.
+type CreateMacroJSONRequestBody = MacroSettings
+
+// UpdateMacroJSONRequestBody defines body for UpdateMacro for application/json ContentType.
+type UpdateMacroJSONRequestBody = MacroSettings
 
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = ChangePasswordRequest
@@ -5067,6 +5269,21 @@ type ServerInterface interface {
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
+	// ListMacros List macros
+	// (GET /macros)
+	ListMacros(ctx echo.Context, params ListMacrosParams) error
+	// CreateMacro Create a macro
+	// (POST /macros)
+	CreateMacro(ctx echo.Context, params CreateMacroParams) error
+	// DeleteMacro Delete a macro
+	// (DELETE /macros/{macro_id})
+	DeleteMacro(ctx echo.Context, macroID MacroID) error
+	// GetMacro Get a macro
+	// (GET /macros/{macro_id})
+	GetMacro(ctx echo.Context, macroID MacroID, params GetMacroParams) error
+	// UpdateMacro Change a macro
+	// (PUT /macros/{macro_id})
+	UpdateMacro(ctx echo.Context, macroID MacroID, params UpdateMacroParams) error
 	// GetMe Get your own account
 	// (GET /me)
 	GetMe(ctx echo.Context, params GetMeParams) error
@@ -5169,6 +5386,12 @@ type ServerInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	// (POST /tickets/{ticket_id}/handoff)
 	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
+	// ApplyMacro Apply a macro to a ticket
+	// (POST /tickets/{ticket_id}/macros/{macro_id}/apply)
+	ApplyMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params ApplyMacroParams) error
+	// PreviewMacro Preview a macro
+	// (GET /tickets/{ticket_id}/macros/{macro_id}/preview)
+	PreviewMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params PreviewMacroParams) error
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
@@ -5181,6 +5404,9 @@ type ServerInterface interface {
 	// CreateNote Add a note to a ticket
 	// (POST /tickets/{ticket_id}/notes)
 	CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error
+	// RedactTicket Take away what a ticket said
+	// (POST /tickets/{ticket_id}/redact)
+	RedactTicket(ctx echo.Context, ticketID TicketID, params RedactTicketParams) error
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
@@ -5214,7 +5440,7 @@ type ServerInterface interface {
 	// GetUser Get an account
 	// (GET /users/{user_id})
 	GetUser(ctx echo.Context, userID UserID, params GetUserParams) error
-	// UpdateUser Change a role, disable or enable an account
+	// UpdateUser Change a role or a name, disable or enable an account
 	// (PATCH /users/{user_id})
 	UpdateUser(ctx echo.Context, userID UserID) error
 	// PutCustomer Name a customer
@@ -5956,6 +6182,172 @@ func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetLiveness(ctx)
+	return err
+}
+
+// ListMacros converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMacros(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMacrosParams
+	// ------------- Optional query parameter "text" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "text", ctx.QueryParams(), &params.Text, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter text: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMacros(ctx, params)
+	return err
+}
+
+// CreateMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateMacro(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateMacro(ctx, params)
+	return err
+}
+
+// DeleteMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteMacro(ctx, macroID)
+	return err
+}
+
+// GetMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMacro(ctx, macroID, params)
+	return err
+}
+
+// UpdateMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch EntityTags
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateMacro(ctx, macroID, params)
 	return err
 }
 
@@ -7262,6 +7654,109 @@ func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
 	return err
 }
 
+// ApplyMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) ApplyMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ApplyMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ApplyMacro(ctx, ticketID, macroID, params)
+	return err
+}
+
+// PreviewMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) PreviewMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PreviewMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PreviewMacro(ctx, ticketID, macroID, params)
+	return err
+}
+
 // MergeTicket converts echo context to params.
 func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
 	var err error
@@ -7431,6 +7926,42 @@ func (w *ServerInterfaceWrapper) CreateNote(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateNote(ctx, ticketID, params)
+	return err
+}
+
+// RedactTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) RedactTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedactTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedactTicket(ctx, ticketID, params)
 	return err
 }
 
@@ -8319,7 +8850,15 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
 	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
 	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
+	router.GET(options.BaseURL+"/macros", wrapper.ListMacros, options.OperationMiddlewares["listMacros"]...)
+	router.POST(options.BaseURL+"/macros", wrapper.CreateMacro, options.OperationMiddlewares["createMacro"]...)
+	router.DELETE(options.BaseURL+"/macros/:macro_id", wrapper.DeleteMacro, options.OperationMiddlewares["deleteMacro"]...)
+	router.GET(options.BaseURL+"/macros/:macro_id", wrapper.GetMacro, options.OperationMiddlewares["getMacro"]...)
+	router.PUT(options.BaseURL+"/macros/:macro_id", wrapper.UpdateMacro, options.OperationMiddlewares["updateMacro"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/macros/:macro_id/preview", wrapper.PreviewMacro, options.OperationMiddlewares["previewMacro"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/macros/:macro_id/apply", wrapper.ApplyMacro, options.OperationMiddlewares["applyMacro"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/merge", wrapper.MergeTicket, options.OperationMiddlewares["mergeTicket"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/redact", wrapper.RedactTicket, options.OperationMiddlewares["redactTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
@@ -8443,6 +8982,26 @@ type InvalidCredentialsApplicationProblemPlusJSONResponse struct {
 }
 
 type LastAdminApplicationProblemPlusJSONResponse Problem
+
+type MacroNotAppliedResponseHeaders struct {
+	RetryAfter *int32
+}
+type MacroNotAppliedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers MacroNotAppliedResponseHeaders
+}
+
+type MacroNotCreatedResponseHeaders struct {
+	RetryAfter *int32
+}
+type MacroNotCreatedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers MacroNotCreatedResponseHeaders
+}
+
+type NameTakenApplicationProblemPlusJSONResponse Problem
 
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
@@ -12231,6 +12790,995 @@ func (response GetLiveness406ApplicationProblemPlusJSONResponse) VisitGetLivenes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacrosRequestObject struct {
+	Params ListMacrosParams
+}
+
+type ListMacrosResponseObject interface {
+	VisitListMacrosResponse(w http.ResponseWriter) error
+}
+
+type ListMacros200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListMacros200JSONResponse struct {
+	Body    []Macro
+	Headers ListMacros200ResponseHeaders
+}
+
+func (response ListMacros200JSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros304Response = NotModifiedResponse
+
+func (response ListMacros304Response) VisitListMacrosResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListMacros400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros400ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros401ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros403ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros406ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros429ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros500ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros503ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacroRequestObject struct {
+	Params CreateMacroParams
+	Body   *CreateMacroJSONRequestBody
+}
+
+type CreateMacroResponseObject interface {
+	VisitCreateMacroResponse(w http.ResponseWriter) error
+}
+
+type CreateMacro201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateMacro201JSONResponse struct {
+	Body    Macro
+	Headers CreateMacro201ResponseHeaders
+}
+
+func (response CreateMacro201JSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro400ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro401ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro403ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro406ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro409ApplicationProblemPlusJSONResponse struct {
+	MacroNotCreatedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro409ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro413ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro415ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro422ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro429ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro500ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro503ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacroRequestObject struct {
+	MacroID MacroID `json:"macro_id"`
+}
+
+type DeleteMacroResponseObject interface {
+	VisitDeleteMacroResponse(w http.ResponseWriter) error
+}
+
+type DeleteMacro204Response struct {
+}
+
+func (response DeleteMacro204Response) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro400ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro401ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro403ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro404ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro429ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro500ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro503ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacroRequestObject struct {
+	MacroID MacroID `json:"macro_id"`
+	Params  GetMacroParams
+}
+
+type GetMacroResponseObject interface {
+	VisitGetMacroResponse(w http.ResponseWriter) error
+}
+
+type GetMacro200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetMacro200JSONResponse struct {
+	Body    Macro
+	Headers GetMacro200ResponseHeaders
+}
+
+func (response GetMacro200JSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro304Response = NotModifiedResponse
+
+func (response GetMacro304Response) VisitGetMacroResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro400ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro401ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro403ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro404ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro406ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro429ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro500ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro503ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacroRequestObject struct {
+	MacroID MacroID `json:"macro_id"`
+	Params  UpdateMacroParams
+	Body    *UpdateMacroJSONRequestBody
+}
+
+type UpdateMacroResponseObject interface {
+	VisitUpdateMacroResponse(w http.ResponseWriter) error
+}
+
+type UpdateMacro200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateMacro200JSONResponse struct {
+	Body    Macro
+	Headers UpdateMacro200ResponseHeaders
+}
+
+func (response UpdateMacro200JSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro400ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro401ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro403ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro404ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro406ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro409ApplicationProblemPlusJSONResponse struct {
+	NameTakenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro409ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro412ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro413ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro415ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro422ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro429ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro500ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro503ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -19076,6 +20624,439 @@ func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffT
 	return err
 }
 
+type ApplyMacroRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	MacroID  MacroID  `json:"macro_id"`
+	Params   ApplyMacroParams
+}
+
+type ApplyMacroResponseObject interface {
+	VisitApplyMacroResponse(w http.ResponseWriter) error
+}
+
+type ApplyMacro200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type ApplyMacro200JSONResponse struct {
+	Body    AppliedMacro
+	Headers ApplyMacro200ResponseHeaders
+}
+
+func (response ApplyMacro200JSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro400ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro401ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro403ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro404ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro406ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro409ApplicationProblemPlusJSONResponse struct {
+	MacroNotAppliedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro409ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro412ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro422ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro429ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro500ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro503ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacroRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	MacroID  MacroID  `json:"macro_id"`
+	Params   PreviewMacroParams
+}
+
+type PreviewMacroResponseObject interface {
+	VisitPreviewMacroResponse(w http.ResponseWriter) error
+}
+
+type PreviewMacro200ResponseHeaders struct {
+	ETag *string
+}
+
+type PreviewMacro200JSONResponse struct {
+	Body    MacroPreview
+	Headers PreviewMacro200ResponseHeaders
+}
+
+func (response PreviewMacro200JSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro304Response = NotModifiedResponse
+
+func (response PreviewMacro304Response) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type PreviewMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro400ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro401ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro403ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro404ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro406ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro422ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro429ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro500ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro503ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type MergeTicketRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   MergeTicketParams
@@ -19521,6 +21502,30 @@ type CreateMessageRequestObject struct {
 
 type CreateMessageResponseObject interface {
 	VisitCreateMessageResponse(w http.ResponseWriter) error
+}
+
+type CreateMessage200ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateMessage200JSONResponse struct {
+	Body    CreatedMessage
+	Headers CreateMessage200ResponseHeaders
+}
+
+func (response CreateMessage200JSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type CreateMessage201ResponseHeaders struct {
@@ -20003,6 +22008,181 @@ type CreateNote503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   RedactTicketParams
+}
+
+type RedactTicketResponseObject interface {
+	VisitRedactTicketResponse(w http.ResponseWriter) error
+}
+
+type RedactTicket200ResponseHeaders struct {
+	ETag *string
+}
+
+type RedactTicket200JSONResponse struct {
+	Body    Ticket
+	Headers RedactTicket200ResponseHeaders
+}
+
+func (response RedactTicket200JSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket400ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket401ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket403ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket404ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket406ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket429ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket500ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket503ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -25056,6 +27236,21 @@ type StrictServerInterface interface {
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
+	// ListMacros List macros
+	// (GET /macros)
+	ListMacros(ctx context.Context, request ListMacrosRequestObject) (ListMacrosResponseObject, error)
+	// CreateMacro Create a macro
+	// (POST /macros)
+	CreateMacro(ctx context.Context, request CreateMacroRequestObject) (CreateMacroResponseObject, error)
+	// DeleteMacro Delete a macro
+	// (DELETE /macros/{macro_id})
+	DeleteMacro(ctx context.Context, request DeleteMacroRequestObject) (DeleteMacroResponseObject, error)
+	// GetMacro Get a macro
+	// (GET /macros/{macro_id})
+	GetMacro(ctx context.Context, request GetMacroRequestObject) (GetMacroResponseObject, error)
+	// UpdateMacro Change a macro
+	// (PUT /macros/{macro_id})
+	UpdateMacro(ctx context.Context, request UpdateMacroRequestObject) (UpdateMacroResponseObject, error)
 	// GetMe Get your own account
 	// (GET /me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
@@ -25158,6 +27353,12 @@ type StrictServerInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	// (POST /tickets/{ticket_id}/handoff)
 	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
+	// ApplyMacro Apply a macro to a ticket
+	// (POST /tickets/{ticket_id}/macros/{macro_id}/apply)
+	ApplyMacro(ctx context.Context, request ApplyMacroRequestObject) (ApplyMacroResponseObject, error)
+	// PreviewMacro Preview a macro
+	// (GET /tickets/{ticket_id}/macros/{macro_id}/preview)
+	PreviewMacro(ctx context.Context, request PreviewMacroRequestObject) (PreviewMacroResponseObject, error)
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
@@ -25170,6 +27371,9 @@ type StrictServerInterface interface {
 	// CreateNote Add a note to a ticket
 	// (POST /tickets/{ticket_id}/notes)
 	CreateNote(ctx context.Context, request CreateNoteRequestObject) (CreateNoteResponseObject, error)
+	// RedactTicket Take away what a ticket said
+	// (POST /tickets/{ticket_id}/redact)
+	RedactTicket(ctx context.Context, request RedactTicketRequestObject) (RedactTicketResponseObject, error)
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
@@ -25203,7 +27407,7 @@ type StrictServerInterface interface {
 	// GetUser Get an account
 	// (GET /users/{user_id})
 	GetUser(ctx context.Context, request GetUserRequestObject) (GetUserResponseObject, error)
-	// UpdateUser Change a role, disable or enable an account
+	// UpdateUser Change a role or a name, disable or enable an account
 	// (PATCH /users/{user_id})
 	UpdateUser(ctx context.Context, request UpdateUserRequestObject) (UpdateUserResponseObject, error)
 	// PutCustomer Name a customer
@@ -25909,6 +28113,179 @@ func (sh *strictHandler) GetLiveness(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetLivenessResponseObject); ok {
 		return validResponse.VisitGetLivenessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMacros operation middleware
+func (sh *strictHandler) ListMacros(ctx echo.Context, params ListMacrosParams) error {
+	var request ListMacrosRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMacros(ctx.Request().Context(), request.(ListMacrosRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMacros")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMacrosResponseObject); ok {
+		return validResponse.VisitListMacrosResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateMacro operation middleware
+func (sh *strictHandler) CreateMacro(ctx echo.Context, params CreateMacroParams) error {
+	var request CreateMacroRequestObject
+
+	request.Params = params
+
+	var body CreateMacroJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateMacro(ctx.Request().Context(), request.(CreateMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateMacroResponseObject); ok {
+		return validResponse.VisitCreateMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteMacro operation middleware
+func (sh *strictHandler) DeleteMacro(ctx echo.Context, macroID MacroID) error {
+	var request DeleteMacroRequestObject
+
+	request.MacroID = macroID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteMacro(ctx.Request().Context(), request.(DeleteMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteMacroResponseObject); ok {
+		return validResponse.VisitDeleteMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetMacro operation middleware
+func (sh *strictHandler) GetMacro(ctx echo.Context, macroID MacroID, params GetMacroParams) error {
+	var request GetMacroRequestObject
+
+	request.MacroID = macroID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMacro(ctx.Request().Context(), request.(GetMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMacroResponseObject); ok {
+		return validResponse.VisitGetMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateMacro operation middleware
+func (sh *strictHandler) UpdateMacro(ctx echo.Context, macroID MacroID, params UpdateMacroParams) error {
+	var request UpdateMacroRequestObject
+
+	request.MacroID = macroID
+	request.Params = params
+
+	var body UpdateMacroJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateMacro(ctx.Request().Context(), request.(UpdateMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateMacroResponseObject); ok {
+		return validResponse.VisitUpdateMacroResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -27078,6 +29455,60 @@ func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, para
 	return nil
 }
 
+// ApplyMacro operation middleware
+func (sh *strictHandler) ApplyMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params ApplyMacroParams) error {
+	var request ApplyMacroRequestObject
+
+	request.TicketID = ticketID
+	request.MacroID = macroID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ApplyMacro(ctx.Request().Context(), request.(ApplyMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApplyMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApplyMacroResponseObject); ok {
+		return validResponse.VisitApplyMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PreviewMacro operation middleware
+func (sh *strictHandler) PreviewMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params PreviewMacroParams) error {
+	var request PreviewMacroRequestObject
+
+	request.TicketID = ticketID
+	request.MacroID = macroID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewMacro(ctx.Request().Context(), request.(PreviewMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PreviewMacroResponseObject); ok {
+		return validResponse.VisitPreviewMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // MergeTicket operation middleware
 func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error {
 	var request MergeTicketRequestObject
@@ -27245,6 +29676,32 @@ func (sh *strictHandler) CreateNote(ctx echo.Context, ticketID TicketID, params 
 		return err
 	} else if validResponse, ok := response.(CreateNoteResponseObject); ok {
 		return validResponse.VisitCreateNoteResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedactTicket operation middleware
+func (sh *strictHandler) RedactTicket(ctx echo.Context, ticketID TicketID, params RedactTicketParams) error {
+	var request RedactTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedactTicket(ctx.Request().Context(), request.(RedactTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedactTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedactTicketResponseObject); ok {
+		return validResponse.VisitRedactTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -28077,1015 +30534,1069 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37lhu3kT/+Klju/o6thKRIzn10fLJjXexJdItmZCXWzJcE2SCJTBOgG2hRtDJ79mn2wfZJfgdVQDe6",
-	"G01yOJQtO5s/HA27GygUgEKhLp/61BjJ2VwKJrRqnH5qsI90No8Z/Pvsu7fnb1Lxhv2UMqXNLyqdzWiy",
-	"bJw2zsiMKUUnrNFsfKBxyszjkRSafdSN0/fXzcZYJguaRCx6nci5ae+22bDfqMbpe/u20I3TxuWUEcVG",
-	"UkRkNKXJhBGuyDiRM9LdJ69GWg5Z0m40GzxqnDZmatLqNpqNRMascdpIFUsat9fNRpKKc/M8SQU8V5pq",
-	"ht3qacJoBE873ZOTaG902OqOe7R1NNpjrZPhYbd1wDrjPXo06ka9XqPZ0FLGhsrr29sm8OFCJ4zOSjwQ",
-	"hAq1YAmRYyIFI3PORh5DGhHV9JR8umro5ZxdNU6vGm/evuxfXJ69uXz65KrRvMoog4eb0AZfwVDhExjs",
-	"VeP2SlyJam+XT/922X/x9OLi7Lun2C18bmeh3Os+7XZaR1Fn2DoeHRy0euOT8WEn6tD94RH2KmNslirF",
-	"laZCb9bx41cvL5++vFfXEYs1xZanVNyQpUzbm3X+9OWTrTuuad/M4bPzl+cX3+98EhtmtZ0/4YoOYxaV",
-	"d5xiyQeWkAXXU5lqcnZe3HuRWXKU9yP3ebMRMU15bD4+t0tVEZowohZcj6YsInJsVi7RU65s82afJbjj",
-	"+7ywYw5op9M66nQ6rWPzn07+v8hut1Q1Tvc7J82G5ho259k58agxHGycNh7OEzmM2Uw99ImFjXZ+Lt6w",
-	"D5wtikO/0HQ8JrGUN4TqbCBjnigdZgEX/QTb8XiAreDvRE8ZOTv/StnWHhGuyUjOmCJUEeqEm9nY5k3N",
-	"RzdMb8Gavc4K1ljhwQXJiA2xKB8M8ugFVyMpxnySJuU18nauQE6RhI1TxRQQj/P6lSI3bElkQmYyYnGY",
-	"b7NC0x7vLoFd0BQfMa/5+6yb7r7HnINOr8CcMikhzhTfQe68lGfA1tLmiWOi5Q0TiiyY0IQLLUnCqJKC",
-	"i0mYGUL2cYYCjEgViwiNY8K1cg0P2VgmzCykIZtQQbS0M7wFa3oHK1gzoR8YEa71Gt7k1CNfXn1gSSxp",
-	"VLtkuCIye8eskxEVQprBGEYZaRFmU/7RigWzvvFt1s8JfKOTpREhjVOdpMzn2l6BawU6QxzzXkCWvU6k",
-	"liMZ1zDMySElZ0xPuZgQFisWZtLcNVXPomEibxgK5IQos0jzhlPBPs7ZSG/HpoPVbCouLkcpYUki6xZX",
-	"Nhxk1F9TqWmRS5dSkhkVy/zY0YQSzWc1DPoJmvC5s5CFI2vIDCMWCdeaCTKWiVECCI3N0bvchivDVVzZ",
-	"7xVFNZCHuz6d1zAFh4AcecPUXArFyke4UbZjplm+dzNeUK3ZbK4bp91mY5QwqlnUp0Y77nV6h61ut9Xr",
-	"XXZOTve6p92DdrfT2ds/+LHRbIy54GraR1nWOG0oLefZz/VNHLb3O71u9wibSJTugxSr73F/r9vp9H50",
-	"WvgmGlQjU/j7d/oGzqfThpwzQfnDyVy3pFKtbq8z9IRiw7EStjOcz6Ve1mj4aSL8t/eGR0etI9rptY7H",
-	"HdYadqPeaI/tjw86h41mI4WrjlmxIKyQWapx2mk6OrgU2a+9brMxT+Rsrr2fema52QMn//62uF6efnAX",
-	"MW8rLSTeLBSoI+aC5S8b3k/sx3fisr/cmIBjYUxjxZoNZml4/wn/md3s7F2Nipt8B4BmbtRWxX5qnHZv",
-	"m8GPQGGv+6hnbm8xVbpv/yxwZO3FS2fs8W5esLFPSa/T6RglHkg6JUrTRIdUenxgtPIiO+92S8lW4d0u",
-	"ArDe4ZPAikeicK6uDIPNcHh0Sjah6rQbGqy9TDWv3ATlFyt759m4/d7m7ft3to3b38umLpKCBTszv993",
-	"4qyUumqcfrpq/EKzXuG9ZVDzqsFVn/IreyRdNWiqpzJB4m64wH7MC7emmeykgJ9XCHp8v3Bc2LUv59Bt",
-	"mvOgILyuUHpdVSXdFexWd211O7Ykvl6J6mn3/v+Ou3/V4+4a1solnzGZ6vqriOKxOTqCuqK2H9fr0hGP",
-	"iLle5Dds8802WiJdrTvvF7TEnLCQfuiewvn2+vwvbBnYKTds2TT0pv5N4v2nVVukd3La6bQNsb1OecEe",
-	"tIY9s/jo/n7rJOqw1v7oeNxlPbo3POw07LFr1NpKw93Oabd3ur/fPuh0e3t7pmFBZ2ZQ79iQqClsu3nC",
-	"xvyj2YY3/bMfxeXH4flf2c1FVDLPNhtqJOdg9rVrV50avT1byurUKPZmxJQ3mg0p+kM2pfG4cW10BJjT",
-	"fnlYHdY6GnW6rWN6sNfqjQ/ZQbQ/2hv2aAPX2GjElLo0C698MzFrsQmmEQov4QUe7hTdAzLjItW+MvGp",
-	"ga/hKm6cNtjyz9PhdyP+iv/5/O3P592X/Fydz/T8x8fnh+f/+N///p/2//73/zSaDfZxzhOm+lw0Tk86",
-	"HbOQxglT06whleg+vorSyK6aIaOJu7ePRjIVuqr+TMq7Y/P1kZncMoVvhptoktAR+0/rAWiP5KyymI5Z",
-	"d791NOyOWrQ72m/tRYfDzuiEHY27nXzKkTaP+tCBYMe15RL/hYYA6whECIteWHdHYSjvuJ7iQkJBo6dU",
-	"kwVVqGkWLSZbK+red2liBvnQbpqHm8j+h5S33PemNVAmDD1GlTDnSqq0nJnl1vQU9ndTJkgkyTmZME1m",
-	"SzKTgi3JkI5u/tRYe2D32ig9q8fn6mMHFJ9sTu98ysGSUzfPZHKZcDphNY4rDQ/9qbGssA9MM4+pGLE4",
-	"ZlHtVV4U5lzIoYyWRDAWlWZ9OzUHjS/5qTdy9BSPI+DU7Zej/myoyniD+cJUmU5Fk+nUX9sfT6mYsNdU",
-	"qYVMovBqE1JPWULm9qWCyE6ThAndz54ZJS9J2EiTqUwUI0OzeJKlOXnZwn9NaTqPwTlBbfuwgoEmKT6w",
-	"RFEzqpdSm1NwrjdyE4y8LwN6l/+4L6TuU9d0VQ2LJFOof8E76CbwG9hGE+v5npSeZ7T0h+z1Grbz1g8D",
-	"uAc7NN/zwTm99OS9BNYJtmBKE1iYOee8BkHbqxFHC6tOoSChI61AE+FaESebC8pIVQvbWrnKKbSnWw2J",
-	"dn7Lnv47+O7znl5KHe7mmUzISMYxo5O0qH7lnX3L45iLCbkRcoHWMLOypGBt8o5yDYzTUzbzO7xkdFZ3",
-	"Epg94NypMzYbskSRJdMBdtue/XaBuTUtw49mPdKhaZsKwsUHyUeFYydiapTwOWy408Y5KA7Iw4johbnH",
-	"mPF48Q9uxZ9jW2T/qNs17F4kskDaW8WSGnFU1RxXqU4biKaK0ockvGPDqZQ3QSpesoX1qCpCRUSyqJBa",
-	"3vhXDrqMJTUUjdM4tlvcW/xte8rmt/Hsl+tmAxWoqdZzdfrwoWmy7Y34oSFZPVTpfC4TfzQR7uC6rYu+",
-	"1S3V8btc10wvlcvWk5vl6++5PPr7k79Nftif/bkz+jHpDt+N/v7xp5uL4+9FTz9fHKRP5RE/oyfj7/7x",
-	"12jvL7+l21w+C3ZRrZiGhX1jy5tR3aIrUjtaOUdzau7TmRZbWa+KjRJmaFlMFRv1f/huGp9//zL++96f",
-	"4+jxtx9+5N9Oh/zbmH33TI+++xg/f3z28wv+LWd/++s3d17t82jTod99Y7h7Q/1kZFcLf19zNY/psm9X",
-	"31lEyXP5gcUURCP7qFkiaIzLw33fMnKusfXasa2Er9Lr6F29evZ8Fo48jvzCw1xxI85XbafTbR1FvV7r",
-	"hO2PWwf0cHg0Oo5OWGf8n46ENhcfaMyj6pKv/7gciuexPHhn/naJ6maA2RteTjcNF/xyb6lPvn0r6AfK",
-	"Y7zGlbXLiGo6pArGFclFSB2Phv3Ua6Kkg2cN5Jr4tpEo3cONgyyeuF6LlFV08BLtwBCmbsD3GXT3GQW7",
-	"Gm9adPKdEnPrdN6l/aOu75uaS8WNVL9qnJonTc+BVBKb4AlRoymb0b65KHDrJcmWzyG8IUdwe6v3u+TC",
-	"Fb1TI11x4bjFjY6ZLd1IKh3+g430nV1ehjVIT+ZeKlNU9FBtsOWyEMZsNtVGE/nJdzkDp3YmAswwfclS",
-	"aM6bxJCAKJyPbgXZBVRaIv7nZr/ks7K58WQbSwjurPLJf3vdbEyNQmZpLdIO2w1Pi9p7wmNqbtIklmLC",
-	"EhLLCeGidIrb08aIA9viCKK962NfooSO9V3MZdls/12mYIdcyjTxLJFwdeOC6GnCjMxbqg2k/m/HmchV",
-	"H1jmZK7dEJkvdbW1zYaMnpq5wpnJfqwZ2cHpfsc7ErN3h0tfE6BA89Aov6NOr7UX7bOD8WHnqHvc+424",
-	"K2FLFI18J4f1Vr6nRpG6pBU/0pkTQBVfRnZIgw7W1/Bt8YROQGBR4T6GpYzWDNYyXxEaRQlTaptw7JO6",
-	"mOOnhaaJI6xyQPt0Awusvnr+JMQHa4LEWSZTasOCnZJLeChw1FOBqwwqNckVGdE4ZhEIj22iaY9qOZIT",
-	"uYIdFVoNU55Rvrl/IHUW1yzK8zM4CYpxpiWd7TfnJRgDf3/jLoJnMhnyKCrvmZfS2Sq5InB7qu6QcfZp",
-	"Sbm3IuMr/NJT8eNYLqDJbdT8Yg6Hp9U/8+iobI2cSDPa76mIXo3HQZXiOTOHvyTTdEaFKjlGZzhksy28",
-	"dlZYWC+9GyRZUKEVodi033J2sMMbfXzuOmCmi7JIh1fIgsdxIELXTswUPu7jHi7MjJVXC6oIvgTh3Nmg",
-	"t8kf6dZJru+zDkLz4tFYGC+ytMpLRWeO/KZHe/00rRZUHaM8d3t7+weHVbvaBobunPxQ8/vd086R0VR6",
-	"XdBUzNvm1eB0l2XTasEB8TAuimuDkWXSygiztRb6lRa58qhSxZL+5rELMM2MxnpazXwxBLC44MDJCb+B",
-	"T88jNptLzcRoeS5eJ3JiNISadWLXcJMobTZKKiLYhMvAXuF5s30uzPGEDfuHvWvP04E8alp/YUsICCv2",
-	"tY2IG62M+Pc3l9c/ZE1xQTzSK7utbpQlxr7gakb1qDxB0EMWOQI5BmY7rE0r8XuduaYLEinAyUIXznts",
-	"GXnvY8P3ypZZ6FG4kn/Ze8A8gZpXmWNjmsbaJedh/lmIQe7ruw9rr5B+1fE3tlUYa9Njsl5xAGBPfZyw",
-	"iAnNaVzaU++MXAhHB7gxQAP9kddC6dQpXhgIukCzNjPps81N4qBw+nQL8s2QRYpkBXhRpd5ji7dGAt61",
-	"bFtwRbREa8QKDvmLCL1x3n0iJFGkYAQaMwupa47p3sEB+cAVH8aMnF08Pj+HU4qONEvg8IY5d8nr0LmW",
-	"sm/p4ubkmTIawVqM+Yzrxmnv4KDZmEtYE4YzJTIwcX2LxKV8UjrVSeHFrbdqYspM8ybnNU3ojOmAhwfW",
-	"7E8pS5Zknr1UPzH+O57Uz342c5GKGyEXwizeKSTgYifQZJjzMtV9Oe4nVIApEbgPNHnMN8zxmI8/b8Hy",
-	"Tm8dy/0x1jI7f8lj8xuMCQ0Eqp4RxZTikJ5N8WKNiTr1rMbA0pJ8sFGnNsqV42UBybbshma3zaFbKR8c",
-	"QbU8wRc8fgQZgaQ7YZDRf1dOFMJ9d8mIzv5nYERChbPbFuJkEjkDX4eRWKNYqtUrIm+lsPvsVcWm4U4k",
-	"Gs+LzW7DCFp3X8kY4RNUz438LcOS51Tps2jGRVUjNRo7oeYZVzqhWoZEEaj18FJFQeIY/VZthiym0vDH",
-	"mr+32R6sjhnPQ0RXmOFRDUzgH9hrsDxUuYAWCRtC5mXNunzZYUk5n82pWIL9C3z85LmOVl/peh3rDwk6",
-	"TA9GnW7raNijrZOo22nts6PxMT0c9kZwf+VC6SQdmdk0N45XSQRp01M+x1X3RmrNksjGYnEBKX0LmdwY",
-	"5deZ9eeJjNKRIcxMl6N74UWvpMO41rzVOz7d77Y7nf1uF+xVSRpjGMUbNk5FhMwCrVvT8fgUrsAQSQZp",
-	"422IXHE3pph/ALemFGCmSTgTUbxcfbnrHZx2O+1er3PQPTb9Z36jLsysnJyLZzIp+z3BQvzqLNVT0mt3",
-	"DH0zfxonCRXaJQ14OuQGUVvmcmljE2hEC1FfGUHhCDJF/nzx6mUogKzc0AaEmL5e0NgMjIUDaF9KXenQ",
-	"buqZ+7Bv92VZ3IOPyYp5o+yZdqzGxwV5e/msdbyNiOvWKQPZSEhOUGVTV6kGJrBksjqiMErnMR9RXbgJ",
-	"cqHlXeIObEDGM8aiIR2VAqnONZmyeF4+TmazLPEXb6hcN42gsRmLq8XGfklsbJMgl1DNxaRx2oDM+1UW",
-	"lEJn3nhVfXimiCDSNpSg+C8RjNIMDJTy8hDdZJMzN0g8aeZzRhNlbXjmSjU2hw0lCTOXcozIXkz5aIqu",
-	"26FpJ2Exo4opJ+w39Nv6zok7elENg9DYc3f+XN82Gy/Z4q2q3oMEWwSjmJw8jLnYMhOpG4ipesk+6hVx",
-	"5OdaEcE+6nIgqstBs1w9OWl1uq1O97Jj9soprrdSJCjpWYfZLx3lmeUrVKOizsiMRZwSI05BX5NzluD6",
-	"sios6gchO1ke5R8Klao0lOeMonsWsgO87rc5Mo4LR8ZhfmS8zNIV6oKlStRbPj2TqYiqJ6WesoQ1zW3G",
-	"jMTsOVXDkDE0EHJKC4lWR/P3NmMt+lr3i2N13QaHiQ/tCGuQwOSMwbFuDqIxVWHLg2ksCAHmNH4h/WiU",
-	"BeU26QK/2MZP06tT9c2oVyJ8FYm1o6/GTNJA6H4uuYsbbXWMhpPyGLHf3Cq9YrW43itGkpTOs6hzjGLv",
-	"mPbGrQ7bjw5Gh8MjenxSOc+46gtgxrbiG7lp1vNlEBcMMeGm9AMjCZvHPHiXtjuir+sAwWz+TxA0zimg",
-	"fszrV1uFdYxWLDHYsXoVJFh1EEXmzOfxsswbHsdF3KU1zIE2qulgLv3U7rwMAwnzLXcaz+GzwlKzkhPw",
-	"jmHEa5qqlUkrz5kmETN3v4Qb5YXywlZ0Uf8uHu41hv1fSvnc6EulDOgPLCGH++Qv/NsAR23GQB9sy/Bx",
-	"WYKBBJzRJS7cw4ODvUMyXGoGKFszuZUnp1MwVnS9AAA7FLTBW3oqTK0SDVxgIjLLaxOv8xzfDbucaarl",
-	"Z/Y5/yJu4nyQv66n2E6MXfBPcF2XPTCQuqYlGTLAowtELPVtSkVng6mpy3ga7a3KpjE6bd/1tkHbIU7j",
-	"WrWpQW2NF3P7Z3/z1B7gmw2lfQpqdVRd0hjJTOhYMxve46JvwcQ0kSKkorp3+sy2W1ZS48gcMNB4Zga/",
-	"YXP0CmQ9mDW0tbdk/6hbdJfAGLZxlxSDVrqehcSxj+TjrEqSMi+A7wlcseEBBt5toxfOvVb6WXxZKIQH",
-	"nFDWO25tdfc2AHc977g/HpJHulV4ESAY2VE1A9sA69+9nfc+plvHoR3abnEqXieBy8o7uFzINI6cCMWo",
-	"C7vI/JmqAUb/u0xheIYVEJFpdakIoe9oHgNnU/NIxNRNOzcfqKXSbAZmnrzVDQ7DMrj66phNGw8ZZIyz",
-	"ylfhQWOqmWXIaGoFU3XHQsuZbb+8Xa3fw4wneweMenn2Ara9jcaNqRwhNRPHRnyyAnu3RHrOlAumNRcT",
-	"VZeLuMke/mI3W3lv5cMO4AAhk4owQL+s0NrKbfQZ3UHXhl1I05k61+eqzg3DjRJQgpuwHz6NuK7xp+Cj",
-	"MLrC3/P0Grj2g2V8QZdtcq4hOl6RdI6YF3nCjddtDUjSmSAMeq0eUGtNz1uRtFoZPVhlnPistmTglHbJ",
-	"sWvjmr9SBCyzG2ZP2+ZLLp4aY/GWnh7fFWP6e0M1e27Ux5B8B/hnK3LhZipF0D6bUM36sW2lKN8VA4Ez",
-	"kwnLWzIUwc8Q8L594Mpm4M9miCSnriLmC9QDT1hER7puL3iz28ygRxag0WuiaDGmpc6+t8qQ3lztrnqf",
-	"WPKufymflOswhDDY6Z0e7Le73eM9TCPZak/ZCKra/YThPtYoh3EeldD+OmQ+bH/CBDPzvBLiKdSo+zC3",
-	"C71hZgOvMjRBfE+u8CGasteqOd37eUpn17YqE33h2iifslExNtu0UM5YnSQynaP6ad4uPcUSCwptMvBf",
-	"i4rXOD1qehmGp90m6tjm3/t+HH/jtOeftXggwPv5j6lAXS2ClxNYmpD+bl7DP9N543TPwiWqxmn3uHfQ",
-	"uc0WMub2YepS4qVlWStF1/R20Omju1Y1Tk8Omo35ifdD97hjmkuYknHqQq/s1yeljw/A91/4/MTsFvf9",
-	"B0PPSbORivzPzu0taEhl/mqpMcj5/7h7D+7ud29xM8AVaR0yE5hRsAwMRhgHM342BES01zJ/n2ueQO2r",
-	"wEXdj9Yy56xVIf8vPmsn8VkJsn631/w3MmYvpT5DlaM8oZCIB7yiRGmwsoXsT+Y1BJ2zzXjazisRIzAK",
-	"tHUFV++rBlj5h4xQdWNzNrZ1yx7W5feZkeX5gzVKTplww5KL52eXNJmwYL2ChMuEa14E9RIymaGcK0qR",
-	"vsPcPd0/Njs8TSa2hEDde3sdX44UvwfaGE1G0zdMpXEVhMLa+MwSolU0itVItGXLvoMOdRYdJfh8zjQ0",
-	"Y5N9XGwOVMZbb3y5vQ6lld09BRanNyfD3losFRaN7rZZQ2YZW+767m6G5qe7KJiWkfl0hEPFVmuea7nv",
-	"RWv5Yy/whq/lTRDh8PcybdewfZIPLPk2Vcuaa10sJ1ysutRhUlZ/aJrw73TVe2HCwJnKt8pQ6h5vjE6E",
-	"YyKWooqI8wlGCQK5FxXhEdO5lnMrPDSL2Xxa8OmsB7LuFjDDAAPWEV6K1rJfnoDTb998ebTX6XT2q060",
-	"Ewr4XAcHrWOzsg7H3WGP7kfH7KRj3p1Dc3vtTrvb3Wt3Hvb2V2K/B7qDVYQhI6eNF/JnHsf04UG7Q77+",
-	"W7f7iDznIv1IPh4f9g/3H5BnPGFj+fFhd/+gvUIQdI8ve53TLhhkDg+6vb0iSxyQWR1Pjsz1sQtaw0G3",
-	"W+DJqEs7rc7RsNc6GnU7rRO2H7UOerQzOor2xocQX2d50umeRsPj0/3T04f7x6uZUu2vwJQnTN2czecP",
-	"e+0u+Zq/unhgtxKfiLfzGmX07iGEG4VUQ1QLOt0fBwDYjRLMjRYrE1H1uKMWDGaebrNB47hx2jtqNmbc",
-	"6FL7RsZK+bNRgfaM9k2V4hMBl4NuqeuAudf5+hEhfTwmijHCi/bf343T3+pAZuxTPpmGssXpBJTcoQWX",
-	"vf41wwKaDSuG+4obmb56eLi2EeU+aHc4I/bfefbaP1IFtRFTsQPwk+LMHQ57ndYRMwPrjPdbx1FveDA6",
-	"YicUBmZ1CySI/8w2ByFB1BYXsXHn0/wzIosgUF4gW+4ZBOkljIUqWYSFKTJ4v6iQrax2Id4cjB6fH57f",
-	"zP/2w+M/n7TZXqc96sViOHvWif725zhDFN26VsGfkPU46m+2IyLnExeTDZF6PvNC3Qk0zj1X5ReDjnPh",
-	"NmTN8ej+XS3VkG/lvJ3lBp+H8eVKaDIrzgzQ+/J4YQoI+iL6jeHOfS5peU/QtzvCuO3frcjiZQBXFADg",
-	"sXj7hqC/nRV2NgeTWxfLhgjzfR7Bob9RHsh1swxAv1IF6FQyoMyoQ4qYYcaGd5bf1JCNWhIKN90Qkv/3",
-	"F3F6f2CictNbhJvauwgmq5cdovBrICbKQWygIMky3UPhelzZZh6RhEESO9foP9vGVDqsC/u5tEnzjpSK",
-	"EaFIaz7yoCHS7EP0Ss5wrZRy+c2udB6bbUMOml4bDpAeib03VoCbN0mcB+YLwQu4M5/2fLHxjutpOG0U",
-	"in3R2jo5vxvRUYhF/NfIgr3+MgVmrQXl92kw+YKmAOSBUR/fsLSKZG1XehqEZUOdPGH4dAUSTwbFNmRj",
-	"mbA2Odcqg/zJ0GhOLf4IoRO6HQrJqA6bBgZIgNLwaeaNBBallC+oWJ7hHSqEDsg/6qmFblqBaaal7M+o",
-	"WLq8DhX0ELiHNvcQmWTLbX0EQIfdYwD6gV8VQsIsKg/FYxSaHlSNCwXUFGVfWcGk/JViEhg6LDBTQVWb",
-	"JBC/hzGSO2dUwbGSjSintJ5P7h1gU32Vxu/4B2bIp86TvGwSTSfK+l3wECJjzuJiwBxao9FpKNI4dlVZ",
-	"+vAqTIVMIshvgWortyEzbdksC4VbUxFhwbS354+nVN8pKGx1nbg7yVTvcL5uNnTCJxMYTR5r1nIuVJ/Y",
-	"oHklUIhhS1LshzM1aUFMNU1sNYeq23WlemDXDXwFiUelNIR8vCodzrgujdXqbcEaIpmVz6jcC0nmnI18",
-	"22ijWlseirj6BeLPt6sr/4JpGqy3AUXcoSJ+TectpdncFs2vvmLY1MqJtCVAuqvfz6vz5+83s6L9rhj9",
-	"Pdvwi/3XtMFEtBnVaBVbzQl8Z2Oe37Fu/oqy+f7svX/y6uXTa6yAUlqLPxz932r8l1yN+M835WXz5a3T",
-	"rSCS7nZa4EDD1XjucGm5DZwvm9TOXHW0ND/dzU0TGgug4GwMYnQbPCW9VIsaeo2GozR11cnfCrqyPjmA",
-	"utDVsPa/55LgEKKQRVPvCsK/VH/7Fici1VMmNGC0VaB5MvzPspqflr4ra/k5PJFgLHIlYzIU021Mbnt1",
-	"90EAIypRU9HkywTj4G36qVmGEaeX8JHPgdcx5YLAYg7xIPu8DzhLiGlYC9SUVbwwlxtMsr8fPNO4kKZ9",
-	"kHPEG5jXRZgtwTEAd8BMUV+G2F4VyrleRScIiGG8hii/1XrIwHcYzeFAe4JxRhW0hHLL4ezDN2jwBZo0",
-	"nYAGY/38BcESRX13l5KpNtKpGKdtA/e9fe27idbt7I0su9f5iGqrnX3LRnLGVBBiqVLeGNtalcADkdwi",
-	"r3HcJMNlqQhSXhRWT7lYUdYVyQ+Az62KGqsCcd4lCqgMPPcDjXlE64AXzsiMKwWQO7Bnqrv7Q/Z9DeQC",
-	"4DYME0ZvFKEkSeMMQckcPgkd6TCmhdnlNtDfQ61AMrbBVe/UlTLIObACqqE6TMO8d4zevM5C9kpTKGcz",
-	"KVYZyhaM3vS958XUdw/gn1G1NIfUJLUlw6rcKqYdeAzL2t+GZ906npmB+0Or8Ks4NuTV76C68xdTn7kI",
-	"7cNZwJcQOdifgjehiOzTvROyz8oIFni3V48CtCKMoFDBsusDeuAQ/C1ZYfwWSD/XFQYu33E9DVu+zxxG",
-	"pM0nc2UBbahRPWpSr9nIzMaQeJmigtOfqcbpXrfZEOlsaDZp1yWYKdAIaEQmVDOsuKMwBnPFvamCjXTQ",
-	"6ZkbT6G73nHeXW9tq4eBVnudfSNBdrhaDn8jqyVfLJjdWy3A5HINE8hnX5XNay4smsf94hi8Li5s+fiy",
-	"7wWcIra2vK9pJOwDl6nqhyM/90KyplSh/q/vDj5E303jEf/25x/fvVz++Le/Toa9v0/+/m5/8uPfptPh",
-	"375VP14sJi9+Pv/GZ0ZA4lQE+Pv/k+BhCQ6KH1aTAT6ikAEMiAITzNTnNxOVZ7Xm1yVEj1Xk6zfPHpOT",
-	"brfTNOsEHnUP2gft7uEDUBmQGKM/zhFqnEvx8B8KohwyXcs5gqD8MSAX0Y/PmZjoqS12Y/eV0om7Tzy9",
-	"pJMw4TbF0qh7CwtqpqZyIZqYRmkrwBi1SiYh8o/bx+29EvFXjb2rRqOGwsN9M+FaMwiA/X9Xjff/9u+t",
-	"/7r+41XjPxpl0puNj62JbJkfW+qGz1sSSKdxK1Oe7PW/UOQLRQCqycURv04YYEDBrSlJGVlMoahJXoQi",
-	"A8qEZGTCaBLzvDyXq49mcRMHpVpCgwIfytNkxzaUMmZQFW/zwT3n4qY6msFV2unsjdIkhn+wRyRh8TdX",
-	"ANh31RjgdB33jo8fNHOn7dxsH3I2BD5ADrZFZLDeXG8aoXUXPf4nANj45qBjfu4djtJEyeSbm5966Vnn",
-	"h2l39t3kh6i73J910qPFdz92jv8+DhFVtyp6nf3j+8z+c4mbJbzI51RPsxUOZkoUH8Xx3ilO/p4bMkNt",
-	"qRKMBkO4e9E4ZpBvLSLEaieMjqZkLmM+Wp6SQTIoJvHFbKybsLgBrsVcqV2++EAPrFakrsTXAGHQ4kyP",
-	"W0Ya0jlvJVQzmOKWFXkP2leitK0xIfpR8k3nkf6m29h8yHeZyow1r2GYIQZR7TMCs6ZVkwx+8vhhxrzI",
-	"xkw2HHJ4wD990+10Hi2+6X2uITOdLM/GttBXcbQXdgBaQtC7H4ThV4KELHWVjkastKy7PsljmcwoJthq",
-	"wMue0Y98ls4ap8eHgPYw4wL/7mbjMcRiLv3mAwr4gVcePRYD4uLJX75SNoaBuDrKxTn5UFx2TBhi35uf",
-	"r0P77N27d2eerTRMyGhqNpqYMJSYh0cH3gFXPty+ZTSBA4HGs2+uGlZbuGo0sRzhN1fF+lcg8raXFLfN",
-	"RswF6nFn3709f5MGRNyZhcsHpNiz71pvzw3JmfZxbjSrJBXm+9wy+62MlkXYw8Z/uMOvPZTR8t8fZo+a",
-	"5nNopvwK2NT0NGE0qntuxpDjfhcpf8No5CY/+7JC+4RpL3MIvDZYxM2i4eTgBHwtDXULEn+3tHzlXG1V",
-	"WnBxriDH94+spERViXjOlQZHn8cOVaUh5spjiNqKhDkgrWP4T2BFzefxErDH+BhR7iDqtgIaXqQLoLx3",
-	"MFOPqRixOGZR3bLBFwjXVRpG8GgXREyp9hx6K3YcYGdqMoo5EwGKFBNRJg+r+4/XbqtNdmaJUgxyWEFr",
-	"LmjJ0RpSfzj6zMTWbQBrds4ivHOA0nommy3hOdK32BFPGKRNXQalAz4MLrgIHl1iMk+pV0Znm/TpWV2D",
-	"3RqGOOjsmv7fZbf6IgkFU0odFQ7d6glgQ1apwOdlcQAKVYAefHsHO/CpiFhkMSCqVD1F9CEX0GeDdqv0",
-	"MJG1USbEfhMmopORkVDFIgcZGSDEPCfsA0uWWPjAeU7sF3VT9lax5AnVtEJWHij9H64qtLnAtN3vQNQH",
-	"JjSeWaA3AlBjlbZn0qjGeO+xDjaLis5CBy0ebtB2dQ8hFnmVUZmZLKNLrSIJjvzQRJktfP+uX43rDo3X",
-	"Mo7hcEV8+HXHah0pGy5eqA6UZ8GVdXqajKYg13jwxDCPLzNvbpGCnwKdWo/bbbPxPURMvBqPA8KVUYzo",
-	"LYRSFLueUmE+vnQpDncWo1C2MNA3BtDnQbiEjsAEH5gGaKFy9DjParYnsFv8uQDKUXqj4OCCIn+18wJP",
-	"/cIxhYh3kDNcaBmctFlePvBOfOsC56onLZYVrJVKa85Qs87duRte6fc5K1/S2SqJ+BJqingiENBGXJ14",
-	"PgpInnkOyrtaHgbJYQuzb7M4gJL+o26c2pOh1wX0RrAI5c1swxW2qJM9gNKx/nKRE7H95eIlW9SrrZEH",
-	"t1bXfa6pbtO3K5wV6lhIXdsrfLddlyUYjmLP3zFNqM32cWE41sCQ2R3Wzojfw3Y0MqXX3oGthPmcV+FO",
-	"kaRaxbNMU632OWF6K9UzTIhfBGc1Qc5vvoqiJ7lvPUyZa2QtiR+dYhJWKjLb+v00ixolB1L4FPsJqjxW",
-	"59dTEEuPi1VKaviJ8A1BNr52hQGKdFrAh1ULvlKQo+KFMQ+Cx+gcn92jb4dxWnObsc83vM1YxNQd3GYy",
-	"uuqmJCesloztufLGosbXrgOElQ+ug3LF4nL3BZTImst/v0BHvZIOUO+GHhTITcA2tJPk7E9B7WGnRFbh",
-	"40tGY3rDCF3QZQE2PmB0hYbqDtSVJOWkuICJWmF9wSA9IM9OrRCBTawT1KvFYUYQ5M+GD9pMECLsizth",
-	"a+/mNhk3v5+XlOAyJHyZpuLzHNt9HbMWiDI1nzPBonq+eTDxWxlW3jCVGkV5SoMS2Dz01vomZq4EPnp7",
-	"bq3YW+giHk0hY2GYqtVWwyJRYDbcgqwP8oZFWF05RJZ5DHTcsGWIBPPcfl2R0HPev2FrlrXUNLfE5QE+",
-	"ZTLmMQV5pGycT4AUaKnY0DaL50LL+bxu8ZiH3iSFLDlyfp9lgl/Wy2nrLlllTil7Sr5dnj/Z+vS8rPUi",
-	"akZnwWNrO5PsJVN6nfigRK/WQbWnW28z93X2iey0tnFRwWFvbbq55DMWA8RosN+i0ORiPSG2uXuQspUh",
-	"cVXfay2JzTJ5nn6dP8mzEGrVuceA+QNMqtEtMXBte53OEhDeGrZ7XtvvdtvD9VmzQL1B162M1Ett2WZp",
-	"WApcQkZt/7X2xTTLRLm7pcl2XisevP5rr8ypn72ylXgIjz0TDrUjnzC93bDX2wl2biAo9lwMoa+xd+al",
-	"ocM38Gpb96douUpYjugM8mi4/oxmCkcW19MooQtRJ4/cC0FqFvbhtsLotvxFfuyfPwmf256Z6ytF8PYE",
-	"NXGNqG1kAIQlBWFVLM1/JGzcOG38+0NzUZTCaCUP8al6eP4Ewx5AQ6wl6fW5US+RHHImlgTTAtWcYQIg",
-	"1Pt8+/b8CRZAwxg9IQUf0ZhIwVyh+bG0gKShAeXa6H0HY86y11mQejDw0RX71RIyubhIGboA2+SdrXzG",
-	"ddOVTB6yCRd5jCuWPC6EP3VKhYvdoMZY7TccaXa470eanXQ6R92Tk97B/tF+5+Sk6wWdde4VdPYYQlJX",
-	"BVTO6YThIFWbwCWea8RAMU8Hz7m4GRCMBXR3Vxe8D982SVbBqd0IcwLjYuviBLu9Yxhu9nchFvr9WetH",
-	"2vq50zrpt67/eL9waDAy1kSYQsC6dIXNFKHIGFfNvm5oWKTaH1nExjSNdeP0oNNcEVvY22FkIYwLtYe6",
-	"bezyx6dSZcXAASJRp4l4RGgcu7RQMlwSO4Y2yUAWIX5/KVNgiNnOijHAeBI2RDrEnFxzucsu3njkbuCY",
-	"GBEcNeQeyHFlxE2imBHOmkVmvCM5m1GFbPCGX4hxLGVZNK0uh0k8fYdmWcMIILF2/e93Chtgr7gBaOvn",
-	"/vWnbnOvc3t11fb//Lq54uGDT51m9+R2ZwkEQRvECyh1Cra+MUP2zpnN9LDXhNNSfsANW2YAYISNx2yE",
-	"xVrapGsa6B0ckA9c8WHMyNnF4/PzKyNdEjoyp2iTRHw8ZokrWQ0BJraRNrlgjLx/w7RRY66/hlJdDxP8",
-	"08Ztw9ygLMsnp5SvsDKcuV5M/Vvrv+4rns7HL7B2TojLeLCiKi1FvCQcZfHg6SWdDLAKrUtQVqyJp/SC",
-	"K0YG+93eoE0Gf4C3qFi2CewNOoHcfiPqbNRxkyiMRTBiy+bsmE2aMEylnifyI2eKzAw9oMORrwfvHkJq",
-	"y6BJBleNvdbkZz6/agweEKgDRLSUq1g/buGQN5UPT4XmenlJJxg4dz5+KQWr4dplzh2X5mAEmJHmp7mX",
-	"Q2kex8QWd2kW0124IoO9zv4gK4hKMSm8mvJzJbp77W6792D1YA219xvxc2oDguoEPY8KJUVB8GXjblr0",
-	"PaOEnxKbKlPUJjFB5RQfYeYl/jRo5lpBMZWUQDgi5nCT4fJKDOzn9rn93pwmw0QuFJQQHmC0lkyTERsQ",
-	"xUQElNFUyxnVRnmMl0bftAOiReA6rgifCJmw6NQz+V0JPQWkQZpoBRX4mja2i5JBwhTTA3sC8ggOL7DN",
-	"wxhJZ8XMGaa3gN4WmOvuktTiTdi5+GsavB1dOtlIFRkUOjNMlwlJ0MY6g0NMjkvMw32KKMiGkTAsHANu",
-	"dau9wQ1YWcGRsCuBQsMbeFm5yWiP7jJqK/M85pUYYNmyWk1ft5AzPX6bdZVV6Z4nbMQiJkYM1gsZwHoZ",
-	"tD/XUnBj/sLWgj0/2p97IZSHD2l8q/Vxrtmsqo6TM/xBjkksxcS+BbNt0xPd1u+SF/xbWErsoz7Fs5Nm",
-	"6CD2foMxeFciywYkM0aFPQI55se5pVhKATvofME3A+tmrTssrE67ytbgOWTveTVHO0odKWhOWUVJbnC5",
-	"JyHWtVpHifXMfl6Lhxdmfc/RXDI6q731MTr7vONwxvH7DmKDy+tnHoh3V73XUN4qltQNxFqhP+9InOX6",
-	"nuMoWWLrhuQMsZ93TCGz727Hd2HBOMpjBNSs3IruLrNwczBf1B2ZFtxjU6LC1Hh01vHfcuaXYf99uX6b",
-	"A8ZYi/hfU4l4lRmg46cCzoPFZfoj4D1AoTg4dp2f/Cf3eahr9+5D180tFpTvw9GMUAgrv8uyri1q1mYj",
-	"fW0LmcBwA4m1NoEddBVISc/Ss2GCaMJcyesmkQikDnD86RwvsQi1aOQIqENU3eRRu6f2JgQlcOmV0HzG",
-	"moDSb6vuQZPwd0SXqMl4aB6FDPzQGO27OWcafnJ6K89O3+hj+7pL9m5l2d4rv87zwm/zxNGXUtuqj9sv",
-	"pogrOow3WBdn50/cq7cQgMpFP4/rXPPpuXiDr942fbzPdR/mOSy3zQbPTVam73kiJwlTam0jnqnrXLx2",
-	"X902G+Z2jaXJbJ3VtU29xC8upY2GycvbjLJySisbKNRe2tXuSpw4g6SzDHTm7By3ioufxAp5G6GXmPZS",
-	"EUEBPohq8bfL9qv2Wxp9Z7Gytl6vM65GUoz5JE02WrQvCu/jyhUbT/jZ+UtvrinvOyyCDb587V7dmRSF",
-	"BIV0brMWEjYGEanzAhQ4yxZilyg5Y96asEceFV6s2M7m1Uu62WJeHVCCv8Vv2HL91sbvSgZ7Iytsg5kv",
-	"etOmXmcf3JrbaWxurCzqJ/nwVrbywn3h+LGzuXc7dyTTOIKJHDIyp4kyJyYloIiRbLi4gW8E4DfBzs8f",
-	"meMV7SFQrsSWiAEMsHbDJma/lNoh6W05pX7edh/wLr32VvLwsfelT0fpCJhxNXM28E3l/wv3zW0zAIW6",
-	"rqEK+OrOJnc96uojMkAY0YH1X4BLOqYjptrkFQbm+oYNMmSxFBOF6FWoHWv2UWcvF2TJlchgnHGaUKj4",
-	"c9hGjHqzOC6lfE4TWx307ivDgrz1tZT92LWzkvGv8Yus393ynSsCZCSoioLpDDdCzUL8YjbE5zlX1i8F",
-	"cqZuAAZ7QrmHAD5l8RwY93RGeXxJbRreFryCXN6+di2s5I7X2W4VKu/Kkd9/Wct0R2gUJYDuCwneyZBH",
-	"0daDHfvfrxxq3tPOpj43ziQyZt7cA1yAGTKcH7oQFKVGcs4UiaR5taRGvHv3rlUGWlqlS5RxmYBOqyVe",
-	"8hmTqd5eWdR5A2uUNdfV59pTPLLKF3ryBDGk7U4DC99xtlTGdnvP2gVDz37li8u50CwRNL4ALfupOYi3",
-	"1nSxpQ30UfvizlakX6OODNMJ1jiM5STzCjsm8wgEm1WJHycsMtuTxuqe6v2o2NIm+rjf+a7vy2vFOwAo",
-	"OtSIzyHnnlOlz6IZ3/bogIxg6hpYyc+8q52w8aUkTIA1iED/XOkEkGEXcD8ZIgQlLKNMZcEyLVsNNNeX",
-	"XCPr7DRelzvbQTmMr3U25+KciqUH/eu09wFS4UJJHTsAEuYenBi779cxATva+b5R6Qj2i5igZTWzLSxl",
-	"mig3yszm90UcQ2Duu4PN0h/ADpWCQpwVLCFMCkITzYJyrWzAg+n5i7DavZT6hYz4mIdwlN/5EWaV0LIS",
-	"EQ58elXv8I7rt2Bs/Rcwcf8rWaSdmLDkz+fx8guSFNk0OLo2nAV4/fPKixL65hchI8oWmt+lZehwn/yF",
-	"f2v43bQp+nlhqaazvpnZEFKzJun2js37sM5dCNhTKPyw7dnvgv9s/Yj1m7vc7U7Y89Tmilj8QK7y5CKa",
-	"MKMfxFIYpt2wucb4uwE4nwcAxe3MmBZmP2ZUaaws4AU35qlzS5leiRvG5nkgbswB5nxCuUCM8yyhCV6h",
-	"XrKTO50S016G4Ua1tWa+TiCmlxcLam0zM15Dm5qTA53vZH4GLsB8kJtzuBjFaeSw2OBsdvHvjzI5bct2",
-	"YlJTDt7j4Gq2Zg1EsM39ZtbwpdjtzvY0UgLDzKiB9ZMvWRw+qrAW4ATAvt6gr+2e918tNzFo2puv3z0c",
-	"6+Yf/YSlar1YtDSbV3fogAJ6LIIaV8SOqgnmAyuR4DBauOAN3HCf4+Js3Wu/YgDEF2gl869oZ+dY0qPk",
-	"Gv6V1YQ3Mmbmbm5L3203Z4mMWd+voLc2oqnY6+52hIxZ4eYLVf/4B3SjXiDC5VtBP1Ae38P2QXlffmCJ",
-	"0XM2WqWv8pcN2cN+WiRh5edPvvUJNpyC1dMfpmq9Gozm0W/NqyCwZH9GxbKPNnC1gdSSL6hYXtjXd2z4",
-	"bCI0ANV0SBXLnBoFM70162iXeuZ2i5CLNrlMltbjFVO9y/CJwhXsC7kCfQGXSJeFyxVBMr4IEYZDfSn1",
-	"Y5v8uqWH8yOa9/tGLdjMz2m/OH9inZ15lItOqMizijZRLi7zL3Y8XV+5GOGqL9GlcoJ4zPiIQMxfyrrf",
-	"DUu/qP1j1DHApI4Ijc1FaJm5dDEuxMZDI62P7rzJ0OKXb7VKfO0ONtsrwJr6VffaF+gVdXE9OM/oxeOK",
-	"DLwBD76s+cQT3i/duo0CuHU4u6eUUI+GTbSSjOZfNSYeTQvmL8UnAuPjtZREjjUT7d9+XLtltr3e/fIL",
-	"5FeY29/BrL0VNNVTmfCff1kTSWYbSYEAZyJYP+dvS+9/jsgCphTaSjwfqR2l283WaPI5DCRvxTyRhgZz",
-	"j3ucz8c9dawvIei2WSrFv66FQtn/Lyxkt3oAZ8Yz8DDgCX8lHPokmq3fCltskEUvWMTpJeRKbzW5ad5U",
-	"H+IX+to2tmYDBSj4DHEW1VhU5PxXyou2aJIMLIcops3uspwgIxlZMPNg+eZV28q+BSS+S6SYvPYW3K8Y",
-	"BNX8vclKFIkViem7KtxeN19AusLuRWY2qqzCJvi5QrmxFkvM7HessUme0tEUA39cKN2MzYYssVgK8BZY",
-	"BpUFXZwnZo1r7kLDI7YhMx+bV4Gdsabh5FiEc+BsxBwARBuRFrLC2wcHe4dlWKcKisWsDvP+3XSZ42eY",
-	"s84mmBmBNWdyHrNSfwedzqa9ncN6pHH8agz16Ncl117fATdtVlsoCVKKpzIuVhuEtGDN6g2XjhCzWBy0",
-	"P2QNfTzHz7qdfKg0SSjoWZhdHCLhhguAf8FiSbjIAI7NlrZNhUvtCpS4bYJdPDRbkii6dAvPtUWV4kpT",
-	"ocNNYZHXEJFJKjK8itVAYZVW8+qwn2uK3dlVz9sKU9+8fdm/uDx7c/n0SaPZuHz6t8v+i6cXF2ffPcWf",
-	"yz8+fvXy8unLys9PX5rP7V8X/YuXZ68vvn9lXnv89uLy1YtGE3p6dv7y/OJ76Mr8+fTNm1dvgjMA6Vib",
-	"M+rtORQQvAOzbv2c9vdIQE6IHP6DjeBm4S/uajWnPOphnNcbLgu37KgslTmJKRfbyycehSp8QYhBRvFg",
-	"i1Ua3kaXXhEzgEhLFUsGTSwiBk5kG+BkbnaDbHcNCvsXIZdXbb3SrCD0gCGomfGxbpLepMJLwqQRBhbQ",
-	"+LU3G4hdUAoXeJOKswkT+lzMUz3wTrWB27BZsEYBk+SFf8Rh5IcGTTcicDqYnyxeGdqQiutitTgulH21",
-	"ZyrWwoAjlus2AZCKDCrLLUSuINhjY+H9GBoNiu9ep9Opyu8VshEJxPw7exlIUtEkiykfTb0SCRYw8p4i",
-	"dAO4j8IOd5+6IXgnYmVNGTEyox9bw6VmcJDtHx8cHZqVdm6uYWnCHludpaobZAnGhImIRR6OoEMTJQOV",
-	"zlmiWMSiwSmhWISSaClvLICdLpqvPf+PX00Qiu1ciTzPmcWKkTFPlG6TwcgVjx6cQio03NiourF3KwgD",
-	"IoMooVxwMRmcIhiWzZIwvSosvOHXfrQDA5pcESKIcIJ7mkK7Dgohq7ANLHKWO3fLGeylhPRmyd1bTDqH",
-	"v5SmZlT4h8twajay4aKsqMk1BIcwOHMrruFmw/EC8FBs+kmzkc9V8KQ6O39RsxSoJkOGxWarFfZUqXAE",
-	"GdBUy4HVkvWUzVyN0Lx25ABCpQdETeUifwdEsNlk8krYuB6zUGz5YXgNw8QGcjwekJhR20MG85tVQS1O",
-	"VaolMmVs+CvH45rxZxXBgneFCRMMMXft4tESPC46TQTi1OQFEooS0pqo16qf9rXbZv1Z+84LwV0kUrNT",
-	"P5AUI9DtMqdiSVjEtbLu1jzc1Nwr8sKZJD+/H8GMEK6vBFMjOmcRgChDeKoRyH++ePUSeXu3U95IIYDF",
-	"5THXS8QXwkBpi0fcp2u5c8lnTGk6m5vPzLj6EZy+o8B0fS8XZGbGb+6ayp3tUWRET8Jm8gOa3i0YoS8Y",
-	"ll5EGSra9VB3+cDvi3Vezx/mUtRWLpy8ECG8fttsjLngatpPGFX1nk/3/TN4+Q2+m32czcpmmqs3P9fN",
-	"Kl67IFzjOdLGLhKl0fCx214AANg0Xrw5O0k/41rDATT2a0/aDdrO1dH1MN9c9aNwPcLLJGVEiqwEISo4",
-	"uAgnTOOvAL1ll8tQyphRsWKbmFvP5qvgL+bt/KLc53e/qdWiLeZJADmYrdJGNyRUOQ3JGU9y9ckvgUrO",
-	"hsrof6nQPA5UAtzcECAjFq9jywt46bbp4ldttGxY8bMP81IBEGhqU3oUifkHVphOxaAgjxuRq6w2THms",
-	"W1w4VNJ6GdLtwP92AplZv3zy3JfNFoFZSpgCE9hkVNvBQ6ZQxEbcKId0iKqhXfKWIVL4ZfSNVtdurCPz",
-	"M8idYqRwrlOgy2YtOcPlDvaPy1GFxRQmxp44951tlYEBbiYuHFxfoVDWvcfrgr5cciXGYqMucYfZxfdr",
-	"1mElhwYsZLvgoVHqdsAEp/J+pYry0+OK2yoLPL0Q36lwR/eavZN4TJ2tZ6XBCa/LIXtFoQCGA4R0uqyT",
-	"vq6bgioXNG2UlJQtr5xb2dyLl10Yq06WLo62IjMQq92HRpnRJVHpaMRQYpTO7TL3gCS/k+C1fMNZLFWZ",
-	"XuPHoAJsV8BDiOBLbDFFI2QSPuOCamT+jM7nWQFh8EGEeffEPMSum41IClb7ohTMved8wjX6Jjx170Ik",
-	"W92rb8zD/E3FdP2bimn3JoDo170JmQb45m22mpYv82In5mcp2AYbv9DU6lc9Pq571RvK2lYzpq9vNOPk",
-	"ulf9+bm9rq7BgKnvQs6yyjzZMvSL3pduxKUiofcWtH6CJVzjEDaLaAnHjncD31ADcnfx8FluS0egYmiu",
-	"4fhPYMAjQp1E5zHzPWwCI2ZBtNULnswS6sqhOL5yVSjw8ZVCQPeAPGo2WM08GerxWdPabXhCZAIA+09n",
-	"c73Ec8jQisXuPISbjcywL6EgRbZ6il60kBk2K4Yf9oFifQstyUTCnWpsI/brq5FZlbqoVVfv5mWhXSlL",
-	"x1xRf69cP07d6uPtL/autsJwQ1Vuv2yTAYprMM6PS5bRR3l4Lxolc7uNb+FyNkeVTiZM6X7C5jHUAkpn",
-	"M5rwn81xZFWv1aavOiBprLiWH89KUxGpUzLAE4aLyaBpr3JDBjmIiblpi0dk4FS0KHsjuy/m5zrGVql8",
-	"eI/IAA+RQfNKeCZgaANirgoKghTsUcEa3ayzRhdsziRkcm5eCQz0MvPkWf2gqHjBspgNHky1dpj58Ve0",
-	"5a41v+YoG9tcuTyy5kxESFSerIkaAFwzwt3X1Ok+Ew4vrJkx2xbtJlwrFo8DKtmWRj2IolO7twcZWm3j",
-	"mbqNJZRcWNKdLD8gD1K163uqoxQMDUb+p+Aq0TKbaATBLg3BvC7MJRveb/uRCSsPOJhvUHpACWJj/jFs",
-	"SHV0YZXFJtZJG8mJ4AqqLQ6XJf9Xt+T+OijUGlM3/UJVxE/dXqDMG16/5c3nZLLtwLNHxUwpy9O270Je",
-	"qVdJm18HWHrr3r7At2w+Hh/tSP2xjWUeSt/8xrXKjQ/S6EOhy55Hjl1A2arIPNd2iOuvevnaqj8HQYCA",
-	"wG+CGyXmIrPWNvFsyG7AmmvI0Cwc/IqLScxatii4v/6qYUp+rbv/d3X1sdNpXV197D67uvp49Mz88+TZ",
-	"9R/ME1XzsP6r4No9gyC4SxfXF7COmEeoKruSLeDampoNJ81WRrcYFGs7PNo/yYq1kYN290FAo4Ye81DC",
-	"QJF7rqEs05kN8Qan4in5ltGEJcTWPPNayQqfvZrTn1Koj4h+cVXa7/udk/VRHk648yB1IykiZQ3CtuB1",
-	"FkQIdZFWW1H3ugd7h+vMqLDqIfV9dcBlfmEK5e2HI5PO4gVdKjIYAjMLwSL40/oQkcIEFnorMK88iOD+",
-	"w90ePMytJIAdVrBh7+oUd/rV5lLtsfsiJLONOMtUNqiEaH6x0gr1yYL53Rbaw1Eq9Bfnv9vv1J3saD6w",
-	"QPjKJiTEJIyoABhGDtWZed3VbEb5Wq8FgOHeRSnZ/KgKSX+kKRP02YjXi/r8Yh2aOXdRphZ92PmMzLTZ",
-	"iozd9Q6SddsaM3hdWPfa4Clr+g1Za0tRyi4cTLCFc+WU9gh+UchhWIXN62NQZmPOPi4G23Z7m51inWPz",
-	"n2/Nfx6b/zzd9JASbLE2+SK71rNFIfWiYO4sM6HUdGjdFKO17hTnlscqgpIwgpqBxYiyc+3Cx7Jqszyz",
-	"q6NtRTCYXaMcOfgHDAWE8CHhbplUkAGPIJjOFfi9EoUKv8Qv8OuaBJfzDWNz5YJfoKAvVDx8DDvKDt0u",
-	"1kEosG51EAgENlGOvmwI9Ds1KhNoT5BxQsDEYp7OoaJozAEMQSpQswbw46BdF4FZCIOTC+H5cjNTvLk4",
-	"mFY2odCaPi6e/AVrng4MpYPM0Yo1T8dkYFbKwD3NYgDXREVzdJ3d3oZWWs1RiEUkgQAsHd4m3U6z0+n4",
-	"xRMhiEQmkPm3gSN3tcGp2cCpNzd9mPXtJJVvSeKwviJZNAsVl9FN0B41KJiKwFwC/8Jxo2YAXg8mIrCs",
-	"WEPSoIlwXrqA6wA31EdkgDamAUJ0zBMuE66XTaLpRDVJTMUkpRN2Jcw2MSc2n0HZYvPnwlk/JZniLiJy",
-	"PC6ZW7azbt0lTKAk2oB3QfmVzSTaze4zlXnmhb0BtMng0+2AUHWTGwTzmDMvbkWniahO+N3CIhLmTFyF",
-	"Kp819GaT5D4q1zY2o8GQOOfLtFgFWTmbGgdaHYvhLrkde8/g4LbmqzYZGBFiQ6Cp9kKAnFr4lcrVYzwM",
-	"vHr6j7D0tLAVW0ZyNuTCWiCvxCC/Pw+aZMhGFK9wVGd3bzyc7HFjmYLrW0htAda8WbTyrmwpKK9QdzXP",
-	"3wkt12LTRUPbeqMZ3kL39vZOHjivARmnOk3sGSrI28vHfnTtktGEgERsk3fWaMhtfXLTbpYNiB0gFzLZ",
-	"GlHNWkY2FBWivaJZqdcpKERf9zq994etk+t/9jrv91on11dX0T9777v4r0+923+6Xz/t3T5ofd2BR//s",
-	"vu+0etf53++7Pfhy732ne/3g8mvzf9hSp7V3/eD0fad1YH7I/vH11VXbNNptntw++NPXP/7z/R9b17Wf",
-	"PbhHjf1t7Hq/nAGr1iaFm2DCtMpEBRiTqSL+prFeQ/aRK83FBJYJZtuWwjDTlJc05VL0qfnT15Q7rRPa",
-	"Gl9/Or5tZf/e3+DfQbvktmk51qJmeVx/ohTVwq3k3YpIiUyfXHky4PeX7KNuZCUvozsdDuB+LweK19+J",
-	"K+ET9QkyyKWXUt+LRULqHfHnzqRfMjq7D+naxnOUc3BmQ6ibu3b/mv4x4ef8idrUWWA+QpESWtYrBgsK",
-	"4r2GWxNSX3h3nXXKNPHE+wDMkRmyzmbf50hCGCin1wtW/PASXr1tNtK5YkngxH3DrLrEcunnUmayehYF",
-	"KKAmSYXFdzXnsdJw0R1DOJwYx3y0yS7DIRS5Xj+TbxVL7jOPVgnCUiXFC7enY1XneSNj2Uu2yOxlWxk0",
-	"7mE+c5az1dYO4KGthXwfNtpSxvfaD1mx5sKGsJDdG35s4bobVm9XG352ubS6Q5rEG37y9s3zCs/N1/Vs",
-	"jnJX9oaxPvj+bbOsgt+EHOKXqMM2s5tZ0aGSlQghf2Fsbn0ulCg2SlglP/aooLiYP1c5Sg/3Q47S8o2V",
-	"LQO8uV55NcrBxHKvvnMlSkzOBEuMja+CrK22x3DfjLcRx/MszU+fOzDM6R6ZQQphhu/kAPCJsis3FB0D",
-	"ig/Aj3oX9nEiZ02SsJhq/oG5+zsmJxb12oS3EjZmCRMjdveEUg9TYF3Eb/5m4N59vVKpbGYmcaXN5d/e",
-	"octMtig39naMtrlstdiNvfncug+qqwV31VpJMr3A98p7xX6+8Xax0tcNStldvdlWAR/WM87iKOwYP3Nw",
-	"EWPzzlcKbj8VAI5VLgHa+vn6vRUXNSZ/j4ofHDBBNZq45Ip3QXiQRaiTVE9dkdlNvPE9MItWg/MqIXqt",
-	"6rNfxG3/Pr/b4UAbzUxp8mEYGqcNKpYlLqr6Y3wTp6c3E7crMm3QXoquS3Ar4BKkWc0KRkdTi/RI/YXj",
-	"07PXKQY734VEZ0+ojWJvnDZmdP4eOXld4BNL6hc7+nSpG1whtwoljeGBNSQoxmB7YaJ21oB5r+jdtQUt",
-	"m0TIBG1NWUY4OI1FDuInBRmyKY3HGeiXbTbkkIm4msd02d/kyvQE33WMK903VmaK8MgZ2bKwHqrI4G+t",
-	"V6L1LRDbejUeFGCI/OiX3vEqIfFvrf+6/mNQNnyOgKTcotoOSF8v4sjnT0i186LnN8FKys4ktDmCZMYc",
-	"iTyjxMziKaHzORMRGdib+8Cc0Au/FtYdgFDOdoDWtAXyDaZvrA0wsbEkq0wUT5i6qWHyRbEG/RT4xiIs",
-	"TsBIxNRNKChJr89ehg7P4M1Vme8WTES7RJeSWqKy6nWLYkqVDZFkCVUsCk9JZRIiiphc2wh2GM4zigyt",
-	"DmFMRzqDUcCpJM9kQgbW0oGJVn17vR+ckoHRIAeIe6DlAIWfQyWLGKxeOwlmHFl6vk/xwV1FfzaITQT/",
-	"P5QU7Td04WGvlK6j9ZadYnpbaR4rYX1e/kA+WXIEAQi7zxp1a7xJhohP42oOfAVAJqMb9IDLHF58s75d",
-	"MadA1+daIbKkOwGk0cSSyJ6TcWyTN9qNDOauPqEZQ3ASFjOqWGHJqa/M7XWGyioEUIFHERHEffe3XWYQ",
-	"dm6XpM0ZMW9ZREYnh3qd3mGr2231DoNuWJXC4tlpNnrTT/xp5t47bW5hWdSXJ7d47q6+0xXwM2TGOnoy",
-	"UcrFHUnSMVu7u+CtlfuqF9xV4XPonS/7m1g/1Ogmzudgo8UGpF6itcnTDyxZetigWAbMCTCVMWZGlwT8",
-	"qFfC9PGxhWt30CbngEblv25Oa9T6yI2Qi1ObdmWaGGbxW6qKXVK9QvWvP3Wbe53bq6u2/+d6y0smCJru",
-	"qC1t0KKoatrT0Z42K4/j9Ql39WfwPTPBdAYBBjlhGfqDBcbGEJHN08NyDaOM0FXNDJsyGu1Eql7mERPF",
-	"inIuN2/3ghzKlGV9ybyyHSawkQttFjDXRMsJus3gRlfQPIlFfoasjrLZ2SWneasO+BVcR95dZN3lw2jF",
-	"fnDwFMpAQygdYrX9ziL18wTaaogUMPmURFIwq3flmCcu3csiUlkBCNEli9zWKBMWndrNGWvzExcjloch",
-	"QkZzk/xDcoHK6S+aJkuLiDz3QAzyMGY3s/tudc+RIhzgdQ+gAyupK8mfbkBlvrjOQtvsqfNVrYoALham",
-	"B9EbS7OmRhQTpXOo6fcNGtH/tH+3R3Jmes02lXM8FezE+8VIiOJ2ypwJ//bv//H/XaWdTu/wqz/88eE3",
-	"f/p//U//vP2v1vXXV1ftP61/7cGnTvNw7/Y/v85fvfb+3bo2z7u33tMHf7q6aj/44+bvB7fqU6G5Xl7S",
-	"SeA0G/xhAGGvDN6BgEPD2kimw5iRn1KpmWoSxeYUkzmHS0CDoja26aTb7eQZNsft4/beg4qatL/KsPL1",
-	"1dUf/vmeXF3p5vUfvn738MGfrhrv/+3fW/91/Yerxtfw4PoPzboXHvzBPblfhJB3lw6GykY8CuZ67MbV",
-	"4iPc5D3dF4qlLn4VzUcgcTMDYm6at66tRyTTWuDijeV+fQBYSgbuzxLEY5bJ0mzQCeJKUJ7H2pl/LZVm",
-	"s/Wml9ow0txYYNgvlhuwHz5xJuNPm2ldhW+KGfkVteseVg+/h89pfgj5Z8Z05ABQsoMjYLovthw2JdIZ",
-	"QwuTaXOtB6YqpkwXl+E0McSWd4ebd4GydyV3f2pXryn1cv1OlxZLX4335ww9O2VGlqwwnj/npNM56p6c",
-	"9A72j/Y7Jydd359Tfbbe4WJ+iuMav4uPS1KrrVnUANDXStD2jzzVbAo5DRiFinrar6t+bQVjFDEdVDlK",
-	"1/R7AfrvGCppK83P4ilsauKuaHMWkMmyayUyk1lmjEVDOrp5LGezmvybZRYH7V2dAGy0TS7ZR50Fv88p",
-	"uMG5glqkwmIK01pwr0y9M5erip2mc5eMsHIe2PG++c9h+A61ySd37SEofcCdWIMAZi6XaP0E8etK3QEv",
-	"CxV6Als1LyEcQHU0Mi3L6FkieAle/ptkgbEbU7ZEfBW2sF5IUCUGXn3iQcHKERScIV9cNR8lO38PAlaP",
-	"TQRBzkQnCbiojUrB9Co6YzrDbUFWDKwGZssaFdJoadEMPZTR0t+QP6UsWWalW4KXstjVPqvORwzsaRLF",
-	"f4b6vQ7kx9mW8AwCKJmlFFFhPrSUfTWViR408Y9Yiol1j8hU9+W4n1AxYYNSUkEFJmjFybU9kC+YkewP",
-	"1SXy54tXL4l9bjP7TzrdB4QLGxZk2PzI8h9Y7M0c/Ij8xvQq0FPAnGT035iqacW8CYFD66yWSK5deEF5",
-	"WFxtdX6GNGZwtA4TeYM1DLOLe4qVlVgjr3mUZ016P9rZ8iojoUD3i4Q3G/40N7zRYFFIsx7sP2GdmCu7",
-	"uBFyIYLLtGDJqCuRQyClyuHIA+qRnCMUkRmxw0t+RAa4tAdNPywqYXSEeNKKwK7ArBlFRqku4wnJeaPZ",
-	"wEaC5H5PRfRqPL5PYLUZE8Kkg8AzS8+VybaeCWlj04oiVkjNVoITWVvhjXUx/O6Pss1MZWbG5HjsbGXl",
-	"9C38ObTtih+G4TL92gpTCohYcjzOgfBPi5BXCwruAgFWS78GAtTiarqsUpvl5kdQzGB2CFdX8MhcqrGu",
-	"HTk7B8NLEUiruKyh2z5Q1Gg2oK+8TAJ2lv+tGFRf/mC2NrjvwvuA0VhPayobMZXGNkhgnshhQF1QNTBn",
-	"DsdD3hQwPOTNet3TNhmayfMnodPg7dvzJ+Z8NWJhRIUUfERj8Mu2yXmkyIxGzHmebTELs1/lOEOpPrLG",
-	"q4PD3oOy6bDTPTmJ9kaHre64R1tHoz3WOhkedlsHrDPeo0ejbtTrFeyJv25e1W2z8VxOzsUzmczuKM+8",
-	"onpOXXl1luop6bU7OZQD8LUaygMZ7sGgrDNbaQOFtS1/EzhedwzKYCnKI1u/CKomCRW6X39zM9z9SsEF",
-	"rk1eoNM1ZmNNrJ89Q6arZknknfwmQTQgo2+zeXrkoI3sOCANBsH81C8wh6liSX3NujoPxSNwTNgUfa4Z",
-	"UXNzL6CJTDFL33rd8YBor3ZI7Jr95bwQN8I16TggabZTnjxhsyJZ6XfC3t/kltwmP+sFSybsfjo1REkU",
-	"q505n39gpZgbX5inNmIpS3v8Us7nMmqUGUCYlTUlBl8J5hcZ9Exg5VqdJcsOZFdt6FnGVKz1FZQcNE2w",
-	"+BFxtY+2id/dEjXtDlVnKF+NHe0qQ9UCkHHVD9/l8sI1kCBdrltjfrxb2ZqEReaOv/PQTJVFAmO2EVR0",
-	"wtzSPJAb4Z4EGbx3ZFwP/MIkuNNc6TyMqMwgendU86OUF5WDCXORWzohClMKVqmaUqwZAUCvUmdVq37t",
-	"+EWuLci6QpT1dSUk3I50i7jptvZakLni5g46tnHFrygTsVMPdylXxJUzBC8xWWTkcB0oFvQoKzDqMunA",
-	"iYwRX8KizO3KZ76xyMSSUZu6raufhkFOMwmfVf6jwnLpayqWAJoox67wH1g4nSMfWcwT9cCZJbKqkRFT",
-	"Nx729Fp3fZ2TPhuHc/jUHBa0OhAIKb5xpQ5wm4cSRTIH0kprfsnftP0pstOCX77w4oqA3EIkNqpt4ZCV",
-	"2fL4FgAfRHcfTGkpeiPLCCiwqdDNijULsB3V1co+2uiBZQZTluOdG8mVyNhD+ssCy6kgmg5hL0NYJLqp",
-	"2uQHswpGNDZPVROj7ceMRapJ3v6x0zk+aF6Jt3/sdXrH8C3888RW2YQ3OmcYWYi6CFFGLRUjW4GTJTMu",
-	"aIwGXHv8PSpX2jKTdsPmmgyXGm7oV8L8q+QXqRpnj38XxtkXDgQtkDtgHn3lHCjockrneakc34wm50xQ",
-	"/nAy1y2pVKvb6wzN6to8324Hl7CXbHGfvN1mMWsXxOhApHE8ABOuKNeo+31m8q4MLMkAREKIycULu9Hc",
-	"APfzlFASS7PF5zRB4aHJTCpNDvcLmKBOirggRHsqKFv6bR5Ti3SFG56SSM4oF1cCm4wZVZrohSQxHbJY",
-	"NUEJxFzfQds6ygZt8i5oPuCZeoxyRvCRjNBeR14++8vjPDIB4duuRA5WaoTLaMpGN67u925DUx3qXbYy",
-	"rq7a78/59fuX4vr9Dx+u35/R6/fP42v47Ul0XWOg+P3Et/qQNJWFeEy0JN3ecWVpESHvfkA1Ef0Ui7DA",
-	"ncO8YE5kmuDtxK6UK2GXyuMmUTJLzckA/KxfyFycKblhy6GkCTYklVlCJGZguCJuZF6ZeUbVEqAkU7Ov",
-	"8Cgbp8pFzMNeMptFQh1NBWUCrkQ2RqsvTmWiiV0Gth47i5o2Zd4dmlmcHR2OIjaeTDFD6acFS/Qy5eVg",
-	"gbDlqizpj3cv6QvFk4LCKEtixhgA+KAm6ecOZYNdRk6wDhNSpbz0wWqJL4flTTo2fGEAqQ0DC7WZIWPY",
-	"tKEJ0+qzVHGyZZo+1GU4v/aSfCrJ27WJly7pcmfxJIYSLCsfnuUkkTZC5GT/4OjBdlUPbQ/rggUvzbyA",
-	"uWGOHxQCBslLqC2DG8tsaAzOyfF0qiGiB8GEQhiTWhWl5OK9KqFeG8U4e4FlpdSyaoyV7akWjME+dzqi",
-	"h8YAgX6xnJRtg/tlyXCXOMrXZq9YGayTlGWZd0SZ7h1fvMhKElPrDqia9+p825fF2nH4GjELaTWy9cHJ",
-	"ibeW9zvB1VyTjOpHdYZW11roig3zUgcPbevq4SAzrFSGtgJiaX3X4VBTh6KX1UfNan9mKywohrytGWSa",
-	"HQ7O0zBmhIPbacxx1rPCb7zv1WqgvM9F3xZ7hj9nXI2kGPNJmrg3hMxjLSjvyw8siSWN3ON5IrUcyRj/",
-	"MjorxX8qTeOsG81nTKa6VOHMN+T3IajDekEbzUY07A9TtcR/pYJ+oDyG3dBsRAnlAtV20Bz7oJAWQUGy",
-	"31y+Yx+hgyOc3yGPIniMQTB9OR4buRGx2VxqJkZLw5h5IidGhS89mXE1o3o0hbAz7NCPU8sdft6v/vc3",
-	"bOk9yQL2/Cg2W9Ml+zuhIsvahGpiNJpxjN2LzWplUd8uIEhF01MZ9YsxcDl3LRPND2Oj9dt/+wtBSLAK",
-	"9LU39f5vc4RTtxCAfYiio8nEloAaSYF+sH5W1s6WUveryyVUsz5Et+GfMmYlkm02dMQTvbRZNCxxi8Ir",
-	"jpdZjUexVDas74aZ4aSK2ci+GRXLvi0uovzf8BavIOiPpnpqpm5EkaZUqHQ+l4lmUX/GIk5deCHMCi0O",
-	"ccHoTX9luMJrYEL4Ju7VkV+U4fpjV7mvPmcbFHGx3OCAn831Y/vyL+B8EkonKeTIqc1oO/e/gNJ5aFvb",
-	"7Ovn7m1EMI/Skd7sw9f25VuvAuJnKSoP9SLzau4e8gyPmQObcAUazQmSxmxD1r2BVzcu544feaXcoVLz",
-	"Jt9cmjcrZtod8WlhL4yKLm1VQ4sDAezwoEvW0/mDfTnoaMoxFryTGPeF5YVj/t2sxsUtFnI9zdzmVnNQ",
-	"W8cy+c0kvwc2aWWIz9IETAn+5ofsl6VME6gMg3kvq43K+78Lo3JJLIWTG+xTvCNDjX8HkkAn5sdvH78m",
-	"+0dgPsw8DUZlnbNkSueQzApNWmtgwiZciryOgo3ehYbBaMIFGu28TCTXcCUhoFtMJOxVASQ/9Zp7t1+3",
-	"3p+1frzGH/ZuH/zJ/vCpd/vgTys4s1Hwh811ODtv37HiEbcxG9uEZayoHgTb9pQM0E9oQ/fNufyVQkPo",
-	"IwtU3SxVZh5QpbjSVGi/KA54J6dZ6SMbwHt2TmRi/sAiPcWof3RQYoSe0a9ds+uDjm31j1WYbu5EXFVc",
-	"eAGB+0OGpsAVE+SiJWoqPqAnG7XDDCpWeFmXNMc2dNCV5hSliQUoGnM0s2x04y+uuVJic696679bXRyr",
-	"4+7kiCq15Uhp5vxcNXOZ4hOYObcaoaB4jmu1qTPnCzh93jiVqISKDy4I7SnPY2muEpg/aSPzsKSEUcM+",
-	"AhQhUytS9IwMMvu5Wm52M47t/focW23Vsiog05qLibpvVbHqNQUyW23SUDiZFdF/zL4vpbXu5nrzW7x/",
-	"bKPx31V3rxQhQY5dh2AbZ/Rja7jUhiY4OfN1U2M2HMDtJU92w1rj2ZUHZhuQ2kCvf0QGMf/ABkUVZZFw",
-	"rZkw5x/Xj8ggYdoQmzdqviFSjFjW3JBdCa+Tau19IKvRbMSYKmSbXHFTv7RczarYNMYJZyIC20e47Hmm",
-	"1ReS0fOvBEt1AuYiEB8xWLDmVE+Z5qMVpPxQB9kI+BMWbdtWRrSHqfPXoZ8l81KAh4ILi0COLyuyQOy7",
-	"aJOahevLq77GadhVsTs7q7bInZtjdC/BpGZghXdQECHcLEu8tyGSXptfrbug5PUbf8M3lFAZvdepdjjc",
-	"282b2QyFBE/E4fagssmrmdnfUYYXCpEDMaNBVI2tUbRrRlcK4tu2vAoGle0yiO9ucXJlzR5/DumFb7J2",
-	"64PAbfDelMU2kN1Jr3RupF1dNvQbRqPlGoAVKFw4aJMz3FkQT7TwsOrVDYuwrL8Hk3daCczeCBEPwmev",
-	"RB6DznUImP2XBWpZI4K2yCmozMO9wPi2AFiBOf2lsPXyQPDNsfVsMf6tNzd+TrSDJijV2iyU1F+3YfHl",
-	"S3i3ms+9rjh/4fPKLH3HLBSuYsqoCF8phLaH9iAEBqokzOlPKXtEhmzChbLIGCrR/TJw1OfPf3xjjtrl",
-	"vUpbOeOOlmQIYoF/YEmm9FUmy2hA/XltHEcBedUqUWimz1b9VkEc3bWxJ0XCwnM/l4k+O6+5zFuVM+Ih",
-	"LCqvuk85XgQVbV20B0ykX+wAzT+7jWCJuBrRJArR9MScDMqvJZ29vGMaTEfrKAB12N5B0FIHd5ghG1mo",
-	"Nz1ls93S5fmhqysU6417tIWgG3ZLT+4GYxHXm00Zvom26czD9ZmoygoabkKYdy9UiNxkuLhb0iDdoQ+K",
-	"0qY7DjO7zCefg5R0fkdC0vluycAjKLCc4Xcb1hnHeW2dzI5MtJQ3zex2ysUoTncsCUqiOJOWuYQIr7bA",
-	"zvAFWymgJJuJwvrIWFMv8p9BBI5adeFXIfzB9bqIPVBy5/8m8kYCMOBulwecsZmmtxnh4D62RYZlnG5S",
-	"vTL04YfNRu3e3e24U7EhDdQynkD4m4i4mJAyVNJud4FbER6bCvRWJq0wEZA+V7+kv0tkSCS9K1cHoiSi",
-	"S7wkuiqT2rIF08BtqQ6XGRjYBpMco2V3CZxwlDwiNMe8SwVVik8M3ZbCO6XYRrSmWmhEl+Trt5ePH1Sg",
-	"VIM3v0xSrN8GTqwY6czobEfpvYzOCnzxpkvIrAD1dnXQ3fDq19VFOpvRZLnBylJyBsxV4TtCDVINXAXu",
-	"NCUTs9JV7dwqLDcD+TywVJXz+vKERFAlMyGo0m/k1vS3VxmtOeD1qQOSAGvKncappabxHRde4AoE52HD",
-	"NZexr37GUZhXBvG9XJBYiglWyZA3aPr2vE1GmHIxaZPvvfp9brHCFy4jazA/6PQVRDKqQZMILjComwky",
-	"mJ/kj0LWvzRk6zG0zahY+oJih2pxTm1NBiOLOBXZJnXXvN0Tcxfcy5M1RJ909JTMWTJiQvOYfUnUVxxo",
-	"aU0wxRummF5rH1VMD9rkccxoUqroArDTmN4E3gqoRqwAcDE/HsHgA9bRwFmIMa9rU3vsa9taAxXTm6Mt",
-	"276C/KoJuzHqkMhO4xldkki2XT14iJn0w2wmYDYGiFcIlB6ALoWRNL5pWxWT/yGmOmTTvHh+dkmTCbur",
-	"oepcQKIbbPwZF6lmygKwWjcm6tU5LKN1mAydPd7epn1FdMaF32+3cpIVNLS+7bbK07dmU3nGroTNIefK",
-	"lWtywAUjKsCCvybno3dwuN4xmCuL6+hymahhBfzufa+qSLhOUGWzf9cQCVCO8EvMZ+Ey4eb9Njlzfy0z",
-	"vAQr3aaA2iICiCRTPpmu28f5Sr1tNmK5uNP7An3Sd/kkTSYb+Lq8T0I+uYswJJ7b9a7oPO76YgCY8grH",
-	"AjwetTE/uu1qJKhTs3wHsIiVOzSaGY4PbDDPfaOaVyL7cpFwzQawTfFFNAN4zdAoUsW2zEVf5ZGcA8oH",
-	"Vmw3bbl32xQkwihydn4l8s5RpilHrnkRcr398r4ergi80cyPAuCBFXpNEkt54ySOlZ2mB1sWz3FkGqoL",
-	"Z7hgy5erQaEh9yv52u/sQZMMpOhjbeRBXjulhuxiaIY/UVk6h+W+Q2UBtrhUTQUJF0hHo9nIOg5Lb7O8",
-	"1Kbra2O1G1dtQeE+AiHktO+S6m1u0vynlNnHOklBuDCajKZvAIE2WP/DIiwnOVaRw6XXoynDUjamiYAq",
-	"Wkju2FF8vof6nB9gGdKOoxAhgsF+3q4vyfPOG0cB+GhsFI0MPay4Sgq1tgCWLDTnOwW2yVDocJCm08J9",
-	"l3rwexufKkrw+ZzVuIUdQoTdje5phc1u28OlJePkVeN///t/rhpkRpMbReSMg2dw8zjZS/ZRX7DJrFJ1",
-	"cS8UJbtZuglatrx0k53ji9lFSDPGZdBeq9NNi8GI92dSsDSlkV67GWyOzT2VTn/MN2U7jMlVBFZzxHi5",
-	"L1laql2VayHWLsylLFztxAXDZZQqmYqosJXR6QlxeHlInGATan+kYpKEwwsu0M1di7wVy0mLC+voblrt",
-	"GRzoHCwDynrGyTyRgEW3Tm5unBQHlVrDuQgYZoM6reerzyrPj0ZMWcKs6VfdqHCyNmaxqp0npzERKZKK",
-	"GBBrrPINbGORRXpp3ynzb15Xdl8vZHKTAeIBeDWOOZaTCUCJ5FWuep29dqfd7e61Ow97+xlQtLk9LgMJ",
-	"9dWSIlTpfqo+B56kXUXgJwDLGfvo6l07tQeu5RaIJGlaLsJYm1ml+SGbUDwiYVPSSX02Sy2/ECMjsgh3",
-	"TTJKIWyy1+l4+C4rmReq6BxKmiskwhWYW1iYhcHAWsh3R1CW8Il4O982VEewhVNuEdET1FKunHVguCQ2",
-	"gncFAPOq9ZCBPZXwjdd8k0Hz1GYTgcaDVJob4YLFcQuzuS0aj/msmdkzZJJr9rg/DfdtMM9+Z4+Uc6gH",
-	"FWPHdahUZJ4Of/q+bAzZCh35wihxeOA/hjtHdej4O4gBa8UjF0LKn3NXCrGOF8MjqojCp8Gaa3jXsiGO",
-	"m+1x6D90wtrOswjpPMPB6LNQtSzHb7xtmu7u3+tZHOcuv4E51HG2rddvAD3NOIaj36+rQOu5CdyRkLu1",
-	"JFnKFKFucQJ2wOKpdEGSYJVzEwuuUdfzLzTQvMOq4jTDhB6PpmZxseU8wWVQsxWSdfZfMA4AIJuV8mgl",
-	"QJuQTC0ALGyEHM0JorQE4b90FcIhM3sAKbSzdncT890S6z4PFLE10LS3NHnDpG1fYNBXx11u3yq7+AUw",
-	"vCYG9MyqjkbxgOq17kaTQ1SWjr3PpURiu21yYe1cxTgGyO10IPftLEQocDBCuCqUwQeFR1W8kb39tRm8",
-	"aVID54lc+UplCI15nAGwEUrsNEnCYriOuLAkxB/ZFB8oVP15zVKxoC+G7oI6FVoPl3SyEaRnuNY+efz/",
-	"s/fuy23car7oq2BrrypJHpKW5EtiqlJzFF+yNHFib0ue7BnTWw2xQbJHTYCr0TTN5XjX/HUe4DzEPNg8",
-	"ySl8FwBNdvMiyXGSpamaFYvsbgJo4Lt/vx8D96mPsl/m880aGh999X7Gei7vXwAm8HJOKpt6T0xRhjAt",
-	"tj9lBTZAbe7ky3VtlPVRvXMl64DaBKS2fTEJZVtIKS0o3lvzSzd12bAX5yJLNwh9yPFPcPXpMwjmbNKZ",
-	"425iduYvghziKQ5NAf/m3qIFEJE6v4Y4YKIV2A70o7ogq6hPIpEYjXHj/UhvakWsqXk/NhNYlygO3Sos",
-	"9zo3CpE/CmZJHKirA3HMFPPH+ulSdpYj2OIUIzfwtTal+Ov5Ty9rsA4AFGxN+CdAG0DUHsMFDbzH9cjj",
-	"I4Vj7qztNl+jb7il0Y26dldjvL1mzSLkEPDZM6OJkQgYtEtija01Tccb8Vb/RBiUJBDVl6nm8/C0ztSO",
-	"RO8yCUMtUFPsPdycguHaYUf3Li4GmcpTu4XbFADCbc1qnZacrBP45KU1gRaI6qqUSGpUxLQUDXNl6oUt",
-	"x6uKWunvtH7g1hiwHcDMEBgkXyDXQLARWfrLmG0jSuyELOtsZERuhoydM7Yq/6Aoi7l5wWc87E3SJc+i",
-	"Gz5X4A230ZvuSc/p1tqj4V424qxIjYEnBGZZeQ4CutCqF71QjXLrqchQpgKFM1zKIhEIaZLPWx5Dh/B0",
-	"CKmG5zHlMhiMwi6MN53e3pixsGW2NHKq+YFyLxr0JgsvqbQENqqzJbigZNXrCM0JXwTdrrYtKaw0Jxdm",
-	"Et3uERLWXqwgCiYOI5Uy74K7p20Gg7olWs8ZvBz8bF4nN7LQT7vZQi1w976vo1K+3lptasVDVJ6z37dv",
-	"X6sZAAtHaX6ZpioFNgHUi1y/1ApbfaleAOOZqhiq9IKZ7W4nsMMK3f0W/gCQpbe8aWKbKPdql56esVVi",
-	"n8/htiL6Nd+3PMG/mpnASivCuajf/M2sar7s7gsJtCwuXfRVe19KivEPfBEZFka/tCEyCyj18DVGlhFx",
-	"NokD5BegUb7ECmchC7KhgarNyn1xzcoNisFsOD13db3J4R50u2bl7fa0XMc7CNt6q66XFVPiwpX1r+gc",
-	"Lv1y4ZVKJKVakRYUwZcvdskQGXcmIR13AXAgtzPPM0AWWbbQnEpzP0e5fYnaeteisdaNqPEDeKMnPFE6",
-	"ref1403T01SgSSXYbK9i8YphsBPOXEQSqtdMpVnPrYg1PvGkoxIg9s3j+qCmINiyndEcQHhW9Xr+AXnU",
-	"xEY0an8KQCl+6ZG/ubroLuB7sh+OJXx81rF2JoNOQr4izdJWnbf6FiKfQo6NHlYLj3s6FGzr1F/hE9HR",
-	"w8lCXQLCXc3a9j/a//f9P61Yj9eRUdho28lwyDsCC1uMxlIWLM2vFHTkBqH6CUcOugN8Qf77xpE0lRqD",
-	"uxUQLkIe0f01lnpek5BoQmCIgaXwIuYhQVt6OdY5CeQ2m8lxZsNp9LHI/AmmBBtRX5kGdzkFUeG8pSVt",
-	"FqdNsIvMKM6dRD4Cy/vFbWz3CrEYotrjTcwJzbvmvL5+djnjuEp0F/FfmPuaFnj406xQfUbgoUqbjni+",
-	"LIN7ulYIL0jX3zOKLS7oL1k5+ikCR97GU9z53Pq0Fc5yLsvIbUe1SLZIaCJEskGTp+5SiIMd+37Yw4MD",
-	"kpz8gfgp+z6Gw90ofdUAvbxUL13P5VrXErxcSuWjDUx5VmWLhxcwVi+yvFRFfcPFWCGT1oMHD57sA7Xd",
-	"+dNQvanEXMlCgLau5MCccdR2dy/kZR5VEdSr3JZ7Rwe9Xvrp6POvR+8O20/e0x/vHtC/H3zeb+8dwFe/",
-	"Hr47aB+9D3+/Ozxy1/z64N3B4fv98z33H/f30buD9oP3+913B+1H7gP/j71er+Meeth68nn/n/f+/dd3",
-	"/9R+33hbDefgFoIz2NnLHX7nT1uCF5h6l6gOQdjsoxg4EQGPFWk2JIDvmEry6ODocfvwsH10dH7wpPvg",
-	"oHtw0Dk8evDw0eN/r9BKNryRo2+qb+SbyhtxC/Tw8+0tOq3548//Xi8NiqwWAD/G94q4o6NOk4XmQKkb",
-	"0KNYGZPbwoEa8lgybUslUy7IRgz3Zf2cr6QwqGESqKMw6PxG3AJxBG6buJuTOhzvXbIpwOJ0VpEzJ5w2",
-	"CkK0js5uTXGSjdsnVnaZ+Quj0MvCG5BDRq2hJEgJg83NDPp3rbp+vcujNaLZLzUNLtop8SRbYX/6Ra4z",
-	"cd6ePh3Jcm0leFlM60EBk6lV7gmJe0up7YgkS5mGYSTLXdviFgx2QDriJ8VslVSY4bx2LccqFT7wlA21",
-	"KdjKqB68zctrVmnoSlAaQcq42H8kbQggeNhTjrxAPEBuDhbyFB5aq4iP6uFCimw4ZFXJQNh2ejnOynZo",
-	"xFuobK1+nwhbmoJ6WOPRA7L3UGlVOEntr5YWaXG8g8fM8ob6KiAJ4WzHSkXm4piWH72+XhMLMhvtjQVA",
-	"9MODh98++uYxbNxnspQ1BvJAJKksZZuKO2kz0l+457BXqSP8tcgpBhwhkNk2Y2XZAEmAFjOh4BDfMdWM",
-	"F8C73aSK+TSgvbj01GKSuQJJXFg5r4XI3bqq9xYpRivQPSsIIDcRtVvzaEp7BXX+Q5npmEOzTjN+rhVi",
-	"jbQ2if8uCRpXnD37sdMgV2okBRxgjJyARVDpCpYg51h0uMm1MGQ2y6yqkJIuZksfPVq7kmNVypS2+Up0",
-	"X57kT3wDdM4UpV2R5WWmno2k2NvTc/WxfC2Lhd7Lw1UN2I19OJVIs28calUKReBFQXtGIPGpwxLZnIon",
-	"Y9rDnWhleZ3er9pXT0dTfVXvjA+KgFBKW2vXirenfpdQSbh4Lvsj4X4C9Au2y0Z6MNwuhtkHZRtwtHk3",
-	"bOa9kpD8/H6rmpm8Tq6ec3+dL99jR3RrpicQqOe1tXa/jOaUfYJoEumhG8qjQYy+vSVSd1YbbIM+JQqk",
-	"x+3h0F8ITa5UT7yuX5JuPN0+2rXx+xwvSIYtNs+SUNnmd1dY9jH+PUii0kyWkdc3ebXI07pJE7DJ00Bf",
-	"El6S22S+bb22JnRtpwpIgOVOlRb+t21LNdnB2tI2fwN/4EGjP5QmEEjl78BtW/1rh06PE3yXBp4VGzv8",
-	"p+dIXbBVNmyfWSkL441UjxJ+pc1MV1RlTV3qtByZYsPw1Qlc/GOm0xuUbd4AsH8RuhbHXr9KXk3WRbpI",
-	"YlaXor7qeGuGgmuxclfYv2VRabiCcW3ab7VwcbQiuhkXfUnaT0szlmXW9/2eX5BU/zeyeH0wCG1cblUn",
-	"6YcmL1DFb2D4VhHwUnQDS+wPDkN4fwPkrbeQcT5Xcnzd5nDKPnng2GXqmdSAw48XbgKwVu2TWdfpQcxC",
-	"v123xxbLu13bTq2rgy+IEou38Iowunnzl3TTRoPl16o0sOY39BBUKzQW2rhCv+AU4wtRdqAqKt2fcRD0",
-	"oP1EtgfvP337ue3//XCDfx8efQ6R0XchfK+neb7zvrZroPaVrQU5iNoI/lXmUxJxlU7/uIvAmTiWoHoQ",
-	"t8CNKHEfYyKvI16BfKLLbcnBibH8GA/swYF/40D2tD7uFQbKXWiNYmmnuzOWk3e4au+JS3Ch+H5tSUO1",
-	"OKFF3IcJnpVF2pXtqgvqXuj1Y95LdYuNNYjaXJp0LrRS+CZzgsyNNn9InHHPpRhMy2mBhu4Xz6UdvXvc",
-	"fvL+16MDTqD9rtNqde/xZjWZdfiTwwVNVFYwr+TQftlu2G2KLUL55qqKzKqsHWYflP69Ctp1OtPeXGla",
-	"9UEVMg84Kmt154KmTNML3j7rC3lbX1Gz1rZI/w51603Sj04HbvU6blN62zvx/ZXE97aCD4/C71r0RbVz",
-	"dpXBdH13iHvLt8Bbbaq8awi4g6R+a69LhFrxbXQAKbuxd5NmFkTmGkpPkqeZFXxDjSe/TQzVrG9FAAD3",
-	"FXrvRsR/VWeRAIBvYz03b8yl8S905k7k1K56HcRRmClsJOiIBOaXCJlbQwrQhilRNYe8rRc3kfPcyHTD",
-	"ub2mq+klNp1e95WHRorKJwIfI/BvaDMTRnfEiUboQZFnFp3kPI+p9DYSAYCkdT5fxF1+dLt2KCEHbbBU",
-	"b9+8bNjsdnVVl69oMFfgGk4nBPrFtN1uk5wOotYStxv60xIaRkkD+5ssdgYSZp5tYUdCT1eSY/Sl+zUo",
-	"7jZXSh+Lqcb4OH9ZKPF3VZi6ZF9f9kcqvVhD6wbN1/DmeXi7VsCtG3GLH6zjOiGC4MzodSPxBI4YZAf8",
-	"1wYmuesNBfnpNlmQ2/k9P48NZ079c/622xjFUv1XvAR1b6dWsdra2tugIq8H1OlROjetydpKoS3l7hkL",
-	"E55SN00SEk21+hALA9QUH/p3R9ND8N8aAtSCetss31qn6N63muQZK64MCrd810U24LZap5DBXu0QEyyo",
-	"tdsHhMDyFs7hesWrhzX9vMCbG49mXZK48eHI0FOovnIfBPKW5OHhQQLRTpDIvu4LM6KQfnmEjGT1o6uw",
-	"JAwNdDO4e6tM71FtAX73hZoiq3MYAQ+Hm8dyv26UOtriOG5rRdV3El3X1rGqX6jy4raxESMPPBo/RDKc",
-	"7UfBDN+GgaMIPnYG2npxe8ASS8Lk9kbaBvM9h2uXeoQ3FiXbm0ZLYhPxDXHQ4XX5t78d8hr92EkoVlyu",
-	"ifLFliRvJb+Impa2dFpI5CfagGAOYiTjLM8z4jFbrWAfPN5Iy2NFRa0M0gaw4ielE1cBk7Uvx6obC6ix",
-	"nKMHZLRW/ZILZwnvEitEASrPdylTLxgXj8JtRDhx/vKMznkLsI9i29X9DyxJy61JobCNCwDPqQFP/PX8",
-	"/PUxE1cgfi0eMcaVd3f2GTvCbfLQGO1bsTGs4m7MZaZDNRqLRppZDH6909pJySTh2bhtlyPbwViZaQl5",
-	"ahwyboTS9E0A36zvh0Py3YbUL+60XUsUvS00hA83Mbw24M7yRLnLvww1xGDiUg0YX75rxaVJ5+BkQMFH",
-	"pSESyx1mEeXUEoTpcutCKYtrSA7b0Ld4Hl7vwtCrQ3UDhJ2+ejGfPHkSr+TBehOWXmhlYq2KIFgheJ6R",
-	"JKmXPLjdDWLnzOTcHUQ3DR+5YOQtrMBkwqV2libkWQd920jtd7GCctIMyoBsYgnCeIudWO+B3aTi6Quh",
-	"tqBYRFgKDItOJ7WQKNT+upVdotXH8oJX+7ZHn+GLgWrWFsfjlSzyTNmyHoQmngMyqdRCK7C83bWCr+Kg",
-	"Pm7MgYpsNyIycj96XULNWrm1WUR84ThFofHGQjGem7sCFA4fn46bxGKG/XG12ezBUrPZxftPh60HB597",
-	"vU78Z22DGf3QxWYbqM4Iip7Q4qK1gMRROdhrqXjq125FHyCbP7D3yizPnVwi5duqHicCNGHPBgs3pA1n",
-	"LCb18Z3lPgRI7kqDKl0Y+C9ZOSJDzl7DTyVBvNwbLaNnNvZG80XVDuiNA5MLduiWDc5+hBs1OPvX51uc",
-	"+f5OZVVXwK40+u3QZAbcH5ktC1mawjai622DVfK9+5+ndZgijX3yCx5aE+GTX42+0aUzDrsiKUeZTpAx",
-	"oaRQNSYwU9sSyQBKjsD7mo2M87ORDyAN4Lw+dAjl4ITZ09NZ2RFA4o2NcNArAr+1QGc4ygCNYFohhVia",
-	"2Rs1yeW8uXA5BNKhLrOetPxitQLwgp9sKwTIJLuEzS03jNsV+pCN3nJo0BgIwIFRkx8PWy3HbG9CmV3D",
-	"Qh5GuzT8FUL3DNz1uupqrWbszMfZKm7qo82JcE7oxtmRmdVgJk8K9SEzU/u7ikx0QsRkrWgc0SItrjrd",
-	"3qqd4Yo1P98iKWV4ah3xi2dNmbdiZ5kugIRUizIEmYcHMgOqhy5UrqRV9rfIVYW5vn3zsil8vPDOUHlf",
-	"zkXy+tXZebIODPVJRV6PynJi/7l7//6es30O2k/e8z867ff3+LP9f/6113tHBQDd9//U673f3+tC2YX7",
-	"8P2ng9bDz/v/vHcfChbvNXTn+/1Q7wriLoNsopvdwM0vTDWUpZiCqiLy7LKQsAzOhD0rpU5lkYpfmKYW",
-	"bZnOSiqLR9VSlNnIqv7Fu5P2v+PM/+n++08PH3z+rmY+eAymRVbOz9yLx515qWShipNpOQp/vWDZ9S+/",
-	"nC91TGPuI7AAQtwA3qS4L6fl6H5uhhnRGUWfEkdf0hIfZJ5hQDnhU+Sup8AUtgtrjNUQfppTZ5apCCE/",
-	"CyQtlFI00zKnxj8aU0tcTksI6cT39XRPvypiGt29xF5d/Pd//leyX53FJGtfqbn1bc1UiDQCyC10tnet",
-	"SD62bd9MVAI1tFQawAGswuSEowaHDCK/sLbhvbid7HaZ0d8DI/CrwZp+T2qbZfgvJi5usembpTWk6NQz",
-	"WaiWuFQ2S9UCzzGtBVoLV2re02G2ML2YLLkjzpQS79xuUbrM+rAU7/eKaa4svObw6T7OPnOzGCmZwsyx",
-	"jH/nf7df6TZOuv1qEFZETrIf1RzKBVA0IVfBTZHNIjI83uc1p1mOq/SWhD2kPk5yU6jCdoXSTrrOzbQQ",
-	"qj2WWe5peagvdWpVAdHKjkDwAvdK3HYmUWFLOe9ppDWE9YYFRqHIm8ZG9TcQHR3JD+q4UiWTqn6WKkub",
-	"MyvFUJUE8D7IzQxVccT+Zz2rNFLlsUFatZ0DpzRRO+JVaFOGL6F7mL6jqE80WHcNkyW9LfKd7k4kEyr1",
-	"B+7jI/S6N+GLio4nFWPd/+Rroj7fx4e08cUlrcDnTSKiQmAjZG60ivbn36bOHfPbE2+6YJaj6ub87CaR",
-	"6YGpG6ydTiamKCEnSuiAWFmPx80KNb5UaTdC60e2KUb84zZujFqPoBhfpyCyTgWQbzEZGMP7i7GSAF3S",
-	"opVyssD9A8Td//yf4gWY0bZUE+s+OexUpLKznKaTRIzlVWXnteokOrdX03X+pHR6+shJBuo+x3FIKxJs",
-	"P8z+DgKhK74HASh604ODB324Cv6pEgJWgt2EC9aXed7p6QedhZfuCe49k/KKTcHgGAlS35cGg/EPOyL5",
-	"4XnDPTJrs5WbeA78kEqAVf3epGzK/MvZq5+x2PRF+1s403PS4sGnW+hWd+6S6U/HEEmTY0Uab4ycp48f",
-	"ih+z70H5HXu7LsKErPD3AxCaODz61t3TEtYE+Q/a05ZYTjPI3K0jM3NLTJE5bokUTwMKg8Ws05jIX+M0",
-	"dU8DBX+XuKkucQlo0AixBvkmNyzkB9Bz30UGsu7s2Y9o9/xg4Cpnb57B6QGA+ZxEoCrReJog/Bu9gp4G",
-	"oFNnLoDBi8UjUSGXO4eXChuUZ7z3q3rKfdgW9+6diIkqrNH37oFylJvZM61Gi+W41s6h08Lsuh3+bRIF",
-	"4cc3N0aQAMKZNElwP8DQ4m8QY+eDuQIAoMoPethylj337iHyEHzIg3CrnFTVc+KfdFmYmQXorAQ8hjMz",
-	"Lfoq4amwsL2JxC6UEuNMT0tgLOnpk1ghw+hopMGTWCFp3Gq2hMZdr4UUb9+8JMUbDxXUAdT5CdAEPT2R",
-	"hRyrUgEXcl9OrapOWfSlduYlHBe0buyxW3+UTlXNE+GT0qH1+Lswx3v3iCncdu7dEydVXnCw95CCGwnC",
-	"y2mhlzctaAnmwSapLE6qH4iZAZJ93Vfdnq7ds8wMDVK+Qg49kVkBZX5x2gsCULmxZQtXomQ7igY1lJkO",
-	"csc5p52efsUw0fBcvNLtn0ultLOg0haRiKoo6wobNeYj30seHhzi3ReFmlqV7HfEmRFXSk0q0EvoD0id",
-	"Qo7WCTZ5CQCfk8K4BVRW2BFEEvjZLb9sU51CFDo3/StafkmzLE0BjR1+niLTYF1DyWxVephpmSzN4JiU",
-	"EKph2gAJlJxaHmpkCWY2sGjTrnnjrEXcMt7a3wNGaUSF2RdWoQTKCmFmOuIvBjNjD81N5myGo4+kzXAn",
-	"6WPuc+VQnzZlTzsb2EbA4R8zi/tlbqbd6hbJrEgeHjxMWh44UTJilndYqg+iE0quqqA4zJjigFQv6h0x",
-	"1KGo85S0JXJqw2OddnKGhMjKrkfKqaOoVtLZ0VE4BbYfA1nRcrPggRXXVeuZ7Sf0pE5L9M2kXfC13Evw",
-	"BhZFq5wGw492LbFoI5h6PudtAE4seQp5DogG3cj7DAtAF+FDtYjWCGHFozrmY5FIPU/IWLH0sq/UvCUS",
-	"bbQK32jT0/A5vTfeq05Fo49hPfAQCOaIdMpHsoI3WbM5HgjP653wYvdLbvr3trJb+F98iG/RNW3h6sNL",
-	"l/0gvcLq+wd1l1RcUNY93ehFV8G/cZf6C4bQ6RLOKz0Ag9h22h/BPlZOVPJi0QeYUpdlTwdsyi7QlChl",
-	"GQdtxQHHB3Ijv5nJggRNDHWZjbOS7DAQ0FnKwg17f3uazQSnBqkfmB8AEZeKuqG9m1lSfi3kWHDrP1t8",
-	"4y1cm+X3/Iq3p/U3JSEWkgRw9KwI0gCjKUwpjzxLMATQCAci0xBeuvAaPNnv9PRZTNoRLwz5577KyL95",
-	"Xo4RVCOUYi95/fZc3Hfrbu9/ItqBz/f5Ucl+7MOgzDzG/RSRtuHZwCtnxNgBZjUyOVqVDxa2FYiCqguJ",
-	"5kxqOmAdeXJ6/z2h7eG6BUcTjXKMVyhLbz/p0HolHHXjM03nEIweOHnPMXOFTS3gT0lN2RkKeQ2USsUe",
-	"ajUMaiehNw/whhAsl4XzFWJ1Ib5XkFXYUFJkpbI9DerQZ8Z83U3cyJGhoJdpCpbgxzb99nF0APmoYeVA",
-	"WN3cGpwLHKgOZa8T9h+QGzrTQ/f3xj6jLJy39R/GWW+moKSVrfZSVFubyVbx42LMSf7R6Afs/U9Vhm62",
-	"pCmJCNupI7435QhtMnTf2mAp07LtJc4rxHfUprv3O/SGAaUxEZnt6ZhfFRxd2LhSJO5dJF23KL/SFvhV",
-	"uNvErxCOcJL7157+td1u+/93lyZIHy9+FUkgm3d/ni+n+/AgMQQc3H5vb6oB7HT/nnvEM5WXsvKIZZS1",
-	"roBadexRwTEAUhSM4Y37l3/A01zJAk/l3EzxuNiRmWm0Z8CPxncrDCRp8HEp6Eo3HKNVZTRKp934pUMF",
-	"A1iNbpsygmgYlkznNCyZzhefhIm5tJADRKRghEwKGNkrLNGupOx8Nph/g8A63Y+8gH/WjncBQg5u7ukT",
-	"KKycFgo2AWc2ULuBG0zgr2jkYH1IR5wAXUwQqugTZRj2otiWfzA4YDzInsatEHJ6Tjz3TeqsilPAuK1I",
-	"AffOqJnuSlME4N69N8pO3fkNAgyfeul0De1GcsOz1DlM7BdCdNNZ7F4zwYtu+RflzEdeT+p36opCUQUn",
-	"E+W4gUOxMD4xAayhbsJxHz85SChnuDNeSlu24c20T58lwVzwXVdEAydkWFyYFZRkST3nbCHEjUYKcLNl",
-	"niOqPDiFoC9nIyNkDtPxwIpup6G2PgKTHXcT5lhLM3EvqCEI4BwEVQ0YkSA3pVo4BkNInbOVAUDVeLCc",
-	"Aw2lO0wzRKcVZBP3fAFfjRPkRw/FCPyQsNZKp8dh7blwZAQeAfaVOduB2soARo498CxXuq/AxAzVpuju",
-	"BLYcKst2pmbfjMEjAfmIj0WRdfiI40Idce70iXjoP4lIt4BwB6Im/WlJg/ir1EP3W9PJvXvBJ3ILHy1g",
-	"t9rekeU5QxZnJT6QMRVJV7IDd47vEIhqnFcUQgArtUtf6r7K8f0WyodE6awNIQFamOlw1BITA0/dQGWR",
-	"imY9+8zJNUuxQyTNRJnjNWRCWA5JlPww3qQSJ6e7liPjHXGqRSKnpUmqNrxbUfwS5GgSS8nUtEQ6LUDV",
-	"g1SCLUTsHl1835NclQplMDR1oDtUqA+Zmom9BP/R5ZLHZJ+icvgDk+llntkRrL7k6khTCJVmpUp7em+j",
-	"l0FPcXaVKUSa2b4sULmdVAnIIlxqPnh0xrwWgSojxHfsabe+mb7AOSQVveXPTOPOcktqBoOkQn/nXwe+",
-	"SQT0l/nMmUIzAJE+WWIR6+fGQmF4AfsAa8Tj32KVEXqrIRrqNwf1TMArQuPQ9vSlcg/iRkOoClx6eXY6",
-	"UYVVqUqT/WNhDR6/BWcB7AsGZhSvdONmgFgjjrinJbIlcd8DPARCgmQAWwFgN7BOK+KlxPOaiFzJDypk",
-	"QAIlK+SB4wgv0QhHFG0WVn9UZe31zDYnp87moxKueEeBfQ1KQJXRapcG3zvpKPcYvh2tE+j9AUvKfckU",
-	"sjEnNRz/OAMBq+Ch8SvowC3hIYvb0wyDwT+0355GUTnI4eK+a4nCKX95mUcsbSQ2AXLcDDCVa2aanC6A",
-	"3YcAQBbWd9ceU5IuYPlgwSXav4Rf/avPBceWr7uAsIm/cWbX/Wl2/8M39/swufjbRzCdxwtTpDviy2HC",
-	"7nM5bE+zBI0zIYSzC2zJsWjxnfgkFmLiCQXF//IJfPjPifh8XLk1c3pkLr4T0s51X+zti+8wPyf2pNvi",
-	"YqDK/mgv+csnXMbPPLb7f6GNehon3Vrikx/O5/39zn9Yo/f2Kz8JTiEkTL+DIrRnWKzo3v05f7X3SchJ",
-	"1hXVn+VFbEU/UXk0mdrfCRw6TW7h9wGA/DtB223vk8icCUxTCbm2Lj2tFQZMu8ud6WKq8Md72u0iU2TD",
-	"zFcKTpy4HE9tKS4xpE2fM7S5oBYgug31kzeyWiKBd5Vw20UkjOJ4zDGEvXva50aMxr2NP2PZvsBFcEbO",
-	"ebAh3K34dFqklg9125DErDA5MH67h25PMbbkXQetIDjOTWy5cXo1Jo7o8radFGoiC3WmdMocUwS40RXw",
-	"QtyiA61DlPv8HG3NT9A01BUN13b9vzo2z/pqr324Lz6Lz/tuAG9YcPDeZ9mlNMPTI92ije1+Z/ZT1M1Z",
-	"9plvebBmrNBa5B4WcIehp6MbFVI4idjToXAXM/ykbvkCp8sgn1nOFEmfOIpRGTV5CIiVQDuTS1CsJwpB",
-	"Te8hq5zyzZT1KSjUtyj8IakQ8XbQaTK6r7yWAYeJ7PTcQJDFN/nluUhseKV7+0lk+tJzwYQpps46AKEG",
-	"v9yNXR0MoUSmSBRNyTglwYD8nJK7VGRT8cRKM5mQC5g4A9gNBra1syEsNN88hQGj7mWZVs1VmklCUh+O",
-	"TkFCh04zDW8I2vHSFE4uZRqFdU8nb97+fPH8zZtXb5Lg8YEKStC4RgaNODcIhk1YeA7GFYXBMPh5HEQv",
-	"Dab+plalcVA5sGdwvQE7dBFkvk8o2hDmMAPi7uj4KEVPn+hQlyKxLdxSval3lJnyg6w0rD3w8MDHlS7K",
-	"MdowDEMOIMpVUhF6pFuppNXTCSL2UqLKo/Z6LzUx+hmErqAaSsQmHRxDzouQKQo9oc7b7Ab7gQ5UBzyE",
-	"TDsrPrrVeQYhFgtmBLvisXuGux8PIQYQ9/YTcL9KljAtfxHTvrhLSEgjvT46opCWxPHOnKfHqP4V6PwQ",
-	"V6pGCirxCy9ggnNdXXu3wEv8LLyJnSv+9O3Z+aufErEQl4GweRLdRfMAulyywcHW1eJS9q9iD5vXMQoU",
-	"BDm4QZwAz6K3r4JBmBZm0tMLJigE8yq3kNFFkqOLaOFe403QXfKxBdCAiww50kIcCWTna3cD26w9HdW3",
-	"uB9D77Ni3pHEUpmbHxnoIzOz4tKUSJNgyYf0pgRq5SWVxeEu6dxVLyGIdiUsqddqlHJaZGEIqQO3RCxg",
-	"uqzm3Dt3Psrbc+HNvPufmFnZCcqBUql7y7gJXmS5si130vKQIgykMNqWxbSPCSCKiFOJW4XGClwEFH3u",
-	"Dwrjub/rhRwiAz55+OiblkjkZJJT+c99uvCfnCGa7HsL5BP+R4geVPr1drqit8MX2/uQHsH+WpRLvZ1W",
-	"dEdW5nTLv/oLRc2FGBF1Vz48Ooo+R6GGT4DuaJPOiSHaSfVp7k1GoCmV/bJTea6Tjnj36oGSXrjIUrz6",
-	"4PDJk/RB/3H7cHAk29/0H6j2k8vHh+1H6mDwQH7TP0yPjioPUPgGdrri3SfR2yEkKlotWoZWZUClMRdg",
-	"+cHnkIJ0XxwdHIjP7/HBn91LeAYRHegHQFkPpUSAG5ClSpfZIFPFsUjgR0j8e11QqEjD+EI6wlOjTAVb",
-	"z+yh8Ql1v7Zr4WB1nDDmFYpT6l6f6qrdnpuhD6GAawxd0f+7TcZr+zRNODHpsxl8oI6F7GmnAcjc64+M",
-	"wRPmvHUyxOB8cmrzW3dAHj8UuSpL8G2RbRICJfPJSGm73yHlaxMB78ZyChqiC3TeYWP1NG0sOCiPnxwc",
-	"7vvoAKUlg18CIZ2OAMRspu5TvvLKWZaQjizUBFJnFO3xtF2gwb2uRm8p4bJBfAaY3BwSY+2UvHH3tMG+",
-	"TBYDqhKtp7q4f0+TdcoZiPORssoXWEP+gOo9Qha2NCI1XZQ0/5NsK3iLWDH4LhnLfGCKMcDuwBfJ+z0v",
-	"IJa+3Bd7Dw8O9rvxkwg2ggzUiXSGSRcGCgeeACicioNE2we33L6u1B0IaCLJrPMMoaAJXQB0uEK9pkdL",
-	"67jzde9F9jHexJ17OJ3lHHk0naUv/XROsDpO+G/cbxMoGxUAhK/czsTNG4CPZ0BaXlC14KwweogzPXb2",
-	"RX9aWGc7QjYFuaUhgBUYZ9gSyDOIvghx76Uz4qYT1tf025hr4dMAZ7kjzuWVgmi7+xWqTnyZ6avE773F",
-	"5clSNZ6YUun+/OJKzesWaeGSyptPTsOX7R/VHMQQ1P63IiwSWo5Ftmn22egY4mzP0Jt++/b0GWwJqFFz",
-	"rxz6FNyeVoOB6vv3rE15MTBTncZD9x/CYB/iYL3jDpUqE1mOWt4XCbUezsE2hf/Cnz/g31AU38QazuCM",
-	"AX+QBIoUmMTTkepfUbtKi1pZgdweCksqL8J50yaNkVIq527pW5jRI1p+N4koiUKF+TAPvBOH89ZGcRmQ",
-	"wlokJ+55SbyMActmcS3DN/Dzj+nnQz0DLUVsg41Vmkns9cW9egIP4b0KA8OPqhYMWC4IILCcwafiBkqZ",
-	"09gJs+gCdLEshpXhL33pZnD4gGYAgsntzSBesDjdDaDFIAwUloewMxzaVpwncJdoU6pWKFI3DDVT4f9r",
-	"YQ15tM9zgP+BomXtLOY+pMsYQtwHdWieU01vWKUXsLoXoPmjydZfATN+tPTO/L6hWn4qd4dNAhuI3180",
-	"4FAhkTw1unRvxrkAUIJQfYM86CWLLR7v0pduqEdH8ctxkhJVCXJzxVZjF17D+BIF8DizNnPixovrigTC",
-	"rl+Qx07P0EE1RQGITAs2xIJg5Y0GuW/sgauZTc3XsPQ8HwqsY1kuQ7axvP+gCkuVQdoHutw5PR20f5Jl",
-	"f5R0IfaG6EETVYzkxDrJ1GLZCsokKwWAzeH0IPaXleyQY1qR/8KeLagbgeockTw/l0N4cWgk/DIyyJ5y",
-	"RdVBuAmjFrjq/Be+AlFxuLTtsPNORjXdsQk6YuyjsOdW1L0vajMMJNfoMPiiMiD8eVNAPV9kmvD2ZyMY",
-	"lxfilB5tg7oPjuPOS7b3wGenxae69FG15w4ijFRm7oNMpTEtZ2+D7MTwJE4trv6OJhZ97Ke1VAovLdSa",
-	"Q9U3lK9gD5Uz5GcGfH/ub4HgQearknFGfuJsh0SjEz8qNQlxBCruqvw+h9jxIxCHboGR9cInDBdfYb9Q",
-	"4A/J3Na9yOjr+HV63b5IXhAU+2I3o07jOkCnjCyqbGycAW/dKS+IU9CkX2AVD4abCRqYJxDKPqNh+w9h",
-	"sKx1FmuhKdRNmY1dLoRusdGPBdFuFv7aapJkCVfcT0guFnFzXB1KbOnvUNQaKlp5Wu66Jutk8Ts/yRNA",
-	"K2hPJ6Fqyws6Ll3XVOBLm0u5HQi/lggzLTtN5edlTOnFcX4eLEDAXkAgLh5n9DEM8Um8aaJ65qbNUtn/",
-	"hPLSlBdA3YmyIO5n9fV2/zG1pRjL1K/wTMmrC96K8bArX1Q0I38I1ra0AGQ2nCpru3H+bWzAJxuPDThN",
-	"zu/0PqygnmLyaawTv15tuI0TvzInj2mwubTlBbYURCMNn/r1PfExRTaZiPACnUQWdXZph+IQfgJPhvnG",
-	"qzsYUhReS3lcNdZQhSzVBURiFnZr9Dms5pPqcfQsWGZKxQuB9N1DNY580ssZjKS1LO5nhOrAkMIEIuhO",
-	"6OJ8fpHUbFRx+jGnif186KYnb2SpXrpBJljIkFmRKy5lGWekLpOP7b6xWDzgVasNOsNcjKWeM0iarWqO",
-	"hS/DWhgj3DfUnEXl1IQ1SYIjC/KGPUz4UKtyZoorlE/8HH9OIZri9nx0R+Vs1S9PRzwzBIfpdi31fELj",
-	"mCeDlHk+53nL7OJvU1PKeLr8Wd0bh7dZKMBRB10Ou8Ot6ckpl1h0g6pqkWMDrXsAqen+TIESrXEOrdC6",
-	"GB3NYorokNzoHFSt39ecrISIAu/t2BfP9MWkMEO3iBVNWX9JOJje1qqWnda68lh7h3X0s9UTJW0PLypb",
-	"fPiV8i8pHt84s2OwbRvGz99XhN/yQL2hU9EznGHnD8BZNtDWO4+FDCi/hehCK56N9CsWdXch0GF4XUQg",
-	"xS+KEqv93NiqFKp8Eb0U/MD3UPq+pOAFklEJdToZNGucnD/9a20hVZSDJSzPxN1GJXXwhBrZHlHq1ejQ",
-	"xS/D2OlJ7N4MwmuPG0zg0Me/kUThrRi4YDpBKRJrgCxdMvUhsefEXq2977+NFX4otaRVobAFVdrl2RXq",
-	"b+hMGjr3GPNxauL2x0wWqdjDhWyJhEsgoVwa0HpT92964/uw02T/CgvI3D0d8aqIKtpCqyF9DyEPfirs",
-	"aYIBREqpyKNbrBWk2LrkaXHLSF9qnltpwlbFOmPeqQyrRWhPVY924TtwZw/2u75UmZR8FkFaUmUkIdtc",
-	"qUm5MHJsdyEn1PmLPsfMMRPnTRT+iV2R5KgQnTvMjnkWtUOGqb0GxzrMDekQqKJ00VuvflfZKOSgQ/CB",
-	"LwDHCeB3IGkZ5kiJmFikOHcan4FviCtjMSGJRw5HHDQNFVdRJN/nWyCcj9ELX4wPMbEOz5JilRelucBH",
-	"LYTvql9W5kl+W23NK+/OqrvBNT5gG2B5DW3Nn/GXKMVM2TxfDBXp6FCDW9XT/nM/xDMq4oGC08UaaExX",
-	"uX2Aw4140Kodi0BpA0Mkc0I6xyhU4mxaA0wzGEmnqC/MYBCPP3xaI3FgI+EVWB7K5az1w4qnUlMd7uQo",
-	"lH4f1xVOxBHd2pWufFEZbJQP55dfKTRerAHu+gIe9/OVEuRW9exEldwUR/EjB9oCW4aoCYmJeDAcJaq+",
-	"iHhrTyb5vGnbu+/Wz9MXv5dFJoeLnhB9SsF8CfVwAY6C7402ObviC3ucPw7a059/BHuYZSWYo26bLGxw",
-	"p7p1HJ3q1r7/G20pnkFUWBRNIHwaWS4LpUatWIRAngs0Irz0UDwIrSa+rC0aXEyvxKuKMyrMJCCCQqFL",
-	"Fa6gujlC1Vk0fv9hkDAUUhX+qyoQDodREP1gUNnwMxnHf2JhdxGSJgsDaLqoYuGenHrLCUveyHqK7/Yl",
-	"ioBLxpEccGIAOCwOq0QvJEiesFXdW8uNTJc2a/hiX+w98uGraHgZNgriRW4QISdGftXiGtakvqOhEBPA",
-	"wjjoUxjEw+VBpBkmnUP2CQKL1R+OfgQ6xZYmS582/chA5bmwWQ6AZxihH2dpGkpXardM9KvMZ7Dws/wx",
-	"/G7NBoBcOEgDgCXQZXSIplp9nKh+ubTK0c/qOqMg/nzxhzFinOcBaRBKrQNpF0hAKGQjIduJK60hp0Ed",
-	"d2WRufPkHNh12xF1AkVgMaIBkQRRyIxa4DGoDaZgNL9xZvtGD7LhtFh6pZXvmha4csJwEgEQh5pvABrC",
-	"/QNqt/CfvtCmUhOA8zx3myWeyTFlUegQ+NTbSOWTyIeMGgtJDMNfF5dTW9Fu0ceVk0nvIIO6mEpAg3VM",
-	"abDtHLJQHtqiNKIPKesQlidljA5w85n10STqmauNNNF3dUNtjMBE4Jd23WCOUcdEUGay5HAj9orTaNPL",
-	"paWkjypjS2UpL6VdFG9Q8HspdWq0qmStNl2s9PJiquUHmeWLSfbqN/WDCfla6lkOCPL4SkEFY3qFAtCU",
-	"CV03vpbzLQCmdl1MyM+ES4fjOdBnDTvSjqYl4J2kZqYRtyAuNLbeC6yOtoR0GZyyuhePJcgBlwtz09X2",
-	"Ym/TANzmRZoVZfU0RZ/XLj1kZNw14R0MsjKqlWtBrD2fV6gt0B4mwqS1W0ScgnGRS1valigXBUgIf2D8",
-	"pBr0wM9g7AfL50uKy+mwQTBhNDkqC+wIsMBn1BfidgFlzt0WI0NtbqacOg4KB2pYX8uhAk/2JXr5hRKX",
-	"4M4WhZyDGzudQEiEXfpSja0btzNnCMe9BeWTsoRF3e8sNCuPTUGY5N6Gh0n2NJU6UUkWl+Xl3/WAMaS3",
-	"k2Ax4LdH33673xUDQzBDYqope87ocxLrkNEhjDICSBDji7igxV/+baoQeSsq4ooTP+y7IM9qCZw5EOjg",
-	"st83iAbo/voh+6DCWZR6+QCiA+LWvy919R34mvdqQir0pFASGCOc7LvJno4XTFJZXtQ4KPa4HMvK+b4P",
-	"XKXZYKAKpirB4k98NAzPGcduL/nA/WLUuac5MhzqvxkgIVAOAWgDPjXCX0JXieHJhigGsWoLVFied1GD",
-	"ni+ho3gBd6XmHs6BSsrEK/cgX51WuLfBth4hkKLvh6Y25kSO3MHi3nfatB7QQGO/zMODJ6IpdA/Igy8w",
-	"LQLFAa1K438rSGOeAgc1+FN2kmET7GEMsEU0U8lLg1U5SYvqO/ZbVOMuqrsL6Q9USvWrHXESveL6lAGY",
-	"RbhtamLsiIkEv/Pw6EjUxv1h8lj37ssBC4U1Pe48sh3G5XhIy+kGaRhhDy/IrBhkHxlXz+8s1oPWsza4",
-	"ffGjmluquXSnFTZ65bgiLZRPrOE2pHrV+NCDiyqBO21eYomi+wfjCEgdYbjtWhEh6WJyz8M30BHE6hef",
-	"g4DyCgq5QGEsGGkq7Yjk9dtz90YhBeD+8ez5y+fnz6lw/Ifn5wlCXLunXal5BxsByyLUPi80F8lSDI0z",
-	"mvx+4jb05OHRE/cLjw6O8D8PMFL96OBhwgHbSWE+zrtCioGagfloWz2NWFEfEYc/kzmEww1A/6biP7IS",
-	"kCexsprUSlUjknj8VyyMsh4OxkkXZ9XhnAhGABvEYOYMzUr7HXcEl1fxQ5AUc2Rm1ElxeHjQcqcY3s23",
-	"nW87D/YJ7RcQJ3o6OR20fzZaUTFWjHAW4bw9cIsSAWA4CxTgI53pb6Nt7Cu23DnzARkeJQNU4kEF2RqV",
-	"ozaCNCXYWkOuCjeSepLlaD5RWRl2gsIvEi4gI/EGXeOMYDQAtPEZhQqKEAKFKt0VWSWGHM20yvJAhtSI",
-	"PUpcxtSt9MPDI1FXatdcckE4iJdKpFPljzTwaMNvdxejRJEw+B7bkLEiCIixqdfMD28v0aYNHyX7x/yO",
-	"rG/LwCYHAuuAGxeasoBxmnYz0yBgCwHT/SBGbSDJABDXQB4BLVjvlqgU3u8BT0T3/v3ZbNax9DU903b6",
-	"ZrwvDjsHnQNhJ6oP1A2cw+jpQNMAtA5QxjUmrVkhvgttIp7ah1E1PNDeAhdtlzqbFpCmiLUqDZCT0U+V",
-	"zIwCdpVnmmSy0Es1lBoS8L5P4g2i47FACxW8jxhdV8iZnKOMgg3Rz03/qvqzNhtqWU4LhRhJIPYLKI/z",
-	"39iWSD4cthJ/4p1L8PihEyV//enkafvsrydHjx7DGRFJlnb8TDru+CeRwSMII3/XgpqwHXE+M4GllxH0",
-	"ve8AfcB9p+2oRBe76Drchs9tFcmnuK2L4qCE84aNSX5MeMl//+d/4efOw3Efffrv//yvz58T6swnwiZ+",
-	"3y3GS8MVcjoptXSkZtAz6l6xRvY65nNyK+mujxC8rKLiw5ibmXEDpHV2hy0ROgwb+6G0C04KBYUJmu3o",
-	"48eEIboOD4LxpVOR4uNnprhCexigIgn3LQo9g5lJoFytwJQaCctA7EUoT1io6fY9hLVim/tRIPbwm68l",
-	"HhyEfx+1xKOWcErm8KHzb2CwwcaD0gMp8qwsc0Udx7IUhdQpOAqghFG5gwJG56ZSfjExtnS6FmJ3ERkN",
-	"hSdpwx8jBzZXClrE6tEpwsEQ+zWUuUG/MQHRxjzZAGrDggvbGvzLRJgFYr0OSwWjJTQqkiChpkZSHTwW",
-	"cXXEszB0gGQBM7yn3VrruTAFAnqmLVHIQuXzlo8vgnyF0imLpgHVZoVSLBDZVAFGhqs1zoQ2ZozG27Sw",
-	"pe2GahBfGuZGOcDaiQU8z57mWuY9voiqECh6uh8eV60m60TVXu3XJs/6c3rHUREYRALc+WIh29PBtSPR",
-	"l6tBKfYgUdfOVDloO70gJ1m7kKWC+bYJQWS/K5Ie0Fv0do7/9t3hwcHx7LsjELmHBwehni3Tzq/xmzrc",
-	"U3z36Jvj8rvDBLXuo29wTd0AJKPqO7+Zjyd7nR3xvZpDCfLI+4PebsL9LSqFe8yAQ1Xj5GWEwjeqLJOW",
-	"1b+e++F3xBmWn1ruDebyPdhsVN2G7e5us6LHBWeHvABfrUx1bf79u8Ply9oWr2rFdcHYD9RCveBuozhX",
-	"T+/BbJeL9Pb9SeRWvig5SBOh8eEjfL3bfmexmRAxkBSWMVc6qKFWaUwYqlmKZQf4QaHE2/OnLeEs4gcP",
-	"HjzhM5J9FIMCcU1lzm2ZsFH/3amMlG59e/rMAwj3pTY668tc5GaminZfWiKJwikWJXQxIoArONZmIEBl",
-	"AfC5e9aHb3AkTx49PtqPYJTAMuYy/ZPXp6wNIxO/SkCx0Ah+8vrUswlR8mwgztTYOfh9djcyPaR+8188",
-	"yjbBwiL+oBvzvXvs/kLBxzjTxjdyMMwk2aXu+yA7WvQ3rajPHhAFBJNpmIHf0ngHfyEDIj9eRF5QiwtP",
-	"oDGVGkHdR1eZU5CeiK0VYe5iBiDTPV3XfOxxKGfNAJS/VODNcZnu3QsSYCz/I16XGLQbXRWIGnh/ymAE",
-	"FaDDjn2Hz64FS7Tl2SN7mmBYj0NW2K+oLSHaSH8ex5VwEM10S0Mx6ILal6EsKZ7RDIsaRKHG5oNK793D",
-	"IEMB5dvFlYJFcn4K9MEIpJ/yHKBkuyEiiZsb6kYnJhj0W5aE5u4O2NjocmQhwhgkvMWYEDq0InlGP5cZ",
-	"7cOc6L5+8/DRPmpFHxdJJRLKgh8nkrOpBkzY+LZvHz15SBRWedZXxGYe+tF3ujsnE+cRtY86B4E6KPrs",
-	"c2vHTsdjWczd5yQXW6KeyQVD9CqNxRr180WUQh0ghC9z90tn9Pn3sn+ldLrT2qFdtNPdOegc4gDMRGk5",
-	"yXa6Ow/gI+DLGgEVFAKIAVWUsXW0kHYBEYc4OpgpxgwQbAM4TJ29e5r6yjPvtGcpxocq6FFm4OFvbVKF",
-	"xa0B3HN7mYBOMOGIh8B6QP8KKFGSpVH8IcAtc20CrnJHvJl6oLpK2M6/lNIA/JATOhH6EKArTXK3fcoI",
-	"8XQRHLglkp+en52d/PD87OLs55PXZ399dU4BiKXiLx8SQRTHKsRWTy/VsAQiiWIa4tqbo7OIc2Ny24KU",
-	"khs27j5Zqhh2o+vxAEFQOzfehyS8i0VDRRR17EDBqmB3iK0cqG5NPXIljAeCAQ+ZF3un6U53p5jqkx/e",
-	"nsJ+ZfnfSCAaLrkf/Rxwdb1vMfDF9yYF/to+tmYCGdpCX6b7TH2U40mOZGlwH3HC1v0uX3vfDfXNlK1q",
-	"JFr09HWreDeXbqzQjhK9phd47mlHBwcLs1hqBF6cBr76jSaBcEVbTgByiTj2ZVa9YqqBDyOCiHrz9ueL",
-	"F6c/n5799fkzDJcGfCwgj3uIc6z73QCN+r1M/bK5Ww7X3/IWejBNkf1dpXjTg/U3veAuNbzj4fo7fjbl",
-	"CzPV9BOPN7rhxDeR411PNrrLncZzgwEAuO9wgwkBuKIxL2UxxB87fLTJ0vnm6Z9Umknmin14dLTZL/o5",
-	"0tIfbTDDk9P/5Sx4d/2jTbbEKeV6z8CZgMwJ3nu00Xb6QZZqJud4ywYLeYZFMm9DbQLeusEWoZ86x9qt",
-	"CjMrSLmYk/UdMi6+B7L4Cotl/E3dHVVmUX/1+9gucXqQvSlkIyMsPgV0/qUcOrm74/S/eyB6mDvdR+6f",
-	"aC+7rxkTl+JqYKVAoA3tyguKckefY93+TmsnQjjuhBLKxS+cakVm/o/tKFm2093RRisiDDVA00j2VRdj",
-	"8jLDL9MrvtYt9mqUZff+hrVM2WwKhC4JBIHk6lcyMauFr1W0Nu4/wPqBzpLmG6ry5JRTN9vrv8HPRitI",
-	"XpDyW6k71mlAnkK6XnuEMX9u7WBSYu1NSEIQ37q54olvqtU8USGzW2VyCd1zn5/LYdPz6bL7cI17cJ7p",
-	"K2TwxhLt6IcbHgF33H/GFd2Abe4WhQq+N33Aa64Pjx5QEp7mC4JZW/0ERIN7NWAF4abzYEMN9pNJnZuT",
-	"3unjTbXVuTE/ST3n0OrNtdY1VdDX0yU/AMFhfPAiDSIzlN6LYtp5jrC5t5Jz4RCdPtv5/H6tSL8PjQ7I",
-	"i3yD32k1+MpnXHXiHd9JkRngqyqND7At9VFQGUFK/hx+uGuFW7MqRxBT9iFKCfDCYV+hgdaZOHtrIC+0",
-	"pFdgAW6iWeo8qxspFxzvWiWBzaNbqAZ/Q61a4Bw3UzDIhV78a+uK1k5dxdC6e6N7/C0w8juhu50TBOd7",
-	"U4/krSbyT/djBNb0JxP0aMHXSnr+qiK8YQF9L1eN4A7WPomkUg4rNj1V81bFvMxExSDfwPymTqQvJqyf",
-	"wuPB2ZnqQaaxCY/BkSG3C4VXVI2DTHRAuYmxa0wtQO1iBai6FtW7p5cgvaOmWQ/YzGw+ZsJ8Nr4HYylZ",
-	"+G9U4Cqp/w5k/7TQvvuzp5nBowrZ7YEUFhMSVPkCEVI5gCIhnALmj9eG8TBKWKd18DFfVO0cbevT8MtZ",
-	"q3me8pVf3kNZ1keZvYuF3dneG9veuFfXm99BisfxlXAmVkVYMLgPM4XYdFXObyLZyYf+YqKdnG67QWs2",
-	"F9cyEYEnpWCZfHLKol8bSgd7SmFgip0Wuqdjii8WyEYrsbeCySleo2Qfi8kpWEDDxhSt/xSKnA6eiGrb",
-	"OuIPItgM84IdL7JfVTvPQW9cqtDQWyezlwMdX99X8EuxVmj7uMvXEtoV9+HOJfgaLsGpfgNH5M4fuL4/",
-	"QOeI5cnGqiSc1Pfb6wd+ZEP8/TwwP+OJ01MAuE0ktWrG9QkgAKnlHspxPTQywosGpkKtxFyVlRJ8VBnT",
-	"SU+XRiTuLw9C77UAE/nZjnjKID2Y4QTIP6v+RuVCzBbCBQ5wI425egXrkwTMdCynKKaKQPWZujgk93H6",
-	"BzG9DT+XsTt0oFTGorCY16PfxHlcpxfyzEapCUQ5WlYNy2+MRkkVZlAJgkPinzwWB7CogG2702LBv9M9",
-	"aO1k7ikAOx9qbGCGO7FIp+ZIuGNgirEsd7o7mS4fP9xp7Yzlx2w8He90Dw/4/1o740zjhwctKA/H69UQ",
-	"HvyxPTRt92nbXmWTNpdKtYnzYqc7kLlVn91ZWp4u1wNX2G8DRW/YDTFDHFX9i9MSilpjbnWuCfW9ztDg",
-	"4TzCnu4XkuFjPf8XtysBcjEuPdRM4yutXU8cUWVF41V8cLS4itH6Hd7m+p3RESsN9hJmgwohNW0bVXYa",
-	"ZuJu2mhjVKd0dIsb4rdN0BFW4hbpOTq31zGJ/K21hhFXT2KRa1Zg9eCtpN5qJc/K1NfP6mMZD/cu7XXn",
-	"en8p1/u1yRG/NFKtu9yx9vvJgJGL+OVyYEhCvtLzXkKQAxwdWIduRAFkCk/9B5IQ0A0RvIPvUR8RkD2q",
-	"Dg1M4MdLIGmB4xRGt2uhAdI9pQW9iQGMjXt+RmaGjROEAjNSXOUOZN0qzcqLNENiCufEn5ZR24VcYrYm",
-	"yFSkUXDKXRZ5Bt06XKFaCSwgGXSNzx9Zen42bOuFghNDEV8mRQiQYggn1yWI1iYQup6OKUKpOzXwixem",
-	"DMjsS2hmzN6NQG11luRyJcRXrfOU9iIrLzK7VotSScaJPS1PbST2kW9009ufw9XbF4u+Xly1rcpGD7dc",
-	"FL8zNp2WYrLXLaYU7qg1Kbis7C6m8juLqWxSZ/oayYV+21LTu0DOUiCHjudGgZzlOs44tBNEQmPZ5jVi",
-	"PqFofV3MpyaEAd3/mW6GfYh/HMA8sG4mq4mNIxNbTyPWvFPomCOgvg7fB4JIR1EcA9gSZ3JuwWjISkKr",
-	"F3G4qlAA91yBrznGKBa1UEMj8ggIQNTHMiDuUm9wKes0KS5eUAnfz0+fba1MX0qLzpKz71rbXH6q/xc4",
-	"4Bt4srfWpuDnun2zQtWFbNI6hJbmGwIX+xdSoxX2LTD2hjvtRyiuGzYv9OGkgFpRxV9js1Ux827GWfxj",
-	"j7GBaFxAeX7nl975pZv6pWe0j6ue6W/qkE6y9pWaNwf0T/KcmZ2wGVfZEttIW4Q2AaAUCLBPPhTQi1Hc",
-	"/XwZNIdgZgjFDAHOrco/KNupj2i/Pv3RDXFroZmNs3ITcfkUEPF2fvvYIK/8anFK069KUUAeXCtO4Va3",
-	"Ucby4ynecXQQwqcAa1gnZF9pinqbQcPbv0ER5stMX627Fq75U8YF/8HFKZBhNdjG9FVFRL7MbOm3YCwZ",
-	"WXBV5CO2DzWWFYLNjD1U+ERu4MZpdIgOOiCiYcomn1NoawaZDoZfzKzPxPX0L9QinNCzgKOc05WENY44",
-	"C0YrZGhRZYW+jeJmQP0ZMNh4kajskbhomGuugz+Mn8S/DHgbWBIDMIfEcgjjriB9ytKPEGJqBCnpnt71",
-	"vdR94hlq9TT6HZXsKppEMzlvRfIfly4HNYBQHhlFwZh3ZGrBAkeNhvBlFL6K0Q0RahNH2EJCD8Og1pR0",
-	"JXQcBnnENmePF3ql5seVMcF4EPeHgWgA486Wq7QVSkAowuxpn7MupwXkUsZMyHHdbmpcVpLXXzXU5t7q",
-	"Wp30s/pIajkSoXZkJusrNqOJbh9gq7/7C8TWtphLylp2y1mE+2p9HOC0lFaQo9/ZibJtuJ3p/tUNZmiM",
-	"xT/1p1OOd6GuP446x60faeBGld43qTrjA/nu004uL1XuJOW0yN1ZkHroPKiRyt2f1kyLvqKvRW/nL2dv",
-	"X79+9eb84vuTs+cXb9+89J5Ob0f0ej0tRPuvordTT87s7z5/9ePzn3s7ot12QkLsfnI39qCWAaEIf1GX",
-	"zgiY9HZa+BVy37ov3/Uq7hojGUadFviRzPC/Rl9cgr/Y23nf0593exo8Ep73DybMGv4dpowSoiVUUYju",
-	"dwxH04mF5V6//NiiwqtOjRT91NO98mc5VkuT6pVnMKUu341/wg29Mv6MVPkbJdOWqPniFzfn1vJ9J6fV",
-	"y1+R3wyXfm719Of9ns4GML3/8Z3QWS7g13Mz7LyQpcz3VFHs9/Tnnh6My87rItNlrvdYcP6o5vvi/n3i",
-	"3AFbxei+Wlhed7DPQASHZa58FpbbaFuyWBbfCQl1MLzosSLfg+2iYVV3eVF3YaNYWtN3u/Ee2W2J3coO",
-	"cR/IzP2v3x2772FFjnvaDcTkqpOboZ/slZrvHzfMdiGSPLWqiMPIk+zC2VT8ySaN/FG3Pp2u+5/oOdyl",
-	"n6pclWrZFn+OkJcVQ3xoTEpYl2yFMb0JUXJGXTatCJTJY54rJN5QOo3wuwDEklLRZEkG3mmE8PKWMuHK",
-	"lTYyRm0p5x0BmhTgfmG80HZTgZGVuNK1WDmxvl6yTRqikuRiUDjlTxdX/MfVgWiTbaIDo/pdOp20Gxq8",
-	"3u2igbAdQyRwWo7u52aY6WbAse/VMNPoW1lEw1MfGexb6jqO+uDAErstYAFbomaiSyq8+x3xL2evfuaT",
-	"NbVTmQPyIlaMvHIrK446B/65PQ24jIAI9/ibh08CDvrDzoPOUSvU4vpxETCZE8zJvkBOaMC9EaUxhPFL",
-	"6R62D5S4nJYlwDMC3ph7c+rjJDcFYhBeWY+5FdDvaMZEYxPBeHqm+wpuvxSzwnm9fsUYR9NKRpoFVln+",
-	"qAeUDthDGDFCE4mDOGwdHBzwm7LH4PgCwKlHJzN5ivQ/OPCGMC2gwHL/4e17vrkZnuqv6/KyqF/r8L10",
-	"Y93ea126LR7Qx/ZsNmu7PdyeFrnSzu5NbzbCF6YYbzs8uuca6GZrQQTcBlof5QaxcA7XbpEvrNxV60f7",
-	"0+R0aTYclQueNIieMzwl63xpuPbLetGnCL78tFAp8k7YO8+43io4IeDh34lVUFHxoCiDnowVvLMMvoyD",
-	"6xX4ssOqnGJGj1Wm8v+hU9fpmzH6nl6ZwiV9UxQgsk1hlbiUZamKeW9nK6eUNod3SsnB+1nN9uifv2Tl",
-	"6Htp1ds3L/d6O8wFwX5UZYj7GzuArK0WXGEQcRUfOJbJ8LDnbokaFug1Lc+KxdnKTa0sTmVt3A3XWJ/W",
-	"wn0gEfdwMTqRkHQX7l/b882V93PdqMFRJIzbvU/AK/G2yLtid8VYd4V3XUum51x0ocEiQN9Z4UvZXXgn",
-	"uy0v1rtit/aN7LKX3Dhg9/zNxtzCkXZpwB00YS/gL/4Zcq/rsPe2adj+HJviZlo22+LP2YojGRNs1oqF",
-	"HZI9DPZd4UZtcLfBsFt0uBHde3OPG3j0zBB4ecy0bHaZb2Q8vpqWX6D7ucEn57X2OB2/d7f8H6gOp6KA",
-	"nyP1U7FSA1/rhDbEv9yRJWNyxZkN3nLV6aU8tFazZf84OuOEt73oMJ9UZQD2GvQ0XaXQ9f4GuVEUMGKA",
-	"u6nn/j5wCR8c4CXYuAt0tsA1QWnW6oDB56XTe6XUxOdWiUEhcCBiK+9ytrWF/I+hqQJn7LxJZF+jJ9HA",
-	"GZUzswIs5G6VmQx6KNyxBLK8QLic0aKEctS5mQI0EOfHjVYk2qD51bnOMA8rPpgsde713FO9QkZ5aiMM",
-	"CqJZlnAx/mar0gIyM2IiizJTFpt3KaHN7xPFcHeZi+3hwSF+eVGoKVTGLmwGfGnA+2LKERCxwYxhNJUN",
-	"EWpmsegAnk0sL6jFkngTEedD2D6PD5AVj+lsI35IAFNF9qxAZcQcIRVGFOTAOJeXwDlN5r+iVbIjYFn1",
-	"Q8C/3Rb0NJmogOWVAgK1/lUrIkULO6fltykyPQ16mvYG9NeMpF2kxOQ4MpekuTPIqtOzxRYqV5KIvImF",
-	"62vGTBa81q8aPNnMvSffefvYydKNf74IBYh0pqofxEf89x2qoB+BuSGbXXoXq/hD2FZLmLA1NgZuyNuz",
-	"m4KZxCHpxprjf4sYbXctcenTTctVqMsFw2f8A3++iuF47VZKK78G1ygbZhFzs7rh5jf25euGI7GpdLqR",
-	"yHzu7CM/87vK43+8Ro7luuPYg6wXhQ2eIN9z/xP9a7NyCG//Mn+9L1KoCd1AYx1h2EURowSN0YB3Cvy+",
-	"2E5fZ0tG5+NPGwX5By5O2D5sAiTCgw32ftUMuFkxAm3BajWCzYZ6OmkOp/h6/gB8QAeGOjur9QiBxizT",
-	"yOsogNfR+X9vdQbAwFBL8POLH5+GGvzZKCuVsBOogi/cFulphqCISulj/k3ne3bEzyEoEUg8xVSnqhBJ",
-	"h/xv8Lx9jtJd+6172uHRt6I/koXsu+WB5D01oWZWKGkBtX44pWlh2DYFXs0jMVPy6oIfSX73iZ7DYIAJ",
-	"0smRcpRZT2dMcSdfQuCJDJHArYvctRADgY85ivAA/rzQpryQuVtRNx0QST19391qEy7HZ9JRZxgg3kbC",
-	"kXkokqHoPPZMIE2h0WpVhb82nhcXH14bRHmCOYSLUmKY47out9uLbyd/kDqFMxjs9s724n1foLB+4zn8",
-	"rGZvLXCibDp6urzWx+bd3VRRj1UoKw1EyBjewKPeQLy/MblyJhiepS+MGAEJz3N5RTryrlbgK/nfoSSe",
-	"NulvVy2ACvb3UC7glMVS1h7FUSVtX5FQt5i3v1EtuBv8UhYbFcatpbFX5JerldxNMRlwTtagt/6C2YLJ",
-	"RGlo4EYAK2WvKCc0MTaD0koP54olhOTai9f0PaU6wJIEgmLmHidqBk5A9TRBLwCKh/tdCc1/EHf3UJke",
-	"99Td3aUQe8JjIbDVKkIqpxeoSrxP4K89zUCchVrCmGUgkCagWbGEMwvWCbL+WEVpEMCDOPagIpfQxcnG",
-	"jxsL97LCr8K6OPMns2UhS1PYjngaCs8VEVfjK7EeuLGnPUWxrLBQLFpuNbcb6yHafIn7YjoDsdhoDm6M",
-	"TzA12BJTnUN2cqSIBRshWRh3DRhyX0Au0+8Vep2h4BQybjW22uGBv+mCAAWSJpTbJmzbdTXPbtvyLt0k",
-	"fAe/486+3fxqeDWbAbXADSHqeAe1erPgqBmr9ejzyl5tjbBauWkltqo74tQmbsTQuYW3hq+6CaoqXgPb",
-	"/HykkOoRK3Y2vhtBSeJH3AVDOUe1wXxYujxHCXaHhrMxGg6EXGexCRJZwmS5VEJNKhxjsmy2gypDSDL8",
-	"G6DfUf21rROsfKDBYmDIdlMsoUMZjaD2UTUK8cdr6kPJpS0t9Z9lgCGlZH/kpLhTwqzyOuJE9M14XOGG",
-	"70+Lwn3glSlijlHBxSM2RELPiiRDGf7q6ULROKxwstri8mYlxIGgXkGpCuoB1JRwiR/DNtjRtLQiNTPd",
-	"Ff6JzVhnfxLd7N7zNsOJr79N1LXw6WZ6bWvQNX/nVnBrHDZDVDRCLuncif07sX89ELTYU9lM7texhufZ",
-	"B/X3RvGP8GepXRTW5C4C9xIuUyqcMM1zNOhSNQHBaLRH/FO5VU4aAvRk5SEsNVOjLHAL1knKoSpfZh+U",
-	"Vtbu3NjuNVdrpcNflczL0RZCwd9Q31RFcwVczeyDuv653/5ArgilnVZfJwztn6PNNMJJvYetgr5Co5nA",
-	"EeN1ZfW1/PA/fX1e+E3j7LcUZI9rdm7F4xmqEn5rpcOCowHe9adrJkysE3KsUn/pnWdzh9e5LX065MWh",
-	"nXtFtN7jK2vEhbo/Vvd5OCvy2dQcMK/Wv4V+cJ2igc6FIJyeF5fTcrnYgwJx2FTuPQl+GNShL1Wcc1V4",
-	"P/SfJvVJWO5kIIXYUMFe+7zro6TBb3JU/+smY+PXuRolrDLoa2CeNdy/QXK2oX6nUm5wqZTm8O0XNd9/",
-	"cfvQv7vrCbe7JOUfpZIIdy2Kskk4sHWJzaaMVoWtfGMkIgLIt/c/0b8AY36gVHop+1erU1+BLGU3ZEeE",
-	"k29XvjSfEeaThwcPEzEbZblC6hlIPEFMRWZpg1UIA3rBY/nKJuJ0PcLh4oi35g2J7qx1JNwC6eH1DcY7",
-	"4rA7g+8LG3yl36aIqksSIBJmLHJuE6udzg/zeU3rohkMZkwMVSSgTk474pXO5w3SbCznXQwgh7Y4rud7",
-	"SF2G1ojUMLdPaPWGaAb9mo1/LhiHuE6eRssX89VzTNVIxOsbZBuIs9dLv3gdjqfmZ3yB3rTfj5AOXNpY",
-	"RVupn6vRbqsb1OCRdwRPd71vf2b18YYL+1ZrjGD3spnaGWYflK7XJwAMusrWLVQq++X2LJILKqc2RPFG",
-	"jc0H5VOcJfFWR4yRgGNgSuURPbuB/ZguaoVPYt6oKh8k9fv3dEZVFf6eALDnMUiorp8A95bCC5ji5CHa",
-	"Us4tFWkQnSXSBuHCqfRClgm3uANWDUwzecffv6cHnpxGcPZOzQMBkDjRYqoHmUbWRlLOYzkXf5u6dclK",
-	"bgxXlIpIAj1XQlAEMw9AeEoM1W5uSPmIne1WFPAuALSwI85iWBZwRWTuhjQXFtPBTFqFzejQSJ+Vwm22",
-	"YyqL02aGGQ4wDMAmyBAd8A1MHMFPeRWhhX05CnT9lnb3E8w2ePuALlvTNtO73qCzHS/8UtSKboMEc80q",
-	"BMPVZnbHNPUPTht4DmAYMzlHaRGOppVZ2qhsblJI3v7fAvoN6wrKvS76y0/Pz85Ofnh+cfqMVNF1INc3",
-	"rhzng7pUPf4mlihYRD5mDXfTim/+0aWq74oY2+PfS6MK7mUqRy9qGjkbq194EuCd6+IW1ZgSk8JA7LEp",
-	"PoYwYR9Uwf2pXBq+awXeu8gOBlyWlkjCVFrfqv+afvbP16kfLehqn5Suu0afPt56wzZ9Gucdu9dd8vW3",
-	"V2FQ8jnxMoA1Fn+yxFXb5Jb8BB2hnpRqtZiSngK/yya2x2+aWjCLp7rMcop2eE7djngLH5cjpXt6bqZQ",
-	"L4QWsCelL4s5kxVQfSlN5v4n/Acy/RNZPKVW8Rsh09Qyz/zJ6a4Vg+yjSkUxzRX5QB5Kyln+Quo5Mt06",
-	"y97dOUTqXOdrgIH/WPyYfe/m+y9nr35upp0iOfJV06kbES7hQM9U6XyRber3l278WpRRLLK3HHmTjwC7",
-	"GJpaxzJVN5Dat8bY3tp5aXCR1ioBvm6x7IemvDJ+GFQfHaXNb3pdeJZ0zDBucutbzEXGb+NPp4Y2aRqO",
-	"3vmpfl2YYaGsvYth/sEYSJ6B2JCkd5oU7223HNPDr0XAFd2xEGDqir/sTadZOlR6f7mT2S2w1HNsVH6O",
-	"Uli8LFPP1zUpTDp1Lqq7wClevmi2yOwFapiIvd6owRSCd0UUmOuKEQUNx8J8UEVnWyIvkOYNNF4oeSq9",
-	"0FWlBs3QT3G6dZPtObnqprpyor3yjZtmVwjx7r0ti0wPP20+3c+30U2NOq2eV4tWAV5un+e6G00V2bUm",
-	"PNPduoniNQXO893uZpMLtFuLfvySkRq507HR1+haO29slcWKNl7iVHXiA65gYGbe9pOEvy1mI7QB0XbF",
-	"2uyaUpTrmny33LD5FUwmWtO7ipO7QO1v5eX+oNYr2wUvd6tTiRt+ZalIXJCBEgOydiBrj4UZZ2WpUjFW",
-	"40tVoCjs527OKcBTsQfMjiriNbAo2kseHjzpaZJ0/uJk3+NLsXTDfJ2u5Pm0HCtqJJkhzjfjgauPpafW",
-	"FsnpoA1yJ0HoAHa70fPBnJgvxiMdglBW0scD6jzgiguwvTiMReGfx/U9+MO4vr4mBQFKws64lR4U2ssb",
-	"+Za87f8oLuJvI/Q38SnJLecFRK/waJP7oOgM2i5fyCznW+8c0T8OHTRKcVJETbpxa1Ob46uNJvfZyMxs",
-	"KLJgpB8zzVNipeAoLLgEPrBMxRzAcoNJNEJlYc04U4UCqxtDy3ZuSzVm3egZHPpGO5UEArXlfJKiBMQl",
-	"6Tkjucr8tITx+AKLjviFYCkT/P2LLE1a2KTvpoTsEvCrPCQAo6wrv6wEzpZU37LEpQmXhkfXgDvjB1YB",
-	"n5F5DoVSq2U+GTG/W4iZTH8wWV9tqOx8qHFLnRfuW1J90KeAG/VSQW3PnStz58r8Zq4M7cwt3Blxszr4",
-	"yLdpFPZoOWxf8Fj1m9YkFkmaAgNMhuB2XVZcLed69EdIiRNKAslBagmU6UoWeaYK9kZaTpIWJs+hCM/9",
-	"AdV2WGhBiga8l0tkXY5r9IgTveX+rSICt444oep8Xxp5qTI9FLPCeXjaUzVlBPq25Fst5DyZRgc0TJnl",
-	"+ZJTFbBnQJ0OjcKwk3vMbAm+r74PILayb5qFbG3ptX15x+dl9kF9kSAWbzsK9GFR4NdPAcYe1CwrR2kh",
-	"N0rP/ULX6jsX6hbTctd3pO58mmv5NOTIftH02qpCTFaRf3n95tVPr88vTp+xhvyimbeNs1xOVC0luV7H",
-	"OgCzXBPSzjfNJ4FoXEwnVXTOHv1UfZkmJQy8StzZ2Atl4fdFLJM3QCfn64Uup1letjPNdgq4pZllKkNI",
-	"BImTYMV4nkhcH18ARdGzBjuip5cNCc6o1Gj2Ben/9av6N9LXb1SZFVEg7wupbF7734XKvtO0N9a0d+ry",
-	"WuqSrb61+nJbiQzdT81YcCzgkqODgwRB2yBzJEt5iaww8H0LgXbgiDN3NSKTZ9bDZWszszE/K3xKR9yO",
-	"ppB66ekUQHlelSNVzDKrRPLo4EESYX2aVIkkvbyYhsVOWiLB375Is6KcIwJpWshMZ3qYdDFYSaknC83c",
-	"MwI3L90PeqGunIeJAU3CC29ApXujZJr9UWHpwsrDy/8tUel+f7wSZyOIEsYbdahKv1kacfGskkV/1Hhu",
-	"XmSASY5BHXE5JyOgzMpcEViivxzPhMcR8BfTJup6MK2WMEUrVN+0Qsfbrg3czNqUCoF0xSXyAJX9kbIA",
-	"iot9C10xNgUOowBz1okf28L/MPMvDBWHphVEWSAhXkh9JUbZcKSKDqPhu5UQgwzJ2aB/kompZ8w+FPiy",
-	"oQ6X7CMIriR/S3wUZKLMJFeinE+UyHRpALgfHn9pPnYB0QsHOZ7aUlwqhHpvQapBz6kuKAMmhbGfCb7W",
-	"XSucGTyVQ3eok96OGxw8rLeTYHss/BImGKSYjAppVUskpoDxqcz9Fi5I0gbSKBg2JRqykoSWsNmQqR20",
-	"AQLlTA9bwhrgcSjmAhIBnqHb2Zv4Ccg4iCTBI1qUrof52ml/5MYFRWm9HQiWwdc4FJvQ+nMCxC3sqwG+",
-	"53IktXh0cMA7ocVsVm53uM/d5N17hTqGNKWfLI2TD/0R8BEAAbg9djOCF+xkvDHuK3fdpRIDZ1Xg+4Sd",
-	"g63BidXZZKLKBHdfpoVVw7E7sV1IxSDGs8T6LNYNxhJNQwIDTmC75dlwVKrayBi+NwQttutSNIhgZPyu",
-	"NZCgIVELAP6QugBasaFKRTnL+qohhfO3ncUigVhAj+XHl0oPnVKHdqNxpvnvQzfI0sm4ne7O/3n3f3q9",
-	"jwcH7V7v4+GLXu/jNy/cP5+8eP9Pf9nxXUpYZbjzeZkAAbpgDbTb2WlesjOCrUtjiZBLlUkeHdTPB0jI",
-	"67kQHq0kQ3gUkyEcflEyhK/WqUaruwGlrNtYb+jqa/HKhgdUu9Yebdm0RkPG835517Z217b2+4W3RnHM",
-	"BlNsEEUWGBldi4h49VhSYKXlsl06Qb6iZ/dUC6eJxs6AGGd6CnBRsbFikOjJ1zIwNcGkyIxbKqfJKNOM",
-	"7pBCENJCWZN/cEr1FAkpx5Ny3tPYNQdclxGlkbBu3jTWBq/j7OXJOU3mK5ckR2u6WhiGEW/BrxjfVOvB",
-	"8DLd5fTvhNM1U/TOg0c/B/cSNnnDgc4qMqdQE1OU61Dr6sqJz0CS5bn/CVkKo/vqGII4JDs4xpyrQSmc",
-	"I4FAMBoJR+Yided3nGklElDeHuDgIp0qhuDp6QSEzRRYwfgL5w2RPPXxaZJlhtPuPjhNw4nS5+zP8DNC",
-	"LLuny2ysKDU+UlpIMcgGznkZeCm567zfseKpoQ3yH2bqdgSi5kgtlC6LuUhsLjszWUCwhkjvSggoKXAh",
-	"ctm5BE9EpUkXRa9bxp52njD8iQsc/3yLXVDkliuVjujo6jD2biRbb6O++TcVqbdd2vz70AdEVDEnqsLZ",
-	"jfTDn4+f5a5Y+B8hU0BNLNvrtvr64RoQHAg+3qd77/tfbjCvnyKpZ4WxTGSaqEKfHAFlpth7e/50H+J4",
-	"pSlljrTxc/ddS5RAq1QI0OMdccJ2ONGFcukxXAbKEACoh8zvxa0P1mZDDUBwTjYcwz3DwkwnbnmmOnxP",
-	"+o4Q2bQcq474wV0Yon2DbDgtFLYAOfXW02bq41dMlipLjMsctg4ODjA0VlXhFCMLqhvjkKSyfC0xqW8o",
-	"mkbOd+9mmMJ7GUREaxVxkI7MDPqPTI4rAlKxI5Kp5jsSXsEZ2SDOOHCPnCidZnqIyzTEmePLEKmBVAlE",
-	"N7OyMTvitsYZbYwNaqZxVqmch8LtrGTyU2C/z2y0LA+QZ5XwR5LSJNUY3tHB0eP24WH74LAhcOesnJ2G",
-	"WN3hQqjuoBqrO2g/ef/p4ec2/uMo/GPjWF0ua+dq3Ee10zh63FRCbr7KJH7B+CKeHX4x1aG7s9gwaLjt",
-	"4nJeH2fcSaX7Runp2Ako/IueRnZ87Qh/W/fXDWt9fUR8CDa3dhbvqzV49BRaEO8c4DsH+EYO8KyJyrzJ",
-	"SKCo28GasBtYCPR5c22Bc41jDQfpHvCYqcF/kOUlVhfgyJAm3QxEYk1RJi3uA8r0pflIKFHMvJMbcwUu",
-	"txSXZqpTldKpifxiqMpeyJSIgaKaci0SyIgkAuL2kHPTwMotcye4hyNsJMozW3rydNvFvJwU48xap0WT",
-	"l5m+SrgCDRqk8AeV1NZbKDMi2XPaIbJx4GuPZgCdu3Mz7Wm31jDksfmgYBpzM8UPMgvdnhBSBJguSGE1",
-	"UYQDMfuGubMEc4aQ97xk5PwxpBqc6QCNV8D97hx54Z5uK2bMDFJ7HmMfKePhFYrRdCw1anxoC7Alsnkz",
-	"LH7CEQp+LtssiftlLPggs4Van8H0mhZgBhLWokQWTswwBqZ1XJqgvGgGDfrL7bwG3YXLE6kv/0F4JM+j",
-	"QY/V0YrKcmqPq4Zb/cSrOjhc3zQTeHJlLjxw92w3WHwwFrnwo/q5sfCP6Ac2nQzPvqkpzq/OptoSd+5r",
-	"vq3hZ5dYCrkrseIWtEQyVgkc88Sd8wT25rJnUF3mcVN2mG5TTTbag8cVG+2oYqLtjdWvbgy/OstMtgfv",
-	"P32LVhr8++EG/z48+ry/sU0KvtO61amuiz/UZMRKeEhjtyOacJssxMPqQvxGq3AiSjlsUae8LaVObeNc",
-	"5LBpKo+W8vwbLT/vT1J7LCGbBkAqDjLrYRg+PT+dQlNp8wq7Pxfcgesu7vLabpXsX8ku5TYgUPWlUcle",
-	"w5Koj2hrLfbTxj7R0berijD+R/v/blFwcXIqxiZtHI7MLtzXG4uxk9Of3OU1P5agrw8aNWM8fqpRzLCQ",
-	"ChDn9Zp2Y5ldOHmvasW9/42NBPkvFfAkq435OwIXe6EIL7hB6eDllWHQL14akyupb7KDXlGqtsSCPrRO",
-	"CpHLUhVi782Lp+LBgwdP9psWCeGz0gtI/26hg8bqBViqO81D4rZGsCvD4DYf06UamELd0qAQUSDFWMR1",
-	"V4uY5251tSoDu/aa8chudc3OI8kMwUFn1DGdBhqwwma6r663mmQi3upqbj5kXKmtFpkHfMNF/sNDmEdu",
-	"7urcV+xpXaMuDG+9IY55ZMLelYDdBZl+E+Ry9hR84Xpc0QV/R6Gloy0iS/cvp/nVeqJozDQdHhyEsA9U",
-	"DSA+TSG1lf2SYCWzklihz2Oe5hEFZ7CgUoS6A3hel4mBWz1NuahJYS5zNe4IOHv4R+getKWZYPzB2VFY",
-	"R3Ee0NpwFpeqGjwBvTCTUKiPxEjO+JIDhYXaEyXLbqhRw4IP4jbi4aPDD4Uctqez8voU06hgG8NGvyUk",
-	"OsUg1jP4x0PentCw4fYvUEuxaaExjuUGhcbxA6pq5XATtXLeeCCW47V4eGDROn9KEX9XIfHHUUoEpwYF",
-	"v6UXYc0a6aDaV4m3eN7tFn+A0vWCdEH4nGNo4ZNSDitXBJ+4gdnoFhmMqgoUCwDW1W7EChxaCWTq9Cry",
-	"/GLuRZwIH8I6PGgdHBzE+Q1YalNAO9Iy0DLcuDoP8dta9GFVNjXocaG2qWmrubdWwuJY7hK9dzb4tcUd",
-	"pj5u0QgvlRw3Cw3OJ9DZ5x/uSw0dEnFGYZFMazk9eQ4/9efjPfNLuNrEg6uuY9opOb5ppMD99h3f2Z3E",
-	"+lpRAzr5LKTw79VdGPVhAAigW0pQQveWdqNOOe0GlgzIQOjUGsu5E1TQrdVp4AI7x3TmV3R7IaG6Tn48",
-	"9YPd3uGtu/cL8IFtNA8UZxsPnS6vbxVwe2AmraC8yp+BDSxVuaI9uRI68Blcl7JyGKpy/T18MUV81l5P",
-	"FGDhFdwRgN0RgP1RcddBRJDiqFdFUVhAyTHxL6U761oo4An3P7n/MOkRHuJl9YWHltUXMVn6qkmlPdKI",
-	"+7rLPYZQrUMtcNzUjBjs1JzgXPK6yG4kS5Zk+8NmY19kVuCt6Z+Ocf0fmAEP3ug2B4D2wMoD0Gom+HLP",
-	"aAXWLmLaqeXmup4Jdvte3G9tvNyFgu6A7H9jTq7m09/oiW11Kt2WZxRXOJqNqVwcy66FrrxWLCNA4V2a",
-	"ctQRCX50kaU2EQVzesXyRNSRZfX0arYsUHObk2XVy6e6aYWnBxh5z2RI4LSYQ7NOrwdkxIeHR0lHJPfg",
-	"KqfPuVIHD34o1eGJblyk81yXWTk/l0CFdSM/FUewWW72Wn5q3b1fosP9a/ipX4C3606g37XC/8PxZm1s",
-	"vnJSd63/tqa17d/MtAjVRnEM/bgBv7MjTivumQdupB40bGqiXjI800QKCarLt5U19XldN7X656m//J2U",
-	"Xn6NlEoUKxyrYkhlTKsDeT+5C1Oe+V1W5g7Obws4v7juMxa89Mk1sjivJkrbUN/IpSjQH1R0BNRTeGxx",
-	"YM4lfK/oMXEfaN93zDgTy0fNqJutp6UGQ5tRCKFGk9YY4QlBhEOyyKpSJFEDEslqj4OVpYhPjA9E2kF2",
-	"QaYTq4qyK5yRmjDiBVWdZran50GRMAZ65p7YCtE88hD2AKJ9v07+U84Kj/JXzVptSgz4NBrxtVNXC3d/",
-	"Aadg0+l4KbpdW2ujbxDV+KJDmtnqDuTS3z9sdutz6xq5xK/7OgJU6J8hp4gy4+SUz89KW+FnNQtXfm5F",
-	"N+PxWn83SOJw608oddfex9f5G3825fq74CJ/y1lZKDk+N1dKr70zvpYyqBuYUsF8dJZ4WBa7+jbi3uD7",
-	"fmI83DVmG10Fyj8GRl95G3jUYZwW5rnpC8SB4tpEueINVoazxdH5+ofMF+MC/GxK7Ba9izT8iW1j94q9",
-	"IdtkHN+E9q6O7o4e/kW57US77bSy2P3kru/tAA9Eb6fr7iNWhYffHB5i27rRw95OCy+MVCpdjhU6MQUD",
-	"WPyv+qW5VEWnt9PTn3c35tLjrpQFNr3YTEQyvX6eKV39gjbqp57uleduQl2B/7dqUr3yWZjSZhNq9fTn",
-	"m3L4kSGyyOIXm/978G5KnMhu7Qx24a2k8QR2141/F4ZfxwtILQ4bF0ZQY8InT4/+eXWhMU7ZOWRZaaHZ",
-	"2pbQ68fw8S1C+aF4i0h+eH4u6n7nPt+RiIJYA5H5hD9vQDu8rl/1dSjXcbTO+QyWwpZ28MLNK2zi66cp",
-	"IksUlnis8kyrdWYWXUUG09vTzUympyNZxmZToex0rN6ekkGz8t43cG3qHrF8679+s/HN//oN3D7VJz+8",
-	"PV1jbf3w9vTNVKOBp1M/y40nuXTnunFG9+I4bWkmm63PWWkmE16fuwqEu6jjl7SsqFohipY5ndA3+oMq",
-	"LPq428Yit6tjgLs3q2QAiDosRwjAW5cmnWNWpxXBII4ZeBAxhLHPMAHkv7hFXMjc6CHjwv33//v/BWA4",
-	"/CvAx8GfiOOWtCB6aEs1QbDEMhtj9WChDMRcs7IrZE9H8HrRk0zhH8TDGMu5GBpP14/j6YgXANU4x/oF",
-	"SmNDBkwzNKKVY+5Rp4KMKBQqkocHT0SmgTPtArr2ITWbcOzX/SyNS0jNy0BjSrNC9ct83hFPcwOojH6f",
-	"9KXuq9wKqXt6qgeZRkb/k1MKDx9TCh7I2wLl/yJGo7OPILeSEnEdhXtxceXcClwmQqmkUhMzEAlhRSVC",
-	"AU2eDj/tySGAVZhJ86Cy00MnFupDpmYtMdXR0Cq4L25hnDmDS3pyKhIzGBDPgtFCDmWmEU4RUKKhnNRd",
-	"r1JhBrgBrcrdXtuLa08OHrjfR1GY7ONv+pC3//FqpJxmDWU6DHrAYXY8CrJQIUF6TAAJwMi48Isdkehp",
-	"nieinytZQAjcvRJqpQ0xuStlhSzdscFvLgA0GlH+GF/I05oGaEpnkVp3Db583vDHBO6p6+AXox0lLhUP",
-	"paf3mrbuPjJo1NQiiTWlSPhDi8VIXZrJzCD8uRWlvFJhq5OUcecMKTxaUW3RGFk5sKhoDeTDV6LIGEmd",
-	"msFgPV+q1OmrwSAyBxjIchuQiOj2sshWGFjBtobLboYt8UXzFZsuw2u87svEyb9AUVPkLYzw3W8SfHTb",
-	"RLmL78qirhGpJKS2u3qqO1u8zhYPtVcr45xfH1Zju2DUfZm1mRsaJOoNHITaOoezUhYlFDpIe8XQOSen",
-	"wSgiakEMUFHdgoermuYoWTWWQJD1DE+RpUiuMu0M/tko6zPTsHtkT1ululgykZXIAYZhMpgtb7BP0TLC",
-	"WmCWCI2g//7P/7qPLxN+AAoTiMHLGe+QjUarS1qRkM5KaIJglvo3JE5LsrYvVd+MoeybYnBUu0GwJAbg",
-	"sGCFqJV317qJQ8WcFXl2pSJgVPGzmvlYXk97mmt0EJDXBIYbiFyCQRusdI/iNQbwWDDh2iKx0+FQAbfL",
-	"JJ8nbEBKqD8nlre4YkQTyzSXlxBF5FhJHRW3kDkKgF+0D/zPuxXtaYF033AL8LHAUNwhzP6uEmGd4zGr",
-	"wXW+BL4avDfT/XyaOr/hLRCqRJcS8nxLSHsFXhM4C7z74M0J8tvw5EdlKG2RoN2UCFocGxHftYSTB7DQ",
-	"M8KTLY0YVRfeOSDLo4z2Om6PTIMdO8lUX0HwWlrxL2evfv7/2fv23raRbM+vUte7gB1AlpPeXMyujAHW",
-	"k6S7jU6nc/OY7KIVhCWxJFebqtKyilGERoD7ae4Hm0+yqHNOFYsUaVHyK3Hzn5mOxUe9eJ6/8zvYSs6E",
-	"cQxZ8vq3t1uPtbOi1gkDYwoKB6jRnbO+S3sZp+2+qE0PrXK2NlA9eBo6YXbKrPq9wnaA836b0XhmLn/U",
-	"ec0GjlTCNjYdf2r3xfuEtbpVE3q36ezS+CXKtrcY0LFMD0EHwgw34n1uDE0SW9jweXSGBsBHlOKpIMjE",
-	"brCCTdjEC7IZrroXr/ltVj6jDmn4x/r8+bbYtbujfMZ+oCTjFHr7ssdsUu66mz4353hKaBS3dT6uizb6",
-	"S5+p3vHs4njS7F9pS1/KA3Yfz87/o9CWP5Ai0jNzueHFRP4gl7cKeTn57+/On/3y4t2n8+ex83ZHSBg2",
-	"PnAmIsJagmE+PmA7wFdoJVvwK8HsQQiLJRezBmapG0eAZ/lFqnR09XXukmCZ3QRGxfsJzSCVcjI0j3TA",
-	"/gQje8QOw/IdsmasScXNJyFR8fG53OLYlyqkEXGC0ps8TkrR+LZeUNNTJl3Qr/O+ArkzR1aDVxzXJISo",
-	"PkL5lVbiEePG+eTuYz42QlmGczylbt1uPQw6qRd6hfzPplg479g9RLHfcaBSzT8e5YWzLoz/A2VqsOPm",
-	"lGcZmgbxnAZjNStyTNPxLDPsDy0V9CiDoUrL8kIZn0CaCgrnhtQZpJGg7nqNyUNMP0FcwvctxWKLCw1u",
-	"PjeXZqxoOti0dGaF8v3Fc0GuM+a66CluAGG9D01lLpylOZ/ZAStUJoypFErguCnX8fh/MS4/SfUJH52M",
-	"omUYKwo+RH56dT996rGsNXFvhWFDttOyTHBAHn0Wvv04Rb05m3GZFblo8Q7p19MQJOfgR2KTVnQTo41z",
-	"iwenEfzz4OZuOeaGghlGl3EkWBKl7YVU809Wf8LnJjGZK+4FpAk9wbjbbIk5UVUGWZieYS/e8FWEYvyy",
-	"+CYUMSht2UTMC8XWwp6Cexx+w7/HZ8z3hRurMzbJ9crAGUjARHsLEifEuaZcAek6NJOvCPpkwObyM9IK",
-	"6EuhIPI1VlesHn5Gx3C1SSC2gH/6BH9qTJxtYKl3LsHkxsLEzp93Ka+MLj9X/wE9Ozrgy6z4YjGAd2wC",
-	"rif2Y3C/tkcBwjw9HnwPRwaG3+YF4/CAxw+kIsTOIHcOkI8khRZlOmfJDNIMCRAStbIXwUMAdAEdpxO3",
-	"fMcwgOPz5wl+kAICg/DtByl26j8TNtNZplcQKOrRSl3N+Ve4eO906U11squfRWie8GaR3r1p/UOnTf6J",
-	"W7Hi62tZ4+7WDhtHr3onF0IX9o5zP4M/Sc5RHU1zUghFAjkDh/5LumFf4PjVTu4ALt8+7kBnAx7aIziJ",
-	"Ekz4HJJj3vZ9W9MQVUv+EQNjXc7g5n/7O1Mywz+Nbabnwx+55dmRyPNH7m9f3f+YlbTTCxJto7/jfwyP",
-	"7Hop6GlTboS3/J+LzPIRPnC2sMPXuVT2CO8hz/VR/Z43wghbvydTR+MD9q///C9MIQGiTcylUlLNR+OD",
-	"jYc810o0PmM8VsZqZyhyMz4Y0PgJgjo8f77xJEwotz1LaTppo/Jhz3Qq/IJ93dungUZa4MccoXuDS65n",
-	"YW/r2j84No9gJxijvaL1DlvEGGMww8PUbc/hCP/EGIUVhsamurBDSDTRzaTOnW+E105ywS9P44flbt/K",
-	"h7lB60wMMz0/OmzbucOrHui0bcvz4l089OvuE14yveqpqLnbn1vuaHiwExn4SL+j+3iH14B8dnAsr+6F",
-	"HYX3TdXRqHJGDCCjB34S+oOYIm8mUI+rDR8e9we5gjtYpXvxf8Qh9mtxgMRbfM9EIDsEzV/BOOOQdY/i",
-	"71H8t8sdUk13YrOZTSyRtxdvA79/FTxnMwAYkCIQ62rA6Jzuja+BrnIxwGbIEIwQUZhsQyBoDIag0ihy",
-	"1RJ28pEvAiacEstIGcCjgI8P5A0o9gcu8hdpqBcx4G2gWCEXc6GcThLEcQLBPmxASgj5ch25x6lzG0cL",
-	"3XSFoje5ncuEBfLHMp4EMbBlLj5LXUCUb0SNhygShQh8WpQL6cySNYULSjzYp8k6QU7JONHuMUjRhckA",
-	"o5V0SJVmmVZziG/xFOIA7IyhCcPCAkitPJzGRw52C3BS5uLaMU4ftZwLi+E5jFqyM5ZKM+V5KlL8U0Cf",
-	"I+qHMOhCeRyauSxhR2OVLHQqshphJTTJzqIKFwxqMz2bidychubxklAyGJb2gHRaB9p/jg+jeJ4PeQ7i",
-	"x9pcEtMnVRXA20d1aVISp5VhRgRsXY3E2TN+d6NQHNiLrfbOm/DZxSD4rMutz2rTvQ4cp/6E2+iWWICT",
-	"0gFeQQmQClzioWFzsJipq133DK7ORFrG4Hp4zj2dH9KC3wFW569+xno/pkt8H1esR+s8aFcN9vaWw/m7",
-	"x/LvENtTujfjA3RwdgH2+AFfgexpSgg0QHsqhhYE+N/UHK+bwO4EA6cdvFMLcg/Yn6zuAt4GeCeqDL1x",
-	"l/+l4LVCe6vZRbHgiohAscZiPdqzdhtz11H9NnpvSisxVhCFd79amZHf5Wu53btC/fZR8vrs3bOfG1EL",
-	"CXm6voTlUb12vXTsx+oCiiKh8hv6xIM3hW5ZLrjRasgSpa0ARy/A+UbV8mms3jHCV09s+FTVKs17dahg",
-	"J7uWFO/LSNpy+y34Q7h/n7qWSYtoG262ztfDb6Rh5Zn6Fpgxextut1rfZ8Bb0RfrPmA77mcolIuK7koV",
-	"17lwNxI8g81i3huswAWWlVvR9L8GRp2YM6jK5xLWqKwBLMs0KcCs8xRinMClMyKqH89GV+ckj+GlY0XP",
-	"LR9ZoTSn0xOTrQQN7slnPNEMKOe51in1U0vwgk9uNsmQvQ9UN1B8S6FWNwMh44nyXBBFTgbkNRuqPG4o",
-	"cK+KPC3w9+08Hb+WQ95dlTfe/HC4xeNTTidnou1F5YswvRr/Lik7sKVHr8m/s/op2LZSPdfpxSINjaVV",
-	"zfoZxf/B4MAjsDwlazvTxo0q7ZKJs5XMNZYxVdrWQcR/QW0wBPICDJmn7vTFL6UGBl4z54NEKUJOgGFI",
-	"fS6AWYFD3hZ4wHQAc7tblvBYrHohJjKYJltIYwTW6pSZVvgXUOO29WAKJKMPD4hVIVncrn8bmWc7QbEi",
-	"DtNr4LBayIHvBIPVw6d6+NRtw6d4iUdalELHq4nwp7vFTp2laVxKN1lHHZxG/p8bFJLY2JWYiobsN5Wt",
-	"Y3m+4PllOUmGSXdIRwzZmXeFvC8D58lJ6vIGJGckTUVMpo9GRH4KaK2o0iwaOuqikjyUNXGHjhhHN5rx",
-	"bAVhYqlMO+mjf7w0jKcQMaN+sFHs2ViZZQ3Mj0oDeaz7garxmJFqKqK34YlNK82mSvwYxdy9BgXPFrgq",
-	"+RT1MTdQH9WxtPAUouGvz8fqUqwZz4xmSghia4IjxxIuk8Dm45ET0NAe+ZYCFq7Is4RZ7Su/onHPcr0Y",
-	"ePb3sUqqCLokgKO4CmSfdOeiMEj3RLTwADEKsHJGcfcjcr2lQSqiFpjWWP2/QlvuLivceSuWA/av//yv",
-	"RxvbiruHqHgcd1Ioj3NLmBVZZthaF2x1sW7HInkdeF13e3BHvJ1wXxfD4Fk8vUiR0cntAHuC6/aFLNVf",
-	"3MWtf7IXYr0D4OSMLowMnu7rSLIzurc8ZttJUMOl4f4dFzK6sTHI4L+IFSdJd2vYqN5w2jvW33N69qZl",
-	"jcglTSP7DQHbdUR+1ba8A+BHYHS8y9ZGJPCpW1GAwFPM1nmYT/ZtVhSYLhsxISRYrwSEVNUYoEHorHca",
-	"7U0gRfwZaQaK+ElEKBG3rFM/yMMtY2zvNtQ9ttWVI3awHZjSMQQG4apbyVuRY+VeUPWqgJDD/VUalknj",
-	"zPsQPdtwEKMQm/M7RsEDMwNwtqDzrVYQOJPOQnbCYkAliFPnjOApNHHOKqoqMQjqR2zIXFiokzi36BvU",
-	"KiNCwcCaGSEGTGFSCusVylIbuYBbcgCp4BaHfyYv3vE5tTnoAMxxh0+qQrS7jWOFRKRW63bTHFpL3msa",
-	"TGnbtb+uG+y+tnL13lswlDvNAzt57pC7u9IshU/l9m3SCEudi5RPbacGTm/g0ppp3du2XWzbaBvO1etc",
-	"z3NhTG+pfm80gmB9wjf6jZieoA/uz+78h8wyp8IulV6ZwE4EjXA+OKOLaMQXu1qgblot5qeTt1fanpFa",
-	"qBueOwz3JkxQOCjN9ifMotX47DzOdjPUvfs6LS+rPGO3YzMS5RlYQ1i36ucZsd639sqMYr0JwZXRcBOZ",
-	"EQNao1wItpCqwMLKn+RnwRIfy02UWLGIru2oyLNHCbRw8lFeHvdUh7i0XIjSUGNEpihUGppJUVIgkORD",
-	"pBVnaiDXK63ng8PybCo0nXOpRiypfYsJEdMxMZuJqWUXIhftpl/cG/xGLMBrmU/2qn7mtao26mfe2Yyq",
-	"3tWMAXY/9nRofXBp1+aNyMOoc8YjXsdITjRUFwW5C/+S5acEugwAMl+Oc7EUHPcEHJSulSU2aj27pQvx",
-	"oSFGwiqqYIRdKH0njTJVqaJMIbTYYDOe+wwmOvDULUSgwmHPSPaNFUI6l5o6yfm7lPhiWQKcoQkVjSBt",
-	"QuJckmSIK4lQmUuxhGZc0DUS7tfYKwalvueaaGt6TMuyq6Q7c2N7TePukoKCETtFbzpf3Rkuc8MgGKMX",
-	"213W58JcUvlqd4lbualR4PqTRw1VQOuxuWZa3U8TZtjndxfCVzz3kJdeddwq5GWFZMHLYC02eIikKW4H",
-	"9uI0SCFPphcchEUbf5DOqcYg41Gg3Indsv+81wEl+QsI9pAakDPQKbnOsDWuWxQKdZpGinKowktkGvhs",
-	"vcZyBncFn6BLeu7JGgOpAKSoMHOTUjHgMBlsmkWFiJ7eOtPGlg18yzoGsu7/0FJVBqmJHXqN/DnJ0x9+",
-	"YJEq/7SQZgFQmZiKGjIEKZsIp8MMhgVCKQWoyFC2Ib7YEZ4RoFjgMvWOwEQwkUqL9NUhuQVxawLvrGSW",
-	"eW50NhFTXhgRqW7QpkjjiFVuQNjkr8OIOrC4SzuIFtlqvbEsgcZYFzaid/KLir1j3aOSlFt+HGFH6i4Q",
-	"Fm9GdEcQa0dHT3sMFRzBytEjVveZ71GVrWn/E3fYkjDeJXAQAcH3eilY4tY3wVbJcxWOeC4Cmw/0th6y",
-	"t0Kw8cGzKFswPqgzRR3TaBJcqTIpgO28WumjIh5+59rBY3/mau5uLZYVp3AZHb1Tj2mij7fmiOsl0qQP",
-	"sfV2Higsz8uvSaZRp77qmfc8SPG5io49sUsR/gi+TPelE8eT/gxs/LjZ3FqxWNqEmp7RToCcc7dolAl6",
-	"pUYszWmGuE0TMQM32O949Xnh5NAYD42bzwI6J6PV7BbQ8JnY30N2MuL9+U3hlu6AQOn9uTujjTRKnVE4",
-	"/hk7twOu3bdHcdFNsbmHPduZzD3c+eyi8LDnNtYbBAHC0Zy5TQed5s7oiP3+/LdXLz4mNRv2/xz/U+RT",
-	"kR2fnR+/Pz+mNx2/DVO9yrjdnFNval6DtL1LCsWd57vNn7g39vTw3ww9fJU1BrqfBpVYWq01o5XHqILI",
-	"igcLm3I8zsb+93vEgLREmxrD/YxL/DG99Nd+jZyG69VLQS+SINp+/5hEFsnb57/UQ1IVHEVcjlyolJqy",
-	"h59lOkBLozSwxurJ48chlLVhOIOJ7czUybq6iwRcB4spmEL005x/FtR8t4RqhCubrC9nvxdq6nvCxlyZ",
-	"Fc/oNOqcTEviTPaEGyON5comA2Z1ljLu7CU2WY9VshCWOxU0RPmdDNlZtWfNipD2fCpSqFGo4kr8T+yP",
-	"ApJRqwF2d7KMLzQAXMSirU4sbOPulWL3WdYVDXuPwq7SPKyUdj15/GR7aVdr8aA/ldcr7+rjV3386i5L",
-	"tipyHXMh2zRhYzSrrmxuJri14R/fSn76GVVWxSZBI3CvxnTt1GCXJt9YuYWuPearfTxCwXuoIfyl0ivw",
-	"q2XK1sIO2fkMC33r4xiEKAXGII1v6e4cZyxecj75Sk6v40ZbvXx/Tn7LzeeYGzpkvdJtFOMPLrnby6pu",
-	"lI+V4FnzR9koopqp/gK3zME1srddreoyFtJoU/+oc6iSLBaBrb5iRI92lkZA9S8hBEfddAJJEEQ6MIRa",
-	"jT8mIDmIQo+43lVJqr8hFHDAkVjoY0M3Gxv6qwvG3vS7PXH6Bj7e/QTqHdl8n/+2Jad5ZmoZlCQIOSpP",
-	"D3RpEbSvFKvsb5iXGmF3icYkCMhl4SSWWCbMQnJiwqeXY1Xm9C70Sp2yBMvw0aTi/p9vgLuU0lsJn+jc",
-	"Ju5X5DS9+xzIP//WZ0G+1yzIP//W50H6PEifB+nzIHeTB4k15cNOg5CpsYvPduarFNr9vWTT54oMFnpn",
-	"st21Ap3dq5zeverdq969uiH3ytBn1doUmE+nugBkd7UFMCQctRFsBf8rjhdcZoynaS6M8fRVgIKditxy",
-	"qdiKr0Oa8oJ/FtFPuc5Ec/vg9zDAjVlWx/mzXmEHyKZBwFB5liFAbciecYO67r2SU50KNtP5wofbF9xa",
-	"kbuhkCQ8GB3wlP/vg8GBc1ec15GvDwYHii/cT8K97yCWiwv+5aVQc3dOfvj3p4ODhVT+32Ue0dhcKgC4",
-	"N2XV/YofhmWJxjLHBEzTYNzVB11l9BuNH8ZD6MFM67Wd0cpfuE8HZrz3mrSfzR9TT/u5p6b7iysuni6k",
-	"ailgp58a0rz+IyhVDiqBis7BP31tTY6CTY95AXxeTJBstR6y8436ADZZs1TMeJFZYl0sMmJ9aRDehJUZ",
-	"Kz81gMyUNWKUYy3sxYmRc1UsE+LINEAJFrrVYgxNaf93Gu9oo/8w8HCCQP9k+aVQyfCa9bhOdd13kI0u",
-	"7MDF4ka7LxdL9d7bIC3sNJEgo7u3xQx3NLso+DNEd8mNrcnq63WynAuwb64uaIMrvg4OsJdJh+ux5wne",
-	"9vUhSvAuEbIX7kN+xy/pRT3PyvejplCmRLqFUSXVmpGJ26C4GkNQ7vcqDcaWOBGpveAZnfzp/u+TTL+2",
-	"+kjOvAs6kCrWZOp7nBsBlbH5urwmUJlRWbXMmV6pmOzMqT64CRiVoYtduG6s6EFDlvhbkqifOD09QE0j",
-	"TCoAWVs0lpdE9wz33FHODw789Doz0t6WjuixnX0E6tultQiitKvVv5MQcJLDYylBEmz6C8SuWA6EMPIQ",
-	"nEklaD/j/lso/E9pgSsiXxNxBVam2vKDOzTAi2gMseuAkpCK8bEiS18rEr1YkXrKeED6C4tEQ2UrF7FC",
-	"bwUAU7FzkYtZLsxFMmTPYZhYBxpUE8+MHisYHHBACmOkVsa3UAUJPuWKZXoOSQAohS5j3jjdlIEilMbm",
-	"3Oo8KgymJMkIvJOxcvd8gmsb0wWRiXitRma4H9uJunFFqub/AONQW/MLYah7ZOYb7r2FBmj37HRwQ1Xu",
-	"UHy94nlq+tRDZ/v/JTf2DKzL3vz/zsx/lPec9AMJo1I3bNVmNfvf9wD92M3QP4lNyv31YNHEveHUDmgb",
-	"vhBU6Ib9wUxwFpxW8mA1XOqoFY05ZcmfXxM2zQTPTdAkoe011PsDKUFwMlINtMHwbHd9aF8TOQbO/fB+",
-	"A/I9WSbtKPJBRGYEas3k6eOn2DQleCLoWhATQULrGJDL0XsokVWSTgAhCOSDMIW+EAnR4jn1TAzP9Qc1",
-	"Kb5lYb2Bfy3Nh5mULRL/dfmy3XVX4823obxS3tkn2iXeV97SXAQXjqKhQ630qiQQO4iCX6nIBGrx59zy",
-	"q2NaL3JuRFp9ea8He632MF22V0498PAt3YqWS+mbw6+wwWPLtHEOWyy/vWXqGztjoMp9mgZ1BdafobyW",
-	"uRl5iR/8LJlHnQ+BvXhQaSw9Vu6ROaCdgfXfe1O5WIjFROQiLS8u9QiGv6ALV0rMTEEBQlU3shd+QKrZ",
-	"BQdogrsh6LCS8wgeho/+QxfuQDGhbC6Fn8V66clv5MINYlKUd5OAHrL/qwvvxRUq1UBti53QPMI8pJ6A",
-	"TWdQUXHgMSoNzIgiJ9+xpOjJBeTCwLddcLUuFWvUlw73BRsWAA0S+cfEhzsAwj4k8oLfeW7NkDlBCx5u",
-	"JMmBVou2OYDdsT8cdnhjPrEOxURlqXu5B8Ki4TAC5DydBPC3+YqvQ4u7Db1e0xFdCgZjFyr0Io94ruLV",
-	"2Ty10XHv6wsfjEsB5kNts7fJ1/aEAh7K9GZDZ05Gr8TkQuvL41Rk8rNwIufkT/rbJ/rbemsuwl84KINb",
-	"uTBFBgRdgk8vGPFuQU0wUudtdqHdyA58wHE8p6ffd6KAZtkhRlUb+AdpL85wAXbhP736KY2msN8I3Adp",
-	"jV940+cK+lzBnck+pLVuP4yR9CNZU0sKhL/uLNxqH83Ocu4kF/TP3WMxTe9uQzO9hfB9tEjEJGqJh9QZ",
-	"PVANDZynKExX3EQSFprVJn5eMk2Ap0FaNuMyMwMK5ObC2ZHpWGXy0hn4SqygrUMj8J8GQ/O4BbKFH3YU",
-	"uUuhUqnm28MjeF1dYewta7fJ1wHF0JxBP3FGuNVsIoD+qe/q+e12PurjCHuJc6rZqoqqVhle7UywKdEj",
-	"aXx1FYC/qF4F4B1f9OiMmOYC7ZtNJP8H/55dRdm3j0CPl7CLMboXAt1rgush0Js38m4Q6FXko5/PlYHf",
-	"VzDIMPUexN6D2IFrv5QlOxivV0PZ/UNHiAFR2hlnlZCaQXb0kucfslQWbBFz6dtBvX/zEtNyRkzdO8bq",
-	"d//Zfzz6b/THIAkeEfnlJDCW425BwOpCr9xTnY08W1MQ810Ntu5uApp0oHv0rTfw9blABrALvVKBYeL9",
-	"m5dsURiAlyQX1i4NsqpngqfIerosJpmceiT+wE1yqXPL/ufjAXv69H8AZufJ4x+eIh/6RH8WfsLWSjUf",
-	"q8S3m/vw4h8///bbL5/OXr787UMSJzYF1GTplWHLXH7mVjAl7ErnlxTWhZElVH2M084xOzkRrFi6H548",
-	"fjxWfoOvAv9z/2e6+JRhCIfWzpewhVVdQVMaY/2sYLTIh+Szk5yWd6xupHXXjVr5+yY/zQVS6XUoFqDx",
-	"7lsvsHH7LZQM7DCbtNQvu80jrSimTReFzlu9fqCWAu2kCJ9j0DEyArqq0OiWyAx7HnzvTndHl8PWOE+o",
-	"09u90xSNIte2PANv4TPa8gy4Ia3e8XVwYCPT4OqeQMJU1w6zZZ3upXKKyk4/OHOizyR/f+URXrq02kA3",
-	"3YDWP32vhrO1PrJFnmEPWTBARicnTlwPSS4Pp3pxAq86oaMDHVndfZB9dXf+Pva0ISRYxwcDNq6TjowP",
-	"Pu7UeZZua2k+SzIA+89Wus5WFRo0nn3/5uWIsd1mOMY+cyP2+0csEf+z4yy/UsNaOYOR/9vfmZIZg3Fk",
-	"ej78kVueHYk8fzRWX8dqtrDD17lUNlNHXi2hVH3ETk7QXPTNWKfimm1w6QUtnXD9ksKxKPJsxA67rdch",
-	"HAhLy3VYXaXDATusrdHhR98s1w1LZ2KY6XmYPRpzj05bpt+9y+PVIZYyzE1ZvDb0BWr7yClBcIM1rIyZ",
-	"D5nz6wOVHZmp2BUrBQZ4Ob8A5ncE9VloIpXn8nMD1ULVEumaZ/eDk4Ys6rRPmj8YPYNnsIOe2RZkHLQn",
-	"q+miMo6INRTuY7wqC33f2edOvsXuTkU3b6LPHvfZ4zvOHm+TADeWKu5WRYb97BYTkUdtGAGnDkDAITtj",
-	"S14YEQI+1Iywqj/L9sTIsmaGLMHbRmzGM+grnxkdKtJ4CDaV/Vd8pdQoekyZFY7ehaxP0H4G4luBc7vR",
-	"NDhBBzthE2cEmlpr0YXganUhM9FeAhYr8n3DQbMiyzqWcdXjOW4H3UJuzxW7y/YOJjW//DbQ9Pcq8PtK",
-	"sD5u8WDqugYomuNyrmsbmK0u1klaiXI2Z7f96w9j5TDA9mHO6yLcSy1hyn4EWm+RxlI+dLWf6Zw9ecpS",
-	"vr46GR6FVa8JrnoLpKoHD4LQLd0am25Bd0pxncx6CTi6VoY9PkTfSI49zKx7rr2Kvurdht5t2J1prlGy",
-	"3pET0a4T0LbeG1F6JZKUvhp0UVBtIZqAs6U20katKOBXNhPQ7R5sOsRyQXN9G1l/1LFS5hjtdN5NLqbC",
-	"vWesPDnQJgKVQKxOE9X9kKCmjkhHPQK4KhBUu/GUlUf4bm7D6Ae+oMitoWd5DZhiqiKAqblxhmw8XE0d",
-	"KZF5g1hgsSPljHRpMxI2zjXeL51eB4foTTzc3V2alts7uDS7wnnLz6CLgsVx7e7ahPsaHRz6QtCdllnG",
-	"JsFpFike4B7C++1CeHvv6zvDDVfjSFC8GWumm8MS1zQu4DeOTYB63Lzi/ZWAXkqsKH/gywI0El5A+QXh",
-	"u8yFXpkh+5GIZ5X4YtkPT9mFLnKsi83XJcBaGmbk3K0XqLmJxuDeWJWvCsWly1x8lroADdcBPMZ2wY6x",
-	"s0BsVUO3KU/54Z55GkBtEzHTBAUE/yNS625CplHZNkBzbr7yZFd/0G1QV0Xl0UG7KqpwX6OiKve6D7z9",
-	"xQXpG7RiK96N8V9KF8l5feTAiRXmluToRikceSvO9QjuxdC9Pxl4uYjVbGqN1END9gaAxHEFLFQai6h8",
-	"LkrR6HysfBol+DyGCPWwIV+UommQWTEKsK+S+5aq5K4Ri2oIyW2URG7BnQZH4ruBbvZlew+9bM/JqvBJ",
-	"7m9pw9jcNJua4URmZ2DCgciPNCzV02JBn3yRZwejgxMQejSODW0g50qqOSuWA5bp+dz9t1QlLw8avkC/",
-	"Oiz70LgPAVRaKo2TBa/wz/5hEvGE9SwMIviYxPBQxDrkG31SM+vSno2e4Gtvppk2Us2jwRA1TsN43tEv",
-	"DYPJspJSZyYz66TIgBnwRmHOQC8j0tC7Yin0MoM6krLNE9Kd0TCAFKdpUYAsR6qJ/tIwkJ9yXSyhXRw1",
-	"1gCwA3Eq8VwwbkgHWx3PWfBF44zh75uv+eAxFH7VqeopEPlQA0DD19jRyXcXj1lDIjYmbX2kEZyvQG4Y",
-	"DdGzQDWM8lf/0+ZAf5TzIsf+eb7qahCQkZbnwFDo9iS4esDRFL03F0udNx6HN/RL01sRTxkWXqWBxYpN",
-	"1hScdSIgfpMRPJ82fgf4Q8Oxg5PjH8nOzgfUjtEdOkPf9DHkJVFCxN+cbHjT2TmdxtZNr9AOG2aFO/m4",
-	"2WQlhGWWyjdTjt+7zDWRSNRf/pp+ae5xBeFqGlz4iqjH5FFSGPHsgtvk0QBOuLFc2eNCwsqf/XT8/jwa",
-	"AfRL23y9u58w2o2feGjEBFxWlVXIAHMxs/QV4wnDErFAigVEOk5QyXg1CmpWtrERofHUxkB+EWsKoFO4",
-	"okrfOeV+R17Hk+ZLeXwp1o3ven3O4KfNd70oCZBsSxEj7DNwkOYp9kHznc5QJ22+78XnliX+0PoKOMJW",
-	"s7UucjrW8SpGxZ31l5X10xuve53rSdRNaJlxC43dYKZ5oUyEko5ediF41qiufsYfvn78+v8DAAD//w==",
+	"7L37lhu3sS/8Ktjc+1u2EpIiOffR8soe62JPolukkZVYM5sE2SCJTBOgG+gZ0crsdZ7mPNh5km+hCuhG",
+	"d6N5G8qWneQPR8PuBgoFoFCoy68+NUZyNpeCCa0ap58a7COdzWMG/z777t35m1S8YT+lTGnzi0pnM5os",
+	"GqeNMzJjStEJazQbNzROmXk8kkKzj7px+uGq2RjL5JYmEYteJ3Ju2rtrNuw3qnH6wb4tdOO0cTFlRLGR",
+	"FBEZTWkyYYQrMk7kjHT3yauRlkOWtBvNBo8ap42ZmrS6jWYjkTFrnDZSxZLG3VWzkaTi3DxPUgHPlaaa",
+	"Ybd6mjAawdNO9+Qk2hsdtrrjHm0djfZY62R42G0dsM54jx6NulGv12g2tJSxofLq7q4JfHirE0ZnJR4I",
+	"QoW6ZQmRYyIFI3PORh5DGhHV9JR8umzoxZxdNk4vG2/evey/vTh7c/H0yWWjeZlRBg/XoQ2+gqHCJzDY",
+	"y8bdpbgU1d4unv7tov/i6du3Z989xW7hczsL5V73abfTOoo6w9bx6OCg1RufjA87UYfuD4+wVxljs1Qp",
+	"rjQVer2OH796efH05b26jlisKbY8peKaLGTaXq/zpy+fbN1xTftmDp+dvzx/+/3OJ7FhVtv5E67oMGZR",
+	"eccpltywhNxyPZWpJmfnxb0XmSVHeT9ynzcbEdOUx+bjc7tUFaEJI+qW69GURUSOzcolesqVbd7sswR3",
+	"fJ8XdswB7XRaR51Op3Vs/tPJ/xfZ7Zaqxul+56TZ0FzD5jw7Jx41hoON08bDeSKHMZuphz6xsNHOz8Ub",
+	"dsPZbXHobzUdj0ks5TWhOhvImCdKh1nART/BdjweYCv4O9FTRs7Ov1K2tUeEazKSM6YIVYQ64WY2tnlT",
+	"89E101uwZq+zhDVWeHBBMmJDLMoHgzx6wdVIijGfpEl5jbybK5BTJGHjVDEFxOO8fqXINVsQmZCZjFgc",
+	"5tus0LTHuwtgFzTFR8xr/j7rprvvMeeg0yswp0xKiDPFd5A7L+UZsLW0eeKYaHnNhCK3TGjChZYkYVRJ",
+	"wcUkzAwh+zhDAUakikWExjHhWrmGh2wsE2YW0pBNqCBa2hnegjW9gyWsmdAbRoRrvYY3OfXIl1c3LIkl",
+	"jWqXDFdEZu+YdTKiQkgzGMMoIy3CbMo/WrJgVje+zfo5gW90sjAipHGqk5T5XNsrcK1AZ4hj3gvIsteJ",
+	"1HIk4xqGOTmk5IzpKRcTwmLFwkyau6bqWTRM5DVDgZwQZRZp3nAq2Mc5G+nt2HSwnE3FxeUoJSxJZN3i",
+	"yoaDjPprKjUtculCSjKjYpEfO5pQovmshkE/QRM+d25l4cgaMsOI24RrzQQZy8QoAYTG5uhdbMOV4TKu",
+	"7PeKohrIw12fzmuYgkNAjrxhai6FYuUj3CjbMdMs37sZL6jWbDbXjdNuszFKGNUs6lOjHfc6vcNWt9vq",
+	"9S46J6d73dPuQbvb6eztH/zYaDbGXHA17aMsa5w2lJbz7Of6Jg7b+51et3uETSRK90GK1fe4v9ftdHo/",
+	"Oi18HQ2qkSn8/Y2+gfPptCHnTFD+cDLXLalUq9vrDD2h2HCshO0M53OplxUafpoI/+294dFR64h2eq3j",
+	"cYe1ht2oN9pj++ODzmGj2UjhqmNWLAgrZJZqnHaajg4uRfZrr9tszBM5m2vvp55ZbvbAyb+/K66Xpzfu",
+	"IuZtpVuJNwsF6oi5YPnLhvcT+/FGXPaXGxNwLIxprFizwSwNHz7hP7Obnb2rUXGd7wDQzI3aqthPjdPu",
+	"XTP4ESjsdR/1zO0tpkr37Z8Fjqy8eOmMPd7NCzb2Kel1Oh2jxANJp0RpmuiQSo8PjFZeZOdmt5RsFW52",
+	"EYD1Dp8EVjwShXN1aRhshsOjU7IOVafd0GDtZap56SYov1jZO8/a7ffWb9+/s63d/l42dZEULNiZ+f2+",
+	"E2el1GXj9NNl4xea9QrvLYOalw2u+pRf2iPpskFTPZUJEnfNBfZjXrgzzWQnBfy8RNDj+4Xjwq59OYdu",
+	"05wHBeF1idLrsirpLmG3umur27El8fVKVE+7D/8+7v5Vj7srWCsXfMZkquuvIorH5ugI6oraflyvS0c8",
+	"IuZ6kd+wzTfbaIl0ue68X9ASc8JC+qF7Cufb6/O/sEVgp1yzRdPQm/o3iQ+flm2R3slpp9M2xPY65QV7",
+	"0Br2zOKj+/utk6jDWvuj43GX9eje8LDTsMeuUWsrDXc7p93e6f5++6DT7e3tmYYFnZlBvWdDoqaw7eYJ",
+	"G/OPZhte989+FBcfh+d/Zddvo5J5ttlQIzkHs69du+rU6O3ZUlanRrE3I6a80WxI0R+yKY3HjSujI8Cc",
+	"9svD6rDW0ajTbR3Tg71Wb3zIDqL90d6wRxu4xkYjptSFWXjlm4lZi00wjVB4CS/wcKfoHpAZF6n2lYlP",
+	"DXwNV3HjtMEWf54OvxvxV/zP5+9+Pu++5OfqfKbnPz4+Pzz/x//7P/+3/f/+z/9tNBvs45wnTPW5aJye",
+	"dDpmIY0TpqZZQyrRfXwVpZFdNUNGE3dvH41kKnRV/ZmUd8f66yMzuTmFL+JqHtNF387vdwkdMfK9nM9h",
+	"6tgMt9jE/Pzf1j/QHslZZakds+5+62jYHbVod7Tf2osOh53RCTsadzv5gkDKvbGFjgs76i03QGWAn2cI",
+	"sMpAwLDohXWGFIbynuspLjMUQ3pKNbmlCvXQoj1lazXe+y5NzCAf2i31cJ2T4SHlLfe9aQ1UDUOPUTTM",
+	"qZMqLWdmMTY9df79lAkSSXJOJkyT2YLMpGALMqSj6z81Vh7nvTbK1urhuvxQArUom9ONz0BYcvN5zFn0",
+	"go4SWb6aJ2ycisKczPJJzRlTXC8UJmdopOuo02vtRfvsYHzYOeoem0PXMtFt1tD+KvD1exbHkpxFlDyX",
+	"NyymI9YEK4fh8kKmicdnNL3eMnbdJqUNu4z9e6f7nXr2R51jXPzHtDduddh+dDA6HB7Rk84O2O++sat9",
+	"Zo/zVMsVNHfs7rY0R0yNEj43GkjjtPFiQUY0iWBboe8wIvrW6ABGnEvBiEwiNMGi3pftlo3Zs1zBgpPU",
+	"6X9rtD1PuEy4NmtPyGRGY1/ZmzMRoV1a0wkcm3Z1XuX6xmN/tEZnm0frTrs5lDc5T2HrqOtnMrlIOJ2w",
+	"Go+whof+DrIbwD4wzTymYsTimEW1NjJREJdCDmW0IIKxqCQwt7s/oFUzVydHjp6inger/O7LuVeseUfw",
+	"BvOF3RE6lStCp94e9nhKxYS9pkrdyiQKrzYh9ZQlZG5fKuhCaZIwofvZM3N7ShI20mQqE8XI0CyeZGFE",
+	"Mrv1X1OazmPw+lHbPqxgoCnmTGh7zgdJguMexLS8FYQXSYKvcTZkqofyY6trJnbTGAigRIoblihq+PtS",
+	"aqPozvVansCR92XgauU/7gup+9Q1Xb1pRZIpvGLBO3gc+Q1sc9nq+c7SnueX8Ifs9Rp25dQPA7gHsiKX",
+	"PsGpvPCUNgmsE+yWKU1gi+Sc8xqEC12NYLy1NyYUaXSkFZxOXCviFKzCfaN60dr6/pRTuGzpnhE7v+Vg",
+	"nk2XJvT0UupwN89kQkYyjhmdpMUbVt7ZtzyOuZiQayFv0eBtVpYUrE3eU66BcXrKZn6HF4zO6s4kswdc",
+	"xMSMzYYsUWTBdIDdtme/XWBuTcvwo1mPdGjapoJwcSP5qHAAFpWV8xo1xQtxciv+HNsi+0fdrmH3bSIL",
+	"pL1TLKkRjNXL4fYXvDVEaOVehwS+Z8OplNdBGl+yWxtSoQgVEcnCwmo559sc6CKW1FA0TuPYCgBva7St",
+	"NpCb47JfrpoNvCNNtZ6r04cPTZNtb8QPDcnqoUrnc5n4o4lwf9dtbAyu2PI+vom9xvRSsbY8uV68/p7L",
+	"o78/+dvkh/3ZnzujH5Pu8P3o7x9/un57/L3o6ee3B+lTecTP6Mn4u3/8Ndr7y2/JnJPPgl1US6bh1r6x",
+	"pWmkbtEVqR0tnaM5TZVnfKisV8VGibkGNW6nio36P3w3jc+/fxn/fe/PcfT425sf+bfTIf82Zt8906Pv",
+	"PsbPH5/9/IJ/y9nf/vrNxqu9/k5QHvrmG8OZBuonI7Me1Msi/7ILJjPNEkFjXB7u+5aRgo2t145tJWxL",
+	"W0Xv8tWz57Nw5HHkFx7mEqNXvmo7nW7rKOr1Widsf9w6oIfDo9FxdMI64/92JLS5uKEx6K6lJV//cTkW",
+	"12N50Cz27QKV0QCz17Q/rRsv/OUaop58+07QG8pjvG6Wdc+IajqkCsYVyduQsh4N+6nXRElDzxrI9fRt",
+	"Q9G6h2tHWT1xvRYpq2joJdqBIUxdQ/BD0N9v1O9qwHnRy39KzO3YuZf3j7q+c3ouFTdS/bJxap40PQ9y",
+	"SWyCK1SNpmxG++Yawa2bNFs+h/CGHMEts97xmgtXdE+PdMWH6xY3ema39COrdPgPNtIb+7wNa5CezL9c",
+	"pqjool5jy2UxzNlsqrUm8pMfcwKc2pkIMMP0JUuhOW8SQwKicD66FWQXUGmJ+J+b/ZLPyvpGnm0sNriz",
+	"yif/3VWzMTUKmaW1SDtsNzwtam8Rj6m5Z5NYiglLSCwnhIvSKW5PGyMObIsjSPeoD36LEjrWm5j1stn+",
+	"e40R3FzsuCB6mjAj8xZqDan/24km4KoPLHMy17kTXDDFcqugjRk/NXOFM5P9WDOyg6KVOHt3uFjf5fFb",
+	"iFeALVE0Rp4c1lsjnxpF6oJWHMlnTgBV3JXZIQ06WF/Dt8UTOgGBRYX7GJYy2jpYy3xFaBQlTKlt8jFO",
+	"6pIOnhaaJo6wygHt0w0ssPrq+ZMQH6ypFGeZTKnNC3BKbtkUalmTq8BVBpWa5IqMaByzCITHNuH0R7Uc",
+	"yYlcwo4KrYYpzyhf34+ROntsFub9GZwZxUDzks72m/NmjIG/v3FXxjOZDHkUlffMS+ksmVwRuD1Vd8g4",
+	"+7Sk3FuR8RV+6an4cSxvoclt1PxiEpen1T/z6KhsjZxIM9rvqYhejcdBleI5M4e/JNN0RoUqxT5Yb7DZ",
+	"Fl47S+yvF94NktxSoRWh2LTfcnawwxt9fO46YKaLskiHV8gtj+NAiL6dmCl83Mc9XJgZK69uqSL4EuRz",
+	"ZIPeJoGsWye5vs86CM2LR2NhvBeZD77IS0VnjvymR3v9NK3hs+/29vYPDqt2tTXM4Dn5oeb3u6edI6Op",
+	"9LqgqZi3zavB6d6xG780skxaGWG20n6/1CJXHlXAS78sPAmmmdFYT6upbxAqEhfcOznh1/DpecRmc6mZ",
+	"GC3OxetEToyGULNO7BpuEqXNRklFBJtwEdgrPG+2z4U5nrBh/7B37Xk6kEdN6y9sARGhxb62EXGjpSk/",
+	"/uby+oe0SS6IR3plt9WNssTYF1zNqB6VJwh6yILDIMnIbIeVeWV+rzPXdEEiBThZ6MJ5uS0j731s+D7b",
+	"Mgs9CpfyL3sPmCdQ8ypzbEzTWLvsXExADTHIfb35sPYK+Zcdf2NbhbE2Py7rFQcA9tTHCYuY0JzGpT31",
+	"3siFcBSDGwM00B95LZROneKFgaCDNGszkz7b3CQOCqdPtyDfDFmkSFaAF1XqPbZ4ayTgXcu2BVdES7RG",
+	"LOGQv4jQG+fdJ0ISRQpGoDGzkLrmmO4dHJAbrvgwZuTs7ePzczil6EizBA5vmHOHXgGdayn7li5uTp4p",
+	"oxGsxZjPuG6c9g4Omo25hDVhOFMiA5ErtshczCelU50UXtx6yyamzDRvcl7ThM6YDnh4YM3+lLJkQebZ",
+	"S/UT47/jSf3sZzMXqbgW8laYxTuFDHzsBJoMc16mui/H/YQKMCUC94Emj/mGOR7z8ectWN7prWK5P8Za",
+	"ZucveWx+g0HhgUj1M6KYUhzwGSherDFTr57VGFlekg827NyGuXO8LCDZlt3Q7LZJtEvlgyOolif4gseP",
+	"ICOQdCcMMvo35UQh3n+XjOjsfwZGJFQ4u20hiiaRM/B1GIk1iqVaviLyVgq7z15VbB7+RKLxvNjsNoyg",
+	"dfeVjBE+QfXcyN8yLHlOlT6LZlxUNVKjsRNqnnGlE6plSBSBWg8vVRQkjrFx1WbI7VQa/ljz9zbbg9Ux",
+	"43mI6AozPKqBCfyGvQbLQ5ULaJGwAWZe2rxLmB+WlPPZnIoF2L/Ax0+e62j5la5XCsMusWDU6baOhj3a",
+	"Oom6ndY+Oxof08NhbwT3Vy6UTtKRmU1z43iVRICbMOVzXHVvpNYsiWykFheQ03srk2uj/Dqz/jyRUToy",
+	"hJnpcnTfetEr6TCuNW/1jk/3u+1OZ7/bBXtVksYYRvEGAquRWaB1azoen8IVGOLMADeiDZEr7sYU8xtw",
+	"a0oBZpqEMxHFi+WXu97BabfT7vU6B91j03/mN+rCzMrJuXgmk7LfEyzEr85SPSW9dsfQN/OncZJQoV3W",
+	"kKdDrhG1ZS6XNjaBRrQQ9ZURFI4vU+TPb1+9LDjvbKRBuaE1CDF9rZmNQaOoX42GLydPfPqUhTKY4d3d",
+	"rZVB8ekThK/ZT5ZvhM6SjeDiJAKhQUc2h0JIzbLYATsDuAZRJYWoULxLB9IBlqywIl0ZY18nAUClEH93",
+	"m4aS9f+Wac3FRH1hE7wh57PhBLLVZrB+C7nN/16qmyzVK2BubKQbC0f7v5S6InXsyT5zH/bt4VzW+cDR",
+	"bHU9c+Mz7dhrHxfk3cWz1vE2ek637kaQjYTkBFVO9irVsMJYMlkedByl85iPqC6Yg7jQcpPgIxuV9Yyx",
+	"yKyuYh/nmkxZPC/rlLNZBv+BZiqum0bbsLgFy9fhfmkdbpMmn1AjRhqnDcDfWWZGrcrBDHWyLoLbrGit",
+	"gjAF/xIRac3AQCkvD9FNNjlzg0R1cz5nNFHWkG8kw9honJQkTLHkBpM2bqd8ZLNjhqadhMWMKqacxrdm",
+	"8IbvodwwlMIwCC2+m/PHSKiXdMaWeL/hFLDOb0ZAWlaFlfm53tvtN2EEFt0KsqDe1/0SfDx1Tm6Ptjs7",
+	"3NrwoPPMIT9cEFoZ7bJ8A2ib3ZqmQ7FhoahQp1/GXGyZvN0NxKi+ZB/1kqydc62IYB91ObDfJfXbBXpy",
+	"0up0W53uBZxpp7h1S5H1pGcn5ZeOms+yw6pRpmdkxiJOiVkGsGLlnCW4Va1JAO9bwVWc5VSFQk8rDeUg",
+	"HBjuArlYXvfbnL7HhTV+6K3xLDmsLvi0RL3l0zNptLSK0mH2JWsSmYD6YMSXqmHIWKI6Ww3yMbvbXGTN",
+	"39uMtbif94tjdd0Gh4kP7QhroFXljIGGZM70MVVhS65pLIip6iwoQvrRfbeU2xQ3/GIbv3evVopJvRwy",
+	"tUisHX01Bp0GEqV+mTT/9VPcPkcy//FJRWHIdP1tz0fksVnlF0H4VYTendIbRhIGEAzhRTbFAJoa3FWb",
+	"gxnE5nUavp9Z8NVWwXOjJQsP9rFehrxaHUSROfN5vCjzhsdxEd5yBXOgjWpKrkM2sPsxg5rE7PvdahIe",
+	"Kyw1SzkB7xhGvKapWpoa+JxpErGY37CEG+2Q8sIGdblVLur4NSZXXUj53Cikpcv5DUvI4T75C/82wFGb",
+	"l9UHDx58XJZrIBdndIEL9/DgYO+QDBeaAZjpTG7lL+8UTMJdL8zKDgU9nZaeClOrRAMX8NK9VmxPfkEP",
+	"BPasi8Zxj8ieXyQYx8PP+FXjcezE2AX/BNd12c8N6cNakiED2N9AXGjfJq511gNKCeaVjvaW5SwaTbfv",
+	"eluj7RCnca3aBMy2RsuH/bO/fgIl8M0mLDwFZTuqLmnMFyF0rJkNonQ5DmDIn0gRUlzdO31m2y2rrnFk",
+	"DhhoPHM2XrM5+l6zHswa2tonvX/ULTqlYQzbOKWLoYFdzwTl2EfycVYlSZkXwPcEbBjwAMObt9EW514r",
+	"/SyKNxQoCa5+e/u1HpF7u9m6XgySPx6SxxNXeBEgGNlRdbbZNJbfvTftPg4yx6EdeshwKoLOjPdw5ZBp",
+	"HDkRirFtdpEFEL3K9Wf+LlMYnmEFxL1bXSpChGGaRxrbBGgSMXXdzo0KaqE0m4EdLW91jcOwXMNmeWS8",
+	"jToPMsb5Pqso7DHVzDJkNLWCqbpjoeXMg1rerta7bMaTvQNW0zxHDNveRuPGhLmQmoljIz5Zgb1bIj1n",
+	"Sp3ryVvlK/fwF7vZynsrH3bARYVMKuIp/rJCayvn/Gd0ul8ZdiFNZ+pcn6s6Zzc3SkAJ8sd++DTiusZh",
+	"hY/C7tW/5869ghutTc41mGcVSeeIO5SnNXrd1qBNngnCoNfqAbXStr8VScuV0YNlxonPaqwHTmkHQbAy",
+	"e+Qrtcp+XQBvsM2XfGg1JuQtXWm+r8v094Zq9tyojyH5DlU2rMiFm6kUQattQjXrx7aVonxXDATOTCYs",
+	"b8lQBD9DWtH24YHr1dgwQyQ5dRUxX6AeeMIiOtJ1e8Gb3WYG/3QLGr0mihYjB+usfsvM683l/sAPiSXv",
+	"6pdy+rkOQ0DOnd7pwX672z3ew2S9rfaUY3jIyvB+FYd3hvdZYOxObQmlmQjhc27C47rEoMIA6s6uQHsb",
+	"Y3aaGYO431oJiGGw1oyK8Y+VlLc6yGpsf8IEMztzKURjqFH3YW7Je8OMyF1mGoS411xFxzIjXqtGH+vn",
+	"UAdd26pM9FvXRlkvioo5S6aFMpLDJJHpHC8M5u3SU6w9pnCNw38tIHTj9KjpZd6fdpt4KzL/3vfz2xqn",
+	"PV87wiMc3s9/TAVq1xG8nMCSAVgY8xr+mc4bp3sWR1w1TrvHvYPOXbbPMOe9CICLRwPYlbqmt4NOHyMY",
+	"VOP05KDZmJ94P3SPO6a5hCkZpy4k2X59Uvr4AMJhCp+fmF3lvr8x9Jw0G6nI/+zc3YFOW+avlhqTf/7N",
+	"3Xtwd797h5sBLrWr8AzB8IX1ETHzJpgJuyYWuL1I+/tc8wSKwgZMK34Us9GMrNL/77jlncQtJ8j63Rpm",
+	"3siYvZT6DJXESpSnjBnyihKlwS4ashia1xCq1Tbj6aevRIyAYdDWJRyElw3wywwZoera5jJu614/rMt7",
+	"NyPL8+pr1NIy4YYlb5+fXdBkwoKFvFCt4EWwS6thmCOoCFLuilGc7h+bHZ4mE1tbq+69vY4vR4rfA22M",
+	"JqPpG6bSuArOZK2yZgnRKkrT8iIMZV+Mg/52Njgl+Hxu9MYPnxo2CdaFq0HJ6NXmsrurkFa1OTQETm9O",
+	"hr1nWioshutds4bMMiLr1eaOoeanTa4ElpH5dISjJ5ffFVZy3wtg9Mde4A1fyZsgLvDvZdquYPskNyz5",
+	"NlWLmot4LCdcLLuGY7Jyf2ia8G/h1Zt8wsD9zbfK3O0er43ah2MilqKKiPMJRgkCOYkV4RHTuZZzKzw0",
+	"i9l8WvDCra7h0i1gaQKGuyO8FHVnvzwBN+2++fJor9Pp7FfdnicUcCsPDlrHZmUdjrvDHt2PjhnWtJhD",
+	"c3vtTrvb3Wt3Hvb2lxZFCnQHqwhDf04bL+TPPI7pw4N2h3z9t273EXnORfqRfDw+7B/uPyDPeMLG8uPD",
+	"7v5Be4kg6B5f9DqnXTChHR50e3tFljiAzzqeHJnLYxe0hoNut8CTUZd2Wp2jYa91NOp2WidsP2od9Ghn",
+	"dBTtjQ8hTtLypNM9jYbHp/unpw/3j5czpdpfgSlPmLo+m88f9tpd8jV/9faB3Up8It7Na5TRzUNB10o1",
+	"gjgkNGA8DtQeMkowN1qsTEQ1RgK1YDDMdZsNGseN095RszHjRpfaNzJWyp+NCrRntG+qFJ8IuBx0S10H",
+	"DPQuOgOLA43HRDFGeNFi/7sJ0/BMK1M+mYaMJTZ5Zmgh2a9+zUCOZsOK4b7iRqYvHx6ubSzwFLQ7nBH7",
+	"7zyr+x+pgqLhqdgBKFhx5g6HvU7riJmBdcb7reOoNzwYHbETCgOzugUSxH9m64NzIZqZi7HZ+DT/jIhb",
+	"CCAbyCJ/BmGVCWOhEm9hYYoM3i8qZEvLwIk3B6PH54fn1/O//fD4zydtttdpj3qxGM6edaK//TnOkLa3",
+	"LtP1J2Q9jvqb7YjI+cTFZE0Eu8+8UHcCGXfPVfnFoMa9dRuy5nh0/66WWsq3ct7OYo3Pw7irJZS1JWcG",
+	"6H153De1+Z2/MTzWzyUt7wmGuiG86f5m1ccvAnjbUDZFjkk5jm7nuaYQfYh1Wfo8gkN/rXyeq2a5bMuG",
+	"ydFm1CFFzDBjzTvLb2rIRi0Jue7WLGTz+4sRvj9gX7npLQKE7V0EQVzKLmz4NRDF5qCnUJBkCDChAEuu",
+	"bDOPSMIA3IVr9J9tYyod1gVqXVgwGUdKxYhQpDUfedAQafYheiVnuFZKGDdmVzqPzbZBIk2vDVeoBYm9",
+	"N4aOmzdJnAfmC8HR2ZhPe77YeM/1NJxJDYXvaG11ud+N6ChEj/5rJIZffZkCs9aC8vs0mHxBUwDywKiP",
+	"b1harfBgV3oahCtFnTxh+HQJQl0GUTpkY5mwNjnXKoPCy1DaTi0uF6ETuh0616gOsw0GSIDS8GnmjQQW",
+	"pZQvqFic4R0qhJrLP+qphTRcgvWppezPqFi4TBwV9BC4hzZbFJlki1R+BIyT3WPj+qF6FULCLCoPxWMU",
+	"mh5UjQsF1BRlX1nCpPyVYtoeOiwwt0RVmyQQcYlRrTtnVMGxko0op7SeT+4dYFN9leXv+A0z5FPnSV40",
+	"iaYTZf0ueAiRMWdxMQAPrdHoNBRpHLtqZX14FaYCCmU3ThtQhewuZKYtm2WbGbqRofrd+eMp1RsFhS2v",
+	"rrqRTPUO56tmQyd8MoHR5LFmLedC9YkNmlcCBYq2JMV+OFOTFkTB08RWOaq6XZeqB3bdwFeQKlZKHMnH",
+	"q9LhjOvSWK3eFqytlVn5jMp9K8mcs5FvG21kRbSykllK00RDFSnbzfmGxafsZy+YpsE6VJRfNu7uLoVX",
+	"wavYeUtpNodyU6FXDJtaOZG2NFZ3+fsRiw0lhfeblw37M5TAouL6nm1AhPfyNpiI1qMarWLLOYHvrM3z",
+	"5qWnI4XrmuXGNni9YLGz8yPnxdn78OTVy6dXWBmstBZ/OPr3avyXXI34zzflZfPlrdOtUMM2Oy1woOEq",
+	"dRtcWu4C58s6FaeXHS3NT5u5aUJjATSjtXG97oKnpJccU0Ov0XCUpkLjHeWdcLHCwQSR9wDOQ5eXe1nz",
+	"ir8iAvbLvNlDiEIWTb2r0jaZVgxkgXfhnTBsZEIDbGEFYinDxS6r+Wnpu7KWn8NMCcYiV0otQ/fexuS2",
+	"V3cfBFCpEjUVTb5MMA7eJgybZRhxegEf+Rx4HVMuCCzmEA+yz/uAl4VYv7WAW1klKHO5QViE+8FsjQuJ",
+	"9Qc5R7yBeV2E2RIcA3AHzBT1xfvtVaGcnVd0goAYxmuI8lutR9F8j9EcDmYpGGcUBID1Ww7ni75Bgy/Q",
+	"pOkENBjr569DupWpNtKpGKdtA/e9fe27iVbt7LUsu1f5iGph/r5lIzljKgiVVSn7j20tS+CBSG6R1/5v",
+	"kuGiVBwwL5aup1wsKXeO5AdABJdFjVUBqjeJAioDCP5AYx7ROqiMMzLjSgFIEuyZ6u6+yb6vAckApI1h",
+	"wui1IpQkaZxhXpnDJ6EjHUYhMbvcBvp7OCNIxjb1Rjp1JX5yDiwB16gO0zDvPaPXr7OQvdIUytlMimWG",
+	"sltGr/ve8yJYgVf4hlG1MIfUJLWlNKvcKqYdeAzL2t+GZ906npmB+0Or8Ks4NuQV7Kklhestys76desL",
+	"YD5FW/f7PDNlfdCeZobM5Zxp2UYep1B4rG4jNyvVi6+WZ6OUiMdoqqnWc3X68KEhvO1t8YeGLeqhPYJ8",
+	"bj7JQMYCaYEOqKngTShiMXU3wmJaGsEC7/bqcZuWhBEUKjt3fQgWHIK/JSuM3wKb6arCwMV7rqdhy/eZ",
+	"w/q0+WSuXK4NNarHueo1G5nZGBIvU1Rw+jPVON3rNhsinQ3NJu26BDMFGgGNyIRqlkGSJ8vvTRU0q4NO",
+	"z9x4Ct31jvPueitbPQy02uvsGwmyw9Vy+BtZLfliwezeamFCl2uYAALBsmxec2HRPO4Xx+B18ZaNkhD6",
+	"HThFFD70NY2E3XCZqn448nMvJGtsK6eN26lio/5f3x/cRN9N4xH/9ucf379c/Pi3v06Gvb9P/v5+f/Lj",
+	"36bT4d++VT++vZ28+Pn8G58ZAYlTEeAf/i3BwxIcFD+ssgZ8RCEDqB0FJpipz28mKs9qza9LiAKsyNdv",
+	"nj0mJ91up2nWCTzqHrQP2t3DB6AyIDFGf5wj+j6X4uE/FEQ5ZLqWcwSNpmwG9o8Z/ficiYme2iJwdl8p",
+	"nbj7xNMLOgkTblMsjbp3a2Ho1FTeiiamUdrKaEatkkmI/OP2cXuvRPxlY++y0aih8HDfTLjWDAJg/+ey",
+	"8eE//rP1v1d/vGz8V6NMerPxsTWRLfNjS13zeUsC6TRuZcqTvf4Xil+iCEA1uTji1wkD1C64NSUpI7dT",
+	"KPaVF2fKoE0hGZkwmsQ8L1vp6oZapMtBqcbeoMCH8jTZsQ2ljBlUi11/cM+5uK6OZnCZdjp7ozSJ4R/s",
+	"EUlY/M0lQCxeNgY4Xce94+MHzdxpOzfbh5wNgQ+Qg20RGaw315tGaN1Fj/8JIFG+OeiYn3uHozRRMvnm",
+	"+qdeetb5YdqdfTf5Ieou9med9Oj2ux87x38fh4iqWxW9zv7xfWb/ucTNEl7kc6qn2QoHMyWKj+J4N4qT",
+	"v+eGzHB2qgSjwRDuXjSOGeRbiwjLFxBGR1MylzEfLU7JIBkUk/hiNtZNWNwAsGOu1C5ffKAHVitSl+Jr",
+	"gDBocabHLSMN6Zy3EqoZTHHLirwH7UtR2taYEP0o+abzSH/Tbaw/5E2mMmPNaxhmiEFU+4zArGnVJIOf",
+	"PH6YMd9mYyZrDjk84J++6XY6j26/6X2uITOdLM7GtgBmcbRv7QC0hKB3PwjDr5AMWeoqHY1YaVl3fZLH",
+	"MplRTLDVgHs+ox/5LJ01To8PAe1hxgX+3c3GY4jFXPr1BxTwAy89eiwGxNsnf/lK2RgGMk+kliMZF+fk",
+	"prjsmDDEfjA/X4X22fv37888W2mYkNHUbDQxYSgxD48OvAOufLh9y2gCBwKNZ99cNqy2cNloYpneby6L",
+	"dSFB5G0vKe6ajZgL1OPOvnt3/iYNiLgzW/YAsH3Pvmu9OzckZ9rHudGsklSY73PL7LcyWhSBKhv/5Q6/",
+	"9lBGi/98mD1qms+hmfIrYFPT04TRqO65GUOO1F6k/A2jkZv87MsK7ROmvcwh8NpgcVOLhpODE/CVNNQt",
+	"SPzd0vKVc7VVacHFuYQc3z+ylBJVJeI5VxocfR47VJWGmCuPIWorEuaAjY/hP4EVNZ/HC0CL42PEJYSo",
+	"2wrMe5EuAF/fwUw9pmLE4phFdcsGXyBcV2kYwaNdEDGl2nPoLdlxgHaqySjmTAQoUkxEmTys7j9eu63W",
+	"2ZklSjHIYQmtuaAlRytI/eHoMxNbtwGs2TmL8M4hZeuZbLaE50jfYkc8YZA2lZWILBKGT4MrLoJHL2xp",
+	"vmK/UGdpnW4vgkJpZa8XmENUGiyjs3X69Iy9wW7NPDiM9Zr+32fGhCIJBQtOHRUOVOsJgIhWqcDnZSkE",
+	"elyAHnx7Bxv/qYhYZKEnqlQ9RdAjF0doY4Wr9DCRtVEmxH4TJqKTkZFQxSKHLRogxDwn7IYlC6yQ4Rw2",
+	"rtJjzZS9Uyx5QjWtkJXHZ/+X3fVtc29qu9+BqBsmNB6VoK4ComeVtmfSaOR43bJ+PQufz0LnO56p0HZ1",
+	"6yJofZVRmXUuo0stIwk0jdBEGclx/65fjevOqtcyjuFMx0ICq07zOlLWXLxQXCpPvitfJWgymoI45cGD",
+	"yjy+yJzIRQp+CnRqHX13zcb3EKjxajwOyHRGMZC4EMFR7HpKhfn4wmVWbCy9oYpwoG+M289jfwkdgeU/",
+	"MA3QQuXEcw7dbE9gt/hzAQuk9EbBr1ZzqoDl0DwK6rzbHilQ27N2EcBTv5xRIaofhBoXWgZXyCyvGrrR",
+	"JHWBtKo2gdVEa0XgCj3BbCqnW4S31X30gZd0tkz8YoVDT94Cogr6nqCAXpWieQ4VvVz4Bslht0ZIZLEO",
+	"JR1PXTvVLkPoC+jGYPXKm9mGK+y2TtABEsnqC1ROxPYXqJfstl41jzxIubruc218m75dkbdQx0Lq2l7h",
+	"u+26LEGNFHv+jmlCbUaTCzWyRpTMtrJyRvwetqORKb3ynm8lzOe87neKJNVquWWaalXdCdNb6blhQvzS",
+	"TMsJcrEByyh6kscPhClzjawk8aPTgsIaTOY/uJ8aU6NRQZqiYj9BRdLq/HraaOlxsXZODT8RoiLIxteu",
+	"XEWRTgtqsWzBV8rEVDxN5kHwGJ3js3v07XBca65O9vmaVyeLCruDq1NGV92U5ITVkrE9V97YWga16wCL",
+	"HYR1rVKh8orW5SNh1hg4+gU66m8EUIDA0IMCuQn4jXaSnI0tqD3slMhqUYOSbkqvGaG3dFGA2g8YlqGh",
+	"ugN1KUklUuo01s0o2f4O8YZlwSm1h8ZbBqkYeSZwhQRsYtWBsVwsZwRBrnL4wM8EMkLsuJO+1iBhE59z",
+	"o0RJGS/D75dpKj7PcfRXMesWEb3mcyZYVM83D5J/K2vSG6ZSo7BPafAkMA+9PbeOSTGBj96dW4/BVgsq",
+	"oylkmA1TtdxCWyQKTLRbkHUjr1mEFclDZJnHQMc1W4RIMM/t15WTYs7712zFspaa5ubHPJiqTMY8piAX",
+	"lY2pCpACLRUb2mbxvNVyPq9bPOahN0kh85Wc32eZ4Jf154V1TS2zIZW9Ut8uzp9sfYpf1HpsNaOz4PG5",
+	"nR36gim9SnxQopfrwtrT8beZ+7pTJ9MabAxacNhbnzUXfMZigHMN9lsUmlysJsQ2dw9StrKeLut7pfm0",
+	"WSbP0/PzJ3nGR51z5jHAKwWVSgwO3NaSZrut02Ztv2ZualRr7H57ldYSEN6RK4e93a50fdbsC2/QdQsy",
+	"9bKXtlmRlgKXc1Pbf60tN82SjTY3tNnOa6WS13+txSD1E5S2kkrhsWcyqXbkE6a3G/ZqM8nO7SPFnotZ",
+	"EjXm3rxee9gAUW3r/hQtlsnoEZ1BqhTXn9FK48jiehol9FbUySP3QpCaW/twW2F0V/4i1zbOn4TVBc/K",
+	"95UieGWDQtVGwjcyjMmSXrIsXOq/EjZunDb+86G5J0thlKGH+FQ9PH+CkS2gmNaS9PrcaLVIDjkTC4KZ",
+	"n2rOMMcTivC+e3f+BKsSYhimkIKPaEykANQUITUZS4s5GxpQrgTfdzDmCH2d5SEEY1tdBW4tIVmPi5Sh",
+	"u7VNXLE8rpuujvmQTbjIw5ixDnkhwq1TqibuBjXGEtzhYMLDfT+Y8KTTOeqenPQO9o/2OycnXS+usHOv",
+	"uMLHEHW8LGZ2TicMB6naBCwHXCPMjXk6eM7F9YBguKe7Mrv8DPi2SbIiXe1GmBMY+lwXCtrtHcNws78L",
+	"4e4fzlo/0tbPndZJv3X1x/tFvIONtSaIGDyL0tWuU4QiY2Z0Qab0htUNDSvH+yOL2JimsW6cHnSaS8JH",
+	"ezsMHoVxofZQt40dRMBUqqxCP6Bg6jQRjwiNY5f5S4YLYsfQJhmOJqRoLGQKDDHbWTEGMF7CRsGHmJNr",
+	"Lpvs4rVH7gaOuS/BUUN6iRxXRtwkihnhrFlkxjuSsxlVyAZv+IUw1lIiTdPqcpin1XeApTWMABJr1/9+",
+	"p7AB9oobgLZ+7l996jb3OneXl23/z6+bSx4++NRpdk/udpYjEjR9vID6w2BgHDNk75zZZB57OzktpYBc",
+	"s0WG8UbYeMxGWI+nTbqmgd7BAbnhig9jRs7ePj4/vzTSJaEjc4o2ScTHY5a4OvIQzGMbaZO3jJEPb5g2",
+	"aszV11CN7WGCf9rQfJgblGX55JRSUpZGrNeLqf9o/e99xdP5+AWWRwpxGQ9WVKWliBeEoywePL2gkwGW",
+	"hnY56Io18ZS+5YqRwX63N2iTwR/gLSoWbQJ7g04AvsGIOhtY3iQK4z6M2LJpWWaTJgyz5eeJ/MiZIjND",
+	"D+hw5OvB+4eQvTRoksFlY681+ZnPLxuDBwRKPREt5TLWj1s45HXlw1OhuV5c0AnGRp6PX0rBarh2kXPH",
+	"ZbIYAWak+Wnu5FGaxzGx9XuaxYwmrshgr7M/yKoUU8z7r2Z1XYruXrvb7j1YPlhD7f1G/Jza4Ks6Qc+j",
+	"QtVYEHzZuJsWYNEo4afEZkMVtUnMQTrFR5hciz8NmrlWUMwWJhBximn6ZLi4FAP7uX1uvzenyTCRtwrq",
+	"eg8wMk6myYgNiGIiAspoquWMaqM8xgujb9oB0SI2IVeET4RMWHTqWRovhZ4CmCRNtIIii00bR0fJIGGK",
+	"6YE9AXkEhxe4BGCMpLNk5gzTW0BvC6yEm+QteRN2Lv6aBm9HF042UkUGhc4M02VCEjTtzuAQk+MS83Cf",
+	"ItC1YSQMC8eAW91qb3ADVlZwJOxSoNDwBl5WbjLao01GbWWex7wSAyxblqvpqxZypsdvs66y0vnzhI1Y",
+	"xMSIwXohA1gvg/bnWgpuzF/YWrDnR/tzL4Ty8CFTc7k+zjWbVdVxcoY/yDGJpZjYt2C2bQaq2/pd8oJ/",
+	"C0uJfdSneHbSDADG3m8w3vFSZAmfZMaosEcgxxRItxRLWX4HnS/4ZgB23LqjAsy5n/din1mM73mtt97y",
+	"2pHg42U2E8+vfk9a0B5URwqahZZRkhuO7kmI9UzXUWId2593gr3Q/HuO5oLRWe3tldHZ5x2HM/LfdxBr",
+	"XMI/80C8O/e9hvJOsaRuINaa/nlH4izw9xxHyaJcNyRnUP68YwqZr3c7vrcWN6Y8RgB4y70B7lIONyDz",
+	"Rd3Rb3Fo1iUqTI1HZx3/LWd+Gfbfl+t3ObaRtez/NZUIrZphj34qQJJYCLE/AjQJ1DQE9cGFGfzkPg91",
+	"7d596Lox3VPN+qBiIGrH0u8ygAAL8LbeSF/bmjsw3EAOuMVaAJ0L0BMyJAGYIJowV529SSRi/kPliHSO",
+	"l3FEBTVyBNQ6qq7z4OtTe6ODas30Umg+Y00oKGELREKT8HdEF6iRecAzBbCI0BjtuzlnGj6OQisHUljr",
+	"Y/u6wyVoZcAES7/OIQzu8hznl1LbAqXbL6aIKzqM11gXZ+dP3Kt3EEfMRT8Pz13x6bl4g6/eNX1o2lUf",
+	"5nlPd80Gz01vpu95IicJU2plI57J7ly8dl/dNRtCQmpfX0tbEnhlUy/xiwtpg4nySkyjrPLX0gYKZcJ2",
+	"tbsSJ84gUTHDRzo7x63iwmCxmONaQDumvVREUCsSgoL87bL9qv2WRt9ZWLet1+uMq5EUYz5Jk7UW7YvC",
+	"+7hyxdoTfnb+0ptryvsONmONL1+7V3cmRSHPJJ3b5JOEjUFE6rxWCs6yRYMmSs6YtybskUeFF2q3s3n1",
+	"cqe2mFeH6eFv8Wu2WL218buS48HICttg5lNft6nX2Qd35pYdm5s3i/pJPrylrbxwXzh+7Gzu3c4dyTSO",
+	"YCKHjMxposyJSQkoYiQbLm7gawFQY7Dz80fmeEW7DlTWsdWMAK6u3bAYAi+ldqCPW06pDzHQB2hWr72l",
+	"PHzsfenTUToCZlzNnC1/Xfn/wn1z1wyg9q5qqIITvLPJXQ0Q/IgMEPF2YP0w4FqP6YipNnmFcc2+YYMM",
+	"WSzFRCHQGmrHmn3U2csFWXIpMsRxnCYUKv4ctrGcglkcF1I+p4ktZLv5yrB4hH0tZT927Sxl/Gv8Iut3",
+	"t3znigAZCaqiYALEjVCzEL+YDfF5zpXVS4GcqWtAbJ9Q7oHVT1k8B8Y9nVEeX1CbTbkFryD/u69dC0u5",
+	"43W2W4XKu3Lk91/WMt0RGkUJAFEDKEAy5FG09WDH/vdLh5r3tLOpz40ziYyZN/cAMWGGDOeHLgR3qZGc",
+	"M0UiaV4tqRHv379vlTHBlukSZQgxoNNqiRd8xmSqt1cWdd7ACmXNdfW59hSPrPKFHklBDGm708DCd5wt",
+	"lbHd3rN2wdCzX/nici40SwSN34KW/dQcxFtrutjSGvqofXFnK9Ivp0iG6QTLccZyknm3HZN5BILNqsSP",
+	"ExaZ7UljdU/1flRsaR193O981/flleIdsD4d0sjnkHPPqdJn0Yxve3RAYjd1DSzlZ97VTtj4UhImwBpE",
+	"oH+udAIgxrdwPxkiWiosI3ArGr0FQfG+DKnUDNUEX3NNXoRKcf+aBqBKkXg0eGpnrq8e6y467NHGZiEM",
+	"gcplbMWaur2UdQvlsUUf/0IWirlvramLvqQztkNV1BVOAse4ldJGctHZDiZuZ9OWD3q7Cfsi+QuSK7ts",
+	"YS207UaX3fRcI6sszF6XOxMQOVa+DffJFVEqFh6+vrM7DJAKF8zv2AEAaPfgxNh9v4oJ2NHOT3yVjuCk",
+	"FxMrIp1VdCHTRLlRZt6KL0UCSb2Bt8UfwA6vM4VIV1hCmJaJxuVbao4bDDkzPX8R/oaXUr+QER/zULGC",
+	"936MbyW4t0SEq/CwrHd4x/VbcBP9Czjn/pV8aU5MWPLn83jxBUmKbBocXWvOArz+eeVFCeL6i5ARZdvy",
+	"79KmfbhP/sK/NfxuWmyWvHpj0/kNzGwIqVmTdHvH5n1Y5y4I9ylUV9r27Hfh17ZI0+rNXe52J+x5arP1",
+	"LFouV3l6J02Y0Q9iKQzTrtlcYwT0AMJmBlDvwjlgbC2bmFGlsXyPF16eJy8vZHoprhmb56kQMYdaIhPK",
+	"BRYSyVJK4RXqpZu60ykx7WUgolRbP8zrBLIqeLFq5TYz4zW0riMs0PlO5mfgUnwG+Y2Vi1GcRg4MFM5m",
+	"l4H0KJPTtjY2ppXm6HEOL21r1kDs7dxvZgVfit3ubE8jJTDMjBpYP/mSxeGjCmuRrQBt8g1GCdzTcqfl",
+	"Otczax/xu4dj3fyjn7BUrRaLlmbz6g5d50CPhfDkithRNeHKZyUSHEa3LuwMN9znMPnZwIBfMXTrC7Tv",
+	"+1e0s3Osm1UKavmV1YQ3Mmbmbm7ry243Z4mMWd8vU7syFrPY6+52hIxZ4eYLpXX5DZo93iLE8jtBbyiP",
+	"72H7oLwvb1hi9Jy1Vumr/GVD9rCfFklY+vmTb32CDadg9fSHqVqtBqNj51vzKggs2Z9Rseij906tIbXk",
+	"CyoWb+3rO3bZNBGchWo6pIpl7tiCg9GadbRL/nW7RcjbNrlIFtZXH1O9y8CvwhXsC7kCfbH2+F9bhOFQ",
+	"X0r92MIPbBmb8REdk32jFqwXoWG/OH9ibbe7cr7sdrq+Wu0uAfGY8RErAfzbn/XZ9o9Rx6AoQkRobC5C",
+	"iywYBQ33NpMDaf2ifFnZInkFIIO/6l77AuM5XEQiznPmeRl4Ax58WfOJJ7xfH30bBXDrRBxPKaEeDeto",
+	"JRnNv2o2D5oWzF+KTwRm9mgpiRxrJtq//Ywcy2x7vfvlF8ivMLe/g1l7J2iqpzLhP/+yJpLMNpICAc5E",
+	"sHrO35Xe/xwxUUwptJV4PlI7SrebrdHkcxhI3ol5Ig0N5h73OJ+Pe+pYX0K6QLNxy+h1P69qtaKF94xe",
+	"v/YLXX1ByQbVAzgznoGHAU/4S+Fgh9Fs/U7Yir4sesEiTi8ArWKryU3zpvoQv9DXtrEVGyhAwWeIs6hG",
+	"0SPnv1JetEWTZHBlRDFtdpflBBnJyFbT8DYYBmWs2lb2LSDxfSLF5LW34H7F8M3m701WokisSEzfVeH2",
+	"uvkCEq12LzKzUWVlrMHPFcrqt2iOZr9jIWvylI6mGPjjgoBnbDZkiUWzgbfAMqgs7O08MWtcc5fUErE1",
+	"mfnYvArsjDUNp/UjoA5nI+YgeNqIdeNwgw4PDvYOy8B6FRyhWV3RlffTRY5gZM46mxprBNacyXnMSv0d",
+	"dDrr9nYO65HG8atx4/TDaliAqw2QK2e1lfoADGEq42JJXwA00KzecOkIMYvF1ZaBfMeP5/hZt5MPlSYJ",
+	"XbhAyDAJ11wAABdW68NFBoCYtn58KlxSaqCOfBPs4qHZkkTRhVt4ri2qFFeaCh1uCiuph4hMUpEh7SyH",
+	"aqy0mpdg/1xT7M6uet5WmPrm3cv+24uzNxdPnzSajYunf7vov3j69u3Zd0/x5/KPj1+9vHj6svLz05fm",
+	"c/vX2/7bl2ev337/yrz2+N3bi1cvGk3o6dn5y/O330NX5s+nb968ehOcAUgkXZ9R786hXO4GzLrz0Tg+",
+	"IAE5IXL4DzaCm4W/uKvlBPOoh3Fe1L8s3LKjslRnK6ZcbC+feBQqMQkhBhnFgy1WaXgbXXhVNAGkMlUs",
+	"GTSxiiU4kW2Ak7nZDbLdNSjsXwS9X7b1SrOCoCmGoGbGx7pJepMKL32cRhhYQOPX3mwg6kopXOBNKs4m",
+	"TOhzMU/1wDvVBm7DZsEaBTSlF/4Rh5EfGjTdiMDpYH6yiJFoQyqui+XiuFBb3Z6pWAQJjliu2wTgdTKw",
+	"QrcQuYJgj7WF92NoNCi+e51Opyq/l8hGJBAzh+1lIElFk9xO+Wjq1caxkL33FKFrABUVdrj71A3BOxEr",
+	"a8qIkRn92BouNIODbP/44OjQrLRzcw1LE/bY6ixV3SCDRiBMRCzykFwdnjMZqHTOEsUiFg1OCcWSy0RL",
+	"eW0hRHXRfO35f/xytlBj7VLkCA0sVoyMeaJ0mwxGVIxYHEMX5hW4sVF1be9WEAZEBlFCueBiMjhFOEKb",
+	"32V6VVhxyS8+bAcGNLkqeBDhBPc0hXYdFEJWYRtY7EJ37paxN0pQGs2Su7cIlwF/KU3NqPAPl5vZbGTD",
+	"RVlRkyUNDmFw5lZcw82G4wUgOdnEuWYjn6vgSXV2/qJmKVBNhgxLq1dLvKpSxSAyoKmWA6sl6ymbuYrY",
+	"efHiAYRKD4iaytv8HRDBZpPJS2HjesxCscX24TUMExvI8XhAYkZtDxnQelbzuzhVqZbIlLHhrxyPa8af",
+	"laQM3hUmTDBEPbeLR0vwuOg0EYiwlZeoKUpIa6JeqX7a1+6a9Wftey8E9zaRmp36gaQYgW6XORULwiKu",
+	"lXW35uGm5l6RV24m+fn9CGaEcH0pmBrROYsAxh7CU41A/vPbVy+Rt5ud8kYKATA5j7leIDIaBkpbRPg+",
+	"XcmdCz5jStPZ3HxmxtWP4PQdBabre3lLZmb85q6p3NkeRUb0JGwmb9D0buFgfcGw8CLKUNGuBxvNB37f",
+	"ahP1/GEuuXbpwskr4cLrd83GmAuupv2EUVXv+XTfP4OX3+C72cfZrKynuXrzc9WsVswQhGs8R9rYRaI0",
+	"Gj522wtAsJvGizdnJ+lnXGs4gMZ+8WO7Qdu5Orq60AJX/ShcEPciSRmRIquBiwoOLsIJ0/grgAba5TKU",
+	"MmZULNkm5taz/ir4i3k7vyj3+eY3tVqc2DwJIIcTV9rohoQqpyE540muPvk1uMnZUBn9LxWax4FStOsb",
+	"AmTE4lVseQEv3TVd/KqNlg0rfvZhXqwFAk1tSo8iMb9hhelUDEqiuRG5kprDlMe6xYXDha6XId0O/G8n",
+	"oMX1yyfPfVlvEZilhCkwgU1GtR08ZApFbMSNckiHqBraJW8ZIgXWmci1unZjFZmfQe4UI4VznQJdNivJ",
+	"GS52sH9cdj0spjAx9sS572yrDMZ0PXHhgEYLFRLvPV4X9OWSKzEWG3WJDWYX369Zh5UcGrCQ7YKHRqnb",
+	"AROcygtuDk9+elxxW+UWTy9Epivc0b1mNxKPqbP1LDU44XU5ZK8olCByULZOl3XS13VTUOWCpo2SkrLl",
+	"lXMrm3vxsgtj1cnCxdFWZAZWy/BBnWZ0QVQ6GjGUGKVzu8w9IMnvJHgtX3MWPb6t4cegAmxXwEOI4Ets",
+	"FV0jZBI+44JqZP6MzudZBXvwQYR598Q8xK6bjUgKVvuiFMy953zCNfomPHXvQiRb3atvzMP8TcV0/ZuK",
+	"afcmlDGpexMyDfDNu2w1LV7m5abMz1KwNTZ+oanlr3p8XPWqN5SVrWZMX91oxslVr/rzc3dVXYMBU99b",
+	"Octqo2XLMNP4qjfiUnXoewtaP8ESrnEI+Ee0hGPHu4GvqQG5u3j4LLfFe1AxNNdw/Ccw4BGhTqLzmPke",
+	"NoERsyDa6gVPZgl1BakcX7kqlFj6SmFJjYA8ajZYzTwZ6vFZ09pteEJkAiVOns7meoHnkKEVy4162Fxr",
+	"mWFfQkmgbPUUvWghMyyA9ij2U40PFCsMaUkmEu5UYxuxX18P0qrURa26ejcvC+1KYVDLQo9CN3XLj7e/",
+	"2LvaEsMNVbn9sk0GKK7BOD8uWUYf5eG9aJTM7Ta+hcvZHFU6mTCl+wmbx1CNLZ3NaMJ/NseRVb2Wm77q",
+	"IPCx5mV+PCtNRaROyQBPGC4mg6a9yg0Z5CAm5qYtHpGBU9Gi7I3svpif6xhbpfLhPSIDPEQGzUvhmYCh",
+	"DYi5KigIUrBHBWt0s84aXbA5k5DJuXkpMNDLzJNn9TOaQNGymA0eTLV2mPnxV7TlrjS/5igb21y5PLLm",
+	"TERIVJ6siRoAXDPC3UMl24AnTjikw2bGbMNGLEWoWDwOqGRbGvUgik7t3h5kaLWNZ+o2FrFzYUkbWX5A",
+	"HqRq1/dURykYGoz8T8FVomU20QjfXxqCeV2YSza83/YjE5YecDDfoPSAEsTG/GPYkOrowjq3TaxUOZIT",
+	"wRXUux0uSv6vbsn9dVCo9qiu+4W6tJ+6vUChTbx+y+vPyWTbgWePiplSlqdt34W8VK+SNr8OUEBXvf0W",
+	"37L5eHy0I/XHNpZ5KH3zG9cqNz5Iow+FLnseOXYBZasi81zbIa6+6uVrq/4cBAECAr8JbpSYi8xa28Sz",
+	"IbsBa64hQ7Nw8CsuJjFrme9K668apuRXG/2fy8uPnU7r8vJj99nl5cejZ+afJ8+u/mCeqJqH9V8F1+4Z",
+	"BMFduLi+gHXEPEJV2RWbAtfW1Gw4abYyusWgXObh0f5JVi6THLS7DwIaNfSYhxKW1HMmIjA6KDI4syHe",
+	"4FQ8Jd8ymrCE2KqTXitZ6clXc/pTChVq0S+uSvt9v3OyOsrDCXcepG4kRaSsQVijsSwLIoTKdMutqHvd",
+	"g73DVWZUWPWQ+r484DK/MIXy9sORSWfxLV0oMhgCMwvBIvjT6hCRwgQWeiswrzyI4P7D3R48zK0kgB1W",
+	"sGHv6hR3+tX6Uu2x+yIks404y1Q2qEVrfrHSCvXJgvndljrFUSr0F+e/2+/URnY0H1ggfGUTEmISRlQA",
+	"gCyH+vi85moWcTWP6aLvTun1mPQEv8IDO3gGmPbIkCkeMZD5LijEszCa+6hVn/Pb6IzylU4UQBXfREda",
+	"/+QMHUZIU3buZBOw+uRBUFWAzqw5e6iHbxhZ/0wwoGmlYykPNcKDavU2gbcq8Tz4cx6oGxxYbsAI7RBn",
+	"kKAWn9755sz2sLWHu6sdUavEJ2ZKu/D5lUFq1sQesoqXosFd2J1gtyQ4JfaLQq7IMvR2H6U4G3P2cTGo",
+	"udtbT1voHJv/fGv+89j85+m6yoBgtyuTXDLzCbstpLgUzMplJpSaDq2bYlTcRvGEeUwoKGMjqI5bjNw7",
+	"1y5ML6urzjP/BdqwBIPZNQLJwWxgyCWEaQknjqggAx5B0KIrZX8pCrXsiV/K3jUJrv1rxubKBRlB6Xqo",
+	"7Yu4uXbodrEOQgGMy4NtIICMcowZgIDKU6OagpYKmT0ETFnm6RxqZ8ccQCekAnV2AD8O2nWRroVwQ3kr",
+	"PJ955vIwFzTTyjoUWhPT2yd/wereA0PpIHNoY3XvMRmYlTJwT7NYyxXR5xxdlHd3oZVWo3JguWQgAASd",
+	"apNup9npdPwywRCsIxPIsFzDYb7csNds4NSfndtZ305S+RY7DusrkkXzW3EZXQftfoOCSQ7MUvAvHDdq",
+	"YOBdYiICC5Y12A2aCJumC/gZYAl4RAZoyxsgFMo84TLhetEkmk5Uk8RUTFI6YZfCbBNz9PMZFOg3f946",
+	"K7M5AfFSIMfjkllrOyviJuEYJdEGvAvKr2wm0T55n6nMM1zsTatNBp/uBoSq69zwmsf2efFBOk1EQE/Y",
+	"KPwkYc6UWKhnXUNvNknuo3IVfzMaDD10PmOLCZEVPKtxVNaxGO7s27H3DA5uayZsk4ERITbUnGov1Mqp",
+	"31+p/BqChwEZLohlySOzJC1+z5CRkZwNubCW3ksxyO0UgyYZshHFqzLVmY0DDyd73Fim4PoWUlsgO28W",
+	"rbwrW2TKK9SZQPJ3Qsu12HTRoLnaOIm3/b29vZMHzjtDxqlOE3uGCvLu4rEfxbxgNCEgEdvkvTXOct3M",
+	"2s2yLrED5EImWyOqWcvIhqJCtFc03/U6BYXo616n9+GwdXL1z17nw17r5OryMvpn70MX//Wpd/dP9+un",
+	"vbsHra878Oif3Q+dVu8q//tDtwdf7n3odK8eXHxt/g9b6rT2rh6cfui0DswP2T++vrxsm0a7zZO7B3/6",
+	"+sd/fvhj66r2swdVRWyDC9/m9tNfzlBYa/vDTTBhWmWiAoz2VBF/01jvLPvIleZiAssEs5pL4a5pykua",
+	"cinK1/zpa8qd1gltja8+Hd+1sn/vr/HvoP132/Qna7m0PK4/UYpq4Vbyrj4iBdS54Hz9XaZJWMtrklTw",
+	"n1JWjKYHMVCnBrfJW6OMY4RKCQ/G6rTO5XYpdDmEE7X0hJGvB71OZ/CgaU5E8COA45xOZBb3+Ahbd8vK",
+	"a1wmRnJnRxNYFrMuB/u9HgmBDgwqMeSBlBl/af1H63+v/hi8W3m6+xp39Qv2UTeyAtTRRgcxhJSUkx/q",
+	"7TyVkKD6pC9ckS+lvtdyFFKzpUl7a/NnY9IvGJ3dh3RtY5TKZpjZEKrYr5SVpn9MYjt/otZ1gJmPUHyH",
+	"RMiSwcLGvNdwa9JECu+uY0p64n0AJvYMLWq973N0LDRi6dWHGH54Aa/eNRvpXLEkoN28YVY1ZflJ49LA",
+	"supSBXgrI/8sZrERekqDUWEMIZ5iHPPROrsMh1Dkev1MvlMsuc88WoUTC4cVjRuePhuY55IBeG2z75rG",
+	"2pfsNrPXbmV3uof51llulxulgP3v2XAq5fV9ZuAWm7jXVrJklPaSRbBf82OLXt+w1yu15mcXC6vipUm8",
+	"5ifv3jyv8Nx8Xc/mKI/sWDP0Dd+/a5ZvSteh+JALvGo0swt00b+YVcwhf2Fsbl2QlCg2SlglXfyooAOY",
+	"P5fFDRzuh+IGyoYFtgjw5mrpDTbXpfIgF+dZl5irDAYzG24ISYxtj+G+tXUtjueehE+fO07SqS2Z3RBR",
+	"tzfyh/lE2ZUbChYDnQnQeD27yjiRsyZJWEw1v2HOzIK5usXrR8JbCRuzhIkR2zy/2oPYWBUAn78ZMI9c",
+	"LdX9m5nnQmmqM+CoMpMt6JM1YqAJNVstdmOvP7fug+pqwV21UpJM3+J75b1iP197u1jp6wal7K5eb6uA",
+	"S/cZZ3EUjhM5c+gpY/POV64MWQmPZtmlgbZ+vvpgxUWNZ8aj4geH01ENri9FpriYVEiq1Umqp65a/DrB",
+	"KT2wXldjVSsRq63qs18kiuVDfgXHgTaamb7lo5I0ThtULEpcVPXH+DoxAN5M3C1JPEOzNnrywftj76fZ",
+	"pZnR0dQCn1J/4fj07HWKsf+bkOjUsdqkjsZpY0bnH5CTVwU+saR+sWOIA3WDK6QaoqQxPLD2HsUYbC/E",
+	"LcgaMO8Vgx1sZeomETJBk2AGkAAxFCLHtJSCDNmUxuMMA882G/Kb3UePLV5VliZO8cjZRLIoN6rI4G+t",
+	"V6L1LRDbejUeFFC5/GCw3vF2loXPEZ+XG77bAenrBeD5/Ampdl4yyTrQYdmZhKZhkMyYMpQnWJlZPCV0",
+	"Pmciyk085oS+9UvDbYALdLYD8LItgKAwm2llvJUNrVpm3XjC1HUNk99mceOwJ6fANxZhrQ5GIqauQzF6",
+	"enUyP3R4Bm8uA4Kw2Dra5X2V1BKVFXO8LWYY2ohhllDFovCUVCYhoghRt41gh+E8o8jQ6hDGdKQzVBGc",
+	"SvJMJmRgjSSYd9i3loHBKRkYDXKAMCBaDlD4OZC+iMHqtZNgxpFZGn2KDzYV/dkg1hH8/1BStN/QWy8+",
+	"qHQdrTcKFbM9S/NYiXL10mnyyZIjiBPZfRK1W+NNMkS4JleC4yvA9RldY6CCzNH21+vb1TYLdH2uFQKt",
+	"uhNAGk0siew5Gcc2l6ndyFAf6/P7MVIqYTGjihWWnPrK3F5nqKxCPCE4fhFQ349SsMsMsjDskrQpVOYt",
+	"C1Dq5FCv0ztsdbut3mHQW65SWDw7BWdo+nlwzdzJqs0tLAuC9OQWz6MKNroCfoZEcUdPJkq52JAkHbOV",
+	"uwveWrqvesFdFT6H3vuyv4nldI1u4lxDNlpxQOolWps8vWHJwoPKxap4ToCpjDEzuiDg7r4Upo+PLVy7",
+	"gzY5B3A2/3VzWqPWR66FvD21rh7TxDALs1NVKJ/qFap/9anb3OvcXV62/T9XW14yQdB0R21pgxZFVdOe",
+	"jva0WXocr84/rT+D75kYqTNEPEiRzMBQLE48RvKsny2ZaxhlwLpqouSU0WgnUvUiD2wpFlh0qaq7F+RQ",
+	"tS/rS+aFHjGfk7zVZgFzTbScoMcNbnQFzZNYIHRIciqbnV2uprfqgF/BdeTdRUJKK0uUFNbiAKLCpl+q",
+	"qUzjCMMdEbfwd5a1kieTV8PYgMOnEDFtla4c/8elPlp0Niv9IALoNjc0yoRFp3Znxtr8xMWI5aGikN3f",
+	"JP+QXKBm+oumjNMiOtU90LO2CB/f4pIjRTgI7x6gH1ZMVxKh3YDKfHGdhfbYU+eoWhalzVrmLUKjKGEK",
+	"5W4szZoaUQQNyGHXPzRoRP/b/t0eyZnpNdtUzutUMBLvF6NVitsp8yT8x3/+1/93mXY6vcOv/vDHh9/8",
+	"6X/6n/5597+tq68vL9t/Wv3ag0+d5uHe3X9/nb965f27dWWed++8pw/+dHnZfvDH9d8PbtWnQnO9uKCT",
+	"wFE2+ANGZjB4B4JCDWsjmQ5jRn5KpWaqSRSbU0xsHi4AGY3a+LOTbreTZ5sdt4/bew8qOtL+MqvK15eX",
+	"f/jnB3J5qZtXf/j6/cMHf7psfPiP/2z979UfLhtfw4OrPzTrXnjwB/fkflFc3kU6GM4c8SiY97QbP4uP",
+	"9pT3dF9YoroYY7QdgcTNrIe5Xd76tR6RTGWBWzeWvvbBkCkZuD9LcKdZVlezQSeIsUJ5Hg9p/rVQms1W",
+	"211qQ31zS4Fhv1iswX74xNmLP62nchW+KaJTVHSue5g8/B4+p+0h5JwZ05EDA8oOjoDdvthy2I5IZwzN",
+	"S6bNle6XqpgyXVyEUyaxzoI73Lzbk70ouctTu3pHqZfrG91YLH01rp8zdOuUGVkywXjOnJNO56h7ctI7",
+	"2D/a75ycdH1nTvXZam+L+SmOa5wuPkZPrbZmETRAXyuVeXjkqWZTiEjESGHU035d9WsrSK+I6aDKUbqj",
+	"36u4xY5hw7bS/Cy2yLr27Yo2Z8HJLLuWopSZZcZYNKSj68dyNqvJkVpkseqe0waAd9vkgn3UWbjpnIIP",
+	"nCuoyyssvjatBbrL1DtzuaoYaTqbZO2Vc/WO981/DsN3qHU+2bSHoPQBX2INGp65XKLpE8SvK/sIvCxU",
+	"qwps1bycdgDh1Mi0LOtqgUA+ePNvklsM3JiyBWINsVvrggRVYuDV6h4UTBxBwRlyxFVzhrLz9yBg8lhH",
+	"EORMdJKAi9qQFEyBozOmMwwjZMXAamC2xFchpZwWbdBDGS38DflTypJFVsYoeCmLXR3A6nzEwJ4mUfxn",
+	"qGXtAK+cYQnPIIBVWkgRFeZDS9lXU5noQRP/iKWYWN+ITHVfjvsJFRM2KCV+VCCzlpxc24Nagw3J/lBd",
+	"In9+++olsc8tysVJp/uAcGFjggybH1n+A4u9mYMfkd+YAgd6CtiSjP4bUzUNh5ivMlkiuXbhBeVhcbXV",
+	"ORnSmMHROkzkNdbzzC7uKVYZY428/lce0u/9aGfLqxKGAt0vmN9s+NPc8EaDBVLNerD/hHViruziWshb",
+	"EVymBUtGXbkoAmlvrqYCIIDJOeYZmBE77PBHZIBLe9D0Y6ISRkeIra4I7ArMbFJklOoytpacN5oNbCRI",
+	"7vdURK/G4/sEZJsxYckAEHhm6bmS8dYtIW1gWlHECqnZUqAuayu8tv6F3/1Rtp6pzMyYHI+draycYoc/",
+	"h7Zd8cMwdKxfZ2RKAR1Ojsd5UYjTIvzbLQVfgQCrpV8PBOrSNV3mr81E9MMnZjA7kOJiHplLNdZ4JGfn",
+	"YHgpgsoVlzV02weKGs0G9JWXDMHO8r8Vg0rkN2ZrgxE6vA8YjfW0psoXU2lsIwTmiRwG1AVVA/nnMG3k",
+	"dQHPRl6v1j1tk6GZPH8SOg3evTt/Ys5XIxZGVEjBRzQGp2ybnEeKzGjEnNvZFnYx+1WOM8T2I2u8Ojjs",
+	"PSibDjvdk5Nob3TY6o57tHU02mOtk+Fht3XAOuM9ejTqRr1ewZ746+a+3TUbz+XkXDyTyWxDeeYVmHTq",
+	"yquzVE9Jr93J4TaAr5ukrZ3ZqjMorG0pqMDxumPgDEtRHtb6RVA1SajQ/fqbm+HuVwoucG3yAj2uMRtr",
+	"Yp3sGUpjNUUi7+Q3CXQCWZfrzdMjB/NlxwHpMwhsqX6BOUwVS+rrN9Z5KB6BY8LCKHDNiJqbewFNZIpI",
+	"CtbljgdEe7lDYtfsLyeFuBGuyMUBSbOd8uQJm4CffXMH0BfN3t/kltwmOasGO+sMNCEWIXqJwxLByBSM",
+	"KZa5CoYoZIFVQaOor63Tamk8mnnnDkssTgSrT35nApDBMn+LHFsFXFfBUyb8hglABP/tpblvm+m8JYjf",
+	"BkWQ6q5CaA41F7woUoRCfnIOn1PK8YRFFTaRrhNdDms2x7JFOJz1Ullfu7fXLpyC33lFUxid1a5PjflP",
+	"v7O1mM4jb1XtLsQU4kBsZFwNTq0909xuyJdgYa0XSKyVcvV+L4AIzEKAfnfwtDD618kyvHEHk4glp8WS",
+	"6oafGWIAaH3LtOZiorbBffJHghjmaM+dyjjKwOTqjrJ/H2G/+hFWOGPWAev495nz+ztzwjA/S+UGSybs",
+	"frZhCPUtVrB2gasB3ZYLLcMTYsPuM4HypdiZyuerGUCYlTVl418J5heO945En2kBGQoQAWvKAcQTWF0V",
+	"18FgBgvaElfPdpsktM+vRFO+vB6Qq/ZbCypdq4jnxUgBIKhci9T8uFkp0oRFdPQZlD+VpbNhyjxU6UVs",
+	"lTwbEUGrBBl8cGRcDfxik7jTMuRrzLNxZVd2VMexlNyfF4jhIvfYQyqRFKxSCbMIwgXFO6TOKhH/2kk4",
+	"XNvCWQorZ60qC1hQwyEg0G7tlUjdxc0dDNDEFb+k9N9OIzVLCc+uRD1EO5LbjByuAwVgH7lNmsFBQDAk",
+	"pi0Ii2i9q9jPtUWmKwO8a6B5nOKvnNfdS6WykMN+YngGPZwlo8nEgcVIxYCzhomDCxv15+JPm1nCn1Nl",
+	"8pT1ieEriAyXnl7EuC/UXFs9OZdi/SjVKofDOlh2EGZF76mwi+lrKhZQL8Bp+rZAuxsdMown6oHzQjbd",
+	"aoyYuvbKLq2Mzq2Lyc3G4eK7am+BlYFA+uC1q/KH0jB0KczixZYG75TCy7Y/bHda69qX8VwREO8Ijk21",
+	"rZm5FBkL36oYStYcTGkpeiPLCNjQ2OFdqKqrlX20wcKLDDk6L/VlBHwiYw91MksipYJoOoRdBcYRjEpr",
+	"kx/MKhjR2DxVTcysHTMWqSZ598dO5/igeSne/bHX6R3Dt/DPEzJkIzlj8EbnDO/kqLIRZbR3MUJUd82S",
+	"GRc0xngNqyU8KheZNpN2zeaaDBd4AbwU5l+lMKhqLMbx7yIW44XDpQ7YtcyjTHLjBTGd51Vifa+5nDNB",
+	"+cPJXLekUq1urzM0q2t9bI0d+Fxestv7YPQ0iwg9IEYHIo3jAZxAolye/feJ2rM0jjwDCwwVCyr654yC",
+	"Cxi0p4SSWJotPqcJCg9NZlJpcrhfKNPgpIjLObKngrJVz42SgPGWuOEpieSMcnEpsMmYUaWJvpUkpkMW",
+	"qyboyojrM2jbuLhBm7wPegt5dotAOSP4SEbonicvn/3lcR6IjIjaiJGL9SOMcBlN2eiaRTZ8Z6eZaA6I",
+	"PFsZl5ftD+f86sNLcfXhh5urD2f06sPz+Ap+exJd1fgjfz/pbD78ZGUhHhMtSbd3XFlaRMjND6gmFqTA",
+	"+qOgM5oXzIlME7zE2ZVyKexSedwkSmZp+Bmmug0Dm8pbQsk1WwwlTbAhqcwSIjEDPzVxI7OhxmZtMaoW",
+	"gO6fmn2FR9k4VS5BFvaS2SzmSivM9pCCXYpsjFZfnMpEE7sMzBUSNIKmhcdyh2aWVkOHo4iNJ1NEI/jp",
+	"liV6kfJybHDYUV2W9Me7l/SFusFBYZQBFmHIL3xQk+C/OnukWFQd8J4CJYiRKuVBhVSrW7vySqRjo5UH",
+	"kMk8sNUPMhQ8CxEwYVp9lgLGtkLxTZ1B9LWX0F/Jea8FWXEAKzsLHzeUJHIYs1l4lpNE2oDwk/2Dowfb",
+	"Ffy3PazKDbow8wJWmTl+UMgPIi8BDh03ltnQGIufY2dWM8IOguAhMCa1LCnBpXdUMjvWSmn08khKMBLV",
+	"lArbU63zwD53OqKHvAZ5PbGclE2o+2XJsEna1GuzV6wM1knKMpQNxLF3fPESqUhMbfRP1QpaF8p6USyb",
+	"jq8Rs5CWFxs6ODnx1vJ+J7iaa4Bn/CSu0OpaCVO3JgbN4KFtXT0cZCaOytCWwKmu7jqcWebAti3Ts8wy",
+	"b4UFxZC3NYNMs8PBeRrGjHCIMhtznPWs5jnve3UBKe9z0bcebfhzxtVIijGfpIl7Q8g8tJryvrxhSSxp",
+	"5B7PE6nlSMb4l9FZKf5TaRpn3Wg+YzLVpeLevr+jDzHcNuix0WxEw/4wVQv8VyroDeUx7IZmI0ooF6i2",
+	"g+bYB4W0CACY/WY2ZPaHAzrpY2mXCCd7yKMIHmMAfF+Ox0aIeDUYuDDjnBh9vvTEVWeAlBPs3c9RyYP9",
+	"vF/976/ZwnuSJev4GSy2tmn2d0JFBtcCVbVpNOOYtxObpcuivl1NAEOhpzLqF/NfclZbjpofxuYKYP/t",
+	"rwohwUTQ19468H+bY7kri/3dhwwamkxsKeSRFOg77Gfl3eeJnM1136+ynlDN+pDZgn/KmJVItjBIEU/0",
+	"wmbQs8StEK9IfGZpH8VS2ZSea2aGkypms3pmVCz6tvij8n/DK72ChB+a6qmZuhFFmlKh0vlcJppF/RmL",
+	"OHWpRTArtDjEW0av+0tDlV8DE8LXchedD4VbS+XUYlfBvh6sCbRysVjjtJ/N9WP78i/gsBNKJyngY6j1",
+	"aDv3v4AS8mhoW+/r5+5trDAVpSO93oev7cvmO7dGdx60hVlfidIk66NachbAJaKEjhH7Gm7Z643hDby6",
+	"dqQEfuRFSkixJpcvzJufK7jNxRdBOFUpzK3Z8DALV9P5g3056JzLwdW8Yxn3heWFY/5mJuTiFgu562Zu",
+	"c6s56LBjmfxm4uECm7QyxGdpgtFF3luQ+b5wNZ0w5325hXn/d2FhLomlcGKzfYoXZnPaKhc3SSfmx28f",
+	"vyb7R2BLzNwORn+ds2RK5wBkA01a02DCJlyKvM6dzdyDhsGCwgVa8DwUAtdwJRm4WwQR6VWR4z/1mnt3",
+	"X7c+nLV+vMIf9u4e/Mn+8Kl39+BPSzizVsCMzXM+O29vWJGW2ziXbUJZllR3hW17SgboNLT+V3Muf6XQ",
+	"KvrIFrdpFhzlj8iAKsWVplARLDvmwVU5zUrT2uS9s3NbMwyLqBYzftFbidk5DYychGZXJxza6ozL4sHc",
+	"ibgs6PUWknaHDO2CSybIRZjUVORDBzNqh1mNCOEhrtAc1Nxh1ptTlCbWnT7maHNZ6/pfXHMlUKNe1QSw",
+	"Wd1Sq+Pu5IgqteVIaeb8XDZzmeITmDm3GhWh6joHtF3Xs/MFnD5vnEpUqqQF/gjtKc9jaa4SGJRtoxmx",
+	"DJ1Rwz4CBjlTS+A5jAwy+7ka174ex/Z+fY4tN3FZFfAeIePLrymAamMBA8JANpgQYPZ9CdJmN9eb3+L9",
+	"YxuNf1PdvZJVgBy7CuG1z+jH1nChDU1wcubrpsaGOIDbSw50IcA4nF15YLYBohn0+kdkEPMbNiiqKLcJ",
+	"15oJc/5x/YgMEqYNsXmj5hsixYhlzQ3ZpfA6mVAuiqcmkNVoNmKECbBNLrmpX1iuZsH0jXHCmYjA9lEc",
+	"8/fytqjVF4Co8q8ES3UC5iIQHzGYs+ZUT5nmoyWk/FCH1Q7Yc7bMjq1cbw9T57xDp0vmsgB3BRe29BC+",
+	"rMgtgl5H69SUL3hbukG3BU7DroqR21m1RcjdHKOvCSY1C63bQEHE+H8HumXDSr02v1p1Qcnr6/+Gbyih",
+	"MuevU+0K8Gw3b2YzFMBdsACPVyOHvJqZ/R1lhQIgjCBmNIiot3X5nJrRlSL6tq2riBFmu4zo2yxorqzZ",
+	"488hvfBN1m594LyN5Juy2Ab/O+mVzo20q0NCesNotFgBrgiF5QdtcoY7C4KLbr0iVeqaAdRG04fIPq0E",
+	"s6+Fhg0hx5cij9vnOlSR6ZcFaVwhgrbIw6jMw72AuLcAV4Q5/aVwtfPg+fVxtd+wccLMILfc3Pg50Q6W",
+	"rLh+7GPrqFm1YfHlC3i3iuXkt7RkJBeuqyKp3zFbA0MxZVSErxTWtIL2IB4GyqPN6U8pe0SGbMKFsqh4",
+	"KtH9Mmjs58c+eWOO2sW9ato6446WZAhigd+wJFP6KpNlNKD+vDaoo1BywSpRaKbPVv1WER3dlYEoRcLC",
+	"cz+XiT47r7nMW5Uz4iEcWq+sZzl4BBVtXbQHTKRf5QzNP7sNZ4m4GtEkCtH0xJwMliQU3tnLO6bBdLSK",
+	"AlCH7R0ELXVwhxmykYV51lM22y1dnh+6ukLhuuzTFoJt2y09uRuMRVyvN2X4JtqmMw/XZ6IqK4K+DmHe",
+	"vVAhaqvh4m5Jg9yHPihK6+44zIYzn3wOUtL5hoSk892SgUdQYDnD7zbGM47zopqZHZloKa+b2e2Ui1Gc",
+	"7lgSlERxJi1zCRFebYGd4Qu2UkBJNhOF9ZGxpl7kP4NwHLXswh9CDeKrdRF7oOTO/3XkjQRQ8N0uDzhj",
+	"M01vPcLBfYyRckrG6Tpl60Mf3qw3avfubsedijVpoJbxBGLhRMTFhJRhUne7C9yK8NhUoLcyaYWJgFy6",
+	"+iX9XSJDIul9uSwoJRFd4CXRlZfXli2YOm9r9Lk0wcA2mOT4jLtLeoWj5BGhOd51KixmSeQo3CgtOaKL",
+	"8P6O6IJ8/e7i8YNKGYXgzS+TFKu3gRMrRWSM+6ZEMzor8MWbLiHhcXtrAAs3vPp19TadzWiyWGNlKTkD",
+	"5qrwHaEGpRKuAhtNycSsdFU7twrrTEJyDyxV5by+PCERlMdPCKr0a7k1/e1VrtQS8PrUgW+ANWWjcWqp",
+	"abzhwgtcgeA8bLjmMvbVzzgK88ogvpe3JJZiguXx5DWavj1vkxGmXEza5HuvcLdbrPCFS88azA86fQWR",
+	"jGrQJIILjPBmggzmJ/mjkPUvDdl6DG0zKha+oNihWpxTW5POyCJORbZJ3TVv98Rsgnl/soLok46ekjlL",
+	"RkxoHrMvifqKAy2tCaZ4wxTTK+2jiulBmzyOGU1KpRyh5AzmOoG3QmmaGMl6w7zjEQw+YB0NnIUY87oy",
+	"z8e+tq01UDG9fqUV21eQXzVhN0YdEtlpPKMLEsm2DbPBmEk/zGYCZmMo7wCB0gPQpTCSxjdtqyISAMRU",
+	"h2yab5+fXdBkwjY1VJ0LyHqDjT/jItVM2eIL1o2JenWOB2odJkNnj7e3aV8RnXHh99utnGQFDa1vu63y",
+	"9J3ZVJ6xC1C+vDqtDsVgRAVY8FckgPQODlc7BnNlcRVdLi01rIBv3veyUuSrBFU2+5uGSIByhF9icgug",
+	"mXGomuL+WmTgCVa6TanK8q2LMzvlk+mqfZyv1LtmI5a3G70v0Ce9ySdpMlnD1+V9EvLJvQ3DYbtdb6vy",
+	"2V1fDABTDgzEQWNTG/Oj264+mjo1y3cAi1i5Q6OZYR/BBvPcN+r/Z+9dlNu41TzxV8FqT5UlT4uW5Eti",
+	"qlLzV3xJNHFiryVvZsf0qiE2SPaoCfA0uk1zHG3N08yDzZP8C98FQJNNipTkOMnRVM2JRbK7ATTw3b/f",
+	"L+lpf+W0zCuVwjHFH2IYILoNAOg17uUcfRsqOVOZpyS2E0HdBngr6Iqx4ui4p8PDUaZZHq77ITR+++4y",
+	"nGtUxqWzJKgCWAMSeokojLlgiUOy0z2B+LB5RUZthNBuFaYYpLdp40b8qdiOH7aTiNTos3M1ksUgDbyJ",
+	"S4bdLM2IX5Rv56DVZ4gWWBbu27TQcIHj2Eq2/IPbpbfbXnbd/bW22Y27tmFwfwNCiK3vOdPbedL532tF",
+	"X1dlDcJFybI/egvsE63cf8SuUgZ8J+akqvojhTSW7hYtpmijueOW6vMjpMSgwDzsDo8Q6UEgft5ZTsf5",
+	"azSPBljUwBkaHnGtuUsaPLsA5db2zm8V5cYj9+Ek3UMb/m6Mgbq2VrE6n0zUkrQww0XQaeRvF5aZjz04",
+	"LX4le1v//Z//1dsSY1leWGHGOWQG16+TPVWfqhM1HC/QrT9sq5K9JjDnrWOy0SaUfuE8HNrq3tNmMeLN",
+	"F6mVk95Jr9uZbODlGRm2H8Oh7LQDdDXB6HgwUe+L71GlXXklLN2Jc8ramQ65GM6P1JpaZ42jjElPqMML",
+	"JXFaDSV9KPWwbC8vOME091IYrsIMd3NNie6ErGdIoOcQGbCUGReT0gB+31Vyc+2muH5dlkt6ETzcbt7I",
+	"1UeIb8rSwCj0ay9se+c2drHaW29OUzqzotYFwNeQ8Q3LpjKCfels1Pk3WZK6UNXUlBceRBCIa3DOhRkO",
+	"AVckMNwe7D3s7HX29x929h4cPPIkMc57nLV01y/SCUpbndX2S2Bw0i6CPAFEztQnShF5swfcckIlKRNa",
+	"RZhrgt37ACI5lKgi4VDK4fJulqXrhYAZGcHdJaJfQ9nkwd5eBPaycvEOWtAY2prmGo1wjcVtbMzGZGAv",
+	"hNPRKkvyoX43uW6pjlZTNm4RBRXM0txydOB8JqiCdwX5yqr94JGf5rhNrrjG4/Qs7SYCiwdH6TzCqSqK",
+	"XezmJmged1ni4xmmDJY9nk+3+lTM82jvoZjvoU4Xgh0f2nClQzt89/18MORazCgnzohDhf8MfI7FqePn",
+	"IAYoiidOtDH/EVIpghIvbo2kFRa/beVbRl+LShzXO+Pw/DYNSw/3FdKhw8HZs8BYHMAcLxP3uJs/9ago",
+	"QsovdUod3zZl/VJ40jjX6uaParl7CIHzEEJay4iZqREeGF/ALSwxwJn6Z/kXC6lRfvLvNNHwwEXDaYwN",
+	"PdGYkuZmC2uC22DJUSiviv9CcADQ2UjKY5QAY0KmJtBcOAgB2gmqtLTIf28G8nPlzgCOkN7a5iHmzRrr",
+	"vgx8MwVoOtcMecNLuz65eGyOc2/fqrj4CSz4khrQIzIdneEBOMDs0QS8yjm196WMSLxvR5xQnKtZxwC9",
+	"nUwM0PElQi2KEcpVnfRBg8cuZCMPHl3ZwVuXS7A9cVXuWQ/XGOoMYBmBXjMRpSrAHeGyJMQfWRcs6GDv",
+	"0aZoQQT64sbdMKfa9sOpHK6F79lOvyOeMYqf+iT7FbJ7XN3Q+Pir9zOeEp/M3PYDzMDzGals6j0xZRXC",
+	"tNj+lJfYALW+ky+vaqNsj+qdKtmG2iYgtT1PXENKaU7x3ppfuq7Lhr04Z3m2RuhDjn+GXx8/t+vSwLiL",
+	"mAXmC9FiERSbKeHf3Fu0PldWtAKbgX40F2QV7WEkEqMxrr0f6U2tiDUt34/LSbwqFId/UQ6vOFDXhuiY",
+	"qz6TsvB0KTvLEWxxjJEb+FqbSvx4+vOrFqwDAAW7IvwToA0gao/hgvZQT9UOQz5SOObOld3mV+gbbml0",
+	"o27d1Rhvb2O4DMgh4LPnRhM5GNAJQJkCRfwWTNPxGqiUR8c/EyDlHCnYLVfzeaxaZ2pHoneRuKIVqCn2",
+	"Hm5OW3HtsKN7F2eDXBUoudd0mwJauG1ZrWPPGSHwzgtrAi0QbWwSTrYFKo8lc2Uehg3Hq8pW6e+0fuAj",
+	"GbAdwDQRGCSfIyRBsBFZ+Z8xQ0mU2AlZ1unIiMIMGTtnbFXxUVEWc/2Cz3jY66RLnkcXXDawDjfRm+5O",
+	"L+jS1qPhXjbirEiNgScEZll5DgK60KoXPVeNcuupyFCmAoUzXMoiM+atSzyGDuHpEFINz6PmMhiMws6N",
+	"N6tvb8xY2DJdGDnV/EC5F5PtrbHwkkpLYKM6W4ILSla9jtCc8EXQ7VrbksJKc3JhKtHtdj93Q1nGjBt4",
+	"n1TGJAzuml0zGLQt0UJQ+wqNuHqd3MhCP+16C/UjXsettS2LNbvmWq1rxUNUnrPft29fqymgDEdpfpll",
+	"KgNqAdSLXL+UhK2+UC+A8UxVDlV2xmyAtxPYYYXunoUPEO4BiTdN7DKawtalp3tslNiPKS43EdGB7PJD",
+	"G6ICVloRzkX75v99megCUmOewVoRxs9UzoiNDlwFrMN0C59GN8GKzJUUdcgC16CE7Om5KsIvJJ/zuBLT",
+	"FyF+KaHMD/giIjmMfmF/5xYQ+OFrDJQjgG4ax/vPQEF+iRXOQ1JnTXtbm5Xb/JqFKBRSWnN6QFbcakG5",
+	"G92ulXy7LTrXcXbCtt6oiWfFlLgO5+pXdAo//Z1I1JsFdkGvffnanRyBfqcSsotngG5yO/M8AaCURYPT",
+	"aWj3OCpVkGh83LNoe3ZDgjPCovRkLkpn7dSOvGl6mupNqaKczW+sxTGM3RLYlr2E6i1nU22n18SSpXjS",
+	"UUUThxricqdlMb1Fs2l5POR504n7B+SIE2tRxP0l8LH4pUfu8+oawgBXymEFrEjks46lQDk0RvIvsjxL",
+	"2pzvdxDIFXJs9LBZR93Tof5cZ/4XPq8e3ZwM7gVc39WMdP9j9/99+KcV6/EmsnGXmqoyHPKOwDodo7Ey",
+	"BzsNGvUphUHmAYLFg2YH31/wYelIllVOg/cYADtCWtT9NZZ61pJfWQYoEeNk4Y+YYwVdg8XQ7SQQ96wn",
+	"x5npZ6nLSOZPMCXYiPrKTMiLGZUG7TEt6XJxugxFkknluTHKB5R5v7iN7V4h1nY0W9aJCGL5rjltLwde",
+	"TKCuEt1l/Bem8uoSD3+Wl6rPgEJUONQRLxZlcE+3CuE56fpHBuXFBf01r0Y/R1jPmzi+W5fJ541gowtZ",
+	"RVEIVItki4SeSCRSNEXmfgphvUPf3ru/t0eSkz8QP+ffx+i+a2XjliBJL5R/t/PUtnU4L1aG+eAJ07nF",
+	"4YsOvoCxepkXlSrb+0fGClnCHj58+HQHaPtOn4ViVCVmSpYCtHUjpeeMo1139Vya6XETEL7J27l9sNfr",
+	"ZZ8PLn87eL+/+/QD/fH+If374eXO7vYefPXb/vu93YMP4e/3+wfuN789fL+3/2HndNv9x/198H5v9+GH",
+	"ne77vd3H7gP/j+1er+Nuup88vdz55+1/++39P+1+WHpZC5/iBoIz2NmLDYunzxLBC0ytWFRWIWz+SQyc",
+	"iIDbiiwfEl55TJN5sHfwZHd/f/fg4HTvaffhXndvr7N/8PDR4yf/1qDMXPJGDr5pvpFvGm/ELdCjy9tb",
+	"dFrzJ5f/1i4NyrwVzz+GK4t4saPGmbleR6mXgGGxMia3hQM15LHk2lZKZlxfjpD0i/q5WMnI0EKM0MbI",
+	"0PmdqBLigOImYUQndTh8vWBTgMXprCJnTjhtFIRoG1XfFbVWNu4GWdk0538YhV7m3oAcMggP5XQqGGxh",
+	"ptCObNX1y3ceXyGa/VLT4KKdEk8yCfvTL3KbifPu+NlIVlcWtldl3Y5xmNZWuTuk7i1ltiPSPGNWiZGs",
+	"7tmEO0rYAemInxUzcVKdifPatRyrTPjAUz7UpmQro3nw1q8WWqWhGzF2xFzj3oWRtCGA4FFcOfIC8QC5",
+	"PvbJM7hpqyI+aEc/KfPhkFUl43rb+nycV7uhr3CuULf5fSpsZUpqyY1HD0DlQ6VV6SS1/7W0yPLjHTxm",
+	"zTfUJgI5FWc7NgpM58e0eOury0+xvnSpvTGH776/9+jbx988gY37XFayxUAeiDSTldylWlXajPQX7jls",
+	"veoI/1ukSAPKE0jUm7GybICkQPmZUnCIr6g1wx/wbjeZYnoQ6JauPFOaZB5EEhdWzloRfzcuUr5F+tQG",
+	"EtEKcst1RO3GHKHSXkDbwlDmOuYHbdOMl61CbClLT+q/S4PGFSfPf+oskSstkgIOMEZOwCJoNDlLkHMs",
+	"OtzkEgyZTXOrGoSr88nfx4+vXMmxqmRG23wlWDFP8me+ABqBysquSFoz8dBaUuzd8an6VL2R5Vwr6f6q",
+	"fvKlbUWNSLPvg0oadS/woqDbJHAStUGjrM8slDOL41a0srxOH1btq2ejWl+0O+ODMgCu0ta6Z8W7Y79L",
+	"qMJdvJD9kXCPAP2C3b+RHgyXi2H+UdklsOC8G9bzXklIOqdtgxKgok2unnK7oK9GZEd0Y+IqEKinraWD",
+	"v45mlH2CaBLpoRvKo0EMJr4h8HjeGmyDtisKpMfd7tAuCT27VB59VfsnXXi8ebRr7fc5npMMG2yeBaGy",
+	"yXNXWPYxnD9IospMFoHk13m1SDu7Tk+zKbLAxhJekttkvgu/tcT1ysYbkACLjTcJ/nfXVmqyhaWyu/wN",
+	"/IEHjf5QmjAtlb8Ct23zry06PU7wnRu4V2zs8J+e8nXOVlmzG2ilLIw3Ujvo+YU2U91QlS1ltnU1MuWa",
+	"4asj+PFPuc5uUIV6A/6BeSReHHv7Knk12RbpIonZXIr2IuqNCReuxTjeYDaXZaN/DMa1bvvY3I+jFdHL",
+	"Yd4XpH1dmbGs8r5vX13ELvyzWbw+GIQ2Lnfek/RDkxdo8NcwfJuAfhm6gRW2O4chfLgBkNg7yDifKjm+",
+	"bq87ZZ88Du4ik05mwOHHH66DF9ds+7mqcYWIkn6/5pUNlnezLqRWVwdfECUWb+EVYXTz5i/ppn0Ti69V",
+	"abedsyUtEc0KjbmutND+WGN8IcoONEWl+zMOgu7tPpW7gw+fv73c9f9+tMa/9w8uQ2T0fQjf67ootj60",
+	"NkG0vrIrMRuiroj/LYuaRFwDuCBuinAmjiXkIYRhcCNK3ceYyOuI1yCf6Oe24uDEWH6KB/Zwz79x4K66",
+	"Ou4VBspNdUvF0lZ3aywn73HVPhA14lwvwZUlDc3ihISoHFM8K/MsMptVF7S90OvHvBfqFpfWIGpzbrKZ",
+	"0ErhmywIATja/CFxxi2kYlBXdYmG7hfPpR28f7L79MNvB3ucQPtDp9Xa3uPNajLb4DSHc5qoakB4yaH9",
+	"ss29mxRbhPLNVRWZTVk7zD8q/UcVtFfpTHtzpWnVR1XKIsDCXKk75zRllp3x9rm6kDf5ipq1teP7D6hb",
+	"b5J+dDpwo9dxm9Lb3onvryS+NxV8eBT+0KIvqp2zqwym67tD3Cq/AXzsssq7JQF3kNTv7HV5XRu+jQ6Y",
+	"azf2brLcgsi8gqGU5GluBV/Q4slvEouf45VtCcnLsRLnyuYZe7xccUbm7xGOKT1kyx9IbC31Y/1x4RHa",
+	"9jcnk1aSebjfrDADbkTr2PSdCd75NrbX+m3XNP65vuuJrO2q3UkMlLnCvoqOSGF+qZCFNWQP2DAlKm6R",
+	"t7WPJ3JWGJmtObc39Gt6icuEmfvKA19F1SSBbRPYVbSZCqM74kgjsKQocosxg6KIiRLXkoiAk3Y6m0fV",
+	"fny7ZjnhQq2xVO/evlqy2e3qIjdf4GEuQFTUE4J0Y1J2t0mOB1GnjdsN/bqCdmAySPxFFvs+CRHRJtig",
+	"0dONXCF96Z4Gte7mQulDUWtMF/CXpRL/oUrTlvvsy/5IZWdXkPZBaz28eR7ePSvg0rWY4/euYrIh+ufc",
+	"6KtG4uk5MecA6L5LeAKvNxRkH1xnQW7neX4ea86c2gn9ZbcxioVyuHgJ2t5Oq51hW0uRg8VwJcP7einU",
+	"Btd7a4vCMv292F0aWDcuk/VQYT0k7LoVcxvp14XKCgZehbu0rTrJrGWdFBCpBIgen5hxksLzPdwa3Nic",
+	"tl3vVbbp3Q/JMvHKejSHsjr/MvMBNz07+wC8iQ7RDoOWvX30ESw+4gy7twP0sKXbGkia49FclcJfenOk",
+	"gypVX7kPAlNQ+mh/L4VYNLbOc1Ue5qshOfYY6e/aR9eg5BgasFXdtc5ObGuloe++UMtqcw4jIH1x81js",
+	"po4Sexscx02NuvY+r+uaXlb1S1Wd3TYQZxQficYPcSZnilKoyTfJ4ChCBCQH42F+e8ASSwKA9zbjGvM9",
+	"hd8udHCvLUo2t9QWxCaCaeKgw+vyb38zmD962FEoJV2sWPOlsCRvJb+IlobDrC4lkmGtwWYIEaxxXhQ5",
+	"keat1vcPn6xldGC9S6sM0gaICSaVE1cBALgvx6obC6ixnKFDZrRW/YrLmglcFet3QRH7HnLq1OPSXriM",
+	"2E1OX53QOU8AaCs2pd3/wJIkbk1KhU12gK5P7ZHix9PTN4fMkoJgyXjEmMTAXdlnZA+3yUPbum+Ux6CX",
+	"u7CQuQ61giwaaWYx0vpWspWRhcSzcduuQGqNsTJ1BVUEOGTcCJXpm4D02t6tiEzPSxLzuNPuWeKDTtAu",
+	"31/HDlyDqM2zMi8+GSq8weKmCj3++T0rzk02A58HynEa7apYjDKN+M0W8HIXG0sqWV5DctglXaWn4fXO",
+	"Db05VDdA2OmrF/Pp06fxSu5dbVHTC21MLGkIghWC5zlJknbJg9vdIFDTVM7cQXTT8IEUhnnD+lhm99rN",
+	"s5Qc/aBvl/JInq3gNzWDKuDOWMLL3mAntjuEN6lH+0KYOigWETQEg9b1pBWwhpqTN7JLtPpUnfFq3/bo",
+	"c3wxUGuccLZEybLIla3aIYLiOSBtTyvwBcvbe1bwrzjlghtzoCLbjViz3EOvy97aKrfWy1fMHacocbG0",
+	"jI/n5n4BCoePT8dNYr7+4UmzFfDhQivg2YfP+8nDvcterxP/2dr+Rw86W28DtRlB0R0SLikMOCmNg30l",
+	"71P72q3o0mTzB/ZelReFk0ukfJPmcSK4GfZssKxG2nDGYgYp3/fvI5LkrixRpXMD/zWvRmTI2Wv4qSSI",
+	"FzvXZXTPpZ3r/KNmf/racdI5O3TD9nM/wrXaz/3r8w3ofH2nsaorQHGW+u3QAghEM7mtSlmZ0i6FctwE",
+	"SeZ79z/P2hBflqIYzHloy9jF/Gr0ja6ccdgVaTXKdYr0HBVFzjG9nNlEpANIC4H3NR0Z52cj+UQWkKB9",
+	"JBOK9QlRqafzqiOAMR7bFKGTB541x505ygErom4wkCzM7K2aFHK2vKw8xPWharadIf9stQLwgp9sK0Rj",
+	"JbuEzS03jNsV+lArsOHQoG0TUCqjFkwetloMId+En72F8j6MdmH4K4TuCbjrbbXvWk3ZmY+TZ9xySZsT",
+	"wbbQjbMjM20B6J6U6mNuavuHikx0QsTkStE4okWaX3W6PGmd4Yo1P90gR2Z4ah3xq6fomSWxs0w/gPxY",
+	"QgmL3IM3mQFVq5eqUNIq+3ukzsJc3719tSx8PPfOUHmfz0T65vXJaXoV8u7ThrweVdXE/nP3wYNtZ/vs",
+	"7T79wP/o7H64z5/t/PNvvd57Ks/ofvinXu/DznYXimLchx8+7yWPLnf+efsBlJPeX4Kd4PdDuyuIuwyS",
+	"m252Aze/MNVQNGRKqlkp8vNSwjI4E/akkjqTZSZ+ZU5ktGU6K3lTHjcLhaYjq/pn7492/w1n/k8PPnx+",
+	"9PDyu5b54DGoy7yanbgXjzvzXMlSlUd1NQp/vWTZ9S+/ni70s2MqJlBOQtwA3qR4IOtq9KAww5y4s6JP",
+	"iRAyTcRHWeQYUE75FLnfU2AKm7k1xmoI3c6pM8u8l5AuBkYgynCauiqoLZPGlIjzuoKQTnxdT/f06zLm",
+	"bN5O7cXZf//nf6U7zVlM8t0LNbO+6ZzKxEYAiIbO9j0r0k+7tm8mKoUKZ6pU4ABWaQpCuYNDBpFfWNvw",
+	"XtxOdrvM6O+Bfvr14IpuXGpqZnA2ZslO2PTNsxYGfupoLVXCuawmqTatBVoLF2rW02G2ML2YmbsjTpQS",
+	"791uUbrK+7AUH7bLulAWXnP4dAdnn7tZjJTMYOaYotv6193Xehcnvft6EFZETvKf1AyqF1A0ITHGTXHn",
+	"IuZF3uctp1mOm1yqhAylPk0KU6rSdoXSTrrOTF0KtTuWeeE5oKhruLaqhGhlRyC0hHslbjuTqLCVnPU0",
+	"cmjCesMCW0Yzhk1jo+ooiI6O5Ed12KhhylQ/z5SlzZlXYqgqYhMYFGaKqjiimrSewhx5GdkgbdrOgcCc",
+	"eETxV2hThi+ht5u+o6hPNFj3G2bmelcWW92tSCY0yiHcxwfoda9DThYdTyqVe/DZV6xdPsCb7OKLS5NA",
+	"Hk8iosGWJGRhtIr2599r54757YkXnTGlVnNzXrpJ5Hpg2gZr68nElBXkRAm7Efse8LhZocbnKutG1BBI",
+	"bcZ4jNxkj1HrEbRK6AxE1rEApjdmnmMuCTFWEoBlElopJwvcP0Dc/c//KV6CGW0rNbHuk/1OQyo7y6me",
+	"pGIsLxo7L2mT6Nz8Tr/zJ6XT0wdOMhA2AI5DWpFic2j+HyAQuuJ7EICiV+/tPezDr+CfKiXYqwiyuy+L",
+	"otPTDztzLz2FBQuUQsmqTcEJ+9SdU7CwIBj/qCPSH14suUbmu2zlprR7bFSVA6v6vcnYlPmXk9e/YCnw",
+	"y91v4UzPSIsHn24OS8C5S6ZfjyGSJseKNN4YCXafPBI/5d+D8jv0dl2E2MlzIi1ZKSv2D7511yTCmiD/",
+	"QXvaCqt7Brm7dGSmbokpMscNq+JZwMiwmHUaE9NwnKbu6VLJzHaJCO0cl4AGjQB4kG9yw0IyCj3zPX4g",
+	"606e/4R2zw8GfuXszRM4PcBmUJAIVBUaTxMslaRX0NMAQ+vMBTB4sZYlqitz5/BcYfv4lPd+U0+5D3fF",
+	"/ftHYqJKa/T9+6Ac5Xr2TLLUYjlstXPotDCVc4efTaIgPHx9YwTZRgAMP7gfYGjxN4iA9NFcADxT44Ee",
+	"VJ5lz/37iAsFH/Ig3CqnTfWc+judl2ZqAdgsBY/hxNRlX6U8FRa2N5HYpVJinOu6Anqcnj6KFTKMjkYa",
+	"PIkVksatZiI07notpHj39hUp3niooA6g7FCAJujpiSzlWFUKiLf7sraqOWXRl9qZl3Bc0Lqxh279UTo1",
+	"NU+EHkuH1qMjwxzv3ydaetu5f18cNUnowd5Dvndko6/qUi9uWtASTLpOUlkcNT8QU1NeWEBa6PZ0655l",
+	"GnKQ8g0m8onMS6g6jNNeEIAqjK0SXImK7Sga1FDmOsgd55x2evo1g3jDffGXbv+cK6WdBZUlxFiroqwr",
+	"bNSY/H47fbS3j1eflaq2Kt3piBMjLpSaNICx0B+QOoMcrRNs8hzgVyelcQuorLAjiCTwvRO/bLXOIApd",
+	"mP4FLb+kWVamhLYbP0+Ra6oU68xLD1NX6cIMDkkJoRqmDZBCBazloUaWYG4DZTvtmrfOWsQt4639baAv",
+	"R8yeHWEVSqC8FGaqI7JsMDO20dxkgnA4+sgQDleSPuYuZA71aVP1tLOBbQTr/im3uF9mpu42t0huRfpo",
+	"71GaeFhLyXhm3mFp3ohOKLmqguIwY4oDUvmqd8RQh6LOU9JWSOAOt3XayRkSIq+6HseojQ9dSWdHR+EU",
+	"2H4MM0bLzYIHVlw3rWe2n9CTOq7QN5N2ztdyL8EbWBStchoMP7pnibIdoe6LGW8DcGLJUygKwJvoRt5n",
+	"WAD6Ed5Ui2iNEPQ9Kqs+FKnUs5SMFUsv+0LNEpFqo1X4Rpuehs/pvfFedSoafQzrYaFAMEcMZz6SFbzJ",
+	"ls3xUHgS+ZQXu18xJIO3ld3C/+pDfPOuaYKrDy9d9oP0Cqvvb9RdUHFBWff0Ui+6Cc2Ou9T/YAh9SOG8",
+	"0g0wiG3r/gj2sXKikheLPsCUuqx6OiCHdoFERinLKHUrDjjekGEWzFSWJGhiINJ8nFdkh4GAzjMWbtiZ",
+	"3dNsJjg1SN3afAOIuDTUDe3d3JLyS5ABw63/dP6NJ7g2i+/5NW9P6y9KQywkDdD1eRmkAUZTnJUzqAnE",
+	"DYcAGmFP5BrCS2deg6c7nZ4+iSlV4oUh/9xXGfk3z8sxgmqESmynb96digdu3e2Dz0QKcfmAb5XuxD4M",
+	"ysxD3E8RQyCeDfwlEyCBWY20oVYVg7ltBaKg6UKiOZOZDlhH+Nqh9ZW+JyxEXLfgaKJRjvEKZentpx1a",
+	"r5Sjbnym6RyC0QMn7wVmrrDHBvwpqSk7QyGvgVKZ2EathkHtNHROAhoUQhmzcL5AJDVEXwuyCvtbyrxS",
+	"tqdBHfrMmK+7iftKchT0MsvAEvy0S88+jA4gHzWsHAirW1iDc4ED1aHsdcr+AxKR53ro/l7bZ5Sl87b+",
+	"3TjrzZSUtLLN1o5m4znZKn5cjAjKD40eYB98btLBsyVNSUTYTh3xvalGaJOh+7YLljIt23bqvEJ8R7t0",
+	"9U6H3jBgaKYitz0dk/mCowsbV4rUvYu06xblN9oCvwl3mfgNwhFOcv/W07/t7u76/3c/TWFtUvGbSE/c",
+	"v2BzuT9PF9N9eJAYoA8uv79da4Ci3bnvbvFcFZVs3GIRA68roFYdW2ZwDIDjBWN46/7lb/CsULLEUzkz",
+	"NR4XOzJTjfYM+NH4boWBJA3eLgNd6YZjtGqMRumsG790qGAAq9FtU8Z3DcOS2YyGJbPZ/J0wMZeVcoB4",
+	"IYxfSgEje4El2o2Unc8G8zMIStU95CX8s3W8cwB/cHFPH0FhZV0q2ASc2UDtBm4wQfOikYP1IR1xBGQ+",
+	"QaiiT5Rj2ItiW/7G4IDxIHsat0LI6Tnx3DeZsyqOAYG4IQXcO6PevgtNEYD7998qW7vzGwQY3vXc6Rra",
+	"jeSG55lzmNgvhOims9i9ZoIXnfgX5cxHXk9qv+qKUlEFJ9MYuYFDsTDeMQUkqG7KcR8/OUgo57gzXklb",
+	"7cKb2T1+ngZzwTeBEeegkGFxYVZQkiX1jLOFEDcaKUA1l0WBmP/gFIK+nI6MkAVMx8Neup2G2voATHbc",
+	"TZhjrczEvaAlQQDnIKhmwIgEuanU3DEYQuqcrQyAEceD5RxoKN1hEig6rSCbuAUN2IScID94JEbgh4S1",
+	"Vjo7DGvPhSMj8Aiwzc3ZDtTlBiB/7IHnhdJ9BSZmqDZFdydwGVFZtjM1+2YMHgnIR7wtiqz9xxwX6ohT",
+	"p0/EI/9JRIkGdEgQNenXFQ3iR6mH7ln15P794BO5hY8WsNts78iLggGl8wpvyIiXpCvZgTvFdwg0Qs4r",
+	"CiGAldqlL3VfFfh+S+VDonTWhpAALU09HCViYuCua6gsUtGsZ587uWYpdogMrShzvIZMCWkjjZIfxptU",
+	"4uj4nuXIeEcca5HKujJp04Z3K4pfghxNYymZmURkdQmqHqQSbCHiXuni+54UqlIog6GpA92hUn3M1VRs",
+	"p/iPLpc8pjsUlcMHTOrzIrcjWH3J1ZGmFCrLK5X19PZaL4Pu4uwqU4ost31ZonI7atLDRajhfPDojHkt",
+	"AlVGiL7Z0259c32Gc0gbesufmaU7yy2pGQzSBjmhfx34JpFuQRZTZwpNAeL7aIHjrV8YC4XhJewDrBGP",
+	"n8UqI7R6QzTUbw7qmYBXhMah7elz5W7EfY9QFbjw8mw9UaVVmcrSnUNhDR6/OWcB7AuGzRSv9dLNALFG",
+	"HHFPS+Sy4r4HuAmEBMkAtgKgiGCdVsRLiVQ4FYWSH1XIgAT+X8gDxxFe4qyOCPQsrP6oSRHteYeOjp3N",
+	"RyVc8Y4C+xqUgKqi1a4MvnfSUe42fDlaJ9D7A5aU+5L5imMCdDj+cQYCVsETFzSwmxPhAaV36xyDwT/s",
+	"vjuOonKQw8V9l4jSKX95XkQceiQ2ARDeDDCVa6aanC4gRYAAQB7W9549pCRdQFrCgku0fwld/DefC44t",
+	"X/cDQo7+xpldD+r8wcdvHvRhcvG3j2E6T+amSFfEP4cJu8/lcLfOUzTOhBDOLrAVx6LFd+KzmIuJpxQU",
+	"/9tn8OEvU3F52Lg0d3pkJr4T0s50X2zviO8wPye2pdviYqCq/mg7/dtnXMZLHtuDv9FGPY6Tbon47Idz",
+	"ubPT+Xdr9PZO45HgFELC9DsoQnuOxYru3Z/yV9ufhZzkXdF8LC9iEj2icWsytb8TOHSa3NzzAR7+O0Hb",
+	"bfuzyJ0JTFMJubYu3S0JA6bd5c50WSt8eE+7XWTKfJj7SsGJE5fj2lbiHEPa9DkDzwtqAaLLUD95IysR",
+	"KbyrlNsuImEUx2MOIezd0z43YjTubXyMZfsCF8EZOafBhnCX4t1pkRIf6rYhidng2WB0fQ+sn2FsybsO",
+	"WkFwnJvYCuP0akzr0eVtOynVRJbqROmMGcAI/6Mr4IW4RQfSjSj3eRltzc/QNNQVS37bDW3btsj7ant3",
+	"f0dcissdN4C3LDh477PsUprJA5AM08Z2vzP7KermLPvctzxYM1ZoLXIPC7jD0NPRjQopnETs6VC4ixl+",
+	"Urf8A6fLIJ9ZTRVJnziK0Rg1eQgI3UA7k0tQrKdxQU3vAcWc8s2V9Sko1Lco/CGpELGq0Gkyuq+8lgGH",
+	"iez0wkCQxTf5FYVIbXil2ztpZPrSfcGEKWtnHYBQgyd3Y1cHQyiRKRJFU3JOSTBdAqfkzhXZVDyxykwm",
+	"5AKmzgB2g4Ft7WwIC803z2DAqHtZpjVzlWaSktSHo1OS0KHTTMMbgnY8N6WTS7lGYd3T6dt3v5y9ePv2",
+	"9ds0eHygglI0rpHfJM4NgmETFp6DcWVpMAx+GgfRK4Opv9qqLA4qB24Trjdghy4iNPAJRRvCHGZAzCod",
+	"H6Xo6SMd6lIktoVbqjf1jjITspCVhrUHHrz5sNFFOUYbhkHiAeK6SflCt3QrlSY9nSKeMiWqPKay91JT",
+	"o59D6AqqoURs0sEx5LwImaLQE+q8zW6wH+hAdcBDyLWz4qNLnWcQYrFgRrArHrtnuPvxEGIAcXsnBfer",
+	"YgmT+B8xKY/7CQlpsOXIEYW0JI536jw95lxoEBuEuFIzUtCIX3gBE5zr5tq7BV5gz+FN7FzxZ+9OTl//",
+	"nIq5uAyEzdPoKpoHkBmTDU7k/ueyfxF72LyOUaAgyME14gR4Fr19FQzCrDSTnp4zQSGY17iEjC6SHF3E",
+	"cvcab4Luko8tgAac5y+SFuJIIDvfuAvYZu3pqL7FPQy9z4Z5RxJL5W5+ZKCPzNSKc1MhiYUlH9KbEqiV",
+	"F1QWh7ukc1e9hCBSnLCkXqtRymmeIyOkDtwSsYDpsppz79z5KO9OhTfzHnxm3msnKAdKZe4t4yZ4mRfK",
+	"Ju6kFSFFGCh7tK3Kuo8JIIqIU4lbg2QMXAQUfe4PCuO5v9uFHOI2Pn30+JtEpHIyKaj85wH98J+cIZru",
+	"eAvkM/5HiB5U+vW2uqK3xT+2DyA9gv21KJd6W0l0RV4VdMn/9j8ULT/EiKj75aODg+hzFGp4B+iONtmM",
+	"+LudVK8LbzICiazsV53GfZ10xKtXD5T0wlme4a/39p8+zR72n+zuDw7k7jf9h2r36fmT/d3Ham/wUH7T",
+	"388ODho3UPgGtrri/WfR2yJgLFotWoakMaDKmDOw/OBzSEG6Lw729sTlB7zxpXsJzyGiA/0AKOuhlAhw",
+	"A/JM6Sof5Ko8FCk8hMS/1wWlijSML6QjeDfKVLD1zB4an1D3tHsWDlbHCWNeoTil7vWpbtrthRn6EAq4",
+	"xtAV/a+7ZLzuHmcpJyZ9NoMP1KGQPe00AJl7/ZExeMKct06GGJxPTm1+6w7Ik0eiUFUFvi1ygUKgZDYZ",
+	"KW13OqR8bSrg3VhOQUN0gc47bKyepo0FB+XJ0739HR8doLRk8EsgpNMRgGfOxIrKV145yxLSkaWaQOqM",
+	"oj2eVA00uNfV6C2lXDaI9wCTm0NirJ3St+6aXbAv0/mAqkTrqS3u39NknXIG4nSkrPIF1pA/oHqPkIWt",
+	"jMhMFyXN/yTbCt4iVgy+T8eyGJhyDLA78EX6YdsLiIUvd8T2o729nW58J4KNIAN1Ip1h0oWBwoEnAAqn",
+	"4iDR9tEtt68rdQcCmkhy6zxDKGhCFwAdrlCv6cHbOu583X+Zf4o3cec+TmcxRx5NZ+FLP50jrI4T/hv3",
+	"bMKIowKA8JXbmbh5Ayz1FCjlS6oWnJZGD3Gmh86+6NeldbYjZFOQ+RsCWIEPiC2BIofoixD3Xzkjrp6w",
+	"vqZnY66FTwOc5Y44lRcKou3uKVSd+CrXF6nfe/PLk2dqPDGV0v3Z2YWatS3S3E8abz49Dl/u/qRmIIag",
+	"9j+JsEhoOea5wNlno2OIsz1Bb/rdu+PnsCWgRs29cuhTcHtaDQaq79+zNtXZwNQ6i4fuP4TBPsLBescd",
+	"KlUmshol3hcJtR7OwTal/8KfP2BHURTfxBrO4IwBu5MEAhuYxLOR6l9Qu0pCrazGcslg40U4b9pkMVJK",
+	"49wtfAszekzL7yYRJVGoMB/mgVficN7ZKC4DUliL9MjdL42XMWDZzK9l+AYe/4QeH+oZaCliG2ysslxi",
+	"ry/u1SO4Ce9VGBh+1LRgwHJBAIHFDD4VN1DKnMZOmEVnoItlOWwMf+FLN4P9hzQDEExubwbxgsXpbgAJ",
+	"gzBQWB7CznBokzhP4H6iTaWSUKRuGGqmwc6YYA15tM8LgP+BomXtLOY+pMsY4N0HdWietaY3rLIzWN0z",
+	"0PzRZNt/ATN+vPDO/L6hWn4qd4dNAhuI31804FAhkT4zunJvxrkAUILQfIM86AWLLR7vwpduqAcH8ctx",
+	"khJVCTKnxVZjF17D+BwF8Di3NnfixovrhgTCrl+Qx07P0EE1ZQmITHM2xJxg5Y0GuW/sgWuZTcvXsPQ8",
+	"HwqsY1kuQ7axvP+oSkuVQdoHutw5PR7s/iyr/ijtQuwN0YMmqhzJiXWSKWHZCsokrwSAzeH0IPaXV+yQ",
+	"Y1qR/8KeLagbgeockb44lUN4cWgk/DoyyG1zQdVBuAmjFrjm/Oe+AlGxv7DtsPNORjXdsQnqUSbDnltR",
+	"9z6vzTCQ3KLD4IvGgPDxpoR6vsg04e3PRjAuL8QpPdoGdR8cxp2XbO+Bz06LT3Xpo2bPHUQYqczcB5kq",
+	"YxJnb4PsxPAkTi2u/o4mFn3sp7VQCi8t1JpD1TeUr2APlTPkpwZ8f+5vgeBB7quScUZ+4myHRKMTPyk1",
+	"CXEEKu5qPJ9D7PgRiEO3wMhJ4hOG86+wXyrwh2Rh215k9HX8Or1un6eWCIp9vptRZ3EdoFNGFlU2Ns6A",
+	"t+6UF8QpaNIvsYoHw82EVMwTCGWf0bD9hzBY1jrztdAU6qbMxj0uhE7Y6MeCaDcL/9tmkmQB9d1PSM4X",
+	"cXNcHUps6e9Q1BoqWnla7nfLrJP57/wkjwCtYLeehKotL+i4dF1TgS9tLuV2IDwtFaauOsvKz6uYcI3j",
+	"/DxYgIA9g0BcPM7oYxji03jTRPXMyzZLY/8TysuyvADqTpQFcT+rr7f799pWYiwzv8JTJS/OeCvGw258",
+	"0dCM/CFY29ICkNmwVtZ24/zb2IBPNh4bcJqc3+l9WEE9xeTTWCd+vdpwGyd+ZU4e02ALaaszbCmIRho+",
+	"9et75GOKbDIRHQk6iSzq7MIOxSH8DJ4Ms8E3dzCkKLyW8rhqrKFKWakziMTM7dboc1jNp83j6DnKTE3F",
+	"C4GS30M1jnzSyxmMpLUs7meE6sCQwgQi6E7o4nx+ldRs1HD6MaeJ/XzopqdvZaVeuUGmWMiQW1EoLmUZ",
+	"56Qu00+7fWOxeMCrVht0hjkbSz1jkDTb1BxzX4a1MEa4b6g5i8qpCWuSBEce5A17mPChVtXUlBcon/g+",
+	"/pxCNMXt+eiKxtlqX56OeG4IDtPtWur5hMYxT9Upi2LG85b52d9rU8l4uvxZ2xuHt1kqgHUHXQ67w63p",
+	"0TGXWHSDqkrIsYHWPYDUdH9mQFi3dA5JaF2MjmZZIzokNzoHVev3NScrIaLAezv2xXN9NinN0C1iQ1O2",
+	"/yQcTG9rNctOW115rL3DOvrp6omStocXlc/f/EL5lxSPb5zbMdi2S8bP3zeE3+JAvaHT0DOcYecPwFk2",
+	"0NY764jXKJxSPOAQEG29DZdCRVIJtOVcOCKJpy/9EkftYIiMGN4v8YHxm6VMbL8wtim2Gl9EbxE/8E2X",
+	"vpEpuI1khUJhTw7dHUenz35srbyKkrYE/pm6y6gGD+7QogwihsQWpTv/ZRg73Yn9oUHYJ3FHCkiJ+Blp",
+	"FA+LkQ7qCYqdWGXk3i5zHtzi6MKnC8May35pwggA6gIefBo/wH0Mj6UyPer36JdmwSmBFKQT0K2eif82",
+	"Nk1CUSi9Dgqw0MOK/AItDeihGjpHHjOHauI25lSWmdjGN5iIlIs1obAbcIUz92/aajtwJmT/Akvd3DVw",
+	"OkLtXWiKpO8hOMN3hWNDgIVITRb5nvNVjZQFkDwtbm7pS+0X0oQzghXRfEQYAIxwqZq+99x34Hjv7XR9",
+	"UTWZI3kEvkk1nITBc6Em1dzIsTGH3GXn2fpsOEd3nN9T+jt2RVqg6naOO4cQ8qhxM0ztDYQAwtyQR4Jq",
+	"X+fjCs3vGhuFQgkQJuEfgIsHQEGQXg1zpJRRLMuc44/3wDfENbyYOsWzjiMOOpHKwCjn4DNDkHjAOItv",
+	"G4DoXYdnSVHVs8qc4a3mAo3NLxvzJA+ztTqXd2fTMeJqJLBisBCItuYv+CRKhlPe0ZdtRdZEqBZuWhT+",
+	"cz/EEyo3gtLY+WptTKy5fYDDjfj0mr2VwAUEQyTDRzoXLtQMrVutTDMYSWdSnJnBIB5/+LRF4sBGwl9g",
+	"ISsX3rYPK55KSx27E+BQpH7YVuIRx55bV7rxRWOwUeaeX36jJHq+WrnrS43c4xvF0knz7EQ15xTx8SMH",
+	"ggVbhfgOiYl4MBzPar6IeGtPJsVs2bZ33109T1+mX5W5N028z0afUtpBQuVeAM7ga6NNzkGDuT3OHwf9",
+	"6M8/wlJM8woMZ7dN5ja4sxl0HEfrtr7/G20pnkFUAhVNIHwamUxzRVFJLEIgIwcaEV56KHOEphhfgBcN",
+	"Lual4lXFGZVmErBLoSSnCazQ3ByhPi4av/8wSBgK/gr/VROyhwM+iNMwaGz4qYwjVbGwOwvpnbkBLPtR",
+	"wxY/OvYmGxbnkdEUX+2LKQFBjWNO4G4BxFkcAIpeSJA8Yau6t1YYmS1s1vDFjth+7ANt0fBybGnEH4Hd",
+	"5rN35AHOr2FLkj4aCnEWzI2DPoVBPFocRJZjejzkySAE2nxw9BDoaVuYLH267CEDVRTC5gVAs2EuYZxn",
+	"WSiyad0y0VOZeWHusfwxPLdlA0DWHqQBACjoKjpEtVafJqpfLaxy9FjdZhTEn88/GGPbRREwEaEoPLCd",
+	"gQSEkjsSsp24JhyyL9QbWJW5O0/O1b5qO6JOoFgxxl4g5iFKmVOzPobfwRSM5jfObd/oQT6sy4VX2vhu",
+	"2QI3ThhOIkD3UJsQgFgAkZfJVIH/9CVBjeoF8mncZolnckj5HjoEPkk4UsUkcl6jFkgSw/DX2XltG9ot",
+	"+rhxMukd5FDB0wi9sI6pDDbIQ77Mg3BURvQhuR4SCKSM0fNefmZ93Iu6+1pjYvRd21CXxooimE571WAO",
+	"UcdEoGuy4sAodrXTaLPzhaWkjxpjy2Qlz6WdF29QmnwudWa0auTX1l2s7Pys1vKjzIv5coDmN+2DCZll",
+	"6q4OWPf4SkEFYyKIQuWUs71qfInzLQBQ96rolZ8JFznHc6DPluxIO6orQGbJzFQjwkJcEm29F9gcbQWJ",
+	"PThlbS8ei6UDghhm0ZuN0N6mAWDQsywvq+Zpij5vXXrIHbnfhHcwyKuoqi+BrEAxa5BwoD1M1E5XbhFx",
+	"DMZFIW1lE1HNC5AQ/sDATTPogZ/B2PcWz5cU5/VwiWDCcF1UwNgRYIFPqYPF7QLK8bstRobazNSc5A4K",
+	"B6pt38ihAk/2FXr5pRLn4M6WpZyBG1tPICTCLn2lxtaN25kzhDifQKGnrGBRdzpzbdVjUxJ6urfhYZI9",
+	"TUVZVDzGBYTFdz3gNultpVi2+O3Bt9/udMXAECCSqDXl+RknT2LFNDqEUe4CqWx8uRmAEci/1woxwqJy",
+	"szhFxb4LEtRWwO4DgQ4uUH6LuIXurx/yjyqcRakXDyA6IG79+1I334Gvzm+mzkL3DKWrMbTKvpvs6XjB",
+	"JBUQRi2OYpsLx6yc7fjAVZYPBqpkUhUsU8Vbw/Cccez2kk8xzMfHe5pj2KFSnaEcAjkSwEvgXSOkKHSV",
+	"GEhtiGIQ68tAhRVFFzXo6QKOixdwF2rmgSeo+E28djfydXSlexts6xFWKvp+aGpj9ubAHSzu0qdN66EX",
+	"NHb2PNp7KpYlGQAj8SUmcKCMIWlAFCRBGvMUOKjBn7KTDJtgG2OACRFipa8M1g+lCVWi7CRUjS+auwuJ",
+	"GlRGlbYdcRS94vbkBphFuG1asgGI3gTPeXRwIFozFDB5rND3hYulwuojdx7ZDuPCQSQQdYM0jAWIP8it",
+	"GOSfGAHQ7yzWg9bzS7h98ZOaWaoOdacVNnrjuCKBlU8B4jakytr40IOLKoHlbVZhMaX7ByMeSB2hzd2z",
+	"IsL8xTSkB5qgI4h1Oj75AYUgFHKBEl4w0lTWEembd6fujULuwf3j+YtXL05fUIn7Dy9OUwTjdne7ULMO",
+	"tixWZajSnmuDkpUYGmc0+f3EDfPpo4On7gmP9w7wPw8xUv1471HKAdtJaT7NukKKgZqC+WiTnkZUq0/I",
+	"GJDLAsLhBkCKM/HveQUYmVgDTmqlqRFJPP5vLOGyHrjGSRdn1eGcCPAAW9lg5gwiS/sddwQXgvFNkL5z",
+	"ZKbU87G/v5e4Uwzv5tvOt52HO4RLDNgYPZ0eD3Z/MVpR2ViMxRYh0j10ixJBdTgLFIAunelvo23sa8vc",
+	"OfMBGR4lQ2niQQXZGhXOLoWTSrEJKGlwDgd26mg+UQEc9qzCEwnBkDGDg65xRjAaANo0UjO+/gIhTZXu",
+	"irwRQ45m2uSjIENqxB4lLmPmVvrR/oFoKwpcXhxCiI3nSmS18kcaCMjh2d35KFEkDL7HhmmsXQJGceqK",
+	"88PbTrXZhY/SnUN+R9Y3kGA7BsGKwIVz7WNA1U27mQkbsNmBiYkQTTfQeQDcbKC5gGax9wukDx+2gdGi",
+	"++DBdDrtWPqa7mk7fTPeEfudvc6esBPVB5IJzmH0dCCUAAIKKDgbk9ZsUPSFhhZPQsT4Hx4ScI41t0s9",
+	"WHOYWMSvlQVwzOhRFXO4gF3lOTGZ1vRcDaWGUgHf0fEWcfxYoIVa48eMAyzkVM5QRsGG6Bemf9F8rM2H",
+	"WlZ1qRDNCcR+CYV8/hubiPTjfpL6E+9cgiePnCj58eejZ7snPx4dPH4CZ0SkedbxM+m4459GBo8gNP97",
+	"FtSE7YjTqQl8woz1730H6FjuO21HxcTY79dhwABuAEk/xw1oFAclRDpsofJjwp/893/+F37uPBz30ef/",
+	"/s//urxMCUOAqKX4fSeM7IYr5HRSZulITaG71b1ijTx7zDzlVtL9PsIas4rKJGMWaUY4kNbZHbZCkDOE",
+	"IIAiNDgpFBQmELmDT59SBhPb3wvGl85EhrefmvIC7WEAtSSEuij0DGYmwYclgdM1EpaBgozwqLCk1O17",
+	"CGvFNvfjQEHiN18iHu6Ffx8k4nEinJLZf+T8GxhssPGg5kGKIq+qQlFvtKxEKXUGjgIoYVTuoIDRuWkU",
+	"ikyMrZyuhdhdRJtD4Una8IfI1s01jRZRhXSGwDXE0w0FedAZTZC5MaM3wO+w4MIGDP8yERCC+LnDUsFo",
+	"CTeLJEio/pFUsY/lZh3xPAwdwGPADO9pt9Z6JkyJ0KNZIkpZqmKW+PgiyFco8rJoGlAVWSgaA5FNtWpk",
+	"uFrjTGhjxmi81aWtbDeUofgiNjfKARZtzCGP9jRXXW/zj6gKgaKnO+F2zbq3TlSXtvvGFHl/Ru84KleD",
+	"SIA7Xyxkezq4diT6CjWoxDYk6nZzVQ12nV6Qk3y3lJWC+e4S1slOV6Q9IOLobR3+/bv9vb3D6XcHIHL3",
+	"9/ZC5V2unV/jN3W4pvzu8TeH1Xf7KWrdx9/gmroBSMb/d34zH0/2OjviezWDYumR9we93YT7WzRKDJmr",
+	"h+rbycsIJXpUAyctq38988PviBMslLXcxcyFhrDZqA4PG/PdZkWPC84OeQG+rpoq8Pz7d4fLF+DN/yqJ",
+	"K5ixcylBveAuozhXT2/DbBfLCXf8SeSmwyg5SBOh8eEtfGXeTme+7RHRmhQWXDd6vaFIakxor3mGZQf4",
+	"QanEu9NniXAW8cOHD5/yGck/iUGJCKyy4AZS2Kj/5lRGRpe+O37uoY77Uhud92UhCjNV5W5fWqKzwimW",
+	"FfRbItQsONZmIEBlAUS7u9fHb3AkTx8/OdiJAJ/AMuaGgqM3x6wNIxO/SZUx17J+9ObY8x5R8mwgTtTY",
+	"Ofh9djdyPaTO+F89HjgB2CJSohvz/fvs/kLBxzjXxrecMCAm2aXu+yA7EvqbVtRnD4isgmk/zMBvabyC",
+	"v5CBOwB/RF5QwoUn0EJLLavuo4vcKUhPGZdE6MCYAch1T7e1SXvEzOlyqMxfG0DsuEz37wcJMJb/Hq9L",
+	"DC+OrgpEDbw/ZTCCCiBnh74X6Z6l4jDmuexpAow9DFlhv6K2gmgj/XkYl+BBNNMtDcWgS2q0hrKkeEZT",
+	"LGoQpRqbjyq7fx+DDCUUmpcXChbJ+SnQsSOQKMuzlZLthtgpbm6oG52YYHhyWRHuvDtgY6OrkYUIY5Dw",
+	"FmNC6NCK9Dk9LjfahznRff3m0eMd1Io+LpJJpL4FP06kJ7UG9Nr4sm8fP31EZFtF3lfEux4657e6W0cT",
+	"5xHtHnT2AslR9NllsmXr8ViWM/c5ycVEtHPOYIheZbFYo87DiPyoA9T1VeGedEKffy/7F0pnW8kW7aKt",
+	"7tZeZx8HYCZKy0m+1d16CB8Bs9cISKsQ6gxIrYxtI7C0c9g9xCbCnDZmgLAgwLbq7N3jzFeeeac9zzA+",
+	"1MC5MgMP1GvTJoBvCzSg28sEyYIJRzwE1lMPNOCT0jyL4g8BGJprE3CVO+Jt7SH1GmE7/1IqA0BJTuhE",
+	"OEmAAzUp3PapImzWeRjjRKQ/vzg5OfrhxcnZyS9Hb05+fH1KAYiF4i8fEkG8ySYYWE8v1LAEyouyDnHt",
+	"9XFkxKkxhU0gpeSGjbtPVioGCOl65EIQ1M6N9yEJ72LRUBHvHXtlsBzZHWIrB6rbUjndCOOBYMBD5sXe",
+	"cbbV3SprffTDu2PYryz/l1Kdhp88iB4HrGIfEobo+N5kwLTbxyZSoG2b6yB1n6lPcjwpkNYNriP22rbn",
+	"8m8fuKG+rdmqRkpIT7S3iiF04cIGQSoRgXqB5+52sLc3N4uFluX5aeCrX2sSCKy04QQgl4hjX+T/K2sN",
+	"zB0RmNXbd7+cvTz+5fjkxxfPMVwakLyA5u4RzrHtuQHE9XuZ+WVzl+xffck76BY1Zf4fKsOLHl590Uvu",
+	"p8MrHl19xS+memlqTY94stYFR77dHa96utZV7jSeGgwAwHX7a0wIYCCNeSXLIT5s//E6S+fbvH9WWS6Z",
+	"1fbRwcF6T/RzpKU/WGOGR8f/y1nw7veP19kSx5TrPQFnAjIneO3BWtvpB1mpqZzhJWss5AkWybwLtQl4",
+	"6RpbhB51irVbDQ5ZkHIxe+x75Ib8ALT2Db7N+Ju2K5ocqP7XH2K7xOlB9qaQN41QA92ZTrYqOXRyd8vp",
+	"f3dD9DC3uo/dP9Fedl9zywrF1cBKgUAb2pVnFOWOPse6/a1kK8Ji7oQSyvkvnGpVGY4gSpZtdbe00Yqo",
+	"TQ0QSpJ91cWYvMzxy+yCf+sWezUetHt/w1ZObzYFQpcEwlVy9SuZmM3C1yauHPcfYP1AZ0HzDVV1dMyp",
+	"m8313+AXoxUkL0j5rdQdV2lAnkJ2tfYIY75MtjApceVFSJcQX7q+4okvatU8USGzW2VyCd19X5zK4bL7",
+	"088ewG/cjYtcXyDXOJZoRw9ecgu44sFzrugGFHa3KFTwve4N3nB9eHSDipA/XxIg3Oo7IG7d6wErCDed",
+	"h2tqsJ9N5tyc7E4fr6utTo35WeoZh1ZvrrWuqYK+ni75AagY44MXaRCZo/SeF9POc4TNvZGcC4fo+PnW",
+	"5YcrRfoDaHRABucbPCdZ4iufcNWJd3wnZW6AWasyPsC20EdBZQQZ+XP44T0r3Jo12YyYXBDxVIDBDhsa",
+	"DbTOxNlbA3mhBb0CC3ATzdLmWd1IueB4r1QS2LW6gWrwF7SqBc5xM1mEnEMNuLauSLbaKoauuja6xl8C",
+	"I78Tups5QXC+1/VI3mmiKXUPI1ipv5igRwu+VdLzVw3hDQvoe7laBHew9kkkVXLYsOmpmrcp5mUuGgb5",
+	"GuY3dSJ9MWH9DG4Pzk6tB7nGJjyGcYbcLhReUTUOcuYBOSjGrjG1ALWLDUjtVvzxnl4AH4+aZj20NPMO",
+	"mQkz7/gejIVk4f+hAldJ/Xcg++tS++7PnmaukSa4uId8mE9IUOULREjlAIqEcAqYP74yjIdRwjatg7f5",
+	"omrnYFOfhl/OlZrnGf/yy3soi/oot3exsDvbe23bG/fq1eZ3kOJxfCWciVURFgzuw0whNt2U8+tIdvKh",
+	"v5hoJ6fbrtGazcW1TJng6TNYJh8ds+jXhtLBnvwYOG3rUvd0TEbGAtloJbZXcE7Fa5TuYDE5BQto2Jii",
+	"9Z9CkdPeU9FsW0ekRITFYQazw3mermbnOeiNcxUaettk9mKg4+v7Cn4prhTaPu7ytYR2w324cwm+hktw",
+	"rN/CEbnzB67vD9A5YnmytioJJ/XD5vqBb7kk/n4aOKrxxOkaoHhTSa2acX0CCEBquYdyXA/ijECogVNR",
+	"KzFTVaMEH1VGPenpyojU/eXh8r0WYMpB2xHPGKQHM5wATmjV36lciHlNuMABLqQxN3/B+iQFMx3LKcpa",
+	"Efw/kyyH5D5Ofy8m4uH7MnaHDuTPWBQWM5D0l7Ezt+mFIrdRagJRjhZVw+Ibo1FShRlUguCQ+JGHYg8W",
+	"FVB4txIW/FvdvWQrd3cBgPxQYwMz3IpFOjVHwhUDU45ltdXdynX15NFWsjWWn/JxPd7q7u/x/yVb41zj",
+	"h3sJlIfj79UQbvxpd2h23ae79iKf7HKp1C6xc2x1B7Kw6tKdpcXpcj1wg6c3kAmH3RBz2VHVvziuoKg1",
+	"ZoHnmlDf6wwNHs4j7Ol+KRno1jOVcbsSYCzj0kPNNL7S1vXEETVWNF7Fhwfzqxit3/5trt8JHbHKYC9h",
+	"PmhQZ9O2UVVnyUzcRWttjOaUDm5xQ/y+CTpCddwgPUfn9jomkb+01TDi6kkscs1LrB68ldRbq+RZmfr6",
+	"RX2q4uHepb3uXO8v5Xq/MQUirUaq9R53rP1xMmDkIn65HBjSpa/0vBcQ5ABHB9ahG5EVmdKTFIIkBHRD",
+	"BO/ga9QnhI6PqkMDZ/nhAkhaYGOF0d2z0ADp7pJAb2IAY+Oen5GZYuMEocCMFFe5A624yvLqLMuRQsM5",
+	"8cdV1HYhFzi4CasVCR+ccpdlkUO3DleoNgILSFvd4vNHlp6fDdt6oeDEUMSX6RsCpBjCyXUJG3YZCF1P",
+	"x2Sm1J0amNBLUwUM+QU0M+YZR6C2NktysRLiq9Z5SnuWV2e5vVKLUknGkT2ujm0k9pEZdd3LX8CvNy8W",
+	"fTO/ahuVje5vuCh+Z6w7LcW0tBtMKVzRalJwWdldTOUPFlNZp870DdIg/b6lpneBnIVADh3PtQI5i3Wc",
+	"cWgniISlZZvXiPmEovWrYj4tIQzo/s/1ctiH+OEA5oF1M3lLbBw543oaUfGdQsccAfV1+D4QRDqK4hjA",
+	"6ziVMwtGQ14Rrr6Iw1WlArjnBnzNIUaxqIUaGpFHQFWiPlUBcZd6gyvZpklx8YJK+H52/HxjZfpKWnSW",
+	"nH2XbPLzY/2/wAFfw5O9tTYFP9fNmxWaLuQyrUNoab4hcL5/ITNaYd8CY2+4036A4nrJ5oU+nAxQK5r4",
+	"a2y2KuYIzjmLf+gxNhCNC8jZ7/zSO790Xb/0hPZx0zP9XR3SSb57oWbLA/pHRcEcVNiMq2yFbaQJoU0A",
+	"KAUC7JMPBURoFHc/XQTNIZgZQjFDgHOrio/Kdtoj2m+Of3JD3Fho5uO8WkdcPgNEvK3fPzbIK79anNL0",
+	"m1IUkAevFKdwqdsoY/npGK842AvhU4A1bBOyrzVFvc1gydu/QRHmq1xfXPVb+M1fMi74Dy5OgbZriW1M",
+	"XzVE5KvcVn4LxpKRBVdDPmL70NKyQrCZsYcK78gN3DiNDhFXB0Q0TNkUMwptTSHTwfCLufWZuJ7+lVqE",
+	"U7oXkAdxupKwxhFnwWiFDC2qahDNUdwMSEoDBhsvEpU9EgUNs+J18MH4SfxkwNvAkhiAOSQ+Rhh3A+lT",
+	"Vn6EEFMjSEl3967vpe4TwVHS0+h3NLKraBJN5SyJ5D8uXQFqAKE8coqCMe9IbcECR42G8GUUvorRDRFq",
+	"E0eYIKGHYVBrSroSOg6DPGKbs8cLvVCzw8aYYDyI+8NANIBxZ6tV2golIBRh9rTPWVd1CbmUMRNyXLeb",
+	"GpeV5PVXDbW5t3qlTvpFfSK1HIlQOzKTqys2o4luHmBrv/oLxNY2mEvGWnbDWYTrWn0cYN+UVpCj39mK",
+	"sm24nen61Q1maIzFj/rLKce7UNefR53j1o808FKV3jeZOuED+f7zViHPVeEkZV0W7ixIPXQe1EgV7k9r",
+	"6rKv6GvR2/rbybs3b16/PT37/ujkxdm7t6+8p9PbEr1eTwux+6PobbXTSPurT1//9OKX3pbY3XVCQtz7",
+	"7C7sQS0DQhH+qs6dETDpbSX4FbL0ui/f9xruGiMZRp0W+JHM8b9Gn52Dv9jb+tDTl/d6GjwSnvcPJswa",
+	"/h2mjBIiEaosRfc7hqPpxMJyu199SqjwqtMiRT/3dK/6RY7VwqR61QlMqctX459wQa+KPyNV/lbJLBEt",
+	"X/zq5pwsXnd03Pz5a/Kb4aeXSU9f7vR0PoDp/Y/vhM4LAU8vzLDzUlay2FZludPTlz09GFedN2Wuq0Jv",
+	"s+D8Sc12xIMHxLkDtorRfTW3vO5gn4AIDsvc+Cwst9G2YrEsvhMS6mB40WNFvg3bRcOq3uNFvQcbxdKa",
+	"vr8X75F7ibjX2CHuA5m7//W7494HWJHDnnYDMYXqFGboJ3uhZjuHS2Y7F0murSrjMPIkP3M2FX+yTiN/",
+	"1K1Pp+vBZ7oPd+lnqlCVWrTFXyDkZcMQHxqTEdYlW2FMb0LkoVGXTRKBMnnMc4XEG0pnEX4XgFhSKpos",
+	"ycCQjRBe3lImXLnKRsaoreSsI0CTAtwvjBfabhowshJXuhUrJ9bXC7bJkqgkuRgUTvnLxRX/cXUg2mTr",
+	"6MCofpdOJ+2GJV7vZtFA2I4hElhXoweFGeZ6OeDY92qYa/StLKLhqU8M9i11G5t+cGCJQBewgC1RM9FP",
+	"SjUolR3hZx3xLyevf+GTVdtaFoC8iBUjr93KioPOnr9vTwMuIyDCPfnm0dOAg/6o87BzkIRaXD8uAiZz",
+	"gjndEcheDbg3ojKGMH4p3cP2gRLndVUBPCPgjbk3pz5NClMiBuGF9ZhbAf2OZkw0NhGMp+fkb+D2SzEt",
+	"ndfrV4xxNK1kpFmgs+WPekDpgD2EEXc1kTiI/WRvb4/flD0ExxcATj06mSkypP/BgS8J0wIKLPcf3r7n",
+	"W5jhsf66Li+L+isdvldurJt7rQuXxQP6tDudTnfdHt6ty0JpZ/dmNxvhS1OONx0eXXMNdLMrQQTcBro6",
+	"yg1i4RR+u0G+sHFVqx/tT5PTpflwVM150iB6TvCUXOVLw2+/rBd9jODLz0qVIe+EvfOM262CIwIe/oNY",
+	"BQ0VD4oy6MlYwTvL4Ms4uF6BLzqsyilm9FhlJv8/OnWdvhmj7+mVKfykb8oSRLYprRLnsqpUOettbeSU",
+	"0ubwTik5eL+o6Tb989e8Gn0vrXr39tV2b4u5INiPagxxZ20HkLXVnCsMIq7hA8cyGW72wi3RkgV6Q8uz",
+	"YnE2clMbi9NYG3fBNdYnmbsOJOI2LkYnEpLuhzvX9nwL5f1cN2pwFAnjdvsz8Eq8K4uuuLdirPeEd10r",
+	"puecd6HBIkDfWeFLuTf3Tu4lXqx3xb3WN3KPveSlA3b3X2/MCY60SwPuoAl7Bn/xY8i9bsPe26Rh+zI2",
+	"xU1dLbfFX7AVRzIm2KwNCzskexjsu8GNusTdBsNu3uFGdO/1PW7g0TND4OUxdbXcZb6R8fi6rr5A9/MS",
+	"n5zX2uN0/NHd8n+gOpyGAn6B1E/lSg18rRO6JP7ljiwZkyvObPCWm04v5aG1mi76x9EZJ7zteYf5qCkD",
+	"sNegp+lXCl3vb5AbRQEjBribeuavA5fw4R7+BBt3gc4WuCYozdocMPi8dHovlJr43CoxKAQORGzlXcy2",
+	"Jsj/GJoqcMbOm0T2NboTDZxROXMrwELuNpnJoIfCHUsgywuEyzktSihHnZkaoIE4P260ItEGza/OdYZ5",
+	"WPHR5Jlzr2ee6hUyyrWNMCiIZlnCj/GZSaMFZGrERJZVriw271JCm98niuHuIhfbo719/PKsVDVUxs5t",
+	"BnxpwPtiqhEQscGMYTSNDRFqZrHoAO5NLC+oxdJ4ExHnQ9g+T/aQFY/pbCN+SABTRfasQGXEHCENRhTk",
+	"wDiV58A5Tea/olWyI2BZ9UPAv90W9DSZqIDlhQICtf5FEpGihZ2T+G2KTE+Dnqa9Af01I2nnKTE5jswl",
+	"ae4Msur0bLGlKpQkIm9i4fqaMZM5r/WrBk/Wc+/Jd948drJw4V8vQgEinanqB/ER/2OHKughMDdks8vu",
+	"YhV/CttqARO2xcbADXl7dlMwkzgkvbTm+P9EjLb3LHHp00WLVaiLBcMn/IC/XsVwvHYrpZVfg2uUDbOI",
+	"uVnd8PI39uXrhiOxqXS2lsh84ewjP/O7yuN/vEaOxbrj2INsF4VLPEG+5sFn+td65RDe/mX+el+k0BK6",
+	"gcY6wrCLIkYpGqMB7xT4fbGdvs2WjM7HXzYK8g9cnLB52ARIhAdr7P2mGXCzYgTags1qBJsPdT1ZHk7x",
+	"9fwB+IAODHV2NusRAo1ZrpHXUQCvo/P/3ukcgIGhluCXlz89CzX401FeKWEnUAVfui3S0wxBEZXSx/yb",
+	"zvfsiF9CUCKQeIpaZ6oUaYf8b/C8fY7S/fZbd7f9g29FfyRL2XfLA8l7akLNrVDSAmr9sKZpYdg2A17N",
+	"AzFV8uKMb0l+95GewWCACdLJkWqUW09nTHEnX0LgiQyRwK2L3LUQA4GPOYrwEP4806Y6k4VbUTcdEEk9",
+	"/cBdalMux2fSUWcYIN5GypF5KJKh6Dz2TCBNodFqVYW/Np4XF2/eGkR5ijmEs0pimOO6Lrfbi+8mf5I6",
+	"hRMY7ObO9vx1X6Cwfu05/KKm7yxwoqw7evp5q4/Nu3tZRT1Woaw0ECFjeAOPeg3x/tYUyplgeJa+MGIE",
+	"JDxP5QXpyLtaga/kf4eSeNqkv1+1ACrYP0K5gFMWC1l7FEeNtH1DQt1i3v5GteBu8AtZbFQYt5bGXpFf",
+	"blZyL4vJgHNyBXrrr5gtmEyUhgZuBLBS9oJyQhNjcyit9HCuWEJIrr14Q99TqgMsSSAoZu5xombgBFRP",
+	"E/QCoHi450po/oO4u4fK9Lin7uouhdhTHguBrTYRUjm9QFXifQJ/7WkG4izVAsYsA4EsA5oVCzizYJ0g",
+	"649VlAYBPIhDDypyDl2cbPy4sXAvKzwV1sWZP7mtSlmZ0nbEs1B4roi4Gl+J9cCNPe0pimWDhWLecmu5",
+	"3FgP0eZL3OfTGYjFRnNwY3yKqcFE1LqA7ORIEQs2QrIw7how5L6EXKbfK/Q6Q8EpZNxabLX9PX/RGQEK",
+	"pMtQbpdh215V8+y2Le/SdcJ38Bx39u36v4ZXsx5QC1wQoo53UKs3C46asboafV7Zi40RVhsXrcRWdUec",
+	"2sSNGDq38NbwVddBVcXfwDY/HSmkesSKnbWvRlCS+BZ3wVDOUa0xH5YuL1CC3aHhrI2GAyHXaWyCRJYw",
+	"WS6NUJMKx5gsm82gyhCSDP8G6HdUf7vWCVY+0GAxMGS7KRfQoYxGUPuoGoX44zX1oRTSVpb6z3LAkFKy",
+	"P3JS3ClhVnkdcST6ZjxucMP367J0H3hliphjVHDxmA2R0LMiyVCGv3q6VDQOK5ystri8eQVxIKhXUKqB",
+	"egA1JVzix7ANdlRXVmRmqrvC33E51tlfRDe797zJcOLf3ybqWvh0Pb22Meiav3IjuDUOmyEqGiGXdO7E",
+	"/p3Yvx4IWuyprCf321jDi/yj+o+l4h/hzzI7L6zJXQTuJVymTDhhWhRo0GVqAoLRaI/4pwqrnDQE6MnG",
+	"TVhqZkZZ4BZsk5RDVb3KPyqtrN26sd1rLq6UDj8qWVSjDYSCv6C9qYrmCria+Ud1/XO/+YFcEUo7br5O",
+	"GNo/R5tphJP6AFtlLPulWc1kgz/hoqxM2Yt1yk9+xhtfwbvyK5fr00OsnEXMDM6FI/juvBS0FzrimbQq",
+	"FBuOIUbU4GPZKtWg1tkSj9DpmoZHOJafXik9dEd2nzhD/N/e87NVmWvwR/4CBTThra88L/QOr1E8A1fe",
+	"sHQGB3kHuHdX9vL7g1GDFzZmEcaSkz5YDUZ6VZJeaq0y4l1wLhO4MZCWDllhjJ/ICuu1SY2KygjpedaP",
+	"K4vykTwoM9VxrPpQ1JMJ8DZkPR2l+TMTCU2xjdQNcqwoNYx58sBn4TwkjCUXsq9GpgiBa2abtJhwT3e6",
+	"Iv38maOpHXfTy8s0cR/CEodPpiMTYAUpvA0SCyBOkp5OPxMydifPLi+Je8x/VuVV4W7kfMWPsqhxCbRV",
+	"ZaUyz87RbQzZ6ZQcO7WQkgMUj62kM2hy33mCeALuK6qXv9Bmaj2wsRTnsuyK9EdVFEbMTfa3TMnSR5Mv",
+	"L9NDXzwBoV7s2kgheJl6crZQs+FeVAoRd6oIqJQchx/iGi4FzUOB+1UT86R011IqJ6qqcj3cJPo4f90X",
+	"SMtvMoNNR76UO8J9OZ+R/9rE/snWK4PrdKXG5N81ArVY4IfzXhlrfQ4/zLy5MFTVGlf5nyOV+xpXvEPO",
+	"9+hN/OWU9TrVDjD/X0xF2It3LQd/MrOEqyRQaiyxTG67SALvfS3EwOiKuYqzrvjbdl3n2VDpnVXQgm9B",
+	"JAsAcAM7ZypnHmaQRDv+slUpX16GVkeo5RwbrWbiXPYvCLBXqYuOaJooAcawklVt8fYTpbNcDwmtMMvO",
+	"3NITwiHqjU0RC2Fdl+AVwkFt1Hw01F8EVCjEqlXqVXRwvsAK9aoTWJ+u4DFiYBk/fYPrdRuVJagi2zEG",
+	"caFiiMG2tUC4wT4vxb3bWwkCMqSFuEe7ZL5gJWKuceNtlqnMexKAebgVRWcefIb/XlU9j7rUsnQgG3cK",
+	"GR1difMZZDEqOWthGIgV9roF8Phacivw4rv6978QqTa80Sv0zPympm2wclMn7WHG15q2U4Lb1Io867SF",
+	"i6/p5twyme3XchOuX0RxRy17FwLbUAb8oKorBMDt8PHAtmfG1ro1X0V0pFPM7aPesZJgajOjLIgNqKWr",
+	"C4VVDdgShsNNDynlb0WhBhXg8OQWWeVV1hHAHpEeD3ZBRKREIwrFfD2dWzGWGTFgTEd5oULCgvpEZCU+",
+	"qhJ61VsCNLGTekU65Bk8M7o/4TeASEzdWU7RsFGUjrEqwSjcNLdKpI/2D9KOSO/Dr6Se+aI4FAchB8Jz",
+	"3VpXOL3QVV7NTiWEXv5iYaI/jfz3wU2qRA7b9Eaa4U7Kr8UtKscqahRZI4DxBsqEMqiIeAkUfHcBlz9b",
+	"wAUF8maGMAr8Nbw7tTLvzt1aV0HatRvK6mtbyWv3uN1Sg1uMl3Er1cZDVcGzVgeWYTRguTy7YsJ4gRMj",
+	"mf/pXa75jitzkzKxHzg2BVDqKzrlPLexnrGwecDDWdFLTsB8syb2TMBi1xkWxzIIA7fGi/O6WgRaoCYY",
+	"BHT3Vbx8M8CAW0B7Y0S2fsB+TtsboBlFkIrRlqDHtd7v+gxl8EzuqPu6+db4da5m6GoM+hp8Y0uuX8O0",
+	"XhI6bLT6nyuluXXqi8YQf3X70L+76wm3uwbhPwuKB5luIMom4cC2NRUv6yZtGHJrswAROb198Jn+Bfzu",
+	"A6Wyc9m/WN12CkCOYCneC52Jwsm3C1+Byezu6aO9R2mISFChDvQzyGXhUxzQSx7LVzYR66vZBedHvIE7",
+	"vXBlq2PtFkgP7yKrd5HVP6zBV/ltioy2JAFib5REzq3GZfGeKyOzTCSMA2IBdXTcEa91MVsizcZy1o2q",
+	"HqHEkbF0HhHCrzUiM4Kn5WHWoZOAnmbjxwXjENep5JixB9Jps+YmdYtEvL5BtoY4e7PwxM3NsVX3+ALR",
+	"zj+OkA7hT0SwamDXtGi31eCwcMu7AOgd7uxfWX28ZVCd1Roj2L1spnaG+Uel1whhttm6pcpkH1k7bqJy",
+	"WkMUb9XYfFS+vdjtBwR7pwEIrOQ2lfJsml3BgCf8oyR8EhqhUZeECAJh7fd0bpO4GRnVmNNo1KgMdB9B",
+	"QTMsnn9E4MLzdCEEwUfceAvRiA4CkfCUoGiHABVAANJ4UlxolZ3JKvXI+Lwq6Xv++kOK7c1HxxHzvLMK",
+	"LECVHOmervUg1zkA3ZMyH8uZ+Hvt1tFNCEHcFbUNpraeqNKqTGVp1K1AKzgtefWhnYGSmFaU8OqAX7DT",
+	"0ycxhQq4LrJwY5phuRLYDuqTB44H0Pu8gnKsQ1xbbabYjAh2BJgQORL5vYWJI08pLyKgzS8Gja6PPu8e",
+	"QTv2C3CvbJ6UxHe9Bgg9/pCHvrGyXpqi5IW2kXVnFfLWajPt3Pk9/9jJtFPgrZjKma/kYPkm82ypbrpJ",
+	"OfPuvwqoA2kta2bV9befX5ycHP3w4uz4OWmu69Q6r132ywd1ofL3bSxRsPZ3zArxpiW0/NCFKtqGGNvm",
+	"52Xttav4bceLmmRL5mee4ybohLkvstz2ZZldEUhbRTHUYnlMSgOhymXhNGT0orKcuHn5nhV4bbOzNBFZ",
+	"KQdOheh+UWcqa29rfkOP/euB6kcLutqFpd9doysYL71hWzCN864v+C5X+5X6gideBrDG4k+aqdd8eT/w",
+	"zwDeXDHvzWoxJa2QKJ26bGJ79IMa+4NrXeUFBUcm9XkBlnxHvIOPq5HSPT0zNUB7oAXsvZSqhL4A9CcA",
+	"Coom8+Az/gM8ukmpPuZqyplY/EbIDIH5cFD3rBjkn1SGRZiEOcmsT87yh4pEaFx2hr27cqgATtu5GmDf",
+	"PxE/5d+7+f7Lyetflje7khz5qtlXOzKTNWXlNaoYFy78At2uG8xg45Ev8xFgF0NPylhm6q/Q6jpUZBOs",
+	"DjcG1UdHaf2L3uAFod91nUup4TV+G/+QHa/ROz/Wb0ozLJW1dyHPr612s3Gul6hd+qrZjwRiQ5LeWaZ4",
+	"b7vxlW7+u3a+ugWWeoY9py9QCotXVeZ7Uielyeo+9bw6xcs/mqpz4US6/yWoYepQxabIALcMgbmuGFHM",
+	"cCzMR1V2Nu1gBWm+pIMVJU+jhbWp1D5jdypMt22yPSdX3VRXTrRXvXXT7Aoh3n9AjKbP60/38jbaU1Gn",
+	"tben0ip8xvZTmuu9aKrYPzrhmd5rmyj+psR5vr+33uTufVjWg7pgpEbudGz0LXWtnTe2ymJFG4/aVTjg",
+	"CgZm7m0/SVTZYjpCGxBtV4RRa6lcua7Jd8vYyl/BZKI1vStQuQvU/r6tf6uV7ZyXu9GpxA2/Vs8fp4Es",
+	"JvlA1h4KM86rSmVirMbnqkRR6Lv5joIHzI4qUiuwKALUq54mSed/nO54KiiWbpiv0420oJZjRZiPU6Tk",
+	"Zupu9QmzTyvaCcWSbkLUIet3E15bHMai8K/j+u79aVzfL9DBFzmjtJfX8i152/9ZXMQ/TicgueW8gHf9",
+	"gP84jqjvB4TTvEw3bmxqc3x1qcl9MjJTG4osmJTH1EUmrHKGP0dhPWAgBJaplgMqVDCJRgQqrBmnqlRg",
+	"dWNo2c5spcasG+OSEqeSQKAmzicpKyBHkpZLWLgo/biC8fgCC2yuN3UlUnz+WZ6lCeLpuylBExA+lYcE",
+	"vJFt1ZqNwNkVnfSnvvQUYDNxdMsAgXlgjW54WRRQV7Va5pMR84dlg8n1R5P31ZrKzocaN9R54boF1Ycg",
+	"RLBRzxWU9ty5MneuzO/mytDO3MCdETcrm498m6XCHi2Hzesjm37TFYlFkqbun06+C6NVlxVX4lyPPhQ0",
+	"6qgkkBykRKBMV7IsclWyN5I4SVqaoiBINIPVdlhoQYoGvJdzNcy1bdTo1Raxfd2/kbcFVVhHHFExvy+N",
+	"PFe5Hopp6Tw8DSRsiP9u232ruZxnhJgibJUXxYJTFWhiQJ0OjcKwk7vNdIFpr71tILayb5qFTDb02r68",
+	"4/Mq/6i+SBCLtx0F+rAo8OunAGMPappXo6yUa6XnfqXf6jsX6hbTctd3pO58mmv5NOTIftH02qpCTFaR",
+	"f3vz9vXPb07Pjp+zhvyimbe1s1xOVC0kud7EOgCzXBPSzjfNJ4FonE8nNXTONj2qvUyTEgZeJW6t7YWy",
+	"8PsilslbVdWl9vVC53VeVLu5ZjsF3FLCNuNEkDgKVgzCt2lD6+MLoCh6tsSO6OlFQ4IzKi2afU76f/2q",
+	"/rX09VtV5WUUyPtCKpvX/g+hsu807Y017Z26vJa6ZKvvSn25qUSG5qfltG0s4NKDvb0U+dUgcyQreS4t",
+	"w0LYBHF54Ig3WVZy65mttZlSgWYUTaQjbkc1pF56OgMMn9cBXvLx3sM06oQzmRJpdn5Wh8VOE5His8+y",
+	"vKxmSBaalTLXuR6mXQxWUurJQu/3lHjIK/dAL9QVgG5DQJOovZcQyL1VMsv/rAxyYeXh5f+eBHJ/iLPY",
+	"pEAcQZQw3qhDVfnNspTCzipZ9kdLz83LHOjDMahDOLF5KYBFiHgN/c/xTHjYAf9jjxzP2FuJMGUSqm+S",
+	"0PF2z/Y0HyxtKoWct+JcAZB91R8paBwlVIKuGJsSh1GCOevEj03wP0SEh0Ml0iUFURZIiJdSX4hRPhyp",
+	"ssPE9W4lxABmLLF90h1Xd5+pYZ5cSj3mWIdL9hHyPv099VGQiTKTQolqNlEi10A9Rbc/N5+6AACGgxzX",
+	"thLnClnZgbxP6hnVBeWlW6Oxnwm+1ntWODO4lkN3qNPelhsc3Ky3lWJ7LDwJEwxSTEaltCoRqSlhfCp3",
+	"z8IFSXfdhThsSjTkFQktYfOhtgyLI8ZKOiGUCGt6GoNQkAhw1wJGmLM38ROQcRBJglsklK6H+dq6P3Lj",
+	"gqK03hYEy+BrHIpNaf05AeIW9vUA33M1klo83tvjnZBQpgYaWdznbvLuvUIdQ5bRIyvj5EN/JIDMyolz",
+	"e+hmBC/YyXhj3Ffud+dKDJxVge8Tdg7xZ1mdTyaqSnH35VpYNRy7E9uFVAzSMUusz2LdYKyizgAYcArb",
+	"rciHo0q1RsbwvSENxJrcj8bvWjNH4kipC2fhl0OViWqa99WSFM7ft+aLBJYQPB4sEjxOgAvN3fT/vv+/",
+	"vd6nvb3dXu/T/ste79M3L90/n7788E9/22plgmzpgjXQbmfromJnBFuXmEqtMcmDvfb5FNAuFs8hUwNZ",
+	"F9VW9/FesuUOlaxgjaqHB1vQT5WP6zF+O841/hHYK3NdqSEAANxepuqrdarR6l6prE9gY72lX1+jXy2+",
+	"QbNr7fGGTWs0ZDzv53dta3dta39cJmoUx2wwxQZRZIGR0TUPoNcOPQVWWiF3KyfIV/TsHmvhNNHYGRDj",
+	"XNeALhUbK2aCZQec2jcDVFuTMjduqZwmo0wzukMKMUtLZU3x0SnVY1CYajypZj2NXXNSC3D0cluVsnIm",
+	"nZs3jXWJ13Hy6uiUJvOVS5KjNV0tDMOI1/deGhe1ejC8THc5/TvhdM0UvfPg0c/BvYRN3nCg84bMKdXE",
+	"lNVVIHdt5cQnIMmKwj9CVsLovjqEIA7JjmqeIgSBYLQCD24mMnd+x7lWIgXl7QEOzrJaMQJPT6cgbGr3",
+	"ZP+F84ZInvr4NMkyw2l3H5ym4UTpc/Zn+B4hlt3TVT5WlBofKS2kGOQD57wMvJS857xfJAp2U0Mb5N9N",
+	"7XYEouZILZSuyplIbSE7U1lCsAadAMBAskKBC1HIzjl4IipLuyh63TL2NBAZuz9xgePHJ+yCynO3qJXS",
+	"7IgugeS7kWy9jfrm31Wk3nZp8x9DH4Aj6Q6N2+k3SfP/JRtX74qF/yEyBdTEsrlua68fbgHBgeDjA7r2",
+	"gX/yEvP6mal1ReG9kZyg/sm1qCeiMuLpgcjkzIrtd6fPdiCOV5lKFqAEzmfuuwQoyaE4DBgwxRHb4X28",
+	"M5cew89AGXrmckbTg9YHa/OhBiA4JxsO4ZphaeqJW55ah+9J3xEim5Zj1RE/uB+GaN8gH9alwhYgp956",
+	"2tQ+fqVKBV/ICuMy+8ne3h6GxpoqnGJkQXVjHJJUlq8lJvUNRdNwg+BmmNJ7GcTDbxUsaOJ8Gug/MgWu",
+	"CEjFjkhrzVekvIJMU+aMA3dL4hPFZRrizPFlMJM/RDfzaml2xG2NE9oYa9RM46wyOQuF2zmZDLjN4AX6",
+	"ZXm4h5sGPam0Mmkzhnewd/Bkd39/d29/SeDOWTlbS2J1+3Ohur1mrG5v9+mHz48ud/EfB+Efa8fqCtk6",
+	"V+M+ap3GwZNlJeTmq0ziV4wv4tnhF9McujuLSwYNl52dz9rjjFuZdN8oXY+dgMK/6G5kx7eO8Pd1f92w",
+	"rq6PiA/B+tbO/HWtBo+uoQXxzgG+c4Bv5AA3tbLRvq1+mZFAUbe9K8JuYCHQ58trC5xrHGs4SPeAx0wN",
+	"/oO8qLC6AEdmygwB31NryipNuA8o1+fmE6FEMVFPYcwFuNxSnJtaZyqjUxP5xVCVPZcpEQNFNeVapJAR",
+	"SQXE7SHn5jzzRMjCCe7hCBuJitxWkKzNda1sF/NyUoxza50WTV/l+iLlCjRokMIHKqmtt1Cm6LuAdohs",
+	"HPjaoxlA5+7M1D3t1hqGPDYfFUxjZmr8ILfQ7QkhRYDpghRWm6p2Az9xr2rN3FmKOUPIe54z0P4YUg3O",
+	"dIDGq3Qq88o58sLd3TbMmCmk9jwkv/sltXKJUT2WGjU+tAXYCr72KPopRyj4vmyzpO7JWPBBZgu1PoPp",
+	"VZdgBhLWorO2YGcZi/axKTLFIP1BedEMlugvt/OW6C5cnkh9+Q/CLXkeS/RYS7UGsLwfNg239ok3dXD4",
+	"/bKZwJ0bc+GBu3u7weKNsciFb9UvjIV/RA9YdzI8+2VNcX511tWWuHPf8GVLHrtAashdiQ23IBHpWKVw",
+	"zFN3zlPYm4ueQXOZx8uyw3SZWmajPXzSsNEOGiba9lj95sbwm7PM5O7gw+dv0UqDfz9a49/7B5c7a9uk",
+	"4DtdtTrNdfGHmoxYCTdZ2u2IJtw6C/GouRC/0yociUoOE+qUt5XUmV06FzlcNpXHC3n+tZaf9yepPZaQ",
+	"ywZAKg4y62EYPj1f19BUunyF3Z9z7sB1F3dxbTdK9q8kowK2bFkUKotK9pYsifqEttZ8P23sEx18u6oI",
+	"43/s/r8NCi6OjsXYZEuHI/Mz9/XaYuzo+Gf385aHpejrg0bNGY6fahRzLKQCxHl9RbuxzM+cvFet4t4/",
+	"Yy1B/msDPMlqY/4DgYu9UIQXvETp4M8bw6AnnhtTKKlvsoNeU6q2woI+tE5KUchKlWL77ctn4uHDh093",
+	"li0SwmdlZ5D+3UAHjdVLsFS3lg+J2xrBrgyDW39M52pgSnVLg0JEgQxjEdddLSKqu9XVagzs2mvGI7vV",
+	"NTuNJDMEB51Rx3QaaMAKm+u+ut5qkol4q6u5/pBxpTZaZB7wDRf5Tw9hHrm5q3Nfsad1jbowvPSGOOaR",
+	"CXtXAnYXZPpdkMvZU/CF63FFF/wdhZYONogsPTivi4ureaUx07S/txfCPlA1gPg0pdRW9iuClcwrIpE+",
+	"jWmdRxScwYJKEeoO4H5d5hFOeppyUZPSnBdq3BFw9vCP0D1oKzPB+IOzo7CO4jSgteEszlUzeAJ6YSqh",
+	"UB95kZzxJQcKC7UnSlbdUKOGBR9EbcTDR4cfCjlsT+fV9RmpUcEuDRv9npDoFIO4mvA/HvLm/IdLLv8C",
+	"tRTrFhrjWG5QaBzfoKlW/n/23n+5bRzLF38VrL9bZedbspz0ZqvvyDVV15Oku32nO8kmTvdutbpMSIQk",
+	"jClAS0BR66ZSNX/dB7gPMQ82T3IL5xyAIEVJlGzZiZv7x07HIkgQAM/v8/k8a6JWrtZ+EKvxWvx4YNG6",
+	"j1LEtxUSX49SIjg1KPi1QYSt10hPy32VOCTQdHf8H1C6XpMuKP7uY2jFXywfl64ofOI1zEZ3yGBUVqBY",
+	"ALCtdiNW4NBKwFOnV5EWGHMv7IKFENazp52nT5/G+Q1Yap1DO9Iq0DIM3JyHuF+LvliVpgY9LtQuNW01",
+	"Y2slLM6lTfS2Nvje4g5TH3dohFvBp+uFhs8n0LfvHzzkCjok4oxClUxrNT15BY96fLxnYQk3m3hw1T6m",
+	"neDT20YK3LNbvrNWYj1U1IC+fC+k8N+buzDqwwAQQDeUoITuLeVmnfq0G1gyIAOhU2vKl05QQbdWdw0X",
+	"2BWmMx/Q7YWE6jb58SJMdneHt27sAfjAGr0HirPGU6fL61sF3BlYcMMor/IY2MBSkQk6kxuhA1/CdalX",
+	"DmNht4/xF1PEZ+v1RAFWbEFLANYSgH2tuOsgIkhx1KuiKCwg+JT4l9KjbS0UcIezT+5/POkRfsSr6gs/",
+	"Wq++iMkyVE0KFZBG3M8932MI1TrUAuebmhGDnZoTnEteF9mNZMmKbH++3thn0jAcmj46xvU/MAMe7Ogu",
+	"HwCdgY0fQGc9wZe7R6dg7SKmnVpurv1MsLv34u7beGlDQS2Q/T1zcq3/+td6Yjt9le7IexRX+DTXpnJx",
+	"LscGuvI6sYwAhTfQdtJlCf7pWqYmYbnn9IrlCasjy+qrzWxZoOaak2XVy6e61yruXsDIByZDAqfFHJpx",
+	"er1ARnz+7Juky5L/H65y+txX6uCHX5Tq+BdtXKTzSllpl1ccqLBu5afiDJrlZvfyU+vGHqLD/SH81APw",
+	"drUCvW2F/8PxZjU2X31Sd6v/tqW17b/0PC+qjeIY+vka/M4uuyy5ZwG4kXrQsKmJesnwmyZSSFBdoa1s",
+	"XZ/XvqnVx1N/+YWUXj5ESiWKFU5FPqYyps2BvJ/chal/8zYr08L57QDnF9d9xoKX/rJHFufNTChT1Df6",
+	"UhToD8q7DOopArY4MOcSvld0m7gPdBg6ZpyJFaJm1M3WV1yBoe1RCKFGk9YY4QlBhEOyyAjLkqgBiWR1",
+	"wMGSKeIT4w2RdtC7IPOZEbntMWekJh7xgqpOpemrZaFIPAa6dHfsFNE88hBOAKL9SZ38p5wVfsoPmrVq",
+	"Sgz4Iprx3qmryugDOAVNXydI0d3aWtf6BlGNLzqk0pRPoC/9/WqzW587e+QSH3Y7CqjQx5BTRJlxcem/",
+	"n422wmuxKK783IkG4+e1fTRI4mLoTyh1t47z14WBr7XdPgouCkPe21zw6ZW+EWrryPhayqA2MKUK89FZ",
+	"4sWymM3DiHvDj/vJ4+FuMdvoKpBuKR82muE7uLIw9zoVUPWNg8Ebj0bCGjXdfHxJXNcoz9xgzj7THH2b",
+	"f8hcMy7Aa22x07SNUjxiu9ptcTCC1xnWt6HMq6PKo5sflBePnZ46jc6OP7nr+0fAIdE/6rlxxMjw/Ntn",
+	"z7DlXatx/6iDF0bqmC7H6p6YvgG8hTdDqwci7/aP+urzcWMePt/RUmHii01MJOIbZlKo8g90UD/1Vd9e",
+	"uRfqMfy/TS/Vty+LV2r2Qp2++nxb/j8yYqoMgLHrcAJ7Y/FFjmvf4Bh2JY1f4Hjb/I9h+nWcgtQe0bio",
+	"gpoaPgVq9c+bi5TxlZ0zJ62BRm1joU/QQ893CCGIYjUs+f7VFat7zpkfkbCcGAeRNcX/fQ1S4r4+2cPQ",
+	"teNsneNaWBk72tCVwRvs6f1THJEVC0s8FZlUYpuJRleRsfXhspm59WLCbdnkMvOp+HBJBs0Wo8tdm7pb",
+	"rA79+dvGg3/+FobP1cX3Hy63WFvff7h8N1do4Kk0vGXjl1wZuW2e0Vicp7F61mx93ls9m/n1aasX2ojl",
+	"IS0rqnSIIm1OJwy1+ihyg/7xrnHM3WogYHSzKgiAt8NShgK0a6DTJWaEOhGE4tSDFiL+MPYoJoAaGLeX",
+	"M55pNfaYcv/8P/+3AJXDfxXQc/BPxIBLOhB5NFbMEGjRyilWHuZCQ7xW2h7jfRVB80V30nm4kZ/GlC/Z",
+	"WAeqf5xPl30HMI9LrH2gFDhkz5SHVTR86vvbqZgjCqOy5PnTPzGpgG/tGjr+Ia2b+LixeyzNi3Hll4Hm",
+	"lMpcDG227LIXmQZEx3BOhlwNRWYYV301VyOpgGiTXVxSaPmc0vdA/MYCE2cV39HZR5CXSYn0jkLFuLh8",
+	"aRguEyFcUpmKHrGEcKYSJoBiTxWPDsQSwEjsCfegKjTALubioxSLDpuraGolzBi3MM6cwSW9uGSJHo2I",
+	"o0ErxsdcKoRiBIRpKEV114uU6REeQCMyd9ZO4rqVp//mno+iMHmCzwzh8vDwcpSd3hpKfDxggg/R46fA",
+	"c1EkV88JXAHYHCtP7LJEzbMsYcNM8BzC525LqA23iOfdCMO4dZ8N/nINgNOIEOixiQIlagFr6SxS467B",
+	"zfcH/pyAQVUddGN0othA+Kn01cm6o/sE2Tdq6pjYljImfFC1kKlHb7LQCJ1umOU3ojjqJGXcd4b0H52o",
+	"LmmKjB5YkLQFLuKB6DUmXKV6NNrOtcpV+mY0iswBD4K5C8BENNzmcoOBVdjWcNntcCkOmutougxv8brD",
+	"xNgPUBAVeQsT3PsmwUd3TIS7uC2p2iNSSShvbS1Wa4vX2eJF3dbGOOfDQ3LsFow64/LU80qDRL2Fg1Bb",
+	"I/He8txCkQQ3Nx525+KyMIqIlhADVFTzEKCu5hlKVoXlE2Q9w124ZcmNVM7gX0zk0LMUu1v2lRGih+UW",
+	"0iJ/GIbJ4G39AfsULSOsBWaJ0Aj659//cYabCQ+AogZi/3LGO2Sy0erihiWksxJ6QTBLww6xS0vW9kAM",
+	"9RRKxikGR3UfBGmiAUoLVojagI+Ne3GotjMskzciAlVlr8UixPL6KlBko4OAnCgw3YIEpjBoCys9IIBN",
+	"AXgWTLhTlpj5eCyAF2aWLRNvQHKoXSeGuLjaRBFDtS9NIXrJqeAqKowhcxTAwugchMe7Fe0rhlThMAS4",
+	"XGAq7iOU/1skzDjHY1GDCT0ArhscK9Uwm6fOb/gAZCzRpYRa32Hc3IDXBM6CP32wc4z8NvzyoxKWU5ag",
+	"3ZQwWhwTkeZ1mJMHsNALwqK1mk3KC+8ckNVZRmcdj4dUYMfOpBgKCF5zw/7X+zevkYbOhHl0WfL2zfut",
+	"x9pZUcuEgTEFTQdEkues78Jextd2X9Sqh1Y6WysVQXgaGtX7FBn5By35Abz8bUbjhbn5TucVGzhSCduQ",
+	"ePyp3bdWKKzVQU3o3V5nF9KYKNu+xoCOZXoIOlC9cW2t0J1VosQWNnwejUsD4CNK8VRQucVuZQWrJRev",
+	"yGbYNBaveTMq7lEtafjL8vLltti1G1HcY7+CJuMU+vplj5Go3HV3fW4u8ZTQLA51Pm5bqfSHPlOt49nE",
+	"8aS3f60tfSmP2H28uPyPubb8kTSgXpibFS8m8ge5PGjJy9m/Xl2++Ourq+vLl7Hzdk+VMKx/5ExELGsJ",
+	"hnn/iO1QvkIruaZ+JZg9WMJiycWsFLNUjSOoZ/mrVGlv83XukmCZ3UWNivcT6otUipeh90g77BMY2T12",
+	"HJbvmNXXmpTcfBISJR+fyy2OfaFCaitOUHqTx0kpGk8JBv1ARdIF/TrvK5A7c2I1eMVxP0OI6mMbgNJK",
+	"PGHcOJ/cfcynRijL8B3PienbrYdBJ3WiF4gdbeZT5x27myj2K05UqvFvJ/ncWRfG/4EyNcjWOeRZhqZB",
+	"/E6dvhrNc0zT8Swz7G9aKuA3g6lKy/K5Mj6BNBQUzg2pM0gjQc/2EpOHmH6CuITnPMVGjYkGN5+bG9NX",
+	"9DpIeDqyQnlu8lyQ64y5LrqLm0BY72NTehfO0pyPbIfNVSaMKTVZ4Lwp1/H0T4zLa6mu8dZJL1qGvqLg",
+	"Q+Snl/fTpx6LPhX3VJg2ZDstywSHyqOPwlOXU9SbsxGX2TwXa7xD+vU8BMk5+JFI8IpuYrRxbvHgNIJ/",
+	"HtzcLcfcUDDD6CKOBEuitJ1INb62+hrvm8RAsLgXkCb04ORusyXmRFURZGF6hDy+4asIjfxF405ogFDa",
+	"soEYzxVbCnsO7nH4Df8enzHPKddXF2yQ64WBM5CAifYeJE6Icw25AsB2IKIvCfqkw8byI0IS6BuhIPLV",
+	"VxtWDz+jU7jaJBBbwD9dw59qE2crtdQ7t29yY+HFLl82ac2MLr9U/wF8Hw3qy6z43WIA79SEup7Yj8H9",
+	"2h4FCO/p68H3cGRg+uu8YJweYACCVITYGeTOoeQjSYHeTOcsGUGaIQEwo7XIR3ATKLoAturELd8pTOD0",
+	"8mWCH6SAwCB8+0GKnfvPhI10lukFBIraaqWm5vxrXLwrXXhTjezqF1E1T3iySO/ftP6m0SZ/z61Y8OWt",
+	"rHE3tMHG0aOu5FToub3n3E/nE8k56sGpTwqhSCBn4Nh/SXfsC5y+3skdwOXbxx1obMADtYKTKMGEzyE5",
+	"5m3f9xUNUbbknzAw1uUIBv/Ln5mSGf6pbzM97n7HLc9ORJ4/cX/77P6fWUg7nJBo6/0Z/6N7YpczQXcb",
+	"ciO85f9SZJb38Iajqe2+zaWyJziGPNcn1THvhBG2OiZTJ/0j9s+//wNTSFDRJsZSKanGvf7Ryk1eaiVq",
+	"79HvK2O1MxS56R91aP5Ugtq9fLlyJ0wor7uX0nTSesXNXuhU+AX7vLdPAyRc4MecoHuDS65HYW+r2j84",
+	"Nk9gJxijvaL1DlvEGGPwhsep257jHv6JMQordI1N9dx2IdFEg0mdO98Irx3kgt+cxzfL3b4VN3OT1pno",
+	"Znp8crxu54433dBp2zX3i3fx2K+7T3jJdNNdUXOvv2+xo+HGTmTgLf2O7uMd3qLks4FjuZlHOwrvm7Kj",
+	"Ucab6EBGD/wk9AcxRV4Pvh53Kj4+3BByBXewSvfCDolD7LfCD4m3+IFBRHYImr+GecYh67aKv63iPyzu",
+	"SDndiUQ1q7VE3l48RP3+pvKc1QBgqBSBWFdNjc753vU1wEgXF9h0GRYjRPAn2yoQNAZDUGnMc7Um7OQj",
+	"X1SYcE4IJUUAjwI+PpDXodgfuMi/S0M8xlBvA80KuRgL5XSSIHwUCPYheSlVyBfryH2dOrdxtNC9rlD0",
+	"JLdzmbAAHFnEkyAGNsvFR6nnEOXrEWkRRaKwAp8WZSKdWbKkcEFRD3Y9WCaIRxkn2n0NUnRh0sFoJR1S",
+	"pVmm1RjiWzyFOAC7YGjCsLAAUitfTuMjB7sFOClzcesYp49ajoXF8BxGLdkFS6UZ8jwVKf4pVJ9j1Q/V",
+	"oAvl69DMTVF21FfJVKciq4BdAsF2FnW4YFCb6dFI5OY8EM9LqpLBsLQvSKd1oP3neDOK5/mQZye+rc0l",
+	"oYRSVwE8vVeVJgXoWhFmxIKtzZU4e8bv7rQUB/Ziq73zLnx2cRF81mToi8rr3qYcp3qHQzAtzsFJaVBe",
+	"QQmQUrnEY6vNwWampnbdC7g6E2kRg2vLcx7o/JAW/Apqdf7oZ6z1Y5rE93HF2mqdR+2qwd4eOJy/eyz/",
+	"Hmt7Cvemf4QOzi6FPX7CGyp76hICNaU9JUMLAvzvKo7XXdTuBANnffFOJcjdYZ9Y1QU8RPFO1Bl65y7/",
+	"j4JXGu2tZpP5lCsCEcUei2Vvz95tzF1H/dvovSmtRF9BFN79amVGfpfv5XbPCv3bJ8nbi6sXP9RWLSTk",
+	"6foWlifV3vXCse+rCTRFQuc3cMyDN4VuWS640arLEqWtAEcvlPP1yu3T2L1jhO+eWPGpyl2aD+pQwU42",
+	"bSneF810zfAD+EO4f9dN26RFtA132+fry2+kYcWZ+hJQNVsbbrde3xeAW9E26z5iO+4HaJSLmu4KFde4",
+	"cTcSPJ3VZt477MCd8mGuzdkn+N+iYe82un973vIn97CNZsJFmkatljA5NA0wsE0ysVRMOlhG+OfUGsuh",
+	"3RFNgCmglwCGUejDRFQgaRETCMLIHbpRX0GtL4DKrC9hLFDu3CM2mQ290L66HpnGWJllzkyJjJya9lnM",
+	"ULOxFqYGbqjLfqlpUaVUQ2h4JZCItZApuORuJPYHNQZNURpwl9wPVMjqMwXQjusmWGPCwKGDY3Fr+6Wz",
+	"I37K7QKmYuQ0x9aMOS4ivuAOga7ysOY4INDKXZwcXybS2gtfkb0Au+6G4iG4LTRIq/j3a7dygslpGZCH",
+	"kfaJVDnq0DuotfxPBpqmYZCGVPe//nTx4t0biNq4ue4VrtkeqGkchiF9sRKFuQgSvhp/maI1cNt4ildU",
+	"1XBKoVqiQAo+M62NnXhp6VF2O0fOiIj+eYdYKvdr2s0wRrK2bu6XssG10PMMIjLA1hLadKjYHAwWoWyX",
+	"XShESGOLiWYLrkLG2H1dcBHiikzLBptUxgqe1pkDNNE9DYK7rYprqOJhrm9pgZur+MqwFRUPWyJtsRct",
+	"2+39V5q1qnMf1fnWF+CgOFmjMO+62GwX73Ot5BQ5AhTeefj7pwAzGwPplkFOQ+CgAMYpsIvIl9J5CoU/",
+	"4PH1YiMf0V5LTbGx1O0rum9xyxJHGB2PGIE0uKcekdWjr0LEeqx1SgTlCV5w7d4m6bIPAf8VEKmo/si9",
+	"gZDxi/JcEG5sJmq1QczQ96DR7XSOv28Hr/ypmPLu8e3awY+HrCs+5XRyBtpOSl+EaX3VrxLHEjky2/D2",
+	"V6aqYduKmHUVcztS3Yg3Uh+0RvF/1KnxoNa5THfp7kT0FGsZTmIZU+Yy6USgkMQrKRAsr8s8n4VHhCg0",
+	"MIB9y+Ekrpvl1EUL9cBTgBvkUMwM4Ng6dDi7ITO4LYZVCZ4bXpNNpTECASyK8mP4F/DFrCM1Dswbj687",
+	"qcQ8sF3/1tKxNOpPiog9btGctIYx514ak1pPr+0pOnRPES/yUdNC6AQPz//pfhuKIG24JiXY8/9c4VUA",
+	"IN0Bwfd22RuVLWN5PuX5TfGSDCvRoUavyy68K+R9GThPTlIXA5CxgDQV0Xs86REjCLQwRfAr0dRRFxWM",
+	"GqyOUKPHOOaWGc8WUDslldmQ1vOxN8N4mvq0nizhKkEWsllmz0g1jJOIWEqHjM/FNoQKfnzkXKXCU0Eo",
+	"bemvUHkVNeMiUs1QT6uwT/BMKA/TczvQv7MpX/aVQbBhtzsAd0QJsUzeiHg58JNKS/TSRdcXVcp5FQ+u",
+	"NzBM8CEaDG5Oy8aAQOeQ5X172Vc3Ysl4ZjRTQhDGMnwTLOEyCRi8vt9BKHj7JO5gm+dZwqz2eC3RvEe5",
+	"nnY8Z1tfJeW+tyS0NHEVKDpo5HRuEKSZyNygMSg0gzOqljuh2IA0CCC8prmqr/57ri13l83dBzGfddg/",
+	"//6PJyvnDo8X9rLjvJO58t1pCbMiywxb6jlbTJbrO4i8kr7vbPG+oQM8q9v7heADopeL9Cz8RxPD50W8",
+	"OtEN6OA36HWC6/btU6o++BBhi+ZrQfI9GHQ7vkxaDKwNZJTkW0E7XgjBgzcr7dWk47+17VULdGFkEO+/",
+	"9p2j4ivfzhwTLj303gW1dMg9ag3r/QokWyKU1vWolGOkaWxY1pdjlHyPe+iWCTQY98kHTQKfKJ4DbgDF",
+	"9J3N/GxfhudAD1LbSEOCdWMXTdkMgBYaOuuNZnsX7TX+jNR31/iXiFpr3LIO/SSPt8xxPUVz89hnU2Kd",
+	"zvZunoYhUghnHiSvSY63e0DZ6wYUU/dXaVgmjfOuQnR1JYAQhWCdX9oLHrrpgDMuh1DxCoFV6RwUJyw6",
+	"hNs0dFYYnkIT5zQjKA6qQsGGmrGwAC5xadE1q8BJBJSFJTNCdJjCpCWCPBT4JHIKQ3IoLKbCXP/P5NUV",
+	"HxM3ZINuJnf4pJqL9WGFvkL2Fqv1es/otbYPjKrgJtnQUXGT3dfXKI9t4Gg8O8R7wHLvktvdaJbCp3J4",
+	"mzRqQM9Fyoe2Eev1O7i0Ylq3tm0T2zbahkv1NtfjXBjTWqpfWzEwWJ/wjX4hpifog4ezO/8is8ypsBul",
+	"FyZAOgN78C/O6CLutemuFih27dSan07ebrQ9I7VQNTx3mO5dmKBwUOrtT3iLtcZn43muN0NLJcv72Iqo",
+	"Fw5iLF4hj/SCL+MskpU2w1x3qXaNDDlYS+jVwg7YU4hF+wK0XoG06uuKwh+M4Plw4m7UV+GPBRQemoe5",
+	"+xPSZlNdG1csqXwYSakqDlDQfOVbTqrxmlsy+KCkyfBlXyW/+l9/ozvUwJzBdjJf7SuxDADx31JshJOW",
+	"LXK3ChF5ZaaVAA7E/56DUEKcrxRaw/rKal1JWXj5dPaJ/iva6iTqMXaPKLrvvHVu+HIDUfuEG5aJkcU0",
+	"RLyHBNwUMzT2VV+hOVGij8f2+4ol3lvdCOI4YGI0EkPL3P3rDGJ8sbusHLxlJTkegwZBeLzwYJTRzgFa",
+	"QjaPYAWY0otbVZa3ZuAf1yy6Al58J85BZoSv2XCZrut4vsc+KfzsDopJ77/sFZvlXSSBKkD0t4aPwUeu",
+	"GBix0Cvw0etsBApABbHUMAIVgC1xJ2UhJ8Fyg3LB309zMRMcvw5wx/cwQUr8MIcJWxFVDegyr4gJc7Ng",
+	"KwZw2S3Z/oRgZjB2JDIjOmSm5UKwqVRzBMT8Xn4ULPHZ/ESJBYtodk7mefYkcUo25PlJyeqZUFSZIKei",
+	"iBUxIsESKgWlelXUrYReb8i145saKEeU1vP4IKwuGQ5O+e6vbNHYfB/xVty9xt01gmORP6MRGiHOubmu",
+	"LY+qV7jux5bGps1vNc5vfS9swZ/lvJCIjyuSEzWocEGs7yuUNyGCOZmTSSU21lYHgYlTKRe+9srIG0U1",
+	"nYqK2YAanY147ovsCMwDWd4FOUkvSPb1FfpeM20g/Zv4UUr8blkCQAgJgX2hT5U4uzXp4kpiNfeNmIFF",
+	"7JwxHK+R4x+lvscIr5F3Y2Gv/LLsKuku3Nze0rybFCHBjJ05YBpf3bii+47rtI2ebo+avxTmhmBHm0vc",
+	"0qBagetPHhHhg9ZjY8202t+5KbM8XEVfwvpIub8K9vlqIjxSbVuV3aqOg1ZlL7AUbRasxZogNWmKw1Rm",
+	"Ow0yl2fDCcfY4RreB51TG2zGo1y9E7sRopIpNaoeGxTsoTpBYjQw1xlklxO3KBR8M7XUsoCemMg08BB6",
+	"jeUM7lKFqi5oVQdLzOVCKW2JUZWUioGYbag/hgiWpyXNtLF9VSCT+mgmWfd/01KVJqmJ1XOJvAfJ82++",
+	"YZEqv55KM4Vq7phCFIoUUjYQTocRQlbo9gUVGTqLxe+2h2cEoLG5TL0jMBBMpNIi7WipsNHXly9klnlO",
+	"WzYQQz43IlLdoE2RfgvRCYFow1+H8Upg35W2Ey0yxijLyxLoJ/XcRrQcflGhIlu6WyUpt/w0qh6uukAI",
+	"uhnRVEC6Hx097cv84QiWjh6x8Y5wAeBC3P/EHbYkzHcG3BFAzLqcCZa49U3O4VyMVTjiuQgsDGyg02WX",
+	"vReC9Y9eRAUL/aMqw8cpzSbBlSrqEqCaYD3tR8Sf7Fw7uO0PXI3d0Pms5BTOoqN37kPE9PFWHHE9Q3pb",
+	"9wFBBYqnHrssviaZ+reMOsmjpawUzEbHnlhBqAIdvkz3pRM3h/4ILMq42dxaMZ3ZhBGdMO4EyDk3hDIE",
+	"eqF6LM3pDXGbBmIEbrDf8fL9wsmhOR4b9z6IGYdWs1tAw0difw/ZyYgPl3dVuX4PxBcfLt0ZraW/aFwI",
+	"7O+xa41HddweheR3xcIb9mxnEt4w8sVk7jvz1rEVYGoIjubIbTroNHdGe+zXl29ev/otqdiw/3n6s8iH",
+	"Iju9uDz9cHlKTzp9H151k3G7+k6tqXkLst0mVRzuPN9vCYd7Ykvr+8XQ+pbR/oWKS5kLq7VitPK4sDGy",
+	"4sHCplSKs7H//QHLUNdEm2rD/YxL/DG98dd+jpyG27X0A4d8EG2//pZEFsn7l3+thqRKpZxxxhpbFEs/",
+	"y7SDlkZhYPXVs6dPQyhrxXAGE9uZqYNleRepVwgspmAK0U9j/lGAiRyT+ocr66wvZ7/P1dBZ7ldld6ns",
+	"GZ37ooGiNNaZ7Ak3RhrLlU06zOosZdzZS2yw7KtkKix3KqiL8jtBrLeoiHVBzaB8KFJooy2Xtvqf2N/m",
+	"UA+z6ISmz6mGGlsxXQdlELbRPDQC3E7IA9G098AeKMzDEvrAs6fPtqMPrMW38KfydggEbfyqjV/dJ6pA",
+	"Sa5jLmSbJqyNZlWVzd0Et1b844Pkp19Q839sEtT2DlQYSp0aRHd+Mycqgguga4/5ah+PUPCcVIOwvlF6",
+	"AX61TNlS2C67HCEWTXUenRClwBikgXiLNOA4Y/u688kXcngbN9rq2YdL8lvuPsf8fHUbXut11LCPLrnb",
+	"yqpmVF2l4Fn9R1krouopmgL84dEtsrdNreoiFlJrU3+nc8DJmE8Dy3DJiO7tLI2g6lZCCG4sgWA04FhC",
+	"pANDqOX4YwKSg6iPiKNXFWTINaWebsKRWGhjQ3cbG/qjC8bW9DucOH0HH+9+AvWebL6P327JaV6YSgYl",
+	"CUKOEJQCom9U2leIVfYt5qV6yApemwQBuSycxBKzhFlITgz48KavipzeRC/UOUsQKQpNKu7/+Q445yi9",
+	"lfCBzm3ifkUuuvvPgfz8bZsF+VqzID9/2+ZB2jxImwdp8yD3kweJNeXjToOQqbGLz3bhuxTW+3vJqs8V",
+	"GSz0zGS7awU6u1U5rXvVulete3VH7pWhz6petmUZ48OhnkNlN5W2EWQ7JBy1EWwB/1+cTrnMGE/TXBjj",
+	"AUyhCnYocsulYgu+DGnKCf8oop9ynQFFYk0qEia48pblef6gF7DEtZOAqQa60S57wQ3qug9KDnUKTd1T",
+	"H26fcmtF7qZCkvCod8RT/j+POkfOXXFeR7486hwpPnU/Cfe8o1guTvnvPwo1dufkm39/3jmaSuX/XeQR",
+	"jc2lggL3uqy6X/HjsCzRXMaYgKmbjLv6qKmMfqfxw3gE6PR+vbaDavoL98gO09hbItPXf0wtMv2emu6P",
+	"3iyeTqVa0yxOP9Wkef1HUKgcVAIlnYN/+rw2OQo2PeYF8H4xh4fVussuV/oD2GDJUjHi88wS7jawPBOi",
+	"SlV4U61MX/lXg5KZokeMcqxzOzkzcqzms4Rg3A2gkjIKTVEMTWn/d5pvr4RFApN8/vRPDAT6teU3QiXd",
+	"W/bjOtX10EE2urABHJyb7b5wcOWxB4CDa/YiQUY3Z3kOI+pdFPwZorvkxlZk9Y96uLE2Kchgf121qQ0O",
+	"ycaGNrjic+cIiUobXI+Epjjs82OU4E0iZK/ch3zFb+hBLdTb16OmUKZEuoVRJ9WSkYlbo7hqQ1Du9zIS",
+	"15Y4Eam94BmdfXL/cy3Tz2t9JGfeBR1IHWsy7bL31HYlEPGnuCagqVJbtcyZXqgYb9WpvgpMULiur+hG",
+	"XZb4IQlTEFbyxClyKEKpaVSTCoWsazSWl0QPXO65o5zvHPnXawyKfygd0dZ2thGoLxfWIojSplb/TkLA",
+	"SQ5fSwmSYNVfIFi5YiJUI09xJAESjGJjNkKlNhO9gGtSCRrSuP8WCv9TWoC4Fgu6FV5DjZp9BZcBJBDJ",
+	"wuLRfOhULuHygHqBSBW5CFqRzMZW1nPGQ4uAsIhQVNAU0tOh0ipUUoFbkotRLswk6bKX0cSCUgPka+i3",
+	"BfxqYYzUiqQ/8T0NuWKZHkP2AHqoi2A5rkHaV6BCpbE5tzqPWoopvdJDv8aNuYZL0U3y4jBoIVIhVCcB",
+	"ctggqTykTDALNO2sQC3RCJkHx7JOvUS2661IgPEQbEfxwwUv+yU+TrYNVJpPq+PA6tiaMAmvuEepQc3Y",
+	"A7D3PLAXhbRg0mA3+YLnqWlzKY0dmh+5sRdgLrf+zFfmz4AkZhz1BHRTOEnk9ZUoVNpWRV1xbVCsprVK",
+	"vMaHOYut5f1V/LwOVsQpxqDHsYcPIW1N8IOc3vR1eLjoERGkOWfJp88JG2aC5yboOv8zQhkA3kLwn1IN",
+	"pAxwb3d9II+MfB7nWXmXCKGsnIHRi9wrUGKg15PnT58jSnBwstBrIpCFhNYxFGVHz6EcXYGnAVgnYM9g",
+	"dcBUJIT45wwI4s+o3qhOdc7m1ivrW+nORsrvbfGw3bVY7eBDqLGUN3b3dgllFkPq+/vCUTR0qJVeFNho",
+	"R1FcLxWZQH3+klu+OVz3KudGpOWHtxqx1W+P0xt11rVzpwqJdvdaLqVvDr/CGmc008b5orH89jaqR7XH",
+	"GJz7NAmxGz0e7+yYnpf4wROUecQ7DtwQnRiMx/SVu2UOhdzAqeT9vQj8Plxc6BF0y4BiNiXQqaAAoWE9",
+	"Qq/PxZRD1YUbEHRYAedEZoe72d/03B0oJpTNpfBvsZx5XB85dZMYzIvRJKC77L/03LuZc5VqQO1Fml9f",
+	"PB+yagAU1CmpOPBpCwR+9G4L9KFcQJoPvO8pV8tCsUas0LgvSAcFCE/kwBPUbwewCBGjDH7nuTVd5gQt",
+	"It4XkhwQw2ibF2WqZORXZr5mAPqkii7+Yg+ERcOhB00BdBLA0gNYbk8wvaLXKzqiSS9k7ExJQzxVEYRX",
+	"vDqrpzY67m3r5KNxLsB8qGz2Nvm6PleChzK926igk9ELMZhofXOaikx+FE7knH2iv13T35Zb0yz+wk4R",
+	"fsuFmWeAPSb4cMIIUgzanREVsIw70q1LfPyC83hJd3/oHAi9ZYMoV2Xiv0g7ucAF2AXadfNdak1hvxG4",
+	"D9Iav/CmTYO0aZB7k32I2L3+MEbSj2RNJd8R/rqzcKt8NDvLubNc0D93j8XUPXtdodZ7SDBEi0QgqZYg",
+	"Vp3RA43eAOeKwnTBTSRhjbPYE/9eMk0AgkJaNuIyMx0K6ebC2ZFpX2Xyxhn4SiyANKueGQgnQ+9xAByJ",
+	"b3YUuTOhUqnG28MjeF1VYewta7fJ14gWig+cEW41GwhAtmo5079cXsk2jrCXOKd2tLKoWivDy6QLqxI9",
+	"ksabGxz8RdUGB+/4okdnxDAXaN+sNin84p+zqyj78ovr4yVsYozuVVzvNcHtiuvrN/J+iuvLRZ3+fTYG",
+	"fl/DJMOrt/X5bX0+0AgUsmQH43Vzlb6/KXF1Ku2Ms1JIzSDwe0FhAFkqC7aIufFMVx/e/YhpOSOG7hl9",
+	"9av/7H87+f/oj0ESPCFcz0EAY8fdgoDVRC/cXZ2NPFpSEPOqUpHvBgECPCBZelYRfHwuENxsohcqgGd8",
+	"ePcjm84N1L8kE2tnBgHjM8FTBHSdzQeZHPomg457yZnOLfsfTzvs+fN/g1KjZ0+/eY5Q7wP9UfgXtlaq",
+	"cV8lnqful1d/+eHNm79eX/z445tfkjixKaDdTC8Mm+XyI7eCKWEXOr+hsC7MLPElNXD/HLOTA8HmM/fD",
+	"s6dP+8pv8Ka+hlCzRBefMwzh0Nr57rywqgvg2zHWvxXMFqGefHaS0/L21Z2wkt2plb9v8tNMECWwQR8E",
+	"zXffVoiV4QfohtjhbdJCv+z2HmlJMa26KHTeqq0RlRRoI0X4EoOOkRHQVIVGQyIz7GXwvRuNji6HrXGe",
+	"UKOne6cpmkWubXEG3sNntOUeMCAtj/jcObKRabCZ7kiY8tphtqzRWOoUKe30ozMn2kzy19f54aXLWhvo",
+	"run9/d33ovOvsPTP8wwZ+sEA6Z2dOXHdJbncHerpGTzqjI4O8N27cZB9dSN/7XtEFBKs/aMO61fxVPpH",
+	"v+3E60/D1lD7kwxAntwSp39ZoQGt/4d3P/YY2+0N+0ih12O//obd758avuVn4NnvKzmCmf/Ln5mSGYN5",
+	"ZHrc/Y5bnp2IPH/SV5/7ajS13be5VDZTJ14toVR9ws7O0Fz0PLNDcUseYHrACg1wyfA5gWMxz7MeO262",
+	"XsdwICwt13F5lY477LiyRse/wRKd95Wbls5EN9Pj8PZozD05X/P6zQksN4dYijA3ZfHWVV+gto+cEixu",
+	"sIYVMfMuc359QOkjMxUJv1IAt5fjCYDaY1GfBX6sPJcfa1AkypZI0zy7n5w0ZFGnbdL80egZPIMN9My2",
+	"IGNnfbKaLiriiNjl4T7GTVnoh84+N/ItdncqmnkTbfa4zR7fc/Z4mwS4s1RxswY5pOqbDkQeMUxCnToU",
+	"AnbZBZvxuREh4EM8i2X9WTAvI4Cc6bIEh/XYiGdAmY/dZ9hIx0OwqaCW8b1Wveg2RVY4ehY17bEJx/hW",
+	"aIKrNQ3O0MFO2MAZgabCmjoVXC0mMhPrm8hiRb5vOGg0z7KGDV3VeI7bQbeQ23PF7rK9g0n1Dz9ENf2D",
+	"Cvy2J6yNWzyaDq8Oiua4nevWBuZaF+ssLUU567Pb/vHHsXLoIDOa87qo7qWSMGXfAWK5SGMpHwj7Rzpn",
+	"z56zlC83J8OjsOoti6veA17s0aPAqku3xqbXVHdKcZvMelFwdKsMe3yIvpAce3iz5rn2cvVV6za0bsPu",
+	"IHq1kvWenIj1OgFt670rSjdWktJXgy4Kqi2sJuBspo20EcsG/MpGAoj8wabDWq4Ok3iBt/6IjFPmGO10",
+	"3k0uhsI9p6887tFqBSoVsTpNVPVDgpo6IR31BMpVAXvbzafoPMJncxtm3/ENRW4NPYBtqCmmLgJ4NTfP",
+	"kI2Hq4lsE7FBCOAWyTZHpEvrK2HjXOPDIgU2cIjexdPd3aVZM7yBS7NrOW/xGTRRsDiv3V2bMK7WwaEv",
+	"BN1pmWVsEJxmkeIBbkt4v9wS3tb7+srqhstxJGjejDXT3dUSVzQu1G+cmlDqcfeK9ycq9FJiQfkD3xag",
+	"EfAC2i+ovstM9MJ02XceVUv8btk3z9lEz3Psi82XRYG1NMzIsVsvUHMDjcG9vioeFZpLZ7n4KPUcNFyD",
+	"4jG2S+0Yu3Davq66TXnID3fP81DUNhAjTaWA4H9Eat29UC0EVV1pzt13nuzqD7oNaqqofHXQrooqjKtV",
+	"VMVet4G3P7ggfYdWbMm7Mf5LaSI5b185cGaFOZAcXWmFI2/FuR7Bvei65ycdLxexm00tEXqoy95BIXHc",
+	"AQudxiJqn4tSNDrvK59GCT6PIcg/5BqMUjQ1MiuuAmy75L6kLrlbxKJqQnIrLZFb6k6DI/HVlG62bXuP",
+	"vW3PyarwSe5vacPc3GvW8fxEZmdAwoHIjzQs1cP5lD75eZ4d9Y7OQOjRPFa0gRwrqcZsPuuwTI/H7r+l",
+	"KnB50PAFfNhuQbHjPgRQaak0Tha8xj/7m0msJ6xmYbCCj0kMD0WoQ57DlHi6C3s2uoPvvRlm2kg1jiZD",
+	"0Dg187miX2omk2UFpM5IZtZJkQ4z4I3COwO8jEgDLcdM6FkGfSQFgxXCndE0ABSnblEALEeqgf69ZiLf",
+	"53o+A7xZ4gyBYgfCVOK5YNyQDrY6fmfBp7VvDH9ffcwLrpTAMJ30sEoLqqtYslRjVxCVWBaPmfJhruue",
+	"8xP+sPqgX3yxht9eaq8KiEFEomj4ElmxPEN7DE8SwT5p60Oa4OUFFMV4kgQ3VTdN/9PqRL+T43leIP2m",
+	"wtx0Qgmm5TlAIbrNDz4lgEFFz83FTOe15+4d/VL3VCzcDDus0gLkebCkKLCTNfGTjOD5sPaDwx9qzjcc",
+	"UX9LdnHZIUpLd7oNCY9TSICiKIo/blnzpItLOvZrN70EwGyYFe4Tw80mcyQss1SekDp+7izXhFZRffhb",
+	"+qWeJwzi4jS58LkST+dJMjfixYTb5EkHPiVjubKncwkrf/H96YfLaAbAObf6eDeeisFrZUkgswLQrNIq",
+	"ZFDcMbIkLvyHp02EBAaIPU4iyng15kT4trIRgbxrZSJ/FUuK1FNcpIwTOuR+R97GL81n8vRGLGuf9faS",
+	"wU+rz3pVIC3ZNd2SsM8AdpqnyCXn2eJQ+a0+79XHNUv8y9pHwBG2mi31PKdjHa9i1EVafVjRqL3yuLe5",
+	"HkSMTLOMWyDHgzfN58pE5djRwyaCZ7V68Qf84fNvn/9fAAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
