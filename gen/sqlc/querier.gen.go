@@ -343,8 +343,8 @@ type Querier interface {
 	ShiftMessage(ctx context.Context, arg ShiftMessageParams) error
 	// Up to the newest entry. No row: there is no such webhook.
 	StartWebhookReplay(ctx context.Context, arg StartWebhookReplayParams) (int64, error)
-	// Whatever is being written in this ticket is not published, nor is a draft that waits for review; all_kinds ends what staff ask
-	// for too. The ticket's row must be locked.
+	// Answers that are being written in this ticket are not published, nor is a draft that waits for review; staff_requests are what
+	// staff asked the AI for and is being written. The ticket's row must be locked.
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
 	// Deletes the events of responses that have ended; their messages stay.
 	// Another replica may be sweeping the same ones.

@@ -157,13 +157,16 @@ func (cl *claimer) claim(ctx context.Context, c *claim, by claimant) error {
 	return err
 }
 
-// find returns the turn's response, if there is one: the one being written, a draft, or the answer that stands. The nil UUID
-// asks for a new one. A draft that was discarded is made again when staff ask for it, and no customer replaces a draft.
+// find returns the turn's response, if there is one: the one being written, a draft, or the answer that stands, which customers
+// keep until a draft takes its place. The nil UUID asks for a new one. A draft that was discarded is made again when staff ask for
+// it, and no customer replaces a draft.
 func (by claimant) find(turn sqlc.FindTurnRow) uuid.UUID {
 	staff := by.actor.IsStaff()
 	switch {
 	case turn.RunningAnswersTurn:
 		return turn.RunningID
+	case turn.StandingID != uuid.Nil && !staff && !by.Regenerate:
+		return turn.StandingID
 	case turn.DraftID != uuid.Nil && !staff, turn.DraftWaits && !by.Regenerate, turn.DraftID != uuid.Nil && by.reading:
 		return turn.DraftID
 	case turn.StandingID != uuid.Nil && !by.Regenerate:

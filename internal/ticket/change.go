@@ -71,7 +71,7 @@ func (s *Service) Update(
 		}
 		if after.Status == sqlc.TicketStatusClosed || after.AIMode != before.AIMode {
 			if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
-				TicketID: id, ActorKind: actor.Kind(), ActorID: actor.ID,
+				TicketID: id, ActorKind: actor.Kind(), ActorID: actor.ID, Answers: true,
 			}); err != nil {
 				return err
 			}
