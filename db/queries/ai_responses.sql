@@ -563,7 +563,7 @@ WITH ended AS (
 noted AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
     SELECT
-        'ai_response.superseded', @actor_kind, @actor_id::uuid, ended.ticket_id, ended.id, ended.customer_id,
+        'ai_response.superseded', @actor_kind, sqlc.narg(actor_id)::uuid, ended.ticket_id, ended.id, ended.customer_id,
         jsonb_build_object('kind', ended.kind)
     FROM ended
 )

@@ -1598,7 +1598,7 @@ type SupersedeAIResponsesParams struct {
 	Answers       bool
 	StaffRequests bool
 	ActorKind     ActorKind
-	ActorID       uuid.UUID
+	ActorID       *uuid.UUID
 }
 
 // Answers that are being written in this ticket are not published, nor is a draft that waits for review; staff_requests are what

@@ -5,7 +5,8 @@
 // (service.go, and page.go for lists and polls). A [Reader] that asks for the answer to a turn is led to its first event by
 // an opening (reader.go, opening.go), which claims the turn: it joins the response that is there, or makes one (claim.go)
 // if the customer's [Budget] allows that (budget.go), with the conversation that is sent upstream (prompt.go), which staff can
-// preview (preview.go). Staff ask for suggested replies, summaries and triages (staff.go, transcript.go, triage.go). Package writer then writes the response, package eventlog has its events for readers, and package upstream picks the model.
+// preview (preview.go). Staff ask for suggested replies, summaries and triages (staff.go, transcript.go, triage.go), and a rule may have new
+// tickets sorted (rule.go). Package writer then writes the response, package eventlog has its events for readers, and package upstream picks the model.
 package assistant
 
 import (
@@ -39,6 +40,8 @@ type Options struct {
 	Models []string
 	// Tickets are what a triage is applied to.
 	Tickets *ticket.Service
+	// Triage is what the AI does with new tickets by itself.
+	Triage TriageRule
 	// Prompts are what administrators tell the AI about the desk.
 	Prompts *prompt.Service
 	// MaxTokens is how many tokens an answer takes at most, reasoning included.
@@ -62,6 +65,7 @@ type Service struct {
 	store    *store.Store
 	tickets  *ticket.Service
 	prompts  *prompt.Service
+	triage   TriageRule
 	patience time.Duration
 	hub      *eventlog.Hub
 	writer   *writer.Writer
@@ -81,7 +85,7 @@ func NewService(s *store.Store, o Options) *Service {
 		Conversation: c.of, Format: formatOf,
 	})
 	return &Service{
-		store: s, tickets: o.Tickets, prompts: o.Prompts, patience: o.Patience, hub: hub, writer: w,
+		store: s, tickets: o.Tickets, prompts: o.Prompts, triage: o.Triage, patience: o.Patience, hub: hub, writer: w,
 		claims: &claimer{store: s, writer: w, models: models, conversations: c, budget: o.Budget},
 	}
 }
@@ -95,7 +99,7 @@ func (s *Service) Run(ctx context.Context) {
 }
 
 // Tasks are what repeats over all replicas.
-func (s *Service) Tasks() []background.Task { return s.writer.Tasks() }
+func (s *Service) Tasks() []background.Task { return append(s.writer.Tasks(), s.triageTasks()...) }
 
 // Drain lets running answers finish and starts no new ones. When ctx ends first, the answers that are still running are
 // handed over: another replica takes them at once. Then readers of what goes on elsewhere are told to come back.

@@ -65,7 +65,7 @@ func (cl *claimer) beginAsked(ctx context.Context, asked sqlc.FindAskedRow, c *c
 	}
 	c.started = true
 	c.response, err = cl.store.CreateAIResponse(store.Last(ctx), sqlc.CreateAIResponseParams{
-		ID: c.response.ID, TicketID: asked.Ticket.ID, RequestedBy: &by.actor.ID, Kind: by.kind,
+		ID: c.response.ID, TicketID: asked.Ticket.ID, RequestedBy: requester(by.actor), Kind: by.kind,
 		PromptVersion: asked.PromptVersion, TicketVersion: new(asked.Ticket.Version + asked.Ticket.NoteVersion),
 		Model: cmp.Or(by.Model, cl.models.Default()), OwnerID: cl.writer.ID(), LeaseSeconds: int32(writer.LeaseDuration.Seconds()),
 		MaxRunning: cl.budget.Running, MaxPerMinute: cl.budget.PerMinute, MaxPerDay: cl.budget.PerDay,
@@ -89,7 +89,8 @@ func TriageOf(response sqlc.AIResponse) *Triage {
 }
 
 // Apply gives a ticket the priority and the tags of a triage, besides the tags that it has. Whether to hand it off is for
-// staff to decide. It returns NotFound, NothingToApply for what is no complete triage, and what ticket.Service.Update returns.
+// staff to decide. It returns NotFound, NothingToApply unless the response is a complete triage, and what ticket.Service.Update
+// returns.
 func (s *Service) Apply(ctx context.Context, actor auth.Actor, id uuid.UUID) (applied ticket.View, err error) {
 	response, err := s.Get(ctx, actor, id)
 	if err != nil {
@@ -104,7 +105,7 @@ func (s *Service) Apply(ctx context.Context, actor auth.Actor, id uuid.UUID) (ap
 		if err != nil {
 			return err
 		}
-		tags := addTags(before.Tags, triage.Tags)
+		tags := ticket.AddTags(before.Tags, triage.Tags)
 		applied, err = s.tickets.Update(ctx, actor, response.TicketID, ticket.Change{Priority: triage.Priority, Tags: &tags},
 			func(int64) bool { return true })
 		return err

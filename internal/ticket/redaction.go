@@ -23,7 +23,7 @@ func (s *Service) Redact(ctx context.Context, actor auth.Actor, id uuid.UUID) (m
 			return err
 		}
 		if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
-			TicketID: ticket.ID, ActorKind: actor.Kind(), ActorID: actor.ID, Answers: !message.IsNote, StaffRequests: true,
+			TicketID: ticket.ID, ActorKind: actor.Kind(), ActorID: &actor.ID, Answers: !message.IsNote, StaffRequests: true,
 		}); err != nil {
 			return err
 		}
