@@ -5845,7 +5845,8 @@ type ClientInterface interface {
 	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+	// does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
@@ -5853,6 +5854,10 @@ type ClientInterface interface {
 	//   the same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+	// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+	// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 	//
 	// While one of the kind is being written in the ticket, that one is returned (`200`).
 	//
@@ -5866,7 +5871,8 @@ type ClientInterface interface {
 	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+	// does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
@@ -5874,6 +5880,10 @@ type ClientInterface interface {
 	//   the same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+	// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+	// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 	//
 	// While one of the kind is being written in the ticket, that one is returned (`200`).
 	//
@@ -7853,7 +7863,8 @@ func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, params *Up
 // Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+// does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
@@ -7861,6 +7872,10 @@ func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, params *Up
 //     the same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 //
 // While one of the kind is being written in the ticket, that one is returned (`200`).
 //
@@ -7884,7 +7899,8 @@ func (c *Client) CreateAIRequestWithBody(ctx context.Context, ticketID TicketID,
 // Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+// does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
@@ -7892,6 +7908,10 @@ func (c *Client) CreateAIRequestWithBody(ctx context.Context, ticketID TicketID,
 //     the same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 //
 // While one of the kind is being written in the ticket, that one is returned (`200`).
 //
@@ -14864,7 +14884,8 @@ type ClientWithResponsesInterface interface {
 	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+	// does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
@@ -14872,6 +14893,10 @@ type ClientWithResponsesInterface interface {
 	//   the same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+	// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+	// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 	//
 	// While one of the kind is being written in the ticket, that one is returned (`200`).
 	//
@@ -14885,7 +14910,8 @@ type ClientWithResponsesInterface interface {
 	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+	// does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
@@ -14893,6 +14919,10 @@ type ClientWithResponsesInterface interface {
 	//   the same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+	// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+	// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 	//
 	// While one of the kind is being written in the ticket, that one is returned (`200`).
 	//
@@ -28734,7 +28764,8 @@ func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, tick
 // Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+// does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
@@ -28742,6 +28773,10 @@ func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, tick
 //     the same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 //
 // While one of the kind is being written in the ticket, that one is returned (`200`).
 //
@@ -28761,7 +28796,8 @@ func (c *ClientWithResponses) CreateAIRequestWithBodyWithResponse(ctx context.Co
 // Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+// does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
@@ -28769,6 +28805,10 @@ func (c *ClientWithResponses) CreateAIRequestWithBodyWithResponse(ctx context.Co
 //     the same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 //
 // While one of the kind is being written in the ticket, that one is returned (`200`).
 //
