@@ -36,7 +36,7 @@ import (
 const maxConnectTries = 10
 
 // Main runs the package's tests and stops the embedded server, if there is one. Call it from TestMain. The checks follow
-// tests that have passed, and may fail the run.
+// a whole run whose tests have passed, and may fail it.
 func Main(m *testing.M, checks ...func() error) {
 	flag.Parse()
 	// Tests leave much garbage and little else: memory is cheaper than collecting it often.
@@ -46,7 +46,7 @@ func Main(m *testing.M, checks ...func() error) {
 	}
 	code := m.Run()
 	for _, check := range checks {
-		if code != 0 {
+		if code != 0 || selected() {
 			break
 		}
 		if err := check(); err != nil {
@@ -59,6 +59,16 @@ func Main(m *testing.M, checks ...func() error) {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// selected reports whether flags have made the run less than whole.
+func selected() bool {
+	for _, name := range []string{"test.run", "test.skip", "test.list", "test.fuzz"} {
+		if flag.Lookup(name).Value.String() != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func isSet(name string) (set bool) {
@@ -136,7 +146,7 @@ func QueryInt(t testing.TB, databaseURL, sql string, args ...any) int {
 	pool, done := poolOf(t, databaseURL)
 	defer done()
 	var n int
-	require.NoError(t, pool.QueryRow(context.Background(), sql, args...).Scan(&n))
+	require.NoError(t, pool.QueryRow(context.Background(), sql, prepared(args)...).Scan(&n))
 	return n
 }
 
@@ -146,9 +156,13 @@ func QueryText(t testing.TB, databaseURL, sql string, args ...any) string {
 	pool, done := poolOf(t, databaseURL)
 	defer done()
 	var s string
-	require.NoError(t, pool.QueryRow(context.Background(), sql, args...).Scan(&s))
+	require.NoError(t, pool.QueryRow(context.Background(), sql, prepared(args)...).Scan(&s))
 	return s
 }
+
+// prepared has a connection keep the plan of a query: a test asks the same ones again and again. Their results have one type, whatever
+// a test does to the schema.
+func prepared(args []any) []any { return append([]any{pgx.QueryExecModeCacheStatement}, args...) }
 
 func create(t testing.TB, admin, options string) string {
 	t.Helper()
