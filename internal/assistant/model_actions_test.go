@@ -1,6 +1,7 @@
 package assistant
 
 import (
+	"context"
 	"slices"
 
 	"github.com/stretchr/testify/require"
@@ -106,6 +107,36 @@ func (m *machine) customerWrites(t *rapid.T) {
 	require.NoError(t, err)
 	m.model.customerSays("And another thing.")
 	m.abandon(running)
+	m.settle(t)
+}
+
+// customerAsks is a message that starts its answer, in one transaction.
+func (m *machine) customerAsks(t *rapid.T) {
+	if m.model.closed {
+		t.Skip("it is closed")
+	}
+	running, at := m.model.running(), m.replica(t)
+	begun, err := at.Respond(m.t.Context(), m.customer, m.ticketID, func(ctx context.Context) error {
+		_, err := ticket.NewService(at.store, ticket.Options{}).AddMessage(ctx, m.customer, m.ticketID, "And what now?")
+		return err
+	})
+	require.NoError(t, err)
+	m.model.customerSays("And what now?")
+	m.abandon(running)
+	of, verdict := m.model.ask(modelAsk{})
+	if verdict == begins {
+		of = m.began(t)
+	}
+	switch {
+	case of == nil:
+		require.Equal(t, verdict, begun.Refused.Code)
+	case of.draft:
+		require.Equal(t, apperr.AIInReview, begun.Refused.Code)
+	case verdict == waits:
+		require.Equal(t, Begun{}, begun)
+	default:
+		require.Equal(t, Begun{ID: of.id}, begun)
+	}
 	m.settle(t)
 }
 

@@ -55,6 +55,7 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 		{"owner freezes", m.freeze},
 		{"reader is cut", m.cut},
 		{"reader resumes", m.resume},
+		{"customer asks", m.customerAsks},
 		{"client starts", m.start},
 		{"upstream sends", m.send},
 		{"replica ends", m.replace},
