@@ -34,14 +34,14 @@ func (m *machine) changeMode(t *rapid.T) {
 	}
 	running, before := m.model.running(), m.model.mode
 	_, err := m.tickets.Update(m.t.Context(), m.customer, m.ticketID, ticket.Change{AIMode: mode}, anyVersion)
-	switch {
-	case mode == before:
+	switch mode {
+	case before:
 		require.NoError(t, err)
-	case mode == sqlc.AIModeOff:
+	case sqlc.AIModeOff:
 		require.NoError(t, err)
 		m.model.setMode(mode)
 		m.model.modeBefore = before
-	case mode == m.model.modeBefore:
+	case m.model.modeBefore:
 		require.NoError(t, err)
 		m.model.setMode(mode)
 		m.model.modeBefore = ""
