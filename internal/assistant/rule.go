@@ -14,10 +14,10 @@ import (
 	"github.com/supportbackend/support/internal/ticket"
 )
 
-// TriageRule is what the AI does with new tickets by itself.
+// TriageRule says whether the AI triages new tickets without being asked.
 type TriageRule string
 
-// The rules. Staff see what the AI thinks of a ticket; with TriageApply it is applied too.
+// The rules. With TriageSuggest, staff see the triage and may apply it; with TriageApply, it is applied at once.
 const (
 	TriageOff     TriageRule = "off"
 	TriageSuggest TriageRule = "suggest"
@@ -28,11 +28,11 @@ const (
 	// triageInterval is how often new tickets are looked for, and maxTriagesListed how many at a time.
 	triageInterval   = 2 * time.Second
 	maxTriagesListed = 50
-	// maxTriagesRunning is how many the AI sorts at a time, over all replicas: the budget of the desk, which is none of an account.
+	// maxTriagesRunning is how many triages the AI writes at a time, over all replicas. They count against no account's budget.
 	maxTriagesRunning = 4
 )
 
-// errSorted says that a ticket is no longer to be sorted.
+// errSorted says that the ticket no longer needs a triage.
 var errSorted = errors.New("assistant: the ticket is sorted")
 
 // triageTasks sort new tickets by the rule.
@@ -43,7 +43,7 @@ func (s *Service) triageTasks() []background.Task {
 	return []background.Task{{Name: "triage_new_tickets", Every: triageInterval, Do: s.sortNew}}
 }
 
-// sortNew applies the triages that have ended, and starts the next ones. Where it breaks off, it goes on in the next period.
+// sortNew applies the triages that have ended, and starts the next ones. What fails to start is tried again in the next period.
 func (s *Service) sortNew(ctx context.Context) error {
 	due, err := s.store.ListDueTriages(ctx, maxTriagesListed)
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *Service) sortNew(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// sort does what the rule says with a triage that has ended.
+// sort handles a triage that has ended, as the rule says.
 func (s *Service) sort(ctx context.Context, ticketID, id uuid.UUID) error {
 	response, err := s.store.GetAIResponse(ctx, id)
 	if err != nil {
@@ -85,7 +85,7 @@ func (s *Service) sort(ctx context.Context, ticketID, id uuid.UUID) error {
 	})
 }
 
-// startTriage asks the AI to sort a ticket, on nobody's behalf, unless staff are faster. A triage that staff have asked for is as good.
+// startTriage starts the triage of a ticket on nobody's behalf, unless staff were faster. It joins one that staff have asked for.
 func (s *Service) startTriage(ctx context.Context, ticketID uuid.UUID) error {
 	err := s.store.InTx(ctx, func(ctx context.Context) error {
 		c, err := s.claims.startOrJoin(ctx, auth.Actor{Role: auth.RoleAgent}, ticketID, Request{kind: sqlc.AIResponseKindTriage})
@@ -104,7 +104,7 @@ func (s *Service) startTriage(ctx context.Context, ticketID uuid.UUID) error {
 	return err
 }
 
-// requester is whose budget a response counts against; nil is nobody's.
+// requester returns the account whose budget a response counts against, or nil.
 func requester(actor auth.Actor) *uuid.UUID {
 	if actor.ID == uuid.Nil {
 		return nil

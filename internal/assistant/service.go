@@ -5,8 +5,9 @@
 // (service.go, and page.go for lists and polls). A [Reader] that asks for the answer to a turn is led to its first event by
 // an opening (reader.go, opening.go), which claims the turn: it joins the response that is there, or makes one (claim.go)
 // if the customer's [Budget] allows that (budget.go), with the conversation that is sent upstream (prompt.go), which staff can
-// preview (preview.go). Staff ask for suggested replies, summaries and triages (staff.go, transcript.go, triage.go), and a rule may have new
-// tickets sorted (rule.go). Package writer then writes the response, package eventlog has its events for readers, and package upstream picks the model.
+// preview (preview.go). Staff review drafts (review.go), and ask for suggested replies, summaries and triages (staff.go,
+// transcript.go, triage.go); a rule may triage new tickets (rule.go). Package writer then writes the response, package eventlog has
+// its events for readers, and package upstream picks the model.
 package assistant
 
 import (
@@ -40,7 +41,7 @@ type Options struct {
 	Models []string
 	// Tickets are what a triage is applied to.
 	Tickets *ticket.Service
-	// Triage is what the AI does with new tickets by itself.
+	// Triage says whether the AI triages new tickets without being asked.
 	Triage TriageRule
 	// Prompts are what administrators tell the AI about the desk.
 	Prompts *prompt.Service
@@ -98,7 +99,7 @@ func (s *Service) Run(ctx context.Context) {
 	loops.Wait()
 }
 
-// Tasks are what repeats over all replicas.
+// Tasks are the periodic tasks, which one of the replicas runs.
 func (s *Service) Tasks() []background.Task { return append(s.writer.Tasks(), s.triageTasks()...) }
 
 // Drain lets running answers finish and starts no new ones. When ctx ends first, the answers that are still running are
@@ -108,14 +109,15 @@ func (s *Service) Drain(ctx context.Context) {
 	s.hub.Close()
 }
 
-// Running is how many answers this replica is writing.
+// Running returns how many answers this replica is writing.
 func (s *Service) Running() int { return s.writer.Running() }
 
 // Start starts the answer to the ticket's turn and does not wait for it. started is false when it returns the response
 // that is being written in the ticket, or the one that stands and is not to be regenerated.
 //
 // It returns NotFound; NothingToAnswer when the newest message is by staff; TicketClosed; AIDisabled; HandedOff; ValidationFailed for
-// a model that is not offered; AIInReview for customers whose answers staff review, who start a draft; AIQuota; AIOverloaded, ServerBusy and Draining when this server cannot start it now.
+// a model that is not offered; AIInReview for customers whose answers staff review, after it has started a draft; AIQuota;
+// AIOverloaded, ServerBusy and Draining when this server cannot start it now.
 func (s *Service) Start(
 	ctx context.Context, actor auth.Actor, ticketID uuid.UUID, r Request,
 ) (response sqlc.AIResponse, started bool, err error) {

@@ -15,9 +15,9 @@ import (
 	"github.com/supportbackend/support/internal/ticket"
 )
 
-// Ask starts what staff ask the AI for about a ticket and does not wait for it. started is false when it returns the response
-// of the kind that is being written in the ticket, or a summary of the ticket as it is now. What goes on in the ticket meanwhile
-// does not end it, and no setting of the ticket forbids it.
+// Ask starts a response of a kind that staff ask for, and does not wait for it. started is false when it returns the response of
+// that kind that is being written in the ticket, or the summary of the ticket as it is now. Messages in the ticket do not end the
+// response, and the ticket's AI mode does not matter.
 //
 // It returns NotFound; ValidationFailed for a model that is not offered; AIDisabled when there is no AI; AIQuota;
 // AIOverloaded, ServerBusy and Draining when this server cannot start it now.
