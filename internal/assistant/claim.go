@@ -10,6 +10,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant/conversation"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/assistant/upstream"
 	"github.com/supportbackend/support/internal/assistant/writer"
@@ -24,7 +25,7 @@ type claimer struct {
 	store         *store.Store
 	writer        *writer.Writer
 	models        *upstream.Models
-	conversations conversations
+	conversations *conversation.Service
 	budget        Budget
 }
 
@@ -207,7 +208,7 @@ func (cl *claimer) begin(ctx context.Context, turn sqlc.FindTurnRow, c *claim, b
 		message = &turn.TurnMessageID
 	}
 	var err error
-	if c.conversation, err = cl.conversations.to(ctx, turn.PromptVersion, turn.Ticket, message); err != nil {
+	if c.conversation, err = cl.conversations.To(ctx, turn.PromptVersion, turn.Ticket, message); err != nil {
 		return err
 	}
 	if err := cl.writer.Reserve(c.response.ID); err != nil {

@@ -4,10 +4,10 @@
 // Its events are a log in the database, and any number of readers watch it, from any replica. [Service] is the door
 // (service.go, and page.go for lists and polls). A [Reader] that asks for the answer to a turn is led to its first event by
 // an opening (reader.go, opening.go), which claims the turn: it joins the response that is there, or makes one (claim.go)
-// if the customer's [Budget] allows that (budget.go), with the conversation that is sent upstream (prompt.go), which staff can
-// preview (preview.go). Staff review drafts (review.go), and ask for suggested replies, summaries and triages (staff.go,
-// transcript.go, triage.go); a rule may triage new tickets (rule.go). Package writer then writes the response, package eventlog has
-// its events for readers, and package upstream picks the model.
+// if the customer's [Budget] allows that (budget.go). Staff review drafts (review.go), preview prompts (preview.go), and ask for
+// suggested replies, summaries and triages (staff.go); a rule may triage new tickets (rule.go). Package conversation puts together
+// what is sent upstream, package writer writes the response, package eventlog has its events for readers, and package upstream picks
+// the model.
 package assistant
 
 import (
@@ -21,6 +21,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant/conversation"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/assistant/upstream"
 	"github.com/supportbackend/support/internal/assistant/writer"
@@ -79,11 +80,11 @@ func NewService(s *store.Store, o Options) *Service {
 		o.Encode = func(eventlog.Event) []byte { return nil }
 	}
 	models := upstream.NewModels(o.Client, o.Models, o.MaxTokens, o.Metrics)
-	c := conversations{store: s, prompts: o.Prompts}
+	c := conversation.NewService(s, o.Prompts)
 	hub := eventlog.NewHub(s, o.Encode, o.Logger)
 	w := writer.New(s, writer.Options{
 		Hub: hub, Models: models, MaxRunning: o.MaxRunning, Metrics: o.Metrics, Logger: o.Logger,
-		Conversation: c.of, Format: formatOf,
+		Conversation: c.Of, Format: conversation.FormatOf,
 	})
 	return &Service{
 		store: s, tickets: o.Tickets, prompts: o.Prompts, triage: o.Triage, patience: o.Patience, hub: hub, writer: w,

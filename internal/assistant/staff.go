@@ -9,6 +9,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant/conversation"
 	"github.com/supportbackend/support/internal/assistant/writer"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/store"
@@ -54,7 +55,7 @@ func (cl *claimer) beginAsked(ctx context.Context, asked sqlc.FindAskedRow, c *c
 	if !by.admitted {
 		return errDraining()
 	}
-	if c.conversation, err = cl.conversations.forStaff(ctx, by.kind, asked.PromptVersion, asked.Ticket); err != nil {
+	if c.conversation, err = cl.conversations.ForStaff(ctx, by.kind, asked.PromptVersion, asked.Ticket); err != nil {
 		return err
 	}
 	if err := cl.writer.Reserve(c.response.ID); err != nil {
@@ -76,12 +77,15 @@ func (cl *claimer) beginAsked(ctx context.Context, asked sqlc.FindAskedRow, c *c
 	return err
 }
 
+// Triage is what the AI thinks of a ticket.
+type Triage = conversation.Triage
+
 // TriageOf returns what a response says, or nil unless it is a complete triage.
 func TriageOf(response sqlc.AIResponse) *Triage {
 	if response.Kind != sqlc.AIResponseKindTriage || response.Content == nil {
 		return nil
 	}
-	triage, err := parseTriage(*response.Content)
+	triage, err := conversation.ParseTriage(*response.Content)
 	if err != nil {
 		return nil // It was checked when it was stored.
 	}

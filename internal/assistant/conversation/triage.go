@@ -1,4 +1,4 @@
-package assistant
+package conversation
 
 import (
 	"encoding/json"
@@ -50,7 +50,7 @@ var triageFormat = &upstream.Format{
 		}
 	}`)},
 	Check: func(text string) (string, error) {
-		triage, err := parseTriage(text)
+		triage, err := ParseTriage(text)
 		if err != nil {
 			return "", err
 		}
@@ -59,17 +59,17 @@ var triageFormat = &upstream.Format{
 	},
 }
 
-// formatOf returns the format that the text of a response of the kind must have; nil allows any text.
-func formatOf(kind sqlc.AIResponseKind) *upstream.Format {
+// FormatOf returns the format that the text of a response of the kind must have; nil allows any text.
+func FormatOf(kind sqlc.AIResponseKind) *upstream.Format {
 	if kind == sqlc.AIResponseKindTriage {
 		return triageFormat
 	}
 	return nil
 }
 
-// parseTriage reads what a model has written. Models put JSON into fences, and write tags in many ways. It returns an error for a
+// ParseTriage reads what a model has written. Models put JSON into fences, and write tags in many ways. It returns an error for a
 // value that is not allowed and for one that is missing.
-func parseTriage(text string) (Triage, error) {
+func ParseTriage(text string) (Triage, error) {
 	text = strings.TrimSpace(text)
 	text = strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(text, "```json"), "```"), "```")
 	var given struct {

@@ -1,4 +1,4 @@
-package assistant
+package conversation
 
 import (
 	"bytes"
@@ -25,8 +25,8 @@ type line struct {
 // customer, so it must not know of them.
 func readsNotes(kind sqlc.AIResponseKind) bool { return kind != sqlc.AIResponseKindSuggestReply }
 
-// forStaff returns what is sent upstream for a staff request: the whole ticket, as far as it fits.
-func (c conversations) forStaff(
+// ForStaff returns what is sent upstream for a staff request: the whole ticket, as far as it fits.
+func (c *Service) ForStaff(
 	ctx context.Context, kind sqlc.AIResponseKind, version *int32, t sqlc.Ticket,
 ) (upstream.Conversation, error) {
 	p, err := c.prompts.Version(ctx, version)
