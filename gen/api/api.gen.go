@@ -583,6 +583,7 @@ const (
 	ProblemCodeLastAdmin               ProblemCode = "last_admin"
 	ProblemCodeMalformedRequest        ProblemCode = "malformed_request"
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
+	ProblemCodeNameTaken               ProblemCode = "name_taken"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNotInReview             ProblemCode = "not_in_review"
@@ -667,6 +668,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeMalformedRequest:
 		return true
 	case ProblemCodeMethodNotAllowed:
+		return true
+	case ProblemCodeNameTaken:
 		return true
 	case ProblemCodeNotAcceptable:
 		return true
@@ -1560,6 +1563,9 @@ type Account struct {
 	// Disabled Whether nobody can log in to it.
 	Disabled bool `json:"disabled"`
 
+	// DisplayName The name beside its messages. Absent while it has none.
+	DisplayName DisplayName `json:"display_name,omitempty"`
+
 	// Email The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
@@ -1572,6 +1578,15 @@ type Account struct {
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
+}
+
+// AppliedMacro What a macro has done.
+type AppliedMacro struct {
+	// Message One message of a ticket's conversation.
+	Message Message `json:"message"`
+
+	// Ticket A customer's question and where it stands.
+	Ticket Ticket `json:"ticket"`
 }
 
 // Attempt Which attempt at this answer it is, from 1.
@@ -1656,6 +1671,11 @@ type CreateAPIKeyRequest struct {
 
 // CreateMessageRequest A new message.
 type CreateMessageRequest struct {
+	// ClientID Your own id of the message, unique in the ticket, in visible ASCII characters. Sent again with the same `content`, it is
+	// the message that is there (`200`), however long ago that was; with another `content`, or by another author, it is
+	// `422 idempotency_mismatch`.
+	ClientID string `json:"client_id,omitempty"`
+
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
@@ -1702,6 +1722,9 @@ type CreateTicketRequest struct {
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
 type CreateUserRequest struct {
+	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
+	DisplayName DisplayName `json:"display_name,omitempty"`
+
 	// Email An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 	// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
 	// the rules are checked.
@@ -1882,7 +1905,7 @@ type CustomFields = map[string]any
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
 // service in requests on behalf of the customer.
 type Customer struct {
-	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty"`
 
 	// ExternalID The customer's id in the service, as `X-On-Behalf-Of` gives it.
@@ -1956,7 +1979,7 @@ type DeskEvents struct {
 	Position Position `json:"position"`
 }
 
-// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 type DisplayName = string
 
 // DoneEvent `event: done`. The answer is complete, and `message` is what was stored: the deltas since the last reset, joined.
@@ -2127,6 +2150,88 @@ type LogInRequest struct {
 	Password string `json:"password"`
 }
 
+// Macro A canned reply, and what it does to a ticket besides.
+type Macro struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID *openapi_types.UUID `json:"assignee_id,omitempty"`
+
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// IsNote Whether it adds a note for staff, instead of a reply.
+	IsNote bool `json:"is_note"`
+
+	// Name The macro's name, one line of text, as a ticket's title is.
+	Name MacroName `json:"name"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
+
+	// UpdatedAt When it last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// MacroName The macro's name, one line of text, as a ticket's title is.
+type MacroName = string
+
+// MacroPreview What a macro says in a ticket.
+type MacroPreview struct {
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
+}
+
+// MacroSettings What a macro says, with placeholders, and what it does to a ticket.
+type MacroSettings struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID *openapi_types.UUID `json:"assignee_id,omitempty"`
+
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
+
+	// IsNote Whether it adds a note for staff, instead of a reply.
+	IsNote bool `json:"is_note,omitempty"`
+
+	// Name The macro's name, one line of text, as a ticket's title is.
+	Name MacroName `json:"name"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
+}
+
 // MergeTicketRequest Where a conversation goes on.
 type MergeTicketRequest struct {
 	// Into The other ticket.
@@ -2174,6 +2279,10 @@ type MessageAuthor struct {
 
 	// Kind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
 	Kind MessageAuthorKind `json:"kind"`
+
+	// Name The author's name as it is now: the `display_name` of the account, or, for those who see `Ticket.customer`, the one that the
+	// service gave its customer. Absent while there is none; the AI and the system have none.
+	Name DisplayName `json:"name,omitempty"`
 }
 
 // MessageAuthorKind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
@@ -2395,7 +2504,7 @@ type PublishAIResponseRequest struct {
 
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
-	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty"`
 }
 
@@ -2826,6 +2935,9 @@ type Ticket struct {
 	// Priority How urgent it is. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
 
+	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
+
 	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
 	ResolutionDueAt Timestamp `json:"resolution_due_at,omitempty"`
 
@@ -2948,6 +3060,9 @@ type TicketWithMessages struct {
 
 	// Priority How urgent it is. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
+
+	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
 
 	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
 	ResolutionDueAt Timestamp `json:"resolution_due_at,omitempty"`
@@ -3208,6 +3323,9 @@ type UpdateUserRequest struct {
 	// Disabled Whether the account is disabled.
 	Disabled *bool `json:"disabled,omitempty"`
 
+	// DisplayName The name beside its messages, as in `Account`; `null` clears it.
+	DisplayName nullable.Nullable[string] `json:"display_name,omitempty"`
+
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty"`
 }
@@ -3249,6 +3367,9 @@ type Usage struct {
 
 // User An account.
 type User struct {
+	// DisplayName The name beside its messages. Absent while it has none.
+	DisplayName DisplayName `json:"display_name,omitempty"`
+
 	// Email The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
@@ -3505,6 +3626,11 @@ type LastPositionInQuery = string
 // Limit defines model for Limit.
 type Limit = int32
 
+// MacroID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type MacroID = ID
+
 // MessageID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -3586,6 +3712,15 @@ type InvalidCredentials = Problem
 
 // LastAdmin An error (RFC 9457).
 type LastAdmin = Problem
+
+// MacroNotApplied An error (RFC 9457).
+type MacroNotApplied = Problem
+
+// MacroNotCreated An error (RFC 9457).
+type MacroNotCreated = Problem
+
+// NameTaken An error (RFC 9457).
+type NameTaken = Problem
 
 // NotAcceptable An error (RFC 9457).
 type NotAcceptable = Problem
@@ -3828,6 +3963,43 @@ type StreamEventsParams struct {
 
 	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
 	LastEventID LastPosition `json:"Last-Event-ID,omitempty"`
+}
+
+// ListMacrosParams defines parameters for ListMacros.
+type ListMacrosParams struct {
+	// Text What the macros say, in their name or their content. Case does not matter.
+	Text string `form:"text,omitempty" json:"text,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateMacroParams defines parameters for CreateMacro.
+type CreateMacroParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetMacroParams defines parameters for GetMacro.
+type GetMacroParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateMacroParams defines parameters for UpdateMacro.
+type UpdateMacroParams struct {
+	// IfMatch Change the macro only if its `ETag` is one of these, otherwise `412`. `*` is any.
+	IfMatch *EntityTags `json:"If-Match,omitempty"`
 }
 
 // GetMeParams defines parameters for GetMe.
@@ -4171,6 +4343,23 @@ type HandOffTicketParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ApplyMacroParams defines parameters for ApplyMacro.
+type ApplyMacroParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PreviewMacroParams defines parameters for PreviewMacro.
+type PreviewMacroParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // MergeTicketParams defines parameters for MergeTicket.
 type MergeTicketParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -4204,6 +4393,13 @@ type CreateMessageParams struct {
 
 // CreateNoteParams defines parameters for CreateNote.
 type CreateNoteParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RedactTicketParams defines parameters for RedactTicket.
+type RedactTicketParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -4394,6 +4590,12 @@ type RefreshSessionJSONRequestBody = RefreshRequest
 
 // SignUpJSONRequestBody defines body for SignUp for application/json ContentType.
 type SignUpJSONRequestBody = SignUpRequest
+
+// CreateMacroJSONRequestBody defines body for CreateMacro for application/json ContentType.
+type CreateMacroJSONRequestBody = MacroSettings
+
+// UpdateMacroJSONRequestBody defines body for UpdateMacro for application/json ContentType.
+type UpdateMacroJSONRequestBody = MacroSettings
 
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = ChangePasswordRequest
@@ -5067,6 +5269,21 @@ type ServerInterface interface {
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
+	// ListMacros List macros
+	// (GET /macros)
+	ListMacros(ctx echo.Context, params ListMacrosParams) error
+	// CreateMacro Create a macro
+	// (POST /macros)
+	CreateMacro(ctx echo.Context, params CreateMacroParams) error
+	// DeleteMacro Delete a macro
+	// (DELETE /macros/{macro_id})
+	DeleteMacro(ctx echo.Context, macroID MacroID) error
+	// GetMacro Get a macro
+	// (GET /macros/{macro_id})
+	GetMacro(ctx echo.Context, macroID MacroID, params GetMacroParams) error
+	// UpdateMacro Change a macro
+	// (PUT /macros/{macro_id})
+	UpdateMacro(ctx echo.Context, macroID MacroID, params UpdateMacroParams) error
 	// GetMe Get your own account
 	// (GET /me)
 	GetMe(ctx echo.Context, params GetMeParams) error
@@ -5169,6 +5386,12 @@ type ServerInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	// (POST /tickets/{ticket_id}/handoff)
 	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
+	// ApplyMacro Apply a macro to a ticket
+	// (POST /tickets/{ticket_id}/macros/{macro_id}/apply)
+	ApplyMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params ApplyMacroParams) error
+	// PreviewMacro Preview a macro
+	// (GET /tickets/{ticket_id}/macros/{macro_id}/preview)
+	PreviewMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params PreviewMacroParams) error
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
@@ -5181,6 +5404,9 @@ type ServerInterface interface {
 	// CreateNote Add a note to a ticket
 	// (POST /tickets/{ticket_id}/notes)
 	CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error
+	// RedactTicket Take away what a ticket said
+	// (POST /tickets/{ticket_id}/redact)
+	RedactTicket(ctx echo.Context, ticketID TicketID, params RedactTicketParams) error
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
@@ -5214,7 +5440,7 @@ type ServerInterface interface {
 	// GetUser Get an account
 	// (GET /users/{user_id})
 	GetUser(ctx echo.Context, userID UserID, params GetUserParams) error
-	// UpdateUser Change a role, disable or enable an account
+	// UpdateUser Change a role or a name, disable or enable an account
 	// (PATCH /users/{user_id})
 	UpdateUser(ctx echo.Context, userID UserID) error
 	// PutCustomer Name a customer
@@ -5956,6 +6182,172 @@ func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetLiveness(ctx)
+	return err
+}
+
+// ListMacros converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMacros(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMacrosParams
+	// ------------- Optional query parameter "text" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "text", ctx.QueryParams(), &params.Text, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter text: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMacros(ctx, params)
+	return err
+}
+
+// CreateMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateMacro(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateMacro(ctx, params)
+	return err
+}
+
+// DeleteMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteMacro(ctx, macroID)
+	return err
+}
+
+// GetMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMacro(ctx, macroID, params)
+	return err
+}
+
+// UpdateMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch EntityTags
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateMacro(ctx, macroID, params)
 	return err
 }
 
@@ -7262,6 +7654,109 @@ func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
 	return err
 }
 
+// ApplyMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) ApplyMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ApplyMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ApplyMacro(ctx, ticketID, macroID, params)
+	return err
+}
+
+// PreviewMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) PreviewMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PreviewMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PreviewMacro(ctx, ticketID, macroID, params)
+	return err
+}
+
 // MergeTicket converts echo context to params.
 func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
 	var err error
@@ -7431,6 +7926,42 @@ func (w *ServerInterfaceWrapper) CreateNote(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateNote(ctx, ticketID, params)
+	return err
+}
+
+// RedactTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) RedactTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedactTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedactTicket(ctx, ticketID, params)
 	return err
 }
 
@@ -8319,7 +8850,15 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
 	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
 	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
+	router.GET(options.BaseURL+"/macros", wrapper.ListMacros, options.OperationMiddlewares["listMacros"]...)
+	router.POST(options.BaseURL+"/macros", wrapper.CreateMacro, options.OperationMiddlewares["createMacro"]...)
+	router.DELETE(options.BaseURL+"/macros/:macro_id", wrapper.DeleteMacro, options.OperationMiddlewares["deleteMacro"]...)
+	router.GET(options.BaseURL+"/macros/:macro_id", wrapper.GetMacro, options.OperationMiddlewares["getMacro"]...)
+	router.PUT(options.BaseURL+"/macros/:macro_id", wrapper.UpdateMacro, options.OperationMiddlewares["updateMacro"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/macros/:macro_id/preview", wrapper.PreviewMacro, options.OperationMiddlewares["previewMacro"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/macros/:macro_id/apply", wrapper.ApplyMacro, options.OperationMiddlewares["applyMacro"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/merge", wrapper.MergeTicket, options.OperationMiddlewares["mergeTicket"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/redact", wrapper.RedactTicket, options.OperationMiddlewares["redactTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
@@ -8443,6 +8982,26 @@ type InvalidCredentialsApplicationProblemPlusJSONResponse struct {
 }
 
 type LastAdminApplicationProblemPlusJSONResponse Problem
+
+type MacroNotAppliedResponseHeaders struct {
+	RetryAfter *int32
+}
+type MacroNotAppliedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers MacroNotAppliedResponseHeaders
+}
+
+type MacroNotCreatedResponseHeaders struct {
+	RetryAfter *int32
+}
+type MacroNotCreatedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers MacroNotCreatedResponseHeaders
+}
+
+type NameTakenApplicationProblemPlusJSONResponse Problem
 
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
@@ -12231,6 +12790,995 @@ func (response GetLiveness406ApplicationProblemPlusJSONResponse) VisitGetLivenes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacrosRequestObject struct {
+	Params ListMacrosParams
+}
+
+type ListMacrosResponseObject interface {
+	VisitListMacrosResponse(w http.ResponseWriter) error
+}
+
+type ListMacros200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListMacros200JSONResponse struct {
+	Body    []Macro
+	Headers ListMacros200ResponseHeaders
+}
+
+func (response ListMacros200JSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros304Response = NotModifiedResponse
+
+func (response ListMacros304Response) VisitListMacrosResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListMacros400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros400ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros401ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros403ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros406ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros429ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros500ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros503ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacroRequestObject struct {
+	Params CreateMacroParams
+	Body   *CreateMacroJSONRequestBody
+}
+
+type CreateMacroResponseObject interface {
+	VisitCreateMacroResponse(w http.ResponseWriter) error
+}
+
+type CreateMacro201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateMacro201JSONResponse struct {
+	Body    Macro
+	Headers CreateMacro201ResponseHeaders
+}
+
+func (response CreateMacro201JSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro400ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro401ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro403ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro406ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro409ApplicationProblemPlusJSONResponse struct {
+	MacroNotCreatedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro409ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro413ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro415ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro422ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro429ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro500ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro503ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacroRequestObject struct {
+	MacroID MacroID `json:"macro_id"`
+}
+
+type DeleteMacroResponseObject interface {
+	VisitDeleteMacroResponse(w http.ResponseWriter) error
+}
+
+type DeleteMacro204Response struct {
+}
+
+func (response DeleteMacro204Response) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro400ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro401ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro403ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro404ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro429ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro500ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro503ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacroRequestObject struct {
+	MacroID MacroID `json:"macro_id"`
+	Params  GetMacroParams
+}
+
+type GetMacroResponseObject interface {
+	VisitGetMacroResponse(w http.ResponseWriter) error
+}
+
+type GetMacro200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetMacro200JSONResponse struct {
+	Body    Macro
+	Headers GetMacro200ResponseHeaders
+}
+
+func (response GetMacro200JSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro304Response = NotModifiedResponse
+
+func (response GetMacro304Response) VisitGetMacroResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro400ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro401ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro403ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro404ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro406ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro429ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro500ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro503ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacroRequestObject struct {
+	MacroID MacroID `json:"macro_id"`
+	Params  UpdateMacroParams
+	Body    *UpdateMacroJSONRequestBody
+}
+
+type UpdateMacroResponseObject interface {
+	VisitUpdateMacroResponse(w http.ResponseWriter) error
+}
+
+type UpdateMacro200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateMacro200JSONResponse struct {
+	Body    Macro
+	Headers UpdateMacro200ResponseHeaders
+}
+
+func (response UpdateMacro200JSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro400ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro401ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro403ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro404ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro406ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro409ApplicationProblemPlusJSONResponse struct {
+	NameTakenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro409ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro412ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro413ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro415ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro422ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro429ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro500ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro503ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -19076,6 +20624,439 @@ func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffT
 	return err
 }
 
+type ApplyMacroRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	MacroID  MacroID  `json:"macro_id"`
+	Params   ApplyMacroParams
+}
+
+type ApplyMacroResponseObject interface {
+	VisitApplyMacroResponse(w http.ResponseWriter) error
+}
+
+type ApplyMacro200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type ApplyMacro200JSONResponse struct {
+	Body    AppliedMacro
+	Headers ApplyMacro200ResponseHeaders
+}
+
+func (response ApplyMacro200JSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro400ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro401ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro403ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro404ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro406ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro409ApplicationProblemPlusJSONResponse struct {
+	MacroNotAppliedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro409ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro412ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro422ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro429ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro500ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro503ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacroRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	MacroID  MacroID  `json:"macro_id"`
+	Params   PreviewMacroParams
+}
+
+type PreviewMacroResponseObject interface {
+	VisitPreviewMacroResponse(w http.ResponseWriter) error
+}
+
+type PreviewMacro200ResponseHeaders struct {
+	ETag *string
+}
+
+type PreviewMacro200JSONResponse struct {
+	Body    MacroPreview
+	Headers PreviewMacro200ResponseHeaders
+}
+
+func (response PreviewMacro200JSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro304Response = NotModifiedResponse
+
+func (response PreviewMacro304Response) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type PreviewMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro400ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro401ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro403ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro404ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro406ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro422ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro429ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro500ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro503ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type MergeTicketRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   MergeTicketParams
@@ -19521,6 +21502,30 @@ type CreateMessageRequestObject struct {
 
 type CreateMessageResponseObject interface {
 	VisitCreateMessageResponse(w http.ResponseWriter) error
+}
+
+type CreateMessage200ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateMessage200JSONResponse struct {
+	Body    CreatedMessage
+	Headers CreateMessage200ResponseHeaders
+}
+
+func (response CreateMessage200JSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type CreateMessage201ResponseHeaders struct {
@@ -20003,6 +22008,181 @@ type CreateNote503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   RedactTicketParams
+}
+
+type RedactTicketResponseObject interface {
+	VisitRedactTicketResponse(w http.ResponseWriter) error
+}
+
+type RedactTicket200ResponseHeaders struct {
+	ETag *string
+}
+
+type RedactTicket200JSONResponse struct {
+	Body    Ticket
+	Headers RedactTicket200ResponseHeaders
+}
+
+func (response RedactTicket200JSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket400ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket401ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket403ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket404ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket406ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket429ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket500ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket503ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -25056,6 +27236,21 @@ type StrictServerInterface interface {
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
+	// ListMacros List macros
+	// (GET /macros)
+	ListMacros(ctx context.Context, request ListMacrosRequestObject) (ListMacrosResponseObject, error)
+	// CreateMacro Create a macro
+	// (POST /macros)
+	CreateMacro(ctx context.Context, request CreateMacroRequestObject) (CreateMacroResponseObject, error)
+	// DeleteMacro Delete a macro
+	// (DELETE /macros/{macro_id})
+	DeleteMacro(ctx context.Context, request DeleteMacroRequestObject) (DeleteMacroResponseObject, error)
+	// GetMacro Get a macro
+	// (GET /macros/{macro_id})
+	GetMacro(ctx context.Context, request GetMacroRequestObject) (GetMacroResponseObject, error)
+	// UpdateMacro Change a macro
+	// (PUT /macros/{macro_id})
+	UpdateMacro(ctx context.Context, request UpdateMacroRequestObject) (UpdateMacroResponseObject, error)
 	// GetMe Get your own account
 	// (GET /me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
@@ -25158,6 +27353,12 @@ type StrictServerInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	// (POST /tickets/{ticket_id}/handoff)
 	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
+	// ApplyMacro Apply a macro to a ticket
+	// (POST /tickets/{ticket_id}/macros/{macro_id}/apply)
+	ApplyMacro(ctx context.Context, request ApplyMacroRequestObject) (ApplyMacroResponseObject, error)
+	// PreviewMacro Preview a macro
+	// (GET /tickets/{ticket_id}/macros/{macro_id}/preview)
+	PreviewMacro(ctx context.Context, request PreviewMacroRequestObject) (PreviewMacroResponseObject, error)
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
@@ -25170,6 +27371,9 @@ type StrictServerInterface interface {
 	// CreateNote Add a note to a ticket
 	// (POST /tickets/{ticket_id}/notes)
 	CreateNote(ctx context.Context, request CreateNoteRequestObject) (CreateNoteResponseObject, error)
+	// RedactTicket Take away what a ticket said
+	// (POST /tickets/{ticket_id}/redact)
+	RedactTicket(ctx context.Context, request RedactTicketRequestObject) (RedactTicketResponseObject, error)
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
@@ -25203,7 +27407,7 @@ type StrictServerInterface interface {
 	// GetUser Get an account
 	// (GET /users/{user_id})
 	GetUser(ctx context.Context, request GetUserRequestObject) (GetUserResponseObject, error)
-	// UpdateUser Change a role, disable or enable an account
+	// UpdateUser Change a role or a name, disable or enable an account
 	// (PATCH /users/{user_id})
 	UpdateUser(ctx context.Context, request UpdateUserRequestObject) (UpdateUserResponseObject, error)
 	// PutCustomer Name a customer
@@ -25909,6 +28113,179 @@ func (sh *strictHandler) GetLiveness(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetLivenessResponseObject); ok {
 		return validResponse.VisitGetLivenessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMacros operation middleware
+func (sh *strictHandler) ListMacros(ctx echo.Context, params ListMacrosParams) error {
+	var request ListMacrosRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMacros(ctx.Request().Context(), request.(ListMacrosRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMacros")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMacrosResponseObject); ok {
+		return validResponse.VisitListMacrosResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateMacro operation middleware
+func (sh *strictHandler) CreateMacro(ctx echo.Context, params CreateMacroParams) error {
+	var request CreateMacroRequestObject
+
+	request.Params = params
+
+	var body CreateMacroJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateMacro(ctx.Request().Context(), request.(CreateMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateMacroResponseObject); ok {
+		return validResponse.VisitCreateMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteMacro operation middleware
+func (sh *strictHandler) DeleteMacro(ctx echo.Context, macroID MacroID) error {
+	var request DeleteMacroRequestObject
+
+	request.MacroID = macroID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteMacro(ctx.Request().Context(), request.(DeleteMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteMacroResponseObject); ok {
+		return validResponse.VisitDeleteMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetMacro operation middleware
+func (sh *strictHandler) GetMacro(ctx echo.Context, macroID MacroID, params GetMacroParams) error {
+	var request GetMacroRequestObject
+
+	request.MacroID = macroID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMacro(ctx.Request().Context(), request.(GetMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMacroResponseObject); ok {
+		return validResponse.VisitGetMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateMacro operation middleware
+func (sh *strictHandler) UpdateMacro(ctx echo.Context, macroID MacroID, params UpdateMacroParams) error {
+	var request UpdateMacroRequestObject
+
+	request.MacroID = macroID
+	request.Params = params
+
+	var body UpdateMacroJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateMacro(ctx.Request().Context(), request.(UpdateMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateMacroResponseObject); ok {
+		return validResponse.VisitUpdateMacroResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -27078,6 +29455,60 @@ func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, para
 	return nil
 }
 
+// ApplyMacro operation middleware
+func (sh *strictHandler) ApplyMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params ApplyMacroParams) error {
+	var request ApplyMacroRequestObject
+
+	request.TicketID = ticketID
+	request.MacroID = macroID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ApplyMacro(ctx.Request().Context(), request.(ApplyMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApplyMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApplyMacroResponseObject); ok {
+		return validResponse.VisitApplyMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PreviewMacro operation middleware
+func (sh *strictHandler) PreviewMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params PreviewMacroParams) error {
+	var request PreviewMacroRequestObject
+
+	request.TicketID = ticketID
+	request.MacroID = macroID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewMacro(ctx.Request().Context(), request.(PreviewMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PreviewMacroResponseObject); ok {
+		return validResponse.VisitPreviewMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // MergeTicket operation middleware
 func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error {
 	var request MergeTicketRequestObject
@@ -27245,6 +29676,32 @@ func (sh *strictHandler) CreateNote(ctx echo.Context, ticketID TicketID, params 
 		return err
 	} else if validResponse, ok := response.(CreateNoteResponseObject); ok {
 		return validResponse.VisitCreateNoteResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedactTicket operation middleware
+func (sh *strictHandler) RedactTicket(ctx echo.Context, ticketID TicketID, params RedactTicketParams) error {
+	var request RedactTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedactTicket(ctx.Request().Context(), request.(RedactTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedactTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedactTicketResponseObject); ok {
+		return validResponse.VisitRedactTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -28077,1023 +30534,1076 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37lhu3kT/+Klju/o6thKRIzn10fLJjXexJdItmZCXWzJcE2SCJTBOgG2hRtDJ79mn2wfZJfgdVQDe6",
-	"G01yOJQtO5s/HA27GygUgEKhLp/61BjJ2VwKJrRqnH5qsI90No8Z/Pvsu7fnb1Lxhv2UMqXNLyqdzWiy",
-	"bJw2zsiMKUUnrNFsfKBxyszjkRSafdSN0/fXzcZYJguaRCx6nci5ae+22bDfqMbpe/u20I3TxuWUEcVG",
-	"UkRkNKXJhBGuyDiRM9LdJ69GWg5Z0m40GzxqnDZmatLqNpqNRMascdpIFUsat9fNRpKKc/M8SQU8V5pq",
-	"ht3qacJoBE873ZOTaG902OqOe7R1NNpjrZPhYbd1wDrjPXo06ka9XqPZ0FLGhsrr29sm8OFCJ4zOSjwQ",
-	"hAq1YAmRYyIFI3PORh5DGhHV9JR8umro5ZxdNU6vGm/evuxfXJ69uXz65KrRvMoog4eb0AZfwVDhExjs",
-	"VeP2SlyJam+XT/922X/x9OLi7Lun2C18bmeh3Os+7XZaR1Fn2DoeHRy0euOT8WEn6tD94RH2KmNslirF",
-	"laZCb9bx41cvL5++vFfXEYs1xZanVNyQpUzbm3X+9OWTrTuuad/M4bPzl+cX3+98EhtmtZ0/4YoOYxaV",
-	"d5xiyQeWkAXXU5lqcnZe3HuRWXKU9yP3ebMRMU15bD4+t0tVEZowohZcj6YsInJsVi7RU65s82afJbjj",
-	"+7ywYw5op9M66nQ6rWPzn07+v8hut1Q1Tvc7J82G5ho259k58agxHGycNh7OEzmM2Uw99ImFjXZ+Lt6w",
-	"D5wtikO/0HQ8JrGUN4TqbCBjnigdZgEX/QTb8XiAreDvRE8ZOTv/StnWHhGuyUjOmCJUEeqEm9nY5k3N",
-	"RzdMb8Gavc4K1ljhwQXJiA2xKB8M8ugFVyMpxnySJuU18nauQE6RhI1TxRQQj/P6lSI3bElkQmYyYnGY",
-	"b7NC0x7vLoFd0BQfMa/5+6yb7r7HnINOr8CcMikhzhTfQe68lGfA1tLmiWOi5Q0TiiyY0IQLLUnCqJKC",
-	"i0mYGUL2cYYCjEgViwiNY8K1cg0P2VgmzCykIZtQQbS0M7wFa3oHK1gzoR8YEa71Gt7k1CNfXn1gSSxp",
-	"VLtkuCIye8eskxEVQprBGEYZaRFmU/7RigWzvvFt1s8JfKOTpREhjVOdpMzn2l6BawU6QxzzXkCWvU6k",
-	"liMZ1zDMySElZ0xPuZgQFisWZtLcNVXPomEibxgK5IQos0jzhlPBPs7ZSG/HpoPVbCouLkcpYUki6xZX",
-	"Nhxk1F9TqWmRS5dSkhkVy/zY0YQSzWc1DPoJmvC5s5CFI2vIDCMWCdeaCTKWiVECCI3N0bvchivDVVzZ",
-	"7xVFNZCHuz6d1zAFh4AcecPUXArFyke4UbZjplm+dzNeUK3ZbK4bp91mY5QwqlnUp0Y77nV6h61ut9Xr",
-	"XXZOTve6p92DdrfT2ds/+LHRbIy54GraR1nWOG0oLefZz/VNHLb3O71u9wibSJTugxSr73F/r9vp9H50",
-	"WvgmGlQjU/j7d/oGzqfThpwzQfnDyVy3pFKtbq8z9IRiw7EStjOcz6Ve1mj4aSL8t/eGR0etI9rptY7H",
-	"HdYadqPeaI/tjw86h41mI4WrjlmxIKyQWapx2mk6OrgU2a+9brMxT+Rsrr2fema52QMn//62uF6efnAX",
-	"MW8rLSTeLBSoI+aC5S8b3k/sx3fisr/cmIBjYUxjxZoNZml4/wn/md3s7F2Nipt8B4BmbtRWxX5qnHZv",
-	"m8GPQGGv+6hnbm8xVbpv/yxwZO3FS2fs8W5esLFPSa/T6RglHkg6JUrTRIdUenxgtPIiO+92S8lW4d0u",
-	"ArDe4ZPAikeicK6uDIPNcHh0Sjah6rQbGqy9TDWv3ATlFyt759m4/d7m7ft3to3b38umLpKCBTszv993",
-	"4qyUumqcfrpq/EKzXuG9ZVDzqsFVn/IreyRdNWiqpzJB4m64wH7MC7emmeykgJ9XCHp8v3Bc2LUv59Bt",
-	"mvOgILyuUHpdVSXdFexWd211O7Ykvl6J6mn3/v+Ou3/V4+4a1solnzGZ6vqriOKxOTqCuqK2H9fr0hGP",
-	"iLle5Dds8802WiJdrTvvF7TEnLCQfuiewvn2+vwvbBnYKTds2TT0pv5N4v2nVVukd3La6bQNsb1OecEe",
-	"tIY9s/jo/n7rJOqw1v7oeNxlPbo3POw07LFr1NpKw93Oabd3ur/fPuh0e3t7pmFBZ2ZQ79iQqClsu3nC",
-	"xvyj2YY3/bMfxeXH4flf2c1FVDLPNhtqJOdg9rVrV50avT1byurUKPZmxJQ3mg0p+kM2pfG4cW10BJjT",
-	"fnlYHdY6GnW6rWN6sNfqjQ/ZQbQ/2hv2aAPX2GjElLo0C698MzFrsQmmEQov4QUe7hTdAzLjItW+MvGp",
-	"ga/hKm6cNtjyz9PhdyP+iv/5/O3P592X/Fydz/T8x8fnh+f/+N///p/2//73/zSaDfZxzhOm+lw0Tk86",
-	"HbOQxglT06whleg+vorSyK6aIaOJu7ePRjIVuqr+TMq7Y/P1kZncMoVvhptoktAR+0/rAWiP5KyymI5Z",
-	"d791NOyOWrQ72m/tRYfDzuiEHY27nXzKkTaP+tCBYMe15RL/hYYA6whECIteWHdHYSjvuJ7iQkJBo6dU",
-	"kwVVqGkWLSZbK+red2liBvnQbpqHm8j+h5S33PemNVAmDD1GlTDnSqq0nJnl1vQU9ndTJkgkyTmZME1m",
-	"SzKTgi3JkI5u/tRYe2D32ig9q8fn6mMHFJ9sTu98ysGSUzfPZHKZcDphNY4rDQ/9qbGssA9MM4+pGLE4",
-	"ZlHtVV4U5lzIoYyWRDAWlWZ9OzUHjS/5qTdy9BSPI+DU7Zej/myoyniD+cJUmU5Fk+nUX9sfT6mYsNdU",
-	"qYVMovBqE1JPWULm9qWCyE6ThAndz54ZJS9J2EiTqUwUI0OzeJKlOXnZwn9NaTqPwTlBbfuwgoEmKT6w",
-	"RFEzqpdSm1NwrjdyE4y8LwN6l/+4L6TuU9d0VQ2LJFOof8E76CbwG9hGE+v5npSeZ7T0h+z1Grbz1g8D",
-	"uAc7NN/zwTm99OS9BNYJtmBKE1iYOee8BkHbqxFHC6tOoSChI61AE+FaESebC8pIVQvbWrnKKbSnWw2J",
-	"dn7Lnv47+O7znl5KHe7mmUzISMYxo5O0qH7lnX3L45iLCbkRcoHWMLOypGBt8o5yDYzTUzbzO7xkdFZ3",
-	"Epg94NypMzYbskSRJdMBdtue/XaBuTUtw49mPdKhaZsKwsUHyUeFYydiapTwOWy408Y5KA7Iw4johbnH",
-	"mPF48Q9uxZ9jW2T/qNs17F4kskDaW8WSGnFU1RxXqU4biKaK0ockvGPDqZQ3QSpesoX1qCpCRUSyqJBa",
-	"3vhXDrqMJTUUjdM4tlvcW/xte8rmt/Hsl+tmAxWoqdZzdfrwoWmy7Y34oSFZPVTpfC4TfzQR7uC6rYu+",
-	"1S3V8btc10wvlcvWk5vl6++5PPr7k79Nftif/bkz+jHpDt+N/v7xp5uL4+9FTz9fHKRP5RE/oyfj7/7x",
-	"12jvL7+l21w+C3ZRrZiGhX1jy5tR3aIrUjtaOUdzau7TmRZbWa+KjRJmaFlMFRv1f/huGp9//zL++96f",
-	"4+jxtx9+5N9Oh/zbmH33TI+++xg/f3z28wv+LWd/++s3d17t82jTod99Y7h7Q/1kZFcLf19zNY/psm9X",
-	"31lEyXP5gcUURCP7qFkiaIzLw33fMnKusfXasa2Er9Lr6F29evZ8Fo48jvzCw1xxI85XbafTbR1FvV7r",
-	"hO2PWwf0cHg0Oo5OWGf8n46ENhcfaMyj6pKv/7gciuexPHhn/naJ6maA2RteTjcNF/xyb6lPvn0r6AfK",
-	"Y7zGlbXLiGo6pArGFclFSB2Phv3Ua6Kkg2cN5Jr4tpEo3cONgyyeuF6LlFV08BLtwBCmbsD3GXT3GQW7",
-	"Gm9adPKdEnPrdN6l/aOu75uaS8WNVL9qnJonTc+BVBKb4AlRoymb0b65KHDrJcmWzyG8IUdwe6v3u+TC",
-	"Fb1TI11x4bjFjY6ZLd1IKh3+g430nV1ehjVIT+ZeKlNU9FBtsOWyEMZsNtVGE/nJdzkDp3YmAswwfclS",
-	"aM6bxJCAKJyPbgXZBVRaIv7nZr/ks7K58WQbSwjurPLJf3vdbEyNQmZpLdIO2w1Pi9p7wmNqbtIklmLC",
-	"EhLLCeGidIrb08aIA9viCKK962NfooSO9V3MZdls/12mYIdcyjTxLJFwdeOC6GnCjMxbqg2k/m/HmchV",
-	"H1jmZK7dEJkvdbW1zYaMnpq5wpnJfqwZ2cHpfsc7ErN3h0tfE6BA89Aov6NOr7UX7bOD8WHnqHvc+424",
-	"K2FLFI18J4f1Vr6nRpG6pBU/0pkTQBVfRnZIgw7W1/Bt8YROQGBR4T6GpYzWDNYyXxEaRQlTaptw7JO6",
-	"mOOnhaaJI6xyQPt0Awusvnr+JMQHa4LEWSZTasOCnZJLeChw1FOBqwwqNckVGdE4ZhEIj22iaY9qOZIT",
-	"uYIdFVoNU55Rvrl/IHUW1yzK8zM4CYpxpiWd7TfnJRgDf3/jLoJnMhnyKCrvmZfS2Sq5InB7qu6QcfZp",
-	"Sbm3IuMr/NJT8eNYLqDJbdT8Yg6Hp9U/8+iobI2cSDPa76mIXo3HQZXiOTOHvyTTdEaFKjlGZzhksy28",
-	"dlZYWC+9GyRZUKEVodi033J2sMMbfXzuOmCmi7JIh1fIgsdxIELXTswUPu7jHi7MjJVXC6oIvgTh3Nmg",
-	"t8kf6dZJru+zDkLz4tFYGC+ytMpLRWeO/KZHe/00rRZUHaM8d3t7+weHVbvaBobunPxQ8/vd086R0VR6",
-	"XdBUzNvm1eB0l2XTasEB8TAuimuDkWXSygiztRb6lRa58qhSxZL+5rELMM2MxnpazXwxBLC44MDJCb+B",
-	"T88jNptLzcRoeS5eJ3JiNISadWLXcJMobTZKKiLYhMvAXuF5s30uzPGEDfuHvWvP04E8alp/YUsICCv2",
-	"tY2IG62M+Pc3l9c/ZE1xQTzSK7utbpQlxr7gakb1qDxB0EMWOQI5BmY7rE0r8XuduaYLEinAyUIXznts",
-	"GXnvY8P3ypZZ6FG4kn/Ze8A8gZpXmWNjmsbaJedh/lmIQe7ruw9rr5B+1fE3tlUYa9Njsl5xAGBPfZyw",
-	"iAnNaVzaU++MXAhHB7gxQAP9kddC6dQpXhgIukCzNjPps81N4qBw+nQL8s2QRYpkBXhRpd5ji7dGAt61",
-	"bFtwRbREa8QKDvmLCL1x3n0iJFGkYAQaMwupa47p3sEB+cAVH8aMnF08Pj+HU4qONEvg8IY5d8nr0LmW",
-	"sm/p4ubkmTIawVqM+Yzrxmnv4KDZmEtYE4YzJTIwcX2LxKV8UjrVSeHFrbdqYspM8ybnNU3ojOmAhwfW",
-	"7E8pS5Zknr1UPzH+O57Uz342c5GKGyEXwizeKSTgYifQZJjzMtV9Oe4nVIApEbgPNHnMN8zxmI8/b8Hy",
-	"Tm8dy/0x1jI7f8lj8xuMCQ0Eqp4RxZTikJ5N8WKNiTr1rMbA0pJ8sFGnNsqV42UBybbshma3zaFbKR8c",
-	"QbU8wRc8fgQZgaQ7YZDRf1dOFMJ9d8mIzv5nYERChbPbFuJkEjkDX4eRWKNYqtUrIm+lsPvsVcWm4U4k",
-	"Gs+LzW7DCFp3X8kY4RNUz438LcOS51Tps2jGRVUjNRo7oeYZVzqhWoZEEaj18FJFQeIY/VZthiym0vDH",
-	"mr+32R6sjhnPQ0RXmOFRDUzgH9hrsDxUuYAWCRtC5mXNunzZYUk5n82pWIL9C3z85LmOVl/peh3rDwk6",
-	"TA9GnW7raNijrZOo22nts6PxMT0c9kZwf+VC6SQdmdk0N45XSQRp01M+x1X3RmrNksjGYnEBKX0LmdwY",
-	"5deZ9eeJjNKRIcxMl6N74UWvpMO41rzVOz7d77Y7nf1uF+xVSRpjGMUbNk5FhMwCrVvT8fgUrsAQSQZp",
-	"422IXHE3pph/ALemFGCmSTgTUbxcfbnrHZx2O+1er3PQPTb9Z36jLsysnJyLZzIp+z3BQvzqLNVT0mt3",
-	"DH0zfxonCRXaJQ14OuQGUVvmcmljE2hEC1FfGUHhCDJF/nzx6mUogKzc0AaEmL5e0NgMjIUDaF9KXenQ",
-	"buqZ+7Bv92VZ3IOPyYp5o+yZdqzGxwV5e/msdbyNiOvWKQPZSEhOUGVTV6kGJrBksjqiMErnMR9RXbgJ",
-	"cqHlXeIObEDGM8aiIR2VAqnONZmyeF4+TmazLPEXb6hcN42gsRmLq8XGfklsbJMgl1DNxaRx2oDM+1UW",
-	"lEJn3nhVfXimiCDSNpSg+C8RjNIMDJTy8hDdZJMzN0g8aeZzRhNlbXjmSjU2hw0lCTOXcozIXkz5aIqu",
-	"26FpJ2Exo4opJ+w39Nv6zok7elENg9DYc3f+XN82Gy/Z4q2q3oMEWwSjmJw8jLnYMhOpG4ipesk+6hVx",
-	"5OdaEcE+6nIgqstBs1w9OWl1uq1O97Jj9soprrdSJCjpWYfZLx3lmeUrVKOizsiMRZwSI05BX5NzluD6",
-	"sios6gchO1ke5R8Klao0lOeMonsWsgO87rc5Mo4LR8ZhfmS8zNIV6oKlStRbPj2TqYiqJ6WesoQ1zW3G",
-	"jMTsOVXDkDE0EHJKC4lWR/P3NmMt+lr3i2N13QaHiQ/tCGuQwOSMwbFuDqIxVWHLg2ksCAHmNH4h/WiU",
-	"BeU26QK/2MZP06tT9c2oVyJ8FYm1o6/GTNJA6H4uuYsbbXWMhpPyGLHf3Cq9YrW43itGkpTOs6hzjGLv",
-	"mPbGrQ7bjw5Gh8MjenxSOc+46gtgxrbiG7lp1vNlEBcMMeGm9AMjCZvHPHiXtjuir+sAwWz+TxA0zimg",
-	"fszrV1uFdYxWLDHYsXoVJFh1EEXmzOfxsswbHsdF3KU1zIE2qulgLv3U7rwMAwnzLXcaz+GzwlKzkhPw",
-	"jmHEa5qqlUkrz5kmETN3v4Qb5YXywlZ0Uf8uHu41hv1fSvnc6EulDOgPLCGH++Qv/NsAR23GQB9sy/Bx",
-	"WYKBBJzRJS7cw4ODvUMyXGoGKFszuZUnp1MwVnS9AAA7FLTBW3oqTK0SDVxgIjLLaxOv8xzfDbucaarl",
-	"Z/Y5/yJu4nyQv66n2E6MXfBPcF2XPTCQuqYlGTLAowtELPVtSkVng6mpy3ga7a3KpjE6bd/1tkHbIU7j",
-	"WrWpQW2NF3P7Z3/z1B7gmw2lfQpqdVRd0hjJTOhYMxve46JvwcQ0kSKkorp3+sy2W1ZS48gcMNB4Zga/",
-	"YXP0CmQ9mDW0tbdk/6hbdJfAGLZxlxSDVrqehcSxj+TjrEqSMi+A7wlcseEBBt5toxfOvVb6WXxZKIQH",
-	"nFDWO25tdfc2AHc977g/HpJHulV4ESAY2VE1A9sA69+9nfc+plvHoR3abnEqXieBy8o7uFzINI6cCMWo",
-	"C7vI/JmqAUb/u0xheIYVEJFpdakIoe9oHgNnU/NIxNRNOzcfqKXSbAZmnrzVDQ7DMrj66phNGw8ZZIyz",
-	"ylfhQWOqmWXIaGoFU3XHQsuZbb+8Xa3fw4wneweMenn2Ara9jcaNqRwhNRPHRnyyAnu3RHrOlAumNRcT",
-	"VZeLuMke/mI3W3lv5cMO4AAhk4owQL+s0NrKbfQZ3UHXhl1I05k61+eqzg3DjRJQgpuwHz6NuK7xp+Cj",
-	"MLrC3/P0Grj2g2V8QZdtcq4hOl6RdI6YF3nCjddtDUjSmSAMeq0eUGtNz1uRtFoZPVhlnPistmTglHbJ",
-	"sWvjmr9SBCyzG2ZP2+ZLLp4aY/GWnh7fFWP6e0M1e27Ux5B8B/hnK3LhZipF0D6bUM36sW2lKN8VA4Ez",
-	"kwnLWzIUwc8Q8L594Mpm4M9miCSnriLmC9QDT1hER7puL3iz28ygRxag0WuiaDGmpc6+t8qQ3lztrnqf",
-	"WPKufymflOswhDDY6Z0e7Le73eM9TCPZak/ZCKra/YThPtYoh3EeldD+OmQ+bH/CBDPzvBLiKdSo+zC3",
-	"C71hZgOvMjRBfE+u8CGasteqOd37eUpn17YqE33h2iifslExNtu0UM5YnSQynaP6ad4uPcUSCwptMvBf",
-	"i4rXOD1qehmGp90m6tjm3/t+HH/jtOeftXggwPv5j6lAXS2ClxNYmpD+bl7DP9N543TPwiWqxmn3uHfQ",
-	"uc0WMub2YepS4qVlWStF1/R20Omju1Y1Tk8Omo35ifdD97hjmkuYknHqQq/s1yeljw/A91/4/MTsFvf9",
-	"B0PPSbORivzPzu0taEhl/mqpMcj5/7h7D+7ud29xM8AVaR0yE5hRsAwMRhgHM342BES01zJ/n2ueQO2r",
-	"wEXdj9Yy56xVIf8vPmsn8VkJsn631/w3MmYvpT5DlaM8oZCIB7yiRGmwsoXsT+Y1BJ2zzXjazisRIzAK",
-	"tHUFV++rBlj5h4xQdWNzNrZ1yx7W5feZkeX5gzVKTplww5KL52eXNJmwYL2ChMuEa14E9RIymaGcK0qR",
-	"vsPcPd0/Njs8TSa2hEDde3sdX44UvwfaGE1G0zdMpXEVhMLa+MwSolU0itVItGXLvoMOdRYdJfh8zjQ0",
-	"Y5N9XGwOVMZbb3y5vQ6lld09BRanNyfD3losFRaN7rZZQ2YZW+767m6G5qe7KJiWkfl0hEPFVmuea7nv",
-	"RWv5Yy/whq/lTRDh8PcybdewfZIPLPk2Vcuaa10sJ1ysutRhUlZ/aJrw73TVe2HCwJnKt8pQ6h5vjE6E",
-	"YyKWooqI8wlGCQK5FxXhEdO5lnMrPDSL2Xxa8OmsB7LuFjDDAAPWEV6K1rJfnoDTb998ebTX6XT2q060",
-	"Ewr4XAcHrWOzsg7H3WGP7kfH7KRj3p1Dc3vtTrvb3Wt3Hvb2V2K/B7qDVYQhI6eNF/JnHsf04UG7Q77+",
-	"W7f7iDznIv1IPh4f9g/3H5BnPGFj+fFhd/+gvUIQdI8ve53TLhhkDg+6vb0iSxyQWR1Pjsz1sQtaw0G3",
-	"W+DJqEs7rc7RsNc6GnU7rRO2H7UOerQzOor2xocQX2d50umeRsPj0/3T04f7x6uZUu2vwJQnTN2czecP",
-	"e+0u+Zq/unhgtxKfiLfzGmX07iGEG4VUQ1QLOt0fBwDYjRLMjRYrE1H1uKMWDGaebrNB47hx2jtqNmbc",
-	"6FL7RsZK+bNRgfaM9k2V4hMBl4NuqeuAudf5+hEhfTwmijHCi/bf343T3+pAZuxTPpmGssXpBJTcoQWX",
-	"vf41wwKaDSuG+4obmb56eLi2EeU+aHc4I/bfefbaP1IFtRFTsQPwk+LMHQ57ndYRMwPrjPdbx1FveDA6",
-	"YicUBmZ1CySI/8w2ByFB1BYXsXHn0/wzIosgUF4gW+4ZBOkljIUqWYSFKTJ4v6iQrax2Id4cjB6fH57f",
-	"zP/2w+M/n7TZXqc96sViOHvWif725zhDFN26VsGfkPU46m+2IyLnExeTDZF6PvNC3Qk0zj1X5ReDjnPh",
-	"NmTN8ej+XS3VkG/lvJ3lBp+H8eVKaDIrzgzQ+/J4YQoI+iL6jeHOfS5peU/QtzvCuO3frcjiZQBXFADg",
-	"sXj7hqC/nRV2NgeTWxfLhgjzfR7Bob9RHsh1swxAv1IF6FQyoMyoQ4qYYcaGd5bf1JCNWhIKN90Qkv/3",
-	"F3F6f2CictNbhJvauwgmq5cdovBrICbKQWygIMky3UPhelzZZh6RhEESO9foP9vGVDqsC/u5tEnzjpSK",
-	"EaFIaz7yoCHS7EP0Ss5wrZRy+c2udB6bbUMOml4bDpAeib03VoCbN0mcB+YLwQu4M5/2fLHxjutpOG0U",
-	"in3R2jo5vxvRUYhF/NfIgr3+MgVmrQXl92kw+YKmAOSBUR/fsLSKZG1XehqEZUOdPGH4dAUSTwbFNmRj",
-	"mbA2Odcqg/zJ0GhOLf4IoRO6HQrJqA6bBgZIgNLwaeaNBBallC+oWJ7hHSqEDsg/6qmFblqBaaal7M+o",
-	"WLq8DhX0ELiHNvcQmWTLbX0EQIfdYwD6gV8VQsIsKg/FYxSaHlSNCwXUFGVfWcGk/JViEhg6LDBTQVWb",
-	"JBC/hzGSO2dUwbGSjSintJ5P7h1gU32Vxu/4B2bIp86TvGwSTSfK+l3wECJjzuJiwBxao9FpKNI4dlVZ",
-	"+vAqTIVMIshvgWortyEzbdksC4VbUxFhwbS354+nVN8pKGx1nbg7yVTvcL5uNnTCJxMYTR5r1nIuVJ/Y",
-	"oHklUIhhS1LshzM1aUFMNU1sNYeq23WlemDXDXwFiUelNIR8vCodzrgujdXqbcEaIpmVz6jcC0nmnI18",
-	"22ijWlseirj6BeLPt6sr/4JpGqy3AUXcoSJ+TectpdncFs2vvmLY1MqJtCVAuqvfz6vz5+83s6L9rhj9",
-	"Pdvwi/3XtMFEtBnVaBVbzQl8Z2Oe37Fu/oqy+f7svX/y6uXTa6yAUlqLPxz932r8l1yN+M835WXz5a3T",
-	"rSCS7nZa4EDD1XjucGm5DZwvm9TOXHW0ND/dzU0TGgug4GwMYnQbPCW9VIsaeo2GozR11cnfCrqyPjmA",
-	"utDVsPa/55LgEKKQRVPvCsK/VH/7Fici1VMmNGC0VaB5MvzPspqflr4ra/k5PJFgLHIlYzIU021Mbnt1",
-	"90EAIypRU9HkywTj4G36qVmGEaeX8JHPgdcx5YLAYg7xIPu8DzhLiGlYC9SUVbwwlxtMsr8fPNO4kKZ9",
-	"kHPEG5jXRZgtwTEAd8BMUV+G2F4VyrleRScIiGG8hii/1XrIwHcYzeFAe4JxRhW0hHLL4ezDN2jwBZo0",
-	"nYAGY/38BcESRX13l5KpNtKpGKdtA/e9fe27idbt7I0su9f5iGqrnX3LRnLGVBBiqVLeGNtalcADkdwi",
-	"r3HcJMNlqQhSXhRWT7lYUdYVyQ+Az62KGqsCcd4lCqgMPPcDjXlE64AXzsiMKwWQO7Bnqrv7Q/Z9DeQC",
-	"4DYME0ZvFKEkSeMMQckcPgkd6TCmhdnlNtDfQ61AMrbBVe/UlTLIObACqqE6TMO8d4zevM5C9kpTKGcz",
-	"KVYZyhaM3vS958XUdw/gn1G1NIfUJLUlw6rcKqYdeAzL2t+GZ906npmB+0Or8Ks4NuTV76C68xdTn7kI",
-	"7cNZwJcQOdifgjehiOzTvROyz8oIFni3V48CtCKMoFDBsusDeuAQ/C1ZYfwWSD/XFQYu33E9DVu+zxxG",
-	"pM0nc2UBbahRPWpSr9nIzMaQeJmigtOfqcbpXrfZEOlsaDZp1yWYKdAIaEQmVDOsuKMwBnPFvamCjXTQ",
-	"6ZkbT6G73nHeXW9tq4eBVnudfSNBdrhaDn8jqyVfLJjdWy3A5HINE8hnX5XNay4smsf94hi8Li5s+fiy",
-	"7wWcIra2vK9pJOwDl6nqhyM/90KyplSh/q/vDj5E303jEf/25x/fvVz++Le/Toa9v0/+/m5/8uPfptPh",
-	"375VP14sJi9+Pv/GZ0ZA4lQE+Pv/k+BhCQ6KH1aTAT6ikAEMiAITzNTnNxOVZ7Xm1yWEyfj6zbPH5KTb",
-	"7TTNKoEH3YP2Qbt7+AAUBiTFaI9zBBrnUjz8h4IYh0zTcm4gKH4MuEX043MmJnpqS93YXaV04m4TTy/p",
-	"JEy2TbA0yt7CQpqpqVyIJiZR2vovRqmSSYj84/Zxe69E/FVj76rRqKHwcN9Mt9YMwl//31Xj/b/9e+u/",
-	"rv941fiPRpn0ZuNjayJb5seWuuHzlgTSadzKVCd7+S+U+EIBgEpyccSvEwYIUHBnSlJGFlMoaZKXoMhg",
-	"MiEVmTCaxDwvzuWqo1nUxEGpktCgwIfyNNmxDaWMGdTE23xwz7m4qY5mcJV2OnujNInhH+wRSVj8zRXA",
-	"9V01Bjhdx73j4wfN3GU7N5uHnA2BD5CBbfEYrC/Xm0Zo3cWO/wngNb456Jife4ejNFEy+ebmp1561vlh",
-	"2p19N/kh6i73Z530aPHdj53jv49DRNWtil5n//g+s/9c4mYJL/I51dNshYOREoVHcbx3ipK/54bMMFuq",
-	"BKO5EG5eNI4ZZFuLCJHaCaOjKZnLmI+Wp2SQDIopfDEb6yYsbgBrMRdqly0+0AOrE6kr8TUAGLQ40+OW",
-	"kYV0zlsJ1QymuGUF3oP2lShta0yHfpR803mkv+k2Nh/yXaYyY81rGGaIQVT7jMCcadUkg588fpgxL7Ix",
-	"kw2HHB7wT990O51Hi296n2vITCfLs7Et81Uc7YUdgJYQ8u6HYPh1ICFHXaWjESst665P8lgmM4rptRrQ",
-	"smf0I5+ls8bp8SFgPcy4wL+72XgMsZhJv/mAAl7glUePRYC4ePKXr5SNYCCuinJxTj4Ulx0Thtj35ufr",
-	"0D579+7dmWcpDRMympqNJiYMJebh0YF3wJUPt28ZTeBAoPHsm6uG1RWuGk0sRvjNVbH6FYi87SXFbbMR",
-	"c4Fa3Nl3b8/fpAERd2bB8gEn9uy71ttzQ3Kme5wbvSpJhfk+t8t+K6NlEfSw8R/u8GsPZbT894fZo6b5",
-	"HJopvwIWNT1NGI3qnpsx5KjfRcrfMBq5yc++rNA+YdrLGwKfDZZws1g4OTQBX0tD3YLE3y0tXzlHW5UW",
-	"XJwryPG9IyspUVUinnOlwc3nsUNVaYi58hiitiJhDjjrGPwTWFHzebwE5DE+Row7iLmtQIYX6QIg7x3M",
-	"1GMqRiyOWVS3bPAFwnWVhhE82gURU6o9d96KHQfImZqMYs5EgCLFRJTJw+r+47XbapOdWaIUQxxW0JoL",
-	"WnK0htQfjj4zsXUbwBqds/juHJ60nslmS3hu9C12xBMGSVOXQemAD4MLLoJHl5jKU+qV0dkmfXo212C3",
-	"hiEOOLum/3fZnb5IQsGQUkeFw7Z6AsiQVSrweVkcgEIVoAff3sEOfCoiFlkEiCpVTxF7yIXz2ZDdKj1M",
-	"ZG2UCbHfhInoZGQkVLHIAUYGCDHPCfvAkiWWPXB+E/tF3ZS9VSx5QjWtkJWHSf+HqwltLjBt9zsQ9YEJ",
-	"jWcW6I0A01il7Zk0qjHee6x7zWKis9BBi4cbtF3dQ4hEXmVUZiTL6FKrSIIjPzRRZgvfv+tX47pD47WM",
-	"YzhcER1+3bFaR8qGixdqA+U5cGWdniajKcg1HjwxzOPLzJdbpOCnQKfW33bbbHwP8RKvxuOAcGUU43kL",
-	"gRTFrqdUmI8vXYLDncUoFC0M9I3h83kILqEjMMAHpgFaqBw9zq+a7QnsFn8uQHKU3ii4t6DEX+28wFO/",
-	"bEwh3h3kDBdaBidtlhcPvBPfusC56kmLRQVrpdKaM9Ssc3fuhlf6fc7Kl3S2SiK+hIoinggErBFXJZ6P",
-	"ApJnnkPyrpaHQXLYwuzbLAqgpP+oG6f2ZNh1Ab0RLEJ5M9twhS3qZA9gdKy/XOREbH+5eMkW9Wpr5IGt",
-	"1XWfa6rb9O3KZoU6FlLX9grfbddlCYSj2PN3TBNqc31cEI41MGR2h7Uz4vewHY1M6bV3YCthPudVuFMk",
-	"qVbxLNNUq31OmN5K9QwT4pfAWU2Q85qvouhJ7lkPU+YaWUviR6eYhJWKzLZ+P82iRsmBBD7FfoIaj9X5",
-	"9RTE0uNijZIafiJ4Q5CNr11ZgCKdFu5h1YKvlOOoeGHMg+AxOsdn9+jbIZzW3Gbs8w1vMxYvdQe3mYyu",
-	"uinJCaslY3uuvLGY8bXrAEHlg+ugXK+43H0BI7Lm8t8v0FGvpAPQu6EHBXITkA3tJDn7U1B72CmRVfD4",
-	"ktGY3jBCF3RZAI0PGF2hoboDdSVJOSkuXKJWWF8wSA7Ic1MrRGAT6wT1anGYEQTZs+GDNhOECPriTtja",
-	"u7lNxc3v5yUluAwIX6ap+DxHdl/HrAViTM3nTLConm8eSPxWhpU3TKVGUZ7SoAQ2D721vomZK4GP3p5b",
-	"K/YWuohHU8hYGKZqtdWwSBSYDbcg64O8YRHWVg6RZR4DHTdsGSLBPLdfVyT0nPdv2JplLTXNLXF5eE+Z",
-	"jHlMQR4pG+UTIAVaKja0zeK50HI+r1s85qE3SSFLjpzfZ5ngl/Vy2rpLVplTyp6Sb5fnT7Y+PS9rvYia",
-	"0Vnw2NrOJHvJlF4nPijRq3VQ7enW28x9nX0iO61tVFRw2Fubbi75jMUAMBrstyg0uVhPiG3uHqRsZUhc",
-	"1fdaS2KzTJ6nX+dP8hyEWnXuMSD+AJNqdEsMW9tep7MEhLeG7Z7X9rvd9nB91ixQb9B1KyP1Elu2WRqW",
-	"ApeOUdt/rX0xzfJQ7m5psp3Xigev/9orc+rnrmwlHsJjz4RD7cgnTG837PV2gp0bCIo9FwPoa+ydeWHo",
-	"8A282tb9KVquEpYjOoMsGq4/o5nCkcX1NEroQtTJI/dCkJqFfbitMLotf5Ef++dPwue2Z+b6ShG8PUFF",
-	"XCNqGxn8YElBWBVL8x8JGzdOG//+0FwUpTBayUN8qh6eP8GwB9AQa0l6fW7USySHnIklwaRANWeY/gfV",
-	"Pt++PX+C5c8wRk9IwUc0JlIwV2Z+LC0caWhAuTZ638GYs+x1FqIeDHx0pX61JBNJpED/X5u8s0XPOF7a",
-	"bMHkIZtwkce42oLHfqnjQixUp1TD2I1wjIV/w2Fnh/t+2NlJp3PUPTnpHewf7XdOTrpeBFrnXhFojyE+",
-	"dVV05ZxOGI5YtYm50QsEQzHPBs+5uBkQDAt011j7wVgm7BFmvkJV7hmNGEnn7UaYGxgoWxc42O0dw5Cz",
-	"vwvB0e/PWj/S1s+d1km/df3H+8VHg9WxJuQU4telq3OmCMWxuuL2dUPDmtX+yCI2pmmsG6cHneaKYMPe",
-	"DkMNYVyoToT29bupVHlBcChzITSL/B3QJBpeMrs7jl3CaJtkmIuwAZYyBYaYiVeMAeSTsDHTIebkqsxd",
-	"tvXGI3cDxzyJ6qj5aGqTEfJBN4liRkxrFpHhElIfqSpygsaleMtSukXTqnWYzdN3sJY1LADialf+fqew",
-	"9PeKS5+2fu5ff+o29zq3V1dt/8+vmysePvjUaXZPbneWSxA0R7yAZA4w+40hU0AxG43ionHBpnRaShe4",
-	"YUvz0RRAwRRh4zEbYe2WNumaZnoHB+QDV3wYM3J28fj8/EqMpjShI3OsNknEx2OWuArWEHFiG2mTC8bI",
-	"+zdMG73m+muo3PUwwT9tIDfMEEq0fIpKCQwr45vrxdS/tf7rvuLpfPwCS+mEeI0nLerWUsRLwlEiD55e",
-	"0skAi9K6fGXFmnhsL7hiZLDf7Q3aZPAHeIuKZZuA0YBOINXfiDobhtwkSqLahpGOCcOM6nkiPy7JDGYc",
-	"dDny9eDdQ0hxGTTJ4Kqx15r8zOdXjcEDyCGhBU8jnbFV3B+3cNSbioinQnO9vKQTDKY7H7+UgtUw7jJn",
-	"kEt9MDLMCPTT3POhNI9jYsu9NIspMFyRwV5nf5CVSKWYJl5NA7oS3b12t917sHqwhtr7jfg5tUFCdToc",
-	"jwpFRkHwZ+NuWjw+o5ifEps+U9QwMWnlFB9hLib+NGjm6kExuZRAiCJmdZPh8koM7Of2uf3eHCjDRC4U",
-	"FBUeYASXTJMRG4D8AMqGRkIoFo+N/mkG45Qvc+zAwLhzVl8JrgifCJmw6NS32OopEzbaCygGa6WmiRHv",
-	"EP1FySBhiukBWcDBxyOQSWC9hxGTzop5NFPQAupbYNC7S9qLN33n4q9p8P506cQlVWRQ6MxMgUxIglbY",
-	"GRzpclxipcabl8Bz2oplHAPufavUwR1ZWUmSMOCmOc7zgZe1nYz26C6jtkLQY16JAZYtqxX5dcs60/Tv",
-	"usrOtePEDCOdqCADWCaD9udaAW6oX9gSsOdI+3PPf3n4kN+3Wi/nms2qajk5wx/kmMRSTOxbMMk2b9Ht",
-	"+C55wb+FFcQ+6lM8Q2kGGmJvOxicdyWyNEEyY1TYbFaOiXNuBZZyww46X/ANwfpf604Mq+GuMkJ4ntp7",
-	"3tnRwFJHCtpZVlGSW2LuSYj1udZRYl22n9cU4sVf33M0l4zO6oaiGZ193nE4q/l9B1F7ic0x0T7zQLw7",
-	"672G8laxpG4g1jz9eUfiTNr3HEfJRFs3JGeh/bxjCtmDdzu+C4vRUR4jgGnl5nV3rYXrg/mi7si0mB+b",
-	"EhWmxqOzjv+WM78M++/L9dscR8aayv+aSoSxzHAePxUAICxc0x8BCALqx8Gx6xzoP7nPQ127dx+6bm6x",
-	"znwfjmbESFj5XZaObcG0Nhvpa1vfBIYbyLi1me2gq4DimeVtwwTRhLlK2E0iEV8dUPrTub2jCydHQB2i",
-	"6iYP5z21FyGojEuvhOYz1gTwfluMD5qEvyO6RE3GA/kopOaHxmjfzTnT8LPWW3na+kYf29ddFngrSwNf",
-	"+XWeMH6bZ5S+lNoWg9x+MUVc0WG8wbo4O3/iXr2FyFQu+nnA55pPz8UbfPW26cOArvswT265bTZ4broy",
-	"fc8TOUmYUmsb8Uxe5+K1++q22RAS8rf6Wtryq2ubeolfXEobJpNXvRllVZZWNlAoybSr3ZU4cQbZaBkW",
-	"zdk5bhUXWImF8zaCNTHtpSKCunwQ7uJvl+1X7bc0+s5CaG29XmdcjaQY80mabLRoXxTex5UrNp7ws/OX",
-	"3lxT3ncgBRt8+dq9ujMpCpkL6dymMyRsDCJS53UpcJYt8i5Rcsa8NWGPPCq8ILKdzauXjbPFvDoEBX+L",
-	"37Dl+q2N35XM90ZW2AYzJ/WmTb3OPrg1t9PY3FhZ1E/y4a1s5YX7wvFjZ3Pvdu5IpnEEEzlkZE4TZU5M",
-	"SkARI9lwcQPfCAB2gp2fPzLHK9pDoIqJrRwD0GDths3Yfim1A9jbckr9hO4+wGB67a3k4WPvS5+O0hEw",
-	"42rmDOGbyv8X7pvbZgAhdV1DFUzWnU0uWNmhMpERukpLGQGqTwGf9REZIMDogCi6VGRhJH+bvELPg2/V",
-	"IEMWSzFRiGmFqrFmH3X2ckGQXIkM2hnnCCWKP4FtxK03K+NSyuc0sRVD774sLPBbX0vZj107K7n+Gr/I",
-	"+t0t07kiQEaCeijYzXAX1KzCL2Y3fJ5DZf1SIGfqBqCxJ5R7qOBTFs+BcU9nlMcQXrElryDDt69dCyu5",
-	"43W2W23Ku2/kl1/WMt0RGkUJIP5C2ncy5FG09WDH/vcrh5r3tLOpzy0ziYyZN/cAImCGDIeHLoRKqZGc",
-	"M0UiaV4t6RDv3r1rleGXVikSZbQmoNOqiJd8xmSqt9cUdd7AGk3NdfW59hSPrOaFwCyCGNJ2p36FLzhb",
-	"amK7vWTtgqFnv/Kt5VxolggaX4CK/dQcwVurudjSBsqofXFHDAQXTJ6dZcaBjrFYTmx4iuWcH9PCIxBx",
-	"VjN+nLDIbFQaq3tq+aNiS5uo5X7nu742rxX0oIo5VInPIfGeU6XPohnf9hCBjGHqGljJz7yrnbDxpSRM",
-	"gFGIQP9c6QSQYxdwTRkiRCUso0x5wSIuWw0015xcI+vMNV6XO5PuOciv9Tnngp2KpQcM7HbcAKlw8aWO",
-	"HQAZcw9OjN3365iAHe1836h0BPtFTNDAmpkYljJNlBtlZvr7Ig4ksPrdwXTpD2CH6kEh5kpIzBhCM82C",
-	"cq1s0IPp9ouw3L2U+oWM+JiHQJbf+aFmlRizEhEOmXpV7/CO67dgcP0XMHP/K1mlnYyw5M/n8fILEhPZ",
-	"NDi6NpwFeP0zCosSLucXISDKVprfpXXocJ/8hX9r+N20yft5wamms8CZ2RBSsybp9o7N+7DIXQzYUygI",
-	"se2p74L+bF2J9Tu73O1O2PPUJldYZEGu8rQjmjCzQmMpDNMggSi3WrqY05hRpb1UJSMajEwYMojRjoiN",
-	"lx+Ay3rQJo/lHJE3roQ5Zm4Ym+exuTFXWiEIOmY8wRNaaj87nhJGs9rvaNV8nUB0Ly8W29pmdryGNrUp",
-	"Bzrf2RJ2eNscE1dQG4X4X0EGLhR98CiT0baap5gwvPhZVB+HY7M1VyCCbe43s4YlxW53xg+kBIaZUQPr",
-	"Jl+xOHzUXS3yCaCAvUFf2z0vvlpuYtO0V16/ezjSzT/6CUvVeqloaTav7tABBfRYaDWr6QOl5Gtz7UEO",
-	"PoDTaOHCN+xG+wx3Zutg+xVDIL5AU5l/Ozs7x2ofJefwr6wnvJExM9dyWxNvuzlLZMz6fmm9tTFNxV53",
-	"tydkzAqXXsi75R/QkXqB4JdvBf1AeXwPswflffmBJUbR2WiVvspfNmQP+2mRhJWfP/nWJ9hwClZPf5iq",
-	"9Uow2ki/Na+CyJL9GRXLPhrC1QZyS76gYnlhX9/ZPLkNAKgBVNMhVSzzbBRs9daio10SmtstQi7a5DJZ",
-	"WrdXTPUuAygKF7Av5AL0BVwhXT4uVwTJ+CJEGA71pdSPbTLslm7Oj2jj7xvFYDNnp/3i/In1eOZxLjqh",
-	"Ik8n2kS9uMy/2PF0feWihKsORZfUCeIx4yNiNH8p6343LP2i9o9RxwCuOiI0NhegZebXxeAQGxGNtD66",
-	"8yZDe1++1SoRtjvYbK8AhupX3WtfoGvUBffgPOMFmysy8AY8+LLmE094v6brNgrg1gHtnlJCPRo20Uoy",
-	"mn/VqHi0K5i/FJ8IjJDXUhI51ky0f/uR7ZbZ9nr3yy+QX2Fufwez9lbQVE9lwn/+ZY0kmXUkBQKciWD9",
-	"nL8tvf85ggqYUmgtKblHq0aTz2EgeSvmiTQ0mHvc43w+7qljfQlht81Sjf51Lbxj9Oa1XxXkSwnarZ6+",
-	"meUM/At4vF8Jh0qJBuu3whYhZNELFnF6CanSW81smjfVh7iFvraNrdk9AQp2ytivlBdH0SQZKg5RTJvd",
-	"ZMdKRjLiYpIBZghWW4u5tMfy0s6rdpZ9Cwh9l0gxee2tuV8xBKr5exOXKBMrQhOLykAcQRaBZb6AnIXd",
-	"S81sVFn9TfB1hRJkLcYYkWNbgZM8pRaCK3N0zdhsyBILqABvgXFQWUjGeWKWqOYuRDxiGzLzsXkV2Blr",
-	"Gs6QRUwHzkbMoUC0EW4hK8t9cLB3WMZ4qkBZzOoQ8d9NlzmIhjnubJaZEVtzJucxK/V30Ols2ts5rEca",
-	"x6/GUKt+XYbt9R1A1Ga1ZZQgr3gq42ItQsgN1qzedukIMYvFAf9D6tDHc/ys28mHSpOEgqqFKcYhEm64",
-	"AOgXLKWEiwwQ2mzh21S4/K5AAdwmmMaDoHh4/PBCW1QprjQVOtwUloANEZmkIgOtWI0aVmk1rx37uabY",
-	"nWD1vK0w9c3bl/2Ly7M3l0+fNJqNy6d/u+y/eHpxcfbdU/y5/OPjVy8vn76s/Pz0pfnc/nXRv3h59vri",
-	"+1fmtcdvLy5fvWg0oadn5y/PL76HrsyfT9+8efUmOAOQk7U5o96eQ3nBOzDr1k9sf48E5ITI4T/YCC4X",
-	"/uKu1nrKIx/GeTXisnDLjspSEZSYcrG9fOJRqP4XOLgzigdbrNLwNrr0SpwBWFqqWDJoYokx0P1shJO5",
-	"3A2y3TUo7F8EZF619UqzgvgDhqBmxse6SXqTCi8Tk0YYWEDj195sIIBBcWSDN6k4mzChz8U81QPvVBu4",
-	"DQuWIV0GJnnhH3EY/aFtFAecDuYni1mGZqTiulgtjgtFYe2ZipUybNB6mwBSRQaT5RYiVxDnsbHwfgyN",
-	"BsV3r9PpVOX3CtmIBGIeno3/TVLRJAuA6MwLKJCEzRnV9xShG2B+FHa4+9QNwTsRK2vKiJEZ/dgaLjWD",
-	"g2z/+ODo0Ky0c3MTSxP22OosVd0gyzImTEQs8hAFHcAoGah0zhLFIhYNTgnFEpVES3lDJHjrdNGC7bmA",
-	"/FqDUIrnSuTJzixWjIx5onSbDEautPTgFPKh4dJG1Y29YZll2yaDKKFccDEZnCIiFvoLoVeFZTn8ypB2",
-	"YECTK1EE2RRwW0MAVopCyCpsAwuf5c7dchp7KSu9WfL4FjPP4S+lqRkV/uEynZqNbLgoK2pyDsEnDP7c",
-	"ine42XC8AFAUm4bSbORzFTypzs5f1CwFqsmQIThhtf6eKpWVIAOaajmwWrKespmrIJpXlhxArPSAqKlc",
-	"5O+ACDabTF4JG9xjFootTgyvYYzYQI7HAxIzanvIMH+zGqnFqUq1RKaMDX/leFwz/qxeWPCuMGGCIQ6v",
-	"w2yUeFlNE4FgNXn5hKKEtFbqteqnfe22WX/WvvNicBeJ1IiAjLHnTYivY27V5/FRAIEKmy4rphku0kXy",
-	"o/wRTA7h+kowNaJzFgG4MkSrmm/+fPHqJbL5bge+EUgAl8tjrpeIN4RB0xatuE/XMuqSz5jSdDY3n7GI",
-	"634EB/EoMHPfywWZUbEk5tqp3DEfRUYKJWwmP6Ah3oIT+jJi6XEQde566Lt84PfFQa/nD3NZayvXUF6x",
-	"EF6/bTbGXHA17SeMqno/qPv+Gbz8Bt/NPs5mZTMl1puf62YVy12YZQdHShu7SJRGG8huezHbBBovXqKd",
-	"0J9xDfjaVqTZIpV2r7ZzzXQ9/DdX/ShcuPAySRkg+Nt6Mqjr4CKcMI2/glnLLpehlDGjYsU2MRegzVfB",
-	"X8zb+Z25z+9+aatFX8zNdC55Co7aBKJ/nbLk7Ci5JuXXSiVnQ2VUwVRoHgdKBm5uE5ARi9ex5QW8dNt0",
-	"8aw2uDasA7rIW1dIAANPfVzNRWJWkCDDZWFeFYMSPm5oDlY6s2tyRYYpjzXBAnb1QqXbgf/tBFOzfj3l",
-	"iTGbrQqztjA/JrDrqLZMgDjtiI24URzpENVGuwcsY6TwC/Abja/dWEfmZxBEpaMy0zfQp7eWnOFyBxvK",
-	"Za/C+ggTY4+g+862ytACN5MfDs+vUGLr3uN1MWEu7RKDtVG5uMPs4vs165CWc2zAerYLHhqFbwdMcOrw",
-	"V6ooUD2uuK2ywOMMhUfh/u41eyd5mTo70EpjFF6lQ7aMQqUMhxjp9Fwnjl03Bd0uaPYoaS1bXke3sscX",
-	"L8IwVp0sXZhtRWZArA714VNmdElUOhoxlBilg7zMPSDJ7yR4Zd9wFkv1qdf4OKgAuxbwEAL8EluG0QiZ",
-	"hM+4oBqZP6PzeVZ6GPwTYd49MQ+x62YjkoLVvigFc+85l3GNAgpP3bsQ6Fb36hvzMH9TMV3/pmLavQmw",
-	"+nVvQiICvnmbrably7w2ivlZCrbBxi80tfpVj4/rXvWGsrbVjOnrG804ue5Vf35ur6trMGAGvJCzrJpP",
-	"tgz9cvml23KpvOi9Ba2ffQn3OoTWIlrCsePdzjfUgNw9PXyW2wITmAgOV3T4JzDgEaFOovOY+d43gQG1",
-	"INrqBU9mJXV1Uxxf7bngVWcDxPeAPGo2WM08XWZFxZrWpsMTIhNA4H86m+slnkOQhwZl8jwUnI1MtC+h",
-	"UEW2eooetpCJNiujH/aPYt2LUpm0kkpdLF1mVeqiVl29rJeFdqWgnWWhR6GbutXH21/s5W2FUYeq3LbZ",
-	"JgMU12C4H5espo/y6F80WGbWnYKD0NkjVTqZMKX7CZvHUDQonc1own82x5FVvVabxeqQprE8W348K01F",
-	"pE7JAE8YLiaDpr3bDRkkKeLF6REZOBUtyt7ILpD5uY6hVyof3iMywENk0LwSnnm46So1FRUEKdijgqW6",
-	"WWepLtijScgc3bwSGAdm5smzCEI58oLVMRs8mHHtMPPjr2jnXWuazfE3trlyeWTNmYiQqDybEzUAuGaE",
-	"u6+p8H0mHKZYM2O2LfftapVUVbItrXyQ/Kx2byAytEJ8p1/FB2U01ltyCRB3sgiBWEjVrq+rjuAswsz0",
-	"0wSISDvfCJbtXRzMMWOXqxuEC1xYecbBlIPeA3oQG/OPYeOqowmrMgIxCRvJieCKYd2aknusW/KOHRTq",
-	"kqmbfqGC4qduL1AYDm/g8uZzMth24NmoYqaUZWbb9zCvVK2kzcADyL11b1/gWzZjj492pAHZxjIHpm+S",
-	"41rl9gdpVKLQfc8jxy6gbFVkjm07xPW3vXxt1R+FIENA5jfBdBZzkVlwm3g8ZJdgzTXkcBbOfsXFJGYt",
-	"W1HcX3/VKCa/Lt7/u7r62Om0rq4+dp9dXX08emb+efLs+g/miap5WP9VcO2eQYzcpQv7CxhIzCPUll1Z",
-	"F/B8Tc2Gk2bvo9cMqrodHu2fZFXdyEG7+yCgVEOPeaRhoEI+11C66cwGgYPP8ZR8y2jCEmKLo3mtZBXS",
-	"Xs3pTylUVES3uSrt9/3OyfogECffeZC6kTQSGo3Etlp2FmMI0nu1IXWve7B3uM6SCqse0uNXx2Pmd6ZQ",
-	"bn84cOksXtClIoMhMLMQS4I/rY8gKUxgobcC88qDCO4/3O3B89xKAthhBXP2rg5yp2JtLtUeuy9CMtuI",
-	"s0xrg5KJ5hcrrVClLFjiMdfKjtJCjuS/2+/UnUxpPvRA+NYmJIQsjKgAsEYOpZ153e1sRvlaTwZg5t5F",
-	"Idn8qApJf6QpE/TZiNeL+vxuHZo5d1em2i+SiNNmSzd21/tI1m1rzPF1Ud9rY6us9TdksC0GMTezcDHw",
-	"7QCoU8gIiZ8VUh1W4fj6KJXZwLOPiwG53d5mR1nn2PznW/Ofx+Y/Tzc9qQRbrM3RyK73bFHI0CiYPctM",
-	"KDUdWjzFiK47xcLl8YygKYyguGAx6uxcuxCzrDwtz+zraGMRDGbYaEgOJQLDBU+xXqe9bVJBBjyCgDtX",
-	"EfhKFEoCE78isGsSfNE3jM2VC5CBCsBQGvExbCs7dLtiB6Hgu9WBIhD8RDk6uSEY8NToTaBCQW4KAVOL",
-	"eTqniVYk5oCZYCtrD+DHQbsuSrMQKicXwnPyZiZ5c3swrWxCoTWBXDz5C9ZGHRhKB3kp98QWjjQrZeCe",
-	"ZnGCayKnObrQbm9DK63mPMRqk0CAKzDe7TQ7nY5fZRGiS2QCCYIbOHRXG56aDZx6c+OHWd9OXPkWJQ7r",
-	"K5JF81BxGd0E7VKDgskIzCbwLxw3qgfg/WAiAguLNSgNMBLJD80ywt1cUR+RAdqaBojkMU+4TLheNomm",
-	"E9UkMRWTlE7YlTDbxBzbfAZFjs2fC2cFlWSKu4jI8bhkdtnOynWX+IGSaAPeBeVXNpNoP7vPVObZGfYa",
-	"0CaDT7cDQtVNbhjM49K8gBadJqI64XeLl0iYM3UVyoHW0JtNkqWHYogcesucF9NlQNS4zOqYCVfH7Rh5",
-	"Bkh/1mDVJgMjLGxANNVeFJDTAr9SuTaMYt+zf3MFAY7ikVmEZg9A3VoNCoGcIAcWXE+vxCC/Og+aZMhG",
-	"FG9vVGfXbldcHg4Zi+6Aq1pIbfHXvLmzUq5sJCivS3crz98JLdJi00Uz28YmM7yH7u3tnTxwrgMyTnWa",
-	"2ANUkLeXj/3w2yWjCQFx+IgIjFi0BypXADdNZGrr1WbiNKKatYw4KOpAe0VzUq9T0IG+7nV67w9bJ9f/",
-	"7HXe77VOrq+uon/23nfxX596t/90v37au33Q+roDj/7Zfd9p9a7zv993e/Dl3vtO9/rB5dfm/7ClTmvv",
-	"+sHp+07rwPyQ/ePrq6u2abTbPLl98Kevf/zn+z+2rms/e3CPOvzb2PN+OcNVrS0Kd8CEaaOfjdMEdgxY",
-	"kkGjspgmaJ66YUtlS/+XAjHTlJdU4lL8qfnTV4k7rRPaGl9/Or5tZf/e3+DfQSvktjk61n5mOVt/dBT1",
-	"v63E3YrQiExxXHkE4PeX7KNuZEUwozudAuBvL0eN19+AK/ES9dkyyKWXUt+LRULqHfHnzqRfMjq7D+na",
-	"BnCUE3JmQ6iku3bXmv4x++f8idrUNWA+QkESWtYrBgua4L2GWxNfX3h3nS3KNPHE+wCMjxnSzmbf58hC",
-	"GBmn14tT/PASXr1tNtK5YkngkH3DQFfykxqMnAyjAuVIUFj+g4PjXmm4046xuCDEKYkMImqDHYfDKc5A",
-	"/ay+VSy5z5xaHcjcx8u37IC6VZ37jcxlL9kis5htZc24hwHN2c5WmzqAl7Zi8n3YaQse32uPZCWdC5vE",
-	"4npv+LHF9G5YVV5t+Nnl0moRaRJv+MnbN88rPDdf17M5yv3ZGwb84Pu3zbImfhPyil+iitzMrmVFl0pW",
-	"QYT8hbG59bpQotgoYZUE2qOCMmP+XOUqPdwPuUrL11W2DPDmeuVtKQccy137njNRTeXCwtRKMbIVKJHV",
-	"vvVuI17nCZyfPndcmNNEMjsUghDfyfjvE2XXbCg4BtQgACf17unjRM6aJGEx1fwDc9d2W9qpoOUmvJWw",
-	"MUuYGLG755p6cAPrAn7zNwOX8Ot6K2vGQ5tZhdaaat5gmeV5FiesMK79tWM3+OYz7T6orh3cXWslyvQC",
-	"3yvvGfv5xtvGSmE3KGV397otA36sZ5zFUdg5fuYQJcbmna/wTlTB6FjlEaCtn6/fW4FRY/H3qPjBYRdU",
-	"g4pL7ngXiwcohTpJ9dQVo93EI98Dq2g1Rq8SqdeqPvtFXPfv8xsfDrTRzNQnH6mhcdqgYlnioqo/yDdx",
-	"fHozcbsi4QbNpei+xOoKsPhoVtqC0dHU4kFSf+H49Ox1ijHPdyHR2RZqg9kbp40Znb9HTl4X+MSS+sWO",
-	"ZgDqBldItUL/m+GBNSooxmBTYS531oB5r+jhtbUvm0TIBEO8sqRxcByLHOpPCjJkUxqPnRBzzYb8MRFX",
-	"85gu+5tcpJ7gu45xpVvIyoQRHjkzWxbaQxUZ/K31SrS+BWJbr8aDAlKRHwHTO14lJP6t9V/XfwzKhs8R",
-	"lJSbWdsBuetFHfn8CSl3XhD9JnBK2WnUtC7ceGlTJfLEEjOLp4TO50xEZGDv8wNzUi/8giR3wEo52wGg",
-	"0xbgOJjFsTbIxMaTrDJcPGHqpobJF8Va9VPgG4uwhAEjEVM3ocAkvT6rGTo8gzfXJsdT3+4FOV/59Rgh",
-	"4P2kKhsayRKqWBSejQr/I4qIXdvIdBjJM4q8rE7gmI50pizhLJJnMiEDa/rAVKu+rfAyOCUDo0QOEBVB",
-	"ywHKPYdZFjFYuJb/ZhxZxr5P8cFdpX42iE1k/j+UFO03dOEhs5TuovWmnmKCW2keK1F9XgZBPllyBKEH",
-	"u88bdcu7SYaIXuOKEnwFMCejG/R9yxx/fLO+XbmnQNfnWhGAKXDCHyoCJZE9IuPYpm+0GxkIXn2OM0bg",
-	"JCxmVLHCklNfGY18htopxE+BLxEhxn3Ht11mEHhul6TNGjFvcUT3cyKo1+kdtrrdVu8w6IBVKSyenSao",
-	"N/3Un2buzdPmIpYFfXkii+eO6jvdAj9DbqyjJ5OiXNyRJB2ztbsL3lq5r3rBXRU+gt75Yr+JtUWNWuKc",
-	"EDZYbEDqJVqbPP3AkqUH/Am1wTIBpjLGzOiSgC/1Spg+PrZw7Q7a5DVVCpI6/C/MWY06H7kRcnEKfJCC",
-	"KWxIzlgVzaR6eepff+o29zq3V1dt/8/1VpdMDjTdIVvan0VJ1bTnoj1sVh7E6zPu6k/fe6aC6QwfTEiB",
-	"eTqigN9qEbQxSGTzRLFcySjjeFVzxKaMRjuRrpd5zESx7pzL0tu9QIeKZllfxTw2cqFlAiGshYCCouZJ",
-	"LD40QKmUDc8uR81be8Cs4Gry7iLrLh9GK/YDhKdQJxoi6RDO7XcWrZ/n0VYjpIDJpySSglnlK8dCcVlf",
-	"FrTKSkEIOVnkNkeZsOjUbtFYm5+4GLE8ChESm5vkH5IL1FB/0WxZWkTquQeSkAdDu5n9d6t7jhTh+K57",
-	"4B1YeV3JAXUDKvPFdRbaZk+dt2pVAHCxcj0I4FiaNTWimC+do1G/b9CI/qf9uz2SM9Nrtqmc66lgL94v",
-	"xkcUt1PmTvi3f/+P/+8q7XR6h1/94Y8Pv/nT/+t/+uftf7Wuv766av9p/WsPPnWah3u3//l1/uq19+/W",
-	"tXnevfWePvjT1VX7wR83fz+4VZ8KzfXykk4CZ9rgDwM4oRi8A/GGhrWRTIcxIz+lUjPVJIrNKeZ0DkEt",
-	"mFGF0U0n3W4nz7I5bh+39x5UdKX9VYaVr6+u/vDP9+TqSjev//D1u4cP/nTVeP9v/976r+s/XDW+hgfX",
-	"f2jWvfDgD+7J/aKFvLt0MFI24lEw32M3Lhcf6Cbv6b6ILHXhq2g+AombGRBzo7x1bj3KoZng9o1VgX2M",
-	"WEoG7s8SCmSWzdJs0AnCS1CeB92Zfy2VZrP1ppfaKNLcYmDYL5YbsB8+cSbjT5upXIVvion5FZ3rHqYP",
-	"v4fPaYMIeWbGdORwULKDI2C6L7YcNiXSmQVeNG2u9cBUxZTp4jKcKobw8+5w825R9sLkLlHt6mWlXq7f",
-	"6epi6avx/pyhZ6fMyJIpxvPnnHQ6R92Tk97B/tF+5+Sk6/tzqs/WO1zMT3Fc43fx4UlqtTULHgD6Wgn9",
-	"/pGnmoGLzlalQD3t11W/tkIzipgOqhylu/q9MP93jJi0leZnYRU2NXFXtDmLy2TZtRKgySwzxqIhHd08",
-	"lrNZjSl6mUVCe1cnACFtk0v2UWeR8HOqjLrBFdQ4ERZ2mNZifGXqnblcVYw1nbskhJXTwI73zX8Ow3eo",
-	"TT65aw9B6QPuxBogMHO5RBMoiF9XEA94WSjaE9iqeaHhANqjkWkqr2NvQ/mNfGhiwR+EDgKYFbawXkhQ",
-	"JQZeFeNBwcQRFJwhX1w1HSU7fw8CJo9NBEHORCcJuKiNTsHsKjpjOoNvQVYMrAY2wPDrQiotLdqihzJa",
-	"+hvyp5Qly6y6S/BSFrsKadX5iIE9TaL4z1Dl12H9OMMSnkGAKLOUIirMh5ayr6Yy0YMm/hFLMbE+Epnq",
-	"vhz3EyombFBKMKigBa04ubYH+AUbkv2hukT+fPHqJbHPbXb/Saf7gHBhw4MMmx9Z/gOLvZmDH5HfmF0F",
-	"egqYk4z+G1M1rRg5IYBone0SybULLygPi6utztmQxgyO1mEibzCYM7u4p1h8iTXyskh50qT3o50tr3gS",
-	"CnS/lHiz4U9zwxsNlo4068H+E9aJubKLGyEXIrhMC5aMuio6BDKqHNQ8gB/JOSISmRE7HOVHZIBLe9D0",
-	"A6ISRkeIM60I7ArMm1Fk5NJgclghOW80G9hIkNzvqYhejcf3Cbc2Y0IkdRB4Zum5YtrWPSFtjFpRxAqp",
-	"2UqMImsrvLF+ht/9UbaZqczMmByPna2snMeFP4e2XfHDMGqmX35hSgEYS47HOVb+aRH5akHBaSDAaumX",
-	"SYByXU2XVGprrPsRFDOYHcLVlXB13LAAHjk7B8NLEU+ruKyh2z5Q1Gg2oK+8kgJ2lv+tGNRo/mC2Nvjw",
-	"wvuA0VhPa4ofMZXGeBkk80QOA+qCqkE7c1ge8qaA4yFv1uuetsnQTJ4/CZ0Gb9+ePzHnqxELIyqk4CMa",
-	"g3O2Tc4jRWY0Ys79bOtdmP0qxxl69ZE1Xh0c9h6UTYed7slJtDc6bHXHPdo6Gu2x1snwsNs6YJ3xHj0a",
-	"daNer2BP/HWzrW6bjedyci6eyWR2R3nm1d1z6sqrs1RPSa/dyWvSAV+roTyQ4B4MyjqzxThQWNsKOYHj",
-	"dceYDJaiPKb1i6BqklCh+/U3N8PdrxRc4NrkBV2SIcszPX2AumqeRN7JbxJDA/L8NpunRw7eyI4DEmIQ",
-	"00/9AnOYKpbUl7Wr81A8AseEjfnmmhE1N/cCmsgUk/St3x0PiPZqh8Su2V/ODHEjXJOQA5JmO+XJEzYr",
-	"0pV+J+z9TW7JbTK0XrBkwu6nU0OsRLEg2kQyo2wFvC1CyzBHbdBSlgr5pZzOZdwoM4AwI2tqEL4SzK9C",
-	"6BnAysU8S3YdyK7a0K+MqVjro0gdLk2wJBJxFZG2id7dEjftDrVoKF8NIJ2VjqqDIOOqH77J5eVsIGm6",
-	"XM3G/Hi3YjYJi8wNf8fRmQsbIgagP2YmrWF1QZeYZ5qHciPekyCD946U60GlQondcz6mUQ7Yu6MKIKXE",
-	"qBxamIvc4GnzhViVwkIiFlrwfu0IRq4t0LpCpPV1ZSTchnRruOl29lqUueLeDnq1ccGvKBWxU/d2KVHE",
-	"lTsEFzFZZORwHSgc9CgrQGrB5dCDjOFewqZw78phvrHExDpSm/qsq5+GUU4zAZ9VBqTCculrKpaAmijH",
-	"WcW6xPPiI4t5oh44m0RWVTJi6sbDn17rq6/z0GfjcN6e2oyDykAgqPjGlTvAzR3KEsm8RytN+SVn0/aH",
-	"yE6rgPkiiysC0gpR2Ki2xUNWJsvjW4CFEN19MKWl6I0sI6DApkI3K9YsIHlUVyv7aEMHlhlEWY55biRX",
-	"ImMP5S8LLaeCaDqEvQwxkeijapMfzCoY0dg8VU2Mtx8zFqkmefvHTuf4oHkl3v6x1+kdw7fwzxObTQtv",
-	"dM4wrBBVEaKMTipGNtOWJTMuaIzWW1vl8FG52paZtBs212S41HA9vxLmXyWnSNUye/y7sMy+cABogewB",
-	"8+gr5z1Bf1M6z8vl+DY0OWeC8oeTuW5JpVrdXmdoVtfmyXY7uIG9ZIv7JO02iym7IEYHIo3jAdhv3ZHz",
-	"O0/jXRlVkuGHhCCTi7d1o68B5ucpoSSWZovPaYLCQ5OZVJoc7hfwQJ0UcRGI9lRQtvzbPKZL9L7ihqck",
-	"kjPKxZXAJmNGlSZ6IUlMhyxWTTAGYKLvoG29ZIM2eRe0HQB6JlZBBTkj+EhGaKwjL5/95XEeloDobVci",
-	"Byo1wmU0ZaMbVxd8t3GpDvsuWxlXV+335/z6/Utx/f6HD9fvz+j1++fxNfz2JLqusU78foJbfUSaykI8",
-	"JlqSbu+4srSIkHc/oJqIfIqFWOCmYV4wJzJN8E5iV8qVsEvlcZMomSXnuKIZzilk7s2U3LDlUNIEG5LK",
-	"LCESM7BaETcyrww9o2oJWRGp2Vd4lI1T5cLlYS+ZzSIFJPJAnYArkY3R6otTmWhil4Gt1+4QKvJDMwuy",
-	"o8NRxMaTKeYo/bRgiV6mvBwpEDZblSX98e4lfaGAUlAYZRnMGAAAH9Tk/dyhlrDLxQnWYkKqlJdAWC3z",
-	"5cC8ScfGLgwgr2GQqY8zRrNiqVy5xCEal0+fXZV0sjWbPtTlOb/28nwqKdy1OZgu/3JnUSWGEqw/H57u",
-	"JJE2TuRk/+DowXYlEG0P60IGL83EgLVhjh8UwgbJS8DxxB1mdjaG6OToOtVA0YNgbiGMSa2KVXJRX5WA",
-	"r40inb3wslJ2WTXSyvZUC8lgnztl0cNkgHC/WE7KNsL9soi4SzTla7NprDDWScqyLDyiTPeOL158JYmp",
-	"dQpUzXx1Hu7LYiE5fI2YhbQa3vrg5MRby/ud4GquyUv1YztDq2stgMWGKaqDh7Z19XCQWVgqQ1sBuLS+",
-	"63DAqUPVy4qlZoVAsxUWFEPe1gwyzQ4H52kYM8LB+TTmOOtZFTje96o2UN7nom8rP8OfM65GUoz5JE3c",
-	"G0LmEReU9+UHlsSSRu7xPJFajmSMfxnlleI/laZx1o3mMyZTXSp35hv0+xDaYX2hjWYjGvaHqVriv1JB",
-	"P1Aew25oNqKEcoH6O6iQfdBMi9Ag2W8u67GPmMYRzu+QRxE8xlCYvhyPjdyI2GwuNROjpWHMPJETo8uX",
-	"nsy4mlE9mkLwGXboR6vlbj/vV//7G7b0nmRhe34sm63ukv2dUJHlbkJNMRrNOEbwxWa1sqhvFxAkpOmp",
-	"jPrFSLicu5aJ5oexUf/tv/2FICSYB/ram3r/tzliqlsowD7E0tFkYotBjaRAb1g/q3FnC637peYSqlkf",
-	"YtzwTxmzEsk2MzriiV7aXBqWuEXhVcrLzMejWCob3HfDzHBSxWx834yKZd+WGVH+b3idVxD6R1M9NVM3",
-	"okhTKlQ6n8tEs6g/YxGnLsgQZoUWh7hg9Ka/MmjhNTAhfCX3qswvypj9sSvjV5+/DRq5WG5wwM/m+rF9",
-	"+RdwQgmlkxQy5dRmtJ37X0ABPTSybfb1c/c2AppH6Uhv9uFr+/KtVw7xs1SYh+KReWn3aoE+SDOz1RrN",
-	"CZLGbEPWvYFXN67tjh95dd2hbPMm31yaNyv22p377JZYu9YhigA7PBST9XT+YF8OepxyvAXvJMZ9YXnh",
-	"mH8383Fxi4V8UDO3udUc1NaxTH4zKfCBTRr2hYBh2Y0zD/YFVWvGRQRJMUuZJlAvBtNhVpub938X5uaS",
-	"nArnPNineHs2x69y2Al0Yn789vFrsn8EhsXMB2EYO2fJlM4hxxWatHbChE24FG3yLq+D23QNgzmFCzTn",
-	"eQlKruFKnkC3mF/Yq+JKfuo1926/br0/a/14jT/s3T74k/3hU+/2wZ9WcGajqBCbAnF23r5jHSRugzm2",
-	"iddYUVMI9vEpGaAH0Ub0m4P6K4Um0kcWybpZqts8oEpxpanQfqkc8FtOs4JINq737JzIxPyBpXuKyQDo",
-	"usTAPaNwu2bXxyLb6iCroN7cEbmq9PACtviQoZFwxQTZOay5blofN6qLWV014SVj0hzy0CFammOVJha8",
-	"aMzR7rKRCaC45kr5zr2qGeBu1XKs0ruTM6vUliOlmfNz1cxlmlBg5txqBBDeHPNqUzfPF3AcvXE6UglC",
-	"H5wT2tOmx9LcLRQZMsUjeCaxNjHFWP4pVSvy9owEMru5Wod2M37t/fr8Wm3kshoh05qLibpvpbHqrQXS",
-	"XW0mUTjDFSGBzK4v5bru5rbzW7yObHMBuKsqX6lXghy7DgE6zujH1nCpDU1wbubrpsaKOIDLTJ4Bh2We",
-	"shsQaoR0adX8R2QQ8w9sUFRQFgnXmgksNPWIDBKmDbF5o+YbANDOmhuyK+F1Uq3LD2Q1mo0Y84dskysu",
-	"7peWq1nBm8Y44UxEYAoJ10PPlPxChnr+lWCpTsB6BOIjBoPWnOop03y0gpQf6sAcAZTCQnDbaon2KHV+",
-	"PPS/ZE4LcFhwYQHJ8WVFFixhkFS0QR3D9XVXX+M07KoAnp1VW/jOzTG6nWBSMxjDO6iHEIbGPupSmKVt",
-	"8SuLHSuKkYMrbit5icff8HUlVH/vdaodVvd202j2RiEJFLG6PTht4nR1lxYECbAxo0Hkja2RtmtGV4r1",
-	"27YIC8ae7TLW727hdGU1H38OKYlvsnbrQ8VtjN+UxTbc3QmzdG6EX13G9BtGo+UaEBaoXDRokzPcahB2",
-	"tPDw7F1liKYPpXdaCd3eCDUPomyvRB6pznUIvP2XBXNZI5G2yDyozMO9APu2AGGBOf2l8PfyePHN8fds",
-	"0f6tNzd+TrSDLygV5iyU3l+3YfHlS3i3mvO9roh/4fPKLH3HLGauYspoDF8phL+H9iBSBiopzOlPKXtE",
-	"hmzChbLoGSrR/TK41OfPkXzDjIC+VwEsd3poSYYgFvgHlmQ6YGWyjELUn9dGeRSgWa1OgEb8bNVvFeLR",
-	"XRuZUiQsPPdzmeiz85qbvdVAIx7Cq/IqAZWjSVDv1kXjwET6BRHQFrTb+JaIqxFNohBNT8zJoPxy09nL",
-	"O6bBdLSOAtCO7ZUEzXZwpRmykYWD01M22y1dnpe6ukKxJLlHWwjeYbf05E4yFnG92ZThm2iozvxfn4mq",
-	"VFiv0SaEeddEhehOhou7JQ2yIvqgKG264zDty3zyOUhJ53ckJJ3vlgw8ggLLGX630Z9xnNffyYzKREt5",
-	"08wuq1yM4nTHkqAkijNpmUuI8GoL7AxfsJXCTbKZKKyPjDX1Iv8ZxOeoVfd/FcIoXK+L2AMlDw3YRN5I",
-	"AA/c7fKAMzbT9DYjHJzLtjyxjNNNalyGPvyw2ajdu7sddyo2pIFaxhMIjhMRFxNShlPa7S5wK8JjU4He",
-	"yqQVJgKy7OqX9HeJDImkd+UKQpREdImXRFeLUlu2YLK4renhEggD22CS47jsLs8TjpJHhOa4eB5ZQjpU",
-	"vI0TcSNaU1I0okvy9dvLxw8qaKvBi18mKNbvAidVjHBmdLajJGBGZ/VsySpXb1dA3Q2vflldpLMZTZYb",
-	"LCwlZ8BcFb4i1IDZwE3gTlMyMQtd1c6twrI0kPUDK1U5DzBPSEQ1oCCiRr+Ri9PfXWVA54APqA5tAowp",
-	"dxqnlprGd1x4gRsQHIcN11zGvvoZR1leGcT3ckFiKSZYSEPeoCHc8z0ZWcrFpE2+90r8ucUKX7i8rcH8",
-	"oNNXEOaoBk0iuMCIbybIYH6SPwoZ/9KQqcfQNqNi6brbsVacU1uT58giTkW2Sd0tb/fE3AUa82QN0Scd",
-	"PSVzloyY0DxmXxL1FXdaWhNY8YYppteaRxXTgzZ5HDOalIq+ADI1JkGB7wIKF9uSR9npCPYeMI4GjkIM",
-	"iF2bAGRf29YYqJjeHJDZ9hXkV00IjtGGRHYYz+iSRLLtisdDQKUfcjMBqzGgwEIU9QBUKYyq8S3bqggR",
-	"AAHXIZPmxfOzS5pM2F3tVOcC0uFg48+4SDVTFqPVOjVRrc6RG62/ZOjM8fYy7euhMy78fruVk6ygoPVt",
-	"t1WevjWbyrN1JWweL71yTg7eYEQFGPDXJIT0Dg7XuwlzXXEdXS5fNax/373vVZUL1wmqbPbvGjAByhF+",
-	"ickuXCbcvN8mZ+6vZZYWZ6XblKosEbs4s1M+ma7bx/lKvW02Yrm40/sCPdR3+SRNJhu4urxPQi65izBq",
-	"ntv1rjI97vpiMJjyassCgh7F+B+u266Mgjo1y3cAi1i5Q6PpnLwKNpjnvVHNK5F9uUi4ZgPYpvgiWgG8",
-	"ZmgUqWJb5p6v8qjOAeUDK7abtjK8bQqyZBQ5O78Seeco05Qj17wIGeF+BWAPfQTeaOZHAfDACr0miaW8",
-	"cRLHyk7Tgy2f5zgyDRWQM1ywtc3VoNCQ+5V87Xf2oEkGUvSxfPIgL69SQ3YxUMOfqCzXw3LfYbcAW1we",
-	"p4JsDKSj0WxkHYelt1leatP1tbHajau2oHAfgRBy2ndJ9TYXaf5TyuxjnaQgXBhNRtM3AFIbLBFiQZiT",
-	"PC7BQdfr0ZRhtRvTREAVLWR+7Ch43wOGzg+wDI/HUYgowmA+b9dX7XnnjaMAjzQ2ikYGMVZcJYVyXIBd",
-	"FprzncLfZFB1OEjTaeG+Sz2Mvo1PFSX4fM5qvMIOR8LuRve0wma37eHSknHynU2wiBn9wJQLr7hq/O9/",
-	"/89VY+P1fck+6gs2mVVqM+6F4mY3y0hB85aXkbJzLDK7FGnGPh/KbUVGajFA8f5MChawNDJsN4PNQbyn",
-	"0mmR+dZsh/G7iiBsjhgvPSbLXLVrcy0c24W5moXLorgAuYxSJVMLVZfh/8oM2zsPkxNsQu2PVEyScIzB",
-	"Bfq6a0TKkE2owM1BSSwnLS7gILUQnGS4dO59DtYCZZ3l60ToxslzUN01nKKAATeo3npe+6xO/WjElKXH",
-	"GoHVjQondWO2q9p5EhsTkSKpiAHixurhwC0WWWiY9p0yBOd1Rfr1QiY3GYIeQF3jmGM5mQD2SF4Tq9fZ",
-	"a3fa3e5eu/Owt5/BSpuL5DKQeF8tQEKV7qdq9zl/bvGgxwCMaOyjK5HtNCC4oVvkkqRpuQhjbWbF6WHV",
-	"tjMxQSf1SS61/EIwjchC4jXJKIV4yl6n4wHCrGReqAh0KLmukDBXYG5hYRYGA2sh3x1BgcIn4u1826Ad",
-	"wRZOz0X0T9BQuXKGAmA1lC3mikz4h1BkTwbbvGpdZChRJVTkNd9kmD61yUagBCG15pK4YHHcwuxvC+Nj",
-	"PmtmJg6Z5Mo+7lMzCza8Z7+zR8o514OK/eM6VGAyT58/fV+2j2yFqXxh9Do8/R/DNWS9iRTDwqcsYW1y",
-	"CWkcmVNMCSl/ZhFGPKNL3xz4Il4Gy7bhXcxGQG628YHI4NkL+SQumjrPhjDaLpQ9yzEgb5ums/v3eRbH",
-	"+dAH5rDHibcuwQH0NOMYur6L4a3qDA9Ss3WMYFnKFDFycUJ2ToBtF6WioErxifgM3dSNE516X6mqPjXD",
-	"3B+PpmZxpeU8wVVQsymSdcZhsBwMrE4PCgOYENBgJFOLIWuWvgcIBRFcgvBfuorhkJktgBTaWbu7/flu",
-	"GXifB83YWm/aW9rDYdK2L1Doa+kuCXCV0fwCGF4TH3pmlUmjikD1W3fRyVEuSwfg51ArhSTjNIETzC7g",
-	"ERVGB7F3Fwtj1s7ChgJHI4SwGqmDqo+quCh7+2tTfNOkBgkUqfpKZeCOeewBsA9K8zRJwmK4nbhQpf+f",
-	"vXdfbuNW80VfBVt7VUnyomhJviSmKjVH8SVLEyf2tuTx7DG91RAbJHvUBLgaTdMcx7vmr/MA5yHmweZJ",
-	"TuG7AGiymxdd7CRLUzUrVrMvABr93b/fDxFL1kUUqmONXrFFCCbGjbtiWNXtgzM5WAsNtJ6jXzxlzD9s",
-	"rgnQ4qsbHx99877HeiLwdwAzeDEjdU1NKaYoQwAX26SyAhul1nf85ap2y/p435mSdfhuApLevsqE8jCR",
-	"IcQq98Z81HXdt5EaXUCgYI1YiBz9AmefPIPozjr9Ou4i5nW+FbQRT45oCvg3zmcBeKTOxyH2mGgFNgMK",
-	"qS7IMtKUqOArGuPam5He1JLgU/NmbKa+LlEgulVYbIhuFCN/FJyTOHJXB/yYKWae9dOlpC0HtsUJRnHg",
-	"Z21K8bezX17WwCEAkNiKUFBAP4BgPoYOGhiT62HLhwrH3F7Zkr5C43Cjoxt17a7GMHzNmkXgIuC/Z0YT",
-	"lxFwb8cqZcEoHa3FeP0L4VaS1a1up8bPY9tylMDJ3UX6hlpkp+AyXJ+64crRR/cazvuZylO7ga8UgMVt",
-	"zUKdlJy+E3jnhRWBnojqmpTIhFTEdBYNc2XKhg3Hq4pawe+0feDk6LP+Z0YJNDrnSDkQikSW/jRm6YhS",
-	"PSHvOh0akZsBI+uMrMo/Ksprrl8CGg97ndTJs+iCLxU0xE1UprvTc7q09qt4Fz4Aiiiq3CoKxqzxIWAR",
-	"A+pd2APLXv1cxcqNpytDKQsU13C5i0TgpHE+a3nMHcLfIWQbntaES2UwPDs33nRyc2PG4pfpwsipLghK",
-	"wmjQS9+D7+LC8hPYus6w4KKTZa8j9C/cCjxebedSWOmQdWjzYNxIltANA+KEgb4jjJC4a/ZMv1+3QquZ",
-	"hxeDoc3L5EYWOm7XW6c5BuAPdYTMV1qqdQ16CNZzfvzmTW01BVziqBBApqlKgZUgFg5atcJGX6gowJim",
-	"KgYqPWeCvJuJ7rBud8/CBwDjestbKbaet29x3adyM+It/vg2ldSv+brFef3NTAWWYNFGqN/yzZxsvh7v",
-	"lqRYFtc0+nK+2xJd/IBbEVxh9DVfIIDcw88YRkac2iQOjp+DGrmNFc6sD5SvbaUu3RdXLOagEMya03Nn",
-	"15uZ7kY3a13ebLPL9fwD8qtvwkHw9SyrX9MZnHp7QZZKPKVarhZ0wO3XwFAIeSohG3cOUCE3M89TQB1Z",
-	"NM2cNnOPo2y/RD29bdFK60TU+gHl0XOmKJ3WUwPy3ulqqt6k+mw2VBE40TAQCmcuIinVbSbjrKdnxNKf",
-	"eNJRZRB76HHZUFMobNHEaA4jPKs6QP+AVGxiLSa2PwXYFL/0yPVsrm8JW5prWnRcTEwpf/7qsa4mg4ZD",
-	"PiPN0lbst76FCKiQI6MH1brkrg713Dr1Z/gccXRTMk8XMHOXU7/9j73/++GvS1bkdWQaNlp4MqxJW2Cx",
-	"C5WyJFi5XynuyA3C/BPoHDQP+Hr9D40jaapEpsI6xr8ImUT310jqmsqLRnyGGHYqvGZEZiAVAuDg9fHP",
-	"cSDJWU+qM6tOo69FBlFQ12xWfWNe3cW0RIVEl5a3Wbg24TUyPzk3HfmoLO8dt8nd68RaiGo3ODEwNO+g",
-	"s/oi28U85DJBXsR/YTJsUqAASLNC9Rirh8pu2uL5okTu6lqRPCdrf8/gt7ig77Jy+EuEqbyJ77j1pfV5",
-	"I3jmXJaR/45KkiyT0G+I7IUmT92pEA478q2zB/v7JEX5gPgl+zHG0V0rpdWA2LxQVF1PDlvXPbxYV+XD",
-	"DsyhVmWfhxcwUi+yvFRFfW/GSCEj14MHD57sAlfe2dNQ3anETMlCgO6u5MWcqbTnrp7L1TyqAq9XyTJ3",
-	"Dve73fTz4ZffDt8f7D35QH+8f0D/fvBld29nH3767eD9/t7hh/D3+4NDd85vD97vH3zYPdtx/3F/H77f",
-	"33vwYbfzfn/vkTvg/7HT7bbdTQ9aT77s/tPOv/32/q97HxovqyEx3EBwBqt7sRnw7GlL8AJTm5P6JHul",
-	"M5ezT6LvRATcVqTZgHDBY27Kw/3Dx3sHB3uHh2f7TzoP9jv7++2DwwcPHz3+twpPZcMbOfyu+ka+q7wR",
-	"t0APv9zcotOaP/7yb/XSoMhqcfNjJLCIjDpqSpnrI5S6AWeKFTM5MRy6If8l07ZUMuWCbYR+X9TP+VLm",
-	"gxoCgjrmg/ZXoiSIY3KbROKc1OG474JNAUUlzkJy5oTTRkGI1tHirShZsnGPxdKGNH9iFIyZewNywPg2",
-	"lAspYbC5mUKrr1VXL4B5tEI0+6WmwUU7JZ5kK+xPv8h1Js7bk6dDWa6sFC+LST18YDKxyt0hcW8ptW2R",
-	"ZCmzNwwl4AFTiwbXOLTFL4rpL6lYw/nwWo5UKnwoKhtoU7CVUf3w1i+5WaahK9FpNpqxGWAobQgneIBU",
-	"jsNAdECujyvyFG5aq4gP65FFimwwYFXJCNp2cjHKyr3QszdX51r9PRG2NAW1u8ajB0jwgdKqcJLany0t",
-	"0usIqdH5Z6p6Q30XkI1wtmOlPnN+TIu3Xl29ieWZjfbGHJL6wf7D7x999xg27jNZyhoDuS+SVJZyj0o9",
-	"aTPSX7jnEL6zLfy5yE0G1CKQ8jYjZdkASYBeM6FQEV8x0QwtwLvdpIppOKATufQUZZI5B0lcWDmrBdPd",
-	"uMb3BqlKKyg/S4gk1xG1G/NxSnsJRf8DmemYi7NOM36pFWKNbDiJ/y0JGlecPvu53SBXaiQFfMDbVmQp",
-	"WgSVBmIJco5Fh5tcCwNo04yInZjcdD5r+ujRypUcqVKmtM2X4gDzJH/hC6CjpijtkmwvE/ysJcXenpyp",
-	"T+VrWcw1aB4s69Vu7M+pxJ19Y1GrUkECLwraCgL3Tx3syPoMPhnTJ25FK8vr9GHZvno6nOjLeme8XwQs",
-	"U9pa21a8PfG7hArExXPZGwr3CNAv2FMb6cFwOSRDbAPiNu+G9bxXEpJfPmxUTJPXydUz7r/zJX3siG5M",
-	"EAUC9ay2/u7dcEb5KEzyoJC9pjzqxzjdG2J6Z7WBN2haorB63EkO/Ye50c48NOv0U9KFJ5tHu9Z+n6M5",
-	"ybDB5lkQKps8d4llHyPlgyQqzXgRo32dV4t8r+s0CZs8Dbwn4SW5TRYRVdTUia7sWwEJsNi30sL/7tlS",
-	"jbew3nSPf4E/8EOjP5QmuEjlr8BtW/1ri74eJ/guDNwrNnb4T8+1OmerrNlMs1QWxhupHk/8UpuprqjK",
-	"mlrVSTk0xZrhq2M4+edMp9eo57wGtP88yC2OvX6VvJqsi3SRxKwuRX0l8sZcBldi966wiMui0n4F41q3",
-	"+2ru5GhFdDOCuhMFXsiz1T2jtutbZeb/SuaujwShgct97DRhtHeBb34Nq7eKlJeiD1hi03AYwodrIHS9",
-	"heTzmZKjq3aOU9bJ48vWMNTYUs5shXhoFRRbtXVmVfNHKS/R7PbkRF+tFWSDpd6sp6fW58GXRdnGG3hd",
-	"GOa8iRd23T6ExVesNBDxN7QYVBOgcYtX6CacYJwhyhJURab7Mw6G7u89kXv9D5+//7Ln//1wjX8fHH4J",
-	"EdL3IYyvJ3m+9aG2raD2ja0EQYj6DP5F5hOSdvHCPY3bDJypAwQ/CtwQI6T46C5DoB8jEjfAxP0L83sQ",
-	"AJvr7w5hOrcnfPI+HvaDfb8ZgDxqdXQsTIP71xrl11ZnayTH73FNPxBV4Vzt/rplEL6ggfnKEvyU5olc",
-	"NqtIqHvhV4+NL1Q8NlYvYruM0Erhm84JhTeaekiwcbOm6E/KSYEG8a3n3A7fP9578uG3w31OtP2u0291",
-	"7/F61Zx1kJaDRpUVFc346szb7andpEIjVIEuK+z8A0nlVfrVXpVfCeIEUfsxMi0NzXQtPTunVdP0nHfT",
-	"6org1jfUwout1r9DPXydlKVTkBu9i5uU5PZOlH8jUb6p3PtDfAe+Fs4uQ3S8uufEPeobwLk2Ves1BOlB",
-	"UL+1V6VZrbhBOgCf3YAjlGYWJOYKylASp5kVfEFNCGCTyKtZ3c4ACPFLFN+1iAWrniUhDN/Miq7f6Usz",
-	"mGv1HcuJXfZCiAUxU9iO0BYJzDARMreGNKANk6IqEHlTr24sZ7mR6Zpze01n02ts+oLdTx5gKSq7CIyP",
-	"QPGhzRQ79DRCGoo8s1hSnOcxWd9aYgDwuM5m89DOj27WFCUcojWW6u2blw3b3S6vBvOVEOYSXMXJmJGX",
-	"iCccKkX6UYOK3xK9SQldp6SK/ZVWQkn9R1XMfDatqyGfhIRycqQExbSkxSJxc6n0EZYTkIlwqQGh3Yr/",
-	"UIWpSxX2ZG+o0vMV9HHQwQ3vn8e37Zzk3nA9SvP9VaQqREScGb1qJJ4oEkP0ACrbwFh3taEgD946C3Iz",
-	"z/PzWHPm1OHmL7uJUSxUj8VLUPd2alWsra3cDcryavCfHvtz3YqujRTbQuafETbhLnXTJFHRVOkPETTA",
-	"YfG5A8BBZqz/G8OUmlNy62Vr69RdPSCFGy+rrwzKvnzPRsYMbFCj4OSUsKZNnLOg3m4eVwLLYzgH7BWw",
-	"HtR0CANDbzyaVUnmxpsjGVChesodCDwxycOD/QSCoiifuW4MM6qQwXmE5Gf1o6sQMgwMdEO4a6uc8lFt",
-	"Av52Sy2W1TkMgfLDzWOxAzjKPm3wQW5qTdV3Il3V5rGqV6jy/KaRFiNvPBq/M5jABkSg0tDGgaMI/nYG",
-	"Gnt+e8ASS8L89sbaGvM9g3MXOo7XFiabm0gLghNRE3HQ4XX5t78Zmhs97DgUOy7WVPliTZK4kl9ETXtc",
-	"OikkUiGtwWUH8ZJRlucZUaYtV7EPHq+l57EiozG73eupcenEVUB4dRZeJxZQIzmD9ErPaK16JRfeEoom",
-	"VpgCDJDveaZeMi4+hcuI2+Ls5Sl95y0AVYptWPc/sCQttyaFwjYwAFSnBj7xt7Oz10fMkYFouPiJMW69",
-	"u7LHaBRuk1d7/hBeV5YT29XWOXgZ8BNXRSPNLAbV3mptpWSU8GzctsuRUmGkzKSEVDcOGTdCaXomQHrW",
-	"99MhzW9D7hh32rYlMuAWmsIH65hea9B0eUrexSdDDTIYuVRDxqdvW+E0MDgbUDAyv7iFIrAerdp1wKiL",
-	"rQ+lLK4gOWxD3+OZf7/zQ68OFRDie1Qb1byYT548iVdyf7URSy+0MrFWRRAsETzPSJLUSx7c7gZBeKZy",
-	"5j5ENw0fwzgpoQ6YehqY22kvSxPysIO+bWQRPF/Cbmn6ZcBKsQSIvMFOrPfBrlMxdUs4MCgWEeQCQ6ST",
-	"cS3UB7XPbmSXaPWpPOfVvunRZ/hioBq2xbF5JYs8U7ash7WJ54B0LbVADSxvt63gszjAjxuzryLbjTiT",
-	"3EOvyt1ZK7fWi47PfU5RmLyx0Izn5s4AhcOfT9tNYj7z/rjarPZgoVnt/MPng9aD/S/dbjv+s7ZBjR50",
-	"vt4GqjOCoju0uOgt4HpUPuyVfD/1a7ekj5DNH9h7ZZbnlEnEdoPK50TwKOzZIAG4tOEbi5mDfGe6DwWS",
-	"u9KgSucG/i4rh2TI2St4qiSIF3urZXTPxt5qPqnaQb12gHLODt2wQdqPcK0Gaf/6fIs0X9+urOoSEJdG",
-	"zx2a1IBTJLNlIUtT2EaUvk2QT350//O0DqGksc9+zkNrYAoMq+GMw45IymGmE+RemFa4xkvD/CDESZb0",
-	"oUgJ3LDp0DiHG2kG0oD866OIUFceQQF19XE1ap9ZQd+px1AgEDIY0Ry34jADvINJhYRiYe5v1DiXs+bS",
-	"6BByh+LPegb18+UqwqsGsr4QiRMVBE8sN+YSoBxvVjVA/nrD4UH7IeAURq2EPHS1GNu9Dod3DS16GO3C",
-	"8JeI5lNw6utquLWasssfZ7e4ddAJ6KGZag4E9Gpq38eF+piZif1dRS7aIaKyUnQOaXnm15sub9XOcMlq",
-	"n10nedUW7zxXi/Oa8tz93sIpYyGV6VOVdaFyJa2yXyONFab39s3Lppjy3GtCfX4xE8nrV6dnySqc1ScV",
-	"ET4sy7H9p879+zvOHNrfe/KB/9He+3CPj+3+02/d7nuqD+h8+Gu3+2F3pwNVGe7gh8/7rYdfdv9p5z7U",
-	"Nt5raPj3W6Be0rkp9d2kwvxAIOfZRSFhts54PS2lTmWRinfMhQuVcAuaa44W41G1ImU6tKp3/v54799w",
-	"hn+9/+HzwwdffqgZN+7wSZGVs1P3gnHTXShZqOJ4Ug7DXy9YIP3zu7OFZmtMfASCQQgZwBsT9+WkHN7P",
-	"zSAjIqToKNH/JS3xUeYZxpIT/kDc+RSTahFpEoRpCIitq5GkGVgO2+KY6V9Y3pux8hirjLzEw1Nwz4tJ",
-	"CdEd/yNTJqYG8La7+lUR0/juJPby/L//87+S3er8xtnepZpZ3ytNlUpDwPRCD3zbiuTTnu2ZsUrEhbJZ",
-	"Sp3ohckJow2+L4gDw3KHV+U2sdtgRv8IVMSv+iu6R6kJl4HFmDG5xYZwltawsVMHphMTOL45gmVahLaA",
-	"/hg16+owTZhXzNLcFqdKifduAyldZj1Ygw87xSRXFt58OLqLs8/cLIZKpjBz7AXY+te9V3oPJ733qh9W",
-	"RI6zn9UMighQKiEbwnUx0yLKPd76NWEeOaqSaRKSkfo0zk2hCtsRSjvBOjOTQqi9kcxyT/1DXa4TqwqI",
-	"XbYFQiG4V+J2OKkfW8pZVyOJIqw3LDDVS9KmsVFlDsRKh/KjOqpUz6SqB/uM1HApBqokHPl+bqaoeCOO",
-	"QevprJGQj83TqiUdyKyJSBLPQsMy/Ai9yPQbxYCiwaYmEDK9LfKtzlYkJipVCe7wIfrg63BRRd8llWnd",
-	"/+yrpb7cx5vs4YtLWoFIHGWHqfDjCJkbraL9+feJc8789sSLzplJqbo5v7hJZLpv6gZrJ+OxKUrIkRLe",
-	"IDJY4edmhRpdqLQTkQKANPNYgtwUTsUVakTAWFocnwgg9mKiMWYRECMlAQilRSvlZIH7B8i5//k/xQsw",
-	"mW2pxtYdOWhXBLWzkybjRIzkZWXnteqEPDdr03n+S2l39aGTDNTLjuOQViTYzJj9BwiEjvgRBKDoTvb3",
-	"H/TgLPinSgimCXYTLlgPo+gP2nMv3TPrB0epeVMw1EaCnPulQd/oYVskPz1vuEZmexziTTz5fkgswKr+",
-	"aFK2Yv759NWvWIb6Yg8hQEGvG4ZTmet7d26R6U1GEFOTI2VBDMz8dy4ePxQ/Zz+2CBeADDqtphHeJNab",
-	"YUCaj/FMSZ2WyoqDw+/drTD1AurVltjI3c/cJUMzdQtOfiC3W1IfjOnHUA+2BS4o5KdGREOrGRymFQaP",
-	"uG24YWe+D83NkJBuTp/9jObQTwZOc9bmKXxArGJTQ8qM2DHQ2c0oQX+hcjNFFkNRqBJtrTGizvG7gpXD",
-	"WhNYdKVT/hSqassd3BP37h2LsSqs0ffuga6U61k8rUab5qjWEqKPh6l92/xskgzh4esbJUgy4eybJPge",
-	"YIrxL/iOPjr/eP6BHiWdRdG9ewhrBAd5EG4xk6q2TvydLgoztYDLlYDvcGomRU8lPBVvt11DgBdKiVGm",
-	"JyXZbcexfobR0UiDT7FE8LjVbAmN214LKd6+eUl6OB4qaAcoBhSgGLp6LAs5UqUCIuaenFhVnbLoSe0M",
-	"TvhC0NixR279UVhVFVEEhEpfq4f6hTneu0dc5bZ97544ZjpyBPIB8w+NWaZVXdyy8AUyBTeJaHFcPUBB",
-	"NRjNxKpOV9fu2hL0AgWeqltYjGVWtIUvbvEZ36nzfowtW7geJRtXNLiBzHQQP85ZbXf1K8alhjvjmW4X",
-	"XSil3fjSFrGWqigxC9s1pkTfSR7uH+DV54WaWJXstsWpEZdKjSvoTu4MELJdjSQOpbwADNFxYdxCKivs",
-	"EIIJfO+WX76JTiFQnZveJSwLlBXiOzaFSuN5ikyDyQ3VtVUZYiZlsjCDI9JMqJtpGyRQnWp5qJF5CNEv",
-	"IvKmvfPGmZC4cbwLsAOk1gg8syuswpeYFQKCN1T0LoBwGc+1ni4aBADyRcOVpKTnO2i1KbvaGcY2Qir/",
-	"lFnM3MzMpBNxpIrk4f7DpOVhGfPsUiH5bKgnxY8UA/lmUrbFczQO2O9C7YkWEFJ2l7RXZSlyJW2J/JvO",
-	"90MvWFD0ZgQkuYzCU0eLDW2jWI6ZEe6z0R4ki9aZ5Q4utZOVmTOhU+X0l3tFsXENxG/grkk75365V+Bt",
-	"LgpXOdscD21bou9G7PZ8xpsAZobOQw4EtB02n6orFLlx5D26oaKHJyPfNZCZ8I8xhTR0wh6JROpZAtYC",
-	"POpSzVoi0UarBPdAV4POgBIIVuhDk6coaXg7O42Nvon18EcgwSNOLB/niocfiZjMIlm5Zx1P+LX0SkYf",
-	"8Da2e0XvfCBw3qVt0Zo4K0b2yuA5+Ffkb9RZ0IVBJHZ1o/ddhSFHheNPGEDvTPik6QYY6LaT3hD2rXLS",
-	"lBeLDmBiXpZdHRAy4TNzH3hL5NkIsi865fpqAmjjyyGk2yAjIFAivFucpSz1EDOvq9mKcFqScPT4VlBV",
-	"X9FHtK0zS7qxhWwPbtWn8++5hSuy+HZf8ca2/qIkRE6SANKeFeGbx9gL09wj1xMMAVTFvsg0xKfOvYJP",
-	"dttdfRpTiMT4o+TN+wol/755OaCUVJViJ3n99kzcd6tp738mAoQv9/lWyW7s8aAwPcJdFDHJ4ReBZ06J",
-	"P8TpGmojAeCQ6mYCKVF1OFGQpqYNxhNuBNMPvxPSH65bcEuRNwyjG8rS20/atF7Mde6/ZPr6wCaC7w3F",
-	"NbXGgPclNedtjM+HiB1UdxjwTkKPH2AdIVAvLvKI7BDCFgtSDjVGkZVOG4CexBtwLN0XFFjPwQJfepqS",
-	"/KNnH0WfHX8hWHUQVje3BucCn0mbMmoJuxdIqp3pgft7bQ9TFs6/+nfjjDtTAGmHnNlqP0YFVJSNGD8u",
-	"xrvkh0YPsPc/V7nC2dCmJCRsp7b40ZRDNNawRm8PDGlatp3EeY34jvbo6l1WyIAQ6cR/V8d8r+AWw8aV",
-	"InHvIum4RfmNtsBvwl0mfoPghZPXv3X1b3t7e/7/3akJEtmL30QSaO/dn2dziUBfjMTwc3D5vZ2JBr21",
-	"e8/d4pnKS1m5xSLCW0dAOhb7XHAMgFIFY3jj/uVv8DRXssCvcmYm+LlAMgz9bfCz8d0K89HJRLxdCsrS",
-	"DcdoVRmN0mknfulQ/WCIWzth9NIwLJnOaFgync3fCWV7Wsg+0Fx4dE4KL9lLLO9mHW0qXDL8DAIKdQ95",
-	"Af+sHe8cfB1c3NVgF7oboLDmzl1UauAmo+agSnRfK4BVJkcCKWyCeEXniYL/FBOD+08K8tR4uF2NmyJk",
-	"/rDDKHUK7bW0+D4qIsG9wNSAzXqpzZQNaWUn7mMO0gxvfOEUD21NctmzdD5NAXY9DAE+C4BSda++5V8d",
-	"GNa8xNRB1fE1seA8MJMPwCXICaMkJICA1EnQwGuFmUL2OcMN81Lacg9e2N7JMwJ0zUqfNonWF2YFtV1S",
-	"z7hGF5q0hgoAvGWeI7y9eDc0oE0Y1BHqlXOYEGntQzDscVdhHrY0Y/d6GmIFkfuIT3aPBYFuSjX3OQwg",
-	"sc7WBoBl4wfm/Gwo/2HiI/pqQUZpak0GBh0n0A8fiiE4KmFxlU6PwmJz8cnQGUTwISNaF7WnAZQdO+pZ",
-	"rnRPkbtlRhDXAxmIl6BYOnjEoSEq9otdfjC1OuJhdI7nswPCH/RCexOo6qbn/k3qgbvBZHzvXnC43FpH",
-	"a9bhAj4vRgKcKylGHw7P/afSFmf41oAipyfzPEQGluqVntQ9leMbLZQPx9GHNQAexcJMBsOWGBu46xrK",
-	"ipQza9hnTqKhzcKUnRAVCroxISiIBCpuUOohG5MNwKXbLHpsW5xokchJaZKq3Q7bGQnk3BkgSpNYUKbA",
-	"/5jlCj4U6HfwvW0gntxu6rg3h21nCsUx9IagP1Soj5maip0E/9Hhyslkl+J3+KDx5CLP7BBeB7cPQ89O",
-	"mpUq7eqdtd4O3cWZWKYQaWZ7skA9d1xlRYvgsfnbo8/MKxSJ0rs0edrVbsEzfY5zSCoqzH82DfsOl9b0",
-	"+0mFl8+/G3y1yCsg8ym8T8CyPl6gNuvlxkJ9eQEbA0vN42exzgjN2hA39buFWi/gFVGiuasvlLsRv1Uo",
-	"Llx4eXYyVoVVqUqT3SNhDX6Oc34DmBqMDyle6cbNAFFJHHFXSyRw4vYJuAkED8kWtgiiA+u0JLJKtLOJ",
-	"yJWEaKHnNWWG2BYhEUb818Ucbxx9TVUOYU+wc3zizD+q84p3FJjaoAdUGa12afC9k0/rbsOX4ycLnxQY",
-	"Ve5HZrSNObNBHjyNchSwCh6hvwJS7D4cQk7em2QYNv5p7+1JFLmD5C/uu5YonOqXF3lEHUd6EZDPTR9z",
-	"wGaqyf8C9H+IAGRhfbftEWX3gqTFuk00hQlG+zefRI6NYHcCQSR/5yyw+5Ps/sfv7vdgcvGvj2A6j+em",
-	"SFfEp8OE3XE52JtkCdppQghnc9iSo9biB/FZzEXPEwqf/+UzuPNfEvHlqHJp5lTMTPwgpJ3pntjZFT9g",
-	"Yk/sSLfFRV+VveFO8pfPuIxfeGz3/0Ib9STO1rXEZz+cL7u77X+3Ru/sVh4J/iFkWn+AKrVnSB7g3v0Z",
-	"/7TzWchx1hHVx/IitqJHVG5N6vIHgUOnyc09H5JjPwjabjufReasYZpKSMd16G6tMGDaXe6bLiYKH97V",
-	"bheZIhtkvpRw7MTlaGKd+hJkQ8YI64I6iegy1GTezmqJBN5Vwt0bkTCKQzNHEBrvap9FMRr3Nj7Gsr2B",
-	"i+DsnLN4DEx3UUzKISADUIgpIMSnthWSobXcEpDh0IMqSYVWCjIj4gJCIhgXk3ne4U07LtRYFupU6ZSJ",
-	"rgi/oyPgdbglB26JKDn6JdqYn6HzqCMazu34f7VtnvXUzt7Brvgivuy6AbxhscE7nyWX0/24N9jmYHPf",
-	"FOgOocRztnzm+yasGSk0CLkRBvxisC46Uf2Fk4ddHYp+sTCAlK1PwipgAL9Q5VT5xEwIZ1RGTaEsBF2g",
-	"fcmVK95yc46u9vhXXe1Ub4bgtXMC+d69U7RgSBGAVRy9bvqyjO4pr3HAdSKzPTcQe/F9g3kuEhte8M5u",
-	"EtnGdF8wZ4qJsxRAwMGTO7HTiJGVyCyJgiwZpzCYI4ATeReK7CueWGnGY3IGE2cdu8HAvnb2hIV+nqcw",
-	"YNTDLN+qGU4zTkgDwGdUkACiL5uGNwBNeWEKJ6MyjYK7q5M3b389f/7mzas3SfD4QB0laHkjqUecUQQj",
-	"Jyw8x+iKwhSUtuCdwaV1GCat8c0DrQeXL7CXt4DlT74hQ8YjpUjbBzC6+riKHoJRAqxZDW4zMZGQ1YZl",
-	"Cx64+KjSnDlCm4bR0QHbucp1Qrd0q5W0ujpBLGHywT2esHdcE6OfQVQLyqpEbOLBh8mVuWSaQqupc0A7",
-	"wZ6gT6wNnkOmnVUfXVrpVGWX3KN0dmjr4/eIQcWd3QQcs5KFTcufxDQ07hSS1kj7f++eYNpGHOg0y3PP",
-	"MlCB8g9OIudr8dtRFX9U+4vZ0a4uulvZBb4Y3sHOLX/69vTs1S+JmIvQQCg9ia6ieZx5lJgMy2W1uJC9",
-	"S5pYBVEhChoEkbhGzAA/RG9oBcswLcy4q+dsUQjwVS4h64vERgfRy72+G6Pf5OMMoP/mGXukhXASCM7X",
-	"7gI2Xrs6lMfAwzApU7HzSFypzM2PLPWhmVpxYUqkbbDkTHqbAjMIC9qLo16yzPTAsqYnGpiwpF7BUfJp",
-	"nhUipBPcErEw77DGc+/cOStvz4S39+5/Zt5nJyX7SqXuLeMmeJHlyrbcJ5aHZGEgqdG2LCY9TApRlJyK",
-	"5Cq0WuAroNxzf1A0z/2N9vq8bEPUwScPH33XEokcj3OqGLpPJ/7VWaTJrjdGPuN/hOhCrWB3qyO6W3yy",
-	"vQ8pE+zXRYHU3WpFV2RlTpf8iz9R1JxIfeZbHfHw8DA6jtIM7wDd1iadEX+1kKKY5N52BNpU2Svblfs6",
-	"sYhXLx8oKYvzLMWz9w+ePEkf9B7vHfQP5d53vQdq78nF44O9R2q//0B+1ztIDw8rN1D4BrY64v1n0d0i",
-	"hCtaLVqGVmVApTHnzjjE45DRdD8c7u+LLx/wxl/cS3gGBbHQTIBCHqqPAIcgS5Uus36miiORwENI7nsl",
-	"UKhItcBvzpbCQEGbshds6bKrxl+oe9q2hQ+r7YQxr1ASZd99ulZXDfjcDHwshRo4lEj+dY/s2L2TNOFk",
-	"pc9w8Ad1JGRXA7xzQaM1Br8w57aTFQbfJ6c7v3cfyOOHIldlCU4usl9CxGQ2Hiptd9ukdW0i4N1YTkZD",
-	"mIG+d9hYXU0bCz6Ux0/2D3Z9mMBX7LGDUiKXNiB3M5Wg8sVahaIUZaHGkE6jsI+nEQPV7ZU0uk0JTPqC",
-	"7wHWN8fGWDslb9w1e2Bc+tq8tjgrFLooJlW14f+uJtMUvzcQ91b5Em3IJFCNSMjMlkakpoOS5n+ScQdv",
-	"EYsM3ycjmfdNMQIYH/gh+bDjBcTCj7ti5+H+/m4nvhPBUJB1OpbOIunAQOGDJ0ALp+Ig+QaI574y1X0Q",
-	"wF2fWeciQvUTegOYPwlVnR6Bre2+r3svsk/xJm7fw+ks5s2j6Sz86KdzjAV1wv/inj3RQKJCRQHhJ7cz",
-	"cfMGTOUpEKoXVGA4LZzjCDM9cvZFb1JYZzRCOgW5riGSFRhw2BLIMwjDCHHvpbPeJmPW1/RsTLTw18CV",
-	"uvISQ/HuKVTQ+DLTl0mAdZxbnixVo7Eple7Nzi/VrG6R5k6pvPnkJPy497Oi2pvRuJy1ImwTWo559mtK",
-	"dLtN4YwXnO0pxjnfvj15BlsCCtrcK4dOB7enVb+vev49a1Oe981Ep/HQ/UEY7EMcrM8DQs3KWJbDlndE",
-	"Qv2H87VN4X/w3x9QgigKdGLZZ/DEgM9IAmULTOLpUPUuqeGlRR2xgCGOdY3xi3COtUlj5JXKd7fwK8zo",
-	"ES2/mwRWsaHt4RMtGJh088E74LDe2ihQA9JYi+TY3TeJlzNg5MyvafgFhvGYhhFqHWhJYltspNJMItUa",
-	"7tljuAnvWRgYHqpaMmDBIDDBYnafCh8onU5jJyykc9DJshhUhr/wo5vBwQOagUdZC2KG69wNEZ6Fen6I",
-	"Q8PH24oTB+4UbUrV4sJ2utZ9hRVewhaWoUf7PQdYIah31s5y7ilomHZaR+YhzkPznGhq4lDpOazuOVgA",
-	"0WTrz4AZP4pnnFkmhqq+o0oDWdhVzsOJRh1KKJKnRpfu9Th/AGoUqq+RR75gvsWDXvjRjffwMB6vE5uo",
-	"V5A4LDYhOzCP0QVK41FmbeZkj5fdFXGEzcIgnJ3Soa/WFAXAPc0ZFHNSlndbAQo7a5hNzc+w/jwfCrdj",
-	"QS/jwbHw/6gKS6VD2gfA3Md60t/7RZa9YdKBmBxCE41VMZRj68RUiwUtaJaMxBFEA7OS/XJszuK/sPkL",
-	"ku9QuCOS52dyAK8MbYV3QwPGErAmsbUw0VEvXXXmcz+BpDhYkBRUwxnVg8eW6JAhlcJuW1IxP6/UMLBc",
-	"o8rgh8qA8PGm4PpYtlBARAK2DNrCuLAQufQgHtS3cFRp4CSzD1x3WnyqaR9Wm/ewHV2c9OMgU2lMy5nd",
-	"IDoxRIlTiyvGo4lFh/205svo3VAhZia5sAWbsZw9PzUQAsiUDeHZjIJ/PCM/cTZHotGJn5Uah3AC1X1V",
-	"nt+iCnQ8BNLQLTCya/gE4vwr7BUK3CKZ27oXGf0cv06v4ufJEYJ+n2+L1GlcIuh0kUXNjS034LQ7uQjh",
-	"Cpr0CyzrwbINQh7mCYSK0GjY/iAMlpXOfAU1Bb8p07HN5dMttv3BAoBZ+HOrSZMF4HI/oflybx9ph5pa",
-	"+jvUu4ZiV56WO6/JSJn/zU/yGEAO9ibjUNDlRRw8GOQbVvTS5lJuB8LTEqyqx0pXzyrmVryxhp3GCtCy",
-	"5xCOi4cZHYYRPon3TFTf3LRXKtuf6sGaUgNoeqEoiPtifSXev09sCRPhQU+VvDznnRgPu/JDRSXyQbC5",
-	"pQV4tMFEWduJ03EjA57ZaGTAdXLep/dkBfUmk2djnfTVPRX2TfzGnDimwebSlufYjBCNNByN15cLGpBt",
-	"GzL8DGs7HRpnMXqBZxdfKYzkF3BrmAy9uo8hWeF1lQdtYz1VyFKdQ1hmbs9Gx2FRn1Q/ShTyFFcGjzMw",
-	"0nscyKFPhjmrkXSXxV2NOB8YXxhDubMTvTifd5BxNnMRAMx0Ugch+OzJG1mql26QVCxEcP0oUkcZKc3k",
-	"017PWCwp8ArWBs1hzkdSzxiBzVb1x9yPYS2MEe4Xau6iemsCsiTxkQWpw+4mHNSqnJriktjM6D7+E4bQ",
-	"CnzD4YrKJ1a/PG3xzBDWptu81DQKjWdyUpqRdPZGns943jI7//vElDKeLh+re+PUzDWYwEaEIR+f+IYg",
-	"9J+hWIRVVov8G2j+A8RO92cKXGyNs2iF5sfoGy0mCD7JTwsq1+9sTlxCgIF3d+yaZ/p8XJiBW8aKxqw/",
-	"xX+hIcVWrUet9ewR7QxL7afLJ0paH15VNn/zS+VfUzy+UWZHYN02jJ9/r0jBxYF6g6eibzj3zgfAdzYF",
-	"OBaxmAElOBdsaMWzCf0p3B6Gm2MqbXhdRFXFL4qSrL3c2KocqvwQvRQ84OugoJ4qkCNbNi2heieDbo7j",
-	"s6d/qy2virKxBBSauMuo0A7uUCPiIya/GlU6/2MYOd2J3Zt+eOlxBwp89PEzkijWFeMgTMYoRWINkKUL",
-	"Bj9k+ZzYq7X6/a8VveQrMmlVKHZB6gpa/twwO1FVsgKUArc7prJIxQ4uZEskXBgJ1dMABZy6f9P73oV9",
-	"JnuXWFbmrmmLV0VU5xaaFOl3iHvwXWFHE8YgcldFfl1cJcvN/RLHGVHWZdHexJpj3poMwEXoUFUndu43",
-	"8GD3dzu+bJkSh1kEkUklkgSXc6nG5dxgsQWGvE/nKIqBEUZzoMT5EIW/XUckOSpA5/6yI065DuiiDPN6",
-	"DY50mBiyK1Bd6bx3Xv2tsjHIIYdgA5/QCrh2WYnKOEyS8A4qUsR50ngjvJSLZDElid8ZDjtoGaqzoli+",
-	"z7hAQB9DFr4eH6JhbZ4qRSvPS3OOt5oL3FV/rEyWXLb6smvaklVPgwt+wCDAWhvaj7/ikyjJTPk8XzIV",
-	"KeZQjltVzv64HyKa/1R7Ol8bjQkrtxlwuBHLWk2ZNAyRbAjpfKJQiLNuOTDNYCidbj43/X48/nC0RszA",
-	"bsIzsFKUK1vrhxVPpaZy3AlPKAk/qiudiGO5tStd+aEy2CgjTp50VHA8XwscyvfdsyulyK3q1xNVdFP8",
-	"xA8bWBBsGaIlJCXikXB0qPoW4n09Huezpj3vflsxSV8BXxaZHMz7P3SURICEsriAXsHXRtub/e+53c2H",
-	"g7KM7MtCCTvNyt6QNsjc1gYchDgk1al989faTDyDqJoomkA4Gpkpc/VFrVh4QI4LFCC88VBDCE0lvp4t",
-	"Ghx9hnAhryrOqDDjACqKkI4VXIPqzgjlZtH4/cEgWyiCKvxPVRgdjp0gTEK/stunMg76xGLuPCRK5gbQ",
-	"dFLFnD0+8YYS1rqRsRRf7WsTAdWMwzfuQA6wY3EsJXohQeaErereWm5kurBZww+7YueRj1lFw8uwUQ1P",
-	"coMI+bBCAdvV/BrWpL2joRCrwNw46CgM4uHiINIME84h4wTRxOqDo4dAs9jCZOlo00P6Ks+FzXKAS8OA",
-	"/ChL01C2UrtloqcyN8LcY/kwPLdmA0AeHKQBgBPoMvqIJlp9GqteubDK0WN1nTkQH59/MIaJ8zzgFULh",
-	"X6AAAwkIRWwkYdtRuTWmMKjbriwy9z05b3XVdkSFQGFXDGAgDXohM2qJx0g2WILR/EaZ7RndzwaTYuGV",
-	"Vn5rWuDKF4aTCPg51IEDGBLuH1C3hf/0RTaVegCc55miXjWeyRGlTugjCDlalY8jhzFqMCQxDH+dX0xs",
-	"RbVFhytfJr0DuL20YjTpDUOsglxU8CM7XunMqewAeoE/9Iaqdxl8DXR+mz9hH0uixrraOBP9Vjdy2D0U",
-	"eQGv1ONlhbGvGssRapwIFi1Q9OUAair9BkovFtaWDlVGl8pSXkg7L+8AbYh3NAcEJuN1Fyu9OJ9o+VFm",
-	"+XyevfpL/VD8HuKW5gBOD0ADqJExxUJRaMqDrhpfyzkZAHe7Kh7kZ8Llw/Ec6FjdawZM5kkJICipmeoj",
-	"xIOw6AVWx1dCkgw+s7p3jfXHAccLc9HVxmJv1ABa53maFWX1c4qO1y425GHcOWHV+1kZFcq1IMQOeOmB",
-	"JwO/IGJfWrkpxAlYF7m0pW2Jcl6ChHAHxkuqQQ48BmPHCiZoNKp24zSIJgwfR0WBbQEGODeluhdPqXK3",
-	"q8hUm5kJZ4yDyoEK1tdyoMCLfYk+fqHEBbiyReE8ZtMP3nypRlC9B+mJnUf73GoCN5ezFpRQ0u+7oQk7",
-	"FIO1qng7ID26msqdqCyLS/PyH7rAQtLdSrAg8PvD77/f7Yi+gZRaVka1eWjbSyxFRo8wygMg54yv44J+",
-	"f/n3iUKkrqiOK876sP+CFK5EKdovzIgrf98gUiDWFfLnBxU6C5BlNXWFPLyh/Ag0naWlsCWq3w6UphEo",
-	"5sJn3NWMeCOpIi9qHhQ7XIll5WzXh6nSrN9XBbOeYN0nPdG9PmcbVyKmsYhkqdLVHAkO5d+MlBAYjADH",
-	"Ae/MizhSI1PMeHtfUmOzBzYboCDEEq64J2svQuVYCHlfKiz/CWvXFq9QLCEJrBmpyvc9FwlHtxCtcMyO",
-	"HLovjhvmaR9TuCt5uP9ENIXuAbvwBSZGoEigVcEEaAWJzJPgCAcfZacZ9sYOBjdbxGKVvDRYl5O0qM5j",
-	"t0Ul76K6N5A7QaVUztr2kd36dAFYSbw/6kLsiJoEj3l4eChqw/4wd6yCpzCie1VY1OO8SLbMuDiPuSk6",
-	"qCYg7gMnZFb0s08Myec3GqtC6xkf3Mb4mbEZER0OsBXn4E0hVeNLV3ho/meaL25XKmuNBQN4s5IgDjBT",
-	"gD2DbRFhRsHqWTkLJVgkxbAYxn/T8J2AbSYoHjOCCoy2SF6/PXMvFnIB7h/Pnr98fvacysl/en6WIHS2",
-	"u9ulmrWxUxA+US6Jnms2kqUYGGdB+X3FberJw8Mn7hGP9g/xPw8wZv1o/yEkIoOnQqSsUznrCCn6agoW",
-	"qW0xngUAh9D0UzO5oBL3jxLIu0QhdWpGDIppjdGEwj6nQ0mU/guWTlmPKOMkknNJcLIEPwCVtrgkBCSl",
-	"6XvALcMFWHwT5OQcmik1Xhwc7Lfc1w374fv29+0HuwQvDLqkq5OT/t6vRisq16LofbVlLXng1opwqsBE",
-	"BRnvPAXYJvjeOSMBfag+fMMDZKhd/IZBFEeFq40QTwk24ZBjw92nnuA5mkpUc4bto/BEQh1kzF/u6nOT",
-	"2Ob6MzaYGZ1goq1SuiOy+RAzi4uLmdBmGopyAYpYq6g4zAftujp5eHAo6mrwmksypFee6QT6Sb2awwF3",
-	"5uNJkZD4EbuWCa1O9obKRhsbM/c87p1Emz1QSMnuEb8p69s4sCnCQvUDXDfXwwU9x7SbmYsBLQMmzEEU",
-	"XAYIMggTG4gqoGPr/QKfw4cd4KTo3L8/nU7bln6me9p2z4x2xUF7v70P6Q2oD8tKgCxjmgggksCmWlKp",
-	"Fcq90FDiSYUYiMPD9M2x4HaoB2oOp2ooEQ3Y375knhUwuTyxJVOTXqiB1JCP910UbxBPj+VaqOt9xHC9",
-	"Qro3B1kn2Ai93PQuq4+12UDLclIoBFICNVBA1Zz/xbZE8vGglfhd6nyGxw+d5PjbL8dP907/dnz46DFC",
-	"OiVZ2vYzabuPJYnsIUEY/NsWYHVsW5xNTeAEZoR+71xAi3DPaT8MJFKPXZu79bnCN/kcN31RpJSQ4bBt",
-	"yY8JT/nv//wvPO5cIHfo83//5399+ZJQAz9RRPE7bjHCGq5QPhNZaulTmkIrqXutGrnymDTKraQ7P8L8",
-	"sopqEmMmaIYXkNaZIbZEFYr9/+4qbMWhsDGBuR1++pQwptfBfrDBoD4ev1hTXKIfNpWF2yzPg9yE4DRY",
-	"oQTe1Qq8rJGADDRihAeF9Ztur0PgKw54PgpcIn7ztcSD/fDvw5Z41BJOpxw8dJ4PDDaYfFCJIEWelWWu",
-	"qBHZa8a2k4WHT0jJgx5G7VKpxhhPEEQporghC5qFiun3j5Bwm+sHLSL66BRBY4hqG6rfoAtZ4fRjUm6A",
-	"vuE7sgdD79LJOqS8JuGOKwWDJdgqEhqhwkZScTwWdbXFszB8qMUpiuyj6mq31HomTIEIoGlLFLJQuTNJ",
-	"KQAJ0hRKqUiWRq1pI8rYApGpWxZfyRUKt3gdRgpFCYUmOvRuuGjMndTHqoo5KNCu5lrnHT4pxoCXBUcj",
-	"0128Z7XYrB0Vg+29NnnWY4S2ao0Y9GnjewmuI+JHDxVPGmS/FTuQ29vLVNnfc6pBjrO9QpYKXPQ9Ah/Z",
-	"7YikC5Qa3a2jv/9wsL9/NP3hEMTwwf5+WKpMO5fHb/RwTfHDo++Oyh8OEpzoo+9grrnqo0sHq4nuFX6y",
-	"XKXcFj+qGVQrD70LWdH/h09EpboPUF2DlY7iQIfqOK4gtWwK6JkfflucYqWq5W5irvGDHUglcNgZ73Zw",
-	"yyOTs4/vC5up+M1vBaDA4tq3+bNacQkxdhC1UFe4ywjipKt3YLaLlXy7/vPk5r8opUgTofHhLXxR3G57",
-	"vv0Q4ZMUVjxXeq6hnGlESKxZimUKeKBQ4u3Z05ZwRvGDBw+eENafzT6JfoHoqDLnRk7Yrv/m1EhKl749",
-	"eebBh3tSG531ZC5yM1XFXk9ahc4NTrEooe8RYWAhpm36SBkIuOruXh+/w5E8efT4cDdCYPJkFMMMiANY",
-	"Q0ZWfpX4Yq51/Pj1iWcwopRbX5yqkXTmL3scmR5Qh/o7tjRhWxNsoRvxvXst1lJaTZ34N77XA3Qfps7S",
-	"GUUSOnBakCUt+puW1ScebFfDp0RMHpEEwyv4Bxmw//Ek8oZaXK0C/azUP+oOXWZOTni+t1YE34uJgkx3",
-	"dV3PcluczNl1i/CV79DhU7GTc+9eEAMj+e9heTpuL/uVQL8FwgveOYgh1o98L9C2BbO0hUX8EKQjRNej",
-	"kFD2K2pLCFPSn0dxzRxiUZuUiI5Q1Zg+VjPFM5piMYQo1Mh8VOm9exiNKCB0V1wqWCTnuEDfjEDeq6hP",
-	"twqdRkUHprgEfwMECsPHu69sZHQ5tBCVDBLfYuwIHVuRPKPHZUb7yCi6sd89fLSL+tIHUFKJvLbg1Ink",
-	"1HltZfWy7x89eUjcWXnWU0SqHtrYtzpbx2PnIu0dtvcDZ1F07Etry05GI1nM3HESjq0GshgM7qs0lm3U",
-	"/hdxGbWBl77M3ZNO6fiPsnepdLrV2qJdtNXZ2m8f4ADMWGk5zrY6Ww/gEBB1DYGDCgHIgKPK2DreSTuH",
-	"okNsIITz5rYFYHQAnar7oE9SX7PmPfgsxXhRBXLK9D2Srk2q0Jg1gH1uLxM+CuYq8SOwnjugAmSUZAy/",
-	"U0Vu5oAmrnJbvJnoKLAcfDf/UkoDkEVO6ESIRYDPNM7d9ikj0NR5nOGWSH55fnp6/NPz0/PTX49fn/7t",
-	"1RlFIxYqxiIm2HYE1IQGU1cvlL8EsopiogPW6tqgLuLMmNy2AIXCDRt3nySIU0Lr6Hg8QQzEyTy3PhvO",
-	"moWGioDsiAyOsXBn+lrZV52auuVqnA8wCeAj82LvJN3qbBUTffzT2xPYryz/G3lKwyn3o8cBSdiHFuNl",
-	"/GhSIMntYRMnsLDNdXC6Y+qTHI1zZGmD64h0tu65fO59N9Q3E02IEUj66HnzlnF9LlxYYTclSk8v8Nzd",
-	"Dvf352ax0Dc8Pw189WtNAlGONpwAZCFx7It0fsVEA+tGBCn15u2v5y9Ofj05/dvzZxhODZhawFr3EOdY",
-	"99wArfqjTP2yuUsOVl/yFno2TZH9h0rxogerL3rBXW14xcPVV/xqyhdmoukRj9e64Nj3nONVT9a6yn2N",
-	"ZwYjA3DdwRoTAnBGY17KYoAPO3i0ztL5XutfVJpJ5qd9eHi43hP9HGnpD9eY4fHJ/3JmvDv/0Tpb4oSy",
-	"xKfgUUCKBa89XGs7/SRLNZUzvGSNhTzF+pq3oY4BL11ji9CjzrDsq8ISC1Iu5od9j1SPH4CzvkKfGf9S",
-	"d0WV0tSf/SG2S5weZJcKec8Iv899062tUg6c3N1y+t/dEN3Mrc4j90+0l93PjKlLATewUiACh3blOQX3",
-	"o+NY4b/V2ooQktuh+nL+B6daVYojiLJqW50tbbQiplID/JBkX3Uwmy8z/DG95HPdYi9HaXbvb1BPNMzE",
-	"Tx6RGeIAXDFfAit3MDWrtbNVsDcGB8EChPaCBhyo8viEUzmb68H+r0YryGiQElyqQ1ZpQp5CulqLhDF/",
-	"aW1htmLlRchrEF+6vgKKL6rVQFEhtFtlcg3dfZ+fyUHT/em0+3COu3Ge6UskDMcS7+jBDbeAK+4/44pw",
-	"AE13i0IF4+ve4DXXl0c3KAmL8wWhtC2/A4LJveqzonDTebCmJvvFpM7dSe/08rpa68yYX6Se0SLY62uv",
-	"K6qib6dTfoIurfjDizSJzFCKz4tr50HC5t5IzoWP6OTZ1pcPK0X7fWiUQGLmazyn1eAz/+SZGX3PmxLj",
-	"IjPAgkXRlUoXBlOCWOEWKKIuNzaCqaG7DaUNVZClgVabOEMNVdQY3sEIJWWPFpQLrMJ11Eudm3UtDYMT",
-	"WKkpsON0A/3gL6jVDZwBZz6HgBFKuINXVRitrboyo1XXRtf4S2Dkd5J3M48IPvJ13ZO3mthG3cMI4+lP",
-	"Ju3RnK8V9/xTRYLDAvqesBrpHUx/MuhLOagY+FQUXJX1MhMV63wNW5w6mm5NYj/HrHkFCjtbaBqA2rGs",
-	"N8TqrAjrGDunrccQB9TwCtw197Z2dQUgfAEcfK4J1102GQfCLQDfK4kSaCGJCLJsUnhgJkCi6WpC8nml",
-	"SZV4xAVSEqEe2BruD/PwC5WSFqh6oBzz0zVOvHrkD4dxq7rpcFPvh9/bSvX0lM+8fV9mUWll9i56dmel",
-	"r22l415dbagHUR9HZMI3sSwmg+kAmClEs6vKYB3xT972rcn/MySrXtYBjp3KZQdJmZ3oZ1aRiP6CClwJ",
-	"u4MoqD2HMZDUOvkcMYp1taTea6OV2FnCHBWvULILZVnxaG3oOp+T61A1tf9EVHvkEecQwWyYj+xonnWr",
-	"qgEBwOpChR7iOsm9GBj59m6FX5mVotvHab6V6K54Gnfew7fwHk70G/hE7lyHq7sO9B2xPFlboYQv9cPm",
-	"WoJv2RC3Pwvk0/jFURVkIqkdNK5rwFYo7PKH+l6PwBz352F7jFZiprDjKeA6kPZAdhlmC7QtQDc3InEn",
-	"RED4PwEsEGZGAVvQqr9TmRGTk3BhBNyLxjx3BuqVBIx7rMIoJoog/Jk8OdQE4Oz3YxYdvi0hizKhMxaT",
-	"xQwivSbG5TqVkGc2ymIgntKiVlh8WaFK1fO14JD4kUdiH14awOdutVjmb3X2W1uZuwsA3IeyHJjdVizN",
-	"U6Sqgyv6phjJcquzleny8cOt1tZIfspGk9FW52Cf/6+1Nco0HtxvQak5nq8GcONPewOz547u2ctsvMfV",
-	"VXvErrHV6cvcqi/uM1qcLhcXVzh3AydweM0xKR32qbbFOwTpbEXM7hw29K3UQ+qrxCJi0SukHXrcI2D0",
-	"YVPFbWlilDIGe6/wZeDrrV1bHF1ldeMVfXA4v6LRWh7c5FqeUhV8aUKrol+VaaW5lr/ddsOk3PVr7Zfq",
-	"7A5vcJ983RQfoTNukOCjz/kqRpK/tNZU4jpMrJnNCqxDvJHkXa1AWpo8+1V9KuPh3iXO7lzy23LJX5sc",
-	"EVMjjbvNPXC/nxwaOY235pOflqZY6ZTPA9hBCg3WoRPFNU3hSQdBEgLCIkKG8DXqE0LBR3Wm1oPwHS3A",
-	"tGGDD2hXN7ptC72V7i4taHYMcHDcVzQ0U+zDwGpy6IGkgpiu3klUmpXnaYaMGM69PymjLg65wLHN+Jc2",
-	"UDjMUVcSMEOIOmDTdWkMtlzWxQQiU9DPjS2EUMBiKOzNtAwRsl2Her6b8PC62hLKIWAptqoAhmD0eMD3",
-	"BWw1JhRH2Lg6S3OxqOKblo5Ke56V55ldqU6puuPYnpQnNpL/SHu67uXP4ezN609fz6/aRpWoBxsuit8Z",
-	"605LMefsBlMKV9TaFlypdhdu+Z2FW9YpXX2N9EZft3r1LsazEOOhz3OtGM9iaWgc9QkiobES9ArhoFAH",
-	"vyocVBPiAGCBTDfDSsQPB/wQrMfJasLmyAnX1Qhz7zQ7AXxgq4jPO7eB06HS/ol5WuBvnCJHto0CIQQa",
-	"RDGtQgEEdQVD5whDXdS4DT3QQ2AjUZ/KgAFMLcmlrNOpuIxBOfw4O3m2sVp9KS36T87ka21y+on+X+CT",
-	"r+Hc3lgPhJ/r5p0QVa+ySf9QRt93G843R6RGK2yKYKQP990fouBu2MbQ5JMCNEYVFo4tWcVswJ5Q/CiO",
-	"hGAlAoJHAEywuksk33mta3utp7Slq37rV3VXx9nepZo1JwCO85wZp7DpV9kS21VbjEDv6y0hok1UAOA/",
-	"KkAtABY0FLvuLoAPY1X+UQUUL+L3r4+Cvz752Y1wY/GZjbJyHcH5FMD6tr5+4JAXfrlgpelX5SngI64U",
-	"rHCp2ycj+ekErzjcD7FVgF2sE7evNEXKTb/h5V+jvPNlpi9XnQvn/CmDhv/g0hTYuRrsZfqpIiFfZrb0",
-	"WzAWjCy3KuIRu5SagmNPwY7GVi28I/eJ4zTaRFYdoP8xrZPPKFYUgFKIDZKzd139jjqRE7oXMKgzvipV",
-	"+iGqg9EKKWNUWaGVo6AacJFyX7P0mMstSi0NKaGJFHhtfDAeiZ8cQAcZedGPWYr+pGA2H7RtZMnDbIVU",
-	"JxPwlQQ11/Ed3D0lZFfDfdE1EXG6FtBGANvTyX1cwjyl7JjSjLYMmH5AJYkqDYHTKKhlifGa4nFd7YcH",
-	"aTfDwNuw9KeQuJvCz8DBBQG+KUAY2qPKOGAMtbCpbeFhHtnPIMBQcaGIuxveCJCCdPWVazRhwUgwf9M4",
-	"m3tfK5XPr+oT6d9IVtqhGa+u54wmunl0rf7qWwisbTCXlNXphrMI19W6NcCpKS19SmAD+Zwb7l26fnmj",
-	"GlpZ8aP+dFrwLs71x9HbuPUjVduou3smVaf8Qb7/vJXLC5U7STkpcvctSD1wntJQ5e5PayZFT9HPorv1",
-	"l9O3r1+/enN2/uPx6fPzt29eeo+muyW63a4WYu9vortVTw7trz579fPzX7tbYm/PCQmx/dld2IWKBsQ8",
-	"fKcunLYfd7da+BNy77of33crbhlDJkbNGnhIZvhfo88vwC/sbn3o6i/bXQ2uB8/7JxNmDf8OU0YJ0RKq",
-	"KETnB4a3acfCcqdXfmpRQVa7Rop+7upu+ascqYVJdctTmFKHr8Y/4YJuGR8jjf1GybQlan545+bcWrzu",
-	"+KR6+ivyj+HUL62u/rLb1Vkfpvc/fhA6ywU8PTeD9gtZynxHFcVuV3/p6v6obL8uMl3meocF589qtivu",
-	"3yf6H4jYGN1Tc8vrPuxTEMFhmSvHwnIbbUsWy+IHIaEwhhc9VuQ7sF00rOo2L+o2bBRLa/p+O94j2y2x",
-	"Xdkh7oDM3P/63bH9AVbkqKvdQEyu2rkZ+MleqtnuUcNs58LIE6uKOIY8zs6d6cRH1gEGiLr/6eu6/5nu",
-	"w13/qcpVqZq7hGKLe2BMSqCa3BLETCtEBRq16LQikKcIDBEYQJROIzwwQMukhDQZjIH3GiHBvElsffNo",
-	"sDltKWdtAZoU6FhgvMsaehaxd2J9vWCbNAQiyS7nOMmfLX74j6sD0SZbRwdGdb30ddJuaHBvN4v6wXYM",
-	"Eb9JObyfm0GmmwHMflSDTFv4BC2i66lPjCQudR1HfvBUuXRQ9pxFRJimeEqF978t/vn01a/8ZU3sROYA",
-	"54h1I6/cyorD9r6/b1cD2CMgzD3+7uGTgK/+sP2gfRh5rn5cBHTmBHOyK5CNGnB0RGkMgQlThoftAyUu",
-	"JmUJmI+AX+benPo0zk2BmIaXliCFmTAnQgL1vPoVYg8ppoVzZf36BBo06EwkUE+N6MwMI0n1KNq4I12N",
-	"JTojBRimMSH1wf7+Pr8lzyNxNOfke9gzk6fKIi3oGYLLrunwXrknMTeDE/1tHV0W8CvdvJdurJv7qguX",
-	"xQP6tDedTvfczt2bFLnSztpNrzfCF6YYbTo8uuYKGGkr0QfcPlodxAZhAHtuk8Rg5apa79l/VU6DZoNh",
-	"Oec/g8A5xe9jlQcN596u73yClNNPCwVomDK3d/5wvS1wTBjGvxNboKLYQT0G7RirdWcP3I5b69X2opuq",
-	"nDpGP1Wm8v+hr67dMyP0OL0KhVN6pihAZJvCKnEhy1IVs+7WRq4obQ7vipJb96ua7tA/32Xl8Edp1ds3",
-	"L3e6W8wswd5TZYi7a7t9iIi+4ACDiKt4vrFMhps9d0vUsECvaXmWLM5GzmllcSpr4y64wvq05q4DibiD",
-	"i9GOhKQ7cffK/m6uvHfrRg3uISHl7nwG2oq3Rd4R20vGui28w1oyfP284wwWAXrMCl/K9tw72Q5Ukx2x",
-	"XftGttk3bhywu/96Y27hSDs04DYarufwFz+GnOo6BL9Nmri/xAa4mZTNFvhzNtlIxgRLtWJXB0I5Rg6v",
-	"kLM2ONnlUI0W3GzECF/fzwYaPzMAqh9nKN4CoEVuBq8m5S30Qjd44rzWHuzj9+6M/wNV2VQU8HOdEsnL",
-	"Eg18pS+0IerlPlkyJpd8s8FHrrq6lGbWarroFUffOKF2z7vJx1UZgHVnXU1nKXS4v0PuFQWgmuB26pm/",
-	"Dvy/B/t4CrbxQk0k0FZQq2t1wJn18AoTqzrIQ8UpVM94aMWF7F1GYN4LadUWEoGGngqct/MpW11NIsX9",
-	"SuPnfHNmBRjKnZjyLBA9Z7QWFXZPdKqVBv6+FvS7DgBOz7AjTDIOGmONxWy1e5LJUudYzyg8iALR3SYC",
-	"FCImPzgZR9GqdH5MjXCOfKYslkFR2ppfLMrjzjxPiUge7h/gj+eFmkBV7NyuwLfXB5rEcggkb7AGMJrK",
-	"zgj1slhcAPfO0ONAdZbEu4kAj8I+eryPzHtMXuOHohGTFZm5AmUS845UWFaQV+NMXgD7NfkBTN9nh8D2",
-	"6oeAf7u96KMPqImRcSc3vctWRLoWbR6/X5FRqt/VVFcA/ExuO6RUi+BeEpBkcSDZFFywMPVatM8H3SMx",
-	"GpsraVX6NWMlc97qNw2arOfWk8+8ecxk4cI/X2QCRDlz5PfjL/r3HaKgh8DckCQvvYtR/CFsqgUk2Rrb",
-	"AjfkzdlLwTziIHRjJfH/dgYbxa63bQhah9Jhp8FBf7WqtgbQN2ILhy8+XawTPuUB/PkKheO1XSrN/Bpc",
-	"oVqYRdD1yoV5qN+iXDgSq0qna4nU5267+ZnfFRz/47VvLJYbx55lvahs8BD5mvuf6V/rFUd4c5iZ9X3J",
-	"Qk1IB3rsCPEuiiQlyJQWcFOByRFb7Otszej7+NNGR/6BSxU2D6dQMfjqvV81E65XmkBbsFqbYLOBnoyb",
-	"wyy+jD9gINAHQ62d1eqEQJKWaaSOFEAd6ZzBtzrrmZRoJH998fPTUHo/HWalEnYM1e6F2yJdzbAUIepa",
-	"ofhEkv1f0Q8dIicMj2KiU1WIpE3uODjiPnfpzv3e3e3g8HvRG8pC9tzyHLm7UxdqZoWSduZOGkxoWsQH",
-	"C9Sdh2Kq5OU535Lc8GM9g8EA2aSTI+WQIIvJW4Y4QeC+9nX/SBCHdKRZ2UH2XAiOwM9Eswd4GA/g0Lk2",
-	"5bnM3fq6yZ0CYIWnNXWeM8B6Mge5uO8eYIlNH9kP3VK63zmkDzU1FNZP6ir9bZnlOdX7R++hw2zYBroQ",
-	"KrGWJ5hzOAfkrqR9ZVfd7dG34z9IXcMpDHZzJ33+ulsov197Dr+q6VsLDCzrjp5Or/XN+YttqrvHqpWl",
-	"hiNkGK/hia8h9t+YXDnTDL+qWwaVgATpmbwk3XlXW/CN/PZQOE+b9OtVF6Di/T2UFzjlsJDlR3FUSfNX",
-	"JNQN5vmvVTHuBr+Q9UaFcWNp7yX56Gq9d1MsB5yWFdiv7zAwMx4rrZyBiPBWyl5SDmlsbAYFmB4MFusL",
-	"yeUXr+l3yoiAhQm0yEx7TtQPnLBCSIauxhi7e64sAE+kXxhskPQRIY+f6m7RoaB+wgNKIr5kfyanIqig",
-	"fADgsWDglKTl383BXCK4Qz1KbS0iLdgoYPlYRekSuMeRhxu5gDSBN4t06ntbwUaChXFmT2bLQpamsG3x",
-	"NNSnK+LLxndiPcojkxhBESo3nFYbOcmgW7zcWI/n5ivhYSLPaxBSJBKr7zyhXOJE55DNHCri3kbUFsZo",
-	"E1kJmOt+o0SJFtoqlIJLHh7s+9POCUIgacLFbULDXVUI7XYpb8p1onjwHPep2/XPhhexHmALXBCCj3eA",
-	"rDcWLjUjtRq1XtnLjXFYKxctRWAFWnbsFzcobG4MhXUd7FU8B3b82VAhpSTW9qx9NYKTxLe4C49yVmuN",
-	"+bCgeY7C7A4VZ21UHAjCTmPjI7KByWapBJ9U+IzJptkMxwzxyvBvgIzHerk962Qtf9BgKjDWuykWAKOM",
-	"RjD8uYKVntGa+lRyaUtL/WkZwEop2QMwcad9Wfs5hdkzo1GFi743KQp3wGtSLL+hioxHbIGEnhZJJjLX",
-	"ydAwbFdDnDgg9CORP9OhuONuEhnF0qhwEEpQuDQQlI8zbYeT0orUTHUnPKAZDO1PorTdW99kOPH5NwnL",
-	"Fo6up+U2RmXzV26Ex8bhM4RNI0CT9p0SuFMCV4NGix2W9bRAHWd5nn1U/9EMcYbR7HnJTQ4jEDiR7+cE",
-	"a56jcZeqMYhFo72rqHKrnCwEjMrKPUhmBulbJycHqnyZfVRaWbt1bRvYXK6UDX9TMi+HG4gEf0F9KxbN",
-	"FYA3s4/XQELc/HNcElA7qb5NGNo/RVtpiJP6ABsF/YZGk4HjxquK8Ws56X/59lz060bbbyjUHlf83Ij3",
-	"M1AlPGup84KjAa73pysmTDwVcqRSf+qdl3OH4bkpZTtkzaEZfEnM3gMxa8SQuj9S93k4zdnuN4i4ZiuV",
-	"Ids2JI+dLgJFxHUivrDuYlIu1oKIY+pH9y5FuFFI6oa68V5oVV2ShOXGhzJuycXmn+ZkbMNDrs5/C4Pg",
-	"KP+3Tc7GL3Y5tlhl0FdASmu4fo1kbUOdT6UsARoqKJx7q2b8O7cp/bu7mpi7S1r+USqOcNeiTBuHD7Yu",
-	"0dmU4arQpK+NX0SY+vb+Z/oXwNL3lUovZO9yeSos8Ktsh2SJcKb/pa3yyLSdeHuYCOg7QdoaX+BsZZY2",
-	"2IcwoBc8lm9sLE5W4yLOj3hjqpHoylqXwi2QHlzddLwjHbsz/W7Z9Cv9NkXQXZIAkTBjkXOTSO70/TAX",
-	"2KTOcGSsY4pdkIA6PmmLVzqfNUizkZx1IAIMoWXfUYchD3d86ntQF27cAt7Wava8NNAeKHZAIO5i/yEa",
-	"g7hoBdu3vhCwnqOqRjxe3TpbQ7a9XnjiVTiimu9xCw1vvx+JHWi6A7B/7MTP32x51xvc8o4g6q6h7s+s",
-	"S95w1d9y9RGMYLZZ29B/XK9cAFt0meFbqFT2ys3pKOf0T23k4gwKs+VUzlBpRJyTgIZgSgXGcMtjgnZ8",
-	"PRaf2gpHYtqpwNfo8QJIQxVmhOzh/j0HKJNCjdToQhXKYxQuRBow68njtKWcWarioIcg1RAum0rPZZlw",
-	"kzzA3rhNL5L3/PsHuuHxidOXudEDQGGRKULfH+vqPOY5sEZyJv4+ceuUlZDazYjwSNquTgLRV8LlJgxm",
-	"eEJU2G6ayB0pc6OVGPgeIff40xjrBdnIMWPMVFcIVAjN+FkJWA9HlcaBrPSvRwuDSBJvYOqIn8rriElm",
-	"jhGRaXCdPnn3CGYrvHl0mI35n+ltr9EujyfeFjWjU7vBbrMK8XS1md6RUv2D0w6eAaBGjSh2ArhR2Vyn",
-	"ynzvXwU0+tRVm3td9Jdfnp+eHv/0/PzkGamiq6C2r11Wzh/qQmn5m1iiYIX5iDXcdcvB+aELJeEVMbbD",
-	"z0uj8u5FKkgvaho5H6s/eBLhrauCINWYEuPCQCCyKViGmGMfVcFNrVw3vm0FXjtPJAZcmFZkupdP0iYe",
-	"sNf02D9fe3+0oMt9UjrvCs39eOk1e/tpnHdMYHc52a+vwqAqdOxlAGssPrLAddvklvziCeABEGW5mJKe",
-	"S7/jQ1qeCRSJQ7NSTHSZ5RTw8LS8bfEWDpdc+kN4W5RMI3CtIlMpYEehYwGFqDSl+5/xH+CojYltntDa",
-	"8BchU+wQAIdnkquIhv74hOlvh5KcozxzQlZ72i81aosT4vF3txkgG68bJ9j8j8XP2Y9uCf759NWvzWRW",
-	"JFq+abp1LRonHOipKp17sknV/8KF34qIiqX4hiNvchtgY0Pd70im6hqC/MZI4FtbLw0u0kq9wOfNFwjR",
-	"lJeGFIM2pO9q/YteF554HTOQ61z6FnOV8dv402mmdZqMo3d+ol8XZlAoa+/Cmn8wXpNnIDYkKaEmXXzT",
-	"Lcp08yvRekVXzMWcOuIvO5NJlg6U3l3sfHYLLPUMG5ufoxQWL8vUs4CNC5NOnNfqTnBql0+azvOFgXom",
-	"urA3qj+BMF4Rheg6YkiRxJEwH1XR3pQeDKR5AzkYSp5K73RVqUHz9FOcbt1ku06uuqkunWi3fOOm2RFC",
-	"vP9gyyLTg8/rT/fLTXRfo06rZ+uiVYCX2+O5bkdTRc6uMc90u26ieE6B83y/vd7kApnXvGu/YLdGHnZs",
-	"ATZ6285BW2bEoo2XOFWd+Bhs6I92iySJDouOohmI5iwWctdUq1zV6rvhTs9vYDXRst4VpdyFb7+W7/uT",
-	"Wq1v53zfjb5K3PBLq0m4TIPixyhmneQ48iUhueqX4MtmVvRyN+EUuv/RVy25x9B7yIgqjWgPHjl9IDMN",
-	"wNL7T+jKc39Bslsl7WKxh9TYUjun19cYazlS0IwCoBHO1eeyFk/YLZKT/h7IIgKiwlG4iwCtCrClfQ0f",
-	"zRkZuKWPHNQ5xhXPYHMRGYvHP49HvP+H8Yh99QrinISdcSNNLLSd13I5eef/UTzHr6MI1nE1yVvnBURn",
-	"8XCd66A8Dbo2X8gs50vv/NM/Dvc0SnFSUk36cmMLnGOwy4vEp2aSp+KCaykMB2Od8vFBZ6r6ADodTLCJ",
-	"rM9tik5ZTlWhwPam/pmZLdXIR32jghOnhECEtpxzUpQA1YTyy4+ECTmpNP3XEMd2Y2yLdwR5meBQzrOU",
-	"1OHcY3Oja+sxqjG0BXW3KGVpyiWXkDYB1/jxVNBrZJ5DGdVyOU/GzO8WoybTH03WU2sqOB913FDPhesW",
-	"1N3ibr1zae5cmq/m0tDO3MCtEdcrmY98nEYBj9bC5uWQVf9pRdrR+0Mo4YGYyKkCcLA4hOOR7qbSdliV",
-	"tcjTCbWE7DbFZXgtqK/UXa1kkWeqYEelBcX4Js+hks/9kZVMEBeXIV4Q+TPZvhk4UVySCAnPlpAlYc8g",
-	"QExbHHPzqK+2rJYyMoFURuhyC+7XXPY09r2yRaerg04n1DPCImZ2Du7PbZL6ToLY+r5u0rK1oTd3+w7R",
-	"y+yjupWAF28+CgpiWeG3zxjGntU0K4dpIdfK5r2jc/Wda3WDWbyrO1h3vs6VfB1ycG81G7eslJPV6F9e",
-	"v3n1y+uz85NnrEVvNVG3dlLMiaqFnNjrWAdgUmxMGvy66ScQjfPZp4rO2aFH1Rd6UnLB68Gttb1TFn63",
-	"Yr38ZIjskT3aOKibWXExyfJSZLqFfixFXTl/JF6xNYOdgdRYwWE2bz2IqvHQ1YvWA2dfajT7nPT/9n0B",
-	"a+nrN6rMiijAd0sq26065/K+ucq+07TX1rR36vJK6pKtvpX6clOJ7NyN2WqIueRwfz/x8M0ilaW8QDIa",
-	"+L2FAD7wiTOVNnqCGYOSikttpjZmiYWjLFiHE0jJdHUKYD+vyqEqpplVInm0/yCJAEVNqkSSXpxPwmIn",
-	"LZHgs8/TrChnCHOaFjLTmR4kHeTypZSUhb5w6I0jSNPjk20rJmOChaQBSXup0gawuzdKptkfFe0urDu8",
-	"+q8Jdvf7I604HUIcMd6mA1X6rdIIt2eVLHrDxq/mRQYI6Bj2ERczMgHKrMwVYTD60/GL4M4idzK3Q86E",
-	"lbMOYM3YljBFK9TptEK73LYN5NDalAqBesWFslC6XfaGygLqLnY9dJA1SQKQgTNlneixLYLk5yFemI8q",
-	"IEZqBTEW9am0QONMPZYYop8Eiv1yarqaEH2F6VcjKRA9Sf6e+IjHWJlxrkQ5GyuR6dIABYBbVnFhPnUA",
-	"FQzGJkYTW7pnAUYDjBRYnfq0qn1TjJhSgF7ithXO5J3IgWp3ddLdKqcGb9bdSsBOwydhykGK8bCQVrVE",
-	"YgoYn8rcs3DyyR7wUsGwKd8APajZQFvgaK6gaBJHlYCEgMisMwWNHqAlyddLGAsajZXJiT5sHN9oCrEk",
-	"657UorgSLIid9IZu4FDQ1t2CuBn8jGMlvLNX/Ygg69H+vqDN0GISaWVLOA4txlJfQtVDmtJDSuMERG8I",
-	"hAfAQm6P3Mzg7TsRb4z7ibikYR/gK4YthN3FidXZeKzKBDdgpoVVg5H7ZDvCDs0UcaQlVvKzajCWOCAS",
-	"GHAihtlgmGeDYVkvkPFVIhSyXZXFQTwkwzutbyCHQ7IWSAIguwFkZgOVIl5cQ5bn71vztQOxhB7JTy+V",
-	"HjidDv1Ko0zz3wdukKUTcludrf/z/v90u5/29/e63U8HL7rdT9+9cP988uLDX/+y5ducsCZx68si3wK0",
-	"0Rro17OTvGRfBHufRhIBnCqTPNyvnw8wodfzLTxaSrjwKCZcOLhVwoVv1upGq7sGka3bWG/o7Cux2YYb",
-	"VNveHm3Y9UZDxu/94q7v7a7v7fcLmo3imC2m2CKKTDCyuubx9eqRqcBMy+Ve6QT5kqbfEy2cJho5m2KU",
-	"6QmAT0EKKcOyP4M0Ur7ggekPxkVm3FI5TUbJaN9eJxE01OQfnVI9A93u1Cz0sGHXndRdXaFMElaB9Faj",
-	"Brfj9OXxGU3mG1cvR2u6XBiGEW/A3hhfVOvC0OPv0v53wumqWXznwqPDg3sJu8Thg84qMqdQY1OUqzDw",
-	"6iqPT0GS5bl/hCyhcPgIYjgkO8r5EmREktGqLciiDbFlEkSQMtdmyhlz57BKDSS3Xc03bmEyOQGN72EV",
-	"ztOJ8tA/CQioCRCX8XF0VUfoQpbZSMHCIIEuC2dbyhmmwodKCyn6Wb8cAoZggOUDtjWaFtof/24mbjcg",
-	"/o7UQumymInE5rI9lQXEaYhOr4RYkgL3IZftC/BCVJp0UOy6JexqKIl2f+Lixo9vsTuKpHWl0hHPXR1A",
-	"37Xk6k2UPH9VcXrT1c6/D11A3Bcz0rLTa+mGPx/jy1398D9CkoB6XTbXa/UlxTUIOhB8vE/X3vdPbjCt",
-	"nyJb6HSejtWakUIezp23Z093W+LJoRP7I2MZuWI6NBQpvZi5M1ugmYC1qXD/BJ0OsUi0yYmXlGqVuxpO",
-	"5agonOxuaQkNzwmII/hpUJjJ2K1RQIfFmCp14eCfbfGTOw+CjFzIhiE/Pysndpyy62oz8ZEstvoPWvv7",
-	"+zxDDJJV9fKCQsYgJSkwX3hMtsAUI4WFLYPDYQrvbxDhrcUlbjnvBjqVTJ4CwiDIyLZIJpqvCDHZDN0d",
-	"d7ux0img4eEIRmakdHmEK2bptYjUQLIEbI2sbEyXuO1ySptljTJrnFsqZ6HEOyMzArcetLj4xXngSV2d",
-	"X5WUJqnG9A73Dx/vHRzs7R80BPKcRbXVELs7mAvd7Vdjd/t7Tz58fvhlD/9xGP6xduwul7VzNe5Q7TQO",
-	"HzdVnZtvMol3GG/ET4lfTHXo7nNsGDRcdn4xq487bqXS/aL0ZOSEFv5FdyO7vnaEX9cddsNaXS4RfwTr",
-	"W0Dz19UaQXoyulDFnUN85xBfzyGeNhGnNxkOFIXbXxGGA6uBji9H3yPtG2jBwVnM9IX5BBkjDJB1KE2E",
-	"GTT3GYOjTSXo/SwvsSYBJ4Dc7aYvEmuKkpGoyF0TuTGX4JtLcWEmOlUpfU5wOx6HNfMpFdFXVHmuRQKp",
-	"k0RAgB+ccg3F8WyB5JllwiFgVO50NeTrpBhl1jotm7zM9GXCRWrQa4VPU1JbjxY8JYY/pzMi6wd+9ggJ",
-	"UHo+MxPkSXXDHZmPNBhrxIXqavdUNBogLwdJribOcuCFXzO7lmBWEeyJC0bqH0EywpkVmR60kXreufuw",
-	"KrZi3qCN5jH9kbEe+duHk5HUaANAC4EtiV6ckPcTjnzwfdmeSdyTsSKETBpqEoOk2aQA45DgHCWyf/Lm",
-	"YrJ3XJqgzmgGDRrNbbIGbYbLEyk0fyDckufRoNnq6ExlObFHCwZdzcSrWjmc3zQTuHNlLjxwd283WLwx",
-	"1sHwrXq5sfCP6AHrToZn39RZ51dnXf2JO/c1X9bw2Ao/4lDGu7IlkpFK4KNO3FedzLFJoMSqruyoKWUs",
-	"rc0GWqkmQ+3B44qhdlix03ZG6jc3gt+ceSb3+h8+f4+mGvz74Rr/Pjj8sru2YQo+VO2CNC0FXIJrUWuf",
-	"ot22zsQfVif+lWZ9LEo5aFF5ry2lTpvnIgdNU3m0kOxfa7l5C5ISYyHYNABSX5BeD8PwOfrJBJpPm1fY",
-	"/TnnA1x1cRfXdqOM/1LCKoDkkHmu0qhsr2FJ1Cc0sOb7bmNH6PD7ZZUY/2Pv/25QdXF8IkYmbRyOzM7d",
-	"z2tLquOTX9zpNQ9L0M0HpZkxrj+1Z1OLG3jqekVbsszOnUhXtRLdP2MtWf2uArZktTH/gfDHXgjCC27Q",
-	"K3h6ZRj0xAtjciX1dXbQK4rIlFjWhwZIIXJZqkLsvHnxVDx48ODJbtMiIeJWeg454A3UzEi9ALtzq3lI",
-	"3NcINmMY3PpjulB9U6gbGhSiDaQYgLjqahGZ3Y2uVmVgV14zHtmNrtlZJJlBLTq7jWk50EYVNtM9Bdmo",
-	"UWgeuer6kl14o+t75Ulc+V3wLK75Lv7weOmRC7w8Vxb7XFeoIcNLrwmaToO9Kxe7C0B9NZh0DgT4Qve4",
-	"+gv+jsJOhxtEne5fTPLLZrJqBDmQHkdNU61BX0zGojTiYH8/LufPSqvyPlZJeNw2QKP0dQkEVD6HSkmO",
-	"FD3GXdHqavChMqgoMxe5GrlzR6rEDBXUXiBKJwGwY02Jc/zlSEEw66x6S6hn86V0zlSEEm1QIVMJ1f7W",
-	"iJG8BDCdkliOUgP5LjGUxagTqt2w+iSHXhHvCGJgALobbVdn5dWpr1FLN4aXviYUO8UqVgrnt/GQN+dW",
-	"bLj8Fioz1i1ZxrFco2Q5vkFV6Ryso3TeIXhHT2KkEMt6KNQwH8LFHCAsWvtPqQDu6i3+OCqL8NqgdLj0",
-	"IqxZX+1XGzTxEs8H3uIDKF3PSdyH4xQ8jI6UclA5IzjWDSRLN0imVFWvWIDRmNv5G1dYx2ppiv1cDDB3",
-	"IdMB1htyxqctjoUPih3sQxVFlBCBG5oCupwWoZ7hwuXJi69r/IclWtf2x/qZTcrlaq6tTRjjWO7yxXfm",
-	"+pVlH+ZLbtBeL5UcNUsQzkgwUxA9mNpQgUpWlGaR4WsxoXkGz/nzkbH59Vtu7MFZVzHylBxdN6Lgnn1H",
-	"wnYnrr5VdIG+fJZQ+Pfyzo7acAFyk1jnJUNNal8o7UadchYPzBgQgG1xUgpiUFOjMWa269jIzjA7+g0d",
-	"YMjPrpIfT/1gN3d96669BUayteaB4mztodPp9S0Ibg9MpRWUpvkz8JGlKle0J5eiET6D81JWDgNVrr6G",
-	"T6bYz8rziYQsvII7CrI7CrI/KsQ7iAhSHPWqKAoQKDkiBqh0a1VrBtzh/mf3H6Zdwo94UX3hR8vqi7g0",
-	"ObqtoCTQF/N0uG0Ryn6os477pBH7HZuunDdeF+GNJMmCZH/YbOeLzAq8NP3TkcD/AzPwwRvdZPvTHli6",
-	"/VvNBGPuHtgQCl2lI+UL5RfaVK5mgN28D/e1TZe7KNAdev5XJgRr/vob/bCNvkq35RkWFj7NTn2NEatA",
-	"6vdrxTIC9N2FKYdtkeCh8yy1CTBMEx5+jHtPV3mOL2z9w6auebqurl7O1wX6b326rnrBVTffcHd4YtaH",
-	"CRPFImHf4nys0/cBg/HhwWHSFsm9BEnEQ3k2SoRQ6cMTXbvG57kus3J2JoGM61ruK45gveTtldzXumtv",
-	"o6H+W7ivt8Acdifp7zrv/+GYu9a2aznru9KtW9E197/NpAhtanFo/agBLrRCpNWblMJmudJlPut4fF/q",
-	"Ww/wkdTg1oIGcm5Ww++dOuUrbWtNvWRXzcT+eSo7fydFnd8iCRNFF0eqGFAJ1PLQ3y/uxJRnfpfHuQMV",
-	"3ABUMK4ojWUyHblC3ufVWGkbaiO5cgUalAosB40uYCB0hLNAkespgEEu+wZh4P+VaccZYZjS7uoAJsgB",
-	"uIAf3J8UUFVKIInU0mxx+anVFwX/SM4gOx73VLl/ZqnvKnaehm+u6ogk6qNK2IGZjK0qyo5wJm7CUBxU",
-	"+IrT7OqAjwiQ1XHvYGZFlhLHhtMu5GvsAKz8bp26oKQYfvnfNC22LuHh02jEV86NzV19C+7FutPxQnez",
-	"TttGLyMqJ/Z7orLVuMr4D5s++9K6QrLy276OgG/6Z0haosw4PuHvZ6lp8auahjO/tKKL8fNafTXI53Dp",
-	"LyiLV17H5/kLfzXl6qvgJH/JKXBVnJlLpVdeGZ9LKdo1LK9gbTrDPSyLXX4Z8YXwdb8wiO8KK4/OAlsh",
-	"RnNfehn45mGcyN+x7gvEgeLaRMnoNVaG09HR9/UPmZDGBfjVlNjdehez+BOb0u4Ve7u3yZa+DlVfHUUf",
-	"3fxW+fjE3p7TymL7szu/uwXkFd2tjruOqCAefndwgG32Rg+6Wy08MVKpdDqWAMW8EeAgvOqV5kIV7e5W",
-	"V3/ZXpv/jxtg5hgAYzMRCQB7eaZ09QfaqJ+7ulueuQl1BP7fskl1y2dhSutNqNXVX67LO0iGyDzzYGz+",
-	"78C7KXEi27Uz2Ia3ksYT2F41/m0Yfh2XIXVTrF15QT0Qnz3t+5flZcw4ZeekZaWFVnBbQoshY963CHiI",
-	"wjPiFVCweI4gIGwBvK6sHHZ18tPzM1E3ivt8RdKAzHhV9+rbMMrjaJ0/GgyGDc3huYuXmMZXz3tEBiks",
-	"8UjlmVarrC06i+ymtyfrWU5Ph7KMradC2clIvT0hu2bptW/g3NTdYvHSf/lu7Yv/5Tu4fKKPf3p7ssLo",
-	"+untyZuJRjtPp36Wa09y4cpV44yuxXHa0ozXW5/T0ozHvD53tQ53scrbNLCoLoK8ci5X6hn9URUWXd1N",
-	"I5ibVUzA1evVTDA/nbgw6QzTPy3GX8xKRD+EaCdCHWM7YwIohDGOmJC50QOGqfvv//f/Czh1+FdAs4M/",
-	"EVYuaUHk0JZqjKCNZTbC2sRCGQjPZmVHyK6O0P6iO5nC34iHARFS40mCcTxtcaxnRHyAiXA3RWsYoZE6",
-	"4DPfG9/VQwnslsSX+XD/icj0R5ln6XlZSG0hvZu0BfTowUNpVEJqXgQaUZoVqlfms7Z4mhuAh/RbQ+kU",
-	"EDGPT+hREFHr6swSvmSFc6/j8a5L4XlA54EjnZUECZmUaPiQS4KWWc6swAWjIDOVrpi+SAjhKmkYFaBA",
-	"xsOBClKP6Vioj5matsRER0OrYNO4RSonhcbw8vGJSEy/TzQRRhNuQWBLBFROd75Khekj/oJVudt1O3Et",
-	"y/4D93yUhMkuc10Qc4V/uI+hwzBo1lAPxJALhkLwWPjjjDKfcD1i3IaBKuef2BaJnuR5Inq5kgUEwt0r",
-	"od7dEJm7VBHWhHAvOaFzzgHpmhaCQXk8N2uAz3QmqnWLjruAv4IjrP4J2y6GiPSI6thYR0/s6p2mHb2L",
-	"XCA1ZU5iRZUTPmi+zomz0FODwO0WKq7CF8D5EzmClAN8/L5saYT8IlivtAJu4huRfQylTk2/v5r2Ver0",
-	"Vb8fGQYMtrkJQEV0eVlkS0ytYGXDadfDtbjVBMa6y/Aaz7udwPkt1EtFfsMQ3/060Ui3TZQ7+a7i6gqh",
-	"S4KauyvVurPK66zyUNa1NPD57SE9NotO3ZfZHlNcg0S9hqtQWydxWsqijBwFxCktjUhNsJGIJNEZbJ4b",
-	"zUNqTXKUrhpLI6jSAJS8LEVymWnnCSBsFrIku1t2tVWqg7GxrESmNIyOwYx5k32OlhLWA1NHaAj993/+",
-	"1318ofAAqFYgPrLMOldCpjOEg5ZWJKS3ErI/wEr1b0mclEID9wp2VVkhOYgXLDu04qhrGOHuyYYGRK7S",
-	"AGRXWEvGCXZWqbSX0YPb4h1Z3VZmaWD0Ri9HSY22FwF9lTil0hngubLx2AAHUptSodWYyl6p0oBm721l",
-	"7wB0tb/pCOB0wSbcE4mdDAYKiG7G+Sxhi1QK+BvfZbCxgaVfRgOBBcyQZTuqtiH7FlDMaHf9/+x9/W4b",
-	"Obbnq/B6F7ANlOV0by5mV8EA60nS3d7uSXLzMVmgFbhoFSVxXCK1RSqKthHgPs19sPskFzznkMUqVVkl",
-	"+Stx1z8zHas+SBZ5Pn/nd8Lr3ecZKYad0OEWaEsDQ3GnWv5/kSJJ2mqTaBg6lyR0r1TjfJmBu2SAcp7x",
-	"0Jk7kO1X1jhx3wO8NXBMaGtD7JoMVkaiJQK+nLAUDbOU0WKZqD9gwpzAgZX3RHJWs1n1SzhnZ3PU0UHC",
-	"vScVGMoLKcYCwuXcsP/z7vUr7LpnwjgGLH3z+t3WM+PMtHXKwFpzT7elH4CN2C2QEqc+M3N2fvH+7fnZ",
-	"zy/JOTg7Z/hCg4xfSqzCfNS4ckC0KvsyXS6zqbCDsLVSlgv+WaArbkfK7akBS/3onMs+lbXAg42I5std",
-	"zacG97hbXniecyKP0jFXStsLPJTpcaBfJmLX7LM07nTgKUKAbMRdDa4zCzIPfFQjsMdh7Ss76RNcal3A",
-	"OERGA8EPSl0UDw30T5SUC8DlPDTUldEd8tIlYk5WbrritZ0L03E3wYknJ3orPKsEUDwoQgs6LmxzB87M",
-	"1U+6qHk3kbLfRsvkxce+0K6wVnfqHO02nV0aEUXAihbXKNbUIbJEaPJGaNetAYdi3wlOfmcUCEivDHcF",
-	"oWN2Q5BsImRekjV43b14zetJ+Yw6euVv6/MX2/IT7o7yGfvhz4wz1dqXPaYlc9fd9r45x11Co7ir/XFT",
-	"YNmfek/1IYUuIQWa/Stt6aQ84sDA2fm/LbXlj6Qk+cxceYO0icaOyztFN53+9/fnz399+f7i/EXslt8T",
-	"6ImNDpx5iAim4CGNDtgOSCVayRaoUjB7EK1kKXhQwy3VjSOALv0qVTa8/jp3SbDMbgOO5B20ZjxSORma",
-	"R5awP8DAHrLDsHyHrBlWVAngkJCoRG+43BKyKVVII7gIpTe6Oj4P5xvKQbVXmVnznv4k9ouOrAa/JK5h",
-	"CfkarNpQWoljxs1IGTjMJ0Yoy3COQFguC1gP70rplRsCYksScFakYr/jQKWafjoqls66MP4PlI7Dkpkx",
-	"z3M0DeI5JSPly1/cBYb9U0sF3fFgqNKyYqmMzxKOfc/fiVSQY8RcYQG2AeaKMccI0SbfTRfKbULj3IkV",
-	"aqSoG7H/K7DPFmg2BHb3K2yj4dvjF77OB3OdPjucMB4+xaGpTJOzrOCTMigTl8vglCjB9eR/MS4vpLrA",
-	"R6fDaIVGiqJNlaBO/Kl9GhoiZdDk0b2VMryUcqVCjX8ujWUTiHVX1mgVPH0+F3DBkjKg3DqfHNBr4OxC",
-	"730cvNKWXYrpkpK3z0L6BF13bD+Mbqa7TioTCOpDWGLL6TApRoOMLoOKsFwUu7mw2vvyMZlw5J57tnu3",
-	"RyTmy5VYRQuJTn44TAW23Y5Dd2H1ygmvhX0GHnb4Df8eb03fzNB9hctCrwzsjxQsu3cgqELQE6MSGDNL",
-	"K/ohTSjiwZnVV0JBGHSkrlk9PH0ncLVJIRaEf7qAPzVmUjfQ9jvX9HJjYWLnL7rU60aXn6t/g/YyHaCH",
-	"VnyxGM09MQHyFbs/+L22Bw/CPH3FwB7+Dwy/zXnG4QGVJAhTiH0CrgIOWppBvz1dsBTPYgqsWK0UWvAQ",
-	"wOaA0Erd8p3AAE7OX6S+MlH4fpfhYD+LRT3GOrEKXEMUcdBj2ro6BFRk/16X/lgny/x5hPkKbxbZ/Rvn",
-	"P3b6yD9zK1Z8fSN73t3a4cPRq97LudBLe895weQPEnlUdNWcMETpEAKydKhu2Zs4ebWTQ4HLt49D0dkF",
-	"gK43TrgEJ6DAbjRkPb+rKYuqL3DMwNyXE7j5X/7KlMzxTyOb6+ngJ255fiSK4tj97av7H7OSdjwjKTf8",
-	"K/7H4MiuF4KeNuZGeN/hhcgtH+IDJ3M7eFNIZY/wHvJ9j+v3vBVG2Po9uToaHbD//Pf/wNQiYCCdlaKk",
-	"mg5HBxsPeaGVaHzGaKSM1VDcbUYHCY2fgMqD8xcbT0KwQduzlKadNiwf9lxnwi/Y1729IrDnwBM6QgcJ",
-	"l1xPwretGwLBNTqGL8EYfSta7/CJGGMMZniYuc9zOMQ/MUaBiYGxmV7aAeQM6WbS7M67wmsvC8GvnsUP",
-	"K9x3Kx/mBq1zMcj19Oiw7csdXvdAp3hbnhd/xUO/7j53KbPrnopKvP255RcND3YiAx/pv+g+/uUNgMEd",
-	"XNMt3d0r5vGqNIGruaiYmqT0wiSYQxgj3mSWiQtUHx+7DPmNO5ipezHMxKH6G7HMRJmgh6aa2SH4/grG",
-	"GYe++4qPvuLjbtlpqmlT7H60iTbzVuNd1HpcB+DaDCQG7A8EiRoQXM/2Rl9BI8QYfjVgiGUowyrbUAwQ",
-	"GgFtgSE9i7CzZnjDSBG+4Rkz2nvEIUCD7d9LVP1GjNCntKHGpRBToZxOEkSRw7i5QvyRL6co15FHEbbo",
-	"iW66wg/afblcWKAkrVOOjhTF8txgsaXukDpiUYgKyzZocWbSGSlriiOUyMGLy3WKjKdx4t4j1aIL0wSD",
-	"n7RZlQY4FAS+OABlBuyMhRWQmqbmTBzj0TnxToqW18OodwuYUpLkxjFTHwWdCoshPYyCstcqAjBk0ox5",
-	"kWH0E+oYEN5F1QxCeTSjuSrxZiOVznUm8hqrKvSLz03EAgVijOnJRBTmWSB4kjaJmKN8aQMtBu0Tjg+j",
-	"QKCni0rix061kyiqrCfDopRhXexEFH5h/yNU73roz56Rv1vF/sDH2GoYvQ3nM66nyLvc+rw23Zvgf+pP",
-	"uIumn0vwaTrgOSjjUsFnPDYw0Jirsci7GoDP4epcZGXIrscDPdD+IWXxHYCD/ux7rHd4uqQDcMV6eNCj",
-	"9ung295x9H/30P89golKP2h0gJ7QLkgiP+BroERN+YMGLFHF0IJ8wNuah3YbYKFg4LSjhWox8YT9weq+",
-	"4l2ghaIi41uPDfxWenS+nkKz2XLOFRaqUHXNergnIwBmvSNWAA8dUWKkCBQCBfDkeHmGAPeuwApwlL45",
-	"e//8l0a8Q0qusK+1OK4zIkjjay+0c+w8wQN61d5ljboKoZtWCG60GrBUaSvA8QtwwmG1MB9rwsAplRaI",
-	"J5r8rGoR8IM6WfB1u1as78uA23L7HfhI+HEvulbhi+gz3G4ZuQfzVDbct8DE2tt1u5WSP4cyr74W/BHb",
-	"dr9AmWRUclmqvc514ZHgSTZrxW+xwBv4fO5E+/89sDjF5FRV5qCSCD7gQ8uiXYpK6yKDwCfwNw2phZZn",
-	"P7Q1Iv0YyBqi3+UjKyz6tHtiWp+g1T3NUajLdBp6qnVGyjzFCy7cbNJBabxQxJYXAs2XkYoSEELGkxYq",
-	"qzAaNSj2uPvFg6r1bIm/byeF+Xs55N0Ve+PNj4fZPt7ztI8utZ1Vzofplfp3yQ+D/Wd6vf6dlXTBZyuV",
-	"dZ3WLtLXWO3VrK1RGRwkBx7S5QmB22ldblWFlwSwrVTCsYypkgYnEdFKKNUAjgjUjKh/fdYb/6HIHQlE",
-	"wytI1xACGfg2+EhhzQtbzTSb6DzXK0pN4x3IPoDkdzBDNpfGCKwcKpOx8C/gZG7rFRZobR8fnKtC67ld",
-	"9TZyHXcCdEWsuTdAc7WwUt8LkqsHYfUgrLsGYfES1TQvhY7XEOFP94vAOsuyGl1U2Wls6P+5wVqKTYuJ",
-	"DQuAIog9Cs8hgQ/pCd+3C9Eih0DQZfh6wM68e+TdJ8AfKV0qBmQDJW1FfLrHQ6LgBfBXVMkWzQH1UTtd",
-	"bCOHLUc3m/F8BaFlqUw752g0UZ5BRK0j6ygyDMEPVPjnXVWgn5JzEb0U93NW6YdWYtQoXO/vBwcYGFP5",
-	"GBU1B2bXrvWMz2Ct3pyP1JVYI6WREiLDLwkbkqVcpoHyyYMuhILZpDHeblnkKXznslCFxj0p9DzxTQlG",
-	"Kq2i9NKSJkwFylm6c7406PdStwKAJwUAu6/jPCqJ4ICvqgXnNVL/b6ktd5ct3RZcLhL2n//+H8cbX9cj",
-	"7/M8LDIOP12G1nmB6mvdDmTyOvKmnnhyT/yxcF8Xw+F5PL1I0dHe7YCZguv2xTvVX9zF4/9hL1x8B7TK",
-	"GV0YGUTd15Fka3RvucO2k/GGS8P9Oy5kdGNj/MGfiRUnkXdnwKresNo7KdBzy/amZ412Jssiuwxh4XXc",
-	"f9X2vAfUiH/hvfbcIoFPbbSst1EpnOs80B/27aJF82kBlJBgvRZNUlVjACWhvd5ptLcBM/F7pBll4icR",
-	"QUzcso79IA+3jLG9DVb3sFdXruJkO6qlY3QMIll3kuAixwvobyteF/CAuL/62oW5hobOYtN9jINvPNdK",
-	"DIOHBtktbQTEz/jYMiiXELIYqUuQGAmx6Iydd4Jb0cQZLsxEhbSUmJdwEijFOLeBndYzONjQIsMIQfmq",
-	"hCn8j5ix1PmAcg53FoBsoTYn/p/py/d8Sn0nOoB7qP6gxaEcKaSstVq3W+fQ9vRBk2RK2669n91g9zWX",
-	"q/fega3caR7YZXaHzN61limclrs3SyMsNpJVd+oq9pZ4rStz6M3bLuZt9BnO1ZtCTwthTG+sfm+8h2CA",
-	"whn9RqxP0AcPZ3r+Tea5U19XSq9M4EWC9kwfnd1FBPTzXY1QN60WC9TJ22vNz0gt1G3PHYZ7G1YobJRm",
-	"ExRm0Wp/dh5nuyXq3n2TdqxVhrO7MRuJbA0sISyM9fOMGia0dmqNAr6pZ8oD203kRiS0RoUQbC7VEgsz",
-	"f5afBUt9QDdVYsUiorijZZEfp9BYzId6qQhPQ7tuCE7LOVVE84wR96NQ2OgNaI6QXh7tS4q3Ws0uBRDM",
-	"KaaXxM03ZGnt2KXEfsfEZCLGls1EIdqtvLhF/a0YezeylOx1bfVrBXDUVr+zxVS9qxka7H7sidb6UNKu",
-	"zUOR7BGat5TkkZFIaChECiIW/iXLowRqC5AyX04KsRAcvwn4Il2LUGzU+nhLM+xDQ7SHVYzBELugojub",
-	"RA2wVRaBMyGfNuHQkKd016mljEDdwn7WvhJ+pNKFpuaF/hYlvliWAhlpSsUlyMOQOtcjHeAyoji8EgtL",
-	"y4ztB+EZGtsToYT3BBZtXbdpXXYVdWdufG9o7F0yTjBqp9RN56s7o2duGRNj9Hy7e/pCmCsqde0ucis3",
-	"NUpcv/WozQ7SXU7dhnmYLuDwnd/PhK+O7hEwve64UwTMCimJF8EybPAGSVXcDQrGqZClPB3POAiLNlIi",
-	"XVDtQc6juLgTu141BIke0cWAcA+ZADkBpVLoHGzf1C0KhTRNI386ELqkMgusuV5lOeN6E5CA3OHYvYql",
-	"gJyoEImTYjHgHBnswUZFi0iGzVmujR2pshrWR3/Jkv+nlqoySE0c1Gsk40mf/vgji3T5xVyaOUBkYsJr",
-	"SAhk7FLkWk0NhgBCiQUgRkM5h/hih7hHgI6By8zTT18KJjJpkSQ75LIgQk2gnZXMc0/czi7FmC+NiAsr",
-	"nEZFhkisfgMWKH8dRtCBYl7aJFpkq/XGsgSyZHBLAmeUX1RsWewelWbc8pMIJRI6OgcklOdM8l+8WNrZ",
-	"gL2ubDQAFoXNGMileJaEPoVwCe6B1G24NIx5AcxF7rr1QoxU6tY4LadUiMD7g13WpWFyqjTQRL0Tgo0O",
-	"nkf5gdFBnYbqhMaZ4oqVuQBs9tbKTRU1C7DLQsFjf+Fq6m5dLso+e8bqRbQFn3kwEx3imvOtF0jKPsB2",
-	"8EVgyTwvT5XM/ISjMh5i8Z9UwD9h+waAEVBWEfAIvpc78cQOpT9DywD86NxaMV/YlFri0XKDvHO3aJQN",
-	"eqWGLCtohvipkGer/N7V54UdRGM8NG4+c8DNofnsFtDwidjfVXay4sP5bcGV7oF06cO526ON1EudwTf+",
-	"GTt3o67dt0e50W1xx4dvtjN1fLjz+Wzp0dBtTDmI/oOtOXEfHXSb26ND9vuL169efkprtuz/PfmHKMYi",
-	"Pzk7P/lwfkJvOnkXpnqdkbs5p97kvAEvfJe0idvP95szcW/sGei/GQb6KtMM9MoNKrG0XmvGK49xBJE1",
-	"D5Y25XWcrf2vDwj9aAk7NYb4GZf4Y3blr/0aOQ83q6CCzidBtP3+KY0skncvfq3Hpiq4ibhceakyUVR/",
-	"llmClkZpYI3UD0+ehJjWhgENprYzVy/X1a9I2HWwmIIpRD9N+WcBpnLciiZc2WR9OTt+qca+Y3DMslnx",
-	"kJ5FTbtpSZzpnnJjpLFcOevV6jxj3NlL7HI9UulcWO5U0ADldzpgZ2qDApy652RQulDFkfifsAeR0quE",
-	"+pKU2Jt5W/lY+Iy7F5A9ZLVXNOw96r1K87BS8fXDkx+2V3y1lhP6XXmzqq8+jtXHse6zkqsi1zFav00T",
-	"Nka16srmdoJcG/7xneSkkWtyk3x5G422U4NdWsAj8yW69pij9vEIaMPOMg3C+krpFfjVMmNrURYIYcSk",
-	"MpIkxCkwGomFXu+sXiwAyLiS41DDBmVV3EDA7QZetdWLD+fkxtx+7rmhPdcr3UZn/uiSvr3o6sYaWYml",
-	"NZ/RRonVzBY49hSzBzfI6nY1ssvQSKOJ/ZMuoFpyOQ/M+BWberizcIK2AhIictS/J3AKQeDDQIPGajgy",
-	"BVi0x7Egaby3RJuEAg44Egt9qOh2Q0V/dsHYW4J3J07fwuHdT6Dekwn4+S9bUp1nppZQSYOQo4L1wK4W",
-	"oftKscr+ghjEYdTApJ4TAbksnMQSi5Rq/C/5+GqkylTfTK/UM5Zig1o0qbj/51vgO6WkVcovdWFT9yvy",
-	"oN5/SuQff+mTIt9rUuQff+nTIn1apE+L9GmR+0mLxJrycWdFyNTYxWc784UK7f5euulzRQYLvTPd7lqB",
-	"zu5VTu9e9e5V717dkntl6Fg1y7Y8Z3w81ksAfFc7DUP+kUrzjWDiZM5lzniWFcIYT2MF4NixKCyXiq34",
-	"OmQtZ/yziH4qdC6aWxV/gAFuzLI6zl/0Cpa4cRAwVJ7niFcbsOfcoK77oORYZ4JNdDH30fc5t1YUbigk",
-	"CQ+GBzzj//sgOXDuivM6ivVBcqD43P0k3PsOYrk4519+E2rq9smP//o0OZhL5f9dphWNLaQC3HtTkt2v",
-	"+GFYlmgsU8zHNA3GXX3QVUa/1XgwHkO/Z1qv7bxW/sJ9uj3jvTckB20+TD056J6a7k+uuHg2l6qlhp1+",
-	"asj6+kNQqhxUAhWdg3/62porBZse8wL4vJjExWo9YOcbZQMYXfOZTCiKJRbGZS6Mr2yuC3GC0IyUnyIg",
-	"acoSMkq9Lu3s1MipWi4wlvZOKIsZUGgKjFSZGE8DamUc9ZAawI419GYmMkhJ7W9Bul9YfiVUOrhh0a7T",
-	"Yw8dcaMLO3CzuNHuy81SvfcueAw7TSQI7O5tNsMdzf4K/gyhXvJpa4L7Zp0xpwKMneuL3uCKr8kB9kHp",
-	"cD32S8Hbvj5Gcd4lXPbSHeT3/Ipe1POufD86C2VKpGgYVVutGdm7DVqsMR7lfq/SYmwJGpEODG7S6R/u",
-	"/y5k9rXVYXpdqpZQ1SYz3zkd+MQ+i2JdXmNwAY2vvZYF0ysV8585/Qc3QWWTEVjTh9eNFD1owFJ/Sxr1",
-	"J6enBxhqhFcFkGuLxvKS6IGhoDvK+eTAT68zSe1d6Yge99mHo75d7osgSru6ADsJASc5PM4SJMGm80CE",
-	"i+VACD8PkZpMgvYz7r+Fwv+UFjglijWxW2D1qsUD55wEpCqKah1JV8y4SbA+FyJRZOhrRWIYK1ifMR4q",
-	"AoRF/6BsAiNW6MaUFPTgaxRiUggzSwfsBQwYq0X9i0cKRgikkMIYqZUpq3CJO3/MFcv1FFIDUDddRsJx",
-	"3hkDjSiNLbhF52oNoxuie+IuvYBLGnMHkYl4o7Zn+D22c3fjOlTN/wSDUluTDWGoe6TpG+69g3ZpD+x0",
-	"+D66WKC94kVm+jxEZ/v/N27sGViXvfn/nZn/KO856QcSRqVu2KrNava/7x/6qZuhfxqblPvrwWUTP4dT",
-	"NaBh+FxQERw2FDPBWXCayCPXcKmj7jXmGUv/+JqycS54YYICCX2zgQsACAuCk5FpoBGGZ7vrX3tShsgx",
-	"cO6H9xuQFMoyaYcQniv9EJFj05RCYJEZM8vxrHz3Ufr0ydP0GEYUnBT0OqgeIaUlDgjnaAiU8CoJHoBP",
-	"BJQ7ptrnImWFsMtCOX3IkAq6/qAmnbhYWm/730gpYsZlizJ4U75sd7XWePNd6LWMd3aXdgkFlrc0186F",
-	"XWpovyu9KgnIDqK4WCZygQr+Bbf8+nDXy4IbkVVf3qvIXuE9Tm/uFdR0hbN0JwowozOHp7DBmcu1cb5c",
-	"LL+90er7RWMMyx1NgyoEi9ZQXsvCDL3ED26XLKLuAEB0nFT6VY+Ue2QBqGiTBB8rYYWYi/mlKESZzon0",
-	"CEbGoGtXRt5i0I1QDI7shx8JopGLCdrckV8HN+Fz0I/Dp/9TL92eYkLZQgr/bL6ukYWtZkIl7HJpQ+We",
-	"nuAlEhML/FIvqS1B4Ixaqkwr6qfm8ekhVwXUPElF8YFnqTTLtZqKgnzMAXOy0b0RPN85V+uw6ohmp8vt",
-	"zE2XkW4cYu4NGJagQQH50kSsm2CDNVnaKKIAOiZeWFO+0ui5ALMBmbtoK9DSGJgDM1KNxYCB4eBzgcF0",
-	"AMhcWVLvP9oQhk4bBrx030lvQ/PXtEiX0sPY/wpN0KOAbLyLK6FVD+6BeWZ9neKj8UbAvKh9/G3ytz0X",
-	"gVsyu92om5PhK3E50/rqJBO5/CycPDr9g/52QX9bb01j+AupSTsc1rFTOHrCBB/PGLF5QX9EJObbbHm7",
-	"kVf4iMN4QQ9/6BQDTbJDdKs28I/Szs5wAXZhV73+KY2Wsv8O+BmkNX7hTZ9l6LMM9yb6kDW7fTNGwo9E",
-	"TS2dEP66s2yrHZqdxdxpIeifu0dxmt7dBop6h516y0UCaycBzxbJkrmFomovRqUlosSkzDcAT0Pqpyaz",
-	"lAggpGUTLnOTUBzYmZkZ42akkCcVag2VWDE0FRsqCWhYNKM7YG/4cUfhuxAqk2q6PY6C19VVx95Sd5uk",
-	"TSgOJ8kcpy4ORmwkdvtmod9QN6U+4LCXYKcisKrQapXm1RYIm7I9ksvXlxX4i+plBZ6SGH06I8aFQEtn",
-	"szTgo3/PrqLs24e0x0vYxSzdC9LuNcHNIO3NH/J+IO1V9KSfz7UR4lcwyDD1HhXfo+KB07+UJTuYsdeY",
-	"gVHcz1DXUpYJc4U0ox/e/kbcPM441ISDN2IMBGy/+1P96ei/0d/CQT/2Tfp5IMYH43KmVyNlNXOG8GQd",
-	"soExpt0NATjWgSfS9+7A9xYCHzfTKxW4KD68/Y3NlwaCkOnM2oVBSvacOmBxtlhe5nIcsPpasYUuLPuf",
-	"TxL29On/YLqAFCZM9IcnPz6l9qYUJ5zzNeN5rldsUcjP3IqRUsKudHFFIVt4Z0oVyPMAqDTCAhtG6vva",
-	"fXz5t19ev/714uy3315/TAfszLK5Npb98ORJ+LDwNvFFQnRwozwACwPsSofrnzEMz9Cq+TK3sJ4rbqDz",
-	"wIC9Qx0VNf+q9/saqZvVDtyqyb5vytPMkHevQ/UAjXffAoKN2++ghmCH2WSlsthtHllFy2z6G7TV6gUF",
-	"tcRnJ632AkOJkUbvqg+jWyKb6kVwqTvdHV0On8a5NZ3e7j2gaBSFtuUewLO15RlwQ1a942tyYCM9f30j",
-	"IWGqa4c5sk73Un1F5Us/Otugzx9/f/USXrq0GjS33aHWP32vjrS1RrPLIscms2B0DE9PnbgekFwejPX8",
-	"FF51SlsHWra6+5zfYtydv488qQgJ1tFBwkZ1SpLRwaedWtPSbS3daUkGYIPaSlvaqkKDzrQf3v42ZGy3",
-	"GY6wOd2Q/f4JC8j/6DjLr9TRVk5g5P/yV6ZkzmAcuZ4OfuKW50eiKI5H6utITeZ28KaQyubqyKsllKrH",
-	"7PQUTUTfrXUsbtgnl17Q0irXLylsi2WRD9lht/U6hA1habkOq6t0mLDD2hodfvLddN2wdC4GuZ6G2aN9",
-	"fPysZfrde0NeHy8po9eUm2vDXLzEOLO3H5ypPNEFYNedfVzGwwfMeepVxgn0GBAmP9dz9y+A+UGBLC8K",
-	"+bmBiaFqinRNnvsBSkPGdJ8LfzyKBk3ODopmW8gwac9B00VlVBDdP3car8suP3RWuZNzsbtX0c2d6LPC",
-	"fVb4nrPC2yTAraWAu9WVrXwVGEDOAKs3YGdswZdGZEEpXQmxqOvLspkxYN20GrAUbxuyCc+h23xudKhL",
-	"4yPlHxc6tPh6qWH0mDK9G73LEuxvxjHcFWi4G+2BU/SqU3bpLD9TwxXOBVermcxFeyFYrLz3jQFNlnne",
-	"sZirHsRxX80t5PZsr7ts7whS88vvAjj/oEK+rwfrgxWPprorQdEcF3Xd2Khs9atOs0pos9H0/FjpKOah",
-	"O9hQ13lJJR6klvRkPwHXt8hiOV/pgv/DU5bx9fUJ7SiaekOo1DtgWj14FCxv2daQdAtWU4qbZMdL0NCN",
-	"suTl6L+ZPHmYWfd8eRVB1TsLvbOwO/2cF+2HseF9T65Du1ZA63pvfOi1uFA6NZiAR8WFKXHOFtpIG/Wn",
-	"gF/ZREBnfAgwsjngQ7lhE174dv3lEkKIk624slS7dMYKMRbufSPlyYI2QaVUiOM0Ut0jCerqiHTVMSBQ",
-	"CSoAQytriwrBxzPqhMGMdmNMsHCHKgFwQpGr44EIpDDPSvI99wGoFAkaiQNIQU8g+W59qZDSTnCikm2G",
-	"uca5x4fl2+vgK72Nh7u7t9NyewdvZ1esbnk+umheHNfuXk+4r9H3oaODnrazwy6DPy0y3NE9Pvfbxef2",
-	"jtl3BgquhpigPjNWWbcHFK6pYsBznJgA/bh9jfx30DJYL4HviTD/tQzfgP1ExLRKfLHsx6dsppcFFTKX",
-	"sGl3o5xCja+0M3ap7SwJBFLAOKuykfJgMiz76IId60Y7y9rwbAn098O5RVS3noXaF0YTAhCHVernSNNn",
-	"WphGhdsA17n90pJdnUX3qboqK48Y2lVZhfsalVW5tfq43J9cmL7FxuwV18f4k9JFet4cTXBqhbkjWbpR",
-	"9UaujPNMgs8xcO9PEy8ic3klsCWDnYnCDNhbwTMnt9AtgYpiwWbQCJmthLJR/kYXI+VzLCEcbohuDynG",
-	"o/xNg8SKcYF9Edy3VAR3gzBVQ7Ruo+JxCxI1uBLfDZizr8p77FV5TlaFI7m/rQ1jc9Nsap7zvmRuCYw4",
-	"EIORhmV6vJzTkV8W+cHw4BSEHo1jQxfIqZJqypaLhOV6OnX/LVVsZhIXKvwh4mwFBhjsz1P2s3EHBBRd",
-	"Jo2TEa/wz/4lEpGHtdJCIrVhEnlcI1oW3zCUCm9KIzd6AjKxIteLVNNoMMSV0zCe9/TL5mBeerq8mNNu",
-	"InPrpEzCDPirsBZgj4ss9MBYCL3IoeakbBuFtGg0HODCaVoc4MiR6lJ/aRjQz4VeLiIuHeTLJRYg54Og",
-	"92F1PHHB543Thr9vvuOjR1/4pU+o864n76FugoavsT2Ub1Uec4dElE3a+sgk1C4FcsRoiJ4qqmGUf/c/",
-	"tQy0qUJLKqaW88vAvo791OcC2lmRVrTOTVzmWTSKQix00bhD3tIvm2P4SYJWL7+BygLxFbtcUxWskxYm",
-	"/viCF+PGo4E/NBwL2ET+kezsPKFOj8AhQMf/BNKdKEziYygb3nR2ThuzdWUr3MWGWZHn/tOTQUHrDc0R",
-	"qU9z/N5FoYlYov7yN/RLc/ssCHbT4MKBovaVR+nSiOczbtPjhHFjpLFc2ZOlhJU/+/nkw3k0AmjFtvn6",
-	"5yCxAODdNIaz0OOJm/oq5IDdmFg60Akll7WJ2LuAXAeb5ERjWVIftI0PEXpabQzkV7E2nrzHbdoaGeiY",
-	"+y/yJp40X8iTK7FufNebcwY/tYg65ESyLecKvjMwmhYZtljzTdRQfW2+7+XnliX+2PoK2MJWs7VeFrSt",
-	"41WMyjzrLysrqTde96bQl1GDokXOLfSMg5kWS2Ui9rPoZTPB80YN9gv+8PXT1/8KAAD//w==",
+	"7L37lts2si/8Ktja+1uJZyRZUt/llTW740vSM76Nux3PxN1bgkRI4jQFKARoWfH0XudpzoOdJ/kWqgAS",
+	"JEHq0nLiZGb+yLhFEigUgEKhLr/61BiL+UJwxpVs9D812Ec6X0QM/n3+3duLNwl/w35KmFT6F5nM5zRe",
+	"NfqNczJnUtIpazQbH2iUMP14LLhiH1Wj//6m2ZiIeEnjgAWvY7HQ7d01G+Yb2ei/N29z1eg3rmaMSDYW",
+	"PCDjGY2njISSTGIxJ91D8mqsxIjF7UazEQaNfmMup61uo9mIRcQa/UYiWdy4u2k24oRf6OdxwuG5VFQx",
+	"7FbNYkYDeNrpnp0FB+PjVnfSo62T8QFrnY2Ou60j1pkc0JNxN+j1Gs2GEiLSVN7c3TWBD5cqZnRe4AEn",
+	"lMsli4mYEMEZWYRs7DCkEVBF++TTdUOtFuy60b9uvHn7cnB5df7m6umT60bzOqUMHm5CG3wFQ4VPYLDX",
+	"jbtrfs3LvV09/dvV4MXTy8vz755it/C5mYVir4e022mdBJ1R63R8dNTqTc4mx52gQw9HJ9iriLBZKmUo",
+	"FeVqs44fv3p59fTlvboOWKQotjyj/JasRNLerPOnL5/s3HFF+3oOn128vLj8fu+T2NCr7eJJKOkoYkFx",
+	"x0kWf2AxWYZqJhJFzi/yey/QS46Gg8B+3mwETNEw0h9fmKUqCY0ZkctQjWcsIGKiVy5Rs1Ca5vU+i3HH",
+	"D8LcjjminU7rpNPptE71fzrZ/wKz3RLZ6B92zpoNFSrYnOcXxKFGc7DRbzxcxGIUsbl86BILG+3igr9h",
+	"H0K2zA/9UtHJhERC3BKq0oFMwlgqPwtCPoixHYcH2Ar+TtSMkfOLr6Rp7REJFRmLOZOESkKtcNMbW7+p",
+	"wvEtUzuw5qBTwxojPEJOUmJ9LMoGgzx6Ecqx4JNwmsTFNfJ2IUFOkZhNEskkEI/z+pUkt2xFREzmImCR",
+	"n2/zXNMO766AXdBUOGZO8/dZN91DhzlHnV6OOUVSfJzJv4PceSnOga2FzRNFRIlbxiVZMq5IyJUgMaNS",
+	"8JBP/czgYoAz5GFEIllAaBSRUEnb8IhNRMz0QhqxKeVECTPDO7Cmd1TDmin9wAi3rVfwJqMe+fLqA4sj",
+	"QYPKJRNKItJ39DoZU86FHoxmlJYWfjZlH9UsmPWN77J+zuAbFa+0CGn0VZwwl2sHOa7l6PRxzHkBWfY6",
+	"FkqMRVTBMCuHpJgzNQv5lLBIMj+TFrapahaNYnHLUCDHROpFmjWccPZxwcZqNzYd1bMpv7gspYTFsaha",
+	"XOlwkFF/TYSieS5dCUHmlK+yY0cRSlQ4r2DQT9CEy52lyB1ZI6YZsYxDpRgnExFrJYDQSB+9q124Mqrj",
+	"ymEvL6qBPNz1yaKCKTgE5MgbJheCS1Y8wrWyHTHFsr2b8oIqxeYL1eh3m41xzKhiwYBq7bjX6R23ut1W",
+	"r3fVOesfdPvdo3a30zk4PPqx0WxMQh7K2QBlWaPfkEos0p+rmzhuH3Z63e4JNhFLNQApVt3j4UG30+n9",
+	"aLXwTTSoRqrwD7b6Bs6nfkMsGKfhw+lCtYSUrW6vM3KEYsOyErYznM+FXtZo+EnM3bcPRicnrRPa6bVO",
+	"Jx3WGnWD3viAHU6OOseNZiOBq45esSCskFmy0e80LR2h4OmvvW6zsYjFfKGcn3p6uZkDJ/v+Lr9enn6w",
+	"FzFnKy0F3iwkqCP6guUum3AQm4+34rK73BiHY2FCI8maDWZoeP8J/5ne7MxdjfLbbAeAZq7VVsl+avS7",
+	"d03vR6CwV33U07e3iEo1MH/mOLL24qVS9jg3L9jYfdLrdDpaiQeS+kQqGiufSo8PtFaeZ+d2t5R0FW53",
+	"EYD1Dp94VjwShXN1rRmshxMGfbIJVf2ub7DmMtW8thOUXazMnWfj9nubt+/e2TZu/yCdukBw5u1M/37f",
+	"iTNS6rrR/3Td+IVmvcR7w6DmdSOUAxpemyPpukETNRMxEncbcuxHv3Cnm0lPCvi5RtDj+7njwqx9sYBu",
+	"k4wHOeF1jdLruizprmG32mur3bEF8fWKl0+79/8+7v5Vj7sbWCtX4ZyJRFVfRWQY6aPDqysq83G1Lh2E",
+	"AdHXi+yGrb/ZRUuk9brzYU5LzAjz6Yf2KZxvry/+wlaenXLLVk1Nb+LeJN5/qtsivbN+p9PWxPY6xQV7",
+	"1Br19OKjh4ets6DDWofj00mX9ejB6LjTMMeuVmtLDXc7/W6vf3jYPup0ewcHumFO53pQ79iIyBlsu0XM",
+	"JuFHvQ1vB+c/8quPo4u/stvLoGCebTbkWCzA7GvWruxrvT1dyrKvFXs9Yho2mg3BByM2o9GkcaN1BJjT",
+	"QXFYHdY6GXe6rVN6dNDqTY7ZUXA4Phj1aAPX2HjMpLzSC694M9FrsQmmEQov4QUe7hTdIzIPeaJcZeJT",
+	"A1/DVdzoN9jqz7PRd+PwVfjni7c/X3RfhhfyYq4WPz6+OL74x//7P/+3/f/+z/9tNBvs4yKMmRyEvNE/",
+	"63T0QprETM7ShmSsBvgqSiOzakaMxvbePh6LhKuy+jMt7o7N10dqcrMKXxDKRURXAzO/38V0zMj3YrGA",
+	"qWNz3GJT/fN/G/9AeyzmpaV2yrqHrZNRd9yi3fFh6yA4HnXGZ+xk0u1kCwIpd8bmOy7MqHfcAKUBfp4h",
+	"wCoDAcOCF8YZkhvKu1DNcJmhGFIzqsiSStRD8/aUndV457sk1oN8aLbUw01Ohoc0bNnvdWugamh6tKKh",
+	"T51EKjHXi7HpqPPvZoyTQJALMmWKzFdkLjhbkREd3/6psfY477VRtpYP1/pDCdSidE63PgNhyS0WUciC",
+	"F3Qci+LVPGaThOfmZJ5NasaY/HqhMDkjLV3HnV7rIDhkR5Pjzkn3VB+6hol2s/r2V46v37MoEuQ8oOS5",
+	"+MAiOmZNsHJoLq9EEjt8RtPrkrHbNils2Dr2H/QPO9XsDzqnuPhPaW/S6rDD4Gh8PDqhZ509sN9+Y1b7",
+	"3BzniRJraO6Y3W1oDpgcx+FCayCNfuPFioxpHMC2Qt9hQNRS6wBanAvOiIgDNMGi3pfulq3ZU69gwUlq",
+	"9b8N2l7EoYhDpdceF/GcRq6yt2A8QLu0olM4Ns3qvMn0jcfuaLXOtgg2nXZ9KG9znsLWkbfPRHwVh3TK",
+	"KjzCCh66O8hsAPNAN/OY8jGLIhZU2sh4TlxyMRLBinDGgoLA3O3+gFbNTJ0cW3ryeh6s8rsv516x4R3B",
+	"GcwXdkfolK4InWp72OMZ5VP2mkq5FHHgX21cqBmLycK8lNOFkjhmXA3SZ/r2FMdsrMhMxJKRkV488UqL",
+	"ZLZ0X5OKLiLw+lHTPqxgoCkKGVfmnPeSBMc9iGmx5CTMkwRf42yIRI3Ex1ZXT+y2MRBAieAfWCyp5u9L",
+	"obSiu1AbeQLHzpeeq5X7eMCFGlDbdPmmFQgm8YoF7+Bx5Dawy2Wr5zpLe45fwh2y06vflVM9DOAeyIpM",
+	"+nin8spR2gSwjrMlk4rAFsk45zQIF7oKwbg0NyYUaXSsJJxOoZLEKli5+0b5orXz/SmjsG7pnhMzv8Vg",
+	"nm2XJvT0Uih/N89ETMYiihidJvkbVtbZt2EUhXxKbrlYosFbryzBWZu8o6ECxqkZm7sdXjE6rzqT9B6w",
+	"ERNzNh+xWJIVUx52m57ddoG5FS3Dj3o90pFum3IS8g8iHOcOwLyyclGhpjghTnbFX2Bb5PCk29XsXsYi",
+	"R9pbyeIKwVi+HO5+wdtAhJbudUjgOzaaCXHrpfElW5qQCkkoD0gaFlbJOdfmQFeRoJqiSRJFRgA4W6Nt",
+	"tIHMHJf+ctNs4B1pptRC9h8+1E22nRE/1CTLhzJZLETsjibA/V21sTG4Ysf7+Db2Gt1Lydry5Hb1+vtQ",
+	"nPz9yd+mPxzO/9wZ/xh3R+/Gf//40+3l6fe8p54vj5Kn4iQ8p2eT7/7x1+DgL78lc042C2ZR1UzD0ryx",
+	"o2mkatHlqR3XztGCJtIxPpTWq2TjWF+DGsuZZOPBD9/NoovvX0Z/P/hzFDz+9sOP4bezUfhtxL57psbf",
+	"fYyePz7/+UX4bcj+9tdvtl7t1XeC4tC33xjWNFA9Gan1oFoWuZddMJkpFnMa4fKw37e0FGzsvHZMK35b",
+	"2jp661fPgcvCscORX3iYNUavbNV2Ot3WSdDrtc7Y4aR1RI9HJ+PT4Ix1Jv9tSWiH/AONQHctLPnqj4ux",
+	"uA7LvWaxb1eojHqYvaH9adN44S/XEPXk27ecfqBhhNfNou4ZUEVHVMK4ArH0KevBaJA4TRQ09LSBTE/f",
+	"NRSte7xxlNUT22uespKGXqAdGMLkLQQ/eP39Wv0uB5znvfx9om/H1r18eNJ1ndMLIUMt1a8bff2k6XiQ",
+	"C2ITXKFyPGNzOtDXiNC4SdPlcwxviDHcMqsdr5lwRff0WJV8uHZxo2d2Rz+yTEb/YGO1tc9bswbpSf3L",
+	"RYryLuoNtlwaw5zOptxoIj+5MSfAqb2JAD1MV7LkmnMm0ScgcuejXUFmARWWiPu53i/ZrGxu5NnFYoM7",
+	"q3jy3900GzOtkBla87TDdsPTovIW8ZjqezaJBJ+ymERiSkJeOMXNaaPFgWlxDOke1cFvQUwnahuzXjrb",
+	"f68wguuLXciJmsVMy7yV3EDq/3aiCUI5AJZZmWvdCTaYot4qaGLG+3qucGbSHytGdpS3Eqfvjlabuzx+",
+	"C/EKsCXyxsiz42pr5FOtSF3RkiP53AqgkrsyPaRBBxso+DZ/QscgsCi3H8NSRlsHa+mvCA2CmEm5Sz7G",
+	"WVXSwdNc08QSVjqgXbqBBUZfvXji44MxleIskxk1eQFWyS2aQg1rMhW4zKBCk6EkYxpFLADhsUs4/Ukl",
+	"RzIia9hRolUz5RkNN/djJNYem4Z5fwZnRj7QvKCz/ea8GRPg72/clfFMxKMwCIp75qWwlsxQErg9lXfI",
+	"JP20oNwbkfEVfumo+FEkltDkLmp+PonL0eqfOXSUtkZGpB7t95QHryYTr0rxnOnDX5BZMqdcFmIfjDdY",
+	"bwunnRr765VzgyRLypUkFJt2W04PdnhjgM9tB0x3URTp8ApZhlHkCdE3EzODjwe4h3MzY+TVkkqCL0E+",
+	"RzroXRLIulWS6/u0A9+8ODTmxnuV+uDzvJR0bslvOrRXT9MGPvtu7+Dw6LhsV9vADJ6R72v+sNvvnGhN",
+	"pdcFTUW/rV/1Tvee3fiFkaXSSguztfb7WotccVQeL31deBJMM6ORmpVT3yBUJMq5dzLCb+HTi4DNF0Ix",
+	"Pl5d8NexmGoNoWKdmDXcJFLpjZLwADbhyrNXwqzZQcj18YQNu4e9bc/RgRxqWn9hK4gIzfe1i4gb16b8",
+	"uJvL6R/SJkNOHNJLu61qlAXGvgjlnKpxcYKghzQ4DJKM9HZYm1fm9jq3TeckkoeTuS6sl9sw8t7Hhuuz",
+	"LbLQobCWf+l7wDyOmleRYxOaRMpm52ICqo9B9uvth3WQy7/suBvbKIyV+XFprzgAsKc+jlnAuAppVNhT",
+	"77Rc8Ecx2DFAA4Ox00Lh1MlfGAg6SNM2U+mzy03iKHf6dHPyTZNF8mR5eFGm3mGLs0Y83rV0W4SSKIHW",
+	"iBoOuYsIvXHOfcInUQRnBBrTC6mrj+ne0RH5EMpwFDFyfvn44gJOKTpWLIbDG+bcoldA50qIgaEr1CfP",
+	"jNEA1mIUzkPV6PeOjpqNhYA1oTlTIAORK3bIXMwmpVOelDC/9eompsg0Z3Je05jOmfJ4eGDN/pSweEUW",
+	"6UvVE+O+40j99Gc9Fwm/5WLJ9eKdQQY+dgJN+jkvEjUQk0FMOZgSgftAk8N8zRyH+fjzDizv9Nax3B1j",
+	"JbOzlxw2v8GgcE+k+jmRTMoQ8BkoXqwxU6+a1RhZXpAPJuzchLmHeFlAsg27odldk2hr5YMlqJIn+ILD",
+	"Dy8jkHQrDFL6t+VELt5/n4zoHH4GRsSUW7ttLoomFnPwdWiJNY6ErF8RWSu53WeuKiYPfyrQeJ5vdhdG",
+	"0Kr7SsoIl6BqbmRvaZY8p1KdB/OQlzVSrbETqp+FUsVUCZ8oArUeXiopSCHGxpWbIcuZ0Pwx5u9dtger",
+	"YsZzH9ElZjhUAxPCD+w1WB7KXECLhAkwc9LmbcL8qKCczxeUr8D+BT5+8lwF9Ve6XiEMu8CCcafbOhn1",
+	"aOss6HZah+xkckqPR70x3F9DLlWcjPVs6hvHqzgA3IRZuMBV90YoxeLARGqFHHJ6lyK+1cqvNesvYhEk",
+	"Y02Yni5L99KJXklGUaV5q3faP+y2O53DbhfsVXESYRjFGwisRmaB1q3oZNKHKzDEmQFuRBsiV+yNKQo/",
+	"gFtTcDDTxCHjQbSqv9z1jvrdTrvX6xx1T3X/qd+oCzMrphf8mYiLfk+wEL86T9SM9NodTd/cncZpTLmy",
+	"WUOODrlB1Ja+XJrYBBrQXNRXSpA/vkySP1++eplz3plIg2JDGxCi+9owG4MGwaAcDV9Mnvj0KQ1l0MO7",
+	"u9sog+LTJwhfM5/Ub4ROzUawcRKe0KATk0PBhWJp7ICZAVyDqJJCVCjepT3pADUrLE9XytjXsQdQycff",
+	"/aahpP1fMqVCPpVf2ARvyfl0OJ5stTms31xu87+X6jZL9QaYG2npxvzR/i+FKkkdc7LP7YcDczgXdT5w",
+	"NBtdT9/4dDvm2hdy8vbqWet0Fz2nW3UjSEdCMoJKJ3uZalhhLJ7WBx0HySIKx1TlzEEhV2Kb4CMTlfWM",
+	"sUCvrnwfF4rMWLQo6pTzeQr/gWaqUDW1tmFwC+rX4WFhHe6SJh9TLUYa/Qbg79SZUctyMEWdrIrg1ita",
+	"SS9Mwb9ERFrTM1AaFodoJ5uc20GiurlYMBpLY8jXkmGiNU5KYiZZ/AGTNpazcGyyY0a6nZhFjEomrca3",
+	"YfCG66HcMpRCMwgtvtvzR0uol3TOarzfcAoY5zcjIC3Lwkr/XO3tdpvQAovuBFlQ7et+CT6eKie3Q9ud",
+	"GW5leNBF6pAfrQgtjbYu3wDaZkvdtC82zBcVavXLKOQ7Jm93PTGqL9lHVZO1c6Ek4eyjKgb226R+s0DP",
+	"zlqdbqvTvYIzrY9btxBZT3pmUn7pqPk0O6wcZXpO5iwIKdHLAFasWLAYt6oxCeB9y7uK05wqX+hpqaEM",
+	"hAPDXSAXy+l+l9P3NLfGj501niaHVQWfFqg3fHomtJZWUjr0vmRNImJQH7T4khUMmQhUZ8tBPnp364us",
+	"/nuXseb382F+rLZb7zDxoRlhBbSqmDPQkPSZPqHSb8nVjXkxVa0FhQs3um9JQ5Pihl/s4vfuVUoxoeoh",
+	"U/PEmtGXY9CpJ1Hql0nz3zzF7XMk85+elRSGVNff9XxEHutVfuWFX0Xo3Rn9wEjMAILBv8hmGEBTgbtq",
+	"cjC92LxWw3czC77aKXhuXLPwYB+rOuTV8iDyzFksolWRN2EU5eEt1zAH2iin5FpkA7MfU6hJzL7frybh",
+	"sMJQU8sJeEcz4jVNZG1q4HOmSMCi8AOLQ60d0jC3QW1ulY06fo3JVVdCPNcKaeFy/oHF5PiQ/CX81sNR",
+	"k5c1AA8efFyUayAX53SFC/f46OjgmIxWigGY6Vzs5C/v5EzCXSfMygwFPZ2GnhJTy0QDF/DSvVFsT3ZB",
+	"9wT2bIrGcY/Inl8kGMfBz/hV43HMxJgF/wTXddHPDenDSpARA9hfT1zowCSudTYDSvHmlY4P6nIWtaY7",
+	"sL1t0LaP07hWTQJmW6Hlw/w52DyBEvhmEhaegrIdlJc05osQOlHMBFHaHAcw5E8F9ymu9p0BM+0WVdco",
+	"0AcMNJ46G2/ZAn2vaQ96De3skz486ead0jCGXZzS+dDArmOCsuwj2TjLkqTIC+B7DDYMeIDhzbtoiwun",
+	"lUEaxesLlARXv7n9Go/Ivd1sXScGyR0PyeKJS7zwEIzsKDvbTBrL796bdh8HmeXQHj1kOBVeZ8Y7uHKI",
+	"JAqsCMXYNrPIPIhexfozfxcJDE+zAuLejS4VIMIwzSKNTQI0CZi8bWdGBbmSis3Bjpa1usFhWKxhUx8Z",
+	"b6LOvYyxvs8yCntEFTMMGc+MYCrvWGg59aAWt6vxLuvxpO+A1TTLEcO2d9G4MWHOp2bi2IhLlmfvFkjP",
+	"mFLlenJW+do9/MVutuLeyobtcVEhk/J4ir+s0NrJOf8Zne43ml1I07m8UBeyytkdaiWgAPljPnwahKrC",
+	"YYWP/O7Vv2fOvZwbrU0uFJhnJUkWiDuUpTU63VagTZ5zwqDX8gG11ra/E0n1yuhRnXHisxrrgVPKQhCs",
+	"zR75Sq6zX+fAG0zzBR9ahQl5R1ea6+vS/b2hij3X6qNPvkOVDSNy4WYquNdqG1PFBpFpJS/fJQOBMxcx",
+	"y1rSFMHPkFa0e3jgZjU29BBJRl1JzOeoB56wgI5V1V5wZreZwj8tQaNXRNJ85GCV1a/OvN6s9we+jw15",
+	"N7+U08926ANy7vT6R4ftbvf0AJP1dtpTluE+K8O7dRzeG95njrF7tSUUZsKHz7kNj6sSg3IDqDq7PO1t",
+	"jdmpZwzifislIIbBGjMqxj+WUt6qIKux/SnjTO/MWohGX6P2w8yS94ZpkVtnGoS410xFxzIjTqtaHxtk",
+	"UAdd06qI1aVto6gXBfmcJd1CEclhGotkgRcG/XbhKdYek7jG4b8GELrRP2k6mff9bhNvRfrfh25+W6Pf",
+	"c7UjPMLh/ezHhKN2HcDLMSwZgIXRr+GfyaLRPzA44rLR7572jjp36T7DnPc8AC4eDWBX6urejjoDjGCQ",
+	"jf7ZUbOxOHN+6J52dHMxkyJKbEiy+fqs8PERhMPkPj/Tu8p+/0HTc9ZsJDz7s3N3Bzptkb9KKEz++Td3",
+	"78Hdw+4dbga41K7DMwTDF9ZHxMwbbybshljg5iLt7nMVxlAU1mNacaOYtWZklP5/xy3vJW45Rtbv1zDz",
+	"RkTspVDnqCSWojxFxJBXlEgFdlGfxVC/hlCtphlHP33FIwQMg7au4SC8boBfZsQIlbcml3FX9/pxVd67",
+	"HlmWV1+hlhYJ1yy5fH5+ReMp8xbyQrUizINdGg1DH0F5kHJbjKJ/eKp3eBJPTW2tqvcOOq4cyX8PtDEa",
+	"j2dvmEyiMjiTscrqJUTLKE31RRiKvhgL/W1tcJKHi4XWG99/apgkWBuuBiWj15vL7m58WtX20BA4vRkZ",
+	"5p5pqDAYrnfNCjKLiKw32zuGmp+2uRIYRmbT4Y+erL8rrOW+E8Dojj3Hm3Atb7y4wL+XabuB7RN/YPG3",
+	"iVxVXMQjMQ153TUck5UHI92Eewsv3+RjBu7vcKfM3e7pxqh9OCZiKCqJOJdglCCQk1gSHhFdKLEwwkOx",
+	"iC1mOS/c+hou3RyWJmC4W8ILUXfmyzNw0x7qL08OOp3OYdnteUYBt/LoqHWqV9bxpDvq0cPglGFNiwU0",
+	"d9DutLvdg3bnYe+wtiiSpztYRRj602+8ED+HUUQfHrU75Ou/dbuPyPOQJx/Jx9PjwfHhA/IsjNlEfHzY",
+	"PTxq1wiC7ulVr9Pvggnt+KjbO8izxAJ8VvHkRF8eu6A1HHW7OZ6Mu7TT6pyMeq2TcbfTOmOHQeuoRzvj",
+	"k+BgcgxxkoYnnW4/GJ32D/v9h4en9Uwp95djyhMmb88Xi4e9dpd8Hb66fGC2UjjlbxcVyuj2oaAbpRpB",
+	"HBIaMB57ag9pJTjUWqyIeTlGArVgMMx1mw0aRY1+76TZmIdalzrUMlaIn7UKdKC1byplOOVwOegWuvYY",
+	"6G10BhYHmkyIZIyEeYv97yZMwzGtzMLpzGcsMckzIwPJfvNrBnI0G0YMD2SoZXr98HBtY4Enr93hnJh/",
+	"Z1nd/0gkFA1P+B5AwfIzdzzqdVonTA+sMzlsnQa90dH4hJ1RGJjRLZCg8Ge2OTgXopnZGJutT/PPiLiF",
+	"ALKeLPJnEFYZM+Yr8eYXpsjgw7xCVlsGjr85Gj++OL64Xfzth8d/Pmuzg0573Iv4aP6sE/ztz1GKtL1z",
+	"ma4/Ietx1N/sRkTGp5BPN0Sw+8wLdS+QcfdclV8Matyl3ZAVx6P9d7nUUraVs3ZWG3zux10toKzVnBmg",
+	"92Vx39Tkd/7G8Fg/l7S8JxjqlvCmh9tVH7/y4G1D2RQxIcU4ur3nmkL0IdZlGYQBHPob5fPcNItlW7ZM",
+	"jtaj9ilimhkb3ll+U0PWaonPdbdhIZvfX4zw/QH7ik3vECBs7iII4lJ0YcOvnig2Cz2FgiRFgPEFWIbS",
+	"NPOIxAzAXUKF/rNdTKWjqkCtKwMmY0kpGRHytGYj9xoi9T5Er+Qc10oB40bvSuux2TVIpOm0YQu1ILH3",
+	"xtCx8yaI9cB8ITg6W/PpwBUb70I182dSQ+E7Wlld7ncjOnLRo/8aieE3X6bArLSg/D4NJl/QFIA80Orj",
+	"G5aUKzyYlZ544UpRJ48ZPq1BqEshSkdsImLWJhdKplB4KUpb3+ByETqlu6Fzjasw22CABCj1n2bOSGBR",
+	"CvGC8tU53qF8qLnhRzUzkIY1WJ9KiMGc8pXNxJFeD4F9aLJFkUmmSOVHwDjZPzauG6pXIsTPouJQHEah",
+	"6UFWuFBATZHmlRomZa/k0/bQYYG5JbLcJIGIS4xq3Tujco6VdEQZpdV8su8Am6qrLH8XfmCafGo9yasm",
+	"UXQqjd8FDyEyCVmUD8BDazQ6DXkSRbZa2QBehamAQtmNfgOqkN35zLRFs2wzRTfSVL+9eDyjaqugsPrq",
+	"qlvJVOdwvmk2VBxOpzCaLNasZV2oLrFe84qnQNGOpJgP53Lagih4GpsqR2W3a616YNYNfAWpYoXEkWy8",
+	"MhnNQ1UYq9HbvLW1UiufVrmXgixCNnZto420iFZaMksqGiuoImW6udiy+JT57AVT1FuHiobXjbu7a+5U",
+	"8Mp33pKKLaDclO8VzaZWRqQpjdWtfz9gkaYk937zumF+hhJYlN/esw2I8K5vg/FgM6rRKlbPCXxnY543",
+	"rx0dyV/XLDO2wes5i52ZH7HIz977J69ePr3BymCFtfjDyb9X47/kasR/vikumy9vne6EGrbdaYED9Vep",
+	"2+LScuc5XzapOF13tDQ/beem8Y0F0Iw2xvW6856STnJMBb1aw5GKcoV3lLfcxgp7E0TeATgPrS/3suEV",
+	"f00E7Jd5s4cQhTSael+lbVKtGMgC78JbrtnIuALYwhLEUoqLXVTzk8J3RS0/g5nijAW2lFqK7r2Lye2g",
+	"6j4IoFIFakqafJFgHLxJGNbLMAjpFXzkcuB1RENOYDH7eJB+PgC8LMT6rQTcSitB6csNwiLcD2Zrkkus",
+	"P8o44gzM6cLPFu8YgDtgpqgu3m+uCsXsvLwTBMQwXkOk22o1iuY7jOawMEveOCMvAKzbsj9f9A0afIEm",
+	"RaegwRg/fxXSrUiUlk75OG0TuO/sa9dNtG5nb2TZvclGVAnz9y0bizmTXqisUtl/bKsugQciuXlW+79J",
+	"RqtCccCsWLqahbym3DmS7wERrIsaKwNUbxMFVAQQ/IFGYUCroDLOyTyUEkCSYM+Ud/eH9PsKkAxA2hjF",
+	"jN5KQkmcRCnmlT58YjpWfhQSvctNoL+DM4Jk7FJvpFNV4ifjQA24RnmYmnnvGL19nYbsFaZQzOeC1xnK",
+	"lozeDpznebACp/ANo3KlD6lpYkpplrmVTztwGJa2vwvPulU80wN3h1biV35syCvYUzWF6w3KzuZ163Ng",
+	"Pnlb97ssM2Vz0J5misxlnWnpRp4kUHisaiM3S9WLb+qzUQrEYzTVTKmF7D98qAlvO1v8oWaLfGiOIJeb",
+	"T1KQMU9aoAVqynkT8lhM3a2wmGojWODdXjVuU00YQa6yc9eFYMEhuFuyxPgdsJluSgxcvQvVzG/5PrdY",
+	"nyafzJbLNaFG1ThXvWYjNRtD4mWCCs5gLhv9g26zwZP5SG/Srk0wk6AR0IBMqWIpJHlcf28qoVkddXr6",
+	"xpPrrneadddb2+qxp9Ve51BLkD2uluPfyGrJFgtm95YLE9pcwxgQCOqyefWFRYXRID8Gp4tLNo596Hfg",
+	"FJH40NU0YvYhFIkc+CM/D3yyxrTSbyxnko0Hf3139CH4bhaNw29//vHdy9WPf/vrdNT7+/Tv7w6nP/5t",
+	"Nhv97Vv54+Vy+uLni29cZngkTkmAv/+3BPdLcFD8sMoa8BGFDKB25Jigpz67mcgsqzW7LiGwyddvnj0m",
+	"Z91up6lXCTzoHrWP2t3jB6AwIClae1wg9n4o+MN/SIhxSDUt6wYaz9gcrB9z+vE541M1MyXgzK6SKra3",
+	"iadXdOon2yRYamVvaUDo5EwseROTKE1dNK1UidhH/mn7tH1QIP66cXDdaFRQeHyop1spBuGv/3PdeP8f",
+	"/9n635s/Xjf+q1Ekvdn42JqKlv6xJW/DRUsA6TRqpaqTufznSl+iAEAlOT/i1zEDzC64M8UJI8sZlPrK",
+	"SjOlwKaQikwYjaMwK1ppq4YanMthocLeMMeH4jSZsY2EiBjUit18cM9DflsezfA66XQOxkkcwT/YIxKz",
+	"6JtrAFi8bgxxuk57p6cPmpnLdqE3DzkfAR8gA9vgMRhfrjON0LqNHf8TAKJ8c9TRP/eOx0ksRfzN7U+9",
+	"5Lzzw6w7/276Q9BdHc47ycnyux87p3+f+IiqWhW9zuHpfWb/ucDN4l/kC6pm6QoHIyUKj/x4t4qSv+eG",
+	"TFF2ygSjuRBuXjSKGGRb8wCLFxBGxzOyEFE4XvXJMB7mU/giNlFNWNwAr6Mv1DZbfKiGRieS1/xrADBo",
+	"hUxNWloW0kXYiqliMMUtI/AetK95YVtjOvSj+JvOI/VNt7H5kLeZypQ1r2GYPgZR5TICc6Zlkwx/cvih",
+	"x7xMx0w2HLJ/wD990+10Hi2/6X2uITMVr84npvxlfrSXZgBKQMi7G4Lh1keGHHWZjMessKy7LskTEc8p",
+	"ptcqQD2f04/hPJk3+qfHgPUwDzn+3U3Ho4nFTPrNB+TxAtcePQYB4vLJX76SJoKBLGKhxFhE+Tn5kF92",
+	"jGti3+ufb3z77N27d+eOpdRPyHimNxqfMpSYxydHzgFXPNy+ZTSGA4FG82+uG0ZXuG40sUjvN9f5qpAg",
+	"8naXFHfNRhRy1OLOv3t78SbxiLhzU/QAkH3Pv2u9vdAkp7rHhdar4oTr7zO77LciWOVhKhv/ZQ+/9kgE",
+	"q/98mD5q6s+hmeIrYFFTs5jRoOq5HkOG056n/A2jgZ389MsS7VOmnLwh8NlgaVODhZNBE4RraahakPi7",
+	"oeUr62gr04KLs4Yc1ztSS4ksE/E8lArcfA47ZJmGKJQOQ+ROJCwAGR+DfzwrarGIVoAVF04QlRBibksg",
+	"73m6AHp9DzP1mPIxiyIWVC0bfIGEqkzDGB7tg4gZVY47r2bHAdapIuMoZNxDkWQ8SOVhef+Fldtqk51Z",
+	"oBRDHGpozQQtOVlD6g8nn5nYqg1gjM5pfHcGKFvNZL0lHDf6DjviCYOkqbRAZJ4wfOpdcQE8emEK8+X7",
+	"hSpLm3R75RVKa3u9wgyiwmAZnW/Sp2Pq9Xar58EirFf0/y41JeRJyNlvqqiwkFpPAEK0TAU+L0oh0OM8",
+	"9ODbe9j4T3nAAgM8UabqKUIe2ShCEylcpofxtI0iIeYbPxGdlIyYShZYZFEPIfo5YR9YvML6GNZdY+s8",
+	"VkzZW8niJ1TREllZdPZ/mV3f1vemtv0diPrAuMKjEtRVwPMs0/ZMaI0cr1vGq2fA85nvfMczFdoub12E",
+	"rC8zKrXNpXTJOpJA0/BNlJYc9+/61aTqrHotogjOdCwjsO40ryJlw8ULpaWy1LviVYLG4xmI09B7UOnH",
+	"V6kLOU/BT55OjZvvrtn4HsI0Xk0mHpnOKIYR5+I38l3PKNcfX9m8iq2lN9QQ9vSNUftZ5C+hY7D7e6YB",
+	"WiideNadm+4J7BZ/ziGBFN7IedUqThWwG+pHXp131yMFKntWLgJ46hYzysX0g1ALuRLeFTLPaoZuNUld",
+	"IK2sTWAt0UoRuEZP0JvK6hb+bXUffeAlndeJX6xv6MhbwFNBzxOUzytTtMiAouuFr5ccttRCIo10KOh4",
+	"8taqdik+n0c3BqtX1swuXGHLKkEHOCTrL1AZEbtfoF6yZbVqHjiAclXdZ9r4Ln3bEm++jrlQlb3Cd7t1",
+	"WQAayff8HVOEmnwmG2hkjCipbWXtjLg97EYjk2rtPd9ImM953e/kSarUcos0Vaq6U6Z20nP9hLiFmeoJ",
+	"spEBdRQ9yaIH/JTZRtaS+NFqQX4NJvUf3E+NqdCoIElRsp+gHml5fh1ttPA4Xzmngp8IUOFl42tbrCJP",
+	"p4G0qFvwpSIxJU+TfuA9Rhf47B59WxTXiquTeb7h1clgwu7h6pTSVTUlGWGVZOzOlTemkkHlOsBSB35d",
+	"q1CmvKR1uTiYFQaOQY6O6hsBlB/Q9KBAbgJ6o5kka2Pzag97JbJc0qCgm9JbRuiSrnJA+x7DMjRUdaDW",
+	"klQgpUpj3Y6S3e8Qb1gamlJ5aFwySMTI8oBLJGAT6w6MerGcEgSZyv4DPxXICLBjT/pKg4RJe86MEgVl",
+	"vAi+X6Qp/zxD0V/HrCXieS0WjLOgmm8OIP9O1qQ3TCZaYZ9R70mgHzp7bhOTYgwfvb0wHoOdFlRKk88w",
+	"66eq3kKbJwpMtDuQ9UHcsgDrkfvI0o+Bjlu28pGgn5uvSyfFIhzcsjXLWiiamR+zUKoiGYuIglyUJqLK",
+	"Qwq0lG9ol8VzqcRiUbV49ENnknzmK7G4zzLBL6vPC+OaqrMhFb1S364unux8il9VemwVo3Pv8bmbHfqK",
+	"SbVOfFCi6nVh5ej4u8x91amTag0mAs077J3PmqtwziIAc/X2mxeaIV9PiGnuHqTsZD2t63ut+bRZJM/R",
+	"87MnWb5HlXPmMYAreZVKDA3c1ZJmuq3SZk2/em4qVGvsfneV1hDg35Frh73brrR9VuwLZ9BVCzJxcpd2",
+	"WZGGAptxU9l/pS03SVONtje0mc4rpZLTf6XFIHHTk3aSSv6xpzKpcuRTpnYb9nozyd7tI/me8zkSFebe",
+	"rFq73wBRbuv+FK3qZPSYziFRKlSf0UpjyQrVLIjpklfJI/uCl5qlebirMLorfpFpGxdP/OqCY+X7ShK8",
+	"skGZai3hGynCZEEvqQuX+q+YTRr9xn8+1PdkwbUy9BCfyocXTzCyBRTTSpJeX2itFskh53xFMO9TLhhm",
+	"eEIJ3rdvL55gTUIMw+SCh2MaEcEBM4ULRSbCIM76BpQpwfcdjD5CX6dZCN7YVlt/WwkyFURw9LW2ia2T",
+	"F+Jd0VQxH7FpyLMwZlOF3K0/ngt36xQKi9sRTrAatz+y8PjQjSw863ROumdnvaPDk8PO2VnXCTLs3CvI",
+	"8DGEINcF0C7olOGIZZtcUbCP28Juw+chvx0SjPy0t2fzwUTE7BEmN0Op/DkNGEkW7YafGxgLXRUb2u2d",
+	"wpDTv3Px7+/PWz/S1s+d1tmgdfPH+4XAg9G1IqoYXI3ClrKThOJY53RFZvQDqxoaFpJ3RxawCU0i1egf",
+	"dZo18aS9PUaTwrhQnfDt63czIbMq/VDJhCsWuDugSRS8pHd3FNmc4DZJYTVhA6xEAgzREy8ZA1QvbsLi",
+	"fczJVJlttvXGI7cDx1SY8qjD8czkm2SDbhLJtJhWLCCjFWS3UpnnBI0KIbWFjJqmUeswYWtgkUsrWADE",
+	"Va78w05u6R/klz5t/Ty4+dRtHnTurq/b7p9fN2sePvjUaXbP7vaWLuK1gryAfB2wNU4gGUQyE/ljA67B",
+	"lNUvZITcspX+aAa4b5KwyYSNsTxPm3R1M72jI/IhlOEoYuT88vHFxTUfz2hMx/pYbZIgnExYbMvKQ3SP",
+	"aaRNLhkj798wpfWam6+hONvDGP80sfowQyjRsikq5KjUhrBXi6n/aP3vfcXTxeQFVkvy8RpPWtStBY9W",
+	"JESJPHx6RadDrBRtU9Ila+KxvQwlI8PDbm/YJsM/wFuUr9oEbBV0CmgOWtSZSPMmkQLVNgxmjRkmzS9i",
+	"8XFF5jDjoMuRr4fvHkIW07BJhteNg9b053Bx3Rg+gDQhmnO00jmr4/6khaPeVEQ85SpUqys6xXjJi8lL",
+	"wVkF464yBtnsFi3DtEDvZ44fqcIoIqaiTzOf5RRKMjzoHA7TusUUkQDKmV7XvHvQ7rZ7D+oHq6m934if",
+	"UxOQVaXDhUGujiwI/nTcTQO5qBXzPjEZUnkNE/OS+vgI023xp2EzUw/y+cMEolAxcZ+MVtd8aD43z833",
+	"+kAZxWIpodL3EKPlRBKP2RDkB1A20hJCsmii9U89GKt86WMHBhZaX/01DyUJp1zELOi7hmI1Y9xE1gHF",
+	"YCRVNNbiHSLtKBnGTDI1JEs4+MIAZBI4DWDEpFMzj3oKWkB9C+yI22Q2OdN3wf+aeO9PV1ZcUkmGuc70",
+	"FIiYxGj8ncORLiYFViq8eXE8p41YxjHg3jdKHdyRpZEkMQNu6uM8G3hR20lpD7YZtRGCDvMKDDBsqVfk",
+	"1y3rVNPfdpVdKMuJOQZ6UU6GsEyG7c+1AuxQv7AlYM6R9uee/+LwIYWzXi8PFZuX1XJyjj+ICYkEn5q3",
+	"YJJNaqrd8V3yIvwWVhD7qPp4htIUF8bcdjAQ8pqnmaBkzig3Ccsh5kbaFVhI/zvqfME3BDDwVp0XYOf9",
+	"vDf+1JR8z/u+caNXjgQf1xlTHIf7PWlBQ1EVKWgvqqMksyjdkxDjsq6ixHi8P+8EOzH79xzNFaPzqqEo",
+	"RuefdxzW+n/fQVRexjP4vs88EOfufa+hvJUsrhqIMbN/3pFY0/w9x1EwNVcNyVqaP++YfHbt/Y7v0sDJ",
+	"FMcIuG+Zm8Bez+EapL+oOvoNPM2mRPmpceis4r/hzC/D/vty/S6DPDIm/78mAhFXU0jSTzmsEoMs9kfA",
+	"LIFSh6A+2PiDn+znvq7tuw9tN7p7qtgAVAyE86j9LkUOMLhvm430tSnFA8P1JIcbEAbQuUCBTiEGYIJo",
+	"zGzR9iYRWAoACkokC2Nr4FaOgFpH5W0Wld03Fzoo4kyvuQrnrAl1JkzdSGgS/g7oCjUyB48mhyLhG6N5",
+	"N+NMwwVYaGUICxt9bF63gAWtFLGg9usM2+AuS35+KZSpW7r7YgpCSUfRBuvi/OKJffUOAoxDPsjidtd8",
+	"esHf4Kt3TRexdt2HWULUXbMRZiY43fciFtOYSbm2Ecd0d8Ff26/umg0uIOdvoISpFLy2qZf4xZUwUUZZ",
+	"gaZxWhCstoFc9bB97a7YijPIYExhk84vcKvY+Fis8bgRAo9uL+EBlJCEaCF3u+y+ar+lwXcG7W3n9ToP",
+	"5VjwSThN4o0W7Yvc+7hy+cYTfn7x0plrGg4snsYGX762r+5NikICSrIwWSkxm4CIVFkJFZxlAxJNpJgz",
+	"Z02YI49yJwZvb/PqJFXtMK8W7MPd4rdstX5r43cFN4SWFabB1Nm+aVOv0w/u9C070jdvFgzibHi1rbyw",
+	"X1h+7G3u7c4diyQKYCJHjCxoLPWJSQkoYiQdLm7gWw4YZLDzs0f6eEW7DhTcMUWOAMWu3TDgAi+FsliQ",
+	"O06piz0wAMRWp71aHj52vnTpKBwB81DOrUF/U/n/wn5z1/SA+a5rqAQfvLfJBW8BFNHSQlcqIQIAoMpB",
+	"CT8iQ8TCHRJJV5IsteRvk1foQXGtGmTEIsGnEuHXUDVW7KNKX84JkmueopDjHKFEcSewjSUW9Mq4EuI5",
+	"jU1x2+2XhcEoHCghBpFtp5brr/GLtN/9Mj2UBMiIUQ8F+x/ugopV+MXshs9zqKxfCuRc3gKK+5SGDoD9",
+	"jEULYNzTOQ0jCBPZkVeQFT5QtoVa7jid7Vebcu4b2eWXtXR3hAZBDODUABUQj8Ig2HmwE/f72qFmPe1t",
+	"6jPLTCwi5sw9AE/oIcPhoXIhX3IsFkySQOhXCzrEu3fvWkWksDpFoggsBnQaFfEqnDORqN01RZU1sEZT",
+	"s119rj0VBkbzQgwhTjRp+1O//BecHTWx/V6y9sHQ81/51nLBFYs5jS5BxX6qj+Cd1VxsaQNl1Ly4JwaC",
+	"KylLbtPjQAdfJKYmzMZwzo3NCQMQcUYzfhyzQG9UGsl7avnjfEubqOVu5/u+Nq8V9KCKWSSSzyHxnlOp",
+	"zoN5uOshAonf1DZQy8+sq72w8aUgjINRiED/oVQxgBwv4ZoyQjRVWEbgXdQaDILmfRnyqemrGL7hmrzy",
+	"Fer+Ne1ApRLyaPdU1mpfPuBtsNijra1DGA6VSduSUXV3eWsXymODTf6FLBRO52xDrfQlnbM9KqW2rBL4",
+	"x00EkpZcdL6HidvbtGWD3m3Cvkj+guRKr11YKW230aV3PtvIOkOz0+XeBESGpG+ifjKVlPKVg75vdYUh",
+	"UmEj/C07ACDtHpyY2O/XMQE72vuJL5MxnPR8akSkNY6uRBJLO8rUafGlSCChtnC6uAPY48UmF/XKBeZs",
+	"ooF5SfVZg2FnutsvwufwUqgXIggnoa+SwTs32LcU5VsgwpZ/qOsd3rH95lxF/wIOun8lf5qVEYb8xSJa",
+	"fUFiIp0GS9eGswCvf0ZhUQC//iIERNG+/Lu0ax8fkr+E32p+Nw1qS1bVsWl9B3o2uFCsSbq9U/0+LHIb",
+	"hfsUqi7teurbsGtTvGn9zi52uxf2PDXpbQZHN5RZ4ieNmV6hkeCaaZDCmflbbNR/xKhUTrKoFg1aJowY",
+	"aIsBMRlLQwi2GbbJY7FAwKVrro+ZW8YWWXZEFEolsdII5pzCE1poPz2eYkYDk1Zp/DGvY8ivCPMVLXeZ",
+	"HaehTb1hns73toRtUYsQUwdRG4UMDE6GNhlo+CiV0aZkNp8yNFkZWDkLpLYzVyD2duE2s4Yl+W73xg+k",
+	"BIaZUgPrJluxOHzUXQ3kFcBQvsEogXua7JTY5F5mDCNu93Ck638MYpbI9VLR0Kxf3aPrHOgx2J5G0wdK",
+	"ydf62oMcfACn0dIGnpmN9hmsfSY04FcM3voCjfzu7ez8AktqFcJafmU94Y2ImL6Wm8Kzu81ZLCI2cOvX",
+	"ro3GzPe6vz0hIpa79ALyQfgBLR6XiL78ltMPNIzuYfag4UB8YLFWdDZapa+ylzXZo0GSJ6H28yffugRr",
+	"TsHqGYwSuV4JRu/Ot/pVEFliMKd8NUAXntxAbokXlK8uzet7mye7AQC3hSo6opKlPtmcl9FYdJRNA7a7",
+	"hYtlm1zFK+Owj6jaZ+hX7gL2hVyAvlhT/K8twnCoL4V6bOAIdgzQ+IjeyYFWDDYL0zBfXDwxZtt9+V32",
+	"O11frfeUgHhM+YhFAv7tyvps+0erY1AvISA00hegVRqRgjZ7k8uBtH5Rbqx0kbwC/MFfda99gUEdNiwR",
+	"5zl1ugydAQ+/rPnEE94tnL6LArhzKo6jlFCHhk20kpTmXzWfB+0K+i8ZTjnm9ighiJgoxtu//Zwcw2xz",
+	"vfvlF8ivMLe/g1l7y2miZiIOf/5ljSSpdSQBAqyJYP2cvy28/znCoZiUaC0puEfLRpPPYSB5yxex0DTo",
+	"e9zjbD7uqWN9CQkDzcaS0dtBVvBqTQvvGL197dbA+lLSDcqnb2o5A/8CHu/X3MIRo8H6LTeVflnwggUh",
+	"vQKwip1mNsmaGkDcwkCZxtbsHg8Fe2XsV9KJo2iSFJeMSKb0bjJjJWMRhHyaQhZxlnkaszANrfLJwh7D",
+	"kIx1O8u8BYS+iwWfvnbW3K8YvNn8vYlLlIkloYlVzSCOII0d1V9AttX+pWY6qrTINfi6fKn9BuWRiIkp",
+	"c02eUgOCmDq65mw+YrGBtIG3wDgoDSjuItZLVIU2uSVgGzLzsX4V2Bkp6s/tR1SdkI2ZxeFpI+CNBQ86",
+	"Pjo6OC6i7JXAhOZVJVnezVYZjJE+7kx+rBZbCyYWESv0d9TpbNrbBaxHGkWvJo3++/XYADdbwFjOK+v4",
+	"ASLCTET5gr+AaqBYte3SEqIXi608A0mPHy/ws24nGyqNY7qyYZB+Em5DDuBbWMsPFxlgZJrq8gm3mame",
+	"KvNNMI17YUnx+AlzbVEpQ6koV/6msM66j8g44SncTj1uY6nVrED755pie4JV87bE1DdvXw4ur87fXD19",
+	"0mg2rp7+7Wrw4unl5fl3T/Hn4o+PX728evqy9PPTl/pz89fl4PLl+evL71/p1x6/vbx69aLRhJ6eXby8",
+	"uPweutJ/Pn3z5tUb7wxANunmjHp7AcV0t2DWnQvJ8R4JyAgRo3+wMVwu3MVdLjaYRT5MspL/ReGWHpWF",
+	"KlwRDfnu8ikMfAUowcGdUjzcYZX6t9GVU2MT4CoTyeJhE2tcgu5nIpz05W6Y7q5hbv8iJH7d1ivMCiKn",
+	"aIKaKR+rJulNwp0cchpgYAGNXjuzgdAr+ZEN3yT8fMq4uuCLRA2dU21oNyxYhlQRUumFe8Rh9IcyURxw",
+	"OuifDGokmpHy66JeHOcqr5szFUskmXSbNgGMnRSo0C7EUEKcx8bC+zE06hXfvU6nU5bfNbIRCcQMYhP/",
+	"Gye8SZYAkpxVziExWzCq7ilCN0Aryu1w+6kdgnMiltaUFiNz+rE1WikGB9nh6dHJsV5pF/omlsTssdFZ",
+	"yrpBio9AGA9Y4GC6WohnMpTJgsWSBSwY9gnFgsxECXFLBHjrVN6C7biA3GK3UIHtmmcwDSySjEzCWKo2",
+	"GY4pH7Mogi70K3Bpo/LW3LD0sm2TYRDTkId8OuwjJiH6C6FXifWY3NLEZmBAk62RB3lgcFtDCGyKQsgo",
+	"bEMDYGjP3SIARwFPo1nw+OYxM+AvqageFf5hczSbjXS4KCsqsqXBJwz+3JJ3uNmwvAA4J5NA12xkc+U9",
+	"qc4vXlQsBarIiCE8bLkArCzUEyJDmigxNFqymrG5rZedlTYeQqz0kMiZWGbvgAjWm0xccxPcoxeKKcUP",
+	"r2GM2FBMJkMSMWp6SFHX04rg+alKlECmTDR/xWRSMf60YKX3rjBlnCESukXNFXhZTWKOMFtZAZu8hDRW",
+	"6rXqp3ntrll91r5zYnCXsVCIQY+x502Ir2N21WfxUQBCDZsurebsrxJJsqP8EUwOCdU1Z3JMFywAeHuI",
+	"VtXf/Pny1Utk83YHvhZIAFgeRqFaIVIaBk0bvPgBXcuoq3DOpKLzhf6MBaEaBHAQjz0z971YkjnlK6Kv",
+	"ndIe80GgpVDM5uIDGuINPKwrI1YOB1HnrgYfzQZ+30oU1fxhNt+2dg1lJXPh9btmYxLyUM4GMaOy2g9q",
+	"v38GL7/Bd9OP01nZTIl15uemWa6mwfWygyOljV3EUqENZL+96G0Cjecv0Vboz0MFFQ6MSDNVks1ebWea",
+	"6foCDKEcBP7KuVdxwqCGiqnohboOLsIpU/grmLXMchkJETHKa7aJvgBtvgr+ot/O7syDcPtLWyVubGam",
+	"s8lTcNTGEP1rlSVrR8k0KbdYNzkfSa0KJlyFkadm7eY2ARGwaB1bXsBLd00bz2qCa/06oI28taVcMPDU",
+	"RTZexnoFcTJa5eZVMiiiZodmgf1Tu2YoySgJI0Wwcmm1UOl24H97QTWuXk9ZYsxmq0KvLcyP8ew6qgwT",
+	"IE47YONQK450hGqj2QOGMYJjQYpM42s31pH5GQRR4ahM9Q306a0lZ7Taw4ayefewPvzEmCPovrMtU5zT",
+	"zeSHRSLN1Va893htTJhNu8RgbVQutphdfL9iHdJijg1Yz/bBQ63w7YEJVh0GN4kjUB2u2K2yxOMMhUfu",
+	"/u40u5W8TKwdqNYYhVdpny0jV6vIYt1aPdeKY9tNTrfzmj0KWsuO19Gd7PH5izCMVcUrG2ZbkhkQq0Nd",
+	"4Kc5XRGZjMcMJUbhIC9yD0hyO/Fe2TecRYdvG/g4KAe7FvAQAvxiU39XC5k4nIecKmT+nC4Wae178E/4",
+	"efdEP8Sum41AcFb5ouDMvmddxhUKKDy170KgW9Wrb/TD7E3JVPWbkin7JhQ2qXoTEhHwzbt0Na1eZtWp",
+	"9M+Csw02fq6p+lcdPq571RnK2lZTpq9vNOXkulfd+bm7Ka9BjxnwUszTemrpMkxVwPJtuVBX+t6C1s2+",
+	"hHsdggISJeDYcW7nG2pA9p7uP8tNiR9MBIcrOvwTGPCIUCvRw4i53jeOAbUg2qoFT2oltZWrLF/NueDU",
+	"x4SaGx551Gywinm6Sss6No1NJ4yJiKEGytP5Qq3wHII8NChU6uB3bWSifQmlgtLVk/ew+Uy0AOcj2U8V",
+	"/lGsPFQoVFlQqfPFI41Kndeqy5f1otAulRQ1LHQotFNXf7z9xVzeaow6VGa2zTYZorgGw/2kYDV9lEX/",
+	"osEyte7kHITWHimT6ZRJNYjZIoKybcl8TuPwZ30cGdWr3ixWhZGPBTKz41kqygPZJ0M8YUI+HTbN3W7E",
+	"IEkRL06PyNCqaEH6RnqBzM51DL2S2fAekSEeIsPmNXfMw01bKy+vIAjOHuUs1c0qS3XOHk185ujmNcc4",
+	"MD1PjkVQawJ5q2M6eDDjmmFmx1/ezrvWNJvhb+xy5XLIWjAeIFFZNidqAHDN8HcPNXA9Xjpu0RCbKbM1",
+	"G7FqIVSLKqtkO1r5IPlZ7t9ApGmF+E63jhrKaKx4ZxMgtrIIgVhI5L6vq5bgNMJM99MEcFsz3wjz71wc",
+	"9DFjlqsdhA1cqD3jYMpB7wE9iE3Cj37jqqUJ6+ICMTEbiykPJcPKYQX3WLfgHTvKVYaUt4NcDdtP3Z6n",
+	"NCfewMXt52Sw6cCxUUVMSsPMtuthrlWthMnAA7DQdW9f4lsmYy8c70kDMo2lDkzXJBcqmdkfhFaJfPc9",
+	"hxyzgNJVkTq2zRDX3/aytVV9FIIMAZnfBNNZFPLUgtvE4yG9BKtQQQ5n7uyXIZ9GrKW/K6y/chSTW5n0",
+	"f66vP3Y6revrj91n19cfT57pf549u/mDfiIrHlZ/5V275xAjd2XD/jwGEv0ItWVbkAo8XzO94YTe++g1",
+	"g7qaxyeHZ2ldTXLU7j7wKNXQYxZpWNDQGQ/A7iDJ8NwEgYPPsU++ZTRmMTHlKZ1W0hqVrxb0pwRq2qLb",
+	"XBb2+2HnbH0QiJXvoZe6sdASGo3ECu1laYwhSO96Q+pB9+jgeJ0lFVY9pMfXx2NmdyZfbr8/cOk8WtKV",
+	"JMMRMDMXS4I/rY8gyU1grrcc84qD8O4/3O3e89xIAthhOXP2vg5yq2JtLtUe2y98MluLs1Rrg6K1+hcj",
+	"rVClzFniMdfKjNJAjmS/m+/kVqY0F3rAf2vjAkIWxpQDzGwIxfXDittZEMpFRFcDe0pvxqQn+BUe2N4z",
+	"QLdHRkyGAQOZb2NGyrpCVqdcb8w5Ddc6VgB8fBv9aPOT03cYIU3puZNOwPqTBxFXAVez4uyhDvhhYGp7",
+	"euOd1jqbskgkPKjWbxN4qxTugz9ncbzegWU2DN8OsTYJqtxywLg9TJHi7npf1DrxibnUNrp+bQybsbL7",
+	"DOP5YPFmGpYHPjQAz/IZe/GzXEpJHdK7i2OcDjz9OB/43O1tpjJ0TvV/vtX/eaz/83RTjYCz5dpcmNSM",
+	"wpa5TJicebnIhELTvsWTj5zbKuYwixsFjWwMZXTz0X0XyobypYXYw9SPgbYszmCGtVSyaBwYltnHytRG",
+	"JlFOhmEAgY229v01zxW/J27te9sk+PxvGVtIG4gEte6hCDAi65qhmxU79AU51gfkQJAZDTGYAIIu+1o/",
+	"BVUVcoAImLT00wWNlSRRCNgUQoJOO4Qfh+2qaNhcSKJYcseZnro+9C1Nt7IJhcbUdPnkL1gFfKgpHaae",
+	"bqBQk6VXytA+TeMx10Soh+iqvLvzrbQKvQPrKgMBIO1km3Q7zU6n49YThigeEUMi5gaO83oDX7OBU39+",
+	"YWZ9N3HlWu5CWF+ByJvh8svo1mv/G+ZMc2Cegn/huFENAy8T4wFYsozhbogRX24InBbuI5GoR2SINr0h",
+	"IqYs4lDEoVo1iaJT2SQR5dOETtk119tEn//hHMr56z+X1tqsj0G8GYjJpGDe2s2auE2cRkG0Ae+88iud",
+	"SbRT3mcqsywYc91qk+GnuyGh8jYzwGbxf07gkEpi7lEWtopLiZk1KeYKX1fQm06SoYdiKCJ6Ja232Gaa",
+	"VLgmq5gJV/TdGHkOiIrGMNgmQy0sTOA5VU60ldW2v5LZrQPFvuNnCCUEkvJHehHqPQAV2hUoBGKKHFiG",
+	"anbNh5mJYtgkIzameEumKjVvzAwoIRwyBkUDVzUXyuDcOXNnpFzRGFNcl9b6kb3jW6T5pvPmzI1Nk3jf",
+	"Pzg4OHtgXTRkkqgkNgcoJ2+vHrthzitGYwLi8BHhGBlqDtRQQkECIhJTmT0VpwFVrKXFQV4HOsib7Xqd",
+	"nA70da/Te3/cOrv5Z6/z/qB1dnN9Hfyz976L//rUu/un/fXTwd2D1tcdePTP7vtOq3eT/f2+24MvD953",
+	"ujcPrr7W/4ctdVoHNw/67zutI/1D+o+vr6/butFu8+zuwZ++/vGf7//Yuqn87EFZ99riore93fSXMxBW",
+	"2vxwB0yZ0vrZJIlhx4DFHjQqgx2DZsBbtkKwd1kMeE2SsKASF+J89Z+uStxpndHW5ObT6V0r/ffhBv/2",
+	"Wnt3zYUydkrD2eqjI6//7STuqkNQQG/zztLfRRL71bkmSXj4U8LyofWw5av03Ta51Fo3Cv8CPoxRXq2P",
+	"7ZqrYhAnquMxI18Pe53O8EFTH30gL8BTTqfCApvLR9i6XTpO4yLWkso+QDCJtMvhYa9HfCAEw1IUuSd/",
+	"xl1a/9H635s/ei9RjpK+wc38in1UjbQkdbDViQsxJMVMiGqrTikGqDoDDFfkS6HutRy5UKw2g29j/mxN",
+	"+hWj8/uQrkxQUtHoMh9BXfu1ElL3jxltF0/kpu4u/REKbZ8IqRksbMx7DbciZyT37iaGoyfOB2BQT9Gj",
+	"Nvs+Q8tCk5Vaf3Thh1fw6l2zkSwkiz0KzRsGeqmbqKNliR/pKkM3w2JcIQSjSAX2gwmW+oXYO57Cnm2w",
+	"43A4+RmontW3ksX3mVOjb7bJRcmi4VFtPXNfMAFvbPjd0Fz7ki1Ti+1ORqd7GHCt7bbeIgXT8I6NZkLc",
+	"3mcmltjEvbaXIaOwvwzM/YYfG4j7hrlxyQ0/u1oZZS+Jow0/efvmeYnn+utqNgdZeMeG8W/4/l2zeGG6",
+	"9QWJXOFNppnenvMexrSgDvkLYwvjhKREsnHMSvnkJzm9QP9ZFzlwfOiLHChaFdjKw5ub2kttpl9lkS6O",
+	"b13OtFIHok3wsSkljax2jawb8TrzInz63GGSVolJzYWIyb2VL8wlyqxZX6wYaFCA1euYUyaxmDdJzCKq",
+	"wg/MWldMjcbcZSQOWzGbsJjxMds+9dpB31gX/5696bGV3FQbw1MemkRDNKqV02iLLM+SmmGFhcpdO2aD",
+	"bz7T9oPy2sHdtVaizC7xveKeMZ9vvG2MFLaDkmZ3r9sy4NZ9FrIo8MeKnFuAlYl+5ytbp6wAWVN3laCt",
+	"n2/eG4FR4ZhxqPjBQnmUY+wL0Sk2NBVAO1WcqJmtKr9JgEoPjNflkNVS4Gqr/OwXiWR5n13McaCNZqp5",
+	"ucAljX6D8lWBi7L6IN8kDsCZibua/DO0aqM3H4uN4K01vUozOp4ZeFTqLhyXnoNOPgVgGxKtQlaZ29Ho",
+	"N+Z08R45eZPjE4urFztaa6gdXC7zEN2kmgfG9iMZg02F0AZpA/q9fMCDKWLdJFzEGPGYYihAHAXPkC8F",
+	"JyM2o9HECjHbrM9tdh9NNn+Bqc2fCgNrKUkj3agkw7+1XvHWt0Bs69VkmAPucgPCeqe72Rs+R4xeZg1v",
+	"e+SuE4Tn8sen3Dk5JZugi6WnUdN42qOVyRzK8qz0LPYJXSwYDzLDjz6pl259ni2gg873gG+2A1YUJjWt",
+	"jbky4VV1No8nTN5WMPkyDR83190FwF9jRQ9GAiZvfXF6an2SP3R4Dm+uxYqgrnkSUiCzmzVWRHBzDE2k",
+	"MIupZIF/Nkr8DygC2O0i02EkzyjysjyBEzpWqbKEs0ieiZgMjdUEMw8HpuDRsE+GWokcIkiIEkOUexbC",
+	"L2CwcA3/9ThS06NL8dG2Uj8dxCYy/x9S8PYbunTCgwp30WorUT7fszCPpSBXJ6EmmywxhgiR/adR2+Xd",
+	"JCMEc7I1Or4C1J/xLYYoiAyOf7O+bfUzT9cXShJA7bDCHwpkxYE5IqPIZDO1GykmZHXKPwZKxSxiVLLc",
+	"kpNfaY18jtophBOCyxcR9934BLPMIA/DLEmTRKXfChHs0oqgXqd33Op2W71jr59cJrB49orX0HQz4ZqZ",
+	"01Xpi1gaA+mIrDCLJ9jqFvgZUsUtPakUDfmWJKmIrd1d8Fbtvup5d5X/CHrniv0mltrVaon1FZlgxSGp",
+	"lmht8vQDi1cODi6UyksFmEwZM6crAi7va677+NjCtTtsk9dUSshxcr/QZzXqfOSWi2Uf+CA4k9iQmLMy",
+	"uE/58jS4+dRtHnTurq/b7p/rrS6pHGjaQ7awP/OSqmnORXPY1B7E6xNQq0/fe2ZGqhQujwuOaWs8B2ds",
+	"AOUxlmfzvMlMySjC2pVTJmeMBnuRrldZaEu+DKNNWt2/QIcCf2lf+bROcqlEDOHJubiPvOZJDFw6IAsV",
+	"Dc82ZdNZe8As72py7iI+pZXFUnBjcQB5YbIw5UwkUYDRjght+DvLXMlyystRbMDhPkRNG80rwwWyGZAG",
+	"wM2IQAgLWmYGRxGzoG/2Z6T0TyEfsyxSFJL8m+QfIuSonv6imeM0j1p1D1StHULId7jkCO6PwbsH9ocR",
+	"1qV8aDugIl9sZ7499tS6quqCtFlLv0VoEMRMovSNhF5TY4rYARky+/sGDeh/m7/bYzHXvaabyvqdcsbi",
+	"w3wMS347pb6E//jP//r/rpNOp3f81R/++PCbP/3P4NM/7/63dfP19XX7T+tfe/Cp0zw+uPvvr7NXb5x/",
+	"t2708+6d8/TBn66v2w/+uPn73q36lKtQra7o1HOgDf+A8RoM3oGYUM3aQCSjiJGfEqGYbBLJFhTzm0eg",
+	"E8ypxAi0s263k2WcnbZP2wcPSorSYZ1V5evr6z/88z25vlbNmz98/e7hgz9dN97/x3+2/vfmD9eNr+HB",
+	"zR+aVS88+IN9cr+ILuci7Y1mDsLAm/u0H3+LC/qU9XRfdKKqEGO0HYHETa2HmUXeeLYeZTBlcPXGCtku",
+	"XjIlQ/tnARE1zexqNugUoVZomAVG6n+tpGLz9XaXykjfzFyg2c9XG7AfPrH24k+b6Vu5b/IgFSWF6x52",
+	"D7eHz2mA8LllJnRsMYHSg8Njt8+37Lcj0rkBIdVtrnW/lMWU7uLKnzaJpRjs4eZcocxtyd6g2uWbSrVc",
+	"3+reYuircP2co1unyMiCHcZx5px1Oifds7Pe0eHJYefsrOs6c8rP1ntb9E9RVOF0caF6KrU1A6QB+lqh",
+	"EsQjRzUD/5yp0IJ62q+rfu2E7BUw5VU5Chf1e9W/2DN62E6an4EY2dS+XdLmDEaZYVctWJleZowFIzq+",
+	"fSzm8wo79CqNVnecNgDI2yZX7KNKg1AXVGp1I5RQ74cbCG5aiXeXqnf6clWy1HS2SdorpuqdHur/HPvv",
+	"UJt8sm0PXukDvsQKUDx9uUT7J4hfWxwSeJkrYOXZqlnRbQ/yqZZpadLVyqZbaPnQxOJXCKMFkENsaVyQ",
+	"oEoMnYrew5x9wys4fY64cspQev4eeewdmwiCjIlWEoS8MjQFM+DonKkUyghZMTQa2BBD5HNp5TRviB6J",
+	"YOVuyJ8SFq/SSkfeS1lkqwWW5yMC9jSJDH+GitcW98palfAMAnSlleBBbj6UEAM5E7EaNvGPSPCpcZCI",
+	"RA3EZBBTPmXDQhJICTmr5uTaHewaDEjmh/IS+fPlq5fEPDdIF2ed7gMSchMbpNn8yPAfWOzMHPyI/MYM",
+	"ONBTwJak9d+Iypk/8Hyd4RLJNQvPKw/zq63K05BEDI7WUSxuMQg0vbgnWIiMNbISYVmgv/OjmS2nkBgK",
+	"dLesfrPhTnPDGQ2WUdXrwfwT1om+svNbLpbcu0xzloyqilIEst5s2QUAAhMLzD7QI7aY4o/IEJf2sOlG",
+	"Q8WMjhFzXRLYFZjbJMnYpiplEFti0Wg2sBEvud9THryaTO4Tpq3HhFUFQODppWcLyxvfhDABankRy4Vi",
+	"tXhdxlZ4a5wMv/ujbDNTmZ4xMZlYW1kx1w5/9m27/Id+BFm3FMmMAkicmEyyuhH9PArckoLHgIPV0i0Z",
+	"AqXrmjbxd0w5FEh3wifmMDuQ+GJrGmIxSHJ+AYaXPLZcfllDtwOgqNFsQF9ZVRHsLPtbMqhX/kFvbTBC",
+	"+/cBo5GaVRQCYzKJ8DJIFrEYedQFWYH8Z3FtxG0O00bcrtc9TZO+mbx44jsN3r69eKLPVy0WxpQLHo5p",
+	"BJ7ZNrkIJJnTgFnfs6n9overmKRI7ifGeHV03HtQNB12umdnwcH4uNWd9GjrZHzAWmej427riHUmB/Rk",
+	"3A16vZw98dfNiLtrNp6L6QV/JuL5lvLMqUFp1ZVX54makV67k9VnBL5uk8x2bgrToLA21aI8x+uecTMM",
+	"RVlA6xdB1TSmXA2qb26au19JuMC1yQu6IiOWZeO6YI3lJImsk98kzgnkYm42T48s1JcZByTSIL6l/AXm",
+	"MJEsri7xWOWheASOCRPwHSpG5ELfC2gsEgRSME53PCDa9Q6JfbO/mBZiR7gmGwckzW7KkyNsPN727R1A",
+	"XzR7f5Nbcpf0rAr8rHPQhFiA4CVO1oNFUVUiU8EQicyzKmgQDJRxWtUGpel37rAK45Sz6kR4xgEdLPW3",
+	"iIlRwFUZOwUS8gAY/LeX/L5r/vOOQH5bFEequgqhOVRf8IJAEgpZy26JMifv0yDi+E2km0SXw5rN8GwR",
+	"DWezBNfX9u2N66fgd07tFEbnletTYR7U72wtJovAWVX7izOFOBATHleBVWvONLsbsiWYW+s5EiulXLXf",
+	"C2AC0xCg3x1ELYz+dVwHO26hErEqNa8pgPiZgQeA1kumVMinchfYJ3ckCGWO9tyZiIIUS67qKPv3Efar",
+	"H2G5M2YTCI9/nzm/vzPHD/5TKzdYPGX3sw1DwG++yPVUywfhgXUIuRL+6TCR96k4+VKsTMXTVQ/Az8iK",
+	"uvKvOHMryzsHossyjwQFiIANpQDiCaxPhbIYmN4yt8RWud0lBe3zq9A0rC8KlJYDroKVrlTDsxKlABpU",
+	"rFCqf9yuQGnMAjreu+pnT18AGNUzaQIElnSFOCtZPiKCWXEyfG9JuRmWqk6aPefip2ZFWPZU1bGQ3Z+V",
+	"iwl55rg3Se+sTGEOTQA90b92Gk6oTPEsidWz1pUGzOngEA1odvZaqO783vZGZ+KCryn/t9cwzUK2sy1h",
+	"D6GOZJmSEypPMdhHdo9aIGuMhMScBW4gjPYV+LmxxLS1gfeNNI9T/JV1uTvJVAZu2M0KT2GH03Q0EVus",
+	"GCEZcFYzcXhlQv5s8GkzX1U3l68+1XwFR5HNTc+D3Ofqrq2fnGu+eYhqmcN+BSw9B9Oi+JSbxfQ15Sso",
+	"GGDVfASRToN2kWFhLB9YF2TTrsaAyVun9NLa0NyqgNx0HDa4q/IKWBoIJBDe2kp/KAN9N8I0WKw2cqcQ",
+	"W7b7WbvXAtiuZA8lAaGOwNhUmbqZtcBY+FbJSrLhYApL0RlZSsCWlg7nNlVereyjiRRepajRWbkvLeBj",
+	"ETlAlGkaKeVE0RHsKrCMYEham/ygV8GYRvqpbGJu7YSxQDbJ2z92OqdHzWv+9o+9Tu8UvoV/nhnkHHij",
+	"c44XctTYiNSqOx8bVB0Wz0NOIwzWMAX+HxULTetJu2ULRUYrvP1dc/2vQgxUORDj9HcRiPHCYlJ7jFr6",
+	"USq58XaYLLJKsa7LXCwYp+HD6UK1hJStbq8z0qtrc2CNPThcXrLlfQB6mnl4HhCjQ55E0RBOIHsy/84h",
+	"e2qDyFOsQF+1oLxzTqu1AEvbJ5REQm/xBY1ReCgyF1KR48NciQYrRWzCkTkVpKl8rpUEDLbEDU9JIOY0",
+	"5Nccm4wYlYqopSARHbFINsH3h6A+w7YJihu2yTuvqxAKGoB8QDnDw7EI0DdPXj77y+MsChkBtRE2F2tH",
+	"aOEynrHxLQtM7M5e09AsHHm6Mq6v2+8vwpv3L/nN+x8+3Lw/pzfvn0c38NuT4KbCGfn7yWVz0SdLC/GU",
+	"KEG6vdPS0iJcbH9ANbEYBdYgBZ1Rv6BPZBrj1c2slGtulsrjJpEiTcS39SJtDNhMLAklt2w1EjTGhoTU",
+	"S4hEDJzUxI7MxBnrtcWoXEEGdKL3FR5lk0Ta7FjYS3qzCA5J++B/uObpGI2+OBOxImYZkJgtQCNoGmws",
+	"e2imOTV0NA7YZDpDPIKflixWqyQsBgb7vdRFSX+6f0mfqx3sFUYpWhHG+8IHFTn+61NH8oXVAezJU4YY",
+	"qZIOWEi5wrWtr0Q6JlR5CGnMw1R9nDNqwsjBFmBAAmhUPH32Vc3YlCv+UGUWfe3k9Jcy3yvxVizWyt6C",
+	"yDUlsRhFbO6f7jgWJiz87PDo5MFu1f9ND+syhK70xIBRZoEf5LKEyEuASscdpnc2RuRnSJrlvLAjL44I",
+	"jEnWpSbYJI9SfsdGiY1ONkkBSaKcWGF6qnQhmOdWWXTw1yC7JxLToin1sCgitkmeeq03jRHGKk5YiriB",
+	"GPeWL046FYmoiQEqW0OrAlqv8jXU8TWiF1J9xaGjszNnLR92vKu5AoPGTeXyra61YHUbwtEMH5rW5cNh",
+	"ausoDa0GXHV91/78Mgu+bZie5pc5K8wrhpyt6WWaGQ7O0yhiJIRYs0mIs54WQA8HToVAGg5CPjB+bfhz",
+	"Hsqx4JNwmsT2DS6yAGsaDsQHFkeCBvbxIhZKjEWEf2nlleI/paJR2o0K50wkqlDp2/V7DCCS24Q+NpqN",
+	"YDQYJXKF/0o4/UDDCHZDsxHENOSov4MKOQDNNA8DmP6mN2T6h4U7GWDNmQAnexQGATzGMPiBmEy0EHHq",
+	"M4Rcj3OqFfvCE1u5ARJPsHc3UyUL+XN+db+/ZSvnSZqy4+axmCqn6d8x5SloC9TWpsE8xOydSC9dFgzM",
+	"agIwCjUTwSCfBZOx2nBU/zDRdwHzb3dVcAG2goFy1oH72wJrXhkM8AHk0dB4aooijwVHD+IgrfW+iMV8",
+	"oQZuyfWYKjaA/Bb8U0SsQLKBRArCWK1MHj2L7QpxKsanJvdxJKRJ7LllejiJZCa3Z075amDKQEr3N7zb",
+	"S0j7oYma6akbU6Qp4TJZLESsWDCYsyCkNsEIZoXmh7hk9HZQG7D8Gpjgv5/bGH0o4VqoqRbZcvbVwE2g",
+	"nvPVBqf9fKEem5d/AccdlypOACVDbkbbhfsFFJJHi9tmXz+3b2PBqSAZq80+fG1e1t/ZNbr30C3M/Yql",
+	"Imkf5eKzADERxHSC2Ndw3d5sDG/g1Y3jJfAjJ15C8A25fKXf/FwhbpmfcyWLwW7NhgNfuJ7OH8zLXi9d",
+	"BrTmHMu4LwwvLPO3syXnt5jPbze3m1suQIediPg3ExXn2aR+xwhYme04s0Q/0LvmIQ8gIX5lC0BhKny9",
+	"7fnwd2F7Lsgpf76zeYpXaX38ShtOSaf6x28fvyaHJ2BlTB0SmrELFs/oAvBtoEljNIzZNBS8Td4Za6NJ",
+	"6IOGwbYScrTtOeAEtuFSjnA3jy3SKwPKf+o1D+6+br0/b/14gz8c3D34k/nhU+/uwZ9qOLNRJI1Jfz6/",
+	"aG9ZpzY0ATC7xLjU1HyFfdwnQ3QnGs+sPqi/kmgvfWSq3zRzLvRHZEilDKWiUD4sPffBiTlLC9aanL7z",
+	"C1NgDEur5hOB0Y+JSTsNDKiEZtfnIZrqjXVhYvaIrIuFXcIWHzG0GNZMkC27XlG0D13PqC6mda+5A8RC",
+	"M6xzC2Wvj1UaG0f7JEQjzEb2gPyaK2Ad9co2ge2qmRqldy9nVqEtS0oz42fdzKWakGfm7GqE6hsZ2O2m",
+	"Pp8v4Dh6Y3WkQtkt8FQoR5ueCH23kDb3xkRYhIpQzOOdUVmD2aElkN7N5WD3zfh18Ovzq97iZTTCe8SR",
+	"199aAOrGoAj40W0wS0Dv+gLOzX5uO7/F68guF4BtVflSqgFy7MaH5D6nH1ujldI0wbmZrZsKk+IQLjMZ",
+	"+gWW4U1vQKgR0pVR8x+RYRR+YMO8grKMQ6UYx0LAj8gwZkoTmzWqv4HKOWlzI3bNnU6mNOT5MxPIajQb",
+	"EWIHmCZrLu5XhqtphH1jEoeMB2AKyY/5e7HMK/k5dKrsK84SFYP1CMRHBNatBVUzpsJxDSk/VKG4AyCd",
+	"qb1jqtmbo9Q69dAZk3owwHsRclOJCF+WZMliBoACG9SZzzlful4vBk7DvgqUm1k1hcntHKMPCiY1Dbnb",
+	"Qj3EpICPqhCaalr8yhSN4Ploy5rbSlaC/zd8XfHVR3+dKFukZ7dp1HsjBwCDRXqcOjrE6uoWEgDAbyJG",
+	"vah7O5fYqRhdIfBv1+qLGIi2z8C/7WLrimo+/uxTEt+k7VaH15uAvxmLTIqAFWbJQgu/KrSkN4wGqzUA",
+	"jFDtdNgm57jVIAZp6RSysiXhmi6Mdr8U7r4RYjZEJl/zLLo/VL6qTb8skOMaibRDtkZpHu4F1r0DACPM",
+	"6S+FvZ3F2G+Ovf2GTWKmB7nj5sbPibLQZfn1Yx4bN866DYsvX8G7Zbwnt6WakVzZrvKkfsdMsQzJpNYY",
+	"vpJY9wrag7AZKKG2oD8l7BEZsWnIpUHOk7EaFIFlPz8+yhumBfS9Kt/a00MJMgKxEH5gcaoDliZLK0SD",
+	"RWXIR64mg9EJ0Iifrvqd4j26a8NU8oT5534hYnV+UXGzNxpoEPqwap0SoMXQEtS7Vd44MBVuJTS0Be03",
+	"2CUI5ZjGgY+mJ/pkkGki0GRC0pf3TIPuaB0FoB2bKwma7eBKM2JjAwWtZmy+X7ocL3V5hcLt2aXNB+22",
+	"X3oyJxkLQrXZlOGbaKhO/V+fiaqEG6/RJoQ510SJyK6ai/slDVIkBqAobbrjMFVOf/I5SEkWWxKSLPZL",
+	"Bh5BnuUMv5tQ0CjKCm+mRmWihLhtppfVkI+jZM+SoCCKU2mZSQj/avPsDFewFcJN0pnIrY+UNdUi/xkE",
+	"68i6+78PWShcr4uYAyULDdhE3ggADt/v8oAzNtX0NiMcnMsYRydFlGxS3N734YfNRm3f3e+4E74hDdQw",
+	"nkCkHA9CPiVFKNX97gK7Ihw25egtTVpuIiDlrnpJfxcLn0h6VywdSklAV3hJtEXolWELJtibYn42m9Cz",
+	"DaYZhuP+cmPhKHlEaIaJ7ZDFhUXE3jh5OaAr//YO6Ip8/fbq8YNSpQXvxS8VFOt3gZUqefCM+yZOMzqv",
+	"Zgs8bu+McWGHV72sLpP5nMarDRaWFHNgrvRfESqALOEmsNWUTPVCl5VzK7EeJaQAwUqV1gMcxiSgChDQ",
+	"UaPfyMXp7q5iMRePD6gKoQOMKVuNUwlFoy0XnucGBMdhwzaXsq96xlGWlwbxvViSSPApVtATt2gId3xP",
+	"WpaGfNom3zu1ve1ihS9sEtdwcdQZSAhzlMMm4SHH8G/GyXBxlj3yGf8Sn6lH0zanfGW727NWnFFbkfTI",
+	"gpDydJPaW97+idkGFv9sDdFnHTUjCxaPGVdhxL4k6kvutKQisOINk0ytNY9KpoZt8jhiNC5Ue4SqNJgR",
+	"Bb4LqWisTK3T9HQEew8YRz1HIQbErs0GMq/tagyUTG1ejMX05eVXRQiO1oZ4ehjP6YoEom1CbjCg0g25",
+	"mYLVGCpAQBT1EFQpjKpxLdsyjxcAAdc+k+bl8/MrGk/ZtnaqCw65cbDx5yFPFJOmPoNxaqJanUGGGn/J",
+	"yJrjzWXa1UPnIXf77ZZOspyCNjDdlnn6Vm8qx9YFQGBOHVeLdTCmHAz4a7JDekfH692Ema64ji6bvOrX",
+	"v7fvu65k+TpBlc7+tgEToBzhl5j5AoBnIRRWsX+t0hw5I91mVKZZ2fmZnYXT2bp9nK3Uu2YjEsut3ufo",
+	"od7mkySebuDqcj7xueQu/YjZdtebwn1m1+eDwaSFDLHo2RTjf0LVtiXUZF8v3yEsYmkPjaZ18krYYI73",
+	"RjavefrlMg4V+//Z+xflNm4tXxx+FRydXWXJ06Ip+ZKYqtR8iu0kmjixjyUfn29MHzXEBskeNQHuRtM0",
+	"t+NT8zTzYPMk/8K6AGiymyJlOU6yNVWzY7FvuK4b1vr9UtimeCNGAaLXAMZe7V3Oz7chqzOVeUpiOxFU",
+	"ioCvgpIZK45P+jp8HGWa5ea6G6E83JeeYV+jlC6dJUEVwBiQ0EtEYcwlSxySne4LxJvNIzJuYo52ozDH",
+	"GL1Nay/iX8Vu/LG9RKRGn1+osSyGaaBWbGl2PVEjnihf60Gjz0AuMCxc1GmhGgPbsZPs+A83S2+3vOym",
+	"62tjsxtXbc3g/gaEEFvfS6a3c6Tzv88UXa7KGQgXJcvB+BUQVDTSAxIBSxnyEpi2qhqMFTJdulc0mKK1",
+	"yo8bSt6PwBSDAvPgPNxCZBCB8HmnnbHzTdSPGqTU0BkaHpatvkpqVLyA99Y05zeKhePh/bCT7qM1fzeG",
+	"Sd1Yq1idT6eq5VSYQSVoN/LVlWHmbQ9Oix/JN1RgUSj5XllOr+jv/Pd//ld/Z+P1faY+VKdqNFkhZb/f",
+	"lDd7TQTPG8dvo6Uo/fDF8HdrylPrCYqfP0iNzPVOht1MZwOBz9iwFRm2ZqcZzKsOXMeNicpjfBkrrc0r",
+	"IexOnWvWTInICXK+pdbMCN7Pc38Yz+sT0uS0Gkn6UepR2ZxjcIpn3S0i5UKNpMbNIUVhRvu5BkVKsKXi",
+	"YsHH+zlECywdll8lQjcunhvMyrKlRMGD8+a1U/sIIk5Zag8Fge2lba7wxmpXe+NFbEpnVsx0AXg3ZIfD",
+	"aKmMcGI6W1UITlsOMVQ1N+WlRx0Emhvsc2FGIwAiCXy4h937nW7n4OB+p3vv8IGnlHGO5KKhCn+VfFDa",
+	"6nxmb77mjxcPnhhAEE19oMMibwGBh04wJmVCowh9TbDKP6dV2/FiQo7ai1xaxwuRNTLCx0vEYAb5lIfd",
+	"boQOs3bwDhtQG5qK62oFc7XBrS3MWmdgLYTd0ShQ8pF+Pb1u0o5Wc7ZzETEVLNTccqAAhto5Vx4Ieg1l",
+	"y7p14SGjlhhRrnjGA/y0FhuBEYStdU7iXBXFPlZ/E6aPeyzxIQ5TBmMf96mbBUrvedC9L5ZrrtOV+Me7",
+	"JjTqUD7fe7scH7kWn8qps+tQ+z8BN+TqECmmhY9VqTriDMo4/KGY1cb8Q2WY8YxH+k7ha0QyX8n0Q1+M",
+	"MiA32/jQyEbdC/UknE0dqiGctQuUxwEQ8lPiPvb53zwuitD11Cl7nHg6EkzhS5Ncq5vq3rqPoSIlDHWx",
+	"MDPEFcYJufEG0HtRKmoiEch+t37iod4du2pPTbD2J2pTUl9pYUxwFbRsivKq4DBEDlKy6cFggBACBozM",
+	"jHB33dKP0KEgg0uL/PdmML9QbgtgC2nWto8/b1eB92UQoCl607lmPBwm7frk5LGVzkWA64LmpzDgLfmh",
+	"x2RMOlMEoITZ0QmQl0sK8EuYldqI4awEDUYLeCC1s0HIdyFMs45PG2pQjZDC6qQOmj525Yjy8MGVJb6z",
+	"sgUWFFt1x3qkx5B7AMMHtJyJKFUB3gmnKiFiyabwQofdB9viCxFMjGt3zbBqWgdncrQRNGgzbY94wgCA",
+	"WFwT4NivLnx8+NXrHs+IjGZp7QHm4MWC1DUVpZiyCgFcLJPKSyyU2tzxl1eVWzbH+86UbAJ7E3Dovcx6",
+	"ExlCMW3Jjfiom7pvEzW5gEDBBrEQOfkF7j55ajclkHEPMX/MFyLUIvg2U8K/sT92C5ataAS2AwqpD8g6",
+	"wsQo4Stq48aLkWZqTfCpfTG2039VKBD/ouxfceSuCQUyVwMmdOHu0qEtB7bFCUZx4LI2lfjp7JfnDXAI",
+	"ACR2RSgooB9AMB9DB81hn6oZw3yssM2dK0vSr9A4XOjoWt24qjEM38SNGcBFwH/PjSZaMeAiiFXKilE6",
+	"2QDJ8vjkFwKxXKITu+EcPw90G9NFrVJeNCI7BZfh8+kurh19dNNwPsxVgUJ7Q18poIzbhoE68VwTAt+8",
+	"MiJQE9HEQuHEWqAAaekr8zds2V5VNgp+p+0Dj8mQ9T/TS6DRuURkglAksvK3MbNJdNQTzl3nYyMKM2Jk",
+	"nYlVxXtF55qbp4DGzd7k6ORp9MCnGjTiNirTvekZPdq4K96EDUARRVVYRcGYDTYCJjGg3oU1sG7qlzJW",
+	"bvy4MqSyQHINp7vIjOnvEo+5Q/g7hGzD3ZpxqgyGZ5fam81urs2Y/DJfaTnlBUFKGHP2rZsHX8WF6Sew",
+	"dJ1hwUkn66Yj1C98EXi8xsqlMNLh1KHDjXEtaePXJa3pLmfM5uCe2TfDYdMIrQS7r9CO64fJtSxU3G42",
+	"Tj/hc1x82zBWi+sN1aYGPQTr+Xz85k1tNQeQ4igRQGaZyoCiIBYOWiVhoa9kFGBMU5UjlZ0zqeDNRHdY",
+	"t7tv4QeE+0DirRTbzHW4Ou5zuR1ZWUyPuY2kDkSZ75qQFjAFixZC85L/o/HYgbOAIVY33mn0EkzV3Jjc",
+	"js67+3opvfALCeU8TtH02YlfShLzB76IHA6tbxAoAOAPlzEqjrC7aRzrPwet+CVGOLc+7r+x0b12mV8z",
+	"N4UiSht2D4iOG61m96KbNZZvtnbn89wdChPchL/j03OunqYzuPV3ImGvZ98FlfblU3ooIj6XcLh4Dsgn",
+	"N9PPUwBRWbU0nXJ2n6PkBYlmxx2LRmcvnG9GoJWeD0bprJkdktdOX1MyKqWbs92NOJCGcV0CW7OXUv12",
+	"PtZmhk7MZIo7HSU6ccAhzoJqi+ytWkztUZGndX/un5BmTmzEMveXwM7iSY886fZ0nbCkOUVHx7nRlMHA",
+	"ux7ThHKon+Q7sjxLYjf8NQR0hZwYPaqnWfd1SE/Xmb/DH3lHLyVrewUCeD2t3f/Y/3/v/mXNiLyMLN1W",
+	"g1WGMekIzN2hzJwUCxFquSqFQdYCwtCDWghffvCutSVtidWUJ8hwHuFg1P01kbohkaQVbiJG0QrTjEAT",
+	"pEIA67w5nDsNBECbSXVmDGp1HckgCuqazaqvTK28espS41Gm4W0Xrm3wk0xRzzVUPsjMa8ctcjedmNpR",
+	"L24nQon2FXTWnDO8eqy6TpCX8V94tjcrUQBkeakGDD1EWUQd8WxVIvd1o0hekrV/ZCxfHNA3eTX+JYKI",
+	"3sYV3vmUfNwKbbqQVRSOQCVJlkkon0RmRlNk7laI7h35SuCDbpekKP8gfsm/j2GBNzqhawGgXskRbya+",
+	"bSqGXk0T81EU5oeL4xgdnICJ+iEvKlU2l5pMFLKN3b9///Ee8ACePQnJqkoslCwF6O7aMZ8zlfbd00tH",
+	"Tw/rOPJ1ItDdw26/n308/PTb4duD/cfv6I+39+nf9z/t7e924dJvB2+7+4fvwt9vDw7dPb/df9s9eLd3",
+	"tuv+4/4+fNvdv/9ur/e2u//Q/eD/sdvvd9xLD5LHn/b+dffff3v7L/vvWh9rIGjcQnAGq3u1tvHsSSJ4",
+	"gKlqS32Qg8qZy/kHMXQiAl4rsnxEMOcx7+Zh9/DR/sHB/uHhWfdx73631+12Dg7vP3j46N9rHJwtM3L4",
+	"TX1GvqnNiBugB59ubtBpzB99+vdmaVDmjTQAMbBZRLQd1dgslUVK3QKbxYqZnBgO3ZD/kmtbKZlx/jki",
+	"2a/q52ItkUMDn0ITkUPnd2JYiEOM2wQWndThMPaKTQE5Ms5CcuaE00ZBiDZR/l2RgWXjkpG19XX+xigY",
+	"szQDcsRwPXS0U0FjCzOHymWrrp/P8/AK0eyHmhoXrZS4k0lYn36Qm0yc1ydPxrK6MvG9KmfNaIjpzCr3",
+	"htTNUmY7Is0zJqMYS4A3pooTTtnoiF8UU3tS7onz4bWcqEz4UFQ+0qZkK6O+8TbPIFqnoWvBdjaasbZh",
+	"LG0IJ3i8V47DQHRAbg6T8gRe2qiID5uBUsp8NGJVyYDgdnYxyav9UIK4lLZbv54KW5mSqnfj1gPC+Uhp",
+	"VTpJ7e+WFtmChNTo/DMNv6EyEjhccbZjLd10uU2rr746GRWzTVvtjSVg+IPug28ffvMIFu5TWckGA3ko",
+	"0kxWcp8yV2kx0l+45hCNtCP8vUi1BkwpcIJvJsqyAZICdWhKoSJ+YqYZKYFXu8kUs4pAYXXlGdck8ymS",
+	"uLBy0YgNvHXK8g3SsNZAi9aQZG4iarfmGpX2EmoYRjLXMc9ok2b81CjEWsl9Un8tDRpXnD79udMiVxok",
+	"BWzgO1bkGVoEtXpoCXKORYfrXIIBtHlOPFVM3Lp8CPzw4ZUjOVGVzGiZr4U15k7+wg9AgVBZ2TWH18xX",
+	"tJEUe31ypj5UL2W5VG96sK70vLXcqBZ39nVSSS0hBiYKqiQClVETisrmhEQ5s0HuRCPL4/Ru3bp6Mp7p",
+	"y2ZnfFgGaFZaWneseH3iVwnlu4tncjAW7hOgX7BEONKD4XE4DLEtAOK8GjbzXklIOqdti9ygokmunnE5",
+	"oc9QZEd0a74rEKhnjemEb8YLOo/CQx4Usp8pj4Yx7PiWEOV5Y+ANarAorB4XxkM5ZWG0Mw/NJuWh9ODJ",
+	"9tGujedzsiQZtlg8K0Jlm++usexj4H+QRJWZrkLObzK1SF+7Sc2zKbJA4xImyS2yiHejIe31yjIckACr",
+	"ZTgJ/nffVmq6g+mz+3wF/sCNRn8oTeiXyj+By7b+1w7tHif4Lgy8KzZ2+E9PHbtkq2xYG7RWFsYLqRke",
+	"/VKbua6pyobU21k1NuWG4atjuPnnXGefkZ76GUwFy5i92PbmUfJqsinSRRKzPhTNidVbUzNci7m8xpAu",
+	"y1o1GbRr02KypZujEdHtgPBOFHghz1b3gqrImzAO/2zmro8EoYHLZfnUYbR3gUt/A6u3DvyXoQ9YYQ10",
+	"aMK7zwAcew2Hz2dKTq5bCE+nTh4ut4Fwx1ZyYWs8Slchy9Urga6qZankJZrdnmvpd6ts2WKotytRavR5",
+	"cLLotPEGpgvDnDcxYZ9bVrE6xUq7xZ21VEzUD0DjirVQHDnDOEN0SlAXme7POBja3X8s94fvPn77ad//",
+	"+8EG/z44/BQipG9DGF/PimLnXWOVROOMXYnpEJVN/G9ZzEjaxQP3JK6acKYO8BUpcEOMkOK9ewxxi4xI",
+	"XQNT9y8834MA2FK5egjTuTXhD+/jZt/v+sUAXFhXR8dCN7gcr1V+7fR2JnL6Fsf0HTEvLpUibJoG4RMa",
+	"mH4txa20zEuzXUZC04RfPza+kvHYmr2I1T9CK4UzXRCocNT1cMDGtadiOKtmJRrEX/zM7fDto/3H7347",
+	"7PJB2x/6+K1pHj8vm7MJoXPUqrKipBmfnfllS4S3ydAIWaDrEjv/RFL5Kv1qr0sXBXGCqJoaiaPGZr6R",
+	"nl3Sqll2zqvp6ozg5Ctq4dXK8T+gHv6cI0unILeai5uU5PZWlH8lUb6t3PtT7AOfC2fXAVRe33Pikvst",
+	"0GnbsvVagvQgqF/b67LG1twgHXDcbsARynILEvMKBlQSp7kV/EBDCGCbCP4Sb21DIF9OFHHVk3vMeWpk",
+	"DB9jm9IjdgyAJNdSXdcfF2ihaYXzEdRathB3zxo74LNoI+uONuFH38wC27yOm3qwVMg9lTO7bn0Sx2Wu",
+	"sDqjI1LoYSpkYQ0ZBDZ0ipJi5E2t5KlcFEZmG/btJd1N09gm0NwlD58VZaEEPk8gcNFmjvWXGgErRZFb",
+	"zLAuipiKcSOpCGhrZ4tl4O6HN2uZE8rUBkP1+tXzluVu1yfH+cQQcwnCYjZlXC1igYfEmWFUr+OXxGBW",
+	"QU0xWSb+SSuhwgCqK/lwsa/heA3pAp2wohCftJgzby6VPsLsCrKYLjXg71vxD1WappPTgRyMVXZ+BTkg",
+	"1OfD/HP77lgBj25EWN+9ijKHaKZzo69qiacBxRMLgAxu4SO8XlOQ5XCTAbmZ7/l+bNhzKvjzj91EK1aS",
+	"6eIhaJqdRovDNiYyB9vhSib5zQ5ga5zyjQUObXq8DRlDI4TyRlizHmh203y7rfTsSl4Gw7nCW5pGnSRX",
+	"Wx0GxDcB9Mef7ADoNhNL3BiA2ZLO3Wwqm7RvM/qJay9r0xyS8vxk5kz3B7MJZe7WdIjgGLTtzYOYYPIS",
+	"n9B7e0CPGuq3gQ46bs1VKQCtL0fmqVINlPshkBKlDw66KYSsUV1wVh+ed8P52kNk2mtuXY39Y2TAanXP",
+	"OouxqRSHrn2hAth6H8bAL+P6sVqfHZ0NbrEhtzXumuvErmuCWTUoVXV+07CeUawkar+z38AkRVTcUGSD",
+	"rQjRkBwMiOXlAUMsCWDe244b9PcM7l2pB99YmGxvsa0IToToxEaH6fKzvx10IH3sOKSirma8+VRakriS",
+	"J6KheDGblRJ5tzYgToRo1iQvipz4+dZr/PuPNjI7MF+mNfdgMFDTyomrACfsDM5eLKAmcgGHXwOjtRpU",
+	"nBZNkK2Y/wuq2FekU6UfpwbDY0Skcvb8lPZ5AghesUnt/geGJHFjUios0gP0fiqvFD+dnb08YkIWhF7G",
+	"LcYkCe7JAWOFuEVer8hELGdZzWxfW+dv5kCGXReN1LMYwX0n2cnIRuLeuGVXIH/HRJlZBYkI2GRcCJUZ",
+	"mIAf21ztiJzSLSf7uNLuWGKeTtAyP9jEEtyAE87zP69+GTLEweamDD++/Y4VTgOD7wPpPMuDWypChtKq",
+	"04TCu1qYUsnyGpLDtlSlnvn5XW56valARzCgzLX2wXz8+HE8kt2rbWqa0FrHkpogWCN4npIkaZY8uNwN",
+	"Ij7N5cJtRNcNH1I5qSBLmypOmEhsP89ScviDvm2lrDxfQ6VqhlVAsrGEvr3FSmx2CT8nn+0LofSgWEQI",
+	"Egxgz6aNQCxU3LyVXaLVh+qcR/umW5/jxECucsInJ0qWRa5s1Qw6FPcBuYEaYTRY3t6xgu/i4xdcmEMV",
+	"2W5E0OU+el2i2Ea5tdnZxdJ2ig4xWtMAuW/uDlA4vH06rhPLeRGP6qWE91dKCc/ffTxI7nc/9fud+M/G",
+	"8kH60PlmC6jJCIrekHBKYkBdqW3sK8mlmsduTZUnmz+w9qq8KOicF4tBatuJwGvYs0G2eWnDHotpqjxu",
+	"gI9MkrvSokqXGv4mr8ZkyNlreKokiFcr32X0ztbKd76pXt++cbx0yQ7dsnzdt3Cj8nU/fb6AnZ/v1EZ1",
+	"DcROq+cOJYRAYJPbqpSVKW0rJOQ2uDTfu/950oQf04qCsOShtdBShtFwxmFPpNU41ykSfcxrxPaVYTIa",
+	"IsBLh3BSBG7YfGycw42cFlmAmfZBTcj6j4Ca+vq4foiQW0H71CNcEEQctGiJyHOcAxrFrMZ4stL3V2pa",
+	"yEV74no4AYDU3Ga6/vP1KsKrBrK+EPYVFQR3rDDmEnBDb1Y1QHbBls2D4lAAxYwKPbnpajXU/DmE8Q0c",
+	"/KG1K81fI5pPwalvyrDXas4uf3zYxoWdTkCPzVxzIGDQUJkwLdX73MzsHypy0QkRlStF55iGZ3m86fGk",
+	"sYdrRvvsc87SOuKNJwZyXlNRuOsJdhnT3MyQcuBLVShplf09TtVC916/et4WU16aJtTnFwuRvnxxepZe",
+	"Ber7uCbCx1U1tf/au3dv15lD3f3H7/gfnf13d/m3vX/9rd9/S9kbvXf/0u+/29vtQc6M+/Hdx27y4NPe",
+	"v+7eg8zTuy1wDH4JNEs616Wh61ToHwjkIr8oJfTWGa+nldSZLDPxhomXIU9xRXMtcbA8rOcLzcdWDc7f",
+	"Hu//O/bwX+69+/jg/qfvGtqNK3xW5tXi1E0wLroLJUtVHs+qcfjrBxZI//bmbKUUHs9hApslhAxgxsQ9",
+	"OavG9wozyol1K/qVuCbTRLyXRY6x5JQ3iLufYlIJMXRBmIZg8voaGcGBUrMjjplriOW9mSoP6Mu4WNw8",
+	"Be+8mFUQ3fEXmZ8zMwDu3tcvypgzeje1l+f//Z//le7V+zfN9y/VwvpKdsojGwPiGnrgd6xIP+zbgZmq",
+	"lM6OrOfwRrUK+wviwDDcYarcInYLzOjvgff6xfCK2l4qkWbYN6bnTtgQzrMG6n+qj3Vigs626mzeNAgd",
+	"AdVLatHXoZvQr5gSvCNOlRJv3QJSusoHMAbvdstZoSzMfPh1D3ufu16Mlcyg53hkt/N/9l/ofez0/oth",
+	"GBE5zX9WC8hpQKmE1Bufi2gX8Tvy0m8I88hJnbmVcKbUh2lhSlXanlDaCdaFmZVC7U9kXnieKapBnllV",
+	"QuyyIxCowk2JW+GkfmwlF32NjJ0w3jDAltGSYdHYKG8KYqVj+V4d1XKbMjWAdUZquBIjVRFpwbAwc1S8",
+	"EaGl9dzpyP7I5mndkg7M6cRainehYRkuQqU4XaMYUNTYzAT2r9dlsdPbicRELUnC/XyIPvgmxGfRvqQk",
+	"unsffS7bp3v4kn2cuDQJrPUoO0yNjEnIwmgVrc+/z5xz5pcnPnTOtF31xfnJdSLXQ9PUWDubTk1ZwRkp",
+	"oUEiXRpuNyvU5EJlvYiBAqSZR3rkkn3K9VATgi3T4vhEAIscs9oxZYWYKAkwNQmNlJMF7h8g5/7n/xQ/",
+	"gMlsKzW17peDTk1QOztpNk3FRF7WVl7SJOS5lJ7u8zul09eHTjIQ0gC2Q1qRYqlp/g8QCD3xPQhA0Z91",
+	"u/cHcBf8U6UEohVBgg8win6/szTpKQxYIC1K1i0KPsBP3T6FBGDwjR50RPrjs5ZnZL7PId6UVo+NcnVg",
+	"VL83GVsx/3b64ldMEv5hHwFaQa8bBrtZQiVwbpEZzCYQU5MTZUEMLPw+F48eiJ/z7xNCbSCDTqt5hAaK",
+	"6W8YkObfuKekTitlxcHht+5VePQC6tVWWGY/zN0jYzN3A05+IBfDUpWSGcZAHDYBFxTOpybEeawZuicJ",
+	"jUdUPVywC18l6HpIOESnT39Gc+hHA7c5a/MUNhCr2MyQMiMqFsKhpwP6C1WYOVJmilJVaGtNMdeS5wpG",
+	"DlNfYNCVzngr1NWW+3Ff3L17LKaqtEbfvQu6Um5m8SStNs1RoyVEm4d5pDv8bZIM4eObGyXIaALY+8H3",
+	"AFOMr+AcvXf+8fIHPYY9i6K7dxF0Cn7kRrjBTOvaOvVvuijN3AJqWgq+w6mZlQOVcle83fYZArxUSkxy",
+	"PavIbjuO9TO0jloafIo1gseNZiI0LnstpHj96jnp4bipoB0gN1GAYujrqSzlRFUKWL8HcmZVvctiILUz",
+	"OGGHoLFjj9z4o7CqK6IIppZ2qwdihj7evUvE+LZz9644Zu57hFkC8w+NWebwXV2ysAOZ751EtDiu/0BB",
+	"NWjNzKpeXzeu2gr0AgWe6ktYTGVedoRPbvEnvnPn/RhbJTgeFRtX1LiRzHUQP85Z7fT1C0YNhzfjnW4V",
+	"XSilXfuyhChyVXQwC8s15t/fTR90D/Dp81LNrEr3OuLUiEulpjXsLXcHCNm+RsaQSl4Awuu0NG4glRV2",
+	"DMEEfnfih2+mMwhUF2ZwCcMCWY44x6ZUWdxPkWtKJ+ssyxAzq9KVHhyRZkLdTMsghWRZy02NzEOIfhFr",
+	"PK2dV86ExIXjXYBdYFBHWKA9YRVOYl4KCN5QSYIAdm+813puchAASE4OT5KSXq5v1qbqa2cY2whH/kNu",
+	"8eRmYWa9iJBXpA+6D9LEg2YW+aVCpuOQ3oqbFAP5ZlZ1xDM0DtjvQu2JFhDyw1e0VmUlCiVthWSvzvdD",
+	"L1hQ9GYCjMyMkdTEwQ5FvZgdmhMqt9EewozGmeUODrWTlbkzoTPl9Jeboti4BpZBcNekXXK/3BR4m4vC",
+	"Vc42x5/uWOKKR2T9YsGLAHqGzkMBbMc9Np/qIxS5ceQ9uqaihycj3zUw5/DFmK8c6pSPRCr1IgVrAT51",
+	"qRaJSLXRKsU10NegMyAFghX62BQZShpezk5jo29iPTgVSPCIgM3HueLmRyImt8iM7ynuU56WQcXYEN7G",
+	"dlP0xgcCl13ahMbEWTFyUAXPwU+Rf1FvRRcGkdjXrd53HSQeFY6/YQSVTWFL0wsw0G1ngzGsW+WkKQ8W",
+	"/YAH87Lq64BfCtvMbfBEFPkETl90xuneBJ/Hj0NIt0VGQKBEeLc4z1jqIaJhX7MV4bQkoRzyqyDJv6aP",
+	"aFnnlnRjglwcbtTny/Oc4Iiszu4LXtjWP5SGyEkaIPTzMux5jL04I2g4IwA5bAKoiq7INcSnzr2CT/c6",
+	"fX0aE7zE6LDkzfsMJT/fPByQSqoqsZu+fH0m7rnRtPc+Ej3Fp3v8qnQv9nhQmB7hKopoC3FH4J1Mx+R0",
+	"DVW1AKxLfTGBlKg7nChIM9MB4wkXghmG64TDiOMW3FIkqcPohrI0+2mHxouJ9f1Opt0HNhHsNxTXVKkD",
+	"3pfUfG5j/HmI2EV1hwHvNFRgAhIVwijjIE/IDiHktyDlUGOUeeW0AehJfAHH0n1CgfUMObDTs4zkH337",
+	"KNp2vEMw6yCMbmEN9gW2SYdO1FJ2L5DBPdcj9/fGHqYsnX/1H8YZd6YEShW5sPXykBrkKxsxvl2MRsof",
+	"jT5g732sE9OzoU2HkLCcOuJ7U43RWMMcvX0wpGnYdlPnNeIc7dPTe6yQAb/Tif++jsmFwS2GhStF6uYi",
+	"7blB+Y2WwG/CPSZ+g+CFk9e/9fVv+/v7/v/drSmMTSp+E+mp+xcsLvfn2dJBoE9GYnBAePzu7kyD3tq7",
+	"617xVBWVrL1iFX+vJ+A4FstusA2AIQZteOX+5V/wpFCyxF25MDPcLnAYhv42+Nk4t8K8dzIRX5eBsnTN",
+	"MVrVWqN01osnHbIfDBG5p4wtG5olswU1S2aL5TehbM9KOQQSEo+dSuEle4np3ayjTY3ph79BMK7uIz/A",
+	"PxvbuwQuCA/3NdiF7gUorLmuGpUauMmoOSgT3ecKYJbJkUCCoSBe0Xmi4D/FxOD9s5I8NW5uX+OiCCd/",
+	"WPCUOYX2Ulqcj5pIcBOYGbBZL7WZsyGt7Mxt5iDN8MUXTvHQ0iSXPc+WjynArocmwLYAoFs39YmfOjCs",
+	"eYipoKvnc2LBeWCeJQCzkDPGsEgBn6qXooGXhJ7C6XOOC+a5tNU+TNj+yVOC280rf2wSjS/0CnK7pF5w",
+	"ji7UjI0VwKvLokDyAfFmbECbMOQm5CsX0CHS2odg2OOqwnPYykzd9LTECiL3Eb/sPgsC3VRqaTuM4GCd",
+	"rQ2AMscN5vxsSP9hWiratSCjNBWOA7+RE+iHD8QYHJUwuEpnR2GwOflk7Awi2MiIpUbVcgA0yI56Xig9",
+	"UORumQnE9UAG4iMolg4ecmiIkv1ilx9MrZ54EN3j2QaBjgm90MEMsrrpuz9JPXIvmE3v3g0OlxvraMx6",
+	"nMDnxUgA2yXF6MPhhd8qHXGGswYERgNZFCEysFavDKQeqAJntFQ+HEcbawSknaWZjcaJmBp46wbKipQz",
+	"a9inTqKhzcL8sBAVCroxJaCOFDJuUOohV5YNsLJ3WPTYjjjRIpWzyqR1ux2WM9L7uTtAlKaxoMyAbDQv",
+	"FGwUqHfwpXYgntxq6rmZwyo4heIYakPQHyrV+1zNxW6K/+hx5mS6R/E7/NB0dlHkdgzTwdXMULOT5ZXK",
+	"+np3o9mhtzgTy5Qiy+1AlqjnjuucdRF4Oe892mZeoUiU3pUpsr52A57rc+xDWlNhftu0rDscWjMcpjXW",
+	"RD83OLXI+iCLOcwnII0frxDPDQpjIb+8hIWBqebxt1hnhNpxiJv61UKlFzBFdNDc1xfKvYhnFZILVybP",
+	"zqaqtCpTWbp3JKzB7bjkN4Cpweid4oVuXQwQlcQW97VEei0un4CXQPCQbGGLEEcwTmsiq8RxnIpCSYgW",
+	"ehJdpiNOCCcyIlsvl1j9aDfVCas9/dHxiTP/KM8rXlFgaoMeUFU02pXBeSef1r2GH8ctC1sKjCp3kemT",
+	"Y4J2kAdPojMKGAXPn1CDkHYbh3Ct92c5ho1/3H99EkXu4PAX110iSqf65UUREfuRXgRcejPEM2Az1+R/",
+	"ATcDRADyML537BGd7gVJi3mbaAoTyPlv/hA5NoLdDQRg/Y2zwO7N8nvvv7k3gM7FVx9Cdx4tdZGeiG+H",
+	"Drvf5Wh/lqdopwkhnM1hK45ai+/ER7EUPU8pfP63j+DOf0rFp6Pao7lTMQvxnZB2oQdid098hwd7Yle6",
+	"JS6GqhqMd9O/fcRh/MRtu/c3Wqgn8WldIj765nza2+v8hzV6d6/2SfAP4aT1O8hSe4rUDm7uz/jS7kch",
+	"p3lP1D/Lg5hEn6i9mtTldwKbTp1b+j4cjn0naLntfhS5s4apK+E4rkdvS0KDaXW5PV3OFH68r90qMmU+",
+	"yn0q4dSJy8nMOvUlyIaM8e8FVRLRY6jJvJ2ViBTmKuXqjUgYxaGZIwiN97U/RTEa1zZ+xrK9gYPg7Jyz",
+	"uA1MRlLOqjEAFVCIKeD3ZzYJh6GNzB9wwqFHdQoRrRScjIgLCIlgXEwWRY8X7bRUU1mqU6UzpiEjOJGe",
+	"gOlwQw7MH9Hh6KdoYX6EyqOeaLm3F6q/bZEP1O7+wZ74JD7tuQa8YrHBK58ll9P9uDbY5mBz35ToDqHE",
+	"c7Z87usmrJkoNAi5EAb8YrAuelH+hZOHfR2SfjExgJStP4RVQDd/oaq58gczIZxRazWFshADgtYlZ654",
+	"y805utqjk/W1U705QgsvCeS7d0/RgiFFAFZxNN20s4weKK9xwHUis70wEHvxdYNFIVIbJnh3L41sY3ov",
+	"mDPlzFkKIODgy73YacTISmSWREGWnI8wmMGBD/IuFNlX3LHKTKfkDKbOOnaNgXXt7AkL9TxPoMGoh1m+",
+	"1U84zTQlDQDbqCQBRDubmjcCTXlhSiejco2Cu6/TV69/PX/26tWLV2nw+EAdpWh5I+VKfKIIRk4YeI7R",
+	"laUp6diCVwan1mGYtME3D6QrnL7AXt4K0wL5hgzoj4QvHR/A6OvjOpgJRgkwZzW4zcQTQ1Ybpi14WOmj",
+	"WnHmBG0axq4H5O06Ew290o1WmvR1ikjP5IN7tGfvuKZGP4WoFqRVidjEg43JmblkmkKpqXNAe8GeoC3W",
+	"Ac8h186qjx6tVaqyS+4xVHu09HE/YlBxdy8Fx6xiYZP4m5gkyN1C0hqMOjj1IFJNbOg8LwrPAVEjWghO",
+	"Ip/X4t5RNX9U+4fZ0a4PuhvZFTYfXsHOLX/y+vTsxS+pWIrQQCg9jZ6ifpx50Joc02W1uJCDS+pYDVEh",
+	"ChoEkbhBzAA3oje0gmWYlWba10u2KAT4ao+Q9UVio4fY8l7fTdFv8nEG0H/LfErSQjgJBOdL9wAbr30d",
+	"0mPgY3goU7PzSFyp3PWPLPWxmVtxYSok1bDkTHqbAk8QVrQXR71kleuRZU1PJD1hSL2Co8OnZc6OcJzg",
+	"hoiFeY81nptz56y8PhPe3rv3kVm5nZQcKpW5WcZF8ENeKJu4LVaEw8JAIaRtVc4GeChEUXJKkquRnoGv",
+	"gHLP/UHRPPc32uvLsg0xIR8/ePhNIlI5nRaUMXSPbvwXZ5Gme94Y+Yj/EaIPuYL9nZ7o7/DN9h4cmWC9",
+	"Lgqk/k4SPZFXBT3yv/2NouFGqjPf6YkHh4fR7yjN8A1QbW2yBbGLCynKWeFtRyC1lYOqU3uvE4v49PqG",
+	"krI4zzO8u3vw+HF2f/Bo/2B4KPe/GdxX+48vHh3sP1Td4X35zeAgOzysvUDhDOz0xNuPor9DgFs0WjQM",
+	"Sa1BlTHnzjjE3+FE01047HbFp3f44k9uEp5CQiwUE6CQh+wjwCHIM6WrfJir8kik8BGS+14JlCpSLXDN",
+	"2VIYKOjQ6QVbuuyq8Q51X7tjYWN1nDDmEUqj03d/XKvrBnxhRj6WQgUcSqT/Z5/s2P2TLOXDSn/CwRvq",
+	"SMi+BvDtklprDO4w57aTFQb7k487v3Ub5NEDUaiqAicXuUkhYrKYjpW2ex3SujYVMDeWD6MhzED7HRZW",
+	"X9PCgo3y6HH3YM+HCXzGHjsoFTKdA646Ez0qn6xVKjqiLNUUjtMo7ONJ3kB1eyWNblMKnb7gd4D1zbEx",
+	"1k7pK/fMPhiXPjevI85KhS6KyVRj+L+vyTTF/Qbi3iqfog0nCZQjEk5mKyMy00NJ8z/JuINZxCTDt+lE",
+	"FkNTTgDGBy6k73a9gFi5uCd2H3S7e734TQRDQdbpVDqLpAcNhQ1PgBZOxcHhG+DR+8xUtyHcJ9xtFyVm",
+	"P6E3gOcnIavTA8J13P66+0P+IV7EnbvYndVz86g7Kxd9d44xoU74K+7bMw0UN5QUEC65lYmLNyBez4Hu",
+	"vqQEw3npHEfo6ZGzLwaz0jqjEY5TkIkcIlmBn4gtgSKHMIwQd5876202ZX1N38aDFt4NnKkrLzEU775C",
+	"CY3Pc32ZBpTJpeHJMzWZmkrpweL8Ui2aBmnpltrMpyfh4v7PinJvJtNqkUTYJjQcy9zkdNDtFoUzXrC3",
+	"pxjnfP365CksCUhoc1MOlQ5uTavhUA38PGtTnQ/NTGdx0/2P0NgH2Fh/Dgg5K1NZjRPviIT8D+drm9Jf",
+	"8PsPCFsUBTox7TN4YsA2JYFQBzrxZKwGl1TwklBFLCC8Y15jPBHOsTZZjLxS23crV6FHD2n4XScwiw1t",
+	"D3/QgoFJ1x98AzbrtY0CNSCNtUiP3XvTeDgDRs7ymIYr0IxH1IyQ60BDEttiE5XlEonwcM0ew0t4zULD",
+	"8Ke6JQMWDAITrJ7uU+IDHadT2wkL6Rx0sixHteavXHQ9OLhPPfAoa0HMcJ67ITq6kM8PcWjYvEl8cOBu",
+	"0aZSCSe207NuF9ZYIxNMQ4/WewGwQpDvrJ3lPFBQMO20jixCnIf6OdNUxKGycxjdc7AAos423wE9fhj3",
+	"OLdM21Wfo1oBWVhVzsOJWh1SKNInRlduepw/ADkK9Wnklq+Yb3GjVy669h4exu11YhP1CtK6xSZkD/ox",
+	"uUBpPMmtzZ3s8bK7Jo6wWBiEs1M6tGtNWQLc05JBsSRlebWVoLDzlt40XIbx5/5QuB0TehkPjoX/e1Va",
+	"Sh3SPgDmNuvJcP8XWQ3GaQ9icghNNFXlWE6tE1MJC1rQLDmJI4gG5hX75VicxX9h8RccvkPijkifnckR",
+	"TBnaCm/GBowl4LRia2Gmo1q6es+XLoGkOFiRFJTDGeWDx5aoh68Mq21NxvyyUsPAcoMqgwu1BuHnTcn5",
+	"sWyhgIgEbBm0hXFgIXLpQTyobuGoVsBJZh+47jT4lNM+rhfvYTm6OBnGQabKmMSZ3SA6MUSJXYszxqOO",
+	"RT/7bi2n0bumQsxMcmILFmM5e35uIASQKxvCszkF/7hHvuNsjkStEz8rNQ3hBMr7qn0/oQx0/AmkoRtg",
+	"5D7xB4jLUzgoFbhFsrBNExldjqfTq/hl6oqg35fLInUWpwg6XWRRc2PJDTjtTi5CuII6/QOm9WDaBgEh",
+	"cwdCRmjUbP8jNJaVznIGNQW/6aTjDqdPJ2z7gwUAvfD31g9NVmDlfYeW0719pB1yaunvkO8akl25W+6+",
+	"NiNl+Zrv5DGAHOzPpiGhy4s4+DDIN8zopcWl3AqEr6WYVY+Zrp7zzY14aw47tRWgZc8hHBc3M/oZWvg4",
+	"XjNRfnPbWqktf8oHazsaQNMLRUFcF+sz8f5jZivoCDd6ruTlOa/EuNm1CzWVyD+CzS0twKONZsraXnwc",
+	"NzHgmU0mBlwn5316T1ZQbTJ5NtZJXz1QYd3EM+bEMTW2kLY6x2KEqKXh13h8OaEBudDhhJ9hbedj4yxG",
+	"L/Ds6pRCS34Bt4ap6uvrGA4rvK7yoG2sp0pZqXMIyyyt2eh3GNTH9U2JQp7iyuBx+rBewIEc+8MwZzWS",
+	"7rK4qhHnA+MLU0h3dqIX+/MGTpzNUgQATzqpghB89vSVrNRz10hKFiL2ABSpk5yUZvphf2AsphR4BWuD",
+	"5jDnE6kXjMBm6/pj6WIYC2OEu0LFXZRvTUCWJD7yIHXY3YQftarmprwkrjl6j9/CEFqBPRyeqG2x5uHp",
+	"iKeGsDbd4qWiUSg8k7PKTKSzN4piwf2W+fnfZ6aScXf5t6YZp2Ku0QwWIjT5+MQXBKH/DMkirLIS8m+g",
+	"+A8QO92fGTDltfYiCcWP0R4tZwg+yV8LKtevbD64hAADr+7YNc/1+bQ0IzeMNY3ZfIvfoeGIrZ6P2ujZ",
+	"I9oZptrP13eUtD5MVb788kvlpylu3yS3E7BuW9rP12tScLWh3uCp6Rs+e+cfwHc2JTgWHfEC1WGKWxzi",
+	"o42v4RSpSC6B1lyKTiRx90NBC9eT4WqaSxvml5jHeGbpVHZQGFsXXLUL0SziDz5xChKwAte1ZVsU0n1y",
+	"KP84PnvyU2M+VnR8S8iiqXuMMvPgDQ06ISJmbNC9yxdDy+lN7A8NwyqJS1ZASsTfSKPgWAycMJui2IlV",
+	"Ru6tM+fBrbYu/LrSrIkclCa0AJAz4MNn8Qfcz/BZ0nVUEDIozYprAueRTkA3+if+ak2D+txRmg6KstDH",
+	"oDjRta4X5U8rwFNwy3Iuy0zs4gwmIuUUTsjzBtDizP2bFtoe7Ag5uMQEOPcM7I2QkRfKKek6RGj4rbBp",
+	"CA0ROdAiDzTO52UYAontjKgP82hTYHY07wmGCiMcq7q7vXQNfO3uXs8nWNMRZx6BeVIyJwH7XKpptdRY",
+	"LNYhP9m5tGJkhNEc0nHeTulf1xNpgaraOeocMqBTGaj3DP16CS5/6BjSUlAG7HIcoX6ttjAodABhEb4h",
+	"CQh8eYVmQ+gkITPUxJfz+fFF+Cin8+LhKW5wbHbQh5QRRqcO/mwIjh4wuOIrByBu1+GuUlz1vDLn+Kql",
+	"EGP9Yq2z5Fw2J4jTkqz7RJyaBKYLZgXRevwVv0TH4XTy6JO7IhMiJA7XzQj/u28iOiqUJbucxY1Ha24x",
+	"YHMjtr6GhG5oIlk70nlvIWVo08Rl6sFYOivi3AyHcfvDrw1iBlYT3oE5rZyD29ysuCsNOe5OakPy+lFT",
+	"kkccdW4c6dqFWmOjs3vy+aPU6OWs5VBo4L5dS5pO6rsnyj2nSI9vNvA12CrEdUhKxC3hOFZ9FuJ1PZ0W",
+	"i7Y1765d0Umfq1+VubdDvKdGv5IIkJDAF3A2+NloeXOkYGl1889BHUaWcKmEnefVYEwLZGlpA2JDHDzr",
+	"Nc78Zy0m7kGU9xR1IPwa2UdLmVBJLDzgNA4UIMx4yHaE8hefeRc1jrYhPMijij0qzTTAnyL4ZA2Bob4y",
+	"QmJc1H7/Y5AtFOsV/lId8IejPAjoMKyt9rmMw1OxmDsPRzpLDWi7qWZ4H594Cw2z8shGip/2WZSAv8aB",
+	"JvdDAQBpcdQnmpAgc8JSdbNWGJmtLNZwYU/sPvTRtah5OZbU4U1gpvmTu1IBTdjyGDYc0EdNIf6DpXbQ",
+	"r9CIB6uNyHI8Gg9nYxD3rH84+giUta10ln5t+8hQFYWweQHAbnh0MMmzLCTYNC6Z6KvM4rD0Wf4Zvtuw",
+	"AODEHqQBwCjoKtpEM60+TNWgWhnl6LO6yRyIf1/+MAa0iyIgK0KKYuBOAwkI6XYkYTtRYjgetlBdYFXm",
+	"bj85v/qq5YgKgQLEGGpBOv1S5lS8jzF3sASj/k1yOzB6mI9m5cqU1q61DXBth2EnAtIP1QoB2gXQgplM",
+	"FfhPnw5Uy1wgF0ZRVR335IgOeWgThNNkVUwjTzUqhSQxDH+dX8xsTbVFP9d2Js0BvF5aMZkNxiGqQr4x",
+	"OLA9r3SWVHaA58ALg7EaXAZfA73u9i3so15UAtgYEaNrTS2H1UMxInCHPbJXaPtVbTlCjRMBuAVuwwLg",
+	"V6VfQNnFytjST7XWZbKSF9IuyzvAReIVzZGI2XTTwcouzmdavpd5sZwRUL/S3BS/hrj4OsDoAyQCamQ8",
+	"DKJ4OZ3YXtW+xDkZAMx7VeTK94QTneM+0G9N0wzo0bMK4FoyM9dHiFxh0Qust6+C4zzYZk1zjZnSAXEM",
+	"T83rJdDeqAFc0fMsL6v6dop+bxxsODFy94RRH+ZVlNKXwGEAILsHRg/cQcQTdeWiECdgXRTSVjYR1bIE",
+	"CeEODNTUgxz4G7Qdc62gJKpeN9QimjA6F6UvdgQY4Fw+6yaeDvXdqiJTbWFmfLYdVA7k2r6UIwVe7HP0",
+	"8UslLsCVLUvnMZth8OYrNYE8QzhI2X3Y5aIYeLlcJJDsSdf3Qrl4SFtL6shAID36mhKzKIGMkwiL7/rA",
+	"l9LfSTF18dvDb7/d64mhgcO/vIqyCNG2l5g0jR5hdGKB7Dg+4wyQCeTfZwoxxaKMs/h8iv0X5L4lLtZh",
+	"aSaco/wKMQ0xA5K3H+QSrYCrNWRAcvPG8j3wm1aW4qWofnuQREfwnSvbuK8Zm0dS7mBU5ih2OWfMysWe",
+	"D1Nl+XCoSuZnwQxV+qKbPmcb10K1sYhkqdLXHLMOieqM6RC4lgBxAt/MgzhRE1MueHlfUgm2h2AboSDE",
+	"ZLO4emw/wg9ZCc5fKkxUCmPXES9QLCF7rpmo2v5eitmjW4hWOJ7jHLodx6X9tI4p3JU+6D4WbYcMgLL4",
+	"Ax7hQDpDUkMvSIJE5k5whIN/ZacZ1sYuBjcT4ttKnxvMIEoTykjZSyg5X9TXBrI8qIwSbzs+dtt8sAFW",
+	"Eq+PpsMAxHeCzzw4PBSNBxTQd8zXpzCimypMP3JeJFtmnEbILBo9VBMQ94EbciuG+QcGD/QLjVWh9dwU",
+	"bmH8zCiSiGMHKJBLQKxwqOSTbLhp/jL1F5crJeDGggG8WUlgDHhEgdWNHRGhW8HoWbkIyWIkxTBtx+9p",
+	"2CdgmwmKx0wgV6Qj0pevz9zEwiGE+8fTZ8+fnT2jxPcfn52lCPLt3napFh2saYQtysnbS2VRshIj4ywo",
+	"v664oD59cPjYfeJh9xD/cx9j1g+7D+DINHgqRB87l4uekGKo5mCR2oSRNwDihLqfmdkFJeO/l0AzJkqp",
+	"MzNh+E5rjCa8+CUdSqL0f2OSl/XYN04iOZcEO0tACZATjENCkFea9gMuGU4V45cge+jYzKlE5OCgm7jd",
+	"Devh2863nft7BIQMuqSv05Ph/q9GK0oso+h9vbguve/GihC1wEQFGe88BRvYhvlEAipmffiGG8igwLiH",
+	"QRRHKbatYFQplgslNb7jwIwddSXKjsNCV/gi4SMyOjHXH7pO3OFMOTaYGUdhpq1Suify5RAzi4uLhdBm",
+	"HtKHATRZqyiNzQft+jp9cHAomrIF25NHpFee2QwqX72awwb3luNJkZD4HuurCVdPDsbKRgsbcwy43bup",
+	"NvugkNK9I54p6wtOsHzDQp4GPLdUbQbV0bSamTUCLQOm9kG8XoYyMghoGyg1oLbs7QrzxLtdYM/o3bs3",
+	"n887li7TO21nYCZ74qDT7XTheAMy2fIKwNWY0AIoL7D8l1RqjRwwlL54+iOGDPGAgkt8vT2q1lpC1BpL",
+	"xC32r6+YEQZMLk/BySSqF2okNWQO+HqPV4j8x3ItZCA/ZGBhId3MwakTLIRBYQaX9c/afKRlNSsVQj6B",
+	"Gighv89fsYlI3x8kqV+lzmd49MBJjp9+OX6yf/rT8eHDRwg+leZZx/ek4zZLGtlDgtgC7lgAALIdcTY3",
+	"gb2YuQS8cwHFzAOn/TCQSNWAHcYV4Fzk9GNcnkaRUsKwwwIr3ya85b//87/wd+cCuZ8+/vd//tenTylB",
+	"DRCZFc9xwlhwOELFQuSZpa00h6JXN60aWf2Y3sqNpLs/QiezirInY85qBkKQ1pkhtkIVikgF7iksGqKw",
+	"McHOHX74kDL62EE32GCQyY871pSX6IfNZekWy7MgNyE4DVYowYwlgUE2EpCB8IyQqzDT1K11CHzFAc+H",
+	"gfXEL75E3O+Gfx8m4mEinE45eOA8H2hsMPkgBUKKIq+qQlHJtNeMHScLDx+Tkgc9jNqlljcynSHcU0TG",
+	"QxY0CxUzHB4hNThnOlrEHtIZwtsQKTjk6UG9tMLux/ThANLDb2QPhubSyTok5ybhjiMFjSWALRIaIRdI",
+	"Uho/pp91xNPQfMgaKsv8veprN9R6IUyJWKVZIkpZqsKZpBSABGkKSV8kS6Miugmd2ALlqhsWn3MWUsx4",
+	"HCYKRQmFJno0N5ze5m4aYjrHEmhpX3NW9i7fFKPVy5KjkdkevrOeFteJ0tb2X5oiHzCWXD2bDSrKcV6C",
+	"64hI12PFnQbZb8UunO3t56oa7jvVIKf5fikrBS76PsGk7PVE2gfyj/7O0d+/O+h2j+bfHYIYPuh2w1Dl",
+	"2rk8fqGHZ8rvHn5zVH13kGJHH34DfS3UEF06GE10r3DLcj51R3yvFpBXPfYuZE3/Hz4WtTxEwJ8NVjqK",
+	"Ax3y+DjX1bIpoBe++R1xijm1luueORsRViAl62ENv1vBicdQZx/fp2BTmp5fCkDWxVl6y3clcbIz1jol",
+	"qCvcYwTG0te70NvVnMM9vz25TDE6UqSOUPvwFT59b6+zXCiJQE8Kc7Nr1eGQRzUhzNg8wzQF/KFU4vXZ",
+	"k0Q4o/j+/fuPCZXQ5h/EsEQcV1lwySks1393aiSjR1+fPPUwyQOpjc4HshCFmatyfyCtQucGu1hWUKGJ",
+	"gLUQ0zZDJDcEBHj3rvffYEseP3x0uBdhRXnajHEOFAesISMrv07RsVTkfvzyxHMt0ZHbUJyqiXTmL3sc",
+	"uR5RLf0btjRhWRPAomvx3bsJaymt5k78G1+VAroPj86yBUUSenBbkCUJ/U3D6g8ebF/DViLOkUiC4RN8",
+	"QQaWAryJvKGEs1Wg8pYqXd1Pl7mTE56ZLomAhvGgINd93VRd3REnS3bdKtDmG3T4VOzk3L0bxMBE/kcY",
+	"np5by34k0G+B8IJ3DmIw+CNftXTHUhoZlBtAkI6wZ4/CgbIfUVtBmJL+PIqT9RA122REyYSqxgwxmynu",
+	"0RyTIUSpJua9yu7exWhECaG78lLBIDnHBSp8BDJ0RRXFdZA3Sjow5SX4GyBQGOje7bKJ0dXYQlQySHyL",
+	"sSN0bEX6lD6XG+0jo+jGfvPg4R7qSx9AySQy8IJTJ9JT57VV9ce+ffj4AbF8FflAEf17KLjf6e0cT52L",
+	"tH/Y6QZ2pei3T8mOnU0msly430k4Ji20NhjcV1ks26hQMWJd6gCDflW4L53S79/LwaXS2U6yQ6top7fT",
+	"7RxgA8xUaTnNd3o79+EnoBQbA1sWQqUBm5axTQyZdgnvh3hLCJHOLQtAEwHiV7ehTzKfs+Y9+DzDeFEN",
+	"HMsMPeavTesgng3Qgm4tE5ILnlXiJrCe5aAGuZTmDBRUx5jmgCaOcke8mukosBx8Nz8plQFwJSd0Imwl",
+	"QJKaFm75VBG86zIiciLSX56dnh7/+Oz0/PTX45enP704o2jESsZYxFnbiSCl0GDq65X0l0CrUc50QIXd",
+	"GH5GnBlT2ATwMlyzcfVJAmMlXJGeRz7EQJwsCutPw1mzUFMROh4xzDEW7kxfK4eq15BhXY/zAXoCbDIv",
+	"9k6ynd5OOdPHP74+gfXK8r+VUTXcci/6HNCZvUsY2eN7kwGd7wDLTYEvbqnW1P2mPsjJtEA+OXiO6HGb",
+	"vsv33nNNfTXThG2B9JSe4W8dK+nKgzUeViIf9QLPve2w213qxUqF83I3cOo36gTiMW3ZATiFxLavEg+W",
+	"Mw38IBH41avXv57/cPLryelPz55iODWgfwG/3gPsY9N3Awjs9zLzw+YeObj6kddQXWrK/B8qw4fuX/3Q",
+	"D1x/h088uPqJX031g5lp+sSjjR449tXx+NTjjZ5yu/HMYGQAnjvYoEMAI2nMc1mO8GMHDzcZOl8V/ovK",
+	"cslMug8ODzf7ou8jDf3hBj08Pvlfzox39z/cZEmc0CnxKXgUcMSCzx5utJx+lJWaywU+ssFAnmJ+zeuQ",
+	"x4CPbrBE6FNnmPZV47MFKRcz2b5FUsp3wK5fI/qMrzQ9USdf9Xe/i+0SpwfZpUKGNkIadHs62ankyMnd",
+	"Haf/3QvRzdzpPXT/RHvZXebSFgq4gZUCETi0K88puB/9jhn+O8lOhOXcCdmXyxecalUZtiA6Vdvp7Wij",
+	"FXGqGmCyJPuqh6f5MseL2SXf6wZ7PZ60m79RMyUyU1R57GiIA3DGfAX84cHUrOfO1mHpGMYEExA6Kxpw",
+	"pKrjEz7K2V4PDn81WsGJBinBtTrkKk3IXciu1iKhzZ+SHTytuPIhZGCIH91cAcUPNWqgKBHajTK5hu69",
+	"z87kqO39dNs9uMe9uMj1JVKbY4p39OGWV8AT955yRjjAu7tBoYTxTV/wkvPLoxdUhBr6A+HJrX8Dwt69",
+	"GLKicN25v6Em+8Vkzt3JbvXyplrrzJhfpF7QINjP117XVEVfT6f8CFVa8caLNInMUYovi2vnQcLi3krO",
+	"hU108nTn07srRfs9KJRACunP+E7S4jP/6Dkkfc2bEtMyN8DXRdGVWhUGk5dY4QYoIlk3NgLUobeNpQ1Z",
+	"kJWBUpv4hBqyqDG8gxFKOj1aUS4wCp+jXprcrM/SMNiBKzUFlrpuoR/8A426gU/AmXkioJkSQuJ1FUay",
+	"05RmdNWz0TP+EWj5reTdziOCTb6pe/JaEy+q+xihUf3FpD2a843ini/VJDgMoK8Ja5DewfQng76So5qB",
+	"T0nBdVkvc1Gzzjewxami6YtJ7Gd4al4D7c5XigYgdywfjDE7K0Jlxspp69HOAd+8BszNta19XYMyX4Ex",
+	"XyrCdY/NpoEaDGACKyIvWjlEBFk2Kz2EFGDm9DVhDr3QpEo8NgQpiZAPbA3Xh3mgiFpKC2Q90Bnzkw1u",
+	"vH7kD5vxRXXT4bbeD8/blerpCd/55X2ZVaWV29vo2a2VvrGVjmv1akM9iPo4IhP2xLqYDB4HQE8hml1X",
+	"BpuIf/K2v5j8P0Na7XUV4FipXPWQPtqJfuY/iYg6KMGVQEOILNuzLQOdrpPPEfdZX0uqvTZaid01HFfx",
+	"CKV7kJYVt9aGqvMluQ5ZU93Hol4jj4iMCLvDzGlHy/xgdQ0IUFsXKtQQN0nu1cDI13cr/MhcKbp9nOZr",
+	"ie6ap3HrPXwN7+FEv4Itcus6XN91oH3E8mRjhRJ26rvttQS/siVufxZosnHHURZkKqkcNM5rwFIorPKH",
+	"/F6PFR3X52F5jFZiobDiKeA6kPZAHhzmNbQJ4LAbkbobIsj+HwEWCE9GAQXRqr9TmhHTqHBiBLyL2rx0",
+	"B+qVFIx7zMIoZ4rIBpjmOeQEYO+7Md8Pv5YwUJl6GpPJYq6TQRs3dJNKKHIbnWIgntKqVlidrJCl6pll",
+	"sEn8ySPRhUkDoN+dhGX+Tq+b7OTuLQDFH9JyoHc7sTTPkFQPnhiaciKrnd5OrqtHD3aSnYn8kE9mk53e",
+	"QZf/L9mZ5Bp/7CaQao73qxG8+MP+yOy7X/ftZT7d5+yqfeIB2ekNZWHVJ7eNVrvLycU1duDAXhymOabP",
+	"wzrVjniDcKJJxEHPYUNfSj2mukpMIhaDUtqxxz0C7iE2VdySJu4rY7D2CicDp7dxbLF1tdGNR/T+4fKI",
+	"RmN5cJNjeUpZ8JUJpYp+VOa14lreu52WTrnnN1ov9d4d3uA6+X2P+AhHcosDPtrO1zGS/KONphLnYWLO",
+	"bF5iHuKNHN41CqS1h2e/qg9V3Nzbg7Nbl/xLueQvTYHYrpHGvcM1cH+cMzRyGr+YT35amfJKp3wZwA6O",
+	"0GAcelFc05SeHhEkISAsImQIP6M+IGh9lGdqPQjf0QpMGxb4gHZ1rbtjobbSvSWBYscAB8d1RWMzxzoM",
+	"zCaHGkhKiOnr3VRleXWe5cjd4dz7kyqq4pArbOCMf2kD2cQSySYBM4SoAxZdV8ZgyWVTTCAyBX3f2EII",
+	"CSyGwt5MIBEh2/Wo5rsND6+vLaEcApZiUgcwBKPHQ9OvYKsx9TnCxjVZmqtJFV81dVTa87w6z+2V6pSy",
+	"O47tSXViI/mPBK2bPv4M7t4+//Tl8qhtlYl6sOWg+JWxabcUs+Nu0aXwRKNtwZlqt+GWP1i4ZZPU1ZdI",
+	"xPT7Zq/exnhWYjy0PTeK8aymhsZRnyASWjNBrxEOCnnwV4WDGkIcACyQ63ZYifjjgB+C+Th5Q9gc2ev6",
+	"GgH5nWYngA8sFfHnzh1gn6iVf+I5LTBNzpHN20aBEAINophWqQCCuoahc4ShLirchhroMfCmqA9VwACm",
+	"kuRKNulUHMagHL5fnDzdWq0+lxb9J2fyJdvcfqL/F/jkGzi3N1YD4fu6fSVE3ats0z90ou+rDZeLIzKj",
+	"FRZFMNKH2/eHKLhbljEU+WQAjVGHhWNLVjFvsac+P4ojIZiJgOARABOsbg+Sb73Wjb3WU1rSdb/1d3VX",
+	"p/n+pVq0HwAcFwVzY2HRr7IVlqsmjEDv8y0hok1UAOA/KkAtAL42FLvuLYAPY1XxXgUULyxj7DRHwV+e",
+	"/OxauLX4zCd5tYngfAJgfTu/f+CQB369YKXu1+Up4CNeKVjhUbdOJvLDCT5x2A2xVYBdbBK3LzRFys2w",
+	"ZfI/I73zea4vr7oX7vlLBg3/yaUp8Ii12Mt0qSYhn+e28kswFowst2riEauU2oJjT8COxlItfCPXiWM3",
+	"OkSrHaD/8VinWFCsKAClEG8ln9719RuqRE7pXcBlxPiqlOmHqA5GK6SMUVWNAI+CasCaynXN0mMuJ3S0",
+	"NKYDTSTr6+CH8Zf4ywF0kJEXfZulGM5KphFC20ZW3MwkHHUyVWBFUHM9X8E9UEL2NbwXXRMRH9cC2ghg",
+	"ezq5j0NYZHQ6pjSjLQOmH5BeokpD4DQKalni5qZ4XF/75sGxm2HgbRj6Uzi4m8NlYAuDAN8cIAztUa0d",
+	"0IZG2NSO8DCP7GcQYKi4UMQyDjMCpCB9fe0cTRgwEsxfNc7m5utK5fOr+kD6N5KVdmymV+dzRh3dPrrW",
+	"/PQXCKxt0ZeM1emWvQjPNbo1wP4pLW0lsIH8mRuuXXp+faEaWlnxp/5yWvA2zvXn0du49CNV26q7ByZT",
+	"p7wh337cKeSFKpyknJWF2wtSj5ynNFaF+9OaWTlQdFn0d/52+vrlyxevzs6/Pz59dv761XPv0fR3RL/f",
+	"10Ls/yT6O8001v7psxc/P/u1vyP2952QEHc+ugf7kNGAmIdv1IXT9tP+ToKXkCXYXXzbr7llDJkYFWvg",
+	"TzLH/xp9fgF+YX/nXV9/utPX4Hpwv380odfw79BllBCJUGUpet8xvE0nFpa7g+pDQglZnQYp+rGv+9Wv",
+	"cqJWOtWvTqFLPX4a/4QH+lX8G2nsV0pmiWi48Mb1OVl97vikfvsL8o/h1k9JX3/a6+t8CN37H98JnRcC",
+	"vl6YUecHWcliV5XlXl9/6uvhpOq8LHNdFXqXBefParEn7t0j+h+I2Bg9UEvD6zb2KYjgMMy138JwG20r",
+	"FsviOyEhMYYHPVbku7BcNIzqHR7UO7BQLI3p2zvxGrmTiDu1FeJ+kLn7X7867ryDETnqa9cQU6hOYUa+",
+	"s5dqsXfU0tulMPLMqjKOIU/zc2c68S+bAANE1f+0u+59pPdw1X+mClWp9iqh2OIeGZMRqCaXBDHTCpGW",
+	"RiU6SQTyFIEhAgOI0lmEBwZomXQgTQZjYOhGSDBvEltfPBpsTlvJRUeAJgU6FmjvuoKeVeydWF+v2CYt",
+	"gUiyyzlO8leLH/7z6kC0yTbRgVFeL+1OWg0t7u12UT9YjiHiN6vG9wozynU7gNn3apRrC1vQIrqe+sBI",
+	"4lI3sfkHT5VTB+XAWUSEaYq3lGpYKjvG3zri305f/Mo7a2ZnsgA4R8wbeeFGVhx2uv69fQ1gj4Aw9+ib",
+	"B48DvvqDzv3OYeS5+nYR0JkTzOmeQN5swNERlTEEJkwnPGwfKHExqyrAfAT8Mjdz6sO0MCViGl5aghRm",
+	"wpwICZRxcbMasYcU89K5sn58Ag0aVCYSqKdGdGaGkaR8FG3cL32NKToTBRimMXX2Qbfb5VnyPBJHS06+",
+	"hz0zRaYs0oKeIbjshg7vtWsSCzM60V/X0WUBf6Wb99y1dXtfdeWxuEEf9ufz+b5bufuzslDaWbvZ57Xw",
+	"B1NOtm0ePXMNjLQr0QfcOro6iA3CANbcNgeDtacavWe/q5wGzUfjasl/BoFzivvjKg8a7v2yvvMJUk4/",
+	"KRWgYcrC3vrDzbbAMWEY/0FsgZpiB/UYtGOs1p098GXcWq+2V91U5dQx+qkyk/8/2nWdgZmgx+lVKNwy",
+	"MGUJItuUVokLWVWqXPR3tnJFaXF4V5Tcul/VfJf++Savxt9Lq16/er7b32FmCfaeak3c29jtQ0T0FQcY",
+	"RFzN841lMrzsmRuilgF6ScOzZnC2ck5rg1MbG/fANcYnWXoOJOIuDkYnEpLuxr1r+7uF8t6tazW4h4SU",
+	"u/sRaCtel0VP3FnT1jvCO6wVw9cvO85gEaDHrHBS7izNyZ1ANdkTdxpn5A77xq0Ndu/frM0JtrRHDe6g",
+	"4XoOf/FnyKluQvDbpoj7U2yAm1nVboE/Y5ONZEywVGt2dSCUY+TwGjlri5NdjdVkxc1GjPDN/Wyg8TMj",
+	"oPpxhuIXALQozOjFrPoCtdAtnjiPtQf7+KM74/9EWTY1BfxMZ0TyskYDX2uHtkS93JYlY3LNng0+ct3V",
+	"pWNmrearXnG0xwm1e9lNPq7LAMw762u6S6HD/Q1yrygA1QS3Uy/8c+D/3e/iLVjGCzmRQFtBpa71BufW",
+	"wyvMrOohDxUfoXrGQysu5OAyAvNeOVZNkAg01FRgv51PmfQ1iRR3ldrP5825FWAo92LKs0D0nNNY1Ng9",
+	"0alWGvj7Eqh3HQGcnmFHmGQcFMYai6fV7ksmz5xjvaDwIApE95oIUIiY/OBmbEVSq/yYG+Ec+VxZTIOi",
+	"Y2ueWJTHvWWeEpE+6B7gxfNSzSArdmlV4OwNgSaxGgPJG4wBtKa2MkK+LCYXwLtz9DhQnaXxaiLAo7CO",
+	"HnWReY/Ja3xTNGKyIjNXoExi3pEaywryapzJC2C/Jj+A6fvsGNhefRPwb7cWffQBNTEy7hRmcJlEpGvR",
+	"4vHrFRmlhn1NeQXAz+SWQ0a5CG6SgCSLA8mm5ISFudeiQ/7RfRKjsYWSVmW/Z6xkyVv9qkGTzdx68pm3",
+	"j5msPPjXi0yAKGeO/GG8o//YIQr6CPQNSfKy2xjFn8KmWkGSbbAtcEHenL0UzCMOQrdmEv//ncFGses7",
+	"NgStQ+qw0+Cgv5K6rQH0jVjC4ZNPV/OET7kBf71E4Xhs10ozPwbXyBZmEfR56cLc1K+RLhyJVaWzjUTq",
+	"M7fcfM9vE47/+co3VtONY8+yWVS2eIj8zL2P9K/NkiO8OczM+j5loSGkAzV2hHgXRZJSZEoLuKnA5Igl",
+	"9k22ZrQ//rLRkX/iVIXtwymUDH712q+bCZ+XmkBLsJ6bYPORnk3bwyw+jT9gINCGodLOenZCIEnLNVJH",
+	"CqCOdM7ga50PTEY0kr/+8POTkHo/H+eVEnYK2e6lWyJ9zbAUIepao/hEkv1f0Q8dIycMt2KmM1WKtEPu",
+	"ODji/uzS3fute9vB4bdiMJalHLjhOXJvpyrU3Aol7cLdNJpRt4gPFqg7D8VcyctzfiW54cd6AY0Bskkn",
+	"R6oxQRaTtwxxgsB97fP+kSAO6UjzqofsuRAcgctEswd4GPfhp3NtqnNZuPF1nTsFwApPa+o8Z4D1ZA5y",
+	"cc99wBKbPrIfuqF01zmkDzk1FNZPmzL9bZUXBeX7R/PQYzZsA1UItVjLYzxzOAfkrrRzbVfdrdHX0z9J",
+	"XsMpNHZ7J335uS+Qfr9xH35V89cWGFg2bT3d3uib845ty7vHrJW1hiOcMH6GJ76B2H9lCuVMM9xVXxhU",
+	"Ag5Iz+Ql6c7b3IKv5LeHxHlapL9fdgEq3j9CeoFTDiun/CiOasf8NQl1g+f8n5Ux7hq/cuqNCuPGjr3X",
+	"nEfX873bYjngtFyB/foGAzPTqdLKGYgIb6XsJZ0hTY3NIQHTg8FifiG5/OIlXacTEbAwgRaZac+J+oEP",
+	"rBCSoa8xxu6+K0vAExmWBgskfUTI46e6V/QoqJ9yg9KIL9nfyUcRlFA+AvBYMHAq0vJvlmAuEdyhGaW2",
+	"EZEWbBSwfKyi4xJ4x5GHG7mAYwJvFunM17aCjQQD48ye3FalrExpO+JJyE9XxJeNc2I9yiOTGEESKhec",
+	"1gs5yaBbfdxYj+fmM+GhI88aEFIkEqvvPqazxJku4DRzrIh7G1FbGKNN5BVgrvuFEh200FKhI7j0wUHX",
+	"33ZOEAJpGy5uGxruVYnQbpXyotwkigffcVvdbn43TMRmgC3wQAg+3gKy3li41EzU1aj1yl5ujcNae2gt",
+	"AivQsmO9uEFhc2MorJtgr+I9sOLPxgopJTG3Z+OnEZwkfsVteJRPtTboDwuaZyjMblFxNkbFgSDsPDY+",
+	"IhuYbJZa8EmFbUw2zXY4ZohXhn8DZDzmy+1bJ2t5Q4OpwFjvplwBjDIawfCXElYGRmuqUymkrSzVp+UA",
+	"K6XkAMDEnfZl7ecU5sBMJjUu+sGsLN0PXpNi+g1lZDxkCyTUtEgykTlPhpph+xrixAGhH4n8mQ7F/e46",
+	"kVMsjRIHIQWFUwNB+TjTdjyrrMjMXPfCB9rB0P4iStvN+jbNie+/SVi28OtmWm5rVDb/5FZ4bBw+Q9g0",
+	"AjTp3CqBWyVwPWi02GHZTAs0cZYX+Xv1j3aIM4xmL0tuchiBwIl8PydYiwKNu0xNQSwa7V1FVVjlZCFg",
+	"VNbeQTIzSN8mOTlS1fP8vdLK2p3PtoHN5ZWy4Scli2q8hUjwDzSXYlFfAXgzf/8ZSIjbb8c1AbWT+mxC",
+	"0/41Wkpj7NQ7WCgTOSjNejYcvIVTujJlL1dTHVZd1l/wxVcQuLzhJH/6iJWLiMvBuXOE852XgtZCRzyR",
+	"Vgmv1ScQKaoRu+yUajjTWYt36DRNzTucyA/PlR65DXtAhCP+b+8F2qrMNfgmf4H0mjDra/cLzeE1Umvg",
+	"yc9MrMFG3qLw3SbF/P6o1eCRTViEseSkH9YDlF51hC+1VhkxNTjPA1waOJs2w5i3AQwBSO7OK5R2lYF4",
+	"JHAmi5PKonwkb8rMdRyxPhKz6dQpcJ31dZQEkJlIaIpdpHeQE0UHxHiKHhgwJnJBweRCDtTYFCF8zQyW",
+	"Fo/j072eSD9+5JBqx73006c0cT/CEIdf5mMTsAYpvg0SC+BQkr5OPxKEdifPPn0i/jL/W5VXhXuR8xvf",
+	"y2KGQ6CtKiuVeT6PXq3JTqfkWN+FJB5vkOZCOoMm9/UqcsLpB5QucKnN3IqhKQr3XykuZNkT6U+qKIxY",
+	"6uxvmZKlDyl/+pQe+dQKo/H8PrcihSBm6jm0QkaHm6gUDvIpHaBSchJuxDFsBdhDgftVj+dJ6W6kVE5V",
+	"VeV6tE0kcvm5L3A4v00Ptm15K8mEu7h8Ln9NFXdj1BTJznOD43SlxuT7akFbTP/Dfq+Nuz6FGzNvLoxU",
+	"tcFT/nZkjt/giddIMR/NxF9OWW+S8wD9/9VUhNN4W7DwJzNLOFcCpUaLZXLTqRL47muhC0ZPLOWd9cTf",
+	"dmezPBspvbcOhvAViGQBYG9g58zlwkMSkmjHOxuV8qdPoS4SMj0nRqsFVHEihNxcqcuOqJsoAfKwktXM",
+	"4uunSme5HhGyYZadu6EnNETUG9uiG8K4tmAbwkatZX7U1F8EaijEulHqV7RxvsAI9atTGJ+e4DZiWBl/",
+	"fYnjdRP5Jagim/EIcaBiOMKmsUBowgEPxZ2bGwkCPaSBuEOrZDltJaK4ce2tJ6ssexKAj7gTRWfufYT/",
+	"XpVbj7rUsnQgG3cOpzu6EhcLTCGVC7sasYkV9qbp8TgtuRX48G12/F+ImBtm9Ao9s7yoaRmsXdRJc5jx",
+	"habllOAytSJv4MbwxuHWbs4N099+LTfh+gkVt2S0tyGwLWXAj6q6QgDcDEcPLHvmeJ01CIdXSMFgMSJG",
+	"TRJWEqRtZpRNGEWynBUKMxyw6AKbmx7hs7kVhRpWAF2QW6SnVxnRoqcnw30QEVSjgSl9fZ1brOQA3AXA",
+	"VQgHFsROISvxXpVQ6d4QoImd1CuOQ57AN6P3E9gDiMTU7eUUDRumcbUqwSjcPLdKpA8ODtOOSO/CXVIv",
+	"fIIcioNwBsJ93dlUOD3TVV4tziSEXv5iYaI/jfz3wU3KRw7L9LM0w62U34iEVE5UVC6yQQDjJSQJZZAP",
+	"8QMw9N0GXP5sARcUyNsZwijwN/Du1Npzd67ZugoIr9lQVl/bSt640u2GytxitI0byTweqQq+tT6wDK0B",
+	"y+XJFR3GB5wYyfytt2fNt/yZ2ySJ/cixKQBiX1Mv50mQ9YKFzT1uTnuluTe1F3XoGl+47QxuSAJjjAYP",
+	"anMxq1ZxGMQxYcH7dN7wolBQHTDbBgEmek0BNIMOVjEcNgJvthdCt3zk2gXR2AiusPu6J6/xxK7n9ao1",
+	"+hosZS3Pb2BktwQRa5AAAGZIpVRfNJr4xi1KP3fXE3O3BcN/FrQPMuJApk3Dhm0qMm6rLq2ZdBtzBxGf",
+	"vb33kf4FlPBDpbILObhcX4YK+I9gM94JhYqiGjsjgnMxmRA+fdB9kIbYxCKAi1nZFkjFBv3AbfnKxuLs",
+	"ak7C5RZv4VivPNnoYrsB0qPbGOttjPUPa/pVfpki4S1JgNgvJZFzoxFafOfaGC3zDFPdAAmo45OOeKGL",
+	"RYs0m8hFbykHUhUMQux+n3v855UXJ329UrleGYDmhbTGB+keYv+iMYiDVrJ960F4mky76axBPF7fOttA",
+	"tr1c+eL2ttm6d3yBIOgfR2KHqGgg1Y+d+OWXrUechVfexkVvwWz/yrrkFSPurFcfwQhmm7UD2N8bRDab",
+	"DN9SZXKAFCCfo38aIxdnAIom53LhjwnxKYGZ3aZSYAwnno+z57FQ+NYk/BJKpSMglIDVnwS8FVBDQaW5",
+	"b2AhqADuEBRRpNH47X5ZBNaRUk3U5EKVytMJrgQmsECZuwWJPAS4ELcpxVFW2bmsUsazB4Yat0dE+pav",
+	"v6MXHp849VoYPQLCFJkhS/2xrnfbeedO2LpZrhSC6f995oY1r6AKO68oMmT7OrWzqSqtylSWRtUMqLnF",
+	"vHSPuW5aRM0rjFZi5OE83edPY1oWcGcsFndjAj9zCgJufl5BktZRDeMvr/x4a2GQ9OEVdB2pTnkcsR6c",
+	"Q0pkSXwOpL37BK3YL0Dksv1ZJc72Bsj2eCM3fWtl3XpyyQNtIzPPKqS+1WbeuXWC/rnP2M6A+6JBcjtZ",
+	"2qqbPifLef//CEgPacx2ZtX1t1+enZ4e//js/OQpaa7rpEBvnA3MG3UlIfhVLFEwJXjCCvFzM2v5oyvJ",
+	"tTUxtsvfy5pTWvFqx4uaZEfm57yCOkEVLF3IcjuQZXZFVG0dX1GD5TEtDcQt22JrSA9G2TpxTfMdK/DZ",
+	"esFpIrJSDp0+0YNilqmsudr5JX32r4fEHw3oeheW7rtGsTA++pnVwtTO23Lh2yPcr1QuPPUygDUW/1I/",
+	"kc3by4R/AS+mYjKd9WJKWiFROvV8BAzS/pzVrjJK+J/pKi8oPjKdXRS5HausI17DzxWjdBA1Fp29EQ9W",
+	"masMciXRsQDMKOrSvY/4D/DrpqV6n6t5SsRqeEXIDMH8QlpmFfkAspg7/2UsqZq4yJ2Q1SGzcYIlzs7Y",
+	"d68ZKQDjdu0Em/+R+Dn/3g3Bv52++LW9LJZEy1c9nbVjM91QfF4j33HlwS9QF7tFD7ZueZvbAAsbqlcm",
+	"MlN/haLYkSIzYX0EMmhD2lebP/QSHwiVsZs8SqWx8Wz8U9bGRnN+ol+WZlQqa2+joF9bE2eTXLdoYrpU",
+	"r1wCsSFJCbXp4psukaWX/641sm6ApV5gdeozlMLieZX56tVpabLZgKpjndrlm+bqQjiR7u8E9Uy1rFg+",
+	"GdCZIUTXE2OKJE6Eea/Kzra1riDNW2pdUfLUil3rSu0j1rFCd5s623dy1XV1bUf71SvXzZ4Q4u07RHP6",
+	"uHl3P91EISvqtOZCVhqFj1ioSn29E3UVK02n3NM7TR3Fe0rs59s7m3Xuzru2atUVuzXysGMLsNXbdg7a",
+	"OiMWbTwqbOEYbIAyd4PEZT70K5qBaM4i5lpDcst1rb4bBmX+ClYTDettDstt+Pb3rRNcr2+XfN+tdiUu",
+	"+G0KBFHMOslxRd2f91UrrpT3HjISQCMxgyc5H8lcAwd09zE9ee4fSPcCFrGTcyz25uN8MBZSO6fXpyRr",
+	"OVGWK/ngPIuzYMCHXlOPKFrKEbHPm5cjXltExuLxr+MRd/80HvEXKAGMfFRazhu5nLzy/yye4x+nlJC8",
+	"dR7A24LCfx7/1BcUwm5u05dbW+Acg12fUz43syITF5xLYTgYyxiDEHSmrA/IXsEDNpEPGVHYKcu5KhXY",
+	"3lRus7CVmviob5Rw4pQQiNDEOSdlBaxKKL98SyjZhTPZfw1xbAtYv28IQjHFppznGanDpc8WRjfmY9Rj",
+	"aFeU35/5LFXA2sQ2taEIc3tqJfSyKCDrar2cJ2PmD0snk+v3Jh+oDRWcjzpuqefCcyvqbnW13ro0ty7N",
+	"7+bS0Mrcwq0Rn5dhH/k4rQIerYXtsyfr/tMVx47eH0IJT8i1GrF0OYTjQXvn0vZYlSXk6YRcQnab4jS8",
+	"BNIxdV8rWRa5KtlRSSB33xQFwa0ZSALEZI04DfFCjXIdbN8cnChOSYQDz0TIimhikMulI4651tRnW9ZT",
+	"GS+VmiLGvG12v5ZOT2PfK191unrodEI+IwxibpeY+dwiaS48iK3vzz20TLb05r68Q/Q8f6++SMCLFx8F",
+	"BTGt8OufGMae1TyvxlkpNzrNe0P36lvX6gZP8a7vYN36OtfydcjB/aKncetSOVmN/u3lqxe/vDw7P3nK",
+	"WvSLHtRtfCjmRNXKmdjLWAfgodiUNPjnHj+BaFw+farpnF36VHOiJx0ueD24s7F3ysLvi1gvPzpFy2ZD",
+	"zYihuoVZXlQi1wn6sRR15fMj8YKtGSwkpMIKDrN560HUjYe+XrUe+PSlQbMvSf+vXxewkb5+paq8jAJ8",
+	"X0hlu1Hns7yvrrJvNe1na9pbdXktdclW35X6cluJ7NyNxdVscOlht5t6pmWRyUpeSMvVbzZBvB/Y4nX6",
+	"lpz5Q5EuJeEgIP/KgnU8gyOZvs4AG+hFwK182L2fRtyfJlMizS7OZ2Gw00Sk+O3zLC+rBTKSZqXMda5H",
+	"aU9YBZg/uCKgjBxq44h99PjkjhWzKTE4UoOkvVRZCy/dKyWz/M9KTBfGHab+9+Sl+0PsxDqv4hjiiPEy",
+	"HanKL5VWZjyrZDkYt+6aH3IgK8ewD8HP5qUAciKiS/S3447gyiJ3M5dDLoSVix5A09hEmDIJeTpJKJe7",
+	"Y/ua95Q2lUJOXXGhLKRuV4OxskCQi1UPPTExJTaiBFPWiR7LvHrcxAvzXgVyR60gxqI+VM7k8TWWGKKf",
+	"Uf6Ne8Hc9DWR7wozrEdSkDzq76mPeEyVmRZKVIupErkG/iocVnFhPvQARAzaJiYzW7lvAaQDtFTqBcWb",
+	"8tINyoTZ/2kS71jhTN6ZHKlOX6f9nWpu8GX9nRTsNPwSHjlIMR2X0qpEpKaE9qncfQs7n+67B7HZdN4A",
+	"Naj5SFsxUbJOeAnn/NoIOBAQuXWmoNEjtCT5eQltQaOx1jkxhIXjC00hlmTdlxKKK8GA2Nlg7BoOCW39",
+	"HYibwWVsK8GjvRjiVFdjqcXDblfQYkjoOAcqYdzvUGIs9SVkPWQZfaQyTkAMxgJIspw0t0euZzD7TsQb",
+	"4y65+3gd4BTDEiJeLqvz6VRVKS7AXAurRhO3ZXvCjs0cKZ8lZvKzajBWUVEBNDgV43w0LvLRuGoWyDiV",
+	"SC+xIaek4ZU2NEvkkHS6IQZjWY5UhvByLac8f99Zzh1oIY48XCWOnALHmnvp/337f/v9D93ufr//4eCH",
+	"fv/DNz+4fz7+4d2//G2nkWGyoYzWQL2enRUV+yJY+8QUbbVOHnab+1NAvVnch0wN5ayodnoPu8mO22ey",
+	"gjGq7h/uQEFWPplN8Ook1/hHYMXMdaVGgCBwc4dZX63UjUb3Sm19CgvrFd19jYK3+AX1sreHW1a9UZNx",
+	"v1/c1r3d1r39cfmtURyzxRRbRJEJRlbXMhxfM5AVmGmF3K+cIF9T9HuihdNEE2dTTHI9A6wqOELKMe3P",
+	"TDE3gU//zRDV1rTMjRsqp8noMNqX10nEGDXFe6dUz0C3OzULNWxYdSd1X4Orl9uqlJWz7BRIbzVpcTtO",
+	"nx+fUWe+cvZyNKbrhWFo8ebuS+2hRheGPn977H8rnK57iu9ceHR4cC1hlThs6Lwmc0o1NWV1FWReU+bx",
+	"KUiyovCfkBUkDh9BDIdkR7WcgoxIMlp1BFm0IbZMggiOzLWZ84m5c1ilBqKPvuYXJ3iYnILG97AK59lM",
+	"eeifFATUzLXW/46u6gRdyCqfIF8KvNsLZ1vJBR6Fj5UWUgzzYTUGyMGA4uce5W6h/fEfZuZWA+LvSC2U",
+	"rsqFSG0hO3NZQpwGHQAo7bBCgftQyM4FeCEqS3sodt0Q9jWkRLs/cXDjzyfsjsoLN6CV0gT0Z1vw/D5L",
+	"rt5EyvPvKk5vOtv5j6ELwIkcqwVp2flflvPkelB9t/nD/wyHBFTrsr1ea04pbkDQgeDjPXr2nv9yi2n9",
+	"xMx0RdG+sZyi+jJaWDNRIpMLK3Zfnz3ZS8TjQyf2J8YycsV8bChSerFwdyKHl5ITp/AuFkR4Lo7ZJh/g",
+	"lyhXua/hVo6Kws3ulZbQ8JyAOIJLo9LMpm6MApgsxlSpCgf/7Igf3X0QZORENgz5+V45seOUXV+bmY9k",
+	"sdV/kHS7Xe4hBsnqenlFIWOQkhSYTzwmW2COkcLSVsHhMKX3N4jp3+IQJ867gUolU2SARwgysiPSmeYn",
+	"Qkw2R3fHvY7YSgWVLE3MROnqCEfM0rSIzMBhCdgaedV6XOKWyyktlg3SrLFvmVyEFO+czAhcelDi4gfn",
+	"fhcXE/pVaWXSekzvsHv4aP/gYL970BLIcxbVTkvs7mApdNetx+66+4/ffXzwaR//cRj+sXHsrpCNfTXu",
+	"p8ZuHD5qyzo3X6UTbzDeiFuJJ6bedLcdWxoNj51fLJrjjjuZdFeUnk2c0MK/6G1k1ze28Pd1h12zrk6X",
+	"iDfB5hbQ8nONRpCeTS5UeesQ3zrEn+cQr2hqLspvMxwoCte9IgwHVgP9vh59j7Qv3YvWgBa5vjAf4MQI",
+	"A2Q9OibCEzS3jcHRphT0YV5UmJOAHTBlhuDwqTVlxUhU5K6JwphL8M2luDAznamMthO8jtthzfKRihgq",
+	"yjzXIoWjk1RAgB+ccg3J8WyBFLllfqKREUb3+hrO66SY5NY6LZs+z/VlyklqUGuFX1NSWw8uPEcvB3RG",
+	"ZP3AZY+QAKnnCzOD831o7sS8p8ZYIy5UX7uvotEA53JwyNWkvF27T93kbXi6luKpItgTFwzsP4HDCGdW",
+	"5HrUEelc5pVz92FUbM28QRvN4yW7O9Gok2I8m0iNNgCUENgKLnug/pQjH/xetmdS92XMCCGThorE4NBs",
+	"VoJxSHCObohgEeHiUnD2yTwAQZ1RD1o0mltkLdoMhydSaP6H8EruR4tma0joAH75oxWDrqHjda0c7m/r",
+	"Cby51hduuHu3ayy+GPNg+FWDwlj4R/SBTTvDvW+rrPOjs6n+xJX7kh9r+WyNTnEs41WZiHSiUtjUqdvV",
+	"6RL5BEqs+shO2o6MpbX5SCvVZqjdf1Qz1A5rdtruRP3mWvCbM8/k/vDdx2/RVIN/P9jg3weHn/Y2NkzB",
+	"h2ockLahgEdwLBrtU7TbNun4g3rHf6deH4tKjhJK77WV1Fl7X+SorSsPVw77NxpuXoKkxFgItjWA1Bcc",
+	"r4dm+DP62QyKT9tH2P255ANcd3BXx3arE/+1/FYAySGLQmVR2l7LkKgPaGAt193GjtDht+syMf7H/v/b",
+	"Iuvi+ERMTNbaHJmfu8sbS6rjk1/c7Q0fS9HNB6WZM64/lWdTiRt46vqKsmSZnzuRrholuv/GRrL6TQ1s",
+	"yWpj/oHwx14IwgS36BW8vdYM+uKFMYWS+nNW0AuKyFSY1ocGSCkKWalS7L764Ym4f//+4722QULErewc",
+	"zoC3UDMT9QPYnTvtTeK6RrAZQ+M2b9OFGppS3VCjEG0gwwDEdUeLuO9udLRqDbv2mHHLbnTMzmI6D6cW",
+	"nd3GtBxoowqb64GC06hJKB657viSXXij43vtTlx7LrgXnzkXf3q89MgFXn9WFvtc18ghw0c/EzSdGnub",
+	"LnYbgPrdYNI5EOAT3ePsL/g7CjsdbhF1uncxKy7bua0R5EB6HDVNuQZDMZuKyoiDbjdO588rq4ohZkl4",
+	"3DZAo/R5CQRUvoRKSY4UfcY9kfQ1+FA5ZJSZi0JN3L0TVeEJFeReIEonAbBjTolz/OVEQTDrrP5KyGfz",
+	"qXTOVIQUbVAhcwnZ/taIibwEMJ2KWI4yA+ddYizLSS9ku2H2SQG1It4RxMAAVDfavs6r6zNlo5ZuDS/9",
+	"nlDsFKu4Uji/jpv8/7H3rcttI1mar5KjnQjJGxRl13iitunoiFXbriptV9keX9qzUagQUkSSRAnM5CCT",
+	"ZnEdjuhf+wD7EP1g/SQbec7JC0CQBClRKqswP6bLIhLITCTO/Xzf7lSMa4YfoDKjbckyzuUGJcvxDapK",
+	"50kbpfMRwTuGHCOFWNZDoYZ6CBdzgLBp/QepALp6i69HZRFeG5QOGy/C1uurx9UGTRzi6cN77g8oXS9J",
+	"3Ie/U/Aw+ovh48oVwbFeQ7J0i2RKVfWKBRhrczs/uArrWC0tsJ/LAcxd8WyM9YYu49Nn58wHxZ48hiqK",
+	"KCECN1QldDmtQj3DwM3Ji7s1/sMWtbX9sX5ml3K5hrGNCWOcS5cv7sz1vWUf5ktu0V43gk/XSxCXkXBM",
+	"QfRgakMF5llm1CrD12pC8z085+GRsfn922zswVX7GHmCT28aUbDP7kjYOnF1X9EF+vKdhMJ/b+7saAwX",
+	"IDeJtl4y1KSOmJB21pnL4oEZAwKwzy4MIwY1MZ1hZruJjew9Zkfv0QGG/Ow2+fHcT3Z317dp7AEYyVqt",
+	"A8VZ66nT5c0tCPYMLLhmlKZ5CHxkmSgEncmNaIQv4LrMKYexMNvHuIsp9rP1eiIhC6+goyDrKMi+Voh3",
+	"EBGkOJpVURQgEHxKDFDZ0bbWDLjD2Wf7P452CT/iVfWFH61TX8Sl6aLbAkoCfTHPwLUtQtkPdda5PmnE",
+	"fsemK+uNN0V4I0myItmfrrfzWa4ZDs0eHAn8H5iBD97oLsefzsDG499bTzBm74ENodBVOhW+UH6lTWU/",
+	"A+z2fbi7Nl26KFCHnn/HhGDrv/61fthOX6U98g4WFj7NQXONkVOB1O/Xi2UE6LsrZSZ9luKfLvNMp8Aw",
+	"TXj4Me49jfIcX9j6h01ddbquRG7m6wL9156uq1lwNa033B2emI9gwUSxSNi3uB5t9X3AYHz65Ju0z9L/",
+	"niKJeCjPRokQKn3cQlvX+LyUJjfL9xzIuG7kvuIM2iVv93Jfm8YeoqH+PtzXAzCHdZK+67z/wzF3tbZr",
+	"XdZ3q1u3pWvuf6t5GdrU4tD6szVwoRUireHcMJ0XQppiOfD4vtS3HuAjqcGtBw3krlkNv3fqlK+0ra3r",
+	"Jds3E/twKjt/J0Wd95GEiaKLU1GOqQRqc+jvJ3th5lbe5XE6UMEdQAXjitJYJtNf9sj7vJ4JqUNtpKtc",
+	"gQalEstBowEOCB3hLFDkegpgkMu+QRj4f3k2sEYYprQTGcAEXQAu4AeP5iVUlRJIIrU0a9x+avVFwT/l",
+	"S8iOxz1V9j/zzHcVW0/DN1cNWBr1UaXOgZnPtCjNgFkTN3VQHFT4istMZMBHBMjquHcw1yzPiGPDahfy",
+	"NU4AVv5Rk7qgpBh++feaFmtLePg8mvHeubHa6AO4F22X44Xubp22a72MqJzYn4nKUXNVxl9t+uxLb49k",
+	"5f2+joBv+hCSligzzi/c97PRtHglFuHKL71oMH5e20eDfA5Df0JZvHWcu84PfKXM9lFwkR/yDrgq3qtr",
+	"IbeOjK+lFG0LyytYm9ZwD9uiNw8jvhA37icH4rvFyqOrQLplfNhqhm/hymAd9mpI8BsHg18fjYQ9avvy",
+	"cZG4r1Eiu8WcXSo7+jb/kMls3IBXymBnbBfveMBmuH3F3mZeZ4ffhOavid6Pbn5QLj92emo1Ojv+bK9P",
+	"joD4Ijka2HFEI/H02ydPsEVfyXFy1MMLI3VMl2P5UMw5Ac7F66FRV6LsJ0eJ/HLcmjvQNc/U2ANjExPJ",
+	"A4dFLmT1BzqonxOZmPd2QQOG/7dpUYl5EZbUbkG9RH65KWchGTF11sLYdTiBd2NwIceNKziGt5LFCzje",
+	"Nv9jmH4TDyJ1YrSu2qD+ic+eMv7L5hJoXLJ18HKjoY1cG2hPdHj5PQItotAOew30LZ5fCMheAOsrN5NE",
+	"pt+/fM+aZnHmRqRrUB33dc3uh40eZ2t92WBs7GhK1wZvMKv3z5lExixs8VQUuRTbLDW6imyuDxftrK7n",
+	"E26qlpeeT8WHC7Jrtthe9trM3mJ16N++bT34b9/C8Lk8//7DxRaj6/sPF2/nEu08mflVtl7kysht84zG",
+	"4jy1UbN2+/POqNnM7U9XJ9HFOQ9pYFFNBXn0rtRpqOQnUWp0k3eNfu5WbQGj29VbOG47dqWyJaaOeg67",
+	"MTeInAiRUoRJxlbIFBAMYwwyxgslxw7i7p//9/8FjDv8V0DCg38iJF3ag6ijNmKGgI8mn2JdYykUhHZz",
+	"M2A8kRFSYHQnVfobuWlAdFV5gmGcT5+dyyWRJmAS3S5RK4fuSN3zue+rT+SEAzMmcW0+ffwnlstPvMiz",
+	"S1NyqSE1nPYZ9PfBQ2lWjEu3CTSjLC/F0BTLPnteKICW9EdDyAzQNM8v6FEQjUtkrgmbssLXN/BY2YZ5",
+	"DtE66KS1kiCZkxGFH/JQ0DbzpWa4YRSgprIXNWIpoWOla2YFCJLxdKD61ONBluJTLhY9NpfR1Cq4NnaT",
+	"zLyUGJo+v2CpGo2IYkJJwjwITIuA6GmvFxlTI8Ru0KKwp+4kroN5/G/2+SgJ00eOJ4NYL/zDffwdpkGr",
+	"hloiB9egKHyPRUPWKPPJ2mcO82EsTP2JfZbKeVGkbFgIXkIQ3b4S6vsNUb1rEeFUMPuSU7rmElCyaSMc",
+	"oI/ndQ3Qm9ZE1XbT8RS4r+AZVg6FYxfDS3o0dmzKoycm8mTdiX6EPCINJVJsS4UUPqheI+Uy2AuFoO8a",
+	"qrXCF+ByL3wK6Qr4+H3J0xS5SbDWaQtUxT0RhUy4zNRotJ0ylsvs9WgUGQYOqHMXcItouCnzDaZWsLLh",
+	"spthYhw0+dF2G97gdYcJuh+g1iryGyb47ttEI+0xEfbirlprj9AlwdR1ZV6dVd5klYeSsI2Bz/uHA9kt",
+	"OnXG81NHjw0S9QauQmONxTvDSxM5CohxahTLVLCRiGDRGmyeV83Dcc0LlK4SyyqoSgGUPDcsvc6l9QQQ",
+	"cgsZlu0tE6mFGGBsLDfIsobRMVixO2Sfo62E/cDUERpC//z7P87whcIDoNKBuMxybV0Jni0RSpprlpLe",
+	"Ssn+ACvVvyV2YZgE3hbsyNKMuyBesOzQiqOOY4TKJxsa0LyMArivsJcOY9hapVxfRw/us49kdWueZ4EN",
+	"HL0cwSXaXgQSZnBJxhrghdDx3ABDUioj0GrEFF1Awve2sncAEulvOgUoXrAJT1mq5+OxAJKcWbFMnUXK",
+	"Gfwb32WwsYHhn0cTgQ3MkaE7qtQh+xYQ0Oh0+cfb15NIhizqMAQobWAq9qvO/49IEWBtsQpSDKwnPRqb",
+	"y2Exz8Bd0gBXz7hn9fZA/ZU97tn3Ad4aOCZ0tCF2TQYrI9ESFc2cshQNs5TRZumIW7DHrMCBnXcgdEax",
+	"SfVNWGdnddbRh4RnL5dgKM9yMRQQLuea/a93r18hY5/28+iz9M3rd1u/GWumLVMG1pq9uwl+AJK4GwA0",
+	"Tl1m5vzi8v3bi/PvX5JzcH7B8IEa0cKkWPj1yGHlA1EycDpdzbOxMH1/tFJWCP5JoCtuEmnPVJ+lbnbW",
+	"ZR/ntcCDiUDqw6nmY41n3G4v3M86kSfpkEupzCV+lOkjD91MoLDZp1zbrwO/IiyujXCvwXVmXuaBj6oF",
+	"8iPW3rKVPt6lViXMQ2Q0EXyhxMB4rIF7MadcAG7nsSZGR/uRB5eIWVm56orXTi4sxw6CL56c6K2lXaH4",
+	"4l6ru4CtYZs7cK6vv1NlzbuJlP02SCcnPvYtC/N7dVDnaLfl7EJiFBVWrHGNYk3tI0tUid5YFnZrRUex",
+	"7wRffusqEJBeGZ4KqqzZrYJktbrmJVmDm8biNa9H4R716pW/LC9ebMtP2BHhHvvVrmlrqq3f9hjSzF53",
+	"2+fmAk8JzeJQ5+OmRWl/6DPVhRTahBRo9a+UoS/lAQcGzi/+Y64MfyDtzOf62hmkTRB4PD9oddPZv76/",
+	"eP7Xl+8vL17EbvkdFT2x5Miah1jB5D2k5IjtUKlEO7mmVMmbPVitZCh4UKtbqhtHULr011xmg83X2Uu8",
+	"ZXYb5UjOQWuuRwqLoXVkPfYZDOwBO/bbd8yay4oqARwSEpXoDc+3hGyCCmksLkLpja6Oy8M5MjroFAuZ",
+	"Nefpj2K/6MQo8Evi/hefr8GOD6mkeMS4TqSGj/lUC2kYrhHAzvMS9sO5Umphp4C1JT1wVnLJfsaJ5nL8",
+	"y0k5t9aFdn+gdBy22wx5UaBpEK+pl0jXOmMv0OxXlUtg1oOp5oaVc6ldlnDo+IJHuYQcI+YKS7ANMFeM",
+	"OUaINjkmXmjV8aS7IyNkIonJ2P0VkGtLNBs8Mvw1UnA4av3S9QhhrtNlh3uM+1dxrCvL5Cwr+SgEZeJW",
+	"G1wSJbge/4nx/DKXl3jrdBDtUCIp2lQJ6sSv2qWhIVIGBJH2qZThpZQrNXn8OteGjSDWXdmjhff0+VTA",
+	"BXPKgHJjfXKoXgNnF3j7cfJSGXYlxnNK3j7z6RN03ZG6GN1Me10utQe392GJLV+HTjEapFUIKsJ2Uezm",
+	"0ijny8dAxJF77pDy7RnJMV8uxSLaSHTy/cdUImV3HLrzuxcWvBTmGXjY/jf8e3w0HRGifQtXpVpoOB8p",
+	"WHbvQFD5oCdGJTBmllb0Q9qjiAdnRl0LCWHQRG7YPfz6TuFqnUIsCP90CX9qzKSuVNvv3A/MtYGFXbxo",
+	"0+sbXX4h/wOoaVqUHhrxm8Fo7qn2JV+x+4Pva3vwwK/TdQzs4f/A9Nc5zzg9gKEEYQqxT6irgA8tzYCr",
+	"T5UsxW8xBUSttfBbcBOozQGhldrtO4UJnF68SF1Xo3Bcmf7DfhaLeox1Yge5gihiv6tpa+sQUIP+exX8",
+	"sVaW+fOo5ss/WWR3b5x/0+olf8+NWPDljex5O7TFi6NHvc+nQs3NHecFe59J5FHDVnPCEKWDD8jSR3XL",
+	"3sTpq50cCty+fRyK1i4AMOZY4eKdgBKZbMh6fldTFlVf4BEDcz8fweB/+TOTeYF/Skyhxv3vuOHFiSjL",
+	"R/ZvX+z/04vcDCck5QZ/xv/on5jlTNDdhlwL5zu8EIXhA7zhaGr6b8pcmhMcQ77vo/qYt0ILUx9TyJPk",
+	"iP3z7//A1CLUQForReZyPEiOVm7yQknReI8kkdooaAzXyVGP5k+Fyv2LFyt3wmKDdfeSik7aINzsucqE",
+	"27Ave3tFYM+BJ3SCDhJuuRr5d1s3BLxr9AjeBGP0rmi//StijDFY4XFmX8/xAP/EGAUm+tpkam76kDOk",
+	"waTZrXeF116Vgl8/i29W2vcWbmYnrQrRL9T45HjdmzvedEOreNfcL36Lx27fXe4yzzbdFZX4+vuGN+pv",
+	"bEUG3tK90X38yxsUBrdwTbcww1fM40Uwgau5qBjWJHhhOZhDGCNeRaWJm1sfHjIN+Y07mKl7odPEofob",
+	"IdREmaD7hqnZIfj+CuYZh767jo+u4+OwyDbVtCkyJ61Wmzmr8RC9HpsKuFYDib72B4JEDRVcz/auvgIS",
+	"xbj8qs+wliGEVbZVMUBoBLQFhvQMlp01lzckkuobnjGtnEfsAzRIHR+q6ldihC6lDT0upRgLaXWSIHgd",
+	"xvU11h+5doqwjzyKsEV3tMsVbtL2zRXCAJxpHa40kRTLs5NFOt4BsWlRiArbNmhzJrk1UpYURwiVg5dX",
+	"yxTRUuPEvatUiy5Mexj8pMMqFZRDQeCLQ6FMn50zvwO5oqVZE0e76pz4JEXb68qodwuYUpLkxjFTFwUd",
+	"C4MhPYyCstcyKmDIcj3kZYbRT+hjwPIu6mYQ0lUz6utQb5bIdKoyUdQQWYFrvtARghSIMaZGI1HqZx4c",
+	"Kje9CHXKtTbQZtA54XgzCgQ6qKlefNuxshJFhn4ybEoZ1MVOBP/nzz+W6m0u/dkz8nertT/wMrYaRm/9",
+	"9xn3UxRthj6vLfcm9T/1OxyCMHQOPk2Leg7KuFTqMx5aMdCQy6Eo2hqAz+HqQmQhZNfVA93T+SFl8RUU",
+	"B/3Rz1jn8LRJB+COdeVBD9qng3d74Oj/7qH/OywmCn5QcoSe0C6VRG7CG0qJmvIHDbVEFUML8gFvax7a",
+	"bRQLeQNnfbVQLSbeY59Z3Vc8RLVQ1GR867GBH4NH5/opFJvMp1xiowp11ywHeyICYNY7QgVwpSNSJJKK",
+	"QqABnhwvhxBgn+VRAU7SN+fvn//QWO+Qkivsei0e1RERcu16L5R17BzAA3rVzmWNGInQTSsF10r2WSqV",
+	"EeD4+XLCQbUxH3vCwCnNDQBPNPlZ1Sbge3Wy4O227VjfFz13zfAD+Ej4ci/bduGL6DXcbhu5K+apHLjf",
+	"A4prZ9ft1kr+HNq8ul7wB2zb/QBtklHLZVB7rfvCI8HTW+0Vv8UG7ykflkqffYb/De2aN7EHtic9f7IP",
+	"22g6nGdxJzNMDs0FjIr7Ltpqn3SA56eua2xORrNgCrFxAMvCntxmKKoe3SiRUHAM8EXrCyI9biI8YpMp",
+	"MfDNzOsxkACYyZoukeHT0E1NkFIUtK1DXFFzd61hmSpVffszYZCsReTBLbcjsUmpNSYP9t/CD1QW69IL",
+	"0JxtJ9hgwsChg2NxY/ultyM8z82CqGJkNcfWdDtuIi5wh+BXdVh7mBlAAggnx1WadPbCV2QvwFu3Q/EQ",
+	"3BR5plP8+/V8WcFktQzIw0j7RKocdegtlGv+JwNN0zJwQ6r7X386f/72NURy7Fz3CuFsD960Ds2QvliJ",
+	"zJx7CV+PyUzRGrhpjMUpqnqIJaiWKLiCz8wa4ylOWjpU596RNSKif94iVM/dmnYzjJusLb37WDW4Fmpe",
+	"QJTGanDuG4IiQjktpOmzc4kAfGwxUWzBpcsfM/t1wUWZpsR0bLDlUhvBsyZzgCa6p0FwuyV1LVU8zPUN",
+	"bXB7FV8btqLiPxJtk38XHYHz3ZepdapzH9X5xpXmoDhZozBvu1JtF+9zreQUJeJf3npI/CcPbRwjNlfh",
+	"dAOzmm+aDEhW5EupMoNqIPD4BrGRr9F/iztzY6nrS8LCLSu0dHQ8Yqxb75467F8PVjRSJRsrlVGEO8UL",
+	"Lu1q0n7wb8lF5KXAmH4io6o8kceLFjKrwPw26IaYTvJeY93ZHH/fjpT6U5jy7tHuxsEPhyouPvN0jq6U",
+	"mVS+D915rl8laCoSunbB7q9MccNrCxHsOtZ7pMgRAqU5hI3K4KjX4E+tc6Bu0/mJWFHW8uvEMqbKpNOL",
+	"0Ec9fgEAJ6JmRP3rSsHxH5JydJ59ZwE1jNSWCyCUPJEIBAGu0kgVhVpQvTaOQEg+RISHFbJprrVAOI1Q",
+	"oQz/AqKideTbnuvl4fU4VbgutqveRgKgVl1OEZXMDVqc1lA13Ul7U+fydZ1Jh+5M4iExNQ1Cx7t67k93",
+	"25YE+cM1ucGB++cKlQeANV8RRDR0T2BDTghZ6VCz54iwsYXiGFKTmi/77Ny5R859gsSjVEExIEUGaSsi",
+	"mXk0IF4a6IiK4F2iNaA+2pI/rBO7cMw9M14soN4ql3pD2i8slGfZbaf93EOxCu8yz9JetLm++B+fPJeZ",
+	"KCNaGvwrFG31IDUMtVEIjzNU0zpElc7lUEBlmZqbK/Ubm/KlfVkAZW1dYgBrorxZkV+LeFfwg8sqDOih",
+	"s4yK7NwCwUMHnhM+REuCAx9LWxSiZ/Ay31wk8losEYhYCoEhUwZfDEt5nnqgZtcqISSsPo275OZlkcJB",
+	"DPASNO9RqaY9RyWYyLTaW5cGcG/piWJo5HSu0TEnjkFoKvJt5w596STAtwPK9JrurET+11wZbi+b229k",
+	"Puuxf/79H49Wjp/rly8Kv8k4/XTuyfI9QPdyffuRU+J3nVbeN6qAp3V7sxF8QrS4SA/Df7QxjJ7HuxPd",
+	"gI5+i0YpuG7fJqf6gw8R0Wi/FyT/vcG342KyMLAxxlGRcIEPP4jBg3c67dXh4z6z7eUNdGFkMO+/972j",
+	"8IFvZzDylx763XnFdMh31Bne+1VSdoQ8nWtSq9vIsti0bK7bqPgmd9Bq4x54p0TlJPCJe9w4H4bC/dZq",
+	"frIv9TitZ00XDgnWjS04VTMA+m/orLea7W305rgz0tya4xYR9eXYbR26SR5vmeN67vD2YdG2BE+97a1A",
+	"LaOnEOk8SAKUHHPgDKp45QCeav/qAB+mSo6rbnqIpEXUUIWSYuA9eMh+Ki0gvsqHhgHGhMjLRF6BxOgR",
+	"9PDQmmJ4FHWcAcVMpU9bimnowQH8igvjKX0c7KXxvKJaCMpn9pjE/4hpXo41pGvtyBIKkamQ1/0zffme",
+	"j4mss0VHFNX/rgk4JBJ5foxS652jV8rcMyqDnWRLX8VOdl93ozq2ha/x5BDrgO3eJfO70TKFr+XwZmnU",
+	"wI4MX62o2N8SGVhlDZ1528a8jV7DhXxTqnEptO6M1a+tcBgMUPhGfyfWJ+iD+zM9/5IXhVVf11IttAeT",
+	"Bk7rj9buIta+6a5GKHb4NFqgVt5uND8jtVC3PXeY7m1YoXBQmk1QWMVa+7P1PNdbopXy5n3MRdQLB7EX",
+	"30PyhC/4Mk40mdwUmA6v1LmRGQd7CX1d2C17CgFpV6w2CMCururI/0ELXg4n9kaJ9H8MmHu+jK0USOZO",
+	"NXBcsrT2YaSVCjpoCHdVco4n85IbMvag4EnzZSLTn92vv9AdGnDU4HUyVxmcY6UA0EkC+yMVDJd2F2qG",
+	"MrBn/tcchBIChWVgRibSKFXLWzj5dPaZ/it61WnUj2wfETr1XIqLMmFxBaE1VaiEcMI1K8TIYC4ifocE",
+	"/BRzeyYykWhOwBp9xxO079eM8cHqiyB2BSZGIzE0zN6/ySDGhd1mXeENq87xGLSIw+OFB2Mvt+7PEpJ7",
+	"WiB7plSLG1Whd2bgH9cssvIcxTnIDP81a55n67qj77CnCj+7g0LgB5rkms3yNpJANdz7G8PP4CNXDIxY",
+	"6AU49iYbgWJQXiy1DEJ5TEx8k3mQk2C5QTHhb6elmAmOXwe443uYIBVmmsNErogkB3SZU8QE2hmIrgHF",
+	"dkvKP3UMRxA+EoUWPTLTSiHYNJdzBNT8Pv8kWOpS+qkUCxYR/JzMy+JRapWsT/aTklUzIak8IZ8Ski3P",
+	"GHF2CZmBSgV6CqQFxhAXZdyNYlcCiIGgdAL17P56Fe3KdxEjxu0r112DNQaZOVoBF+Kc26vV6qhm3Wp/",
+	"7AhyumxW62zW98IEki4g3Q+kX5FIaACQ8xJ8X/m7CTzMipcil2JjkbWXjTiVahnsoArI4d0HKyBD/xB4",
+	"JiMOkB4Rxod1ZrQQ5A99rxyCcSLTmdKQ6U3dECl+MywFcISUQMHQd0qtfZr2cRtRHF6LmaFttivs4T2U",
+	"BqcSJbwDHm8QeGNh3rt92VXUndv5vaG5t6k5gllb1a9bX926wPuWy7a1mm6PkL8Q+pogStuL3MqgRonr",
+	"jh46yAJpysb2wOzvyFSpI95Hn8L6qLi7Ct7z+4lwqLZdkXanOw5apL3AyrOZtwwbAtKkKg5TqG1VyDw/",
+	"G044xgnXkEmoktpjCx6l5q3YjZCWdKWB9VijcPfFCDlG/kpVgO2b2k2hQJtu5L0FIP40zzzboVNZ1rhe",
+	"LUlFzterJeZsoXa2QgBLikVDfNYXHEO0CklMOSuUNokMKKYuckmW/K8ql5VJKuIOXSKJQvr0m29YpMsv",
+	"p7meQhV3TFQKNQkZuxKFkmNCzvJdwBCK9B3H4jczwDMCMNo8zxxt6JVgIssNkptW6hhdXfkiLwpHuMuu",
+	"xJDPtYh7f61GRWYvRC0E9g53HcYmgRo4N71okzEeWd0WT3IJbonn+nCbCiXYub1VmnHDT6M6YXR4PN/B",
+	"sfZcF+6Nl3Mz6bPXlYMGte/+MHpSEJ71MM4OTCHFks5Aag9c6uc8A8YJe91yJhKZ2j1Ow5JK4fkaGATX",
+	"cs3ysVRA7/FOCJYcPY9KFJKjOn3IKc0zxR0L5QhQPbCeUyQieTbzUsJtf+BybIfOZwEgTBs1i47gMxcW",
+	"po+45nyrGZLp2g8JCk8cu9lF+KryzC046jQn9uVRpfzbH19fYg5UI1R6Du/LfvHE6qE+AdUzvnRujJjO",
+	"TMqI2Bi3G+SdHUJZAbWQA5aVtEJ8VciPEt539X7+BNEcj7VdD2LKoflsN1DzkdjfVbay4sPFbRWs3wFZ",
+	"xocLe0YbKTNa1/+6e+xa11Eft0f9+G1x/vp3tjPlrx/5fDJ3DXvrGA4wHQRHc2RfOug2e0YH7OcXr1+9",
+	"/CWt2bL/efo3UQ5FcXp+cfrh4pSedPrOL3WTkbu6ps7kvAGfb5vKDXue77Zswz6xYw7+3TAHVxkChIwr",
+	"mIP1WjNeeVzKGFnzYGlT+sTa2v9+j9Wna8JOjSF+xnP8Mbt2136JnIebNfkDY70XbT//kkYWybsXf63H",
+	"piqlm3GWGnsTKz/nWQ8tjWBgJfLJ48c+prViQIOpbc3Vq2X1LVKLEFhM3hSin8b8kwBTOdi/0ZVN1pe1",
+	"4+dyaO3K91W3qeohPXOFAqEY1pruKdc614ZLa70aVWSMW3uJXS0TmU6F4VYF9VF+p4gFV6NuBc9lKDLo",
+	"rq2Wsrqf2K9zqIFZ9Hy3pyv/na5DOPCvUd83QtxOgATRtPeAJAjmYQWU4MnjJ9tBCdYiXrhTeTNggi6O",
+	"1cWx7hJsoCLXMVq/TRM2RrXqyuZ2glwr/vFBctLIEbZKmrmN/tSqQXTnNxOuImMZuvaYo3bxCAnPyRQI",
+	"62upFuBX5xlbitAijhGTGpy5i1NgNBK77t8ZNZtBL8UiH3qYBWis5xoCbjfwqo2afbggN+b2c89PV9/K",
+	"K7WOhvbBJX070dWO7asSS2v+RhslVjPL09BRAx7dIKvb1sgOoZFGE/s7VQJexnzqGY0rNvVgZ+EEhbc5",
+	"ROTGOXCUethLCHxopkaJrIYjU+jMcnUsSPbrLNHmak874UgsdKGi2w0V/dEFY2cJHk6cvoWPdz+Bekcm",
+	"4Kdvt6Q6z3UtoZJ6IUeYSh4AOKruC2KVfYs1iIOIeL6eEwG5LKzEErOUYKiu+PA6kSHVN1EL+Yylo1zm",
+	"eoImFXf/fAs8dZS0SvmVKk1qf0X+urtPifzt2y4p8rUmRf72bZcW6dIiXVqkS4vcTVok1pQPOytCpsYu",
+	"Ptu5a1RY7++lqz5XZLDQM9PtrhXo7E7ldO5V51517tUtuVeaPqtm2VYUjA+Hag4F31TpRpjukH8kdCAt",
+	"mDid8rxgPMtKobUDMoXi2KEoDc8lW/Clz1pO+CcR/VSqAhgVGzKTMMGVVVbn+YNawBY3TgKm6tlJ++w5",
+	"16jrPsh8qDLo65666PuUGyNKOxWShEeDI57x/3nUO7LuivU6yuVR70jyqf1J2OcdxXJxyn/7UcixPSff",
+	"/PvT3tE0l+7fIa2oTZlLqHtvSrK7HT/22xLNZYz5mKbJ2KuP2srotwo/jAeAYe/2azu0prtwj2Qxjb0h",
+	"fn3zx9Th1++p6f7o/eLZNJdr+sXpp4asr/sIgspBJVDROfinL2tzpWDTY14A7xfjyBml+uxipW0Ao2su",
+	"kwlNsYTDDeTQBK5SF+JUQpNIt0SopAktZJR6nZvJmc7Hcj7DWNo7IQ1mQHssN4TmjvE0YP/AWQ8IqWSo",
+	"ZBbgwO2Mnz7+EwPpfmn4tZBp/4ZNu1aP3XfEjS5sAQ9nZ7svPFx17AHg4dotxAvs9gzRfkSzv4I/Q6iX",
+	"fNqa4P5RDTfWLXmB7K6rN77BIdnY9AZXfOkdIclpi+uRDBWHfXmI4rxNuOyl/ZDf82t6UAf99vXoLJQp",
+	"kaJh1G21ZGTvNmixxniU/b2KzLUlaEQ60LtJZ5/t/1zm2Ze1DtProFp8V1ue9dk7as0SiAAUrtG4gdr1",
+	"XuclUwsZQ7Ba/VeDDfLXJZJu1GepG5IyCTEmQx1a+VD4MtSoXhWKXNdoLCeJ7rkUdEc53ztyy2uNk38o",
+	"HdHVfXbhqN8v9oUXpW1dgJ2EgJUcrs4SJMGq80Awc2Eirn6ePAArwNiV0HkmQIJGrG8ly3LQjtr+t5D4",
+	"nzkQp2N3JtwI0AzhwlyO/ZVAlytIFvKhVbSIAxI1+TotM+GEMQghLPIQlCT5ja2vzxj3rQTCoGMRCA7F",
+	"AucCxf2Rl1KKUSn0JO2zF36GkXqDxlwAtBZa50rq0L5LvFBDLlmhxpBTgIbrEELHDckSCbo016bkBt2y",
+	"JUxvgI6NvfYSLkFnyclDr4ZIh1DVBAhijYz0kEDBnNC0t4K9RCPy0ruZTfolMl5vxBmMJ2E7rB/uc9Ux",
+	"cVGzbSjTfFofB2bH1vSJX+IehQcNYw/A6HPPbhSSheUaW84XvMx0l1lp7dH8yLU5B3u5c2i+MocGtB/j",
+	"XuNxELY9p9iCXtuqqWu+DYrVrFGLNzgxZ7G5vL+Onzdhj1ht6DU5Nvghxq32jpBVlq4qDzc9Io/Uz1j6",
+	"+UvKhoXgpfY6zv2MOAeg7r0DlSlgaYB72+tfO8CJyOmxrpXziRDwyrDcDCD0GHwsUGSInQsNdEzPh5Pw",
+	"7JP06eOn6SOYkXfA0KOiXouUtthXb0dToGReAK8ArBQwP7CMYCpSVgozL6XV2AyZNuo3atKqs7lxevxG",
+	"arWVXnwTHra7gmscfAgNl/HWruAuYc4wpLkv0J9STeddqkUAVzuKYn6ZKASq+hfc8M2hvJcl1yKrPrxT",
+	"lp3qe5ie6ivoV/Pf0kEUYEbfHH6FDY5qobT1U2P57cxXh4CP8Tn7aRK6NzpDzg/SAyfxvWeYl5FDCzwS",
+	"vRjERyfS3rKEim/d825gLwbK9xcHPYIeG3DSZuTPet0Ije4x0r1DjI+dcGpDxPugq4l3/1XN7ZliQpoy",
+	"d8j92qFOeyC0xUTIHruaG+8RqlFA0Oea8Ss1J9Ynj4c1l5mSRGfsau99Hg5gh3oVxQfOb8DwRze4z6xs",
+	"tE8E53zK5dLvOlbq0+VmYpfLSDcOMK8I6FHA/0TuPoEG95A+OA82CpAGYFNAeKRWUwFmA6KS0VFYOHZS",
+	"YFMG/uQ+A8PB5Tm96QBudoALcC9tAFOnAwO2oiOyXtH8NS3Spq0y9sRyTZxXUbA5PsWVsLErXIJ1Zl0P",
+	"5oPxS8C8qL38bfJ3fZ4Fj2R2uxFFK8MX4mqi1PVpJor8k7Dy6Owz/e2S/rbcmqJxFxKLCHysQ46054IP",
+	"J4yQyoD9G0EHq3Am/aacyUecxgu6+X2nT2iRLeJjtYl/zM3kHDdgF+TYzXdptJTde8DXkBvtNl53GZQu",
+	"g3Jnog8Rwdcfxkj4kaippUr8X3eWbbWPZmcxd1YK+ufuUZymZ68r+HoHaYlok8Da6YFn65iSoGHcidHc",
+	"EAhkL6REAIMidUvLs5TALXLDRjwvdI8iwtbMzBjXiUQMWOijlGLB0FRsohvCadGKDoBM8c2OwncmZJbL",
+	"8fY4Cl5XVx17S91tkjbimgJznBgqtFhJWndc7L8jssou4LCXYKcGt6rQWivNq/QOq7I9ksubWybcRfWW",
+	"CQe3jD6dFsNSoKWz2vbw0T1nV1H2+y/Xj7ewjVm6V7m+0wQ3K9dvfpF3U65frQx169kYIX4Fk/RL7yr+",
+	"u4p/4CsIsmQHM3aDGRjF/TSRwrNM6GuEUP3w9kfCHbLGoaIafy2GAC73s/uqfzn5b/Q3/6E/Ypov6fYE",
+	"+g/G5UQtEmkUs4bwaOmzgXG9vp0C4McDBqbjJcHnlgJvN1EL6XE2Prz9kU3nGoKQ6cSYmUa4+YLYvTib",
+	"za+KfOj7EJRkM1Ua9j8e99jTp//GVAkpTFjok8ffPCX2eIoTTvmS8aJQCzYr80/ciERKYRaqvKaQLTwz",
+	"DZU0VCyqhQGkj9Qx4n18+ZcfXr/+6+X5jz++/pj22blhU6UNe/L4sX+x8DTxWw7RwZXWB2x6MAvlr3/G",
+	"MDxDu+Za+Px+LrgGVoU+e4c6KiI2q3OZJfJmfRG3arLvm/LUE8QUbNEZQfPdtzliZfgB+iN2WE0WlMVu",
+	"68gqWmbV36CjVm+WqCU+W2m1FxhKjDR6W30YDYlsqhfepW41OrocXo11a1o93XlA0SxKZcIZwG9ryz1g",
+	"QFYd8aV3ZCI9v5kkSejq3mGOrNVY6h2pvOkHZxt0+eOvrxfESZe1Bs1NSG6byG3d3fci/K/x+M/LAjn8",
+	"wegYnJ1Zcd0nudwfqukZPOqMjg4w4ttx1m/RduTPiQNMIcGaHPVYUodbSY5+2Yn5n4atIf8nGYBMuhXW",
+	"/6pCA+L/D29/HDC22woTJN4bsJ9/web4zy1X+QWY+BOZj2Dm//JnJvOCwTwKNe5/xw0vTkRZPkrkl0SO",
+	"pqb/psylKeSJU0soVR+xszM0ER0T7VDckCmYHrBCFFwxfE7gWMzLYsCO2+3XMRwIQ9t1XN2l4x47ru3R",
+	"8S+wRc8SaaelCtEv1NivHu3jR8/WLL897+XmeEmIXlNubl3NxUuMMzv7wZrKI1VCeb21j0M8vM+sp15F",
+	"00CPgdjz1dT+C8r8oPmXl2X+qQFlomqKtE2euwnmmozpLhf+cBQNmpwtFM22kGFvfQ6aLgpRQXT/7Ne4",
+	"Kbt831nlVs7F7l5FO3eiywp3WeE7zgpvkwC3lgJu1zO3cH1qUHIGtXp9ds5mfK5F5pXStRCzur4MRM1Q",
+	"66Zkn6U4bMBGvAAm/UIr31PHE+lu59lnXMfVILpNSO9GzzJU9gdddFxmvgOu0R44Q686ZVfW8tO1usKp",
+	"4HIxyQuxvpUsVt77xoBG86Jo2dZVD+LYt2Y3cnu21162dwSp+eGHKJy/VyHfdYZ1wYoH0+fVQ9EcN3Xd",
+	"2Khc61edZZXQZqPp+bHCluZKd5As2HpJoR6klvRk3wGOuchiOV9h+H/ylGV8uTmhHUVTb1gq9Q5QZI8e",
+	"BIJdtjUkvaZWMxc3yY6HoqEbZcnD7H83eXK/svb58moFVecsdM7C7tB6TrQfx4b3HbkO67UCWtd714du",
+	"rAulrwYT8Ki4MCXO2Uzp3ETcG/ArGwlg/YcAI5tCfSjXbMShW9IEK/BYY4iTLbg01Lt0zkoxFPZ5iXRA",
+	"SKtFpdSIYzVS3SPx6uqEdNUjqEClUgGYWugtKgUfTojlg2ll59jDxh3qBMAFRa6OK0QghXkegAXtC6BW",
+	"JCBJhyIFNYLku3GtQlJZwYlKtrnMNc493i+WYAtf6W083d29nTXDW3g7u9bqhu+jjebFee3u9fhxjb4P",
+	"fTroaVs77Mr70yLDE93V5/5+63M7x+wrKwquhpigPzNWWbdXKFxTxVDPcap96cfta+SfQMtgvwQ+J6r5",
+	"r2X4+uw7B7klfjPsm6dsouYlNTKHsmk7MB9Dj29uJuxKmUnPY1wBmq7MEumKybDto03tWDtIXbaunq0H",
+	"3IW4tgjG1yFsu8ZoqgDEaQX9HGn6TIlGnKqmcp3bby3Z1Vm0r6qtsnIVQ7sqKz+uUVmFo9XF5f7gwvQt",
+	"ks5XXB/tvpQ20vPm1QRnRugDydKVrjdyZaxn4n2Ovn1+2nMissivBdJNmIkodZ+9FTyzcgvdEugoFmwC",
+	"JM9sIaSJ8jeqTKTLsfhwuCZEQIRPj/I3DRIrrgvsmuB+T01wNwhTNUTrVjoet1Sielfiqynm7LryHnpX",
+	"npVV/pPc39aGudllNhEDvQ/ILR4RB2IwuWaZGs6n9MnPy+JocHQGQo/msaIL8rHM5ZjNZz1WqPHY/ncu",
+	"YzOT4FrhDxGqLCDAIPdQ4OqxHwgouizXVka8wj+7h+RYeVhrLSRQG5Yj1GwEy+LIUKnxJhi50R0QLBax",
+	"XnI5jiZDWDkN83lPv6xO5qWDy4sx7UZ5YayU6TEN/irsBdjjIvP8HjOhZgX0nARKLIRFo+kAFk7T5gBG",
+	"Ti6v1G8NE/q+VPNZhKWDiL6EAmR9EPQ+jIoXLvi0cdnw99VnPOdSCozn5Q57yVVkLFmmsHGIKjLDY6Z8",
+	"WKqm5/yEP6w+6KMr83DvuEf0xQ4liCgZNV8ix5bje49BSiJsKGVcCBSapDwKYzxJwqRqmqb7ac1Em1rB",
+	"csnkfHrlIeyRlH4qgBOM1K+x/ui8yKJZlGKmysaj+JZ+WZ3DdzmYD+Fly8wjbLGrJbXbWrGk41MmeDls",
+	"/Abxh4bvD06ruyU7v+gRXSaAFZCcOYW8Kkqt+HvPG550fkFfwNqdrcA4a2ZEUbhXT5YL7TcwTBLZdfzc",
+	"WakIwaL+8Df0SzMHGUTVaXL+yyUO0JN0rsXzCTfpox7jWufacGlO5zns/Pn3px8uohkAn93q45+DaIRK",
+	"8qY5nHuiLK7ru1BAkcjIkORwn6HSEUwYoPgg01A0lzmRya28CE8MtjKRv4qldihB9tDWUEeH3L2RN/Gi",
+	"+Sw/vRbLxme9uWDw0xqZiuBLZs13Be8ZoFPLDHnqHBMd6snV5738tGaLP659BBxho9hSzUs61vEuRv2k",
+	"9YeFlu2Vx70p1VXE8jQruAHiPVhpOZc6glmLHjYRvGhUlT/gD19++fL/AwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -205,6 +205,12 @@ func randomName() string {
 // pools are connections to the databases of tests that are running, by URL. Most of the cost of a query is that of its connection.
 var pools sync.Map
 
+// Keep keeps connections to a database that is not of this package for Exec and the queries, until the test ends.
+func Keep(t testing.TB, databaseURL string) {
+	t.Helper()
+	t.Cleanup(keepPool(t, databaseURL))
+}
+
 // keepPool keeps connections to a database for Exec and the queries, until forget is called.
 func keepPool(t testing.TB, databaseURL string) (forget func()) {
 	t.Helper()
