@@ -47,7 +47,7 @@ type Delta struct {
 	sent string // the data
 }
 
-// Reset means that the answer begins again, with the next Delta: clear what you have shown.
+// Reset says that the answer begins again, with the next Delta: clear what you have shown.
 type Reset struct {
 	// EventID is the event's id in the stream.
 	EventID string `json:"-"`
@@ -59,7 +59,7 @@ type Reset struct {
 	sent string // the data
 }
 
-// Done means that the answer is complete and stored as a message. It ends the stream.
+// Done says that the answer is complete and stored as a message. It ends the stream.
 type Done struct {
 	// EventID is the event's id in the stream.
 	EventID string `json:"-"`
@@ -77,7 +77,7 @@ type Done struct {
 	sent string // the data
 }
 
-// Ready means that a text that only staff may read is complete: a draft, which waits for review, or what staff asked the AI for. It
+// Ready says that a text that only staff may read is complete: a draft, which waits for review, or what staff asked the AI for. It
 // ends the stream, and is the error of AskAI and AnswerOf, as there is no message.
 type Ready struct {
 	// EventID is the event's id in the stream.
@@ -96,7 +96,7 @@ type Ready struct {
 	sent string // the data
 }
 
-// Failed means that there is no answer, and why. It ends the stream, and is the error of AskAI and AnswerOf. What was shown
+// Failed says that there is no answer, and why. It ends the stream, and is the error of AskAI and AnswerOf. What was shown
 // is not stored.
 type Failed struct {
 	// EventID is the event's id in the stream.
@@ -109,13 +109,13 @@ type Failed struct {
 	Code plain.AIFailureCode `json:"code"`
 	// Detail is what happened, for people.
 	Detail string `json:"detail"`
-	// Retryable reports whether asking again may succeed.
+	// Retryable says whether asking again may succeed.
 	Retryable bool `json:"retryable"`
 
 	sent string // the data
 }
 
-// Error means that there is a text, but no message.
+// Error says that there is a text, but no message.
 func (e Ready) Error() string {
 	return fmt.Sprintf("support: AI response %s is for staff", e.AIResponseID)
 }

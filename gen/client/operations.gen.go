@@ -114,7 +114,7 @@ func (s *Support) CountStaffTickets(ctx context.Context, options ...CallOption) 
 // Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
-// in the ticket do not end it, and the ticket's `ai_mode` does not matter.
+// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
@@ -122,6 +122,11 @@ func (s *Support) CountStaffTickets(ctx context.Context, options ...CallOption) 
 //     same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+// `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+// where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+// off. The journal names the AI as the actor.
 //
 // While one of the same kind is being written in the ticket, the response is that one (`200`).
 func (s *Support) CreateAIRequest(ctx context.Context, ticketID TicketID, body CreateAIRequestRequest, options ...CallOption) (*AIResponse, error) {

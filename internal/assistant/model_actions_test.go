@@ -1,6 +1,7 @@
 package assistant
 
 import (
+	"context"
 	"slices"
 
 	"github.com/stretchr/testify/require"
@@ -17,23 +18,24 @@ import (
 
 // start asks for an answer without reading it.
 func (m *machine) start(t *rapid.T) {
-	m.startAt(t, m.replica(t), rapid.Bool().Draw(t, "regenerate"))
+	m.startAt(t, m.replica(t), modelAsk{staff: rapid.Bool().Draw(t, "staff"), regenerate: rapid.Bool().Draw(t, "regenerate")})
 }
 
-func (m *machine) startAt(t *rapid.T, at *modelReplica, regenerate bool) {
-	of, verdict := m.model.ask(regenerate)
-	response, started, err := at.Start(m.t.Context(), m.customer, m.ticketID, Request{Regenerate: regenerate})
-	switch verdict {
-	case begins:
-		require.NoError(t, err)
-		require.True(t, started)
-		require.Equal(t, response.ID, m.began(t).id)
-	case joins, waits:
-		require.NoError(t, err)
-		require.False(t, started)
-		require.Equal(t, of.id, response.ID)
-	default:
+func (m *machine) startAt(t *rapid.T, at *modelReplica, by modelAsk) {
+	of, verdict := m.model.ask(by)
+	response, started, err := at.Start(m.t.Context(), m.actor(by.staff), m.ticketID, Request{Regenerate: by.regenerate})
+	if verdict == begins {
+		of = m.began(t)
+	}
+	switch {
+	case of == nil:
 		require.True(t, apperr.Is(err, verdict), "%s: %v", verdict, err)
+	case of.draft && !by.staff:
+		require.True(t, apperr.Is(err, of.hidden()), "%v", err)
+	default:
+		require.NoError(t, err)
+		require.Equal(t, verdict == begins, started)
+		require.Equal(t, of.id, response.ID)
 	}
 }
 
@@ -76,7 +78,11 @@ func (m *machine) cancel(t *rapid.T) {
 		t.Skip("there is no response")
 	}
 	r := m.model.responses[rapid.IntRange(0, len(m.model.responses)-1).Draw(t, "response")]
-	_, err := m.replica(t).Cancel(m.t.Context(), m.customer, r.id)
+	if r.draft {
+		_, err := m.replica(t).Cancel(m.t.Context(), m.customer, r.id)
+		require.True(t, apperr.Is(err, apperr.NotFound), "%v", err)
+	}
+	_, err := m.replica(t).Cancel(m.t.Context(), m.viewer(t, r), r.id)
 	require.NoError(t, err)
 	if r.streaming() {
 		r.end(sqlc.AIResponseStatusCancelled, apperr.Cancelled)
@@ -94,9 +100,8 @@ func (m *machine) customerWrites(t *rapid.T) {
 		m.update(t, ticket.Change{Status: sqlc.TicketStatusOpen})
 		m.model.closed = false
 	}
-	if m.model.off && rapid.Bool().Draw(t, "hand back") {
-		m.update(t, ticket.Change{AIMode: sqlc.AIModeAuto})
-		m.model.off = false
+	if m.model.mode == sqlc.AIModeOff && rapid.Bool().Draw(t, "hand back") {
+		m.staffSetMode(t, rapid.SampledFrom([]sqlc.AIMode{sqlc.AIModeAuto, sqlc.AIModeDraft}).Draw(t, "mode"))
 	}
 	_, err := m.tickets.AddMessage(m.t.Context(), m.customer, m.ticketID, "And another thing.")
 	require.NoError(t, err)
@@ -105,10 +110,40 @@ func (m *machine) customerWrites(t *rapid.T) {
 	m.settle(t)
 }
 
+// customerAsks is a message that starts its answer, in one transaction.
+func (m *machine) customerAsks(t *rapid.T) {
+	if m.model.closed {
+		t.Skip("it is closed")
+	}
+	running, at := m.model.running(), m.replica(t)
+	begun, err := at.Respond(m.t.Context(), m.customer, m.ticketID, func(ctx context.Context) error {
+		_, err := ticket.NewService(at.store, ticket.Options{}).AddMessage(ctx, m.customer, m.ticketID, "And what now?")
+		return err
+	})
+	require.NoError(t, err)
+	m.model.customerSays("And what now?")
+	m.abandon(running)
+	of, verdict := m.model.ask(modelAsk{})
+	if verdict == begins {
+		of = m.began(t)
+	}
+	switch {
+	case of == nil:
+		require.Equal(t, verdict, begun.Refused.Code)
+	case of.draft:
+		require.Equal(t, apperr.AIInReview, begun.Refused.Code)
+	case verdict == waits:
+		require.Equal(t, Begun{}, begun)
+	default:
+		require.Equal(t, Begun{ID: of.id}, begun)
+	}
+	m.settle(t)
+}
+
 // staffStepsIn is a human who wins over the AI: by a reply, by taking the ticket over, or by closing it.
 func (m *machine) staffStepsIn(t *rapid.T) {
 	running := m.model.running()
-	switch how := rapid.SampledFrom([]string{"reply", "hand off", "close"}).Draw(t, "how"); {
+	switch how := rapid.SampledFrom([]string{"reply", "turn off", "close"}).Draw(t, "how"); {
 	case m.model.closed:
 		t.Skip("it is closed")
 	case how == "close":
@@ -116,8 +151,8 @@ func (m *machine) staffStepsIn(t *rapid.T) {
 			ticket.Change{Status: sqlc.TicketStatusClosed})
 		m.model.close()
 	default:
-		require.NoError(t, m.interfere(how == "reply"))
-		m.interfered(how == "reply")
+		require.NoError(t, m.interfere(how))
+		m.interfered(how)
 	}
 	m.abandon(running)
 	m.settle(t)
@@ -127,25 +162,6 @@ func (m *machine) update(t *rapid.T, changes ...ticket.Change) {
 	for _, change := range changes {
 		_, err := m.tickets.Update(m.t.Context(), m.staff, m.ticketID, change, anyVersion)
 		require.NoError(t, err)
-	}
-}
-
-// interfere is a human who replies, or takes the ticket over.
-func (m *machine) interfere(reply bool) (err error) {
-	if reply {
-		_, err = m.tickets.AddMessage(m.t.Context(), m.staff, m.ticketID, "I am on it.")
-	} else {
-		_, err = m.tickets.Update(m.t.Context(), m.staff, m.ticketID, ticket.Change{AIMode: sqlc.AIModeOff}, anyVersion)
-	}
-	return err
-}
-
-// interfered tells the model of what interfere has done.
-func (m *machine) interfered(reply bool) {
-	if reply {
-		m.model.staffSays("I am on it.")
-	} else {
-		m.model.handOff()
 	}
 }
 
@@ -199,6 +215,11 @@ func (m *machine) replace(t *rapid.T) {
 	gone.drainNow()
 	gone.store.Close()
 	m.replicas[i] = m.newReplica(t)
+	if pending := m.model.pending(); owned && killed && pending != nil && rapid.Bool().Draw(t, "published") {
+		m.publishAt(t, m.replica(t), pending, "")
+		m.abandon(r)
+		owned = r.streaming()
+	}
 	if owned {
 		m.takeOver(t, r, m.replica(t), killed)
 	}
@@ -221,13 +242,51 @@ func (m *machine) releaseAll(request int) {
 	}
 }
 
-// untilWaiting waits until so many sessions wait for a lock in queries whose names begin so.
-func (m *machine) untilWaiting(t *rapid.T, query string, sessions int) {
-	m.until(t, query+" waits for its lock", func() bool {
-		return storetest.QueryInt(m.t, m.url, `SELECT count(*) FROM pg_stat_activity
-			WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '-- name: ' || $1 || '%'`,
-			query) >= sessions
-	})
+// loseEvents is a crash of the database that loses deltas, which do not wait for the disk, and what happens next.
+func (m *machine) loseEvents(t *rapid.T) {
+	r := m.running(t)
+	if r.unsafe() == 0 {
+		m.sendOne(t, r)
+		m.settle(t)
+	}
+	if r.unsafe() == 0 {
+		return
+	}
+	kept := len(r.log) - rapid.IntRange(1, r.unsafe()).Draw(t, "lost")
+	storetest.Exec(m.t, m.url, `
+		WITH lost AS (DELETE FROM ai_response_events WHERE ai_response_id = $1 AND seq > $2)
+		UPDATE ai_responses SET last_seq = $2 WHERE id = $1`, r.id, kept)
+	r.damaged = true
+	next := rapid.SampledFrom([]string{"send", "send", "freeze", "cancel", "reply"}).Draw(t, "next")
+	if next == "send" {
+		m.sendOne(t, r) // The owner puts back what was lost.
+	} else {
+		r.log = r.log[:kept]
+		switch next {
+		case "freeze":
+			m.takeOver(t, r, m.replica(t), true)
+		case "cancel":
+			_, err := m.replica(t).Cancel(m.t.Context(), m.viewer(t, r), r.id)
+			require.NoError(t, err)
+			r.end(sqlc.AIResponseStatusCancelled, apperr.Cancelled)
+			m.abandon(r)
+		case "reply":
+			require.NoError(t, m.interfere("reply"))
+			m.interfered("reply")
+			m.abandon(r)
+		}
+	}
+	for _, reader := range m.readers {
+		switch {
+		case reader.of != r:
+		case reader.reader != nil:
+			m.readAnew(t, reader)
+		case !slices.Equal(reader.seen, r.log[:min(len(reader.seen), len(r.log))]):
+			// The id of a lost event says nothing once another one has its number.
+			reader.seen = nil
+		}
+	}
+	m.settle(t)
 }
 
 // finish lets everything come to its end, and checks that everybody has the same.

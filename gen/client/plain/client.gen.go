@@ -6119,7 +6119,7 @@ type ClientInterface interface {
 	// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
-	// in the ticket do not end it, and the ticket's `ai_mode` does not matter.
+	// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
@@ -6127,6 +6127,11 @@ type ClientInterface interface {
 	//   same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+	// `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+	// where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+	// off. The journal names the AI as the actor.
 	//
 	// While one of the same kind is being written in the ticket, the response is that one (`200`).
 	//
@@ -6140,7 +6145,7 @@ type ClientInterface interface {
 	// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
-	// in the ticket do not end it, and the ticket's `ai_mode` does not matter.
+	// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
@@ -6148,6 +6153,11 @@ type ClientInterface interface {
 	//   same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+	// `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+	// where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+	// off. The journal names the AI as the actor.
 	//
 	// While one of the same kind is being written in the ticket, the response is that one (`200`).
 	//
@@ -8310,7 +8320,7 @@ func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, params *Up
 // Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
-// in the ticket do not end it, and the ticket's `ai_mode` does not matter.
+// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
@@ -8318,6 +8328,11 @@ func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, params *Up
 //     same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+// `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+// where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+// off. The journal names the AI as the actor.
 //
 // While one of the same kind is being written in the ticket, the response is that one (`200`).
 //
@@ -8341,7 +8356,7 @@ func (c *Client) CreateAIRequestWithBody(ctx context.Context, ticketID TicketID,
 // Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
-// in the ticket do not end it, and the ticket's `ai_mode` does not matter.
+// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
@@ -8349,6 +8364,11 @@ func (c *Client) CreateAIRequestWithBody(ctx context.Context, ticketID TicketID,
 //     same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+// `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+// where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+// off. The journal names the AI as the actor.
 //
 // While one of the same kind is being written in the ticket, the response is that one (`200`).
 //
@@ -15931,7 +15951,7 @@ type ClientWithResponsesInterface interface {
 	// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
-	// in the ticket do not end it, and the ticket's `ai_mode` does not matter.
+	// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
@@ -15939,6 +15959,11 @@ type ClientWithResponsesInterface interface {
 	//   same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+	// `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+	// where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+	// off. The journal names the AI as the actor.
 	//
 	// While one of the same kind is being written in the ticket, the response is that one (`200`).
 	//
@@ -15952,7 +15977,7 @@ type ClientWithResponsesInterface interface {
 	// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
-	// in the ticket do not end it, and the ticket's `ai_mode` does not matter.
+	// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
@@ -15960,6 +15985,11 @@ type ClientWithResponsesInterface interface {
 	//   same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+	// `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+	// where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+	// off. The journal names the AI as the actor.
 	//
 	// While one of the same kind is being written in the ticket, the response is that one (`200`).
 	//
@@ -31163,7 +31193,7 @@ func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, tick
 // Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
-// in the ticket do not end it, and the ticket's `ai_mode` does not matter.
+// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
@@ -31171,6 +31201,11 @@ func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, tick
 //     same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+// `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+// where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+// off. The journal names the AI as the actor.
 //
 // While one of the same kind is being written in the ticket, the response is that one (`200`).
 //
@@ -31190,7 +31225,7 @@ func (c *ClientWithResponses) CreateAIRequestWithBodyWithResponse(ctx context.Co
 // Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
-// in the ticket do not end it, and the ticket's `ai_mode` does not matter.
+// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
@@ -31198,6 +31233,11 @@ func (c *ClientWithResponses) CreateAIRequestWithBodyWithResponse(ctx context.Co
 //     same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+// `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+// where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+// off. The journal names the AI as the actor.
 //
 // While one of the same kind is being written in the ticket, the response is that one (`200`).
 //

@@ -45,7 +45,7 @@ type Delta struct {
 	sent string // the data
 }
 
-// Reset means that the answer begins again, with the next Delta: clear what you have shown.
+// Reset says that the answer begins again, with the next Delta: clear what you have shown.
 type Reset struct {
 	// EventID is the event's id in the stream.
 	EventID string `json:"-"`
@@ -57,7 +57,7 @@ type Reset struct {
 	sent string // the data
 }
 
-// Done means that the answer is complete and stored as a message. It ends the stream.
+// Done says that the answer is complete and stored as a message. It ends the stream.
 type Done struct {
 	// EventID is the event's id in the stream.
 	EventID string `json:"-"`
@@ -75,7 +75,7 @@ type Done struct {
 	sent string // the data
 }
 
-// Ready means that a text that only staff may read is complete: a draft, which waits for review, or what staff asked the AI for. It
+// Ready says that a text that only staff may read is complete: a draft, which waits for review, or what staff asked the AI for. It
 // ends the stream, and is the error of AskAI and AnswerOf, as there is no message.
 type Ready struct {
 	// EventID is the event's id in the stream.
@@ -94,7 +94,7 @@ type Ready struct {
 	sent string // the data
 }
 
-// Failed means that there is no answer, and why. It ends the stream, and is the error of AskAI and AnswerOf. What was shown
+// Failed says that there is no answer, and why. It ends the stream, and is the error of AskAI and AnswerOf. What was shown
 // is not stored.
 type Failed struct {
 	// EventID is the event's id in the stream.
@@ -107,14 +107,16 @@ type Failed struct {
 	Code plain.AIFailureCode `json:"code"`
 	// Detail is what happened, for people.
 	Detail string `json:"detail"`
-	// Retryable reports whether asking again may succeed.
+	// Retryable says whether asking again may succeed.
 	Retryable bool `json:"retryable"`
 
 	sent string // the data
 }
 
-// Error means that there is a text, but no message.
-func (e Ready) Error() string { return fmt.Sprintf("support: AI response %s is for staff", e.AIResponseID) }
+// Error says that there is a text, but no message.
+func (e Ready) Error() string {
+	return fmt.Sprintf("support: AI response %s is for staff", e.AIResponseID)
+}
 
 // Error says why there is no answer.
 func (e Failed) Error() string { return fmt.Sprintf("support: no answer: %s: %s", e.Code, e.Detail) }

@@ -2,7 +2,6 @@ package assistant
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -11,7 +10,43 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/testing/storetest"
+	"github.com/supportbackend/support/internal/ticket"
 )
+
+// interfere is a human who replies, publishes the draft that waits for review, or takes the ticket over.
+func (m *machine) interfere(how string) (err error) {
+	switch how {
+	case "reply":
+		_, err = m.tickets.AddMessage(m.t.Context(), m.staff, m.ticketID, "I am on it.")
+	case "publish":
+		_, err = m.replicas[0].Publish(m.t.Context(), m.staff, m.model.pending().id, "You get it back.")
+	default:
+		_, err = m.tickets.Update(m.t.Context(), m.staff, m.ticketID, ticket.Change{AIMode: sqlc.AIModeOff}, anyVersion)
+	}
+	return err
+}
+
+// interfered tells the model of what interfere has done.
+func (m *machine) interfered(how string) {
+	switch how {
+	case "reply":
+		m.model.staffSays("I am on it.")
+	case "publish":
+		m.model.publish(m.model.pending(), "You get it back.")
+	default:
+		m.model.setMode(sqlc.AIModeOff)
+		m.model.modeBefore = ""
+	}
+}
+
+// untilWaiting waits until so many sessions wait for a lock in queries whose names begin so.
+func (m *machine) untilWaiting(t *rapid.T, query string, sessions int) {
+	m.until(t, query+" waits for its lock", func() bool {
+		return storetest.QueryInt(m.t, m.url, `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '-- name: ' || $1 || '%'`,
+			query) >= sessions
+	})
+}
 
 // holdCommit sends a token whose commit has to wait: nobody is given it before it is committed, nor if it never is.
 func (m *machine) holdCommit(t *rapid.T) {
@@ -35,7 +70,7 @@ func (m *machine) holdCommit(t *rapid.T) {
 		}
 		if cancel {
 			_, err = m.store.CancelAIResponse(ctx, sqlc.CancelAIResponseParams{
-				ID: r.id, ActorID: m.customer.ID, ActorKind: m.customer.Kind(),
+				ID: r.id, ActorID: m.staff.ID, ActorKind: m.staff.Kind(), Staff: true,
 			})
 		}
 		return err
@@ -54,6 +89,9 @@ func (m *machine) holdCommit(t *rapid.T) {
 // raceEnd lets a human and the end of an answer wait for the ticket at the same time, in either order: whoever comes first
 // wins.
 func (m *machine) raceEnd(t *rapid.T) {
+	if m.model.running() == nil && rapid.Bool().Draw(t, "replaces a draft") {
+		m.waiting(t)
+	}
 	r := m.running(t)
 	if m.plan(r.request).breaks {
 		return
@@ -62,9 +100,13 @@ func (m *machine) raceEnd(t *rapid.T) {
 		m.sendOne(t, r)
 		m.settle(t)
 	}
-	reply := rapid.Bool().Draw(t, "reply")
+	hows := []string{"reply", "turn off"}
+	if m.model.pending() != nil {
+		hows = []string{"publish", "reply", "turn off"}
+	}
+	how := rapid.SampledFrom(hows).Draw(t, "how")
 	human := make(chan error, 1)
-	first, second := func() { go func() { human <- m.interfere(reply) }() }, func() { m.simulator.Release(gateOf(r.request, r.sent)) }
+	first, second := func() { go func() { human <- m.interfere(how) }() }, func() { m.simulator.Release(gateOf(r.request, r.sent)) }
 	humanFirst := rapid.Bool().Draw(t, "human first")
 	if !humanFirst {
 		first, second = second, first
@@ -84,70 +126,25 @@ func (m *machine) raceEnd(t *rapid.T) {
 	})
 	require.NoError(t, err)
 	err = <-human
+	if time.Since(held) > modelLockWait && !apperr.Is(err, apperr.DBBusy) {
+		// The end may have waited for too long as well, and then it waits behind the human.
+		m.until(t, "the answer ends", func() bool { return m.row(t, r).Status != sqlc.AIResponseStatusStreaming })
+		humanFirst = m.row(t, r).ErrorCode != nil
+	}
 	switch {
 	case apperr.Is(err, apperr.DBBusy):
 		// On a machine this slow the human has waited for too long, and has done nothing.
 		m.model.complete(r)
-	case time.Since(held) > modelLockWait:
-		require.NoError(t, err)
-		// The end may have waited for too long as well, and then it waits behind the human.
-		m.until(t, "the answer ends", func() bool { return m.row(t, r).Status != sqlc.AIResponseStatusStreaming })
-		humanFirst = m.row(t, r).Status == sqlc.AIResponseStatusSuperseded
-		fallthrough
+	case how == "publish" && !humanFirst:
+		require.True(t, apperr.Is(err, apperr.NotInReview), "another draft has taken its place: %v", err)
+		m.model.complete(r)
 	default:
 		require.NoError(t, err)
 		if !humanFirst {
 			m.model.complete(r)
 		}
-		m.interfered(reply)
+		m.interfered(how)
 	}
 	m.untilLogged(t, r)
-	m.settle(t)
-}
-
-// loseEvents is a crash of the database that loses deltas, which do not wait for the disk, and what happens next.
-func (m *machine) loseEvents(t *rapid.T) {
-	r := m.running(t)
-	if r.unsafe() == 0 {
-		m.sendOne(t, r)
-		m.settle(t)
-	}
-	if r.unsafe() == 0 {
-		return
-	}
-	kept := len(r.log) - rapid.IntRange(1, r.unsafe()).Draw(t, "lost")
-	storetest.Exec(m.t, m.url, `
-		WITH lost AS (DELETE FROM ai_response_events WHERE ai_response_id = $1 AND seq > $2)
-		UPDATE ai_responses SET last_seq = $2 WHERE id = $1`, r.id, kept)
-	r.damaged = true
-	next := rapid.SampledFrom([]string{"send", "send", "freeze", "cancel", "reply"}).Draw(t, "next")
-	if next == "send" {
-		m.sendOne(t, r) // The owner puts back what was lost.
-	} else {
-		r.log = r.log[:kept]
-		switch next {
-		case "freeze":
-			m.takeOver(t, r, m.replica(t), true)
-		case "cancel":
-			_, err := m.replica(t).Cancel(m.t.Context(), m.customer, r.id)
-			require.NoError(t, err)
-			r.end(sqlc.AIResponseStatusCancelled, apperr.Cancelled)
-			m.abandon(r)
-		case "reply":
-			require.NoError(t, m.interfere(true))
-			m.interfered(true)
-			m.abandon(r)
-		}
-	}
-	for _, reader := range m.readers {
-		switch {
-		case reader.of != r:
-		case reader.reader != nil:
-			m.readAnew(t, reader)
-		case !slices.Equal(reader.seen, r.log[:min(len(reader.seen), len(r.log))]):
-			// The id of a lost event says nothing once another one has its number.
-			reader.seen = nil
-		}
-	}
 	m.settle(t)
 }
