@@ -118,7 +118,9 @@ func withNewEmail(_ *testing.T, _ world, body map[string]any) {
 	body["email"] = "new-" + uuid.NewString() + "@example.com"
 }
 
-func withNewName(_ *testing.T, _ world, body map[string]any) { body["name"] = "Macro " + uuid.NewString() }
+func withNewName(_ *testing.T, _ world, body map[string]any) {
+	body["name"] = "Macro " + uuid.NewString()
+}
 
 func withEmail(_ *testing.T, w world, body map[string]any) { body["email"] = w.email }
 
