@@ -6118,7 +6118,8 @@ type ClientInterface interface {
 	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+	// does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
@@ -6126,6 +6127,10 @@ type ClientInterface interface {
 	//   the same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+	// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+	// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 	//
 	// While one of the kind is being written in the ticket, that one is returned (`200`).
 	//
@@ -6139,7 +6144,8 @@ type ClientInterface interface {
 	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+	// does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
@@ -6147,6 +6153,10 @@ type ClientInterface interface {
 	//   the same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+	// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+	// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 	//
 	// While one of the kind is being written in the ticket, that one is returned (`200`).
 	//
@@ -8310,7 +8320,8 @@ func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, params *Up
 // Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+// does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
@@ -8318,6 +8329,10 @@ func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, params *Up
 //     the same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 //
 // While one of the kind is being written in the ticket, that one is returned (`200`).
 //
@@ -8341,7 +8356,8 @@ func (c *Client) CreateAIRequestWithBody(ctx context.Context, ticketID TicketID,
 // Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+// does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
@@ -8349,6 +8365,10 @@ func (c *Client) CreateAIRequestWithBody(ctx context.Context, ticketID TicketID,
 //     the same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 //
 // While one of the kind is being written in the ticket, that one is returned (`200`).
 //
@@ -15932,7 +15952,8 @@ type ClientWithResponsesInterface interface {
 	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+	// does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
@@ -15940,6 +15961,10 @@ type ClientWithResponsesInterface interface {
 	//   the same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+	// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+	// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 	//
 	// While one of the kind is being written in the ticket, that one is returned (`200`).
 	//
@@ -15953,7 +15978,8 @@ type ClientWithResponsesInterface interface {
 	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+	// does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
@@ -15961,6 +15987,10 @@ type ClientWithResponsesInterface interface {
 	//   the same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+	// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+	// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 	//
 	// While one of the kind is being written in the ticket, that one is returned (`200`).
 	//
@@ -31165,7 +31195,8 @@ func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, tick
 // Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+// does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
@@ -31173,6 +31204,10 @@ func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, tick
 //     the same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 //
 // While one of the kind is being written in the ticket, that one is returned (`200`).
 //
@@ -31192,7 +31227,8 @@ func (c *ClientWithResponses) CreateAIRequestWithBodyWithResponse(ctx context.Co
 // Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+// does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
@@ -31200,6 +31236,10 @@ func (c *ClientWithResponses) CreateAIRequestWithBodyWithResponse(ctx context.Co
 //     the same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 //
 // While one of the kind is being written in the ticket, that one is returned (`200`).
 //
