@@ -6577,7 +6577,8 @@ type ClientInterface interface {
 	// PutCustomerWithBody Name a customer
 	//
 	// Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-	// not see it. Only the customer's own service may set it: everybody else gets `404`. The
+	// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own
+	// service may set it: everybody else gets `404`. The
 	// account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 	//
 	// Takes any type of body and a specified content type.
@@ -6588,7 +6589,8 @@ type ClientInterface interface {
 	// PutCustomer Name a customer
 	//
 	// Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-	// not see it. Only the customer's own service may set it: everybody else gets `404`. The
+	// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own
+	// service may set it: everybody else gets `404`. The
 	// account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 	//
 	// Takes a body of the `application/json` content type.
@@ -9118,7 +9120,8 @@ func (c *Client) UpdateUser(ctx context.Context, userID UserID, body UpdateUserJ
 // PutCustomerWithBody Name a customer
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: everybody else gets `404`. The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own
+// service may set it: everybody else gets `404`. The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 //
 // Takes any type of body and a specified content type.
@@ -9139,7 +9142,8 @@ func (c *Client) PutCustomerWithBody(ctx context.Context, userID UserID, content
 // PutCustomer Name a customer
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: everybody else gets `404`. The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own
+// service may set it: everybody else gets `404`. The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 //
 // Takes a body of the `application/json` content type.
@@ -16437,7 +16441,8 @@ type ClientWithResponsesInterface interface {
 	// PutCustomerWithBodyWithResponse Name a customer
 	//
 	// Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-	// not see it. Only the customer's own service may set it: everybody else gets `404`. The
+	// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own
+	// service may set it: everybody else gets `404`. The
 	// account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16448,7 +16453,8 @@ type ClientWithResponsesInterface interface {
 	// PutCustomerWithResponse Name a customer
 	//
 	// Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-	// not see it. Only the customer's own service may set it: everybody else gets `404`. The
+	// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own
+	// service may set it: everybody else gets `404`. The
 	// account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -31883,7 +31889,8 @@ func (c *ClientWithResponses) UpdateUserWithResponse(ctx context.Context, userID
 // PutCustomerWithBodyWithResponse Name a customer
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: everybody else gets `404`. The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own
+// service may set it: everybody else gets `404`. The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -31900,7 +31907,8 @@ func (c *ClientWithResponses) PutCustomerWithBodyWithResponse(ctx context.Contex
 // PutCustomerWithResponse Name a customer
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: everybody else gets `404`. The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own
+// service may set it: everybody else gets `404`. The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).

@@ -86,7 +86,7 @@ var operations = map[string]usage{
 	"getReportSummary": {refusals: []int{http.StatusBadRequest}}, // There is no such day, or there are too many.
 	"putSLATargets":    {refusals: []int{http.StatusPreconditionFailed}},
 
-	"createMessage":      {refusals: []int{http.StatusConflict, http.StatusPreconditionFailed}},
+	"createMessage":      {refusals: []int{http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity}}, // The client_id may be taken.
 	"putMessageFeedback": {only: onlyCustomer},
 
 	"createAIResponse":  {example: "plain", refusals: []int{http.StatusConflict}},
