@@ -187,7 +187,7 @@ func TestCustomersKeepTheAnswerThatADraftMayReplace(t *testing.T) {
 	t.Parallel()
 	s := apitest.New(t, apitest.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
-	d := &draftDesk{Server: s, customer: customer, agent: agent, ticket: customer.NewTicket(t)}
+	d := struct{ ticket client.Ticket }{customer.NewTicket(t)}
 	answer := customer.Stream(t, d.ticket.ID).ReadAll().Done
 	setAIMode(t, agent, d.ticket.ID, client.AIModeDraft)
 	draft := agent.Regenerate(t, d.ticket.ID).ID
