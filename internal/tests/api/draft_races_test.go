@@ -159,7 +159,9 @@ func TestNothingOfADraftOutlivesErasure(t *testing.T) {
 		d, id := desk.withDraft(t, "A canary draft.")
 		published := make(chan int, 1)
 		path := "/ai-responses/" + id.String() + "/publish"
-		go func() { published <- d.agent.Do(t, http.MethodPost, path, `{"content":"A canary edit."}`, jsonType).Status }()
+		go func() {
+			published <- d.agent.Do(t, http.MethodPost, path, `{"content":"A canary edit."}`, jsonType).Status
+		}()
 		require.Equal(t, http.StatusNoContent, erase(t, admin, d.customer.ID))
 		require.Contains(t, []int{http.StatusCreated, http.StatusConflict, http.StatusNotFound}, <-published)
 		requireNowhere(t, d.Server, "A canary")
