@@ -1043,7 +1043,7 @@ func (s *Support) PublishPrompt(ctx context.Context, promptID PromptID, options 
 // Name a customer.
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 func (s *Support) PutCustomer(ctx context.Context, userID UserID, body PutCustomerRequest, options ...CallOption) (*Customer, error) {
 	return call[Customer](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {

@@ -6580,7 +6580,7 @@ type ClientInterface interface {
 	// PutCustomerWithBody Name a customer
 	//
 	// Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-	// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+	// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
 	// account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 	//
 	// Takes any type of body and a specified content type.
@@ -6591,7 +6591,7 @@ type ClientInterface interface {
 	// PutCustomer Name a customer
 	//
 	// Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-	// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+	// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
 	// account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 	//
 	// Takes a body of the `application/json` content type.
@@ -9122,7 +9122,7 @@ func (c *Client) UpdateUser(ctx context.Context, userID UserID, body UpdateUserJ
 // PutCustomerWithBody Name a customer
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 //
 // Takes any type of body and a specified content type.
@@ -9143,7 +9143,7 @@ func (c *Client) PutCustomerWithBody(ctx context.Context, userID UserID, content
 // PutCustomer Name a customer
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 //
 // Takes a body of the `application/json` content type.
@@ -16442,7 +16442,7 @@ type ClientWithResponsesInterface interface {
 	// PutCustomerWithBodyWithResponse Name a customer
 	//
 	// Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-	// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+	// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
 	// account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16453,7 +16453,7 @@ type ClientWithResponsesInterface interface {
 	// PutCustomerWithResponse Name a customer
 	//
 	// Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-	// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+	// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
 	// account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -31889,7 +31889,7 @@ func (c *ClientWithResponses) UpdateUserWithResponse(ctx context.Context, userID
 // PutCustomerWithBodyWithResponse Name a customer
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -31906,7 +31906,7 @@ func (c *ClientWithResponses) PutCustomerWithBodyWithResponse(ctx context.Contex
 // PutCustomerWithResponse Name a customer
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
