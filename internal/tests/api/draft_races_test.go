@@ -50,7 +50,8 @@ func (d *draftDesk) withDraft(t *testing.T, text string) (*draftDesk, uuid.UUID)
 	next.ticket = next.customer.NewTicket(t)
 	next.customer.Say(t, next.ticket.ID, "When do I get my money back?")
 	require.NoError(t, d.Simulator.Enqueue(groqsim.Script{Deltas: []string{text}}))
-	return next, next.draft(t)
+	id := next.draft(t)
+	return next, id
 }
 
 func (d *draftDesk) post(t *testing.T, path, body string) int {
@@ -63,7 +64,7 @@ func (d *draftDesk) patch(t *testing.T, body string) int {
 	return d.agent.Do(t, http.MethodPatch, "/tickets/"+d.ticket.ID.String(), body, jsonType).Status
 }
 
-func TestOneWinsOverADraft(t *testing.T) {
+func TestOneWinsOverADraft(t *testing.T) { //nolint:tparallel // The races share a server, one after the other.
 	t.Parallel()
 	desk := newDraftDesk(t)
 	inTicket := func(path, body string) func(*testing.T, *draftDesk, uuid.UUID) int {
@@ -110,7 +111,7 @@ func TestOneWinsOverADraft(t *testing.T) {
 	} {
 		for _, publishedFirst := range []bool{true, false} {
 			order := map[bool]string{true: "after", false: "before"}[publishedFirst]
-			t.Run(name+" "+order, func(t *testing.T) {
+			t.Run(name+" "+order, func(t *testing.T) { //nolint:paralleltest // See above.
 				d, id := desk.withDraft(t, "You get it back on Monday.")
 				if name == "close" {
 					d.agent.SetStatus(t, d.ticket.ID, client.TicketStatusResolved)
@@ -157,7 +158,10 @@ func TestNothingOfADraftOutlivesErasure(t *testing.T) {
 	for range 10 {
 		d, id := desk.withDraft(t, "A canary draft.")
 		published := make(chan int, 1)
-		go func() { published <- d.publish(t, id, "A canary edit.").StatusCode() }()
+		path := "/ai-responses/" + id.String() + "/publish"
+		go func() {
+			published <- d.agent.Do(t, http.MethodPost, path, `{"content":"A canary edit."}`, jsonType).Status
+		}()
 		require.Equal(t, http.StatusNoContent, erase(t, admin, d.customer.ID))
 		require.Contains(t, []int{http.StatusCreated, http.StatusConflict, http.StatusNotFound}, <-published)
 		requireNowhere(t, d.Server, "A canary")

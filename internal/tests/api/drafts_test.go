@@ -187,14 +187,14 @@ func TestCustomersKeepTheAnswerThatADraftMayReplace(t *testing.T) {
 	t.Parallel()
 	s := apitest.New(t, apitest.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
-	d := &draftDesk{Server: s, customer: customer, agent: agent, ticket: customer.NewTicket(t)}
-	answer := customer.Stream(t, d.ticket.ID).ReadAll().Done
-	setAIMode(t, agent, d.ticket.ID, client.AIModeDraft)
-	draft := agent.Regenerate(t, d.ticket.ID).ID
+	ticket := customer.NewTicket(t)
+	answer := customer.Stream(t, ticket.ID).ReadAll().Done
+	setAIMode(t, agent, ticket.ID, client.AIModeDraft)
+	draft := agent.Regenerate(t, ticket.ID).ID
 	getComplete(t, agent, draft)
 	for range 2 {
-		require.Equal(t, answer.Message.ID, customer.Stream(t, d.ticket.ID).ReadAll().Done.Message.ID)
-		got := customer.Ask(t, d.ticket.ID, client.CreateAIResponseRequest{Regenerate: true})
+		require.Equal(t, answer.Message.ID, customer.Stream(t, ticket.ID).ReadAll().Done.Message.ID)
+		got := customer.Ask(t, ticket.ID, client.CreateAIResponseRequest{Regenerate: true})
 		apitest.RequireProblem(t, got.StatusCode(), got.Body, http.StatusConflict, client.ProblemCodeAIInReview)
 		discarded, err := agent.DiscardAIResponseWithResponse(t.Context(), draft, nil)
 		require.NoError(t, err)

@@ -98,7 +98,7 @@ func TestNewTicketsAreOnlyLookedAtWhereThatIsTheRule(t *testing.T) {
 	}
 }
 
-func TestTheAIChangesNothingThatStaffHaveDecided(t *testing.T) {
+func TestTheAIChangesNothingThatStaffHaveDecided(t *testing.T) { //nolint:tparallel // The subtests share a server, one after the other.
 	t.Parallel()
 	s := apitest.New(t, apitest.Options{Triage: assistant.TriageApply})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
@@ -106,7 +106,7 @@ func TestTheAIChangesNothingThatStaffHaveDecided(t *testing.T) {
 		"priority": `{"priority":"normal"}`, "tags": `{"tags":["vip"]}`, "mode": `{"ai_mode":"auto"}`, "close": "", "hand-off": "",
 	} {
 		for _, asked := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, asked %t", name, asked), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, asked %t", name, asked), func(t *testing.T) { //nolint:paralleltest // See above.
 				ticket := customer.NewTicket(t)
 				before := len(s.Simulator.Requests())
 				if asked {
