@@ -2,7 +2,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { ApplyAiResponseData, ApplyAiResponseErrors, ApplyAiResponseResponses, CancelAiResponseData, CancelAiResponseErrors, CancelAiResponseResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CountStaffTicketsData, CountStaffTicketsErrors, CountStaffTicketsResponses, CreateAiRequestData, CreateAiRequestErrors, CreateAiRequestResponses, CreateAiResponseData, CreateAiResponseErrors, CreateAiResponseResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateMessageData, CreateMessageErrors, CreateMessageResponses, CreateNoteData, CreateNoteErrors, CreateNoteResponses, CreatePromptData, CreatePromptErrors, CreatePromptResponses, CreateStreamTokenData, CreateStreamTokenErrors, CreateStreamTokenResponses, CreateTeamData, CreateTeamErrors, CreateTeamResponses, CreateTicketData, CreateTicketErrors, CreateTicketResponses, CreateUserData, CreateUserErrors, CreateUserResponses, CreateWebhookData, CreateWebhookErrors, CreateWebhookResponses, DeleteTeamData, DeleteTeamErrors, DeleteTeamResponses, DeleteUserDataData, DeleteUserDataErrors, DeleteUserDataResponses, DeleteWebhookData, DeleteWebhookErrors, DeleteWebhookResponses, DiscardAiResponseData, DiscardAiResponseErrors, DiscardAiResponseResponses, EndSessionData, EndSessionErrors, EndSessionResponses, GetAiResponseData, GetAiResponseErrors, GetAiResponseResponses, GetLivenessData, GetLivenessErrors, GetLivenessResponses, GetMeData, GetMeErrors, GetMeResponses, GetMessageFeedbackData, GetMessageFeedbackErrors, GetMessageFeedbackResponses, GetPromptData, GetPromptErrors, GetPromptResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetReportSummaryData, GetReportSummaryErrors, GetReportSummaryResponses, GetSlaTargetsData, GetSlaTargetsErrors, GetSlaTargetsResponses, GetTeamData, GetTeamErrors, GetTeamResponses, GetTicketData, GetTicketErrors, GetTicketResponses, GetTimelineData, GetTimelineErrors, GetTimelineResponses, GetUserData, GetUserErrors, GetUserResponses, GetWebhookData, GetWebhookDeliveryData, GetWebhookDeliveryErrors, GetWebhookDeliveryResponses, GetWebhookErrors, GetWebhookResponses, HandOffTicketData, HandOffTicketErrors, HandOffTicketResponses, ListAiResponseEventsData, ListAiResponseEventsErrors, ListAiResponseEventsResponses, ListAiResponsesData, ListAiResponsesErrors, ListAiResponsesResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListPromptsData, ListPromptsErrors, ListPromptsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListStaffTicketsData, ListStaffTicketsErrors, ListStaffTicketsResponses, ListTeamsData, ListTeamsErrors, ListTeamsResponses, ListTicketsData, ListTicketsErrors, ListTicketsResponses, ListUiMessagesData, ListUiMessagesErrors, ListUiMessagesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ListWebhookDeliveriesData, ListWebhookDeliveriesErrors, ListWebhookDeliveriesResponses, ListWebhooksData, ListWebhooksErrors, ListWebhooksResponses, LogInData, LogInErrors, LogInResponses, LogOutData, LogOutErrors, LogOutResponses, MergeTicketData, MergeTicketErrors, MergeTicketResponses, PreviewPromptData, PreviewPromptErrors, PreviewPromptResponses, PublishAiResponseData, PublishAiResponseErrors, PublishAiResponseResponses, PublishPromptData, PublishPromptErrors, PublishPromptResponses, PutCustomerData, PutCustomerErrors, PutCustomerResponses, PutMessageFeedbackData, PutMessageFeedbackErrors, PutMessageFeedbackResponses, PutSlaTargetsData, PutSlaTargetsErrors, PutSlaTargetsResponses, RedactMessageData, RedactMessageErrors, RedactMessageResponses, RedeliverWebhookData, RedeliverWebhookErrors, RedeliverWebhookResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, ReplayWebhookData, ReplayWebhookErrors, ReplayWebhookResponses, ResumeUiStreamData, ResumeUiStreamErrors, ResumeUiStreamResponse, ResumeUiStreamResponses, ResumeUiStreamV7Data, ResumeUiStreamV7Errors, ResumeUiStreamV7Response, ResumeUiStreamV7Responses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RotateWebhookSecretData, RotateWebhookSecretErrors, RotateWebhookSecretResponses, RunAguiData, RunAguiErrors, RunAguiResponse, RunAguiResponses, SearchTicketsData, SearchTicketsErrors, SearchTicketsResponses, SendUiMessageData, SendUiMessageErrors, SendUiMessageResponse, SendUiMessageResponses, SendUiMessageV7Data, SendUiMessageV7Errors, SendUiMessageV7Response, SendUiMessageV7Responses, SignUpData, SignUpErrors, SignUpResponses, StopUiStreamData, StopUiStreamErrors, StopUiStreamResponses, StreamAiResponseByIdData, StreamAiResponseByIdErrors, StreamAiResponseByIdResponse, StreamAiResponseByIdResponses, StreamAiResponseData, StreamAiResponseErrors, StreamAiResponseResponse, StreamAiResponseResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, TestWebhookData, TestWebhookErrors, TestWebhookResponses, UpdatePromptData, UpdatePromptErrors, UpdatePromptResponses, UpdateTeamData, UpdateTeamErrors, UpdateTeamResponses, UpdateTicketData, UpdateTicketErrors, UpdateTicketResponses, UpdateTicketsData, UpdateTicketsErrors, UpdateTicketsResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, UpdateWebhookData, UpdateWebhookErrors, UpdateWebhookResponses, WithdrawPromptData, WithdrawPromptErrors, WithdrawPromptResponses } from './types.gen.js';
+import type { ApplyAiResponseData, ApplyAiResponseErrors, ApplyAiResponseResponses, ApplyMacroData, ApplyMacroErrors, ApplyMacroResponses, CancelAiResponseData, CancelAiResponseErrors, CancelAiResponseResponses, ChangePasswordData, ChangePasswordErrors, ChangePasswordResponses, CountStaffTicketsData, CountStaffTicketsErrors, CountStaffTicketsResponses, CreateAiRequestData, CreateAiRequestErrors, CreateAiRequestResponses, CreateAiResponseData, CreateAiResponseErrors, CreateAiResponseResponses, CreateApiKeyData, CreateApiKeyErrors, CreateApiKeyResponses, CreateMacroData, CreateMacroErrors, CreateMacroResponses, CreateMessageData, CreateMessageErrors, CreateMessageResponses, CreateNoteData, CreateNoteErrors, CreateNoteResponses, CreatePromptData, CreatePromptErrors, CreatePromptResponses, CreateStreamTokenData, CreateStreamTokenErrors, CreateStreamTokenResponses, CreateTeamData, CreateTeamErrors, CreateTeamResponses, CreateTicketData, CreateTicketErrors, CreateTicketResponses, CreateUserData, CreateUserErrors, CreateUserResponses, CreateWebhookData, CreateWebhookErrors, CreateWebhookResponses, DeleteMacroData, DeleteMacroErrors, DeleteMacroResponses, DeleteTeamData, DeleteTeamErrors, DeleteTeamResponses, DeleteUserDataData, DeleteUserDataErrors, DeleteUserDataResponses, DeleteWebhookData, DeleteWebhookErrors, DeleteWebhookResponses, DiscardAiResponseData, DiscardAiResponseErrors, DiscardAiResponseResponses, EndSessionData, EndSessionErrors, EndSessionResponses, GetAiResponseData, GetAiResponseErrors, GetAiResponseResponses, GetLivenessData, GetLivenessErrors, GetLivenessResponses, GetMacroData, GetMacroErrors, GetMacroResponses, GetMeData, GetMeErrors, GetMeResponses, GetMessageFeedbackData, GetMessageFeedbackErrors, GetMessageFeedbackResponses, GetPromptData, GetPromptErrors, GetPromptResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetReportSummaryData, GetReportSummaryErrors, GetReportSummaryResponses, GetSlaTargetsData, GetSlaTargetsErrors, GetSlaTargetsResponses, GetTeamData, GetTeamErrors, GetTeamResponses, GetTicketData, GetTicketErrors, GetTicketResponses, GetTimelineData, GetTimelineErrors, GetTimelineResponses, GetUserData, GetUserErrors, GetUserResponses, GetWebhookData, GetWebhookDeliveryData, GetWebhookDeliveryErrors, GetWebhookDeliveryResponses, GetWebhookErrors, GetWebhookResponses, HandOffTicketData, HandOffTicketErrors, HandOffTicketResponses, ListAiResponseEventsData, ListAiResponseEventsErrors, ListAiResponseEventsResponses, ListAiResponsesData, ListAiResponsesErrors, ListAiResponsesResponses, ListApiKeysData, ListApiKeysErrors, ListApiKeysResponses, ListEventsData, ListEventsErrors, ListEventsResponses, ListMacrosData, ListMacrosErrors, ListMacrosResponses, ListMessagesData, ListMessagesErrors, ListMessagesResponses, ListPromptsData, ListPromptsErrors, ListPromptsResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, ListStaffTicketsData, ListStaffTicketsErrors, ListStaffTicketsResponses, ListTeamsData, ListTeamsErrors, ListTeamsResponses, ListTicketsData, ListTicketsErrors, ListTicketsResponses, ListUiMessagesData, ListUiMessagesErrors, ListUiMessagesResponses, ListUsersData, ListUsersErrors, ListUsersResponses, ListWebhookDeliveriesData, ListWebhookDeliveriesErrors, ListWebhookDeliveriesResponses, ListWebhooksData, ListWebhooksErrors, ListWebhooksResponses, LogInData, LogInErrors, LogInResponses, LogOutData, LogOutErrors, LogOutResponses, MergeTicketData, MergeTicketErrors, MergeTicketResponses, PreviewMacroData, PreviewMacroErrors, PreviewMacroResponses, PreviewPromptData, PreviewPromptErrors, PreviewPromptResponses, PublishAiResponseData, PublishAiResponseErrors, PublishAiResponseResponses, PublishPromptData, PublishPromptErrors, PublishPromptResponses, PutCustomerData, PutCustomerErrors, PutCustomerResponses, PutMessageFeedbackData, PutMessageFeedbackErrors, PutMessageFeedbackResponses, PutSlaTargetsData, PutSlaTargetsErrors, PutSlaTargetsResponses, RedactMessageData, RedactMessageErrors, RedactMessageResponses, RedactTicketData, RedactTicketErrors, RedactTicketResponses, RedeliverWebhookData, RedeliverWebhookErrors, RedeliverWebhookResponses, RefreshSessionData, RefreshSessionErrors, RefreshSessionResponses, ReplayWebhookData, ReplayWebhookErrors, ReplayWebhookResponses, ResumeUiStreamData, ResumeUiStreamErrors, ResumeUiStreamResponse, ResumeUiStreamResponses, ResumeUiStreamV7Data, ResumeUiStreamV7Errors, ResumeUiStreamV7Response, ResumeUiStreamV7Responses, RevokeApiKeyData, RevokeApiKeyErrors, RevokeApiKeyResponses, RotateWebhookSecretData, RotateWebhookSecretErrors, RotateWebhookSecretResponses, RunAguiData, RunAguiErrors, RunAguiResponse, RunAguiResponses, SearchTicketsData, SearchTicketsErrors, SearchTicketsResponses, SendUiMessageData, SendUiMessageErrors, SendUiMessageResponse, SendUiMessageResponses, SendUiMessageV7Data, SendUiMessageV7Errors, SendUiMessageV7Response, SendUiMessageV7Responses, SignUpData, SignUpErrors, SignUpResponses, StopUiStreamData, StopUiStreamErrors, StopUiStreamResponses, StreamAiResponseByIdData, StreamAiResponseByIdErrors, StreamAiResponseByIdResponse, StreamAiResponseByIdResponses, StreamAiResponseData, StreamAiResponseErrors, StreamAiResponseResponse, StreamAiResponseResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponse, StreamEventsResponses, TestWebhookData, TestWebhookErrors, TestWebhookResponses, UpdateMacroData, UpdateMacroErrors, UpdateMacroResponses, UpdatePromptData, UpdatePromptErrors, UpdatePromptResponses, UpdateTeamData, UpdateTeamErrors, UpdateTeamResponses, UpdateTicketData, UpdateTicketErrors, UpdateTicketResponses, UpdateTicketsData, UpdateTicketsErrors, UpdateTicketsResponses, UpdateUserData, UpdateUserErrors, UpdateUserResponses, UpdateWebhookData, UpdateWebhookErrors, UpdateWebhookResponses, WithdrawPromptData, WithdrawPromptErrors, WithdrawPromptResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -25,10 +25,10 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
  * it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
  * that is easy to guess is refused (`422 weak_password`).
  *
- * Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
- * `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
+ * Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
+ * /users` makes accounts of staff, `support admin create` the first one.
  *
- * Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+ * A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
  *
  */
 export const signUp = <ThrowOnError extends boolean = false>(options: Options<SignUpData, ThrowOnError>) => (options.client ?? client).post<SignUpResponses, SignUpErrors, ThrowOnError>({
@@ -47,10 +47,10 @@ export const signUp = <ThrowOnError extends boolean = false>(options: Options<Si
  * form (RFC 6749, section 4.3.2, with the address as `username`) is accepted too, so that the Authorize button of
  * an API explorer works.
  *
- * An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
- * its time. An account has 1000 sessions at most; a further one ends the oldest.
+ * The responses for an unknown address, a disabled account and a wrong password are the same, and take the same
+ * time. An account has at most 1,000 sessions; one more ends the oldest.
  *
- * Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+ * The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
  *
  */
 export const logIn = <ThrowOnError extends boolean = false>(options: Options<LogInData, ThrowOnError>) => (options.client ?? client).post<LogInResponses, LogInErrors, ThrowOnError>({
@@ -68,17 +68,17 @@ export const logIn = <ThrowOnError extends boolean = false>(options: Options<Log
  * Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
  * refreshed for 7 days ends, and any session ends 30 days after its log-in.
  *
- * A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
- * within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+ * A refresh token works once: keep the one in the response. If the response was lost, send the same token again
+ * within the 7 days that it is valid: as long as nobody has used the token in that response, you get another one,
  * and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
  * session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
  * ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
  * (`429 rate_limited`).
  *
  * Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
- * nobody else has done so meanwhile, and store the new token before the lock is released.
+ * nobody else has in the meantime, and store the new token before you release the lock.
  *
- * Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+ * The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
  *
  */
 export const refreshSession = <ThrowOnError extends boolean = false>(options: Options<RefreshSessionData, ThrowOnError>) => (options.client ?? client).post<RefreshSessionResponses, RefreshSessionErrors, ThrowOnError>({
@@ -108,7 +108,7 @@ export const logOut = <ThrowOnError extends boolean = false>(options?: Options<L
 /**
  * List your sessions
  *
- * Your account's sessions that have not ended, the one that began last first.
+ * Your account's open sessions, newest first.
  */
 export const listSessions = <ThrowOnError extends boolean = false>(options?: Options<ListSessionsData, ThrowOnError>) => (options?.client ?? client).get<ListSessionsResponses, ListSessionsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
@@ -146,10 +146,10 @@ export const getMe = <ThrowOnError extends boolean = false>(options?: Options<Ge
 /**
  * Change your password
  *
- * Replaces your account's password and ends all its sessions but the caller's own. A wrong current password answers
- * `401 invalid_credentials`.
+ * Changes your account's password and ends all its sessions but the caller's own. For a wrong current password the
+ * response is `401 invalid_credentials`.
  *
- * Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
+ * A second request changes nothing: the response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
  *
  */
 export const changePassword = <ThrowOnError extends boolean = false>(options: Options<ChangePasswordData, ThrowOnError>) => (options.client ?? client).post<ChangePasswordResponses, ChangePasswordErrors, ThrowOnError>({
@@ -176,10 +176,10 @@ export const listUsers = <ThrowOnError extends boolean = false>(options?: Option
 /**
  * Create an account with any role
  *
- * Creates an account, for staff too. Its role is `user` when none is given. The rules for the e-mail address and the
+ * Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
  * password are those of `POST /auth/signup`.
  *
- * Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+ * A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
  *
  */
 export const createUser = <ThrowOnError extends boolean = false>(options: Options<CreateUserData, ThrowOnError>) => (options.client ?? client).post<CreateUserResponses, CreateUserErrors, ThrowOnError>({
@@ -210,11 +210,14 @@ export const getUser = <ThrowOnError extends boolean = false>(options: Options<G
 });
 
 /**
- * Change a role, disable or enable an account
+ * Change a role or a name, disable or enable an account
  *
- * Changes an account's role, or disables or enables it. Every change ends the access tokens that the account has,
- * within a second on every server; a client gets one with the new role by `POST /auth/refresh`. Disabling an account
- * ends its sessions too, and nobody can log in to it. The last enabled administrator stays one: `409 last_admin`.
+ * Changes an account's role, or the name that its messages show, or disables or enables it. A new role, disabling and
+ * enabling end the account's access tokens within a second on every server; a client gets one with the new role from
+ * `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
+ * administrator cannot be changed: `409 last_admin`.
+ *
+ * Customers see the names of the agents who write to them, and nothing else of their accounts.
  *
  */
 export const updateUser = <ThrowOnError extends boolean = false>(options: Options<UpdateUserData, ThrowOnError>) => (options.client ?? client).patch<UpdateUserResponses, UpdateUserErrors, ThrowOnError>({
@@ -231,12 +234,12 @@ export const updateUser = <ThrowOnError extends boolean = false>(options: Option
  * Erase everything of a customer
  *
  * Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
- * and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
- * that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
+ * and ratings, sessions, remembered responses, and the names and ids that services gave them. What remains is an
+ * account without a name, and journal entries with types and times, but without content. You cannot undo this.
  *
- * When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
- * rest goes within minutes, also if the server restarts. Erasing somebody again erases what has come since. `404` for the
- * accounts of staff and services: take their role first.
+ * When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
+ * the rest within minutes, even if it restarts. Erasing a customer again erases what was added since. Accounts of
+ * staff and services get `404`: take their role away first.
  *
  */
 export const deleteUserData = <ThrowOnError extends boolean = false>(options: Options<DeleteUserDataData, ThrowOnError>) => (options.client ?? client).delete<DeleteUserDataResponses, DeleteUserDataErrors, ThrowOnError>({
@@ -249,7 +252,8 @@ export const deleteUserData = <ThrowOnError extends boolean = false>(options: Op
  * Name a customer
  *
  * Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
- * not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+ * not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own
+ * service may set it: everybody else gets `404`. The
  * account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
  *
  */
@@ -270,7 +274,7 @@ export const putCustomer = <ThrowOnError extends boolean = false>(options: Optio
 /**
  * List API keys
  *
- * All API keys, newest first, also those that have expired or were revoked. The keys themselves are not stored.
+ * All API keys, newest first, including expired and revoked ones. The server does not store the keys themselves.
  */
 export const listAPIKeys = <ThrowOnError extends boolean = false>(options?: Options<ListApiKeysData, ThrowOnError>) => (options?.client ?? client).get<ListApiKeysResponses, ListApiKeysErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
@@ -284,12 +288,12 @@ export const listAPIKeys = <ThrowOnError extends boolean = false>(options?: Opti
  * Creates an API key for a service. The response is the only place where the key is shown.
  *
  * Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
- * With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
- * key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
+ * With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
+ * create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
  * service, not to its key.
  *
- * Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
- * `Idempotency-Key` has no effect here.
+ * A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+ * cannot return them again: `Idempotency-Key` has no effect here.
  *
  */
 export const createAPIKey = <ThrowOnError extends boolean = false>(options: Options<CreateApiKeyData, ThrowOnError>) => (options.client ?? client).post<CreateApiKeyResponses, CreateApiKeyErrors, ThrowOnError>({
@@ -329,14 +333,15 @@ export const listWebhooks = <ThrowOnError extends boolean = false>(options?: Opt
 /**
  * Create a webhook
  *
- * Sends what happens on the desk to a URL, from now on. The section [Webhooks](#section/Webhooks) says what is sent and how
- * to verify it. The response is the only place where the secret is shown.
+ * Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+ * [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
  *
- * The URL must be `https` and lead to a public address on port 80, 443 or one from 1024 on. A server may allow private
- * networks, and `http` to them, by its setting `SUPPORT_WEBHOOK_ALLOW`. At most 100 webhooks may exist.
+ * The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
+ * `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
+ * webhooks.
  *
- * Sent twice, it makes two webhooks; delete the one whose response was lost. Secrets are never given out again:
- * `Idempotency-Key` has no effect here.
+ * A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+ * again: `Idempotency-Key` has no effect here.
  *
  */
 export const createWebhook = <ThrowOnError extends boolean = false>(options: Options<CreateWebhookData, ThrowOnError>) => (options.client ?? client).post<CreateWebhookResponses, CreateWebhookErrors, ThrowOnError>({
@@ -352,7 +357,7 @@ export const createWebhook = <ThrowOnError extends boolean = false>(options: Opt
 /**
  * Delete a webhook
  *
- * Ends a webhook and forgets its deliveries. One that is being sent at the moment may still arrive.
+ * Deletes a webhook and its deliveries. One that the server is sending right now may still arrive.
  */
 export const deleteWebhook = <ThrowOnError extends boolean = false>(options: Options<DeleteWebhookData, ThrowOnError>) => (options.client ?? client).delete<DeleteWebhookResponses, DeleteWebhookErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
@@ -374,8 +379,8 @@ export const getWebhook = <ThrowOnError extends boolean = false>(options: Option
 /**
  * Change, pause or enable a webhook
  *
- * Changes what the body names. A paused webhook keeps its deliveries until it goes on. `paused: false` also enables a
- * webhook that was disabled: it goes on with the deliveries that it has, and
+ * Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
+ * webhook that was disabled: it resumes with the deliveries that it has, and
  * `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
  *
  */
@@ -392,9 +397,9 @@ export const updateWebhook = <ThrowOnError extends boolean = false>(options: Opt
 /**
  * Replace a webhook's secret
  *
- * Makes a new secret, which is shown this once. For the next 24 hours every delivery is signed with both, the new one and
- * the one before. Secrets are never given out again: `Idempotency-Key` has no effect here. Sent twice, it makes two, of
- * which the second counts, and the secret before the first no longer does.
+ * Makes a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
+ * new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A
+ * second request makes another secret; the one before the first no longer signs.
  *
  */
 export const rotateWebhookSecret = <ThrowOnError extends boolean = false>(options: Options<RotateWebhookSecretData, ThrowOnError>) => (options.client ?? client).post<RotateWebhookSecretResponses, RotateWebhookSecretErrors, ThrowOnError>({
@@ -406,8 +411,8 @@ export const rotateWebhookSecret = <ThrowOnError extends boolean = false>(option
 /**
  * Send a test delivery
  *
- * Sends a delivery of the type `webhook.test`, signed like all others. Read it again to see how it went. A paused or
- * disabled webhook sends it when it goes on.
+ * Sends a delivery of the type `webhook.test`, signed like any other. Read the delivery to see its result. A paused or
+ * disabled webhook sends it when it resumes.
  *
  */
 export const testWebhook = <ThrowOnError extends boolean = false>(options: Options<TestWebhookData, ThrowOnError>) => (options.client ?? client).post<TestWebhookResponses, TestWebhookErrors, ThrowOnError>({
@@ -419,9 +424,9 @@ export const testWebhook = <ThrowOnError extends boolean = false>(options: Optio
 /**
  * Send what happened since a position again
  *
- * Delivers the events from a position of the event feed on once more, as far as the webhook's types want them. A receiver
- * sees the same `webhook-id` again for deliveries that are kept (14 days). Where the feed no longer reaches back so far, the
- * oldest event that it has is the first. A second replay takes the place of one that has not finished.
+ * Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
+ * sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
+ * the replay begins with its oldest event. A second replay replaces one that has not finished.
  *
  */
 export const replayWebhook = <ThrowOnError extends boolean = false>(options: Options<ReplayWebhookData, ThrowOnError>) => (options.client ?? client).post<ReplayWebhookResponses, ReplayWebhookErrors, ThrowOnError>({
@@ -437,7 +442,7 @@ export const replayWebhook = <ThrowOnError extends boolean = false>(options: Opt
 /**
  * List a webhook's deliveries
  *
- * What was sent and what is still to be sent, newest first. Finished deliveries are kept for 14 days.
+ * A webhook's deliveries, sent and pending, newest first. Finished deliveries are kept for 14 days.
  */
 export const listWebhookDeliveries = <ThrowOnError extends boolean = false>(options: Options<ListWebhookDeliveriesData, ThrowOnError>) => (options.client ?? client).get<ListWebhookDeliveriesResponses, ListWebhookDeliveriesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
@@ -448,7 +453,7 @@ export const listWebhookDeliveries = <ThrowOnError extends boolean = false>(opti
 /**
  * Get a delivery with its attempts
  *
- * One delivery, with what came of each attempt to send it, oldest first.
+ * One delivery, with the result of each attempt to send it, oldest first.
  */
 export const getWebhookDelivery = <ThrowOnError extends boolean = false>(options: Options<GetWebhookDeliveryData, ThrowOnError>) => (options.client ?? client).get<GetWebhookDeliveryResponses, GetWebhookDeliveryErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
@@ -459,8 +464,8 @@ export const getWebhookDelivery = <ThrowOnError extends boolean = false>(options
 /**
  * Send a delivery again
  *
- * Sends a delivery again, now and whatever came of it before, with the same `webhook-id`. When it fails, it is tried as
- * often as a new one.
+ * Sends a delivery again at once, whatever its result was, with the same `webhook-id`. If it fails, it is retried
+ * like a new one.
  *
  */
 export const redeliverWebhook = <ThrowOnError extends boolean = false>(options: Options<RedeliverWebhookData, ThrowOnError>) => (options.client ?? client).post<RedeliverWebhookResponses, RedeliverWebhookErrors, ThrowOnError>({
@@ -472,8 +477,8 @@ export const redeliverWebhook = <ThrowOnError extends boolean = false>(options: 
 /**
  * List tickets
  *
- * Your tickets, newest first; for staff, everybody's. Nothing is cut silently: when there are more than `limit`,
- * the `Link` header names the next page.
+ * Your tickets, newest first; for staff, everybody's. If there are more than `limit`, the `Link` header names the
+ * next page.
  *
  */
 export const listTickets = <ThrowOnError extends boolean = false>(options?: Options<ListTicketsData, ThrowOnError>) => (options?.client ?? client).get<ListTicketsResponses, ListTicketsErrors, ThrowOnError>({
@@ -489,11 +494,11 @@ export const listTickets = <ThrowOnError extends boolean = false>(options?: Opti
 /**
  * Open a ticket
  *
- * Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
- * answered at once, without a further message.
+ * Opens a ticket for the caller. Staff and the AI read the description first, and can answer it at once, without
+ * another message.
  *
- * A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
- * ticket of yours that has this id, if there is one (`200`).
+ * Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
+ * your ticket with this id, if there is one (`200`).
  *
  */
 export const createTicket = <ThrowOnError extends boolean = false>(options: Options<CreateTicketData, ThrowOnError>) => (options.client ?? client).post<CreateTicketResponses, CreateTicketErrors, ThrowOnError>({
@@ -513,8 +518,7 @@ export const createTicket = <ThrowOnError extends boolean = false>(options: Opti
 /**
  * Get a ticket with its conversation
  *
- * The ticket and its latest 100 messages, oldest first. Older messages are read with
- * `GET /tickets/{ticket_id}/messages`.
+ * The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages.
  *
  */
 export const getTicket = <ThrowOnError extends boolean = false>(options: Options<GetTicketData, ThrowOnError>) => (options.client ?? client).get<GetTicketResponses, GetTicketErrors, ThrowOnError>({
@@ -530,18 +534,18 @@ export const getTicket = <ThrowOnError extends boolean = false>(options: Options
 /**
  * Change a ticket
  *
- * Changes what the body names, all of it or nothing.
+ * Changes the members that the body names, all of them or none.
  *
  * `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
- * `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
- * has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
- * is still being written: it is not published. A ticket that was merged into another one stays closed.
+ * `pending`, `resolved` or `closed` ticket may go back to `open`. For any other change, even to the same status, the
+ * response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
+ * unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
  *
  * A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
  * AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
  *
- * The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
- * `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+ * The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
+ * `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
  * (`409 invalid_transition`).
  *
  * With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
@@ -565,11 +569,11 @@ export const updateTicket = <ThrowOnError extends boolean = false>(options: Opti
 /**
  * List tickets for staff
  *
- * Everybody's tickets, as an inbox shows them: those that match all of the filters, in the order of `sort`.
+ * All tickets that match all of the filters, in the order of `sort`, for an inbox.
  *
- * A request looks at a bounded number of tickets, so a page may have fewer than `limit` items, or none, and the list still go on:
- * only a missing `Link` to the next page means that it was the last. A ticket that changes while you read may move, and so be
- * missed or come twice.
+ * A request looks at a bounded number of tickets, so a page may have fewer than `limit` items, or none, although the
+ * list continues: only a missing `Link` to the next page means that it was the last. A ticket that changes while you
+ * read may move, so you may miss it or see it twice.
  *
  */
 export const listStaffTickets = <ThrowOnError extends boolean = false>(options?: Options<ListStaffTicketsData, ThrowOnError>) => (options?.client ?? client).get<ListStaffTicketsResponses, ListStaffTicketsErrors, ThrowOnError>({
@@ -581,7 +585,7 @@ export const listStaffTickets = <ThrowOnError extends boolean = false>(options?:
 /**
  * Count tickets for staff
  *
- * How many tickets are where, for the badges of an inbox. A count of 10,000 means that many or more.
+ * Counts tickets for the badges of an inbox. A count of 10,000 means that many or more.
  */
 export const countStaffTickets = <ThrowOnError extends boolean = false>(options?: Options<CountStaffTicketsData, ThrowOnError>) => (options?.client ?? client).get<CountStaffTicketsResponses, CountStaffTicketsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
@@ -592,10 +596,10 @@ export const countStaffTickets = <ThrowOnError extends boolean = false>(options?
 /**
  * Change many tickets
  *
- * Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
- * or which problem it met; the others are changed all the same.
+ * Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+ * or the problem. One problem does not stop the others.
  *
- * The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+ * The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
  * it. `Idempotency-Key` has no effect here.
  *
  */
@@ -612,7 +616,7 @@ export const updateTickets = <ThrowOnError extends boolean = false>(options: Opt
 /**
  * List teams
  *
- * The teams that tickets can be given to, newest first.
+ * The teams that tickets can be assigned to, newest first.
  */
 export const listTeams = <ThrowOnError extends boolean = false>(options?: Options<ListTeamsData, ThrowOnError>) => (options?.client ?? client).get<ListTeamsResponses, ListTeamsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
@@ -638,7 +642,7 @@ export const createTeam = <ThrowOnError extends boolean = false>(options: Option
 /**
  * Delete a team
  *
- * Deletes a team. Its tickets become no team's: at once, or within minutes if they are many.
+ * Deletes a team. Its tickets then have no team: at once, or within minutes if there are many.
  *
  */
 export const deleteTeam = <ThrowOnError extends boolean = false>(options: Options<DeleteTeamData, ThrowOnError>) => (options.client ?? client).delete<DeleteTeamResponses, DeleteTeamErrors, ThrowOnError>({
@@ -661,7 +665,7 @@ export const getTeam = <ThrowOnError extends boolean = false>(options: Options<G
 /**
  * Change a team
  *
- * Changes a team's name, its members, or both. `member_ids` takes the place of the members that there are. With `If-Match`, the
+ * Changes a team's name, its members, or both. `member_ids` replaces its members. With `If-Match`, the
  * change is made only while the team has that version.
  *
  */
@@ -676,11 +680,111 @@ export const updateTeam = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
+ * List macros
+ *
+ * The macros of the desk, newest first.
+ */
+export const listMacros = <ThrowOnError extends boolean = false>(options?: Options<ListMacrosData, ThrowOnError>) => (options?.client ?? client).get<ListMacrosResponses, ListMacrosErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/macros',
+    ...options
+});
+
+/**
+ * Create a macro
+ *
+ * Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
+ * lower case do not matter (`409 name_taken`).
+ *
+ * `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
+ * `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
+ * that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
+ * `the support team` for the agent.
+ *
+ */
+export const createMacro = <ThrowOnError extends boolean = false>(options: Options<CreateMacroData, ThrowOnError>) => (options.client ?? client).post<CreateMacroResponses, CreateMacroErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/macros',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Delete a macro
+ *
+ * Deletes a macro. What was sent by it stays.
+ */
+export const deleteMacro = <ThrowOnError extends boolean = false>(options: Options<DeleteMacroData, ThrowOnError>) => (options.client ?? client).delete<DeleteMacroResponses, DeleteMacroErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/macros/{macro_id}',
+    ...options
+});
+
+/**
+ * Get a macro
+ *
+ * One macro, by its id.
+ */
+export const getMacro = <ThrowOnError extends boolean = false>(options: Options<GetMacroData, ThrowOnError>) => (options.client ?? client).get<GetMacroResponses, GetMacroErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/macros/{macro_id}',
+    ...options
+});
+
+/**
+ * Change a macro
+ *
+ * Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+ * is made only while the macro has that version.
+ *
+ */
+export const updateMacro = <ThrowOnError extends boolean = false>(options: Options<UpdateMacroData, ThrowOnError>) => (options.client ?? client).put<UpdateMacroResponses, UpdateMacroErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/macros/{macro_id}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Preview a macro
+ *
+ * What the macro would say in a ticket. Nothing is sent. An agent who wants other words sends them as a message instead.
+ *
+ */
+export const previewMacro = <ThrowOnError extends boolean = false>(options: Options<PreviewMacroData, ThrowOnError>) => (options.client ?? client).get<PreviewMacroResponses, PreviewMacroErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/tickets/{ticket_id}/macros/{macro_id}/preview',
+    ...options
+});
+
+/**
+ * Apply a macro to a ticket
+ *
+ * Adds what the macro says to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
+ * rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply ends an AI answer that is still
+ * being written, and the ticket's status goes one step at a time. What the ticket is already does not change.
+ *
+ * With `If-Match`, the macro is applied only while the ticket has that version: nobody has replied in the meantime.
+ *
+ */
+export const applyMacro = <ThrowOnError extends boolean = false>(options: Options<ApplyMacroData, ThrowOnError>) => (options.client ?? client).post<ApplyMacroResponses, ApplyMacroErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/tickets/{ticket_id}/macros/{macro_id}/apply',
+    ...options
+});
+
+/**
  * Merge a ticket into another one
  *
  * Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
- * of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
- * written in either ticket end unpublished.
+ * of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+ * AI answers in either ticket are cancelled.
  *
  */
 export const mergeTicket = <ThrowOnError extends boolean = false>(options: Options<MergeTicketData, ThrowOnError>) => (options.client ?? client).post<MergeTicketResponses, MergeTicketErrors, ThrowOnError>({
@@ -694,10 +798,28 @@ export const mergeTicket = <ThrowOnError extends boolean = false>(options: Optio
 });
 
 /**
+ * Take away what a ticket said
+ *
+ * Takes away a ticket's title and description and the note of its hand-off, for good: from the ticket, from the search and
+ * from the responses that are remembered for an `Idempotency-Key`. The ticket stays, with `redacted_at`, and both say
+ * `[redacted]`. The AI no longer reads them. What it is writing and what it wrote for staff alone may quote them and goes
+ * too, as by `POST /messages/{message_id}/redact`, which is for what the messages say. A ticket that was merged has left its
+ * description there as a message.
+ *
+ * Redacting a ticket again changes nothing: `Idempotency-Key` has no effect here.
+ *
+ */
+export const redactTicket = <ThrowOnError extends boolean = false>(options: Options<RedactTicketData, ThrowOnError>) => (options.client ?? client).post<RedactTicketResponses, RedactTicketErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
+    url: '/tickets/{ticket_id}/redact',
+    ...options
+});
+
+/**
  * List a ticket's messages
  *
- * The conversation, oldest first, for staff with the notes. The order is the order in which messages were accepted, so a
- * reader who follows the pages while others write misses none and gets none twice.
+ * The conversation, oldest first, for staff with the notes. Messages are in the order in which the server accepted
+ * them, so a reader who follows the pages while others write misses none and gets none twice.
  *
  */
 export const listMessages = <ThrowOnError extends boolean = false>(options: Options<ListMessagesData, ThrowOnError>) => (options.client ?? client).get<ListMessagesResponses, ListMessagesErrors, ThrowOnError>({
@@ -713,17 +835,19 @@ export const listMessages = <ThrowOnError extends boolean = false>(options: Opti
 /**
  * Add a message to a ticket
  *
- * Adds a message by the caller: by the ticket's customer, or by staff. Whether a message is the AI's is the
- * server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
+ * Adds a message by the caller: by the ticket's customer, or by staff. Only the server marks messages as the AI's. A closed ticket accepts no messages (`409 ticket_closed`): reopen it first.
  *
- * A message by staff ends an AI answer that is still being written: a human always wins.
+ * A message by staff cancels an unfinished AI answer: a human always wins.
  *
- * With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+ * With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
+ *
+ * With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
+ * send it as often as it likes.
  *
  * With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
  * key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
  * `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
- * quota is used up, …), the message is stored all the same, and `unanswered` says why.
+ * quota is used up, …), the message is still stored, and `unanswered` tells you why.
  *
  */
 export const createMessage = <ThrowOnError extends boolean = false>(options: Options<CreateMessageData, ThrowOnError>) => (options.client ?? client).post<CreateMessageResponses, CreateMessageErrors, ThrowOnError>({
@@ -743,9 +867,9 @@ export const createMessage = <ThrowOnError extends boolean = false>(options: Opt
 /**
  * Add a note to a ticket
  *
- * Adds a note by the caller. A note stands among the ticket's messages, for staff alone: customers, those who act on their
- * behalf, their chat clients and the AI that answers them never get it. It changes nothing that they see either, neither
- * the ticket's times nor its status nor its `ETag`, and an AI answer that is being written goes on. A closed ticket takes
+ * Adds a note by the caller. A note is listed with the ticket's messages for staff only: customers, services on
+ * their behalf, their chat clients and the AI that answers them never get it. It also changes nothing that they see, neither
+ * the ticket's times nor its status nor its `ETag`, and an AI answer that is being written continues. A closed ticket accepts
  * notes too.
  *
  */
@@ -762,12 +886,12 @@ export const createNote = <ThrowOnError extends boolean = false>(options: Option
 /**
  * Read what happened on the desk
  *
- * Counts what happened on some days (UTC), 92 at most, as a whole and by day, by team or by agent. A ticket counts for the
- * team and the agent whose it is now; the group of what is nobody's names nobody. Groups in which nothing happened are left
- * out, and there are 1,000 at most.
+ * Counts what happened in up to 92 days (UTC), in total and by day, team or agent. A ticket counts for the team and
+ * the agent that it is assigned to now; the group of unassigned tickets has no name. Groups without figures are left
+ * out, and there are at most 1,000.
  *
  * `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
- * they are. `unresolved` is what is open or pending at the moment; groups by day do not have it.
+ * they are. `unresolved` counts what is open or pending now; groups by day do not have it.
  *
  */
 export const getReportSummary = <ThrowOnError extends boolean = false>(options?: Options<GetReportSummaryData, ThrowOnError>) => (options?.client ?? client).get<GetReportSummaryResponses, GetReportSummaryErrors, ThrowOnError>({
@@ -779,8 +903,8 @@ export const getReportSummary = <ThrowOnError extends boolean = false>(options?:
 /**
  * Read the targets of priorities
  *
- * In how many minutes after it was opened a ticket of each priority should be answered and resolved. There are none until an
- * administrator sets them.
+ * In how many minutes after it was opened a ticket of each priority should be answered and resolved. It is empty
+ * until an administrator sets targets.
  *
  */
 export const getSLATargets = <ThrowOnError extends boolean = false>(options?: Options<GetSlaTargetsData, ThrowOnError>) => (options?.client ?? client).get<GetSlaTargetsResponses, GetSlaTargetsErrors, ThrowOnError>({
@@ -792,8 +916,9 @@ export const getSLATargets = <ThrowOnError extends boolean = false>(options?: Op
 /**
  * Replace the targets of priorities
  *
- * Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
- * priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+ * Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
+ * `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
+ * times.
  *
  * When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
  * for each target of a ticket, within about ten seconds.
@@ -812,14 +937,13 @@ export const putSLATargets = <ThrowOnError extends boolean = false>(options: Opt
 /**
  * Search tickets and messages
  *
- * Finds tickets by their title and description, and messages by what they say: yours, or, for staff, everybody's
- * and the notes. The best
- * matches come first: more and rarer words, in the title above all, and newer texts. A text can be found within two
- * seconds of being written.
+ * Finds tickets by their title and description, and messages by their content: your own, or, for staff, everybody's
+ * and the notes. The best matches come first: more and rarer words, words in the title, and newer texts rank higher.
+ * The search finds a text within two seconds after it was written.
  *
  * `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
- * `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Signs mean nothing else, so no query is
- * wrong. One without a word that must be there finds nothing: only signs, only words such as "the", or only `-words`.
+ * `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Other signs have no meaning, so
+ * every query is valid. A query with only signs, only words such as "the", or only `-words` finds nothing.
  *
  * Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
  *
@@ -840,8 +964,8 @@ export const searchTickets = <ThrowOnError extends boolean = false>(options: Opt
  * Hand a ticket off to humans
  *
  * Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
- * begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
- * stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+ * begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is already
+ * handed off keeps its first reason. `note` is for staff: the customer never sees it.
  *
  */
 export const handOffTicket = <ThrowOnError extends boolean = false>(options: Options<HandOffTicketData, ThrowOnError>) => (options.client ?? client).post<HandOffTicketResponses, HandOffTicketErrors, ThrowOnError>({
@@ -863,14 +987,14 @@ export const handOffTicket = <ThrowOnError extends boolean = false>(options: Opt
  *
  * Streams the answer to the newest customer message of the ticket (to its description while there is none) as
  * server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
- * further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
- * and by however many readers it is asked for.
+ * further calls join it while it runs, and once it is finished they replay it: a turn is answered once, whoever asks
+ * and however often.
  *
  * Where staff review answers, a customer's call starts a draft, unless there is one, and gets `409 ai_in_review`: the answer
  * comes as a message of the ticket. Staff read the draft.
  *
- * A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
- * this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
+ * For at least five seconds after a failure, the response is that failure; after that, this operation starts the
+ * answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
  * the customer replaces an answer that has not begun yet; one that has begun is finished first.
  *
  * A browser's `EventSource`, which cannot send `Authorization`, gives a token from
@@ -895,7 +1019,7 @@ export const streamAIResponse = <ThrowOnError extends boolean = false>(options: 
 /**
  * List the AI responses of a ticket
  *
- * Every answer that was begun in the ticket, newest first, however it ended.
+ * All AI responses of the ticket, newest first, whatever their status.
  */
 export const listAIResponses = <ThrowOnError extends boolean = false>(options: Options<ListAiResponsesData, ThrowOnError>) => (options.client ?? client).get<ListAiResponsesResponses, ListAiResponsesErrors, ThrowOnError>({
     security: [
@@ -911,18 +1035,18 @@ export const listAIResponses = <ThrowOnError extends boolean = false>(options: O
  * Start the AI's answer
  *
  * Starts the answer to the ticket's turn and returns at once; read it from `GET /ai-responses/{ai_response_id}/stream`
- * or `…/events`. While an answer is being written in the ticket, whichever turn it is to, that one is returned
- * (`200`); so is the one that stands when the turn is answered already.
+ * or `…/events`. While an answer is being written in the ticket, to whichever turn, the response is that answer
+ * (`200`); if the turn is already answered, it is the existing answer.
  *
- * `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
- * of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
- * and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
+ * `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it replaces the
+ * previous one: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
+ * and the AI no longer reads it. A failed regeneration changes nothing.
  *
  * Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
- * the draft. One that was discarded is made again only when staff ask for it.
+ * the draft. A discarded draft is made again only when staff ask for it.
  *
  * `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
- * answer, the server goes on with its others: the AI response names the one that writes.
+ * answer, the server tries its other models: the AI response names the one that writes.
  *
  */
 export const createAIResponse = <ThrowOnError extends boolean = false>(options: Options<CreateAiResponseData, ThrowOnError>) => (options.client ?? client).post<CreateAiResponseResponses, CreateAiResponseErrors, ThrowOnError>({
@@ -942,19 +1066,24 @@ export const createAIResponse = <ThrowOnError extends boolean = false>(options: 
 /**
  * Ask the AI for staff
  *
- * Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+ * Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
  * see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
- * AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
- * AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+ * AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
+ * in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
  *
  * - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
  * notes for it.
- * - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
- * the same summary (`200`).
+ * - `summarize` says what the ticket is about, notes included. Until the ticket changes, asking again returns the
+ * same summary (`200`).
  * - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
  * as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
  *
- * While one of the kind is being written in the ticket, that one is returned (`200`).
+ * With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+ * `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+ * where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+ * off. The journal names the AI as the actor.
+ *
+ * While one of the same kind is being written in the ticket, the response is that one (`200`).
  *
  */
 export const createAIRequest = <ThrowOnError extends boolean = false>(options: Options<CreateAiRequestData, ThrowOnError>) => (options.client ?? client).post<CreateAiRequestResponses, CreateAiRequestErrors, ThrowOnError>({
@@ -971,9 +1100,9 @@ export const createAIRequest = <ThrowOnError extends boolean = false>(options: O
  * Get a token for a browser's EventSource
  *
  * A token that reads this one ticket's `GET /tickets/{ticket_id}/ai-response` and nothing else, for three minutes.
- * Give `url` to `new EventSource(url)`. A stream that was opened in time is read to its end.
+ * Give `url` to `new EventSource(url)`. A stream that was opened in time continues to its end.
  *
- * Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+ * The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
  *
  */
 export const createStreamToken = <ThrowOnError extends boolean = false>(options: Options<CreateStreamTokenData, ThrowOnError>) => (options.client ?? client).post<CreateStreamTokenResponses, CreateStreamTokenErrors, ThrowOnError>({
@@ -989,7 +1118,7 @@ export const createStreamToken = <ThrowOnError extends boolean = false>(options:
 /**
  * Get an AI response
  *
- * Where an answer stands, what it took, and, once it is complete, the message that it became.
+ * An answer's status and usage, and, once it is complete, the message that it became.
  */
 export const getAIResponse = <ThrowOnError extends boolean = false>(options: Options<GetAiResponseData, ThrowOnError>) => (options.client ?? client).get<GetAiResponseResponses, GetAiResponseErrors, ThrowOnError>({
     security: [
@@ -1005,7 +1134,7 @@ export const getAIResponse = <ThrowOnError extends boolean = false>(options: Opt
  * Stream one AI response
  *
  * The events of this AI response, as in `GET /tickets/{ticket_id}/ai-response`, whether it is being written or has
- * ended. It never starts an answer. How the response ended is always its last event. The events are kept for 24 hours; after
+ * ended. It never starts an answer. Its last event is always how it ended. The events are kept for 24 hours; after
  * that the whole text comes as one delta.
  *
  */
@@ -1022,10 +1151,11 @@ export const streamAIResponseByID = <ThrowOnError extends boolean = false>(optio
 /**
  * Poll one AI response's events
  *
- * The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
- * the next ones, up to `wait` seconds. Go on with `last_seq` and `attempt` as the next `after` and `attempt` until `ended` is true.
+ * The events after number `after`, for clients that cannot read a stream. If there are none yet, the server waits up
+ * to `wait` seconds for the next ones. Continue with `last_seq` and `attempt` as the next `after` and `attempt`
+ * until `ended` is true.
  *
- * A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
+ * A `reset` with the number 0 means that `after` is not an event of this AI response: clear what you have shown.
  *
  */
 export const listAIResponseEvents = <ThrowOnError extends boolean = false>(options: Options<ListAiResponseEventsData, ThrowOnError>) => (options.client ?? client).get<ListAiResponseEventsResponses, ListAiResponseEventsErrors, ThrowOnError>({
@@ -1043,9 +1173,9 @@ export const listAIResponseEvents = <ThrowOnError extends boolean = false>(optio
  *
  * Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
  * message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
- * (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+ * (`edit_distance`). It counts as a reply by staff, and replaces an earlier answer to the same turn.
  *
- * `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+ * `409 not_in_review` means that the draft is not complete, or that somebody else was faster: it was published or discarded,
  * staff replied, the customer wrote, or the ticket was closed or handed off.
  *
  */
@@ -1062,8 +1192,8 @@ export const publishAIResponse = <ThrowOnError extends boolean = false>(options:
 /**
  * Discard a draft
  *
- * Takes a draft that waits for review off it: it never becomes a message, and no other is made for the same turn until staff
- * ask for one (`POST /tickets/{ticket_id}/ai-responses`). A draft that was discarded stays as it is.
+ * Discards a draft that waits for review: it never becomes a message, and the AI writes no other for the same turn
+ * until staff ask for one (`POST /tickets/{ticket_id}/ai-responses`). A discarded draft stays discarded.
  * `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
  *
  */
@@ -1076,11 +1206,10 @@ export const discardAIResponse = <ThrowOnError extends boolean = false>(options:
 /**
  * Cancel an AI response
  *
- * Ends an answer that is being written, at whichever server that is: its readers get `failed` with the code
- * `cancelled`, nothing of it is published, and the upstream is told to stop within a second. The turn may be asked
- * again. One that has ended stays as it is, so cancelling twice is the same as once.
- *
- * Cancelling twice is the same as once: `Idempotency-Key` has no effect here.
+ * Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
+ * nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
+ * again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect
+ * here.
  *
  */
 export const cancelAIResponse = <ThrowOnError extends boolean = false>(options: Options<CancelAiResponseData, ThrowOnError>) => (options.client ?? client).post<CancelAiResponseResponses, CancelAiResponseErrors, ThrowOnError>({
@@ -1096,8 +1225,8 @@ export const cancelAIResponse = <ThrowOnError extends boolean = false>(options: 
 /**
  * Apply a triage
  *
- * Gives the ticket the priority of a complete triage, and its tags besides those that the ticket has. Whether to hand the
- * ticket off stays with staff.
+ * Sets the ticket's priority to that of a complete triage, and adds the triage's tags to the ticket. Staff decide
+ * whether to hand the ticket off.
  *
  */
 export const applyAIResponse = <ThrowOnError extends boolean = false>(options: Options<ApplyAiResponseData, ThrowOnError>) => (options.client ?? client).post<ApplyAiResponseResponses, ApplyAiResponseErrors, ThrowOnError>({
@@ -1120,10 +1249,10 @@ export const listPrompts = <ThrowOnError extends boolean = false>(options?: Opti
 /**
  * Draft a prompt
  *
- * Makes the next version of the desk's prompt, as a draft: nothing is answered by it until it is published. Until then it
- * may be changed, and tried out with `GET /prompts/{prompt_id}/preview`.
+ * Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+ * you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
  *
- * A prompt adds to the rules that the AI always has, and lifts none of them. Its texts together may take 6 KiB as JSON.
+ * A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
  *
  */
 export const createPrompt = <ThrowOnError extends boolean = false>(options: Options<CreatePromptData, ThrowOnError>) => (options.client ?? client).post<CreatePromptResponses, CreatePromptErrors, ThrowOnError>({
@@ -1139,7 +1268,7 @@ export const createPrompt = <ThrowOnError extends boolean = false>(options: Opti
 /**
  * Get a prompt
  *
- * One version of the desk's prompt. Its `ETag` changes with what it says and with whether it is live.
+ * One version of the desk's prompt. Its `ETag` changes with its texts and with whether it is live.
  */
 export const getPrompt = <ThrowOnError extends boolean = false>(options: Options<GetPromptData, ThrowOnError>) => (options.client ?? client).get<GetPromptResponses, GetPromptErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, { scheme: 'bearer', type: 'http' }],
@@ -1150,8 +1279,8 @@ export const getPrompt = <ThrowOnError extends boolean = false>(options: Options
 /**
  * Change a draft
  *
- * Replaces what a draft says; what is left out is cleared. A prompt that was published once never changes again
- * (`409 prompt_published`), so that the version which an AI response names is one text for ever.
+ * Replaces the texts of a draft; omitted members are cleared. A published prompt never changes (`409
+ * prompt_published`), so the version that an AI response names is always the same text.
  *
  * With `If-Match`, the change is made only while the draft has that version.
  *
@@ -1169,8 +1298,9 @@ export const updatePrompt = <ThrowOnError extends boolean = false>(options: Opti
 /**
  * Preview a prompt
  *
- * What would be sent to the AI for the next answer in a ticket if the prompt were live: the system prompt and the
- * conversation, shortened as it would be for an answer. Nothing is sent. Without `ticket_id`, the system prompt alone.
+ * Shows what the server would send to the AI for the next answer in a ticket if the prompt were live: the system
+ * prompt and the conversation, shortened as for an answer. It sends nothing. Without `ticket_id`, it shows the
+ * system prompt only.
  *
  */
 export const previewPrompt = <ThrowOnError extends boolean = false>(options: Options<PreviewPromptData, ThrowOnError>) => (options.client ?? client).get<PreviewPromptResponses, PreviewPromptErrors, ThrowOnError>({
@@ -1182,11 +1312,10 @@ export const previewPrompt = <ThrowOnError extends boolean = false>(options: Opt
 /**
  * Publish a prompt
  *
- * Makes the prompt the live one, in place of the one that was: a draft, which no longer changes from then on, or an
- * earlier version, to roll back to it. Every answer that begins after this is written by it, at every server. Answers
- * that are being written keep theirs.
+ * Makes the prompt the live one: a draft, which then no longer changes, or an earlier version, to roll back to it.
+ * Every answer that begins from now on uses it, on every server. Answers that are being written keep theirs.
  *
- * With `If-Match`, it is published only while it has that version: what goes live is what you have read.
+ * With `If-Match`, it is published only if it still has that version, so that what goes live is what you have read.
  *
  */
 export const publishPrompt = <ThrowOnError extends boolean = false>(options: Options<PublishPromptData, ThrowOnError>) => (options.client ?? client).post<PublishPromptResponses, PublishPromptErrors, ThrowOnError>({
@@ -1198,7 +1327,7 @@ export const publishPrompt = <ThrowOnError extends boolean = false>(options: Opt
 /**
  * Withdraw a prompt
  *
- * Goes back to the prompt that is built in, if this one is live. One that is not stays as it is. Answers that are being
+ * Returns to the built-in prompt if this one is live. A prompt that is not live does not change. Answers that are being
  * written keep their prompt.
  *
  */
@@ -1211,10 +1340,11 @@ export const withdrawPrompt = <ThrowOnError extends boolean = false>(options: Op
 /**
  * Take away what a message said
  *
- * Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, and from
- * the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
- * content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
- * `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
+ * Removes the content of a message or a note for good: from the message, from the events of the AI response that it
+ * is, with the customer's comment in a rating of it, and from the responses that are stored for an `Idempotency-Key`.
+ * The message stays where it is, with `redacted_at` and the content `[redacted]`. The AI no longer reads it. An
+ * unfinished answer may quote it, so it ends as `superseded`, and what the AI wrote for staff only is removed too.
+ * Streams that have already sent the text cannot take it back; from now on nobody gets it.
  *
  * Redacting a message again changes nothing: `Idempotency-Key` has no effect here.
  *
@@ -1243,8 +1373,8 @@ export const getMessageFeedback = <ThrowOnError extends boolean = false>(options
 /**
  * Rate an answer
  *
- * Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
- * there is nothing to rate (`404`). A second rating replaces the first.
+ * Rates an answer of the AI. Only the ticket's customer may: everybody else gets `404`, and so do messages that are
+ * not answers of the AI. A second rating replaces the first.
  *
  */
 export const putMessageFeedback = <ThrowOnError extends boolean = false>(options: Options<PutMessageFeedbackData, ThrowOnError>) => (options.client ?? client).put<PutMessageFeedbackResponses, PutMessageFeedbackErrors, ThrowOnError>({
@@ -1270,8 +1400,8 @@ export const putMessageFeedback = <ThrowOnError extends boolean = false>(options
  * with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
  * or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
  *
- * The server's history is the truth. Of `messages` only the last one is read, of that only `id`, `role` and the parts of type
- * `text`, and the rest of the body is ignored. See "Chat clients".
+ * The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
+ * type `text`; it ignores the rest of the body. See "Chat clients".
  *
  * `regenerate-message` stores nothing and asks for another answer to the newest turn.
  *
@@ -1336,9 +1466,7 @@ export const listUIMessages = <ThrowOnError extends boolean = false>(options: Op
  * Stop the answer that is being written
  *
  * Cancels the answer that is being written in the ticket, as `POST /ai-responses/{ai_response_id}/cancel` does, for clients
- * that do not know its id yet. When none is being written, nothing happens.
- *
- * Stopping twice is the same as once: `Idempotency-Key` has no effect here.
+ * that do not know its id yet. If none is being written, nothing happens. It is safe to stop twice: `Idempotency-Key` has no effect here.
  *
  */
 export const stopUIStream = <ThrowOnError extends boolean = false>(options: Options<StopUiStreamData, ThrowOnError>) => (options.client ?? client).post<StopUiStreamResponses, StopUiStreamErrors, ThrowOnError>({
@@ -1419,14 +1547,14 @@ export const runAGUI = <ThrowOnError extends boolean = false>(options: Options<R
 /**
  * List what happened
  *
- * What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an event
- * never appears in front of one that you have read: store `position` with what you have processed, and go on from there.
- * When there is nothing yet, the answer waits up to `wait` seconds.
+ * What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an
+ * event never appears before one that you have read: store `position` with what you have processed, and continue
+ * from there. If there are no events yet, the server waits up to `wait` seconds.
  *
  * Staff see everything; events about accounts and API keys are for administrators. Customers see what happens in their
  * tickets, a service with the role `user` what happens in those of its customers.
  *
- * Events are kept for a time (90 days unless the operator has changed it). A position before the oldest one is `410 position_expired`.
+ * The server keeps events for 90 days, unless the operator has changed it. For a position before the oldest one, the response is `410 position_expired`.
  *
  */
 export const listEvents = <ThrowOnError extends boolean = false>(options?: Options<ListEventsData, ThrowOnError>) => (options?.client ?? client).get<ListEventsResponses, ListEventsErrors, ThrowOnError>({
@@ -1443,8 +1571,8 @@ export const listEvents = <ThrowOnError extends boolean = false>(options?: Optio
  * Stream what happens
  *
  * The events of `GET /events` as server-sent events, from `after` or `Last-Event-ID` on, for as long as the connection lasts. The
- * id of each is its position. A comment with the current position comes every 15 seconds, so that a client that reconnects
- * does not read again what was not for it. The server ends streams when it shuts down: reconnect.
+ * id of each is its position. A comment with the current position comes every 15 seconds, so that a client that
+ * reconnects skips what it may not see. The server ends streams when it shuts down: reconnect.
  *
  */
 export const streamEvents = <ThrowOnError extends boolean = false>(options?: Options<StreamEventsData, ThrowOnError, StreamEventsResponse>) => (options?.client ?? client).sse.get<StreamEventsResponses, StreamEventsErrors, ThrowOnError>({
@@ -1460,8 +1588,8 @@ export const streamEvents = <ThrowOnError extends boolean = false>(options?: Opt
 /**
  * List what happened in a ticket
  *
- * The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Go on with
- * `position` as the next `after` until it is `head`. Events are kept for a time, as those of `GET /events`.
+ * The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Continue
+ * with `position` as the next `after` until it is `head`. Events are kept as long as those of `GET /events`.
  *
  */
 export const getTimeline = <ThrowOnError extends boolean = false>(options: Options<GetTimelineData, ThrowOnError>) => (options.client ?? client).get<GetTimelineResponses, GetTimelineErrors, ThrowOnError>({
@@ -1477,8 +1605,8 @@ export const getTimeline = <ThrowOnError extends boolean = false>(options: Optio
 /**
  * Is the process alive?
  *
- * Answers as long as the process can answer at all, and depends on nothing else: restart the process when it
- * does not.
+ * Responds as long as the process can respond at all, and depends on nothing else: restart the process when it does
+ * not.
  *
  */
 export const getLiveness = <ThrowOnError extends boolean = false>(options?: Options<GetLivenessData, ThrowOnError>) => (options?.client ?? client).get<GetLivenessResponses, GetLivenessErrors, ThrowOnError>({ url: '/livez', ...options });
@@ -1487,8 +1615,8 @@ export const getLiveness = <ThrowOnError extends boolean = false>(options?: Opti
  * Should this server get requests?
  *
  * Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
- * down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. The
- * AI's upstream is not asked.
+ * down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. It
+ * does not check the AI service.
  *
  */
 export const getReadiness = <ThrowOnError extends boolean = false>(options?: Options<GetReadinessData, ThrowOnError>) => (options?.client ?? client).get<GetReadinessResponses, GetReadinessErrors, ThrowOnError>({ url: '/readyz', ...options });

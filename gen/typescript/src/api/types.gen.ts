@@ -77,7 +77,7 @@ export type NewPassword = string;
 export type RefreshToken = string;
 
 /**
- * A new account. Its role is `user` when none is given.
+ * A new account. Its role is `user` by default.
  */
 export type SignUpRequest = {
     email: NewEmail;
@@ -140,7 +140,7 @@ export type RefreshRequest = {
 };
 
 /**
- * The current password, and the one to come.
+ * The current password and the new one.
  */
 export type ChangePasswordRequest = {
     /**
@@ -170,7 +170,7 @@ export type AccessToken = {
 };
 
 /**
- * What began with a log-in and goes on by refreshing its tokens.
+ * What a log-in begins, and refreshing its tokens prolongs.
  */
 export type Session = {
     id: ID;
@@ -204,19 +204,24 @@ export type User = {
     id: ID;
     email: Email;
     role: Role;
+    /**
+     * The name beside its messages. Absent while it has none.
+     */
+    display_name?: DisplayName;
 };
 
 /**
- * A new account. Its role is `user` when none is given.
+ * A new account. Its role is `user` by default.
  */
 export type CreateUserRequest = {
     email: NewEmail;
     password: NewPassword;
     role?: Role;
+    display_name?: DisplayName;
 };
 
 /**
- * A change of an account. What is left out stays as it is.
+ * A change of an account. Omitted members do not change.
  */
 export type UpdateUserRequest = {
     role?: Role;
@@ -224,6 +229,10 @@ export type UpdateUserRequest = {
      * Whether the account is disabled.
      */
     disabled?: boolean;
+    /**
+     * The name beside its messages, as in `Account`; `null` clears it.
+     */
+    display_name?: string | null;
 };
 
 /**
@@ -237,6 +246,10 @@ export type Account = {
      * Whether nobody can log in to it.
      */
     disabled: boolean;
+    /**
+     * The name beside its messages. Absent while it has none.
+     */
+    display_name?: DisplayName;
     created_at: Timestamp;
     /**
      * Which customer of which service it is. Absent for other accounts, and for other services.
@@ -262,14 +275,14 @@ export type Customer = {
 };
 
 /**
- * How staff should see the customer. What is left out is cleared.
+ * How staff should see the customer. Omitted members are cleared.
  */
 export type PutCustomerRequest = {
     display_name?: DisplayName;
 };
 
 /**
- * The customer's name, as staff should read it. One line of text, as a ticket's title is.
+ * A person's name, as others should read it. One line of text, as a ticket's title is.
  */
 export type DisplayName = string;
 
@@ -293,7 +306,7 @@ export type Scopes = Array<Scope>;
 export type APIKeyName = string;
 
 /**
- * A new API key. `role` is that of the new service's account, `user` when none is given; it may not stand together with
+ * A new API key. `role` is that of the new service's account, `user` by default; it cannot be combined with
  * `service_id`, because that account has its role already.
  *
  */
@@ -302,11 +315,11 @@ export type CreateAPIKeyRequest = {
     scopes: Scopes;
     role?: Role;
     /**
-     * The service that gets a further key, as another of its keys names it.
+     * The service that gets another key, as `service_id` of an existing key names it.
      */
     service_id?: string;
     /**
-     * When the key ends by itself (RFC 3339), in the future and in UTC before the year 10000; never when it is left out.
+     * When the key expires (RFC 3339), in the future and in UTC before the year 10000. Without it, the key does not expire.
      *
      */
     expires_at?: string;
@@ -330,11 +343,11 @@ export type APIKey = {
     scopes: Scopes;
     created_at: Timestamp;
     /**
-     * When the key was used last, to about a minute. Absent while it was not.
+     * When the key was last used, to about a minute. Absent if it was never used.
      */
     last_used_at?: Timestamp;
     /**
-     * When the key ends by itself. Absent if it does not.
+     * When the key expires. Absent if it does not.
      */
     expires_at?: Timestamp;
     /**
@@ -344,7 +357,7 @@ export type APIKey = {
 };
 
 /**
- * A new API key with the key itself, which is shown this once.
+ * A new API key with the key itself, which only this response shows.
  */
 export type CreatedAPIKey = APIKey & {
     /**
@@ -364,7 +377,7 @@ export type WebhookURL = string;
 export type WebhookDescription = string;
 
 /**
- * The types of events that are delivered. Without any, all are, also those of later releases.
+ * The types of events to deliver. Without any, the server delivers all, including those of later releases.
  */
 export type WebhookTypes = Array<EventType>;
 
@@ -374,8 +387,8 @@ export type WebhookTypes = Array<EventType>;
 export type EventType = string;
 
 /**
- * What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
- * A webhook that is created without it is `thin`.
+ * What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
+ * it. The default is `thin`.
  *
  */
 export type WebhookPayload = 'thin' | 'full';
@@ -391,7 +404,7 @@ export type CreateWebhookRequest = {
 };
 
 /**
- * A change of a webhook. What is left out stays as it is.
+ * A change of a webhook. Omitted members do not change.
  */
 export type UpdateWebhookRequest = {
     url?: WebhookURL;
@@ -414,7 +427,7 @@ export type Webhook = {
     id: ID;
     url: WebhookURL;
     /**
-     * What the webhook is for. Absent if nobody has said so.
+     * What the webhook is for. Absent if it was not given.
      */
     description?: WebhookDescription;
     types: WebhookTypes;
@@ -445,19 +458,19 @@ export type Webhook = {
 };
 
 /**
- * A new webhook with its secret, which is shown this once.
+ * A new webhook with its secret, which only this response shows.
  */
 export type CreatedWebhook = Webhook & {
     secret: WhSecret;
 };
 
 /**
- * What verifies deliveries, as libraries for Standard Webhooks take it.
+ * The secret that verifies deliveries, in the form that libraries for Standard Webhooks accept.
  */
 export type WhSecret = string;
 
 /**
- * A new secret of a webhook, which is shown this once.
+ * A new secret of a webhook, which only this response shows.
  */
 export type WebhookSecret = {
     secret: WhSecret;
@@ -482,7 +495,7 @@ export type ReplayWebhookRequest = {
  */
 export type WebhookReplay = {
     /**
-     * The position of the first event that is looked at.
+     * The position of the first event of the replay.
      */
     from_position: number;
     /**
@@ -555,8 +568,8 @@ export type WebhookAttempt = {
     status?: number;
     /**
      * Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
-     * the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
-     * says it all.
+     * the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent
+     * when the status explains it.
      *
      */
     error?: 'address_not_allowed' | 'dns' | 'connection' | 'tls' | 'timeout' | 'redirect' | 'protocol' | 'expired';
@@ -574,20 +587,20 @@ export type CreateTicketRequest = {
     description: TicketDescription;
     external_id?: TicketExternalID;
     /**
-     * Return the ticket that has this `external_id` already, as it is, instead of refusing another one.
+     * Return the existing ticket with this `external_id`, unchanged, instead of a conflict.
      */
     upsert?: boolean;
 };
 
 /**
- * A change of a ticket. What is left out stays as it is.
+ * A change of a ticket. Omitted members do not change.
  */
 export type UpdateTicketRequest = {
     status?: TicketStatus;
     ai_mode?: AIMode;
     priority?: TicketPriority;
     /**
-     * The enabled account of staff that the ticket is given to.
+     * The enabled account of staff that the ticket is assigned to.
      */
     assignee_id?: string | null;
     /**
@@ -595,18 +608,18 @@ export type UpdateTicketRequest = {
      */
     team_id?: string | null;
     /**
-     * The tags that take the place of those that there are.
+     * The tags that replace the ticket's tags.
      */
     tags?: Array<Tag>;
     /**
-     * Custom fields to set, each to a value, or to `null` to remove it. Those that are not named stay.
+     * Custom fields to set, or with `null` to remove. Other fields stay.
      *
      */
     custom_fields?: {
         [key in CustomFieldName]?: NewCustomFieldValue;
     };
     /**
-     * What the ticket is called elsewhere, as in `Ticket`.
+     * The ticket's id in another system, as in `Ticket`.
      */
     external_id?: string | null;
     /**
@@ -626,7 +639,7 @@ export type TicketPriority = 'low' | 'normal' | 'high' | 'urgent';
 export type Tags = Array<Tag>;
 
 /**
- * One line of text, as a ticket's title is. Compared as it stands.
+ * One line of text, as a ticket's title is. Compared exactly.
  */
 export type Tag = string;
 
@@ -653,7 +666,7 @@ export type CustomFieldValue = string | number | boolean;
 export type NewCustomFieldValue = string | number | boolean | null;
 
 /**
- * What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+ * The ticket's id in the service that opened it, or, if no service did, in another system. Unique among the service's
  * tickets, and among those that no service opened.
  *
  */
@@ -696,17 +709,22 @@ export type Ticket = {
      */
     resolved_at?: Timestamp;
     /**
-     * The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+     * The ticket that it was merged into, where its conversation continues. Absent unless it was merged.
      */
     merged_into?: ID;
     /**
-     * Why it was handed off to humans. Absent unless it is.
+     * Why it was handed off to humans. Absent unless it was.
      */
     handoff_reason?: HandoffReason;
     /**
-     * When it was handed off to humans. Absent unless it is.
+     * When it was handed off to humans. Absent unless it was.
      */
     handed_off_at?: Timestamp;
+    /**
+     * When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
+     *
+     */
+    redacted_at?: Timestamp;
     /**
      * What was noted at the hand-off. Only staff see it.
      */
@@ -716,11 +734,11 @@ export type Ticket = {
      */
     priority?: TicketPriority;
     /**
-     * The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+     * The account of staff that it is assigned to. Only staff see it. Absent while it is unassigned.
      */
     assignee_id?: ID;
     /**
-     * The team that it is given to. Only staff see it. Absent while it is no team's.
+     * The team that it is assigned to. Only staff see it. Absent without a team.
      */
     team_id?: ID;
     /**
@@ -732,7 +750,7 @@ export type Ticket = {
      */
     custom_fields?: CustomFields;
     /**
-     * What it is called elsewhere. Only staff see it. Absent while it has no name there.
+     * Its id in another system. Only staff see it. Absent without one.
      */
     external_id?: TicketExternalID;
     /**
@@ -771,19 +789,19 @@ export type TicketWithMessages = Ticket & {
 export type TimeFilter = string;
 
 /**
- * How many tickets are where. Those that are snoozed count as that only.
+ * Counts of tickets. Snoozed tickets count only as snoozed.
  */
 export type StaffTicketCounts = {
     /**
-     * Those that are `open` or `pending` and given to you.
+     * `open` or `pending` tickets that are assigned to you.
      */
     mine: Count;
     /**
-     * Those that are `open` or `pending` and nobody's.
+     * `open` or `pending` tickets that are unassigned.
      */
     unassigned: Count;
     /**
-     * Those in which the AI is writing an answer.
+     * Tickets in which the AI is writing an answer.
      */
     ai_answering: Count;
     /**
@@ -802,7 +820,7 @@ export type StaffTicketCounts = {
 export type Count = number;
 
 /**
- * Which tickets are to be how. What is left out stays as it is.
+ * A change of several tickets. Omitted members do not change.
  */
 export type UpdateTicketsRequest = {
     /**
@@ -813,7 +831,7 @@ export type UpdateTicketsRequest = {
     ai_mode?: AIMode;
     priority?: TicketPriority;
     /**
-     * The enabled account of staff that the tickets are given to.
+     * The enabled account of staff that the tickets are assigned to.
      */
     assignee_id?: string | null;
     /**
@@ -837,7 +855,7 @@ export type TicketResult = {
      */
     ticket_id: ID;
     /**
-     * Whether the ticket is as the change says.
+     * Whether the change succeeded.
      */
     changed: boolean;
     /**
@@ -847,7 +865,7 @@ export type TicketResult = {
 };
 
 /**
- * Where a conversation goes on.
+ * Where a conversation continues.
  */
 export type MergeTicketRequest = {
     /**
@@ -857,7 +875,7 @@ export type MergeTicketRequest = {
 };
 
 /**
- * A group of staff that tickets are given to.
+ * A group of staff that tickets are assigned to.
  */
 export type Team = {
     id: ID;
@@ -889,12 +907,12 @@ export type CreateTeamRequest = {
 };
 
 /**
- * A change of a team. What is left out stays as it is.
+ * A change of a team. Omitted members do not change.
  */
 export type UpdateTeamRequest = {
     name?: TeamName;
     /**
-     * The accounts that take the place of its members.
+     * The accounts that replace its members.
      */
     member_ids?: Array<ID>;
 };
@@ -931,7 +949,7 @@ export type ReportGroup = {
      */
     team_id?: ID;
     /**
-     * The account of staff; absent for tickets of nobody.
+     * The account of staff; absent for unassigned tickets.
      */
     agent_id?: ID;
     figures: ReportFigures;
@@ -1068,7 +1086,7 @@ export type SearchResult = {
      */
     title: Array<TextSegment>;
     /**
-     * The part of the description or the message with the most matches. What it leaves out is "…".
+     * The part of the description or the message with the most matches. "…" marks omissions.
      */
     snippet: Array<TextSegment>;
     /**
@@ -1092,10 +1110,89 @@ export type TextSegment = {
 };
 
 /**
+ * The macro's name, one line of text, as a ticket's title is.
+ */
+export type MacroName = string;
+
+/**
+ * What a macro says, with placeholders, and what it does to a ticket.
+ */
+export type MacroSettings = {
+    name: MacroName;
+    content: MessageText;
+    /**
+     * Whether it adds a note for staff, instead of a reply.
+     */
+    is_note?: boolean;
+    status?: TicketStatus;
+    priority?: TicketPriority;
+    add_tags?: Tags;
+    /**
+     * The enabled account of staff that the ticket is given to.
+     */
+    assignee_id?: string;
+    /**
+     * The team that the ticket is given to.
+     */
+    team_id?: string;
+};
+
+/**
+ * A canned reply, and what it does to a ticket besides.
+ */
+export type Macro = {
+    id: ID;
+    name: MacroName;
+    content: MessageText;
+    /**
+     * Whether it adds a note for staff, instead of a reply.
+     */
+    is_note: boolean;
+    status?: TicketStatus;
+    priority?: TicketPriority;
+    add_tags?: Tags;
+    /**
+     * The enabled account of staff that the ticket is given to.
+     */
+    assignee_id?: string;
+    /**
+     * The team that the ticket is given to.
+     */
+    team_id?: string;
+    created_at: Timestamp;
+    /**
+     * When it last changed.
+     */
+    updated_at: Timestamp;
+};
+
+/**
+ * What a macro says in a ticket.
+ */
+export type MacroPreview = {
+    content: MessageText;
+};
+
+/**
+ * What a macro has done.
+ */
+export type AppliedMacro = {
+    ticket: Ticket;
+    message: Message;
+};
+
+/**
  * A new message.
  */
 export type CreateMessageRequest = {
     content: MessageText;
+    /**
+     * Your own id of the message, unique in the ticket, in visible ASCII characters. Sent again with the same `content`, it is
+     * the message that is there (`200`), however long ago that was; with another `content`, or by another author, it is
+     * `422 idempotency_mismatch`.
+     *
+     */
+    client_id?: string;
     /**
      * Whether to start the AI's answer to it.
      */
@@ -1141,11 +1238,11 @@ export type Message = {
     is_note?: boolean;
     created_at: Timestamp;
     /**
-     * The answer that was generated in place of this one. Absent on every message that stands.
+     * The answer that was generated in place of this one. Absent on every message that was not replaced.
      */
     superseded_by?: ID;
     /**
-     * When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+     * When its content was removed. Its `content` is then `[redacted]`. Absent on other messages.
      */
     redacted_at?: Timestamp;
 };
@@ -1159,6 +1256,12 @@ export type MessageAuthor = {
      * The account of the customer or the agent who wrote it. Only staff see it; the AI and the system have none.
      */
     id?: ID;
+    /**
+     * The author's name as it is now: the `display_name` of the account, or, for those who see `Ticket.customer`, the one that the
+     * service gave its customer. Absent while there is none; the AI and the system have none.
+     *
+     */
+    name?: DisplayName;
 };
 
 /**
@@ -1199,7 +1302,7 @@ export type Rating = 'up' | 'down';
 export type FeedbackComment = string;
 
 /**
- * A message that was added, and what becomes of the answer that was asked for with it.
+ * A new message, and the state of the answer that was requested with it.
  */
 export type CreatedMessage = Message & {
     /**
@@ -1214,7 +1317,7 @@ export type CreatedMessage = Message & {
 };
 
 /**
- * Why no answer comes by itself.
+ * Why there is no automatic answer.
  */
 export type Unanswered = {
     code: ProblemCode;
@@ -1233,7 +1336,7 @@ export type Unanswered = {
  */
 export type PublishAIResponseRequest = {
     /**
-     * The text in place of the draft's, as in a message.
+     * The text that replaces the draft's.
      */
     content?: string;
 };
@@ -1313,7 +1416,7 @@ export type Sentiment = 'positive' | 'neutral' | 'negative' | 'angry';
  */
 export type CreateAIResponseRequest = {
     /**
-     * Whether to answer a turn again that is answered.
+     * Whether to generate another answer to a turn that is already answered.
      */
     regenerate?: boolean;
     model?: Model;
@@ -1349,7 +1452,7 @@ export type AIResponse = {
      */
     review?: AIReview;
     /**
-     * What the AI wrote of a draft, whatever was published of it, or for staff, once it is complete. Plain text; show it
+     * What the AI wrote: a complete draft before any edits, or a complete text for staff. Plain text; show it
      * escaped. A triage is JSON.
      *
      */
@@ -1374,7 +1477,7 @@ export type AIResponse = {
      */
     triage?: Triage;
     /**
-     * The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
+     * The version of the prompt that was live. Only staff see it. Absent for the built-in one.
      */
     prompt_version?: number;
     created_at: Timestamp;
@@ -1467,12 +1570,12 @@ export type PromptTone = 'friendly' | 'neutral' | 'formal' | 'empathetic';
 export type PromptLanguage = string;
 
 /**
- * Rules that the AI follows besides those it always has.
+ * Rules that the AI follows in addition to its fixed ones.
  */
 export type PromptRules = Array<string>;
 
 /**
- * What else the AI should know and mind, in your own words.
+ * Further instructions, in your own words.
  */
 export type PromptInstructions = string;
 
@@ -1527,7 +1630,7 @@ export type StreamToken = {
      */
     url: string;
     /**
-     * When no further stream can be opened with it.
+     * When it expires. Streams that are open then continue.
      */
     expires_at: Timestamp;
 };
@@ -1537,11 +1640,11 @@ export type StreamToken = {
  */
 export type DeskEvents = {
     /**
-     * The events, in their order. Empty when there are none, or none that the caller may see.
+     * The events, in their order. Empty when there are none that the caller may see.
      */
     events: Array<DeskEvent>;
     /**
-     * The position to go on after. Store it together with what you have processed.
+     * The position to continue after. Store it together with what you have processed.
      */
     position: Position;
     /**
@@ -1565,7 +1668,7 @@ export type DeskEvent = {
     position: Position;
     /**
      * What happened, such as `message.created` or `ticket.status_changed`. Every operation lists the types that it may cause
-     * as `x-events`. Pass over types that you do not know: new ones may come.
+     * as `x-events`. Ignore types that you do not know: there may be new ones.
      *
      */
     type: string;
@@ -1594,7 +1697,7 @@ export type DeskEvent = {
         [key in EventFactName]?: EventFact;
     };
     /**
-     * What a new message says, as it is now. Absent when it was erased.
+     * The content of a new message, as it is now. Absent when it was erased.
      */
     content?: string;
     /**
@@ -1670,7 +1773,7 @@ export type AIResponseEvents = {
  */
 export type NumberedEvent = {
     /**
-     * Numbers the events of an AI response from 1. 0 for a `reset` that is meant for this caller alone.
+     * Numbers the events of an AI response from 1. 0 for a `reset` that only this caller gets.
      */
     seq: number;
     event: AIResponseEvent;
@@ -1815,8 +1918,8 @@ export type AIFailureCode = 'ai_misconfigured' | 'ai_no_answer' | 'ai_overloaded
 export type FinishReason = 'stop' | 'length';
 
 /**
- * What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
- * text that came counts as one token; what nobody knows is zero.
+ * What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+ * piece of text counts as one token; unknown counts are zero.
  *
  */
 export type Usage = {
@@ -2138,7 +2241,7 @@ export type FieldErrorCode = 'duplicate' | 'invalid_characters' | 'invalid_forma
 /**
  * The problem's stable identifier.
  */
-export type ProblemCode = 'ai_disabled' | 'ai_in_review' | 'ai_misconfigured' | 'ai_no_answer' | 'ai_overloaded' | 'ai_protocol' | 'ai_quota' | 'ai_stalled' | 'ai_timeout' | 'cancelled' | 'conversation_not_accepted' | 'db_busy' | 'db_unavailable' | 'draining' | 'email_taken' | 'external_id_taken' | 'position_expired' | 'forbidden' | 'handed_off' | 'idempotency_in_progress' | 'idempotency_mismatch' | 'internal' | 'invalid_credentials' | 'invalid_idempotency_key' | 'invalid_parameter' | 'invalid_token' | 'invalid_transition' | 'last_admin' | 'malformed_request' | 'method_not_allowed' | 'not_acceptable' | 'not_found' | 'not_in_review' | 'nothing_to_answer' | 'nothing_to_apply' | 'payload_too_large' | 'precondition_failed' | 'prompt_published' | 'rate_limited' | 'role_not_allowed' | 'schema_dirty' | 'server_busy' | 'superseded' | 'ticket_closed' | 'token_reuse' | 'too_many_attempts' | 'too_many_streams' | 'unauthenticated' | 'unsupported_media_type' | 'validation_failed' | 'weak_password';
+export type ProblemCode = 'ai_disabled' | 'ai_in_review' | 'ai_misconfigured' | 'ai_no_answer' | 'ai_overloaded' | 'ai_protocol' | 'ai_quota' | 'ai_stalled' | 'ai_timeout' | 'cancelled' | 'conversation_not_accepted' | 'db_busy' | 'db_unavailable' | 'draining' | 'email_taken' | 'external_id_taken' | 'name_taken' | 'position_expired' | 'forbidden' | 'handed_off' | 'idempotency_in_progress' | 'idempotency_mismatch' | 'internal' | 'invalid_credentials' | 'invalid_idempotency_key' | 'invalid_parameter' | 'invalid_token' | 'invalid_transition' | 'last_admin' | 'malformed_request' | 'method_not_allowed' | 'not_acceptable' | 'not_found' | 'not_in_review' | 'nothing_to_answer' | 'nothing_to_apply' | 'payload_too_large' | 'precondition_failed' | 'prompt_published' | 'rate_limited' | 'role_not_allowed' | 'schema_dirty' | 'server_busy' | 'superseded' | 'ticket_closed' | 'token_reuse' | 'too_many_attempts' | 'too_many_streams' | 'unauthenticated' | 'unsupported_media_type' | 'validation_failed' | 'weak_password';
 
 /**
  * The session's id. Any other spelling of a UUID than the canonical one is not found.
@@ -2191,6 +2294,11 @@ export type AIResponseID = ID;
 export type PromptID = ID;
 
 /**
+ * The macro's id. Any other spelling of a UUID than the canonical one is not found.
+ */
+export type MacroID = ID;
+
+/**
  * The message's id.
  */
 export type MessageID = ID;
@@ -2203,19 +2311,19 @@ export type MessageID = ID;
 export type Limit = number;
 
 /**
- * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+ * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
  */
 export type Cursor = string;
 
 /**
- * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+ * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
  * characters, different for every effect. See [Retries](rules/retries).
  *
  */
 export type IdempotencyKey = string;
 
 /**
- * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+ * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
  *
  */
 export type IfMatch = EntityTags;
@@ -2229,24 +2337,24 @@ export type IfNoneMatch = EntityTags;
 
 /**
  * The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
- * `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
- * is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
+ * `:<attempt>`. A browser's `EventSource` sends it automatically. An id of another answer is ignored: the answer
+ * then starts over, after a `reset` whose id has the number 0.
  *
  */
 export type LastEventID = string;
 
 /**
- * The position to go on after. Without it the events begin with the oldest that is kept.
+ * The position to continue after. Without it, events begin with the oldest.
  */
 export type AfterPosition = number;
 
 /**
- * Which types are wanted, separated by commas. Without it, all.
+ * The types of events to return, separated by commas; all by default.
  */
 export type EventTypes = string;
 
 /**
- * Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+ * The ticket whose events to return; all tickets by default. A ticket that you may not see has none.
  */
 export type EventTicketID = ID;
 
@@ -2256,7 +2364,7 @@ export type EventTicketID = ID;
 export type EventLimit = number;
 
 /**
- * The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
+ * The id of the last event you have, a position. A browser's `EventSource` sends it automatically. It takes precedence over `after`.
  */
 export type LastPosition = string;
 
@@ -2276,7 +2384,7 @@ export type SignUpData = {
     body: SignUpRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -2309,11 +2417,11 @@ export type SignUpErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -2323,7 +2431,7 @@ export type SignUpErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -2347,7 +2455,7 @@ export type LogInData = {
     body: LogInRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -2376,11 +2484,11 @@ export type LogInErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -2390,7 +2498,7 @@ export type LogInErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -2414,7 +2522,7 @@ export type RefreshSessionData = {
     body: RefreshRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -2431,7 +2539,7 @@ export type RefreshSessionErrors = {
      */
     400: Problem;
     /**
-     * The refresh token is not valid (any longer), or was used before.
+     * The refresh token is invalid, has expired, or was used before.
      */
     401: Problem;
     /**
@@ -2443,11 +2551,11 @@ export type RefreshSessionErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -2457,7 +2565,7 @@ export type RefreshSessionErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -2481,7 +2589,7 @@ export type LogOutData = {
     body?: never;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -2498,7 +2606,7 @@ export type LogOutErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -2510,7 +2618,7 @@ export type LogOutErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -2549,7 +2657,7 @@ export type ListSessionsData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -2562,7 +2670,7 @@ export type ListSessionsErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -2578,7 +2686,7 @@ export type ListSessionsErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -2616,7 +2724,7 @@ export type EndSessionErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -2632,7 +2740,7 @@ export type EndSessionErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -2673,7 +2781,7 @@ export type GetMeErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -2689,7 +2797,7 @@ export type GetMeErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -2713,7 +2821,7 @@ export type ChangePasswordData = {
     body: ChangePasswordRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -2742,11 +2850,11 @@ export type ChangePasswordErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -2756,7 +2864,7 @@ export type ChangePasswordErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -2803,7 +2911,7 @@ export type ListUsersData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -2816,7 +2924,7 @@ export type ListUsersErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -2832,7 +2940,7 @@ export type ListUsersErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -2856,7 +2964,7 @@ export type CreateUserData = {
     body: CreateUserRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -2873,7 +2981,7 @@ export type CreateUserErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -2893,11 +3001,11 @@ export type CreateUserErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -2907,7 +3015,7 @@ export type CreateUserErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -2953,7 +3061,7 @@ export type GetUserErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -2973,7 +3081,7 @@ export type GetUserErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -3011,7 +3119,7 @@ export type UpdateUserErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -3035,11 +3143,11 @@ export type UpdateUserErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -3049,7 +3157,7 @@ export type UpdateUserErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -3087,7 +3195,7 @@ export type DeleteUserDataErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -3103,7 +3211,7 @@ export type DeleteUserDataErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -3116,7 +3224,7 @@ export type DeleteUserDataError = DeleteUserDataErrors[keyof DeleteUserDataError
 
 export type DeleteUserDataResponses = {
     /**
-     * The account is closed, and everything of the customer's is being erased.
+     * The account is closed, and the server erases everything of the customer's.
      */
     204: void;
 };
@@ -3141,7 +3249,7 @@ export type PutCustomerErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -3161,11 +3269,11 @@ export type PutCustomerErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -3175,7 +3283,7 @@ export type PutCustomerErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -3214,7 +3322,7 @@ export type ListApiKeysData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -3227,7 +3335,7 @@ export type ListApiKeysErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -3243,7 +3351,7 @@ export type ListApiKeysErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -3267,7 +3375,7 @@ export type CreateApiKeyData = {
     body: CreateAPIKeyRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -3284,7 +3392,7 @@ export type CreateApiKeyErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -3300,11 +3408,11 @@ export type CreateApiKeyErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -3314,7 +3422,7 @@ export type CreateApiKeyErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -3352,7 +3460,7 @@ export type RevokeApiKeyErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -3368,7 +3476,7 @@ export type RevokeApiKeyErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -3407,7 +3515,7 @@ export type ListWebhooksData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -3420,7 +3528,7 @@ export type ListWebhooksErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -3436,7 +3544,7 @@ export type ListWebhooksErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -3460,7 +3568,7 @@ export type CreateWebhookData = {
     body: CreateWebhookRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -3477,7 +3585,7 @@ export type CreateWebhookErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -3493,11 +3601,11 @@ export type CreateWebhookErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -3507,7 +3615,7 @@ export type CreateWebhookErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -3545,7 +3653,7 @@ export type DeleteWebhookErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -3561,7 +3669,7 @@ export type DeleteWebhookErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -3607,7 +3715,7 @@ export type GetWebhookErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -3627,7 +3735,7 @@ export type GetWebhookErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -3665,7 +3773,7 @@ export type UpdateWebhookErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -3685,11 +3793,11 @@ export type UpdateWebhookErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -3699,7 +3807,7 @@ export type UpdateWebhookErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -3723,7 +3831,7 @@ export type RotateWebhookSecretData = {
     body?: never;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -3745,7 +3853,7 @@ export type RotateWebhookSecretErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -3765,7 +3873,7 @@ export type RotateWebhookSecretErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -3789,7 +3897,7 @@ export type TestWebhookData = {
     body?: never;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -3811,7 +3919,7 @@ export type TestWebhookErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -3831,7 +3939,7 @@ export type TestWebhookErrors = {
      */
     409: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -3841,7 +3949,7 @@ export type TestWebhookErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -3865,7 +3973,7 @@ export type ReplayWebhookData = {
     body: ReplayWebhookRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -3887,7 +3995,7 @@ export type ReplayWebhookErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -3911,11 +4019,11 @@ export type ReplayWebhookErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -3925,7 +4033,7 @@ export type ReplayWebhookErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -3973,7 +4081,7 @@ export type ListWebhookDeliveriesData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -3986,7 +4094,7 @@ export type ListWebhookDeliveriesErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -4006,7 +4114,7 @@ export type ListWebhookDeliveriesErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -4052,7 +4160,7 @@ export type GetWebhookDeliveryErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -4072,7 +4180,7 @@ export type GetWebhookDeliveryErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -4096,7 +4204,7 @@ export type RedeliverWebhookData = {
     body?: never;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -4118,7 +4226,7 @@ export type RedeliverWebhookErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -4138,7 +4246,7 @@ export type RedeliverWebhookErrors = {
      */
     409: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -4148,7 +4256,7 @@ export type RedeliverWebhookErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -4187,7 +4295,7 @@ export type ListTicketsData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -4200,7 +4308,7 @@ export type ListTicketsErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -4216,7 +4324,7 @@ export type ListTicketsErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -4240,7 +4348,7 @@ export type CreateTicketData = {
     body: CreateTicketRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -4257,7 +4365,7 @@ export type CreateTicketErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -4278,11 +4386,11 @@ export type CreateTicketErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -4292,7 +4400,7 @@ export type CreateTicketErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -4342,7 +4450,7 @@ export type GetTicketErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -4362,7 +4470,7 @@ export type GetTicketErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -4386,7 +4494,7 @@ export type UpdateTicketData = {
     body: UpdateTicketRequest;
     headers?: {
         /**
-         * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+         * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
          *
          */
         'If-Match'?: EntityTags;
@@ -4407,7 +4515,7 @@ export type UpdateTicketErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -4427,7 +4535,7 @@ export type UpdateTicketErrors = {
      */
     409: Problem;
     /**
-     * The version is none of those in `If-Match`; nothing was changed.
+     * `If-Match` does not include the current version; nothing was changed.
      */
     412: Problem;
     /**
@@ -4435,11 +4543,11 @@ export type UpdateTicketErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -4449,7 +4557,7 @@ export type UpdateTicketErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -4496,11 +4604,11 @@ export type ListStaffTicketsData = {
          */
         priority?: TicketPriority;
         /**
-         * The account that has the ticket, `me`, or `none` for what is nobody's.
+         * The account that the ticket is assigned to, `me`, or `none` for unassigned tickets.
          */
         assignee?: string;
         /**
-         * The team that has the ticket, or `none` for what is no team's.
+         * The team that the ticket is assigned to, or `none` for tickets without a team.
          */
         team?: string;
         /**
@@ -4544,11 +4652,11 @@ export type ListStaffTicketsData = {
          */
         updated_before?: TimeFilter;
         /**
-         * The customer has waited for a human since a time that is at this time or later (RFC 3339).
+         * The customer has waited for a human since this time or later (RFC 3339).
          */
         waiting_after?: TimeFilter;
         /**
-         * The customer has waited for a human since a time that is earlier than this time (RFC 3339).
+         * The customer has waited for a human since before this time (RFC 3339).
          */
         waiting_before?: TimeFilter;
         /**
@@ -4558,7 +4666,7 @@ export type ListStaffTicketsData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -4571,7 +4679,7 @@ export type ListStaffTicketsErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -4587,7 +4695,7 @@ export type ListStaffTicketsErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -4628,7 +4736,7 @@ export type CountStaffTicketsErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -4644,7 +4752,7 @@ export type CountStaffTicketsErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -4668,7 +4776,7 @@ export type UpdateTicketsData = {
     body: UpdateTicketsRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -4685,7 +4793,7 @@ export type UpdateTicketsErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -4701,11 +4809,11 @@ export type UpdateTicketsErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -4715,7 +4823,7 @@ export type UpdateTicketsErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -4728,7 +4836,7 @@ export type UpdateTicketsError = UpdateTicketsErrors[keyof UpdateTicketsErrors];
 
 export type UpdateTicketsResponses = {
     /**
-     * What became of each ticket, in the order of the request.
+     * The result for each ticket, in the order of the request.
      */
     200: Array<TicketResult>;
 };
@@ -4754,7 +4862,7 @@ export type ListTeamsData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -4767,7 +4875,7 @@ export type ListTeamsErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -4783,7 +4891,7 @@ export type ListTeamsErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -4807,7 +4915,7 @@ export type CreateTeamData = {
     body: CreateTeamRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -4824,7 +4932,7 @@ export type CreateTeamErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -4844,11 +4952,11 @@ export type CreateTeamErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -4858,7 +4966,7 @@ export type CreateTeamErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -4896,7 +5004,7 @@ export type DeleteTeamErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -4912,7 +5020,7 @@ export type DeleteTeamErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -4958,7 +5066,7 @@ export type GetTeamErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -4978,7 +5086,7 @@ export type GetTeamErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -5022,7 +5130,7 @@ export type UpdateTeamErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -5038,7 +5146,7 @@ export type UpdateTeamErrors = {
      */
     406: Problem;
     /**
-     * The version is none of those in `If-Match`; nothing was changed.
+     * `If-Match` does not include the current version; nothing was changed.
      */
     412: Problem;
     /**
@@ -5046,11 +5154,11 @@ export type UpdateTeamErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -5060,7 +5168,7 @@ export type UpdateTeamErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -5080,11 +5188,530 @@ export type UpdateTeamResponses = {
 
 export type UpdateTeamResponse = UpdateTeamResponses[keyof UpdateTeamResponses];
 
+export type ListMacrosData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path?: never;
+    query?: {
+        /**
+         * What the macros say, in their name or their content. Case does not matter.
+         */
+        text?: string;
+        /**
+         * The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+         * next page means that it was the last.
+         *
+         */
+        limit?: number;
+        /**
+         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+         */
+        cursor?: string;
+    };
+    url: '/macros';
+};
+
+export type ListMacrosErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid or has expired.
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * The server has a bug. Its log has the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type ListMacrosError = ListMacrosErrors[keyof ListMacrosErrors];
+
+export type ListMacrosResponses = {
+    /**
+     * One page of macros, newest first.
+     */
+    200: Array<Macro>;
+};
+
+export type ListMacrosResponse = ListMacrosResponses[keyof ListMacrosResponses];
+
+export type CreateMacroData = {
+    body: MacroSettings;
+    headers?: {
+        /**
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/macros';
+};
+
+export type CreateMacroErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid or has expired.
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * Another macro has this name; or a request with the same `Idempotency-Key` is still under way.
+     */
+    409: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     */
+    413: Problem;
+    /**
+     * The operation does not accept the body's media type, character set or content coding.
+     */
+    415: Problem;
+    /**
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * The server has a bug. Its log has the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type CreateMacroError = CreateMacroErrors[keyof CreateMacroErrors];
+
+export type CreateMacroResponses = {
+    /**
+     * The macro was created.
+     */
+    201: Macro;
+};
+
+export type CreateMacroResponse = CreateMacroResponses[keyof CreateMacroResponses];
+
+export type DeleteMacroData = {
+    body?: never;
+    path: {
+        /**
+         * The macro's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        macro_id: ID;
+    };
+    query?: never;
+    url: '/macros/{macro_id}';
+};
+
+export type DeleteMacroErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid or has expired.
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * The server has a bug. Its log has the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type DeleteMacroError = DeleteMacroErrors[keyof DeleteMacroErrors];
+
+export type DeleteMacroResponses = {
+    /**
+     * The macro is deleted.
+     */
+    204: void;
+};
+
+export type DeleteMacroResponse = DeleteMacroResponses[keyof DeleteMacroResponses];
+
+export type GetMacroData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path: {
+        /**
+         * The macro's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        macro_id: ID;
+    };
+    query?: never;
+    url: '/macros/{macro_id}';
+};
+
+export type GetMacroErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid or has expired.
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * The server has a bug. Its log has the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type GetMacroError = GetMacroErrors[keyof GetMacroErrors];
+
+export type GetMacroResponses = {
+    /**
+     * The macro.
+     */
+    200: Macro;
+};
+
+export type GetMacroResponse = GetMacroResponses[keyof GetMacroResponses];
+
+export type UpdateMacroData = {
+    body: MacroSettings;
+    headers?: {
+        /**
+         * Change the macro only if its `ETag` is one of these, otherwise `412`. `*` is any.
+         */
+        'If-Match'?: EntityTags;
+    };
+    path: {
+        /**
+         * The macro's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        macro_id: ID;
+    };
+    query?: never;
+    url: '/macros/{macro_id}';
+};
+
+export type UpdateMacroErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid or has expired.
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * Another macro has this name.
+     */
+    409: Problem;
+    /**
+     * `If-Match` does not include the current version; nothing was changed.
+     */
+    412: Problem;
+    /**
+     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     */
+    413: Problem;
+    /**
+     * The operation does not accept the body's media type, character set or content coding.
+     */
+    415: Problem;
+    /**
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * The server has a bug. Its log has the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type UpdateMacroError = UpdateMacroErrors[keyof UpdateMacroErrors];
+
+export type UpdateMacroResponses = {
+    /**
+     * The macro as it is after the change.
+     */
+    200: Macro;
+};
+
+export type UpdateMacroResponse = UpdateMacroResponses[keyof UpdateMacroResponses];
+
+export type PreviewMacroData = {
+    body?: never;
+    headers?: {
+        /**
+         * The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+         * 13.1.2).
+         *
+         */
+        'If-None-Match'?: EntityTags;
+    };
+    path: {
+        /**
+         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        ticket_id: ID;
+        /**
+         * The macro's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        macro_id: ID;
+    };
+    query?: never;
+    url: '/tickets/{ticket_id}/macros/{macro_id}/preview';
+};
+
+export type PreviewMacroErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid or has expired.
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * The server has a bug. Its log has the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type PreviewMacroError = PreviewMacroErrors[keyof PreviewMacroErrors];
+
+export type PreviewMacroResponses = {
+    /**
+     * What it would say.
+     */
+    200: MacroPreview;
+};
+
+export type PreviewMacroResponse = PreviewMacroResponses[keyof PreviewMacroResponses];
+
+export type ApplyMacroData = {
+    body?: never;
+    headers?: {
+        /**
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+        /**
+         * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
+         *
+         */
+        'If-Match'?: EntityTags;
+    };
+    path: {
+        /**
+         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        ticket_id: ID;
+        /**
+         * The macro's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        macro_id: ID;
+    };
+    query?: never;
+    url: '/tickets/{ticket_id}/macros/{macro_id}/apply';
+};
+
+export type ApplyMacroErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid or has expired.
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The ticket is closed, or its status does not allow the change; or a request with the same `Idempotency-Key` is still under way.
+     *
+     */
+    409: Problem;
+    /**
+     * `If-Match` does not include the current version; nothing was changed.
+     */
+    412: Problem;
+    /**
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
+     * request.
+     *
+     */
+    422: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * The server has a bug. Its log has the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type ApplyMacroError = ApplyMacroErrors[keyof ApplyMacroErrors];
+
+export type ApplyMacroResponses = {
+    /**
+     * The ticket as it is afterwards, and the message.
+     */
+    200: AppliedMacro;
+};
+
+export type ApplyMacroResponse = ApplyMacroResponses[keyof ApplyMacroResponses];
+
 export type MergeTicketData = {
     body: MergeTicketRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -5106,7 +5733,7 @@ export type MergeTicketErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -5131,11 +5758,11 @@ export type MergeTicketErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -5145,7 +5772,7 @@ export type MergeTicketErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -5164,6 +5791,72 @@ export type MergeTicketResponses = {
 };
 
 export type MergeTicketResponse = MergeTicketResponses[keyof MergeTicketResponses];
+
+export type RedactTicketData = {
+    body?: never;
+    headers?: {
+        /**
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
+         * characters, different for every effect. See [Retries](rules/retries).
+         *
+         */
+        'Idempotency-Key'?: string;
+    };
+    path: {
+        /**
+         * The ticket's id. Any other spelling of a UUID than the canonical one is not found.
+         */
+        ticket_id: ID;
+    };
+    query?: never;
+    url: '/tickets/{ticket_id}/redact';
+};
+
+export type RedactTicketErrors = {
+    /**
+     * The request could not be parsed, a query parameter is unknown, or a parameter or header has a wrong value.
+     */
+    400: Problem;
+    /**
+     * There is no access token, or it is invalid or has expired.
+     */
+    401: Problem;
+    /**
+     * The account's role does not allow this, or the API key's scopes do not.
+     */
+    403: Problem;
+    /**
+     * There is no such thing, or it is not yours.
+     */
+    404: Problem;
+    /**
+     * The operation cannot answer in any media type of the `Accept` header.
+     */
+    406: Problem;
+    /**
+     * The caller sends more requests than are allowed.
+     */
+    429: Problem;
+    /**
+     * The server has a bug. Its log has the request id.
+     */
+    500: Problem;
+    /**
+     * The server, its database or the AI's upstream cannot take the request now. Try again later.
+     */
+    503: Problem;
+};
+
+export type RedactTicketError = RedactTicketErrors[keyof RedactTicketErrors];
+
+export type RedactTicketResponses = {
+    /**
+     * The ticket as everybody sees it now.
+     */
+    200: Ticket;
+};
+
+export type RedactTicketResponse = RedactTicketResponses[keyof RedactTicketResponses];
 
 export type ListMessagesData = {
     body?: never;
@@ -5189,7 +5882,7 @@ export type ListMessagesData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -5202,7 +5895,7 @@ export type ListMessagesErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -5222,7 +5915,7 @@ export type ListMessagesErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -5246,13 +5939,13 @@ export type CreateMessageData = {
     body: CreateMessageRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
         /**
-         * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+         * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
          *
          */
         'If-Match'?: EntityTags;
@@ -5273,7 +5966,7 @@ export type CreateMessageErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -5293,7 +5986,7 @@ export type CreateMessageErrors = {
      */
     409: Problem;
     /**
-     * The version is none of those in `If-Match`; nothing was changed.
+     * `If-Match` does not include the current version; nothing was changed.
      */
     412: Problem;
     /**
@@ -5301,11 +5994,11 @@ export type CreateMessageErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -5315,7 +6008,7 @@ export type CreateMessageErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -5328,6 +6021,10 @@ export type CreateMessageError = CreateMessageErrors[keyof CreateMessageErrors];
 
 export type CreateMessageResponses = {
     /**
+     * The message that has this `client_id` already.
+     */
+    200: CreatedMessage;
+    /**
      * The message was added.
      */
     201: CreatedMessage;
@@ -5339,7 +6036,7 @@ export type CreateNoteData = {
     body: CreateNoteRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -5361,7 +6058,7 @@ export type CreateNoteErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -5385,11 +6082,11 @@ export type CreateNoteErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -5399,7 +6096,7 @@ export type CreateNoteErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -5453,7 +6150,7 @@ export type GetReportSummaryErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -5469,7 +6166,7 @@ export type GetReportSummaryErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -5510,7 +6207,7 @@ export type GetSlaTargetsErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -5526,7 +6223,7 @@ export type GetSlaTargetsErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -5550,7 +6247,7 @@ export type PutSlaTargetsData = {
     body: SLATargets;
     headers?: {
         /**
-         * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+         * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
          *
          */
         'If-Match'?: EntityTags;
@@ -5566,7 +6263,7 @@ export type PutSlaTargetsErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -5578,7 +6275,7 @@ export type PutSlaTargetsErrors = {
      */
     406: Problem;
     /**
-     * The version is none of those in `If-Match`; nothing was changed.
+     * `If-Match` does not include the current version; nothing was changed.
      */
     412: Problem;
     /**
@@ -5586,11 +6283,11 @@ export type PutSlaTargetsErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -5600,7 +6297,7 @@ export type PutSlaTargetsErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -5641,7 +6338,7 @@ export type SearchTicketsData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -5654,7 +6351,7 @@ export type SearchTicketsErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -5670,7 +6367,7 @@ export type SearchTicketsErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -5694,7 +6391,7 @@ export type HandOffTicketData = {
     body: HandOffTicketRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -5716,7 +6413,7 @@ export type HandOffTicketErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -5740,11 +6437,11 @@ export type HandOffTicketErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -5754,7 +6451,7 @@ export type HandOffTicketErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -5779,8 +6476,8 @@ export type StreamAiResponseData = {
     headers?: {
         /**
          * The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
-         * `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
-         * is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
+         * `:<attempt>`. A browser's `EventSource` sends it automatically. An id of another answer is ignored: the answer
+         * then starts over, after a `reset` whose id has the number 0.
          *
          */
         'Last-Event-ID'?: string;
@@ -5808,7 +6505,7 @@ export type StreamAiResponseErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -5838,7 +6535,7 @@ export type StreamAiResponseErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -5863,7 +6560,7 @@ export type StreamAiResponseResponses = {
      */
     200: AIResponseEvent;
     /**
-     * The event named by `Last-Event-ID` is the end of this answer; there is nothing more to come.
+     * The event named by `Last-Event-ID` is the end of this answer; nothing follows it.
      */
     204: void;
 };
@@ -5894,7 +6591,7 @@ export type ListAiResponsesData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -5907,7 +6604,7 @@ export type ListAiResponsesErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -5927,7 +6624,7 @@ export type ListAiResponsesErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -5951,7 +6648,7 @@ export type CreateAiResponseData = {
     body: CreateAIResponseRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -5973,7 +6670,7 @@ export type CreateAiResponseErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -5997,11 +6694,11 @@ export type CreateAiResponseErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -6013,7 +6710,7 @@ export type CreateAiResponseErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -6041,7 +6738,7 @@ export type CreateAiRequestData = {
     body: CreateAIRequestRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -6063,7 +6760,7 @@ export type CreateAiRequestErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -6087,11 +6784,11 @@ export type CreateAiRequestErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -6103,7 +6800,7 @@ export type CreateAiRequestErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -6131,7 +6828,7 @@ export type CreateStreamTokenData = {
     body?: never;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -6153,7 +6850,7 @@ export type CreateStreamTokenErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -6173,7 +6870,7 @@ export type CreateStreamTokenErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -6219,7 +6916,7 @@ export type GetAiResponseErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -6239,7 +6936,7 @@ export type GetAiResponseErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -6264,8 +6961,8 @@ export type StreamAiResponseByIdData = {
     headers?: {
         /**
          * The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
-         * `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
-         * is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
+         * `:<attempt>`. A browser's `EventSource` sends it automatically. An id of another answer is ignored: the answer
+         * then starts over, after a `reset` whose id has the number 0.
          *
          */
         'Last-Event-ID'?: string;
@@ -6293,7 +6990,7 @@ export type StreamAiResponseByIdErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -6313,7 +7010,7 @@ export type StreamAiResponseByIdErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -6330,7 +7027,7 @@ export type StreamAiResponseByIdResponses = {
      */
     200: AIResponseEvent;
     /**
-     * The event named by `Last-Event-ID` is the end of this answer; there is nothing more to come.
+     * The event named by `Last-Event-ID` is the end of this answer; nothing follows it.
      */
     204: void;
 };
@@ -6359,13 +7056,13 @@ export type ListAiResponseEventsData = {
          */
         after?: number;
         /**
-         * The attempt that wrote that event, `attempt` of the page before. With it, an event that the database has lost
-         * in a crash is not taken for the one which took its number.
+         * The attempt that wrote that event, `attempt` of the page before. It tells an event that the database lost in a
+         * crash from the one that got its number later.
          *
          */
         attempt?: number;
         /**
-         * Seconds to wait for an event when there is none yet.
+         * Seconds to wait if there is no event yet.
          */
         wait?: number;
     };
@@ -6378,7 +7075,7 @@ export type ListAiResponseEventsErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -6398,7 +7095,7 @@ export type ListAiResponseEventsErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -6422,7 +7119,7 @@ export type PublishAiResponseData = {
     body: PublishAIResponseRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -6444,7 +7141,7 @@ export type PublishAiResponseErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -6460,7 +7157,7 @@ export type PublishAiResponseErrors = {
      */
     406: Problem;
     /**
-     * The AI response is no draft that waits for review, or a request with the same `Idempotency-Key` is under way.
+     * The AI response is not a draft that waits for review, or a request with the same `Idempotency-Key` is under way.
      */
     409: Problem;
     /**
@@ -6468,11 +7165,11 @@ export type PublishAiResponseErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -6482,7 +7179,7 @@ export type PublishAiResponseErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -6506,7 +7203,7 @@ export type DiscardAiResponseData = {
     body?: never;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -6528,7 +7225,7 @@ export type DiscardAiResponseErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -6544,11 +7241,11 @@ export type DiscardAiResponseErrors = {
      */
     406: Problem;
     /**
-     * The AI response is no draft that waits for review, or a request with the same `Idempotency-Key` is under way.
+     * The AI response is not a draft that waits for review, or a request with the same `Idempotency-Key` is under way.
      */
     409: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -6558,7 +7255,7 @@ export type DiscardAiResponseErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -6582,7 +7279,7 @@ export type CancelAiResponseData = {
     body?: never;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -6604,7 +7301,7 @@ export type CancelAiResponseErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -6624,7 +7321,7 @@ export type CancelAiResponseErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -6648,7 +7345,7 @@ export type ApplyAiResponseData = {
     body?: never;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -6670,7 +7367,7 @@ export type ApplyAiResponseErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -6686,11 +7383,11 @@ export type ApplyAiResponseErrors = {
      */
     406: Problem;
     /**
-     * The AI response is no complete triage, or a request with the same `Idempotency-Key` is under way.
+     * The AI response is not a complete triage, or a request with the same `Idempotency-Key` is under way.
      */
     409: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -6700,7 +7397,7 @@ export type ApplyAiResponseErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -6739,7 +7436,7 @@ export type ListPromptsData = {
          */
         limit?: number;
         /**
-         * Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+         * Where the page begins. Take it from the `Link` header of the previous page, unchanged.
          */
         cursor?: string;
     };
@@ -6752,7 +7449,7 @@ export type ListPromptsErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -6768,7 +7465,7 @@ export type ListPromptsErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -6792,7 +7489,7 @@ export type CreatePromptData = {
     body: PromptSettings;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -6809,7 +7506,7 @@ export type CreatePromptErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -6829,11 +7526,11 @@ export type CreatePromptErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -6843,7 +7540,7 @@ export type CreatePromptErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -6889,7 +7586,7 @@ export type GetPromptErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -6909,7 +7606,7 @@ export type GetPromptErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -6933,7 +7630,7 @@ export type UpdatePromptData = {
     body: PromptSettings;
     headers?: {
         /**
-         * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+         * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
          *
          */
         'If-Match'?: EntityTags;
@@ -6954,7 +7651,7 @@ export type UpdatePromptErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -6974,7 +7671,7 @@ export type UpdatePromptErrors = {
      */
     409: Problem;
     /**
-     * The version is none of those in `If-Match`; nothing was changed.
+     * `If-Match` does not include the current version; nothing was changed.
      */
     412: Problem;
     /**
@@ -6982,11 +7679,11 @@ export type UpdatePromptErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -6996,7 +7693,7 @@ export type UpdatePromptErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -7047,7 +7744,7 @@ export type PreviewPromptErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -7067,7 +7764,7 @@ export type PreviewPromptErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -7091,13 +7788,13 @@ export type PublishPromptData = {
     body?: never;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
         'Idempotency-Key'?: string;
         /**
-         * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+         * Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
          *
          */
         'If-Match'?: EntityTags;
@@ -7118,7 +7815,7 @@ export type PublishPromptErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -7138,11 +7835,11 @@ export type PublishPromptErrors = {
      */
     409: Problem;
     /**
-     * The version is none of those in `If-Match`; nothing was changed.
+     * `If-Match` does not include the current version; nothing was changed.
      */
     412: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -7152,7 +7849,7 @@ export type PublishPromptErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -7176,7 +7873,7 @@ export type WithdrawPromptData = {
     body?: never;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -7198,7 +7895,7 @@ export type WithdrawPromptErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -7218,7 +7915,7 @@ export type WithdrawPromptErrors = {
      */
     409: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -7228,7 +7925,7 @@ export type WithdrawPromptErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -7252,7 +7949,7 @@ export type RedactMessageData = {
     body?: never;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -7274,7 +7971,7 @@ export type RedactMessageErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -7294,7 +7991,7 @@ export type RedactMessageErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -7340,7 +8037,7 @@ export type GetMessageFeedbackErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -7360,7 +8057,7 @@ export type GetMessageFeedbackErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -7398,7 +8095,7 @@ export type PutMessageFeedbackErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -7418,11 +8115,11 @@ export type PutMessageFeedbackErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the `Idempotency-Key` was used for another
+     * The body breaks a rule of the contract; `errors` names the places. Or the `Idempotency-Key` was used for another
      * request.
      *
      */
@@ -7432,7 +8129,7 @@ export type PutMessageFeedbackErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -7456,7 +8153,7 @@ export type SendUiMessageData = {
     body: UIChatRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -7473,7 +8170,7 @@ export type SendUiMessageErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -7497,11 +8194,11 @@ export type SendUiMessageErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the message's id belongs to another text. Or the AI's upstream
+     * The body breaks a rule of the contract; `errors` names the places. Or the message's id belongs to another text. Or the AI's upstream
      * does not accept this conversation.
      *
      */
@@ -7513,7 +8210,7 @@ export type SendUiMessageErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -7559,7 +8256,7 @@ export type ResumeUiStreamErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -7579,7 +8276,7 @@ export type ResumeUiStreamErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -7629,7 +8326,7 @@ export type ListUiMessagesErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -7649,7 +8346,7 @@ export type ListUiMessagesErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -7673,7 +8370,7 @@ export type StopUiStreamData = {
     body?: never;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -7695,7 +8392,7 @@ export type StopUiStreamErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -7711,7 +8408,7 @@ export type StopUiStreamErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -7735,7 +8432,7 @@ export type SendUiMessageV7Data = {
     body: UIChatRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -7752,7 +8449,7 @@ export type SendUiMessageV7Errors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -7776,11 +8473,11 @@ export type SendUiMessageV7Errors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the message's id belongs to another text. Or the AI's upstream
+     * The body breaks a rule of the contract; `errors` names the places. Or the message's id belongs to another text. Or the AI's upstream
      * does not accept this conversation.
      *
      */
@@ -7792,7 +8489,7 @@ export type SendUiMessageV7Errors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -7838,7 +8535,7 @@ export type ResumeUiStreamV7Errors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -7858,7 +8555,7 @@ export type ResumeUiStreamV7Errors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -7886,7 +8583,7 @@ export type RunAguiData = {
     body: AGUIRunRequest;
     headers?: {
         /**
-         * Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+         * Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
          * characters, different for every effect. See [Retries](rules/retries).
          *
          */
@@ -7903,7 +8600,7 @@ export type RunAguiErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -7927,11 +8624,11 @@ export type RunAguiErrors = {
      */
     413: Problem;
     /**
-     * The body's media type, character set or content coding is not one that the operation takes.
+     * The operation does not accept the body's media type, character set or content coding.
      */
     415: Problem;
     /**
-     * The body was understood and breaks a rule; `errors` says where. Or the message's id belongs to another text. Or the AI's upstream
+     * The body breaks a rule of the contract; `errors` names the places. Or the message's id belongs to another text. Or the AI's upstream
      * does not accept this conversation.
      *
      */
@@ -7943,7 +8640,7 @@ export type RunAguiErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -7984,15 +8681,15 @@ export type ListEventsData = {
     path?: never;
     query?: {
         /**
-         * The position to go on after. Without it the events begin with the oldest that is kept.
+         * The position to continue after. Without it, events begin with the oldest.
          */
         after?: number;
         /**
-         * Which types are wanted, separated by commas. Without it, all.
+         * The types of events to return, separated by commas; all by default.
          */
         types?: string;
         /**
-         * Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+         * The ticket whose events to return; all tickets by default. A ticket that you may not see has none.
          */
         ticket_id?: ID;
         /**
@@ -8000,7 +8697,7 @@ export type ListEventsData = {
          */
         limit?: number;
         /**
-         * Seconds to wait for an event when there is none yet.
+         * Seconds to wait if there is no event yet.
          */
         wait?: number;
     };
@@ -8013,7 +8710,7 @@ export type ListEventsErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -8025,8 +8722,8 @@ export type ListEventsErrors = {
      */
     406: Problem;
     /**
-     * Events after this position are no longer kept. `errors` has the least position that may be named as its `limit`. Copy what
-     * you keep from the lists, and go on from a position that you have read before.
+     * Events after this position are no longer kept. The `limit` in `errors` is the least valid position. Read what you
+     * keep from the lists again, and continue from a position that you read before that.
      *
      */
     410: Problem;
@@ -8035,7 +8732,7 @@ export type ListEventsErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -8059,22 +8756,22 @@ export type StreamEventsData = {
     body?: never;
     headers?: {
         /**
-         * The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
+         * The id of the last event you have, a position. A browser's `EventSource` sends it automatically. It takes precedence over `after`.
          */
         'Last-Event-ID'?: string;
     };
     path?: never;
     query?: {
         /**
-         * The position to go on after. Without it the events begin with the oldest that is kept.
+         * The position to continue after. Without it, events begin with the oldest.
          */
         after?: number;
         /**
-         * Which types are wanted, separated by commas. Without it, all.
+         * The types of events to return, separated by commas; all by default.
          */
         types?: string;
         /**
-         * Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+         * The ticket whose events to return; all tickets by default. A ticket that you may not see has none.
          */
         ticket_id?: ID;
         /**
@@ -8091,7 +8788,7 @@ export type StreamEventsErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -8103,8 +8800,8 @@ export type StreamEventsErrors = {
      */
     406: Problem;
     /**
-     * Events after this position are no longer kept. `errors` has the least position that may be named as its `limit`. Copy what
-     * you keep from the lists, and go on from a position that you have read before.
+     * Events after this position are no longer kept. The `limit` in `errors` is the least valid position. Read what you
+     * keep from the lists again, and continue from a position that you read before that.
      *
      */
     410: Problem;
@@ -8113,7 +8810,7 @@ export type StreamEventsErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -8151,11 +8848,11 @@ export type GetTimelineData = {
     };
     query?: {
         /**
-         * The position to go on after. Without it the events begin with the oldest that is kept.
+         * The position to continue after. Without it, events begin with the oldest.
          */
         after?: number;
         /**
-         * Which types are wanted, separated by commas. Without it, all.
+         * The types of events to return, separated by commas; all by default.
          */
         types?: string;
         /**
@@ -8172,7 +8869,7 @@ export type GetTimelineErrors = {
      */
     400: Problem;
     /**
-     * There is no access token, or it is not valid (any longer).
+     * There is no access token, or it is invalid or has expired.
      */
     401: Problem;
     /**
@@ -8192,7 +8889,7 @@ export type GetTimelineErrors = {
      */
     429: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
@@ -8258,7 +8955,7 @@ export type GetReadinessErrors = {
      */
     406: Problem;
     /**
-     * A fault of the server. The log has it under the request id.
+     * The server has a bug. Its log has the request id.
      */
     500: Problem;
     /**
