@@ -20,11 +20,13 @@ import (
 	"github.com/supportbackend/support/internal/background"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/inbox"
 	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/prompt"
 	"github.com/supportbackend/support/internal/report"
 	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/team"
 	"github.com/supportbackend/support/internal/ticket"
 	"github.com/supportbackend/support/internal/webhook"
 )
@@ -68,6 +70,8 @@ type App struct {
 	Auth      *auth.Service
 	Accounts  *account.Service
 	Tickets   *ticket.Service
+	Inbox     *inbox.Service
+	Teams     *team.Service
 	Assistant *assistant.Service
 	Prompts   *prompt.Service
 	Keys      *idempotency.Service
@@ -109,14 +113,14 @@ func New(o Options) (*App, error) {
 		Assistant: assistant.NewService(o.Store, o.Assistant), Prompts: prompts, Keys: idempotency.NewService(o.Store),
 		Journal: journal.NewService(o.Store, o.Journal), debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
 		Search:  search.NewService(o.Store, o.SearchLanguage, o.Logger),
-		Reports: report.NewService(o.Store),
+		Reports: report.NewService(o.Store), Inbox: inbox.NewService(o.Store), Teams: team.NewService(o.Store),
 		workers: o.Workers,
 	}
 	if err := a.addJobs(o.Webhook, o.Auth); err != nil {
 		return nil, err
 	}
 	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
-	o.HTTP.Prompts = a.Prompts
+	o.HTTP.Inbox, o.HTTP.Teams, o.HTTP.Prompts = a.Inbox, a.Teams, a.Prompts
 	o.HTTP.Journal = a.Journal
 	o.HTTP.Search, o.HTTP.Reports = a.Search, a.Reports
 	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger
@@ -139,7 +143,9 @@ func (a *App) addJobs(o webhook.Options, secrets auth.Options) (err error) {
 	if a.Webhooks, err = webhook.NewService(a.Store, jobs, o); err != nil {
 		return err
 	}
-	for _, tasks := range [][]background.Task{a.Accounts.Tasks(), a.Keys.Tasks(), a.Tickets.Tasks(), a.Reports.Tasks(), a.Assistant.Tasks(), a.Journal.Tasks()} {
+	for _, tasks := range [][]background.Task{
+		a.Accounts.Tasks(), a.Keys.Tasks(), a.Tickets.Tasks(), a.Teams.Tasks(), a.Reports.Tasks(), a.Assistant.Tasks(), a.Journal.Tasks(),
+	} {
 		jobs.Repeat(tasks...)
 	}
 	a.Jobs = jobs

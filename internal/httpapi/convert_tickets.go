@@ -13,6 +13,8 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
+	"github.com/supportbackend/support/internal/inbox"
+	"github.com/supportbackend/support/internal/team"
 	"github.com/supportbackend/support/internal/ticket"
 )
 
@@ -48,7 +50,7 @@ func toTicketResult(requestID string) func(ticket.BulkResult) api.TicketResult {
 	}
 }
 
-func toTeam(t ticket.Team) api.Team {
+func toTeam(t team.Team) api.Team {
 	return api.Team{
 		ID: t.Team.ID, Name: t.Team.Name, MemberIds: t.MemberIds,
 		CreatedAt: toTimestamp(t.Team.CreatedAt), UpdatedAt: toTimestamp(t.Team.UpdatedAt),
@@ -56,12 +58,12 @@ func toTeam(t ticket.Team) api.Team {
 }
 
 // teamTag is the tag of a team's version.
-func teamTag(t ticket.Team) *string {
+func teamTag(t team.Team) *string {
 	tag := strconv.Quote(strconv.FormatInt(t.Team.Version, 10))
 	return &tag
 }
 
-func toStaffTicketCounts(c ticket.Counts) api.StaffTicketCounts {
+func toStaffTicketCounts(c inbox.Counts) api.StaffTicketCounts {
 	return api.StaffTicketCounts{
 		Mine: c.Mine, Unassigned: c.Unassigned, AIAnswering: c.Answering, Snoozed: c.Snoozed, All: c.Unresolved,
 	}
@@ -73,14 +75,14 @@ const (
 	nobody     = "none"
 )
 
-func fromListStaffTicketsParams(actor auth.Actor, p api.ListStaffTicketsParams) (f ticket.Filter, err error) {
-	f = ticket.Filter{
-		Sort: ticket.SortNewest, Unresolved: p.Status == unresolved, Priority: filled(sqlc.TicketPriority(p.Priority)),
+func fromListStaffTicketsParams(actor auth.Actor, p api.ListStaffTicketsParams) (f inbox.Filter, err error) {
+	f = inbox.Filter{
+		Sort: inbox.SortNewest, Unresolved: p.Status == unresolved, Priority: filled(sqlc.TicketPriority(p.Priority)),
 		Tag: filled(p.Tag), Requester: p.Requester, ExternalID: filled(p.ExternalID), AIMode: filled(sqlc.AIMode(p.AIMode)),
 		Answering: p.AIState != "", Snoozed: p.Snoozed, Assignee: fromHolder(actor, p.Assignee), Team: fromHolder(actor, p.Team),
 	}
 	if p.Sort != "" {
-		f.Sort = ticket.Sort(p.Sort)
+		f.Sort = inbox.Sort(p.Sort)
 	}
 	if !f.Unresolved {
 		f.Status = sqlc.TicketStatus(p.Status)

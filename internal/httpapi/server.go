@@ -21,10 +21,12 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/inbox"
 	"github.com/supportbackend/support/internal/journal"
 	"github.com/supportbackend/support/internal/prompt"
 	"github.com/supportbackend/support/internal/report"
 	"github.com/supportbackend/support/internal/search"
+	"github.com/supportbackend/support/internal/team"
 	"github.com/supportbackend/support/internal/ticket"
 	"github.com/supportbackend/support/internal/webhook"
 )
@@ -44,6 +46,8 @@ type Options struct {
 	Auth      *auth.Service
 	Accounts  *account.Service
 	Tickets   *ticket.Service
+	Inbox     *inbox.Service
+	Teams     *team.Service
 	Assistant *assistant.Service
 	Webhooks  *webhook.Service
 	Prompts   *prompt.Service
@@ -83,6 +87,8 @@ type Server struct {
 	auth      *auth.Service
 	accounts  *account.Service
 	tickets   *ticket.Service
+	inbox     *inbox.Service
+	teams     *team.Service
 	assistant *assistant.Service
 	webhooks  *webhook.Service
 	prompts   *prompt.Service
@@ -141,7 +147,7 @@ func New(o Options) (*Server, error) {
 		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, journal: o.Journal,
 		webhooks: o.Webhooks, keys: o.Keys,
 		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
-		search: o.Search, reports: o.Reports,
+		search: o.Search, reports: o.Reports, inbox: o.Inbox, teams: o.Teams,
 		recheck: o.Recheck, limiter: newRateLimiter(o.RateLimit), metrics: newRequestMetrics(o.Metrics, g),
 		streams: newStreams(o.MaxStreams, o.MaxStreamsEach), logger: o.Logger, echo: echo.New(),
 	}

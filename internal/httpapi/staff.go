@@ -21,7 +21,7 @@ func (s *Server) ListStaffTickets(
 	if err != nil {
 		return nil, err
 	}
-	tickets, next, err := s.tickets.ListForStaff(ctx, actor, filter, page)
+	tickets, next, err := s.inbox.List(ctx, actor, filter, page)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func (s *Server) ListStaffTickets(
 func (s *Server) CountStaffTickets(
 	ctx context.Context, _ api.CountStaffTicketsRequestObject,
 ) (api.CountStaffTicketsResponseObject, error) {
-	counts, err := s.tickets.CountForStaff(ctx, actorFrom(ctx))
+	counts, err := s.inbox.Count(ctx, actorFrom(ctx))
 	if err != nil {
 		return nil, err
 	}

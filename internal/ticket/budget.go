@@ -16,10 +16,9 @@ import (
 )
 
 const (
-	sweepInterval  = time.Hour
-	detachInterval = time.Minute
-	wakeInterval   = 15 * time.Second
-	maxSwept       = 1000
+	sweepInterval = time.Hour
+	wakeInterval  = 15 * time.Second
+	maxSwept      = 1000
 )
 
 // Budget is how much a customer may write in a day (UTC), counted over all replicas. Zero is no limit. Staff have none.
@@ -69,11 +68,10 @@ func errSpent() error {
 		After(day - time.Duration(time.Now().UnixNano())%day)
 }
 
-// Tasks are what repeats: deleting the counts of past days, taking deleted teams from their tickets, and waking tickets.
+// Tasks are what repeats: deleting the counts of past days, and waking tickets.
 func (s *Service) Tasks() []background.Task {
 	return []background.Task{
 		{Name: "delete_old_usage", Every: sweepInterval, Do: s.Sweep},
-		{Name: "detach_teams", Every: detachInterval, Do: s.DetachTeams},
 		{Name: "wake_tickets", Every: wakeInterval, Do: s.WakeTickets},
 	}
 }

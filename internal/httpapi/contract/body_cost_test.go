@@ -3,6 +3,7 @@ package contract
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/testing/example"
 )
 
 // headerBytes is as much of the headers as net/http lets through.
@@ -26,6 +28,7 @@ const headerBytes = 16 << 10
 // takenBody is one operation's body in one of its media types.
 type takenBody struct {
 	op        *Operation
+	described *openapi3.Operation
 	mediaType string
 	schema    *openapi3.Schema
 	limit     int
@@ -44,7 +47,8 @@ func takenBodies(t testing.TB) []takenBody {
 			if *b.schema.AdditionalProperties.Has {
 				continue
 			}
-			bodies = append(bodies, takenBody{op: op, mediaType: mediaType, schema: b.schema, limit: int(b.limit)})
+			described := doc.Paths.Find(op.Path).GetOperation(op.Method)
+			bodies = append(bodies, takenBody{op: op, described: described, mediaType: mediaType, schema: b.schema, limit: int(b.limit)})
 		}
 	}
 	require.GreaterOrEqual(t, len(bodies), 12)
@@ -68,25 +72,9 @@ func (b takenBody) valid(t testing.TB) []byte {
 	if b.mediaType == mediaTypeForm {
 		return []byte("username=a&password=b" + strings.Repeat("&", maxTokens-2))
 	}
-	values := map[string]string{
-		"email": `"a@example.com"`, "password": `"correct horse battery"`, "title": `"A title"`, "description": `"A text"`,
-		"company": `"A company"`, "rating": `"up"`, "content": `"A text"`, "refresh_token": `"srt_"`, "current_password": `"correct horse battery"`,
-		"new_password": `"correct horse battery"`, "name": `"A name"`, "scopes": `["ai"]`, "status": `"pending"`, "into": `"0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22"`,
-		"ticket_ids": `["0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22"]`, "role": `"user"`,
-		"url": `"https://shop.example/hooks"`, "from_position": "1", "reason": `"wants_human"`, "kind": `"triage"`,
-	}
-	names := b.schema.Required
-	if len(names) == 0 && b.schema.MinProps > 0 {
-		names = slices.Sorted(maps.Keys(b.schema.Properties))
-		names = slices.DeleteFunc(names, func(name string) bool { return values[name] == "" })[:1]
-	}
-	var members []string
-	for _, name := range names {
-		require.Contains(t, values, name)
-		members = append(members, strconv.Quote(name)+":"+values[name])
-	}
-	text := "{" + strings.Join(members, ",") + "}"
-	return []byte(text + strings.Repeat(" ", b.limit-len(text)))
+	text, err := json.Marshal(example.Least(b.described))
+	require.NoError(t, err)
+	return append(text, bytes.Repeat([]byte(" "), b.limit-len(text))...)
 }
 
 // filled repeats a piece until the text is as large as a body may be. A # in it is a running number.

@@ -34,7 +34,7 @@ func (f *fuzzed) faults(r *rapid.T, valid fuzzRequest) map[string]func(*fuzzRequ
 		}
 	}
 	for i, id := range f.pathParameters {
-		if member := ticketsInBodies[f.OperationID]; member != "" {
+		if member := f.how.ticketIn; member != "" {
 			faults["an unknown "+id] = func(q *fuzzRequest) int {
 				q.body = changeMember(q.body, member, uuid.NewString())
 				return http.StatusNotFound

@@ -25,40 +25,6 @@ import (
 // -rapid.checks, and -rapid.seed generates the same ones again.
 const fuzzChecks = "3"
 
-// refusals are the statuses below 500 with which a request that is right in every way may still be refused, because of
-// what it names or of where that stands.
-var refusals = map[string][]int{
-	"signUp":            {http.StatusForbidden, http.StatusConflict},
-	"logIn":             {http.StatusUnauthorized},
-	"refreshSession":    {http.StatusUnauthorized},
-	"changePassword":    {http.StatusUnauthorized},
-	"createUser":        {http.StatusConflict},
-	"createAPIKey":      {http.StatusUnprocessableEntity},                                // There is no such service.
-	"createTeam":        {http.StatusUnprocessableEntity},                                // There is no such account.
-	"updateTeam":        {http.StatusUnprocessableEntity, http.StatusPreconditionFailed}, // There is no such account.
-	"createTicket":      {http.StatusForbidden},                                          // Customers do not name tickets.
-	"mergeTicket":       {http.StatusUnprocessableEntity},                                // There is no such ticket.
-	"createWebhook":     {http.StatusUnprocessableEntity},                                // Nothing may be sent to the URL.
-	"updateWebhook":     {http.StatusUnprocessableEntity},
-	"updateTicket":      {http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed}, // Some of it is for staff.
-	"createMessage":     {http.StatusConflict, http.StatusPreconditionFailed},
-	"createAIResponse":  {http.StatusConflict},
-	"streamAIResponse":  {http.StatusConflict},
-	"sendUIMessage":     {http.StatusConflict},
-	"sendUIMessageV7":   {http.StatusConflict},
-	"runAGUI":           {http.StatusConflict},
-	"createPrompt":      {http.StatusUnprocessableEntity}, // Its texts are too long together.
-	"updatePrompt":      {http.StatusUnprocessableEntity, http.StatusPreconditionFailed},
-	"publishPrompt":     {http.StatusPreconditionFailed},
-	"previewPrompt":     {http.StatusNotFound}, // There is no such ticket.
-	"publishAIResponse": {http.StatusConflict},
-	"discardAIResponse": {http.StatusConflict},
-	"handOffTicket":     {http.StatusConflict},
-	"applyAIResponse":   {http.StatusConflict},
-	"getReportSummary":  {http.StatusBadRequest}, // There is no such day, or there are too many.
-	"putSLATargets":     {http.StatusPreconditionFailed},
-}
-
 // fuzzed is an operation with a cast of its own, whose owner or administrator calls it.
 type fuzzed struct {
 	specOperation
@@ -130,7 +96,7 @@ func (f *fuzzed) requireExamplesTaken(t *testing.T) {
 				body: body, form: mediaType != "application/json",
 			})
 			if got.Status >= http.StatusBadRequest {
-				require.Contains(t, refusals[f.OperationID], got.Status, "the example %s: %s", name, got.Body)
+				require.Contains(t, f.how.refusals, got.Status, "the example %s: %s", name, got.Body)
 			}
 		}
 	}
@@ -151,7 +117,7 @@ func (f *fuzzed) requireBoundsTaken(t *testing.T) {
 				body: body, form: mediaType != "application/json",
 			})
 			if got.Status >= http.StatusBadRequest {
-				require.Contains(t, refusals[f.OperationID], got.Status, "%v: %s", body, got.Body)
+				require.Contains(t, f.how.refusals, got.Status, "%v: %s", body, got.Body)
 			}
 		}
 	}
@@ -166,7 +132,7 @@ func newFuzzed(t *testing.T, o specOperation) *fuzzed {
 		f.caller = f.admin
 	}
 	f.ids = o.ownedIDs(t, f.cast)
-	if slices.Contains(servicesOnly, o.OperationID) {
+	if o.how.only == onlyService {
 		service := f.apiKey(t, auth.RoleUser, append(o.scopes, auth.ScopeOnBehalf)...)
 		f.caller = member{token: service.key}
 		f.ids = []string{f.customerOf(t, service).String()}
@@ -206,7 +172,7 @@ func unlikeOthers(key string, longest int) string {
 
 // own returns the body with the caller's own ticket, if it names one.
 func (f *fuzzed) own(body map[string]any) map[string]any {
-	if member := ticketsInBodies[f.OperationID]; member != "" {
+	if member := f.how.ticketIn; member != "" {
 		return changeMember(body, member, f.ids[0])
 	}
 	return body
@@ -277,7 +243,7 @@ func (f *fuzzed) renew(t *testing.T) {
 	switch {
 	case f.OperationID == "logOut":
 		f.caller = f.again(t, f.caller)
-	case slices.Contains(f.pathParameters, "session_id"), f.OperationID == "deleteTeam", f.OperationID == "deleteWebhook":
+	case f.method == http.MethodDelete:
 		f.ids = f.ownedIDs(t, f.cast)
 	}
 }
@@ -289,7 +255,7 @@ func (f *fuzzed) requireTaken(t *testing.T, r *rapid.T) {
 	if got.Status < http.StatusBadRequest {
 		return
 	}
-	if !slices.Contains(refusals[f.OperationID], got.Status) {
+	if !slices.Contains(f.how.refusals, got.Status) {
 		r.Fatalf("%s refused what the contract allows with %d: %s", f.OperationID, got.Status, got.Body)
 	}
 }

@@ -50,7 +50,7 @@ func TestEveryPostMayBeSentAgain(t *testing.T) {
 		t.Run(o.OperationID, func(t *testing.T) {
 			t.Parallel()
 			c := newCast(t)
-			path, body := o.request(c, o.ownedIDs(t, c))
+			path, body := o.request(t, c, o.ownedIDs(t, c))
 			send := func(path string) apitest.Response {
 				header := []string{keyHeader("a-key"), c.admin.bearer()}
 				if body != "" {
@@ -67,7 +67,7 @@ func TestEveryPostMayBeSentAgain(t *testing.T) {
 			}
 			requireReplayed(t, first, again)
 			if len(o.pathParameters) > 0 {
-				other, _ := o.request(c, o.unknownIDs())
+				other, _ := o.request(t, c, o.unknownIDs())
 				send(other).RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeIdempotencyMismatch)
 			}
 			require.Equal(t, 1, countRows(t, c.Server, "idempotency_keys"))
@@ -324,7 +324,7 @@ func TestEveryPostWhoseLikeIsUnderWayIsToldSo(t *testing.T) {
 	for some := range slices.Chunk(keyed, atOnce) {
 		var asked []idempotency.Request
 		for _, o := range some {
-			path, body := o.request(c, o.unknownIDs())
+			path, body := o.request(t, c, o.unknownIDs())
 			asked = append(asked, idempotency.Request{
 				Principal: c.admin.ID, Operation: o.OperationID, Key: "a-key", Target: path, Body: []byte(body),
 			})

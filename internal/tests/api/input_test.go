@@ -15,7 +15,6 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
@@ -142,7 +141,7 @@ func (d *desk) calls(t *testing.T) []call {
 			c.path, c.thing = d.fill(t, path)
 			if op.RequestBody != nil {
 				c.media = slices.Sorted(maps.Keys(op.RequestBody.Value.Content))
-				c.body = d.goodBody(t, op.OperationID)
+				c.body = d.goodBody(t, op)
 			}
 			all = append(all, c)
 		}
@@ -163,14 +162,8 @@ func (d *desk) fill(t *testing.T, path string) (filled, thing string) {
 	if strings.HasSuffix(path, "{user_id}/customer") {
 		return strings.ReplaceAll(path, "{user_id}", d.served.String()), d.served.String()
 	}
-	for name, id := range map[string]uuid.UUID{
-		"{ticket_id}": d.ticket.ID, "{session_id}": d.spare, "{user_id}": d.customer.ID,
-		"{ai_response_id}": d.answer.responseID, "{message_id}": d.answer.messageID, "{api_key_id}": d.key.ID,
-		"{team_id}":    d.team,
-		"{webhook_id}": d.hook, "{webhook_delivery_id}": d.delivery,
-		"{prompt_id}": d.prompt,
-	} {
-		if strings.Contains(path, name) {
+	for name, id := range d.ids() {
+		if name = "{" + name + "}"; strings.Contains(path, name) {
 			path, thing = strings.ReplaceAll(path, name, id.String()), id.String()
 		}
 	}
@@ -181,7 +174,7 @@ func (d *desk) fill(t *testing.T, path string) (filled, thing string) {
 // writes are the operations that take a body of the contract's own form, with just the members that it names.
 func (d *desk) writes(t *testing.T) []call {
 	t.Helper()
-	return slices.DeleteFunc(d.calls(t), func(c call) bool { return c.media == nil || ticketsInBodies[c.id] != "" })
+	return slices.DeleteFunc(d.calls(t), func(c call) bool { return c.media == nil || operations[c.id].ticketIn != "" })
 }
 
 func (d *desk) call(t *testing.T, id string) call {
@@ -192,60 +185,14 @@ func (d *desk) call(t *testing.T, id string) call {
 	return all[i]
 }
 
-func (d *desk) goodBody(t *testing.T, operationID string) string {
+// goodBody is one that may be sent again and again. A refresh token of nobody keeps the desk's sessions as they are.
+func (d *desk) goodBody(t *testing.T, o *openapi3.Operation) string {
 	t.Helper()
-	var body any
-	switch operationID {
-	case "signUp", "logIn", "createUser":
-		body = map[string]string{"email": d.customer.Email, "password": apitest.Password}
-	case "refreshSession":
-		body = map[string]string{"refresh_token": "srt_" + strings.Repeat("A", 86)}
-	case "changePassword":
-		body = map[string]string{"current_password": apitest.Password, "new_password": apitest.Password}
-	case "updateUser":
-		body = map[string]string{"role": "user"} // What the customer is already.
-	case "putCustomer":
-		body = map[string]string{"display_name": "A name"}
-	case "createAPIKey":
-		body = map[string]any{"name": "A name", "scopes": []string{"ai"}}
-	case "createWebhook":
-		body = map[string]any{"url": "https://shop.example/hooks", "description": "A description"}
-	case "updateWebhook":
-		body = map[string]any{"description": "A description"}
-	case "replayWebhook":
-		body = map[string]any{"from_position": 1}
-	case "createTicket":
-		body = map[string]string{"title": "A title", "description": "A description"}
-	case "updateTicket":
-		body = map[string]string{"status": "pending"}
-	case "updateTickets":
-		body = map[string]any{"ticket_ids": []uuid.UUID{d.ticket.ID}, "priority": "normal"}
-	case "mergeTicket":
-		body = map[string]any{"into": d.answer.ticketID}
-	case "createTeam", "updateTeam":
-		body = map[string]string{"name": "A team"}
-	case "createMessage", "createNote":
-		body = map[string]string{"content": "A message"}
-	case "publishAIResponse":
-		body = map[string]string{"content": "A text"}
-	case "handOffTicket":
-		body = map[string]string{"reason": "other", "note": "A note"}
-	case "createAIResponse":
-		body = map[string]string{"model": config.Defaults().GroqModel}
-	case "createAIRequest":
-		body = map[string]string{"kind": "summarize"}
-	case "createPrompt", "updatePrompt":
-		body = map[string]string{"company": "A company"}
-	case "putSLATargets":
-		body = map[string]any{"urgent": map[string]int{"resolution_minutes": 60}}
-	case "putMessageFeedback":
-		body = map[string]string{"rating": "up", "comment": "A comment"}
-	case "sendUIMessage", "sendUIMessageV7":
-		body = map[string]any{"id": d.ticket.ID, "messages": []any{clientText("m", "A message")}}
-	case "runAGUI":
-		body = map[string]any{"threadId": d.ticket.ID, "runId": "r", "messages": []any{clientText("m", "A message")}}
-	default:
-		require.FailNow(t, "an operation takes a body that this test does not know", operationID)
+	body := goodBody(t, world{
+		Server: d.Server, email: d.customer.Email, duplicate: d.answer.ticketID.String(), refresh: "srt_" + strings.Repeat("A", 86),
+	}, o)
+	if member := operations[o.OperationID].ticketIn; member != "" {
+		body[member] = d.ticket.ID
 	}
 	return encode(t, body)
 }
@@ -267,7 +214,7 @@ func (d *desk) caller(c call) *apitest.User {
 	switch {
 	case c.id == "logOut":
 		return d.leaving
-	case slices.Contains(servicesOnly, c.id):
+	case operations[c.id].only == onlyService:
 		return d.service
 	case c.admin:
 		return d.admin
@@ -280,7 +227,7 @@ func (d *desk) caller(c call) *apitest.User {
 func (d *desk) do(t *testing.T, c call, body string, header ...string) apitest.Response {
 	t.Helper()
 	if !strings.Contains(c.path, "?") {
-		c.path += operationQueries[c.id]
+		c.path += operations[c.id].query
 	}
 	if c.public {
 		return d.Do(t, c.method, c.path, body, header...)

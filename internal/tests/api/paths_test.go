@@ -97,7 +97,7 @@ func TestInvalidPathIsNotFound(t *testing.T) {
 
 // required is the beginning of a query that has what the operation cannot do without.
 func required(c call) string {
-	if query := operationQueries[c.id]; query != "" {
+	if query := operations[c.id].query; query != "" {
 		return query + "&"
 	}
 	return "?"

@@ -31,7 +31,7 @@ func TestPublicOperationsAreTheKnownOnes(t *testing.T) {
 func TestPathThatIsNotOneOfOursHoldsNothing(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
-	id := ownedThings["ticket_id"](t, c)
+	id := ownedTicket(t, c)
 	before := c.snapshot(t)
 	for _, path := range []string{
 		"//", "/docsX", "/docs/", "/docs/assets", "/docs/assets/", "/docs/../tickets", "/openapi", "/openapi.json/",
@@ -83,7 +83,7 @@ func requireNoCursor(t *testing.T, c *cast, m member, list, cursor, name string)
 func TestCursorBelongsToItsAccountAndItsList(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
-	first, second := ownedThings["ticket_id"](t, c), ownedThings["ticket_id"](t, c)
+	first, second := ownedTicket(t, c), ownedTicket(t, c)
 	for _, id := range []string{first, second} {
 		got := c.Do(t, http.MethodPost, "/tickets/"+id+"/messages", `{"content":"More."}`,
 			"Content-Type: application/json", c.owner.bearer())
@@ -111,8 +111,8 @@ func TestCursorBelongsToItsAccountAndItsList(t *testing.T) {
 func TestCursorThatIsNotGenuineIsRefused(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
-	ownedThings["ticket_id"](t, c)
-	ownedThings["ticket_id"](t, c)
+	ownedTicket(t, c)
+	ownedTicket(t, c)
 	cursor := nextCursor(t, c, c.owner, "/tickets")
 	for i := range cursor {
 		replacement := "A"

@@ -102,7 +102,7 @@ func TestStreamTokenIsOfNoUseElsewhere(t *testing.T) {
 		ids := make([]string, len(o.pathParameters))
 		for i, name := range o.pathParameters {
 			if shared[name] == "" {
-				shared[name] = ownedThings[name](t, c)
+				shared[name] = thing(t, name)(t, c)
 			}
 			ids[i] = shared[name]
 		}

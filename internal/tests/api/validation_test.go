@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,28 +17,18 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/example"
 )
 
 // bodyWith is a good body of the operation with one member replaced or added by raw JSON.
 func bodyWith(t *testing.T, c call, name, value string) string {
 	t.Helper()
-	required := c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required
-	good := map[string]string{
-		"email": `"a@example.com"`, "password": `"correct horse battery"`, "title": `"A title"`,
-		"description": `"A description"`, "rating": `"up"`, "status": `"pending"`, "content": `"A message"`,
-		"refresh_token": `"srt_"`, "current_password": `"correct horse battery"`, "new_password": `"correct horse battery"`,
-		"name": `"A name"`, "scopes": `["ai"]`, "company": `"A company"`, "kind": `"triage"`,
-		"url": `"https://shop.example/hooks"`, "from_position": "1", "reason": `"wants_human"`,
-		"into": `"0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22"`, "ticket_ids": `["0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22"]`,
-	}
-	good[name] = value
+	good := changeMember(example.Least(c.op), name, nil)
 	members := []string{}
-	for _, member := range required {
-		if member != name {
-			members = append(members, fmt.Sprintf("%q:%s", member, good[member]))
-		}
+	for _, member := range slices.Sorted(maps.Keys(good)) {
+		members = append(members, encode(t, member)+":"+encode(t, good[member]))
 	}
-	return "{" + strings.Join(append(members, fmt.Sprintf("%q:%s", name, value)), ",") + "}"
+	return "{" + strings.Join(append(members, strconv.Quote(name)+":"+value), ",") + "}"
 }
 
 // wrongTypes are JSON values that no member takes: no text, and but for one no truth value.

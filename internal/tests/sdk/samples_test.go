@@ -6,10 +6,12 @@ import (
 	"go/format"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,8 +22,7 @@ import (
 
 // sampled are the operations that a newcomer meets first.
 var sampled = []string{
-	"signUp", "logIn", "createTicket", "createMessage", "createAIResponse", "streamAIResponse", "createAPIKey",
-	"createNote", "redactMessage", "createAIRequest", "createPrompt", "publishPrompt", "createWebhook",
+	"signUp", "logIn", "createTicket", "createMessage", "createAIResponse", "streamAIResponse", "createAPIKey", "createWebhook",
 }
 
 // pathParameter is a parameter of a path.
@@ -61,9 +62,8 @@ func TestMainOperationsHaveSamplesThatCallThem(t *testing.T) {
 	t.Parallel()
 	all := samplesOf(t)
 	call := regexp.MustCompile(`support\.(\w+)\(`)
-	for _, id := range sampled {
-		require.Contains(t, all, id)
-		s := all[id]
+	require.Subset(t, slices.Collect(maps.Keys(all)), sampled)
+	for id, s := range all {
 		require.Len(t, s.byLang, 3, id)
 		path := pathParameter.ReplaceAllStringFunc(s.path, func(name string) string { return "$" + strings.ToUpper(strings.Trim(name, "{}")) })
 		require.Contains(t, s.byLang["Shell"], `curl`, id)
@@ -71,7 +71,6 @@ func TestMainOperationsHaveSamplesThatCallThem(t *testing.T) {
 		require.Equal(t, strings.ToUpper(id[:1])+id[1:], call.FindStringSubmatch(s.byLang["Go"])[1])
 		require.Equal(t, id, call.FindStringSubmatch(s.byLang["TypeScript"])[1])
 	}
-	require.Len(t, all, len(sampled))
 }
 
 func TestGoSamplesCompile(t *testing.T) {

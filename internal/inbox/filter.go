@@ -1,8 +1,7 @@
-package ticket
+package inbox
 
 import (
 	"cmp"
-	"context"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,13 +10,6 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/page"
-)
-
-const (
-	// maxWalked is how many tickets are looked at for a page whose filters no index answers.
-	maxWalked = 1000
-	// maxCounted is where counting stops.
-	maxCounted = 10_000
 )
 
 // Sort is an order of the staff's list.
@@ -71,35 +63,6 @@ func (r Range) bounds() (from, to time.Time) {
 	return from, to
 }
 
-// ListForStaff returns a page of everybody's tickets that match the filter, and where the next page begins, if there may be
-// one. It looks at a bounded number of tickets, so a page may be short, or empty, and the list still go on. The caller has
-// decided that the actor may see them.
-func (s *Service) ListForStaff(ctx context.Context, actor auth.Actor, f Filter, p page.Page) ([]View, *page.Position, error) {
-	params := f.params(actor, p)
-	rows, err := s.store.ListStaffTickets(ctx, params)
-	if err != nil {
-		return nil, nil, err
-	}
-	size := func(t sqlc.ListStaffTicketsRow) int {
-		return len(t.Ticket.Title) + len(t.Ticket.Description) + len(t.Ticket.CustomFields)
-	}
-	rows, next := page.CutText(rows, p.Limit, size, f.position)
-	if last := len(rows) - 1; last >= 0 {
-		if next == nil && rows[last].Number == params.MaxWalked {
-			at := f.position(rows[last])
-			next = &at
-		}
-		if !rows[last].Fits {
-			rows = rows[:last]
-		}
-	}
-	views := make([]View, len(rows))
-	for i, row := range rows {
-		views[i] = View{Ticket: row.Ticket, ServiceID: row.ServiceID, ExternalID: row.ExternalID, DisplayName: row.DisplayName}
-	}
-	return views, next, nil
-}
-
 // position is where a ticket is in the list.
 func (f Filter) position(row sqlc.ListStaffTicketsRow) page.Position {
 	at := page.Position{CreatedAt: row.Ticket.CreatedAt, ID: row.Ticket.ID}
@@ -138,8 +101,7 @@ func (f Filter) params(actor auth.Actor, p page.Page) sqlc.ListStaffTicketsParam
 	if exact {
 		params.MaxWalked = p.Limit + 1
 	}
-	set(&params.WithAssignee, f.Assignee)
-	set(&params.WithTeam, f.Team)
+	params.WithAssignee, params.WithTeam = holder(f.Assignee), holder(f.Team)
 	params.CreatedFrom, params.CreatedTo = f.Created.bounds()
 	params.UpdatedFrom, params.UpdatedTo = f.Updated.bounds()
 	params.WaitingFrom, params.WaitingTo = f.Waiting.bounds()
@@ -236,17 +198,17 @@ func (f Filter) count() (n int) {
 	return n
 }
 
+// holder returns who has a ticket; nil is nobody in particular.
+func holder(of nullable.Nullable[uuid.UUID]) *uuid.UUID {
+	if id, err := of.Get(); err == nil {
+		return &id
+	}
+	return nil
+}
+
 func value[T any](p *T) (v T) {
 	if p != nil {
 		v = *p
 	}
 	return v
-}
-
-// Counts are how many tickets are where, each as far as it is counted.
-type Counts = sqlc.CountStaffTicketsRow
-
-// CountForStaff counts tickets for an actor's inbox. The caller has decided that the actor may see them.
-func (s *Service) CountForStaff(ctx context.Context, actor auth.Actor) (Counts, error) {
-	return s.store.CountStaffTickets(ctx, sqlc.CountStaffTicketsParams{AssigneeID: actor.ID, MaxCounted: maxCounted})
 }

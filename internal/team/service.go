@@ -1,8 +1,12 @@
-package ticket
+// Package team holds the teams of staff, which tickets are assigned to.
+//
+// Besides the errors that they name, all methods return what store.Store returns.
+package team
 
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -15,11 +19,25 @@ import (
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
+const (
+	detachInterval = time.Minute
+	// maxDetached is how many tickets lose their team in one statement.
+	maxDetached = 1000
+)
+
+// Service is the teams.
+type Service struct {
+	store *store.Store
+}
+
+// NewService returns a Service on the store.
+func NewService(s *store.Store) *Service { return &Service{store: s} }
+
 // Team is a team with its members.
 type Team = sqlc.GetTeamRow
 
-// CreateTeam makes a team. It returns ValidationFailed when a member is not an enabled account of staff.
-func (s *Service) CreateTeam(ctx context.Context, actor auth.Actor, name string, members []uuid.UUID) (team Team, err error) {
+// Create makes a team. It returns ValidationFailed when a member is not an enabled account of staff.
+func (s *Service) Create(ctx context.Context, actor auth.Actor, name string, members []uuid.UUID) (team Team, err error) {
 	id := uuid7.New()
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		if err := s.checkMembers(ctx, members); err != nil {
@@ -36,14 +54,14 @@ func (s *Service) CreateTeam(ctx context.Context, actor auth.Actor, name string,
 	return team, err
 }
 
-// Team returns a team. It returns NotFound.
-func (s *Service) Team(ctx context.Context, id uuid.UUID) (Team, error) {
+// Get returns a team. It returns NotFound.
+func (s *Service) Get(ctx context.Context, id uuid.UUID) (Team, error) {
 	team, err := s.store.GetTeam(ctx, id)
 	return team, store.NotFound(err)
 }
 
-// ListTeams returns a page of the teams, newest first, and where the next page begins, if there is one.
-func (s *Service) ListTeams(ctx context.Context, p page.Page) ([]Team, *page.Position, error) {
+// List returns a page of the teams, newest first, and where the next page begins, if there is one.
+func (s *Service) List(ctx context.Context, p page.Page) ([]Team, *page.Position, error) {
 	before := p.AfterOr(page.Last)
 	rows, err := s.store.ListTeams(ctx, sqlc.ListTeamsParams{
 		BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: p.Limit + 1,
@@ -61,10 +79,10 @@ func (s *Service) ListTeams(ctx context.Context, p page.Page) ([]Team, *page.Pos
 	return teams, next, nil
 }
 
-// UpdateTeam changes a team's name, unless it is empty, and its members, unless they are nil, provided that the team's version
+// Update changes a team's name, unless it is empty, and its members, unless they are nil, provided that the team's version
 // is one that the caller accepts. It returns NotFound, PreconditionFailed, and ValidationFailed when a member is not an enabled
 // account of staff.
-func (s *Service) UpdateTeam(
+func (s *Service) Update(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, name string, members *[]uuid.UUID, accept func(version int64) bool,
 ) (team Team, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
@@ -106,9 +124,9 @@ func (s *Service) checkMembers(ctx context.Context, ids []uuid.UUID) error {
 		At(apperr.Field{Pointer: "/member_ids", Code: apperr.NotAllowed})
 }
 
-// DeleteTeam deletes a team. Its tickets become no team's: the first of them at once, the rest by DetachTeams. It returns
+// Delete deletes a team. Its tickets become no team's: the first of them at once, the rest by Detach. It returns
 // NotFound.
-func (s *Service) DeleteTeam(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
+func (s *Service) Delete(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
 	return s.store.InTx(ctx, func(ctx context.Context) error {
 		deleted, err := s.store.DeleteTeam(ctx, sqlc.DeleteTeamParams{ID: id, ActorKind: actor.Kind(), ActorID: actor.ID})
 		if err != nil {
@@ -117,18 +135,23 @@ func (s *Service) DeleteTeam(ctx context.Context, actor auth.Actor, id uuid.UUID
 		if deleted == 0 {
 			return store.NotFound(store.ErrNoRows)
 		}
-		_, err = s.store.DetachTickets(store.Last(ctx), sqlc.DetachTicketsParams{MaxRows: maxSwept})
+		_, err = s.store.DetachTickets(store.Last(ctx), sqlc.DetachTicketsParams{MaxRows: maxDetached})
 		return err
 	})
 }
 
-// DetachTeams takes deleted teams from their tickets, a batch at a time, and forgets the teams that no ticket has.
-func (s *Service) DetachTeams(ctx context.Context) error {
-	err := background.Batches(ctx, maxSwept, func(ctx context.Context, limit, skip int32) (int64, error) {
+// Detach takes deleted teams from their tickets, a batch at a time, and forgets the teams that no ticket has.
+func (s *Service) Detach(ctx context.Context) error {
+	err := background.Batches(ctx, maxDetached, func(ctx context.Context, limit, skip int32) (int64, error) {
 		return s.store.DetachTickets(ctx, sqlc.DetachTicketsParams{MaxRows: limit, SkipRows: skip})
 	})
 	if err != nil {
 		return err
 	}
 	return s.store.DeleteDetachedTeams(ctx)
+}
+
+// Tasks are what repeats: taking deleted teams from their tickets.
+func (s *Service) Tasks() []background.Task {
+	return []background.Task{{Name: "detach_teams", Every: detachInterval, Do: s.Detach}}
 }

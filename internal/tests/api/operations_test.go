@@ -1,0 +1,181 @@
+package api_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/account"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/example"
+)
+
+// usage says how to call an operation where the contract's first example is not enough. The zero usage is the usual one.
+type usage struct {
+	// example is the name of the contract's example to send; empty for the first one.
+	example string
+	// body changes the example, where it needs what only a database knows.
+	body func(t *testing.T, w world, body map[string]any)
+	// query has the parameters without which the operation does not succeed.
+	query string
+	// ticketIn is the member that names a ticket in the bodies of chat clients, which have no place for it in the path.
+	ticketIn string
+	// refusals are the statuses below 500 with which a request that is right in every way may still be refused, because
+	// of what it names or of the state that this is in.
+	refusals []int
+	// only says who may call it beyond its role; the others get 404.
+	only audience
+	// thing makes what the path names, where it is not the usual one of things.
+	thing func(*testing.T, *cast) string
+}
+
+type audience int
+
+const (
+	// everybody is all who have the role.
+	everybody audience = iota
+	// onlyOwner is whoever owns the thing; staff do not see it.
+	onlyOwner
+	// onlyCustomer is the customer who owns the thing, whom staff cannot act for.
+	onlyCustomer
+	// onlyService is the service whose customer it is.
+	onlyService
+)
+
+// operations are by operationId. One that is called like its first example has no entry here, and a new one needs an entry only
+// if it fails without.
+var operations = map[string]usage{
+	"signUp":         {body: withNewEmail, refusals: []int{http.StatusForbidden, http.StatusConflict}},
+	"logIn":          {body: withEmail, refusals: []int{http.StatusUnauthorized}},
+	"refreshSession": {body: withRefreshToken, refusals: []int{http.StatusUnauthorized}},
+	"endSession":     {only: onlyOwner},
+	"changePassword": {body: withSamePassword, refusals: []int{http.StatusUnauthorized}},
+
+	"getUser":      {thing: func(_ *testing.T, c *cast) string { return c.owner.ID.String() }}, // Customers see no account but their own.
+	"createUser":   {body: withNewEmail, refusals: []int{http.StatusConflict}},
+	"updateUser":   {body: withCustomersRole},
+	"putCustomer":  {only: onlyService},
+	"createAPIKey": {example: "shop", refusals: []int{http.StatusUnprocessableEntity}}, // There is no such service.
+
+	"createTeam": {refusals: []int{http.StatusUnprocessableEntity}}, // There is no such account.
+	"updateTeam": {refusals: []int{http.StatusUnprocessableEntity, http.StatusPreconditionFailed}},
+
+	"createWebhook": {refusals: []int{http.StatusUnprocessableEntity}}, // Nothing may be sent to the URL.
+	"updateWebhook": {refusals: []int{http.StatusUnprocessableEntity}},
+
+	"createTicket": {refusals: []int{http.StatusForbidden}}, // Customers do not name tickets.
+	"updateTicket": {
+		example:  "pending",
+		refusals: []int{http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed}, // Some of it is for staff.
+	},
+	"searchTickets":    {query: "?q=secret"},
+	"mergeTicket":      {body: withDuplicate, refusals: []int{http.StatusUnprocessableEntity}}, // There is no such ticket.
+	"handOffTicket":    {refusals: []int{http.StatusConflict}},
+	"getReportSummary": {refusals: []int{http.StatusBadRequest}}, // There is no such day, or there are too many.
+	"putSLATargets":    {refusals: []int{http.StatusPreconditionFailed}},
+
+	"createMessage":      {refusals: []int{http.StatusConflict, http.StatusPreconditionFailed}},
+	"putMessageFeedback": {only: onlyCustomer},
+
+	"createAIResponse":  {example: "plain", refusals: []int{http.StatusConflict}},
+	"streamAIResponse":  {refusals: []int{http.StatusConflict}},
+	"publishAIResponse": {thing: ownedDraft, refusals: []int{http.StatusConflict}},
+	"discardAIResponse": {thing: ownedDraft, refusals: []int{http.StatusConflict}},
+	"applyAIResponse":   {thing: ownedTriage, refusals: []int{http.StatusConflict}},
+
+	"createPrompt":  {refusals: []int{http.StatusUnprocessableEntity}}, // Its texts are too long together.
+	"updatePrompt":  {refusals: []int{http.StatusUnprocessableEntity, http.StatusPreconditionFailed}},
+	"publishPrompt": {refusals: []int{http.StatusPreconditionFailed}},
+	"previewPrompt": {refusals: []int{http.StatusNotFound}}, // There is no such ticket.
+
+	"sendUIMessage":   {example: "question", ticketIn: "id", refusals: []int{http.StatusConflict}},
+	"sendUIMessageV7": {example: "question", ticketIn: "id", refusals: []int{http.StatusConflict}},
+	"runAGUI":         {ticketIn: "threadId", refusals: []int{http.StatusConflict}},
+}
+
+// world is what bodies name: an account with apitest.Password, and a ticket of its owner's.
+type world struct {
+	*apitest.Server
+	email     string
+	duplicate string
+	// refresh is a refresh token; a new session has one when it is empty.
+	refresh string
+}
+
+func withNewEmail(_ *testing.T, _ world, body map[string]any) {
+	body["email"] = "new-" + uuid.NewString() + "@example.com"
+}
+
+func withEmail(_ *testing.T, w world, body map[string]any) { body["email"] = w.email }
+
+func withRefreshToken(t *testing.T, w world, body map[string]any) {
+	t.Helper()
+	if w.refresh == "" {
+		tokens, err := w.Accounts.LogIn(t.Context(), account.Client{}, w.email, apitest.Password)
+		require.NoError(t, err)
+		w.refresh = tokens.Refresh
+	}
+	body["refresh_token"] = w.refresh
+}
+
+// withSamePassword lets the test log in again.
+func withSamePassword(_ *testing.T, _ world, body map[string]any) {
+	body["new_password"] = body["current_password"]
+}
+
+// withCustomersRole leaves customers what they are.
+func withCustomersRole(_ *testing.T, _ world, body map[string]any) {
+	clear(body)
+	body["role"] = "user"
+}
+
+func withDuplicate(_ *testing.T, w world, body map[string]any) { body["into"] = w.duplicate }
+
+// goodBody is a body with which the operation succeeds, or nil where it takes none.
+func goodBody(t *testing.T, w world, o *openapi3.Operation) map[string]any {
+	t.Helper()
+	how := operations[o.OperationID]
+	body := example.Body(o, how.example)
+	if how.body != nil {
+		how.body(t, w, body)
+	}
+	return body
+}
+
+// things make what a path names, by the path's parameter. It is the owner's.
+var things = map[string]func(*testing.T, *cast) string{
+	"ticket_id":      ownedTicket,
+	"team_id":        ownedTeam,
+	"ai_response_id": func(t *testing.T, c *cast) string { t.Helper(); return ownedAnswer(t, c).AIResponseID.String() },
+	"message_id":     ownedRatedMessage,
+	"user_id":        func(t *testing.T, c *cast) string { t.Helper(); return c.member(t, sqlc.UserRoleUser).ID.String() },
+	"api_key_id": func(t *testing.T, c *cast) string {
+		t.Helper()
+		return c.apiKey(t, auth.RoleUser, auth.ScopeAI).row.ID.String()
+	},
+	"webhook_id":          ownedWebhook,
+	"webhook_delivery_id": ownedDelivery,
+	"prompt_id":           ownedPrompt,
+	"session_id":          func(t *testing.T, c *cast) string { t.Helper(); return c.newSession(t, c.owner.User).String() },
+}
+
+// thing makes what a path names by the parameter.
+func thing(t *testing.T, parameter string) func(*testing.T, *cast) string {
+	t.Helper()
+	require.Contains(t, things, parameter, "add the new parameter to things")
+	return things[parameter]
+}
+
+// ids are the ids of what a desk has, by the path's parameter.
+func (d *desk) ids() map[string]uuid.UUID {
+	return map[string]uuid.UUID{
+		"ticket_id": d.ticket.ID, "session_id": d.spare, "user_id": d.customer.ID,
+		"ai_response_id": d.answer.responseID, "message_id": d.answer.messageID, "api_key_id": d.key.ID,
+		"team_id": d.team, "webhook_id": d.hook, "webhook_delivery_id": d.delivery, "prompt_id": d.prompt,
+	}
+}
