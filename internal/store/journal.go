@@ -2,17 +2,21 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// outbox is the table that every entry of the journal comes through.
-const outbox = "journal_outbox"
+// entering are the table that every entry of the journal comes through, and the functions that requests call which write to
+// it.
+var entering = []string{"journal_outbox", "add_message("}
 
 // addsToJournal reports whether a statement may add entries to the journal.
-func addsToJournal(sql string) bool { return strings.Contains(sql, outbox) }
+func addsToJournal(sql string) bool {
+	return slices.ContainsFunc(entering, func(name string) bool { return strings.Contains(sql, name) })
+}
 
 // Journaled gets a token when this Store has committed entries of the journal since the last one was taken. It is for one
 // receiver.

@@ -28,7 +28,7 @@ func (s *Service) AddClientMessage(
 		said, err := s.clientMessage(ctx, ticket, clientID)
 		switch {
 		case errors.Is(err, store.ErrNoRows):
-			_, err = s.createMessage(ctx, actor, id, sqlc.CreateMessageParams{Content: content, ClientID: &clientID})
+			_, err = s.createMessage(store.Last(ctx), actor, id, sqlc.CreateMessageParams{Content: content, ClientID: &clientID})
 			return err
 		case err == nil && (said.AuthorID == nil || *said.AuthorID != actor.ID || said.Content != content):
 			return apperr.New(apperr.IdempotencyMismatch, "This message id was used for another message.")

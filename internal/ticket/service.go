@@ -226,12 +226,15 @@ func (s *Service) AddMessageIf(
 	return s.addMessage(ctx, actor, id, content, accept)
 }
 
-// addMessage looks at the ticket before only when there is a version to accept: that costs a round trip.
+// addMessage looks at the ticket before only when there is a version to accept: that costs a transaction.
 func (s *Service) addMessage(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, content string, accept func(version int64) bool,
 ) (message sqlc.Message, err error) {
-	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		if accept != nil {
+	m := sqlc.CreateMessageParams{Content: content}
+	if accept == nil {
+		message, err = s.createMessage(ctx, actor, id, m)
+	} else {
+		err = s.store.InTx(ctx, func(ctx context.Context) error {
 			before, err := Lock(ctx, s.store, actor, id)
 			if err != nil {
 				return err
@@ -239,22 +242,17 @@ func (s *Service) addMessage(
 			if !accept(before.Version) {
 				return apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
 			}
-		} else if err := s.store.LockTicketAhead(store.Ahead(ctx), sqlc.LockTicketAheadParams{
-			ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
-		}); err != nil {
+			message, err = s.createMessage(store.Last(ctx), actor, id, m)
 			return err
-		}
-		message, err = s.createMessage(ctx, actor, id, sqlc.CreateMessageParams{Content: content})
-		return err
-	})
+		})
+	}
 	if errors.Is(err, store.ErrNoRows) {
 		return sqlc.Message{}, s.whyNot(ctx, actor, id)
 	}
 	return message, err
 }
 
-// createMessage writes a message to a ticket that is locked, as the last step of its transaction. It returns
-// store.ErrNoRows when whyNot knows why it cannot.
+// createMessage writes a message. It returns store.ErrNoRows when whyNot knows why it cannot.
 func (s *Service) createMessage(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, m sqlc.CreateMessageParams,
 ) (sqlc.Message, error) {
@@ -262,7 +260,7 @@ func (s *Service) createMessage(
 	m.ID, m.ChangeID = uuid7.New(), uuid7.New()
 	m.TicketID, m.ActorID, m.ActorKind, m.Staff = id, actor.ID, actor.Kind(), actor.IsStaff()
 	m.CountsFor, m.MaxMessages, m.MaxBytes = limits.account, limits.messages, limits.bytes
-	return s.store.CreateMessage(store.Last(ctx), m)
+	return s.store.CreateMessage(ctx, m)
 }
 
 // whyNot returns why the actor cannot add a message to a ticket.
