@@ -135,8 +135,14 @@ func (s *Service) list(
 	rows, err := s.store.ListTicketsByUser(ctx, sqlc.ListTicketsByUserParams{
 		UserID: actor.ID, BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: most,
 	})
-	for _, row := range rows {
-		tickets = append(tickets, View{Ticket: row})
+	tickets = make([]View, len(rows))
+	for i, row := range rows {
+		tickets[i].Ticket = Ticket{
+			ID: row.ID, UserID: row.UserID, Title: row.Title, Description: row.Description, Status: row.Status,
+			CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, AIMode: row.AIMode, LastMessageAt: row.LastMessageAt,
+			FirstResponseAt: row.FirstResponseAt, ResolvedAt: row.ResolvedAt, MergedInto: row.MergedInto,
+			HandoffReason: row.HandoffReason, HandedOffAt: row.HandedOffAt,
+		}
 	}
 	return tickets, err
 }
