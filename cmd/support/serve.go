@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -26,7 +25,6 @@ func serveCommand() *cobra.Command {
 			"is, the server runs and is not ready.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			defer runtime.KeepAlive(make([]byte, room))
 			cfg, err := loadConfig(config.NeedDatabase | config.NeedSecret)
 			if err != nil {
 				return err
@@ -48,11 +46,6 @@ func serveCommand() *cobra.Command {
 		},
 	}
 }
-
-// room is memory that nobody touches, and that therefore takes none. The garbage collector counts it all the same, and waits
-// until so much more was allocated: the server keeps so little that it would collect several times a second otherwise, a
-// tenth of the CPU of small requests.
-const room = 16 << 20
 
 func newApp(ctx context.Context, cfg config.Config, logger *slog.Logger) (*app.App, error) {
 	options, err := app.FromConfig(ctx, cfg, logger)

@@ -51,7 +51,7 @@ func TestSmallRunHasEveryFigure(t *testing.T) {
 		require.Contains(t, stderr.String(), s.Name)
 		require.GreaterOrEqual(t, len(s.Figures), 3, s.Name)
 	}
-	require.Positive(t, found.Stages[0].Figures[0].Ratio)
+	require.Positive(t, found.Stages[1].Figures[0].Ratio)
 }
 
 func TestStampsAreFoundInWhatComesInPieces(t *testing.T) {

@@ -26,7 +26,7 @@ const (
 	walked = 100
 
 	shortTicket = 100
-	// flatAnswers is how many answers are begun in each ticket.
+	// flatAnswers is how many answers are begun in each ticket, at most.
 	flatAnswers = 40
 )
 
@@ -92,7 +92,7 @@ func measureFlat(ctx context.Context, r *rig, messages, rounds int, progress io.
 		}
 		stages = append(stages, requestsStage(w, c.other, &ours, &theirs))
 	}
-	answers, err := measureFlatAnswers(ctx, r, server, who, long, short)
+	answers, err := measureFlatAnswers(ctx, r, server, who, long, short, messages/500)
 	answers.Name = fmt.Sprintf("the answer in a ticket of %d messages", messages)
 	return append(stages, answers), err
 }
@@ -159,12 +159,12 @@ func (who *requester) send(ctx context.Context, method, address, body string) (*
 }
 
 // measureFlatAnswers says something in each ticket and reads the answer, in turn.
-func measureFlatAnswers(ctx context.Context, r *rig, server *process, who *requester, long, short uuid.UUID) (stage, error) {
+func measureFlatAnswers(ctx context.Context, r *rig, server *process, who *requester, long, short uuid.UUID, rounds int) (stage, error) {
 	if err := r.script(groqsim.Script{Deltas: tokens(runningTokens), TokensPerSecond: -1}); err != nil {
 		return stage{}, err
 	}
 	spents := map[uuid.UUID]*spent{long: {}, short: {}}
-	for range flatAnswers {
+	for range min(flatAnswers, rounds) {
 		for _, ticket := range []uuid.UUID{long, short} {
 			s, path := spents[ticket], server.url+"/tickets/"+ticket.String()
 			before, err := r.database.counters(ctx)

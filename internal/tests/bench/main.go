@@ -101,10 +101,20 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report, erro
 	}
 	defer r.close()
 	out := newReport(r.database.server.Version())
-	if s.requests > 0 {
-		if out.Stages, err = measureRequests(ctx, r, s.requests, s.match, progress); err != nil {
+	if s.starts {
+		fmt.Fprintln(progress, "measuring: the start")
+		found, err := measureStart(ctx, r, min(settling, s.watching))
+		if err != nil {
 			return nil, err
 		}
+		out.Stages = append(out.Stages, found)
+	}
+	if s.requests > 0 {
+		found, err := measureRequests(ctx, r, s.requests, s.match, progress)
+		if err != nil {
+			return nil, err
+		}
+		out.Stages = append(out.Stages, found...)
 	}
 	if s.messages > 0 {
 		found, err := measureFlat(ctx, r, s.messages, min(s.requests+1, 3), progress)
@@ -133,7 +143,6 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report, erro
 		name    string
 		measure func() (stage, error)
 	}{
-		{s.starts, "the start", func() (stage, error) { return measureStart(ctx, r) }},
 		{s.answers > 0, fmt.Sprintf("%d answers at once", s.answers), func() (stage, error) { return measureRunning(ctx, r, s.answers) }},
 		{s.readers > 0, fmt.Sprintf("%d idle readers", s.readers), func() (stage, error) {
 			return measureReaders(ctx, r, &crowd{wanted: s.readers, answers: min(maxAnswers, s.readers), watching: s.watching})

@@ -7,7 +7,7 @@ import (
 
 const (
 	starts = 5
-	// settling is how long a server has after its start until its memory is looked at.
+	// settling is how long a server has after its start until its memory is looked at, at most.
 	settling = 2 * time.Second
 
 	maxStartMillis = 150
@@ -15,8 +15,8 @@ const (
 )
 
 // measureStart starts servers on the migrated database, one after the other, and looks at what they take before they have
-// anything to do.
-func measureStart(ctx context.Context, r *rig) (stage, error) {
+// anything to do. The database is empty, so that there is nothing to catch up with.
+func measureStart(ctx context.Context, r *rig, settling time.Duration) (stage, error) {
 	var ready, cpu []time.Duration
 	var memory int64
 	for range starts {
