@@ -583,6 +583,7 @@ const (
 	ProblemCodeLastAdmin               ProblemCode = "last_admin"
 	ProblemCodeMalformedRequest        ProblemCode = "malformed_request"
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
+	ProblemCodeNameTaken               ProblemCode = "name_taken"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNotInReview             ProblemCode = "not_in_review"
@@ -667,6 +668,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeMalformedRequest:
 		return true
 	case ProblemCodeMethodNotAllowed:
+		return true
+	case ProblemCodeNameTaken:
 		return true
 	case ProblemCodeNotAcceptable:
 		return true
@@ -1560,6 +1563,9 @@ type Account struct {
 	// Disabled Whether nobody can log in to it.
 	Disabled bool `json:"disabled"`
 
+	// DisplayName The name beside its messages. Absent while it has none.
+	DisplayName DisplayName `json:"display_name,omitempty"`
+
 	// Email The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
@@ -1572,6 +1578,15 @@ type Account struct {
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
+}
+
+// AppliedMacro What a macro has done.
+type AppliedMacro struct {
+	// Message One message of a ticket's conversation.
+	Message Message `json:"message"`
+
+	// Ticket A customer's question and where it stands.
+	Ticket Ticket `json:"ticket"`
 }
 
 // Attempt Which attempt at this answer it is, from 1.
@@ -1656,6 +1671,11 @@ type CreateAPIKeyRequest struct {
 
 // CreateMessageRequest A new message.
 type CreateMessageRequest struct {
+	// ClientID Your own id of the message, unique in the ticket, in visible ASCII characters. Sent again with the same `content`, it is
+	// the message that is there (`200`), however long ago that was; with another `content`, or by another author, it is
+	// `422 idempotency_mismatch`.
+	ClientID string `json:"client_id,omitempty"`
+
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
@@ -1702,6 +1722,9 @@ type CreateTicketRequest struct {
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
 type CreateUserRequest struct {
+	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
+	DisplayName DisplayName `json:"display_name,omitempty"`
+
 	// Email An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 	// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
 	// the rules are checked.
@@ -1882,7 +1905,7 @@ type CustomFields = map[string]any
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
 // service in requests on behalf of the customer.
 type Customer struct {
-	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty"`
 
 	// ExternalID The customer's id in the service, as `X-On-Behalf-Of` gives it.
@@ -1956,7 +1979,7 @@ type DeskEvents struct {
 	Position Position `json:"position"`
 }
 
-// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 type DisplayName = string
 
 // DoneEvent `event: done`. The answer is complete, and `message` is what was stored: the deltas since the last reset, joined.
@@ -2127,6 +2150,88 @@ type LogInRequest struct {
 	Password string `json:"password"`
 }
 
+// Macro A canned reply, and what it does to a ticket besides.
+type Macro struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID *openapi_types.UUID `json:"assignee_id,omitempty"`
+
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// IsNote Whether it adds a note for staff, instead of a reply.
+	IsNote bool `json:"is_note"`
+
+	// Name The macro's name, one line of text, as a ticket's title is.
+	Name MacroName `json:"name"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
+
+	// UpdatedAt When it last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// MacroName The macro's name, one line of text, as a ticket's title is.
+type MacroName = string
+
+// MacroPreview What a macro says in a ticket.
+type MacroPreview struct {
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
+}
+
+// MacroSettings What a macro says, with placeholders, and what it does to a ticket.
+type MacroSettings struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID *openapi_types.UUID `json:"assignee_id,omitempty"`
+
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
+
+	// IsNote Whether it adds a note for staff, instead of a reply.
+	IsNote bool `json:"is_note,omitempty"`
+
+	// Name The macro's name, one line of text, as a ticket's title is.
+	Name MacroName `json:"name"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
+}
+
 // MergeTicketRequest Where a conversation goes on.
 type MergeTicketRequest struct {
 	// Into The other ticket.
@@ -2174,6 +2279,10 @@ type MessageAuthor struct {
 
 	// Kind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
 	Kind MessageAuthorKind `json:"kind"`
+
+	// Name The author's name as it is now: the `display_name` of the account, or, for those who see `Ticket.customer`, the one that the
+	// service gave its customer. Absent while there is none; the AI and the system have none.
+	Name DisplayName `json:"name,omitempty"`
 }
 
 // MessageAuthorKind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
@@ -2395,7 +2504,7 @@ type PublishAIResponseRequest struct {
 
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
-	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty"`
 }
 
@@ -2826,6 +2935,9 @@ type Ticket struct {
 	// Priority How urgent it is. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
 
+	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
+
 	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
 	ResolutionDueAt Timestamp `json:"resolution_due_at,omitempty"`
 
@@ -2948,6 +3060,9 @@ type TicketWithMessages struct {
 
 	// Priority How urgent it is. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
+
+	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
 
 	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
 	ResolutionDueAt Timestamp `json:"resolution_due_at,omitempty"`
@@ -3208,6 +3323,9 @@ type UpdateUserRequest struct {
 	// Disabled Whether the account is disabled.
 	Disabled *bool `json:"disabled,omitempty"`
 
+	// DisplayName The name beside its messages, as in `Account`; `null` clears it.
+	DisplayName nullable.Nullable[string] `json:"display_name,omitempty"`
+
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty"`
 }
@@ -3249,6 +3367,9 @@ type Usage struct {
 
 // User An account.
 type User struct {
+	// DisplayName The name beside its messages. Absent while it has none.
+	DisplayName DisplayName `json:"display_name,omitempty"`
+
 	// Email The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
@@ -3505,6 +3626,11 @@ type LastPositionInQuery = string
 // Limit defines model for Limit.
 type Limit = int32
 
+// MacroID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type MacroID = ID
+
 // MessageID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -3586,6 +3712,15 @@ type InvalidCredentials = Problem
 
 // LastAdmin An error (RFC 9457).
 type LastAdmin = Problem
+
+// MacroNotApplied An error (RFC 9457).
+type MacroNotApplied = Problem
+
+// MacroNotCreated An error (RFC 9457).
+type MacroNotCreated = Problem
+
+// NameTaken An error (RFC 9457).
+type NameTaken = Problem
 
 // NotAcceptable An error (RFC 9457).
 type NotAcceptable = Problem
@@ -3828,6 +3963,43 @@ type StreamEventsParams struct {
 
 	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
 	LastEventID LastPosition `json:"Last-Event-ID,omitempty"`
+}
+
+// ListMacrosParams defines parameters for ListMacros.
+type ListMacrosParams struct {
+	// Text What the macros say, in their name or their content. Case does not matter.
+	Text string `form:"text,omitempty" json:"text,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateMacroParams defines parameters for CreateMacro.
+type CreateMacroParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetMacroParams defines parameters for GetMacro.
+type GetMacroParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateMacroParams defines parameters for UpdateMacro.
+type UpdateMacroParams struct {
+	// IfMatch Change the macro only if its `ETag` is one of these, otherwise `412`. `*` is any.
+	IfMatch *EntityTags `json:"If-Match,omitempty"`
 }
 
 // GetMeParams defines parameters for GetMe.
@@ -4171,6 +4343,23 @@ type HandOffTicketParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ApplyMacroParams defines parameters for ApplyMacro.
+type ApplyMacroParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PreviewMacroParams defines parameters for PreviewMacro.
+type PreviewMacroParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // MergeTicketParams defines parameters for MergeTicket.
 type MergeTicketParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -4204,6 +4393,13 @@ type CreateMessageParams struct {
 
 // CreateNoteParams defines parameters for CreateNote.
 type CreateNoteParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RedactTicketParams defines parameters for RedactTicket.
+type RedactTicketParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -4394,6 +4590,12 @@ type RefreshSessionJSONRequestBody = RefreshRequest
 
 // SignUpJSONRequestBody defines body for SignUp for application/json ContentType.
 type SignUpJSONRequestBody = SignUpRequest
+
+// CreateMacroJSONRequestBody defines body for CreateMacro for application/json ContentType.
+type CreateMacroJSONRequestBody = MacroSettings
+
+// UpdateMacroJSONRequestBody defines body for UpdateMacro for application/json ContentType.
+type UpdateMacroJSONRequestBody = MacroSettings
 
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = ChangePasswordRequest
@@ -5067,6 +5269,21 @@ type ServerInterface interface {
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
+	// ListMacros List macros
+	// (GET /macros)
+	ListMacros(ctx echo.Context, params ListMacrosParams) error
+	// CreateMacro Create a macro
+	// (POST /macros)
+	CreateMacro(ctx echo.Context, params CreateMacroParams) error
+	// DeleteMacro Delete a macro
+	// (DELETE /macros/{macro_id})
+	DeleteMacro(ctx echo.Context, macroID MacroID) error
+	// GetMacro Get a macro
+	// (GET /macros/{macro_id})
+	GetMacro(ctx echo.Context, macroID MacroID, params GetMacroParams) error
+	// UpdateMacro Change a macro
+	// (PUT /macros/{macro_id})
+	UpdateMacro(ctx echo.Context, macroID MacroID, params UpdateMacroParams) error
 	// GetMe Get your own account
 	// (GET /me)
 	GetMe(ctx echo.Context, params GetMeParams) error
@@ -5169,6 +5386,12 @@ type ServerInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	// (POST /tickets/{ticket_id}/handoff)
 	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
+	// ApplyMacro Apply a macro to a ticket
+	// (POST /tickets/{ticket_id}/macros/{macro_id}/apply)
+	ApplyMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params ApplyMacroParams) error
+	// PreviewMacro Preview a macro
+	// (GET /tickets/{ticket_id}/macros/{macro_id}/preview)
+	PreviewMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params PreviewMacroParams) error
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
@@ -5181,6 +5404,9 @@ type ServerInterface interface {
 	// CreateNote Add a note to a ticket
 	// (POST /tickets/{ticket_id}/notes)
 	CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error
+	// RedactTicket Take away what a ticket said
+	// (POST /tickets/{ticket_id}/redact)
+	RedactTicket(ctx echo.Context, ticketID TicketID, params RedactTicketParams) error
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
@@ -5214,7 +5440,7 @@ type ServerInterface interface {
 	// GetUser Get an account
 	// (GET /users/{user_id})
 	GetUser(ctx echo.Context, userID UserID, params GetUserParams) error
-	// UpdateUser Change a role, disable or enable an account
+	// UpdateUser Change a role or a name, disable or enable an account
 	// (PATCH /users/{user_id})
 	UpdateUser(ctx echo.Context, userID UserID) error
 	// PutCustomer Name a customer
@@ -5956,6 +6182,172 @@ func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetLiveness(ctx)
+	return err
+}
+
+// ListMacros converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMacros(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMacrosParams
+	// ------------- Optional query parameter "text" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "text", ctx.QueryParams(), &params.Text, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter text: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMacros(ctx, params)
+	return err
+}
+
+// CreateMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateMacro(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateMacro(ctx, params)
+	return err
+}
+
+// DeleteMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteMacro(ctx, macroID)
+	return err
+}
+
+// GetMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMacro(ctx, macroID, params)
+	return err
+}
+
+// UpdateMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch EntityTags
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateMacro(ctx, macroID, params)
 	return err
 }
 
@@ -7262,6 +7654,109 @@ func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
 	return err
 }
 
+// ApplyMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) ApplyMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ApplyMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ApplyMacro(ctx, ticketID, macroID, params)
+	return err
+}
+
+// PreviewMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) PreviewMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PreviewMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PreviewMacro(ctx, ticketID, macroID, params)
+	return err
+}
+
 // MergeTicket converts echo context to params.
 func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
 	var err error
@@ -7431,6 +7926,42 @@ func (w *ServerInterfaceWrapper) CreateNote(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateNote(ctx, ticketID, params)
+	return err
+}
+
+// RedactTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) RedactTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedactTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedactTicket(ctx, ticketID, params)
 	return err
 }
 
@@ -8319,7 +8850,15 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
 	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
 	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
+	router.GET(options.BaseURL+"/macros", wrapper.ListMacros, options.OperationMiddlewares["listMacros"]...)
+	router.POST(options.BaseURL+"/macros", wrapper.CreateMacro, options.OperationMiddlewares["createMacro"]...)
+	router.DELETE(options.BaseURL+"/macros/:macro_id", wrapper.DeleteMacro, options.OperationMiddlewares["deleteMacro"]...)
+	router.GET(options.BaseURL+"/macros/:macro_id", wrapper.GetMacro, options.OperationMiddlewares["getMacro"]...)
+	router.PUT(options.BaseURL+"/macros/:macro_id", wrapper.UpdateMacro, options.OperationMiddlewares["updateMacro"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/macros/:macro_id/preview", wrapper.PreviewMacro, options.OperationMiddlewares["previewMacro"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/macros/:macro_id/apply", wrapper.ApplyMacro, options.OperationMiddlewares["applyMacro"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/merge", wrapper.MergeTicket, options.OperationMiddlewares["mergeTicket"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/redact", wrapper.RedactTicket, options.OperationMiddlewares["redactTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
@@ -8443,6 +8982,26 @@ type InvalidCredentialsApplicationProblemPlusJSONResponse struct {
 }
 
 type LastAdminApplicationProblemPlusJSONResponse Problem
+
+type MacroNotAppliedResponseHeaders struct {
+	RetryAfter *int32
+}
+type MacroNotAppliedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers MacroNotAppliedResponseHeaders
+}
+
+type MacroNotCreatedResponseHeaders struct {
+	RetryAfter *int32
+}
+type MacroNotCreatedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers MacroNotCreatedResponseHeaders
+}
+
+type NameTakenApplicationProblemPlusJSONResponse Problem
 
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
@@ -12231,6 +12790,995 @@ func (response GetLiveness406ApplicationProblemPlusJSONResponse) VisitGetLivenes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacrosRequestObject struct {
+	Params ListMacrosParams
+}
+
+type ListMacrosResponseObject interface {
+	VisitListMacrosResponse(w http.ResponseWriter) error
+}
+
+type ListMacros200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListMacros200JSONResponse struct {
+	Body    []Macro
+	Headers ListMacros200ResponseHeaders
+}
+
+func (response ListMacros200JSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros304Response = NotModifiedResponse
+
+func (response ListMacros304Response) VisitListMacrosResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListMacros400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros400ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros401ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros403ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros406ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros429ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros500ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros503ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacroRequestObject struct {
+	Params CreateMacroParams
+	Body   *CreateMacroJSONRequestBody
+}
+
+type CreateMacroResponseObject interface {
+	VisitCreateMacroResponse(w http.ResponseWriter) error
+}
+
+type CreateMacro201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateMacro201JSONResponse struct {
+	Body    Macro
+	Headers CreateMacro201ResponseHeaders
+}
+
+func (response CreateMacro201JSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro400ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro401ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro403ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro406ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro409ApplicationProblemPlusJSONResponse struct {
+	MacroNotCreatedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro409ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro413ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro415ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro422ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro429ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro500ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro503ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacroRequestObject struct {
+	MacroID MacroID `json:"macro_id"`
+}
+
+type DeleteMacroResponseObject interface {
+	VisitDeleteMacroResponse(w http.ResponseWriter) error
+}
+
+type DeleteMacro204Response struct {
+}
+
+func (response DeleteMacro204Response) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro400ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro401ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro403ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro404ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro429ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro500ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro503ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacroRequestObject struct {
+	MacroID MacroID `json:"macro_id"`
+	Params  GetMacroParams
+}
+
+type GetMacroResponseObject interface {
+	VisitGetMacroResponse(w http.ResponseWriter) error
+}
+
+type GetMacro200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetMacro200JSONResponse struct {
+	Body    Macro
+	Headers GetMacro200ResponseHeaders
+}
+
+func (response GetMacro200JSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro304Response = NotModifiedResponse
+
+func (response GetMacro304Response) VisitGetMacroResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro400ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro401ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro403ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro404ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro406ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro429ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro500ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro503ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacroRequestObject struct {
+	MacroID MacroID `json:"macro_id"`
+	Params  UpdateMacroParams
+	Body    *UpdateMacroJSONRequestBody
+}
+
+type UpdateMacroResponseObject interface {
+	VisitUpdateMacroResponse(w http.ResponseWriter) error
+}
+
+type UpdateMacro200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateMacro200JSONResponse struct {
+	Body    Macro
+	Headers UpdateMacro200ResponseHeaders
+}
+
+func (response UpdateMacro200JSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro400ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro401ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro403ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro404ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro406ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro409ApplicationProblemPlusJSONResponse struct {
+	NameTakenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro409ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro412ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro413ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro415ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro422ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro429ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro500ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro503ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -19076,6 +20624,439 @@ func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffT
 	return err
 }
 
+type ApplyMacroRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	MacroID  MacroID  `json:"macro_id"`
+	Params   ApplyMacroParams
+}
+
+type ApplyMacroResponseObject interface {
+	VisitApplyMacroResponse(w http.ResponseWriter) error
+}
+
+type ApplyMacro200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type ApplyMacro200JSONResponse struct {
+	Body    AppliedMacro
+	Headers ApplyMacro200ResponseHeaders
+}
+
+func (response ApplyMacro200JSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro400ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro401ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro403ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro404ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro406ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro409ApplicationProblemPlusJSONResponse struct {
+	MacroNotAppliedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro409ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro412ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro422ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro429ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro500ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro503ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacroRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	MacroID  MacroID  `json:"macro_id"`
+	Params   PreviewMacroParams
+}
+
+type PreviewMacroResponseObject interface {
+	VisitPreviewMacroResponse(w http.ResponseWriter) error
+}
+
+type PreviewMacro200ResponseHeaders struct {
+	ETag *string
+}
+
+type PreviewMacro200JSONResponse struct {
+	Body    MacroPreview
+	Headers PreviewMacro200ResponseHeaders
+}
+
+func (response PreviewMacro200JSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro304Response = NotModifiedResponse
+
+func (response PreviewMacro304Response) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type PreviewMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro400ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro401ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro403ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro404ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro406ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro422ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro429ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro500ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro503ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type MergeTicketRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   MergeTicketParams
@@ -19521,6 +21502,30 @@ type CreateMessageRequestObject struct {
 
 type CreateMessageResponseObject interface {
 	VisitCreateMessageResponse(w http.ResponseWriter) error
+}
+
+type CreateMessage200ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateMessage200JSONResponse struct {
+	Body    CreatedMessage
+	Headers CreateMessage200ResponseHeaders
+}
+
+func (response CreateMessage200JSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type CreateMessage201ResponseHeaders struct {
@@ -20003,6 +22008,181 @@ type CreateNote503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   RedactTicketParams
+}
+
+type RedactTicketResponseObject interface {
+	VisitRedactTicketResponse(w http.ResponseWriter) error
+}
+
+type RedactTicket200ResponseHeaders struct {
+	ETag *string
+}
+
+type RedactTicket200JSONResponse struct {
+	Body    Ticket
+	Headers RedactTicket200ResponseHeaders
+}
+
+func (response RedactTicket200JSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket400ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket401ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket403ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket404ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket406ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket429ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket500ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket503ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -25056,6 +27236,21 @@ type StrictServerInterface interface {
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
+	// ListMacros List macros
+	// (GET /macros)
+	ListMacros(ctx context.Context, request ListMacrosRequestObject) (ListMacrosResponseObject, error)
+	// CreateMacro Create a macro
+	// (POST /macros)
+	CreateMacro(ctx context.Context, request CreateMacroRequestObject) (CreateMacroResponseObject, error)
+	// DeleteMacro Delete a macro
+	// (DELETE /macros/{macro_id})
+	DeleteMacro(ctx context.Context, request DeleteMacroRequestObject) (DeleteMacroResponseObject, error)
+	// GetMacro Get a macro
+	// (GET /macros/{macro_id})
+	GetMacro(ctx context.Context, request GetMacroRequestObject) (GetMacroResponseObject, error)
+	// UpdateMacro Change a macro
+	// (PUT /macros/{macro_id})
+	UpdateMacro(ctx context.Context, request UpdateMacroRequestObject) (UpdateMacroResponseObject, error)
 	// GetMe Get your own account
 	// (GET /me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
@@ -25158,6 +27353,12 @@ type StrictServerInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	// (POST /tickets/{ticket_id}/handoff)
 	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
+	// ApplyMacro Apply a macro to a ticket
+	// (POST /tickets/{ticket_id}/macros/{macro_id}/apply)
+	ApplyMacro(ctx context.Context, request ApplyMacroRequestObject) (ApplyMacroResponseObject, error)
+	// PreviewMacro Preview a macro
+	// (GET /tickets/{ticket_id}/macros/{macro_id}/preview)
+	PreviewMacro(ctx context.Context, request PreviewMacroRequestObject) (PreviewMacroResponseObject, error)
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
@@ -25170,6 +27371,9 @@ type StrictServerInterface interface {
 	// CreateNote Add a note to a ticket
 	// (POST /tickets/{ticket_id}/notes)
 	CreateNote(ctx context.Context, request CreateNoteRequestObject) (CreateNoteResponseObject, error)
+	// RedactTicket Take away what a ticket said
+	// (POST /tickets/{ticket_id}/redact)
+	RedactTicket(ctx context.Context, request RedactTicketRequestObject) (RedactTicketResponseObject, error)
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
@@ -25203,7 +27407,7 @@ type StrictServerInterface interface {
 	// GetUser Get an account
 	// (GET /users/{user_id})
 	GetUser(ctx context.Context, request GetUserRequestObject) (GetUserResponseObject, error)
-	// UpdateUser Change a role, disable or enable an account
+	// UpdateUser Change a role or a name, disable or enable an account
 	// (PATCH /users/{user_id})
 	UpdateUser(ctx context.Context, request UpdateUserRequestObject) (UpdateUserResponseObject, error)
 	// PutCustomer Name a customer
@@ -25909,6 +28113,179 @@ func (sh *strictHandler) GetLiveness(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetLivenessResponseObject); ok {
 		return validResponse.VisitGetLivenessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMacros operation middleware
+func (sh *strictHandler) ListMacros(ctx echo.Context, params ListMacrosParams) error {
+	var request ListMacrosRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMacros(ctx.Request().Context(), request.(ListMacrosRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMacros")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMacrosResponseObject); ok {
+		return validResponse.VisitListMacrosResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateMacro operation middleware
+func (sh *strictHandler) CreateMacro(ctx echo.Context, params CreateMacroParams) error {
+	var request CreateMacroRequestObject
+
+	request.Params = params
+
+	var body CreateMacroJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateMacro(ctx.Request().Context(), request.(CreateMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateMacroResponseObject); ok {
+		return validResponse.VisitCreateMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteMacro operation middleware
+func (sh *strictHandler) DeleteMacro(ctx echo.Context, macroID MacroID) error {
+	var request DeleteMacroRequestObject
+
+	request.MacroID = macroID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteMacro(ctx.Request().Context(), request.(DeleteMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteMacroResponseObject); ok {
+		return validResponse.VisitDeleteMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetMacro operation middleware
+func (sh *strictHandler) GetMacro(ctx echo.Context, macroID MacroID, params GetMacroParams) error {
+	var request GetMacroRequestObject
+
+	request.MacroID = macroID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMacro(ctx.Request().Context(), request.(GetMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMacroResponseObject); ok {
+		return validResponse.VisitGetMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateMacro operation middleware
+func (sh *strictHandler) UpdateMacro(ctx echo.Context, macroID MacroID, params UpdateMacroParams) error {
+	var request UpdateMacroRequestObject
+
+	request.MacroID = macroID
+	request.Params = params
+
+	var body UpdateMacroJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateMacro(ctx.Request().Context(), request.(UpdateMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateMacroResponseObject); ok {
+		return validResponse.VisitUpdateMacroResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -27078,6 +29455,60 @@ func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, para
 	return nil
 }
 
+// ApplyMacro operation middleware
+func (sh *strictHandler) ApplyMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params ApplyMacroParams) error {
+	var request ApplyMacroRequestObject
+
+	request.TicketID = ticketID
+	request.MacroID = macroID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ApplyMacro(ctx.Request().Context(), request.(ApplyMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApplyMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApplyMacroResponseObject); ok {
+		return validResponse.VisitApplyMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PreviewMacro operation middleware
+func (sh *strictHandler) PreviewMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params PreviewMacroParams) error {
+	var request PreviewMacroRequestObject
+
+	request.TicketID = ticketID
+	request.MacroID = macroID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewMacro(ctx.Request().Context(), request.(PreviewMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PreviewMacroResponseObject); ok {
+		return validResponse.VisitPreviewMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // MergeTicket operation middleware
 func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error {
 	var request MergeTicketRequestObject
@@ -27245,6 +29676,32 @@ func (sh *strictHandler) CreateNote(ctx echo.Context, ticketID TicketID, params 
 		return err
 	} else if validResponse, ok := response.(CreateNoteResponseObject); ok {
 		return validResponse.VisitCreateNoteResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedactTicket operation middleware
+func (sh *strictHandler) RedactTicket(ctx echo.Context, ticketID TicketID, params RedactTicketParams) error {
+	var request RedactTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedactTicket(ctx.Request().Context(), request.(RedactTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedactTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedactTicketResponseObject); ok {
+		return validResponse.VisitRedactTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -28077,1020 +30534,1073 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37lhu3kT/+Klju/o6thKRIzn10fLJjXexJdItmZCXWzJcE2SCJTBOgG2hRtDJ79mn2wfZJfgdVQDe6",
-	"G01yOJQtO5s/HA27GygUgEKhLp/61BjJ2VwKJrRqnH5qsI90No8Z/Pvsu7fnb1Lxhv2UMqXNLyqdzWiy",
-	"bJw2zsiMKUUnrNFsfKBxyszjkRSafdSN0/fXzcZYJguaRCx6nci5ae+22bDfqMbpe/u20I3TxuWUEcVG",
-	"UkRkNKXJhBGuyDiRM9LdJ69GWg5Z0m40GzxqnDZmatLqNpqNRMascdpIFUsat9fNRpKKc/M8SQU8V5pq",
-	"ht3qacJoBE873ZOTaG902OqOe7R1NNpjrZPhYbd1wDrjPXo06ka9XqPZ0FLGhsrr29sm8OFCJ4zOSjwQ",
-	"hAq1YAmRYyIFI3PORh5DGhHV9JR8umro5ZxdNU6vGm/evuxfXJ69uXz65KrRvMoog4eb0AZfwVDhExjs",
-	"VeP2SlyJam+XT/922X/x9OLi7Lun2C18bmeh3Os+7XZaR1Fn2DoeHRy0euOT8WEn6tD94RH2KmNslirF",
-	"laZCb9bx41cvL5++vFfXEYs1xZanVNyQpUzbm3X+9OWTrTuuad/M4bPzl+cX3+98EhtmtZ0/4YoOYxaV",
-	"d5xiyQeWkAXXU5lqcnZe3HuRWXKU9yP3ebMRMU15bD4+t0tVEZowohZcj6YsInJsVi7RU65s82afJbjj",
-	"+7ywYw5op9M66nQ6rWPzn07+v8hut1Q1Tvc7J82G5ho259k58agxHGycNh7OEzmM2Uw99ImFjXZ+Lt6w",
-	"D5wtikO/0HQ8JrGUN4TqbCBjnigdZgEX/QTb8XiAreDvRE8ZOTv/StnWHhGuyUjOmCJUEeqEm9nY5k3N",
-	"RzdMb8Gavc4K1ljhwQXJiA2xKB8M8ugFVyMpxnySJuU18nauQE6RhI1TxRQQj/P6lSI3bElkQmYyYnGY",
-	"b7NC0x7vLoFd0BQfMa/5+6yb7r7HnINOr8CcMikhzhTfQe68lGfA1tLmiWOi5Q0TiiyY0IQLLUnCqJKC",
-	"i0mYGUL2cYYCjEgViwiNY8K1cg0P2VgmzCykIZtQQbS0M7wFa3oHK1gzoR8YEa71Gt7k1CNfXn1gSSxp",
-	"VLtkuCIye8eskxEVQprBGEYZaRFmU/7RigWzvvFt1s8JfKOTpREhjVOdpMzn2l6BawU6QxzzXkCWvU6k",
-	"liMZ1zDMySElZ0xPuZgQFisWZtLcNVXPomEibxgK5IQos0jzhlPBPs7ZSG/HpoPVbCouLkcpYUki6xZX",
-	"Nhxk1F9TqWmRS5dSkhkVy/zY0YQSzWc1DPoJmvC5s5CFI2vIDCMWCdeaCTKWiVECCI3N0bvchivDVVzZ",
-	"7xVFNZCHuz6d1zAFh4AcecPUXArFyke4UbZjplm+dzNeUK3ZbK4bp91mY5QwqlnUp0Y77nV6h61ut9Xr",
-	"XXZOTve6p92DdrfT2ds/+LHRbIy54GraR1nWOG0oLefZz/VNHLb3O71u9wibSJTugxSr73F/r9vp9H50",
-	"WvgmGlQjU/j7d/oGzqfThpwzQfnDyVy3pFKtbq8z9IRiw7EStjOcz6Ve1mj4aSL8t/eGR0etI9rptY7H",
-	"HdYadqPeaI/tjw86h41mI4WrjlmxIKyQWapx2mk6OrgU2a+9brMxT+Rsrr2fema52QMn//62uF6efnAX",
-	"MW8rLSTeLBSoI+aC5S8b3k/sx3fisr/cmIBjYUxjxZoNZml4/wn/md3s7F2Nipt8B4BmbtRWxX5qnHZv",
-	"m8GPQGGv+6hnbm8xVbpv/yxwZO3FS2fs8W5esLFPSa/T6RglHkg6JUrTRIdUenxgtPIiO+92S8lW4d0u",
-	"ArDe4ZPAikeicK6uDIPNcHh0Sjah6rQbGqy9TDWv3ATlFyt759m4/d7m7ft3to3b38umLpKCBTszv993",
-	"4qyUumqcfrpq/EKzXuG9ZVDzqsFVn/IreyRdNWiqpzJB4m64wH7MC7emmeykgJ9XCHp8v3Bc2LUv59Bt",
-	"mvOgILyuUHpdVSXdFexWd211O7Ykvl6J6mn3/v+Ou3/V4+4a1solnzGZ6vqriOKxOTqCuqK2H9fr0hGP",
-	"iLle5Dds8802WiJdrTvvF7TEnLCQfuiewvn2+vwvbBnYKTds2TT0pv5N4v2nVVukd3La6bQNsb1OecEe",
-	"tIY9s/jo/n7rJOqw1v7oeNxlPbo3POw07LFr1NpKw93Oabd3ur/fPuh0e3t7pmFBZ2ZQ79iQqClsu3nC",
-	"xvyj2YY3/bMfxeXH4flf2c1FVDLPNhtqJOdg9rVrV50avT1byurUKPZmxJQ3mg0p+kM2pfG4cW10BJjT",
-	"fnlYHdY6GnW6rWN6sNfqjQ/ZQbQ/2hv2aAPX2GjElLo0C698MzFrsQmmEQov4QUe7hTdAzLjItW+MvGp",
-	"ga/hKm6cNtjyz9PhdyP+iv/5/O3P592X/Fydz/T8x8fnh+f/+N///p/2//73/zSaDfZxzhOm+lw0Tk86",
-	"HbOQxglT06whleg+vorSyK6aIaOJu7ePRjIVuqr+TMq7Y/P1kZncMoVvhptoktAR+0/rAWiP5KyymI5Z",
-	"d791NOyOWrQ72m/tRYfDzuiEHY27nXzKkTaP+tCBYMe15RL/hYYA6whECIteWHdHYSjvuJ7iQkJBo6dU",
-	"kwVVqGkWLSZbK+red2liBvnQbpqHm8j+h5S33PemNVAmDD1GlTDnSqq0nJnl1vQU9ndTJkgkyTmZME1m",
-	"SzKTgi3JkI5u/tRYe2D32ig9q8fn6mMHFJ9sTu98ysGSUzfPZHKZcDphNY4rDQ/9qbGssA9MM4+pGLE4",
-	"ZlHtVV4U5lzIoYyWRDAWlWZ9OzUHjS/5qTdy9BSPI+DU7Zej/myoyniD+cJUmU5Fk+nUX9sfT6mYsNdU",
-	"qYVMovBqE1JPWULm9qWCyE6ThAndz54ZJS9J2EiTqUwUI0OzeJKlOXnZwn9NaTqPwTlBbfuwgoEmKT6w",
-	"RFEzqpdSm1NwrjdyE4y8LwN6l/+4L6TuU9d0VQ2LJFOof8E76CbwG9hGE+v5npSeZ7T0h+z1Grbz1g8D",
-	"uAc7NN/zwTm99OS9BNYJtmBKE1iYOee8BkHbqxFHC6tOoSChI61AE+FaESebC8pIVQvbWrnKKbSnWw2J",
-	"dn7Lnv47+O7znl5KHe7mmUzISMYxo5O0qH7lnX3L45iLCbkRcoHWMLOypGBt8o5yDYzTUzbzO7xkdFZ3",
-	"Epg94NypMzYbskSRJdMBdtue/XaBuTUtw49mPdKhaZsKwsUHyUeFYydiapTwOWy408Y5KA7Iw4johbnH",
-	"mPF48Q9uxZ9jW2T/qNs17F4kskDaW8WSGnFU1RxXqU4biKaK0ockvGPDqZQ3QSpesoX1qCpCRUSyqJBa",
-	"3vhXDrqMJTUUjdM4tlvcW/xte8rmt/Hsl+tmAxWoqdZzdfrwoWmy7Y34oSFZPVTpfC4TfzQR7uC6rYu+",
-	"1S3V8btc10wvlcvWk5vl6++5PPr7k79Nftif/bkz+jHpDt+N/v7xp5uL4+9FTz9fHKRP5RE/oyfj7/7x",
-	"12jvL7+l21w+C3ZRrZiGhX1jy5tR3aIrUjtaOUdzau7TmRZbWa+KjRJmaFlMFRv1f/huGp9//zL++96f",
-	"4+jxtx9+5N9Oh/zbmH33TI+++xg/f3z28wv+LWd/++s3d17t82jTod99Y7h7Q/1kZFcLf19zNY/psm9X",
-	"31lEyXP5gcUURCP7qFkiaIzLw33fMnKusfXasa2Er9Lr6F29evZ8Fo48jvzCw1xxI85XbafTbR1FvV7r",
-	"hO2PWwf0cHg0Oo5OWGf8n46ENhcfaMyj6pKv/7gciuexPHhn/naJ6maA2RteTjcNF/xyb6lPvn0r6AfK",
-	"Y7zGlbXLiGo6pArGFclFSB2Phv3Ua6Kkg2cN5Jr4tpEo3cONgyyeuF6LlFV08BLtwBCmbsD3GXT3GQW7",
-	"Gm9adPKdEnPrdN6l/aOu75uaS8WNVL9qnJonTc+BVBKb4AlRoymb0b65KHDrJcmWzyG8IUdwe6v3u+TC",
-	"Fb1TI11x4bjFjY6ZLd1IKh3+g430nV1ehjVIT+ZeKlNU9FBtsOWyEMZsNtVGE/nJdzkDp3YmAswwfclS",
-	"aM6bxJCAKJyPbgXZBVRaIv7nZr/ks7K58WQbSwjurPLJf3vdbEyNQmZpLdIO2w1Pi9p7wmNqbtIklmLC",
-	"EhLLCeGidIrb08aIA9viCKK962NfooSO9V3MZdls/12mYIdcyjTxLJFwdeOC6GnCjMxbqg2k/m/HmchV",
-	"H1jmZK7dEJkvdbW1zYaMnpq5wpnJfqwZ2cHpfsc7ErN3h0tfE6BA89Aov6NOr7UX7bOD8WHnqHvc+424",
-	"K2FLFI18J4f1Vr6nRpG6pBU/0pkTQBVfRnZIgw7W1/Bt8YROQGBR4T6GpYzWDNYyXxEaRQlTaptw7JO6",
-	"mOOnhaaJI6xyQPt0Awusvnr+JMQHa4LEWSZTasOCnZJLeChw1FOBqwwqNckVGdE4ZhEIj22iaY9qOZIT",
-	"uYIdFVoNU55Rvrl/IHUW1yzK8zM4CYpxpiWd7TfnJRgDf3/jLoJnMhnyKCrvmZfS2Sq5InB7qu6QcfZp",
-	"Sbm3IuMr/NJT8eNYLqDJbdT8Yg6Hp9U/8+iobI2cSDPa76mIXo3HQZXiOTOHvyTTdEaFKjlGZzhksy28",
-	"dlZYWC+9GyRZUKEVodi033J2sMMbfXzuOmCmi7JIh1fIgsdxIELXTswUPu7jHi7MjJVXC6oIvgTh3Nmg",
-	"t8kf6dZJru+zDkLz4tFYGC+ytMpLRWeO/KZHe/00rRZUHaM8d3t7+weHVbvaBobunPxQ8/vd086R0VR6",
-	"XdBUzNvm1eB0l2XTasEB8TAuimuDkWXSygiztRb6lRa58qhSxZL+5rELMM2MxnpazXwxBLC44MDJCb+B",
-	"T88jNptLzcRoeS5eJ3JiNISadWLXcJMobTZKKiLYhMvAXuF5s30uzPGEDfuHvWvP04E8alp/YUsICCv2",
-	"tY2IG62M+Pc3l9c/ZE1xQTzSK7utbpQlxr7gakb1qDxB0EMWOQI5BmY7rE0r8XuduaYLEinAyUIXznts",
-	"GXnvY8P3ypZZ6FG4kn/Ze8A8gZpXmWNjmsbaJedh/lmIQe7ruw9rr5B+1fE3tlUYa9Njsl5xAGBPfZyw",
-	"iAnNaVzaU++MXAhHB7gxQAP9kddC6dQpXhgIukCzNjPps81N4qBw+nQL8s2QRYpkBXhRpd5ji7dGAt61",
-	"bFtwRbREa8QKDvmLCL1x3n0iJFGkYAQaMwupa47p3sEB+cAVH8aMnF08Pj+HU4qONEvg8IY5d8nr0LmW",
-	"sm/p4ubkmTIawVqM+Yzrxmnv4KDZmEtYE4YzJTIwcX2LxKV8UjrVSeHFrbdqYspM8ybnNU3ojOmAhwfW",
-	"7E8pS5Zknr1UPzH+O57Uz342c5GKGyEXwizeKSTgYifQZJjzMtV9Oe4nVIApEbgPNHnMN8zxmI8/b8Hy",
-	"Tm8dy/0x1jI7f8lj8xuMCQ0Eqp4RxZTikJ5N8WKNiTr1rMbA0pJ8sFGnNsqV42UBybbshma3zaFbKR8c",
-	"QbU8wRc8fgQZgaQ7YZDRf1dOFMJ9d8mIzv5nYERChbPbFuJkEjkDX4eRWKNYqtUrIm+lsPvsVcWm4U4k",
-	"Gs+LzW7DCFp3X8kY4RNUz438LcOS51Tps2jGRVUjNRo7oeYZVzqhWoZEEaj18FJFQeIY/VZthiym0vDH",
-	"mr+32R6sjhnPQ0RXmOFRDUzgH9hrsDxUuYAWCRtC5mXNunzZYUk5n82pWIL9C3z85LmOVl/peh3rDwk6",
-	"TA9GnW7raNijrZOo22nts6PxMT0c9kZwf+VC6SQdmdk0N45XSQRp01M+x1X3RmrNksjGYnEBKX0LmdwY",
-	"5deZ9eeJjNKRIcxMl6N74UWvpMO41rzVOz7d77Y7nf1uF+xVSRpjGMUbNk5FhMwCrVvT8fgUrsAQSQZp",
-	"422IXHE3pph/ALemFGCmSTgTUbxcfbnrHZx2O+1er3PQPTb9Z36jLsysnJyLZzIp+z3BQvzqLNVT0mt3",
-	"DH0zfxonCRXaJQ14OuQGUVvmcmljE2hEC1FfGUHhCDJF/nzx6mUogKzc0AaEmL5e0NgMjIUDaF9KXenQ",
-	"buqZ+7Bv92VZ3IOPyYp5o+yZdqzGxwV5e/msdbyNiOvWKQPZSEhOUGVTV6kGJrBksjqiMErnMR9RXbgJ",
-	"cqHlXeIObEDGM8aiIR2VAqnONZmyeF4+TmazLPEXb6hcN42gsRmLq8XGfklsbJMgl1DNxaRx2oDM+1UW",
-	"lEJn3nhVfXimiCDSNpSg+C8RjNIMDJTy8hDdZJMzN0g8aeZzRhNlbXjmSjU2hw0lCTOXcozIXkz5aIqu",
-	"26FpJ2Exo4opJ+w39Nv6zok7elENg9DYc3f+XN82Gy/Z4q2q3oMEWwSjmJw8jLnYMhOpG4ipesk+6hVx",
-	"5OdaEcE+6nIgqstBs1w9OWl1uq1O97Jj9soprrdSJCjpWYfZLx3lmeUrVKOizsiMRZwSI05BX5NzluD6",
-	"sios6gchO1ke5R8Klao0lOeMonsWsgO87rc5Mo4LR8ZhfmS8zNIV6oKlStRbPj2TqYiqJ6WesoQ1zW3G",
-	"jMTsOVXDkDE0EHJKC4lWR/P3NmMt+lr3i2N13QaHiQ/tCGuQwOSMwbFuDqIxVWHLg2ksCAHmNH4h/WiU",
-	"BeU26QK/2MZP06tT9c2oVyJ8FYm1o6/GTNJA6H4uuYsbbXWMhpPyGLHf3Cq9YrW43itGkpTOs6hzjGLv",
-	"mPbGrQ7bjw5Gh8MjenxSOc+46gtgxrbiG7lp1vNlEBcMMeGm9AMjCZvHPHiXtjuir+sAwWz+TxA0zimg",
-	"fszrV1uFdYxWLDHYsXoVJFh1EEXmzOfxsswbHsdF3KU1zIE2qulgLv3U7rwMAwnzLXcaz+GzwlKzkhPw",
-	"jmHEa5qqlUkrz5kmETN3v4Qb5YXywlZ0Uf8uHu41hv1fSvnc6EulDOgPLCGH++Qv/NsAR23GQB9sy/Bx",
-	"WYKBBJzRJS7cw4ODvUMyXGoGKFszuZUnp1MwVnS9AAA7FLTBW3oqTK0SDVxgIjLLaxOv8xzfDbucaarl",
-	"Z/Y5/yJu4nyQv66n2E6MXfBPcF2XPTCQuqYlGTLAowtELPVtSkVng6mpy3ga7a3KpjE6bd/1tkHbIU7j",
-	"WrWpQW2NF3P7Z3/z1B7gmw2lfQpqdVRd0hjJTOhYMxve46JvwcQ0kSKkorp3+sy2W1ZS48gcMNB4Zga/",
-	"YXP0CmQ9mDW0tbdk/6hbdJfAGLZxlxSDVrqehcSxj+TjrEqSMi+A7wlcseEBBt5toxfOvVb6WXxZKIQH",
-	"nFDWO25tdfc2AHc977g/HpJHulV4ESAY2VE1A9sA69+9nfc+plvHoR3abnEqXieBy8o7uFzINI6cCMWo",
-	"C7vI/JmqAUb/u0xheIYVEJFpdakIoe9oHgNnU/NIxNRNOzcfqKXSbAZmnrzVDQ7DMrj66phNGw8ZZIyz",
-	"ylfhQWOqmWXIaGoFU3XHQsuZbb+8Xa3fw4wneweMenn2Ara9jcaNqRwhNRPHRnyyAnu3RHrOlAumNRcT",
-	"VZeLuMke/mI3W3lv5cMO4AAhk4owQL+s0NrKbfQZ3UHXhl1I05k61+eqzg3DjRJQgpuwHz6NuK7xp+Cj",
-	"MLrC3/P0Grj2g2V8QZdtcq4hOl6RdI6YF3nCjddtDUjSmSAMeq0eUGtNz1uRtFoZPVhlnPistmTglHbJ",
-	"sWvjmr9SBCyzG2ZP2+ZLLp4aY/GWnh7fFWP6e0M1e27Ux5B8B/hnK3LhZipF0D6bUM36sW2lKN8VA4Ez",
-	"kwnLWzIUwc8Q8L594Mpm4M9miCSnriLmC9QDT1hER7puL3iz28ygRxag0WuiaDGmpc6+t8qQ3lztrnqf",
-	"WPKufymflOswhDDY6Z0e7Le73eM9TCPZak/ZCKra/YThPtYoh3EeldD+OmQ+bH/CBDPzvBLiKdSo+zC3",
-	"C71hZgOvMjRBfE+u8CGasteqOd37eUpn17YqE33h2iifslExNtu0UM5YnSQynaP6ad4uPcUSCwptMvBf",
-	"i4rXOD1qehmGp90m6tjm3/t+HH/jtOeftXggwPv5j6lAXS2ClxNYmpD+bl7DP9N543TPwiWqxmn3uHfQ",
-	"uc0WMub2YepS4qVlWStF1/R20Omju1Y1Tk8Omo35ifdD97hjmkuYknHqQq/s1yeljw/A91/4/MTsFvf9",
-	"B0PPSbORivzPzu0taEhl/mqpMcj5/7h7D+7ud29xM8AVaR0yE5hRsAwMRhgHM342BES01zJ/n2ueQO2r",
-	"wEXdj9Yy56xVIf8vPmsn8VkJsn631/w3MmYvpT5DlaM8oZCIB7yiRGmwsoXsT+Y1BJ2zzXjazisRIzAK",
-	"tHUFV++rBlj5h4xQdWNzNrZ1yx7W5feZkeX5gzVKTplww5KL52eXNJmwYL2ChMuEa14E9RIymaGcK0qR",
-	"vsPcPd0/Njs8TSa2hEDde3sdX44UvwfaGE1G0zdMpXEVhMLa+MwSolU0itVItGXLvoMOdRYdJfh8zjQ0",
-	"Y5N9XGwOVMZbb3y5vQ6lld09BRanNyfD3losFRaN7rZZQ2YZW+767m6G5qe7KJiWkfl0hEPFVmuea7nv",
-	"RWv5Yy/whq/lTRDh8PcybdewfZIPLPk2Vcuaa10sJ1ysutRhUlZ/aJrw73TVe2HCwJnKt8pQ6h5vjE6E",
-	"YyKWooqI8wlGCQK5FxXhEdO5lnMrPDSL2Xxa8OmsB7LuFjDDAAPWEV6K1rJfnoDTb998ebTX6XT2q060",
-	"Ewr4XAcHrWOzsg7H3WGP7kfH7KRj3p1Dc3vtTrvb3Wt3Hvb2V2K/B7qDVYQhI6eNF/JnHsf04UG7Q77+",
-	"W7f7iDznIv1IPh4f9g/3H5BnPGFj+fFhd/+gvUIQdI8ve53TLhhkDg+6vb0iSxyQWR1Pjsz1sQtaw0G3",
-	"W+DJqEs7rc7RsNc6GnU7rRO2H7UOerQzOor2xocQX2d50umeRsPj0/3T04f7x6uZUu2vwJQnTN2czecP",
-	"e+0u+Zq/unhgtxKfiLfzGmX07iGEG4VUQ1QLOt0fBwDYjRLMjRYrE1H1uKMWDGaebrNB47hx2jtqNmbc",
-	"6FL7RsZK+bNRgfaM9k2V4hMBl4NuqeuAudf5+hEhfTwmijHCi/bf343T3+pAZuxTPpmGssXpBJTcoQWX",
-	"vf41wwKaDSuG+4obmb56eLi2EeU+aHc4I/bfefbaP1IFtRFTsQPwk+LMHQ57ndYRMwPrjPdbx1FveDA6",
-	"YicUBmZ1CySI/8w2ByFB1BYXsXHn0/wzIosgUF4gW+4ZBOkljIUqWYSFKTJ4v6iQrax2Id4cjB6fH57f",
-	"zP/2w+M/n7TZXqc96sViOHvWif725zhDFN26VsGfkPU46m+2IyLnExeTDZF6PvNC3Qk0zj1X5ReDjnPh",
-	"NmTN8ej+XS3VkG/lvJ3lBp+H8eVKaDIrzgzQ+/J4YQoI+iL6jeHOfS5peU/QtzvCuO3frcjiZQBXFADg",
-	"sXj7hqC/nRV2NgeTWxfLhgjzfR7Bob9RHsh1swxAv1IF6FQyoMyoQ4qYYcaGd5bf1JCNWhIKN90Qkv/3",
-	"F3F6f2CictNbhJvauwgmq5cdovBrICbKQWygIMky3UPhelzZZh6RhEESO9foP9vGVDqsC/u5tEnzjpSK",
-	"EaFIaz7yoCHS7EP0Ss5wrZRy+c2udB6bbUMOml4bDpAeib03VoCbN0mcB+YLwQu4M5/2fLHxjutpOG0U",
-	"in3R2jo5vxvRUYhF/NfIgr3+MgVmrQXl92kw+YKmAOSBUR/fsLSKZG1XehqEZUOdPGH4dAUSTwbFNmRj",
-	"mbA2Odcqg/zJ0GhOLf4IoRO6HQrJqA6bBgZIgNLwaeaNBBallC+oWJ7hHSqEDsg/6qmFblqBaaal7M+o",
-	"WLq8DhX0ELiHNvcQmWTLbX0EQIfdYwD6gV8VQsIsKg/FYxSaHlSNCwXUFGVfWcGk/JViEhg6LDBTQVWb",
-	"JBC/hzGSO2dUwbGSjSintJ5P7h1gU32Vxu/4B2bIp86TvGwSTSfK+l3wECJjzuJiwBxao9FpKNI4dlVZ",
-	"+vAqTIVMIshvgWortyEzbdksC4VbUxFhwbS354+nVN8pKGx1nbg7yVTvcL5uNnTCJxMYTR5r1nIuVJ/Y",
-	"oHklUIhhS1LshzM1aUFMNU1sNYeq23WlemDXDXwFiUelNIR8vCodzrgujdXqbcEaIpmVz6jcC0nmnI18",
-	"22ijWlseirj6BeLPt6sr/4JpGqy3AUXcoSJ+TectpdncFs2vvmLY1MqJtCVAuqvfz6vz5+83s6L9rhj9",
-	"Pdvwi/3XtMFEtBnVaBVbzQl8Z2Oe37Fu/oqy+f7svX/y6uXTa6yAUlqLPxz932r8l1yN+M835WXz5a3T",
-	"rSCS7nZa4EDD1XjucGm5DZwvm9TOXHW0ND/dzU0TGgug4GwMYnQbPCW9VIsaeo2GozR11cnfCrqyPjmA",
-	"utDVsPa/55LgEKKQRVPvCsK/VH/7Fici1VMmNGC0VaB5MvzPspqflr4ra/k5PJFgLHIlYzIU021Mbnt1",
-	"90EAIypRU9HkywTj4G36qVmGEaeX8JHPgdcx5YLAYg7xIPu8DzhLiGlYC9SUVbwwlxtMsr8fPNO4kKZ9",
-	"kHPEG5jXRZgtwTEAd8BMUV+G2F4VyrleRScIiGG8hii/1XrIwHcYzeFAe4JxRhW0hHLL4ezDN2jwBZo0",
-	"nYAGY/38BcESRX13l5KpNtKpGKdtA/e9fe27idbt7I0su9f5iGqrnX3LRnLGVBBiqVLeGNtalcADkdwi",
-	"r3HcJMNlqQhSXhRWT7lYUdYVyQ+Az62KGqsCcd4lCqgMPPcDjXlE64AXzsiMKwWQO7Bnqrv7Q/Z9DeQC",
-	"4DYME0ZvFKEkSeMMQckcPgkd6TCmhdnlNtDfQ61AMrbBVe/UlTLIObACqqE6TMO8d4zevM5C9kpTKGcz",
-	"KVYZyhaM3vS958XUdw/gn1G1NIfUJLUlw6rcKqYdeAzL2t+GZ906npmB+0Or8Ks4NuTV76C68xdTn7kI",
-	"7cNZwJcQOdifgjehiOzTvROyz8oIFni3V48CtCKMoFDBsusDeuAQ/C1ZYfwWSD/XFQYu33E9DVu+zxxG",
-	"pM0nc2UBbahRPWpSr9nIzMaQeJmigtOfqcbpXrfZEOlsaDZp1yWYKdAIaEQmVDOsuKMwBnPFvamCjXTQ",
-	"6ZkbT6G73nHeXW9tq4eBVnudfSNBdrhaDn8jqyVfLJjdWy3A5HINE8hnX5XNay4smsf94hi8Li5s+fiy",
-	"7wWcIra2vK9pJOwDl6nqhyM/90KyplSh/q/vDj5E303jEf/25x/fvVz++Le/Toa9v0/+/m5/8uPfptPh",
-	"375VP14sJi9+Pv/GZ0ZA4lQE+Pv/k+BhCQ6KH1aTAT6ikAEMiAITzNTnNxOVZ7Xm1yWEyfj6zbPH5KTb",
-	"7TTNKoEH3YP2Qbt7+AAUBiTFaI9zBBrnUjz8h4IYh0zTcm4gKH4MuEX043MmJnpqS93YXaV04m4TTy/p",
-	"JEy2TbA0yt7CQpqpqVyIJiZR2vovRqmSSYj84/Zxe69E/FVj76rRqKHwcN9Mt9YMwl//31Xj/b/9e+u/",
-	"rv941fiPRpn0ZuNjayJb5seWuuHzlgTSadzKVCd7+S+U+EIBgEpyccSvEwYIUHBnSlJGFlMoaZKXoMhg",
-	"MiEVmTCaxDwvzuWqo1nUxEGpktCgwIfyNNmxDaWMGdTE23xwz7m4qY5mcJV2OnujNInhH+wRSVj8zRXA",
-	"9V01Bjhdx73j4wfN3GU7N5uHnA2BD5CBbfEYrC/Xm0Zo3cWO/wngNb456Jife4ejNFEy+ebmp1561vlh",
-	"2p19N/kh6i73Z530aPHdj53jv49DRNWtil5n//g+s/9c4mYJL/I51dNshYOREoVHcbx3ipK/54bMMFuq",
-	"BKO5EG5eNI4ZZFuLCJHaCaOjKZnLmI+Wp2SQDIopfDEb6yYsbgBrMRdqly0+0AOrE6kr8TUAGLQ40+OW",
-	"kYV0zlsJ1QymuGUF3oP2lShta0yHfpR803mkv+k2Nh/yXaYyY81rGGaIQVT7jMCcadUkg588fpgxL7Ix",
-	"kw2HHB7wT990O51Hi296n2vITCfLs7Et81Uc7YUdgJYQ8u6HYPh1ICFHXaWjESst665P8lgmM4rptRrQ",
-	"smf0I5+ls8bp8SFgPcy4wL+72XgMsZhJv/mAAl7glUePRYC4ePKXr5SNYCCuinJxTj4Ulx0Thtj35ufr",
-	"0D579+7dmWcpDRMympqNJiYMJebh0YF3wJUPt28ZTeBAoPHsm6uG1RWuGk0sRvjNVbH6FYi87SXFbbMR",
-	"c4Fa3Nl3b8/fpAERd2bB8gEn9uy71ttzQ3Kme5wbvSpJhfk+t8t+K6NlEfSw8R/u8GsPZbT894fZo6b5",
-	"HJopvwIWNT1NGI3qnpsx5KjfRcrfMBq5yc++rNA+YdrLGwKfDZZws1g4OTQBX0tD3YLE3y0tXzlHW5UW",
-	"XJwryPG9IyspUVUinnOlwc3nsUNVaYi58hiitiJhDjjrGPwTWFHzebwE5DE+Row7iLmtQIYX6QIg7x3M",
-	"1GMqRiyOWVS3bPAFwnWVhhE82gURU6o9d96KHQfImZqMYs5EgCLFRJTJw+r+47XbapOdWaIUQxxW0JoL",
-	"WnK0htQfjj4zsXUbwBqds/juHJ60nslmS3hu9C12xBMGSVOXQemAD4MLLoJHl5jKU+qV0dkmfXo212C3",
-	"hiEOOLum/3fZnb5IQsGQUkeFw7Z6AsiQVSrweVkcgEIVoAff3sEOfCoiFlkEiCpVTxF7yIXz2ZDdKj1M",
-	"ZG2UCbHfhInoZGQkVLHIAUYGCDHPCfvAkiWWPXB+E/tF3ZS9VSx5QjWtkJWHSf+HqwltLjBt9zsQ9YEJ",
-	"jWcW6I0A01il7Zk0qjHee6x7zWKis9BBi4cbtF3dQ4hEXmVUZiTL6FKrSIIjPzRRZgvfv+tX47pD47WM",
-	"YzhcER1+3bFaR8qGixdqA+U5cGWdniajKcg1HjwxzOPLzJdbpOCnQKfW33bbbHwP8RKvxuOAcGUU43kL",
-	"gRTFrqdUmI8vXYLDncUoFC0M9I3h83kILqEjMMAHpgFaqBw9zq+a7QnsFn8uQHKU3ii4t6DEX+28wFO/",
-	"bEwh3h3kDBdaBidtlhcPvBPfusC56kmLRQVrpdKaM9Ssc3fuhlf6fc7Kl3S2SiK+hIoinggErBFXJZ6P",
-	"ApJnnkPyrpaHQXLYwuzbLAqgpP+oG6f2ZNh1Ab0RLEJ5M9twhS3qZA9gdKy/XOREbH+5eMkW9Wpr5IGt",
-	"1XWfa6rb9O3KZoU6FlLX9grfbddlCYSj2PN3TBNqc31cEI41MGR2h7Uz4vewHY1M6bV3YCthPudVuFMk",
-	"qVbxLNNUq31OmN5K9QwT4pfAWU2Q85qvouhJ7lkPU+YaWUviR6eYhJWKzLZ+P82iRsmBBD7FfoIaj9X5",
-	"9RTE0uNijZIafiJ4Q5CNr11ZgCKdFu5h1YKvlOOoeGHMg+AxOsdn9+jbIZzW3Gbs8w1vMxYvdQe3mYyu",
-	"uinJCaslY3uuvLGY8bXrAEHlg+ugXK+43H0BI7Lm8t8v0FGvpAPQu6EHBXITkA3tJDn7U1B72CmRVfD4",
-	"ktGY3jBCF3RZAI0PGF2hoboDdSVJOSkuXKJWWF8wSA7Ic1MrRGAT6wT1anGYEQTZs+GDNhOECPriTtja",
-	"u7lNxc3v5yUluAwIX6ap+DxHdl/HrAViTM3nTLConm8eSPxWhpU3TKVGUZ7SoAQ2D721vomZK4GP3p5b",
-	"K/YWuohHU8hYGKZqtdWwSBSYDbcg64O8YRHWVg6RZR4DHTdsGSLBPLdfVyT0nPdv2JplLTXNLXF5eE+Z",
-	"jHlMQR4pG+UTIAVaKja0zeK50HI+r1s85qE3SSFLjpzfZ5ngl/Vy2rpLVplTyp6Sb5fnT7Y+PS9rvYia",
-	"0Vnw2NrOJHvJlF4nPijRq3VQ7enW28x9nX0iO61tVFRw2Fubbi75jMUAMBrstyg0uVhPiG3uHqRsZUhc",
-	"1fdaS2KzTJ6nX+dP8hyEWnXuMSD+AJNqdEsMW9tep7MEhLeG7Z7X9rvd9nB91ixQb9B1KyP1Elu2WRqW",
-	"ApeOUdt/rX0xzfJQ7m5psp3Xigev/9orc+rnrmwlHsJjz4RD7cgnTG837PV2gp0bCIo9FwPoa+ydeWHo",
-	"8A282tb9KVquEpYjOoMsGq4/o5nCkcX1NEroQtTJI/dCkJqFfbitMLotf5Ef++dPwue2Z+b6ShG8PUFF",
-	"XCNqGxn8YElBWBVL8x8JGzdOG//+0FwUpTBayUN8qh6eP8GwB9AQa0l6fW7USySHnIklwaRANWeY/gfV",
-	"Pt++PX+C5c8wRk9IwUc0JlIwV2Z+LC0caWhAuTZ638GYs+x1FqIeDHx0pX61JBNJpED/X5u8s0XPOF7a",
-	"bMHkIZtwkce42oLHfqnjQixUp1TD2I1wjIV/w2Fnh/t+2NlJp3PUPTnpHewf7XdOTrpeBFrnXhFojyE+",
-	"dVV05ZxOGI5YtYm50QsEQzHPBs+5uBkQDAt011j7wVgm7BFmvkJV7hmNGEnn7UaYGxgoWxc42O0dw5Cz",
-	"vwvB0e/PWj/S1s+d1km/df3H+8VHg9WxJuQU4telq3OmCMWxuuL2dUPDmtX+yCI2pmmsG6cHneaKYMPe",
-	"DkMNYVyoToT29bupVHlBcChzITSL/B3QJBpeMrs7jl3CaJtkmIuwAZYyBYaYiVeMAeSTsDHTIebkqsxd",
-	"tvXGI3cDxzyJ6qj5aGqTEfJBN4liRkxrFpHhElIfqSpygsaleMtSukXTqnWYzdN3sJY1LADialf+fqew",
-	"9PeKS5+2fu5ff+o29zq3V1dt/8+vmysePvjUaXZPbneWSxA0R7yAZA4w+40hU0AxG43ionHBpnRaShe4",
-	"YUvz0RRAwRRh4zEbYe2WNumaZnoHB+QDV3wYM3J28fj8/EqMpjShI3OsNknEx2OWuArWEHFiG2mTC8bI",
-	"+zdMG73m+muo3PUwwT9tIDfMEEq0fIpKCQwr45vrxdS/tf7rvuLpfPwCS+mEeI0nLerWUsRLwlEiD55e",
-	"0skAi9K6fGXFmnhsL7hiZLDf7Q3aZPAHeIuKZZuA0YBOINXfiDobhtwkSqLahpGOCcOM6nkiPy7JDGYc",
-	"dDny9eDdQ0hxGTTJ4Kqx15r8zOdXjcEDyCGhBU8jnbFV3B+3cNSbioinQnO9vKQTDKY7H7+UgtUw7jJn",
-	"kEt9MDLMCPTT3POhNI9jYsu9NIspMFyRwV5nf5CVSKWYJl5NA7oS3b12t917sHqwhtr7jfg5tUFCdToc",
-	"jwpFRkHwZ+NuWjw+o5ifEps+U9QwMWnlFB9hLib+NGjm6kExuZRAiCJmdZPh8koM7Of2uf3eHCjDRC4U",
-	"FBUeYASXTJMRG4D8AMqGRkIoFo+N/mkG45Qvc+zAwLhzVl8JrgifCJmw6NS32OopEzbaCygGa6WmiRHv",
-	"EP1FySBhiukBWcDBxyOQSWC9hxGTzop5NFPQAupbYNC7S9qLN33n4q9p8P506cQlVWRQ6MxMgUxIglbY",
-	"GRzpclxipcabl8Bz2oplHAPufavUwR1ZWUmSMOCmOc7zgZe1nYz26C6jtkLQY16JAZYtqxX5dcs60/Tv",
-	"usrOtePEDCOdqCADWCaD9udaAW6oX9gSsOdI+3PPf3n4kN+3Wi/nms2qajk5wx/kmMRSTOxbMMk2b9Ht",
-	"+C55wb+FFcQ+6lM8Q2kGGmJvOxicdyWyNEEyY1TYbFaOiXNuBZZyww46X/ANwfpf604Mq+GuMkJ4ntp7",
-	"3tnRwFJHCtpZVlGSW2LuSYj1udZRYl22n9cU4sVf33M0l4zO6oaiGZ193nE4q/l9B1F7ic0x0T7zQLw7",
-	"672G8laxpG4g1jz9eUfiTNr3HEfJRFs3JGeh/bxjCtmDdzu+C4vRUR4jgGnl5nV3rYXrg/mi7si0mB+b",
-	"EhWmxqOzjv+WM78M++/L9dscR8aayv+aSoSxzHAePxUAICxc0x8BCALqx8Gx6xzoP7nPQ127dx+6bm6x",
-	"znwfjmbESFj5XZaObcG0Nhvpa1vfBIYbyLi1me2gq4DimeVtwwTRhLlK2E0iEV8dUPrTub2jCydHQB2i",
-	"6iYP5z21FyGojEuvhOYz1gTwfluMD5qEvyO6RE3GA/kopOaHxmjfzTnT8LPWW3na+kYf29ddFngrSwNf",
-	"+XWeMH6bZ5S+lNoWg9x+MUVc0WG8wbo4O3/iXr2FyFQu+nnA55pPz8UbfPW26cOArvswT265bTZ4broy",
-	"fc8TOUmYUmsb8Uxe5+K1++q22RAS8rf6Wtryq2ubeolfXEobJpNXvRllVZZWNlAoybSr3ZU4cQbZaBkW",
-	"zdk5bhUXWImF8zaCNTHtpSKCunwQ7uJvl+1X7bc0+s5CaG29XmdcjaQY80mabLRoXxTex5UrNp7ws/OX",
-	"3lxT3ncgBRt8+dq9ujMpCpkL6dymMyRsDCJS53UpcJYt8i5Rcsa8NWGPPCq8ILKdzauXjbPFvDoEBX+L",
-	"37Dl+q2N35XM90ZW2AYzJ/WmTb3OPrg1t9PY3FhZ1E/y4a1s5YX7wvFjZ3Pvdu5IpnEEEzlkZE4TZU5M",
-	"SkARI9lwcQPfCAB2gp2fPzLHK9pDoIqJrRwD0GDths3Yfim1A9jbckr9hO4+wGB67a3k4WPvS5+O0hEw",
-	"42rmDOGbyv8X7pvbZgAhdV1DFUzWnU0uWNmhMpERukpLGQGqTwGf9REZIMDogCi6VGRhJH+bvELPg2/V",
-	"IEMWSzFRiGmFqrFmH3X2ckGQXIkM2hnnCCWKP4FtxK03K+NSyuc0sRVD774sLPBbX0vZj107K7n+Gr/I",
-	"+t0t07kiQEaCeijYzXAX1KzCL2Y3fJ5DZf1SIGfqBqCxJ5R7qOBTFs+BcU9nlMcQXrElryDDt69dCyu5",
-	"43W2W23Ku2/kl1/WMt0RGkUJIP5C2ncy5FG09WDH/vcrh5r3tLOpzy0ziYyZN/cAImCGDIeHLoRKqZGc",
-	"M0UiaV4t6RDv3r1rleGXVikSZbQmoNOqiJd8xmSqt9cUdd7AGk3NdfW59hSPrOaFwCyCGNJ2p36FLzhb",
-	"amK7vWTtgqFnv/Kt5VxolggaX4CK/dQcwVurudjSBsqofXFHDAQXTJ6dZcaBjrFYTmx4iuWcH9PCIxBx",
-	"VjN+nLDIbFQaq3tq+aNiS5uo5X7nu742rxX0oIo5VInPIfGeU6XPohnf9hCBjGHqGljJz7yrnbDxpSRM",
-	"gFGIQP9c6QSQYxdwTRkiRCUso0x5wSIuWw0015xcI+vMNV6XO5PuOciv9Tnngp2KpQcM7HbcAKlw8aWO",
-	"HQAZcw9OjN3365iAHe1836h0BPtFTNDAmpkYljJNlBtlZvr7Ig4ksPrdwXTpD2CH6kEh5kpIzBhCM82C",
-	"cq1s0IPp9ouw3L2U+oWM+JiHQJbf+aFmlRizEhEOmXpV7/CO67dgcP0XMHP/K1mlnYyw5M/n8fILEhPZ",
-	"NDi6NpwFeP0zCosSLucXISDKVprfpXXocJ/8hX9r+N20yft5wamms8CZ2RBSsybp9o7N+7DIXQzYUygI",
-	"se2p74L+bF2J9Tu73O1O2PPUJldYZEGu8rQjmjCzQmMpDNMggSi3WrqY05hRpb1UJSMajEwYMojRjoiN",
-	"lx+Ay3rQJo/lHJE3roQ5Zm4Ym+exuTFXWiEIOmY8wRNaaj87nhJGs9rvaNV8nUB0Ly8W29pmdryGNrUp",
-	"Bzrf2RJ2eNscE1dQG4X4X0EGLhR98CiT0baap5gwvPhZVB+HY7M1VyCCbe43s4YlxW53xg+kBIaZUQPr",
-	"Jl+xOHzUXS3yCaCAvUFf2z0vvlpuYtO0V16/ezjSzT/6CUvVeqloaTav7tABBfRYaDWr6QOl5Gtz7UEO",
-	"PoDTaOHCN+xG+wx3Zutg+xVDIL5AU5l/Ozs7x2ofJefwr6wnvJExM9dyWxNvuzlLZMz6fmm9tTFNxV53",
-	"tydkzAqXXsi75R/QkXqB4JdvBf1AeXwPswflffmBJUbR2WiVvspfNmQP+2mRhJWfP/nWJ9hwClZPf5iq",
-	"9Uow2ki/Na+CyJL9GRXLPhrC1QZyS76gYnlhX9/ZPLkNAKgBVNMhVSzzbBRs9daio10SmtstQi7a5DJZ",
-	"WrdXTPUuAygKF7Av5AL0BVwhXT4uVwTJ+CJEGA71pdSPbTLslm7Oj2jj7xvFYDNnp/3i/In1eOZxLjqh",
-	"Ik8n2kS9uMy/2PF0feWihKsORZfUCeIx4yNiNH8p6343LP2i9o9RxwCuOiI0NhegZebXxeAQGxGNtD66",
-	"8yZDe1++1SoRtjvYbK8AhupX3WtfoGvUBffgPOMFmysy8AY8+LLmE094v6brNgrg1gHtnlJCPRo20Uoy",
-	"mn/VqHi0K5i/FJ8IjJDXUhI51ky0f/uR7ZbZ9nr3yy+QX2Fufwez9lbQVE9lwn/+ZY0kmXUkBQKciWD9",
-	"nL8tvf85ggqYUmgtKblHq0aTz2EgeSvmiTQ0mHvc43w+7qljfQlht81Sjf51Lbxj9Oa1XxXkSwnarZ6+",
-	"meUM/At4vF8Jh0qJBuu3whYhZNELFnF6CanSW81smjfVh7iFvraNrdk9AQp2ytivlBdH0SQZKg5RTJvd",
-	"ZMdKRjLiYpIBZghWW4u5tMfy0s6rdpZ9Cwh9l0gxee2tuV8xBKr5exOXKBMrQhOLykAcQRaBZb6AnIXd",
-	"S81sVFn9TfB1hRJkLcYYkWNbgZM8pRaCK3N0zdhsyBILqABvgXFQWUjGeWKWqOYuRDxiGzLzsXkV2Blr",
-	"Gs6QRUwHzkbMoUC0EW4hK8t9cLB3WMZ4qkBZzOoQ8d9NlzmIhjnubJaZEVtzJucxK/V30Ols2ts5rEca",
-	"x6/GUKt+XYbt9R1A1Ga1ZZQgr3gq42ItQsgN1qzedukIMYvFAf9D6tDHc/ys28mHSpOEgqqFKcYhEm64",
-	"AOgXLKWEiwwQ2mzh21S4/K5AAdwmmMaDoHh4/PBCW1QprjQVOtwUloANEZmkIgOtWI0aVmk1rx37uabY",
-	"nWD1vK0w9c3bl/2Ly7M3l0+fNJqNy6d/u+y/eHpxcfbdU/y5/OPjVy8vn76s/Pz0pfnc/nXRv3h59vri",
-	"+1fmtcdvLy5fvWg0oadn5y/PL76HrsyfT9+8efUmOAOQk7U5o96eQ3nBOzDr1k9sf48E5ITI4T/YCC4X",
-	"/uKu1nrKIx/GeTXisnDLjspSEZSYcrG9fOJRqP4XOLgzigdbrNLwNrr0SpwBWFqqWDJoYokx0P1shJO5",
-	"3A2y3TUo7F8EZF619UqzgvgDhqBmxse6SXqTCi8Tk0YYWEDj195sIIBBcWSDN6k4mzChz8U81QPvVBu4",
-	"DQuWIV0GJnnhH3EY/aFtFAecDuYni1mGZqTiulgtjgtFYe2ZipUybNB6mwBSRQaT5RYiVxDnsbHwfgyN",
-	"BsV3r9PpVOX3CtmIBGIeno3/TVLRJAuA6MwLKJCEzRnV9xShG2B+FHa4+9QNwTsRK2vKiJEZ/dgaLjWD",
-	"g2z/+ODo0Ky0c3MTSxP22OosVd0gyzImTEQs8hAFHcAoGah0zhLFIhYNTgnFEpVES3lDJHjrdNGC7bmA",
-	"/FqDUIrnSuTJzixWjIx5onSbDEautPTgFPKh4dJG1Y29YZll2yaDKKFccDEZnCIiFvoLoVeFZTn8ypB2",
-	"YECTK1EE2RRwW0MAVopCyCpsAwuf5c7dchp7KSu9WfL4FjPP4S+lqRkV/uEynZqNbLgoK2pyDsEnDP7c",
-	"ine42XC8AFAUm4bSbORzFTypzs5f1CwFqsmQIThhtf6eKpWVIAOaajmwWrKespmrIJpXlhxArPSAqKlc",
-	"5O+ACDabTF4JG9xjFootTgyvYYzYQI7HAxIzanvIMH+zGqnFqUq1RKaMDX/leFwz/qxeWPCuMGGCIQ6v",
-	"w2yUeFlNE4FgNXn5hKKEtFbqteqnfe22WX/WvvNicBeJ1IiAjLHnTYivY27V5/FRAIEKmy4rphku0kXy",
-	"o/wRTA7h+kowNaJzFgG4MkSrmm/+fPHqJbL5bge+EUgAl8tjrpeIN4RB0xatuE/XMuqSz5jSdDY3n7GI",
-	"634EB/EoMHPfywWZUbEk5tqp3DEfRUYKJWwmP6Ah3oIT+jJi6XEQde566Lt84PfFQa/nD3NZayvXUF6x",
-	"EF6/bTbGXHA17SeMqno/qPv+Gbz8Bt/NPs5mZTMl1puf62YVy12YZQdHShu7SJRGG8huezHbBBovXqKd",
-	"0J9xDfjaVqTZIpV2r7ZzzXQ9/DdX/ShcuPAySRkg+Nt6Mqjr4CKcMI2/glnLLpehlDGjYsU2MRegzVfB",
-	"X8zb+Z25z+9+aatFX8zNdC55Co7aBKJ/nbLk7Ci5JuXXSiVnQ2VUwVRoHgdKBm5uE5ARi9ex5QW8dNt0",
-	"8aw2uDasA7rIW1dIAANPfVzNRWJWkCDDZWFeFYMSPm5oDlY6s2tyRYYpjzXBAnb1QqXbgf/tBFOzfj3l",
-	"iTGbrQqztjA/JrDrqLZMgDjtiI24URzpENVGuwcsY6TwC/Abja/dWEfmZxBEpaMy0zfQp7eWnOFyBxvK",
-	"Za/C+ggTY4+g+862ytACN5MfDs+vUGLr3uN1MWEu7RKDtVG5uMPs4vs165CWc2zAerYLHhqFbwdMcOrw",
-	"V6ooUD2uuK2ywOMMhUfh/u41eyd5mTo70EpjFF6lQ7aMQqUMhxjp9Fwnjl03Bd0uaPYoaS1bXke3sscX",
-	"L8IwVp0sXZhtRWZArA714VNmdElUOhoxlBilg7zMPSDJ7yR4Zd9wFkv1qdf4OKgAuxbwEAL8EluG0QiZ",
-	"hM+4oBqZP6PzeVZ6GPwTYd49MQ+x62YjkoLVvigFc+85l3GNAgpP3bsQ6Fb36hvzMH9TMV3/pmLavQmw",
-	"+nVvQiICvnmbrably7w2ivlZCrbBxi80tfpVj4/rXvWGsrbVjOnrG804ue5Vf35ur6trMGAGvJCzrJpP",
-	"tgz9cvml23KpvOi9Ba2ffQn3OoTWIlrCsePdzjfUgNw9PXyW2wITmAgOV3T4JzDgEaFOovOY+d43gQG1",
-	"INrqBU9mJXV1Uxxf7bngVWcDxPeAPGo2WM08XWZFxZrWpsMTIhNA4H86m+slnkOQhwZl8jwUnI1MtC+h",
-	"UEW2eooetpCJNiujH/aPYt2LUpm0kkpdLF1mVeqiVl29rJeFdqWgnWWhR6GbutXH21/s5W2FUYeq3LbZ",
-	"JgMU12C4H5espo/y6F80WGbWnYKD0NkjVTqZMKX7CZvHUDQonc1own82x5FVvVabxeqQprE8W348K01F",
-	"pE7JAE8YLiaDpr3bDRkkKeLF6REZOBUtyt7ILpD5uY6hVyof3iMywENk0LwSnnm46So1FRUEKdijgqW6",
-	"WWepLtijScgc3bwSGAdm5smzCEI58oLVMRs8mHHtMPPjr2jnXWuazfE3trlyeWTNmYiQqDybEzUAuGaE",
-	"u6+p8H0mHKZYM2O2LfftapVUVbItrXyQ/Kx2byAytEJ8p1/FB2U01ltyCRB3sgiBWEjVrq+rjuAswsz0",
-	"0wSISDvfCJbtXRzMMWOXqxuEC1xYecbBlIPeA3oQG/OPYeOqowmrMgIxCRvJieCKYd2aknusW/KOHRTq",
-	"kqmbfqGC4qduL1AYDm/g8uZzMth24NmoYqaUZWbb9zCvVK2kzcADyL11b1/gWzZjj492pAHZxjIHpm+S",
-	"41rl9gdpVKLQfc8jxy6gbFVkjm07xPW3vXxt1R+FIENA5jfBdBZzkVlwm3g8ZJdgzTXkcBbOfsXFJGYt",
-	"W1HcX3/VKCa/Lt7/u7r62Om0rq4+dp9dXX08emb+efLs+g/miap5WP9VcO2eQYzcpQv7CxhIzCPUll1Z",
-	"F/B8Tc2Gk2bvo9cMqrodHu2fZFXdyEG7+yCgVEOPeaRhoEI+11C66cwGgYPP8ZR8y2jCEmKLo3mtZBXS",
-	"Xs3pTylUVES3uSrt9/3OyfogECffeZC6kTQSGo3Etlp2FmMI0nu1IXWve7B3uM6SCqse0uNXx2Pmd6ZQ",
-	"bn84cOksXtClIoMhMLMQS4I/rY8gKUxgobcC88qDCO4/3O3B89xKAthhBXP2rg5yp2JtLtUeuy9CMtuI",
-	"s0xrg5KJ5hcrrVClLFjiMdfKjtJCjuS/2+/UnUxpPvRA+NYmJIQsjKgAsEYOpZ153e1sRvlaTwZg5t5F",
-	"Idn8qApJf6QpE/TZiNeL+vxuHZo5d1em2i+SiNNmSzd21/tI1m1rzPF1Ud9rY6us9TdksC0GMTezcDHw",
-	"7QCoU8gIiZ8VUh1W4fj6KJXZwLOPiwG53d5mR1nn2PznW/Ofx+Y/Tzc9qQRbrM3RyK73bFHI0CiYPctM",
-	"KDUdWjzFiK47xcLl8YygKYyguGAx6uxcuxCzrDwtz+zraGMRDGbYaEgOJQLDBU+xXqe9bVJBBjyCgDtX",
-	"EfhKFEoCE78isGsSfNE3jM2VC5CBCsBQGvExbCs7dLtiB6Hgu9WBIhD8RDk6uSEY8NToTaBCQW4KAVOL",
-	"eTqniVYk5oCZYCtrD+DHQbsuSrMQKicXwnPyZiZ5c3swrWxCoTWBXDz5C9ZGHRhKB3kp98QWjjQrZeCe",
-	"ZnGCayKnObrQbm9DK63mPMRqk0CAKzDe7TQ7nY5fZRGiS2QCCYIbOHRXG56aDZx6c+OHWd9OXPkWJQ7r",
-	"K5JF81BxGd0E7VKDgskIzCbwLxw3qgfg/WAiAguLNSgNMBLJD80ywt1cUR+RAdqaBojkMU+4TLheNomm",
-	"E9UkMRWTlE7YlTDbxBzbfAZFjs2fC2cFlWSKu4jI8bhkdtnOynWX+IGSaAPeBeVXNpNoP7vPVObZGfYa",
-	"0CaDT7cDQtVNbhjM49K8gBadJqI64XeLl0iYM3UVyoHW0JtNkqWHYogcesucF9NlQNS4zOqYCVfH7Rh5",
-	"Bkh/1mDVJgMjLGxANNVeFJDTAr9SuTaMYt+zf3MFAY7ikVmEZg9A3VoNCoGcIAcWXE+vxCC/Og+aZMhG",
-	"FG9vVGfXbldcHg4Zi+6Aq1pIbfHXvLmzUq5sJCivS3crz98JLdJi00Uz28YmM7yH7u3tnTxwrgMyTnWa",
-	"2ANUkLeXj/3w2yWjCQFx+IgIjFi0BypXADdNZGrr1WbiNKKatYw4KOpAe0VzUq9T0IG+7nV67w9bJ9f/",
-	"7HXe77VOrq+uon/23nfxX596t/90v37au33Q+roDj/7Zfd9p9a7zv993e/Dl3vtO9/rB5dfm/7ClTmvv",
-	"+sHp+07rwPyQ/ePrq6u2abTbPLl98Kevf/zn+z+2rms/e3CPOvzb2PN+OcNVrS0Kd8CEaaOfjdMEdgxY",
-	"kkGjspgmaJ66YUtlS/+XAjHTlJdU4lL8qfnTV4k7rRPaGl9/Or5tZf/e3+DfQSvktjk61n5mOVt/dBT1",
-	"v63E3YrQiExxXHkE4PeX7KNuZEUwozudAuBvL0eN19+AK/ES9dkyyKWXUt+LRULqHfHnzqRfMjq7D+na",
-	"BnCUE3JmQ6iku3bXmv4x++f8idrUNWA+QkESWtYrBgua4L2GWxNfX3h3nS3KNPHE+wCMjxnSzmbf58hC",
-	"GBmn14tT/PASXr1tNtK5YkngkH3DQFfykxqMnAyjAuVIUFj+g4PjXmm4046xuCDEKYkMImqDHYfDKc5A",
-	"/ay+VSy5z5xaHcjcx8u37IC6VZ37jcxlL9kis5htZc24hwHN2c5WmzqAl7Zi8n3YaQse32uPZCWdC5vE",
-	"4npv+LHF9G5YVV5t+Nnl0moRaRJv+MnbN88rPDdf17M5yv3ZGwb84Pu3zbImfhPyil+iitzMrmVFl0pW",
-	"QYT8hbG59bpQotgoYZUE2qOCMmP+XOUqPdwPuUrL11W2DPDmeuVtKQccy137njNRTeXCwtRKMbIVKJHV",
-	"vvVuI17nCZyfPndcmNNEMjsUghDfyfjvE2XXbCg4BtQgACf17unjRM6aJGEx1fwDc9d2W9qpoOUmvJWw",
-	"MUuYGLG755p6cAPrAn7zNwOX8Ot6K2vGQ5tZhdaaat5gmeV5FiesMK79tWM3+OYz7T6orh3cXWslyvQC",
-	"3yvvGfv5xtvGSmE3KGV397otA36sZ5zFUdg5fuYQJcbmna/wTlTB6FjlEaCtn6/fW4FRY/H3qPjBYRdU",
-	"g4pL7ngXiwcohTpJ9dQVo93EI98Dq2g1Rq8SqdeqPvtFXPfv8xsfDrTRzNQnH6mhcdqgYlnioqo/yDdx",
-	"fHozcbsi4QbNpei+xOoKsPhoVtqC0dHU4kFSf+H49Ox1ijHPdyHR2RZqg9kbp40Znb9HTl4X+MSS+sWO",
-	"ZgDqBldItUL/m+GBNSooxmBTYS531oB5r+jhtbUvm0TIBEO8sqRxcByLHOpPCjJkUxqPnRBzzYb8MRFX",
-	"85gu+5tcpJ7gu45xpVvIyoQRHjkzWxbaQxUZ/K31SrS+BWJbr8aDAlKRHwHTO14lJP6t9V/XfwzKhs8R",
-	"lJSbWdsBuetFHfn8CSl3XhD9JnBK2WnUtC7ceGlTJfLEEjOLp4TO50xEZGDv8wNzUi/8giR3wEo52wGg",
-	"0xbgOJjFsTbIxMaTrDJcPGHqpobJF8Va9VPgG4uwhAEjEVM3ocAkvT6rGTo8gzfXJsdT3+4FOV/59Rgh",
-	"4P2kKhsayRKqWBSejQr/I4qIXdvIdBjJM4q8rE7gmI50pizhLJJnMiEDa/rAVKu+rfAyOCUDo0QOEBVB",
-	"ywHKPYdZFjFYuJb/ZhxZxr5P8cFdpX42iE1k/j+UFO03dOEhs5TuovWmnmKCW2keK1F9XgZBPllyBKEH",
-	"u88bdcu7SYaIXuOKEnwFMCejG/R9yxx/fLO+XbmnQNfnWhGAKXDCHyoCJZE9IuPYpm+0GxkIXn2OM0bg",
-	"JCxmVLHCklNfGY18htopxE+BLxEhxn3Ht11mEHhul6TNGjFvcUT3cyKo1+kdtrrdVu8w6IBVKSyenSao",
-	"N/3Un2buzdPmIpYFfXkii+eO6jvdAj9DbqyjJ5OiXNyRJB2ztbsL3lq5r3rBXRU+gt75Yr+JtUWNWuKc",
-	"EDZYbEDqJVqbPP3AkqUH/Am1wTIBpjLGzOiSgC/1Spg+PrZw7Q7a5DVVCpI6/C/MWY06H7kRcnEKfJCC",
-	"KWxIzlgVzaR6eepff+o29zq3V1dt/8/1VpdMDjTdIVvan0VJ1bTnoj1sVh7E6zPu6k/fe6aC6QwfTEiB",
-	"eTqigN9qEbQxSGTzRLFcySjjeFVzxKaMRjuRrpd5zESx7pzL0tu9QIeKZllfxTw2cqFlAiGshYCCouZJ",
-	"LD40QKmUDc8uR81be8Cs4Gry7iLrLh9GK/YDhKdQJxoi6RDO7XcWrZ/n0VYjpIDJpySSglnlK8dCcVlf",
-	"FrTKSkEIOVnkNkeZsOjUbtFYm5+4GLE8ChESm5vkH5IL1FB/0WxZWkTquQeSkAdDu5n9d6t7jhTh+K57",
-	"4B1YeV3JAXUDKvPFdRbaZk+dt2pVAHCxcj0I4FiaNTWimC+do1G/b9CI/qf9uz2SM9Nrtqmc66lgL94v",
-	"xkcUt1PmTvi3f/+P/+8q7XR6h1/94Y8Pv/nT/+t/+uftf7Wuv766av9p/WsPPnWah3u3//l1/uq19+/W",
-	"tXnevfWePvjT1VX7wR83fz+4VZ8KzfXykk4CZ9rgDwM4oRi8A/GGhrWRTIcxIz+lUjPVJIrNKeZ0DkEt",
-	"mFGF0U0n3W4nz7I5bh+39x5UdKX9VYaVr6+u/vDP9+TqSjev//D1u4cP/nTVeP9v/976r+s/XDW+hgfX",
-	"f2jWvfDgD+7J/aKFvLt0MFI24lEw32M3Lhcf6Cbv6b6ILHXhq2g+AombGRBzo7x1bj3KoZng9o1VgX2M",
-	"WEoG7s8SCmSWzdJs0AnCS1CeB92Zfy2VZrP1ppfaKNLcYmDYL5YbsB8+cSbjT5upXIVvion5FZ3rHqYP",
-	"v4fPaYMIeWbGdORwULKDI2C6L7YcNiXSmQVeNG2u9cBUxZTp4jKcKobw8+5w825R9sLkLlHt6mWlXq7f",
-	"6epi6avx/pyhZ6fMyJIpxvPnnHQ6R92Tk97B/tF+5+Sk6/tzqs/WO1zMT3Fc43fx4UlqtTULHgD6Wgn9",
-	"/pGnmoGLzlalQD3t11W/tkIzipgOqhylu/q9MP93jJi0leZnYRU2NXFXtDmLy2TZtRKgySwzxqIhHd08",
-	"lrNZjSl6mUVCe1cnACFtk0v2UWeR8HOqjLrBFdQ4ERZ2mNZifGXqnblcVYw1nbskhJXTwI73zX8Ow3eo",
-	"TT65aw9B6QPuxBogMHO5RBMoiF9XEA94WSjaE9iqeaHhANqjkWkqr2NvQ/mNfGhiwR+EDgKYFbawXkhQ",
-	"JQZeFeNBwcQRFJwhX1w1HSU7fw8CJo9NBEHORCcJuKiNTsHsKjpjOoNvQVYMrAY2wPDrQiotLdqihzJa",
-	"+hvyp5Qly6y6S/BSFrsKadX5iIE9TaL4z1Dl12H9OMMSnkGAKLOUIirMh5ayr6Yy0YMm/hFLMbE+Epnq",
-	"vhz3EyombFBKMKigBa04ubYH+AUbkv2hukT+fPHqJbHPbXb/Saf7gHBhw4MMmx9Z/gOLvZmDH5HfmF0F",
-	"egqYk4z+G1M1rRg5IYBone0SybULLygPi6utztmQxgyO1mEibzCYM7u4p1h8iTXyskh50qT3o50tr3gS",
-	"CnS/lHiz4U9zwxsNlo4068H+E9aJubKLGyEXIrhMC5aMuio6BDKqHNQ8gB/JOSISmRE7HOVHZIBLe9D0",
-	"A6ISRkeIM60I7ArMm1Fk5NJgclghOW80G9hIkNzvqYhejcf3Cbc2Y0IkdRB4Zum5YtrWPSFtjFpRxAqp",
-	"2UqMImsrvLF+ht/9UbaZqczMmByPna2snMeFP4e2XfHDMGqmX35hSgEYS47HOVb+aRH5akHBaSDAaumX",
-	"SYByXU2XVGprrPsRFDOYHcLVlXB13LAAHjk7B8NLEU+ruKyh2z5Q1Gg2oK+8kgJ2lv+tGNRo/mC2Nvjw",
-	"wvuA0VhPa4ofMZXGeBkk80QOA+qCqkE7c1ge8qaA4yFv1uuetsnQTJ4/CZ0Gb9+ePzHnqxELIyqk4CMa",
-	"g3O2Tc4jRWY0Ys79bOtdmP0qxxl69ZE1Xh0c9h6UTYed7slJtDc6bHXHPdo6Gu2x1snwsNs6YJ3xHj0a",
-	"daNer2BP/HWzrW6bjedyci6eyWR2R3nm1d1z6sqrs1RPSa/dyWvSAV+roTyQ4B4MyjqzxThQWNsKOYHj",
-	"dceYDJaiPKb1i6BqklCh+/U3N8PdrxRc4NrkBV2SIcszPX2AumqeRN7JbxJDA/L8NpunRw7eyI4DEmIQ",
-	"00/9AnOYKpbUl7Wr81A8AseEjfnmmhE1N/cCmsgUk/St3x0PiPZqh8Su2V/ODHEjXJOQA5JmO+XJEzYr",
-	"0pV+J+z9TW7JbTK0XrBkwu6nU0OsRLEg2kQyo2wFvC1CyzBHbdBSlgr5pZzOZdwoM4AwI2tqEL4SzK9C",
-	"6BnAysU8S3YdyK7a0K+MqVjro0gdLk2wJBJxFZG2id7dEjftDrVoKF8NIJ2VjqqDIOOqH77J5eVsIGm6",
-	"XM3G/Hi3YjYJi8wNf8fRmQsbIgagP2YmrWF1QZeYZ5qHciPekyCD946U60GlQondcz6mUQ7Yu6MKIKXE",
-	"qBxamIvc4GnzhViVwkIiFlrwfu0IRq4t0LpCpPV1ZSTchnRruOl29lqUueLeDnq1ccGvKBWxU/d2KVHE",
-	"lTsEFzFZZORwHSgc9CgrQGrB5dCDjOFewqZw78phvrHExDpSm/qsq5+GUU4zAZ9VBqTCculrKpaAmijH",
-	"WcW6xPPiI4t5oh44m0RWVTJi6sbDn17rq6/z0GfjcN6e2oyDykAgqPjGlTvAzR3KEsm8RytN+SVn0/aH",
-	"yE6rgPkiiysC0gpR2Ki2xUNWJsvjW4CFEN19MKWl6I0sI6DApkI3K9YsIHlUVyv7aEMHlhlEWY55biRX",
-	"ImMP5S8LLaeCaDqEvQwxkeijapMfzCoY0dg8VU2Mtx8zFqkmefvHTuf4oHkl3v6x1+kdw7fwzxObTQtv",
-	"dM4wrBBVEaKMTipGNtOWJTMuaIzWW1vl8FG52paZtBs212S41HA9vxLmXyWnSNUye/y7sMy+cABogewB",
-	"8+gr5z1Bf1M6z8vl+DY0OWeC8oeTuW5JpVrdXmdoVtfmyXY7uIG9ZIv7JO02iym7IEYHIo3jAdhv3ZHz",
-	"O0/jXRlVkuGHhCCTi7d1o68B5ucpoSSWZovPaYLCQ5OZVJoc7hfwQJ0UcRGI9lRQtvzbPKZL9L7ihqck",
-	"kjPKxZXAJmNGlSZ6IUlMhyxWTTAGYKLvoG29ZIM2eRe0HQB6JlZBBTkj+EhGaKwjL5/95XEeloDobVci",
-	"Byo1wmU0ZaMbVxd8t3GpDvsuWxlXV+335/z6/Utx/f6HD9fvz+j1++fxNfz2JLqusU78foJbfUSaykI8",
-	"JlqSbu+4srSIkHc/oJqIfIqFWOCmYV4wJzJN8E5iV8qVsEvlcZMomSXnuKIZzilk7s2U3LDlUNIEG5LK",
-	"LCESM7BaETcyrww9o2oJWRGp2Vd4lI1T5cLlYS+ZzSIFJPJAnYArkY3R6otTmWhil4Gt1+4QKvJDMwuy",
-	"o8NRxMaTKeYo/bRgiV6mvBwpEDZblSX98e4lfaGAUlAYZRnMGAAAH9Tk/dyhlrDLxQnWYkKqlJdAWC3z",
-	"5cC8ScfGLgwgr2GQqY8zRrNiqVy5xCEal0+fXZV0sjWbPtTlOb/28nwqKdy1OZgu/3JnUSWGEqw/H57u",
-	"JJE2TuRk/+DowXYlEG0P60IGL83EgLVhjh8UwgbJS8DxxB1mdjaG6OToOtVA0YNgbiGMSa2KVXJRX5WA",
-	"r40inb3wslJ2WTXSyvZUC8lgnztl0cNkgHC/WE7KNsL9soi4SzTla7NprDDWScqyLDyiTPeOL158JYmp",
-	"dQpUzXx1Hu7LYiE5fI2YhbQa3vrg5MRby/ud4GquyUv1YztDq2stgMWGKaqDh7Z19XCQWVgqQ1sBuLS+",
-	"63DAqUPVy4qlZoVAsxUWFEPe1gwyzQ4H52kYM8LB+TTmOOtZFTje96o2UN7nom8rP8OfM65GUoz5JE3c",
-	"G0LmEReU9+UHlsSSRu7xPJFajmSMfxnlleI/laZx1o3mMyZTXSp35hv0+xDaYX2hjWYjGvaHqVriv1JB",
-	"P1Aew25oNqKEcoH6O6iQfdBMi9Ag2W8u67GPmMYRzu+QRxE8xlCYvhyPjdyI2GwuNROjpWHMPJETo8uX",
-	"nsy4mlE9mkLwGXboR6vlbj/vV//7G7b0nmRhe34sm63ukv2dUJHlbkJNMRrNOEbwxWa1sqhvFxAkpOmp",
-	"jPrFSLicu5aJ5oexUf/tv/2FICSYB/ram3r/tzliqlsowD7E0tFkYotBjaRAb1g/q3FnC637peYSqlkf",
-	"YtzwTxmzEsk2MzriiV7aXBqWuEXhVcrLzMejWCob3HfDzHBSxWx834yKZd+WGVH+b3idVxD6R1M9NVM3",
-	"okhTKlQ6n8tEs6g/YxGnLsgQZoUWh7hg9Ka/MmjhNTAhfCX3qswvypj9sSvjV5+/DRq5WG5wwM/m+rF9",
-	"+RdwQgmlkxQy5dRmtJ37X0ABPTSybfb1c/c2AppH6Uhv9uFr+/KtVw7xs1SYh+KReWn3aoE+SDOz1RrN",
-	"CZLGbEPWvYFXN67tjh95dd2hbPMm31yaNyv22p377JZYu9YhigA7PBST9XT+YF8OepxyvAXvJMZ9YXnh",
-	"mH8383Fxi4V8UDO3udUc1NaxTH4zKfCBTRr2hYBh2Y0zD/YFVWvGRQRJMUuZJlAvBtNhVpub938X5uaS",
-	"nArnPNineHs2x69y2Al0Yn789vFrsn8EhsXMB2EYO2fJlM4hxxWatHbChE24FG3yLq+D23QNgzmFCzTn",
-	"eQlKruFKnkC3mF/Yq+JKfuo1926/br0/a/14jT/s3T74k/3hU+/2wZ9WcGajqBCbAnF23r5jHSRugzm2",
-	"iddYUVMI9vEpGaAH0Ub0m4P6K4Um0kcWybpZqts8oEpxpanQfqkc8FtOs4JINq737JzIxPyBpXuKyQDo",
-	"usTAPaNwu2bXxyLb6iCroN7cEbmq9PACtviQoZFwxQTZOay5blofN6qLWV014SVj0hzy0CFammOVJha8",
-	"aMzR7rKRCaC45kr5zr2qGeBu1XKs0ruTM6vUliOlmfNz1cxlmlBg5txqBBDeHPNqUzfPF3AcvXE6UglC",
-	"H5wT2tOmx9LcLRQZMsUjeCaxNjHFWP4pVSvy9owEMru5Wod2M37t/fr8Wm3kshoh05qLibpvpbHqrQXS",
-	"XW0mUTjDFSGBzK4v5bru5rbzW7yObHMBuKsqX6lXghy7DgE6zujH1nCpDU1wbubrpsaKOIDLTJ4Bh2We",
-	"shsQaoR0adX8R2QQ8w9sUFRQFgnXmgksNPWIDBKmDbF5o+YbANDOmhuyK+F1Uq3LD2Q1mo0Y84dskysu",
-	"7peWq1nBm8Y44UxEYAoJ10PPlPxChnr+lWCpTsB6BOIjBoPWnOop03y0gpQf6sAcAZTCQnDbaon2KHV+",
-	"PPS/ZE4LcFhwYQHJ8WVFFixhkFS0QR3D9XVXX+M07KoAnp1VW/jOzTG6nWBSMxjDO6iHEIbGPupSmKVt",
-	"8SuLHSuKkYMrbit5icff8HUlVH/vdaodVvd202j2RiEJFLG6PTht4nR1lxYECbAxo0Hkja2RtmtGV4r1",
-	"27YIC8ae7TLW727hdGU1H38OKYlvsnbrQ8VtjN+UxTbc3QmzdG6EX13G9BtGo+UaEBaoXDRokzPcahB2",
-	"tPDw7F1liKYPpXdaCd3eCDUPomyvRB6pznUIvP2XBXNZI5G2yDyozMO9APu2AGGBOf2l8PfyePHN8fds",
-	"0f6tNzd+TrSDLygV5iyU3l+3YfHlS3i3mvO9roh/4fPKLH3HLGauYspoDF8phL+H9iBSBiopzOlPKXtE",
-	"hmzChbLoGSrR/TK41OfPkXzDjIC+VwEsd3poSYYgFvgHlmQ6YGWyjELUn9dGeRSgWa1OgEb8bNVvFeLR",
-	"XRuZUiQsPPdzmeiz85qbvdVAIx7Cq/IqAZWjSVDv1kXjwET6BRHQFrTb+JaIqxFNohBNT8zJoPxy09nL",
-	"O6bBdLSOAtCO7ZUEzXZwpRmykYWD01M22y1dnpe6ukKxJLlHWwjeYbf05E4yFnG92ZThm2iozvxfn4mq",
-	"VFiv0SaEeddEhehOhou7JQ2yIvqgKG264zDty3zyOUhJ53ckJJ3vlgw8ggLLGX630Z9xnNffyYzKREt5",
-	"08wuq1yM4nTHkqAkijNpmUuI8GoL7AxfsJXCTbKZKKyPjDX1Iv8ZxOeoVfd/FcIoXK+L2AMlDw3YRN5I",
-	"AA/c7fKAMzbT9DYjHJzLtjyxjNNNalyGPvyw2ajdu7sddyo2pIFaxhMIjhMRFxNShlPa7S5wK8JjU4He",
-	"yqQVJgKy7OqX9HeJDImkd+UKQpREdImXRFeLUlu2YLK4renhEggD22CS47jsLs8TjpJHhOa4eB5ZQjpU",
-	"vI0TcSNaU1I0okvy9dvLxw8qaKvBi18mKNbvAidVjHBmdLajJGBGZ/VsySpXb1dA3Q2vflldpLMZTZYb",
-	"LCwlZ8BcFb4i1IDZwE3gTlMyMQtd1c6twrI0kPUDK1U5DzBPSEQ1oCCiRr+Ri9PfXWVA54APqA5tAowp",
-	"dxqnlprGd1x4gRsQHIcN11zGvvoZR1leGcT3ckFiKSZYSEPeoCHc8z0ZWcrFpE2+90r8ucUKX7i8rcH8",
-	"oNNXEOaoBk0iuMCIbybIYH6SPwoZ/9KQqcfQNqNi6brbsVacU1uT58giTkW2Sd0tb/fE3AUa82QN0Scd",
-	"PSVzloyY0DxmXxL1FXdaWhNY8YYppteaRxXTgzZ5HDOalIq+ADI1JkGB7wIKF9uSR9npCPYeMI4GjkIM",
-	"iF2bAGRf29YYqJjeHJDZ9hXkV00IjtGGRHYYz+iSRLLtisdDQKUfcjMBqzGgwEIU9QBUKYyq8S3bqggR",
-	"AAHXIZPmxfOzS5pM2F3tVOcC0uFg48+4SDVTFqPVOjVRrc6RG62/ZOjM8fYy7euhMy78fruVk6ygoPVt",
-	"t1WevjWbyrN1JWweL71yTg7eYEQFGPDXJIT0Dg7XuwlzXXEdXS5fNax/373vVZUL1wmqbPbvGjAByhF+",
-	"ickuXCbcvN8mZ+6vZZYWZ6XblKosEbs4s1M+ma7bx/lKvW02Yrm40/sCPdR3+SRNJhu4urxPQi65izBq",
-	"ntv1rjI97vpiMJjyassCgh7F+B+u266Mgjo1y3cAi1i5Q6PpnLwKNpjnvVHNK5F9uUi4ZgPYpvgiWgG8",
-	"ZmgUqWJb5p6v8qjOAeUDK7abtjK8bQqyZBQ5O78Seeco05Qj17wIGeF+BWAPfQTeaOZHAfDACr0miaW8",
-	"cRLHyk7Tgy2f5zgyDRWQM1ywtc3VoNCQ+5V87Xf2oEkGUvSxfPIgL69SQ3YxUMOfqCzXw3LfYbcAW1we",
-	"p4JsDKSj0WxkHYelt1leatP1tbHajau2oHAfgRBy2ndJ9TYXaf5TyuxjnaQgXBhNRtM3AFIbLBFiQZiT",
-	"PC7BQdfr0ZRhtRvTREAVLWR+7Ch43wOGzg+wDI/HUYgowmA+b9dX7XnnjaMAjzQ2ikYGMVZcJYVyXIBd",
-	"FprzncLfZFB1OEjTaeG+Sz2Mvo1PFSX4fM5qvMIOR8LuRve0wma37eHSknHynU2wiBn9wJQLr7hq/O9/",
-	"/89VY+P1fck+6gs2mVVqM+6F4mY3y0hB85aXkbJzLDK7FGnGPh/KbUVGajFA8f5MChawNDJsN4PNQbyn",
-	"0mmR+dZsh/G7iiBsjhgvPSbLXLVrcy0c24W5moXLorgAuYxSJVMLVZfh/8oM2zsPkxNsQu2PVEyScIzB",
-	"Bfq6a0TKkE2owM1BSSwnLS7gILUQnGS4dO59DtYCZZ3l60ToxslzUN01nKKAATeo3npe+6xO/WjElKXH",
-	"GoHVjQondWO2q9p5EhsTkSKpiAHixurhwC0WWWiY9p0yBOd1Rfr1QiY3GYIeQF3jmGM5mQD2SF4Tq9fZ",
-	"a3fa3e5eu/Owt5/BSpuL5DKQeF8tQEKV7qdq9zl/bvGgxwCMaOyjK5HtNCC4oVvkkqRpuQhjbWbF6WHV",
-	"tjMxQSf1SS61/EIwjchC4jXJKIV4yl6n4wHCrGReqAh0KLmukDBXYG5hYRYGA2sh3x1BgcIn4u1826Ad",
-	"wRZOz0X0T9BQuXKGAmA1lC3mikz4h1BkTwbbvGpdZChRJVTkNd9kmD61yUagBCG15pK4YHHcwuxvC+Nj",
-	"PmtmJg6Z5Mo+7lMzCza8Z7+zR8o514OK/eM6VGAyT58/fV+2j2yFqXxh9Do8/R/DNWS9iRTDwqcsYW1y",
-	"CWkcmVNMCSl/ZhFGPKNL3xz4Il4Gy7bhXcxGQG628YHI4NkL+SQumjrPhjDaLpQ9yzEgb5ums/v3eRbH",
-	"+dAH5rDHibcuwQH0NOMYur6L4a3qDA9Ss3WMYFnKFDFycUJ2ToBtF6WioErxifgM3dSNE516X6mqPjXD",
-	"3B+PpmZxpeU8wVVQsymSdcZhsBwMrE4PCgOYENBgJFOLIWuWvgcIBRFcgvBfuorhkJktgBTaWbu7/flu",
-	"GXifB83YWm/aW9rDYdK2L1Doa+kuCXCV0fwCGF4TH3pmlUmjikD1W3fRyVEuSwfg51ArhSTjNIETzC7g",
-	"ERVGB7F3Fwtj1s7ChgJHI4SwGqmDqo+quCh7+2tTfNOkBgkUqfpKZeCOeewBsA9K8zRJwmK4nbhQpf+f",
-	"vXdfbuNW80VfBaNZVZK8KFqSL4mpSs1RfEk0cWJvSx7PHtNbDbFBskdNgKvRNM3leNf8dR7gPMQ82DzJ",
-	"KXwXAE1286JLnGRpqmbFavYFQKO/+/f7IWLJuohCdazRK7YIwcS4cVcMq7p9cCYHa6GB1nP0i6eM+YfN",
-	"NQFafHXj46Ov3vdYTwT+DmAGL2akrqkpxRRlCOBim1RWYKPU+o6/XNVuWR/vO1OyDt9NQNLbV5lQHiYy",
-	"hFjl3piPuq77NlKjCwgUrBELkaOf4eyTZxDdWadfx13EvM63gjbiyRFNAf/G+SwAj9T5OMQeE63AZkAh",
-	"1QVZRpoSFXxFY1x7M9KbWhJ8at6MzdTXJQpEtwqLDdGNYuSPgnMSR+7qgB8zxcyzfrqUtOXAtjjBKA78",
-	"rE0pfjz7+WUNHAIAia0IBQX0AwjmY+iggTG5HrZ8qHDM7ZUt6Ss0Djc6ulHX7moMw9esWQQuAv57ZjRx",
-	"GQH3dqxSFozS0VqM1z8TbiVZ3ep2avw8ti1HCZzcXaRvqEV2Ci7D9akbrhx9dK/hvJ+pPLUb+EoBWNzW",
-	"LNRJyek7gXdeWBHoiaiuSYlMSEVMZ9EwV6Zs2HC8qqgV/E7bB06OPut/ZpRAo3OOlAOhSGTpT2OWjijV",
-	"E/Ku06ERuRkwss7Iqvyjorzm+iWg8bDXSZ08iy74UkFD3ERlujs9p0trv4p34QOgiKLKraJgzBofAhYx",
-	"oN6FPbDs1c9VrNx4ujKUskBxDZe7SAROGuezlsfcIfwdQrbhaU24VAbDs3PjTSc3N2YsfpkujJzqgqAk",
-	"jAa99D34Li4sP4Gt6wwLLjpZ9jpC/8KtwOPVdi6FlQ5ZhzYPxo1kCd0wIE4Y6DvCCIm7Zs/0+3UrtJp5",
-	"eDEY2rxMbmSh43a9dZpjAP5QR8h8paVa16CHYD3nx2/e1FZTwCWOCgFkmqoUWAli4aBVK2z0hYoCjGmq",
-	"YqDScybIu5noDut29yx8ADCut7yVYut5+xbXfSo3I97ij29TSf2ar1uc149mKrAEizZC/ZZv5mTz9Xi3",
-	"JMWyuKbRl/PdlujiB9yK4Aqjr/kCAeQefsYwMuLUJnFw/BzUyG2scGZ9oHxtK3XpvrhiMQeFYNacnju7",
-	"3sx0N7pZ6/Jmm12u5x+QX30TDoKvZ1n9ms7g1NsLslTiKdVytaADbr8GhkLIUwnZuHOACrmZeZ4C6sii",
-	"aea0mXscZfsl6ulti1ZaJ6LWDyiPnjNF6bSeGpD3TldT9SbVZ7OhisCJhoFQOHMRSaluMxlnPT0jlv7E",
-	"k44qg9hDj8uGmkJhiyZGcxjhWdUB+gekYhNrMbH9KcCm+KVHrmdzfUvY0lzTouNiYkr581ePdTUZNBzy",
-	"GWmWtmK/9S1EQIUcGT2o1iV3dajn1qk/w+eIo5uSebqAmbuc+u2f9v7vh78uWZHXkWnYaOHJsCZtgcUu",
-	"VMqSYOV+pbgjNwjzT6Bz0Dzg6/U/NI6kqRKZCusY/yJkEt1fI6lrKi8a8Rli2KnwmhGZgVQIgIPXxz/H",
-	"gSRnPanOrDqNvhYZREFds1n1lXl1F9MSFRJdWt5m4dqE18j85Nx05KOyvHfcJnevE2shqt3gxMDQvIPO",
-	"6otsF/OQywR5Ef+FybBJgQIgzQrVY6weKrtpi+eLErmra0XynKz9PYPf4oK+y8rhzxGm8ia+49aX1ueN",
-	"4JlzWUb+OypJskxCvyGyF5o8dadCOOzIt84e7O+TFOUD4ufs+xhHd62UVgNi80JRdT05bF338GJdlQ87",
-	"MIdalX0eXsBIvcjyUhX1vRkjhYxcDx48eLILXHlnT0N1pxIzJQsBuruSF3Om0p67ei5X86gKvF4ly9w5",
-	"3O9208+HX349fH+w9+QD/fH+Af37wZfdvZ19+OnXg/f7e4cfwt/vDw7dOb8+eL9/8GH3bMf9x/19+H5/",
-	"78GH3c77/b1H7oD/x06323Y3PWg9+bL7Lzv/8ev7v+59aLyshsRwA8EZrO7FZsCzpy3BC0xtTuqT7JXO",
-	"XM4+ib4TEXBbkWYDwgWPuSkP9w8f7x0c7B0enu0/6TzY7+zvtw8OHzx89Pg/KjyVDW/k8JvqG/mm8kbc",
-	"Aj38cnOLTmv++Mt/1EuDIqvFzY+RwCIy6qgpZa6PUOoGnClWzOTEcOiG/JdM21LJlAu2Efp9UT/nS5kP",
-	"aggI6pgP2r8RJUEck9skEuekDsd9F2wKKCpxFpIzJ5w2CkK0jhZvRcmSjXssljak+ROjYMzcG5ADxreh",
-	"XEgJg83NFFp9rbp6AcyjFaLZLzUNLtop8SRbYX/6Ra4zcd6ePB3KcmWleFlM6uEDk4lV7g6Je0upbYsk",
-	"S5m9YSgBD5haNLjGoS1+Vkx/ScUazofXcqRS4UNR2UCbgq2M6oe3fsnNMg1diU6z0YzNAENpQzjBA6Ry",
-	"HAaiA3J9XJGncNNaRXxYjyxSZIMBq0pG0LaTi1FW7oWevbk61+rvibClKajdNR49QIIPlFaFk9T+bGmR",
-	"XkdIjc4/U9Ub6ruAbISzHSv1mfNjWrz16upNLM9stDfmkNQP9h9+++ibx7Bxn8lS1hjIfZGkspR7VOpJ",
-	"m5H+wj2H8J1t4c9FbjKgFoGUtxkpywZIAvSaCYWK+IqJZmgB3u0mVUzDAZ3Ipacok8w5SOLCylktmO7G",
-	"Nb43SFVaQflZQiS5jqjdmI9T2kso+h/ITMdcnHWa8UutEGtkw0n8b0nQuOL02U/tBrlSIyngA962IkvR",
-	"Iqg0EEuQcyw63ORaGECbZkTsxOSm81nTR49WruRIlTKlbb4UB5gn+TNfAB01RWmXZHuZ4GctKfb25Ex9",
-	"Kl/LYq5B82BZr3Zjf04l7uwbi1qVChJ4UdBWELh/6mBH1mfwyZg+cStaWV6nD8v21dPhRF/WO+P9ImCZ",
-	"0tbatuLtid8lVCAunsveULhHgH7BntpID4bLIRliGxC3eTes572SkPzyYaNimrxOrp5x/50v6WNHdGOC",
-	"KBCoZ7X1d++GM8pHYZIHhew15VE/xuneENM7qw28QdMShdXjTnLoP8yNduahWaefki482Tzatfb7HM1J",
-	"hg02z4JQ2eS5Syz7GCkfJFFpxosY7eu8WuR7XadJ2ORp4D0JL8ltsoiooqZOdGXfCkiAxb6VFv53z5Zq",
-	"vIX1pnv8C/yBHxr9oTTBRSp/BW7b6l9b9PU4wXdh4F6xscN/eq7VOVtlzWaapbIw3kj1eOKX2kx1RVXW",
-	"1KpOyqEp1gxfHcPJP2U6vUY95zWg/edBbnHs9avk1WRdpIskZnUp6iuRN+YyuBK7d4VFXBaV9isY17rd",
-	"V3MnRyuimxHUnSjwQp6t7hm1Xd8qM/9vZO76SBAauNzHThNGexf45teweqtIeSn6gCU2DYchfLgGQtdb",
-	"SD6fKTm6auc4ZZ08vmwNQ40t5cxWiIdWQbFVW2dWNX+U8hLNbk9O9Ju1gmyw1Jv19NT6PPiyKNt4A68L",
-	"w5w38cKu24ew+IqVBiL+hhaDagI0bvEK3YQTjDNEWYKqyHR/xsHQ/b0ncq//4fO3X/b8vx+u8e+Dwy8h",
-	"Qvo+hPH1JM+3PtS2FdS+sZUgCFGfwb/JfELSLl64p3GbgTN1gOBHgRtihBQf3WUI9GNE4gaYuH9hfg8C",
-	"YHP93SFM5/aET97Hw36w7zcDkEetjo6FaXD/WqP82upsjeT4Pa7pB6IqnKvdX7cMwhc0MF9Zgp/SPJHL",
-	"ZhUJdS/86rHxhYrHxupFbJcRWil80zmh8EZTDwk2btYU/Uk5KdAgvvWc2+H7x3tPPvx6uM+Jtt91+q3u",
-	"PV6vmrMO0nLQqLKiohlfnXm7PbWbVGiEKtBlhZ1/IKm8Sr/aq/IrQZwgaj9GpqWhma6lZ+e0apqe825a",
-	"XRHc+opaeLHV+neoh6+TsnQKcqN3cZOS3N6J8q8kyjeVe3+I78DXwtlliI5X95y4R30DONemar2GID0I",
-	"6rf2qjSrFTdIB+CzG3CE0syCxFxBGUriNLOCL6gJAWwSeTWr2xkAIX6J4rsWsWDVsySE4ZtZ0fU7fWkG",
-	"c62+Yzmxy14IsSBmCtsR2iKBGSZC5taQBrRhUlQFIm/q1Y3lLDcyXXNur+lseo1NX7D7yQMsRWUXgfER",
-	"KD60mWKHnkZIQ5FnFkuK8zwm61tLDAAe19lsHtr50c2aooRDtMZSvX3zsmG72+XVYL4SwlyCqzgZM/IS",
-	"8YRDpUg/alDxW6I3KaHrlFSxv9JKKKn/qIqZz6Z1NeSTkFBOjpSgmJa0WCRuLpU+wnICMhEuNSC0W/F3",
-	"VZi6VGFP9oYqPV9BHwcd3PD+eXzbzknuDdejNN9fRapCRMSZ0atG4okiMUQPoLINjHVXGwry4K2zIDfz",
-	"PD+PNWdOHW7+spsYxUL1WLwEdW+nVsXa2srdoCyvBv/psT/XrejaSLEtZP4ZYRPuUjdNEhVNlf4QQQMc",
-	"Fp87ABxkxvq/MUypOSW3Xra2Tt3VA1K48bL6yqDsy/dsZMzABjUKTk4Ja9rEOQvq7eZxJbA8hnPAXgHr",
-	"QU2HMDD0xqNZlWRuvDmSARWqp9yBwBOTPDzYTyAoivKZ68YwowoZnEdIflY/ugohw8BAN4S7tsopH9Um",
-	"4G+31GJZncMQKD/cPBY7gKPs0wYf5KbWVH0n0lVtHqt6hSrPbxppMfLGo/E7gwlsQAQqDW0cOIrgb2eg",
-	"see3ByyxJMxvb6ytMd8zOHeh43htYbK5ibQgOBE1EQcdXpd/+5uhudHDjkOx42JNlS/WJIkr+UXUtMel",
-	"k0IiFdIaXHYQLxlleZ4RZdpyFfvg8Vp6HisyGrPbvZ4al05cBYRXZ+F1YgE1kjNIr/SM1qpXcuEtoWhi",
-	"hSnAAPmeZ+ol4+JTuIy4Lc5entJ33gJQpdiGdf8DS9Jya1IobAMDQHVq4BM/np29PmKODETDxU+Mcevd",
-	"lT1Go3CbvNrzh/C6spzYrrbOwcuAn7gqGmlmMaj2VmsrJaOEZ+O2XY6UCiNlJiWkunHIuBFK0zMB0rO+",
-	"nw5pfhtyx7jTti2RAbfQFD5Yx/Rag6bLU/IuPhlqkMHIpRoyPn3bCqeBwdmAgpH5xS0UgfVo1a4DRl1s",
-	"fShlcQXJYRv6Hs/8+50fenWogBDfo9qo5sV88uRJvJL7q41YeqGVibUqgmCJ4HlGkqRe8uB2NwjCM5Uz",
-	"9yG6afgYxkkJdcDU08DcTntZmpCHHfRtI4vg+RJ2S9MvA1aKJUDkDXZivQ92nYqpW8KBQbGIIBcYIp2M",
-	"a6E+qH12I7tEq0/lOa/2TY8+wxcD1bAtjs0rWeSZsmU9rE08B6RrqQVqYHm7bQWfxQF+3Jh9FdluxJnk",
-	"HnpV7s5aubVedHzuc4rC5I2FZjw3dwYoHP582m4S85n3x9VmtQcLzWrnHz4ftB7sf+l22/GftQ1q9KDz",
-	"9TZQnREU3aHFRW8B16PyYa/k+6lfuyV9hGz+wN4rszynTCK2G1Q+J4JHYc8GCcClDd9YzBzkO9N9KJDc",
-	"lQZVOjfwd1k5JEPOXsFTJUG82Fsto3s29lbzSdUO6rUDlHN26IYN0n6EazVI+9fnW6T5+nZlVZeAuDR6",
-	"7tCkBpwimS0LWZrCNqL0bYJ88r37n6d1CCWNffZzHloDU2BYDWccdkRSDjOdIPfCtMI1XhrmByFOsqQP",
-	"RUrghk2HxjncSDOQBuRfH0WEuvIICqirj6tR+8wK+k49hgKBkMGI5rgVhxngHUwqJBQLc3+jxrmcNZdG",
-	"h5A7FH/WM6ifL1cRXjWQ9YVInKggeGK5MZcA5XizqgHy1xsOD9oPAacwaiXkoavF2O51OLxraNHDaBeG",
-	"v0Q0n4JTX1fDrdWUXf44u8Wtg05AD81UcyCgV1P7Pi7Ux8xM7O8qctEOEZWVonNIyzO/3nR5q3aGS1b7",
-	"7DrJq7Z457lanNeU5+73Fk4ZC6lMn6qsC5UraZX9LdJYYXpv37xsiinPvSbU5xczkbx+dXqWrMJZfVIR",
-	"4cOyHNt/6dy/v+PMof29Jx/4H+29D/f42O6//Nrtvqf6gM6Hv3a7H3Z3OlCV4Q5++Lzfevhl91927kNt",
-	"472Ghn+/BeolnZtS300qzA8Ecp5dFBJm64zX01LqVBapeMdcuFAJt6C55mgxHlUrUqZDq3rn74/3/gNn",
-	"+Nf7Hz4/fPDlu5px4w6fFFk5O3UvGDfdhZKFKo4n5TD89YIF0r++O1totsbERyAYhJABvDFxX07K4f3c",
-	"DDIiQoqOEv1f0hIfZZ5hLDnhD8SdTzGpFpEmQZiGgNi6GkmageWwLY6Z/oXlvRkrj7HKyEs8PAX3vJiU",
-	"EN3xPzJlYmoAb7urXxUxje9OYi/P/+e//jvZrc5vnO1dqpn1vdJUqTQETC/0wLetSD7t2Z4Zq0RcKJul",
-	"1IlemJww2uD7gjgwLHd4VW4Tuw1m9PdARfyqv6J7lJpwGViMGZNbbAhnaQ0bO3VgOjGB45sjWKZFaAvo",
-	"j1Gzrg7ThHnFLM1tcaqUeO82kNJl1oM1+LBTTHJl4c2Ho7s4+8zNYqhkCjPHXoCtf997pfdw0nuv+mFF",
-	"5Dj7Sc2giAClErIhXBczLaLc461fE+aRoyqZJiEZqU/j3BSqsB2htBOsMzMphNobySz31D/U5TqxqoDY",
-	"ZVsgFIJ7JW6Hk/qxpZx1NZIownrDAlO9JG0aG1XmQKx0KD+qo0r1TKp6sM9IDZdioErCke/nZoqKN+IY",
-	"tJ7OGgn52DytWtKBzJqIJPEsNCzDj9CLTL9RDCgabGoCIdPbIt/qbEViolKV4A4fog++DhdV9F1Smdb9",
-	"z75a6st9vMkevrikFYjEUXaYCj+OkLnRKtqff5s458xvT7zonJmUqpvzi5tEpvumbrB2Mh6booQcKeEN",
-	"IoMVfm5WqNGFSjsRKQBIM48lyE3hVFyhRgSMpcXxiQBiLyYaYxYBMVISgFBatFJOFrh/gJz7538WL8Bk",
-	"tqUaW3fkoF0R1M5OmowTMZKXlZ3XqhPy3KxN5/kvpd3Vh04yUC87jkNakWAzY/Z3EAgd8T0IQNGd7O8/",
-	"6MFZ8E+VEEwT7CZcsB5G0R+05166Z9YPjlLzpmCojQQ590uDvtHDtkh+eN5wjcz2OMSbePL9kFiAVf3e",
-	"pGzF/Ovpq1+wDPXFHkKAgl43DKcy1/fu3CLTm4wgpiZHyoIYmPnvXDx+KH7Kvm8RLgAZdFpNI7xJrDfD",
-	"gDQf45mSOi2VFQeH37pbYeoF1KstsZG7n7lLhmbqFpz8QG63pD4Y04+hHmwLXFDIT42IhlYzOEwrDB5x",
-	"23DDznwfmpshId2cPvsJzaEfDJzmrM1T+IBYxaaGlBmxY6Czm1GC/kLlZooshqJQJdpaY0Sd43cFK4e1",
-	"JrDoSqf8KVTVlju4J+7dOxZjVVij790DXSnXs3hajTbNUa0lRB8PU/u2+dkkGcLD1zdKkGTC2TdJ8D3A",
-	"FONf8B19dP7x/AM9SjqLonv3ENYIDvIg3GImVW2d+DtdFGZqAZcrAd/h1EyKnkp4Kt5uu4YAL5QSo0xP",
-	"SrLbjmP9DKOjkQafYongcavZEhq3vRZSvH3zkvRwPFTQDlAMKEAxdPVYFnKkSgVEzD05sao6ZdGT2hmc",
-	"8IWgsWOP3PqjsKoqoggIlb5WD/ULc7x3j7jKbfvePXHMdOQI5APmHxqzTKu6uGXhC2QKbhLR4rh6gIJq",
-	"MJqJVZ2urt21JegFCjxVt7AYy6xoC1/c4jO+U+f9GFu2cD1KNq5ocAOZ6SB+nLPa7upXjEsNd8Yz3S66",
-	"UEq78aUtYi1VUWIWtmtMib6TPNw/wKvPCzWxKtlti1MjLpUaV9Cd3BkgZLsaSRxKeQEYouPCuIVUVtgh",
-	"BBP43i2/fBOdQqA6N71LWBYoK8R3bAqVxvMUmQaTG6prqzLETMpkYQZHpJlQN9M2SKA61fJQI/MQol9E",
-	"5E17540zIXHjeBdgB0itEXhmV1iFLzErBARvqOhdAOEynms9XTQIAOSLhitJSc930GpTdrUzjG2EVP4p",
-	"s5i5mZlJJ+JIFcnD/YdJy8My5tmlQvLZUE+KHykG8s2kbIvnaByw34XaEy0gpOwuaa/KUuRK2hL5N53v",
-	"h16woOjNCEhyGYWnjhYb2kaxHDMj3GejPUgWrTPLHVxqJyszZ0Knyukv94pi4xqI38Bdk3bO/XKvwNtc",
-	"FK5ytjke2rZE343Y7fmMNwHMDJ2HHAhoO2w+VVcocuPIe3RDRQ9PRr5rIDPhH2MKaeiEPRKJ1LMErAV4",
-	"1KWatUSijVYJ7oGuBp0BJRCs0IcmT1HS8HZ2Ght9E+vhj0CCR5xYPs4VDz8SMZlFsnLPOp7wa+mVjD7g",
-	"bWz3it75QOC8S9uiNXFWjOyVwXPwr8jfqLOgC4NI7OpG77sKQ44Kx58wgN6Z8EnTDTDQbSe9Iexb5aQp",
-	"LxYdwMS8LLs6IGTCZ+Y+8JbIsxFkX3TK9dUE0MaXQ0i3QUZAoER4tzhLWeohZl5XsxXhtCTh6PGtoKq+",
-	"oo9oW2eWdGML2R7cqk/n33MLV2Tx7b7ijW39RUmInCQBpD0rwjePsRemuUeuJxgCqIp9kWmIT517BZ/s",
-	"trv6NKYQifFHyZv3FUr+ffNyQCmpKsVO8vrtmbjvVtPe/0wECF/u862S3djjQWF6hLsoYpLDLwLPnBJ/",
-	"iNM11EYCwCHVzQRSoupwoiBNTRuMJ9wIph9+J6Q/XLfgliJvGEY3lKW3n7RpvZjr3H/J9PWBTQTfG4pr",
-	"ao0B70tqztsYnw8RO6juMOCdhB4/wDpCoF5c5BHZIYQtFqQcaowiK502AD2JN+BYui8osJ6DBb70NCX5",
-	"R88+ij47/kKw6iCsbm4NzgU+kzZl1BJ2L5BUO9MD9/faHqYsnH/1n8YZd6YA0g45s9V+jAqoKBsxflyM",
-	"d8kPjR5g73+ucoWzoU1JSNhObfG9KYdorGGN3h4Y0rRsO4nzGvEd7dHVu6yQASHSif+ujvlewS2GjStF",
-	"4t5F0nGL8ittgV+Fu0z8CsELJ69/7epf9/b2/P+7UxMkshe/iiTQ3rs/z+YSgb4YieHn4PJ7OxMNemv3",
-	"nrvFM5WXsnKLRYS3joB0LPa54BgApQrG8Mb9y9/gaa5kgV/lzEzwc4FkGPrb4GfjuxXmo5OJeLsUlKUb",
-	"jtGqMhql00780qH6wRC3dsLopWFYMp3RsGQ6m78Tyva0kH2gufDonBRespdY3s062lS4ZPgZBBTqHvIC",
-	"/lk73jn4Ori4q8EudDdAYc2du6jUwE1GzUGV6L5WAKtMjgRS2ATxis4TBf8pJgb3nxTkqfFwuxo3Rcj8",
-	"YYdR6hTaa2nxfVREgnuBqQGb9VKbKRvSyk7cxxykGd74wike2prksmfpfJoC7HoYAnwWAKXqXn3Lvzow",
-	"rHmJqYOq42tiwXlgJh+AS5ATRklIAAGpk6CB1wozhexzhhvmpbTlHrywvZNnBOialT5tEq0vzApqu6Se",
-	"cY0uNGkNFQB4yzxHeHvxbmhAmzCoI9Qr5zAh0tqHYNjjrsI8bGnG7vU0xAoi9xGf7B4LAt2Uau5zGEBi",
-	"na0NAMvGD8z52VD+w8RH9NWCjNLUmgwMOk6gHz4UQ3BUwuIqnR6Fxebik6EziOBDRrQuak8DKDt21LNc",
-	"6Z4id8uMIK4HMhAvQbF08IhDQ1TsF7v8YGp1xMPoHM9nB4Q/6IX2JlDVTc/9UeqBu8FkfO9ecLjcWkdr",
-	"1uECPi9GApwrKUYfDs/9p9IWZ/jWgCKnJ/M8RAaW6pWe1D2V4xstlA/H0Yc1AB7FwkwGw5YYG7jrGsqK",
-	"lDNr2GdOoqHNwpSdEBUKujEhKIgEKm5Q6iEbkw3ApdssemxbnGiRyElpkqrdDtsZCeTcGSBKk1hQpsD/",
-	"mOUKPhTod/C9bSCe3G7quDeHbWcKxTH0hqA/VKiPmZqKnQT/0eHKyWSX4nf4oPHkIs/sEF4Htw9Dz06a",
-	"lSrt6p213g7dxZlYphBpZnuyQD13XGVFi+Cx+dujz8wrFInSuzR52tVuwTN9jnNIKirMfzYN+w6X1vT7",
-	"SYWXz78bfLXIKyDzKbxPwLI+XqA26+XGQn15ARsDS83jZ7HOCM3aEDf1u4VaL+AVUaK5qy+UuxG/VSgu",
-	"XHh5djJWhVWpSpPdI2ENfo5zfgOYGowPKV7pxs0AUUkccVdLJHDi9gm4CQQPyRa2CKID67Qkskq0s4nI",
-	"lYRooec1ZYbYFiERRvzXxRxvHH1NVQ5hT7BzfOLMP6rzincUmNqgB1QZrXZp8L2TT+tuw5fjJwufFBhV",
-	"7kdmtI05s0EePI1yFLAKHqG/AlLsPhxCTt6bZBg2/mHv7UkUuYPkL+67liic6pcXeUQdR3oRkM9NH3PA",
-	"ZqrJ/wL0f4gAZGF9t+0RZfeCpMW6TTSFCUb7V59Ejo1gdwJBJH/jLLD7k+z+x2/u92By8a+PYDqP56ZI",
-	"V8Snw4TdcTnYm2QJ2mlCCGdz2JKj1uI78VnMRc8TCp//5TO4818S8eWocmnmVMxMfCekneme2NkV32Fi",
-	"T+xIt8VFX5W94U7yl8+4jF94bPf/Qhv1JM7WtcRnP5wvu7vt/7RG7+xWHgn+IWRav4MqtWdIHuDe/Rn/",
-	"tPNZyHHWEdXH8iK2okdUbk3q8juBQ6fJzT0fkmPfCdpuO59F5qxhmkpIx3Xobq0wYNpd7psuJgof3tVu",
-	"F5kiG2S+lHDsxOVoYp36EmRDxgjrgjqJ6DLUZN7OaokE3lXC3RuRMIpDM0cQGu9qn0UxGvc2PsayvYGL",
-	"4Oycs3gMTHdRTMohIANQiCkgxKe2FZKhtdwSkOHQgypJhVYKMiPiAkIiGBeTed7hTTsu1FgW6lTplImu",
-	"CL+jI+B1uCUHbokoOfol2pifofOoIxrO7fh/tW2e9dTO3sGu+CK+7LoBvGGxwTufJZfT/bg32OZgc98U",
-	"6A6hxHO2fOb7JqwZKTQIuREG/GKwLjpR/YWTh10din6xMICUrU/CKmAAv1DlVPnETAhnVEZNoSwEXaB9",
-	"yZUr3nJzjq72+Fdd7VRvhuC1cwL53r1TtGBIEYBVHL1u+rKM7imvccB1IrM9NxB78X2DeS4SG17wzm4S",
-	"2cZ0XzBniomzFEDAwZM7sdOIkZXILImCLBmnMJgjgBN5F4rsK55YacZjcgYTZx27wcC+dvaEhX6epzBg",
-	"1MMs36oZTjNOSAPAZ1SQAKIvm4Y3AE15YQonozKNgrurkzdvfzl//ubNqzdJ8PhAHSVoeSOpR5xRBCMn",
-	"LDzH6IrCFJS24J3BpXUYJq3xzQOtB5cvsJe3gOVPviFDxiOlSNsHMLr6uIoeglECrFkNbjMxkZDVhmUL",
-	"Hrj4qNKcOUKbhtHRAdu5ynVCt3SrlbS6OkEsYfLBPZ6wd1wTo59BVAvKqkRs4sGHyZW5ZJpCq6lzQDvB",
-	"nqBPrA2eQ6adVR9dWulUZZfco3R2aOvj94hBxZ3dBByzkoVNy5/ENDTuFJLWSPt/755g2kYc6DTLc88y",
-	"UIHyD04i52vx21EVf1T7i9nRri66W9kFvhjewc4tf/r29OzVz4mYi9BAKD2JrqJ5nHmUmAzLZbW4kL1L",
-	"mlgFUSEKGgSRuEbMAD9Eb2gFyzAtzLir52xRCPBVLiHri8RGB9HLvb4bo9/k4wyg/+YZe6SFcBIIztfu",
-	"AjZeuzqUx8DDMClTsfNIXKnMzY8s9aGZWnFhSqRtsORMepsCMwgL2oujXrLM9MCypicamLCkXsFR8mme",
-	"FSKkE9wSsTDvsMZz79w5K2/PhLf37n9m3mcnJftKpe4t4yZ4keXKttwnlodkYSCp0bYsJj1MClGUnIrk",
-	"KrRa4Cug3HN/UDTP/Y32+rxsQ9TBJw8ffdMSiRyPc6oYuk8n/tVZpMmuN0Y+43+E6EKtYHerI7pbfLK9",
-	"DykT7NdFgdTdakVXZGVOl/ybP1HUnEh95lsd8fDwMDqO0gzvAN3WJp0Rf7WQopjk3nYE2lTZK9uV+zqx",
-	"iFcvHygpi/MsxbP3D548SR/0Hu8d9A/l3je9B2rvycXjg71Har//QH7TO0gPDys3UPgGtjri/WfR3SKE",
-	"K1otWoZWZUClMefOOMTjkNF0Pxzu74svH/DGX9xLeAYFsdBMgEIeqo8AhyBLlS6zfqaKI5HAQ0jueyVQ",
-	"qEi1wG/OlsJAQZuyF2zpsqvGX6h72raFD6vthDGvUBJl3326VlcN+NwMfCyFGjiUSP59j+zYvZM04WSl",
-	"z3DwB3UkZFcDvHNBozUGvzDntpMVBt8npzu/dR/I44ciV2UJTi6yX0LEZDYeKm1326R1bSLg3VhORkOY",
-	"gb532FhdTRsLPpTHT/YPdn2YwFfssYNSIpc2IHczlaDyxVqFohRlocaQTqOwj6cRA9XtlTS6TQlM+oLv",
-	"AdY3x8ZYOyVv3DV7YFz62ry2OCsUuigmVbXh/64m0xS/NxD3VvkSbcgkUI1IyMyWRqSmg5Lmn8m4g7eI",
-	"RYbvk5HM+6YYAYwP/JB82PECYuHHXbHzcH9/txPfiWAoyDodS2eRdGCg8METoIVTcZB8A8RzX5nqPgjg",
-	"rs+scxGh+gm9AcyfhKpOj8DWdt/XvRfZp3gTt+/hdBbz5tF0Fn700znGgjrhf3HPnmggUaGigPCT25m4",
-	"eQOm8hQI1QsqMJwWznGEmR45+6I3KawzGiGdglzXEMkKDDhsCeQZhGGEuPfSWW+TMetrejYmWvhr4Epd",
-	"eYmhePcUKmh8menLJMA6zi1PlqrR2JRK92bnl2pWt0hzp1TefHISftz7SVHtzWhczloRtgktxzz7NSW6",
-	"3aZwxgvO9hTjnG/fnjyDLQEFbe6VQ6eD29Oq31c9/561Kc/7ZqLTeOj+IAz2IQ7W5wGhZmUsy2HLOyKh",
-	"/sP52qbwP/jvDyhBFAU6sewzeGLAZySBsgUm8XSoepfU8NKijljAEMe6xvhFOMfapDHySuW7W/gVZvSI",
-	"lt9NAqvY0PbwiRYMTLr54B1wWG9tFKgBaaxFcuzum8TLGTBy5tc0/ALDeEzDCLUOtCSxLTZSaSaRag33",
-	"7DHchPcsDAwPVS0ZsGAQmGAxu0+FD5ROp7ETFtI56GRZDCrDX/jRzeDgAc3Ao6wFMcN17oYIz0I9P8Sh",
-	"4eNtxYkDd4o2pWpxYTtd677CCi9hC8vQo/2eA6wQ1DtrZzn3FDRMO60j8xDnoXlONDVxqPQcVvccLIBo",
-	"svVnwIwfxTPOLBNDVd9RpYEs7Crn4USjDiUUyVOjS/d6nD8ANQrV18gjXzDf4kEv/OjGe3gYj9eJTdQr",
-	"SBwWm5AdmMfoAqXxKLM2c7LHy+6KOMJmYRDOTunQV2uKAuCe5gyKOSnLu60AhZ01zKbmZ1h/ng+F27Gg",
-	"l/HgWPh/VIWl0iHtA2DuYz3p7/0sy94w6UBMDqGJxqoYyrF1YqrFghY0S0biCKKBWcl+OTZn8V/Y/AXJ",
-	"dyjcEcnzMzmAV4a2wruhAWMJWJPYWpjoqJeuOvO5n0BSHCxICqrhjOrBY0t0yJBKYbctqZifV2oYWK5R",
-	"ZfBDZUD4eFNwfSxbKCAiAVsGbWFcWIhcehAP6ls4qjRwktkHrjstPtW0D6vNe9iOLk76cZCpNKblzG4Q",
-	"nRiixKnFFePRxKLDflrzZfRuqBAzk1zYgs1Yzp6fGggBZMqG8GxGwT+ekZ84myPR6MRPSo1DOIHqvirP",
-	"b1EFOh4CaegWGNk1fAJx/hX2CgVukcxt3YuMfo5fp1fx8+QIQb/Pt0XqNC4RdLrIoubGlhtw2p1chHAF",
-	"TfoFlvVg2QYhD/MEQkVoNGx/EAbLSme+gpqC35Tp2Oby6Rbb/mABwCz8udWkyQJwuZ/QfLm3j7RDTS39",
-	"HepdQ7ErT8ud12SkzP/mJ3kMIAd7k3Eo6PIiDh4M8g0remlzKbcD4WkJVtVjpatnFXMr3ljDTmMFaNlz",
-	"CMfFw4wOwwifxHsmqm9u2iuV7U/1YE2pATS9UBTEfbG+Eu8/J7aEifCgp0penvNOjIdd+aGiEvkg2NzS",
-	"AjzaYKKs7cTpuJEBz2w0MuA6Oe/Te7KCepPJs7FO+uqeCvsmfmNOHNNgc2nLc2xGiEYajsbrywUNyLYN",
-	"GX6GtZ0OjbMYvcCzi68URvIzuDVMhl7dx5Cs8LrKg7axnipkqc4hLDO3Z6PjsKhPqh8lCnmKK4PHGRjp",
-	"PQ7k0CfDnNVIusvirkacD4wvjKHc2YlenM87yDibuQgAZjqpgxB89uSNLNVLN0gqFiK4fhSpo4yUZvJp",
-	"r2cslhR4BWuD5jDnI6lnjMBmq/pj7sewFsYI9ws1d1G9NQFZkvjIgtRhdxMOalVOTXFJbGZ0H/8JQ2gF",
-	"vuFwReUTq1+etnhmCGvTbV5qGoXGMzkpzUg6eyPPZzxvmZ3/bWJKGU+Xj9W9cWrmGkxgI8KQj098QxD6",
-	"z1AswiqrRf4NNP8BYqf7MwUutsZZtELzY/SNFhMEn+SnBZXrdzYnLiHAwLs7ds0zfT4uzMAtY0Vj1p/i",
-	"v9CQYqvWo9Z69oh2hqX20+UTJa0Pryqbv/ml8q8pHt8osyOwbhvGz79XpODiQL3BU9E3nHvnA+A7mwIc",
-	"i1jMgBKcCza04tmE/hRuD8PNMZU2vC6iquIXRUnWXm5sVQ5VfoheCh7wdVBQTxXIkS2bllC9k0E3x/HZ",
-	"0x9ry6uibCwBhSbuMiq0gzvUiPiIya9Glc7/GEZOd2L3ph9eetyBAh99/IwkinXFOAiTMUqRWANk6YLB",
-	"D1k+J/ZqrX7/a0Uv+YpMWhWKXZC6gpY/N8xOVJWsAKXA7Y6pLFKxgwvZEgkXRkL1NEABp+7f9L53YZ/J",
-	"3iWWlblr2uJVEdW5hSZF+h3iHnxX2NGEMYjcVZFfF1fJcnO/xHFGlHVZtDex5pi3JgNwETpU1Ymd+w08",
-	"2P3dji9bpsRhFkFkUokkweVcqnE5N1hsgSHv0zmKYmCE0RwocT5E4W/XEUmOCtC5v+yIU64DuijDvF6D",
-	"Ix0mhuwKVFc6751Xf6tsDHLIIdjAJ7QCrl1WojIOkyS8g4oUcZ403ggv5SJZTEnid4bDDlqG6qwolu8z",
-	"LhDQx5CFr8eHaFibp0rRyvPSnOOt5gJ31R8rkyWXrb7smrZk1dPggh8wCLDWhvbjL/gkSjJTPs+XTEWK",
-	"OZTjVpWzP+6HiOY/1Z7O10ZjwsptBhxuxLJWUyYNQyQbQjqfKBTirFsOTDMYSqebz02/H48/HK0RM7Cb",
-	"8AysFOXK1vphxVOpqRx3whNKwo/qSifiWG7tSld+qAw2yoiTJx0VHM/XAofyfffsSilyq/r1RBXdFD/x",
-	"wwYWBFuGaAlJiXgkHB2qvoV4X4/H+axpz7vfVkzSV8CXRSYH8/4PHSURIKEsLqBX8LXR9mb/e2538+Gg",
-	"LCP7slDCTrOyN6QNMre1AQchDkl1at/8tTYTzyCqJoomEI5GZspcfVErFh6Q4wIFCG881BBCU4mvZ4sG",
-	"R58hXMirijMqzDiAiiKkYwXXoLozQrlZNH5/MMgWiqAK/1MVRodjJwiT0K/s9qmMgz6xmDsPiZK5ATSd",
-	"VDFnj0+8oYS1bmQsxVf72kRANePwjTuQA+xYHEuJXkiQOWGrureWG5kubNbww67YeeRjVtHwMmxUw5Pc",
-	"IEI+rFDAdjW/hjVp72goxCowNw46CoN4uDiINMOEc8g4QTSx+uDoIdAstjBZOtr0kL7Kc2GzHODSMCA/",
-	"ytI0lK3UbpnoqcyNMPdYPgzPrdkAkAcHaQDgBLqMPqKJVp/GqlcurHL0WF1nDsTH5x+MYeI8D3iFUPgX",
-	"KMBAAkIRG0nYdlRujSkM6rYri8x9T85bXbUdUSFQ2BUDGEiDXsiMWuIxkg2WYDS/UWZ7RvezwaRYeKWV",
-	"35oWuPKF4SQCfg514ACGhPsH1G3hP32RTaUeAOd5pqhXjWdyRKkT+ghCjlbl48hhjBoMSQzDX+cXE1tR",
-	"bdHhypdJ7wBuL60YTXrDEKsgFxX8yI5XOnMqO4Be4A+9oepdBl8Dnd/mT9jHkqixrjbORL/VjRx2D0Ve",
-	"wCv1eFlh7KvGcoQaJ4JFCxR9OYCaSr+B0ouFtaVDldGlspQX0s7LO0Ab4h3NAYHJeN3FSi/OJ1p+lFk+",
-	"n2ev/lI/FL+HuKU5gNMD0ABqZEyxUBSa8qCrxtdyTgbA3a6KB/mZcPlwPAc6VveaAZN5UgIISmqm+gjx",
-	"ICx6gdXxlZAkg8+s7l1j/XHA8cJcdLWx2Bs1gNZ5nmZFWf2couO1iw15GHdOWPV+VkaFci0IsQNeeuDJ",
-	"wC+I2JdWbgpxAtZFLm1pW6KclyAh3IHxkmqQA4/B2LGCCRqNqt04DaIJw8dRUWBbgAHOTanuxVOq3O0q",
-	"MtVmZsIZ46ByoIL1tRwo8GJfoo9fKHEBrmxROI/Z9IM3X6oRVO9BemLn0T63msDN5awFJZT0+25owg7F",
-	"YK0q3g5Ij66mcicqy+LSvPy7LrCQdLcSLAj89vDbb3c7om8gpZaVUW0e2vYSS5HRI4zyAMg54+u4oN9f",
-	"/m2iEKkrquOKsz7svyCFK1GK9gsz4srfN4gUiHWF/PlBhc4CZFlNXSEPbyg/Ak1naSlsieq3A6VpBIq5",
-	"8Bl3NSPeSKrIi5oHxQ5XYlk52/VhqjTr91XBrCdY90lPdK/P2caViGksIlmqdDVHgkP5NyMlBAYjwHHA",
-	"O/MijtTIFDPe3pfU2OyBzQYoCLGEK+7J2otQORZC3pcKy3/C2rXFKxRLSAJrRqryfc9FwtEtRCscsyOH",
-	"7ovjhnnaxxTuSh7uPxFNoXvALnyBiREoEmhVMAFaQSLzJDjCwUfZaYa9sYPBzRaxWCUvDdblJC2q89ht",
-	"Ucm7qO4N5E5QKZWztn1ktz5dAFYS74+6EDuiJsFjHh4eitqwP8wdq+ApjOheFRb1OC+SLTMuzmNuig6q",
-	"CYj7wAmZFf3sE0Py+Y3GqtB6xge3MX5ibEZEhwNsxTl4U0jV+NIVHpr/meaL25XKWmPBAN6sJIgDzBRg",
-	"z2BbRJhRsHpWzkIJFkkxLIbx3zR8J2CbCYrHjKACoy2S12/P3IuFXID7x7PnL5+fPady8h+enyUIne3u",
-	"dqlmbewUhE+US6Lnmo1kKQbGWVB+X3GbevLw8Il7xKP9Q/zPA4xZP9p/CInI4KkQKetUzjpCir6agkVq",
-	"W4xnAcAhNP3UTC6oxP2jBPIuUUidmhGDYlpjNKGwz+lQEqX/hqVT1iPKOInkXBKcLMEPQKUtLgkBSWn6",
-	"HnDLcAEW3wQ5OYdmSo0XBwf7Lfd1w374tv1t+8EuwQuDLunq5KS/94vRisq1KHpfbVlLHri1IpwqMFFB",
-	"xjtPAbYJvnfOSEAfqg/f8AAZahe/YRDFUeFqI8RTgk045Nhw96kneI6mEtWcYfsoPJFQBxnzl7v63CS2",
-	"uf6MDWZGJ5hoq5TuiGw+xMzi4mImtJmGolyAItYqKg7zQbuuTh4eHIq6GrzmkgzplWc6gX5Sr+ZwwJ35",
-	"eFIkJL7HrmVCq5O9obLRxsbMPY97J9FmDxRSsnvEb8r6Ng5sirBQ/QDXzfVwQc8x7WbmYkDLgAlzEAWX",
-	"AYIMwsQGogro2Hq/wOfwYQc4KTr370+n07aln+mett0zo11x0N5v70N6A+rDshIgy5gmAogksKmWVGqF",
-	"ci80lHhSIQbi8DB9cyy4HeqBmsOpGkpEA/a3L5lnBUwuT2zJ1KQXaiA15ON9F8UbxNNjuRbqeh8xXK+Q",
-	"7s1B1gk2Qi83vcvqY2020LKcFAqBlEANFFA153+xLZF8PGglfpc6n+HxQyc5fvz5+One6Y/Hh48eI6RT",
-	"kqVtP5O2+1iSyB4ShMG/bQFWx7bF2dQETmBG6PfOBbQI95z2w0Ai9di1uVufK3yTz3HTF0VKCRkO25b8",
-	"mPCU//mv/8bjzgVyhz7/z3/995cvCTXwE0UUv+MWI6zhCuUzkaWWPqUptJK616qRK49Jo9xKuvMjzC+r",
-	"qCYxZoJmeAFpnRliS1Sh2P/vrsJWHAobE5jb4adPCWN6HewHGwzq4/GLNcUl+mFTWbjN8jzITQhOgxVK",
-	"4F2twMsaCchAI0Z4UFi/6fY6BL7igOejwCXiN19LPNgP/z5siUct4XTKwUPn+cBgg8kHlQhS5FlZ5ooa",
-	"kb1mbDtZePiElDzoYdQulWqM8QRBlCKKG7KgWaiYfv8ICbe5ftAioo9OETSGqLah+g26kBVOPyblBugb",
-	"viN7MPQunaxDymsS7rhSMFiCrSKhESpsJBXHY1FXWzwLw4danKLIPqqudkutZ8IUiACatkQhC5U7k5QC",
-	"kCBNoZSKZGnUmjaijC0Qmbpl8ZVcoXCL12GkUJRQaKJD74aLxtxJfayqmIMC7Wqudd7hk2IMeFlwNDLd",
-	"xXtWi83aUTHY3muTZz1GaKvWiEGfNr6X4DoifvRQ8aRB9luxA7m9vUyV/T2nGuQ42ytkqcBF3yPwkd2O",
-	"SLpAqdHdOvrbdwf7+0fT7w5BDB/s74elyrRzefxGD9cU3z365qj87iDBiT76Buaaqz66dLCa6F7hJ8tV",
-	"ym3xvZpBtfLQu5AV/X/4RFSq+wDVNVjpKA50qI7jClLLpoCe+eG3xSlWqlruJuYaP9iBVAKHnfFuB7c8",
-	"Mjn7+L6wmYrf/FYACiyufZs/qxWXEGMHUQt1hbuMIE66egdmu1jJt+s/T27+i1KKNBEaH97CF8Xttufb",
-	"DxE+SWHFc6XnGsqZRoTEmqVYpoAHCiXenj1tCWcUP3jw4Alh/dnsk+gXiI4qc27khO36H06NpHTp25Nn",
-	"Hny4J7XRWU/mIjdTVez1pFXo3OAUixL6HhEGFmLapo+UgYCr7u718RscyZNHjw93IwQmT0YxzIA4gDVk",
-	"ZOVXiS/mWsePX594BiNKufXFqRpJZ/6yx5HpAXWov2NLE7Y1wRa6Ed+712ItpdXUiX/jez1A92HqLJ1R",
-	"JKEDpwVZ0qK/aVl94sF2NXxKxOQRSTC8gn+QAfsfTyJvqMXVKtDPSv2j7tBl5uSE53trRfC9mCjIdFfX",
-	"9Sy3xcmcXbcIX/kOHT4VOzn37gUxMJL/GZan4/ayXwn0WyC84J2DGGL9yPcCbVswS1tYxA9BOkJ0PQoJ",
-	"Zb+itoQwJf15FNfMIRa1SYnoCFWN6WM1UzyjKRZDiEKNzEeV3ruH0YgCQnfFpYJFco4L9M0I5L2K+nSr",
-	"0GlUdGCKS/A3QKAwfLz7ykZGl0MLUckg8S3GjtCxFckzelxmtI+Mohv7zcNHu6gvfQAllchrC06dSE6d",
-	"11ZWL/v20ZOHxJ2VZz1FpOqhjX2rs3U8di7S3mF7P3AWRce+tLbsZDSSxcwdJ+HYaiCLweC+SmPZRu1/",
-	"EZdRG3jpy9w96ZSOfy97l0qnW60t2kVbna399gEOwIyVluNsq7P1AA4BUdcQOKgQgAw4qoyt4520cyg6",
-	"xAZCOG9uWwBGB9Cpug/6JPU1a96Dz1KMF1Ugp0zfI+napAqNWQPY5/Yy4aNgrhI/Auu5AypARknG8DtV",
-	"5GYOaOIqt8WbiY4Cy8F38y+lNABZ5IROhFgE+Ezj3G2fMgJNnccZbonk5+enp8c/PD89P/3l+PXpj6/O",
-	"KBqxUDEWMcG2I6AmNJi6eqH8JZBVFBMdsFbXBnURZ8bktgUoFG7YuPskQZwSWkfH4wliIE7mufXZcNYs",
-	"NFQEZEdkcIyFO9PXyr7q1NQtV+N8gEkAH5kXeyfpVmermOjjH96ewH5l+d/IUxpOuR89DkjCPrQYL+N7",
-	"kwJJbg+bOIGFba6D0x1Tn+RonCNLG1xHpLN1z+Vz77uhvploQoxA0kfPm7eM63Phwgq7KVF6eoHn7na4",
-	"vz83i4W+4flp4KtfaxKIcrThBCALiWNfpPMrJhpYNyJIqTdvfzl/cfLLyemPz59hODVgagFr3UOcY91z",
-	"A7Tq9zL1y+YuOVh9yVvo2TRF9neV4kUPVl/0grva8IqHq6/4xZQvzETTIx6vdcGx7znHq56sdZX7Gs8M",
-	"RgbguoM1JgTgjMa8lMUAH3bwaJ2l873WP6s0k8xP+/DwcL0n+jnS0h+uMcPjk//lzHh3/qN1tsQJZYlP",
-	"waOAFAtee7jWdvpBlmoqZ3jJGgt5ivU1b0MdA166xhahR51h2VeFJRakXMwP+x6pHj8AZ32FPjP+pe6K",
-	"KqWpP/tDbJc4PcguFfKeEX6f+6ZbW6UcOLm75fS/uyG6mVudR+6faC+7nxlTlwJuYKVABA7tynMK7kfH",
-	"scJ/q7UVISS3Q/Xl/A9OtaoURxBl1bY6W9poRUylBvghyb7qYDZfZvhjesnnusVejtLs3t+gnmiYiZ88",
-	"IjPEAbhivgRW7mBqVmtnq2BvDA6CBQjtBQ04UOXxCadyNteD/V+MVpDRICW4VIes0oQ8hXS1Fglj/tLa",
-	"wmzFyouQ1yC+dH0FFF9Uq4GiQmi3yuQauvs+P5ODpvvTaffhHHfjPNOXSBiOJd7RgxtuAVfcf8YV4QCa",
-	"7haFCsbXvcFrri+PblASFucLQmlbfgcEk3vVZ0XhpvNgTU32s0mdu5Pe6eV1tdaZMT9LPaNFsNfXXldU",
-	"RV9Pp/wAXVrxhxdpEpmhFJ8X186DhM29kZwLH9HJs60vH1aK9vvQKIHEzNd4TqvBZ/7BMzP6njclxkVm",
-	"gAWLoiuVLgymBLHCLVBEXW5sBFNDdxtKG6ogSwOtNnGGGqqoMbyDEUrKHi0oF1iF66iXOjfrWhoGJ7BS",
-	"U2DH6Qb6wV9Qqxs4A858DgEjlHAHr6owWlt1ZUarro2u8ZfAyO8k72YeEXzk67onbzWxjbqHEcbTn0za",
-	"ozlfK+75p4oEhwX0PWE10juY/mTQl3JQMfCpKLgq62UmKtb5GrY4dTTdmsR+jlnzChR2ttA0ALVjWW+I",
-	"1VkR1jF2TluPIQ6o4RW4a+5t7eoKQPgCOPhcE667bDIOhFsAvlcSJdBCEhFk2aTwwEyARNPVhOTzSpMq",
-	"8YgLpCRCPbA13B/m4RcqJS1Q9UA55qdrnHj1yB8O41Z10+Gm3g+/t5Xq6Smfefu+zKLSyuxd9OzOSl/b",
-	"Sse9utpQD6I+jsiEb2JZTAbTATBTiGZXlcE64p+87VuT/2dIVr2sAxw7lcsOkjI70c+sIhH9BRW4EnYH",
-	"UVB7DmMgqXXyOWIU62pJvddGK7GzhDkqXqFkF8qy4tHa0HU+J9ehamr/iaj2yCPOIYLZMB/Z0TzrVlUD",
-	"AoDVhQo9xHWSezEw8vXdCr8yK0W3j9N8LdFd8TTuvIev4T2c6Dfwidy5Dld3Heg7YnmytkIJX+qHzbUE",
-	"37Ihbn8WyKfxi6MqyERSO2hc14CtUNjlD/W9HoE57s/D9hitxExhx1PAdSDtgewyzBZoW4BubkTiToiA",
-	"8H8AWCDMjAK2oFV/ozIjJifhwgi4F4157gzUKwkY91iFUUwUQfgzeXKoCcDZ78csOnxbQhZlQmcsJosZ",
-	"RHpNjMt1KiHPbJTFQDylRa2w+LJClarna8Eh8SOPxD68NIDP3WqxzN/q7Le2MncXALgPZTkwu61YmqdI",
-	"VQdX9E0xkuVWZyvT5eOHW62tkfyUjSajrc7BPv9fa2uUaTy434JSczxfDeDGn/YGZs8d3bOX2XiPq6v2",
-	"iF1jq9OXuVVf3Ge0OF0uLq5w7gZO4PCaY1I67FNti3cI0tmKmN05bOhbqYfUV4lFxKJXSDv0uEfA6MOm",
-	"itvSxChlDPZe4cvA11u7tji6yurGK/rgcH5Fo7U8uMm1PKUq+NKEVkW/KtNKcy1/u+2GSbnr19ov1dkd",
-	"3uA++W1TfITOuEGCjz7nqxhJ/tJaU4nrMLFmNiuwDvFGkne1Amlp8uwX9amMh3uXOLtzyW/LJX9tckRM",
-	"jTTuNvfA/X5yaOQ03ppPflqaYqVTPg9gByk0WIdOFNc0hScdBEkICIsIGcLXqE8IBR/VmVoPwne0ANOG",
-	"DT6gXd3oti30Vrq7tKDZMcDBcV/R0EyxDwOryaEHkgpiunonUWlWnqcZMmI49/6kjLo45ALHNuNf2kDh",
-	"MEddScAMIeqATdelMdhyWRcTiExBPze2EEIBi6GwN9MyRMh2Her5bsLD62pLKIeApdiqAhiC0eMB3xew",
-	"1ZhQHGHj6izNxaKKr1o6Ku15Vp5ndqU6peqOY3tSnthI/iPt6bqXP4ezN68/fT2/ahtVoh5suCh+Z6w7",
-	"LcWcsxtMKVxRa1twpdpduOV3Fm5Zp3T1NdIb/bbVq3cxnoUYD32ea8V4FktD46hPEAmNlaBXCAeFOvhV",
-	"4aCaEAcAC2S6GVYifjjgh2A9TlYTNkdOuK5GmHun2QngA1tFfN65DZwOlfZPzNMCf+MUObJtFAgh0CCK",
-	"aRUKIKgrGDpHGOqixm3ogR4CG4n6VAYMYGpJLmWdTsVlDMrh+9nJs43V6ktp0X9yJl9rk9NP9P8Cn3wN",
-	"5/bGeiD8XDfvhKh6lU36hzL6vttwvjkiNVphUwQjfbjv/hAFd8M2hiafFKAxqrBwbMkqZgP2hOJHcSQE",
-	"KxEQPAJggtVdIvnOa13baz2lLV31W39Td3Wc7V2qWXMC4DjPmXEKm36VLbFdtcUI9L7eEiLaRAUA/qMC",
-	"1AJgQUOx6+4C+DBW5R9VQPEifv/6KPjrk5/cCDcWn9koK9cRnE8BrG/rtw8c8sIvF6w0/ao8BXzElYIV",
-	"LnX7ZCQ/neAVh/shtgqwi3Xi9pWmSLnpN7z8a5R3vsz05apz4Zw/ZdDwH1yaAjtXg71MP1Uk5MvMln4L",
-	"xoKR5VZFPGKXUlNw7CnY0diqhXfkPnGcRpvIqgP0P6Z18hnFigJQCrFBcvauq99RJ3JC9wIGdcZXpUo/",
-	"RHUwWiFljCortHIUVAMuUu5rlh5zuUWppSElNJECr40PxiPxkwPoICMv+jFL0Z8UzOaDto0seZitkOpk",
-	"Ar6SoOY6voO7p4TsargvuiYiTtcC2ghgezq5j0uYp5QdU5rRlgHTD6gkUaUhcBoFtSwxXlM8rqv98CDt",
-	"Zhh4G5b+FBJ3U/gZOLggwDcFCEN7VBkHjKEWNrUtPMwj+xkEGCouFHF3wxsBUpCuvnKNJiwYCeavGmdz",
-	"72ul8vlFfSL9G8lKOzTj1fWc0UQ3j67VX30LgbUN5pKyOt1wFuG6WrcGODWlpU8JbCCfc8O9S9cvb1RD",
-	"Kyt+1J9OC97Fuf44ehu3fqRqG3V3z6TqlD/I95+3cnmhcicpJ0XuvgWpB85TGqrc/WnNpOgp+ll0t/5y",
-	"+vb161dvzs6/Pz59fv72zUvv0XS3RLfb1ULs/Si6W/Xk0P7qs1c/Pf+luyX29pyQENuf3YVdqGhAzMN3",
-	"6sJp+3F3q4U/Ifeu+/F9t+KWMWRi1KyBh2SG/zX6/AL8wu7Wh67+st3V4HrwvH8wYdbw7zBllBAtoYpC",
-	"dL5jeJt2LCx3euWnFhVktWuk6Oeu7pa/yJFamFS3PIUpdfhq/BMu6JbxMdLYb5RMW6Lmh3duzq3F645P",
-	"qqe/Iv8YTv3S6uovu12d9WF6//Sd0Fku4Om5GbRfyFLmO6oodrv6S1f3R2X7dZHpMtc7LDh/UrNdcf8+",
-	"0f9AxMbonppbXvdhn4IIDstcORaW22hbslgW3wkJhTG86LEi34HtomFVt3lRt2GjWFrT99vxHtluie3K",
-	"DnEHZOb+1++O7Q+wIkdd7QZictXOzcBP9lLNdo8aZjsXRp5YVcQx5HF27kwnPrIOMEDU/U9f1/3PdB/u",
-	"+k9VrkrV3CUUW9wDY1IC1eSWIGZaISrQqEWnFYE8RWCIwACidBrhgQFaJiWkyWAMvNcICeZNYuubR4PN",
-	"aUs5awvQpEDHAuNd1tCziL0T6+sF26QhEEl2OcdJ/mzxw39cHYg22To6MKrrpa+TdkODe7tZ1A+2Y4j4",
-	"Tcrh/dwMMt0MYPa9GmTawidoEV1PfWIkcanrOPKDp8qlg7LnLCLCNMVTKrz/bfGvp69+4S9rYicyBzhH",
-	"rBt55VZWHLb3/X27GsAeAWHu8TcPnwR89YftB+3DyHP14yKgMyeYk12BbNSAoyNKYwhMmDI8bB8ocTEp",
-	"S8B8BPwy9+bUp3FuCsQ0vLQEKcyEORESqOfVrxB7SDEtnCvr1yfQoEFnIoF6akRnZhhJqkfRxh3paizR",
-	"GSnAMI0JqQ/29/f5LXkeiaM5J9/Dnpk8VRZpQc8QXHZNh/fKPYm5GZzor+vosoBf6ea9dGPd3FdduCwe",
-	"0Ke96XS653bu3qTIlXbWbnq9Eb4wxWjT4dE1V8BIW4k+4PbR6iA2CAPYc5skBitX1XrP/qtyGjQbDMs5",
-	"/xkEzil+H6s8aDj3dn3nE6ScflooQMOUub3zh+ttgWPCMP6d2AIVxQ7qMWjHWK07e+B23FqvthfdVOXU",
-	"MfqpMpX/D3117Z4ZocfpVSic0jNFASLbFFaJC1mWqph1tzZyRWlzeFeU3Lpf1HSH/vkuK4ffS6vevnm5",
-	"091iZgn2nipD3F3b7UNE9AUHGERcxfONZTLc7LlbooYFek3Ls2RxNnJOK4tTWRt3wRXWpzV3HUjEHVyM",
-	"diQk3Ym7V/Z3c+W9WzdqcA8JKXfnM9BWvC3yjtheMtZt4R3WkuHr5x1nsAjQY1b4Urbn3sl2oJrsiO3a",
-	"N7LNvnHjgN391xtzC0faoQG30XA9h7/4MeRU1yH4bdLE/SU2wM2kbLbAn7PJRjImWKoVuzoQyjFyeIWc",
-	"tcHJLodqtOBmI0b4+n420PiZAVD9OEPxFgAtcjN4NSlvoRe6wRPntfZgH793Z/wfqMqmooCf65RIXpZo",
-	"4Ct9oQ1RL/fJkjG55JsNPnLV1aU0s1bTRa84+sYJtXveTT6uygCsO+tqOkuhw/0Ncq8oANUEt1PP/HXg",
-	"/z3Yx1OwjRdqIoG2glpdqwPOrIdXmFjVQR4qTqF6xkMrLmTvMgLzXkirtpAINPRU4LydT9nqahIp7lca",
-	"P+ebMyvAUO7ElGeB6Dmjtaiwe6JTrTTw97Wg33UAcHqGHWGScdAYayxmq92TTJY6x3pG4UEUiO42EaAQ",
-	"MfnByTiKVqXzY2qEc+QzZbEMitLW/GJRHnfmeUpE8nD/AH88L9QEqmLndgW+vT7QJJZDIHmDNYDRVHZG",
-	"qJfF4gK4d4YeB6qzJN5NBHgU9tHjfWTeY/IaPxSNmKzIzBUok5h3pMKygrwaZ/IC2K/JD2D6PjsEtlc/",
-	"BPzb7UUffUBNjIw7ueldtiLStWjz+P2KjFL9rqa6AuBnctshpVoE95KAJIsDyabggoWp16J9PugeidHY",
-	"XEmr0t8yVjLnrX7VoMl6bj35zJvHTBYu/PNFJkCUM0d+P/6if98hCnoIzA1J8tK7GMUfwqZaQJKtsS1w",
-	"Q96cvRTMIw5CN1YS/29nsFHsetuGoHUoHXYaHPRXq2prAH0jtnD44tPFOuFTHsCfr1A4Xtul0syvwRWq",
-	"hVkEXa9cmIf6NcqFI7GqdLqWSH3utpuf+V3B8T9e+8ZiuXHsWdaLygYPka+5/5n+tV5xhDeHmVnflyzU",
-	"hHSgx44Q76JIUoJMaQE3FZgcscW+ztaMvo8/bXTkH7hUYfNwChWDr977VTPheqUJtAWrtQk2G+jJuDnM",
-	"4sv4AwYCfTDU2lmtTggkaZlG6kgB1JHOGXyrs55JiUbylxc/PQ2l99NhViphx1DtXrgt0tUMSxGirhWK",
-	"TyTZ/wX90CFywvAoJjpVhUja5I6DI+5zl+7cb93dDg6/Fb2hLGTPLc+Ruzt1oWZWKGln7qTBhKZFfLBA",
-	"3XkopkpenvMtyQ0/1jMYDJBNOjlSDgmymLxliBME7mtf948EcUhHmpUdZM+F4Aj8TDR7gIfxAA6da1Oe",
-	"y9ytr5vcKQBWeFpT5zkDrCdzkIv77gGW2PSR/dAtpfudQ/pQU0Nh/aSu0t+WWZ5TvX/0HjrMhm2gC6ES",
-	"a3mCOYdzQO5K2ld21d0efTv+g9Q1nMJgN3fS56+7hfL7tefwi5q+tcDAsu7o6fRa35y/2Ka6e6xaWWo4",
-	"QobxGp74GmL/jcmVM83wq7plUAlIkJ7JS9Kdd7UFX8lvD4XztEl/u+oCVLy/h/ICpxwWsvwojipp/oqE",
-	"usE8/7Uqxt3gF7LeqDBuLO29JB9drfduiuWA07IC+/UdBmbGY6WVMxAR3krZS8ohjY3NoADTg8FifSG5",
-	"/OI1/U4ZEbAwgRaZac+J+oETVgjJ0NUYY3fPlQXgifQLgw2SPiLk8VPdLToU1E94QEnEl+zP5FQEFZQP",
-	"ADwWDJyStPy7OZhLBHeoR6mtRaQFGwUsH6soXQL3OPJwIxeQJvBmkU59byvYSLAwzuzJbFnI0hS2LZ6G",
-	"+nRFfNn4TqxHeWQSIyhC5YbTaiMnGXSLlxvr8dx8JTxM5HkNQopEYvWdJ5RLnOgcsplDRdzbiNrCGG0i",
-	"KwFz3W+UKNFCW4VScMnDg31/2jlBCCRNuLhNaLirCqHdLuVNuU4UD57jPnW7/tnwItYDbIELQvDxDpD1",
-	"xsKlZqRWo9Yre7kxDmvloqUIrEDLjv3iBoXNjaGwroO9iufAjj8bKqSUxNqeta9GcJL4FnfhUc5qrTEf",
-	"FjTPUZjdoeKsjYoDQdhpbHxENjDZLJXgkwqfMdk0m+GYIV4Z/g2Q8Vgvt2edrOUPGkwFxno3xQJglNEI",
-	"hj9XsNIzWlOfSi5taak/LQNYKSV7ACbutC9rP6cwe2Y0qnDR9yZF4Q54TYrlN1SR8YgtkNDTIslE5joZ",
-	"GobtaogTB4R+JPJnOhR33E0io1gaFQ5CCQqXBoLycabtcFJakZqp7oQHNIOh/UmUtnvrmwwnPv8mYdnC",
-	"0fW03MaobP7KjfDYOHyGsGkEaNK+UwJ3SuBq0Gixw7KeFqjjLM+zj+rvzRBnGM2el9zkMAKBE/l+TrDm",
-	"ORp3qRqDWDTau4oqt8rJQsCorNyDZGaQvnVycqDKl9lHpZW1W9e2gc3lStnwo5J5OdxAJPgL6luxaK4A",
-	"vJl9vAYS4uaf45KA2kn1bcLQ/iXaSkOc1AfYKOg3NJoMHDdeVYxfy0n/89fnol832n5Dofa44udGvJ+B",
-	"KuFZS50XHA1wvT9dMWHiqZAjlfpT77ycOwzPTSnbIWsOzeBLYvYeiFkjhtT9kbrPw2nOdr9BxDVbqQzZ",
-	"tiF57HQRKCKuE/GFdReTcrEWRBxTP7p3KcKNQlI31I33QqvqkiQsNz6UcUsuNv80J2MbHnJ1/lsYBEf5",
-	"v25yNn6xy7HFKoO+AlJaw/VrJGsb6nwqZQnQUEHh3Fs149+5Tenf3dXE3F3S8o9ScYS7FmXaOHywdYnO",
-	"pgxXhSZ9bfwiwtS39z/TvwCWvq9UeiF7l8tTYYFfZTskS4Qz/S9tlUem7cTbw0RA3wnS1vgCZyuztME+",
-	"hAG94LF8ZWNxshoXcX7EG1ONRFfWuhRugfTg6qbjHenYnel3y6Zf6bcpgu6SBIiEGYucm0Ryp++HucAm",
-	"dYYjYx1T7IIE1PFJW7zS+axBmo3krAMRYAgt+446DHm441Pfg7pw4xbwtlaz56WB9kCxAwJxF/sP0RjE",
-	"RSvYvvWFgPUcVTXi8erW2Rqy7fXCE6/CEdV8j1toePv9SOxA0x2A/WMnfv5my7ve4JZ3BFF3DXV/Zl3y",
-	"hqv+lquPYASzzdqG/uN65QLYossM30KlslduTkc5p39qIxdnUJgtp3KGSiPinAQ0BFMqMIZbHhO04+ux",
-	"+NRWOBLTTgW+Ro8XQBqqMCNkD/fvOUCZFGqkRheqUB6jcCHSgFlPHqct5cxSFQc9BKmGcNlUei7LhJvk",
-	"AfbGbXqRvOffP9ANj0+cvsyNHgAKi0wR+v5YV+cxz4E1kjPxt4lbp6yE1G5GhEfSdnUSiL4SLjdhMMMT",
-	"osJ200TuSJkbrcTA9wi5x5/GWC/IRo4ZY6a6QqBCaMbPSsB6OKo0DmSlfz1aGESSeANTR/xUXkdMMnOM",
-	"iEyD6/TJu0cwW+HNo8NszP9Mb3uNdnk88baoGZ3aDXabVYinq830jpTqH5x28AwANWpEsRPAjcrmOlXm",
-	"e/8uoNGnrtrc66K//Pz89PT4h+fnJ89IFV0FtX3tsnL+UBdKy9/EEgUrzEes4a5bDs4PXSgJr4ixHX5e",
-	"GpV3L1JBelHTyPlY/cGTCG9dFQSpxpQYFwYCkU3BMsQc+6gKbmrluvFtK/DaeSIx4MK0ItO9fJI28YC9",
-	"psf++dr7owVd7pPSeVdo7sdLr9nbT+O8YwK7y8n+9ioMqkLHXgawxuIjC1y3TW7Jz54AHgBRlosp6bn0",
-	"Oz6k5ZlAkTg0K8VEl1lOAQ9Py9sWb+FwyaU/hLdFyTQC1yoylQJ2FDoWUIhKU7r/Gf8BjtqY2OYJrQ1/",
-	"ETLFDgFweCa5imjoj0+Y/nYoyTnKMydktaf9UqO2OCEef3ebAbLxunGCzf9Y/JR975bgX09f/dJMZkWi",
-	"5aumW9eiccKBnqrSuSebVP0vXPi1iKhYim848ia3ATY21P2OZKquIchvjAS+tfXS4CKt1At83nyBEE15",
-	"aUgxaEP6rta/6HXhidcxA7nOpW8xVxm/jT+dZlqnyTh65yf6dWEGhbL2Lqz5B+M1eQZiQ5ISatLFN92i",
-	"TDe/Eq1XdMVczKkj/rIzmWTpQOndxc5nt8BSz7Cx+TlKYfGyTD0L2Lgw6cR5re4Ep3b5pOk8XxioZ6IL",
-	"e6P6EwjjFVGIriOGFEkcCfNRFe1N6cFAmjeQg6HkqfROV5UaNE8/xenWTbbr5Kqb6tKJdss3bpodIcT7",
-	"D7YsMj34vP50v9xE9zXqtHq2LloFeLk9nut2NFXk7BrzTLfrJornFDjP99vrTS6Qec279gt2a+RhxxZg",
-	"o7ftHLRlRizaeIlT1YmPwYb+aLdIkuiw6CiagWjOYiF3TbXKVa2+G+70/ApWEy3rXVHKXfj2t/J9f1Cr",
-	"9e2c77vRV4kbfmk1CZdpUPwYxayTHEe+JCRX/RJ82cyKXu4mnEL3P/qqJfcYeg8ZUaUR7cEjpw9kpgFY",
-	"ev8JXXnuL0h2q6RdLPaQGltq5/T6GmMtRwqaUQA0wrn6XNbiCbtFctLfA1lEQFQ4CncRoFUBtrSv4aM5",
-	"IwO39JGDOse44hlsLiJj8fjn8Yj3/zAesa9eQZyTsDNupImFtvNaLifv/D+K5/jbKIJ1XE3y1nkB0Vk8",
-	"XOc6KE+Drs0XMsv50jv/9I/DPY1SnJRUk77c2ALnGOzyIvGpmeSpuOBaCsPBWKd8fNCZqj6ATgcTbCLr",
-	"c5uiU5ZTVSiwval/ZmZLNfJR36jgxCkhEKEt55wUJUA1ofzyI2FCTipN/yXEsd0Y2+IdQV4mOJTzLCV1",
-	"OPfY3OjaeoxqDG1B3S1KWZpyySWkTcA1fjwV9BqZ51BGtVzOkzHzu8WoyfRHk/XUmgrORx031HPhugV1",
-	"t7hb71yaO5fmN3NpaGdu4NaI65XMRz5Oo4BHa2Hzcsiq/7Qi7ej9IZTwQEzkVAE4WBzC8Uh3U2k7rMpa",
-	"5OmEWkJ2m+IyvBbUV+quVrLIM1Wwo9KCYnyT51DJ5/7ISiaIi8sQL4j8mWzfDJwoLkmEhGdLyJKwZxAg",
-	"pi2OuXnUV1tWSxmZQCojdLkF92suexr7Xtmi09VBpxPqGWERMzsH9+c2SX0nQWx9Xzdp2drQm7t9h+hl",
-	"9lHdSsCLNx8FBbGs8OtnDGPPapqVw7SQa2Xz3tG5+s61usEs3tUdrDtf50q+Djm4t5qNW1bKyWr0L6/f",
-	"vPr59dn5yTPWoreaqFs7KeZE1UJO7HWsAzApNiYNft30E4jG+exTRefs0KPqCz0pueD14Nba3ikLv1ux",
-	"Xn4wRPbIHm0c1M2suJhkeSky3UI/lqKunD8Sr9iawc5AaqzgMJu3HkTVeOjqReuBsy81mn1O+n/9voC1",
-	"9PUbVWZFFOC7JZXtVp1zeV9dZd9p2mtr2jt1eSV1yVbfSn25qUR27sZsNcRccri/n3j4ZpHKUl4gGQ38",
-	"3kIAH/jEmUobPcGMQUnFpTZTG7PEwlEWrMMJpGS6OgWwn1flUBXTzCqRPNp/kESAoiZVIkkvzidhsZOW",
-	"SPDZ52lWlDOEOU0LmelMD5IOcvlSSspCXzj0xhGk6fHJthWTMcFC0oCkvVRpA9jdGyXT7I+KdhfWHV79",
-	"bwl29/sjrTgdQhwx3qYDVfqt0gi3Z5UsesPGr+ZFBgjoGPYRFzMyAcqszBVhMPrT8YvgziJ3MrdDzoSV",
-	"sw5gzdiWMEUr1Om0Qrvctg3k0NqUCoF6xYWyULpd9obKAuoudj10kDVJApCBM2Wd6LEtguTnIV6Yjyog",
-	"RmoFMRb1qbRA40w9lhiinwSK/XJqupoQfYXpVyMpED1J/pb4iMdYmXGuRDkbK5Hp0gAFgFtWcWE+dQAV",
-	"DMYmRhNbumcBRgOMFFid+rSqfVOMmFKAXuK2Fc7knciBand10t0qpwZv1t1KwE7DJ2HKQYrxsJBWtURi",
-	"ChifytyzcPLJHvBSwbAp3wA9qNlAW+BorqBoEkeVgISAyKwzBY0eoCXJ10sYCxqNlcmJPmwc32gKsSTr",
-	"ntSiuBIsiJ30hm7gUNDW3YK4GfyMYyW8s1f9iCDr0f6+oM3QYhJpZUs4Di3GUl9C1UOa0kNK4wREbwiE",
-	"B8BCbo/czODtOxFvjPuJuKRhH+Arhi2E3cWJ1dl4rMoEN2CmhVWDkftkO8IOzRRxpCVW8rNqMJY4IBIY",
-	"cCKG2WCYZ4NhWS+Q8VUiFLJdlcVBPCTDO61vIIdDshZIAiC7AWRmA5UiXlxDludvW/O1A7GEHslPL5Ue",
-	"OJ0O/UqjTPPfB26QpRNyW52t//P+/3S7n/b397rdTwcvut1P37xw/3zy4sNf/7Ll25ywJnHryyLfArTR",
-	"GujXs5O8ZF8Ee59GEgGcKpM83K+fDzCh1/MtPFpKuPAoJlw4uFXCha/W6karuwaRrdtYb+jsK7HZhhtU",
-	"294ebdj1RkPG7/3iru/tru/t9wuajeKYLabYIopMMLK65vH16pGpwEzL5V7pBPmSpt8TLZwmGjmbYpTp",
-	"CYBPQQopw7I/gzRSvuCB6Q/GRWbcUjlNRslo314nETTU5B+dUj0D3e7ULPSwYded1F1doUwSVoH0VqMG",
-	"t+P05fEZTeYrVy9Ha7pcGIYRb8DeGF9U68LQ4+/S/nfC6apZfOfCo8ODewm7xOGDzioyp1BjU5SrMPDq",
-	"Ko9PQZLluX+ELKFw+AhiOCQ7yvkSZESS0aotyKINsWUSRJAy12bKGXPnsEoNJLddzTduYTI5AY3vYRXO",
-	"04ny0D8JCKgJEJfxcXRVR+hCltlIwcIggS4LZ1vKGabCh0oLKfpZvxwChmCA5QO2NZoW2h//aSZuNyD+",
-	"jtRC6bKYicTmsj2VBcRpiE6vhFiSAvchl+0L8EJUmnRQ7Lol7GooiXZ/4uLGj2+xO4qkdaXSEc9dHUDf",
-	"teTqTZQ8/6bi9KarnX8fuoC4L2akZafX0g1/PsaXu/rhf4QkAfW6bK7X6kuKaxB0IPh4n66975/cYFo/",
-	"RbbQ6TwdqzUjhTycO2/Pnu62xJNDJ/ZHxjJyxXRoKFJ6MXNntkAzAWtT4f4JOh1ikWiTEy8p1Sp3NZzK",
-	"UVE42d3SEhqeExBH8NOgMJOxW6OADosxVerCwT/b4gd3HgQZuZANQ35+Vk7sOGXX1WbiI1ls9R+09vf3",
-	"eYYYJKvq5QWFjEFKUmC+8JhsgSlGCgtbBofDFN7fIMJbi0vcct4NdCqZPAWEQZCRbZFMNF8RYrIZujvu",
-	"dmOlU0DDwxGMzEjp8ghXzNJrEamBZAnYGlnZmC5x2+WUNssaZdY4t1TOQol3RmYEbj1ocfGL88CTujq/",
-	"KilNUo3pHe4fPt47ONjbP2gI5DmLaqshdncwF7rbr8bu9veefPj88Mse/uMw/GPt2F0ua+dq3KHaaRw+",
-	"bqo6N19lEu8w3oifEr+Y6tDd59gwaLjs/GJWH3fcSqX7RenJyAkt/IvuRnZ97Qh/W3fYDWt1uUT8Eaxv",
-	"Ac1fV2sE6cnoQhV3DvGdQ3w9h3jaRJzeZDhQFG5/RRgOrAY6vhx9j7RvoAUHZzHTF+YTZIwwQNahNBFm",
-	"0NxnDI42laD3s7zEmgScAHK3m75IrClKRqIid03kxlyCby7FhZnoVKX0OcHteBzWzKdURF9R5bkWCaRO",
-	"EgEBfnDKNRTHswWSZ5YJh4BRudPVkK+TYpRZ67Rs8jLTlwkXqUGvFT5NSW09WvCUGP6czoisH/jZIyRA",
-	"6fnMTJAn1Q13ZD7SYKwRF6qr3VPRaIC8HCS5mjjLgRd+zexagllFsCcuGKl/BMkIZ1ZketBG6nnn7sOq",
-	"2Ip5gzaax/RHxnrkbx9ORlKjDQAtBLYkenFC3k848sH3ZXsmcU/GihAyaahJDJJmkwKMQ4JzlMj+yZuL",
-	"yd5xaYI6oxk0aDS3yRq0GS5PpND8gXBLnkeDZqujM5XlxB4tGHQ1E69q5XB+00zgzpW58MDdvd1g8cZY",
-	"B8O36uXGwj+iB6w7GZ59U2edX5119Sfu3Nd8WcNjK/yIQxnvypZIRiqBjzpxX3UyxyaBEqu6sqOmlLG0",
-	"NhtopZoMtQePK4baYcVO2xmpX90IfnXmmdzrf/j8LZpq8O+Ha/z74PDL7tqGKfhQtQvStBRwCa5FrX2K",
-	"dts6E39YnfhvNOtjUcpBi8p7bSl12jwXOWiayqOFZP9ay81bkJQYC8GmAZD6gvR6GIbP0U8m0HzavMLu",
-	"zzkf4KqLu7i2G2X8lxJWASSHzHOVRmV7DUuiPqGBNd93GztCh98uq8T4p73/u0HVxfGJGJm0cTgyO3c/",
-	"ry2pjk9+dqfXPCxBNx+UZsa4/tSeTS1u4KnrFW3JMjt3Il3VSnT/jLVk9bsK2JLVxvwd4Y+9EIQX3KBX",
-	"8PTKMOiJF8bkSurr7KBXFJEpsawPDZBC5LJUhdh58+KpePDgwZPdpkVCxK30HHLAG6iZkXoBdudW85C4",
-	"rxFsxjC49cd0ofqmUDc0KEQbSDEAcdXVIjK7G12tysCuvGY8shtds7NIMoNadHYb03KgjSpspnsKslGj",
-	"0Dxy1fUlu/BG1/fKk7jyu+BZXPNd/OHx0iMXeHmuLPa5rlBDhpdeEzSdBntXLnYXgPrNYNI5EOAL3ePq",
-	"L/g7CjsdbhB1un8xyS+byaoR5EB6HDVNtQZ9MRmL0oiD/f24nD8rrcr7WCXhcdsAjdLXJRBQ+RwqJTlS",
-	"9Bh3RaurwYfKoKLMXORq5M4dqRIzVFB7gSidBMCONSXO8ZcjBcGss+otoZ7Nl9I5UxFKtEGFTCVU+1sj",
-	"RvISwHRKYjlKDeS7xFAWo06odsPqkxx6RbwjiIEB6G60XZ2VV6e+Ri3dGF76LaHYKVaxUji/jYe8Obdi",
-	"w+W3UJmxbskyjuUaJcvxDapK52AdpfMOwTt6EiOFWNZDoYb5EC7mAGHR2n9KBXBXb/HHUVmE1walw6UX",
-	"Yc36ar/aoImXeD7wFh9A6XpO4j4cp+BhdKSUg8oZwbFuIFm6QTKlqnrFAozG3M6PXGEdq6Up9nMxwNyF",
-	"TAdYb8gZn7Y4Fj4odrAPVRRRQgRuaAroclqEeoYLlycvflvjPyzRurY/1s9sUi5Xc21twhjHcpcvvjPX",
-	"ryz7MF9yg/Z6qeSoWYJwRoKZgujB1IYKVLKiNIsMX4sJzTN4zp+PjM2v33JjD866ipGn5Oi6EQX37DsS",
-	"tjtx9bWiC/Tls4TCv5d3dtSGC5CbxDovGWpS+0JpN+qUs3hgxoAAbIuTUhCDmhqNMbNdx0Z2htnRr+gA",
-	"Q352lfx46ge7uetbd+0tMJKtNQ8UZ2sPnU6vb0Fwe2AqraA0zZ+BjyxVuaI9uRSN8Bmcl7JyGKhy9TV8",
-	"MsV+Vp5PJGThFdxRkN1RkP1RId5BRJDiqFdFUYBAyRExQKVbq1oz4A73P7v/MO0SfsSL6gs/WlZfxKXJ",
-	"0W0FJYG+mKfDbYtQ9kOdddwnjdjv2HTlvPG6CG8kSRYk+8NmO19kVuCl6Z+OBP4fmIEP3ugm25/2wNLt",
-	"32omGHP3wIZQ6CodKV8ov9CmcjUD7OZ9uN/adLmLAt2h5//GhGDNX3+jH7bRV+m2PMPCwqfZqa8xYhVI",
-	"/X6tWEaAvrsw5bAtEjx0nqU2AYZpwsOPce/pKs/xha1/2NQ1T9fV1cv5ukD/rU/XVS+46uYb7g5PzPow",
-	"YaJYJOxbnI91+j5gMD48OEzaIrmXIIl4KM9GiRAqfXiia9f4PNdlVs7OJJBxXct9xRGsl7y9kvtad+1t",
-	"NNR/Dff1FpjD7iT9Xef9Pxxz19p2LWd9V7p1K7rm/reZFKFNLQ6tHzXAhVaItHqTUtgsV7rMZx2P70t9",
-	"6wE+khrcWtBAzs1q+L1Tp3ylba2pl+yqmdg/T2Xn76So82skYaLo4kgVAyqBWh76+9mdmPLM7/I4d6CC",
-	"G4AKxhWlsUymI1fI+7waK21DbSRXrkCDUoHloNEFDISOcBYocj0FMMhl3yAM/L8y7TgjDFPaXR3ABDkA",
-	"F/CD+5MCqkoJJJFami0uP7X6ouAfyRlkx+OeKvfPLPVdxc7T8M1VHZFEfVQJOzCTsVVF2RHOxE0YioMK",
-	"X3GaXR3wEQGyOu4dzKzIUuLYcNqFfI0dgJXfrVMXlBTDL/+rpsXWJTx8Go34yrmxuatvwb1Ydzpe6G7W",
-	"advoZUTlxH5PVLYaVxn/YdNnX1pXSFZ+3dcR8E3/DElLlBnHJ/z9LDUtflHTcOaXVnQxfl6rrwb5HC79",
-	"GWXxyuv4PH/hL6ZcfRWc5C85Ba6KM3Op9Mor43MpRbuG5RWsTWe4h2Wxyy8jvhC+7mcG8V1h5dFZYCvE",
-	"aO5LLwPfPIwT+TvWfYE4UFybKBm9xspwOjr6vv4hE9K4AL+YErtb72IWf2JT2r1ib/c22dLXoeqro+ij",
-	"m98qH5/Y23NaWWx/dud3t4C8orvVcdcRFcTDbw4OsM3e6EF3q4UnRiqVTscSoJg3AhyEV73SXKii3d3q",
-	"6i/ba/P/cQPMHANgbCYiAWAvz5Su/kAb9XNXd8szN6GOwP9bNqlu+SxMab0Jtbr6y3V5B8kQmWcejM3/",
-	"HXg3JU5ku3YG2/BW0ngC26vGvw3Dr+MypG6KtSsvqAfis6d9/7K8jBmn7Jy0rLTQCm5LaDFkzPsWAQ9R",
-	"eEa8AgoWzxEEhC2A15WVw65Ofnh+JupGcZ+vSBqQGa/qXn0dRnkcrfNHg8GwoTk8d/ES0/jqeY/IIIUl",
-	"Hqk802qVtUVnkd309mQ9y+npUJax9VQoOxmptydk1yy99g2cm7pbLF76b9+sffG/fQOXT/TxD29PVhhd",
-	"P7w9eTPRaOfp1M9y7UkuXLlqnNG1OE5bmvF663NamvGY1+eu1uEuVnmbBhbVRZBXzuVKPaM/qsKiq7tp",
-	"BHOzigm4er2aCeanExcmnWH6p8X4i1mJ6IcQ7USoY2xnTACFMMYREzI3esAwdf/z//5/AacO/wpodvAn",
-	"wsolLYgc2lKNEbSxzEZYm1goA+HZrOwI2dUR2l90J1P4G/EwIEJqPEkwjqctjvWMiA8wEe6maA0jNFIH",
-	"fOZ747t6KIHdkvgyH+4/EZn+KPMsPS8LqS2kd5O2gB49eCiNSkjNi0AjSrNC9cp81hZPcwPwkH5rKJ0C",
-	"IubxCT0KImpdnVnCl6xw7nU83nUpPA/oPHCks5IgIZMSDR9ySdAyy5kVuGAUZKbSFdMXCSFcJQ2jAhTI",
-	"eDhQQeoxHQv1MVPTlpjoaGgVbBq3SOWk0BhePj4Rien3iSbCaMItCGyJgMrpzlepMH3EX7Aqd7tuJ65l",
-	"2X/gno+SMNllrgtirvAP9zF0GAbNGuqBGHLBUAgeC3+cUeYTrkeM2zBQ5fwT2yLRkzxPRC9XsoBAuHsl",
-	"1LsbInOXKsKaEO4lJ3TOOSBd00IwKI/nZg3wmc5EtW7RcRfwV3CE1T9h28UQkR5RHRvr6IldvdO0o3eR",
-	"C6SmzEmsqHLCB83XOXEWemoQuN1CxVX4Ajh/IkeQcoCP35ctjZBfBOuVVsBNfCWyj6HUqen3V9O+Sp2+",
-	"6vcjw4DBNjcBqIguL4tsiakVrGw47Xq4FreawFh3GV7jebcTOL+FeqnIbxjiu18nGum2iXIn31VcXSF0",
-	"SVBzd6Vad1Z5nVUeyrqWBj6/PqTHZtGp+zLbY4prkKjXcBVq6yROS1mUkaOAOKWlEakJNhKRJDqDzXOj",
-	"eUitSY7SVWNpBFUagJKXpUguM+08AYTNQpZkd8uutkp1MDaWlciUhtExmDFvss/RUsJ6YOoIDaH/+a//",
-	"vo8vFB4A1QrER5ZZ50rIdIZw0NKKhPRWQvYHWKn+LYmTUmjgXsGuKiskB/GCZYdWHHUNI9w92dCAyFUa",
-	"gOwKa8k4wc4qlfYyenBbvCOr28osDYze6OUoqdH2IqCvEqcUyGqCDRwMe3/uCFBywdTbE4mdDAYK+GvG",
-	"+SxhQ1MK+BtfUTCdgXxfRnOHdcmQPDsqoiGzFcDJaNP4x7tV72qBBOdwCbDNwFDcx5r9XSWIfTZdxA8G",
-	"QpIWXfv/s3etu20jWfpVarwL2AZoOenNoHcVDLCeON3t7XSSyWWyQCswy2JJYpuq0rKKUYRGgHmaebB5",
-	"kkWdc6pYpEiLkm+Jm39mOhYvdeO5fuc7qRxnRQJekAYmecZ9w23PoV9ZusguMzhh4G/QiYWQNNmhjCRG",
-	"gGc5YjHaWzGjxdJB27+IWTkCC+/44Yxis+pGWB9mfdTB94FHKpVg/y5SMRYQBeea/c/bVy+xmZ724xiw",
-	"+PWrtxs/BWt9rWIGRph9uqFWf/bklHY2sx/gun9XWzc4CPYmcD7IM9uI+Smz8vcK+wEa/0025om+/EHl",
-	"NZM50CCbuH7c4d0VL+TX6lYt7u2ms013myBb32Jvh+LfhysIotyIF7oxNEpokMNX0RlaAN9OgqeCIBfb",
-	"wRLWYRfPycS46l685tWkfEYdEvHX1dnppqC3vaN8xm6gJm31f/uyh1xX9rqbPjdneEpoFLd1Pq6LVvpD",
-	"n6neT+3ip9LsXypDX8oD9jZPzv5WKMMfSJ3rib50RmwTNxpPbxUyc/zv786e/fz83fnZaejr3RGSho32",
-	"rHmIsBhvn4/22BbwF1rJFvyLN3sQAmPII62BYerGEeBhfk5lMrz6OnuJt8xuAuPi3INmkEs5GZpHErHf",
-	"wcAesn2/fPusGatSiQqQkKiEBHi6IQ5QqpBGxApKb0zcueSO61IGJURluoZcW3IRyIs5MAoc6LAwwicB",
-	"sBRAKikOGdfWfbcf85EW0jCcI7Bgpzmsh0ZfFeitFUPAQgSJl1SyX3GgqZx+PMgLa11o9wfK8WAdxphn",
-	"GZoG4ZyikXQ1FfYCzX5TqYSWazDU1LC8kNqlnsaukewklZC4wgRUDrYBJiAxcQUhDNeiFWo4fDfWiRFy",
-	"JKnFrfsrUJrmaDZ4yvBL7M3geq7nrngEE2gu5Rgx7rdiX1emyVmS84mJWCEzoXWlBgOnRFmTR//FeHqe",
-	"ynN8dDwMVmgkKYQRRjEqW+1ym7nrrQ9vpbQh5fEI/f9boQ2bQAC1skaQ+fZutb2goLQaNywTHCBRn4Rr",
-	"6I6Dl8qwCzEtKCP41MfkuRlJqDPwbqa9LpXas557p3jD16EpFKJVGamC5aLIwblR5ziJOGSoxX2CvKSj",
-	"ULdnJMUkrBTLYCGxtNJ/TDn2cg7jQX71ygmvhHkKHrb/Df8eHk3XIc/uwkWulhrORwyW3VsQVD6SNubS",
-	"PhsiNnFFP8QRVBFB8ZO6FBJiayN5xerh13cEV+sYIhH4p3P4U2N6bg3CvXWhKNcGJnZ22qUINLj8TP4N",
-	"epZ0wLMZ8dlgiPBIexxR6P7gfm0OHvh5Ohj6Dv4PDL/NecbhAT8hCFOIvEGyHj60OIEmbipnMX6LMVAt",
-	"tfIywUMA8AFCK7bLdwQDODo7jV25m3BNFP2H/TQU9Rhpw9JiBTGsQQ+U6uoQUOX2O1X6Y50s82cBkMi/",
-	"WSR3b5x/12mTf+RGLPnqWva8vbXDxtGr3qVzoQpzx8mm6HcSeVTJ05yFQulA7sS++6hu2Js4ermVQ4HL",
-	"t4tD0dkFgFYqVrh4JyDHFidkPb+tKYuqL3DIwNxPJ3Dzn/7CZJrhn0YmU9PBD9zw7EDk+aH92xf7P3qZ",
-	"mvGMpNzwL/gfgwOzWgh62phr4XyHU5EZPsQHTuZm8DpPpTnAe8j3Pazf80ZoYer3ZPJgtMf+9Y9/Yr4K",
-	"gHXWSpGpnA5He2sPOVVSND5jNJLaKKgY1qO9iMZP6NfB2enakzCD3fYsqeikDcuHPVOJcAv2ZWevCOw5",
-	"8IQO0EHCJVcTv7d1Q8C7RoewE4zRXtF6+y1ijDGY4X5it2d/iH9ijAITA20SVZgBZKzoZtLs1rvCay9y",
-	"wS+fhg/L7b6VD7ODVpkYZGp6sN+2c/tXPdAq3pbnhbu479bdZc7S5KqnohJvf265o/7BVmTgI92O7uJf",
-	"XgNt2sE13dAyvGIeL0sTuJqLCvkuSi8sBXMIY8TrdCVh1ePDoywhv3ELM3Un2pIwVH8t6pIgE3Tf/CVb",
-	"BN9fwjjD0HdfRtCXEdwu5Uk1bYotddYhTM5qvI0CgqtQQeuBRA88gSBRAyzo6c6QHuiuF2J6BgyxDGVY",
-	"ZROKAUIjoC0wpGcQy9QMbxhJwjc8ZVo5j9gHaLCneAnVXosRupQ2FE7kYiqk1UmCeFcY15eIfnEY/XId",
-	"eRBhC55opyvcoO3OZcIAz2Wdx3IkKZZnB4t9WofUZolCVFgLQIszS62RsqI4QglHO79YxUijGSbuHfwp",
-	"uDCOMPhJh1UqAONA4IsngDthJ8yvQKpoatbE0SwT3NWShMqfltdhc7cLmFKS5NoxUxcFnQqDIT2MgrJX",
-	"MgAwJKke8zzB6CeA4xFcRBB5IR1ETl+WaKeRjOcqEVmNqhOakGc6oBYCMcbUZCJy/dSzBqUmCuiIHF6e",
-	"FoPOCceHUSDQcRBF4WOnykoUWRYpYaXDsC52Al44f/4RKHY19GfHyN+NYn9gMzYaRm/89xmC9LMutz6r",
-	"Tfc6+J/6E26jk2QBPk0HPAdlXCr4jIcGBhpzORZZVwPwGVydiaQM2fV4oHs6P6QsvgFw0B/9jPUOT5d0",
-	"AK5YDw960D4d7O0tR/+3D/3fIZio9INGe+gJbYMkcgO+AkrUlD9owBJVDC3IB7ypeWg3ARbyBk47WqgW",
-	"E4/Y76zuK94GWiioXL3x2MCL0qNztemKzYo5l1gmQbUdq+GOZeaY9Q5KzR10RIqRJFAIVFWT4+XKzu27",
-	"fKn5Qfz65N2znxrxDjG5wq505rBeZp9qKPCg2nTPGoBetXNZg1Y16KblgmslByyWyghw/DyccFit9sZC",
-	"I3BKUwNsBk1+VrWy9F6dLNjdrmXQu9Kqttx+Cz4Sbu5519JuEWzDzdYmOzBP5cB9DfSevV23XX3yM6Dd",
-	"6AuMH7Bt9xMU6QUFf6Xa61xsHAieaL0A+QarhoEk5la0/y+eGihkPKrS0ZTs4h4fWpaMUlRa5QkEPoEU",
-	"aEh9mRylnqmxs4dAVh/9Lh9ZoWan0xNyxXit7rhzHE8OaOipUgkp8xgvOLeziQel8UIRW54LNF9GMkhA",
-	"iDSctJBJhSanQbGHLRXuVa0nBf6+mWnkl3LI2yv2xpsfDl16eObpHF0oM6t8H7pX6t8k6Qg2Nen1+jdW",
-	"0gXbVirrOldaoK+x2qtZW6My2Iv2HKTLscy2c4XcqAovWUVb+WlDGVNloo0C9g5fqgEMBagZUf+6rDf+",
-	"Q5I74tlrl5CuIQQysD3wkcSaF7acKTZRWaaWlJrGO5B9ABnVYIZsnmotsHKoTMbCv4Dot60BledKfXhw",
-	"rgpX5GbV20ig2wnQFVCxXgPN1UJ1fCdIrh6E1YOwbhuExUtU07wUOk5D+D/dLQLrJElqHERl+6qh++ca",
-	"FSZ2wiWKJQCKIPbIP4cEPqQnXDMoRIvsA+uT5qsBO3HukXOfAH8kVakYkGKStBWRtB4OidcVwF9BJVsw",
-	"B9RH7RykjcSoHN1sxrMlhJZTqduJLIOJ8gQiah2pLKUCjlz7AxX+OVcVyI/SuQheiuc5qTTZKjFqFK53",
-	"94MDDDScfIyKmgNdaNd6xqewVq/PRvJSrJDaVgqR4E7CgWQxT2NPOORAF0LCbOIQb1fkWQz7XBaq0Lgn",
-	"uZpHjul+JOMqSi/26CouPY8p3TkvNPq9RIEP8CQPYHd1nAcluxiwJbXgvEby/wpluL2ssEewWETsX//4",
-	"5+Ha7jrkfZb5Rcbhx4Xvx+aJplbtQCanI6/riUd3REoK93UxHJ6F0wsUHZ3dDpgpuG5XvFP9xV08/sc7",
-	"4eI7oFVO6MLAIOq+jiRbg3vLE7aZ4dVf6u/fciGDGxvjD+6bWHISebcGrOoNq52TAj1haW961mhnkiSw",
-	"yxAWXsf9V23PO0CNuBfeaSMnEvjUm8k4G5XCudYDfbxrayaaTwughATrlWiSqhoDKAmd9U6jvQmYiTsj",
-	"zSgTN4kAYmKXdewGub9hjO29lbqHvboS4EabUS0do2MQybqVBBc5XvYFVa8LeEDsX13twlxBl2Cx7j6G",
-	"wTeeKSmG3kOD7JbSAuJnfGwYlEuINB/JC5AYEbHojK13gkdRhxkuzET5tJSYl3ASKMU4M54b1TE4GN93",
-	"QQtB+aqISfwPrHwo63rSOdyZA7KFeme4f8bP3/EpNTPoAO6h+oMWh3IkkTDVKNVunUMvzXtNkkllujYU",
-	"toPd1Vyu3nsLtnKneWDr0i0ye1dapvC13L5ZGmCxc5HwsenUquoNXFqzrnvztot5G2zDmXydq2kutO6N",
-	"1W+N9xAMUPhGvxLrE/TB/Zmef02zzKqvS6mW2vMiQc+fD9buIvrz+bZGqJ1WiwVq5e2V5megFuq25xbD",
-	"vQkrFA5KswkKs2i1PzuPs90Ste++To/PKsPZ7ZiNRLYGlhAWxrp5Bmz9re0/g4Bv7JjywHYTmRYRrVEu",
-	"BJunssDCzB/TT4LFLqAbS7FkAVHcQZFnhzF0q3KhXh42kYfgdDqnimieMOJ+FBK7hwHNEbbKQvuS4q1G",
-	"sQsBBHOSqYK4+YYsrn12MbHfMTGZiLFhM5GLdisv7Ht+I8betSwlc1Wv9loBHPVq72wxVe9qhgbbH3ui",
-	"tT6UtG1HSiR7VDnjAXlkIBIaCpG8iIV/peWnBGoLkDKfj3KxEBz3BHyRrkUoJuinu6HD8r4m2sMqxmCI",
-	"rTXRnY2CrsoyCcCZkE+bcOjyUrrr1NBEoG5hPypXCT+S8UJRRzx3ixSfDYuBjDSm4hLkYYit6xEPcBlR",
-	"HF6KhaFlxp528AyFPW9QwjsCi7ZWzrQu24q6Ezu+1zT2LhknGLVV6rrz1Z3RMzeMidFqvtk9PRX6kkpd",
-	"u4vcyk2NEtcdPWrygnSXU3tg7qe1NOzzu5lw1dE9AqbXHbeKgFkiJfHCW4YN3iCpittBwVgVUqTH4xkH",
-	"YdFGSqRyqj3IeBAXt2LXt8/3SqCkiwHh7jMB6QSUSq4ysH1juygU0tSN/OlA6BKniWfNdSrLGtfrgATk",
-	"DseeYSwG5ESFSJwUiwbnSGNjLypaRDJszjKlzUiW1bAu+kuW/G8qlZVBKuKgXiEZT/zku+9YoMvP56me",
-	"A0QmJLyGhEDCLkSm5FRjCMCXWABi1JdziM9miGcE6Bh4mjj66QvBRJIaJMn2uSyIUBNoZ5lmmSNuZxdi",
-	"zAstwsIKq1GRIRKr34AFyl2HEXSgmE9NFCyyUWptWTxZMrglnjPKLSr2wbWPihNu+FGAEvFtgj0SynEm",
-	"uR3PCzMbsFeVgwbAIn8YPbkUTyLf/A4uwTMQ2wMX+zEvgLnIXrdaiJGM7RrH5ZRy4Xl/sHV3qlk6lQpo",
-	"ot4KwUZ7z4L8wGivTkN1ROOMccXKXAC2GmvlpgqaBZgil/DYn7ic2luLRdnlTRu1CI7gUwdmoo+45nyr",
-	"BZKyD7DHeO5ZMs/KrypN3ISDMh5i8Z9UwD/++HqAEVBWEfAI9st+8cQOpT5BywDcdG6MmC9MTA3ZaLlB",
-	"3tlbFMoGtZRDluQ0Q9wq5Nkq97v6PH+CaIz72s5nDrg5NJ/tAmo+Ebu7ylZWvD+7KbjSHZAuvT+zZ7SR",
-	"eqkz+MY9Y+sWx7X7dig3uinueL9nW1PH+zufzQqHhm5jykH0HxzNid100G32jA7Zr6evXj7/GNds2f89",
-	"+rvIxyI7Ojk7en92RG86euunepWRuz6n3uS8Bi98l7SJPc93mzOxb+wZ6L8aBvoq0wx0avUqsbRea8Yr",
-	"D3EEgTUPljbldayt/ed7hH60hJ0aQ/yMp/hjcumu/RI4D9eroILOJ160/foxDiySt6c/12NTFdxEWK5c",
-	"yIQazfuf0yRCS6M0sEby8aNHPqa1ZkCDqW3N1YtVdRcJuw4WkzeF6Kcp/ySoUXAJzfBXNllf1o4v5Nj1",
-	"qw1ZNise0tOgEzQtiTXdY651qg2X1no1KksYt/YSu1iNZDwXhlsVNED5HQ/YiVyjAKfuOQmULlRxJO4n",
-	"7EEk1TKiviQl9mbeVj7mt3H7ArL7rPYKhr1DvVdpHlYqvh4/ery54qu1nNCdyutVffVxrD6OdZeVXBW5",
-	"jtH6TZqwMapVVzY3E+Ra849vJSeNXJPr5MubaLStGuzSgByZL9G1xxy1i0dIeE+iQFhfSrUEvzpN2EqU",
-	"BUIYMamMJPJxCoxGYqHXW6MWCwAyLtOxr2GDsiquIeB2Da/aqMX7M3Jjbj733NCe66VqozN/cEnfXnR1",
-	"Y42sxNKav9FGidXMFjh2FLN718jqdjWyy9BIo4n9g8qhWrKYe2b8ik093Fo4QVuBFCJy1L/HcwpB4END",
-	"g8ZqODIGWLTDsSBpvLNEm4QCDjgQC32o6GZDRX90wdhbgrcnTt/Ax7ubQL0jE/DT9xtSnSe6llCJvZCj",
-	"gnXPrhag+0qxyr5HDOIwaGBSz4mAXBZWYolFTDX+F3x8OZJlqm+mlvIpi7FBLZpU3P3zDfCdUtIq5hcq",
-	"N7H9FXlQ7z4l8vfv+6TIt5oU+fv3fVqkT4v0aZE+LXI3aZFQUz7srAiZGtv4bCeuUKHd34vXfa7AYKF3",
-	"xptdK9DZvcrp3aveverdqxtyrzR9Vs2yLcsYH49VAYDvaqdhyD9Sab4WTBzNeZoxniS50NrRWAE4dixy",
-	"w1PJlnzls5Yz/kkEP+UqE82tit/DANdmWR3nT2oJS9w4CBgqzzLEqw3YM65R172X6Vglgk1UPnfR9zk3",
-	"RuR2KCQJ94Z7POH/vRftWXfFeh35ai/ak3xufxL2fXuhXJzzzy+EnNpz8t2fn0R781S6f5dpRW3yVALu",
-	"vSnJ7lZ83y9LMJYp5mOaBmOv3usqo98o/DAeQr9nWq/NvFbuwl26PeO91yQHbf6YenLQHTXdH1xx8WSe",
-	"ypYadvqpIevrPoJS5aASqOgc/NOX1lwp2PSYF8DnhSQuRqkBO1srG8DomstkQlEssTAWmdCusrkuxAlC",
-	"M5JuioCkKUvIKPVamNmxTqeyWGAs7a2QBjOg0BQYqTIxngbUyjjqITWAHSvozUxkkCm1vwXpfm74pZDx",
-	"4JpFu1aP3XfEjS7swM1iR7srN0v13tvgMew0ES+wu7fZ9Hc0+yv4M4R6yaetCe7rdcacCjB2ri56gyu+",
-	"RHvYB6XD9dgvBW/78hDFeZdw2XP7Ib/jl/Sinnfl29FZKFMCRcOo2mrFyN5t0GKN8Sj7e5UWY0PQiHSg",
-	"d5OOf7f/d54mX1odplelavFVbWniOqcDn9gnka/KazQuoHa112nO1FKG/GdW/8FNUNmkBdb04XUjSQ8a",
-	"sNjdEgf9yenpHoYa4FUB5NqisZwkumco6JZyPtpz0+tMUntbOqLHffbhqK+X+8KL0q4uwFZCwEoOh7ME",
-	"SbDuPBDhYjkQws9DpCZJQftp+99C4n+mBjgl8hWxW2D1qsEPzjoJSFUU1DqSrphxHWF9LkSiyNBXksQw",
-	"VrA+ZdxXBAiD/kHZBEYs0Y0pKejB18jFJBd6Fg/YKQwYq0Xdi0cSRgikkELrVEldVuESd/6YS5apKaQG",
-	"oG66jITjvBMGGjHVJucGnasVjG6I7om99BwuacwdBCbitdqe4X5s5u7Gdaia/xEGpTYmG/xQd0jTN9x7",
-	"C+3S7tnpcH10sUB7yfNE93mIzvb/C67NCViXvfn/jZn/KO856QcSRqVu2KjNava/6x/6sZuhfxyalLvr",
-	"waKJn8OqGtAwfC6oCA4bimnvLFhN5JBruNRB9xr9lMW/f4nZOBM8116B+L7ZwAUAhAXeyUgU0AjDs+31",
-	"rxwpQ+AYWPfD+Q1ICmVYaoYQniv9EJFh05RcYJEZ08V4Vr77IH7y6El8CCPyTgp6HVSPENMSe4RzMARK",
-	"eJUED8AnAsodU+1zEbNcmCKXVh8ypIKuP6hJJy4K42z/aylFzLhsUAavy5dtr9Yab74NvZbwzu7SNqHA",
-	"8pbm2jl/SjWdd6mWJQHZXhAXS0QmUMGfcsOvDnc9z7kWSfXlvYrsFd7D9OZeQk2X/5ZuRQEm9M3hV9jg",
-	"zGVKW18ulN/OaHX9ojGGZT9NjSoEi9ZQXqe5HjqJ792uNA+6AwDRcVTpVz2S9pE5oKJ15H2siOViLuYX",
-	"IhdlOifQIxgZg65dCXmLXjdCMTiyH34giEYmJmhzB34d3ITPQT8On/6bKuyZYkKaPBXu2XxVIwtbzoSM",
-	"2EVhfOWemuAlKSYW+IUqqC2B54wqZKIk9VNz+HSfqwJqnqii+MCzlIplSk5FTj7mgFnZaN8Inu+cy5Vf",
-	"dUSz0+VmZqfLSDcOMfcGDEvQoIB8aSLWjbDBWlraKCIHOiaeG12+Uqu5ALMBmbvoKNDSaJgD06kciwED",
-	"w8HlAr3pAJC5sqTebdoQhk4HBrx010lvTfPXtEiX0sPQ//JN0IOAbHiKK6FVB+6BeSZ9neKD8UbAvKht",
-	"/ib5256LwCOZ3GzUzcrwpbiYKXV5lIgs/SSsPDr+nf52Tn9bbUxjuAupSTt8rGOrcNSECT6eMWLzgv6I",
-	"SMy33vJ2La/wAYdxSg+/7xQDTbJDdKs28A+pmZ3gAmzDrnr1UxotZbcPuA2p0W7hdZ9l6LMMdyb6kDW7",
-	"/TAGwo9ETS2d4P+6tWyrfTRbi7njXNA/t4/iNL27DRT1Fjv1losE1k4Eni2SJXMDRdVOjKaGiBKjMt8A",
-	"PA2xm1qaxEQAkRo24WmmI4oDWzMzYVyPJPKkQq2hFEuGpmJDJQENi2Z0C+wN320pfBdCJqmcbo6j4HV1",
-	"1bGz1N0kaSOKw6VkjlMXBy3WErt9s9CvqJtSH3DYSbBTEVhVaLVK82oLhHXZHsjlq8sK3EX1sgJHSYw+",
-	"nRbjXKCls14a8MG9Z1tR9vVD2sMl7GKW7gRpd5rgepD25o28G0h7FT3p5nNlhPglDNJPvUfF96h44PQv",
-	"ZckWZuwVZmAQ99PUtZQlQl8izej7Ny+Im8cah4pw8FqMgYDtV/dVfzz4N/qb/9APXZN+7onxwbicqeVI",
-	"GsWsITxZ+WxgiGm3QwCOdeCJdL078L25wMfN1FJ6Lor3b16weaEhCBnPjFlopGTPqAMWZ4viIkvHHquv",
-	"JFuo3LD/fBSxJ0/+g6kcUpgw0cePvntC7U0pTjjnK8azTC3ZIk8/cSNGUgqzVPklhWzhnTFVIM89oFIL",
-	"A2wYsetr9+H5X3969ern85MXL159iAfsxLC50oY9fvTIbyy8TXxOITq4Vh6AhQFmqfz1TxmGZ2jVXJmb",
-	"X88l19B5YMDeoo4Kmn/V+32N5PVqB27UZN815alnyLvXoXqAxrtrAcHa7bdQQ7DFbJJSWWw3j6SiZdb9",
-	"DTpq9YKCWuKzk1Y7xVBioNG76sPglsCmOvUudae7g8tha6xb0+ntzgMKRpErU54B/LY2PANuSKp3fIn2",
-	"TKDnr24kJHR17TBH1uleqq+o7PSDsw36/PG3Vy/hpEurQXPTHWrd03fqSFtrNFvkGTaZBaNjeHxsxfWA",
-	"5PJgrObH8KpjOjrQstXeZ/0Wbe/8deRIRUiwjvYiNqpTkoz2Pm7VmpZua+lOSzIAG9RW2tJWFRp0pn3/",
-	"5sWQse1mOMLmdEP260csIP+94yy/UEfbdAIj/9NfmEwzBuPI1HTwAzc8OxB5fjiSX0ZyMjeD13kqTSYP",
-	"nFpCqXrIjo/RRHTdWsfimn1y6QUtrXLdksKxKPJsyPa7rdc+HAhDy7VfXaX9iO3X1mj/o+uma4elMjHI",
-	"1NTPHu3jw6ct0+/eG/LqeEkZvabcXBvm4jnGmZ39YE3licoBu27t4zIePmDWU68yTqDHgDD5uZrbfwHM",
-	"DwpkeZ6nnxqYGKqmSNfkuRtgqsmY7nPhD0fRoMnZQdFsChlG7TlouqiMCqL7Z7/Gq7LL951V7uRcbO9V",
-	"dHMn+qxwnxW+46zwJglwYyngbnVlS1cFBpAzwOoN2Alb8EKLxCulSyEWdX1ZNjMGrJuSAxbjbUM24Rl0",
-	"m8+08nVpfCTd43yHFlcvNQweU6Z3g3cZgv3NOIa7PA13oz1wjF51zC6s5adruMK54HI5SzPRXggWKu9d",
-	"Y0CTIss6FnPVgzh21+xCbs722st2jiA1v/w2gPP3KuT7erA+WPFgqrsiFM1hUde1jcpWv+o4qYQ2G03P",
-	"D5WOYg66gw11rZdU4kFqSU/2A3B9iySU85Uu+I+fsISvrk5oB9HUa0Kl3gLT6t6DYHlLNoakW7CaqbhO",
-	"drwEDV0rS16O/qvJk/uZdc+XVxFUvbPQOwvb08850b4fGt535Dq0awW0rnfGh16JC6WvBhPwqLgwJc7Z",
-	"QunUBP0p4Fc2EdAZHwKMbA74UK7ZhOeuXX+5hBDiZEsuDdUunbBcjIV930g6sqB1UCkV4liNVPdIvLo6",
-	"IF11CAhUggrA0Mraolzw8Yw6YTCt7BgjLNyhSgCcUODqOCACKcyTknzPbgCVIkEjcQApqAkk340rFZLK",
-	"Ck5Uss0w1zD3eL98ex18pTfhcLf3dlpu7+DtbIvVLb+PLpoXx7W91+Pva/R96NNBT9vaYRfenxYJnuge",
-	"n/v14nN7x+wbAwVXQ0xQnxmqrJsDCtdUMeA5jrSHfty8Rv4FtAzWS+B7Asx/LcM3YD8QMa0Unw377gmb",
-	"qSKnQuYSNm1vTKdQ45uaGbtQZhZ5AilgnJXJSDowGZZ9dMGOdaOdZW14tgj6++HcAqpbx0LtCqMJAYjD",
-	"KvVzoOkTJXSjwm2A69x8acm2zqLdqq7KyiGGtlVW/r5GZVUerT4u9wcXpm+wMXvF9dHuS+kiPa+PJjg2",
-	"Qt+SLF2reiNXxnom3ucY2PfHkRORWXopsCWDmYlcD9gbwRMrt9AtgYpiwWbQCJkthTRB/kblI+lyLD4c",
-	"roluDynGg/xNg8QKcYF9EdzXVAR3jTBVQ7RureJxAxLVuxLfDJizr8p76FV5Vlb5T3J3WxvGZqfZ1Dzn",
-	"Xcnc4hlxIAaTapaocTGnT77Is73h3jEIPRrHmi5IpzKVU1YsIpap6dT+dypDM5O4UOEPAWcrMMBgf56y",
-	"n439QEDRJam2MuIl/tm9JEXkYa20kEhtWIo8rgEti2sYSoU3pZEbPAGZWJHrJZXTYDDEldMwnnf0y/pg",
-	"nju6vJDTbpJmxkqZiGnwV2EtwB4Xie+BsRBqkUHNSdk2CmnRaDjAhdO0OMCRk8oL9blhQD/mqlgEXDrI",
-	"l0ssQNYHQe/DqHDigs8bpw1/X3/HB4e+cEsfUeddR95D3QQ1X2F7KNeqPOQOCSiblHGRSahd8uSIwRAd",
-	"VVTDKH9xP7UMtKlCK5VMFvMLz76O/dTnAtpZkVY01k0ssiQYRS4WKm88IW/ol/Ux/JCCVi/3QCae+Ipd",
-	"rKgK1koLHW6+4Pm48dPAHxo+CzhE7pHs5CyiTo/AIUCf/xGkO1GYhJ9h2vCmkzM6mK0rW+Eu1syILHNb",
-	"TwYFrTc0R6Q+zeF7F7kiYon6y1/TL83tsyDYTYPzHxS1rzyICy2ezbiJDyPGtU614dIcFSms/MmPR+/P",
-	"ghFAK7b11z8DiQUA76YxnPgeT1zXVyED7MbE0AcdUXJZ6YC9C8h1sElOMJaC+qCtbYTvabU2kJ/FSjvy",
-	"Hntoa2SgY+525HU4ab5Ijy7FqvFdr88Y/NQi6pATybR8V7DPwGiaJ9hizTVRQ/W1/r7nn1qW+EPrK+AI",
-	"G8VWqsjpWIerGJR51l9WVlKvve51ri6CBkWLjBvoGQczzQupA/az4GUzwbNGDfYT/vDl45f/DwAA//8=",
+	"7L37lts2si/8Ktja+1uJZyRZUt/llTW740vSM76Nux3PxN1bgkRI4jQFKARoWfH0XudpzoOdJ/kWqgAS",
+	"JEHq0nLiZGb+yLhFEigUgEKhLr/61BiL+UJwxpVs9D812Ec6X0QM/n3+3duLNwl/w35KmFT6F5nM5zRe",
+	"NfqNczJnUtIpazQbH2iUMP14LLhiH1Wj//6m2ZiIeEnjgAWvY7HQ7d01G+Yb2ei/N29z1eg3rmaMSDYW",
+	"PCDjGY2njISSTGIxJ91D8mqsxIjF7UazEQaNfmMup61uo9mIRcQa/UYiWdy4u2k24oRf6OdxwuG5VFQx",
+	"7FbNYkYDeNrpnp0FB+PjVnfSo62T8QFrnY2Ou60j1pkc0JNxN+j1Gs2GEiLSVN7c3TWBD5cqZnRe4AEn",
+	"lMsli4mYEMEZWYRs7DCkEVBF++TTdUOtFuy60b9uvHn7cnB5df7m6umT60bzOqUMHm5CG3wFQ4VPYLDX",
+	"jbtrfs3LvV09/dvV4MXTy8vz755it/C5mYVir4e022mdBJ1R63R8dNTqTc4mx52gQw9HJ9iriLBZKmUo",
+	"FeVqs44fv3p59fTlvboOWKQotjyj/JasRNLerPOnL5/s3HFF+3oOn128vLj8fu+T2NCr7eJJKOkoYkFx",
+	"x0kWf2AxWYZqJhJFzi/yey/QS46Gg8B+3mwETNEw0h9fmKUqCY0ZkctQjWcsIGKiVy5Rs1Ca5vU+i3HH",
+	"D8LcjjminU7rpNPptE71fzrZ/wKz3RLZ6B92zpoNFSrYnOcXxKFGc7DRbzxcxGIUsbl86BILG+3igr9h",
+	"H0K2zA/9UtHJhERC3BKq0oFMwlgqPwtCPoixHYcH2Ar+TtSMkfOLr6Rp7REJFRmLOZOESkKtcNMbW7+p",
+	"wvEtUzuw5qBTwxojPEJOUmJ9LMoGgzx6Ecqx4JNwmsTFNfJ2IUFOkZhNEskkEI/z+pUkt2xFREzmImCR",
+	"n2/zXNMO766AXdBUOGZO8/dZN91DhzlHnV6OOUVSfJzJv4PceSnOga2FzRNFRIlbxiVZMq5IyJUgMaNS",
+	"8JBP/czgYoAz5GFEIllAaBSRUEnb8IhNRMz0QhqxKeVECTPDO7Cmd1TDmin9wAi3rVfwJqMe+fLqA4sj",
+	"QYPKJRNKItJ39DoZU86FHoxmlJYWfjZlH9UsmPWN77J+zuAbFa+0CGn0VZwwl2sHOa7l6PRxzHkBWfY6",
+	"FkqMRVTBMCuHpJgzNQv5lLBIMj+TFrapahaNYnHLUCDHROpFmjWccPZxwcZqNzYd1bMpv7gspYTFsaha",
+	"XOlwkFF/TYSieS5dCUHmlK+yY0cRSlQ4r2DQT9CEy52lyB1ZI6YZsYxDpRgnExFrJYDQSB+9q124Mqrj",
+	"ymEvL6qBPNz1yaKCKTgE5MgbJheCS1Y8wrWyHTHFsr2b8oIqxeYL1eh3m41xzKhiwYBq7bjX6R23ut1W",
+	"r3fVOesfdPvdo3a30zk4PPqx0WxMQh7K2QBlWaPfkEos0p+rmzhuH3Z63e4JNhFLNQApVt3j4UG30+n9",
+	"aLXwTTSoRqrwD7b6Bs6nfkMsGKfhw+lCtYSUrW6vM3KEYsOyErYznM+FXtZo+EnM3bcPRicnrRPa6bVO",
+	"Jx3WGnWD3viAHU6OOseNZiOBq45esSCskFmy0e80LR2h4OmvvW6zsYjFfKGcn3p6uZkDJ/v+Lr9enn6w",
+	"FzFnKy0F3iwkqCP6guUum3AQm4+34rK73BiHY2FCI8maDWZoeP8J/5ne7MxdjfLbbAeAZq7VVsl+avS7",
+	"d03vR6CwV33U07e3iEo1MH/mOLL24qVS9jg3L9jYfdLrdDpaiQeS+kQqGiufSo8PtFaeZ+d2t5R0FW53",
+	"EYD1Dp94VjwShXN1rRmshxMGfbIJVf2ub7DmMtW8thOUXazMnWfj9nubt+/e2TZu/yCdukBw5u1M/37f",
+	"iTNS6rrR/3Td+IVmvcR7w6DmdSOUAxpemyPpukETNRMxEncbcuxHv3Cnm0lPCvi5RtDj+7njwqx9sYBu",
+	"k4wHOeF1jdLruizprmG32mur3bEF8fWKl0+79/8+7v5Vj7sbWCtX4ZyJRFVfRWQY6aPDqysq83G1Lh2E",
+	"AdHXi+yGrb/ZRUuk9brzYU5LzAjz6Yf2KZxvry/+wlaenXLLVk1Nb+LeJN5/qtsivbN+p9PWxPY6xQV7",
+	"1Br19OKjh4ets6DDWofj00mX9ejB6LjTMMeuVmtLDXc7/W6vf3jYPup0ewcHumFO53pQ79iIyBlsu0XM",
+	"JuFHvQ1vB+c/8quPo4u/stvLoGCebTbkWCzA7GvWruxrvT1dyrKvFXs9Yho2mg3BByM2o9GkcaN1BJjT",
+	"QXFYHdY6GXe6rVN6dNDqTY7ZUXA4Phj1aAPX2HjMpLzSC694M9FrsQmmEQov4QUe7hTdIzIPeaJcZeJT",
+	"A1/DVdzoN9jqz7PRd+PwVfjni7c/X3RfhhfyYq4WPz6+OL74x//7P/+3/f/+z/9tNBvs4yKMmRyEvNE/",
+	"63T0QprETM7ShmSsBvgqSiOzakaMxvbePh6LhKuy+jMt7o7N10dqcrMKXxDKRURXAzO/38V0zMj3YrGA",
+	"qWNz3GJT/fN/G/9AeyzmpaV2yrqHrZNRd9yi3fFh6yA4HnXGZ+xk0u1kCwIpd8bmOy7MqHfcAKUBfp4h",
+	"wCoDAcOCF8YZkhvKu1DNcJmhGFIzqsiSStRD8/aUndV457sk1oN8aLbUw01Ohoc0bNnvdWugamh6tKKh",
+	"T51EKjHXi7HpqPPvZoyTQJALMmWKzFdkLjhbkREd3/6psfY477VRtpYP1/pDCdSidE63PgNhyS0WUciC",
+	"F3Qci+LVPGaThOfmZJ5NasaY/HqhMDkjLV3HnV7rIDhkR5Pjzkn3VB+6hol2s/r2V46v37MoEuQ8oOS5",
+	"+MAiOmZNsHJoLq9EEjt8RtPrkrHbNils2Dr2H/QPO9XsDzqnuPhPaW/S6rDD4Gh8PDqhZ509sN9+Y1b7",
+	"3BzniRJraO6Y3W1oDpgcx+FCayCNfuPFioxpHMC2Qt9hQNRS6wBanAvOiIgDNMGi3pfulq3ZU69gwUlq",
+	"9b8N2l7EoYhDpdceF/GcRq6yt2A8QLu0olM4Ns3qvMn0jcfuaLXOtgg2nXZ9KG9znsLWkbfPRHwVh3TK",
+	"KjzCCh66O8hsAPNAN/OY8jGLIhZU2sh4TlxyMRLBinDGgoLA3O3+gFbNTJ0cW3ryeh6s8rsv516x4R3B",
+	"GcwXdkfolK4InWp72OMZ5VP2mkq5FHHgX21cqBmLycK8lNOFkjhmXA3SZ/r2FMdsrMhMxJKRkV488UqL",
+	"ZLZ0X5OKLiLw+lHTPqxgoCkKGVfmnPeSBMc9iGmx5CTMkwRf42yIRI3Ex1ZXT+y2MRBAieAfWCyp5u9L",
+	"obSiu1AbeQLHzpeeq5X7eMCFGlDbdPmmFQgm8YoF7+Bx5Dawy2Wr5zpLe45fwh2y06vflVM9DOAeyIpM",
+	"+nin8spR2gSwjrMlk4rAFsk45zQIF7oKwbg0NyYUaXSsJJxOoZLEKli5+0b5orXz/SmjsG7pnhMzv8Vg",
+	"nm2XJvT0Uih/N89ETMYiihidJvkbVtbZt2EUhXxKbrlYosFbryzBWZu8o6ECxqkZm7sdXjE6rzqT9B6w",
+	"ERNzNh+xWJIVUx52m57ddoG5FS3Dj3o90pFum3IS8g8iHOcOwLyyclGhpjghTnbFX2Bb5PCk29XsXsYi",
+	"R9pbyeIKwVi+HO5+wdtAhJbudUjgOzaaCXHrpfElW5qQCkkoD0gaFlbJOdfmQFeRoJqiSRJFRgA4W6Nt",
+	"tIHMHJf+ctNs4B1pptRC9h8+1E22nRE/1CTLhzJZLETsjibA/V21sTG4Ysf7+Db2Gt1Lydry5Hb1+vtQ",
+	"nPz9yd+mPxzO/9wZ/xh3R+/Gf//40+3l6fe8p54vj5Kn4iQ8p2eT7/7x1+DgL78lc042C2ZR1UzD0ryx",
+	"o2mkatHlqR3XztGCJtIxPpTWq2TjWF+DGsuZZOPBD9/NoovvX0Z/P/hzFDz+9sOP4bezUfhtxL57psbf",
+	"fYyePz7/+UX4bcj+9tdvtl7t1XeC4tC33xjWNFA9Gan1oFoWuZddMJkpFnMa4fKw37e0FGzsvHZMK35b",
+	"2jp661fPgcvCscORX3iYNUavbNV2Ot3WSdDrtc7Y4aR1RI9HJ+PT4Ix1Jv9tSWiH/AONQHctLPnqj4ux",
+	"uA7LvWaxb1eojHqYvaH9adN44S/XEPXk27ecfqBhhNfNou4ZUEVHVMK4ArH0KevBaJA4TRQ09LSBTE/f",
+	"NRSte7xxlNUT22uespKGXqAdGMLkLQQ/eP39Wv0uB5znvfx9om/H1r18eNJ1ndMLIUMt1a8bff2k6XiQ",
+	"C2ITXKFyPGNzOtDXiNC4SdPlcwxviDHcMqsdr5lwRff0WJV8uHZxo2d2Rz+yTEb/YGO1tc9bswbpSf3L",
+	"RYryLuoNtlwaw5zOptxoIj+5MSfAqb2JAD1MV7LkmnMm0ScgcuejXUFmARWWiPu53i/ZrGxu5NnFYoM7",
+	"q3jy3900GzOtkBla87TDdsPTovIW8ZjqezaJBJ+ymERiSkJeOMXNaaPFgWlxDOke1cFvQUwnahuzXjrb",
+	"f68wguuLXciJmsVMy7yV3EDq/3aiCUI5AJZZmWvdCTaYot4qaGLG+3qucGbSHytGdpS3Eqfvjlabuzx+",
+	"C/EKsCXyxsiz42pr5FOtSF3RkiP53AqgkrsyPaRBBxso+DZ/QscgsCi3H8NSRlsHa+mvCA2CmEm5Sz7G",
+	"WVXSwdNc08QSVjqgXbqBBUZfvXji44MxleIskxk1eQFWyS2aQg1rMhW4zKBCk6EkYxpFLADhsUs4/Ukl",
+	"RzIia9hRolUz5RkNN/djJNYem4Z5fwZnRj7QvKCz/ea8GRPg72/clfFMxKMwCIp75qWwlsxQErg9lXfI",
+	"JP20oNwbkfEVfumo+FEkltDkLmp+PonL0eqfOXSUtkZGpB7t95QHryYTr0rxnOnDX5BZMqdcFmIfjDdY",
+	"bwunnRr765VzgyRLypUkFJt2W04PdnhjgM9tB0x3URTp8ApZhlHkCdE3EzODjwe4h3MzY+TVkkqCL0E+",
+	"RzroXRLIulWS6/u0A9+8ODTmxnuV+uDzvJR0bslvOrRXT9MGPvtu7+Dw6LhsV9vADJ6R72v+sNvvnGhN",
+	"pdcFTUW/rV/1Tvee3fiFkaXSSguztfb7WotccVQeL31deBJMM6ORmpVT3yBUJMq5dzLCb+HTi4DNF0Ix",
+	"Pl5d8NexmGoNoWKdmDXcJFLpjZLwADbhyrNXwqzZQcj18YQNu4e9bc/RgRxqWn9hK4gIzfe1i4gb16b8",
+	"uJvL6R/SJkNOHNJLu61qlAXGvgjlnKpxcYKghzQ4DJKM9HZYm1fm9jq3TeckkoeTuS6sl9sw8t7Hhuuz",
+	"LbLQobCWf+l7wDyOmleRYxOaRMpm52ICqo9B9uvth3WQy7/suBvbKIyV+XFprzgAsKc+jlnAuAppVNhT",
+	"77Rc8Ecx2DFAA4Ox00Lh1MlfGAg6SNM2U+mzy03iKHf6dHPyTZNF8mR5eFGm3mGLs0Y83rV0W4SSKIHW",
+	"iBoOuYsIvXHOfcInUQRnBBrTC6mrj+ne0RH5EMpwFDFyfvn44gJOKTpWLIbDG+bcoldA50qIgaEr1CfP",
+	"jNEA1mIUzkPV6PeOjpqNhYA1oTlTIAORK3bIXMwmpVOelDC/9eompsg0Z3Je05jOmfJ4eGDN/pSweEUW",
+	"6UvVE+O+40j99Gc9Fwm/5WLJ9eKdQQY+dgJN+jkvEjUQk0FMOZgSgftAk8N8zRyH+fjzDizv9Nax3B1j",
+	"JbOzlxw2v8GgcE+k+jmRTMoQ8BkoXqwxU6+a1RhZXpAPJuzchLmHeFlAsg27odldk2hr5YMlqJIn+ILD",
+	"Dy8jkHQrDFL6t+VELt5/n4zoHH4GRsSUW7ttLoomFnPwdWiJNY6ErF8RWSu53WeuKiYPfyrQeJ5vdhdG",
+	"0Kr7SsoIl6BqbmRvaZY8p1KdB/OQlzVSrbETqp+FUsVUCZ8oArUeXiopSCHGxpWbIcuZ0Pwx5u9dtger",
+	"YsZzH9ElZjhUAxPCD+w1WB7KXECLhAkwc9LmbcL8qKCczxeUr8D+BT5+8lwF9Ve6XiEMu8CCcafbOhn1",
+	"aOss6HZah+xkckqPR70x3F9DLlWcjPVs6hvHqzgA3IRZuMBV90YoxeLARGqFHHJ6lyK+1cqvNesvYhEk",
+	"Y02Yni5L99KJXklGUaV5q3faP+y2O53DbhfsVXESYRjFGwisRmaB1q3oZNKHKzDEmQFuRBsiV+yNKQo/",
+	"gFtTcDDTxCHjQbSqv9z1jvrdTrvX6xx1T3X/qd+oCzMrphf8mYiLfk+wEL86T9SM9NodTd/cncZpTLmy",
+	"WUOODrlB1Ja+XJrYBBrQXNRXSpA/vkySP1++eplz3plIg2JDGxCi+9owG4MGwaAcDV9Mnvj0KQ1l0MO7",
+	"u9sog+LTJwhfM5/Ub4ROzUawcRKe0KATk0PBhWJp7ICZAVyDqJJCVCjepT3pADUrLE9XytjXsQdQycff",
+	"/aahpP1fMqVCPpVf2ARvyfl0OJ5stTms31xu87+X6jZL9QaYG2npxvzR/i+FKkkdc7LP7YcDczgXdT5w",
+	"NBtdT9/4dDvm2hdy8vbqWet0Fz2nW3UjSEdCMoJKJ3uZalhhLJ7WBx0HySIKx1TlzEEhV2Kb4CMTlfWM",
+	"sUCvrnwfF4rMWLQo6pTzeQr/gWaqUDW1tmFwC+rX4WFhHe6SJh9TLUYa/Qbg79SZUctyMEWdrIrg1ita",
+	"SS9Mwb9ERFrTM1AaFodoJ5uc20GiurlYMBpLY8jXkmGiNU5KYiZZ/AGTNpazcGyyY0a6nZhFjEomrca3",
+	"YfCG66HcMpRCMwgtvtvzR0uol3TOarzfcAoY5zcjIC3Lwkr/XO3tdpvQAovuBFlQ7et+CT6eKie3Q9ud",
+	"GW5leNBF6pAfrQgtjbYu3wDaZkvdtC82zBcVavXLKOQ7Jm93PTGqL9lHVZO1c6Ek4eyjKgb226R+s0DP",
+	"zlqdbqvTvYIzrY9btxBZT3pmUn7pqPk0O6wcZXpO5iwIKdHLAFasWLAYt6oxCeB9y7uK05wqX+hpqaEM",
+	"hAPDXSAXy+l+l9P3NLfGj501niaHVQWfFqg3fHomtJZWUjr0vmRNImJQH7T4khUMmQhUZ8tBPnp364us",
+	"/nuXseb382F+rLZb7zDxoRlhBbSqmDPQkPSZPqHSb8nVjXkxVa0FhQs3um9JQ5Pihl/s4vfuVUoxoeoh",
+	"U/PEmtGXY9CpJ1Hql0nz3zzF7XMk85+elRSGVNff9XxEHutVfuWFX0Xo3Rn9wEjMAILBv8hmGEBTgbtq",
+	"cjC92LxWw3czC77aKXhuXLPwYB+rOuTV8iDyzFksolWRN2EU5eEt1zAH2iin5FpkA7MfU6hJzL7frybh",
+	"sMJQU8sJeEcz4jVNZG1q4HOmSMCi8AOLQ60d0jC3QW1ulY06fo3JVVdCPNcKaeFy/oHF5PiQ/CX81sNR",
+	"k5c1AA8efFyUayAX53SFC/f46OjgmIxWigGY6Vzs5C/v5EzCXSfMygwFPZ2GnhJTy0QDF/DSvVFsT3ZB",
+	"9wT2bIrGcY/Inl8kGMfBz/hV43HMxJgF/wTXddHPDenDSpARA9hfT1zowCSudTYDSvHmlY4P6nIWtaY7",
+	"sL1t0LaP07hWTQJmW6Hlw/w52DyBEvhmEhaegrIdlJc05osQOlHMBFHaHAcw5E8F9ymu9p0BM+0WVdco",
+	"0AcMNJ46G2/ZAn2vaQ96De3skz486ead0jCGXZzS+dDArmOCsuwj2TjLkqTIC+B7DDYMeIDhzbtoiwun",
+	"lUEaxesLlARXv7n9Go/Ivd1sXScGyR0PyeKJS7zwEIzsKDvbTBrL796bdh8HmeXQHj1kOBVeZ8Y7uHKI",
+	"JAqsCMXYNrPIPIhexfozfxcJDE+zAuLejS4VIMIwzSKNTQI0CZi8bWdGBbmSis3Bjpa1usFhWKxhUx8Z",
+	"b6LOvYyxvs8yCntEFTMMGc+MYCrvWGg59aAWt6vxLuvxpO+A1TTLEcO2d9G4MWHOp2bi2IhLlmfvFkjP",
+	"mFLlenJW+do9/MVutuLeyobtcVEhk/J4ir+s0NrJOf8Zne43ml1I07m8UBeyytkdaiWgAPljPnwahKrC",
+	"YYWP/O7Vv2fOvZwbrU0uFJhnJUkWiDuUpTU63VagTZ5zwqDX8gG11ra/E0n1yuhRnXHisxrrgVPKQhCs",
+	"zR75Sq6zX+fAG0zzBR9ahQl5R1ea6+vS/b2hij3X6qNPvkOVDSNy4WYquNdqG1PFBpFpJS/fJQOBMxcx",
+	"y1rSFMHPkFa0e3jgZjU29BBJRl1JzOeoB56wgI5V1V5wZreZwj8tQaNXRNJ85GCV1a/OvN6s9we+jw15",
+	"N7+U08926ANy7vT6R4ftbvf0AJP1dtpTluE+K8O7dRzeG95njrF7tSUUZsKHz7kNj6sSg3IDqDq7PO1t",
+	"jdmpZwzifislIIbBGjMqxj+WUt6qIKux/SnjTO/MWohGX6P2w8yS94ZpkVtnGoS410xFxzIjTqtaHxtk",
+	"UAdd06qI1aVto6gXBfmcJd1CEclhGotkgRcG/XbhKdYek7jG4b8GELrRP2k6mff9bhNvRfrfh25+W6Pf",
+	"c7UjPMLh/ezHhKN2HcDLMSwZgIXRr+GfyaLRPzA44rLR7572jjp36T7DnPc8AC4eDWBX6urejjoDjGCQ",
+	"jf7ZUbOxOHN+6J52dHMxkyJKbEiy+fqs8PERhMPkPj/Tu8p+/0HTc9ZsJDz7s3N3Bzptkb9KKEz++Td3",
+	"78Hdw+4dbga41K7DMwTDF9ZHxMwbbybshljg5iLt7nMVxlAU1mNacaOYtWZklP5/xy3vJW45Rtbv1zDz",
+	"RkTspVDnqCSWojxFxJBXlEgFdlGfxVC/hlCtphlHP33FIwQMg7au4SC8boBfZsQIlbcml3FX9/pxVd67",
+	"HlmWV1+hlhYJ1yy5fH5+ReMp8xbyQrUizINdGg1DH0F5kHJbjKJ/eKp3eBJPTW2tqvcOOq4cyX8PtDEa",
+	"j2dvmEyiMjiTscrqJUTLKE31RRiKvhgL/W1tcJKHi4XWG99/apgkWBuuBiWj15vL7m58WtX20BA4vRkZ",
+	"5p5pqDAYrnfNCjKLiKw32zuGmp+2uRIYRmbT4Y+erL8rrOW+E8Dojj3Hm3Atb7y4wL+XabuB7RN/YPG3",
+	"iVxVXMQjMQ153TUck5UHI92Eewsv3+RjBu7vcKfM3e7pxqh9OCZiKCqJOJdglCCQk1gSHhFdKLEwwkOx",
+	"iC1mOS/c+hou3RyWJmC4W8ILUXfmyzNw0x7qL08OOp3OYdnteUYBt/LoqHWqV9bxpDvq0cPglGFNiwU0",
+	"d9DutLvdg3bnYe+wtiiSpztYRRj602+8ED+HUUQfHrU75Ou/dbuPyPOQJx/Jx9PjwfHhA/IsjNlEfHzY",
+	"PTxq1wiC7ulVr9Pvggnt+KjbO8izxAJ8VvHkRF8eu6A1HHW7OZ6Mu7TT6pyMeq2TcbfTOmOHQeuoRzvj",
+	"k+BgcgxxkoYnnW4/GJ32D/v9h4en9Uwp95djyhMmb88Xi4e9dpd8Hb66fGC2UjjlbxcVyuj2oaAbpRpB",
+	"HBIaMB57ag9pJTjUWqyIeTlGArVgMMx1mw0aRY1+76TZmIdalzrUMlaIn7UKdKC1byplOOVwOegWuvYY",
+	"6G10BhYHmkyIZIyEeYv97yZMwzGtzMLpzGcsMckzIwPJfvNrBnI0G0YMD2SoZXr98HBtY4Enr93hnJh/",
+	"Z1nd/0gkFA1P+B5AwfIzdzzqdVonTA+sMzlsnQa90dH4hJ1RGJjRLZCg8Ge2OTgXopnZGJutT/PPiLiF",
+	"ALKeLPJnEFYZM+Yr8eYXpsjgw7xCVlsGjr85Gj++OL64Xfzth8d/Pmuzg0573Iv4aP6sE/ztz1GKtL1z",
+	"ma4/Ietx1N/sRkTGp5BPN0Sw+8wLdS+QcfdclV8Matyl3ZAVx6P9d7nUUraVs3ZWG3zux10toKzVnBmg",
+	"92Vx39Tkd/7G8Fg/l7S8JxjqlvCmh9tVH7/y4G1D2RQxIcU4ur3nmkL0IdZlGYQBHPob5fPcNItlW7ZM",
+	"jtaj9ilimhkb3ll+U0PWaonPdbdhIZvfX4zw/QH7ik3vECBs7iII4lJ0YcOvnig2Cz2FgiRFgPEFWIbS",
+	"NPOIxAzAXUKF/rNdTKWjqkCtKwMmY0kpGRHytGYj9xoi9T5Er+Qc10oB40bvSuux2TVIpOm0YQu1ILH3",
+	"xtCx8yaI9cB8ITg6W/PpwBUb70I182dSQ+E7Wlld7ncjOnLRo/8aieE3X6bArLSg/D4NJl/QFIA80Orj",
+	"G5aUKzyYlZ544UpRJ48ZPq1BqEshSkdsImLWJhdKplB4KUpb3+ByETqlu6Fzjasw22CABCj1n2bOSGBR",
+	"CvGC8tU53qF8qLnhRzUzkIY1WJ9KiMGc8pXNxJFeD4F9aLJFkUmmSOVHwDjZPzauG6pXIsTPouJQHEah",
+	"6UFWuFBATZHmlRomZa/k0/bQYYG5JbLcJIGIS4xq3Tujco6VdEQZpdV8su8Am6qrLH8XfmCafGo9yasm",
+	"UXQqjd8FDyEyCVmUD8BDazQ6DXkSRbZa2QBehamAQtmNfgOqkN35zLRFs2wzRTfSVL+9eDyjaqugsPrq",
+	"qlvJVOdwvmk2VBxOpzCaLNasZV2oLrFe84qnQNGOpJgP53Lagih4GpsqR2W3a616YNYNfAWpYoXEkWy8",
+	"MhnNQ1UYq9HbvLW1UiufVrmXgixCNnZto420iFZaMksqGiuoImW6udiy+JT57AVT1FuHiobXjbu7a+5U",
+	"8Mp33pKKLaDclO8VzaZWRqQpjdWtfz9gkaYk937zumF+hhJYlN/esw2I8K5vg/FgM6rRKlbPCXxnY543",
+	"rx0dyV/XLDO2wes5i52ZH7HIz977J69ePr3BymCFtfjDyb9X47/kasR/vikumy9vne6EGrbdaYED9Vep",
+	"2+LScuc5XzapOF13tDQ/beem8Y0F0Iw2xvW6856STnJMBb1aw5GKcoV3lLfcxgp7E0TeATgPrS/3suEV",
+	"f00E7Jd5s4cQhTSael+lbVKtGMgC78JbrtnIuALYwhLEUoqLXVTzk8J3RS0/g5nijAW2lFqK7r2Lye2g",
+	"6j4IoFIFakqafJFgHLxJGNbLMAjpFXzkcuB1RENOYDH7eJB+PgC8LMT6rQTcSitB6csNwiLcD2Zrkkus",
+	"P8o44gzM6cLPFu8YgDtgpqgu3m+uCsXsvLwTBMQwXkOk22o1iuY7jOawMEveOCMvAKzbsj9f9A0afIEm",
+	"RaegwRg/fxXSrUiUlk75OG0TuO/sa9dNtG5nb2TZvclGVAnz9y0bizmTXqisUtl/bKsugQciuXlW+79J",
+	"RqtCccCsWLqahbym3DmS7wERrIsaKwNUbxMFVAQQ/IFGYUCroDLOyTyUEkCSYM+Ud/eH9PsKkAxA2hjF",
+	"jN5KQkmcRCnmlT58YjpWfhQSvctNoL+DM4Jk7FJvpFNV4ifjQA24RnmYmnnvGL19nYbsFaZQzOeC1xnK",
+	"lozeDpznebACp/ANo3KlD6lpYkpplrmVTztwGJa2vwvPulU80wN3h1biV35syCvYUzWF6w3KzuZ163Ng",
+	"Pnlb97ssM2Vz0J5misxlnWnpRp4kUHisaiM3S9WLb+qzUQrEYzTVTKmF7D98qAlvO1v8oWaLfGiOIJeb",
+	"T1KQMU9aoAVqynkT8lhM3a2wmGojWODdXjVuU00YQa6yc9eFYMEhuFuyxPgdsJluSgxcvQvVzG/5PrdY",
+	"nyafzJbLNaFG1ThXvWYjNRtD4mWCCs5gLhv9g26zwZP5SG/Srk0wk6AR0IBMqWIpJHlcf28qoVkddXr6",
+	"xpPrrneadddb2+qxp9Ve51BLkD2uluPfyGrJFgtm95YLE9pcwxgQCOqyefWFRYXRID8Gp4tLNo596Hfg",
+	"FJH40NU0YvYhFIkc+CM/D3yyxrTSbyxnko0Hf3139CH4bhaNw29//vHdy9WPf/vrdNT7+/Tv7w6nP/5t",
+	"Nhv97Vv54+Vy+uLni29cZngkTkmAv/+3BPdLcFD8sMoa8BGFDKB25Jigpz67mcgsqzW7LiGwyddvnj0m",
+	"Z91up6lXCTzoHrWP2t3jB6AwIClae1wg9n4o+MN/SIhxSDUt6wYaz9gcrB9z+vE541M1MyXgzK6SKra3",
+	"iadXdOon2yRYamVvaUDo5EwseROTKE1dNK1UidhH/mn7tH1QIP66cXDdaFRQeHyop1spBuGv/3PdeP8f",
+	"/9n635s/Xjf+q1Ekvdn42JqKlv6xJW/DRUsA6TRqpaqTufznSl+iAEAlOT/i1zEDzC64M8UJI8sZlPrK",
+	"SjOlwKaQikwYjaMwK1ppq4YanMthocLeMMeH4jSZsY2EiBjUit18cM9DflsezfA66XQOxkkcwT/YIxKz",
+	"6JtrAFi8bgxxuk57p6cPmpnLdqE3DzkfAR8gA9vgMRhfrjON0LqNHf8TAKJ8c9TRP/eOx0ksRfzN7U+9",
+	"5Lzzw6w7/276Q9BdHc47ycnyux87p3+f+IiqWhW9zuHpfWb/ucDN4l/kC6pm6QoHIyUKj/x4t4qSv+eG",
+	"TFF2ygSjuRBuXjSKGGRb8wCLFxBGxzOyEFE4XvXJMB7mU/giNlFNWNwAr6Mv1DZbfKiGRieS1/xrADBo",
+	"hUxNWloW0kXYiqliMMUtI/AetK95YVtjOvSj+JvOI/VNt7H5kLeZypQ1r2GYPgZR5TICc6Zlkwx/cvih",
+	"x7xMx0w2HLJ/wD990+10Hi2/6X2uITMVr84npvxlfrSXZgBKQMi7G4Lh1keGHHWZjMessKy7LskTEc8p",
+	"ptcqQD2f04/hPJk3+qfHgPUwDzn+3U3Ho4nFTPrNB+TxAtcePQYB4vLJX76SJoKBLGKhxFhE+Tn5kF92",
+	"jGti3+ufb3z77N27d+eOpdRPyHimNxqfMpSYxydHzgFXPNy+ZTSGA4FG82+uG0ZXuG40sUjvN9f5qpAg",
+	"8naXFHfNRhRy1OLOv3t78SbxiLhzU/QAkH3Pv2u9vdAkp7rHhdar4oTr7zO77LciWOVhKhv/ZQ+/9kgE",
+	"q/98mD5q6s+hmeIrYFFTs5jRoOq5HkOG056n/A2jgZ389MsS7VOmnLwh8NlgaVODhZNBE4RraahakPi7",
+	"oeUr62gr04KLs4Yc1ztSS4ksE/E8lArcfA47ZJmGKJQOQ+ROJCwAGR+DfzwrarGIVoAVF04QlRBibksg",
+	"73m6AHp9DzP1mPIxiyIWVC0bfIGEqkzDGB7tg4gZVY47r2bHAdapIuMoZNxDkWQ8SOVhef+Fldtqk51Z",
+	"oBRDHGpozQQtOVlD6g8nn5nYqg1gjM5pfHcGKFvNZL0lHDf6DjviCYOkqbRAZJ4wfOpdcQE8emEK8+X7",
+	"hSpLm3R75RVKa3u9wgyiwmAZnW/Sp2Pq9Xar58EirFf0/y41JeRJyNlvqqiwkFpPAEK0TAU+L0oh0OM8",
+	"9ODbe9j4T3nAAgM8UabqKUIe2ShCEylcpofxtI0iIeYbPxGdlIyYShZYZFEPIfo5YR9YvML6GNZdY+s8",
+	"VkzZW8niJ1TREllZdPZ/mV3f1vemtv0diPrAuMKjEtRVwPMs0/ZMaI0cr1vGq2fA85nvfMczFdoub12E",
+	"rC8zKrXNpXTJOpJA0/BNlJYc9+/61aTqrHotogjOdCwjsO40ryJlw8ULpaWy1LviVYLG4xmI09B7UOnH",
+	"V6kLOU/BT55OjZvvrtn4HsI0Xk0mHpnOKIYR5+I38l3PKNcfX9m8iq2lN9QQ9vSNUftZ5C+hY7D7e6YB",
+	"WiideNadm+4J7BZ/ziGBFN7IedUqThWwG+pHXp131yMFKntWLgJ46hYzysX0g1ALuRLeFTLPaoZuNUld",
+	"IK2sTWAt0UoRuEZP0JvK6hb+bXUffeAlndeJX6xv6MhbwFNBzxOUzytTtMiAouuFr5ccttRCIo10KOh4",
+	"8taqdik+n0c3BqtX1swuXGHLKkEHOCTrL1AZEbtfoF6yZbVqHjiAclXdZ9r4Ln3bEm++jrlQlb3Cd7t1",
+	"WQAayff8HVOEmnwmG2hkjCipbWXtjLg97EYjk2rtPd9ImM953e/kSarUcos0Vaq6U6Z20nP9hLiFmeoJ",
+	"spEBdRQ9yaIH/JTZRtaS+NFqQX4NJvUf3E+NqdCoIElRsp+gHml5fh1ttPA4Xzmngp8IUOFl42tbrCJP",
+	"p4G0qFvwpSIxJU+TfuA9Rhf47B59WxTXiquTeb7h1clgwu7h6pTSVTUlGWGVZOzOlTemkkHlOsBSB35d",
+	"q1CmvKR1uTiYFQaOQY6O6hsBlB/Q9KBAbgJ6o5kka2Pzag97JbJc0qCgm9JbRuiSrnJA+x7DMjRUdaDW",
+	"klQgpUpj3Y6S3e8Qb1gamlJ5aFwySMTI8oBLJGAT6w6MerGcEgSZyv4DPxXICLBjT/pKg4RJe86MEgVl",
+	"vAi+X6Qp/zxD0V/HrCXieS0WjLOgmm8OIP9O1qQ3TCZaYZ9R70mgHzp7bhOTYgwfvb0wHoOdFlRKk88w",
+	"66eq3kKbJwpMtDuQ9UHcsgDrkfvI0o+Bjlu28pGgn5uvSyfFIhzcsjXLWiiamR+zUKoiGYuIglyUJqLK",
+	"Qwq0lG9ol8VzqcRiUbV49ENnknzmK7G4zzLBL6vPC+OaqrMhFb1S364unux8il9VemwVo3Pv8bmbHfqK",
+	"SbVOfFCi6nVh5ej4u8x91amTag0mAs077J3PmqtwziIAc/X2mxeaIV9PiGnuHqTsZD2t63ut+bRZJM/R",
+	"87MnWb5HlXPmMYAreZVKDA3c1ZJmuq3SZk2/em4qVGvsfneV1hDg35Frh73brrR9VuwLZ9BVCzJxcpd2",
+	"WZGGAptxU9l/pS03SVONtje0mc4rpZLTf6XFIHHTk3aSSv6xpzKpcuRTpnYb9nozyd7tI/me8zkSFebe",
+	"rFq73wBRbuv+FK3qZPSYziFRKlSf0UpjyQrVLIjpklfJI/uCl5qlebirMLorfpFpGxdP/OqCY+X7ShK8",
+	"skGZai3hGynCZEEvqQuX+q+YTRr9xn8+1PdkwbUy9BCfyocXTzCyBRTTSpJeX2itFskh53xFMO9TLhhm",
+	"eEIJ3rdvL55gTUIMw+SCh2MaEcEBM4ULRSbCIM76BpQpwfcdjD5CX6dZCN7YVlt/WwkyFURw9LW2ia2T",
+	"F+Jd0VQxH7FpyLMwZlOF3K0/ngt36xQKi9sRTrAatz+y8PjQjSw863ROumdnvaPDk8PO2VnXCTLs3CvI",
+	"8DGEINcF0C7olOGIZZtcUbCP28Juw+chvx0SjPy0t2fzwUTE7BEmN0Op/DkNGEkW7YafGxgLXRUb2u2d",
+	"wpDTv3Px7+/PWz/S1s+d1tmgdfPH+4XAg9G1IqoYXI3ClrKThOJY53RFZvQDqxoaFpJ3RxawCU0i1egf",
+	"dZo18aS9PUaTwrhQnfDt63czIbMq/VDJhCsWuDugSRS8pHd3FNmc4DZJYTVhA6xEAgzREy8ZA1QvbsLi",
+	"fczJVJlttvXGI7cDx1SY8qjD8czkm2SDbhLJtJhWLCCjFWS3UpnnBI0KIbWFjJqmUeswYWtgkUsrWADE",
+	"Va78w05u6R/klz5t/Ty4+dRtHnTurq/b7p9fN2sePvjUaXbP7vaWLuK1gryAfB2wNU4gGUQyE/ljA67B",
+	"lNUvZITcspX+aAa4b5KwyYSNsTxPm3R1M72jI/IhlOEoYuT88vHFxTUfz2hMx/pYbZIgnExYbMvKQ3SP",
+	"aaRNLhkj798wpfWam6+hONvDGP80sfowQyjRsikq5KjUhrBXi6n/aP3vfcXTxeQFVkvy8RpPWtStBY9W",
+	"JESJPHx6RadDrBRtU9Ila+KxvQwlI8PDbm/YJsM/wFuUr9oEbBV0CmgOWtSZSPMmkQLVNgxmjRkmzS9i",
+	"8XFF5jDjoMuRr4fvHkIW07BJhteNg9b053Bx3Rg+gDQhmnO00jmr4/6khaPeVEQ85SpUqys6xXjJi8lL",
+	"wVkF464yBtnsFi3DtEDvZ44fqcIoIqaiTzOf5RRKMjzoHA7TusUUkQDKmV7XvHvQ7rZ7D+oHq6m934if",
+	"UxOQVaXDhUGujiwI/nTcTQO5qBXzPjEZUnkNE/OS+vgI023xp2EzUw/y+cMEolAxcZ+MVtd8aD43z833",
+	"+kAZxWIpodL3EKPlRBKP2RDkB1A20hJCsmii9U89GKt86WMHBhZaX/01DyUJp1zELOi7hmI1Y9xE1gHF",
+	"YCRVNNbiHSLtKBnGTDI1JEs4+MIAZBI4DWDEpFMzj3oKWkB9C+yI22Q2OdN3wf+aeO9PV1ZcUkmGuc70",
+	"FIiYxGj8ncORLiYFViq8eXE8p41YxjHg3jdKHdyRpZEkMQNu6uM8G3hR20lpD7YZtRGCDvMKDDBsqVfk",
+	"1y3rVNPfdpVdKMuJOQZ6UU6GsEyG7c+1AuxQv7AlYM6R9uee/+LwIYWzXi8PFZuX1XJyjj+ICYkEn5q3",
+	"YJJNaqrd8V3yIvwWVhD7qPp4htIUF8bcdjAQ8pqnmaBkzig3Ccsh5kbaFVhI/zvqfME3BDDwVp0XYOf9",
+	"vDf+1JR8z/u+caNXjgQf1xlTHIf7PWlBQ1EVKWgvqqMksyjdkxDjsq6ixHi8P+8EOzH79xzNFaPzqqEo",
+	"RuefdxzW+n/fQVRexjP4vs88EOfufa+hvJUsrhqIMbN/3pFY0/w9x1EwNVcNyVqaP++YfHbt/Y7v0sDJ",
+	"FMcIuG+Zm8Bez+EapL+oOvoNPM2mRPmpceis4r/hzC/D/vty/S6DPDIm/78mAhFXU0jSTzmsEoMs9kfA",
+	"LIFSh6A+2PiDn+znvq7tuw9tN7p7qtgAVAyE86j9LkUOMLhvm430tSnFA8P1JIcbEAbQuUCBTiEGYIJo",
+	"zGzR9iYRWAoACkokC2Nr4FaOgFpH5W0Wld03Fzoo4kyvuQrnrAl1JkzdSGgS/g7oCjUyB48mhyLhG6N5",
+	"N+NMwwVYaGUICxt9bF63gAWtFLGg9usM2+AuS35+KZSpW7r7YgpCSUfRBuvi/OKJffUOAoxDPsjidtd8",
+	"esHf4Kt3TRexdt2HWULUXbMRZiY43fciFtOYSbm2Ecd0d8Ff26/umg0uIOdvoISpFLy2qZf4xZUwUUZZ",
+	"gaZxWhCstoFc9bB97a7YijPIYExhk84vcKvY+Fis8bgRAo9uL+EBlJCEaCF3u+y+ar+lwXcG7W3n9ToP",
+	"5VjwSThN4o0W7Yvc+7hy+cYTfn7x0plrGg4snsYGX762r+5NikICSrIwWSkxm4CIVFkJFZxlAxJNpJgz",
+	"Z02YI49yJwZvb/PqJFXtMK8W7MPd4rdstX5r43cFN4SWFabB1Nm+aVOv0w/u9C070jdvFgzibHi1rbyw",
+	"X1h+7G3u7c4diyQKYCJHjCxoLPWJSQkoYiQdLm7gWw4YZLDzs0f6eEW7DhTcMUWOAMWu3TDgAi+FsliQ",
+	"O06piz0wAMRWp71aHj52vnTpKBwB81DOrUF/U/n/wn5z1/SA+a5rqAQfvLfJBW8BFNHSQlcqIQIAoMpB",
+	"CT8iQ8TCHRJJV5IsteRvk1foQXGtGmTEIsGnEuHXUDVW7KNKX84JkmueopDjHKFEcSewjSUW9Mq4EuI5",
+	"jU1x2+2XhcEoHCghBpFtp5brr/GLtN/9Mj2UBMiIUQ8F+x/ugopV+MXshs9zqKxfCuRc3gKK+5SGDoD9",
+	"jEULYNzTOQ0jCBPZkVeQFT5QtoVa7jid7Vebcu4b2eWXtXR3hAZBDODUABUQj8Ig2HmwE/f72qFmPe1t",
+	"6jPLTCwi5sw9AE/oIcPhoXIhX3IsFkySQOhXCzrEu3fvWkWksDpFoggsBnQaFfEqnDORqN01RZU1sEZT",
+	"s119rj0VBkbzQgwhTjRp+1O//BecHTWx/V6y9sHQ81/51nLBFYs5jS5BxX6qj+Cd1VxsaQNl1Ly4JwaC",
+	"KylLbtPjQAdfJKYmzMZwzo3NCQMQcUYzfhyzQG9UGsl7avnjfEubqOVu5/u+Nq8V9KCKWSSSzyHxnlOp",
+	"zoN5uOshAonf1DZQy8+sq72w8aUgjINRiED/oVQxgBwv4ZoyQjRVWEbgXdQaDILmfRnyqemrGL7hmrzy",
+	"Fer+Ne1ApRLyaPdU1mpfPuBtsNijra1DGA6VSduSUXV3eWsXymODTf6FLBRO52xDrfQlnbM9KqW2rBL4",
+	"x00EkpZcdL6HidvbtGWD3m3Cvkj+guRKr11YKW230aV3PtvIOkOz0+XeBESGpG+ifjKVlPKVg75vdYUh",
+	"UmEj/C07ACDtHpyY2O/XMQE72vuJL5MxnPR8akSkNY6uRBJLO8rUafGlSCChtnC6uAPY48UmF/XKBeZs",
+	"ooF5SfVZg2FnutsvwufwUqgXIggnoa+SwTs32LcU5VsgwpZ/qOsd3rH95lxF/wIOun8lf5qVEYb8xSJa",
+	"fUFiIp0GS9eGswCvf0ZhUQC//iIERNG+/Lu0ax8fkr+E32p+Nw1qS1bVsWl9B3o2uFCsSbq9U/0+LHIb",
+	"hfsUqi7teurbsGtTvGn9zi52uxf2PDXpbQZHN5RZ4ieNmV6hkeCaaZDCmflbbNR/xKhUTrKoFg1aJowY",
+	"aIsBMRlLQwi2GbbJY7FAwKVrro+ZW8YWWXZEFEolsdII5pzCE1poPz2eYkYDk1Zp/DGvY8ivCPMVLXeZ",
+	"HaehTb1hns73toRtUYsQUwdRG4UMDE6GNhlo+CiV0aZkNp8yNFkZWDkLpLYzVyD2duE2s4Yl+W73xg+k",
+	"BIaZUgPrJluxOHzUXQ3kFcBQvsEogXua7JTY5F5mDCNu93Ck638MYpbI9VLR0Kxf3aPrHOgx2J5G0wdK",
+	"ydf62oMcfACn0dIGnpmN9hmsfSY04FcM3voCjfzu7ez8AktqFcJafmU94Y2ImL6Wm8Kzu81ZLCI2cOvX",
+	"ro3GzPe6vz0hIpa79ALyQfgBLR6XiL78ltMPNIzuYfag4UB8YLFWdDZapa+ylzXZo0GSJ6H28yffugRr",
+	"TsHqGYwSuV4JRu/Ot/pVEFliMKd8NUAXntxAbokXlK8uzet7mye7AQC3hSo6opKlPtmcl9FYdJRNA7a7",
+	"hYtlm1zFK+Owj6jaZ+hX7gL2hVyAvlhT/K8twnCoL4V6bOAIdgzQ+IjeyYFWDDYL0zBfXDwxZtt9+V32",
+	"O11frfeUgHhM+YhFAv7tyvps+0erY1AvISA00hegVRqRgjZ7k8uBtH5Rbqx0kbwC/MFfda99gUEdNiwR",
+	"5zl1ugydAQ+/rPnEE94tnL6LArhzKo6jlFCHhk20kpTmXzWfB+0K+i8ZTjnm9ighiJgoxtu//Zwcw2xz",
+	"vfvlF8ivMLe/g1l7y2miZiIOf/5ljSSpdSQBAqyJYP2cvy28/znCoZiUaC0puEfLRpPPYSB5yxex0DTo",
+	"e9zjbD7uqWN9CQkDzcaS0dtBVvBqTQvvGL197dbA+lLSDcqnb2o5A/8CHu/X3MIRo8H6LTeVflnwggUh",
+	"vQKwip1mNsmaGkDcwkCZxtbsHg8Fe2XsV9KJo2iSFJeMSKb0bjJjJWMRhHyaQhZxlnkaszANrfLJwh7D",
+	"kIx1O8u8BYS+iwWfvnbW3K8YvNn8vYlLlIkloYlVzSCOII0d1V9AttX+pWY6qrTINfi6fKn9BuWRiIkp",
+	"c02eUgOCmDq65mw+YrGBtIG3wDgoDSjuItZLVIU2uSVgGzLzsX4V2Bkp6s/tR1SdkI2ZxeFpI+CNBQ86",
+	"Pjo6OC6i7JXAhOZVJVnezVYZjJE+7kx+rBZbCyYWESv0d9TpbNrbBaxHGkWvJo3++/XYADdbwFjOK+v4",
+	"ASLCTET5gr+AaqBYte3SEqIXi608A0mPHy/ws24nGyqNY7qyYZB+Em5DDuBbWMsPFxlgZJrq8gm3mame",
+	"KvNNMI17YUnx+AlzbVEpQ6koV/6msM66j8g44SncTj1uY6nVrED755pie4JV87bE1DdvXw4ur87fXD19",
+	"0mg2rp7+7Wrw4unl5fl3T/Hn4o+PX728evqy9PPTl/pz89fl4PLl+evL71/p1x6/vbx69aLRhJ6eXby8",
+	"uPweutJ/Pn3z5tUb7wxANunmjHp7AcV0t2DWnQvJ8R4JyAgRo3+wMVwu3MVdLjaYRT5MspL/ReGWHpWF",
+	"KlwRDfnu8ikMfAUowcGdUjzcYZX6t9GVU2MT4CoTyeJhE2tcgu5nIpz05W6Y7q5hbv8iJH7d1ivMCiKn",
+	"aIKaKR+rJulNwp0cchpgYAGNXjuzgdAr+ZEN3yT8fMq4uuCLRA2dU21oNyxYhlQRUumFe8Rh9IcyURxw",
+	"OuifDGokmpHy66JeHOcqr5szFUskmXSbNgGMnRSo0C7EUEKcx8bC+zE06hXfvU6nU5bfNbIRCcQMYhP/",
+	"Gye8SZYAkpxVziExWzCq7ilCN0Aryu1w+6kdgnMiltaUFiNz+rE1WikGB9nh6dHJsV5pF/omlsTssdFZ",
+	"yrpBio9AGA9Y4GC6WohnMpTJgsWSBSwY9gnFgsxECXFLBHjrVN6C7biA3GK3UIHtmmcwDSySjEzCWKo2",
+	"GY4pH7Mogi70K3Bpo/LW3LD0sm2TYRDTkId8OuwjJiH6C6FXifWY3NLEZmBAk62RB3lgcFtDCGyKQsgo",
+	"bEMDYGjP3SIARwFPo1nw+OYxM+AvqageFf5hczSbjXS4KCsqsqXBJwz+3JJ3uNmwvAA4J5NA12xkc+U9",
+	"qc4vXlQsBarIiCE8bLkArCzUEyJDmigxNFqymrG5rZedlTYeQqz0kMiZWGbvgAjWm0xccxPcoxeKKcUP",
+	"r2GM2FBMJkMSMWp6SFHX04rg+alKlECmTDR/xWRSMf60YKX3rjBlnCESukXNFXhZTWKOMFtZAZu8hDRW",
+	"6rXqp3ntrll91r5zYnCXsVCIQY+x502Ir2N21WfxUQBCDZsurebsrxJJsqP8EUwOCdU1Z3JMFywAeHuI",
+	"VtXf/Pny1Utk83YHvhZIAFgeRqFaIVIaBk0bvPgBXcuoq3DOpKLzhf6MBaEaBHAQjz0z971YkjnlK6Kv",
+	"ndIe80GgpVDM5uIDGuINPKwrI1YOB1HnrgYfzQZ+30oU1fxhNt+2dg1lJXPh9btmYxLyUM4GMaOy2g9q",
+	"v38GL7/Bd9OP01nZTIl15uemWa6mwfWygyOljV3EUqENZL+96G0Cjecv0Vboz0MFFQ6MSDNVks1ebWea",
+	"6foCDKEcBP7KuVdxwqCGiqnohboOLsIpU/grmLXMchkJETHKa7aJvgBtvgr+ot/O7syDcPtLWyVubGam",
+	"s8lTcNTGEP1rlSVrR8k0KbdYNzkfSa0KJlyFkadm7eY2ARGwaB1bXsBLd00bz2qCa/06oI28taVcMPDU",
+	"RTZexnoFcTJa5eZVMiiiZodmgf1Tu2YoySgJI0Wwcmm1UOl24H97QTWuXk9ZYsxmq0KvLcyP8ew6qgwT",
+	"IE47YONQK450hGqj2QOGMYJjQYpM42s31pH5GQRR4ahM9Q306a0lZ7Taw4ayefewPvzEmCPovrMtU5zT",
+	"zeSHRSLN1Va893htTJhNu8RgbVQutphdfL9iHdJijg1Yz/bBQ63w7YEJVh0GN4kjUB2u2K2yxOMMhUfu",
+	"/u40u5W8TKwdqNYYhVdpny0jV6vIYt1aPdeKY9tNTrfzmj0KWsuO19Gd7PH5izCMVcUrG2ZbkhkQq0Nd",
+	"4Kc5XRGZjMcMJUbhIC9yD0hyO/Fe2TecRYdvG/g4KAe7FvAQAvxiU39XC5k4nIecKmT+nC4Wae178E/4",
+	"efdEP8Sum41AcFb5ouDMvmddxhUKKDy170KgW9Wrb/TD7E3JVPWbkin7JhQ2qXoTEhHwzbt0Na1eZtWp",
+	"9M+Csw02fq6p+lcdPq571RnK2lZTpq9vNOXkulfd+bm7Ka9BjxnwUszTemrpMkxVwPJtuVBX+t6C1s2+",
+	"hHsdggISJeDYcW7nG2pA9p7uP8tNiR9MBIcrOvwTGPCIUCvRw4i53jeOAbUg2qoFT2oltZWrLF/NueDU",
+	"x4SaGx551Gywinm6Sss6No1NJ4yJiKEGytP5Qq3wHII8NChU6uB3bWSifQmlgtLVk/ew+Uy0AOcj2U8V",
+	"/lGsPFQoVFlQqfPFI41Kndeqy5f1otAulRQ1LHQotFNXf7z9xVzeaow6VGa2zTYZorgGw/2kYDV9lEX/",
+	"osEyte7kHITWHimT6ZRJNYjZIoKybcl8TuPwZ30cGdWr3ixWhZGPBTKz41kqygPZJ0M8YUI+HTbN3W7E",
+	"IEkRL06PyNCqaEH6RnqBzM51DL2S2fAekSEeIsPmNXfMw01bKy+vIAjOHuUs1c0qS3XOHk185ujmNcc4",
+	"MD1PjkVQawJ5q2M6eDDjmmFmx1/ezrvWNJvhb+xy5XLIWjAeIFFZNidqAHDN8HcPNXA9Xjpu0RCbKbM1",
+	"G7FqIVSLKqtkO1r5IPlZ7t9ApGmF+E63jhrKaKx4ZxMgtrIIgVhI5L6vq5bgNMJM99MEcFsz3wjz71wc",
+	"9DFjlqsdhA1cqD3jYMpB7wE9iE3Cj37jqqUJ6+ICMTEbiykPJcPKYQX3WLfgHTvKVYaUt4NcDdtP3Z6n",
+	"NCfewMXt52Sw6cCxUUVMSsPMtuthrlWthMnAA7DQdW9f4lsmYy8c70kDMo2lDkzXJBcqmdkfhFaJfPc9",
+	"hxyzgNJVkTq2zRDX3/aytVV9FIIMAZnfBNNZFPLUgtvE4yG9BKtQQQ5n7uyXIZ9GrKW/K6y/chSTW5n0",
+	"f66vP3Y6revrj91n19cfT57pf549u/mDfiIrHlZ/5V275xAjd2XD/jwGEv0ItWVbkAo8XzO94YTe++g1",
+	"g7qaxyeHZ2ldTXLU7j7wKNXQYxZpWNDQGQ/A7iDJ8NwEgYPPsU++ZTRmMTHlKZ1W0hqVrxb0pwRq2qLb",
+	"XBb2+2HnbH0QiJXvoZe6sdASGo3ECu1laYwhSO96Q+pB9+jgeJ0lFVY9pMfXx2NmdyZfbr8/cOk8WtKV",
+	"JMMRMDMXS4I/rY8gyU1grrcc84qD8O4/3O3e89xIAthhOXP2vg5yq2JtLtUe2y98MluLs1Rrg6K1+hcj",
+	"rVClzFniMdfKjNJAjmS/m+/kVqY0F3rAf2vjAkIWxpQDzGwIxfXDittZEMpFRFcDe0pvxqQn+BUe2N4z",
+	"QLdHRkyGAQOZb2NGyrpCVqdcb8w5Ddc6VgB8fBv9aPOT03cYIU3puZNOwPqTBxFXAVez4uyhDvhhYGp7",
+	"euOd1jqbskgkPKjWbxN4qxTugz9ncbzegWU2DN8OsTYJqtxywLg9TJHi7npf1DrxibnUNrp+bQybsbL7",
+	"DOP5YPFmGpYHPjQAz/IZe/GzXEpJHdK7i2OcDjz9OB/43O1tpjJ0TvV/vtX/eaz/83RTjYCz5dpcmNSM",
+	"wpa5TJicebnIhELTvsWTj5zbKuYwixsFjWwMZXTz0X0XyobypYXYw9SPgbYszmCGtVSyaBwYltnHytRG",
+	"JlFOhmEAgY229v01zxW/J27te9sk+PxvGVtIG4gEte6hCDAi65qhmxU79AU51gfkQJAZDTGYAIIu+1o/",
+	"BVUVcoAImLT00wWNlSRRCNgUQoJOO4Qfh+2qaNhcSKJYcseZnro+9C1Nt7IJhcbUdPnkL1gFfKgpHaae",
+	"bqBQk6VXytA+TeMx10Soh+iqvLvzrbQKvQPrKgMBIO1km3Q7zU6n49YThigeEUMi5gaO83oDX7OBU39+",
+	"YWZ9N3HlWu5CWF+ByJvh8svo1mv/G+ZMc2Cegn/huFENAy8T4wFYsozhbogRX24InBbuI5GoR2SINr0h",
+	"IqYs4lDEoVo1iaJT2SQR5dOETtk119tEn//hHMr56z+X1tqsj0G8GYjJpGDe2s2auE2cRkG0Ae+88iud",
+	"SbRT3mcqsywYc91qk+GnuyGh8jYzwGbxf07gkEpi7lEWtopLiZk1KeYKX1fQm06SoYdiKCJ6Ja232Gaa",
+	"VLgmq5gJV/TdGHkOiIrGMNgmQy0sTOA5VU60ldW2v5LZrQPFvuNnCCUEkvJHehHqPQAV2hUoBGKKHFiG",
+	"anbNh5mJYtgkIzameEumKjVvzAwoIRwyBkUDVzUXyuDcOXNnpFzRGFNcl9b6kb3jW6T5pvPmzI1Nk3jf",
+	"Pzg4OHtgXTRkkqgkNgcoJ2+vHrthzitGYwLi8BHhGBlqDtRQQkECIhJTmT0VpwFVrKXFQV4HOsib7Xqd",
+	"nA70da/Te3/cOrv5Z6/z/qB1dnN9Hfyz976L//rUu/un/fXTwd2D1tcdePTP7vtOq3eT/f2+24MvD953",
+	"ujcPrr7W/4ctdVoHNw/67zutI/1D+o+vr6/butFu8+zuwZ++/vGf7//Yuqn87EFZ99riore93fSXMxBW",
+	"2vxwB0yZ0vrZJIlhx4DFHjQqgx2DZsBbtkKwd1kMeE2SsKASF+J89Z+uStxpndHW5ObT6V0r/ffhBv/2",
+	"Wnt3zYUydkrD2eqjI6//7STuqkNQQG/zztLfRRL71bkmSXj4U8LyofWw5av03Ta51Fo3Cv8CPoxRXq2P",
+	"7ZqrYhAnquMxI18Pe53O8EFTH30gL8BTTqfCApvLR9i6XTpO4yLWkso+QDCJtMvhYa9HfCAEw1IUuSd/",
+	"xl1a/9H635s/ei9RjpK+wc38in1UjbQkdbDViQsxJMVMiGqrTikGqDoDDFfkS6HutRy5UKw2g29j/mxN",
+	"+hWj8/uQrkxQUtHoMh9BXfu1ElL3jxltF0/kpu4u/REKbZ8IqRksbMx7DbciZyT37iaGoyfOB2BQT9Gj",
+	"Nvs+Q8tCk5Vaf3Thh1fw6l2zkSwkiz0KzRsGeqmbqKNliR/pKkM3w2JcIQSjSAX2gwmW+oXYO57Cnm2w",
+	"43A4+RmontW3ksX3mVOjb7bJRcmi4VFtPXNfMAFvbPjd0Fz7ki1Ti+1ORqd7GHCt7bbeIgXT8I6NZkLc",
+	"3mcmltjEvbaXIaOwvwzM/YYfG4j7hrlxyQ0/u1oZZS+Jow0/efvmeYnn+utqNgdZeMeG8W/4/l2zeGG6",
+	"9QWJXOFNppnenvMexrSgDvkLYwvjhKREsnHMSvnkJzm9QP9ZFzlwfOiLHChaFdjKw5ub2kttpl9lkS6O",
+	"b13OtFIHok3wsSkljax2jawb8TrzInz63GGSVolJzYWIyb2VL8wlyqxZX6wYaFCA1euYUyaxmDdJzCKq",
+	"wg/MWldMjcbcZSQOWzGbsJjxMds+9dpB31gX/5696bGV3FQbw1MemkRDNKqV02iLLM+SmmGFhcpdO2aD",
+	"bz7T9oPy2sHdtVaizC7xveKeMZ9vvG2MFLaDkmZ3r9sy4NZ9FrIo8MeKnFuAlYl+5ytbp6wAWVN3laCt",
+	"n2/eG4FR4ZhxqPjBQnmUY+wL0Sk2NBVAO1WcqJmtKr9JgEoPjNflkNVS4Gqr/OwXiWR5n13McaCNZqp5",
+	"ucAljX6D8lWBi7L6IN8kDsCZibua/DO0aqM3H4uN4K01vUozOp4ZeFTqLhyXnoNOPgVgGxKtQlaZ29Ho",
+	"N+Z08R45eZPjE4urFztaa6gdXC7zEN2kmgfG9iMZg02F0AZpA/q9fMCDKWLdJFzEGPGYYihAHAXPkC8F",
+	"JyM2o9HECjHbrM9tdh9NNn+Bqc2fCgNrKUkj3agkw7+1XvHWt0Bs69VkmAPucgPCeqe72Rs+R4xeZg1v",
+	"e+SuE4Tn8sen3Dk5JZugi6WnUdN42qOVyRzK8qz0LPYJXSwYDzLDjz6pl259ni2gg873gG+2A1YUJjWt",
+	"jbky4VV1No8nTN5WMPkyDR83190FwF9jRQ9GAiZvfXF6an2SP3R4Dm+uxYqgrnkSUiCzmzVWRHBzDE2k",
+	"MIupZIF/Nkr8DygC2O0i02EkzyjysjyBEzpWqbKEs0ieiZgMjdUEMw8HpuDRsE+GWokcIkiIEkOUexbC",
+	"L2CwcA3/9ThS06NL8dG2Uj8dxCYy/x9S8PYbunTCgwp30WorUT7fszCPpSBXJ6EmmywxhgiR/adR2+Xd",
+	"JCMEc7I1Or4C1J/xLYYoiAyOf7O+bfUzT9cXShJA7bDCHwpkxYE5IqPIZDO1GykmZHXKPwZKxSxiVLLc",
+	"kpNfaY18jtophBOCyxcR9934BLPMIA/DLEmTRKXfChHs0oqgXqd33Op2W71jr59cJrB49orX0HQz4ZqZ",
+	"01Xpi1gaA+mIrDCLJ9jqFvgZUsUtPakUDfmWJKmIrd1d8Fbtvup5d5X/CHrniv0mltrVaon1FZlgxSGp",
+	"lmht8vQDi1cODi6UyksFmEwZM6crAi7va677+NjCtTtsk9dUSshxcr/QZzXqfOSWi2Uf+CA4k9iQmLMy",
+	"uE/58jS4+dRtHnTurq/b7p/rrS6pHGjaQ7awP/OSqmnORXPY1B7E6xNQq0/fe2ZGqhQujwuOaWs8B2ds",
+	"AOUxlmfzvMlMySjC2pVTJmeMBnuRrldZaEu+DKNNWt2/QIcCf2lf+bROcqlEDOHJubiPvOZJDFw6IAsV",
+	"Dc82ZdNZe8As72py7iI+pZXFUnBjcQB5YbIw5UwkUYDRjght+DvLXMlyystRbMDhPkRNG80rwwWyGZAG",
+	"wM2IQAgLWmYGRxGzoG/2Z6T0TyEfsyxSFJL8m+QfIuSonv6imeM0j1p1D1StHULId7jkCO6PwbsH9ocR",
+	"1qV8aDugIl9sZ7499tS6quqCtFlLv0VoEMRMovSNhF5TY4rYARky+/sGDeh/m7/bYzHXvaabyvqdcsbi",
+	"w3wMS347pb6E//jP//r/rpNOp3f81R/++PCbP/3P4NM/7/63dfP19XX7T+tfe/Cp0zw+uPvvr7NXb5x/",
+	"t2708+6d8/TBn66v2w/+uPn73q36lKtQra7o1HOgDf+A8RoM3oGYUM3aQCSjiJGfEqGYbBLJFhTzm0eg",
+	"E8ypxAi0s263k2WcnbZP2wcPSorSYZ1V5evr6z/88z25vlbNmz98/e7hgz9dN97/x3+2/vfmD9eNr+HB",
+	"zR+aVS88+IN9cr+ILuci7Y1mDsLAm/u0H3+LC/qU9XRfdKKqEGO0HYHETa2HmUXeeLYeZTBlcPXGCtku",
+	"XjIlQ/tnARE1zexqNugUoVZomAVG6n+tpGLz9XaXykjfzFyg2c9XG7AfPrH24k+b6Vu5b/IgFSWF6x52",
+	"D7eHz2mA8LllJnRsMYHSg8Njt8+37Lcj0rkBIdVtrnW/lMWU7uLKnzaJpRjs4eZcocxtyd6g2uWbSrVc",
+	"3+reYuircP2co1unyMiCHcZx5px1Oifds7Pe0eHJYefsrOs6c8rP1ntb9E9RVOF0caF6KrU1A6QB+lqh",
+	"EsQjRzUD/5yp0IJ62q+rfu2E7BUw5VU5Chf1e9W/2DN62E6an4EY2dS+XdLmDEaZYVctWJleZowFIzq+",
+	"fSzm8wo79CqNVnecNgDI2yZX7KNKg1AXVGp1I5RQ74cbCG5aiXeXqnf6clWy1HS2SdorpuqdHur/HPvv",
+	"UJt8sm0PXukDvsQKUDx9uUT7J4hfWxwSeJkrYOXZqlnRbQ/yqZZpadLVyqZbaPnQxOJXCKMFkENsaVyQ",
+	"oEoMnYrew5x9wys4fY64cspQev4eeewdmwiCjIlWEoS8MjQFM+DonKkUyghZMTQa2BBD5HNp5TRviB6J",
+	"YOVuyJ8SFq/SSkfeS1lkqwWW5yMC9jSJDH+GitcW98palfAMAnSlleBBbj6UEAM5E7EaNvGPSPCpcZCI",
+	"RA3EZBBTPmXDQhJICTmr5uTaHewaDEjmh/IS+fPlq5fEPDdIF2ed7gMSchMbpNn8yPAfWOzMHPyI/MYM",
+	"ONBTwJak9d+Iypk/8Hyd4RLJNQvPKw/zq63K05BEDI7WUSxuMQg0vbgnWIiMNbISYVmgv/OjmS2nkBgK",
+	"dLesfrPhTnPDGQ2WUdXrwfwT1om+svNbLpbcu0xzloyqilIEst5s2QUAAhMLzD7QI7aY4o/IEJf2sOlG",
+	"Q8WMjhFzXRLYFZjbJMnYpiplEFti0Wg2sBEvud9THryaTO4Tpq3HhFUFQODppWcLyxvfhDABankRy4Vi",
+	"tXhdxlZ4a5wMv/ujbDNTmZ4xMZlYW1kx1w5/9m27/Id+BFm3FMmMAkicmEyyuhH9PArckoLHgIPV0i0Z",
+	"AqXrmjbxd0w5FEh3wifmMDuQ+GJrGmIxSHJ+AYaXPLZcfllDtwOgqNFsQF9ZVRHsLPtbMqhX/kFvbTBC",
+	"+/cBo5GaVRQCYzKJ8DJIFrEYedQFWYH8Z3FtxG0O00bcrtc9TZO+mbx44jsN3r69eKLPVy0WxpQLHo5p",
+	"BJ7ZNrkIJJnTgFnfs6n9overmKRI7ifGeHV03HtQNB12umdnwcH4uNWd9GjrZHzAWmej427riHUmB/Rk",
+	"3A16vZw98dfNiLtrNp6L6QV/JuL5lvLMqUFp1ZVX54makV67k9VnBL5uk8x2bgrToLA21aI8x+uecTMM",
+	"RVlA6xdB1TSmXA2qb26au19JuMC1yQu6IiOWZeO6YI3lJImsk98kzgnkYm42T48s1JcZByTSIL6l/AXm",
+	"MJEsri7xWOWheASOCRPwHSpG5ELfC2gsEgRSME53PCDa9Q6JfbO/mBZiR7gmGwckzW7KkyNsPN727R1A",
+	"XzR7f5Nbcpf0rAr8rHPQhFiA4CVO1oNFUVUiU8EQicyzKmgQDJRxWtUGpel37rAK45Sz6kR4xgEdLPW3",
+	"iIlRwFUZOwUS8gAY/LeX/L5r/vOOQH5bFEequgqhOVRf8IJAEgpZy26JMifv0yDi+E2km0SXw5rN8GwR",
+	"DWezBNfX9u2N66fgd07tFEbnletTYR7U72wtJovAWVX7izOFOBATHleBVWvONLsbsiWYW+s5EiulXLXf",
+	"C2AC0xCg3x1ELYz+dVwHO26hErEqNa8pgPiZgQeA1kumVMinchfYJ3ckCGWO9tyZiIIUS67qKPv3Efar",
+	"H2G5M2YTCI9/nzm/vzPHD/5TKzdYPGX3sw1DwG++yPVUywfhgXUIuRL+6TCR96k4+VKsTMXTVQ/Az8iK",
+	"uvKvOHMryzsHossyjwQFiIANpQDiCaxPhbIYmN4yt8RWud0lBe3zq9A0rC8KlJYDroKVrlTDsxKlABpU",
+	"rFCqf9yuQGnMAjreu+pnT18AGNUzaQIElnSFOCtZPiKCWXEyfG9JuRmWqk6aPefip2ZFWPZU1bGQ3Z+V",
+	"iwl55rg3Se+sTGEOTQA90b92Gk6oTPEsidWz1pUGzOngEA1odvZaqO783vZGZ+KCryn/t9cwzUK2sy1h",
+	"D6GOZJmSEypPMdhHdo9aIGuMhMScBW4gjPYV+LmxxLS1gfeNNI9T/JV1uTvJVAZu2M0KT2GH03Q0EVus",
+	"GCEZcFYzcXhlQv5s8GkzX1U3l68+1XwFR5HNTc+D3Ofqrq2fnGu+eYhqmcN+BSw9B9Oi+JSbxfQ15Sso",
+	"GGDVfASRToN2kWFhLB9YF2TTrsaAyVun9NLa0NyqgNx0HDa4q/IKWBoIJBDe2kp/KAN9N8I0WKw2cqcQ",
+	"W7b7WbvXAtiuZA8lAaGOwNhUmbqZtcBY+FbJSrLhYApL0RlZSsCWlg7nNlVereyjiRRepajRWbkvLeBj",
+	"ETlAlGkaKeVE0RHsKrCMYEham/ygV8GYRvqpbGJu7YSxQDbJ2z92OqdHzWv+9o+9Tu8UvoV/nhnkHHij",
+	"c44XctTYiNSqOx8bVB0Wz0NOIwzWMAX+HxULTetJu2ULRUYrvP1dc/2vQgxUORDj9HcRiPHCYlJ7jFr6",
+	"USq58XaYLLJKsa7LXCwYp+HD6UK1hJStbq8z0qtrc2CNPThcXrLlfQB6mnl4HhCjQ55E0RBOIHsy/84h",
+	"e2qDyFOsQF+1oLxzTqu1AEvbJ5REQm/xBY1ReCgyF1KR48NciQYrRWzCkTkVpKl8rpUEDLbEDU9JIOY0",
+	"5Nccm4wYlYqopSARHbFINsH3h6A+w7YJihu2yTuvqxAKGoB8QDnDw7EI0DdPXj77y+MsChkBtRE2F2tH",
+	"aOEynrHxLQtM7M5e09AsHHm6Mq6v2+8vwpv3L/nN+x8+3Lw/pzfvn0c38NuT4KbCGfn7yWVz0SdLC/GU",
+	"KEG6vdPS0iJcbH9ANbEYBdYgBZ1Rv6BPZBrj1c2slGtulsrjJpEiTcS39SJtDNhMLAklt2w1EjTGhoTU",
+	"S4hEDJzUxI7MxBnrtcWoXEEGdKL3FR5lk0Ta7FjYS3qzCA5J++B/uObpGI2+OBOxImYZkJgtQCNoGmws",
+	"e2imOTV0NA7YZDpDPIKflixWqyQsBgb7vdRFSX+6f0mfqx3sFUYpWhHG+8IHFTn+61NH8oXVAezJU4YY",
+	"qZIOWEi5wrWtr0Q6JlR5CGnMw1R9nDNqwsjBFmBAAmhUPH32Vc3YlCv+UGUWfe3k9Jcy3yvxVizWyt6C",
+	"yDUlsRhFbO6f7jgWJiz87PDo5MFu1f9ND+syhK70xIBRZoEf5LKEyEuASscdpnc2RuRnSJrlvLAjL44I",
+	"jEnWpSbYJI9SfsdGiY1ONkkBSaKcWGF6qnQhmOdWWXTw1yC7JxLToin1sCgitkmeeq03jRHGKk5YiriB",
+	"GPeWL046FYmoiQEqW0OrAlqv8jXU8TWiF1J9xaGjszNnLR92vKu5AoPGTeXyra61YHUbwtEMH5rW5cNh",
+	"ausoDa0GXHV91/78Mgu+bZie5pc5K8wrhpyt6WWaGQ7O0yhiJIRYs0mIs54WQA8HToVAGg5CPjB+bfhz",
+	"Hsqx4JNwmsT2DS6yAGsaDsQHFkeCBvbxIhZKjEWEf2nlleI/paJR2o0K50wkqlDp2/V7DCCS24Q+NpqN",
+	"YDQYJXKF/0o4/UDDCHZDsxHENOSov4MKOQDNNA8DmP6mN2T6h4U7GWDNmQAnexQGATzGMPiBmEy0EHHq",
+	"M4Rcj3OqFfvCE1u5ARJPsHc3UyUL+XN+db+/ZSvnSZqy4+axmCqn6d8x5SloC9TWpsE8xOydSC9dFgzM",
+	"agIwCjUTwSCfBZOx2nBU/zDRdwHzb3dVcAG2goFy1oH72wJrXhkM8AHk0dB4aooijwVHD+IgrfW+iMV8",
+	"oQZuyfWYKjaA/Bb8U0SsQLKBRArCWK1MHj2L7QpxKsanJvdxJKRJ7LllejiJZCa3Z075amDKQEr3N7zb",
+	"S0j7oYma6akbU6Qp4TJZLESsWDCYsyCkNsEIZoXmh7hk9HZQG7D8Gpjgv5/bGH0o4VqoqRbZcvbVwE2g",
+	"nvPVBqf9fKEem5d/AccdlypOACVDbkbbhfsFFJJHi9tmXz+3b2PBqSAZq80+fG1e1t/ZNbr30C3M/Yql",
+	"Imkf5eKzADERxHSC2Ndw3d5sDG/g1Y3jJfAjJ15C8A25fKXf/FwhbpmfcyWLwW7NhgNfuJ7OH8zLXi9d",
+	"BrTmHMu4LwwvLPO3syXnt5jPbze3m1suQIediPg3ExXn2aR+xwhYme04s0Q/0LvmIQ8gIX5lC0BhKny9",
+	"7fnwd2F7Lsgpf76zeYpXaX38ShtOSaf6x28fvyaHJ2BlTB0SmrELFs/oAvBtoEljNIzZNBS8Td4Za6NJ",
+	"6IOGwbYScrTtOeAEtuFSjnA3jy3SKwPKf+o1D+6+br0/b/14gz8c3D34k/nhU+/uwZ9qOLNRJI1Jfz6/",
+	"aG9ZpzY0ATC7xLjU1HyFfdwnQ3QnGs+sPqi/kmgvfWSq3zRzLvRHZEilDKWiUD4sPffBiTlLC9aanL7z",
+	"C1NgDEur5hOB0Y+JSTsNDKiEZtfnIZrqjXVhYvaIrIuFXcIWHzG0GNZMkC27XlG0D13PqC6mda+5A8RC",
+	"M6xzC2Wvj1UaG0f7JEQjzEb2gPyaK2Ad9co2ge2qmRqldy9nVqEtS0oz42fdzKWakGfm7GqE6hsZ2O2m",
+	"Pp8v4Dh6Y3WkQtkt8FQoR5ueCH23kDb3xkRYhIpQzOOdUVmD2aElkN7N5WD3zfh18Ovzq97iZTTCe8SR",
+	"199aAOrGoAj40W0wS0Dv+gLOzX5uO7/F68guF4BtVflSqgFy7MaH5D6nH1ujldI0wbmZrZsKk+IQLjMZ",
+	"+gWW4U1vQKgR0pVR8x+RYRR+YMO8grKMQ6UYx0LAj8gwZkoTmzWqv4HKOWlzI3bNnU6mNOT5MxPIajQb",
+	"EWIHmCZrLu5XhqtphH1jEoeMB2AKyY/5e7HMK/k5dKrsK84SFYP1CMRHBNatBVUzpsJxDSk/VKG4AyCd",
+	"qb1jqtmbo9Q69dAZk3owwHsRclOJCF+WZMliBoACG9SZzzlful4vBk7DvgqUm1k1hcntHKMPCiY1Dbnb",
+	"Qj3EpICPqhCaalr8yhSN4Ploy5rbSlaC/zd8XfHVR3+dKFukZ7dp1HsjBwCDRXqcOjrE6uoWEgDAbyJG",
+	"vah7O5fYqRhdIfBv1+qLGIi2z8C/7WLrimo+/uxTEt+k7VaH15uAvxmLTIqAFWbJQgu/KrSkN4wGqzUA",
+	"jFDtdNgm57jVIAZp6RSysiXhmi6Mdr8U7r4RYjZEJl/zLLo/VL6qTb8skOMaibRDtkZpHu4F1r0DACPM",
+	"6S+FvZ3F2G+Ovf2GTWKmB7nj5sbPibLQZfn1Yx4bN866DYsvX8G7Zbwnt6WakVzZrvKkfsdMsQzJpNYY",
+	"vpJY9wrag7AZKKG2oD8l7BEZsWnIpUHOk7EaFIFlPz8+yhumBfS9Kt/a00MJMgKxEH5gcaoDliZLK0SD",
+	"RWXIR64mg9EJ0Iifrvqd4j26a8NU8oT5534hYnV+UXGzNxpoEPqwap0SoMXQEtS7Vd44MBVuJTS0Be03",
+	"2CUI5ZjGgY+mJ/pkkGki0GRC0pf3TIPuaB0FoB2bKwma7eBKM2JjAwWtZmy+X7ocL3V5hcLt2aXNB+22",
+	"X3oyJxkLQrXZlOGbaKhO/V+fiaqEG6/RJoQ510SJyK6ai/slDVIkBqAobbrjMFVOf/I5SEkWWxKSLPZL",
+	"Bh5BnuUMv5tQ0CjKCm+mRmWihLhtppfVkI+jZM+SoCCKU2mZSQj/avPsDFewFcJN0pnIrY+UNdUi/xkE",
+	"68i6+78PWShcr4uYAyULDdhE3ggADt/v8oAzNtX0NiMcnMsYRydFlGxS3N734YfNRm3f3e+4E74hDdQw",
+	"nkCkHA9CPiVFKNX97gK7Ihw25egtTVpuIiDlrnpJfxcLn0h6VywdSklAV3hJtEXolWELJtibYn42m9Cz",
+	"DaYZhuP+cmPhKHlEaIaJ7ZDFhUXE3jh5OaAr//YO6Ip8/fbq8YNSpQXvxS8VFOt3gZUqefCM+yZOMzqv",
+	"Zgs8bu+McWGHV72sLpP5nMarDRaWFHNgrvRfESqALOEmsNWUTPVCl5VzK7EeJaQAwUqV1gMcxiSgChDQ",
+	"UaPfyMXp7q5iMRePD6gKoQOMKVuNUwlFoy0XnucGBMdhwzaXsq96xlGWlwbxvViSSPApVtATt2gId3xP",
+	"WpaGfNom3zu1ve1ihS9sEtdwcdQZSAhzlMMm4SHH8G/GyXBxlj3yGf8Sn6lH0zanfGW727NWnFFbkfTI",
+	"gpDydJPaW97+idkGFv9sDdFnHTUjCxaPGVdhxL4k6kvutKQisOINk0ytNY9KpoZt8jhiNC5Ue4SqNJgR",
+	"Bb4LqWisTK3T9HQEew8YRz1HIQbErs0GMq/tagyUTG1ejMX05eVXRQiO1oZ4ehjP6YoEom1CbjCg0g25",
+	"mYLVGCpAQBT1EFQpjKpxLdsyjxcAAdc+k+bl8/MrGk/ZtnaqCw65cbDx5yFPFJOmPoNxaqJanUGGGn/J",
+	"yJrjzWXa1UPnIXf77ZZOspyCNjDdlnn6Vm8qx9YFQGBOHVeLdTCmHAz4a7JDekfH692Ema64ji6bvOrX",
+	"v7fvu65k+TpBlc7+tgEToBzhl5j5AoBnIRRWsX+t0hw5I91mVKZZ2fmZnYXT2bp9nK3Uu2YjEsut3ufo",
+	"od7mkySebuDqcj7xueQu/YjZdtebwn1m1+eDwaSFDLHo2RTjf0LVtiXUZF8v3yEsYmkPjaZ18krYYI73",
+	"RjavefrlMg4V+//Z+xflNm4tXxx+FRydXWXJ06Ip+ZKYqtR8iu0kmjixjyUfn29MHzXEBskeNQHuRtM0",
+	"t+NT8zTzYPMk/8K6AGiymyJlOU6yNVWzY7FvuK4b1vr9UtimeCNGAaLXAMZe7V3Oz7chqzOVeUpiOxFU",
+	"ioCvgpIZK45P+jp8HGWa5ea6G6E83JeeYV+jlC6dJUEVwBiQ0EtEYcwlSxySne4LxJvNIzJuYo52ozDH",
+	"GL1Nay/iX8Vu/LG9RKRGn1+osSyGaaBWbGl2PVEjnihf60Gjz0AuMCxc1GmhGgPbsZPs+A83S2+3vOym",
+	"62tjsxtXbc3g/gaEEFvfS6a3c6Tzv88UXa7KGQgXJcvB+BUQVDTSAxIBSxnyEpi2qhqMFTJdulc0mKK1",
+	"yo8bSt6PwBSDAvPgPNxCZBCB8HmnnbHzTdSPGqTU0BkaHpatvkpqVLyA99Y05zeKhePh/bCT7qM1fzeG",
+	"Sd1Yq1idT6eq5VSYQSVoN/LVlWHmbQ9Oix/JN1RgUSj5XllOr+jv/Pd//ld/Z+P1faY+VKdqNFkhZb/f",
+	"lDd7TQTPG8dvo6Uo/fDF8HdrylPrCYqfP0iNzPVOht1MZwOBz9iwFRm2ZqcZzKsOXMeNicpjfBkrrc0r",
+	"IexOnWvWTInICXK+pdbMCN7Pc38Yz+sT0uS0Gkn6UepR2ZxjcIpn3S0i5UKNpMbNIUVhRvu5BkVKsKXi",
+	"YsHH+zlECywdll8lQjcunhvMyrKlRMGD8+a1U/sIIk5Zag8Fge2lba7wxmpXe+NFbEpnVsx0AXg3ZIfD",
+	"aKmMcGI6W1UITlsOMVQ1N+WlRx0Emhvsc2FGIwAiCXy4h937nW7n4OB+p3vv8IGnlHGO5KKhCn+VfFDa",
+	"6nxmb77mjxcPnhhAEE19oMMibwGBh04wJmVCowh9TbDKP6dV2/FiQo7ai1xaxwuRNTLCx0vEYAb5lIfd",
+	"boQOs3bwDhtQG5qK62oFc7XBrS3MWmdgLYTd0ShQ8pF+Pb1u0o5Wc7ZzETEVLNTccqAAhto5Vx4Ieg1l",
+	"y7p14SGjlhhRrnjGA/y0FhuBEYStdU7iXBXFPlZ/E6aPeyzxIQ5TBmMf96mbBUrvedC9L5ZrrtOV+Me7",
+	"JjTqUD7fe7scH7kWn8qps+tQ+z8BN+TqECmmhY9VqTriDMo4/KGY1cb8Q2WY8YxH+k7ha0QyX8n0Q1+M",
+	"MiA32/jQyEbdC/UknE0dqiGctQuUxwEQ8lPiPvb53zwuitD11Cl7nHg6EkzhS5Ncq5vq3rqPoSIlDHWx",
+	"MDPEFcYJufEG0HtRKmoiEch+t37iod4du2pPTbD2J2pTUl9pYUxwFbRsivKq4DBEDlKy6cFggBACBozM",
+	"jHB33dKP0KEgg0uL/PdmML9QbgtgC2nWto8/b1eB92UQoCl607lmPBwm7frk5LGVzkWA64LmpzDgLfmh",
+	"x2RMOlMEoITZ0QmQl0sK8EuYldqI4awEDUYLeCC1s0HIdyFMs45PG2pQjZDC6qQOmj525Yjy8MGVJb6z",
+	"sgUWFFt1x3qkx5B7AMMHtJyJKFUB3gmnKiFiyabwQofdB9viCxFMjGt3zbBqWgdncrQRNGgzbY94wgCA",
+	"WFwT4NivLnx8+NXrHs+IjGZp7QHm4MWC1DUVpZiyCgFcLJPKSyyU2tzxl1eVWzbH+86UbAJ7E3Dovcx6",
+	"ExlCMW3Jjfiom7pvEzW5gEDBBrEQOfkF7j55ajclkHEPMX/MFyLUIvg2U8K/sT92C5ataAS2AwqpD8g6",
+	"wsQo4Stq48aLkWZqTfCpfTG2039VKBD/ouxfceSuCQUyVwMmdOHu0qEtB7bFCUZx4LI2lfjp7JfnDXAI",
+	"ACR2RSgooB9AMB9DB81hn6oZw3yssM2dK0vSr9A4XOjoWt24qjEM38SNGcBFwH/PjSZaMeAiiFXKilE6",
+	"2QDJ8vjkFwKxXKITu+EcPw90G9NFrVJeNCI7BZfh8+kurh19dNNwPsxVgUJ7Q18poIzbhoE68VwTAt+8",
+	"MiJQE9HEQuHEWqAAaekr8zds2V5VNgp+p+0Dj8mQ9T/TS6DRuURkglAksvK3MbNJdNQTzl3nYyMKM2Jk",
+	"nYlVxXtF55qbp4DGzd7k6ORp9MCnGjTiNirTvekZPdq4K96EDUARRVVYRcGYDTYCJjGg3oU1sG7qlzJW",
+	"bvy4MqSyQHINp7vIjOnvEo+5Q/g7hGzD3ZpxqgyGZ5fam81urs2Y/DJfaTnlBUFKGHP2rZsHX8WF6Sew",
+	"dJ1hwUkn66Yj1C98EXi8xsqlMNLh1KHDjXEtaePXJa3pLmfM5uCe2TfDYdMIrQS7r9CO64fJtSxU3G42",
+	"Tj/hc1x82zBWi+sN1aYGPQTr+Xz85k1tNQeQ4igRQGaZyoCiIBYOWiVhoa9kFGBMU5UjlZ0zqeDNRHdY",
+	"t7tv4QeE+0DirRTbzHW4Ou5zuR1ZWUyPuY2kDkSZ75qQFjAFixZC85L/o/HYgbOAIVY33mn0EkzV3Jjc",
+	"js67+3opvfALCeU8TtH02YlfShLzB76IHA6tbxAoAOAPlzEqjrC7aRzrPwet+CVGOLc+7r+x0b12mV8z",
+	"N4UiSht2D4iOG61m96KbNZZvtnbn89wdChPchL/j03OunqYzuPV3ImGvZ98FlfblU3ooIj6XcLh4Dsgn",
+	"N9PPUwBRWbU0nXJ2n6PkBYlmxx2LRmcvnG9GoJWeD0bprJkdktdOX1MyKqWbs92NOJCGcV0CW7OXUv12",
+	"PtZmhk7MZIo7HSU6ccAhzoJqi+ytWkztUZGndX/un5BmTmzEMveXwM7iSY886fZ0nbCkOUVHx7nRlMHA",
+	"ux7ThHKon+Q7sjxLYjf8NQR0hZwYPaqnWfd1SE/Xmb/DH3lHLyVrewUCeD2t3f/Y/3/v/mXNiLyMLN1W",
+	"g1WGMekIzN2hzJwUCxFquSqFQdYCwtCDWghffvCutSVtidWUJ8hwHuFg1P01kbohkaQVbiJG0QrTjEAT",
+	"pEIA67w5nDsNBECbSXVmDGp1HckgCuqazaqvTK28espS41Gm4W0Xrm3wk0xRzzVUPsjMa8ctcjedmNpR",
+	"L24nQon2FXTWnDO8eqy6TpCX8V94tjcrUQBkeakGDD1EWUQd8WxVIvd1o0hekrV/ZCxfHNA3eTX+JYKI",
+	"3sYV3vmUfNwKbbqQVRSOQCVJlkkon0RmRlNk7laI7h35SuCDbpekKP8gfsm/j2GBNzqhawGgXskRbya+",
+	"bSqGXk0T81EU5oeL4xgdnICJ+iEvKlU2l5pMFLKN3b9///Ee8ACePQnJqkoslCwF6O7aMZ8zlfbd00tH",
+	"Tw/rOPJ1ItDdw26/n308/PTb4duD/cfv6I+39+nf9z/t7e924dJvB2+7+4fvwt9vDw7dPb/df9s9eLd3",
+	"tuv+4/4+fNvdv/9ur/e2u//Q/eD/sdvvd9xLD5LHn/b+dffff3v7L/vvWh9rIGjcQnAGq3u1tvHsSSJ4",
+	"gKlqS32Qg8qZy/kHMXQiAl4rsnxEMOcx7+Zh9/DR/sHB/uHhWfdx73631+12Dg7vP3j46N9rHJwtM3L4",
+	"TX1GvqnNiBugB59ubtBpzB99+vdmaVDmjTQAMbBZRLQd1dgslUVK3QKbxYqZnBgO3ZD/kmtbKZlx/jki",
+	"2a/q52ItkUMDn0ITkUPnd2JYiEOM2wQWndThMPaKTQE5Ms5CcuaE00ZBiDZR/l2RgWXjkpG19XX+xigY",
+	"szQDcsRwPXS0U0FjCzOHymWrrp/P8/AK0eyHmhoXrZS4k0lYn36Qm0yc1ydPxrK6MvG9KmfNaIjpzCr3",
+	"htTNUmY7Is0zJqMYS4A3pooTTtnoiF8UU3tS7onz4bWcqEz4UFQ+0qZkK6O+8TbPIFqnoWvBdjaasbZh",
+	"LG0IJ3i8V47DQHRAbg6T8gRe2qiID5uBUsp8NGJVyYDgdnYxyav9UIK4lLZbv54KW5mSqnfj1gPC+Uhp",
+	"VTpJ7e+WFtmChNTo/DMNv6EyEjhccbZjLd10uU2rr746GRWzTVvtjSVg+IPug28ffvMIFu5TWckGA3ko",
+	"0kxWcp8yV2kx0l+45hCNtCP8vUi1BkwpcIJvJsqyAZICdWhKoSJ+YqYZKYFXu8kUs4pAYXXlGdck8ymS",
+	"uLBy0YgNvHXK8g3SsNZAi9aQZG4iarfmGpX2EmoYRjLXMc9ok2b81CjEWsl9Un8tDRpXnD79udMiVxok",
+	"BWzgO1bkGVoEtXpoCXKORYfrXIIBtHlOPFVM3Lp8CPzw4ZUjOVGVzGiZr4U15k7+wg9AgVBZ2TWH18xX",
+	"tJEUe31ypj5UL2W5VG96sK70vLXcqBZ39nVSSS0hBiYKqiQClVETisrmhEQ5s0HuRCPL4/Ru3bp6Mp7p",
+	"y2ZnfFgGaFZaWneseH3iVwnlu4tncjAW7hOgX7BEONKD4XE4DLEtAOK8GjbzXklIOqdti9ygokmunnE5",
+	"oc9QZEd0a74rEKhnjemEb8YLOo/CQx4Usp8pj4Yx7PiWEOV5Y+ANarAorB4XxkM5ZWG0Mw/NJuWh9ODJ",
+	"9tGujedzsiQZtlg8K0Jlm++usexj4H+QRJWZrkLObzK1SF+7Sc2zKbJA4xImyS2yiHejIe31yjIckACr",
+	"ZTgJ/nffVmq6g+mz+3wF/sCNRn8oTeiXyj+By7b+1w7tHif4Lgy8KzZ2+E9PHbtkq2xYG7RWFsYLqRke",
+	"/VKbua6pyobU21k1NuWG4atjuPnnXGefkZ76GUwFy5i92PbmUfJqsinSRRKzPhTNidVbUzNci7m8xpAu",
+	"y1o1GbRr02KypZujEdHtgPBOFHghz1b3gqrImzAO/2zmro8EoYHLZfnUYbR3gUt/A6u3DvyXoQ9YYQ10",
+	"aMK7zwAcew2Hz2dKTq5bCE+nTh4ut4Fwx1ZyYWs8Slchy9Urga6qZankJZrdnmvpd6ts2WKotytRavR5",
+	"cLLotPEGpgvDnDcxYZ9bVrE6xUq7xZ21VEzUD0DjirVQHDnDOEN0SlAXme7POBja3X8s94fvPn77ad//",
+	"+8EG/z44/BQipG9DGF/PimLnXWOVROOMXYnpEJVN/G9ZzEjaxQP3JK6acKYO8BUpcEOMkOK9ewxxi4xI",
+	"XQNT9y8834MA2FK5egjTuTXhD+/jZt/v+sUAXFhXR8dCN7gcr1V+7fR2JnL6Fsf0HTEvLpUibJoG4RMa",
+	"mH4txa20zEuzXUZC04RfPza+kvHYmr2I1T9CK4UzXRCocNT1cMDGtadiOKtmJRrEX/zM7fDto/3H7347",
+	"7PJB2x/6+K1pHj8vm7MJoXPUqrKipBmfnfllS4S3ydAIWaDrEjv/RFL5Kv1qr0sXBXGCqJoaiaPGZr6R",
+	"nl3Sqll2zqvp6ozg5Ctq4dXK8T+gHv6cI0unILeai5uU5PZWlH8lUb6t3PtT7AOfC2fXAVRe33Pikvst",
+	"0GnbsvVagvQgqF/b67LG1twgHXDcbsARynILEvMKBlQSp7kV/EBDCGCbCP4Sb21DIF9OFHHVk3vMeWpk",
+	"DB9jm9IjdgyAJNdSXdcfF2ihaYXzEdRathB3zxo74LNoI+uONuFH38wC27yOm3qwVMg9lTO7bn0Sx2Wu",
+	"sDqjI1LoYSpkYQ0ZBDZ0ipJi5E2t5KlcFEZmG/btJd1N09gm0NwlD58VZaEEPk8gcNFmjvWXGgErRZFb",
+	"zLAuipiKcSOpCGhrZ4tl4O6HN2uZE8rUBkP1+tXzluVu1yfH+cQQcwnCYjZlXC1igYfEmWFUr+OXxGBW",
+	"QU0xWSb+SSuhwgCqK/lwsa/heA3pAp2wohCftJgzby6VPsLsCrKYLjXg71vxD1WappPTgRyMVXZ+BTkg",
+	"1OfD/HP77lgBj25EWN+9ijKHaKZzo69qiacBxRMLgAxu4SO8XlOQ5XCTAbmZ7/l+bNhzKvjzj91EK1aS",
+	"6eIhaJqdRovDNiYyB9vhSib5zQ5ga5zyjQUObXq8DRlDI4TyRlizHmh203y7rfTsSl4Gw7nCW5pGnSRX",
+	"Wx0GxDcB9Mef7ADoNhNL3BiA2ZLO3Wwqm7RvM/qJay9r0xyS8vxk5kz3B7MJZe7WdIjgGLTtzYOYYPIS",
+	"n9B7e0CPGuq3gQ46bs1VKQCtL0fmqVINlPshkBKlDw66KYSsUV1wVh+ed8P52kNk2mtuXY39Y2TAanXP",
+	"OouxqRSHrn2hAth6H8bAL+P6sVqfHZ0NbrEhtzXumuvErmuCWTUoVXV+07CeUawkar+z38AkRVTcUGSD",
+	"rQjRkBwMiOXlAUMsCWDe244b9PcM7l2pB99YmGxvsa0IToToxEaH6fKzvx10IH3sOKSirma8+VRakriS",
+	"J6KheDGblRJ5tzYgToRo1iQvipz4+dZr/PuPNjI7MF+mNfdgMFDTyomrACfsDM5eLKAmcgGHXwOjtRpU",
+	"nBZNkK2Y/wuq2FekU6UfpwbDY0Skcvb8lPZ5AghesUnt/geGJHFjUios0gP0fiqvFD+dnb08YkIWhF7G",
+	"LcYkCe7JAWOFuEVer8hELGdZzWxfW+dv5kCGXReN1LMYwX0n2cnIRuLeuGVXIH/HRJlZBYkI2GRcCJUZ",
+	"mIAf21ztiJzSLSf7uNLuWGKeTtAyP9jEEtyAE87zP69+GTLEweamDD++/Y4VTgOD7wPpPMuDWypChtKq",
+	"04TCu1qYUsnyGpLDtlSlnvn5XW56valARzCgzLX2wXz8+HE8kt2rbWqa0FrHkpogWCN4npIkaZY8uNwN",
+	"Ij7N5cJtRNcNH1I5qSBLmypOmEhsP89ScviDvm2lrDxfQ6VqhlVAsrGEvr3FSmx2CT8nn+0LofSgWEQI",
+	"Egxgz6aNQCxU3LyVXaLVh+qcR/umW5/jxECucsInJ0qWRa5s1Qw6FPcBuYEaYTRY3t6xgu/i4xdcmEMV",
+	"2W5E0OU+el2i2Ea5tdnZxdJ2ig4xWtMAuW/uDlA4vH06rhPLeRGP6qWE91dKCc/ffTxI7nc/9fud+M/G",
+	"8kH60PlmC6jJCIrekHBKYkBdqW3sK8mlmsduTZUnmz+w9qq8KOicF4tBatuJwGvYs0G2eWnDHotpqjxu",
+	"gI9MkrvSokqXGv4mr8ZkyNlreKokiFcr32X0ztbKd76pXt++cbx0yQ7dsnzdt3Cj8nU/fb6AnZ/v1EZ1",
+	"DcROq+cOJYRAYJPbqpSVKW0rJOQ2uDTfu/950oQf04qCsOShtdBShtFwxmFPpNU41ykSfcxrxPaVYTIa",
+	"IsBLh3BSBG7YfGycw42cFlmAmfZBTcj6j4Ca+vq4foiQW0H71CNcEEQctGiJyHOcAxrFrMZ4stL3V2pa",
+	"yEV74no4AYDU3Ga6/vP1KsKrBrK+EPYVFQR3rDDmEnBDb1Y1QHbBls2D4lAAxYwKPbnpajXU/DmE8Q0c",
+	"/KG1K81fI5pPwalvyrDXas4uf3zYxoWdTkCPzVxzIGDQUJkwLdX73MzsHypy0QkRlStF55iGZ3m86fGk",
+	"sYdrRvvsc87SOuKNJwZyXlNRuOsJdhnT3MyQcuBLVShplf09TtVC916/et4WU16aJtTnFwuRvnxxepZe",
+	"Ber7uCbCx1U1tf/au3dv15lD3f3H7/gfnf13d/m3vX/9rd9/S9kbvXf/0u+/29vtQc6M+/Hdx27y4NPe",
+	"v+7eg8zTuy1wDH4JNEs616Wh61ToHwjkIr8oJfTWGa+nldSZLDPxhomXIU9xRXMtcbA8rOcLzcdWDc7f",
+	"Hu//O/bwX+69+/jg/qfvGtqNK3xW5tXi1E0wLroLJUtVHs+qcfjrBxZI//bmbKUUHs9hApslhAxgxsQ9",
+	"OavG9wozyol1K/qVuCbTRLyXRY6x5JQ3iLufYlIJMXRBmIZg8voaGcGBUrMjjplriOW9mSoP6Mu4WNw8",
+	"Be+8mFUQ3fEXmZ8zMwDu3tcvypgzeje1l+f//Z//le7V+zfN9y/VwvpKdsojGwPiGnrgd6xIP+zbgZmq",
+	"lM6OrOfwRrUK+wviwDDcYarcInYLzOjvgff6xfCK2l4qkWbYN6bnTtgQzrMG6n+qj3Vigs626mzeNAgd",
+	"AdVLatHXoZvQr5gSvCNOlRJv3QJSusoHMAbvdstZoSzMfPh1D3ufu16Mlcyg53hkt/N/9l/ofez0/oth",
+	"GBE5zX9WC8hpQKmE1Bufi2gX8Tvy0m8I88hJnbmVcKbUh2lhSlXanlDaCdaFmZVC7U9kXnieKapBnllV",
+	"QuyyIxCowk2JW+GkfmwlF32NjJ0w3jDAltGSYdHYKG8KYqVj+V4d1XKbMjWAdUZquBIjVRFpwbAwc1S8",
+	"EaGl9dzpyP7I5mndkg7M6cRainehYRkuQqU4XaMYUNTYzAT2r9dlsdPbicRELUnC/XyIPvgmxGfRvqQk",
+	"unsffS7bp3v4kn2cuDQJrPUoO0yNjEnIwmgVrc+/z5xz5pcnPnTOtF31xfnJdSLXQ9PUWDubTk1ZwRkp",
+	"oUEiXRpuNyvU5EJlvYiBAqSZR3rkkn3K9VATgi3T4vhEAIscs9oxZYWYKAkwNQmNlJMF7h8g5/7n/xQ/",
+	"gMlsKzW17peDTk1QOztpNk3FRF7WVl7SJOS5lJ7u8zul09eHTjIQ0gC2Q1qRYqlp/g8QCD3xPQhA0Z91",
+	"u/cHcBf8U6UEohVBgg8win6/szTpKQxYIC1K1i0KPsBP3T6FBGDwjR50RPrjs5ZnZL7PId6UVo+NcnVg",
+	"VL83GVsx/3b64ldMEv5hHwFaQa8bBrtZQiVwbpEZzCYQU5MTZUEMLPw+F48eiJ/z7xNCbSCDTqt5hAaK",
+	"6W8YkObfuKekTitlxcHht+5VePQC6tVWWGY/zN0jYzN3A05+IBfDUpWSGcZAHDYBFxTOpybEeawZuicJ",
+	"jUdUPVywC18l6HpIOESnT39Gc+hHA7c5a/MUNhCr2MyQMiMqFsKhpwP6C1WYOVJmilJVaGtNMdeS5wpG",
+	"DlNfYNCVzngr1NWW+3Ff3L17LKaqtEbfvQu6Um5m8SStNs1RoyVEm4d5pDv8bZIM4eObGyXIaALY+8H3",
+	"AFOMr+AcvXf+8fIHPYY9i6K7dxF0Cn7kRrjBTOvaOvVvuijN3AJqWgq+w6mZlQOVcle83fYZArxUSkxy",
+	"PavIbjuO9TO0jloafIo1gseNZiI0LnstpHj96jnp4bipoB0gN1GAYujrqSzlRFUKWL8HcmZVvctiILUz",
+	"OGGHoLFjj9z4o7CqK6IIppZ2qwdihj7evUvE+LZz9644Zu57hFkC8w+NWebwXV2ysAOZ751EtDiu/0BB",
+	"NWjNzKpeXzeu2gr0AgWe6ktYTGVedoRPbvEnvnPn/RhbJTgeFRtX1LiRzHUQP85Z7fT1C0YNhzfjnW4V",
+	"XSilXfuyhChyVXQwC8s15t/fTR90D/Dp81LNrEr3OuLUiEulpjXsLXcHCNm+RsaQSl4Awuu0NG4glRV2",
+	"DMEEfnfih2+mMwhUF2ZwCcMCWY44x6ZUWdxPkWtKJ+ssyxAzq9KVHhyRZkLdTMsghWRZy02NzEOIfhFr",
+	"PK2dV86ExIXjXYBdYFBHWKA9YRVOYl4KCN5QSYIAdm+813puchAASE4OT5KSXq5v1qbqa2cY2whH/kNu",
+	"8eRmYWa9iJBXpA+6D9LEg2YW+aVCpuOQ3oqbFAP5ZlZ1xDM0DtjvQu2JFhDyw1e0VmUlCiVthWSvzvdD",
+	"L1hQ9GYCjMyMkdTEwQ5FvZgdmhMqt9EewozGmeUODrWTlbkzoTPl9Jeboti4BpZBcNekXXK/3BR4m4vC",
+	"Vc42x5/uWOKKR2T9YsGLAHqGzkMBbMc9Np/qIxS5ceQ9uqaihycj3zUw5/DFmK8c6pSPRCr1IgVrAT51",
+	"qRaJSLXRKsU10NegMyAFghX62BQZShpezk5jo29iPTgVSPCIgM3HueLmRyImt8iM7ynuU56WQcXYEN7G",
+	"dlP0xgcCl13ahMbEWTFyUAXPwU+Rf1FvRRcGkdjXrd53HSQeFY6/YQSVTWFL0wsw0G1ngzGsW+WkKQ8W",
+	"/YAH87Lq64BfCtvMbfBEFPkETl90xuneBJ/Hj0NIt0VGQKBEeLc4z1jqIaJhX7MV4bQkoRzyqyDJv6aP",
+	"aFnnlnRjglwcbtTny/Oc4Iiszu4LXtjWP5SGyEkaIPTzMux5jL04I2g4IwA5bAKoiq7INcSnzr2CT/c6",
+	"fX0aE7zE6LDkzfsMJT/fPByQSqoqsZu+fH0m7rnRtPc+Ej3Fp3v8qnQv9nhQmB7hKopoC3FH4J1Mx+R0",
+	"DVW1AKxLfTGBlKg7nChIM9MB4wkXghmG64TDiOMW3FIkqcPohrI0+2mHxouJ9f1Opt0HNhHsNxTXVKkD",
+	"3pfUfG5j/HmI2EV1hwHvNFRgAhIVwijjIE/IDiHktyDlUGOUeeW0AehJfAHH0n1CgfUMObDTs4zkH337",
+	"KNp2vEMw6yCMbmEN9gW2SYdO1FJ2L5DBPdcj9/fGHqYsnX/1H8YZd6YEShW5sPXykBrkKxsxvl2MRsof",
+	"jT5g732sE9OzoU2HkLCcOuJ7U43RWMMcvX0wpGnYdlPnNeIc7dPTe6yQAb/Tif++jsmFwS2GhStF6uYi",
+	"7blB+Y2WwG/CPSZ+g+CFk9e/9fVv+/v7/v/drSmMTSp+E+mp+xcsLvfn2dJBoE9GYnBAePzu7kyD3tq7",
+	"617xVBWVrL1iFX+vJ+A4FstusA2AIQZteOX+5V/wpFCyxF25MDPcLnAYhv42+Nk4t8K8dzIRX5eBsnTN",
+	"MVrVWqN01osnHbIfDBG5p4wtG5olswU1S2aL5TehbM9KOQQSEo+dSuEle4np3ayjTY3ph79BMK7uIz/A",
+	"PxvbuwQuCA/3NdiF7gUorLmuGpUauMmoOSgT3ecKYJbJkUCCoSBe0Xmi4D/FxOD9s5I8NW5uX+OiCCd/",
+	"WPCUOYX2Ulqcj5pIcBOYGbBZL7WZsyGt7Mxt5iDN8MUXTvHQ0iSXPc+WjynArocmwLYAoFs39YmfOjCs",
+	"eYipoKvnc2LBeWCeJQCzkDPGsEgBn6qXooGXhJ7C6XOOC+a5tNU+TNj+yVOC280rf2wSjS/0CnK7pF5w",
+	"ji7UjI0VwKvLokDyAfFmbECbMOQm5CsX0CHS2odg2OOqwnPYykzd9LTECiL3Eb/sPgsC3VRqaTuM4GCd",
+	"rQ2AMscN5vxsSP9hWiratSCjNBWOA7+RE+iHD8QYHJUwuEpnR2GwOflk7Awi2MiIpUbVcgA0yI56Xig9",
+	"UORumQnE9UAG4iMolg4ecmiIkv1ilx9MrZ54EN3j2QaBjgm90MEMsrrpuz9JPXIvmE3v3g0OlxvraMx6",
+	"nMDnxUgA2yXF6MPhhd8qHXGGswYERgNZFCEysFavDKQeqAJntFQ+HEcbawSknaWZjcaJmBp46wbKipQz",
+	"a9inTqKhzcL8sBAVCroxJaCOFDJuUOohV5YNsLJ3WPTYjjjRIpWzyqR1ux2WM9L7uTtAlKaxoMyAbDQv",
+	"FGwUqHfwpXYgntxq6rmZwyo4heIYakPQHyrV+1zNxW6K/+hx5mS6R/E7/NB0dlHkdgzTwdXMULOT5ZXK",
+	"+np3o9mhtzgTy5Qiy+1AlqjnjuucdRF4Oe892mZeoUiU3pUpsr52A57rc+xDWlNhftu0rDscWjMcpjXW",
+	"RD83OLXI+iCLOcwnII0frxDPDQpjIb+8hIWBqebxt1hnhNpxiJv61UKlFzBFdNDc1xfKvYhnFZILVybP",
+	"zqaqtCpTWbp3JKzB7bjkN4Cpweid4oVuXQwQlcQW97VEei0un4CXQPCQbGGLEEcwTmsiq8RxnIpCSYgW",
+	"ehJdpiNOCCcyIlsvl1j9aDfVCas9/dHxiTP/KM8rXlFgaoMeUFU02pXBeSef1r2GH8ctC1sKjCp3kemT",
+	"Y4J2kAdPojMKGAXPn1CDkHYbh3Ct92c5ho1/3H99EkXu4PAX110iSqf65UUREfuRXgRcejPEM2Az1+R/",
+	"ATcDRADyML537BGd7gVJi3mbaAoTyPlv/hA5NoLdDQRg/Y2zwO7N8nvvv7k3gM7FVx9Cdx4tdZGeiG+H",
+	"Drvf5Wh/lqdopwkhnM1hK45ai+/ER7EUPU8pfP63j+DOf0rFp6Pao7lTMQvxnZB2oQdid098hwd7Yle6",
+	"JS6GqhqMd9O/fcRh/MRtu/c3Wqgn8WldIj765nza2+v8hzV6d6/2SfAP4aT1O8hSe4rUDm7uz/jS7kch",
+	"p3lP1D/Lg5hEn6i9mtTldwKbTp1b+j4cjn0naLntfhS5s4apK+E4rkdvS0KDaXW5PV3OFH68r90qMmU+",
+	"yn0q4dSJy8nMOvUlyIaM8e8FVRLRY6jJvJ2ViBTmKuXqjUgYxaGZIwiN97U/RTEa1zZ+xrK9gYPg7Jyz",
+	"uA1MRlLOqjEAFVCIKeD3ZzYJh6GNzB9wwqFHdQoRrRScjIgLCIlgXEwWRY8X7bRUU1mqU6UzpiEjOJGe",
+	"gOlwQw7MH9Hh6KdoYX6EyqOeaLm3F6q/bZEP1O7+wZ74JD7tuQa8YrHBK58ll9P9uDbY5mBz35ToDqHE",
+	"c7Z87usmrJkoNAi5EAb8YrAuelH+hZOHfR2SfjExgJStP4RVQDd/oaq58gczIZxRazWFshADgtYlZ654",
+	"y805utqjk/W1U705QgsvCeS7d0/RgiFFAFZxNN20s4weKK9xwHUis70wEHvxdYNFIVIbJnh3L41sY3ov",
+	"mDPlzFkKIODgy73YacTISmSWREGWnI8wmMGBD/IuFNlX3LHKTKfkDKbOOnaNgXXt7AkL9TxPoMGoh1m+",
+	"1U84zTQlDQDbqCQBRDubmjcCTXlhSiejco2Cu6/TV69/PX/26tWLV2nw+EAdpWh5I+VKfKIIRk4YeI7R",
+	"laUp6diCVwan1mGYtME3D6QrnL7AXt4K0wL5hgzoj4QvHR/A6OvjOpgJRgkwZzW4zcQTQ1Ybpi14WOmj",
+	"WnHmBG0axq4H5O06Ew290o1WmvR1ikjP5IN7tGfvuKZGP4WoFqRVidjEg43JmblkmkKpqXNAe8GeoC3W",
+	"Ac8h186qjx6tVaqyS+4xVHu09HE/YlBxdy8Fx6xiYZP4m5gkyN1C0hqMOjj1IFJNbOg8LwrPAVEjWghO",
+	"Ip/X4t5RNX9U+4fZ0a4PuhvZFTYfXsHOLX/y+vTsxS+pWIrQQCg9jZ6ifpx50Joc02W1uJCDS+pYDVEh",
+	"ChoEkbhBzAA3oje0gmWYlWba10u2KAT4ao+Q9UVio4fY8l7fTdFv8nEG0H/LfErSQjgJBOdL9wAbr30d",
+	"0mPgY3goU7PzSFyp3PWPLPWxmVtxYSok1bDkTHqbAk8QVrQXR71kleuRZU1PJD1hSL2Co8OnZc6OcJzg",
+	"hoiFeY81nptz56y8PhPe3rv3kVm5nZQcKpW5WcZF8ENeKJu4LVaEw8JAIaRtVc4GeChEUXJKkquRnoGv",
+	"gHLP/UHRPPc32uvLsg0xIR8/ePhNIlI5nRaUMXSPbvwXZ5Gme94Y+Yj/EaIPuYL9nZ7o7/DN9h4cmWC9",
+	"Lgqk/k4SPZFXBT3yv/2NouFGqjPf6YkHh4fR7yjN8A1QbW2yBbGLCynKWeFtRyC1lYOqU3uvE4v49PqG",
+	"krI4zzO8u3vw+HF2f/Bo/2B4KPe/GdxX+48vHh3sP1Td4X35zeAgOzysvUDhDOz0xNuPor9DgFs0WjQM",
+	"Sa1BlTHnzjjE3+FE01047HbFp3f44k9uEp5CQiwUE6CQh+wjwCHIM6WrfJir8kik8BGS+14JlCpSLXDN",
+	"2VIYKOjQ6QVbuuyq8Q51X7tjYWN1nDDmEUqj03d/XKvrBnxhRj6WQgUcSqT/Z5/s2P2TLOXDSn/CwRvq",
+	"SMi+BvDtklprDO4w57aTFQb7k487v3Ub5NEDUaiqAicXuUkhYrKYjpW2ex3SujYVMDeWD6MhzED7HRZW",
+	"X9PCgo3y6HH3YM+HCXzGHjsoFTKdA646Ez0qn6xVKjqiLNUUjtMo7ONJ3kB1eyWNblMKnb7gd4D1zbEx",
+	"1k7pK/fMPhiXPjevI85KhS6KyVRj+L+vyTTF/Qbi3iqfog0nCZQjEk5mKyMy00NJ8z/JuINZxCTDt+lE",
+	"FkNTTgDGBy6k73a9gFi5uCd2H3S7e734TQRDQdbpVDqLpAcNhQ1PgBZOxcHhG+DR+8xUtyHcJ9xtFyVm",
+	"P6E3gOcnIavTA8J13P66+0P+IV7EnbvYndVz86g7Kxd9d44xoU74K+7bMw0UN5QUEC65lYmLNyBez4Hu",
+	"vqQEw3npHEfo6ZGzLwaz0jqjEY5TkIkcIlmBn4gtgSKHMIwQd5876202ZX1N38aDFt4NnKkrLzEU775C",
+	"CY3Pc32ZBpTJpeHJMzWZmkrpweL8Ui2aBmnpltrMpyfh4v7PinJvJtNqkUTYJjQcy9zkdNDtFoUzXrC3",
+	"pxjnfP365CksCUhoc1MOlQ5uTavhUA38PGtTnQ/NTGdx0/2P0NgH2Fh/Dgg5K1NZjRPviIT8D+drm9Jf",
+	"8PsPCFsUBTox7TN4YsA2JYFQBzrxZKwGl1TwklBFLCC8Y15jPBHOsTZZjLxS23crV6FHD2n4XScwiw1t",
+	"D3/QgoFJ1x98AzbrtY0CNSCNtUiP3XvTeDgDRs7ymIYr0IxH1IyQ60BDEttiE5XlEonwcM0ew0t4zULD",
+	"8Ke6JQMWDAITrJ7uU+IDHadT2wkL6Rx0sixHteavXHQ9OLhPPfAoa0HMcJ67ITq6kM8PcWjYvEl8cOBu",
+	"0aZSCSe207NuF9ZYIxNMQ4/WewGwQpDvrJ3lPFBQMO20jixCnIf6OdNUxKGycxjdc7AAos423wE9fhj3",
+	"OLdM21Wfo1oBWVhVzsOJWh1SKNInRlduepw/ADkK9Wnklq+Yb3GjVy669h4exu11YhP1CtK6xSZkD/ox",
+	"uUBpPMmtzZ3s8bK7Jo6wWBiEs1M6tGtNWQLc05JBsSRlebWVoLDzlt40XIbx5/5QuB0TehkPjoX/e1Va",
+	"Sh3SPgDmNuvJcP8XWQ3GaQ9icghNNFXlWE6tE1MJC1rQLDmJI4gG5hX75VicxX9h8RccvkPijkifnckR",
+	"TBnaCm/GBowl4LRia2Gmo1q6es+XLoGkOFiRFJTDGeWDx5aoh68Mq21NxvyyUsPAcoMqgwu1BuHnTcn5",
+	"sWyhgIgEbBm0hXFgIXLpQTyobuGoVsBJZh+47jT4lNM+rhfvYTm6OBnGQabKmMSZ3SA6MUSJXYszxqOO",
+	"RT/7bi2n0bumQsxMcmILFmM5e35uIASQKxvCszkF/7hHvuNsjkStEz8rNQ3hBMr7qn0/oQx0/AmkoRtg",
+	"5D7xB4jLUzgoFbhFsrBNExldjqfTq/hl6oqg35fLInUWpwg6XWRRc2PJDTjtTi5CuII6/QOm9WDaBgEh",
+	"cwdCRmjUbP8jNJaVznIGNQW/6aTjDqdPJ2z7gwUAvfD31g9NVmDlfYeW0719pB1yaunvkO8akl25W+6+",
+	"NiNl+Zrv5DGAHOzPpiGhy4s4+DDIN8zopcWl3AqEr6WYVY+Zrp7zzY14aw47tRWgZc8hHBc3M/oZWvg4",
+	"XjNRfnPbWqktf8oHazsaQNMLRUFcF+sz8f5jZivoCDd6ruTlOa/EuNm1CzWVyD+CzS0twKONZsraXnwc",
+	"NzHgmU0mBlwn5316T1ZQbTJ5NtZJXz1QYd3EM+bEMTW2kLY6x2KEqKXh13h8OaEBudDhhJ9hbedj4yxG",
+	"L/Ds6pRCS34Bt4ap6uvrGA4rvK7yoG2sp0pZqXMIyyyt2eh3GNTH9U2JQp7iyuBx+rBewIEc+8MwZzWS",
+	"7rK4qhHnA+MLU0h3dqIX+/MGTpzNUgQATzqpghB89vSVrNRz10hKFiL2ABSpk5yUZvphf2AsphR4BWuD",
+	"5jDnE6kXjMBm6/pj6WIYC2OEu0LFXZRvTUCWJD7yIHXY3YQftarmprwkrjl6j9/CEFqBPRyeqG2x5uHp",
+	"iKeGsDbd4qWiUSg8k7PKTKSzN4piwf2W+fnfZ6aScXf5t6YZp2Ku0QwWIjT5+MQXBKH/DMkirLIS8m+g",
+	"+A8QO92fGTDltfYiCcWP0R4tZwg+yV8LKtevbD64hAADr+7YNc/1+bQ0IzeMNY3ZfIvfoeGIrZ6P2ujZ",
+	"I9oZptrP13eUtD5MVb788kvlpylu3yS3E7BuW9rP12tScLWh3uCp6Rs+e+cfwHc2JTgWHfEC1WGKWxzi",
+	"o42v4RSpSC6B1lyKTiRx90NBC9eT4WqaSxvml5jHeGbpVHZQGFsXXLUL0SziDz5xChKwAte1ZVsU0n1y",
+	"KP84PnvyU2M+VnR8S8iiqXuMMvPgDQ06ISJmbNC9yxdDy+lN7A8NwyqJS1ZASsTfSKPgWAycMJui2IlV",
+	"Ru6tM+fBrbYu/LrSrIkclCa0AJAz4MNn8Qfcz/BZ0nVUEDIozYprAueRTkA3+if+ak2D+txRmg6KstDH",
+	"oDjRta4X5U8rwFNwy3Iuy0zs4gwmIuUUTsjzBtDizP2bFtoe7Ag5uMQEOPcM7I2QkRfKKek6RGj4rbBp",
+	"CA0ROdAiDzTO52UYAontjKgP82hTYHY07wmGCiMcq7q7vXQNfO3uXs8nWNMRZx6BeVIyJwH7XKpptdRY",
+	"LNYhP9m5tGJkhNEc0nHeTulf1xNpgaraOeocMqBTGaj3DP16CS5/6BjSUlAG7HIcoX6ttjAodABhEb4h",
+	"CQh8eYVmQ+gkITPUxJfz+fFF+Cin8+LhKW5wbHbQh5QRRqcO/mwIjh4wuOIrByBu1+GuUlz1vDLn+Kql",
+	"EGP9Yq2z5Fw2J4jTkqz7RJyaBKYLZgXRevwVv0TH4XTy6JO7IhMiJA7XzQj/u28iOiqUJbucxY1Ha24x",
+	"YHMjtr6GhG5oIlk70nlvIWVo08Rl6sFYOivi3AyHcfvDrw1iBlYT3oE5rZyD29ysuCsNOe5OakPy+lFT",
+	"kkccdW4c6dqFWmOjs3vy+aPU6OWs5VBo4L5dS5pO6rsnyj2nSI9vNvA12CrEdUhKxC3hOFZ9FuJ1PZ0W",
+	"i7Y1765d0Umfq1+VubdDvKdGv5IIkJDAF3A2+NloeXOkYGl1889BHUaWcKmEnefVYEwLZGlpA2JDHDzr",
+	"Nc78Zy0m7kGU9xR1IPwa2UdLmVBJLDzgNA4UIMx4yHaE8hefeRc1jrYhPMijij0qzTTAnyL4ZA2Bob4y",
+	"QmJc1H7/Y5AtFOsV/lId8IejPAjoMKyt9rmMw1OxmDsPRzpLDWi7qWZ4H594Cw2z8shGip/2WZSAv8aB",
+	"JvdDAQBpcdQnmpAgc8JSdbNWGJmtLNZwYU/sPvTRtah5OZbU4U1gpvmTu1IBTdjyGDYc0EdNIf6DpXbQ",
+	"r9CIB6uNyHI8Gg9nYxD3rH84+giUta10ln5t+8hQFYWweQHAbnh0MMmzLCTYNC6Z6KvM4rD0Wf4Zvtuw",
+	"AODEHqQBwCjoKtpEM60+TNWgWhnl6LO6yRyIf1/+MAa0iyIgK0KKYuBOAwkI6XYkYTtRYjgetlBdYFXm",
+	"bj85v/qq5YgKgQLEGGpBOv1S5lS8jzF3sASj/k1yOzB6mI9m5cqU1q61DXBth2EnAtIP1QoB2gXQgplM",
+	"FfhPnw5Uy1wgF0ZRVR335IgOeWgThNNkVUwjTzUqhSQxDH+dX8xsTbVFP9d2Js0BvF5aMZkNxiGqQr4x",
+	"OLA9r3SWVHaA58ALg7EaXAZfA73u9i3so15UAtgYEaNrTS2H1UMxInCHPbJXaPtVbTlCjRMBuAVuwwLg",
+	"V6VfQNnFytjST7XWZbKSF9IuyzvAReIVzZGI2XTTwcouzmdavpd5sZwRUL/S3BS/hrj4OsDoAyQCamQ8",
+	"DKJ4OZ3YXtW+xDkZAMx7VeTK94QTneM+0G9N0wzo0bMK4FoyM9dHiFxh0Qust6+C4zzYZk1zjZnSAXEM",
+	"T83rJdDeqAFc0fMsL6v6dop+bxxsODFy94RRH+ZVlNKXwGEAILsHRg/cQcQTdeWiECdgXRTSVjYR1bIE",
+	"CeEODNTUgxz4G7Qdc62gJKpeN9QimjA6F6UvdgQY4Fw+6yaeDvXdqiJTbWFmfLYdVA7k2r6UIwVe7HP0",
+	"8UslLsCVLUvnMZth8OYrNYE8QzhI2X3Y5aIYeLlcJJDsSdf3Qrl4SFtL6shAID36mhKzKIGMkwiL7/rA",
+	"l9LfSTF18dvDb7/d64mhgcO/vIqyCNG2l5g0jR5hdGKB7Dg+4wyQCeTfZwoxxaKMs/h8iv0X5L4lLtZh",
+	"aSaco/wKMQ0xA5K3H+QSrYCrNWRAcvPG8j3wm1aW4qWofnuQREfwnSvbuK8Zm0dS7mBU5ih2OWfMysWe",
+	"D1Nl+XCoSuZnwQxV+qKbPmcb10K1sYhkqdLXHLMOieqM6RC4lgBxAt/MgzhRE1MueHlfUgm2h2AboSDE",
+	"ZLO4emw/wg9ZCc5fKkxUCmPXES9QLCF7rpmo2v5eitmjW4hWOJ7jHLodx6X9tI4p3JU+6D4WbYcMgLL4",
+	"Ax7hQDpDUkMvSIJE5k5whIN/ZacZ1sYuBjcT4ttKnxvMIEoTykjZSyg5X9TXBrI8qIwSbzs+dtt8sAFW",
+	"Eq+PpsMAxHeCzzw4PBSNBxTQd8zXpzCimypMP3JeJFtmnEbILBo9VBMQ94EbciuG+QcGD/QLjVWh9dwU",
+	"bmH8zCiSiGMHKJBLQKxwqOSTbLhp/jL1F5crJeDGggG8WUlgDHhEgdWNHRGhW8HoWbkIyWIkxTBtx+9p",
+	"2CdgmwmKx0wgV6Qj0pevz9zEwiGE+8fTZ8+fnT2jxPcfn52lCPLt3napFh2saYQtysnbS2VRshIj4ywo",
+	"v664oD59cPjYfeJh9xD/cx9j1g+7D+DINHgqRB87l4uekGKo5mCR2oSRNwDihLqfmdkFJeO/l0AzJkqp",
+	"MzNh+E5rjCa8+CUdSqL0f2OSl/XYN04iOZcEO0tACZATjENCkFea9gMuGU4V45cge+jYzKlE5OCgm7jd",
+	"Devh2863nft7BIQMuqSv05Ph/q9GK0oso+h9vbguve/GihC1wEQFGe88BRvYhvlEAipmffiGG8igwLiH",
+	"QRRHKbatYFQplgslNb7jwIwddSXKjsNCV/gi4SMyOjHXH7pO3OFMOTaYGUdhpq1Suify5RAzi4uLhdBm",
+	"HtKHATRZqyiNzQft+jp9cHAomrIF25NHpFee2QwqX72awwb3luNJkZD4HuurCVdPDsbKRgsbcwy43bup",
+	"NvugkNK9I54p6wtOsHzDQp4GPLdUbQbV0bSamTUCLQOm9kG8XoYyMghoGyg1oLbs7QrzxLtdYM/o3bs3",
+	"n887li7TO21nYCZ74qDT7XTheAMy2fIKwNWY0AIoL7D8l1RqjRwwlL54+iOGDPGAgkt8vT2q1lpC1BpL",
+	"xC32r6+YEQZMLk/BySSqF2okNWQO+HqPV4j8x3ItZCA/ZGBhId3MwakTLIRBYQaX9c/afKRlNSsVQj6B",
+	"Gighv89fsYlI3x8kqV+lzmd49MBJjp9+OX6yf/rT8eHDRwg+leZZx/ek4zZLGtlDgtgC7lgAALIdcTY3",
+	"gb2YuQS8cwHFzAOn/TCQSNWAHcYV4Fzk9GNcnkaRUsKwwwIr3ya85b//87/wd+cCuZ8+/vd//tenTylB",
+	"DRCZFc9xwlhwOELFQuSZpa00h6JXN60aWf2Y3sqNpLs/QiezirInY85qBkKQ1pkhtkIVikgF7iksGqKw",
+	"McHOHX74kDL62EE32GCQyY871pSX6IfNZekWy7MgNyE4DVYowYwlgUE2EpCB8IyQqzDT1K11CHzFAc+H",
+	"gfXEL75E3O+Gfx8m4mEinE45eOA8H2hsMPkgBUKKIq+qQlHJtNeMHScLDx+Tkgc9jNqlljcynSHcU0TG",
+	"QxY0CxUzHB4hNThnOlrEHtIZwtsQKTjk6UG9tMLux/ThANLDb2QPhubSyTok5ybhjiMFjSWALRIaIRdI",
+	"Uho/pp91xNPQfMgaKsv8veprN9R6IUyJWKVZIkpZqsKZpBSABGkKSV8kS6Miugmd2ALlqhsWn3MWUsx4",
+	"HCYKRQmFJno0N5ze5m4aYjrHEmhpX3NW9i7fFKPVy5KjkdkevrOeFteJ0tb2X5oiHzCWXD2bDSrKcV6C",
+	"64hI12PFnQbZb8UunO3t56oa7jvVIKf5fikrBS76PsGk7PVE2gfyj/7O0d+/O+h2j+bfHYIYPuh2w1Dl",
+	"2rk8fqGHZ8rvHn5zVH13kGJHH34DfS3UEF06GE10r3DLcj51R3yvFpBXPfYuZE3/Hz4WtTxEwJ8NVjqK",
+	"Ax3y+DjX1bIpoBe++R1xijm1luueORsRViAl62ENv1vBicdQZx/fp2BTmp5fCkDWxVl6y3clcbIz1jol",
+	"qCvcYwTG0te70NvVnMM9vz25TDE6UqSOUPvwFT59b6+zXCiJQE8Kc7Nr1eGQRzUhzNg8wzQF/KFU4vXZ",
+	"k0Q4o/j+/fuPCZXQ5h/EsEQcV1lwySks1393aiSjR1+fPPUwyQOpjc4HshCFmatyfyCtQucGu1hWUKGJ",
+	"gLUQ0zZDJDcEBHj3rvffYEseP3x0uBdhRXnajHEOFAesISMrv07RsVTkfvzyxHMt0ZHbUJyqiXTmL3sc",
+	"uR5RLf0btjRhWRPAomvx3bsJaymt5k78G1+VAroPj86yBUUSenBbkCUJ/U3D6g8ebF/DViLOkUiC4RN8",
+	"QQaWAryJvKGEs1Wg8pYqXd1Pl7mTE56ZLomAhvGgINd93VRd3REnS3bdKtDmG3T4VOzk3L0bxMBE/kcY",
+	"np5by34k0G+B8IJ3DmIw+CNftXTHUhoZlBtAkI6wZ4/CgbIfUVtBmJL+PIqT9RA122REyYSqxgwxmynu",
+	"0RyTIUSpJua9yu7exWhECaG78lLBIDnHBSp8BDJ0RRXFdZA3Sjow5SX4GyBQGOje7bKJ0dXYQlQySHyL",
+	"sSN0bEX6lD6XG+0jo+jGfvPg4R7qSx9AySQy8IJTJ9JT57VV9ce+ffj4AbF8FflAEf17KLjf6e0cT52L",
+	"tH/Y6QZ2pei3T8mOnU0msly430k4Ji20NhjcV1ks26hQMWJd6gCDflW4L53S79/LwaXS2U6yQ6top7fT",
+	"7RxgA8xUaTnNd3o79+EnoBQbA1sWQqUBm5axTQyZdgnvh3hLCJHOLQtAEwHiV7ehTzKfs+Y9+DzDeFEN",
+	"HMsMPeavTesgng3Qgm4tE5ILnlXiJrCe5aAGuZTmDBRUx5jmgCaOcke8mukosBx8Nz8plQFwJSd0Imwl",
+	"QJKaFm75VBG86zIiciLSX56dnh7/+Oz0/PTX45enP704o2jESsZYxFnbiSCl0GDq65X0l0CrUc50QIXd",
+	"GH5GnBlT2ATwMlyzcfVJAmMlXJGeRz7EQJwsCutPw1mzUFMROh4xzDEW7kxfK4eq15BhXY/zAXoCbDIv",
+	"9k6ynd5OOdPHP74+gfXK8r+VUTXcci/6HNCZvUsY2eN7kwGd7wDLTYEvbqnW1P2mPsjJtEA+OXiO6HGb",
+	"vsv33nNNfTXThG2B9JSe4W8dK+nKgzUeViIf9QLPve2w213qxUqF83I3cOo36gTiMW3ZATiFxLavEg+W",
+	"Mw38IBH41avXv57/cPLryelPz55iODWgfwG/3gPsY9N3Awjs9zLzw+YeObj6kddQXWrK/B8qw4fuX/3Q",
+	"D1x/h088uPqJX031g5lp+sSjjR449tXx+NTjjZ5yu/HMYGQAnjvYoEMAI2nMc1mO8GMHDzcZOl8V/ovK",
+	"cslMug8ODzf7ou8jDf3hBj08Pvlfzox39z/cZEmc0CnxKXgUcMSCzx5utJx+lJWaywU+ssFAnmJ+zeuQ",
+	"x4CPbrBE6FNnmPZV47MFKRcz2b5FUsp3wK5fI/qMrzQ9USdf9Xe/i+0SpwfZpUKGNkIadHs62ankyMnd",
+	"Haf/3QvRzdzpPXT/RHvZXebSFgq4gZUCETi0K88puB/9jhn+O8lOhOXcCdmXyxecalUZtiA6Vdvp7Wij",
+	"FXGqGmCyJPuqh6f5MseL2SXf6wZ7PZ60m79RMyUyU1R57GiIA3DGfAX84cHUrOfO1mHpGMYEExA6Kxpw",
+	"pKrjEz7K2V4PDn81WsGJBinBtTrkKk3IXciu1iKhzZ+SHTytuPIhZGCIH91cAcUPNWqgKBHajTK5hu69",
+	"z87kqO39dNs9uMe9uMj1JVKbY4p39OGWV8AT955yRjjAu7tBoYTxTV/wkvPLoxdUhBr6A+HJrX8Dwt69",
+	"GLKicN25v6Em+8Vkzt3JbvXyplrrzJhfpF7QINjP117XVEVfT6f8CFVa8caLNInMUYovi2vnQcLi3krO",
+	"hU108nTn07srRfs9KJRACunP+E7S4jP/6Dkkfc2bEtMyN8DXRdGVWhUGk5dY4QYoIlk3NgLUobeNpQ1Z",
+	"kJWBUpv4hBqyqDG8gxFKOj1aUS4wCp+jXprcrM/SMNiBKzUFlrpuoR/8A426gU/AmXkioJkSQuJ1FUay",
+	"05RmdNWz0TP+EWj5reTdziOCTb6pe/JaEy+q+xihUf3FpD2a843ini/VJDgMoK8Ja5DewfQng76So5qB",
+	"T0nBdVkvc1Gzzjewxami6YtJ7Gd4al4D7c5XigYgdywfjDE7K0Jlxspp69HOAd+8BszNta19XYMyX4Ex",
+	"XyrCdY/NpoEaDGACKyIvWjlEBFk2Kz2EFGDm9DVhDr3QpEo8NgQpiZAPbA3Xh3mgiFpKC2Q90Bnzkw1u",
+	"vH7kD5vxRXXT4bbeD8/blerpCd/55X2ZVaWV29vo2a2VvrGVjmv1akM9iPo4IhP2xLqYDB4HQE8hml1X",
+	"BpuIf/K2v5j8P0Na7XUV4FipXPWQPtqJfuY/iYg6KMGVQEOILNuzLQOdrpPPEfdZX0uqvTZaid01HFfx",
+	"CKV7kJYVt9aGqvMluQ5ZU93Hol4jj4iMCLvDzGlHy/xgdQ0IUFsXKtQQN0nu1cDI13cr/MhcKbp9nOZr",
+	"ie6ap3HrPXwN7+FEv4Itcus6XN91oH3E8mRjhRJ26rvttQS/siVufxZosnHHURZkKqkcNM5rwFIorPKH",
+	"/F6PFR3X52F5jFZiobDiKeA6kPZAHhzmNbQJ4LAbkbobIsj+HwEWCE9GAQXRqr9TmhHTqHBiBLyL2rx0",
+	"B+qVFIx7zMIoZ4rIBpjmOeQEYO+7Md8Pv5YwUJl6GpPJYq6TQRs3dJNKKHIbnWIgntKqVlidrJCl6pll",
+	"sEn8ySPRhUkDoN+dhGX+Tq+b7OTuLQDFH9JyoHc7sTTPkFQPnhiaciKrnd5OrqtHD3aSnYn8kE9mk53e",
+	"QZf/L9mZ5Bp/7CaQao73qxG8+MP+yOy7X/ftZT7d5+yqfeIB2ekNZWHVJ7eNVrvLycU1duDAXhymOabP",
+	"wzrVjniDcKJJxEHPYUNfSj2mukpMIhaDUtqxxz0C7iE2VdySJu4rY7D2CicDp7dxbLF1tdGNR/T+4fKI",
+	"RmN5cJNjeUpZ8JUJpYp+VOa14lreu52WTrnnN1ov9d4d3uA6+X2P+AhHcosDPtrO1zGS/KONphLnYWLO",
+	"bF5iHuKNHN41CqS1h2e/qg9V3Nzbg7Nbl/xLueQvTYHYrpHGvcM1cH+cMzRyGr+YT35amfJKp3wZwA6O",
+	"0GAcelFc05SeHhEkISAsImQIP6M+IGh9lGdqPQjf0QpMGxb4gHZ1rbtjobbSvSWBYscAB8d1RWMzxzoM",
+	"zCaHGkhKiOnr3VRleXWe5cjd4dz7kyqq4pArbOCMf2kD2cQSySYBM4SoAxZdV8ZgyWVTTCAyBX3f2EII",
+	"CSyGwt5MIBEh2/Wo5rsND6+vLaEcApZiUgcwBKPHQ9OvYKsx9TnCxjVZmqtJFV81dVTa87w6z+2V6pSy",
+	"O47tSXViI/mPBK2bPv4M7t4+//Tl8qhtlYl6sOWg+JWxabcUs+Nu0aXwRKNtwZlqt+GWP1i4ZZPU1ZdI",
+	"xPT7Zq/exnhWYjy0PTeK8aymhsZRnyASWjNBrxEOCnnwV4WDGkIcACyQ63ZYifjjgB+C+Th5Q9gc2ev6",
+	"GgH5nWYngA8sFfHnzh1gn6iVf+I5LTBNzpHN20aBEAINophWqQCCuoahc4ShLirchhroMfCmqA9VwACm",
+	"kuRKNulUHMagHL5fnDzdWq0+lxb9J2fyJdvcfqL/F/jkGzi3N1YD4fu6fSVE3ats0z90ou+rDZeLIzKj",
+	"FRZFMNKH2/eHKLhbljEU+WQAjVGHhWNLVjFvsac+P4ojIZiJgOARABOsbg+Sb73Wjb3WU1rSdb/1d3VX",
+	"p/n+pVq0HwAcFwVzY2HRr7IVlqsmjEDv8y0hok1UAOA/KkAtAL42FLvuLYAPY1XxXgUULyxj7DRHwV+e",
+	"/OxauLX4zCd5tYngfAJgfTu/f+CQB369YKXu1+Up4CNeKVjhUbdOJvLDCT5x2A2xVYBdbBK3LzRFys2w",
+	"ZfI/I73zea4vr7oX7vlLBg3/yaUp8Ii12Mt0qSYhn+e28kswFowst2riEauU2oJjT8COxlItfCPXiWM3",
+	"OkSrHaD/8VinWFCsKAClEG8ln9719RuqRE7pXcBlxPiqlOmHqA5GK6SMUVWNAI+CasCaynXN0mMuJ3S0",
+	"NKYDTSTr6+CH8Zf4ywF0kJEXfZulGM5KphFC20ZW3MwkHHUyVWBFUHM9X8E9UEL2NbwXXRMRH9cC2ghg",
+	"ezq5j0NYZHQ6pjSjLQOmH5BeokpD4DQKalni5qZ4XF/75sGxm2HgbRj6Uzi4m8NlYAuDAN8cIAztUa0d",
+	"0IZG2NSO8DCP7GcQYKi4UMQyDjMCpCB9fe0cTRgwEsxfNc7m5utK5fOr+kD6N5KVdmymV+dzRh3dPrrW",
+	"/PQXCKxt0ZeM1emWvQjPNbo1wP4pLW0lsIH8mRuuXXp+faEaWlnxp/5yWvA2zvXn0du49CNV26q7ByZT",
+	"p7wh337cKeSFKpyknJWF2wtSj5ynNFaF+9OaWTlQdFn0d/52+vrlyxevzs6/Pz59dv761XPv0fR3RL/f",
+	"10Ls/yT6O8001v7psxc/P/u1vyP2952QEHc+ugf7kNGAmIdv1IXT9tP+ToKXkCXYXXzbr7llDJkYFWvg",
+	"TzLH/xp9fgF+YX/nXV9/utPX4Hpwv380odfw79BllBCJUGUpet8xvE0nFpa7g+pDQglZnQYp+rGv+9Wv",
+	"cqJWOtWvTqFLPX4a/4QH+lX8G2nsV0pmiWi48Mb1OVl97vikfvsL8o/h1k9JX3/a6+t8CN37H98JnRcC",
+	"vl6YUecHWcliV5XlXl9/6uvhpOq8LHNdFXqXBefParEn7t0j+h+I2Bg9UEvD6zb2KYjgMMy138JwG20r",
+	"FsviOyEhMYYHPVbku7BcNIzqHR7UO7BQLI3p2zvxGrmTiDu1FeJ+kLn7X7867ryDETnqa9cQU6hOYUa+",
+	"s5dqsXfU0tulMPLMqjKOIU/zc2c68S+bAANE1f+0u+59pPdw1X+mClWp9iqh2OIeGZMRqCaXBDHTCpGW",
+	"RiU6SQTyFIEhAgOI0lmEBwZomXQgTQZjYOhGSDBvEltfPBpsTlvJRUeAJgU6FmjvuoKeVeydWF+v2CYt",
+	"gUiyyzlO8leLH/7z6kC0yTbRgVFeL+1OWg0t7u12UT9YjiHiN6vG9wozynU7gNn3apRrC1vQIrqe+sBI",
+	"4lI3sfkHT5VTB+XAWUSEaYq3lGpYKjvG3zri305f/Mo7a2ZnsgA4R8wbeeFGVhx2uv69fQ1gj4Aw9+ib",
+	"B48DvvqDzv3OYeS5+nYR0JkTzOmeQN5swNERlTEEJkwnPGwfKHExqyrAfAT8Mjdz6sO0MCViGl5aghRm",
+	"wpwICZRxcbMasYcU89K5sn58Ag0aVCYSqKdGdGaGkaR8FG3cL32NKToTBRimMXX2Qbfb5VnyPBJHS06+",
+	"hz0zRaYs0oKeIbjshg7vtWsSCzM60V/X0WUBf6Wb99y1dXtfdeWxuEEf9ufz+b5bufuzslDaWbvZ57Xw",
+	"B1NOtm0ePXMNjLQr0QfcOro6iA3CANbcNgeDtacavWe/q5wGzUfjasl/BoFzivvjKg8a7v2yvvMJUk4/",
+	"KRWgYcrC3vrDzbbAMWEY/0FsgZpiB/UYtGOs1p098GXcWq+2V91U5dQx+qkyk/8/2nWdgZmgx+lVKNwy",
+	"MGUJItuUVokLWVWqXPR3tnJFaXF4V5Tcul/VfJf++Savxt9Lq16/er7b32FmCfaeak3c29jtQ0T0FQcY",
+	"RFzN841lMrzsmRuilgF6ScOzZnC2ck5rg1MbG/fANcYnWXoOJOIuDkYnEpLuxr1r+7uF8t6tazW4h4SU",
+	"u/sRaCtel0VP3FnT1jvCO6wVw9cvO85gEaDHrHBS7izNyZ1ANdkTdxpn5A77xq0Ndu/frM0JtrRHDe6g",
+	"4XoOf/FnyKluQvDbpoj7U2yAm1nVboE/Y5ONZEywVGt2dSCUY+TwGjlri5NdjdVkxc1GjPDN/Wyg8TMj",
+	"oPpxhuIXALQozOjFrPoCtdAtnjiPtQf7+KM74/9EWTY1BfxMZ0TyskYDX2uHtkS93JYlY3LNng0+ct3V",
+	"pWNmrearXnG0xwm1e9lNPq7LAMw762u6S6HD/Q1yrygA1QS3Uy/8c+D/3e/iLVjGCzmRQFtBpa71BufW",
+	"wyvMrOohDxUfoXrGQysu5OAyAvNeOVZNkAg01FRgv51PmfQ1iRR3ldrP5825FWAo92LKs0D0nNNY1Ng9",
+	"0alWGvj7Eqh3HQGcnmFHmGQcFMYai6fV7ksmz5xjvaDwIApE95oIUIiY/OBmbEVSq/yYG+Ec+VxZTIOi",
+	"Y2ueWJTHvWWeEpE+6B7gxfNSzSArdmlV4OwNgSaxGgPJG4wBtKa2MkK+LCYXwLtz9DhQnaXxaiLAo7CO",
+	"HnWReY/Ja3xTNGKyIjNXoExi3pEaywryapzJC2C/Jj+A6fvsGNhefRPwb7cWffQBNTEy7hRmcJlEpGvR",
+	"4vHrFRmlhn1NeQXAz+SWQ0a5CG6SgCSLA8mm5ISFudeiQ/7RfRKjsYWSVmW/Z6xkyVv9qkGTzdx68pm3",
+	"j5msPPjXi0yAKGeO/GG8o//YIQr6CPQNSfKy2xjFn8KmWkGSbbAtcEHenL0UzCMOQrdmEv//ncFGses7",
+	"NgStQ+qw0+Cgv5K6rQH0jVjC4ZNPV/OET7kBf71E4Xhs10ozPwbXyBZmEfR56cLc1K+RLhyJVaWzjUTq",
+	"M7fcfM9vE47/+co3VtONY8+yWVS2eIj8zL2P9K/NkiO8OczM+j5loSGkAzV2hHgXRZJSZEoLuKnA5Igl",
+	"9k22ZrQ//rLRkX/iVIXtwymUDH712q+bCZ+XmkBLsJ6bYPORnk3bwyw+jT9gINCGodLOenZCIEnLNVJH",
+	"CqCOdM7ga50PTEY0kr/+8POTkHo/H+eVEnYK2e6lWyJ9zbAUIepao/hEkv1f0Q8dIycMt2KmM1WKtEPu",
+	"ODji/uzS3fute9vB4bdiMJalHLjhOXJvpyrU3Aol7cLdNJpRt4gPFqg7D8VcyctzfiW54cd6AY0Bskkn",
+	"R6oxQRaTtwxxgsB97fP+kSAO6UjzqofsuRAcgctEswd4GPfhp3NtqnNZuPF1nTsFwApPa+o8Z4D1ZA5y",
+	"cc99wBKbPrIfuqF01zmkDzk1FNZPmzL9bZUXBeX7R/PQYzZsA1UItVjLYzxzOAfkrrRzbVfdrdHX0z9J",
+	"XsMpNHZ7J335uS+Qfr9xH35V89cWGFg2bT3d3uib845ty7vHrJW1hiOcMH6GJ76B2H9lCuVMM9xVXxhU",
+	"Ag5Iz+Ql6c7b3IKv5LeHxHlapL9fdgEq3j9CeoFTDiun/CiOasf8NQl1g+f8n5Ux7hq/cuqNCuPGjr3X",
+	"nEfX873bYjngtFyB/foGAzPTqdLKGYgIb6XsJZ0hTY3NIQHTg8FifiG5/OIlXacTEbAwgRaZac+J+oEP",
+	"rBCSoa8xxu6+K0vAExmWBgskfUTI46e6V/QoqJ9yg9KIL9nfyUcRlFA+AvBYMHAq0vJvlmAuEdyhGaW2",
+	"EZEWbBSwfKyi4xJ4x5GHG7mAYwJvFunM17aCjQQD48ye3FalrExpO+JJyE9XxJeNc2I9yiOTGEESKhec",
+	"1gs5yaBbfdxYj+fmM+GhI88aEFIkEqvvPqazxJku4DRzrIh7G1FbGKNN5BVgrvuFEh200FKhI7j0wUHX",
+	"33ZOEAJpGy5uGxruVYnQbpXyotwkigffcVvdbn43TMRmgC3wQAg+3gKy3li41EzU1aj1yl5ujcNae2gt",
+	"AivQsmO9uEFhc2MorJtgr+I9sOLPxgopJTG3Z+OnEZwkfsVteJRPtTboDwuaZyjMblFxNkbFgSDsPDY+",
+	"IhuYbJZa8EmFbUw2zXY4ZohXhn8DZDzmy+1bJ2t5Q4OpwFjvplwBjDIawfCXElYGRmuqUymkrSzVp+UA",
+	"K6XkAMDEnfZl7ecU5sBMJjUu+sGsLN0PXpNi+g1lZDxkCyTUtEgykTlPhpph+xrixAGhH4n8mQ7F/e46",
+	"kVMsjRIHIQWFUwNB+TjTdjyrrMjMXPfCB9rB0P4iStvN+jbNie+/SVi28OtmWm5rVDb/5FZ4bBw+Q9g0",
+	"AjTp3CqBWyVwPWi02GHZTAs0cZYX+Xv1j3aIM4xmL0tuchiBwIl8PydYiwKNu0xNQSwa7V1FVVjlZCFg",
+	"VNbeQTIzSN8mOTlS1fP8vdLK2p3PtoHN5ZWy4Scli2q8hUjwDzSXYlFfAXgzf/8ZSIjbb8c1AbWT+mxC",
+	"0/41Wkpj7NQ7WCgTOSjNejYcvIVTujJlL1dTHVZd1l/wxVcQuLzhJH/6iJWLiMvBuXOE852XgtZCRzyR",
+	"Vgmv1ScQKaoRu+yUajjTWYt36DRNzTucyA/PlR65DXtAhCP+b+8F2qrMNfgmf4H0mjDra/cLzeE1Umvg",
+	"yc9MrMFG3qLw3SbF/P6o1eCRTViEseSkH9YDlF51hC+1VhkxNTjPA1waOJs2w5i3AQwBSO7OK5R2lYF4",
+	"JHAmi5PKonwkb8rMdRyxPhKz6dQpcJ31dZQEkJlIaIpdpHeQE0UHxHiKHhgwJnJBweRCDtTYFCF8zQyW",
+	"Fo/j072eSD9+5JBqx73006c0cT/CEIdf5mMTsAYpvg0SC+BQkr5OPxKEdifPPn0i/jL/W5VXhXuR8xvf",
+	"y2KGQ6CtKiuVeT6PXq3JTqfkWN+FJB5vkOZCOoMm9/UqcsLpB5QucKnN3IqhKQr3XykuZNkT6U+qKIxY",
+	"6uxvmZKlDyl/+pQe+dQKo/H8PrcihSBm6jm0QkaHm6gUDvIpHaBSchJuxDFsBdhDgftVj+dJ6W6kVE5V",
+	"VeV6tE0kcvm5L3A4v00Ptm15K8mEu7h8Ln9NFXdj1BTJznOD43SlxuT7akFbTP/Dfq+Nuz6FGzNvLoxU",
+	"tcFT/nZkjt/giddIMR/NxF9OWW+S8wD9/9VUhNN4W7DwJzNLOFcCpUaLZXLTqRL47muhC0ZPLOWd9cTf",
+	"dmezPBspvbcOhvAViGQBYG9g58zlwkMSkmjHOxuV8qdPoS4SMj0nRqsFVHEihNxcqcuOqJsoAfKwktXM",
+	"4uunSme5HhGyYZadu6EnNETUG9uiG8K4tmAbwkatZX7U1F8EaijEulHqV7RxvsAI9atTGJ+e4DZiWBl/",
+	"fYnjdRP5Jagim/EIcaBiOMKmsUBowgEPxZ2bGwkCPaSBuEOrZDltJaK4ce2tJ6ssexKAj7gTRWfufYT/",
+	"XpVbj7rUsnQgG3cOpzu6EhcLTCGVC7sasYkV9qbp8TgtuRX48G12/F+ImBtm9Ao9s7yoaRmsXdRJc5jx",
+	"habllOAytSJv4MbwxuHWbs4N099+LTfh+gkVt2S0tyGwLWXAj6q6QgDcDEcPLHvmeJ01CIdXSMFgMSJG",
+	"TRJWEqRtZpRNGEWynBUKMxyw6AKbmx7hs7kVhRpWAF2QW6SnVxnRoqcnw30QEVSjgSl9fZ1brOQA3AXA",
+	"VQgHFsROISvxXpVQ6d4QoImd1CuOQ57AN6P3E9gDiMTU7eUUDRumcbUqwSjcPLdKpA8ODtOOSO/CXVIv",
+	"fIIcioNwBsJ93dlUOD3TVV4tziSEXv5iYaI/jfz3wU3KRw7L9LM0w62U34iEVE5UVC6yQQDjJSQJZZAP",
+	"8QMw9N0GXP5sARcUyNsZwijwN/Du1Npzd67ZugoIr9lQVl/bSt640u2GytxitI0byTweqQq+tT6wDK0B",
+	"y+XJFR3GB5wYyfytt2fNt/yZ2ySJ/cixKQBiX1Mv50mQ9YKFzT1uTnuluTe1F3XoGl+47QxuSAJjjAYP",
+	"anMxq1ZxGMQxYcH7dN7wolBQHTDbBgEmek0BNIMOVjEcNgJvthdCt3zk2gXR2AiusPu6J6/xxK7n9ao1",
+	"+hosZS3Pb2BktwQRa5AAAGZIpVRfNJr4xi1KP3fXE3O3BcN/FrQPMuJApk3Dhm0qMm6rLq2ZdBtzBxGf",
+	"vb33kf4FlPBDpbILObhcX4YK+I9gM94JhYqiGjsjgnMxmRA+fdB9kIbYxCKAi1nZFkjFBv3AbfnKxuLs",
+	"ak7C5RZv4VivPNnoYrsB0qPbGOttjPUPa/pVfpki4S1JgNgvJZFzoxFafOfaGC3zDFPdAAmo45OOeKGL",
+	"RYs0m8hFbykHUhUMQux+n3v855UXJ329UrleGYDmhbTGB+keYv+iMYiDVrJ960F4mky76axBPF7fOttA",
+	"tr1c+eL2ttm6d3yBIOgfR2KHqGgg1Y+d+OWXrUechVfexkVvwWz/yrrkFSPurFcfwQhmm7UD2N8bRDab",
+	"DN9SZXKAFCCfo38aIxdnAIom53LhjwnxKYGZ3aZSYAwnno+z57FQ+NYk/BJKpSMglIDVnwS8FVBDQaW5",
+	"b2AhqADuEBRRpNH47X5ZBNaRUk3U5EKVytMJrgQmsECZuwWJPAS4ELcpxVFW2bmsUsazB4Yat0dE+pav",
+	"v6MXHp849VoYPQLCFJkhS/2xrnfbeedO2LpZrhSC6f995oY1r6AKO68oMmT7OrWzqSqtylSWRtUMqLnF",
+	"vHSPuW5aRM0rjFZi5OE83edPY1oWcGcsFndjAj9zCgJufl5BktZRDeMvr/x4a2GQ9OEVdB2pTnkcsR6c",
+	"Q0pkSXwOpL37BK3YL0Dksv1ZJc72Bsj2eCM3fWtl3XpyyQNtIzPPKqS+1WbeuXWC/rnP2M6A+6JBcjtZ",
+	"2qqbPifLef//CEgPacx2ZtX1t1+enZ4e//js/OQpaa7rpEBvnA3MG3UlIfhVLFEwJXjCCvFzM2v5oyvJ",
+	"tTUxtsvfy5pTWvFqx4uaZEfm57yCOkEVLF3IcjuQZXZFVG0dX1GD5TEtDcQt22JrSA9G2TpxTfMdK/DZ",
+	"esFpIrJSDp0+0YNilqmsudr5JX32r4fEHw3oeheW7rtGsTA++pnVwtTO23Lh2yPcr1QuPPUygDUW/1I/",
+	"kc3by4R/AS+mYjKd9WJKWiFROvV8BAzS/pzVrjJK+J/pKi8oPjKdXRS5HausI17DzxWjdBA1Fp29EQ9W",
+	"masMciXRsQDMKOrSvY/4D/DrpqV6n6t5SsRqeEXIDMH8QlpmFfkAspg7/2UsqZq4yJ2Q1SGzcYIlzs7Y",
+	"d68ZKQDjdu0Em/+R+Dn/3g3Bv52++LW9LJZEy1c9nbVjM91QfF4j33HlwS9QF7tFD7ZueZvbAAsbqlcm",
+	"MlN/haLYkSIzYX0EMmhD2lebP/QSHwiVsZs8SqWx8Wz8U9bGRnN+ol+WZlQqa2+joF9bE2eTXLdoYrpU",
+	"r1wCsSFJCbXp4psukaWX/641sm6ApV5gdeozlMLieZX56tVpabLZgKpjndrlm+bqQjiR7u8E9Uy1rFg+",
+	"GdCZIUTXE2OKJE6Eea/Kzra1riDNW2pdUfLUil3rSu0j1rFCd5s623dy1XV1bUf71SvXzZ4Q4u07RHP6",
+	"uHl3P91EISvqtOZCVhqFj1ioSn29E3UVK02n3NM7TR3Fe0rs59s7m3Xuzru2atUVuzXysGMLsNXbdg7a",
+	"OiMWbTwqbOEYbIAyd4PEZT70K5qBaM4i5lpDcst1rb4bBmX+ClYTDettDstt+Pb3rRNcr2+XfN+tdiUu",
+	"+G0KBFHMOslxRd2f91UrrpT3HjISQCMxgyc5H8lcAwd09zE9ee4fSPcCFrGTcyz25uN8MBZSO6fXpyRr",
+	"OVGWK/ngPIuzYMCHXlOPKFrKEbHPm5cjXltExuLxr+MRd/80HvEXKAGMfFRazhu5nLzy/yye4x+nlJC8",
+	"dR7A24LCfx7/1BcUwm5u05dbW+Acg12fUz43syITF5xLYTgYyxiDEHSmrA/IXsEDNpEPGVHYKcu5KhXY",
+	"3lRus7CVmviob5Rw4pQQiNDEOSdlBaxKKL98SyjZhTPZfw1xbAtYv28IQjHFppznGanDpc8WRjfmY9Rj",
+	"aFeU35/5LFXA2sQ2taEIc3tqJfSyKCDrar2cJ2PmD0snk+v3Jh+oDRWcjzpuqefCcyvqbnW13ro0ty7N",
+	"7+bS0Mrcwq0Rn5dhH/k4rQIerYXtsyfr/tMVx47eH0IJT8i1GrF0OYTjQXvn0vZYlSXk6YRcQnab4jS8",
+	"BNIxdV8rWRa5KtlRSSB33xQFwa0ZSALEZI04DfFCjXIdbN8cnChOSYQDz0TIimhikMulI4651tRnW9ZT",
+	"GS+VmiLGvG12v5ZOT2PfK191unrodEI+IwxibpeY+dwiaS48iK3vzz20TLb05r68Q/Q8f6++SMCLFx8F",
+	"BTGt8OufGMae1TyvxlkpNzrNe0P36lvX6gZP8a7vYN36OtfydcjB/aKncetSOVmN/u3lqxe/vDw7P3nK",
+	"WvSLHtRtfCjmRNXKmdjLWAfgodiUNPjnHj+BaFw+farpnF36VHOiJx0ueD24s7F3ysLvi1gvPzpFy2ZD",
+	"zYihuoVZXlQi1wn6sRR15fMj8YKtGSwkpMIKDrN560HUjYe+XrUe+PSlQbMvSf+vXxewkb5+paq8jAJ8",
+	"X0hlu1Hns7yvrrJvNe1na9pbdXktdclW35X6cluJ7NyNxdVscOlht5t6pmWRyUpeSMvVbzZBvB/Y4nX6",
+	"lpz5Q5EuJeEgIP/KgnU8gyOZvs4AG+hFwK182L2fRtyfJlMizS7OZ2Gw00Sk+O3zLC+rBTKSZqXMda5H",
+	"aU9YBZg/uCKgjBxq44h99PjkjhWzKTE4UoOkvVRZCy/dKyWz/M9KTBfGHab+9+Sl+0PsxDqv4hjiiPEy",
+	"HanKL5VWZjyrZDkYt+6aH3IgK8ewD8HP5qUAciKiS/S3447gyiJ3M5dDLoSVix5A09hEmDIJeTpJKJe7",
+	"Y/ua95Q2lUJOXXGhLKRuV4OxskCQi1UPPTExJTaiBFPWiR7LvHrcxAvzXgVyR60gxqI+VM7k8TWWGKKf",
+	"Uf6Ne8Hc9DWR7wozrEdSkDzq76mPeEyVmRZKVIupErkG/iocVnFhPvQARAzaJiYzW7lvAaQDtFTqBcWb",
+	"8tINyoTZ/2kS71jhTN6ZHKlOX6f9nWpu8GX9nRTsNPwSHjlIMR2X0qpEpKaE9qncfQs7n+67B7HZdN4A",
+	"Naj5SFsxUbJOeAnn/NoIOBAQuXWmoNEjtCT5eQltQaOx1jkxhIXjC00hlmTdlxKKK8GA2Nlg7BoOCW39",
+	"HYibwWVsK8GjvRjiVFdjqcXDblfQYkjoOAcqYdzvUGIs9SVkPWQZfaQyTkAMxgJIspw0t0euZzD7TsQb",
+	"4y65+3gd4BTDEiJeLqvz6VRVKS7AXAurRhO3ZXvCjs0cKZ8lZvKzajBWUVEBNDgV43w0LvLRuGoWyDiV",
+	"SC+xIaek4ZU2NEvkkHS6IQZjWY5UhvByLac8f99Zzh1oIY48XCWOnALHmnvp/337f/v9D93ufr//4eCH",
+	"fv/DNz+4fz7+4d2//G2nkWGyoYzWQL2enRUV+yJY+8QUbbVOHnab+1NAvVnch0wN5ayodnoPu8mO22ey",
+	"gjGq7h/uQEFWPplN8Ook1/hHYMXMdaVGgCBwc4dZX63UjUb3Sm19CgvrFd19jYK3+AX1sreHW1a9UZNx",
+	"v1/c1r3d1r39cfmtURyzxRRbRJEJRlbXMhxfM5AVmGmF3K+cIF9T9HuihdNEE2dTTHI9A6wqOELKMe3P",
+	"TDE3gU//zRDV1rTMjRsqp8noMNqX10nEGDXFe6dUz0C3OzULNWxYdSd1X4Orl9uqlJWz7BRIbzVpcTtO",
+	"nx+fUWe+cvZyNKbrhWFo8ebuS+2hRheGPn977H8rnK57iu9ceHR4cC1hlThs6Lwmc0o1NWV1FWReU+bx",
+	"KUiyovCfkBUkDh9BDIdkR7WcgoxIMlp1BFm0IbZMggiOzLWZ84m5c1ilBqKPvuYXJ3iYnILG97AK59lM",
+	"eeifFATUzLXW/46u6gRdyCqfIF8KvNsLZ1vJBR6Fj5UWUgzzYTUGyMGA4uce5W6h/fEfZuZWA+LvSC2U",
+	"rsqFSG0hO3NZQpwGHQAo7bBCgftQyM4FeCEqS3sodt0Q9jWkRLs/cXDjzyfsjsoLN6CV0gT0Z1vw/D5L",
+	"rt5EyvPvKk5vOtv5j6ELwIkcqwVp2flflvPkelB9t/nD/wyHBFTrsr1ea04pbkDQgeDjPXr2nv9yi2n9",
+	"xMx0RdG+sZyi+jJaWDNRIpMLK3Zfnz3ZS8TjQyf2J8YycsV8bChSerFwdyKHl5ITp/AuFkR4Lo7ZJh/g",
+	"lyhXua/hVo6Kws3ulZbQ8JyAOIJLo9LMpm6MApgsxlSpCgf/7Igf3X0QZORENgz5+V45seOUXV+bmY9k",
+	"sdV/kHS7Xe4hBsnqenlFIWOQkhSYTzwmW2COkcLSVsHhMKX3N4jp3+IQJ867gUolU2SARwgysiPSmeYn",
+	"Qkw2R3fHvY7YSgWVLE3MROnqCEfM0rSIzMBhCdgaedV6XOKWyyktlg3SrLFvmVyEFO+czAhcelDi4gfn",
+	"fhcXE/pVaWXSekzvsHv4aP/gYL970BLIcxbVTkvs7mApdNetx+66+4/ffXzwaR//cRj+sXHsrpCNfTXu",
+	"p8ZuHD5qyzo3X6UTbzDeiFuJJ6bedLcdWxoNj51fLJrjjjuZdFeUnk2c0MK/6G1k1ze28Pd1h12zrk6X",
+	"iDfB5hbQ8nONRpCeTS5UeesQ3zrEn+cQr2hqLspvMxwoCte9IgwHVgP9vh59j7Qv3YvWgBa5vjAf4MQI",
+	"A2Q9OibCEzS3jcHRphT0YV5UmJOAHTBlhuDwqTVlxUhU5K6JwphL8M2luDAznamMthO8jtthzfKRihgq",
+	"yjzXIoWjk1RAgB+ccg3J8WyBFLllfqKREUb3+hrO66SY5NY6LZs+z/VlyklqUGuFX1NSWw8uPEcvB3RG",
+	"ZP3AZY+QAKnnCzOD831o7sS8p8ZYIy5UX7uvotEA53JwyNWkvF27T93kbXi6luKpItgTFwzsP4HDCGdW",
+	"5HrUEelc5pVz92FUbM28QRvN4yW7O9Gok2I8m0iNNgCUENgKLnug/pQjH/xetmdS92XMCCGThorE4NBs",
+	"VoJxSHCObohgEeHiUnD2yTwAQZ1RD1o0mltkLdoMhydSaP6H8EruR4tma0joAH75oxWDrqHjda0c7m/r",
+	"Cby51hduuHu3ayy+GPNg+FWDwlj4R/SBTTvDvW+rrPOjs6n+xJX7kh9r+WyNTnEs41WZiHSiUtjUqdvV",
+	"6RL5BEqs+shO2o6MpbX5SCvVZqjdf1Qz1A5rdtruRP3mWvCbM8/k/vDdx2/RVIN/P9jg3weHn/Y2NkzB",
+	"h2ockLahgEdwLBrtU7TbNun4g3rHf6deH4tKjhJK77WV1Fl7X+SorSsPVw77NxpuXoKkxFgItjWA1Bcc",
+	"r4dm+DP62QyKT9tH2P255ANcd3BXx3arE/+1/FYAySGLQmVR2l7LkKgPaGAt193GjtDht+syMf7H/v/b",
+	"Iuvi+ERMTNbaHJmfu8sbS6rjk1/c7Q0fS9HNB6WZM64/lWdTiRt46vqKsmSZnzuRrholuv/GRrL6TQ1s",
+	"yWpj/oHwx14IwgS36BW8vdYM+uKFMYWS+nNW0AuKyFSY1ocGSCkKWalS7L764Ym4f//+4722QULErewc",
+	"zoC3UDMT9QPYnTvtTeK6RrAZQ+M2b9OFGppS3VCjEG0gwwDEdUeLuO9udLRqDbv2mHHLbnTMzmI6D6cW",
+	"nd3GtBxoowqb64GC06hJKB657viSXXij43vtTlx7LrgXnzkXf3q89MgFXn9WFvtc18ghw0c/EzSdGnub",
+	"LnYbgPrdYNI5EOAT3ePsL/g7CjsdbhF1uncxKy7bua0R5EB6HDVNuQZDMZuKyoiDbjdO588rq4ohZkl4",
+	"3DZAo/R5CQRUvoRKSY4UfcY9kfQ1+FA5ZJSZi0JN3L0TVeEJFeReIEonAbBjTolz/OVEQTDrrP5KyGfz",
+	"qXTOVIQUbVAhcwnZ/taIibwEMJ2KWI4yA+ddYizLSS9ku2H2SQG1It4RxMAAVDfavs6r6zNlo5ZuDS/9",
+	"nlDsFKu4Uji/jpv8/7H3rcttI1mar5KjnQjJGxRl13iitunoiFXbriptV9keX9qzUawQUkSSRAnM5CCT",
+	"ZnEdjuhf+wD7EP1g/SQbec7JC0CABClRKqswP6bLIhLITCTO/Xzf7lSMDcMPUJnRtmQZ53KDkuX4BmWl",
+	"86SN0vmI4B0jjpFCLOuhUEM1hIs5QNi0/oNUAF29xdejsgivDUqHjRdhzfrqcblBE4d4+vCe+wNK10sS",
+	"9+HvFDyM/mL4pHRFcKwbSJZukUyprF6xAKMxt/ODq7CO1dIS+7kcwNwVTydYb+gyPn12znxQ7MljqKKI",
+	"EiJwQ1VAl9M61DMM3Jy8uFvjP2xRW9sf62d2KZerGVubMMa5dPnizlzfW/ZhvuQW7XUj+KxZgriMhGMK",
+	"ogdTGyowzzKj1hm+1hOa7+E5D4+Mze/fZmMPrtrHyBN8dtOIgn12R8LWiav7ii7Ql+8kFP57c2dHbbgA",
+	"uUm09ZKhJnXMhLSzTl0WD8wYEIB9dmEYMaiJ2Rwz23VsZO8xO3qPDjDkZ7fJj+d+sru7vnVjD8BI1mod",
+	"KM5aT50ur29BsGdgyTWjNM1D4CNLRS7oTG5EI3wB16VOOUyE2T7GXUyxn63XEwlZeAUdBVlHQfa1QryD",
+	"iCDFUa+KogCB4DNigEqPtrVmwB3OPtv/cbRL+BGvqy/8aJ36Ii5NF90WUBLoi3kGrm0Ryn6os871SSP2",
+	"OzZdWW+8LsIbSZI1yf602c5nmWY4NH1wJPB/YAY+eKO7HH86AxuPf6+ZYMzeAxtCoat0Jnyh/Fqbyn4G",
+	"2O37cHdtunRRoA49/44JwZq//kY/bKev0h55BwsLn+agvsbIqUDq9+vFMgL03ZUy0z5L8E+XWaoTYJgm",
+	"PPwY955GeY4vbP3Dpq4qXddQbubrAv3Xnq6rXnDVrTfcHZ6YjWHBRLFI2Le4Hm31fcBgfPrkm6TPkv+e",
+	"IIl4KM9GiRAqfdxCW9f4vJQmM6v3HMi4buS+4gzaJW/3cl/rxh6iof4+3NcDMId1kr7rvP/DMXe1tmtd",
+	"1nerW7ela+5/q0UR2tTi0PqzBrjQEpHWaGGYznIhTb4aeHxf6lsP8JHU4NaDBnLXrIbfO3XKl9rWmnrJ",
+	"9s3EPpzKzt9JUed9JGGi6OJMFBMqgdoc+vvJXpi6lXd5nA5UcAdQwbiiNJbJ9Jc98j6v50LqUBvpKleg",
+	"QanActBogANCRzgLFLmeAhjksm8QBv5fng6sEYYp7aEMYIIuABfwg8eLAqpKCSSRWpo1bj+1+qLgn/EV",
+	"ZMfjnir7n1nqu4qtp+GbqwYsifqoEufALOZaFGbArImbOCgOKnzFZQ5lwEcEyOq4dzDTLEuJY8NqF/I1",
+	"TgBW/lGduqCkGH7595oWa0t4+Dya8d65scroA7gXbZfjhe5unbaNXkZUTuzPROmouSrjrzZ99qW3R7Ly",
+	"fl9HwDd9CElLlBnnF+772WhavBLLcOWXXjQYP6/to0E+h6E/oSzeOs5d5we+Umb7KLjID3kHXBXv1bWQ",
+	"W0fG11KKtoXlFaxNa7iHbdGbhxFfiBv3kwPx3WLl0VUg3VI+ajXDt3BlsA57FST4jYPBr49Gwh61ffm4",
+	"SNzXKJHdYs4ulR19m3/IZDZuwCtlsDO2i3c8YDPcvmJvMzfZ4Teh+auj96ObH5TLj52eWo3Ojj/b64dH",
+	"QHwxPBrYcUQj8fTbJ0+wRV/JyfCohxdG6pgux/KhmHMCnIvXI6OuRNEfHg3ll+PW3IGueabCHhibmEge",
+	"OMozIcs/0EH9PJRD894uaMDw/zYtamhehCW1W1BvKL/clLOQjJgqa2HsOpzAuzG4kOPaFRzDW0njBRxv",
+	"m/8xTL+OB5E6MVpXbVD/xGdPGf9lcwk0Ltk6eJnR0EauDbQnOrz8HoEWUWiHvQb6Fs8vBGQvgPWVmelQ",
+	"Jt+/fM/qZnHmRiQNqI77umb3w0aPs7W+bDA2djSlK4M3mNX750wiYxa2eCbyTIptlhpdRTbXh4t2Vtfz",
+	"KTdly0svZuLDBdk1W2wve21qb7E+9G/fth78t29h+EKef//hYovR9f2Hi7cLiXaeTP0qWy9ybeS2eUZj",
+	"cZ7aqHm7/Xln1Hzu9qerk+jinIc0sKimgjx6V+o0UvKTKDS6ybtGP3ertoDR7eotHLcdu1LpClNHPYfd",
+	"mBlEToRIKcIkYytkAgiGMQYZ47mSEwdx98//+/8Cxh3+KyDhwT8Rki7pQdRRGzFHwEeTzbCusRAKQruZ",
+	"GTA+lBFSYHQnVfgbuWlAdFV5gmGcT5+dyxWRJmAS3S5RK4fuSN3zme+rH8opB2ZM4tp8+vhPLJOfeJ6l",
+	"l6bgUkNqOOkz6O+Dh9KsGJduE2hGaVaIkclXffY8VwAt6Y+GkCmgaZ5f0KMgGjeUmSZsyhJf38BjZRvm",
+	"OUSroJPWSoJkTkoUfshDQdvMV5rhhlGAmspe1JglhI6VNMwKECTj6UD1qceDLMSnTCx7bCGjqZVwbewm",
+	"mUUhMTR9fsESNR4TxYSShHkQmBYB0dNeL1KmxojdoEVuT91JXAfz+N/s81ESJo8cTwaxXviH+/g7TINW",
+	"DbVEDq5BUfgei4asUeaTtc8c5sNEmOoT+yyRizxP2CgXvIAgun0l1PcbonrXIsKpYPYlJ3TNJaBk00Y4",
+	"QB/P6xqgN62Jqu2m4ylwX8EzrBwKxy6Gl/Ro7NiUR08cypOmE/0IeURqSqTYlgopfFC1RsplsJcKQd81",
+	"VGuFL8DlXvgM0hXw8fuSpxlyk2Ct0xaoinsiCplymarxeDtlLJfp6/E4MgwcUOcu4BbRcFNkG0ytYGXD",
+	"ZTfDxDho8qPtNrzB6w4TdD9ArVXkN0zx3beJRtpjIuzFXbXWHqFLgqnryrw6q7zOKg8lYRsDn/cPB7Jb",
+	"dOqMZ6eOHhsk6g1chdoai3eGFyZyFBDj1CiWqmAjEcGiNdg8r5qH41rkKF0lllVQlQIoeW5Ycp1J6wkg",
+	"5BYyLNtbDqUWYoCxscwgyxpGx2DF7pB9jrYS9gNTR2gI/fPv/zjDFwoPgEoH4jLLtHUleLpCKGmuWUJ6",
+	"KyH7A6xU/5bYhWESeFuwI0sz7oJ4wbJDK446jhEqn2xoQPMyCuC+wl46jGFrlXJ9HT24zz6S1a15lgY2",
+	"cPRyBJdoexFImMElBaKbYAMHw95fOwOEXTD1TlmiF5OJAO6beb5KnKHJGfwbX1EwnYG4n0drh33JkHg7",
+	"KsAhsxWAzejQ+MfbXR9KhuToMASYamAq9mPN/o9IEDdtuY49DGQmPRqbyVG+SMEL0oBCz7gn6/b4+6Wt",
+	"69ltBicM/A06sRCSJjuUkcSIamFOWYL2VsJos3REGdhjVo7AxjtsOaPYtPwirA+zPuvo+8AjlUmwf+eZ",
+	"GAmIgnPN/te716+QiE/7efRZ8ub1u62fgrW+VgkDI8ze3RBNoD05wc5m9gNc9+8q+wYHwQ4C54M8s631",
+	"QiGjf68lQ0ABsM3GPNfX36miYjJHGmQbTpA7vPvWGvm9OqjFvdtydmHGibL1DfZ2LP59uILKm2trjW6t",
+	"kiU2yOGraF1aAN9OiqeCyjV2K0tYL9l4SSbGprF4zetxuEe1JOIvq4sX24LedkS4x34FUdrq/+Ztj3Gy",
+	"7HW3fW4u8JTQLA51Pm5a6fSHPlOdn9rGT6XVv1KGvpQH7G2eX/zHQhn+QHpkz/W1M2LrcNV4dtCSmbN/",
+	"fX/x/K8v319evIh9vTuqpGHDI2seYlmMt8+HR2yH8hfayYb6F2/2YAmMIY+0UgxTNY6gHuavmUwHm6+z",
+	"l3jL7DZqXJx7UF/kEhZD60h77DMY2AN27LfvmNXXqpSiAiQkSiEBnm2JAwQVUluxgtIbE3cuueMYzqD9",
+	"KKRryLUlF4G8mBOjwIGOmyp8EgDbCKSS4hHj2rrv9mM+1UIahmsEBO2sgP3Q6KsCNLZiWLDQg8RLJtnP",
+	"ONFMTn45KRbWutDuD5TjwR6OEc9zNA3iNfWG0vVj2As0+1VlEujaYKqZYcVCapd6GjkS2nEmIXGFCagC",
+	"bANMQGLiCkIYjt4V+j88k+vYCDmURI/r/gpwqAWaDR5u/Bp5HRxfe+EaTzCB5lKOPcb9qzjWpWVylhZ8",
+	"bHpsIXOhdal/A5dEWZPHf2I8u8zkJd46GUQ7NJQUwoijGKVX7XKbhePlh6dS2pDyeNQ58OtCGzaGAGpp",
+	"jyDz7d1qe8GC0mrcsFxwKIn6JBwZPE5eKsOuxGRBGcFnPibPzVBCj4J3M+11mdQeMd07xVu+Dk2hEK1C",
+	"pAq2iyIHl0Zd4iKSGN0W3xPkJR38uj0jGSZhpVhGG4ltmf5jKpAHOo4H+d0LC14J8ww8bP8b/j0+mo5d",
+	"z76Fq0ItNZyPBCy7dyCofCRtxKW9N0RskpJ+SHrQgQSNU+paSIitDeWG3cOv7xSu1glEIvBPl/Cn2vTc",
+	"Wgn3zk2mXBtY2MWLNg2k0eUX8j+A76RFPZsRvxkMEZ5qX0cUuz/4vrYHD/w6XRn6Hv4PTL/JecbpAbYh",
+	"CFOIvEGyHj60JAUCOFWwBL/FBGCaGjGd4CZQ8AFCK7HbdwoTOL14kbhWOeEIGP2H/SwW9Rhpw7ZkBTGs",
+	"flco1dYhoK7v9yr4Y60s8+dRIZF/skjv3jj/ptVL/p4bseSrG9nzdmiLF0ePep/NhFqYO0429T6TyKMu",
+	"oPosFEoHcieO3Ud1y97E6audHArcvn0citYuANCwWOHinYAC6VHIen5XURZlX+ARA3M/G8Pgf/kzk1mO",
+	"fxqaXE3633HD8xNRFI/s377Y/6eXmRlNScoN/oz/0T8xq7mgu424Fs53eCFywwd4w/HM9N8UmTQnOIZ8",
+	"30fVMW+FFqY6JpcnwyP2z7//A/NVUFhnrRSZyclgeLR2kxdKitp7DIdSGwXdxnp41KP5U/Vr/+LF2p0w",
+	"g910L6nopA3CzZ6rVLgN+7K3VwT2HHhCJ+gg4ZarsX+3VUPAu0aP4E0wRu+K9tu/IsYYgxUep/b1HA/w",
+	"T4xRYKKvTaoWpg8ZKxpMmt16V3jtVSH49bP4ZoV9b+FmdtIqF/1cTU6Om97c8aYbWsXbcL/4LR67fXeZ",
+	"syzddFdU4s33DW/U39iKDLyle6P7+Jc3qDZt4ZpuoRsvmcfLYAKXc1ExVkbwwjIwhzBGvA51EndMPjy4",
+	"E/IbdzBT94I8iUP1N4I9iTJB9419skPw/RXMMw59d20EXRvBYeFSymlTpONZL2FyVuMhGgg2VQWtBxJ9",
+	"4QkEiWrKgp7tXdIDzHxxTU+fYS1DCKtsq2KA0AhoCwzpGaxlqi9vGEqqb3jGtHIesQ/QIB95KNVeixG6",
+	"lDY0ThRiIqTVSYIwWxjX11j94mr0wz7yKMIW3dEuV7hJ2zeXCwMYmVUMzKGkWJ6dLHK8DoiiiUJU2AtA",
+	"mzPNrJGyojhCKEe7vFolCMEZJ+5d+VN0YdLD4CcdVqmgGAcCXzyFuhN2zvwOZIqWZk0czXLBXS9JrPxp",
+	"e11t7m4BU0qS3Dhm6qKgE2EwpIdRUPZaRgUMaaZHvEgx+gnF8VhcRCXyQroSOX0dqp2GMpmpVOQVmE8g",
+	"MM91BEsEYoyp8VgU+plHHMpML4IycvXytBl0TjjejAKBDr+oF992oqxEkaFJCTsdBlWxE2HK+fOPhWKb",
+	"S3/2jPzdau0PvIythtFb/33GRfp5m6HPK8u9Sf1P9Q6HYKFcgE/Top6DMi6l+oyHVgw04nIk8rYG4HO4",
+	"OhdpCNl19UD3dH5IWXwFxUF/9DPWOTxt0gG4Y1150IP26eDdHjj6v3vo/w6LiYIfNDxCT2iXSiI34Q2l",
+	"RHX5g5paopKhBfmAtxUP7TaKhbyB01wtVImJ99hnVvUVD1EtFHWu3nps4Mfg0bnedMWmixmX2CZBvR2r",
+	"wZ5t5pj1jlrNXemIFENJRSHQVU2Ol2s7t8/yreYnyZvz989/qK13SMgVdq0zj6pt9pmGBg/qTfeoAehV",
+	"O5c1orlBN60QXCvZZ4lURoDj58sJB+Vub2w0Aqc0M4BmUOdnlTtL79XJgrfbtg16X0jWhuEH8JHw5V62",
+	"be0W0Wu43d5kV8xTOnC/B2jQzq7brT/5OcBudA3GD9i2+wGa9KKGv6D2WjcbR4Knt96AfItdwzM+KpQ+",
+	"+wz/G5oFb2IPbE96/mQfttF0OE/j9liYHJoLGBX3PZzl5tuA+U6tvBxaLdEsmEFsHBCYsCO0Ht+oRzca",
+	"Sig4Bkyc5oJID8YHj9hkSgx8K20zsA6g/VjTJTJ8alp5CaeIgrZV3CTqGK60y1Klqm++JWCLRpgX3HI7",
+	"EpuUWgO9SAUIUvYHKot16QVoDbYTrDFh4NDBsbix/dLbEfPlZkFUMbaaY2u6HTcRF7hD8Ks8rD12CbSX",
+	"h5PjKk06e+ErshfgrduheAhuCmfSKf79er6sYLJaBuRhpH0iVY469BbKNf+TgaZpGbgh1f2vP50/f/sa",
+	"Ijl2rnuFcLYHb1qHZkhfrEVmzr2Er8ZkZmgN3DTG4hRVNcQSVEsUXMFnprXxFCctHVRw78gaEdE/bxH/",
+	"5W5NuznGTRpL7z6WDa6lWuQQpbEanPuGoIilTAtp+uxcIqobW04VW3Lp8sfMfl1wUaopMR0bbJnURvC0",
+	"zhygie5pENxuSV1LFQ9zfUMb3F7FV4atqfiPxAXk30XHCnz3ZWqd6txHdb5xpTkoThoU5m1Xqu3ifTZK",
+	"TlEgqOKth8R/8ni5MQxwGaM10HX5psmAo0S+lCpSqAYCj28QG/ka/be4MzeWur4kLNyyxHVGxyMGUPXu",
+	"qQOUdeCxELaeKJVShDvBCy7tapJ+8G/JReSFwJj+UEZVeSKLFy1kWsKOrdENMUfhvca60wX+vh1+86cw",
+	"5d2j3bWDHw7/WHzm6RxdKTMtfR+681y/SiROZAntgt1fmeKG1xYi2FUA8UiRIwRKfQgblcFRr8afanKg",
+	"btP5iag2GklbYhlTpmfpRZCWHr8AYPtQM6L+daXg+A9JOTpP6bKEGkZqywUIRD6UCAQBrtJY5blaUr02",
+	"jkBIPoQZhxWyWaa1QDiNUKEM/wL2myZGZ08g8vB6nEoECttVby2rTKsup4if5AYtTg38P3fS3tS5fF1n",
+	"0qE7k3hITM2C0PGunvvT3bYlQf6wITc4cP9c44cABOArwh2G7glsyAkhKx1q9hy7MrZQHENqUvNVn507",
+	"98i5T5B4lCooBuRdIG1FzCWPBkR2Ah1REbxLtAbUR1vyh1W2EI65Z8bzJdRbZVJvSPuFhfI0ve20n3so",
+	"VuFdZmnSizbXF//jkxcyFUXEdYJ/haKtHqSGoTYK4XFGalaFqNKZHAmoLFMLc6V+YzO+si8L8JGtSwxg",
+	"TZQ3y7NrEe8KfnBpiVY7dJZRkZ1bIHjoQJ7BR2hJcCD5aItC9Axe5puLobwWKySkkUJgyJTBF8MSniUe",
+	"Jti1SggJq0/iLrlFkSdwEAO8BM17XKhZz/HTDWVS7q1LfE8Ul559hEbOFhodcyKug6Yi33bu0JdOAiY4",
+	"YBw3dGcN5X8tlOH2soX9RhbzHvvn3//xaO34uX75PPebjNNPFp6B3cNDr5rbj5wSv+u08r5RBTyt25uN",
+	"4BOixUV6GP6jjWH0PN6d6AZ09Fs0SsF1+zY5VR98iIhG+70g+e8Nvh0Xk4aBtTGOkoQLJOtBDB6802mv",
+	"Dh/3mW0vb6ALI4N5/73vHYUPfDstjr/00O/OK6ZDvqPO8N6vkrJjeelck0rdRprGpmV93UbJN7mDVhv3",
+	"wDtlvyaBT4TWxvkwFO63VvOTffmsaT0NXTgkWDe24JTNAOi/obPeara30Zvjzkh9a45bRNSXY7d15CZ5",
+	"vGWOzYTU7cOibVmDettbgVpGTyHSeZAEKDnm9gFlrxzAU+1fHeDDTMlJ2U0PkbSIbyhXUgy8Bw/ZT6UF",
+	"xFf5yDDAmBBZMZRXIDF6BD08sqYYHkUdZ0AxU+nTlmIWenAAv+LCeEIZB3tpPFmlFoLymT0m8T8QLiKA",
+	"oWQzGFlAITIV8rp/Ji/f8wkxQLboiKL634aAw1Aiy4xRqtk5eqXMPaMy2Em29FXsZPd1N8pjW/gaTw6x",
+	"DtjuXTK/Gy1T+FoOb5ZGDeyFSPnItOL3fguXVqzrzrxtY95Gr+FCvinUpBBad8bq11Y4DAYofKO/E+sT",
+	"9MH9mZ5/yfLcqq9rqZbag0kDUfJHa3cRZ9xsVyMUO3xqLVArbzean5FaqNqeO0z3NqxQOCj1JiisotH+",
+	"bD3PZku0VN68j7mIeuEg9uJ7SJ7wJV/FiSaTmRzT4aU6NzLjYC+hrwu7ZU8hIO2K1QYB2NVVHfk/aMGL",
+	"0dTeaCj9HwPmni9jKwQyhFMNHJcsqXwYSamCDhrCXZVcQarxkhsy9qDgSfPVUCY/u19/oTvU4KjB62Su",
+	"MjjDSgEgMwTuQSoYLuwuVAxl4G78rwUIJQQKS8GMHEqjVCVv4eTT2Wf6r+hVJ1E/sn1E6NRzKS7KhDVw",
+	"0k+5ZrkYG8xFxO+QgJ9iZsmhHEo0J0qs+di+XzHGB+svgtgVmBiPxcgwe/86gxgXdpt1hTesOsdj0CIO",
+	"jxcejBLbuj8rSO5pAQ2UTKrljarQOzPwj2sWvQfefyvOQWb4r1nzLG3qjr7Dnir87A4Kge++7DWb5W0k",
+	"gSq49zeGn8FHrhkYsdALcOx1NgLFoLxYahmE8piY+CazICfBcoNiwt9OCzEXHL8OcMf3MEFKzDSHiVwR",
+	"SQ7oMqeICbQzsCwDiu2WlH/iGI4gfCRyLXpkphVCsFkmFwio+X32SbDEpfQTKZYsIvg5WRT5o8QqWZ/s",
+	"JyWr5kJSeUI2IyRbnjLi7BIyBZUK9BQazBkMcVHG3Sh2JYAYCEonUM/ur1fRrnwXMWLcvnLdNVhjkJmj",
+	"FXAhzrm9Wi2Pqtet9seOIKfLZrXOZn0vTCDpsg5HRPoViYQaADkvwfeVv5vAw6x4yTMpNhZZe9mIUymX",
+	"wQ7KgBzefbACMvQPgWcy5gDpEWF8IBG9IH/oe+UQjIcymSsNmd7EDZHiN8MSAEdICBQMfafE2qdJH7cR",
+	"xeG1mBvaZrvCHt5DaXAqUcI74PEagTcR5r3bl11F3bmd3xuae5uaI5i1Vf269dWtC7xvuWxbq9n2CPkL",
+	"oa8JorS9yC0NqpW47ugROT/SlE3sgdnfkSlTR7yPPoXmqLi7Ct7z+6lwqLZdkXanOw5apL3EyrO5twxr",
+	"AtKkKg5TqG1VyCI7G005xgkbyCRUQe2xOY9S81bsRkhLutTAeqxRuPtihAwjf4XKwfZN7KZQoE3X8t4C",
+	"EH+SpZ7t0Kksa1yvl6Qi5+vVCnO2UDtbIoAlxaIhPusLjiFahSSmnOVKm6EMKKYuckmW/K8qk6VJKuIO",
+	"XSGJQvL0m29YpMsvZ5meQRV3TFQKNQkpuxK5khNCzvJdwBCK9B3H4jczwDMCMNo8Sx1t6JVgIs0MkpuW",
+	"6hhdXfkyy3NHuMuuxIgvtIh7f61GRWYvRC0E9g53HcYmgRo4M71okzEeWd4WT3IJbonn+nCbCiXYmb1V",
+	"knLDT6M6YXR4PN/BsfZcF+6NFwsz7bPXpYMGte/+MHpSEJ72MM4OTCH5is5AYg9c4uc8B8YJe91qLoYy",
+	"sXuchCUVwvM1MAiuZZplE6mA3uOdEGx49DwqURgeVelDTmmeCe5YKEeA6oFmTpGI5NksCgm3/YHLiR26",
+	"mAeAMG3UPDqCz1xYmD7iivOt5kimaz8kKDxx7GYX4avKUrfgqNOc2JfHpfJvf3x9iTlQjVDpObwv+8UT",
+	"q4f6BFTP+NK5MWI2NwkjYmPcbpB3dghlBdRSDlha0ArxVSE/Snjf5fv5E0RzPNZ2PYgph+az3UDNx2J/",
+	"V9nKig8Xt1WwfgdkGR8u7BmtpcxoXf/r7rFrXUd13B7147fF+evf2c6Uv37k8+nCNew1MRxgOgiO5ti+",
+	"dNBt9owO2M8vXr96+UtSsWX/8/RvohiJ/PT84vTDxSk96fSdX+omI3d9TZ3JeQM+3zaVG/Y8323Zhn1i",
+	"xxz8u2EOLjMECBlXMAfrtWK88riUMbLmwdKm9Im1tf/9HqtPG8JOtSF+xjP8Mb12136JnIebNfkDY70X",
+	"bT//kkQWybsXf63Gpkqlm3GWGnsTSz9naQ8tjWBgDeWTx499TGvNgAZT25qrV6vyW6QWIbCYvClEP034",
+	"JwGmcrB/oyvrrC9rxy/kyNqV78tuU9lDeuYKBUIxrDXdE651pg2X1no1Kk8Zt/YSu1oNZTIThlsV1Ef5",
+	"nSAWXIW6FTyXkUihu7Zcyup+Yr8uoAZm2fPdnq78d9aEcOBfo75vhLidAAmiae8BSRDMwxIowZPHT7aD",
+	"EjQiXrhTeTNggi6O1cWx7hJsoCTXMVq/TRPWRrWqyuZ2glxr/vFBctLIEbZOmrmN/tSqQXTnNxOuImMZ",
+	"uvaYo3bxCAnPSRUI62upluBXZylbidAijhGTCpy5i1NgNBK77t8ZNZ9DL8UyG3mYBWis5xoCbjfwqo2a",
+	"f7ggN+b2c89P19/KK9VEQ/vgkr6d6GrH9lWKpdV/o7USq57laeSoAY9ukNVta2SH0Eitif2dKgAvYzHz",
+	"jMYlm3qws3CCwtsMInKTDDhKPewlBD40U+OhLIcjE+jMcnUsSPbrLNH6ak874UgsdKGi2w0V/dEFY2cJ",
+	"Hk6cvoWPdz+Bekcm4Kdvt6Q6z3UloZJ4IUeYSh4AOKruC2KVfYs1iIOIeL6aEwG5LKzEEvOEYKiu+Oh6",
+	"KEOqb6qW8hlLxpnM9BRNKu7++RZ46ihplfArVZjE/or8dXefEvnbt11S5GtNivzt2y4t0qVFurRIlxa5",
+	"m7RIrCkfdlaETI1dfLZz16jQ7O8l6z5XZLDQM5PtrhXo7E7ldO5V51517tUtuVeaPqt62ZbnjI9GagEF",
+	"31TpRpjukH8kdCAtmDid8SxnPE0LobUDMoXi2JEoDM8kW/KVz1pO+ScR/VSoHBgVazKTMMG1VZbn+YNa",
+	"whbXTgKm6tlJ++w516jrPshspFLo65656PuMGyMKOxWShEeDI57y/3nUO7LuivU6itVR70jymf1J2Ocd",
+	"xXJxxn/7UciJPSff/PvT3tEsk+7fIa2oTZFJqHuvS7K7HT/22xLNZYL5mLrJ2KuP2srotwo/jAeAYe/2",
+	"azu0prtwj2Qxjb0hfn39x9Th1++p6f7o/eLpLJMN/eL0U03W130EQeWgEijpHPzTl8ZcKdj0mBfA+8U4",
+	"ckapPrtYaxvA6JrLZEJTLOFwAzk0gatUhTiV0AylWyJU0oQWMkq9Lsz0TGcTuZhjLO2dkAYzoD2WGUJz",
+	"x3gasH/grAeEVDJSMg1w4HbGTx//iYF0vzT8Wsikf8OmXavH7jviRhe2gIezs90XHq489gDwcO0W4gV2",
+	"e4ZoP6LeX8GfIdRLPm1FcP+oRhvrlrxAdtdVG9/gkGxseoMrvvSOkOS0xfVIhorDvjxEcd4mXPbSfsjv",
+	"+TU9qIN++3p0FsqUSNEw6rZaMbJ3a7RYbTzK/l5G5toSNCId6N2ks8/2fy6z9Eujw/Q6qBbf1ZalffaO",
+	"WrMEIgCFazRuoHa911nB1FLGEKxW/1Vgg/x1Q0k36rPEDUmYhBiToQ6tbCR8GWpUrwpFrg0ay0miey4F",
+	"3VHO947c8lrj5B9KR3R1n1046veLfeFFaVsXYCchYCWHq7MESbDuPBDMXJiIq58nD8AKMHYldJYKkKAR",
+	"61vB0gy0o7b/LST+ZwbE6didCTcCNEO4MJMTfyXQ5QqShXxkFS3igERNvk7LTDlhDEIIizwEJUl+Y+vr",
+	"M8Z9K4Ew6FgEgkOxxLlAcX/kpRRiXAg9TfrshZ9hpN6gMRcArYXWmZI6tO8SL9SIS5arCeQUoOE6hNBx",
+	"Q9KhBF2aaVNwg27ZCqY3QMfGXnsJl6Cz5OShV0OkQ6hqAgSxRkZ6SKBgTmjWW8NeohFZ4d3MOv0SGa83",
+	"4gzGk7Ad1g/3ueyYuKjZNpRpPquOA7Nja/rEL3GPwoOasQdg9LlnNwrJwjKNLedLXqS6y6y09mh+5Nqc",
+	"g73cOTRfmUMD2o9xr/E4CNueU2xBr23V1BXfBsVqWqvFa5yYs9hc3l/HL+qwR6w29JocG/wQ41Z7R8gq",
+	"S1eVh5sekUfqZyz5/CVho1zwQnsd535GnANQ996BShWwNMC97fWvHeBE5PRY18r5RAh4ZVhmBhB6DD4W",
+	"KDLEzoUGOqYXo2l49kny9PHT5BHMyDtg6FFRr0VCW+yrt6MpUDIvgFcAVgqYH1hGMBMJK4RZFNJqbIZM",
+	"G9Ub1WnV+cI4PX4jtdpKL74JD9tdwdUOPoSGS3lrV3CXMGcYUt8X6E+ppvMu1TKAqx1FMb9U5AJV/Qtu",
+	"+OZQ3suCa5GWH94py071PUxP9RX0q/lv6SAKMKVvDr/CGkc1V9r6qbH8duarQ8DH+Jz9NAndG50h5wfp",
+	"gZP43jPMisihBR6JXgzio4fS3rKAim/d825gLwbK9xcHPYIeG3DSpuTPet0Ije4x0r1DjI+dcGpDxPug",
+	"q4l3/1Ut7JliQpoic8j92qFOeyC05VTIHrtaGO8RqnFA0Oea8Su1INYnj4e1kKmSRGfsau99Hg5gh3ol",
+	"xQfOb8DwRze4z6xstE8E53zG5crvOlbq0+VmapfLSDcOMK8I6FHA/0TuPoEG95A+OAs2CpAGYFNAeKRW",
+	"MwFmA6KS0VFYOnZSYFMG/uQ+A8PB5Tm96QBudoALcC9tAFOnAwO2oiOyXtP8FS3Spq0y9sQyTZxXUbA5",
+	"PsWlsLErXIJ1pl0P5oPxS8C8qLz8bfK3Oc+CRzK93YiileFLcTVV6vo0FXn2SVh5dPaZ/nZJf1ttTdG4",
+	"C4lFBD7WEUfac8FHU0ZIZcD+jaCDZTiTfl3O5CNO4wXd/L7TJ7TIFvGxysQ/ZmZ6jhuwC3Ls5rvUWsru",
+	"PeBryIx2G6+7DEqXQbkz0YeI4M2HMRJ+JGoqqRL/151lW+Wj2VnMnRWC/rl7FKfu2U0FX+8gLRFtElg7",
+	"PfBsHVMSNIw7MZoZAoHshZQIYFAkbmlZmhC4RWbYmGe57lFE2JqZKeN6KBEDFvoopVgyNBXr6IZwWrSi",
+	"AyBTfLOj8J0LmWZysj2OgtdVVcfeUnebpI24psAcJ4YKLdaS1h0X+++IrLILOOwl2KnBrSy0GqV5md5h",
+	"XbZHcnlzy4S7qNoy4eCW0afTYlQItHTW2x4+uufsKsp+/+X68Ra2MUv3Ktd3muBm5fr1L/JuyvXLlaFu",
+	"PRsjxK9gkn7pXcV/V/EPfAVBluxgxm4wA6O4nyZSeJYKfY0Qqh/e/ki4Q9Y4VFTjr8UIwOV+dl/1Lyf/",
+	"jf7mP/RHTPMV3Z5A/8G4nKrlUBrFrCE8XvlsYFyvb6cA+PGAgel4SfC5hcDbTdVSepyND29/ZLOFhiBk",
+	"MjVmrhFuPid2L87mi6s8G/k+BCXZXBWG/Y/HPfb06b8xVUAKExb65PE3T4k9nuKEM75iPM/Vks2L7BM3",
+	"YiilMEtVXFPIFp6ZhEoaKhbVwgDSR+IY8T6+/MsPr1//9fL8xx9ff0z67NywmdKGPXn82L9YeJr4LYPo",
+	"4FrrAzY9mKXy1z9jGJ6hXXMtfH4/l1wDq0KfvUMdFRGbVbnMhvJmfRG3arLvm/LUU8QUbNEZQfPdtzli",
+	"bfgB+iN2WE0alMVu60hLWmbd36CjVm2WqCQ+W2m1FxhKjDR6W30YDYlsqhfepW41OrocXo11a1o93XlA",
+	"0SwKZcIZwG9ryz1gQFoe8aV3ZCI9v5kkSejy3mGOrNVY6h0pvekHZxt0+eOvrxfESZdGg+YmJLd15Lbu",
+	"7nsR/ld4/BdFjhz+YHQMzs6suO6TXO6P1OwMHnVGRwcY8e0467doO/LnoQNMIcE6POqxYRVuZXj0y07M",
+	"/zSsgfyfZAAy6ZZY/8sKDYj/P7z9ccDYbiscIvHegP38CzbHf265yi/AxD+U2Rhm/i9/ZjLLGcwjV5P+",
+	"d9zw/EQUxaOh/DKU45npvykyaXJ54tQSStVH7OwMTUTHRDsSN2QKpgesEQWXDJ8TOBaLIh+w43b7dQwH",
+	"wtB2HZd36bjHjit7dPwLbNGzobTTUrno52riV4/28aNnDctvz3u5OV4SoteUm2uquXiJcWZnP1hTeawK",
+	"KK+39nGIh/eZ9dTLaBroMRB7vprZf0GZHzT/8qLIPtWgTJRNkbbJczfBTJMx3eXCH46iQZOzhaLZFjLs",
+	"Neeg6aIQFUT3z36Nm7LL951VbuVc7O5VtHMnuqxwlxW+46zwNglwayngdj1zS9enBiVnUKvXZ+dszhda",
+	"pF4pXQsxr+rLQNQMtW5K9lmCwwZszHNg0s+18j11fCjd7Tz7jOu4GkS3Cend6FmGyv6gi47L1HfA1doD",
+	"Z+hVJ+zKWn66Ulc4E1wup1kumlvJYuW9bwxovMjzlm1d1SCOfWt2I7dne+1le0eQ6h9+iML5exXyXWdY",
+	"F6x4MH1ePRTNcVPXjY3KRr/qLC2FNmtNz48ltjRXuoNkwdZLCvUglaQn+w5wzEUay/kSw/+Tpyzlq80J",
+	"7SiaesNSqXeAInv0IBDs0q0h6YZazUzcJDseioZulCUPs//d5Mn9ytrny8sVVJ2z0DkLu0PrOdF+HBve",
+	"d+Q6NGsFtK73rg/dWBdKXw0m4FFxYUqcs7nSmYm4N+BXNhbA+g8BRjaD+lCu2ZhDt6QJVuCxxhAnW3Jp",
+	"qHfpnBViJOzzhtIBIa0XlVIjjtVIVY/Eq6sT0lWPoAKVSgVgaqG3qBB8NCWWD6aVnWMPG3eoEwAXFLk6",
+	"rhCBFOZ5ABa0L4BakYAkHYoU1BiS78a1CkllBScq2foy1zj3eL9Ygi18pbfxdHf3dhqGt/B2dq3VDd9H",
+	"G82L89rd6/Hjan0f+nTQ07Z22JX3p0WKJ7qrz/391ud2jtlXVhRcDjFBf2assm6vULiiiqGe41T70o/b",
+	"18g/gZbBfgl8TlTzX8nw9dl3DnJL/GbYN0/ZVC0KamQOZdN2YDaBHt/MTNmVMtOex7gCNF2ZDqUrJsO2",
+	"jza1Y+0gdVlTPVsPuAtxbRGMr0PYdo3RVAGI0wr6OdL0qRK1OFV15Tq331qyq7NoX1VbZeUqhnZVVn5c",
+	"rbIKR6uLy/3BhelbJJ0vuT7afSltpOfNqwnOjNAHkqVrXW/kyljPxPscffv8pOdEZJ5dC6SbMFNR6D57",
+	"K3hq5Ra6JdBRLNgUSJ7ZUkgT5W9UMZQux+LD4ZoQARE+Pcrf1EisuC6wa4L7PTXB3SBMVROtW+t43FKJ",
+	"6l2Jr6aYs+vKe+hdeVZW+U9yf1sb5maXWUcM9D4gt3hEHIjBZJqlarSY0Se/KPKjwdEZCD2ax5ouyCYy",
+	"kxO2mPdYriYT+9+ZjM1MgmuFP0SosoAAg9xDgavHfiCg6NJMWxnxCv/sHpJh5WGltZBAbViGULMRLIsj",
+	"Q6XGm2DkRndAsFjEesnkJJoMYeXUzOc9/bI+mZcOLi/GtBtnubFSpsc0+KuwF2CPi9Tze8yFmufQcxIo",
+	"sRAWjaYDWDh1mwMYOZm8Ur/VTOj7Qi3mEZYOIvoSCpD1QdD7MCpeuOCz2mXD39ef8ZxLKTCelznsJVeR",
+	"sWKpwsYhqsgMj5nxUaHqnvMT/rD+oI+uzMO94x7RFzuUIKJk1HyFHFuO7z0GKYmwoZRxIVBokvIojPEk",
+	"CZOqbprup4aJ1rWCZZLJxezKQ9gjKf1MACcYqV9j/dFFnkazKMRcFbVH8S39sj6H7zIwH8LLlqlH2GJX",
+	"K2q3tWJJx6dM8GJU+w3iDzXfH5xWd0t2ftEjukwAKyA5cwp5VZRa8fee1Tzp/IK+gMadLcE4a2ZEnrtX",
+	"T5YL7TcwTBLZdfzceaEIwaL68Df0Sz0HGUTVaXL+yyUO0JNkocXzKTfJox7jWmfacGlOFxns/Pn3px8u",
+	"ohkAn93645+DaIRK8ro5nHuiLK6ru5BDkcjYkORwn6HSEUwYoPgg01A0lwWRya29CE8MtjaRv4qVdihB",
+	"9tBWUEdH3L2RN/Gi+Tw7vRar2me9uWDwU4NMRfAl0/BdwXsG6NQiRZ46x0SHenL9eS8/NWzxx8ZHwBE2",
+	"iq3UoqBjHe9i1E9afVho2V573JtCXUUsT/OcGyDeg5UWC6kjmLXoYVPB81pV+QP+8OWXL/8/AAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

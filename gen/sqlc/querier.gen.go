@@ -52,6 +52,8 @@ type Querier interface {
 	CreateDemoDesk(ctx context.Context, arg CreateDemoDeskParams) error
 	// Statements that write the change itself add its entry as a CTE; this one serves the rest, in their transaction.
 	CreateJournalEntry(ctx context.Context, arg CreateJournalEntryParams) error
+	// No row when the name is taken: PostgreSQL writes the values of a violated constraint to its own log.
+	CreateMacro(ctx context.Context, arg CreateMacroParams) (CreateMacroRow, error)
 	// A human's message, by the rules of add_message. No row: there is no such ticket, it is closed, or the account that the
 	// message counts for, if any, has used up its budget for the day.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
@@ -85,6 +87,7 @@ type Querier interface {
 	// The oldest of an account that has more than it may have.
 	DeleteExcessSessions(ctx context.Context, arg DeleteExcessSessionsParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg DeleteExpiredSessionsParams) (int64, error)
+	DeleteMacro(ctx context.Context, arg DeleteMacroParams) (int64, error)
 	// One batch. Rows that are in use are passed over, so that nobody waits.
 	DeleteOldAttempts(ctx context.Context, arg DeleteOldAttemptsParams) (int64, error)
 	DeleteOldIdempotencyKey(ctx context.Context, arg DeleteOldIdempotencyKeyParams) error
@@ -106,6 +109,10 @@ type Querier interface {
 	DisableWebhook(ctx context.Context, arg DisableWebhookParams) (int64, error)
 	// No row: it is no draft that waits for review.
 	DiscardAIResponse(ctx context.Context, arg DiscardAIResponseParams) (AIResponse, error)
+	// Takes away what the AI wrote in a ticket and nobody published, because it may quote what is redacted there, and, of the answer
+	// that a redacted message is, its events. Drafts are discarded. What the AI writes for customers does not quote notes. The ticket
+	// must be locked.
+	EmptyAIResponses(ctx context.Context, arg EmptyAIResponsesParams) error
 	// What the journal says of a customer besides that it happened: positions stay.
 	EraseJournalData(ctx context.Context, arg EraseJournalDataParams) (int64, error)
 	// With the AI responses that belong to them, and their events.
@@ -130,6 +137,9 @@ type Querier interface {
 	// Entries in a range of positions: staff see all, but those about accounts and keys only as administrators; a service sees
 	// those that its customers see.
 	FindJournal(ctx context.Context, arg FindJournalParams) ([]JournalEntry, error)
+	// A macro and what its placeholders say in a ticket that staff see: the customer's name is the one that messages show. Empty is
+	// none.
+	FindMacroForTicket(ctx context.Context, arg FindMacroForTicketParams) (FindMacroForTicketRow, error)
 	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
 	// What matches of the tickets and messages that the actor sees, the best first: a match that is e times as good counts as one
 	// that is 30 days newer. Of more than max_candidates matches, the newest are looked at. The index is asked for the words of a
@@ -144,7 +154,7 @@ type Querier interface {
 	FindTicketJournal(ctx context.Context, arg FindTicketJournalParams) ([]JournalEntry, error)
 	// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
 	// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, nobody is the nil UUID, and never
-	// is the first day of all.
+	// is the first day of all. Nobody's name is empty.
 	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
 	// A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
 	// description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
@@ -173,9 +183,12 @@ type Querier interface {
 	GetJournalOldest(ctx context.Context) (int64, error)
 	// The newest position, the oldest that is kept, how many entries wait in the outbox (counted to a bound) and for how long.
 	GetJournalState(ctx context.Context) (GetJournalStateRow, error)
+	GetMacro(ctx context.Context, id uuid.UUID) (Macro, error)
 	GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
 	// The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
 	GetMessageByClientID(ctx context.Context, arg GetMessageByClientIDParams) (Message, error)
+	// As ListMessagesByTicket shows it.
+	GetMessageWithName(ctx context.Context, arg GetMessageWithNameParams) (GetMessageWithNameRow, error)
 	// How long the oldest delivery waits that should not, in seconds: none of a paused or disabled webhook.
 	GetOldestPendingDelivery(ctx context.Context) (float64, error)
 	GetPrompt(ctx context.Context, id uuid.UUID) (GetPromptRow, error)
@@ -220,8 +233,11 @@ type Querier interface {
 	ListErasures(ctx context.Context, maxRows int32) ([]uuid.UUID, error)
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]AIResponse, error)
 	ListJournal(ctx context.Context, arg ListJournalParams) ([]JournalEntry, error)
-	// With the notes, for staff.
-	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
+	// Newest first. With a text, those that have it in their name or their content, whatever its case.
+	ListMacros(ctx context.Context, arg ListMacrosParams) ([]Macro, error)
+	// With the notes, for staff, and with the names of their authors: a customer has the name that the service gave, if the actor
+	// may see it. Empty is none.
+	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]ListMessagesByTicketRow, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
 	ListPrompts(ctx context.Context, arg ListPromptsParams) ([]ListPromptsRow, error)
@@ -270,6 +286,7 @@ type Querier interface {
 	LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error)
 	// Lets one ticket of an external id be opened at a time. The number sets these locks apart from others.
 	LockExternalID(ctx context.Context, arg LockExternalIDParams) error
+	LockMacro(ctx context.Context, id uuid.UUID) (Macro, error)
 	LockPrompt(ctx context.Context, id uuid.UUID) (LockPromptRow, error)
 	// Lets one prompt be made, published or withdrawn at a time, until the transaction ends. The number sets this lock apart
 	// from others.
@@ -310,10 +327,13 @@ type Querier interface {
 	RecordAttempt(ctx context.Context, arg RecordAttemptParams) (int64, error)
 	// What came of some attempts. A delivery that was deleted meanwhile is passed over, and so is what was answered twice.
 	RecordWebhookAttempts(ctx context.Context, arg RecordWebhookAttemptsParams) error
-	// Takes away what a message said: from its row, from the events of the answer that it is, and from the responses that are
-	// remembered for requests in its ticket, which must be locked. What the AI wrote there and nobody published may quote it, so
-	// that goes too, and drafts are discarded. No row: it is redacted already.
+	// Takes away what a message said, and what the customer said of it. Its ticket must be locked. No row: it is redacted already.
 	RedactMessage(ctx context.Context, arg RedactMessageParams) (RedactMessageRow, error)
+	// Puts the tombstone of a ticket or a message into the responses that are remembered for requests in the ticket, and in those to
+	// the tickets that were merged into it. What the AI wrote for staff may quote what is redacted. The ticket must be locked.
+	RedactRememberedResponses(ctx context.Context, arg RedactRememberedResponsesParams) error
+	// Takes away what a ticket said when it was opened and when it was handed off. It must be locked, and not be redacted already.
+	RedactTicket(ctx context.Context, arg RedactTicketParams) (time.Time, error)
 	// No row: there is no such delivery.
 	RedeliverWebhook(ctx context.Context, id uuid.UUID) (WebhookDelivery, error)
 	// Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged
@@ -357,6 +377,8 @@ type Querier interface {
 	UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error)
 	// Only those that it says nothing of yet for the last minute. What another server is just writing is as good.
 	UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLastUsedParams) error
+	// The macro's row must be locked. No row when another one has the name, unless that comes at the same time.
+	UpdateMacro(ctx context.Context, arg UpdateMacroParams) (UpdateMacroRow, error)
 	// A draft that is locked.
 	UpdatePrompt(ctx context.Context, arg UpdatePromptParams) (Prompt, error)
 	UpdateSLA(ctx context.Context, targets []byte) (SLA, error)
@@ -370,6 +392,8 @@ type Querier interface {
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error)
 	// Ends the access tokens that there are. The account's row must be locked.
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)
+	// Sets or clears the name beside what an account writes. The account's row must be locked.
+	UpdateUserName(ctx context.Context, arg UpdateUserNameParams) (User, error)
 	// Only while the hash is still the one that was checked: a changed password is never put back.
 	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error)
 	// Whoever says that it is not paused enables it: what has failed before no longer counts.
