@@ -33,11 +33,11 @@ CREATE INDEX users_email_prefix_idx ON users (email COLLATE "C");
 
 CREATE INDEX users_erasing_at_idx ON users (erasing_at) WHERE erasing_at IS NOT NULL;
 
--- A session that is there and has not expired lives: ending one deletes its row. It keeps two refresh tokens, as SHA-256,
--- whatever its history. The tokens say which session they are of, so one that the row does not name is known as used.
+-- A session lives until it expires or its row is deleted. The row has two refresh tokens, as SHA-256, whatever the history of
+-- the session. A token names its session, so one that the row does not have was used before.
 -- token_hash is the session's own token. parent_hash is the one that was exchanged for it, which stays usable until
--- parent_expires_at or until the session's own is used. refresh_credit_at paces refreshes: each one moves it ahead, and it
--- falls behind the clock again while there are none. All times are the database's, the one clock that replicas share.
+-- parent_expires_at or until the session's own is used. refresh_credit_at limits refreshes: each one moves it forward, and
+-- without refreshes the clock catches up. All times are the database's, the one clock that replicas share.
 CREATE TABLE sessions (
     id                uuid        NOT NULL,
     user_id           uuid        NOT NULL,

@@ -44,7 +44,7 @@ WHERE id IN (
 );
 
 -- name: EraseTickets :one
--- Tickets, the responses that are remembered for requests in them, and what the journal says of them besides that it happened.
+-- Deletes tickets, the remembered responses to requests in them, and the data of their journal entries. The entries stay.
 WITH batch AS (
     SELECT t.id
     FROM tickets AS t
@@ -79,7 +79,7 @@ SELECT count(*)
 FROM batch;
 
 -- name: EraseJournalData :execrows
--- What the journal says of a customer besides that it happened: positions stay.
+-- Empties the journal entries of a customer. The entries keep their positions.
 UPDATE journal
 SET data = '{}'
 WHERE position IN (
@@ -105,7 +105,7 @@ ORDER BY erasing_at
 LIMIT @max_rows;
 
 -- name: FinishErasure :exec
--- A request that was let in before the account was closed may have come after the last batch: it has ended by then.
+-- A request that began before the account was closed may write after the last batch. By now it has ended.
 UPDATE users
 SET erasing_at = NULL
 WHERE id = @id AND erasing_at < clock_timestamp() - make_interval(secs => @settled_seconds::integer);

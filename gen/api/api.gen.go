@@ -1373,7 +1373,7 @@ type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
-	// Content What the AI wrote of a draft, whatever was published of it, or for staff, once it is complete. Plain text; show it
+	// Content What the AI wrote: a complete draft before any edits, or a complete text for staff. Plain text; show it
 	// escaped. A triage is JSON.
 	Content string `json:"content,omitempty"`
 
@@ -1416,7 +1416,7 @@ type AIResponse struct {
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model"`
 
-	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
+	// PromptVersion The version of the prompt that was live. Only staff see it. Absent for the built-in one.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
 	// Review What staff have decided about a draft. Absent on everything else.
@@ -1442,8 +1442,8 @@ type AIResponse struct {
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
 	Turn *ID `json:"turn,omitempty"`
 
-	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
-	// text that came counts as one token; what nobody knows is zero.
+	// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+	// piece of text counts as one token; unknown counts are zero.
 	Usage Usage `json:"usage"`
 }
 
@@ -1499,7 +1499,7 @@ type APIKey struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// ExpiresAt When the key ends by itself. Absent if it does not.
+	// ExpiresAt When the key expires. Absent if it does not.
 	ExpiresAt Timestamp `json:"expires_at,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -1507,7 +1507,7 @@ type APIKey struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
+	// LastUsedAt When the key was last used, to about a minute. Absent if it was never used.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty"`
 
 	// Name What the key is for, one line of text, as a ticket's title is.
@@ -1592,7 +1592,7 @@ type AppliedMacro struct {
 // Attempt Which attempt at this answer it is, from 1.
 type Attempt = int32
 
-// ChangePasswordRequest The current password, and the one to come.
+// ChangePasswordRequest The current password and the new one.
 type ChangePasswordRequest struct {
 	// CurrentPassword The account's password.
 	CurrentPassword string `json:"current_password"`
@@ -1646,14 +1646,14 @@ type CreateAIResponseRequest struct {
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model,omitempty"`
 
-	// Regenerate Whether to answer a turn again that is answered.
+	// Regenerate Whether to generate another answer to a turn that is already answered.
 	Regenerate bool `json:"regenerate,omitempty"`
 }
 
-// CreateAPIKeyRequest A new API key. `role` is that of the new service's account, `user` when none is given; it may not stand together with
+// CreateAPIKeyRequest A new API key. `role` is that of the new service's account, `user` by default; it cannot be combined with
 // `service_id`, because that account has its role already.
 type CreateAPIKeyRequest struct {
-	// ExpiresAt When the key ends by itself (RFC 3339), in the future and in UTC before the year 10000; never when it is left out.
+	// ExpiresAt When the key expires (RFC 3339), in the future and in UTC before the year 10000. Without it, the key does not expire.
 	ExpiresAt *string `json:"expires_at,omitempty"`
 
 	// Name What the key is for, one line of text, as a ticket's title is.
@@ -1665,7 +1665,7 @@ type CreateAPIKeyRequest struct {
 	// Scopes What an API key may do.
 	Scopes Scopes `json:"scopes"`
 
-	// ServiceID The service that gets a further key, as another of its keys names it.
+	// ServiceID The service that gets another key, as `service_id` of an existing key names it.
 	ServiceID *openapi_types.UUID `json:"service_id,omitempty"`
 }
 
@@ -1708,7 +1708,7 @@ type CreateTicketRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
-	// ExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+	// ExternalID The ticket's id in the service that opened it, or, if no service did, in another system. Unique among the service's
 	// tickets, and among those that no service opened.
 	ExternalID TicketExternalID `json:"external_id,omitempty"`
 
@@ -1716,11 +1716,11 @@ type CreateTicketRequest struct {
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// Upsert Return the ticket that has this `external_id` already, as it is, instead of refusing another one.
+	// Upsert Return the existing ticket with this `external_id`, unchanged, instead of a conflict.
 	Upsert bool `json:"upsert,omitempty"`
 }
 
-// CreateUserRequest A new account. Its role is `user` when none is given.
+// CreateUserRequest A new account. Its role is `user` by default.
 type CreateUserRequest struct {
 	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty"`
@@ -1747,25 +1747,25 @@ type CreateWebhookRequest struct {
 	// Description What the webhook is for. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty"`
 
-	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-	// A webhook that is created without it is `thin`.
+	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
+	// it. The default is `thin`.
 	Payload WebhookPayload `json:"payload,omitempty"`
 
-	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	// Types The types of events to deliver. Without any, the server delivers all, including those of later releases.
 	Types WebhookTypes `json:"types,omitempty"`
 
 	// URL Where deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url"`
 }
 
-// CreatedAPIKey A new API key with the key itself, which is shown this once.
+// CreatedAPIKey A new API key with the key itself, which only this response shows.
 type CreatedAPIKey struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// ExpiresAt When the key ends by itself. Absent if it does not.
+	// ExpiresAt When the key expires. Absent if it does not.
 	ExpiresAt Timestamp `json:"expires_at,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -1776,7 +1776,7 @@ type CreatedAPIKey struct {
 	// Key The key, for the `Authorization` header. Keep it as a secret.
 	Key string `json:"key"`
 
-	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
+	// LastUsedAt When the key was last used, to about a minute. Absent if it was never used.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty"`
 
 	// Name What the key is for, one line of text, as a ticket's title is.
@@ -1798,7 +1798,7 @@ type CreatedAPIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
-// CreatedMessage A message that was added, and what becomes of the answer that was asked for with it.
+// CreatedMessage A new message, and the state of the answer that was requested with it.
 type CreatedMessage struct {
 	// AIResponseID The answer that was started.
 	AIResponseID *ID `json:"ai_response_id,omitempty"`
@@ -1828,27 +1828,27 @@ type CreatedMessage struct {
 	// IsNote True on a note. Only staff get notes.
 	IsNote bool `json:"is_note,omitempty"`
 
-	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	// RedactedAt When its content was removed. Its `content` is then `[redacted]`. Absent on other messages.
 	RedactedAt Timestamp `json:"redacted_at,omitempty"`
 
-	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
+	// SupersededBy The answer that was generated in place of this one. Absent on every message that was not replaced.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
 	// TicketID The ticket it belongs to.
 	TicketID ID `json:"ticket_id"`
 
-	// Unanswered Why no answer comes by itself.
+	// Unanswered Why there is no automatic answer.
 	Unanswered *Unanswered `json:"unanswered,omitempty"`
 }
 
-// CreatedWebhook A new webhook with its secret, which is shown this once.
+// CreatedWebhook A new webhook with its secret, which only this response shows.
 type CreatedWebhook struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description What the webhook is for. Absent if nobody has said so.
+	// Description What the webhook is for. Absent if it was not given.
 	Description WebhookDescription `json:"description,omitempty"`
 
 	// DisabledAt When the server stopped delivering. Absent unless it did.
@@ -1868,17 +1868,17 @@ type CreatedWebhook struct {
 	// Paused Whether deliveries wait.
 	Paused bool `json:"paused"`
 
-	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-	// A webhook that is created without it is `thin`.
+	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
+	// it. The default is `thin`.
 	Payload WebhookPayload `json:"payload"`
 
-	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	// Secret The secret that verifies deliveries, in the form that libraries for Standard Webhooks accept.
 	Secret WhSecret `json:"secret"`
 
 	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
 	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
 
-	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	// Types The types of events to deliver. Without any, the server delivers all, including those of later releases.
 	Types WebhookTypes `json:"types"`
 
 	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1932,7 +1932,7 @@ type DeskEvent struct {
 	// Actor Who did it.
 	Actor EventActor `json:"actor"`
 
-	// Content What a new message says, as it is now. Absent when it was erased.
+	// Content The content of a new message, as it is now. Absent when it was erased.
 	Content string `json:"content,omitempty"`
 
 	// Data The facts of the event. For `ticket.status_changed`: `from` and `to`. The members depend on the type.
@@ -1960,7 +1960,7 @@ type DeskEvent struct {
 	Title string `json:"title,omitempty"`
 
 	// Type What happened, such as `message.created` or `ticket.status_changed`. Every operation lists the types that it may cause
-	// as `x-events`. Pass over types that you do not know: new ones may come.
+	// as `x-events`. Ignore types that you do not know: there may be new ones.
 	Type string `json:"type"`
 }
 
@@ -1969,13 +1969,13 @@ type DeskEventSchemaVersion string
 
 // DeskEvents Some events of the desk.
 type DeskEvents struct {
-	// Events The events, in their order. Empty when there are none, or none that the caller may see.
+	// Events The events, in their order. Empty when there are none that the caller may see.
 	Events []DeskEvent `json:"events"`
 
 	// Head The newest position that there is.
 	Head Position `json:"head"`
 
-	// Position The position to go on after. Store it together with what you have processed.
+	// Position The position to continue after. Store it together with what you have processed.
 	Position Position `json:"position"`
 }
 
@@ -1996,8 +1996,8 @@ type DoneEvent struct {
 	// Type The kind of event.
 	Type DoneEventType `json:"type"`
 
-	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
-	// text that came counts as one token; what nobody knows is zero.
+	// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+	// piece of text counts as one token; unknown counts are zero.
 	Usage Usage `json:"usage"`
 }
 
@@ -2232,7 +2232,7 @@ type MacroSettings struct {
 	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
 }
 
-// MergeTicketRequest Where a conversation goes on.
+// MergeTicketRequest Where a conversation continues.
 type MergeTicketRequest struct {
 	// Into The other ticket.
 	Into openapi_types.UUID `json:"into"`
@@ -2262,10 +2262,10 @@ type Message struct {
 	// IsNote True on a note. Only staff get notes.
 	IsNote bool `json:"is_note,omitempty"`
 
-	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	// RedactedAt When its content was removed. Its `content` is then `[redacted]`. Absent on other messages.
 	RedactedAt Timestamp `json:"redacted_at,omitempty"`
 
-	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
+	// SupersededBy The answer that was generated in place of this one. Absent on every message that was not replaced.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
 	// TicketID The ticket it belongs to.
@@ -2340,7 +2340,7 @@ type NumberedEvent struct {
 	// Event One event of an AI answer's stream.
 	Event AIResponseEvent `json:"event"`
 
-	// Seq Numbers the events of an AI response from 1. 0 for a `reset` that is meant for this caller alone.
+	// Seq Numbers the events of an AI response from 1. 0 for a `reset` that only this caller gets.
 	Seq int64 `json:"seq"`
 }
 
@@ -2392,7 +2392,7 @@ type Prompt struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Instructions What else the AI should know and mind, in your own words.
+	// Instructions Further instructions, in your own words.
 	Instructions PromptInstructions `json:"instructions,omitempty"`
 
 	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
@@ -2405,7 +2405,7 @@ type Prompt struct {
 	// PublishedAt When it was first published. Absent while it is a draft.
 	PublishedAt Timestamp `json:"published_at,omitempty"`
 
-	// Rules Rules that the AI follows besides those it always has.
+	// Rules Rules that the AI follows in addition to its fixed ones.
 	Rules PromptRules `json:"rules"`
 
 	// Status `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
@@ -2425,7 +2425,7 @@ type Prompt struct {
 // PromptCompany Whom the AI speaks for.
 type PromptCompany = string
 
-// PromptInstructions What else the AI should know and mind, in your own words.
+// PromptInstructions Further instructions, in your own words.
 type PromptInstructions = string
 
 // PromptLanguage The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
@@ -2461,7 +2461,7 @@ type PromptPreview struct {
 // PromptProduct What customers ask about.
 type PromptProduct = string
 
-// PromptRules Rules that the AI follows besides those it always has.
+// PromptRules Rules that the AI follows in addition to its fixed ones.
 type PromptRules = []string
 
 // PromptSettings What the AI is told about the desk. Texts are taken as in a ticket's title and description.
@@ -2469,7 +2469,7 @@ type PromptSettings struct {
 	// Company Whom the AI speaks for.
 	Company PromptCompany `json:"company"`
 
-	// Instructions What else the AI should know and mind, in your own words.
+	// Instructions Further instructions, in your own words.
 	Instructions PromptInstructions `json:"instructions,omitempty"`
 
 	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
@@ -2479,7 +2479,7 @@ type PromptSettings struct {
 	// Product What customers ask about.
 	Product PromptProduct `json:"product,omitempty"`
 
-	// Rules Rules that the AI follows besides those it always has.
+	// Rules Rules that the AI follows in addition to its fixed ones.
 	Rules PromptRules `json:"rules,omitempty"`
 
 	// Tone How the AI speaks.
@@ -2498,11 +2498,11 @@ type PromptVersion = int32
 
 // PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
 type PublishAIResponseRequest struct {
-	// Content The text in place of the draft's, as in a message.
+	// Content The text that replaces the draft's.
 	Content string `json:"content,omitempty"`
 }
 
-// PutCustomerRequest How staff should see the customer. What is left out is cleared.
+// PutCustomerRequest How staff should see the customer. Omitted members are cleared.
 type PutCustomerRequest struct {
 	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty"`
@@ -2535,8 +2535,8 @@ type ReadyEvent struct {
 	// Type The kind of event.
 	Type ReadyEventType `json:"type"`
 
-	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
-	// text that came counts as one token; what nobody knows is zero.
+	// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+	// piece of text counts as one token; unknown counts are zero.
 	Usage Usage `json:"usage"`
 }
 
@@ -2611,7 +2611,7 @@ type ReportFigures struct {
 
 // ReportGroup What happened on a day, or with the tickets of a team or an agent.
 type ReportGroup struct {
-	// AgentID The account of staff; absent for tickets of nobody.
+	// AgentID The account of staff; absent for unassigned tickets.
 	AgentID *ID `json:"agent_id,omitempty"`
 
 	// Day The day (UTC).
@@ -2710,7 +2710,7 @@ type SearchResult struct {
 	// MessageID The message or the note; absent for a ticket.
 	MessageID *ID `json:"message_id,omitempty"`
 
-	// Snippet The part of the description or the message with the most matches. What it leaves out is "…".
+	// Snippet The part of the description or the message with the most matches. "…" marks omissions.
 	Snippet []TextSegment `json:"snippet"`
 
 	// Status Where a ticket stands.
@@ -2732,7 +2732,7 @@ type SearchResultKind string
 // Sentiment How the customer sounds.
 type Sentiment string
 
-// Session What began with a log-in and goes on by refreshing its tokens.
+// Session What a log-in begins, and refreshing its tokens prolongs.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
@@ -2760,7 +2760,7 @@ type Session struct {
 	UserAgent string `json:"user_agent"`
 }
 
-// SignUpRequest A new account. Its role is `user` when none is given.
+// SignUpRequest A new account. Its role is `user` by default.
 type SignUpRequest struct {
 	// Email An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 	// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
@@ -2782,21 +2782,21 @@ type SignUpRequest struct {
 // SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
 type SignUpRequestRole string
 
-// StaffTicketCounts How many tickets are where. Those that are snoozed count as that only.
+// StaffTicketCounts Counts of tickets. Snoozed tickets count only as snoozed.
 type StaffTicketCounts struct {
-	// AIAnswering Those in which the AI is writing an answer.
+	// AIAnswering Tickets in which the AI is writing an answer.
 	AIAnswering Count `json:"ai_answering"`
 
 	// All All that are `open` or `pending`.
 	All Count `json:"all"`
 
-	// Mine Those that are `open` or `pending` and given to you.
+	// Mine `open` or `pending` tickets that are assigned to you.
 	Mine Count `json:"mine"`
 
 	// Snoozed Those that are snoozed.
 	Snoozed Count `json:"snoozed"`
 
-	// Unassigned Those that are `open` or `pending` and nobody's.
+	// Unassigned `open` or `pending` tickets that are unassigned.
 	Unassigned Count `json:"unassigned"`
 }
 
@@ -2825,7 +2825,7 @@ type StartEventType string
 
 // StreamToken A token for one ticket's stream.
 type StreamToken struct {
-	// ExpiresAt When no further stream can be opened with it.
+	// ExpiresAt When it expires. Streams that are open then continue.
 	ExpiresAt Timestamp `json:"expires_at"`
 
 	// Token Opaque to clients.
@@ -2835,13 +2835,13 @@ type StreamToken struct {
 	URL string `json:"url"`
 }
 
-// Tag One line of text, as a ticket's title is. Compared as it stands.
+// Tag One line of text, as a ticket's title is. Compared exactly.
 type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
 
-// Team A group of staff that tickets are given to.
+// Team A group of staff that tickets are assigned to.
 type Team struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
@@ -2884,7 +2884,7 @@ type Ticket struct {
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
-	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	// AssigneeID The account of staff that it is assigned to. Only staff see it. Absent while it is unassigned.
 	AssigneeID *ID `json:"assignee_id,omitempty"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2903,7 +2903,7 @@ type Ticket struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
-	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	// ExternalID Its id in another system. Only staff see it. Absent without one.
 	ExternalID TicketExternalID `json:"external_id,omitempty"`
 
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
@@ -2912,13 +2912,13 @@ type Ticket struct {
 	// FirstResponseDueAt Until when the customer should have a reply. Only staff see it. Absent without a target for its priority.
 	FirstResponseDueAt Timestamp `json:"first_response_due_at,omitempty"`
 
-	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	// HandedOffAt When it was handed off to humans. Absent unless it was.
 	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
 
 	// HandoffNote What was noted at the hand-off. Only staff see it.
 	HandoffNote string `json:"handoff_note,omitempty"`
 
-	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	// HandoffReason Why it was handed off to humans. Absent unless it was.
 	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -2929,7 +2929,7 @@ type Ticket struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
-	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	// MergedInto The ticket that it was merged into, where its conversation continues. Absent unless it was merged.
 	MergedInto *ID `json:"merged_into,omitempty"`
 
 	// Priority How urgent it is. Only staff see it.
@@ -2953,7 +2953,7 @@ type Ticket struct {
 	// Tags Its tags. Only staff see them. Absent while there are none.
 	Tags Tags `json:"tags,omitempty"`
 
-	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	// TeamID The team that it is assigned to. Only staff see it. Absent without a team.
 	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
@@ -2975,7 +2975,7 @@ type Ticket struct {
 // U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 type TicketDescription = string
 
-// TicketExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+// TicketExternalID The ticket's id in the service that opened it, or, if no service did, in another system. Unique among the service's
 // tickets, and among those that no service opened.
 type TicketExternalID = string
 
@@ -2984,7 +2984,7 @@ type TicketPriority string
 
 // TicketResult What became of one ticket of many.
 type TicketResult struct {
-	// Changed Whether the ticket is as the change says.
+	// Changed Whether the change succeeded.
 	Changed bool `json:"changed"`
 
 	// Problem Why it is not. Absent when it is.
@@ -3007,7 +3007,7 @@ type TicketWithMessages struct {
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
-	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	// AssigneeID The account of staff that it is assigned to. Only staff see it. Absent while it is unassigned.
 	AssigneeID *ID `json:"assignee_id,omitempty"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -3026,7 +3026,7 @@ type TicketWithMessages struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
-	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	// ExternalID Its id in another system. Only staff see it. Absent without one.
 	ExternalID TicketExternalID `json:"external_id,omitempty"`
 
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
@@ -3035,13 +3035,13 @@ type TicketWithMessages struct {
 	// FirstResponseDueAt Until when the customer should have a reply. Only staff see it. Absent without a target for its priority.
 	FirstResponseDueAt Timestamp `json:"first_response_due_at,omitempty"`
 
-	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	// HandedOffAt When it was handed off to humans. Absent unless it was.
 	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
 
 	// HandoffNote What was noted at the hand-off. Only staff see it.
 	HandoffNote string `json:"handoff_note,omitempty"`
 
-	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	// HandoffReason Why it was handed off to humans. Absent unless it was.
 	HandoffReason HandoffReason `json:"handoff_reason,omitempty"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -3052,7 +3052,7 @@ type TicketWithMessages struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
-	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	// MergedInto The ticket that it was merged into, where its conversation continues. Absent unless it was merged.
 	MergedInto *ID `json:"merged_into,omitempty"`
 
 	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
@@ -3079,7 +3079,7 @@ type TicketWithMessages struct {
 	// Tags Its tags. Only staff see them. Absent while there are none.
 	Tags Tags `json:"tags,omitempty"`
 
-	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	// TeamID The team that it is assigned to. Only staff see it. Absent without a team.
 	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
@@ -3235,7 +3235,7 @@ type UITextPart struct {
 // UITextPartType The kind of part.
 type UITextPartType string
 
-// Unanswered Why no answer comes by itself.
+// Unanswered Why there is no automatic answer.
 type Unanswered struct {
 	// Code The problem's stable identifier.
 	Code ProblemCode `json:"code"`
@@ -3247,28 +3247,28 @@ type Unanswered struct {
 	Retryable bool `json:"retryable"`
 }
 
-// UpdateTeamRequest A change of a team. What is left out stays as it is.
+// UpdateTeamRequest A change of a team. Omitted members do not change.
 type UpdateTeamRequest struct {
-	// MemberIds The accounts that take the place of its members.
+	// MemberIds The accounts that replace its members.
 	MemberIds *[]ID `json:"member_ids,omitempty"`
 
 	// Name The team's name, one line of text, as a ticket's title is.
 	Name TeamName `json:"name,omitempty"`
 }
 
-// UpdateTicketRequest A change of a ticket. What is left out stays as it is.
+// UpdateTicketRequest A change of a ticket. Omitted members do not change.
 type UpdateTicketRequest struct {
 	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode,omitempty"`
 
-	// AssigneeID The enabled account of staff that the ticket is given to.
+	// AssigneeID The enabled account of staff that the ticket is assigned to.
 	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
 
-	// CustomFields Custom fields to set, each to a value, or to `null` to remove it. Those that are not named stay.
+	// CustomFields Custom fields to set, or with `null` to remove. Other fields stay.
 	CustomFields map[string]any `json:"custom_fields,omitempty"`
 
-	// ExternalID What the ticket is called elsewhere, as in `Ticket`.
+	// ExternalID The ticket's id in another system, as in `Ticket`.
 	ExternalID nullable.Nullable[string] `json:"external_id,omitempty"`
 
 	// Priority How urgent a ticket is. A new one is `normal`.
@@ -3280,14 +3280,14 @@ type UpdateTicketRequest struct {
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status,omitempty"`
 
-	// Tags The tags that take the place of those that there are.
+	// Tags The tags that replace the ticket's tags.
 	Tags *[]Tag `json:"tags,omitempty"`
 
 	// TeamID The team that the ticket is given to.
 	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty"`
 }
 
-// UpdateTicketsRequest Which tickets are to be how. What is left out stays as it is.
+// UpdateTicketsRequest A change of several tickets. Omitted members do not change.
 type UpdateTicketsRequest struct {
 	// AddTags Words by which staff sort tickets, in their order.
 	AddTags Tags `json:"add_tags,omitempty"`
@@ -3296,7 +3296,7 @@ type UpdateTicketsRequest struct {
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode,omitempty"`
 
-	// AssigneeID The enabled account of staff that the tickets are given to.
+	// AssigneeID The enabled account of staff that the tickets are assigned to.
 	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
 
 	// Priority How urgent a ticket is. A new one is `normal`.
@@ -3318,7 +3318,7 @@ type UpdateTicketsRequest struct {
 	TicketIds []ID `json:"ticket_ids"`
 }
 
-// UpdateUserRequest A change of an account. What is left out stays as it is.
+// UpdateUserRequest A change of an account. Omitted members do not change.
 type UpdateUserRequest struct {
 	// Disabled Whether the account is disabled.
 	Disabled *bool `json:"disabled,omitempty"`
@@ -3330,7 +3330,7 @@ type UpdateUserRequest struct {
 	Role Role `json:"role,omitempty"`
 }
 
-// UpdateWebhookRequest A change of a webhook. What is left out stays as it is.
+// UpdateWebhookRequest A change of a webhook. Omitted members do not change.
 type UpdateWebhookRequest struct {
 	// Description What the webhook is for. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty"`
@@ -3338,8 +3338,8 @@ type UpdateWebhookRequest struct {
 	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
 	Paused *bool `json:"paused,omitempty"`
 
-	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-	// A webhook that is created without it is `thin`.
+	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
+	// it. The default is `thin`.
 	Payload WebhookPayload `json:"payload,omitempty"`
 
 	// Types The types of events that are delivered from now on. An empty list is all of them.
@@ -3349,8 +3349,8 @@ type UpdateWebhookRequest struct {
 	URL WebhookURL `json:"url,omitempty"`
 }
 
-// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
-// text that came counts as one token; what nobody knows is zero.
+// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+// piece of text counts as one token; unknown counts are zero.
 type Usage struct {
 	// CachedTokens Tokens read from upstream's cache.
 	CachedTokens int32 `json:"cached_tokens,omitempty"`
@@ -3391,7 +3391,7 @@ type Webhook struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description What the webhook is for. Absent if nobody has said so.
+	// Description What the webhook is for. Absent if it was not given.
 	Description WebhookDescription `json:"description,omitempty"`
 
 	// DisabledAt When the server stopped delivering. Absent unless it did.
@@ -3411,14 +3411,14 @@ type Webhook struct {
 	// Paused Whether deliveries wait.
 	Paused bool `json:"paused"`
 
-	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-	// A webhook that is created without it is `thin`.
+	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
+	// it. The default is `thin`.
 	Payload WebhookPayload `json:"payload"`
 
 	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
 	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty"`
 
-	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	// Types The types of events to deliver. Without any, the server delivers all, including those of later releases.
 	Types WebhookTypes `json:"types"`
 
 	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -3439,8 +3439,8 @@ type WebhookAttempt struct {
 	DurationMs int32 `json:"duration_ms"`
 
 	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
-	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
-	// says it all.
+	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent
+	// when the status explains it.
 	Error WebhookAttemptError `json:"error,omitempty"`
 
 	// Number The attempt's number, from 1.
@@ -3459,8 +3459,8 @@ type WebhookAttempt struct {
 }
 
 // WebhookAttemptError Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
-// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
-// says it all.
+// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent
+// when the status explains it.
 type WebhookAttemptError string
 
 // WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
@@ -3544,35 +3544,35 @@ type WebhookDeliveryWithAttempts struct {
 // WebhookDescription What the webhook is for. Only administrators see it.
 type WebhookDescription = string
 
-// WebhookPayload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-// A webhook that is created without it is `thin`.
+// WebhookPayload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
+// it. The default is `thin`.
 type WebhookPayload string
 
 // WebhookReplay What is delivered again.
 type WebhookReplay struct {
-	// FromPosition The position of the first event that is looked at.
+	// FromPosition The position of the first event of the replay.
 	FromPosition int64 `json:"from_position"`
 
 	// UntilPosition The position of the last one, the newest of the feed.
 	UntilPosition int64 `json:"until_position"`
 }
 
-// WebhookSecret A new secret of a webhook, which is shown this once.
+// WebhookSecret A new secret of a webhook, which only this response shows.
 type WebhookSecret struct {
 	// PreviousExpiresAt Until when deliveries are also signed with the secret before.
 	PreviousExpiresAt Timestamp `json:"previous_expires_at"`
 
-	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	// Secret The secret that verifies deliveries, in the form that libraries for Standard Webhooks accept.
 	Secret WhSecret `json:"secret"`
 }
 
-// WebhookTypes The types of events that are delivered. Without any, all are, also those of later releases.
+// WebhookTypes The types of events to deliver. Without any, the server delivers all, including those of later releases.
 type WebhookTypes = []EventType
 
 // WebhookURL Where deliveries are sent, by `POST`.
 type WebhookURL = string
 
-// WhSecret What verifies deliveries, as libraries for Standard Webhooks take it.
+// WhSecret The secret that verifies deliveries, in the form that libraries for Standard Webhooks accept.
 type WhSecret = string
 
 // AIResponseID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -3793,7 +3793,7 @@ type WrongPassword = Problem
 
 // RunAGUIParams defines parameters for RunAGUI.
 type RunAGUIParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3807,21 +3807,21 @@ type GetAIResponseParams struct {
 
 // ApplyAIResponseParams defines parameters for ApplyAIResponse.
 type ApplyAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CancelAIResponseParams defines parameters for CancelAIResponse.
 type CancelAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DiscardAIResponseParams defines parameters for DiscardAIResponse.
 type DiscardAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3831,11 +3831,11 @@ type ListAIResponseEventsParams struct {
 	// After The number of the last event you have; 0 for none.
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
 
-	// Attempt The attempt that wrote that event, `attempt` of the page before. With it, an event that the database has lost
-	// in a crash is not taken for the one which took its number.
+	// Attempt The attempt that wrote that event, `attempt` of the page before. It tells an event that the database lost in a
+	// crash from the one that got its number later.
 	Attempt *int32 `form:"attempt,omitempty" json:"attempt,omitempty"`
 
-	// Wait Seconds to wait for an event when there is none yet.
+	// Wait Seconds to wait if there is no event yet.
 	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3845,7 +3845,7 @@ type ListAIResponseEventsParams struct {
 
 // PublishAIResponseParams defines parameters for PublishAIResponse.
 type PublishAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3857,8 +3857,8 @@ type StreamAIResponseByIDParams struct {
 	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
 
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
-	// `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
-	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
+	// `:<attempt>`. A browser's `EventSource` sends it automatically. An id of another answer is ignored: the answer
+	// then starts over, after a `reset` whose id has the number 0.
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
@@ -3868,7 +3868,7 @@ type ListAPIKeysParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3878,28 +3878,28 @@ type ListAPIKeysParams struct {
 
 // CreateAPIKeyParams defines parameters for CreateAPIKey.
 type CreateAPIKeyParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // LogInParams defines parameters for LogIn.
 type LogInParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // LogOutParams defines parameters for LogOut.
 type LogOutParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RefreshSessionParams defines parameters for RefreshSession.
 type RefreshSessionParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3910,7 +3910,7 @@ type ListSessionsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3920,26 +3920,26 @@ type ListSessionsParams struct {
 
 // SignUpParams defines parameters for SignUp.
 type SignUpParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
-	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	// After The position to continue after. Without it, events begin with the oldest.
 	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
 
-	// Types Which types are wanted, separated by commas. Without it, all.
+	// Types The types of events to return, separated by commas; all by default.
 	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
 
-	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	// TicketID The ticket whose events to return; all tickets by default. A ticket that you may not see has none.
 	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
 
 	// Limit The most events a page may have.
 	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Wait Seconds to wait for an event when there is none yet.
+	// Wait Seconds to wait if there is no event yet.
 	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3949,19 +3949,19 @@ type ListEventsParams struct {
 
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
-	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	// After The position to continue after. Without it, events begin with the oldest.
 	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
 
-	// Types Which types are wanted, separated by commas. Without it, all.
+	// Types The types of events to return, separated by commas; all by default.
 	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
 
-	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	// TicketID The ticket whose events to return; all tickets by default. A ticket that you may not see has none.
 	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
 
 	// LastPositionInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
 	LastPositionInQuery LastPositionInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
 
-	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
+	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it automatically. It takes precedence over `after`.
 	LastEventID LastPosition `json:"Last-Event-ID,omitempty"`
 }
 
@@ -3974,7 +3974,7 @@ type ListMacrosParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3984,7 +3984,7 @@ type ListMacrosParams struct {
 
 // CreateMacroParams defines parameters for CreateMacro.
 type CreateMacroParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4011,7 +4011,7 @@ type GetMeParams struct {
 
 // ChangePasswordParams defines parameters for ChangePassword.
 type ChangePasswordParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4025,7 +4025,7 @@ type GetMessageFeedbackParams struct {
 
 // RedactMessageParams defines parameters for RedactMessage.
 type RedactMessageParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4036,7 +4036,7 @@ type ListPromptsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4046,7 +4046,7 @@ type ListPromptsParams struct {
 
 // CreatePromptParams defines parameters for CreatePrompt.
 type CreatePromptParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4060,7 +4060,7 @@ type GetPromptParams struct {
 
 // UpdatePromptParams defines parameters for UpdatePrompt.
 type UpdatePromptParams struct {
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -4076,17 +4076,17 @@ type PreviewPromptParams struct {
 
 // PublishPromptParams defines parameters for PublishPrompt.
 type PublishPromptParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // WithdrawPromptParams defines parameters for WithdrawPrompt.
 type WithdrawPromptParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4099,7 +4099,7 @@ type SearchTicketsParams struct {
 	// Limit The most results that a page may have.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4116,7 +4116,7 @@ type GetSLATargetsParams struct {
 
 // PutSLATargetsParams defines parameters for PutSLATargets.
 type PutSLATargetsParams struct {
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -4151,10 +4151,10 @@ type ListStaffTicketsParams struct {
 	// Priority The priority.
 	Priority TicketPriority `form:"priority,omitempty" json:"priority,omitempty"`
 
-	// Assignee The account that has the ticket, `me`, or `none` for what is nobody's.
+	// Assignee The account that the ticket is assigned to, `me`, or `none` for unassigned tickets.
 	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty"`
 
-	// Team The team that has the ticket, or `none` for what is no team's.
+	// Team The team that the ticket is assigned to, or `none` for tickets without a team.
 	Team string `form:"team,omitempty" json:"team,omitempty"`
 
 	// Tag A tag, as it stands.
@@ -4187,17 +4187,17 @@ type ListStaffTicketsParams struct {
 	// UpdatedBefore Changed last earlier than this time (RFC 3339).
 	UpdatedBefore *TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
 
-	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
+	// WaitingAfter The customer has waited for a human since this time or later (RFC 3339).
 	WaitingAfter *TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
 
-	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
+	// WaitingBefore The customer has waited for a human since before this time (RFC 3339).
 	WaitingBefore *TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
 
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4216,7 +4216,7 @@ type ListStaffTicketsParamsAIState string
 
 // UpdateTicketsParams defines parameters for UpdateTickets.
 type UpdateTicketsParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4234,7 +4234,7 @@ type ListTeamsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4244,7 +4244,7 @@ type ListTeamsParams struct {
 
 // CreateTeamParams defines parameters for CreateTeam.
 type CreateTeamParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4268,7 +4268,7 @@ type ListTicketsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4278,7 +4278,7 @@ type ListTicketsParams struct {
 
 // CreateTicketParams defines parameters for CreateTicket.
 type CreateTicketParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4292,13 +4292,13 @@ type GetTicketParams struct {
 
 // UpdateTicketParams defines parameters for UpdateTicket.
 type UpdateTicketParams struct {
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateAIRequestParams defines parameters for CreateAIRequest.
 type CreateAIRequestParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4310,8 +4310,8 @@ type StreamAIResponseParams struct {
 	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty"`
 
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
-	// `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
-	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
+	// `:<attempt>`. A browser's `EventSource` sends it automatically. An id of another answer is ignored: the answer
+	// then starts over, after a `reset` whose id has the number 0.
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
@@ -4321,7 +4321,7 @@ type ListAIResponsesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4331,25 +4331,25 @@ type ListAIResponsesParams struct {
 
 // CreateAIResponseParams defines parameters for CreateAIResponse.
 type CreateAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // HandOffTicketParams defines parameters for HandOffTicket.
 type HandOffTicketParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ApplyMacroParams defines parameters for ApplyMacro.
 type ApplyMacroParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -4362,7 +4362,7 @@ type PreviewMacroParams struct {
 
 // MergeTicketParams defines parameters for MergeTicket.
 type MergeTicketParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4373,7 +4373,7 @@ type ListMessagesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4383,41 +4383,41 @@ type ListMessagesParams struct {
 
 // CreateMessageParams defines parameters for CreateMessage.
 type CreateMessageParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateNoteParams defines parameters for CreateNote.
 type CreateNoteParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RedactTicketParams defines parameters for RedactTicket.
 type RedactTicketParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CreateStreamTokenParams defines parameters for CreateStreamToken.
 type CreateStreamTokenParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetTimelineParams defines parameters for GetTimeline.
 type GetTimelineParams struct {
-	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	// After The position to continue after. Without it, events begin with the oldest.
 	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
 
-	// Types Which types are wanted, separated by commas. Without it, all.
+	// Types The types of events to return, separated by commas; all by default.
 	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
 
 	// Limit The most events a page may have.
@@ -4430,7 +4430,7 @@ type GetTimelineParams struct {
 
 // SendUIMessageParams defines parameters for SendUIMessage.
 type SendUIMessageParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4444,14 +4444,14 @@ type ListUIMessagesParams struct {
 
 // StopUIStreamParams defines parameters for StopUIStream.
 type StopUIStreamParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // SendUIMessageV7Params defines parameters for SendUIMessageV7.
 type SendUIMessageV7Params struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4468,7 +4468,7 @@ type ListUsersParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4478,7 +4478,7 @@ type ListUsersParams struct {
 
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4499,7 +4499,7 @@ type GetWebhookDeliveryParams struct {
 
 // RedeliverWebhookParams defines parameters for RedeliverWebhook.
 type RedeliverWebhookParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4510,7 +4510,7 @@ type ListWebhooksParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4520,7 +4520,7 @@ type ListWebhooksParams struct {
 
 // CreateWebhookParams defines parameters for CreateWebhook.
 type CreateWebhookParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4541,7 +4541,7 @@ type ListWebhookDeliveriesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4551,21 +4551,21 @@ type ListWebhookDeliveriesParams struct {
 
 // ReplayWebhookParams defines parameters for ReplayWebhook.
 type ReplayWebhookParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
 type RotateWebhookSecretParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // TestWebhookParams defines parameters for TestWebhook.
 type TestWebhookParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -30534,1073 +30534,1073 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37lts2si/8Ktja+1uJZyRZUt/llTW740vSM76Nux3PxN1bgkRI4jQFKARoWfH0XudpzoOdJ/kWqgAS",
-	"JEHq0nLiZGb+yLhFEigUgEKhLr/61BiL+UJwxpVs9D812Ec6X0QM/n3+3duLNwl/w35KmFT6F5nM5zRe",
-	"NfqNczJnUtIpazQbH2iUMP14LLhiH1Wj//6m2ZiIeEnjgAWvY7HQ7d01G+Yb2ei/N29z1eg3rmaMSDYW",
-	"PCDjGY2njISSTGIxJ91D8mqsxIjF7UazEQaNfmMup61uo9mIRcQa/UYiWdy4u2k24oRf6OdxwuG5VFQx",
-	"7FbNYkYDeNrpnp0FB+PjVnfSo62T8QFrnY2Ou60j1pkc0JNxN+j1Gs2GEiLSVN7c3TWBD5cqZnRe4AEn",
-	"lMsli4mYEMEZWYRs7DCkEVBF++TTdUOtFuy60b9uvHn7cnB5df7m6umT60bzOqUMHm5CG3wFQ4VPYLDX",
-	"jbtrfs3LvV09/dvV4MXTy8vz755it/C5mYVir4e022mdBJ1R63R8dNTqTc4mx52gQw9HJ9iriLBZKmUo",
-	"FeVqs44fv3p59fTlvboOWKQotjyj/JasRNLerPOnL5/s3HFF+3oOn128vLj8fu+T2NCr7eJJKOkoYkFx",
-	"x0kWf2AxWYZqJhJFzi/yey/QS46Gg8B+3mwETNEw0h9fmKUqCY0ZkctQjWcsIGKiVy5Rs1Ca5vU+i3HH",
-	"D8LcjjminU7rpNPptE71fzrZ/wKz3RLZ6B92zpoNFSrYnOcXxKFGc7DRbzxcxGIUsbl86BILG+3igr9h",
-	"H0K2zA/9UtHJhERC3BKq0oFMwlgqPwtCPoixHYcH2Ar+TtSMkfOLr6Rp7REJFRmLOZOESkKtcNMbW7+p",
-	"wvEtUzuw5qBTwxojPEJOUmJ9LMoGgzx6Ecqx4JNwmsTFNfJ2IUFOkZhNEskkEI/z+pUkt2xFREzmImCR",
-	"n2/zXNMO766AXdBUOGZO8/dZN91DhzlHnV6OOUVSfJzJv4PceSnOga2FzRNFRIlbxiVZMq5IyJUgMaNS",
-	"8JBP/czgYoAz5GFEIllAaBSRUEnb8IhNRMz0QhqxKeVECTPDO7Cmd1TDmin9wAi3rVfwJqMe+fLqA4sj",
-	"QYPKJRNKItJ39DoZU86FHoxmlJYWfjZlH9UsmPWN77J+zuAbFa+0CGn0VZwwl2sHOa7l6PRxzHkBWfY6",
-	"FkqMRVTBMCuHpJgzNQv5lLBIMj+TFrapahaNYnHLUCDHROpFmjWccPZxwcZqNzYd1bMpv7gspYTFsaha",
-	"XOlwkFF/TYSieS5dCUHmlK+yY0cRSlQ4r2DQT9CEy52lyB1ZI6YZsYxDpRgnExFrJYDQSB+9q124Mqrj",
-	"ymEvL6qBPNz1yaKCKTgE5MgbJheCS1Y8wrWyHTHFsr2b8oIqxeYL1eh3m41xzKhiwYBq7bjX6R23ut1W",
-	"r3fVOesfdPvdo3a30zk4PPqx0WxMQh7K2QBlWaPfkEos0p+rmzhuH3Z63e4JNhFLNQApVt3j4UG30+n9",
-	"aLXwTTSoRqrwD7b6Bs6nfkMsGKfhw+lCtYSUrW6vM3KEYsOyErYznM+FXtZo+EnM3bcPRicnrRPa6bVO",
-	"Jx3WGnWD3viAHU6OOseNZiOBq45esSCskFmy0e80LR2h4OmvvW6zsYjFfKGcn3p6uZkDJ/v+Lr9enn6w",
-	"FzFnKy0F3iwkqCP6guUum3AQm4+34rK73BiHY2FCI8maDWZoeP8J/5ne7MxdjfLbbAeAZq7VVsl+avS7",
-	"d03vR6CwV33U07e3iEo1MH/mOLL24qVS9jg3L9jYfdLrdDpaiQeS+kQqGiufSo8PtFaeZ+d2t5R0FW53",
-	"EYD1Dp94VjwShXN1rRmshxMGfbIJVf2ub7DmMtW8thOUXazMnWfj9nubt+/e2TZu/yCdukBw5u1M/37f",
-	"iTNS6rrR/3Td+IVmvcR7w6DmdSOUAxpemyPpukETNRMxEncbcuxHv3Cnm0lPCvi5RtDj+7njwqx9sYBu",
-	"k4wHOeF1jdLruizprmG32mur3bEF8fWKl0+79/8+7v5Vj7sbWCtX4ZyJRFVfRWQY6aPDqysq83G1Lh2E",
-	"AdHXi+yGrb/ZRUuk9brzYU5LzAjz6Yf2KZxvry/+wlaenXLLVk1Nb+LeJN5/qtsivbN+p9PWxPY6xQV7",
-	"1Br19OKjh4ets6DDWofj00mX9ejB6LjTMMeuVmtLDXc7/W6vf3jYPup0ewcHumFO53pQ79iIyBlsu0XM",
-	"JuFHvQ1vB+c/8quPo4u/stvLoGCebTbkWCzA7GvWruxrvT1dyrKvFXs9Yho2mg3BByM2o9GkcaN1BJjT",
-	"QXFYHdY6GXe6rVN6dNDqTY7ZUXA4Phj1aAPX2HjMpLzSC694M9FrsQmmEQov4QUe7hTdIzIPeaJcZeJT",
-	"A1/DVdzoN9jqz7PRd+PwVfjni7c/X3RfhhfyYq4WPz6+OL74x//7P/+3/f/+z/9tNBvs4yKMmRyEvNE/",
-	"63T0QprETM7ShmSsBvgqSiOzakaMxvbePh6LhKuy+jMt7o7N10dqcrMKXxDKRURXAzO/38V0zMj3YrGA",
-	"qWNz3GJT/fN/G/9AeyzmpaV2yrqHrZNRd9yi3fFh6yA4HnXGZ+xk0u1kCwIpd8bmOy7MqHfcAKUBfp4h",
-	"wCoDAcOCF8YZkhvKu1DNcJmhGFIzqsiSStRD8/aUndV457sk1oN8aLbUw01Ohoc0bNnvdWugamh6tKKh",
-	"T51EKjHXi7HpqPPvZoyTQJALMmWKzFdkLjhbkREd3/6psfY477VRtpYP1/pDCdSidE63PgNhyS0WUciC",
-	"F3Qci+LVPGaThOfmZJ5NasaY/HqhMDkjLV3HnV7rIDhkR5Pjzkn3VB+6hol2s/r2V46v37MoEuQ8oOS5",
-	"+MAiOmZNsHJoLq9EEjt8RtPrkrHbNils2Dr2H/QPO9XsDzqnuPhPaW/S6rDD4Gh8PDqhZ509sN9+Y1b7",
-	"3BzniRJraO6Y3W1oDpgcx+FCayCNfuPFioxpHMC2Qt9hQNRS6wBanAvOiIgDNMGi3pfulq3ZU69gwUlq",
-	"9b8N2l7EoYhDpdceF/GcRq6yt2A8QLu0olM4Ns3qvMn0jcfuaLXOtgg2nXZ9KG9znsLWkbfPRHwVh3TK",
-	"KjzCCh66O8hsAPNAN/OY8jGLIhZU2sh4TlxyMRLBinDGgoLA3O3+gFbNTJ0cW3ryeh6s8rsv516x4R3B",
-	"GcwXdkfolK4InWp72OMZ5VP2mkq5FHHgX21cqBmLycK8lNOFkjhmXA3SZ/r2FMdsrMhMxJKRkV488UqL",
-	"ZLZ0X5OKLiLw+lHTPqxgoCkKGVfmnPeSBMc9iGmx5CTMkwRf42yIRI3Ex1ZXT+y2MRBAieAfWCyp5u9L",
-	"obSiu1AbeQLHzpeeq5X7eMCFGlDbdPmmFQgm8YoF7+Bx5Dawy2Wr5zpLe45fwh2y06vflVM9DOAeyIpM",
-	"+nin8spR2gSwjrMlk4rAFsk45zQIF7oKwbg0NyYUaXSsJJxOoZLEKli5+0b5orXz/SmjsG7pnhMzv8Vg",
-	"nm2XJvT0Uih/N89ETMYiihidJvkbVtbZt2EUhXxKbrlYosFbryzBWZu8o6ECxqkZm7sdXjE6rzqT9B6w",
-	"ERNzNh+xWJIVUx52m57ddoG5FS3Dj3o90pFum3IS8g8iHOcOwLyyclGhpjghTnbFX2Bb5PCk29XsXsYi",
-	"R9pbyeIKwVi+HO5+wdtAhJbudUjgOzaaCXHrpfElW5qQCkkoD0gaFlbJOdfmQFeRoJqiSRJFRgA4W6Nt",
-	"tIHMHJf+ctNs4B1pptRC9h8+1E22nRE/1CTLhzJZLETsjibA/V21sTG4Ysf7+Db2Gt1Lydry5Hb1+vtQ",
-	"nPz9yd+mPxzO/9wZ/xh3R+/Gf//40+3l6fe8p54vj5Kn4iQ8p2eT7/7x1+DgL78lc042C2ZR1UzD0ryx",
-	"o2mkatHlqR3XztGCJtIxPpTWq2TjWF+DGsuZZOPBD9/NoovvX0Z/P/hzFDz+9sOP4bezUfhtxL57psbf",
-	"fYyePz7/+UX4bcj+9tdvtl7t1XeC4tC33xjWNFA9Gan1oFoWuZddMJkpFnMa4fKw37e0FGzsvHZMK35b",
-	"2jp661fPgcvCscORX3iYNUavbNV2Ot3WSdDrtc7Y4aR1RI9HJ+PT4Ix1Jv9tSWiH/AONQHctLPnqj4ux",
-	"uA7LvWaxb1eojHqYvaH9adN44S/XEPXk27ecfqBhhNfNou4ZUEVHVMK4ArH0KevBaJA4TRQ09LSBTE/f",
-	"NRSte7xxlNUT22uespKGXqAdGMLkLQQ/eP39Wv0uB5znvfx9om/H1r18eNJ1ndMLIUMt1a8bff2k6XiQ",
-	"C2ITXKFyPGNzOtDXiNC4SdPlcwxviDHcMqsdr5lwRff0WJV8uHZxo2d2Rz+yTEb/YGO1tc9bswbpSf3L",
-	"RYryLuoNtlwaw5zOptxoIj+5MSfAqb2JAD1MV7LkmnMm0ScgcuejXUFmARWWiPu53i/ZrGxu5NnFYoM7",
-	"q3jy3900GzOtkBla87TDdsPTovIW8ZjqezaJBJ+ymERiSkJeOMXNaaPFgWlxDOke1cFvQUwnahuzXjrb",
-	"f68wguuLXciJmsVMy7yV3EDq/3aiCUI5AJZZmWvdCTaYot4qaGLG+3qucGbSHytGdpS3Eqfvjlabuzx+",
-	"C/EKsCXyxsiz42pr5FOtSF3RkiP53AqgkrsyPaRBBxso+DZ/QscgsCi3H8NSRlsHa+mvCA2CmEm5Sz7G",
-	"WVXSwdNc08QSVjqgXbqBBUZfvXji44MxleIskxk1eQFWyS2aQg1rMhW4zKBCk6EkYxpFLADhsUs4/Ukl",
-	"RzIia9hRolUz5RkNN/djJNYem4Z5fwZnRj7QvKCz/ea8GRPg72/clfFMxKMwCIp75qWwlsxQErg9lXfI",
-	"JP20oNwbkfEVfumo+FEkltDkLmp+PonL0eqfOXSUtkZGpB7t95QHryYTr0rxnOnDX5BZMqdcFmIfjDdY",
-	"bwunnRr765VzgyRLypUkFJt2W04PdnhjgM9tB0x3URTp8ApZhlHkCdE3EzODjwe4h3MzY+TVkkqCL0E+",
-	"RzroXRLIulWS6/u0A9+8ODTmxnuV+uDzvJR0bslvOrRXT9MGPvtu7+Dw6LhsV9vADJ6R72v+sNvvnGhN",
-	"pdcFTUW/rV/1Tvee3fiFkaXSSguztfb7WotccVQeL31deBJMM6ORmpVT3yBUJMq5dzLCb+HTi4DNF0Ix",
-	"Pl5d8NexmGoNoWKdmDXcJFLpjZLwADbhyrNXwqzZQcj18YQNu4e9bc/RgRxqWn9hK4gIzfe1i4gb16b8",
-	"uJvL6R/SJkNOHNJLu61qlAXGvgjlnKpxcYKghzQ4DJKM9HZYm1fm9jq3TeckkoeTuS6sl9sw8t7Hhuuz",
-	"LbLQobCWf+l7wDyOmleRYxOaRMpm52ICqo9B9uvth3WQy7/suBvbKIyV+XFprzgAsKc+jlnAuAppVNhT",
-	"77Rc8Ecx2DFAA4Ox00Lh1MlfGAg6SNM2U+mzy03iKHf6dHPyTZNF8mR5eFGm3mGLs0Y83rV0W4SSKIHW",
-	"iBoOuYsIvXHOfcInUQRnBBrTC6mrj+ne0RH5EMpwFDFyfvn44gJOKTpWLIbDG+bcoldA50qIgaEr1CfP",
-	"jNEA1mIUzkPV6PeOjpqNhYA1oTlTIAORK3bIXMwmpVOelDC/9eompsg0Z3Je05jOmfJ4eGDN/pSweEUW",
-	"6UvVE+O+40j99Gc9Fwm/5WLJ9eKdQQY+dgJN+jkvEjUQk0FMOZgSgftAk8N8zRyH+fjzDizv9Nax3B1j",
-	"JbOzlxw2v8GgcE+k+jmRTMoQ8BkoXqwxU6+a1RhZXpAPJuzchLmHeFlAsg27odldk2hr5YMlqJIn+ILD",
-	"Dy8jkHQrDFL6t+VELt5/n4zoHH4GRsSUW7ttLoomFnPwdWiJNY6ErF8RWSu53WeuKiYPfyrQeJ5vdhdG",
-	"0Kr7SsoIl6BqbmRvaZY8p1KdB/OQlzVSrbETqp+FUsVUCZ8oArUeXiopSCHGxpWbIcuZ0Pwx5u9dtger",
-	"YsZzH9ElZjhUAxPCD+w1WB7KXECLhAkwc9LmbcL8qKCczxeUr8D+BT5+8lwF9Ve6XiEMu8CCcafbOhn1",
-	"aOss6HZah+xkckqPR70x3F9DLlWcjPVs6hvHqzgA3IRZuMBV90YoxeLARGqFHHJ6lyK+1cqvNesvYhEk",
-	"Y02Yni5L99KJXklGUaV5q3faP+y2O53DbhfsVXESYRjFGwisRmaB1q3oZNKHKzDEmQFuRBsiV+yNKQo/",
-	"gFtTcDDTxCHjQbSqv9z1jvrdTrvX6xx1T3X/qd+oCzMrphf8mYiLfk+wEL86T9SM9NodTd/cncZpTLmy",
-	"WUOODrlB1Ja+XJrYBBrQXNRXSpA/vkySP1++eplz3plIg2JDGxCi+9owG4MGwaAcDV9Mnvj0KQ1l0MO7",
-	"u9sog+LTJwhfM5/Ub4ROzUawcRKe0KATk0PBhWJp7ICZAVyDqJJCVCjepT3pADUrLE9XytjXsQdQycff",
-	"/aahpP1fMqVCPpVf2ARvyfl0OJ5stTms31xu87+X6jZL9QaYG2npxvzR/i+FKkkdc7LP7YcDczgXdT5w",
-	"NBtdT9/4dDvm2hdy8vbqWet0Fz2nW3UjSEdCMoJKJ3uZalhhLJ7WBx0HySIKx1TlzEEhV2Kb4CMTlfWM",
-	"sUCvrnwfF4rMWLQo6pTzeQr/gWaqUDW1tmFwC+rX4WFhHe6SJh9TLUYa/Qbg79SZUctyMEWdrIrg1ita",
-	"SS9Mwb9ERFrTM1AaFodoJ5uc20GiurlYMBpLY8jXkmGiNU5KYiZZ/AGTNpazcGyyY0a6nZhFjEomrca3",
-	"YfCG66HcMpRCMwgtvtvzR0uol3TOarzfcAoY5zcjIC3Lwkr/XO3tdpvQAovuBFlQ7et+CT6eKie3Q9ud",
-	"GW5leNBF6pAfrQgtjbYu3wDaZkvdtC82zBcVavXLKOQ7Jm93PTGqL9lHVZO1c6Ek4eyjKgb226R+s0DP",
-	"zlqdbqvTvYIzrY9btxBZT3pmUn7pqPk0O6wcZXpO5iwIKdHLAFasWLAYt6oxCeB9y7uK05wqX+hpqaEM",
-	"hAPDXSAXy+l+l9P3NLfGj501niaHVQWfFqg3fHomtJZWUjr0vmRNImJQH7T4khUMmQhUZ8tBPnp364us",
-	"/nuXseb382F+rLZb7zDxoRlhBbSqmDPQkPSZPqHSb8nVjXkxVa0FhQs3um9JQ5Pihl/s4vfuVUoxoeoh",
-	"U/PEmtGXY9CpJ1Hql0nz3zzF7XMk85+elRSGVNff9XxEHutVfuWFX0Xo3Rn9wEjMAILBv8hmGEBTgbtq",
-	"cjC92LxWw3czC77aKXhuXLPwYB+rOuTV8iDyzFksolWRN2EU5eEt1zAH2iin5FpkA7MfU6hJzL7frybh",
-	"sMJQU8sJeEcz4jVNZG1q4HOmSMCi8AOLQ60d0jC3QW1ulY06fo3JVVdCPNcKaeFy/oHF5PiQ/CX81sNR",
-	"k5c1AA8efFyUayAX53SFC/f46OjgmIxWigGY6Vzs5C/v5EzCXSfMygwFPZ2GnhJTy0QDF/DSvVFsT3ZB",
-	"9wT2bIrGcY/Inl8kGMfBz/hV43HMxJgF/wTXddHPDenDSpARA9hfT1zowCSudTYDSvHmlY4P6nIWtaY7",
-	"sL1t0LaP07hWTQJmW6Hlw/w52DyBEvhmEhaegrIdlJc05osQOlHMBFHaHAcw5E8F9ymu9p0BM+0WVdco",
-	"0AcMNJ46G2/ZAn2vaQ96De3skz486ead0jCGXZzS+dDArmOCsuwj2TjLkqTIC+B7DDYMeIDhzbtoiwun",
-	"lUEaxesLlARXv7n9Go/Ivd1sXScGyR0PyeKJS7zwEIzsKDvbTBrL796bdh8HmeXQHj1kOBVeZ8Y7uHKI",
-	"JAqsCMXYNrPIPIhexfozfxcJDE+zAuLejS4VIMIwzSKNTQI0CZi8bWdGBbmSis3Bjpa1usFhWKxhUx8Z",
-	"b6LOvYyxvs8yCntEFTMMGc+MYCrvWGg59aAWt6vxLuvxpO+A1TTLEcO2d9G4MWHOp2bi2IhLlmfvFkjP",
-	"mFLlenJW+do9/MVutuLeyobtcVEhk/J4ir+s0NrJOf8Zne43ml1I07m8UBeyytkdaiWgAPljPnwahKrC",
-	"YYWP/O7Vv2fOvZwbrU0uFJhnJUkWiDuUpTU63VagTZ5zwqDX8gG11ra/E0n1yuhRnXHisxrrgVPKQhCs",
-	"zR75Sq6zX+fAG0zzBR9ahQl5R1ea6+vS/b2hij3X6qNPvkOVDSNy4WYquNdqG1PFBpFpJS/fJQOBMxcx",
-	"y1rSFMHPkFa0e3jgZjU29BBJRl1JzOeoB56wgI5V1V5wZreZwj8tQaNXRNJ85GCV1a/OvN6s9we+jw15",
-	"N7+U08926ANy7vT6R4ftbvf0AJP1dtpTluE+K8O7dRzeG95njrF7tSUUZsKHz7kNj6sSg3IDqDq7PO1t",
-	"jdmpZwzifislIIbBGjMqxj+WUt6qIKux/SnjTO/MWohGX6P2w8yS94ZpkVtnGoS410xFxzIjTqtaHxtk",
-	"UAdd06qI1aVto6gXBfmcJd1CEclhGotkgRcG/XbhKdYek7jG4b8GELrRP2k6mff9bhNvRfrfh25+W6Pf",
-	"c7UjPMLh/ezHhKN2HcDLMSwZgIXRr+GfyaLRPzA44rLR7572jjp36T7DnPc8AC4eDWBX6urejjoDjGCQ",
-	"jf7ZUbOxOHN+6J52dHMxkyJKbEiy+fqs8PERhMPkPj/Tu8p+/0HTc9ZsJDz7s3N3Bzptkb9KKEz++Td3",
-	"78Hdw+4dbga41K7DMwTDF9ZHxMwbbybshljg5iLt7nMVxlAU1mNacaOYtWZklP5/xy3vJW45Rtbv1zDz",
-	"RkTspVDnqCSWojxFxJBXlEgFdlGfxVC/hlCtphlHP33FIwQMg7au4SC8boBfZsQIlbcml3FX9/pxVd67",
-	"HlmWV1+hlhYJ1yy5fH5+ReMp8xbyQrUizINdGg1DH0F5kHJbjKJ/eKp3eBJPTW2tqvcOOq4cyX8PtDEa",
-	"j2dvmEyiMjiTscrqJUTLKE31RRiKvhgL/W1tcJKHi4XWG99/apgkWBuuBiWj15vL7m58WtX20BA4vRkZ",
-	"5p5pqDAYrnfNCjKLiKw32zuGmp+2uRIYRmbT4Y+erL8rrOW+E8Dojj3Hm3Atb7y4wL+XabuB7RN/YPG3",
-	"iVxVXMQjMQ153TUck5UHI92Eewsv3+RjBu7vcKfM3e7pxqh9OCZiKCqJOJdglCCQk1gSHhFdKLEwwkOx",
-	"iC1mOS/c+hou3RyWJmC4W8ILUXfmyzNw0x7qL08OOp3OYdnteUYBt/LoqHWqV9bxpDvq0cPglGFNiwU0",
-	"d9DutLvdg3bnYe+wtiiSpztYRRj602+8ED+HUUQfHrU75Ou/dbuPyPOQJx/Jx9PjwfHhA/IsjNlEfHzY",
-	"PTxq1wiC7ulVr9Pvggnt+KjbO8izxAJ8VvHkRF8eu6A1HHW7OZ6Mu7TT6pyMeq2TcbfTOmOHQeuoRzvj",
-	"k+BgcgxxkoYnnW4/GJ32D/v9h4en9Uwp95djyhMmb88Xi4e9dpd8Hb66fGC2UjjlbxcVyuj2oaAbpRpB",
-	"HBIaMB57ag9pJTjUWqyIeTlGArVgMMx1mw0aRY1+76TZmIdalzrUMlaIn7UKdKC1byplOOVwOegWuvYY",
-	"6G10BhYHmkyIZIyEeYv97yZMwzGtzMLpzGcsMckzIwPJfvNrBnI0G0YMD2SoZXr98HBtY4Enr93hnJh/",
-	"Z1nd/0gkFA1P+B5AwfIzdzzqdVonTA+sMzlsnQa90dH4hJ1RGJjRLZCg8Ge2OTgXopnZGJutT/PPiLiF",
-	"ALKeLPJnEFYZM+Yr8eYXpsjgw7xCVlsGjr85Gj++OL64Xfzth8d/Pmuzg0573Iv4aP6sE/ztz1GKtL1z",
-	"ma4/Ietx1N/sRkTGp5BPN0Sw+8wLdS+QcfdclV8Matyl3ZAVx6P9d7nUUraVs3ZWG3zux10toKzVnBmg",
-	"92Vx39Tkd/7G8Fg/l7S8JxjqlvCmh9tVH7/y4G1D2RQxIcU4ur3nmkL0IdZlGYQBHPob5fPcNItlW7ZM",
-	"jtaj9ilimhkb3ll+U0PWaonPdbdhIZvfX4zw/QH7ik3vECBs7iII4lJ0YcOvnig2Cz2FgiRFgPEFWIbS",
-	"NPOIxAzAXUKF/rNdTKWjqkCtKwMmY0kpGRHytGYj9xoi9T5Er+Qc10oB40bvSuux2TVIpOm0YQu1ILH3",
-	"xtCx8yaI9cB8ITg6W/PpwBUb70I182dSQ+E7Wlld7ncjOnLRo/8aieE3X6bArLSg/D4NJl/QFIA80Orj",
-	"G5aUKzyYlZ544UpRJ48ZPq1BqEshSkdsImLWJhdKplB4KUpb3+ByETqlu6Fzjasw22CABCj1n2bOSGBR",
-	"CvGC8tU53qF8qLnhRzUzkIY1WJ9KiMGc8pXNxJFeD4F9aLJFkUmmSOVHwDjZPzauG6pXIsTPouJQHEah",
-	"6UFWuFBATZHmlRomZa/k0/bQYYG5JbLcJIGIS4xq3Tujco6VdEQZpdV8su8Am6qrLH8XfmCafGo9yasm",
-	"UXQqjd8FDyEyCVmUD8BDazQ6DXkSRbZa2QBehamAQtmNfgOqkN35zLRFs2wzRTfSVL+9eDyjaqugsPrq",
-	"qlvJVOdwvmk2VBxOpzCaLNasZV2oLrFe84qnQNGOpJgP53Lagih4GpsqR2W3a616YNYNfAWpYoXEkWy8",
-	"MhnNQ1UYq9HbvLW1UiufVrmXgixCNnZto420iFZaMksqGiuoImW6udiy+JT57AVT1FuHiobXjbu7a+5U",
-	"8Mp33pKKLaDclO8VzaZWRqQpjdWtfz9gkaYk937zumF+hhJYlN/esw2I8K5vg/FgM6rRKlbPCXxnY543",
-	"rx0dyV/XLDO2wes5i52ZH7HIz977J69ePr3BymCFtfjDyb9X47/kasR/vikumy9vne6EGrbdaYED9Vep",
-	"2+LScuc5XzapOF13tDQ/beem8Y0F0Iw2xvW6856STnJMBb1aw5GKcoV3lLfcxgp7E0TeATgPrS/3suEV",
-	"f00E7Jd5s4cQhTSael+lbVKtGMgC78JbrtnIuALYwhLEUoqLXVTzk8J3RS0/g5nijAW2lFqK7r2Lye2g",
-	"6j4IoFIFakqafJFgHLxJGNbLMAjpFXzkcuB1RENOYDH7eJB+PgC8LMT6rQTcSitB6csNwiLcD2Zrkkus",
-	"P8o44gzM6cLPFu8YgDtgpqgu3m+uCsXsvLwTBMQwXkOk22o1iuY7jOawMEveOCMvAKzbsj9f9A0afIEm",
-	"RaegwRg/fxXSrUiUlk75OG0TuO/sa9dNtG5nb2TZvclGVAnz9y0bizmTXqisUtl/bKsugQciuXlW+79J",
-	"RqtCccCsWLqahbym3DmS7wERrIsaKwNUbxMFVAQQ/IFGYUCroDLOyTyUEkCSYM+Ud/eH9PsKkAxA2hjF",
-	"jN5KQkmcRCnmlT58YjpWfhQSvctNoL+DM4Jk7FJvpFNV4ifjQA24RnmYmnnvGL19nYbsFaZQzOeC1xnK",
-	"lozeDpznebACp/ANo3KlD6lpYkpplrmVTztwGJa2vwvPulU80wN3h1biV35syCvYUzWF6w3KzuZ163Ng",
-	"Pnlb97ssM2Vz0J5misxlnWnpRp4kUHisaiM3S9WLb+qzUQrEYzTVTKmF7D98qAlvO1v8oWaLfGiOIJeb",
-	"T1KQMU9aoAVqynkT8lhM3a2wmGojWODdXjVuU00YQa6yc9eFYMEhuFuyxPgdsJluSgxcvQvVzG/5PrdY",
-	"nyafzJbLNaFG1ThXvWYjNRtD4mWCCs5gLhv9g26zwZP5SG/Srk0wk6AR0IBMqWIpJHlcf28qoVkddXr6",
-	"xpPrrneadddb2+qxp9Ve51BLkD2uluPfyGrJFgtm95YLE9pcwxgQCOqyefWFRYXRID8Gp4tLNo596Hfg",
-	"FJH40NU0YvYhFIkc+CM/D3yyxrTSbyxnko0Hf3139CH4bhaNw29//vHdy9WPf/vrdNT7+/Tv7w6nP/5t",
-	"Nhv97Vv54+Vy+uLni29cZngkTkmAv/+3BPdLcFD8sMoa8BGFDKB25Jigpz67mcgsqzW7LiGwyddvnj0m",
-	"Z91up6lXCTzoHrWP2t3jB6AwIClae1wg9n4o+MN/SIhxSDUt6wYaz9gcrB9z+vE541M1MyXgzK6SKra3",
-	"iadXdOon2yRYamVvaUDo5EwseROTKE1dNK1UidhH/mn7tH1QIP66cXDdaFRQeHyop1spBuGv/3PdeP8f",
-	"/9n635s/Xjf+q1Ekvdn42JqKlv6xJW/DRUsA6TRqpaqTufznSl+iAEAlOT/i1zEDzC64M8UJI8sZlPrK",
-	"SjOlwKaQikwYjaMwK1ppq4YanMthocLeMMeH4jSZsY2EiBjUit18cM9DflsezfA66XQOxkkcwT/YIxKz",
-	"6JtrAFi8bgxxuk57p6cPmpnLdqE3DzkfAR8gA9vgMRhfrjON0LqNHf8TAKJ8c9TRP/eOx0ksRfzN7U+9",
-	"5Lzzw6w7/276Q9BdHc47ycnyux87p3+f+IiqWhW9zuHpfWb/ucDN4l/kC6pm6QoHIyUKj/x4t4qSv+eG",
-	"TFF2ygSjuRBuXjSKGGRb8wCLFxBGxzOyEFE4XvXJMB7mU/giNlFNWNwAr6Mv1DZbfKiGRieS1/xrADBo",
-	"hUxNWloW0kXYiqliMMUtI/AetK95YVtjOvSj+JvOI/VNt7H5kLeZypQ1r2GYPgZR5TICc6Zlkwx/cvih",
-	"x7xMx0w2HLJ/wD990+10Hi2/6X2uITMVr84npvxlfrSXZgBKQMi7G4Lh1keGHHWZjMessKy7LskTEc8p",
-	"ptcqQD2f04/hPJk3+qfHgPUwDzn+3U3Ho4nFTPrNB+TxAtcePQYB4vLJX76SJoKBLGKhxFhE+Tn5kF92",
-	"jGti3+ufb3z77N27d+eOpdRPyHimNxqfMpSYxydHzgFXPNy+ZTSGA4FG82+uG0ZXuG40sUjvN9f5qpAg",
-	"8naXFHfNRhRy1OLOv3t78SbxiLhzU/QAkH3Pv2u9vdAkp7rHhdar4oTr7zO77LciWOVhKhv/ZQ+/9kgE",
-	"q/98mD5q6s+hmeIrYFFTs5jRoOq5HkOG056n/A2jgZ389MsS7VOmnLwh8NlgaVODhZNBE4RraahakPi7",
-	"oeUr62gr04KLs4Yc1ztSS4ksE/E8lArcfA47ZJmGKJQOQ+ROJCwAGR+DfzwrarGIVoAVF04QlRBibksg",
-	"73m6AHp9DzP1mPIxiyIWVC0bfIGEqkzDGB7tg4gZVY47r2bHAdapIuMoZNxDkWQ8SOVhef+Fldtqk51Z",
-	"oBRDHGpozQQtOVlD6g8nn5nYqg1gjM5pfHcGKFvNZL0lHDf6DjviCYOkqbRAZJ4wfOpdcQE8emEK8+X7",
-	"hSpLm3R75RVKa3u9wgyiwmAZnW/Sp2Pq9Xar58EirFf0/y41JeRJyNlvqqiwkFpPAEK0TAU+L0oh0OM8",
-	"9ODbe9j4T3nAAgM8UabqKUIe2ShCEylcpofxtI0iIeYbPxGdlIyYShZYZFEPIfo5YR9YvML6GNZdY+s8",
-	"VkzZW8niJ1TREllZdPZ/mV3f1vemtv0diPrAuMKjEtRVwPMs0/ZMaI0cr1vGq2fA85nvfMczFdoub12E",
-	"rC8zKrXNpXTJOpJA0/BNlJYc9+/61aTqrHotogjOdCwjsO40ryJlw8ULpaWy1LviVYLG4xmI09B7UOnH",
-	"V6kLOU/BT55OjZvvrtn4HsI0Xk0mHpnOKIYR5+I38l3PKNcfX9m8iq2lN9QQ9vSNUftZ5C+hY7D7e6YB",
-	"WiideNadm+4J7BZ/ziGBFN7IedUqThWwG+pHXp131yMFKntWLgJ46hYzysX0g1ALuRLeFTLPaoZuNUld",
-	"IK2sTWAt0UoRuEZP0JvK6hb+bXUffeAlndeJX6xv6MhbwFNBzxOUzytTtMiAouuFr5ccttRCIo10KOh4",
-	"8taqdik+n0c3BqtX1swuXGHLKkEHOCTrL1AZEbtfoF6yZbVqHjiAclXdZ9r4Ln3bEm++jrlQlb3Cd7t1",
-	"WQAayff8HVOEmnwmG2hkjCipbWXtjLg97EYjk2rtPd9ImM953e/kSarUcos0Vaq6U6Z20nP9hLiFmeoJ",
-	"spEBdRQ9yaIH/JTZRtaS+NFqQX4NJvUf3E+NqdCoIElRsp+gHml5fh1ttPA4Xzmngp8IUOFl42tbrCJP",
-	"p4G0qFvwpSIxJU+TfuA9Rhf47B59WxTXiquTeb7h1clgwu7h6pTSVTUlGWGVZOzOlTemkkHlOsBSB35d",
-	"q1CmvKR1uTiYFQaOQY6O6hsBlB/Q9KBAbgJ6o5kka2Pzag97JbJc0qCgm9JbRuiSrnJA+x7DMjRUdaDW",
-	"klQgpUpj3Y6S3e8Qb1gamlJ5aFwySMTI8oBLJGAT6w6MerGcEgSZyv4DPxXICLBjT/pKg4RJe86MEgVl",
-	"vAi+X6Qp/zxD0V/HrCXieS0WjLOgmm8OIP9O1qQ3TCZaYZ9R70mgHzp7bhOTYgwfvb0wHoOdFlRKk88w",
-	"66eq3kKbJwpMtDuQ9UHcsgDrkfvI0o+Bjlu28pGgn5uvSyfFIhzcsjXLWiiamR+zUKoiGYuIglyUJqLK",
-	"Qwq0lG9ol8VzqcRiUbV49ENnknzmK7G4zzLBL6vPC+OaqrMhFb1S364unux8il9VemwVo3Pv8bmbHfqK",
-	"SbVOfFCi6nVh5ej4u8x91amTag0mAs077J3PmqtwziIAc/X2mxeaIV9PiGnuHqTsZD2t63ut+bRZJM/R",
-	"87MnWb5HlXPmMYAreZVKDA3c1ZJmuq3SZk2/em4qVGvsfneV1hDg35Frh73brrR9VuwLZ9BVCzJxcpd2",
-	"WZGGAptxU9l/pS03SVONtje0mc4rpZLTf6XFIHHTk3aSSv6xpzKpcuRTpnYb9nozyd7tI/me8zkSFebe",
-	"rFq73wBRbuv+FK3qZPSYziFRKlSf0UpjyQrVLIjpklfJI/uCl5qlebirMLorfpFpGxdP/OqCY+X7ShK8",
-	"skGZai3hGynCZEEvqQuX+q+YTRr9xn8+1PdkwbUy9BCfyocXTzCyBRTTSpJeX2itFskh53xFMO9TLhhm",
-	"eEIJ3rdvL55gTUIMw+SCh2MaEcEBM4ULRSbCIM76BpQpwfcdjD5CX6dZCN7YVlt/WwkyFURw9LW2ia2T",
-	"F+Jd0VQxH7FpyLMwZlOF3K0/ngt36xQKi9sRTrAatz+y8PjQjSw863ROumdnvaPDk8PO2VnXCTLs3CvI",
-	"8DGEINcF0C7olOGIZZtcUbCP28Juw+chvx0SjPy0t2fzwUTE7BEmN0Op/DkNGEkW7YafGxgLXRUb2u2d",
-	"wpDTv3Px7+/PWz/S1s+d1tmgdfPH+4XAg9G1IqoYXI3ClrKThOJY53RFZvQDqxoaFpJ3RxawCU0i1egf",
-	"dZo18aS9PUaTwrhQnfDt63czIbMq/VDJhCsWuDugSRS8pHd3FNmc4DZJYTVhA6xEAgzREy8ZA1QvbsLi",
-	"fczJVJlttvXGI7cDx1SY8qjD8czkm2SDbhLJtJhWLCCjFWS3UpnnBI0KIbWFjJqmUeswYWtgkUsrWADE",
-	"Va78w05u6R/klz5t/Ty4+dRtHnTurq/b7p9fN2sePvjUaXbP7vaWLuK1gryAfB2wNU4gGUQyE/ljA67B",
-	"lNUvZITcspX+aAa4b5KwyYSNsTxPm3R1M72jI/IhlOEoYuT88vHFxTUfz2hMx/pYbZIgnExYbMvKQ3SP",
-	"aaRNLhkj798wpfWam6+hONvDGP80sfowQyjRsikq5KjUhrBXi6n/aP3vfcXTxeQFVkvy8RpPWtStBY9W",
-	"JESJPHx6RadDrBRtU9Ila+KxvQwlI8PDbm/YJsM/wFuUr9oEbBV0CmgOWtSZSPMmkQLVNgxmjRkmzS9i",
-	"8XFF5jDjoMuRr4fvHkIW07BJhteNg9b053Bx3Rg+gDQhmnO00jmr4/6khaPeVEQ85SpUqys6xXjJi8lL",
-	"wVkF464yBtnsFi3DtEDvZ44fqcIoIqaiTzOf5RRKMjzoHA7TusUUkQDKmV7XvHvQ7rZ7D+oHq6m934if",
-	"UxOQVaXDhUGujiwI/nTcTQO5qBXzPjEZUnkNE/OS+vgI023xp2EzUw/y+cMEolAxcZ+MVtd8aD43z833",
-	"+kAZxWIpodL3EKPlRBKP2RDkB1A20hJCsmii9U89GKt86WMHBhZaX/01DyUJp1zELOi7hmI1Y9xE1gHF",
-	"YCRVNNbiHSLtKBnGTDI1JEs4+MIAZBI4DWDEpFMzj3oKWkB9C+yI22Q2OdN3wf+aeO9PV1ZcUkmGuc70",
-	"FIiYxGj8ncORLiYFViq8eXE8p41YxjHg3jdKHdyRpZEkMQNu6uM8G3hR20lpD7YZtRGCDvMKDDBsqVfk",
-	"1y3rVNPfdpVdKMuJOQZ6UU6GsEyG7c+1AuxQv7AlYM6R9uee/+LwIYWzXi8PFZuX1XJyjj+ICYkEn5q3",
-	"YJJNaqrd8V3yIvwWVhD7qPp4htIUF8bcdjAQ8pqnmaBkzig3Ccsh5kbaFVhI/zvqfME3BDDwVp0XYOf9",
-	"vDf+1JR8z/u+caNXjgQf1xlTHIf7PWlBQ1EVKWgvqqMksyjdkxDjsq6ixHi8P+8EOzH79xzNFaPzqqEo",
-	"RuefdxzW+n/fQVRexjP4vs88EOfufa+hvJUsrhqIMbN/3pFY0/w9x1EwNVcNyVqaP++YfHbt/Y7v0sDJ",
-	"FMcIuG+Zm8Bez+EapL+oOvoNPM2mRPmpceis4r/hzC/D/vty/S6DPDIm/78mAhFXU0jSTzmsEoMs9kfA",
-	"LIFSh6A+2PiDn+znvq7tuw9tN7p7qtgAVAyE86j9LkUOMLhvm430tSnFA8P1JIcbEAbQuUCBTiEGYIJo",
-	"zGzR9iYRWAoACkokC2Nr4FaOgFpH5W0Wld03Fzoo4kyvuQrnrAl1JkzdSGgS/g7oCjUyB48mhyLhG6N5",
-	"N+NMwwVYaGUICxt9bF63gAWtFLGg9usM2+AuS35+KZSpW7r7YgpCSUfRBuvi/OKJffUOAoxDPsjidtd8",
-	"esHf4Kt3TRexdt2HWULUXbMRZiY43fciFtOYSbm2Ecd0d8Ff26/umg0uIOdvoISpFLy2qZf4xZUwUUZZ",
-	"gaZxWhCstoFc9bB97a7YijPIYExhk84vcKvY+Fis8bgRAo9uL+EBlJCEaCF3u+y+ar+lwXcG7W3n9ToP",
-	"5VjwSThN4o0W7Yvc+7hy+cYTfn7x0plrGg4snsYGX762r+5NikICSrIwWSkxm4CIVFkJFZxlAxJNpJgz",
-	"Z02YI49yJwZvb/PqJFXtMK8W7MPd4rdstX5r43cFN4SWFabB1Nm+aVOv0w/u9C070jdvFgzibHi1rbyw",
-	"X1h+7G3u7c4diyQKYCJHjCxoLPWJSQkoYiQdLm7gWw4YZLDzs0f6eEW7DhTcMUWOAMWu3TDgAi+FsliQ",
-	"O06piz0wAMRWp71aHj52vnTpKBwB81DOrUF/U/n/wn5z1/SA+a5rqAQfvLfJBW8BFNHSQlcqIQIAoMpB",
-	"CT8iQ8TCHRJJV5IsteRvk1foQXGtGmTEIsGnEuHXUDVW7KNKX84JkmueopDjHKFEcSewjSUW9Mq4EuI5",
-	"jU1x2+2XhcEoHCghBpFtp5brr/GLtN/9Mj2UBMiIUQ8F+x/ugopV+MXshs9zqKxfCuRc3gKK+5SGDoD9",
-	"jEULYNzTOQ0jCBPZkVeQFT5QtoVa7jid7Vebcu4b2eWXtXR3hAZBDODUABUQj8Ig2HmwE/f72qFmPe1t",
-	"6jPLTCwi5sw9AE/oIcPhoXIhX3IsFkySQOhXCzrEu3fvWkWksDpFoggsBnQaFfEqnDORqN01RZU1sEZT",
-	"s119rj0VBkbzQgwhTjRp+1O//BecHTWx/V6y9sHQ81/51nLBFYs5jS5BxX6qj+Cd1VxsaQNl1Ly4JwaC",
-	"KylLbtPjQAdfJKYmzMZwzo3NCQMQcUYzfhyzQG9UGsl7avnjfEubqOVu5/u+Nq8V9KCKWSSSzyHxnlOp",
-	"zoN5uOshAonf1DZQy8+sq72w8aUgjINRiED/oVQxgBwv4ZoyQjRVWEbgXdQaDILmfRnyqemrGL7hmrzy",
-	"Fer+Ne1ApRLyaPdU1mpfPuBtsNijra1DGA6VSduSUXV3eWsXymODTf6FLBRO52xDrfQlnbM9KqW2rBL4",
-	"x00EkpZcdL6HidvbtGWD3m3Cvkj+guRKr11YKW230aV3PtvIOkOz0+XeBESGpG+ifjKVlPKVg75vdYUh",
-	"UmEj/C07ACDtHpyY2O/XMQE72vuJL5MxnPR8akSkNY6uRBJLO8rUafGlSCChtnC6uAPY48UmF/XKBeZs",
-	"ooF5SfVZg2FnutsvwufwUqgXIggnoa+SwTs32LcU5VsgwpZ/qOsd3rH95lxF/wIOun8lf5qVEYb8xSJa",
-	"fUFiIp0GS9eGswCvf0ZhUQC//iIERNG+/Lu0ax8fkr+E32p+Nw1qS1bVsWl9B3o2uFCsSbq9U/0+LHIb",
-	"hfsUqi7teurbsGtTvGn9zi52uxf2PDXpbQZHN5RZ4ieNmV6hkeCaaZDCmflbbNR/xKhUTrKoFg1aJowY",
-	"aIsBMRlLQwi2GbbJY7FAwKVrro+ZW8YWWXZEFEolsdII5pzCE1poPz2eYkYDk1Zp/DGvY8ivCPMVLXeZ",
-	"HaehTb1hns73toRtUYsQUwdRG4UMDE6GNhlo+CiV0aZkNp8yNFkZWDkLpLYzVyD2duE2s4Yl+W73xg+k",
-	"BIaZUgPrJluxOHzUXQ3kFcBQvsEogXua7JTY5F5mDCNu93Ck638MYpbI9VLR0Kxf3aPrHOgx2J5G0wdK",
-	"ydf62oMcfACn0dIGnpmN9hmsfSY04FcM3voCjfzu7ez8AktqFcJafmU94Y2ImL6Wm8Kzu81ZLCI2cOvX",
-	"ro3GzPe6vz0hIpa79ALyQfgBLR6XiL78ltMPNIzuYfag4UB8YLFWdDZapa+ylzXZo0GSJ6H28yffugRr",
-	"TsHqGYwSuV4JRu/Ot/pVEFliMKd8NUAXntxAbokXlK8uzet7mye7AQC3hSo6opKlPtmcl9FYdJRNA7a7",
-	"hYtlm1zFK+Owj6jaZ+hX7gL2hVyAvlhT/K8twnCoL4V6bOAIdgzQ+IjeyYFWDDYL0zBfXDwxZtt9+V32",
-	"O11frfeUgHhM+YhFAv7tyvps+0erY1AvISA00hegVRqRgjZ7k8uBtH5Rbqx0kbwC/MFfda99gUEdNiwR",
-	"5zl1ugydAQ+/rPnEE94tnL6LArhzKo6jlFCHhk20kpTmXzWfB+0K+i8ZTjnm9ighiJgoxtu//Zwcw2xz",
-	"vfvlF8ivMLe/g1l7y2miZiIOf/5ljSSpdSQBAqyJYP2cvy28/znCoZiUaC0puEfLRpPPYSB5yxex0DTo",
-	"e9zjbD7uqWN9CQkDzcaS0dtBVvBqTQvvGL197dbA+lLSDcqnb2o5A/8CHu/X3MIRo8H6LTeVflnwggUh",
-	"vQKwip1mNsmaGkDcwkCZxtbsHg8Fe2XsV9KJo2iSFJeMSKb0bjJjJWMRhHyaQhZxlnkaszANrfLJwh7D",
-	"kIx1O8u8BYS+iwWfvnbW3K8YvNn8vYlLlIkloYlVzSCOII0d1V9AttX+pWY6qrTINfi6fKn9BuWRiIkp",
-	"c02eUgOCmDq65mw+YrGBtIG3wDgoDSjuItZLVIU2uSVgGzLzsX4V2Bkp6s/tR1SdkI2ZxeFpI+CNBQ86",
-	"Pjo6OC6i7JXAhOZVJVnezVYZjJE+7kx+rBZbCyYWESv0d9TpbNrbBaxHGkWvJo3++/XYADdbwFjOK+v4",
-	"ASLCTET5gr+AaqBYte3SEqIXi608A0mPHy/ws24nGyqNY7qyYZB+Em5DDuBbWMsPFxlgZJrq8gm3mame",
-	"KvNNMI17YUnx+AlzbVEpQ6koV/6msM66j8g44SncTj1uY6nVrED755pie4JV87bE1DdvXw4ur87fXD19",
-	"0mg2rp7+7Wrw4unl5fl3T/Hn4o+PX728evqy9PPTl/pz89fl4PLl+evL71/p1x6/vbx69aLRhJ6eXby8",
-	"uPweutJ/Pn3z5tUb7wxANunmjHp7AcV0t2DWnQvJ8R4JyAgRo3+wMVwu3MVdLjaYRT5MspL/ReGWHpWF",
-	"KlwRDfnu8ikMfAUowcGdUjzcYZX6t9GVU2MT4CoTyeJhE2tcgu5nIpz05W6Y7q5hbv8iJH7d1ivMCiKn",
-	"aIKaKR+rJulNwp0cchpgYAGNXjuzgdAr+ZEN3yT8fMq4uuCLRA2dU21oNyxYhlQRUumFe8Rh9IcyURxw",
-	"OuifDGokmpHy66JeHOcqr5szFUskmXSbNgGMnRSo0C7EUEKcx8bC+zE06hXfvU6nU5bfNbIRCcQMYhP/",
-	"Gye8SZYAkpxVziExWzCq7ilCN0Aryu1w+6kdgnMiltaUFiNz+rE1WikGB9nh6dHJsV5pF/omlsTssdFZ",
-	"yrpBio9AGA9Y4GC6WohnMpTJgsWSBSwY9gnFgsxECXFLBHjrVN6C7biA3GK3UIHtmmcwDSySjEzCWKo2",
-	"GY4pH7Mogi70K3Bpo/LW3LD0sm2TYRDTkId8OuwjJiH6C6FXifWY3NLEZmBAk62RB3lgcFtDCGyKQsgo",
-	"bEMDYGjP3SIARwFPo1nw+OYxM+AvqageFf5hczSbjXS4KCsqsqXBJwz+3JJ3uNmwvAA4J5NA12xkc+U9",
-	"qc4vXlQsBarIiCE8bLkArCzUEyJDmigxNFqymrG5rZedlTYeQqz0kMiZWGbvgAjWm0xccxPcoxeKKcUP",
-	"r2GM2FBMJkMSMWp6SFHX04rg+alKlECmTDR/xWRSMf60YKX3rjBlnCESukXNFXhZTWKOMFtZAZu8hDRW",
-	"6rXqp3ntrll91r5zYnCXsVCIQY+x502Ir2N21WfxUQBCDZsurebsrxJJsqP8EUwOCdU1Z3JMFywAeHuI",
-	"VtXf/Pny1Utk83YHvhZIAFgeRqFaIVIaBk0bvPgBXcuoq3DOpKLzhf6MBaEaBHAQjz0z971YkjnlK6Kv",
-	"ndIe80GgpVDM5uIDGuINPKwrI1YOB1HnrgYfzQZ+30oU1fxhNt+2dg1lJXPh9btmYxLyUM4GMaOy2g9q",
-	"v38GL7/Bd9OP01nZTIl15uemWa6mwfWygyOljV3EUqENZL+96G0Cjecv0Vboz0MFFQ6MSDNVks1ebWea",
-	"6foCDKEcBP7KuVdxwqCGiqnohboOLsIpU/grmLXMchkJETHKa7aJvgBtvgr+ot/O7syDcPtLWyVubGam",
-	"s8lTcNTGEP1rlSVrR8k0KbdYNzkfSa0KJlyFkadm7eY2ARGwaB1bXsBLd00bz2qCa/06oI28taVcMPDU",
-	"RTZexnoFcTJa5eZVMiiiZodmgf1Tu2YoySgJI0Wwcmm1UOl24H97QTWuXk9ZYsxmq0KvLcyP8ew6qgwT",
-	"IE47YONQK450hGqj2QOGMYJjQYpM42s31pH5GQRR4ahM9Q306a0lZ7Taw4ayefewPvzEmCPovrMtU5zT",
-	"zeSHRSLN1Va893htTJhNu8RgbVQutphdfL9iHdJijg1Yz/bBQ63w7YEJVh0GN4kjUB2u2K2yxOMMhUfu",
-	"/u40u5W8TKwdqNYYhVdpny0jV6vIYt1aPdeKY9tNTrfzmj0KWsuO19Gd7PH5izCMVcUrG2ZbkhkQq0Nd",
-	"4Kc5XRGZjMcMJUbhIC9yD0hyO/Fe2TecRYdvG/g4KAe7FvAQAvxiU39XC5k4nIecKmT+nC4Wae178E/4",
-	"efdEP8Sum41AcFb5ouDMvmddxhUKKDy170KgW9Wrb/TD7E3JVPWbkin7JhQ2qXoTEhHwzbt0Na1eZtWp",
-	"9M+Csw02fq6p+lcdPq571RnK2lZTpq9vNOXkulfd+bm7Ka9BjxnwUszTemrpMkxVwPJtuVBX+t6C1s2+",
-	"hHsdggISJeDYcW7nG2pA9p7uP8tNiR9MBIcrOvwTGPCIUCvRw4i53jeOAbUg2qoFT2oltZWrLF/NueDU",
-	"x4SaGx551Gywinm6Sss6No1NJ4yJiKEGytP5Qq3wHII8NChU6uB3bWSifQmlgtLVk/ew+Uy0AOcj2U8V",
-	"/lGsPFQoVFlQqfPFI41Kndeqy5f1otAulRQ1LHQotFNXf7z9xVzeaow6VGa2zTYZorgGw/2kYDV9lEX/",
-	"osEyte7kHITWHimT6ZRJNYjZIoKybcl8TuPwZ30cGdWr3ixWhZGPBTKz41kqygPZJ0M8YUI+HTbN3W7E",
-	"IEkRL06PyNCqaEH6RnqBzM51DL2S2fAekSEeIsPmNXfMw01bKy+vIAjOHuUs1c0qS3XOHk185ujmNcc4",
-	"MD1PjkVQawJ5q2M6eDDjmmFmx1/ezrvWNJvhb+xy5XLIWjAeIFFZNidqAHDN8HcPNXA9Xjpu0RCbKbM1",
-	"G7FqIVSLKqtkO1r5IPlZ7t9ApGmF+E63jhrKaKx4ZxMgtrIIgVhI5L6vq5bgNMJM99MEcFsz3wjz71wc",
-	"9DFjlqsdhA1cqD3jYMpB7wE9iE3Cj37jqqUJ6+ICMTEbiykPJcPKYQX3WLfgHTvKVYaUt4NcDdtP3Z6n",
-	"NCfewMXt52Sw6cCxUUVMSsPMtuthrlWthMnAA7DQdW9f4lsmYy8c70kDMo2lDkzXJBcqmdkfhFaJfPc9",
-	"hxyzgNJVkTq2zRDX3/aytVV9FIIMAZnfBNNZFPLUgtvE4yG9BKtQQQ5n7uyXIZ9GrKW/K6y/chSTW5n0",
-	"f66vP3Y6revrj91n19cfT57pf549u/mDfiIrHlZ/5V275xAjd2XD/jwGEv0ItWVbkAo8XzO94YTe++g1",
-	"g7qaxyeHZ2ldTXLU7j7wKNXQYxZpWNDQGQ/A7iDJ8NwEgYPPsU++ZTRmMTHlKZ1W0hqVrxb0pwRq2qLb",
-	"XBb2+2HnbH0QiJXvoZe6sdASGo3ECu1laYwhSO96Q+pB9+jgeJ0lFVY9pMfXx2NmdyZfbr8/cOk8WtKV",
-	"JMMRMDMXS4I/rY8gyU1grrcc84qD8O4/3O3e89xIAthhOXP2vg5yq2JtLtUe2y98MluLs1Rrg6K1+hcj",
-	"rVClzFniMdfKjNJAjmS/m+/kVqY0F3rAf2vjAkIWxpQDzGwIxfXDittZEMpFRFcDe0pvxqQn+BUe2N4z",
-	"QLdHRkyGAQOZb2NGyrpCVqdcb8w5Ddc6VgB8fBv9aPOT03cYIU3puZNOwPqTBxFXAVez4uyhDvhhYGp7",
-	"euOd1jqbskgkPKjWbxN4qxTugz9ncbzegWU2DN8OsTYJqtxywLg9TJHi7npf1DrxibnUNrp+bQybsbL7",
-	"DOP5YPFmGpYHPjQAz/IZe/GzXEpJHdK7i2OcDjz9OB/43O1tpjJ0TvV/vtX/eaz/83RTjYCz5dpcmNSM",
-	"wpa5TJicebnIhELTvsWTj5zbKuYwixsFjWwMZXTz0X0XyobypYXYw9SPgbYszmCGtVSyaBwYltnHytRG",
-	"JlFOhmEAgY229v01zxW/J27te9sk+PxvGVtIG4gEte6hCDAi65qhmxU79AU51gfkQJAZDTGYAIIu+1o/",
-	"BVUVcoAImLT00wWNlSRRCNgUQoJOO4Qfh+2qaNhcSKJYcseZnro+9C1Nt7IJhcbUdPnkL1gFfKgpHaae",
-	"bqBQk6VXytA+TeMx10Soh+iqvLvzrbQKvQPrKgMBIO1km3Q7zU6n49YThigeEUMi5gaO83oDX7OBU39+",
-	"YWZ9N3HlWu5CWF+ByJvh8svo1mv/G+ZMc2Cegn/huFENAy8T4wFYsozhbogRX24InBbuI5GoR2SINr0h",
-	"IqYs4lDEoVo1iaJT2SQR5dOETtk119tEn//hHMr56z+X1tqsj0G8GYjJpGDe2s2auE2cRkG0Ae+88iud",
-	"SbRT3mcqsywYc91qk+GnuyGh8jYzwGbxf07gkEpi7lEWtopLiZk1KeYKX1fQm06SoYdiKCJ6Ja232Gaa",
-	"VLgmq5gJV/TdGHkOiIrGMNgmQy0sTOA5VU60ldW2v5LZrQPFvuNnCCUEkvJHehHqPQAV2hUoBGKKHFiG",
-	"anbNh5mJYtgkIzameEumKjVvzAwoIRwyBkUDVzUXyuDcOXNnpFzRGFNcl9b6kb3jW6T5pvPmzI1Nk3jf",
-	"Pzg4OHtgXTRkkqgkNgcoJ2+vHrthzitGYwLi8BHhGBlqDtRQQkECIhJTmT0VpwFVrKXFQV4HOsib7Xqd",
-	"nA70da/Te3/cOrv5Z6/z/qB1dnN9Hfyz976L//rUu/un/fXTwd2D1tcdePTP7vtOq3eT/f2+24MvD953",
-	"ujcPrr7W/4ctdVoHNw/67zutI/1D+o+vr6/butFu8+zuwZ++/vGf7//Yuqn87EFZ99riore93fSXMxBW",
-	"2vxwB0yZ0vrZJIlhx4DFHjQqgx2DZsBbtkKwd1kMeE2SsKASF+J89Z+uStxpndHW5ObT6V0r/ffhBv/2",
-	"Wnt3zYUydkrD2eqjI6//7STuqkNQQG/zztLfRRL71bkmSXj4U8LyofWw5av03Ta51Fo3Cv8CPoxRXq2P",
-	"7ZqrYhAnquMxI18Pe53O8EFTH30gL8BTTqfCApvLR9i6XTpO4yLWkso+QDCJtMvhYa9HfCAEw1IUuSd/",
-	"xl1a/9H635s/ei9RjpK+wc38in1UjbQkdbDViQsxJMVMiGqrTikGqDoDDFfkS6HutRy5UKw2g29j/mxN",
-	"+hWj8/uQrkxQUtHoMh9BXfu1ElL3jxltF0/kpu4u/REKbZ8IqRksbMx7DbciZyT37iaGoyfOB2BQT9Gj",
-	"Nvs+Q8tCk5Vaf3Thh1fw6l2zkSwkiz0KzRsGeqmbqKNliR/pKkM3w2JcIQSjSAX2gwmW+oXYO57Cnm2w",
-	"43A4+RmontW3ksX3mVOjb7bJRcmi4VFtPXNfMAFvbPjd0Fz7ki1Ti+1ORqd7GHCt7bbeIgXT8I6NZkLc",
-	"3mcmltjEvbaXIaOwvwzM/YYfG4j7hrlxyQ0/u1oZZS+Jow0/efvmeYnn+utqNgdZeMeG8W/4/l2zeGG6",
-	"9QWJXOFNppnenvMexrSgDvkLYwvjhKREsnHMSvnkJzm9QP9ZFzlwfOiLHChaFdjKw5ub2kttpl9lkS6O",
-	"b13OtFIHok3wsSkljax2jawb8TrzInz63GGSVolJzYWIyb2VL8wlyqxZX6wYaFCA1euYUyaxmDdJzCKq",
-	"wg/MWldMjcbcZSQOWzGbsJjxMds+9dpB31gX/5696bGV3FQbw1MemkRDNKqV02iLLM+SmmGFhcpdO2aD",
-	"bz7T9oPy2sHdtVaizC7xveKeMZ9vvG2MFLaDkmZ3r9sy4NZ9FrIo8MeKnFuAlYl+5ytbp6wAWVN3laCt",
-	"n2/eG4FR4ZhxqPjBQnmUY+wL0Sk2NBVAO1WcqJmtKr9JgEoPjNflkNVS4Gqr/OwXiWR5n13McaCNZqp5",
-	"ucAljX6D8lWBi7L6IN8kDsCZibua/DO0aqM3H4uN4K01vUozOp4ZeFTqLhyXnoNOPgVgGxKtQlaZ29Ho",
-	"N+Z08R45eZPjE4urFztaa6gdXC7zEN2kmgfG9iMZg02F0AZpA/q9fMCDKWLdJFzEGPGYYihAHAXPkC8F",
-	"JyM2o9HECjHbrM9tdh9NNn+Bqc2fCgNrKUkj3agkw7+1XvHWt0Bs69VkmAPucgPCeqe72Rs+R4xeZg1v",
-	"e+SuE4Tn8sen3Dk5JZugi6WnUdN42qOVyRzK8qz0LPYJXSwYDzLDjz6pl259ni2gg873gG+2A1YUJjWt",
-	"jbky4VV1No8nTN5WMPkyDR83190FwF9jRQ9GAiZvfXF6an2SP3R4Dm+uxYqgrnkSUiCzmzVWRHBzDE2k",
-	"MIupZIF/Nkr8DygC2O0i02EkzyjysjyBEzpWqbKEs0ieiZgMjdUEMw8HpuDRsE+GWokcIkiIEkOUexbC",
-	"L2CwcA3/9ThS06NL8dG2Uj8dxCYy/x9S8PYbunTCgwp30WorUT7fszCPpSBXJ6EmmywxhgiR/adR2+Xd",
-	"JCMEc7I1Or4C1J/xLYYoiAyOf7O+bfUzT9cXShJA7bDCHwpkxYE5IqPIZDO1GykmZHXKPwZKxSxiVLLc",
-	"kpNfaY18jtophBOCyxcR9934BLPMIA/DLEmTRKXfChHs0oqgXqd33Op2W71jr59cJrB49orX0HQz4ZqZ",
-	"01Xpi1gaA+mIrDCLJ9jqFvgZUsUtPakUDfmWJKmIrd1d8Fbtvup5d5X/CHrniv0mltrVaon1FZlgxSGp",
-	"lmht8vQDi1cODi6UyksFmEwZM6crAi7va677+NjCtTtsk9dUSshxcr/QZzXqfOSWi2Uf+CA4k9iQmLMy",
-	"uE/58jS4+dRtHnTurq/b7p/rrS6pHGjaQ7awP/OSqmnORXPY1B7E6xNQq0/fe2ZGqhQujwuOaWs8B2ds",
-	"AOUxlmfzvMlMySjC2pVTJmeMBnuRrldZaEu+DKNNWt2/QIcCf2lf+bROcqlEDOHJubiPvOZJDFw6IAsV",
-	"Dc82ZdNZe8As72py7iI+pZXFUnBjcQB5YbIw5UwkUYDRjght+DvLXMlyystRbMDhPkRNG80rwwWyGZAG",
-	"wM2IQAgLWmYGRxGzoG/2Z6T0TyEfsyxSFJL8m+QfIuSonv6imeM0j1p1D1StHULId7jkCO6PwbsH9ocR",
-	"1qV8aDugIl9sZ7499tS6quqCtFlLv0VoEMRMovSNhF5TY4rYARky+/sGDeh/m7/bYzHXvaabyvqdcsbi",
-	"w3wMS347pb6E//jP//r/rpNOp3f81R/++PCbP/3P4NM/7/63dfP19XX7T+tfe/Cp0zw+uPvvr7NXb5x/",
-	"t2708+6d8/TBn66v2w/+uPn73q36lKtQra7o1HOgDf+A8RoM3oGYUM3aQCSjiJGfEqGYbBLJFhTzm0eg",
-	"E8ypxAi0s263k2WcnbZP2wcPSorSYZ1V5evr6z/88z25vlbNmz98/e7hgz9dN97/x3+2/vfmD9eNr+HB",
-	"zR+aVS88+IN9cr+ILuci7Y1mDsLAm/u0H3+LC/qU9XRfdKKqEGO0HYHETa2HmUXeeLYeZTBlcPXGCtku",
-	"XjIlQ/tnARE1zexqNugUoVZomAVG6n+tpGLz9XaXykjfzFyg2c9XG7AfPrH24k+b6Vu5b/IgFSWF6x52",
-	"D7eHz2mA8LllJnRsMYHSg8Njt8+37Lcj0rkBIdVtrnW/lMWU7uLKnzaJpRjs4eZcocxtyd6g2uWbSrVc",
-	"3+reYuircP2co1unyMiCHcZx5px1Oifds7Pe0eHJYefsrOs6c8rP1ntb9E9RVOF0caF6KrU1A6QB+lqh",
-	"EsQjRzUD/5yp0IJ62q+rfu2E7BUw5VU5Chf1e9W/2DN62E6an4EY2dS+XdLmDEaZYVctWJleZowFIzq+",
-	"fSzm8wo79CqNVnecNgDI2yZX7KNKg1AXVGp1I5RQ74cbCG5aiXeXqnf6clWy1HS2SdorpuqdHur/HPvv",
-	"UJt8sm0PXukDvsQKUDx9uUT7J4hfWxwSeJkrYOXZqlnRbQ/yqZZpadLVyqZbaPnQxOJXCKMFkENsaVyQ",
-	"oEoMnYrew5x9wys4fY64cspQev4eeewdmwiCjIlWEoS8MjQFM+DonKkUyghZMTQa2BBD5HNp5TRviB6J",
-	"YOVuyJ8SFq/SSkfeS1lkqwWW5yMC9jSJDH+GitcW98palfAMAnSlleBBbj6UEAM5E7EaNvGPSPCpcZCI",
-	"RA3EZBBTPmXDQhJICTmr5uTaHewaDEjmh/IS+fPlq5fEPDdIF2ed7gMSchMbpNn8yPAfWOzMHPyI/MYM",
-	"ONBTwJak9d+Iypk/8Hyd4RLJNQvPKw/zq63K05BEDI7WUSxuMQg0vbgnWIiMNbISYVmgv/OjmS2nkBgK",
-	"dLesfrPhTnPDGQ2WUdXrwfwT1om+svNbLpbcu0xzloyqilIEst5s2QUAAhMLzD7QI7aY4o/IEJf2sOlG",
-	"Q8WMjhFzXRLYFZjbJMnYpiplEFti0Wg2sBEvud9THryaTO4Tpq3HhFUFQODppWcLyxvfhDABankRy4Vi",
-	"tXhdxlZ4a5wMv/ujbDNTmZ4xMZlYW1kx1w5/9m27/Id+BFm3FMmMAkicmEyyuhH9PArckoLHgIPV0i0Z",
-	"AqXrmjbxd0w5FEh3wifmMDuQ+GJrGmIxSHJ+AYaXPLZcfllDtwOgqNFsQF9ZVRHsLPtbMqhX/kFvbTBC",
-	"+/cBo5GaVRQCYzKJ8DJIFrEYedQFWYH8Z3FtxG0O00bcrtc9TZO+mbx44jsN3r69eKLPVy0WxpQLHo5p",
-	"BJ7ZNrkIJJnTgFnfs6n9overmKRI7ifGeHV03HtQNB12umdnwcH4uNWd9GjrZHzAWmej427riHUmB/Rk",
-	"3A16vZw98dfNiLtrNp6L6QV/JuL5lvLMqUFp1ZVX54makV67k9VnBL5uk8x2bgrToLA21aI8x+uecTMM",
-	"RVlA6xdB1TSmXA2qb26au19JuMC1yQu6IiOWZeO6YI3lJImsk98kzgnkYm42T48s1JcZByTSIL6l/AXm",
-	"MJEsri7xWOWheASOCRPwHSpG5ELfC2gsEgRSME53PCDa9Q6JfbO/mBZiR7gmGwckzW7KkyNsPN727R1A",
-	"XzR7f5Nbcpf0rAr8rHPQhFiA4CVO1oNFUVUiU8EQicyzKmgQDJRxWtUGpel37rAK45Sz6kR4xgEdLPW3",
-	"iIlRwFUZOwUS8gAY/LeX/L5r/vOOQH5bFEequgqhOVRf8IJAEgpZy26JMifv0yDi+E2km0SXw5rN8GwR",
-	"DWezBNfX9u2N66fgd07tFEbnletTYR7U72wtJovAWVX7izOFOBATHleBVWvONLsbsiWYW+s5EiulXLXf",
-	"C2AC0xCg3x1ELYz+dVwHO26hErEqNa8pgPiZgQeA1kumVMinchfYJ3ckCGWO9tyZiIIUS67qKPv3Efar",
-	"H2G5M2YTCI9/nzm/vzPHD/5TKzdYPGX3sw1DwG++yPVUywfhgXUIuRL+6TCR96k4+VKsTMXTVQ/Az8iK",
-	"uvKvOHMryzsHossyjwQFiIANpQDiCaxPhbIYmN4yt8RWud0lBe3zq9A0rC8KlJYDroKVrlTDsxKlABpU",
-	"rFCqf9yuQGnMAjreu+pnT18AGNUzaQIElnSFOCtZPiKCWXEyfG9JuRmWqk6aPefip2ZFWPZU1bGQ3Z+V",
-	"iwl55rg3Se+sTGEOTQA90b92Gk6oTPEsidWz1pUGzOngEA1odvZaqO783vZGZ+KCryn/t9cwzUK2sy1h",
-	"D6GOZJmSEypPMdhHdo9aIGuMhMScBW4gjPYV+LmxxLS1gfeNNI9T/JV1uTvJVAZu2M0KT2GH03Q0EVus",
-	"GCEZcFYzcXhlQv5s8GkzX1U3l68+1XwFR5HNTc+D3Ofqrq2fnGu+eYhqmcN+BSw9B9Oi+JSbxfQ15Sso",
-	"GGDVfASRToN2kWFhLB9YF2TTrsaAyVun9NLa0NyqgNx0HDa4q/IKWBoIJBDe2kp/KAN9N8I0WKw2cqcQ",
-	"W7b7WbvXAtiuZA8lAaGOwNhUmbqZtcBY+FbJSrLhYApL0RlZSsCWlg7nNlVereyjiRRepajRWbkvLeBj",
-	"ETlAlGkaKeVE0RHsKrCMYEham/ygV8GYRvqpbGJu7YSxQDbJ2z92OqdHzWv+9o+9Tu8UvoV/nhnkHHij",
-	"c44XctTYiNSqOx8bVB0Wz0NOIwzWMAX+HxULTetJu2ULRUYrvP1dc/2vQgxUORDj9HcRiPHCYlJ7jFr6",
-	"USq58XaYLLJKsa7LXCwYp+HD6UK1hJStbq8z0qtrc2CNPThcXrLlfQB6mnl4HhCjQ55E0RBOIHsy/84h",
-	"e2qDyFOsQF+1oLxzTqu1AEvbJ5REQm/xBY1ReCgyF1KR48NciQYrRWzCkTkVpKl8rpUEDLbEDU9JIOY0",
-	"5Nccm4wYlYqopSARHbFINsH3h6A+w7YJihu2yTuvqxAKGoB8QDnDw7EI0DdPXj77y+MsChkBtRE2F2tH",
-	"aOEynrHxLQtM7M5e09AsHHm6Mq6v2+8vwpv3L/nN+x8+3Lw/pzfvn0c38NuT4KbCGfn7yWVz0SdLC/GU",
-	"KEG6vdPS0iJcbH9ANbEYBdYgBZ1Rv6BPZBrj1c2slGtulsrjJpEiTcS39SJtDNhMLAklt2w1EjTGhoTU",
-	"S4hEDJzUxI7MxBnrtcWoXEEGdKL3FR5lk0Ta7FjYS3qzCA5J++B/uObpGI2+OBOxImYZkJgtQCNoGmws",
-	"e2imOTV0NA7YZDpDPIKflixWqyQsBgb7vdRFSX+6f0mfqx3sFUYpWhHG+8IHFTn+61NH8oXVAezJU4YY",
-	"qZIOWEi5wrWtr0Q6JlR5CGnMw1R9nDNqwsjBFmBAAmhUPH32Vc3YlCv+UGUWfe3k9Jcy3yvxVizWyt6C",
-	"yDUlsRhFbO6f7jgWJiz87PDo5MFu1f9ND+syhK70xIBRZoEf5LKEyEuASscdpnc2RuRnSJrlvLAjL44I",
-	"jEnWpSbYJI9SfsdGiY1ONkkBSaKcWGF6qnQhmOdWWXTw1yC7JxLToin1sCgitkmeeq03jRHGKk5YiriB",
-	"GPeWL046FYmoiQEqW0OrAlqv8jXU8TWiF1J9xaGjszNnLR92vKu5AoPGTeXyra61YHUbwtEMH5rW5cNh",
-	"ausoDa0GXHV91/78Mgu+bZie5pc5K8wrhpyt6WWaGQ7O0yhiJIRYs0mIs54WQA8HToVAGg5CPjB+bfhz",
-	"Hsqx4JNwmsT2DS6yAGsaDsQHFkeCBvbxIhZKjEWEf2nlleI/paJR2o0K50wkqlDp2/V7DCCS24Q+NpqN",
-	"YDQYJXKF/0o4/UDDCHZDsxHENOSov4MKOQDNNA8DmP6mN2T6h4U7GWDNmQAnexQGATzGMPiBmEy0EHHq",
-	"M4Rcj3OqFfvCE1u5ARJPsHc3UyUL+XN+db+/ZSvnSZqy4+axmCqn6d8x5SloC9TWpsE8xOydSC9dFgzM",
-	"agIwCjUTwSCfBZOx2nBU/zDRdwHzb3dVcAG2goFy1oH72wJrXhkM8AHk0dB4aooijwVHD+IgrfW+iMV8",
-	"oQZuyfWYKjaA/Bb8U0SsQLKBRArCWK1MHj2L7QpxKsanJvdxJKRJ7LllejiJZCa3Z075amDKQEr3N7zb",
-	"S0j7oYma6akbU6Qp4TJZLESsWDCYsyCkNsEIZoXmh7hk9HZQG7D8Gpjgv5/bGH0o4VqoqRbZcvbVwE2g",
-	"nvPVBqf9fKEem5d/AccdlypOACVDbkbbhfsFFJJHi9tmXz+3b2PBqSAZq80+fG1e1t/ZNbr30C3M/Yql",
-	"Imkf5eKzADERxHSC2Ndw3d5sDG/g1Y3jJfAjJ15C8A25fKXf/FwhbpmfcyWLwW7NhgNfuJ7OH8zLXi9d",
-	"BrTmHMu4LwwvLPO3syXnt5jPbze3m1suQIediPg3ExXn2aR+xwhYme04s0Q/0LvmIQ8gIX5lC0BhKny9",
-	"7fnwd2F7Lsgpf76zeYpXaX38ShtOSaf6x28fvyaHJ2BlTB0SmrELFs/oAvBtoEljNIzZNBS8Td4Za6NJ",
-	"6IOGwbYScrTtOeAEtuFSjnA3jy3SKwPKf+o1D+6+br0/b/14gz8c3D34k/nhU+/uwZ9qOLNRJI1Jfz6/",
-	"aG9ZpzY0ATC7xLjU1HyFfdwnQ3QnGs+sPqi/kmgvfWSq3zRzLvRHZEilDKWiUD4sPffBiTlLC9aanL7z",
-	"C1NgDEur5hOB0Y+JSTsNDKiEZtfnIZrqjXVhYvaIrIuFXcIWHzG0GNZMkC27XlG0D13PqC6mda+5A8RC",
-	"M6xzC2Wvj1UaG0f7JEQjzEb2gPyaK2Ad9co2ge2qmRqldy9nVqEtS0oz42fdzKWakGfm7GqE6hsZ2O2m",
-	"Pp8v4Dh6Y3WkQtkt8FQoR5ueCH23kDb3xkRYhIpQzOOdUVmD2aElkN7N5WD3zfh18Ovzq97iZTTCe8SR",
-	"199aAOrGoAj40W0wS0Dv+gLOzX5uO7/F68guF4BtVflSqgFy7MaH5D6nH1ujldI0wbmZrZsKk+IQLjMZ",
-	"+gWW4U1vQKgR0pVR8x+RYRR+YMO8grKMQ6UYx0LAj8gwZkoTmzWqv4HKOWlzI3bNnU6mNOT5MxPIajQb",
-	"EWIHmCZrLu5XhqtphH1jEoeMB2AKyY/5e7HMK/k5dKrsK84SFYP1CMRHBNatBVUzpsJxDSk/VKG4AyCd",
-	"qb1jqtmbo9Q69dAZk3owwHsRclOJCF+WZMliBoACG9SZzzlful4vBk7DvgqUm1k1hcntHKMPCiY1Dbnb",
-	"Qj3EpICPqhCaalr8yhSN4Ploy5rbSlaC/zd8XfHVR3+dKFukZ7dp1HsjBwCDRXqcOjrE6uoWEgDAbyJG",
-	"vah7O5fYqRhdIfBv1+qLGIi2z8C/7WLrimo+/uxTEt+k7VaH15uAvxmLTIqAFWbJQgu/KrSkN4wGqzUA",
-	"jFDtdNgm57jVIAZp6RSysiXhmi6Mdr8U7r4RYjZEJl/zLLo/VL6qTb8skOMaibRDtkZpHu4F1r0DACPM",
-	"6S+FvZ3F2G+Ovf2GTWKmB7nj5sbPibLQZfn1Yx4bN866DYsvX8G7Zbwnt6WakVzZrvKkfsdMsQzJpNYY",
-	"vpJY9wrag7AZKKG2oD8l7BEZsWnIpUHOk7EaFIFlPz8+yhumBfS9Kt/a00MJMgKxEH5gcaoDliZLK0SD",
-	"RWXIR64mg9EJ0Iifrvqd4j26a8NU8oT5534hYnV+UXGzNxpoEPqwap0SoMXQEtS7Vd44MBVuJTS0Be03",
-	"2CUI5ZjGgY+mJ/pkkGki0GRC0pf3TIPuaB0FoB2bKwma7eBKM2JjAwWtZmy+X7ocL3V5hcLt2aXNB+22",
-	"X3oyJxkLQrXZlOGbaKhO/V+fiaqEG6/RJoQ510SJyK6ai/slDVIkBqAobbrjMFVOf/I5SEkWWxKSLPZL",
-	"Bh5BnuUMv5tQ0CjKCm+mRmWihLhtppfVkI+jZM+SoCCKU2mZSQj/avPsDFewFcJN0pnIrY+UNdUi/xkE",
-	"68i6+78PWShcr4uYAyULDdhE3ggADt/v8oAzNtX0NiMcnMsYRydFlGxS3N734YfNRm3f3e+4E74hDdQw",
-	"nkCkHA9CPiVFKNX97gK7Ihw25egtTVpuIiDlrnpJfxcLn0h6VywdSklAV3hJtEXolWELJtibYn42m9Cz",
-	"DaYZhuP+cmPhKHlEaIaJ7ZDFhUXE3jh5OaAr//YO6Ip8/fbq8YNSpQXvxS8VFOt3gZUqefCM+yZOMzqv",
-	"Zgs8bu+McWGHV72sLpP5nMarDRaWFHNgrvRfESqALOEmsNWUTPVCl5VzK7EeJaQAwUqV1gMcxiSgChDQ",
-	"UaPfyMXp7q5iMRePD6gKoQOMKVuNUwlFoy0XnucGBMdhwzaXsq96xlGWlwbxvViSSPApVtATt2gId3xP",
-	"WpaGfNom3zu1ve1ihS9sEtdwcdQZSAhzlMMm4SHH8G/GyXBxlj3yGf8Sn6lH0zanfGW727NWnFFbkfTI",
-	"gpDydJPaW97+idkGFv9sDdFnHTUjCxaPGVdhxL4k6kvutKQisOINk0ytNY9KpoZt8jhiNC5Ue4SqNJgR",
-	"Bb4LqWisTK3T9HQEew8YRz1HIQbErs0GMq/tagyUTG1ejMX05eVXRQiO1oZ4ehjP6YoEom1CbjCg0g25",
-	"mYLVGCpAQBT1EFQpjKpxLdsyjxcAAdc+k+bl8/MrGk/ZtnaqCw65cbDx5yFPFJOmPoNxaqJanUGGGn/J",
-	"yJrjzWXa1UPnIXf77ZZOspyCNjDdlnn6Vm8qx9YFQGBOHVeLdTCmHAz4a7JDekfH692Ema64ji6bvOrX",
-	"v7fvu65k+TpBlc7+tgEToBzhl5j5AoBnIRRWsX+t0hw5I91mVKZZ2fmZnYXT2bp9nK3Uu2YjEsut3ufo",
-	"od7mkySebuDqcj7xueQu/YjZdtebwn1m1+eDwaSFDLHo2RTjf0LVtiXUZF8v3yEsYmkPjaZ18krYYI73",
-	"RjavefrlMg4V+//Z+xflNm4tXxx+FRydXWXJ06Ip+ZKYqtR8iu0kmjixjyUfn29MHzXEBskeNQHuRtM0",
-	"t+NT8zTzYPMk/8K6AGiymyJlOU6yNVWzY7FvuK4b1vr9UtimeCNGAaLXAMZe7V3Oz7chqzOVeUpiOxFU",
-	"ioCvgpIZK45P+jp8HGWa5ea6G6E83JeeYV+jlC6dJUEVwBiQ0EtEYcwlSxySne4LxJvNIzJuYo52ozDH",
-	"GL1Nay/iX8Vu/LG9RKRGn1+osSyGaaBWbGl2PVEjnihf60Gjz0AuMCxc1GmhGgPbsZPs+A83S2+3vOym",
-	"62tjsxtXbc3g/gaEEFvfS6a3c6Tzv88UXa7KGQgXJcvB+BUQVDTSAxIBSxnyEpi2qhqMFTJdulc0mKK1",
-	"yo8bSt6PwBSDAvPgPNxCZBCB8HmnnbHzTdSPGqTU0BkaHpatvkpqVLyA99Y05zeKhePh/bCT7qM1fzeG",
-	"Sd1Yq1idT6eq5VSYQSVoN/LVlWHmbQ9Oix/JN1RgUSj5XllOr+jv/Pd//ld/Z+P1faY+VKdqNFkhZb/f",
-	"lDd7TQTPG8dvo6Uo/fDF8HdrylPrCYqfP0iNzPVOht1MZwOBz9iwFRm2ZqcZzKsOXMeNicpjfBkrrc0r",
-	"IexOnWvWTInICXK+pdbMCN7Pc38Yz+sT0uS0Gkn6UepR2ZxjcIpn3S0i5UKNpMbNIUVhRvu5BkVKsKXi",
-	"YsHH+zlECywdll8lQjcunhvMyrKlRMGD8+a1U/sIIk5Zag8Fge2lba7wxmpXe+NFbEpnVsx0AXg3ZIfD",
-	"aKmMcGI6W1UITlsOMVQ1N+WlRx0Emhvsc2FGIwAiCXy4h937nW7n4OB+p3vv8IGnlHGO5KKhCn+VfFDa",
-	"6nxmb77mjxcPnhhAEE19oMMibwGBh04wJmVCowh9TbDKP6dV2/FiQo7ai1xaxwuRNTLCx0vEYAb5lIfd",
-	"boQOs3bwDhtQG5qK62oFc7XBrS3MWmdgLYTd0ShQ8pF+Pb1u0o5Wc7ZzETEVLNTccqAAhto5Vx4Ieg1l",
-	"y7p14SGjlhhRrnjGA/y0FhuBEYStdU7iXBXFPlZ/E6aPeyzxIQ5TBmMf96mbBUrvedC9L5ZrrtOV+Me7",
-	"JjTqUD7fe7scH7kWn8qps+tQ+z8BN+TqECmmhY9VqTriDMo4/KGY1cb8Q2WY8YxH+k7ha0QyX8n0Q1+M",
-	"MiA32/jQyEbdC/UknE0dqiGctQuUxwEQ8lPiPvb53zwuitD11Cl7nHg6EkzhS5Ncq5vq3rqPoSIlDHWx",
-	"MDPEFcYJufEG0HtRKmoiEch+t37iod4du2pPTbD2J2pTUl9pYUxwFbRsivKq4DBEDlKy6cFggBACBozM",
-	"jHB33dKP0KEgg0uL/PdmML9QbgtgC2nWto8/b1eB92UQoCl607lmPBwm7frk5LGVzkWA64LmpzDgLfmh",
-	"x2RMOlMEoITZ0QmQl0sK8EuYldqI4awEDUYLeCC1s0HIdyFMs45PG2pQjZDC6qQOmj525Yjy8MGVJb6z",
-	"sgUWFFt1x3qkx5B7AMMHtJyJKFUB3gmnKiFiyabwQofdB9viCxFMjGt3zbBqWgdncrQRNGgzbY94wgCA",
-	"WFwT4NivLnx8+NXrHs+IjGZp7QHm4MWC1DUVpZiyCgFcLJPKSyyU2tzxl1eVWzbH+86UbAJ7E3Dovcx6",
-	"ExlCMW3Jjfiom7pvEzW5gEDBBrEQOfkF7j55ajclkHEPMX/MFyLUIvg2U8K/sT92C5ataAS2AwqpD8g6",
-	"wsQo4Stq48aLkWZqTfCpfTG2039VKBD/ouxfceSuCQUyVwMmdOHu0qEtB7bFCUZx4LI2lfjp7JfnDXAI",
-	"ACR2RSgooB9AMB9DB81hn6oZw3yssM2dK0vSr9A4XOjoWt24qjEM38SNGcBFwH/PjSZaMeAiiFXKilE6",
-	"2QDJ8vjkFwKxXKITu+EcPw90G9NFrVJeNCI7BZfh8+kurh19dNNwPsxVgUJ7Q18poIzbhoE68VwTAt+8",
-	"MiJQE9HEQuHEWqAAaekr8zds2V5VNgp+p+0Dj8mQ9T/TS6DRuURkglAksvK3MbNJdNQTzl3nYyMKM2Jk",
-	"nYlVxXtF55qbp4DGzd7k6ORp9MCnGjTiNirTvekZPdq4K96EDUARRVVYRcGYDTYCJjGg3oU1sG7qlzJW",
-	"bvy4MqSyQHINp7vIjOnvEo+5Q/g7hGzD3ZpxqgyGZ5fam81urs2Y/DJfaTnlBUFKGHP2rZsHX8WF6Sew",
-	"dJ1hwUkn66Yj1C98EXi8xsqlMNLh1KHDjXEtaePXJa3pLmfM5uCe2TfDYdMIrQS7r9CO64fJtSxU3G42",
-	"Tj/hc1x82zBWi+sN1aYGPQTr+Xz85k1tNQeQ4igRQGaZyoCiIBYOWiVhoa9kFGBMU5UjlZ0zqeDNRHdY",
-	"t7tv4QeE+0DirRTbzHW4Ou5zuR1ZWUyPuY2kDkSZ75qQFjAFixZC85L/o/HYgbOAIVY33mn0EkzV3Jjc",
-	"js67+3opvfALCeU8TtH02YlfShLzB76IHA6tbxAoAOAPlzEqjrC7aRzrPwet+CVGOLc+7r+x0b12mV8z",
-	"N4UiSht2D4iOG61m96KbNZZvtnbn89wdChPchL/j03OunqYzuPV3ImGvZ98FlfblU3ooIj6XcLh4Dsgn",
-	"N9PPUwBRWbU0nXJ2n6PkBYlmxx2LRmcvnG9GoJWeD0bprJkdktdOX1MyKqWbs92NOJCGcV0CW7OXUv12",
-	"PtZmhk7MZIo7HSU6ccAhzoJqi+ytWkztUZGndX/un5BmTmzEMveXwM7iSY886fZ0nbCkOUVHx7nRlMHA",
-	"ux7ThHKon+Q7sjxLYjf8NQR0hZwYPaqnWfd1SE/Xmb/DH3lHLyVrewUCeD2t3f/Y/3/v/mXNiLyMLN1W",
-	"g1WGMekIzN2hzJwUCxFquSqFQdYCwtCDWghffvCutSVtidWUJ8hwHuFg1P01kbohkaQVbiJG0QrTjEAT",
-	"pEIA67w5nDsNBECbSXVmDGp1HckgCuqazaqvTK28espS41Gm4W0Xrm3wk0xRzzVUPsjMa8ctcjedmNpR",
-	"L24nQon2FXTWnDO8eqy6TpCX8V94tjcrUQBkeakGDD1EWUQd8WxVIvd1o0hekrV/ZCxfHNA3eTX+JYKI",
-	"3sYV3vmUfNwKbbqQVRSOQCVJlkkon0RmRlNk7laI7h35SuCDbpekKP8gfsm/j2GBNzqhawGgXskRbya+",
-	"bSqGXk0T81EU5oeL4xgdnICJ+iEvKlU2l5pMFLKN3b9///Ee8ACePQnJqkoslCwF6O7aMZ8zlfbd00tH",
-	"Tw/rOPJ1ItDdw26/n308/PTb4duD/cfv6I+39+nf9z/t7e924dJvB2+7+4fvwt9vDw7dPb/df9s9eLd3",
-	"tuv+4/4+fNvdv/9ur/e2u//Q/eD/sdvvd9xLD5LHn/b+dffff3v7L/vvWh9rIGjcQnAGq3u1tvHsSSJ4",
-	"gKlqS32Qg8qZy/kHMXQiAl4rsnxEMOcx7+Zh9/DR/sHB/uHhWfdx73631+12Dg7vP3j46N9rHJwtM3L4",
-	"TX1GvqnNiBugB59ubtBpzB99+vdmaVDmjTQAMbBZRLQd1dgslUVK3QKbxYqZnBgO3ZD/kmtbKZlx/jki",
-	"2a/q52ItkUMDn0ITkUPnd2JYiEOM2wQWndThMPaKTQE5Ms5CcuaE00ZBiDZR/l2RgWXjkpG19XX+xigY",
-	"szQDcsRwPXS0U0FjCzOHymWrrp/P8/AK0eyHmhoXrZS4k0lYn36Qm0yc1ydPxrK6MvG9KmfNaIjpzCr3",
-	"htTNUmY7Is0zJqMYS4A3pooTTtnoiF8UU3tS7onz4bWcqEz4UFQ+0qZkK6O+8TbPIFqnoWvBdjaasbZh",
-	"LG0IJ3i8V47DQHRAbg6T8gRe2qiID5uBUsp8NGJVyYDgdnYxyav9UIK4lLZbv54KW5mSqnfj1gPC+Uhp",
-	"VTpJ7e+WFtmChNTo/DMNv6EyEjhccbZjLd10uU2rr746GRWzTVvtjSVg+IPug28ffvMIFu5TWckGA3ko",
-	"0kxWcp8yV2kx0l+45hCNtCP8vUi1BkwpcIJvJsqyAZICdWhKoSJ+YqYZKYFXu8kUs4pAYXXlGdck8ymS",
-	"uLBy0YgNvHXK8g3SsNZAi9aQZG4iarfmGpX2EmoYRjLXMc9ok2b81CjEWsl9Un8tDRpXnD79udMiVxok",
-	"BWzgO1bkGVoEtXpoCXKORYfrXIIBtHlOPFVM3Lp8CPzw4ZUjOVGVzGiZr4U15k7+wg9AgVBZ2TWH18xX",
-	"tJEUe31ypj5UL2W5VG96sK70vLXcqBZ39nVSSS0hBiYKqiQClVETisrmhEQ5s0HuRCPL4/Ru3bp6Mp7p",
-	"y2ZnfFgGaFZaWneseH3iVwnlu4tncjAW7hOgX7BEONKD4XE4DLEtAOK8GjbzXklIOqdti9ygokmunnE5",
-	"oc9QZEd0a74rEKhnjemEb8YLOo/CQx4Usp8pj4Yx7PiWEOV5Y+ANarAorB4XxkM5ZWG0Mw/NJuWh9ODJ",
-	"9tGujedzsiQZtlg8K0Jlm++usexj4H+QRJWZrkLObzK1SF+7Sc2zKbJA4xImyS2yiHejIe31yjIckACr",
-	"ZTgJ/nffVmq6g+mz+3wF/sCNRn8oTeiXyj+By7b+1w7tHif4Lgy8KzZ2+E9PHbtkq2xYG7RWFsYLqRke",
-	"/VKbua6pyobU21k1NuWG4atjuPnnXGefkZ76GUwFy5i92PbmUfJqsinSRRKzPhTNidVbUzNci7m8xpAu",
-	"y1o1GbRr02KypZujEdHtgPBOFHghz1b3gqrImzAO/2zmro8EoYHLZfnUYbR3gUt/A6u3DvyXoQ9YYQ10",
-	"aMK7zwAcew2Hz2dKTq5bCE+nTh4ut4Fwx1ZyYWs8Slchy9Urga6qZankJZrdnmvpd6ts2WKotytRavR5",
-	"cLLotPEGpgvDnDcxYZ9bVrE6xUq7xZ21VEzUD0DjirVQHDnDOEN0SlAXme7POBja3X8s94fvPn77ad//",
-	"+8EG/z44/BQipG9DGF/PimLnXWOVROOMXYnpEJVN/G9ZzEjaxQP3JK6acKYO8BUpcEOMkOK9ewxxi4xI",
-	"XQNT9y8834MA2FK5egjTuTXhD+/jZt/v+sUAXFhXR8dCN7gcr1V+7fR2JnL6Fsf0HTEvLpUibJoG4RMa",
-	"mH4txa20zEuzXUZC04RfPza+kvHYmr2I1T9CK4UzXRCocNT1cMDGtadiOKtmJRrEX/zM7fDto/3H7347",
-	"7PJB2x/6+K1pHj8vm7MJoXPUqrKipBmfnfllS4S3ydAIWaDrEjv/RFL5Kv1qr0sXBXGCqJoaiaPGZr6R",
-	"nl3Sqll2zqvp6ozg5Ctq4dXK8T+gHv6cI0unILeai5uU5PZWlH8lUb6t3PtT7AOfC2fXAVRe33Pikvst",
-	"0GnbsvVagvQgqF/b67LG1twgHXDcbsARynILEvMKBlQSp7kV/EBDCGCbCP4Sb21DIF9OFHHVk3vMeWpk",
-	"DB9jm9IjdgyAJNdSXdcfF2ihaYXzEdRathB3zxo74LNoI+uONuFH38wC27yOm3qwVMg9lTO7bn0Sx2Wu",
-	"sDqjI1LoYSpkYQ0ZBDZ0ipJi5E2t5KlcFEZmG/btJd1N09gm0NwlD58VZaEEPk8gcNFmjvWXGgErRZFb",
-	"zLAuipiKcSOpCGhrZ4tl4O6HN2uZE8rUBkP1+tXzluVu1yfH+cQQcwnCYjZlXC1igYfEmWFUr+OXxGBW",
-	"QU0xWSb+SSuhwgCqK/lwsa/heA3pAp2wohCftJgzby6VPsLsCrKYLjXg71vxD1WappPTgRyMVXZ+BTkg",
-	"1OfD/HP77lgBj25EWN+9ijKHaKZzo69qiacBxRMLgAxu4SO8XlOQ5XCTAbmZ7/l+bNhzKvjzj91EK1aS",
-	"6eIhaJqdRovDNiYyB9vhSib5zQ5ga5zyjQUObXq8DRlDI4TyRlizHmh203y7rfTsSl4Gw7nCW5pGnSRX",
-	"Wx0GxDcB9Mef7ADoNhNL3BiA2ZLO3Wwqm7RvM/qJay9r0xyS8vxk5kz3B7MJZe7WdIjgGLTtzYOYYPIS",
-	"n9B7e0CPGuq3gQ46bs1VKQCtL0fmqVINlPshkBKlDw66KYSsUV1wVh+ed8P52kNk2mtuXY39Y2TAanXP",
-	"OouxqRSHrn2hAth6H8bAL+P6sVqfHZ0NbrEhtzXumuvErmuCWTUoVXV+07CeUawkar+z38AkRVTcUGSD",
-	"rQjRkBwMiOXlAUMsCWDe244b9PcM7l2pB99YmGxvsa0IToToxEaH6fKzvx10IH3sOKSirma8+VRakriS",
-	"J6KheDGblRJ5tzYgToRo1iQvipz4+dZr/PuPNjI7MF+mNfdgMFDTyomrACfsDM5eLKAmcgGHXwOjtRpU",
-	"nBZNkK2Y/wuq2FekU6UfpwbDY0Skcvb8lPZ5AghesUnt/geGJHFjUios0gP0fiqvFD+dnb08YkIWhF7G",
-	"LcYkCe7JAWOFuEVer8hELGdZzWxfW+dv5kCGXReN1LMYwX0n2cnIRuLeuGVXIH/HRJlZBYkI2GRcCJUZ",
-	"mIAf21ztiJzSLSf7uNLuWGKeTtAyP9jEEtyAE87zP69+GTLEweamDD++/Y4VTgOD7wPpPMuDWypChtKq",
-	"04TCu1qYUsnyGpLDtlSlnvn5XW56valARzCgzLX2wXz8+HE8kt2rbWqa0FrHkpogWCN4npIkaZY8uNwN",
-	"Ij7N5cJtRNcNH1I5qSBLmypOmEhsP89ScviDvm2lrDxfQ6VqhlVAsrGEvr3FSmx2CT8nn+0LofSgWEQI",
-	"Egxgz6aNQCxU3LyVXaLVh+qcR/umW5/jxECucsInJ0qWRa5s1Qw6FPcBuYEaYTRY3t6xgu/i4xdcmEMV",
-	"2W5E0OU+el2i2Ea5tdnZxdJ2ig4xWtMAuW/uDlA4vH06rhPLeRGP6qWE91dKCc/ffTxI7nc/9fud+M/G",
-	"8kH60PlmC6jJCIrekHBKYkBdqW3sK8mlmsduTZUnmz+w9qq8KOicF4tBatuJwGvYs0G2eWnDHotpqjxu",
-	"gI9MkrvSokqXGv4mr8ZkyNlreKokiFcr32X0ztbKd76pXt++cbx0yQ7dsnzdt3Cj8nU/fb6AnZ/v1EZ1",
-	"DcROq+cOJYRAYJPbqpSVKW0rJOQ2uDTfu/950oQf04qCsOShtdBShtFwxmFPpNU41ykSfcxrxPaVYTIa",
-	"IsBLh3BSBG7YfGycw42cFlmAmfZBTcj6j4Ca+vq4foiQW0H71CNcEEQctGiJyHOcAxrFrMZ4stL3V2pa",
-	"yEV74no4AYDU3Ga6/vP1KsKrBrK+EPYVFQR3rDDmEnBDb1Y1QHbBls2D4lAAxYwKPbnpajXU/DmE8Q0c",
-	"/KG1K81fI5pPwalvyrDXas4uf3zYxoWdTkCPzVxzIGDQUJkwLdX73MzsHypy0QkRlStF55iGZ3m86fGk",
-	"sYdrRvvsc87SOuKNJwZyXlNRuOsJdhnT3MyQcuBLVShplf09TtVC916/et4WU16aJtTnFwuRvnxxepZe",
-	"Ber7uCbCx1U1tf/au3dv15lD3f3H7/gfnf13d/m3vX/9rd9/S9kbvXf/0u+/29vtQc6M+/Hdx27y4NPe",
-	"v+7eg8zTuy1wDH4JNEs616Wh61ToHwjkIr8oJfTWGa+nldSZLDPxhomXIU9xRXMtcbA8rOcLzcdWDc7f",
-	"Hu//O/bwX+69+/jg/qfvGtqNK3xW5tXi1E0wLroLJUtVHs+qcfjrBxZI//bmbKUUHs9hApslhAxgxsQ9",
-	"OavG9wozyol1K/qVuCbTRLyXRY6x5JQ3iLufYlIJMXRBmIZg8voaGcGBUrMjjplriOW9mSoP6Mu4WNw8",
-	"Be+8mFUQ3fEXmZ8zMwDu3tcvypgzeje1l+f//Z//le7V+zfN9y/VwvpKdsojGwPiGnrgd6xIP+zbgZmq",
-	"lM6OrOfwRrUK+wviwDDcYarcInYLzOjvgff6xfCK2l4qkWbYN6bnTtgQzrMG6n+qj3Vigs626mzeNAgd",
-	"AdVLatHXoZvQr5gSvCNOlRJv3QJSusoHMAbvdstZoSzMfPh1D3ufu16Mlcyg53hkt/N/9l/ofez0/oth",
-	"GBE5zX9WC8hpQKmE1Bufi2gX8Tvy0m8I88hJnbmVcKbUh2lhSlXanlDaCdaFmZVC7U9kXnieKapBnllV",
-	"QuyyIxCowk2JW+GkfmwlF32NjJ0w3jDAltGSYdHYKG8KYqVj+V4d1XKbMjWAdUZquBIjVRFpwbAwc1S8",
-	"EaGl9dzpyP7I5mndkg7M6cRainehYRkuQqU4XaMYUNTYzAT2r9dlsdPbicRELUnC/XyIPvgmxGfRvqQk",
-	"unsffS7bp3v4kn2cuDQJrPUoO0yNjEnIwmgVrc+/z5xz5pcnPnTOtF31xfnJdSLXQ9PUWDubTk1ZwRkp",
-	"oUEiXRpuNyvU5EJlvYiBAqSZR3rkkn3K9VATgi3T4vhEAIscs9oxZYWYKAkwNQmNlJMF7h8g5/7n/xQ/",
-	"gMlsKzW17peDTk1QOztpNk3FRF7WVl7SJOS5lJ7u8zul09eHTjIQ0gC2Q1qRYqlp/g8QCD3xPQhA0Z91",
-	"u/cHcBf8U6UEohVBgg8win6/szTpKQxYIC1K1i0KPsBP3T6FBGDwjR50RPrjs5ZnZL7PId6UVo+NcnVg",
-	"VL83GVsx/3b64ldMEv5hHwFaQa8bBrtZQiVwbpEZzCYQU5MTZUEMLPw+F48eiJ/z7xNCbSCDTqt5hAaK",
-	"6W8YkObfuKekTitlxcHht+5VePQC6tVWWGY/zN0jYzN3A05+IBfDUpWSGcZAHDYBFxTOpybEeawZuicJ",
-	"jUdUPVywC18l6HpIOESnT39Gc+hHA7c5a/MUNhCr2MyQMiMqFsKhpwP6C1WYOVJmilJVaGtNMdeS5wpG",
-	"DlNfYNCVzngr1NWW+3Ff3L17LKaqtEbfvQu6Um5m8SStNs1RoyVEm4d5pDv8bZIM4eObGyXIaALY+8H3",
-	"AFOMr+AcvXf+8fIHPYY9i6K7dxF0Cn7kRrjBTOvaOvVvuijN3AJqWgq+w6mZlQOVcle83fYZArxUSkxy",
-	"PavIbjuO9TO0jloafIo1gseNZiI0LnstpHj96jnp4bipoB0gN1GAYujrqSzlRFUKWL8HcmZVvctiILUz",
-	"OGGHoLFjj9z4o7CqK6IIppZ2qwdihj7evUvE+LZz9644Zu57hFkC8w+NWebwXV2ysAOZ751EtDiu/0BB",
-	"NWjNzKpeXzeu2gr0AgWe6ktYTGVedoRPbvEnvnPn/RhbJTgeFRtX1LiRzHUQP85Z7fT1C0YNhzfjnW4V",
-	"XSilXfuyhChyVXQwC8s15t/fTR90D/Dp81LNrEr3OuLUiEulpjXsLXcHCNm+RsaQSl4Awuu0NG4glRV2",
-	"DMEEfnfih2+mMwhUF2ZwCcMCWY44x6ZUWdxPkWtKJ+ssyxAzq9KVHhyRZkLdTMsghWRZy02NzEOIfhFr",
-	"PK2dV86ExIXjXYBdYFBHWKA9YRVOYl4KCN5QSYIAdm+813puchAASE4OT5KSXq5v1qbqa2cY2whH/kNu",
-	"8eRmYWa9iJBXpA+6D9LEg2YW+aVCpuOQ3oqbFAP5ZlZ1xDM0DtjvQu2JFhDyw1e0VmUlCiVthWSvzvdD",
-	"L1hQ9GYCjMyMkdTEwQ5FvZgdmhMqt9EewozGmeUODrWTlbkzoTPl9Jeboti4BpZBcNekXXK/3BR4m4vC",
-	"Vc42x5/uWOKKR2T9YsGLAHqGzkMBbMc9Np/qIxS5ceQ9uqaihycj3zUw5/DFmK8c6pSPRCr1IgVrAT51",
-	"qRaJSLXRKsU10NegMyAFghX62BQZShpezk5jo29iPTgVSPCIgM3HueLmRyImt8iM7ynuU56WQcXYEN7G",
-	"dlP0xgcCl13ahMbEWTFyUAXPwU+Rf1FvRRcGkdjXrd53HSQeFY6/YQSVTWFL0wsw0G1ngzGsW+WkKQ8W",
-	"/YAH87Lq64BfCtvMbfBEFPkETl90xuneBJ/Hj0NIt0VGQKBEeLc4z1jqIaJhX7MV4bQkoRzyqyDJv6aP",
-	"aFnnlnRjglwcbtTny/Oc4Iiszu4LXtjWP5SGyEkaIPTzMux5jL04I2g4IwA5bAKoiq7INcSnzr2CT/c6",
-	"fX0aE7zE6LDkzfsMJT/fPByQSqoqsZu+fH0m7rnRtPc+Ej3Fp3v8qnQv9nhQmB7hKopoC3FH4J1Mx+R0",
-	"DVW1AKxLfTGBlKg7nChIM9MB4wkXghmG64TDiOMW3FIkqcPohrI0+2mHxouJ9f1Opt0HNhHsNxTXVKkD",
-	"3pfUfG5j/HmI2EV1hwHvNFRgAhIVwijjIE/IDiHktyDlUGOUeeW0AehJfAHH0n1CgfUMObDTs4zkH337",
-	"KNp2vEMw6yCMbmEN9gW2SYdO1FJ2L5DBPdcj9/fGHqYsnX/1H8YZd6YEShW5sPXykBrkKxsxvl2MRsof",
-	"jT5g732sE9OzoU2HkLCcOuJ7U43RWMMcvX0wpGnYdlPnNeIc7dPTe6yQAb/Tif++jsmFwS2GhStF6uYi",
-	"7blB+Y2WwG/CPSZ+g+CFk9e/9fVv+/v7/v/drSmMTSp+E+mp+xcsLvfn2dJBoE9GYnBAePzu7kyD3tq7",
-	"617xVBWVrL1iFX+vJ+A4FstusA2AIQZteOX+5V/wpFCyxF25MDPcLnAYhv42+Nk4t8K8dzIRX5eBsnTN",
-	"MVrVWqN01osnHbIfDBG5p4wtG5olswU1S2aL5TehbM9KOQQSEo+dSuEle4np3ayjTY3ph79BMK7uIz/A",
-	"PxvbuwQuCA/3NdiF7gUorLmuGpUauMmoOSgT3ecKYJbJkUCCoSBe0Xmi4D/FxOD9s5I8NW5uX+OiCCd/",
-	"WPCUOYX2Ulqcj5pIcBOYGbBZL7WZsyGt7Mxt5iDN8MUXTvHQ0iSXPc+WjynArocmwLYAoFs39YmfOjCs",
-	"eYipoKvnc2LBeWCeJQCzkDPGsEgBn6qXooGXhJ7C6XOOC+a5tNU+TNj+yVOC280rf2wSjS/0CnK7pF5w",
-	"ji7UjI0VwKvLokDyAfFmbECbMOQm5CsX0CHS2odg2OOqwnPYykzd9LTECiL3Eb/sPgsC3VRqaTuM4GCd",
-	"rQ2AMscN5vxsSP9hWiratSCjNBWOA7+RE+iHD8QYHJUwuEpnR2GwOflk7Awi2MiIpUbVcgA0yI56Xig9",
-	"UORumQnE9UAG4iMolg4ecmiIkv1ilx9MrZ54EN3j2QaBjgm90MEMsrrpuz9JPXIvmE3v3g0OlxvraMx6",
-	"nMDnxUgA2yXF6MPhhd8qHXGGswYERgNZFCEysFavDKQeqAJntFQ+HEcbawSknaWZjcaJmBp46wbKipQz",
-	"a9inTqKhzcL8sBAVCroxJaCOFDJuUOohV5YNsLJ3WPTYjjjRIpWzyqR1ux2WM9L7uTtAlKaxoMyAbDQv",
-	"FGwUqHfwpXYgntxq6rmZwyo4heIYakPQHyrV+1zNxW6K/+hx5mS6R/E7/NB0dlHkdgzTwdXMULOT5ZXK",
-	"+np3o9mhtzgTy5Qiy+1AlqjnjuucdRF4Oe892mZeoUiU3pUpsr52A57rc+xDWlNhftu0rDscWjMcpjXW",
-	"RD83OLXI+iCLOcwnII0frxDPDQpjIb+8hIWBqebxt1hnhNpxiJv61UKlFzBFdNDc1xfKvYhnFZILVybP",
-	"zqaqtCpTWbp3JKzB7bjkN4Cpweid4oVuXQwQlcQW97VEei0un4CXQPCQbGGLEEcwTmsiq8RxnIpCSYgW",
-	"ehJdpiNOCCcyIlsvl1j9aDfVCas9/dHxiTP/KM8rXlFgaoMeUFU02pXBeSef1r2GH8ctC1sKjCp3kemT",
-	"Y4J2kAdPojMKGAXPn1CDkHYbh3Ct92c5ho1/3H99EkXu4PAX110iSqf65UUREfuRXgRcejPEM2Az1+R/",
-	"ATcDRADyML537BGd7gVJi3mbaAoTyPlv/hA5NoLdDQRg/Y2zwO7N8nvvv7k3gM7FVx9Cdx4tdZGeiG+H",
-	"Drvf5Wh/lqdopwkhnM1hK45ai+/ER7EUPU8pfP63j+DOf0rFp6Pao7lTMQvxnZB2oQdid098hwd7Yle6",
-	"JS6GqhqMd9O/fcRh/MRtu/c3Wqgn8WldIj765nza2+v8hzV6d6/2SfAP4aT1O8hSe4rUDm7uz/jS7kch",
-	"p3lP1D/Lg5hEn6i9mtTldwKbTp1b+j4cjn0naLntfhS5s4apK+E4rkdvS0KDaXW5PV3OFH68r90qMmU+",
-	"yn0q4dSJy8nMOvUlyIaM8e8FVRLRY6jJvJ2ViBTmKuXqjUgYxaGZIwiN97U/RTEa1zZ+xrK9gYPg7Jyz",
-	"uA1MRlLOqjEAFVCIKeD3ZzYJh6GNzB9wwqFHdQoRrRScjIgLCIlgXEwWRY8X7bRUU1mqU6UzpiEjOJGe",
-	"gOlwQw7MH9Hh6KdoYX6EyqOeaLm3F6q/bZEP1O7+wZ74JD7tuQa8YrHBK58ll9P9uDbY5mBz35ToDqHE",
-	"c7Z87usmrJkoNAi5EAb8YrAuelH+hZOHfR2SfjExgJStP4RVQDd/oaq58gczIZxRazWFshADgtYlZ654",
-	"y805utqjk/W1U705QgsvCeS7d0/RgiFFAFZxNN20s4weKK9xwHUis70wEHvxdYNFIVIbJnh3L41sY3ov",
-	"mDPlzFkKIODgy73YacTISmSWREGWnI8wmMGBD/IuFNlX3LHKTKfkDKbOOnaNgXXt7AkL9TxPoMGoh1m+",
-	"1U84zTQlDQDbqCQBRDubmjcCTXlhSiejco2Cu6/TV69/PX/26tWLV2nw+EAdpWh5I+VKfKIIRk4YeI7R",
-	"laUp6diCVwan1mGYtME3D6QrnL7AXt4K0wL5hgzoj4QvHR/A6OvjOpgJRgkwZzW4zcQTQ1Ybpi14WOmj",
-	"WnHmBG0axq4H5O06Ew290o1WmvR1ikjP5IN7tGfvuKZGP4WoFqRVidjEg43JmblkmkKpqXNAe8GeoC3W",
-	"Ac8h186qjx6tVaqyS+4xVHu09HE/YlBxdy8Fx6xiYZP4m5gkyN1C0hqMOjj1IFJNbOg8LwrPAVEjWghO",
-	"Ip/X4t5RNX9U+4fZ0a4PuhvZFTYfXsHOLX/y+vTsxS+pWIrQQCg9jZ6ifpx50Joc02W1uJCDS+pYDVEh",
-	"ChoEkbhBzAA3oje0gmWYlWba10u2KAT4ao+Q9UVio4fY8l7fTdFv8nEG0H/LfErSQjgJBOdL9wAbr30d",
-	"0mPgY3goU7PzSFyp3PWPLPWxmVtxYSok1bDkTHqbAk8QVrQXR71kleuRZU1PJD1hSL2Co8OnZc6OcJzg",
-	"hoiFeY81nptz56y8PhPe3rv3kVm5nZQcKpW5WcZF8ENeKJu4LVaEw8JAIaRtVc4GeChEUXJKkquRnoGv",
-	"gHLP/UHRPPc32uvLsg0xIR8/ePhNIlI5nRaUMXSPbvwXZ5Gme94Y+Yj/EaIPuYL9nZ7o7/DN9h4cmWC9",
-	"Lgqk/k4SPZFXBT3yv/2NouFGqjPf6YkHh4fR7yjN8A1QbW2yBbGLCynKWeFtRyC1lYOqU3uvE4v49PqG",
-	"krI4zzO8u3vw+HF2f/Bo/2B4KPe/GdxX+48vHh3sP1Td4X35zeAgOzysvUDhDOz0xNuPor9DgFs0WjQM",
-	"Sa1BlTHnzjjE3+FE01047HbFp3f44k9uEp5CQiwUE6CQh+wjwCHIM6WrfJir8kik8BGS+14JlCpSLXDN",
-	"2VIYKOjQ6QVbuuyq8Q51X7tjYWN1nDDmEUqj03d/XKvrBnxhRj6WQgUcSqT/Z5/s2P2TLOXDSn/CwRvq",
-	"SMi+BvDtklprDO4w57aTFQb7k487v3Ub5NEDUaiqAicXuUkhYrKYjpW2ex3SujYVMDeWD6MhzED7HRZW",
-	"X9PCgo3y6HH3YM+HCXzGHjsoFTKdA646Ez0qn6xVKjqiLNUUjtMo7ONJ3kB1eyWNblMKnb7gd4D1zbEx",
-	"1k7pK/fMPhiXPjevI85KhS6KyVRj+L+vyTTF/Qbi3iqfog0nCZQjEk5mKyMy00NJ8z/JuINZxCTDt+lE",
-	"FkNTTgDGBy6k73a9gFi5uCd2H3S7e734TQRDQdbpVDqLpAcNhQ1PgBZOxcHhG+DR+8xUtyHcJ9xtFyVm",
-	"P6E3gOcnIavTA8J13P66+0P+IV7EnbvYndVz86g7Kxd9d44xoU74K+7bMw0UN5QUEC65lYmLNyBez4Hu",
-	"vqQEw3npHEfo6ZGzLwaz0jqjEY5TkIkcIlmBn4gtgSKHMIwQd5876202ZX1N38aDFt4NnKkrLzEU775C",
-	"CY3Pc32ZBpTJpeHJMzWZmkrpweL8Ui2aBmnpltrMpyfh4v7PinJvJtNqkUTYJjQcy9zkdNDtFoUzXrC3",
-	"pxjnfP365CksCUhoc1MOlQ5uTavhUA38PGtTnQ/NTGdx0/2P0NgH2Fh/Dgg5K1NZjRPviIT8D+drm9Jf",
-	"8PsPCFsUBTox7TN4YsA2JYFQBzrxZKwGl1TwklBFLCC8Y15jPBHOsTZZjLxS23crV6FHD2n4XScwiw1t",
-	"D3/QgoFJ1x98AzbrtY0CNSCNtUiP3XvTeDgDRs7ymIYr0IxH1IyQ60BDEttiE5XlEonwcM0ew0t4zULD",
-	"8Ke6JQMWDAITrJ7uU+IDHadT2wkL6Rx0sixHteavXHQ9OLhPPfAoa0HMcJ67ITq6kM8PcWjYvEl8cOBu",
-	"0aZSCSe207NuF9ZYIxNMQ4/WewGwQpDvrJ3lPFBQMO20jixCnIf6OdNUxKGycxjdc7AAos423wE9fhj3",
-	"OLdM21Wfo1oBWVhVzsOJWh1SKNInRlduepw/ADkK9Wnklq+Yb3GjVy669h4exu11YhP1CtK6xSZkD/ox",
-	"uUBpPMmtzZ3s8bK7Jo6wWBiEs1M6tGtNWQLc05JBsSRlebWVoLDzlt40XIbx5/5QuB0TehkPjoX/e1Va",
-	"Sh3SPgDmNuvJcP8XWQ3GaQ9icghNNFXlWE6tE1MJC1rQLDmJI4gG5hX75VicxX9h8RccvkPijkifnckR",
-	"TBnaCm/GBowl4LRia2Gmo1q6es+XLoGkOFiRFJTDGeWDx5aoh68Mq21NxvyyUsPAcoMqgwu1BuHnTcn5",
-	"sWyhgIgEbBm0hXFgIXLpQTyobuGoVsBJZh+47jT4lNM+rhfvYTm6OBnGQabKmMSZ3SA6MUSJXYszxqOO",
-	"RT/7bi2n0bumQsxMcmILFmM5e35uIASQKxvCszkF/7hHvuNsjkStEz8rNQ3hBMr7qn0/oQx0/AmkoRtg",
-	"5D7xB4jLUzgoFbhFsrBNExldjqfTq/hl6oqg35fLInUWpwg6XWRRc2PJDTjtTi5CuII6/QOm9WDaBgEh",
-	"cwdCRmjUbP8jNJaVznIGNQW/6aTjDqdPJ2z7gwUAvfD31g9NVmDlfYeW0719pB1yaunvkO8akl25W+6+",
-	"NiNl+Zrv5DGAHOzPpiGhy4s4+DDIN8zopcWl3AqEr6WYVY+Zrp7zzY14aw47tRWgZc8hHBc3M/oZWvg4",
-	"XjNRfnPbWqktf8oHazsaQNMLRUFcF+sz8f5jZivoCDd6ruTlOa/EuNm1CzWVyD+CzS0twKONZsraXnwc",
-	"NzHgmU0mBlwn5316T1ZQbTJ5NtZJXz1QYd3EM+bEMTW2kLY6x2KEqKXh13h8OaEBudDhhJ9hbedj4yxG",
-	"L/Ds6pRCS34Bt4ap6uvrGA4rvK7yoG2sp0pZqXMIyyyt2eh3GNTH9U2JQp7iyuBx+rBewIEc+8MwZzWS",
-	"7rK4qhHnA+MLU0h3dqIX+/MGTpzNUgQATzqpghB89vSVrNRz10hKFiL2ABSpk5yUZvphf2AsphR4BWuD",
-	"5jDnE6kXjMBm6/pj6WIYC2OEu0LFXZRvTUCWJD7yIHXY3YQftarmprwkrjl6j9/CEFqBPRyeqG2x5uHp",
-	"iKeGsDbd4qWiUSg8k7PKTKSzN4piwf2W+fnfZ6aScXf5t6YZp2Ku0QwWIjT5+MQXBKH/DMkirLIS8m+g",
-	"+A8QO92fGTDltfYiCcWP0R4tZwg+yV8LKtevbD64hAADr+7YNc/1+bQ0IzeMNY3ZfIvfoeGIrZ6P2ujZ",
-	"I9oZptrP13eUtD5MVb788kvlpylu3yS3E7BuW9rP12tScLWh3uCp6Rs+e+cfwHc2JTgWHfEC1WGKWxzi",
-	"o42v4RSpSC6B1lyKTiRx90NBC9eT4WqaSxvml5jHeGbpVHZQGFsXXLUL0SziDz5xChKwAte1ZVsU0n1y",
-	"KP84PnvyU2M+VnR8S8iiqXuMMvPgDQ06ISJmbNC9yxdDy+lN7A8NwyqJS1ZASsTfSKPgWAycMJui2IlV",
-	"Ru6tM+fBrbYu/LrSrIkclCa0AJAz4MNn8Qfcz/BZ0nVUEDIozYprAueRTkA3+if+ak2D+txRmg6KstDH",
-	"oDjRta4X5U8rwFNwy3Iuy0zs4gwmIuUUTsjzBtDizP2bFtoe7Ag5uMQEOPcM7I2QkRfKKek6RGj4rbBp",
-	"CA0ROdAiDzTO52UYAontjKgP82hTYHY07wmGCiMcq7q7vXQNfO3uXs8nWNMRZx6BeVIyJwH7XKpptdRY",
-	"LNYhP9m5tGJkhNEc0nHeTulf1xNpgaraOeocMqBTGaj3DP16CS5/6BjSUlAG7HIcoX6ttjAodABhEb4h",
-	"CQh8eYVmQ+gkITPUxJfz+fFF+Cin8+LhKW5wbHbQh5QRRqcO/mwIjh4wuOIrByBu1+GuUlz1vDLn+Kql",
-	"EGP9Yq2z5Fw2J4jTkqz7RJyaBKYLZgXRevwVv0TH4XTy6JO7IhMiJA7XzQj/u28iOiqUJbucxY1Ha24x",
-	"YHMjtr6GhG5oIlk70nlvIWVo08Rl6sFYOivi3AyHcfvDrw1iBlYT3oE5rZyD29ysuCsNOe5OakPy+lFT",
-	"kkccdW4c6dqFWmOjs3vy+aPU6OWs5VBo4L5dS5pO6rsnyj2nSI9vNvA12CrEdUhKxC3hOFZ9FuJ1PZ0W",
-	"i7Y1765d0Umfq1+VubdDvKdGv5IIkJDAF3A2+NloeXOkYGl1889BHUaWcKmEnefVYEwLZGlpA2JDHDzr",
-	"Nc78Zy0m7kGU9xR1IPwa2UdLmVBJLDzgNA4UIMx4yHaE8hefeRc1jrYhPMijij0qzTTAnyL4ZA2Bob4y",
-	"QmJc1H7/Y5AtFOsV/lId8IejPAjoMKyt9rmMw1OxmDsPRzpLDWi7qWZ4H594Cw2z8shGip/2WZSAv8aB",
-	"JvdDAQBpcdQnmpAgc8JSdbNWGJmtLNZwYU/sPvTRtah5OZbU4U1gpvmTu1IBTdjyGDYc0EdNIf6DpXbQ",
-	"r9CIB6uNyHI8Gg9nYxD3rH84+giUta10ln5t+8hQFYWweQHAbnh0MMmzLCTYNC6Z6KvM4rD0Wf4Zvtuw",
-	"AODEHqQBwCjoKtpEM60+TNWgWhnl6LO6yRyIf1/+MAa0iyIgK0KKYuBOAwkI6XYkYTtRYjgetlBdYFXm",
-	"bj85v/qq5YgKgQLEGGpBOv1S5lS8jzF3sASj/k1yOzB6mI9m5cqU1q61DXBth2EnAtIP1QoB2gXQgplM",
-	"FfhPnw5Uy1wgF0ZRVR335IgOeWgThNNkVUwjTzUqhSQxDH+dX8xsTbVFP9d2Js0BvF5aMZkNxiGqQr4x",
-	"OLA9r3SWVHaA58ALg7EaXAZfA73u9i3so15UAtgYEaNrTS2H1UMxInCHPbJXaPtVbTlCjRMBuAVuwwLg",
-	"V6VfQNnFytjST7XWZbKSF9IuyzvAReIVzZGI2XTTwcouzmdavpd5sZwRUL/S3BS/hrj4OsDoAyQCamQ8",
-	"DKJ4OZ3YXtW+xDkZAMx7VeTK94QTneM+0G9N0wzo0bMK4FoyM9dHiFxh0Qust6+C4zzYZk1zjZnSAXEM",
-	"T83rJdDeqAFc0fMsL6v6dop+bxxsODFy94RRH+ZVlNKXwGEAILsHRg/cQcQTdeWiECdgXRTSVjYR1bIE",
-	"CeEODNTUgxz4G7Qdc62gJKpeN9QimjA6F6UvdgQY4Fw+6yaeDvXdqiJTbWFmfLYdVA7k2r6UIwVe7HP0",
-	"8UslLsCVLUvnMZth8OYrNYE8QzhI2X3Y5aIYeLlcJJDsSdf3Qrl4SFtL6shAID36mhKzKIGMkwiL7/rA",
-	"l9LfSTF18dvDb7/d64mhgcO/vIqyCNG2l5g0jR5hdGKB7Dg+4wyQCeTfZwoxxaKMs/h8iv0X5L4lLtZh",
-	"aSaco/wKMQ0xA5K3H+QSrYCrNWRAcvPG8j3wm1aW4qWofnuQREfwnSvbuK8Zm0dS7mBU5ih2OWfMysWe",
-	"D1Nl+XCoSuZnwQxV+qKbPmcb10K1sYhkqdLXHLMOieqM6RC4lgBxAt/MgzhRE1MueHlfUgm2h2AboSDE",
-	"ZLO4emw/wg9ZCc5fKkxUCmPXES9QLCF7rpmo2v5eitmjW4hWOJ7jHLodx6X9tI4p3JU+6D4WbYcMgLL4",
-	"Ax7hQDpDUkMvSIJE5k5whIN/ZacZ1sYuBjcT4ttKnxvMIEoTykjZSyg5X9TXBrI8qIwSbzs+dtt8sAFW",
-	"Eq+PpsMAxHeCzzw4PBSNBxTQd8zXpzCimypMP3JeJFtmnEbILBo9VBMQ94EbciuG+QcGD/QLjVWh9dwU",
-	"bmH8zCiSiGMHKJBLQKxwqOSTbLhp/jL1F5crJeDGggG8WUlgDHhEgdWNHRGhW8HoWbkIyWIkxTBtx+9p",
-	"2CdgmwmKx0wgV6Qj0pevz9zEwiGE+8fTZ8+fnT2jxPcfn52lCPLt3napFh2saYQtysnbS2VRshIj4ywo",
-	"v664oD59cPjYfeJh9xD/cx9j1g+7D+DINHgqRB87l4uekGKo5mCR2oSRNwDihLqfmdkFJeO/l0AzJkqp",
-	"MzNh+E5rjCa8+CUdSqL0f2OSl/XYN04iOZcEO0tACZATjENCkFea9gMuGU4V45cge+jYzKlE5OCgm7jd",
-	"Devh2863nft7BIQMuqSv05Ph/q9GK0oso+h9vbguve/GihC1wEQFGe88BRvYhvlEAipmffiGG8igwLiH",
-	"QRRHKbatYFQplgslNb7jwIwddSXKjsNCV/gi4SMyOjHXH7pO3OFMOTaYGUdhpq1Suify5RAzi4uLhdBm",
-	"HtKHATRZqyiNzQft+jp9cHAomrIF25NHpFee2QwqX72awwb3luNJkZD4HuurCVdPDsbKRgsbcwy43bup",
-	"NvugkNK9I54p6wtOsHzDQp4GPLdUbQbV0bSamTUCLQOm9kG8XoYyMghoGyg1oLbs7QrzxLtdYM/o3bs3",
-	"n887li7TO21nYCZ74qDT7XTheAMy2fIKwNWY0AIoL7D8l1RqjRwwlL54+iOGDPGAgkt8vT2q1lpC1BpL",
-	"xC32r6+YEQZMLk/BySSqF2okNWQO+HqPV4j8x3ItZCA/ZGBhId3MwakTLIRBYQaX9c/afKRlNSsVQj6B",
-	"Gighv89fsYlI3x8kqV+lzmd49MBJjp9+OX6yf/rT8eHDRwg+leZZx/ek4zZLGtlDgtgC7lgAALIdcTY3",
-	"gb2YuQS8cwHFzAOn/TCQSNWAHcYV4Fzk9GNcnkaRUsKwwwIr3ya85b//87/wd+cCuZ8+/vd//tenTylB",
-	"DRCZFc9xwlhwOELFQuSZpa00h6JXN60aWf2Y3sqNpLs/QiezirInY85qBkKQ1pkhtkIVikgF7iksGqKw",
-	"McHOHX74kDL62EE32GCQyY871pSX6IfNZekWy7MgNyE4DVYowYwlgUE2EpCB8IyQqzDT1K11CHzFAc+H",
-	"gfXEL75E3O+Gfx8m4mEinE45eOA8H2hsMPkgBUKKIq+qQlHJtNeMHScLDx+Tkgc9jNqlljcynSHcU0TG",
-	"QxY0CxUzHB4hNThnOlrEHtIZwtsQKTjk6UG9tMLux/ThANLDb2QPhubSyTok5ybhjiMFjSWALRIaIRdI",
-	"Uho/pp91xNPQfMgaKsv8veprN9R6IUyJWKVZIkpZqsKZpBSABGkKSV8kS6Miugmd2ALlqhsWn3MWUsx4",
-	"HCYKRQmFJno0N5ze5m4aYjrHEmhpX3NW9i7fFKPVy5KjkdkevrOeFteJ0tb2X5oiHzCWXD2bDSrKcV6C",
-	"64hI12PFnQbZb8UunO3t56oa7jvVIKf5fikrBS76PsGk7PVE2gfyj/7O0d+/O+h2j+bfHYIYPuh2w1Dl",
-	"2rk8fqGHZ8rvHn5zVH13kGJHH34DfS3UEF06GE10r3DLcj51R3yvFpBXPfYuZE3/Hz4WtTxEwJ8NVjqK",
-	"Ax3y+DjX1bIpoBe++R1xijm1luueORsRViAl62ENv1vBicdQZx/fp2BTmp5fCkDWxVl6y3clcbIz1jol",
-	"qCvcYwTG0te70NvVnMM9vz25TDE6UqSOUPvwFT59b6+zXCiJQE8Kc7Nr1eGQRzUhzNg8wzQF/KFU4vXZ",
-	"k0Q4o/j+/fuPCZXQ5h/EsEQcV1lwySks1393aiSjR1+fPPUwyQOpjc4HshCFmatyfyCtQucGu1hWUKGJ",
-	"gLUQ0zZDJDcEBHj3rvffYEseP3x0uBdhRXnajHEOFAesISMrv07RsVTkfvzyxHMt0ZHbUJyqiXTmL3sc",
-	"uR5RLf0btjRhWRPAomvx3bsJaymt5k78G1+VAroPj86yBUUSenBbkCUJ/U3D6g8ebF/DViLOkUiC4RN8",
-	"QQaWAryJvKGEs1Wg8pYqXd1Pl7mTE56ZLomAhvGgINd93VRd3REnS3bdKtDmG3T4VOzk3L0bxMBE/kcY",
-	"np5by34k0G+B8IJ3DmIw+CNftXTHUhoZlBtAkI6wZ4/CgbIfUVtBmJL+PIqT9RA122REyYSqxgwxmynu",
-	"0RyTIUSpJua9yu7exWhECaG78lLBIDnHBSp8BDJ0RRXFdZA3Sjow5SX4GyBQGOje7bKJ0dXYQlQySHyL",
-	"sSN0bEX6lD6XG+0jo+jGfvPg4R7qSx9AySQy8IJTJ9JT57VV9ce+ffj4AbF8FflAEf17KLjf6e0cT52L",
-	"tH/Y6QZ2pei3T8mOnU0msly430k4Ji20NhjcV1ks26hQMWJd6gCDflW4L53S79/LwaXS2U6yQ6top7fT",
-	"7RxgA8xUaTnNd3o79+EnoBQbA1sWQqUBm5axTQyZdgnvh3hLCJHOLQtAEwHiV7ehTzKfs+Y9+DzDeFEN",
-	"HMsMPeavTesgng3Qgm4tE5ILnlXiJrCe5aAGuZTmDBRUx5jmgCaOcke8mukosBx8Nz8plQFwJSd0Imwl",
-	"QJKaFm75VBG86zIiciLSX56dnh7/+Oz0/PTX45enP704o2jESsZYxFnbiSCl0GDq65X0l0CrUc50QIXd",
-	"GH5GnBlT2ATwMlyzcfVJAmMlXJGeRz7EQJwsCutPw1mzUFMROh4xzDEW7kxfK4eq15BhXY/zAXoCbDIv",
-	"9k6ynd5OOdPHP74+gfXK8r+VUTXcci/6HNCZvUsY2eN7kwGd7wDLTYEvbqnW1P2mPsjJtEA+OXiO6HGb",
-	"vsv33nNNfTXThG2B9JSe4W8dK+nKgzUeViIf9QLPve2w213qxUqF83I3cOo36gTiMW3ZATiFxLavEg+W",
-	"Mw38IBH41avXv57/cPLryelPz55iODWgfwG/3gPsY9N3Awjs9zLzw+YeObj6kddQXWrK/B8qw4fuX/3Q",
-	"D1x/h088uPqJX031g5lp+sSjjR449tXx+NTjjZ5yu/HMYGQAnjvYoEMAI2nMc1mO8GMHDzcZOl8V/ovK",
-	"cslMug8ODzf7ou8jDf3hBj08Pvlfzox39z/cZEmc0CnxKXgUcMSCzx5utJx+lJWaywU+ssFAnmJ+zeuQ",
-	"x4CPbrBE6FNnmPZV47MFKRcz2b5FUsp3wK5fI/qMrzQ9USdf9Xe/i+0SpwfZpUKGNkIadHs62ankyMnd",
-	"Haf/3QvRzdzpPXT/RHvZXebSFgq4gZUCETi0K88puB/9jhn+O8lOhOXcCdmXyxecalUZtiA6Vdvp7Wij",
-	"FXGqGmCyJPuqh6f5MseL2SXf6wZ7PZ60m79RMyUyU1R57GiIA3DGfAX84cHUrOfO1mHpGMYEExA6Kxpw",
-	"pKrjEz7K2V4PDn81WsGJBinBtTrkKk3IXciu1iKhzZ+SHTytuPIhZGCIH91cAcUPNWqgKBHajTK5hu69",
-	"z87kqO39dNs9uMe9uMj1JVKbY4p39OGWV8AT955yRjjAu7tBoYTxTV/wkvPLoxdUhBr6A+HJrX8Dwt69",
-	"GLKicN25v6Em+8Vkzt3JbvXyplrrzJhfpF7QINjP117XVEVfT6f8CFVa8caLNInMUYovi2vnQcLi3krO",
-	"hU108nTn07srRfs9KJRACunP+E7S4jP/6Dkkfc2bEtMyN8DXRdGVWhUGk5dY4QYoIlk3NgLUobeNpQ1Z",
-	"kJWBUpv4hBqyqDG8gxFKOj1aUS4wCp+jXprcrM/SMNiBKzUFlrpuoR/8A426gU/AmXkioJkSQuJ1FUay",
-	"05RmdNWz0TP+EWj5reTdziOCTb6pe/JaEy+q+xihUf3FpD2a843ini/VJDgMoK8Ja5DewfQng76So5qB",
-	"T0nBdVkvc1Gzzjewxami6YtJ7Gd4al4D7c5XigYgdywfjDE7K0Jlxspp69HOAd+8BszNta19XYMyX4Ex",
-	"XyrCdY/NpoEaDGACKyIvWjlEBFk2Kz2EFGDm9DVhDr3QpEo8NgQpiZAPbA3Xh3mgiFpKC2Q90Bnzkw1u",
-	"vH7kD5vxRXXT4bbeD8/blerpCd/55X2ZVaWV29vo2a2VvrGVjmv1akM9iPo4IhP2xLqYDB4HQE8hml1X",
-	"BpuIf/K2v5j8P0Na7XUV4FipXPWQPtqJfuY/iYg6KMGVQEOILNuzLQOdrpPPEfdZX0uqvTZaid01HFfx",
-	"CKV7kJYVt9aGqvMluQ5ZU93Hol4jj4iMCLvDzGlHy/xgdQ0IUFsXKtQQN0nu1cDI13cr/MhcKbp9nOZr",
-	"ie6ap3HrPXwN7+FEv4Itcus6XN91oH3E8mRjhRJ26rvttQS/siVufxZosnHHURZkKqkcNM5rwFIorPKH",
-	"/F6PFR3X52F5jFZiobDiKeA6kPZAHhzmNbQJ4LAbkbobIsj+HwEWCE9GAQXRqr9TmhHTqHBiBLyL2rx0",
-	"B+qVFIx7zMIoZ4rIBpjmOeQEYO+7Md8Pv5YwUJl6GpPJYq6TQRs3dJNKKHIbnWIgntKqVlidrJCl6pll",
-	"sEn8ySPRhUkDoN+dhGX+Tq+b7OTuLQDFH9JyoHc7sTTPkFQPnhiaciKrnd5OrqtHD3aSnYn8kE9mk53e",
-	"QZf/L9mZ5Bp/7CaQao73qxG8+MP+yOy7X/ftZT7d5+yqfeIB2ekNZWHVJ7eNVrvLycU1duDAXhymOabP",
-	"wzrVjniDcKJJxEHPYUNfSj2mukpMIhaDUtqxxz0C7iE2VdySJu4rY7D2CicDp7dxbLF1tdGNR/T+4fKI",
-	"RmN5cJNjeUpZ8JUJpYp+VOa14lreu52WTrnnN1ov9d4d3uA6+X2P+AhHcosDPtrO1zGS/KONphLnYWLO",
-	"bF5iHuKNHN41CqS1h2e/qg9V3Nzbg7Nbl/xLueQvTYHYrpHGvcM1cH+cMzRyGr+YT35amfJKp3wZwA6O",
-	"0GAcelFc05SeHhEkISAsImQIP6M+IGh9lGdqPQjf0QpMGxb4gHZ1rbtjobbSvSWBYscAB8d1RWMzxzoM",
-	"zCaHGkhKiOnr3VRleXWe5cjd4dz7kyqq4pArbOCMf2kD2cQSySYBM4SoAxZdV8ZgyWVTTCAyBX3f2EII",
-	"CSyGwt5MIBEh2/Wo5rsND6+vLaEcApZiUgcwBKPHQ9OvYKsx9TnCxjVZmqtJFV81dVTa87w6z+2V6pSy",
-	"O47tSXViI/mPBK2bPv4M7t4+//Tl8qhtlYl6sOWg+JWxabcUs+Nu0aXwRKNtwZlqt+GWP1i4ZZPU1ZdI",
-	"xPT7Zq/exnhWYjy0PTeK8aymhsZRnyASWjNBrxEOCnnwV4WDGkIcACyQ63ZYifjjgB+C+Th5Q9gc2ev6",
-	"GgH5nWYngA8sFfHnzh1gn6iVf+I5LTBNzpHN20aBEAINophWqQCCuoahc4ShLirchhroMfCmqA9VwACm",
-	"kuRKNulUHMagHL5fnDzdWq0+lxb9J2fyJdvcfqL/F/jkGzi3N1YD4fu6fSVE3ats0z90ou+rDZeLIzKj",
-	"FRZFMNKH2/eHKLhbljEU+WQAjVGHhWNLVjFvsac+P4ojIZiJgOARABOsbg+Sb73Wjb3WU1rSdb/1d3VX",
-	"p/n+pVq0HwAcFwVzY2HRr7IVlqsmjEDv8y0hok1UAOA/KkAtAL42FLvuLYAPY1XxXgUULyxj7DRHwV+e",
-	"/OxauLX4zCd5tYngfAJgfTu/f+CQB369YKXu1+Up4CNeKVjhUbdOJvLDCT5x2A2xVYBdbBK3LzRFys2w",
-	"ZfI/I73zea4vr7oX7vlLBg3/yaUp8Ii12Mt0qSYhn+e28kswFowst2riEauU2oJjT8COxlItfCPXiWM3",
-	"OkSrHaD/8VinWFCsKAClEG8ln9719RuqRE7pXcBlxPiqlOmHqA5GK6SMUVWNAI+CasCaynXN0mMuJ3S0",
-	"NKYDTSTr6+CH8Zf4ywF0kJEXfZulGM5KphFC20ZW3MwkHHUyVWBFUHM9X8E9UEL2NbwXXRMRH9cC2ghg",
-	"ezq5j0NYZHQ6pjSjLQOmH5BeokpD4DQKalni5qZ4XF/75sGxm2HgbRj6Uzi4m8NlYAuDAN8cIAztUa0d",
-	"0IZG2NSO8DCP7GcQYKi4UMQyDjMCpCB9fe0cTRgwEsxfNc7m5utK5fOr+kD6N5KVdmymV+dzRh3dPrrW",
-	"/PQXCKxt0ZeM1emWvQjPNbo1wP4pLW0lsIH8mRuuXXp+faEaWlnxp/5yWvA2zvXn0du49CNV26q7ByZT",
-	"p7wh337cKeSFKpyknJWF2wtSj5ynNFaF+9OaWTlQdFn0d/52+vrlyxevzs6/Pz59dv761XPv0fR3RL/f",
-	"10Ls/yT6O8001v7psxc/P/u1vyP2952QEHc+ugf7kNGAmIdv1IXT9tP+ToKXkCXYXXzbr7llDJkYFWvg",
-	"TzLH/xp9fgF+YX/nXV9/utPX4Hpwv380odfw79BllBCJUGUpet8xvE0nFpa7g+pDQglZnQYp+rGv+9Wv",
-	"cqJWOtWvTqFLPX4a/4QH+lX8G2nsV0pmiWi48Mb1OVl97vikfvsL8o/h1k9JX3/a6+t8CN37H98JnRcC",
-	"vl6YUecHWcliV5XlXl9/6uvhpOq8LHNdFXqXBefParEn7t0j+h+I2Bg9UEvD6zb2KYjgMMy138JwG20r",
-	"FsviOyEhMYYHPVbku7BcNIzqHR7UO7BQLI3p2zvxGrmTiDu1FeJ+kLn7X7867ryDETnqa9cQU6hOYUa+",
-	"s5dqsXfU0tulMPLMqjKOIU/zc2c68S+bAANE1f+0u+59pPdw1X+mClWp9iqh2OIeGZMRqCaXBDHTCpGW",
-	"RiU6SQTyFIEhAgOI0lmEBwZomXQgTQZjYOhGSDBvEltfPBpsTlvJRUeAJgU6FmjvuoKeVeydWF+v2CYt",
-	"gUiyyzlO8leLH/7z6kC0yTbRgVFeL+1OWg0t7u12UT9YjiHiN6vG9wozynU7gNn3apRrC1vQIrqe+sBI",
-	"4lI3sfkHT5VTB+XAWUSEaYq3lGpYKjvG3zri305f/Mo7a2ZnsgA4R8wbeeFGVhx2uv69fQ1gj4Aw9+ib",
-	"B48DvvqDzv3OYeS5+nYR0JkTzOmeQN5swNERlTEEJkwnPGwfKHExqyrAfAT8Mjdz6sO0MCViGl5aghRm",
-	"wpwICZRxcbMasYcU89K5sn58Ag0aVCYSqKdGdGaGkaR8FG3cL32NKToTBRimMXX2Qbfb5VnyPBJHS06+",
-	"hz0zRaYs0oKeIbjshg7vtWsSCzM60V/X0WUBf6Wb99y1dXtfdeWxuEEf9ufz+b5bufuzslDaWbvZ57Xw",
-	"B1NOtm0ePXMNjLQr0QfcOro6iA3CANbcNgeDtacavWe/q5wGzUfjasl/BoFzivvjKg8a7v2yvvMJUk4/",
-	"KRWgYcrC3vrDzbbAMWEY/0FsgZpiB/UYtGOs1p098GXcWq+2V91U5dQx+qkyk/8/2nWdgZmgx+lVKNwy",
-	"MGUJItuUVokLWVWqXPR3tnJFaXF4V5Tcul/VfJf++Savxt9Lq16/er7b32FmCfaeak3c29jtQ0T0FQcY",
-	"RFzN841lMrzsmRuilgF6ScOzZnC2ck5rg1MbG/fANcYnWXoOJOIuDkYnEpLuxr1r+7uF8t6tazW4h4SU",
-	"u/sRaCtel0VP3FnT1jvCO6wVw9cvO85gEaDHrHBS7izNyZ1ANdkTdxpn5A77xq0Ndu/frM0JtrRHDe6g",
-	"4XoOf/FnyKluQvDbpoj7U2yAm1nVboE/Y5ONZEywVGt2dSCUY+TwGjlri5NdjdVkxc1GjPDN/Wyg8TMj",
-	"oPpxhuIXALQozOjFrPoCtdAtnjiPtQf7+KM74/9EWTY1BfxMZ0TyskYDX2uHtkS93JYlY3LNng0+ct3V",
-	"pWNmrearXnG0xwm1e9lNPq7LAMw762u6S6HD/Q1yrygA1QS3Uy/8c+D/3e/iLVjGCzmRQFtBpa71BufW",
-	"wyvMrOohDxUfoXrGQysu5OAyAvNeOVZNkAg01FRgv51PmfQ1iRR3ldrP5825FWAo92LKs0D0nNNY1Ng9",
-	"0alWGvj7Eqh3HQGcnmFHmGQcFMYai6fV7ksmz5xjvaDwIApE95oIUIiY/OBmbEVSq/yYG+Ec+VxZTIOi",
-	"Y2ueWJTHvWWeEpE+6B7gxfNSzSArdmlV4OwNgSaxGgPJG4wBtKa2MkK+LCYXwLtz9DhQnaXxaiLAo7CO",
-	"HnWReY/Ja3xTNGKyIjNXoExi3pEaywryapzJC2C/Jj+A6fvsGNhefRPwb7cWffQBNTEy7hRmcJlEpGvR",
-	"4vHrFRmlhn1NeQXAz+SWQ0a5CG6SgCSLA8mm5ISFudeiQ/7RfRKjsYWSVmW/Z6xkyVv9qkGTzdx68pm3",
-	"j5msPPjXi0yAKGeO/GG8o//YIQr6CPQNSfKy2xjFn8KmWkGSbbAtcEHenL0UzCMOQrdmEv//ncFGses7",
-	"NgStQ+qw0+Cgv5K6rQH0jVjC4ZNPV/OET7kBf71E4Xhs10ozPwbXyBZmEfR56cLc1K+RLhyJVaWzjUTq",
-	"M7fcfM9vE47/+co3VtONY8+yWVS2eIj8zL2P9K/NkiO8OczM+j5loSGkAzV2hHgXRZJSZEoLuKnA5Igl",
-	"9k22ZrQ//rLRkX/iVIXtwymUDH712q+bCZ+XmkBLsJ6bYPORnk3bwyw+jT9gINCGodLOenZCIEnLNVJH",
-	"CqCOdM7ga50PTEY0kr/+8POTkHo/H+eVEnYK2e6lWyJ9zbAUIepao/hEkv1f0Q8dIycMt2KmM1WKtEPu",
-	"ODji/uzS3fute9vB4bdiMJalHLjhOXJvpyrU3Aol7cLdNJpRt4gPFqg7D8VcyctzfiW54cd6AY0Bskkn",
-	"R6oxQRaTtwxxgsB97fP+kSAO6UjzqofsuRAcgctEswd4GPfhp3NtqnNZuPF1nTsFwApPa+o8Z4D1ZA5y",
-	"cc99wBKbPrIfuqF01zmkDzk1FNZPmzL9bZUXBeX7R/PQYzZsA1UItVjLYzxzOAfkrrRzbVfdrdHX0z9J",
-	"XsMpNHZ7J335uS+Qfr9xH35V89cWGFg2bT3d3uib845ty7vHrJW1hiOcMH6GJ76B2H9lCuVMM9xVXxhU",
-	"Ag5Iz+Ql6c7b3IKv5LeHxHlapL9fdgEq3j9CeoFTDiun/CiOasf8NQl1g+f8n5Ux7hq/cuqNCuPGjr3X",
-	"nEfX873bYjngtFyB/foGAzPTqdLKGYgIb6XsJZ0hTY3NIQHTg8FifiG5/OIlXacTEbAwgRaZac+J+oEP",
-	"rBCSoa8xxu6+K0vAExmWBgskfUTI46e6V/QoqJ9yg9KIL9nfyUcRlFA+AvBYMHAq0vJvlmAuEdyhGaW2",
-	"EZEWbBSwfKyi4xJ4x5GHG7mAYwJvFunM17aCjQQD48ye3FalrExpO+JJyE9XxJeNc2I9yiOTGEESKhec",
-	"1gs5yaBbfdxYj+fmM+GhI88aEFIkEqvvPqazxJku4DRzrIh7G1FbGKNN5BVgrvuFEh200FKhI7j0wUHX",
-	"33ZOEAJpGy5uGxruVYnQbpXyotwkigffcVvdbn43TMRmgC3wQAg+3gKy3li41EzU1aj1yl5ujcNae2gt",
-	"AivQsmO9uEFhc2MorJtgr+I9sOLPxgopJTG3Z+OnEZwkfsVteJRPtTboDwuaZyjMblFxNkbFgSDsPDY+",
-	"IhuYbJZa8EmFbUw2zXY4ZohXhn8DZDzmy+1bJ2t5Q4OpwFjvplwBjDIawfCXElYGRmuqUymkrSzVp+UA",
-	"K6XkAMDEnfZl7ecU5sBMJjUu+sGsLN0PXpNi+g1lZDxkCyTUtEgykTlPhpph+xrixAGhH4n8mQ7F/e46",
-	"kVMsjRIHIQWFUwNB+TjTdjyrrMjMXPfCB9rB0P4iStvN+jbNie+/SVi28OtmWm5rVDb/5FZ4bBw+Q9g0",
-	"AjTp3CqBWyVwPWi02GHZTAs0cZYX+Xv1j3aIM4xmL0tuchiBwIl8PydYiwKNu0xNQSwa7V1FVVjlZCFg",
-	"VNbeQTIzSN8mOTlS1fP8vdLK2p3PtoHN5ZWy4Scli2q8hUjwDzSXYlFfAXgzf/8ZSIjbb8c1AbWT+mxC",
-	"0/41Wkpj7NQ7WCgTOSjNejYcvIVTujJlL1dTHVZd1l/wxVcQuLzhJH/6iJWLiMvBuXOE852XgtZCRzyR",
-	"Vgmv1ScQKaoRu+yUajjTWYt36DRNzTucyA/PlR65DXtAhCP+b+8F2qrMNfgmf4H0mjDra/cLzeE1Umvg",
-	"yc9MrMFG3qLw3SbF/P6o1eCRTViEseSkH9YDlF51hC+1VhkxNTjPA1waOJs2w5i3AQwBSO7OK5R2lYF4",
-	"JHAmi5PKonwkb8rMdRyxPhKz6dQpcJ31dZQEkJlIaIpdpHeQE0UHxHiKHhgwJnJBweRCDtTYFCF8zQyW",
-	"Fo/j072eSD9+5JBqx73006c0cT/CEIdf5mMTsAYpvg0SC+BQkr5OPxKEdifPPn0i/jL/W5VXhXuR8xvf",
-	"y2KGQ6CtKiuVeT6PXq3JTqfkWN+FJB5vkOZCOoMm9/UqcsLpB5QucKnN3IqhKQr3XykuZNkT6U+qKIxY",
-	"6uxvmZKlDyl/+pQe+dQKo/H8PrcihSBm6jm0QkaHm6gUDvIpHaBSchJuxDFsBdhDgftVj+dJ6W6kVE5V",
-	"VeV6tE0kcvm5L3A4v00Ptm15K8mEu7h8Ln9NFXdj1BTJznOD43SlxuT7akFbTP/Dfq+Nuz6FGzNvLoxU",
-	"tcFT/nZkjt/giddIMR/NxF9OWW+S8wD9/9VUhNN4W7DwJzNLOFcCpUaLZXLTqRL47muhC0ZPLOWd9cTf",
-	"dmezPBspvbcOhvAViGQBYG9g58zlwkMSkmjHOxuV8qdPoS4SMj0nRqsFVHEihNxcqcuOqJsoAfKwktXM",
-	"4uunSme5HhGyYZadu6EnNETUG9uiG8K4tmAbwkatZX7U1F8EaijEulHqV7RxvsAI9atTGJ+e4DZiWBl/",
-	"fYnjdRP5Jagim/EIcaBiOMKmsUBowgEPxZ2bGwkCPaSBuEOrZDltJaK4ce2tJ6ssexKAj7gTRWfufYT/",
-	"XpVbj7rUsnQgG3cOpzu6EhcLTCGVC7sasYkV9qbp8TgtuRX48G12/F+ImBtm9Ao9s7yoaRmsXdRJc5jx",
-	"habllOAytSJv4MbwxuHWbs4N099+LTfh+gkVt2S0tyGwLWXAj6q6QgDcDEcPLHvmeJ01CIdXSMFgMSJG",
-	"TRJWEqRtZpRNGEWynBUKMxyw6AKbmx7hs7kVhRpWAF2QW6SnVxnRoqcnw30QEVSjgSl9fZ1brOQA3AXA",
-	"VQgHFsROISvxXpVQ6d4QoImd1CuOQ57AN6P3E9gDiMTU7eUUDRumcbUqwSjcPLdKpA8ODtOOSO/CXVIv",
-	"fIIcioNwBsJ93dlUOD3TVV4tziSEXv5iYaI/jfz3wU3KRw7L9LM0w62U34iEVE5UVC6yQQDjJSQJZZAP",
-	"8QMw9N0GXP5sARcUyNsZwijwN/Du1Npzd67ZugoIr9lQVl/bSt640u2GytxitI0byTweqQq+tT6wDK0B",
-	"y+XJFR3GB5wYyfytt2fNt/yZ2ySJ/cixKQBiX1Mv50mQ9YKFzT1uTnuluTe1F3XoGl+47QxuSAJjjAYP",
-	"anMxq1ZxGMQxYcH7dN7wolBQHTDbBgEmek0BNIMOVjEcNgJvthdCt3zk2gXR2AiusPu6J6/xxK7n9ao1",
-	"+hosZS3Pb2BktwQRa5AAAGZIpVRfNJr4xi1KP3fXE3O3BcN/FrQPMuJApk3Dhm0qMm6rLq2ZdBtzBxGf",
-	"vb33kf4FlPBDpbILObhcX4YK+I9gM94JhYqiGjsjgnMxmRA+fdB9kIbYxCKAi1nZFkjFBv3AbfnKxuLs",
-	"ak7C5RZv4VivPNnoYrsB0qPbGOttjPUPa/pVfpki4S1JgNgvJZFzoxFafOfaGC3zDFPdAAmo45OOeKGL",
-	"RYs0m8hFbykHUhUMQux+n3v855UXJ329UrleGYDmhbTGB+keYv+iMYiDVrJ960F4mky76axBPF7fOttA",
-	"tr1c+eL2ttm6d3yBIOgfR2KHqGgg1Y+d+OWXrUechVfexkVvwWz/yrrkFSPurFcfwQhmm7UD2N8bRDab",
-	"DN9SZXKAFCCfo38aIxdnAIom53LhjwnxKYGZ3aZSYAwnno+z57FQ+NYk/BJKpSMglIDVnwS8FVBDQaW5",
-	"b2AhqADuEBRRpNH47X5ZBNaRUk3U5EKVytMJrgQmsECZuwWJPAS4ELcpxVFW2bmsUsazB4Yat0dE+pav",
-	"v6MXHp849VoYPQLCFJkhS/2xrnfbeedO2LpZrhSC6f995oY1r6AKO68oMmT7OrWzqSqtylSWRtUMqLnF",
-	"vHSPuW5aRM0rjFZi5OE83edPY1oWcGcsFndjAj9zCgJufl5BktZRDeMvr/x4a2GQ9OEVdB2pTnkcsR6c",
-	"Q0pkSXwOpL37BK3YL0Dksv1ZJc72Bsj2eCM3fWtl3XpyyQNtIzPPKqS+1WbeuXWC/rnP2M6A+6JBcjtZ",
-	"2qqbPifLef//CEgPacx2ZtX1t1+enZ4e//js/OQpaa7rpEBvnA3MG3UlIfhVLFEwJXjCCvFzM2v5oyvJ",
-	"tTUxtsvfy5pTWvFqx4uaZEfm57yCOkEVLF3IcjuQZXZFVG0dX1GD5TEtDcQt22JrSA9G2TpxTfMdK/DZ",
-	"esFpIrJSDp0+0YNilqmsudr5JX32r4fEHw3oeheW7rtGsTA++pnVwtTO23Lh2yPcr1QuPPUygDUW/1I/",
-	"kc3by4R/AS+mYjKd9WJKWiFROvV8BAzS/pzVrjJK+J/pKi8oPjKdXRS5HausI17DzxWjdBA1Fp29EQ9W",
-	"masMciXRsQDMKOrSvY/4D/DrpqV6n6t5SsRqeEXIDMH8QlpmFfkAspg7/2UsqZq4yJ2Q1SGzcYIlzs7Y",
-	"d68ZKQDjdu0Em/+R+Dn/3g3Bv52++LW9LJZEy1c9nbVjM91QfF4j33HlwS9QF7tFD7ZueZvbAAsbqlcm",
-	"MlN/haLYkSIzYX0EMmhD2lebP/QSHwiVsZs8SqWx8Wz8U9bGRnN+ol+WZlQqa2+joF9bE2eTXLdoYrpU",
-	"r1wCsSFJCbXp4psukaWX/641sm6ApV5gdeozlMLieZX56tVpabLZgKpjndrlm+bqQjiR7u8E9Uy1rFg+",
-	"GdCZIUTXE2OKJE6Eea/Kzra1riDNW2pdUfLUil3rSu0j1rFCd5s623dy1XV1bUf71SvXzZ4Q4u07RHP6",
-	"uHl3P91EISvqtOZCVhqFj1ioSn29E3UVK02n3NM7TR3Fe0rs59s7m3Xuzru2atUVuzXysGMLsNXbdg7a",
-	"OiMWbTwqbOEYbIAyd4PEZT70K5qBaM4i5lpDcst1rb4bBmX+ClYTDettDstt+Pb3rRNcr2+XfN+tdiUu",
-	"+G0KBFHMOslxRd2f91UrrpT3HjISQCMxgyc5H8lcAwd09zE9ee4fSPcCFrGTcyz25uN8MBZSO6fXpyRr",
-	"OVGWK/ngPIuzYMCHXlOPKFrKEbHPm5cjXltExuLxr+MRd/80HvEXKAGMfFRazhu5nLzy/yye4x+nlJC8",
-	"dR7A24LCfx7/1BcUwm5u05dbW+Acg12fUz43syITF5xLYTgYyxiDEHSmrA/IXsEDNpEPGVHYKcu5KhXY",
-	"3lRus7CVmviob5Rw4pQQiNDEOSdlBaxKKL98SyjZhTPZfw1xbAtYv28IQjHFppznGanDpc8WRjfmY9Rj",
-	"aFeU35/5LFXA2sQ2taEIc3tqJfSyKCDrar2cJ2PmD0snk+v3Jh+oDRWcjzpuqefCcyvqbnW13ro0ty7N",
-	"7+bS0Mrcwq0Rn5dhH/k4rQIerYXtsyfr/tMVx47eH0IJT8i1GrF0OYTjQXvn0vZYlSXk6YRcQnab4jS8",
-	"BNIxdV8rWRa5KtlRSSB33xQFwa0ZSALEZI04DfFCjXIdbN8cnChOSYQDz0TIimhikMulI4651tRnW9ZT",
-	"GS+VmiLGvG12v5ZOT2PfK191unrodEI+IwxibpeY+dwiaS48iK3vzz20TLb05r68Q/Q8f6++SMCLFx8F",
-	"BTGt8OufGMae1TyvxlkpNzrNe0P36lvX6gZP8a7vYN36OtfydcjB/aKncetSOVmN/u3lqxe/vDw7P3nK",
-	"WvSLHtRtfCjmRNXKmdjLWAfgodiUNPjnHj+BaFw+farpnF36VHOiJx0ueD24s7F3ysLvi1gvPzpFy2ZD",
-	"zYihuoVZXlQi1wn6sRR15fMj8YKtGSwkpMIKDrN560HUjYe+XrUe+PSlQbMvSf+vXxewkb5+paq8jAJ8",
-	"X0hlu1Hns7yvrrJvNe1na9pbdXktdclW35X6cluJ7NyNxdVscOlht5t6pmWRyUpeSMvVbzZBvB/Y4nX6",
-	"lpz5Q5EuJeEgIP/KgnU8gyOZvs4AG+hFwK182L2fRtyfJlMizS7OZ2Gw00Sk+O3zLC+rBTKSZqXMda5H",
-	"aU9YBZg/uCKgjBxq44h99PjkjhWzKTE4UoOkvVRZCy/dKyWz/M9KTBfGHab+9+Sl+0PsxDqv4hjiiPEy",
-	"HanKL5VWZjyrZDkYt+6aH3IgK8ewD8HP5qUAciKiS/S3447gyiJ3M5dDLoSVix5A09hEmDIJeTpJKJe7",
-	"Y/ua95Q2lUJOXXGhLKRuV4OxskCQi1UPPTExJTaiBFPWiR7LvHrcxAvzXgVyR60gxqI+VM7k8TWWGKKf",
-	"Uf6Ne8Hc9DWR7wozrEdSkDzq76mPeEyVmRZKVIupErkG/iocVnFhPvQARAzaJiYzW7lvAaQDtFTqBcWb",
-	"8tINyoTZ/2kS71jhTN6ZHKlOX6f9nWpu8GX9nRTsNPwSHjlIMR2X0qpEpKaE9qncfQs7n+67B7HZdN4A",
-	"Naj5SFsxUbJOeAnn/NoIOBAQuXWmoNEjtCT5eQltQaOx1jkxhIXjC00hlmTdlxKKK8GA2Nlg7BoOCW39",
-	"HYibwWVsK8GjvRjiVFdjqcXDblfQYkjoOAcqYdzvUGIs9SVkPWQZfaQyTkAMxgJIspw0t0euZzD7TsQb",
-	"4y65+3gd4BTDEiJeLqvz6VRVKS7AXAurRhO3ZXvCjs0cKZ8lZvKzajBWUVEBNDgV43w0LvLRuGoWyDiV",
-	"SC+xIaek4ZU2NEvkkHS6IQZjWY5UhvByLac8f99Zzh1oIY48XCWOnALHmnvp/337f/v9D93ufr//4eCH",
-	"fv/DNz+4fz7+4d2//G2nkWGyoYzWQL2enRUV+yJY+8QUbbVOHnab+1NAvVnch0wN5ayodnoPu8mO22ey",
-	"gjGq7h/uQEFWPplN8Ook1/hHYMXMdaVGgCBwc4dZX63UjUb3Sm19CgvrFd19jYK3+AX1sreHW1a9UZNx",
-	"v1/c1r3d1r39cfmtURyzxRRbRJEJRlbXMhxfM5AVmGmF3K+cIF9T9HuihdNEE2dTTHI9A6wqOELKMe3P",
-	"TDE3gU//zRDV1rTMjRsqp8noMNqX10nEGDXFe6dUz0C3OzULNWxYdSd1X4Orl9uqlJWz7BRIbzVpcTtO",
-	"nx+fUWe+cvZyNKbrhWFo8ebuS+2hRheGPn977H8rnK57iu9ceHR4cC1hlThs6Lwmc0o1NWV1FWReU+bx",
-	"KUiyovCfkBUkDh9BDIdkR7WcgoxIMlp1BFm0IbZMggiOzLWZ84m5c1ilBqKPvuYXJ3iYnILG97AK59lM",
-	"eeifFATUzLXW/46u6gRdyCqfIF8KvNsLZ1vJBR6Fj5UWUgzzYTUGyMGA4uce5W6h/fEfZuZWA+LvSC2U",
-	"rsqFSG0hO3NZQpwGHQAo7bBCgftQyM4FeCEqS3sodt0Q9jWkRLs/cXDjzyfsjsoLN6CV0gT0Z1vw/D5L",
-	"rt5EyvPvKk5vOtv5j6ELwIkcqwVp2flflvPkelB9t/nD/wyHBFTrsr1ea04pbkDQgeDjPXr2nv9yi2n9",
-	"xMx0RdG+sZyi+jJaWDNRIpMLK3Zfnz3ZS8TjQyf2J8YycsV8bChSerFwdyKHl5ITp/AuFkR4Lo7ZJh/g",
-	"lyhXua/hVo6Kws3ulZbQ8JyAOIJLo9LMpm6MApgsxlSpCgf/7Igf3X0QZORENgz5+V45seOUXV+bmY9k",
-	"sdV/kHS7Xe4hBsnqenlFIWOQkhSYTzwmW2COkcLSVsHhMKX3N4jp3+IQJ867gUolU2SARwgysiPSmeYn",
-	"Qkw2R3fHvY7YSgWVLE3MROnqCEfM0rSIzMBhCdgaedV6XOKWyyktlg3SrLFvmVyEFO+czAhcelDi4gfn",
-	"fhcXE/pVaWXSekzvsHv4aP/gYL970BLIcxbVTkvs7mApdNetx+66+4/ffXzwaR//cRj+sXHsrpCNfTXu",
-	"p8ZuHD5qyzo3X6UTbzDeiFuJJ6bedLcdWxoNj51fLJrjjjuZdFeUnk2c0MK/6G1k1ze28Pd1h12zrk6X",
-	"iDfB5hbQ8nONRpCeTS5UeesQ3zrEn+cQr2hqLspvMxwoCte9IgwHVgP9vh59j7Qv3YvWgBa5vjAf4MQI",
-	"A2Q9OibCEzS3jcHRphT0YV5UmJOAHTBlhuDwqTVlxUhU5K6JwphL8M2luDAznamMthO8jtthzfKRihgq",
-	"yjzXIoWjk1RAgB+ccg3J8WyBFLllfqKREUb3+hrO66SY5NY6LZs+z/VlyklqUGuFX1NSWw8uPEcvB3RG",
-	"ZP3AZY+QAKnnCzOD831o7sS8p8ZYIy5UX7uvotEA53JwyNWkvF27T93kbXi6luKpItgTFwzsP4HDCGdW",
-	"5HrUEelc5pVz92FUbM28QRvN4yW7O9Gok2I8m0iNNgCUENgKLnug/pQjH/xetmdS92XMCCGThorE4NBs",
-	"VoJxSHCObohgEeHiUnD2yTwAQZ1RD1o0mltkLdoMhydSaP6H8EruR4tma0joAH75oxWDrqHjda0c7m/r",
-	"Cby51hduuHu3ayy+GPNg+FWDwlj4R/SBTTvDvW+rrPOjs6n+xJX7kh9r+WyNTnEs41WZiHSiUtjUqdvV",
-	"6RL5BEqs+shO2o6MpbX5SCvVZqjdf1Qz1A5rdtruRP3mWvCbM8/k/vDdx2/RVIN/P9jg3weHn/Y2NkzB",
-	"h2ockLahgEdwLBrtU7TbNun4g3rHf6deH4tKjhJK77WV1Fl7X+SorSsPVw77NxpuXoKkxFgItjWA1Bcc",
-	"r4dm+DP62QyKT9tH2P255ANcd3BXx3arE/+1/FYAySGLQmVR2l7LkKgPaGAt193GjtDht+syMf7H/v/b",
-	"Iuvi+ERMTNbaHJmfu8sbS6rjk1/c7Q0fS9HNB6WZM64/lWdTiRt46vqKsmSZnzuRrholuv/GRrL6TQ1s",
-	"yWpj/oHwx14IwgS36BW8vdYM+uKFMYWS+nNW0AuKyFSY1ocGSCkKWalS7L764Ym4f//+4722QULErewc",
-	"zoC3UDMT9QPYnTvtTeK6RrAZQ+M2b9OFGppS3VCjEG0gwwDEdUeLuO9udLRqDbv2mHHLbnTMzmI6D6cW",
-	"nd3GtBxoowqb64GC06hJKB657viSXXij43vtTlx7LrgXnzkXf3q89MgFXn9WFvtc18ghw0c/EzSdGnub",
-	"LnYbgPrdYNI5EOAT3ePsL/g7CjsdbhF1uncxKy7bua0R5EB6HDVNuQZDMZuKyoiDbjdO588rq4ohZkl4",
-	"3DZAo/R5CQRUvoRKSY4UfcY9kfQ1+FA5ZJSZi0JN3L0TVeEJFeReIEonAbBjTolz/OVEQTDrrP5KyGfz",
-	"qXTOVIQUbVAhcwnZ/taIibwEMJ2KWI4yA+ddYizLSS9ku2H2SQG1It4RxMAAVDfavs6r6zNlo5ZuDS/9",
-	"nlDsFKu4Uji/jpv8/7H3rcttI1mar5KjnQjJGxRl13iitunoiFXbriptV9keX9qzUawQUkSSRAnM5CCT",
-	"ZnEdjuhf+wD7EP1g/SQbec7JC0CABClRKqswP6bLIhLITCTO/Xzf7lSMDcMPUJnRtmQZ53KDkuX4BmWl",
-	"86SN0vmI4B0jjpFCLOuhUEM1hIs5QNi0/oNUAF29xdejsgivDUqHjRdhzfrqcblBE4d4+vCe+wNK10sS",
-	"9+HvFDyM/mL4pHRFcKwbSJZukUyprF6xAKMxt/ODq7CO1dIS+7kcwNwVTydYb+gyPn12znxQ7MljqKKI",
-	"EiJwQ1VAl9M61DMM3Jy8uFvjP2xRW9sf62d2KZerGVubMMa5dPnizlzfW/ZhvuQW7XUj+KxZgriMhGMK",
-	"ogdTGyowzzKj1hm+1hOa7+E5D4+Mze/fZmMPrtrHyBN8dtOIgn12R8LWiav7ii7Ql+8kFP57c2dHbbgA",
-	"uUm09ZKhJnXMhLSzTl0WD8wYEIB9dmEYMaiJ2Rwz23VsZO8xO3qPDjDkZ7fJj+d+sru7vnVjD8BI1mod",
-	"KM5aT50ur29BsGdgyTWjNM1D4CNLRS7oTG5EI3wB16VOOUyE2T7GXUyxn63XEwlZeAUdBVlHQfa1QryD",
-	"iCDFUa+KogCB4DNigEqPtrVmwB3OPtv/cbRL+BGvqy/8aJ36Ii5NF90WUBLoi3kGrm0Ryn6os871SSP2",
-	"OzZdWW+8LsIbSZI1yf602c5nmWY4NH1wJPB/YAY+eKO7HH86AxuPf6+ZYMzeAxtCoat0Jnyh/Fqbyn4G",
-	"2O37cHdtunRRoA49/44JwZq//kY/bKev0h55BwsLn+agvsbIqUDq9+vFMgL03ZUy0z5L8E+XWaoTYJgm",
-	"PPwY955GeY4vbP3Dpq4qXddQbubrAv3Xnq6rXnDVrTfcHZ6YjWHBRLFI2Le4Hm31fcBgfPrkm6TPkv+e",
-	"IIl4KM9GiRAqfdxCW9f4vJQmM6v3HMi4buS+4gzaJW/3cl/rxh6iof4+3NcDMId1kr7rvP/DMXe1tmtd",
-	"1nerW7ela+5/q0UR2tTi0PqzBrjQEpHWaGGYznIhTb4aeHxf6lsP8JHU4NaDBnLXrIbfO3XKl9rWmnrJ",
-	"9s3EPpzKzt9JUed9JGGi6OJMFBMqgdoc+vvJXpi6lXd5nA5UcAdQwbiiNJbJ9Jc98j6v50LqUBvpKleg",
-	"QanActBogANCRzgLFLmeAhjksm8QBv5fng6sEYYp7aEMYIIuABfwg8eLAqpKCSSRWpo1bj+1+qLgn/EV",
-	"ZMfjnir7n1nqu4qtp+GbqwYsifqoEufALOZaFGbArImbOCgOKnzFZQ5lwEcEyOq4dzDTLEuJY8NqF/I1",
-	"TgBW/lGduqCkGH7595oWa0t4+Dya8d65scroA7gXbZfjhe5unbaNXkZUTuzPROmouSrjrzZ99qW3R7Ly",
-	"fl9HwDd9CElLlBnnF+772WhavBLLcOWXXjQYP6/to0E+h6E/oSzeOs5d5we+Umb7KLjID3kHXBXv1bWQ",
-	"W0fG11KKtoXlFaxNa7iHbdGbhxFfiBv3kwPx3WLl0VUg3VI+ajXDt3BlsA57FST4jYPBr49Gwh61ffm4",
-	"SNzXKJHdYs4ulR19m3/IZDZuwCtlsDO2i3c8YDPcvmJvMzfZ4Teh+auj96ObH5TLj52eWo3Ojj/b64dH",
-	"QHwxPBrYcUQj8fTbJ0+wRV/JyfCohxdG6pgux/KhmHMCnIvXI6OuRNEfHg3ll+PW3IGueabCHhibmEge",
-	"OMozIcs/0EH9PJRD894uaMDw/zYtamhehCW1W1BvKL/clLOQjJgqa2HsOpzAuzG4kOPaFRzDW0njBRxv",
-	"m/8xTL+OB5E6MVpXbVD/xGdPGf9lcwk0Ltk6eJnR0EauDbQnOrz8HoEWUWiHvQb6Fs8vBGQvgPWVmelQ",
-	"Jt+/fM/qZnHmRiQNqI77umb3w0aPs7W+bDA2djSlK4M3mNX750wiYxa2eCbyTIptlhpdRTbXh4t2Vtfz",
-	"KTdly0svZuLDBdk1W2wve21qb7E+9G/fth78t29h+EKef//hYovR9f2Hi7cLiXaeTP0qWy9ybeS2eUZj",
-	"cZ7aqHm7/Xln1Hzu9qerk+jinIc0sKimgjx6V+o0UvKTKDS6ybtGP3ertoDR7eotHLcdu1LpClNHPYfd",
-	"mBlEToRIKcIkYytkAgiGMQYZ47mSEwdx98//+/8Cxh3+KyDhwT8Rki7pQdRRGzFHwEeTzbCusRAKQruZ",
-	"GTA+lBFSYHQnVfgbuWlAdFV5gmGcT5+dyxWRJmAS3S5RK4fuSN3zme+rH8opB2ZM4tp8+vhPLJOfeJ6l",
-	"l6bgUkNqOOkz6O+Dh9KsGJduE2hGaVaIkclXffY8VwAt6Y+GkCmgaZ5f0KMgGjeUmSZsyhJf38BjZRvm",
-	"OUSroJPWSoJkTkoUfshDQdvMV5rhhlGAmspe1JglhI6VNMwKECTj6UD1qceDLMSnTCx7bCGjqZVwbewm",
-	"mUUhMTR9fsESNR4TxYSShHkQmBYB0dNeL1KmxojdoEVuT91JXAfz+N/s81ESJo8cTwaxXviH+/g7TINW",
-	"DbVEDq5BUfgei4asUeaTtc8c5sNEmOoT+yyRizxP2CgXvIAgun0l1PcbonrXIsKpYPYlJ3TNJaBk00Y4",
-	"QB/P6xqgN62Jqu2m4ylwX8EzrBwKxy6Gl/Ro7NiUR08cypOmE/0IeURqSqTYlgopfFC1RsplsJcKQd81",
-	"VGuFL8DlXvgM0hXw8fuSpxlyk2Ct0xaoinsiCplymarxeDtlLJfp6/E4MgwcUOcu4BbRcFNkG0ytYGXD",
-	"ZTfDxDho8qPtNrzB6w4TdD9ArVXkN0zx3beJRtpjIuzFXbXWHqFLgqnryrw6q7zOKg8lYRsDn/cPB7Jb",
-	"dOqMZ6eOHhsk6g1chdoai3eGFyZyFBDj1CiWqmAjEcGiNdg8r5qH41rkKF0lllVQlQIoeW5Ycp1J6wkg",
-	"5BYyLNtbDqUWYoCxscwgyxpGx2DF7pB9jrYS9gNTR2gI/fPv/zjDFwoPgEoH4jLLtHUleLpCKGmuWUJ6",
-	"KyH7A6xU/5bYhWESeFuwI0sz7oJ4wbJDK446jhEqn2xoQPMyCuC+wl46jGFrlXJ9HT24zz6S1a15lgY2",
-	"cPRyBJdoexFImMElBaKbYAMHw95fOwOEXTD1TlmiF5OJAO6beb5KnKHJGfwbX1EwnYG4n0drh33JkHg7",
-	"KsAhsxWAzejQ+MfbXR9KhuToMASYamAq9mPN/o9IEDdtuY49DGQmPRqbyVG+SMEL0oBCz7gn6/b4+6Wt",
-	"69ltBicM/A06sRCSJjuUkcSIamFOWYL2VsJos3REGdhjVo7AxjtsOaPYtPwirA+zPuvo+8AjlUmwf+eZ",
-	"GAmIgnPN/te716+QiE/7efRZ8ub1u62fgrW+VgkDI8ze3RBNoD05wc5m9gNc9+8q+wYHwQ4C54M8s631",
-	"QiGjf68lQ0ABsM3GPNfX36miYjJHGmQbTpA7vPvWGvm9OqjFvdtydmHGibL1DfZ2LP59uILKm2trjW6t",
-	"kiU2yOGraF1aAN9OiqeCyjV2K0tYL9l4SSbGprF4zetxuEe1JOIvq4sX24LedkS4x34FUdrq/+Ztj3Gy",
-	"7HW3fW4u8JTQLA51Pm5a6fSHPlOdn9rGT6XVv1KGvpQH7G2eX/zHQhn+QHpkz/W1M2LrcNV4dtCSmbN/",
-	"fX/x/K8v319evIh9vTuqpGHDI2seYlmMt8+HR2yH8hfayYb6F2/2YAmMIY+0UgxTNY6gHuavmUwHm6+z",
-	"l3jL7DZqXJx7UF/kEhZD60h77DMY2AN27LfvmNXXqpSiAiQkSiEBnm2JAwQVUluxgtIbE3cuueMYzqD9",
-	"KKRryLUlF4G8mBOjwIGOmyp8EgDbCKSS4hHj2rrv9mM+1UIahmsEBO2sgP3Q6KsCNLZiWLDQg8RLJtnP",
-	"ONFMTn45KRbWutDuD5TjwR6OEc9zNA3iNfWG0vVj2As0+1VlEujaYKqZYcVCapd6GjkS2nEmIXGFCagC",
-	"bANMQGLiCkIYjt4V+j88k+vYCDmURI/r/gpwqAWaDR5u/Bp5HRxfe+EaTzCB5lKOPcb9qzjWpWVylhZ8",
-	"bHpsIXOhdal/A5dEWZPHf2I8u8zkJd46GUQ7NJQUwoijGKVX7XKbhePlh6dS2pDyeNQ58OtCGzaGAGpp",
-	"jyDz7d1qe8GC0mrcsFxwKIn6JBwZPE5eKsOuxGRBGcFnPibPzVBCj4J3M+11mdQeMd07xVu+Dk2hEK1C",
-	"pAq2iyIHl0Zd4iKSGN0W3xPkJR38uj0jGSZhpVhGG4ltmf5jKpAHOo4H+d0LC14J8ww8bP8b/j0+mo5d",
-	"z76Fq0ItNZyPBCy7dyCofCRtxKW9N0RskpJ+SHrQgQSNU+paSIitDeWG3cOv7xSu1glEIvBPl/Cn2vTc",
-	"Wgn3zk2mXBtY2MWLNg2k0eUX8j+A76RFPZsRvxkMEZ5qX0cUuz/4vrYHD/w6XRn6Hv4PTL/JecbpAbYh",
-	"CFOIvEGyHj60JAUCOFWwBL/FBGCaGjGd4CZQ8AFCK7HbdwoTOL14kbhWOeEIGP2H/SwW9Rhpw7ZkBTGs",
-	"flco1dYhoK7v9yr4Y60s8+dRIZF/skjv3jj/ptVL/p4bseSrG9nzdmiLF0ePep/NhFqYO0429T6TyKMu",
-	"oPosFEoHcieO3Ud1y97E6audHArcvn0citYuANCwWOHinYAC6VHIen5XURZlX+ARA3M/G8Pgf/kzk1mO",
-	"fxqaXE3633HD8xNRFI/s377Y/6eXmRlNScoN/oz/0T8xq7mgu424Fs53eCFywwd4w/HM9N8UmTQnOIZ8",
-	"30fVMW+FFqY6JpcnwyP2z7//A/NVUFhnrRSZyclgeLR2kxdKitp7DIdSGwXdxnp41KP5U/Vr/+LF2p0w",
-	"g910L6nopA3CzZ6rVLgN+7K3VwT2HHhCJ+gg4ZarsX+3VUPAu0aP4E0wRu+K9tu/IsYYgxUep/b1HA/w",
-	"T4xRYKKvTaoWpg8ZKxpMmt16V3jtVSH49bP4ZoV9b+FmdtIqF/1cTU6Om97c8aYbWsXbcL/4LR67fXeZ",
-	"syzddFdU4s33DW/U39iKDLyle6P7+Jc3qDZt4ZpuoRsvmcfLYAKXc1ExVkbwwjIwhzBGvA51EndMPjy4",
-	"E/IbdzBT94I8iUP1N4I9iTJB9419skPw/RXMMw59d20EXRvBYeFSymlTpONZL2FyVuMhGgg2VQWtBxJ9",
-	"4QkEiWrKgp7tXdIDzHxxTU+fYS1DCKtsq2KA0AhoCwzpGaxlqi9vGEqqb3jGtHIesQ/QIB95KNVeixG6",
-	"lDY0ThRiIqTVSYIwWxjX11j94mr0wz7yKMIW3dEuV7hJ2zeXCwMYmVUMzKGkWJ6dLHK8DoiiiUJU2AtA",
-	"mzPNrJGyojhCKEe7vFolCMEZJ+5d+VN0YdLD4CcdVqmgGAcCXzyFuhN2zvwOZIqWZk0czXLBXS9JrPxp",
-	"e11t7m4BU0qS3Dhm6qKgE2EwpIdRUPZaRgUMaaZHvEgx+gnF8VhcRCXyQroSOX0dqp2GMpmpVOQVmE8g",
-	"MM91BEsEYoyp8VgU+plHHMpML4IycvXytBl0TjjejAKBDr+oF992oqxEkaFJCTsdBlWxE2HK+fOPhWKb",
-	"S3/2jPzdau0PvIythtFb/33GRfp5m6HPK8u9Sf1P9Q6HYKFcgE/Top6DMi6l+oyHVgw04nIk8rYG4HO4",
-	"OhdpCNl19UD3dH5IWXwFxUF/9DPWOTxt0gG4Y1150IP26eDdHjj6v3vo/w6LiYIfNDxCT2iXSiI34Q2l",
-	"RHX5g5paopKhBfmAtxUP7TaKhbyB01wtVImJ99hnVvUVD1EtFHWu3nps4Mfg0bnedMWmixmX2CZBvR2r",
-	"wZ5t5pj1jlrNXemIFENJRSHQVU2Ol2s7t8/yreYnyZvz989/qK13SMgVdq0zj6pt9pmGBg/qTfeoAehV",
-	"O5c1orlBN60QXCvZZ4lURoDj58sJB+Vub2w0Aqc0M4BmUOdnlTtL79XJgrfbtg16X0jWhuEH8JHw5V62",
-	"be0W0Wu43d5kV8xTOnC/B2jQzq7brT/5OcBudA3GD9i2+wGa9KKGv6D2WjcbR4Knt96AfItdwzM+KpQ+",
-	"+wz/G5oFb2IPbE96/mQfttF0OE/j9liYHJoLGBX3PZzl5tuA+U6tvBxaLdEsmEFsHBCYsCO0Ht+oRzca",
-	"Sig4Bkyc5oJID8YHj9hkSgx8K20zsA6g/VjTJTJ8alp5CaeIgrZV3CTqGK60y1Klqm++JWCLRpgX3HI7",
-	"EpuUWgO9SAUIUvYHKot16QVoDbYTrDFh4NDBsbix/dLbEfPlZkFUMbaaY2u6HTcRF7hD8Ks8rD12CbSX",
-	"h5PjKk06e+ErshfgrduheAhuCmfSKf79er6sYLJaBuRhpH0iVY469BbKNf+TgaZpGbgh1f2vP50/f/sa",
-	"Ijl2rnuFcLYHb1qHZkhfrEVmzr2Er8ZkZmgN3DTG4hRVNcQSVEsUXMFnprXxFCctHVRw78gaEdE/bxH/",
-	"5W5NuznGTRpL7z6WDa6lWuQQpbEanPuGoIilTAtp+uxcIqobW04VW3Lp8sfMfl1wUaopMR0bbJnURvC0",
-	"zhygie5pENxuSV1LFQ9zfUMb3F7FV4atqfiPxAXk30XHCnz3ZWqd6txHdb5xpTkoThoU5m1Xqu3ifTZK",
-	"TlEgqOKth8R/8ni5MQxwGaM10HX5psmAo0S+lCpSqAYCj28QG/ka/be4MzeWur4kLNyyxHVGxyMGUPXu",
-	"qQOUdeCxELaeKJVShDvBCy7tapJ+8G/JReSFwJj+UEZVeSKLFy1kWsKOrdENMUfhvca60wX+vh1+86cw",
-	"5d2j3bWDHw7/WHzm6RxdKTMtfR+681y/SiROZAntgt1fmeKG1xYi2FUA8UiRIwRKfQgblcFRr8afanKg",
-	"btP5iag2GklbYhlTpmfpRZCWHr8AYPtQM6L+daXg+A9JOTpP6bKEGkZqywUIRD6UCAQBrtJY5blaUr02",
-	"jkBIPoQZhxWyWaa1QDiNUKEM/wL2myZGZ08g8vB6nEoECttVby2rTKsup4if5AYtTg38P3fS3tS5fF1n",
-	"0qE7k3hITM2C0PGunvvT3bYlQf6wITc4cP9c44cABOArwh2G7glsyAkhKx1q9hy7MrZQHENqUvNVn507",
-	"98i5T5B4lCooBuRdIG1FzCWPBkR2Ah1REbxLtAbUR1vyh1W2EI65Z8bzJdRbZVJvSPuFhfI0ve20n3so",
-	"VuFdZmnSizbXF//jkxcyFUXEdYJ/haKtHqSGoTYK4XFGalaFqNKZHAmoLFMLc6V+YzO+si8L8JGtSwxg",
-	"TZQ3y7NrEe8KfnBpiVY7dJZRkZ1bIHjoQJ7BR2hJcCD5aItC9Axe5puLobwWKySkkUJgyJTBF8MSniUe",
-	"Jti1SggJq0/iLrlFkSdwEAO8BM17XKhZz/HTDWVS7q1LfE8Ul559hEbOFhodcyKug6Yi33bu0JdOAiY4",
-	"YBw3dGcN5X8tlOH2soX9RhbzHvvn3//xaO34uX75PPebjNNPFp6B3cNDr5rbj5wSv+u08r5RBTyt25uN",
-	"4BOixUV6GP6jjWH0PN6d6AZ09Fs0SsF1+zY5VR98iIhG+70g+e8Nvh0Xk4aBtTGOkoQLJOtBDB6802mv",
-	"Dh/3mW0vb6ALI4N5/73vHYUPfDstjr/00O/OK6ZDvqPO8N6vkrJjeelck0rdRprGpmV93UbJN7mDVhv3",
-	"wDtlvyaBT4TWxvkwFO63VvOTffmsaT0NXTgkWDe24JTNAOi/obPeara30Zvjzkh9a45bRNSXY7d15CZ5",
-	"vGWOzYTU7cOibVmDettbgVpGTyHSeZAEKDnm9gFlrxzAU+1fHeDDTMlJ2U0PkbSIbyhXUgy8Bw/ZT6UF",
-	"xFf5yDDAmBBZMZRXIDF6BD08sqYYHkUdZ0AxU+nTlmIWenAAv+LCeEIZB3tpPFmlFoLymT0m8T8QLiKA",
-	"oWQzGFlAITIV8rp/Ji/f8wkxQLboiKL634aAw1Aiy4xRqtk5eqXMPaMy2Em29FXsZPd1N8pjW/gaTw6x",
-	"DtjuXTK/Gy1T+FoOb5ZGDeyFSPnItOL3fguXVqzrzrxtY95Gr+FCvinUpBBad8bq11Y4DAYofKO/E+sT",
-	"9MH9mZ5/yfLcqq9rqZbag0kDUfJHa3cRZ9xsVyMUO3xqLVArbzean5FaqNqeO0z3NqxQOCj1JiisotH+",
-	"bD3PZku0VN68j7mIeuEg9uJ7SJ7wJV/FiSaTmRzT4aU6NzLjYC+hrwu7ZU8hIO2K1QYB2NVVHfk/aMGL",
-	"0dTeaCj9HwPmni9jKwQyhFMNHJcsqXwYSamCDhrCXZVcQarxkhsy9qDgSfPVUCY/u19/oTvU4KjB62Su",
-	"MjjDSgEgMwTuQSoYLuwuVAxl4G78rwUIJQQKS8GMHEqjVCVv4eTT2Wf6r+hVJ1E/sn1E6NRzKS7KhDVw",
-	"0k+5ZrkYG8xFxO+QgJ9iZsmhHEo0J0qs+di+XzHGB+svgtgVmBiPxcgwe/86gxgXdpt1hTesOsdj0CIO",
-	"jxcejBLbuj8rSO5pAQ2UTKrljarQOzPwj2sWvQfefyvOQWb4r1nzLG3qjr7Dnir87A4Kge++7DWb5W0k",
-	"gSq49zeGn8FHrhkYsdALcOx1NgLFoLxYahmE8piY+CazICfBcoNiwt9OCzEXHL8OcMf3MEFKzDSHiVwR",
-	"SQ7oMqeICbQzsCwDiu2WlH/iGI4gfCRyLXpkphVCsFkmFwio+X32SbDEpfQTKZYsIvg5WRT5o8QqWZ/s",
-	"JyWr5kJSeUI2IyRbnjLi7BIyBZUK9BQazBkMcVHG3Sh2JYAYCEonUM/ur1fRrnwXMWLcvnLdNVhjkJmj",
-	"FXAhzrm9Wi2Pqtet9seOIKfLZrXOZn0vTCDpsg5HRPoViYQaADkvwfeVv5vAw6x4yTMpNhZZe9mIUymX",
-	"wQ7KgBzefbACMvQPgWcy5gDpEWF8IBG9IH/oe+UQjIcymSsNmd7EDZHiN8MSAEdICBQMfafE2qdJH7cR",
-	"xeG1mBvaZrvCHt5DaXAqUcI74PEagTcR5r3bl11F3bmd3xuae5uaI5i1Vf269dWtC7xvuWxbq9n2CPkL",
-	"oa8JorS9yC0NqpW47ugROT/SlE3sgdnfkSlTR7yPPoXmqLi7Ct7z+6lwqLZdkXanOw5apL3EyrO5twxr",
-	"AtKkKg5TqG1VyCI7G005xgkbyCRUQe2xOY9S81bsRkhLutTAeqxRuPtihAwjf4XKwfZN7KZQoE3X8t4C",
-	"EH+SpZ7t0Kksa1yvl6Qi5+vVCnO2UDtbIoAlxaIhPusLjiFahSSmnOVKm6EMKKYuckmW/K8qk6VJKuIO",
-	"XSGJQvL0m29YpMsvZ5meQRV3TFQKNQkpuxK5khNCzvJdwBCK9B3H4jczwDMCMNo8Sx1t6JVgIs0MkpuW",
-	"6hhdXfkyy3NHuMuuxIgvtIh7f61GRWYvRC0E9g53HcYmgRo4M71okzEeWd4WT3IJbonn+nCbCiXYmb1V",
-	"knLDT6M6YXR4PN/BsfZcF+6NFwsz7bPXpYMGte/+MHpSEJ72MM4OTCH5is5AYg9c4uc8B8YJe91qLoYy",
-	"sXuchCUVwvM1MAiuZZplE6mA3uOdEGx49DwqURgeVelDTmmeCe5YKEeA6oFmTpGI5NksCgm3/YHLiR26",
-	"mAeAMG3UPDqCz1xYmD7iivOt5kimaz8kKDxx7GYX4avKUrfgqNOc2JfHpfJvf3x9iTlQjVDpObwv+8UT",
-	"q4f6BFTP+NK5MWI2NwkjYmPcbpB3dghlBdRSDlha0ArxVSE/Snjf5fv5E0RzPNZ2PYgph+az3UDNx2J/",
-	"V9nKig8Xt1WwfgdkGR8u7BmtpcxoXf/r7rFrXUd13B7147fF+evf2c6Uv37k8+nCNew1MRxgOgiO5ti+",
-	"dNBt9owO2M8vXr96+UtSsWX/8/RvohiJ/PT84vTDxSk96fSdX+omI3d9TZ3JeQM+3zaVG/Y8323Zhn1i",
-	"xxz8u2EOLjMECBlXMAfrtWK88riUMbLmwdKm9Im1tf/9HqtPG8JOtSF+xjP8Mb12136JnIebNfkDY70X",
-	"bT//kkQWybsXf63Gpkqlm3GWGnsTSz9naQ8tjWBgDeWTx499TGvNgAZT25qrV6vyW6QWIbCYvClEP034",
-	"JwGmcrB/oyvrrC9rxy/kyNqV78tuU9lDeuYKBUIxrDXdE651pg2X1no1Kk8Zt/YSu1oNZTIThlsV1Ef5",
-	"nSAWXIW6FTyXkUihu7Zcyup+Yr8uoAZm2fPdnq78d9aEcOBfo75vhLidAAmiae8BSRDMwxIowZPHT7aD",
-	"EjQiXrhTeTNggi6O1cWx7hJsoCTXMVq/TRPWRrWqyuZ2glxr/vFBctLIEbZOmrmN/tSqQXTnNxOuImMZ",
-	"uvaYo3bxCAnPSRUI62upluBXZylbidAijhGTCpy5i1NgNBK77t8ZNZ9DL8UyG3mYBWis5xoCbjfwqo2a",
-	"f7ggN+b2c89P19/KK9VEQ/vgkr6d6GrH9lWKpdV/o7USq57laeSoAY9ukNVta2SH0Eitif2dKgAvYzHz",
-	"jMYlm3qws3CCwtsMInKTDDhKPewlBD40U+OhLIcjE+jMcnUsSPbrLNH6ak874UgsdKGi2w0V/dEFY2cJ",
-	"Hk6cvoWPdz+Bekcm4Kdvt6Q6z3UloZJ4IUeYSh4AOKruC2KVfYs1iIOIeL6aEwG5LKzEEvOEYKiu+Oh6",
-	"KEOqb6qW8hlLxpnM9BRNKu7++RZ46ihplfArVZjE/or8dXefEvnbt11S5GtNivzt2y4t0qVFurRIlxa5",
-	"m7RIrCkfdlaETI1dfLZz16jQ7O8l6z5XZLDQM5PtrhXo7E7ldO5V51517tUtuVeaPqt62ZbnjI9GagEF",
-	"31TpRpjukH8kdCAtmDid8SxnPE0LobUDMoXi2JEoDM8kW/KVz1pO+ScR/VSoHBgVazKTMMG1VZbn+YNa",
-	"whbXTgKm6tlJ++w516jrPshspFLo65656PuMGyMKOxWShEeDI57y/3nUO7LuivU6itVR70jymf1J2Ocd",
-	"xXJxxn/7UciJPSff/PvT3tEsk+7fIa2oTZFJqHuvS7K7HT/22xLNZYL5mLrJ2KuP2srotwo/jAeAYe/2",
-	"azu0prtwj2Qxjb0hfn39x9Th1++p6f7o/eLpLJMN/eL0U03W130EQeWgEijpHPzTl8ZcKdj0mBfA+8U4",
-	"ckapPrtYaxvA6JrLZEJTLOFwAzk0gatUhTiV0AylWyJU0oQWMkq9Lsz0TGcTuZhjLO2dkAYzoD2WGUJz",
-	"x3gasH/grAeEVDJSMg1w4HbGTx//iYF0vzT8Wsikf8OmXavH7jviRhe2gIezs90XHq489gDwcO0W4gV2",
-	"e4ZoP6LeX8GfIdRLPm1FcP+oRhvrlrxAdtdVG9/gkGxseoMrvvSOkOS0xfVIhorDvjxEcd4mXPbSfsjv",
-	"+TU9qIN++3p0FsqUSNEw6rZaMbJ3a7RYbTzK/l5G5toSNCId6N2ks8/2fy6z9Eujw/Q6qBbf1ZalffaO",
-	"WrMEIgCFazRuoHa911nB1FLGEKxW/1Vgg/x1Q0k36rPEDUmYhBiToQ6tbCR8GWpUrwpFrg0ay0miey4F",
-	"3VHO947c8lrj5B9KR3R1n1046veLfeFFaVsXYCchYCWHq7MESbDuPBDMXJiIq58nD8AKMHYldJYKkKAR",
-	"61vB0gy0o7b/LST+ZwbE6didCTcCNEO4MJMTfyXQ5QqShXxkFS3igERNvk7LTDlhDEIIizwEJUl+Y+vr",
-	"M8Z9K4Ew6FgEgkOxxLlAcX/kpRRiXAg9TfrshZ9hpN6gMRcArYXWmZI6tO8SL9SIS5arCeQUoOE6hNBx",
-	"Q9KhBF2aaVNwg27ZCqY3QMfGXnsJl6Cz5OShV0OkQ6hqAgSxRkZ6SKBgTmjWW8NeohFZ4d3MOv0SGa83",
-	"4gzGk7Ad1g/3ueyYuKjZNpRpPquOA7Nja/rEL3GPwoOasQdg9LlnNwrJwjKNLedLXqS6y6y09mh+5Nqc",
-	"g73cOTRfmUMD2o9xr/E4CNueU2xBr23V1BXfBsVqWqvFa5yYs9hc3l/HL+qwR6w29JocG/wQ41Z7R8gq",
-	"S1eVh5sekUfqZyz5/CVho1zwQnsd535GnANQ996BShWwNMC97fWvHeBE5PRY18r5RAh4ZVhmBhB6DD4W",
-	"KDLEzoUGOqYXo2l49kny9PHT5BHMyDtg6FFRr0VCW+yrt6MpUDIvgFcAVgqYH1hGMBMJK4RZFNJqbIZM",
-	"G9Ub1WnV+cI4PX4jtdpKL74JD9tdwdUOPoSGS3lrV3CXMGcYUt8X6E+ppvMu1TKAqx1FMb9U5AJV/Qtu",
-	"+OZQ3suCa5GWH94py071PUxP9RX0q/lv6SAKMKVvDr/CGkc1V9r6qbH8duarQ8DH+Jz9NAndG50h5wfp",
-	"gZP43jPMisihBR6JXgzio4fS3rKAim/d825gLwbK9xcHPYIeG3DSpuTPet0Ije4x0r1DjI+dcGpDxPug",
-	"q4l3/1Ut7JliQpoic8j92qFOeyC05VTIHrtaGO8RqnFA0Oea8Su1INYnj4e1kKmSRGfsau99Hg5gh3ol",
-	"xQfOb8DwRze4z6xstE8E53zG5crvOlbq0+VmapfLSDcOMK8I6FHA/0TuPoEG95A+OAs2CpAGYFNAeKRW",
-	"MwFmA6KS0VFYOnZSYFMG/uQ+A8PB5Tm96QBudoALcC9tAFOnAwO2oiOyXtP8FS3Spq0y9sQyTZxXUbA5",
-	"PsWlsLErXIJ1pl0P5oPxS8C8qLz8bfK3Oc+CRzK93YiileFLcTVV6vo0FXn2SVh5dPaZ/nZJf1ttTdG4",
-	"C4lFBD7WEUfac8FHU0ZIZcD+jaCDZTiTfl3O5CNO4wXd/L7TJ7TIFvGxysQ/ZmZ6jhuwC3Ls5rvUWsru",
-	"PeBryIx2G6+7DEqXQbkz0YeI4M2HMRJ+JGoqqRL/151lW+Wj2VnMnRWC/rl7FKfu2U0FX+8gLRFtElg7",
-	"PfBsHVMSNIw7MZoZAoHshZQIYFAkbmlZmhC4RWbYmGe57lFE2JqZKeN6KBEDFvoopVgyNBXr6IZwWrSi",
-	"AyBTfLOj8J0LmWZysj2OgtdVVcfeUnebpI24psAcJ4YKLdaS1h0X+++IrLILOOwl2KnBrSy0GqV5md5h",
-	"XbZHcnlzy4S7qNoy4eCW0afTYlQItHTW2x4+uufsKsp+/+X68Ra2MUv3Ktd3muBm5fr1L/JuyvXLlaFu",
-	"PRsjxK9gkn7pXcV/V/EPfAVBluxgxm4wA6O4nyZSeJYKfY0Qqh/e/ki4Q9Y4VFTjr8UIwOV+dl/1Lyf/",
-	"jf7mP/RHTPMV3Z5A/8G4nKrlUBrFrCE8XvlsYFyvb6cA+PGAgel4SfC5hcDbTdVSepyND29/ZLOFhiBk",
-	"MjVmrhFuPid2L87mi6s8G/k+BCXZXBWG/Y/HPfb06b8xVUAKExb65PE3T4k9nuKEM75iPM/Vks2L7BM3",
-	"YiilMEtVXFPIFp6ZhEoaKhbVwgDSR+IY8T6+/MsPr1//9fL8xx9ff0z67NywmdKGPXn82L9YeJr4LYPo",
-	"4FrrAzY9mKXy1z9jGJ6hXXMtfH4/l1wDq0KfvUMdFRGbVbnMhvJmfRG3arLvm/LUU8QUbNEZQfPdtzli",
-	"bfgB+iN2WE0alMVu60hLWmbd36CjVm2WqCQ+W2m1FxhKjDR6W30YDYlsqhfepW41OrocXo11a1o93XlA",
-	"0SwKZcIZwG9ryz1gQFoe8aV3ZCI9v5kkSejy3mGOrNVY6h0pvekHZxt0+eOvrxfESZdGg+YmJLd15Lbu",
-	"7nsR/ld4/BdFjhz+YHQMzs6suO6TXO6P1OwMHnVGRwcY8e0467doO/LnoQNMIcE6POqxYRVuZXj0y07M",
-	"/zSsgfyfZAAy6ZZY/8sKDYj/P7z9ccDYbiscIvHegP38CzbHf265yi/AxD+U2Rhm/i9/ZjLLGcwjV5P+",
-	"d9zw/EQUxaOh/DKU45npvykyaXJ54tQSStVH7OwMTUTHRDsSN2QKpgesEQWXDJ8TOBaLIh+w43b7dQwH",
-	"wtB2HZd36bjHjit7dPwLbNGzobTTUrno52riV4/28aNnDctvz3u5OV4SoteUm2uquXiJcWZnP1hTeawK",
-	"KK+39nGIh/eZ9dTLaBroMRB7vprZf0GZHzT/8qLIPtWgTJRNkbbJczfBTJMx3eXCH46iQZOzhaLZFjLs",
-	"Neeg6aIQFUT3z36Nm7LL951VbuVc7O5VtHMnuqxwlxW+46zwNglwayngdj1zS9enBiVnUKvXZ+dszhda",
-	"pF4pXQsxr+rLQNQMtW5K9lmCwwZszHNg0s+18j11fCjd7Tz7jOu4GkS3Cend6FmGyv6gi47L1HfA1doD",
-	"Z+hVJ+zKWn66Ulc4E1wup1kumlvJYuW9bwxovMjzlm1d1SCOfWt2I7dne+1le0eQ6h9+iML5exXyXWdY",
-	"F6x4MH1ePRTNcVPXjY3KRr/qLC2FNmtNz48ltjRXuoNkwdZLCvUglaQn+w5wzEUay/kSw/+Tpyzlq80J",
-	"7SiaesNSqXeAInv0IBDs0q0h6YZazUzcJDseioZulCUPs//d5Mn9ytrny8sVVJ2z0DkLu0PrOdF+HBve",
-	"d+Q6NGsFtK73rg/dWBdKXw0m4FFxYUqcs7nSmYm4N+BXNhbA+g8BRjaD+lCu2ZhDt6QJVuCxxhAnW3Jp",
-	"qHfpnBViJOzzhtIBIa0XlVIjjtVIVY/Eq6sT0lWPoAKVSgVgaqG3qBB8NCWWD6aVnWMPG3eoEwAXFLk6",
-	"rhCBFOZ5ABa0L4BakYAkHYoU1BiS78a1CkllBScq2foy1zj3eL9Ygi18pbfxdHf3dhqGt/B2dq3VDd9H",
-	"G82L89rd6/Hjan0f+nTQ07Z22JX3p0WKJ7qrz/391ud2jtlXVhRcDjFBf2assm6vULiiiqGe41T70o/b",
-	"18g/gZbBfgl8TlTzX8nw9dl3DnJL/GbYN0/ZVC0KamQOZdN2YDaBHt/MTNmVMtOex7gCNF2ZDqUrJsO2",
-	"jza1Y+0gdVlTPVsPuAtxbRGMr0PYdo3RVAGI0wr6OdL0qRK1OFV15Tq331qyq7NoX1VbZeUqhnZVVn5c",
-	"rbIKR6uLy/3BhelbJJ0vuT7afSltpOfNqwnOjNAHkqVrXW/kyljPxPscffv8pOdEZJ5dC6SbMFNR6D57",
-	"K3hq5Ra6JdBRLNgUSJ7ZUkgT5W9UMZQux+LD4ZoQARE+Pcrf1EisuC6wa4L7PTXB3SBMVROtW+t43FKJ",
-	"6l2Jr6aYs+vKe+hdeVZW+U9yf1sb5maXWUcM9D4gt3hEHIjBZJqlarSY0Se/KPKjwdEZCD2ax5ouyCYy",
-	"kxO2mPdYriYT+9+ZjM1MgmuFP0SosoAAg9xDgavHfiCg6NJMWxnxCv/sHpJh5WGltZBAbViGULMRLIsj",
-	"Q6XGm2DkRndAsFjEesnkJJoMYeXUzOc9/bI+mZcOLi/GtBtnubFSpsc0+KuwF2CPi9Tze8yFmufQcxIo",
-	"sRAWjaYDWDh1mwMYOZm8Ur/VTOj7Qi3mEZYOIvoSCpD1QdD7MCpeuOCz2mXD39ef8ZxLKTCelznsJVeR",
-	"sWKpwsYhqsgMj5nxUaHqnvMT/rD+oI+uzMO94x7RFzuUIKJk1HyFHFuO7z0GKYmwoZRxIVBokvIojPEk",
-	"CZOqbprup4aJ1rWCZZLJxezKQ9gjKf1MACcYqV9j/dFFnkazKMRcFbVH8S39sj6H7zIwH8LLlqlH2GJX",
-	"K2q3tWJJx6dM8GJU+w3iDzXfH5xWd0t2ftEjukwAKyA5cwp5VZRa8fee1Tzp/IK+gMadLcE4a2ZEnrtX",
-	"T5YL7TcwTBLZdfzceaEIwaL68Df0Sz0HGUTVaXL+yyUO0JNkocXzKTfJox7jWmfacGlOFxns/Pn3px8u",
-	"ohkAn93645+DaIRK8ro5nHuiLK6ru5BDkcjYkORwn6HSEUwYoPgg01A0lwWRya29CE8MtjaRv4qVdihB",
-	"9tBWUEdH3L2RN/Gi+Tw7vRar2me9uWDwU4NMRfAl0/BdwXsG6NQiRZ46x0SHenL9eS8/NWzxx8ZHwBE2",
-	"iq3UoqBjHe9i1E9afVho2V573JtCXUUsT/OcGyDeg5UWC6kjmLXoYVPB81pV+QP+8OWXL/8/AAD//w==",
+	"7L37lhu3sS/8Ktjc+1u2EpIiOffR8soe62JPolukkZVYM5sE2SCJTBOgG+gZ0crsdZ7mPNh5km+hCuhG",
+	"d6N5G8qWneQPR8PuBgoFoFCoy68+NUZyNpeCCa0ap58a7COdzWMG/z777t35m1S8YT+lTGnzi0pnM5os",
+	"GqeNMzJjStEJazQbNzROmXk8kkKzj7px+uGq2RjL5JYmEYteJ3Ju2rtrNuw3qnH6wb4tdOO0cTFlRLGR",
+	"FBEZTWkyYYQrMk7kjHT3yauRlkOWtBvNBo8ap42ZmrS6jWYjkTFrnDZSxZLG3VWzkaTi3DxPUgHPlaaa",
+	"Ybd6mjAawdNO9+Qk2hsdtrrjHm0djfZY62R42G0dsM54jx6NulGv12g2tJSxofLq7q4JfHirE0ZnJR4I",
+	"QoW6ZQmRYyIFI3PORh5DGhHV9JR8umzoxZxdNk4vG2/evey/vTh7c/H0yWWjeZlRBg/XoQ2+gqHCJzDY",
+	"y8bdpbgU1d4unv7tov/i6du3Z989xW7hczsL5V73abfTOoo6w9bx6OCg1RufjA87UYfuD4+wVxljs1Qp",
+	"rjQVer2OH796efH05b26jlisKbY8peKaLGTaXq/zpy+fbN1xTftmDp+dvzx/+/3OJ7FhVtv5E67oMGZR",
+	"eccpltywhNxyPZWpJmfnxb0XmSVHeT9ynzcbEdOUx+bjc7tUFaEJI+qW69GURUSOzcolesqVbd7sswR3",
+	"fJ8XdswB7XRaR51Op3Vs/tPJ/xfZ7Zaqxul+56TZ0FzD5jw7Jx41hoON08bDeSKHMZuphz6xsNHOz8Ub",
+	"dsPZbXHobzUdj0ks5TWhOhvImCdKh1nART/BdjweYCv4O9FTRs7Ov1K2tUeEazKSM6YIVYQ64WY2tnlT",
+	"89E101uwZq+zhDVWeHBBMmJDLMoHgzx6wdVIijGfpEl5jbybK5BTJGHjVDEFxOO8fqXINVsQmZCZjFgc",
+	"5tus0LTHuwtgFzTFR8xr/j7rprvvMeeg0yswp0xKiDPFd5A7L+UZsLW0eeKYaHnNhCK3TGjChZYkYVRJ",
+	"wcUkzAwh+zhDAUakikWExjHhWrmGh2wsE2YW0pBNqCBa2hnegjW9gyWsmdAbRoRrvYY3OfXIl1c3LIkl",
+	"jWqXDFdEZu+YdTKiQkgzGMMoIy3CbMo/WrJgVje+zfo5gW90sjAipHGqk5T5XNsrcK1AZ4hj3gvIsteJ",
+	"1HIk4xqGOTmk5IzpKRcTwmLFwkyau6bqWTRM5DVDgZwQZRZp3nAq2Mc5G+nt2HSwnE3FxeUoJSxJZN3i",
+	"yoaDjPprKjUtculCSjKjYpEfO5pQovmshkE/QRM+d25l4cgaMsOI24RrzQQZy8QoAYTG5uhdbMOV4TKu",
+	"7PeKohrIw12fzmuYgkNAjrxhai6FYuUj3CjbMdMs37sZL6jWbDbXjdNuszFKGNUs6lOjHfc6vcNWt9vq",
+	"9S46J6d73dPuQbvb6eztH/zYaDbGXHA17aMsa5w2lJbz7Of6Jg7b+51et3uETSRK90GK1fe4v9ftdHo/",
+	"Oi18HQ2qkSn8/Y2+gfPptCHnTFD+cDLXLalUq9vrDD2h2HCshO0M53OplxUafpoI/+294dFR64h2eq3j",
+	"cYe1ht2oN9pj++ODzmGj2UjhqmNWLAgrZJZqnHaajg4uRfZrr9tszBM5m2vvp55ZbvbAyb+/K66Xpzfu",
+	"IuZtpVuJNwsF6oi5YPnLhvcT+/FGXPaXGxNwLIxprFizwSwNHz7hP7Obnb2rUXGd7wDQzI3aqthPjdPu",
+	"XTP4ESjsdR/1zO0tpkr37Z8Fjqy8eOmMPd7NCzb2Kel1Oh2jxANJp0RpmuiQSo8PjFZeZOdmt5RsFW52",
+	"EYD1Dp8EVjwShXN1aRhshsOjU7IOVafd0GDtZap56SYov1jZO8/a7ffWb9+/s63d/l42dZEULNiZ+f2+",
+	"E2el1GXj9NNl4xea9QrvLYOalw2u+pRf2iPpskFTPZUJEnfNBfZjXrgzzWQnBfy8RNDj+4Xjwq59OYdu",
+	"05wHBeF1idLrsirpLmG3umur27El8fVKVE+7D/8+7v5Vj7srWCsXfMZkquuvIorH5ugI6oraflyvS0c8",
+	"IuZ6kd+wzTfbaIl0ue68X9ASc8JC+qF7Cufb6/O/sEVgp1yzRdPQm/o3iQ+flm2R3slpp9M2xPY65QV7",
+	"0Br2zOKj+/utk6jDWvuj43GX9eje8LDTsMeuUWsrDXc7p93e6f5++6DT7e3tmYYFnZlBvWdDoqaw7eYJ",
+	"G/OPZhte989+FBcfh+d/Zddvo5J5ttlQIzkHs69du+rU6O3ZUlanRrE3I6a80WxI0R+yKY3HjSujI8Cc",
+	"9svD6rDW0ajTbR3Tg71Wb3zIDqL90d6wRxu4xkYjptSFWXjlm4lZi00wjVB4CS/wcKfoHpAZF6n2lYlP",
+	"DXwNV3HjtMEWf54OvxvxV/zP5+9+Pu++5OfqfKbnPz4+Pzz/x//7P/+3/f/+z/9tNBvs45wnTPW5aJye",
+	"dDpmIY0TpqZZQyrRfXwVpZFdNUNGE3dvH41kKnRV/ZmUd8f66yMzuTmFL+JqHtNF387vdwkdMfK9nM9h",
+	"6tgMt9jE/Pzf1j/QHslZZakds+5+62jYHbVod7Tf2osOh53RCTsadzv5gkDKvbGFjgs76i03QGWAn2cI",
+	"sMpAwLDohXWGFIbynuspLjMUQ3pKNbmlCvXQoj1lazXe+y5NzCAf2i31cJ2T4SHlLfe9aQ1UDUOPUTTM",
+	"qZMqLWdmMTY9df79lAkSSXJOJkyT2YLMpGALMqSj6z81Vh7nvTbK1urhuvxQArUom9ONz0BYcvN5zFn0",
+	"go4SWb6aJ2ycisKczPJJzRlTXC8UJmdopOuo02vtRfvsYHzYOeoem0PXMtFt1tD+KvD1exbHkpxFlDyX",
+	"NyymI9YEK4fh8kKmicdnNL3eMnbdJqUNu4z9e6f7nXr2R51jXPzHtDduddh+dDA6HB7Rk84O2O++sat9",
+	"Zo/zVMsVNHfs7rY0R0yNEj43GkjjtPFiQUY0iWBboe8wIvrW6ABGnEvBiEwiNMGi3pftlo3Zs1zBgpPU",
+	"6X9rtD1PuEy4NmtPyGRGY1/ZmzMRoV1a0wkcm3Z1XuX6xmN/tEZnm0frTrs5lDc5T2HrqOtnMrlIOJ2w",
+	"Go+whof+DrIbwD4wzTymYsTimEW1NjJREJdCDmW0IIKxqCQwt7s/oFUzVydHjp6inger/O7LuVeseUfw",
+	"BvOF3RE6lStCp94e9nhKxYS9pkrdyiQKrzYh9ZQlZG5fKuhCaZIwofvZM3N7ShI20mQqE8XI0CyeZGFE",
+	"Mrv1X1OazmPw+lHbPqxgoCnmTGh7zgdJguMexLS8FYQXSYKvcTZkqofyY6trJnbTGAigRIoblihq+PtS",
+	"aqPozvVansCR92XgauU/7gup+9Q1Xb1pRZIpvGLBO3gc+Q1sc9nq+c7SnueX8Ifs9Rp25dQPA7gHsiKX",
+	"PsGpvPCUNgmsE+yWKU1gi+Sc8xqEC12NYLy1NyYUaXSkFZxOXCviFKzCfaN60dr6/pRTuGzpnhE7v+Vg",
+	"nk2XJvT0UupwN89kQkYyjhmdpMUbVt7ZtzyOuZiQayFv0eBtVpYUrE3eU66BcXrKZn6HF4zO6s4kswdc",
+	"xMSMzYYsUWTBdIDdtme/XWBuTcvwo1mPdGjapoJwcSP5qHAAFpWV8xo1xQtxciv+HNsi+0fdrmH3bSIL",
+	"pL1TLKkRjNXL4fYXvDVEaOVehwS+Z8OplNdBGl+yWxtSoQgVEcnCwmo559sc6CKW1FA0TuPYCgBva7St",
+	"NpCb47JfrpoNvCNNtZ6r04cPTZNtb8QPDcnqoUrnc5n4o4lwf9dtbAyu2PI+vom9xvRSsbY8uV68/p7L",
+	"o78/+dvkh/3ZnzujH5Pu8P3o7x9/un57/L3o6ee3B+lTecTP6Mn4u3/8Ndr7y2/JnJPPgl1US6bh1r6x",
+	"pWmkbtEVqR0tnaM5TZVnfKisV8VGibkGNW6nio36P3w3jc+/fxn/fe/PcfT425sf+bfTIf82Zt8906Pv",
+	"PsbPH5/9/IJ/y9nf/vrNxqu9/k5QHvrmG8OZBuonI7Me1Msi/7ILJjPNEkFjXB7u+5aRgo2t145tJWxL",
+	"W0Xv8tWz57Nw5HHkFx7mEqNXvmo7nW7rKOr1Widsf9w6oIfDo9FxdMI64/92JLS5uKEx6K6lJV//cTkW",
+	"12N50Cz27QKV0QCz17Q/rRsv/OUaop58+07QG8pjvG6Wdc+IajqkCsYVyduQsh4N+6nXRElDzxrI9fRt",
+	"Q9G6h2tHWT1xvRYpq2joJdqBIUxdQ/BD0N9v1O9qwHnRy39KzO3YuZf3j7q+c3ouFTdS/bJxap40PQ9y",
+	"SWyCK1SNpmxG++Yawa2bNFs+h/CGHMEts97xmgtXdE+PdMWH6xY3ema39COrdPgPNtIb+7wNa5CezL9c",
+	"pqjool5jy2UxzNlsqrUm8pMfcwKc2pkIMMP0JUuhOW8SQwKicD66FWQXUGmJ+J+b/ZLPyvpGnm0sNriz",
+	"yif/3VWzMTUKmaW1SDtsNzwtam8Rj6m5Z5NYiglLSCwnhIvSKW5PGyMObIsjSPeoD36LEjrWm5j1stn+",
+	"e40R3FzsuCB6mjAj8xZqDan/24km4KoPLHMy17kTXDDFcqugjRk/NXOFM5P9WDOyg6KVOHt3uFjf5fFb",
+	"iFeALVE0Rp4c1lsjnxpF6oJWHMlnTgBV3JXZIQ06WF/Dt8UTOgGBRYX7GJYy2jpYy3xFaBQlTKlt8jFO",
+	"6pIOnhaaJo6wygHt0w0ssPrq+ZMQH6ypFGeZTKnNC3BKbtkUalmTq8BVBpWa5IqMaByzCITHNuH0R7Uc",
+	"yYlcwo4KrYYpzyhf34+ROntsFub9GZwZxUDzks72m/NmjIG/v3FXxjOZDHkUlffMS+ksmVwRuD1Vd8g4",
+	"+7Sk3FuR8RV+6an4cSxvoclt1PxiEpen1T/z6KhsjZxIM9rvqYhejcdBleI5M4e/JNN0RoUqxT5Yb7DZ",
+	"Fl47S+yvF94NktxSoRWh2LTfcnawwxt9fO46YKaLskiHV8gtj+NAiL6dmCl83Mc9XJgZK69uqSL4EuRz",
+	"ZIPeJoGsWye5vs86CM2LR2NhvBeZD77IS0VnjvymR3v9NK3hs+/29vYPDqt2tTXM4Dn5oeb3u6edI6Op",
+	"9LqgqZi3zavB6d6xG780skxaGWG20n6/1CJXHlXAS78sPAmmmdFYT6upbxAqEhfcOznh1/DpecRmc6mZ",
+	"GC3OxetEToyGULNO7BpuEqXNRklFBJtwEdgrPG+2z4U5nrBh/7B37Xk6kEdN6y9sARGhxb62EXGjpSk/",
+	"/uby+oe0SS6IR3plt9WNssTYF1zNqB6VJwh6yILDIMnIbIeVeWV+rzPXdEEiBThZ6MJ5uS0j731s+D7b",
+	"Mgs9CpfyL3sPmCdQ8ypzbEzTWLvsXExADTHIfb35sPYK+Zcdf2NbhbE2Py7rFQcA9tTHCYuY0JzGpT31",
+	"3siFcBSDGwM00B95LZROneKFgaCDNGszkz7b3CQOCqdPtyDfDFmkSFaAF1XqPbZ4ayTgXcu2BVdES7RG",
+	"LOGQv4jQG+fdJ0ISRQpGoDGzkLrmmO4dHJAbrvgwZuTs7ePzczil6EizBA5vmHOHXgGdayn7li5uTp4p",
+	"oxGsxZjPuG6c9g4Omo25hDVhOFMiA5ErtshczCelU50UXtx6yyamzDRvcl7ThM6YDnh4YM3+lLJkQebZ",
+	"S/UT47/jSf3sZzMXqbgW8laYxTuFDHzsBJoMc16mui/H/YQKMCUC94Emj/mGOR7z8ectWN7prWK5P8Za",
+	"ZucveWx+g0HhgUj1M6KYUhzwGSherDFTr57VGFlekg827NyGuXO8LCDZlt3Q7LZJtEvlgyOolif4gseP",
+	"ICOQdCcMMvo35UQh3n+XjOjsfwZGJFQ4u20hiiaRM/B1GIk1iqVaviLyVgq7z15VbB7+RKLxvNjsNoyg",
+	"dfeVjBE+QfXcyN8yLHlOlT6LZlxUNVKjsRNqnnGlE6plSBSBWg8vVRQkjrFx1WbI7VQa/ljz9zbbg9Ux",
+	"43mI6AozPKqBCfyGvQbLQ5ULaJGwAWZe2rxLmB+WlPPZnIoF2L/Ax0+e62j5la5XCsMusWDU6baOhj3a",
+	"Oom6ndY+Oxof08NhbwT3Vy6UTtKRmU1z43iVRICbMOVzXHVvpNYsiWykFheQ03srk2uj/Dqz/jyRUToy",
+	"hJnpcnTfetEr6TCuNW/1jk/3u+1OZ7/bBXtVksYYRvEGAquRWaB1azoen8IVGOLMADeiDZEr7sYU8xtw",
+	"a0oBZpqEMxHFi+WXu97BabfT7vU6B91j03/mN+rCzMrJuXgmk7LfEyzEr85SPSW9dsfQN/OncZJQoV3W",
+	"kKdDrhG1ZS6XNjaBRrQQ9ZURFI4vU+TPb1+9LDjvbKRBuaE1CDF9rZmNQaOoX42GLydPfPqUhTKY4d3d",
+	"rZVB8ekThK/ZT5ZvhM6SjeDiJAKhQUc2h0JIzbLYATsDuAZRJYWoULxLB9IBlqywIl0ZY18nAUClEH93",
+	"m4aS9f+Wac3FRH1hE7wh57PhBLLVZrB+C7nN/16qmyzVK2BubKQbC0f7v5S6InXsyT5zH/bt4VzW+cDR",
+	"bHU9c+Mz7dhrHxfk3cWz1vE2ek637kaQjYTkBFVO9irVsMJYMlkedByl85iPqC6Yg7jQcpPgIxuV9Yyx",
+	"yKyuYh/nmkxZPC/rlLNZBv+BZiqum0bbsLgFy9fhfmkdbpMmn1AjRhqnDcDfWWZGrcrBDHWyLoLbrGit",
+	"gjAF/xIRac3AQCkvD9FNNjlzg0R1cz5nNFHWkG8kw9honJQkTLHkBpM2bqd8ZLNjhqadhMWMKqacxrdm",
+	"8IbvodwwlMIwCC2+m/PHSKiXdMaWeL/hFLDOb0ZAWlaFlfm53tvtN2EEFt0KsqDe1/0SfDx1Tm6Ptjs7",
+	"3NrwoPPMIT9cEFoZ7bJ8A2ib3ZqmQ7FhoahQp1/GXGyZvN0NxKi+ZB/1kqydc62IYB91ObDfJfXbBXpy",
+	"0up0W53uBZxpp7h1S5H1pGcn5ZeOms+yw6pRpmdkxiJOiVkGsGLlnCW4Va1JAO9bwVWc5VSFQk8rDeUg",
+	"HBjuArlYXvfbnL7HhTV+6K3xLDmsLvi0RL3l0zNptLSK0mH2JWsSmYD6YMSXqmHIWKI6Ww3yMbvbXGTN",
+	"39uMtbif94tjdd0Gh4kP7QhroFXljIGGZM70MVVhS65pLIip6iwoQvrRfbeU2xQ3/GIbv3evVopJvRwy",
+	"tUisHX01Bp0GEqV+mTT/9VPcPkcy//FJRWHIdP1tz0fksVnlF0H4VYTendIbRhIGEAzhRTbFAJoa3FWb",
+	"gxnE5nUavp9Z8NVWwXOjJQsP9rFehrxaHUSROfN5vCjzhsdxEd5yBXOgjWpKrkM2sPsxg5rE7PvdahIe",
+	"Kyw1SzkB7xhGvKapWpoa+JxpErGY37CEG+2Q8sIGdblVLur4NSZXXUj53Cikpcv5DUvI4T75C/82wFGb",
+	"l9UHDx58XJZrIBdndIEL9/DgYO+QDBeaAZjpTG7lL+8UTMJdL8zKDgU9nZaeClOrRAMX8NK9VmxPfkEP",
+	"BPasi8Zxj8ieXyQYx8PP+FXjcezE2AX/BNd12c8N6cNakiED2N9AXGjfJq511gNKCeaVjvaW5SwaTbfv",
+	"eluj7RCnca3aBMy2RsuH/bO/fgIl8M0mLDwFZTuqLmnMFyF0rJkNonQ5DmDIn0gRUlzdO31m2y2rrnFk",
+	"DhhoPHM2XrM5+l6zHswa2tonvX/ULTqlYQzbOKWLoYFdzwTl2EfycVYlSZkXwPcEbBjwAMObt9EW514r",
+	"/SyKNxQoCa5+e/u1HpF7u9m6XgySPx6SxxNXeBEgGNlRdbbZNJbfvTftPg4yx6EdeshwKoLOjPdw5ZBp",
+	"HDkRirFtdpEFEL3K9Wf+LlMYnmEFxL1bXSpChGGaRxrbBGgSMXXdzo0KaqE0m4EdLW91jcOwXMNmeWS8",
+	"jToPMsb5Pqso7DHVzDJkNLWCqbpjoeXMg1rerta7bMaTvQNW0zxHDNveRuPGhLmQmoljIz5Zgb1bIj1n",
+	"Sp3ryVvlK/fwF7vZynsrH3bARYVMKuIp/rJCayvn/Gd0ul8ZdiFNZ+pcn6s6Zzc3SkAJ8sd++DTiusZh",
+	"hY/C7tW/5869ghutTc41mGcVSeeIO5SnNXrd1qBNngnCoNfqAbXStr8VScuV0YNlxonPaqwHTmkHQbAy",
+	"e+Qrtcp+XQBvsM2XfGg1JuQtXWm+r8v094Zq9tyojyH5DlU2rMiFm6kUQattQjXrx7aVonxXDATOTCYs",
+	"b8lQBD9DWtH24YHr1dgwQyQ5dRUxX6AeeMIiOtJ1e8Gb3WYG/3QLGr0mihYjB+usfsvM683l/sAPiSXv",
+	"6pdy+rkOQ0DOnd7pwX672z3ew2S9rfaUY3jIyvB+FYd3hvdZYOxObQmlmQjhc27C47rEoMIA6s6uQHsb",
+	"Y3aaGYO431oJiGGw1oyK8Y+VlLc6yGpsf8IEMztzKURjqFH3YW7Je8OMyF1mGoS411xFxzIjXqtGH+vn",
+	"UAdd26pM9FvXRlkvioo5S6aFMpLDJJHpHC8M5u3SU6w9pnCNw38tIHTj9KjpZd6fdpt4KzL/3vfz2xqn",
+	"PV87wiMc3s9/TAVq1xG8nMCSAVgY8xr+mc4bp3sWR1w1TrvHvYPOXbbPMOe9CICLRwPYlbqmt4NOHyMY",
+	"VOP05KDZmJ94P3SPO6a5hCkZpy4k2X59Uvr4AMJhCp+fmF3lvr8x9Jw0G6nI/+zc3YFOW+avlhqTf/7N",
+	"3Xtwd797h5sBLrWr8AzB8IX1ETHzJpgJuyYWuL1I+/tc8wSKwgZMK34Us9GMrNL/77jlncQtJ8j63Rpm",
+	"3siYvZT6DJXESpSnjBnyihKlwS4ashia1xCq1Tbj6aevRIyAYdDWJRyElw3wywwZoera5jJu614/rMt7",
+	"NyPL8+pr1NIy4YYlb5+fXdBkwoKFvFCt4EWwS6thmCOoCFLuilGc7h+bHZ4mE1tbq+69vY4vR4rfA22M",
+	"JqPpG6bSuArOZK2yZgnRKkrT8iIMZV+Mg/52Njgl+Hxu9MYPnxo2CdaFq0HJ6NXmsrurkFa1OTQETm9O",
+	"hr1nWioshutds4bMMiLr1eaOoeanTa4ElpH5dISjJ5ffFVZy3wtg9Mde4A1fyZsgLvDvZdquYPskNyz5",
+	"NlWLmot4LCdcLLuGY7Jyf2ia8G/h1Zt8wsD9zbfK3O0er43ah2MilqKKiPMJRgkCOYkV4RHTuZZzKzw0",
+	"i9l8WvDCra7h0i1gaQKGuyO8FHVnvzwBN+2++fJor9Pp7FfdnicUcCsPDlrHZmUdjrvDHt2PjhnWtJhD",
+	"c3vtTrvb3Wt3Hvb2lxZFCnQHqwhDf04bL+TPPI7pw4N2h3z9t273EXnORfqRfDw+7B/uPyDPeMLG8uPD",
+	"7v5Be4kg6B5f9DqnXTChHR50e3tFljiAzzqeHJnLYxe0hoNut8CTUZd2Wp2jYa91NOp2WidsP2od9Ghn",
+	"dBTtjQ8hTtLypNM9jYbHp/unpw/3j5czpdpfgSlPmLo+m88f9tpd8jV/9faB3Up8It7Na5TRzUNB10o1",
+	"gjgkNGA8DtQeMkowN1qsTEQ1RgK1YDDMdZsNGseN095RszHjRpfaNzJWyp+NCrRntG+qFJ8IuBx0S10H",
+	"DPQuOgOLA43HRDFGeNFi/7sJ0/BMK1M+mYaMJTZ5Zmgh2a9+zUCOZsOK4b7iRqYvHx6ubSzwFLQ7nBH7",
+	"7zyr+x+pgqLhqdgBKFhx5g6HvU7riJmBdcb7reOoNzwYHbETCgOzugUSxH9m64NzIZqZi7HZ+DT/jIhb",
+	"CCAbyCJ/BmGVCWOhEm9hYYoM3i8qZEvLwIk3B6PH54fn1/O//fD4zydtttdpj3qxGM6edaK//TnOkLa3",
+	"LtP1J2Q9jvqb7YjI+cTFZE0Eu8+8UHcCGXfPVfnFoMa9dRuy5nh0/66WWsq3ct7OYo3Pw7irJZS1JWcG",
+	"6H153De1+Z2/MTzWzyUt7wmGuiG86f5m1ccvAnjbUDZFjkk5jm7nuaYQfYh1Wfo8gkN/rXyeq2a5bMuG",
+	"ydFm1CFFzDBjzTvLb2rIRi0Jue7WLGTz+4sRvj9gX7npLQKE7V0EQVzKLmz4NRDF5qCnUJBkCDChAEuu",
+	"bDOPSMIA3IVr9J9tYyod1gVqXVgwGUdKxYhQpDUfedAQafYheiVnuFZKGDdmVzqPzbZBIk2vDVeoBYm9",
+	"N4aOmzdJnAfmC8HR2ZhPe77YeM/1NJxJDYXvaG11ud+N6ChEj/5rJIZffZkCs9aC8vs0mHxBUwDywKiP",
+	"b1harfBgV3oahCtFnTxh+HQJQl0GUTpkY5mwNjnXKoPCy1DaTi0uF6ETuh0616gOsw0GSIDS8GnmjQQW",
+	"pZQvqFic4R0qhJrLP+qphTRcgvWppezPqFi4TBwV9BC4hzZbFJlki1R+BIyT3WPj+qF6FULCLCoPxWMU",
+	"mh5UjQsF1BRlX1nCpPyVYtoeOiwwt0RVmyQQcYlRrTtnVMGxko0op7SeT+4dYFN9leXv+A0z5FPnSV40",
+	"iaYTZf0ueAiRMWdxMQAPrdHoNBRpHLtqZX14FaYCCmU3ThtQhewuZKYtm2WbGbqRofrd+eMp1RsFhS2v",
+	"rrqRTPUO56tmQyd8MoHR5LFmLedC9YkNmlcCBYq2JMV+OFOTFkTB08RWOaq6XZeqB3bdwFeQKlZKHMnH",
+	"q9LhjOvSWK3eFqytlVn5jMp9K8mcs5FvG21kRbSykllK00RDFSnbzfmGxafsZy+YpsE6VJRfNu7uLoVX",
+	"wavYeUtpNodyU6FXDJtaOZG2NFZ3+fsRiw0lhfeblw37M5TAouL6nm1AhPfyNpiI1qMarWLLOYHvrM3z",
+	"5qWnI4XrmuXGNni9YLGz8yPnxdn78OTVy6dXWBmstBZ/OPr3avyXXI34zzflZfPlrdOtUMM2Oy1woOEq",
+	"dRtcWu4C58s6FaeXHS3NT5u5aUJjATSjtXG97oKnpJccU0Ov0XCUpkLjHeWdcLHCwQSR9wDOQ5eXe1nz",
+	"ir8iAvbLvNlDiEIWTb2r0jaZVgxkgXfhnTBsZEIDbGEFYinDxS6r+Wnpu7KWn8NMCcYiV0otQ/fexuS2",
+	"V3cfBFCpEjUVTb5MMA7eJgybZRhxegEf+Rx4HVMuCCzmEA+yz/uAl4VYv7WAW1klKHO5QViE+8FsjQuJ",
+	"9Qc5R7yBeV2E2RIcA3AHzBT1xfvtVaGcnVd0goAYxmuI8lutR9F8j9EcDmYpGGcUBID1Ww7ni75Bgy/Q",
+	"pOkENBjr569DupWpNtKpGKdtA/e9fe27iVbt7LUsu1f5iGph/r5lIzljKgiVVSn7j20tS+CBSG6R1/5v",
+	"kuGiVBwwL5aup1wsKXeO5AdABJdFjVUBqjeJAioDCP5AYx7ROqiMMzLjSgFIEuyZ6u6+yb6vAckApI1h",
+	"wui1IpQkaZxhXpnDJ6EjHUYhMbvcBvp7OCNIxjb1Rjp1JX5yDiwB16gO0zDvPaPXr7OQvdIUytlMimWG",
+	"sltGr/ve8yJYgVf4hlG1MIfUJLWlNKvcKqYdeAzL2t+GZ906npmB+0Or8Ks4NuQV7Kklhestys76desL",
+	"YD5FW/f7PDNlfdCeZobM5Zxp2UYep1B4rG4jNyvVi6+WZ6OUiMdoqqnWc3X68KEhvO1t8YeGLeqhPYJ8",
+	"bj7JQMYCaYEOqKngTShiMXU3wmJaGsEC7/bqcZuWhBEUKjt3fQgWHIK/JSuM3wKb6arCwMV7rqdhy/eZ",
+	"w/q0+WSuXK4NNarHueo1G5nZGBIvU1Rw+jPVON3rNhsinQ3NJu26BDMFGgGNyIRqlkGSJ8vvTRU0q4NO",
+	"z9x4Ct31jvPueitbPQy02uvsGwmyw9Vy+BtZLfliwezeamFCl2uYAALBsmxec2HRPO4Xx+B18ZaNkhD6",
+	"HThFFD70NY2E3XCZqn448nMvJGtsK6eN26lio/5f3x/cRN9N4xH/9ucf379c/Pi3v06Gvb9P/v5+f/Lj",
+	"36bT4d++VT++vZ28+Pn8G58ZAYlTEeAf/i3BwxIcFD+ssgZ8RCEDqB0FJpipz28mKs9qza9LiAKsyNdv",
+	"nj0mJ91up2nWCTzqHrQP2t3DB6AyIDFGf5wj+j6X4uE/FEQ5ZLqWcwSNpmwG9o8Z/ficiYme2iJwdl8p",
+	"nbj7xNMLOgkTblMsjbp3a2Ho1FTeiiamUdrKaEatkkmI/OP2cXuvRPxlY++y0aih8HDfTLjWDAJg/+ey",
+	"8eE//rP1v1d/vGz8V6NMerPxsTWRLfNjS13zeUsC6TRuZcqTvf4Xil+iCEA1uTji1wkD1C64NSUpI7dT",
+	"KPaVF2fKoE0hGZkwmsQ8L1vp6oZapMtBqcbeoMCH8jTZsQ2ljBlUi11/cM+5uK6OZnCZdjp7ozSJ4R/s",
+	"EUlY/M0lQCxeNgY4Xce94+MHzdxpOzfbh5wNgQ+Qg20RGaw315tGaN1Fj/8JIFG+OeiYn3uHozRRMvnm",
+	"+qdeetb5YdqdfTf5Ieou9med9Oj2ux87x38fh4iqWxW9zv7xfWb/ucTNEl7kc6qn2QoHMyWKj+J4N4qT",
+	"v+eGzHB2qgSjwRDuXjSOGeRbiwjLFxBGR1MylzEfLU7JIBkUk/hiNtZNWNwAsGOu1C5ffKAHVitSl+Jr",
+	"gDBocabHLSMN6Zy3EqoZTHHLirwH7UtR2taYEP0o+abzSH/Tbaw/5E2mMmPNaxhmiEFU+4zArGnVJIOf",
+	"PH6YMd9mYyZrDjk84J++6XY6j26/6X2uITOdLM7GtgBmcbRv7QC0hKB3PwjDr5AMWeoqHY1YaVl3fZLH",
+	"MplRTLDVgHs+ox/5LJ01To8PAe1hxgX+3c3GY4jFXPr1BxTwAy89eiwGxNsnf/lK2RgGMk+kliMZF+fk",
+	"prjsmDDEfjA/X4X22fv37888W2mYkNHUbDQxYSgxD48OvAOufLh9y2gCBwKNZ99cNqy2cNloYpneby6L",
+	"dSFB5G0vKe6ajZgL1OPOvnt3/iYNiLgzW/YAsH3Pvmu9OzckZ9rHudGsklSY73PL7LcyWhSBKhv/5Q6/",
+	"9lBGi/98mD1qms+hmfIrYFPT04TRqO65GUOO1F6k/A2jkZv87MsK7ROmvcwh8NpgcVOLhpODE/CVNNQt",
+	"SPzd0vKVc7VVacHFuYQc3z+ylBJVJeI5VxocfR47VJWGmCuPIWorEuaAjY/hP4EVNZ/HC0CL42PEJYSo",
+	"2wrMe5EuAF/fwUw9pmLE4phFdcsGXyBcV2kYwaNdEDGl2nPoLdlxgHaqySjmTAQoUkxEmTys7j9eu63W",
+	"2ZklSjHIYQmtuaAlRytI/eHoMxNbtwGs2TmL8M4hZeuZbLaE50jfYkc8YZA2lZWILBKGT4MrLoJHL2xp",
+	"vmK/UGdpnW4vgkJpZa8XmENUGiyjs3X69Iy9wW7NPDiM9Zr+32fGhCIJBQtOHRUOVOsJgIhWqcDnZSkE",
+	"elyAHnx7Bxv/qYhYZKEnqlQ9RdAjF0doY4Wr9DCRtVEmxH4TJqKTkZFQxSKHLRogxDwn7IYlC6yQ4Rw2",
+	"rtJjzZS9Uyx5QjWtkJXHZ/+X3fVtc29qu9+BqBsmNB6VoK4ComeVtmfSaOR43bJ+PQufz0LnO56p0HZ1",
+	"6yJofZVRmXUuo0stIwk0jdBEGclx/65fjevOqtcyjuFMx0ICq07zOlLWXLxQXCpPvitfJWgymoI45cGD",
+	"yjy+yJzIRQp+CnRqHX13zcb3EKjxajwOyHRGMZC4EMFR7HpKhfn4wmVWbCy9oYpwoG+M289jfwkdgeU/",
+	"MA3QQuXEcw7dbE9gt/hzAQuk9EbBr1ZzqoDl0DwK6rzbHilQ27N2EcBTv5xRIaofhBoXWgZXyCyvGrrR",
+	"JHWBtKo2gdVEa0XgCj3BbCqnW4S31X30gZd0tkz8YoVDT94Cogr6nqCAXpWieQ4VvVz4Bslht0ZIZLEO",
+	"JR1PXTvVLkPoC+jGYPXKm9mGK+y2TtABEsnqC1ROxPYXqJfstl41jzxIubruc218m75dkbdQx0Lq2l7h",
+	"u+26LEGNFHv+jmlCbUaTCzWyRpTMtrJyRvwetqORKb3ynm8lzOe87neKJNVquWWaalXdCdNb6blhQvzS",
+	"TMsJcrEByyh6kscPhClzjawk8aPTgsIaTOY/uJ8aU6NRQZqiYj9BRdLq/HraaOlxsXZODT8RoiLIxteu",
+	"XEWRTgtqsWzBV8rEVDxN5kHwGJ3js3v07XBca65O9vmaVyeLCruDq1NGV92U5ITVkrE9V97YWga16wCL",
+	"HYR1rVKh8orW5SNh1hg4+gU66m8EUIDA0IMCuQn4jXaSnI0tqD3slMhqUYOSbkqvGaG3dFGA2g8YlqGh",
+	"ugN1KUklUuo01s0o2f4O8YZlwSm1h8ZbBqkYeSZwhQRsYtWBsVwsZwRBrnL4wM8EMkLsuJO+1iBhE59z",
+	"o0RJGS/D75dpKj7PcfRXMesWEb3mcyZYVM83D5J/K2vSG6ZSo7BPafAkMA+9PbeOSTGBj96dW4/BVgsq",
+	"oylkmA1TtdxCWyQKTLRbkHUjr1mEFclDZJnHQMc1W4RIMM/t15WTYs7712zFspaa5ubHPJiqTMY8piAX",
+	"lY2pCpACLRUb2mbxvNVyPq9bPOahN0kh85Wc32eZ4Jf154V1TS2zIZW9Ut8uzp9sfYpf1HpsNaOz4PG5",
+	"nR36gim9SnxQopfrwtrT8beZ+7pTJ9MabAxacNhbnzUXfMZigHMN9lsUmlysJsQ2dw9StrKeLut7pfm0",
+	"WSbP0/PzJ3nGR51z5jHAKwWVSgwO3NaSZrut02Ztv2ZualRr7H57ldYSEN6RK4e93a50fdbsC2/QdQsy",
+	"9bKXtlmRlgKXc1Pbf60tN82SjTY3tNnOa6WS13+txSD1E5S2kkrhsWcyqXbkE6a3G/ZqM8nO7SPFnotZ",
+	"EjXm3rxee9gAUW3r/hQtlsnoEZ1BqhTXn9FK48jiehol9FbUySP3QpCaW/twW2F0V/4i1zbOn4TVBc/K",
+	"95UieGWDQtVGwjcyjMmSXrIsXOq/EjZunDb+86G5J0thlKGH+FQ9PH+CkS2gmNaS9PrcaLVIDjkTC4KZ",
+	"n2rOMMcTivC+e3f+BKsSYhimkIKPaEykANQUITUZS4s5GxpQrgTfdzDmCH2d5SEEY1tdBW4tIVmPi5Sh",
+	"u7VNXLE8rpuujvmQTbjIw5ixDnkhwq1TqibuBjXGEtzhYMLDfT+Y8KTTOeqenPQO9o/2OycnXS+usHOv",
+	"uMLHEHW8LGZ2TicMB6naBCwHXCPMjXk6eM7F9YBguKe7Mrv8DPi2SbIiXe1GmBMY+lwXCtrtHcNws78L",
+	"4e4fzlo/0tbPndZJv3X1x/tFvIONtSaIGDyL0tWuU4QiY2Z0Qab0htUNDSvH+yOL2JimsW6cHnSaS8JH",
+	"ezsMHoVxofZQt40dRMBUqqxCP6Bg6jQRjwiNY5f5S4YLYsfQJhmOJqRoLGQKDDHbWTEGMF7CRsGHmJNr",
+	"Lpvs4rVH7gaOuS/BUUN6iRxXRtwkihnhrFlkxjuSsxlVyAZv+IUw1lIiTdPqcpin1XeApTWMABJr1/9+",
+	"p7AB9oobgLZ+7l996jb3OneXl23/z6+bSx4++NRpdk/udpYjEjR9vID6w2BgHDNk75zZZB57OzktpYBc",
+	"s0WG8UbYeMxGWI+nTbqmgd7BAbnhig9jRs7ePj4/vzTSJaEjc4o2ScTHY5a4OvIQzGMbaZO3jJEPb5g2",
+	"aszV11CN7WGCf9rQfJgblGX55JRSUpZGrNeLqf9o/e99xdP5+AWWRwpxGQ9WVKWliBeEoywePL2gkwGW",
+	"hnY56Io18ZS+5YqRwX63N2iTwR/gLSoWbQJ7g04AvsGIOhtY3iQK4z6M2LJpWWaTJgyz5eeJ/MiZIjND",
+	"D+hw5OvB+4eQvTRoksFlY681+ZnPLxuDBwRKPREt5TLWj1s45HXlw1OhuV5c0AnGRp6PX0rBarh2kXPH",
+	"ZbIYAWak+Wnu5FGaxzGx9XuaxYwmrshgr7M/yKoUU8z7r2Z1XYruXrvb7j1YPlhD7f1G/Jza4Ks6Qc+j",
+	"QtVYEHzZuJsWYNEo4afEZkMVtUnMQTrFR5hciz8NmrlWUMwWJhBximn6ZLi4FAP7uX1uvzenyTCRtwrq",
+	"eg8wMk6myYgNiGIiAspoquWMaqM8xgujb9oB0SI2IVeET4RMWHTqWRovhZ4CmCRNtIIii00bR0fJIGGK",
+	"6YE9AXkEhxe4BGCMpLNk5gzTW0BvC6yEm+QteRN2Lv6aBm9HF042UkUGhc4M02VCEjTtzuAQk+MS83Cf",
+	"ItC1YSQMC8eAW91qb3ADVlZwJOxSoNDwBl5WbjLao01GbWWex7wSAyxblqvpqxZypsdvs66y0vnzhI1Y",
+	"xMSIwXohA1gvg/bnWgpuzF/YWrDnR/tzL4Ty8CFTc7k+zjWbVdVxcoY/yDGJpZjYt2C2bQaq2/pd8oJ/",
+	"C0uJfdSneHbSDADG3m8w3vFSZAmfZMaosEcgxxRItxRLWX4HnS/4ZgB23LqjAsy5n/din1mM73mtt97y",
+	"2pHg42U2E8+vfk9a0B5URwqahZZRkhuO7kmI9UzXUWId2593gr3Q/HuO5oLRWe3tldHZ5x2HM/LfdxBr",
+	"XMI/80C8O/e9hvJOsaRuINaa/nlH4izw9xxHyaJcNyRnUP68YwqZr3c7vrcWN6Y8RgB4y70B7lIONyDz",
+	"Rd3Rb3Fo1iUqTI1HZx3/LWd+Gfbfl+t3ObaRtez/NZUIrZphj34qQJJYCLE/AjQJ1DQE9cGFGfzkPg91",
+	"7d596Lox3VPN+qBiIGrH0u8ygAAL8LbeSF/bmjsw3EAOuMVaAJ0L0BMyJAGYIJowV529SSRi/kPliHSO",
+	"l3FEBTVyBNQ6qq7z4OtTe6ODas30Umg+Y00oKGELREKT8HdEF6iRecAzBbCI0BjtuzlnGj6OQisHUljr",
+	"Y/u6wyVoZcAES7/OIQzu8hznl1LbAqXbL6aIKzqM11gXZ+dP3Kt3EEfMRT8Pz13x6bl4g6/eNX1o2lUf",
+	"5nlPd80Gz01vpu95IicJU2plI57J7ly8dl/dNRtCQmpfX0tbEnhlUy/xiwtpg4nySkyjrPLX0gYKZcJ2",
+	"tbsSJ84gUTHDRzo7x63iwmCxmONaQDumvVREUCsSgoL87bL9qv2WRt9ZWLet1+uMq5EUYz5Jk7UW7YvC",
+	"+7hyxdoTfnb+0ptryvsONmONL1+7V3cmRSHPJJ3b5JOEjUFE6rxWCs6yRYMmSs6YtybskUeFF2q3s3n1",
+	"cqe2mFeH6eFv8Wu2WL218buS48HICttg5lNft6nX2Qd35pYdm5s3i/pJPrylrbxwXzh+7Gzu3c4dyTSO",
+	"YCKHjMxposyJSQkoYiQbLm7gawFQY7Dz80fmeEW7DlTWsdWMAK6u3bAYAi+ldqCPW06pDzHQB2hWr72l",
+	"PHzsfenTUToCZlzNnC1/Xfn/wn1z1wyg9q5qqIITvLPJXQ0Q/IgMEPF2YP0w4FqP6YipNnmFcc2+YYMM",
+	"WSzFRCHQGmrHmn3U2csFWXIpMsRxnCYUKv4ctrGcglkcF1I+p4ktZLv5yrB4hH0tZT927Sxl/Gv8Iut3",
+	"t3znigAZCaqiYALEjVCzEL+YDfF5zpXVS4GcqWtAbJ9Q7oHVT1k8B8Y9nVEeX1CbTbkFryD/u69dC0u5",
+	"43W2W4XKu3Lk91/WMt0RGkUJAFEDKEAy5FG09WDH/vdLh5r3tLOpz40ziYyZN/cAMWGGDOeHLgR3qZGc",
+	"M0UiaV4tqRHv379vlTHBlukSZQgxoNNqiRd8xmSqt1cWdd7ACmXNdfW59hSPrPKFHklBDGm708DCd5wt",
+	"lbHd3rN2wdCzX/nici40SwSN34KW/dQcxFtrutjSGvqofXFnK9Ivp0iG6QTLccZyknm3HZN5BILNqsSP",
+	"ExaZ7UljdU/1flRsaR193O981/flleIdsD4d0sjnkHPPqdJn0Yxve3RAYjd1DSzlZ97VTtj4UhImwBpE",
+	"oH+udAIgxrdwPxkiWiosI3ArGr0FQfG+DKnUDNUEX3NNXoRKcf+aBqBKkXg0eGpnrq8e6y467NHGZiEM",
+	"gcplbMWaur2UdQvlsUUf/0IWirlvramLvqQztkNV1BVOAse4ldJGctHZDiZuZ9OWD3q7Cfsi+QuSK7ts",
+	"YS207UaX3fRcI6sszF6XOxMQOVa+DffJFVEqFh6+vrM7DJAKF8zv2AEAaPfgxNh9v4oJ2NHOT3yVjuCk",
+	"FxMrIp1VdCHTRLlRZt6KL0UCSb2Bt8UfwA6vM4VIV1hCmJaJxuVbao4bDDkzPX8R/oaXUr+QER/zULGC",
+	"936MbyW4t0SEq/CwrHd4x/VbcBP9Czjn/pV8aU5MWPLn83jxBUmKbBocXWvOArz+eeVFCeL6i5ARZdvy",
+	"79KmfbhP/sK/NfxuWmyWvHpj0/kNzGwIqVmTdHvH5n1Y5y4I9ylUV9r27Hfh17ZI0+rNXe52J+x5arP1",
+	"LFouV3l6J02Y0Q9iKQzTrtlcYwT0AMJmBlDvwjlgbC2bmFGlsXyPF16eJy8vZHoprhmb56kQMYdaIhPK",
+	"BRYSyVJK4RXqpZu60ykx7WUgolRbP8zrBLIqeLFq5TYz4zW0riMs0PlO5mfgUnwG+Y2Vi1GcRg4MFM5m",
+	"l4H0KJPTtjY2ppXm6HEOL21r1kDs7dxvZgVfit3ubE8jJTDMjBpYP/mSxeGjCmuRrQBt8g1GCdzTcqfl",
+	"Otczax/xu4dj3fyjn7BUrRaLlmbz6g5d50CPhfDkithRNeHKZyUSHEa3LuwMN9znMPnZwIBfMXTrC7Tv",
+	"+1e0s3Osm1UKavmV1YQ3Mmbmbm7ry243Z4mMWd8vU7syFrPY6+52hIxZ4eYLpXX5DZo93iLE8jtBbyiP",
+	"72H7oLwvb1hi9Jy1Vumr/GVD9rCfFklY+vmTb32CDadg9fSHqVqtBqNj51vzKggs2Z9Rseij906tIbXk",
+	"CyoWb+3rO3bZNBGchWo6pIpl7tiCg9GadbRL/nW7RcjbNrlIFtZXH1O9y8CvwhXsC7kCfbH2+F9bhOFQ",
+	"X0r92MIPbBmb8REdk32jFqwXoWG/OH9ibbe7cr7sdrq+Wu0uAfGY8RErAfzbn/XZ9o9Rx6AoQkRobC5C",
+	"iywYBQ33NpMDaf2ifFnZInkFIIO/6l77AuM5XEQiznPmeRl4Ax58WfOJJ7xfH30bBXDrRBxPKaEeDeto",
+	"JRnNv2o2D5oWzF+KTwRm9mgpiRxrJtq//Ywcy2x7vfvlF8ivMLe/g1l7J2iqpzLhP/+yJpLMNpICAc5E",
+	"sHrO35Xe/xwxUUwptJV4PlI7SrebrdHkcxhI3ol5Ig0N5h73OJ+Pe+pYX0K6QLNxy+h1P69qtaKF94xe",
+	"v/YLXX1ByQbVAzgznoGHAU/4S+Fgh9Fs/U7Yir4sesEiTi8ArWKryU3zpvoQv9DXtrEVGyhAwWeIs6hG",
+	"0SPnv1JetEWTZHBlRDFtdpflBBnJyFbT8DYYBmWs2lb2LSDxfSLF5LW34H7F8M3m701WokisSEzfVeH2",
+	"uvkCEq12LzKzUWVlrMHPFcrqt2iOZr9jIWvylI6mGPjjgoBnbDZkiUWzgbfAMqgs7O08MWtcc5fUErE1",
+	"mfnYvArsjDUNp/UjoA5nI+YgeNqIdeNwgw4PDvYOy8B6FRyhWV3RlffTRY5gZM46mxprBNacyXnMSv0d",
+	"dDrr9nYO65HG8atx4/TDaliAqw2QK2e1lfoADGEq42JJXwA00KzecOkIMYvF1ZaBfMeP5/hZt5MPlSYJ",
+	"XbhAyDAJ11wAABdW68NFBoCYtn58KlxSaqCOfBPs4qHZkkTRhVt4ri2qFFeaCh1uCiuph4hMUpEh7SyH",
+	"aqy0mpdg/1xT7M6uet5WmPrm3cv+24uzNxdPnzSajYunf7vov3j69u3Zd0/x5/KPj1+9vHj6svLz05fm",
+	"c/vX2/7bl2ev337/yrz2+N3bi1cvGk3o6dn5y/O330NX5s+nb968ehOcAUgkXZ9R786hXO4GzLrz0Tg+",
+	"IAE5IXL4DzaCm4W/uKvlBPOoh3Fe1L8s3LKjslRnK6ZcbC+feBQqMQkhBhnFgy1WaXgbXXhVNAGkMlUs",
+	"GTSxiiU4kW2Ak7nZDbLdNSjsXwS9X7b1SrOCoCmGoGbGx7pJepMKL32cRhhYQOPX3mwg6kopXOBNKs4m",
+	"TOhzMU/1wDvVBm7DZsEaBTSlF/4Rh5EfGjTdiMDpYH6yiJFoQyqui+XiuFBb3Z6pWAQJjliu2wTgdTKw",
+	"QrcQuYJgj7WF92NoNCi+e51Opyq/l8hGJBAzh+1lIElFk9xO+Wjq1caxkL33FKFrABUVdrj71A3BOxEr",
+	"a8qIkRn92BouNIODbP/44OjQrLRzcw1LE/bY6ixV3SCDRiBMRCzykFwdnjMZqHTOEsUiFg1OCcWSy0RL",
+	"eW0hRHXRfO35f/xytlBj7VLkCA0sVoyMeaJ0mwxGVIxYHEMX5hW4sVF1be9WEAZEBlFCueBiMjhFOEKb",
+	"32V6VVhxyS8+bAcGNLkqeBDhBPc0hXYdFEJWYRtY7EJ37paxN0pQGs2Su7cIlwF/KU3NqPAPl5vZbGTD",
+	"RVlRkyUNDmFw5lZcw82G4wUgOdnEuWYjn6vgSXV2/qJmKVBNhgxLq1dLvKpSxSAyoKmWA6sl6ymbuYrY",
+	"efHiAYRKD4iaytv8HRDBZpPJS2HjesxCscX24TUMExvI8XhAYkZtDxnQelbzuzhVqZbIlLHhrxyPa8af",
+	"laQM3hUmTDBEPbeLR0vwuOg0EYiwlZeoKUpIa6JeqX7a1+6a9Wftey8E9zaRmp36gaQYgW6XORULwiKu",
+	"lXW35uGm5l6RV24m+fn9CGaEcH0pmBrROYsAxh7CU41A/vPbVy+Rt5ud8kYKATA5j7leIDIaBkpbRPg+",
+	"XcmdCz5jStPZ3HxmxtWP4PQdBabre3lLZmb85q6p3NkeRUb0JGwmb9D0buFgfcGw8CLKUNGuBxvNB37f",
+	"ahP1/GEuuXbpwskr4cLrd83GmAuupv2EUVXv+XTfP4OX3+C72cfZrKynuXrzc9WsVswQhGs8R9rYRaI0",
+	"Gj522wtAsJvGizdnJ+lnXGs4gMZ+8WO7Qdu5Orq60AJX/ShcEPciSRmRIquBiwoOLsIJ0/grgAba5TKU",
+	"MmZULNkm5taz/ir4i3k7vyj3+eY3tVqc2DwJIIcTV9rohoQqpyE540muPvk1uMnZUBn9LxWax4FStOsb",
+	"AmTE4lVseQEv3TVd/KqNlg0rfvZhXqwFAk1tSo8iMb9hhelUDEqiuRG5kprDlMe6xYXDha6XId0O/G8n",
+	"oMX1yyfPfVlvEZilhCkwgU1GtR08ZApFbMSNckiHqBraJW8ZIgXWmci1unZjFZmfQe4UI4VznQJdNivJ",
+	"GS52sH9cdj0spjAx9sS572yrDMZ0PXHhgEYLFRLvPV4X9OWSKzEWG3WJDWYX369Zh5UcGrCQ7YKHRqnb",
+	"AROcygtuDk9+elxxW+UWTy9Epivc0b1mNxKPqbP1LDU44XU5ZK8olCByULZOl3XS13VTUOWCpo2SkrLl",
+	"lXMrm3vxsgtj1cnCxdFWZAZWy/BBnWZ0QVQ6GjGUGKVzu8w9IMnvJHgtX3MWPb6t4cegAmxXwEOI4Ets",
+	"FV0jZBI+44JqZP6MzudZBXvwQYR598Q8xK6bjUgKVvuiFMy953zCNfomPHXvQiRb3atvzMP8TcV0/ZuK",
+	"afcmlDGpexMyDfDNu2w1LV7m5abMz1KwNTZ+oanlr3p8XPWqN5SVrWZMX91oxslVr/rzc3dVXYMBU99b",
+	"Octqo2XLMNP4qjfiUnXoewtaP8ESrnEI+Ee0hGPHu4GvqQG5u3j4LLfFe1AxNNdw/Ccw4BGhTqLzmPke",
+	"NoERsyDa6gVPZgl1BakcX7kqlFj6SmFJjYA8ajZYzTwZ6vFZ09pteEJkAiVOns7meoHnkKEVy4162Fxr",
+	"mWFfQkmgbPUUvWghMyyA9ij2U40PFCsMaUkmEu5UYxuxX18P0qrURa26ejcvC+1KYVDLQo9CN3XLj7e/",
+	"2LvaEsMNVbn9sk0GKK7BOD8uWUYf5eG9aJTM7Ta+hcvZHFU6mTCl+wmbx1CNLZ3NaMJ/NseRVb2Wm77q",
+	"IPCx5mV+PCtNRaROyQBPGC4mg6a9yg0Z5CAm5qYtHpGBU9Gi7I3svpif6xhbpfLhPSIDPEQGzUvhmYCh",
+	"DYi5KigIUrBHBWt0s84aXbA5k5DJuXkpMNDLzJNn9TOaQNGymA0eTLV2mPnxV7TlrjS/5igb21y5PLLm",
+	"TERIVJ6siRoAXDPC3UMl24AnTjikw2bGbMNGLEWoWDwOqGRbGvUgik7t3h5kaLWNZ+o2FrFzYUkbWX5A",
+	"HqRq1/dURykYGoz8T8FVomU20QjfXxqCeV2YSza83/YjE5YecDDfoPSAEsTG/GPYkOrowjq3TaxUOZIT",
+	"wRXUux0uSv6vbsn9dVCo9qiu+4W6tJ+6vUChTbx+y+vPyWTbgWePiplSlqdt34W8VK+SNr8OUEBXvf0W",
+	"37L5eHy0I/XHNpZ5KH3zG9cqNz5Iow+FLnseOXYBZasi81zbIa6+6uVrq/4cBAECAr8JbpSYi8xa28Sz",
+	"IbsBa64hQ7Nw8CsuJjFrme9K668apuRXG/2fy8uPnU7r8vJj99nl5cejZ+afJ8+u/mCeqJqH9V8F1+4Z",
+	"BMFduLi+gHXEPEJV2RWbAtfW1Gw4abYyusWgXObh0f5JVi6THLS7DwIaNfSYhxKW1HMmIjA6KDI4syHe",
+	"4FQ8Jd8ymrCE2KqTXitZ6clXc/pTChVq0S+uSvt9v3OyOsrDCXcepG4kRaSsQVijsSwLIoTKdMutqHvd",
+	"g73DVWZUWPWQ+r484DK/MIXy9sORSWfxLV0oMhgCMwvBIvjT6hCRwgQWeiswrzyI4P7D3R48zK0kgB1W",
+	"sGHv6hR3+tX6Uu2x+yIks404y1Q2qEVrfrHSCvXJgvndljrFUSr0F+e/2+/URnY0H1ggfGUTEmISRlQA",
+	"gCyH+vi85moWcTWP6aLvTun1mPQEv8IDO3gGmPbIkCkeMZD5LijEszCa+6hVn/Pb6IzylU4UQBXfREda",
+	"/+QMHUZIU3buZBOw+uRBUFWAzqw5e6iHbxhZ/0wwoGmlYykPNcKDavU2gbcq8Tz4cx6oGxxYbsAI7RBn",
+	"kKAWn9755sz2sLWHu6sdUavEJ2ZKu/D5lUFq1sQesoqXosFd2J1gtyQ4JfaLQq7IMvR2H6U4G3P2cTGo",
+	"udtbT1voHJv/fGv+89j85+m6yoBgtyuTXDLzCbstpLgUzMplJpSaDq2bYlTcRvGEeUwoKGMjqI5bjNw7",
+	"1y5ML6urzjP/BdqwBIPZNQLJwWxgyCWEaQknjqggAx5B0KIrZX8pCrXsiV/K3jUJrv1rxubKBRlB6Xqo",
+	"7Yu4uXbodrEOQgGMy4NtIICMcowZgIDKU6OagpYKmT0ETFnm6RxqZ8ccQCekAnV2AD8O2nWRroVwQ3kr",
+	"PJ955vIwFzTTyjoUWhPT2yd/wereA0PpIHNoY3XvMRmYlTJwT7NYyxXR5xxdlHd3oZVWo3JguWQgAASd",
+	"apNup9npdPwywRCsIxPIsFzDYb7csNds4NSfndtZ305S+RY7DusrkkXzW3EZXQftfoOCSQ7MUvAvHDdq",
+	"YOBdYiICC5Y12A2aCJumC/gZYAl4RAZoyxsgFMo84TLhetEkmk5Uk8RUTFI6YZfCbBNz9PMZFOg3f946",
+	"K7M5AfFSIMfjkllrOyviJuEYJdEGvAvKr2wm0T55n6nMM1zsTatNBp/uBoSq69zwmsf2efFBOk1EQE/Y",
+	"KPwkYc6UWKhnXUNvNknuo3IVfzMaDD10PmOLCZEVPKtxVNaxGO7s27H3DA5uayZsk4ERITbUnGov1Mqp",
+	"31+p/BqChwEZLohlySOzJC1+z5CRkZwNubCW3ksxyO0UgyYZshHFqzLVmY0DDyd73Fim4PoWUlsgO28W",
+	"rbwrW2TKK9SZQPJ3Qsu12HTRoLnaOIm3/b29vZMHzjtDxqlOE3uGCvLu4rEfxbxgNCEgEdvkvTXOct3M",
+	"2s2yLrED5EImWyOqWcvIhqJCtFc03/U6BYXo616n9+GwdXL1z17nw17r5OryMvpn70MX//Wpd/dP9+un",
+	"vbsHra878Oif3Q+dVu8q//tDtwdf7n3odK8eXHxt/g9b6rT2rh6cfui0DswP2T++vrxsm0a7zZO7B3/6",
+	"+sd/fvhj66r2swdVRWyDC9/m9tNfzlBYa/vDTTBhWmWiAoz2VBF/01jvLPvIleZiAssEs5pL4a5pykua",
+	"cinK1/zpa8qd1gltja8+Hd+1sn/vr/HvoP132/Qna7m0PK4/UYpq4Vbyrj4iBdS54Hz9XaZJWMtrklTw",
+	"n1JWjKYHMVCnBrfJW6OMY4RKCQ/G6rTO5XYpdDmEE7X0hJGvB71OZ/CgaU5E8COA45xOZBb3+Ahbd8vK",
+	"a1wmRnJnRxNYFrMuB/u9HgmBDgwqMeSBlBl/af1H63+v/hi8W3m6+xp39Qv2UTeyAtTRRgcxhJSUkx/q",
+	"7TyVkKD6pC9ckS+lvtdyFFKzpUl7a/NnY9IvGJ3dh3RtY5TKZpjZEKrYr5SVpn9MYjt/otZ1gJmPUHyH",
+	"RMiSwcLGvNdwa9JECu+uY0p64n0AJvYMLWq973N0LDRi6dWHGH54Aa/eNRvpXLEkoN28YVY1ZflJ49LA",
+	"supSBXgrI/8sZrERekqDUWEMIZ5iHPPROrsMh1Dkev1MvlMsuc88WoUTC4cVjRuePhuY55IBeG2z75rG",
+	"2pfsNrPXbmV3uof51llulxulgP3v2XAq5fV9ZuAWm7jXVrJklPaSRbBf82OLXt+w1yu15mcXC6vipUm8",
+	"5ifv3jyv8Nx8Xc/mKI/sWDP0Dd+/a5ZvSteh+JALvGo0swt00b+YVcwhf2Fsbl2QlCg2SlglXfyooAOY",
+	"P5fFDRzuh+IGyoYFtgjw5mrpDTbXpfIgF+dZl5irDAYzG24ISYxtj+G+tXUtjueehE+fO07SqS2Z3RBR",
+	"tzfyh/lE2ZUbChYDnQnQeD27yjiRsyZJWEw1v2HOzIK5usXrR8JbCRuzhIkR2zy/2oPYWBUAn78ZMI9c",
+	"LdX9m5nnQmmqM+CoMpMt6JM1YqAJNVstdmOvP7fug+pqwV21UpJM3+J75b1iP197u1jp6wal7K5eb6uA",
+	"S/cZZ3EUjhM5c+gpY/POV64MWQmPZtmlgbZ+vvpgxUWNZ8aj4geH01ENri9FpriYVEiq1Umqp65a/DrB",
+	"KT2wXldjVSsRq63qs18kiuVDfgXHgTaamb7lo5I0ThtULEpcVPXH+DoxAN5M3C1JPEOzNnrywftj76fZ",
+	"pZnR0dQCn1J/4fj07HWKsf+bkOjUsdqkjsZpY0bnH5CTVwU+saR+sWOIA3WDK6QaoqQxPLD2HsUYbC/E",
+	"LcgaMO8Vgx1sZeomETJBk2AGkAAxFCLHtJSCDNmUxuMMA882G/Kb3UePLV5VliZO8cjZRLIoN6rI4G+t",
+	"V6L1LRDbejUeFFC5/GCw3vF2loXPEZ+XG77bAenrBeD5/Ampdl4yyTrQYdmZhKZhkMyYMpQnWJlZPCV0",
+	"Pmciyk085oS+9UvDbYALdLYD8LItgKAwm2llvJUNrVpm3XjC1HUNk99mceOwJ6fANxZhrQ5GIqauQzF6",
+	"enUyP3R4Bm8uA4Kw2Dra5X2V1BKVFXO8LWYY2ohhllDFovCUVCYhoghRt41gh+E8o8jQ6hDGdKQzVBGc",
+	"SvJMJmRgjSSYd9i3loHBKRkYDXKAMCBaDlD4OZC+iMHqtZNgxpFZGn2KDzYV/dkg1hH8/1BStN/QWy8+",
+	"qHQdrTcKFbM9S/NYiXL10mnyyZIjiBPZfRK1W+NNMkS4JleC4yvA9RldY6CCzNH21+vb1TYLdH2uFQKt",
+	"uhNAGk0siew5Gcc2l6ndyFAf6/P7MVIqYTGjihWWnPrK3F5nqKxCPCE4fhFQ349SsMsMsjDskrQpVOYt",
+	"C1Dq5FCv0ztsdbut3mHQW65SWDw7BWdo+nlwzdzJqs0tLAuC9OQWz6MKNroCfoZEcUdPJkq52JAkHbOV",
+	"uwveWrqvesFdFT6H3vuyv4nldI1u4lxDNlpxQOolWps8vWHJwoPKxap4ToCpjDEzuiDg7r4Upo+PLVy7",
+	"gzY5B3A2/3VzWqPWR66FvD21rh7TxDALs1NVKJ/qFap/9anb3OvcXV62/T9XW14yQdB0R21pgxZFVdOe",
+	"jva0WXocr84/rT+D75kYqTNEPEiRzMBQLE48RvKsny2ZaxhlwLpqouSU0WgnUvUiD2wpFlh0qaq7F+RQ",
+	"tS/rS+aFHjGfk7zVZgFzTbScoMcNbnQFzZNYIHRIciqbnV2uprfqgF/BdeTdRUJKK0uUFNbiAKLCpl+q",
+	"qUzjCMMdEbfwd5a1kieTV8PYgMOnEDFtla4c/8elPlp0Niv9IALoNjc0yoRFp3Znxtr8xMWI5aGikN3f",
+	"JP+QXKBm+oumjNMiOtU90LO2CB/f4pIjRTgI7x6gH1ZMVxKh3YDKfHGdhfbYU+eoWhalzVrmLUKjKGEK",
+	"5W4szZoaUQQNyGHXPzRoRP/b/t0eyZnpNdtUzutUMBLvF6NVitsp8yT8x3/+1/93mXY6vcOv/vDHh9/8",
+	"6X/6n/5597+tq68vL9t/Wv3ag0+d5uHe3X9/nb965f27dWWed++8pw/+dHnZfvDH9d8PbtWnQnO9uKCT",
+	"wFE2+ANGZjB4B4JCDWsjmQ5jRn5KpWaqSRSbU0xsHi4AGY3a+LOTbreTZ5sdt4/bew8qOtL+MqvK15eX",
+	"f/jnB3J5qZtXf/j6/cMHf7psfPiP/2z979UfLhtfw4OrPzTrXnjwB/fkflFc3kU6GM4c8SiY97QbP4uP",
+	"9pT3dF9YoroYY7QdgcTNrIe5Xd76tR6RTGWBWzeWvvbBkCkZuD9LcKdZVlezQSeIsUJ5Hg9p/rVQms1W",
+	"211qQ31zS4Fhv1iswX74xNmLP62nchW+KaJTVHSue5g8/B4+p+0h5JwZ05EDA8oOjoDdvthy2I5IZwzN",
+	"S6bNle6XqpgyXVyEUyaxzoI73Lzbk70ouctTu3pHqZfrG91YLH01rp8zdOuUGVkywXjOnJNO56h7ctI7",
+	"2D/a75ycdH1nTvXZam+L+SmOa5wuPkZPrbZmETRAXyuVeXjkqWZTiEjESGHU035d9WsrSK+I6aDKUbqj",
+	"36u4xY5hw7bS/Cy2yLr27Yo2Z8HJLLuWopSZZcZYNKSj68dyNqvJkVpkseqe0waAd9vkgn3UWbjpnIIP",
+	"nCuoyyssvjatBbrL1DtzuaoYaTqbZO2Vc/WO981/DsN3qHU+2bSHoPQBX2INGp65XKLpE8SvK/sIvCxU",
+	"qwps1bycdgDh1Mi0LOtqgUA+ePNvklsM3JiyBWINsVvrggRVYuDV6h4UTBxBwRlyxFVzhrLz9yBg8lhH",
+	"EORMdJKAi9qQFEyBozOmMwwjZMXAamC2xFchpZwWbdBDGS38DflTypJFVsYoeCmLXR3A6nzEwJ4mUfxn",
+	"qGXtAK+cYQnPIIBVWkgRFeZDS9lXU5noQRP/iKWYWN+ITHVfjvsJFRM2KCV+VCCzlpxc24Nagw3J/lBd",
+	"In9+++olsc8tysVJp/uAcGFjggybH1n+A4u9mYMfkd+YAgd6CtiSjP4bUzUNh5ivMlkiuXbhBeVhcbXV",
+	"ORnSmMHROkzkNdbzzC7uKVYZY428/lce0u/9aGfLqxKGAt0vmN9s+NPc8EaDBVLNerD/hHViruziWshb",
+	"EVymBUtGXbkoAmlvrqYCIIDJOeYZmBE77PBHZIBLe9D0Y6ISRkeIra4I7ArMbFJklOoytpacN5oNbCRI",
+	"7vdURK/G4/sEZJsxYckAEHhm6bmS8dYtIW1gWlHECqnZUqAuayu8tv6F3/1Rtp6pzMyYHI+draycYoc/",
+	"h7Zd8cMwdKxfZ2RKAR1Ojsd5UYjTIvzbLQVfgQCrpV8PBOrSNV3mr81E9MMnZjA7kOJiHplLNdZ4JGfn",
+	"YHgpgsoVlzV02weKGs0G9JWXDMHO8r8Vg0rkN2ZrgxE6vA8YjfW0psoXU2lsIwTmiRwG1AVVA/nnMG3k",
+	"dQHPRl6v1j1tk6GZPH8SOg3evTt/Ys5XIxZGVEjBRzQGp2ybnEeKzGjEnNvZFnYx+1WOM8T2I2u8Ojjs",
+	"PSibDjvdk5Nob3TY6o57tHU02mOtk+Fht3XAOuM9ejTqRr1ewZ746+a+3TUbz+XkXDyTyWxDeeYVmHTq",
+	"yquzVE9Jr93J4TaAr5ukrZ3ZqjMorG0pqMDxumPgDEtRHtb6RVA1SajQ/fqbm+HuVwoucG3yAj2uMRtr",
+	"Yp3sGUpjNUUi7+Q3CXQCWZfrzdMjB/NlxwHpMwhsqX6BOUwVS+rrN9Z5KB6BY8LCKHDNiJqbewFNZIpI",
+	"CtbljgdEe7lDYtfsLyeFuBGuyMUBSbOd8uQJm4CffXMH0BfN3t/kltwmOasGO+sMNCEWIXqJwxLByBSM",
+	"KZa5CoYoZIFVQaOor63Tamk8mnnnDkssTgSrT35nApDBMn+LHFsFXFfBUyb8hglABP/tpblvm+m8JYjf",
+	"BkWQ6q5CaA41F7woUoRCfnIOn1PK8YRFFTaRrhNdDms2x7JFOJz1Ullfu7fXLpyC33lFUxid1a5PjflP",
+	"v7O1mM4jb1XtLsQU4kBsZFwNTq0909xuyJdgYa0XSKyVcvV+L4AIzEKAfnfwtDD618kyvHEHk4glp8WS",
+	"6oafGWIAaH3LtOZiorbBffJHghjmaM+dyjjKwOTqjrJ/H2G/+hFWOGPWAev495nz+ztzwjA/S+UGSybs",
+	"frZhCPUtVrB2gasB3ZYLLcMTYsPuM4HypdiZyuerGUCYlTVl418J5heO945En2kBGQoQAWvKAcQTWF0V",
+	"18FgBgvaElfPdpsktM+vRFO+vB6Qq/ZbCypdq4jnxUgBIKhci9T8uFkp0oRFdPQZlD+VpbNhyjxU6UVs",
+	"lTwbEUGrBBl8cGRcDfxik7jTMuRrzLNxZVd2VMexlNyfF4jhIvfYQyqRFKxSCbMIwgXFO6TOKhH/2kk4",
+	"XNvCWQorZ60qC1hQwyEg0G7tlUjdxc0dDNDEFb+k9N9OIzVLCc+uRD1EO5LbjByuAwVgH7lNmsFBQDAk",
+	"pi0Ii2i9q9jPtUWmKwO8a6B5nOKvnNfdS6WykMN+YngGPZwlo8nEgcVIxYCzhomDCxv15+JPm1nCn1Nl",
+	"8pT1ieEriAyXnl7EuC/UXFs9OZdi/SjVKofDOlh2EGZF76mwi+lrKhZQL8Bp+rZAuxsdMown6oHzQjbd",
+	"aoyYuvbKLq2Mzq2Lyc3G4eK7am+BlYFA+uC1q/KH0jB0KczixZYG75TCy7Y/bHda69qX8VwREO8Ijk21",
+	"rZm5FBkL36oYStYcTGkpeiPLCNjQ2OFdqKqrlX20wcKLDDk6L/VlBHwiYw91MksipYJoOoRdBcYRjEpr",
+	"kx/MKhjR2DxVTcysHTMWqSZ598dO5/igeSne/bHX6R3Dt/DPEzJkIzlj8EbnDO/kqLIRZbR3MUJUd82S",
+	"GRc0xngNqyU8KheZNpN2zeaaDBd4AbwU5l+lMKhqLMbx7yIW44XDpQ7YtcyjTHLjBTGd51Vifa+5nDNB",
+	"+cPJXLekUq1urzM0q2t9bI0d+Fxestv7YPQ0iwg9IEYHIo3jAZxAolye/feJ2rM0jjwDCwwVCyr654yC",
+	"Cxi0p4SSWJotPqcJCg9NZlJpcrhfKNPgpIjLObKngrJVz42SgPGWuOEpieSMcnEpsMmYUaWJvpUkpkMW",
+	"qyboyojrM2jbuLhBm7wPegt5dotAOSP4SEbonicvn/3lcR6IjIjaiJGL9SOMcBlN2eiaRTZ8Z6eZaA6I",
+	"PFsZl5ftD+f86sNLcfXhh5urD2f06sPz+Ap+exJd1fgjfz/pbD78ZGUhHhMtSbd3XFlaRMjND6gmFqTA",
+	"+qOgM5oXzIlME7zE2ZVyKexSedwkSmZp+Bmmug0Dm8pbQsk1WwwlTbAhqcwSIjEDPzVxI7OhxmZtMaoW",
+	"gO6fmn2FR9k4VS5BFvaS2SzmSivM9pCCXYpsjFZfnMpEE7sMzBUSNIKmhcdyh2aWVkOHo4iNJ1NEI/jp",
+	"liV6kfJybHDYUV2W9Me7l/SFusFBYZQBFmHIL3xQk+C/OnukWFQd8J4CJYiRKuVBhVSrW7vySqRjo5UH",
+	"kMk8sNUPMhQ8CxEwYVp9lgLGtkLxTZ1B9LWX0F/Jea8FWXEAKzsLHzeUJHIYs1l4lpNE2oDwk/2Dowfb",
+	"Ffy3PazKDbow8wJWmTl+UMgPIi8BDh03ltnQGIufY2dWM8IOguAhMCa1LCnBpXdUMjvWSmn08khKMBLV",
+	"lArbU63zwD53OqKHvAZ5PbGclE2o+2XJsEna1GuzV6wM1knKMpQNxLF3fPESqUhMbfRP1QpaF8p6USyb",
+	"jq8Rs5CWFxs6ODnx1vJ+J7iaa4Bn/CSu0OpaCVO3JgbN4KFtXT0cZCaOytCWwKmu7jqcWebAti3Ts8wy",
+	"b4UFxZC3NYNMs8PBeRrGjHCIMhtznPWs5jnve3UBKe9z0bcebfhzxtVIijGfpIl7Q8g8tJryvrxhSSxp",
+	"5B7PE6nlSMb4l9FZKf5TaRpn3Wg+YzLVpeLevr+jDzHcNuix0WxEw/4wVQv8VyroDeUx7IZmI0ooF6i2",
+	"g+bYB4W0CACY/WY2ZPaHAzrpY2mXCCd7yKMIHmMAfF+Ox0aIeDUYuDDjnBh9vvTEVWeAlBPs3c9RyYP9",
+	"vF/976/ZwnuSJev4GSy2tmn2d0JFBtcCVbVpNOOYtxObpcuivl1NAEOhpzLqF/NfclZbjpofxuYKYP/t",
+	"rwohwUTQ19468H+bY7kri/3dhwwamkxsKeSRFOg77Gfl3eeJnM1136+ynlDN+pDZgn/KmJVItjBIEU/0",
+	"wmbQs8StEK9IfGZpH8VS2ZSea2aGkypms3pmVCz6tvij8n/DK72ChB+a6qmZuhFFmlKh0vlcJppF/RmL",
+	"OHWpRTArtDjEW0av+0tDlV8DE8LXchedD4VbS+XUYlfBvh6sCbRysVjjtJ/N9WP78i/gsBNKJyngY6j1",
+	"aDv3v4AS8mhoW+/r5+5trDAVpSO93oev7cvmO7dGdx60hVlfidIk66NachbAJaKEjhH7Gm7Z643hDby6",
+	"dqQEfuRFSkixJpcvzJufK7jNxRdBOFUpzK3Z8DALV9P5g3056JzLwdW8Yxn3heWFY/5mJuTiFgu562Zu",
+	"c6s56LBjmfxm4uECm7QyxGdpgtFF3luQ+b5wNZ0w5325hXn/d2FhLomlcGKzfYoXZnPaKhc3SSfmx28f",
+	"vyb7R2BLzNwORn+ds2RK5wBkA01a02DCJlyKvM6dzdyDhsGCwgVa8DwUAtdwJRm4WwQR6VWR4z/1mnt3",
+	"X7c+nLV+vMIf9u4e/Mn+8Kl39+BPSzizVsCMzXM+O29vWJGW2ziXbUJZllR3hW17SgboNLT+V3Muf6XQ",
+	"KvrIFrdpFhzlj8iAKsWVplARLDvmwVU5zUrT2uS9s3NbMwyLqBYzftFbidk5DYychGZXJxza6ozL4sHc",
+	"ibgs6PUWknaHDO2CSybIRZjUVORDBzNqh1mNCOEhrtAc1Nxh1ptTlCbWnT7maHNZ6/pfXHMlUKNe1QSw",
+	"Wd1Sq+Pu5IgqteVIaeb8XDZzmeITmDm3GhWh6joHtF3Xs/MFnD5vnEpUqqQF/gjtKc9jaa4SGJRtoxmx",
+	"DJ1Rwz4CBjlTS+A5jAwy+7ka174ex/Z+fY4tN3FZFfAeIePLrymAamMBA8JANpgQYPZ9CdJmN9eb3+L9",
+	"YxuNf1PdvZJVgBy7CuG1z+jH1nChDU1wcubrpsaGOIDbSw50IcA4nF15YLYBohn0+kdkEPMbNiiqKLcJ",
+	"15oJc/5x/YgMEqYNsXmj5hsixYhlzQ3ZpfA6mVAuiqcmkNVoNmKECbBNLrmpX1iuZsH0jXHCmYjA9lEc",
+	"8/fytqjVF4Co8q8ES3UC5iIQHzGYs+ZUT5nmoyWk/FCH1Q7Yc7bMjq1cbw9T57xDp0vmsgB3BRe29BC+",
+	"rMgtgl5H69SUL3hbukG3BU7DroqR21m1RcjdHKOvCSY1C63bQEHE+H8HumXDSr02v1p1Qcnr6/+Gbyih",
+	"MuevU+0K8Gw3b2YzFMBdsACPVyOHvJqZ/R1lhQIgjCBmNIiot3X5nJrRlSL6tq2riBFmu4zo2yxorqzZ",
+	"488hvfBN1m594LyN5Juy2Ab/O+mVzo20q0NCesNotFgBrgiF5QdtcoY7C4KLbr0iVeqaAdRG04fIPq0E",
+	"s6+Fhg0hx5cij9vnOlSR6ZcFaVwhgrbIw6jMw72AuLcAV4Q5/aVwtfPg+fVxtd+wccLMILfc3Pg50Q6W",
+	"rLh+7GPrqFm1YfHlC3i3iuXkt7RkJBeuqyKp3zFbA0MxZVSErxTWtIL2IB4GyqPN6U8pe0SGbMKFsqh4",
+	"KtH9Mmjs58c+eWOO2sW9ato6446WZAhigd+wJFP6KpNlNKD+vDaoo1BywSpRaKbPVv1WER3dlYEoRcLC",
+	"cz+XiT47r7nMW5Uz4iEcWq+sZzl4BBVtXbQHTKRf5QzNP7sNZ4m4GtEkCtH0xJwMliQU3tnLO6bBdLSK",
+	"AlCH7R0ELXVwhxmykYV51lM22y1dnh+6ukLhuuzTFoJt2y09uRuMRVyvN2X4JtqmMw/XZ6IqK4K+DmHe",
+	"vVAhaqvh4m5Jg9yHPihK6+44zIYzn3wOUtL5hoSk892SgUdQYDnD7zbGM47zopqZHZloKa+b2e2Ui1Gc",
+	"7lgSlERxJi1zCRFebYGd4Qu2UkBJNhOF9ZGxpl7kP4NwHLXswh9CDeKrdRF7oOTO/3XkjQRQ8N0uDzhj",
+	"M01vPcLBfYyRckrG6Tpl60Mf3qw3avfubsedijVpoJbxBGLhRMTFhJRhUne7C9yK8NhUoLcyaYWJgFy6",
+	"+iX9XSJDIul9uSwoJRFd4CXRlZfXli2YOm9r9Lk0wcA2mOT4jLtLeoWj5BGhOd51KixmSeQo3CgtOaKL",
+	"8P6O6IJ8/e7i8YNKGYXgzS+TFKu3gRMrRWSM+6ZEMzor8MWbLiHhcXtrAAs3vPp19TadzWiyWGNlKTkD",
+	"5qrwHaEGpRKuAhtNycSsdFU7twrrTEJyDyxV5by+PCERlMdPCKr0a7k1/e1VrtQS8PrUgW+ANWWjcWqp",
+	"abzhwgtcgeA8bLjmMvbVzzgK88ogvpe3JJZiguXx5DWavj1vkxGmXEza5HuvcLdbrPCFS88azA86fQWR",
+	"jGrQJIILjPBmggzmJ/mjkPUvDdl6DG0zKha+oNihWpxTW5POyCJORbZJ3TVv98Rsgnl/soLok46ekjlL",
+	"RkxoHrMvifqKAy2tCaZ4wxTTK+2jiulBmzyOGU1KpRyh5AzmOoG3QmmaGMl6w7zjEQw+YB0NnIUY87oy",
+	"z8e+tq01UDG9fqUV21eQXzVhN0YdEtlpPKMLEsm2DbPBmEk/zGYCZmMo7wCB0gPQpTCSxjdtqyISAMRU",
+	"h2yab5+fXdBkwjY1VJ0LyHqDjT/jItVM2eIL1o2JenWOB2odJkNnj7e3aV8RnXHh99utnGQFDa1vu63y",
+	"9J3ZVJ6xC1C+vDqtDsVgRAVY8FckgPQODlc7BnNlcRVdLi01rIBv3veyUuSrBFU2+5uGSIByhF9icgug",
+	"mXGomuL+WmTgCVa6TanK8q2LMzvlk+mqfZyv1LtmI5a3G70v0Ce9ySdpMlnD1+V9EvLJvQ3DYbtdb6vy",
+	"2V1fDABTDgzEQWNTG/Oj264+mjo1y3cAi1i5Q6OZYR/BBvPcN+r/Z+9dlNu41TzxV8FqT5UlT4uW5Eti",
+	"qlLzV3xJNHFiryVvZsf0qiE2SPaoCfA0uk1zHG3N08yDzZP8C98FQJNNipTkOMnRVM2JRbK7ATTw3b/f",
+	"L+lpf+W0zCuVwjHFH2IYILoNAOg17uUcfRsqOVOZpyS2E0HdBngr6Iqx4ui4p8PDUaZZHq77ITR+++4y",
+	"nGtUxqWzJKgCWAMSeokojLlgiUOy0z2B+LB5RUZthNBuFaYYpLdp40b8qdiOH7aTiNTos3M1ksUgDbyJ",
+	"S4bdLM2IX5Rv56DVZ4gWWBbu27TQcIHj2Eq2/IPbpbfbXnbd/bW22Y27tmFwfwNCiK3vOdPbedL532tF",
+	"X1dlDcJFybI/egvsE63cf8SuUgZ8J+akqvojhTSW7hYtpmijueOW6vMjpMSgwDzsDo8Q6UEgft5ZTsf5",
+	"azSPBljUwBkaHnGtuUsaPLsA5db2zm8V5cYj9+Ek3UMb/m6Mgbq2VrE6n0zUkrQww0XQaeRvF5aZjz04",
+	"LX4le1v//Z//1dsSY1leWGHGOWQG16+TPVWfqhM1HC/QrT9sq5K9JjDnrWOy0SaUfuE8HNrq3tNmMeLN",
+	"F6mVk95Jr9uZbODlGRm2H8Oh7LQDdDXB6HgwUe+L71GlXXklLN2Jc8ramQ65GM6P1JpaZ42jjElPqMML",
+	"JXFaDSV9KPWwbC8vOME091IYrsIMd3NNie6ErGdIoOcQGbCUGReT0gB+31Vyc+2muH5dlkt6ETzcbt7I",
+	"1UeIb8rSwCj0ay9se+c2drHaW29OUzqzotYFwNeQ8Q3LpjKCfels1Pk3WZK6UNXUlBceRBCIa3DOhRkO",
+	"AVckMNwe7D3s7HX29x929h4cPPIkMc57nLV01y/SCUpbndX2S2Bw0i6CPAFEztQnShF5swfcckIlKRNa",
+	"RZhrgt37ACI5lKgi4VDK4fJulqXrhYAZGcHdJaJfQ9nkwd5eBPaycvEOWtAY2prmGo1wjcVtbMzGZGAv",
+	"hNPRKkvyoX43uW6pjlZTNm4RBRXM0txydOB8JqiCdwX5yqr94JGf5rhNrrjG4/Qs7SYCiwdH6TzCqSqK",
+	"XezmJmged1ni4xmmDJY9nk+3+lTM82jvoZjvoU4Xgh0f2nClQzt89/18MORazCgnzohDhf8MfI7FqePn",
+	"IAYoiidOtDH/EVIpghIvbo2kFRa/beVbRl+LShzXO+Pw/DYNSw/3FdKhw8HZs8BYHMAcLxP3uJs/9ago",
+	"QsovdUod3zZl/VJ40jjX6uaParl7CIHzEEJay4iZqREeGF/ALSwxwJn6Z/kXC6lRfvLvNNHwwEXDaYwN",
+	"PdGYkuZmC2uC22DJUSiviv9CcADQ2UjKY5QAY0KmJtBcOAgB2gmqtLTIf28G8nPlzgCOkN7a5iHmzRrr",
+	"vgx8MwVoOtcMecNLuz65eGyOc2/fqrj4CSz4khrQIzIdneEBOMDs0QS8yjm196WMSLxvR5xQnKtZxwC9",
+	"nUwM0PElQi2KEcpVnfRBg8cuZCMPHl3ZwVuXS7A9cVXuWQ/XGOoMYBmBXjMRpSrAHeGyJMQfWRcs6GDv",
+	"0aZoQQT64sbdMKfa9sOpHK6F79lOvyOeMYqf+iT7FbJ7XN3Q+Pir9zOeEp/M3PYDzMDzGals6j0xZRXC",
+	"tNj+lJfYALW+ky+vaqNsj+qdKtmG2iYgtT1PXENKaU7x3ppfuq7Lhr04Z3m2RuhDjn+GXx8/t+vSwLiL",
+	"mAXmC9FiERSbKeHf3Fu0PldWtAKbgX40F2QV7WEkEqMxrr0f6U2tiDUt34/LSbwqFId/UQ6vOFDXhuiY",
+	"qz6TsvB0KTvLEWxxjJEb+FqbSvx4+vOrFqwDAAW7IvwToA0gao/hgvZQT9UOQz5SOObOld3mV+gbbml0",
+	"o27d1Rhvb2O4DMgh4LPnRhM5GNAJQJkCRfwWTNPxGqiUR8c/EyDlHCnYLVfzeaxaZ2pHoneRuKIVqCn2",
+	"Hm5OW3HtsKN7F2eDXBUoudd0mwJauG1ZrWPPGSHwzgtrAi0QbWwSTrYFKo8lc2Uehg3Hq8pW6e+0fuAj",
+	"GbAdwDQRGCSfIyRBsBFZ+Z8xQ0mU2AlZ1unIiMIMGTtnbFXxUVEWc/2Cz3jY66RLnkcXXDawDjfRm+5O",
+	"L+jS1qPhXjbirEiNgScEZll5DgK60KoXPVeNcuupyFCmAoUzXMoiM+atSzyGDuHpEFINz6PmMhiMws6N",
+	"N6tvb8xY2DJdGDnV/EC5F5PtrbHwkkpLYKM6W4ILSla9jtCc8EXQ7VrbksJKc3JhKtHtdj93Q1nGjBt4",
+	"n1TGJAzuml0zGLQt0UJQ+wqNuHqd3MhCP+16C/UjXsettS2LNbvmWq1rxUNUnrPft29fqymgDEdpfpll",
+	"KgNqAdSLXL+UhK2+UC+A8UxVDlV2xmyAtxPYYYXunoUPEO4BiTdN7DKawtalp3tslNiPKS43EdGB7PJD",
+	"G6ICVloRzkX75v99megCUmOewVoRxs9UzoiNDlwFrMN0C59GN8GKzJUUdcgC16CE7Om5KsIvJJ/zuBLT",
+	"FyF+KaHMD/giIjmMfmF/5xYQ+OFrDJQjgG4ax/vPQEF+iRXOQ1JnTXtbm5Xb/JqFKBRSWnN6QFbcakG5",
+	"G92ulXy7LTrXcXbCtt6oiWfFlLgO5+pXdAo//Z1I1JsFdkGvffnanRyBfqcSsotngG5yO/M8AaCURYPT",
+	"aWj3OCpVkGh83LNoe3ZDgjPCovRkLkpn7dSOvGl6mupNqaKczW+sxTGM3RLYlr2E6i1nU22n18SSpXjS",
+	"UUUThxricqdlMb1Fs2l5POR504n7B+SIE2tRxP0l8LH4pUfu8+oawgBXymEFrEjks46lQDk0RvIvsjxL",
+	"2pzvdxDIFXJs9LBZR93Tof5cZ/4XPq8e3ZwM7gVc39WMdP9j9/99+KcV6/EmsnGXmqoyHPKOwDodo7Ey",
+	"BzsNGvUphUHmAYLFg2YH31/wYelIllVOg/cYADtCWtT9NZZ61pJfWQYoEeNk4Y+YYwVdg8XQ7SQQ96wn",
+	"x5npZ6nLSOZPMCXYiPrKTMiLGZUG7TEt6XJxugxFkknluTHKB5R5v7iN7V4h1nY0W9aJCGL5rjltLwde",
+	"TKCuEt1l/Bem8uoSD3+Wl6rPgEJUONQRLxZlcE+3CuE56fpHBuXFBf01r0Y/R1jPmzi+W5fJ541gowtZ",
+	"RVEIVItki4SeSCRSNEXmfgphvUPf3ru/t0eSkz8QP+ffx+i+a2XjliBJL5R/t/PUtnU4L1aG+eAJ07nF",
+	"4YsOvoCxepkXlSrb+0fGClnCHj58+HQHaPtOn4ViVCVmSpYCtHUjpeeMo1139Vya6XETEL7J27l9sNfr",
+	"ZZ8PLn87eL+/+/QD/fH+If374eXO7vYefPXb/vu93YMP4e/3+wfuN789fL+3/2HndNv9x/198H5v9+GH",
+	"ne77vd3H7gP/j+1er+Nuup88vdz55+1/++39P+1+WHpZC5/iBoIz2NmLDYunzxLBC0ytWFRWIWz+SQyc",
+	"iIDbiiwfEl55TJN5sHfwZHd/f/fg4HTvaffhXndvr7N/8PDR4yf/1qDMXPJGDr5pvpFvGm/ELdCjy9tb",
+	"dFrzJ5f/1i4NyrwVzz+GK4t4saPGmbleR6mXgGGxMia3hQM15LHk2lZKZlxfjpD0i/q5WMnI0EKM0MbI",
+	"0PmdqBLigOImYUQndTh8vWBTgMXprCJnTjhtFIRoG1XfFbVWNu4GWdk0538YhV7m3oAcMggP5XQqGGxh",
+	"ptCObNX1y3ceXyGa/VLT4KKdEk8yCfvTL3KbifPu+NlIVlcWtldl3Y5xmNZWuTuk7i1ltiPSPGNWiZGs",
+	"7tmEO0rYAemInxUzcVKdifPatRyrTPjAUz7UpmQro3nw1q8WWqWhGzF2xFzj3oWRtCGA4FFcOfIC8QC5",
+	"PvbJM7hpqyI+aEc/KfPhkFUl43rb+nycV7uhr3CuULf5fSpsZUpqyY1HD0DlQ6VV6SS1/7W0yPLjHTxm",
+	"zTfUJgI5FWc7NgpM58e0eOury0+xvnSpvTGH776/9+jbx988gY37XFayxUAeiDSTldylWlXajPQX7jls",
+	"veoI/1ukSAPKE0jUm7GybICkQPmZUnCIr6g1wx/wbjeZYnoQ6JauPFOaZB5EEhdWzloRfzcuUr5F+tQG",
+	"EtEKcst1RO3GHKHSXkDbwlDmOuYHbdOMl61CbClLT+q/S4PGFSfPf+oskSstkgIOMEZOwCJoNDlLkHMs",
+	"OtzkEgyZTXOrGoSr88nfx4+vXMmxqmRG23wlWDFP8me+ABqBysquSFoz8dBaUuzd8an6VL2R5Vwr6f6q",
+	"fvKlbUWNSLPvg0oadS/woqDbJHAStUGjrM8slDOL41a0srxOH1btq2ejWl+0O+ODMgCu0ta6Z8W7Y79L",
+	"qMJdvJD9kXCPAP2C3b+RHgyXi2H+UdklsOC8G9bzXklIOqdtgxKgok2unnK7oK9GZEd0Y+IqEKinraWD",
+	"v45mlH2CaBLpoRvKo0EMJr4h8HjeGmyDtisKpMfd7tAuCT27VB59VfsnXXi8ebRr7fc5npMMG2yeBaGy",
+	"yXNXWPYxnD9IospMFoHk13m1SDu7Tk+zKbLAxhJekttkvgu/tcT1ysYbkACLjTcJ/nfXVmqyhaWyu/wN",
+	"/IEHjf5QmjAtlb8Ct23zry06PU7wnRu4V2zs8J+e8nXOVlmzG2ilLIw3Ujvo+YU2U91QlS1ltnU1MuWa",
+	"4asj+PFPuc5uUIV6A/6BeSReHHv7Knk12RbpIonZXIr2IuqNCReuxTjeYDaXZaN/DMa1bvvY3I+jFdHL",
+	"Yd4XpH1dmbGs8r5vX13ELvyzWbw+GIQ2Lnfek/RDkxdo8NcwfJuAfhm6gRW2O4chfLgBkNg7yDifKjm+",
+	"bq87ZZ88Du4ik05mwOHHH66DF9ds+7mqcYWIkn6/5pUNlnezLqRWVwdfECUWb+EVYXTz5i/ppn0Ti69V",
+	"abedsyUtEc0KjbmutND+WGN8IcoONEWl+zMOgu7tPpW7gw+fv73c9f9+tMa/9w8uQ2T0fQjf67ootj60",
+	"NkG0vrIrMRuiroj/LYuaRFwDuCBuinAmjiXkIYRhcCNK3ceYyOuI1yCf6Oe24uDEWH6KB/Zwz79x4K66",
+	"Ou4VBspNdUvF0lZ3aywn73HVPhA14lwvwZUlDc3ihISoHFM8K/MsMptVF7S90OvHvBfqFpfWIGpzbrKZ",
+	"0ErhmywIATja/CFxxi2kYlBXdYmG7hfPpR28f7L79MNvB3ucQPtDp9Xa3uPNajLb4DSHc5qoakB4yaH9",
+	"ss29mxRbhPLNVRWZTVk7zD8q/UcVtFfpTHtzpWnVR1XKIsDCXKk75zRllp3x9rm6kDf5ipq1teP7D6hb",
+	"b5J+dDpwo9dxm9Lb3onvryS+NxV8eBT+0KIvqp2zqwym67tD3Cq/AXzsssq7JQF3kNTv7HV5XRu+jQ6Y",
+	"azf2brLcgsi8gqGU5GluBV/Q4slvEouf45VtCcnLsRLnyuYZe7xccUbm7xGOKT1kyx9IbC31Y/1x4RHa",
+	"9jcnk1aSebjfrDADbkTr2PSdCd75NrbX+m3XNP65vuuJrO2q3UkMlLnCvoqOSGF+qZCFNWQP2DAlKm6R",
+	"t7WPJ3JWGJmtObc39Gt6icuEmfvKA19F1SSBbRPYVbSZCqM74kgjsKQocosxg6KIiRLXkoiAk3Y6m0fV",
+	"fny7ZjnhQq2xVO/evlqy2e3qIjdf4GEuQFTUE4J0Y1J2t0mOB1GnjdsN/bqCdmAySPxFFvs+CRHRJtig",
+	"0dONXCF96Z4Gte7mQulDUWtMF/CXpRL/oUrTlvvsy/5IZWdXkPZBaz28eR7ePSvg0rWY4/euYrIh+ufc",
+	"6KtG4uk5MecA6L5LeAKvNxRkH1xnQW7neX4ea86c2gn9ZbcxioVyuHgJ2t5Oq51hW0uRg8VwJcP7einU",
+	"Btd7a4vCMv292F0aWDcuk/VQYT0k7LoVcxvp14XKCgZehbu0rTrJrGWdFBCpBIgen5hxksLzPdwa3Nic",
+	"tl3vVbbp3Q/JMvHKejSHsjr/MvMBNz07+wC8iQ7RDoOWvX30ESw+4gy7twP0sKXbGkia49FclcJfenOk",
+	"gypVX7kPAlNQ+mh/L4VYNLbOc1Ue5qshOfYY6e/aR9eg5BgasFXdtc5ObGuloe++UMtqcw4jIH1x81js",
+	"po4Sexscx02NuvY+r+uaXlb1S1Wd3TYQZxQficYPcSZnilKoyTfJ4ChCBCQH42F+e8ASSwKA9zbjGvM9",
+	"hd8udHCvLUo2t9QWxCaCaeKgw+vyb38zmD962FEoJV2sWPOlsCRvJb+IlobDrC4lkmGtwWYIEaxxXhQ5",
+	"keat1vcPn6xldGC9S6sM0gaICSaVE1cBALgvx6obC6ixnKFDZrRW/YrLmglcFet3QRH7HnLq1OPSXriM",
+	"2E1OX53QOU8AaCs2pd3/wJIkbk1KhU12gK5P7ZHix9PTN4fMkoJgyXjEmMTAXdlnZA+3yUPbum+Ux6CX",
+	"u7CQuQ61giwaaWYx0vpWspWRhcSzcduuQGqNsTJ1BVUEOGTcCJXpm4D02t6tiEzPSxLzuNPuWeKDTtAu",
+	"31/HDlyDqM2zMi8+GSq8weKmCj3++T0rzk02A58HynEa7apYjDKN+M0W8HIXG0sqWV5DctglXaWn4fXO",
+	"Db05VDdA2OmrF/Pp06fxSu5dbVHTC21MLGkIghWC5zlJknbJg9vdIFDTVM7cQXTT8IEUhnnD+lhm99rN",
+	"s5Qc/aBvl/JInq3gNzWDKuDOWMLL3mAntjuEN6lH+0KYOigWETQEg9b1pBWwhpqTN7JLtPpUnfFq3/bo",
+	"c3wxUGuccLZEybLIla3aIYLiOSBtTyvwBcvbe1bwrzjlghtzoCLbjViz3EOvy97aKrfWy1fMHacocbG0",
+	"jI/n5n4BCoePT8dNYr7+4UmzFfDhQivg2YfP+8nDvcterxP/2dr+Rw86W28DtRlB0R0SLikMOCmNg30l",
+	"71P72q3o0mTzB/ZelReFk0ukfJPmcSK4GfZssKxG2nDGYgYp3/fvI5LkrixRpXMD/zWvRmTI2Wv4qSSI",
+	"FzvXZXTPpZ3r/KNmf/racdI5O3TD9nM/wrXaz/3r8w3ofH2nsaorQHGW+u3QAghEM7mtSlmZ0i6FctwE",
+	"SeZ79z/P2hBflqIYzHloy9jF/Gr0ja6ccdgVaTXKdYr0HBVFzjG9nNlEpANIC4H3NR0Z52cj+UQWkKB9",
+	"JBOK9QlRqafzqiOAMR7bFKGTB541x505ygErom4wkCzM7K2aFHK2vKw8xPWharadIf9stQLwgp9sK0Rj",
+	"JbuEzS03jNsV+lArsOHQoG0TUCqjFkwetloMId+En72F8j6MdmH4K4TuCbjrbbXvWk3ZmY+TZ9xySZsT",
+	"wbbQjbMjM20B6J6U6mNuavuHikx0QsTkStE4okWaX3W6PGmd4Yo1P90gR2Z4ah3xq6fomSWxs0w/gPxY",
+	"QgmL3IM3mQFVq5eqUNIq+3ukzsJc3719tSx8PPfOUHmfz0T65vXJaXoV8u7ThrweVdXE/nP3wYNtZ/vs",
+	"7T79wP/o7H64z5/t/PNvvd57Ks/ofvinXu/DznYXimLchx8+7yWPLnf+efsBlJPeX4Kd4PdDuyuIuwyS",
+	"m252Aze/MNVQNGRKqlkp8vNSwjI4E/akkjqTZSZ+ZU5ktGU6K3lTHjcLhaYjq/pn7492/w1n/k8PPnx+",
+	"9PDyu5b54DGoy7yanbgXjzvzXMlSlUd1NQp/vWTZ9S+/ni70s2MqJlBOQtwA3qR4IOtq9KAww5y4s6JP",
+	"iRAyTcRHWeQYUE75FLnfU2AKm7k1xmoI3c6pM8u8l5AuBkYgynCauiqoLZPGlIjzuoKQTnxdT/f06zLm",
+	"bN5O7cXZf//nf6U7zVlM8t0LNbO+6ZzKxEYAiIbO9j0r0k+7tm8mKoUKZ6pU4ABWaQpCuYNDBpFfWNvw",
+	"XtxOdrvM6O+Bfvr14IpuXGpqZnA2ZslO2PTNsxYGfupoLVXCuawmqTatBVoLF2rW02G2ML2YmbsjTpQS",
+	"791uUbrK+7AUH7bLulAWXnP4dAdnn7tZjJTMYOaYotv6193Xehcnvft6EFZETvKf1AyqF1A0ITHGTXHn",
+	"IuZF3uctp1mOm1yqhAylPk0KU6rSdoXSTrrOTF0KtTuWeeE5oKhruLaqhGhlRyC0hHslbjuTqLCVnPU0",
+	"cmjCesMCW0Yzhk1jo+ooiI6O5Ed12KhhylQ/z5SlzZlXYqgqYhMYFGaKqjiimrSewhx5GdkgbdrOgcCc",
+	"eETxV2hThi+ht5u+o6hPNFj3G2bmelcWW92tSCY0yiHcxwfoda9DThYdTyqVe/DZV6xdPsCb7OKLS5NA",
+	"Hk8iosGWJGRhtIr2599r54757YkXnTGlVnNzXrpJ5Hpg2gZr68nElBXkRAm7Efse8LhZocbnKutG1BBI",
+	"bcZ4jNxkj1HrEbRK6AxE1rEApjdmnmMuCTFWEoBlElopJwvcP0Dc/c//KV6CGW0rNbHuk/1OQyo7y6me",
+	"pGIsLxo7L2mT6Nz8Tr/zJ6XT0wdOMhA2AI5DWpFic2j+HyAQuuJ7EICiV+/tPezDr+CfKiXYqwiyuy+L",
+	"otPTDztzLz2FBQuUQsmqTcEJ+9SdU7CwIBj/qCPSH14suUbmu2zlprR7bFSVA6v6vcnYlPmXk9e/YCnw",
+	"y91v4UzPSIsHn24OS8C5S6ZfjyGSJseKNN4YCXafPBI/5d+D8jv0dl2E2MlzIi1ZKSv2D7511yTCmiD/",
+	"QXvaCqt7Brm7dGSmbokpMscNq+JZwMiwmHUaE9NwnKbu6VLJzHaJCO0cl4AGjQB4kG9yw0IyCj3zPX4g",
+	"606e/4R2zw8GfuXszRM4PcBmUJAIVBUaTxMslaRX0NMAQ+vMBTB4sZYlqitz5/BcYfv4lPd+U0+5D3fF",
+	"/ftHYqJKa/T9+6Ac5Xr2TLLUYjlstXPotDCVc4efTaIgPHx9YwTZRgAMP7gfYGjxN4iA9NFcADxT44Ee",
+	"VJ5lz/37iAsFH/Ig3CqnTfWc+judl2ZqAdgsBY/hxNRlX6U8FRa2N5HYpVJinOu6Anqcnj6KFTKMjkYa",
+	"PIkVksatZiI07notpHj39hUp3niooA6g7FCAJujpiSzlWFUKiLf7sraqOWXRl9qZl3Bc0Lqxh279UTo1",
+	"NU+EHkuH1qMjwxzv3ydaetu5f18cNUnowd5Dvndko6/qUi9uWtASTLpOUlkcNT8QU1NeWEBa6PZ0655l",
+	"GnKQ8g0m8onMS6g6jNNeEIAqjK0SXImK7Sga1FDmOsgd55x2evo1g3jDffGXbv+cK6WdBZUlxFiroqwr",
+	"bNSY/H47fbS3j1eflaq2Kt3piBMjLpSaNICx0B+QOoMcrRNs8hzgVyelcQuorLAjiCTwvRO/bLXOIApd",
+	"mP4FLb+kWVamhLYbP0+Ra6oU68xLD1NX6cIMDkkJoRqmDZBCBazloUaWYG4DZTvtmrfOWsQt4639baAv",
+	"R8yeHWEVSqC8FGaqI7JsMDO20dxkgnA4+sgQDleSPuYuZA71aVP1tLOBbQTr/im3uF9mpu42t0huRfpo",
+	"71GaeFhLyXhm3mFp3ohOKLmqguIwY4oDUvmqd8RQh6LOU9JWSOAOt3XayRkSIq+6HseojQ9dSWdHR+EU",
+	"2H4MM0bLzYIHVlw3rWe2n9CTOq7QN5N2ztdyL8EbWBStchoMP7pnibIdoe6LGW8DcGLJUygKwJvoRt5n",
+	"WAD6Ed5Ui2iNEPQ9Kqs+FKnUs5SMFUsv+0LNEpFqo1X4Rpuehs/pvfFedSoafQzrYaFAMEcMZz6SFbzJ",
+	"ls3xUHgS+ZQXu18xJIO3ld3C/+pDfPOuaYKrDy9d9oP0Cqvvb9RdUHFBWff0Ui+6Cc2Ou9T/YAh9SOG8",
+	"0g0wiG3r/gj2sXKikheLPsCUuqx6OiCHdoFERinLKHUrDjjekGEWzFSWJGhiINJ8nFdkh4GAzjMWbtiZ",
+	"3dNsJjg1SN3afAOIuDTUDe3d3JLyS5ABw63/dP6NJ7g2i+/5NW9P6y9KQywkDdD1eRmkAUZTnJUzqAnE",
+	"DYcAGmFP5BrCS2deg6c7nZ4+iSlV4oUh/9xXGfk3z8sxgmqESmynb96digdu3e2Dz0QKcfmAb5XuxD4M",
+	"ysxD3E8RQyCeDfwlEyCBWY20oVYVg7ltBaKg6UKiOZOZDlhH+Nqh9ZW+JyxEXLfgaKJRjvEKZentpx1a",
+	"r5Sjbnym6RyC0QMn7wVmrrDHBvwpqSk7QyGvgVKZ2EathkHtNHROAhoUQhmzcL5AJDVEXwuyCvtbyrxS",
+	"tqdBHfrMmK+7iftKchT0MsvAEvy0S88+jA4gHzWsHAirW1iDc4ED1aHsdcr+AxKR53ro/l7bZ5Sl87b+",
+	"3TjrzZSUtLLN1o5m4znZKn5cjAjKD40eYB98btLBsyVNSUTYTh3xvalGaJOh+7YLljIt23bqvEJ8R7t0",
+	"9U6H3jBgaKYitz0dk/mCowsbV4rUvYu06xblN9oCvwl3mfgNwhFOcv/W07/t7u76/3c/TWFtUvGbSE/c",
+	"v2BzuT9PF9N9eJAYoA8uv79da4Ci3bnvbvFcFZVs3GIRA68roFYdW2ZwDIDjBWN46/7lb/CsULLEUzkz",
+	"NR4XOzJTjfYM+NH4boWBJA3eLgNd6YZjtGqMRumsG790qGAAq9FtU8Z3DcOS2YyGJbPZ/J0wMZeVcoB4",
+	"IYxfSgEje4El2o2Unc8G8zMIStU95CX8s3W8cwB/cHFPH0FhZV0q2ASc2UDtBm4wQfOikYP1IR1xBGQ+",
+	"QaiiT5Rj2ItiW/7G4IDxIHsat0LI6Tnx3DeZsyqOAYG4IQXcO6PevgtNEYD7998qW7vzGwQY3vXc6Rra",
+	"jeSG55lzmNgvhOims9i9ZoIXnfgX5cxHXk9qv+qKUlEFJ9MYuYFDsTDeMQUkqG7KcR8/OUgo57gzXklb",
+	"7cKb2T1+ngZzwTeBEeegkGFxYVZQkiX1jLOFEDcaKUA1l0WBmP/gFIK+nI6MkAVMx8Neup2G2voATHbc",
+	"TZhjrczEvaAlQQDnIKhmwIgEuanU3DEYQuqcrQyAEceD5RxoKN1hEig6rSCbuAUN2IScID94JEbgh4S1",
+	"Vjo7DGvPhSMj8Aiwzc3ZDtTlBiB/7IHnhdJ9BSZmqDZFdydwGVFZtjM1+2YMHgnIR7wtiqz9xxwX6ohT",
+	"p0/EI/9JRIkGdEgQNenXFQ3iR6mH7ln15P794BO5hY8WsNts78iLggGl8wpvyIiXpCvZgTvFdwg0Qs4r",
+	"CiGAldqlL3VfFfh+S+VDonTWhpAALU09HCViYuCua6gsUtGsZ587uWYpdogMrShzvIZMCWkjjZIfxptU",
+	"4uj4nuXIeEcca5HKujJp04Z3K4pfghxNYymZmURkdQmqHqQSbCHiXuni+54UqlIog6GpA92hUn3M1VRs",
+	"p/iPLpc8pjsUlcMHTOrzIrcjWH3J1ZGmFCrLK5X19PZaL4Pu4uwqU4ost31ZonI7atLDRajhfPDojHkt",
+	"AlVGiL7Z0259c32Gc0gbesufmaU7yy2pGQzSBjmhfx34JpFuQRZTZwpNAeL7aIHjrV8YC4XhJewDrBGP",
+	"n8UqI7R6QzTUbw7qmYBXhMah7elz5W7EfY9QFbjw8mw9UaVVmcrSnUNhDR6/OWcB7AuGzRSv9dLNALFG",
+	"HHFPS+Sy4r4HuAmEBMkAtgKgiGCdVsRLiVQ4FYWSH1XIgAT+X8gDxxFe4qyOCPQsrP6oSRHteYeOjp3N",
+	"RyVc8Y4C+xqUgKqi1a4MvnfSUe42fDlaJ9D7A5aU+5L5imMCdDj+cQYCVsETFzSwmxPhAaV36xyDwT/s",
+	"vjuOonKQw8V9l4jSKX95XkQceiQ2ARDeDDCVa6aanC4gRYAAQB7W9549pCRdQFrCgku0fwld/DefC44t",
+	"X/cDQo7+xpldD+r8wcdvHvRhcvG3j2E6T+amSFfEP4cJu8/lcLfOUzTOhBDOLrAVx6LFd+KzmIuJpxQU",
+	"/9tn8OEvU3F52Lg0d3pkJr4T0s50X2zviO8wPye2pdviYqCq/mg7/dtnXMZLHtuDv9FGPY6Tbon47Idz",
+	"ubPT+Xdr9PZO45HgFELC9DsoQnuOxYru3Z/yV9ufhZzkXdF8LC9iEj2icWsytb8TOHSa3NzzAR7+O0Hb",
+	"bfuzyJ0JTFMJubYu3S0JA6bd5c50WSt8eE+7XWTKfJj7SsGJE5fj2lbiHEPa9DkDzwtqAaLLUD95IysR",
+	"KbyrlNsuImEUx2MOIezd0z43YjTubXyMZfsCF8EZOafBhnCX4t1pkRIf6rYhidng2WB0fQ+sn2FsybsO",
+	"WkFwnJvYCuP0akzr0eVtOynVRJbqROmMGcAI/6Mr4IW4RQfSjSj3eRltzc/QNNQVS37bDW3btsj7ant3",
+	"f0dcissdN4C3LDh477PsUprJA5AM08Z2vzP7KermLPvctzxYM1ZoLXIPC7jD0NPRjQopnETs6VC4ixl+",
+	"Urf8A6fLIJ9ZTRVJnziK0Rg1eQgI3UA7k0tQrKdxQU3vAcWc8s2V9Sko1Lco/CGpELGq0Gkyuq+8lgGH",
+	"iez0wkCQxTf5FYVIbXil2ztpZPrSfcGEKWtnHYBQgyd3Y1cHQyiRKRJFU3JOSTBdAqfkzhXZVDyxykwm",
+	"5AKmzgB2g4Ft7WwIC803z2DAqHtZpjVzlWaSktSHo1OS0KHTTMMbgnY8N6WTS7lGYd3T6dt3v5y9ePv2",
+	"9ds0eHygglI0rpHfJM4NgmETFp6DcWVpMAx+GgfRK4Opv9qqLA4qB24Trjdghy4iNPAJRRvCHGZAzCod",
+	"H6Xo6SMd6lIktoVbqjf1jjITspCVhrUHHrz5sNFFOUYbhkHiAeK6SflCt3QrlSY9nSKeMiWqPKay91JT",
+	"o59D6AqqoURs0sEx5LwImaLQE+q8zW6wH+hAdcBDyLWz4qNLnWcQYrFgRrArHrtnuPvxEGIAcXsnBfer",
+	"YgmT+B8xKY/7CQlpsOXIEYW0JI536jw95lxoEBuEuFIzUtCIX3gBE5zr5tq7BV5gz+FN7FzxZ+9OTl//",
+	"nIq5uAyEzdPoKpoHkBmTDU7k/ueyfxF72LyOUaAgyME14gR4Fr19FQzCrDSTnp4zQSGY17iEjC6SHF3E",
+	"cvcab4Luko8tgAac5y+SFuJIIDvfuAvYZu3pqL7FPQy9z4Z5RxJL5W5+ZKCPzNSKc1MhiYUlH9KbEqiV",
+	"F1QWh7ukc1e9hCBSnLCkXqtRymmeIyOkDtwSsYDpsppz79z5KO9OhTfzHnxm3msnKAdKZe4t4yZ4mRfK",
+	"Ju6kFSFFGCh7tK3Kuo8JIIqIU4lbg2QMXAQUfe4PCuO5v9uFHOI2Pn30+JtEpHIyKaj85wH98J+cIZru",
+	"eAvkM/5HiB5U+vW2uqK3xT+2DyA9gv21KJd6W0l0RV4VdMn/9j8ULT/EiKj75aODg+hzFGp4B+iONtmM",
+	"+LudVK8LbzICiazsV53GfZ10xKtXD5T0wlme4a/39p8+zR72n+zuDw7k7jf9h2r36fmT/d3Ham/wUH7T",
+	"388ODho3UPgGtrri/WfR2yJgLFotWoakMaDKmDOw/OBzSEG6Lw729sTlB7zxpXsJzyGiA/0AKOuhlAhw",
+	"A/JM6Sof5Ko8FCk8hMS/1wWlijSML6QjeDfKVLD1zB4an1D3tHsWDlbHCWNeoTil7vWpbtrthRn6EAq4",
+	"xtAV/a+7ZLzuHmcpJyZ9NoMP1KGQPe00AJl7/ZExeMKct06GGJxPTm1+6w7Ik0eiUFUFvi1ygUKgZDYZ",
+	"KW13OqR8bSrg3VhOQUN0gc47bKyepo0FB+XJ0739HR8doLRk8EsgpNMRgGfOxIrKV145yxLSkaWaQOqM",
+	"oj2eVA00uNfV6C2lXDaI9wCTm0NirJ3St+6aXbAv0/mAqkTrqS3u39NknXIG4nSkrPIF1pA/oHqPkIWt",
+	"jMhMFyXN/yTbCt4iVgy+T8eyGJhyDLA78EX6YdsLiIUvd8T2o729nW58J4KNIAN1Ip1h0oWBwoEnAAqn",
+	"4iDR9tEtt68rdQcCmkhy6zxDKGhCFwAdrlCv6cHbOu583X+Zf4o3cec+TmcxRx5NZ+FLP50jrI4T/hv3",
+	"bMKIowKA8JXbmbh5Ayz1FCjlS6oWnJZGD3Gmh86+6NeldbYjZFOQ+RsCWIEPiC2BIofoixD3Xzkjrp6w",
+	"vqZnY66FTwOc5Y44lRcKou3uKVSd+CrXF6nfe/PLk2dqPDGV0v3Z2YWatS3S3E8abz49Dl/u/qRmIIag",
+	"9j+JsEhoOea5wNlno2OIsz1Bb/rdu+PnsCWgRs29cuhTcHtaDQaq79+zNtXZwNQ6i4fuP4TBPsLBescd",
+	"KlUmshol3hcJtR7OwTal/8KfP2BHURTfxBrO4IwBu5MEAhuYxLOR6l9Qu0pCrazGcslg40U4b9pkMVJK",
+	"49wtfAszekzL7yYRJVGoMB/mgVficN7ZKC4DUliL9MjdL42XMWDZzK9l+AYe/4QeH+oZaCliG2ysslxi",
+	"ry/u1SO4Ce9VGBh+1LRgwHJBAIHFDD4VN1DKnMZOmEVnoItlOWwMf+FLN4P9hzQDEExubwbxgsXpbgAJ",
+	"gzBQWB7CznBokzhP4H6iTaWSUKRuGGqmwc6YYA15tM8LgP+BomXtLOY+pMsY4N0HdWietaY3rLIzWN0z",
+	"0PzRZNt/ATN+vPDO/L6hWn4qd4dNAhuI31804FAhkT4zunJvxrkAUILQfIM86AWLLR7vwpduqAcH8ctx",
+	"khJVCTKnxVZjF17D+BwF8Di3NnfixovrhgTCrl+Qx07P0EE1ZQmITHM2xJxg5Y0GuW/sgWuZTcvXsPQ8",
+	"HwqsY1kuQ7axvP+oSkuVQdoHutw5PR7s/iyr/ijtQuwN0YMmqhzJiXWSKWHZCsokrwSAzeH0IPaXV+yQ",
+	"Y1qR/8KeLagbgeockb44lUN4cWgk/DoyyG1zQdVBuAmjFrjm/Oe+AlGxv7DtsPNORjXdsQnqUSbDnltR",
+	"9z6vzTCQ3KLD4IvGgPDxpoR6vsg04e3PRjAuL8QpPdoGdR8cxp2XbO+Bz06LT3Xpo2bPHUQYqczcB5kq",
+	"YxJnb4PsxPAkTi2u/o4mFn3sp7VQCi8t1JpD1TeUr2APlTPkpwZ8f+5vgeBB7quScUZ+4myHRKMTPyk1",
+	"CXEEKu5qPJ9D7PgRiEO3wMhJ4hOG86+wXyrwh2Rh215k9HX8Or1un6eWCIp9vptRZ3EdoFNGFlU2Ns6A",
+	"t+6UF8QpaNIvsYoHw82EVMwTCGWf0bD9hzBY1jrztdAU6qbMxj0uhE7Y6MeCaDcL/9tmkmQB9d1PSM4X",
+	"cXNcHUps6e9Q1BoqWnla7nfLrJP57/wkjwCtYLeehKotL+i4dF1TgS9tLuV2IDwtFaauOsvKz6uYcI3j",
+	"/DxYgIA9g0BcPM7oYxji03jTRPXMyzZLY/8TysuyvADqTpQFcT+rr7f799pWYiwzv8JTJS/OeCvGw258",
+	"0dCM/CFY29ICkNmwVtZ24/zb2IBPNh4bcJqc3+l9WEE9xeTTWCd+vdpwGyd+ZU4e02ALaaszbCmIRho+",
+	"9et75GOKbDIRHQk6iSzq7MIOxSH8DJ4Ms8E3dzCkKLyW8rhqrKFKWakziMTM7dboc1jNp83j6DnKTE3F",
+	"C4GS30M1jnzSyxmMpLUs7meE6sCQwgQi6E7o4nx+ldRs1HD6MaeJ/XzopqdvZaVeuUGmWMiQW1EoLmUZ",
+	"56Qu00+7fWOxeMCrVht0hjkbSz1jkDTb1BxzX4a1MEa4b6g5i8qpCWuSBEce5A17mPChVtXUlBcon/g+",
+	"/pxCNMXt+eiKxtlqX56OeG4IDtPtWur5hMYxT9Upi2LG85b52d9rU8l4uvxZ2xuHt1kqgHUHXQ67w63p",
+	"0TGXWHSDqkrIsYHWPYDUdH9mQFi3dA5JaF2MjmZZIzokNzoHVev3NScrIaLAezv2xXN9NinN0C1iQ1O2",
+	"/yQcTG9rNctOW115rL3DOvrp6omStocXlc/f/EL5lxSPb5zbMdi2S8bP3zeE3+JAvaHT0DOcYecPwFk2",
+	"0NY764jXKJxSPOAQEG29DZdCRVIJtOVcOCKJpy/9EkftYIiMGN4v8YHxm6VMbL8wtim2Gl9EbxE/8E2X",
+	"vpEpuI1khUJhTw7dHUenz35srbyKkrYE/pm6y6gGD+7QogwihsQWpTv/ZRg73Yn9oUHYJ3FHCkiJ+Blp",
+	"FA+LkQ7qCYqdWGXk3i5zHtzi6MKnC8May35pwggA6gIefBo/wH0Mj6UyPer36JdmwSmBFKQT0K2eif82",
+	"Nk1CUSi9Dgqw0MOK/AItDeihGjpHHjOHauI25lSWmdjGN5iIlIs1obAbcIUz92/aajtwJmT/Akvd3DVw",
+	"OkLtXWiKpO8hOMN3hWNDgIVITRb5nvNVjZQFkDwtbm7pS+0X0oQzghXRfEQYAIxwqZq+99x34Hjv7XR9",
+	"UTWZI3kEvkk1nITBc6Em1dzIsTGH3GXn2fpsOEd3nN9T+jt2RVqg6naOO4cQ8qhxM0ztDYQAwtyQR4Jq",
+	"X+fjCs3vGhuFQgkQJuEfgIsHQEGQXg1zpJRRLMuc44/3wDfENbyYOsWzjiMOOpHKwCjn4DNDkHjAOItv",
+	"G4DoXYdnSVHVs8qc4a3mAo3NLxvzJA+ztTqXd2fTMeJqJLBisBCItuYv+CRKhlPe0ZdtRdZEqBZuWhT+",
+	"cz/EEyo3gtLY+WptTKy5fYDDjfj0mr2VwAUEQyTDRzoXLtQMrVutTDMYSWdSnJnBIB5/+LRF4sBGwl9g",
+	"ISsX3rYPK55KSx27E+BQpH7YVuIRx55bV7rxRWOwUeaeX36jJHq+WrnrS43c4xvF0knz7EQ15xTx8SMH",
+	"ggVbhfgOiYl4MBzPar6IeGtPJsVs2bZ33109T1+mX5W5N028z0afUtpBQuVeAM7ga6NNzkGDuT3OHwf9",
+	"6M8/wlJM8woMZ7dN5ja4sxl0HEfrtr7/G20pnkFUAhVNIHwamUxzRVFJLEIgIwcaEV56KHOEphhfgBcN",
+	"Lual4lXFGZVmErBLoSSnCazQ3ByhPi4av/8wSBgK/gr/VROyhwM+iNMwaGz4qYwjVbGwOwvpnbkBLPtR",
+	"wxY/OvYmGxbnkdEUX+2LKQFBjWNO4G4BxFkcAIpeSJA8Yau6t1YYmS1s1vDFjth+7ANt0fBybGnEH4Hd",
+	"5rN35AHOr2FLkj4aCnEWzI2DPoVBPFocRJZjejzkySAE2nxw9BDoaVuYLH267CEDVRTC5gVAs2EuYZxn",
+	"WSiyad0y0VOZeWHusfwxPLdlA0DWHqQBACjoKjpEtVafJqpfLaxy9FjdZhTEn88/GGPbRREwEaEoPLCd",
+	"gQSEkjsSsp24JhyyL9QbWJW5O0/O1b5qO6JOoFgxxl4g5iFKmVOzPobfwRSM5jfObd/oQT6sy4VX2vhu",
+	"2QI3ThhOIkD3UJsQgFgAkZfJVIH/9CVBjeoF8mncZolnckj5HjoEPkk4UsUkcl6jFkgSw/DX2XltG9ot",
+	"+rhxMukd5FDB0wi9sI6pDDbIQ77Mg3BURvQhuR4SCKSM0fNefmZ93Iu6+1pjYvRd21CXxooimE571WAO",
+	"UcdEoGuy4sAodrXTaLPzhaWkjxpjy2Qlz6WdF29QmnwudWa0auTX1l2s7Pys1vKjzIv5coDmN+2DCZll",
+	"6q4OWPf4SkEFYyKIQuWUs71qfInzLQBQ96rolZ8JFznHc6DPluxIO6orQGbJzFQjwkJcEm29F9gcbQWJ",
+	"PThlbS8ei6UDghhm0ZuN0N6mAWDQsywvq+Zpij5vXXrIHbnfhHcwyKuoqi+BrEAxa5BwoD1M1E5XbhFx",
+	"DMZFIW1lE1HNC5AQ/sDATTPogZ/B2PcWz5cU5/VwiWDCcF1UwNgRYIFPqYPF7QLK8bstRobazNSc5A4K",
+	"B6pt38ihAk/2FXr5pRLn4M6WpZyBG1tPICTCLn2lxtaN25kzhDifQKGnrGBRdzpzbdVjUxJ6urfhYZI9",
+	"TUVZVDzGBYTFdz3gNultpVi2+O3Bt9/udMXAECCSqDXl+RknT2LFNDqEUe4CqWx8uRmAEci/1woxwqJy",
+	"szhFxb4LEtRWwO4DgQ4uUH6LuIXurx/yjyqcRakXDyA6IG79+1I334Gvzm+mzkL3DKWrMbTKvpvs6XjB",
+	"JBUQRi2OYpsLx6yc7fjAVZYPBqpkUhUsU8Vbw/Cccez2kk8xzMfHe5pj2KFSnaEcAjkSwEvgXSOkKHSV",
+	"GEhtiGIQ68tAhRVFFzXo6QKOixdwF2rmgSeo+E28djfydXSlexts6xFWKvp+aGpj9ubAHSzu0qdN66EX",
+	"NHb2PNp7KpYlGQAj8SUmcKCMIWlAFCRBGvMUOKjBn7KTDJtgG2OACRFipa8M1g+lCVWi7CRUjS+auwuJ",
+	"GlRGlbYdcRS94vbkBphFuG1asgGI3gTPeXRwIFozFDB5rND3hYulwuojdx7ZDuPCQSQQdYM0jAWIP8it",
+	"GOSfGAHQ7yzWg9bzS7h98ZOaWaoOdacVNnrjuCKBlU8B4jakytr40IOLKoHlbVZhMaX7ByMeSB2hzd2z",
+	"IsL8xTSkB5qgI4h1Oj75AYUgFHKBEl4w0lTWEembd6fujULuwf3j+YtXL05fUIn7Dy9OUwTjdne7ULMO",
+	"tixWZajSnmuDkpUYGmc0+f3EDfPpo4On7gmP9w7wPw8xUv1471HKAdtJaT7NukKKgZqC+WiTnkZUq0/I",
+	"GJDLAsLhBkCKM/HveQUYmVgDTmqlqRFJPP5vLOGyHrjGSRdn1eGcCPAAW9lg5gwiS/sddwQXgvFNkL5z",
+	"ZKbU87G/v5e4Uwzv5tvOt52HO4RLDNgYPZ0eD3Z/MVpR2ViMxRYh0j10ixJBdTgLFIAunelvo23sa8vc",
+	"OfMBGR4lQ2niQQXZGhXOLoWTSrEJKGlwDgd26mg+UQEc9qzCEwnBkDGDg65xRjAaANo0UjO+/gIhTZXu",
+	"irwRQ45m2uSjIENqxB4lLmPmVvrR/oFoKwpcXhxCiI3nSmS18kcaCMjh2d35KFEkDL7HhmmsXQJGceqK",
+	"88PbTrXZhY/SnUN+R9Y3kGA7BsGKwIVz7WNA1U27mQkbsNmBiYkQTTfQeQDcbKC5gGax9wukDx+2gdGi",
+	"++DBdDrtWPqa7mk7fTPeEfudvc6esBPVB5IJzmH0dCCUAAIKKDgbk9ZsUPSFhhZPQsT4Hx4ScI41t0s9",
+	"WHOYWMSvlQVwzOhRFXO4gF3lOTGZ1vRcDaWGUgHf0fEWcfxYoIVa48eMAyzkVM5QRsGG6Bemf9F8rM2H",
+	"WlZ1qRDNCcR+CYV8/hubiPTjfpL6E+9cgiePnCj58eejZ7snPx4dPH4CZ0SkedbxM+m4459GBo8gNP97",
+	"FtSE7YjTqQl8woz1730H6FjuO21HxcTY79dhwABuAEk/xw1oFAclRDpsofJjwp/893/+F37uPBz30ef/",
+	"/s//urxMCUOAqKX4fSeM7IYr5HRSZulITaG71b1ijTx7zDzlVtL9PsIas4rKJGMWaUY4kNbZHbZCkDOE",
+	"IIAiNDgpFBQmELmDT59SBhPb3wvGl85EhrefmvIC7WEAtSSEuij0DGYmwYclgdM1EpaBgozwqLCk1O17",
+	"CGvFNvfjQEHiN18iHu6Ffx8k4nEinJLZf+T8GxhssPGg5kGKIq+qQlFvtKxEKXUGjgIoYVTuoIDRuWkU",
+	"ikyMrZyuhdhdRJtD4Una8IfI1s01jRZRhXSGwDXE0w0FedAZTZC5MaM3wO+w4MIGDP8yERCC+LnDUsFo",
+	"CTeLJEio/pFUsY/lZh3xPAwdwGPADO9pt9Z6JkyJ0KNZIkpZqmKW+PgiyFco8rJoGlAVWSgaA5FNtWpk",
+	"uFrjTGhjxmi81aWtbDeUofgiNjfKARZtzCGP9jRXXW/zj6gKgaKnO+F2zbq3TlSXtvvGFHl/Ru84KleD",
+	"SIA7Xyxkezq4diT6CjWoxDYk6nZzVQ12nV6Qk3y3lJWC+e4S1slOV6Q9IOLobR3+/bv9vb3D6XcHIHL3",
+	"9/ZC5V2unV/jN3W4pvzu8TeH1Xf7KWrdx9/gmroBSMb/d34zH0/2OjviezWDYumR9we93YT7WzRKDJmr",
+	"h+rbycsIJXpUAyctq38988PviBMslLXcxcyFhrDZqA4PG/PdZkWPC84OeQG+rpoq8Pz7d4fLF+DN/yqJ",
+	"K5ixcylBveAuozhXT2/DbBfLCXf8SeSmwyg5SBOh8eEtfGXeTme+7RHRmhQWXDd6vaFIakxor3mGZQf4",
+	"QanEu9NniXAW8cOHD5/yGck/iUGJCKyy4AZS2Kj/5lRGRpe+O37uoY77Uhud92UhCjNV5W5fWqKzwimW",
+	"FfRbItQsONZmIEBlAUS7u9fHb3AkTx8/OdiJAJ/AMuaGgqM3x6wNIxO/SZUx17J+9ObY8x5R8mwgTtTY",
+	"Ofh9djdyPaTO+F89HjgB2CJSohvz/fvs/kLBxzjXxrecMCAm2aXu+yA7EvqbVtRnD4isgmk/zMBvabyC",
+	"v5CBOwB/RF5QwoUn0EJLLavuo4vcKUhPGZdE6MCYAch1T7e1SXvEzOlyqMxfG0DsuEz37wcJMJb/Hq9L",
+	"DC+OrgpEDbw/ZTCCCiBnh74X6Z6l4jDmuexpAow9DFlhv6K2gmgj/XkYl+BBNNMtDcWgS2q0hrKkeEZT",
+	"LGoQpRqbjyq7fx+DDCUUmpcXChbJ+SnQsSOQKMuzlZLthtgpbm6oG52YYHhyWRHuvDtgY6OrkYUIY5Dw",
+	"FmNC6NCK9Dk9LjfahznRff3m0eMd1Io+LpJJpL4FP06kJ7UG9Nr4sm8fP31EZFtF3lfEux4657e6W0cT",
+	"5xHtHnT2AslR9NllsmXr8ViWM/c5ycVEtHPOYIheZbFYo87DiPyoA9T1VeGedEKffy/7F0pnW8kW7aKt",
+	"7tZeZx8HYCZKy0m+1d16CB8Bs9cISKsQ6gxIrYxtI7C0c9g9xCbCnDZmgLAgwLbq7N3jzFeeeac9zzA+",
+	"1MC5MgMP1GvTJoBvCzSg28sEyYIJRzwE1lMPNOCT0jyL4g8BGJprE3CVO+Jt7SH1GmE7/1IqA0BJTuhE",
+	"OEmAAzUp3PapImzWeRjjRKQ/vzg5OfrhxcnZyS9Hb05+fH1KAYiF4i8fEkG8ySYYWE8v1LAEyouyDnHt",
+	"9XFkxKkxhU0gpeSGjbtPVioGCOl65EIQ1M6N9yEJ72LRUBHvHXtlsBzZHWIrB6rbUjndCOOBYMBD5sXe",
+	"cbbV3SprffTDu2PYryz/l1Kdhp88iB4HrGIfEobo+N5kwLTbxyZSoG2b6yB1n6lPcjwpkNYNriP22rbn",
+	"8m8fuKG+rdmqRkpIT7S3iiF04cIGQSoRgXqB5+52sLc3N4uFluX5aeCrX2sSCKy04QQgl4hjX+T/K2sN",
+	"zB0RmNXbd7+cvTz+5fjkxxfPMVwakLyA5u4RzrHtuQHE9XuZ+WVzl+xffck76BY1Zf4fKsOLHl590Uvu",
+	"p8MrHl19xS+memlqTY94stYFR77dHa96utZV7jSeGgwAwHX7a0wIYCCNeSXLIT5s//E6S+fbvH9WWS6Z",
+	"1fbRwcF6T/RzpKU/WGOGR8f/y1nw7veP19kSx5TrPQFnAjIneO3BWtvpB1mpqZzhJWss5AkWybwLtQl4",
+	"6RpbhB51irVbDQ5ZkHIxe+x75Ib8ALT2Db7N+Ju2K5ocqP7XH2K7xOlB9qaQN41QA92ZTrYqOXRyd8vp",
+	"f3dD9DC3uo/dP9Fedl9zywrF1cBKgUAb2pVnFOWOPse6/a1kK8Ji7oQSyvkvnGpVGY4gSpZtdbe00Yqo",
+	"TQ0QSpJ91cWYvMzxy+yCf+sWezUetHt/w1ZObzYFQpcEwlVy9SuZmM3C1yauHPcfYP1AZ0HzDVV1dMyp",
+	"m8313+AXoxUkL0j5rdQdV2lAnkJ2tfYIY75MtjApceVFSJcQX7q+4okvatU8USGzW2VyCd19X5zK4bL7",
+	"088ewG/cjYtcXyDXOJZoRw9ecgu44sFzrugGFHa3KFTwve4N3nB9eHSDipA/XxIg3Oo7IG7d6wErCDed",
+	"h2tqsJ9N5tyc7E4fr6utTo35WeoZh1ZvrrWuqYK+ni75AagY44MXaRCZo/SeF9POc4TNvZGcC4fo+PnW",
+	"5YcrRfoDaHRABucbPCdZ4iufcNWJd3wnZW6AWasyPsC20EdBZQQZ+XP44T0r3Jo12YyYXBDxVIDBDhsa",
+	"DbTOxNlbA3mhBb0CC3ATzdLmWd1IueB4r1QS2LW6gWrwF7SqBc5xM1mEnEMNuLauSLbaKoauuja6xl8C",
+	"I78Tups5QXC+1/VI3mmiKXUPI1ipv5igRwu+VdLzVw3hDQvoe7laBHew9kkkVXLYsOmpmrcp5mUuGgb5",
+	"GuY3dSJ9MWH9DG4Pzk6tB7nGJjyGcYbcLhReUTUOcuYBOSjGrjG1ALWLDUjtVvzxnl4AH4+aZj20NPMO",
+	"mQkz7/gejIVk4f+hAldJ/Xcg++tS++7PnmaukSa4uId8mE9IUOULREjlAIqEcAqYP74yjIdRwjatg7f5",
+	"omrnYFOfhl/OlZrnGf/yy3soi/oot3exsDvbe23bG/fq1eZ3kOJxfCWciVURFgzuw0whNt2U8+tIdvKh",
+	"v5hoJ6fbrtGazcW1TJng6TNYJh8ds+jXhtLBnvwYOG3rUvd0TEbGAtloJbZXcE7Fa5TuYDE5BQto2Jii",
+	"9Z9CkdPeU9FsW0ekRITFYQazw3mermbnOeiNcxUaettk9mKg4+v7Cn4prhTaPu7ytYR2w324cwm+hktw",
+	"rN/CEbnzB67vD9A5YnmytioJJ/XD5vqBb7kk/n4aOKrxxOkaoHhTSa2acX0CCEBquYdyXA/ijECogVNR",
+	"KzFTVaMEH1VGPenpyojU/eXh8r0WYMpB2xHPGKQHM5wATmjV36lciHlNuMABLqQxN3/B+iQFMx3LKcpa",
+	"Efw/kyyH5D5Ofy8m4uH7MnaHDuTPWBQWM5D0l7Ezt+mFIrdRagJRjhZVw+Ibo1FShRlUguCQ+JGHYg8W",
+	"FVB4txIW/FvdvWQrd3cBgPxQYwMz3IpFOjVHwhUDU45ltdXdynX15NFWsjWWn/JxPd7q7u/x/yVb41zj",
+	"h3sJlIfj79UQbvxpd2h23ae79iKf7HKp1C6xc2x1B7Kw6tKdpcXpcj1wg6c3kAmH3RBz2VHVvziuoKg1",
+	"ZoHnmlDf6wwNHs4j7Ol+KRno1jOVcbsSYCzj0kPNNL7S1vXEETVWNF7Fhwfzqxit3/5trt8JHbHKYC9h",
+	"PmhQZ9O2UVVnyUzcRWttjOaUDm5xQ/y+CTpCddwgPUfn9jomkb+01TDi6kkscs1LrB68ldRbq+RZmfr6",
+	"RX2q4uHepb3uXO8v5Xq/MQUirUaq9R53rP1xMmDkIn65HBjSpa/0vBcQ5ABHB9ahG5EVmdKTFIIkBHRD",
+	"BO/ga9QnhI6PqkMDZ/nhAkhaYGOF0d2z0ADp7pJAb2IAY+Oen5GZYuMEocCMFFe5A624yvLqLMuRQsM5",
+	"8cdV1HYhFzi4CasVCR+ccpdlkUO3DleoNgILSFvd4vNHlp6fDdt6oeDEUMSX6RsCpBjCyXUJG3YZCF1P",
+	"x2Sm1J0amNBLUwUM+QU0M+YZR6C2NktysRLiq9Z5SnuWV2e5vVKLUknGkT2ujm0k9pEZdd3LX8CvNy8W",
+	"fTO/ahuVje5vuCh+Z6w7LcW0tBtMKVzRalJwWdldTOUPFlNZp870DdIg/b6lpneBnIVADh3PtQI5i3Wc",
+	"cWgniISlZZvXiPmEovWrYj4tIQzo/s/1ctiH+OEA5oF1M3lLbBw543oaUfGdQsccAfV1+D4QRDqK4hjA",
+	"6ziVMwtGQ14Rrr6Iw1WlArjnBnzNIUaxqIUaGpFHQFWiPlUBcZd6gyvZpklx8YJK+H52/HxjZfpKWnSW",
+	"nH2XbPLzY/2/wAFfw5O9tTYFP9fNmxWaLuQyrUNoab4hcL5/ITNaYd8CY2+4036A4nrJ5oU+nAxQK5r4",
+	"a2y2KuYIzjmLf+gxNhCNC8jZ7/zSO790Xb/0hPZx0zP9XR3SSb57oWbLA/pHRcEcVNiMq2yFbaQJoU0A",
+	"KAUC7JMPBURoFHc/XQTNIZgZQjFDgHOrio/Kdtoj2m+Of3JD3Fho5uO8WkdcPgNEvK3fPzbIK79anNL0",
+	"m1IUkAevFKdwqdsoY/npGK842AvhU4A1bBOyrzVFvc1gydu/QRHmq1xfXPVb+M1fMi74Dy5OgbZriW1M",
+	"XzVE5KvcVn4LxpKRBVdDPmL70NKyQrCZsYcK78gN3DiNDhFXB0Q0TNkUMwptTSHTwfCLufWZuJ7+lVqE",
+	"U7oXkAdxupKwxhFnwWiFDC2qahDNUdwMSEoDBhsvEpU9EgUNs+J18MH4SfxkwNvAkhiAOSQ+Rhh3A+lT",
+	"Vn6EEFMjSEl3967vpe4TwVHS0+h3NLKraBJN5SyJ5D8uXQFqAKE8coqCMe9IbcECR42G8GUUvorRDRFq",
+	"E0eYIKGHYVBrSroSOg6DPGKbs8cLvVCzw8aYYDyI+8NANIBxZ6tV2golIBRh9rTPWVd1CbmUMRNyXLeb",
+	"GpeV5PVXDbW5t3qlTvpFfSK1HIlQOzKTqys2o4luHmBrv/oLxNY2mEvGWnbDWYTrWn0cYN+UVpCj39mK",
+	"sm24nen61Q1maIzFj/rLKce7UNefR53j1o808FKV3jeZOuED+f7zViHPVeEkZV0W7ixIPXQe1EgV7k9r",
+	"6rKv6GvR2/rbybs3b16/PT37/ujkxdm7t6+8p9PbEr1eTwux+6PobbXTSPurT1//9OKX3pbY3XVCQtz7",
+	"7C7sQS0DQhH+qs6dETDpbSX4FbL0ui/f9xruGiMZRp0W+JHM8b9Gn52Dv9jb+tDTl/d6GjwSnvcPJswa",
+	"/h2mjBIiEaosRfc7hqPpxMJyu199SqjwqtMiRT/3dK/6RY7VwqR61QlMqctX459wQa+KPyNV/lbJLBEt",
+	"X/zq5pwsXnd03Pz5a/Kb4aeXSU9f7vR0PoDp/Y/vhM4LAU8vzLDzUlay2FZludPTlz09GFedN2Wuq0Jv",
+	"s+D8Sc12xIMHxLkDtorRfTW3vO5gn4AIDsvc+Cwst9G2YrEsvhMS6mB40WNFvg3bRcOq3uNFvQcbxdKa",
+	"vr8X75F7ibjX2CHuA5m7//W7494HWJHDnnYDMYXqFGboJ3uhZjuHS2Y7F0murSrjMPIkP3M2FX+yTiN/",
+	"1K1Pp+vBZ7oPd+lnqlCVWrTFXyDkZcMQHxqTEdYlW2FMb0LkoVGXTRKBMnnMc4XEG0pnEX4XgFhSKpos",
+	"ycCQjRBe3lImXLnKRsaoreSsI0CTAtwvjBfabhowshJXuhUrJ9bXC7bJkqgkuRgUTvnLxRX/cXUg2mTr",
+	"6MCofpdOJ+2GJV7vZtFA2I4hElhXoweFGeZ6OeDY92qYa/StLKLhqU8M9i11G5t+cGCJQBewgC1RM9FP",
+	"SjUolR3hZx3xLyevf+GTVdtaFoC8iBUjr93KioPOnr9vTwMuIyDCPfnm0dOAg/6o87BzkIRaXD8uAiZz",
+	"gjndEcheDbg3ojKGMH4p3cP2gRLndVUBPCPgjbk3pz5NClMiBuGF9ZhbAf2OZkw0NhGMp+fkb+D2SzEt",
+	"ndfrV4xxNK1kpFmgs+WPekDpgD2EEXc1kTiI/WRvb4/flD0ExxcATj06mSkypP/BgS8J0wIKLPcf3r7n",
+	"W5jhsf66Li+L+isdvldurJt7rQuXxQP6tDudTnfdHt6ty0JpZ/dmNxvhS1OONx0eXXMNdLMrQQTcBro6",
+	"yg1i4RR+u0G+sHFVqx/tT5PTpflwVM150iB6TvCUXOVLw2+/rBd9jODLz0qVIe+EvfOM262CIwIe/oNY",
+	"BQ0VD4oy6MlYwTvL4Ms4uF6BLzqsyilm9FhlJv8/OnWdvhmj7+mVKfykb8oSRLYprRLnsqpUOettbeSU",
+	"0ubwTik5eL+o6Tb989e8Gn0vrXr39tV2b4u5INiPagxxZ20HkLXVnCsMIq7hA8cyGW72wi3RkgV6Q8uz",
+	"YnE2clMbi9NYG3fBNdYnmbsOJOI2LkYnEpLuhzvX9nwL5f1cN2pwFAnjdvsz8Eq8K4uuuLdirPeEd10r",
+	"puecd6HBIkDfWeFLuTf3Tu4lXqx3xb3WN3KPveSlA3b3X2/MCY60SwPuoAl7Bn/xY8i9bsPe26Rh+zI2",
+	"xU1dLbfFX7AVRzIm2KwNCzskexjsu8GNusTdBsNu3uFGdO/1PW7g0TND4OUxdbXcZb6R8fi6rr5A9/MS",
+	"n5zX2uN0/NHd8n+gOpyGAn6B1E/lSg18rRO6JP7ljiwZkyvObPCWm04v5aG1mi76x9EZJ7zteYf5qCkD",
+	"sNegp+lXCl3vb5AbRQEjBribeuavA5fw4R7+BBt3gc4WuCYozdocMPi8dHovlJr43CoxKAQORGzlXcy2",
+	"Jsj/GJoqcMbOm0T2NboTDZxROXMrwELuNpnJoIfCHUsgywuEyzktSihHnZkaoIE4P260ItEGza/OdYZ5",
+	"WPHR5Jlzr2ee6hUyyrWNMCiIZlnCj/GZSaMFZGrERJZVriw271JCm98niuHuIhfbo719/PKsVDVUxs5t",
+	"BnxpwPtiqhEQscGMYTSNDRFqZrHoAO5NLC+oxdJ4ExHnQ9g+T/aQFY/pbCN+SABTRfasQGXEHCENRhTk",
+	"wDiV58A5Tea/olWyI2BZ9UPAv90W9DSZqIDlhQICtf5FEpGihZ2T+G2KTE+Dnqa9Af01I2nnKTE5jswl",
+	"ae4Msur0bLGlKpQkIm9i4fqaMZM5r/WrBk/Wc+/Jd948drJw4V8vQgEinanqB/ER/2OHKughMDdks8vu",
+	"YhV/CttqARO2xcbADXl7dlMwkzgkvbTm+P9EjLb3LHHp00WLVaiLBcMn/IC/XsVwvHYrpZVfg2uUDbOI",
+	"uVnd8PI39uXrhiOxqXS2lsh84ewjP/O7yuN/vEaOxbrj2INsF4VLPEG+5sFn+td65RDe/mX+el+k0BK6",
+	"gcY6wrCLIkYpGqMB7xT4fbGdvs2WjM7HXzYK8g9cnLB52ARIhAdr7P2mGXCzYgTags1qBJsPdT1ZHk7x",
+	"9fwB+IAODHV2NusRAo1ZrpHXUQCvo/P/3ukcgIGhluCXlz89CzX401FeKWEnUAVfui3S0wxBEZXSx/yb",
+	"zvfsiF9CUCKQeIpaZ6oUaYf8b/C8fY7S/fZbd7f9g29FfyRL2XfLA8l7akLNrVDSAmr9sKZpYdg2A17N",
+	"AzFV8uKMb0l+95GewWCACdLJkWqUW09nTHEnX0LgiQyRwK2L3LUQA4GPOYrwEP4806Y6k4VbUTcdEEk9",
+	"/cBdalMux2fSUWcYIN5GypF5KJKh6Dz2TCBNodFqVYW/Np4XF2/eGkR5ijmEs0pimOO6Lrfbi+8mf5I6",
+	"hRMY7ObO9vx1X6Cwfu05/KKm7yxwoqw7evp5q4/Nu3tZRT1Woaw0ECFjeAOPeg3x/tYUyplgeJa+MGIE",
+	"JDxP5QXpyLtaga/kf4eSeNqkv1+1ACrYP0K5gFMWC1l7FEeNtH1DQt1i3v5GteBu8AtZbFQYt5bGXpFf",
+	"blZyL4vJgHNyBXrrr5gtmEyUhgZuBLBS9oJyQhNjcyit9HCuWEJIrr14Q99TqgMsSSAoZu5xombgBFRP",
+	"E/QCoHi450po/oO4u4fK9Lin7uouhdhTHguBrTYRUjm9QFXifQJ/7WkG4izVAsYsA4EsA5oVCzizYJ0g",
+	"649VlAYBPIhDDypyDl2cbPy4sXAvKzwV1sWZP7mtSlmZ0nbEs1B4roi4Gl+J9cCNPe0pimWDhWLecmu5",
+	"3FgP0eZL3OfTGYjFRnNwY3yKqcFE1LqA7ORIEQs2QrIw7how5L6EXKbfK/Q6Q8EpZNxabLX9PX/RGQEK",
+	"pMtQbpdh215V8+y2Le/SdcJ38Bx39u36v4ZXsx5QC1wQoo53UKs3C46asboafV7Zi40RVhsXrcRWdUec",
+	"2sSNGDq38NbwVddBVcXfwDY/HSmkesSKnbWvRlCS+BZ3wVDOUa0xH5YuL1CC3aHhrI2GAyHXaWyCRJYw",
+	"WS6NUJMKx5gsm82gyhCSDP8G6HdUf7vWCVY+0GAxMGS7KRfQoYxGUPuoGoX44zX1oRTSVpb6z3LAkFKy",
+	"P3JS3ClhVnkdcST6ZjxucMP367J0H3hliphjVHDxmA2R0LMiyVCGv3q6VDQOK5ystri8eQVxIKhXUKqB",
+	"egA1JVzix7ANdlRXVmRmqrvC33E51tlfRDe797zJcOLf3ybqWvh0Pb22Meiav3IjuDUOmyEqGiGXdO7E",
+	"/p3Yvx4IWuyprCf321jDi/yj+o+l4h/hzzI7L6zJXQTuJVymTDhhWhRo0GVqAoLRaI/4pwqrnDQE6MnG",
+	"TVhqZkZZ4BZsk5RDVb3KPyqtrN26sd1rLq6UDj8qWVSjDYSCv6C9qYrmCria+Ud1/XO/+YFcEUo7br5O",
+	"GNo/R5tphJP6AFtlLPulWc1kgz/hoqxM2Yt1yk9+xhtfwbvyK5fr00OsnEXMDM6FI/juvBS0FzrimbQq",
+	"FBuOIUbU4GPZKtWg1tkSj9DpmoZHOJafXik9dEd2nzhD/N/e87NVmWvwR/4CBTThra88L/QOr1E8A1fe",
+	"sHQGB3kHuHdX9vL7g1GDFzZmEcaSkz5YDUZ6VZJeaq0y4l1wLhO4MZCWDllhjJ/ICuu1SY2KygjpedaP",
+	"K4vykTwoM9VxrPpQ1JMJ8DZkPR2l+TMTCU2xjdQNcqwoNYx58sBn4TwkjCUXsq9GpgiBa2abtJhwT3e6",
+	"Iv38maOpHXfTy8s0cR/CEodPpiMTYAUpvA0SCyBOkp5OPxMydifPLi+Je8x/VuVV4W7kfMWPsqhxCbRV",
+	"ZaUyz87RbQzZ6ZQcO7WQkgMUj62kM2hy33mCeALuK6qXv9Bmaj2wsRTnsuyK9EdVFEbMTfa3TMnSR5Mv",
+	"L9NDXzwBoV7s2kgheJl6crZQs+FeVAoRd6oIqJQchx/iGi4FzUOB+1UT86R011IqJ6qqcj3cJPo4f90X",
+	"SMtvMoNNR76UO8J9OZ+R/9rE/snWK4PrdKXG5N81ArVY4IfzXhlrfQ4/zLy5MFTVGlf5nyOV+xpXvEPO",
+	"9+hN/OWU9TrVDjD/X0xF2It3LQd/MrOEqyRQaiyxTG67SALvfS3EwOiKuYqzrvjbdl3n2VDpnVXQgm9B",
+	"JAsAcAM7ZypnHmaQRDv+slUpX16GVkeo5RwbrWbiXPYvCLBXqYuOaJooAcawklVt8fYTpbNcDwmtMMvO",
+	"3NITwiHqjU0RC2Fdl+AVwkFt1Hw01F8EVCjEqlXqVXRwvsAK9aoTWJ+u4DFiYBk/fYPrdRuVJagi2zEG",
+	"caFiiMG2tUC4wT4vxb3bWwkCMqSFuEe7ZL5gJWKuceNtlqnMexKAebgVRWcefIb/XlU9j7rUsnQgG3cK",
+	"GR1difMZZDEqOWthGIgV9roF8Phacivw4rv6978QqTa80Sv0zPympm2wclMn7WHG15q2U4Lb1Io867SF",
+	"i6/p5twyme3XchOuX0RxRy17FwLbUAb8oKorBMDt8PHAtmfG1ro1X0V0pFPM7aPesZJgajOjLIgNqKWr",
+	"C4VVDdgShsNNDynlb0WhBhXg8OQWWeVV1hHAHpEeD3ZBRKREIwrFfD2dWzGWGTFgTEd5oULCgvpEZCU+",
+	"qhJ61VsCNLGTekU65Bk8M7o/4TeASEzdWU7RsFGUjrEqwSjcNLdKpI/2D9KOSO/Dr6Se+aI4FAchB8Jz",
+	"3VpXOL3QVV7NTiWEXv5iYaI/jfz3wU2qRA7b9Eaa4U7Kr8UtKscqahRZI4DxBsqEMqiIeAkUfHcBlz9b",
+	"wAUF8maGMAr8Nbw7tTLvzt1aV0HatRvK6mtbyWv3uN1Sg1uMl3Er1cZDVcGzVgeWYTRguTy7YsJ4gRMj",
+	"mf/pXa75jitzkzKxHzg2BVDqKzrlPLexnrGwecDDWdFLTsB8syb2TMBi1xkWxzIIA7fGi/O6WgRaoCYY",
+	"BHT3Vbx8M8CAW0B7Y0S2fsB+TtsboBlFkIrRlqDHtd7v+gxl8EzuqPu6+db4da5m6GoM+hp8Y0uuX8O0",
+	"XhI6bLT6nyuluXXqi8YQf3X70L+76wm3uwbhPwuKB5luIMom4cC2NRUv6yZtGHJrswAROb198Jn+Bfzu",
+	"A6Wyc9m/WN12CkCOYCneC52Jwsm3C1+Byezu6aO9R2mISFChDvQzyGXhUxzQSx7LVzYR66vZBedHvIE7",
+	"vXBlq2PtFkgP7yKrd5HVP6zBV/ltioy2JAFib5REzq3GZfGeKyOzTCSMA2IBdXTcEa91MVsizcZy1o2q",
+	"HqHEkbF0HhHCrzUiM4Kn5WHWoZOAnmbjxwXjENep5JixB9Jps+YmdYtEvL5BtoY4e7PwxM3NsVX3+ALR",
+	"zj+OkA7hT0SwamDXtGi31eCwcMu7AOgd7uxfWX28ZVCd1Roj2L1spnaG+Uel1whhttm6pcpkH1k7bqJy",
+	"WkMUb9XYfFS+vdjtBwR7pwEIrOQ2lfJsml3BgCf8oyR8EhqhUZeECAJh7fd0bpO4GRnVmNNo1KgMdB9B",
+	"QTMsnn9E4MLzdCEEwUfceAvRiA4CkfCUoGiHABVAANJ4UlxolZ3JKvXI+Lwq6Xv++kOK7c1HxxHzvLMK",
+	"LECVHOmervUg1zkA3ZMyH8uZ+Hvt1tFNCEHcFbUNpraeqNKqTGVp1K1AKzgtefWhnYGSmFaU8OqAX7DT",
+	"0ycxhQq4LrJwY5phuRLYDuqTB44H0Pu8gnKsQ1xbbabYjAh2BJgQORL5vYWJI08pLyKgzS8Gja6PPu8e",
+	"QTv2C3CvbJ6UxHe9Bgg9/pCHvrGyXpqi5IW2kXVnFfLWajPt3Pk9/9jJtFPgrZjKma/kYPkm82ypbrpJ",
+	"OfPuvwqoA2kta2bV9befX5ycHP3w4uz4OWmu69Q6r132ywd1ofL3bSxRsPZ3zArxpiW0/NCFKtqGGNvm",
+	"52Xttav4bceLmmRL5mee4ybohLkvstz2ZZldEUhbRTHUYnlMSgOhymXhNGT0orKcuHn5nhV4bbOzNBFZ",
+	"KQdOheh+UWcqa29rfkOP/euB6kcLutqFpd9doysYL71hWzCN864v+C5X+5X6gideBrDG4k+aqdd8eT/w",
+	"zwDeXDHvzWoxJa2QKJ26bGJ79IMa+4NrXeUFBUcm9XkBlnxHvIOPq5HSPT0zNUB7oAXsvZSqhL4A9CcA",
+	"Coom8+Az/gM8ukmpPuZqyplY/EbIDIH5cFD3rBjkn1SGRZiEOcmsT87yh4pEaFx2hr27cqgATtu5GmDf",
+	"PxE/5d+7+f7Lyetflje7khz5qtlXOzKTNWXlNaoYFy78At2uG8xg45Ev8xFgF0NPylhm6q/Q6jpUZBOs",
+	"DjcG1UdHaf2L3uAFod91nUup4TV+G/+QHa/ROz/Wb0ozLJW1dyHPr612s3Gul6hd+qrZjwRiQ5LeWaZ4",
+	"b7vxlW7+u3a+ugWWeoY9py9QCotXVeZ7Uielyeo+9bw6xcs/mqpz4US6/yWoYepQxabIALcMgbmuGFHM",
+	"cCzMR1V2Nu1gBWm+pIMVJU+jhbWp1D5jdypMt22yPSdX3VRXTrRXvXXT7Aoh3n9AjKbP60/38jbaU1Gn",
+	"tben0ip8xvZTmuu9aKrYPzrhmd5rmyj+psR5vr+33uTufVjWg7pgpEbudGz0LXWtnTe2ymJFG4/aVTjg",
+	"CgZm7m0/SVTZYjpCGxBtV4RRa6lcua7Jd8vYyl/BZKI1vStQuQvU/r6tf6uV7ZyXu9GpxA2/Vs8fp4Es",
+	"JvlA1h4KM86rSmVirMbnqkRR6Lv5joIHzI4qUiuwKALUq54mSed/nO54KiiWbpiv0420oJZjRZiPU6Tk",
+	"Zupu9QmzTyvaCcWSbkLUIet3E15bHMai8K/j+u79aVzfL9DBFzmjtJfX8i152/9ZXMQ/TicgueW8gHf9",
+	"gP84jqjvB4TTvEw3bmxqc3x1qcl9MjJTG4osmJTH1EUmrHKGP0dhPWAgBJaplgMqVDCJRgQqrBmnqlRg",
+	"dWNo2c5spcasG+OSEqeSQKAmzicpKyBHkpZLWLgo/biC8fgCC2yuN3UlUnz+WZ6lCeLpuylBExA+lYcE",
+	"vJFt1ZqNwNkVnfSnvvQUYDNxdMsAgXlgjW54WRRQV7Va5pMR84dlg8n1R5P31ZrKzocaN9R54boF1Ycg",
+	"RLBRzxWU9ty5MneuzO/mytDO3MCdETcrm498m6XCHi2Hzesjm37TFYlFkqbun06+C6NVlxVX4lyPPhQ0",
+	"6qgkkBykRKBMV7IsclWyN5I4SVqaoiBINIPVdlhoQYoGvJdzNcy1bdTo1Raxfd2/kbcFVVhHHFExvy+N",
+	"PFe5Hopp6Tw8DSRsiP9u232ruZxnhJgibJUXxYJTFWhiQJ0OjcKwk7vNdIFpr71tILayb5qFTDb02r68",
+	"4/Mq/6i+SBCLtx0F+rAo8OunAGMPappXo6yUa6XnfqXf6jsX6hbTctd3pO58mmv5NOTIftH02qpCTFaR",
+	"f3vz9vXPb07Pjp+zhvyimbe1s1xOVC0kud7EOgCzXBPSzjfNJ4FonE8nNXTONj2qvUyTEgZeJW6t7YWy",
+	"8PsilslbVdWl9vVC53VeVLu5ZjsF3FLCNuNEkDgKVgzCt2lD6+MLoCh6tsSO6OlFQ4IzKi2afU76f/2q",
+	"/rX09VtV5WUUyPtCKpvX/g+hsu807Y017Z26vJa6ZKvvSn25qUSG5qfltG0s4NKDvb0U+dUgcyQreS4t",
+	"w0LYBHF54Ig3WVZy65mttZlSgWYUTaQjbkc1pF56OgMMn9cBXvLx3sM06oQzmRJpdn5Wh8VOE5His8+y",
+	"vKxmSBaalTLXuR6mXQxWUurJQu/3lHjIK/dAL9QVgG5DQJOovZcQyL1VMsv/rAxyYeXh5f+eBHJ/iLPY",
+	"pEAcQZQw3qhDVfnNspTCzipZ9kdLz83LHOjDMahDOLF5KYBFiHgN/c/xTHjYAf9jjxzP2FuJMGUSqm+S",
+	"0PF2z/Y0HyxtKoWct+JcAZB91R8paBwlVIKuGJsSh1GCOevEj03wP0SEh0Ml0iUFURZIiJdSX4hRPhyp",
+	"ssPE9W4lxABmLLF90h1Xd5+pYZ5cSj3mWIdL9hHyPv099VGQiTKTQolqNlEi10A9Rbc/N5+6AACGgxzX",
+	"thLnClnZgbxP6hnVBeWlW6Oxnwm+1ntWODO4lkN3qNPelhsc3Ky3lWJ7LDwJEwxSTEaltCoRqSlhfCp3",
+	"z8IFSXfdhThsSjTkFQktYfOhtgyLI8ZKOiGUCGt6GoNQkAhw1wJGmLM38ROQcRBJglsklK6H+dq6P3Lj",
+	"gqK03hYEy+BrHIpNaf05AeIW9vUA33M1klo83tvjnZBQpgYaWdznbvLuvUIdQ5bRIyvj5EN/JIDMyolz",
+	"e+hmBC/YyXhj3Ffud+dKDJxVge8Tdg7xZ1mdTyaqSnH35VpYNRy7E9uFVAzSMUusz2LdYKyizgAYcArb",
+	"rciHo0q1RsbwvSENxJrcj8bvWjNH4kipC2fhl0OViWqa99WSFM7ft+aLBJYQPB4sEjxOgAvN3fT/vv+/",
+	"vd6nvb3dXu/T/ste79M3L90/n7788E9/22plgmzpgjXQbmfromJnBFuXmEqtMcmDvfb5FNAuFs8hUwNZ",
+	"F9VW9/FesuUOlaxgjaqHB1vQT5WP6zF+O841/hHYK3NdqSEAANxepuqrdarR6l6prE9gY72lX1+jXy2+",
+	"QbNr7fGGTWs0ZDzv53dta3dta39cJmoUx2wwxQZRZIGR0TUPoNcOPQVWWiF3KyfIV/TsHmvhNNHYGRDj",
+	"XNeALhUbK2aCZQec2jcDVFuTMjduqZwmo0wzukMKMUtLZU3x0SnVY1CYajypZj2NXXNSC3D0cluVsnIm",
+	"nZs3jXWJ13Hy6uiUJvOVS5KjNV0tDMOI1/deGhe1ejC8THc5/TvhdM0UvfPg0c/BvYRN3nCg84bMKdXE",
+	"lNVVIHdt5cQnIMmKwj9CVsLovjqEIA7JjmqeIgSBYLQCD24mMnd+x7lWIgXl7QEOzrJaMQJPT6cgbGr3",
+	"ZP+F84ZInvr4NMkyw2l3H5ym4UTpc/Zn+B4hlt3TVT5WlBofKS2kGOQD57wMvJS857xfJAp2U0Mb5N9N",
+	"7XYEouZILZSuyplIbSE7U1lCsAadAMBAskKBC1HIzjl4IipLuyh63TL2NBAZuz9xgePHJ+yCynO3qJXS",
+	"7IgugeS7kWy9jfrm31Wk3nZp8x9DH4Aj6Q6N2+k3SfP/JRtX74qF/yEyBdTEsrlua68fbgHBgeDjA7r2",
+	"gX/yEvP6mal1ReG9kZyg/sm1qCeiMuLpgcjkzIrtd6fPdiCOV5lKFqAEzmfuuwQoyaE4DBgwxRHb4X28",
+	"M5cew89AGXrmckbTg9YHa/OhBiA4JxsO4ZphaeqJW55ah+9J3xEim5Zj1RE/uB+GaN8gH9alwhYgp956",
+	"2tQ+fqVKBV/ICuMy+8ne3h6GxpoqnGJkQXVjHJJUlq8lJvUNRdNwg+BmmNJ7GcTDbxUsaOJ8Gug/MgWu",
+	"CEjFjkhrzVekvIJMU+aMA3dL4hPFZRrizPFlMJM/RDfzaml2xG2NE9oYa9RM46wyOQuF2zmZDLjN4AX6",
+	"ZXm4h5sGPam0Mmkzhnewd/Bkd39/d29/SeDOWTlbS2J1+3Ohur1mrG5v9+mHz48ud/EfB+Efa8fqCtk6",
+	"V+M+ap3GwZNlJeTmq0ziV4wv4tnhF9McujuLSwYNl52dz9rjjFuZdN8oXY+dgMK/6G5kx7eO8Pd1f92w",
+	"rq6PiA/B+tbO/HWtBo+uoQXxzgG+c4Bv5AA3tbLRvq1+mZFAUbe9K8JuYCHQ58trC5xrHGs4SPeAx0wN",
+	"/oO8qLC6AEdmygwB31NryipNuA8o1+fmE6FEMVFPYcwFuNxSnJtaZyqjUxP5xVCVPZcpEQNFNeVapJAR",
+	"SQXE7SHn5jzzRMjCCe7hCBuJitxWkKzNda1sF/NyUoxza50WTV/l+iLlCjRokMIHKqmtt1Cm6LuAdohs",
+	"HPjaoxlA5+7M1D3t1hqGPDYfFUxjZmr8ILfQ7QkhRYDpghRWm6p2Az9xr2rN3FmKOUPIe54z0P4YUg3O",
+	"dIDGq3Qq88o58sLd3TbMmCmk9jwkv/sltXKJUT2WGjU+tAXYCr72KPopRyj4vmyzpO7JWPBBZgu1PoPp",
+	"VZdgBhLWorO2YGcZi/axKTLFIP1BedEMlugvt/OW6C5cnkh9+Q/CLXkeS/RYS7UGsLwfNg239ok3dXD4",
+	"/bKZwJ0bc+GBu3u7weKNsciFb9UvjIV/RA9YdzI8+2VNcX511tWWuHPf8GVLHrtAashdiQ23IBHpWKVw",
+	"zFN3zlPYm4ueQXOZx8uyw3SZWmajPXzSsNEOGiba9lj95sbwm7PM5O7gw+dv0UqDfz9a49/7B5c7a9uk",
+	"4DtdtTrNdfGHmoxYCTdZ2u2IJtw6C/GouRC/0yociUoOE+qUt5XUmV06FzlcNpXHC3n+tZaf9yepPZaQ",
+	"ywZAKg4y62EYPj1f19BUunyF3Z9z7sB1F3dxbTdK9q8kowK2bFkUKotK9pYsifqEttZ8P23sEx18u6oI",
+	"43/s/r8NCi6OjsXYZEuHI/Mz9/XaYuzo+Gf385aHpejrg0bNGY6fahRzLKQCxHl9RbuxzM+cvFet4t4/",
+	"Yy1B/msDPMlqY/4DgYu9UIQXvETp4M8bw6AnnhtTKKlvsoNeU6q2woI+tE5KUchKlWL77ctn4uHDh093",
+	"li0SwmdlZ5D+3UAHjdVLsFS3lg+J2xrBrgyDW39M52pgSnVLg0JEgQxjEdddLSKqu9XVagzs2mvGI7vV",
+	"NTuNJDMEB51Rx3QaaMAKm+u+ut5qkol4q6u5/pBxpTZaZB7wDRf5Tw9hHrm5q3Nfsad1jbowvPSGOOaR",
+	"CXtXAnYXZPpdkMvZU/CF63FFF/wdhZYONogsPTivi4ureaUx07S/txfCPlA1gPg0pdRW9iuClcwrIpE+",
+	"jWmdRxScwYJKEeoO4H5d5hFOeppyUZPSnBdq3BFw9vCP0D1oKzPB+IOzo7CO4jSgteEszlUzeAJ6YSqh",
+	"UB95kZzxJQcKC7UnSlbdUKOGBR9EbcTDR4cfCjlsT+fV9RmpUcEuDRv9npDoFIO4mvA/HvLm/IdLLv8C",
+	"tRTrFhrjWG5QaBzfoKlW/n/23n+5bRzLF38VrL9bZedbspz0ZqvvyDVV15Oku32nO8k6TvdutbpMSIRk",
+	"jClAS0BR66ZcNX/dB7gPMQ82T3IL5xyAIEVJlGzZiZv7x07HIkgQAM/v8/m8aKJWLld+EMvxWvx4YNG6",
+	"T1LEtxUSX49SIjg1KPi1QYSt1kjPy32VOCTQdHf8H1C6XpEuKP7uY2jFXywfl64ofOIVzEb3yGBUVqBY",
+	"ALCpdiNW4NBKwFOnV5EWGHMv7IyFENaL553nz5/H+Q1Yap1DO9Iy0DIMXJ+HeFiLvliVpgY9LtQ2NW01",
+	"Y2slLM6lTfS2NvjO4g5TH/dohFvBJ6uFhs8n0LfvHzzkCjok4oxClUxrOT15CY96erxnYQnXm3hw1S6m",
+	"neCTu0YK3LNbvrNWYj1W1IC+fC+k8N/ruzDqwwAQQDeUoITuLeVmnfq0G1gyIAOhU2vCF05QQbdWdwUX",
+	"2CWmMx/R7YWE6ib58SpMdnuHt27sHvjAGr0HirPGU6fL61sF3BmYc8Mor/IU2MBSkQk6k2uhA1/DdalX",
+	"DmNhN4/xF1PEZ+P1RAFWbEFLANYSgH2tuOsgIkhx1KuiKCwg+IT4l9KDTS0UcIeTz+5/POkRfsTL6gs/",
+	"Wq++iMkyVE0KFZBG3M8932MI1TrUAuebmhGDnZoTnEteF9mNZMmSbH+52thn0jAcmj45xvU/MAMe7Og2",
+	"HwCdgbUfQGc1wZe7R6dg7SKmnVpurt1MsPv34h7aeGlDQS2Q/QNzcq3++ld6Ylt9le7IexRX+DRXpnJx",
+	"LocGuvI6sYwAhTfQ9rrLEvzTlUxNwnLP6RXLE1ZHltVX69myQM01J8uql091r1XcvYCRD0yGBE6LOTTj",
+	"9HqBjPjyxTdJlyX/P1zl9Lmv1MEPvyjV8S/auEjnjbLSLi45UGHdyU/FGTTLze7kp9aN3UeH+2P4qXvg",
+	"7WoFetsK/4fjzWpsvvqk7kb/bUNr23/pWV5UG8Ux9NMV+J1ddl5yzwJwI/WgYVMT9ZLhN02kkKC6QlvZ",
+	"qj6vXVOrT6f+8gspvXyMlEoUK5yIfExlTOsDeT+5C1P/5m1WpoXz2wLOL677jAUv/WWHLM67qVCmqG/0",
+	"pSjQH5R3GdRTBGxxYM4lfK/oNnEf6DB0zDgTK0TNqJutr7gCQ9ujEEKNJq0xwhOCCIdkkRGWJVEDEsnq",
+	"gIMlU8Qnxhsi7aB3QWZTI3LbY85ITTziBVWdStNXi0KReAx06e7YKaJ55CEcAUT7szr5Tzkr/JQfNWvV",
+	"lBjwVTTjnVNXldF7cAqavk6Qotu1ta70DaIaX3RIpSmfQF/6+9Vmt247O+QSH3c7CqjQp5BTRJlxdu6/",
+	"n7W2wlsxL6687USD8fPaPBokcTH0J5S6G8f568LAt9puHgUXhSEfbC745FLfCLVxZHwtZVAbmFKF+egs",
+	"8WJZzPphxL3hx/3k8XA3mG10FUi3lA8bzfACrizMvU4FVH3tYPDGo5GwRk03H18S1zXKMzeYs880R9/m",
+	"HzLXjAvwVlvsNG2jFE/YrnZbHIzgVYb1XSjz6qjy6OZ75cVjx8dOo7PDz+76/gFwSPQPem4cMTK8/PbF",
+	"C2x512rcP+jghZE6psuxuiembwBv4d3Q6oHIu/2Dvro9bMzD5ztaKkx8sYmJRHzDTApV/oEO6ue+6ttL",
+	"90I9hv+37qX69nXxSs1eqNNXt3fl/yMjpsoAGLsOR7A3Fl/ksPYNDmFX0vgFDjfN/xCmX8cpSO0RjYsq",
+	"qKnhc6BWv11fpIyv7Jw5aQ00ahsLfYIeer5DCEEUq2HJ928uWd1zTvyIhOXEOIisKf7vK5ASd/XJHoeu",
+	"HWfrHNfCytjShq4MXmNP757iiKxYWOKJyKQSm0w0uoqMrY/nzcytV9fclk0uM5uIj+dk0Gwwuty1qbvF",
+	"8tCfv208+OdvYfhMnX3/8XyDtfX9x/OLmUIDT6XhLRu/5NLITfOMxuI8jdXTZuvzwerp1K9PW73QRiz3",
+	"aVlRpUMUaXM6YajVJ5Eb9I+3jWNuVwMBo5tVQQC8HZYyFKBdA50uMCPUiSAUJx60EPGHsUcxAdTAuL2c",
+	"8UyrsceU++f/+b8FqBz+q4Ceg38iBlzSgcijsWKKQItWTrDyMBca4rXS9hjvqwiaL7qTzsON/DQmfMHG",
+	"OlD943y67DuAeVxg7QOlwCF7pjysouET399OxRxRGJUlL5//iUkFfGtX0PEPad3Ex43dY2lejCu/DDSn",
+	"VOZiaLNFl73KNCA6hnMy5GooMsO46quZGkkFRJvs7JxCy6eUvgfiNxaYOKv4js4+grxMSqR3FCrGxeUL",
+	"w3CZCOGSylT0iCWEM5UwARR7qnh0IJYARmJPuAdVoQF2MRefpJh32ExFUythxriFceYMLunZOUv0aEQc",
+	"DVoxPuZSIRQjIExDKaq7XqRMj/AAGpG5s3YU1608/zf3fBSFyTN8ZgiXh4eXo+z01lDi4wETfIgePwWe",
+	"iyK5ekrgCsDmWHlilyVqlmUJG2aC5xA+d1tCbbhFPO9GGMat+2zwlysAnEaEQI9NFChRC1hLZ5Eadw1u",
+	"vj/wpwQMquqgG6MTxQbCT6WvjlYd3WfIvlFTx8Q2lDHhg6qFTD16k7lG6HTDLL8RxVEnKeO+M6T/6ER1",
+	"SRNk9MCCpA1wEY9Er3HNVapHo81cq1yl70ajyBzwIJjbAExEw20u1xhYhW0Nl90Nl2KvuY6my/Aer9tP",
+	"jH0PBVGRt3CNe98k+OiOiXAXtyVVO0QqCeWtrcVqbfE6W7yo21ob53x8SI7tglEnXB57XmmQqHdwEGpr",
+	"JD5YnlsokuDmxsPunJ0XRhHREmKAimoeAtTVLEPJqrB8gqxnuAu3LLmRyhn882s59CzF7pZ9ZYToYbmF",
+	"tMgfhmEyeFt/wD5HywhrgVkiNIL++fd/nOBmwgOgqIHYv5zxDplstLq4YQnprIReEMzSsEPs3JK1PRBD",
+	"PYGScYrBUd0HQZpogNKCFaI24EPjXhyq7QzL5I2IQFXZWzEPsby+ChTZ6CAgJwpM13bYYGYZZt7QV6Bh",
+	"MH0g5wYgsIrRW1jyASVsAuC0YOYds8TMxmMB3DHTbJF4I5NDfTuxyMUVKYpYrH35ClFQTgRXUfEMmawA",
+	"KEZnJTzerXpfMaQThyHA9wJTcR+q/N8iYcY5J/Ma3OgB8OHgWKmG2Sx1vsVHIGyJLiVk+w7j5gZWCxwK",
+	"f0Jhdxn5digdojKXY5agbZUwWhwTEet1mJMZsOVzwqu1ml37CqFA5TlanmX0PeARkgps3akUQwEBbm7Y",
+	"//rw7i1S1Zkwjy5L3r/7sPHoO0trkTAwuKAxoTDlka7cwslJfC7l7Pzq8uL87Ps3ZN+fnTN8oEHQLSXm",
+	"4X3iIiY86+5W/rRzRdWmdMy7zrfBtUvom77WcwoMwCO6LPHTzYwmktL44AbmQFhZPjb4mbmFNpWVZkfJ",
+	"kCul7RV+VcmzvirwjPF5jKefpIFVcX5pJoypIkKDK8yCSAOf0wgkDKzsvhMu4cPSOczKOdm2r/RohDvt",
+	"OQlDMS340F4yWJ0TzaHznwqPBw+lk4nLPnZJOizVdOG32qhiq6ipeNSiLWA82GT2n5mb73Re8WIipb4J",
+	"S8nLlF2rvcJa7dUJ2u51tqH9ieolVrhAsVYOYSOqGK+t9rq3WqLYRwJp0Li4A0RciqeCCma2KwxZLpp5",
+	"Q1bfurF4zbtRcY9qUcpfFuevN2Uf3IjiHruVpBlnkq1e9hhLzF133+fmHE8JzWJf5+OutWZ/6DPVhg6a",
+	"hA7o7d9qS1/KEw4AnJ3/x0xb/kRaiM/MzZIfGnn0XO61aOnkXy/PX/31zeXV+evY/X6gWibWP3AmIhYm",
+	"Bbepf8C2KECilVxRgRTMHixCshQkqJQjVY0jqEj6q1Rpb/117pJgmd1HlZH34urLjIqXofdIO+wzGNk9",
+	"dhiW75DVVwuVAjUkJEpRGi43hGYKFVJbM4TSmzwDSrJ5Ujfo6CrSZt7lH8XOy5HV4KTEHSkhL4ONHEor",
+	"8Yxx01cGPuZjI5Rl+I6nxNXu1sN7WXqO6N9mNhEdSIBJxX7FiUo1/u0onznrwvg/UK4N+VaHPMvQNIjf",
+	"qdNXo1mOiVaeZYb9TUsFDHUwVWlZPlPGpwCHggLyIfkJiUDoul9g+hcTiBBZ8qy16KVeawjUcHNj+ope",
+	"BylrR1Yozy6fC3L0MFtJd3ETCOt9aErvwlma81HJfwxtMjhvylY9/xPj8kqqK7x10ouWoa8ofGTiEE68",
+	"nz55XHQauafCtCFfbVkmONSOgYMK5POUt+BsxGU2y8UK75B+PQ1pDg5+JFL0opsYbZxbPDiNED0JQYgN",
+	"x9xQqMnoIhIIS6K0vZZqfGW199NjKN/I6fbw8m6zJWa1VREmY3qETMzhqwhQDEXrVWhhUdqygRjPFFsI",
+	"ewrucfgN/x6fMc8K2FdnbJDruYEzkICJ9gEkTohUYsQBI2JJSdAnHTaWnxBUQt8IBbHLvlqzevgZHcPV",
+	"JoHID/7pCv5Um/pcqobfugGXGwsvdv66SXNtdPm5+g9gbGlQIWjF7xZDsMcmVGbFfgzu1+YoQHhPX9G/",
+	"gyMD01/lBeP0AMURpCJENqH6AYp2khQI6nTOkhEkihKAo1qJXQU3gdgP8I0nbvmOYQLH568T/CAFhHbh",
+	"2w9S7NR/Jmyks0zPIYzX1ps1Neff4uJd6sKbamRXv4rqscKTRfrwpvU3jTb5e27FnC/uZI27oQ02jh51",
+	"KSdCz+wDZ+86n0nOURdVfVoPRQI5A4f+S7pnX+D47VbuAC7fLu5AYwMeyDGcRAkmfA7pTW/7fqhoiLIl",
+	"/4yBsS5HMPhf/syUzPBPfZvpcfc7bnl2JPL8mfvbrft/Zi7t8JpEW+/P+B/dI7uYCrrbkBvhLf/XIrO8",
+	"hzccTWz3fS6VPcIx5Lk+q465EEbY6phMHfUP2D///g9MAkJNohhLpaQa9/oHSzd5rZWovUe/r4zVzlDk",
+	"pn/QoflTEXH3/PXSnbAkYNW9lKaT1itu9kqnwi/Y7c4+DdCogR9zhO4NLrkehb2tav/g2DyDnWCM9orW",
+	"O2wRY4zBGx6mbnsOe/gnxiis0DU21TPbhTQgDSZ17nwjvHaQC35zGt8sd/tW3MxNWmeim+nx0eGqnTtc",
+	"d0OnbVfcL97FQ7/uPh0p03V3Rc29+r7FjoYbO5GBt/Q7uot3eIei3QaO5Xom9Ci8b8qORhkxpAP5VvCT",
+	"0B/EIod6+Py41/TpIb+QK7iFVboT+kscYr8TAky8xY8MA7NF0PwtzDMOWbd9GG0fxn6RY8rpTqQaWq4G",
+	"8/biPjow1hVYLQcAQzkExLpqqqxOd66QAk7BuESqy7AYIQKw2VSBoDEYgkpjlqsVYScf+aLChFPCmCkC",
+	"eBTw8YG8DsX+wEX+XRpiooaKKWg3ycVYKKeTBCHcQLAP6Wepx6FYR+47DbiNo4XudYWiJ7mdy4QF6M8i",
+	"ngQxsGkuPkk9gyhfj2inKBKFPRS0KNfSmSULChcUFX1Xg0WCiKJxot1XkUUXJh2MVtIhVZplWo0hvsVT",
+	"iAOwM4YmDAsLILXyxU4+crBdgJMyF3eOcfqo5VhYDM9h1JKdsVSaIc9TkeKfQv8A1mRRF4FQvpLQ3BRF",
+	"YX2VTHQqsgpcKVCkZ1GPEga1mR6NRG5OQ52SpCoZDEv7lgJaB9p/jjejeJ4PeXbi29pcEs4r9YXA03tV",
+	"aRJV+oQwI5bTra/E2TF+d6+lOLAXG+2di/DZxW0MWZOhryqve5dynOod9sGVOQMnpUF5BSVASuUST602",
+	"B9vRmtp1r+DqTKRFDK4tz3mk80Na8Cuo1fmjn7HWj2kS38cVa6t1nrSrBnu753D+9rH8B6ztKdyb/gE6",
+	"ONsU9vgJr6nsqUsI1JT2lAwtCPBfVByv+6jdCQbO6uKdSpC7wz6zqgu4j+KdqLf33l3+HwWvQCVYza5n",
+	"E64IBhY7YBa9HbvvMXcddeCj96a0En0FUXj3q5UZ+V2+G989K3TgHyXvzy5f/VBbtZCQp+v7IJ5V0QcK",
+	"x76vqEFCj0bsRogpelPoluWCG626LFHaCnD0Qjlfr9wAj/1XRvjeliWfqtxn+6gOFexk06bwXfFoVwzf",
+	"gz+E+3fVtNFdRNtwv53avvxGGlacqS8BF7W14bbr1n4F7VZtu/UTtuN+gDbGuFEvqLjGrdeR4Okst2Pf",
+	"Yw/1hA9zbU4+w/8W7ZR30f2b85Y/uYetNRPO0jRqhIXJoWmAgW2SiaVi0sEiQrCn5mZsEEYTYAL4M4BC",
+	"FbpkEddJWkR1gjByh27UV1DrC7BAq0sYC5xC94h1ZkMvNBevxhYyVmaZM1MiI6fDyj22h4Yy1GyshakB",
+	"jOqyX2oaiCnVENqRCeZjJegNLrkbif1BjWFvlAbkLPcDFbL6TAE0S7sJ1pgwcOjgWNzZfulsiYBzt4Cp",
+	"GDnNsTFjjouIL7hFoKs8rDmSC7QnFyfHl4m09sJXZC/ArruheAjuCu7SKv7d2q2cYHJaBuRhpH0iVY46",
+	"9B5qLf+TgaZpGKQh1f2vP529ungHURs3153CNZsDNY3DMKQvlqIwZ0HCV+MvE7QG7hpP8YqqGk4pVEsU",
+	"SMFnprWxEy8tPU5y58AZEdE/7xEN52FNuynGSFbWzf1SNrjmepZBRAb4dkKbDhWbg8EilO2yM4UYd2x+",
+	"rdmcq5Axdl8XXITYFZOywSaVsYKndeYATXRHg+B+q+IaqniY63ta4OYqvjJsScXDlkhb7EXLV/zwlWat",
+	"6txFdb73BTgoTlYozPsuNtvG+1wpOUWOEJP3Hv7+KQAFx1DIZZjaEDgogHEKZCnypXSeQuEPeHy92MhH",
+	"vN5SU2wsdfuK7lvcssTyRscjhtMK7qnH1A2gQSOds7HWKVHMJ3jBlXubpMs+BgRfwBSj+iP3BkLGL8pz",
+	"Qci/majVBjHH4qNGt9MZ/r4ZfvSnYsrbx7drBz8durX4lNPJGWh7XfoiTOurfpVIpMhy2oa3vzJVDdtW",
+	"xKyrqOmR6ka8kfqgNYr/g06NB7XKZbpPdyciGFnJURPLmDIbTSeC9Zx77ECAMuwyz0jiESEKDQxw7XJ4",
+	"HdfNcuqihXrgCYBBcihmBnhzHTqc3ZAp3BbDqgSwDq/JJtIYgQAWRfkx/AsYf1bRUgfulKfXnVTijtis",
+	"f2sJdRr1J0XULHdoTlrBefQgjUmtp9f2FO27p4gX+ahJIXSCh+f/9LANRZA2XJES7Pl/LjFjABTygACY",
+	"u+ydyhaxPJ/w/KZ4SY9lenZ+aLrszLtC3peB8+QkdTEAOSdIUxFBy7MecbpAC1MEvxJNHXVRwYnC6ihR",
+	"eoxjbpnxbA61U1KZNWk9H3szjKepT+vJEq4SZCGbZfaMVMM4iYildMjZXWxDqODHR85UKjyZh9KW/gqV",
+	"V1EzLiLVDPWkCvsEz4TyMD2zA/07m/BFXxmEi3a7A3BHlBDL5I2IlwM/qbREEF50fVGlnFfx4HoDRwgf",
+	"osHg5rRoDAh0Clne9+d9dSMWCPirhCAcX/gmWMJlEhCSfb+DUPD2SdzBNsuzhFnt8VqieY9yPel41r2+",
+	"Ssp9b0loaeIqkKzQyMnMIMw20fFBY1BoBmdULXdEsQFpEN55RXNVX/33TFvuLpu5D2I27bB//v0fz5bO",
+	"HR4v7GXHeScz5bvTEmZFlhm20DM2v16s7iDySvqhs8W7hg7wrG7uF4IPiF4u0rPwH00Mn1fx6kQ3oIPf",
+	"oNcJrtu1T6n64H2ELZqvBcn3YNBt+TJpMbA2kFGSbwVxfCEE996stFOTjv/WNlct0IWRQbz72ncOiq98",
+	"M/dPuHTfexfU0j73qDWsdyuQbKlsWtejUo6RprFhWV+OUfI9HqBbJhCZPCSjNwl8IukOuAEU03c284td",
+	"OboDwUttIw0J1rVdNGUzAFpo6Kw3mu19tNf4M1LfXeNfImqtccs69JM83DDH1STbzWOfTamROpu7eRqG",
+	"SCGcuZe8JjneQMdT8roBxdT9VRqWSeO8qxBdXQogRCFY55f2goduOuCMyyFUvEJgVToHxQmLDuE2DZ0V",
+	"hqfQxDnNCIqDqlCwoWYMHCeAdwmuWQVOIqAsLJgRosMUJi0R5KHAJ5ETGJJDYTEV5vp/Jm8u+ZjYPRt0",
+	"M7nDJ9VMrA4r9BVy61itV3tGb7V9ZFQFN8mGjoqb7K6+RnlsA0fjxT7eA5Z7m9zuWrMUPpX926RRAzpS",
+	"azXiLb+ASyumdWvbNrFto204V+9zPc6FMa2l+rUVA4P1Cd/oF2J6gj54PLvzLzLLnAq7UXpuAqQz8D//",
+	"4owuYsabbGuBYtdOrfnp5O1a2zNSC1XDc4vp3ocJCgel3v6Et1hpfDae52oztFSyvIutiHphL8biJTKB",
+	"z/kiziJZaTPMdZdq18iQg7WEXi3sgD2GWLQvQOsVSKu+rij8wQieD6/djfoq/LGAwkPzMHd/QuJzqmvj",
+	"iiWVDyMpVcUBCpqvfMtJNV5xSwYflDQZvuir5Ff/6290hxqYM9hO5qt9JZYBIP5bio1w0rJ57lYhoh/N",
+	"tBLAUPnfMxBKiPOVQmtYX1mtKykLL59OPtN/RVudRD3G7hFF9523zg1frKHav+aGZWJkMQ0R7yEBN8X8",
+	"mX3VVxcRqae3c6H9vmKJ95Y3gjgOmBiNxNAyd/86gxhf7D4rB+9YSY7HoEEQHi/cG+m3c4CAutLDCjCl",
+	"53eqLG/NwD+uWeTkOYpzkBnhazZcpqs6nh+wTwo/u71i0vsve8lmuYgkUAWI/s7wMfjIJQMjFnoFPnqd",
+	"jUABqCCWGkagArAl7qQs5CRYblAu+PtxLqaC49cB7vgOJkiJH2Y/YSuiqgFd5hUxYW4WXNIALrsh258Q",
+	"zAzGjkRmRIfMtFwINpFqhoCY38tPgiU+m58oMWcRzc7RLM+eJU7Jhjw/KVk9FYoqE+REFLEiRiRYQqWg",
+	"VC+LupXQ6w25dnxTA+WI0noeH4TVJcPBKd/dlS0amx8i3or717jbRnAs8mc0QiPEOTfXteVR9QrX/djS",
+	"2LT5rcb5re+FLfizgOG+4OOK5EQNKlwQ67sK5XWIYE7mZFKJtbXVQWDiVMqFr70y8kZRTaeiYjYgrmcj",
+	"nvsiOwLzQA5+QU7SK5J9fYW+11QbSP8mfpQSv1uWABBCQmBf6FMlzm5NuriSWM19I6ZgETtnDMdrA44m",
+	"Sn2PEV4j78bCXvpl2VbSnbm5vad5NylCghk7c8A0vrpxRfc912kbPdkcNX8tzA3BjjaXuKVBtQLXnzx0",
+	"moEKX7OxZlrt7tyUWR4uoy9hdaTcXwX7fHktPFJtW5Xdqo69VmXPsRRtGqzFmiA1aYr9VGY7DTKTJ8Nr",
+	"jrHDFbwPOqc22IxHuXondiNEJVNqVD00KNhDdYLEaGCuM8guJ25RKPhmaqllAT0xkWngIfQayxncpQpV",
+	"XdCqDhaYy4VS2hKjKikVAzHbUH8MESxPS5ppY/uqQCb10Uyy7v+mpSpNUhOr5wJ5D5KX33zDIlV+NZFm",
+	"AtXcMYUoFCmkbCCcDiOErNDtCyoydBaL320PzwhAY3OZekdgIJhIpUXa0VJho68vn8ss85y2bCCGfGZE",
+	"pLpBmyL9FqITAtGGvw7jlcC+K20nWmSMUZaXJdBP6pmNaDn8okJFtnS3SlJu+XFUPVx1gRB0M6KpgHQ/",
+	"Onral/nDESwdPWLjHeECwIW4/4k7bEmY7xS4I4CYdTEVLHHrm5zCuRircMRzEVgY2ECniy77IATrH7yK",
+	"Chb6B1WGj2OaTYIrVdQlQDXBatqPiD/ZuXZw2x+4Gruhs2nJKZxGR+/Uh4jp46044nqK9LbuA4IKFE89",
+	"dl58TTL1bxl1kkdLWSmYjY49sYJQBTp8me5LJ24O/QlYlHGzubViMrUJIzph3AmQc24IZQj0XPVYmtMb",
+	"4jYNxAjcYL/j5fuFk0NzPDTufRAzDq1mt4CGj8TuHrKTER/P76ty/QGILz6euzNaS3/RuBDY32PbGo/q",
+	"uB0Kye+LhTfs2dYkvGHkq+uZ78xbxVaAqSE4miO36aDT3BntsV9fv3v75rekYsP+5/HPIh+K7Pjs/Pjj",
+	"+TE96fhDeNV1xu3yO7Wm5h3IdptUcbjz/LAlHO6JLa3vF0PrW0b7FyouZS6s1orRyuPCxsiKBwubUinO",
+	"xv73RyxDXRFtqg33My7xx/TGX3sbOQ13a+kHDvkg2n79LYkskg+v/1oNSZVKOeOMNbYoln6WaQctjcLA",
+	"6qsXz5+HUNaS4QwmtjNTB4vyLlKvEFhMwRSin8b8kwATOSb1D1fWWV/Ofp+pobPcL8vuUtkzOvVFA0Vp",
+	"rDPZE26MNJYrm3SY1VnKuLOX2GDRV8lEWO5UUBfld4JYb1ER65yaQflQpNBGWy5t9T+xv82gHmbeCU2f",
+	"Ew01tmKyCsogbKN5bAS4rZAHomnvgD1QmIcl9IEXz19sRh9YiW/hT+XdEAja+FUbv3pIVIGSXMdcyCZN",
+	"WBvNqiqb+wluLfnHe8lPv6Lm/9gkqO0dqDCUOjWI7vx6TlQEF0DXHvPVPh6h4DmpBmF9o/Qc/GqZsoWw",
+	"XXY+Qiya6jw6IUqBMUgD8RZpwHHG9nXnk8/l8C5utNXTj+fkt9x/jvnl8ja81auoYZ9ccreVVc2oukrB",
+	"s/qPslZE1VM0BfjDgztkb5ta1UUspNam/k7ngJMxmwSW4ZIR3dtaGkHVrYQQ3FgCwWjAsYRIB4ZQy/HH",
+	"BCQHUR8RR68qyJBrSj3dhCOx0MaG7jc29EcXjK3ptz9xegEf724C9YFsvk/fbshpnplKBiUJQo4QlAKi",
+	"b1TaV4hV9i3mpXrICl6bBAG5LJzEEtOEWUhODPjwpq+KnN61nqtTliBSFJpU3P/zAjjnKL2V8IHObeJ+",
+	"RS66h8+B/PxtmwX5WrMgP3/b5kHaPEibB2nzIA+TB4k15dNOg5CpsY3Pdua7FFb7e8myzxUZLPTMZLNr",
+	"BTq7VTmte9W6V617dU/ulaHPql62ZRnjw6GeQWU3lbYRZDskHLURbA7/XxxPuMwYT9NcGOMBTKEKdihy",
+	"y6Vic74Iacpr/klEP+U6A4rEmlQkTHDpLcvz/EHPYYlrJwFTDXSjXfaKG9R1H5Uc6hSauic+3D7h1orc",
+	"TYUk4UHvgKf8fx50Dpy74ryOfHHQOVB84n4S7nkHsVyc8N9/FGrszsk3//6yczCRyv+7yCMam0sFBe51",
+	"WXW/4odhWaK5jDEBUzcZd/VBUxl9ofHDeALo9H69NoNq+gt3yA7T2Dsi09d/TC0y/Y6a7o/eLJ5OpFrR",
+	"LE4/1aR5/UdQqBxUAiWdg3+6XZkcBZse8wJ4v5jDw2rdZedL/QFssGCpGPFZZgl3G1ieCVGlKrypVqav",
+	"/KtByUzRI0Y51pm9PjFyrGbThGDcDaCSMgpNUQxNaf93mm+vhEUCk3z5/E8MBPqV5TdCJd079uM61fXY",
+	"QTa6sAEcnJvtrnBw5bF7gINr9iJBRjdneQ4j6l0U/Bmiu+TGVmT1j3q4tjYpyGB/XbWpDQ7J2oY2uOK2",
+	"c4BEpQ2uR0JTHHb7FCV4kwjZG/chX/IbelAL9fb1qCmUKZFuYdRJtWBk4tYortoQlPu9jMS1IU5Eai94",
+	"Rief3f9cyfR2pY/kzLugA6ljTaZd9oHargQi/hTXBDRVaquWOdNzFeOtOtVXgQkK1/UV3ajLEj8kYQrC",
+	"Sp44RQ5FKDWNalKhkHWFxvKS6JHLPbeU850D/3qNQfH3pSPa2s42AvXlwloEUdrU6t9KCDjJ4WspQRIs",
+	"+wsEK1dMhGrkKY4kQIJRbMxGqNTmWs/hmlSChjTuv4XC/5QWIK7FnG6F11CjZl/BZQAJRLKweDQfOpVL",
+	"uDygXiBSRS6CViSzsZX1lPHQIiAsIhQVNIX0dKi0CpVU4JbkYpQLc5102etoYkGpAfI19NsCfrUwRmpF",
+	"0p/4noZcsUyPIXsAPdRFsBzXIO0rUKHS2JxbnUctxZRe6aFf48ZcwaXoJnlxGLQQqRCqkwA5bJBUHlIm",
+	"mAWadJaglmiEzINjWadeItv1TiTAeAg2o/jhgpf9Eh8n2wQqzSfVcWB1bEyYhFfcodSgZuwe2Hse2YtC",
+	"WjBpsJt8zvPUtLmUxg7Nj9zYMzCXW3/mK/NnQBIzjnoCuimcJPL6ShQqbaOirrg2KFbTWiVe48OcxNby",
+	"7ip+Vgcr4hRj0OPYw4eQtib4QU5v+jo8XPSICNKcsuTzbcKGmeC5CbrO/4xQBoC3EPynVAMpA9xb2kC2",
+	"RzzCoLak9fULEec+gOHyYa4JQPjzZ/9j183+9pbwFgo2ysiJAhfMO1kIjuVMll7ksIFaBEshefn8JeIO",
+	"B7cN/TCCbUhoZ0KZd/QgyvoVCB2AngIWEtYbTERCGILOJCFGjuqN6pTxdGa9+r+TNm6kTt8XD9teL9YO",
+	"3odiTHljB3Kb4GgxpL5jMBxuf2qVnhdoawdRpDAVmUAL4TW3fH0A8E3OjUjLD291bKsxn6Z/6+x156AV",
+	"Eu3+9WZK3xx+hTXubaaN825j+e2tXo+Tj1E992kSBjj6UN59Mj0v8YNvKfOIyRzYJjoxvI/pK3fLHErD",
+	"gaXJe5ARnH64uNAj6OgBaW1KMFZBpUILfISHn4sJhzoONyDosAIgigwZd7O/6Zk7UEwom0vh32Ix9UhB",
+	"cuImMZgVo0lAd9l/6Zl3XGcq1YADjMTBvhw/5OkAeqhTUnHgJReY/ugvF3hGuYDEIfjzE64WhWKNeKZx",
+	"X5BgCjCjKCRA4MEdQDdE1DP4nefWdJkTtIihX0hywCCjbZ6XyZeRsZn5KgTovCpwAYo9EBYNhx60GdBJ",
+	"ANsRgL49ZfWSXq/oiCbdlbF7Jg0xX0WgYPHqLJ/a6Li3zZhPxl0B86Gy2Zvk6+rsCx7K9H7jjE5Gz8Xg",
+	"Wuub41Rk8pNwIufkM/3tiv622Ji48Rd2ioBeLswsAzQzwYfXjEDKoIEacQbLSCbdulTKLziP13T3x86q",
+	"0Fs2iJtVJv6LtNdnuADbgMWuv0utKew3AvdBWuMX3rSJlTax8mCyDzHAVx/GSPqRrKlkUMJftxZulY9m",
+	"azl3kgv65/bRnbpnryr9+gApi2iRCHbVEmirM3qgdRwAYlGYzrmJJKxxFnvi30umCYBaSMtGXGamQ0Hi",
+	"XDg7Mu2rTN44A1+JOdBw1XMN4WToPfaATPHNliJ3KlQq1XhzeASvqyqMnWXtJvkaEU3xgTPCrWYDAVhZ",
+	"LQv7l8tU2cYRdhLn1OBWFlUrZXiZxmFZokfSeH3LhL+o2jLhHV/06IwY5gLtm+W2h1/8c7YVZV9+uX68",
+	"hE2M0Z3K9b0muFu5fv1GPky5frlM1L/P2sDvW5hkePW24r+t+AdigkKWbGG8rq/79zcl9k+lnXFWCqkZ",
+	"hJIvSBEgS2XBFjE3njvr48WPmOgzYuie0Ve/+s/+t6P/j/4YJMEzQgodBHh33C0IWF3ruburs5FHCwpi",
+	"XlZq/N0gwJQHbEzPU4KPzwXCpV3ruQpwHB8vfmSTmYGKmuTa2qlBCPpM8BQhYqezQSaHvm2h415yqnPL",
+	"/sfzDnv58t+geOnF829eInj8QH8S/oWtlWrcV4lnvvvlzV9+ePfur1dnP/747pckTpUKaGDTc8OmufzE",
+	"rWBK2LnObyisCzNLfJEO3D/H7ORAsNnU/fDi+fO+8hu8rlMiVEHRxacMQzi0dr7fL6zqHBh8jPVvBbNF",
+	"8CifneS0vH11Lzxn92rl75r8NNeIO9igs4Lmu2tzxdLwPfRXbPE2aaFftnuPtKSYll0UOm/VZotKCrSR",
+	"InyNQcfICGiqQqMhkRn2OvjejUZHl8PWOE+o0dO90xTNIte2OAMf4DPacA8YkJZH3HYObGQarCdQEqa8",
+	"dpgtazSWek9KO/3kzIk2k/z19ZJ46bLSBroLKW4dGa6/+y7ct1Xe/1meIec/GCC9kxMnrrskl7tDPTmB",
+	"R53Q0QEGfTcOsq9u5K99j7FCgrV/0GH9KkJL/+C3vro9bMy8S8OWiHdLaguZd7F8ulun0D73Vd9+vPix",
+	"x9h2b9hHUr4e+/U37Kf/3PAtb4G5v6/kCGb+L39mSmYM5pHpcfc7bnl2JPL8WV/d9tVoYrvvc6lspo68",
+	"WkKp+oydnKC56Jlrh+KOzML0gCVi4ZLhcwTHYpZnPXbYbL0O4UBYWq7D8ioddthhZY0Of4MlOu0rNy2d",
+	"iW6mx+Ht0Zh7drri9ZtTYq4PsRRhbsriraq+QG0fOSVY3GANK2LmXeb8+oD7R2YqUoilAJcvx9cAk49F",
+	"fRYYt/JcfqrBpShbIk3z7H5y0pBFnbZJ8yejZ/AMNtAzm4KMndXJarqoiCNi34j7GNdloR87+9zIt9je",
+	"qWjmTbTZ4zZ7/MDZ400S4N5Sxc1a7pD8bzIQecRZCXXqUAjYZWdsymdGhIAPMTeW9WfB5YyQdKbLEhzW",
+	"YyOeAQk/9rNhax4PwaaCrMZ3b/Wi2xRZ4ehZ1AbIrjnGt0JbXa1pcIIOdsIGzgg0FR7WieBqfi0zsbot",
+	"LVbku4aDRrMsa9giVo3nuB10C7k5V+wu2zmYVP/wfVTTP6rAb7vM2rjFk+kZ66BojhvE7mxgrnSxTtJS",
+	"lLM+u+0ffxgrhw5yrTmvi+peKglT9h1goIs0lvI8F+xGTLFC/sVLlvLF+mR4FFa9Y3HVB0CgPXgS6Hfp",
+	"xtj0iupOKe6SWS8Kju6UYY8P0ReSYw9v1jzXXq6+at2G1m3YHpavVrI+kBOxWiegbb1zRenaSlL6atBF",
+	"QbWF1QScTbWRNuLtgF/ZSIiUaQU2HdZydZjEC7z1R/SeMsdop/NucjEU7jl95ZGUlitQqYjVaaKqHxLU",
+	"1BHpqGdQrgpo3m4+RecRPpvbMPuObyhya+ghcUNNMXURwKu5eYZsPFxN9J2INkKQuUjfOSJdWl8JG+ca",
+	"Hxd7sIFDdBFPd3uXZsXwBi7NtuW8xWfQRMHivLZ3bcK4WgeHvhB0p2WWsUFwmkWKB7gt4f1yS3hb7+sr",
+	"qxsux5GgeTPWTPdXS1zRuFC/cWxCqcf9K96fqNBLiTnlD3xbgEbEC2i/oPouc63npsu+8zhd4nfLvnnJ",
+	"rvUsx77YfFEUWEvDjBy79QI1N9AY3Our4lGhuXSai09Sz0DDNSgeY9vUjrEzp+3rqtuUBxFx9zwNRW0D",
+	"MdJUCgj+R6TW3QvVglrVlebcf+fJtv6g26CmispXB22rqMK4WkVV7HUbePuDC9ILtGJL3o3xX0oTyXn3",
+	"yoETK8ye5OhSKxx5K871CO5F1z0/6Xi5iN1saoFgRl12AYXEcQcsdBqLqH0uStHovK98GiX4PIZABJG9",
+	"MErR1MisuAqw7ZL7krrk7hCLqgnJLbVEbqg7DY7EV1O62bbtPfW2PSerwie5u6UNc3OvWcccFJmdAQkH",
+	"Ij/SsFQPZxP65Gd5dtA7OAGhR/NY0gZyrKQas9m0wzI9Hrv/lqrA5UHDFxBnuwVpj/sQQKWl0jhZ8Bb/",
+	"7G8msZ6wmoXBCj4mMTwUoQ55VlRi/i7s2egOvvdmmGkj1TiaDEHj1Mznkn6pmUyWFZA6I5lZJ0U6zIA3",
+	"Cu8M8DIiDUQfU6GnGfSRFJxYCHdG0wBQnLpFAbAcqQb695qJfJ/r2RQQbImFBIodCFOJ54JxQzrY6vid",
+	"BZ/UvjH8ffkxr7hSAsN00sMqzamuYsFSjV1BVGJZPAYAB+ue8xP+sPygX3yxRgFdiBTGHjGIaBkNXyDP",
+	"lud8j+FJItgnbX1IE7y8gMsYT5Lgpuqm6X9anuh3cjzLC+zgVJibTijBtDwHKES3+cGnBDCo6Lm5mOq8",
+	"9txd0C91T8XCzbDDKi1gowcLigI7WRM/yQieD2s/OPyh5nzDEfW3ZGfnHSLJdKfbkPA4hgQoiqL445Y1",
+	"Tzo7p2O/ctNLkM6GWeE+MdxsMkfCMkvlKa7j505zTWgV1Ye/p1/qmccgLk6TC58rMX8eJTMjXl1zmzzr",
+	"wKdkLFf2eCZh5c++P/54Hs0AWOyWH+/GUzF4rSwJ9FgAmlVahQyKO0aWxIX/8LSJkMAAscdJRBmvxowo",
+	"5JY2ItCBLU3kr2JBkXqKi5SRR4fc78j7+KX5VB7fiEXts96fM/hp+VlvCqQlu6JbEvYZ4FPzFNnpPP8c",
+	"Kr/l5735tGKJf1n5CDjCVrOFnuV0rONVjLpIqw8rGrWXHvc+14OI42macQt0e/Cm+UyZqBw7eti14Fmt",
+	"XvwBf7j97fb/BQAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

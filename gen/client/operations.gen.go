@@ -44,8 +44,8 @@ func (s *Support) AskAI(ctx context.Context, ticketID TicketID, question string,
 //
 // Apply a triage.
 //
-// Gives the ticket the priority of a complete triage, and its tags besides those that the ticket has. Whether to hand the
-// ticket off stays with staff.
+// Sets the ticket's priority to that of a complete triage, and adds the triage's tags to the ticket. Staff decide
+// whether to hand the ticket off.
 func (s *Support) ApplyAIResponse(ctx context.Context, aiResponseID AIResponseID, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewApplyAIResponseRequest(server, aiResponseID, nil)
@@ -71,11 +71,10 @@ func (s *Support) ApplyMacro(ctx context.Context, ticketID TicketID, macroID Mac
 //
 // Cancel an AI response.
 //
-// Ends an answer that is being written, at whichever server that is: its readers get `failed` with the code
-// `cancelled`, nothing of it is published, and the upstream is told to stop within a second. The turn may be asked
-// again. One that has ended stays as it is, so cancelling twice is the same as once.
-//
-// Cancelling twice is the same as once: `Idempotency-Key` has no effect here.
+// Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
+// nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
+// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect
+// here.
 func (s *Support) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, options ...CallOption) (*AIResponse, error) {
 	return call[AIResponse](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCancelAIResponseRequest(server, aiResponseID, nil)
@@ -86,10 +85,10 @@ func (s *Support) CancelAIResponse(ctx context.Context, aiResponseID AIResponseI
 //
 // Change your password.
 //
-// Replaces your account's password and ends all its sessions but the caller's own. A wrong current password answers
-// `401 invalid_credentials`.
+// Changes your account's password and ends all its sessions but the caller's own. For a wrong current password the
+// response is `401 invalid_credentials`.
 //
-// Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
+// A second request changes nothing: the response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
 func (s *Support) ChangePassword(ctx context.Context, body ChangePasswordRequest, options ...CallOption) error {
 	_, _, err := s.send(ctx, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewChangePasswordRequest(server, nil, body)
@@ -101,7 +100,7 @@ func (s *Support) ChangePassword(ctx context.Context, body ChangePasswordRequest
 //
 // Count tickets for staff.
 //
-// How many tickets are where, for the badges of an inbox. A count of 10,000 means that many or more.
+// Counts tickets for the badges of an inbox. A count of 10,000 means that many or more.
 func (s *Support) CountStaffTickets(ctx context.Context, options ...CallOption) (*StaffTicketCounts, error) {
 	return call[StaffTicketCounts](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCountStaffTicketsRequest(server, nil)
@@ -112,19 +111,24 @@ func (s *Support) CountStaffTickets(ctx context.Context, options ...CallOption) 
 //
 // Ask the AI for staff.
 //
-// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
-// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+// AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
+// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
-//   - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
-//     the same summary (`200`).
+//   - `summarize` says what the ticket is about, notes included. Until the ticket changes, asking again returns the
+//     same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
 //
-// While one of the kind is being written in the ticket, that one is returned (`200`).
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+// `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+// where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+// off. The journal names the AI as the actor.
+//
+// While one of the same kind is being written in the ticket, the response is that one (`200`).
 func (s *Support) CreateAIRequest(ctx context.Context, ticketID TicketID, body CreateAIRequestRequest, options ...CallOption) (*AIResponse, error) {
 	return call[AIResponse](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateAIRequestRequest(server, ticketID, nil, body)
@@ -136,18 +140,18 @@ func (s *Support) CreateAIRequest(ctx context.Context, ticketID TicketID, body C
 // Start the AI's answer.
 //
 // Starts the answer to the ticket's turn and returns at once; read it from `GET /ai-responses/{ai_response_id}/stream`
-// or `…/events`. While an answer is being written in the ticket, whichever turn it is to, that one is returned
-// (`200`); so is the one that stands when the turn is answered already.
+// or `…/events`. While an answer is being written in the ticket, to whichever turn, the response is that answer
+// (`200`); if the turn is already answered, it is the existing answer.
 //
-// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
-// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
-// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
+// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it replaces the
+// previous one: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
+// and the AI no longer reads it. A failed regeneration changes nothing.
 //
 // Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
-// the draft. One that was discarded is made again only when staff ask for it.
+// the draft. A discarded draft is made again only when staff ask for it.
 //
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
-// answer, the server goes on with its others: the AI response names the one that writes.
+// answer, the server tries its other models: the AI response names the one that writes.
 func (s *Support) CreateAIResponse(ctx context.Context, ticketID TicketID, body CreateAIResponseRequest, options ...CallOption) (*AIResponse, error) {
 	return call[AIResponse](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateAIResponseRequest(server, ticketID, nil, body)
@@ -161,12 +165,12 @@ func (s *Support) CreateAIResponse(ctx context.Context, ticketID TicketID, body 
 // Creates an API key for a service. The response is the only place where the key is shown.
 //
 // Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
-// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
-// key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
+// With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
+// create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 // service, not to its key.
 //
-// Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
-// `Idempotency-Key` has no effect here.
+// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+// cannot return them again: `Idempotency-Key` has no effect here.
 func (s *Support) CreateAPIKey(ctx context.Context, body CreateAPIKeyRequest, options ...CallOption) (*CreatedAPIKey, error) {
 	return call[CreatedAPIKey](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateAPIKeyRequest(server, nil, body)
@@ -194,12 +198,11 @@ func (s *Support) CreateMacro(ctx context.Context, body MacroSettings, options .
 //
 // Add a message to a ticket.
 //
-// Adds a message by the caller: by the ticket's customer, or by staff. Whether a message is the AI's is the
-// server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
+// Adds a message by the caller: by the ticket's customer, or by staff. Only the server marks messages as the AI's. A closed ticket accepts no messages (`409 ticket_closed`): reopen it first.
 //
-// A message by staff ends an AI answer that is still being written: a human always wins.
+// A message by staff cancels an unfinished AI answer: a human always wins.
 //
-// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+// With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 //
 // With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
 // send it as often as it likes.
@@ -207,7 +210,7 @@ func (s *Support) CreateMacro(ctx context.Context, body MacroSettings, options .
 // With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
 // `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+// quota is used up, …), the message is still stored, and `unanswered` tells you why.
 func (s *Support) CreateMessage(ctx context.Context, ticketID TicketID, body CreateMessageRequest, options ...CallOption) (*CreatedMessage, error) {
 	return call[CreatedMessage](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateMessageRequest(server, ticketID, nil, body)
@@ -218,9 +221,9 @@ func (s *Support) CreateMessage(ctx context.Context, ticketID TicketID, body Cre
 //
 // Add a note to a ticket.
 //
-// Adds a note by the caller. A note stands among the ticket's messages, for staff alone: customers, those who act on their
-// behalf, their chat clients and the AI that answers them never get it. It changes nothing that they see either, neither
-// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written goes on. A closed ticket takes
+// Adds a note by the caller. A note is listed with the ticket's messages for staff only: customers, services on
+// their behalf, their chat clients and the AI that answers them never get it. It also changes nothing that they see, neither
+// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written continues. A closed ticket accepts
 // notes too.
 func (s *Support) CreateNote(ctx context.Context, ticketID TicketID, body CreateNoteRequest, options ...CallOption) (*Message, error) {
 	return call[Message](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
@@ -232,10 +235,10 @@ func (s *Support) CreateNote(ctx context.Context, ticketID TicketID, body Create
 //
 // Draft a prompt.
 //
-// Makes the next version of the desk's prompt, as a draft: nothing is answered by it until it is published. Until then it
-// may be changed, and tried out with `GET /prompts/{prompt_id}/preview`.
+// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
-// A prompt adds to the rules that the AI always has, and lifts none of them. Its texts together may take 6 KiB as JSON.
+// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
 func (s *Support) CreatePrompt(ctx context.Context, body PromptSettings, options ...CallOption) (*Prompt, error) {
 	return call[Prompt](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreatePromptRequest(server, nil, body)
@@ -247,9 +250,9 @@ func (s *Support) CreatePrompt(ctx context.Context, body PromptSettings, options
 // Get a token for a browser's EventSource.
 //
 // A token that reads this one ticket's `GET /tickets/{ticket_id}/ai-response` and nothing else, for three minutes.
-// Give `url` to `new EventSource(url)`. A stream that was opened in time is read to its end.
+// Give `url` to `new EventSource(url)`. A stream that was opened in time continues to its end.
 //
-// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 func (s *Support) CreateStreamToken(ctx context.Context, ticketID TicketID, options ...CallOption) (*StreamToken, error) {
 	return call[StreamToken](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateStreamTokenRequest(server, ticketID, nil)
@@ -271,11 +274,11 @@ func (s *Support) CreateTeam(ctx context.Context, body CreateTeamRequest, option
 //
 // Open a ticket.
 //
-// Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
-// answered at once, without a further message.
+// Opens a ticket for the caller. Staff and the AI read the description first, and can answer it at once, without
+// another message.
 //
-// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-// ticket of yours that has this id, if there is one (`200`).
+// Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
+// your ticket with this id, if there is one (`200`).
 func (s *Support) CreateTicket(ctx context.Context, body CreateTicketRequest, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateTicketRequest(server, nil, body)
@@ -286,10 +289,10 @@ func (s *Support) CreateTicket(ctx context.Context, body CreateTicketRequest, op
 //
 // Create an account with any role.
 //
-// Creates an account, for staff too. Its role is `user` when none is given. The rules for the e-mail address and the
+// Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 // password are those of `POST /auth/signup`.
 //
-// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 func (s *Support) CreateUser(ctx context.Context, body CreateUserRequest, options ...CallOption) (*Account, error) {
 	return call[Account](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateUserRequest(server, nil, body)
@@ -300,14 +303,15 @@ func (s *Support) CreateUser(ctx context.Context, body CreateUserRequest, option
 //
 // Create a webhook.
 //
-// Sends what happens on the desk to a URL, from now on. The section [Webhooks](#section/Webhooks) says what is sent and how
-// to verify it. The response is the only place where the secret is shown.
+// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+// [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 //
-// The URL must be `https` and lead to a public address on port 80, 443 or one from 1024 on. A server may allow private
-// networks, and `http` to them, by its setting `SUPPORT_WEBHOOK_ALLOW`. At most 100 webhooks may exist.
+// The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
+// `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
+// webhooks.
 //
-// Sent twice, it makes two webhooks; delete the one whose response was lost. Secrets are never given out again:
-// `Idempotency-Key` has no effect here.
+// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+// again: `Idempotency-Key` has no effect here.
 func (s *Support) CreateWebhook(ctx context.Context, body CreateWebhookRequest, options ...CallOption) (*CreatedWebhook, error) {
 	return call[CreatedWebhook](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateWebhookRequest(server, nil, body)
@@ -330,7 +334,7 @@ func (s *Support) DeleteMacro(ctx context.Context, macroID MacroID, options ...C
 //
 // Delete a team.
 //
-// Deletes a team. Its tickets become no team's: at once, or within minutes if they are many.
+// Deletes a team. Its tickets then have no team: at once, or within minutes if there are many.
 func (s *Support) DeleteTeam(ctx context.Context, teamID TeamID, options ...CallOption) error {
 	_, _, err := s.send(ctx, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewDeleteTeamRequest(server, teamID)
@@ -343,12 +347,12 @@ func (s *Support) DeleteTeam(ctx context.Context, teamID TeamID, options ...Call
 // Erase everything of a customer.
 //
 // Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
-// that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
+// and ratings, sessions, remembered responses, and the names and ids that services gave them. What remains is an
+// account without a name, and journal entries with types and times, but without content. You cannot undo this.
 //
-// When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
-// rest goes within minutes, also if the server restarts. Erasing somebody again erases what has come since. `404` for the
-// accounts of staff and services: take their role first.
+// When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
+// the rest within minutes, even if it restarts. Erasing a customer again erases what was added since. Accounts of
+// staff and services get `404`: take their role away first.
 func (s *Support) DeleteUserData(ctx context.Context, userID UserID, options ...CallOption) error {
 	_, _, err := s.send(ctx, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewDeleteUserDataRequest(server, userID)
@@ -360,7 +364,7 @@ func (s *Support) DeleteUserData(ctx context.Context, userID UserID, options ...
 //
 // Delete a webhook.
 //
-// Ends a webhook and forgets its deliveries. One that is being sent at the moment may still arrive.
+// Deletes a webhook and its deliveries. One that the server is sending right now may still arrive.
 func (s *Support) DeleteWebhook(ctx context.Context, webhookID WebhookID, options ...CallOption) error {
 	_, _, err := s.send(ctx, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewDeleteWebhookRequest(server, webhookID)
@@ -372,8 +376,8 @@ func (s *Support) DeleteWebhook(ctx context.Context, webhookID WebhookID, option
 //
 // Discard a draft.
 //
-// Takes a draft that waits for review off it: it never becomes a message, and no other is made for the same turn until staff
-// ask for one (`POST /tickets/{ticket_id}/ai-responses`). A draft that was discarded stays as it is.
+// Discards a draft that waits for review: it never becomes a message, and the AI writes no other for the same turn
+// until staff ask for one (`POST /tickets/{ticket_id}/ai-responses`). A discarded draft stays discarded.
 // `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
 func (s *Support) DiscardAIResponse(ctx context.Context, aiResponseID AIResponseID, options ...CallOption) (*AIResponse, error) {
 	return call[AIResponse](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
@@ -397,7 +401,7 @@ func (s *Support) EndSession(ctx context.Context, sessionID SessionID, options .
 //
 // Get an AI response.
 //
-// Where an answer stands, what it took, and, once it is complete, the message that it became.
+// An answer's status and usage, and, once it is complete, the message that it became.
 func (s *Support) GetAIResponse(ctx context.Context, aiResponseID AIResponseID, options ...CallOption) (*AIResponse, error) {
 	return call[AIResponse](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetAIResponseRequest(server, aiResponseID, nil)
@@ -408,8 +412,8 @@ func (s *Support) GetAIResponse(ctx context.Context, aiResponseID AIResponseID, 
 //
 // Is the process alive?
 //
-// Answers as long as the process can answer at all, and depends on nothing else: restart the process when it
-// does not.
+// Responds as long as the process can respond at all, and depends on nothing else: restart the process when it does
+// not.
 func (s *Support) GetLiveness(ctx context.Context, options ...CallOption) (*Health, error) {
 	return call[Health](ctx, s, operation{public: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetLivenessRequest(server)
@@ -453,7 +457,7 @@ func (s *Support) GetMessageFeedback(ctx context.Context, messageID MessageID, o
 //
 // Get a prompt.
 //
-// One version of the desk's prompt. Its `ETag` changes with what it says and with whether it is live.
+// One version of the desk's prompt. Its `ETag` changes with its texts and with whether it is live.
 func (s *Support) GetPrompt(ctx context.Context, promptID PromptID, options ...CallOption) (*Prompt, error) {
 	return call[Prompt](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetPromptRequest(server, promptID, nil)
@@ -465,8 +469,8 @@ func (s *Support) GetPrompt(ctx context.Context, promptID PromptID, options ...C
 // Should this server get requests?
 //
 // Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
-// down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. The
-// AI's upstream is not asked.
+// down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. It
+// does not check the AI service.
 func (s *Support) GetReadiness(ctx context.Context, options ...CallOption) (*Health, error) {
 	return call[Health](ctx, s, operation{public: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetReadinessRequest(server)
@@ -477,12 +481,12 @@ func (s *Support) GetReadiness(ctx context.Context, options ...CallOption) (*Hea
 //
 // Read what happened on the desk.
 //
-// Counts what happened on some days (UTC), 92 at most, as a whole and by day, by team or by agent. A ticket counts for the
-// team and the agent whose it is now; the group of what is nobody's names nobody. Groups in which nothing happened are left
-// out, and there are 1,000 at most.
+// Counts what happened in up to 92 days (UTC), in total and by day, team or agent. A ticket counts for the team and
+// the agent that it is assigned to now; the group of unassigned tickets has no name. Groups without figures are left
+// out, and there are at most 1,000.
 //
 // `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
-// they are. `unresolved` is what is open or pending at the moment; groups by day do not have it.
+// they are. `unresolved` counts what is open or pending now; groups by day do not have it.
 func (s *Support) GetReportSummary(ctx context.Context, params *GetReportSummaryParams, options ...CallOption) (*ReportSummary, error) {
 	return call[ReportSummary](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetReportSummaryRequest(server, params.plain())
@@ -493,8 +497,8 @@ func (s *Support) GetReportSummary(ctx context.Context, params *GetReportSummary
 //
 // Read the targets of priorities.
 //
-// In how many minutes after it was opened a ticket of each priority should be answered and resolved. There are none until an
-// administrator sets them.
+// In how many minutes after it was opened a ticket of each priority should be answered and resolved. It is empty
+// until an administrator sets targets.
 func (s *Support) GetSLATargets(ctx context.Context, options ...CallOption) (*SLATargets, error) {
 	return call[SLATargets](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetSLATargetsRequest(server, nil)
@@ -516,8 +520,7 @@ func (s *Support) GetTeam(ctx context.Context, teamID TeamID, options ...CallOpt
 //
 // Get a ticket with its conversation.
 //
-// The ticket and its latest 100 messages, oldest first. Older messages are read with
-// `GET /tickets/{ticket_id}/messages`.
+// The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages.
 func (s *Support) GetTicket(ctx context.Context, ticketID TicketID, options ...CallOption) (*TicketWithMessages, error) {
 	return call[TicketWithMessages](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetTicketRequest(server, ticketID, nil)
@@ -528,8 +531,8 @@ func (s *Support) GetTicket(ctx context.Context, ticketID TicketID, options ...C
 //
 // List what happened in a ticket.
 //
-// The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Go on with
-// `position` as the next `after` until it is `head`. Events are kept for a time, as those of `GET /events`.
+// The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Continue
+// with `position` as the next `after` until it is `head`. Events are kept as long as those of `GET /events`.
 func (s *Support) GetTimeline(ctx context.Context, ticketID TicketID, params *GetTimelineParams, options ...CallOption) (*DeskEvents, error) {
 	return call[DeskEvents](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetTimelineRequest(server, ticketID, params.plain())
@@ -563,7 +566,7 @@ func (s *Support) GetWebhook(ctx context.Context, webhookID WebhookID, options .
 //
 // Get a delivery with its attempts.
 //
-// One delivery, with what came of each attempt to send it, oldest first.
+// One delivery, with the result of each attempt to send it, oldest first.
 func (s *Support) GetWebhookDelivery(ctx context.Context, webhookDeliveryID WebhookDeliveryID, options ...CallOption) (*WebhookDeliveryWithAttempts, error) {
 	return call[WebhookDeliveryWithAttempts](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetWebhookDeliveryRequest(server, webhookDeliveryID, nil)
@@ -575,8 +578,8 @@ func (s *Support) GetWebhookDelivery(ctx context.Context, webhookDeliveryID Webh
 // Hand a ticket off to humans.
 //
 // Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
-// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
-// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is already
+// handed off keeps its first reason. `note` is for staff: the customer never sees it.
 func (s *Support) HandOffTicket(ctx context.Context, ticketID TicketID, body HandOffTicketRequest, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewHandOffTicketRequest(server, ticketID, nil, body)
@@ -587,10 +590,11 @@ func (s *Support) HandOffTicket(ctx context.Context, ticketID TicketID, body Han
 //
 // Poll one AI response's events.
 //
-// The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
-// the next ones, up to `wait` seconds. Go on with `last_seq` and `attempt` as the next `after` and `attempt` until `ended` is true.
+// The events after number `after`, for clients that cannot read a stream. If there are none yet, the server waits up
+// to `wait` seconds for the next ones. Continue with `last_seq` and `attempt` as the next `after` and `attempt`
+// until `ended` is true.
 //
-// A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
+// A `reset` with the number 0 means that `after` is not an event of this AI response: clear what you have shown.
 func (s *Support) ListAIResponseEvents(ctx context.Context, aiResponseID AIResponseID, params *ListAIResponseEventsParams, options ...CallOption) (*AIResponseEvents, error) {
 	return call[AIResponseEvents](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewListAIResponseEventsRequest(server, aiResponseID, params.plain())
@@ -602,7 +606,7 @@ func (s *Support) ListAIResponseEvents(ctx context.Context, aiResponseID AIRespo
 //
 // List the AI responses of a ticket.
 //
-// Every answer that was begun in the ticket, newest first, however it ended.
+// All AI responses of the ticket, newest first, whatever their status.
 func (s *Support) ListAIResponses(ctx context.Context, ticketID TicketID, params *ListAIResponsesParams, options ...CallOption) iter.Seq2[AIResponse, error] {
 	return items(func(cursor string) (*Page[AIResponse], error) {
 		var page ListAIResponsesParams
@@ -628,7 +632,7 @@ func (s *Support) ListAIResponsesPage(ctx context.Context, ticketID TicketID, pa
 //
 // List API keys.
 //
-// All API keys, newest first, also those that have expired or were revoked. The keys themselves are not stored.
+// All API keys, newest first, including expired and revoked ones. The server does not store the keys themselves.
 func (s *Support) ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, options ...CallOption) iter.Seq2[APIKey, error] {
 	return items(func(cursor string) (*Page[APIKey], error) {
 		var page ListAPIKeysParams
@@ -653,14 +657,14 @@ func (s *Support) ListAPIKeysPage(ctx context.Context, params *ListAPIKeysParams
 //
 // List what happened.
 //
-// What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an event
-// never appears in front of one that you have read: store `position` with what you have processed, and go on from there.
-// When there is nothing yet, the answer waits up to `wait` seconds.
+// What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an
+// event never appears before one that you have read: store `position` with what you have processed, and continue
+// from there. If there are no events yet, the server waits up to `wait` seconds.
 //
 // Staff see everything; events about accounts and API keys are for administrators. Customers see what happens in their
 // tickets, a service with the role `user` what happens in those of its customers.
 //
-// Events are kept for a time (90 days unless the operator has changed it). A position before the oldest one is `410 position_expired`.
+// The server keeps events for 90 days, unless the operator has changed it. For a position before the oldest one, the response is `410 position_expired`.
 func (s *Support) ListEvents(ctx context.Context, params *ListEventsParams, options ...CallOption) (*DeskEvents, error) {
 	return call[DeskEvents](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewListEventsRequest(server, params.plain())
@@ -698,8 +702,8 @@ func (s *Support) ListMacrosPage(ctx context.Context, params *ListMacrosParams, 
 //
 // List a ticket's messages.
 //
-// The conversation, oldest first, for staff with the notes. The order is the order in which messages were accepted, so a
-// reader who follows the pages while others write misses none and gets none twice.
+// The conversation, oldest first, for staff with the notes. Messages are in the order in which the server accepted
+// them, so a reader who follows the pages while others write misses none and gets none twice.
 func (s *Support) ListMessages(ctx context.Context, ticketID TicketID, params *ListMessagesParams, options ...CallOption) iter.Seq2[Message, error] {
 	return items(func(cursor string) (*Page[Message], error) {
 		var page ListMessagesParams
@@ -751,7 +755,7 @@ func (s *Support) ListPromptsPage(ctx context.Context, params *ListPromptsParams
 //
 // List your sessions.
 //
-// Your account's sessions that have not ended, the one that began last first.
+// Your account's open sessions, newest first.
 func (s *Support) ListSessions(ctx context.Context, params *ListSessionsParams, options ...CallOption) iter.Seq2[Session, error] {
 	return items(func(cursor string) (*Page[Session], error) {
 		var page ListSessionsParams
@@ -777,11 +781,11 @@ func (s *Support) ListSessionsPage(ctx context.Context, params *ListSessionsPara
 //
 // List tickets for staff.
 //
-// Everybody's tickets, as an inbox shows them: those that match all of the filters, in the order of `sort`.
+// All tickets that match all of the filters, in the order of `sort`, for an inbox.
 //
-// A request looks at a bounded number of tickets, so a page may have fewer than `limit` items, or none, and the list still go on:
-// only a missing `Link` to the next page means that it was the last. A ticket that changes while you read may move, and so be
-// missed or come twice.
+// A request looks at a bounded number of tickets, so a page may have fewer than `limit` items, or none, although the
+// list continues: only a missing `Link` to the next page means that it was the last. A ticket that changes while you
+// read may move, so you may miss it or see it twice.
 func (s *Support) ListStaffTickets(ctx context.Context, params *ListStaffTicketsParams, options ...CallOption) iter.Seq2[Ticket, error] {
 	return items(func(cursor string) (*Page[Ticket], error) {
 		var page ListStaffTicketsParams
@@ -807,7 +811,7 @@ func (s *Support) ListStaffTicketsPage(ctx context.Context, params *ListStaffTic
 //
 // List teams.
 //
-// The teams that tickets can be given to, newest first.
+// The teams that tickets can be assigned to, newest first.
 func (s *Support) ListTeams(ctx context.Context, params *ListTeamsParams, options ...CallOption) iter.Seq2[Team, error] {
 	return items(func(cursor string) (*Page[Team], error) {
 		var page ListTeamsParams
@@ -833,8 +837,8 @@ func (s *Support) ListTeamsPage(ctx context.Context, params *ListTeamsParams, op
 //
 // List tickets.
 //
-// Your tickets, newest first; for staff, everybody's. Nothing is cut silently: when there are more than `limit`,
-// the `Link` header names the next page.
+// Your tickets, newest first; for staff, everybody's. If there are more than `limit`, the `Link` header names the
+// next page.
 func (s *Support) ListTickets(ctx context.Context, params *ListTicketsParams, options ...CallOption) iter.Seq2[Ticket, error] {
 	return items(func(cursor string) (*Page[Ticket], error) {
 		var page ListTicketsParams
@@ -886,7 +890,7 @@ func (s *Support) ListUsersPage(ctx context.Context, params *ListUsersParams, op
 //
 // List a webhook's deliveries.
 //
-// What was sent and what is still to be sent, newest first. Finished deliveries are kept for 14 days.
+// A webhook's deliveries, sent and pending, newest first. Finished deliveries are kept for 14 days.
 func (s *Support) ListWebhookDeliveries(ctx context.Context, webhookID WebhookID, params *ListWebhookDeliveriesParams, options ...CallOption) iter.Seq2[WebhookDelivery, error] {
 	return items(func(cursor string) (*Page[WebhookDelivery], error) {
 		var page ListWebhookDeliveriesParams
@@ -941,10 +945,10 @@ func (s *Support) ListWebhooksPage(ctx context.Context, params *ListWebhooksPara
 // form (RFC 6749, section 4.3.2, with the address as `username`) is accepted too, so that the Authorize button of
 // an API explorer works.
 //
-// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
-// its time. An account has 1000 sessions at most; a further one ends the oldest.
+// The responses for an unknown address, a disabled account and a wrong password are the same, and take the same
+// time. An account has at most 1,000 sessions; one more ends the oldest.
 //
-// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 func (s *Support) LogIn(ctx context.Context, body LogInRequest, options ...CallOption) (*AccessToken, error) {
 	return call[AccessToken](ctx, s, operation{public: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewLogInRequest(server, nil, body)
@@ -971,8 +975,8 @@ func (s *Support) LogOut(ctx context.Context, options ...CallOption) error {
 // Merge a ticket into another one.
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-// written in either ticket end unpublished.
+// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+// AI answers in either ticket are cancelled.
 func (s *Support) MergeTicket(ctx context.Context, ticketID TicketID, body MergeTicketRequest, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewMergeTicketRequest(server, ticketID, nil, body)
@@ -994,8 +998,9 @@ func (s *Support) PreviewMacro(ctx context.Context, ticketID TicketID, macroID M
 //
 // Preview a prompt.
 //
-// What would be sent to the AI for the next answer in a ticket if the prompt were live: the system prompt and the
-// conversation, shortened as it would be for an answer. Nothing is sent. Without `ticket_id`, the system prompt alone.
+// Shows what the server would send to the AI for the next answer in a ticket if the prompt were live: the system
+// prompt and the conversation, shortened as for an answer. It sends nothing. Without `ticket_id`, it shows the
+// system prompt only.
 func (s *Support) PreviewPrompt(ctx context.Context, promptID PromptID, params *PreviewPromptParams, options ...CallOption) (*PromptPreview, error) {
 	return call[PromptPreview](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewPreviewPromptRequest(server, promptID, params.plain())
@@ -1008,9 +1013,9 @@ func (s *Support) PreviewPrompt(ctx context.Context, promptID PromptID, params *
 //
 // Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
 // message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
-// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+// (`edit_distance`). It counts as a reply by staff, and replaces an earlier answer to the same turn.
 //
-// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+// `409 not_in_review` means that the draft is not complete, or that somebody else was faster: it was published or discarded,
 // staff replied, the customer wrote, or the ticket was closed or handed off.
 func (s *Support) PublishAIResponse(ctx context.Context, aiResponseID AIResponseID, body PublishAIResponseRequest, options ...CallOption) (*Message, error) {
 	return call[Message](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
@@ -1022,11 +1027,10 @@ func (s *Support) PublishAIResponse(ctx context.Context, aiResponseID AIResponse
 //
 // Publish a prompt.
 //
-// Makes the prompt the live one, in place of the one that was: a draft, which no longer changes from then on, or an
-// earlier version, to roll back to it. Every answer that begins after this is written by it, at every server. Answers
-// that are being written keep theirs.
+// Makes the prompt the live one: a draft, which then no longer changes, or an earlier version, to roll back to it.
+// Every answer that begins from now on uses it, on every server. Answers that are being written keep theirs.
 //
-// With `If-Match`, it is published only while it has that version: what goes live is what you have read.
+// With `If-Match`, it is published only if it still has that version, so that what goes live is what you have read.
 func (s *Support) PublishPrompt(ctx context.Context, promptID PromptID, options ...CallOption) (*Prompt, error) {
 	return call[Prompt](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewPublishPromptRequest(server, promptID, nil)
@@ -1038,7 +1042,8 @@ func (s *Support) PublishPrompt(ctx context.Context, promptID PromptID, options 
 // Name a customer.
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own
+// service may set it: everybody else gets `404`. The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 func (s *Support) PutCustomer(ctx context.Context, userID UserID, body PutCustomerRequest, options ...CallOption) (*Customer, error) {
 	return call[Customer](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
@@ -1050,8 +1055,8 @@ func (s *Support) PutCustomer(ctx context.Context, userID UserID, body PutCustom
 //
 // Rate an answer.
 //
-// Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
-// there is nothing to rate (`404`). A second rating replaces the first.
+// Rates an answer of the AI. Only the ticket's customer may: everybody else gets `404`, and so do messages that are
+// not answers of the AI. A second rating replaces the first.
 func (s *Support) PutMessageFeedback(ctx context.Context, messageID MessageID, body PutMessageFeedbackRequest, options ...CallOption) (*MessageFeedback, error) {
 	return call[MessageFeedback](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewPutMessageFeedbackRequest(server, messageID, body)
@@ -1062,8 +1067,9 @@ func (s *Support) PutMessageFeedback(ctx context.Context, messageID MessageID, b
 //
 // Replace the targets of priorities.
 //
-// Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
-// priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+// Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
+// `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
+// times.
 //
 // When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
 // for each target of a ticket, within about ten seconds.
@@ -1077,10 +1083,11 @@ func (s *Support) PutSLATargets(ctx context.Context, body SLATargets, options ..
 //
 // Take away what a message said.
 //
-// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, with what
-// the customer said of it in a rating, and from the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
-// content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
-// `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
+// Removes the content of a message or a note for good: from the message, from the events of the AI response that it
+// is, with the customer's comment in a rating of it, and from the responses that are stored for an `Idempotency-Key`.
+// The message stays where it is, with `redacted_at` and the content `[redacted]`. The AI no longer reads it. An
+// unfinished answer may quote it, so it ends as `superseded`, and what the AI wrote for staff only is removed too.
+// Streams that have already sent the text cannot take it back; from now on nobody gets it.
 //
 // Redacting a message again changes nothing: `Idempotency-Key` has no effect here.
 func (s *Support) RedactMessage(ctx context.Context, messageID MessageID, options ...CallOption) (*Message, error) {
@@ -1110,8 +1117,8 @@ func (s *Support) RedactTicket(ctx context.Context, ticketID TicketID, options .
 //
 // Send a delivery again.
 //
-// Sends a delivery again, now and whatever came of it before, with the same `webhook-id`. When it fails, it is tried as
-// often as a new one.
+// Sends a delivery again at once, whatever its result was, with the same `webhook-id`. If it fails, it is retried
+// like a new one.
 func (s *Support) RedeliverWebhook(ctx context.Context, webhookDeliveryID WebhookDeliveryID, options ...CallOption) (*WebhookDelivery, error) {
 	return call[WebhookDelivery](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewRedeliverWebhookRequest(server, webhookDeliveryID, nil)
@@ -1125,17 +1132,17 @@ func (s *Support) RedeliverWebhook(ctx context.Context, webhookDeliveryID Webhoo
 // Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 // refreshed for 7 days ends, and any session ends 30 days after its log-in.
 //
-// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
-// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+// A refresh token works once: keep the one in the response. If the response was lost, send the same token again
+// within the 7 days that it is valid: as long as nobody has used the token in that response, you get another one,
 // and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
 // session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
 // ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
 // (`429 rate_limited`).
 //
 // Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
-// nobody else has done so meanwhile, and store the new token before the lock is released.
+// nobody else has in the meantime, and store the new token before you release the lock.
 //
-// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 func (s *Support) RefreshSession(ctx context.Context, body RefreshRequest, options ...CallOption) (*AccessToken, error) {
 	return call[AccessToken](ctx, s, operation{public: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewRefreshSessionRequest(server, nil, body)
@@ -1146,9 +1153,9 @@ func (s *Support) RefreshSession(ctx context.Context, body RefreshRequest, optio
 //
 // Send what happened since a position again.
 //
-// Delivers the events from a position of the event feed on once more, as far as the webhook's types want them. A receiver
-// sees the same `webhook-id` again for deliveries that are kept (14 days). Where the feed no longer reaches back so far, the
-// oldest event that it has is the first. A second replay takes the place of one that has not finished.
+// Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
+// sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
+// the replay begins with its oldest event. A second replay replaces one that has not finished.
 func (s *Support) ReplayWebhook(ctx context.Context, webhookID WebhookID, body ReplayWebhookRequest, options ...CallOption) (*WebhookReplay, error) {
 	return call[WebhookReplay](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewReplayWebhookRequest(server, webhookID, nil, body)
@@ -1172,9 +1179,9 @@ func (s *Support) RevokeAPIKey(ctx context.Context, apiKeyID APIKeyID, options .
 //
 // Replace a webhook's secret.
 //
-// Makes a new secret, which is shown this once. For the next 24 hours every delivery is signed with both, the new one and
-// the one before. Secrets are never given out again: `Idempotency-Key` has no effect here. Sent twice, it makes two, of
-// which the second counts, and the secret before the first no longer does.
+// Makes a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
+// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A
+// second request makes another secret; the one before the first no longer signs.
 func (s *Support) RotateWebhookSecret(ctx context.Context, webhookID WebhookID, options ...CallOption) (*WebhookSecret, error) {
 	return call[WebhookSecret](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewRotateWebhookSecretRequest(server, webhookID, nil)
@@ -1186,14 +1193,13 @@ func (s *Support) RotateWebhookSecret(ctx context.Context, webhookID WebhookID, 
 //
 // Search tickets and messages.
 //
-// Finds tickets by their title and description, and messages by what they say: yours, or, for staff, everybody's
-// and the notes. The best
-// matches come first: more and rarer words, in the title above all, and newer texts. A text can be found within two
-// seconds of being written.
+// Finds tickets by their title and description, and messages by their content: your own, or, for staff, everybody's
+// and the notes. The best matches come first: more and rarer words, words in the title, and newer texts rank higher.
+// The search finds a text within two seconds after it was written.
 //
 // `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
-// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Signs mean nothing else, so no query is
-// wrong. One without a word that must be there finds nothing: only signs, only words such as "the", or only `-words`.
+// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Other signs have no meaning, so
+// every query is valid. A query with only signs, only words such as "the", or only `-words` finds nothing.
 //
 // Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
 //
@@ -1226,10 +1232,10 @@ func (s *Support) SearchTicketsPage(ctx context.Context, params *SearchTicketsPa
 // it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
-// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
-// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
+// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
+// /users` makes accounts of staff, `support admin create` the first one.
 //
-// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 func (s *Support) SignUp(ctx context.Context, body SignUpRequest, options ...CallOption) (*User, error) {
 	return call[User](ctx, s, operation{public: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewSignUpRequest(server, nil, body)
@@ -1243,14 +1249,14 @@ func (s *Support) SignUp(ctx context.Context, body SignUpRequest, options ...Cal
 //
 // Streams the answer to the newest customer message of the ticket (to its description while there is none) as
 // server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
-// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
-// and by however many readers it is asked for.
+// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, whoever asks
+// and however often.
 //
 // Where staff review answers, a customer's call starts a draft, unless there is one, and gets `409 ai_in_review`: the answer
 // comes as a message of the ticket. Staff read the draft.
 //
-// A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
-// this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
+// For at least five seconds after a failure, the response is that failure; after that, this operation starts the
+// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
 // the customer replaces an answer that has not begun yet; one that has begun is finished first.
 //
 // A browser's `EventSource`, which cannot send `Authorization`, gives a token from
@@ -1267,7 +1273,7 @@ func (s *Support) StreamAIResponse(ctx context.Context, ticketID TicketID, optio
 // Stream one AI response.
 //
 // The events of this AI response, as in `GET /tickets/{ticket_id}/ai-response`, whether it is being written or has
-// ended. It never starts an answer. How the response ended is always its last event. The events are kept for 24 hours; after
+// ended. It never starts an answer. Its last event is always how it ended. The events are kept for 24 hours; after
 // that the whole text comes as one delta.
 func (s *Support) StreamAIResponseByID(ctx context.Context, aiResponseID AIResponseID, options ...CallOption) iter.Seq2[Event, error] {
 	return s.stream(ctx, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
@@ -1279,8 +1285,8 @@ func (s *Support) StreamAIResponseByID(ctx context.Context, aiResponseID AIRespo
 //
 // Send a test delivery.
 //
-// Sends a delivery of the type `webhook.test`, signed like all others. Read it again to see how it went. A paused or
-// disabled webhook sends it when it goes on.
+// Sends a delivery of the type `webhook.test`, signed like any other. Read the delivery to see its result. A paused or
+// disabled webhook sends it when it resumes.
 func (s *Support) TestWebhook(ctx context.Context, webhookID WebhookID, options ...CallOption) (*WebhookDelivery, error) {
 	return call[WebhookDelivery](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewTestWebhookRequest(server, webhookID, nil)
@@ -1303,8 +1309,8 @@ func (s *Support) UpdateMacro(ctx context.Context, macroID MacroID, body MacroSe
 //
 // Change a draft.
 //
-// Replaces what a draft says; what is left out is cleared. A prompt that was published once never changes again
-// (`409 prompt_published`), so that the version which an AI response names is one text for ever.
+// Replaces the texts of a draft; omitted members are cleared. A published prompt never changes (`409
+// prompt_published`), so the version that an AI response names is always the same text.
 //
 // With `If-Match`, the change is made only while the draft has that version.
 func (s *Support) UpdatePrompt(ctx context.Context, promptID PromptID, body PromptSettings, options ...CallOption) (*Prompt, error) {
@@ -1317,7 +1323,7 @@ func (s *Support) UpdatePrompt(ctx context.Context, promptID PromptID, body Prom
 //
 // Change a team.
 //
-// Changes a team's name, its members, or both. `member_ids` takes the place of the members that there are. With `If-Match`, the
+// Changes a team's name, its members, or both. `member_ids` replaces its members. With `If-Match`, the
 // change is made only while the team has that version.
 func (s *Support) UpdateTeam(ctx context.Context, teamID TeamID, body UpdateTeamRequest, options ...CallOption) (*Team, error) {
 	return call[Team](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
@@ -1329,18 +1335,18 @@ func (s *Support) UpdateTeam(ctx context.Context, teamID TeamID, body UpdateTeam
 //
 // Change a ticket.
 //
-// Changes what the body names, all of it or nothing.
+// Changes the members that the body names, all of them or none.
 //
 // `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
-// `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
-// is still being written: it is not published. A ticket that was merged into another one stays closed.
+// `pending`, `resolved` or `closed` ticket may go back to `open`. For any other change, even to the same status, the
+// response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
+// unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
 //
 // A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
 // AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 //
-// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
-// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
+// `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
 // (`409 invalid_transition`).
 //
 // With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
@@ -1355,10 +1361,10 @@ func (s *Support) UpdateTicket(ctx context.Context, ticketID TicketID, body Upda
 //
 // Change many tickets.
 //
-// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
-// or which problem it met; the others are changed all the same.
+// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+// or the problem. One problem does not stop the others.
 //
-// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+// The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
 // it. `Idempotency-Key` has no effect here.
 func (s *Support) UpdateTickets(ctx context.Context, body UpdateTicketsRequest, options ...CallOption) (*[]TicketResult, error) {
 	return call[[]TicketResult](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
@@ -1370,10 +1376,10 @@ func (s *Support) UpdateTickets(ctx context.Context, body UpdateTicketsRequest, 
 //
 // Change a role or a name, disable or enable an account.
 //
-// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
-// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
-// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
-// administrator stays one: `409 last_admin`.
+// Changes an account's role, or the name that its messages show, or disables or enables it. A new role, disabling and
+// enabling end the account's access tokens within a second on every server; a client gets one with the new role from
+// `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
+// administrator cannot be changed: `409 last_admin`.
 //
 // Customers see the names of the agents who write to them, and nothing else of their accounts.
 func (s *Support) UpdateUser(ctx context.Context, userID UserID, body UpdateUserRequest, options ...CallOption) (*Account, error) {
@@ -1386,8 +1392,8 @@ func (s *Support) UpdateUser(ctx context.Context, userID UserID, body UpdateUser
 //
 // Change, pause or enable a webhook.
 //
-// Changes what the body names. A paused webhook keeps its deliveries until it goes on. `paused: false` also enables a
-// webhook that was disabled: it goes on with the deliveries that it has, and
+// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
+// webhook that was disabled: it resumes with the deliveries that it has, and
 // `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
 func (s *Support) UpdateWebhook(ctx context.Context, webhookID WebhookID, body UpdateWebhookRequest, options ...CallOption) (*Webhook, error) {
 	return call[Webhook](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
@@ -1399,7 +1405,7 @@ func (s *Support) UpdateWebhook(ctx context.Context, webhookID WebhookID, body U
 //
 // Withdraw a prompt.
 //
-// Goes back to the prompt that is built in, if this one is live. One that is not stays as it is. Answers that are being
+// Returns to the built-in prompt if this one is live. A prompt that is not live does not change. Answers that are being
 // written keep their prompt.
 func (s *Support) WithdrawPrompt(ctx context.Context, promptID PromptID, options ...CallOption) (*Prompt, error) {
 	return call[Prompt](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {

@@ -47,7 +47,7 @@ func (p *Problem) Error() string {
 	return text.String()
 }
 
-// IsProblem says whether the error is a problem with that code.
+// IsProblem reports whether the error is a problem with that code.
 func IsProblem(err error, code plain.ProblemCode) bool {
 	var problem *Problem
 	return errors.As(err, &problem) && problem.Code == code

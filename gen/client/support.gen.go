@@ -30,9 +30,9 @@ const (
 var (
 	// ErrProtocol is wrapped by the errors for responses that the contract does not have.
 	ErrProtocol = errors.New("support: the server does not keep to the contract")
-	// ErrNotModified says that what If-None-Match names is still current.
+	// ErrNotModified means that what If-None-Match names is still current.
 	ErrNotModified = errors.New("support: not modified")
-	// ErrNoAnswer says that a stream had nothing (more) to tell.
+	// ErrNoAnswer means that a stream had nothing (more) to tell.
 	ErrNoAnswer = errors.New("support: the stream ended without an answer")
 )
 

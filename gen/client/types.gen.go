@@ -126,7 +126,7 @@ type (
 	AppliedMacro = plain.AppliedMacro
 	// Attempt: Which attempt at this answer it is, from 1.
 	Attempt = plain.Attempt
-	// ChangePasswordRequest: The current password, and the one to come.
+	// ChangePasswordRequest: The current password and the new one.
 	//
 	// Its fields:
 	//
@@ -152,7 +152,7 @@ type (
 	//	Model Model
 	//	Regenerate bool
 	CreateAIResponseRequest = plain.CreateAIResponseRequest
-	// CreateAPIKeyRequest: A new API key. `role` is that of the new service's account, `user` when none is given; it may not stand together with
+	// CreateAPIKeyRequest: A new API key. `role` is that of the new service's account, `user` by default; it cannot be combined with
 	// `service_id`, because that account has its role already.
 	//
 	// Its fields:
@@ -193,7 +193,7 @@ type (
 	//	Title TicketTitle
 	//	Upsert bool
 	CreateTicketRequest = plain.CreateTicketRequest
-	// CreateUserRequest: A new account. Its role is `user` when none is given.
+	// CreateUserRequest: A new account. Its role is `user` by default.
 	//
 	// Its fields:
 	//
@@ -211,7 +211,7 @@ type (
 	//	Types WebhookTypes
 	//	URL WebhookURL
 	CreateWebhookRequest = plain.CreateWebhookRequest
-	// CreatedAPIKey: A new API key with the key itself, which is shown this once.
+	// CreatedAPIKey: A new API key with the key itself, which only this response shows.
 	//
 	// Its fields:
 	//
@@ -227,7 +227,7 @@ type (
 	//	Scopes Scopes
 	//	ServiceID ID
 	CreatedAPIKey = plain.CreatedAPIKey
-	// CreatedMessage: A message that was added, and what becomes of the answer that was asked for with it.
+	// CreatedMessage: A new message, and the state of the answer that was requested with it.
 	//
 	// Its fields:
 	//
@@ -244,7 +244,7 @@ type (
 	//	TicketID ID
 	//	Unanswered *Unanswered
 	CreatedMessage = plain.CreatedMessage
-	// CreatedWebhook: A new webhook with its secret, which is shown this once.
+	// CreatedWebhook: A new webhook with its secret, which only this response shows.
 	//
 	// Its fields:
 	//
@@ -426,7 +426,7 @@ type (
 	//	Status TicketStatus
 	//	TeamID *ID
 	MacroSettings = plain.MacroSettings
-	// MergeTicketRequest: Where a conversation goes on.
+	// MergeTicketRequest: Where a conversation continues.
 	//
 	// Its fields:
 	//
@@ -522,7 +522,7 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	PromptID = plain.PromptID
-	// PromptInstructions: What else the AI should know and mind, in your own words.
+	// PromptInstructions: Further instructions, in your own words.
 	PromptInstructions = plain.PromptInstructions
 	// PromptLanguage: The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
 	// the customer's language.
@@ -546,7 +546,7 @@ type (
 	PromptPreview = plain.PromptPreview
 	// PromptProduct: What customers ask about.
 	PromptProduct = plain.PromptProduct
-	// PromptRules: Rules that the AI follows besides those it always has.
+	// PromptRules: Rules that the AI follows in addition to its fixed ones.
 	PromptRules = plain.PromptRules
 	// PromptSettings: What the AI is told about the desk. Texts are taken as in a ticket's title and description.
 	//
@@ -572,7 +572,7 @@ type (
 	//
 	//	Content string
 	PublishAIResponseRequest = plain.PublishAIResponseRequest
-	// PutCustomerRequest: How staff should see the customer. What is left out is cleared.
+	// PutCustomerRequest: How staff should see the customer. Omitted members are cleared.
 	//
 	// Its fields:
 	//
@@ -694,7 +694,7 @@ type (
 	SearchResultKind = plain.SearchResultKind
 	// Sentiment: How the customer sounds.
 	Sentiment = plain.Sentiment
-	// Session: What began with a log-in and goes on by refreshing its tokens.
+	// Session: What a log-in begins, and refreshing its tokens prolongs.
 	//
 	// Its fields:
 	//
@@ -710,7 +710,7 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	SessionID = plain.SessionID
-	// SignUpRequest: A new account. Its role is `user` when none is given.
+	// SignUpRequest: A new account. Its role is `user` by default.
 	//
 	// Its fields:
 	//
@@ -720,7 +720,7 @@ type (
 	SignUpRequest = plain.SignUpRequest
 	// SignUpRequestRole: Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
 	SignUpRequestRole = plain.SignUpRequestRole
-	// StaffTicketCounts: How many tickets are where. Those that are snoozed count as that only.
+	// StaffTicketCounts: Counts of tickets. Snoozed tickets count only as snoozed.
 	//
 	// Its fields:
 	//
@@ -738,11 +738,11 @@ type (
 	//	Token string
 	//	URL string
 	StreamToken = plain.StreamToken
-	// Tag: One line of text, as a ticket's title is. Compared as it stands.
+	// Tag: One line of text, as a ticket's title is. Compared exactly.
 	Tag = plain.Tag
 	// Tags: Words by which staff sort tickets, in their order.
 	Tags = plain.Tags
-	// Team: A group of staff that tickets are given to.
+	// Team: A group of staff that tickets are assigned to.
 	//
 	// Its fields:
 	//
@@ -802,7 +802,7 @@ type (
 	// TicketDescription: Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	TicketDescription = plain.TicketDescription
-	// TicketExternalID: What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+	// TicketExternalID: The ticket's id in the service that opened it, or, if no service did, in another system. Unique among the service's
 	// tickets, and among those that no service opened.
 	TicketExternalID = plain.TicketExternalID
 	// TicketID: A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -874,7 +874,7 @@ type (
 	//	Sentiment Sentiment
 	//	Tags []Tag
 	Triage = plain.Triage
-	// Unanswered: Why no answer comes by itself.
+	// Unanswered: Why there is no automatic answer.
 	//
 	// Its fields:
 	//
@@ -882,14 +882,14 @@ type (
 	//	Detail string
 	//	Retryable bool
 	Unanswered = plain.Unanswered
-	// UpdateTeamRequest: A change of a team. What is left out stays as it is.
+	// UpdateTeamRequest: A change of a team. Omitted members do not change.
 	//
 	// Its fields:
 	//
 	//	MemberIds *[]ID
 	//	Name TeamName
 	UpdateTeamRequest = plain.UpdateTeamRequest
-	// UpdateTicketRequest: A change of a ticket. What is left out stays as it is.
+	// UpdateTicketRequest: A change of a ticket. Omitted members do not change.
 	//
 	// Its fields:
 	//
@@ -903,7 +903,7 @@ type (
 	//	Tags *[]Tag
 	//	TeamID nullable.Nullable[ID]
 	UpdateTicketRequest = plain.UpdateTicketRequest
-	// UpdateTicketsRequest: Which tickets are to be how. What is left out stays as it is.
+	// UpdateTicketsRequest: A change of several tickets. Omitted members do not change.
 	//
 	// Its fields:
 	//
@@ -917,7 +917,7 @@ type (
 	//	TeamID nullable.Nullable[ID]
 	//	TicketIds []ID
 	UpdateTicketsRequest = plain.UpdateTicketsRequest
-	// UpdateUserRequest: A change of an account. What is left out stays as it is.
+	// UpdateUserRequest: A change of an account. Omitted members do not change.
 	//
 	// Its fields:
 	//
@@ -925,7 +925,7 @@ type (
 	//	DisplayName nullable.Nullable[string]
 	//	Role Role
 	UpdateUserRequest = plain.UpdateUserRequest
-	// UpdateWebhookRequest: A change of a webhook. What is left out stays as it is.
+	// UpdateWebhookRequest: A change of a webhook. Omitted members do not change.
 	//
 	// Its fields:
 	//
@@ -935,8 +935,8 @@ type (
 	//	Types *[]EventType
 	//	URL WebhookURL
 	UpdateWebhookRequest = plain.UpdateWebhookRequest
-	// Usage: What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
-	// text that came counts as one token; what nobody knows is zero.
+	// Usage: What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+	// piece of text counts as one token; unknown counts are zero.
 	//
 	// Its fields:
 	//
@@ -987,8 +987,8 @@ type (
 	//	Status int32
 	WebhookAttempt = plain.WebhookAttempt
 	// WebhookAttemptError: Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
-	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
-	// says it all.
+	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent
+	// when the status explains it.
 	WebhookAttemptError = plain.WebhookAttemptError
 	// WebhookDelivery: One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
 	//
@@ -1033,8 +1033,8 @@ type (
 	//
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	WebhookID = plain.WebhookID
-	// WebhookPayload: What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-	// A webhook that is created without it is `thin`.
+	// WebhookPayload: What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
+	// it. The default is `thin`.
 	WebhookPayload = plain.WebhookPayload
 	// WebhookReplay: What is delivered again.
 	//
@@ -1043,18 +1043,18 @@ type (
 	//	FromPosition int64
 	//	UntilPosition int64
 	WebhookReplay = plain.WebhookReplay
-	// WebhookSecret: A new secret of a webhook, which is shown this once.
+	// WebhookSecret: A new secret of a webhook, which only this response shows.
 	//
 	// Its fields:
 	//
 	//	PreviousExpiresAt Timestamp
 	//	Secret WhSecret
 	WebhookSecret = plain.WebhookSecret
-	// WebhookTypes: The types of events that are delivered. Without any, all are, also those of later releases.
+	// WebhookTypes: The types of events to deliver. Without any, the server delivers all, including those of later releases.
 	WebhookTypes = plain.WebhookTypes
 	// WebhookURL: Where deliveries are sent, by `POST`.
 	WebhookURL = plain.WebhookURL
-	// WhSecret: What verifies deliveries, as libraries for Standard Webhooks take it.
+	// WhSecret: The secret that verifies deliveries, in the form that libraries for Standard Webhooks accept.
 	WhSecret = plain.WhSecret
 )
 
@@ -1402,9 +1402,9 @@ func (p *GetReportSummaryParams) plain() *plain.GetReportSummaryParams {
 
 // GetTimelineParams are the parameters of GetTimeline. Those that are not set are not sent.
 type GetTimelineParams struct {
-	// After: The position to go on after. Without it the events begin with the oldest that is kept.
+	// After: The position to continue after. Without it, events begin with the oldest.
 	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
-	// Types: Which types are wanted, separated by commas. Without it, all.
+	// Types: The types of events to return, separated by commas; all by default.
 	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
 	// Limit: The most events a page may have.
 	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -1421,10 +1421,10 @@ func (p *GetTimelineParams) plain() *plain.GetTimelineParams {
 type ListAIResponseEventsParams struct {
 	// After: The number of the last event you have; 0 for none.
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
-	// Attempt: The attempt that wrote that event, `attempt` of the page before. With it, an event that the database has lost
-	// in a crash is not taken for the one which took its number.
+	// Attempt: The attempt that wrote that event, `attempt` of the page before. It tells an event that the database lost in a
+	// crash from the one that got its number later.
 	Attempt *int32 `form:"attempt,omitempty" json:"attempt,omitempty"`
-	// Wait: Seconds to wait for an event when there is none yet.
+	// Wait: Seconds to wait if there is no event yet.
 	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
@@ -1440,7 +1440,7 @@ type ListAIResponsesParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1456,7 +1456,7 @@ type ListAPIKeysParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1469,15 +1469,15 @@ func (p *ListAPIKeysParams) plain() *plain.ListAPIKeysParams {
 
 // ListEventsParams are the parameters of ListEvents. Those that are not set are not sent.
 type ListEventsParams struct {
-	// After: The position to go on after. Without it the events begin with the oldest that is kept.
+	// After: The position to continue after. Without it, events begin with the oldest.
 	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
-	// Types: Which types are wanted, separated by commas. Without it, all.
+	// Types: The types of events to return, separated by commas; all by default.
 	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
-	// TicketID: Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	// TicketID: The ticket whose events to return; all tickets by default. A ticket that you may not see has none.
 	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
 	// Limit: The most events a page may have.
 	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Wait: Seconds to wait for an event when there is none yet.
+	// Wait: Seconds to wait if there is no event yet.
 	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
 }
 
@@ -1495,7 +1495,7 @@ type ListMacrosParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1511,7 +1511,7 @@ type ListMessagesParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1527,7 +1527,7 @@ type ListPromptsParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1543,7 +1543,7 @@ type ListSessionsParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1563,9 +1563,9 @@ type ListStaffTicketsParams struct {
 	Status ListStaffTicketsParamsStatus `form:"status,omitempty" json:"status,omitempty,omitzero"`
 	// Priority: The priority.
 	Priority TicketPriority `form:"priority,omitempty" json:"priority,omitempty,omitzero"`
-	// Assignee: The account that has the ticket, `me`, or `none` for what is nobody's.
+	// Assignee: The account that the ticket is assigned to, `me`, or `none` for unassigned tickets.
 	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty,omitzero"`
-	// Team: The team that has the ticket, or `none` for what is no team's.
+	// Team: The team that the ticket is assigned to, or `none` for tickets without a team.
 	Team string `form:"team,omitempty" json:"team,omitempty,omitzero"`
 	// Tag: A tag, as it stands.
 	Tag string `form:"tag,omitempty" json:"tag,omitempty,omitzero"`
@@ -1587,14 +1587,14 @@ type ListStaffTicketsParams struct {
 	UpdatedAfter *TimeFilter `form:"updated_after,omitempty" json:"updated_after,omitempty"`
 	// UpdatedBefore: Changed last earlier than this time (RFC 3339).
 	UpdatedBefore *TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
-	// WaitingAfter: The customer has waited for a human since a time that is at this time or later (RFC 3339).
+	// WaitingAfter: The customer has waited for a human since this time or later (RFC 3339).
 	WaitingAfter *TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
-	// WaitingBefore: The customer has waited for a human since a time that is earlier than this time (RFC 3339).
+	// WaitingBefore: The customer has waited for a human since before this time (RFC 3339).
 	WaitingBefore *TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1610,7 +1610,7 @@ type ListTeamsParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1626,7 +1626,7 @@ type ListTicketsParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1646,7 +1646,7 @@ type ListUsersParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1664,7 +1664,7 @@ type ListWebhookDeliveriesParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1680,7 +1680,7 @@ type ListWebhooksParams struct {
 	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -1710,7 +1710,7 @@ type SearchTicketsParams struct {
 	Q string `form:"q" json:"q"`
 	// Limit: The most results that a page may have.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
-	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor: Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 

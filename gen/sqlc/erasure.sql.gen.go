@@ -75,7 +75,7 @@ type EraseJournalDataParams struct {
 	MaxRows int32
 }
 
-// What the journal says of a customer besides that it happened: positions stay.
+// Empties the journal entries of a customer. The entries keep their positions.
 func (q *Queries) EraseJournalData(ctx context.Context, arg EraseJournalDataParams) (int64, error) {
 	result, err := q.db.Exec(ctx, eraseJournalData, arg.UserID, arg.MaxRows)
 	if err != nil {
@@ -167,7 +167,7 @@ type EraseTicketsParams struct {
 	MaxRows int32
 }
 
-// Tickets, the responses that are remembered for requests in them, and what the journal says of them besides that it happened.
+// Deletes tickets, the remembered responses to requests in them, and the data of their journal entries. The entries stay.
 func (q *Queries) EraseTickets(ctx context.Context, arg EraseTicketsParams) (int64, error) {
 	row := q.db.QueryRow(ctx, eraseTickets, arg.UserID, arg.MaxRows)
 	var count int64
@@ -204,7 +204,7 @@ type FinishErasureParams struct {
 	SettledSeconds int32
 }
 
-// A request that was let in before the account was closed may have come after the last batch: it has ended by then.
+// A request that began before the account was closed may write after the last batch. By now it has ended.
 func (q *Queries) FinishErasure(ctx context.Context, arg FinishErasureParams) error {
 	_, err := q.db.Exec(ctx, finishErasure, arg.ID, arg.SettledSeconds)
 	return err

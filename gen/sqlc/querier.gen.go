@@ -13,6 +13,8 @@ import (
 
 type Querier interface {
 	AnswerIdempotencyKey(ctx context.Context, arg AnswerIdempotencyKeyParams) error
+	// Zero rows: the AI was asked before, or the ticket is no longer to be sorted.
+	AssignTriage(ctx context.Context, arg AssignTriageParams) (int64, error)
 	// Closes a customer's account for good and makes it nobody's: nothing in its row says whose it was. The rest follows in batches.
 	// No row: there is no such customer. The accounts of staff and of services are not erased.
 	BeginErasure(ctx context.Context, arg BeginErasureParams) (uuid.UUID, error)
@@ -37,6 +39,7 @@ type Querier interface {
 	CompleteStaffAIResponse(ctx context.Context, arg CompleteStaffAIResponseParams) (AIResponse, error)
 	// What counts against a user's budget, and in how many seconds the oldest of it no longer does.
 	CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error)
+	CountRunningTriages(ctx context.Context) (int64, error)
 	// How many of the accounts are enabled ones of staff.
 	CountStaff(ctx context.Context, ids []uuid.UUID) (int32, error)
 	// How many unresolved tickets are where, as far as max_counted. What is snoozed counts as that only. The order keeps each count
@@ -50,7 +53,7 @@ type Querier interface {
 	// stories over and over, the youngest minutes old and the oldest months. A story has a title, a description, tags, and turns by
 	// the customer, an agent, the AI, or an agent as a note. Of tickets in the AI mode "draft", the last answer of a story is a draft.
 	CreateDemoDesk(ctx context.Context, arg CreateDemoDeskParams) error
-	// Statements that write the change itself add its entry as a CTE; this one serves the rest, in their transaction.
+	// For changes whose statement does not add the entry itself, in a CTE. Run it in the transaction of the change.
 	CreateJournalEntry(ctx context.Context, arg CreateJournalEntryParams) error
 	// No row when the name is taken: PostgreSQL writes the values of a violated constraint to its own log.
 	CreateMacro(ctx context.Context, arg CreateMacroParams) (CreateMacroRow, error)
@@ -70,14 +73,14 @@ type Querier interface {
 	CreateTeam(ctx context.Context, arg CreateTeamParams) (CreateTeamRow, error)
 	// No row: there is no such webhook.
 	CreateTestDelivery(ctx context.Context, arg CreateTestDeliveryParams) (WebhookDelivery, error)
-	// No row: the account that the ticket counts for, if any, has used up its budget for the day.
+	// With triage, the AI is to sort it. No row: the account that the ticket counts for, if any, has used up its budget for the day.
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
 	// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
 	// does not belong there. Without a creator it is the system that creates the account.
 	CreateUser(ctx context.Context, arg CreateUserParams) (CreateUserRow, error)
-	// No row: there are as many as there may be.
+	// No row: the limit is reached.
 	CreateWebhook(ctx context.Context, arg CreateWebhookParams) (Webhook, error)
-	// One that there is already is due again.
+	// A delivery that exists becomes due again.
 	CreateWebhookDeliveries(ctx context.Context, arg CreateWebhookDeliveriesParams) error
 	// Forgets what the key has tried, unless that is as much as is allowed.
 	DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) (int64, error)
@@ -105,7 +108,7 @@ type Querier interface {
 	DeleteWebhook(ctx context.Context, id uuid.UUID) (int64, error)
 	// Takes deleted teams from their tickets.
 	DetachTickets(ctx context.Context, arg DetachTicketsParams) (int64, error)
-	// Unless it is already, or not for the given reason: every attempt has failed for so long.
+	// Does nothing when the webhook is disabled already, or, unless its receiver is gone, has failed for less than the patience.
 	DisableWebhook(ctx context.Context, arg DisableWebhookParams) (int64, error)
 	// No row: it is no draft that waits for review.
 	DiscardAIResponse(ctx context.Context, arg DiscardAIResponseParams) (AIResponse, error)
@@ -113,12 +116,12 @@ type Querier interface {
 	// that a redacted message is, its events. Drafts are discarded. What the AI writes for customers does not quote notes. The ticket
 	// must be locked.
 	EmptyAIResponses(ctx context.Context, arg EmptyAIResponsesParams) error
-	// What the journal says of a customer besides that it happened: positions stay.
+	// Empties the journal entries of a customer. The entries keep their positions.
 	EraseJournalData(ctx context.Context, arg EraseJournalDataParams) (int64, error)
 	// With the AI responses that belong to them, and their events.
 	EraseMessages(ctx context.Context, arg EraseMessagesParams) (int64, error)
 	EraseRememberedResponses(ctx context.Context, arg EraseRememberedResponsesParams) (int64, error)
-	// Tickets, the responses that are remembered for requests in them, and what the journal says of them besides that it happened.
+	// Deletes tickets, the remembered responses to requests in them, and the data of their journal entries. The entries stay.
 	EraseTickets(ctx context.Context, arg EraseTicketsParams) (int64, error)
 	EraseUsage(ctx context.Context, arg EraseUsageParams) (int64, error)
 	// Ends a response and its log without a message. No row: the response has ended otherwise or is another's, or its log does
@@ -132,7 +135,7 @@ type Querier interface {
 	// written, and standing the newest complete one about the ticket as it is now, its notes included. A missing id is the nil UUID.
 	// prompt_version is the live prompt's; NULL is the one that is built in.
 	FindAsked(ctx context.Context, arg FindAskedParams) (FindAskedRow, error)
-	// Those that a customer sees.
+	// The entries that a customer sees.
 	FindCustomerJournal(ctx context.Context, arg FindCustomerJournalParams) ([]JournalEntry, error)
 	// Entries in a range of positions: staff see all, but those about accounts and keys only as administrators; a service sees
 	// those that its customers see.
@@ -150,7 +153,7 @@ type Querier interface {
 	FindStreamingAIResponse(ctx context.Context, arg FindStreamingAIResponseParams) (uuid.UUID, error)
 	// One that the actor sees.
 	FindTicket(ctx context.Context, arg FindTicketParams) (Ticket, error)
-	// Those of one ticket, as far as the actor sees them: staff, a customer, or a service for its customers.
+	// The entries of one ticket that the actor sees: staff, a customer, or a service for its customers.
 	FindTicketJournal(ctx context.Context, arg FindTicketJournalParams) ([]JournalEntry, error)
 	// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
 	// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, nobody is the nil UUID, and never
@@ -166,7 +169,7 @@ type Querier interface {
 	FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow, error)
 	// One that the actor sees: staff, every account; a service, those of its customers; everybody, their own.
 	FindUser(ctx context.Context, arg FindUserParams) (FindUserRow, error)
-	// A request that was let in before the account was closed may have come after the last batch: it has ended by then.
+	// A request that began before the account was closed may write after the last batch. By now it has ended.
 	FinishErasure(ctx context.Context, arg FinishErasureParams) error
 	GetAIResponse(ctx context.Context, id uuid.UUID) (AIResponse, error)
 	// Whom a key speaks for, while it is good.
@@ -179,7 +182,7 @@ type Querier interface {
 	GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error)
 	// Unless it was used too long ago. Those who read do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
-	// The oldest position that is kept, or will be the first.
+	// The oldest position that is kept; in an empty journal, the first one to come.
 	GetJournalOldest(ctx context.Context) (int64, error)
 	// The newest position, the oldest that is kept, how many entries wait in the outbox (counted to a bound) and for how long.
 	GetJournalState(ctx context.Context) (GetJournalStateRow, error)
@@ -189,7 +192,7 @@ type Querier interface {
 	GetMessageByClientID(ctx context.Context, arg GetMessageByClientIDParams) (Message, error)
 	// As ListMessagesByTicket shows it.
 	GetMessageWithName(ctx context.Context, arg GetMessageWithNameParams) (GetMessageWithNameRow, error)
-	// How long the oldest delivery waits that should not, in seconds: none of a paused or disabled webhook.
+	// The age of the oldest pending delivery, in seconds. Deliveries of paused and disabled webhooks do not count.
 	GetOldestPendingDelivery(ctx context.Context) (float64, error)
 	GetPrompt(ctx context.Context, id uuid.UUID) (GetPromptRow, error)
 	GetPromptByVersion(ctx context.Context, version int32) (Prompt, error)
@@ -213,7 +216,7 @@ type Querier interface {
 	GetUserByEmail(ctx context.Context, email string) (User, error)
 	GetWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
 	GetWebhookDelivery(ctx context.Context, id uuid.UUID) (WebhookDelivery, error)
-	// The webhook whose replay is next. The caller holds the lock of the cursor.
+	// The next webhook to replay. The caller holds the cursor's lock.
 	GetWebhookToReplay(ctx context.Context) (Webhook, error)
 	// Indexes what has been waiting longest, and returns how many it took.
 	IndexQueued(ctx context.Context, arg IndexQueuedParams) (int64, error)
@@ -226,9 +229,12 @@ type Querier interface {
 	// also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
 	// reads an index backwards and stops, so that a long ticket costs no more than a short one.
 	ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error)
-	// What is to be sent to a webhook now.
+	// The deliveries of a webhook that are due.
 	ListDueDeliveries(ctx context.Context, arg ListDueDeliveriesParams) ([]WebhookDelivery, error)
-	// Those to which something is to be sent now.
+	// New tickets that are to be sorted, the oldest first: those that the AI is still to be asked about, and those of which it has said
+	// what it will. response_status is how the AI response ended; none was asked for without one.
+	ListDueTriages(ctx context.Context, maxRows int32) ([]ListDueTriagesRow, error)
+	// The webhooks that have deliveries that are due.
 	ListDueWebhooks(ctx context.Context) ([]uuid.UUID, error)
 	ListErasures(ctx context.Context, maxRows int32) ([]uuid.UUID, error)
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]AIResponse, error)
@@ -270,12 +276,12 @@ type Querier interface {
 	ListUsers(ctx context.Context, arg ListUsersParams) ([]ListUsersRow, error)
 	// The prefix is normalised as addresses are. DEL comes after every character that an address may have.
 	ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEmailPrefixParams) ([]ListUsersByEmailPrefixRow, error)
-	// The latest ones, newest first.
+	// Newest first.
 	ListWebhookAttempts(ctx context.Context, arg ListWebhookAttemptsParams) ([]WebhookAttempt, error)
 	ListWebhookDeliveries(ctx context.Context, arg ListWebhookDeliveriesParams) ([]WebhookDelivery, error)
-	// The entries after a position, each with the webhooks that want it, or once without one.
+	// The entries after a position, each once for every webhook that wants it, or once with NULL.
 	ListWebhookMatches(ctx context.Context, arg ListWebhookMatchesParams) ([]ListWebhookMatchesRow, error)
-	// The sealed secrets, for those who seal them again.
+	// The sealed secrets, to seal them with another key.
 	ListWebhookSecrets(ctx context.Context, arg ListWebhookSecretsParams) ([]ListWebhookSecretsRow, error)
 	ListWebhooks(ctx context.Context, arg ListWebhooksParams) ([]Webhook, error)
 	// Lets one response of a user begin at a time, on all replicas, until the transaction ends. The number sets these locks
@@ -304,7 +310,7 @@ type Querier interface {
 	// With the customer, of any service or only of one.
 	LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error)
 	LockWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
-	// No row: somebody else makes deliveries.
+	// No row: another session is making deliveries.
 	LockWebhookCursor(ctx context.Context) (int64, error)
 	// Moves the conversation of a ticket into another one, its description as the first message, and closes it for good. Both rows
 	// must be locked, and no two of the messages may be of the same moment. The AI responses come along: one to the description
@@ -318,14 +324,14 @@ type Querier interface {
 	PublishPrompt(ctx context.Context, arg PublishPromptParams) (Prompt, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
-	// Indexes the next documents again whose language has changed, and reports whether there are more. No row: there is nothing to
-	// do, or another replica does it.
+	// Reindexes the next documents after a change of the language, and reports whether there are more. No row: nothing is
+	// left to do, or another replica is doing it.
 	RebuildSearchIndex(ctx context.Context, maxRows int64) (bool, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
 	RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error
 	// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
 	RecordAttempt(ctx context.Context, arg RecordAttemptParams) (int64, error)
-	// What came of some attempts. A delivery that was deleted meanwhile is passed over, and so is what was answered twice.
+	// Records the results of attempts. Skips deliveries that were deleted or delivered meanwhile.
 	RecordWebhookAttempts(ctx context.Context, arg RecordWebhookAttemptsParams) error
 	// Takes away what a message said, and what the customer said of it. Its ticket must be locked. No row: it is redacted already.
 	RedactMessage(ctx context.Context, arg RedactMessageParams) (RedactMessageRow, error)
@@ -352,16 +358,17 @@ type Querier interface {
 	// Says whether it was good until now. No row: there is no such key.
 	RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (RevokeAPIKeyRow, error)
 	RotateWebhookSecret(ctx context.Context, arg RotateWebhookSecretParams) (Webhook, error)
-	// Moves committed entries from the outbox to the journal: how many, and the head after them. NULL: somebody else does it.
+	// Moves committed entries from the outbox to the journal. Returns their number and the new head, or NULL when another session
+	// is doing so.
 	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
 	// Has everything that is indexed in another language indexed again. A language that the database does not have is 'simple'.
 	SetSearchLanguage(ctx context.Context, language string) (int64, error)
 	// Gives a message the next moment at which neither of two tickets has one.
 	ShiftMessage(ctx context.Context, arg ShiftMessageParams) error
-	// Up to the newest entry. No row: there is no such webhook.
+	// Replays up to the newest entry. No row: there is no such webhook.
 	StartWebhookReplay(ctx context.Context, arg StartWebhookReplayParams) (int64, error)
-	// Whatever is being written in this ticket is not published, nor is a draft that waits for review; all_kinds ends what staff ask
-	// for too. The ticket's row must be locked.
+	// Answers that are being written in this ticket are not published, nor is a draft that waits for review; staff_requests are what
+	// staff asked the AI for and is being written. The ticket's row must be locked.
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
 	// Deletes the events of responses that have ended; their messages stay.
 	// Another replica may be sweeping the same ones.
@@ -371,7 +378,9 @@ type Querier interface {
 	// seconds and does not know of it, because the reply to its claim was lost. It begins again with a reset. Only a writer
 	// that was lost counts as a crash: a response that was handed over is nobody's, and is taken however often that happens.
 	TakeOverAIResponse(ctx context.Context, arg TakeOverAIResponseParams) (uuid.UUID, error)
-	// Drops the oldest partition if all of it is older: how many were dropped.
+	// Zero rows: somebody has sorted the ticket. Its row must be locked.
+	TakeTriage(ctx context.Context, ticketID uuid.UUID) (int64, error)
+	// Drops the oldest partition if all of its entries are older, and returns how many partitions it dropped.
 	TrimJournal(ctx context.Context, keptSeconds float64) (int32, error)
 	// Another model writes it. Zero rows: the response is no longer this attempt's.
 	UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error)
@@ -388,7 +397,7 @@ type Querier interface {
 	UpdateTeam(ctx context.Context, arg UpdateTeamParams) (UpdateTeamRow, error)
 	// With the customer, of any service or only of one. The ticket's row must be locked. A change of its status is recorded, and
 	// the entries, which are what the change means to the journal, in their order; those that are shown are the customer's to see
-	// as well. The customer waits no longer once the ticket is resolved, and from now on when it waits.
+	// as well. The AI no longer sorts a ticket that is sorted. The customer waits no longer once the ticket is resolved, and from now on when it waits.
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error)
 	// Ends the access tokens that there are. The account's row must be locked.
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)
@@ -396,13 +405,13 @@ type Querier interface {
 	UpdateUserName(ctx context.Context, arg UpdateUserNameParams) (User, error)
 	// Only while the hash is still the one that was checked: a changed password is never put back.
 	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error)
-	// Whoever says that it is not paused enables it: what has failed before no longer counts.
+	// @enable also clears what has failed before.
 	UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (Webhook, error)
 	UpdateWebhookCursor(ctx context.Context, position int64) error
 	UpdateWebhookHealth(ctx context.Context, arg UpdateWebhookHealthParams) error
-	// Unless another replay has begun meanwhile. No position: it has finished.
+	// Does nothing when another replay has begun meanwhile. Without a position, the replay has finished.
 	UpdateWebhookReplay(ctx context.Context, arg UpdateWebhookReplayParams) error
-	// Unless they were replaced meanwhile.
+	// Does nothing when they were replaced meanwhile.
 	UpdateWebhookSecrets(ctx context.Context, arg UpdateWebhookSecretsParams) error
 	// Wakes tickets that have been snoozed for as long as they were to be.
 	WakeTickets(ctx context.Context, arg WakeTicketsParams) (int64, error)

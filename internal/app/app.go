@@ -58,7 +58,7 @@ type Options struct {
 	SearchLanguage string
 	// HTTP needs no services, secrets, Metrics or Logger. A nil Ready means that of the store.
 	HTTP httpapi.Options
-	// Workers says whether Serve does background work: tasks and jobs that replicas share.
+	// Workers reports whether Serve does background work: tasks and jobs that replicas share.
 	Workers bool
 	// DebugAddr is where Serve serves metrics and profiles; empty means nowhere.
 	DebugAddr string

@@ -10,6 +10,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant/conversation"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/assistant/upstream"
 	"github.com/supportbackend/support/internal/assistant/writer"
@@ -24,17 +25,17 @@ type claimer struct {
 	store         *store.Store
 	writer        *writer.Writer
 	models        *upstream.Models
-	conversations conversations
+	conversations *conversation.Service
 	budget        Budget
 }
 
 // claim is what the database says about a ticket's turn.
 type claim struct {
 	response sqlc.AIResponse
-	// started says that this call has made the response, and must write it from the conversation.
+	// started means that this call has made the response, and must write it from the conversation.
 	started      bool
 	conversation upstream.Conversation
-	// waiting says that the response is to an earlier turn, and must end before this turn's can begin.
+	// waiting means that the response is to an earlier turn, and must end before this turn's can begin.
 	waiting bool
 }
 
@@ -44,7 +45,7 @@ type Request struct {
 	Regenerate bool
 	// Model is one of Options.Models; empty is the first of them.
 	Model string
-	// reading says that a reader asks, whose request may be repeated by whatever stands between: a turn that has just
+	// reading means that a reader asks, whose request may be repeated by whatever stands between: a turn that has just
 	// failed is not begun again.
 	reading bool
 	// kind is what staff ask for; empty is an answer.
@@ -123,7 +124,7 @@ func isRefusal(err error) bool {
 type claimant struct {
 	actor    auth.Actor
 	ticketID uuid.UUID
-	// admitted says that this replica may still start one.
+	// admitted means that this replica may still start one.
 	admitted bool
 	Request
 }
@@ -157,13 +158,16 @@ func (cl *claimer) claim(ctx context.Context, c *claim, by claimant) error {
 	return err
 }
 
-// find returns the turn's response, if there is one: the one being written, a draft, or the answer that stands. The nil UUID
-// asks for a new one. A draft that was discarded is made again when staff ask for it, and no customer replaces a draft.
+// find returns the turn's response, if there is one: the one being written, a draft, or the answer that stands, which customers
+// keep until a draft takes its place. The nil UUID asks for a new one. A draft that was discarded is made again when staff ask for
+// it, and no customer replaces a draft.
 func (by claimant) find(turn sqlc.FindTurnRow) uuid.UUID {
 	staff := by.actor.IsStaff()
 	switch {
 	case turn.RunningAnswersTurn:
 		return turn.RunningID
+	case turn.StandingID != uuid.Nil && !staff && !by.Regenerate:
+		return turn.StandingID
 	case turn.DraftID != uuid.Nil && !staff, turn.DraftWaits && !by.Regenerate, turn.DraftID != uuid.Nil && by.reading:
 		return turn.DraftID
 	case turn.StandingID != uuid.Nil && !by.Regenerate:
@@ -204,26 +208,34 @@ func (cl *claimer) begin(ctx context.Context, turn sqlc.FindTurnRow, c *claim, b
 		message = &turn.TurnMessageID
 	}
 	var err error
-	if c.conversation, err = cl.conversations.to(ctx, turn.PromptVersion, turn.Ticket, message); err != nil {
-		return err
-	}
-	if err := cl.writer.Reserve(c.response.ID); err != nil {
-		return err
-	}
-	if err := cl.budget.lock(ctx, cl.store, by.actor.ID); err != nil {
+	if c.conversation, err = cl.conversations.To(ctx, turn.PromptVersion, turn.Ticket, message); err != nil {
 		return err
 	}
 	customer, review := &turn.Ticket.UserID, (*sqlc.AIReview)(nil)
 	if turn.Ticket.AIMode == sqlc.AIModeDraft {
 		customer, review = nil, new(sqlc.AIReviewPending)
 	}
-	c.started = true
-	c.response, err = cl.store.CreateAIResponse(store.Last(ctx), sqlc.CreateAIResponseParams{
-		ID: c.response.ID, TicketID: turn.Ticket.ID, TurnMessageID: message, RequestedBy: &by.actor.ID,
-		Kind: sqlc.AIResponseKindAnswer, CustomerID: customer, Review: review, PromptVersion: turn.PromptVersion,
-		Model: cmp.Or(by.Model, cl.models.Default()), OwnerID: cl.writer.ID(), LeaseSeconds: int32(writer.LeaseDuration.Seconds()),
-		MaxRunning: cl.budget.Running, MaxPerMinute: cl.budget.PerMinute, MaxPerDay: cl.budget.PerDay,
+	return cl.create(ctx, c, by, sqlc.CreateAIResponseParams{
+		TicketID: turn.Ticket.ID, TurnMessageID: message, Kind: sqlc.AIResponseKindAnswer, CustomerID: customer, Review: review,
+		PromptVersion: turn.PromptVersion,
 	})
+}
+
+// create makes a response that this replica then writes, if the claimant's budget allows another one. The caller names what it
+// answers.
+func (cl *claimer) create(ctx context.Context, c *claim, by claimant, response sqlc.CreateAIResponseParams) error {
+	if err := cl.writer.Reserve(c.response.ID); err != nil {
+		return err
+	}
+	if err := cl.budget.lock(ctx, cl.store, by.actor.ID); err != nil {
+		return err
+	}
+	response.ID, response.RequestedBy, response.Model = c.response.ID, requester(by.actor), cmp.Or(by.Model, cl.models.Default())
+	response.OwnerID, response.LeaseSeconds = cl.writer.ID(), int32(writer.LeaseDuration.Seconds())
+	response.MaxRunning, response.MaxPerMinute, response.MaxPerDay = cl.budget.Running, cl.budget.PerMinute, cl.budget.PerDay
+	c.started = true
+	var err error
+	c.response, err = cl.store.CreateAIResponse(store.Last(ctx), response)
 	if errors.Is(err, store.ErrNoRows) {
 		return errSpent
 	}
@@ -247,6 +259,11 @@ func (cl *claimer) mayBegin(turn sqlc.FindTurnRow, by claimant) error {
 	case turn.Ticket.AIMode == sqlc.AIModeOff:
 		return apperr.New(apperr.AIDisabled, "AI answers are switched off in this ticket.")
 	}
+	return cl.mayWrite(by)
+}
+
+// mayWrite returns why this replica may not write for the claimant.
+func (cl *claimer) mayWrite(by claimant) error {
 	if err := cl.models.Check(by.Model); err != nil {
 		return writer.Failure(err)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// readSoon is readAll for a reader that might otherwise wait for ever.
+// readSoon is readAll for a reader that might otherwise wait forever.
 func readSoon(t *testing.T, r *assistant.Reader) (events []eventlog.Event) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), waitAtMost)

@@ -10,8 +10,8 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// Authenticate returns the account that an access token or an API key speaks for. What it says of the account and of the
-// session or the key is at most accountTTL old. It returns InvalidToken, the same for every fault.
+// Authenticate returns the account that an access token or an API key speaks for. Its facts about the account and the
+// session or key are at most accountTTL old. It returns InvalidToken, the same for every fault.
 func (s *Service) Authenticate(ctx context.Context, token string) (Actor, error) {
 	if strings.HasPrefix(token, apiKeyPrefix) {
 		return s.authenticateKey(ctx, token)

@@ -77,7 +77,7 @@ type decoder struct {
 	maxAnswer int
 	size      int
 	ended     bool
-	// resumed says that content came after a finish reason, so that another one is due.
+	// resumed means that content came after a finish reason, so that another one is due.
 	resumed bool
 	// progress is called for every chunk of the answer.
 	progress func()

@@ -30,7 +30,7 @@ type speech struct {
 	usage bool
 	// hidesReasoning sends Groq's fields that leave reasoning out.
 	hidesReasoning bool
-	// separates says that reasoning never comes within the text without its opening tag.
+	// separates means that reasoning never comes within the text without its opening tag.
 	separates bool
 }
 

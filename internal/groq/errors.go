@@ -32,7 +32,7 @@ const (
 	// Stalled means that a response began and then fell silent.
 	Stalled Kind = "stalled"
 	// Protocol means that the response is not a well-formed stream, breaks a limit, ends before the answer does, or
-	// reports an error of no known kind in its midst.
+	// contains an error of an unknown kind.
 	Protocol Kind = "protocol"
 	// Empty means that the model finished by itself and has written nothing.
 	Empty Kind = "empty"
@@ -52,7 +52,7 @@ func Kinds() []Kind {
 // upstream wrote: upstream's messages quote customers and name the account. They are in Message, for the operator.
 type Error struct {
 	Kind Kind
-	// Status is the HTTP status, or the one an error inside a stream claims; 0 when there is none.
+	// Status is the HTTP status, or the status in an error of a stream; 0 without one.
 	Status int
 	// Code is upstream's error code or, for a fault this package found, its own. It matches [a-z0-9_]{0,64}.
 	Code string
@@ -232,7 +232,7 @@ type detail struct {
 func parseBody(body []byte) detail {
 	var envelope map[string]json.RawMessage
 	if json.Unmarshal(body, &envelope) != nil {
-		// A proxy's error page is no JSON; the status says enough then.
+		// A proxy's error page is not JSON. Its status is enough.
 		return detail{message: string(body)}
 	}
 	switch {

@@ -12,8 +12,8 @@ type habits struct {
 	mu sync.Mutex
 	// refused are the optional parameters that the server does not accept.
 	refused map[string]bool
-	// tagless says of a model whether it writes reasoning without the opening tag. A model that has not finished an
-	// answer yet is not in it.
+	// tagless holds, by model, whether it writes reasoning without the opening tag. A model is missing until it has finished an
+	// answer.
 	tagless map[string]bool
 }
 

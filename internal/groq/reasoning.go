@@ -65,12 +65,12 @@ const (
 // around them. Markup further on is the answer's own and stays. What it holds back is no longer than a marker, except
 // while it is waiting.
 type stripper struct {
-	// suspect says that the server may leave reasoning in the text although its chat template has opened the tag, so that
+	// suspect means that the server may leave reasoning in the text although its chat template has opened the tag, so that
 	// only the closing tag is written. Nobody can tell such text from an answer before that tag, or the end.
 	suspect bool
-	// waits makes the stripper keep suspect text back until then.
+	// waits makes the stripper hold suspect text back until then.
 	waits bool
-	// always says that this model is known to write so. An answer that is cut before the tag is all reasoning then.
+	// always means that this model is known to do so: an answer that is cut before the tag is all reasoning.
 	always bool
 	// maxKept bounds what is kept while waiting, in bytes.
 	maxKept int
@@ -81,17 +81,17 @@ type stripper struct {
 	ends  []string // of the reasoning
 	kept  []byte   // while waiting
 	seen  string   // the end of what has passed while waiting or answering, in lower case
-	// quotes says that the answer itself has opened a tag, so that a closing one is no sign of reasoning.
+	// quotes means that the answer itself has opened a tag, so that a closing one is no sign of reasoning.
 	quotes bool
-	// thought says that reasoning was recognized, so that the text after it is the answer.
+	// thought means that reasoning was recognized, so that the text after it is the answer.
 	thought bool
-	// lone says that a closing tag came without its opening one.
+	// lone means that a closing tag came without its opening one.
 	lone bool
-	// leaked says that this happened after text was let through.
+	// leaked means that this happened after text was let through.
 	leaked bool
 }
 
-// separate says that the server sends reasoning in a field of its own. Content is the answer then. It returns what was
+// separate means that the server sends reasoning in a field of its own. Content is the answer then. It returns what was
 // kept back.
 func (s *stripper) separate() string {
 	s.thought = true

@@ -39,7 +39,7 @@ func secure(trusted proxies) echo.MiddlewareFunc {
 	}
 }
 
-// cameByTLS reports whether the client's own connection is encrypted, as a trusted proxy says of it.
+// cameByTLS reports whether the client's own connection is encrypted, according to a trusted proxy.
 func cameByTLS(r *http.Request, trusted proxies) bool {
 	if r.TLS != nil {
 		return true

@@ -70,8 +70,8 @@ func fromTypes(list *string) []string {
 	return strings.Split(*list, ",")
 }
 
-// fromStreamEventsParams returns what is wanted, and the position of the last event that the reader has. One that is no
-// position is none.
+// fromStreamEventsParams returns the filter and the position of the last event that the reader has. It ignores an id that is
+// not a position.
 func fromStreamEventsParams(p api.StreamEventsParams) (f journal.Filter, after *int64) {
 	f = journal.Filter{Types: fromTypes(p.Types), TicketID: p.TicketID}
 	position, err := strconv.ParseInt(cmp.Or(p.LastEventID, p.LastPositionInQuery), 10, 64)

@@ -27,7 +27,8 @@ type reportPeriod struct {
 	by           string
 }
 
-// fromReportSummaryParams returns InvalidParameter for a day that there is not, and for a period of no days or of too many.
+// fromReportSummaryParams returns InvalidParameter for a day that does not exist, and for a period without days or
+// with too many.
 func fromReportSummaryParams(p api.GetReportSummaryParams) (reportPeriod, error) {
 	period := reportPeriod{ends: time.Now().UTC().Truncate(day), by: cmp.Or(string(p.GroupBy), string(api.GetReportSummaryParamsGroupByDay))}
 	for name, text := range map[string]string{"from": p.From, "to": p.To} {

@@ -67,7 +67,7 @@ type deskStream struct {
 	filter  journal.Filter
 	// page is what comes first.
 	page journal.Page
-	// leave says that the stream has ended.
+	// leave means that the stream has ended.
 	leave func()
 }
 

@@ -16,13 +16,13 @@ var requestBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1
 // statusClasses are the classes that responses are counted by: 1xx to 5xx.
 const statusClasses = 6
 
-// elsewhere is the name under which requests are counted that are of no operation.
+// elsewhere is the name that counts requests to paths without an operation.
 const elsewhere = "none"
 
 // requestMetrics counts requests. Operations and codes are those of the contract, so a client cannot add a time series.
 type requestMetrics struct {
 	operations map[route]*operationMetrics
-	// elsewhere counts the requests of no operation.
+	// elsewhere counts requests to paths without an operation.
 	elsewhere *operationMetrics
 	problems  map[apperr.Code]*metrics.Counter
 }

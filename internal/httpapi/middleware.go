@@ -24,7 +24,7 @@ type requestInfo struct {
 	// client is where the request comes from.
 	client account.Client
 	actor  auth.Actor
-	// counted says that the request has been counted for its address.
+	// counted means that the request has been counted for its address.
 	counted bool
 	// permit is whether the actor may go on.
 	permit permit
@@ -32,7 +32,7 @@ type requestInfo struct {
 	err *apperr.Error
 	// status is set when it was not answered at all.
 	status int
-	// broken says that the response is not whole and the connection must not look as if it were.
+	// broken means that the response is not whole and the connection must not look as if it were.
 	broken bool
 }
 

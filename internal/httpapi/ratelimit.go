@@ -143,7 +143,7 @@ func networkOf(client netip.Addr) netip.Prefix {
 	if client.Is6() {
 		bits = 64
 	}
-	prefix, _ := client.WithZone("").Prefix(bits) // An address that is none has the zero prefix.
+	prefix, _ := client.WithZone("").Prefix(bits) // An invalid address has the zero prefix.
 	return prefix
 }
 

@@ -37,7 +37,7 @@ type aiResponseStream struct {
 	// unanswered is why there is no reader: the AI does not answer what was said.
 	unanswered *apperr.Error
 	encoder    uistream.Encoder
-	// leave says that the stream has ended.
+	// leave means that the stream has ended.
 	leave func()
 }
 

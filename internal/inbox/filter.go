@@ -184,7 +184,8 @@ func (f Filter) walk() (name string, exact bool) {
 	return name, covered == f.count()
 }
 
-// count returns how many filters there are. The range of what the list is ordered by is none: the walk keeps to it.
+// count returns how many filters there are. The range of the sort column does not count: the walk
+// keeps to it.
 func (f Filter) count() (n int) {
 	for _, filters := range []bool{
 		f.Status != "" || f.Unresolved, f.Priority != nil, f.Assignee.IsSpecified(), f.Team.IsSpecified(), f.Tag != nil,

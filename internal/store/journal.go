@@ -9,8 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// entering are the table that every entry of the journal comes through, and the functions that requests call which write to
-// it.
+// entering are the table to which every entry of the journal is added first, and the functions for requests that add to it.
 var entering = []string{"journal_outbox", "add_message("}
 
 // addsToJournal reports whether a statement may add entries to the journal.
@@ -18,8 +17,7 @@ func addsToJournal(sql string) bool {
 	return slices.ContainsFunc(entering, func(name string) bool { return strings.Contains(sql, name) })
 }
 
-// Journaled gets a token when this Store has committed entries of the journal since the last one was taken. It is for one
-// receiver.
+// Journaled holds a token when this Store has committed entries since the last token was taken. It is for one receiver.
 func (s *Store) Journaled() <-chan struct{} { return s.db.journaled }
 
 func (p pooled) noteCommitted(journaled bool) {

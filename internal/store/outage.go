@@ -140,5 +140,5 @@ func isTimeout(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &o) && o.Cause == causeTimeout
 }
 
-// isReadOnly reports whether a statement failed because the server takes no writes.
+// isReadOnly reports whether a statement failed because the server accepts no writes.
 func isReadOnly(err error) bool { return sqlStateOf(err) == pgerrcode.ReadOnlySQLTransaction }

@@ -51,7 +51,7 @@ type Config struct {
 	URL string
 	// MaxConns is how many connections are held at most: at least one.
 	MaxConns int32
-	// TransactionPooler says that the URL leads to a pooler that gives each transaction another session, such as
+	// TransactionPooler means that the URL leads to a pooler that gives each transaction another session, such as
 	// PgBouncer with pool_mode=transaction. The sessions' limits must then be set in the database; CheckBudget says which are missing.
 	TransactionPooler bool
 	// Lazy opens connections only when they are needed. Otherwise some are ready for the next burst.

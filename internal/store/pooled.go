@@ -32,7 +32,7 @@ type turnover struct{ last atomic.Int64 }
 // to, nothing is gained by more of them.
 const turnoverPause = time.Second
 
-// closeTimeout bounds how long a connection to a server that takes no writes may take to close.
+// closeTimeout bounds how long it may take to close a connection to a server that accepts no writes.
 const closeTimeout = time.Second
 
 // bound returns a context for one statement. It ends at the deadline of the call, or the caller's own, but not when the
@@ -206,7 +206,7 @@ func (r pooledRow) Scan(dest ...any) error {
 type pooledRows struct {
 	translatedRows
 	giveBack func()
-	// ahead says that the first row has come and was not asked for yet.
+	// ahead means that the first row has come and was not asked for yet.
 	ahead bool
 }
 

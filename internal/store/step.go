@@ -26,7 +26,7 @@ type stepDriver struct {
 	database.Driver
 	// target is the version that the next migration leads to.
 	target int
-	// recorded says that the migration to the target has recorded it.
+	// recorded means that the migration to the target has recorded it.
 	recorded bool
 }
 

@@ -28,7 +28,7 @@ const (
 type Store struct {
 	sqlc.Querier
 	db, reserved pooled
-	// pooler says that sessions belong to a pooler.
+	// pooler means that sessions belong to a pooler.
 	pooler bool
 }
 

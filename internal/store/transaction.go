@@ -20,22 +20,22 @@ const (
 	idle = 'I'
 )
 
-// errCommitted is a statement after the one that was said to be the last.
+// errCommitted reports a statement after the one that was announced as the last.
 var errCommitted = errors.New("store: the transaction was committed with its last statement")
 
-// transaction is a transaction on a connection of its own. Round trips are what it mostly costs, so BEGIN goes along with
-// the first statement, COMMIT with the one that is said to be the last, and what nobody waits for with the next one.
+// transaction is a transaction on a connection of its own. Its cost is mostly round trips, so it sends BEGIN with
+// the first statement, COMMIT with the one that was announced as the last, and a statement whose result nobody needs with the next one.
 type transaction struct {
 	conn  *pgxpool.Conn
 	until time.Time
-	// begun says that BEGIN has gone through, and committing that COMMIT was sent: when its reply is lost, nobody knows
+	// begun means that BEGIN has gone through, and committing that COMMIT was sent: when its reply is lost, nobody knows
 	// whether it went through.
 	begun, committing, committed bool
-	// journaled says that a statement has added entries to the journal's outbox.
+	// journaled means that a statement has added entries to the journal's outbox.
 	journaled bool
 	// ahead is what goes along with the next statement.
 	ahead []queued
-	// lost says that the transaction has failed by no fault of its own before that, so that nothing has happened.
+	// lost means that the transaction has failed by no fault of its own before that, so that nothing has happened.
 	lost bool
 	// refused is what AheadIf's function has returned.
 	refused error

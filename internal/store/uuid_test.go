@@ -43,6 +43,8 @@ func TestIDsAreWrittenAndReadAsBytes(t *testing.T) {
 }
 
 // Ids are in every statement. Without plans of their own each optional one takes 23 allocations to write.
+//
+//nolint:paralleltest // AllocsPerRun counts for the whole process.
 func TestIDsTakeNoDetour(t *testing.T) {
 	m := pgtype.NewMap()
 	registerUUID(m)

@@ -25,8 +25,8 @@ type BulkResult struct {
 	Err *apperr.Error
 }
 
-// UpdateMany makes a change in each of the tickets by itself, in their order. What the change leaves as it is, such as the status
-// of a ticket that has it, is none. It returns an error when the database does: the tickets before have been changed then.
+// UpdateMany changes each of the tickets in a transaction of its own, in order. A ticket that is already as the change wants it
+// stays as it is. When the database fails, it returns the error, and the tickets before that one have been changed.
 func (s *Service) UpdateMany(ctx context.Context, actor auth.Actor, ids []uuid.UUID, change BulkChange) ([]BulkResult, error) {
 	results := make([]BulkResult, len(ids))
 	for i, id := range ids {

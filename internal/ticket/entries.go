@@ -32,7 +32,7 @@ func (e *entries) add(kind string, shown bool, said facts) {
 	e.types, e.shown, e.data = append(e.types, kind), append(e.shown, shown), append(e.data, string(text))
 }
 
-// entriesOf are what the journal says of a ticket that was one way and is another.
+// entriesOf returns the journal entries for the difference between two states of a ticket.
 func entriesOf(before, after sqlc.Ticket) entries {
 	var e entries
 	if before.Status != after.Status {

@@ -15,11 +15,11 @@ import (
 // Handoff is why a ticket is handed off to humans.
 type Handoff struct {
 	Reason sqlc.HandoffReason
-	// Note is for staff; empty is none.
+	// Note is for staff; it may be empty.
 	Note string
 }
 
-// errHandedOff says that there is nothing left to hand off.
+// errHandedOff means that there is nothing left to hand off.
 var errHandedOff = errors.New("ticket: it is handed off")
 
 // HandOff hands a ticket off to humans: the AI is off until staff turn it on again, and an answer that is being written or

@@ -25,7 +25,7 @@ func (s *Service) Merge(ctx context.Context, actor auth.Actor, from, into uuid.U
 		}
 		for _, id := range []uuid.UUID{from, into} {
 			if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
-				TicketID: id, ActorKind: actor.Kind(), ActorID: actor.ID,
+				TicketID: id, ActorKind: actor.Kind(), ActorID: &actor.ID, Answers: true,
 			}); err != nil {
 				return err
 			}

@@ -1369,7 +1369,7 @@ type AIResponse struct {
 	// Attempt Which attempt at this answer it is, from 1.
 	Attempt Attempt `json:"attempt"`
 
-	// Content What the AI wrote of a draft, whatever was published of it, or for staff, once it is complete. Plain text; show it
+	// Content What the AI wrote: a complete draft before any edits, or a complete text for staff. Plain text; show it
 	// escaped. A triage is JSON.
 	Content string `json:"content,omitempty,omitzero"`
 
@@ -1412,7 +1412,7 @@ type AIResponse struct {
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model"`
 
-	// PromptVersion The version of the prompt that it was written by. Only staff see it. Absent for the one that is built in.
+	// PromptVersion The version of the prompt that was live. Only staff see it. Absent for the built-in one.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
 	// Review What staff have decided about a draft. Absent on everything else.
@@ -1438,8 +1438,8 @@ type AIResponse struct {
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
 	Turn *ID `json:"turn,omitempty"`
 
-	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
-	// text that came counts as one token; what nobody knows is zero.
+	// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+	// piece of text counts as one token; unknown counts are zero.
 	Usage Usage `json:"usage"`
 }
 
@@ -1495,7 +1495,7 @@ type APIKey struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// ExpiresAt When the key ends by itself. Absent if it does not.
+	// ExpiresAt When the key expires. Absent if it does not.
 	ExpiresAt Timestamp `json:"expires_at,omitempty,omitzero"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -1503,7 +1503,7 @@ type APIKey struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
+	// LastUsedAt When the key was last used, to about a minute. Absent if it was never used.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty,omitzero"`
 
 	// Name What the key is for, one line of text, as a ticket's title is.
@@ -1588,7 +1588,7 @@ type AppliedMacro struct {
 // Attempt Which attempt at this answer it is, from 1.
 type Attempt = int32
 
-// ChangePasswordRequest The current password, and the one to come.
+// ChangePasswordRequest The current password and the new one.
 type ChangePasswordRequest struct {
 	// CurrentPassword The account's password.
 	CurrentPassword string `json:"current_password"`
@@ -1642,14 +1642,14 @@ type CreateAIResponseRequest struct {
 	// Examples: openai/gpt-oss-120b
 	Model Model `json:"model,omitempty,omitzero"`
 
-	// Regenerate Whether to answer a turn again that is answered.
+	// Regenerate Whether to generate another answer to a turn that is already answered.
 	Regenerate bool `json:"regenerate,omitempty,omitzero"`
 }
 
-// CreateAPIKeyRequest A new API key. `role` is that of the new service's account, `user` when none is given; it may not stand together with
+// CreateAPIKeyRequest A new API key. `role` is that of the new service's account, `user` by default; it cannot be combined with
 // `service_id`, because that account has its role already.
 type CreateAPIKeyRequest struct {
-	// ExpiresAt When the key ends by itself (RFC 3339), in the future and in UTC before the year 10000; never when it is left out.
+	// ExpiresAt When the key expires (RFC 3339), in the future and in UTC before the year 10000. Without it, the key does not expire.
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 
 	// Name What the key is for, one line of text, as a ticket's title is.
@@ -1661,7 +1661,7 @@ type CreateAPIKeyRequest struct {
 	// Scopes What an API key may do.
 	Scopes Scopes `json:"scopes"`
 
-	// ServiceID The service that gets a further key, as another of its keys names it.
+	// ServiceID The service that gets another key, as `service_id` of an existing key names it.
 	ServiceID *openapi_types.UUID `json:"service_id,omitempty"`
 }
 
@@ -1704,7 +1704,7 @@ type CreateTicketRequest struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
-	// ExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+	// ExternalID The ticket's id in the service that opened it, or, if no service did, in another system. Unique among the service's
 	// tickets, and among those that no service opened.
 	ExternalID TicketExternalID `json:"external_id,omitempty,omitzero"`
 
@@ -1712,11 +1712,11 @@ type CreateTicketRequest struct {
 	// terminals are removed.
 	Title TicketTitle `json:"title"`
 
-	// Upsert Return the ticket that has this `external_id` already, as it is, instead of refusing another one.
+	// Upsert Return the existing ticket with this `external_id`, unchanged, instead of a conflict.
 	Upsert bool `json:"upsert,omitempty,omitzero"`
 }
 
-// CreateUserRequest A new account. Its role is `user` when none is given.
+// CreateUserRequest A new account. Its role is `user` by default.
 type CreateUserRequest struct {
 	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty,omitzero"`
@@ -1743,25 +1743,25 @@ type CreateWebhookRequest struct {
 	// Description What the webhook is for. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty,omitzero"`
 
-	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-	// A webhook that is created without it is `thin`.
+	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
+	// it. The default is `thin`.
 	Payload WebhookPayload `json:"payload,omitempty,omitzero"`
 
-	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	// Types The types of events to deliver. Without any, the server delivers all, including those of later releases.
 	Types WebhookTypes `json:"types,omitempty,omitzero"`
 
 	// URL Where deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url"`
 }
 
-// CreatedAPIKey A new API key with the key itself, which is shown this once.
+// CreatedAPIKey A new API key with the key itself, which only this response shows.
 type CreatedAPIKey struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// ExpiresAt When the key ends by itself. Absent if it does not.
+	// ExpiresAt When the key expires. Absent if it does not.
 	ExpiresAt Timestamp `json:"expires_at,omitempty,omitzero"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -1772,7 +1772,7 @@ type CreatedAPIKey struct {
 	// Key The key, for the `Authorization` header. Keep it as a secret.
 	Key string `json:"key"`
 
-	// LastUsedAt When the key was used last, to about a minute. Absent while it was not.
+	// LastUsedAt When the key was last used, to about a minute. Absent if it was never used.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty,omitzero"`
 
 	// Name What the key is for, one line of text, as a ticket's title is.
@@ -1794,7 +1794,7 @@ type CreatedAPIKey struct {
 	ServiceID ID `json:"service_id"`
 }
 
-// CreatedMessage A message that was added, and what becomes of the answer that was asked for with it.
+// CreatedMessage A new message, and the state of the answer that was requested with it.
 type CreatedMessage struct {
 	// AIResponseID The answer that was started.
 	AIResponseID *ID `json:"ai_response_id,omitempty"`
@@ -1824,27 +1824,27 @@ type CreatedMessage struct {
 	// IsNote True on a note. Only staff get notes.
 	IsNote bool `json:"is_note,omitempty,omitzero"`
 
-	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	// RedactedAt When its content was removed. Its `content` is then `[redacted]`. Absent on other messages.
 	RedactedAt Timestamp `json:"redacted_at,omitempty,omitzero"`
 
-	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
+	// SupersededBy The answer that was generated in place of this one. Absent on every message that was not replaced.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
 	// TicketID The ticket it belongs to.
 	TicketID ID `json:"ticket_id"`
 
-	// Unanswered Why no answer comes by itself.
+	// Unanswered Why there is no automatic answer.
 	Unanswered *Unanswered `json:"unanswered,omitempty"`
 }
 
-// CreatedWebhook A new webhook with its secret, which is shown this once.
+// CreatedWebhook A new webhook with its secret, which only this response shows.
 type CreatedWebhook struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description What the webhook is for. Absent if nobody has said so.
+	// Description What the webhook is for. Absent if it was not given.
 	Description WebhookDescription `json:"description,omitempty,omitzero"`
 
 	// DisabledAt When the server stopped delivering. Absent unless it did.
@@ -1864,17 +1864,17 @@ type CreatedWebhook struct {
 	// Paused Whether deliveries wait.
 	Paused bool `json:"paused"`
 
-	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-	// A webhook that is created without it is `thin`.
+	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
+	// it. The default is `thin`.
 	Payload WebhookPayload `json:"payload"`
 
-	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	// Secret The secret that verifies deliveries, in the form that libraries for Standard Webhooks accept.
 	Secret WhSecret `json:"secret"`
 
 	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
 	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty,omitzero"`
 
-	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	// Types The types of events to deliver. Without any, the server delivers all, including those of later releases.
 	Types WebhookTypes `json:"types"`
 
 	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1928,7 +1928,7 @@ type DeskEvent struct {
 	// Actor Who did it.
 	Actor EventActor `json:"actor"`
 
-	// Content What a new message says, as it is now. Absent when it was erased.
+	// Content The content of a new message, as it is now. Absent when it was erased.
 	Content string `json:"content,omitempty,omitzero"`
 
 	// Data The facts of the event. For `ticket.status_changed`: `from` and `to`. The members depend on the type.
@@ -1956,7 +1956,7 @@ type DeskEvent struct {
 	Title string `json:"title,omitempty,omitzero"`
 
 	// Type What happened, such as `message.created` or `ticket.status_changed`. Every operation lists the types that it may cause
-	// as `x-events`. Pass over types that you do not know: new ones may come.
+	// as `x-events`. Ignore types that you do not know: there may be new ones.
 	Type string `json:"type"`
 }
 
@@ -1965,13 +1965,13 @@ type DeskEventSchemaVersion string
 
 // DeskEvents Some events of the desk.
 type DeskEvents struct {
-	// Events The events, in their order. Empty when there are none, or none that the caller may see.
+	// Events The events, in their order. Empty when there are none that the caller may see.
 	Events []DeskEvent `json:"events"`
 
 	// Head The newest position that there is.
 	Head Position `json:"head"`
 
-	// Position The position to go on after. Store it together with what you have processed.
+	// Position The position to continue after. Store it together with what you have processed.
 	Position Position `json:"position"`
 }
 
@@ -1992,8 +1992,8 @@ type DoneEvent struct {
 	// Type The kind of event.
 	Type DoneEventType `json:"type"`
 
-	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
-	// text that came counts as one token; what nobody knows is zero.
+	// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+	// piece of text counts as one token; unknown counts are zero.
 	Usage Usage `json:"usage"`
 }
 
@@ -2228,7 +2228,7 @@ type MacroSettings struct {
 	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
 }
 
-// MergeTicketRequest Where a conversation goes on.
+// MergeTicketRequest Where a conversation continues.
 type MergeTicketRequest struct {
 	// Into The other ticket.
 	Into openapi_types.UUID `json:"into"`
@@ -2258,10 +2258,10 @@ type Message struct {
 	// IsNote True on a note. Only staff get notes.
 	IsNote bool `json:"is_note,omitempty,omitzero"`
 
-	// RedactedAt When what it said was taken away. Its `content` is then `[redacted]`. Absent on every other message.
+	// RedactedAt When its content was removed. Its `content` is then `[redacted]`. Absent on other messages.
 	RedactedAt Timestamp `json:"redacted_at,omitempty,omitzero"`
 
-	// SupersededBy The answer that was generated in place of this one. Absent on every message that stands.
+	// SupersededBy The answer that was generated in place of this one. Absent on every message that was not replaced.
 	SupersededBy *ID `json:"superseded_by,omitempty"`
 
 	// TicketID The ticket it belongs to.
@@ -2336,7 +2336,7 @@ type NumberedEvent struct {
 	// Event One event of an AI answer's stream.
 	Event AIResponseEvent `json:"event"`
 
-	// Seq Numbers the events of an AI response from 1. 0 for a `reset` that is meant for this caller alone.
+	// Seq Numbers the events of an AI response from 1. 0 for a `reset` that only this caller gets.
 	Seq int64 `json:"seq"`
 }
 
@@ -2388,7 +2388,7 @@ type Prompt struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Instructions What else the AI should know and mind, in your own words.
+	// Instructions Further instructions, in your own words.
 	Instructions PromptInstructions `json:"instructions,omitempty,omitzero"`
 
 	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
@@ -2401,7 +2401,7 @@ type Prompt struct {
 	// PublishedAt When it was first published. Absent while it is a draft.
 	PublishedAt Timestamp `json:"published_at,omitempty,omitzero"`
 
-	// Rules Rules that the AI follows besides those it always has.
+	// Rules Rules that the AI follows in addition to its fixed ones.
 	Rules PromptRules `json:"rules"`
 
 	// Status `draft`, it was never published and may change; `live`, answers are written by it; `retired`, it was live once and may be
@@ -2421,7 +2421,7 @@ type Prompt struct {
 // PromptCompany Whom the AI speaks for.
 type PromptCompany = string
 
-// PromptInstructions What else the AI should know and mind, in your own words.
+// PromptInstructions Further instructions, in your own words.
 type PromptInstructions = string
 
 // PromptLanguage The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
@@ -2457,7 +2457,7 @@ type PromptPreview struct {
 // PromptProduct What customers ask about.
 type PromptProduct = string
 
-// PromptRules Rules that the AI follows besides those it always has.
+// PromptRules Rules that the AI follows in addition to its fixed ones.
 type PromptRules = []string
 
 // PromptSettings What the AI is told about the desk. Texts are taken as in a ticket's title and description.
@@ -2465,7 +2465,7 @@ type PromptSettings struct {
 	// Company Whom the AI speaks for.
 	Company PromptCompany `json:"company"`
 
-	// Instructions What else the AI should know and mind, in your own words.
+	// Instructions Further instructions, in your own words.
 	Instructions PromptInstructions `json:"instructions,omitempty,omitzero"`
 
 	// Language The language of answers, as a tag of BCP 47: a language, and perhaps a script and a region. Without one, answers are in
@@ -2475,7 +2475,7 @@ type PromptSettings struct {
 	// Product What customers ask about.
 	Product PromptProduct `json:"product,omitempty,omitzero"`
 
-	// Rules Rules that the AI follows besides those it always has.
+	// Rules Rules that the AI follows in addition to its fixed ones.
 	Rules PromptRules `json:"rules,omitempty,omitzero"`
 
 	// Tone How the AI speaks.
@@ -2494,11 +2494,11 @@ type PromptVersion = int32
 
 // PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
 type PublishAIResponseRequest struct {
-	// Content The text in place of the draft's, as in a message.
+	// Content The text that replaces the draft's.
 	Content string `json:"content,omitempty,omitzero"`
 }
 
-// PutCustomerRequest How staff should see the customer. What is left out is cleared.
+// PutCustomerRequest How staff should see the customer. Omitted members are cleared.
 type PutCustomerRequest struct {
 	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty,omitzero"`
@@ -2531,8 +2531,8 @@ type ReadyEvent struct {
 	// Type The kind of event.
 	Type ReadyEventType `json:"type"`
 
-	// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
-	// text that came counts as one token; what nobody knows is zero.
+	// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+	// piece of text counts as one token; unknown counts are zero.
 	Usage Usage `json:"usage"`
 }
 
@@ -2607,7 +2607,7 @@ type ReportFigures struct {
 
 // ReportGroup What happened on a day, or with the tickets of a team or an agent.
 type ReportGroup struct {
-	// AgentID The account of staff; absent for tickets of nobody.
+	// AgentID The account of staff; absent for unassigned tickets.
 	AgentID *ID `json:"agent_id,omitempty"`
 
 	// Day The day (UTC).
@@ -2706,7 +2706,7 @@ type SearchResult struct {
 	// MessageID The message or the note; absent for a ticket.
 	MessageID *ID `json:"message_id,omitempty"`
 
-	// Snippet The part of the description or the message with the most matches. What it leaves out is "…".
+	// Snippet The part of the description or the message with the most matches. "…" marks omissions.
 	Snippet []TextSegment `json:"snippet"`
 
 	// Status Where a ticket stands.
@@ -2728,7 +2728,7 @@ type SearchResultKind string
 // Sentiment How the customer sounds.
 type Sentiment string
 
-// Session What began with a log-in and goes on by refreshing its tokens.
+// Session What a log-in begins, and refreshing its tokens prolongs.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
@@ -2756,7 +2756,7 @@ type Session struct {
 	UserAgent string `json:"user_agent"`
 }
 
-// SignUpRequest A new account. Its role is `user` when none is given.
+// SignUpRequest A new account. Its role is `user` by default.
 type SignUpRequest struct {
 	// Email An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 	// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
@@ -2778,21 +2778,21 @@ type SignUpRequest struct {
 // SignUpRequestRole Only `user`. A well-formed other role, `agent` or `admin`, is refused with `403 role_not_allowed`.
 type SignUpRequestRole string
 
-// StaffTicketCounts How many tickets are where. Those that are snoozed count as that only.
+// StaffTicketCounts Counts of tickets. Snoozed tickets count only as snoozed.
 type StaffTicketCounts struct {
-	// AIAnswering Those in which the AI is writing an answer.
+	// AIAnswering Tickets in which the AI is writing an answer.
 	AIAnswering Count `json:"ai_answering"`
 
 	// All All that are `open` or `pending`.
 	All Count `json:"all"`
 
-	// Mine Those that are `open` or `pending` and given to you.
+	// Mine `open` or `pending` tickets that are assigned to you.
 	Mine Count `json:"mine"`
 
 	// Snoozed Those that are snoozed.
 	Snoozed Count `json:"snoozed"`
 
-	// Unassigned Those that are `open` or `pending` and nobody's.
+	// Unassigned `open` or `pending` tickets that are unassigned.
 	Unassigned Count `json:"unassigned"`
 }
 
@@ -2821,7 +2821,7 @@ type StartEventType string
 
 // StreamToken A token for one ticket's stream.
 type StreamToken struct {
-	// ExpiresAt When no further stream can be opened with it.
+	// ExpiresAt When it expires. Streams that are open then continue.
 	ExpiresAt Timestamp `json:"expires_at"`
 
 	// Token Opaque to clients.
@@ -2831,13 +2831,13 @@ type StreamToken struct {
 	URL string `json:"url"`
 }
 
-// Tag One line of text, as a ticket's title is. Compared as it stands.
+// Tag One line of text, as a ticket's title is. Compared exactly.
 type Tag = string
 
 // Tags Words by which staff sort tickets, in their order.
 type Tags = []Tag
 
-// Team A group of staff that tickets are given to.
+// Team A group of staff that tickets are assigned to.
 type Team struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
@@ -2880,7 +2880,7 @@ type Ticket struct {
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
-	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	// AssigneeID The account of staff that it is assigned to. Only staff see it. Absent while it is unassigned.
 	AssigneeID *ID `json:"assignee_id,omitempty"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2899,7 +2899,7 @@ type Ticket struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
-	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	// ExternalID Its id in another system. Only staff see it. Absent without one.
 	ExternalID TicketExternalID `json:"external_id,omitempty,omitzero"`
 
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
@@ -2908,13 +2908,13 @@ type Ticket struct {
 	// FirstResponseDueAt Until when the customer should have a reply. Only staff see it. Absent without a target for its priority.
 	FirstResponseDueAt Timestamp `json:"first_response_due_at,omitempty,omitzero"`
 
-	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	// HandedOffAt When it was handed off to humans. Absent unless it was.
 	HandedOffAt Timestamp `json:"handed_off_at,omitempty,omitzero"`
 
 	// HandoffNote What was noted at the hand-off. Only staff see it.
 	HandoffNote string `json:"handoff_note,omitempty,omitzero"`
 
-	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	// HandoffReason Why it was handed off to humans. Absent unless it was.
 	HandoffReason HandoffReason `json:"handoff_reason,omitempty,omitzero"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -2925,7 +2925,7 @@ type Ticket struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
-	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	// MergedInto The ticket that it was merged into, where its conversation continues. Absent unless it was merged.
 	MergedInto *ID `json:"merged_into,omitempty"`
 
 	// Priority How urgent it is. Only staff see it.
@@ -2949,7 +2949,7 @@ type Ticket struct {
 	// Tags Its tags. Only staff see them. Absent while there are none.
 	Tags Tags `json:"tags,omitempty,omitzero"`
 
-	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	// TeamID The team that it is assigned to. Only staff see it. Absent without a team.
 	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
@@ -2971,7 +2971,7 @@ type Ticket struct {
 // U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 type TicketDescription = string
 
-// TicketExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
+// TicketExternalID The ticket's id in the service that opened it, or, if no service did, in another system. Unique among the service's
 // tickets, and among those that no service opened.
 type TicketExternalID = string
 
@@ -2980,7 +2980,7 @@ type TicketPriority string
 
 // TicketResult What became of one ticket of many.
 type TicketResult struct {
-	// Changed Whether the ticket is as the change says.
+	// Changed Whether the change succeeded.
 	Changed bool `json:"changed"`
 
 	// Problem Why it is not. Absent when it is.
@@ -3003,7 +3003,7 @@ type TicketWithMessages struct {
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode"`
 
-	// AssigneeID The account of staff that it is given to. Only staff see it. Absent while it is nobody's.
+	// AssigneeID The account of staff that it is assigned to. Only staff see it. Absent while it is unassigned.
 	AssigneeID *ID `json:"assignee_id,omitempty"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -3022,7 +3022,7 @@ type TicketWithMessages struct {
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
 
-	// ExternalID What it is called elsewhere. Only staff see it. Absent while it has no name there.
+	// ExternalID Its id in another system. Only staff see it. Absent without one.
 	ExternalID TicketExternalID `json:"external_id,omitempty,omitzero"`
 
 	// FirstResponseAt When the customer could first read a reply, by staff or by the AI. Absent until then.
@@ -3031,13 +3031,13 @@ type TicketWithMessages struct {
 	// FirstResponseDueAt Until when the customer should have a reply. Only staff see it. Absent without a target for its priority.
 	FirstResponseDueAt Timestamp `json:"first_response_due_at,omitempty,omitzero"`
 
-	// HandedOffAt When it was handed off to humans. Absent unless it is.
+	// HandedOffAt When it was handed off to humans. Absent unless it was.
 	HandedOffAt Timestamp `json:"handed_off_at,omitempty,omitzero"`
 
 	// HandoffNote What was noted at the hand-off. Only staff see it.
 	HandoffNote string `json:"handoff_note,omitempty,omitzero"`
 
-	// HandoffReason Why it was handed off to humans. Absent unless it is.
+	// HandoffReason Why it was handed off to humans. Absent unless it was.
 	HandoffReason HandoffReason `json:"handoff_reason,omitempty,omitzero"`
 
 	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -3048,7 +3048,7 @@ type TicketWithMessages struct {
 	// LastMessageAt When its newest message was added. While it has none, when the ticket was opened.
 	LastMessageAt Timestamp `json:"last_message_at"`
 
-	// MergedInto The ticket that it was merged into, where its conversation goes on. Absent unless it was.
+	// MergedInto The ticket that it was merged into, where its conversation continues. Absent unless it was merged.
 	MergedInto *ID `json:"merged_into,omitempty"`
 
 	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
@@ -3075,7 +3075,7 @@ type TicketWithMessages struct {
 	// Tags Its tags. Only staff see them. Absent while there are none.
 	Tags Tags `json:"tags,omitempty,omitzero"`
 
-	// TeamID The team that it is given to. Only staff see it. Absent while it is no team's.
+	// TeamID The team that it is assigned to. Only staff see it. Absent without a team.
 	TeamID *ID `json:"team_id,omitempty"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
@@ -3231,7 +3231,7 @@ type UITextPart struct {
 // UITextPartType The kind of part.
 type UITextPartType string
 
-// Unanswered Why no answer comes by itself.
+// Unanswered Why there is no automatic answer.
 type Unanswered struct {
 	// Code The problem's stable identifier.
 	Code ProblemCode `json:"code"`
@@ -3243,28 +3243,28 @@ type Unanswered struct {
 	Retryable bool `json:"retryable"`
 }
 
-// UpdateTeamRequest A change of a team. What is left out stays as it is.
+// UpdateTeamRequest A change of a team. Omitted members do not change.
 type UpdateTeamRequest struct {
-	// MemberIds The accounts that take the place of its members.
+	// MemberIds The accounts that replace its members.
 	MemberIds *[]ID `json:"member_ids,omitempty"`
 
 	// Name The team's name, one line of text, as a ticket's title is.
 	Name TeamName `json:"name,omitempty,omitzero"`
 }
 
-// UpdateTicketRequest A change of a ticket. What is left out stays as it is.
+// UpdateTicketRequest A change of a ticket. Omitted members do not change.
 type UpdateTicketRequest struct {
 	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode,omitempty,omitzero"`
 
-	// AssigneeID The enabled account of staff that the ticket is given to.
+	// AssigneeID The enabled account of staff that the ticket is assigned to.
 	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty,omitzero"`
 
-	// CustomFields Custom fields to set, each to a value, or to `null` to remove it. Those that are not named stay.
+	// CustomFields Custom fields to set, or with `null` to remove. Other fields stay.
 	CustomFields map[string]any `json:"custom_fields,omitempty,omitzero"`
 
-	// ExternalID What the ticket is called elsewhere, as in `Ticket`.
+	// ExternalID The ticket's id in another system, as in `Ticket`.
 	ExternalID nullable.Nullable[string] `json:"external_id,omitempty,omitzero"`
 
 	// Priority How urgent a ticket is. A new one is `normal`.
@@ -3276,14 +3276,14 @@ type UpdateTicketRequest struct {
 	// Status Where a ticket stands.
 	Status TicketStatus `json:"status,omitempty,omitzero"`
 
-	// Tags The tags that take the place of those that there are.
+	// Tags The tags that replace the ticket's tags.
 	Tags *[]Tag `json:"tags,omitempty"`
 
 	// TeamID The team that the ticket is given to.
 	TeamID nullable.Nullable[openapi_types.UUID] `json:"team_id,omitempty,omitzero"`
 }
 
-// UpdateTicketsRequest Which tickets are to be how. What is left out stays as it is.
+// UpdateTicketsRequest A change of several tickets. Omitted members do not change.
 type UpdateTicketsRequest struct {
 	// AddTags Words by which staff sort tickets, in their order.
 	AddTags Tags `json:"add_tags,omitempty,omitzero"`
@@ -3292,7 +3292,7 @@ type UpdateTicketsRequest struct {
 	// publish or discard them, and `off` leaves the ticket to humans.
 	AIMode AIMode `json:"ai_mode,omitempty,omitzero"`
 
-	// AssigneeID The enabled account of staff that the tickets are given to.
+	// AssigneeID The enabled account of staff that the tickets are assigned to.
 	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty,omitzero"`
 
 	// Priority How urgent a ticket is. A new one is `normal`.
@@ -3314,7 +3314,7 @@ type UpdateTicketsRequest struct {
 	TicketIds []ID `json:"ticket_ids"`
 }
 
-// UpdateUserRequest A change of an account. What is left out stays as it is.
+// UpdateUserRequest A change of an account. Omitted members do not change.
 type UpdateUserRequest struct {
 	// Disabled Whether the account is disabled.
 	Disabled *bool `json:"disabled,omitempty"`
@@ -3326,7 +3326,7 @@ type UpdateUserRequest struct {
 	Role Role `json:"role,omitempty,omitzero"`
 }
 
-// UpdateWebhookRequest A change of a webhook. What is left out stays as it is.
+// UpdateWebhookRequest A change of a webhook. Omitted members do not change.
 type UpdateWebhookRequest struct {
 	// Description What the webhook is for. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty,omitzero"`
@@ -3334,8 +3334,8 @@ type UpdateWebhookRequest struct {
 	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
 	Paused *bool `json:"paused,omitempty"`
 
-	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-	// A webhook that is created without it is `thin`.
+	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
+	// it. The default is `thin`.
 	Payload WebhookPayload `json:"payload,omitempty,omitzero"`
 
 	// Types The types of events that are delivered from now on. An empty list is all of them.
@@ -3345,8 +3345,8 @@ type UpdateWebhookRequest struct {
 	URL WebhookURL `json:"url,omitempty,omitzero"`
 }
 
-// Usage What the answer took, as upstream counted it. Of an answer that was cut off before upstream said, every piece of
-// text that came counts as one token; what nobody knows is zero.
+// Usage What the answer took, as upstream counted it. If an answer was cut off before upstream sent its counts, every
+// piece of text counts as one token; unknown counts are zero.
 type Usage struct {
 	// CachedTokens Tokens read from upstream's cache.
 	CachedTokens int32 `json:"cached_tokens,omitempty,omitzero"`
@@ -3387,7 +3387,7 @@ type Webhook struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description What the webhook is for. Absent if nobody has said so.
+	// Description What the webhook is for. Absent if it was not given.
 	Description WebhookDescription `json:"description,omitempty,omitzero"`
 
 	// DisabledAt When the server stopped delivering. Absent unless it did.
@@ -3407,14 +3407,14 @@ type Webhook struct {
 	// Paused Whether deliveries wait.
 	Paused bool `json:"paused"`
 
-	// Payload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-	// A webhook that is created without it is `thin`.
+	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
+	// it. The default is `thin`.
 	Payload WebhookPayload `json:"payload"`
 
 	// SecretExpiresAt Until when deliveries are also signed with the secret before this one. Absent unless they are.
 	SecretExpiresAt Timestamp `json:"secret_expires_at,omitempty,omitzero"`
 
-	// Types The types of events that are delivered. Without any, all are, also those of later releases.
+	// Types The types of events to deliver. Without any, the server delivers all, including those of later releases.
 	Types WebhookTypes `json:"types"`
 
 	// UpdatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -3435,8 +3435,8 @@ type WebhookAttempt struct {
 	DurationMs int32 `json:"duration_ms"`
 
 	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
-	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
-	// says it all.
+	// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent
+	// when the status explains it.
 	Error WebhookAttemptError `json:"error,omitempty,omitzero"`
 
 	// Number The attempt's number, from 1.
@@ -3455,8 +3455,8 @@ type WebhookAttempt struct {
 }
 
 // WebhookAttemptError Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
-// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent when the status
-// says it all.
+// the answer took too long, it redirects, or is not HTTP; or the event expired before it could be sent. Absent
+// when the status explains it.
 type WebhookAttemptError string
 
 // WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
@@ -3540,35 +3540,35 @@ type WebhookDeliveryWithAttempts struct {
 // WebhookDescription What the webhook is for. Only administrators see it.
 type WebhookDescription = string
 
-// WebhookPayload What a delivery says: `thin` only what happened to which ticket, `full` also who did it and what was written, as staff see it.
-// A webhook that is created without it is `thin`.
+// WebhookPayload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
+// it. The default is `thin`.
 type WebhookPayload string
 
 // WebhookReplay What is delivered again.
 type WebhookReplay struct {
-	// FromPosition The position of the first event that is looked at.
+	// FromPosition The position of the first event of the replay.
 	FromPosition int64 `json:"from_position"`
 
 	// UntilPosition The position of the last one, the newest of the feed.
 	UntilPosition int64 `json:"until_position"`
 }
 
-// WebhookSecret A new secret of a webhook, which is shown this once.
+// WebhookSecret A new secret of a webhook, which only this response shows.
 type WebhookSecret struct {
 	// PreviousExpiresAt Until when deliveries are also signed with the secret before.
 	PreviousExpiresAt Timestamp `json:"previous_expires_at"`
 
-	// Secret What verifies deliveries, as libraries for Standard Webhooks take it.
+	// Secret The secret that verifies deliveries, in the form that libraries for Standard Webhooks accept.
 	Secret WhSecret `json:"secret"`
 }
 
-// WebhookTypes The types of events that are delivered. Without any, all are, also those of later releases.
+// WebhookTypes The types of events to deliver. Without any, the server delivers all, including those of later releases.
 type WebhookTypes = []EventType
 
 // WebhookURL Where deliveries are sent, by `POST`.
 type WebhookURL = string
 
-// WhSecret What verifies deliveries, as libraries for Standard Webhooks take it.
+// WhSecret The secret that verifies deliveries, in the form that libraries for Standard Webhooks accept.
 type WhSecret = string
 
 // AIResponseID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
@@ -3789,7 +3789,7 @@ type WrongPassword = Problem
 
 // RunAGUIParams defines parameters for RunAGUI.
 type RunAGUIParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3803,21 +3803,21 @@ type GetAIResponseParams struct {
 
 // ApplyAIResponseParams defines parameters for ApplyAIResponse.
 type ApplyAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CancelAIResponseParams defines parameters for CancelAIResponse.
 type CancelAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DiscardAIResponseParams defines parameters for DiscardAIResponse.
 type DiscardAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3827,11 +3827,11 @@ type ListAIResponseEventsParams struct {
 	// After The number of the last event you have; 0 for none.
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
 
-	// Attempt The attempt that wrote that event, `attempt` of the page before. With it, an event that the database has lost
-	// in a crash is not taken for the one which took its number.
+	// Attempt The attempt that wrote that event, `attempt` of the page before. It tells an event that the database lost in a
+	// crash from the one that got its number later.
 	Attempt *int32 `form:"attempt,omitempty" json:"attempt,omitempty"`
 
-	// Wait Seconds to wait for an event when there is none yet.
+	// Wait Seconds to wait if there is no event yet.
 	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3841,7 +3841,7 @@ type ListAIResponseEventsParams struct {
 
 // PublishAIResponseParams defines parameters for PublishAIResponse.
 type PublishAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3853,8 +3853,8 @@ type StreamAIResponseByIDParams struct {
 	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty,omitzero"`
 
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
-	// `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
-	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
+	// `:<attempt>`. A browser's `EventSource` sends it automatically. An id of another answer is ignored: the answer
+	// then starts over, after a `reset` whose id has the number 0.
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty,omitzero"`
 }
 
@@ -3864,7 +3864,7 @@ type ListAPIKeysParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3874,28 +3874,28 @@ type ListAPIKeysParams struct {
 
 // CreateAPIKeyParams defines parameters for CreateAPIKey.
 type CreateAPIKeyParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // LogInParams defines parameters for LogIn.
 type LogInParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // LogOutParams defines parameters for LogOut.
 type LogOutParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RefreshSessionParams defines parameters for RefreshSession.
 type RefreshSessionParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -3906,7 +3906,7 @@ type ListSessionsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3916,26 +3916,26 @@ type ListSessionsParams struct {
 
 // SignUpParams defines parameters for SignUp.
 type SignUpParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
-	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	// After The position to continue after. Without it, events begin with the oldest.
 	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
 
-	// Types Which types are wanted, separated by commas. Without it, all.
+	// Types The types of events to return, separated by commas; all by default.
 	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
 
-	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	// TicketID The ticket whose events to return; all tickets by default. A ticket that you may not see has none.
 	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
 
 	// Limit The most events a page may have.
 	Limit *EventLimit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Wait Seconds to wait for an event when there is none yet.
+	// Wait Seconds to wait if there is no event yet.
 	Wait *int32 `form:"wait,omitempty" json:"wait,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3945,19 +3945,19 @@ type ListEventsParams struct {
 
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
-	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	// After The position to continue after. Without it, events begin with the oldest.
 	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
 
-	// Types Which types are wanted, separated by commas. Without it, all.
+	// Types The types of events to return, separated by commas; all by default.
 	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
 
-	// TicketID Whose events are wanted. Without it, those of all tickets. A ticket that you may not see has none.
+	// TicketID The ticket whose events to return; all tickets by default. A ticket that you may not see has none.
 	TicketID *EventTicketID `form:"ticket_id,omitempty" json:"ticket_id,omitempty"`
 
 	// LastPositionInQuery The same as `Last-Event-ID`, for replacements of `EventSource` that cannot send the header. The header counts if there is one.
 	LastPositionInQuery LastPositionInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty,omitzero"`
 
-	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
+	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it automatically. It takes precedence over `after`.
 	LastEventID LastPosition `json:"Last-Event-ID,omitempty,omitzero"`
 }
 
@@ -3970,7 +3970,7 @@ type ListMacrosParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -3980,7 +3980,7 @@ type ListMacrosParams struct {
 
 // CreateMacroParams defines parameters for CreateMacro.
 type CreateMacroParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4007,7 +4007,7 @@ type GetMeParams struct {
 
 // ChangePasswordParams defines parameters for ChangePassword.
 type ChangePasswordParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4021,7 +4021,7 @@ type GetMessageFeedbackParams struct {
 
 // RedactMessageParams defines parameters for RedactMessage.
 type RedactMessageParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4032,7 +4032,7 @@ type ListPromptsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4042,7 +4042,7 @@ type ListPromptsParams struct {
 
 // CreatePromptParams defines parameters for CreatePrompt.
 type CreatePromptParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4056,7 +4056,7 @@ type GetPromptParams struct {
 
 // UpdatePromptParams defines parameters for UpdatePrompt.
 type UpdatePromptParams struct {
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -4072,17 +4072,17 @@ type PreviewPromptParams struct {
 
 // PublishPromptParams defines parameters for PublishPrompt.
 type PublishPromptParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // WithdrawPromptParams defines parameters for WithdrawPrompt.
 type WithdrawPromptParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4095,7 +4095,7 @@ type SearchTicketsParams struct {
 	// Limit The most results that a page may have.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4112,7 +4112,7 @@ type GetSLATargetsParams struct {
 
 // PutSLATargetsParams defines parameters for PutSLATargets.
 type PutSLATargetsParams struct {
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -4147,10 +4147,10 @@ type ListStaffTicketsParams struct {
 	// Priority The priority.
 	Priority TicketPriority `form:"priority,omitempty" json:"priority,omitempty,omitzero"`
 
-	// Assignee The account that has the ticket, `me`, or `none` for what is nobody's.
+	// Assignee The account that the ticket is assigned to, `me`, or `none` for unassigned tickets.
 	Assignee string `form:"assignee,omitempty" json:"assignee,omitempty,omitzero"`
 
-	// Team The team that has the ticket, or `none` for what is no team's.
+	// Team The team that the ticket is assigned to, or `none` for tickets without a team.
 	Team string `form:"team,omitempty" json:"team,omitempty,omitzero"`
 
 	// Tag A tag, as it stands.
@@ -4183,17 +4183,17 @@ type ListStaffTicketsParams struct {
 	// UpdatedBefore Changed last earlier than this time (RFC 3339).
 	UpdatedBefore *TimeFilter `form:"updated_before,omitempty" json:"updated_before,omitempty"`
 
-	// WaitingAfter The customer has waited for a human since a time that is at this time or later (RFC 3339).
+	// WaitingAfter The customer has waited for a human since this time or later (RFC 3339).
 	WaitingAfter *TimeFilter `form:"waiting_after,omitempty" json:"waiting_after,omitempty"`
 
-	// WaitingBefore The customer has waited for a human since a time that is earlier than this time (RFC 3339).
+	// WaitingBefore The customer has waited for a human since before this time (RFC 3339).
 	WaitingBefore *TimeFilter `form:"waiting_before,omitempty" json:"waiting_before,omitempty"`
 
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4212,7 +4212,7 @@ type ListStaffTicketsParamsAIState string
 
 // UpdateTicketsParams defines parameters for UpdateTickets.
 type UpdateTicketsParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4230,7 +4230,7 @@ type ListTeamsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4240,7 +4240,7 @@ type ListTeamsParams struct {
 
 // CreateTeamParams defines parameters for CreateTeam.
 type CreateTeamParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4264,7 +4264,7 @@ type ListTicketsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4274,7 +4274,7 @@ type ListTicketsParams struct {
 
 // CreateTicketParams defines parameters for CreateTicket.
 type CreateTicketParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4288,13 +4288,13 @@ type GetTicketParams struct {
 
 // UpdateTicketParams defines parameters for UpdateTicket.
 type UpdateTicketParams struct {
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateAIRequestParams defines parameters for CreateAIRequest.
 type CreateAIRequestParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4306,8 +4306,8 @@ type StreamAIResponseParams struct {
 	LastEventIDInQuery LastEventIDInQuery `form:"lastEventId,omitempty" json:"lastEventId,omitempty,omitzero"`
 
 	// LastEventID The id of the last event you have, as it came: `<ai_response_id>:<number>`, from the second attempt on followed by
-	// `:<attempt>`. A browser's `EventSource` sends it by itself. An id that is not of this answer
-	// is ignored: the answer then comes from its start, after a `reset` whose id has the number 0.
+	// `:<attempt>`. A browser's `EventSource` sends it automatically. An id of another answer is ignored: the answer
+	// then starts over, after a `reset` whose id has the number 0.
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty,omitzero"`
 }
 
@@ -4317,7 +4317,7 @@ type ListAIResponsesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4327,25 +4327,25 @@ type ListAIResponsesParams struct {
 
 // CreateAIResponseParams defines parameters for CreateAIResponse.
 type CreateAIResponseParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // HandOffTicketParams defines parameters for HandOffTicket.
 type HandOffTicketParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ApplyMacroParams defines parameters for ApplyMacro.
 type ApplyMacroParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -4358,7 +4358,7 @@ type PreviewMacroParams struct {
 
 // MergeTicketParams defines parameters for MergeTicket.
 type MergeTicketParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4369,7 +4369,7 @@ type ListMessagesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4379,41 +4379,41 @@ type ListMessagesParams struct {
 
 // CreateMessageParams defines parameters for CreateMessage.
 type CreateMessageParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
-	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so the forms that compressing proxies make of it (`W/"3"`, `"3-gzip"`) match too.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // CreateNoteParams defines parameters for CreateNote.
 type CreateNoteParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RedactTicketParams defines parameters for RedactTicket.
 type RedactTicketParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CreateStreamTokenParams defines parameters for CreateStreamToken.
 type CreateStreamTokenParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetTimelineParams defines parameters for GetTimeline.
 type GetTimelineParams struct {
-	// After The position to go on after. Without it the events begin with the oldest that is kept.
+	// After The position to continue after. Without it, events begin with the oldest.
 	After *AfterPosition `form:"after,omitempty" json:"after,omitempty"`
 
-	// Types Which types are wanted, separated by commas. Without it, all.
+	// Types The types of events to return, separated by commas; all by default.
 	Types *EventTypes `form:"types,omitempty" json:"types,omitempty"`
 
 	// Limit The most events a page may have.
@@ -4426,7 +4426,7 @@ type GetTimelineParams struct {
 
 // SendUIMessageParams defines parameters for SendUIMessage.
 type SendUIMessageParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4440,14 +4440,14 @@ type ListUIMessagesParams struct {
 
 // StopUIStreamParams defines parameters for StopUIStream.
 type StopUIStreamParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // SendUIMessageV7Params defines parameters for SendUIMessageV7.
 type SendUIMessageV7Params struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4464,7 +4464,7 @@ type ListUsersParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4474,7 +4474,7 @@ type ListUsersParams struct {
 
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4495,7 +4495,7 @@ type GetWebhookDeliveryParams struct {
 
 // RedeliverWebhookParams defines parameters for RedeliverWebhook.
 type RedeliverWebhookParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4506,7 +4506,7 @@ type ListWebhooksParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4516,7 +4516,7 @@ type ListWebhooksParams struct {
 
 // CreateWebhookParams defines parameters for CreateWebhook.
 type CreateWebhookParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -4537,7 +4537,7 @@ type ListWebhookDeliveriesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4547,21 +4547,21 @@ type ListWebhookDeliveriesParams struct {
 
 // ReplayWebhookParams defines parameters for ReplayWebhook.
 type ReplayWebhookParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
 type RotateWebhookSecretParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // TestWebhookParams defines parameters for TestWebhook.
 type TestWebhookParams struct {
-	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// IdempotencyKey Makes it safe to repeat the request: with the same key it takes effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
@@ -5309,34 +5309,33 @@ type ClientInterface interface {
 
 	// GetAIResponse Get an AI response
 	//
-	// Where an answer stands, what it took, and, once it is complete, the message that it became.
+	// An answer's status and usage, and, once it is complete, the message that it became.
 	//
 	// Corresponds with GET /ai-responses/{ai_response_id} (the `GetAIResponse` operationId).
 	GetAIResponse(ctx context.Context, aiResponseID AIResponseID, params *GetAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ApplyAIResponse Apply a triage
 	//
-	// Gives the ticket the priority of a complete triage, and its tags besides those that the ticket has. Whether to hand the
-	// ticket off stays with staff.
+	// Sets the ticket's priority to that of a complete triage, and adds the triage's tags to the ticket. Staff decide
+	// whether to hand the ticket off.
 	//
 	// Corresponds with POST /ai-responses/{ai_response_id}/apply (the `ApplyAIResponse` operationId).
 	ApplyAIResponse(ctx context.Context, aiResponseID AIResponseID, params *ApplyAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CancelAIResponse Cancel an AI response
 	//
-	// Ends an answer that is being written, at whichever server that is: its readers get `failed` with the code
-	// `cancelled`, nothing of it is published, and the upstream is told to stop within a second. The turn may be asked
-	// again. One that has ended stays as it is, so cancelling twice is the same as once.
-	//
-	// Cancelling twice is the same as once: `Idempotency-Key` has no effect here.
+	// Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
+	// nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
+	// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect
+	// here.
 	//
 	// Corresponds with POST /ai-responses/{ai_response_id}/cancel (the `CancelAIResponse` operationId).
 	CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, params *CancelAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DiscardAIResponse Discard a draft
 	//
-	// Takes a draft that waits for review off it: it never becomes a message, and no other is made for the same turn until staff
-	// ask for one (`POST /tickets/{ticket_id}/ai-responses`). A draft that was discarded stays as it is.
+	// Discards a draft that waits for review: it never becomes a message, and the AI writes no other for the same turn
+	// until staff ask for one (`POST /tickets/{ticket_id}/ai-responses`). A discarded draft stays discarded.
 	// `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
 	//
 	// Corresponds with POST /ai-responses/{ai_response_id}/discard (the `DiscardAIResponse` operationId).
@@ -5344,10 +5343,11 @@ type ClientInterface interface {
 
 	// ListAIResponseEvents Poll one AI response's events
 	//
-	// The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
-	// the next ones, up to `wait` seconds. Go on with `last_seq` and `attempt` as the next `after` and `attempt` until `ended` is true.
+	// The events after number `after`, for clients that cannot read a stream. If there are none yet, the server waits up
+	// to `wait` seconds for the next ones. Continue with `last_seq` and `attempt` as the next `after` and `attempt`
+	// until `ended` is true.
 	//
-	// A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
+	// A `reset` with the number 0 means that `after` is not an event of this AI response: clear what you have shown.
 	//
 	// Corresponds with GET /ai-responses/{ai_response_id}/events (the `ListAIResponseEvents` operationId).
 	ListAIResponseEvents(ctx context.Context, aiResponseID AIResponseID, params *ListAIResponseEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5356,9 +5356,9 @@ type ClientInterface interface {
 	//
 	// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
 	// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
-	// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+	// (`edit_distance`). It counts as a reply by staff, and replaces an earlier answer to the same turn.
 	//
-	// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+	// `409 not_in_review` means that the draft is not complete, or that somebody else was faster: it was published or discarded,
 	// staff replied, the customer wrote, or the ticket was closed or handed off.
 	//
 	// Takes any type of body and a specified content type.
@@ -5370,9 +5370,9 @@ type ClientInterface interface {
 	//
 	// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
 	// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
-	// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+	// (`edit_distance`). It counts as a reply by staff, and replaces an earlier answer to the same turn.
 	//
-	// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+	// `409 not_in_review` means that the draft is not complete, or that somebody else was faster: it was published or discarded,
 	// staff replied, the customer wrote, or the ticket was closed or handed off.
 	//
 	// Takes a body of the `application/json` content type.
@@ -5383,7 +5383,7 @@ type ClientInterface interface {
 	// StreamAIResponseByID Stream one AI response
 	//
 	// The events of this AI response, as in `GET /tickets/{ticket_id}/ai-response`, whether it is being written or has
-	// ended. It never starts an answer. How the response ended is always its last event. The events are kept for 24 hours; after
+	// ended. It never starts an answer. Its last event is always how it ended. The events are kept for 24 hours; after
 	// that the whole text comes as one delta.
 	//
 	// Corresponds with GET /ai-responses/{ai_response_id}/stream (the `StreamAIResponseByID` operationId).
@@ -5391,7 +5391,7 @@ type ClientInterface interface {
 
 	// ListAPIKeys List API keys
 	//
-	// All API keys, newest first, also those that have expired or were revoked. The keys themselves are not stored.
+	// All API keys, newest first, including expired and revoked ones. The server does not store the keys themselves.
 	//
 	// Corresponds with GET /api-keys (the `ListAPIKeys` operationId).
 	ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5401,12 +5401,12 @@ type ClientInterface interface {
 	// Creates an API key for a service. The response is the only place where the key is shown.
 	//
 	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
-	// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
-	// key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
+	// With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
+	// create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 	// service, not to its key.
 	//
-	// Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
-	// `Idempotency-Key` has no effect here.
+	// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+	// cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5418,12 +5418,12 @@ type ClientInterface interface {
 	// Creates an API key for a service. The response is the only place where the key is shown.
 	//
 	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
-	// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
-	// key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
+	// With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
+	// create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 	// service, not to its key.
 	//
-	// Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
-	// `Idempotency-Key` has no effect here.
+	// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+	// cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5444,10 +5444,10 @@ type ClientInterface interface {
 	// form (RFC 6749, section 4.3.2, with the address as `username`) is accepted too, so that the Authorize button of
 	// an API explorer works.
 	//
-	// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
-	// its time. An account has 1000 sessions at most; a further one ends the oldest.
+	// The responses for an unknown address, a disabled account and a wrong password are the same, and take the same
+	// time. An account has at most 1,000 sessions; one more ends the oldest.
 	//
-	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5460,10 +5460,10 @@ type ClientInterface interface {
 	// form (RFC 6749, section 4.3.2, with the address as `username`) is accepted too, so that the Authorize button of
 	// an API explorer works.
 	//
-	// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
-	// its time. An account has 1000 sessions at most; a further one ends the oldest.
+	// The responses for an unknown address, a disabled account and a wrong password are the same, and take the same
+	// time. An account has at most 1,000 sessions; one more ends the oldest.
 	//
-	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5476,10 +5476,10 @@ type ClientInterface interface {
 	// form (RFC 6749, section 4.3.2, with the address as `username`) is accepted too, so that the Authorize button of
 	// an API explorer works.
 	//
-	// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
-	// its time. An account has 1000 sessions at most; a further one ends the oldest.
+	// The responses for an unknown address, a disabled account and a wrong password are the same, and take the same
+	// time. An account has at most 1,000 sessions; one more ends the oldest.
 	//
-	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/x-www-form-urlencoded` content type.
 	//
@@ -5501,17 +5501,17 @@ type ClientInterface interface {
 	// Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 	// refreshed for 7 days ends, and any session ends 30 days after its log-in.
 	//
-	// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
-	// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+	// A refresh token works once: keep the one in the response. If the response was lost, send the same token again
+	// within the 7 days that it is valid: as long as nobody has used the token in that response, you get another one,
 	// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
 	// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
 	// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
 	// (`429 rate_limited`).
 	//
 	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
-	// nobody else has done so meanwhile, and store the new token before the lock is released.
+	// nobody else has in the meantime, and store the new token before you release the lock.
 	//
-	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5523,17 +5523,17 @@ type ClientInterface interface {
 	// Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 	// refreshed for 7 days ends, and any session ends 30 days after its log-in.
 	//
-	// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
-	// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+	// A refresh token works once: keep the one in the response. If the response was lost, send the same token again
+	// within the 7 days that it is valid: as long as nobody has used the token in that response, you get another one,
 	// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
 	// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
 	// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
 	// (`429 rate_limited`).
 	//
 	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
-	// nobody else has done so meanwhile, and store the new token before the lock is released.
+	// nobody else has in the meantime, and store the new token before you release the lock.
 	//
-	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5542,7 +5542,7 @@ type ClientInterface interface {
 
 	// ListSessions List your sessions
 	//
-	// Your account's sessions that have not ended, the one that began last first.
+	// Your account's open sessions, newest first.
 	//
 	// Corresponds with GET /auth/sessions (the `ListSessions` operationId).
 	ListSessions(ctx context.Context, params *ListSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5560,10 +5560,10 @@ type ClientInterface interface {
 	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 	// that is easy to guess is refused (`422 weak_password`).
 	//
-	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
-	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
+	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
+	// /users` makes accounts of staff, `support admin create` the first one.
 	//
-	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5576,10 +5576,10 @@ type ClientInterface interface {
 	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 	// that is easy to guess is refused (`422 weak_password`).
 	//
-	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
-	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
+	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
+	// /users` makes accounts of staff, `support admin create` the first one.
 	//
-	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5588,14 +5588,14 @@ type ClientInterface interface {
 
 	// ListEvents List what happened
 	//
-	// What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an event
-	// never appears in front of one that you have read: store `position` with what you have processed, and go on from there.
-	// When there is nothing yet, the answer waits up to `wait` seconds.
+	// What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an
+	// event never appears before one that you have read: store `position` with what you have processed, and continue
+	// from there. If there are no events yet, the server waits up to `wait` seconds.
 	//
 	// Staff see everything; events about accounts and API keys are for administrators. Customers see what happens in their
 	// tickets, a service with the role `user` what happens in those of its customers.
 	//
-	// Events are kept for a time (90 days unless the operator has changed it). A position before the oldest one is `410 position_expired`.
+	// The server keeps events for 90 days, unless the operator has changed it. For a position before the oldest one, the response is `410 position_expired`.
 	//
 	// Corresponds with GET /events (the `ListEvents` operationId).
 	ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5603,16 +5603,16 @@ type ClientInterface interface {
 	// StreamEvents Stream what happens
 	//
 	// The events of `GET /events` as server-sent events, from `after` or `Last-Event-ID` on, for as long as the connection lasts. The
-	// id of each is its position. A comment with the current position comes every 15 seconds, so that a client that reconnects
-	// does not read again what was not for it. The server ends streams when it shuts down: reconnect.
+	// id of each is its position. A comment with the current position comes every 15 seconds, so that a client that
+	// reconnects skips what it may not see. The server ends streams when it shuts down: reconnect.
 	//
 	// Corresponds with GET /events/stream (the `StreamEvents` operationId).
 	StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetLiveness Is the process alive?
 	//
-	// Answers as long as the process can answer at all, and depends on nothing else: restart the process when it
-	// does not.
+	// Responds as long as the process can respond at all, and depends on nothing else: restart the process when it does
+	// not.
 	//
 	// Corresponds with GET /livez (the `GetLiveness` operationId).
 	GetLiveness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5697,10 +5697,10 @@ type ClientInterface interface {
 
 	// ChangePasswordWithBody Change your password
 	//
-	// Replaces your account's password and ends all its sessions but the caller's own. A wrong current password answers
-	// `401 invalid_credentials`.
+	// Changes your account's password and ends all its sessions but the caller's own. For a wrong current password the
+	// response is `401 invalid_credentials`.
 	//
-	// Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
+	// A second request changes nothing: the response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5709,10 +5709,10 @@ type ClientInterface interface {
 
 	// ChangePassword Change your password
 	//
-	// Replaces your account's password and ends all its sessions but the caller's own. A wrong current password answers
-	// `401 invalid_credentials`.
+	// Changes your account's password and ends all its sessions but the caller's own. For a wrong current password the
+	// response is `401 invalid_credentials`.
 	//
-	// Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
+	// A second request changes nothing: the response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5728,8 +5728,8 @@ type ClientInterface interface {
 
 	// PutMessageFeedbackWithBody Rate an answer
 	//
-	// Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
-	// there is nothing to rate (`404`). A second rating replaces the first.
+	// Rates an answer of the AI. Only the ticket's customer may: everybody else gets `404`, and so do messages that are
+	// not answers of the AI. A second rating replaces the first.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5738,8 +5738,8 @@ type ClientInterface interface {
 
 	// PutMessageFeedback Rate an answer
 	//
-	// Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
-	// there is nothing to rate (`404`). A second rating replaces the first.
+	// Rates an answer of the AI. Only the ticket's customer may: everybody else gets `404`, and so do messages that are
+	// not answers of the AI. A second rating replaces the first.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5748,10 +5748,11 @@ type ClientInterface interface {
 
 	// RedactMessage Take away what a message said
 	//
-	// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, with what
-	// the customer said of it in a rating, and from the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
-	// content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
-	// `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
+	// Removes the content of a message or a note for good: from the message, from the events of the AI response that it
+	// is, with the customer's comment in a rating of it, and from the responses that are stored for an `Idempotency-Key`.
+	// The message stays where it is, with `redacted_at` and the content `[redacted]`. The AI no longer reads it. An
+	// unfinished answer may quote it, so it ends as `superseded`, and what the AI wrote for staff only is removed too.
+	// Streams that have already sent the text cannot take it back; from now on nobody gets it.
 	//
 	// Redacting a message again changes nothing: `Idempotency-Key` has no effect here.
 	//
@@ -5767,10 +5768,10 @@ type ClientInterface interface {
 
 	// CreatePromptWithBody Draft a prompt
 	//
-	// Makes the next version of the desk's prompt, as a draft: nothing is answered by it until it is published. Until then it
-	// may be changed, and tried out with `GET /prompts/{prompt_id}/preview`.
+	// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+	// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 	//
-	// A prompt adds to the rules that the AI always has, and lifts none of them. Its texts together may take 6 KiB as JSON.
+	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5779,10 +5780,10 @@ type ClientInterface interface {
 
 	// CreatePrompt Draft a prompt
 	//
-	// Makes the next version of the desk's prompt, as a draft: nothing is answered by it until it is published. Until then it
-	// may be changed, and tried out with `GET /prompts/{prompt_id}/preview`.
+	// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+	// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 	//
-	// A prompt adds to the rules that the AI always has, and lifts none of them. Its texts together may take 6 KiB as JSON.
+	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5791,15 +5792,15 @@ type ClientInterface interface {
 
 	// GetPrompt Get a prompt
 	//
-	// One version of the desk's prompt. Its `ETag` changes with what it says and with whether it is live.
+	// One version of the desk's prompt. Its `ETag` changes with its texts and with whether it is live.
 	//
 	// Corresponds with GET /prompts/{prompt_id} (the `GetPrompt` operationId).
 	GetPrompt(ctx context.Context, promptID PromptID, params *GetPromptParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdatePromptWithBody Change a draft
 	//
-	// Replaces what a draft says; what is left out is cleared. A prompt that was published once never changes again
-	// (`409 prompt_published`), so that the version which an AI response names is one text for ever.
+	// Replaces the texts of a draft; omitted members are cleared. A published prompt never changes (`409
+	// prompt_published`), so the version that an AI response names is always the same text.
 	//
 	// With `If-Match`, the change is made only while the draft has that version.
 	//
@@ -5810,8 +5811,8 @@ type ClientInterface interface {
 
 	// UpdatePrompt Change a draft
 	//
-	// Replaces what a draft says; what is left out is cleared. A prompt that was published once never changes again
-	// (`409 prompt_published`), so that the version which an AI response names is one text for ever.
+	// Replaces the texts of a draft; omitted members are cleared. A published prompt never changes (`409
+	// prompt_published`), so the version that an AI response names is always the same text.
 	//
 	// With `If-Match`, the change is made only while the draft has that version.
 	//
@@ -5822,26 +5823,26 @@ type ClientInterface interface {
 
 	// PreviewPrompt Preview a prompt
 	//
-	// What would be sent to the AI for the next answer in a ticket if the prompt were live: the system prompt and the
-	// conversation, shortened as it would be for an answer. Nothing is sent. Without `ticket_id`, the system prompt alone.
+	// Shows what the server would send to the AI for the next answer in a ticket if the prompt were live: the system
+	// prompt and the conversation, shortened as for an answer. It sends nothing. Without `ticket_id`, it shows the
+	// system prompt only.
 	//
 	// Corresponds with GET /prompts/{prompt_id}/preview (the `PreviewPrompt` operationId).
 	PreviewPrompt(ctx context.Context, promptID PromptID, params *PreviewPromptParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PublishPrompt Publish a prompt
 	//
-	// Makes the prompt the live one, in place of the one that was: a draft, which no longer changes from then on, or an
-	// earlier version, to roll back to it. Every answer that begins after this is written by it, at every server. Answers
-	// that are being written keep theirs.
+	// Makes the prompt the live one: a draft, which then no longer changes, or an earlier version, to roll back to it.
+	// Every answer that begins from now on uses it, on every server. Answers that are being written keep theirs.
 	//
-	// With `If-Match`, it is published only while it has that version: what goes live is what you have read.
+	// With `If-Match`, it is published only if it still has that version, so that what goes live is what you have read.
 	//
 	// Corresponds with POST /prompts/{prompt_id}/publish (the `PublishPrompt` operationId).
 	PublishPrompt(ctx context.Context, promptID PromptID, params *PublishPromptParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// WithdrawPrompt Withdraw a prompt
 	//
-	// Goes back to the prompt that is built in, if this one is live. One that is not stays as it is. Answers that are being
+	// Returns to the built-in prompt if this one is live. A prompt that is not live does not change. Answers that are being
 	// written keep their prompt.
 	//
 	// Corresponds with POST /prompts/{prompt_id}/withdraw (the `WithdrawPrompt` operationId).
@@ -5850,22 +5851,21 @@ type ClientInterface interface {
 	// GetReadiness Should this server get requests?
 	//
 	// Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
-	// down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. The
-	// AI's upstream is not asked.
+	// down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. It
+	// does not check the AI service.
 	//
 	// Corresponds with GET /readyz (the `GetReadiness` operationId).
 	GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SearchTickets Search tickets and messages
 	//
-	// Finds tickets by their title and description, and messages by what they say: yours, or, for staff, everybody's
-	// and the notes. The best
-	// matches come first: more and rarer words, in the title above all, and newer texts. A text can be found within two
-	// seconds of being written.
+	// Finds tickets by their title and description, and messages by their content: your own, or, for staff, everybody's
+	// and the notes. The best matches come first: more and rarer words, words in the title, and newer texts rank higher.
+	// The search finds a text within two seconds after it was written.
 	//
 	// `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
-	// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Signs mean nothing else, so no query is
-	// wrong. One without a word that must be there finds nothing: only signs, only words such as "the", or only `-words`.
+	// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Other signs have no meaning, so
+	// every query is valid. A query with only signs, only words such as "the", or only `-words` finds nothing.
 	//
 	// Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
 	//
@@ -5876,16 +5876,17 @@ type ClientInterface interface {
 
 	// GetSLATargets Read the targets of priorities
 	//
-	// In how many minutes after it was opened a ticket of each priority should be answered and resolved. There are none until an
-	// administrator sets them.
+	// In how many minutes after it was opened a ticket of each priority should be answered and resolved. It is empty
+	// until an administrator sets targets.
 	//
 	// Corresponds with GET /sla-targets (the `GetSLATargets` operationId).
 	GetSLATargets(ctx context.Context, params *GetSLATargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PutSLATargetsWithBody Replace the targets of priorities
 	//
-	// Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
-	// priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+	// Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
+	// `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
+	// times.
 	//
 	// When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
 	// for each target of a ticket, within about ten seconds.
@@ -5897,8 +5898,9 @@ type ClientInterface interface {
 
 	// PutSLATargets Replace the targets of priorities
 	//
-	// Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
-	// priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+	// Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
+	// `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
+	// times.
 	//
 	// When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
 	// for each target of a ticket, within about ten seconds.
@@ -5910,33 +5912,33 @@ type ClientInterface interface {
 
 	// GetReportSummary Read what happened on the desk
 	//
-	// Counts what happened on some days (UTC), 92 at most, as a whole and by day, by team or by agent. A ticket counts for the
-	// team and the agent whose it is now; the group of what is nobody's names nobody. Groups in which nothing happened are left
-	// out, and there are 1,000 at most.
+	// Counts what happened in up to 92 days (UTC), in total and by day, team or agent. A ticket counts for the team and
+	// the agent that it is assigned to now; the group of unassigned tickets has no name. Groups without figures are left
+	// out, and there are at most 1,000.
 	//
 	// `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
-	// they are. `unresolved` is what is open or pending at the moment; groups by day do not have it.
+	// they are. `unresolved` counts what is open or pending now; groups by day do not have it.
 	//
 	// Corresponds with GET /staff/reports/summary (the `GetReportSummary` operationId).
 	GetReportSummary(ctx context.Context, params *GetReportSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListStaffTickets List tickets for staff
 	//
-	// Everybody's tickets, as an inbox shows them: those that match all of the filters, in the order of `sort`.
+	// All tickets that match all of the filters, in the order of `sort`, for an inbox.
 	//
-	// A request looks at a bounded number of tickets, so a page may have fewer than `limit` items, or none, and the list still go on:
-	// only a missing `Link` to the next page means that it was the last. A ticket that changes while you read may move, and so be
-	// missed or come twice.
+	// A request looks at a bounded number of tickets, so a page may have fewer than `limit` items, or none, although the
+	// list continues: only a missing `Link` to the next page means that it was the last. A ticket that changes while you
+	// read may move, so you may miss it or see it twice.
 	//
 	// Corresponds with GET /staff/tickets (the `ListStaffTickets` operationId).
 	ListStaffTickets(ctx context.Context, params *ListStaffTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateTicketsWithBody Change many tickets
 	//
-	// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
-	// or which problem it met; the others are changed all the same.
+	// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+	// or the problem. One problem does not stop the others.
 	//
-	// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+	// The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
 	// it. `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type.
@@ -5946,10 +5948,10 @@ type ClientInterface interface {
 
 	// UpdateTickets Change many tickets
 	//
-	// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
-	// or which problem it met; the others are changed all the same.
+	// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+	// or the problem. One problem does not stop the others.
 	//
-	// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+	// The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
 	// it. `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type.
@@ -5959,14 +5961,14 @@ type ClientInterface interface {
 
 	// CountStaffTickets Count tickets for staff
 	//
-	// How many tickets are where, for the badges of an inbox. A count of 10,000 means that many or more.
+	// Counts tickets for the badges of an inbox. A count of 10,000 means that many or more.
 	//
 	// Corresponds with GET /staff/tickets/counts (the `CountStaffTickets` operationId).
 	CountStaffTickets(ctx context.Context, params *CountStaffTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTeams List teams
 	//
-	// The teams that tickets can be given to, newest first.
+	// The teams that tickets can be assigned to, newest first.
 	//
 	// Corresponds with GET /teams (the `ListTeams` operationId).
 	ListTeams(ctx context.Context, params *ListTeamsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5991,7 +5993,7 @@ type ClientInterface interface {
 
 	// DeleteTeam Delete a team
 	//
-	// Deletes a team. Its tickets become no team's: at once, or within minutes if they are many.
+	// Deletes a team. Its tickets then have no team: at once, or within minutes if there are many.
 	//
 	// Corresponds with DELETE /teams/{team_id} (the `DeleteTeam` operationId).
 	DeleteTeam(ctx context.Context, teamID TeamID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6005,7 +6007,7 @@ type ClientInterface interface {
 
 	// UpdateTeamWithBody Change a team
 	//
-	// Changes a team's name, its members, or both. `member_ids` takes the place of the members that there are. With `If-Match`, the
+	// Changes a team's name, its members, or both. `member_ids` replaces its members. With `If-Match`, the
 	// change is made only while the team has that version.
 	//
 	// Takes any type of body and a specified content type.
@@ -6015,7 +6017,7 @@ type ClientInterface interface {
 
 	// UpdateTeam Change a team
 	//
-	// Changes a team's name, its members, or both. `member_ids` takes the place of the members that there are. With `If-Match`, the
+	// Changes a team's name, its members, or both. `member_ids` replaces its members. With `If-Match`, the
 	// change is made only while the team has that version.
 	//
 	// Takes a body of the `application/json` content type.
@@ -6025,19 +6027,19 @@ type ClientInterface interface {
 
 	// ListTickets List tickets
 	//
-	// Your tickets, newest first; for staff, everybody's. Nothing is cut silently: when there are more than `limit`,
-	// the `Link` header names the next page.
+	// Your tickets, newest first; for staff, everybody's. If there are more than `limit`, the `Link` header names the
+	// next page.
 	//
 	// Corresponds with GET /tickets (the `ListTickets` operationId).
 	ListTickets(ctx context.Context, params *ListTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateTicketWithBody Open a ticket
 	//
-	// Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
-	// answered at once, without a further message.
+	// Opens a ticket for the caller. Staff and the AI read the description first, and can answer it at once, without
+	// another message.
 	//
-	// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-	// ticket of yours that has this id, if there is one (`200`).
+	// Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
+	// your ticket with this id, if there is one (`200`).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6046,11 +6048,11 @@ type ClientInterface interface {
 
 	// CreateTicket Open a ticket
 	//
-	// Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
-	// answered at once, without a further message.
+	// Opens a ticket for the caller. Staff and the AI read the description first, and can answer it at once, without
+	// another message.
 	//
-	// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-	// ticket of yours that has this id, if there is one (`200`).
+	// Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
+	// your ticket with this id, if there is one (`200`).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6059,26 +6061,25 @@ type ClientInterface interface {
 
 	// GetTicket Get a ticket with its conversation
 	//
-	// The ticket and its latest 100 messages, oldest first. Older messages are read with
-	// `GET /tickets/{ticket_id}/messages`.
+	// The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages.
 	//
 	// Corresponds with GET /tickets/{ticket_id} (the `GetTicket` operationId).
 	GetTicket(ctx context.Context, ticketID TicketID, params *GetTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateTicketWithBody Change a ticket
 	//
-	// Changes what the body names, all of it or nothing.
+	// Changes the members that the body names, all of them or none.
 	//
 	// `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
-	// `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-	// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
-	// is still being written: it is not published. A ticket that was merged into another one stays closed.
+	// `pending`, `resolved` or `closed` ticket may go back to `open`. For any other change, even to the same status, the
+	// response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
+	// unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
 	//
 	// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
 	// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 	//
-	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
-	// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
+	// `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
 	// (`409 invalid_transition`).
 	//
 	// With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
@@ -6091,18 +6092,18 @@ type ClientInterface interface {
 
 	// UpdateTicket Change a ticket
 	//
-	// Changes what the body names, all of it or nothing.
+	// Changes the members that the body names, all of them or none.
 	//
 	// `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
-	// `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-	// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
-	// is still being written: it is not published. A ticket that was merged into another one stays closed.
+	// `pending`, `resolved` or `closed` ticket may go back to `open`. For any other change, even to the same status, the
+	// response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
+	// unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
 	//
 	// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
 	// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 	//
-	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
-	// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
+	// `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
 	// (`409 invalid_transition`).
 	//
 	// With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
@@ -6115,19 +6116,24 @@ type ClientInterface interface {
 
 	// CreateAIRequestWithBody Ask the AI for staff
 	//
-	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+	// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
-	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	// AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
+	// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
-	// - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
-	//   the same summary (`200`).
+	// - `summarize` says what the ticket is about, notes included. Until the ticket changes, asking again returns the
+	//   same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
 	//
-	// While one of the kind is being written in the ticket, that one is returned (`200`).
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+	// `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+	// where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+	// off. The journal names the AI as the actor.
+	//
+	// While one of the same kind is being written in the ticket, the response is that one (`200`).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6136,19 +6142,24 @@ type ClientInterface interface {
 
 	// CreateAIRequest Ask the AI for staff
 	//
-	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+	// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
-	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	// AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
+	// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
-	// - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
-	//   the same summary (`200`).
+	// - `summarize` says what the ticket is about, notes included. Until the ticket changes, asking again returns the
+	//   same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
 	//
-	// While one of the kind is being written in the ticket, that one is returned (`200`).
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+	// `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+	// where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+	// off. The journal names the AI as the actor.
+	//
+	// While one of the same kind is being written in the ticket, the response is that one (`200`).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6159,14 +6170,14 @@ type ClientInterface interface {
 	//
 	// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
 	// server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
-	// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
-	// and by however many readers it is asked for.
+	// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, whoever asks
+	// and however often.
 	//
 	// Where staff review answers, a customer's call starts a draft, unless there is one, and gets `409 ai_in_review`: the answer
 	// comes as a message of the ticket. Staff read the draft.
 	//
-	// A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
-	// this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
+	// For at least five seconds after a failure, the response is that failure; after that, this operation starts the
+	// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
 	// the customer replaces an answer that has not begun yet; one that has begun is finished first.
 	//
 	// A browser's `EventSource`, which cannot send `Authorization`, gives a token from
@@ -6177,7 +6188,7 @@ type ClientInterface interface {
 
 	// ListAIResponses List the AI responses of a ticket
 	//
-	// Every answer that was begun in the ticket, newest first, however it ended.
+	// All AI responses of the ticket, newest first, whatever their status.
 	//
 	// Corresponds with GET /tickets/{ticket_id}/ai-responses (the `ListAIResponses` operationId).
 	ListAIResponses(ctx context.Context, ticketID TicketID, params *ListAIResponsesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6185,18 +6196,18 @@ type ClientInterface interface {
 	// CreateAIResponseWithBody Start the AI's answer
 	//
 	// Starts the answer to the ticket's turn and returns at once; read it from `GET /ai-responses/{ai_response_id}/stream`
-	// or `…/events`. While an answer is being written in the ticket, whichever turn it is to, that one is returned
-	// (`200`); so is the one that stands when the turn is answered already.
+	// or `…/events`. While an answer is being written in the ticket, to whichever turn, the response is that answer
+	// (`200`); if the turn is already answered, it is the existing answer.
 	//
-	// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
-	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
-	// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
+	// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it replaces the
+	// previous one: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
+	// and the AI no longer reads it. A failed regeneration changes nothing.
 	//
 	// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
-	// the draft. One that was discarded is made again only when staff ask for it.
+	// the draft. A discarded draft is made again only when staff ask for it.
 	//
 	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
-	// answer, the server goes on with its others: the AI response names the one that writes.
+	// answer, the server tries its other models: the AI response names the one that writes.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6206,18 +6217,18 @@ type ClientInterface interface {
 	// CreateAIResponse Start the AI's answer
 	//
 	// Starts the answer to the ticket's turn and returns at once; read it from `GET /ai-responses/{ai_response_id}/stream`
-	// or `…/events`. While an answer is being written in the ticket, whichever turn it is to, that one is returned
-	// (`200`); so is the one that stands when the turn is answered already.
+	// or `…/events`. While an answer is being written in the ticket, to whichever turn, the response is that answer
+	// (`200`); if the turn is already answered, it is the existing answer.
 	//
-	// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
-	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
-	// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
+	// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it replaces the
+	// previous one: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
+	// and the AI no longer reads it. A failed regeneration changes nothing.
 	//
 	// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
-	// the draft. One that was discarded is made again only when staff ask for it.
+	// the draft. A discarded draft is made again only when staff ask for it.
 	//
 	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
-	// answer, the server goes on with its others: the AI response names the one that writes.
+	// answer, the server tries its other models: the AI response names the one that writes.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6227,8 +6238,8 @@ type ClientInterface interface {
 	// HandOffTicketWithBody Hand a ticket off to humans
 	//
 	// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
-	// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
-	// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+	// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is already
+	// handed off keeps its first reason. `note` is for staff: the customer never sees it.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6238,8 +6249,8 @@ type ClientInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	//
 	// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
-	// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
-	// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+	// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is already
+	// handed off keeps its first reason. `note` is for staff: the customer never sees it.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6267,8 +6278,8 @@ type ClientInterface interface {
 	// MergeTicketWithBody Merge a ticket into another one
 	//
 	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-	// written in either ticket end unpublished.
+	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+	// AI answers in either ticket are cancelled.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6278,8 +6289,8 @@ type ClientInterface interface {
 	// MergeTicket Merge a ticket into another one
 	//
 	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-	// written in either ticket end unpublished.
+	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+	// AI answers in either ticket are cancelled.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6288,20 +6299,19 @@ type ClientInterface interface {
 
 	// ListMessages List a ticket's messages
 	//
-	// The conversation, oldest first, for staff with the notes. The order is the order in which messages were accepted, so a
-	// reader who follows the pages while others write misses none and gets none twice.
+	// The conversation, oldest first, for staff with the notes. Messages are in the order in which the server accepted
+	// them, so a reader who follows the pages while others write misses none and gets none twice.
 	//
 	// Corresponds with GET /tickets/{ticket_id}/messages (the `ListMessages` operationId).
 	ListMessages(ctx context.Context, ticketID TicketID, params *ListMessagesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateMessageWithBody Add a message to a ticket
 	//
-	// Adds a message by the caller: by the ticket's customer, or by staff. Whether a message is the AI's is the
-	// server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
+	// Adds a message by the caller: by the ticket's customer, or by staff. Only the server marks messages as the AI's. A closed ticket accepts no messages (`409 ticket_closed`): reopen it first.
 	//
-	// A message by staff ends an AI answer that is still being written: a human always wins.
+	// A message by staff cancels an unfinished AI answer: a human always wins.
 	//
-	// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+	// With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 	//
 	// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
 	// send it as often as it likes.
@@ -6309,7 +6319,7 @@ type ClientInterface interface {
 	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
 	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-	// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+	// quota is used up, …), the message is still stored, and `unanswered` tells you why.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6318,12 +6328,11 @@ type ClientInterface interface {
 
 	// CreateMessage Add a message to a ticket
 	//
-	// Adds a message by the caller: by the ticket's customer, or by staff. Whether a message is the AI's is the
-	// server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
+	// Adds a message by the caller: by the ticket's customer, or by staff. Only the server marks messages as the AI's. A closed ticket accepts no messages (`409 ticket_closed`): reopen it first.
 	//
-	// A message by staff ends an AI answer that is still being written: a human always wins.
+	// A message by staff cancels an unfinished AI answer: a human always wins.
 	//
-	// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+	// With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 	//
 	// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
 	// send it as often as it likes.
@@ -6331,7 +6340,7 @@ type ClientInterface interface {
 	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
 	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-	// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+	// quota is used up, …), the message is still stored, and `unanswered` tells you why.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6340,9 +6349,9 @@ type ClientInterface interface {
 
 	// CreateNoteWithBody Add a note to a ticket
 	//
-	// Adds a note by the caller. A note stands among the ticket's messages, for staff alone: customers, those who act on their
-	// behalf, their chat clients and the AI that answers them never get it. It changes nothing that they see either, neither
-	// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written goes on. A closed ticket takes
+	// Adds a note by the caller. A note is listed with the ticket's messages for staff only: customers, services on
+	// their behalf, their chat clients and the AI that answers them never get it. It also changes nothing that they see, neither
+	// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written continues. A closed ticket accepts
 	// notes too.
 	//
 	// Takes any type of body and a specified content type.
@@ -6352,9 +6361,9 @@ type ClientInterface interface {
 
 	// CreateNote Add a note to a ticket
 	//
-	// Adds a note by the caller. A note stands among the ticket's messages, for staff alone: customers, those who act on their
-	// behalf, their chat clients and the AI that answers them never get it. It changes nothing that they see either, neither
-	// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written goes on. A closed ticket takes
+	// Adds a note by the caller. A note is listed with the ticket's messages for staff only: customers, services on
+	// their behalf, their chat clients and the AI that answers them never get it. It also changes nothing that they see, neither
+	// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written continues. A closed ticket accepts
 	// notes too.
 	//
 	// Takes a body of the `application/json` content type.
@@ -6378,17 +6387,17 @@ type ClientInterface interface {
 	// CreateStreamToken Get a token for a browser's EventSource
 	//
 	// A token that reads this one ticket's `GET /tickets/{ticket_id}/ai-response` and nothing else, for three minutes.
-	// Give `url` to `new EventSource(url)`. A stream that was opened in time is read to its end.
+	// Give `url` to `new EventSource(url)`. A stream that was opened in time continues to its end.
 	//
-	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Corresponds with POST /tickets/{ticket_id}/stream-tokens (the `CreateStreamToken` operationId).
 	CreateStreamToken(ctx context.Context, ticketID TicketID, params *CreateStreamTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetTimeline List what happened in a ticket
 	//
-	// The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Go on with
-	// `position` as the next `after` until it is `head`. Events are kept for a time, as those of `GET /events`.
+	// The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Continue
+	// with `position` as the next `after` until it is `head`. Events are kept as long as those of `GET /events`.
 	//
 	// Corresponds with GET /tickets/{ticket_id}/timeline (the `GetTimeline` operationId).
 	GetTimeline(ctx context.Context, ticketID TicketID, params *GetTimelineParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6401,8 +6410,8 @@ type ClientInterface interface {
 	// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
 	// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 	//
-	// The server's history is the truth. Of `messages` only the last one is read, of that only `id`, `role` and the parts of type
-	// `text`, and the rest of the body is ignored. See "Chat clients".
+	// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
+	// type `text`; it ignores the rest of the body. See "Chat clients".
 	//
 	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
 	//
@@ -6425,8 +6434,8 @@ type ClientInterface interface {
 	// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
 	// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 	//
-	// The server's history is the truth. Of `messages` only the last one is read, of that only `id`, `role` and the parts of type
-	// `text`, and the rest of the body is ignored. See "Chat clients".
+	// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
+	// type `text`; it ignores the rest of the body. See "Chat clients".
 	//
 	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
 	//
@@ -6454,9 +6463,7 @@ type ClientInterface interface {
 	// StopUIStream Stop the answer that is being written
 	//
 	// Cancels the answer that is being written in the ticket, as `POST /ai-responses/{ai_response_id}/cancel` does, for clients
-	// that do not know its id yet. When none is being written, nothing happens.
-	//
-	// Stopping twice is the same as once: `Idempotency-Key` has no effect here.
+	// that do not know its id yet. If none is being written, nothing happens. It is safe to stop twice: `Idempotency-Key` has no effect here.
 	//
 	// Corresponds with POST /ui/chat/{ticket_id}/stop (the `StopUIStream` operationId).
 	StopUIStream(ctx context.Context, ticketID TicketID, params *StopUIStreamParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6509,10 +6516,10 @@ type ClientInterface interface {
 
 	// CreateUserWithBody Create an account with any role
 	//
-	// Creates an account, for staff too. Its role is `user` when none is given. The rules for the e-mail address and the
+	// Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 	// password are those of `POST /auth/signup`.
 	//
-	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6521,10 +6528,10 @@ type ClientInterface interface {
 
 	// CreateUser Create an account with any role
 	//
-	// Creates an account, for staff too. Its role is `user` when none is given. The rules for the e-mail address and the
+	// Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 	// password are those of `POST /auth/signup`.
 	//
-	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6541,10 +6548,10 @@ type ClientInterface interface {
 
 	// UpdateUserWithBody Change a role or a name, disable or enable an account
 	//
-	// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
-	// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
-	// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
-	// administrator stays one: `409 last_admin`.
+	// Changes an account's role, or the name that its messages show, or disables or enables it. A new role, disabling and
+	// enabling end the account's access tokens within a second on every server; a client gets one with the new role from
+	// `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
+	// administrator cannot be changed: `409 last_admin`.
 	//
 	// Customers see the names of the agents who write to them, and nothing else of their accounts.
 	//
@@ -6555,10 +6562,10 @@ type ClientInterface interface {
 
 	// UpdateUser Change a role or a name, disable or enable an account
 	//
-	// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
-	// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
-	// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
-	// administrator stays one: `409 last_admin`.
+	// Changes an account's role, or the name that its messages show, or disables or enables it. A new role, disabling and
+	// enabling end the account's access tokens within a second on every server; a client gets one with the new role from
+	// `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
+	// administrator cannot be changed: `409 last_admin`.
 	//
 	// Customers see the names of the agents who write to them, and nothing else of their accounts.
 	//
@@ -6570,7 +6577,8 @@ type ClientInterface interface {
 	// PutCustomerWithBody Name a customer
 	//
 	// Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-	// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+	// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own
+	// service may set it: everybody else gets `404`. The
 	// account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 	//
 	// Takes any type of body and a specified content type.
@@ -6581,7 +6589,8 @@ type ClientInterface interface {
 	// PutCustomer Name a customer
 	//
 	// Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-	// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+	// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own
+	// service may set it: everybody else gets `404`. The
 	// account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 	//
 	// Takes a body of the `application/json` content type.
@@ -6592,27 +6601,27 @@ type ClientInterface interface {
 	// DeleteUserData Erase everything of a customer
 	//
 	// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-	// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
-	// that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
+	// and ratings, sessions, remembered responses, and the names and ids that services gave them. What remains is an
+	// account without a name, and journal entries with types and times, but without content. You cannot undo this.
 	//
-	// When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
-	// rest goes within minutes, also if the server restarts. Erasing somebody again erases what has come since. `404` for the
-	// accounts of staff and services: take their role first.
+	// When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
+	// the rest within minutes, even if it restarts. Erasing a customer again erases what was added since. Accounts of
+	// staff and services get `404`: take their role away first.
 	//
 	// Corresponds with DELETE /users/{user_id}/data (the `DeleteUserData` operationId).
 	DeleteUserData(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetWebhookDelivery Get a delivery with its attempts
 	//
-	// One delivery, with what came of each attempt to send it, oldest first.
+	// One delivery, with the result of each attempt to send it, oldest first.
 	//
 	// Corresponds with GET /webhook-deliveries/{webhook_delivery_id} (the `GetWebhookDelivery` operationId).
 	GetWebhookDelivery(ctx context.Context, webhookDeliveryID WebhookDeliveryID, params *GetWebhookDeliveryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RedeliverWebhook Send a delivery again
 	//
-	// Sends a delivery again, now and whatever came of it before, with the same `webhook-id`. When it fails, it is tried as
-	// often as a new one.
+	// Sends a delivery again at once, whatever its result was, with the same `webhook-id`. If it fails, it is retried
+	// like a new one.
 	//
 	// Corresponds with POST /webhook-deliveries/{webhook_delivery_id}/redeliver (the `RedeliverWebhook` operationId).
 	RedeliverWebhook(ctx context.Context, webhookDeliveryID WebhookDeliveryID, params *RedeliverWebhookParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6626,14 +6635,15 @@ type ClientInterface interface {
 
 	// CreateWebhookWithBody Create a webhook
 	//
-	// Sends what happens on the desk to a URL, from now on. The section [Webhooks](#section/Webhooks) says what is sent and how
-	// to verify it. The response is the only place where the secret is shown.
+	// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+	// [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 	//
-	// The URL must be `https` and lead to a public address on port 80, 443 or one from 1024 on. A server may allow private
-	// networks, and `http` to them, by its setting `SUPPORT_WEBHOOK_ALLOW`. At most 100 webhooks may exist.
+	// The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
+	// `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
+	// webhooks.
 	//
-	// Sent twice, it makes two webhooks; delete the one whose response was lost. Secrets are never given out again:
-	// `Idempotency-Key` has no effect here.
+	// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+	// again: `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6642,14 +6652,15 @@ type ClientInterface interface {
 
 	// CreateWebhook Create a webhook
 	//
-	// Sends what happens on the desk to a URL, from now on. The section [Webhooks](#section/Webhooks) says what is sent and how
-	// to verify it. The response is the only place where the secret is shown.
+	// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+	// [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 	//
-	// The URL must be `https` and lead to a public address on port 80, 443 or one from 1024 on. A server may allow private
-	// networks, and `http` to them, by its setting `SUPPORT_WEBHOOK_ALLOW`. At most 100 webhooks may exist.
+	// The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
+	// `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
+	// webhooks.
 	//
-	// Sent twice, it makes two webhooks; delete the one whose response was lost. Secrets are never given out again:
-	// `Idempotency-Key` has no effect here.
+	// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+	// again: `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6658,7 +6669,7 @@ type ClientInterface interface {
 
 	// DeleteWebhook Delete a webhook
 	//
-	// Ends a webhook and forgets its deliveries. One that is being sent at the moment may still arrive.
+	// Deletes a webhook and its deliveries. One that the server is sending right now may still arrive.
 	//
 	// Corresponds with DELETE /webhooks/{webhook_id} (the `DeleteWebhook` operationId).
 	DeleteWebhook(ctx context.Context, webhookID WebhookID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6672,8 +6683,8 @@ type ClientInterface interface {
 
 	// UpdateWebhookWithBody Change, pause or enable a webhook
 	//
-	// Changes what the body names. A paused webhook keeps its deliveries until it goes on. `paused: false` also enables a
-	// webhook that was disabled: it goes on with the deliveries that it has, and
+	// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
+	// webhook that was disabled: it resumes with the deliveries that it has, and
 	// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
 	//
 	// Takes any type of body and a specified content type.
@@ -6683,8 +6694,8 @@ type ClientInterface interface {
 
 	// UpdateWebhook Change, pause or enable a webhook
 	//
-	// Changes what the body names. A paused webhook keeps its deliveries until it goes on. `paused: false` also enables a
-	// webhook that was disabled: it goes on with the deliveries that it has, and
+	// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
+	// webhook that was disabled: it resumes with the deliveries that it has, and
 	// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
 	//
 	// Takes a body of the `application/json` content type.
@@ -6694,16 +6705,16 @@ type ClientInterface interface {
 
 	// ListWebhookDeliveries List a webhook's deliveries
 	//
-	// What was sent and what is still to be sent, newest first. Finished deliveries are kept for 14 days.
+	// A webhook's deliveries, sent and pending, newest first. Finished deliveries are kept for 14 days.
 	//
 	// Corresponds with GET /webhooks/{webhook_id}/deliveries (the `ListWebhookDeliveries` operationId).
 	ListWebhookDeliveries(ctx context.Context, webhookID WebhookID, params *ListWebhookDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReplayWebhookWithBody Send what happened since a position again
 	//
-	// Delivers the events from a position of the event feed on once more, as far as the webhook's types want them. A receiver
-	// sees the same `webhook-id` again for deliveries that are kept (14 days). Where the feed no longer reaches back so far, the
-	// oldest event that it has is the first. A second replay takes the place of one that has not finished.
+	// Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
+	// sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
+	// the replay begins with its oldest event. A second replay replaces one that has not finished.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6712,9 +6723,9 @@ type ClientInterface interface {
 
 	// ReplayWebhook Send what happened since a position again
 	//
-	// Delivers the events from a position of the event feed on once more, as far as the webhook's types want them. A receiver
-	// sees the same `webhook-id` again for deliveries that are kept (14 days). Where the feed no longer reaches back so far, the
-	// oldest event that it has is the first. A second replay takes the place of one that has not finished.
+	// Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
+	// sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
+	// the replay begins with its oldest event. A second replay replaces one that has not finished.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6723,17 +6734,17 @@ type ClientInterface interface {
 
 	// RotateWebhookSecret Replace a webhook's secret
 	//
-	// Makes a new secret, which is shown this once. For the next 24 hours every delivery is signed with both, the new one and
-	// the one before. Secrets are never given out again: `Idempotency-Key` has no effect here. Sent twice, it makes two, of
-	// which the second counts, and the secret before the first no longer does.
+	// Makes a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
+	// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A
+	// second request makes another secret; the one before the first no longer signs.
 	//
 	// Corresponds with POST /webhooks/{webhook_id}/rotate-secret (the `RotateWebhookSecret` operationId).
 	RotateWebhookSecret(ctx context.Context, webhookID WebhookID, params *RotateWebhookSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// TestWebhook Send a test delivery
 	//
-	// Sends a delivery of the type `webhook.test`, signed like all others. Read it again to see how it went. A paused or
-	// disabled webhook sends it when it goes on.
+	// Sends a delivery of the type `webhook.test`, signed like any other. Read the delivery to see its result. A paused or
+	// disabled webhook sends it when it resumes.
 	//
 	// Corresponds with POST /webhooks/{webhook_id}/test (the `TestWebhook` operationId).
 	TestWebhook(ctx context.Context, webhookID WebhookID, params *TestWebhookParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6791,7 +6802,7 @@ func (c *Client) RunAGUI(ctx context.Context, params *RunAGUIParams, body RunAGU
 
 // GetAIResponse Get an AI response
 //
-// Where an answer stands, what it took, and, once it is complete, the message that it became.
+// An answer's status and usage, and, once it is complete, the message that it became.
 //
 // Corresponds with GET /ai-responses/{ai_response_id} (the `GetAIResponse` operationId).
 func (c *Client) GetAIResponse(ctx context.Context, aiResponseID AIResponseID, params *GetAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6808,8 +6819,8 @@ func (c *Client) GetAIResponse(ctx context.Context, aiResponseID AIResponseID, p
 
 // ApplyAIResponse Apply a triage
 //
-// Gives the ticket the priority of a complete triage, and its tags besides those that the ticket has. Whether to hand the
-// ticket off stays with staff.
+// Sets the ticket's priority to that of a complete triage, and adds the triage's tags to the ticket. Staff decide
+// whether to hand the ticket off.
 //
 // Corresponds with POST /ai-responses/{ai_response_id}/apply (the `ApplyAIResponse` operationId).
 func (c *Client) ApplyAIResponse(ctx context.Context, aiResponseID AIResponseID, params *ApplyAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6826,11 +6837,10 @@ func (c *Client) ApplyAIResponse(ctx context.Context, aiResponseID AIResponseID,
 
 // CancelAIResponse Cancel an AI response
 //
-// Ends an answer that is being written, at whichever server that is: its readers get `failed` with the code
-// `cancelled`, nothing of it is published, and the upstream is told to stop within a second. The turn may be asked
-// again. One that has ended stays as it is, so cancelling twice is the same as once.
-//
-// Cancelling twice is the same as once: `Idempotency-Key` has no effect here.
+// Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
+// nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
+// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect
+// here.
 //
 // Corresponds with POST /ai-responses/{ai_response_id}/cancel (the `CancelAIResponse` operationId).
 func (c *Client) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, params *CancelAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6847,8 +6857,8 @@ func (c *Client) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID
 
 // DiscardAIResponse Discard a draft
 //
-// Takes a draft that waits for review off it: it never becomes a message, and no other is made for the same turn until staff
-// ask for one (`POST /tickets/{ticket_id}/ai-responses`). A draft that was discarded stays as it is.
+// Discards a draft that waits for review: it never becomes a message, and the AI writes no other for the same turn
+// until staff ask for one (`POST /tickets/{ticket_id}/ai-responses`). A discarded draft stays discarded.
 // `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
 //
 // Corresponds with POST /ai-responses/{ai_response_id}/discard (the `DiscardAIResponse` operationId).
@@ -6866,10 +6876,11 @@ func (c *Client) DiscardAIResponse(ctx context.Context, aiResponseID AIResponseI
 
 // ListAIResponseEvents Poll one AI response's events
 //
-// The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
-// the next ones, up to `wait` seconds. Go on with `last_seq` and `attempt` as the next `after` and `attempt` until `ended` is true.
+// The events after number `after`, for clients that cannot read a stream. If there are none yet, the server waits up
+// to `wait` seconds for the next ones. Continue with `last_seq` and `attempt` as the next `after` and `attempt`
+// until `ended` is true.
 //
-// A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
+// A `reset` with the number 0 means that `after` is not an event of this AI response: clear what you have shown.
 //
 // Corresponds with GET /ai-responses/{ai_response_id}/events (the `ListAIResponseEvents` operationId).
 func (c *Client) ListAIResponseEvents(ctx context.Context, aiResponseID AIResponseID, params *ListAIResponseEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6888,9 +6899,9 @@ func (c *Client) ListAIResponseEvents(ctx context.Context, aiResponseID AIRespon
 //
 // Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
 // message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
-// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+// (`edit_distance`). It counts as a reply by staff, and replaces an earlier answer to the same turn.
 //
-// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+// `409 not_in_review` means that the draft is not complete, or that somebody else was faster: it was published or discarded,
 // staff replied, the customer wrote, or the ticket was closed or handed off.
 //
 // Takes any type of body and a specified content type.
@@ -6912,9 +6923,9 @@ func (c *Client) PublishAIResponseWithBody(ctx context.Context, aiResponseID AIR
 //
 // Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
 // message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
-// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+// (`edit_distance`). It counts as a reply by staff, and replaces an earlier answer to the same turn.
 //
-// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+// `409 not_in_review` means that the draft is not complete, or that somebody else was faster: it was published or discarded,
 // staff replied, the customer wrote, or the ticket was closed or handed off.
 //
 // Takes a body of the `application/json` content type.
@@ -6935,7 +6946,7 @@ func (c *Client) PublishAIResponse(ctx context.Context, aiResponseID AIResponseI
 // StreamAIResponseByID Stream one AI response
 //
 // The events of this AI response, as in `GET /tickets/{ticket_id}/ai-response`, whether it is being written or has
-// ended. It never starts an answer. How the response ended is always its last event. The events are kept for 24 hours; after
+// ended. It never starts an answer. Its last event is always how it ended. The events are kept for 24 hours; after
 // that the whole text comes as one delta.
 //
 // Corresponds with GET /ai-responses/{ai_response_id}/stream (the `StreamAIResponseByID` operationId).
@@ -6953,7 +6964,7 @@ func (c *Client) StreamAIResponseByID(ctx context.Context, aiResponseID AIRespon
 
 // ListAPIKeys List API keys
 //
-// All API keys, newest first, also those that have expired or were revoked. The keys themselves are not stored.
+// All API keys, newest first, including expired and revoked ones. The server does not store the keys themselves.
 //
 // Corresponds with GET /api-keys (the `ListAPIKeys` operationId).
 func (c *Client) ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6973,12 +6984,12 @@ func (c *Client) ListAPIKeys(ctx context.Context, params *ListAPIKeysParams, req
 // Creates an API key for a service. The response is the only place where the key is shown.
 //
 // Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
-// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
-// key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
+// With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
+// create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 // service, not to its key.
 //
-// Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
-// `Idempotency-Key` has no effect here.
+// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+// cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7000,12 +7011,12 @@ func (c *Client) CreateAPIKeyWithBody(ctx context.Context, params *CreateAPIKeyP
 // Creates an API key for a service. The response is the only place where the key is shown.
 //
 // Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
-// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
-// key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
+// With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
+// create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 // service, not to its key.
 //
-// Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
-// `Idempotency-Key` has no effect here.
+// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+// cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7046,10 +7057,10 @@ func (c *Client) RevokeAPIKey(ctx context.Context, apiKeyID APIKeyID, reqEditors
 // form (RFC 6749, section 4.3.2, with the address as `username`) is accepted too, so that the Authorize button of
 // an API explorer works.
 //
-// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
-// its time. An account has 1000 sessions at most; a further one ends the oldest.
+// The responses for an unknown address, a disabled account and a wrong password are the same, and take the same
+// time. An account has at most 1,000 sessions; one more ends the oldest.
 //
-// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7072,10 +7083,10 @@ func (c *Client) LogInWithBody(ctx context.Context, params *LogInParams, content
 // form (RFC 6749, section 4.3.2, with the address as `username`) is accepted too, so that the Authorize button of
 // an API explorer works.
 //
-// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
-// its time. An account has 1000 sessions at most; a further one ends the oldest.
+// The responses for an unknown address, a disabled account and a wrong password are the same, and take the same
+// time. An account has at most 1,000 sessions; one more ends the oldest.
 //
-// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7098,10 +7109,10 @@ func (c *Client) LogIn(ctx context.Context, params *LogInParams, body LogInJSONR
 // form (RFC 6749, section 4.3.2, with the address as `username`) is accepted too, so that the Authorize button of
 // an API explorer works.
 //
-// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
-// its time. An account has 1000 sessions at most; a further one ends the oldest.
+// The responses for an unknown address, a disabled account and a wrong password are the same, and take the same
+// time. An account has at most 1,000 sessions; one more ends the oldest.
 //
-// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/x-www-form-urlencoded` content type.
 //
@@ -7143,17 +7154,17 @@ func (c *Client) LogOut(ctx context.Context, params *LogOutParams, reqEditors ..
 // Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 // refreshed for 7 days ends, and any session ends 30 days after its log-in.
 //
-// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
-// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+// A refresh token works once: keep the one in the response. If the response was lost, send the same token again
+// within the 7 days that it is valid: as long as nobody has used the token in that response, you get another one,
 // and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
 // session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
 // ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
 // (`429 rate_limited`).
 //
 // Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
-// nobody else has done so meanwhile, and store the new token before the lock is released.
+// nobody else has in the meantime, and store the new token before you release the lock.
 //
-// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7175,17 +7186,17 @@ func (c *Client) RefreshSessionWithBody(ctx context.Context, params *RefreshSess
 // Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 // refreshed for 7 days ends, and any session ends 30 days after its log-in.
 //
-// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
-// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+// A refresh token works once: keep the one in the response. If the response was lost, send the same token again
+// within the 7 days that it is valid: as long as nobody has used the token in that response, you get another one,
 // and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
 // session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
 // ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
 // (`429 rate_limited`).
 //
 // Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
-// nobody else has done so meanwhile, and store the new token before the lock is released.
+// nobody else has in the meantime, and store the new token before you release the lock.
 //
-// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7204,7 +7215,7 @@ func (c *Client) RefreshSession(ctx context.Context, params *RefreshSessionParam
 
 // ListSessions List your sessions
 //
-// Your account's sessions that have not ended, the one that began last first.
+// Your account's open sessions, newest first.
 //
 // Corresponds with GET /auth/sessions (the `ListSessions` operationId).
 func (c *Client) ListSessions(ctx context.Context, params *ListSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7242,10 +7253,10 @@ func (c *Client) EndSession(ctx context.Context, sessionID SessionID, reqEditors
 // it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
-// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
-// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
+// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
+// /users` makes accounts of staff, `support admin create` the first one.
 //
-// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7268,10 +7279,10 @@ func (c *Client) SignUpWithBody(ctx context.Context, params *SignUpParams, conte
 // it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
-// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
-// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
+// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
+// /users` makes accounts of staff, `support admin create` the first one.
 //
-// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7290,14 +7301,14 @@ func (c *Client) SignUp(ctx context.Context, params *SignUpParams, body SignUpJS
 
 // ListEvents List what happened
 //
-// What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an event
-// never appears in front of one that you have read: store `position` with what you have processed, and go on from there.
-// When there is nothing yet, the answer waits up to `wait` seconds.
+// What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an
+// event never appears before one that you have read: store `position` with what you have processed, and continue
+// from there. If there are no events yet, the server waits up to `wait` seconds.
 //
 // Staff see everything; events about accounts and API keys are for administrators. Customers see what happens in their
 // tickets, a service with the role `user` what happens in those of its customers.
 //
-// Events are kept for a time (90 days unless the operator has changed it). A position before the oldest one is `410 position_expired`.
+// The server keeps events for 90 days, unless the operator has changed it. For a position before the oldest one, the response is `410 position_expired`.
 //
 // Corresponds with GET /events (the `ListEvents` operationId).
 func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7315,8 +7326,8 @@ func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEd
 // StreamEvents Stream what happens
 //
 // The events of `GET /events` as server-sent events, from `after` or `Last-Event-ID` on, for as long as the connection lasts. The
-// id of each is its position. A comment with the current position comes every 15 seconds, so that a client that reconnects
-// does not read again what was not for it. The server ends streams when it shuts down: reconnect.
+// id of each is its position. A comment with the current position comes every 15 seconds, so that a client that
+// reconnects skips what it may not see. The server ends streams when it shuts down: reconnect.
 //
 // Corresponds with GET /events/stream (the `StreamEvents` operationId).
 func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7333,8 +7344,8 @@ func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, r
 
 // GetLiveness Is the process alive?
 //
-// Answers as long as the process can answer at all, and depends on nothing else: restart the process when it
-// does not.
+// Responds as long as the process can respond at all, and depends on nothing else: restart the process when it does
+// not.
 //
 // Corresponds with GET /livez (the `GetLiveness` operationId).
 func (c *Client) GetLiveness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7509,10 +7520,10 @@ func (c *Client) GetMe(ctx context.Context, params *GetMeParams, reqEditors ...R
 
 // ChangePasswordWithBody Change your password
 //
-// Replaces your account's password and ends all its sessions but the caller's own. A wrong current password answers
-// `401 invalid_credentials`.
+// Changes your account's password and ends all its sessions but the caller's own. For a wrong current password the
+// response is `401 invalid_credentials`.
 //
-// Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
+// A second request changes nothing: the response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7531,10 +7542,10 @@ func (c *Client) ChangePasswordWithBody(ctx context.Context, params *ChangePassw
 
 // ChangePassword Change your password
 //
-// Replaces your account's password and ends all its sessions but the caller's own. A wrong current password answers
-// `401 invalid_credentials`.
+// Changes your account's password and ends all its sessions but the caller's own. For a wrong current password the
+// response is `401 invalid_credentials`.
 //
-// Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
+// A second request changes nothing: the response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7570,8 +7581,8 @@ func (c *Client) GetMessageFeedback(ctx context.Context, messageID MessageID, pa
 
 // PutMessageFeedbackWithBody Rate an answer
 //
-// Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
-// there is nothing to rate (`404`). A second rating replaces the first.
+// Rates an answer of the AI. Only the ticket's customer may: everybody else gets `404`, and so do messages that are
+// not answers of the AI. A second rating replaces the first.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7590,8 +7601,8 @@ func (c *Client) PutMessageFeedbackWithBody(ctx context.Context, messageID Messa
 
 // PutMessageFeedback Rate an answer
 //
-// Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
-// there is nothing to rate (`404`). A second rating replaces the first.
+// Rates an answer of the AI. Only the ticket's customer may: everybody else gets `404`, and so do messages that are
+// not answers of the AI. A second rating replaces the first.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7610,10 +7621,11 @@ func (c *Client) PutMessageFeedback(ctx context.Context, messageID MessageID, bo
 
 // RedactMessage Take away what a message said
 //
-// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, with what
-// the customer said of it in a rating, and from the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
-// content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
-// `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
+// Removes the content of a message or a note for good: from the message, from the events of the AI response that it
+// is, with the customer's comment in a rating of it, and from the responses that are stored for an `Idempotency-Key`.
+// The message stays where it is, with `redacted_at` and the content `[redacted]`. The AI no longer reads it. An
+// unfinished answer may quote it, so it ends as `superseded`, and what the AI wrote for staff only is removed too.
+// Streams that have already sent the text cannot take it back; from now on nobody gets it.
 //
 // Redacting a message again changes nothing: `Idempotency-Key` has no effect here.
 //
@@ -7649,10 +7661,10 @@ func (c *Client) ListPrompts(ctx context.Context, params *ListPromptsParams, req
 
 // CreatePromptWithBody Draft a prompt
 //
-// Makes the next version of the desk's prompt, as a draft: nothing is answered by it until it is published. Until then it
-// may be changed, and tried out with `GET /prompts/{prompt_id}/preview`.
+// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
-// A prompt adds to the rules that the AI always has, and lifts none of them. Its texts together may take 6 KiB as JSON.
+// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7671,10 +7683,10 @@ func (c *Client) CreatePromptWithBody(ctx context.Context, params *CreatePromptP
 
 // CreatePrompt Draft a prompt
 //
-// Makes the next version of the desk's prompt, as a draft: nothing is answered by it until it is published. Until then it
-// may be changed, and tried out with `GET /prompts/{prompt_id}/preview`.
+// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
-// A prompt adds to the rules that the AI always has, and lifts none of them. Its texts together may take 6 KiB as JSON.
+// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7693,7 +7705,7 @@ func (c *Client) CreatePrompt(ctx context.Context, params *CreatePromptParams, b
 
 // GetPrompt Get a prompt
 //
-// One version of the desk's prompt. Its `ETag` changes with what it says and with whether it is live.
+// One version of the desk's prompt. Its `ETag` changes with its texts and with whether it is live.
 //
 // Corresponds with GET /prompts/{prompt_id} (the `GetPrompt` operationId).
 func (c *Client) GetPrompt(ctx context.Context, promptID PromptID, params *GetPromptParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7710,8 +7722,8 @@ func (c *Client) GetPrompt(ctx context.Context, promptID PromptID, params *GetPr
 
 // UpdatePromptWithBody Change a draft
 //
-// Replaces what a draft says; what is left out is cleared. A prompt that was published once never changes again
-// (`409 prompt_published`), so that the version which an AI response names is one text for ever.
+// Replaces the texts of a draft; omitted members are cleared. A published prompt never changes (`409
+// prompt_published`), so the version that an AI response names is always the same text.
 //
 // With `If-Match`, the change is made only while the draft has that version.
 //
@@ -7732,8 +7744,8 @@ func (c *Client) UpdatePromptWithBody(ctx context.Context, promptID PromptID, pa
 
 // UpdatePrompt Change a draft
 //
-// Replaces what a draft says; what is left out is cleared. A prompt that was published once never changes again
-// (`409 prompt_published`), so that the version which an AI response names is one text for ever.
+// Replaces the texts of a draft; omitted members are cleared. A published prompt never changes (`409
+// prompt_published`), so the version that an AI response names is always the same text.
 //
 // With `If-Match`, the change is made only while the draft has that version.
 //
@@ -7754,8 +7766,9 @@ func (c *Client) UpdatePrompt(ctx context.Context, promptID PromptID, params *Up
 
 // PreviewPrompt Preview a prompt
 //
-// What would be sent to the AI for the next answer in a ticket if the prompt were live: the system prompt and the
-// conversation, shortened as it would be for an answer. Nothing is sent. Without `ticket_id`, the system prompt alone.
+// Shows what the server would send to the AI for the next answer in a ticket if the prompt were live: the system
+// prompt and the conversation, shortened as for an answer. It sends nothing. Without `ticket_id`, it shows the
+// system prompt only.
 //
 // Corresponds with GET /prompts/{prompt_id}/preview (the `PreviewPrompt` operationId).
 func (c *Client) PreviewPrompt(ctx context.Context, promptID PromptID, params *PreviewPromptParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7772,11 +7785,10 @@ func (c *Client) PreviewPrompt(ctx context.Context, promptID PromptID, params *P
 
 // PublishPrompt Publish a prompt
 //
-// Makes the prompt the live one, in place of the one that was: a draft, which no longer changes from then on, or an
-// earlier version, to roll back to it. Every answer that begins after this is written by it, at every server. Answers
-// that are being written keep theirs.
+// Makes the prompt the live one: a draft, which then no longer changes, or an earlier version, to roll back to it.
+// Every answer that begins from now on uses it, on every server. Answers that are being written keep theirs.
 //
-// With `If-Match`, it is published only while it has that version: what goes live is what you have read.
+// With `If-Match`, it is published only if it still has that version, so that what goes live is what you have read.
 //
 // Corresponds with POST /prompts/{prompt_id}/publish (the `PublishPrompt` operationId).
 func (c *Client) PublishPrompt(ctx context.Context, promptID PromptID, params *PublishPromptParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7793,7 +7805,7 @@ func (c *Client) PublishPrompt(ctx context.Context, promptID PromptID, params *P
 
 // WithdrawPrompt Withdraw a prompt
 //
-// Goes back to the prompt that is built in, if this one is live. One that is not stays as it is. Answers that are being
+// Returns to the built-in prompt if this one is live. A prompt that is not live does not change. Answers that are being
 // written keep their prompt.
 //
 // Corresponds with POST /prompts/{prompt_id}/withdraw (the `WithdrawPrompt` operationId).
@@ -7812,8 +7824,8 @@ func (c *Client) WithdrawPrompt(ctx context.Context, promptID PromptID, params *
 // GetReadiness Should this server get requests?
 //
 // Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
-// down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. The
-// AI's upstream is not asked.
+// down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. It
+// does not check the AI service.
 //
 // Corresponds with GET /readyz (the `GetReadiness` operationId).
 func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7830,14 +7842,13 @@ func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn
 
 // SearchTickets Search tickets and messages
 //
-// Finds tickets by their title and description, and messages by what they say: yours, or, for staff, everybody's
-// and the notes. The best
-// matches come first: more and rarer words, in the title above all, and newer texts. A text can be found within two
-// seconds of being written.
+// Finds tickets by their title and description, and messages by their content: your own, or, for staff, everybody's
+// and the notes. The best matches come first: more and rarer words, words in the title, and newer texts rank higher.
+// The search finds a text within two seconds after it was written.
 //
 // `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
-// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Signs mean nothing else, so no query is
-// wrong. One without a word that must be there finds nothing: only signs, only words such as "the", or only `-words`.
+// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Other signs have no meaning, so
+// every query is valid. A query with only signs, only words such as "the", or only `-words` finds nothing.
 //
 // Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
 //
@@ -7858,8 +7869,8 @@ func (c *Client) SearchTickets(ctx context.Context, params *SearchTicketsParams,
 
 // GetSLATargets Read the targets of priorities
 //
-// In how many minutes after it was opened a ticket of each priority should be answered and resolved. There are none until an
-// administrator sets them.
+// In how many minutes after it was opened a ticket of each priority should be answered and resolved. It is empty
+// until an administrator sets targets.
 //
 // Corresponds with GET /sla-targets (the `GetSLATargets` operationId).
 func (c *Client) GetSLATargets(ctx context.Context, params *GetSLATargetsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7876,8 +7887,9 @@ func (c *Client) GetSLATargets(ctx context.Context, params *GetSLATargetsParams,
 
 // PutSLATargetsWithBody Replace the targets of priorities
 //
-// Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
-// priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+// Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
+// `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
+// times.
 //
 // When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
 // for each target of a ticket, within about ten seconds.
@@ -7899,8 +7911,9 @@ func (c *Client) PutSLATargetsWithBody(ctx context.Context, params *PutSLATarget
 
 // PutSLATargets Replace the targets of priorities
 //
-// Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
-// priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+// Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
+// `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
+// times.
 //
 // When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
 // for each target of a ticket, within about ten seconds.
@@ -7922,12 +7935,12 @@ func (c *Client) PutSLATargets(ctx context.Context, params *PutSLATargetsParams,
 
 // GetReportSummary Read what happened on the desk
 //
-// Counts what happened on some days (UTC), 92 at most, as a whole and by day, by team or by agent. A ticket counts for the
-// team and the agent whose it is now; the group of what is nobody's names nobody. Groups in which nothing happened are left
-// out, and there are 1,000 at most.
+// Counts what happened in up to 92 days (UTC), in total and by day, team or agent. A ticket counts for the team and
+// the agent that it is assigned to now; the group of unassigned tickets has no name. Groups without figures are left
+// out, and there are at most 1,000.
 //
 // `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
-// they are. `unresolved` is what is open or pending at the moment; groups by day do not have it.
+// they are. `unresolved` counts what is open or pending now; groups by day do not have it.
 //
 // Corresponds with GET /staff/reports/summary (the `GetReportSummary` operationId).
 func (c *Client) GetReportSummary(ctx context.Context, params *GetReportSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7944,11 +7957,11 @@ func (c *Client) GetReportSummary(ctx context.Context, params *GetReportSummaryP
 
 // ListStaffTickets List tickets for staff
 //
-// Everybody's tickets, as an inbox shows them: those that match all of the filters, in the order of `sort`.
+// All tickets that match all of the filters, in the order of `sort`, for an inbox.
 //
-// A request looks at a bounded number of tickets, so a page may have fewer than `limit` items, or none, and the list still go on:
-// only a missing `Link` to the next page means that it was the last. A ticket that changes while you read may move, and so be
-// missed or come twice.
+// A request looks at a bounded number of tickets, so a page may have fewer than `limit` items, or none, although the
+// list continues: only a missing `Link` to the next page means that it was the last. A ticket that changes while you
+// read may move, so you may miss it or see it twice.
 //
 // Corresponds with GET /staff/tickets (the `ListStaffTickets` operationId).
 func (c *Client) ListStaffTickets(ctx context.Context, params *ListStaffTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7965,10 +7978,10 @@ func (c *Client) ListStaffTickets(ctx context.Context, params *ListStaffTicketsP
 
 // UpdateTicketsWithBody Change many tickets
 //
-// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
-// or which problem it met; the others are changed all the same.
+// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+// or the problem. One problem does not stop the others.
 //
-// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+// The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
 // it. `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type.
@@ -7988,10 +8001,10 @@ func (c *Client) UpdateTicketsWithBody(ctx context.Context, params *UpdateTicket
 
 // UpdateTickets Change many tickets
 //
-// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
-// or which problem it met; the others are changed all the same.
+// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+// or the problem. One problem does not stop the others.
 //
-// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+// The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
 // it. `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type.
@@ -8011,7 +8024,7 @@ func (c *Client) UpdateTickets(ctx context.Context, params *UpdateTicketsParams,
 
 // CountStaffTickets Count tickets for staff
 //
-// How many tickets are where, for the badges of an inbox. A count of 10,000 means that many or more.
+// Counts tickets for the badges of an inbox. A count of 10,000 means that many or more.
 //
 // Corresponds with GET /staff/tickets/counts (the `CountStaffTickets` operationId).
 func (c *Client) CountStaffTickets(ctx context.Context, params *CountStaffTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8028,7 +8041,7 @@ func (c *Client) CountStaffTickets(ctx context.Context, params *CountStaffTicket
 
 // ListTeams List teams
 //
-// The teams that tickets can be given to, newest first.
+// The teams that tickets can be assigned to, newest first.
 //
 // Corresponds with GET /teams (the `ListTeams` operationId).
 func (c *Client) ListTeams(ctx context.Context, params *ListTeamsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8083,7 +8096,7 @@ func (c *Client) CreateTeam(ctx context.Context, params *CreateTeamParams, body 
 
 // DeleteTeam Delete a team
 //
-// Deletes a team. Its tickets become no team's: at once, or within minutes if they are many.
+// Deletes a team. Its tickets then have no team: at once, or within minutes if there are many.
 //
 // Corresponds with DELETE /teams/{team_id} (the `DeleteTeam` operationId).
 func (c *Client) DeleteTeam(ctx context.Context, teamID TeamID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8117,7 +8130,7 @@ func (c *Client) GetTeam(ctx context.Context, teamID TeamID, params *GetTeamPara
 
 // UpdateTeamWithBody Change a team
 //
-// Changes a team's name, its members, or both. `member_ids` takes the place of the members that there are. With `If-Match`, the
+// Changes a team's name, its members, or both. `member_ids` replaces its members. With `If-Match`, the
 // change is made only while the team has that version.
 //
 // Takes any type of body and a specified content type.
@@ -8137,7 +8150,7 @@ func (c *Client) UpdateTeamWithBody(ctx context.Context, teamID TeamID, params *
 
 // UpdateTeam Change a team
 //
-// Changes a team's name, its members, or both. `member_ids` takes the place of the members that there are. With `If-Match`, the
+// Changes a team's name, its members, or both. `member_ids` replaces its members. With `If-Match`, the
 // change is made only while the team has that version.
 //
 // Takes a body of the `application/json` content type.
@@ -8157,8 +8170,8 @@ func (c *Client) UpdateTeam(ctx context.Context, teamID TeamID, params *UpdateTe
 
 // ListTickets List tickets
 //
-// Your tickets, newest first; for staff, everybody's. Nothing is cut silently: when there are more than `limit`,
-// the `Link` header names the next page.
+// Your tickets, newest first; for staff, everybody's. If there are more than `limit`, the `Link` header names the
+// next page.
 //
 // Corresponds with GET /tickets (the `ListTickets` operationId).
 func (c *Client) ListTickets(ctx context.Context, params *ListTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8175,11 +8188,11 @@ func (c *Client) ListTickets(ctx context.Context, params *ListTicketsParams, req
 
 // CreateTicketWithBody Open a ticket
 //
-// Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
-// answered at once, without a further message.
+// Opens a ticket for the caller. Staff and the AI read the description first, and can answer it at once, without
+// another message.
 //
-// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-// ticket of yours that has this id, if there is one (`200`).
+// Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
+// your ticket with this id, if there is one (`200`).
 //
 // Takes any type of body and a specified content type.
 //
@@ -8198,11 +8211,11 @@ func (c *Client) CreateTicketWithBody(ctx context.Context, params *CreateTicketP
 
 // CreateTicket Open a ticket
 //
-// Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
-// answered at once, without a further message.
+// Opens a ticket for the caller. Staff and the AI read the description first, and can answer it at once, without
+// another message.
 //
-// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-// ticket of yours that has this id, if there is one (`200`).
+// Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
+// your ticket with this id, if there is one (`200`).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8221,8 +8234,7 @@ func (c *Client) CreateTicket(ctx context.Context, params *CreateTicketParams, b
 
 // GetTicket Get a ticket with its conversation
 //
-// The ticket and its latest 100 messages, oldest first. Older messages are read with
-// `GET /tickets/{ticket_id}/messages`.
+// The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages.
 //
 // Corresponds with GET /tickets/{ticket_id} (the `GetTicket` operationId).
 func (c *Client) GetTicket(ctx context.Context, ticketID TicketID, params *GetTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8239,18 +8251,18 @@ func (c *Client) GetTicket(ctx context.Context, ticketID TicketID, params *GetTi
 
 // UpdateTicketWithBody Change a ticket
 //
-// Changes what the body names, all of it or nothing.
+// Changes the members that the body names, all of them or none.
 //
 // `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
-// `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
-// is still being written: it is not published. A ticket that was merged into another one stays closed.
+// `pending`, `resolved` or `closed` ticket may go back to `open`. For any other change, even to the same status, the
+// response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
+// unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
 //
 // A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
 // AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 //
-// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
-// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
+// `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
 // (`409 invalid_transition`).
 //
 // With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
@@ -8273,18 +8285,18 @@ func (c *Client) UpdateTicketWithBody(ctx context.Context, ticketID TicketID, pa
 
 // UpdateTicket Change a ticket
 //
-// Changes what the body names, all of it or nothing.
+// Changes the members that the body names, all of them or none.
 //
 // `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
-// `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
-// is still being written: it is not published. A ticket that was merged into another one stays closed.
+// `pending`, `resolved` or `closed` ticket may go back to `open`. For any other change, even to the same status, the
+// response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
+// unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
 //
 // A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
 // AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 //
-// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
-// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
+// `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
 // (`409 invalid_transition`).
 //
 // With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
@@ -8307,19 +8319,24 @@ func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, params *Up
 
 // CreateAIRequestWithBody Ask the AI for staff
 //
-// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
-// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+// AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
+// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
-//   - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
-//     the same summary (`200`).
+//   - `summarize` says what the ticket is about, notes included. Until the ticket changes, asking again returns the
+//     same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
 //
-// While one of the kind is being written in the ticket, that one is returned (`200`).
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+// `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+// where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+// off. The journal names the AI as the actor.
+//
+// While one of the same kind is being written in the ticket, the response is that one (`200`).
 //
 // Takes any type of body and a specified content type.
 //
@@ -8338,19 +8355,24 @@ func (c *Client) CreateAIRequestWithBody(ctx context.Context, ticketID TicketID,
 
 // CreateAIRequest Ask the AI for staff
 //
-// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
-// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+// AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
+// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
-//   - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
-//     the same summary (`200`).
+//   - `summarize` says what the ticket is about, notes included. Until the ticket changes, asking again returns the
+//     same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
 //
-// While one of the kind is being written in the ticket, that one is returned (`200`).
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+// `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+// where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+// off. The journal names the AI as the actor.
+//
+// While one of the same kind is being written in the ticket, the response is that one (`200`).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8371,14 +8393,14 @@ func (c *Client) CreateAIRequest(ctx context.Context, ticketID TicketID, params 
 //
 // Streams the answer to the newest customer message of the ticket (to its description while there is none) as
 // server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
-// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
-// and by however many readers it is asked for.
+// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, whoever asks
+// and however often.
 //
 // Where staff review answers, a customer's call starts a draft, unless there is one, and gets `409 ai_in_review`: the answer
 // comes as a message of the ticket. Staff read the draft.
 //
-// A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
-// this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
+// For at least five seconds after a failure, the response is that failure; after that, this operation starts the
+// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
 // the customer replaces an answer that has not begun yet; one that has begun is finished first.
 //
 // A browser's `EventSource`, which cannot send `Authorization`, gives a token from
@@ -8399,7 +8421,7 @@ func (c *Client) StreamAIResponse(ctx context.Context, ticketID TicketID, params
 
 // ListAIResponses List the AI responses of a ticket
 //
-// Every answer that was begun in the ticket, newest first, however it ended.
+// All AI responses of the ticket, newest first, whatever their status.
 //
 // Corresponds with GET /tickets/{ticket_id}/ai-responses (the `ListAIResponses` operationId).
 func (c *Client) ListAIResponses(ctx context.Context, ticketID TicketID, params *ListAIResponsesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8417,18 +8439,18 @@ func (c *Client) ListAIResponses(ctx context.Context, ticketID TicketID, params 
 // CreateAIResponseWithBody Start the AI's answer
 //
 // Starts the answer to the ticket's turn and returns at once; read it from `GET /ai-responses/{ai_response_id}/stream`
-// or `…/events`. While an answer is being written in the ticket, whichever turn it is to, that one is returned
-// (`200`); so is the one that stands when the turn is answered already.
+// or `…/events`. While an answer is being written in the ticket, to whichever turn, the response is that answer
+// (`200`); if the turn is already answered, it is the existing answer.
 //
-// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
-// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
-// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
+// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it replaces the
+// previous one: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
+// and the AI no longer reads it. A failed regeneration changes nothing.
 //
 // Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
-// the draft. One that was discarded is made again only when staff ask for it.
+// the draft. A discarded draft is made again only when staff ask for it.
 //
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
-// answer, the server goes on with its others: the AI response names the one that writes.
+// answer, the server tries its other models: the AI response names the one that writes.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8448,18 +8470,18 @@ func (c *Client) CreateAIResponseWithBody(ctx context.Context, ticketID TicketID
 // CreateAIResponse Start the AI's answer
 //
 // Starts the answer to the ticket's turn and returns at once; read it from `GET /ai-responses/{ai_response_id}/stream`
-// or `…/events`. While an answer is being written in the ticket, whichever turn it is to, that one is returned
-// (`200`); so is the one that stands when the turn is answered already.
+// or `…/events`. While an answer is being written in the ticket, to whichever turn, the response is that answer
+// (`200`); if the turn is already answered, it is the existing answer.
 //
-// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
-// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
-// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
+// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it replaces the
+// previous one: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
+// and the AI no longer reads it. A failed regeneration changes nothing.
 //
 // Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
-// the draft. One that was discarded is made again only when staff ask for it.
+// the draft. A discarded draft is made again only when staff ask for it.
 //
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
-// answer, the server goes on with its others: the AI response names the one that writes.
+// answer, the server tries its other models: the AI response names the one that writes.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8479,8 +8501,8 @@ func (c *Client) CreateAIResponse(ctx context.Context, ticketID TicketID, params
 // HandOffTicketWithBody Hand a ticket off to humans
 //
 // Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
-// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
-// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is already
+// handed off keeps its first reason. `note` is for staff: the customer never sees it.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8500,8 +8522,8 @@ func (c *Client) HandOffTicketWithBody(ctx context.Context, ticketID TicketID, p
 // HandOffTicket Hand a ticket off to humans
 //
 // Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
-// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
-// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is already
+// handed off keeps its first reason. `note` is for staff: the customer never sees it.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8559,8 +8581,8 @@ func (c *Client) PreviewMacro(ctx context.Context, ticketID TicketID, macroID Ma
 // MergeTicketWithBody Merge a ticket into another one
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-// written in either ticket end unpublished.
+// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+// AI answers in either ticket are cancelled.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8580,8 +8602,8 @@ func (c *Client) MergeTicketWithBody(ctx context.Context, ticketID TicketID, par
 // MergeTicket Merge a ticket into another one
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-// written in either ticket end unpublished.
+// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+// AI answers in either ticket are cancelled.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8600,8 +8622,8 @@ func (c *Client) MergeTicket(ctx context.Context, ticketID TicketID, params *Mer
 
 // ListMessages List a ticket's messages
 //
-// The conversation, oldest first, for staff with the notes. The order is the order in which messages were accepted, so a
-// reader who follows the pages while others write misses none and gets none twice.
+// The conversation, oldest first, for staff with the notes. Messages are in the order in which the server accepted
+// them, so a reader who follows the pages while others write misses none and gets none twice.
 //
 // Corresponds with GET /tickets/{ticket_id}/messages (the `ListMessages` operationId).
 func (c *Client) ListMessages(ctx context.Context, ticketID TicketID, params *ListMessagesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8618,12 +8640,11 @@ func (c *Client) ListMessages(ctx context.Context, ticketID TicketID, params *Li
 
 // CreateMessageWithBody Add a message to a ticket
 //
-// Adds a message by the caller: by the ticket's customer, or by staff. Whether a message is the AI's is the
-// server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
+// Adds a message by the caller: by the ticket's customer, or by staff. Only the server marks messages as the AI's. A closed ticket accepts no messages (`409 ticket_closed`): reopen it first.
 //
-// A message by staff ends an AI answer that is still being written: a human always wins.
+// A message by staff cancels an unfinished AI answer: a human always wins.
 //
-// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+// With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 //
 // With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
 // send it as often as it likes.
@@ -8631,7 +8652,7 @@ func (c *Client) ListMessages(ctx context.Context, ticketID TicketID, params *Li
 // With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
 // `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+// quota is used up, …), the message is still stored, and `unanswered` tells you why.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8650,12 +8671,11 @@ func (c *Client) CreateMessageWithBody(ctx context.Context, ticketID TicketID, p
 
 // CreateMessage Add a message to a ticket
 //
-// Adds a message by the caller: by the ticket's customer, or by staff. Whether a message is the AI's is the
-// server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
+// Adds a message by the caller: by the ticket's customer, or by staff. Only the server marks messages as the AI's. A closed ticket accepts no messages (`409 ticket_closed`): reopen it first.
 //
-// A message by staff ends an AI answer that is still being written: a human always wins.
+// A message by staff cancels an unfinished AI answer: a human always wins.
 //
-// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+// With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 //
 // With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
 // send it as often as it likes.
@@ -8663,7 +8683,7 @@ func (c *Client) CreateMessageWithBody(ctx context.Context, ticketID TicketID, p
 // With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
 // `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+// quota is used up, …), the message is still stored, and `unanswered` tells you why.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8682,9 +8702,9 @@ func (c *Client) CreateMessage(ctx context.Context, ticketID TicketID, params *C
 
 // CreateNoteWithBody Add a note to a ticket
 //
-// Adds a note by the caller. A note stands among the ticket's messages, for staff alone: customers, those who act on their
-// behalf, their chat clients and the AI that answers them never get it. It changes nothing that they see either, neither
-// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written goes on. A closed ticket takes
+// Adds a note by the caller. A note is listed with the ticket's messages for staff only: customers, services on
+// their behalf, their chat clients and the AI that answers them never get it. It also changes nothing that they see, neither
+// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written continues. A closed ticket accepts
 // notes too.
 //
 // Takes any type of body and a specified content type.
@@ -8704,9 +8724,9 @@ func (c *Client) CreateNoteWithBody(ctx context.Context, ticketID TicketID, para
 
 // CreateNote Add a note to a ticket
 //
-// Adds a note by the caller. A note stands among the ticket's messages, for staff alone: customers, those who act on their
-// behalf, their chat clients and the AI that answers them never get it. It changes nothing that they see either, neither
-// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written goes on. A closed ticket takes
+// Adds a note by the caller. A note is listed with the ticket's messages for staff only: customers, services on
+// their behalf, their chat clients and the AI that answers them never get it. It also changes nothing that they see, neither
+// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written continues. A closed ticket accepts
 // notes too.
 //
 // Takes a body of the `application/json` content type.
@@ -8750,9 +8770,9 @@ func (c *Client) RedactTicket(ctx context.Context, ticketID TicketID, params *Re
 // CreateStreamToken Get a token for a browser's EventSource
 //
 // A token that reads this one ticket's `GET /tickets/{ticket_id}/ai-response` and nothing else, for three minutes.
-// Give `url` to `new EventSource(url)`. A stream that was opened in time is read to its end.
+// Give `url` to `new EventSource(url)`. A stream that was opened in time continues to its end.
 //
-// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Corresponds with POST /tickets/{ticket_id}/stream-tokens (the `CreateStreamToken` operationId).
 func (c *Client) CreateStreamToken(ctx context.Context, ticketID TicketID, params *CreateStreamTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8769,8 +8789,8 @@ func (c *Client) CreateStreamToken(ctx context.Context, ticketID TicketID, param
 
 // GetTimeline List what happened in a ticket
 //
-// The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Go on with
-// `position` as the next `after` until it is `head`. Events are kept for a time, as those of `GET /events`.
+// The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Continue
+// with `position` as the next `after` until it is `head`. Events are kept as long as those of `GET /events`.
 //
 // Corresponds with GET /tickets/{ticket_id}/timeline (the `GetTimeline` operationId).
 func (c *Client) GetTimeline(ctx context.Context, ticketID TicketID, params *GetTimelineParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8793,8 +8813,8 @@ func (c *Client) GetTimeline(ctx context.Context, ticketID TicketID, params *Get
 // with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
 // or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 //
-// The server's history is the truth. Of `messages` only the last one is read, of that only `id`, `role` and the parts of type
-// `text`, and the rest of the body is ignored. See "Chat clients".
+// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
+// type `text`; it ignores the rest of the body. See "Chat clients".
 //
 // `regenerate-message` stores nothing and asks for another answer to the newest turn.
 //
@@ -8827,8 +8847,8 @@ func (c *Client) SendUIMessageWithBody(ctx context.Context, params *SendUIMessag
 // with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
 // or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 //
-// The server's history is the truth. Of `messages` only the last one is read, of that only `id`, `role` and the parts of type
-// `text`, and the rest of the body is ignored. See "Chat clients".
+// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
+// type `text`; it ignores the rest of the body. See "Chat clients".
 //
 // `regenerate-message` stores nothing and asks for another answer to the newest turn.
 //
@@ -8876,9 +8896,7 @@ func (c *Client) ListUIMessages(ctx context.Context, ticketID TicketID, params *
 // StopUIStream Stop the answer that is being written
 //
 // Cancels the answer that is being written in the ticket, as `POST /ai-responses/{ai_response_id}/cancel` does, for clients
-// that do not know its id yet. When none is being written, nothing happens.
-//
-// Stopping twice is the same as once: `Idempotency-Key` has no effect here.
+// that do not know its id yet. If none is being written, nothing happens. It is safe to stop twice: `Idempotency-Key` has no effect here.
 //
 // Corresponds with POST /ui/chat/{ticket_id}/stop (the `StopUIStream` operationId).
 func (c *Client) StopUIStream(ctx context.Context, ticketID TicketID, params *StopUIStreamParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8991,10 +9009,10 @@ func (c *Client) ListUsers(ctx context.Context, params *ListUsersParams, reqEdit
 
 // CreateUserWithBody Create an account with any role
 //
-// Creates an account, for staff too. Its role is `user` when none is given. The rules for the e-mail address and the
+// Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 // password are those of `POST /auth/signup`.
 //
-// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9013,10 +9031,10 @@ func (c *Client) CreateUserWithBody(ctx context.Context, params *CreateUserParam
 
 // CreateUser Create an account with any role
 //
-// Creates an account, for staff too. Its role is `user` when none is given. The rules for the e-mail address and the
+// Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 // password are those of `POST /auth/signup`.
 //
-// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9053,10 +9071,10 @@ func (c *Client) GetUser(ctx context.Context, userID UserID, params *GetUserPara
 
 // UpdateUserWithBody Change a role or a name, disable or enable an account
 //
-// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
-// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
-// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
-// administrator stays one: `409 last_admin`.
+// Changes an account's role, or the name that its messages show, or disables or enables it. A new role, disabling and
+// enabling end the account's access tokens within a second on every server; a client gets one with the new role from
+// `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
+// administrator cannot be changed: `409 last_admin`.
 //
 // Customers see the names of the agents who write to them, and nothing else of their accounts.
 //
@@ -9077,10 +9095,10 @@ func (c *Client) UpdateUserWithBody(ctx context.Context, userID UserID, contentT
 
 // UpdateUser Change a role or a name, disable or enable an account
 //
-// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
-// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
-// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
-// administrator stays one: `409 last_admin`.
+// Changes an account's role, or the name that its messages show, or disables or enables it. A new role, disabling and
+// enabling end the account's access tokens within a second on every server; a client gets one with the new role from
+// `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
+// administrator cannot be changed: `409 last_admin`.
 //
 // Customers see the names of the agents who write to them, and nothing else of their accounts.
 //
@@ -9102,7 +9120,8 @@ func (c *Client) UpdateUser(ctx context.Context, userID UserID, body UpdateUserJ
 // PutCustomerWithBody Name a customer
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own
+// service may set it: everybody else gets `404`. The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 //
 // Takes any type of body and a specified content type.
@@ -9123,7 +9142,8 @@ func (c *Client) PutCustomerWithBody(ctx context.Context, userID UserID, content
 // PutCustomer Name a customer
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own
+// service may set it: everybody else gets `404`. The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 //
 // Takes a body of the `application/json` content type.
@@ -9144,12 +9164,12 @@ func (c *Client) PutCustomer(ctx context.Context, userID UserID, body PutCustome
 // DeleteUserData Erase everything of a customer
 //
 // Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
-// that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
+// and ratings, sessions, remembered responses, and the names and ids that services gave them. What remains is an
+// account without a name, and journal entries with types and times, but without content. You cannot undo this.
 //
-// When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
-// rest goes within minutes, also if the server restarts. Erasing somebody again erases what has come since. `404` for the
-// accounts of staff and services: take their role first.
+// When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
+// the rest within minutes, even if it restarts. Erasing a customer again erases what was added since. Accounts of
+// staff and services get `404`: take their role away first.
 //
 // Corresponds with DELETE /users/{user_id}/data (the `DeleteUserData` operationId).
 func (c *Client) DeleteUserData(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9166,7 +9186,7 @@ func (c *Client) DeleteUserData(ctx context.Context, userID UserID, reqEditors .
 
 // GetWebhookDelivery Get a delivery with its attempts
 //
-// One delivery, with what came of each attempt to send it, oldest first.
+// One delivery, with the result of each attempt to send it, oldest first.
 //
 // Corresponds with GET /webhook-deliveries/{webhook_delivery_id} (the `GetWebhookDelivery` operationId).
 func (c *Client) GetWebhookDelivery(ctx context.Context, webhookDeliveryID WebhookDeliveryID, params *GetWebhookDeliveryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9183,8 +9203,8 @@ func (c *Client) GetWebhookDelivery(ctx context.Context, webhookDeliveryID Webho
 
 // RedeliverWebhook Send a delivery again
 //
-// Sends a delivery again, now and whatever came of it before, with the same `webhook-id`. When it fails, it is tried as
-// often as a new one.
+// Sends a delivery again at once, whatever its result was, with the same `webhook-id`. If it fails, it is retried
+// like a new one.
 //
 // Corresponds with POST /webhook-deliveries/{webhook_delivery_id}/redeliver (the `RedeliverWebhook` operationId).
 func (c *Client) RedeliverWebhook(ctx context.Context, webhookDeliveryID WebhookDeliveryID, params *RedeliverWebhookParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9218,14 +9238,15 @@ func (c *Client) ListWebhooks(ctx context.Context, params *ListWebhooksParams, r
 
 // CreateWebhookWithBody Create a webhook
 //
-// Sends what happens on the desk to a URL, from now on. The section [Webhooks](#section/Webhooks) says what is sent and how
-// to verify it. The response is the only place where the secret is shown.
+// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+// [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 //
-// The URL must be `https` and lead to a public address on port 80, 443 or one from 1024 on. A server may allow private
-// networks, and `http` to them, by its setting `SUPPORT_WEBHOOK_ALLOW`. At most 100 webhooks may exist.
+// The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
+// `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
+// webhooks.
 //
-// Sent twice, it makes two webhooks; delete the one whose response was lost. Secrets are never given out again:
-// `Idempotency-Key` has no effect here.
+// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+// again: `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9244,14 +9265,15 @@ func (c *Client) CreateWebhookWithBody(ctx context.Context, params *CreateWebhoo
 
 // CreateWebhook Create a webhook
 //
-// Sends what happens on the desk to a URL, from now on. The section [Webhooks](#section/Webhooks) says what is sent and how
-// to verify it. The response is the only place where the secret is shown.
+// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+// [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 //
-// The URL must be `https` and lead to a public address on port 80, 443 or one from 1024 on. A server may allow private
-// networks, and `http` to them, by its setting `SUPPORT_WEBHOOK_ALLOW`. At most 100 webhooks may exist.
+// The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
+// `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
+// webhooks.
 //
-// Sent twice, it makes two webhooks; delete the one whose response was lost. Secrets are never given out again:
-// `Idempotency-Key` has no effect here.
+// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+// again: `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9270,7 +9292,7 @@ func (c *Client) CreateWebhook(ctx context.Context, params *CreateWebhookParams,
 
 // DeleteWebhook Delete a webhook
 //
-// Ends a webhook and forgets its deliveries. One that is being sent at the moment may still arrive.
+// Deletes a webhook and its deliveries. One that the server is sending right now may still arrive.
 //
 // Corresponds with DELETE /webhooks/{webhook_id} (the `DeleteWebhook` operationId).
 func (c *Client) DeleteWebhook(ctx context.Context, webhookID WebhookID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9304,8 +9326,8 @@ func (c *Client) GetWebhook(ctx context.Context, webhookID WebhookID, params *Ge
 
 // UpdateWebhookWithBody Change, pause or enable a webhook
 //
-// Changes what the body names. A paused webhook keeps its deliveries until it goes on. `paused: false` also enables a
-// webhook that was disabled: it goes on with the deliveries that it has, and
+// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
+// webhook that was disabled: it resumes with the deliveries that it has, and
 // `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
 //
 // Takes any type of body and a specified content type.
@@ -9325,8 +9347,8 @@ func (c *Client) UpdateWebhookWithBody(ctx context.Context, webhookID WebhookID,
 
 // UpdateWebhook Change, pause or enable a webhook
 //
-// Changes what the body names. A paused webhook keeps its deliveries until it goes on. `paused: false` also enables a
-// webhook that was disabled: it goes on with the deliveries that it has, and
+// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
+// webhook that was disabled: it resumes with the deliveries that it has, and
 // `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
 //
 // Takes a body of the `application/json` content type.
@@ -9346,7 +9368,7 @@ func (c *Client) UpdateWebhook(ctx context.Context, webhookID WebhookID, body Up
 
 // ListWebhookDeliveries List a webhook's deliveries
 //
-// What was sent and what is still to be sent, newest first. Finished deliveries are kept for 14 days.
+// A webhook's deliveries, sent and pending, newest first. Finished deliveries are kept for 14 days.
 //
 // Corresponds with GET /webhooks/{webhook_id}/deliveries (the `ListWebhookDeliveries` operationId).
 func (c *Client) ListWebhookDeliveries(ctx context.Context, webhookID WebhookID, params *ListWebhookDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9363,9 +9385,9 @@ func (c *Client) ListWebhookDeliveries(ctx context.Context, webhookID WebhookID,
 
 // ReplayWebhookWithBody Send what happened since a position again
 //
-// Delivers the events from a position of the event feed on once more, as far as the webhook's types want them. A receiver
-// sees the same `webhook-id` again for deliveries that are kept (14 days). Where the feed no longer reaches back so far, the
-// oldest event that it has is the first. A second replay takes the place of one that has not finished.
+// Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
+// sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
+// the replay begins with its oldest event. A second replay replaces one that has not finished.
 //
 // Takes any type of body and a specified content type.
 //
@@ -9384,9 +9406,9 @@ func (c *Client) ReplayWebhookWithBody(ctx context.Context, webhookID WebhookID,
 
 // ReplayWebhook Send what happened since a position again
 //
-// Delivers the events from a position of the event feed on once more, as far as the webhook's types want them. A receiver
-// sees the same `webhook-id` again for deliveries that are kept (14 days). Where the feed no longer reaches back so far, the
-// oldest event that it has is the first. A second replay takes the place of one that has not finished.
+// Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
+// sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
+// the replay begins with its oldest event. A second replay replaces one that has not finished.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -9405,9 +9427,9 @@ func (c *Client) ReplayWebhook(ctx context.Context, webhookID WebhookID, params 
 
 // RotateWebhookSecret Replace a webhook's secret
 //
-// Makes a new secret, which is shown this once. For the next 24 hours every delivery is signed with both, the new one and
-// the one before. Secrets are never given out again: `Idempotency-Key` has no effect here. Sent twice, it makes two, of
-// which the second counts, and the secret before the first no longer does.
+// Makes a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
+// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A
+// second request makes another secret; the one before the first no longer signs.
 //
 // Corresponds with POST /webhooks/{webhook_id}/rotate-secret (the `RotateWebhookSecret` operationId).
 func (c *Client) RotateWebhookSecret(ctx context.Context, webhookID WebhookID, params *RotateWebhookSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9424,8 +9446,8 @@ func (c *Client) RotateWebhookSecret(ctx context.Context, webhookID WebhookID, p
 
 // TestWebhook Send a test delivery
 //
-// Sends a delivery of the type `webhook.test`, signed like all others. Read it again to see how it went. A paused or
-// disabled webhook sends it when it goes on.
+// Sends a delivery of the type `webhook.test`, signed like any other. Read the delivery to see its result. A paused or
+// disabled webhook sends it when it resumes.
 //
 // Corresponds with POST /webhooks/{webhook_id}/test (the `TestWebhook` operationId).
 func (c *Client) TestWebhook(ctx context.Context, webhookID WebhookID, params *TestWebhookParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -15051,7 +15073,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetAIResponseWithResponse Get an AI response
 	//
-	// Where an answer stands, what it took, and, once it is complete, the message that it became.
+	// An answer's status and usage, and, once it is complete, the message that it became.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15060,8 +15082,8 @@ type ClientWithResponsesInterface interface {
 
 	// ApplyAIResponseWithResponse Apply a triage
 	//
-	// Gives the ticket the priority of a complete triage, and its tags besides those that the ticket has. Whether to hand the
-	// ticket off stays with staff.
+	// Sets the ticket's priority to that of a complete triage, and adds the triage's tags to the ticket. Staff decide
+	// whether to hand the ticket off.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15070,11 +15092,10 @@ type ClientWithResponsesInterface interface {
 
 	// CancelAIResponseWithResponse Cancel an AI response
 	//
-	// Ends an answer that is being written, at whichever server that is: its readers get `failed` with the code
-	// `cancelled`, nothing of it is published, and the upstream is told to stop within a second. The turn may be asked
-	// again. One that has ended stays as it is, so cancelling twice is the same as once.
-	//
-	// Cancelling twice is the same as once: `Idempotency-Key` has no effect here.
+	// Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
+	// nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
+	// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect
+	// here.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15083,8 +15104,8 @@ type ClientWithResponsesInterface interface {
 
 	// DiscardAIResponseWithResponse Discard a draft
 	//
-	// Takes a draft that waits for review off it: it never becomes a message, and no other is made for the same turn until staff
-	// ask for one (`POST /tickets/{ticket_id}/ai-responses`). A draft that was discarded stays as it is.
+	// Discards a draft that waits for review: it never becomes a message, and the AI writes no other for the same turn
+	// until staff ask for one (`POST /tickets/{ticket_id}/ai-responses`). A discarded draft stays discarded.
 	// `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15094,10 +15115,11 @@ type ClientWithResponsesInterface interface {
 
 	// ListAIResponseEventsWithResponse Poll one AI response's events
 	//
-	// The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
-	// the next ones, up to `wait` seconds. Go on with `last_seq` and `attempt` as the next `after` and `attempt` until `ended` is true.
+	// The events after number `after`, for clients that cannot read a stream. If there are none yet, the server waits up
+	// to `wait` seconds for the next ones. Continue with `last_seq` and `attempt` as the next `after` and `attempt`
+	// until `ended` is true.
 	//
-	// A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
+	// A `reset` with the number 0 means that `after` is not an event of this AI response: clear what you have shown.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15108,9 +15130,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
 	// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
-	// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+	// (`edit_distance`). It counts as a reply by staff, and replaces an earlier answer to the same turn.
 	//
-	// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+	// `409 not_in_review` means that the draft is not complete, or that somebody else was faster: it was published or discarded,
 	// staff replied, the customer wrote, or the ticket was closed or handed off.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -15122,9 +15144,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
 	// message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
-	// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+	// (`edit_distance`). It counts as a reply by staff, and replaces an earlier answer to the same turn.
 	//
-	// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+	// `409 not_in_review` means that the draft is not complete, or that somebody else was faster: it was published or discarded,
 	// staff replied, the customer wrote, or the ticket was closed or handed off.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -15135,7 +15157,7 @@ type ClientWithResponsesInterface interface {
 	// StreamAIResponseByIDWithResponse Stream one AI response
 	//
 	// The events of this AI response, as in `GET /tickets/{ticket_id}/ai-response`, whether it is being written or has
-	// ended. It never starts an answer. How the response ended is always its last event. The events are kept for 24 hours; after
+	// ended. It never starts an answer. Its last event is always how it ended. The events are kept for 24 hours; after
 	// that the whole text comes as one delta.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15145,7 +15167,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListAPIKeysWithResponse List API keys
 	//
-	// All API keys, newest first, also those that have expired or were revoked. The keys themselves are not stored.
+	// All API keys, newest first, including expired and revoked ones. The server does not store the keys themselves.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15157,12 +15179,12 @@ type ClientWithResponsesInterface interface {
 	// Creates an API key for a service. The response is the only place where the key is shown.
 	//
 	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
-	// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
-	// key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
+	// With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
+	// create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 	// service, not to its key.
 	//
-	// Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
-	// `Idempotency-Key` has no effect here.
+	// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+	// cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15174,12 +15196,12 @@ type ClientWithResponsesInterface interface {
 	// Creates an API key for a service. The response is the only place where the key is shown.
 	//
 	// Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
-	// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
-	// key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
+	// With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
+	// create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 	// service, not to its key.
 	//
-	// Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
-	// `Idempotency-Key` has no effect here.
+	// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+	// cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15202,10 +15224,10 @@ type ClientWithResponsesInterface interface {
 	// form (RFC 6749, section 4.3.2, with the address as `username`) is accepted too, so that the Authorize button of
 	// an API explorer works.
 	//
-	// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
-	// its time. An account has 1000 sessions at most; a further one ends the oldest.
+	// The responses for an unknown address, a disabled account and a wrong password are the same, and take the same
+	// time. An account has at most 1,000 sessions; one more ends the oldest.
 	//
-	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15218,10 +15240,10 @@ type ClientWithResponsesInterface interface {
 	// form (RFC 6749, section 4.3.2, with the address as `username`) is accepted too, so that the Authorize button of
 	// an API explorer works.
 	//
-	// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
-	// its time. An account has 1000 sessions at most; a further one ends the oldest.
+	// The responses for an unknown address, a disabled account and a wrong password are the same, and take the same
+	// time. An account has at most 1,000 sessions; one more ends the oldest.
 	//
-	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15234,10 +15256,10 @@ type ClientWithResponsesInterface interface {
 	// form (RFC 6749, section 4.3.2, with the address as `username`) is accepted too, so that the Authorize button of
 	// an API explorer works.
 	//
-	// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
-	// its time. An account has 1000 sessions at most; a further one ends the oldest.
+	// The responses for an unknown address, a disabled account and a wrong password are the same, and take the same
+	// time. An account has at most 1,000 sessions; one more ends the oldest.
 	//
-	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/x-www-form-urlencoded` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15261,17 +15283,17 @@ type ClientWithResponsesInterface interface {
 	// Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 	// refreshed for 7 days ends, and any session ends 30 days after its log-in.
 	//
-	// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
-	// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+	// A refresh token works once: keep the one in the response. If the response was lost, send the same token again
+	// within the 7 days that it is valid: as long as nobody has used the token in that response, you get another one,
 	// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
 	// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
 	// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
 	// (`429 rate_limited`).
 	//
 	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
-	// nobody else has done so meanwhile, and store the new token before the lock is released.
+	// nobody else has in the meantime, and store the new token before you release the lock.
 	//
-	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15283,17 +15305,17 @@ type ClientWithResponsesInterface interface {
 	// Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 	// refreshed for 7 days ends, and any session ends 30 days after its log-in.
 	//
-	// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
-	// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+	// A refresh token works once: keep the one in the response. If the response was lost, send the same token again
+	// within the 7 days that it is valid: as long as nobody has used the token in that response, you get another one,
 	// and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
 	// session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
 	// ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
 	// (`429 rate_limited`).
 	//
 	// Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
-	// nobody else has done so meanwhile, and store the new token before the lock is released.
+	// nobody else has in the meantime, and store the new token before you release the lock.
 	//
-	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15302,7 +15324,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListSessionsWithResponse List your sessions
 	//
-	// Your account's sessions that have not ended, the one that began last first.
+	// Your account's open sessions, newest first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15324,10 +15346,10 @@ type ClientWithResponsesInterface interface {
 	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 	// that is easy to guess is refused (`422 weak_password`).
 	//
-	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
-	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
+	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
+	// /users` makes accounts of staff, `support admin create` the first one.
 	//
-	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15340,10 +15362,10 @@ type ClientWithResponsesInterface interface {
 	// it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 	// that is easy to guess is refused (`422 weak_password`).
 	//
-	// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
-	// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
+	// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
+	// /users` makes accounts of staff, `support admin create` the first one.
 	//
-	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15352,14 +15374,14 @@ type ClientWithResponsesInterface interface {
 
 	// ListEventsWithResponse List what happened
 	//
-	// What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an event
-	// never appears in front of one that you have read: store `position` with what you have processed, and go on from there.
-	// When there is nothing yet, the answer waits up to `wait` seconds.
+	// What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an
+	// event never appears before one that you have read: store `position` with what you have processed, and continue
+	// from there. If there are no events yet, the server waits up to `wait` seconds.
 	//
 	// Staff see everything; events about accounts and API keys are for administrators. Customers see what happens in their
 	// tickets, a service with the role `user` what happens in those of its customers.
 	//
-	// Events are kept for a time (90 days unless the operator has changed it). A position before the oldest one is `410 position_expired`.
+	// The server keeps events for 90 days, unless the operator has changed it. For a position before the oldest one, the response is `410 position_expired`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15369,8 +15391,8 @@ type ClientWithResponsesInterface interface {
 	// StreamEventsWithResponse Stream what happens
 	//
 	// The events of `GET /events` as server-sent events, from `after` or `Last-Event-ID` on, for as long as the connection lasts. The
-	// id of each is its position. A comment with the current position comes every 15 seconds, so that a client that reconnects
-	// does not read again what was not for it. The server ends streams when it shuts down: reconnect.
+	// id of each is its position. A comment with the current position comes every 15 seconds, so that a client that
+	// reconnects skips what it may not see. The server ends streams when it shuts down: reconnect.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15379,8 +15401,8 @@ type ClientWithResponsesInterface interface {
 
 	// GetLivenessWithResponse Is the process alive?
 	//
-	// Answers as long as the process can answer at all, and depends on nothing else: restart the process when it
-	// does not.
+	// Responds as long as the process can respond at all, and depends on nothing else: restart the process when it does
+	// not.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15475,10 +15497,10 @@ type ClientWithResponsesInterface interface {
 
 	// ChangePasswordWithBodyWithResponse Change your password
 	//
-	// Replaces your account's password and ends all its sessions but the caller's own. A wrong current password answers
-	// `401 invalid_credentials`.
+	// Changes your account's password and ends all its sessions but the caller's own. For a wrong current password the
+	// response is `401 invalid_credentials`.
 	//
-	// Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
+	// A second request changes nothing: the response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15487,10 +15509,10 @@ type ClientWithResponsesInterface interface {
 
 	// ChangePasswordWithResponse Change your password
 	//
-	// Replaces your account's password and ends all its sessions but the caller's own. A wrong current password answers
-	// `401 invalid_credentials`.
+	// Changes your account's password and ends all its sessions but the caller's own. For a wrong current password the
+	// response is `401 invalid_credentials`.
 	//
-	// Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
+	// A second request changes nothing: the response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15508,8 +15530,8 @@ type ClientWithResponsesInterface interface {
 
 	// PutMessageFeedbackWithBodyWithResponse Rate an answer
 	//
-	// Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
-	// there is nothing to rate (`404`). A second rating replaces the first.
+	// Rates an answer of the AI. Only the ticket's customer may: everybody else gets `404`, and so do messages that are
+	// not answers of the AI. A second rating replaces the first.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15518,8 +15540,8 @@ type ClientWithResponsesInterface interface {
 
 	// PutMessageFeedbackWithResponse Rate an answer
 	//
-	// Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
-	// there is nothing to rate (`404`). A second rating replaces the first.
+	// Rates an answer of the AI. Only the ticket's customer may: everybody else gets `404`, and so do messages that are
+	// not answers of the AI. A second rating replaces the first.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15528,10 +15550,11 @@ type ClientWithResponsesInterface interface {
 
 	// RedactMessageWithResponse Take away what a message said
 	//
-	// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, with what
-	// the customer said of it in a rating, and from the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
-	// content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
-	// `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
+	// Removes the content of a message or a note for good: from the message, from the events of the AI response that it
+	// is, with the customer's comment in a rating of it, and from the responses that are stored for an `Idempotency-Key`.
+	// The message stays where it is, with `redacted_at` and the content `[redacted]`. The AI no longer reads it. An
+	// unfinished answer may quote it, so it ends as `superseded`, and what the AI wrote for staff only is removed too.
+	// Streams that have already sent the text cannot take it back; from now on nobody gets it.
 	//
 	// Redacting a message again changes nothing: `Idempotency-Key` has no effect here.
 	//
@@ -15551,10 +15574,10 @@ type ClientWithResponsesInterface interface {
 
 	// CreatePromptWithBodyWithResponse Draft a prompt
 	//
-	// Makes the next version of the desk's prompt, as a draft: nothing is answered by it until it is published. Until then it
-	// may be changed, and tried out with `GET /prompts/{prompt_id}/preview`.
+	// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+	// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 	//
-	// A prompt adds to the rules that the AI always has, and lifts none of them. Its texts together may take 6 KiB as JSON.
+	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15563,10 +15586,10 @@ type ClientWithResponsesInterface interface {
 
 	// CreatePromptWithResponse Draft a prompt
 	//
-	// Makes the next version of the desk's prompt, as a draft: nothing is answered by it until it is published. Until then it
-	// may be changed, and tried out with `GET /prompts/{prompt_id}/preview`.
+	// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+	// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 	//
-	// A prompt adds to the rules that the AI always has, and lifts none of them. Its texts together may take 6 KiB as JSON.
+	// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15575,7 +15598,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetPromptWithResponse Get a prompt
 	//
-	// One version of the desk's prompt. Its `ETag` changes with what it says and with whether it is live.
+	// One version of the desk's prompt. Its `ETag` changes with its texts and with whether it is live.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15584,8 +15607,8 @@ type ClientWithResponsesInterface interface {
 
 	// UpdatePromptWithBodyWithResponse Change a draft
 	//
-	// Replaces what a draft says; what is left out is cleared. A prompt that was published once never changes again
-	// (`409 prompt_published`), so that the version which an AI response names is one text for ever.
+	// Replaces the texts of a draft; omitted members are cleared. A published prompt never changes (`409
+	// prompt_published`), so the version that an AI response names is always the same text.
 	//
 	// With `If-Match`, the change is made only while the draft has that version.
 	//
@@ -15596,8 +15619,8 @@ type ClientWithResponsesInterface interface {
 
 	// UpdatePromptWithResponse Change a draft
 	//
-	// Replaces what a draft says; what is left out is cleared. A prompt that was published once never changes again
-	// (`409 prompt_published`), so that the version which an AI response names is one text for ever.
+	// Replaces the texts of a draft; omitted members are cleared. A published prompt never changes (`409
+	// prompt_published`), so the version that an AI response names is always the same text.
 	//
 	// With `If-Match`, the change is made only while the draft has that version.
 	//
@@ -15608,8 +15631,9 @@ type ClientWithResponsesInterface interface {
 
 	// PreviewPromptWithResponse Preview a prompt
 	//
-	// What would be sent to the AI for the next answer in a ticket if the prompt were live: the system prompt and the
-	// conversation, shortened as it would be for an answer. Nothing is sent. Without `ticket_id`, the system prompt alone.
+	// Shows what the server would send to the AI for the next answer in a ticket if the prompt were live: the system
+	// prompt and the conversation, shortened as for an answer. It sends nothing. Without `ticket_id`, it shows the
+	// system prompt only.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15618,11 +15642,10 @@ type ClientWithResponsesInterface interface {
 
 	// PublishPromptWithResponse Publish a prompt
 	//
-	// Makes the prompt the live one, in place of the one that was: a draft, which no longer changes from then on, or an
-	// earlier version, to roll back to it. Every answer that begins after this is written by it, at every server. Answers
-	// that are being written keep theirs.
+	// Makes the prompt the live one: a draft, which then no longer changes, or an earlier version, to roll back to it.
+	// Every answer that begins from now on uses it, on every server. Answers that are being written keep theirs.
 	//
-	// With `If-Match`, it is published only while it has that version: what goes live is what you have read.
+	// With `If-Match`, it is published only if it still has that version, so that what goes live is what you have read.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15631,7 +15654,7 @@ type ClientWithResponsesInterface interface {
 
 	// WithdrawPromptWithResponse Withdraw a prompt
 	//
-	// Goes back to the prompt that is built in, if this one is live. One that is not stays as it is. Answers that are being
+	// Returns to the built-in prompt if this one is live. A prompt that is not live does not change. Answers that are being
 	// written keep their prompt.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15642,8 +15665,8 @@ type ClientWithResponsesInterface interface {
 	// GetReadinessWithResponse Should this server get requests?
 	//
 	// Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
-	// down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. The
-	// AI's upstream is not asked.
+	// down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. It
+	// does not check the AI service.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15652,14 +15675,13 @@ type ClientWithResponsesInterface interface {
 
 	// SearchTicketsWithResponse Search tickets and messages
 	//
-	// Finds tickets by their title and description, and messages by what they say: yours, or, for staff, everybody's
-	// and the notes. The best
-	// matches come first: more and rarer words, in the title above all, and newer texts. A text can be found within two
-	// seconds of being written.
+	// Finds tickets by their title and description, and messages by their content: your own, or, for staff, everybody's
+	// and the notes. The best matches come first: more and rarer words, words in the title, and newer texts rank higher.
+	// The search finds a text within two seconds after it was written.
 	//
 	// `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
-	// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Signs mean nothing else, so no query is
-	// wrong. One without a word that must be there finds nothing: only signs, only words such as "the", or only `-words`.
+	// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Other signs have no meaning, so
+	// every query is valid. A query with only signs, only words such as "the", or only `-words` finds nothing.
 	//
 	// Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
 	//
@@ -15672,8 +15694,8 @@ type ClientWithResponsesInterface interface {
 
 	// GetSLATargetsWithResponse Read the targets of priorities
 	//
-	// In how many minutes after it was opened a ticket of each priority should be answered and resolved. There are none until an
-	// administrator sets them.
+	// In how many minutes after it was opened a ticket of each priority should be answered and resolved. It is empty
+	// until an administrator sets targets.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15682,8 +15704,9 @@ type ClientWithResponsesInterface interface {
 
 	// PutSLATargetsWithBodyWithResponse Replace the targets of priorities
 	//
-	// Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
-	// priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+	// Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
+	// `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
+	// times.
 	//
 	// When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
 	// for each target of a ticket, within about ten seconds.
@@ -15695,8 +15718,9 @@ type ClientWithResponsesInterface interface {
 
 	// PutSLATargetsWithResponse Replace the targets of priorities
 	//
-	// Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
-	// priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+	// Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
+	// `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
+	// times.
 	//
 	// When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
 	// for each target of a ticket, within about ten seconds.
@@ -15708,12 +15732,12 @@ type ClientWithResponsesInterface interface {
 
 	// GetReportSummaryWithResponse Read what happened on the desk
 	//
-	// Counts what happened on some days (UTC), 92 at most, as a whole and by day, by team or by agent. A ticket counts for the
-	// team and the agent whose it is now; the group of what is nobody's names nobody. Groups in which nothing happened are left
-	// out, and there are 1,000 at most.
+	// Counts what happened in up to 92 days (UTC), in total and by day, team or agent. A ticket counts for the team and
+	// the agent that it is assigned to now; the group of unassigned tickets has no name. Groups without figures are left
+	// out, and there are at most 1,000.
 	//
 	// `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
-	// they are. `unresolved` is what is open or pending at the moment; groups by day do not have it.
+	// they are. `unresolved` counts what is open or pending now; groups by day do not have it.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15722,11 +15746,11 @@ type ClientWithResponsesInterface interface {
 
 	// ListStaffTicketsWithResponse List tickets for staff
 	//
-	// Everybody's tickets, as an inbox shows them: those that match all of the filters, in the order of `sort`.
+	// All tickets that match all of the filters, in the order of `sort`, for an inbox.
 	//
-	// A request looks at a bounded number of tickets, so a page may have fewer than `limit` items, or none, and the list still go on:
-	// only a missing `Link` to the next page means that it was the last. A ticket that changes while you read may move, and so be
-	// missed or come twice.
+	// A request looks at a bounded number of tickets, so a page may have fewer than `limit` items, or none, although the
+	// list continues: only a missing `Link` to the next page means that it was the last. A ticket that changes while you
+	// read may move, so you may miss it or see it twice.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15735,10 +15759,10 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateTicketsWithBodyWithResponse Change many tickets
 	//
-	// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
-	// or which problem it met; the others are changed all the same.
+	// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+	// or the problem. One problem does not stop the others.
 	//
-	// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+	// The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
 	// it. `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -15748,10 +15772,10 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateTicketsWithResponse Change many tickets
 	//
-	// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
-	// or which problem it met; the others are changed all the same.
+	// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+	// or the problem. One problem does not stop the others.
 	//
-	// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+	// The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
 	// it. `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -15761,7 +15785,7 @@ type ClientWithResponsesInterface interface {
 
 	// CountStaffTicketsWithResponse Count tickets for staff
 	//
-	// How many tickets are where, for the badges of an inbox. A count of 10,000 means that many or more.
+	// Counts tickets for the badges of an inbox. A count of 10,000 means that many or more.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15770,7 +15794,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListTeamsWithResponse List teams
 	//
-	// The teams that tickets can be given to, newest first.
+	// The teams that tickets can be assigned to, newest first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15797,7 +15821,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteTeamWithResponse Delete a team
 	//
-	// Deletes a team. Its tickets become no team's: at once, or within minutes if they are many.
+	// Deletes a team. Its tickets then have no team: at once, or within minutes if there are many.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15815,7 +15839,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateTeamWithBodyWithResponse Change a team
 	//
-	// Changes a team's name, its members, or both. `member_ids` takes the place of the members that there are. With `If-Match`, the
+	// Changes a team's name, its members, or both. `member_ids` replaces its members. With `If-Match`, the
 	// change is made only while the team has that version.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -15825,7 +15849,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateTeamWithResponse Change a team
 	//
-	// Changes a team's name, its members, or both. `member_ids` takes the place of the members that there are. With `If-Match`, the
+	// Changes a team's name, its members, or both. `member_ids` replaces its members. With `If-Match`, the
 	// change is made only while the team has that version.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -15835,8 +15859,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListTicketsWithResponse List tickets
 	//
-	// Your tickets, newest first; for staff, everybody's. Nothing is cut silently: when there are more than `limit`,
-	// the `Link` header names the next page.
+	// Your tickets, newest first; for staff, everybody's. If there are more than `limit`, the `Link` header names the
+	// next page.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15845,11 +15869,11 @@ type ClientWithResponsesInterface interface {
 
 	// CreateTicketWithBodyWithResponse Open a ticket
 	//
-	// Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
-	// answered at once, without a further message.
+	// Opens a ticket for the caller. Staff and the AI read the description first, and can answer it at once, without
+	// another message.
 	//
-	// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-	// ticket of yours that has this id, if there is one (`200`).
+	// Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
+	// your ticket with this id, if there is one (`200`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15858,11 +15882,11 @@ type ClientWithResponsesInterface interface {
 
 	// CreateTicketWithResponse Open a ticket
 	//
-	// Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
-	// answered at once, without a further message.
+	// Opens a ticket for the caller. Staff and the AI read the description first, and can answer it at once, without
+	// another message.
 	//
-	// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-	// ticket of yours that has this id, if there is one (`200`).
+	// Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
+	// your ticket with this id, if there is one (`200`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15871,8 +15895,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetTicketWithResponse Get a ticket with its conversation
 	//
-	// The ticket and its latest 100 messages, oldest first. Older messages are read with
-	// `GET /tickets/{ticket_id}/messages`.
+	// The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15881,18 +15904,18 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateTicketWithBodyWithResponse Change a ticket
 	//
-	// Changes what the body names, all of it or nothing.
+	// Changes the members that the body names, all of them or none.
 	//
 	// `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
-	// `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-	// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
-	// is still being written: it is not published. A ticket that was merged into another one stays closed.
+	// `pending`, `resolved` or `closed` ticket may go back to `open`. For any other change, even to the same status, the
+	// response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
+	// unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
 	//
 	// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
 	// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 	//
-	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
-	// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
+	// `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
 	// (`409 invalid_transition`).
 	//
 	// With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
@@ -15905,18 +15928,18 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateTicketWithResponse Change a ticket
 	//
-	// Changes what the body names, all of it or nothing.
+	// Changes the members that the body names, all of them or none.
 	//
 	// `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
-	// `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-	// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
-	// is still being written: it is not published. A ticket that was merged into another one stays closed.
+	// `pending`, `resolved` or `closed` ticket may go back to `open`. For any other change, even to the same status, the
+	// response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
+	// unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
 	//
 	// A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
 	// AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 	//
-	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
-	// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+	// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
+	// `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
 	// (`409 invalid_transition`).
 	//
 	// With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
@@ -15929,19 +15952,24 @@ type ClientWithResponsesInterface interface {
 
 	// CreateAIRequestWithBodyWithResponse Ask the AI for staff
 	//
-	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+	// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
-	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	// AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
+	// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
-	// - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
-	//   the same summary (`200`).
+	// - `summarize` says what the ticket is about, notes included. Until the ticket changes, asking again returns the
+	//   same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
 	//
-	// While one of the kind is being written in the ticket, that one is returned (`200`).
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+	// `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+	// where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+	// off. The journal names the AI as the actor.
+	//
+	// While one of the same kind is being written in the ticket, the response is that one (`200`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15950,19 +15978,24 @@ type ClientWithResponsesInterface interface {
 
 	// CreateAIRequestWithResponse Ask the AI for staff
 	//
-	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+	// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
-	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	// AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
+	// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
-	// - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
-	//   the same summary (`200`).
+	// - `summarize` says what the ticket is about, notes included. Until the ticket changes, asking again returns the
+	//   same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
 	//
-	// While one of the kind is being written in the ticket, that one is returned (`200`).
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+	// `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+	// where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+	// off. The journal names the AI as the actor.
+	//
+	// While one of the same kind is being written in the ticket, the response is that one (`200`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15973,14 +16006,14 @@ type ClientWithResponsesInterface interface {
 	//
 	// Streams the answer to the newest customer message of the ticket (to its description while there is none) as
 	// server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
-	// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
-	// and by however many readers it is asked for.
+	// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, whoever asks
+	// and however often.
 	//
 	// Where staff review answers, a customer's call starts a draft, unless there is one, and gets `409 ai_in_review`: the answer
 	// comes as a message of the ticket. Staff read the draft.
 	//
-	// A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
-	// this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
+	// For at least five seconds after a failure, the response is that failure; after that, this operation starts the
+	// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
 	// the customer replaces an answer that has not begun yet; one that has begun is finished first.
 	//
 	// A browser's `EventSource`, which cannot send `Authorization`, gives a token from
@@ -15993,7 +16026,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListAIResponsesWithResponse List the AI responses of a ticket
 	//
-	// Every answer that was begun in the ticket, newest first, however it ended.
+	// All AI responses of the ticket, newest first, whatever their status.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16003,18 +16036,18 @@ type ClientWithResponsesInterface interface {
 	// CreateAIResponseWithBodyWithResponse Start the AI's answer
 	//
 	// Starts the answer to the ticket's turn and returns at once; read it from `GET /ai-responses/{ai_response_id}/stream`
-	// or `…/events`. While an answer is being written in the ticket, whichever turn it is to, that one is returned
-	// (`200`); so is the one that stands when the turn is answered already.
+	// or `…/events`. While an answer is being written in the ticket, to whichever turn, the response is that answer
+	// (`200`); if the turn is already answered, it is the existing answer.
 	//
-	// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
-	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
-	// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
+	// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it replaces the
+	// previous one: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
+	// and the AI no longer reads it. A failed regeneration changes nothing.
 	//
 	// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
-	// the draft. One that was discarded is made again only when staff ask for it.
+	// the draft. A discarded draft is made again only when staff ask for it.
 	//
 	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
-	// answer, the server goes on with its others: the AI response names the one that writes.
+	// answer, the server tries its other models: the AI response names the one that writes.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16024,18 +16057,18 @@ type ClientWithResponsesInterface interface {
 	// CreateAIResponseWithResponse Start the AI's answer
 	//
 	// Starts the answer to the ticket's turn and returns at once; read it from `GET /ai-responses/{ai_response_id}/stream`
-	// or `…/events`. While an answer is being written in the ticket, whichever turn it is to, that one is returned
-	// (`200`); so is the one that stands when the turn is answered already.
+	// or `…/events`. While an answer is being written in the ticket, to whichever turn, the response is that answer
+	// (`200`); if the turn is already answered, it is the existing answer.
 	//
-	// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
-	// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
-	// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
+	// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it replaces the
+	// previous one: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
+	// and the AI no longer reads it. A failed regeneration changes nothing.
 	//
 	// Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
-	// the draft. One that was discarded is made again only when staff ask for it.
+	// the draft. A discarded draft is made again only when staff ask for it.
 	//
 	// `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
-	// answer, the server goes on with its others: the AI response names the one that writes.
+	// answer, the server tries its other models: the AI response names the one that writes.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16045,8 +16078,8 @@ type ClientWithResponsesInterface interface {
 	// HandOffTicketWithBodyWithResponse Hand a ticket off to humans
 	//
 	// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
-	// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
-	// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+	// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is already
+	// handed off keeps its first reason. `note` is for staff: the customer never sees it.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16056,8 +16089,8 @@ type ClientWithResponsesInterface interface {
 	// HandOffTicketWithResponse Hand a ticket off to humans
 	//
 	// Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
-	// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
-	// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+	// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is already
+	// handed off keeps its first reason. `note` is for staff: the customer never sees it.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16089,8 +16122,8 @@ type ClientWithResponsesInterface interface {
 	// MergeTicketWithBodyWithResponse Merge a ticket into another one
 	//
 	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-	// written in either ticket end unpublished.
+	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+	// AI answers in either ticket are cancelled.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16100,8 +16133,8 @@ type ClientWithResponsesInterface interface {
 	// MergeTicketWithResponse Merge a ticket into another one
 	//
 	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-	// written in either ticket end unpublished.
+	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+	// AI answers in either ticket are cancelled.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16110,8 +16143,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListMessagesWithResponse List a ticket's messages
 	//
-	// The conversation, oldest first, for staff with the notes. The order is the order in which messages were accepted, so a
-	// reader who follows the pages while others write misses none and gets none twice.
+	// The conversation, oldest first, for staff with the notes. Messages are in the order in which the server accepted
+	// them, so a reader who follows the pages while others write misses none and gets none twice.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16120,12 +16153,11 @@ type ClientWithResponsesInterface interface {
 
 	// CreateMessageWithBodyWithResponse Add a message to a ticket
 	//
-	// Adds a message by the caller: by the ticket's customer, or by staff. Whether a message is the AI's is the
-	// server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
+	// Adds a message by the caller: by the ticket's customer, or by staff. Only the server marks messages as the AI's. A closed ticket accepts no messages (`409 ticket_closed`): reopen it first.
 	//
-	// A message by staff ends an AI answer that is still being written: a human always wins.
+	// A message by staff cancels an unfinished AI answer: a human always wins.
 	//
-	// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+	// With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 	//
 	// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
 	// send it as often as it likes.
@@ -16133,7 +16165,7 @@ type ClientWithResponsesInterface interface {
 	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
 	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-	// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+	// quota is used up, …), the message is still stored, and `unanswered` tells you why.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16142,12 +16174,11 @@ type ClientWithResponsesInterface interface {
 
 	// CreateMessageWithResponse Add a message to a ticket
 	//
-	// Adds a message by the caller: by the ticket's customer, or by staff. Whether a message is the AI's is the
-	// server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
+	// Adds a message by the caller: by the ticket's customer, or by staff. Only the server marks messages as the AI's. A closed ticket accepts no messages (`409 ticket_closed`): reopen it first.
 	//
-	// A message by staff ends an AI answer that is still being written: a human always wins.
+	// A message by staff cancels an unfinished AI answer: a human always wins.
 	//
-	// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+	// With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 	//
 	// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
 	// send it as often as it likes.
@@ -16155,7 +16186,7 @@ type ClientWithResponsesInterface interface {
 	// With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 	// key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
 	// `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-	// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+	// quota is used up, …), the message is still stored, and `unanswered` tells you why.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16164,9 +16195,9 @@ type ClientWithResponsesInterface interface {
 
 	// CreateNoteWithBodyWithResponse Add a note to a ticket
 	//
-	// Adds a note by the caller. A note stands among the ticket's messages, for staff alone: customers, those who act on their
-	// behalf, their chat clients and the AI that answers them never get it. It changes nothing that they see either, neither
-	// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written goes on. A closed ticket takes
+	// Adds a note by the caller. A note is listed with the ticket's messages for staff only: customers, services on
+	// their behalf, their chat clients and the AI that answers them never get it. It also changes nothing that they see, neither
+	// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written continues. A closed ticket accepts
 	// notes too.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16176,9 +16207,9 @@ type ClientWithResponsesInterface interface {
 
 	// CreateNoteWithResponse Add a note to a ticket
 	//
-	// Adds a note by the caller. A note stands among the ticket's messages, for staff alone: customers, those who act on their
-	// behalf, their chat clients and the AI that answers them never get it. It changes nothing that they see either, neither
-	// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written goes on. A closed ticket takes
+	// Adds a note by the caller. A note is listed with the ticket's messages for staff only: customers, services on
+	// their behalf, their chat clients and the AI that answers them never get it. It also changes nothing that they see, neither
+	// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written continues. A closed ticket accepts
 	// notes too.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -16204,9 +16235,9 @@ type ClientWithResponsesInterface interface {
 	// CreateStreamTokenWithResponse Get a token for a browser's EventSource
 	//
 	// A token that reads this one ticket's `GET /tickets/{ticket_id}/ai-response` and nothing else, for three minutes.
-	// Give `url` to `new EventSource(url)`. A stream that was opened in time is read to its end.
+	// Give `url` to `new EventSource(url)`. A stream that was opened in time continues to its end.
 	//
-	// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+	// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16215,8 +16246,8 @@ type ClientWithResponsesInterface interface {
 
 	// GetTimelineWithResponse List what happened in a ticket
 	//
-	// The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Go on with
-	// `position` as the next `after` until it is `head`. Events are kept for a time, as those of `GET /events`.
+	// The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Continue
+	// with `position` as the next `after` until it is `head`. Events are kept as long as those of `GET /events`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16231,8 +16262,8 @@ type ClientWithResponsesInterface interface {
 	// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
 	// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 	//
-	// The server's history is the truth. Of `messages` only the last one is read, of that only `id`, `role` and the parts of type
-	// `text`, and the rest of the body is ignored. See "Chat clients".
+	// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
+	// type `text`; it ignores the rest of the body. See "Chat clients".
 	//
 	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
 	//
@@ -16255,8 +16286,8 @@ type ClientWithResponsesInterface interface {
 	// with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
 	// or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 	//
-	// The server's history is the truth. Of `messages` only the last one is read, of that only `id`, `role` and the parts of type
-	// `text`, and the rest of the body is ignored. See "Chat clients".
+	// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
+	// type `text`; it ignores the rest of the body. See "Chat clients".
 	//
 	// `regenerate-message` stores nothing and asks for another answer to the newest turn.
 	//
@@ -16286,9 +16317,7 @@ type ClientWithResponsesInterface interface {
 	// StopUIStreamWithResponse Stop the answer that is being written
 	//
 	// Cancels the answer that is being written in the ticket, as `POST /ai-responses/{ai_response_id}/cancel` does, for clients
-	// that do not know its id yet. When none is being written, nothing happens.
-	//
-	// Stopping twice is the same as once: `Idempotency-Key` has no effect here.
+	// that do not know its id yet. If none is being written, nothing happens. It is safe to stop twice: `Idempotency-Key` has no effect here.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16349,10 +16378,10 @@ type ClientWithResponsesInterface interface {
 
 	// CreateUserWithBodyWithResponse Create an account with any role
 	//
-	// Creates an account, for staff too. Its role is `user` when none is given. The rules for the e-mail address and the
+	// Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 	// password are those of `POST /auth/signup`.
 	//
-	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16361,10 +16390,10 @@ type ClientWithResponsesInterface interface {
 
 	// CreateUserWithResponse Create an account with any role
 	//
-	// Creates an account, for staff too. Its role is `user` when none is given. The rules for the e-mail address and the
+	// Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 	// password are those of `POST /auth/signup`.
 	//
-	// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+	// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16383,10 +16412,10 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateUserWithBodyWithResponse Change a role or a name, disable or enable an account
 	//
-	// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
-	// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
-	// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
-	// administrator stays one: `409 last_admin`.
+	// Changes an account's role, or the name that its messages show, or disables or enables it. A new role, disabling and
+	// enabling end the account's access tokens within a second on every server; a client gets one with the new role from
+	// `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
+	// administrator cannot be changed: `409 last_admin`.
 	//
 	// Customers see the names of the agents who write to them, and nothing else of their accounts.
 	//
@@ -16397,10 +16426,10 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateUserWithResponse Change a role or a name, disable or enable an account
 	//
-	// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
-	// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
-	// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
-	// administrator stays one: `409 last_admin`.
+	// Changes an account's role, or the name that its messages show, or disables or enables it. A new role, disabling and
+	// enabling end the account's access tokens within a second on every server; a client gets one with the new role from
+	// `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
+	// administrator cannot be changed: `409 last_admin`.
 	//
 	// Customers see the names of the agents who write to them, and nothing else of their accounts.
 	//
@@ -16412,7 +16441,8 @@ type ClientWithResponsesInterface interface {
 	// PutCustomerWithBodyWithResponse Name a customer
 	//
 	// Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-	// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+	// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own
+	// service may set it: everybody else gets `404`. The
 	// account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16423,7 +16453,8 @@ type ClientWithResponsesInterface interface {
 	// PutCustomerWithResponse Name a customer
 	//
 	// Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-	// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+	// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own
+	// service may set it: everybody else gets `404`. The
 	// account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -16434,12 +16465,12 @@ type ClientWithResponsesInterface interface {
 	// DeleteUserDataWithResponse Erase everything of a customer
 	//
 	// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-	// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
-	// that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
+	// and ratings, sessions, remembered responses, and the names and ids that services gave them. What remains is an
+	// account without a name, and journal entries with types and times, but without content. You cannot undo this.
 	//
-	// When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
-	// rest goes within minutes, also if the server restarts. Erasing somebody again erases what has come since. `404` for the
-	// accounts of staff and services: take their role first.
+	// When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
+	// the rest within minutes, even if it restarts. Erasing a customer again erases what was added since. Accounts of
+	// staff and services get `404`: take their role away first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16448,7 +16479,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetWebhookDeliveryWithResponse Get a delivery with its attempts
 	//
-	// One delivery, with what came of each attempt to send it, oldest first.
+	// One delivery, with the result of each attempt to send it, oldest first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16457,8 +16488,8 @@ type ClientWithResponsesInterface interface {
 
 	// RedeliverWebhookWithResponse Send a delivery again
 	//
-	// Sends a delivery again, now and whatever came of it before, with the same `webhook-id`. When it fails, it is tried as
-	// often as a new one.
+	// Sends a delivery again at once, whatever its result was, with the same `webhook-id`. If it fails, it is retried
+	// like a new one.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16476,14 +16507,15 @@ type ClientWithResponsesInterface interface {
 
 	// CreateWebhookWithBodyWithResponse Create a webhook
 	//
-	// Sends what happens on the desk to a URL, from now on. The section [Webhooks](#section/Webhooks) says what is sent and how
-	// to verify it. The response is the only place where the secret is shown.
+	// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+	// [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 	//
-	// The URL must be `https` and lead to a public address on port 80, 443 or one from 1024 on. A server may allow private
-	// networks, and `http` to them, by its setting `SUPPORT_WEBHOOK_ALLOW`. At most 100 webhooks may exist.
+	// The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
+	// `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
+	// webhooks.
 	//
-	// Sent twice, it makes two webhooks; delete the one whose response was lost. Secrets are never given out again:
-	// `Idempotency-Key` has no effect here.
+	// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+	// again: `Idempotency-Key` has no effect here.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16492,14 +16524,15 @@ type ClientWithResponsesInterface interface {
 
 	// CreateWebhookWithResponse Create a webhook
 	//
-	// Sends what happens on the desk to a URL, from now on. The section [Webhooks](#section/Webhooks) says what is sent and how
-	// to verify it. The response is the only place where the secret is shown.
+	// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+	// [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 	//
-	// The URL must be `https` and lead to a public address on port 80, 443 or one from 1024 on. A server may allow private
-	// networks, and `http` to them, by its setting `SUPPORT_WEBHOOK_ALLOW`. At most 100 webhooks may exist.
+	// The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
+	// `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
+	// webhooks.
 	//
-	// Sent twice, it makes two webhooks; delete the one whose response was lost. Secrets are never given out again:
-	// `Idempotency-Key` has no effect here.
+	// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+	// again: `Idempotency-Key` has no effect here.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16508,7 +16541,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteWebhookWithResponse Delete a webhook
 	//
-	// Ends a webhook and forgets its deliveries. One that is being sent at the moment may still arrive.
+	// Deletes a webhook and its deliveries. One that the server is sending right now may still arrive.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16526,8 +16559,8 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateWebhookWithBodyWithResponse Change, pause or enable a webhook
 	//
-	// Changes what the body names. A paused webhook keeps its deliveries until it goes on. `paused: false` also enables a
-	// webhook that was disabled: it goes on with the deliveries that it has, and
+	// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
+	// webhook that was disabled: it resumes with the deliveries that it has, and
 	// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16537,8 +16570,8 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateWebhookWithResponse Change, pause or enable a webhook
 	//
-	// Changes what the body names. A paused webhook keeps its deliveries until it goes on. `paused: false` also enables a
-	// webhook that was disabled: it goes on with the deliveries that it has, and
+	// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
+	// webhook that was disabled: it resumes with the deliveries that it has, and
 	// `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -16548,7 +16581,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListWebhookDeliveriesWithResponse List a webhook's deliveries
 	//
-	// What was sent and what is still to be sent, newest first. Finished deliveries are kept for 14 days.
+	// A webhook's deliveries, sent and pending, newest first. Finished deliveries are kept for 14 days.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16557,9 +16590,9 @@ type ClientWithResponsesInterface interface {
 
 	// ReplayWebhookWithBodyWithResponse Send what happened since a position again
 	//
-	// Delivers the events from a position of the event feed on once more, as far as the webhook's types want them. A receiver
-	// sees the same `webhook-id` again for deliveries that are kept (14 days). Where the feed no longer reaches back so far, the
-	// oldest event that it has is the first. A second replay takes the place of one that has not finished.
+	// Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
+	// sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
+	// the replay begins with its oldest event. A second replay replaces one that has not finished.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16568,9 +16601,9 @@ type ClientWithResponsesInterface interface {
 
 	// ReplayWebhookWithResponse Send what happened since a position again
 	//
-	// Delivers the events from a position of the event feed on once more, as far as the webhook's types want them. A receiver
-	// sees the same `webhook-id` again for deliveries that are kept (14 days). Where the feed no longer reaches back so far, the
-	// oldest event that it has is the first. A second replay takes the place of one that has not finished.
+	// Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
+	// sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
+	// the replay begins with its oldest event. A second replay replaces one that has not finished.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16579,9 +16612,9 @@ type ClientWithResponsesInterface interface {
 
 	// RotateWebhookSecretWithResponse Replace a webhook's secret
 	//
-	// Makes a new secret, which is shown this once. For the next 24 hours every delivery is signed with both, the new one and
-	// the one before. Secrets are never given out again: `Idempotency-Key` has no effect here. Sent twice, it makes two, of
-	// which the second counts, and the secret before the first no longer does.
+	// Makes a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
+	// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A
+	// second request makes another secret; the one before the first no longer signs.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16590,8 +16623,8 @@ type ClientWithResponsesInterface interface {
 
 	// TestWebhookWithResponse Send a test delivery
 	//
-	// Sends a delivery of the type `webhook.test`, signed like all others. Read it again to see how it went. A paused or
-	// disabled webhook sends it when it goes on.
+	// Sends a delivery of the type `webhook.test`, signed like any other. Read the delivery to see its result. A paused or
+	// disabled webhook sends it when it resumes.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -29858,7 +29891,7 @@ func (c *ClientWithResponses) RunAGUIWithResponse(ctx context.Context, params *R
 
 // GetAIResponseWithResponse Get an AI response
 //
-// Where an answer stands, what it took, and, once it is complete, the message that it became.
+// An answer's status and usage, and, once it is complete, the message that it became.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -29873,8 +29906,8 @@ func (c *ClientWithResponses) GetAIResponseWithResponse(ctx context.Context, aiR
 
 // ApplyAIResponseWithResponse Apply a triage
 //
-// Gives the ticket the priority of a complete triage, and its tags besides those that the ticket has. Whether to hand the
-// ticket off stays with staff.
+// Sets the ticket's priority to that of a complete triage, and adds the triage's tags to the ticket. Staff decide
+// whether to hand the ticket off.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -29889,11 +29922,10 @@ func (c *ClientWithResponses) ApplyAIResponseWithResponse(ctx context.Context, a
 
 // CancelAIResponseWithResponse Cancel an AI response
 //
-// Ends an answer that is being written, at whichever server that is: its readers get `failed` with the code
-// `cancelled`, nothing of it is published, and the upstream is told to stop within a second. The turn may be asked
-// again. One that has ended stays as it is, so cancelling twice is the same as once.
-//
-// Cancelling twice is the same as once: `Idempotency-Key` has no effect here.
+// Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
+// nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
+// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect
+// here.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -29908,8 +29940,8 @@ func (c *ClientWithResponses) CancelAIResponseWithResponse(ctx context.Context, 
 
 // DiscardAIResponseWithResponse Discard a draft
 //
-// Takes a draft that waits for review off it: it never becomes a message, and no other is made for the same turn until staff
-// ask for one (`POST /tickets/{ticket_id}/ai-responses`). A draft that was discarded stays as it is.
+// Discards a draft that waits for review: it never becomes a message, and the AI writes no other for the same turn
+// until staff ask for one (`POST /tickets/{ticket_id}/ai-responses`). A discarded draft stays discarded.
 // `409 not_in_review` is as for `publish`; a draft that is being written can be cancelled.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -29925,10 +29957,11 @@ func (c *ClientWithResponses) DiscardAIResponseWithResponse(ctx context.Context,
 
 // ListAIResponseEventsWithResponse Poll one AI response's events
 //
-// The events after number `after`, for clients that cannot read a stream. When there are none yet, the answer waits for
-// the next ones, up to `wait` seconds. Go on with `last_seq` and `attempt` as the next `after` and `attempt` until `ended` is true.
+// The events after number `after`, for clients that cannot read a stream. If there are none yet, the server waits up
+// to `wait` seconds for the next ones. Continue with `last_seq` and `attempt` as the next `after` and `attempt`
+// until `ended` is true.
 //
-// A `reset` with the number 0 means that `after` is no event of this AI response: clear what you have shown.
+// A `reset` with the number 0 means that `after` is not an event of this AI response: clear what you have shown.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -29945,9 +29978,9 @@ func (c *ClientWithResponses) ListAIResponseEventsWithResponse(ctx context.Conte
 //
 // Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
 // message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
-// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+// (`edit_distance`). It counts as a reply by staff, and replaces an earlier answer to the same turn.
 //
-// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+// `409 not_in_review` means that the draft is not complete, or that somebody else was faster: it was published or discarded,
 // staff replied, the customer wrote, or the ticket was closed or handed off.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -29965,9 +29998,9 @@ func (c *ClientWithResponses) PublishAIResponseWithBodyWithResponse(ctx context.
 //
 // Stores a draft that waits for review as a message of its ticket: as it is, or with `content` in place of its text. The
 // message is the AI's; the AI response keeps the draft's own text, who published it, and how many words they changed
-// (`edit_distance`). It counts as a reply by staff, and takes the place of the answer to the same turn that stood.
+// (`edit_distance`). It counts as a reply by staff, and replaces an earlier answer to the same turn.
 //
-// `409 not_in_review` means that the draft is not complete, or that somebody was faster: it was published or discarded,
+// `409 not_in_review` means that the draft is not complete, or that somebody else was faster: it was published or discarded,
 // staff replied, the customer wrote, or the ticket was closed or handed off.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -29984,7 +30017,7 @@ func (c *ClientWithResponses) PublishAIResponseWithResponse(ctx context.Context,
 // StreamAIResponseByIDWithResponse Stream one AI response
 //
 // The events of this AI response, as in `GET /tickets/{ticket_id}/ai-response`, whether it is being written or has
-// ended. It never starts an answer. How the response ended is always its last event. The events are kept for 24 hours; after
+// ended. It never starts an answer. Its last event is always how it ended. The events are kept for 24 hours; after
 // that the whole text comes as one delta.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -30000,7 +30033,7 @@ func (c *ClientWithResponses) StreamAIResponseByIDWithResponse(ctx context.Conte
 
 // ListAPIKeysWithResponse List API keys
 //
-// All API keys, newest first, also those that have expired or were revoked. The keys themselves are not stored.
+// All API keys, newest first, including expired and revoked ones. The server does not store the keys themselves.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30018,12 +30051,12 @@ func (c *ClientWithResponses) ListAPIKeysWithResponse(ctx context.Context, param
 // Creates an API key for a service. The response is the only place where the key is shown.
 //
 // Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
-// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
-// key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
+// With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
+// create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 // service, not to its key.
 //
-// Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
-// `Idempotency-Key` has no effect here.
+// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+// cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30041,12 +30074,12 @@ func (c *ClientWithResponses) CreateAPIKeyWithBodyWithResponse(ctx context.Conte
 // Creates an API key for a service. The response is the only place where the key is shown.
 //
 // Without `service_id` the service is a new one: it gets an account of its own, without a password, which has the `role`.
-// With the `service_id` of another key, the key is a further one of that service, with the role that it has: to replace a
-// key, create the next one so and revoke the old one when nobody uses it. Tickets and customers belong to the
+// With the `service_id` of another key, the new key belongs to that service and has its role: to replace a key,
+// create the next one this way, and revoke the old one when it is no longer used. Tickets and customers belong to the
 // service, not to its key.
 //
-// Sent twice, it makes two keys; revoke the one whose response was lost. Keys are never stored to be given out again:
-// `Idempotency-Key` has no effect here.
+// A second request makes a second key; revoke the one whose response was lost. The server does not store keys, so it
+// cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30081,10 +30114,10 @@ func (c *ClientWithResponses) RevokeAPIKeyWithResponse(ctx context.Context, apiK
 // form (RFC 6749, section 4.3.2, with the address as `username`) is accepted too, so that the Authorize button of
 // an API explorer works.
 //
-// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
-// its time. An account has 1000 sessions at most; a further one ends the oldest.
+// The responses for an unknown address, a disabled account and a wrong password are the same, and take the same
+// time. An account has at most 1,000 sessions; one more ends the oldest.
 //
-// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30103,10 +30136,10 @@ func (c *ClientWithResponses) LogInWithBodyWithResponse(ctx context.Context, par
 // form (RFC 6749, section 4.3.2, with the address as `username`) is accepted too, so that the Authorize button of
 // an API explorer works.
 //
-// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
-// its time. An account has 1000 sessions at most; a further one ends the oldest.
+// The responses for an unknown address, a disabled account and a wrong password are the same, and take the same
+// time. An account has at most 1,000 sessions; one more ends the oldest.
 //
-// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30125,10 +30158,10 @@ func (c *ClientWithResponses) LogInWithResponse(ctx context.Context, params *Log
 // form (RFC 6749, section 4.3.2, with the address as `username`) is accepted too, so that the Authorize button of
 // an API explorer works.
 //
-// An unknown address, a disabled account and a wrong password cannot be told apart, neither by the answer nor by
-// its time. An account has 1000 sessions at most; a further one ends the oldest.
+// The responses for an unknown address, a disabled account and a wrong password are the same, and take the same
+// time. An account has at most 1,000 sessions; one more ends the oldest.
 //
-// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/x-www-form-urlencoded` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30164,17 +30197,17 @@ func (c *ClientWithResponses) LogOutWithResponse(ctx context.Context, params *Lo
 // Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 // refreshed for 7 days ends, and any session ends 30 days after its log-in.
 //
-// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
-// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+// A refresh token works once: keep the one in the response. If the response was lost, send the same token again
+// within the 7 days that it is valid: as long as nobody has used the token in that response, you get another one,
 // and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
 // session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
 // ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
 // (`429 rate_limited`).
 //
 // Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
-// nobody else has done so meanwhile, and store the new token before the lock is released.
+// nobody else has in the meantime, and store the new token before you release the lock.
 //
-// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30192,17 +30225,17 @@ func (c *ClientWithResponses) RefreshSessionWithBodyWithResponse(ctx context.Con
 // Exchanges a refresh token for a new access token and the session's next refresh token. A session that is not
 // refreshed for 7 days ends, and any session ends 30 days after its log-in.
 //
-// A refresh token is for one use: keep the one that comes back. When the response was lost, send the same token again,
-// within the 7 days that it is valid: as long as the token in that response has not been used, you get another one,
+// A refresh token works once: keep the one in the response. If the response was lost, send the same token again
+// within the 7 days that it is valid: as long as nobody has used the token in that response, you get another one,
 // and the lost one is void. Any other second use, and the use of a void token, means that two parties have the
 // session's tokens: the response is `401 token_reuse`, and the session ends for both. A token of a session that has
 // ended gets `401 invalid_token`. A session may be refreshed 60 times at once, and then once every 10 seconds
 // (`429 rate_limited`).
 //
 // Tabs or processes that share a session share its stored token: take a lock, read the token again, refresh only if
-// nobody else has done so meanwhile, and store the new token before the lock is released.
+// nobody else has in the meantime, and store the new token before you release the lock.
 //
-// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30217,7 +30250,7 @@ func (c *ClientWithResponses) RefreshSessionWithResponse(ctx context.Context, pa
 
 // ListSessionsWithResponse List your sessions
 //
-// Your account's sessions that have not ended, the one that began last first.
+// Your account's open sessions, newest first.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30251,10 +30284,10 @@ func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, sessio
 // it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
-// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
-// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
+// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
+// /users` makes accounts of staff, `support admin create` the first one.
 //
-// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30273,10 +30306,10 @@ func (c *ClientWithResponses) SignUpWithBodyWithResponse(ctx context.Context, pa
 // it, and belongs to one account only. Nobody has an address under `.invalid`. A password has 8 to 128 characters; one
 // that is easy to guess is refused (`422 weak_password`).
 //
-// Anybody may call this, so nobody gets more than the role `user` from it: any other role answers
-// `403 role_not_allowed`. Staff accounts are made by `POST /users`, the first one by `support admin create`.
+// Anybody may call this, so the new account has the role `user`: any other role gets `403 role_not_allowed`. `POST
+// /users` makes accounts of staff, `support admin create` the first one.
 //
-// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30291,14 +30324,14 @@ func (c *ClientWithResponses) SignUpWithResponse(ctx context.Context, params *Si
 
 // ListEventsWithResponse List what happened
 //
-// What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an event
-// never appears in front of one that you have read: store `position` with what you have processed, and go on from there.
-// When there is nothing yet, the answer waits up to `wait` seconds.
+// What happened on the desk after position `after`, oldest first. Positions have one order for all readers, and an
+// event never appears before one that you have read: store `position` with what you have processed, and continue
+// from there. If there are no events yet, the server waits up to `wait` seconds.
 //
 // Staff see everything; events about accounts and API keys are for administrators. Customers see what happens in their
 // tickets, a service with the role `user` what happens in those of its customers.
 //
-// Events are kept for a time (90 days unless the operator has changed it). A position before the oldest one is `410 position_expired`.
+// The server keeps events for 90 days, unless the operator has changed it. For a position before the oldest one, the response is `410 position_expired`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30314,8 +30347,8 @@ func (c *ClientWithResponses) ListEventsWithResponse(ctx context.Context, params
 // StreamEventsWithResponse Stream what happens
 //
 // The events of `GET /events` as server-sent events, from `after` or `Last-Event-ID` on, for as long as the connection lasts. The
-// id of each is its position. A comment with the current position comes every 15 seconds, so that a client that reconnects
-// does not read again what was not for it. The server ends streams when it shuts down: reconnect.
+// id of each is its position. A comment with the current position comes every 15 seconds, so that a client that
+// reconnects skips what it may not see. The server ends streams when it shuts down: reconnect.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30330,8 +30363,8 @@ func (c *ClientWithResponses) StreamEventsWithResponse(ctx context.Context, para
 
 // GetLivenessWithResponse Is the process alive?
 //
-// Answers as long as the process can answer at all, and depends on nothing else: restart the process when it
-// does not.
+// Responds as long as the process can respond at all, and depends on nothing else: restart the process when it does
+// not.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30480,10 +30513,10 @@ func (c *ClientWithResponses) GetMeWithResponse(ctx context.Context, params *Get
 
 // ChangePasswordWithBodyWithResponse Change your password
 //
-// Replaces your account's password and ends all its sessions but the caller's own. A wrong current password answers
-// `401 invalid_credentials`.
+// Changes your account's password and ends all its sessions but the caller's own. For a wrong current password the
+// response is `401 invalid_credentials`.
 //
-// Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
+// A second request changes nothing: the response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30498,10 +30531,10 @@ func (c *ClientWithResponses) ChangePasswordWithBodyWithResponse(ctx context.Con
 
 // ChangePasswordWithResponse Change your password
 //
-// Replaces your account's password and ends all its sessions but the caller's own. A wrong current password answers
-// `401 invalid_credentials`.
+// Changes your account's password and ends all its sessions but the caller's own. For a wrong current password the
+// response is `401 invalid_credentials`.
 //
-// Sent twice, it still changes the password once: the second response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
+// A second request changes nothing: the response is `401 invalid_credentials`. `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30531,8 +30564,8 @@ func (c *ClientWithResponses) GetMessageFeedbackWithResponse(ctx context.Context
 
 // PutMessageFeedbackWithBodyWithResponse Rate an answer
 //
-// Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
-// there is nothing to rate (`404`). A second rating replaces the first.
+// Rates an answer of the AI. Only the ticket's customer may: everybody else gets `404`, and so do messages that are
+// not answers of the AI. A second rating replaces the first.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30547,8 +30580,8 @@ func (c *ClientWithResponses) PutMessageFeedbackWithBodyWithResponse(ctx context
 
 // PutMessageFeedbackWithResponse Rate an answer
 //
-// Rates an answer of the AI. Only the ticket's customer may: for everybody else, and for what is no answer of the AI,
-// there is nothing to rate (`404`). A second rating replaces the first.
+// Rates an answer of the AI. Only the ticket's customer may: everybody else gets `404`, and so do messages that are
+// not answers of the AI. A second rating replaces the first.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30563,10 +30596,11 @@ func (c *ClientWithResponses) PutMessageFeedbackWithResponse(ctx context.Context
 
 // RedactMessageWithResponse Take away what a message said
 //
-// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, with what
-// the customer said of it in a rating, and from the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
-// content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
-// `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
+// Removes the content of a message or a note for good: from the message, from the events of the AI response that it
+// is, with the customer's comment in a rating of it, and from the responses that are stored for an `Idempotency-Key`.
+// The message stays where it is, with `redacted_at` and the content `[redacted]`. The AI no longer reads it. An
+// unfinished answer may quote it, so it ends as `superseded`, and what the AI wrote for staff only is removed too.
+// Streams that have already sent the text cannot take it back; from now on nobody gets it.
 //
 // Redacting a message again changes nothing: `Idempotency-Key` has no effect here.
 //
@@ -30598,10 +30632,10 @@ func (c *ClientWithResponses) ListPromptsWithResponse(ctx context.Context, param
 
 // CreatePromptWithBodyWithResponse Draft a prompt
 //
-// Makes the next version of the desk's prompt, as a draft: nothing is answered by it until it is published. Until then it
-// may be changed, and tried out with `GET /prompts/{prompt_id}/preview`.
+// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
-// A prompt adds to the rules that the AI always has, and lifts none of them. Its texts together may take 6 KiB as JSON.
+// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30616,10 +30650,10 @@ func (c *ClientWithResponses) CreatePromptWithBodyWithResponse(ctx context.Conte
 
 // CreatePromptWithResponse Draft a prompt
 //
-// Makes the next version of the desk's prompt, as a draft: nothing is answered by it until it is published. Until then it
-// may be changed, and tried out with `GET /prompts/{prompt_id}/preview`.
+// Makes the next version of the desk's prompt, as a draft: the AI does not use it until it is published. Until then
+// you can change it, and try it with `GET /prompts/{prompt_id}/preview`.
 //
-// A prompt adds to the rules that the AI always has, and lifts none of them. Its texts together may take 6 KiB as JSON.
+// A prompt adds to the AI's fixed rules, and cannot remove any. Its texts together may take 6 KiB as JSON.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -30634,7 +30668,7 @@ func (c *ClientWithResponses) CreatePromptWithResponse(ctx context.Context, para
 
 // GetPromptWithResponse Get a prompt
 //
-// One version of the desk's prompt. Its `ETag` changes with what it says and with whether it is live.
+// One version of the desk's prompt. Its `ETag` changes with its texts and with whether it is live.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30649,8 +30683,8 @@ func (c *ClientWithResponses) GetPromptWithResponse(ctx context.Context, promptI
 
 // UpdatePromptWithBodyWithResponse Change a draft
 //
-// Replaces what a draft says; what is left out is cleared. A prompt that was published once never changes again
-// (`409 prompt_published`), so that the version which an AI response names is one text for ever.
+// Replaces the texts of a draft; omitted members are cleared. A published prompt never changes (`409
+// prompt_published`), so the version that an AI response names is always the same text.
 //
 // With `If-Match`, the change is made only while the draft has that version.
 //
@@ -30667,8 +30701,8 @@ func (c *ClientWithResponses) UpdatePromptWithBodyWithResponse(ctx context.Conte
 
 // UpdatePromptWithResponse Change a draft
 //
-// Replaces what a draft says; what is left out is cleared. A prompt that was published once never changes again
-// (`409 prompt_published`), so that the version which an AI response names is one text for ever.
+// Replaces the texts of a draft; omitted members are cleared. A published prompt never changes (`409
+// prompt_published`), so the version that an AI response names is always the same text.
 //
 // With `If-Match`, the change is made only while the draft has that version.
 //
@@ -30685,8 +30719,9 @@ func (c *ClientWithResponses) UpdatePromptWithResponse(ctx context.Context, prom
 
 // PreviewPromptWithResponse Preview a prompt
 //
-// What would be sent to the AI for the next answer in a ticket if the prompt were live: the system prompt and the
-// conversation, shortened as it would be for an answer. Nothing is sent. Without `ticket_id`, the system prompt alone.
+// Shows what the server would send to the AI for the next answer in a ticket if the prompt were live: the system
+// prompt and the conversation, shortened as for an answer. It sends nothing. Without `ticket_id`, it shows the
+// system prompt only.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30701,11 +30736,10 @@ func (c *ClientWithResponses) PreviewPromptWithResponse(ctx context.Context, pro
 
 // PublishPromptWithResponse Publish a prompt
 //
-// Makes the prompt the live one, in place of the one that was: a draft, which no longer changes from then on, or an
-// earlier version, to roll back to it. Every answer that begins after this is written by it, at every server. Answers
-// that are being written keep theirs.
+// Makes the prompt the live one: a draft, which then no longer changes, or an earlier version, to roll back to it.
+// Every answer that begins from now on uses it, on every server. Answers that are being written keep theirs.
 //
-// With `If-Match`, it is published only while it has that version: what goes live is what you have read.
+// With `If-Match`, it is published only if it still has that version, so that what goes live is what you have read.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30720,7 +30754,7 @@ func (c *ClientWithResponses) PublishPromptWithResponse(ctx context.Context, pro
 
 // WithdrawPromptWithResponse Withdraw a prompt
 //
-// Goes back to the prompt that is built in, if this one is live. One that is not stays as it is. Answers that are being
+// Returns to the built-in prompt if this one is live. A prompt that is not live does not change. Answers that are being
 // written keep their prompt.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -30737,8 +30771,8 @@ func (c *ClientWithResponses) WithdrawPromptWithResponse(ctx context.Context, pr
 // GetReadinessWithResponse Should this server get requests?
 //
 // Answers `200` when the database answers, its schema is the one this server knows, and the server is not shutting
-// down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. The
-// AI's upstream is not asked.
+// down. Otherwise `503` with the code `db_unavailable`, `schema_dirty` or `draining`: send requests elsewhere. It
+// does not check the AI service.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30753,14 +30787,13 @@ func (c *ClientWithResponses) GetReadinessWithResponse(ctx context.Context, reqE
 
 // SearchTicketsWithResponse Search tickets and messages
 //
-// Finds tickets by their title and description, and messages by what they say: yours, or, for staff, everybody's
-// and the notes. The best
-// matches come first: more and rarer words, in the title above all, and newer texts. A text can be found within two
-// seconds of being written.
+// Finds tickets by their title and description, and messages by their content: your own, or, for staff, everybody's
+// and the notes. The best matches come first: more and rarer words, words in the title, and newer texts rank higher.
+// The search finds a text within two seconds after it was written.
 //
 // `q` is what people type into a search box: all words must be there, in any of their forms in the server's language.
-// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Signs mean nothing else, so no query is
-// wrong. One without a word that must be there finds nothing: only signs, only words such as "the", or only `-words`.
+// `"two words"` are searched as a phrase, `or` is either, and `-word` is without it. Other signs have no meaning, so
+// every query is valid. A query with only signs, only words such as "the", or only `-words` finds nothing.
 //
 // Of more than 500 matches, the newest 500 are ranked. Add words to reach older ones; no text is too old to be found.
 //
@@ -30779,8 +30812,8 @@ func (c *ClientWithResponses) SearchTicketsWithResponse(ctx context.Context, par
 
 // GetSLATargetsWithResponse Read the targets of priorities
 //
-// In how many minutes after it was opened a ticket of each priority should be answered and resolved. There are none until an
-// administrator sets them.
+// In how many minutes after it was opened a ticket of each priority should be answered and resolved. It is empty
+// until an administrator sets targets.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30795,8 +30828,9 @@ func (c *ClientWithResponses) GetSLATargetsWithResponse(ctx context.Context, par
 
 // PutSLATargetsWithBodyWithResponse Replace the targets of priorities
 //
-// Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
-// priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+// Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
+// `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
+// times.
 //
 // When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
 // for each target of a ticket, within about ten seconds.
@@ -30814,8 +30848,9 @@ func (c *ClientWithResponses) PutSLATargetsWithBodyWithResponse(ctx context.Cont
 
 // PutSLATargetsWithResponse Replace the targets of priorities
 //
-// Sets all targets at once; a priority that is left out has none. Tickets that are opened from now on, or get another
-// priority, have `first_response_due_at` and `resolution_due_at` by them. The times of other tickets stay.
+// Sets all targets at once; a priority that is left out has none. They determine `first_response_due_at` and
+// `resolution_due_at` of tickets that are opened or change their priority from now on. Other tickets keep their
+// times.
 //
 // When a fifth of a ticket's time is left, the journal gets an entry `sla.warning`, and at its end `sla.breached`: each once
 // for each target of a ticket, within about ten seconds.
@@ -30833,12 +30868,12 @@ func (c *ClientWithResponses) PutSLATargetsWithResponse(ctx context.Context, par
 
 // GetReportSummaryWithResponse Read what happened on the desk
 //
-// Counts what happened on some days (UTC), 92 at most, as a whole and by day, by team or by agent. A ticket counts for the
-// team and the agent whose it is now; the group of what is nobody's names nobody. Groups in which nothing happened are left
-// out, and there are 1,000 at most.
+// Counts what happened in up to 92 days (UTC), in total and by day, team or agent. A ticket counts for the team and
+// the agent that it is assigned to now; the group of unassigned tickets has no name. Groups without figures are left
+// out, and there are at most 1,000.
 //
 // `first_response` and `resolution` are about the tickets that were first answered or resolved on these days, however old
-// they are. `unresolved` is what is open or pending at the moment; groups by day do not have it.
+// they are. `unresolved` counts what is open or pending now; groups by day do not have it.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30853,11 +30888,11 @@ func (c *ClientWithResponses) GetReportSummaryWithResponse(ctx context.Context, 
 
 // ListStaffTicketsWithResponse List tickets for staff
 //
-// Everybody's tickets, as an inbox shows them: those that match all of the filters, in the order of `sort`.
+// All tickets that match all of the filters, in the order of `sort`, for an inbox.
 //
-// A request looks at a bounded number of tickets, so a page may have fewer than `limit` items, or none, and the list still go on:
-// only a missing `Link` to the next page means that it was the last. A ticket that changes while you read may move, and so be
-// missed or come twice.
+// A request looks at a bounded number of tickets, so a page may have fewer than `limit` items, or none, although the
+// list continues: only a missing `Link` to the next page means that it was the last. A ticket that changes while you
+// read may move, so you may miss it or see it twice.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30872,10 +30907,10 @@ func (c *ClientWithResponses) ListStaffTicketsWithResponse(ctx context.Context, 
 
 // UpdateTicketsWithBodyWithResponse Change many tickets
 //
-// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
-// or which problem it met; the others are changed all the same.
+// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+// or the problem. One problem does not stop the others.
 //
-// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+// The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
 // it. `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -30891,10 +30926,10 @@ func (c *ClientWithResponses) UpdateTicketsWithBodyWithResponse(ctx context.Cont
 
 // UpdateTicketsWithResponse Change many tickets
 //
-// Makes a change in each of up to 100 tickets by itself. The response says for each of them whether it is as the change says,
-// or which problem it met; the others are changed all the same.
+// Changes up to 100 tickets, each in a transaction of its own. The response has the result for each ticket: changed,
+// or the problem. One problem does not stop the others.
 //
-// The change says how tickets are to be afterwards, so making it again does no harm: a ticket that already has the status keeps
+// The change describes the tickets afterwards, so it is safe to repeat: a ticket that already has the status keeps
 // it. `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -30910,7 +30945,7 @@ func (c *ClientWithResponses) UpdateTicketsWithResponse(ctx context.Context, par
 
 // CountStaffTicketsWithResponse Count tickets for staff
 //
-// How many tickets are where, for the badges of an inbox. A count of 10,000 means that many or more.
+// Counts tickets for the badges of an inbox. A count of 10,000 means that many or more.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30925,7 +30960,7 @@ func (c *ClientWithResponses) CountStaffTicketsWithResponse(ctx context.Context,
 
 // ListTeamsWithResponse List teams
 //
-// The teams that tickets can be given to, newest first.
+// The teams that tickets can be assigned to, newest first.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -30970,7 +31005,7 @@ func (c *ClientWithResponses) CreateTeamWithResponse(ctx context.Context, params
 
 // DeleteTeamWithResponse Delete a team
 //
-// Deletes a team. Its tickets become no team's: at once, or within minutes if they are many.
+// Deletes a team. Its tickets then have no team: at once, or within minutes if there are many.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31000,7 +31035,7 @@ func (c *ClientWithResponses) GetTeamWithResponse(ctx context.Context, teamID Te
 
 // UpdateTeamWithBodyWithResponse Change a team
 //
-// Changes a team's name, its members, or both. `member_ids` takes the place of the members that there are. With `If-Match`, the
+// Changes a team's name, its members, or both. `member_ids` replaces its members. With `If-Match`, the
 // change is made only while the team has that version.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -31016,7 +31051,7 @@ func (c *ClientWithResponses) UpdateTeamWithBodyWithResponse(ctx context.Context
 
 // UpdateTeamWithResponse Change a team
 //
-// Changes a team's name, its members, or both. `member_ids` takes the place of the members that there are. With `If-Match`, the
+// Changes a team's name, its members, or both. `member_ids` replaces its members. With `If-Match`, the
 // change is made only while the team has that version.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -31032,8 +31067,8 @@ func (c *ClientWithResponses) UpdateTeamWithResponse(ctx context.Context, teamID
 
 // ListTicketsWithResponse List tickets
 //
-// Your tickets, newest first; for staff, everybody's. Nothing is cut silently: when there are more than `limit`,
-// the `Link` header names the next page.
+// Your tickets, newest first; for staff, everybody's. If there are more than `limit`, the `Link` header names the
+// next page.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31048,11 +31083,11 @@ func (c *ClientWithResponses) ListTicketsWithResponse(ctx context.Context, param
 
 // CreateTicketWithBodyWithResponse Open a ticket
 //
-// Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
-// answered at once, without a further message.
+// Opens a ticket for the caller. Staff and the AI read the description first, and can answer it at once, without
+// another message.
 //
-// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-// ticket of yours that has this id, if there is one (`200`).
+// Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
+// your ticket with this id, if there is one (`200`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31067,11 +31102,11 @@ func (c *ClientWithResponses) CreateTicketWithBodyWithResponse(ctx context.Conte
 
 // CreateTicketWithResponse Open a ticket
 //
-// Opens a ticket for the caller. The description is the first thing that the staff and the AI read: it can be
-// answered at once, without a further message.
+// Opens a ticket for the caller. Staff and the AI read the description first, and can answer it at once, without
+// another message.
 //
-// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-// ticket of yours that has this id, if there is one (`200`).
+// Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
+// your ticket with this id, if there is one (`200`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31086,8 +31121,7 @@ func (c *ClientWithResponses) CreateTicketWithResponse(ctx context.Context, para
 
 // GetTicketWithResponse Get a ticket with its conversation
 //
-// The ticket and its latest 100 messages, oldest first. Older messages are read with
-// `GET /tickets/{ticket_id}/messages`.
+// The ticket and its latest 100 messages, oldest first. `GET /tickets/{ticket_id}/messages` returns older messages.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31102,18 +31136,18 @@ func (c *ClientWithResponses) GetTicketWithResponse(ctx context.Context, ticketI
 
 // UpdateTicketWithBodyWithResponse Change a ticket
 //
-// Changes what the body names, all of it or nothing.
+// Changes the members that the body names, all of them or none.
 //
 // `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
-// `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
-// is still being written: it is not published. A ticket that was merged into another one stays closed.
+// `pending`, `resolved` or `closed` ticket may go back to `open`. For any other change, even to the same status, the
+// response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
+// unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
 //
 // A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
 // AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 //
-// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
-// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
+// `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
 // (`409 invalid_transition`).
 //
 // With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
@@ -31132,18 +31166,18 @@ func (c *ClientWithResponses) UpdateTicketWithBodyWithResponse(ctx context.Conte
 
 // UpdateTicketWithResponse Change a ticket
 //
-// Changes what the body names, all of it or nothing.
+// Changes the members that the body names, all of them or none.
 //
 // `status` moves the ticket along `open` → `pending` → `resolved` → `closed`, one step at a time, or reopens it: a
-// `pending`, `resolved` or `closed` ticket may go back to `open`. Any other change, also to the status it already
-// has, answers `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket ends an AI answer that
-// is still being written: it is not published. A ticket that was merged into another one stays closed.
+// `pending`, `resolved` or `closed` ticket may go back to `open`. For any other change, even to the same status, the
+// response is `409 invalid_transition`. Staff may resolve an `open` ticket directly. Closing a ticket cancels an
+// unfinished AI answer; it is never published. A ticket that was merged into another one stays closed.
 //
 // A change of `ai_mode` ends an AI answer that is being written or waits for review, unpublished. The customer may turn the
 // AI `off`, and on again what they have turned off themselves (otherwise `403 forbidden`). The ticket's customer and staff may change both.
 //
-// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes by itself at
-// `snoozed_until`, and earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
+// The other members are for staff; others get `403 forbidden`. `null` clears one. A snoozed ticket wakes at
+// `snoozed_until`, or earlier when the customer writes or it is resolved; only an `open` or `pending` ticket can be snoozed
 // (`409 invalid_transition`).
 //
 // With `If-Match`, the change is made only while the ticket has that version: when two agents take a ticket at the same
@@ -31162,19 +31196,24 @@ func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, tick
 
 // CreateAIRequestWithBodyWithResponse Ask the AI for staff
 //
-// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
-// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+// AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
+// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
-//   - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
-//     the same summary (`200`).
+//   - `summarize` says what the ticket is about, notes included. Until the ticket changes, asking again returns the
+//     same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
 //
-// While one of the kind is being written in the ticket, that one is returned (`200`).
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+// `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+// where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+// off. The journal names the AI as the actor.
+//
+// While one of the same kind is being written in the ticket, the response is that one (`200`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31189,19 +31228,24 @@ func (c *ClientWithResponses) CreateAIRequestWithBodyWithResponse(ctx context.Co
 
 // CreateAIRequestWithResponse Ask the AI for staff
 //
-// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
+// Starts a task of the AI for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
-// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+// AI response. It never becomes a message, and counts towards the account's AI limits like an answer. New messages
+// in the ticket do not end it, but redacting a message or a note does. The ticket's `ai_mode` does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
-//   - `summarize` says what the ticket is about, notes included. As long as nothing changes in the ticket, asking again returns
-//     the same summary (`200`).
+//   - `summarize` says what the ticket is about, notes included. Until the ticket changes, asking again returns the
+//     same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
 //
-// While one of the kind is being written in the ticket, that one is returned (`200`).
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once, without counting towards anybody's limits.
+// `suggest` only shows the triage. `apply` also sets the ticket's priority and tags, and hands the ticket off (`cannot_answer`)
+// where the triage advises it, unless the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it
+// off. The journal names the AI as the actor.
+//
+// While one of the same kind is being written in the ticket, the response is that one (`200`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31218,14 +31262,14 @@ func (c *ClientWithResponses) CreateAIRequestWithResponse(ctx context.Context, t
 //
 // Streams the answer to the newest customer message of the ticket (to its description while there is none) as
 // server-sent events; their kinds, and how to resume, are in [Streaming](rules/streaming). The first call starts the answer,
-// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, however often
-// and by however many readers it is asked for.
+// further calls join it while it runs, and once it is finished they replay it: a turn is answered once, whoever asks
+// and however often.
 //
 // Where staff review answers, a customer's call starts a draft, unless there is one, and gets `409 ai_in_review`: the answer
 // comes as a message of the ticket. Staff read the draft.
 //
-// A turn that has just failed is answered with the same failure for at least five seconds, and not begun again; after that
-// this operation begins it again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
+// For at least five seconds after a failure, the response is that failure; after that, this operation starts the
+// answer again. `POST /tickets/{ticket_id}/ai-responses` does so at once. `409 nothing_to_answer` means that staff have already replied. A new message of
 // the customer replaces an answer that has not begun yet; one that has begun is finished first.
 //
 // A browser's `EventSource`, which cannot send `Authorization`, gives a token from
@@ -31244,7 +31288,7 @@ func (c *ClientWithResponses) StreamAIResponseWithResponse(ctx context.Context, 
 
 // ListAIResponsesWithResponse List the AI responses of a ticket
 //
-// Every answer that was begun in the ticket, newest first, however it ended.
+// All AI responses of the ticket, newest first, whatever their status.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31260,18 +31304,18 @@ func (c *ClientWithResponses) ListAIResponsesWithResponse(ctx context.Context, t
 // CreateAIResponseWithBodyWithResponse Start the AI's answer
 //
 // Starts the answer to the ticket's turn and returns at once; read it from `GET /ai-responses/{ai_response_id}/stream`
-// or `…/events`. While an answer is being written in the ticket, whichever turn it is to, that one is returned
-// (`200`); so is the one that stands when the turn is answered already.
+// or `…/events`. While an answer is being written in the ticket, to whichever turn, the response is that answer
+// (`200`); if the turn is already answered, it is the existing answer.
 //
-// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
-// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
-// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
+// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it replaces the
+// previous one: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
+// and the AI no longer reads it. A failed regeneration changes nothing.
 //
 // Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
-// the draft. One that was discarded is made again only when staff ask for it.
+// the draft. A discarded draft is made again only when staff ask for it.
 //
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
-// answer, the server goes on with its others: the AI response names the one that writes.
+// answer, the server tries its other models: the AI response names the one that writes.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31287,18 +31331,18 @@ func (c *ClientWithResponses) CreateAIResponseWithBodyWithResponse(ctx context.C
 // CreateAIResponseWithResponse Start the AI's answer
 //
 // Starts the answer to the ticket's turn and returns at once; read it from `GET /ai-responses/{ai_response_id}/stream`
-// or `…/events`. While an answer is being written in the ticket, whichever turn it is to, that one is returned
-// (`200`); so is the one that stands when the turn is answered already.
+// or `…/events`. While an answer is being written in the ticket, to whichever turn, the response is that answer
+// (`200`); if the turn is already answered, it is the existing answer.
 //
-// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it takes the place
-// of the one before: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
-// and the AI no longer reads it. A regeneration that fails leaves the answer that stands as it is.
+// `regenerate: true` asks for another answer to a turn that is answered. When it is complete, it replaces the
+// previous one: that message stays in the history with `superseded_by`, its AI response becomes `superseded`,
+// and the AI no longer reads it. A failed regeneration changes nothing.
 //
 // Where staff review answers, a customer's request starts a draft, unless there is one, and gets `409 ai_in_review`. Staff get
-// the draft. One that was discarded is made again only when staff ask for it.
+// the draft. A discarded draft is made again only when staff ask for it.
 //
 // `model` is one of the models that the server offers; without it, the first of them answers. When a model cannot
-// answer, the server goes on with its others: the AI response names the one that writes.
+// answer, the server tries its other models: the AI response names the one that writes.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31314,8 +31358,8 @@ func (c *ClientWithResponses) CreateAIResponseWithResponse(ctx context.Context, 
 // HandOffTicketWithBodyWithResponse Hand a ticket off to humans
 //
 // Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
-// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
-// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is already
+// handed off keeps its first reason. `note` is for staff: the customer never sees it.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31331,8 +31375,8 @@ func (c *ClientWithResponses) HandOffTicketWithBodyWithResponse(ctx context.Cont
 // HandOffTicketWithResponse Hand a ticket off to humans
 //
 // Leaves the ticket to humans and says why: an AI answer that is being written or waits for review ends unpublished, and none
-// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is handed off already
-// stays as it is, with its first reason. `note` is for staff: the customer never gets it back.
+// begins until staff turn the AI on again (`PATCH /tickets/{ticket_id}` with `ai_mode`). A ticket that is already
+// handed off keeps its first reason. `note` is for staff: the customer never sees it.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31382,8 +31426,8 @@ func (c *ClientWithResponses) PreviewMacroWithResponse(ctx context.Context, tick
 // MergeTicketWithBodyWithResponse Merge a ticket into another one
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-// written in either ticket end unpublished.
+// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+// AI answers in either ticket are cancelled.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31399,8 +31443,8 @@ func (c *ClientWithResponses) MergeTicketWithBodyWithResponse(ctx context.Contex
 // MergeTicketWithResponse Merge a ticket into another one
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-// written in either ticket end unpublished.
+// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+// AI answers in either ticket are cancelled.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31415,8 +31459,8 @@ func (c *ClientWithResponses) MergeTicketWithResponse(ctx context.Context, ticke
 
 // ListMessagesWithResponse List a ticket's messages
 //
-// The conversation, oldest first, for staff with the notes. The order is the order in which messages were accepted, so a
-// reader who follows the pages while others write misses none and gets none twice.
+// The conversation, oldest first, for staff with the notes. Messages are in the order in which the server accepted
+// them, so a reader who follows the pages while others write misses none and gets none twice.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31431,12 +31475,11 @@ func (c *ClientWithResponses) ListMessagesWithResponse(ctx context.Context, tick
 
 // CreateMessageWithBodyWithResponse Add a message to a ticket
 //
-// Adds a message by the caller: by the ticket's customer, or by staff. Whether a message is the AI's is the
-// server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
+// Adds a message by the caller: by the ticket's customer, or by staff. Only the server marks messages as the AI's. A closed ticket accepts no messages (`409 ticket_closed`): reopen it first.
 //
-// A message by staff ends an AI answer that is still being written: a human always wins.
+// A message by staff cancels an unfinished AI answer: a human always wins.
 //
-// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+// With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 //
 // With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
 // send it as often as it likes.
@@ -31444,7 +31487,7 @@ func (c *ClientWithResponses) ListMessagesWithResponse(ctx context.Context, tick
 // With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
 // `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+// quota is used up, …), the message is still stored, and `unanswered` tells you why.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31459,12 +31502,11 @@ func (c *ClientWithResponses) CreateMessageWithBodyWithResponse(ctx context.Cont
 
 // CreateMessageWithResponse Add a message to a ticket
 //
-// Adds a message by the caller: by the ticket's customer, or by staff. Whether a message is the AI's is the
-// server's to say. A closed ticket takes no messages (`409 ticket_closed`): reopen it first.
+// Adds a message by the caller: by the ticket's customer, or by staff. Only the server marks messages as the AI's. A closed ticket accepts no messages (`409 ticket_closed`): reopen it first.
 //
-// A message by staff ends an AI answer that is still being written: a human always wins.
+// A message by staff cancels an unfinished AI answer: a human always wins.
 //
-// With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+// With `If-Match`, the message is added only if the ticket still has that version: nobody has replied since.
 //
 // With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
 // send it as often as it likes.
@@ -31472,7 +31514,7 @@ func (c *ClientWithResponses) CreateMessageWithBodyWithResponse(ctx context.Cont
 // With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
 // `ai_response_id`, unless an earlier answer must end first. When no answer begins (the AI is off, staff review answers, a
-// quota is used up, …), the message is stored all the same, and `unanswered` says why.
+// quota is used up, …), the message is still stored, and `unanswered` tells you why.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31487,9 +31529,9 @@ func (c *ClientWithResponses) CreateMessageWithResponse(ctx context.Context, tic
 
 // CreateNoteWithBodyWithResponse Add a note to a ticket
 //
-// Adds a note by the caller. A note stands among the ticket's messages, for staff alone: customers, those who act on their
-// behalf, their chat clients and the AI that answers them never get it. It changes nothing that they see either, neither
-// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written goes on. A closed ticket takes
+// Adds a note by the caller. A note is listed with the ticket's messages for staff only: customers, services on
+// their behalf, their chat clients and the AI that answers them never get it. It also changes nothing that they see, neither
+// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written continues. A closed ticket accepts
 // notes too.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -31505,9 +31547,9 @@ func (c *ClientWithResponses) CreateNoteWithBodyWithResponse(ctx context.Context
 
 // CreateNoteWithResponse Add a note to a ticket
 //
-// Adds a note by the caller. A note stands among the ticket's messages, for staff alone: customers, those who act on their
-// behalf, their chat clients and the AI that answers them never get it. It changes nothing that they see either, neither
-// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written goes on. A closed ticket takes
+// Adds a note by the caller. A note is listed with the ticket's messages for staff only: customers, services on
+// their behalf, their chat clients and the AI that answers them never get it. It also changes nothing that they see, neither
+// the ticket's times nor its status nor its `ETag`, and an AI answer that is being written continues. A closed ticket accepts
 // notes too.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -31545,9 +31587,9 @@ func (c *ClientWithResponses) RedactTicketWithResponse(ctx context.Context, tick
 // CreateStreamTokenWithResponse Get a token for a browser's EventSource
 //
 // A token that reads this one ticket's `GET /tickets/{ticket_id}/ai-response` and nothing else, for three minutes.
-// Give `url` to `new EventSource(url)`. A stream that was opened in time is read to its end.
+// Give `url` to `new EventSource(url)`. A stream that was opened in time continues to its end.
 //
-// Tokens are never stored to be given out again: `Idempotency-Key` has no effect here.
+// The server does not store tokens, so it cannot return them again: `Idempotency-Key` has no effect here.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31562,8 +31604,8 @@ func (c *ClientWithResponses) CreateStreamTokenWithResponse(ctx context.Context,
 
 // GetTimelineWithResponse List what happened in a ticket
 //
-// The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Go on with
-// `position` as the next `after` until it is `head`. Events are kept for a time, as those of `GET /events`.
+// The ticket's events, oldest first: its changes, messages and AI answers, as far as the caller may see them. Continue
+// with `position` as the next `after` until it is `head`. Events are kept as long as those of `GET /events`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31584,8 +31626,8 @@ func (c *ClientWithResponses) GetTimelineWithResponse(ctx context.Context, ticke
 // with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
 // or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 //
-// The server's history is the truth. Of `messages` only the last one is read, of that only `id`, `role` and the parts of type
-// `text`, and the rest of the body is ignored. See "Chat clients".
+// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
+// type `text`; it ignores the rest of the body. See "Chat clients".
 //
 // `regenerate-message` stores nothing and asks for another answer to the newest turn.
 //
@@ -31614,8 +31656,8 @@ func (c *ClientWithResponses) SendUIMessageWithBodyWithResponse(ctx context.Cont
 // with another text: what was said cannot be edited. A message that a human will answer, because AI answers are switched off
 // or because staff sent it, is stored too, and the stream ends without an answer after a transient `data-unanswered`.
 //
-// The server's history is the truth. Of `messages` only the last one is read, of that only `id`, `role` and the parts of type
-// `text`, and the rest of the body is ignored. See "Chat clients".
+// The server keeps the history. It reads only the last of `messages`, and of that only `id`, `role` and the parts of
+// type `text`; it ignores the rest of the body. See "Chat clients".
 //
 // `regenerate-message` stores nothing and asks for another answer to the newest turn.
 //
@@ -31657,9 +31699,7 @@ func (c *ClientWithResponses) ListUIMessagesWithResponse(ctx context.Context, ti
 // StopUIStreamWithResponse Stop the answer that is being written
 //
 // Cancels the answer that is being written in the ticket, as `POST /ai-responses/{ai_response_id}/cancel` does, for clients
-// that do not know its id yet. When none is being written, nothing happens.
-//
-// Stopping twice is the same as once: `Idempotency-Key` has no effect here.
+// that do not know its id yet. If none is being written, nothing happens. It is safe to stop twice: `Idempotency-Key` has no effect here.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31756,10 +31796,10 @@ func (c *ClientWithResponses) ListUsersWithResponse(ctx context.Context, params 
 
 // CreateUserWithBodyWithResponse Create an account with any role
 //
-// Creates an account, for staff too. Its role is `user` when none is given. The rules for the e-mail address and the
+// Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 // password are those of `POST /auth/signup`.
 //
-// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31774,10 +31814,10 @@ func (c *ClientWithResponses) CreateUserWithBodyWithResponse(ctx context.Context
 
 // CreateUserWithResponse Create an account with any role
 //
-// Creates an account, for staff too. Its role is `user` when none is given. The rules for the e-mail address and the
+// Creates an account, for staff too. Its role is `user` by default. The rules for the e-mail address and the
 // password are those of `POST /auth/signup`.
 //
-// Sent twice, it still makes one account: the second response is `409 email_taken`. `Idempotency-Key` has no effect here.
+// A second request makes no second account: the response is `409 email_taken`. `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31808,10 +31848,10 @@ func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, userID Us
 
 // UpdateUserWithBodyWithResponse Change a role or a name, disable or enable an account
 //
-// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
-// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
-// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
-// administrator stays one: `409 last_admin`.
+// Changes an account's role, or the name that its messages show, or disables or enables it. A new role, disabling and
+// enabling end the account's access tokens within a second on every server; a client gets one with the new role from
+// `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
+// administrator cannot be changed: `409 last_admin`.
 //
 // Customers see the names of the agents who write to them, and nothing else of their accounts.
 //
@@ -31828,10 +31868,10 @@ func (c *ClientWithResponses) UpdateUserWithBodyWithResponse(ctx context.Context
 
 // UpdateUserWithResponse Change a role or a name, disable or enable an account
 //
-// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
-// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
-// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
-// administrator stays one: `409 last_admin`.
+// Changes an account's role, or the name that its messages show, or disables or enables it. A new role, disabling and
+// enabling end the account's access tokens within a second on every server; a client gets one with the new role from
+// `POST /auth/refresh`. Disabling an account also ends its sessions, and nobody can log in to it. The last enabled
+// administrator cannot be changed: `409 last_admin`.
 //
 // Customers see the names of the agents who write to them, and nothing else of their accounts.
 //
@@ -31849,7 +31889,8 @@ func (c *ClientWithResponses) UpdateUserWithResponse(ctx context.Context, userID
 // PutCustomerWithBodyWithResponse Name a customer
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own
+// service may set it: everybody else gets `404`. The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -31866,7 +31907,8 @@ func (c *ClientWithResponses) PutCustomerWithBodyWithResponse(ctx context.Contex
 // PutCustomerWithResponse Name a customer
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own
+// service may set it: everybody else gets `404`. The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -31883,12 +31925,12 @@ func (c *ClientWithResponses) PutCustomerWithResponse(ctx context.Context, userI
 // DeleteUserDataWithResponse Erase everything of a customer
 //
 // Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
-// that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
+// and ratings, sessions, remembered responses, and the names and ids that services gave them. What remains is an
+// account without a name, and journal entries with types and times, but without content. You cannot undo this.
 //
-// When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
-// rest goes within minutes, also if the server restarts. Erasing somebody again erases what has come since. `404` for the
-// accounts of staff and services: take their role first.
+// When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
+// the rest within minutes, even if it restarts. Erasing a customer again erases what was added since. Accounts of
+// staff and services get `404`: take their role away first.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31903,7 +31945,7 @@ func (c *ClientWithResponses) DeleteUserDataWithResponse(ctx context.Context, us
 
 // GetWebhookDeliveryWithResponse Get a delivery with its attempts
 //
-// One delivery, with what came of each attempt to send it, oldest first.
+// One delivery, with the result of each attempt to send it, oldest first.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31918,8 +31960,8 @@ func (c *ClientWithResponses) GetWebhookDeliveryWithResponse(ctx context.Context
 
 // RedeliverWebhookWithResponse Send a delivery again
 //
-// Sends a delivery again, now and whatever came of it before, with the same `webhook-id`. When it fails, it is tried as
-// often as a new one.
+// Sends a delivery again at once, whatever its result was, with the same `webhook-id`. If it fails, it is retried
+// like a new one.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31949,14 +31991,15 @@ func (c *ClientWithResponses) ListWebhooksWithResponse(ctx context.Context, para
 
 // CreateWebhookWithBodyWithResponse Create a webhook
 //
-// Sends what happens on the desk to a URL, from now on. The section [Webhooks](#section/Webhooks) says what is sent and how
-// to verify it. The response is the only place where the secret is shown.
+// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+// [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 //
-// The URL must be `https` and lead to a public address on port 80, 443 or one from 1024 on. A server may allow private
-// networks, and `http` to them, by its setting `SUPPORT_WEBHOOK_ALLOW`. At most 100 webhooks may exist.
+// The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
+// `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
+// webhooks.
 //
-// Sent twice, it makes two webhooks; delete the one whose response was lost. Secrets are never given out again:
-// `Idempotency-Key` has no effect here.
+// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+// again: `Idempotency-Key` has no effect here.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31971,14 +32014,15 @@ func (c *ClientWithResponses) CreateWebhookWithBodyWithResponse(ctx context.Cont
 
 // CreateWebhookWithResponse Create a webhook
 //
-// Sends what happens on the desk to a URL, from now on. The section [Webhooks](#section/Webhooks) says what is sent and how
-// to verify it. The response is the only place where the secret is shown.
+// Creates a webhook: from now on, the server sends what happens on the desk to its URL. The section
+// [Webhooks](#section/Webhooks) describes the requests and how to verify them. The response is the only place where the secret is shown.
 //
-// The URL must be `https` and lead to a public address on port 80, 443 or one from 1024 on. A server may allow private
-// networks, and `http` to them, by its setting `SUPPORT_WEBHOOK_ALLOW`. At most 100 webhooks may exist.
+// The URL must be `https` and lead to a public address, on port 80, 443, or 1024 and above. The setting
+// `SUPPORT_WEBHOOK_ALLOW` of the server allows private networks, and `http` to them. There may be up to 100
+// webhooks.
 //
-// Sent twice, it makes two webhooks; delete the one whose response was lost. Secrets are never given out again:
-// `Idempotency-Key` has no effect here.
+// A second request makes a second webhook; delete the one whose response was lost. The server never returns a secret
+// again: `Idempotency-Key` has no effect here.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31993,7 +32037,7 @@ func (c *ClientWithResponses) CreateWebhookWithResponse(ctx context.Context, par
 
 // DeleteWebhookWithResponse Delete a webhook
 //
-// Ends a webhook and forgets its deliveries. One that is being sent at the moment may still arrive.
+// Deletes a webhook and its deliveries. One that the server is sending right now may still arrive.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -32023,8 +32067,8 @@ func (c *ClientWithResponses) GetWebhookWithResponse(ctx context.Context, webhoo
 
 // UpdateWebhookWithBodyWithResponse Change, pause or enable a webhook
 //
-// Changes what the body names. A paused webhook keeps its deliveries until it goes on. `paused: false` also enables a
-// webhook that was disabled: it goes on with the deliveries that it has, and
+// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
+// webhook that was disabled: it resumes with the deliveries that it has, and
 // `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -32040,8 +32084,8 @@ func (c *ClientWithResponses) UpdateWebhookWithBodyWithResponse(ctx context.Cont
 
 // UpdateWebhookWithResponse Change, pause or enable a webhook
 //
-// Changes what the body names. A paused webhook keeps its deliveries until it goes on. `paused: false` also enables a
-// webhook that was disabled: it goes on with the deliveries that it has, and
+// Changes the members that the body names. A paused webhook keeps its deliveries until it resumes. `paused: false` also enables a
+// webhook that was disabled: it resumes with the deliveries that it has, and
 // `POST /webhooks/{webhook_id}/replay` brings what happened meanwhile.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -32057,7 +32101,7 @@ func (c *ClientWithResponses) UpdateWebhookWithResponse(ctx context.Context, web
 
 // ListWebhookDeliveriesWithResponse List a webhook's deliveries
 //
-// What was sent and what is still to be sent, newest first. Finished deliveries are kept for 14 days.
+// A webhook's deliveries, sent and pending, newest first. Finished deliveries are kept for 14 days.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -32072,9 +32116,9 @@ func (c *ClientWithResponses) ListWebhookDeliveriesWithResponse(ctx context.Cont
 
 // ReplayWebhookWithBodyWithResponse Send what happened since a position again
 //
-// Delivers the events from a position of the event feed on once more, as far as the webhook's types want them. A receiver
-// sees the same `webhook-id` again for deliveries that are kept (14 days). Where the feed no longer reaches back so far, the
-// oldest event that it has is the first. A second replay takes the place of one that has not finished.
+// Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
+// sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
+// the replay begins with its oldest event. A second replay replaces one that has not finished.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32089,9 +32133,9 @@ func (c *ClientWithResponses) ReplayWebhookWithBodyWithResponse(ctx context.Cont
 
 // ReplayWebhookWithResponse Send what happened since a position again
 //
-// Delivers the events from a position of the event feed on once more, as far as the webhook's types want them. A receiver
-// sees the same `webhook-id` again for deliveries that are kept (14 days). Where the feed no longer reaches back so far, the
-// oldest event that it has is the first. A second replay takes the place of one that has not finished.
+// Delivers the events from a position of the event feed onwards again, if the webhook has their types. A receiver
+// sees the same `webhook-id` again for deliveries that are kept (14 days). If the feed no longer has that position,
+// the replay begins with its oldest event. A second replay replaces one that has not finished.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -32106,9 +32150,9 @@ func (c *ClientWithResponses) ReplayWebhookWithResponse(ctx context.Context, web
 
 // RotateWebhookSecretWithResponse Replace a webhook's secret
 //
-// Makes a new secret, which is shown this once. For the next 24 hours every delivery is signed with both, the new one and
-// the one before. Secrets are never given out again: `Idempotency-Key` has no effect here. Sent twice, it makes two, of
-// which the second counts, and the secret before the first no longer does.
+// Makes a new secret, which only this response shows. For the next 24 hours, every delivery is signed with both the
+// new secret and the previous one. The server never returns a secret again: `Idempotency-Key` has no effect here. A
+// second request makes another secret; the one before the first no longer signs.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -32123,8 +32167,8 @@ func (c *ClientWithResponses) RotateWebhookSecretWithResponse(ctx context.Contex
 
 // TestWebhookWithResponse Send a test delivery
 //
-// Sends a delivery of the type `webhook.test`, signed like all others. Read it again to see how it went. A paused or
-// disabled webhook sends it when it goes on.
+// Sends a delivery of the type `webhook.test`, signed like any other. Read the delivery to see its result. A paused or
+// disabled webhook sends it when it resumes.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -29,7 +29,7 @@ type Delta struct {
 	Content string
 }
 
-// Reset says that the text starts over: what a reader has shown is not part of it.
+// Reset means that the text starts over: what a reader has shown is not part of it.
 type Reset struct {
 	ID      EventID
 	Attempt int32

@@ -108,10 +108,10 @@ func (f *Feed) state() (lastSeq int64, follow bool) {
 	return f.lastSeqLocked(), !f.ended && f.local == nil
 }
 
-// WriteHere says that this replica writes the response: its events no longer come from the follower, until Hub.Resign.
+// WriteHere means that this replica writes the response: its events no longer come from the follower, until Hub.Resign.
 func (f *Feed) WriteHere(w Writing) { f.setLocal(&w) }
 
-// SwitchModel says that another model writes the attempt, unless that is no longer what is written here.
+// SwitchModel means that another model writes the attempt, unless that is no longer what is written here.
 func (f *Feed) SwitchModel(attempt int32, model string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -146,7 +146,7 @@ func (f *Feed) after(ctx context.Context, seq int64, rewound int) ([]Entry, erro
 			return nil, errRewound
 		}
 		from := sort.Search(len(f.entries), func(i int) bool { return f.entries[i].Event.id().Seq > seq })
-		// What is published no longer changes: readers share it, and a longer answer takes no more of each.
+		// Published events do not change, so readers share them and need no copies.
 		entries, ended, changed := slices.Clip(f.entries[from:]), f.ended, f.changed
 		f.mu.Unlock()
 		switch {

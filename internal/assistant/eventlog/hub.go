@@ -18,7 +18,7 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// errHole says that a response's log lacks events that it should have.
+// errHole means that a response's log lacks events that it should have.
 var errHole = errors.New("eventlog: the log has a hole")
 
 // Hub holds the feeds that somebody on this replica uses.
@@ -30,7 +30,7 @@ type Hub struct {
 	feeds map[uuid.UUID]*Feed
 	// wanted gets a token when a feed may have to be followed.
 	wanted chan struct{}
-	// closed says that nobody follows.
+	// closed means that nobody follows.
 	closed bool
 }
 

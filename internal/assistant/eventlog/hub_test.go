@@ -20,7 +20,7 @@ func TestAbandonedFeedIsNotGivenToWhoeverComesNext(t *testing.T) {
 	id := uuid.New()
 	old := h.Acquire(id)
 	h.Abandon(old)
-	// A reader still holds the old one, which takes no more events: a writer that got it would wait for ever to catch up.
+	// A reader still holds the old one, which takes no more events: a writer that got it would wait forever to catch up.
 	fresh := h.Acquire(id)
 	require.NotSame(t, old, fresh)
 	h.Release(old)

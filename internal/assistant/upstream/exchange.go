@@ -39,11 +39,11 @@ type Format struct {
 	Check func(text string) (string, error)
 }
 
-// invalidJSON is the code of an answer that Format.Check does not take.
+// invalidJSON is the code of an answer that Format.Check refuses.
 const invalidJSON = "invalid_json"
 
-// Run hands the answer to Take, piece by piece. As long as there are none, another model may take the place of one that
-// cannot answer. The error is upstream's, or what Switch returned.
+// Run passes the answer to Take, piece by piece. Before the first piece, another model may replace one that cannot
+// answer. The error is upstream's, or what Switch returned.
 func (x *Exchange) Run(ctx context.Context, c Conversation) (err error) {
 	for _, model := range x.Models.chain(x.Model) {
 		failure := x.answer(ctx, model, c)

@@ -37,7 +37,7 @@ type committer struct {
 	write func(ctx context.Context, batch map[uuid.UUID]piece) (map[uuid.UUID]fate, error)
 	// publish hands a committed delta to the readers.
 	publish func(o *owner, delta eventlog.Delta)
-	// lost says that the response is no longer this owner's.
+	// lost means that the response is no longer this owner's.
 	lost func(o *owner)
 
 	logger *slog.Logger

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// endTimeout bounds one try to record the end of an answer. Tries go on until one is heard, or the response is known
-	// to be another's: what is complete in memory is not given up because the database is away.
+	// endTimeout bounds one attempt to record the end of an answer. Attempts continue until one succeeds or the response is
+	// known to be another owner's: an outage of the database must not lose an answer that is complete in memory.
 	endTimeout = 30 * time.Second
 	// leaveTimeout bounds what a writer does for a response that it leaves to others.
 	leaveTimeout = 10 * time.Second
@@ -55,21 +55,14 @@ func (e ending) complete(ctx context.Context, o *owner, a answer) error {
 		if _, err := e.store.LockTicket(ctx, sqlc.LockTicketParams{ID: o.response.TicketID, Staff: true}); err != nil {
 			return err
 		}
-		for {
+		return e.repairing(ctx, o, func() error {
 			response, err = e.keep(ctx, o, end)
-			if !errors.Is(err, store.ErrNoRows) {
-				return err
-			}
-			if response, err = e.store.GetAIResponse(ctx, o.response.ID); err != nil {
-				return err
-			}
-			if response.FinishReason != nil && response.Attempt == o.response.Attempt {
-				return nil // This very commit went through before, and only the database's word of it was lost.
-			}
-			if err := e.repair(ctx, o, response); err != nil {
-				return err
-			}
-		}
+			return err
+		}, func(current sqlc.AIResponse) bool {
+			// This very commit may have gone through before, and only the database's word of it was lost.
+			response = current
+			return current.FinishReason != nil && current.Attempt == o.response.Attempt
+		})
 	})
 	if err != nil {
 		return err
@@ -97,8 +90,8 @@ func (e ending) keep(ctx context.Context, o *owner, end sqlc.CompleteAIResponseP
 	return e.store.CompleteAIResponse(ctx, end)
 }
 
-// giveUp ends a response that has no answer and returns why it ended. One that is somebody else's by now is left to
-// them; one that the process has no time for is left to another replica.
+// giveUp ends a response that has no answer and returns why it ended. It leaves a response that another owner has taken to that
+// owner, and while the process shuts down, to another replica.
 func (e ending) giveUp(ctx context.Context, o *owner, a answer, err error) error {
 	if ctx.Err() == nil && !errors.Is(err, errLost) {
 		failure := Failure(err)
@@ -114,7 +107,7 @@ func (e ending) giveUp(ctx context.Context, o *owner, a answer, err error) error
 		e.handOver(ctx, o)
 		return errStopping
 	}
-	// Who has it now writes the rest, and the follower will read it.
+	// The new owner writes the rest, and the follower will read it.
 	if e.roster.isCurrent(o) {
 		e.hub.Resign(o.feed)
 	}
@@ -139,19 +132,10 @@ func (e ending) fail(ctx context.Context, o *owner, a answer, failure *apperr.Er
 	}
 	var event sqlc.AIResponseEvent
 	err = e.persist(ctx, func(ctx context.Context) error {
-		for {
+		return e.repairing(ctx, o, func() error {
 			event, err = e.store.FailAIResponse(ctx, end)
-			if !errors.Is(err, store.ErrNoRows) {
-				return err
-			}
-			current, err := e.store.GetAIResponse(ctx, o.response.ID)
-			if err != nil {
-				return err
-			}
-			if err := e.repair(ctx, o, current); err != nil {
-				return err
-			}
-		}
+			return err
+		}, func(sqlc.AIResponse) bool { return false })
 	})
 	if err != nil {
 		return err
@@ -167,17 +151,30 @@ func (e ending) handOver(ctx context.Context, o *owner) {
 	e.hub.Abandon(o.feed)
 }
 
-// repair puts back what a crash of the database has lost of the log, so that it can be ended. It returns errLost when
-// nothing is missing: then the response is no longer this owner's.
-func (e ending) repair(ctx context.Context, o *owner, current sqlc.AIResponse) error {
-	done, err := putBack(ctx, e.store, o, current.LastSeq)
-	if err == nil && !done {
-		return errLost
+// repairing calls end until it finds the response as this owner has left it, or until the response has ended already. In
+// between it puts back what a crash of the database has lost of the log. It returns errLost when nothing is missing: then the
+// response is no longer this owner's.
+func (e ending) repairing(ctx context.Context, o *owner, end func() error, ended func(current sqlc.AIResponse) bool) error {
+	for {
+		err := end()
+		if !errors.Is(err, store.ErrNoRows) {
+			return err
+		}
+		current, err := e.store.GetAIResponse(ctx, o.response.ID)
+		if err != nil || ended(current) {
+			return err
+		}
+		done, err := putBack(ctx, e.store, o, current.LastSeq)
+		if err == nil && !done {
+			err = errLost
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return err
 }
 
-// persist runs fn in a transaction, again and again while the database is away and ctx allows.
+// persist runs fn in a transaction, and retries while the database is away and ctx allows.
 func (e ending) persist(ctx context.Context, fn func(ctx context.Context) error) error {
 	for {
 		try, cancel := context.WithTimeout(ctx, endTimeout)
@@ -195,7 +192,7 @@ func (e ending) persist(ctx context.Context, fn func(ctx context.Context) error)
 	}
 }
 
-// usageOf is what the answer has used up, in the response's row.
+// usageOf returns what the answer has used, for the response's row.
 func usageOf(o *owner, a answer) sqlc.RecordAIResponseUsageParams {
 	return sqlc.RecordAIResponseUsageParams{
 		ID: o.response.ID, OwnerID: o.id, Attempt: o.response.Attempt,

@@ -15,7 +15,7 @@ import (
 // LeaseDuration is how long a response is its owner's after a claim or a commit.
 const LeaseDuration = 15 * time.Second
 
-// errLost says that the response is no longer this owner's: it was ended by somebody else, or is written elsewhere.
+// errLost means that the response is no longer this owner's: it was ended by somebody else, or is written elsewhere.
 var errLost = errors.New("writer: the response is no longer written here")
 
 // owner is this replica's writing of one response, for as long as it holds the response's lease.
@@ -35,7 +35,7 @@ type owner struct {
 	// commit whose answer was lost may have gone through.
 	inflight *eventlog.Delta
 	lastSeq  int64
-	// lost says that nothing more is to be committed.
+	// lost means that nothing more is to be committed.
 	lost bool
 	// changed is closed when inflight was committed, or the response was lost.
 	changed chan struct{}
@@ -75,7 +75,7 @@ func (o *owner) take() (eventlog.Delta, bool) {
 	return *o.inflight, true
 }
 
-// committed says that the delta which was taken is in the log, and returns whether more has come meanwhile.
+// committed means that the delta which was taken is in the log, and returns whether more has come meanwhile.
 func (o *owner) committed() (more bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

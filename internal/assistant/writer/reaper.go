@@ -37,7 +37,7 @@ type reaper struct {
 	store   *store.Store
 	ownerID uuid.UUID
 	roster  *roster
-	// enabled says that there are answers on this replica.
+	// enabled means that there are answers on this replica.
 	enabled bool
 	// conversation is what an answer is generated from, and begin begins to write it.
 	conversation func(ctx context.Context, response sqlc.AIResponse) (upstream.Conversation, error)

@@ -3,11 +3,11 @@
 // the writing of one response (owner.go): a generation asks the models for the text (generation.go), the committer gathers
 // the text of all owners into group commits (committer.go, whose SQL is in deltas.go), and an ending stores the message
 // with the end of the log (ending.go, failure.go). Leases are renewed and checked (leases.go); the reaper takes over what
-// a replica that is gone has left, with a higher attempt, which fences off whatever the old owner still writes (reaper.go);
-// the sweeper deletes the events of responses that ended long ago (sweeper.go). What is counted is in metrics.go.
+// a dead replica has left, with a higher attempt, which fences off whatever the old owner still writes (reaper.go);
+// the sweeper deletes the events of responses that ended long ago (sweeper.go). The metrics are in metrics.go.
 //
-// The message, the last event and the status of a response commit together, under the ticket's lock, which a human who
-// steps in takes as well: one of them wins.
+// The message, the last event and the status of a response commit together, under the ticket's lock. A human who
+// steps in takes the same lock, so one of them wins.
 package writer
 
 import (

@@ -94,7 +94,7 @@ func (a account) mayEnter(path string) error {
 	return err
 }
 
-// enters says whether the folder's mode lets the account in.
+// enters reports whether the folder's mode lets the account in.
 func (a account) enters(folder fs.FileInfo) bool {
 	uid, gid := ownerOf(folder)
 	switch {

@@ -77,7 +77,7 @@ func (s *Server) launchOnce(ctx context.Context, o Options, port int) error {
 	return nil
 }
 
-// describedBy says whether the file shows this very server ready. In a container a stale file often has the same process
+// describedBy reports whether the file shows this very server ready. In a container a stale file often has the same process
 // number, so the port and the time have to match as well.
 func (s *Server) describedBy(f pidFile, started time.Time) bool {
 	return f.status == "ready" && f.pid == s.process.cmd.Process.Pid && f.port == s.port && f.started >= started.Unix()

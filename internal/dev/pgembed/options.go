@@ -18,17 +18,17 @@ import (
 )
 
 var (
-	// ErrInUse says that a running process uses the data folder. The error that wraps it names the folder and the process.
+	// ErrInUse means that a running process uses the data folder. The error that wraps it names the folder and the process.
 	ErrInUse = errors.New("already in use")
 
-	// ErrNoBinaries says that no usable PostgreSQL programs were found. The error that wraps it lists what was rejected
+	// ErrNoBinaries means that no usable PostgreSQL programs were found. The error that wraps it lists what was rejected
 	// and why.
 	ErrNoBinaries = errors.New("no PostgreSQL programs found: " +
 		"install PostgreSQL with the package manager (for example apt install postgresql, or brew install postgresql), " +
 		"or set DATABASE_URL to the address of a running server, " +
 		"or set PGBIN to the folder that holds initdb and postgres")
 
-	// ErrUnsupported says that this operating system is neither Linux nor macOS.
+	// ErrUnsupported means that this operating system is neither Linux nor macOS.
 	ErrUnsupported = errors.New("a private PostgreSQL server is not supported on this operating system: " +
 		"set DATABASE_URL to the address of a running server")
 )

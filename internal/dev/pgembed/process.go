@@ -56,7 +56,7 @@ func startProcess(who account, output io.Writer, program string, args ...string)
 	return p, nil
 }
 
-// ended says whether the child is gone.
+// ended reports whether the child is gone.
 func (p *process) ended() bool {
 	select {
 	case <-p.done:

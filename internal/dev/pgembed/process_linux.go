@@ -16,7 +16,7 @@ func processAttributes(who account) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: who.credential(), Setpgid: true, Pdeathsig: syscall.SIGINT}
 }
 
-// runsIn says whether the process works in the folder, as a PostgreSQL server
+// runsIn reports whether the process works in the folder, as a PostgreSQL server
 // does in its data folder. It tells a server from a stranger that got the
 // number of a dead one, and from a zombie.
 func runsIn(pid int, folder string) bool {

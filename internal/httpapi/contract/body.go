@@ -30,7 +30,7 @@ type body struct {
 	limit  int64
 }
 
-// MediaTypes are those of the bodies that the operation takes, in their order; none when it takes no body.
+// MediaTypes returns the media types of the bodies that the operation accepts, sorted; none when it accepts no body.
 func (op *Operation) MediaTypes() []string { return slices.Sorted(maps.Keys(op.bodies)) }
 
 // CheckBody reads the whole body and validates it against the operation's schema for its media type. What was checked is

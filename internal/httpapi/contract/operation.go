@@ -39,29 +39,29 @@ const (
 	extensionForbidden = "x-forbidden"
 )
 
-// Operation is what the document says of one operation, in the form in which requests are checked against it.
+// Operation is one operation of the document, compiled to check requests.
 type Operation struct {
 	// Method and Path are where it is, in the document's form, such as /tickets/{ticket_id}.
 	Method, Path string
 	ID           string
 	// Role is the least role that may call it; empty for everybody, without a token.
 	Role string
-	// Scopes are what it asks of API keys, all of them; none when it does not say.
+	// Scopes are the scopes that an API key needs, all of them; empty when the document names none.
 	Scopes []string
 	// QueryToken is the query parameter that may stand for the Authorization header; mostly empty.
 	QueryToken string
-	// Limited says that the requests of one caller are counted, and Cost as how many each of them counts.
+	// Limited means that a rate limit counts its requests, and Cost is as how many each of them counts.
 	Limited bool
 	Cost    int
-	// Keyed says that a request with an Idempotency-Key has its effect once, and Versioned that a response has an ETag and
-	// need not be sent to those who have it.
+	// Keyed means that it supports Idempotency-Key, and Versioned that its response has an ETag, so that callers who have it get
+	// 304.
 	Keyed, Versioned bool
 
 	validator  *validator
 	parameters []*openapi3.Parameter
 	// onBehalfOf is the header that names whom the caller acts for; nil where nobody acts for others.
 	onBehalfOf *openapi3.Parameter
-	// bodies are those that it takes, by media type; none when it takes no body.
+	// bodies are what it accepts, by media type; empty when it accepts no body.
 	bodies map[string]body
 	// produces are the media types of its successful responses.
 	produces []string

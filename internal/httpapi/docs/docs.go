@@ -49,7 +49,10 @@ func New(specJSON, specYAML []byte, problems []Problem) (*Site, error) {
 	s.addText("/openapi.json", "application/json", sealedPolicy, said(specJSON))
 	// RFC 9512 registers application/yaml without a charset parameter: it is always UTF-8.
 	s.addText("/openapi.yaml", "application/yaml", sealedPolicy, said(specYAML))
-	return s, s.addIndex(spec.Info.Title, spec.Info.Version)
+	if err := s.addIndex(spec.Info.Title, spec.Info.Version); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // pathsOf are the paths in the order of the contract, which JSON has lost.

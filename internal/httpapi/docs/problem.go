@@ -18,7 +18,7 @@ type Problem struct {
 	Settings []string
 }
 
-// explained is a problem with what the contract says of it.
+// explained is a problem with its text from the contract.
 type explained struct {
 	Problem
 	Meaning    text
@@ -46,8 +46,8 @@ func parseText(line string) text { return strings.Split(line, "`") }
 var problemItem = regexp.MustCompile("(?m)^### (.+)$" +
 	"|^- \\[`([a-z_]+)`\\]\\(problems/([a-z_]+)\\) \\(([0-9]{3})\\): (.+)\n  \\*(.+)\\*$")
 
-// explain reads what the contract's description says of each of the problems, in its order. It fails when a problem
-// has no item, an item has no problem or another status, or a code has two items: people are sent to each of the pages.
+// explain reads the text of each problem from the contract's description, in its order. It fails when a problem has no item,
+// an item has no problem or another status, or a code has two items: every problem document links to its page.
 func explain(spec *document, problems []Problem) ([]problemGroup, error) {
 	left := make(map[string]Problem, len(problems))
 	for _, p := range problems {

@@ -18,7 +18,7 @@ type Run struct {
 	conversation []api.AGUIMessage
 	convert      Convert
 	messageID    uuid.UUID
-	// shown says that the reader has some of the answer, and open that its message goes on.
+	// shown means that the reader has some of the answer, and open that its message goes on.
 	shown, open bool
 	// head is how the frame of a delta begins.
 	head string

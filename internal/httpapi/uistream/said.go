@@ -9,7 +9,7 @@ import (
 
 // Said is what the customer says with a request.
 type Said struct {
-	// ID is the client's own; empty when there is none that is valid.
+	// ID is the client's own; empty when it sent no valid one.
 	ID, Text string
 }
 

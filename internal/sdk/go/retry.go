@@ -34,7 +34,7 @@ type unsendableError struct{ error }
 
 func (e unsendableError) Unwrap() error { return e.error }
 
-// mayHelp says whether sending the same request again may bring another result.
+// mayHelp reports whether sending the same request again may bring another result.
 func mayHelp(ctx context.Context, err error) bool {
 	var problem *Problem
 	var unsendable unsendableError

@@ -63,7 +63,7 @@ func (s *Support) stream(
 }
 
 var (
-	// errEnd says that there is nothing more to read, or nobody to read it.
+	// errEnd means that there is nothing more to read, or nobody to read it.
 	errEnd    = errors.New("support: the end of the stream")
 	errSilent = errors.New("support: the stream has fallen silent")
 )

@@ -51,6 +51,17 @@ func TestBulkChangeWritesWhatItChanges(t *testing.T) {
 	require.Equal(t, "ai_response.superseded ticket.updated ticket.updated", lastEntries(t, d.Server, d.ticket.ID, 3))
 }
 
+func TestMacroThatResolvesATicketWakesIt(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	ticket := user.NewTicket(t)
+	update(t, agent, ticket.ID, client.UpdateTicketRequest{SnoozedUntil: nullable.NewNullableWithValue(time.Now().Add(time.Hour))})
+	macro := newMacro(t, agent, client.MacroSettings{Name: "Done", Content: "It is done.", Status: client.TicketStatusResolved})
+	applyMacro(t, agent, ticket.ID, macro.ID)
+	require.Contains(t, lastEntries(t, s, ticket.ID, 3), "ticket.snoozed")
+}
+
 func TestWhatEndsADraftIsEntered(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -63,6 +74,17 @@ func TestWhatEndsADraftIsEntered(t *testing.T) {
 				redact(t, d.agent, d.customer.Messages(t, d.ticket.ID)[0].ID)
 			},
 			want: []string{"message.redacted", "ai_response.discarded"},
+		},
+		"its ticket is redacted while another one is written": {
+			do: func(t *testing.T, d *draftDesk, _ uuid.UUID) {
+				t.Helper()
+				require.NoError(t, d.Simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "never", After: 1}}}))
+				d.agent.Regenerate(t, d.ticket.ID)
+				redacted, err := d.agent.RedactTicketWithResponse(t.Context(), d.ticket.ID, nil)
+				require.NoError(t, err)
+				require.Equal(t, http.StatusOK, redacted.StatusCode(), "%s", redacted.Body)
+			},
+			want: []string{"ticket.redacted", "ai_response.superseded", "ai_response.discarded"},
 		},
 		"its ticket is merged": {
 			do: func(t *testing.T, d *draftDesk, _ uuid.UUID) {

@@ -23,7 +23,7 @@ type load struct {
 	// The paths take turns of perRound answers each, so that whatever else the machine does meets all of them.
 	rounds, perRound int
 	tokens           int // of one answer
-	// light says that the machine has time to spare, so that what the server adds is its own.
+	// light means that the machine has time to spare, so that what the server adds is its own.
 	light bool
 }
 

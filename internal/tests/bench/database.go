@@ -20,7 +20,7 @@ type database struct {
 	server *pgembed.Server
 	pid    int
 	conn   *pgx.Conn
-	// statements says whether PostgreSQL can count them.
+	// statements reports whether PostgreSQL can count them.
 	statements bool
 }
 

@@ -122,13 +122,13 @@ func (who *requester) walk(ctx context.Context, base string, pages int) (cursor 
 		if cursor != "" {
 			query.Set("cursor", cursor)
 		}
-		response, err := who.send(ctx, http.MethodGet, base+"/tickets?"+query.Encode(), "")
+		header, err := who.send(ctx, http.MethodGet, base+"/tickets?"+query.Encode(), "")
 		if err != nil {
 			return "", err
 		}
-		found := nextPage.FindStringSubmatch(response.Header.Get("Link"))
+		found := nextPage.FindStringSubmatch(header.Get("Link"))
 		if found == nil {
-			return "", fmt.Errorf("the list has no further page: %s", response.Status)
+			return "", errors.New("the list has no further page")
 		}
 		if cursor, err = url.QueryUnescape(found[1]); err != nil {
 			return "", err
@@ -137,8 +137,8 @@ func (who *requester) walk(ctx context.Context, base string, pages int) (cursor 
 	return cursor, nil
 }
 
-// send sends one request of the requester's and reads its response to the end.
-func (who *requester) send(ctx context.Context, method, address, body string) (*http.Response, error) {
+// send sends one request of the requester's, reads its response to the end and returns its header.
+func (who *requester) send(ctx context.Context, method, address, body string) (http.Header, error) {
 	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -155,7 +155,7 @@ func (who *requester) send(ctx context.Context, method, address, body string) (*
 	if _, err = io.Copy(io.Discard, response.Body); err == nil && response.StatusCode >= http.StatusMultipleChoices {
 		err = fmt.Errorf("%s %s: %s", method, address, response.Status)
 	}
-	return response, err
+	return response.Header, err
 }
 
 // measureFlatAnswers says something in each ticket and reads the answer, in turn.

@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// errMissed says that a figure is over its budget.
+// errMissed means that a figure is over its budget.
 var errMissed = errors.New("not all figures are within their budgets")
 
 func main() {

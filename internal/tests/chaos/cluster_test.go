@@ -50,7 +50,7 @@ type cluster struct {
 // replica is a server that may be replaced by another one at another address.
 type replica struct {
 	current atomic.Pointer[process]
-	// out says that it is not to be sent any requests.
+	// out means that it is not to be sent any requests.
 	out atomic.Bool
 }
 
@@ -143,7 +143,7 @@ func (c *cluster) newRandom() *rand.Rand {
 	return rand.New(rand.NewPCG(c.random.Uint64(), c.drawn))
 }
 
-// violate says that a promise was broken. It may be called from any goroutine.
+// violate means that a promise was broken. It may be called from any goroutine.
 func (c *cluster) violate(format string, args ...any) {
 	c.add("violations", 1)
 	c.t.Errorf(format, args...)

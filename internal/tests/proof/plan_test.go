@@ -122,7 +122,7 @@ func postgresProgram(t *testing.T, name string) string {
 
 func printFigures(t *testing.T, f any) {
 	t.Helper()
-	raw, err := json.Marshal(f)
+	raw, err := json.Marshal(map[string]any{"proof": t.Name(), "figures": f})
 	require.NoError(t, err)
-	fmt.Fprintf(os.Stdout, "%s %s\n", t.Name(), raw)
+	fmt.Fprintln(os.Stdout, string(raw))
 }

@@ -79,7 +79,7 @@ type operation struct {
 	ID, Method, Path     string
 	Summary, Description string
 	PathParams           []pathParam
-	// HasParams says that the generated request takes parameters, HasQuery that some are of the query, and NeedsQuery that one of
+	// HasParams means that the generated request takes parameters, HasQuery that some are of the query, and NeedsQuery that one of
 	// those is required.
 	HasParams, HasQuery, NeedsQuery bool
 	// Body and Result are types; empty if there is none.
