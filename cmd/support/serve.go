@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -40,6 +41,7 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			debug.FreeOSMemory() // The start needs more than what comes after it.
 			return a.Serve(cmd.Context(), listener, drainDelay)
 		},
 	}

@@ -1,6 +1,8 @@
 BEGIN;
 SET LOCAL lock_timeout = '2s';
 
+DROP FUNCTION add_message(uuid, uuid, uuid, actor_kind, boolean, text, text, uuid, integer, bigint, uuid);
+DROP FUNCTION supersede_answers(uuid, message_author, uuid, actor_kind);
 DROP FUNCTION journal_trim(interval);
 DROP FUNCTION journal_sequence(integer, boolean);
 DROP FUNCTION journal_extend();

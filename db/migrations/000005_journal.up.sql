@@ -163,6 +163,118 @@ BEGIN
 END;
 $$;
 
+-- Ends what a human's message ends of a ticket's answers, for add_message.
+CREATE FUNCTION supersede_answers(of_ticket uuid, author message_author, by_actor uuid, by_kind actor_kind) RETURNS void
+LANGUAGE sql AS $$
+    WITH superseded AS (
+        UPDATE ai_responses AS r
+        SET status = 'superseded',
+            error_code = CASE WHEN r.status = 'streaming' THEN 'superseded' END,
+            last_seq = r.last_seq + (r.status = 'streaming')::integer,
+            finished_at = coalesce(r.finished_at, clock_timestamp())
+        WHERE r.ticket_id = of_ticket AND r.kind = 'answer' AND (
+            (r.status = 'streaming' AND (r.last_seq = 0 OR r.review IS NOT NULL OR author = 'agent'))
+            OR (r.status = 'completed' AND r.review = 'pending')
+        )
+        RETURNING r.id, r.last_seq, r.attempt, r.customer_id, r.finish_reason IS NULL AS unfinished
+    ),
+    logged AS (
+        INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
+        SELECT s.id, s.last_seq, 'failed', s.attempt, 'superseded'
+        FROM superseded AS s
+        WHERE s.unfinished
+    )
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    SELECT 'ai_response.superseded', by_kind, by_actor, of_ticket, s.id, s.customer_id, jsonb_build_object('kind', 'answer')
+    FROM superseded AS s
+$$;
+
+-- Adds what a human says to a ticket that the actor sees and that is not closed. It takes its place in the ticket's order: the
+-- function locks the ticket, and each of its statements sees what those have left who held the lock before. The ticket's
+-- version and times follow. A customer who writes in a ticket that is pending or resolved reopens it, and one who writes in a
+-- ticket that is snoozed wakes it. A human always wins: an AI response that is being written is not published, and a draft no
+-- longer waits for review, except that a customer's own message leaves alone what customers have seen something of. The
+-- journal gets an entry for each of these. No row: there is no such ticket, or the account that the message counts for, if
+-- any, has used up its budget for the day. Then nothing has changed.
+--
+-- It is a function and no statement, because what is rare costs nothing here when it does not happen: the ticket is locked
+-- for less than half as long.
+CREATE FUNCTION add_message(
+    new_id uuid, to_ticket uuid, by_actor uuid, by_kind actor_kind, as_staff boolean, said text, called text, counts_for uuid,
+    max_messages integer, max_bytes bigint, change_id uuid
+) RETURNS SETOF messages LANGUAGE plpgsql AS $$
+DECLARE
+    customer uuid;
+    was ticket_status;
+    snoozed timestamptz;
+    author message_author;
+    written_at timestamptz;
+    reopens boolean;
+    wakes boolean;
+BEGIN
+    SELECT t.user_id, t.status, t.snoozed_until INTO customer, was, snoozed
+    FROM tickets AS t
+    WHERE t.id = to_ticket AND (t.user_id = by_actor OR as_staff)
+    FOR NO KEY UPDATE;
+    IF NOT FOUND OR was = 'closed' THEN
+        RETURN;
+    END IF;
+    IF counts_for IS NOT NULL THEN
+        INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
+        SELECT counts_for, (now() AT TIME ZONE 'UTC')::date, 0, 1, octet_length(said)
+        WHERE octet_length(said) <= max_bytes
+        ON CONFLICT (user_id, day) DO UPDATE
+        SET messages = u.messages + 1, bytes = u.bytes + excluded.bytes
+        WHERE u.messages < max_messages AND u.bytes + excluded.bytes <= max_bytes;
+        IF NOT FOUND THEN
+            RETURN;
+        END IF;
+    END IF;
+    author := CASE WHEN customer = by_actor THEN 'customer' ELSE 'agent' END;
+    reopens := author = 'customer' AND was IN ('pending', 'resolved');
+    wakes := author = 'customer' AND snoozed IS NOT NULL;
+    written_at := (SELECT max(m.created_at) + interval '1 microsecond' FROM messages AS m WHERE m.ticket_id = to_ticket);
+    written_at := greatest(clock_timestamp(), written_at);
+    PERFORM
+    FROM ai_responses AS r
+    WHERE r.ticket_id = to_ticket AND r.kind = 'answer'
+        AND (r.status = 'streaming' OR (r.status = 'completed' AND r.review = 'pending'));
+    IF FOUND THEN
+        PERFORM supersede_answers(to_ticket, author, by_actor, by_kind);
+    END IF;
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
+    VALUES ('message.created', by_kind, by_actor, to_ticket, new_id, customer, jsonb_build_object('author', author));
+    IF reopens THEN
+        INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
+        VALUES (change_id, to_ticket, by_actor, was, 'open');
+        INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id, data)
+        VALUES (
+            'ticket.status_changed', by_kind, by_actor, to_ticket, customer, jsonb_build_object('from', was, 'to', 'open')
+        );
+        UPDATE tickets AS t SET status = 'open', resolved_at = NULL WHERE t.id = to_ticket;
+    END IF;
+    IF wakes THEN
+        INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, data)
+        VALUES ('ticket.snoozed', by_kind, by_actor, to_ticket, jsonb_build_object(
+            'from', to_char(snoozed AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'to', NULL
+        ));
+        UPDATE tickets AS t SET snoozed_until = NULL WHERE t.id = to_ticket;
+    END IF;
+    UPDATE tickets AS t
+    SET
+        version = t.version + 1,
+        first_response_at = CASE WHEN author = 'agent' THEN coalesce(t.first_response_at, written_at) ELSE t.first_response_at END,
+        waiting_since = CASE WHEN author = 'customer' THEN coalesce(t.waiting_since, written_at) END,
+        updated_at = written_at,
+        last_message_at = written_at
+    WHERE t.id = to_ticket;
+    RETURN QUERY
+    INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, client_id)
+    VALUES (new_id, to_ticket, author, by_actor, said, written_at, called)
+    RETURNING *;
+END;
+$$;
+
 SELECT journal_extend();
 
 COMMIT;

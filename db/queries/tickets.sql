@@ -94,7 +94,10 @@ WHERE id = @id AND (user_id = @actor_id OR @staff::boolean)
 FOR NO KEY UPDATE;
 
 -- name: ListTicketsByUser :many
-SELECT *
+-- What a customer sees of its tickets. A list of all columns costs half as much again, here and in PostgreSQL.
+SELECT
+    id, user_id, title, description, status, created_at, updated_at, ai_mode, last_message_at, first_response_at, resolved_at,
+    merged_into, handoff_reason, handed_off_at, redacted_at
 FROM tickets
 WHERE user_id = @user_id AND (created_at, id) < (@before_created_at::timestamptz, @before_id::uuid)
 ORDER BY created_at DESC, id DESC

@@ -73,8 +73,7 @@ func (s *Support) ApplyMacro(ctx context.Context, ticketID TicketID, macroID Mac
 //
 // Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
 // nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
-// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect
-// here.
+// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect here.
 func (s *Support) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, options ...CallOption) (*AIResponse, error) {
 	return call[AIResponse](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCancelAIResponseRequest(server, aiResponseID, nil)

@@ -13,147 +13,42 @@ import (
 )
 
 const createMessage = `-- name: CreateMessage :one
-WITH target AS (
-    SELECT
-        t.id, t.user_id, t.status, t.snoozed_until,
-        CASE WHEN t.user_id = $2::uuid THEN 'customer' ELSE 'agent' END::message_author AS author
-    FROM tickets AS t
-    WHERE t.id = $5 AND (t.user_id = $2::uuid OR $6::boolean) AND t.status <> 'closed'
-),
-spent AS (
-    INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
-    SELECT $7::uuid, (now() AT TIME ZONE 'UTC')::date, 0, 1, octet_length($3)
-    FROM target
-    WHERE $7::uuid IS NOT NULL AND octet_length($3) <= $8::bigint
-    ON CONFLICT (user_id, day) DO UPDATE
-    SET messages = u.messages + 1, bytes = u.bytes + excluded.bytes
-    WHERE u.messages < $9 AND u.bytes + excluded.bytes <= $8
-    RETURNING u.user_id
-),
-before AS (
-    SELECT
-        target.id, target.user_id, target.status, target.snoozed_until, target.author,
-        GREATEST(
-            clock_timestamp(),
-            (
-                SELECT max(m.created_at) + interval '1 microsecond'
-                FROM messages AS m
-                WHERE m.ticket_id = target.id
-            )
-        ) AS written_at,
-        target.author = 'customer' AND target.status IN ('pending', 'resolved') AS reopens,
-        target.author = 'customer' AND target.snoozed_until IS NOT NULL AS wakes
-    FROM target
-    WHERE $7::uuid IS NULL OR EXISTS (SELECT FROM spent)
-),
-superseded AS (
-    UPDATE ai_responses AS r
-    SET status = 'superseded',
-        error_code = CASE WHEN r.status = 'streaming' THEN 'superseded' END,
-        last_seq = r.last_seq + (r.status = 'streaming')::integer,
-        finished_at = coalesce(r.finished_at, clock_timestamp())
-    FROM before
-    WHERE r.ticket_id = before.id AND r.kind = 'answer' AND (
-        (r.status = 'streaming' AND (r.last_seq = 0 OR r.review IS NOT NULL OR before.author = 'agent'))
-        OR (r.status = 'completed' AND r.review = 'pending')
-    )
-    RETURNING
-        r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.customer_id AS customer_id,
-        r.finish_reason IS NULL AS unfinished
-),
-logged AS (
-    INSERT INTO ai_response_events (ai_response_id, seq, kind, attempt, content)
-    SELECT superseded.id, superseded.last_seq, 'failed', superseded.attempt, 'superseded'
-    FROM superseded
-    WHERE superseded.unfinished
-),
-reopened AS (
-    INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
-    SELECT $10, before.id, $2::uuid, before.status, 'open'
-    FROM before
-    WHERE before.reopens
-),
-raised AS (
-    UPDATE tickets
-    SET
-        version = version + 1,
-        status = CASE WHEN before.reopens THEN 'open' ELSE tickets.status END,
-        resolved_at = CASE WHEN before.reopens THEN NULL ELSE tickets.resolved_at END,
-        snoozed_until = CASE WHEN before.wakes THEN NULL ELSE tickets.snoozed_until END,
-        first_response_at = CASE
-            WHEN before.author = 'agent' THEN coalesce(tickets.first_response_at, before.written_at)
-            ELSE tickets.first_response_at
-        END,
-        waiting_since = CASE
-            WHEN before.author = 'customer' THEN coalesce(tickets.waiting_since, before.written_at)
-        END,
-        updated_at = before.written_at,
-        last_message_at = before.written_at
-    FROM before
-    WHERE tickets.id = before.id
-),
-journal AS (
-    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
-    SELECT entry.type, $11, $2::uuid, before.id, entry.subject_id, entry.customer_id, entry.data
-    FROM before
-    CROSS JOIN LATERAL (
-        SELECT
-            1 AS place, 'ai_response.superseded' AS type, superseded.id AS subject_id, superseded.customer_id,
-            jsonb_build_object('kind', 'answer') AS data
-        FROM superseded
-        UNION ALL
-        SELECT 2, 'message.created', $1::uuid, before.user_id, jsonb_build_object('author', before.author)
-        UNION ALL
-        SELECT 3, 'ticket.status_changed', NULL, before.user_id, jsonb_build_object('from', before.status, 'to', 'open')
-        WHERE before.reopens
-        UNION ALL
-        SELECT 4, 'ticket.snoozed', NULL, NULL, jsonb_build_object(
-            'from', to_char(before.snoozed_until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'to', NULL
-        )
-        WHERE before.wakes
-    ) AS entry
-    ORDER BY entry.place
-)
-INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, client_id)
-SELECT
-    $1, before.id, before.author, $2::uuid, $3, before.written_at, $4::text
-FROM before
-RETURNING id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note, redacted_at
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note, m.redacted_at
+FROM add_message(
+    $1::uuid, $2::uuid, $3::uuid, $4::actor_kind, $5::boolean, $6::text,
+    $7::text, $8::uuid, $9::integer, $10::bigint, $11::uuid
+) AS m
 `
 
 type CreateMessageParams struct {
 	ID          uuid.UUID
+	TicketID    uuid.UUID
 	ActorID     uuid.UUID
+	ActorKind   ActorKind
+	Staff       bool
 	Content     string
 	ClientID    *string
-	TicketID    uuid.UUID
-	Staff       bool
 	CountsFor   *uuid.UUID
-	MaxBytes    int64
 	MaxMessages int32
+	MaxBytes    int64
 	ChangeID    uuid.UUID
-	ActorKind   ActorKind
 }
 
-// A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
-// ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
-// resolved reopens it, and one who writes in a ticket that is snoozed wakes it. A human always wins: an AI response that is
-// being written is not published, and a draft no longer waits for review, except that a customer's own message leaves alone
-// what customers have seen something of. The journal gets an entry for each of these. No row: there is no such ticket, or the
-// account that the message counts for, if any, has used up its budget for the day. Then nothing has changed.
+// A human's message, by the rules of add_message. No row: there is no such ticket, it is closed, or the account that the
+// message counts for, if any, has used up its budget for the day.
 func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error) {
 	row := q.db.QueryRow(ctx, createMessage,
 		arg.ID,
+		arg.TicketID,
 		arg.ActorID,
+		arg.ActorKind,
+		arg.Staff,
 		arg.Content,
 		arg.ClientID,
-		arg.TicketID,
-		arg.Staff,
 		arg.CountsFor,
-		arg.MaxBytes,
 		arg.MaxMessages,
+		arg.MaxBytes,
 		arg.ChangeID,
-		arg.ActorKind,
 	)
 	var i Message
 	err := row.Scan(

@@ -43,7 +43,7 @@ func (m *machine) interfered(how string) {
 func (m *machine) untilWaiting(t *rapid.T, query string, sessions int) {
 	m.until(t, query+" waits for its lock", func() bool {
 		return storetest.QueryInt(m.t, m.url, `SELECT count(*) FROM pg_stat_activity
-			WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '-- name: ' || $1 || '%'`,
+			WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ~ ('^-- name: (' || $1 || ')')`,
 			query) >= sessions
 	})
 }
@@ -113,15 +113,16 @@ func (m *machine) raceEnd(t *rapid.T) {
 		// A reader who waits for this end asks for the next answer at once, and may come before the human or after.
 		m.giveUpOpening()
 	}
+	const locking = "LockTicket|CreateMessage"
 	var held time.Time
 	err := m.store.InTx(m.t.Context(), func(ctx context.Context) error {
 		_, err := m.store.LockTicket(ctx, sqlc.LockTicketParams{ID: m.ticketID, Staff: true})
 		require.NoError(t, err)
 		held = time.Now()
 		first()
-		m.untilWaiting(t, "LockTicket", 1)
+		m.untilWaiting(t, locking, 1)
 		second()
-		m.untilWaiting(t, "LockTicket", 2)
+		m.untilWaiting(t, locking, 2)
 		return nil
 	})
 	require.NoError(t, err)

@@ -106,7 +106,7 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		took := time.Since(begin)
 		counters.answered(status, took)
-		attrs := []slog.Attr{
+		attrs := append(make([]slog.Attr, 0, maxLogged),
 			slog.String("request_id", info.requestID),
 			slog.String("method", loggedMethod(c.Request().Method)),
 			slog.String("route", s.gate.template(c.Path())),
@@ -114,12 +114,12 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 			slog.Duration("dur", took),
 			slog.Int64("bytes", c.Response().Size),
 			slog.String("client_ip", c.RealIP()),
-		}
+		)
 		if info.actor.ID != uuid.Nil {
-			attrs = append(attrs, slog.Any("user_id", info.actor.ID))
+			attrs = append(attrs, slog.String("user_id", info.actor.ID.String()))
 		}
 		if info.actor.KeyID != uuid.Nil {
-			attrs = append(attrs, slog.Any("api_key_id", info.actor.KeyID))
+			attrs = append(attrs, slog.String("api_key_id", info.actor.KeyID.String()))
 		}
 		if info.err != nil {
 			s.metrics.refused(info.err.Code)
@@ -135,6 +135,9 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		return nil
 	}
 }
+
+// maxLogged is how many attributes a request's line has at most.
+const maxLogged = 11
 
 // loggedMethod is the request's method, unless the caller has made it up.
 func loggedMethod(method string) string {

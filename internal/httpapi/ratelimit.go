@@ -2,9 +2,9 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"net/netip"
+	"strconv"
 	"sync"
 	"time"
 
@@ -112,9 +112,9 @@ func (s *Server) limit(c echo.Context, op *contract.Operation) error {
 		policy = "address"
 	}
 	left, next, ok := s.limiter.take(who, op.Cost)
-	header := c.Response().Header()
-	header.Set(headerRateLimitPolicy, fmt.Sprintf("%q;q=%d;w=%d", policy, s.limiter.burst, burstSeconds))
-	header.Set(headerRateLimit, fmt.Sprintf("%q;r=%d;t=%d", policy, left, int(math.Ceil(next.Seconds()))))
+	header, quoted := c.Response().Header(), `"`+policy+`"`
+	header.Set(headerRateLimitPolicy, quoted+";q="+strconv.Itoa(s.limiter.burst)+";w="+strconv.Itoa(burstSeconds))
+	header.Set(headerRateLimit, quoted+";r="+strconv.Itoa(left)+";t="+strconv.Itoa(int(math.Ceil(next.Seconds()))))
 	if !ok {
 		return apperr.New(apperr.RateLimited, "These are more requests than are allowed.").After(next)
 	}

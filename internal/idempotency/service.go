@@ -5,6 +5,7 @@
 package idempotency
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -84,9 +85,14 @@ func NewService(s *store.Store) *Service {
 	return &Service{store: s}
 }
 
+// errUsed says that a key was used before.
+var errUsed = errors.New("idempotency: the key was used before")
+
 // Do returns what fn does, or, when a request with the same key has had its effect within the last 24 hours, the response
 // to that one, replayed. fn runs in a transaction that everything done through the store with its context joins; what it
-// returns an error for is undone and leaves the key unused. It may run several times, of which one counts.
+// returns an error for is undone and leaves the key unused. It may run several times, of which one counts, and so must have no
+// other effect. The key is claimed with fn's first statement, which saves a round trip: that statement fails, and what it has
+// done is undone, when the key was used before.
 //
 // It returns IdempotencyMismatch when the key was used for another request, and IdempotencyInProgress when one with the
 // same key has been under way for longer than the store waits for a lock.
@@ -94,52 +100,57 @@ func (s *Service) Do(
 	ctx context.Context, r Request, fn func(ctx context.Context) (Response, error),
 ) (response Response, replayed bool, err error) {
 	id, fingerprint := r.id(), r.fingerprint()
-	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		used, err := s.claim(ctx, r, id, fingerprint)
+	for {
+		err = s.store.InTx(ctx, func(ctx context.Context) error {
+			_, err := s.store.ClaimIdempotencyKey(store.AheadIf(ctx, judgeClaim), sqlc.ClaimIdempotencyKeyParams{
+				ID: id, Fingerprint: fingerprint, UserID: r.Principal, TicketID: r.TicketID,
+			})
+			if err != nil {
+				return err
+			}
+			if response, err = fn(ctx); err != nil {
+				return cmp.Or(store.Settle(ctx), err) // A request that was answered before gets that answer.
+			}
+			return s.remember(ctx, id, response)
+		})
 		switch {
-		case store.IsLockTimeout(err):
-			return errInProgress(err)
-		case err != nil:
-			return err
+		case err == nil:
+			return response, false, nil
+		case !errors.Is(err, errUsed):
+			return Response{}, false, err
 		}
-		if replayed = used != nil; replayed {
-			response, err = remembered(*used, fingerprint)
-			return err
+		if response, err = s.recall(ctx, id, fingerprint); !errors.Is(err, store.ErrNoRows) {
+			return response, true, err
 		}
-		if response, err = fn(ctx); err != nil {
-			return err
-		}
-		return s.remember(ctx, id, response)
-	})
-	if err != nil {
-		return Response{}, false, err
 	}
-	return response, replayed, nil
 }
 
-// claim makes the key this transaction's to use, unless it was used within the time that it is kept: then it returns the
-// row of that use.
-func (s *Service) claim(
-	ctx context.Context, r Request, id, fingerprint []byte,
-) (used *sqlc.IdempotencyKey, err error) {
-	keptSeconds := int32(kept.Seconds())
-	for {
-		claimed, err := s.store.ClaimIdempotencyKey(ctx, sqlc.ClaimIdempotencyKeyParams{
-			ID: id, Fingerprint: fingerprint, UserID: r.Principal, TicketID: r.TicketID,
-		})
-		if err != nil || claimed > 0 {
-			return nil, err
-		}
-		row, err := s.store.GetIdempotencyKey(ctx, sqlc.GetIdempotencyKeyParams{ID: id, KeptSeconds: keptSeconds})
-		if !errors.Is(err, store.ErrNoRows) {
-			return &row, err
-		}
-		if err := s.store.DeleteOldIdempotencyKey(ctx, sqlc.DeleteOldIdempotencyKeyParams{
-			ID: id, KeptSeconds: keptSeconds,
-		}); err != nil {
-			return nil, err
-		}
+// judgeClaim returns why a key is not this transaction's to use.
+func judgeClaim(claimed int64, err error) error {
+	switch {
+	case store.IsLockTimeout(err):
+		return errInProgress(err)
+	case err == nil && claimed == 0:
+		return errUsed
+	default:
+		return err
 	}
+}
+
+// recall returns what a request with the key was answered. It returns store.ErrNoRows when that was too long ago, and then
+// the key is free again.
+func (s *Service) recall(ctx context.Context, id, fingerprint []byte) (Response, error) {
+	keptSeconds := int32(kept.Seconds())
+	row, err := s.store.GetIdempotencyKey(ctx, sqlc.GetIdempotencyKeyParams{ID: id, KeptSeconds: keptSeconds})
+	if err == nil {
+		return remembered(row, fingerprint)
+	}
+	if errors.Is(err, store.ErrNoRows) {
+		err = cmp.Or(s.store.DeleteOldIdempotencyKey(ctx, sqlc.DeleteOldIdempotencyKeyParams{
+			ID: id, KeptSeconds: keptSeconds,
+		}), err)
+	}
+	return Response{}, err
 }
 
 func remembered(row sqlc.IdempotencyKey, fingerprint []byte) (Response, error) {

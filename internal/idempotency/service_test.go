@@ -11,8 +11,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/idempotency"
+	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -21,16 +23,30 @@ func TestMain(m *testing.M) { storetest.Main(m) }
 // bench is two replicas of the service on one database.
 type bench struct {
 	url        string
-	one, other *idempotency.Service
+	one, other replica
+}
+
+type replica struct {
+	*idempotency.Service
+	store *store.Store
+}
+
+func newReplica(t *testing.T, url string) replica {
+	t.Helper()
+	s := storetest.Open(t, url)
+	return replica{idempotency.NewService(s), s}
+}
+
+// effect is a statement of a request's effect, with which its key is claimed.
+func (r replica) effect(ctx context.Context) error {
+	_, err := r.store.GetJournalOldest(ctx)
+	return err
 }
 
 func newBench(t *testing.T) bench {
 	t.Helper()
 	url := storetest.NewURL(t)
-	return bench{
-		url: url, one: idempotency.NewService(storetest.Open(t, url)),
-		other: idempotency.NewService(storetest.Open(t, url)),
-	}
+	return bench{url: url, one: newReplica(t, url), other: newReplica(t, url)}
 }
 
 var errBroken = errors.New("broken on purpose")
@@ -57,11 +73,14 @@ type result struct {
 }
 
 // begin calls Do in the background, and returns once its function runs. finish lets that end with the error.
-func begin(t *testing.T, s *idempotency.Service, r idempotency.Request) (finish func(error), ended <-chan result) {
+func begin(t *testing.T, s replica, r idempotency.Request) (finish func(error), ended <-chan result) {
 	t.Helper()
 	running, gate, results := make(chan struct{}), make(chan error, 1), make(chan result, 1)
 	go func() {
 		response, replayed, err := s.Do(t.Context(), r, func(ctx context.Context) (idempotency.Response, error) {
+			if err := s.effect(ctx); err != nil {
+				return idempotency.Response{}, err
+			}
 			close(running)
 			if err := <-gate; err != nil {
 				return idempotency.Response{}, err
@@ -124,9 +143,10 @@ func TestRequestDoesNotWaitForItsLikeForLong(t *testing.T) {
 	t.Parallel()
 	b, r := newBench(t), newRequest()
 	finish, first := begin(t, b.one, r)
-	_, _, err := b.other.Do(t.Context(), r, func(context.Context) (idempotency.Response, error) {
-		require.Fail(t, "it ran beside its like")
-		return idempotency.Response{}, nil
+	_, _, err := b.other.Do(t.Context(), r, func(ctx context.Context) (idempotency.Response, error) {
+		err := b.other.effect(ctx)
+		require.Error(t, err, "it runs beside its like")
+		return idempotency.Response{}, err
 	})
 	require.True(t, apperr.Is(err, apperr.IdempotencyInProgress), "%v", err)
 	finish(nil)
@@ -216,7 +236,7 @@ func TestOldKeyIsTakenAgainByOneOfMany(t *testing.T) {
 	results := make(chan result, many)
 	for i := range many {
 		go func() {
-			s := []*idempotency.Service{b.one, b.other}[i%2]
+			s := []replica{b.one, b.other}[i%2]
 			response, replayed, err := s.Do(t.Context(), r, answer("again "+strconv.Itoa(i)))
 			results <- result{response, replayed, err}
 		}()
@@ -250,4 +270,36 @@ func TestSweepPassesOverAKeyThatIsTakenAgain(t *testing.T) {
 	_, replayed, err := b.other.Do(t.Context(), r, answer("third"))
 	require.NoError(t, err)
 	require.True(t, replayed)
+}
+
+// The key is claimed with the first statement of the effect, and so decides before anything else does.
+func TestUsedKeyUndoesTheEffect(t *testing.T) {
+	t.Parallel()
+	b, r := newBench(t), newRequest()
+	write := func(broken error) (idempotency.Response, bool, error) {
+		return b.one.Do(t.Context(), r, func(ctx context.Context) (idempotency.Response, error) {
+			if err := b.one.store.CreateJournalEntry(ctx, sqlc.CreateJournalEntryParams{
+				Type: "ticket.created", ActorKind: sqlc.ActorKindSystem, Data: []byte("{}"),
+			}); err != nil {
+				return idempotency.Response{}, err
+			}
+			response, _ := answer("first")(ctx)
+			return response, broken
+		})
+	}
+	original, replayed, err := write(nil)
+	require.NoError(t, err)
+	require.False(t, replayed)
+	repeat, replayed, err := write(errBroken)
+	require.NoError(t, err)
+	require.True(t, replayed)
+	require.Equal(t, original, repeat)
+	require.Equal(t, 1, storetest.QueryInt(t, b.url, "SELECT count(*) FROM journal_outbox"))
+
+	repeat, replayed, err = b.one.Do(t.Context(), r, func(context.Context) (idempotency.Response, error) {
+		return idempotency.Response{}, errBroken
+	})
+	require.NoError(t, err, "what fails before its first statement was answered before, too")
+	require.True(t, replayed)
+	require.Equal(t, original, repeat)
 }

@@ -2,17 +2,20 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// outbox is the table to which every entry of the journal is added first.
-const outbox = "journal_outbox"
+// entering are the table to which every entry of the journal is added first, and the functions for requests that add to it.
+var entering = []string{"journal_outbox", "add_message("}
 
 // addsToJournal reports whether a statement may add entries to the journal.
-func addsToJournal(sql string) bool { return strings.Contains(sql, outbox) }
+func addsToJournal(sql string) bool {
+	return slices.ContainsFunc(entering, func(name string) bool { return strings.Contains(sql, name) })
+}
 
 // Journaled holds a token when this Store has committed entries since the last token was taken. It is for one receiver.
 func (s *Store) Journaled() <-chan struct{} { return s.db.journaled }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 )
 
 const (
@@ -96,9 +95,8 @@ func newPools(ctx context.Context, cfg Config) (shared, reserved pooled, err err
 	pc.MaxConns = cfg.MaxConns
 	pc.MaxConnLifetime = maxConnLifetime
 	pc.MaxConnLifetimeJitter = lifetimeJitter
-	// Without it the driver writes ids as text and reads them as text.
 	pc.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
-		pgxuuid.Register(conn.TypeMap())
+		registerUUID(conn.TypeMap())
 		return nil
 	}
 	applySettings(pc, cfg.TransactionPooler)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -36,6 +37,8 @@ type transaction struct {
 	ahead []queued
 	// lost means that the transaction has failed by no fault of its own before that, so that nothing has happened.
 	lost bool
+	// refused is what AheadIf's function has returned.
+	refused error
 }
 
 var _ sqlc.DBTX = (*transaction)(nil)
@@ -43,6 +46,8 @@ var _ sqlc.DBTX = (*transaction)(nil)
 type queued struct {
 	sql  string
 	args []any
+	// judge decides whether the transaction may go on; nil lets it.
+	judge func(rows int64, err error) error
 }
 
 type (
@@ -57,6 +62,47 @@ func Ahead(ctx context.Context) context.Context {
 		return ctx
 	}
 	return context.WithValue(ctx, aheadKey{}, true)
+}
+
+// AheadIf is Ahead for a statement that decides whether the transaction goes on: judge gets how many rows it has changed and
+// its error, translated, and returns nil or the error of the next statement, whose effect is undone, and of the transaction.
+// When no further statement comes, Settle asks.
+func AheadIf(ctx context.Context, judge func(rows int64, err error) error) context.Context {
+	return context.WithValue(ctx, aheadKey{}, judge)
+}
+
+// Settle sends what waits in the context's transaction for a next statement. It returns what AheadIf's function has returned,
+// now or before.
+func Settle(ctx context.Context) error {
+	u := unitFrom(ctx)
+	if u == nil {
+		return nil
+	}
+	t, ok := u.db.(*transaction)
+	if !ok {
+		return nil
+	}
+	return t.settle(ctx)
+}
+
+func (t *transaction) settle(ctx context.Context) error {
+	if t.refused != nil || len(t.ahead) == 0 {
+		return t.refused
+	}
+	last := t.ahead[len(t.ahead)-1]
+	t.ahead = t.ahead[:len(t.ahead)-1]
+	return t.call(ctx, last.sql, last.args, func(results pgx.BatchResults) error { return t.pass(last, results) })
+}
+
+// pass reads the result of what was sent ahead.
+func (t *transaction) pass(q queued, results pgx.BatchResults) error {
+	tag, err := results.Exec()
+	if q.judge == nil {
+		return err
+	}
+	t.lost = t.lost || err != nil && (isLost(err) || isStalePlan(err))
+	t.refused = q.judge(tag.RowsAffected(), translate(err))
+	return t.refused
 }
 
 // Last returns a context whose statement is the last one of the transaction: it is committed along with it, which saves a
@@ -79,26 +125,27 @@ func (t *transaction) start(ctx context.Context, sql string, args []any) (result
 		return nil, false, errCommitted
 	}
 	last, _ = ctx.Value(lastKey{}).(bool)
-	t.committing = commits || last
 	var batch pgx.Batch
+	ahead := t.ahead
+	t.ahead = nil
 	if !t.begun {
-		batch.Queue(beginStatement)
+		ahead = slices.Insert(ahead, 0, queued{sql: beginStatement})
 	}
-	for _, q := range t.ahead {
+	for _, q := range ahead {
 		batch.Queue(q.sql, q.args...)
 		t.journaled = t.journaled || addsToJournal(q.sql)
+		last = last && q.judge == nil // COMMIT would not wait for the judgment.
 	}
-	t.ahead = nil
-	before := batch.Len()
+	t.committing = commits || last
 	batch.Queue(sql, args...)
 	t.journaled = t.journaled || addsToJournal(sql)
 	if last {
 		batch.Queue(commitStatement)
 	}
 	results = t.conn.SendBatch(ctx, &batch)
-	for range before {
-		if _, err := results.Exec(); err != nil {
-			_ = results.Close() // It fails for the same reason.
+	for _, q := range ahead {
+		if err := t.pass(q, results); err != nil {
+			_ = results.Close() // It fails for the same reason, or its effect is undone.
 			return nil, false, err
 		}
 		t.begun = true
@@ -121,14 +168,18 @@ func (t *transaction) finish(results pgx.BatchResults, last bool) error {
 
 // noted translates a statement's error, and remembers one that a second try may not meet.
 func (t *transaction) noted(err error) error {
+	if t.refused != nil {
+		return t.refused
+	}
 	t.lost = t.lost || err != nil && !t.committing && (isLost(err) || isStalePlan(err))
 	return translate(err)
 }
 
 // Exec runs a statement.
 func (t *transaction) Exec(ctx context.Context, sql string, args ...any) (tag pgconn.CommandTag, err error) {
-	if ctx.Value(aheadKey{}) != nil {
-		t.ahead = append(t.ahead, queued{sql, args})
+	if ahead := ctx.Value(aheadKey{}); ahead != nil {
+		judge, _ := ahead.(func(int64, error) error)
+		t.ahead = append(t.ahead, queued{sql, args, judge})
 		return tag, nil
 	}
 	err = t.call(ctx, sql, args, func(results pgx.BatchResults) error {
@@ -232,6 +283,12 @@ func (r *transactionRows) Close() {
 
 // commit commits what has not been committed with the last statement.
 func (t *transaction) commit(ctx context.Context) error {
+	if slices.ContainsFunc(t.ahead, func(q queued) bool { return q.judge != nil }) {
+		_ = t.settle(ctx) // It remembers what it returns.
+	}
+	if t.refused != nil {
+		return t.refused
+	}
 	if t.committed || !t.begun && len(t.ahead) == 0 {
 		return nil
 	}

@@ -142,8 +142,14 @@ func (s *Service) list(
 	rows, err := s.store.ListTicketsByUser(ctx, sqlc.ListTicketsByUserParams{
 		UserID: actor.ID, BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: most,
 	})
-	for _, row := range rows {
-		tickets = append(tickets, View{Ticket: row})
+	tickets = make([]View, len(rows))
+	for i, row := range rows {
+		tickets[i].Ticket = Ticket{
+			ID: row.ID, UserID: row.UserID, Title: row.Title, Description: row.Description, Status: row.Status,
+			CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, AIMode: row.AIMode, LastMessageAt: row.LastMessageAt,
+			FirstResponseAt: row.FirstResponseAt, ResolvedAt: row.ResolvedAt, MergedInto: row.MergedInto,
+			HandoffReason: row.HandoffReason, HandedOffAt: row.HandedOffAt, RedactedAt: row.RedactedAt,
+		}
 	}
 	return tickets, err
 }
@@ -248,32 +254,33 @@ func (s *Service) AddMessage(ctx context.Context, actor auth.Actor, id uuid.UUID
 func (s *Service) Add(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, m NewMessage,
 ) (message Message, created bool, err error) {
-	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		there, err := s.prepare(ctx, actor, id, m)
-		if err != nil {
-			return err
-		}
-		if created = there == nil; !created {
-			message = Message{*there, actor.DisplayName}
-			return nil
-		}
+	add := func(ctx context.Context) error {
 		message, err = s.createMessage(ctx, actor, id, sqlc.CreateMessageParams{Content: m.Content, ClientID: clientIDOf(m)})
 		return err
-	})
+	}
+	if created = m.Accept == nil && m.ClientID == ""; created {
+		err = add(ctx)
+	} else {
+		err = s.store.InTx(ctx, func(ctx context.Context) error {
+			there, err := s.prepare(ctx, actor, id, m)
+			if err != nil {
+				return err
+			}
+			if created = there == nil; !created {
+				message = Message{*there, actor.DisplayName}
+				return nil
+			}
+			return add(store.Last(ctx))
+		})
+	}
 	if errors.Is(err, store.ErrNoRows) {
 		return Message{}, false, s.whyNot(ctx, actor, id)
 	}
 	return message, created, err
 }
 
-// prepare locks a ticket for a message, and returns the message if it is there already. It looks at the ticket before only when
-// it must: that costs a round trip.
+// prepare locks a ticket for a message that is added on a condition, and returns the message if it is there already.
 func (s *Service) prepare(ctx context.Context, actor auth.Actor, id uuid.UUID, m NewMessage) (*sqlc.Message, error) {
-	if m.Accept == nil && m.ClientID == "" {
-		return nil, s.store.LockTicketAhead(store.Ahead(ctx), sqlc.LockTicketAheadParams{
-			ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
-		})
-	}
 	before, err := Lock(ctx, s.store, actor, id)
 	if err != nil {
 		return nil, err
@@ -288,8 +295,7 @@ func (s *Service) prepare(ctx context.Context, actor auth.Actor, id uuid.UUID, m
 	return nil, nil
 }
 
-// createMessage writes a message to a ticket that is locked, as the last step of its transaction. It returns
-// store.ErrNoRows when whyNot knows why it cannot.
+// createMessage writes a message. It returns store.ErrNoRows when whyNot knows why it cannot.
 func (s *Service) createMessage(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, m sqlc.CreateMessageParams,
 ) (Message, error) {
@@ -297,7 +303,7 @@ func (s *Service) createMessage(
 	m.ID, m.ChangeID = uuid7.New(), uuid7.New()
 	m.TicketID, m.ActorID, m.ActorKind, m.Staff = id, actor.ID, actor.Kind(), actor.IsStaff()
 	m.CountsFor, m.MaxMessages, m.MaxBytes = limits.account, limits.messages, limits.bytes
-	message, err := s.store.CreateMessage(store.Last(ctx), m)
+	message, err := s.store.CreateMessage(ctx, m)
 	return Message{Message: message, AuthorName: actor.DisplayName}, err
 }
 

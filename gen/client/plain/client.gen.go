@@ -5326,8 +5326,7 @@ type ClientInterface interface {
 	//
 	// Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
 	// nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
-	// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect
-	// here.
+	// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect here.
 	//
 	// Corresponds with POST /ai-responses/{ai_response_id}/cancel (the `CancelAIResponse` operationId).
 	CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, params *CancelAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6839,8 +6838,7 @@ func (c *Client) ApplyAIResponse(ctx context.Context, aiResponseID AIResponseID,
 //
 // Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
 // nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
-// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect
-// here.
+// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect here.
 //
 // Corresponds with POST /ai-responses/{ai_response_id}/cancel (the `CancelAIResponse` operationId).
 func (c *Client) CancelAIResponse(ctx context.Context, aiResponseID AIResponseID, params *CancelAIResponseParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -15094,8 +15092,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
 	// nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
-	// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect
-	// here.
+	// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect here.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -29924,8 +29921,7 @@ func (c *ClientWithResponses) ApplyAIResponseWithResponse(ctx context.Context, a
 //
 // Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
 // nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
-// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect
-// here.
+// again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect here.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -69,8 +69,11 @@ func (s *Site) addAssets() (map[string]string, error) {
 
 func (s *Site) addAsset(name string, packed []byte) string {
 	ext := path.Ext(name)
-	res := newResource(contentTypes[ext], immutable, sealedPolicy, packed)
-	url := "docs/assets/" + strings.TrimSuffix(name, ext) + "." + res.hash[:12] + ext
-	s.resources["/"+url] = res
+	made := newContent(packed)
+	url := "docs/assets/" + strings.TrimSuffix(name, ext) + "." + made.hash[:12] + ext
+	s.resources["/"+url] = &resource{
+		contentType: contentTypes[ext], cacheControl: immutable, policy: sealedPolicy,
+		content: func() (*content, error) { return made, nil },
+	}
 	return url
 }

@@ -44,22 +44,12 @@ func New(specJSON, specYAML []byte, problems []Problem) (*Site, error) {
 	common := site{Title: spec.Info.Title, Version: spec.Info.Version, Assets: urls, Paths: pathsOf(specYAML)}
 	for _, p := range allPages(groups, guides) {
 		p.site = common
-		html, err := p.render()
-		if err != nil {
-			return nil, err
-		}
-		if err := s.addText("/"+p.Name, "text/html; charset=utf-8", p.policy, html); err != nil {
-			return nil, err
-		}
+		s.addText("/"+p.Name, "text/html; charset=utf-8", p.policy, p.render)
 	}
-	if err := s.addText("/openapi.json", "application/json", sealedPolicy, specJSON); err != nil {
-		return nil, err
-	}
-	if err := s.addIndex(spec.Info.Title, spec.Info.Version); err != nil {
-		return nil, err
-	}
+	s.addText("/openapi.json", "application/json", sealedPolicy, said(specJSON))
 	// RFC 9512 registers application/yaml without a charset parameter: it is always UTF-8.
-	if err := s.addText("/openapi.yaml", "application/yaml", sealedPolicy, specYAML); err != nil {
+	s.addText("/openapi.yaml", "application/yaml", sealedPolicy, said(specYAML))
+	if err := s.addIndex(spec.Info.Title, spec.Info.Version); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -86,11 +76,7 @@ func (s *Site) addIndex(title, version string) error {
 	if err != nil {
 		return fmt.Errorf("docs: the index: %w", err)
 	}
-	packed, err := pack(append(index, '\n'))
-	if err != nil {
-		return fmt.Errorf("docs: compress the index: %w", err)
-	}
-	s.index = newResource("application/json", revalidate, sealedPolicy, packed)
+	s.index = newText("application/json", sealedPolicy, said(append(index, '\n')))
 	return nil
 }
 

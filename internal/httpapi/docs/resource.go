@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -20,41 +19,65 @@ const (
 	immutable = "public, max-age=31536000, immutable"
 )
 
-// resource is one answer, compressed: nearly every client takes it that way. What the others get is made once, when the
-// first of them asks.
+// resource is one answer. It is made when the first client asks for it, so that a server's start does not wait for pages that
+// nobody may want to see.
 type resource struct {
 	contentType  string
 	cacheControl string
 	policy       string // Content-Security-Policy
-	packed       []byte // gzip
-	plain        func() ([]byte, error)
-	hash         string // of packed; the base of the entity tags
+	content      func() (*content, error)
 }
 
-func newResource(contentType, cacheControl, policy string, packed []byte) *resource {
+// content is what a resource says, compressed: nearly every client takes it that way. What the others get is made once, when
+// the first of them asks.
+type content struct {
+	packed []byte // gzip
+	plain  func() ([]byte, error)
+	hash   string // of packed; the base of the entity tags
+}
+
+func newContent(packed []byte) *content {
 	sum := sha256.Sum256(packed)
-	return &resource{
-		contentType: contentType, cacheControl: cacheControl, policy: policy,
+	return &content{
 		packed: packed, plain: sync.OnceValues(func() ([]byte, error) { return unpack(packed) }), hash: hex.EncodeToString(sum[:16]),
 	}
 }
 
-// addText compresses content and serves it under path.
-func (s *Site) addText(path, contentType, policy string, content []byte) error {
-	packed, err := pack(content)
-	if err != nil {
-		return fmt.Errorf("docs: compress %s: %w", path, err)
+// addText serves under path what text returns, compressed.
+func (s *Site) addText(path, contentType, policy string, text func() ([]byte, error)) {
+	s.resources[path] = newText(contentType, policy, text)
+}
+
+func newText(contentType, policy string, text func() ([]byte, error)) *resource {
+	return &resource{
+		contentType: contentType, cacheControl: revalidate, policy: policy,
+		content: sync.OnceValues(func() (*content, error) {
+			plain, err := text()
+			if err != nil {
+				return nil, err
+			}
+			packed, err := pack(plain)
+			return newContent(packed), err
+		}),
 	}
-	s.resources[path] = newResource(contentType, revalidate, policy, packed)
-	return nil
+}
+
+// said returns a text that is there already.
+func said(text []byte) func() ([]byte, error) {
+	return func() ([]byte, error) { return text, nil }
 }
 
 func (res *resource) serve(w http.ResponseWriter, r *http.Request) {
+	made, err := res.content()
+	if err != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
 	zipped := acceptsGzip(r.Header.Values("Accept-Encoding"))
 	// A strong tag names bytes, and the two encodings differ in theirs.
-	etag := `"` + res.hash + `"`
+	etag := `"` + made.hash + `"`
 	if zipped {
-		etag = `"` + res.hash + `-gzip"`
+		etag = `"` + made.hash + `-gzip"`
 	}
 
 	h := w.Header()
@@ -70,12 +93,11 @@ func (res *resource) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	body := res.packed
+	body := made.packed
 	if zipped {
 		h.Set("Content-Encoding", "gzip")
 	} else {
-		var err error
-		if body, err = res.plain(); err != nil {
+		if body, err = made.plain(); err != nil {
 			w.WriteHeader(http.StatusInternalServerError)
 			return
 		}

@@ -38,19 +38,20 @@ func TestSmallRunHasEveryFigure(t *testing.T) {
 
 	self, err := os.Executable()
 	require.NoError(t, err)
-	cmd := exec.Command(self, "-server", program, "-rounds", "1", "-requests", "1", "-readers", "4", "-watching", "100ms")
+	cmd := exec.Command(self, "-server", program, "-rounds", "1", "-requests", "1", "-readers", "4", "-watching", "100ms",
+		"-answers", "20", "-messages", "1000")
 	cmd.Env = append(os.Environ(), runMain+"=1")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	_ = cmd.Run() // So short a run may be over a budget; the figures tell whether it was whole.
 	var found report
 	require.NoError(t, json.Unmarshal(stdout.Bytes(), &found), "%s", &stderr)
-	require.Len(t, found.Stages, 10)
+	require.Len(t, found.Stages, 16)
 	for _, s := range found.Stages {
 		require.Contains(t, stderr.String(), s.Name)
-		require.Greater(t, len(s.Figures), 6, s.Name)
+		require.GreaterOrEqual(t, len(s.Figures), 3, s.Name)
 	}
-	require.Positive(t, found.Stages[0].Figures[0].Ratio)
+	require.Positive(t, found.Stages[1].Figures[0].Ratio)
 }
 
 func TestStampsAreFoundInWhatComesInPieces(t *testing.T) {

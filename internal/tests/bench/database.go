@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/supportbackend/support/internal/dev/pgembed"
@@ -109,4 +110,17 @@ func (d *database) connections(ctx context.Context) (n int, err error) {
 	row := d.conn.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'support'")
 	err = row.Scan(&n)
 	return n, err
+}
+
+// addTickets gives a user so many tickets.
+func (d *database) addTickets(ctx context.Context, user uuid.UUID, n int) ([]uuid.UUID, error) {
+	rows, err := d.conn.Query(ctx, `
+		INSERT INTO tickets (id, user_id, title, description)
+		SELECT gen_random_uuid(), $1, 'Invoice ' || n || ' is wrong', 'I was charged twice for October. Can I have it back?'
+		FROM generate_series(1, $2) AS n
+		RETURNING id`, user, n)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 }

@@ -45,6 +45,9 @@ type settings struct {
 	readers         int
 	watching        time.Duration
 	scale           int
+	answers         int
+	messages        int
+	starts          bool
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -57,6 +60,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.DurationVar(&s.watching, "watching", 30*time.Second, "how long to watch idle readers, one minute at most")
 	flags.StringVar(&s.proxy, "proxy", "", "run only the plain proxy, on this `address`")
 	flags.IntVar(&s.requests, "requests", 5, "how many rounds of requests to send; 0 leaves them out")
+	flags.IntVar(&s.answers, "answers", 5000, "how many answers to run at once; 0 leaves them out")
+	flags.IntVar(&s.messages, "messages", 100_000, "how many messages the long ticket has; 0 leaves flat cost out")
+	flags.BoolVar(&s.starts, "starts", true, "measure the start of the server")
 	flags.IntVar(&s.scale, "scale", 0, "how many tickets a large desk has, with five messages each; 0 leaves it out")
 	flags.StringVar(&s.match, "match", "", "send only requests whose name contains this `text`, for a profile of the server")
 	flags.StringVar(&s.bare, "bare", "", "run only the bare server, on this `address`, with DATABASE_URL")
@@ -95,10 +101,27 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report, erro
 	}
 	defer r.close()
 	out := newReport(r.database.server.Version())
-	if s.requests > 0 {
-		if out.Stages, err = measureRequests(ctx, r, s.requests, s.match, progress); err != nil {
+	if s.starts {
+		fmt.Fprintln(progress, "measuring: the start")
+		found, err := measureStart(ctx, r, min(settling, s.watching))
+		if err != nil {
 			return nil, err
 		}
+		out.Stages = append(out.Stages, found)
+	}
+	if s.requests > 0 {
+		found, err := measureRequests(ctx, r, s.requests, s.match, progress)
+		if err != nil {
+			return nil, err
+		}
+		out.Stages = append(out.Stages, found...)
+	}
+	if s.messages > 0 {
+		found, err := measureFlat(ctx, r, s.messages, min(s.requests+1, 3), progress)
+		if err != nil {
+			return nil, err
+		}
+		out.Stages = append(out.Stages, found...)
 	}
 	for _, l := range []load{
 		{name: "unthrottled", speed: -1, streams: 1, perRound: 30, tokens: 256},
@@ -115,16 +138,22 @@ func measure(ctx context.Context, s settings, progress io.Writer) (*report, erro
 		}
 		out.Stages = append(out.Stages, found)
 	}
-	if s.readers > 0 {
-		fmt.Fprintf(progress, "measuring: %d idle readers\n", s.readers)
-		found, err := measureReaders(ctx, r, &crowd{wanted: s.readers, answers: min(maxAnswers, s.readers), watching: s.watching})
-		if err != nil {
-			return nil, err
+	for _, further := range []struct {
+		wanted  bool
+		name    string
+		measure func() (stage, error)
+	}{
+		{s.answers > 0, fmt.Sprintf("%d answers at once", s.answers), func() (stage, error) { return measureRunning(ctx, r, s.answers) }},
+		{s.readers > 0, fmt.Sprintf("%d idle readers", s.readers), func() (stage, error) {
+			return measureReaders(ctx, r, &crowd{wanted: s.readers, answers: min(maxAnswers, s.readers), watching: s.watching})
+		}},
+		{s.scale > 0, "a large desk", func() (stage, error) { return measureScale(ctx, r, s.scale, progress) }},
+	} {
+		if !further.wanted {
+			continue
 		}
-		out.Stages = append(out.Stages, found)
-	}
-	if s.scale > 0 {
-		found, err := measureScale(ctx, r, s.scale, progress)
+		fmt.Fprintf(progress, "measuring: %s\n", further.name)
+		found, err := further.measure()
 		if err != nil {
 			return nil, err
 		}

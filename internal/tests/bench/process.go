@@ -24,7 +24,7 @@ const (
 	clockTick = 10 * time.Millisecond
 
 	startTimeout = 15 * time.Second
-	startPoll    = 20 * time.Millisecond
+	startPoll    = 5 * time.Millisecond
 )
 
 // process is a program under measurement that serves HTTP.
@@ -33,6 +33,8 @@ type process struct {
 	url     string
 	logName string
 	ended   chan struct{}
+	// starting is how long it has taken to be ready.
+	starting time.Duration
 }
 
 // startProcess runs a program with the environment and returns when it answers its ready path. arguments get the address
@@ -51,6 +53,7 @@ func startProcess(
 	defer func() { _ = log.Close() }() // The program has its own.
 	p := &process{cmd: command(addr), url: "http://" + addr, logName: log.Name(), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
+	begin := time.Now()
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -62,6 +65,7 @@ func startProcess(
 		p.stop()
 		return nil, err
 	}
+	p.starting = time.Since(begin)
 	return p, nil
 }
 

@@ -108,18 +108,13 @@ func openFiles() int {
 
 // holdAnswers begins the answers, with a reader each, and returns when all of them stand still.
 func (c *crowd) holdAnswers(ctx context.Context, r *rig, server *process, questions []question) error {
-	script := groqsim.Script{Deltas: tokens(prefix), TokensPerSecond: prefixSpeed}
-	for i := range beats {
-		script.Deltas = append(script.Deltas, "")
-		script.Gates = append(script.Gates, groqsim.Gate{Name: beat(i), After: prefix + i})
-	}
-	if err := r.script(script); err != nil {
+	if err := r.hold(ctx, prefix); err != nil {
 		return err
 	}
 	if err := c.open(ctx, server, questions, c.answers); err != nil {
 		return err
 	}
-	err := r.simulator.Wait(ctx, func(requests []groqsim.RequestRecord) bool {
+	return r.simulator.Wait(ctx, func(requests []groqsim.RequestRecord) bool {
 		held := 0
 		for _, request := range requests {
 			if request.HeldAt == beat(0) {
@@ -128,6 +123,18 @@ func (c *crowd) holdAnswers(ctx context.Context, r *rig, server *process, questi
 		}
 		return held == c.answers
 	})
+}
+
+// hold makes the simulator answer everything with so many tokens, and then nothing but beats until ctx ends.
+func (r *rig) hold(ctx context.Context, tokensFirst int) error {
+	script := groqsim.Script{Deltas: tokens(tokensFirst), TokensPerSecond: prefixSpeed}
+	for i := range beats {
+		script.Deltas = append(script.Deltas, "")
+		script.Gates = append(script.Gates, groqsim.Gate{Name: beat(i), After: tokensFirst + i})
+	}
+	if err := r.script(script); err != nil {
+		return err
+	}
 	go func() {
 		for i := range beats {
 			select {
@@ -138,7 +145,7 @@ func (c *crowd) holdAnswers(ctx context.Context, r *rig, server *process, questi
 			}
 		}
 	}()
-	return err
+	return nil
 }
 
 func beat(i int) string { return "beat " + strconv.Itoa(i) }
@@ -177,6 +184,11 @@ func (c *crowd) open(ctx context.Context, server *process, questions []question,
 	return errors.Join(failures...)
 }
 
+// accepted is how a response begins that has a stream.
+const accepted = "HTTP/1.1 200"
+
+var errRefused = errors.New("the answer was refused")
+
 // openReader asks for an answer and returns when its text has begun. It does without an http.Client, which would need as
 // much of this process's time and memory as what is measured.
 func openReader(ctx context.Context, server *process, q question) (net.Conn, error) {
@@ -194,6 +206,9 @@ func openReader(ctx context.Context, server *process, q question) (net.Conn, err
 		var n int
 		n, err = conn.Read(buffer)
 		text = append(text, buffer[:n]...)
+		if err == nil && len(text) >= len(accepted) && !bytes.HasPrefix(text, []byte(accepted)) {
+			err = errRefused
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open a reader: %w: %.300q", err, text), conn.Close())

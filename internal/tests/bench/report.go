@@ -86,31 +86,44 @@ var quantiles = []struct {
 	share float64
 }{{"p50", 0.5}, {"p99", 0.99}}
 
-// maxAddedMillis is what the server may add to the first token of an answer, p99, while the machine has little to do.
-const maxAddedMillis = 10
+// maxAddedMillis are what the server may add to the first token of an answer, p50 and p99, while the machine has little to do,
+// maxLagMillis how long a token may be on its way then, and maxSaturated and maxPaced what a token may cost against the proxy.
+var (
+	maxAddedMillis = []float64{2, 8}
+	maxLagMillis   = []float64{3, 12}
+)
+
+const maxSaturated, maxPaced = 2.5, 1.7
 
 // answersStage compares the paths.
 func answersStage(l load, direct, proxy, server *measured, work counters, countsStatements bool) stage {
 	out := stage{Name: l.String()}
 	add := func(f figure) { out.Figures = append(out.Figures, f) }
-	for _, q := range quantiles {
+	for i, q := range quantiles {
 		base, plain, total := direct.firstToken(q.share), proxy.firstToken(q.share), server.firstToken(q.share)
 		added := figure{Name: "… more than straight from the simulator", Unit: unitMillis, Server: millis(total - base)}
-		if q.share > 0.5 && l.light {
-			added.Budget = maxAddedMillis
+		if l.light {
+			added.Budget = maxAddedMillis[i]
 		}
 		add(figure{Name: "time to first token " + q.name, Unit: unitMillis, Server: millis(total)}.
 			against(againstProxy, millis(plain)))
 		add(added.against(againstProxy, millis(plain-base)))
 	}
-	for _, q := range quantiles {
-		add(figure{Name: "a token on its way " + q.name, Unit: unitMillis, Server: millis(server.lag(q.share))}.
-			against(againstProxy, millis(proxy.lag(q.share))))
+	for i, q := range quantiles {
+		lag := figure{Name: "a token on its way " + q.name, Unit: unitMillis, Server: millis(server.lag(q.share))}
+		if l.light {
+			lag.Budget = maxLagMillis[i]
+		}
+		add(lag.against(againstProxy, millis(proxy.lag(q.share))))
+	}
+	maxCost := maxPaced
+	if l.speed < 0 {
+		maxCost = maxSaturated
 	}
 	answers, perAnswer := float64(l.answers()), float64(l.tokens)
 	all, text := answers*perAnswer, perAnswer*float64(len(blankStamp))
 	add(figure{Name: "CPU per token", Unit: unitMicros, Server: micros(server.cpu) / all}.
-		against(againstProxy, micros(proxy.cpu)/all))
+		against(againstProxy, micros(proxy.cpu)/all).atMost(maxCost))
 	add(figure{Name: "… with the database's", Unit: unitMicros, Server: micros(server.cpu+work.cpu) / all}.
 		against(againstProxy, micros(proxy.cpu)/all))
 	if countsStatements {
@@ -139,9 +152,9 @@ type idle struct {
 // The budgets for 10,000 idle readers on one process.
 const (
 	maxReaderKiB   = 40
-	maxServerMiB   = 400
+	maxServerMiB   = 350
 	maxGoroutines  = 4
-	maxIdlePercent = 5
+	maxIdlePercent = 4
 	maxListMillis  = 50
 	maxConnections = 20 // the pool of a server
 )

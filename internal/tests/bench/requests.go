@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/supportbackend/support/gen/client"
 )
@@ -101,7 +100,7 @@ func measureRequests(ctx context.Context, r *rig, rounds int, match string, prog
 				return nil, err
 			}
 		}
-		stages = append(stages, requestsStage(w, &ours, &theirs))
+		stages = append(stages, requestsStage(w, againstBare, &ours, &theirs))
 	}
 	return stages, nil
 }
@@ -133,15 +132,7 @@ func newRequester(ctx context.Context, d *database, server string, n int) (*requ
 		return nil, fmt.Errorf("ask who I am: %s", me.Body)
 	}
 	who.user = me.JSON200.ID
-	rows, err := d.conn.Query(ctx, `
-		INSERT INTO tickets (id, user_id, title, description)
-		SELECT gen_random_uuid(), $1, 'Invoice ' || n || ' is wrong', 'I was charged twice for October. Can I have it back?'
-		FROM generate_series(1, $2) AS n
-		RETURNING id`, who.user, ticketsOfEach)
-	if err != nil {
-		return nil, err
-	}
-	who.tickets, err = pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	who.tickets, err = d.addTickets(ctx, who.user, ticketsOfEach)
 	return who, err
 }
 
@@ -301,22 +292,23 @@ func sendOne(ctx context.Context, sender *http.Client, base string, w work, i in
 
 const againstBare = "bare"
 
-func requestsStage(w work, ours, theirs *spent) stage {
+// requestsStage compares what work has cost with what it, or its like, has cost elsewhere.
+func requestsStage(w work, other string, ours, theirs *spent) stage {
 	n := float64(len(ours.latencies))
 	per := func(d time.Duration) float64 { return micros(d) / n }
 	out := stage{Name: w.name, Figures: []figure{
-		figure{Name: "CPU per request", Unit: unitMicros, Server: per(ours.cpu)}.against(againstBare, per(theirs.cpu)).atMost(w.cpu),
+		figure{Name: "CPU per request", Unit: unitMicros, Server: per(ours.cpu)}.against(other, per(theirs.cpu)).atMost(w.cpu),
 		figure{Name: "… of the database", Unit: unitMicros, Server: per(ours.work.cpu)}.
-			against(againstBare, per(theirs.work.cpu)).atMost(w.databaseCPU),
+			against(other, per(theirs.work.cpu)).atMost(w.databaseCPU),
 		figure{Name: "database statements per request", Server: float64(ours.work.statements) / n}.
-			against(againstBare, float64(theirs.work.statements)/n),
+			against(other, float64(theirs.work.statements)/n),
 		figure{Name: "WAL per request", Unit: unitBytes, Server: float64(ours.work.walBytes) / n}.
-			against(againstBare, float64(theirs.work.walBytes)/n),
-		figure{Name: "requests per second", Server: ours.perSecond()}.against(againstBare, theirs.perSecond()).atLeast(w.throughput),
+			against(other, float64(theirs.work.walBytes)/n),
+		figure{Name: "requests per second", Server: ours.perSecond()}.against(other, theirs.perSecond()).atLeast(w.throughput),
 	}}
 	for _, q := range quantiles {
 		f := figure{Name: "time " + q.name, Unit: unitMillis, Server: millis(quantile(ours.latencies, q.share))}.
-			against(againstBare, millis(quantile(theirs.latencies, q.share)))
+			against(other, millis(quantile(theirs.latencies, q.share)))
 		if q.share > 0.5 {
 			f = f.atMost(w.p99)
 		}

@@ -96,7 +96,7 @@ func (r *rig) script(script groqsim.Script) error {
 func (r *rig) server(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, r.program, args...) //nolint:gosec // The caller names the program to measure.
 	// All load comes from a few accounts of one machine, so limits are high. None is off: counting is a part of the work.
-	cmd.Env = append(cmd.Env, "SUPPORT_RATE_LIMIT=100000", "SUPPORT_SIGNUP_LIMIT=10000", "SUPPORT_AI_RUNNING=1000000",
+	cmd.Env = append(cmd.Env, "SUPPORT_RATE_LIMIT=100000", "SUPPORT_SIGNUP_LIMIT=10000", "SUPPORT_AI_RUNNING=1000000", "SUPPORT_AI_MAX_RUNNING=10000",
 		"SUPPORT_AI_PER_MINUTE=1000000", "SUPPORT_AI_PER_DAY=1000000", "SUPPORT_STREAMS_PER_ACCOUNT=1000000",
 		"SUPPORT_TICKETS_PER_DAY=1000000", "SUPPORT_MESSAGES_PER_DAY=1000000", "SUPPORT_BYTES_PER_DAY=100000000000")
 	for _, variable := range os.Environ() {

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/internal/dev/groqsim"
+)
+
+const (
+	// maxGrowth is how much more the far end of something long may cost than the near end, or than something short: a little,
+	// because indexes have a level more, and because the machine has other things to do.
+	maxGrowth = 1.5
+	// pageSize is how many tickets a page has of which farPage is the last one that is looked at.
+	pageSize, farPage = 2, 10_000
+	// walked is how many tickets a page has on the way there.
+	walked = 100
+
+	shortTicket = 100
+	// flatAnswers is how many answers are begun in each ticket, at most.
+	flatAnswers = 40
+)
+
+// measureFlat measures whether cost stays flat: a far page of a list against the first one, and a ticket of so many messages
+// against one of a hundred.
+func measureFlat(ctx context.Context, r *rig, messages, rounds int, progress io.Writer) ([]stage, error) {
+	server, err := r.startServer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer server.stop()
+	fmt.Fprintf(progress, "measuring: a ticket of %d messages\n", messages)
+	who, err := newRequester(ctx, r.database, server.url, 0)
+	if err != nil {
+		return nil, err
+	}
+	long, short := who.tickets[0], who.tickets[1]
+	if err := errors.Join(r.database.addMessages(ctx, long, messages), r.database.addMessages(ctx, short, shortTicket)); err != nil {
+		return nil, err
+	}
+	far := max(walked, min(farPage, messages/10)*pageSize)
+	if _, err := r.database.addTickets(ctx, who.user, far+walked); err != nil {
+		return nil, err
+	}
+	cursor, err := who.walk(ctx, server.url, far/walked)
+	if err != nil {
+		return nil, err
+	}
+	people := crew{who}
+	get := func(path string) func(string, int) (*http.Request, error) {
+		return people.requests(http.MethodGet, func(*requester, int) string { return path }, "", nil)
+	}
+	post := func(ticket uuid.UUID) func(string, int) (*http.Request, error) {
+		return people.requests(http.MethodPost, func(*requester, int) string { return "/tickets/" + ticket.String() + "/messages" },
+			`{"content":"And another thing: the second charge is from the 14th."}`, nil)
+	}
+	page := fmt.Sprintf("/tickets?limit=%d", pageSize)
+	var stages []stage
+	for _, c := range []struct {
+		name, other string
+		status      int
+		far, near   func(string, int) (*http.Request, error)
+	}{
+		{fmt.Sprintf("GET /tickets, page %d", far/pageSize), "page 1", http.StatusOK, get(page + "&cursor=" + url.QueryEscape(cursor)), get(page)},
+		{fmt.Sprintf("GET a ticket of %d messages", messages), "of 100", http.StatusOK, get("/tickets/" + long.String()), get("/tickets/" + short.String())},
+		{fmt.Sprintf("POST a message, ticket of %d", messages), "of 100", http.StatusCreated, post(long), post(short)},
+	} {
+		w := work{name: c.name, count: 200, status: c.status, cpu: maxGrowth, databaseCPU: maxGrowth}
+		var ours, theirs spent
+		for round := range rounds + 1 {
+			if round == 1 {
+				ours, theirs = spent{}, spent{}
+			}
+			for _, turn := range []struct {
+				spent *spent
+				make  func(string, int) (*http.Request, error)
+			}{{&ours, c.far}, {&theirs, c.near}} {
+				w.make = turn.make
+				if err := turn.spent.add(ctx, r.database, server, w, round*w.count); err != nil {
+					return nil, err
+				}
+			}
+		}
+		stages = append(stages, requestsStage(w, c.other, &ours, &theirs))
+	}
+	answers, err := measureFlatAnswers(ctx, r, server, who, long, short, messages/500)
+	answers.Name = fmt.Sprintf("the answer in a ticket of %d messages", messages)
+	return append(stages, answers), err
+}
+
+// addMessages adds so many messages of the customer's to a ticket. They are not searched, which would keep the server busy.
+func (d *database) addMessages(ctx context.Context, ticket uuid.UUID, n int) error {
+	_, err := d.conn.Exec(ctx, "ALTER TABLE messages DISABLE TRIGGER messages_search")
+	if err != nil {
+		return err
+	}
+	_, err = d.conn.Exec(ctx, `
+		INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
+		SELECT gen_random_uuid(), t.id, 'customer', t.user_id, 'And another thing, the ' || i || 'th.', now() - interval '2 days' + i * interval '1 second'
+		FROM tickets AS t, generate_series(1, $2) AS i
+		WHERE t.id = $1`, ticket, n)
+	_, enabled := d.conn.Exec(ctx, "ALTER TABLE messages ENABLE TRIGGER messages_search")
+	_, analyzed := d.conn.Exec(ctx, "ANALYZE messages")
+	return errors.Join(err, enabled, analyzed)
+}
+
+var nextPage = regexp.MustCompile(`<[^>]*[?&]cursor=([^&>]+)[^>]*>; rel="next"`)
+
+// walk goes so many pages into the list, and returns where the next one begins.
+func (who *requester) walk(ctx context.Context, base string, pages int) (cursor string, err error) {
+	for range pages {
+		query := url.Values{"limit": {fmt.Sprint(walked)}}
+		if cursor != "" {
+			query.Set("cursor", cursor)
+		}
+		header, err := who.send(ctx, http.MethodGet, base+"/tickets?"+query.Encode(), "")
+		if err != nil {
+			return "", err
+		}
+		found := nextPage.FindStringSubmatch(header.Get("Link"))
+		if found == nil {
+			return "", errors.New("the list has no further page")
+		}
+		if cursor, err = url.QueryUnescape(found[1]); err != nil {
+			return "", err
+		}
+	}
+	return cursor, nil
+}
+
+// send sends one request of the requester's, reads its response to the end and returns its header.
+func (who *requester) send(ctx context.Context, method, address, body string) (http.Header, error) {
+	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", who.authorization)
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if _, err = io.Copy(io.Discard, response.Body); err == nil && response.StatusCode >= http.StatusMultipleChoices {
+		err = fmt.Errorf("%s %s: %s", method, address, response.Status)
+	}
+	return response.Header, err
+}
+
+// measureFlatAnswers says something in each ticket and reads the answer, in turn.
+func measureFlatAnswers(ctx context.Context, r *rig, server *process, who *requester, long, short uuid.UUID, rounds int) (stage, error) {
+	if err := r.script(groqsim.Script{Deltas: tokens(runningTokens), TokensPerSecond: -1}); err != nil {
+		return stage{}, err
+	}
+	spents := map[uuid.UUID]*spent{long: {}, short: {}}
+	for range min(flatAnswers, rounds) {
+		for _, ticket := range []uuid.UUID{long, short} {
+			s, path := spents[ticket], server.url+"/tickets/"+ticket.String()
+			before, err := r.database.counters(ctx)
+			if err != nil {
+				return stage{}, err
+			}
+			cpu, err := server.cpu()
+			if err != nil {
+				return stage{}, err
+			}
+			begin := time.Now()
+			if _, err := who.send(ctx, http.MethodPost, path+"/messages", `{"content":"And what about this one?"}`); err != nil {
+				return stage{}, err
+			}
+			if _, err := who.send(ctx, http.MethodGet, path+"/ai-response", ""); err != nil {
+				return stage{}, err
+			}
+			s.latencies = append(s.latencies, time.Since(begin))
+			s.wall += time.Since(begin)
+			after, err := server.cpu()
+			if err != nil {
+				return stage{}, err
+			}
+			s.cpu += after - cpu
+			done, err := r.database.counters(ctx)
+			if err != nil {
+				return stage{}, err
+			}
+			s.work = s.work.plus(done.minus(before))
+		}
+	}
+	return requestsStage(work{cpu: maxGrowth, databaseCPU: maxGrowth}, "of 100", spents[long], spents[short]), nil
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	// startsPerSecond is how many answers begin, whether the server keeps up or not.
+	startsPerSecond = 600
+	// runningTokens is how many tokens they have before they fall silent.
+	runningTokens = 20
+	// standing is how long they run together before the server's memory is looked at.
+	standing = 3 * time.Second
+
+	maxAnswerKiB = 64
+)
+
+// measureRunning begins so many answers at a steady rate, with a reader each, and lets all of them run at once.
+func measureRunning(ctx context.Context, r *rig, wanted int) (stage, error) {
+	wanted = min(wanted, (openFiles()-200)/2) // A reader here, and a connection of the simulator.
+	server, err := r.startServer(ctx)
+	if err != nil {
+		return stage{}, err
+	}
+	defer server.stop()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	questions, err := askMany(ctx, r.database, server.url, wanted+1)
+	if err != nil {
+		return stage{}, err
+	}
+	if err := r.hold(ctx, runningTokens); err != nil {
+		return stage{}, err
+	}
+	warm, err := openReader(ctx, server, questions[wanted])
+	if err != nil {
+		return stage{}, err
+	}
+	defer func() { _ = warm.Close() }()
+	before, err := server.rss()
+	if err != nil {
+		return stage{}, err
+	}
+	a := startAnswers(ctx, server, questions[:wanted])
+	defer a.close()
+	select {
+	case <-ctx.Done():
+		return stage{}, ctx.Err()
+	case <-time.After(standing):
+	}
+	rss, err := server.rss()
+	if err != nil {
+		return stage{}, err
+	}
+	n := float64(len(a.conns))
+	out := stage{Name: fmt.Sprintf("%d answers at once, %d begun each second", wanted, startsPerSecond), Figures: []figure{
+		figure{Name: "answers that were not refused", Server: n}.against("begun", float64(wanted)).atLeast(1),
+		{Name: "memory per answer", Unit: unitKiB, Server: float64(rss-before) / kib / max(n, 1), Budget: maxAnswerKiB},
+		{Name: "memory of the server", Unit: unitMiB, Server: float64(rss) / mib},
+		{Name: "starts per second", Server: n / a.took.Seconds()},
+	}}
+	if a.failure != nil {
+		out.Note = fmt.Sprintf("the first failure: %.200s", a.failure)
+	}
+	for _, q := range quantiles {
+		out.Figures = append(out.Figures, figure{
+			Name: "time to first token " + q.name, Unit: unitMillis, Server: millis(quantile(a.firstTokens, q.share)),
+		})
+	}
+	goroutines, err := server.goroutines()
+	out.Figures = append(out.Figures, figure{Name: "goroutines per answer", Server: float64(goroutines) / max(n, 1)})
+	return out, err
+}
+
+// askMany opens n tickets of as many customers as there may be, without asking the server for each.
+func askMany(ctx context.Context, d *database, server string, n int) ([]question, error) {
+	questions := make([]question, 0, n)
+	customers := min(n, maxCustomers)
+	for i := range customers {
+		who, err := signUp(ctx, server, i)
+		if err != nil {
+			return nil, err
+		}
+		me, err := who.api.GetMeWithResponse(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		if me.JSON200 == nil {
+			return nil, fmt.Errorf("ask who I am: %s", me.Body)
+		}
+		var tickets []uuid.UUID
+		if tickets, err = d.addTickets(ctx, me.JSON200.ID, (n+customers-1)/customers); err != nil {
+			return nil, err
+		}
+		for _, id := range tickets {
+			questions = append(questions, question{customer: who, ticketID: id})
+		}
+	}
+	return questions[:n], nil
+}
+
+// begun are answers that were asked for.
+type begun struct {
+	mu          sync.Mutex
+	conns       []net.Conn
+	firstTokens []time.Duration
+	failure     error
+	took        time.Duration
+}
+
+// startAnswers asks for the answers, startsPerSecond of them each second, and returns when each has begun or failed.
+func startAnswers(ctx context.Context, server *process, questions []question) *begun {
+	var a begun
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	begin := time.Now()
+	var starts sync.WaitGroup
+	for i, q := range questions {
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Until(begin.Add(time.Duration(i) * time.Second / startsPerSecond))):
+		}
+		starts.Go(func() {
+			asked := time.Now()
+			conn, err := openReader(ctx, server, q)
+			took := time.Since(asked)
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			if err != nil {
+				a.failure = cmp.Or(a.failure, err)
+				return
+			}
+			a.conns, a.firstTokens = append(a.conns, conn), append(a.firstTokens, took)
+		})
+	}
+	starts.Wait()
+	a.took = time.Since(begin)
+	return &a
+}
+
+func (a *begun) close() {
+	for _, conn := range a.conns {
+		_ = conn.Close() // The server may have gone before.
+	}
+}
