@@ -76,7 +76,7 @@ func TestOneWinsOverADraft(t *testing.T) { //nolint:tparallel // The races share
 	toTicket := func(body string) func(*testing.T, *draftDesk, uuid.UUID) int {
 		return func(t *testing.T, d *draftDesk, _ uuid.UUID) int { t.Helper(); return d.patch(t, body) }
 	}
-	for name, rival := range map[string]struct {
+	for name, rival := range map[string]struct { //nolint:paralleltest // See above.
 		run func(*testing.T, *draftDesk, uuid.UUID) int
 		// first and second are its status before and after the draft was published.
 		first, second int
@@ -111,7 +111,7 @@ func TestOneWinsOverADraft(t *testing.T) { //nolint:tparallel // The races share
 	} {
 		for _, publishedFirst := range []bool{true, false} {
 			order := map[bool]string{true: "after", false: "before"}[publishedFirst]
-			t.Run(name+" "+order, func(t *testing.T) { //nolint:paralleltest // See above.
+			t.Run(name+" "+order, func(t *testing.T) {
 				d, id := desk.withDraft(t, "You get it back on Monday.")
 				if name == "close" {
 					d.agent.SetStatus(t, d.ticket.ID, client.TicketStatusResolved)

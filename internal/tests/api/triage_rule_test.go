@@ -102,11 +102,11 @@ func TestTheAIChangesNothingThatStaffHaveDecided(t *testing.T) { //nolint:tparal
 	t.Parallel()
 	s := apitest.New(t, apitest.Options{Triage: assistant.TriageApply})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
-	for name, body := range map[string]string{
+	for name, body := range map[string]string{ //nolint:paralleltest // See above.
 		"priority": `{"priority":"normal"}`, "tags": `{"tags":["vip"]}`, "mode": `{"ai_mode":"auto"}`, "close": "", "hand-off": "",
 	} {
 		for _, asked := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, asked %t", name, asked), func(t *testing.T) { //nolint:paralleltest // See above.
+			t.Run(fmt.Sprintf("%s, asked %t", name, asked), func(t *testing.T) {
 				ticket := customer.NewTicket(t)
 				before := len(s.Simulator.Requests())
 				if asked {
