@@ -182,8 +182,7 @@ export class Support {
    *
    * Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
    * nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
-   * again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect
-   * here.
+   * again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect here.
    */
   cancelAIResponse(aiResponseId: AIResponseID, options: CallOptions = {}): Promise<AIResponse> {
     return this.#caller.call<AIResponse>({ method: 'POST', path: '/ai-responses/{ai_response_id}/cancel', repeatable: true }, { path: { ai_response_id: aiResponseId } }, options);

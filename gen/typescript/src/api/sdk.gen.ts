@@ -1208,8 +1208,7 @@ export const discardAIResponse = <ThrowOnError extends boolean = false>(options:
  *
  * Cancels an unfinished answer, whichever server writes it: its readers get `failed` with the code `cancelled`,
  * nothing of it is published, and the server stops the AI service within a second. You can ask for the turn's answer
- * again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect
- * here.
+ * again. An answer that has ended does not change, so it is safe to cancel twice: `Idempotency-Key` has no effect here.
  *
  */
 export const cancelAIResponse = <ThrowOnError extends boolean = false>(options: Options<CancelAiResponseData, ThrowOnError>) => (options.client ?? client).post<CancelAiResponseResponses, CancelAiResponseErrors, ThrowOnError>({
