@@ -34,11 +34,11 @@ type usage struct {
 	thing func(*testing.T, *cast) string
 }
 
+// audience is who may call an operation; the zero one is everybody who has the role.
 type audience int
 
 const (
-	// everybody is all who have the role.
-	everybody audience = iota
+	_ audience = iota
 	// onlyOwner is whoever owns the thing; staff do not see it.
 	onlyOwner
 	// onlyCustomer is the customer who owns the thing, whom staff cannot act for.
