@@ -136,9 +136,8 @@ type Querier interface {
 	FindJournal(ctx context.Context, arg FindJournalParams) ([]JournalEntry, error)
 	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
 	// What matches of the tickets and messages that the actor sees, the best first: a match that is e times as good counts as one
-	// that is 30 days newer. Of more than max_candidates matches, the newest are looked at. The index is asked for the words of a
-	// phrase, and then these texts for the phrase. Nothing matches without a word that must be there. Matches in title and text are
-	// between the characters 1 and 2, which no text has.
+	// that is 30 days newer. Of more than max_candidates matches, the newest are looked at. Nothing matches without
+	// a word that must be there. Matches in title and text are between the characters 1 and 2, which no text has.
 	FindSearchResults(ctx context.Context, arg FindSearchResultsParams) ([]FindSearchResultsRow, error)
 	// The response that is being written in a ticket that the actor sees. None is the nil UUID.
 	FindStreamingAIResponse(ctx context.Context, arg FindStreamingAIResponseParams) (uuid.UUID, error)
@@ -150,6 +149,9 @@ type Querier interface {
 	// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, nobody is the nil UUID, and never
 	// is the first day of all.
 	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
+	// The tickets in which a text matches, with the notes in them: of more than max_candidates matches, the newest are looked at. It
+	// matches as FindSearchResults does.
+	FindTicketsByText(ctx context.Context, arg FindTicketsByTextParams) ([]uuid.UUID, error)
 	// A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
 	// description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
 	// draft is the newest draft for this turn that waits for review or was discarded. After staff_spoke_last, the AI has nothing to
@@ -200,6 +202,8 @@ type Querier interface {
 	GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error)
 	// That of a service, or one that no service opened.
 	GetTicketByExternalID(ctx context.Context, arg GetTicketByExternalIDParams) (Ticket, error)
+	// The day (UTC) by the clock that all times are of.
+	GetToday(ctx context.Context) (time.Time, error)
 	GetUser(ctx context.Context, id uuid.UUID) (User, error)
 	GetUserByEmail(ctx context.Context, email string) (User, error)
 	GetWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
@@ -236,8 +240,8 @@ type Querier interface {
 	ListReportGroups(ctx context.Context, arg ListReportGroupsParams) ([]ListReportGroupsRow, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
 	// A page of everybody's tickets, with the customers of all services or only those of one. It walks along one index, chosen by
-	// the caller, and looks at no more than max_walked tickets, however few of them match. The last one that it looked at is
-	// returned also when it does not match: there the next page goes on.
+	// the caller, or through the tickets that it has found, and looks at no more than max_walked tickets, however few of them match. The last one that it looked at is
+	// returned also when it does not match: there the next page goes on. OFFSET 0 has the tickets of AI responses looked up one by one.
 	ListStaffTickets(ctx context.Context, arg ListStaffTicketsParams) ([]ListStaffTicketsRow, error)
 	// The newest, newest first, without notes, and without answers that were replaced or that are being replaced just now.
 	ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error)

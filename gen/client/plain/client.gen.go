@@ -1270,13 +1270,19 @@ func (e ListStaffTicketsParamsStatus) Valid() bool {
 
 // Defines values for ListStaffTicketsParamsAIState.
 const (
-	ListStaffTicketsParamsAIStateAnswering ListStaffTicketsParamsAIState = "answering"
+	ListStaffTicketsParamsAIStateAnswering   ListStaffTicketsParamsAIState = "answering"
+	ListStaffTicketsParamsAIStateHandedOff   ListStaffTicketsParamsAIState = "handed_off"
+	ListStaffTicketsParamsAIStateNeedsReview ListStaffTicketsParamsAIState = "needs_review"
 )
 
 // Valid indicates whether the value is a known member of the ListStaffTicketsParamsAIState enum.
 func (e ListStaffTicketsParamsAIState) Valid() bool {
 	switch e {
 	case ListStaffTicketsParamsAIStateAnswering:
+		return true
+	case ListStaffTicketsParamsAIStateHandedOff:
+		return true
+	case ListStaffTicketsParamsAIStateNeedsReview:
 		return true
 	default:
 		return false
@@ -2680,6 +2686,9 @@ type StaffTicketCounts struct {
 	// Mine Those that are `open` or `pending` and given to you.
 	Mine Count `json:"mine"`
 
+	// NeedsReview Those in which a draft of the AI waits for review.
+	NeedsReview Count `json:"needs_review"`
+
 	// Snoozed Those that are snoozed.
 	Snoozed Count `json:"snoozed"`
 
@@ -3993,8 +4002,13 @@ type ListStaffTicketsParams struct {
 	// AIMode The AI mode.
 	AIMode AIMode `form:"ai_mode,omitempty" json:"ai_mode,omitempty,omitzero"`
 
-	// AIState `answering` is where the AI is writing an answer.
+	// AIState `answering` is where the AI is writing an answer, `needs_review` where a draft of it waits for review, and `handed_off`
+	// where the ticket was handed off to humans.
 	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty,omitzero"`
+
+	// Q Words in the title, the description, a message or a note, as `q` of the search takes them. Of more than 1,000 texts that
+	// match, the newest count. A text can be found within two seconds of being written.
+	Q string `form:"q,omitempty" json:"q,omitempty,omitzero"`
 
 	// Snoozed Whether it is snoozed.
 	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
@@ -11212,6 +11226,14 @@ func NewListStaffTicketsRequest(server string, params *ListStaffTicketsParams) (
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "ai_state", params.AIState, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 			return nil, err
 		} else {
 			for _, qp := range strings.Split(queryFrag, "&") {
