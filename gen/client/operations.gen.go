@@ -224,7 +224,8 @@ func (s *Support) CreateTeam(ctx context.Context, body CreateTeamRequest, option
 // answered at once, without a further message.
 //
 // A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-// ticket of yours that has this id, if there is one (`200`).
+// ticket of yours that has this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`, a service
+// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
 func (s *Support) CreateTicket(ctx context.Context, body CreateTicketRequest, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewCreateTicketRequest(server, nil, body)

@@ -179,8 +179,11 @@ type (
 	//
 	// Its fields:
 	//
+	//	CustomFields CustomFields
 	//	Description TicketDescription
 	//	ExternalID TicketExternalID
+	//	Priority TicketPriority
+	//	Tags Tags
 	//	Title TicketTitle
 	//	Upsert bool
 	CreateTicketRequest = plain.CreateTicketRequest

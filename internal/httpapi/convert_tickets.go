@@ -20,6 +20,13 @@ import (
 
 // The bridge between rows and the wire, of what staff do with tickets.
 
+func fromCreateTicketRequest(r api.CreateTicketRequest) ticket.Opening {
+	return ticket.Opening{
+		Title: r.Title, Description: r.Description, ExternalID: r.ExternalID, Upsert: r.Upsert,
+		Priority: sqlc.TicketPriority(r.Priority), Tags: r.Tags, CustomFields: r.CustomFields,
+	}
+}
+
 func fromUpdateTicketRequest(r api.UpdateTicketRequest) ticket.Change {
 	return ticket.Change{
 		Status: sqlc.TicketStatus(r.Status), AIMode: sqlc.AIMode(r.AIMode), Priority: sqlc.TicketPriority(r.Priority),

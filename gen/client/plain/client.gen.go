@@ -1686,6 +1686,9 @@ type CreateTeamRequest struct {
 
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
+	// CustomFields What staff and services keep with a ticket, each under a name.
+	CustomFields CustomFields `json:"custom_fields,omitempty,omitzero"`
+
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
@@ -1693,6 +1696,12 @@ type CreateTicketRequest struct {
 	// ExternalID What the ticket is called in the service that opened it, or, if no service did, elsewhere. Unique among the service's
 	// tickets, and among those that no service opened.
 	ExternalID TicketExternalID `json:"external_id,omitempty,omitzero"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty,omitzero"`
+
+	// Tags Words by which staff sort tickets, in their order.
+	Tags Tags `json:"tags,omitempty,omitzero"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
@@ -5778,7 +5787,8 @@ type ClientInterface interface {
 	// answered at once, without a further message.
 	//
 	// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-	// ticket of yours that has this id, if there is one (`200`).
+	// ticket of yours that has this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`, a service
+	// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5791,7 +5801,8 @@ type ClientInterface interface {
 	// answered at once, without a further message.
 	//
 	// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-	// ticket of yours that has this id, if there is one (`200`).
+	// ticket of yours that has this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`, a service
+	// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7736,7 +7747,8 @@ func (c *Client) ListTickets(ctx context.Context, params *ListTicketsParams, req
 // answered at once, without a further message.
 //
 // A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-// ticket of yours that has this id, if there is one (`200`).
+// ticket of yours that has this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`, a service
+// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
 //
 // Takes any type of body and a specified content type.
 //
@@ -7759,7 +7771,8 @@ func (c *Client) CreateTicketWithBody(ctx context.Context, params *CreateTicketP
 // answered at once, without a further message.
 //
 // A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-// ticket of yours that has this id, if there is one (`200`).
+// ticket of yours that has this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`, a service
+// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -14803,7 +14816,8 @@ type ClientWithResponsesInterface interface {
 	// answered at once, without a further message.
 	//
 	// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-	// ticket of yours that has this id, if there is one (`200`).
+	// ticket of yours that has this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`, a service
+	// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -14816,7 +14830,8 @@ type ClientWithResponsesInterface interface {
 	// answered at once, without a further message.
 	//
 	// A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-	// ticket of yours that has this id, if there is one (`200`).
+	// ticket of yours that has this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`, a service
+	// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -28643,7 +28658,8 @@ func (c *ClientWithResponses) ListTicketsWithResponse(ctx context.Context, param
 // answered at once, without a further message.
 //
 // A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-// ticket of yours that has this id, if there is one (`200`).
+// ticket of yours that has this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`, a service
+// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -28662,7 +28678,8 @@ func (c *ClientWithResponses) CreateTicketWithBodyWithResponse(ctx context.Conte
 // answered at once, without a further message.
 //
 // A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-// ticket of yours that has this id, if there is one (`200`).
+// ticket of yours that has this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`, a service
+// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

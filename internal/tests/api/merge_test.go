@@ -168,6 +168,37 @@ func TestServiceOpensATicketOnceUnderItsOwnID(t *testing.T) {
 	apitest.RequireProblem(t, refused.StatusCode(), refused.Body, http.StatusForbidden, client.ProblemCodeForbidden)
 }
 
+func TestServicesAndStaffOpenTicketsWithFields(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	admin := s.Staff(t, sqlc.UserRoleAdmin)
+	service := s.Service(t, admin.NewAPIKey(t, client.CreateAPIKeyRequest{}).Key, "customer-1")
+	opening := client.CreateTicketRequest{
+		Title: "Order 4711", Description: "Where is it?", Priority: client.TicketPriorityHigh,
+		Tags: client.Tags{"shipping", "vip"}, CustomFields: map[string]any{"order": "4711", "items": 3.0, "paid": true},
+	}
+	for name, caller := range map[string]*apitest.User{"staff": s.Staff(t, sqlc.UserRoleAgent), "a service for its customer": service} {
+		created, err := caller.CreateTicketWithResponse(t.Context(), nil, opening)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusCreated, created.StatusCode(), "%s: %s", name, created.Body)
+		got := getTicket(t, admin, *created.JSON201)
+		require.Equal(t, opening.Priority, got.Priority, name)
+		require.Equal(t, opening.Tags, got.Tags, name)
+		require.Equal(t, opening.CustomFields, got.CustomFields, name)
+		titles, _ := inboxOf(t, admin, "tag=vip&requester="+got.UserID.String())
+		require.Equal(t, "Order 4711", titles, name)
+	}
+	customer := s.Customer(t)
+	refused, err := customer.CreateTicketWithResponse(t.Context(), nil, opening)
+	require.NoError(t, err)
+	problem := apitest.RequireProblem(t, refused.StatusCode(), refused.Body, http.StatusForbidden, client.ProblemCodeForbidden)
+	var pointers []string
+	for _, field := range problem.Errors {
+		pointers = append(pointers, field.Pointer)
+	}
+	require.Equal(t, []string{"/priority", "/tags", "/custom_fields"}, pointers)
+}
+
 func TestSnoozedTicketWakesByItself(t *testing.T) {
 	t.Parallel()
 	s := apitest.New(t, apitest.Options{NoAI: true})
