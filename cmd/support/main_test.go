@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -29,12 +30,31 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	storetest.Main(m)
+	storetest.Main(m, checkCommands)
+}
+
+// ran are the commands that tests have run, by their paths.
+var ran sync.Map
+
+// checkCommands wants each command to have been run by some test.
+func checkCommands() error {
+	commands := rootCommand().Commands()
+	for len(commands) > 0 {
+		c := commands[0]
+		commands = append(commands[1:], c.Commands()...)
+		if _, known := ran.Load(c.CommandPath()); !known && !c.HasSubCommands() {
+			return errors.New("no test runs " + c.CommandPath())
+		}
+	}
+	return nil
 }
 
 // program returns a command that runs the program with an environment of its own.
 func program(t *testing.T, environ []string, args ...string) *exec.Cmd {
 	t.Helper()
+	if c, _, err := rootCommand().Find(args); err == nil {
+		ran.Store(c.CommandPath(), true)
+	}
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), self, args...)

@@ -129,6 +129,25 @@ func TestDatabaseIsMigratedUpAndDown(t *testing.T) {
 	}
 }
 
+func TestJournalStatusSaysHowFarItHasCome(t *testing.T) {
+	t.Parallel()
+	url := storetest.NewURL(t)
+	add := func() {
+		storetest.Exec(t, url, `INSERT INTO journal_outbox (type, actor_kind, occurred_at)
+			SELECT 'ticket.updated', 'system', now() - interval '1 hour' FROM generate_series(1, 3)`)
+	}
+	add()
+	storetest.Exec(t, url, "SELECT journal_sequence(1000, false)")
+	add()
+	code, out := run(t, program(t, []string{"DATABASE_URL=" + url}, "journal", "status"))
+	require.Zero(t, code, out)
+	require.Regexp(t, `^head     3\noldest   1\nwaiting  3\nlag      1h0m\d\S*\n$`, out)
+
+	code, out = run(t, program(t, []string{"DATABASE_URL=" + storetest.NewEmptyURL(t)}, "journal", "status"))
+	require.Equal(t, exitFailure, code, out)
+	require.Contains(t, out, "support migrate up")
+}
+
 func TestAdministratorIsMade(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)

@@ -95,7 +95,7 @@ SELECT customer.user_id, @email, '!', 'user'
 FROM customer;
 
 -- name: UpdateServiceCustomer :one
--- No row: the account is no customer of the service.
+-- No row: the account is no customer of the service. The row is changed after it was locked: the entry needs the name before.
 WITH before AS (
     SELECT b.user_id, b.display_name
     FROM service_customers AS b
@@ -110,5 +110,6 @@ entered AS (
 )
 UPDATE service_customers AS c
 SET display_name = sqlc.narg(display_name)
-WHERE c.service_id = @service_id AND c.user_id = @user_id
-RETURNING *;
+FROM before
+WHERE c.service_id = @service_id AND c.user_id = before.user_id
+RETURNING c.*;

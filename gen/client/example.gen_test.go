@@ -148,7 +148,7 @@ func ExampleSupport_StreamAIResponse() {
 }
 
 func ExampleSupport_AskAI() {
-	serveBodies(`{}`, streamBody)
+	serveBodies(`{"ai_response_id":"0199d3c6-4a10-7d0b-8c55-2f9f60d0a4b7"}`, streamBody)
 	support, err := client.New()
 	if err != nil {
 		log.Fatal(err)
@@ -160,12 +160,12 @@ func ExampleSupport_AskAI() {
 	fmt.Println(answer.Content)
 	// Output:
 	// POST /tickets/0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22/messages
-	// GET /tickets/0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22/ai-response
+	// GET /ai-responses/0199d3c6-4a10-7d0b-8c55-2f9f60d0a4b7/stream
 	// Thank you.
 }
 
 func ExampleAnswerOf() {
-	serve("ask")
+	serve("answer")
 	support, err := client.New()
 	if err != nil {
 		log.Fatal(err)

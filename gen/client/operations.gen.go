@@ -4,6 +4,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"net/http"
 	"slices"
@@ -11,16 +12,31 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 )
 
-// AskAI adds the question to the ticket, waits for the answer and returns the message that the answer is stored as. When the
-// answer ends without one, the error is the event, a [Failed].
+// AskAI adds the question to the ticket, waits for its answer and returns the message that the answer is stored as. When the
+// answer ends without one, the error is the event, a [Failed]. When no answer begins, it is a [Problem]: ai_in_review where staff
+// review answers first, ai_disabled where the AI is off, and so on. The question is stored all the same.
 //
-// It is CreateMessage and StreamAIResponse. For the answer to what the ticket says already, such as the description of a new
-// one, give StreamAIResponse to [AnswerOf].
+// It is CreateMessage with Respond, which starts the answer in the same transaction, and StreamAIResponseByID. When that answer
+// fails for a reason that may pass, or could not begin, StreamAIResponse asks for it again. With WithIdempotencyKey, a call may be
+// repeated: the question is added once, and its own answer returned, whatever was said since.
+//
+// For the answer to what the ticket says already, such as the description of a new one, give StreamAIResponse to [AnswerOf].
 func (s *Support) AskAI(ctx context.Context, ticketID TicketID, question string, options ...CallOption) (*Message, error) {
-	if _, err := s.CreateMessage(ctx, ticketID, CreateMessageRequest{Content: question}, options...); err != nil {
+	asked, err := s.CreateMessage(ctx, ticketID, CreateMessageRequest{Content: question, Respond: true}, options...)
+	if err != nil {
 		return nil, err
 	}
-	options = append(slices.Clip(options), func(c *callOptions) { c.header.Del("Idempotency-Key") })
+	options = append(slices.Clip(options), func(c *callOptions) {
+		c.header.Del("Idempotency-Key")
+		c.header.Del("If-Match")
+	})
+	if asked.AIResponseID != nil {
+		answer, err := AnswerOf(s.StreamAIResponseByID(ctx, *asked.AIResponseID, options...))
+		var failed Failed
+		if !errors.As(err, &failed) || !failed.Retryable {
+			return answer, err
+		}
+	}
 	return AnswerOf(s.StreamAIResponse(ctx, ticketID, options...))
 }
 
@@ -1109,8 +1125,8 @@ func (s *Support) SignUp(ctx context.Context, body SignUpRequest, options ...Cal
 	})
 }
 
-// StreamAIResponse reads the events of GET /tickets/{ticket_id}/ai-response. What is cut is resumed; the events end with Done or Failed, or with
-// an error, which is the last.
+// StreamAIResponse reads the events of GET /tickets/{ticket_id}/ai-response. What is cut is resumed; the events end with Done, Ready or
+// Failed, or with an error, which is the last.
 //
 // Stream the AI's answer.
 //
@@ -1134,8 +1150,8 @@ func (s *Support) StreamAIResponse(ctx context.Context, ticketID TicketID, optio
 	})
 }
 
-// StreamAIResponseByID reads the events of GET /ai-responses/{ai_response_id}/stream. What is cut is resumed; the events end with Done or Failed, or with
-// an error, which is the last.
+// StreamAIResponseByID reads the events of GET /ai-responses/{ai_response_id}/stream. What is cut is resumed; the events end with Done, Ready or
+// Failed, or with an error, which is the last.
 //
 // Stream one AI response.
 //

@@ -27,7 +27,7 @@ const (
 )
 
 // AnswerOf reads the events of a stream, such as those of StreamAIResponse, up to the message that the answer is stored as.
-// When the answer ends without one, the error is the event, a [Failed].
+// When the answer ends without one, the error is the event: a [Failed], or the [Ready] of a text that only staff may read.
 func AnswerOf(events iter.Seq2[Event, error]) (*plain.Message, error) {
 	for event, err := range events {
 		if err != nil {
@@ -37,6 +37,8 @@ func AnswerOf(events iter.Seq2[Event, error]) (*plain.Message, error) {
 		case Done:
 			return &event.Message, nil
 		case Failed:
+			return nil, event
+		case Ready:
 			return nil, event
 		}
 	}

@@ -308,8 +308,9 @@ entered AS (
 )
 UPDATE service_customers AS c
 SET display_name = $1
-WHERE c.service_id = $2 AND c.user_id = $3
-RETURNING service_id, external_id, user_id, created_at, display_name
+FROM before
+WHERE c.service_id = $2 AND c.user_id = before.user_id
+RETURNING c.service_id, c.external_id, c.user_id, c.created_at, c.display_name
 `
 
 type UpdateServiceCustomerParams struct {
@@ -319,7 +320,7 @@ type UpdateServiceCustomerParams struct {
 	ActorKind   ActorKind
 }
 
-// No row: the account is no customer of the service.
+// No row: the account is no customer of the service. The row is changed after it was locked: the entry needs the name before.
 func (q *Queries) UpdateServiceCustomer(ctx context.Context, arg UpdateServiceCustomerParams) (ServiceCustomer, error) {
 	row := q.db.QueryRow(ctx, updateServiceCustomer,
 		arg.DisplayName,

@@ -367,7 +367,7 @@ type Querier interface {
 	// A draft that is locked.
 	UpdatePrompt(ctx context.Context, arg UpdatePromptParams) (Prompt, error)
 	UpdateSLA(ctx context.Context, targets []byte) (SLA, error)
-	// No row: the account is no customer of the service.
+	// No row: the account is no customer of the service. The row is changed after it was locked: the entry needs the name before.
 	UpdateServiceCustomer(ctx context.Context, arg UpdateServiceCustomerParams) (ServiceCustomer, error)
 	// The team's row must be locked. Without member_ids, the members stay.
 	UpdateTeam(ctx context.Context, arg UpdateTeamParams) (UpdateTeamRow, error)

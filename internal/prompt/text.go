@@ -2,11 +2,10 @@ package prompt
 
 import (
 	"bytes"
-	_ "embed"
+	_ "embed" // for the texts
 	"encoding/json"
 	"fmt"
 	"strings"
-	"text/template"
 	"time"
 
 	"github.com/supportbackend/support/gen/sqlc"
@@ -17,28 +16,25 @@ import (
 // customer can say still fits beside the system prompt.
 const maxSettings = 6 << 10
 
+// The texts hold nothing that a customer wrote: customers' text is data, and only ever stands in messages of the role user.
+// What administrators have written is one line of JSON, so that no value can pass for another or for a rule that stands in a text.
 var (
-	//go:embed prompt.tmpl
-	systemText     string
-	systemTemplate = template.Must(template.New("prompt").Parse(systemText))
-	//go:embed staff.tmpl
-	staffText     string
-	staffTemplate = template.Must(template.New("staff").Parse(staffText))
+	//go:embed customer.txt
+	customerText string
+	// staffText has a place for the task, which is what staff ask for. What was written in the ticket comes as one JSON object a
+	// message, so that no text can pass for somebody else's.
+	//go:embed staff.txt
+	staffText string
+	//go:embed suggest_reply.txt
+	suggestReplyTask string
+	//go:embed summarize.txt
+	summarizeTask string
+	//go:embed triage.txt
+	triageTask string
+	// deskText introduces the settings of the desk's prompt.
+	//go:embed desk.txt
+	deskText string
 )
-
-// systemData is all that the system prompt is made from. None of it is a customer's text.
-type systemData struct {
-	// Kind is what staff ask for.
-	Kind string
-	// Tone and Language are empty, or one of a closed list and a language tag.
-	Tone     sqlc.PromptTone
-	Language string
-	// Desk is the settings of the administrators as one line of JSON, or empty.
-	Desk     string
-	Today    string
-	OpenedOn string
-	Status   sqlc.TicketStatus
-}
 
 // settings are what administrators write in their own words.
 type settings struct {
@@ -50,29 +46,41 @@ type settings struct {
 
 // System returns the system prompt for a ticket: by a prompt of the desk's, or, where that is nil, the one that is built in.
 func System(p *sqlc.Prompt, t sqlc.Ticket, now time.Time) (string, error) {
-	return write(systemTemplate, systemData{}, p, t, now)
+	return fill(customerText, p, t, now)
 }
 
 // StaffSystem is System for what staff ask the AI for.
 func StaffSystem(kind sqlc.AIResponseKind, p *sqlc.Prompt, t sqlc.Ticket, now time.Time) (string, error) {
-	return write(staffTemplate, systemData{Kind: string(kind)}, p, t, now)
+	task := suggestReplyTask
+	switch kind {
+	case sqlc.AIResponseKindSummarize:
+		task = summarizeTask
+	case sqlc.AIResponseKindTriage:
+		task = triageTask
+	}
+	return fill(strings.Replace(staffText, "{task}\n", task, 1), p, t, now)
 }
 
-func write(in *template.Template, data systemData, p *sqlc.Prompt, t sqlc.Ticket, now time.Time) (string, error) {
-	data.Today, data.OpenedOn = now.UTC().Format(time.DateOnly), t.CreatedAt.UTC().Format(time.DateOnly)
-	data.Status = t.Status
+// fill puts values into the places of a text. It replaces each place once, so that a value which looks like a place stays as it is.
+func fill(text string, p *sqlc.Prompt, t sqlc.Ticket, now time.Time) (string, error) {
+	tone, language, desk := "friendly", "the language the customer writes in", ""
 	if p != nil {
-		desk, err := encode(*p)
+		line, err := encode(*p)
 		if err != nil {
 			return "", err
 		}
-		data.Desk, data.Tone, data.Language = desk, p.Tone, p.Language
+		desk = strings.Replace(deskText, "{settings}", line, 1)
+		if p.Tone != "" {
+			tone = string(p.Tone)
+		}
+		if p.Language != "" {
+			language = "the language " + p.Language
+		}
 	}
-	var text strings.Builder
-	if err := in.Execute(&text, data); err != nil {
-		return "", fmt.Errorf("prompt: write the system prompt: %w", err)
-	}
-	return text.String(), nil
+	return strings.NewReplacer(
+		"{tone}", tone, "{language}", language, "{desk}", desk, "{status}", string(t.Status),
+		"{today}", now.UTC().Format(time.DateOnly), "{opened_on}", t.CreatedAt.UTC().Format(time.DateOnly),
+	).Replace(text), nil
 }
 
 // encode returns the settings as one line.

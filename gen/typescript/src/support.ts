@@ -71,7 +71,8 @@ import type {
   WebhookSecret,
 } from './api/types.gen.js';
 import { Caller } from './caller.js';
-import type { CallOptions, Optional, SupportOptions } from './options.js';
+import { Failed } from './errors.js';
+import { type CallOptions, type Optional, type SupportOptions, withoutConditions } from './options.js';
 import { items, type Page } from './pages.js';
 import type { StreamEvent } from './stream.js';
 
@@ -116,15 +117,29 @@ export class Support {
   }
 
   /**
-   * Adds the question to the ticket, waits for the answer and returns the message that the answer is stored as. It throws Failed
-   * when the answer ends without one.
+   * Adds the question to the ticket, waits for its answer and returns the message that the answer is stored as. It throws Failed
+   * when the answer ends without one, and a Problem when no answer begins: ai_in_review where staff review answers first,
+   * ai_disabled where the AI is off, and so on. The question is stored all the same.
    *
-   * It is createMessage and streamAIResponse. For the answer to what the ticket says already, such as the description of a new
-   * one, give streamAIResponse to answerOf.
+   * It is createMessage with respond, which starts the answer in the same transaction, and streamAIResponseByID. When that answer
+   * fails for a reason that may pass, or could not begin, streamAIResponse asks for it again. With an idempotencyKey, a call may
+   * be repeated: the question is added once, and its own answer returned, whatever was said since.
+   *
+   * For the answer to what the ticket says already, such as the description of a new one, give streamAIResponse to answerOf.
    */
   async askAI(ticketId: TicketID, question: string, options: CallOptions = {}): Promise<Message> {
-    await this.createMessage(ticketId, { content: question }, options);
-    return answerOf(this.streamAIResponse(ticketId, { ...options, idempotencyKey: undefined }));
+    const asked = await this.createMessage(ticketId, { content: question, respond: true }, options);
+    const reading = withoutConditions(options);
+    if (asked.ai_response_id !== undefined) {
+      try {
+        return await answerOf(this.streamAIResponseByID(asked.ai_response_id, reading));
+      } catch (error) {
+        if (!(error instanceof Failed && error.retryable)) {
+          throw error;
+        }
+      }
+    }
+    return answerOf(this.streamAIResponse(ticketId, reading));
   }
 
   /**
@@ -1097,7 +1112,8 @@ export class Support {
   }
 
   /**
-   * Reads the events of GET /tickets/{ticket_id}/ai-response. What is cut is resumed; the events end with done or failed, or with an error.
+   * Reads the events of GET /tickets/{ticket_id}/ai-response. What is cut is resumed; the events end with done, ready or failed, or with
+   * an error.
    *
    * Stream the AI's answer.
    *
@@ -1121,7 +1137,8 @@ export class Support {
   }
 
   /**
-   * Reads the events of GET /ai-responses/{ai_response_id}/stream. What is cut is resumed; the events end with done or failed, or with an error.
+   * Reads the events of GET /ai-responses/{ai_response_id}/stream. What is cut is resumed; the events end with done, ready or failed, or with
+   * an error.
    *
    * Stream one AI response.
    *

@@ -1,12 +1,6 @@
 package docs
 
-import (
-	"bytes"
-	_ "embed" // for the templates
-	"fmt"
-	"html/template"
-	"strings"
-)
+import "strings"
 
 // The policies allow what each page was seen to need and nothing else. Redoc writes its styles into the page and
 // searches in a worker that it makes from a blob. form-action and the like do not fall back to default-src.
@@ -24,19 +18,6 @@ const (
 	// sealedPolicy is for what is not a page. It takes effect when somebody opens the file as a document.
 	sealedPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-
-//go:embed static/page.html.tmpl
-var pageSource string
-
-//go:embed static/problem.html.tmpl
-var problemSource string
-
-//go:embed static/guide.html.tmpl
-var guideSource string
-
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"odd": func(i int) bool { return i%2 == 1 },
-}).Parse(pageSource + problemSource + guideSource))
 
 // site is what all pages have in common.
 type site struct {
@@ -76,6 +57,9 @@ var pages = []page{
 	{Name: problemsName, Heading: "Errors", policy: plainPolicy, Styles: []string{"site.css"}},
 }
 
+// homeSection is the section of the first page.
+const homeSection = "home"
+
 // problemsName is the path of the list of problems; those of the problems are below it.
 const problemsName = "problems"
 
@@ -110,30 +94,19 @@ func allPages(groups []problemGroup, guides []guideGroup) []page {
 	return all
 }
 
-// Pages lists the pages that the header leads to.
-func (page) Pages() []page { return pages }
-
-// Root leads from the page to where the site begins. Pages refer to each other relative to themselves, so that the site
+// root leads from the page to where the site begins. Pages refer to each other relative to themselves, so that the site
 // also works below the prefix of a reverse proxy.
-func (p page) Root() string { return strings.Repeat("../", strings.Count(p.Name, "/")) }
+func (p page) root() string { return strings.Repeat("../", strings.Count(p.Name, "/")) }
 
-// Section is the page of the header that this one belongs to.
-func (p page) Section() string {
+// section is the page of the header that this one belongs to.
+func (p page) section() string {
 	section, _, _ := strings.Cut(p.Name, "/")
 	switch section {
 	case "":
-		return "home"
+		return homeSection
 	case rulesName:
 		return guidesName
 	default:
 		return section
 	}
-}
-
-func (p page) render() ([]byte, error) {
-	var html bytes.Buffer
-	if err := pageTemplate.Execute(&html, p); err != nil {
-		return nil, fmt.Errorf("docs: render /%s: %w", p.Name, err)
-	}
-	return html.Bytes(), nil
 }

@@ -2,7 +2,6 @@ package docs
 
 import (
 	"fmt"
-	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
@@ -30,12 +29,6 @@ type explained struct {
 
 // manyOperations is from how many on they are not listed.
 const manyOperations = 16
-
-// Many reports whether nearly every operation returns the problem.
-func (e explained) Many() bool { return len(e.Operations) >= manyOperations }
-
-// StatusText is the name of the problem's status (RFC 9110).
-func (e explained) StatusText() string { return http.StatusText(e.Status) }
 
 // problemGroup is the part of the contract's list that stands below one heading.
 type problemGroup struct {

@@ -75,7 +75,8 @@ type Done struct {
 	sent string // the data
 }
 
-// Ready says that a draft is complete and waits for review. It ends the stream, which only staff get.
+// Ready says that a text that only staff may read is complete: a draft, which waits for review, or what staff asked the AI for. It
+// ends the stream, and is the error of AskAI and AnswerOf, as there is no message.
 type Ready struct {
 	// EventID is the event's id in the stream.
 	EventID string `json:"-"`
@@ -111,6 +112,9 @@ type Failed struct {
 
 	sent string // the data
 }
+
+// Error says that there is a text, but no message.
+func (e Ready) Error() string { return fmt.Sprintf("support: AI response %s is for staff", e.AIResponseID) }
 
 // Error says why there is no answer.
 func (e Failed) Error() string { return fmt.Sprintf("support: no answer: %s: %s", e.Code, e.Detail) }

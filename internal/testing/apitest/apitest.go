@@ -118,8 +118,10 @@ type Server struct {
 func New(t testing.TB, o Options) *Server {
 	t.Helper()
 	s := &Server{DatabaseURL: o.DatabaseURL, Simulator: o.Simulator}
+	sent := new(requests)
 	if s.DatabaseURL == "" {
 		s.DatabaseURL = storetest.NewURL(t)
+		t.Cleanup(func() { sent.checkEntries(t, s.DatabaseURL) })
 	}
 	s.Store = storetest.Open(t, s.DatabaseURL)
 	output := t.Output()
@@ -133,7 +135,7 @@ func New(t testing.TB, o Options) *Server {
 	s.start(t, o, logger)
 
 	s.HTTP = &http.Client{
-		Transport:     newTransport(t, s.Auth),
+		Transport:     newTransport(t, s.Auth, sent),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	t.Cleanup(s.HTTP.CloseIdleConnections)

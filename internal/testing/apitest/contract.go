@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -46,17 +47,19 @@ type transport struct {
 	doc  *openapi3.T
 	next *http.Transport
 	auth *auth.Service
+	sent *requests
 }
 
-func newTransport(t testing.TB, a *auth.Service) *transport {
+func newTransport(t testing.TB, a *auth.Service, sent *requests) *transport {
 	t.Helper()
-	return &transport{t: t, doc: Spec(t), next: &http.Transport{MaxIdleConnsPerHost: 64}, auth: a}
+	return &transport{t: t, doc: Spec(t), next: &http.Transport{MaxIdleConnsPerHost: 64}, auth: a, sent: sent}
 }
 
 func (tr *transport) CloseIdleConnections() { tr.next.CloseIdleConnections() }
 
 // RoundTrip sends the request and checks what it is answered with. The body of a stream is checked while it is read.
 func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	begin := time.Now()
 	response, err := tr.next.RoundTrip(r)
 	if err != nil {
 		return nil, err
@@ -70,6 +73,7 @@ func (tr *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if operation == nil {
 		return response, tr.checkMethodNotAllowed(item, response)
 	}
+	tr.sent.note(operation, begin)
 	if strings.HasPrefix(response.Header.Get("Content-Type"), mediaTypeEventStream) {
 		tr.checkDeclared(r, operation, response)
 		response.Body = &checkedStream{body: response.Body, transport: tr, request: r, events: eventsOf(operation)}

@@ -3,7 +3,6 @@ package apitest
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"net/http"
@@ -19,13 +18,17 @@ import (
 )
 
 // seen is what the responses of this run were, over all of its servers.
-var seen = observations{statuses: make(map[string]map[int]int), codes: make(map[string]int)}
+var seen = observations{
+	statuses: make(map[string]map[int]int), codes: make(map[string]int), entries: make(map[string]map[string]int),
+}
 
-// observations counts responses by operation and status, and the codes of problems and of answers that failed.
+// observations counts responses by operation and status, the codes of problems and of answers that failed, and the journal's
+// entries by operation and type.
 type observations struct {
 	mu       sync.Mutex
 	statuses map[string]map[int]int
 	codes    map[string]int
+	entries  map[string]map[string]int
 }
 
 func (o *observations) response(operationID string, status int) {
@@ -51,13 +54,19 @@ func (o *observations) code(code string) {
 	o.codes[code]++
 }
 
-// CheckCoverage prints how often each declared status of each operation was seen in this run, and each code. It returns
-// an error when one of them was not. It is for the end of a whole run: with a selection of tests, it does nothing.
+func (o *observations) entry(operationID, kind string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.entries[operationID] == nil {
+		o.entries[operationID] = make(map[string]int)
+	}
+	o.entries[operationID][kind]++
+}
+
+// CheckCoverage prints how often each declared status of each operation was seen in this run, each entry of the journal that
+// it lists (x-events), and each code. It returns an error when one of them was not. It is for the end of a whole run.
 // COVERAGE_TABLE may name a file that gets the table too: go test shows what is printed only with -v, or on a failure.
 func CheckCoverage() error {
-	if selected() {
-		return nil
-	}
 	doc, err := spec()
 	if err != nil {
 		return err
@@ -77,16 +86,6 @@ func CheckCoverage() error {
 	return nil
 }
 
-// selected reports whether flags have made the run less than whole.
-func selected() bool {
-	for _, name := range []string{"test.run", "test.skip", "test.list", "test.fuzz"} {
-		if flag.Lookup(name).Value.String() != "" {
-			return true
-		}
-	}
-	return false
-}
-
 func (o *observations) report(doc *openapi3.T) (table string, holes []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -104,6 +103,12 @@ func (o *observations) report(doc *openapi3.T) (table string, holes []string) {
 			fmt.Fprintf(&text, " %s×%d", status, o.statuses[id][number])
 			if o.statuses[id][number] == 0 {
 				holes = append(holes, fmt.Sprintf("%s: %s %s", id, status, http.StatusText(number)))
+			}
+		}
+		for _, kind := range listed(operations[id]) {
+			fmt.Fprintf(&text, " %s×%d", kind, o.entries[id][kind])
+			if o.entries[id][kind] == 0 {
+				holes = append(holes, fmt.Sprintf("%s: an entry %s", id, kind))
 			}
 		}
 		text.WriteString("\n")

@@ -36,7 +36,7 @@ import (
 const maxConnectTries = 10
 
 // Main runs the package's tests and stops the embedded server, if there is one. Call it from TestMain. The checks follow
-// tests that have passed, and may fail the run.
+// a whole run whose tests have passed, and may fail it.
 func Main(m *testing.M, checks ...func() error) {
 	flag.Parse()
 	// Tests leave much garbage and little else: memory is cheaper than collecting it often.
@@ -46,7 +46,7 @@ func Main(m *testing.M, checks ...func() error) {
 	}
 	code := m.Run()
 	for _, check := range checks {
-		if code != 0 {
+		if code != 0 || selected() {
 			break
 		}
 		if err := check(); err != nil {
@@ -59,6 +59,16 @@ func Main(m *testing.M, checks ...func() error) {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// selected reports whether flags have made the run less than whole.
+func selected() bool {
+	for _, name := range []string{"test.run", "test.skip", "test.list", "test.fuzz"} {
+		if flag.Lookup(name).Value.String() != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func isSet(name string) (set bool) {

@@ -13,6 +13,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 const (
@@ -69,6 +70,8 @@ func TestStaffAndTheServiceSeeWhoseTicketItIs(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, named.StatusCode(), "%s", named.Body)
 	require.Equal(t, s.want, *named.JSON200)
+	require.Equal(t, 1, storetest.QueryInt(t, s.DatabaseURL,
+		"SELECT count(*) FROM journal_outbox WHERE type = 'user.updated' AND subject_id = $1", s.adaID))
 	status := client.TicketStatusPending
 	for name, caller := range map[string]*apitest.User{"agent": s.agent, "admin": s.admin, "service": s.self} {
 		got, err := caller.GetTicketWithResponse(t.Context(), s.ticketID, nil)

@@ -42,7 +42,7 @@ type Client struct {
 
 // Call is what is called.
 type Call struct {
-	// Method is an operationId of the contract, or askAI.
+	// Method is an operationId of the contract, askAI, or answerOf of a ticket's stream.
 	Method string `json:"method"`
 	// ID is the value of the path's parameter.
 	ID string `json:"id,omitempty"`

@@ -14,6 +14,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
@@ -84,6 +85,47 @@ func TestAskingTwiceWithOneKeyAsksOnce(t *testing.T) {
 	shown, err := support.GetTicket(t.Context(), ticket.ID)
 	require.NoError(t, err)
 	require.Len(t, shown.Messages, 2)
+
+	later, err := support.AskAI(t.Context(), ticket.ID, "And later?")
+	require.NoError(t, err)
+	server.Staff(t, sqlc.UserRoleAgent).Say(t, ticket.ID, "I am on it.")
+	again, err := support.AskAI(t.Context(), ticket.ID, "Are you there?", client.WithIdempotencyKey("question-1"))
+	require.NoError(t, err)
+	require.Equal(t, answers[0], again.ID, "it is the answer to that question")
+	require.NotEqual(t, later.ID, again.ID)
+	require.Len(t, server.Simulator.Requests(), 2)
+}
+
+func TestAskingSaysWhyNoMessageComes(t *testing.T) {
+	t.Parallel()
+	for mode, code := range map[sqlc.AIMode]client.ProblemCode{
+		sqlc.AIModeDraft: client.ProblemCodeAIInReview, sqlc.AIModeOff: client.ProblemCodeAIDisabled,
+	} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			server := apitest.New(t, apitest.Options{AIMode: mode})
+			support := connect(t, server, client.WithToken(server.Customer(t).Token))
+			ticket := openTicket(t, support)
+			for range 2 {
+				_, err := support.AskAI(t.Context(), ticket.ID, "Are you there?", client.WithIdempotencyKey("question-1"))
+				require.True(t, client.IsProblem(err, code), "%v", err)
+			}
+			shown, err := support.GetTicket(t.Context(), ticket.ID)
+			require.NoError(t, err)
+			require.Len(t, shown.Messages, 1)
+		})
+	}
+}
+
+func TestAskingInATicketOfStaffReturnsTheDraft(t *testing.T) {
+	t.Parallel()
+	server := apitest.New(t, apitest.Options{AIMode: sqlc.AIModeDraft})
+	require.NoError(t, server.Simulator.Enqueue(groqsim.Script{Deltas: []string{"Thank ", "you."}}))
+	support := connect(t, server, client.WithToken(server.Staff(t, sqlc.UserRoleAgent).Token))
+	_, err := support.AskAI(t.Context(), openTicket(t, support).ID, "Are you there?")
+	var ready client.Ready
+	require.ErrorAs(t, err, &ready)
+	require.Equal(t, "Thank you.", ready.Content)
 }
 
 // cutting breaks every stream off after so many bytes more than the one before, and asks for no long pause.

@@ -70,7 +70,7 @@ func play(t *testing.T, fixture sdktest.Fixture, baseURL string, keep func(clien
 // call calls the method that is named and writes down what comes of it.
 func call(t *testing.T, support *client.Support, c sdktest.Call) []any {
 	t.Helper()
-	if c.Method == "askAI" {
+	if c.Method == "answerOf" {
 		message, err := client.AnswerOf(support.StreamAIResponse(t.Context(), uuid.MustParse(c.ID)))
 		if err != nil {
 			return []any{describe(err)}
@@ -130,6 +130,7 @@ func collect(iterator reflect.Value) []any {
 func describe(err error) any {
 	var problem *client.Problem
 	var failed client.Failed
+	var ready client.Ready
 	entry := map[string]any{"type": "network"}
 	switch {
 	case errors.As(err, &problem):
@@ -146,6 +147,8 @@ func describe(err error) any {
 		entry = map[string]any{
 			"type": "failed", "ai_response_id": failed.AIResponseID, "code": failed.Code, "retryable": failed.Retryable,
 		}
+	case errors.As(err, &ready):
+		entry = map[string]any{"type": "ready", "ai_response_id": ready.AIResponseID, "content": ready.Content}
 	case errors.Is(err, client.ErrProtocol):
 		entry["type"] = "protocol"
 	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):

@@ -140,7 +140,7 @@ func doesWhatExamplesSay(t *testing.T, project npmtest.Project) {
 			"exampleStreamAIResponse", "stream-reset",
 			"Thank me … from the beginning:\nThank you.\nstored as 0199d3c6-4f31-7e44-9a10-0c1b2a394857\n",
 		},
-		{"exampleAnswerOf", "ask", "Thank you.\n"},
+		{"exampleAnswerOf", "answer", "Thank you.\n"},
 		{
 			"exampleListTickets", "pages",
 			ticket + "01 Invoice 4711 is wrong\n" + ticket + "02 Invoice 4711 is wrong\n" + ticket + "03 Invoice 4711 is wrong\n" +
@@ -175,8 +175,8 @@ func sendsWhatExamplesSay(t *testing.T, project npmtest.Project) {
 	}{
 		{
 			"await examples.exampleAskAI()", "Thank you.\n",
-			[]string{"{}", done},
-			[]string{"POST " + path + "/messages key", "GET " + path + "/ai-response key"},
+			[]string{`{"ai_response_id":"0199d3c6"}`, done},
+			[]string{"POST " + path + "/messages key", "GET /ai-responses/0199d3c6/stream key"},
 		},
 		{"await examples.exampleLastEventId()", "0199d3c6:2\n", []string{done}, []string{
 			"GET " + path + "/ai-response key after 0199d3c6-4a10-7d0b-8c55-2f9f60d0a4b7:1",

@@ -1,5 +1,5 @@
 import type { Message } from './api/types.gen.js';
-import { Failed, NoAnswer } from './errors.js';
+import { Failed, NoAnswer, Ready } from './errors.js';
 import type { StreamEvent } from './stream.js';
 
 /** How many milliseconds a relayed stream may be silent before a comment is sent, for the proxies on the way. */
@@ -7,7 +7,7 @@ const keepAlive = 15_000;
 
 /**
  * Waits for the end of a stream, such as that of streamAIResponse, and returns the message that the answer is stored as. It
- * throws Failed when the answer ends without one.
+ * throws Failed when the answer ends without one, and Ready when it is a text that only staff may read.
  */
 export async function answerOf(events: AsyncIterable<StreamEvent>): Promise<Message> {
   for await (const event of events) {
@@ -16,6 +16,8 @@ export async function answerOf(events: AsyncIterable<StreamEvent>): Promise<Mess
         return event.message;
       case 'failed':
         throw new Failed(event);
+      case 'ready':
+        throw new Ready(event);
     }
   }
   throw new NoAnswer();

@@ -1,4 +1,4 @@
-import type { AIFailureCode, FailedEvent, FieldError, Problem as Document, ProblemCode } from './api/types.gen.js';
+import type { AIFailureCode, FailedEvent, FieldError, Problem as Document, ProblemCode, ReadyEvent } from './api/types.gen.js';
 
 /** The statuses that gateways have for what may pass. */
 const passing = [429, 502, 503, 504];
@@ -89,6 +89,19 @@ export class Failed extends Error {
     this.code = event.code;
     this.detail = event.detail;
     this.retryable = event.retryable;
+  }
+}
+
+/** The event that ended a text for which askAI waited, and which only staff may read: a draft, or what staff asked the AI for. */
+export class Ready extends Error {
+  override readonly name = 'Ready';
+  readonly aiResponseId: string;
+  readonly content: string;
+
+  constructor(event: ReadyEvent) {
+    super(`AI response ${event.ai_response_id} is for staff`);
+    this.aiResponseId = event.ai_response_id;
+    this.content = event.content;
   }
 }
 

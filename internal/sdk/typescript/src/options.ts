@@ -51,6 +51,12 @@ export interface CallOptions {
   responseHeaders?: ((headers: Headers) => void) | undefined;
 }
 
+/** The options without what is for a question alone, and not for the stream of its answer. */
+export function withoutConditions({ idempotencyKey, ifMatch, headers, ...options }: CallOptions): CallOptions {
+  const own = Object.entries(headers ?? {}).filter(([name]) => !/^(idempotency-key|if-match)$/i.test(name));
+  return { ...options, headers: Object.fromEntries(own) };
+}
+
 /** Lets what is optional be undefined, too. */
 export type Optional<T> = { [K in keyof T]: {} extends Pick<T, K> ? T[K] | undefined : T[K] };
 

@@ -94,19 +94,21 @@ test('a browser that hangs up leaves the stream', async (t) => {
 test('askAI asks and waits for the answer', async (t) => {
   const requests: string[] = [];
   const support = await connect(t, async (request, response) => {
-    requests.push(`${request.method} ${request.url} ${request.headers['idempotency-key']} ${request.headers['x-on-behalf-of']} ${await body(request)}`);
+    const { 'idempotency-key': key, 'if-match': version, 'x-on-behalf-of': customer } = request.headers;
+    requests.push(`${request.method} ${request.url} ${key} ${version} ${customer} ${await body(request)}`);
     if (request.method === 'POST') {
-      json(response, 201, { id: 'q' });
+      json(response, 201, { id: 'q', ai_response_id: responseId });
       return;
     }
     openStream(response);
     response.end(`id: a:1\nevent: done\ndata: {"type":"done","message":{"id":"m"}}\n\n`);
   });
   const customer = support.forCustomer('ada');
-  assert.equal((await customer.askAI(ticketId, 'When?', { idempotencyKey: 'key-1' })).id, 'm');
+  const options = { idempotencyKey: 'key-1', headers: { 'If-Match': '"7"' } };
+  assert.equal((await customer.askAI(ticketId, 'When?', options)).id, 'm');
   assert.deepEqual(requests, [
-    `POST /tickets/${ticketId}/messages key-1 ada {"content":"When?"}`,
-    `GET /tickets/${ticketId}/ai-response undefined ada `,
+    `POST /tickets/${ticketId}/messages key-1 "7" ada {"content":"When?","respond":true}`,
+    `GET /ai-responses/${responseId}/stream undefined undefined ada `,
   ]);
 });
 
@@ -114,4 +116,10 @@ test('an answer that failed is an error', async () => {
   const event = { type: 'failed', ai_response_id: 'a', code: 'cancelled', detail: '', retryable: true, id: 'a:1' };
   await assert.rejects(answerOf(events(event)), Failed);
   await assert.rejects(answerOf(events()), NoAnswer);
+});
+
+test('a text that only staff may read is an error that has it', async () => {
+  const usage = { prompt_tokens: 1, completion_tokens: 1 };
+  const event = { type: 'ready', ai_response_id: 'a', content: 'Thank you.', finish_reason: 'stop', usage, id: 'a:1' };
+  await assert.rejects(answerOf(events(event)), { name: 'Ready', aiResponseId: 'a', content: 'Thank you.' });
 });

@@ -1,5 +1,5 @@
 // Plays the fixtures of the shared suite, as internal/tests/sdk/README.md describes them, and returns what came of each.
-import { answerOf, createSupport, Failed, NetworkError, Problem, ProtocolError } from '@supportbackend/support';
+import { answerOf, createSupport, Failed, NetworkError, Problem, ProtocolError, Ready } from '@supportbackend/support';
 
 // The site's "*" is the name of the fixture: a browser has few connections to each host.
 export default async function run(server, site = server) {
@@ -28,7 +28,7 @@ async function call(support, { method, id, params, body, headers }) {
   const args = [id, params, body].filter((argument) => argument !== undefined);
   const transcript = [];
   try {
-    const result = method === 'askAI' ? answerOf(support.streamAIResponse(id)) : support[method](...args, ...(headers ? [{ headers }] : []));
+    const result = method === 'answerOf' ? answerOf(support.streamAIResponse(id)) : support[method](...args, ...(headers ? [{ headers }] : []));
     if (method.startsWith('stream')) {
       for await (const { id: _, ...event } of result) {
         transcript.push({ event });
@@ -61,6 +61,9 @@ function describe(error) {
   }
   if (error instanceof Failed) {
     return { type: 'failed', ai_response_id: error.aiResponseId, code: error.code, retryable: error.retryable };
+  }
+  if (error instanceof Ready) {
+    return { type: 'ready', ai_response_id: error.aiResponseId, content: error.content };
   }
   if (error instanceof ProtocolError) {
     return { type: 'protocol' };

@@ -1,0 +1,94 @@
+package apitest
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/testing/storetest"
+)
+
+// sent is a request of a test, and when its operation may have written entries of the journal.
+type sent struct {
+	operation *openapi3.Operation
+	from, to  time.Time
+}
+
+// requests are those that a test has sent to one server.
+type requests struct {
+	mu   sync.Mutex
+	sent []sent
+}
+
+func (r *requests) note(operation *openapi3.Operation, from time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sent = append(r.sent, sent{operation, from, time.Now()})
+}
+
+// during returns the operations that ran at a time.
+func (r *requests) during(at time.Time) (running []*openapi3.Operation) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.sent {
+		if !at.Before(s.from) && !at.After(s.to) && !slices.Contains(running, s.operation) {
+			running = append(running, s.operation)
+		}
+	}
+	return running
+}
+
+// listed returns the types of the entries that an operation may write.
+func listed(operation *openapi3.Operation) (types []string) {
+	values, _ := operation.Extensions["x-events"].([]any)
+	for _, value := range values {
+		types = append(types, fmt.Sprint(value))
+	}
+	return types
+}
+
+// mayWrite reports whether an operation may write an entry of the type. The first request for a customer makes the account.
+func mayWrite(operation *openapi3.Operation, kind string) bool {
+	return slices.Contains(listed(operation), kind) || kind == "user.created" && takesOnBehalfOf(operation)
+}
+
+func takesOnBehalfOf(operation *openapi3.Operation) bool {
+	return operation.Security != nil && slices.ContainsFunc(*operation.Security, func(r openapi3.SecurityRequirement) bool {
+		_, takes := r["onBehalfOf"]
+		return takes
+	})
+}
+
+// checkEntries looks which requests have written the entries of the database's journal, by their times. It wants every entry
+// of a person or a service to be listed in x-events by an operation that ran then. What ran beside requests may write any, and
+// so may the AI and the system, which work in their own time.
+func (r *requests) checkEntries(t testing.TB, databaseURL string) {
+	t.Helper()
+	var entries []struct {
+		Type       string    `json:"type"`
+		ActorKind  string    `json:"actor_kind"`
+		OccurredAt time.Time `json:"occurred_at"`
+	}
+	text := storetest.QueryText(t, databaseURL, `SELECT coalesce(json_agg(e), '[]')::text FROM (
+		SELECT type, actor_kind, occurred_at FROM journal_outbox UNION ALL SELECT type, actor_kind, occurred_at FROM journal
+	) AS e`)
+	require.NoError(t, json.Unmarshal([]byte(text), &entries))
+	for _, e := range entries {
+		running := r.during(e.OccurredAt)
+		writers := slices.DeleteFunc(slices.Clone(running), func(o *openapi3.Operation) bool {
+			return !mayWrite(o, e.Type)
+		})
+		switch {
+		case len(writers) == 1:
+			seen.entry(writers[0].OperationID, e.Type)
+		case len(writers) == 0 && len(running) > 0 && e.ActorKind != "ai" && e.ActorKind != "system":
+			t.Errorf("%s wrote an entry %s, which its x-events do not list", running[0].OperationID, e.Type)
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/oapi-codegen/nullable"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/storetest"
+)
+
+// lastEntries are the types of the newest entries of a ticket's journal, oldest first.
+func lastEntries(t *testing.T, s *apitest.Server, ticketID uuid.UUID, count int) string {
+	t.Helper()
+	return storetest.QueryText(t, s.DatabaseURL, `SELECT string_agg(type, ' ' ORDER BY id) FROM (
+		SELECT id, type FROM journal_outbox WHERE ticket_id = $1 ORDER BY id DESC LIMIT $2
+	) AS o`, ticketID, count)
+}
+
+func TestChatMessageReopensAndWakesItsTicket(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	for name, format := range chatFormats {
+		ticket := user.NewTicket(t)
+		update(t, agent, ticket.ID, client.UpdateTicketRequest{
+			Status: client.TicketStatusPending, SnoozedUntil: nullable.NewNullableWithValue(time.Now().Add(time.Hour)),
+		})
+		format.say(t, user, s, ticket.ID, "msg-"+ticket.ID.String(), "Why twice?")
+		require.Equal(t, "message.created ticket.status_changed ticket.snoozed", lastEntries(t, s, ticket.ID, 3), name)
+	}
+}
+
+func TestBulkChangeWritesWhatItChanges(t *testing.T) {
+	t.Parallel()
+	d := newDraftDesk(t)
+	d.draft(t)
+	got, err := d.agent.UpdateTicketsWithResponse(t.Context(), nil, client.UpdateTicketsRequest{
+		TicketIds: []uuid.UUID{d.ticket.ID}, Priority: client.TicketPriorityHigh, AIMode: client.AIModeOff,
+	})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, got.StatusCode(), "%s", got.Body)
+	require.Equal(t, "ai_response.superseded ticket.updated ticket.updated", lastEntries(t, d.Server, d.ticket.ID, 3))
+}
+
+func TestWhatEndsADraftIsEntered(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		do   func(*testing.T, *draftDesk, uuid.UUID)
+		want []string
+	}{
+		"its turn is redacted": {
+			do: func(t *testing.T, d *draftDesk, _ uuid.UUID) {
+				t.Helper()
+				redact(t, d.agent, d.customer.Messages(t, d.ticket.ID)[0].ID)
+			},
+			want: []string{"message.redacted", "ai_response.discarded"},
+		},
+		"its ticket is merged": {
+			do: func(t *testing.T, d *draftDesk, _ uuid.UUID) {
+				t.Helper()
+				require.Equal(t, http.StatusOK, merge(t, d.agent, d.ticket.ID, d.customer.NewTicket(t).ID).StatusCode())
+			},
+			want: []string{"ai_response.superseded", "ticket.merged"},
+		},
+		"it is published while another one is written": {
+			do: func(t *testing.T, d *draftDesk, draft uuid.UUID) {
+				t.Helper()
+				require.NoError(t, d.Simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "never", After: 1}}}))
+				d.agent.Regenerate(t, d.ticket.ID)
+				require.Equal(t, http.StatusCreated, d.publish(t, draft, "").StatusCode())
+			},
+			want: []string{"ai_response.superseded", "message.created", "ai_response.published"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDraftDesk(t)
+			d.customer.Say(t, d.ticket.ID, "And more.")
+			draft := d.draft(t)
+			c.do(t, d, draft)
+			entered := strings.Fields(lastEntries(t, d.Server, d.ticket.ID, 8))
+			require.Subset(t, entered, c.want)
+		})
+	}
+}
