@@ -888,8 +888,9 @@ func (s *Support) LogOut(ctx context.Context, options ...CallOption) error {
 // Merge a ticket into another one.
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-// written in either ticket end unpublished.
+// of the customer, and the AI responses. The other ticket also gets the tags and the custom fields that it has not, until it has as
+// many as a ticket may; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`.
+// What the AI is writing in either ticket ends unpublished.
 func (s *Support) MergeTicket(ctx context.Context, ticketID TicketID, body MergeTicketRequest, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewMergeTicketRequest(server, ticketID, nil, body)

@@ -298,7 +298,8 @@ type Querier interface {
 	LockWebhookCursor(ctx context.Context) (int64, error)
 	// Moves the conversation of a ticket into another one, its description as the first message, and closes it for good. Both rows
 	// must be locked, and no two of the messages may be of the same moment. The AI responses come along: one to the description
-	// answers the message that this has become. The other ticket is the caller's answer, with its customer, of any service or only
+	// answers the message that this has become. The other ticket gets the tags, the custom fields and the entries of the
+	// journal that are given. It is the caller's answer, with its customer, of any service or only
 	// of one.
 	MergeTicket(ctx context.Context, arg MergeTicketParams) (MergeTicketRow, error)
 	// Stores a draft that waits for review as a message, in place of the answer to its turn that stood. What else is being

@@ -48,11 +48,11 @@ type Filter struct {
 	AIMode         *sqlc.AIMode
 	AIState        AIState
 	// Text is for tickets in which it is found.
-	Text string
-	Snoozed   *bool
-	Created   Range
-	Updated   Range
-	Waiting   Range
+	Text    string
+	Snoozed *bool
+	Created Range
+	Updated Range
+	Waiting Range
 }
 
 // Range is a time from one moment on and before another; nil is no limit.

@@ -6001,8 +6001,9 @@ type ClientInterface interface {
 	// MergeTicketWithBody Merge a ticket into another one
 	//
 	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-	// written in either ticket end unpublished.
+	// of the customer, and the AI responses. The other ticket also gets the tags and the custom fields that it has not, until it has as
+	// many as a ticket may; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`.
+	// What the AI is writing in either ticket ends unpublished.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6012,8 +6013,9 @@ type ClientInterface interface {
 	// MergeTicket Merge a ticket into another one
 	//
 	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-	// written in either ticket end unpublished.
+	// of the customer, and the AI responses. The other ticket also gets the tags and the custom fields that it has not, until it has as
+	// many as a ticket may; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`.
+	// What the AI is writing in either ticket ends unpublished.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -8091,8 +8093,9 @@ func (c *Client) HandOffTicket(ctx context.Context, ticketID TicketID, params *H
 // MergeTicketWithBody Merge a ticket into another one
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-// written in either ticket end unpublished.
+// of the customer, and the AI responses. The other ticket also gets the tags and the custom fields that it has not, until it has as
+// many as a ticket may; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`.
+// What the AI is writing in either ticket ends unpublished.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8112,8 +8115,9 @@ func (c *Client) MergeTicketWithBody(ctx context.Context, ticketID TicketID, par
 // MergeTicket Merge a ticket into another one
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-// written in either ticket end unpublished.
+// of the customer, and the AI responses. The other ticket also gets the tags and the custom fields that it has not, until it has as
+// many as a ticket may; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`.
+// What the AI is writing in either ticket ends unpublished.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -15036,8 +15040,9 @@ type ClientWithResponsesInterface interface {
 	// MergeTicketWithBodyWithResponse Merge a ticket into another one
 	//
 	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-	// written in either ticket end unpublished.
+	// of the customer, and the AI responses. The other ticket also gets the tags and the custom fields that it has not, until it has as
+	// many as a ticket may; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`.
+	// What the AI is writing in either ticket ends unpublished.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15047,8 +15052,9 @@ type ClientWithResponsesInterface interface {
 	// MergeTicketWithResponse Merge a ticket into another one
 	//
 	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-	// written in either ticket end unpublished.
+	// of the customer, and the AI responses. The other ticket also gets the tags and the custom fields that it has not, until it has as
+	// many as a ticket may; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`.
+	// What the AI is writing in either ticket ends unpublished.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -28956,8 +28962,9 @@ func (c *ClientWithResponses) HandOffTicketWithResponse(ctx context.Context, tic
 // MergeTicketWithBodyWithResponse Merge a ticket into another one
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-// written in either ticket end unpublished.
+// of the customer, and the AI responses. The other ticket also gets the tags and the custom fields that it has not, until it has as
+// many as a ticket may; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`.
+// What the AI is writing in either ticket ends unpublished.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -28973,8 +28980,9 @@ func (c *ClientWithResponses) MergeTicketWithBodyWithResponse(ctx context.Contex
 // MergeTicketWithResponse Merge a ticket into another one
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-// written in either ticket end unpublished.
+// of the customer, and the AI responses. The other ticket also gets the tags and the custom fields that it has not, until it has as
+// many as a ticket may; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`.
+// What the AI is writing in either ticket ends unpublished.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
