@@ -75,6 +75,31 @@ func TestBothSecretsVerifyDuringRotation(t *testing.T) {
 	require.Error(t, official.Verify(got.body, got.header))
 }
 
+// No other entry has to come for it.
+func TestDeliveryThatComesWhileOneIsSentFollowsIt(t *testing.T) {
+	t.Parallel()
+	r := newReplica(t, options{allow: loopback, idle: true})
+	require.NoError(t, r.jobs.Open(true))
+	r.run(t, r.journal.Run, r.jobs.Run)
+	release := make(chan struct{})
+	to := newReceiver(t, func(w http.ResponseWriter, req *http.Request) {
+		<-release
+		accept(w, req)
+	})
+	r.hook(t, to.URL)
+	for position := range int64(2) {
+		r.happen(t, "ticket.created")
+		require.NoError(t, r.journal.Wait(t.Context(), position))
+		_, _, err := r.Dispatch(t.Context())
+		require.NoError(t, err)
+		if position == 0 {
+			to.next(t)
+		}
+	}
+	close(release)
+	require.EqualValues(t, 2, to.next(t).data(t)["position"])
+}
+
 func TestDeliveryThatFailsIsSentAgainUnderTheSameID(t *testing.T) {
 	t.Parallel()
 	r := newReplica(t, options{allow: loopback})

@@ -85,17 +85,17 @@ func newReplica(t *testing.T, o options) *replica {
 	require.NoError(t, r.jobs.Open(!o.idle))
 	r.stop = func() {}
 	if !o.idle {
-		r.run(t)
+		r.run(t, r.journal.Run, r.jobs.Run, r.Run)
 	}
 	return r
 }
 
 // run begins what a server does beside requests.
-func (r *replica) run(t *testing.T) {
+func (r *replica) run(t *testing.T, runs ...func(context.Context)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	for _, run := range []func(context.Context){r.journal.Run, r.jobs.Run, r.Run} {
+	for _, run := range runs {
 		running.Go(func() { run(ctx) })
 	}
 	r.stop = sync.OnceFunc(func() {

@@ -63,7 +63,7 @@ func TestReceiverThatTakesTooLongFails(t *testing.T) {
 	r := newReplica(t, options{allow: loopback, idle: true})
 	webhook.SetTimeout(r.Service, 200*time.Millisecond)
 	require.NoError(t, r.jobs.Open(true))
-	r.run(t)
+	r.run(t, r.journal.Run, r.jobs.Run, r.Run)
 	ended := make(chan struct{})
 	defer close(ended)
 	for _, c := range []http.HandlerFunc{

@@ -75,21 +75,34 @@ func (w *worker) Work(ctx context.Context, job *river.Job[sendArgs]) error {
 			batch = 1
 		}
 		due, err := w.store.ListDueDeliveries(ctx, sqlc.ListDueDeliveriesParams{WebhookID: hook.ID, MaxRows: batch})
-		if err != nil || len(due) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(due) == 0 {
+			return w.store.InTx(ctx, func(ctx context.Context) error { return w.finish(ctx, job) })
 		}
 		results, err := w.attempt(ctx, hook, due)
 		if err != nil {
 			return err
 		}
-		last, more := len(due) < batchSize, false
-		if time.Now().After(end) {
-			last, more = true, !last
-		}
-		if err := w.record(ctx, job, due, results, last, more); err != nil || last {
+		last := len(due) < batchSize || time.Now().After(end)
+		if err := w.record(ctx, job, due, results, last); err != nil || last {
 			return err
 		}
 	}
+}
+
+// finish finishes the job. What has become due since the job last looked gets another one: its dispatcher has added none,
+// because there was this one. A dispatcher that is about to do so waits for this transaction, or this one for it.
+func (w *worker) finish(ctx context.Context, job *river.Job[sendArgs]) error {
+	if err := store.FinishJob(ctx, w.store, job); err != nil {
+		return err
+	}
+	due, err := w.store.ListDueDeliveries(ctx, sqlc.ListDueDeliveriesParams{WebhookID: job.Args.WebhookID, MaxRows: 1})
+	if err != nil || len(due) == 0 {
+		return err
+	}
+	return w.enqueue(ctx, job.Args.WebhookID)
 }
 
 // sends reports whether the webhook is to be sent to now.
@@ -149,10 +162,9 @@ func (w *worker) secretsOf(hook sqlc.Webhook) ([]secret, error) {
 	return secrets, nil
 }
 
-// record writes down what came of the attempts, and finishes the job after the last of them. When there is more to do, another
-// job does it.
+// record writes down what came of the attempts, and finishes the job after the last of them.
 func (w *worker) record(
-	ctx context.Context, job *river.Job[sendArgs], due []sqlc.WebhookDelivery, results []result, last, more bool,
+	ctx context.Context, job *river.Job[sendArgs], due []sqlc.WebhookDelivery, results []result, last bool,
 ) error {
 	return w.store.InTx(ctx, func(ctx context.Context) error {
 		hook, err := w.store.LockWebhook(ctx, job.Args.WebhookID)
@@ -165,36 +177,38 @@ func (w *worker) record(
 		if err := w.store.RecordWebhookAttempts(ctx, recordOf(due, results)); err != nil {
 			return err
 		}
-		if err := w.updateHealth(ctx, hook, results); err != nil || !last {
+		rests, err := w.updateHealth(ctx, hook, results)
+		if err != nil || !last {
 			return err
 		}
-		if err := store.FinishJob(ctx, w.store, job); err != nil || !more {
-			return err
+		if rests {
+			return store.FinishJob(ctx, w.store, job)
 		}
-		return w.enqueue(ctx, hook.ID)
+		return w.finish(ctx, job)
 	})
 }
 
-// updateHealth pauses or disables a webhook whose receiver does not do well.
-func (w *worker) updateHealth(ctx context.Context, hook sqlc.Webhook, results []result) error {
+// updateHealth pauses or disables a webhook whose receiver does not do well, and reports whether it has.
+func (w *worker) updateHealth(ctx context.Context, hook sqlc.Webhook, results []result) (rests bool, err error) {
 	h := health{failures: hook.Failures}.after(results)
+	rests = h.pause > 0
 	if err := w.store.UpdateWebhookHealth(ctx, sqlc.UpdateWebhookHealthParams{
 		ID: hook.ID, Failures: h.failures, WaitSeconds: h.pause.Seconds(),
 	}); err != nil || h.disable == "" {
-		return err
+		return rests, err
 	}
 	disabled, err := w.store.DisableWebhook(ctx, sqlc.DisableWebhookParams{
 		ID: hook.ID, Reason: &h.disable, PatienceSeconds: int32(patience.Seconds()),
 	})
 	if err != nil || disabled == 0 {
-		return err
+		return rests, err
 	}
 	w.logger.WarnContext(ctx, "webhook disabled", slog.Any("webhook_id", hook.ID), slog.String("reason", h.disable))
 	data, err := json.Marshal(map[string]string{"reason": h.disable})
 	if err != nil {
-		return err
+		return true, err
 	}
-	return w.store.CreateJournalEntry(ctx, sqlc.CreateJournalEntryParams{
+	return true, w.store.CreateJournalEntry(ctx, sqlc.CreateJournalEntryParams{
 		Type: "webhook.disabled", ActorKind: sqlc.ActorKindSystem, SubjectID: &hook.ID, Data: data,
 	})
 }

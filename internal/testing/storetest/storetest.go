@@ -146,7 +146,7 @@ func QueryInt(t testing.TB, databaseURL, sql string, args ...any) int {
 	pool, done := poolOf(t, databaseURL)
 	defer done()
 	var n int
-	require.NoError(t, pool.QueryRow(context.Background(), sql, args...).Scan(&n))
+	require.NoError(t, pool.QueryRow(context.Background(), sql, prepared(args)...).Scan(&n))
 	return n
 }
 
@@ -156,9 +156,13 @@ func QueryText(t testing.TB, databaseURL, sql string, args ...any) string {
 	pool, done := poolOf(t, databaseURL)
 	defer done()
 	var s string
-	require.NoError(t, pool.QueryRow(context.Background(), sql, args...).Scan(&s))
+	require.NoError(t, pool.QueryRow(context.Background(), sql, prepared(args)...).Scan(&s))
 	return s
 }
+
+// prepared has a connection keep the plan of a query: a test asks the same ones again and again. Their results have one type, whatever
+// a test does to the schema.
+func prepared(args []any) []any { return append([]any{pgx.QueryExecModeCacheStatement}, args...) }
 
 func create(t testing.TB, admin, options string) string {
 	t.Helper()
@@ -200,6 +204,12 @@ func randomName() string {
 
 // pools are connections to the databases of tests that are running, by URL. Most of the cost of a query is that of its connection.
 var pools sync.Map
+
+// Keep keeps connections to a database that is not of this package for Exec and the queries, until the test ends.
+func Keep(t testing.TB, databaseURL string) {
+	t.Helper()
+	t.Cleanup(keepPool(t, databaseURL))
+}
 
 // keepPool keeps connections to a database for Exec and the queries, until forget is called.
 func keepPool(t testing.TB, databaseURL string) (forget func()) {

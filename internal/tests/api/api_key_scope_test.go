@@ -12,6 +12,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
 // service is a service's key.
@@ -59,13 +60,14 @@ func requireOutOfScope(t *testing.T, c *cast, o specOperation, ids []string, hea
 
 func TestEveryOperationTakesKeysInItsScopeOnly(t *testing.T) {
 	t.Parallel()
+	all := newStages(t, apitest.Options{})
 	for _, o := range specOperations(t) {
 		if o.role == "" {
 			continue
 		}
 		t.Run(o.OperationID, func(t *testing.T) {
 			t.Parallel()
-			c := newCast(t)
+			c := all.cast(t)
 			ids := o.ownedIDs(t, c)
 			for _, scope := range o.scopes {
 				if scope == auth.AnyScope {

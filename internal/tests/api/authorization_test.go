@@ -12,14 +12,16 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
 func TestEveryOperationAnswersOnlyThoseWhoMayCallIt(t *testing.T) {
 	t.Parallel()
+	all := newStages(t, apitest.Options{})
 	for _, o := range specOperations(t) {
 		t.Run(o.OperationID, func(t *testing.T) {
 			t.Parallel()
-			c := newCast(t)
+			c := all.cast(t)
 			requireStrangersKeptOut(t, c, o)
 			requireOthersKeptOut(t, c, o)
 			for _, caller := range []member{c.owner, c.agent, c.admin} {

@@ -233,6 +233,7 @@ func TestOneVersionOfATicketIsOneBody(t *testing.T) {
 
 func TestWhatTheCallerHasIsNotSentAgain(t *testing.T) {
 	t.Parallel()
+	all := newStages(t, apitest.Options{})
 	versioned := 0
 	for _, o := range specOperations(t) {
 		if o.Responses.Value("304") == nil {
@@ -241,7 +242,7 @@ func TestWhatTheCallerHasIsNotSentAgain(t *testing.T) {
 		versioned++
 		t.Run(o.OperationID, func(t *testing.T) {
 			t.Parallel()
-			c := newCast(t)
+			c := all.cast(t)
 			ids := o.ownedIDs(t, c)
 			get := func(method string, header ...string) apitest.Response {
 				o := o

@@ -43,14 +43,16 @@ func requireReplayed(t *testing.T, first, again apitest.Response) {
 
 func TestEveryPostMayBeSentAgain(t *testing.T) {
 	t.Parallel()
+	all := newStages(t, apitest.Options{})
 	for _, o := range specOperations(t) {
 		if o.method != http.MethodPost {
 			continue
 		}
 		t.Run(o.OperationID, func(t *testing.T) {
 			t.Parallel()
-			c := newCast(t)
+			c := all.cast(t)
 			path, body := o.request(t, c, o.ownedIDs(t, c))
+			kept := countRows(t, c.Server, "idempotency_keys")
 			send := func(path string) apitest.Response {
 				header := []string{keyHeader("a-key"), c.admin.bearer()}
 				if body != "" {
@@ -62,7 +64,7 @@ func TestEveryPostMayBeSentAgain(t *testing.T) {
 			require.Contains(t, o.successes(t), first.Status, "%s", first.Body)
 			if o.Extensions["x-idempotency"] == "none" {
 				require.Empty(t, again.Header.Values("Idempotency-Replayed"))
-				require.Zero(t, countRows(t, c.Server, "idempotency_keys"), "nothing is kept")
+				require.Equal(t, kept, countRows(t, c.Server, "idempotency_keys"), "nothing is kept")
 				return
 			}
 			requireReplayed(t, first, again)
@@ -70,7 +72,7 @@ func TestEveryPostMayBeSentAgain(t *testing.T) {
 				other, _ := o.request(t, c, o.unknownIDs())
 				send(other).RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeIdempotencyMismatch)
 			}
-			require.Equal(t, 1, countRows(t, c.Server, "idempotency_keys"))
+			require.Equal(t, kept+1, countRows(t, c.Server, "idempotency_keys"))
 		})
 	}
 }

@@ -20,7 +20,7 @@ import (
 
 const guideFile = "../../httpapi/docs/guides/7-your-own-copy.md"
 
-// The program of the guide keeps a copy that has every event once, however often it is killed.
+// The program of the guide keeps a copy that has every event once, however often it or the server is killed.
 func TestCopyOfTheGuideStaysInStep(t *testing.T) {
 	t.Parallel()
 	guide, err := os.ReadFile(guideFile)
@@ -34,27 +34,33 @@ func TestCopyOfTheGuideStaysInStep(t *testing.T) {
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", output)
 
-	s := apitest.New(t, apitest.Options{Journal: true, NoAI: true})
+	s := apitest.New(t, apitest.Options{NoAI: true})
 	admin, ada := s.Staff(t, sqlc.UserRoleAdmin), s.Customer(t)
+	server := startReplica(t, s.DatabaseURL, replicaOptions{})
 	run := func() *exec.Cmd {
 		program := exec.CommandContext(t.Context(), filepath.Join(dir, "copy"))
 		program.Dir = dir
-		program.Env = append(os.Environ(), "SUPPORT_BASE_URL="+s.URL, "SUPPORT_TOKEN="+admin.Token)
+		program.Env = append(os.Environ(), "SUPPORT_BASE_URL="+server.address, "SUPPORT_TOKEN="+admin.Token)
 		require.NoError(t, program.Start())
 		return program
 	}
-	for range 10 {
-		program := run()
+	program := run()
+	for n := range 10 {
 		for range 5 {
 			ada.NewTicket(t)
 		}
 		<-time.After(rand.N(100 * time.Millisecond))
+		if n%3 == 2 {
+			server.kill()
+			server = startReplica(t, s.DatabaseURL, replicaOptions{addr: strings.TrimPrefix(server.address, "http://")})
+			continue // The program goes on by itself.
+		}
 		require.NoError(t, program.Process.Kill())
 		_ = program.Wait() // It was killed.
+		program = run()
 	}
-	program := run()
 	head := storetest.QueryInt(t, s.DatabaseURL, "SELECT (SELECT position FROM journal_head) + (SELECT count(*) FROM journal_outbox)")
-	require.Eventually(t, func() bool { return len(readCopy(t, dir)) >= head }, time.Minute, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return len(readCopy(t, dir)) >= head }, 2*time.Minute, 20*time.Millisecond)
 	require.NoError(t, program.Process.Kill())
 	_ = program.Wait() // It was killed.
 	for i, e := range readCopy(t, dir) {

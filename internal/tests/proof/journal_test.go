@@ -2,15 +2,9 @@ package proof_test
 
 import (
 	"cmp"
-	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,20 +17,11 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// plan is how much the proof does.
-type plan struct {
-	replicas, writers, readers int
-	// rate is how many transactions begin in a second, on all replicas.
-	rate int
-	// quiet is how long the figures are measured for, before anything breaks, and open how long one transaction stays open.
-	quiet, open, frozen time.Duration
-	kills               int
-}
-
-// shortPlan is for the gate, and fullPlan for `task proof:journal`.
-var (
-	shortPlan = plan{replicas: 2, writers: 10, readers: 6, rate: 60, quiet: 2 * time.Second, open: 3 * time.Second, frozen: time.Second, kills: 1}
-	fullPlan  = plan{replicas: 3, writers: 51, readers: 20, rate: 625, quiet: 20 * time.Second, open: time.Minute, frozen: 12 * time.Second, kills: 5}
+const (
+	// maxCommitToReadable bounds 99 % of the times from a commit to a reader, in milliseconds, on 2 cores that have nothing else to
+	// do, and maxTakeOver the time without a sequencer.
+	maxCommitToReadable = 150.0
+	maxTakeOver         = 10 * time.Second
 )
 
 // prepare adds tables in which the database itself notes, in the transaction of each entry, that it was written, and its place
@@ -47,11 +32,11 @@ CREATE TABLE proof_places (ticket uuid PRIMARY KEY, place bigint NOT NULL);
 CREATE FUNCTION prove() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     WITH next AS (
-        INSERT INTO proof_places VALUES (NEW.ticket_id, 1)
+        INSERT INTO public.proof_places VALUES (NEW.ticket_id, 1)
         ON CONFLICT (ticket) DO UPDATE SET place = proof_places.place + 1
         RETURNING place
     )
-    INSERT INTO proof SELECT NEW.subject_id, NEW.ticket_id, next.place FROM next;
+    INSERT INTO public.proof SELECT NEW.subject_id, NEW.ticket_id, next.place FROM next;
     RETURN NULL;
 END;
 $$;
@@ -60,125 +45,151 @@ CREATE TRIGGER prove AFTER INSERT ON journal_outbox FOR EACH ROW WHEN (NEW.ticke
 // commits are when the writers' commits returned, by the entry's name.
 type commits struct {
 	mu sync.Mutex
-	at map[string]time.Time
+	at map[uuid.UUID]time.Time
 }
 
-func (c *commits) note(name string, at time.Time) {
+func (c *commits) note(name uuid.UUID, at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at[name] = at
 }
 
-// figures are what the proof prints.
-type figures struct {
-	Entries       int     `json:"entries"`
-	Readers       int     `json:"readers"`
-	Sightings     int     `json:"sightings"`
-	PerSecond     float64 `json:"entries_per_second"`
-	MillisecondsP struct {
-		P50 float64 `json:"p50"`
-		P99 float64 `json:"p99"`
-	} `json:"commit_to_readable_ms"`
-	Kills         int `json:"kills"`
-	OpenSeconds   int `json:"open_transaction_seconds"`
-	FrozenSeconds int `json:"frozen_seconds"`
+// milliseconds are the shares of some times that are shorter.
+type milliseconds struct {
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+}
+
+func shares(took []time.Duration) (ms milliseconds) {
+	if len(took) == 0 {
+		return ms
+	}
+	slices.SortFunc(took, cmp.Compare)
+	at := func(share float64) float64 {
+		return float64(took[int(share*float64(len(took)-1))].Microseconds()) / 1000
+	}
+	return milliseconds{at(.5), at(.99)}
+}
+
+// journalFigures are what the proof of the journal prints.
+type journalFigures struct {
+	Entries          int          `json:"entries"`
+	PerSecond        float64      `json:"measured_entries_per_second"`
+	CommitToReadable milliseconds `json:"commit_to_readable_ms"`
+	MeasuredReaders  int          `json:"readers_while_measured"`
+	Readers          int          `json:"readers"`
+	Sightings        int          `json:"sightings"`
+	Kills            int          `json:"kills"`
+	Freezes          int          `json:"freezes"`
+	FrozenSeconds    float64      `json:"frozen_seconds"`
+	OpenSeconds      float64      `json:"open_transaction_seconds"`
+	TakeOver         float64      `json:"longest_take_over_ms"`
+	Webhooks         int          `json:"webhooks"`
+	Deliveries       int          `json:"deliveries"`
+	Repeated         int          `json:"deliveries_repeated"`
+	Restored         int          `json:"restored_entries"`
+	Continued        int          `json:"entries_after_restore"`
+}
+
+// proof is a whole installation, its readers, and what is known of both.
+type proof struct {
+	plan
+	url      string
+	token    string
+	replicas *replicas
+	commits  *commits
+	crowd    *crowd
+	receiver *receiver
+	figures  journalFigures
 }
 
 func TestEveryCommittedEntryIsReadOnce(t *testing.T) {
 	t.Parallel()
-	p := shortPlan
-	if os.Getenv("PROOF") == "full" {
-		p = fullPlan
-	}
-	url := storetest.NewURL(t)
-	storetest.Exec(t, url, prepare)
-	s := apitest.New(t, apitest.Options{DatabaseURL: url, NoAI: true})
-	agent := s.Staff(t, sqlc.UserRoleAdmin)
-	for n := range tickets {
-		storetest.Exec(t, url, "INSERT INTO tickets (id, user_id, title, description) SELECT $1, id, 't', 'd' FROM users LIMIT 1", ticketID(n))
-	}
-	seen := &commits{at: make(map[string]time.Time)}
-	rs := &replicas{}
-	begin := func() *replica {
-		return startReplica(t, url, p.writers/p.replicas, p.rate/p.replicas, seen.note)
-	}
-	for range p.replicas {
-		rs.all = append(rs.all, begin())
-	}
-
-	readers, finish := startReaders(t, p, rs, agent.Token, url)
+	p := newProof(t)
+	p.startReaders(t, p.measuring)
+	<-time.After(p.warm)
+	begin := time.Now()
 	<-time.After(p.quiet)
-	quietEnd := time.Now()
-	late := openTransaction(t, url, p.open)
-	for range p.kills {
-		victim := rand.IntN(p.replicas)
-		rs.all[victim].kill()
-		rs.replace(victim, begin())
-		rs.all[rand.IntN(p.replicas)].freeze(p.frozen)
-	}
-	late()
-	for _, r := range rs.all {
+	end := time.Now()
+	p.startReaders(t, p.readers-p.measuring)
+	p.breakThings(t)
+	copied := dump(t, p.url)
+	for _, r := range p.replicas.all {
 		r.kill()
 	}
-	rs.replace(0, startReplica(t, url, 0, 1, seen.note)) // One that only serves, so that there is an end.
-	for i := range p.replicas {
-		rs.replace(i, rs.all[0])
-	}
-	journal := finish()
-	checkJournal(t, url, len(journal))
-	f := figures{
-		Entries: len(journal), Readers: len(readers), Kills: p.kills, OpenSeconds: int(p.open.Seconds()), FrozenSeconds: int(p.frozen.Seconds()),
-	}
-	f.measure(p, readers, seen, quietEnd)
-	for _, r := range readers {
-		r.check(t, journal)
-	}
-	checkRestored(t, url, len(journal))
-	raw, err := json.Marshal(f)
-	require.NoError(t, err)
-	fmt.Fprintln(os.Stdout, string(raw))
-	if p == fullPlan {
-		require.Less(t, f.MillisecondsP.P99, 150.0)
+	p.replicas.become(startReplica(t, p.url, replicaOptions{})) // One that only serves, so that there is an end.
+	journal := p.crowd.finish(t, p.url)
+	checkJournal(t, p.url, len(journal))
+	p.crowd.check(t, journal)
+	p.measure(begin, end, len(journal))
+	p.receiver.drain(t, p.url, p.full)
+	p.figures.Deliveries, p.figures.Repeated = p.receiver.check(t, p.url)
+	p.goOn(t, copied)
+	printFigures(t, p.figures)
+	require.Less(t, p.figures.TakeOver, float64(maxTakeOver.Milliseconds()))
+	if p.full {
+		require.Less(t, p.figures.CommitToReadable.P99, maxCommitToReadable)
 	}
 }
 
-// startReaders starts readers, of which the half stream, at positions that the journal has at random moments. finish waits until
-// all have read to the end, and returns the subjects of the journal's entries in order.
-func startReaders(t *testing.T, p plan, rs *replicas, token, url string) (readers []*reader, finish func() []string) {
+// newProof starts an installation whose replicas write, with webhooks.
+func newProof(t *testing.T) *proof {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	t.Cleanup(cancel)
-	var end struct {
-		sync.Mutex
-		position int64
+	p := &proof{plan: thePlan(), replicas: &replicas{}, commits: &commits{at: make(map[uuid.UUID]time.Time)}}
+	p.url = p.database(t)
+	storetest.Exec(t, p.url, prepare)
+	s := apitest.New(t, apitest.Options{DatabaseURL: p.url, NoAI: true})
+	p.token = s.Staff(t, sqlc.UserRoleAdmin).Token
+	for n := range tickets {
+		storetest.Exec(t, p.url, "INSERT INTO tickets (id, user_id, title, description) SELECT $1, id, 't', 'd' FROM users LIMIT 1", ticketID(n))
 	}
-	done := func(position int64) bool {
-		end.Lock()
-		defer end.Unlock()
-		return end.position > 0 && position >= end.position
+	for range p.plan.replicas {
+		p.replicas.all = append(p.replicas.all, p.begin(t))
 	}
-	var running sync.WaitGroup
-	for i := range p.readers {
-		r := &reader{replicas: rs, token: token}
+	p.crowd = newCrowd(t, p.token, p.replicas)
+	p.receiver = newReceiver(t)
+	for range p.webhooks {
+		p.receiver.subscribe(t, p.url, p.replicas.all[0].client(p.token))
+	}
+	p.figures = journalFigures{
+		Kills: p.kills, Freezes: p.kills, FrozenSeconds: p.frozen.Seconds(), OpenSeconds: p.open.Seconds(),
+		MeasuredReaders: p.measuring, Readers: p.readers, Webhooks: p.webhooks,
+	}
+	return p
+}
+
+// begin starts a replica that writes its share.
+func (p *proof) begin(t *testing.T) *replica {
+	t.Helper()
+	n := p.plan.replicas
+	return startReplica(t, p.url, replicaOptions{writers: p.writers / n, rate: p.rate / n, committed: p.commits.note})
+}
+
+// startReaders starts readers of all ways at random positions that the journal has.
+func (p *proof) startReaders(t *testing.T, count int) {
+	t.Helper()
+	head := storetest.QueryInt(t, p.url, "SELECT position FROM journal_head")
+	for i := range count {
+		from := int64(0)
 		if i >= 2 {
-			r.from = rand.Int64N(20 * int64(i))
+			from = rand.Int64N(int64(head) + 1)
 		}
-		readers = append(readers, r)
-		running.Go(func() { r.read(ctx, i%2 == 0, done) })
+		p.crowd.add(from)
 	}
-	return readers, func() (journal []string) {
-		require.Eventually(t, func() bool {
-			return storetest.QueryInt(t, url, "SELECT count(*) FROM journal_outbox") == 0
-		}, time.Minute, 50*time.Millisecond, "the outbox is not emptied")
-		end.Lock()
-		end.position = int64(storetest.QueryInt(t, url, "SELECT position FROM journal_head"))
-		end.Unlock()
-		running.Wait()
-		require.NoError(t, ctx.Err(), "readers do not come to the end")
-		text := storetest.QueryText(t, url, "SELECT json_agg(subject_id ORDER BY position)::text FROM journal")
-		require.NoError(t, json.Unmarshal([]byte(text), &journal))
-		return journal
+}
+
+// breakThings leaves a transaction open, and kills and freezes the replica that moves entries, again and again.
+func (p *proof) breakThings(t *testing.T) {
+	t.Helper()
+	stall, late := watchStalls(t, p.url), openTransaction(t, p.url, p.open)
+	for range p.kills {
+		victim := p.replicas.sequencing(t, p.url)
+		p.replicas.all[victim].kill()
+		p.replicas.replace(victim, p.begin(t))
+		p.replicas.all[p.replicas.sequencing(t, p.url)].freeze(p.frozen)
 	}
+	late()
+	p.figures.TakeOver = float64(stall().Milliseconds())
 }
 
 // openTransaction writes an entry in a transaction that stays open. The returned function waits for its commit.
@@ -192,14 +203,42 @@ func openTransaction(t *testing.T, url string, open time.Duration) (wait func())
 	return running.Wait
 }
 
+// watchStalls returns a function that says for how long, at most, committed entries have waited while none was moved.
+func watchStalls(t *testing.T, url string) (longest func() time.Duration) {
+	t.Helper()
+	ended := make(chan struct{})
+	var most time.Duration
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		moved, head := time.Now(), 0
+		for tick := time.NewTicker(20 * time.Millisecond); ; {
+			select {
+			case <-ended:
+				return
+			case <-tick.C:
+			}
+			now := storetest.QueryInt(t, url, "SELECT CASE WHEN EXISTS (SELECT FROM journal_outbox) THEN position ELSE -1 END FROM journal_head")
+			if now != head || now < 0 {
+				moved, head = time.Now(), now
+			}
+			most = max(most, time.Since(moved))
+		}
+	})
+	return func() time.Duration {
+		close(ended)
+		watching.Wait()
+		return most
+	}
+}
+
 // checkJournal wants the journal to be dense, to have what was committed once and nothing that was undone, and to have the
 // entries of each ticket in the order of its lock.
 func checkJournal(t *testing.T, url string, entries int) {
 	t.Helper()
 	count := func(sql string) int { return storetest.QueryInt(t, url, sql) }
-	require.Equal(t, entries, count("SELECT max(position) FROM journal"), "positions have no holes")
-	require.Zero(t, count(`SELECT count(*) FROM proof AS p WHERE (SELECT count(*) FROM journal AS j WHERE j.subject_id = p.name AND j.ticket_id = p.ticket) <> 1`),
-		"a committed entry is not there exactly once")
+	require.Equal(t, entries, count("SELECT max(position) FROM journal"), "positions have holes")
+	require.Zero(t, count(`SELECT count(*) FROM proof AS p WHERE (SELECT count(*) FROM journal AS j
+		WHERE j.subject_id = p.name AND j.ticket_id = p.ticket) <> 1`), "a committed entry is not there exactly once")
 	require.Equal(t, count("SELECT count(*) FROM proof"), count("SELECT count(*) FROM journal WHERE ticket_id IS NOT NULL"),
 		"an entry was never committed")
 	require.Zero(t, count(`SELECT count(*) FROM (
@@ -208,53 +247,42 @@ func checkJournal(t *testing.T, url string, entries int) {
 	) AS o WHERE o.place <> o.read`), "a ticket's entries are not in the order of its lock")
 }
 
-// measure computes how long it took from a commit to the first reader that streams, while nothing was broken.
-func (f *figures) measure(p plan, readers []*reader, seen *commits, end time.Time) {
+// measure computes how long it took from a commit to the reader that streams, while nothing was broken.
+func (p *proof) measure(begin, end time.Time, entries int) {
+	f := &p.figures
+	f.Entries, f.Sightings = entries, p.crowd.sightings()
 	var took []time.Duration
-	for _, s := range readers[0].seen {
-		if at, known := seen.at[s.event.SubjectID.String()]; known && at.Before(end) {
+	for _, s := range p.crowd.readers[0].seen {
+		if at, known := p.commits.at[s.name]; known && at.After(begin) && at.Before(end) {
 			took = append(took, max(0, s.at.Sub(at)))
 		}
 	}
-	for _, r := range readers {
-		f.Sightings += len(r.seen)
-	}
-	if len(took) == 0 {
-		return
-	}
-	slices.SortFunc(took, cmp.Compare)
-	ms := func(share float64) float64 {
-		return float64(took[int(share*float64(len(took)-1))].Microseconds()) / 1000
-	}
-	f.MillisecondsP.P50, f.MillisecondsP.P99 = ms(.5), ms(.99)
-	f.PerSecond = float64(len(took)) / p.quiet.Seconds()
+	f.CommitToReadable, f.PerSecond = shares(took), float64(len(took))/end.Sub(begin).Seconds()
 }
 
-// checkRestored dumps the database, restores it as another, and wants the journal to go on there behind its last position.
-func checkRestored(t *testing.T, url string, entries int) {
+// goOn restores what was dumped as another database, and wants the journal and its readers to go on there: the positions that
+// they have stay good, and new entries follow.
+func (p *proof) goOn(t *testing.T, copied string) {
 	t.Helper()
-	dump := filepath.Join(t.TempDir(), "dump.sql")
-	output, err := exec.CommandContext(t.Context(), postgresProgram(t, "pg_dump"), "--file", dump, url).CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	restored := storetest.NewEmptyURL(t)
-	output, err = exec.CommandContext(t.Context(), postgresProgram(t, "psql"), "--quiet", "--set", "ON_ERROR_STOP=1", "--file", dump, restored).CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	storetest.Exec(t, restored, "INSERT INTO journal_outbox (type, actor_kind, ticket_id, subject_id) VALUES ('ticket.updated', 'system', $1, $2)", uuid.New(), uuid.New())
-	storetest.Exec(t, restored, "SELECT journal_sequence(1000, false)")
-	require.Equal(t, entries+1, storetest.QueryInt(t, restored, "SELECT position FROM journal_head"))
-	require.Equal(t, entries+1, storetest.QueryInt(t, restored, "SELECT count(*) FROM journal"))
-}
-
-// postgresProgram is the newest one of that name on this machine.
-func postgresProgram(t *testing.T, name string) string {
-	t.Helper()
-	if path, err := exec.LookPath(name); err == nil && !strings.Contains(path, "/usr/bin/") {
-		return path // Debian's own wrappers choose by cluster.
+	original := p.url
+	p.url = p.restore(t, copied)
+	head := int64(storetest.QueryInt(t, p.url, "SELECT position FROM journal_head"))
+	const digest = "SELECT coalesce(md5(string_agg(position || type || subject_id, ',' ORDER BY position)), '') FROM journal WHERE position <= $1"
+	require.Equal(t, storetest.QueryText(t, original, digest, head), storetest.QueryText(t, p.url, digest, head))
+	p.receiver.forget(t, p.url)
+	p.replicas = &replicas{all: []*replica{p.begin(t)}}
+	p.crowd = newCrowd(t, p.token, p.replicas)
+	for _, behind := range []int64{0, 10, head / 2} {
+		p.crowd.add(max(0, head-behind))
 	}
-	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
-	require.NoError(t, err)
-	if len(found) == 0 {
-		return name
-	}
-	return slices.Max(found)
+	<-time.After(p.restored)
+	p.replicas.all[0].kill()
+	p.replicas.become(startReplica(t, p.url, replicaOptions{}))
+	journal := p.crowd.finish(t, p.url)
+	checkJournal(t, p.url, len(journal))
+	p.crowd.check(t, journal)
+	p.receiver.drain(t, p.url, false)
+	p.receiver.check(t, p.url)
+	p.figures.Restored, p.figures.Continued = int(head), len(journal)-int(head)
+	require.Positive(t, p.figures.Continued)
 }

@@ -5,78 +5,138 @@ import (
 	"context"
 	"encoding/json"
 	"math/rand/v2"
-	"net/http"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // sighting is an event as a reader got it.
 type sighting struct {
-	event client.DeskEvent
-	at    time.Time
+	position int64
+	name     uuid.UUID
+	at       time.Time
+}
+
+func sightingOf(e client.DeskEvent) sighting {
+	s := sighting{position: e.Position, at: time.Now()}
+	if e.SubjectID != nil {
+		s.name = *e.SubjectID
+	}
+	return s
+}
+
+// crowd is readers who all read to the end.
+type crowd struct {
+	ctx      context.Context //nolint:containedctx // It bounds them all.
+	token    string
+	replicas *replicas
+	readers  []*reader
+	running  sync.WaitGroup
+	// end is the last position, once there is one.
+	end atomic.Int64
+}
+
+func newCrowd(t *testing.T, token string, rs *replicas) *crowd {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	t.Cleanup(cancel)
+	return &crowd{ctx: ctx, token: token, replicas: rs}
+}
+
+// add starts a reader behind a position. Readers take turns in how they read: they stream, wait for pages, or ask for pages.
+func (c *crowd) add(from int64) {
+	r := &reader{crowd: c, from: from, position: from}
+	way := []func(context.Context){r.stream, r.wait, r.ask}[len(c.readers)%3]
+	c.readers = append(c.readers, r)
+	c.running.Go(func() {
+		for c.ctx.Err() == nil && !r.ended() {
+			// A connection is cut at random, and what a frozen replica does not answer is asked elsewhere.
+			ctx, cancel := context.WithTimeout(c.ctx, 500*time.Millisecond+rand.N(3*time.Second))
+			way(ctx)
+			cancel()
+		}
+	})
+}
+
+// finish waits until all have read to the end, and returns the subjects of the journal's entries in order.
+func (c *crowd) finish(t *testing.T, url string) (journal []uuid.UUID) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		return storetest.QueryInt(t, url, "SELECT count(*) FROM journal_outbox") == 0
+	}, time.Minute, 50*time.Millisecond, "the outbox is not emptied")
+	c.end.Store(int64(storetest.QueryInt(t, url, "SELECT position FROM journal_head")))
+	c.running.Wait()
+	require.NoError(t, c.ctx.Err(), "readers do not come to the end")
+	text := storetest.QueryText(t, url, "SELECT json_agg(subject_id ORDER BY position)::text FROM journal")
+	require.NoError(t, json.Unmarshal([]byte(text), &journal))
+	return journal
+}
+
+// check wants each reader to have seen each position after its first once, in order, and at each what the journal has there.
+func (c *crowd) check(t *testing.T, journal []uuid.UUID) {
+	t.Helper()
+	for _, r := range c.readers {
+		require.Len(t, r.seen, len(journal)-int(r.from), "a reader from %d has missed or repeated events", r.from)
+		for i, s := range r.seen {
+			require.Equal(t, r.from+int64(i)+1, s.position)
+			require.Equal(t, journal[s.position-1], s.name)
+		}
+	}
+}
+
+func (c *crowd) sightings() (n int) {
+	for _, r := range c.readers {
+		n += len(r.seen)
+	}
+	return n
 }
 
 // reader reads the journal from a position on, from any replica, and goes on at another when one fails.
 type reader struct {
-	replicas *replicas
-	token    string
-	from     int64
-	position int64
-	seen     []sighting
+	*crowd
+	from, position int64
+	seen           []sighting
 }
 
-// read reads until done says that the position is the last one.
-func (r *reader) read(ctx context.Context, stream bool, done func(position int64) bool) {
-	r.position = r.from
-	for ctx.Err() == nil && !done(r.position) {
-		// A connection is cut at random, and what a frozen replica does not answer is asked elsewhere.
-		limited, cancel := context.WithTimeout(ctx, 500*time.Millisecond+rand.N(3*time.Second))
-		if stream {
-			r.stream(limited)
-		} else {
-			r.poll(limited)
-		}
-		cancel()
-	}
+func (r *reader) ended() bool {
+	end := r.end.Load()
+	return end > 0 && r.position >= end
 }
 
-func (r *reader) client() plain.ClientInterface {
-	c, _ := plain.NewClient(r.replicas.any(), plain.WithRequestEditorFn(func(_ context.Context, q *http.Request) error {
-		q.Header.Set("Authorization", "Bearer "+r.token)
-		return nil
-	})) // The address is one.
-	return c
-}
+func (r *reader) wait(ctx context.Context) { r.poll(ctx, new(int32(5))) }
+func (r *reader) ask(ctx context.Context)  { r.poll(ctx, nil) }
 
-// poll reads pages until one fails.
-func (r *reader) poll(ctx context.Context) {
-	c := r.client()
-	for {
-		response, err := c.ListEvents(ctx, &plain.ListEventsParams{After: &r.position, Wait: new(int32(5))})
-		if err != nil {
-			return
-		}
-		got, err := plain.ParseListEventsResponse(response)
+// poll reads pages until one fails, or the end.
+func (r *reader) poll(ctx context.Context, wait *int32) {
+	support := r.replicas.any().client(r.token)
+	for !r.ended() {
+		got, err := support.ListEventsWithResponse(ctx, &plain.ListEventsParams{After: &r.position, Wait: wait})
 		if err != nil || got.JSON200 == nil {
 			return
 		}
 		for _, e := range got.JSON200.Events {
-			r.seen = append(r.seen, sighting{e, time.Now()})
+			r.seen = append(r.seen, sightingOf(e))
 		}
 		r.position = got.JSON200.Position
+		if wait == nil {
+			<-time.After(50 * time.Millisecond)
+		}
 	}
 }
 
 // stream reads server-sent events until the stream ends.
 func (r *reader) stream(ctx context.Context) {
-	response, err := r.client().StreamEvents(ctx, &plain.StreamEventsParams{
+	response, err := r.replicas.any().client(r.token).StreamEvents(ctx, &plain.StreamEventsParams{
 		After: &r.from, LastEventID: strconv.FormatInt(r.position, 10),
 	})
 	if err != nil {
@@ -86,7 +146,7 @@ func (r *reader) stream(ctx context.Context) {
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, 1<<20)
 	id := int64(0)
-	for lines.Scan() {
+	for !r.ended() && lines.Scan() {
 		field, value, _ := strings.Cut(lines.Text(), ": ")
 		switch field {
 		case "id":
@@ -96,19 +156,9 @@ func (r *reader) stream(ctx context.Context) {
 			if json.Unmarshal([]byte(value), &e) != nil {
 				return // It was cut off.
 			}
-			r.seen = append(r.seen, sighting{e, time.Now()})
+			r.seen = append(r.seen, sightingOf(e))
 		case "":
 			r.position = max(r.position, id)
 		}
-	}
-}
-
-// check wants the reader to have seen each position after its first once, in order, and at each what the journal has there.
-func (r *reader) check(t *testing.T, journal []string) {
-	t.Helper()
-	require.Len(t, r.seen, len(journal)-int(r.from), "a reader from %d has missed or repeated events", r.from)
-	for i, s := range r.seen {
-		require.Equal(t, r.from+int64(i)+1, s.event.Position)
-		require.Equal(t, journal[s.event.Position-1], s.event.SubjectID.String())
 	}
 }

@@ -2,14 +2,20 @@ package proof_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,17 +26,21 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/config"
+	"github.com/supportbackend/support/internal/guard"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 const (
-	writersVariable, rateVariable = "PROOF_WRITERS", "PROOF_RATE"
-	// entryType is the type of the writers' entries.
-	entryType = "ticket.updated"
+	addrVariable, writersVariable, rateVariable = "PROOF_ADDR", "PROOF_WRITERS", "PROOF_RATE"
+	// entryType is the type of most of the writers' entries. One of webhookShare has webhookType, which webhooks get.
+	entryType, webhookType = "ticket.updated", "ticket.tagged"
+	webhookShare           = 20
 	// tickets is how many tickets the writers share, and rollbacks the share of transactions that are undone.
 	tickets   = 20
 	rollbacks = 0.2
@@ -56,12 +66,13 @@ func runReplica(url string) int {
 	o := app.OptionsOf(config.Defaults())
 	o.Store, o.Logger = s, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	o.Auth.Secret, o.HTTP.RateLimit, o.Assistant.Models = []byte(apitest.Secret), 0, []string{"none"}
+	o.Webhook.Guard = guard.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})
 	a, err := app.New(o)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // It lives as long as the process.
+	listener, err := net.Listen("tcp", os.Getenv(addrVariable)) //nolint:noctx // It lives as long as the process.
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -80,15 +91,19 @@ func runReplica(url string) int {
 
 // write commits an entry in each period, or undoes it, after some thought inside the transaction.
 func write(ctx context.Context, s *store.Store, period time.Duration) {
+	<-time.After(rand.N(period)) // Not all at once.
 	for tick := time.NewTicker(period); ; <-tick.C {
-		name, ticket := uuid.New(), ticketID(rand.IntN(tickets))
+		name, ticket, kind := uuid.New(), ticketID(rand.IntN(tickets)), entryType
+		if rand.IntN(webhookShare) == 0 {
+			kind = webhookType
+		}
 		err := s.InTx(ctx, func(ctx context.Context) error {
 			if _, err := s.LockTicket(ctx, sqlc.LockTicketParams{ID: ticket, Staff: true}); err != nil {
 				return err
 			}
 			<-time.After(rand.N(maxThink))
 			err := s.CreateJournalEntry(ctx, sqlc.CreateJournalEntryParams{
-				Type: entryType, ActorKind: sqlc.ActorKindSystem, TicketID: &ticket, SubjectID: &name, Data: []byte(`{}`),
+				Type: kind, ActorKind: sqlc.ActorKindSystem, TicketID: &ticket, SubjectID: &name, Data: []byte(`{}`),
 			})
 			if err == nil && rand.Float64() < rollbacks {
 				err = errUndone
@@ -101,6 +116,15 @@ func write(ctx context.Context, s *store.Store, period time.Duration) {
 	}
 }
 
+// replicaOptions are what a replica does beside serving.
+type replicaOptions struct {
+	// addr is where it listens; empty is anywhere.
+	addr          string
+	writers, rate int
+	// committed is told of each commit.
+	committed func(name uuid.UUID, at time.Time)
+}
+
 // replica is a process that serves and writes.
 type replica struct {
 	cmd     *exec.Cmd
@@ -108,32 +132,46 @@ type replica struct {
 	ended   chan struct{}
 }
 
-// startReplica starts a replica, which tells committed of each commit. It ends with the test, or with this process.
-func startReplica(t *testing.T, databaseURL string, writers, rate int, committed func(name string, at time.Time)) *replica {
+// startReplica starts a replica. It ends with the test, or with this process.
+func startReplica(t *testing.T, databaseURL string, o replicaOptions) *replica {
 	t.Helper()
 	r := &replica{cmd: exec.Command(os.Args[0]), ended: make(chan struct{})}
-	r.cmd.Env = append(os.Environ(), databaseVariable+"="+databaseURL,
-		writersVariable+"="+strconv.Itoa(writers), rateVariable+"="+strconv.Itoa(rate))
+	r.cmd.Env = append(os.Environ(), databaseVariable+"="+databaseURL, addrVariable+"="+cmp.Or(o.addr, "127.0.0.1:0"),
+		writersVariable+"="+strconv.Itoa(o.writers), rateVariable+"="+strconv.Itoa(o.rate))
 	r.cmd.Stderr = t.Output()
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	output, err := r.cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, r.cmd.Start())
-	t.Cleanup(r.kill)
 	lines := bufio.NewScanner(output)
-	require.True(t, lines.Scan(), "the replica did not start")
+	if !lines.Scan() {
+		_ = r.cmd.Wait() // It has said why.
+		require.FailNow(t, "the replica did not start")
+	}
 	r.address = lines.Text()
+	t.Cleanup(r.kill)
 	go func() {
 		defer close(r.ended)
 		for lines.Scan() {
-			name, at, _ := strings.Cut(lines.Text(), " ")
-			if nanos, err := strconv.ParseInt(at, 10, 64); err == nil {
-				committed(name, time.Unix(0, nanos))
+			text, at, _ := strings.Cut(lines.Text(), " ")
+			name, err := uuid.Parse(text)
+			nanos, parseErr := strconv.ParseInt(at, 10, 64)
+			if err == nil && parseErr == nil {
+				o.committed(name, time.Unix(0, nanos))
 			}
 		}
 		_ = r.cmd.Wait() // It was killed.
 	}()
 	return r
+}
+
+// client calls the replica.
+func (r *replica) client(token string) *plain.ClientWithResponses {
+	c, _ := plain.NewClientWithResponses(r.address, plain.WithRequestEditorFn(func(_ context.Context, q *http.Request) error {
+		q.Header.Set("Authorization", "Bearer "+token)
+		return nil
+	})) // The address is one.
+	return c
 }
 
 // kill ends the process at once.
@@ -149,20 +187,56 @@ func (r *replica) freeze(d time.Duration) {
 	_ = r.cmd.Process.Signal(syscall.SIGCONT)
 }
 
+// hasPort reports whether the process has a connection from that port.
+func (r *replica) hasPort(port int) bool {
+	dir := filepath.Join("/proc", strconv.Itoa(r.cmd.Process.Pid))
+	table, _ := os.ReadFile(filepath.Join(dir, "net", "tcp"))
+	line := regexp.MustCompile(fmt.Sprintf(`(?m)^ *\d+: [0-9A-F]{8}:%04X (?:\S+ +){7}(\d+) `, port))
+	match := line.FindSubmatch(table)
+	if match == nil {
+		return false
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "fd", "*"))
+	return slices.ContainsFunc(files, func(file string) bool {
+		target, _ := os.Readlink(file)
+		return target == "socket:["+string(match[1])+"]"
+	})
+}
+
 // replicas are those that readers may ask, of which some are gone at times.
 type replicas struct {
 	mu  sync.Mutex
 	all []*replica
 }
 
-func (rs *replicas) any() string {
+func (rs *replicas) any() *replica {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	return rs.all[rand.IntN(len(rs.all))].address
+	return rs.all[rand.IntN(len(rs.all))]
 }
 
 func (rs *replicas) replace(i int, r *replica) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	rs.all[i] = r
+}
+
+// become leaves a single replica.
+func (rs *replicas) become(r *replica) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	rs.all = []*replica{r}
+}
+
+// sequencing is the replica that moves entries at this moment, or any one where that cannot be seen.
+func (rs *replicas) sequencing(t *testing.T, url string) int {
+	t.Helper()
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); <-time.After(time.Millisecond) {
+		port := storetest.QueryInt(t, url, `SELECT coalesce((SELECT client_port FROM pg_stat_activity
+			WHERE state = 'active' AND query LIKE '%journal_sequence%' AND pid <> pg_backend_pid() LIMIT 1), 0)`)
+		if i := slices.IndexFunc(rs.all, func(r *replica) bool { return r.hasPort(port) }); port > 0 && i >= 0 {
+			return i
+		}
+	}
+	return rand.IntN(len(rs.all))
 }

@@ -1,0 +1,211 @@
+package proof_test
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/journal"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/testing/storetest"
+	"github.com/supportbackend/support/internal/uuid7"
+)
+
+// minThroughput is the least share of their throughput that writers keep who do not use up the machine.
+const minThroughput = 0.95
+
+// writersFigures are how many messages writers add in a second, each in a ticket of its own.
+type writersFigures struct {
+	Writers int `json:"writers"`
+	// Think is how long a writer thinks at most, inside its transaction, while it holds the ticket's lock. Without it, a message
+	// is one statement.
+	Think       float64 `json:"think_ms"`
+	WithJournal float64 `json:"messages_per_second_with_journal"`
+	Without     float64 `json:"messages_per_second_without"`
+	Ratio       float64 `json:"ratio"`
+}
+
+// bare sends statements without what they add to the journal.
+type bare struct{ sqlc.DBTX }
+
+func (b bare) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return b.DBTX.QueryRow(ctx, withoutJournal(sql), args...)
+}
+
+var (
+	bareTexts   sync.Map
+	placeholder = regexp.MustCompile(`\$\d+\b`)
+)
+
+// withoutJournal returns a statement whose part for the journal does nothing. What only that part takes still needs a type.
+func withoutJournal(sql string) string {
+	if text, known := bareTexts.Load(sql); known {
+		return text.(string)
+	}
+	const begin = "journal AS ("
+	before, rest, found := strings.Cut(sql, begin)
+	if !found {
+		return sql
+	}
+	depth, end := 1, 0
+	for depth > 0 {
+		switch rest[end] {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		}
+		end++
+	}
+	part, after := rest[:end-1], rest[end-1:]
+	nothing := "SELECT"
+	for _, name := range placeholder.FindAllString(part, -1) {
+		if !slices.Contains(placeholder.FindAllString(before+after, -1), name) && !strings.Contains(nothing, name) {
+			nothing += " " + name + "::actor_kind"
+		}
+	}
+	text := before + begin + nothing + after
+	bareTexts.Store(sql, text)
+	return text
+}
+
+// writers add messages to a database.
+type writers struct {
+	pool  *pgxpool.Pool
+	think time.Duration
+}
+
+// The same statements, with their part for the journal and the work of the sequencer, and without both, take turns.
+func TestWritersKeepTheirThroughput(t *testing.T) {
+	t.Parallel()
+	p := thePlan()
+	url := p.database(t)
+	const most = 50
+	storetest.Exec(t, url, "INSERT INTO users (id, email, password_hash, role) SELECT $1, 'w@proof.example', '!', 'user'", ticketID(0))
+	for n := range most {
+		storetest.Exec(t, url, "INSERT INTO tickets (id, user_id, title, description) VALUES ($1, $2, 't', 'd')", ticketID(n), ticketID(0))
+	}
+	config, err := pgxpool.ParseConfig(url)
+	require.NoError(t, err)
+	config.MaxConns = most
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	for _, f := range []writersFigures{{Writers: most, Think: 200}, {Writers: 16}} {
+		f.compare(t, writers{pool: pool, think: time.Duration(f.Think) * time.Millisecond}, url, p)
+		printFigures(t, f)
+		if p.full && f.Think > 0 {
+			require.Greater(t, f.Ratio, minThroughput)
+		}
+	}
+}
+
+// compare lets writers with and without the journal take turns.
+func (f *writersFigures) compare(t *testing.T, w writers, url string, p plan) {
+	t.Helper()
+	number := func(sql string) int { return storetest.QueryInt(t, url, sql) }
+	before := number("SELECT position FROM journal_head")
+	var count [2]int
+	var took [2]time.Duration
+	for round := range 2 * p.rounds {
+		mode := (round + round/2) % 2 // 0 1 1 0 0 1 1 0 …, so that what grows meanwhile costs both the same.
+		stop := func() {}
+		if mode == 1 {
+			stop = sequence(t, url)
+		}
+		begin := time.Now()
+		count[mode] += w.write(t, f.Writers, mode == 1, p.round)
+		if mode == 1 { // What is left to move is part of the work.
+			require.Eventually(t, func() bool { return number("SELECT count(*) FROM journal_outbox") == 0 }, time.Minute, time.Millisecond)
+		}
+		took[mode] += time.Since(begin)
+		stop()
+	}
+	require.Equal(t, count[1], number("SELECT position FROM journal_head")-before, "the others have added entries")
+	f.Without, f.WithJournal = float64(count[0])/took[0].Seconds(), float64(count[1])/took[1].Seconds()
+	f.Ratio = f.WithJournal / f.Without
+}
+
+// write adds messages for a time, and returns how many there were.
+func (w writers) write(t *testing.T, count int, journal bool, d time.Duration) int {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	var added atomic.Int64
+	var writing sync.WaitGroup
+	for n := range count {
+		writing.Go(func() {
+			for ctx.Err() == nil {
+				if err := w.add(context.WithoutCancel(ctx), n, journal); err != nil {
+					t.Error(err)
+					return
+				}
+				added.Add(1)
+			}
+		})
+	}
+	writing.Wait()
+	return int(added.Load())
+}
+
+// add adds one message to a ticket.
+func (w writers) add(ctx context.Context, ticket int, journal bool) error {
+	message := sqlc.CreateMessageParams{
+		ID: uuid7.New(), ActorID: ticketID(0), Content: "My invoice is wrong: I was charged twice.", TicketID: ticketID(ticket),
+		ChangeID: uuid7.New(), ActorKind: sqlc.ActorKindCustomer,
+	}
+	queries := func(db sqlc.DBTX) *sqlc.Queries {
+		if journal {
+			return sqlc.New(db)
+		}
+		return sqlc.New(bare{db})
+	}
+	if w.think == 0 {
+		_, err := queries(w.pool).CreateMessage(ctx, message)
+		return err
+	}
+	return pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) error {
+		q := queries(tx)
+		if _, err := q.LockTicket(ctx, sqlc.LockTicketParams{ID: message.TicketID, ActorID: message.ActorID}); err != nil {
+			return err
+		}
+		<-time.After(rand.N(w.think))
+		_, err := q.CreateMessage(ctx, message)
+		return err
+	})
+}
+
+// sequence runs the journal of one replica until stop is called.
+func sequence(t *testing.T, url string) (stop func()) {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Config{URL: url, MaxConns: 5})
+	require.NoError(t, err)
+	j := journal.NewService(s, journal.Options{Kept: time.Hour, Metrics: metrics.NewSet(), Logger: slog.New(slog.DiscardHandler)})
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { j.Run(ctx) })
+	return sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+		s.Close()
+	})
+}
+
+func TestPartForTheJournalIsCutOut(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "WITH a AS (SELECT $1), journal AS (SELECT $3::actor_kind) SELECT $2",
+		withoutJournal("WITH a AS (SELECT $1), journal AS (INSERT INTO o SELECT $3, $1, f($3) FROM (a)) SELECT $2"))
+}
