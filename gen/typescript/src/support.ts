@@ -342,7 +342,8 @@ export class Support {
    * answered at once, without a further message.
    *
    * A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
-   * ticket of yours that has this id, if there is one (`200`).
+   * ticket of yours that has this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`, a service
+   * for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
    */
   createTicket(body: CreateTicketRequest, options: CallOptions = {}): Promise<Ticket> {
     return this.#caller.call<Ticket>({ method: 'POST', path: '/tickets', takesKey: true, repeatable: true }, { body }, options);
@@ -885,8 +886,9 @@ export class Support {
    * Merge a ticket into another one.
    *
    * Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-   * of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
-   * written in either ticket end unpublished.
+   * of the customer, and the AI responses. The other ticket also gets the tags and the custom fields that it has not, until it has as
+   * many as a ticket may; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`.
+   * What the AI is writing in either ticket ends unpublished.
    */
   mergeTicket(ticketId: TicketID, body: MergeTicketRequest, options: CallOptions = {}): Promise<Ticket> {
     return this.#caller.call<Ticket>({ method: 'POST', path: '/tickets/{ticket_id}/merge', takesKey: true, repeatable: true }, { path: { ticket_id: ticketId }, body }, options);

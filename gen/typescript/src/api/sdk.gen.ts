@@ -493,7 +493,8 @@ export const listTickets = <ThrowOnError extends boolean = false>(options?: Opti
  * answered at once, without a further message.
  *
  * A service, and staff, may give the ticket the id that it has elsewhere: `external_id`. With `upsert: true`, the response is the
- * ticket of yours that has this id, if there is one (`200`).
+ * ticket of yours that has this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`, a service
+ * for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
  *
  */
 export const createTicket = <ThrowOnError extends boolean = false>(options: Options<CreateTicketData, ThrowOnError>) => (options.client ?? client).post<CreateTicketResponses, CreateTicketErrors, ThrowOnError>({
@@ -679,8 +680,9 @@ export const updateTeam = <ThrowOnError extends boolean = false>(options: Option
  * Merge a ticket into another one
  *
  * Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
- * of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. AI answers that are being
- * written in either ticket end unpublished.
+ * of the customer, and the AI responses. The other ticket also gets the tags and the custom fields that it has not, until it has as
+ * many as a ticket may; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`.
+ * What the AI is writing in either ticket ends unpublished.
  *
  */
 export const mergeTicket = <ThrowOnError extends boolean = false>(options: Options<MergeTicketData, ThrowOnError>) => (options.client ?? client).post<MergeTicketResponses, MergeTicketErrors, ThrowOnError>({

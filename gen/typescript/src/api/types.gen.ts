@@ -577,6 +577,9 @@ export type CreateTicketRequest = {
      * Return the ticket that has this `external_id` already, as it is, instead of refusing another one.
      */
     upsert?: boolean;
+    priority?: TicketPriority;
+    tags?: Tags;
+    custom_fields?: CustomFields;
 };
 
 /**
@@ -786,6 +789,10 @@ export type StaffTicketCounts = {
      * Those in which the AI is writing an answer.
      */
     ai_answering: Count;
+    /**
+     * Those in which a draft of the AI waits for review.
+     */
+    needs_review: Count;
     /**
      * Those that are snoozed.
      */
@@ -2305,7 +2312,7 @@ export type SignUpErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -2372,7 +2379,7 @@ export type LogInErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -2439,7 +2446,7 @@ export type RefreshSessionErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -2738,7 +2745,7 @@ export type ChangePasswordErrors = {
      */
     403: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -2889,7 +2896,7 @@ export type CreateUserErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -3031,7 +3038,7 @@ export type UpdateUserErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -3157,7 +3164,7 @@ export type PutCustomerErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -3296,7 +3303,7 @@ export type CreateApiKeyErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -3489,7 +3496,7 @@ export type CreateWebhookErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -3681,7 +3688,7 @@ export type UpdateWebhookErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -3907,7 +3914,7 @@ export type ReplayWebhookErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -4274,7 +4281,7 @@ export type CreateTicketErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -4431,7 +4438,7 @@ export type UpdateTicketErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -4520,9 +4527,17 @@ export type ListStaffTicketsData = {
          */
         ai_mode?: AIMode;
         /**
-         * `answering` is where the AI is writing an answer.
+         * `answering` is where the AI is writing an answer, `needs_review` where a draft of it waits for review, and `handed_off`
+         * where the ticket was handed off to humans.
+         *
          */
-        ai_state?: 'answering';
+        ai_state?: 'answering' | 'needs_review' | 'handed_off';
+        /**
+         * Words in the title, the description, a message or a note, as `q` of the search takes them. Of more than 1,000 texts that
+         * match, the newest count. A text can be found within two seconds of being written.
+         *
+         */
+        q?: string;
         /**
          * Whether it is snoozed.
          */
@@ -4697,7 +4712,7 @@ export type UpdateTicketsErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -4840,7 +4855,7 @@ export type CreateTeamErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -5042,7 +5057,7 @@ export type UpdateTeamErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -5127,7 +5142,7 @@ export type MergeTicketErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -5297,7 +5312,7 @@ export type CreateMessageErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -5381,7 +5396,7 @@ export type CreateNoteErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -5582,7 +5597,7 @@ export type PutSlaTargetsErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -5736,7 +5751,7 @@ export type HandOffTicketErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -5993,7 +6008,7 @@ export type CreateAiResponseErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -6083,7 +6098,7 @@ export type CreateAiRequestErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -6464,7 +6479,7 @@ export type PublishAiResponseErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -6825,7 +6840,7 @@ export type CreatePromptErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -6978,7 +6993,7 @@ export type UpdatePromptErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -7414,7 +7429,7 @@ export type PutMessageFeedbackErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
