@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -135,8 +136,8 @@ func (a *aviary) do(t *testing.T, method, path, body string, header ...string) (
 	return response.StatusCode, text
 }
 
-// walk calls every operation of the contract in all the wrong ways.
-func (a *aviary) walk(t *testing.T) {
+// walk calls the operations of the contract whose paths match in all the wrong ways.
+func (a *aviary) walk(t *testing.T, paths *regexp.Regexp) {
 	t.Helper()
 	text, err := api.GetSpecJSON()
 	require.NoError(t, err)
@@ -148,7 +149,7 @@ func (a *aviary) walk(t *testing.T) {
 	for template, item := range spec.Paths {
 		for method := range item {
 			method = strings.ToUpper(method)
-			if method == "PARAMETERS" || template == "/auth/logout" {
+			if method == "PARAMETERS" || template == "/auth/logout" || !paths.MatchString(template) {
 				continue // To log out would end the walk.
 			}
 			endless := template == "/events/stream"
@@ -196,7 +197,8 @@ func TestNothingThatIsSecretIsReadAnywhere(t *testing.T) {
 	require.NotEmpty(t, ticket.ID)
 	a.ticket = ticket.ID
 	a.provokeUpstream(t)
-	a.walk(t)
+	a.walk(t, regexp.MustCompile(`^/`))
+	a.workAsStaff(t, account)
 	a.sendGarbage(t)
 	for range 6 {
 		status, _ = a.do(t, http.MethodPost, "/auth/login", strings.ReplaceAll(account, canaryPassword, canaryPassword+"x"))
@@ -228,6 +230,56 @@ func TestNothingThatIsSecretIsReadAnywhere(t *testing.T) {
 		}
 	}
 	requireEvents(t, a.log.String())
+}
+
+// workAsStaff makes macros and prompts that say a canary, wrong ones too, uses them, and reads the stream of events.
+func (a *aviary) workAsStaff(t *testing.T, account string) {
+	t.Helper()
+	customer := a.token
+	defer func() { a.token = customer }()
+	storetest.Exec(t, a.admin, "UPDATE users SET role = 'admin'")
+	_, text := a.do(t, http.MethodPost, "/auth/login", account)
+	var token struct {
+		AccessToken string `json:"access_token"`
+	}
+	require.NoError(t, json.Unmarshal(text, &token))
+	a.token = token.AccessToken
+	keys := 0
+	create := func(path, body string, want int) string {
+		t.Helper()
+		keys++
+		status, text := a.do(t, http.MethodPost, path, body, fmt.Sprintf("Idempotency-Key: staff-%d-%s", keys, canaryHeader), "If-Match: *")
+		require.Equal(t, want, status, path)
+		var made struct{ ID string }
+		require.NoError(t, json.Unmarshal(text, &made))
+		return made.ID
+	}
+	named := `{"name":"` + canaryText + `","content":"{{customer.name}} ` + canaryText + `"}`
+	macro := create("/macros", named, http.StatusCreated)
+	create("/macros", named, http.StatusConflict)
+	create("/macros", `{"name":"x","content":"{{`+canaryText+`}}"}`, http.StatusUnprocessableEntity)
+	other := create("/macros", `{"name":"`+canaryText+`x","content":"x"}`, http.StatusCreated)
+	status, _ := a.do(t, http.MethodPut, "/macros/"+other, named, "If-Match: *")
+	require.Equal(t, http.StatusConflict, status)
+	create("/tickets/"+a.ticket+"/macros/"+macro+"/apply", "", http.StatusOK)
+	a.do(t, http.MethodGet, "/macros?text="+canaryText, "")
+	prompt := create("/prompts", `{"company":"`+canaryText+`","instructions":"`+canaryText+`"}`, http.StatusCreated)
+	create("/prompts/"+prompt+"/publish", "", http.StatusOK)
+	a.walk(t, regexp.MustCompile(`macros|prompts|redact`))
+
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.address+"/events/stream?after=0", http.NoBody)
+	require.NoError(t, err)
+	request.Header.Set("Authorization", "Bearer "+a.token)
+	request.Header.Set("Last-Event-ID", "0")
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	for lines := bufio.NewScanner(response.Body); ; {
+		require.True(t, lines.Scan(), "the events say what was said")
+		if strings.Contains(lines.Text(), canaryText) {
+			return
+		}
+	}
 }
 
 // provokeUpstream makes the AI's upstream fail in several ways.

@@ -44,10 +44,13 @@ func makeDemo(ctx context.Context, cfg config.Config, dir string) (key string, e
 	if _, err := authn.Authenticate(ctx, string(kept)); err == nil {
 		return string(kept), nil
 	}
-	for email, role := range map[string]auth.Role{
-		demoAdmin: auth.RoleAdmin, demoStaff: auth.RoleAgent, demoCustomer: auth.RoleUser,
+	for email, person := range map[string]struct {
+		role auth.Role
+		name string
+	}{
+		demoAdmin: {auth.RoleAdmin, "Grace"}, demoStaff: {auth.RoleAgent, "Sam"}, demoCustomer: {auth.RoleUser, "Ada"},
 	} {
-		_, err := accounts.CreateAccount(ctx, nil, email, demoPassword, role)
+		_, err := accounts.CreateNamedAccount(ctx, nil, email, demoPassword, person.role, &person.name)
 		if known := new(apperr.Error); err != nil && (!errors.As(err, &known) || known.Code != apperr.EmailTaken) {
 			return "", err
 		}

@@ -5,6 +5,7 @@ CREATE TYPE user_role AS ENUM ('user', 'agent', 'admin');
 
 -- erasing_at is since when everything of a customer is being erased: the row stays, and says no more of them.
 -- token_version is raised by what ends the access tokens that there are: another role, or disabling the account.
+-- display_name is the name beside what the account writes in tickets.
 CREATE TABLE users (
     id            uuid        NOT NULL,
     email         text        NOT NULL,
@@ -14,10 +15,12 @@ CREATE TABLE users (
     token_version integer     NOT NULL DEFAULT 1,
     disabled_at   timestamptz,
     erasing_at    timestamptz,
+    display_name  text,
     CONSTRAINT users_pkey PRIMARY KEY (id),
     CONSTRAINT users_email_check CHECK (char_length(email) BETWEEN 3 AND 254),
     CONSTRAINT users_password_hash_check CHECK (char_length(password_hash) BETWEEN 1 AND 255),
-    CONSTRAINT users_token_version_check CHECK (token_version >= 1)
+    CONSTRAINT users_token_version_check CHECK (token_version >= 1),
+    CONSTRAINT users_display_name_check CHECK (char_length(display_name) BETWEEN 1 AND 100)
 );
 
 -- Addresses are stored in lower case; the index enforces it against any other way in.

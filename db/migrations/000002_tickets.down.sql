@@ -4,6 +4,7 @@ SET LOCAL lock_timeout = '2s';
 DROP TABLE daily_usage;
 DROP TABLE message_feedback;
 DROP TYPE feedback_rating;
+DROP TABLE macros;
 DROP TABLE messages;
 DROP TYPE message_author;
 DROP TABLE ticket_status_changes;

@@ -47,7 +47,8 @@ CREATE INDEX team_members_user_id_idx ON team_members (user_id);
 -- a ticket that is resolved or closed was resolved. A ticket that was merged into another one is closed for good.
 --
 -- ai_mode_before is what the customer may turn on again: the mode before they turned the AI off themselves. handoff_reason is
--- there while the ticket is handed off: until staff turn the AI on again. handoff_note is for staff.
+-- there while the ticket is handed off: until staff turn the AI on again. handoff_note is for staff. Of a ticket that was
+-- redacted, the title, the description and the handoff_note are gone, wherever they stood.
 CREATE TABLE tickets (
     id                uuid            NOT NULL,
     user_id           uuid            NOT NULL,
@@ -77,6 +78,7 @@ CREATE TABLE tickets (
     handed_off_by     uuid,
     handed_off_at     timestamptz,
     note_version      bigint          NOT NULL DEFAULT 0,
+    redacted_at       timestamptz,
     CONSTRAINT tickets_pkey PRIMARY KEY (id),
     CONSTRAINT tickets_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id),
     CONSTRAINT tickets_assignee_id_fkey FOREIGN KEY (assignee_id) REFERENCES users (id) ON DELETE SET NULL,
@@ -93,6 +95,7 @@ CREATE TABLE tickets (
     CONSTRAINT tickets_title_check CHECK (char_length(title) BETWEEN 1 AND 200),
     CONSTRAINT tickets_description_check CHECK (char_length(description) BETWEEN 1 AND 10000),
     CONSTRAINT tickets_version_check CHECK (version >= 1),
+    CONSTRAINT tickets_redacted_at_check CHECK (redacted_at IS NULL OR (title = '[redacted]' AND description = '[redacted]')),
     CONSTRAINT tickets_tags_check CHECK (cardinality(tags) <= 20 AND char_length(array_to_string(tags, '')) <= 1000),
     CONSTRAINT tickets_custom_fields_check CHECK (
         jsonb_typeof(custom_fields) = 'object' AND octet_length(custom_fields::text) <= 65536
@@ -220,6 +223,34 @@ CREATE INDEX messages_superseded_by_idx ON messages (superseded_by) WHERE supers
 
 -- What an author last said in a ticket.
 CREATE INDEX messages_ticket_id_author_created_at_idx ON messages (ticket_id, author, created_at DESC) WHERE NOT is_note;
+
+-- Canned replies, or notes, and what they do to a ticket besides: what is NULL or empty, they leave alone.
+CREATE TABLE macros (
+    id          uuid        NOT NULL,
+    name        text        NOT NULL,
+    content     text        NOT NULL,
+    is_note     boolean     NOT NULL,
+    status      ticket_status,
+    priority    ticket_priority,
+    add_tags    text[]      NOT NULL,
+    assignee_id uuid,
+    team_id     uuid,
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    updated_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    version     bigint      NOT NULL DEFAULT 1,
+    CONSTRAINT macros_pkey PRIMARY KEY (id),
+    CONSTRAINT macros_assignee_id_fkey FOREIGN KEY (assignee_id) REFERENCES users (id) ON DELETE SET NULL,
+    CONSTRAINT macros_team_id_fkey FOREIGN KEY (team_id) REFERENCES teams (id) ON DELETE SET NULL,
+    CONSTRAINT macros_name_check CHECK (char_length(name) BETWEEN 1 AND 100),
+    CONSTRAINT macros_content_check CHECK (char_length(content) BETWEEN 1 AND 8000),
+    CONSTRAINT macros_add_tags_check CHECK (cardinality(add_tags) <= 20 AND char_length(array_to_string(add_tags, '')) <= 1000),
+    CONSTRAINT macros_version_check CHECK (version >= 1)
+);
+
+CREATE UNIQUE INDEX macros_name_key ON macros (lower(name));
+CREATE INDEX macros_created_at_id_idx ON macros (created_at DESC, id DESC);
+CREATE INDEX macros_assignee_id_idx ON macros (assignee_id) WHERE assignee_id IS NOT NULL;
+CREATE INDEX macros_team_id_idx ON macros (team_id) WHERE team_id IS NOT NULL;
 
 CREATE TYPE feedback_rating AS ENUM ('up', 'down');
 

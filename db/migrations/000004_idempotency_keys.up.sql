@@ -4,7 +4,7 @@ SET LOCAL lock_timeout = '2s';
 -- The requests that were sent with an Idempotency-Key and had an effect, each written in the transaction of its effect. The
 -- key itself is not kept: id is a digest of it and of whose and which operation's it is, user_id is whose, and fingerprint is a MAC of the
 -- request under it. The response is null only within the transaction that is still making it. ticket_id is the ticket that the
--- request named: what is redacted there is redacted in the response too.
+-- request or the response names: what is redacted there is redacted in the response too.
 CREATE TABLE idempotency_keys (
     id          bytea       NOT NULL,
     fingerprint bytea       NOT NULL,

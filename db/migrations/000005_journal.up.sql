@@ -100,10 +100,10 @@ BEGIN
 END;
 $$;
 
--- Moves up to max_rows committed entries from the outbox to the journal, and returns how many and the head after them, or
--- NULL while somebody else does it. Each of its statements sees what was committed when it began; so those that follow the
--- lock see all that the one who held it before has done. All of it is one statement of the caller, whose process may stop at
--- any time: nobody waits for it. When there is nothing to do, it locks and writes nothing.
+-- Moves up to max_rows committed entries from the outbox to the journal. Returns their number and the new head, or NULL when
+-- another session holds the lock. Each statement below sees what was committed when it began, so the statements after the
+-- lock see everything that the previous holder did. The caller runs all of this as one statement: if its process dies or
+-- freezes, the statement still ends, and releases the lock. With an empty outbox it takes no lock and writes nothing.
 CREATE FUNCTION journal_sequence(max_rows integer, notify boolean) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE
     head bigint;

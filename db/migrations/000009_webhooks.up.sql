@@ -3,7 +3,7 @@ SET LOCAL lock_timeout = '2s';
 
 CREATE TYPE webhook_payload AS ENUM ('thin', 'full');
 
--- Where what happens on the desk is sent. No types mean all. Secrets are sealed with a key that is not in the database;
+-- Subscriptions to what happens on the desk. An empty list of types means all. Secrets are sealed with a key that is not in the database;
 -- the previous one signs too until it expires. failures counts the attempts that have failed since one succeeded, from
 -- failing_since on; nothing is sent before resume_at. A replay goes from replay_position to replay_until. The row of a
 -- deleted webhook stays until its deliveries are gone.
@@ -67,12 +67,12 @@ CREATE TABLE webhook_deliveries (
 CREATE UNIQUE INDEX webhook_deliveries_webhook_id_position_key ON webhook_deliveries (webhook_id, position);
 CREATE INDEX webhook_deliveries_webhook_id_created_at_id_idx ON webhook_deliveries (webhook_id, created_at DESC, id DESC);
 
--- What is to be sent, by when; the oldest of it; and what is old enough to be deleted.
+-- For deliveries that are due, the oldest pending one, and those that are old enough to delete.
 CREATE INDEX webhook_deliveries_due_idx ON webhook_deliveries (webhook_id, next_attempt_at) WHERE status = 'pending';
 CREATE INDEX webhook_deliveries_pending_created_at_idx ON webhook_deliveries (created_at) WHERE status = 'pending';
 CREATE INDEX webhook_deliveries_finished_at_idx ON webhook_deliveries (finished_at) WHERE status <> 'pending';
 
--- What came of an attempt: a status, or an error when there was no acceptable response, and the beginning of its body.
+-- The result of an attempt: the status, or an error when no usable response came, and the beginning of the body.
 CREATE TABLE webhook_attempts (
     delivery_id uuid        NOT NULL,
     number      integer     NOT NULL,
@@ -88,7 +88,7 @@ CREATE TABLE webhook_attempts (
     CONSTRAINT webhook_attempts_response_check CHECK (octet_length(response) <= 2048)
 );
 
--- One row: the position up to which entries have become deliveries. Whoever makes them holds its lock.
+-- One row: the position up to which entries have become deliveries. The dispatcher holds its lock.
 CREATE TABLE webhook_cursor (
     id       boolean NOT NULL DEFAULT true,
     position bigint  NOT NULL DEFAULT 0,

@@ -27,7 +27,7 @@ LIMIT @max_rows;
 
 -- name: GetAPIKeyAccount :one
 -- Whom a key speaks for, while it is good.
-SELECT u.id, u.email, u.role, k.key_hash, k.scopes
+SELECT u.id, u.email, u.role, u.display_name, k.key_hash, k.scopes
 FROM api_keys AS k
 JOIN users AS u ON u.id = k.service_id
 WHERE k.id = @id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
@@ -66,13 +66,13 @@ WHERE id IN (
 );
 
 -- name: GetServiceCustomer :one
-SELECT u.id, u.email, (u.disabled_at IS NOT NULL)::boolean AS disabled
+SELECT u.id, u.email, u.display_name, (u.disabled_at IS NOT NULL)::boolean AS disabled
 FROM service_customers AS c
 JOIN users AS u ON u.id = c.user_id
 WHERE c.service_id = @service_id AND c.external_id = @external_id;
 
 -- name: GetServiceCustomerByUserID :one
-SELECT u.id, u.email, (u.disabled_at IS NOT NULL)::boolean AS disabled
+SELECT u.id, u.email, u.display_name, (u.disabled_at IS NOT NULL)::boolean AS disabled
 FROM service_customers AS c
 JOIN users AS u ON u.id = c.user_id
 WHERE c.service_id = @service_id AND c.user_id = @user_id;

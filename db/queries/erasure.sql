@@ -9,7 +9,7 @@ WITH subject AS (
 ),
 closed AS (
     UPDATE users AS u
-    SET email = u.id || '@erased.invalid', password_hash = '!', token_version = u.token_version + 1,
+    SET email = u.id || '@erased.invalid', display_name = NULL, password_hash = '!', token_version = u.token_version + 1,
         disabled_at = coalesce(u.disabled_at, clock_timestamp()), erasing_at = clock_timestamp()
     FROM subject
     WHERE u.id = subject.id

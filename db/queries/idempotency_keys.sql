@@ -17,7 +17,8 @@ WHERE id = @id AND created_at < now() - make_interval(secs => @kept_seconds::int
 
 -- name: AnswerIdempotencyKey :exec
 UPDATE idempotency_keys
-SET status = @status::smallint, headers = @headers::jsonb, body = @body::bytea
+SET status = @status::smallint, headers = @headers::jsonb, body = @body::bytea,
+    ticket_id = coalesce(ticket_id, sqlc.narg(ticket_id))
 WHERE id = @id;
 
 -- name: DeleteOldIdempotencyKeys :execrows

@@ -1,14 +1,15 @@
 -- name: CreateJournalEntry :exec
--- Statements that write the change itself add its entry as a CTE; this one serves the rest, in their transaction.
+-- For changes whose statement does not add the entry itself, in a CTE. Run it in the transaction of the change.
 INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
 VALUES (@type, @actor_kind, sqlc.narg(actor_id), sqlc.narg(ticket_id), sqlc.narg(subject_id), sqlc.narg(customer_id), @data);
 
 -- name: SequenceJournal :one
--- Moves committed entries from the outbox to the journal: how many, and the head after them. NULL: somebody else does it.
+-- Moves committed entries from the outbox to the journal. Returns their number and the new head, or NULL when another session
+-- is doing so.
 SELECT journal_sequence(@max_rows, @notify)::bigint[] AS moved_and_head;
 
 -- name: TrimJournal :one
--- Drops the oldest partition if all of it is older: how many were dropped.
+-- Drops the oldest partition if all of its entries are older, and returns how many partitions it dropped.
 SELECT journal_trim(make_interval(secs => @kept_seconds::double precision))::integer AS dropped;
 
 -- name: GetJournalState :one
@@ -23,7 +24,7 @@ SELECT
 FROM journal_head AS h;
 
 -- name: GetJournalOldest :one
--- The oldest position that is kept, or will be the first.
+-- The oldest position that is kept; in an empty journal, the first one to come.
 SELECT coalesce(min(p.first_position), 1)::bigint AS oldest
 FROM journal_partitions AS p;
 
@@ -51,7 +52,7 @@ ORDER BY j.position
 LIMIT @max_rows;
 
 -- name: FindCustomerJournal :many
--- Those that a customer sees.
+-- The entries that a customer sees.
 SELECT j.*
 FROM journal_entries AS j
 WHERE j.customer_id = @actor_id::uuid AND j.position > @after AND j.position <= @until
@@ -60,7 +61,7 @@ ORDER BY j.position
 LIMIT @max_rows;
 
 -- name: FindTicketJournal :many
--- Those of one ticket, as far as the actor sees them: staff, a customer, or a service for its customers.
+-- The entries of one ticket that the actor sees: staff, a customer, or a service for its customers.
 SELECT j.*
 FROM journal_entries AS j
 WHERE j.ticket_id = @ticket_id::uuid AND j.position > @after AND j.position <= @until

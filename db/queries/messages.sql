@@ -150,9 +150,7 @@ WHERE m.id = @message_id AND @staff::boolean
 FOR NO KEY UPDATE OF t;
 
 -- name: RedactMessage :one
--- Takes away what a message said: from its row, from the events of the answer that it is, and from the responses that are
--- remembered for requests in its ticket, which must be locked. What the AI wrote there and nobody published may quote it, so
--- that goes too, and drafts are discarded. No row: it is redacted already.
+-- Takes away what a message said, and what the customer said of it. Its ticket must be locked. No row: it is redacted already.
 WITH redacted AS (
     UPDATE messages AS m
     SET content = '[redacted]', redacted_at = clock_timestamp()
@@ -168,17 +166,48 @@ raised AS (
     WHERE t.id = redacted.ticket_id
     RETURNING t.id, t.user_id
 ),
-emptied AS (
+rated AS (
+    UPDATE message_feedback AS f
+    SET comment = NULL
+    FROM redacted
+    WHERE f.message_id = redacted.id AND f.comment IS NOT NULL
+),
+journal AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id)
+    SELECT 'message.redacted', @actor_kind, @actor_id::uuid, redacted.ticket_id, redacted.id,
+        CASE WHEN NOT redacted.is_note THEN raised.user_id END
+    FROM redacted, raised
+)
+SELECT * FROM redacted;
+
+-- name: RedactTicket :one
+-- Takes away what a ticket said when it was opened and when it was handed off. It must be locked, and not be redacted already.
+WITH entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id)
+    SELECT 'ticket.redacted', @actor_kind, @actor_id::uuid, t.id, t.user_id
+    FROM tickets AS t
+    WHERE t.id = @id
+)
+UPDATE tickets AS redacted
+SET title = '[redacted]', description = '[redacted]', handoff_note = NULL, redacted_at = clock_timestamp(),
+    updated_at = clock_timestamp(), version = redacted.version + 1
+WHERE redacted.id = @id
+RETURNING redacted.redacted_at::timestamptz AS redacted_at;
+
+-- name: EmptyAIResponses :exec
+-- Takes away what the AI wrote in a ticket and nobody published, because it may quote what is redacted there, and, of the answer
+-- that a redacted message is, its events. Drafts are discarded. What the AI writes for customers does not quote notes. The ticket
+-- must be locked.
+WITH emptied AS (
     UPDATE ai_responses AS r
     SET has_events = false,
-        content = CASE WHEN r.content IS NOT NULL THEN redacted.content END,
+        content = CASE WHEN r.content IS NOT NULL THEN '[redacted]' END,
         review = CASE WHEN r.review = 'pending' THEN 'discarded' ELSE r.review END,
-        reviewed_at = CASE WHEN r.review = 'pending' THEN redacted.redacted_at ELSE r.reviewed_at END,
+        reviewed_at = CASE WHEN r.review = 'pending' THEN clock_timestamp() ELSE r.reviewed_at END,
         reviewed_by = CASE WHEN r.review = 'pending' THEN @actor_id::uuid ELSE r.reviewed_by END
-    FROM redacted
-    JOIN ai_responses AS before ON before.ticket_id = redacted.ticket_id
-    WHERE r.id = before.id AND r.status <> 'streaming' AND (
-        r.message_id = redacted.id OR r.message_id IS NULL AND (r.kind <> 'answer' OR NOT redacted.is_note)
+    FROM ai_responses AS before
+    WHERE before.ticket_id = @ticket_id AND r.id = before.id AND r.status <> 'streaming' AND (
+        r.message_id = sqlc.narg(message_id)::uuid OR r.message_id IS NULL AND (r.kind <> 'answer' OR NOT @is_note::boolean)
     )
     RETURNING r.id AS id, before.review AS review_before
 ),
@@ -186,46 +215,51 @@ unlogged AS (
     DELETE FROM ai_response_events AS e
     USING emptied
     WHERE e.ai_response_id = emptied.id
-),
-remembered AS MATERIALIZED (
-    SELECT k.id, k.body
-    FROM idempotency_keys AS k
-    JOIN redacted ON k.ticket_id IN (
-        SELECT redacted.ticket_id
-        UNION ALL
-        SELECT merged.id FROM tickets AS merged WHERE merged.merged_into = redacted.ticket_id
-    )
-    WHERE position(convert_to(redacted.id::text, 'UTF8') IN k.body) > 0
-),
-forgotten AS (
-    UPDATE idempotency_keys AS k
-    SET body = convert_to((
-        convert_from(remembered.body, 'UTF8')::jsonb || jsonb_build_object(
-            'content', redacted.content,
-            'redacted_at', to_char(redacted.redacted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-        )
-    )::text, 'UTF8')
-    FROM remembered, redacted
-    WHERE k.id = remembered.id AND convert_from(remembered.body, 'UTF8')::jsonb ->> 'id' = redacted.id::text
-),
-journal AS (
-    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id)
-    SELECT 'message.redacted', @actor_kind, @actor_id::uuid, redacted.ticket_id, redacted.id,
-        CASE WHEN NOT redacted.is_note THEN raised.user_id END
-    FROM redacted, raised
-),
-discarded AS (
-    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, data)
-    SELECT 'ai_response.discarded', @actor_kind, @actor_id::uuid, redacted.ticket_id, emptied.id, '{"kind": "answer"}'
-    FROM redacted, emptied
-    WHERE emptied.review_before = 'pending'
 )
-SELECT * FROM redacted;
+INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, data)
+SELECT 'ai_response.discarded', @actor_kind, @actor_id::uuid, @ticket_id::uuid, emptied.id, '{"kind": "answer"}'
+FROM emptied
+WHERE emptied.review_before = 'pending';
+
+-- name: RedactRememberedResponses :exec
+-- Puts the tombstone of a ticket or a message into the responses that are remembered for requests in the ticket, and in those to
+-- the tickets that were merged into it. What the AI wrote for staff may quote what is redacted. The ticket must be locked.
+WITH remembered AS MATERIALIZED (
+    SELECT k.id, convert_from(k.body, 'UTF8')::jsonb - 'handoff_note' AS body
+    FROM idempotency_keys AS k
+    WHERE k.ticket_id IN (
+        SELECT @ticket_id::uuid
+        UNION ALL
+        SELECT merged.id FROM tickets AS merged WHERE merged.merged_into = @ticket_id
+    ) AND substring(k.body FOR 1) = '{'
+)
+UPDATE idempotency_keys AS k
+SET body = convert_to(CASE
+    WHEN r.body ->> 'id' = @id::text THEN r.body || @tombstone::jsonb
+    WHEN r.body #>> '{message,id}' = @id THEN jsonb_set(r.body, '{message}', (r.body -> 'message') || @tombstone)
+    WHEN r.body #>> '{ticket,id}' = @id
+        THEN jsonb_set(r.body, '{ticket}', ((r.body -> 'ticket') - 'handoff_note') || @tombstone)
+    ELSE r.body || '{"content": "[redacted]"}'
+END::text, 'UTF8')
+FROM remembered AS r
+WHERE k.id = r.id AND (
+    @id IN (r.body ->> 'id', r.body #>> '{message,id}', r.body #>> '{ticket,id}')
+    OR r.body ? 'content' AND r.body ? 'kind'
+);
 
 -- name: GetMessage :one
 SELECT *
 FROM messages
 WHERE id = @id;
+
+-- name: GetMessageWithName :one
+-- As ListMessagesByTicket shows it.
+SELECT sqlc.embed(m), coalesce(c.display_name, u.display_name, '')::text AS author_name
+FROM messages AS m
+LEFT JOIN users AS u ON u.id = m.author_id
+LEFT JOIN service_customers AS c
+    ON c.user_id = m.author_id AND m.author = 'customer' AND (@all_customers::boolean OR c.service_id = @caller_id)
+WHERE m.id = @id;
 
 -- name: GetMessageByClientID :one
 -- The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
@@ -235,12 +269,16 @@ WHERE ticket_id = @ticket_id AND (client_id = @client_id::text OR id = sqlc.narg
 LIMIT 1;
 
 -- name: ListMessagesByTicket :many
--- With the notes, for staff.
-SELECT *
-FROM messages
-WHERE ticket_id = @ticket_id AND (NOT is_note OR @staff::boolean)
-    AND (created_at, id) > (@after_created_at::timestamptz, @after_id::uuid)
-ORDER BY created_at, id
+-- With the notes, for staff, and with the names of their authors: a customer has the name that the service gave, if the actor
+-- may see it. Empty is none.
+SELECT sqlc.embed(m), coalesce(c.display_name, u.display_name, '')::text AS author_name
+FROM messages AS m
+LEFT JOIN users AS u ON u.id = m.author_id
+LEFT JOIN service_customers AS c
+    ON c.user_id = m.author_id AND m.author = 'customer' AND (@all_customers::boolean OR c.service_id = @caller_id)
+WHERE m.ticket_id = @ticket_id AND (NOT m.is_note OR @staff::boolean)
+    AND (m.created_at, m.id) > (@after_created_at::timestamptz, @after_id::uuid)
+ORDER BY m.created_at, m.id
 LIMIT @max_rows;
 
 -- name: ListStandingMessages :many

@@ -121,8 +121,8 @@ FROM (
 WHERE s.language <> wanted.language;
 
 -- name: RebuildSearchIndex :one
--- Indexes the next documents again whose language has changed, and reports whether there are more. No row: there is nothing to
--- do, or another replica does it.
+-- Reindexes the next documents after a change of the language, and reports whether there are more. No row: nothing is
+-- left to do, or another replica is doing it.
 WITH locked AS (
     SELECT s.id, s.language, s.rebuilt_to
     FROM search_index AS s

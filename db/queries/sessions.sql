@@ -18,7 +18,7 @@ FROM account;
 
 -- name: GetSessionAccount :one
 -- Whom a session speaks for, while it lives.
-SELECT u.id, u.email, u.role, u.token_version
+SELECT u.id, u.email, u.role, u.display_name, u.token_version
 FROM sessions AS s
 JOIN users AS u ON u.id = s.user_id
 WHERE s.id = @id AND s.expires_at > clock_timestamp() AND u.disabled_at IS NULL;

@@ -45,12 +45,13 @@ WHERE id = @id AND (user_id = @actor_id OR @staff::boolean);
 -- name: FindTicketWithMessages :one
 -- One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
 -- messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, nobody is the nil UUID, and never
--- is the first day of all.
+-- is the first day of all. Nobody's name is empty.
 SELECT
     sqlc.embed(t), c.service_id, c.external_id, c.display_name,
     latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
     latest.contents::text[] AS contents, latest.created_ats::timestamptz[] AS created_ats,
-    latest.are_notes::boolean[] AS are_notes, latest.redacted_ats::timestamptz[] AS redacted_ats, latest.superseded_bys::uuid[] AS superseded_bys
+    latest.are_notes::boolean[] AS are_notes, latest.redacted_ats::timestamptz[] AS redacted_ats, latest.superseded_bys::uuid[] AS superseded_bys,
+    latest.author_names::text[] AS author_names
 FROM tickets AS t
 CROSS JOIN LATERAL (
     SELECT
@@ -61,10 +62,12 @@ CROSS JOIN LATERAL (
         coalesce(array_agg(m.created_at), '{}') AS created_ats,
         coalesce(array_agg(m.is_note), '{}') AS are_notes,
         coalesce(array_agg(coalesce(m.redacted_at, '0001-01-01T00:00:00Z')), '{}') AS redacted_ats,
-        coalesce(array_agg(coalesce(m.superseded_by, '00000000-0000-0000-0000-000000000000')), '{}') AS superseded_bys
+        coalesce(array_agg(coalesce(m.superseded_by, '00000000-0000-0000-0000-000000000000')), '{}') AS superseded_bys,
+        coalesce(array_agg(coalesce(m.author_name, '')), '{}') AS author_names
     FROM (
-        SELECT n.*
+        SELECT n.*, u.display_name AS author_name
         FROM messages AS n
+        LEFT JOIN users AS u ON u.id = n.author_id
         WHERE n.ticket_id = t.id AND (NOT n.is_note OR @staff::boolean)
         ORDER BY n.created_at DESC, n.id DESC
         LIMIT @max_rows

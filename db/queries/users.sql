@@ -2,8 +2,8 @@
 -- No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
 -- does not belong there. Without a creator it is the system that creates the account.
 WITH created AS (
-    INSERT INTO users (id, email, password_hash, role)
-    VALUES (@id, @email, @password_hash, @role)
+    INSERT INTO users (id, email, password_hash, role, display_name)
+    VALUES (@id, @email, @password_hash, @role, sqlc.narg(display_name))
     ON CONFLICT (lower(email)) DO NOTHING
     RETURNING *
 ),
@@ -98,5 +98,16 @@ UPDATE users AS u
 SET role = @role::user_role,
     disabled_at = CASE WHEN @disabled::boolean THEN coalesce(u.disabled_at, clock_timestamp()) END,
     token_version = u.token_version + 1
+WHERE u.id = @id
+RETURNING *;
+
+-- name: UpdateUserName :one
+-- Sets or clears the name beside what an account writes. The account's row must be locked.
+WITH entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id, data)
+    VALUES ('user.updated', @actor_kind, @updated_by::uuid, @id::uuid, '{"changed": ["display_name"]}')
+)
+UPDATE users AS u
+SET display_name = sqlc.narg(display_name)
 WHERE u.id = @id
 RETURNING *;

@@ -1,5 +1,5 @@
 -- name: CreateWebhook :one
--- No row: there are as many as there may be.
+-- No row: the limit is reached.
 INSERT INTO webhooks (id, url, description, types, payload, secret)
 SELECT @id, @url, sqlc.narg(description), @types::text[], @payload, @secret
 WHERE (SELECT count(*) FROM webhooks AS w WHERE w.deleted_at IS NULL) < @max_webhooks::integer
@@ -16,7 +16,7 @@ LIMIT @max_rows;
 SELECT * FROM webhooks WHERE id = @id AND deleted_at IS NULL;
 
 -- name: UpdateWebhook :one
--- Whoever says that it is not paused enables it: what has failed before no longer counts.
+-- @enable also clears what has failed before.
 UPDATE webhooks
 SET
     url = coalesce(sqlc.narg(url), url),
@@ -51,7 +51,7 @@ WHERE id = @id AND deleted_at IS NULL
 RETURNING *;
 
 -- name: ListWebhookSecrets :many
--- The sealed secrets, for those who seal them again.
+-- The sealed secrets, to seal them with another key.
 SELECT id, secret, previous_secret
 FROM webhooks
 WHERE deleted_at IS NULL AND id > @after_id
@@ -59,7 +59,7 @@ ORDER BY id
 LIMIT @max_rows;
 
 -- name: UpdateWebhookSecrets :exec
--- Unless they were replaced meanwhile.
+-- Does nothing when they were replaced meanwhile.
 UPDATE webhooks
 SET secret = @secret, previous_secret = sqlc.narg(previous_secret)
 WHERE id = @id AND secret = @old_secret AND previous_secret IS NOT DISTINCT FROM sqlc.narg(old_previous_secret);
@@ -87,7 +87,7 @@ JOIN webhooks AS w ON w.id = d.webhook_id
 WHERE d.id = @id AND w.deleted_at IS NULL;
 
 -- name: ListWebhookAttempts :many
--- The latest ones, newest first.
+-- Newest first.
 SELECT * FROM webhook_attempts WHERE delivery_id = @delivery_id ORDER BY number DESC LIMIT @max_rows;
 
 -- name: RedeliverWebhook :one
@@ -99,7 +99,7 @@ WHERE d.id = @id AND w.id = d.webhook_id AND w.deleted_at IS NULL
 RETURNING d.*;
 
 -- name: ListDueDeliveries :many
--- What is to be sent to a webhook now.
+-- The deliveries of a webhook that are due.
 SELECT *
 FROM webhook_deliveries AS d
 WHERE d.webhook_id = @webhook_id AND d.status = 'pending' AND d.next_attempt_at <= clock_timestamp()
@@ -107,7 +107,7 @@ ORDER BY d.next_attempt_at
 LIMIT @max_rows;
 
 -- name: ListDueWebhooks :many
--- Those to which something is to be sent now.
+-- The webhooks that have deliveries that are due.
 SELECT w.id
 FROM webhooks AS w
 WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused
@@ -118,7 +118,7 @@ WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused
     );
 
 -- name: RecordWebhookAttempts :exec
--- What came of some attempts. A delivery that was deleted meanwhile is passed over, and so is what was answered twice.
+-- Records the results of attempts. Skips deliveries that were deleted or delivered meanwhile.
 WITH results AS (
     SELECT
         unnest(@delivery_ids::uuid[]) AS delivery_id, unnest(@started_at::timestamptz[]) AS started_at,
@@ -150,7 +150,7 @@ SET
 WHERE id = @id;
 
 -- name: DisableWebhook :execrows
--- Unless it is already, or not for the given reason: every attempt has failed for so long.
+-- Does nothing when the webhook is disabled already, or, unless its receiver is gone, has failed for less than the patience.
 UPDATE webhooks
 SET disabled_at = clock_timestamp(), disabled_reason = @reason, updated_at = clock_timestamp()
 WHERE id = @id AND disabled_at IS NULL AND deleted_at IS NULL
@@ -182,18 +182,18 @@ DELETE FROM webhooks AS w
 WHERE w.deleted_at IS NOT NULL AND NOT EXISTS (SELECT FROM webhook_deliveries AS d WHERE d.webhook_id = w.id);
 
 -- name: GetOldestPendingDelivery :one
--- How long the oldest delivery waits that should not, in seconds: none of a paused or disabled webhook.
+-- The age of the oldest pending delivery, in seconds. Deliveries of paused and disabled webhooks do not count.
 SELECT coalesce(extract(epoch FROM clock_timestamp() - min(d.created_at)), 0)::double precision AS age_seconds
 FROM webhook_deliveries AS d
 JOIN webhooks AS w ON w.id = d.webhook_id
 WHERE d.status = 'pending' AND w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused;
 
 -- name: LockWebhookCursor :one
--- No row: somebody else makes deliveries.
+-- No row: another session is making deliveries.
 SELECT position FROM webhook_cursor FOR UPDATE SKIP LOCKED;
 
 -- name: ListWebhookMatches :many
--- The entries after a position, each with the webhooks that want it, or once without one.
+-- The entries after a position, each once for every webhook that wants it, or once with NULL.
 SELECT j.position, j.type, w.id AS webhook_id
 FROM (SELECT n.position, n.type FROM journal AS n WHERE n.position > @after ORDER BY n.position LIMIT @max_rows) AS j
 LEFT JOIN webhooks AS w
@@ -204,14 +204,14 @@ ORDER BY j.position;
 UPDATE webhook_cursor SET position = @position;
 
 -- name: CreateWebhookDeliveries :exec
--- One that there is already is due again.
+-- A delivery that exists becomes due again.
 INSERT INTO webhook_deliveries AS d (id, webhook_id, position, type)
 SELECT unnest(@ids::uuid[]), unnest(@webhook_ids::uuid[]), unnest(@positions::bigint[]), unnest(@types::text[])
 ON CONFLICT (webhook_id, position) DO UPDATE
 SET status = 'pending', round_attempts = 0, next_attempt_at = clock_timestamp(), finished_at = NULL;
 
 -- name: StartWebhookReplay :one
--- Up to the newest entry. No row: there is no such webhook.
+-- Replays up to the newest entry. No row: there is no such webhook.
 UPDATE webhooks AS w
 SET replay_position = @position, replay_until = h.position
 FROM journal_head AS h
@@ -219,7 +219,7 @@ WHERE w.id = @id AND w.deleted_at IS NULL
 RETURNING h.position AS until;
 
 -- name: GetWebhookToReplay :one
--- The webhook whose replay is next. The caller holds the lock of the cursor.
+-- The next webhook to replay. The caller holds the cursor's lock.
 SELECT * FROM webhooks WHERE replay_position IS NOT NULL AND deleted_at IS NULL ORDER BY id LIMIT 1;
 
 -- name: ListReplayedEntries :many
@@ -230,7 +230,7 @@ ORDER BY j.position
 LIMIT @max_rows;
 
 -- name: UpdateWebhookReplay :exec
--- Unless another replay has begun meanwhile. No position: it has finished.
+-- Does nothing when another replay has begun meanwhile. Without a position, the replay has finished.
 UPDATE webhooks
 SET replay_position = sqlc.narg(position), replay_until = CASE WHEN sqlc.narg(position)::bigint IS NULL THEN NULL ELSE replay_until END
 WHERE id = @id AND replay_position = @old_position;

@@ -583,6 +583,7 @@ const (
 	ProblemCodeLastAdmin               ProblemCode = "last_admin"
 	ProblemCodeMalformedRequest        ProblemCode = "malformed_request"
 	ProblemCodeMethodNotAllowed        ProblemCode = "method_not_allowed"
+	ProblemCodeNameTaken               ProblemCode = "name_taken"
 	ProblemCodeNotAcceptable           ProblemCode = "not_acceptable"
 	ProblemCodeNotFound                ProblemCode = "not_found"
 	ProblemCodeNotInReview             ProblemCode = "not_in_review"
@@ -667,6 +668,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeMalformedRequest:
 		return true
 	case ProblemCodeMethodNotAllowed:
+		return true
+	case ProblemCodeNameTaken:
 		return true
 	case ProblemCodeNotAcceptable:
 		return true
@@ -1566,6 +1569,9 @@ type Account struct {
 	// Disabled Whether nobody can log in to it.
 	Disabled bool `json:"disabled"`
 
+	// DisplayName The name beside its messages. Absent while it has none.
+	DisplayName DisplayName `json:"display_name,omitempty"`
+
 	// Email The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
@@ -1578,6 +1584,15 @@ type Account struct {
 
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
+}
+
+// AppliedMacro What a macro has done.
+type AppliedMacro struct {
+	// Message One message of a ticket's conversation.
+	Message Message `json:"message"`
+
+	// Ticket A customer's question and where it stands.
+	Ticket Ticket `json:"ticket"`
 }
 
 // Attempt Which attempt at this answer it is, from 1.
@@ -1662,6 +1677,11 @@ type CreateAPIKeyRequest struct {
 
 // CreateMessageRequest A new message.
 type CreateMessageRequest struct {
+	// ClientID Your own id of the message, unique in the ticket, in visible ASCII characters. Sent again with the same `content`, it is
+	// the message that is there (`200`), however long ago that was; with another `content`, or by another author, it is
+	// `422 idempotency_mismatch`.
+	ClientID string `json:"client_id,omitempty"`
+
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
 	// byte.
@@ -1717,6 +1737,9 @@ type CreateTicketRequest struct {
 
 // CreateUserRequest A new account. Its role is `user` when none is given.
 type CreateUserRequest struct {
+	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
+	DisplayName DisplayName `json:"display_name,omitempty"`
+
 	// Email An e-mail address in ASCII: a local part of at most 64 characters, without quotes, comments or display names, and a domain
 	// of at least two labels, not under `.invalid`. White space around it is removed and Unicode form NFKC is taken before
 	// the rules are checked.
@@ -1897,7 +1920,7 @@ type CustomFields = map[string]any
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
 // service in requests on behalf of the customer.
 type Customer struct {
-	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty"`
 
 	// ExternalID The customer's id in the service, as `X-On-Behalf-Of` gives it.
@@ -1971,7 +1994,7 @@ type DeskEvents struct {
 	Position Position `json:"position"`
 }
 
-// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 type DisplayName = string
 
 // DoneEvent `event: done`. The answer is complete, and `message` is what was stored: the deltas since the last reset, joined.
@@ -2142,6 +2165,88 @@ type LogInRequest struct {
 	Password string `json:"password"`
 }
 
+// Macro A canned reply, and what it does to a ticket besides.
+type Macro struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID *openapi_types.UUID `json:"assignee_id,omitempty"`
+
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
+
+	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
+	//
+	// Examples: 2026-11-22T09:30:00.123456Z
+	CreatedAt Timestamp `json:"created_at"`
+
+	// ID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	ID ID `json:"id"`
+
+	// IsNote Whether it adds a note for staff, instead of a reply.
+	IsNote bool `json:"is_note"`
+
+	// Name The macro's name, one line of text, as a ticket's title is.
+	Name MacroName `json:"name"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
+
+	// UpdatedAt When it last changed.
+	UpdatedAt Timestamp `json:"updated_at"`
+}
+
+// MacroName The macro's name, one line of text, as a ticket's title is.
+type MacroName = string
+
+// MacroPreview What a macro says in a ticket.
+type MacroPreview struct {
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
+}
+
+// MacroSettings What a macro says, with placeholders, and what it does to a ticket.
+type MacroSettings struct {
+	// AddTags Words by which staff sort tickets, in their order.
+	AddTags Tags `json:"add_tags,omitempty"`
+
+	// AssigneeID The enabled account of staff that the ticket is given to.
+	AssigneeID *openapi_types.UUID `json:"assignee_id,omitempty"`
+
+	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
+	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
+	// byte.
+	Content MessageText `json:"content"`
+
+	// IsNote Whether it adds a note for staff, instead of a reply.
+	IsNote bool `json:"is_note,omitempty"`
+
+	// Name The macro's name, one line of text, as a ticket's title is.
+	Name MacroName `json:"name"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty"`
+
+	// Status Where a ticket stands.
+	Status TicketStatus `json:"status,omitempty"`
+
+	// TeamID The team that the ticket is given to.
+	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
+}
+
 // MergeTicketRequest Where a conversation goes on.
 type MergeTicketRequest struct {
 	// Into The other ticket.
@@ -2189,6 +2294,10 @@ type MessageAuthor struct {
 
 	// Kind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
 	Kind MessageAuthorKind `json:"kind"`
+
+	// Name The author's name as it is now: the `display_name` of the account, or, for those who see `Ticket.customer`, the one that the
+	// service gave its customer. Absent while there is none; the AI and the system have none.
+	Name DisplayName `json:"name,omitempty"`
 }
 
 // MessageAuthorKind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
@@ -2410,7 +2519,7 @@ type PublishAIResponseRequest struct {
 
 // PutCustomerRequest How staff should see the customer. What is left out is cleared.
 type PutCustomerRequest struct {
-	// DisplayName The customer's name, as staff should read it. One line of text, as a ticket's title is.
+	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty"`
 }
 
@@ -2844,6 +2953,9 @@ type Ticket struct {
 	// Priority How urgent it is. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
 
+	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
+
 	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
 	ResolutionDueAt Timestamp `json:"resolution_due_at,omitempty"`
 
@@ -2966,6 +3078,9 @@ type TicketWithMessages struct {
 
 	// Priority How urgent it is. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
+
+	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
+	RedactedAt Timestamp `json:"redacted_at,omitempty"`
 
 	// ResolutionDueAt Until when it should be resolved. Only staff see it. Absent without a target for its priority.
 	ResolutionDueAt Timestamp `json:"resolution_due_at,omitempty"`
@@ -3226,6 +3341,9 @@ type UpdateUserRequest struct {
 	// Disabled Whether the account is disabled.
 	Disabled *bool `json:"disabled,omitempty"`
 
+	// DisplayName The name beside its messages, as in `Account`; `null` clears it.
+	DisplayName nullable.Nullable[string] `json:"display_name,omitempty"`
+
 	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty"`
 }
@@ -3267,6 +3385,9 @@ type Usage struct {
 
 // User An account.
 type User struct {
+	// DisplayName The name beside its messages. Absent while it has none.
+	DisplayName DisplayName `json:"display_name,omitempty"`
+
 	// Email The account's e-mail address, in lower case.
 	//
 	// Examples: ada@example.com
@@ -3523,6 +3644,11 @@ type LastPositionInQuery = string
 // Limit defines model for Limit.
 type Limit = int32
 
+// MacroID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+//
+// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+type MacroID = ID
+
 // MessageID A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
 //
 // Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
@@ -3604,6 +3730,15 @@ type InvalidCredentials = Problem
 
 // LastAdmin An error (RFC 9457).
 type LastAdmin = Problem
+
+// MacroNotApplied An error (RFC 9457).
+type MacroNotApplied = Problem
+
+// MacroNotCreated An error (RFC 9457).
+type MacroNotCreated = Problem
+
+// NameTaken An error (RFC 9457).
+type NameTaken = Problem
 
 // NotAcceptable An error (RFC 9457).
 type NotAcceptable = Problem
@@ -3846,6 +3981,43 @@ type StreamEventsParams struct {
 
 	// LastEventID The id of the last event you have, a position. A browser's `EventSource` sends it by itself. It counts more than `after`.
 	LastEventID LastPosition `json:"Last-Event-ID,omitempty"`
+}
+
+// ListMacrosParams defines parameters for ListMacros.
+type ListMacrosParams struct {
+	// Text What the macros say, in their name or their content. Case does not matter.
+	Text string `form:"text,omitempty" json:"text,omitempty"`
+
+	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateMacroParams defines parameters for CreateMacro.
+type CreateMacroParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetMacroParams defines parameters for GetMacro.
+type GetMacroParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateMacroParams defines parameters for UpdateMacro.
+type UpdateMacroParams struct {
+	// IfMatch Change the macro only if its `ETag` is one of these, otherwise `412`. `*` is any.
+	IfMatch *EntityTags `json:"If-Match,omitempty"`
 }
 
 // GetMeParams defines parameters for GetMe.
@@ -4194,6 +4366,23 @@ type HandOffTicketParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ApplyMacroParams defines parameters for ApplyMacro.
+type ApplyMacroParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// IfMatch Make the change only if the `ETag` is one of these, otherwise `412`. `*` is any. The tag names a version, so what a compressing proxy makes of it (`W/"3"`, `"3-gzip"`) is taken for the same.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// PreviewMacroParams defines parameters for PreviewMacro.
+type PreviewMacroParams struct {
+	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
+	// 13.1.2).
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // MergeTicketParams defines parameters for MergeTicket.
 type MergeTicketParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
@@ -4227,6 +4416,13 @@ type CreateMessageParams struct {
 
 // CreateNoteParams defines parameters for CreateNote.
 type CreateNoteParams struct {
+	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
+	// characters, different for every effect. See [Retries](rules/retries).
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// RedactTicketParams defines parameters for RedactTicket.
+type RedactTicketParams struct {
 	// IdempotencyKey Makes it safe to send the request again: with the same key it has its effect once. 1 to 255 visible ASCII
 	// characters, different for every effect. See [Retries](rules/retries).
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
@@ -4417,6 +4613,12 @@ type RefreshSessionJSONRequestBody = RefreshRequest
 
 // SignUpJSONRequestBody defines body for SignUp for application/json ContentType.
 type SignUpJSONRequestBody = SignUpRequest
+
+// CreateMacroJSONRequestBody defines body for CreateMacro for application/json ContentType.
+type CreateMacroJSONRequestBody = MacroSettings
+
+// UpdateMacroJSONRequestBody defines body for UpdateMacro for application/json ContentType.
+type UpdateMacroJSONRequestBody = MacroSettings
 
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = ChangePasswordRequest
@@ -5090,6 +5292,21 @@ type ServerInterface interface {
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx echo.Context) error
+	// ListMacros List macros
+	// (GET /macros)
+	ListMacros(ctx echo.Context, params ListMacrosParams) error
+	// CreateMacro Create a macro
+	// (POST /macros)
+	CreateMacro(ctx echo.Context, params CreateMacroParams) error
+	// DeleteMacro Delete a macro
+	// (DELETE /macros/{macro_id})
+	DeleteMacro(ctx echo.Context, macroID MacroID) error
+	// GetMacro Get a macro
+	// (GET /macros/{macro_id})
+	GetMacro(ctx echo.Context, macroID MacroID, params GetMacroParams) error
+	// UpdateMacro Change a macro
+	// (PUT /macros/{macro_id})
+	UpdateMacro(ctx echo.Context, macroID MacroID, params UpdateMacroParams) error
 	// GetMe Get your own account
 	// (GET /me)
 	GetMe(ctx echo.Context, params GetMeParams) error
@@ -5192,6 +5409,12 @@ type ServerInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	// (POST /tickets/{ticket_id}/handoff)
 	HandOffTicket(ctx echo.Context, ticketID TicketID, params HandOffTicketParams) error
+	// ApplyMacro Apply a macro to a ticket
+	// (POST /tickets/{ticket_id}/macros/{macro_id}/apply)
+	ApplyMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params ApplyMacroParams) error
+	// PreviewMacro Preview a macro
+	// (GET /tickets/{ticket_id}/macros/{macro_id}/preview)
+	PreviewMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params PreviewMacroParams) error
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error
@@ -5204,6 +5427,9 @@ type ServerInterface interface {
 	// CreateNote Add a note to a ticket
 	// (POST /tickets/{ticket_id}/notes)
 	CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error
+	// RedactTicket Take away what a ticket said
+	// (POST /tickets/{ticket_id}/redact)
+	RedactTicket(ctx echo.Context, ticketID TicketID, params RedactTicketParams) error
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx echo.Context, ticketID TicketID, params CreateStreamTokenParams) error
@@ -5237,7 +5463,7 @@ type ServerInterface interface {
 	// GetUser Get an account
 	// (GET /users/{user_id})
 	GetUser(ctx echo.Context, userID UserID, params GetUserParams) error
-	// UpdateUser Change a role, disable or enable an account
+	// UpdateUser Change a role or a name, disable or enable an account
 	// (PATCH /users/{user_id})
 	UpdateUser(ctx echo.Context, userID UserID) error
 	// PutCustomer Name a customer
@@ -5979,6 +6205,172 @@ func (w *ServerInterfaceWrapper) GetLiveness(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetLiveness(ctx)
+	return err
+}
+
+// ListMacros converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMacros(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMacrosParams
+	// ------------- Optional query parameter "text" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "text", ctx.QueryParams(), &params.Text, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter text: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMacros(ctx, params)
+	return err
+}
+
+// CreateMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateMacro(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateMacro(ctx, params)
+	return err
+}
+
+// DeleteMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteMacro(ctx, macroID)
+	return err
+}
+
+// GetMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMacro(ctx, macroID, params)
+	return err
+}
+
+// UpdateMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch EntityTags
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateMacro(ctx, macroID, params)
 	return err
 }
 
@@ -7292,6 +7684,109 @@ func (w *ServerInterfaceWrapper) HandOffTicket(ctx echo.Context) error {
 	return err
 }
 
+// ApplyMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) ApplyMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ApplyMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ApplyMacro(ctx, ticketID, macroID, params)
+	return err
+}
+
+// PreviewMacro converts echo context to params.
+func (w *ServerInterfaceWrapper) PreviewMacro(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// ------------- Path parameter "macro_id" -------------
+	var macroID MacroID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "macro_id", ctx.Param("macro_id"), &macroID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter macro_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PreviewMacroParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PreviewMacro(ctx, ticketID, macroID, params)
+	return err
+}
+
 // MergeTicket converts echo context to params.
 func (w *ServerInterfaceWrapper) MergeTicket(ctx echo.Context) error {
 	var err error
@@ -7461,6 +7956,42 @@ func (w *ServerInterfaceWrapper) CreateNote(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateNote(ctx, ticketID, params)
+	return err
+}
+
+// RedactTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) RedactTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketID TicketID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RedactTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RedactTicket(ctx, ticketID, params)
 	return err
 }
 
@@ -8349,7 +8880,15 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/teams/:team_id", wrapper.DeleteTeam, options.OperationMiddlewares["deleteTeam"]...)
 	router.GET(options.BaseURL+"/teams/:team_id", wrapper.GetTeam, options.OperationMiddlewares["getTeam"]...)
 	router.PATCH(options.BaseURL+"/teams/:team_id", wrapper.UpdateTeam, options.OperationMiddlewares["updateTeam"]...)
+	router.GET(options.BaseURL+"/macros", wrapper.ListMacros, options.OperationMiddlewares["listMacros"]...)
+	router.POST(options.BaseURL+"/macros", wrapper.CreateMacro, options.OperationMiddlewares["createMacro"]...)
+	router.DELETE(options.BaseURL+"/macros/:macro_id", wrapper.DeleteMacro, options.OperationMiddlewares["deleteMacro"]...)
+	router.GET(options.BaseURL+"/macros/:macro_id", wrapper.GetMacro, options.OperationMiddlewares["getMacro"]...)
+	router.PUT(options.BaseURL+"/macros/:macro_id", wrapper.UpdateMacro, options.OperationMiddlewares["updateMacro"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/macros/:macro_id/preview", wrapper.PreviewMacro, options.OperationMiddlewares["previewMacro"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/macros/:macro_id/apply", wrapper.ApplyMacro, options.OperationMiddlewares["applyMacro"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/merge", wrapper.MergeTicket, options.OperationMiddlewares["mergeTicket"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/redact", wrapper.RedactTicket, options.OperationMiddlewares["redactTicket"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.ListMessages, options.OperationMiddlewares["listMessages"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/messages", wrapper.CreateMessage, options.OperationMiddlewares["createMessage"]...)
 	router.POST(options.BaseURL+"/tickets/:ticket_id/notes", wrapper.CreateNote, options.OperationMiddlewares["createNote"]...)
@@ -8473,6 +9012,26 @@ type InvalidCredentialsApplicationProblemPlusJSONResponse struct {
 }
 
 type LastAdminApplicationProblemPlusJSONResponse Problem
+
+type MacroNotAppliedResponseHeaders struct {
+	RetryAfter *int32
+}
+type MacroNotAppliedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers MacroNotAppliedResponseHeaders
+}
+
+type MacroNotCreatedResponseHeaders struct {
+	RetryAfter *int32
+}
+type MacroNotCreatedApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers MacroNotCreatedResponseHeaders
+}
+
+type NameTakenApplicationProblemPlusJSONResponse Problem
 
 type NotAcceptableApplicationProblemPlusJSONResponse Problem
 
@@ -12261,6 +12820,995 @@ func (response GetLiveness406ApplicationProblemPlusJSONResponse) VisitGetLivenes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacrosRequestObject struct {
+	Params ListMacrosParams
+}
+
+type ListMacrosResponseObject interface {
+	VisitListMacrosResponse(w http.ResponseWriter) error
+}
+
+type ListMacros200ResponseHeaders struct {
+	ETag *string
+	Link *string
+}
+
+type ListMacros200JSONResponse struct {
+	Body    []Macro
+	Headers ListMacros200ResponseHeaders
+}
+
+func (response ListMacros200JSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.Link != nil {
+		w.Header().Set("Link", fmt.Sprint(*response.Headers.Link))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros304Response = NotModifiedResponse
+
+func (response ListMacros304Response) VisitListMacrosResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListMacros400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros400ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros401ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros403ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros406ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros429ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros500ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMacros503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListMacros503ApplicationProblemPlusJSONResponse) VisitListMacrosResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacroRequestObject struct {
+	Params CreateMacroParams
+	Body   *CreateMacroJSONRequestBody
+}
+
+type CreateMacroResponseObject interface {
+	VisitCreateMacroResponse(w http.ResponseWriter) error
+}
+
+type CreateMacro201ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateMacro201JSONResponse struct {
+	Body    Macro
+	Headers CreateMacro201ResponseHeaders
+}
+
+func (response CreateMacro201JSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro400ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro401ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro403ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro406ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro409ApplicationProblemPlusJSONResponse struct {
+	MacroNotCreatedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro409ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro413ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro415ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro422ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro429ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro500ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateMacro503ApplicationProblemPlusJSONResponse) VisitCreateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacroRequestObject struct {
+	MacroID MacroID `json:"macro_id"`
+}
+
+type DeleteMacroResponseObject interface {
+	VisitDeleteMacroResponse(w http.ResponseWriter) error
+}
+
+type DeleteMacro204Response struct {
+}
+
+func (response DeleteMacro204Response) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro400ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro401ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro403ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro404ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro429ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro500ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteMacro503ApplicationProblemPlusJSONResponse) VisitDeleteMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacroRequestObject struct {
+	MacroID MacroID `json:"macro_id"`
+	Params  GetMacroParams
+}
+
+type GetMacroResponseObject interface {
+	VisitGetMacroResponse(w http.ResponseWriter) error
+}
+
+type GetMacro200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetMacro200JSONResponse struct {
+	Body    Macro
+	Headers GetMacro200ResponseHeaders
+}
+
+func (response GetMacro200JSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro304Response = NotModifiedResponse
+
+func (response GetMacro304Response) VisitGetMacroResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro400ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro401ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro403ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro404ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro406ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro429ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro500ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetMacro503ApplicationProblemPlusJSONResponse) VisitGetMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacroRequestObject struct {
+	MacroID MacroID `json:"macro_id"`
+	Params  UpdateMacroParams
+	Body    *UpdateMacroJSONRequestBody
+}
+
+type UpdateMacroResponseObject interface {
+	VisitUpdateMacroResponse(w http.ResponseWriter) error
+}
+
+type UpdateMacro200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateMacro200JSONResponse struct {
+	Body    Macro
+	Headers UpdateMacro200ResponseHeaders
+}
+
+func (response UpdateMacro200JSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro400ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro401ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro403ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro404ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro406ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro409ApplicationProblemPlusJSONResponse struct {
+	NameTakenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro409ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro412ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro413ApplicationProblemPlusJSONResponse struct {
+	PayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro413ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro415ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Accept", fmt.Sprint(response.Headers.Accept))
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro422ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro429ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro500ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateMacro503ApplicationProblemPlusJSONResponse) VisitUpdateMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -19106,6 +20654,439 @@ func (response HandOffTicket503ApplicationProblemPlusJSONResponse) VisitHandOffT
 	return err
 }
 
+type ApplyMacroRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	MacroID  MacroID  `json:"macro_id"`
+	Params   ApplyMacroParams
+}
+
+type ApplyMacroResponseObject interface {
+	VisitApplyMacroResponse(w http.ResponseWriter) error
+}
+
+type ApplyMacro200ResponseHeaders struct {
+	ETag                *string
+	IdempotencyReplayed *bool
+}
+
+type ApplyMacro200JSONResponse struct {
+	Body    AppliedMacro
+	Headers ApplyMacro200ResponseHeaders
+}
+
+func (response ApplyMacro200JSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro400ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro401ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro403ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro404ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro406ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro409ApplicationProblemPlusJSONResponse struct {
+	MacroNotAppliedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro409ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro412ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro422ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro429ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro500ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ApplyMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ApplyMacro503ApplicationProblemPlusJSONResponse) VisitApplyMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacroRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	MacroID  MacroID  `json:"macro_id"`
+	Params   PreviewMacroParams
+}
+
+type PreviewMacroResponseObject interface {
+	VisitPreviewMacroResponse(w http.ResponseWriter) error
+}
+
+type PreviewMacro200ResponseHeaders struct {
+	ETag *string
+}
+
+type PreviewMacro200JSONResponse struct {
+	Body    MacroPreview
+	Headers PreviewMacro200ResponseHeaders
+}
+
+func (response PreviewMacro200JSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro304Response = NotModifiedResponse
+
+func (response PreviewMacro304Response) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type PreviewMacro400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro400ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro401ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro403ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro404ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro406ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableContentApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro422ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro429ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro500ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewMacro503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PreviewMacro503ApplicationProblemPlusJSONResponse) VisitPreviewMacroResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type MergeTicketRequestObject struct {
 	TicketID TicketID `json:"ticket_id"`
 	Params   MergeTicketParams
@@ -19551,6 +21532,30 @@ type CreateMessageRequestObject struct {
 
 type CreateMessageResponseObject interface {
 	VisitCreateMessageResponse(w http.ResponseWriter) error
+}
+
+type CreateMessage200ResponseHeaders struct {
+	IdempotencyReplayed *bool
+}
+
+type CreateMessage200JSONResponse struct {
+	Body    CreatedMessage
+	Headers CreateMessage200ResponseHeaders
+}
+
+func (response CreateMessage200JSONResponse) VisitCreateMessageResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type CreateMessage201ResponseHeaders struct {
@@ -20033,6 +22038,181 @@ type CreateNote503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateNote503ApplicationProblemPlusJSONResponse) VisitCreateNoteResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicketRequestObject struct {
+	TicketID TicketID `json:"ticket_id"`
+	Params   RedactTicketParams
+}
+
+type RedactTicketResponseObject interface {
+	VisitRedactTicketResponse(w http.ResponseWriter) error
+}
+
+type RedactTicket200ResponseHeaders struct {
+	ETag *string
+}
+
+type RedactTicket200JSONResponse struct {
+	Body    Ticket
+	Headers RedactTicket200ResponseHeaders
+}
+
+func (response RedactTicket200JSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket400ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket401ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket403ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("WWW-Authenticate", fmt.Sprint(response.Headers.WWWAuthenticate))
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket404ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket406ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket429ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket500ApplicationProblemPlusJSONResponse struct {
+	InternalServerErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket500ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RedactTicket503ApplicationProblemPlusJSONResponse struct {
+	ServiceUnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RedactTicket503ApplicationProblemPlusJSONResponse) VisitRedactTicketResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -25086,6 +27266,21 @@ type StrictServerInterface interface {
 	// GetLiveness Is the process alive?
 	// (GET /livez)
 	GetLiveness(ctx context.Context, request GetLivenessRequestObject) (GetLivenessResponseObject, error)
+	// ListMacros List macros
+	// (GET /macros)
+	ListMacros(ctx context.Context, request ListMacrosRequestObject) (ListMacrosResponseObject, error)
+	// CreateMacro Create a macro
+	// (POST /macros)
+	CreateMacro(ctx context.Context, request CreateMacroRequestObject) (CreateMacroResponseObject, error)
+	// DeleteMacro Delete a macro
+	// (DELETE /macros/{macro_id})
+	DeleteMacro(ctx context.Context, request DeleteMacroRequestObject) (DeleteMacroResponseObject, error)
+	// GetMacro Get a macro
+	// (GET /macros/{macro_id})
+	GetMacro(ctx context.Context, request GetMacroRequestObject) (GetMacroResponseObject, error)
+	// UpdateMacro Change a macro
+	// (PUT /macros/{macro_id})
+	UpdateMacro(ctx context.Context, request UpdateMacroRequestObject) (UpdateMacroResponseObject, error)
 	// GetMe Get your own account
 	// (GET /me)
 	GetMe(ctx context.Context, request GetMeRequestObject) (GetMeResponseObject, error)
@@ -25188,6 +27383,12 @@ type StrictServerInterface interface {
 	// HandOffTicket Hand a ticket off to humans
 	// (POST /tickets/{ticket_id}/handoff)
 	HandOffTicket(ctx context.Context, request HandOffTicketRequestObject) (HandOffTicketResponseObject, error)
+	// ApplyMacro Apply a macro to a ticket
+	// (POST /tickets/{ticket_id}/macros/{macro_id}/apply)
+	ApplyMacro(ctx context.Context, request ApplyMacroRequestObject) (ApplyMacroResponseObject, error)
+	// PreviewMacro Preview a macro
+	// (GET /tickets/{ticket_id}/macros/{macro_id}/preview)
+	PreviewMacro(ctx context.Context, request PreviewMacroRequestObject) (PreviewMacroResponseObject, error)
 	// MergeTicket Merge a ticket into another one
 	// (POST /tickets/{ticket_id}/merge)
 	MergeTicket(ctx context.Context, request MergeTicketRequestObject) (MergeTicketResponseObject, error)
@@ -25200,6 +27401,9 @@ type StrictServerInterface interface {
 	// CreateNote Add a note to a ticket
 	// (POST /tickets/{ticket_id}/notes)
 	CreateNote(ctx context.Context, request CreateNoteRequestObject) (CreateNoteResponseObject, error)
+	// RedactTicket Take away what a ticket said
+	// (POST /tickets/{ticket_id}/redact)
+	RedactTicket(ctx context.Context, request RedactTicketRequestObject) (RedactTicketResponseObject, error)
 	// CreateStreamToken Get a token for a browser's EventSource
 	// (POST /tickets/{ticket_id}/stream-tokens)
 	CreateStreamToken(ctx context.Context, request CreateStreamTokenRequestObject) (CreateStreamTokenResponseObject, error)
@@ -25233,7 +27437,7 @@ type StrictServerInterface interface {
 	// GetUser Get an account
 	// (GET /users/{user_id})
 	GetUser(ctx context.Context, request GetUserRequestObject) (GetUserResponseObject, error)
-	// UpdateUser Change a role, disable or enable an account
+	// UpdateUser Change a role or a name, disable or enable an account
 	// (PATCH /users/{user_id})
 	UpdateUser(ctx context.Context, request UpdateUserRequestObject) (UpdateUserResponseObject, error)
 	// PutCustomer Name a customer
@@ -25939,6 +28143,179 @@ func (sh *strictHandler) GetLiveness(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetLivenessResponseObject); ok {
 		return validResponse.VisitGetLivenessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMacros operation middleware
+func (sh *strictHandler) ListMacros(ctx echo.Context, params ListMacrosParams) error {
+	var request ListMacrosRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMacros(ctx.Request().Context(), request.(ListMacrosRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMacros")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMacrosResponseObject); ok {
+		return validResponse.VisitListMacrosResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateMacro operation middleware
+func (sh *strictHandler) CreateMacro(ctx echo.Context, params CreateMacroParams) error {
+	var request CreateMacroRequestObject
+
+	request.Params = params
+
+	var body CreateMacroJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateMacro(ctx.Request().Context(), request.(CreateMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateMacroResponseObject); ok {
+		return validResponse.VisitCreateMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteMacro operation middleware
+func (sh *strictHandler) DeleteMacro(ctx echo.Context, macroID MacroID) error {
+	var request DeleteMacroRequestObject
+
+	request.MacroID = macroID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteMacro(ctx.Request().Context(), request.(DeleteMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteMacroResponseObject); ok {
+		return validResponse.VisitDeleteMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetMacro operation middleware
+func (sh *strictHandler) GetMacro(ctx echo.Context, macroID MacroID, params GetMacroParams) error {
+	var request GetMacroRequestObject
+
+	request.MacroID = macroID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMacro(ctx.Request().Context(), request.(GetMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMacroResponseObject); ok {
+		return validResponse.VisitGetMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateMacro operation middleware
+func (sh *strictHandler) UpdateMacro(ctx echo.Context, macroID MacroID, params UpdateMacroParams) error {
+	var request UpdateMacroRequestObject
+
+	request.MacroID = macroID
+	request.Params = params
+
+	var body UpdateMacroJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateMacro(ctx.Request().Context(), request.(UpdateMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateMacroResponseObject); ok {
+		return validResponse.VisitUpdateMacroResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -27108,6 +29485,60 @@ func (sh *strictHandler) HandOffTicket(ctx echo.Context, ticketID TicketID, para
 	return nil
 }
 
+// ApplyMacro operation middleware
+func (sh *strictHandler) ApplyMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params ApplyMacroParams) error {
+	var request ApplyMacroRequestObject
+
+	request.TicketID = ticketID
+	request.MacroID = macroID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ApplyMacro(ctx.Request().Context(), request.(ApplyMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ApplyMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ApplyMacroResponseObject); ok {
+		return validResponse.VisitApplyMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PreviewMacro operation middleware
+func (sh *strictHandler) PreviewMacro(ctx echo.Context, ticketID TicketID, macroID MacroID, params PreviewMacroParams) error {
+	var request PreviewMacroRequestObject
+
+	request.TicketID = ticketID
+	request.MacroID = macroID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewMacro(ctx.Request().Context(), request.(PreviewMacroRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewMacro")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PreviewMacroResponseObject); ok {
+		return validResponse.VisitPreviewMacroResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // MergeTicket operation middleware
 func (sh *strictHandler) MergeTicket(ctx echo.Context, ticketID TicketID, params MergeTicketParams) error {
 	var request MergeTicketRequestObject
@@ -27275,6 +29706,32 @@ func (sh *strictHandler) CreateNote(ctx echo.Context, ticketID TicketID, params 
 		return err
 	} else if validResponse, ok := response.(CreateNoteResponseObject); ok {
 		return validResponse.VisitCreateNoteResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RedactTicket operation middleware
+func (sh *strictHandler) RedactTicket(ctx echo.Context, ticketID TicketID, params RedactTicketParams) error {
+	var request RedactTicketRequestObject
+
+	request.TicketID = ticketID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RedactTicket(ctx.Request().Context(), request.(RedactTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RedactTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RedactTicketResponseObject); ok {
+		return validResponse.VisitRedactTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -28107,1028 +30564,1081 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37lhu3kT/+Klju/o6thKRIzn10fLJjXexJdItmZCXWzJcE2SCJTBOgG2hRtDJ79mn2wfZJfgdVQDe6",
-	"G01yOJQtO5s/HA27GygUgEKhLp/61BjJ2VwKJrRqnH5qsI90No8Z/Pvsu7fnb1Lxhv2UMqXNLyqdzWiy",
-	"bJw2zsiMKUUnrNFsfKBxyszjkRSafdSN0/fXzcZYJguaRCx6nci5ae+22bDfqMbpe/u20I3TxuWUEcVG",
-	"UkRkNKXJhBGuyDiRM9LdJ69GWg5Z0m40GzxqnDZmatLqNpqNRMascdpIFUsat9fNRpKKc/M8SQU8V5pq",
-	"ht3qacJoBE873ZOTaG902OqOe7R1NNpjrZPhYbd1wDrjPXo06ka9XqPZ0FLGhsrr29sm8OFCJ4zOSjwQ",
-	"hAq1YAmRYyIFI3PORh5DGhHV9JR8umro5ZxdNU6vGm/evuxfXJ69uXz65KrRvMoog4eb0AZfwVDhExjs",
-	"VeP2SlyJam+XT/922X/x9OLi7Lun2C18bmeh3Os+7XZaR1Fn2DoeHRy0euOT8WEn6tD94RH2KmNslirF",
-	"laZCb9bx41cvL5++vFfXEYs1xZanVNyQpUzbm3X+9OWTrTuuad/M4bPzl+cX3+98EhtmtZ0/4YoOYxaV",
-	"d5xiyQeWkAXXU5lqcnZe3HuRWXKU9yP3ebMRMU15bD4+t0tVEZowohZcj6YsInJsVi7RU65s82afJbjj",
-	"+7ywYw5op9M66nQ6rWPzn07+v8hut1Q1Tvc7J82G5ho259k58agxHGycNh7OEzmM2Uw99ImFjXZ+Lt6w",
-	"D5wtikO/0HQ8JrGUN4TqbCBjnigdZgEX/QTb8XiAreDvRE8ZOTv/StnWHhGuyUjOmCJUEeqEm9nY5k3N",
-	"RzdMb8Gavc4K1ljhwQXJiA2xKB8M8ugFVyMpxnySJuU18nauQE6RhI1TxRQQj/P6lSI3bElkQmYyYnGY",
-	"b7NC0x7vLoFd0BQfMa/5+6yb7r7HnINOr8CcMikhzhTfQe68lGfA1tLmiWOi5Q0TiiyY0IQLLUnCqJKC",
-	"i0mYGUL2cYYCjEgViwiNY8K1cg0P2VgmzCykIZtQQbS0M7wFa3oHK1gzoR8YEa71Gt7k1CNfXn1gSSxp",
-	"VLtkuCIye8eskxEVQprBGEYZaRFmU/7RigWzvvFt1s8JfKOTpREhjVOdpMzn2l6BawU6QxzzXkCWvU6k",
-	"liMZ1zDMySElZ0xPuZgQFisWZtLcNVXPomEibxgK5IQos0jzhlPBPs7ZSG/HpoPVbCouLkcpYUki6xZX",
-	"Nhxk1F9TqWmRS5dSkhkVy/zY0YQSzWc1DPoJmvC5s5CFI2vIDCMWCdeaCTKWiVECCI3N0bvchivDVVzZ",
-	"7xVFNZCHuz6d1zAFh4AcecPUXArFyke4UbZjplm+dzNeUK3ZbK4bp91mY5QwqlnUp0Y77nV6h61ut9Xr",
-	"XXZOTve6p92DdrfT2ds/+LHRbIy54GraR1nWOG0oLefZz/VNHLb3O71u9wibSJTugxSr73F/r9vp9H50",
-	"WvgmGlQjU/j7d/oGzqfThpwzQfnDyVy3pFKtbq8z9IRiw7EStjOcz6Ve1mj4aSL8t/eGR0etI9rptY7H",
-	"HdYadqPeaI/tjw86h41mI4WrjlmxIKyQWapx2mk6OrgU2a+9brMxT+Rsrr2fema52QMn//62uF6efnAX",
-	"MW8rLSTeLBSoI+aC5S8b3k/sx3fisr/cmIBjYUxjxZoNZml4/wn/md3s7F2Nipt8B4BmbtRWxX5qnHZv",
-	"m8GPQGGv+6hnbm8xVbpv/yxwZO3FS2fs8W5esLFPSa/T6RglHkg6JUrTRIdUenxgtPIiO+92S8lW4d0u",
-	"ArDe4ZPAikeicK6uDIPNcHh0Sjah6rQbGqy9TDWv3ATlFyt759m4/d7m7ft3to3b38umLpKCBTszv993",
-	"4qyUumqcfrpq/EKzXuG9ZVDzqsFVn/IreyRdNWiqpzJB4m64wH7MC7emmeykgJ9XCHp8v3Bc2LUv59Bt",
-	"mvOgILyuUHpdVSXdFexWd211O7Ykvl6J6mn3/v+Ou3/V4+4a1solnzGZ6vqriOKxOTqCuqK2H9fr0hGP",
-	"iLle5Dds8802WiJdrTvvF7TEnLCQfuiewvn2+vwvbBnYKTds2TT0pv5N4v2nVVukd3La6bQNsb1OecEe",
-	"tIY9s/jo/n7rJOqw1v7oeNxlPbo3POw07LFr1NpKw93Oabd3ur/fPuh0e3t7pmFBZ2ZQ79iQqClsu3nC",
-	"xvyj2YY3/bMfxeXH4flf2c1FVDLPNhtqJOdg9rVrV50avT1byurUKPZmxJQ3mg0p+kM2pfG4cW10BJjT",
-	"fnlYHdY6GnW6rWN6sNfqjQ/ZQbQ/2hv2aAPX2GjElLo0C698MzFrsQmmEQov4QUe7hTdAzLjItW+MvGp",
-	"ga/hKm6cNtjyz9PhdyP+iv/5/O3P592X/Fydz/T8x8fnh+f/+N///p/2//73/zSaDfZxzhOm+lw0Tk86",
-	"HbOQxglT06whleg+vorSyK6aIaOJu7ePRjIVuqr+TMq7Y/P1kZncMoVvhptoktAR+0/rAWiP5KyymI5Z",
-	"d791NOyOWrQ72m/tRYfDzuiEHY27nXzKkTaP+tCBYMe15RL/hYYA6whECIteWHdHYSjvuJ7iQkJBo6dU",
-	"kwVVqGkWLSZbK+red2liBvnQbpqHm8j+h5S33PemNVAmDD1GlTDnSqq0nJnl1vQU9ndTJkgkyTmZME1m",
-	"SzKTgi3JkI5u/tRYe2D32ig9q8fn6mMHFJ9sTu98ysGSUzfPZHKZcDphNY4rDQ/9qbGssA9MM4+pGLE4",
-	"ZlHtVV4U5lzIoYyWRDAWlWZ9OzUHjS/5qTdy9BSPI+DU7Zej/myoyniD+cJUmU5Fk+nUX9sfT6mYsNdU",
-	"qYVMovBqE1JPWULm9qWCyE6ThAndz54ZJS9J2EiTqUwUI0OzeJKlOXnZwn9NaTqPwTlBbfuwgoEmKT6w",
-	"RFEzqpdSm1NwrjdyE4y8LwN6l/+4L6TuU9d0VQ2LJFOof8E76CbwG9hGE+v5npSeZ7T0h+z1Grbz1g8D",
-	"uAc7NN/zwTm99OS9BNYJtmBKE1iYOee8BkHbqxFHC6tOoSChI61AE+FaESebC8pIVQvbWrnKKbSnWw2J",
-	"dn7Lnv47+O7znl5KHe7mmUzISMYxo5O0qH7lnX3L45iLCbkRcoHWMLOypGBt8o5yDYzTUzbzO7xA/fES",
-	"eFGzSYlMIrQm0Ww+vsr53yRKmuOcDJfoUUO+ezvZvNcfcxZHoOxAc43Txv5Rt2sO1oipUcLnsLVOG+dW",
-	"R2BCQ3/shtCJbIPGqFkiaIybAlppQRtGLHGZcG3onfLJ1MwuncCkqymfz7mYGGXZ7YlXMB7zKZlS3Isj",
-	"Cbb3dK5YovEmkzPpktFZ3XFpBIXzOc/YbMgSRZZMB9aknR6P+au4TuBHs2np0LRNBeHig+SjwtlcYh1w",
-	"DhdaRPTCXPbMpHtBIo4F59gWMoErskhkgbS3iiV1y6GiXq/SLzeQ3xXNGEl4x4ZTKW+CVLxkC+t2VoSK",
-	"iGShM7W88e9ldBlLaigap3Fs5aAnIdpWFclNFtkv180GaplTrefq9OFD02TbG/FDQ7J6qNL5XCb+aCIU",
-	"c3XyDR3QW95Z7nKnNb1UbqRPbpavv+fy6O9P/jb5YX/2587ox6Q7fDf6+8efbi6Ovxc9/XxxkD6VR/yM",
-	"noy/+8dfo72//JauvPks2EW1YhoW9o0tr491i65I7WjlHM1pqrzrW2W9KjZKmKFlMVVs1P/hu2l8/v3L",
-	"+O97f46jx99++JF/Ox3yb2P23TM9+u5j/Pzx2c8v+Lec/e2v39x5tc+jTYd+943hLlf1k5Hdv/x9zdU8",
-	"psu+XX1nESXP5QcWUxCNxUPCfe/OiS3Xjm0lbG9YR+/q1bPns3DkceQXHuYKs0G+ajudbuso6vVaJ2x/",
-	"3Dqgh8Oj0XF0wjrj/3QktLn4QGMeVZd8/cfleEWP5UHDwreoaISYveENftOYyi/3Kv/k27eCfqA8xrtu",
-	"WQWPqKZDqmBckVyE7izRsJ96TZQuKlkD+XVl23Cd7uHGkShPXK9FyioXlRLtwBCmbsBBHPSJmltINSi3",
-	"6Ak9JeZq7lxw+0dd34E3l4obqX7VODVPmp6XrSQ2wV2kRlM2o31zm+LWlZQtn0N4Q47gilvvnMqFK7rw",
-	"Rrri53KLG71XW/raVDr8BxvpO/sFDWuQnswHV6ao6MbbYMtlcZ7ZbKqNJvKT75cHTu1MBJhh+pKl0Jw3",
-	"iSEBUTgf3QqyC6i0RPzPzX7JZ2VzC9M25iLcWeWT//a62ZgahczSWqQdthueFrX3hMdUECFJLMWEJSSW",
-	"E8JF6RS3p427az3hagQh8fUBQlFCx/ouNsVstv8uUzDWLmWaeOZauLpxQfQ0YUbmLdUGUv+343Hlqg8s",
-	"czLXbojM4bzaJGnjak/NXOHMZD/WjOzgdL/jHYnZu8OlrwlQoHlolN9Rp9fai/bZwfiwc9Q97v1GfLqw",
-	"JYqW0JPDelPoU6NIXdKKs+3MCaCKwyc7pEEH62v4tnhCJyCwqHAfw1JGkw9rma8IjaKEKbVNzPpJXWD2",
-	"00LTxBFWOaB9uoEFVl89fxLig7XT4iyDTQbHYT8iPBRd66nAVQaVmuSKjGgcswiExzYhx0e1HMmJXMGO",
-	"Cq2GKc8o39yJkjqzdBYK+xk8KcVg3JLO9ptzpYyBv79xP8ozmQx5FJX3zEvpDLpcEbg9VXfIOPu0pNxb",
-	"kfEVfump+HEsF9DkNmp+MdHF0+qfeXRUtkZOpBnt91REr8bjoErxnJnDX5JpOqNClbzHMxyy2RZeOyss",
-	"rJfeDZIsqNCKUGzabzk72OGNPj53HTDTRVmkwytkweM4EMZsJ2YKH/dxDxdmxsqrBVUEX4KY92zQ2yTZ",
-	"dOsk1/dZB6F58WgsjBdZWuWlojNHftOjvX6aVguqjlGeu729/YPDql1tA0N3Tn6o+f3uaefIaCq9Lmgq",
-	"5m3zanC6y7JpteCAoCEX6rbByDJpZYTZWgv9SotceVSpYkl/8wAPmGZGYz2tpgcZAlhc8HLlhN/Ap+cR",
-	"m82lZmK0PBevEzkxGkLNOrFruEmUNhslFRFswmVgr/C82T4X5njChv3D3rXn6UAeNa2/sCVEzRX72kbE",
-	"jVamRfiby+sfUsu4IB7pld1WN8oSY19wNaN6VJ4g6CELr4FEDLMd1ube+L3OXNMFiRTgZKEL52K3jLz3",
-	"seG7rsss9Chcyb/sPWCeQM2rzLExTWPtMhgxSS/EIPf13Ye1V8hR6/gb2yqMtTlEWa84ALCnPk5YxITm",
-	"NC7tqXdGLoRDKNwYoIH+yGuhdOoULwwE/cRZm5n02eYmcVA4fboF+WbIIkWyAryoUu+xxVsjAe9ati24",
-	"IlqiNWIFh/xFhN447z4RkihSMAKNmYXUNcd07+CAfOCKD2NGzi4en5/DKUVHmiVweMOcuwx/6FxL2bd0",
-	"cXPyTBmNYC3GfMZ147R3cNBszCWsCcOZEhmY3b9Fdlc+KZ3qpPDi1ls1MWWmeZPzmiZ0xnTAwwNr9qeU",
-	"JUsyz16qnxj/HU/qZz+buUjFjZALYRbvFLKUsRNoMsx5meq+HPcTKsCUCNwHmjzmG+Z4zMeft2B5p7eO",
-	"5f4Ya5mdv+Sx+Q0Gzgaiec+IYkpxyGGneLHGbKZ6VmP0bUk+2NBcGwrM8bKAZFt2Q7PbJhqulA+OoFqe",
-	"4AseP4KMQNKdMMjovysnCjHRu2REZ/8zMCKhwtltC8FEiZyBr8NIrFEs1eoVkbdS2H32qmJzlScSjefF",
-	"ZrdhBK27r2SM8Amq50b+lmHJc6r0WTTjoqqRGo2dUPOMK51QLUOiCNR6eKmiIHEMEaw2QxZTafhjzd/b",
-	"bA9Wx4znIaIrzPCoBibwD+w1WB6qXECLhI2z81KLXVLxsKScz+ZULMH+BT5+8lxHq690vY71hwQdpgej",
-	"Trd1NOzR1knU7bT22dH4mB4OeyO4v3KhdJKOzGwqF8CliJryOa66N1JrlkQ2FosLyHtcyOTGKL/OrD9P",
-	"ZJSODGFmuhzdCy96JR3Gteat3vHpfrfd6ex3u2CvStIYwyjesHEqImQWaN2ajsencAWGcDvIrW9D5Iq7",
-	"McX8A7g1pQAzTcKZiOLl6std7+C022n3ep2D7rHpP/MbdWFm5eRcPJNJ2e8JFuJXZ6mekl67Y+ib+dM4",
-	"SajQLrPC0yE3iNoyl0sbm0AjWoj6yggKR5Ap8ueLVy9DAWTlhjYgxPT1gsZmYCwcZfxS6kqHdlPP3Id9",
-	"uy/L4h58TFbMG2XPtGM1Pi7I28tnreNtRFy3ThnIRkJygiqbuko1MIElk9URhVE6j/mI6sJNkAst7xJ3",
-	"YAMynjEWDemoFEh1rsmUxfPycTKbZdnReEPlumkEjU3rXC029ktiY5sswoRqLiaN0wbAE6yyoBQ688ar",
-	"6sMzRQThyKEszn+JYJRmYKCUl4foJpucuUHiSTOfM5ooa8MzV6qxOWwoSZi5lGPY+mLKR1N03Q5NOwmL",
-	"GVVMOWG/od/Wd07c0YtqGITGnrvz5/q22XjJFm9V9R4k2CIYxeTkYczFlula3UBM1Uv2Ua8Itj/Xigj2",
-	"UZcDUV2inuXqyUmr0211upcds1dOcb2VIkFJzzrMfukozyypoxoVdUZmLOKUGHEK+pqcswTXl1VhUT8I",
-	"2cnyVIhQqFSloTyxFt2zkELhdb/NkXFcODIO8yPjZZbTURcsVaLe8umZTEVUPSn1lCWsaW4zZiRmz6ka",
-	"hoyhgZBTWki0Opq/txlr0de6Xxyr6zY4THxoR1gDlyZnDI51cxCNqQpbHkxjQZw0p/EL6UejLCi3mSn4",
-	"xTZ+ml6dqm9GvRIGrUisHX01ZpIGQvdzyV3caKtjNJyUx4j95lY5KKvF9V4xkqR0nkWdYxR7x7Q3bnXY",
-	"fnQwOhwe0eOTynnGVV8AM7YV38hNs54vg+BpCJw3pR8YSdg85sG7tN0RfV2HmmaTpILIek4B9WNev9oq",
-	"rGO0YonBjtWrcNOqgygyZz6Pl2Xe8DguglOtYQ60Uc2Zczm6dudlQFGYlLrTeA6fFZaalZyAdwwjXtNU",
-	"rUxaec40iZi5+yXcKC+UF7aii/p38XCvMez/UsrnRl8qpYl/YAk53Cd/4d8GOGozBvpgW4aPyxIMJOCM",
-	"LnHhHh4c7B2S4VIzgCKbya08OZ2CsaLrBQDYoaAN3tJTYWqVaOACE5FZXpt4nef4btjlTFMtP7PP+Rdx",
-	"E+eD/HU9xXZi7IJ/guu67IGB1DUtyZBBQl8gYqlvUyo6G0xNXcbTaG9VNo3Rafuutw3aDnEa16pNDWpr",
-	"vJjbP/ubp/YA32wo7VNQq6PqksZIZkLHmtnwHhd9CyamiRQhFdW902e23bKSGkfmgIHGMzP4DZujVyDr",
-	"wayhrb0l+0fdorsExrCNu6QYtNL1LCSOfSQfZ1WSlHkBfE/gig0PMPBuG71w7rXSz+LLQiE84ISy3nFr",
-	"q7u3Abjrecf98ZA80q3CiwDByI6qGdgGWP/u7bz3Md06Du3QdotT8ToJXFbeweVCpnHkRChGXdhF5s9U",
-	"DXr832UKwzOsgIhMq0tlGd1ZDJxNzSMRUzft3HyglkqzGZh58lY3OAzLCPSrYzZtPGSQMc4qX8VQjalm",
-	"liGjqRVM1R0LLWe2/fJ2tX4PM57sHTDq5dkL2PY2GjemcoTUTBwb8ckK7N0S6TlTLpjWXExUXS7iJnv4",
-	"i91s5b2VDzsAloRMKmIl/bJCayu30Wd0B10bdiFNZ+pcn6s6Nww3SkAJk8N++DTiusafgo/CEBR/z9Nr",
-	"4NoPlvEFXbbJuYboeEXSOQKD5Ak3Xrc1SFJngjDotXpArTU9b0XSamX0YJVx4rPakoFT2iXHro1r/koR",
-	"sMxumD1tmy+5eGqMxVt6enxXjOnvDdXsuVEfQ/IdMLKtyIWbqRRB+2xCNevHtpWifFcMBM5MJixvyVAE",
-	"P0PA+/aBK5shZJshkpy6ipgvUA88YREd6bq94M1uM4MeWYBGr4mixZiWOvveKkN6c7W76n1iybv+pXxS",
-	"rsMQDGOnd3qw3+52j/cwjWSrPWUjqGr3E4b7WKMcxnlUQvvr4Aux/QkTzMzzShysUKPuw9wu9IaZDbzK",
-	"0ATxPbnCh5DTXqvmdO/nKZ1d26pM9IVro3zKRsXYbNNCOWN1ksh0juqnebv0FOtQKLTJwH8tdGDj9Kjp",
-	"ZRiedpuoY5t/7/tx/I3Tnn/W4oEA7+c/pgJ1tQheTmBpQvq7eQ3/TOeN0z2LKakap93j3kHnNlvImNuH",
-	"qUuJl5ZlrRRd09tBp4/uWtU4PTloNuYn3g/d445pLmFKxqkLvbJfn5Q+PgDff+HzE7Nb3PcfDD0nzUYq",
-	"8j87t7egIZX5q6XGIOf/4+49uLvfvcXNAFekdchMYEbBWjkYYRzM+NkQNdJey/x9rnkCBcICF3U/Wsuc",
-	"s1aF/L/4rJ3EZyXI+t1e89/ImL2U+gxVjvKEQiIe8IoSpcHKFrI/mdcQmc8242k7r0SMwCjQ1hVcva8a",
-	"YOUfMkLVjc3Z2NYte1iX32dGlucP1ig5ZcINSy6en13SZMKCRR0Q0o0XQb2ETGYo54pSpO+AiU/3j80O",
-	"T5OJrbNQ995ex5cjxe+BNkaT0fQNU2lcBaGwNj6zhGgVjWI1XG/Zsu/wVZ1FRwk+nzMNzdhkHxebA+UD",
-	"1xtfbq9DaWV3T4HF6c3JsLcWS4VFo7tt1pBZxpa7vrubofnpLgqmZWQ+HeFQsdWa51rue9Fa/tgLvOFr",
-	"eROEgfy9TNs1bJ/kA0u+TdWy5loXywkXqy51mJTVH5om/Dtd9V6YMHCm8q0ylLrHG6MT4ZiIpagi4nyC",
-	"UYJA7kVFeMR0ruXcCg/NYjafFnw669G+uwXMMADKdYSXorXslyfg9Ns3Xx7tdTqd/aoT7YQCPtfBQevY",
-	"rKzDcXfYo/vRMTvpmHfn0Nxeu9PudvfanYe9/ZUA+YHuYBVhyMhp44X8mccxfXjQ7pCv/9btPiLPuUg/",
-	"ko/Hh/3D/QfkGU/YWH582N0/aK8QBN3jy17ntAsGmcODbm+vyBIHZFbHkyNzfeyC1nDQ7RZ4MurSTqtz",
-	"NOy1jkbdTuuE7Uetgx7tjI6ivfEhxNdZnnS6p9Hw+HT/9PTh/vFqplT7KzDlCVM3Z/P5w167S77mry4e",
-	"2K3EJ+LtvEYZvXsI4UYh1RDVgk73xwGUeqMEc6PFykRUPe6oBYOZp9ts0DhunPaOmo0ZN7rUfrMhGIuU",
-	"C1cyVwklpPzZ6ER7Rh2nSvGJgNtCt0RLwP7rnP+IKz8eE8UY4UWD8O8mCqCKc1s5MCzu7dCizV7/mnEC",
-	"zYaVy33FjZBfPTxc7FgbIGiIOCP233k62z9SBRUlU7EDNJTizB0Oe53WETMD64z3W8dRb3gwOmInFAZm",
-	"lQ0kiP/MNkclQRgXF8Jx5+P9M0KNIHJeIH3uGUTtJYyF6n+EpSsyeL+ooa2sESLeHIwenx+e38z/9sPj",
-	"P5+02V6nPerFYjh71on+9uc4gxjdusLDn5D1OOpvtiMi5xMXkw2hez7zQt0JVs49V+UXA5dz4TZkzXnp",
-	"/l0tcJFv5byd5QafhwHnSvAyK84MUATzAGIKdQdE9BsDovtc0vKeKHB3xHXbv1tpyssA0CggwmPJ+w1R",
-	"gDsrDG8ON7cuuA0h5/s8gkN/o8SQ62YZkX6lCtCppESZUYcUMcOMDS8xv6khG7UkFH+6IUb/7y8E9f5I",
-	"ReWmt4g/tZcTzF4ve0jh10CQlMPcQEGSpb6H4ve4ss08IgmDrHau0aG2je10WBcHdGmz6B0pFatCkdZ8",
-	"5EHLpNmH6Kac4VopJfebXelcONvGIDS9NhxCPRJ7b/AAN2+SOJfMFwIgcGc+7fli4x3X03AeKZRIo7XV",
-	"hX43oqMQnPivkRZ7/WUKzFoLyu/TYPIFTQHIA6M+vmFpFdrarvQ0iNOGOnnC8OkKaJ4Mm23IxjJhbXKu",
-	"VYYBlMHTnFpAEkIndDtYklEdWA0MkACl4dPMGwksSilfULE8wztUCC6Qf9RTi+W0AuRMS9mfUbF0iR4q",
-	"6DJwD20yIjLJFin7CAgPuwcF9CPBKoSEWVQeiscoND2oGp8KqCnKvrKCSfkrxaww9GBg6oKqNkkgoA+D",
-	"JnfOqIKnJRtRTmk9n9w7wKb62pbf8Q/MkE+da3nZJJpOlHXE4CFEoExZ4QxGazR6EUUax831Fc3qy5EN",
-	"s/sH3vKxzNzb88dTqu8UJba6ut6dZKp3OF83GzrhkwmMJg8+azmfqk9s0LwSqMywJSn2w5matCDImia2",
-	"vEPVD7tSPbDrBr6CTKRSXkI+XpUOZ1yXxmr1tmBRkczKZ1TuhSRzzka+bbRRrcgPpW/9svrn21Xjf8E0",
-	"DRbggNL3t1fCK11S7LylNJtDnY3QK4ZNrZxIWxOku/r9iMWGksL7zauG/dmV8L9nGxBAvLoNJqLNqEar",
-	"2GpO4Dsb87x55elI4YIuubENXi9Y7Oz8yHlx9t4/efXy6TWWRCmtxR+O/m81/kuuRvznm/Ky+fLW6VaY",
-	"SXc7LXCg4fI8d7i03AbOl02Kaa46Wpqf7uamCY0FYHE2RjW6DZ6SXu5FDb1Gw1GauprubwVdWdUdUF7o",
-	"apz733MhdQhRyMKrd4XpX6pafosTkeopExpA2ypYPRkgaFnNT0vflbX8HK8IAjEcSJGDNd3G5LZXdx8E",
-	"dKISNRVNvkwwDt7mo5plGHF6CR/5HHgdUy4ILOYQD7LP+wC8hCCHtchNWQkMc7nBrPv74TWNC3nbBzlH",
-	"vIF5XYTZEhwDcAfMFPV1ie1VoZz8VXSCgBjGa4jyW63HEHyH0RwOxScYeFSBTyi3HE5HfIMGX6BJ0wlo",
-	"MNbPXxAsUdR3dymZaiOdioHbNpLf29e+m2jdzt7Isnudj6i2/Nm3bCRnTAUxlyr1jrGtVRk9ENot8qLH",
-	"TTJclqoi5VVi9ZSLFXVekfwAGt2qMLIqMuddooDKSHQ/0JhHtA6J4YzMuFKAwQN7prq7P2Tf12AwAJDD",
-	"MGH0RhFKkjTOIJXM4ZPQkQ6DXJhdbiP/PRgLJGMboPVOXW2DnAMrsBuqwzTMe8fozesshq80hXI2k2KV",
-	"oWzB6E3fe17MhfcQ/xlVS3NITVJbQ6zKrWIegsewrP1teNat45kZuD+0Cr+KY0Ne/Q7KPX8xBZuLWD+c",
-	"BXwJkcMBKngTilA/3TtB/ayMYIF3e/WwQCvCCAolLbs+wgcOwd+SFcZvAf1zXWHg8h3X07Dl+8yBRtoE",
-	"M1cn0IYa1cMo9ZqNzGwMmZgpKjj9mWqc7nWbDZHOhmaTdl3GmQKNgEZkQjXDEjwKYzBX3JsqYEkHnZ65",
-	"8RS66x3n3fXWtnoYaLXX2TcSZIer5fA3slryxYLpvtWKTC75MIEE91XpvebConncL47B6+LC1pMv+17A",
-	"KWKLzfuaRsI+cJmqfjjycy8ka0ol6//67uBD9N00HvFvf/7x3cvlj3/762TY+/vk7+/2Jz/+bTod/u1b",
-	"9ePFYvLi5/NvfGYEJE5FgL//PwkeluCg+GF5GeAjChkAhSgwwUx9fjNReZprfl1C3Iyv3zx7TE663U7T",
-	"rBJ40D1oH7S7hw9AYUBSjPY4R+RxLsXDfyiIccg0LecGgmrIAGREPz5nYqKntvaN3VVKJ+428fSSTsJk",
-	"24xLo+wtLMaZmsqFaGJWpS0IY5QqmYTIP24ft/dKxF819q4ajRoKD/fNdGvNIPz1/1013v/bv7f+6/qP",
-	"V43/aJRJbzY+tiayZX5sqRs+b0kgncatTHWyl/9CzS8UAKgkF0f8OmEACQV3piRlZDGFGid5TYoMNxNy",
-	"kwmjSczzal2uXJqFURyUSgsNCnwoT5Md21DKmEGRvM0H95yLm+poBldpp7M3SpMY/sEekYTF31wBft9V",
-	"Y4DTddw7Pn7QzF22c7N5yNkQ+AAp2RagwfpyvWmE1l3s+J8Ab+Obg475uXc4ShMlk29ufuqlZ50fpt3Z",
-	"d5Mfou5yf9ZJjxbf/dg5/vs4RFTdquh19o/vM/vPJW6W8CKfUz3NVjgYKVF4FMd7pyj5e27IDMSlSjCa",
-	"C+HmReOYQfq1iBC6nTA6mpK5jPloeUoGyaCY0xezsW7C4gb0FnOhdunjAz2wOpG6El8DokGLMz1uGVlI",
-	"57yVUM1giltW4D1oX4nStsb86EfJN51H+ptuY/Mh32UqM9a8hmGGGES1zwhMolZNMvjJ44cZ8yIbM9lw",
-	"yOEB//RNt9N5tPim97mGzHSyPBvbul/F0V7YAWgJIe9+CIZfGBKS1lU6GrHSsu76JI9lMqOYb6sBPntG",
-	"P/JZOmucHh8C+MOMC/y7m43HEIup9ZsPKOAFXnn0WEiIiyd/+UrZCAbiyioX5+RDcdkxYYh9b36+Du2z",
-	"d+/enXmW0jAho6nZaGLCUGIeHh14B1z5cPuW0QQOBBrPvrlqWF3hqtHE6oTfXBXLYYHI215S3DYbMReo",
-	"xZ199/b8TRoQcWcWPR+AY8++a709NyRnuse50auSVJjvc7vstzJaFlEQG//hDr/2UEbLf3+YPWqaz6GZ",
-	"8itgUdPThNGo7rkZQw4DXqT8DaORm/zsywrtE6a9vCHw2WBNNwuOk2MV8LU01C1I/N3S8pVztFVpwcW5",
-	"ghzfO7KSElUl4jlXGtx8HjtUlYaYK48haisS5gC8jsE/gRU1n8dLgCLjYwS9g5jbCoZ4kS5A9t7BTD2m",
-	"YsTimEV1ywZfIFxXaRjBo10QMaXac+et2HEApanJKOZMBChSTESZPKzuP167rTbZmSVKMcRhBa25oCVH",
-	"a0j94egzE1u3AazROYvvzvFK65lstoTnRt9iRzxhkDR1GZQO+DC44CJ4dImpPKVeGZ1t0qdncw12axji",
-	"kLRr+n+X3emLJBQMKXVUOLCrJwAVWaUCn5fFAShUAXrw7R3swKciYpGFhKhS9RTBiFw4nw3ZrdLDRNZG",
-	"mRD7TZiITkZGQhWLHIJkgBDznLAPLFliHQTnN7Ff1E3ZW8WSJ1TTCll5mPR/uCLR5gLTdr8DUR+Y0Hhm",
-	"gd4IuI1V2p5Joxrjvce61yxIOgsdtHi4QdvVPYTQ5FVGZUayjC61iiQ48kMTZbbw/bt+Na47NF7LOIbD",
-	"FeHi1x2rdaRsuHihWFCeA1fW6WkymoJc48ETwzy+zHy5RQp+CnRq/W23zcb3EC/xajwOCFdGMZ63EEhR",
-	"7HpKhfn40iU43FmMQhXDQN8YPp+H4BI6AgN8YBqghcrR4/yq2Z7AbvHnAkZH6Y2Cewtq/tXOCzz168gU",
-	"4t1BznChZXDSZnk1wTvxrQucq560WGWwViqtOUPNOnfnbnil3+esfElnqyTiSygx4olAwBpxZeP5KCB5",
-	"5jlG72p5GCSHLcy+zaIASvqPunFqTwZmF9AbwSKUN7MNV9iiTvYARsf6y0VOxPaXi5dsUa+2Rh76Wl33",
-	"uaa6Td+ujlaoYyF1ba/w3XZdlkA4ij1/xzShNtfHBeFYA0Nmd1g7I34P29HIlF57B7YS5nNehTtFkmoV",
-	"zzJNtdrnhOmtVM8wIX5NnNUEOa/5Koqe5J71MGWukbUkfnSKSVipyGzr99MsapQcSOBT7Cco+lidX09B",
-	"LD0uFi2p4SeCNwTZ+NrVCSjSaeEeVi34Sn2OihfGPAgeo3N8do++HeRpzW3GPt/wNmMBVHdwm8noqpuS",
-	"nLBaMrbnyhsLIl+7DhBlPrgOygWMy90XQCNrLv/9Ah31Sjogvxt6UCA3AerQTpKzPwW1h50SWUWTLxmN",
-	"6Q0jdEGXBRT5gNEVGqo7UFeSlJPiwiVqhfUFg+SAPDe1QgQ2sU5QrxaHGUGQPRs+aDNBiKAv7oStvZvb",
-	"VNz8fl5SgssI8WWais9zqPd1zFogxtR8zgSL6vnmocZvZVh5w1RqFOUpDUpg89Bb65uYuRL46O25tWJv",
-	"oYt4NIWMhWGqVlsNi0SB2XALsj7IGxZhseUQWeYx0HHDliESzHP7dUVCz3n/hq1Z1lLT3BKXh/eUyZjH",
-	"FOSRslE+AVKgpWJD2yyeCy3n87rFYx56kxSy5Mj5fZYJflkvp627ZJU5pewp+XZ5/mTr0/Oy1ouoGZ0F",
-	"j63tTLKXTOl14oMSvVoH1Z5uvc3c19knstPaRkUFh7216eaSz1gMiKPBfotCk4v1hNjm7kHKVobEVX2v",
-	"tSQ2y+R5+nX+JM9BqFXnHgPiDzCpRrfEsLXtdTpLQHhr2O55bb/bbQ/XZ80C9QZdtzJSL7Flm6VhKXDp",
-	"GLX919oX0ywP5e6WJtt5rXjw+q+9Mqd+7spW4iE89kw41I58wvR2w15vJ9i5gaDYczGAvsbemVeKDt/A",
-	"q23dn6LlKmE5ojPIouH6M5opHFlcT6OELkSdPHIvBKlZ2IfbCqPb8hf5sX/+JHxue2aurxTB2xOUyDWi",
-	"tpHBD5YUhFWxNP+RsHHjtPHvD81FUQqjlTzEp+rh+RMMewANsZak1+dGvURyyJlYEkwKVHOG6X9Q/vPt",
-	"2/MnWA8NY/SEFHxEYyIFc3Xnx9LCkYYGlGuj9x2MOcteZyHqwcBHV/tXSzKRRAr0/7XJO1sFjeOlzVZQ",
-	"HrIJF3mMq62A7Nc+LsRCdUpFjd0Ix1gJOBx2drjvh52ddDpH3ZOT3sH+0X7n5KTrRaB17hWB9hjiU1dF",
-	"V87phOGIVZuYG71AMBTzbPCci5sBwbBAd421H4xlwh5h5iuU6Z7RiJF03m6EuYGBsnWBg93eMQw5+7sQ",
-	"HP3+rPUjbf3caZ30W9d/vF98NFgda0JOIX5dusJnilAcq6t2Xzc0LGLtjyxiY5rGunF60GmuCDbs7TDU",
-	"EMaF6kRoX7+bSpVXCIe6F0KzyN8BTaLhJbO749gljLZJhrkIG2ApU2CImXjFGEA+CRszHWJOrsrcZVtv",
-	"PHI3cMyTqI6aj6Y2GSEfdJMoZsS0ZhEZLiH1kaoiJ2hcircspVs0rVqH2Tx9B2tZwwIgrnbl73cKS3+v",
-	"uPRp6+f+9aduc69ze3XV9v/8urni4YNPnWb35HZnuQRBc8QLSOYAs98YMgUUs9EoLhoXbEqnpXSBG7Y0",
-	"H00BFEwRNh6zERZzaZOuaaZ3cEA+cMWHMSNnF4/Pz6/EaEoTOjLHapNEfDxmiStpDREntpE2uWCMvH/D",
-	"tNFrrr+GUl4PE/zTBnLDDKFEy6eolMCwMr65Xkz9W+u/7iuezscvsLZOiNd40qJuLUW8JBwl8uDpJZ0M",
-	"sEqty1dWrInH9oIrRgb73d6gTQZ/gLeoWLYJGA3oBFL9jaizYchNoiSqbRjpmDDMqJ4n8uOSzGDGQZcj",
-	"Xw/ePYQUl0GTDK4ae63Jz3x+1Rg8gBwSWvA00hlbxf1xC0e9qYh4KjTXy0s6wWC68/FLKVgN4y5zBrnU",
-	"ByPDjEA/zT0fSvM4Jrb+S7OYAsMVGex19gdZzVSKaeLVNKAr0d1rd9u9B6sHa6i934ifUxskVKfD8ahQ",
-	"dRQEfzbupsXjM4r5KbHpM0UNE5NWTvER5mLiT4Nmrh4Uk0sJhChiVjcZLq/EwH5un9vvzYEyTORCQZXh",
-	"AUZwyTQZsQHID6BsaCSEYvHY6J9mME75MscODIw7Z/WV4IrwiZAJi059i62eMmGjvYBisFZqmhjxDtFf",
-	"lAwSppgekAUcfDwCmQTWexgx6ayYRzMFLaC+BQa9u6S9eNN3Lv6aBu9Pl05cUkUGhc7MFMiEJGiFncGR",
-	"LsclVmq8eQk8p61YxjHg3rdKHdyRlZUkCQNumuM8H3hZ28loj+4yaisEPeaVGGDZslqRX7esM03/rqvs",
-	"XDtOzDDSiQoygGUyaH+uFeCG+oUtAXuOtD/3/JeHD/l9q/VyrtmsqpaTM/xBjkksxcS+BZNs8xbdju+S",
-	"F/xbWEHsoz7FM5RmoCH2toPBeVciSxMkM0aFzWblmDjnVmApN+yg8wXfEKz/te7EsBruKiOE56m9550d",
-	"DSx1pKCdZRUluSXmnoRYn2sdJdZl+3lNIV789T1Hc8norG4omtHZ5x2Hs5rfdxC1l9gcE+0zD8S7s95r",
-	"KG8VS+oGYs3Tn3ckzqR9z3GUTLR1Q3IW2s87ppA9eLfju7AYHeUxAphWbl5311q4Ppgv6o5Mi/mxKVFh",
-	"ajw66/hvOfPLsP++XL/NcWSsqfyvqUQYywzn8VMBAMLCNf0RgCCgfhwcu86B/pP7PNS1e/eh6+YWC8/3",
-	"4WhGjISV32Xp2BZMa7ORvrb1TWC4gYxbm9kOugoonlneNkwQTZgrjd0kEvHVAaU/nds7unByBNQhqm7y",
-	"cN5TexGCUrn0Smg+Y00A77fF+KBJ+DuiS9RkPJCPQmp+aIz23ZwzDT9rvZWnrW/0sX3dZYG3sjTwlV/n",
-	"CeO3eUbpS6ltMcjtF1PEFR3GG6yLs/Mn7tVbiEzlop8HfK759Fy8wVdvmz4M6LoP8+SW22aD56Yr0/c8",
-	"kZOEKbW2Ec/kdS5eu69umw0hIX+rr6Wtx7q2qZf4xaW0YTJ51ZtRVmVpZQOFkky72l2JE2eQjZZh0Zyd",
-	"41ZxgZVYOG8jWBPTXioiqMsH4S7+dtl+1X5Lo+8shNbW63XG1UiKMZ+kyUaL9kXhfVy5YuMJPzt/6c01",
-	"5X0HUrDBl6/dqzuTopC5kM5tOkPCxiAidV6XAmfZIu8SJWfMWxP2yKPCCyLb2bx62ThbzKtDUPC3+A1b",
-	"rt/a+F3JfG9khW0wc1Jv2tTr7INbczuNzY2VRf0kH97KVl64Lxw/djb3bueOZBpHMJFDRuY0UebEpAQU",
-	"MZINFzfwjQBgJ9j5+SNzvKI9BKqY2MoxAA3WbtiM7ZdSO4C9LafUT+juAwym195KHj72vvTpKB0BM65m",
-	"zhC+qfx/4b65bQYQUtc1VMFk3dnkgpUdKhMZoau0lBGg+hTwWR+RAQKMDoiiS0UWRvK3ySv0PPhWDTJk",
-	"sRQThZhWqBpr9lFnLxcEyZXIoJ1xjlCi+BPYRtx6szIupXxOE1sx9O7LwgK/9bWU/di1s5Lrr/GLrN/d",
-	"Mp0rAmQkqIeC3Qx3Qc0q/GJ2w+c5VNYvBXKmbgAae0K5hwo+ZfEcGPd0RnkM4RVb8goyfPvatbCSO15n",
-	"u9WmvPtGfvllLdMdoVGUAOIvpH0nQx5FWw927H+/cqh5Tzub+twyk8iYeXMPIAJmyHB46EKolBrJOVMk",
-	"kubVkg7x7t27Vhl+aZUiUUZrAjqtinjJZ0ymentNUecNrNHUXFefa0/xyGpeCMwiiCFtd+pX+IKzpSa2",
-	"20vWLhh69ivfWs6FZomg8QWo2E/NEby1mostbaCM2hd3xEBwweTZWWYc6BiL5cSGp1jO+TEtPAIRZzXj",
-	"xwmLzEalsbqnlj8qtrSJWu53vutr81pBD6qYQ5X4HBLvOVX6LJrxbQ8RyBimroGV/My72gkbX0rCBBiF",
-	"CPTPlU4AOXYB15QhQlTCMsqUFyzistVAc83JNbLOXON1uTPpnoP8Wp9zLtipWHrAwG7HDZAKF1/q2AGQ",
-	"MffgxNh9v44J2NHO941KR7BfxAQNrJmJYSnTRLlRZqa/L+JAAqvfHUyX/gB2qB4UYq6ExIwhNNMsKNfK",
-	"Bj2Ybr8Iy91LqV/IiI95CGT5nR9qVokxKxHhkKlX9Q7vuH4LBtd/ATP3v5JV2skIS/58Hi+/IDGRTYOj",
-	"a8NZgNc/o7Ao4XJ+EQKibKX5XVqHDvfJX/i3ht9Nm7xvrW44A0Jq1iTd3nH5rbwsVZP0Dg7NY1j5LjDs",
-	"KVSJ2FYVcJGAttjE+u1e7nYnPHtqMy4s3CBXeS4STZhZtrEUhpOQVZSbMl0gasyo0l7+kpEXRlAMGQRu",
-	"R8QG0Q/Ajz1ok8dyjnAcV8KcPTeMzfOA3ZgrrRAZHdOg4AkttZ+dWQmjWUF4NHW+TiDklxcrcG0zO15D",
-	"mxqaA53vbF07EG6O2SyookJQsCADF58+eJQJblviU0wY3gYt1I8Dt9maKxDWNvebWcOSYrc74wdSAsPM",
-	"qIF1k69YHD4qtBYOBaDB3qAD7p63YS03MXTae7DfPZzz5h/9hKVqvai0NJtXd+iVAnos3ppV/4FS8rW5",
-	"CyEHH8ARtXAxHXajfYaLtPW6/YpxEV+g/cy/sp2dYwmQksf4V1Ye3siYmbu6LZS33ZwlMmZ9v97e2kCn",
-	"Yq+72xMyZoWbMCTj8g/oXb1ARMy3gn6gPL6HLYTyvvzAEqP9bLRKX+UvG7KH/bRIwsrPn3zrE2w4Baun",
-	"P0zVes0YDaffmldBZMn+jIplH63jagO5JV9Qsbywr+9sntwGACgBqumQKpa5OwoGfGvm0S4zze0WIRdt",
-	"cpksrS8spnqXURWFW9kXciv6Au6VLkmXK4JkfBEiDIf6UurHNkN2S9/nRzT8941isJkH1H5x/sS6QfPg",
-	"F51QkecYbaJeXOZf7Hi6vnKhw1Uvo8v0BPGY8RGBm7+Udb8bln5R+8eoY4BhHREamwvQMnP2YsSIDZNG",
-	"Wh/deZOhETDfapWw2x1stleATfWr7rUv0F/qIn5wnvGCzRUZeAMefFnziSe8X+h1GwVw6yh3TymhHg2b",
-	"aCUZzb9qqDzaFcxfik8Ehs1rKYkcaybav/1wd8tse7375RfIrzC3v4NZeytoqqcy4T//skaSzDqSAgHO",
-	"RLB+zt+W3v8ckQZMKbSWlHymVaPJ5zCQvBXzRBoazD3ucT4f99SxvoRY3GapcP+6Ft4xevPaLxXypUTy",
-	"Vk/fzHIG7gQ83q+Eg6pEg/VbYSsTsugFizi9hPzprWY2zZvqQzBDX9vG1uyeAAU7ZexXyguuaJIMKoco",
-	"ps1usmMlIxlxMclQNASrLdBc2mN5vedVO8u+BYS+S6SYvPbW3K8YF9X8vYlLlIkVoYmVZiC4IAvLMl9A",
-	"IsPupWY2qqwoJ/i6QlmzFniMyLEty0meUovLlTm6Zmw2ZIlFWYC3wDioLE7jPDFLVHMXNx6xDZn52LwK",
-	"7Iw1DafNItADZyPmoCHaiMGQ1eo+ONg7LAM/VfAtZnUw+e+myxxZwxx3NvXMiK05k/OYlfo76HQ27e0c",
-	"1iON41djKGC/Lu32+g7IarPa2kqQbDyVcbFAISQMa1Zvu3SEmMXiqgFAPtHHc/ys28mHSpOEgqqFecch",
-	"Em64ADwYrK+Eiwxg22w13FS4pK9AVdwmmMaDSHl4/PBCW1QprjQVOtwU1oUNEZmkIkOyWA0lVmk1Lyj7",
-	"uabYnWD1vK0w9c3bl/2Ly7M3l0+fNJqNy6d/u+y/eHpxcfbdU/y5/OPjVy8vn76s/Pz0pfnc/nXRv3h5",
-	"9vri+1fmtcdvLy5fvWg0oadn5y/PL76HrsyfT9+8efUmOAOQqLU5o96eQ83BOzDr1s92f48E5ITI4T/Y",
-	"CC4X/uKuFoDKQyPGeYnisnDLjspSZZSYcrG9fOJRqCgYOLgzigdbrNLwNrr06p4BglqqWDJoYt0x0P1s",
-	"2JO53A2y3TUo7F9EaV619UqzgqAEhqBmxse6SXqTCi89k0YYWEDj195sIKpBcWSDN6k4mzChz8U81QPv",
-	"VBu4DQuWIV1GK3nhH3EY/aFtFAecDuYnC2SGZqTiulgtjguVYu2ZiuUzbCR7mwB8RYad5RYiVxDnsbHw",
-	"fgyNBsV3r9PpVOX3CtmIBGJyng0KTlLRJAvA7cyrKpCEzRnV9xShGwCBFHa4+9QNwTsRK2vKiJEZ/dga",
-	"LjWDg2z/+ODo0Ky0c3MTSxP22OosVd0gSz0mTEQs8mAGHeooGah0zhLFIhYNTgnFupVES3lDJHjrdNGC",
-	"7bmA/AKEUJ/nSuQZ0CxWjIx5onSbDEau3vTgFJKk4dJG1Y29YZll2yaDKKFccDEZnCJMFvoLoVeFtTr8",
-	"cpF2YECTq1sEKRZwW0NUVopCyCpsA4up5c7dcm57KVW9WfL4FtPR4S+lqRkV/uHSn5qNbLgoK2oSEcEn",
-	"DP7cine42XC8AKQUm5vSbORzFTypzs5f1CwFqsmQIWJhtSifKtWaIAOaajmwWrKespkrK5qXmxxAAPWA",
-	"qKlc5O+ACDabTF4JG9xjFoqtWAyvYYzYQI7HAxIzanvIgICzwqnFqUq1RKaMDX/leFwz/qyIWPCuMGGC",
-	"ITivA3KUeFlNE4EINnlNhaKEtFbqteqnfe22WX/WvvMCcxeJ1AiLjAHpTYivY27V5/FRgIsKmy6rsBmu",
-	"3EXyo/wRTA7h+kowNaJzFgHiMoSwmm/+fPHqJbL5bge+EUiAoctjrpcIQoSR1BbCuE/XMuqSz5jSdDY3",
-	"n7GI634EB/EoMHPfywWZUbEk5tqp3DEfRUYKJWwmP6Ah3iIW+jJi6XEQde56PLx84PcFR6/nD3OpbCvX",
-	"UF7GEF6/bTbGXHA17SeMqno/qPv+Gbz8Bt/NPs5mZTMl1puf62YV4F2YZQdHShu7SJRGG8huezHbBBov",
-	"XqKd0J9xDaDbVqTZypV2r7ZzzXQ9JjhX/ShczfAySRnA+tsiM6jr4CKcMI2/glnLLpehlDGjYsU2MReg",
-	"zVfBX8zb+Z25z+9+aauFZMzNdC6jCo7aBKJ/nbLk7Ci5JuUXUCVnQ2VUwVRoHgfqCG5uE5ARi9ex5QW8",
-	"dNt08aw2uDasA7rIW1ddAANPfbDNRWJWkCDDZWFeFYO6Pm5oDms6s2tyRYYpjzXBqnb1QqXbgf/tBGiz",
-	"fj3l2TKbrQqztjBpJrDrqLZMgDjtiI24URzpENVGuwcsY6Twq/Ibja/dWEfmZxBEpaMy0zfQp7eWnOFy",
-	"BxvKpbTC+ggTY4+g+862yiAEN5MfDuSvUHfr3uN1MWEuFxODtVG5uMPs4vs165CWE2/AerYLHhqFbwdM",
-	"cOrwV6ooUD2uuK2ywOMMhUfh/u41eyd5mTo70EpjFF6lQ7aMQvkMByPp9Fwnjl03Bd0uaPYoaS1bXke3",
-	"sscXL8IwVp0sXZhtRWZArA71MVVmdElUOhoxlBilg7zMPSDJ7yR4Zd9wFktFq9f4OKgAuxbwEAL8Elub",
-	"0QiZhM+4oBqZP6PzeVaPGPwTYd49MQ+x62YjkoLVvigFc+85l3GNAgpP3bsQ6Fb36hvzMH9TMV3/pmLa",
-	"vQlY+3VvQiICvnmbrably7xgivlZCrbBxi80tfpVj4/rXvWGsrbVjOnrG804ue5Vf35ur6trMGAGvJCz",
-	"rMRPtgz9Gvql23Kp5ui9Ba2fkgn3OsTbIlrCsePdzjfUgNw9PXyW26oTmB0OV3T4JzDgEaFOovOY+d43",
-	"gQG1INrqBU9mJXXFVBxf7bnglWwDGPiAPGo2WM08XWaVxprWpsMTIhOA5X86m+slnkOQhwa18zxonI1M",
-	"tC+hekW2eooetpCJNqutH/aPYjGMUu20kkpdrGdmVeqiVl29rJeFdqXKnWWhR6GbutXH21/s5W2FUYeq",
-	"3LbZJgMU12C4H5espo/y6F80WGbWnYKD0NkjVTqZMKX7CZvHUEkonc1own82x5FVvVabxergp7FmW348",
-	"K01FpE7JAE8YLiaDpr3bDRkkKeLF6REZOBUtyt7ILpD5uY6hVyof3iMywENk0LwSnnm46co3FRUEKdij",
-	"gqW6WWepLtijScgc3bwSGAdm5smzCEKN8oLVMRs8mHHtMPPjr2jnXWuazUE5trlyeWTNmYiQqDybEzUA",
-	"uGaEu68p+30mHNBYM2O2rQHuCphUVbItrXyQ/Kx2byAytEJ8p1/aB2U0FmFyCRB3sgiBWEjVrq+rjuAs",
-	"wsz00wTcSDvfiKDtXRzMMWOXqxuEC1xYecbBlIPeA3oQG/OPYeOqowlLNQIxCRvJieCKYTGbknusW/KO",
-	"HRSKlambfqGs4qduL1AtDm/g8uZzMth24NmoYqaUZWbb9zCvVK2kzcADHL51b1/gWzZjj492pAHZxjIH",
-	"pm+S41rl9gdpVKLQfc8jxy6gbFVkjm07xPW3vXxt1R+FIENA5jfBdBZzkVlwm3g8ZJdgzTXkcBbOfsXF",
-	"JGYtW2bcX3/VKCa/WN7/u7r62Om0rq4+dp9dXX08emb+efLs+g/miap5WP9VcO2eQYzcpQv7CxhIzCPU",
-	"ll2tF/B8Tc2Gk2bvo9cMSr0dHu2fZKXeyEG7+yCgVEOPeaRhoGw+11DP6cwGgYPP8ZR8y2jCEmIrpnmt",
-	"ZGXTXs3pTymUWUS3uSrt9/3OyfogECffeZC6kTQSGo3EtoR2FmMI0nu1IXWve7B3uM6SCqse0uNXx2Pm",
-	"d6ZQbn84cOksXtClIoMhMLMQS4I/rY8gKUxgobcC88qDCO4/3O3B89xKAthhBXP2rg5yp2JtLtUeuy9C",
-	"MtuIs0xrgzqK5hcrrVClLFjiMdfKjtJCjuS/2+/UnUxpPvRA+NYmJIQsjKgABEcO9Z553e1sRvlaTwYA",
-	"6d5FIdn8qApJf6QpE/TZiNeL+vxuHZo5d1em2q+ciNNm6zl21/tI1m1rzPF1Ud9rY6us9TdksC0GMTez",
-	"cDHw7QDSU8gIiZ8VUh1Wgfv60JXZwLOPiwG53d5mR1nn2PznW/Ofx+Y/Tzc9qQRbrM3RyK73bFHI0CiY",
-	"PctMKDUdWjzFiK47xcLl8YygKYyg4mAx6uxcuxCzrGYtz+zraGMRDGbYaEgOJQLDBU+xiKe9bVJBBjyC",
-	"gDtXJvhKFOoEE79MsGsSfNE3jM2VC5CBssBQL/ExbCs7dLtiB6Hgu9WBIhD8RDk6uSEY8NToTaBCQW4K",
-	"AVOLeTqniVYk5oCZYMttD+DHQbsuSrMQKicXwnPyZiZ5c3swrWxCoTWBXDz5CxZMHRhKB3l998RWkzQr",
-	"ZeCeZnGCayKnObrQbm9DK63mPMQSlECAqzre7TQ7nY5fehGiS2QCCYIbOHRXG56aDZx6c+OHWd9OXPkW",
-	"JQ7rK5JF81BxGd0E7VKDgskIzCbwLxw3qgfg/WAiAguLNSgNMBLJD80ywt1cUR+RAdqaBojkMU+4TLhe",
-	"NommE9UkMRWTlE7YlTDbxBzbfAaVj82fC2cFlWSKu4jI8bhkdtnOynWX+IGSaAPeBeVXNpNoP7vPVObZ",
-	"GfYa0CaDT7cDQtVNbhjM49K8gBadJqI64XeLl0iYM3UVaoTW0JtNkqWHYogcesucF9NlQNS4zOqYCVfH",
-	"7Rh5BsB+1mDVJgMjLGxANNVeFJDTAr9SuTaMYt+zf3MFAY7ikVmEZg9AMVsNCoGcIAcWXE+vxCC/Og+a",
-	"ZMhGFG9vVGfXbldxHg4Zi+6Aq1pIbfHXvLmzUq5sJCivS3crz98JLdJi00Uz28YmM7yH7u3tnTxwrgMy",
-	"TnWa2ANUkLeXj/3w2yWjCQFx+IgIjFi0BypXgEFNZGqL2GbiNKKatYw4KOpAe0VzUq9T0IG+7nV67w9b",
-	"J9f/7HXe77VOrq+uon/23nfxX596t/90v37au33Q+roDj/7Zfd9p9a7zv993e/Dl3vtO9/rB5dfm/7Cl",
-	"Tmvv+sHp+07rwPyQ/ePrq6u2abTbPLl98Kevf/zn+z+2rms/e3CP4vzb2PN+OcNVrS0Kd8CEaaOfjdME",
-	"dgxYkkGjspgmaJ66YUsFCQmqHIiZprykEpfiT82fvkrcaZ3Q1vj60/FtK/v3/gb/Dloht83RsfYzy9n6",
-	"o6Oo/20l7laERmSK48ojAL+/ZB91I6uMGd3pFAB/ezlqvP4GXImXqM+WQS69lPpeLBJS74g/dyb9ktHZ",
-	"fUjXNoCjnJAzG0J53bW71vSP2T/nT9SmrgHzEQqS0LJeMVjQBO813Jr4ejQA9cecxevHjOakZ/huOZ95",
-	"nSHL9P/E+wAslxlMz2bf57BEeP6iArzZt6/d20ZFopP1E2zegeA9vV7iYxeX8Opts5HOFUsCesAbBuqc",
-	"n3dhRHkYuCgHq8KyJRxiC5SGa/cYiyJCKJXIUKw2EAo4nOLc1S+8t4ol91l2Vk1rk/OKISCgEVaX50YW",
-	"vZdskRn1tjK43MPG58x7q60xwEtb6fk+7LSFmqt8usNOzEpRF7aixSPf8GOLRd6wtw214WeXS6vopEm8",
-	"4Sdv3zyv8Nx8Xc/mKHe5bxiThO/fNsuXhZuQ4/4StfhmdnMsen2yyifkL4zNrWOIEsVGCavk+B4V9C3z",
-	"5ypv7uF+yJtbvlGzZYA31ysvdDkmWh594Pk71VQuLJKuFCNbORNZ7RsYN+J1nmP66XOHrjllKTOVIU7y",
-	"nfwTPlF2zYbid0BTA/xUz5QwTuSsSRIWU80/MGdZsCWpCop4wlsJG7OEiRG7ezqsh4iwLiY5fzNgJ7iu",
-	"NwRnPLTJX2hQqqY2llmeJ5rCCuPaXzt2g28+0+6D6trB3bVWokwv8L3ynrGfb7xtrBR2g1J2d6/bMrny",
-	"FPbfnznQC1DGvsJrWwVGZJXTgrZ+vn5vBUaNU8Kj4gcHr1CNey5FDLhwQQBS1Emqp66I7iZBAz0w3FbD",
-	"CCvBhK3qs18kuuB9finFgTaamfrkg0k0ThtULEtcVPUH+cbKNM7E7YqcILTooocVC0DA4qNZsQ1GR1ML",
-	"WUn9hePTs9cphmXfhURn/qiNt2+cNmZ0/h45eV3gE0vqFztaKqgbXCEbDF2EhgfW7qEYg02F6eZZA+a9",
-	"ohPa1uxsEiETjELL8trBty1yNEIpyJBNaTx2Qsw1G3IZRVzNY7rsb3LXe4LvOsaV7jorc1p45CyBWfQR",
-	"VWTwt9Yr0foWiG29Gg8KYEp+kE7veJWQ+LfWf13/MSgbPkfcVG4JbgfkrhcY5fMnpNx5cf6bID5lp1HT",
-	"epnjpc3myHNfzCyeEjqfMxGRgTU5DMxJvfBrptwBzuVsB5hTW+D3YKLJ2jgYG/KyyrbyhKmbGiZfFGvs",
-	"T4FvLMIqC4xETN2EYqf0+sRr6PAM3lybv0990xykpeXXY0Sp9/O+bPQmS6hiUXg2KvyPKIKKbSPTYSTP",
-	"KPKyOoFjOtKZsoSzSJ7JhAysdQazwfq2CM3glAyMEjlA4AYtByj3HKxaxGDhWv6bcWSgAj7FB3eV+tkg",
-	"NpH5/1BStN/QhQceU7qL1lujijl4pXmsBB56SQ75ZMkRREfsPrXVLe8mGSLAjqub8BUgsYxu0D0vc4j0",
-	"zfp2FakCXZ9rRQBJwQl/KFqURPaIjGObYdJuZDh99WnYGCSUsJhRxQpLTn1lNPIZaqcQ4gXuTkRB933z",
-	"dplBbLxdkjaxxbzFEYDQiaBep3fY6nZbvcOgj1ilsHh2mkPf9LOTmrnDUZuLWBaX5oksnvvS73QL/Azp",
-	"u46eTIpycUeSdMzW7i54a+W+6gV3VfgIeueL/SbWRDVqifOT2Hi2AamXaG3y9ANLlh42KZQvywSYyhgz",
-	"o0sC7t4rYfr42MK1O2iT11QpyDvxvzBnNep85EbIxSnwQQqmsCE5Y1XAlerlqX/9qdvc69xeXbX9P9db",
-	"XTI50HSHbGl/FiVV056L9rBZeRCvTwqsP33vma2mMwgzIQWmEokCxKwF+cY4ls1z2XIloww1Vk1jmzIa",
-	"7US6XuZhHcXSeC6RcPcCHYquZX0VU+3IhZYJRNkWYh6KmiexENaA9lI2PLs0Om/tAbOCq8m7i6y7fBit",
-	"2I9hnkJ9awj2Q8S531lCQZ7qWw3iAiafkkgKZpWvHK7FJaZZXC0rBSEqZpHbHGXColO7RWNtfuJixPJA",
-	"Sci9bpJ/SC5QQ/1FE3ppEUzoHmBHHlLuZvbfre45UoRD0O4ByWDldSVN1Q2ozBfXWWibPXXeqlUxysWK",
-	"+yCAY2nW1IhiSncOmP2+QSP6n/bv9kjOTK/ZpnKup4K9eL8YwlHcTpk74d/+/T/+v6u00+kdfvWHPz78",
-	"5k//r//pn7f/1br++uqq/af1rz341Gke7t3+59f5q9fev1vX5nn31nv64E9XV+0Hf9z8/eBWfSo018tL",
-	"67wt7dU/DOCEYvAOhEQa1kYyHcaM/JRKzVSTKDanmHY6BLVgRhUGYJ10u508Eei4fdzee1DRlfZXGVa+",
-	"vrr6wz/fk6sr3bz+w9fvHj7401Xj/b/9e+u/rv9w1fgaHlz/oVn3woM/uCf3C2jy7tLBYN6IR8GUlN24",
-	"XHwsnryn+4LG1EXYovkIJG5mQMyN8ta59ShHj4LbN9Yp9mFsKRm4P0tAlVnCTbNBJ4iAQXkeF2j+tVSa",
-	"zdabXmoDXXOLgWG/WG7AfvjEmYw/baZyFb4pYgdUdK57mD78Hj6nDSLkmRnTkYNqyQ6OgOm+2HLYlEhn",
-	"FhvStLnWA1MVU6aLy3A2GyLku8PNu0XZC5O7RLWrl5V6uX6nq4ulr8b7c4aenTIjS6YYz59z0ukcdU9O",
-	"egf7R/udk5Ou78+pPlvvcDE/xXGN38VHUKnV1iy+AehrJYD+R55qBi46WzgD9bRfV/3aCnApYjqocpTu",
-	"6vcqS7BjUKetND+L/LCpibuizVnoKMuulRhSZpkxFg3p6OaxnM1qTNHLLFjbuzoBTmqbXLKPOgvWn1Nl",
-	"1A2uoAyLsMjItBaGLFPvzOWqYqzp3CVnrZypdrxv/nMYvkNt8sldewhKH3An1mCVmcslmkBB/LqafcDL",
-	"Ql2hwFbNayEHACmNTFN5qX2bbWDkQxNrEiG6ESDBsIX1QoIqMfAKLQ8KJo6g4Az54qoZM9n5exAweWwi",
-	"CHImOknARW10CiaA0RnTGcIMsmJgNbABRogXsn1p0RY9lNHS35A/pSxZZgVogpey2BVxq85HDOxpEsV/",
-	"hkLEDo7IGZbwDALQm6UUUWE+tJR9NZWJHjTxj1iKifWRyFT35bifUDFhg1IORAXQaMXJtT0GMdiQ7A/V",
-	"JfLni1cviX1uAQhOOt0HhAsbHmTY/MjyH1jszRz8iPzGBDDQU8CcZPTfmKppxcgJAUTrbJdIrl14QXlY",
-	"XG11zoY0ZnC0DhN5g8Gc2cU9xfpQrJFXbsrzOr0f7Wx59Z1QoPvVzpsNf5ob3miwuqVZD/afsE7MlV3c",
-	"CLkQwWVasGTUFfohkPTl0PABn0nOETTJjNhBPT8iA1zag6YfEJUwOkIobEVgV2BqjyIjl6mTIx/JeaPZ",
-	"wEaC5H5PRfRqPL5PRLgZE4K9g8AzS8/V+7buCWlj1IoiVkjNVsIoWVvhjfUz/O6Pss1MZWbG5HjsbGXl",
-	"VDP8ObTtih+GgT39ChFTCthdcjzO4fxPi+BcCwpOAwFWS7+SA1QUa7q8V1sG3o+gmMHsEK6uhCs1hzX6",
-	"yNk5GF6KkF/FZQ3d9oGiRrMBfeXFHrCz/G/FoIz0B7O1wYcX3geMxnpaU5+JqTTGyyCZJ3IYUBdUDSCb",
-	"gxuRNwWoEXmzXve0TYZm8vxJ6DR4+/b8iTlfjVgYUSEFH9EYnLNtch4pMqMRc+5nW5LD7Fc5zgC2j6zx",
-	"6uCw96BsOux0T06ivdFhqzvu0dbRaI+1ToaH3dYB64z36NGoG/V6BXvir5sQdttsPJeTc/FMJrM7yjOv",
-	"NKBTV16dpXpKeu1OXjYP+FoN5YEc/GBQ1pmtF4LC2hbxCRyvO4aNsBTlMa1fBFWThArdr7+5Ge5+peAC",
-	"1yYv6JIMWZ6M6mPoVfMk8k5+kzAfkIq42Tw9cghMdhyQEIOwg+oXmMNUsaS+8l6dh+IROCZszDfXjKi5",
-	"uRfQRKaII2D97nhAtFc7JHbN/nJmiBvhmoQckDTbKU+esFmRrvQ7Ye9vcktuk6H1giUTdj+dGmIlijXb",
-	"JpIZZSvgbRFahjlqg5aybM0v5XQuQ1uZAYQZWVMm8ZVgfqFEzwBWrjdasutAdtWGfmVMxVofReqgc4JV",
-	"m4gr2rRN9O6W0G53KJdD+WqM66y6VR1KGlf98E0ur7gDed3lgjvmx7vV20lYZG74O47OXNgQMcAlMjNp",
-	"DasLusQ80zyUGyGpBBm8d6RcDypFVOye82GXckzhHRUpKSVG5ejHXOQGT5svxKoUFhKx0IL3a0cwcm2x",
-	"4BWCwa+rdOE2pFvDTbez1wLhFfd20KuNC35FNYudurdLiSKuIiO4iMkiI4frQG2jR1mNVIt/hx5kDPcS",
-	"NoV7Vw7zjSUmlrra1Gdd/TQMxJoJ+Kx4IRWWS19TsQRgRznOiuolnhcfWcwT9cDZJLLClxFTNx5E9lpf",
-	"fZ2HPhuH8/bUZhxUBgJBxTeuIgNu7lCWSOY9WmnKLzmbtj9EdlqozBdZXBGQVggUR7Wtb7IyWR7fAiyE",
-	"6O6DKS1Fb2QZAQU2FbpZsWYBbKS6WtlHGzqwzFDUclh2I7kSGXtAhFloORVE0yHsZYiJRB9Vm/xgVsGI",
-	"xuapamK8/ZixSDXJ2z92OscHzSvx9o+9Tu8YvoV/nthsWnijc4ZhhaiKEGV0UjGymbYsmXFBY7Te2kKM",
-	"j8oFwcyk3bC5JsOlhuv5lTD/KjlFqpbZ49+FZfaFw2gLZA+YR1857wn6m9J5XtHHt6HJOROUP5zMdUsq",
-	"1er2OkOzujZPttvBDewlW9wnabdZTNkFMToQaRwPwH7rjpzfeRrvyqiSDD8khOpcvK0bfQ1gSU8JJbE0",
-	"W3xOExQemsyk0uRwvwBZ6qSIi0C0p4KyFermMV2i9xU3PCWRnFEurgQ2GTOqNNELSWI6ZLFqgjEAE30H",
-	"beslG7TJu6DtAAA+sVAryBnBRzJCYx15+ewvj/OwBASYuxI5lqoRLqMpG9240uW7jUt18HzZyri6ar8/",
-	"59fvX4rr9z98uH5/Rq/fP4+v4bcn0XWNdeL3E9zqI9JUFuIx0ZJ0e8eVpUWEvPsB1URwVqwVAzcN84I5",
-	"kWmCdxK7Uq6EXSqPm0TJLDnH1fVwTiFzb6bkhi2HkibYkFRmCZGYgdWKuJF5lfIZVUvIikjNvsKjbJwq",
-	"Fy4Pe8lsFikgkQdKGVyJbIxWX5zKRBO7DGxJeYdQkR+aWZAdHY4iNp5MMUfppwVL9DLl5UiBsNmqLOmP",
-	"dy/pCzWegsIoy2DGAAD4oCbv5w7ljl0uTrBcFFKlvATCaiUyhzdOOjZ2YQB5DYNMfZwxmtVz5colDtG4",
-	"fPrsquqULSv1oS7P+bWX51NJ4a7NwXT5lzuLKjGUYIn88HQnibRxIif7B0cPtqvSaHtYFzJ4aSYGrA1z",
-	"/KAQNkheAtQo7jCzszFEJ0fXqQaKHgRzC2FMalWskov6qgR8bRTp7IWXlbLLqpFWtqdaSAb73CmLHiYD",
-	"hPvFclK2Ee6XRcRdoilfm01jhbFOUpZl4RFlund88eIrSUytU6Bq5qvzcF8Wa93ha8QspNUI3AcnJ95a",
-	"3u8EV3NNXqof2xlaXWsBLDZMUR08tK2rh4PMwlIZ2grApfVdhwNOHapeVs81q1WarbCgGPK2ZpBpdjg4",
-	"T8OYEQ7OpzHHWc8K1fG+V1iC8j4XfVucGv6ccTWSYswnaeLeEDKPuKC8Lz+wJJY0co/nidRyJGP8yyiv",
-	"FP+pNI2zbjSfMZnqUkU236Dfh9AO6wttNBvRsD9M1RL/lQr6gfIYdkOzESWUC9TfQYXsg2ZahAbJfnNZ",
-	"j32EXY5wfoc8iuAxhsL05Xhs5EbEZnOpmRgtDWPmiZwYXb70ZMbVjOrRFILPsEM/Wi13+3m/+t/fsKX3",
-	"JAvb82PZbAGa7O+Eiix3E8qe0WjGMYIvNquVRX27gCAhTU9l1C9GwuXctUw0P4yN+m//7S8EIcE80Nfe",
-	"1Pu/zRH23UIB9iGWjiYTW69qJAV6w/pZGT5bC96vhpdQzfoQ44Z/ypiVSLaZ0RFP9NLm0rDELQqvmF9m",
-	"Ph7FUtngvhtmhpMqZuP7ZlQs+7YSivJ/w+u8gtA/muqpmboRRZpSodL5XCaaRf0Zizh1QYYwK7Q4xAWj",
-	"N/2VQQuvgQnhK7lXCH9RLisQu0qD9fnboJGL5QYH/GyuH9uXfwEnlFA6SSFTTm1G27n/BdT4QyPbZl8/",
-	"d28j5nqUjvRmH762L996FRs/SxF8qG+ZV5+v1hCENDNbUNKcIGnMNmTdG3h14/Lz+JFXeh4qS2/yzaV5",
-	"s2Kv3bnPbonldR2iCLDDQzFZT+cP9uWgxynHW/BOYtwXlheO+XczHxe3WMgHNXObW81BbR3L5DeTAh/Y",
-	"pGFfCBiW3TjzYF9QtWZcRJAUs5RpAiVtMB1mtbl5/3dhbi7JqXDOg32Kt2dz/CqHnUAn5sdvH78m+0dg",
-	"WMx8EIaxc5ZM6RxyXKFJaydM2IRL0Sbv8lK9TdcwmFO4QHOel6DkGq7kCXSL+YW9Kq7kp15z7/br1vuz",
-	"1o/X+MPe7YM/2R8+9W4f/GkFZzaKCrEpEGfn7TuWauI2mGObeI0VZY9gH5+SAXoQbUS/Oai/UmgifWSR",
-	"rJul0tIDqhRXmgrtV/MBv+U0q9lk43rPzolMzB9YXaiYDICuSwzcMwq3a3Z9LLItYLIK6s0dkauqIy9g",
-	"iw8ZGglXTJCdw5rrpvVxo7qYlX4TXjImzSEPHaKlOVZpYsGLxhztLhuZAIprrpTv3KuaAe5W0McqvTs5",
-	"s0ptOVKaOT9XzVymCQVmzq1GAOHNMa82dfN8AcfRG6cjlSD0wTmhPW16LM3dQpEhUzyCZxLLJ1OM5Z9S",
-	"tSJvz0ggs5urpXI349fer8+v1UYuqxEyrbmYqPsWQ6veWiDd1WYShTNcERLI7PpSrutubju/xevINheA",
-	"u6rylZIqyLHrEKDjjH5sDZfa0ATnZr5uaqyIA7jM5BlwWIkquwGhRkiXVs1/RAYx/8AGRQVlkXCtmcBa",
-	"WI/IIGHaEJs3ar4BAO2suSG7El4nE8pF8cwEshrNRoz5Q7bJFRf3S8vVrCZPY5xwJiIwhYRLtmdKfiFD",
-	"Pf9KsFQnYD0C8RGDQWtO9ZRpPlpByg91YI4ASmEhuG1BR3uUOj8e+l8ypwU4LLiwgOT4siILljBIKtqg",
-	"1OL60rCvcRp2VaPPzqqtzefmGN1OMKkZjOEd1EMIQ2MfdSnM0rb4lcWOFcXIwRW3lbwK5W/4uhIqEfg6",
-	"1Q6re7tpNHujkASKWN0enDZxurpLC4IE2JjRIPLG1kjbNaMrxfptW4QFY892Get3t3C6spqPP4eUxDdZ",
-	"u/Wh4jbGb8piG+7uhFk6N8KvLmP6DaPRcg0IC1QuGrTJGW41CDtaeHj2rjJE04fSO62Ebm+EmgdRtlci",
-	"j1TnOgTe/suCuayRSFtkHlTm4V6AfVuAsMCc/lL4e3m8+Ob4e2+wfv/Wmxs/J9rBF5Rqh+Jj68ZZt2Hx",
-	"5Ut4t5rz7be0YiSXrqsiqd8xi5mrmDIaw1cK4e+hPYiUgUoKc/pTyh6RIZtwoSx6hkp0vwwu9flzJN8w",
-	"I6DvVQDLnR5akiGIBf6BJZkOWJksoxD157VRHgVoVqsToBE/W/VbhXh010amFAkLz/1cJvrsvOZmbzXQ",
-	"iIfwqrxKQOVoEtS7ddE4MJF+QQS0Be02viXiakSTKETTE3MyKL8idvbyjmkwHa2jALRjeyVBsx1caYZs",
-	"ZOHg9JTNdkuX56WurlCsmu7RFoJ32C09uZOMRVxvNmX4JhqqM//XZ6IqFdZrtAlh3jVRIbqT4eJuSYOs",
-	"iD4oSpvuOEz7Mp98DlLS+R0JSee7JQOPoMByht9t9Gcc5/V3MqMy0VLeNLPLKhejON2xJCiJ4kxa5hIi",
-	"vNoCO8MXbKVwk2wmCusjY029yH8G8Tlq1f1fhTAK1+si9kDJQwM2kTcSwAN3uzzgjM00vc0IB+eyraAs",
-	"43STGpehDz9sNmr37m7HnYoNaaCW8QSC40TExYSU4ZR2uwvcivDYVKC3MmmFiYAsu/ol/V0iQyLpXbmC",
-	"ECURXeIl0dWi1JYtmCxua3q4BMLANpjkOC67y/OEo+QRoTkunkeWkA4Vb+NE3IjWlBSN6JJ8/fby8YMK",
-	"2mrw4pcJivW7wEkVI5wZne0oCZjRWT1bsuLa29V4d8OrX1YX6WxGk+UGC0vJGTBXha8INWA2cBO405RM",
-	"zEJXtXOrsCwNZP3ASlXOA8wTElENKIio0W/k4vR3VxnQOeADqkObAGPKncappabxHRde4AYEx2HDNZex",
-	"r37GUZZXBvG9XJBYigkW0pA3aAj3fE9GlnIxaZPvvRJ/brHCFy5vazA/6PQVhDmqQZMILjDimwkymJ/k",
-	"j0LGvzRk6jG0zahYuu52rBXn1NbkObKIU5FtUnfL2z0xd4HGPFlD9ElHT8mcJSMmNI/Zl0R9xZ2W1gRW",
-	"vGGK6bXmUcX0oE0ex4wmpaIvgEyNSVDgu4DCxbbkUXY6gr0HjKOBoxADYtcmANnXtjUGKqY3B2S2fQX5",
-	"VROCY7QhkR3GM7okkWy74vEQUOmH3EzAagwosBBFPQBVCqNqfMu2KkIEQMB1yKR58fzskiYTdlc71bmA",
-	"dDjY+DMuUs2UxWi1Tk1Uq3PkRusvGTpzvL1M+3rojAu/327lJCsoaH3bbZWnb82m8mxdCZvHS6+ck4M3",
-	"GFEBBvw1CSG9g8P1bsJcV1xHl8tXDevfd+97VeXCdYIqm/27BkyAcoRfYrILlwk377fJmftrmaXFWek2",
-	"pSpLxC7O7JRPpuv2cb5Sb5uNWC7u9L5AD/VdPkmTyQauLu+TkEvuIoya53a9q0yPu74YDKa82rKAoEcx",
-	"/ofrtiujoE7N8h3AIlbu0Gg6J6+CDeZ5b1TzSmRfLhKu2QC2Kb6IVgCvGRpFqtiWueerPKpzQPnAiu2m",
-	"rQxvm4IsGUXOzq9E3jnKNOXINS9CRrhfAdhDH4E3mvlRADywQq9JYilvnMSxstP0YMvnOY5MQwXkDBds",
-	"bXM1KDTkfiVf+509aJKBFH0snzzIy6vUkF0M1PAnKsv1sNx32C3AFpfHqSAbA+loNBtZx2HpbZaX2nR9",
-	"bax246otKNxHIISc9l1Svc1Fmv+UMvtYJykIF0aT0fQNgNQGS4RYEOYkj0tw0PV6NGVY7cY0EVBFC5kf",
-	"Owre94Ch8wMsw+NxFCKKMJjP2/VVe9554yjAI42NopFBjBVXSaEcF2CXheZ8p/A3GVQdDtJ0WrjvUg+j",
-	"b+NTRQk+n7Mar7DDkbC70T2tsNlte7i0ZJx8ZxMsYkY/MOXCK64a//vf/3PV2Hh9X7KP+oJNZpXajHuh",
-	"uNnNMlLQvOVlpOwci8wuRZqxz4dyW5GRWgxQvD+TggUsjQzbzWBzEO+pdFpkvjXbYfyuIgibI8ZLj8ky",
-	"V+3aXAvHdmGuZuGyKC5ALqNUydRC1WX4vzLD9s7D5ASbUPsjFZMkHGNwgb7uGpEyZBMqcHNQEstJiws4",
-	"SC0EJxkunXufg7VAWWf5OhG6cfIcVHcNpyhgwA2qt57XPqtTPxoxZemxRmB1o8JJ3ZjtqnaexMZEpEgq",
-	"YoC4sXo4cItFFhqmfacMwXldkX69kMlNhqAHUNc45lhOJoA9ktfE6nX22p12t7vX7jzs7Wew0uYiuQwk",
-	"3lcLkFCl+6nafc6fWzzoMQAjGvvoSmQ7DQhu6Ba5JGlaLsJYm1lxeli17UxM0El9kkstvxBMI7KQeE0y",
-	"SiGestfpeIAwK5kXKgIdSq4rJMwVmFtYmIXBwFrId0dQoPCJeDvfNmhHsIXTcxH9EzRUrpyhAFgNZYu5",
-	"IhP+IRTZk8E2r1oXGUpUCRV5zTcZpk9tshEoQUituSQuWBy3MPvbwviYz5qZiUMmubKP+9TMgg3v2e/s",
-	"kXLO9aBi/7gOFZjM0+dP35ftI1thKl8YvQ5P/8dwDVlvIsWw8ClLWJtcQhpH5hRTQsqfWYQRz+jSNwe+",
-	"iJfBsm14F7MRkJttfCAyePZCPomLps6zIYy2C2XPcgzI26bp7P59nsVxPvSBOexx4q1LcPD/s/euy20c",
-	"W5roq+RwdgRJdREiqYstMBx9aEm22ZYtjUi1ZlrQsJKoBFDNQiZ2ZUEQWtbE/DoPcB6iH6yf5ESuS2YW",
-	"UAUCJGXZ3uyI3hYLdcnruuVa3wdfGueYun4b3Vv1MVSkbus4wTI3U/i6Viqz56F87FYHmYqlWVEcn4iZ",
-	"zMm95CwlMKhhUdz6INB7UTJraW0+1F/gM21jjQeL23bZphtj/VHUpqS+2hfmJQwRLsyWfVpeFa+GYEZK",
-	"bgbYMBDVwBiWmRKsrduNEUYVJJVpkf/exIoXyu1KbCFN4uYh8c2KAr8MwDIFlDrXDNHDpF2fMzF2HLgu",
-	"cVUc/xQGvCVl9ZjsW7eBgZCXfa8AvLmgk7+EpauNGExLUKq0gPtSO7OI3ClCVuv4TKYGbQ1ZtU4QojVm",
-	"l05NDx9eWXU8LVvASbFV29bjTYZ0CBg+YAtKRKkKcJg4ewpBVNYFOWoisr5iiRByjWt3zdZrWgdncrgW",
-	"QKldrhHMbUc8ZRhCrPcJaOdX12I++uqlmM3c5G8B+fBiTsqN6mRMWYWYMlZu5SXWbq0fi5BXVYA2hyDP",
-	"lGyCnBNwDu8TX+hoKLLN2Aq4Nbd5XY9yrMYXELtYIzwjx7/A3SfPIOC0TgmRe4ippr8IAIrnazQl/Bv7",
-	"s4SF0uR2EaFNNAKbYZfUB2QVj0uUgxa1ce3FSDO1Ih7Wvhjb2bgrFIhuFJZrtFvFyJ8FeiUOJjZhUeaK",
-	"yXB9d+kcmWPt4gQDS/CzNpX46eyXFw0IDYBtdkV0KgAywPkCRjNaSJybkdRHCtvcubJK/gqNw7WXrtWN",
-	"qxpPBhrGLMI7gZBCbjTRKwEdeKxSlozS8Vok3L8QlCYZ4erLpB16uF0OXDi5u8wo0Qg2FTyIm7NJXDsg",
-	"6qbhfJCrIrMbuE4B69w2DNRJxSeKAt+8NCJQplEfkwrJmcqYYaOlr8wisWF7Vdko+J22DzQhA9b/THKB",
-	"RucCTwiio8jK38bEIdHpUzgKno2MKMyQwX7GVhUfFB21rp+VGjd7ndOcZ9EDn2sAjZuoTPem5/Ro4654",
-	"GzYABTlVYRXFh9bYCJhXgXoX1sCqqV9Iorn1E9SQXQP5PpyBIxHLaVLMEw8DRJBABLbD3Zpy9g5GjBfa",
-	"m01vr82YjzNbajmlKkGWGjV65Tz4wjLMiIGl6wwLzoNZNR2hpOKLIPY1FlOFkQ4HIR1ujGvJCgZkAMEw",
-	"UAqFERL3zJ4ZDJpG6Goy5OX4bPswuZaFIuD1xmmBlPh9E0f0tYZqXYMezg/4yP72TW01A6jkKDdBZpnK",
-	"gCghFg5aJWGhLyU5YJhVlUOVnTNn3+1Ed1i3u2/hB4AEPvFWim2mElwe95ncjAuMN9+mkvoVP7fcr5/M",
-	"TGBWGC2E5iXfThPnUwS/kBTL4zRLn2H4pUQXf+CLCK7Q+oYdCLj78DNGlRE6N41j5eegRr7ECOfWx83X",
-	"tlJXrotr5pdQCGbN7rm7m81M96LbtS5vt/7mZv4B+dW34SD4FJurp+kMbv1yQZZaPKWeQRd0wJdPy6EQ",
-	"8kzCAeE5oJfcTj9PAQhl2TRz2sx9jhIQJOrpbYtWWjdi+w/Ak57GRemsma2Q105PU0IppYyzoYpYjoax",
-	"WfjkIpJSvXZ+0GbGSMxGijsdJSuxhx5nMrWFwpZNjPYwwrO6A/QPyA4n1iKH+0vgX/GkR65ne8pNWNKc",
-	"ZqPj/GbKQuBdj6k+OdRA8h1ZniWx3/oGIqBCjo0e1lOlezqkmOvM3+GPjKOXknm6BOO7mo3uv+39n/f/",
-	"tGJEXkWmYauFJ8OYdATm31B2TYrFBLV8k8Ig8wDh4EE9gy8heN/akrbkaMr1Y0iOcJLo/hpL3ZAM0goZ",
-	"ESNhhWlGsAhSIYBX3hz/nATenvWkOhP9tPpaZBAFdc1m1Vem+l0+lqjx+tLwtgvXNghJpkznOigfleW1",
-	"4xa5m05MjagXqBMpRPsKOmvO+10+h1wlyMv4LzwMm5YoALK8VH2GD6JMoI54viyRe7pRJC/I2j8yHi8O",
-	"6Nu8Gv0SwTxv4jtufU4+bYQYXcgq8t9RSZJlEkogkVDRFJm7FcJhR76a92B/n6QoXxC/5N/H0L5rHWm1",
-	"gEgv5Xk389U2FTQvp3r5sAPTutUJ8WECxuqHvKhU2VwuMlZIEvbgwYMnu0Dfd/Y0JJwqMVeyFKC7a+di",
-	"zlTac08vnNU8qmPB1/k7dw73e73s0+Hn3w7fHew9eU9/vHtA/37weXdvZx9++u3g3f7e4fvw97uDQ3fP",
-	"bw/e7R+83z3bcf9xfx++29978H63+25/75G74P+x0+t13EsPkiefd/95599+e/dPe+9bH2vgVdxAcAar",
-	"e7k+8expIniAqfJKfZT9ypnL+UcxcCICXiuyfEhQ5TFd5uH+4eO9g4O9w8Oz/SfdB/vd/f3OweGDh48e",
-	"/1uNOrNlRg6/qc/IN7UZcQP08PPtDTqN+ePP/9YsDcq8Eco/BieL+LGjOpmF0kapW6CvWDGTE8OhG/Jf",
-	"cm0rJbOQGtisn4uVZAwNnAhNZAyd34klIY7JbRKJc1KH475LNgUklTgLyZkTThsFIdrE1HdFypKNyz5W",
-	"1sj5G6NgzMIMyCFD7tBZSAWNLcwMqo+tun4CzKMrRLMfampctFLiTiZhffpBbjJx3pw8HcnqyuT1qpw2",
-	"IxqmU6vcG1I3S5ntiDTPmFBiJAGimKpGOMehI35RzMhJyRrOh9dyrDLhQ1H5UJuSrYz6xls/5WaVhq5F",
-	"p9loxvqEkbQhnOAxWzkOA9EBuT7UyVN4aaMiPmwGOynz4ZBVJYN62+nFOK/2QhnhQp5r/fdU2MqUVIEb",
-	"tx5QyodKq9JJan+3tMj4I6RG55/Z8w2VgsBphLMda/mZi21afvXV2ZuYntlqbyyAux/sP/z20TePYeE+",
-	"k5VsMJAHIs1kJfco1ZMWI/2Faw4RRTvC34t0acB2AkfeZqwsGyApMH6mFCriJ6aa0Q54tZtMMTMIFEdX",
-	"njVNMg0iiQsr5434vhvn+N4ie2oNeGgFt+U6onZjilBpL6EOYShzHdODNmnGz41CrJWgJ/W/pVEy/umz",
-	"nzstcqVBUsAG3rYiz9AiqNU0S5BzLDpc5xIMoM1y4ppivtXFU9NHj64cybGqZEbLfCU0MXfyF34AinzK",
-	"yq447WXOobWk2JuTM/WxeiXLhZrRg1Xl460lQ7W4s691SmoZJDBRUGUQ6IiakFDWJxXKmdFxKxpZHqf3",
-	"q9bV09FUXzY744MywKvS0tq24s2JXyWUIC6ey/5IuE+AfsEy30gPhsfhMMS2gIDzaljPeyUh6Zy2DZJp",
-	"iia5esYlgT6ljx3RjTmrQKCeNebfvR3N6TwKD3lQyN5QHg1i6PANYcbzxsAb1FFRWD0uboeSyMJoZx6a",
-	"dUo86cGTzaNda8/neEEybLB4loTKJt9dYdnH4P0giSozWYaNX2dqkYJ2nbplU2SBiiVMkltkEXdGQ57o",
-	"lXUrIAGW61YS/O+erdRkC/NN9/gX+AM3Gv2hNCFYKv8ELtv6X1u0e5zguzDwrtjY4T89/euCrbJmMc1K",
-	"WRgvpGaI80ttZrqmKhtyVafVyJRrhq+O4eafc53dIJ/zBmwDi7i72PbmUfJqsinSRRKzPhTNmcgb0ytc",
-	"i3C8Rmwuy1r5FbRr3eqrhZujEdHtoO5OFHghz1b3nCrBm3AK/2zmro8EoYHLpfXUYbR3gQJ/Dau3Dt6X",
-	"oQ9YYR1zaML7G4CGvYHD5zMlx9ctZqdTJw9520CaYys5tzUupKvQ4eqlM1cVf1TyEs1uz5f0u5WCbDDU",
-	"m9X0NPo8OFl02ngL04VhztuYsJvWISxPsdJucWctJQb1A9C4xCtUE04xzhCdEtRFpvszDobu7z2Re4P3",
-	"n779vOf//XCNfx8cfg4R0nchjK+nRbH1vrGsoHHGrsRliOoM/lUWU5J28cA9jcsMnKkDnEMK3BAjpPjg",
-	"HkPsISNS18DU/QvP9yAAtlDuHcJ0bk34w/u42Q/2/WIAPquro2OhG1y/1iq/trpbYzl5h2P6ntgTF3L3",
-	"102D8AkNTKGW4lZa5JbZLCOhacKvHxtfynhszV7EchkBpfNuDgsCBo66Hg7YuFhTDKbVtESD+IufuR2+",
-	"e7z35P1vh/t80PaHPn5rmsebZXM2oWwOW1VWlDTjszO/bE3tJhkaIQt0VWLnn0gqX6Vf7XUpnyBOEJUf",
-	"I/nTyMzW0rMLWjXLznk1XZ0RnHxFLbxcav0H1MM3ObJ0CnKjubhNSW7vRPlXEuWbyr0/xT7wuXB2Fcjk",
-	"9T0nrlHfAGG2LVuvJUgPgvqNvS7za80N0gGL7RYcoSy3IDGvYDElcZpbwQ80hAA2ibyaq8sZALR+heK7",
-	"Eddh3bMk0OPbGdH1K32pBwulvhM5tasmhIgZc4XlCB2RQg9TIQtrSAPa0CnKApG3NXUTOS+MzNbs2yu6",
-	"m6axbQe7nzzAUpR2EUgogXVEmxlW6GlEWRRFbjGluChi/sC1xADgcZ3NF9GmH92uKUo4RGsM1ZvXL1qW",
-	"u12dDeYzIcwluIrTCSMvEXU5ZIoMogIVvyT60wqqTkkV+yethJT6D6qc+9O0nobzJOS4k2MlKKYlLSaJ",
-	"m0uljzCdgEyESw2g8Vb8hypN01FhX/ZHKju/gtEOKrhh/rl9285J7o/WY1nfv4rnhbiRc6OvaonnrsQQ",
-	"PeDctpDoXa8pSM23zoDczvd8P9bsOVW4+cduoxVL2WPxEDTNTqOKtY2Zu0FZXg+R1MORrpvRtZFiWzr5",
-	"Z9BPeEtTN0lUtGX6QwQNcFj82QFAMzP9wK1hSi0oufVOa5vUXTMghWsvq68c0r58zUbOpHCQo+DklLCm",
-	"QzS4oN5uH1cC02P4DNgrYD1sqBAG0uC4NVcdMre+HPmJStVX7kKgrkkfHuynEBRF+cx5Y3iiCic4j5CP",
-	"rbl1NY6IoYFqCPdsneY+yk3A375QiWW9DyNgIXH9WK4Ajk6fNtiQm1pTzZVI17V5rOqXqjq/baTFyBuP",
-	"2u8MJrABEbc0lHFgK4K/nYPGXlweMMSSYMi9sbZGf8/g3qWK47WFyeYm0pLgRNREbHSYLj/7m6G50ceO",
-	"Q7Ljck6VT9YkiSt5IhrK47JpKZGdaQ16PYiXjPOiyInFbbWKffB4LT2PGRmtp9v9vppUTlwFhFdn4XVj",
-	"ATWWczhe6RutVb/ixFtC0cQMU4AB8jXPVEvGyafwGNFtnL04pX2eAKhSbMO6/4EhSdyYlArLwADjnQr4",
-	"xE9nZ6+OmLYD0XBxizGUvnuyz2gUbpHXa/4QXldWU9vT1jl4OVAm10Uj9SzG+d5KtjIySrg3btkVyPIw",
-	"VmZawVE3NhkXQmX6JkB6NtfTIfNwy9kxrrRtS/zECZrCB+uYXmswh3mW4OUvQw4yGLmUQ8a3b1vhNDA4",
-	"G5Awsji4pSKwHq06TcCoy6UPlSyvITlsS93jmZ/fxabXmwqg9X3KjWofzCdPnsQjuX+1EUsTWutYUhME",
-	"KwTPM5IkzZIHl7tBEJ6ZnLuN6LrhYxgnFeQBU00D003t5VlKHnbQt63EhucrCDfNoApYKZYAkTdYic0+",
-	"2E0ypr4QDgyKRQS5wBDpdNII9UHlsxvZJVp9rM55tG+79TlODGTDJhybV7IscmWrZlibuA/IINMI1MDy",
-	"dtsKvosD/LgwByqy3YjGyX30unSijXJrvej4wnaKwuStiWbcN3cHKBzePh3XicWT98f1YrUHS8Vq5+8/",
-	"HSQP9j/3ep34z8YCNfrQ+XoLqMkIit6QcNJbwPWobewrKYiax25FHSGbP7D2qrwo6CQRyw1q24ngUdiz",
-	"QU5yacMei8mMfGW6DwWSu9KiShca/javRmTI2Wt4qiSIl2urZfTO1tpqvqleQb12gHLBDt2wQNq3cK0C",
-	"aT99vkSan+/URnUFiEur5w5FakBzktuqlJUpbStK3ybIJ9+7/3nahFDSWme/4KG1kBeG0XDGYVek1SjX",
-	"KXIvzGr055VhyhKiSUsHkKQEbthsZJzDjTQDWUD+9VFEyCuPoIB6+rgetc+toH3qMRQIhAxatED3OMoB",
-	"72BaI6FY6vtrNSnkvD01OoTcIfmzmdT9fLWK8KqBrC9E4kQFwR0rjLkEKMfbVQ1wfr1h86D8EHAKo1JC",
-	"brpaju3ehFa8gak9tHap+StE8yk49U053FrN2OWPT7e4dNAJ6JGZaQ4E9Bty3yel+pCbqf1DRS46IaJy",
-	"pegc0fAsjjc9njT2cMVon93k8Koj3nquFuc1FYX7PcEuYyKVGVCWdakKJa2yv8cxVujem9cv2mLKC9OE",
-	"+vxiLtJXL0/P0qtwVp/URPioqib2n7v37+84c2h/78l7/kdn7/09vrb7z7/1eu8oP6D7/p96vfe7O13I",
-	"ynAX33/aTx5+3v3nnfuQ23ivpeDfL4FmSee6NHCdCv0DgVzkF6WE3jrj9bSSOpNlJt4yPS9kwi1prgVa",
-	"jEf1jJTZyKr++bvjvX/DHv7T/fefHj74/F1Du3GFT8u8mp+6CcZFd6FkqcrjaTUKf/3AAulf3p4tFVvj",
-	"wUfgPISQAcyYuC+n1eh+YYY58SJFV4mRME3EB1nkGEtOeYO4+ykmlRCHEoRpCIitp5E3GogXO+KY6V9Y",
-	"3puJ8hirjLzEzVPwzotpBdEd/yOzOGYG8LZ7+mUZMwvvpPby/L/+73+mu/X+TfK9SzW3vlaaMpVGgOmF",
-	"Hvi2FenHPds3E5WKC2XzjCrRS1MQRhvsL4gDw3CHqXKL2C0wo78HduSXgyuqR6kIl4HFmMQ5YUM4zxoI",
-	"4qkC04kJbN8C5zMNQkdAfYya93ToJvQrJo7uiFOlxDu3gJSu8j6MwfudclooCzMfru5i73PXi5GSGfQc",
-	"awG2/ufeS72Hnd57OQgjIif5z2oOSQQolZAN4aaYaRELIC/9hjCPHNf5PQnJSH2cFKZUpe0KpZ1gnZtp",
-	"KdTeWOaFp/6hKtepVSXELjsCoRDclLgVTurHVnLe08jrCOMNA0z5krRobJSZA7HSkfygjmrZM5nqwzoj",
-	"NVyJoaoIR35QmBkq3oj20HqGbeQIZPO0bkkHfm3itsS70LAMP0ItMv1GMaCosZkJhExvymKruxWJiVpW",
-	"grt8iD74OlxU0b6kNK37n3y21Of7+JI9nLg0CdzmKDtMjR9HyMJoFa3Pv0+dc+aXJz50zkxK9cX52XUi",
-	"1wPT1Fg7nUxMWcEZKeENIoMVbjcr1PhCZd2IFACkmccS5KJwSq5QYwLG0uL4RACxFxONMYuAGCsJQCgJ",
-	"jZSTBe4fIOf++38XP4DJbCs1se7KQacmqJ2dNJ2kYiwvaysvaRLyXKxN9/md0unpQycZqJYd2yGtSLGY",
-	"Mf8PEAhd8T0IQNGb7u8/6MNd8E+VEkwTrCYcsD5G0R90Fibdk/0HR6l9UTDURur2KaSYgm/0sCPSH5+3",
-	"PCPzPQ7xprR6bJQcA6P6vcnYivmX05e/YhrqD3sIAQp63TCcykLdu3OLTH86hpiaHCsLYmDu97l4/FD8",
-	"nH+fEC4AGnQ9HbDVAEgNfsW0M4xLUwrmweG3+LQZgO3O1w8fPXbX8RQGNK2tsKZ7kLtVNzIzN/bkEnLl",
-	"JZXEmEGM+mAT8EbhqGpMJLmacWKS0A+EcMO1O/claa6zBHpz+uxntIx+NHCbMzxPYS+xts0M6TUiykC/",
-	"N6ez+gtVmBkSGopSVWh2TXCQeNpgEDHtBMZf6Yx3RV2DuYt74t69YzFRpTX63j1Qm3I94ydpNW+OGo0i",
-	"2kdMPNzhb5OQCB9f3z5Bvgln6qTBDQGrjH/BOfrgXOXFD3rAdJZK9+4hwhFc5Ea4wUzrijv1b7oozcwC",
-	"RFcKbsSpmZZ9lXJXvAl3A1leKiXGuZ5WZMIdx6oaWkctDe7FChnkRjMRGpe9FlK8ef2CVHLcVFAUkBco",
-	"QEf09ESWcqwqBTTRfTm1qt5l0Zfa2Z6wQ9DusUdu/FFu1XVShImKdnBA/YU+3rtHTOq2c++eOGaydMT0",
-	"AUsQ7VomfV1esrADmSCcpLU4rl+g+Bq0ZmpVt6cbV20FKoJiUPUlLCYyLzvC57n4w9+Zc4SMrRIcj4rt",
-	"LGrcUOY6iB/nt3Z6+iVDVMOb8U63ii6U0q59WUIEpio6o4XlGhO276QP9w/w6fNSTa1Kdzvi1IhLpSY1",
-	"oCd3B8jbnkY+h0peAJzopDRuIJUVdgRxBX534odvqjOIWRemfwnDAhmGOMemVFncT5FrsL4h0bYuQ8y0",
-	"Spd6cERKCtU0LYMUElUtNzWyFCEQRjTjtHZeO2sSF473BnaAchsxaHaFVTiJeSkgjkP57wLooPFe68ms",
-	"QQAgmzU8Sfp6sZhWm6qnnY1sI9Dyj7nFQ5y5mXYjulSRPtx/mCYeobHILxXy0IbUUtykGNM306ojnqOd",
-	"wC4YKlI0hpBQvKK1KitRKGkrpOJ0biA6xIICOWPgy2VAnibSbqggxczMnCCgjfZ4WTTOLHdwqJ2szJ01",
-	"nSmnv9wUxXY2cMCB5ybtgifmpsCbXxS5cmY6Xtq2RC6OMO7FnBcB9Az9iAK4aLtsSdVHKPLoyJF0TUVn",
-	"T0ZubOA14R9jgmsoij0SqdTzFKwF+NSlmici1UarFNdAT4POgGwIVugjU2QoaXg5O42Nbor1SEggwSN6",
-	"LB/yipsfiZjcIpW650RPeVr6FQMReHPbTdFbHxNc9G4TGhNnxch+FZwIP0X+Rd0lXRhEYk+3OuJ1RHJU",
-	"OP6GIZTRhC1NL8CYt532R7BulZOmPFh0Ac/oZdXTASwTtpnb4Iko8jEcxOiMU60Jq40fh+hui4yAmInw",
-	"HnKesdRD+LyeZivCaUmC1ONXQYJ9TR/Rss4t6cYEiR/cqM8W5znBEVme3Ze8sK1/KA1BlDTgtedl2PMY",
-	"hmESfqR9giaAqtgXuYZQ1blX8Olup6dPYzaRGIqUHHufrOTnm4cDskpVJXbSV2/OxH03mvb+J+JC+Hyf",
-	"X5Xuxs4PCtMjXEURqRzuCLxzRlQiTtdQRQlgiNQXE0iJuu+JgjQzHTCecCGYQfidQP9w3IKHihRiGOhQ",
-	"lmY/7dB4MQu638m0+8Amgv2G4pqqZMARk5qPcIw/GhE7qO4w9p2Gcj+APULMXhzkMdkhBDMWpBxqjDKv",
-	"nDYAPYkv4LC6zy2wno4FdnqWkfyjbx9F2453CCYghNEtrMG+wDbp0OFayu4F8mvneuj+XtvZlKXzr/7d",
-	"OOMOyPMnhZzbemlGDV+UjRjfLoa+5I9GH7D3P9Vpw9nQpvNIWE4d8b2pRmisYbreHhjSNGw7qfMacY72",
-	"6OldVsgAFunEf0/H1K/gIcPClSJ1c5F23aD8RkvgN+EeE79BHMPJ6996+re9vT3//+7WFDntxW8iDQz4",
-	"7s+zhTNBn5fESHTw+L2dqQa9tXvPveKZKipZe8Uy2FtXwMkslrxgGwCwCtrw2v3Lv+BpoWSJu3Juprhd",
-	"4FwM/W3ws3FuhfngZCK+LgNl6ZpjtKq1RumsG086JEIYotlOGcg0NEtmc2qWzOaLb0LZnpVyAIwXHqiT",
-	"Ik32EjO9WUebGq0Mf4MwQ91HfoB/NrZ3AckOHu5psAvdC1BYcxEvKjVwk1FzUFK6TxvAhJMjgWw2Qbyi",
-	"80TnABQeg/dPS/LUuLk9jYsiHAJisVHmFNoraXE+aiLBTWBmwGa91GbGhrSyU7eZgzTDF184xUNLk1z2",
-	"PFs8sQC7HpoA2wJQVd3UJ37qwLDmIaZiqq5PjwXngUl9ADlBThkwIQUwpG6KBl4SegoH0TkumBfSVnsw",
-	"YXsnzwjbNa/8CUo0vtArSPOSes7pulCvNVKA5S2LApHuxduRAW3C+I6QulxAh0hrH4Jhj6sKj2QrM3HT",
-	"0xIriNxH/LL7LAh0U6mF7TCEM3a2NgA3GzeY87MhE4g5kGjXgozSVKUMZDpOoB8+FCNwVMLgKp0dhcHm",
-	"PJSRM4hgIyNwF1WqAaodO+p5oXRfkbtlxhDiAxmIj6BYOnjEoSHK+4tdfjC1uuJhdI+ntgPuH/RC+1NI",
-	"8Kbv/iT10L1gOrl3LzhcbqyjMetyLp8XIwHZlRSjj4wXfqt0xBnOGrDl9GVRhMjASr3Sl7qvCpzRUvlw",
-	"HG2sIVAqlmY6HCViYuCtaygrUs6sYZ85iYY2C7N3QlQo6MaUUCFSSL5BqYfETDZgmG6z6LEdcaJFKqeV",
-	"Set2Oyxn5JJzd4AoTWNBmQEVZF4o2ChQ+uDL3EA8udXUdTOHFWgKxTGUiaA/VKoPuZqJnRT/0eUkynSX",
-	"4nf4ocn0osjtCKaDK4mhfCfLK5X19M5as0NvcSaWKUWW274sUc8d1wnSIqRs3nu0zbxCkSi9K1NkPe0G",
-	"PNfn2Ie0psL8tmlZdzi0ZjBIaxR9fm5wapFiQBYzmE+AtT5eYjnrF8ZCqnkJCwOzzuNvsc4IddsQN/Wr",
-	"haowYIrozLmnL5R7Ec8q5BkuTZ6dTlRpVaaydPdIWIPbccFvAFODoSLFS926GCAqiS3uaYlcTlxJAS+B",
-	"4CHZwhbxdGCcVkRWiYE2FYWSEC30FKdMFpsQKGFEhV0uUMjRbqrTCXuuneMTZ/5Ryle8osDUBj2gqmi0",
-	"K4PzTj6tew0/jlsWthQYVe5HJreN6bNBHjyNzihgFDxYfw2v2G0cAlHem+YYNv5x781JFLmDc2Bcd4ko",
-	"neqXF0XEIkd6EUDQzQCPg81Mk/8FRAAQAcjD+G7bIzroC5IWUzjRFCZE7d/8eXJsBLsbCC35G2eB3Z/m",
-	"9z98c78PnYt/fQTdebzQRXoivh067K7L4d40T9FOE0I4m8NWHLUW34lPYiF6nlL4/G+fwJ3/nIrPR7VH",
-	"c6di5uI7Ie1c98XOrvgOz/jEjnRLXAxU1R/tpH/7hMP4mdt2/2+0UE/ig7tEfPLN+by72/l3a/TObu2T",
-	"4B/Coet3cOj1DHkE3Nyf8U87n4Sc5F1R/ywPYhJ9ovZqUpffCWw6dW7h+3A49p2g5bbzSeTOGqauJJ4W",
-	"qUtvS0KDaXW5PV1OFX68p90qMmU+zH1W4cSJy/HUOvUlyIaMwdYFFRXRY6jJvJ2ViBTmKuVCjkgYxaGZ",
-	"IwiN97Q/RTEa1zZ+xrK9gYPg7JyzuA3MfFFOqxGABFCIKYDFZzYJ56KNNBNwwqGHdb4KrRScjIgLCIlg",
-	"XEwWRZcX7aRUE1mqU6Uz5rwiKI+ugOlwQw40E2E2xOdoYX6CIqSuaLm36//VsUXeVzt7B7vis/i86xrw",
-	"msUGr3yWXE7349pgm4PNfVOiO4QSz9nyuS+hsGas0CDkmhjwi8G66EapGE4e9nTI/8UcAVK2/hBWARn4",
-	"hapmyh/MhHBGrdUUykL8BVqXnMTiLTfn6GoPhdXTTvXmiGO7IJDv3TtFC4YUAVjF0XTTzjK6r7zGAdeJ",
-	"zPbCQOzFlxAWhUhtmOCd3TSyjem9YM6UU2cpgICDL3djpxEjK5FZEgVZcj7CYLoAPsi7UGRfcccqM5mQ",
-	"M5g669g1Bta1sycslPY8hQajHmb5Vj/hNJOUNABso5IEEO1sat4QNOWFKZ2MyjUK7p5OX7/59fz569cv",
-	"X6fB4wN1lKLljfwe8YkiGDlh4DlGV5ampGMLXhmcZYdh0gbfPDB8cCYDe3lLsP7kGzJ6PLKLdHwAo6eP",
-	"60AiGCXA9NXgNhMpCVltmLbgMYyPanWaY7RpGCgdYJ7rtCf0SjdaadLTKcIKkw/uoYW945oa/QyiWpBh",
-	"JWITDzYmJ+mSaQpVp84B7QZ7grZYBzyHXDurPnq0VrTKLrkH7OzS0sf9iEHFnd0UHLOKhU3ib2JGGncL",
-	"SWsw6uDUgxgcsaGzvCg84UAN1T84iXxei3tH1fxR7R9mR7s+6G5kl6hjeAU7t/zpm9Ozl7+kYiFCA6H0",
-	"NHqK+nHmAWNyzJzV4kL2L6ljNXCFKGgQROIaMQPciN7QCpZhVppJTy/YohDgqz1C1heJjS4CmXt9N0G/",
-	"yccZQP8tkvdIC+EkEJyv3ANsvPZ0SI+Bj+GhTM3OI3Glctc/stRHZmbFhamQwcGSM+ltCjxBWNJeHPWS",
-	"Va6HljU9McKEIfUKjg6fFgkiwnGCGyIW5l3WeG7OnbPy5kx4e+/+J6aAdlJyoFTmZhkXwQ95oWzitlgR",
-	"DgsDX422VTnt46EQRckpX67GsAW+Aso99wdF89zfaK8vyjYEIHzy8NE3iUjlZFJQxtB9uvGfnEWa7npj",
-	"5BP+R4gepA32trqit8U32/twZIKluyiQeltJ9EReFfTIv/obRcONVHK+1RUPDw+j6yjN8A1QeG2yOVFZ",
-	"CynKaeFtR2BQlf2qU3uvE4v49OqGkrI4zzO8e//gyZPsQf/x3sHgUO5903+g9p5cPD7Ye6T2Bw/kN/2D",
-	"7PCw9gKFM7DVFe8+id4WgV3RaNEwJLUGVcacO+MQr8OJpvvhcH9ffH6PL/7sJuEZ5MZCXQEKecg+AkiC",
-	"PFO6yge5Ko9ECh8hue+VQKki1QK/OVsKAwUdOr1gS5ddNd6h7mvbFjZWxwljHqE0On33x7W6bsAXZuhj",
-	"KVTLoUT6P/fIjt07yVI+rPQnHLyhjoTsaUB6Lqm1xuAOc247WWGwP/m481u3QR4/FIWqKnBykQgTIibz",
-	"yUhpu9shrWtTAXNj+TAawgy032Fh9TQtLNgoj5/sH+z6MIHP2GMHpUJabQDxZlZB5ZO1SkVHlKWawHEa",
-	"hX08oxiobq+k0W1KodMX/A6wvjk2xtopfe2e2QPj0ufmdcRZqdBFMZlqDP/3NJmmuN9A3Fvls7XhJIFy",
-	"RMLJbGVEZrooaf47GXcwi5hk+C4dy2JgyjEg+sAP6fsdLyCWftwVOw/393e78ZsIkYKs04l0FkkXGgob",
-	"nrAtnIqDwzcAP/dJqm5DAI19bp2LCNlP6A3g+UnI6vRgbB23v+79kH+MF3HnHnZn+dw86s7Sj747x5hQ",
-	"J/wv7ttTDXwqlBQQfnIrExdvgFeeAbd6SQmGs9I5jtDTI2df9KeldUYjHKcg7TVEsgIZDlsCRQ5hGCHu",
-	"vXDW23TC+pq+jQctvBs4aVdeYijefYUSGl/k+jINCI8Lw5NnajwxldL9+fmlmjcN0sIttZlPT8KPez8r",
-	"yr0ZT6p5EsGc0HAsEmHTQbdbFM54wd6eYpzzzZuTZ7AkIKHNTTkUPbg1rQYD1ffzrE11PjBTncVN9xeh",
-	"sQ+xsf4cEHJWJrIaJd4RCfkfztc2pf/B7z9gB1EU6MS0z+CJAbWRBPYW6MTTkepfUu1LQsWxACeOeY3x",
-	"RDjH2mQxCEtt3y39Cj16RMPvOoFZbGh7+IMWDEy6/uAbsFlvbBSoAWmsRXrs3pvGwxngchbHNPwCzXhM",
-	"zQi5DjQksS02VlkukXUN1+wxvITXLDQML9UtGbBgEKNg+XSfEh/oOJ3aTrBI56CTZTmsNX/pR9eDgwfU",
-	"Aw+4FsQMp7wb4j6TDVwdSXxw4G7RplJJSHgnfAi6l/Ld6ZVuc9aYCxPMTo+2QQHAQ5AGrZ1B3VdQUu2U",
-	"kSxC+Ie6P9VU5qGycxj0czAMojFovgMG4lE8ELll6qj61NVKzMJic45P1OqQWZE+Nbpys+bcBEhdqM8u",
-	"t3zJqosbvfSja+/hYdxeJ01R3SC1WGxZdqEf4wsU0uPc2tyJJC/Sa1IKy4lBZjtdRJvZlCUAQi3YGQvC",
-	"lxdhCXo8b+lNw88w/twfisJjni8jxrFO+KBKSxlF2sfF3B4+Gez9Iqv+KO1CqA7BiyaqHMmJddIrYfkL",
-	"CicnKQVBwrxidx3Lt/gvLA+DM3nI5xHp8zM5hClDE+LtyIANBbxKbERMdVRtV+/5wk8gQA6WBAildkZp",
-	"4rGBOmLQpbDaViTSL+o6jDc3aDj4odYg/LwpOW2WDReQnIA+gyYyDiwEND3MB5UzHNVKPMkaBI+eBp9S",
-	"3Uf18j4sWBcngzj2VBmTOGscJCpGLrFrcSJ51LHosu/WYna9ayqE0iTnu2C5ljPzZwYiA7myIWqbU0yQ",
-	"e+Q7zlZK1Drxs1KTEGWgdLDa9xNKTMdLIA3dACP/hj9XXJzCfqnAW5KFbZrI6Od4Or3mX6RPCGp/sXBS",
-	"Z3HmoFNRFhU6VuKAL+/kIkQxqNM/YLYPZnMQNjF3ICSKRs32F6GxrIsWE6spJk4HINucVZ2wSwCGAfTC",
-	"31s/S1mCNvcdWswC9wF4SLWlv0MabMiB5W65+9psl8XffCePAQZhbzoJeV5exMGHQb5hoi8tLuVWIHwt",
-	"xWR7TID1vGNuxFtT26mtAD57DlG6uJnRZWjhk3jNRGnPbWultvwpTaztxAAtMhQFceWsT9D796mtoCPc",
-	"6JmSl+e8EuNm136oqUS+CKa4tACgNpwqa7vxKd3YgMM2HhvwqJxT6h1cQdXL5PBYJ311X4V1E8+YE8fU",
-	"2ELa6hxrFKKWhqvx+LI1hXzccPDPwLezkXGGpBd4dnlKoSW/gLfDdOn1dQxnGF5XeVg31lOlrNQ5RGsW",
-	"1mx0HQb1SX1TopCncDM4ooGz3iNFjvwZmTMmSXdZXNWIBIJhhwlkQTvRi/15CwfRZiEwgAegVFgIrnz6",
-	"WlbqhWsk5RARoD+K1HFOSjP9uNc3FjMNvIK1QXOY87HUc8Zos3X9sfBjGAtjhPuFar4oDZugLkl85EHq",
-	"sBcKF7WqZqa8JL4zeo/fwhBxgT0cnqhtsebh6YhnhtA43eKlWlKoR5PTyoylszeKYs79lvn536emknF3",
-	"+VrTjFON13AKCxGafHzi64TQrYYcElZZCbk9UBMImJ7uzwzY2lp7kYSayGiPllOEp+SvBZXrVzafZ0Lc",
-	"gVd37LHn+nxSmqEbxprGbL7F79Bw8lZPU210+BEPDTPwZ6s7SlofpipffPml8tMUt2+c2zFYty3t599r",
-	"UnC5od7gqekbPpLnC+BSmxIci1jMgBJciEEkcW9C2QpXjeHimEkbpovIrHii6Oy1Xxhbl0O1H6JJwQs+",
-	"PQrSrAJ9smXTEpJ6cijyOD57+lNj1lV0SEtQoql7jPLv4A0NIj7i+mtQpYs/hpbTm9i9GYRJjwtTYNPH",
-	"30ijEFiMlDCdoBSJNUCeLRn8cPjnxF6j1e9/rekln6hJo0IhDVJXUAnomtmNkpUV4Bi41TGTZSZ2cCAT",
-	"kXK+JCRVA1hw5v5N870L60z2LzHbzD3TES/LKP0t1C7S7xAO4bfCiiYUQmS3ivy6OHmWy/8ltjMitcuj",
-	"tYmpyLw0GaKL8KPqTuzCb+DB7u92fTYznSfmEYgmZU4SoM6lmlQLjcXKGPI+naMohkYYzYES50OU/nVd",
-	"kRaoAJ37y444HYFAcWXo1ytwpEPHkH+B0k0XvfP6b7WFQQ45BBv4hiQg3+UVKuPQSYJCqEkR50nji/BR",
-	"zp3Fk0rcZ9jsoGUo/YpC/P4gBuL8GLLwafoQJOtwVymIeV6Zc3zVQjyv/mOts+SyNWdj05KsexqcBwQG",
-	"Aabg0Hr8Fb9EZ890zOczqSLFHLJ068rZX/dNRPOfUlIXU6bxHMstBmxuxMPWkD0NTSQbQjqfKOTnrJsl",
-	"TD0YSaebz81gELc/XG0QM7Ca8A5MIOWE1+ZmxV1pSCh3whMyxY+aMiriEG/jSNd+qDU2OignTzrKQ15M",
-	"EQ5Z/e7btQzlpL57okRvip/4ZgNPgq1CtISkRNwSjg7VZyFe15NJMW9b8+63KzrpE+OrMpfDRf+HrpII",
-	"kJAtF0At+NloebP/vbC6+XJQlpF9WSphZ3nVH9ECWVjaAI8Qh6S6jTN/o8XEPYiSjKIOhKuRmbKQdpTE",
-	"wgOOvkABwoyH1EKoNfFpblHjaBvCgzyq2KPSTALsKII+1uAO6isjZKFF7fcXg2yhCKrwP9WBdjh2gugJ",
-	"g9pqn8k46BOLufNwfrLQgLabaubs8Yk3lDAFjoyl+Gmfsgi4Zxy+cRcKACaLYynRhASZE5aqm7XCyGxp",
-	"sYYfdsXOIx+zipqXY/0a3uQaEY7JSgV8WItj2HAaHjWFeAcW2kFXoREPlxuR5XgOHQ6iIJpY/3D0Eagh",
-	"W+osXW37yEAVhbB5AYBqGJAf51kWslkal0z0VWZPWPgsX4bvNiwAOB4HaQCYBbqKNtFUq48T1a+WRjn6",
-	"rG4yB+Lrix/GMHFRBERDyAcMJGEgASG3jSRsJ8rCxiMMKsKrytztJ+etXrUcUSFQ2BUDGEiUXsqcKuUx",
-	"kg2WYNS/cW77Rg/y4bRcmtLab20DXNth2IkAq0OFOQAt4f4B6Vz4T597U0sTwH6eKSph454c0dEJbYJw",
-	"dKuKSeQwRnWHJIbhr/OLqa2ptuhybWfSHMDrpRXjaX8UYhXkooIf2fVKZ0FlBywM/KE/Uv3L4Gug89u+",
-	"hX0siertGuNM9FtTy2H1UOQFvFIPoxXaflVbjlDjRMBpgcSvANhT6RdQdrE0tnSp1rpMVvJC2kV5ByBE",
-	"vKI5IDCdrDtY2cX5VMsPMi8Wj9/rvzQ3xa8hrnQO8PWAP4AaGY9YKApN56BXtS9xTgYA4l4VD/I94azi",
-	"uA90rWmaAbV5WgE2SmZm+ghhIix6gfX2VXBIBtusaa4xLTnAe+FZdL3e2Bs1gOd5nuVlVd9O0fXGwYZz",
-	"GHdPGPVBXkX5cwmE2AFRPTBp4A4ifqYrF4U4AeuikLayiagWJUgId2C8pB7kwGvQdkxsgvqjepFOi2jC",
-	"8HGUK9gRYIBzraqbeDoqd6uKTLW5mfKJcVA5kNj6Sg4VeLEv0McvlbgAV7YsncdsBsGbr9QYkvrgeGLn",
-	"0T5XoMDL5TyBzEr6fTfUZoccsaQOwwPSo6cpC4qytThjr/iuBzwlva0U8wS/Pfz2292uGBg4UsurKGUP",
-	"bXuJGcroEUbnAMhK49O7AAZA/n2qEMArSu+KT33Yf0GSVyIdHZRmzAnBrxFAENMNeftB4s4SkllDuiE3",
-	"byQ/AJFnZSlsieq3CxlrBJu5tI17moFwJCXqRTWFYocTtKyc7/owVZYPBqpkXhRMB6UvuulztnEtYhqL",
-	"SJYqPc2R4JAVzgAKgeMI4B3wzTyIYzU25ZyX9yXVO3u8syEKQszsiku19iKwjqWQ96XCrKAwdh3xEsUS",
-	"0sSasart74VIOLqFaIXj6cih23FcR0/rmMJd6cP9J6ItdA+Qhj/gwQgkCSQ1qIAkSGTuBEc4+Co7zbA2",
-	"djC4mRDPVfrCYF5OmlCex25CmfCivjaQXUFllOXa8ZHd5uMCsJJ4fTSF2BFMCT7z8PBQNIb9oe+YHE9h",
-	"RDdVmNTjvEi2zDhnj9kruqgmIO4DN+RWDPKPjNTnFxqrQus5IdzC+JkhGxE0DiAX6wCoeFTjU1e4af5n",
-	"6i8uV8p2jQUDeLOSkA/wpABLCTsigpKC0bNyHlKwSIphMozf07BPwDYTFI8ZQwZGR6Sv3py5iYWzAPeP",
-	"Z89fPD97TlnmPz4/SxFc273tUs07WEAIW5QzpRdqkGQlhsZZUH5dcfV6+vDwifvEo/1D/M8DjFk/2n8I",
-	"B5HBUyHa1pmcd4UUA8CFHSubMMwF4IlQ9zMzvaDM9w8S6L1EKXVmxoyVaY3RhNO+oENJlP4rpk5ZDzTj",
-	"JJJzSbCzhEoACbg4JIQvpWk/4JLhBCx+CbJ2jsyM6jEODvYTt7thPXzb+bbzYJcAiEGX9HR6Mtj71WhF",
-	"6VoUva9XsqUP3FgRfBWYqCDjnacAywTnnU8koDzVh2+4gYzCi3sYRHGUz9qK/JRibQ45NlyU6imgo65E",
-	"OWdYVQpfJDDCno4hDdDO3ub8MzaYGbRgqq1SuivyxRAzi4uLudBmFnJ1AaxYqyg5zAftejp9eHAomnLw",
-	"2lMypFee2RTKTL2awwZ3F+NJkZD4HouZCcRO9kfKRgsbT+653TupNnugkNLdI54p66s7sFbCQvYDPLdQ",
-	"2gWlyLSama0BLQOm1EFwXMYNMogeG6gsoJDr3RLjw/sdYK3o3r8/m806ln6md9pO34x3xUFnv7MPxxuQ",
-	"H5ZXgGTGRBJANYG1tqRSa6R8oc7E0w4xPodH71vgye1SadQCfNVIIkiwf33FTCxgcnnqSyYvvVBDqeE8",
-	"3hdXvEaYPZZrId33EaP4CulmDk6dYCH0C9O/rH/W5kMtq2mpEF8J1EAJWXP+F5uI9MNBkvpV6nyGxw+d",
-	"5Pjpl+One6c/HR8+eoxIT2medXxPOm6zpJE9JAilf9sC2o7tiLOZCazBjOHvnQuoHO477YeBRCq963AR",
-	"P2f4pp/iWjCKlBJgHFYz+TbhLf/1f/8TrzsXyF369F//9z8/f06prp9IpHiOEwZewxEq5iLPLG2lGVSY",
-	"umnVyKbHtFJuJN39ERSYVZSTGHNFM+qAtM4MsRWqUIQFcE9hhQ6FjQnj7fDjx5Shvg72gw0GafO4Y015",
-	"iX7YTJZusTwPchOC02CFEqZXEphbIwEZiMYIJgrzN91ah8BXHPB8FNhG/OJLxIP98O/DRDxKhNMpBw+d",
-	"5wONDSYfZCJIUeRVVSiqT/aaseNk4eETUvKgh1G71LIxJlPEVopIcMiCZqFiBoMjpOTm/EGLQD86QywZ",
-	"IuOG7DcoTlbY/Zi2GxBx+I3swdBcOlmHpNgk3HGkoLGEZkVCI2TYSEqOx6SujngWmg+5OGWZf1A97YZa",
-	"z4UpERg0S0QpS1U4k5QCkCBNIZWKZGlUsTamE1ugOnXD4jO5QuIWj8NYoSih0ESX5oaTxtxNA8yqWEAI",
-	"7WnOdd7hm2JoeFlyNDLbxXfWk806UTLY3itT5H0GbqvniEH5Ns5LcB0RVnqkuNMg+63YgbO9vVxVgz2n",
-	"GuQk3ytlpcBF3yNMkt2uSHtAutHbOvr7dwf7+0ez7w5BDB/s74ehyrVzefxCD8+U3z365qj67iDFjj76",
-	"BvpaqAG6dDCa6F7hluUs5Y74Xs0hW3nkXcia/j98ImrZfQD2Gqx0FAc6ZMdxBqllU0DPffM74hQzVS0X",
-	"GXOOH6xASoHDgnm3ghMPWM4+vk9spuQ3vxSAJItz3xbvSuIUYiwsSlBXuMcI+aSnd6C3y5l8u357ck1g",
-	"dKRIHaH24St8UtxuZ7EqEVGVFGY810qxIZ1pTACteYZpCnihVOLN2dNEOKP4wYMHTwgC0OYfxaBE0FRZ",
-	"cH0nLNd/c2oko0ffnDzzmMR9qY3O+7IQhZmpcq8vrULnBrtYVlAOieiwENM2AyQVBLh1964P32BLnjx6",
-	"fLgbATN5nopRDnwCrCEjK79OjbFQUX786sRzHNGR20CcqrF05i97HLkeUuH6W7Y0YVkTmqFr8b17CWsp",
-	"rWZO/Btf6wG6D4/OsjlFErpwW5AlCf1Nw+oPHmxPw1Yiro9IguET/IMMlAB4E3lDCWerQJkrlZW6S5e5",
-	"kxOeES6JUH3xoCDXPd1UytwRJwt23TKq5Vt0+FTs5Ny7F8TAWP57GJ6uW8t+JNBvgfCCdw5i5PUjXwu0",
-	"bcEsTTCJH4J0BPR6FA6U/YjaCsKU9OdRnDOHENUmIyokVDVmgNlMcY9mmAwhSjU2H1R27x5GI0oI3ZWX",
-	"CgbJOS5QNyOQGSsq360jqlHSgSkvwd8AgcKo8m6XjY2uRhaikkHiW4wdoWMr0mf0udxoHxlFN/abh492",
-	"UV/6AEomkfkWa97SU+e1VfXHvn305CGxaxV5XxHteqhu3+puHU+ci7R32NkPrEbRtc/Jlp2Ox7Kcu+sk",
-	"HJNAQ+Q9Utj6ENxXWSzbqCowYjvqAHN9VbgvndL172X/UulsK9miVbTV3drvHGADzERpOcm3ulsP4BJQ",
-	"eY2ApQpxyYDFytgmZkq7AK5DJCEE/+aWBUB3AOGq29Anmc9Z8x58nmG8qIZEZQYeYNemdcTMBhw/T8yD",
-	"2QmWNoH1lAI1fKM0Z1SeOqAzBzRxlDvi9VRHgeXgu/lJqQwgGTmhEwEZAWzTpHDLp4qwVBfhhxOR/vL8",
-	"9PT4x+en56e/Hr86/enlGUUjljLGIq7YToTfhAZTTy+lvwQOi3KqAwTr2lgv4syYwiYATuGajatPEvIp",
-	"gXh0PcwgBuJkUVh/Gs6ahZqKOO0IGI6xcGf6WjlQ3Ya85XqcD6AKYJN5sXeSbXW3yqk+/vHNCaxXlv+t",
-	"TKbhlvvR54BG7H3CMBrfmwxodPtYxAk8bQsVnO6a+ijHkwJ53OA5oqVt+i7fe9819fVUE5AE0kJ6Zr1V",
-	"bKBLD9b4T4n00ws897bD/f2FXiyVEy92A6d+rU4g+NGGHYBTSGz7MuFfOdVAxhEhTb1+8+v5Dye/npz+",
-	"9PwZhlMD1Bbw2j3EPjZ9NyCufi8zP2zukYOrH3kDNZumzP9DZfjQg6sf+oGr2vCJh1c/8aupfjBTTZ94",
-	"vNYDx74UHZ96stZTbjeeGYwMwHMHa3QIMBuNeSHLIX7s4NE6Q+drrX9RWS6Zwfbh4eF6X/R9pKE/XKOH",
-	"xyf/w5nx7v5H6yyJEzolPgWPAo5Y8NnDtZbTj7JSMznHR9YYyFPMr3kT8hjw0TWWCH3qDNO+ajyyIOVi",
-	"Btl3SAb5HljtawSb8S9NT9RJT/3d72O7xOlBdqmQDo1g/dyeTrYqOXRyd8vpf/dCdDO3uo/cP9Fedj8z",
-	"1C4F3MBKgQgc2pXnFNyPrmOG/1ayFQEnd0L25eIPTrWqDFsQnaptdbe00Yq4TA0wSJJ91cXTfJnjj9kl",
-	"3+sGezV4s5u/YTMVMfNBeaBmiANwxnwFvN3B1KznztYx4BgzBBMQOksacKiq4xM+ytlcDw5+NVrBiQYp",
-	"wZU65CpNyF3IrtYioc2fky08rbjyIaQ7iB9dXwHFDzVqoCgR2o0yuYbuvc/P5LDt/XTbfbjHvbjI9SVS",
-	"imOKd/ThllfAE/efcUY4YKm7QaGE8XVf8Irzy6MXVATR+QOBt61+A2LMvRywonDdebCmJvvFZM7dye70",
-	"8rpa68yYX6Se0yDYm2uva6qir6dTfoQqrXjjRZpE5ijFF8W18yBhcW8k58ImOnm29fn9laL9PhRKIHXz",
-	"Db6TtPjMP3rCRl/zpsSkzA2QY1F0pVaFwUwhVrgBisjNjY1gauhtI2lDFmRloNQmPqGGLGoM72CEkk6P",
-	"lpQLjMJN1EuTm3UjDYMduFJTYMXpBvrBP9CoG/gEnGkeAnQowRFeV2EkW01pRlc9Gz3jH4GW30nezTwi",
-	"2OTruidvNJGQuo8RxtNfTNqjOd8o7vmnmgSHAfQ1YQ3SO5j+ZNBXclgz8CkpuC7rZS5q1vkatjhVNH0x",
-	"if0cT81rCNn5UtEA5I7l/RFmZ0UQyFg5bT20OICJ11Cwuba1p2u44UuY4QtFuO6x6STwcAEmX0VMQUuH",
-	"iCDLpqUHZgIkmp4mJJ+XmlSJR1wgJRHyga3h+jAPv1BLaYGsBzpjfrrGjdeP/GEzvqhuOtzU++F5u1I9",
-	"PeU7v7wvs6y0cnsXPbuz0te20nGtXm2oB1EfR2TCnlgVk8HjAOgpRLPrymAd8U/e9heT/2fIYb2qAhwr",
-	"lasucjU70c9kIxErBiW4EnYHMVN7amPgrnXyOSIa62lJtddGK7GzglAqHqF0F9Ky4tbaUHW+INcha2r/",
-	"iajXyCPOIYLZME3Z0SIZV10DAoDVhQo1xE2Sezkw8vXdCj8yV4puH6f5WqK75mnceQ9fw3s40a9hi9y5",
-	"Dtd3HWgfsTxZW6GEnfp+cy3Br2yJ258FTmrccZQFmUoqB43zGrAUCqv8Ib/XAzPH9XlYHqOVmCuseAq4",
-	"DqQ9kHSGSQRtAqDnRqTuhggf/0eABcKTUcAWtOrvlGbEnCWcGAHvojYv3IF6JQXjHrMwyqkiZH/mVA45",
-	"Adj7/Zhch19LyKLM84zJZDGxSL+NiLlJJRS5jU4xEE9pWSssT1bIUvU0Ltgk/uSR2IdJA/jcrYRl/lZ3",
-	"P9nK3VsA9z6k5UDvtmJpniGDHTwxMOVYVlvdrVxXjx9uJVtj+TEfT8db3YN9/r9ka5xrvLifQKo53q+G",
-	"8OKPe0Oz567u2ct8ssfZVXtEurHVHcjCqs9uGy13l5OLa1S8gSo4THPMVYd1qh3xFkE6k4jwncOGvpR6",
-	"RHWVmEQs+qW0I497BEQ/bKq4JU1EU8Zg7RVOBk5v49hi62qjG4/og8PFEY3G8uA2x/KUsuArE0oV/ajM",
-	"asW1vHc7LZ1yz6+1Xuq9O7zFdfL7HvEROuMGB3y0na9jJPlHG00lzsPEnNm8xDzEWzm8axRIKw/PflUf",
-	"q7i5dwdndy75l3LJX5kCEVMjjbvNNXB/nDM0chq/mE9+WpnySqd8EcAOjtBgHLpRXNOUnosQJCEgLCJk",
-	"CD+jPiIUfJRnaj0I39ESTBsW+IB2da3btlBb6d6SQLFjgIPjuqKRmWEdBmaTQw0kJcT09E6qsrw6z3Jk",
-	"xHDu/UkVVXHIJeptxr+0gcJhgdGSgBlC1AGLritjsOSyKSYQmYK+b2whhAQWQ2FvpmWIkO26VPPdhofX",
-	"05ZQDgFLMakDGILR4wHfl7DVmGccYeOaLM3lpIqvmjoq7Xlenef2SnVK2R3H9qQ6sZH8RzbUdR9/Dndv",
-	"nn/6anHUNspEPdhwUPzKWLdbiqloN+hSeKLRtuBMtbtwyx8s3LJO6uorZD36fbNX72I8SzEe2p5rxXiW",
-	"U0PjqE8QCa2ZoNcIB4U8+KvCQQ0hDgAWyHU7rET8ccAPwXycvCFsjlRxPY0w906zE8AHlor4c+cOcDrU",
-	"yj/xnBZoHWdInW2jQAiBBlFMq1QAQV3D0DnCUBcVbkMN9AjYSNTHKmAAU0lyJZt0Kg5jUA7fz0+ebaxW",
-	"X0iL/pMz+ZJNbj/R/wN88jWc21urgfB93bwSou5VtukfOtH31YaLxRGZ0QqLIhjpw+37QxTcLcsYinwy",
-	"gMaow8KxJauYJNjzjB/FkRDMREDwCIAJVncHyXde69pe6ykt6brf+ru6q5N871LN2w8AjouCGaew6FfZ",
-	"CstVE0ag9/mWENEmKgDwHxWgFgALGopd9xbAh7Gq+KACihfR/jdHwV+d/OxauLH4zMd5tY7gfApgfVu/",
-	"f+CQB361YKXu1+Up4CNeKVjhUbdOxvLjCT5xuB9iqwC72CRuX2qKlJtBy+TfIL3zRa4vr7oX7vlLBg3/",
-	"waUpsHO12Mv0U01Cvsht5ZdgLBhZbtXEI1YptQXHnoIdjaVa+EauE8dudIjDOkD/47FOMadYUQBKITZI",
-	"Pr3r6bdUiZzSu4BYnfFVKdMPUR2MVkgZo6oarRwF1YCLlOuapcdcTuhoaUQHmkiB18EP45X4ywF0kJEX",
-	"fZulGExLZvNB20ZW3MwkHHUyAV9FUHNdX8HdV0L2NLwXXRMRH9cC2ghgezq5j0NYZHQ6pjSjLQOmH1BJ",
-	"okpD4DQKalkiwqZ4XE/75sGxm2HgbRj6Uzi4m8HPwMEFAb4ZQBjao1o7oA2NsKkd4WEe2c8gwFBxoYjS",
-	"G2YESEF6+to5mjBgJJi/apzNzdeVyudX9ZH0byQr7chMrs7njDq6eXSt+ekvEFjboC8Zq9MNexGea3Rr",
-	"gFNTWtpKYAP5Mzdcu/T86kI1tLLiT/3ltOBdnOvPo7dx6UeqtlV3902mTnlDvvu0VcgLVThJOS0Ltxek",
-	"HjpPaaQK96c107Kv6GfR2/rb6ZtXr16+Pjv//vj0+fmb1y+8R9PbEr1eTwux95PobTWTQ/unz17+/PzX",
-	"3pbY23NCQmx/cg/2IKMBMQ/fqgun7Se9rQR/Qu5d9+O7Xs0tY8jEqFgDL8kc/2v0+QX4hb2t9z39ebun",
-	"wfXgfv9oQq/h36HLKCESocpSdL9jeJtOLCx3+tXHhBKyOg1S9FNP96pf5VgtdapXnUKXuvw0/gkP9Kr4",
-	"Gmns10pmiWj44a3rc7L83PFJ/faX5B/DrZ+Tnv6829P5ALr3374TOi8EfL0ww84PspLFjirL3Z7+3NOD",
-	"cdV5Vea6KvQOC86f1XxX3L9P9D8QsTG6rxaG123sUxDBYZhr18JwG20rFsviOyEhMYYHPVbkO7BcNIzq",
-	"Ng/qNiwUS2P6bjteI9uJ2K6tEHdB5u5//erYfg8jctTTriGmUJ3CDH1nL9V896iltwth5KlVZRxDnuTn",
-	"znTiK+sAA0TV/7S77n+i93DVf6YKVan2KqHY4h4akxGoJpcEMdMKUYFGJTpJBPIUgSECA4jSWYQHBmiZ",
-	"dCBNBmPgvUZIMG8SW188GmxOW8l5R4AmBToWaO+qgp5l7J1YXy/ZJi2BSLLLOU7yV4sf/uPqQLTJ1tGB",
-	"UV4v7U5aDS3u7WZRP1iOIeI3rUb3CzPMdTuA2fdqmGsLW9Aiup76yEjiUjdx5AdPlVMHZd9ZRIRpirfU",
-	"eP874l9OX/7KO2tqp7IAOEfMG3npRlYcdvb9e3sawB4BYe7xNw+fBHz1h50HncPIc/XtIqAzJ5jTXYFs",
-	"1ICjIypjCEyYTnjYPlDiYlpVgPkI+GVu5tTHSWFKxDS8tAQpzIQ5ERKo59WvEXtIMSudK+vHJ9CgQWUi",
-	"gXpqRGdmGEnKR9HGXelpTNEZK8AwjQmpD/b393mWPI/E0YKT72HPTJEpi7SgZwguu6bDe+2axMIMT/TX",
-	"dXRZwF/p5r1wbd3cV116LG7Qx73ZbLbnVu7etCyUdtZudrMW/mDK8abNo2eugZF2JfqAW0dXB7FBGMCa",
-	"2+RgsPZUo/fsd5XToPlwVC34zyBwTnF/XOVBw71f1nc+Qcrpp6UCNExZ2Dt/uNkWOCYM4z+ILVBT7KAe",
-	"g3aM1bqzB76MW+vV9rKbqpw6Rj9VZvL/oV3X6ZsxepxehcItfVOWILJNaZW4kFWlynlvayNXlBaHd0XJ",
-	"rftVzXbon2/zavS9tOrN6xc7vS1mlmDvqdbE3bXdPkREX3KAQcTVPN9YJsPLnrshahmgVzQ8KwZnI+e0",
-	"Nji1sXEPXGN8koXnQCLu4GB0IiHpbty9tr9bKO/dulaDe0hIuTufgLbiTVl0xfaKtm4L77BWDF+/6DiD",
-	"RYAes8JJ2V6Yk+1ANdkV240zss2+cWuD3fvXa3OCLe1SgztouJ7DX/wZcqqbEPw2KeL+HBvgZlq1W+DP",
-	"2WQjGRMs1ZpdHQjlGDm8Rs7a4mRXIzVecrMRI3x9Pxto/MwQqH6cofgFAC0KM3w5rb5ALXSLJ85j7cE+",
-	"/ujO+D9Qlk1NAT/XGZG8rNDA19qhLVEvt2XJmFyxZ4OPXHd16ZhZq9myVxztcULtXnSTj+syAPPOepru",
-	"Uuhwf4PcKwpANcHt1HP/HPh/D/bxFizjhZxIoK2gUtd6g3Pr4RWmVnWRh4qPUD3joRUXsn8ZgXkvHasm",
-	"SAQaaiqw386nTHqaRIr7ldrP5825FWAod2PKs0D0nNNY1Ng90alWGvj7Eqh3HQKcnmFHmGQcFMYai6fV",
-	"7ksmz5xjPafwIApE95oIUIiY/OBmbEVSq/yYGeEc+VxZTIOiY2ueWJTH3UWeEpE+3D/AH89LNYWs2IVV",
-	"gbM3AJrEagQkbzAG0Jraygj5sphcAO/O0eNAdZbGq4kAj8I6eryPzHtMXuObohGTFZm5AmUS847UWFaQ",
-	"V+NMXgD7NfkBTN9nR8D26puAf7u16KMPqImRcacw/cskIl2LFo9fr8goNehpyisAfia3HDLKRXCTBCRZ",
-	"HEg2JScszLwWHfBF90mMxhZKWpX9nrGSBW/1qwZN1nPryWfePGay9OBfLzIBopw58gfxjv5jhyjoI9A3",
-	"JMnL7mIUfwqbaglJtsG2wAV5e/ZSMI84CN2aSfy/nMFGsettG4LWIXXYaXDQX0nd1gD6Rizh8Mmny3nC",
-	"p9yAv16icDy2K6WZH4NrZAuzCLpZujA39WukC0diVelsLZH63C033/O7hON/vPKN5XTj2LNsFpUtHiI/",
-	"c/8T/Wu95AhvDjOzvk9ZaAjpQI0dId5FkaQUmdICbiowOWKJfZOtGe2Pv2x05B84VWHzcAolg1+99utm",
-	"ws1SE2gJ1nMTbD7U00l7mMWn8QcMBNowVNpZz04IJGm5RupIAdSRzhl8o/O+yYhG8tcffn4aUu9no7xS",
-	"wk4g2710S6SnGZYiRF1rFJ9Isv8r+qEj5IThVkx1pkqRdsgdB0fcn126e791bzs4/Fb0R7KUfTc8R+7t",
-	"VIWaW6GknbubhlPqFvHBAnXnoZgpeXnOryQ3/FjPoTFANunkSDUiyGLyliFOELivfd4/EsQhHWledZE9",
-	"F4Ij8DPR7AEexgO4dK5NdS4LN76uc6cAWOFpTZ3nDLCezEEu7rsPWGLTR/ZDN5Tudw7pQ04NhfXTpkx/",
-	"W+VFQfn+0Tx0mQ3bQBVCLdbyBM8czgG5K+1c21V3a/TN5E+S13AKjd3cSV987guk36/dh1/V7I0FBpZ1",
-	"W0+3N/rmvGPb8u4xa2Wl4QgnjDfwxNcQ+69NoZxphrvqC4NKwAHpmbwk3XmXW/CV/PaQOE+L9PfLLkDF",
-	"+0dIL3DKYemUH8VR7Zi/JqFu8Zz/RhnjrvFLp96oMG7t2HvFeXQ937stlgNOyxXYr28xMDOZKK2cgYjw",
-	"Vspe0hnSxNgcEjA9GCzmF5LLL17R73QiAhYm0CIz7TlRP/CBFUIy9DTG2N13ZQl4IoPSYIGkjwh5/FT3",
-	"ii4F9VNuUBrxJfs7+SiCEsqHAB4LBk5FWv7tAswlgjs0o9Q2ItKCjQKWj1V0XALvOPJwIxdwTODNIp35",
-	"2lawkWBgnNmT26qUlSltRzwN+emK+LJxTqxHeWQSI0hC5YLTeiEnGXTLjxvr8dx8Jjx05HkDQopEYvWd",
-	"J3SWONUFnGaOFHFvI2oLY7SJvALMdb9QooMWWip0BJc+PNj3t50ThEDahovbhoZ7VSK0W6W8KNeJ4sF3",
-	"3Fa3698NE7EeYAs8EIKPd4CstxYuNWN1NWq9spcb47DWHlqJwAq07FgvblDY3BoK6zrYq3gPrPizkUJK",
-	"ScztWftpBCeJX3EXHuVTrTX6w4LmOQqzO1SctVFxIAg7i42PyAYmm6UWfFJhG5NNsxmOGeKV4d8AGY/5",
-	"cnvWyVre0GAqMNa7KZcAo4xGMPyFhJW+0ZrqVAppK0v1aTnASinZBzBxp31Z+zmF2TfjcY2Lvj8tS3fB",
-	"a1JMv6GMjEdsgYSaFkkmMufJUDNsT0OcOCD0I5E/06G4664TOcXSKHEQUlA4NRCUjzNtR9PKiszMdDd8",
-	"oB0M7S+itN2sb9Kc+P7bhGULV9fTchujsvknN8Jj4/AZwqYRoEnnTgncKYHrQaPFDst6WqCJs7zIP6j/",
-	"aIc4w2j2ouQmhxEInMj3c4K1KNC4y9QExKLR3lVUhVVOFgJGZe0dJDOD9G2Sk0NVvcg/KK2s3bqxDWwu",
-	"r5QNPylZVKMNRIJ/oLkUi/oKwJv5hxsgIW6+HVcE1E7qswlN++doKY2wU+9hoaDf0GoycNz4qmT8Rk76",
-	"X74+F/260fZbCrXHGT+34v0MVQXfWum8YGuA6/3pFR0mngo5Vpm/9c7LucPw3JSyHU7NoRh8RczeAzFr",
-	"xJC6P1b3uTntp92vEXHN1jJDtm04PHa6CBQR54n4xLqLabWcCyKOqR7duxThReFQN+SN90Op6opDWC58",
-	"qOKSXCz+aT+MbfnI9flvoREc5f+6h7PxxK7GFqs1+hpIaS3Pr3FY25LnU0tLgIIKCud+UTP+rVuUfu6u",
-	"J+buDi3/LBlHuGpRpk3Chm066Gw74arRpK+NX0SY+vb+J/oXwNIPlMouZP9y9VFY4FfZDoclwpn+l7bO",
-	"I9Nx4u1hKqDuBGlrfIKzlXnWYh9Cg37gtnxlY3F6NS7iYos3phqJnmx0KdwA6eH1Tcc70rE70+8Lm36V",
-	"X6YIuksSIBJmLHJuE8md9g9zgU2bDEfGOqbYBQmo45OOeKmLeYs0G8t5FyLAEFr2FXUY8nDXZ74GdenF",
-	"CfC21k/PKwPlgWIHBOIu1h+iMYiDVrJ96xMBmzmqGsTj9a2zNWTbq6UvXocjqv0dX6Dg7Y8jsQNNdwD2",
-	"j534xZetrnqDV94RRN0V1P2VdclrzvpbrT6CEcw2awfqj5uVC2CLrjJ8S5XJfrU5HeWC/mmMXJxBYrac",
-	"yTkqjYhzEtAQTKXAGE48JmjX52PxrUm4EtNOBb5GjxdAGqo0Y2QP9/McoExKNVbjC1Uqj1G4FGnAU09u",
-	"p63k3FIWB30EqYZw2FR2LquUi+QB9sYtepG+49/f0wuPT5y+LIweAgqLzBD6/ljX+7HIgTWWc/H3qRun",
-	"vIKj3ZwIj6Tt6TQQfaWcbsJghidEhe26idyRsjBaiaGvEXKfP42xXpCNHE+MmeoKgQqhGD+vAOvhqFY4",
-	"kFd+erQwiCTxGrqO+Kk8jnjIzDEiMg1uUifvPsFshbePDrMx/zPN9hrl8njjl6JmdGo32G1WIZ6uNrM7",
-	"Uqp/cNrBMwDUaBDFTgC3KpubZJnv/U8BhT5N2eZeF/3tl+enp8c/Pj8/eUaq6Dqo7WunlfNGXUotfx1L",
-	"FMwwH7OGu2k6OH90KSW8JsZ2+HtZlN69TAXpRU0r52P9B08ivHVdEKQGU2JSGghEtgXLEHPsgyq5qJXz",
-	"xretwGcXicSAC9OKXPeLadbGA/aKPvvXK++PBnS1T0r3XaO4Hx+9YW0/tfOOCezuTPb3V2GQFTrxMoA1",
-	"Fl9Z4rptc0t+8QTwAIiyWkxJz6Xf9SEtzwSKxKF5Jaa6ygsKeHha3o54A5crTv0hvC06TCNwrTJXGWBH",
-	"oWMBiajUpfuf8B/gqE2IbZ7Q2vAXITOsEACHZ1qoiIb++ITpb0eSnKMid0JWe9ovNe6IE+Lxd68ZIhuv",
-	"ayfY/I/Fz/n3bgj+5fTlr+1kViRavupx61o0TtjQU1U592STrP+lB78WERVL8Q1b3uY2wMKGvN+xzNQN",
-	"BPmtkcAnWy8MDtKVeoHvW0wQoi6vDCkGbUj7av2HXpWeeB1PINd59A2eVcaz8ZfTTOsUGUdzfqJflWZY",
-	"Kmvvwpp/Ml6TZyA2JCmhNl182yXK9PJr0XpFTyzEnLribzvTaZ4Nld5drnx2Ayz1HAubn6MUFi+qzLOA",
-	"TUqTTZ3X6m5wapdvmi3yhYF6Jrqw12owhTBeGYXoumJEkcSxMB9U2dmUHgykeQs5GEqeWu10XalB8fRT",
-	"7G5TZ3tOrrquruxor3rtutkVQrx7b6sy18NP63f3821UX6NOa2brolGAye1zX7ejriJn14R7ut3UUbyn",
-	"xH6+216vc4HMa9G1X7JbIw87tgBbvW3noK0yYtHGS52qTn0MNtRHu0GSRIdFV9EMRHMWE7kbslWua/Xd",
-	"cqXnV7CaaFjvklLuwre/l+/7o7pa3y74vhvtSlzwK7NJOE2D4scoZp3kOPIpIYUaVODL5lb0C9fhDKr/",
-	"0VetuMbQe8iIKo1oDx45fShzDcDS+0/oyXP/QLpbJ+1isYfU2FI7p9fnGGs5VlCMAqARztXntBZP2C3S",
-	"k8EeyCICosJWuIcArQqwpX0OH/UZGbiljxw0OcY1z2BzERmLx7+OR7z/p/GIffYK4pyElXErRSy0nNdy",
-	"OXnl/1k8x99HEazjapK3zgOIzuLhOs9BehpUbf4g84IfvfNP/zzc0yjFSUm16cuNLXCOwa5OEp+ZaZGJ",
-	"C86lMByMdcrHB50p6wPodPCATeQDLlN0ynKmSgW2N9XPzG2lxj7qGyWcOCUEIjRxzklZAVQTyi/fEibk",
-	"pNT0X0Mc27WxI94S5GWKTTnPM1KHC58tjG7Mx6jH0JbU3bKUpS5XnELaBlzj21NDr5FFAWlUq+U8GTN/",
-	"WIyaXH8weV+tqeB81HFDPReeW1J3y6v1zqW5c2l+N5eGVuYGbo24Wcp85OO0Cni0FjZPh6z7T1ccO3p/",
-	"CCU8EBM5VQAOFodwPNLdTNouq7KEPJ2QS8huU5yGl0B+pe5pJcsiVyU7Kgkk45uigEw+90deMUFcnIZ4",
-	"QeTPZPvm4ERxSiIceCZCVoQ9gwAxHXHMxaM+27KeysgEUjmhyy25Xwunp7HvlS87XV10OiGfEQYxtwtw",
-	"f26RNFcSxNb3TQ8tkw29uS/vEL3IP6gvEvDixUdBQUwr/PonhrFnNcurUVbKtU7z3tK9+s61usVTvOs7",
-	"WHe+zrV8HXJwv+hp3KpUTlajf3v1+uUvr87OT56xFv2iB3VrH4o5UbV0JvYq1gF4KDYhDX7T4ycQjYun",
-	"TzWds0Ofak70pMMFrwe31vZOWfh9EevlR0Nkj+zRxkHd3IqLaV5UItcJ+rEUdeXzI/GSrRmsDKTCCg6z",
-	"eetB1I2Hnl62Hvj0pUGzL0j/r18XsJa+fq2qvIwCfF9IZbtR57O8r66y7zTtjTXtnbq8lrpkq+9Kfbmp",
-	"RHbuxvxqiLn0cH8/9fDNIpOVvEAyGvg9QQAf2OJMpY2eYM6gpOJSm5mNWWLhKgvW0RSOZHo6A7Cfl9VI",
-	"lbPcKpE+2n+QRoCiJlMizS7Op2Gw00Sk+O3zLC+rOcKcZqXMda6HaRe5fOlIykJdONTGEaTp8cm2FdMJ",
-	"wUJSg6S9VFkL2N1rJbP8z4p2F8Ydpv73BLv745FWnI4gjhgv06Gq/FJphduzSpb9Ueuu+SEHBHQM+4iL",
-	"OZkAVV4VijAY/e24I7iyyN3M5ZBzYeW8C1gzNhGmTEKeThLK5bZtIIfWplII1CsulIXU7ao/UhZQd7Hq",
-	"oYusSRKADJwp60SPTQiSn5t4YT6ogBipFcRY1MfKAo0z1VhiiH4aKParmelpQvQVZlCPpED0JP176iMe",
-	"E2UmhRLVfKJErisDFABuWMWF+dgFVDBomxhPbeW+BRgN0FJgdRrQqA5MOWZKAZrEbSucyTuVQ9Xp6bS3",
-	"Vc0Mvqy3lYKdhl/CIwcpJqNSWpWI1JTQPpW7b2Hn0z3gpYJm03kD1KDmQ22Bo7mGokkcVQIOBERunSlo",
-	"9BAtSX5eQlvQaKx1Tgxg4fhCU4glWfelhOJKMCB22h+5hkNCW28L4mbwM7aV8M5eDiKCrEf7+4IWQ8Ik",
-	"0spWcB1KjKW+hKyHLKOPVMYJiP4ICA+AhdweuZ7B7DsRb4z7ibikYR3gFMMSwuri1Op8MlFVigsw18Kq",
-	"4dht2a6wIzNDHGmJmfysGowlDogUGpyKUT4cFflwVDULZJxKhEK2V53iIB6S4ZU2MHCGQ7IWSALgdAPI",
-	"zIYqQ7y4llOev28t5g7EEnosP75Qeuh0OtQrjXPNfx+4RlZOyG11t/73u//d633c39/r9T4e/NDrffzm",
-	"B/fPJz+8/6e/bfkyJ8xJ3Pq8zLcAZbQG6vXstKjYF8Hap7FEAKdaJw/3m/sDTOjNfAuPVhIuPIoJFw6+",
-	"KOHCVyt1o9Fdg8jWLazXdPe12GzDC+plb482rHqjJuN+v7ire7ure/vjgmajOGaLKbaIIhOMrK5FfL1m",
-	"ZCow0wq5VzlBvqLo90QLp4nGzqYY53oK4FNwhJRj2p9BGimf8MD0B5MyN26onCajw2hfXicRNNQUH5xS",
-	"PQPd7tQs1LBh1Z3UPV2jTBJWgfRW4xa34/TF8Rl15itnL0djuloYhhZvwN4YP9TowtDn747974TTdU/x",
-	"nQuPDg+uJawShw2d12ROqSamrK7CwGvKPD4FSVYU/hOygsThI4jhkOyoFlOQEUlGq44gizbElkkQwZG5",
-	"NjM+MXcOq9RActvT/OIED5NT0PgeVuE8myoP/ZOCgJoCcRlfR1d1jC5klY8VDAwS6LJwtpWc41H4SGkh",
-	"xSAfVCPAEAywfMC2Rt1C++PfzdStBsTfkVooXZVzkdpCdmayhDgN0elVEEtS4D4UsnMBXojK0i6KXTeE",
-	"PQ0p0e5PHNz48wm7o0haVykd8dw1AfTdSK7eRsrz7ypObzvb+Y+hC4j7Yk5adnYj3fDXY3y5yx/+Rzgk",
-	"oFqXzfVac0pxA4IOBB/v07P3/ZdbTOunyBY6W6RjtWaskIdz583Z091EPDl0Yn9sLCNXzEaGIqUXc3dn",
-	"ApoJWJtK90/Q6RCLRJuceEkpV7mn4VaOisLN7pWW0PCcgDiCn4almU7cGAV0WIypUhUO/tkRP7r7IMjI",
-	"iWwY8vO9cmLHKbueNlMfyWKr/yDZ39/nHmKQrK6XlxQyBilJgfnEY7IFZhgpLG0VHA5Ten+DCG8tDnHi",
-	"vBuoVDJFBgiDICM7Ip1qfiLEZHN0d9zrJkpngIaHLRibsdLVEY6YpWkRmYHDErA18qr1uMQtl1NaLGuk",
-	"WWPfMjkPKd45mRG49KDExQ/OA0/q6vyqtDJpPaZ3uH/4eO/gYG//oCWQ5yyqrZbY3cFC6G6/Hrvb33vy",
-	"/tPDz3v4j8Pwj7Vjd4Vs7Ktxlxq7cfi4LevcfJVOvMV4I24lnph60912bGk0PHZ+MW+OO25l0v2i9HTs",
-	"hBb+RW8ju76xhb+vO+yadXW6RLwJ1reAFp9rNIL0dHyhyjuH+M4hvplDPGsjTm8zHCgKt39FGA6sBrq+",
-	"Gn2PtG+gBQdnMdcX5iOcGGGArEvHRHiC5rYxONqUgj7IiwpzErADyN1uBiK1pqwYiYrcNVEYcwm+uRQX",
-	"ZqozldF2gtdxO6xZPFIRA0WZ51qkcHSSCgjwg1OuITmeLZAit0w4BIzK3Z6G8zopxrm1TsumL3J9mXKS",
-	"GtRa4deU1NajBc+I4c/pjMj6gZ89QgKkns/NFHlSXXPH5gM1xhpxoXrafRWNBjiXg0OuNs5y4IVf83Qt",
-	"xVNFsCcuGKl/DIcRzqzI9bCD1PPO3YdRsTXzBm00j+mPjPXI3z6ajqVGGwBKCGxF9OKEvJ9y5IPfy/ZM",
-	"6r6MGSFk0lCRGByaTUswDgnOUSL7Jy8uJnvHoQnqjHrQotHcImvRZjg8kULzF8IruR8tmq2JzlRWU3u0",
-	"ZNA1dLyulcP9bT2BN9f6wg1373aNxRdjHgy/ql8YC/+IPrBuZ7j3bZV1fnTW1Z+4cl/xYy2frfEjjmS8",
-	"KhORjlUKmzp1uzpdYJNAiVUf2XHbkbG0Nh9qpdoMtQePa4baYc1O2xmr31wLfnPmmdwbvP/0LZpq8O+H",
-	"a/z74PDz7tqGKfhQjQPSNhTwCI5Fo32Kdts6HX9Y7/jv1OtjUclhQum9tpI6a++LHLZ15dHSYf9aw81L",
-	"kJQYC8G2BpD6guP10Ax/Rj+dQvFp+wi7Pxd8gOsO7vLYbnTiv5KwCiA5ZFGoLErbaxkS9RENrMW629gR",
-	"Ovx2VSbGf9v7PxtkXRyfiLHJWpsj83P389qS6vjkF3d7w8dSdPNBaeaM60/l2VTiBp46l0onItVKZfac",
-	"sDfpCQY/AX7rSLniXZTtNJLOBDo3g0Ha0+FLNBvOAME7hBkMnLkCetkuasj48+3D4/SLalQvvsPu/vq7",
-	"QgPXUipvIZkpzm5L2KqNMvCWGR5ADKR/T3k/UsJQxdWQ446oJVhhjIcQSUeSc+9qyVbIJ3tFBp1YkUBX",
-	"G+N1U5R+/5SktzUkLquN+Q/ExvaNh93fYnTg7bWG0xcvjCmU1DcRLy8pXFdhzidap6UoZKVKsfP6h6fi",
-	"wYMHT3bb9jTCsWXnkCCwgQ0yVj+AU7LV3iQueoXVFBq3fpsu1MCU6pYahVAUGUanrjtaxHR4q6NVa9i1",
-	"x4xbdqtjdhapbbCZnIhlzhYUlMLmuq/gqHIcKouuO77kNNzq+F67E9eeC+7FDefiTw+mH8VHVh+kxg75",
-	"NRIM8dEbIupTY+9yCe+ik78bhj5HiXwVRJwaCH9HMcnDDUKS9y+mxWU7kzkiYEgPsqcpEWUgphNnAh84",
-	"wy/UeuSVVcUAU2g8qB9AlfqkFUKxX4AsJS+bPuOeSHoaHOwc0g3NRaHG7t6xqvD4EhJzEMKV0Pkx4cjZ",
-	"q3KsINJ5Vn8lJDv6PEtnvUL+PqiQmYRSEGvEWF4C0lJFFFiZgcNQMZLluBtSITE1qYBCIh8lwKgRlL7a",
-	"ns6r6/Oio5ZujT3+njj9FMi6Uji/iZu8OfFmy+NfIG1n3Xx2bMsN8tnjF9SVzsE6SuctIrv0JYaRMeeL",
-	"4lCL8X08IIZB6/wlFcBdMs6fR2URmB/klVdehLXrq/169S4+4sniE76A0vWcxH24TpHl6Eolh7U7gmPd",
-	"wsB1i0xbdfWK2TmtB38/cfp9rJZmWOzH6IMXMhtiMiofB3bEsfAR04N9CL9Ep2XwQlNChGYZBxweXH2y",
-	"9fsa/2GI1rX9Mblqk1zKhmcbswmwLXfJBHfm+rVlHx6m3aK9Xik5bpcgfFzFNFL0YYqwAs+wqMwy/dvy",
-	"afcZfOevx9Tnx2+1sQd3XcfIU3J804iC+/YdQ9+duPpa0QXa+Syh8O/VZT+N4QIkrrHOS4aE5YFQ2rU6",
-	"4yNeMGNAAHbESSWIXk+NJ5j20ERVd4ZH51/RAYbD+6vkx1Pf2M1d36ZnvwBd3Vr9QHG2dtPp9ub6FLcG",
-	"ZtIKOqb5K5DVZapQtCZXQlU+g/syVg5DVV39DN9MsZ8r7yeGujAFd/x0d/x0f1b8fxARpDiaVVEUIFBy",
-	"TPRg2dZVdTvwhvuf3H+Ykws38bL6wk3L6ouIVjm6rSBf1Gd6dbmmFXLCKIeBi+iRGAAr8pw33hThjSTJ",
-	"kmR/2G7ni9wKfDTr/NXw2P+B6RlhRjdZ/rQGVi7/pJ19zr0Dq4Wh5HisfBXFUg3T9Qyw2/fhfm/T5S4K",
-	"dEet8DuzxbXv/lY/bKNd6ZY8YwbD1uw25xixCqRi0CSWEaDvLkw16ogUL53nmU1DemCdFIGe8gRwWBeK",
-	"FX+LXG49vZrMDfTf+lxuzYKrqb/h7fDFfAAdJv5NAkbG/lin7wNA58ODw7Qj0nspMsyH3H2UCCHThzu6",
-	"do7Pc13l1fxMAlPbjdxXbMF6h7fXcl+bnv0SaAtfw339ArRyd5L+DpbhH47WbW27lk99r3Trriip/F9m",
-	"WoYaxji0ftSCJVtjWetPK2HzQumqmHc9+DOBGoTUd6p+TABdgCsZcb8TjEKtprGt0PC6J7F/nczOP0hS",
-	"59c4hImii2NVDikFanXo7xd3Y8Y9vzvHuUOc3ABxMs4ojWUyXbnGuc/LidI25EZy5gpUr5WYDho9wCj5",
-	"iHWCItfzQ4Nc9tXjQA4ts64zwvBIu6cD0iQH4AK49GBaQlYp1TRRvbvF4ac6cBT8YzmH0/G4xMv9M898",
-	"ybnzNHzlXVekUZFdyg7MdGJVWXWFM3FTxmmhxFfsZk8H8EzAM48LS3Mr8owIWJx2IV9jBzgHdmHk5tBU",
-	"WVgjrKpEKPZOROqmjgB0sHDhfJCrIrNpAoji0GsEjHP+jK9tqIzpiKf0F5SeC2kvIS/XquKDsvBJbSqx",
-	"kz7cf5AmgYOA3blci1S5PWDT3SatRmd3KKC+6unduqSdT6MWRwIPMizXfJi2+cI7Nj0GXHj6C3hS6w6J",
-	"1y+bVZy3OlRR5rRf/rVdxQnVf9qTws/JNc5lv+50BJzfv8L5LMqd4xPePyutqF/VLNz5OYkexu119dOg",
-	"isKjv6DaufI5vs8/+Kuprn4KbvKPnAJny5m5VPrKJ+N76TR6DSMzGNbORwnDYlc/Rrw5/NwvDGZ9hUFL",
-	"d4FZFLMarHwMwhChnchjs+4EYkNxbKJz9zVGhk/eo/31D3n2jgPwq6mwkPcuPPMX9hrcFHsTv81tuAll",
-	"ZRNVJb38i/JSir09p5XF9id3f28LkBJ6W133HFGiPPzm4ADhJowe9rYSvDFSqXQ7ZjvF4ATgC73sV+ZC",
-	"lZ3eVk9/3l6bB5NrfRaYMGMzEYkw+0WudP0HWqiferpXnbkOdQX+36pO9apnoUvrdSjp6c835d8kQ2SR",
-	"gTN2IXZgbirsyHZjD7ZhVrK4A9tXtX8bmt/E6UmFI2snmVC5xyf8ByeatGdsY5ed5+Y8s0JWylZQTcnc",
-	"DwkBcFEkSrwEKiLPlQXERYBbl1ejnk5/fH4mmlpxn59IWxBKr+ui3W6YcDMT2LnewWDY0BxeeHiFaXz9",
-	"I57IIIUhHqsi1+oqa4vuIrvpzcl6ltPTkaxi66lUdjpWb07Irln57Gu4N3OvWH70X79Z++F//QYen+rj",
-	"H9+cXGF0/fjm5PVUo52nM9/LtTu59ORV7YyexXbaykzWG5/TykwmPD53aR13YdkvaWBRCgh55ZyZ1Tf6",
-	"gyoturqbBms3Sw6Bp9dLD2GeRnFhsjmedCWMQ5pXiAIKgV2E/MbKzRTQOGM8PSELo4cM1/hf/+//F/Aa",
-	"8a+A6gh/IrximkCQ1FZqguClVT7GNMxSGYhE51VXyJ6OUC+jN5nSv4ibAcFg48mysT0dcaznRACCZ/4J",
-	"hmEJqZSK/XMPA9DTIwksr8Qb+3D/icj1B1nk2XlVSm3hJDvtCChHhI9Sq4TUPAjUoiwvVb8q5h3xtDAA",
-	"k+qXhtIZIMMen9CnCHQrt4SzWoPO6nrc90p4PtxFAFVnJcHZU0Z0lMipQsMs51bggFE8nbJ0zECkhPSW",
-	"trQK0FDj5kCy7BL82lRHTavB8LhBqqalxkj68YlIzWBAdClGE0RDYA0FdFp3P6O0hZD2Tpy2s//AfR8l",
-	"IcXZA4OL/7g/LoBmUK8h9YnRJQydNmBQ3Bll/mz5iCEqhqpa/GJHpHpaFKnoF0qWEPN3U0JlyiEyd6ki",
-	"WA3hJjmle87/f/a+drltHGvzVvB6t8p2lSyne/PW7Mo1VetJ0t3e7kky+ZhsVSsVwiJkYUwBWgKMWtuV",
-	"qrmaubC5krdwzgEIUqRFyZaduPlnpmPxAwRBnK/nPA8wvtNEeP6hoFFc0sg6F9Uw7Xk2/FdwhkCnctnF",
-	"VKlBWQB7COmOY3XUtqKPUROnAdHFNgC68EZ1SJcvuC81ChgYAJeVX4AvFfE5VFfg4w8IrTnq7CA0awOz",
-	"xgOJ3sy4SvV0uln+mKv01XQaOQaedHYbLo7odJvLG1yt0suGw25H4bHXAkbXaXiNx+0ncb4HaFgUN8zw",
-	"3XfJRv4EtJCvptMeXLZD6pJY9XpUWu+VN3nlJYLtxsTnw7OXbJedOuXyxEu9w456i1ChERLy1vLcRoEC",
-	"8vVazVJd+kgkFuoctqARGNjDigx3V4UoEAJVgJHnliXXUrlIABnCUC3cXXKsjBAjzI1Ji4qBmB2DJ/aL",
-	"7PdoKmE+sHSEjtC///mvU3yhcAMAZpAunzQulODpCmnRuWEJ2S1PlwteanhL7MIyBRpE2EBmIsLd4Nmh",
-	"F0cN0ij7QD40kI9ZDexk5Vx6vmwAhpjr6MZD9oG8bsNlWnL/YpQjuELfizjNLD5SKdpU+sClYx+OnQNJ",
-	"Lrh6JywxxdWVAB2nRbZKvKPJGfwbX1HpOht3Hx49O8yLRBH5CC9EbivwsNGiCbd3sz5WDIX+GWJahjQU",
-	"97HK/y8SpHlbrvNogzDPgM6VapIVKURBBhQVGA/C80FLojJ1AzfNEIRBvEErFlLS5Icy2jECdAdGhv5W",
-	"wmiyTCR/OWBuH4GJ91R4VgPBdDx0PZ2ujzr6PnBJSQX+70KKiYAsODfs/7x99RJFJU0Yx5Alr1+93fgp",
-	"OO9rlTBwwtzVLUleupVT+tnMfYDr8V1t3mAhuJMg+KDIrJyjFtxQWZV/UOgQyFls8jHPzfUPOq+5zJEF",
-	"2URr5BfvrnihMFd79bi3e5xtVJ6ian2Lvx1v/yFdQWjsRrzQnaFRYoccvorO0AL4dlJcFQS52A6WsA67",
-	"eEEuxk3n4jGvpuU16pCIv6wunm9KerszymvsBmoyzv63T3tM6+WOu+t1c4GrhEaxr/VxW7TSH3pN9XFq",
-	"lziVnv6ltvSlPOJo8/zib4W2/JG09J4jpNqZryYaOC73Cpk5/e/vLp79/OLdp4vncax3T0gaNj5w7iHC",
-	"YoJ/Pj5gW8BfaCZb8C/B7UEIjKWItAaGqTtHgIf5Wap0dPNx7pDgmd0FxsWHB80gl/Jh6DnSAfsdHOwR",
-	"OwzTd8iasSqVrABtEpWUAJcb8gClCWlErODujYU7X9zRFXWXUK7xWjLTOIo5shoC6LgHJBQBsOtBaSWO",
-	"GTcufHcf84kRyjJ8RiD8ljnMh8FYFZi8NUPAwgAKL1KxX3GgUl19PMoL510Y/weq8WDLyYRnGboG8TMN",
-	"xsq3j7gDDPuHlgrkgmCo0rK8UMaXniZeUHkqFRSusACVg2+ABUgsXEEKw0sVQ7tKUCWeWqHGiqSe/V+B",
-	"vTVHtyGwo1+jDAUFYm7OMLjGApovOQ4YD6/i0FQekwSQBqxQmTCm0m6Cj0RVkyf/i3H5SSovoDSKZmis",
-	"KIURZzEqr9rXNiH9AlpD7q5UNqQ6HqH//1EYy6aQQK3MUWg1gbDaHVBQWY1blgkOkKjPwmsF4eCVtuxS",
-	"XBVUETwLOXluxwr6DEKY6Y6TygSC9xAUb/g6DKVCjC4zVTBdlDn4ZPUnfIgkJuPF9wR1Sc8W79aIxCKs",
-	"EstoIrGLNHxMOWqax/mgMHvlA6+EPYMIO/yGf4+XpleKdG/hMtdLA+sjAc/uLWxUIZM24cpdGzI2ScU+",
-	"JANomII+L30tFOTWxuqG2cOv7wSONglkIvBPn+BPjeW5NQj31j2x3Fh4sIvnXfpdo8Mv1N9AnqUDns2K",
-	"3yymCE9MwBHF4Q++r83Jg/CcHoa+Q/wDw28LnnF4QMUImylk3qBYDx9akoKYoc5Zgt9iAqxSrRRUcBEA",
-	"fMCmlbjpO4EBnFw8T3xnn/BiouHDPou3esy0YRe1hhzWsAdKdQ0IqEn9nS7jsU6e+bMISBTuLNL7d86/",
-	"7/SSf+RWLPnqVv68O7XDi6NbvZNzoQt7z8Wmwe+05VEnT3MVCncHCicO/Ud1x9HEycutAgqcvl0Cis4h",
-	"AKjGuM0lBAE5qrmQ9/y2ZiyqscAxA3dfTuHk//gzUzLDP41tpq+GP3DLsyOR58fub1/c/5iltJMZ7XKj",
-	"P+N/DI/saiHoahNuhI8dnovM8hFecDq3w9e5VPYIz6HY97h+zhthhK2fk6mj8QH79z//hfUqANY5L0VJ",
-	"dTUaH6xd5LlWovEa47EyVkNztBkfDGj8hH4dXjxfuxJWsNuupTSttFF5sWc6FX7CvuwcFYE/B5HQEQZI",
-	"OOV6Gt5t3REIodExvAnG6F3RfIdXxBhj8ISHqXs9hyP8E2OUmBgam+rCDqFiRSeTZXfRFR57mQt+fRZf",
-	"LHfvrbyYG7TOxDDTV0eHbW/u8KYLOsPbcr34LR76efeVM5nedFU04u3XLd9ouLDbMvCS/o3uEl/eAm3a",
-	"ITTdIJ1fcY+XpQtcrUXF1B5lFCbBHcIc8TozS9z1+PjYWShu3MJN3YmhJU7V34qlJaoEPTRVyxbJ95cw",
-	"zjj13bcR9G0E+2V3qZZNUT1oHcLkvcZ9NBDchApaTyQG4AkkiRpgQWc7Q3pASDDG9AwZYhnKtMomFAOk",
-	"RsBaYErPIpapGd4wVoRvOGNG+4g4JGhQW7+Eaq/lCH1JGxoncnEllLNJgihmGDfXiH7xGP1yHnmUYYuu",
-	"6B5X+EG7N5cJC5SedcrOsaJcnhssStKOSFGKUlTYC0CTM5POSVlRHqGEo326XCXIGBoX7j38KTowGWDy",
-	"kxar0gDGgcQXTwF3ws5ZmAGp6dGci2NYJrjvJYmNP02vx+ZulzClIsmtc6Y+C3olLKb0MAvKXqkIwJBK",
-	"M+F5itlPAMcjuIgg8kJ5iJy5LtFOY5XMdSqyGispiPFnJmJRgm2M6elU5OYsECRJO4iYlzxeniaD1gnH",
-	"i1Ei0NMtDeLLXmm3o6iySQk7HUb1bSeiwAvrH4FiN0N/dsz83Sn2B17GRsfoTfg+Y5B+1uXUZ7XHvQ3+",
-	"p36FfYhmFhDTdMBzUMWlgs94bGCgCVcTkXV1AJ/B0ZlIy5Rdjwd6oPVDxuIbAAf90ddYH/B0KQfgjPXw",
-	"oEcd08G73XP2f/vU/z2Cico4aHyAkdA2SCI/4BugRE31gwYsUcXRgnrAm1qEdhdgoeDgtKOFajnxAfud",
-	"1WPFfaCFos7VO88N/FJGdL43XbNZMecK2ySot2M12rHNHKveUau5h44oMVYECoGuagq8fNu5u1doNT9K",
-	"Xp+/e/ZTI94hoVDYt84c19vspYEGD+pND6wBGFX7kDVS5cEwLRfcaDVkidJWQOAX4ISjarc3NhpBUCot",
-	"sBk0xVnVztIHDbLg7XZtg96VVrXl9D3ESPhyP3Vt7RbRa7jb3mQP5qksuK+B3rP367brT34GtBt9g/Ej",
-	"9u1+gia9qOGvNHudm42jjWew3oB8h13DQBKzF+v/10ANFDMeVeloSiL1gA8tW0YpKw183ajoMBcj4iz3",
-	"lHq2RkQfA1lD9ru8ZIWFnlYP4ogr4wFSILC64Lv4ts7yWgxZ2SvE8kpDYtm5G/QXbsYKwL88otKf89UZ",
-	"pliXqna1ayEWhIz+zLPCD63mcHhaH0/hA87DldYp+RkJHvDJTXQyHKsP1YZttx5AEkUxIeOHrjtTTZ5G",
-	"LGfxoH5GWuDvm6lP/loOeXtPo/Hkx8PfHi96Wj2X2s4qH6zpvYxvkgUFBWV6R+Mb6zGD11Zaizp5W+RA",
-	"YPtZs/uAJuBgcOAxZp72diN5SZ2qZE9OR8mD2sqoG29CVe7cQcQ3EppLgFOBbDl4DL5Oj/9QFEAFvt0l",
-	"FJgIMw38FHyssEsH9FOmOsv0korpeAbyJSAHHDwhm0tjBPY6leVj+BdQE7epgwV218cHQKuwW262zY2U",
-	"v50gaBF57C3wZy3kzPeCPethYz1sbN+wMV7isOblpuNNSPjT/WLGztO0xppUaouN/D/XyDtRpphIoQDa",
-	"gmipcB3a8KGg4pW6EN9yCDxVhq+G7NxHTT6qAsSU0qVhQFJMslZEK3s8IiZagKtFvXfRM6A9amdNbaRy",
-	"5ZgYYDxbQjJcKtNOvRk9KE8hB9iRfFNpYPV1P1Crog+uga5JzkV0U1zPaUUBrUTVUYHBnw8hOxCH8gka",
-	"ag4Ep107MM9grl5fjNW1IE00JUSKbxIWJEu4TAJFkoeJCAVPk8QIwSLPEnjPZWsNjXua6/nAc/OPVVLF",
-	"FSYBD8ZVYF6lM+eFQU4tIu0HQFWA3PvO06MyvAZ+pxZk2lj9v0Jb7g4r3BIsFgP273/+63jt7fpegSwL",
-	"k4zDT4oglheosVbt0CtvI28bqg/uiUYVzuviODyLHy8ydLR2O6C84LhdEVr1G3dJCXy3E5K/A77mnA6M",
-	"HKLu80h7a3RuucI2c9KGQ8P5W05kdGJjgsJ/E0tOW97eoGC9Y7VzGaOnWO1dzxpRTppGfhkC2eudClXf",
-	"8x5wLv6G9yo9RRs+qUlZ76NSvtdFoN/tKiZFz9MCgaGN9Ub8S9WMAfiF1nqn0d4FMMavkWZcjH+ICBTj",
-	"pnXiB3m4YYztalBb58U2UvYONuNwOmbHIJO1l5IcBV7uBtWoC5hL3F99t8Vcg4SzWA8f4+Qbz7QSoxCh",
-	"QT1OG4H6wxPLoMFDyHysLmHHGFB1a+KiE1yKJq7JQdTi1TagkyEAYKB55MIGNlfPOWGDUoQRgipaA6bw",
-	"P7BXo+xEknM4E8WTSe3D/zN58Y5fkfxCBzgSdUy0BJRjhRSvVut27xzUPx+0iqa07Sqj7Aa7q7tcPXcP",
-	"vnKn50Cx1S1Kfzd6pvC17N8tjdDjuUj5xHYS13oDh9a869697eLeRq/hQr3O9VUujOmd1W+NqREcUPhG",
-	"vxLvE+zBw7mef5FZ5szXtdJLE5icQKXog/O7iLB9vq0T6h6rxQN1++2N7mdkFuq+5xbDvQsvFBZKswsK",
-	"T9Hqf3YeZ7sn6u59G1XSKifbftxGoocDTwhbef1zRvoCrYKlUcI38dx+4LuJzIgBzVEuBJtLVWAr6Y/y",
-	"s2CJT+gmSixZRG13VOTZcQL6Wj7Vy2PZe0hOyzn1cPOUEVulUKh3BsRMKO6F/iXlW61mlwIo8RTTBbEJ",
-	"jlhS++wSgnsxMZ2KiWUzkYt2Ly9War8TZ+9WnpK9SV2+1rJH6vKdPabqWc1gZvdjTw3Xp5K21dBEekqd",
-	"Mx7RXUZbQkPrVNhi4V+y/JTAbAGU5reTXCwEx3cCsUjXthkbKQBv0IQ+NETUWMUYjFAMFMPZQaQDrdIy",
-	"+DRQT5ty0KUpw3WSYBFoW9iP2vfuj1Wy0KTh509R4jfLEqBPTUp8qjQscaFHMsRpxO3wWiwsTTOq8ME1",
-	"NKr04A7vKTfaxKdpXrbd6s7d+F7T2LtUnGDUzqibzkd3Rs/cMSbG6Pnm8PS5MNfUnNt9y62c1Ljj+qVH",
-	"sjRI0HnlFszDiGHDe343E76fu0fA9LZjrwiYJZIoL4Jn2BANkqnYDwrGmZBCnk5mHDaLNholnVO3RMaj",
-	"vLjbdoPgfzACJcENbO6hEiCnYFRynYHvm7hJoZSmaWR8BwqaRKaB59ebLOdcrwMSkO0cVc5YAsiJCvU5",
-	"GRYDwZFBKTJqs0T6bs4ybexYlf27PvtLnvw/tFSVQWpizV4hfVDy9PvvWWTLP82lmQNEJqbohoJAyi5F",
-	"ptWVwRRAaAoBxGhoQBG/2RGuESCQ4DL1hNmXgolUWqT1DrUsyFATaGcps8xTzbNLMeGFEZHtBouKnJbY",
-	"rwe8Vf44zKADKb60g2iSrdZr0xLonSEsCSxXflJRudddKkm55ScRSiQIGwcklGd58m88L+xsyF5VFhoA",
-	"i8JiDHRYPB0EuT44BNdA4hZcEsa8AK4ld9xqIcYqcXOclI+Ui8BUhGLj0jB5pTQQW70Vgo0PnkX1gfFB",
-	"nTjrhMaZ4IyVtQAUR2tl04rkDWyRK7jsT1xduVOLRalLZ6xeREvwzIOZ6COuBd96gTTyQ1RFzwOv50X5",
-	"VcnUP3DUeES6A9MK+Ccs3wAwApItAh7B+3JfPPFZ6c8gcoAvnVsr5gubkIQcTTfsd+4UPfVdRyOW5vSE",
-	"+KqQGax839XrhRVEYzw07nnmgJtD99lNoOFTsXuo7PaK9xd3BVe6B5qo9xdujTaSRXUG3/hrbC3KXDtv",
-	"h36ku2K7D+9sa7L7cOazWeHR0G3cPoj+g6U5dS8dbJtboyP26/NXL198TGq+7P89+bvIJyI7Ob84eX9x",
-	"Qnc6eRse9SYnd/2ZepfzFkz2Xcombj3fb83E3bHnzP9qOPOr3DigLRtMYum91pxXHuMIIm8ePG2q6zhf",
-	"+z8fEPrRknZqTPEzLvHH9Nof+yUKHm7XQQVaLWFr+/VjEnkkb5//XM9NVXATcYN1oVKSxg8/y3SAnkbp",
-	"YI3Vd0+ehJzWmgMNrrZzVy9X1bdI2HXwmIIrRD9d8c+CpI1LaEY4ssn7cn58oSZeYTfmBa1ESGeRdjVN",
-	"iXPdE26MNJYr571anaWMO3+JXa7GKpkLy50JGuL+nQzZuVojLSe9nxRaF6o4Ev8TqiYpvRyQkkqJvZm3",
-	"tY+F17h9A9lDdntFw96h36t0DysdX989+W5zx1drO6Fflbfr+urzWH0e6z47uSr7OmbrN1nCxqxW3djc",
-	"TZJrLT7eS00a2THX6aI3EX87M9hFMh25OjG0xxq1z0couE+qYbO+VnoJcbVM2UqUDUKYMamMZBDyFJiN",
-	"xEavt1YvFgBkXMpJ6GGDtipuIOF2i6ja6sX7Cwpj7r723CAo9lK3EbA/uqJvv3V147ms5NKav9HGHauZ",
-	"33DiSXEPblHV7epkl6mRRhf7B51Dt2QxD1z+FZ96tPXmBEIIEjJypDgUWJAg8WFAUrKajkwAFu1xLEhz",
-	"7z3Rpk0BBxxtC32q6G5TRX/0jbH3BPe3nb6Bj3e3DfWeXMDPf9pQ6jw3tYJKEjY5algPfHARuq/cVtmf",
-	"EIM4iiRX6jUR2JeF27HEIqEe/0s+uR6rstQ300t1xhKU1EWXivt/vgGGVipaJfxS5zZxvyJz6/2XRP7+",
-	"p74o8q0WRf7+p74s0pdF+rJIXxa5n7JIbCkfd1WEXI1tYrZz36jQHu8l6zFX5LDQPZPNoRXY7N7k9OFV",
-	"H1714dUdhVeGPqvmvS3LGJ9MdAGA76o2MtQfqTXfCCZO5lxmjKdpLozxNFYAjp2I3HKp2JKvQtVyxj+L",
-	"6KdcZ6JZXPk9DHDtKavj/EkvYYobBwFD5VmGeLUhe8YN2rr3Sk50KthU53OffZ9za0XuhkI74cHogKf8",
-	"fx8MDly44qKOfHUwOFB87n4S7n4H8b4457/9ItSVWyff/+fTwcFcKv/vsqxobC4V4N6biux+xg/DtERj",
-	"ucJ6TNNg3NEHXffoNxo/jMegUE3ztZnXyh+4iz41nntLctDmj6knB93R0v3BDRdP51K19LDTTw1VX/8R",
-	"lCYHjUDF5uCfvrTWSsGnx7oAXi8mcbFaD9nFWtsAZtd8JROaYomFsciE8Z3N9U2cIDRj5R8RkDRlCxmV",
-	"Xgs7OzXyShULzKW9FcpiBRRkjJEqE/NpQK2Mox6RZO1Eg5o0kUFKEuyF3f2T5ddCJcNbNu06O/bQGTc6",
-	"sAM3ixvtrtws1XP3wWPY6UHCht1dGDSc0Ryv4M+Q6qWYtrZx307L80qAs3Nz0xsc8WVwgCTqHY5HsnU8",
-	"7ctj3M67pMteuA/5Hb+mG/W8K9+OzcI9JTI0jLqtVoz83QYr1piPcr9XaTE2JI3IBoYw6fR393+fZPql",
-	"NWB6VZqW0NUmU6/1Dnxin0W+Ko8xOIHG917LPFLxwW5tleJJ0NlkBPb04XFjRRcassSfkkSK6nT1mtQQ",
-	"4FUB5NpisfxO9MBQ0C33+cGBf7zOJLX7shE97rNPR3293BdhK+0aAmy1Cbidw+MsYSdYDx6IcLEcCOHn",
-	"IVOTSrB+xv23UPif0gKnRL4idgvsXrX4wbkgAamKol5HshUzbgbYnwuZKHL0taJtGDtYzxgPHQHCYnxQ",
-	"isCIJYYxJQU9xBq5mObCzJIhew4Dxm5Rf+OxghECKaQwRmplyi5c4s6fcMUyDbJp2DddZsLxuVMGFlEa",
-	"m3OLwdUKRjfC8MQd+gkOaawdRC7irXTR8H1s5u7Geai6/wNMSm0sNoSh7lCmbzh3D3pqDxx0eOVfbNBe",
-	"8jw1fR2is///Czf2HLzL3v3/xtx/3O852QfajErbsNGa1fx/Lz72sZujfxq7lLvbwaKJn8OLgTp3nZrg",
-	"UFDMhGDBWSKPXMOpjtRrzBlLfv+SsEkmeG6CAQlK38AFAIQFIchINdAIw7Xd8a88KUMUGLjww8cNSApl",
-	"mbQjSM+VcYjIUDQlF9hkxkwxmZX3PkqePnmaHMOIQpCCUQf1IyQ0xQHhHA2BCl4lwQPwiYBxx1L7XCQs",
-	"F7bIlbOHDKmg6xdqsomLwnrf/1ZGESsuG4zB6/Jm25u1xpP3YddS3jlc2iYVWJ7S3DsXVqmh9a70siQg",
-	"O4jyYqnIBBr459zym9NdL3JuRFq9eW8ie4P3OKO5l9DTFb6lvRjAlL45/AobgrlMGxfLxfu3d1q9jDTm",
-	"sNynadCEYNMa7tcyNyO/44ewS+aROgAQHQ8qCttj5S6ZAyraDEKMNWC5mIv5pchFWc6J7AhmxkC1y0tt",
-	"B9sIzeDIfviBIBqZmKLPHcV1cBJeB+M4vPo/dOHWFBPK5lL4a/NVjSxsORNqwC4LGzr39BQPkVhY4Je6",
-	"IFmCwBlVqFQr0lPz+PRQqwJqnkHF8EFkqTTLtLoSOcWYQ+b2RndHiHxBRNzPOqLZ6XA7c4/LyDaOsPYG",
-	"DEsgUECxNBHrDlBgTZY+isiBjonn1pS3NHouwG1A5i5aCjQ1Bp6BGakmYsjAcfC1wOA6AGSubKn3L20E",
-	"Q6cFA1G6V9Jbs/w1K9Kl9TCOv4I2epSQjVdxJbXqwT3wnGnfp/hoohFwL2ovf9P+216LwCWZ3m3Wze3h",
-	"S3E50/r6JBWZ/CzcfnT6O/3tE/1ttbGM4Q8kFXf4WCfO4OgpE3wyY8TmBfqISMy3Lnm7Vlf4gMN4Thd/",
-	"6BIDPWSH7FZt4B+knZ3jBGzDrnrzVRo9Zf8e8DVIa/zEm77K0FcZ7m3rQ9bs9sUYbX601dTKCeGvW+9t",
-	"tY9m623uNBf0z+2zOE33bgNFvUWl3nKSwNsZQGSLZMncQlO130alJaLEQVlvAJ6GxD+aTBMigJCWTbnM",
-	"zIDywM7NTBk3Y4U8qdBrqMSSoavY0ElAw6In2gN7w/dbbr4LoVKprjbnUfC4uunYedfdtNMOKA8nyR0n",
-	"FQcj1gq7vVjoV6Sm1CccdtrYqQmsumm17uZVCYT1vT3al29uK/AH1dsKPCUxxnRGTHKBns56a8AHf59t",
-	"t7KvH9IeT2EXt3QnSLu3BLeDtDe/yPuBtFfRk/55bswQv4RBhkfvUfE9Kh44/cu9ZAs39gY3MMr7GVIt",
-	"Zakw10gz+v7NL8TN45xDTTh4IyZAwPar/6o/Hv03+lv40I+9SD8PxPjgXM70cqysZs4Rnq5CNTDGtLsh",
-	"AMc68ER67Q68by7wcjO9VIGL4v2bX9i8MJCETGbWLgxSsmekgMXZorjM5CRg9bViC51b9j+fDNjTp/+D",
-	"6RxKmPCg3z35/inJm1KecM5XjGeZXrJFLj9zK8ZKCbvU+TWlbOGeCXUgzwOg0ggLbBiJ17X78OIvP716",
-	"9fOn819+efUhGbJzy+baWPbdkyfhxcLdxG8SsoNr7QHYGGCXOhx/xjA9Q7Pm29zCfC65AeWBIXuLNioS",
-	"/6rrfY3V7XoH7tRl37XkaWbIu9ehe4DGu2sDwdrpe+gh2OJp0tJYbPccacXKrMcbtNTqDQW1wmcnq/Yc",
-	"U4mRRe9qD6NTIp/qeQipO50dHQ6vxoU1ne7uI6BoFLm25RrAb2vDNeCEtHrGl8GBjez8zUJCwlTnDmtk",
-	"nc6l/orKm350vkFfP/72+iX87tLq0Ny1Qq2/+k6KtDWh2SLPUGQWnI7R6anbroe0Lw8nen4KtzqlpQOS",
-	"re48F7cYd+avY08qQhvr+GDAxnVKkvHBx62kaem0FnVa2gNQoLYiS1s1aKBM+/7NLyPGtnvCMYrTjdiv",
-	"H7GB/PeOT/mFFG3lFEb+H39mSmYMxpHpq+EP3PLsSOT58Vh9Gavp3A5f51LZTB15s4S76jE7PUUX0au1",
-	"TsQtdXLpBi1SuX5KYVkUeTZih93m6xAWhKXpOqzO0uGAHdbm6PCjV9N1w9KZGGb6Kjw9+sfHZy2P310b",
-	"8uZ8SZm9ptpcG+biBeaZvf/gXOWpzgG77vzjMh8+ZC5SrzJOYMSAMPm5nrt/AcwPGmR5nsvPDUwMVVek",
-	"a/HcD1Aacqb7WvjjMTTocnYwNJtShoP2GjQdVGYFMfxzX+NN1eWHrip3Ci62jyq6hRN9VbivCt9zVXjT",
-	"DnBnJeBufWVL3wUGkDPA6g3ZOVvwwog0GKVrIRZ1e1mKGQPWTashS/C0EZvyDNTmM6NDXxofK3+5oNDi",
-	"+6VG0WXK8m50L0uwvxnHdFeg4W70B04xqk7YpfP8TA1XOBdcLWcyE+2NYLHx3jUHNC2yrGMzVz2J496a",
-	"m8jN1V532M4ZpOab7wM4/6CbfN8P1icrHk131wC35rip69ZOZWtcdZpWUpuNrueHiqKYh+6goK6Lkko8",
-	"SK3oyX4Arm+Rxvt8RQX/u6cs5aubC9pRNvWWUKm3wLR68ChY3tKNKekWrKYUt6mOl6ChW1XJy9F/NXXy",
-	"8GTd6+VVBFUfLPTBwvb0c35rP4wd73sKHdqtAnrXO+NDb8SF0leDBXg0XFgS52yhjbSRPgX8yqYClPEh",
-	"wcjmgA/lhk157uX6yymEFCdbcmWpd+mc5WIi3P3GypMFrYNKqRHHWaR6RBLM1RHZqmNAoBJUAIZW9hbl",
-	"gk9mpITBjHZjHGDjDnUC4ANFoY4HIpDBPC/J99wLoFYkEBIHkIKeQvHd+lYhpd3GiUa2GeYa1x4flm+v",
-	"Q6z0Jh7u9tFOy+kdop1tsbrl99HF8uK4to96wnmNsQ99OhhpOz/sMsTTIsUV3eNzv158bh+YfWOg4GqK",
-	"CfozY5N1d0DhmikGPMeJCdCPu7fIfwUrg/0SeJ8I81+r8A3ZD0RMq8Rvln3/lM10kVMjcwmbdifKK+jx",
-	"lXbGLrWdDQKBFDDOqnSsPJgM2z66YMe60c6yNjzbAPT98NkiqlvPQu0bowkBiMMq7XNk6VMtTKPBbYDr",
-	"3H1rybbBontVXY2VRwxta6zCeY3GqlxafV7uD76ZvkFh9kroY/yX0mX3vD2a4NQKs6e9dK3rjUIZF5mE",
-	"mGPo7p8M/BaZyWuBkgx2JnIzZG8ET92+hWEJdBQLNgMhZLYUykb1G52Pla+xhHS4Ibo9pBiP6jcNO1aM",
-	"C+yb4L6mJrhbpKkasnVrHY8bkKghlPhmwJx9V95j78pze1X4JHf3tWFs7jGbxHPelcwtgREHcjDSsFRP",
-	"ijl98kWeHYwOTmHTo3Gs2QJ5paS6YsViwDJ9deX+W6rYzSQuVPhDxNkKDDCoz1Pq2bgPBAxdKo3bI17i",
-	"n/1NJCIPa62FRGrDJPK4RrQsXjCUGm9KJze6AjKxIteLVFfRYIgrp2E87+iX9cG88HR5MafdVGbW7TID",
-	"ZiBehbkAf1ykQQNjIfQig56TUjYKadFoOMCF0zQ5wJEj1aX+rWFAP+a6WERcOsiXSyxALgbB6MPq+MEF",
-	"nzc+Nvx9/R4fPPrCT/2AlHc9eQ+pCRq+QnkoL1Uec4dElE3a+swk9C4FcsRoiJ4qqmGUf/U/tQy0qUNL",
-	"KqaK+WVgX0c99bkAOSuyitaFiUWWRqPIxULnjSvkDf2yPoYfJFj18h2oNBBfscsVdcG63cLEL1/wfNL4",
-	"aeAPDZ8FLCJ/SXZ+MSClR+AQoM//BMqduJnEn6FsuNP5BS3M1pmtcBcbZkWW+VdPDgXNN4gjkk5zfN9F",
-	"rolYon7z1/RLs3wWJLtpcOGDIvnKo6Qw4tmM2+R4wLgx0liu7EkhYebPfzx5fxGNAKTY1m//DHYsAHg3",
-	"jeE8aDxxU5+FDLAbU0sf9ICKy9pE7F1AroMiOdFYCtJBW3sRQdNqbSA/i5Xx5D1u0dbIQCfcv5HX8UPz",
-	"hTy5FqvGe72+YPBTy1aHnEi25buC9wyMpnmKEmteRA3N1/r9XnxumeIPrbeAJWw1W+kip2Udz2LU5lm/",
-	"WdlJvXa717m+jASKFhm3oBkHT5oXykTsZ9HNZoJnjRbsJ/zhy8cv/xUAAP//",
+	"7L37lhu3sS/8Ktjc+1u2EpIiOffR8soe62JPols0IyuxZjYJskESmSZAN9Aa0crsdZ7mPNh5km+hCuhG",
+	"d6N5G8qWneQPR8PuBgoFoFCoy68+NUZyNpeCCa0ap58a7COdzWMG/z777u35m1S8YT+lTGnzi0pnM5os",
+	"GqeNMzJjStEJazQbH2icMvN4JIVmH3Xj9P11szGWyS1NIha9TuTctHfXbNhvVOP0vX1b6MZp43LKiGIj",
+	"KSIymtJkwghXZJzIGenuk1cjLYcsaTeaDR41ThszNWl1G81GImPWOG2kiiWNu+tmI0nFuXmepAKeK001",
+	"w271NGE0gqed7slJtDc6bHXHPdo6Gu2x1snwsNs6YJ3xHj0adaNer9FsaCljQ+X13V0T+HChE0ZnJR4I",
+	"QoW6ZQmRYyIFI3PORh5DGhHV9JR8umroxZxdNU6vGm/evuxfXJ69uXz65KrRvMoog4fr0AZfwVDhExjs",
+	"VePuSlyJam+XT/922X/x9OLi7Lun2C18bmeh3Os+7XZaR1Fn2DoeHRy0euOT8WEn6tD94RH2KmNslirF",
+	"laZCr9fx41cvL5++vFfXEYs1xZanVNyQhUzb63X+9OWTrTuuad/M4bPzl+cX3+98EhtmtZ0/4YoOYxaV",
+	"d5xiyQeWkFuupzLV5Oy8uPcis+Qo70fu82YjYpry2Hx8bpeqIjRhRN1yPZqyiMixWblET7myzZt9luCO",
+	"7/PCjjmgnU7rqNPptI7Nfzr5/yK73VLVON3vnDQbmmvYnGfnxKPGcLBx2ng4T+QwZjP10CcWNtr5uXjD",
+	"PnB2Wxz6habjMYmlvCFUZwMZ80TpMAu46CfYjscDbAV/J3rKyNn5V8q29ohwTUZyxhShilAn3MzGNm9q",
+	"PrphegvW7HWWsMYKDy5IRmyIRflgkEcvuBpJMeaTNCmvkbdzBXKKJGycKqaAeJzXrxS5YQsiEzKTEYvD",
+	"fJsVmvZ4dwnsgqb4iHnN32fddPc95hx0egXmlEkJcab4DnLnpTwDtpY2TxwTLW+YUOSWCU240JIkjCop",
+	"uJiEmSFkH2cowIhUsYjQOCZcK9fwkI1lwsxCGrIJFURLO8NbsKZ3sIQ1E/qBEeFar+FNTj3y5dUHlsSS",
+	"RrVLhisis3fMOhlRIaQZjGGUkRZhNuUfLVkwqxvfZv2cwDc6WRgR0jjVScp8ru0VuFagM8Qx7wVk2etE",
+	"ajmScQ3DnBxScsb0lIsJYbFiYSbNXVP1LBom8oahQE6IMos0bzgV7OOcjfR2bDpYzqbi4nKUEpYksm5x",
+	"ZcNBRv01lZoWuXQpJZlRsciPHU0o0XxWw6CfoAmfO7eycGQNmWHEbcK1ZoKMZWKUAEJjc/QutuHKcBlX",
+	"9ntFUQ3k4a5P5zVMwSEgR94wNZdCsfIRbpTtmGmW792MF1RrNpvrxmm32RgljGoW9anRjnud3mGr2231",
+	"epedk9O97mn3oN3tdPb2D35sNBtjLria9lGWNU4bSst59nN9E4ft/U6v2z3CJhKl+yDF6nvc3+t2Or0f",
+	"nRa+jgbVyBT+/kbfwPl02pBzJih/OJnrllSq1e11hp5QbDhWwnaG87nUywoNP02E//be8OiodUQ7vdbx",
+	"uMNaw27UG+2x/fFB57DRbKRw1TErFoQVMks1TjtNRweXIvu112025omczbX3U88sN3vg5N/fFdfL0w/u",
+	"IuZtpVuJNwsF6oi5YPnLhvcT+/FGXPaXGxNwLIxprFizwSwN7z/hP7Obnb2rUXGT7wDQzI3aqthPjdPu",
+	"XTP4ESjsdR/1zO0tpkr37Z8Fjqy8eOmMPd7NCzb2Kel1Oh2jxANJp0RpmuiQSo8PjFZeZOdmt5RsFW52",
+	"EYD1Dp8EVjwShXN1ZRhshsOjU7IOVafd0GDtZap55SYov1jZO8/a7ffWb9+/s63d/l42dZEULNiZ+f2+",
+	"E2el1FXj9NNV4xea9QrvLYOaVw2u+pRf2SPpqkFTPZUJEnfDBfZjXrgzzWQnBfy8RNDj+4Xjwq59OYdu",
+	"05wHBeF1hdLrqirprmC3umur27El8fVKVE+79/8+7v5Vj7trWCuXfMZkquuvIorH5ugI6oraflyvS0c8",
+	"IuZ6kd+wzTfbaIl0ue68X9ASc8JC+qF7Cufb6/O/sEVgp9ywRdPQm/o3ifeflm2R3slpp9M2xPY65QV7",
+	"0Br2zOKj+/utk6jDWvuj43GX9eje8LDTsMeuUWsrDXc7p93e6f5++6DT7e3tmYYFnZlBvWNDoqaw7eYJ",
+	"G/OPZhve9M9+FJcfh+d/ZTcXUck822yokZyD2deuXXVq9PZsKatTo9ibEVPeaDak6A/ZlMbjxrXREWBO",
+	"++VhdVjraNTpto7pwV6rNz5kB9H+aG/Yow1cY6MRU+rSLLzyzcSsxSaYRii8hBd4uFN0D8iMi1T7ysSn",
+	"Br6Gq7hx2mCLP0+H3434K/7n87c/n3df8nN1PtPzHx+fH57/4//9n//b/n//5/82mg32cc4TpvpcNE5P",
+	"Oh2zkMYJU9OsIZXoPr6K0siumiGjibu3j0YyFbqq/kzKu2P99ZGZ3JzCF3E1j+mib+f3u4SOGPlezucw",
+	"dWyGW2xifv5v6x9oj+SsstSOWXe/dTTsjlq0O9pv7UWHw87ohB2Nu518QSDl3thCx4Ud9ZYboDLAzzME",
+	"WGUgYFj0wjpDCkN5x/UUlxmKIT2lmtxShXpo0Z6ytRrvfZcmZpAP7ZZ6uM7J8JDylvvetAaqhqHHKBrm",
+	"1EmVljOzGJueOv9uygSJJDknE6bJbEFmUrAFGdLRzZ8aK4/zXhtla/VwXX4ogVqUzenGZyAsufk85ix6",
+	"QUeJLF/NEzZORWFOZvmk5owprhcKkzM00nXU6bX2on12MD7sHHWPzaFrmeg2a2h/Ffj6PYtjSc4iSp7L",
+	"DyymI9YEK4fh8kKmicdnNL3eMnbTJqUNu4z9e6f7nXr2R51jXPzHtDduddh+dDA6HB7Rk84O2O++sat9",
+	"Zo/zVMsVNHfs7rY0R0yNEj43GkjjtPFiQUY0iWBboe8wIvrW6ABGnEvBiEwiNMGi3pftlo3Zs1zBgpPU",
+	"6X9rtD1PuEy4NmtPyGRGY1/ZmzMRoV1a0wkcm3Z1Xuf6xmN/tEZnm0frTrs5lDc5T2HrqJtnMrlMOJ2w",
+	"Go+whof+DrIbwD4wzTymYsTimEW1NjJREJdCDmW0IIKxqCQwt7s/oFUzVydHjp6inger/O7LuVeseUfw",
+	"BvOF3RE6lStCp94e9nhKxYS9pkrdyiQKrzYh9ZQlZG5fKuhCaZIwofvZM3N7ShI20mQqE8XI0CyeZGFE",
+	"Mrv1X1OazmPw+lHbPqxgoCnmTGh7zgdJguMexLS8FYQXSYKvcTZkqofyY6trJnbTGAigRIoPLFHU8Pel",
+	"1EbRneu1PIEj78vA1cp/3BdS96lrunrTiiRTeMWCd/A48hvY5rLV852lPc8v4Q/Z6zXsyqkfBnAPZEUu",
+	"fYJTeekpbRJYJ9gtU5rAFsk55zUIF7oawXhrb0wo0uhIKziduFbEKViF+0b1orX1/SmncNnSPSN2fsvB",
+	"PJsuTejppdThbp7JhIxkHDM6SYs3rLyzb3kcczEhN0LeosHbrCwpWJu8o1wD4/SUzfwOL/CKeAm8qBEX",
+	"qAfA1s7m46uc/02ipNHJyXCBTnPkuydTzHv9MWdxBDcWaK5x2tg/6naNclNUS86tos+Ehv7YDaET2YZL",
+	"oWaJoLGVBaaVFrRRUAmmfDL1Tn815fO5UQi88/8VjMd8SqYU9+JIzlATUCzRaKzImXTJ6Kzu4DaCwoWV",
+	"zNhsyBJFFkwH1qSdHo/5y7hO4EezaenQtE0F4eKD5KOCllBiXY0u58WBORacY1vIBKMOJ7JA2lvFkrrl",
+	"ULlBb38LXuOcqVx+kcB3bDiV8iZI40t2a+NOFKEiIlnsXC3nfMMMXcSSGorGaRxbKenJj7ZVmXKbZfbL",
+	"dbOBF8mp1nN1+vChabLtjfihIVk9VOl8LhN/NBEKwTrphxEoWxotNjFqmV4qJqknN4vX33N59Pcnf5v8",
+	"sD/7c2f0Y9Idvhv9/eNPNxfH34uefn57kD6VR/yMnoy/+8dfo72//JZsXvks2EW1ZBpu7Rtb2o/qFl2R",
+	"2tHSOZrTVHkWmsp6VWyUmLti43aq2Kj/w3fT+Pz7l/Hf9/4cR4+//fAj/3Y65N/G7LtnevTdx/j547Of",
+	"X/BvOfvbX7/ZeLXXX5zKQ998Yzj7Sf1kZCaWelnkWwQqR4j73p0iW64d20rY4LiK3uWrZ89n4cjjyC88",
+	"zCWWwXzVdjrd1lHU67VO2P64dUAPh0ej4+iEdcb/7Uhoc/GBxqDgl5Z8/cflgGWP5UHb4beohoSYvaaR",
+	"bt2g6i/XWvfk27eCfqA8xjt5WUGPqKZDqmBckbwN3WiiYT/1mihdY7IG8svMtvF63cO1Q9GeuF6LlFWu",
+	"MSXagSFM3UCESDAowtxRqlH5xVCIUyLnTDgf/P5R1/fgz6XiRqpfNU7Nk6bnZi+JTfAXq9GUzWjf3LW4",
+	"9SVny+cQ3pAjuIrXe6dz4Yo+/JGuOLrd4kb39ZbOdpUO/8FGeuPAAMMapCdzwpcpKvrx19hyWaB3Nptq",
+	"rYn85AfmAKd2JgLMMH3JUmjOm8SQgCicj24F2QVUWiL+52a/5LOyviVsG7MW7qzyyX933WxMjUJmaS3S",
+	"DtsNT4vaW8RjKoiQJJZiwhISywnhonSK29PG3cSecDWCnJj6CMEooWO9ie0zm+2/13gKzMWOC6KnCTMy",
+	"b6HWkPq/nZALrvrAMidznc/FRZwsN53awPpTM1c4M9mPNSM7KJrSs3eHi/X9Qr+FoA7YEkWL7clhvcn2",
+	"qVGkLmnF237mBFDFp5sd0qCD9TV8WzyhExBYVLiPYSmjQYi1zFeERlHClNomaeWkLjPjaaFp4girHNA+",
+	"3cACq6+ePwnxwdqTcZbBYoPjsB+V7cWWNbkKXGVQqUmuyIjGMYtAeGyTc3BUy5GcyCXsqNBqmPKM8vWd",
+	"PakzWmex8J/B41OMxi/pbL85l88Y+Psb9/c8k8mQR1F5z7yUztzLFYHbU3WHjLNPS8q9FRlf4Zeeih/H",
+	"8haa3EbNL2a6eVr9M4+OytbIiTSj/Z6K6NV4HFQpnjNz+EsyTWdUqFKAiHWZm23htbPE/nrp3SDJLRVa",
+	"EYpN+y1nBzu80cfnrgNmuiiLdHiF3PI4DuQx2ImZwsd93MOFmbHy6pYqgi9B0ks26G2y7Lp1kuv7rIPQ",
+	"vHg0FsZ7mQUqFHmp6MyR3/Ror5+mNQIbur29/YPDql1tDTN4Tn6o+f3uaefIaCq9Lmgq5m3zanC6dxzr",
+	"UBpZJq2MMFtpv19qkSuPKhDKsCyGC6aZ0VhPq/mBEE8TF3xgOeE38Ol5xGZzqZkYLc7F60ROjIZQs07s",
+	"Gm4Spc1GSUUEm3AR2Cs8b7bPhTmesGH/sHfteTqQR03rL2wBYbPFvrYRcaOleVH+5vL6h9xSLohHemW3",
+	"1Y2yxNgXXM2oHpUnCHrIIuggE8tsh5XJd36vM9d0QSIFOFnowoUCWEbe+9jwHdtlFnoULuVf9h4wT6Dm",
+	"VebYmKaxdinMmKUbYpD7evNh7RWSVDv+xrYKY20SYdYrDgDsqY8TFjGhOY1Le+qdkQvhUA83BmigP/Ja",
+	"KJ06xQsDQS9y1mYmfba5SRwUTp9uQb4ZskiRrAAvqtR7bPHWSMC7lm0LroiWaI1YwiF/EaE3zrtPhCSK",
+	"FIxAY2Yhdc0x3Ts4IB+44sOYkbOLx+fncErRkWYJHN4w5w7iAzrXUvYtXdycPFNGI1iLMZ9x3TjtHRw0",
+	"G3MJa8JwpkQGwntskd6ZT0qnOim8uPWWTUyZad7kvKYJnTEd8PDAmv0pZcmCzLOX6ifGf8eT+tnPZi5S",
+	"cSPkrTCLdwowBdgJNBnmvEx1X477CRVgSgTuA00e8w1zPObjz1uwvNNbxXJ/jLXMzl/y2PwGI+cD4fxn",
+	"RDGlOIBYULxYYzpjPasx/L4kH2xsvs0F4HhZQLItu6HZbTONl8oHR1AtT/AFjx9BRiDpThhk9G/KiUJS",
+	"xC4Z0dn/DIxIqHB220KoUSJn4OswEmsUS7V8ReStFHafvapYsIKJRON5sdltGEHr7isZI3yC6rmRv2VY",
+	"8pwqfRbNuKhqpEZjJ9Q840onVMuQKAK1Hl6qKEgcAwirzZDbqTT8sebvbbYHq2PG8xDRFWZ4VAMT+Af2",
+	"GiwPVS6gRcJG4XnYAg5VYFhSzmdzKhZg/wIfP3muo+VXul4pVr3EglGn2zoa9mjrJOp2WvvsaHxMD4e9",
+	"EdxfuVA6SUdmNpUL71JETfkcV90bqTVLIhupxQUkPt/K5MYov86sP09klI4MYWa6HN23XvRKOoxrzVu9",
+	"49P9brvT2e92wV6VpDGGUbyB6HNkFmjdmo7Hp3AFhmA8ANdoQ+SKuzHF/AO4NaUAM03CmYjixfLLXe/g",
+	"tNtp93qdg+6x6T/zG3VhZuXkXDyTSdnvCRbiV2epnpJeu2Pom/nTOEmo0C61ytMh14jaMpdLG5tAI1qI",
+	"+soICseXKfLni1cvC847G2lQbmgNQkxfa6as0CjqV1MGyhkmnz5loQxmeHd3a6WZfPoE4Wv2k+UbobNk",
+	"I7g4iUBo0JFNNBFSsyx2wM4ArkFUSSF0Fu/SgZyJJSusSFfG2NdJAHUqxN/d5upk/V8wrbmYqC9sgjfk",
+	"fDacQErfDNZvIQH830t1k6V6DcyNjXRj4ZSIl1JXpI492Wfuw749nMs6Hziara5nbnymHXvt44K8vXzW",
+	"Ot5Gz+nW3QiykZCcoMrJXqUaVhhLJsuDjqN0HvMR1QVzEBdabhJ8ZKOynjEWmdVV7ONckymL52WdcjbL",
+	"MFLQTMV102gbFtxh+TrcL63DbbAEEmrESOO0ASBFy8yoVTmYQXPWRXCbFa1VEMvhXyIirRkYKOXlIbrJ",
+	"JmdukKhuzueMJsoa8o1kGBuNk5KEKZZ8wMyW2ykf2RSioWknYTGjiimn8a0ZvOF7KDcMpTAMQovv5vwx",
+	"EuolnbEl3m84BazzmxGQllVhZX6u93b7TRiBRbfCdaj3db8EH0+dk9uj7c4OtzY86DxzyA8XhFZGuyzf",
+	"ANpmt6bpUGxYKCrU6ZcxF1tmuHcDMaov2Ue9JLXpXCsi2EddDux3yAd2gZ6ctDrdVqd7CWfaKW7dUmQ9",
+	"6dlJ+aWj5rMUumqU6RmZsYhTYpYBrFg5ZwluVWsSwPtWcBVniWeh0NNKQzlSCYa7QMKa1/02p+9xYY0f",
+	"ems8y6CrCz4tUW/59EwaLa2idJh9yZpEJqA+GPGlahgylqjOVoN8zO42F1nz9zZjLe7n/eJYXbfBYeJD",
+	"O8Ia/Fk5Y6AhmTN9TFXYkmsaCwLPOguKkH503y3lNg8Qv9jG792rlWJSL8eVLRJrR1+NQaeBRKlfBgth",
+	"/TzAz4F4cHxSURgyXX/b8xF5bFb5ZRCjFvGJp/QDIwkDnIrwIptiAE0NOK1NVA0CGDsN388s+Gqr4LnR",
+	"koUH+1gvg6etDqLInPk8XpR5w+O4iAG6gjnQRjVv2cE/2P2Y4XEiRMFuNQmPFZaapZyAdwwjXtNULU0N",
+	"fM40iVjMP7CEG+2Q8sIGdblVLur4NSZXXUr53Cikpcv5B5aQw33yF/5tgKM2L6sPHjz4uCzXQC7O6AIX",
+	"7uHBwd4hGS40A8TXmdzKX94pmIS7XpiVHQp6Oi09FaZWiQYu4KV7rdie/IIeCOxZF7LkHpE9v0gwjgcy",
+	"8qvG49iJsQv+Ca7rsp8b0oe1JEMGSdWBuNC+TVzrrIcmE8wrHe0ty1k0mm7f9bZG2yFO41q1CZhtjZYP",
+	"+2d//QRK4JtNWHgKynZUXdKYL0LoWDMbROlyHMCQP5EipLi6d/rMtltWXePIHDDQeOZsvGFz9L1mPZg1",
+	"tLVPev+oW3RKwxi2cUoXQwO7ngnKsY/k46xKkjIvgO8J2DDgAYY3b6Mtzr1W+lkUbyhQElz99vZrPSL3",
+	"drN1vRgkfzwkjyeu8CJAMLKj6myzaSy/e2/afRxkjkM79JDhVASdGe/gyiHTOHIiFGPb7CILwJ6Vi/T8",
+	"XaYwPMMKiHu3ulSGqpFFGtsEaBIxddPOjQpqoTSbgR0tb3WNw7Bc6Gd5ZLyNOg8yxvk+q1D1MdXMMmQ0",
+	"tYKpumOh5cyDWt6u1rtsxpO9A1bTPEcM295G48aEuZCaiWMjPlmBvVsiPWdKnevJW+Ur9/AXu9nKeysf",
+	"dsBFhUwqgk7+skJrK+f8Z3S6Xxt2IU1n6lyfqzpnNzdKQAkXyX74NOK6xmGFj8Lu1b/nzr2CG61NzjWY",
+	"ZxVJ5wjOlKc1et3WQHKeCcKg1+oBtdK2vxVJy5XRg2XGic9qrAdOaQdBsDJ75Cu1yn5dAG+wzZd8aDUm",
+	"5C1dab6vy/T3hmr23KiPIfkOpUisyIWbqRRBq21CNevHtpWifFcMBM5MJixvyVAEP0Na0fbhgesVIjFD",
+	"JDl1FTFfoB54wiI60nV7wZvdZgb/dAsavSaKFiMH66x+y8zrzeX+wPeJJe/6l3L6uQ5DaNed3unBfrvb",
+	"Pd7DZL2t9pRjeMjK8G4Vh3cGilpg7E5tCaWZCIGYbsLjusSgwgDqzq5AexsDm5oZg7jfWgmIYbDWjIrx",
+	"j5WUtzpcb2x/wgQzO3MpjmWoUfdhbsl7w4zIXWYahLjXXEXHWixeq0Yf6+dQB13bqkz0hWujrBdFxZwl",
+	"00IZyWGSyHSOFwbzdukpFmhTuMbhvxY1u3F61PQy70+7TbwVmX/v+/ltjdOerx3hEQ7v5z+mArXrCF5O",
+	"YMkALIx5Df9M543TPQu2rhqn3ePeQecu22eY815ECcajAexKXdPbQaePEQyqcXpy0GzMT7wfuscd01zC",
+	"lIxTF5Jsvz4pfXwA4TCFz0/MrnLffzD0nDQbqcj/7NzdgU5b5q+WGpN//s3de3B3v3uHmwEutavwDMHw",
+	"hUUkMfMmmAm7JmC6vUj7+1zzBCrnBkwrfhSz0Yys0v/vuOWdxC0nyPrdGmbeyJi9lPoMlcRKlKeMGfKK",
+	"EqXBLhqyGJrXEM/WNuPpp69EjIBh0NYVHIRXDfDLDBmh6sbmMm7rXj+sy3s3I8vz6mvU0jLhhiUXz88u",
+	"aTJhwWpnqFbwItil1TDMEVREcncVO073j80OT5OJLUBW995ex5cjxe+BNkaT0fQNU2lcBWeyVlmzhGgV",
+	"pWl5pYqyL8bhozsbnBJ8Pjd64/tPDZsE68LVoK72anPZ3XVIq9ocGgKnNyfD3jMtFRbD9a5ZQ2YZkfV6",
+	"c8dQ89MmVwLLyHw6wtGTy+8KK7nvBTD6Yy/whq/kTRA8+fcybdewfZIPLPk2VYuai3gsJ1wsu4ZjsnJ/",
+	"aJrwb+HVm3zCwP3Nt8rc7R6vjdqHYyKWooqI8wlGCQI5iRXhEdO5lnMrPDSL2Xxa8MKtLnTTLWBpAtC9",
+	"I7wUdWe/PAE37b758miv0+nsV92eJxRwKw8OWsdmZR2Ou8Me3Y+OGRb+mENze+1Ou9vda3ce9vaXVo4K",
+	"dAerCEN/Thsv5M88junDg3aHfP23bvcRec5F+pF8PD7sH+4/IM94wsby48Pu/kF7iSDoHl/2OqddMKEd",
+	"HnR7e0WWOIDPOp4cmctjF7SGg263wJNRl3ZanaNhr3U06nZaJ2w/ah30aGd0FO2NDyFO0vKk0z2Nhsen",
+	"+6enD/ePlzOl2l+BKU+Yujmbzx/22l3yNX918cBuJT4Rb+c1yujmoaBrpRpBHBIaMB4HCjQZJZgbLVYm",
+	"ohojgVowGOa6zQaN48Zp76jZmHGjS+03G4KxSLmwM3OVUELKn41OtGfUcaoUnwi4LXRLtAQs9i5cA0sq",
+	"jcdEMUZ40YT/u4nbqKLDVw4Mm00ztBjt179mZEezYeVyX3Ej5JcPDxc7lsUKGiLOiP13nub9j1RBqfVU",
+	"7AAlrDhzh8Nep3XEzMA64/3WcdQbHoyO2AmFgVllAwniP7P10boQ3swF3Wx8vH9GCC5ElA2klT+DOMuE",
+	"sVBhvLB0RQbvFzW0pcXzxJuD0ePzw/Ob+d9+ePznkzbb67RHvVgMZ8860d/+HGfQ21sXN/sTsh5H/c12",
+	"ROR84mKyJqTdZ16oO8GQu+eq/GJg5C7chqw5L92/qwWq8q2ct7NY4/MwEGsJdm3JmQGKYB4ITm3C528M",
+	"oPVzSct7oqNuiHe6v1nN9ssAADfUUZFjUg6s23nyKYQjYqGWPo/g0F8rwee6Wa7jsmG2tBl1SBEzzFjz",
+	"EvObGrJRS0K+vDUr2/z+gobvj+BXbnqLiGF7OUFUl7JPG34NhLU5LCoUJBkkTCjikivbzCOSMEB74Rod",
+	"atvYTod1kVuXFl3GkVKxKhRpzUcetEyafYhuyhmulRLojdmVzoWzbdRI02vDVW5BYu8NquPmTRLnkvlC",
+	"gHU25tOeLzbecT0Np1ZDuUBaW5PvdyM6CuGk/xqZ4tdfpsCstaD8Pg0mX9AUgDww6uMbllZLPtiVngbx",
+	"S1EnTxg+XQJZl2GWDtlYJqxNzrXKsPEy2LZTC9RF6IRuB9c1qgNxgwESoDR8mnkjgUUp5QsqFmd4hwrB",
+	"6PKPemoxDpeAf2op+zMqFi41RwVdBu6hTR9FJtnSnh8B9GT3YLl+7F6FkDCLykPxGIWmB1XjUwE1RdlX",
+	"ljApf6WYx4ceDEw2UdUmCYRgYpjrzhlV8LRkI8opreeTewfYVF+b+jv+gRnyqXMtL5pE04myjhg8hAgU",
+	"9yycwWiNRi+iSOO4uboOaH0Rz2F2/3BwR4bqt+ePp1RvFCW2vCbtRjLVO5yvmw2d8MkERpMHn7WcT9Un",
+	"NmheCVQs2pIU++FMTVoQFk8TW/ao6oddqh7YdQNfQe5YKZMkH69KhzOuS2O1eluw2FZm5TMq960kc85G",
+	"vm20kVXVympoKU0TDWWlbDfnG1ajsp+9YJoGC1NRftW4u7sSXkmvYuctpdkc6k+FXjFsauVE2lpZ3eXv",
+	"Ryw2lBTeb1417M9QE4uKm3u2ASHfy9tgIlqParSKLecEvrM2z5tXno4ULnSWG9vg9YLFzs6PnBdn7/2T",
+	"Vy+fXmOpsNJa/OHo36vxX3I14j/flJfNl7dOt4IR2+y0wIGGy9ZtcGm5C5wv65SgXna0ND9t5qYJjQXg",
+	"jdYG+roLnpJetkwNvUbDUZoKjXeUt8IFDwczRt4BWg9dXv9lzSv+ipDYL/NmDyEKWXj1rmrdZFoxkAXe",
+	"hbfCsJEJDTiGFcylDCi7rOanpe/KWn6OOwWBGA5sysF9b2Ny26u7DwLKVImaiiZfJhgHbzOIzTKMOL2E",
+	"j3wOvI4pFwQWc4gH2ed9ANBC8N9aBK6sNJS53CBOwv1wt8aFTPuDnCPewLwuwmwJjgG4A2aK+mr+9qpQ",
+	"TtcrOkFADOM1RPmt1sNqvsNoDoe7FAw8CiLC+i2HE0jfoMEXaNJ0AhqM9fPXQd/KVBvpVAzctpH83r72",
+	"3USrdvZalt3rfES1uH/fspGcMRXEznJiF37P21qW0QOh3YLdOpY0yXBRqhaYV0/XUy6W1D9H8gOogsvC",
+	"yKqI1ZtEAZURBX+gMY9oHXbGGZlxpQA1CfZMdXd/yL6vQc0A6I1hwuiNIpQkaZyBYJnDJ6EjHYYlMbvc",
+	"Rv57wCNIxjYFSDp1NX9yDixB26gO0zDvHaM3r7MYvtIUytlMimWGsltGb/re8yJ6gVcJh1G1MIfUJLW1",
+	"NavcKuYheAzL2t+GZ906npmB+0Or8Ks4NuQV7Kkllewt7M76hewL6D5FW/e7PFVlfRSfZgbV5Zxp2UYe",
+	"p1CJrG4jNyvljK+Xp6eUiMdoqqnWc3X68KEhvO1t8YeGLeqhPYJ8bj7JUMcCeYIOuangTSiCM3U3Amda",
+	"GsEC7/bqgZyWhBEUSj13fUwWHIK/JSuM3wKs6brCwMU7rqdhy/eZA/+0CWaufq4NNaoHvuo1G5nZGDIx",
+	"U1Rw+jPVON3rNhsinQ3NJu26jDMFGgGNyIRqlmGUJ8vvTRV4q4NOz9x4Ct31jvPueitbPQy02uvsGwmy",
+	"w9Vy+BtZLfliwXTfaqVCl3yYACTBsvRec2HRPO4Xx+B1ccFGSQgOD5wiCh/6mkbCPnCZqn448nMvJGts",
+	"K6eN26lio/5f3x18iL6bxiP+7c8/vnu5+PFvf50Me3+f/P3d/uTHv02nw799q368uJ28+Pn8G58ZAYlT",
+	"EeDv/y3BwxIcFD8suwZ8RCEDMB4FJpipz28mKk9zza9LiHTy9Ztnj8lJt9tpmlUCD7oH7YN29/ABKAxI",
+	"itEe5wjGz6V4+A8FMQ6ZpuXcQKMpm4H1Y0Y/Pmdioqe2JpzdVUon7jbx9JJOwmTbjEuj7N1aVDo1lbei",
+	"iVmVtlCaUapkEiL/uH3c3isRf9XYu2o0aig83DfTrTWD8Nf/uWq8/4//bP3v9R+vGv/VKJPebHxsTWTL",
+	"/NhSN3zekkA6jVuZ6mQv/4VamCgAUEkujvh1wgDEC+5MScrI7RRqf+W1mjKkU8hNJowmMc+rWLoyohb4",
+	"clAquTco8KE8TXZsQyljBsVj1x/ccy5uqqMZXKWdzt4oTWL4B3tEEhZ/cwWIi1eNAU7Xce/4+EEzd9nO",
+	"zeYhZ0PgA6RkW4AG68v1phFad7HjfwKElG8OOubn3uEoTZRMvrn5qZeedX6YdmffTX6Iuov9WSc9uv3u",
+	"x87x38choupWRa+zf3yf2X8ucbOEF/mc6mm2wsFIicKjON6NouTvuSEz2J0qwWguhJsXjWMG6dciwmoG",
+	"hNHRlMxlzEeLUzJIBsWcvpiNdRMWN+DtmAu1Sx8f6IHVidSV+BoQDVqc6XHLyEI6562EagZT3LIC70H7",
+	"SpS2NeZHP0q+6TzS33Qb6w95k6nMWPMahhliENU+IzCJWjXJ4CePH2bMt9mYyZpDDg/4p2+6nc6j2296",
+	"n2vITCeLs7Gth1kc7YUdgJYQ8u6HYPgFkyFpXaWjESst665P8lgmM4r5thpg0Gf0I5+ls8bp8SGAP8y4",
+	"wL+72XgMsZhav/6AAl7gpUePhYS4ePKXr5SNYCDzRGo5knFxTj4Ulx0Thtj35ufr0D579+7dmWcpDRMy",
+	"mpqNJiYMJebh0YF3wJUPt28ZTeBAoPHsm6uG1RWuGk2s2vvNVbFMJIi87SXFXbMRc4Fa3Nl3b8/fpAER",
+	"d2arIADU79l3rbfnhuRM9zg3elWSCvN9bpf9VkaLIm5l47/c4dceymjxnw+zR03zOTRTfgUsanqaMBrV",
+	"PTdjyIHbi5S/YTRyk599WaF9wrSXNwQ+G6x1asFxcqwCvpKGugWJv1tavnKOtiotuDiXkON7R5ZSoqpE",
+	"POdKg5vPY4eq0hBz5TFEbUXCHKDyMfgnsKLm83gB4HF8jDCFEHNbQX0v0gVY7DuYqcdUjFgcs6hu2eAL",
+	"hOsqDSN4tAsiplR77rwlOw7ATzUZxZyJAEWKiSiTh9X9x2u31To7s0QphjgsoTUXtORoBak/HH1mYus2",
+	"gDU6Z/HdOcJsPZPNlvDc6FvsiCcMkqayipFFwvBpcMVF8OiFrdRX7BfKLq3T7WVQKK3s9RIziEqDZXS2",
+	"Tp+eqTfYrZkHB7le0/+7zJRQJKFgv6mjwmFsPQFM0SoV+LwshUCPC9CDb+9g4z8VEYssEkWVqqeIgeSi",
+	"CG2kcJUeJrI2yoTYb8JEdDIyEqpY5KBGA4SY54R9YMkCC2Y4d40r/FgzZW8VS55QTStk5dHZ/2V3fdvc",
+	"m9rudyDqAxMaj0pQVwHgs0rbM2k0crxuWa+eRdNnofMdz1Rou7p1EcO+yqjMNpfRpZaRBJpGaKKM5Lh/",
+	"16/GdWfVaxnHcKZjXYFVp3kdKWsuXqg1lafela8SNBlNQZzy4EFlHl9mLuQiBT8FOrVuvrtm43sI03g1",
+	"HgdkOqMYRlyI3yh2PaXCfHzp8io2lt5QVDjQN0bt55G/hI7A7h+YBmihcuI5d262J7Bb/LkADVJ6o+BV",
+	"qzlVwG5oHgV13m2PFCj1WbsI4Klf3agQ0w9CjQstgytklhcR3WiSukBaVZvA4qK1InCFnmA2ldMtwtvq",
+	"PvrASzpbJn6x4KEnbwFPBT1PUE+vStE8R45eLnyD5LBbIySySIeSjqdunGqXAfYFdGOweuXNbMMVdlsn",
+	"6ACHZPUFKidi+wvUS3Zbr5pHHsJcXfe5Nr5N367mW6hjIXVtr/Dddl2WgEaKPX/HNKE2n8kFGlkjSmZb",
+	"WTkjfg/b0ciUXnnPtxLmc173O0WSarXcMk21qu6E6a303DAhfqWm5QS5yIBlFD3JowfClLlGVpL40WlB",
+	"YQ0m8x/cT42p0aggSVGxn6BAaXV+PW209LhYSqeGnwhQEWTja1e9okinhbRYtuArVWMqnibzIHiMzvHZ",
+	"Pfp2sK41Vyf7fM2rkwWJ3cHVKaOrbkpywmrJ2J4rb2xpg9p1gLUPwrpWqW55RevygTFrDBz9Ah31NwKo",
+	"R2DoQYHcBDhHO0nOxhbUHnZKZLXGQUk3pTeM0Fu6KCDvBwzL0FDdgbqUpBIpdRrrZpRsf4d4w7LQlNpD",
+	"44JBIkaeB1whAZtYdWAsF8sZQZCpHD7wM4GMADvupK81SNi059woUVLGy2j8ZZqKz3NY/VXMukU8r/mc",
+	"CRbV881D6N/KmvSGqdQo7FMaPAnMQ2/PrWNSTOCjt+fWY7DVgspoChlmw1Qtt9AWiQIT7RZkfZA3LMIC",
+	"5SGyzGOg44YtQiSY5/brykkx5/0btmJZS01z82MeSlUmYx5TkIvKRlQFSIGWig1ts3gutJzP6xaPeehN",
+	"Ush8Jef3WSb4Zf15YV1Ty2xIZa/Ut4vzJ1uf4pe1HlvN6Cx4fG5nh75kSq8SH5To5bqw9nT8bea+7tTJ",
+	"tAYbgRYc9tZnzSWfsRjQXYP9FoUmF6sJsc3dg5StrKfL+l5pPm2WyfP0/PxJnu9R55x5DOBKQaUSQwO3",
+	"taTZbuu0WduvmZsa1Rq7316ltQSEd+TKYW+3K12fNfvCG3Tdgky93KVtVqSlwGXc1PZfa8tNs1SjzQ1t",
+	"tvNaqeT1X2sxSP30pK2kUnjsmUyqHfmE6e2GvdpMsnP7SLHnYo5Ejbk3L98eNkBU27o/RYtlMnpEZ5Ao",
+	"xfVntNI4srieRgm9FXXyyL0QpObWPtxWGN2Vv8i1jfMnYXXBs/J9pQhe2aButZHwjQxhsqSXLAuX+q+E",
+	"jRunjf98aO7JUhhl6CE+VQ/Pn2BkCyimtSS9PjdaLZJDzsSCYN6nmjPM8ISavG/fnj/BIoUYhimk4CMa",
+	"EykAM0VITcbSIs6GBpQrwfcdjDlCX2dZCMHYVleQW0sykUQK9LW2iSucx/GuaMuaD9mEizyM2ZYl9wuS",
+	"F8LdOqVK426EYyzPHY4sPNz3IwtPOp2j7slJ72D/aL9zctL1ggw79woyfAwhyMsCaOd0wnDEqk0uKdjH",
+	"XaW3wXMubgYEIz/d7dl+MJYJe4TJzVA7f0YjRtJ5uxHmBsZC18WGdnvHMOTs70L8+/uz1o+09XOnddJv",
+	"Xf/xfiHwYHStiSoGV6N0te0UoTjWGV2QKf3A6oaGleX9kUVsTNNYN04POs0l8aS9HUaTwrhQnQjt63dT",
+	"qfKy/VDaRGgW+TugSTS8ZHZ3HLuc4DbJYDVhAyxkCgwxE68YA1QvYcPiQ8zJVZlNtvXaI3cDx1SY6qj5",
+	"aGrzTfJBN4liRkxrFpHhArJbqSpygsalkNpSRk3TqnWYsNV3yKU1LADialf+fqew9PeKS5+2fu5ff+o2",
+	"9zp3V1dt/8+vm0sePvjUaXZP7naWLhK0gryAfB2wNY4hGUQxG/njAq7BlHVaygi5YQvz0RRw3xRh4zEb",
+	"Yb2eNumaZnoHB+QDV3wYM3J28fj8/EqMpjShI3OsNknEx2OWuDrzEN1jG2mTC8bI+zdMG73m+muo1vYw",
+	"wT9trD7MEEq0fIpKOSpLQ9jrxdR/tP73vuLpfPwCyyeFeI0nLerWUsQLwlEiD55e0skAS0e7lHTFmnhs",
+	"33LFyGC/2xu0yeAP8BYVizYBWwWdAJqDEXU20rxJlES1DYNZE4ZJ8/NEflyQGcw46HLk68G7h5DFNGiS",
+	"wVVjrzX5mc+vGoMHkCZEC45WOmPLuD9u4ajXFRFPheZ6cUknGC95Pn4pBath3GXOIJfdYmSYEeinueNH",
+	"aR7HxJb4aRaznLgig73O/iArZEwRCaCa6XUlunvtbrv3YPlgDbX3G/FzagOy6nQ4HhUKy4Lgz8bdtJCL",
+	"RjE/JTZDqqhhYl7SKT7CdFv8adDM1YNi/jCBKFRM3CfDxZUY2M/tc/u9OVCGibxVUPp7gNFyMk1GbADy",
+	"AygbGgmhWDw2+qcZjFO+zLEDA+POV38luCJ8ImTColPfUKynTNjIOqAYjKSaJka8Q6QdJYOEKaYH5BYO",
+	"Ph6BTAKnAYyYdJbMo5mCFlDfAjviJplN3vSdi7+mwfvTpROXVJFBoTMzBTIhCRp/Z3Cky3GJlRpvXgLP",
+	"aSuWcQy4961SB3dkZSVJwoCb5jjPB17WdjLao01GbYWgx7wSAyxblivyq5Z1pulvusrOtePEDAO9qCAD",
+	"WCaD9udaAW6oX9gSsOdI+3PPf3n4kMK5XC/nms2qajk5wx/kmMRSTOxbMMk2NdXt+C55wb+FFcQ+6lM8",
+	"Q2mGC2NvOxgIeSWyTFAyY1TYhGWOuZFuBZbS/w46X/ANAQy8decF2Hk/740/MyXf875v3ei1I8HHy4wp",
+	"nsP9nrSgoaiOFLQXLaMktyjdkxDrsq6jxHq8P+8EezH79xzNJaOzuqFoRmefdxzO+n/fQdRexnP4vs88",
+	"EO/ufa+hvFUsqRuINbN/3pE40/w9x1EyNdcNyVmaP++YQnbt3Y7vwsLJlMcIuG+5m8Bdz+EaZL6oO/ot",
+	"PM26RIWp8eis47/lzC/D/vty/S6HPLIm/7+mEhFXM0jSTwWsEoss9kfALIFSh6A+uPiDn9znoa7duw9d",
+	"N6Z7qlkfVAyE81j6XYYcYHHf1hvpa1uKB4YbSA63IAygc4ECnUEMwATRhLkq7k0isRQAFJRI59bWIJwc",
+	"AbWOqps8KvvUXuigqjO9EprPWBPqTNi6kdAk/B3RBWpkHh5NAUUiNEb7bs6Zhg+w0MoRFtb62L7uAAta",
+	"GWLB0q9zbIO7PPn5pdS2bun2iyniig7jNdbF2fkT9+odBBhz0c/jdld8ei7e4Kt3TR+xdtWHeULUXbPB",
+	"cxOc6XueyEnClFrZiGe6Oxev3Vd3zYaQkPPX19KWDl7Z1Ev84lLaKKO8QNMoKwi2tIFC9bBd7a7EiTPI",
+	"YMxgk87Ocau4+Fis8bgWAo9pLxURlJCEaCF/u2y/ar+l0XcW7W3r9TrjaiTFmE/SZK1F+6LwPq5csfaE",
+	"n52/9Oaa8r7D01jjy9fu1Z1JUUhASec2KyVhYxCROi+hgrNsQaKJkjPmrQl75FHhxeDtbF69pKot5tWB",
+	"ffhb/IYtVm9t/K7khjCywjaYOdvXbep19sGduWXH5ubNon6SD29pKy/cF44fO5t7t3NHMo0jmMghI3Oa",
+	"KHNiUgKKGMmGixv4RgAGGez8/JE5XtGuAwV3bJEjQLFrNyy4wEupHRbkllPqYw/0AbHVa28pDx97X/p0",
+	"lI6AGVczZ9BfV/6/cN/cNQNgvqsaqsAH72xywVsARbSM0FVayggAqApQwo/IALFwB0TRhSK3RvK3ySv0",
+	"oPhWDTJksRQThfBrqBpr9lFnLxcEyZXIUMhxjlCi+BPYxhILZmVcSvmcJra47ebLwmIU9rWU/di1s5Tr",
+	"r/GLrN/dMp0rAmQkqIeC/Q93Qc0q/GJ2w+c5VFYvBXKmbgDFfUK5B2A/ZfEcGPd0RnkMYSJb8gqywvva",
+	"tbCUO15nu9WmvPtGfvllLdMdoVGUADg1QAUkQx5FWw927H+/dKh5Tzub+twyk8iYeXMPwBNmyHB46ELI",
+	"lxrJOVMkkubVkg7x7t27VhkpbJkiUQYWAzqtinjJZ0ymentNUecNrNDUXFefa0/xyGpeiCEkiCFtd+pX",
+	"+IKzpSa220vWLhh69ivfWs6FZomg8QWo2E/NEby1mostraGM2hd3xEBwJeXJbWYc6OCL5cSG2VjO+bE5",
+	"PAIRZzXjxwmLzEalsbqnlj8qtrSOWu53vutr80pBD6qYQyL5HBLvOVX6LJrxbQ8RSPymroGl/My72gkb",
+	"X0rCBBiFCPTPlU4A5PgWrilDRFOFZQTeRaPBIGjelyGfmqGK4WuuyctQoe5f0w5UKSGPdk/trPbVA94F",
+	"iz3a2DqE4VC5tK0YVbeXt26hPLbY5F/IQhF0xtbUSl/SGduhUurKKoF/3EYgGclFZzuYuJ1NWz7o7Sbs",
+	"i+QvSK7s2oWV0rYbXXbnc42sMjR7Xe5MQORI+jbqJ1dJqVh46PtOVxggFS7C37EDANLuwYmx+34VE7Cj",
+	"nZ/4Kh3BSS8mVkQ64+hCpolyo8ycFl+KBJJ6A6eLP4AdXmwKUa9CYs4mGphvqTlrMOzMdPtF+BxeSv1C",
+	"RnzMQ5UM3vnBvpUo3xIRrvzDst7hHddvwVX0L+Cg+1fypzkZYcmfz+PFFyQmsmlwdK05C/D6ZxQWJfDr",
+	"L0JAlO3Lv0u79uE++Qv/1vC7aVFbrL8AZ0BIzZqk2zsuv5XXfmyS3sGheQwr34XmPoVSTNuqAi4W21Z0",
+	"Wr3dy93uhGdPbc6bBdflKs8GpQkzyzaWwnAS8jpzJ4xLBYgZVdrLIDXywgiKIQMVMiI2jWkAETiDNnks",
+	"54jCdCXM2XPD2DxPmYi50grLj2AiKjyhpfazMythNLK5ltZJ8zqBpAteLHO5zex4Da3rIgt0vrN17Spd",
+	"cMwnRBUV0jIEGbgMocGjTHDbOtpiwtCOZbHmHLra1lyBgNy538wKlhS73Rk/kBIYZkYNrJt8xeLwUaG1",
+	"OFiATfkGQwfuacfTcp3LmrWW+N3DOW/+0U9YqlaLSkuzeXWH/nSgxwJ+WvUfKCVfm7sQcvABHFG3LhrN",
+	"brTPYAK08QK/YkTXF2j5969sZ+dYZ6sU6/IrKw9vZMzMXd1Wo91uzhIZs75f1HZliGax193tCRmzwk0Y",
+	"4BD4BzSDXCAk81tBP1Ae38MWQnlffmCJ0X7WWqWv8pcN2cN+WiRh6edPvvUJNpyC1dMfpmq1Zowun2/N",
+	"qyCyZH9GxaKPfj21htySL6hYXNjXdzZPbgMAmAvVdEgVyxy1BdejNfNolxvsdouQt21ymSysFz+mepfx",
+	"YIVb2RdyK/pi7fO/tgjDob6U+rHFKNgyauMjuiz7RjFYL3bDfnH+xNpyd+WM2e10fbXafQLiMeMjVg74",
+	"t3/rs+0fo45BEYWI0NhcgBZZmAoa8m2CB9L6Rfm2skXyCkAJf9W99gVGerhYRZznzBMz8AY8+LLmE094",
+	"v5r6Ngrg1vk5nlJCPRrW0Uoymn/VJB+0K5i/FJ8ITPjRUhI51ky0f/uJOpbZ9nr3yy+QX2Fufwez9lbQ",
+	"VE9lwn/+ZY0kmXUkBQKciWD1nL8tvf85YqSYUmgtKflMq0aTz2EgeSvmiTQ0mHvc43w+7qljfQlZBM3G",
+	"LaM3/bwK1ooW3jF689ovjPWl5CBUT9/McgbuBDzer4TDKEaD9Vthy/+y6AWLOL0EBIutZjbNm+pDMENf",
+	"28ZW7J4ABTtl7FfKC65okgysjCimzW6yYyUjGXExyXCMBMvdj3nshlH5VGmPYZzGqp1l3wJC3yVSTF57",
+	"a+5XjOhs/t7EJcrEitDEUmcQXJAFlJovIAVr91IzG1VW+Rp8XaF8fwv9SOTY1r4mT6lFRswcXTM2G7LE",
+	"4tzAW2AcVBYpd56YJaq5y3iJ2JrMfGxeBXbGmoYT/hFqh7MRc+A8bUTBcYhChwcHe4dl6L0KwtCsrk7L",
+	"u+kixzYyx51NmjVia87kPGal/g46nXV7O4f1SOP41bhx+n41YMD1BtiWs9rifgCTMJVxsQowQB1oVm+7",
+	"dISYxeLK0UAm5Mdz/KzbyYdKk4QuXGxkmIQbLgCRCwv84SID4Exbcj4VLl01UHq+CabxIFYpHj+80BZV",
+	"iitNhQ43hcXXQ0QmqcgweJaDOVZazau2f64pdidYPW8rTH3z9mX/4vLszeXTJ41m4/Lp3y77L55eXJx9",
+	"9xR/Lv/4+NXLy6cvKz8/fWk+t39d9C9enr2++P6Vee3x24vLVy8aTejp2fnL84vvoSvz59M3b169Cc4A",
+	"pJiuz6i351BhdwNm3fk4He+RgJwQOfwHG8Hlwl/c1QqEeWiEk4UB4ZYdlaXSXDHlYnv5xKNQVUpwcGcU",
+	"D7ZYpeFtdOkV3gQMy1SxZNDEwpeg+9mwJ3O5G2S7a1DYv4iTv2zrlWYF4VQMQc2Mj3WT9CYVXmI5jTCw",
+	"gMavvdlAPJbiyAZvUnE2YUKfi3mqB96pNnAbFixDuoyz9MI/4jD6Q9soDjgdzE8WShLNSMV1sVwcF8qx",
+	"2zMV6ybZHJw2AeCdDL3QLUSuIM5jbeH9GBoNiu9ep9Opyu8lshEJxLRiGxScpKJJbgE5OS+nQxI2Z1Tf",
+	"U4SuAWFU2OHuUzcE70SsrCkjRmb0Y2u40AwOsv3jg6NDs9LOzU0sTdhjq7NUdYMMNIEwEbHIA3p1uM9k",
+	"oNI5SxSLWDQ4JRSrNBMt5Q2R4K3TRQu25wLyK+BCWbYrkWM3sFgxMuaJ0m0yGFExYnEMXZhX4NJG1Y29",
+	"YZll2yaDKKFccDEZnCJQIfoLoVeFRZr8esV2YECTK5wHyWFwW0NcbIpCyCpsA4tq6M7dMipHCWSjWfL4",
+	"FoE04C+lqRkV/uESN5uNbLgoK2pSqMEnDP7cine42XC8AIwnm1XXbORzFTypzs5f1CwFqsmQIWZstSqs",
+	"KhUZIgOaajmwWrKespkrop3XOx5AAPWAqKm8zd8BEWw2mbwSNrjHLBRbnx9ewxixgRyPByRm1PaQQbFn",
+	"ZcKLU5VqiUwZG/7K8bhm/FkVy+BdYcIEQ3h0B6Ur8bKaJgKxt/KqNkUJaa3UK9VP+9pds/6sfecF5t4m",
+	"UiMwPQakNyG+jrlVn8dHATI1bLqsxHO4dCTJj/JHMDmE6yvB1IjOWQSY9xDCar7588Wrl8jmzQ58I5AA",
+	"xZzHXC8QPg0jqS2IfJ+uZNQlnzGl6WxuPmMR1/0IDuJRYOa+l7dkRsWCmGuncsd8FBkplLCZ/ICGeIsZ",
+	"68uIhcdB1LnrEUnzgd+3PEU9f5hLwl26hvI6uvD6XbMx5oKraT9hVNX7Qd33z+DlN/hu9nE2K+spsd78",
+	"XDerJTaEWXZwpLSxi0RptIHsthezTaDx4iXaCf0Z11D2wIo0WzrZ7tV2rpmursrAVT8Kl9O9TFIGhVVs",
+	"mS/UdXARTpjGX8GsZZfLUMqYUbFkm5gL0Pqr4C/m7fzO3OebX9pqwWRzM53LqIKjNoHoX6csOTtKrkn5",
+	"FbzJ2VAZVTAVmseBQrbr2wRkxOJVbHkBL901XTyrDa4N64Au8tbVd8HAUx/u+DYxK0iQ4aIwr4pBZTU3",
+	"NIf2n9k1uSLDlMeaYDnTeqHS7cD/dgJ1XL+e8myZ9VaFWVuYNBPYdVRbJkCcdsRG3CiOdIhqo90DljFS",
+	"YJWKXONrN1aR+RkEUemozPQN9OmtJGe42MGGcsn4sD7CxNgj6L6zrTLw0/Xkh4MnLRRcvPd4XUyYy8XE",
+	"YG1ULjaYXXy/Zh3ScuINWM92wUOj8O2ACU4dBjeJJ1A9rritcovHGQqPwv3da3YjeZk6O9BSYxRepUO2",
+	"jEIBIweA6/RcJ45dNwXdLmj2KGktW15Ht7LHFy/CMFadLFyYbUVmQKwO9dGgZnRBVDoaMZQYpYO8zD0g",
+	"ye8keGVfcxY9vq3h46AC7FrAQwjwS2xRXiNkEj7jgmpk/ozO51lBfPBPhHn3xDzErpuNSApW+6IUzL3n",
+	"XMY1Cig8de9CoFvdq2/Mw/xNxXT9m4pp9yZUO6l7ExIR8M27bDUtXuYlq8zPUrA1Nn6hqeWvenxc9ao3",
+	"lJWtZkxf3WjGyVWv+vNzd11dgwEz4IWcZUXWsmWYqYDV23Kp2PS9Ba2fkgn3OkQKJFrCsePdztfUgNw9",
+	"PXyW27o/mB0OV3T4JzDgEaFOovOY+d43gQG1INrqBU9mJXXlrBxf7bngFc2EQhwBedRssJp5usxqPTat",
+	"TYcnRCZQGOXpbK4XeA5BHhpUL/VAvdYy0b6E+kHZ6il62EImWsD4UeynGv8oliMqVa8sqdTFipJWpS5q",
+	"1dXLelloV+qMWhZ6FLqpW368/cVe3pYYdajKbZttMkBxDYb7cclq+iiP/kWDZWbdKTgInT1SpZMJU7qf",
+	"sHkMtdzS2Ywm/GdzHFnVa7lZrA44H6tm5sez0lRE6pQM8IThYjJo2rvdkEGSIl6cHpGBU9Gi7I3sApmf",
+	"6xh6pfLhPSIDPEQGzSvhmYebroBeUUGQgj0qWKqbdZbqgj2ahMzRzSuBcWBmnjyLoNEEilbHbPBgxrXD",
+	"zI+/op13pWk2B+XY5srlkTVnIkKi8mxO1ADgmhHuHgrjBrx0wkEkNjNmGzZiKUMoIVVVyba08kHys9q9",
+	"gcjQCvGdfnE1lNFYBs8lQGxkEQKxkKpdX1cdwVmEmemnCYi3dr4R+9+7OJhjxi5XNwgXuLD0jIMpB70H",
+	"9CA25h/DxlVHExbLBWISNpITwRXDcmIl91i35B07KJSLVDf9QmHbT91eoF4n3sDlzedksO3As1HFTCnL",
+	"zLbvYV6qWkmbgQcIoqvevsC3bMYeH+1IA7KNZQ5M3yTHtcrtD9KoRKH7nkeOXUDZqsgc23aIq297+dqq",
+	"PwpBhoDMb4LpLOYis+A28XjILsGaa8jhLJz9iotJzFrmu9L6q0Yx+eVK/+fq6mOn07q6+th9dnX18eiZ",
+	"+efJs+s/mCeq5mH9V8G1ewYxcpcu7C9gIDGPUFt2VarA8zU1G06avY9eMyi2eXi0f5IV2yQH7e6DgFIN",
+	"PeaRhiUNnYkI7A6KDM5sEDj4HE/Jt4wmLCG2ZqXXSla48tWc/pRCoVt0m6vSft/vnKwOAnHynQepG0kj",
+	"odFIrNFelsUYgvRebkjd6x7sHa6ypMKqh/T45fGY+Z0plNsfDlw6i2/pQpHBEJhZiCXBn1ZHkBQmsNBb",
+	"gXnlQQT3H+724HluJQHssII5e1cHuVOx1pdqj90XIZltxFmmtUElW/OLlVaoUhYs8ZhrZUdpIUfy3+13",
+	"aiNTmg89EL61CQkhCyMqAHuWQ8V9XnM7i7iax3TRd6f0ekx6gl/hgR08A0x7ZMgUjxjIfBczUtUV8uLl",
+	"ZmPOKF/pWAFE8k30o/VPztBhhDRl5042AatPHoRhBbDNmrOHeoiIkS34GYx3WulsyiOR8KBavU3grUq4",
+	"D/6cx/EGB5bbMEI7xNkkqPZrBOP2sJWLu6t9UavEJ+ZSu+j6lTFs1soeMowXg8WbWVge+NAAUStk7MXP",
+	"Cikly+DffXDjbODZx8XA525vPZWhc2z+8635z2Pzn6fragSC3a7MhcnMKOy2kAlTMC+XmVBqOrR4ipFz",
+	"G8Uc5nGjoJGNoLZuMbrvXLtQvqw6O8/8GGjLEgxm2Eglh8aBYZmnWK7ayiQqyIBHENjoCuJfiUJFfOIX",
+	"xHdNgs//hrG5coFIUAAfKgMj3K4dul2xg1CQ4/KAHAgyoxyDCSDo8tTop6CqQg4QAZOWeTqniVYk5oBN",
+	"IRXotAP4cdCui4YthCTKW+E50zPXh7mlmVbWodCami6e/AVLgw8MpYPM0w0UGrLMShm4p1k85ooIdY6u",
+	"yru70Eqr0Tuw2DIQANJOtUm30+x0On6RYYjikQkkYq7hOF9u4Gs2cOrPzu2sbyeufMsdh/UVyaIZrriM",
+	"boL2v0HBNAfmKfgXjhvVMPAyMRGBJcsa7gYY8eWHwBnhPpSpfkQGaNMbIGLKPOEy4XrRJJpOVJPEVExS",
+	"OmFXwmwTc/7zGdT4N3/eOmuzOQbxZiDH45J5aztr4iZxGiXRBrwLyq9sJtFOeZ+pzLNg7HWrTQaf7gaE",
+	"qpvcAJvH/3mBQzpNREBZ2CguJWHOpFiohl1DbzZJlh6KoYjolXTeYpdpUuOarGMmXNG3Y+QZAChaw2Cb",
+	"DIywsIHnVHvRVk7b/krltw4U+56fgSsIJBWPzCI0ewDKtmtQCOQEOXDL9fRKDHITxaBJhmxE8ZZMdWbe",
+	"mFpQQjhkLIoGrmohtcW58+bOSrmyMaa8Lp31I38ntEiLTRfNmWubJvG+v7e3d/LAuWjIONVpYg9QQd5e",
+	"PvbDnBeMJgTE4SMiMDLUHqhcQZUCIlNbrj0TpxHVrGXEQVEH2iua7Xqdgg70da/Te3/YOrn+Z6/zfq91",
+	"cn11Ff2z976L//rUu/un+/XT3t2D1tcdePTP7vtOq3ed//2+24Mv9953utcPLr82/4ctdVp71w9O33da",
+	"B+aH7B9fX121TaPd5sndgz99/eM/3/+xdV372YOq7rXBRW9zu+kvZyCstfnhDpgwbfSzcZrAjgGLPWhU",
+	"FjsGzYA3bIEI8Koc8JqmvKQSl+J8zZ++StxpndDW+PrT8V0r+/f+Gv8OWnu3zYWydkrL2fqjo6j/bSXu",
+	"6kNQQG8LztLfZZqE1bkmSQX/KWXF0HrY8nX6bptcGK0bhX8JH8Yqr87HdiV0OYgT1fGEka8HvU5n8KBp",
+	"jj6QF+AppxPp0M7VI2zdLR2vcZkYSeUeIJhE1uVgv9cjIRCCQSWKPJA/4y+t/2j97/Ufg5coT0lf42Z+",
+	"yT7qRlanOtroxIUYknImRL1VpxIDVJ8BhivypdT3Wo5CarY0g29t/mxM+iWjs/uQrm1QUtnoMhtCsfuV",
+	"EtL0jxlt50/Uuu4u8xEK7ZAIWTJY2Jj3Gm5NzggaNftjzuLVY0YT6TN8t5yjv47V6Yn3AVjjM+ip9b7P",
+	"obZQ18HLxnrfvnZvG3WUTlZPsHkHrGp69emKXVzCq3fNRjpXLAnoXG8YqM5+LpERd2EwrhyADYuIcYiX",
+	"URpMHGMsUQzhgSJDZltDKOBwinNXv/DeKpbcZ9lZlbhNzitGl4D2XV2eZSv12rbpNS3KL9ltZlTeyi52",
+	"DxuzMy8vN5rBNLxjw6mUN/eZiVtsIsDi9TexJaO0iy08/5ofW2j+hr0UqjU/u1xYfTRN4jU/efvmeYXn",
+	"5ut6Nkd5BMqaIXr4/l2zfKe7CcWxXOJlq5ld8ItO0KwQEPkLY3PrJ6VEsVHCKinvRwXVxfy5LLjhcD8U",
+	"3FA2fLBFgDfXS+/duQqYB+N47n81NXoniDYpRrYENrLatwOvxevc0fHpc0dyOj0rs2gibPhG7jqfKLtm",
+	"Q+FsoOQBnLBn8RknctYkCYup5h+YMwDZ2pKF+1LCWwkbs4SJEds8O9wDCFkVop+/GTDnXNfb6zMe2lxI",
+	"tPtVM33LLM/zrmGFce2vHbvB159p90F17eDuWilRphf4XnnP2M/X3jZWCrtBKbu7V22ZXO8Kh7OcOQwY",
+	"0OO+cvXVSqg6y247tPXz9XsrMGp8Rx4VPzi0kWoaQCmAxkXPAq6oTlI9ddXw14mh6YF9vRpVW4mtbVWf",
+	"/SLBNu9z2wEOtNHMNC8fW6Vx2qBiUeKiqj/I19bDcSbulqTIoeEdAw6wHgperLPbPqOjqUVwpf7C8enZ",
+	"6xSzFDYh0SlkteknjdPGjM7fIyevC3xiSf1iR4MSdYMrJEeiJ9fwwJqnFGOwqRB9IWvAvFeMybDFt5tE",
+	"yASDMjOYBwj1EDk4pxRkyKY0Hjsh5poNefbuo8kWr0lLU7x45Iw5WTAeVWTwt9Yr0foWiG29Gg8K2GJ+",
+	"zFrveDuTyOcII8wN9u2A3PXiBH3+hJQ7L+1lHQC07DRq2mCAeGGTm/JUMDOLp4TO50xEuW3KnNS3fgmh",
+	"DdCNznYAwbYFnBXmXa0MC7MRYMvMMk+Yuqlh8kUW4W6vu3NA6MaiI4xETN2EQgn1ahwC6PAM3lwJZ0F9",
+	"CypkaeY3ayza4KdB2mBmllDFovBsVPgfUcTY20amw0ieUeRldQLHdKQzZQlnkTyTCRlYww4mR/ZtTabB",
+	"KRkYJXKAOCZaDlDuOZTBiMHCtfw348isoz7FB5tK/WwQ68j8fygp2m/orRfBVLqL1huyiimppXmsxOF6",
+	"OT/5ZMkRBLHsPtPbLe8mGSLelCsj8hUAE41uMIpC5hUD1uvbFWgLdH2uFQFgESf8oYZXEtkjMo5twlW7",
+	"kcFW1qMSYCxXwmJGFSssOfWV0chnqJ1CxCN4pbEogB9CYZcZpIrYJWnzvMxbHPE4nQjqdXqHrW631TsM",
+	"uvJVCotnp5ASTT9Zr5n7hbW5iGVhmp7I4nnIw0a3wM+Qze7oyaQoFxuSpGO2cnfBW0v3VS+4q8JH0Dtf",
+	"7DexRLBRS5w7y8ZTDki9RGuTpx9YsvCgeqGaXybAVMaYGV0Q8MpfCdPHxxau3UGbvKZKQRqW/4U5q1Hn",
+	"IzdC3p4CH6RgChuSM1bFH6penvrXn7rNvc7d1VXb/3O11SWTA013yJb2Z1FSNe25aA+bpQfx6hzZ+tP3",
+	"nsmbOkP0E1JgZp0oIC5bzHsMN1o/tTNXMsrIe9Wszimj0U6k62UefVOsFOnyancv0KEGYdZXMfOUXGiZ",
+	"QAR1ITSlqHkSi+gO4Edlw7PLKvXWHjAruJq8u0hIaWWJksJaHEBe2ERRNZVpHGFAJqIv/s6Sa/K092qg",
+	"HXD4FAK7reaVQxe5JE2LMWdFIEQu3eYGR5mw6NTuz1ibn7gYsTyYFXAImuQfkgtUT3/R5HZaBNa6B/DX",
+	"FlHuW1xypAiHCd4DnsQK60rKthtQmS+us9Aee+pcVcviyFnLvEVoFCVMofSNpVlTI4rwBjl4/PsGjeh/",
+	"27/bIzkzvWabyvmdCsbi/WKYTXE7Zb6E//jP//r/rtJOp3f41R/++PCbP/1P/9M/7/63df311VX7T6tf",
+	"e/Cp0zzcu/vvr/NXr71/t67N8+6d9/TBn66u2g/+uP77wa36VGiuF5fW6Vvaq3/AkBIG70DYqmFtJNNh",
+	"zMhPqdRMNYlic4op2EPQCWZUYZDcSbfbyZPijtvH7b0HFUVpf5lV5eurqz/88z25utLN6z98/e7hgz9d",
+	"Nd7/x3+2/vf6D1eNr+HB9R+adS88+IN7cr+gM+8iHQy4jngUTM/ajb/Fx6XKe7ovgFJdFDTajkDiZtbD",
+	"3CJvPVuPciQ1uHpjzW4f0pmSgfuzBNqaJZ81G3SCaDCU57Gb5l8Lpdlstd2lNhg5NxcY9ovFGuyHT5y9",
+	"+NN6+lbhmyKORkXhuofdw+/hcxogQm6ZMR052KLs4AjY7Ysth+2IdGZxUk2bK90vVTFlurgMZ3ZitQh3",
+	"uHlXKHtbcjeodvWmUi/XN7q3WPpqXD9n6NYpM7Jkh/GcOSedzlH35KR3sH+03zk56frOnOqz1d4W81Mc",
+	"1zhdfDShWm3NYn2AvlYqVvHIU83AP2eLyKCe9uuqX1uBj0VMB1WO0kX9XiU6dgxwtpXmZ1FQ1rVvV7Q5",
+	"C6Nm2bUUT80sM8aiIR3dPJazWY0depEF1HtOG8AMbpNL9lFncbJzqoy6wRWUJBIWJZzWQvJl6p25XFUs",
+	"NZ1N8grL2YTH++Y/h+E71DqfbNpDUPqAL7EGt89cLtH+CeLX1a8EXhZqbAW2al4XPADOamRalhe2cBkh",
+	"Rj40sT4XIn0BKhK7tS5IUCUGXtHxQcG+ERScIUdcNaspO38PAvaOdQRBzkQnCbioDU3BJD06YzpDW0JW",
+	"DKwGNsAo/kLmOy0aoocyWvgb8qeUJYusGFPwUha7gobV+YiBPU2i+M9QlNtBczmrEp5BAAC1kCIqzIeW",
+	"sq+mMtGDJv4RSzGxDhKZ6r4c9xMqJmxQylOpgHstObm2x+MGA5L9obpE/nzx6iWxzy0Yx0mn+4BwYWOD",
+	"DJsfWf4Di72Zgx+R35ikB3oK2JKM/htTNQ3Hxq8yXCK5duEF5WFxtdV5GtKYwdE6TOQNBoFmF/cUa6Wx",
+	"Rl7FLM9F8H60s+XVOkOB7lf+bzb8aW54o8FKr2Y92H/COjFXdnEj5K0ILtOCJaOu6BWBxDxXGQKwyuQc",
+	"EyTMiB3s+SMywKU9aPrRUAmjI4SFVwR2BaZfKTJy2VQ5CpicN5oNbCRI7vdURK/G4/tEkpsxYeEDEHhm",
+	"6bna99Y3IW2AWlHECqnZUkgxayu8sU6G3/1Rtp6pzMyYHI+draycDog/h7Zd8cMwyK1fLWVKAcdOjsd5",
+	"aYvTIlDdLQWPgQCrpV/VBKrrNV1u8ogKqOHuhU/MYHYgN8eVXcR6leTsHAwvRfi74rKGbvtAUaPZgL7y",
+	"wifYWf63YlBS/YPZ2mCEDu8DRmM9ralVxlQa42WQzBM5DKgLqgac0EHvyJsC7I68Wa172iZDM3n+JHQa",
+	"vH17/sScr0YsjKiQgo9oDJ7ZNjmPFJnRiDnfsy1PY/arHGdg80fWeHVw2HtQNh12uicn0d7osNUd92jr",
+	"aLTHWifDw27rgHXGe/Ro1I16vYI98ddN2rtrNp7Lybl4JpPZhvLMK5Pp1JVXZ6mekl67k5eQBL5ukm93",
+	"ZmvnoLC2Ba0Cx+uOoT0sRXlA6xdB1SShQvfrb26Gu18puMC1yQu6IEOWJwz7eJLVJIm8k98kFAuki643",
+	"T48cGpkdByTSIASn+gXmMFUsqa9CWeeheASOCRvwzTUjam7uBTSRKWI9WKc7HhDt5Q6JXbO/nBbiRrgi",
+	"GwckzXbKkydsAt72zR1AXzR7f5Nbcpv0rBqIrzPQhFiE+Cpe1oMDetUyV8EQLC2wKmgU9TfJVKRK8Ylg",
+	"9bn6TACAWeZvkWOrgOsqvAsk5AF2+W8vP3/bFO0tsQY3qN9UdxVCc6i54EWRIhQSq/0qal7epwXtCZtI",
+	"14kuhzWbQ+5um0O7XokX/M4r78LorHZ9asyD+p2txXQeeatqd3GmEAdiw+Nq4HTtmeZ2Q74EC2u9QGKt",
+	"lKv3ewGSYRYC9LtD0YXRv06WIaM7NEcsnC2W1Gj8zNgIQOsF05qLidoGmcofCaKtoz13KuMog7urO8r+",
+	"fYT96kdY4YxZB2Xk32fO7+/MCeMTLZUbLJmw+9mGIeC3WId7YuSDDMA6cKFleDps5H0mTr4UK1P5dDUD",
+	"CDOypvT9K8H84vfegeizLCBBASJgTSmAeAKrU6EcTGewEi9xhXi3SUH7/Co05cvrFmUVi+uQr2vV8LyK",
+	"KuAalYuomh83q6GasIiOdq76udMXMFDNTNoAgVu6QJyVPB8R8bYEGbx3pFwPKoUx7Z7zIV7zOjE7KjxZ",
+	"yu7PK9pwkTvubdI7q1JYQBNAT/SvnYbDta3vpbDA16rqhQUdHKIB7c5eiSZe3NvB6Exc8EsqFO40TLOU",
+	"7eyq7EOoI7nNyOE6UK/2kdujDmsbIyExZ0FYCKNdBX6uLTFd+eJdg+HjFH/lXO5eMpVFRPazwjNk5Cwd",
+	"TSYOK0YqBpw1TBxc2pA/F3zaLBb+LeSrTwxfwVHkctOLOPyF0nCrJ+dKrB+iWuVwWAHLzsGsbj8VdjF9",
+	"TcUCaho4NR9xrrOgXWQYT9QD54JsutUYMXXjVYdaGZpbF5CbjcMFd9VeASsDgQTCG1eMEGVg6EaYBYst",
+	"jdwpxZZtf9butEa3L9m5IiDUEbubalvacykwFr5VsZKsOZjSUvRGlhGwoaXDu01VVyv7aCOFFxmwdV6R",
+	"zAj4RMYeVmaWRkoF0XQIuwosIxiS1iY/mFUworF5qpqYWztmLFJN8vaPnc7xQfNKvP1jr9M7hm/hnycW",
+	"OQfe6JzhhRw1NqKM6i5GFlWHJTMuaIzBGgmbyQ8selSuhW0m7YbNNRku8PZ3Jcy/SjFQ1UCM499FIMYL",
+	"B5sdMGqZR5nkxtthOs+L2fouczlngvKHk7luSaVa3V5naFbX+sAaO3C4vGS39wHoaRbheUCMDkQaxwM4",
+	"gdzJ/DuH7FkaRJ5hBYYKGhWdc0atBeTcU0JJLM0Wn9MEhYcmM6k0OdwvVJFwUsQlHNlTQdni7EZJwGBL",
+	"3PCURHJGubgS2GTMqNJE30oS0yGLVRN8fwjqM2jboLhBm7wLugqh5gLIB5Qzgo9khL558vLZXx7nUciI",
+	"+Y3IvljewgiX0ZSNblhkY3d2mobmENOzlXF11X5/zq/fvxTX73/4cP3+jF6/fx5fw29PousaZ+TvJ5fN",
+	"R5+sLMRjoiXp9o4rS4sIufkB1cR6GVgmFXRG84I5kWmCVze7Uq6EXSqPm0TJLBHflbR0MWBTeUsouWGL",
+	"oaQJNiSVWUIkZuCkJm5kNs7YrC1G1QIyoFOzr/AoG6fKZcfCXjKbRQpI2gf/w5XIxmj1xalMNLHLgCRs",
+	"DhpB02JjuUMzy6mhw1HExpMp4hH8dMsSvUh5OTA47KUuS/rj3Uv6QnnjoDDK0Iow3hc+qMnxX506Uqz9",
+	"DmBPgUrJSJXywEKqRbhdCSjSsaHKA0hjHmTq44xRG0YOtgALEkDj8umzq4LLtqLyhzqz6Gsvp7+S+V6L",
+	"t+KwVnYWRG4oSeQwZrPwdCeJtGHhJ/sHRw9Cd4zVqQG2h1UZQpdmYsAoM8cPCllC5CWgueMOMzsbI/Jz",
+	"JM1qXthBEEcExqSWpSa4JI9KfsdaiY1eNkkJSaKaWGF7qnUh2OdOWfTw1yC7J5aTsil1vywiNkmeem02",
+	"jRXGOklZhriBMPyOL146FYmpjQGqWkPrAlovi2Xe8TViFtLyokgHJyfeWt7vBFdzDQaNn8oVWl0rwerW",
+	"hKMZPLStq4eDzNZRGdoScNXVXYfzyxz4tmV6ll/mrbCgGPK2ZpBpdjg4T8OYEQ6xZmOOs57VaOd9r4gh",
+	"5X0u+tavDX/OuBpJMeaTNHFvCJkHWFPelx9YEksaucfzRGo5kjH+ZZRXiv9UmsZZN5rPmEx1qRi57/fo",
+	"QyS3DX1sNBvRsD9M1QL/lQr6gfIYdkOzESWUC9TfQYXsg2ZahAHMfjMbMvvDwZ30sSxOhJM95FEEjzEM",
+	"vi/HYyNEvBISXJhxToxiX3riiktA4gn27meq5CF/3q/+9zds4T3JUnb8PBZbiDX7O6EiA22B8t80mnHM",
+	"3onN0mVR364mAKPQUxn1i1kwOastR80PY3MXsP/2V4WQYCvoa28d+L/NsSyXxQDvQx4NTSa2bvNICvQg",
+	"9rNy9PNEzua671eFT6hmfchvwT9lzEokW0ikiCd6YfPoWeJWiFfUPjO5j2KpbGLPDTPDSRWzuT0zKhZ9",
+	"W6lS+b/h3V5B2g9N9dRM3YgiTalQ6XwuE82i/oxFnLoEI5gVWhziLaM3/aUBy6+BCeH7uYvRhyqzpbJv",
+	"sau4Xw/cBOq5WKxx2s/m+rF9+Rdw3AmlkxRQMtR6tJ37X0Cte7S4rff1c/c21sSK0pFe78PX9mXznVuj",
+	"Ow/dwtyvRGmS9VGtjwsQE1FCx4h9Ddft9cbwBl5dO14CP/LiJaRYk8uX5s3PFeKW+zkXqhzs1mx48IWr",
+	"6fzBvhz00uVAa96xjPvC8sIxfzNbcnGLhfx2M7e51Rx02LFMfjNRcYFNGnaMgJXZjTNP9AO9a8ZFBAnx",
+	"C1ejClPhl9ue938XtueSnArnO9uneJU2x69y4ZR0Yn789vFrsn8EVsbMIWEYO2fJlM4B3waatEbDhE24",
+	"FG3yzlobbUIfNAy2FS7QtueBE7iGKznC3SK2SK8KKP+p19y7+7r1/qz14zX+sHf34E/2h0+9uwd/WsKZ",
+	"tSJpbPrz2Xl7w1K63AbAbBPjsqQsLezjUzJAd6L1zJqD+iuF9tJHtvpNs+BCf0QGVCmuNIUKZ9m5D07M",
+	"aVZT1+b0nZ3bGmhY/bWYCIx+TEzaaWBAJTS7Og/RFphcFibmjshlsbC3sMWHDC2GSybIVYavqSuIrmdU",
+	"F7PS3MIDYqE51rmDsjfHKk2so33M0Qizlj2guOZKWEe9qk1gs4KrVundyZlVasuR0sz5uWzmMk0oMHNu",
+	"NUL1jRzsdl2fzxdwHL1xOlKp7BZ4KrSnTY+luVsol3tjIyy4JhTzeKdULcHsMBLI7OZqsPt6/Nr79fm1",
+	"3OJlNcJ7xJEvv7UA1I1FEQij22CWgNn1JZyb3dx2fovXkW0uAJuq8pVUA+TYdQjJfUY/toYLbWiCczNf",
+	"NzUmxQFcZnL0C6wUnN2AUCOkC6vmPyKDmH9gg6KCcptwrZnAWsWPyCBh2hCbN2q+gco5WXNDdiW8TiaU",
+	"i+KZCWQ1mo0YsQNsk0su7peWq1mEfWOccCYiMIUUx/y9vC0q+QV0qvwrwVKdgPUIxEcM1q051VOm+WgJ",
+	"KT/UobgDIJ2tvWML7tuj1Dn10BmTeTDAe8GFrUSELytyyxIGgAJrlMIvOF+6QS8GTsOuaqjbWbW1090c",
+	"ow8KJjULudtAPcSkgI+6FJpqW/zKFo0QxWjLJbeVbud3cF0JlXB/nWpXpGe7aTR7owAAg0V6vDo6xOnq",
+	"DhIAwG9iRoOoe1uX2KkZXSnwb9vqixiItsvAv81i68pqPv4cUhLfZO3Wh9fbgL8pi22KgBNm6dwIvzq0",
+	"pDeMRosVAIxQ7XTQJme41SAG6dYrZOVKwjV9GO3TSrj7WojZEJl8JfLofq5DVZt+WSDHFRJpi2yNyjzc",
+	"C6x7CwBGmNNfCns7j7FfH3v7DRsnzAxyy82NnxPtoMuK68c+tm6cVRsWX76Ed6t4T35LS0Zy6boqkvod",
+	"s8UyFFNGY/hKYd0raA/CZqCE2pz+lLJHZMgmXCiLnKcS3S8Dy35+fJQ3zAjoe1W+daeHlmQIYoF/YEmm",
+	"A1YmyyhE/XltyEehJoPVCdCIn636reI9uivDVIqEhed+LhN9dl5zs7caaMRDWLVeCdByaAnq3bpoHJhI",
+	"vxIa2oJ2G+wScTWiSRSi6Yk5GVSWCDQek+zlHdNgOlpFAWjH9kqCZju40gzZyEJB6ymb7ZYuz0tdXaFw",
+	"e/ZpC0G77Zae3EnGIq7XmzJ8Ew3Vmf/rM1GVCus1Wocw75qoENnVcHG3pEGKRB8UpXV3HKbKmU8+Bynp",
+	"fENC0vluycAjKLCc4XcbChrHeeHNzKhMtJQ3zeyyysUoTncsCUqiOJOWuYQIr7bAzvAFWyncJJuJwvrI",
+	"WFMv8p9BsI5adv8PIQvx1bqIPVDy0IB15I0E4PDdLg84YzNNbz3CwbmMcXRKxuk6xe1DH35Yb9Tu3d2O",
+	"OxVr0kAt4wlEyomIiwkpQ6nudhe4FeGxqUBvZdIKEwEpd/VL+rtEhkTSu3LpUEoiusBLoitCry1bMMHe",
+	"FvNz2YSBbTDJMRx3lxsLR8kjQnNMbI8sIR0i9trJyxFdhLd3RBfk67eXjx9UKi0EL36ZoFi9C5xUKYJn",
+	"3DdxmtFZPVvgcXtrjAs3vPpldZHOZjRZrLGwlJwBc1X4ilADZAk3gY2mZGIWuqqdW4X1KCEFCFaqch5g",
+	"npCIakBAR41+LRenv7vKxVwCPqA6hA4wpmw0Ti01jTdceIEbEByHDddcxr76GUdZXhnE9/KWxFJMsIKe",
+	"vEFDuOd7MrKUi0mbfO/V9naLFb5wSVyD+UGnryDMUQ2aRHCB4d9MkMH8JH8UMv6lIVOPoW1GxcJ1t2Ot",
+	"OKe2JumRRZyKbJO6W97uidkEFv9kBdEnHT0lc5aMmNA8Zl8S9RV3WloTWPGGKaZXmkcV04M2eRwzmpSq",
+	"PUJVGsyIAt+F0jTRttZpdjqCvQeMo4GjEANiV2YD2de2NQYqptcvxmL7CvKrJgTHaEMiO4xndEEi2bYh",
+	"NxhQ6YfcTMBqDBUgIIp6AKoURtX4lm1VxAuAgOuQSfPi+dklTSZsUzvVuYDcONj4My5SzZStz2CdmqhW",
+	"55Ch1l8ydOZ4e5n29dAZF36/3cpJVlDQ+rbbKk/f/v/s/YtyG7eWLw6/Co7OrrLkadGULDsxVan5FNtJ",
+	"NHFiH0s+Pt+YPmqIDZI9agLcjaZpbken5mnmweZJ/oV1AdBk8ybLcZKtqZodi33Ddd2w1u/nNlUU6wIg",
+	"sIjHlbEOelJDAH9Ndcjho8frjwmDrbiuXVy82mx/b//tVZTl6wSVn/1tEybAOMInsfIFAM9yIFbhv2a+",
+	"Ro6k21BaX5Vdn9lhPhiu28dhpV4nO4WZbnW/xhPqbR6ZlIMNjrqiR5qO5M6aEbN51xNxH+36ejKYZcgQ",
+	"Rs+WmP+TVy2mULMdt3xTWMSWlUbCh7wWNlh0emOTrvZPTsu8UilsU7wRowDRawBjr/Yu5+fbkNWZyjwl",
+	"sZ0IKkXAV0HJjBUnp10dPo4yzXJz3Y1QHu5Lz7CvUUqXzpKgCmAMSOglojDmiiUOyU73BeLN5hEZNjFH",
+	"u1GYYozeprUX8a9iN/7YXiJSoy8u1VAW/TRQKy5pdj1RI54oX+tBo89ALjAsXNRpoRoD27GT7PgPN0tv",
+	"t7zsputrY7MbV23N4P4GhBBb33Omt3Ok879PFF2uygkIFyXL3vA1EFQ00gMSAUsZ8hKYtqrqDRUyXbpX",
+	"NJiitcqPW0rej8AUgwLz4DzcQmQQgfB5azlj59uoHzVIqb4zNDwsW32V1Kh4Ae+tac5vFQvHw/thJ91H",
+	"a/5uDJO6sVaxOh+P1ZJTYQaVoN3IVxeGmbc9OC1+JN9SgUWh5AdlOb2iu/Pf//lf3Z2N1/e5+lidqcFo",
+	"gZT9YVPe7A0RPG8dv42WovTDF8PfrShPrScofv4gNTLXOxl2O50NBD5Dw1Zk2JqtZjCvOnAdNyYqj/Fl",
+	"rLQ210LYnTnXrJkSkRPkfEutmRC8n+f+MJ7XJ6TJaTWQ9KPUg7I5x+AMz7qXiJRLNZAaN4cUhRns5xoU",
+	"KcGWissZH+/nEC2wdFi+ToRuXDzXm5TlkhIFD86b107tI4g4Zak9FAS2V7a5whurXe2tF7EpnVkx0QXg",
+	"3ZAdDqOlMsKJaW1VIThecoihqqkprzzqINDcYJ8LMxgAEEngwz1sP2y1WwcHD1vtB4dHnlLGOZKzhir8",
+	"RfJBaauLib39mj9ePHhiAEE09ZEOi7wFBB46wZiUCY0i9DXBKv+cVm3Liwk5WF7ksnS8EFkjI3y8RPQm",
+	"kE952G5H6DArB++wAbWhqbiuVjBXG9zawqx1BtZC2B2NAiUf6DfjmybtaDVlOxcRU8FCzS0HCmConXPl",
+	"gaBXULasWhceMmqOEWXNMx7gZ2mxERhB2FrnJE5VUexj9Tdh+rjHEh/iMGUw9nGfulmg9J6j9kMxX3Od",
+	"LsQ/3jehUYfy+c67+fjIjfhUzpxdh9r/Kbgh60OkmBY+VKVqiXMo4/CHYlYb8w+VYcYzHuk7ha8RyXwh",
+	"0w99McqA3GzjQyMbdS/Uk3A2daiGcNYuUB4HQMjrxH3s8795UhSh66lT9jjxdCSYwpdGuVa31b1VH0NF",
+	"ShjqYmYm8HWtVGYvQvnYrQ4yFUuzojg5FVOZk3vJWUpgUMOiuPVBoPeiZNZEZJD9bmONB4v37KJNN8L6",
+	"o6hNSX21z81LGCJcmEv2abkuXg3BjJTcDLBhIKqBMSwzIShgtxsjwCpIKtMi/71J1S+V25XYQprE7UPi",
+	"2xUFfhlQagootW4YoodJuzlfeuw4cF3iqjj+GQz4kpTVE7Jv3QYGdGP2vQIK55xO/hKWrjaiPylBqdIC",
+	"7kntzCJypwhmreUzmRq0NWTVOkGI1phdODU9PFpbdTwplyCVYqvuWQ8+GdIhYPiAKTQRpSrAYeLsKQRR",
+	"2RTx6LB9tC3kESHXuHbXbL2mdXAuBxuhlTYzCYmnjEmI9T4BIX59Leajr16KeU78OHNrD2AQL2ek3KhO",
+	"xpRViClj5VZeYu3W5rEIua4CtDkEea5kE/6cgHP4eSKeyDaLmVRuxW3e1KMcqdElxC42CM/I0S9w9+kz",
+	"uymnjXuIKW2+EMcXIcqZEv6N/bFbEH9FI7Addkl9QFZxOEY5aFEbN16MNFMr4mHLF+NyRrIKBeJflJAs",
+	"DiY2AVPmqsccM9xdOkfmWLs4xcASXNamEj+d//KiAaEBsM3WRKcCIAOcL2A0ozkSVTXDqg8Vtrm1tkp+",
+	"jcbh2kvX6sZVjScDTXSdAe8EQgq50cR0BvQIsUpZMEpHG4Brnpz+Qriacwxnt5x26LF3YwarRRaORrCp",
+	"4EF8PgPHjQOibhou+rkqUGhv6DoF4HPbMFCnnv5C4JsXRgTKNJqIMZxYC6wkS/rKlBJbtleVjYLfaftA",
+	"rdJn/c+MF2h0znGrIDqKrPxtTLYSnT6Fo+Dp0IjCDBjsZ2RV8UHRUevmWalxszc5zXkWPXBdQ2vcRmW6",
+	"Nz2nRxt3xduwASjIqQqrKD60wUbAvArUu7AGVk39XBLNrZ+ghuwayPfhDByZMSNf4mGACBKIwHa4WxPO",
+	"3sGI8Vx7s8nttRnzcaYLLadUJchSYxrBVfPgC8swIwaWrjMsOA9m1XSEkoovgtjXWEwVRjochLS4Ma4l",
+	"yyh/SWu6yxkTTLhn9k2/3zRCC/H3Ndpx9TC5loUi4M3G6Sd8juuBG8ZqdrOh2tSgh/MDPrK/fVNbTQE3",
+	"OcpNkFmmMmBNiIWDVklY6AtJDhhmVeVAZRfMc3g70R3W7e5b+AHhPpB4K8U20y8ujvtUbsefFjN2biOp",
+	"A3fn+ybwB8wKo4XQvOT/aNR64CxgxNWNdxq9BLNHN+bboyP4rp7LePxCQjmPs0Z9wuSXksT8gS8ih0Pr",
+	"GwQKcArAZQySIxJwGof+L0ArfokRzq0/BtjY6F65zG+YLkMRpQ27B9zLjVaze9HtGsu3W070ee4OhQlu",
+	"w9/xGUPrp+kcbv2deOHrCYFBpX35LCOKiE8lnHdeABjL7fTzDHBdFi1Np5zd5yifQqLZcc+i0dkJR64R",
+	"jqanqFE6ayas5LXT1ZQfSxnwbHcjNKVhqJlAIO2lVHc5RWwzaSgmV8WdjnKvOOAQJ2Yti+wtWkzLoyLP",
+	"6v7cPyHzndiI+O4vAefFkx550ssziMKS5qwhHadrU1IF73rMXMqhpJPvyPIsid3wNxDQFXJk9KCe+d3V",
+	"IWNeZ/4OfwIevZSs7QVU4tVMe/9j//+9/5cVI/IqsnSXGqwyjElLYDoRJQulWBtRS58pDBIpEKwflGf4",
+	"ioj3S1uyLNebUhcZYSQcjLq/RlI35LYsRcCIgb3CNCP2BakQgF9vDueOAyfRZlKdSYyWuo5kEAV1zWbV",
+	"V2Z7XjxlqVE70/AuF67LEDGZNZ/LunyQmdeOW+RuOjHTo15vTxwXy1fQeXMa8+Kx6ipBXsZ/4dnepEQB",
+	"kOWl6jEaEiU2tcTzRYnc1Y0ieU7W/pHhhXFA3+bV8JcItXobV3jnOvm0FQB2IasoHIFKkiyTUNGJZJGm",
+	"yNytEN079sXJB+02SVH+QfySfx8jFW90QrcEE3shbb2Zi7epPnsxc81HUZiyLo5jtHACRuqHvKhU2Vz9",
+	"MlJIgPbw4cMne0BNeP405M8qMVOyFKC7a8d8zlTad0/PHT09qkPb17lJdw/b3W726fD6t8N3B/tP3tMf",
+	"7x7Svx9e7+3vtuHSbwfv2vuH78Pf7w4O3T2/PXzXPni/d77r/uP+PnzX3n/4fq/zrr3/yP3g/7Hb7bbc",
+	"Sw+SJ9d7/7r777+9+5f990sfa+CM3EJwBqt7sdzy/GkieICpkEx9lL3Kmcv5R9F3IgJeK7J8QMjrMRXo",
+	"Yfvw8f7Bwf7h4Xn7Sedhu9Nutw4OHx49evzvNVrQJTNy+E19Rr6pzYgboKPr2xt0GvPH1//eLA3KvJGZ",
+	"IMZai7i/o7KfuUpNqZcgebFiJieGQzfkv+TaVkpmIdOxWT8XK7klGigemrglWr8T6UMcYtwmsOikDoex",
+	"F2wKyJFxFpIzJ5w2CkK0iYVwTQaWjatYVpb8+RujYMzcDMgBIwjR0U4FjS3MFIqprbp5Ps+jNaLZDzU1",
+	"LlopcSeTsD79IDeZOG9Onw5ltTYXvyonzQCN6cQq94bUzVJmWyLNM+bHGEpAXKYiGE7ZaIlfFLONUu6J",
+	"8+G1HKlM+FBUPtCmZCujvvE2zyBapaFrwXY2mrHcYihtCCd4CFqOw0B0QG6O3PIUXtqoiA+bsVvKfDBg",
+	"VckY5XZyOcqr/VAVOZe2W7+eCluZkgqK49YD6PpAaVU6Se3vlhYJjITU6PyTrKJsQzpccbZjLd10vk2L",
+	"r16fjIrZpkvtjTms+oP20bePvnkMC/eZrGSDgdwXaSYruU+Zq7QY6S9ccwiQ2hL+XmR/A/IWOME3I2XZ",
+	"AEmBzTSlUBE/MdEM3sCr3WSKiU6g1rvyJHCSKR5JXFg5a4Qr3jpl+RaZYWs4Sit4OzcRtVvTn0p7BWUV",
+	"A5nrmPq0STNeNwqxpXxDqb+WRrUFZ89+bi2RKw2SAjbwPSvyDC2CWom2BDnHosN1LsEA2jQn6izmkp0/",
+	"BH70aO1IjlQlM1rmK5GWuZO/8ANQs1RWdsXhNVMobSTF3pyeq4/VK1nOlcAerKqGX1oBVYs7+9KtpJYQ",
+	"AxMFRROBXakJ2GVzjqScCSp3opHlcXq/al09HU70VbMz3i8DWiwtrXtWvDn1q4Ty3cVz2RsK9wnQL1i1",
+	"HOnB8DgchtglmOa8GjbzXklIOqdti9ygokmunnOFo89QZEd0awouEKjnjemEb4czOo/CQx4Usp8pj/ox",
+	"EvqWqOl5Y+ANysIorB7X6kOFZ2G0Mw/NJhWr9ODp9tGujedzNCcZtlg8C0Jlm++usOxjLgKQRJUZL6Lg",
+	"bzK1yKi7SRm2KbLALBMmyS2yiAqkIe11bRkOSIDFMpwE/7tvKzXewfTZfb4Cf+BGoz+UJkBO5Z/AZVv/",
+	"a4d2jxN8lwbeFRs7/Kdns52zVTasDVopC+OF1IzYfqXNVNdUZUPq7aQamnLD8NUJ3PxzrrPPSE/9DPKE",
+	"eRhhbHvzKHk12RTpIolZH4rmxOqt2SJuRKZeI22XZa2aDNq1aTHZ3M3RiOjlGPVOFHghz1b3jArbm2AX",
+	"/2zmro8EoYHLSAHUYbR3gd5/A6u3jkWYoQ9YYVl2aML7z8BAewOHz+dKjm5am0+nTh7Bt4EDyFZyZmvU",
+	"TuvA7uqVQOtqWSp5hWa3p3/63Spbthjq7UqUGn0enCw6bbyF6cIw521M2OeWVSxOsdJucWdLKibqB6Bx",
+	"xVoojpxgnCE6JaiLTPdnHAxt7z+R+/33n7693vf/Ptrg3weH1yFC+i6E8fWkKHbeN1ZJNM7YWpiJqGzi",
+	"f8tiQtIuHrincdWEM3WAQkmBG2KEFB/cYwilZETqGpi6f+H5HgTA5qrXQ5jOrQl/eB83+2HbLwag51of",
+	"HQvd4HK8pfJrp7MzkuN3OKbviQxyrhRh0zQIn9DAjHApbqV5qpztMhKaJvzmsfGFjMel2YtY/SMACcDN",
+	"YUE4x1HXwwEb156K/qSalGgQf/Ezt8N3j/efvP/tsM0HbX/o47emefy8bM4m0NDBUpUVJc347MwvWyK8",
+	"TYZGyAJdldj5J5LK6/SrvSmDFcQJompq5LIamulGenZOq2bZBa+m9RnByVfUwouV439APfw5R5ZOQW41",
+	"F7cpye2dKP9Konxbufen2Ac+F86uwsy8uefEJfdbAOYuy9ZbEqQHQf3G3pTItuYG6QAtdwuOUJZbkJhr",
+	"SFlJnOZW8AMNIYBtIvhzVLoNgXw5UkSfT+4x56mRMXyCbUqP2TEA3l5LdV1/XKCFphXOR1ArCUzcPSvs",
+	"gM9isqw72gRpfTsLbPM6burBXCH3WE7sqvVJtJu5wuqMlkihh6mQhTVkENjQKUqKkbe1ksdyVhiZbdi3",
+	"V3Q3TeMygeYuefisKAslUIwCp4w2U6y/1IihKYrcYoZ1UcTskBtJRUBbO5/NY4k/ul3LnFCmNhiqN69f",
+	"LFnudnVynE8MMVcgLCZjxtUiYnpInOlH9Tp+SfQmFdQUk2Xin7QSKgygupIPF7sajteQwdAJKwrxSYs5",
+	"8+ZK6WPMriCL6UoDJYAV/1ClaTo57cneUGUXa/gKoT4f5p/bd88KeHQjDv32OhYfYr7OjV7XEs9MiicW",
+	"gGK8hCLxZk1B4sVNBuR2vuf7sWHPqeDPP3YbrVhIpouHoGl2Gi0O25jIHGyHteT2mx3A1mjuGwsclunx",
+	"ZcgYGlGdN4K/9di3m+bbbaVnF/IyGGEW3tI06iS5ltVhQHwTQH/8yQ7ggDPXxa0BmM3p3M2mskn7NqOf",
+	"uPayNs0hKc9PZs4MhDCbUOZuTYs4l0Hb3j6ICSYv8Qm9twf0oKF+Gxiq49asSwFY+nIkwypVT7kfAk9S",
+	"enTQTiFkjeqCs/rwvBvO1x4h+V9z62qEJAMDVqt71lmMTaU4dO0LFcDW+zAEyhvXj8X67OhscIsNua1x",
+	"11wndlMTzKpeqaqL24b1jGIlUfud/QYmKYLkhiIbbEWIhuRgQMwvDxhiSZj33nbcoL/ncO9CPfjGwmR7",
+	"i21BcCJEJzY6TJef/e2gA+ljJyEVdTHjzafSksSVPBENxYvZpJRIBbYBlyNEs0Z5UeREGbha4z98vJHZ",
+	"gfkyS3MPej01rpy4CnDCzuDsxAJqJGdw+NUzWqtexWnRBNmK+b+gin1FOlX6cWowPEbcLucvzmifJ4Dg",
+	"FZvU7n9gSBI3JqXCIj0gFKDySvHT+fmrY+aIQehl3GLM2+Ce7DFWiFvk9YpMxHKW1cR2tXX+Zg783HXR",
+	"SD2LQeV3kp2MbCTujVt2BVKKjJSZVJCIgE3GhVCZngn4sc3VjkhzveRkH1faPUtk2Ala5gebWIIb0NR5",
+	"SurFL0OGONjclOHHt9+zwmlg8H0gnWd+cEtFyFBatZpQeBcLUypZ3kBy2CVVqed+fuebXm8qMCT0KHNt",
+	"+WA+efIkHsn2epuaJrTWsaQmCFYInmckSZolDy53g4hPUzlzG9F1w4dUTivI0qaKE+Y228+zlBz+oG+X",
+	"smherGB3Nf0qINlYQt/eYiU2u4Sfk8/2hVB6UCwiBAkGsCfjRiAWKm7eyi7R6mN1waN9263PcWIgVznh",
+	"kxMlyyJXtmoGHYr7gHRFjTAaLG/vWcF38fELLsy+imw34gxzH70pd22j3Nrs7GJuO0WHGEvTALlv7g5Q",
+	"OLx9Wq4T83kRj+ulhA8XSgkv3n86SB62r7vdVvxnY/kgfehiswXUZARFb0g4JTGgrtQ29lq+q+axW1Hl",
+	"yeYPrL0qLwo658VikNp2IvAa9myQAF/asMdi5iyPG+Ajk+SuLFGlcw1/m1dDMuTsDTxVEsSLle8yeufS",
+	"yne+qV7fvnG8dM4O3bJ83bdwo/J1P32+gJ2fb9VGdQXEzlLPHUoIgVMnt1UpK1PapZCQ2+DSfO/+52kT",
+	"fsxSFIQ5D20JU2YYDWccdkRaDXOdItHHtMa1XxnmxyFOvrQPJ0Xghk2HxjncyGmRBZhpH9SErP8IqKmr",
+	"T+qHCLkVtE89wgVBxEGL5rhFhzmgUUxqjCcLfX+txoWcLU9cDycAkJq7aCI48/NitYrwqoGsL4R9RQXB",
+	"HSuMuQLc0NtVDZBdsGXzoDgUQDGjQk9uuloMNX8Oh/3cLq0P5kLzV4jmM3DqmzLstZqyyx8ftnFhpxPQ",
+	"QzPVHAjoNVQmjEv1ITcT+4eKXLRCRGWt6BzS8MyPNz2eNPZwxWiff85ZWku89cRAzmsqCnc9wS5jmpvp",
+	"Uw58qQolrbK/x6la6N6b1y+WxZTnpgn1+eVMpK9enp2n60B9n9RE+LCqxvZfOw8e7DpzqL3/5D3/o7X/",
+	"/j7/tvevv3W77yh7o/P+X7rd93u7HciZcT++/9ROjq73/nX3AWSe3l8Cx+CXQLOkc13qu06F/oFALvLL",
+	"UkJvnfF6VkmdyTITb5kLGvIUFzTXHAfLo3q+0HRoVe/i3cn+v2MP/+XB+09HD6+/a2g3rvBJmVezMzfB",
+	"uOgulSxVeTKphuGvH1gg/dvb84VSeDyHCQSbEDKAGRMP5KQaPijMICcSruhXor9ME/FBFjnGklPeIO5+",
+	"ikklRNgFYRqCyetqJCkHls+WOGGuIZb3Zqw8oC/jYnHzFLzzclJBdMdfZMrQzAC4e1e/LGMa693UXl38",
+	"93/+V7pX7984379SM+sr2SmPbAiIa+iB37Mi/bhve2asUjo7sp5WHNUq7C+IA8Nwh6lyi9gtMKO/Byru",
+	"l/01tb1UIs2wb8wYnrAhnGchaaqGBVlhbjadbdUJxmkQWgKql9Ssq0M3oV8xS3lLnCkl3rkFpHSV92AM",
+	"3u+Wk0JZmPnw6x72Pne9GCqZQc/xyG7n/+y/1PvY6f2X/TAicpz/rGaQ04BSCak3PhfRLqKc5KXfEOaR",
+	"ozqZLOFMqY/jwpSqtB2htBOsMzMphdofybzwPFNUgzyxqoTYZUsgUIWbErfCSf3YSs66GklEYbxhgC2j",
+	"JcOisVHeFMRKh/KDOq7lNmWqB+uM1HAlBqoi0oJ+YaaoeCOOTevp3JGQks3TuiUdyNyJSBXvQsMyXIRK",
+	"cbpGMaCosZkJ7F9vymKnsxOJiVqShPv5EH3wTYjPon1JSXQPPvlctusH+JJ9nLg0CUT6KDtMjYxJyMJo",
+	"Fa3Pv0+cc+aXJz50wbRd9cV57TqR675paqydjMemrOCMlNAgkS4Nt5sVanSpsk7EQAHSzCM9csk+5Xqo",
+	"EcGWaXFyKoBFjlntmLJCjJQEmJqERsrJAvcPkHP/83+KH8BktpUaW/fLQasmqJ2dNBmnYiSvaisvaRLy",
+	"XEpP9/md0urqQycZCGkA2yGtSLHUNP8HCISO+B4EoOhO2u2HPbgL/qlSAtGKIMF7GEV/2Jqb9BQGLJAW",
+	"JasWBR/gp26fQgIw+EZHLZH++HzJMzLf5xBvSqvHRrk6MKrfm4ytmH87e/krJgn/sI8AraDXDYPdzKES",
+	"OLfI9CYjiKnJkbIgBmZ+n4vHR+Ln/PuEUBvQoOvqkFEIMHdwFbPgMC5NCbIHh9/i06YPtjv/fvjosfsd",
+	"T2FA09oKK+77uVt1QzN1Y08uIdfFUsGS6ceYHDYBbxSOqkbEyKwZxScJ/UCAPVy7M18w6DpLkERnz35G",
+	"y+hHA7c5w/MM9hJr28yQXiNWFoKkp7P6S1WYKbJnilJVaHaNcZB42mAQMQsGxl/pjHdFXYO5H/fF/fsn",
+	"YqxKa/T9+6A25WbGT7LUvDluNIpoHzHLdYu/TUIifHxz+wTJTQCGP7ghYJXxFZyjD85Vnv+gh7NnqXT/",
+	"PuJPwY/cCDeYaV1xp/5Nl6WZWgBQS8GNODOTsqdS7oo34T5DlpdKiVGuJxWZcCexqobWUUuDe7FCBrnR",
+	"TITGZa+FFG9evyCVHDcVFAWkKQrQEV09lqUcqUoBJ3lPTqyqd1n0pHa2J+wQtHvssRt/lFt1nRQh1qId",
+	"HDCZoY/37xNtv23dvy9OmJkfEZfAEkS7lhmGF5cs7EBmoydpLU7qP1B8DVozsarT1Y2rtgIVQTGo+hIW",
+	"Y5mXLeHzXPzh79Q5QsZWCY5HxXYWNW4gcx3Ej/NbW139kgHE4c14p1tFl0pp174sIbZcFZ3RwnJFwxaH",
+	"ZDc9ah/g0xelmliV7rXEmRFXSo1rMFzuDpC3XY3kIZW8BLDXcWncQCor7BDiCvzuxA/fRGcQsy5M7wqG",
+	"BRIecY5NqbK4nyLXlFnWmpchZlKlCz04JiWFapqWQQp5s5abGlmKEAgjTntaO6+dNYkLx3sDu8DvjghB",
+	"e8IqnMS8FBDHoeoEAdzjeK/1zOkgAJA6HZ4kfT1f6qxN1dXORrYRpPzH3OIhzsxMOhE3r0iP2kdp4vEz",
+	"i/xKIelxyHTFTYoxfTOpWuI52gnsgqEiRWMI2esrWquyEoWStkLeV+cGokMsKJAzAnJmhktqYoiH+l5M",
+	"FM0JoNtoj2ZG48xyB4faycrcWdOZcvrLTVFsZwPhIHhu0s55Ym4KvPlFkStnpuNP9ywx2SPIfjHjRQA9",
+	"Qz+iAOLjDltS9RGKPDpyJF1T0dmTkRsbSHT4YsymDiXLxyKVepaCtQCfulKzRKTaaJXiGuhq0BmQDcEK",
+	"fWiKDCUNL2ensdFNsR6nCiR4xMXmQ15x8yMRk1vk7fcE/ClPS69imAhvbrspeutjgvPebUJj4qwY2auC",
+	"E+GnyL+os6ALg0js6qWOeB0vHhWOv2EARU5hS9MLMOZtJ70hrFvlpCkPFv2AZ/Sy6uoAZQrbzG3wRBT5",
+	"CA5idMaZ34Skx49DdHeJjICYifAecp6x1ENww65mK8JpSQI85FdBvn9NH9Gyzi3pxgRpOdyoT+fnOcER",
+	"WZzdl7ywrX8oDUGUNKDp52XY8xiGcUZQf0JYctgEUBVtkWsIVV14BZ/utbr6LOZ6iYFiybH3yUp+vnk4",
+	"IKtUVWI3ffXmXDxwo2kffCKmiusH/Kp0L3Z+UJge4yqKGAxxR+CdzMzkdA0VuADCS30xgZSo+54oSDPT",
+	"AuMJF4Lph+sEyYjjFjxU5KvDQIeyNPtpi8aLKff9TqbdBzYR7DcU11S0A46Y1HyEY/zRiNhFdYex7zQU",
+	"YwIoFSIq4yCPyA4hELgg5VBjlHnltAHoSXwBh9V9boH1ZDmw07OM5B99+zjadrxDMAEhjG5hDfYFtkmL",
+	"DtdSdi+QzD3XA/f3xs6mLJ1/9R/GGXemBHYVObP1SpEa+isbMb5dDEzKH40+YB98qnPUs6FN55GwnFri",
+	"e1MN0VjDdL19MKRp2HZT5zXiHO3T03uskAHK04n/ro55hsFDhoUrRermIu24QfmNlsBvwj0mfoM4hpPX",
+	"v3X1b/v7+/7/3a0pjE0qfhPpmfsXLC735/ncmaDPS2KcQHj8/u5Eg97au+9e8UwVlay9YhGKryPgZBYr",
+	"cLANACcGbXjt/uVf8LRQssRdOTMT3C5wLob+NvjZOLfCfHAyEV+XgbJ0zTFa1VqjdNaJJx0SIQxxuqcM",
+	"MxuaJbMZNUtms/k3oWzPStkHPhIPo0qRJnuFmd6so02N9Ie/QYiu7iM/wD8b2zuHMwgPdzXYhe4FKKy5",
+	"xBqVGrjJqDkoKd2nDWDCybFArqEgXtF5onMACo/B+ycleWrc3K7GRREOAbH2KXMK7ZW0OB81keAmMDNg",
+	"s15pM2VDWtmJ28xBmuGLL53ioaVJLnuezZ9YgF0PTYBtAZi3buoTP3VgWPMQU21Xx6fHgvPAlEuAayEn",
+	"DGeRAlRVJ0UDLwk9hYPoHBfMC2mrfZiw/dNnhLybV/4EJRpf6BWkeUk943RdKB8bKkBal0WBPATi7dCA",
+	"NmH0TUhdLqBDpLUPwbDHVYVHspUZu+lZEiuI3Ef8svssCHRTqbntMIAzdrY2ANUcN5jzsyETiBmqaNeC",
+	"jNJUQw5UR06gHx6JITgqYXCVzo7DYHMeytAZRLCREVaNCucAc5Ad9bxQuqfI3TIjCPGBDMRHUCwdPOLQ",
+	"EOX9xS4/mFodcRTd44kHgZkJvdDeBBK86bs/ST1wL5iM798PDpcb62jMOpzL58VIwN0lxegj44XfKi1x",
+	"jrMGXEY9WRQhMrBSr/Sk7qkCZ7RUPhxHG2sA/J2lmQyGiRgbeOsGyoqUM2vYZ06ioc3CVLEQFQq6MSXM",
+	"jhSSb1DqIW2WDQiz91j02JY41SKVk8qkdbsdljMy/bk7QJSmsaDMgHc0LxRsFCh98FV3IJ7cauq4mcOC",
+	"OIXiGMpE0B8q1YdcTcVuiv/ocBJlukfxO/zQeHJZ5HYI08GFzVC+k+WVyrp6d6PZobc4E8uUIsttT5ao",
+	"507q9HURjjnvPdpmXqFIlN6VKbKudgOe6wvsQ1pTYX7bLFl3OLSm309rBIp+bnBqkQBCFlOYTwAdP1ng",
+	"oOsVxkKqeQkLA7PO42+xzghl5BA39auFqjBgiujMuasvlXsRzyrkGS5Mnp2MVWlVprJ071hYg9txzm8A",
+	"U4OBPMVLvXQxQFQSW9zVEpm2uJICXgLBQ7KFLaIdwTitiKwS3XEqCiUhWuj5dJmZOCHIyIh3vZwj+KPd",
+	"VOeu9kxIJ6fO/KOUr3hFgakNekBV0WhXBuedfFr3Gn4ctyxsKTCq3EVmUo652kEePI3OKGAUPJVCDU3a",
+	"bRyCuN6f5Bg2/nH/zWkUuYNzYFx3iSid6peXRcTxR3oRIOpNH4+DzVST/wU0DRAByMP43rPHdNAXJC2m",
+	"cKIpTHjnv/nz5NgIdjcQlvU3zgJ7MMkffPjmQQ86F199BN15PNdFeiK+HTrsfpeD/Umeop0mhHA2h604",
+	"ai2+E5/EXPQ8pfD53z6BO3+diuvj2qO5UzEz8Z2QdqZ7YndPfIdnfGJXuiUu+qrqDXfTv33CYbzmtj34",
+	"Gy3U0/jgLhGffHOu9/Za/2GN3t2rfRL8Qzh0/Q4OvZ4hy4Ob+3O+tPtJyHHeEfXP8iAm0SdqryZ1+Z3A",
+	"plPn5r4Ph2PfCVpuu59E7qxh6krii4g79LYkNJhWl9vT5UThx7varSJT5oPcZxWOnbgcTaxTX4JsyBgK",
+	"X1BRET2GmszbWYlIYa5SLuSIhFEcmjmG0HhX+1MUo3Ft42cs2xs4CM7OOY/bwLwk5aQaAmYBhZgClH9m",
+	"k3Au2kgCAiccelBnE9FKwcmIuISQCMbFZFF0eNGOSzWWpTpTOmNGMkIW6QiYDjfkQAISZkNcRwvzExQh",
+	"dcSSezuhENwWeU/t7h/siWtxveca8JrFBq98llxO9+PaYJuDzX1TojuEEs/Z8rkvobBmpNAg5JoY8IvB",
+	"uuhEqRhOHnZ1yP/FHAFStv4QVgHz/KWqpsofzIRwRq3VFMpCOAhal5zE4i035+hqD1TW1U715ogyPCeQ",
+	"798/QwuGFAFYxdF0084yuqe8xgHXicz2wkDsxZcQFoVIbZjg3b00so3pvWDOlBNnKYCAgy93YqcRIyuR",
+	"WRIFWXI+wmAyBz7Iu1RkX3HHKjMekzOYOuvYNQbWtbMnLJT2PIUGox5m+VY/4TTjlDQAbKOSBBDtbGre",
+	"ADTlpSmdjMo1Cu6uTl+/+fXi+evXL1+nweMDdZSi5Y3sK/GJIhg5YeA5RleWpqRjC14ZnGWHYdIG3zzw",
+	"r3AmA3t5C6QL5Bsytj9yv7R8AKOrT+q4JhglwPTV4DYTZQxZbZi24BGmj2t1miO0aRjGHkC466Q09Eo3",
+	"WmnS1SmCPpMP7oGfveOaGv0MolqQYSViEw82JifpkmkKVafOAe0Ee4K2WAs8h1w7qz56tFa0yi65h1Pt",
+	"0NLH/YhBxd29FByzioVN4m9iviB3C0lrMOrg1IP4NbGh07woPB1EjXMhOIl8Xot7R9X8Ue0fZke7Puhu",
+	"ZBeIfXgFO7f86Zuz85e/pGIuQgOh9DR6ivpx7vFrcsyc1eJS9q6oYzVwhShoEETiBjED3Ije0AqWYVaa",
+	"cVfP2aIQ4Ks9QtYXiY0Owsx7fTdGv8nHGUD/zVMrSQvhJBCcr9wDbLx2dUiPgY/hoUzNziNxpXLXP7LU",
+	"h2ZqxaWpkF/DkjPpbQo8QVjQXhz1klWuB5Y1PfH1hCH1Co4On+bpO8JxghsiFuYd1nhuzp2z8uZceHvv",
+	"wScm6HZSsq9U5mYZF8EPeaFs4rZYEQ4LA5uQtlU56eGhEEXJKV+uxn8GvgLKPfcHRfPc32ivz8s2hId8",
+	"cvTom0SkcjwuKGPoAd34L84iTfe8MfIJ/yNEF9IGuzsd0d3hm+0DODLB0l0USN2dJHoirwp65H/7G0XD",
+	"jVRyvtMRR4eH0e8ozfANUHhtshkRjQspyknhbUfgt5W9qlV7rxOL+PTqhpKyuMgzvLt98ORJ9rD3eP+g",
+	"fyj3v+k9VPtPLh8f7D9S7f5D+U3vIDs8rL1A4QzsdMS7T6K7Q9hbNFo0DEmtQZUxF844xN/hRNNdOGy3",
+	"xfV7fPG1m4RnkBsLdQUo5CH7CCAJ8kzpKu/nqjwWKXyE5L5XAqWKVAtcc7YUBgpadHrBli67arxD3dfu",
+	"WdhYLSeMeYTS6PTdH9fqugFfmIGPpVAthxLp/9knO3b/NEv5sNKfcPCGOhayqwGHu6TWGoM7zLntZIXB",
+	"/uTjzm/dBnl8JApVVeDkIk0pRExm46HSdq9FWtemAubG8mE0hBlov8PC6mpaWLBRHj9pH+z5MIHP2GMH",
+	"pULSc4BYZ85H5ZO1SkVHlKUaw3EahX083xuobq+k0W1KodOX/A6wvjk2xtopfe2e2Qfj0ufmtcR5qdBF",
+	"MZlqDP93NZmmuN9A3Fvls7XhJIFyRMLJbGVEZjooaf4nGXcwi5hk+C4dyaJvyhEg+sCF9P2uFxALF/fE",
+	"7lG7vdeJ30SIFGSdjqWzSDrQUNjwhG3hVBwcvgE0vU9SdRvCfcLddlli9hN6A3h+ErI6PTZcy+2v+z/k",
+	"H+NF3LqP3Vk8N4+6s3DRd+cEE+qEv+K+PdHAdkNJAeGSW5m4eAP49RSY70tKMJyWznGEnh47+6I3Ka0z",
+	"GuE4BUnJIZIVqIrYEihyCMMIcf+Fs94mY9bX9G08aOHdwEm78gpD8e4rlND4ItdXaQCcnBuePFOjsamU",
+	"7s0urtSsaZDmbqnNfHoaLu7/rCj3ZjSuZkkEc0LDMU9TTgfdblE44wV7e4ZxzjdvTp/BkoCENjflUPTg",
+	"1rTq91XPz7M21UXfTHQWN93/CI09wsb6c0DIWRnLaph4RyTkfzhf25T+gt9/wN2iKNCJaZ/BEwPiKQnc",
+	"OtCJp0PVu6Lal4SKYwHsHfMa44lwjrXJYhCW2r5buAo9ekTD7zqBWWxoe/iDFgxMuv7gG7BZb2wUqAFp",
+	"rEV64t6bxsMZ4HLmxzRcgWY8pmaEXAcaktgWG6ksl8iJh2v2BF7CaxYahj/VLRmwYBCjYPF0nxIf6Did",
+	"2k6wSBegk2U5qDV/4aLrwcFD6oEHXAtihlPeDTHTyQYmlSQ+OHC3aFOpJCS8Ez4E3Uv57vRKtzlrvJIJ",
+	"ZqdH26AA4CFIg9bOoO4pKKl2ykgWIfxD3Z9oKvNQ2QUM+gUYBtEYNN8BA/EoHojcMrFXfepqJWZhsTnH",
+	"J2p1yKxInxpduVlzbgKkLtRnl1u+YNXFjV646Np7eBi310lTVDdI/BZblh3ox+gShfQotzZ3IsmL9JqU",
+	"wnJikNlOF9FmNmUJgFBzdsac8OVFWIIez5f0puEyjD/3h6LwmOfLiHGsEz6o0lJGkfZxMbeHT/v7v8iq",
+	"N0w7EKpD8KKxKodybJ30Slj+gsLJSUpBkDCv2F3H8i3+C8vD4Ewe8nlE+vxcDmDK0IR4OzRgQwHrFRsR",
+	"Ex1V29V7PncJBMjBggCh1M4oTTw2UD3AZVhtKxLp53UdxpsbNBxcqDUIP29KTptlwwUkJ6DPoImMAwsB",
+	"TQ/zQeUMx7UST7IGwaOnwadU92G9vA8L1sVpP449VcYkzhoHiYqRS+xanEgedSz62XdrPrveNRVCaZLz",
+	"XbBcy5n5UwORgVzZELXNKSbIPfIdZyslap34WalxiDJQOljt+wklpuNPIA3dACM7ij9XnJ/CXqnAW5KF",
+	"bZrI6HI8nV7zz5NbBLU/Xzipszhz0KkoiwodK3HAl3dyEaIY1OkfMNsHszkIKpk7EBJFo2b7H6GxrIvm",
+	"E6spJk4HIPc4qzphlwAMA+iFv7d+lrIAPO87NJ8F7gPwkGpLf4c02JADy91y9y2zXeav+U6eAAzC/mQc",
+	"8ry8iIMPg3zDRF9aXMqtQPhaisn2mADrWeHciC9Nbae2AvjsBUTp4mZGP0MLn8RrJkp7XrZWasuf0sSW",
+	"nRigRYaiIK6c9Ql6/zGxFXSEGz1V8uqCV2Lc7NqFmkrkH8EUlxYA1AYTZW0nPqUbGXDYRiMDHpVzSr2D",
+	"K6h6mRwe66Sv7qmwbuIZc+KYGltIW11gjULU0vBrPL5sTSFbOhz8M/DtdGicIekFnl2cUmjJL+DtMJl9",
+	"fR3DGYbXVR7WjfVUKSt1AdGauTUb/Q6D+qS+KVHIU7gZHFEf7QtIkUN/RuaMSdJdFlc1IoFg2GEMWdBO",
+	"9GJ/3sJBtJkLDOABKBUWgiufvpaVeuEaSTlExC+AInWUk9JMP+73jMVMA69gbdAc5mIk9Ywx2mxdf8xd",
+	"DGNhjHBXqOaL0rAJ6pLERx6kDnuh8KNW1dSUV8RGR+/xWxgiLrCHwxO1LdY8PC3xzBAap1u8VEsK9Why",
+	"UpmRdPZGUcy43zK/+PvEVDLuLv/WNONU4zWYwEKEJp+c+johdKshh4RVVkJuD9QEAqan+zMDLr2lvUhC",
+	"TWS0R8sJwlPy14LK9SubzzMh7sCrO/bYc30xLs3ADWNNYzbf4ndoOHmrp6k2OvyIh4YZ+NPVHSWtD1OV",
+	"z7/8Svlpits3yu0IrNsl7efrNSm42FBv8NT0DR/J8w/gUpsSHIuWeInqMMUtDmHTxtdw5lQkl0BrzgUt",
+	"krj7oc6Fy8xwNU2lDfNL3GQ8s3RY2yuMrQuu2oVoFvEHn08FeVmBDduyLQpZQDlUhZycP/2pMU0rOtUl",
+	"7NHUPUYJe/CGBp0QUTc26N75i6Hl9Cb2h/phlcSVLCAl4m+kUcwshlaYjFHsxCoj99aZ8+AWWxd+XWjW",
+	"SPZKE1oA2Brw4fP4A+5n+CzpOqoT6ZVmwTWBY0onoBv9E3+1pkF9SilNBwVf6GNQs+ha14nSqhUgLrhl",
+	"OZVlJnZxBhORcmYnpH8DrHHm/k0LbQ92hOxdYV6cewb2RkjUC1WWdB0CN/xW2DSEl4gsaZEHGqf5MlCB",
+	"xHZG5Ih5tCkwaZr3BIOJEdJV3d2euwa+dnuv4/Ou6eQzj+A+KceToH+u1LiaayzW8JCf7FxaMTDCaA7p",
+	"OG+n9K/riLRAVe0cdQ4Z0GENlIGGfr0Clz90DIkrKDF2Po5Qv1ZbGBQ6gLAI35AEjL68QrMhdJJAG2ri",
+	"y/n8+CJ8lLN88UwVNzg2O+hDShSjwwh/ZAQnEhhc8QUFEM5rcVcp3HpRmQt81VzksX6x1llyLpvzxmlJ",
+	"1n0izlgC0wWThWg9/opfolNyOpD0OV+RCRHyietmhP/dNxEdFUqenU/uxhM3txiwuRGfX0OeNzSRrB3p",
+	"vLeQSbRpPjP1YCidFXFh+v24/eHXBjEDqwnvwFRXTs1tblbclYbUdye1Iaf9uCn3Iw5GN4507UKtsdGR",
+	"Pvn8Ucb0fDJzqD9w367lUif13ROlpFOkxzcbGB1sFeI6JCXilnAcqz4L8boej4vZsjXvrq3ppE/hr8rc",
+	"2yHeU6NfSQRIyOsL8Bv8bLS8OVIwt7r556AOI0u4VMJO86o3pAUyt7QByCEOnnUaZ/6zFhP3IEqHijoQ",
+	"fo3so7kEqSQWHnBIBwoQZjwkQUJVjE/IixpH2xAe5FHFHpVmHABSEZ6yBsxQXxkhXy5qv/8xyBaK9Qp/",
+	"qQ4JxFEexHno11b7VMbhqVjMXYSTnrkGLLupZnifnHoLDZP1yEaKn/bJlYDQxoEm90MBEGpx1CeakCBz",
+	"wlJ1s1YYmS0s1nBhT+w+8tG1qHk5VtrhTWCm+QO9UgGR2PwYNpzbR00hhoS5dtCv0IijxUZkOZ6YhyMz",
+	"iHvWPxx9BKrdFjpLvy77SF8VhbB5AdBveHQwyrMs5N00Lpnoq8zzMPdZ/hm+27AA4CAfpAGgK+gq2kQT",
+	"rT6OVa9aGOXos7rJHIh/n/8wBrSLImAvQuZiYFcDCQhZeCRhW1G+OB62ULlgVeZuPzm/et1yRIVAAWIM",
+	"tSDhfilzqunHmDtYglH/RrntGd3PB5NyYUpr15YNcG2HYScCABCVEAEIBhCHmUwV+E+fJVRLaCAXRlGx",
+	"HffkmA55aBOEQ2ZVjCNPNaqQJDEMf11cTmxNtUU/13YmzQG8XloxmvSGIapCvjE4sB2vdOZUdkDtwAu9",
+	"oepdBV8Dve7lW9hHvagysDEiRteaWg6rh2JE4A57wK/Q9nVtOUaNE0G8BfbDAgBapV9A2eXC2NJPtdZl",
+	"spKX0s7LO4BL4hXNkYjJeNPByi4vJlp+kHkxnyhQv9LcFL+GuCY7AO0DUgJqZDwMong5ndiua1/inAyA",
+	"7l0XufI94fznuA/0W9M0A770pAIUl8xM9TECWlj0Auvtq+A4D7ZZ01xjAnUAIsNT83pltDdqAHn0IsvL",
+	"qr6dot8bBxtOjNw9YdT7eRVl+iVwGADY74HzA3cQMUmtXRTiFKyLQtrKJqKalyAh3IGBmnqQA3+DtmMK",
+	"FlRK1cuJlogmjM5FWY0tAQY4V9W6iadDfbeqyFSbmQmfbQeVAym4r+RAgRf7An38UolLcGXL0nnMph+8",
+	"+UqNIP0QDlJ2H7W5VgZeLmcJ5IDS9b1QRR6y2ZI6YBBIj66mfC3KK+PcwuK7LjCqdHdSzGj89vDbb/c6",
+	"om/g8C+vouRCtO0l5lKjRxidWCB/jk9EA8AC+feJQqixKBEtPp9i/wXZcYmttV+aEacuv0aoQ0yM5O0H",
+	"KUYLmGsNiZHcvKH8AAyolaV4KarfDuTWEcDnwjbuaobskZRSGFU/il1OJbNytufDVFne76uSGVwwcZW+",
+	"6KbP2ca1UG0sIlmqdDXHrEP+OkM9BDYmAKLAN/MgjtTIlDNe3ldUme2R2QYoCDEHLS4q249gRRaC81cK",
+	"85fC2LXESxRLyK9rRqq2v+di9ugWohWO5ziHbsdxxT+tYwp3pUftJ2LZIQOAL/6ARziQzpDUQA2SIJG5",
+	"Exzh4F/ZaYa1sYvBzYQYudIXBjOI0oQyUvYSytkX9bWBPBAqo3zclo/dNh9sgJXE66PpMABhn+AzR4eH",
+	"ovGAAvqOafwURnRThelHzotky4yzC5lno4NqAuI+cENuRT//yJiCfqGxKrSevcItjJ8ZXBLh7QAcsg7V",
+	"iodKPsmGm+YvU39xuVJebiwYwJuVhNGARxRY9NgSEegVjJ6Vs5AsRlIM03b8noZ9AraZoHjMCHJFWiJ9",
+	"9ebcTSwcQrh/PHv+4vn5c8qH//H5eYow4O5tV2rWwlJH2KKc0z1XLSUrMTDOgvLriuvs06PDJ+4Tj9qH",
+	"+J+HGLN+1D6CI9PgqRDB7FTOOkKKPiDYjpRNGJADkE+o+5mZXFKO/gcJRGSilDozI0b1tMZoQpSf06Ek",
+	"Sv83JnlZD4njJJJzSbCzhJ8AqcI4JISEpWk/4JLhVDF+CfKLDs2UKkcODtqJ292wHr5tfdt6uEdQyaBL",
+	"ujo97e//arSixDKK3tdr7tKHbqwIaAtMVJDxzlOwgY+YTySgkNaHb7iBjBeMexhEcZR5uxSjKsUqoqTG",
+	"iBy4s6OuRNlxWP8KXyTYxK6OwRfQzr7HmXJsMDO8wkRbpXRH5PMhZhYXlzOhzTRkFQOsslZRGpsP2nV1",
+	"enRwKJqyBZcnj0ivPLMJFMR6NYcN7szHkyIh8T2WXRPcnuwNlY0WNuYYcLt3U232QSGle8c8U9bXoWBV",
+	"h4U8DXhurggNiqZpNTOvBFoGTP6DML6McGQQ5zaQbkDJ2bsFbor3u8Cv0XnwYDqdtixdpnfaVs+M9sRB",
+	"q91qw/EGZLLlFWCuMeUFkGJgVTCp1Bp9YKiI8QRJjCTicQbnGH07VMQ1B7Q1lAhn7F9fMWcMmFyepJNp",
+	"Vi/VQGrIHPBlIK8REJDlWkhMfsR4w0K6mYNTJ1gIvcL0ruqftflAy2pSKkSCAjVQQn6fv2ITkX44SFK/",
+	"Sp3P8PjISY6ffjl5un/208nho8eISZXmWcv3pOU2SxrZQ4L4BO5ZwAWyLXE+NYHfmNkGvHMBNc49p/0w",
+	"kEhFgi2GG+Bc5PRTXLVGkVKCtsO6K98mvOW///O/8HfnArmfPv33f/7X9XVKCAREd8VznDBEHI5QMRN5",
+	"ZmkrTaEW1k2rRt4/JsByI+nuj0DLrKLsyZjVmvERpHVmiK1QhSKAgXsKa4kobExodIcfP6YMSnbQDjYY",
+	"JPjjjjXlFfphU1m6xfI8yE0IToMVSuhjSeCYjQRkoEQjQCvMNHVrHQJfccDzUeBF8YsvEQ/b4d+HiXiU",
+	"CKdTDo6c5wONDSYfpEBIUeRVVSiqpPaaseVk4eETUvKgh1G71PJGxhNEgYroesiCZqFi+v1jJA/nTEeL",
+	"kEQ6Q9Qbog2HPD0oo1bY/ZhgHLB7+I3swdBcOlmH9N0k3HGkoLGEu0VCI+QCSUrjx/SzlngWmg9ZQ2WZ",
+	"f1Bd7YZaz4QpEcI0S0QpS1U4k5QCkCBNIemLZGlUWzeiE1sgZXXD4nPOQooZj8NIoSih0ESH5obT29xN",
+	"fUznmMMy7WrOyt7lm2IQe1lyNDLbw3fW0+JaUdra/itT5D2GmKtns0GhOc5LcB0RAHuouNMg+63YhbO9",
+	"/VxV/X2nGuQ43y9lpcBF3yf0lL2OSLtAD9LdOf77dwft9vH0u0MQwwftdhiqXDuXxy/08Ez53aNvjqvv",
+	"DlLs6KNvoK+F6qNLB6OJ7hVuWc6nbonv1Qzyqofehazp/8MnopaHCLC0wUpHcaBDHh/nulo2BfTMN78l",
+	"zjCn1nI5NGcjwgqkZD0s7XcrOPHQ6uzj+xRsStPzSwHovDhLb/6uJE52xhKoBHWFe4wwWrp6F3q7mHO4",
+	"57cnVy9GR4rUEWofvsKn7+215usnEf9JYW52rWgc8qhGBCWbZ5imgD+USrw5f5oIZxQ/fPjwCYEV2vyj",
+	"6JcI7yoLrkSF5frvTo1k9Oib02cePbkntdF5TxaiMFNV7vekVejcYBfLCgo3EccWYtqmj/SHAAzv3vXh",
+	"G2zJk0ePD/ciCCnPqDHMgfmANWRk5ddJPOZq309enXo2Jjpy64szNZLO/GWPI9cDKrF/y5YmLGvCXXQt",
+	"vn8/YS2l1dSJf+OrUkD34dFZNqNIQgduC7Ikob9pWP3Bg+1q2ErEShJJMHyCL8hAXoA3kTeUcLYKFORS",
+	"Aaz76Sp3csJz1yUR/jAeFOS6q5uKrlvidM6uW8TffIsOn4qdnPv3gxgYyf8Iw9Nxa9mPBPotEF7wzkGM",
+	"EX/sq5buWUojg3IDCNIRJO1xOFD2I2orCFPSn8dxsh6CaZuMSJtQ1Zg+ZjPFPZpiMoQo1ch8UNn9+xiN",
+	"KCF0V14pGCTnuECFj0AOr6jQuI79RkkHprwCfwMECuPfu102MroaWohKBolvMXaEjq1In9HncqN9ZBTd",
+	"2G+OHu2hvvQBlEwiRy9W56Vnzmur6o99++jJEfGAFXlPEUF8qMPf6eycjJ2LtH/Yagf+pei362THTkYj",
+	"Wc7c7yQck0CY5D1S2PoQ3FdZLNuofjHiZWoBx35VuC+d0e/fy96V0tlOskOraKez024dYAPMWGk5znc6",
+	"Ow/hJyAdGwKfFiKoAd+WsU0cmnYOBojoTAiozi0LABkBali3oU8zn7PmPfg8w3hRDTPL9D0UsE3r2J4N",
+	"iIOeQgizEyxtAuvJD2pITGnO+EF16GkOaOIot8TriY4Cy8F385NSGcBcckInglwCgKlx4ZZPFaG+zgMl",
+	"JyL95fnZ2cmPz88uzn49eXX208tzikYsZIxFrLatCGkKDaauXkh/CWwb5UQHsNiNUWnEuTGFTQBGwzUb",
+	"V58kjFaCG+l4QEQMxMmisP40nDULNRUR5RHaHGPhzvS1sq86DRnW9TgfgCrAJvNi7zTb6eyUE33y45tT",
+	"WK8s/5dyroZbHkSfA8Kz9wkDfnxvMiD87WG5KTDKzdWaut/URzkaF8g4B88RgW7Td/neB66pryeaIC+Q",
+	"wNJzAK7iLV14sMbUSvSkXuC5tx2223O9WCh8nu8GTv1GnUCYpi07AKeQ2PZFasJyooE2JMLEev3m14sf",
+	"Tn89Pfvp+TMMpwZQMGDgO8I+Nn03YMN+LzM/bO6Rg/WPvIHqUlPm/1AZPvRw/UM/cP0dPnG0/olfTfWD",
+	"mWj6xOONHjjxRfP41JONnnK78dxgZACeO9igQ4AuacwLWQ7wYwePNhk6XxX+i8pyyVy7R4eHm33R95GG",
+	"/nCDHp6c/i9nxrv7H22yJE7plPgMPAo4YsFnDzdaTj/KSk3lDB/ZYCDPML/mTchjwEc3WCL0qXNM+6ox",
+	"3oKUi7lu3yFt5Xvg369RgcZXmp6o07P6u9/HdonTg+xSIXEbARC6PZ3sVHLg5O6O0//uhehm7nQeuX+i",
+	"vewuc2kLBdzASoEIHNqVFxTcj37HDP+dZCeCeG6F7Mv5C061qgxbEJ2q7XR2tNGKWFcNcF2SfdXB03yZ",
+	"48Xsiu91g70aZtrN36CZNJmZqzykNMQBOGO+AobxYGrWc2fraHWMboIJCK0FDThQ1ckpH+Vsrwf7vxqt",
+	"4ESDlOBKHbJOE3IXsvVaJLT5OtnB04q1DyExQ/zo5goofqhRA0WJ0G6UyTV0731+LgfL3k+3PYB73IuL",
+	"XF8h+TmmeEcfXvIKeOLBM84IB9R3NyiUML7pC15xfnn0gorARH8gmLnVb0A0vJd9VhSuOw831GS/mMy5",
+	"O9mdXt5Ua50b84vUMxoE+/na64aq6OvplB+hSiveeJEmkTlK8Xlx7TxIWNxbybmwiU6f7Vy/XyvaH0Ch",
+	"BJJMf8Z3kiU+84+eWtLXvCkxLnMDNF4UXalVYTCniRVugCIadmMjQB1621DakAVZGSi1iU+oIYsawzsY",
+	"oaTTowXlAqPwOeqlyc36LA2DHVirKbDUdQv94B9o1A18As6EFAHklIATb6owkp2mNKN1z0bP+Eeg5XeS",
+	"dzuPCDb5pu7JG010qe5jhEb1F5P2aM43inu+VJPgMIC+JqxBegfTnwz6Sg5qBj4lBddlvcxFzTrfwBan",
+	"iqYvJrGf46l5Dcs7XygagNyxvDfE7KwIrBkrp60HQQfY8xpeN9e2dnUN4XwB3XyuCNc9NhkHxjBAD6yI",
+	"02jhEBFk2aT0EFKAmdPVhDn0UpMq8dgQpCRCPrA1XB/mgSJqKS2Q9UBnzE83uPHmkT9sxhfVTYfbej88",
+	"b2vV01O+88v7MotKK7d30bM7K31jKx3X6npDPYj6OCIT9sSqmAweB0BPIZpdVwabiH/ytr+Y/D9Htu1V",
+	"FeBYqVx1kFXaiX6mRYn4OyjBlUBDiEPbkzADy66TzxElWldLqr02WondFdRX8Qile5CWFbfWhqrzObkO",
+	"WVPtJ6JeI4+IjAi7w4Rqx/O0YXUNCFBblyrUEDdJ7sXAyNd3K/zIrBXdPk7ztUR3zdO48x6+hvdwql/D",
+	"FrlzHW7uOtA+YnmysUIJO/X99lqCX7kkbn8e2LNxx1EWZCqpHDTOa8BSKKzyh/xeDyEd1+dheYxWYqaw",
+	"4ingOpD2QHocpju0CcCzG5G6GyIk/x8BFghPRgEF0aq/U5oRs6twYgS8i9o8dwfqlRSMe8zCKCeKOAiY",
+	"/TnkBGDv2zENEL+WMFCZkRqTyWIKlN4yyugmlVDkNjrFQDylRa2wOFkhS9UTzmCT+JPHog2TBkC/OwnL",
+	"/J1OO9nJ3VsAoT+k5UDvdmJpniHXHjzRN+VIVjudnVxXj492kp2R/JiPJqOdzkGb/y/ZGeUaf2wnkGqO",
+	"96sBvPjj/sDsu1/37VU+3ufsqn2iB9np9GVh1bXbRovd5eTiGmlwIDUO0xyz6mGdaku8RTjRJKKm57Ch",
+	"L6UeUl0lJhGLXint0OMeASURmypuSRMlljFYe4WTgdPbOLbYutroxiP68HB+RKOxPLjNsTyjLPjKhFJF",
+	"PyrTWnEt793Wkk655zdaL/XeHd7iOvl9j/gIR3KLAz7azjcxkvyjjaYS52FizmxeYh7irRzeNQqklYdn",
+	"v6qPVdzcu4OzO5f8S7nkr0yB2K6Rxr3HNXB/nDM0chq/mE9+VplyrVM+D2AHR2gwDp0ormlKz5oIkhAQ",
+	"FhEyhJ9RHxG0PsoztR6E73gBpg0LfEC7utbds1Bb6d6SQLFjgIPjuqKhmWIdBmaTQw0kJcR09W6qsry6",
+	"yHLk7nDu/WkVVXHIBZJwxr+0gWxijnuTgBlC1AGLritjsOSyKSYQmYK+b2whhAQWQ2FvJpCIkO06VPO9",
+	"DA+vqy2hHAKWYlIHMASjx0PTL2CrMSM6wsY1WZqLSRVfNXVU2ou8usjtWnVK2R0n9rQ6tZH8R97WTR9/",
+	"Dndvn3/6an7UtspEPdhyUPzK2LRbiklzt+hSeKLRtuBMtbtwyx8s3LJJ6uor5Gf6fbNX72I8CzEe2p4b",
+	"xXgWU0PjqE8QCUszQW8QDgp58OvCQQ0hDgAWyPVyWIn444Afgvk4eUPYHEntuhoB+Z1mJ4APLBXx584t",
+	"YJ+olX/iOS0QUE6R5NtGgRACDaKYVqkAgrqGoXOMoS4q3IYa6CHwpqiPVcAAppLkSjbpVBzGoBy+n50+",
+	"21qtvpAW/Sdn8iXb3H6q/xf45Bs4t7dWA+H7un0lRN2rXKZ/6ETfVxvOF0dkRissimCkD7fvD1FwL1nG",
+	"UOSTATRGHRaOLVnFdMaeEf04joRgJgKCRwBMsLo7SL7zWjf2Ws9oSdf91t/VXR3n+1dqtvwA4KQomBsL",
+	"i36VrbBcNWEEep9vCRFtogIA/1EBagHwtaHYdW8BfBirig8qoHhhGWOrOQr+6vRn18KtxWc+yqtNBOdT",
+	"AOvb+f0DhzzwqwUrdb8uTwEfca1ghUfdOhnJj6f4xGE7xFYBdrFJ3L7UFCk3/SWT/xnpnS9yfbXuXrjn",
+	"Lxk0/CeXpsAjtsRepks1Cfkit5VfgrFgZLlVE49YpbQsOPYU7Ggs1cI3cp04dqNFbNsB+h+PdYoZxYoC",
+	"UArxVvLpXVe/pUrklN4FXEaMr0qZfojqYLRCyhhV1QjwKKgGrKlc1yw95nJCR0tDOtBEsr4Wfhh/ib8c",
+	"QAcZedG3WYr+pGQaIbRtZMXNTMJRJ1MFVgQ11/EV3D0lZFfDe9E1EfFxLaCNALank/s4hEVGp2NKM9oy",
+	"YPoB6SWqNAROo6CWJcpuisd1tW8eHLsZBt6GoT+Dg7spXAa2MAjwTQHC0B7X2gFtaIRNbQkP88h+BgGG",
+	"iktF5OMwI0AK0tU3ztGEASPB/FXjbG6+1iqfX9VH0r+RrLRDM16fzxl1dPvoWvPTXyCwtkVfMlanW/Yi",
+	"PNfo1gD7p7S0lcAG8mduuHbp+dWFamhlxZ/6y2nBuzjXn0dv49KPVO1S3d0zmTrjDfnu004hL1XhJOWk",
+	"LNxekHrgPKWhKtyf1kzKnqLLorvzt7M3r169fH1+8f3J2fOLN69feI+muyO63a4WYv8n0d1pprH2T5+/",
+	"/Pn5r90dsb/vhIS498k92IWMBsQ8fKsunbYfd3cSvIQswe7iu27NLWPIxKhYA3+SOf7X6ItL8Au7O++7",
+	"+vpeV4Prwf3+0YRew79Dl1FCJEKVpeh8x/A2rVhY7vaqjwklZLUapOinru5Wv8qRWuhUtzqDLnX4afwT",
+	"HuhW8W+ksV8rmSWi4cJb1+dk8bmT0/rtL8k/hluvk66+3uvqvA/d+x/fCZ0XAr5emEHrB1nJYleV5V5X",
+	"X3d1f1S1XpW5rgq9y4LzZzXbEw8eEP0PRGyM7qm54XUb+wxEcBjm2m9huI22FYtl8Z2QkBjDgx4r8l1Y",
+	"LhpG9R4P6j1YKJbG9N29eI3cS8S92gpxP8jc/a9fHffew4gcd7VriClUqzAD39krNds7XtLbuTDyxKoy",
+	"jiGP8wtnOvEvmwADRNX/tLsefKL3cNV/pgpVqeVVQrHFPTAmI1BNLgliphUiLY1KdJII5CkCQwQGEKWz",
+	"CA8M0DLpQJoMxsDQjZBg3iS2vng02Jy2krOWAE0KdCzQ3lUFPYvYO7G+XrBNlgQiyS7nOMlfLX74z6sD",
+	"0SbbRAdGeb20O2k1LHFvt4v6wXIMEb9JNXxQmEGulwOYfa8GubawBS2i66mPjCQudRObf/BUOXVQ9pxF",
+	"RJimeEup+qWyQ/ytJf7t7OWvvLMmdiILgHPEvJGXbmTFYavt39vVAPYICHOPvzl6EvDVj1oPW4eR5+rb",
+	"RUBnTjCnewJ5swFHR1TGEJgwnfCwfaDE5aSqAPMR8MvczKmP48KUiGl4ZQlSmAlzIiRQxsXNasQeUkxL",
+	"58r68Qk0aFCZSKCeGtGZGUaS8lG0cb90NabojBRgmMbU2QftdptnyfNIHM85+R72zBSZskgLeo7gshs6",
+	"vDeuSSzM4FR/XUeXBfxaN++Fa+v2vurCY3GDPu5Pp9N9t3L3J2WhtLN2s89r4Q+mHG3bPHrmBhhpa9EH",
+	"3DpaH8QGYQBrbpuDwdpTjd6z31VOg+aDYTXnP4PAOcP9sc6Dhnu/rO98ipTTT0sFaJiysHf+cLMtcEIY",
+	"xn8QW6Cm2EE9Bu0Yq3VnD3wZt9ar7UU3VTl1jH6qzOT/j3Zdq2dG6HF6FQq39ExZgsg2pVXiUlaVKmfd",
+	"na1cUVoc3hUlt+5XNd2lf77Nq+H30qo3r1/sdneYWYK9p1oT9zZ2+xARfcEBBhFX83xjmQwve+6GaMkA",
+	"vaLhWTE4WzmntcGpjY174Abjk8w9BxJxFwejFQlJd+Pejf3dQnnv1rUa3ENCyt39BLQVb8qiI+6taOs9",
+	"4R3WiuHr5x1nsAjQY1Y4Kffm5uReoJrsiHuNM3KPfeOlDXbv36zNCba0Qw1uoeF6AX/xZ8ipbkLw26aI",
+	"+zo2wM2kWm6BP2eTjWRMsFRrdnUglGPk8Bo56xInuxqq0YKbjRjhm/vZQONnBkD14wzFLwBoUZjBy0n1",
+	"BWqhl3jiPNYe7OOP7oz/E2XZ1BTwc50RycsKDXyjHbok6uW2LBmTK/Zs8JHrri4dM2s1XfSKoz1OqN3z",
+	"bvJJXQZg3llX010KHe5vkHtFAagmuJ165p8D/+9hG2/BMl7IiQTaCip1rTc4tx5eYWJVB3mo+AjVMx5a",
+	"cSl7VxGY98KxaoJEoKGmAvvtfMqkq0mkuKvUfj5vzq0AQ7kTU54FouecxqLG7olOtdLA35dAvesA4PQM",
+	"O8Ik46Aw1lg8rXZfMnnmHOsZhQdRILrXRIBCxOQHN2Mrklrlx9QI58jnymIaFB1b88SiPO7M85SI9Kh9",
+	"gBcvSjWBrNi5VYGz1weaxGoIJG8wBtCa2soI+bKYXADvztHjQHWWxquJAI/COnrcRuY9Jq/xTdGIyYrM",
+	"XIEyiXlHaiwryKtxLi+B/Zr8AKbvs0Nge/VNwL/dWvTRB9TEyLhTmN5VEpGuRYvHr1dklOp3NeUVAD+T",
+	"Ww4Z5SK4SQKSLA4km5ITFqZei/b5R/dJjMYWSlqV/Z6xkjlv9asGTTZz68ln3j5msvDgXy8yAaKcOfL7",
+	"8Y7+Y4co6CPQNyTJy+5iFH8Km2oBSbbBtsAFeXv2UjCPOAi9NJP4/+8MNopd37MhaB1Sh50GB/2V1G0N",
+	"oG/EEg6ffLqYJ3zGDfjrJQrHY7tSmvkxuEG2MIugz0sX5qZ+jXThSKwqnW0kUp+75eZ7fpdw/M9XvrGY",
+	"bhx7ls2icomHyM88+ET/2iw5wpvDzKzvUxYaQjpQY0eId1EkKUWmtICbCkyOWGLfZGtG++MvGx35J05V",
+	"2D6cQsng69d+3Uz4vNQEWoL13ASbD/RkvDzM4tP4AwYCbRgq7axnJwSStFwjdaQA6kjnDL7Rec9kRCP5",
+	"6w8/Pw2p99NhXilhx5DtXrol0tUMSxGirjWKTyTZ/xX90CFywnArJjpTpUhb5I6DI+7PLt2937q3HRx+",
+	"K3pDWcqeG55j93aqQs2tUNLO3E2DCXWL+GCBuvNQTJW8uuBXkht+omfQGCCbdHKkGhJkMXnLECcI3Nc+",
+	"7x8J4pCONK86yJ4LwRG4TDR7gIfxEH660Ka6kIUbX9e5MwCs8LSmznMGWE/mIBcP3Acssekj+6EbSned",
+	"Q/qQU0Nh/bQp099WeVFQvn80Dx1mwzZQhVCLtTzBM4cLQO5KWzd21d0afTP+k+Q1nEFjt3fS55/7Aun3",
+	"G/fhVzV9Y4GBZdPW0+2Nvjnv2GV595i1stJwhBPGz/DENxD7r02hnGmGu+oLg0rAAem5vCLdeZdb8JX8",
+	"9pA4T4v098suQMX7R0gvcMph4ZQfxVHtmL8moW7xnP+zMsZd4xdOvVFh3Nqx94rz6Hq+97JYDjgta7Bf",
+	"32JgZjxWWjkDEeGtlL2iM6SxsTkkYHowWMwvJJdfvKLrdCICFibQIjPtOVE/8IEVQjJ0NcbY3XdlCXgi",
+	"/dJggaSPCHn8VPeKDgX1U25QGvEl+zv5KIISygcAHgsGTkVa/u0czCWCOzSj1DYi0oKNApaPVXRcAu84",
+	"9nAjl3BM4M0infnaVrCRYGCc2ZPbqpSVKW1LPA356Yr4snFOrEd5ZBIjSELlgtN6IScZdIuPG+vx3Hwm",
+	"PHTkeQNCikRi9d0ndJY40QWcZg4VcW8jagtjtIm8Asx1v1CigxZaKnQElx4dtP1tFwQhkC7DxV2Ghrsu",
+	"EdqtUl6Um0Tx4Dtuq9vN74aJ2AywBR4Iwcc7QNZbC5eakVqPWq/s1dY4rLWHViKwAi071osbFDa3hsK6",
+	"CfYq3gMr/nyokFISc3s2fhrBSeJX3IVH+VRrg/6woHmOwuwOFWdjVBwIwk5j4yOygclmqQWfVNjGZNNs",
+	"h2OGeGX4N0DGY77cvnWyljc0mAqM9W7KBcAooxEMfy5hpWe0pjqVQtrKUn1aDrBSSvYATNxpX9Z+TmH2",
+	"zGhU46LvTcrS/eA1KabfUEbGI7ZAQk2LJBOZ82SoGbarIU4cEPqRyJ/pUNzvrhM5xdIocRBSUDg1EJSP",
+	"M22Hk8qKzEx1J3xgORjaX0Rpu1nfpjnx/bcJyxZ+3UzLbY3K5p/cCo+Nw2cIm0aAJq07JXCnBG4GjRY7",
+	"LJtpgSbO8iL/oP6xHOIMo9nzkpscRiBwIt/PCdaiQOMuU2MQi0Z7V1EVVjlZCBiVtXeQzAzSt0lODlT1",
+	"Iv+gtLJ257NtYHO1Vjb8pGRRDbcQCf6B5lIs6isAb+YfPgMJcfvtuCKgdlqfTWjav0ZLaYideg8LZSR7",
+	"pVnNhoO3cEpXpuzVYqrDosv6C754DYHLW07yp49YOYu4HJw7RzjfeSloLbTEU2mV8Fp9BJGiGrHLTqn6",
+	"E50t8Q6dpql5hyP58YXSA7dhD4hwxP/tvUBblbkG3+QvkF4TZn3lfqE5vEFqDTz5mYk12Mg7FL67pJjf",
+	"H7UaPLIRizCWnPTDaoDSdUf4UmuVEVOD8zzApYGzadOPeRvAEIDk7rxCaVcZiEcCZ7I4rSzKR/KmzFTH",
+	"EetjMRmPnQLXWVdHSQCZiYSm2EV6BzlSdECMp+iBAWMkZxRMLmRPDU0RwtfMYGnxOD7d64j00ycOqbbc",
+	"S6+v08T9CEMcfpkOTcAapPg2SCyAQ0m6Ov1EENqtPLu+Jv4y/1uVV4V7kfMbP8higkOgrSorlXk+j06t",
+	"yU6n5FjfhSQeb5HmQjqDJvf1KnLE6QeULnClzdSKvikK918pLmXZEelPqiiMmOvsb5mSpQ8pX1+nxz61",
+	"wmg8v8+tSCGImXoOrZDR4SYqhYN8SgeolByFG3EMlwLsocD9qsfzpHQ3UipnqqpyPdgmEjn/3Bc4nN+m",
+	"B9u2fCnJhLs4fy5/QxV3a9QUyc4Lg+O0VmPyfbWgLab/Yb9Xxl2fwY2ZNxcGqtrgKX87Msdv8MQbpJiP",
+	"ZuIvp6w3yXmA/v9qKsJpvCtY+JOZJZwrgVJjiWVy26kS+O4boQtGT8zlnXXE33YnkzwbKL23CobwNYhk",
+	"AWBvYOdM5cxDEpJoxzsblfL1daiLhEzPkdFqBlWcCCE3VeqqJeomSoA8rGQ1sfj6sdJZrgeEbJhlF27o",
+	"CQ0R9ca26IYwrkuwDWGj1jI/auovAjUUYtUodSvaOF9ghLrVGYxPR3AbMayMv77C8bqN/BJUkc14hDhQ",
+	"MRxh01ggNGGPh+Le7Y0EgR7SQNyjVTKfthJR3Lj21pNV5j0JwEfciaIzDz7Bf9fl1qMutSwdyMadwumO",
+	"rsTlDFNI5cwuRmxihb1pejxOS24FPnyXHf8XIuaGGV2jZ+YXNS2DlYs6aQ4zvtS0nBJcplbkDdwY3jjc",
+	"2s25Zfrbr+Um3Dyh4o6M9i4EtqUM+FFVawTA7XD0wLJnjtdJg3B4jRQMFiNi1CRhJUHaZkbZhFEky0mh",
+	"MMMBiy6wuekxPptbUah+BdAFuUV6epURLXp62t8HEUE1GpjS19W5xUoOwF0AXIVwYEHsFLISH1QJle4N",
+	"AZrYSV1zHPIUvhm9n8AeQCSmbi+naNgwjatVCUbhprlVIj06OExbIr0Pd0k98wlyKA7CGQj3dWdT4fRc",
+	"V3k1O5cQevmLhYn+NPLfBzcpHzks08/SDHdSfiMSUjlSUbnIBgGMV5AklEE+xA/A0HcXcPmzBVxQIG9n",
+	"CKPA38C7UyvP3blmax0QXrOhrL62lbxxpdstlbnFaBu3knk8UBV8a3VgGVoDlsvTNR3GB5wYyfytd2fN",
+	"d/yZ2ySJ/cixKQBiX1Ev50mQ9YyFzQNuzvJKc29qz+rQNb5w2xnckATGGA0e1OZyUi3iMIgTwoL36bzh",
+	"RaGgOmC29QJM9IoCaAYdrGI4bATeXF4IveQjNy6IxkZwhd3XPXmNJ3Y1r1et0TdgKVvy/AZG9pIgYg0S",
+	"AMAMqZTqi0YT37pF6efuZmLurmD4z4L2QUYcyLRx2LBNRcbLqktrJt3G3EHEZ28ffKJ/ASV8X6nsUvau",
+	"VpehAv4j2Iz3QqGiqIbOiOBcTCaET4/aR2mITcwCuJiVywKp2KAfuC1f2VicrOcknG/xFo71wpONLrYb",
+	"ID24i7HexVj/sKZf5ZcpEt6SBIj9UhI5txqhxXeujNEyzzDVDZCAOjltiZe6mC2RZiM568zlQKqCQYjd",
+	"71OP/7zw4qSrFyrXKwPQvJDWeJTuIfYvGoM4aCXbtx6Ep8m0G08axOPNrbMNZNurhS9ub5utescXCIL+",
+	"cSR2iIoGUv3YiZ9/2WrEWXjlXVz0Dsz2r6xLXjPizmr1EYxgtllbgP29QWSzyfAtVSZ7SAHyOfqnMXJx",
+	"DqBocipn/pgQnxKY2W0qBcZw4vk4Ox4LhW9Nwi+hVDoCQglY/UnAWwE1FFSa+wYWggrgDkERRRqN3+6X",
+	"RWAdKdVIjS5VqTyd4EJgAguUuVuQyEOAC3GbUhxllV3IKmU8e2CocXtEpO/4+nt64cmpU6+F0QMgTJEZ",
+	"stSf6Hq3nXfuhK2b5UohmP7fJ25Y8wqqsPOKIkO2q1M7GavSqkxlaVTNgJpbTEv3mOumRdS8wmglBh7O",
+	"033+LKZlAXfGYnE3JvAzpyDg5ucVJGkd1zD+8sqPtxYGSR9eQ9eR6pTHEevBOaRElsTnQNq7T9CK/QJE",
+	"LtufVeJsb4Bsjzdy07dW1ktPLnmgbWTmWYXUt9pMW3dO0D/3Gds5cF80SG4nS5fqps/Jct7/PwLSQxqz",
+	"nVl1/e2X52dnJz8+vzh9RprrJinQG2cD80ZdSAh+HUsUTAkesUL83Mxa/uhCcm1NjO3y97LmlFa82vKi",
+	"JtmR+QWvoFZQBXMXstz2ZJmtiaqt4itqsDzGpYG45bLYGtKDUbZOXNN8zwp8tl5wmoislH2nT3SvmGQq",
+	"a652fkWf/esh8UcDutqFpftuUCyMj35mtTC1865c+O4I9yuVC4+9DGCNxb/UT2Tz5WXCv4AXUzGZzmox",
+	"Ja2QKJ06PgIGaX/OalcZJfxPdJUXFB8ZTy6L3A5V1hJv4OeKUTqIGovO3ogHq8xVBrmS6FgAZhR16cEn",
+	"/Af4deNSfcjVNCViNbwiZIZgfiEts4p8AFlMnf8ylFRNXOROyOqQ2TjCEmdn7LvXDBSAcbt2gs3/WPyc",
+	"f++G4N/OXv66vCyWRMtXPZ21QzPeUHzeIN9x4cEvUBe7RQ+2bvkytwEWNlSvjGSm/gpFsQNFZsLqCGTQ",
+	"hrSvNn/oFT4QKmM3eZRKY+PZ+KesjY3m/FS/Ks2gVNbeRUG/tibORrleoonpUr1yCcSGJCW0TBffdoks",
+	"vfx3rZF1Ayz1DKtTn6MUFi+qzFevjkuTTXpUHevULt80VZfCiXR/J6hnqmXF8smAzgwhuo4YUiRxJMwH",
+	"Vba2rXUFab6k1hUlT63Yta7UPmEdK3S3qbNdJ1ddV1d2tFu9dt3sCCHevUc0p0+bd/f6NgpZUac1F7LS",
+	"KHzCQlXq672oq1hpOuae3mvqKN5TYj/f3dusc/feL6tWXbBbIw87tgCXetvOQVtlxKKNR4UtHIMNUOZu",
+	"kLjMh35FMxDNWcRca0huuanVd8ugzF/BaqJhvcthuQvf/r51gqv17Zzvu9WuxAW/TYEgilknOdbU/Xlf",
+	"teJKee8hIwE0EjN4kvOBzDVwQLef0JMX/oF0L2AROznHYm86zHtDIbVzen1KspYjZbmSD86zOAsGfOgV",
+	"9YhiSTki9nnzcsQbi8hYPP51POL2n8Yj/gIlgJGPSst5I5eTV/6fxXP845QSkrfOA3hXUPjP45/6gkLY",
+	"zcv05dYWOMdgV+eUT82kyMQl51IYDsYyxiAEnSnrA7JX8IBN5H1GFHbKcqpKBbY3ldvMbKVGPuobJZw4",
+	"JQQiNHHOSVkBqxLKL98SSnbhTPZfQxzbAtbvW4JQTLEpF3lG6nDus4XRjfkY9RjamvL7c5+lClib2KZl",
+	"KMLcnloJvSwKyLpaLefJmPnD0snk+oPJe2pDBeejjlvqufDcgrpbXK13Ls2dS/O7uTS0Mrdwa8TnZdhH",
+	"Ps5SAY/WwvbZk3X/ac2xo/eHUMITcq1GLF0O4XjQ3qm0HVZlCXk6IZeQ3aY4DS+BdEzd1UqWRa5KdlQS",
+	"yN03RUFwawaSADFZI05DvFSDXAfbNwcnilMS4cAzEbIimhjkcmmJE6419dmW9VTGK6XGiDFvm92vudPT",
+	"2PfKF52uDjqdkM8Ig5jbOWY+t0iaCw9i6/tzDy2TLb25L+8Qvcg/qC8S8OLFR0FBTCv8+ieGsWc1zath",
+	"VsqNTvPe0r36zrW6xVO8mztYd77OjXwdcnC/6GncqlROVqN/e/X65S+vzi9On7EW/aIHdRsfijlRtXAm",
+	"9irWAXgoNiYN/rnHTyAa50+fajpnlz7VnOhJhwteD+5s7J2y8Psi1suPTtGy2VAzYqhuYZIXlch1gn4s",
+	"RV35/Ei8ZGsGCwmpsILDbN56EHXjoasXrQc+fWnQ7HPS/+vXBWykr1+rKi+jAN8XUtlu1Pks76ur7DtN",
+	"+9ma9k5d3khdstW3Vl9uK5GduzFbzwaXHrbbqWdaFpms5KW0XP1mE8T7gS1ep2/JmT8U6VISDgLyryxY",
+	"hxM4kunqDLCBXgbcykfth2nE/WkyJdLs8mISBjtNRIrfvsjyspohI2lWylznepB2hFWA+YMrAsrIoTaO",
+	"2EdPTu9ZMRkTgyM1SNorlS3hpXutZJb/WYnpwrjD1P+evHR/iJ1Y51UcQhwxXqYDVfmlspQZzypZ9oZL",
+	"d80POZCVY9iH4GfzUgA5EdEl+ttxR3BlkbuZyyFnwspZB6BpbCJMmYQ8nSSUy92zXc17SptKIaeuuFQW",
+	"Urer3lBZIMjFqoeOGJkSG1GCKetEj2VePW7ipfmgArmjVhBjUR8rZ/L4GksM0U8o/8a9YGq6msh3henX",
+	"IylIHvX31Ec8xsqMCyWq2ViJXAN/FQ6ruDQfOwAiBm0To4mt3LcA0gFaKvWM4k156QZlxOz/NIn3rHAm",
+	"70QOVKur0+5ONTX4su5OCnYafgmPHKQYD0tpVSJSU0L7VO6+hZ1P992D2Gw6b4Aa1HygrRgpWSe8hHN+",
+	"bQQcCIjcOlPQ6AFakvy8hLag0VjrnOjDwvGFphBLsu5LCcWVYEDspDd0DYeEtu4OxM3gMraV4NFe9nGq",
+	"q6HU4lG7LWgxJHScA5Uw7ncoMZb6CrIesow+UhknIHpDASRZTprbY9czmH0n4o1xl9x9vA5wimEJES+X",
+	"1fl4rKoUF2CuhVWDkduyHWGHZoqUzxIz+Vk1GKuoqAAanIphPhgW+WBYNQtknEqkl9iQU9LwSuubOXJI",
+	"Ot0QvaEsBypDeLklpzx/35nPHVhCHHm4SBw5Bo4199L/++7/drsf2+39bvfjwQ/d7sdvfnD/fPLD+3/5",
+	"204jw2RDGa2Bej07KSr2RbD2iSnaap08bDf3p4B6s7gPmerLSVHtdB61kx23z2QFY1Q9PNyBgqx8NBnh",
+	"1VGu8Y/AipnrSg0AQeD2DrO+Wqkbje5abX0GC+s13X2Dgrf4BfWyt0dbVr1Rk3G/X97Vvd3Vvf1x+a1R",
+	"HLPFFFtEkQlGVtc8HF8zkBWYaYXcr5wgX1H0e6qF00QjZ1OMcj0BrCo4Qsox7c+MMTeBT/9NH9XWuMyN",
+	"Gyqnyegw2pfXScQYNcUHp1TPQbc7NQs1bFh1J3VXg6uX26qUlbPsFEhvNVridpy9ODmnznzl7OVoTFcL",
+	"w9Dizd2X2kONLgx9/u7Y/0443fQU37nw6PDgWsIqcdjQeU3mlGpsymodZF5T5vEZSLKi8J+QFSQOH0MM",
+	"h2RHNZ+CjEgyWrUEWbQhtkyCCI7MtZnyiblzWKUGoo+u5hcneJicgsb3sAoX2UR56J8UBNTEtdb/jq7q",
+	"CF3IKh8hXwq82wtnW8kZHoUPlRZS9PN+NQTIwYDi5x7lbqH98R9m4lYD4u9ILZSuyplIbSFbU1lCnAYd",
+	"ACjtsEKB+1DI1iV4ISpLOyh23RB2NaREuz9xcOPPJ+yOyks3oJXSBPRnl+D5fZZcvY2U599VnN52tvMf",
+	"QxeAEzlUM9Ky078s58nNoPru8of/GQ4JqNZle73WnFLcgKADwccH9OwD/+UlpvVTM9EVRfuGcozqy2hh",
+	"zUiJTM6s2H1z/nQvEU8OndgfGcvIFdOhoUjp5czdiRxeSo6cwrucEeG5OGGbvIdfolzlroZbOSoKN7tX",
+	"WkLDcwLiGC4NSjMZuzEKYLIYU6UqHPyzJX5090GQkRPZMOTne+XEjlN2XW0mPpLFVv9B0m63uYcYJKvr",
+	"5QWFjEFKUmA+8ZhsgSlGCktbBYfDlN7fIKZ/i0OcOO8GKpVMkQEeIcjIlkgnmp8IMdkc3R33OmIrFVSy",
+	"NDIjpatjHDFL0yIyA4clYGvk1dLjErdczmixbJBmjX3L5CykeOdkRuDSgxIXPzgP27iY0K9KK5PWY3qH",
+	"7cPH+wcH++2DJYE8Z1HtLIndHcyF7tr12F17/8n7T0fX+/iPw/CPjWN3hWzsq3E/NXbj8PGyrHPzVTrx",
+	"FuONuJV4YupNd9txSaPhsYvLWXPccSeT7orSk5ETWvgXvY3s+sYW/r7usGvW+nSJeBNsbgHNP9doBOnJ",
+	"6FKVdw7xnUP8eQ7xgqbmovxlhgNF4dprwnBgNdDvq9H3SPvSvWgNaJHrS/MRTowwQNahYyI8QXPbGBxt",
+	"SkHv50WFOQnYAVNmCA6fWlNWjERF7poojLkC31yKSzPRmcpoO8HruB3WzB+piL6izHMtUjg6SQUE+MEp",
+	"15AczxZIkVvmJxoYYXSnq+G8TopRbq3TsumLXF+lnKQGtVb4NSW19eDCU/RyQGdE1g9c9ggJkHo+MxM4",
+	"34fmjswHaow14lJ1tfsqGg1wLgeHXE3K27X7zE3ehqdrKZ4qgj1xycD+IziMcGZFrgctkU5lXjl3H0bF",
+	"1swbtNE8XrK7E406KYaTkdRoA0AJga3gsgfqTznywe9leyZ1X8aMEDJpqEgMDs0mJRiHBOfohggWES4u",
+	"BWefzAMQ1Bn1YIlGc4tsiTbD4YkUmv8hvJL7sUSzNSR0AL/88YJB19DxulYO9y/rCby51hduuHu3ayy+",
+	"GPNg+FW9wlj4R/SBTTvDvV9WWedHZ1P9iSv3FT+25LM1OsWhjFdlItKRSmFTp25Xp3PkEyix6iM7WnZk",
+	"LK3NB1qpZYbaw8c1Q+2wZqftjtRvrgW/OfNM7vfff/oWTTX499EG/z44vN7b2DAFH6pxQJYNBTyCY9Fo",
+	"n6LdtknHj+od/516fSIqOUgovddWUmfL+yIHy7ryaOGwf6Ph5iVISoyF4LIGkPqC4/XQDH9GP5lA8eny",
+	"EXZ/zvkANx3cxbHd6sR/Jb8VQHLIolBZlLa3ZEjURzSw5utuY0fo8NtVmRj/Y///bZF1cXIqRiZb2hyZ",
+	"X7jLG0uqk9Nf3O0NH0vRzQelmTOuP5VnU4kbeOpcKp2IVCuV2QvC3qQnGPwEGQiCcsW7KNtpKJ0JdGH6",
+	"/bSrw5doNpwBgncI0+87cwX0sp3XkPHnlw+P0y+qUb34Drv76+8KDdxIqbyFZKY4uy1hqzbKwFskhAAx",
+	"kP495f1ICUMVV0OOWqKWYIUxHkIkBeoHsEtryVZIP7smg06sSKCrjfGmKUq/f0rS2xoSl9XG/AOxsX3j",
+	"YfcvMTrw9lrD6YuXxhRK6s8RLy8pXFdhzidap6UoZKVK8f+x973LbRvZnq/SV3urJG9RlJ34VnboulWr",
+	"kZ1EO4nta8vjuxWmhBbRlDACu3nRTTNcl6vm0z7APsQ82DzJVp9z+g9AgARJUYoVzIeJJaGB7kbj/D+/",
+	"39G778/Yt99++6cnTd80wrGll1AgsIENMhHfg1Ny0Dwl1/QKpylMrv2crsRYFeKOJoVQFClGp7bdLSJG",
+	"vNPdKk1s6z1zM7vTPbuIuV6szWRFrONsQUHJdCZHAlKVk9BZtO3+ktNwp/u79SK2fhduFTu+i68eTD+K",
+	"j6xOpMYO+RYFhjh0R0R9mmxXS9hFJ+8NQ99FiXwXRFwaCD9HMclvNghJnlzN8ttm4nNEwOAeZE9SIcqY",
+	"zabWBH5mDb/Q65EZLfIxltB4UD+AKvVFK4RiX4EsJS+bHmNH9IYSHOwMyg3VVS4m9tqJMJi+hMIchHAl",
+	"dH4sOLL2Kp8IiHRelG8JxY6+ztJar1C/DypkzqEVRCs24beAtGSIAitVkAxlN7yYDEIpJJYm5dBI5KME",
+	"GDWC1lc9lJnZnkYdtXRj7PE+cfopkLVWOH+Ip7w5T2fD8D2U7bStZ8e57FDPHt+grHSetVE6HxHZZcQx",
+	"jIw1XxSHqsb3MUEMm9Z/lAqgK8b5elQWgflBXbnxIqxZXz0td+/iEM8t33O/QOl6SeI+/J4iy9FvDL8u",
+	"XREc6wYGrjtk2iqrV6zOaUz8/ejK72O1NMdmP4c+eMXTayxGdenAPjtlPmL67CmEX6JsGdxQFRChWcYB",
+	"h4GrM1v3a/yHLWpr+2Nx1Sa1lDVja6sJcC5dMUFnrm8t+zCZdof2uhF80ixBXLrK0UjRgynCCrTEzKhl",
+	"+rflbPcFPOfxMfX5/Vtt7MFV2xh5gk92jSjYZ3cMfZ24eqjoAn35TkLhz6vbfmrDBUhco62XDAXLYyak",
+	"nXXqUrxgxoAA7LNzw4heT0ymWPZQR1V3ganzB3SAIXm/Tn6c+clu7vrWjd0DXV2rdaA4az11ury+P8We",
+	"gTnXjNI0j4GsLhW5oDO5EqryJVyXOuVwLcz6Me5iiv2svZ4Y6sIr6PjpOn66rxX/H0QEKY56VRQFCASf",
+	"ED1YerCubwfucPLZ/sdxcuFHvKy+8KN16ouIVl10W0C9qK/0GrieVqgJoxoG10SPxADYkWe98boIbyRJ",
+	"liT782Y7n2Wa4dC0/9jw2P/A9IzwRjc5/nQGVh7/XjP7nL0HdgtDy/FE+C6KpR6m7Qywu/fh7tt06aJA",
+	"HbXCPbPFNX/9jX7YRl+lPfIOMxg+zUF9jZFTgdQM2otlBOi7K2Vu+izBX11mqU5CeWCZFIFGeQI47AvF",
+	"jr8ql9tQriZzA/3XnsutXnDVrTfcHZ6YjWHBxL9JwMi4Hm31fQDofP7sm6TPkv+eIMN8qN1HiRAqfdxC",
+	"W9f4vJImM4sLDkxtO7mvOIN2ydut3Ne6sftAW3gI93UPtHKdpO9gGf5wtG6t7VqX9V3r1q1pqfzfalaE",
+	"HsY4tP6iAUu2xLI2mhmms1xIky8GHvyZQA1C6Tt1P/YAXcB1MuL3TjAKpZ7GpkbDbTOxj6ey83dS1PkQ",
+	"SZgoujgRxTWVQK0O/f1sL0zdyrs8Toc4uQHiZFxRGstk+s0WeZ83UyF1qI10lSvQvVZgOWg0wKHkI9YJ",
+	"ilzPDw1y2XePAzk0TwfWCMOU9lAGpEkXgAvg0uNZAVWl1NNE/e4at5/6wFHwT/gCsuNxi5f9Z5b6lnPr",
+	"afjOuwFLoia7xDkws6kWhRkwa+ImDqeFCl9xmUMZwDMBzzxuLM00y1IiYLHahXyNI+AceAI7t4Cp8lwr",
+	"poVhodm7xxL76ghABxsXLseZyFOd9ABRHFaNgHHWn/G9DUapPjujn6D1nHF9C3W5WuSfhIZHSmXYUfL8",
+	"6bdJL3AQOHcukywR9hvQyZM6rUa5OxRQD5q9a0vaeRbNOBJ4UGHZcjB95pV7bJoGrIzegyfVdku8ftms",
+	"47zRoYoqp/3xL31VrqD6q80UfultkZd92NcRcH4fQ34W5c7puft+VlpRr8U8XPmlFw3Gz2v9aFBFYejP",
+	"qHbWjnPX+YGvlVk/Ci7yQ94DZ8uFuhVy7cj4WspGtzAyg2FtfZSwLXr1MOLNceN+dmDWawxaugqkW8pH",
+	"rWb4Dq4MhnCvwoiwcjCEMKKRsEdtXz4uEvc1ytm3mLPL2kff5h8yb48b8FoZbALuQjuP2OOwr9i7B00u",
+	"xy50l3U0l3TzvXJasuNjq9HZ4Wd7/fAAUBaGBwM7juhUnn/37BlCVSh5PTzo4YWROqbLsVIqBjYAP+rN",
+	"yKgrUfSHB0P55bA1h6brE6qwaMYmJpJojvJMyPIf6KB+HsqhubALGjD836pFDc3LsKR2C+oN5ZdduTvJ",
+	"iKmyd8buxxG8G4MLOaxdwSG8lTRewOG6+R/C9Ov4QKnppHWBCrWKfMZ/uCKV5mpvXLL1+qxXl3MjtIFO",
+	"TMcb0SPwLopisTdAY+R5toD0CDDvMnMzlMkPry5Y3SxO3IikAd10W/fubkOMm5nP1m0PxsaGpnRl8Aqz",
+	"evv0UGTMwhZPRJ5Jsc5So6vI5vpw3s7qOrvhpmx56dlEfDgnu2aN7WWvTe0tlof+9bvWg//6HQyfydMf",
+	"PpyvMbp++HD+bibRzpOpX2XrRS6NXDfPaCzOUxs1bbc/742aTt3+dCUhXUh3nwYWlY+QR++qukZKfhKF",
+	"Rjd500DvZoUlMLpdaYnjeGRXKl1glqznMEwzgwiiEBRGuHDs+kwAyTPG4mM8V/LaQT3+8//+v4D1iD8F",
+	"REj4EaEZkx4EWLURUwQ+NdkESzgLoSCKnZkB40MZIWZGd1KFv5GbBgSSlSfaxvn02alcEHkI1gv0MIRL",
+	"KKcEFJB5CIGhvOHAEEucs8+f/oll8hPPs/TSFFxqyIInfQatjPBQmhXj0m0CzSjNCjEy+aLPznIFEKv+",
+	"aAiZAqrs6Tk9igC7Mk0YrSXYrYHHjDfMc+lWwVetlQR5q5SoLJGPhbaZLzTDDaNYPFX4qDFLCCUuaZgV",
+	"IKnG04FC2yXotpmMplaC8LGbZGaFxCj86TlL1HhMVCtKErxDYBwFZFt7vUN4C+Hwo7jk5+m39vkoCSlG",
+	"H9hf/MN9qgGmQauGsimHTKEoU4EBdWuU+bz0CwdvcS1M9Yl9lshZnidslAteQL7AvhJqcQ5RvVsRQXIw",
+	"+5ITuuYS0OJpIxx2kec3DhC01kTVTDmMDvcVvMAiqXDsYphVz0qA/Yf0xKE8ajrRT5BPp6YajK0pBsMH",
+	"VcvBXLJ+rpD8QENhWvgCXJqJTyAzAx+/r+6aIEcPlnWtQeV4IMKcGy5TNR6vp07mMn0zHkeGgQOs3QTH",
+	"IxpuimyFqRWsbLhsN/iPvSY/2m7DW7xuP0H3PZSVRX7DDb77NtHIHwFS8s143BWmbRG6JES+rqKts8rr",
+	"rPJQ/bYy8PnwyCebRadOeHbsaOJBou7gKtSWk7w3vDCRo4BYv0axVAUbiYhGrcHm+QU98tgsR+kqsYKE",
+	"CjJAyXPDkttMWk8A0cWQadzecii1EAOMjWUG2QYxOgYrdofsc7SVsB+YOkJD6J9//8cJvlB4ABR1EKdf",
+	"pq0rwdMFQqpzzRLSWw5qF6xU/5bYuWES+Iuw+UxHYL3eskMrjpqrkTKCbGgALjMKkM3CXjqsbSgq0bfR",
+	"g/vsI1ndmmdpwA1GL0dwibYX4aEZXFIgfAo2cDDs/bUTANgFU++YJXp2fS2AA2qaLxJnaHIGP+MrCqaz",
+	"ts/h0dphXzIkoI9qjchsBQw3OjT+8XbXh5IBujF6D8DYBFOxH2v2f0SCEHHzZQxuIPXp0dhMjvJZCl6Q",
+	"BjYGxj1pveehKG1dz24zOGHgb9CJhZA02aGMJIYv+4GZob2VMNosHVFn9piVI7DxDkbPKACnjqeuxuPl",
+	"WUffBx6pTIL9O83ESEAUnGv2v96/eY2ElNrPo8+St2/er/0UrPW1SBgYYfbuhugy7ckJdjazH+Cyf1fZ",
+	"NzgIdhA4H+SZhT1qqDkKGf0HLTsCKox1Nuapvv1eFRWTOdIg6yCR3OHdttbI79VeLe7NlrMJQ1SUrW+w",
+	"t2Px78MVVMldW2t0Z5UssUEOX0Xr0gL4dlI8FVSusVlZwnLJxisyMVaNxWvejMM9qiURf16cv1wX9LYj",
+	"wj22K4jSVv83b3sMCWavu+tzc46nhGaxr/Oxa6XTH/pMdX5qGz+VVv9aGfpSHrG3eXr+HzNl+CNpBz7F",
+	"cmyrvuog5Hi215KZk3+9OD/7y6uLy/OXsa93T5U0bHhgzUMsi/H2+fCAbVD+QjvZUP/izR4sgTHkkVaK",
+	"YarGEdTD/CWT6WD1dfYSb5ndRY2Lcw/qi1zCYmgdaY99BgN7wA799h2y+lqVUlSAhEQpJMCzNXGAoEJq",
+	"K1ZQemPiziV3VIkZxqdrHA/NOPZijowCBzruH/FJAOyYkEqKJ4xr677bj/lYC2kYrhHAwrMC9kOjrwoo",
+	"4IphwUIPEi+ZZL/gRDN5/etRMbPWhXa/oBwPtquMeJ6jaRCvqTeUrvXEXqDZ31QmgWoIppoZVsykdqmn",
+	"kSNjHmcSEleYgCrANsAEJCauIIThaI6h1cUzGo+NkENJNNHut4D8WqDZ4JHVb5HCghwxu2foXGMCzaUc",
+	"e4z7V3GoS8sk8qQem8lcaF1qVcElUdbk6Z8Yzy4z6ciXBtEODSWFMOIoRulVu9wmhF+Ap8g+ldKGlMej",
+	"zoG/zbRhYwiglvbIt6mAW20vmFFajRuWCw4lUZ+E4xnCyUtl2JW4nlFG8IWPyXMzlNCj4N1Me10mtQeH",
+	"907xmq9DUyhEqxCpgu2iyMGlUZe4iCQG8sX3BHlJhzRvz0iGSVgp5tFGYgeq/5gK5EOP40F+98KCF8K8",
+	"AA/b/w1/Hx9NxzJp38JVoeYazkcClt17EFQ+kjbi0t4bIjZJST8kPWi2gh4xdSskxNaGcsXu4dd3DFfr",
+	"BCIR+KtL+FVtem6phHvjflquDSzs/GWbXtno8nP5H0Dt0qKezYjfDIYIj7WvI4rdH3xf64MHfp2uDH0L",
+	"/wem3+Q84/QAxhGEKUTeIFkPH1qSAhGiKliC32ICiFSN8FVwEyj4AKGV2O07hgkcn79MXFegcESk/sN+",
+	"EYt6jLRhB7aCGFa/K5Rq6xBQg/uFCv5YK8v8LCok8k8W6f0b59+0esk/cCPmfLGTPW+Htnhx9KiLbCLU",
+	"zNxzsqn3mUQedQHVZ6FQOpA7ceg+qjv2Jo5fb+RQ4PZt41C0dgGAccYKF+8EFMgEQ9bz+4qyKPsCTxiY",
+	"+9kYBv/LvzOZ5firocnVdf97bnh+JIriif3dF/t/ep6Z0Q1JucG/4z/6R2YxFXS3EdfC+Q4vRW74AG84",
+	"npj+2yKT5gjHkO/7pDrmndDCVMfk8mh4wP75939gvgoK66yVIjN5PRgeLN3kpZKi9h7DodRGQWO1Hh70",
+	"aP5U/do/f7l0J8xgN91LKjppg3CzM5UKt2FftvaKwJ4DT+gIHSTccjX277ZqCHjX6Am8CcboXdF++1fE",
+	"GGOwwsPUvp7DAf6KMQpM9LVJ1cz0IWNFg0mzW+8Kr70qBL99Ed+ssO8t3MxOWuWin6vro8OmN3e46oZW",
+	"8TbcL36Lh27fXeYsS1fdFZV4833DG/U3tiIDb+ne6Db+5Q7Vpi1c0zW0+yXzeB5M4HIuKoYFCV5YBuYQ",
+	"xoiXUV3ijsnHh+xCfuMGZupW6C5xqH4nhJcoE/TQMC8bBN9fwzzj0HfXRtC1EewXGaacNkXmoeUSJmc1",
+	"7qOBYFVV0HIg0ReeQJCopizoxdYlPUBCGNf09BnWMoSwyroqBgiNgLbAkJ7BWqb68oahpPqGF0wr5xH7",
+	"AA3y8odS7aUYoUtpQ+NEIa6FtDpJEDwN4/oWq19cjX7YRx5F2KI72uUKN2n75nJhAA60Cvc5lBTLs5NF",
+	"OtsBsVFRiAp7AWhzbjJrpCwojhDK0S6vFgmijcaJe1f+FF2Y9DD4SYdVKijGgcAXT6HuhJ0yvwOZoqVZ",
+	"E0ezXHDXSxIrf9peV5u7WcCUkiQ7x0xdFPRaGAzpYRSUvZFRAUOa6REvUox+QnE8FhdRibyQrkRO34Zq",
+	"p6FMJioVeQXRFIj8cx0hMIEYY2o8FoV+4cGVMtOLUJtcvTxtBp0TjjejQKCDaurFt71WVqLI0KSEnQ6D",
+	"qtiJ4PP8+cdCsdWlP1tG/u609gdexlrD6J3/PuMi/bzN0LPKcnep/6neYR+EmzPwaVrUc1DGpVSf8diK",
+	"gUZcjkTe1gA8g6tzkYaQXVcP9EDnh5TFV1Ac9Ec/Y53D0yYdgDvWlQc9ap8O3u2eo/+bh/7vsZgo+EHD",
+	"A/SENqkkchNeUUpUlz+oqSUqGVqQD3hX8dDuoljIGzjN1UKVmHiPfWZVX3Ef1UJR5+qdxwZ+Ch6d601X",
+	"7GY24RLbJKi3YzHYss0cs95Rq7krHZFiKKkoBLqqyfFybef2Wb7V/Ch5e3px9mNtvUNCrrBrnXlSbbPP",
+	"NDR4UG+6Rw1Ar9q5rBGjD7ppheBayT5LpDICHD9fTjgod3tjoxE4pZkBNIM6P6vcWfqgTha83bZt0NtC",
+	"sjYM34OPhC/3sm1rt4hew932JrtintKB+z1Ag3Z23Wb9yWcAu9E1GD9i2+5HaNKLGv6C2mvdbBwJnt5y",
+	"A/Iddg1P+KhQ+uQz/Dc0C+5iD6xPev5sH7bSdDhN4/ZYmByaCxgV9z2c5ebbAG9PrbwcWi3RLJhAbBwQ",
+	"mLAjtB7fqEc3GkooOAZMnOaCSA/Gh3jvK0yJgW+lbQbWAbQfa7pEhk9NKy/hFFHQtoqbRB3DlXZZqlT1",
+	"zbcEbNEI84Jbbkdik1JroBepAEHK/oHKYl16AVqD7QRrTBg4dHAsdrZfehtivuwWRBVjqznWpttxE3GB",
+	"GwS/ysPaY5dAe3k4Oa7SpLMXviJ7Ad66HYqHYFc4k07xb9fzZQWT1TIgDyPtE6ly1KF3UK75nww0TcvA",
+	"Danuf/359OzdG4jk2LluFcJZH7xpHZohfbEUmTn1Er4ak5mgNbBrjMUpqmqIJaiWKLiCz0xr4ylOWjqo",
+	"4N6BNSKiH+8Q/+V+Tbspxk0aS+8+lg2uuZrlEKWxGpz7hqCIkE0LafrsVCKqG3DWzLl0+WNmvy64KNWU",
+	"mI4NtkxqI3haZw7QRLc0CO62pK6lioe5vqUNbq/iK8OWVPxHoj3y76IjQL7/MrVOdW6jOt+60hwUJw0K",
+	"864r1TbxPhslpygQVPHOQ+I/e7zcGAa4jNEamMl802TAUSJfCgiwkCJxIgaxka/Rf4s7c2Op60vCwi1L",
+	"tG50PLC5tjQfQMqFUDT4fw7rKNyLIc1ZialNKqi2MlnufsP1UEJHLI+46SZ88QLrjuaycrdbIabULvyJ",
+	"5zM3tUoU3mHdOlxbiKhfK5VS8D3BCy7tRif9ofxYRjGzmhRUmmQiixddzTDUKauYH/JBg+/pDP++Hg/0",
+	"5zDlzcPvtYMfDyFafOjp9Fwpc1P6YHXnSn+V0KDI0NpF378ySwJeW9AWVUTzyLJATJb6mDqqgINejYO3",
+	"xqOr+m/7cdcicpBGmplYCJUJZXoRCKdHXACgQdLlYDG44nX8QVJW0ZPQzKHqkhqJAbSRDyVCV4BzN1Z5",
+	"ruZUYY4jEEQQgdFhhWySaS0QACTUVMNPwNfTRLftKU8eX1dWifJhvW6u5cFp1ZcVMars0JTVwFh0Lw1Z",
+	"nZPa9VLtu5eKh1TaJAgd75y6X91vIxVkPBuymQP34xKjBWAWXxFSMvR7YAtRCLLpUGXoqK+x6eMQkqma",
+	"L/rs1HlNzquCVKlUQTEgUwRpK+JaeTIgehbo4YoAaaI1oD5ak/Gs8ptwzJYzns+hQiyTekWiMiyUp+ld",
+	"JyrdQ7Fu8DJLgcTbPdO3K+CTZzIVRcTOgr+FMrMeJLOhmgsBfUZqUgXV0pkcCaiFUzNzpX6zXrF9WYDo",
+	"bN1lgJeiTF+e3Yp4V/CDS0uc56EXjsoC3QIhpgB0H3yElgQHWpK2uEkv4GW+PR/KW0Es6FIIDPIy+GJY",
+	"wrPEAxu75g4hYfVJ3Nc3K/IEDmIAxKB5jws16TlGvaFMyt2Aie/i4tLzpdDIyUwjEjZR7UEblG+Ud3hR",
+	"R8H/B1Tmhn6yofyvmTLcXjaz38hs2mP//Ps/niwdP9fhn+d+k3H6yczT43tA60Vzw5RT4vedCN827ICn",
+	"dX17FHxCtLhID8M/2hhGZ/HuRDego9+itQuu27Ytq/rgfYQ82u8FyX9v8G24mDQMrA2ClCRcoIUPYnDv",
+	"vVlb9SS5z2x9QQZdGBnM2+997yB84OuJfPyl+353XjHt8x11hvd2tZ8dL03nmlQqTdI0Ni3rK01Kvsk9",
+	"NAe5B94rXzcJfKLgNs6HoXyAtZqfbcvATetp6BsiwbqyaahsBkDHEJ31VrO9i24id0bqm4ncIqJOIrut",
+	"IzfJwzVzbKbQ3jhuupbnqLe+eall9BQinXtJ2ZJjbh9Q9soB7tX+1kFUTJS8LrvpIZIWMSTlSoqB9+Ah",
+	"X6u0gPgqHxkGqBgiK4byCiRGj7KfI2uK4VHUcc4WTDRHUQpVNr5rCBA3zo2nwHFAncbTa2ohKOPZYxL/",
+	"gQAXAb4lm8DIAvKzVHrsfkxeXfBr4qxs0cNFFcsNAYehRF4co1Szc/RamQfGkbCTbOmr2Mlu626Ux7bw",
+	"NZ7tYx2w3ZukhldapvC17N8sjVruC5HykWnFSP4OLq1Y151528a8jV7DuXxbqOtCaN0Zq19bqTMYoPCN",
+	"/k6sT9AHD2d6/jnLc6u+bqWaaw9/DdTOH63dRSx3k02NUOxJqrVArbxdaX5GaqFqe24w3buwQuGg1Jug",
+	"sIpG+7P1PJst0VJB9jbmIuqFvdiLF5A84XO+iBNNJjM5psNLlXlkxsFeQica9vceQ0Da1bANAhStK0vy",
+	"v9CCF6Mbe6Oh9L8MKIFoHBb2V8hpTqVxXLKk8mEkpcI6aGF3xXMFqcZLbsjYg4oozRdDmfzi/vor3aEG",
+	"+Q1eJ3O1zFHBHbIlUolzYXehYigD2+R/zUAoIbRZCmbkUBqlKnkLJ59OPtO/oledRB3U9hGht9CluCgT",
+	"1sCif8M1y8XYYC4ifocEVRVzYQ7lUKI5UeL5R8CBijE+WH4RVDnJxHgsRobZ+9cZxLiwuyw83LFOHo9B",
+	"izg8Xrg3Em/r/iwguacFtHwyqeY71c13ZuAf1yyy8hzFOcgM/zVrnqVN/dz32AWGn91eQfvdl71ks7yL",
+	"JFAFqX9nwBx85JKBEQu9ACBfZyNQDMqLpZZBKI/iiW8yC3ISLDeoNvztuBBTwfHrAHd8CxOkxKWzn8gV",
+	"0fqALnOKmGBGAy804O6uSfknjpMJwkci16JHZlohBJtkcoYQoD9knwRLXEo/kWLOIkqio1mRP0mskvXJ",
+	"flKyaioklSdkE8Le5SkjljEhU1CpQKihwZzBEBdl3I1iVwKojKB0AvXs9noV7cr3EYfH3SvXTYM1BrlE",
+	"WkEt4pzbq9XyqHrdav/YUfp02azW2awfhAm0YtbhiGjKIpFQA3nnJfi28ncV3JkVL3kmxcoiay8bcSrl",
+	"MthBGULEuw9WQPr4twbPZMwBhCRCJUHqfEH+0A/KYS4PZTJVGjK9iRsixW+GJQDnkIQWqkyzxNqnSR+3",
+	"EcXhrZga2ma7wh7eQ2lwKlHCO6j0GoF3LcyF25dNRd2pnd9bmnubmiOYtVX9uvXVrQu877hsW6vJ+gj5",
+	"S6FvCVS1vcgtDaqVuO7ooYMskFjt2h6Y7R2ZMtnFRfQpNEfF3VXwni9uhMPh7Yq0O92x1yLtOVaeTb1l",
+	"WBOQJlWxn0Jtq0Jm2cnohmOcsIH+QhXU0JvzKDVvxW6EDaVLLbeHGoW7L0bIMPJXqBxs38RuCgXadC1T",
+	"L1AHJFnq+RmdyrLG9XJJKrLUXi0wZwu1syXKWlIsGuKzvuAYolVIu8pZrrQZyoC76iKXZMn/TWWyNElF",
+	"bKcLpH1Inn/zDYt0+eUk0xOo4o6pVaEmIWVXIlfymrC+fN8yhCJ9j7T4zQzwjADwN89SR3R6JZhIM4N0",
+	"rKU6RldXPs/y3FEEsysx4jMtIt0NGhW5yBBnEfhG3HUYmwQy48z0ok3GeGR5WzwtJ7glnp3EbSqUYGf2",
+	"VknKDT+O6oTR4fEMDYfas3O4N17MzE2fvSkdNKh994fR05jwtIdxduA2yRd0BhJ74BI/5ylwZNjrFlMx",
+	"lInd4yQsqRCeYYJBcC3TLLuWCghJ3gvBhgdnUYnC8KBKeHJM80xwx0I5AlQPNLOgRLTUZlZIuO2PXF7b",
+	"obNpgDTTRk2jI/jChYXpI64432qK9L/2Q4LCE8fHdh6+qix1C45644kvelwq//bH15eYAzkKlZ7D+7Jf",
+	"PPGQqE9ATo0vnRsjJlOTMKJixu0GeWeHUFZAzeWApQWtEF8VMrqE912+nz9BNMdDbdeDKHhoPtsN1Hws",
+	"tneVraz4cH5XBev3QO/x4dye0VqSj9b1v+4em9Z1VMdtUT9+VyzF/p1tTFLsR57dzFzDXhMnA6aD4GiO",
+	"7UsH3WbP6ID98vLN61e/JhVb9j+P/yqKkciPT8+PP5wf05OO3/ulrjJyl9fUmZw7MBC3qdyw5/l+yzbs",
+	"Ezuu498N13GZ00DIuII5WK8V45XHpYyRNQ+WNqVPrK39bw9YfdoQdqoN8TOe4R/TW3ftl8h52K3JHzj2",
+	"vWj75dckskjev/xLNTZVKt2Ms9TYm1j6c5b20NIIBtZQPnv61Me0lgxoMLWtuXq1KL9FahECi8mbQvSn",
+	"a/5JgKkc7N/oyjrry9rxMzmyduVF2W0qe0gvXKFAKIa1pnvCtc604dJar0blKePWXmJXi6FMJsJwq4L6",
+	"KL8TRK+rkM2C5zISKXTXlktZ3Z/Y32ZQAzPv+W5PV/47aUI48K9RPzSm3UaABNG0t4AkCOZhCZTg2dNn",
+	"60EJGhEv3KncDZigi2N1caz7BBsoyXWM1q/ThLVRraqyuZsg15J/vJecNLKaLdN8riNstWoQ3fnVFLHI",
+	"sYauPeaoXTxCwnNSBcL6Vqo5+NVZyhYitIhjxKQCwO7iFBiNxK7790ZNp9BLMc9GHmYBGuu5hoDbDl61",
+	"UdMP5+TG3H3u+fnyW3mtmohzH13StxNd7fjJSrG0+m+0VmLV81KNHJnhwQ5Z3bZGdgiN1JrY36sC8DJm",
+	"E8/BXLKpBxsLJyi8zSAid50Bq6oH6oTAh2ZqPJTlcGQCnVmujgXpiZ0lWl/taScciYUuVHS3oaI/umDs",
+	"LMH9idN38PFuJ1DvyQT89N2aVOepriRUEi/kCFPJQxZH1X1BrLLvsAZxEFHlV3MiIJeFlVhimhAM1RUf",
+	"3Q5lSPXdqLl8wZJxJjN9gyYVdz++A2Y9Slol/EoVJrF/Rca9+0+J/PW7LinytSZF/vpdlxbp0iJdWqRL",
+	"i9xPWiTWlI87K0KmxiY+26lrVGj295JlnysyWOiZyXrXCnR2p3I696pzrzr36o7cK02fVb1sy3PGRyM1",
+	"g4JvqnQjTHfIPxI6kBZMHE94ljOepoXQ2gGZQnHsSBSGZ5LN+cJnLW/4JxH9qVA5cEDWZCZhgkurLM/z",
+	"RzWHLa6dBEzV86n22RnXqOs+yGykUujrnrjo+4QbIwo7FZKEB4MDnvL/edA7sO6K9TqKxUHvQPKJ/ZOw",
+	"zzuI5eKE//aTkNf2nHzzb897B5NMup9DWlGbIpNQ916XZHc7fui3JZrLNeZj6iZjrz5oK6PfKfwwHgGG",
+	"vduv9dCa7sItksU0dkf8+vqPqcOv31LT/dH7xdNJJhv6xelPNVlf9xEElYNKoKRz8FdfGnOlYNNjXgDv",
+	"F+PIGaX67HypbQCjay6TCU2xhMMNdNYErlIV4lRCM5RuiVBJE1rIKPU6MzcnOruWsynG0t4LaTAD2mOZ",
+	"ITR3jKcB+wfOekBIJSMl0wAHbmf8/OmfGEj3S8NvhUz6OzbtWj320BE3urAFPJyd7bbwcOWxe4CHa7cQ",
+	"L7Dbc1r7EfX+Cv4ZQr3k01YE909qtLJuyQtkd1218Q0OycqmN7jiS+8AeX5aXI98QDjsy2MU523CZa/s",
+	"h3zBb+lBHfTb16OzUKZEioZRt9WCkb1bo8Vq41H272VkrjVBI9KB3k06+Wz/c5mlXxodpjdBtfiutizt",
+	"s/fUmiUQAShco3EDteu9zoqIaBK7tWVahQ3y1w0l3ajPEjckYRJiTIY6tLKRqLBhQr0qFLk2aCwniR64",
+	"FHRDOd87cMtrjZO/Lx3R1X124ajfL/aFF6VtXYCNhICVHK7OEiTBsvNAMHNhIq5+njwAK8DYldBZKkCC",
+	"RqxvBUsz0I7a/ltI/GcGVO/YnQk3AjRDuDCT1/7KTF4PpSBZyEdW0SIOSNTk67TMDSeMQQhhkYegJMlv",
+	"bH19wbhvJRAGHYtAcCjmOBco7o+8lEKMC6Fvkj576WcYqTdozAVAa6F1pqQO7bvECzXikuUKKIGx4TqE",
+	"0HFD0qEEXZppU3CDbtkCpjdAx8ZeewmXoLPk5KFXQ6RDqGoCBLFGDn1IoGBOaNJbwl6iEVnh3cw6/RIZ",
+	"rzuRCuNJWA/rh/tcdkxc1GwdyjSfVMeB2bE2feKXuEXhQc3YPTD6PLAbhWRhmcaW8zkvUt1lVlp7ND9x",
+	"bU7BXu4cmq/MoQHtx7jXeByEbc8ptqDX1mrqim/juH9/befEnMTm8vY6flaHPeK4+EGTY4MfYtxq7whZ",
+	"Zemq8nDTI/JI/YIln78kbJQLXmiv49yfEecA1L13oFIFLA1wb3v9Gwc4ETk91rVyPhECXhmWmQGEHoOP",
+	"BYoMsXOhgY7p2egmPPsoef70efIEZuQdMPSoqNcioS321dvRFCiZF8ArACsFzA8sI5iIhBXCzAppNTZD",
+	"po3qjeq06nRmnB7fSa220otvw8M2V3C1g/eh4VLe2hXcJMwZhtT3BfpTqum8SzUP4GoHUcwvFblAVf+S",
+	"G746lPeq4Fqk5Yd3yrJTfY/TU30N/Wr+W9qLAkzpm8OvsMZRzZW2fmosv5356hDwMT5nP01C90ZnyPlB",
+	"euAkvvcMsyJyaIFHoheD+OihtLcsoOJb97wb2IuB8v3FQY+gxwactCn5s143QqN7jHTvEONjJ5zaEPE+",
+	"6Gri3f+mZvZMMSFNkTnkfu1Qpz0Q2vxGyB67mhnvEapxQNDnmvErNSPWJ4+HNZOpkkRn7GrvfR4OYId6",
+	"JcUHzm/A8Ec3uM+sbLRPBOd8wuXC7zpW6tPl5sYul5FuHGBeEdCjgP+J3H0CDe4hfXAWbBQgDcCmgPBI",
+	"rSYCzAZEJaOjMHfspMCmDPzJfQaGg8tzetMB3OwAF+Be2gCmTgcGbEVHZL2k+StapE1bZeyJZZo4r6Jg",
+	"c3yKS2FjV7gE60y7HsxH45eAeVF5+evkb3OeBY9kercRRSvD5+LqRqnb41Tk2Sdh5dHJZ/rdJf1usTZF",
+	"4y4kFhH4WEccac8FH90wQioD9m8EHSzDmfTrciYfcRov6eYPnT6hRbaIj1Um/jEzN6e4AZsgx66+S62l",
+	"7N4DvobMaLfxusugdBmUexN9iAjefBgj4UeippIq8b/dWLZVPpqNxdxJIejHzaM4dc9uKvh6D2mJaJPA",
+	"2umBZ+uYkqBh3InRzBAIZC+kRACDInFLy9KEwC0yw8Y8y3WPIsLWzEwZ10OJGLDQRynFnKGpWEc3hNOi",
+	"Fe0BmeKbDYXvVMg0k9fr4yh4XVV1bC1110naiGsKzHFiqNBiKWndcbH/jsgqu4DDVoKdGtzKQqtRmpfp",
+	"HZZleySXV7dMuIuqLRMObhl9Oi1GhUBLZ7nt4aN7zqai7Pdfrh9vYRuzdKtyfacJdivXr3+R91OuX64M",
+	"detZGSF+DZP0S+8q/ruKf+ArCLJkAzN2hRkYxf00kcKzVOhbhFD98O4nwh2yxqGiGn8tRgAu94v7qn89",
+	"+m/0O/+hP2GaL+j2BPoPxuWNmg+lUcwawuOFzwbG9fp2CoAfDxiYjpcEn1sIvN2NmkuPs/Hh3U9sMtMQ",
+	"hExujJlqhJvPid2Ls+nsKs9Gvg9BSTZVhWH/42mPPX/+LVMFpDBhoc+efvOc2OMpTjjhC8bzXM3ZtMg+",
+	"cSOGUgozV8UthWzhmUmopKFiUS0MIH0kjhHv46s///jmzV8uT3/66c3HpM9ODZsobdizp0/9i4Wnid8y",
+	"iA4utT5g04OZK3/9C4bhGdo118Ln93PONbAq9Nl71FERsVmVy2wod+uLuFOTfduUp75BTMEWnRE0322b",
+	"I5aG76E/YoPVpEFZbLaOtKRllv0NOmrVZolK4rOVVnuJocRIo7fVh9GQyKZ66V3qVqOjy+HVWLem1dOd",
+	"BxTNolAmnAH8ttbcAwak5RFfegcm0vOrSZKELu8d5shajaXekdKbfnS2QZc//vp6QZx0aTRodiG5rSO3",
+	"dXffivC/wuM/K3Lk8AejY3ByYsV1n+Ryf6QmJ/CoEzo6wIhvx1m/RduRvwwdYAoJ1uFBjw2rcCvDg183",
+	"Yv6nYQ3k/yQDkEm3xPpfVmhA/P/h3U8DxjZb4RCJ9wbsl1+xOf5zy1V+ASb+oczGMPN/+Xcms5zBPHJ1",
+	"3f+eG54fiaJ4MpRfhnI8Mf23RSZNLo+cWkKp+oSdnKCJ6JhoR2JHpmB6wBJRcMnwOYJjMSvyATtst1+H",
+	"cCAMbddheZcOe+ywskeHv8IWvRhKOy2Vi36urv3q0T5+8qJh+e15L1fHS0L0mnJzTTUXrzDO7OwHayqP",
+	"VQHl9dY+DvHwPrOeehlNAz0GYs9XE/sTlPlB8y8viuxTDcpE2RRpmzx3E8w0GdNdLvzxKBo0OVsomnUh",
+	"w15zDpouClFBdP/s17gqu/zQWeVWzsXmXkU7d6LLCndZ4XvOCq+TAHeWAm7XMzd3fWpQcga1en12yqZ8",
+	"pkXqldKtENOqvgxEzVDrpmSfJThswMY8Byb9XCvfU8eH0t3Os8+4jqtBdJuQ3o2eZajsD7rouEx9B1yt",
+	"PXCCXnXCrqzlpyt1hRPB5fwmy0VzK1msvLeNAY1ned6yrasaxLFvzW7k+myvvWzrCFL9w/dROP+gQr7r",
+	"DOuCFY+mz6uHojlu6trZqGz0q07SUmiz1vT8WGJLc6U7SBZsvaRQD1JJerLvAcdcpLGcLzH8P3vOUr5Y",
+	"ndCOoqk7lkq9BxTZg0eBYJeuDUk31GpmYpfseCga2ilLHmb/u8mT+5W1z5eXK6g6Z6FzFjaH1nOi/TA2",
+	"vO/JdWjWCmhdb10furIulL4aTMCj4sKUOGdTpTMTcW/AX9lYAOs/BBjZBOpDuWZjDt2SJliBhxpDnGzO",
+	"paHepVNWiJGwzxtKB4S0XFRKjThWI1U9Eq+ujkhXPYEKVCoVgKmF3qJC8NENsXwwrewce9i4Q50AuKDI",
+	"1XGFCKQwTwOwoH0B1IoEJOlQpKDGkHw3rlVIKis4UcnWl7nGuceHxRJs4Su9i6e7ubfTMLyFt7NprW74",
+	"PtpoXpzX5l6PH1fr+9Cng562tcOuvD8tUjzRXX3u77c+t3PMvrKi4HKICfozY5V1d4XCFVUM9RzH2pd+",
+	"3L1G/hm0DPZL4HOimv9Khq/PvneQW+I3w755zm7UrKBG5lA2bQdm19Djm5kbdqXMTc9jXAGarkyH0hWT",
+	"YdtHm9qxdpC6rKmerQfchbi2CMbXIWy7xmiqAMRpBf0cafpUiVqcqrpynbtvLdnUWbSvqq2ychVDmyor",
+	"P65WWYWj1cXl/uDC9B2SzpdcH+2+lDbSc/dqghMj9J5k6VLXG7ky1jPxPkffPj/pORGZZ7cC6SbMjSh0",
+	"n70TPLVyC90S6CgW7AZIntlcSBPlb1QxlC7H4sPhmhABET49yt/USKy4LrBrgvs9NcHtEKaqidYtdTyu",
+	"qUT1rsRXU8zZdeU99q48K6v8J7m9rQ1zs8usIwa6CMgtHhEHYjCZZqkazSb0yc+K/GBwcAJCj+axpAuy",
+	"a5nJazab9liurq/tvzMZm5kE1wq/iFBlAQEGuYcCV4/9QEDRpZm2MuI1/to9JMPKw0prIYHasAyhZiNY",
+	"FkeGSo03wciN7oBgsYj1ksnraDKElVMznwv6y/JkXjm4vBjTbpzlxkqZHtPgr8JegD0uUs/vMRVqmkPP",
+	"SaDEQlg0mg5g4dRtDmDkZPJK/VYzoR8KNZtGWDqI6EsoQNYHQe/DqHjhgk9qlw2/X37GGZdSYDwvc9hL",
+	"riJjwVKFjUNUkRkeM+GjQtU952f8w/KDProyD/eOe0Rf7FCCiJJR8wVybDm+9xikJMKGUsaFQKFJyqMw",
+	"xpMkTKq6abo/NUy0rhUsk0zOJlcewh5J6ScCOMFI/Rrrj87yNJpFIaaqqD2K7+gvy3P4PgPzIbxsmXqE",
+	"LXa1oHZbK5Z0fMoEL0a13yD+oeb7g9PqbslOz3tElwlgBSRnjiGvilIr/t6zmiedntMX0LizJRhnzYzI",
+	"c/fqyXKh/QaGSSK7jp87LRQhWFQf/pb+Us9BBlF1mpz/cokD9CiZaXF2w03ypMe41pk2XJrjWQY7f/rD",
+	"8YfzaAbAZ7f8+DMQjVBJXjeHU0+UxXV1F3IoEhkbkhzuM1Q6ggkDFB9kGormMiMyuaUX4YnBlibyF7HQ",
+	"DiXIHtoK6uiIuzfyNl40n2bHt2JR+6y35wz+1CBTEXzJNHxX8J4BOrVIkafOMdGhnlx+3qtPDVv8sfER",
+	"cISNYgs1K+hYx7sY9ZNWHxZatpce97ZQVxHL0zTnBoj3YKXFTOoIZi162I3gea2q/BH/8OXXL/8/AAD/",
+	"/w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -52,6 +52,21 @@ func (s *Support) ApplyAIResponse(ctx context.Context, aiResponseID AIResponseID
 	})
 }
 
+// ApplyMacro calls POST /tickets/{ticket_id}/macros/{macro_id}/apply.
+//
+// Apply a macro to a ticket.
+//
+// Adds what the macro says to a ticket, as a message by the caller or as a note, and makes its changes, all of it or nothing, by the
+// rules of `POST /tickets/{ticket_id}/messages` and `PATCH /tickets/{ticket_id}`: a reply ends an AI answer that is still
+// being written, and the ticket's status goes one step at a time. What the ticket is already does not change.
+//
+// With `If-Match`, the macro is applied only while the ticket has that version: nobody has replied in the meantime.
+func (s *Support) ApplyMacro(ctx context.Context, ticketID TicketID, macroID MacroID, options ...CallOption) (*AppliedMacro, error) {
+	return call[AppliedMacro](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewApplyMacroRequest(server, ticketID, macroID, nil)
+	})
+}
+
 // CancelAIResponse calls POST /ai-responses/{ai_response_id}/cancel.
 //
 // Cancel an AI response.
@@ -158,6 +173,23 @@ func (s *Support) CreateAPIKey(ctx context.Context, body CreateAPIKeyRequest, op
 	})
 }
 
+// CreateMacro calls POST /macros.
+//
+// Create a macro.
+//
+// Creates a canned reply for everybody of staff, and what else it does to a ticket. Its name is its own on the desk; upper and
+// lower case do not matter (`409 name_taken`).
+//
+// `content` may have placeholders, and no others (`422`): `{{customer.name}}`, `{{agent.name}}`, who is the one that applies it,
+// `{{ticket.id}}` and `{{ticket.title}}`. A value is inserted as it is: placeholders in it are text. What stands in for a name
+// that nobody knows follows a bar: `Hello {{customer.name|dear customer}}`; without one, it is `there` for the customer and
+// `the support team` for the agent.
+func (s *Support) CreateMacro(ctx context.Context, body MacroSettings, options ...CallOption) (*Macro, error) {
+	return call[Macro](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewCreateMacroRequest(server, nil, body)
+	})
+}
+
 // CreateMessage calls POST /tickets/{ticket_id}/messages.
 //
 // Add a message to a ticket.
@@ -168,6 +200,9 @@ func (s *Support) CreateAPIKey(ctx context.Context, body CreateAPIKeyRequest, op
 // A message by staff ends an AI answer that is still being written: a human always wins.
 //
 // With `If-Match`, the message is added only while the ticket has that version: nobody has replied in the meantime.
+//
+// With `client_id`, a message that was added under it is not added again, whatever has become of the ticket since: an outbox may
+// send it as often as it likes.
 //
 // With `respond: true`, the answer is started in the same transaction, as by `POST /tickets/{ticket_id}/ai-responses`; an API
 // key also needs the scope `ai`. The response then has `ai_response_url` to stream the answer from, and its
@@ -280,6 +315,18 @@ func (s *Support) CreateWebhook(ctx context.Context, body CreateWebhookRequest, 
 	})
 }
 
+// DeleteMacro calls DELETE /macros/{macro_id}.
+//
+// Delete a macro.
+//
+// Deletes a macro. What was sent by it stays.
+func (s *Support) DeleteMacro(ctx context.Context, macroID MacroID, options ...CallOption) error {
+	_, _, err := s.send(ctx, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewDeleteMacroRequest(server, macroID)
+	})
+	return err
+}
+
 // DeleteTeam calls DELETE /teams/{team_id}.
 //
 // Delete a team.
@@ -367,6 +414,17 @@ func (s *Support) GetAIResponse(ctx context.Context, aiResponseID AIResponseID, 
 func (s *Support) GetLiveness(ctx context.Context, options ...CallOption) (*Health, error) {
 	return call[Health](ctx, s, operation{public: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewGetLivenessRequest(server)
+	})
+}
+
+// GetMacro calls GET /macros/{macro_id}.
+//
+// Get a macro.
+//
+// One macro, by its id.
+func (s *Support) GetMacro(ctx context.Context, macroID MacroID, options ...CallOption) (*Macro, error) {
+	return call[Macro](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewGetMacroRequest(server, macroID, nil)
 	})
 }
 
@@ -607,6 +665,32 @@ func (s *Support) ListAPIKeysPage(ctx context.Context, params *ListAPIKeysParams
 func (s *Support) ListEvents(ctx context.Context, params *ListEventsParams, options ...CallOption) (*DeskEvents, error) {
 	return call[DeskEvents](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewListEventsRequest(server, params.plain())
+	})
+}
+
+// ListMacros iterates over all the items of GET /macros, from the page that params begin with. It asks for the next
+// page when it is needed. An error is the last.
+//
+// List macros.
+//
+// The macros of the desk, newest first.
+func (s *Support) ListMacros(ctx context.Context, params *ListMacrosParams, options ...CallOption) iter.Seq2[Macro, error] {
+	return items(func(cursor string) (*Page[Macro], error) {
+		var page ListMacrosParams
+		if params != nil {
+			page = *params
+		}
+		if cursor != "" {
+			page.Cursor = &cursor
+		}
+		return s.ListMacrosPage(ctx, &page, options...)
+	})
+}
+
+// ListMacrosPage returns one page of ListMacros.
+func (s *Support) ListMacrosPage(ctx context.Context, params *ListMacrosParams, options ...CallOption) (*Page[Macro], error) {
+	return callPage[Macro](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewListMacrosRequest(server, params.plain())
 	})
 }
 
@@ -897,6 +981,17 @@ func (s *Support) MergeTicket(ctx context.Context, ticketID TicketID, body Merge
 	})
 }
 
+// PreviewMacro calls GET /tickets/{ticket_id}/macros/{macro_id}/preview.
+//
+// Preview a macro.
+//
+// What the macro would say in a ticket. Nothing is sent. An agent who wants other words sends them as a message instead.
+func (s *Support) PreviewMacro(ctx context.Context, ticketID TicketID, macroID MacroID, options ...CallOption) (*MacroPreview, error) {
+	return call[MacroPreview](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewPreviewMacroRequest(server, ticketID, macroID, nil)
+	})
+}
+
 // PreviewPrompt calls GET /prompts/{prompt_id}/preview.
 //
 // Preview a prompt.
@@ -984,8 +1079,8 @@ func (s *Support) PutSLATargets(ctx context.Context, body SLATargets, options ..
 //
 // Take away what a message said.
 //
-// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, and from
-// the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
+// Takes away what a message or a note said, for good: from the message, from the events of the answer that it is, with what
+// the customer said of it in a rating, and from the responses that are remembered for an `Idempotency-Key`. The message stays where it is, with `redacted_at` and the
 // content `[redacted]`. The AI no longer reads it. An answer that is being written may quote it, so it ends as
 // `superseded`, and what the AI wrote for staff alone goes with it. Streams that have sent the text cannot take it back; nobody gets it from then on.
 //
@@ -993,6 +1088,23 @@ func (s *Support) PutSLATargets(ctx context.Context, body SLATargets, options ..
 func (s *Support) RedactMessage(ctx context.Context, messageID MessageID, options ...CallOption) (*Message, error) {
 	return call[Message](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewRedactMessageRequest(server, messageID, nil)
+	})
+}
+
+// RedactTicket calls POST /tickets/{ticket_id}/redact.
+//
+// Take away what a ticket said.
+//
+// Takes away a ticket's title and description and the note of its hand-off, for good: from the ticket, from the search and
+// from the responses that are remembered for an `Idempotency-Key`. The ticket stays, with `redacted_at`, and both say
+// `[redacted]`. The AI no longer reads them. What it is writing and what it wrote for staff alone may quote them and goes
+// too, as by `POST /messages/{message_id}/redact`, which is for what the messages say. A ticket that was merged has left its
+// description there as a message.
+//
+// Redacting a ticket again changes nothing: `Idempotency-Key` has no effect here.
+func (s *Support) RedactTicket(ctx context.Context, ticketID TicketID, options ...CallOption) (*Ticket, error) {
+	return call[Ticket](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewRedactTicketRequest(server, ticketID, nil)
 	})
 }
 
@@ -1177,6 +1289,18 @@ func (s *Support) TestWebhook(ctx context.Context, webhookID WebhookID, options 
 	})
 }
 
+// UpdateMacro calls PUT /macros/{macro_id}.
+//
+// Change a macro.
+//
+// Replaces what a macro says and does, by the rules of `POST /macros`; what is left out is cleared. With `If-Match`, the change
+// is made only while the macro has that version.
+func (s *Support) UpdateMacro(ctx context.Context, macroID MacroID, body MacroSettings, options ...CallOption) (*Macro, error) {
+	return call[Macro](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {
+		return plain.NewUpdateMacroRequest(server, macroID, nil, body)
+	})
+}
+
 // UpdatePrompt calls PUT /prompts/{prompt_id}.
 //
 // Change a draft.
@@ -1246,11 +1370,14 @@ func (s *Support) UpdateTickets(ctx context.Context, body UpdateTicketsRequest, 
 
 // UpdateUser calls PATCH /users/{user_id}.
 //
-// Change a role, disable or enable an account.
+// Change a role or a name, disable or enable an account.
 //
-// Changes an account's role, or disables or enables it. Every change ends the access tokens that the account has,
-// within a second on every server; a client gets one with the new role by `POST /auth/refresh`. Disabling an account
-// ends its sessions too, and nobody can log in to it. The last enabled administrator stays one: `409 last_admin`.
+// Changes an account's role or the name beside its messages, or disables or enables it. Another role and disabling or enabling
+// end the access tokens that the account has, within a second on every server; a client gets one with the new role by
+// `POST /auth/refresh`. Disabling an account ends its sessions too, and nobody can log in to it. The last enabled
+// administrator stays one: `409 last_admin`.
+//
+// Customers see the names of the agents who write to them, and nothing else of their accounts.
 func (s *Support) UpdateUser(ctx context.Context, userID UserID, body UpdateUserRequest, options ...CallOption) (*Account, error) {
 	return call[Account](ctx, s, operation{}, options, func(server string) (*http.Request, error) {
 		return plain.NewUpdateUserRequest(server, userID, body)

@@ -110,12 +110,20 @@ type (
 	//	CreatedAt Timestamp
 	//	Customer *Customer
 	//	Disabled bool
+	//	DisplayName DisplayName
 	//	Email Email
 	//	ID ID
 	//	Role Role
 	Account = plain.Account
 	// AfterPosition defines model for AfterPosition.
 	AfterPosition = plain.AfterPosition
+	// AppliedMacro: What a macro has done.
+	//
+	// Its fields:
+	//
+	//	Message Message
+	//	Ticket Ticket
+	AppliedMacro = plain.AppliedMacro
 	// Attempt: Which attempt at this answer it is, from 1.
 	Attempt = plain.Attempt
 	// ChangePasswordRequest: The current password, and the one to come.
@@ -159,6 +167,7 @@ type (
 	//
 	// Its fields:
 	//
+	//	ClientID string
 	//	Content MessageText
 	//	Respond bool
 	CreateMessageRequest = plain.CreateMessageRequest
@@ -191,6 +200,7 @@ type (
 	//
 	// Its fields:
 	//
+	//	DisplayName DisplayName
 	//	Email NewEmail
 	//	Password NewPassword
 	//	Role Role
@@ -296,7 +306,7 @@ type (
 	//	Head Position
 	//	Position Position
 	DeskEvents = plain.DeskEvents
-	// DisplayName: The customer's name, as staff should read it. One line of text, as a ticket's title is.
+	// DisplayName: A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName = plain.DisplayName
 	// Email: The account's e-mail address, in lower case.
 	//
@@ -378,6 +388,47 @@ type (
 	//	Email string
 	//	Password string
 	LogInRequest = plain.LogInRequest
+	// Macro: A canned reply, and what it does to a ticket besides.
+	//
+	// Its fields:
+	//
+	//	AddTags Tags
+	//	AssigneeID *ID
+	//	Content MessageText
+	//	CreatedAt Timestamp
+	//	ID ID
+	//	IsNote bool
+	//	Name MacroName
+	//	Priority TicketPriority
+	//	Status TicketStatus
+	//	TeamID *ID
+	//	UpdatedAt Timestamp
+	Macro = plain.Macro
+	// MacroID: A UUID in its canonical form. Ids made by the server are of version 7 (RFC 9562).
+	//
+	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
+	MacroID = plain.MacroID
+	// MacroName: The macro's name, one line of text, as a ticket's title is.
+	MacroName = plain.MacroName
+	// MacroPreview: What a macro says in a ticket.
+	//
+	// Its fields:
+	//
+	//	Content MessageText
+	MacroPreview = plain.MacroPreview
+	// MacroSettings: What a macro says, with placeholders, and what it does to a ticket.
+	//
+	// Its fields:
+	//
+	//	AddTags Tags
+	//	AssigneeID *ID
+	//	Content MessageText
+	//	IsNote bool
+	//	Name MacroName
+	//	Priority TicketPriority
+	//	Status TicketStatus
+	//	TeamID *ID
+	MacroSettings = plain.MacroSettings
 	// MergeTicketRequest: Where a conversation goes on.
 	//
 	// Its fields:
@@ -404,6 +455,7 @@ type (
 	//
 	//	ID *ID
 	//	Kind MessageAuthorKind
+	//	Name DisplayName
 	MessageAuthor = plain.MessageAuthor
 	// MessageAuthorKind: The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
 	MessageAuthorKind = plain.MessageAuthorKind
@@ -739,6 +791,7 @@ type (
 	//	LastMessageAt Timestamp
 	//	MergedInto *ID
 	//	Priority TicketPriority
+	//	RedactedAt Timestamp
 	//	ResolutionDueAt Timestamp
 	//	ResolvedAt Timestamp
 	//	SnoozedUntil Timestamp
@@ -796,6 +849,7 @@ type (
 	//	MergedInto *ID
 	//	Messages []Message
 	//	Priority TicketPriority
+	//	RedactedAt Timestamp
 	//	ResolutionDueAt Timestamp
 	//	ResolvedAt Timestamp
 	//	SnoozedUntil Timestamp
@@ -872,6 +926,7 @@ type (
 	// Its fields:
 	//
 	//	Disabled *bool
+	//	DisplayName nullable.Nullable[string]
 	//	Role Role
 	UpdateUserRequest = plain.UpdateUserRequest
 	// UpdateWebhookRequest: A change of a webhook. What is left out stays as it is.
@@ -898,6 +953,7 @@ type (
 	//
 	// Its fields:
 	//
+	//	DisplayName DisplayName
 	//	Email Email
 	//	ID ID
 	//	Role Role
@@ -1195,6 +1251,7 @@ const (
 	ProblemCodeLastAdmin               = plain.ProblemCodeLastAdmin
 	ProblemCodeMalformedRequest        = plain.ProblemCodeMalformedRequest
 	ProblemCodeMethodNotAllowed        = plain.ProblemCodeMethodNotAllowed
+	ProblemCodeNameTaken               = plain.ProblemCodeNameTaken
 	ProblemCodeNotAcceptable           = plain.ProblemCodeNotAcceptable
 	ProblemCodeNotFound                = plain.ProblemCodeNotFound
 	ProblemCodeNotInReview             = plain.ProblemCodeNotInReview
@@ -1435,6 +1492,24 @@ func (p *ListEventsParams) plain() *plain.ListEventsParams {
 		return nil
 	}
 	return &plain.ListEventsParams{After: p.After, Types: p.Types, TicketID: p.TicketID, Limit: p.Limit, Wait: p.Wait}
+}
+
+// ListMacrosParams are the parameters of ListMacros. Those that are not set are not sent.
+type ListMacrosParams struct {
+	// Text: What the macros say, in their name or their content. Case does not matter.
+	Text string `form:"text,omitempty" json:"text,omitempty,omitzero"`
+	// Limit: The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
+	// next page means that it was the last.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+	// Cursor: Where the page begins. Taken from the `Link` header of the page before; not to be made up.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+func (p *ListMacrosParams) plain() *plain.ListMacrosParams {
+	if p == nil {
+		return nil
+	}
+	return &plain.ListMacrosParams{Text: p.Text, Limit: p.Limit, Cursor: p.Cursor}
 }
 
 // ListMessagesParams are the parameters of ListMessages. Those that are not set are not sent.

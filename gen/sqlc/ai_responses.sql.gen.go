@@ -737,7 +737,7 @@ func (q *Queries) FindAIResponse(ctx context.Context, arg FindAIResponseParams) 
 
 const findAsked = `-- name: FindAsked :one
 SELECT
-    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at,
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.redacted_at, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at,
     coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
     coalesce(standing.id, '00000000-0000-0000-0000-000000000000')::uuid AS standing_id,
     live.version AS prompt_version
@@ -808,6 +808,7 @@ func (q *Queries) FindAsked(ctx context.Context, arg FindAskedParams) (FindAsked
 		&i.Ticket.HandedOffBy,
 		&i.Ticket.HandedOffAt,
 		&i.Ticket.NoteVersion,
+		&i.Ticket.RedactedAt,
 		&i.Ticket.FirstResponseDueAt,
 		&i.Ticket.ResolutionDueAt,
 		&i.Ticket.SLANoted,
@@ -843,7 +844,7 @@ func (q *Queries) FindStreamingAIResponse(ctx context.Context, arg FindStreaming
 
 const findTurn = `-- name: FindTurn :one
 SELECT
-    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at,
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.redacted_at, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at,
     coalesce(turn.id, '00000000-0000-0000-0000-000000000000')::uuid AS turn_message_id,
     coalesce(running.id, '00000000-0000-0000-0000-000000000000')::uuid AS running_id,
     (running.id IS NOT NULL AND running.turn_message_id IS NOT DISTINCT FROM turn.id)::boolean AS running_answers_turn,
@@ -976,6 +977,7 @@ func (q *Queries) FindTurn(ctx context.Context, arg FindTurnParams) (FindTurnRow
 		&i.Ticket.HandedOffBy,
 		&i.Ticket.HandedOffAt,
 		&i.Ticket.NoteVersion,
+		&i.Ticket.RedactedAt,
 		&i.Ticket.FirstResponseDueAt,
 		&i.Ticket.ResolutionDueAt,
 		&i.Ticket.SLANoted,

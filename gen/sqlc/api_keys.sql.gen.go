@@ -95,7 +95,7 @@ func (q *Queries) CreateServiceCustomer(ctx context.Context, arg CreateServiceCu
 }
 
 const getAPIKeyAccount = `-- name: GetAPIKeyAccount :one
-SELECT u.id, u.email, u.role, k.key_hash, k.scopes
+SELECT u.id, u.email, u.role, u.display_name, k.key_hash, k.scopes
 FROM api_keys AS k
 JOIN users AS u ON u.id = k.service_id
 WHERE k.id = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
@@ -103,11 +103,12 @@ WHERE k.id = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_
 `
 
 type GetAPIKeyAccountRow struct {
-	ID      uuid.UUID
-	Email   string
-	Role    UserRole
-	KeyHash []byte
-	Scopes  []string
+	ID          uuid.UUID
+	Email       string
+	Role        UserRole
+	DisplayName *string
+	KeyHash     []byte
+	Scopes      []string
 }
 
 // Whom a key speaks for, while it is good.
@@ -118,6 +119,7 @@ func (q *Queries) GetAPIKeyAccount(ctx context.Context, id uuid.UUID) (GetAPIKey
 		&i.ID,
 		&i.Email,
 		&i.Role,
+		&i.DisplayName,
 		&i.KeyHash,
 		&i.Scopes,
 	)
@@ -125,7 +127,7 @@ func (q *Queries) GetAPIKeyAccount(ctx context.Context, id uuid.UUID) (GetAPIKey
 }
 
 const getServiceCustomer = `-- name: GetServiceCustomer :one
-SELECT u.id, u.email, (u.disabled_at IS NOT NULL)::boolean AS disabled
+SELECT u.id, u.email, u.display_name, (u.disabled_at IS NOT NULL)::boolean AS disabled
 FROM service_customers AS c
 JOIN users AS u ON u.id = c.user_id
 WHERE c.service_id = $1 AND c.external_id = $2
@@ -137,20 +139,26 @@ type GetServiceCustomerParams struct {
 }
 
 type GetServiceCustomerRow struct {
-	ID       uuid.UUID
-	Email    string
-	Disabled bool
+	ID          uuid.UUID
+	Email       string
+	DisplayName *string
+	Disabled    bool
 }
 
 func (q *Queries) GetServiceCustomer(ctx context.Context, arg GetServiceCustomerParams) (GetServiceCustomerRow, error) {
 	row := q.db.QueryRow(ctx, getServiceCustomer, arg.ServiceID, arg.ExternalID)
 	var i GetServiceCustomerRow
-	err := row.Scan(&i.ID, &i.Email, &i.Disabled)
+	err := row.Scan(
+		&i.ID,
+		&i.Email,
+		&i.DisplayName,
+		&i.Disabled,
+	)
 	return i, err
 }
 
 const getServiceCustomerByUserID = `-- name: GetServiceCustomerByUserID :one
-SELECT u.id, u.email, (u.disabled_at IS NOT NULL)::boolean AS disabled
+SELECT u.id, u.email, u.display_name, (u.disabled_at IS NOT NULL)::boolean AS disabled
 FROM service_customers AS c
 JOIN users AS u ON u.id = c.user_id
 WHERE c.service_id = $1 AND c.user_id = $2
@@ -162,15 +170,21 @@ type GetServiceCustomerByUserIDParams struct {
 }
 
 type GetServiceCustomerByUserIDRow struct {
-	ID       uuid.UUID
-	Email    string
-	Disabled bool
+	ID          uuid.UUID
+	Email       string
+	DisplayName *string
+	Disabled    bool
 }
 
 func (q *Queries) GetServiceCustomerByUserID(ctx context.Context, arg GetServiceCustomerByUserIDParams) (GetServiceCustomerByUserIDRow, error) {
 	row := q.db.QueryRow(ctx, getServiceCustomerByUserID, arg.ServiceID, arg.UserID)
 	var i GetServiceCustomerByUserIDRow
-	err := row.Scan(&i.ID, &i.Email, &i.Disabled)
+	err := row.Scan(
+		&i.ID,
+		&i.Email,
+		&i.DisplayName,
+		&i.Disabled,
+	)
 	return i, err
 }
 

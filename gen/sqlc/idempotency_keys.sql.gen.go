@@ -13,15 +13,17 @@ import (
 
 const answerIdempotencyKey = `-- name: AnswerIdempotencyKey :exec
 UPDATE idempotency_keys
-SET status = $1::smallint, headers = $2::jsonb, body = $3::bytea
-WHERE id = $4
+SET status = $1::smallint, headers = $2::jsonb, body = $3::bytea,
+    ticket_id = coalesce(ticket_id, $4)
+WHERE id = $5
 `
 
 type AnswerIdempotencyKeyParams struct {
-	Status  int16
-	Headers []byte
-	Body    []byte
-	ID      []byte
+	Status   int16
+	Headers  []byte
+	Body     []byte
+	TicketID *uuid.UUID
+	ID       []byte
 }
 
 func (q *Queries) AnswerIdempotencyKey(ctx context.Context, arg AnswerIdempotencyKeyParams) error {
@@ -29,6 +31,7 @@ func (q *Queries) AnswerIdempotencyKey(ctx context.Context, arg AnswerIdempotenc
 		arg.Status,
 		arg.Headers,
 		arg.Body,
+		arg.TicketID,
 		arg.ID,
 	)
 	return err

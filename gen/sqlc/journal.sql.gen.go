@@ -26,7 +26,7 @@ type CreateJournalEntryParams struct {
 	Data       []byte
 }
 
-// Statements that write the change itself add its entry as a CTE; this one serves the rest, in their transaction.
+// For changes whose statement does not add the entry itself, in a CTE. Run it in the transaction of the change.
 func (q *Queries) CreateJournalEntry(ctx context.Context, arg CreateJournalEntryParams) error {
 	_, err := q.db.Exec(ctx, createJournalEntry,
 		arg.Type,
@@ -57,7 +57,7 @@ type FindCustomerJournalParams struct {
 	MaxRows int32
 }
 
-// Those that a customer sees.
+// The entries that a customer sees.
 func (q *Queries) FindCustomerJournal(ctx context.Context, arg FindCustomerJournalParams) ([]JournalEntry, error) {
 	rows, err := q.db.Query(ctx, findCustomerJournal,
 		arg.ActorID,
@@ -188,7 +188,7 @@ type FindTicketJournalParams struct {
 	MaxRows      int32
 }
 
-// Those of one ticket, as far as the actor sees them: staff, a customer, or a service for its customers.
+// The entries of one ticket that the actor sees: staff, a customer, or a service for its customers.
 func (q *Queries) FindTicketJournal(ctx context.Context, arg FindTicketJournalParams) ([]JournalEntry, error) {
 	rows, err := q.db.Query(ctx, findTicketJournal,
 		arg.TicketID,
@@ -236,7 +236,7 @@ SELECT coalesce(min(p.first_position), 1)::bigint AS oldest
 FROM journal_partitions AS p
 `
 
-// The oldest position that is kept, or will be the first.
+// The oldest position that is kept; in an empty journal, the first one to come.
 func (q *Queries) GetJournalOldest(ctx context.Context) (int64, error) {
 	row := q.db.QueryRow(ctx, getJournalOldest)
 	var oldest int64
@@ -330,7 +330,8 @@ type SequenceJournalParams struct {
 	Notify  bool
 }
 
-// Moves committed entries from the outbox to the journal: how many, and the head after them. NULL: somebody else does it.
+// Moves committed entries from the outbox to the journal. Returns their number and the new head, or NULL when another session
+// is doing so.
 func (q *Queries) SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error) {
 	row := q.db.QueryRow(ctx, sequenceJournal, arg.MaxRows, arg.Notify)
 	var moved_and_head []int64
@@ -342,7 +343,7 @@ const trimJournal = `-- name: TrimJournal :one
 SELECT journal_trim(make_interval(secs => $1::double precision))::integer AS dropped
 `
 
-// Drops the oldest partition if all of it is older: how many were dropped.
+// Drops the oldest partition if all of its entries are older, and returns how many partitions it dropped.
 func (q *Queries) TrimJournal(ctx context.Context, keptSeconds float64) (int32, error) {
 	row := q.db.QueryRow(ctx, trimJournal, keptSeconds)
 	var dropped int32

@@ -46,7 +46,7 @@ func (q *Queries) ListTakenTimes(ctx context.Context, arg ListTakenTimesParams) 
 }
 
 const lockTickets = `-- name: LockTickets :many
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, redacted_at, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 FROM tickets
 WHERE id = ANY($1::uuid[])
 ORDER BY id
@@ -92,6 +92,7 @@ func (q *Queries) LockTickets(ctx context.Context, ids []uuid.UUID) ([]Ticket, e
 			&i.HandedOffBy,
 			&i.HandedOffAt,
 			&i.NoteVersion,
+			&i.RedactedAt,
 			&i.FirstResponseDueAt,
 			&i.ResolutionDueAt,
 			&i.SLANoted,
@@ -207,7 +208,7 @@ FROM
         WHERE b.id = $5::uuid
     ) AS target
 WHERE t.id = target.id AND moves.messages >= 0
-RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, target.service_id, target.external_id, target.display_name
+RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.redacted_at, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, target.service_id, target.external_id, target.display_name
 `
 
 type MergeTicketParams struct {
@@ -282,6 +283,7 @@ func (q *Queries) MergeTicket(ctx context.Context, arg MergeTicketParams) (Merge
 		&i.Ticket.HandedOffBy,
 		&i.Ticket.HandedOffAt,
 		&i.Ticket.NoteVersion,
+		&i.Ticket.RedactedAt,
 		&i.Ticket.FirstResponseDueAt,
 		&i.Ticket.ResolutionDueAt,
 		&i.Ticket.SLANoted,

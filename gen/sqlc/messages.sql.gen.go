@@ -235,6 +235,53 @@ func (q *Queries) CreateNote(ctx context.Context, arg CreateNoteParams) (Message
 	return i, err
 }
 
+const emptyAIResponses = `-- name: EmptyAIResponses :exec
+WITH emptied AS (
+    UPDATE ai_responses AS r
+    SET has_events = false,
+        content = CASE WHEN r.content IS NOT NULL THEN '[redacted]' END,
+        review = CASE WHEN r.review = 'pending' THEN 'discarded' ELSE r.review END,
+        reviewed_at = CASE WHEN r.review = 'pending' THEN clock_timestamp() ELSE r.reviewed_at END,
+        reviewed_by = CASE WHEN r.review = 'pending' THEN $2::uuid ELSE r.reviewed_by END
+    FROM ai_responses AS before
+    WHERE before.ticket_id = $3 AND r.id = before.id AND r.status <> 'streaming' AND (
+        r.message_id = $4::uuid OR r.message_id IS NULL AND (r.kind <> 'answer' OR NOT $5::boolean)
+    )
+    RETURNING r.id AS id, before.review AS review_before
+),
+unlogged AS (
+    DELETE FROM ai_response_events AS e
+    USING emptied
+    WHERE e.ai_response_id = emptied.id
+)
+INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, data)
+SELECT 'ai_response.discarded', $1, $2::uuid, $3::uuid, emptied.id, '{"kind": "answer"}'
+FROM emptied
+WHERE emptied.review_before = 'pending'
+`
+
+type EmptyAIResponsesParams struct {
+	ActorKind ActorKind
+	ActorID   uuid.UUID
+	TicketID  uuid.UUID
+	MessageID *uuid.UUID
+	IsNote    bool
+}
+
+// Takes away what the AI wrote in a ticket and nobody published, because it may quote what is redacted there, and, of the answer
+// that a redacted message is, its events. Drafts are discarded. What the AI writes for customers does not quote notes. The ticket
+// must be locked.
+func (q *Queries) EmptyAIResponses(ctx context.Context, arg EmptyAIResponsesParams) error {
+	_, err := q.db.Exec(ctx, emptyAIResponses,
+		arg.ActorKind,
+		arg.ActorID,
+		arg.TicketID,
+		arg.MessageID,
+		arg.IsNote,
+	)
+	return err
+}
+
 const findMessageFeedback = `-- name: FindMessageFeedback :one
 SELECT f.message_id, f.user_id, f.rating, f.comment, f.created_at, f.updated_at
 FROM message_feedback AS f
@@ -315,6 +362,46 @@ func (q *Queries) GetMessageByClientID(ctx context.Context, arg GetMessageByClie
 		&i.ClientID,
 		&i.IsNote,
 		&i.RedactedAt,
+	)
+	return i, err
+}
+
+const getMessageWithName = `-- name: GetMessageWithName :one
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note, m.redacted_at, coalesce(c.display_name, u.display_name, '')::text AS author_name
+FROM messages AS m
+LEFT JOIN users AS u ON u.id = m.author_id
+LEFT JOIN service_customers AS c
+    ON c.user_id = m.author_id AND m.author = 'customer' AND ($1::boolean OR c.service_id = $2)
+WHERE m.id = $3
+`
+
+type GetMessageWithNameParams struct {
+	AllCustomers bool
+	CallerID     uuid.UUID
+	ID           uuid.UUID
+}
+
+type GetMessageWithNameRow struct {
+	Message    Message
+	AuthorName string
+}
+
+// As ListMessagesByTicket shows it.
+func (q *Queries) GetMessageWithName(ctx context.Context, arg GetMessageWithNameParams) (GetMessageWithNameRow, error) {
+	row := q.db.QueryRow(ctx, getMessageWithName, arg.AllCustomers, arg.CallerID, arg.ID)
+	var i GetMessageWithNameRow
+	err := row.Scan(
+		&i.Message.ID,
+		&i.Message.TicketID,
+		&i.Message.Author,
+		&i.Message.AuthorID,
+		&i.Message.Content,
+		&i.Message.CreatedAt,
+		&i.Message.SupersededBy,
+		&i.Message.ClientID,
+		&i.Message.IsNote,
+		&i.Message.RedactedAt,
+		&i.AuthorName,
 	)
 	return i, err
 }
@@ -402,15 +489,20 @@ func (q *Queries) ListConversation(ctx context.Context, arg ListConversationPara
 }
 
 const listMessagesByTicket = `-- name: ListMessagesByTicket :many
-SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note, redacted_at
-FROM messages
-WHERE ticket_id = $1 AND (NOT is_note OR $2::boolean)
-    AND (created_at, id) > ($3::timestamptz, $4::uuid)
-ORDER BY created_at, id
-LIMIT $5
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note, m.redacted_at, coalesce(c.display_name, u.display_name, '')::text AS author_name
+FROM messages AS m
+LEFT JOIN users AS u ON u.id = m.author_id
+LEFT JOIN service_customers AS c
+    ON c.user_id = m.author_id AND m.author = 'customer' AND ($1::boolean OR c.service_id = $2)
+WHERE m.ticket_id = $3 AND (NOT m.is_note OR $4::boolean)
+    AND (m.created_at, m.id) > ($5::timestamptz, $6::uuid)
+ORDER BY m.created_at, m.id
+LIMIT $7
 `
 
 type ListMessagesByTicketParams struct {
+	AllCustomers   bool
+	CallerID       uuid.UUID
 	TicketID       uuid.UUID
 	Staff          bool
 	AfterCreatedAt time.Time
@@ -418,9 +510,17 @@ type ListMessagesByTicketParams struct {
 	MaxRows        int32
 }
 
-// With the notes, for staff.
-func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error) {
+type ListMessagesByTicketRow struct {
+	Message    Message
+	AuthorName string
+}
+
+// With the notes, for staff, and with the names of their authors: a customer has the name that the service gave, if the actor
+// may see it. Empty is none.
+func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]ListMessagesByTicketRow, error) {
 	rows, err := q.db.Query(ctx, listMessagesByTicket,
+		arg.AllCustomers,
+		arg.CallerID,
 		arg.TicketID,
 		arg.Staff,
 		arg.AfterCreatedAt,
@@ -431,20 +531,21 @@ func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTi
 		return nil, err
 	}
 	defer rows.Close()
-	items := []Message{}
+	items := []ListMessagesByTicketRow{}
 	for rows.Next() {
-		var i Message
+		var i ListMessagesByTicketRow
 		if err := rows.Scan(
-			&i.ID,
-			&i.TicketID,
-			&i.Author,
-			&i.AuthorID,
-			&i.Content,
-			&i.CreatedAt,
-			&i.SupersededBy,
-			&i.ClientID,
-			&i.IsNote,
-			&i.RedactedAt,
+			&i.Message.ID,
+			&i.Message.TicketID,
+			&i.Message.Author,
+			&i.Message.AuthorID,
+			&i.Message.Content,
+			&i.Message.CreatedAt,
+			&i.Message.SupersededBy,
+			&i.Message.ClientID,
+			&i.Message.IsNote,
+			&i.Message.RedactedAt,
+			&i.AuthorName,
 		); err != nil {
 			return nil, err
 		}
@@ -556,7 +657,7 @@ func (q *Queries) ListTranscript(ctx context.Context, arg ListTranscriptParams) 
 }
 
 const lockTicketOfMessage = `-- name: LockTicketOfMessage :one
-SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at
+SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.redacted_at, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at
 FROM messages AS m
 JOIN tickets AS t ON t.id = m.ticket_id
 WHERE m.id = $1 AND $2::boolean
@@ -601,6 +702,7 @@ func (q *Queries) LockTicketOfMessage(ctx context.Context, arg LockTicketOfMessa
 		&i.HandedOffBy,
 		&i.HandedOffAt,
 		&i.NoteVersion,
+		&i.RedactedAt,
 		&i.FirstResponseDueAt,
 		&i.ResolutionDueAt,
 		&i.SLANoted,
@@ -670,65 +772,25 @@ raised AS (
     WHERE t.id = redacted.ticket_id
     RETURNING t.id, t.user_id
 ),
-emptied AS (
-    UPDATE ai_responses AS r
-    SET has_events = false,
-        content = CASE WHEN r.content IS NOT NULL THEN redacted.content END,
-        review = CASE WHEN r.review = 'pending' THEN 'discarded' ELSE r.review END,
-        reviewed_at = CASE WHEN r.review = 'pending' THEN redacted.redacted_at ELSE r.reviewed_at END,
-        reviewed_by = CASE WHEN r.review = 'pending' THEN $2::uuid ELSE r.reviewed_by END
+rated AS (
+    UPDATE message_feedback AS f
+    SET comment = NULL
     FROM redacted
-    JOIN ai_responses AS before ON before.ticket_id = redacted.ticket_id
-    WHERE r.id = before.id AND r.status <> 'streaming' AND (
-        r.message_id = redacted.id OR r.message_id IS NULL AND (r.kind <> 'answer' OR NOT redacted.is_note)
-    )
-    RETURNING r.id AS id, before.review AS review_before
-),
-unlogged AS (
-    DELETE FROM ai_response_events AS e
-    USING emptied
-    WHERE e.ai_response_id = emptied.id
-),
-remembered AS MATERIALIZED (
-    SELECT k.id, k.body
-    FROM idempotency_keys AS k
-    JOIN redacted ON k.ticket_id IN (
-        SELECT redacted.ticket_id
-        UNION ALL
-        SELECT merged.id FROM tickets AS merged WHERE merged.merged_into = redacted.ticket_id
-    )
-    WHERE position(convert_to(redacted.id::text, 'UTF8') IN k.body) > 0
-),
-forgotten AS (
-    UPDATE idempotency_keys AS k
-    SET body = convert_to((
-        convert_from(remembered.body, 'UTF8')::jsonb || jsonb_build_object(
-            'content', redacted.content,
-            'redacted_at', to_char(redacted.redacted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-        )
-    )::text, 'UTF8')
-    FROM remembered, redacted
-    WHERE k.id = remembered.id AND convert_from(remembered.body, 'UTF8')::jsonb ->> 'id' = redacted.id::text
+    WHERE f.message_id = redacted.id AND f.comment IS NOT NULL
 ),
 journal AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id)
-    SELECT 'message.redacted', $3, $2::uuid, redacted.ticket_id, redacted.id,
+    SELECT 'message.redacted', $2, $3::uuid, redacted.ticket_id, redacted.id,
         CASE WHEN NOT redacted.is_note THEN raised.user_id END
     FROM redacted, raised
-),
-discarded AS (
-    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, data)
-    SELECT 'ai_response.discarded', $3, $2::uuid, redacted.ticket_id, emptied.id, '{"kind": "answer"}'
-    FROM redacted, emptied
-    WHERE emptied.review_before = 'pending'
 )
 SELECT id, ticket_id, author, author_id, content, created_at, superseded_by, client_id, is_note, redacted_at FROM redacted
 `
 
 type RedactMessageParams struct {
 	ID        uuid.UUID
-	ActorID   uuid.UUID
 	ActorKind ActorKind
+	ActorID   uuid.UUID
 }
 
 type RedactMessageRow struct {
@@ -744,11 +806,9 @@ type RedactMessageRow struct {
 	RedactedAt   *time.Time
 }
 
-// Takes away what a message said: from its row, from the events of the answer that it is, and from the responses that are
-// remembered for requests in its ticket, which must be locked. What the AI wrote there and nobody published may quote it, so
-// that goes too, and drafts are discarded. No row: it is redacted already.
+// Takes away what a message said, and what the customer said of it. Its ticket must be locked. No row: it is redacted already.
 func (q *Queries) RedactMessage(ctx context.Context, arg RedactMessageParams) (RedactMessageRow, error) {
-	row := q.db.QueryRow(ctx, redactMessage, arg.ID, arg.ActorID, arg.ActorKind)
+	row := q.db.QueryRow(ctx, redactMessage, arg.ID, arg.ActorKind, arg.ActorID)
 	var i RedactMessageRow
 	err := row.Scan(
 		&i.ID,
@@ -763,4 +823,70 @@ func (q *Queries) RedactMessage(ctx context.Context, arg RedactMessageParams) (R
 		&i.RedactedAt,
 	)
 	return i, err
+}
+
+const redactRememberedResponses = `-- name: RedactRememberedResponses :exec
+WITH remembered AS MATERIALIZED (
+    SELECT k.id, convert_from(k.body, 'UTF8')::jsonb - 'handoff_note' AS body
+    FROM idempotency_keys AS k
+    WHERE k.ticket_id IN (
+        SELECT $3::uuid
+        UNION ALL
+        SELECT merged.id FROM tickets AS merged WHERE merged.merged_into = $3
+    ) AND substring(k.body FOR 1) = '{'
+)
+UPDATE idempotency_keys AS k
+SET body = convert_to(CASE
+    WHEN r.body ->> 'id' = $1::text THEN r.body || $2::jsonb
+    WHEN r.body #>> '{message,id}' = $1 THEN jsonb_set(r.body, '{message}', (r.body -> 'message') || $2)
+    WHEN r.body #>> '{ticket,id}' = $1
+        THEN jsonb_set(r.body, '{ticket}', ((r.body -> 'ticket') - 'handoff_note') || $2)
+    ELSE r.body || '{"content": "[redacted]"}'
+END::text, 'UTF8')
+FROM remembered AS r
+WHERE k.id = r.id AND (
+    $1 IN (r.body ->> 'id', r.body #>> '{message,id}', r.body #>> '{ticket,id}')
+    OR r.body ? 'content' AND r.body ? 'kind'
+)
+`
+
+type RedactRememberedResponsesParams struct {
+	ID        string
+	Tombstone []byte
+	TicketID  uuid.UUID
+}
+
+// Puts the tombstone of a ticket or a message into the responses that are remembered for requests in the ticket, and in those to
+// the tickets that were merged into it. What the AI wrote for staff may quote what is redacted. The ticket must be locked.
+func (q *Queries) RedactRememberedResponses(ctx context.Context, arg RedactRememberedResponsesParams) error {
+	_, err := q.db.Exec(ctx, redactRememberedResponses, arg.ID, arg.Tombstone, arg.TicketID)
+	return err
+}
+
+const redactTicket = `-- name: RedactTicket :one
+WITH entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id)
+    SELECT 'ticket.redacted', $2, $3::uuid, t.id, t.user_id
+    FROM tickets AS t
+    WHERE t.id = $1
+)
+UPDATE tickets AS redacted
+SET title = '[redacted]', description = '[redacted]', handoff_note = NULL, redacted_at = clock_timestamp(),
+    updated_at = clock_timestamp(), version = redacted.version + 1
+WHERE redacted.id = $1
+RETURNING redacted.redacted_at::timestamptz AS redacted_at
+`
+
+type RedactTicketParams struct {
+	ID        uuid.UUID
+	ActorKind ActorKind
+	ActorID   uuid.UUID
+}
+
+// Takes away what a ticket said when it was opened and when it was handed off. It must be locked, and not be redacted already.
+func (q *Queries) RedactTicket(ctx context.Context, arg RedactTicketParams) (time.Time, error) {
+	row := q.db.QueryRow(ctx, redactTicket, arg.ID, arg.ActorKind, arg.ActorID)
+	var redacted_at time.Time
+	err := row.Scan(&redacted_at)
+	return redacted_at, err
 }

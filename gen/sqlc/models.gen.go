@@ -851,6 +851,21 @@ type LivePrompt struct {
 	PromptID uuid.UUID
 }
 
+type Macro struct {
+	ID         uuid.UUID
+	Name       string
+	Content    string
+	IsNote     bool
+	Status     *TicketStatus
+	Priority   *TicketPriority
+	AddTags    []string
+	AssigneeID *uuid.UUID
+	TeamID     *uuid.UUID
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	Version    int64
+}
+
 type Message struct {
 	ID           uuid.UUID
 	TicketID     uuid.UUID
@@ -1033,6 +1048,7 @@ type Ticket struct {
 	HandedOffBy        *uuid.UUID
 	HandedOffAt        *time.Time
 	NoteVersion        int64
+	RedactedAt         *time.Time
 	FirstResponseDueAt *time.Time
 	ResolutionDueAt    *time.Time
 	SLANoted           []string
@@ -1063,6 +1079,7 @@ type User struct {
 	TokenVersion int32
 	DisabledAt   *time.Time
 	ErasingAt    *time.Time
+	DisplayName  *string
 }
 
 type Webhook struct {

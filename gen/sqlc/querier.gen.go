@@ -50,8 +50,10 @@ type Querier interface {
 	// stories over and over, the youngest minutes old and the oldest months. A story has a title, a description, tags, and turns by
 	// the customer, an agent, the AI, or an agent as a note. Of tickets in the AI mode "draft", the last answer of a story is a draft.
 	CreateDemoDesk(ctx context.Context, arg CreateDemoDeskParams) error
-	// Statements that write the change itself add its entry as a CTE; this one serves the rest, in their transaction.
+	// For changes whose statement does not add the entry itself, in a CTE. Run it in the transaction of the change.
 	CreateJournalEntry(ctx context.Context, arg CreateJournalEntryParams) error
+	// No row when the name is taken: PostgreSQL writes the values of a violated constraint to its own log.
+	CreateMacro(ctx context.Context, arg CreateMacroParams) (CreateMacroRow, error)
 	// A human's message in a ticket that the actor sees and that is not closed. It takes its place in the ticket's order, so the
 	// ticket's row must be locked. The ticket's version and times follow. A customer who writes in a ticket that is pending or
 	// resolved reopens it, and one who writes in a ticket that is snoozed wakes it. A human always wins: an AI response that is
@@ -77,9 +79,9 @@ type Querier interface {
 	// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
 	// does not belong there. Without a creator it is the system that creates the account.
 	CreateUser(ctx context.Context, arg CreateUserParams) (CreateUserRow, error)
-	// No row: there are as many as there may be.
+	// No row: the limit is reached.
 	CreateWebhook(ctx context.Context, arg CreateWebhookParams) (Webhook, error)
-	// One that there is already is due again.
+	// A delivery that exists becomes due again.
 	CreateWebhookDeliveries(ctx context.Context, arg CreateWebhookDeliveriesParams) error
 	// Forgets what the key has tried, unless that is as much as is allowed.
 	DeleteAttempts(ctx context.Context, arg DeleteAttemptsParams) (int64, error)
@@ -89,6 +91,7 @@ type Querier interface {
 	// The oldest of an account that has more than it may have.
 	DeleteExcessSessions(ctx context.Context, arg DeleteExcessSessionsParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg DeleteExpiredSessionsParams) (int64, error)
+	DeleteMacro(ctx context.Context, arg DeleteMacroParams) (int64, error)
 	// One batch. Rows that are in use are passed over, so that nobody waits.
 	DeleteOldAttempts(ctx context.Context, arg DeleteOldAttemptsParams) (int64, error)
 	DeleteOldIdempotencyKey(ctx context.Context, arg DeleteOldIdempotencyKeyParams) error
@@ -106,10 +109,14 @@ type Querier interface {
 	DeleteWebhook(ctx context.Context, id uuid.UUID) (int64, error)
 	// Takes deleted teams from their tickets.
 	DetachTickets(ctx context.Context, arg DetachTicketsParams) (int64, error)
-	// Unless it is already, or not for the given reason: every attempt has failed for so long.
+	// Does nothing when the webhook is disabled already, or, unless its receiver is gone, has failed for less than the patience.
 	DisableWebhook(ctx context.Context, arg DisableWebhookParams) (int64, error)
 	// No row: it is no draft that waits for review.
 	DiscardAIResponse(ctx context.Context, arg DiscardAIResponseParams) (AIResponse, error)
+	// Takes away what the AI wrote in a ticket and nobody published, because it may quote what is redacted there, and, of the answer
+	// that a redacted message is, its events. Drafts are discarded. What the AI writes for customers does not quote notes. The ticket
+	// must be locked.
+	EmptyAIResponses(ctx context.Context, arg EmptyAIResponsesParams) error
 	// What the journal says of a customer besides that it happened: positions stay.
 	EraseJournalData(ctx context.Context, arg EraseJournalDataParams) (int64, error)
 	// With the AI responses that belong to them, and their events.
@@ -129,11 +136,14 @@ type Querier interface {
 	// written, and standing the newest complete one about the ticket as it is now, its notes included. A missing id is the nil UUID.
 	// prompt_version is the live prompt's; NULL is the one that is built in.
 	FindAsked(ctx context.Context, arg FindAskedParams) (FindAskedRow, error)
-	// Those that a customer sees.
+	// The entries that a customer sees.
 	FindCustomerJournal(ctx context.Context, arg FindCustomerJournalParams) ([]JournalEntry, error)
 	// Entries in a range of positions: staff see all, but those about accounts and keys only as administrators; a service sees
 	// those that its customers see.
 	FindJournal(ctx context.Context, arg FindJournalParams) ([]JournalEntry, error)
+	// A macro and what its placeholders say in a ticket that staff see: the customer's name is the one that messages show. Empty is
+	// none.
+	FindMacroForTicket(ctx context.Context, arg FindMacroForTicketParams) (FindMacroForTicketRow, error)
 	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
 	// What matches of the tickets and messages that the actor sees, the best first: a match that is e times as good counts as one
 	// that is 30 days newer. Of more than max_candidates matches, the newest are looked at. Nothing matches without
@@ -143,11 +153,11 @@ type Querier interface {
 	FindStreamingAIResponse(ctx context.Context, arg FindStreamingAIResponseParams) (uuid.UUID, error)
 	// One that the actor sees.
 	FindTicket(ctx context.Context, arg FindTicketParams) (Ticket, error)
-	// Those of one ticket, as far as the actor sees them: staff, a customer, or a service for its customers.
+	// The entries of one ticket that the actor sees: staff, a customer, or a service for its customers.
 	FindTicketJournal(ctx context.Context, arg FindTicketJournalParams) ([]JournalEntry, error)
 	// One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
 	// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, nobody is the nil UUID, and never
-	// is the first day of all.
+	// is the first day of all. Nobody's name is empty.
 	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
 	// A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
 	// description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
@@ -172,14 +182,17 @@ type Querier interface {
 	GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error)
 	// Unless it was used too long ago. Those who read do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
-	// The oldest position that is kept, or will be the first.
+	// The oldest position that is kept; in an empty journal, the first one to come.
 	GetJournalOldest(ctx context.Context) (int64, error)
 	// The newest position, the oldest that is kept, how many entries wait in the outbox (counted to a bound) and for how long.
 	GetJournalState(ctx context.Context) (GetJournalStateRow, error)
+	GetMacro(ctx context.Context, id uuid.UUID) (Macro, error)
 	GetMessage(ctx context.Context, id uuid.UUID) (Message, error)
 	// The message that a chat client calls by this id: the one that it sent under it, or whose own id it is.
 	GetMessageByClientID(ctx context.Context, arg GetMessageByClientIDParams) (Message, error)
-	// How long the oldest delivery waits that should not, in seconds: none of a paused or disabled webhook.
+	// As ListMessagesByTicket shows it.
+	GetMessageWithName(ctx context.Context, arg GetMessageWithNameParams) (GetMessageWithNameRow, error)
+	// The age of the oldest pending delivery, in seconds. Deliveries of paused and disabled webhooks do not count.
 	GetOldestPendingDelivery(ctx context.Context) (float64, error)
 	GetPrompt(ctx context.Context, id uuid.UUID) (GetPromptRow, error)
 	GetPromptByVersion(ctx context.Context, version int32) (Prompt, error)
@@ -205,7 +218,7 @@ type Querier interface {
 	GetUserByEmail(ctx context.Context, email string) (User, error)
 	GetWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
 	GetWebhookDelivery(ctx context.Context, id uuid.UUID) (WebhookDelivery, error)
-	// The webhook whose replay is next. The caller holds the lock of the cursor.
+	// The next webhook to replay. The caller holds the cursor's lock.
 	GetWebhookToReplay(ctx context.Context) (Webhook, error)
 	// Indexes what has been waiting longest, and returns how many it took.
 	IndexQueued(ctx context.Context, arg IndexQueuedParams) (int64, error)
@@ -218,15 +231,18 @@ type Querier interface {
 	// also when they were complete only after the turn; answers that were replaced, or are to this turn, do not. Each part
 	// reads an index backwards and stops, so that a long ticket costs no more than a short one.
 	ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error)
-	// What is to be sent to a webhook now.
+	// The deliveries of a webhook that are due.
 	ListDueDeliveries(ctx context.Context, arg ListDueDeliveriesParams) ([]WebhookDelivery, error)
-	// Those to which something is to be sent now.
+	// The webhooks that have deliveries that are due.
 	ListDueWebhooks(ctx context.Context) ([]uuid.UUID, error)
 	ListErasures(ctx context.Context, maxRows int32) ([]uuid.UUID, error)
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]AIResponse, error)
 	ListJournal(ctx context.Context, arg ListJournalParams) ([]JournalEntry, error)
-	// With the notes, for staff.
-	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]Message, error)
+	// Newest first. With a text, those that have it in their name or their content, whatever its case.
+	ListMacros(ctx context.Context, arg ListMacrosParams) ([]Macro, error)
+	// With the notes, for staff, and with the names of their authors: a customer has the name that the service gave, if the actor
+	// may see it. Empty is none.
+	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]ListMessagesByTicketRow, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)
 	ListPrompts(ctx context.Context, arg ListPromptsParams) ([]ListPromptsRow, error)
@@ -261,12 +277,12 @@ type Querier interface {
 	ListUsers(ctx context.Context, arg ListUsersParams) ([]ListUsersRow, error)
 	// The prefix is normalised as addresses are. DEL comes after every character that an address may have.
 	ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEmailPrefixParams) ([]ListUsersByEmailPrefixRow, error)
-	// The latest ones, newest first.
+	// Newest first.
 	ListWebhookAttempts(ctx context.Context, arg ListWebhookAttemptsParams) ([]WebhookAttempt, error)
 	ListWebhookDeliveries(ctx context.Context, arg ListWebhookDeliveriesParams) ([]WebhookDelivery, error)
-	// The entries after a position, each with the webhooks that want it, or once without one.
+	// The entries after a position, each once for every webhook that wants it, or once with NULL.
 	ListWebhookMatches(ctx context.Context, arg ListWebhookMatchesParams) ([]ListWebhookMatchesRow, error)
-	// The sealed secrets, for those who seal them again.
+	// The sealed secrets, to seal them with another key.
 	ListWebhookSecrets(ctx context.Context, arg ListWebhookSecretsParams) ([]ListWebhookSecretsRow, error)
 	ListWebhooks(ctx context.Context, arg ListWebhooksParams) ([]Webhook, error)
 	// Lets one response of a user begin at a time, on all replicas, until the transaction ends. The number sets these locks
@@ -277,6 +293,7 @@ type Querier interface {
 	LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error)
 	// Lets one ticket of an external id be opened at a time. The number sets these locks apart from others.
 	LockExternalID(ctx context.Context, arg LockExternalIDParams) error
+	LockMacro(ctx context.Context, id uuid.UUID) (Macro, error)
 	LockPrompt(ctx context.Context, id uuid.UUID) (LockPromptRow, error)
 	// Lets one prompt be made, published or withdrawn at a time, until the transaction ends. The number sets this lock apart
 	// from others.
@@ -294,7 +311,7 @@ type Querier interface {
 	// With the customer, of any service or only of one.
 	LockUser(ctx context.Context, arg LockUserParams) (LockUserRow, error)
 	LockWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
-	// No row: somebody else makes deliveries.
+	// No row: another session is making deliveries.
 	LockWebhookCursor(ctx context.Context) (int64, error)
 	// Moves the conversation of a ticket into another one, its description as the first message, and closes it for good. Both rows
 	// must be locked, and no two of the messages may be of the same moment. The AI responses come along: one to the description
@@ -309,19 +326,22 @@ type Querier interface {
 	PublishPrompt(ctx context.Context, arg PublishPromptParams) (Prompt, error)
 	// The ticket's customer rates an answer, or changes the rating. No row: it is no answer in a ticket of theirs.
 	PutMessageFeedback(ctx context.Context, arg PutMessageFeedbackParams) (MessageFeedback, error)
-	// Indexes the next documents again whose language has changed, and reports whether there are more. No row: there is nothing to
-	// do, or another replica does it.
+	// Reindexes the next documents after a change of the language, and reports whether there are more. No row: nothing is
+	// left to do, or another replica is doing it.
 	RebuildSearchIndex(ctx context.Context, maxRows int64) (bool, error)
 	// What an answer took that somebody else has ended, told by its writer once that knows.
 	RecordAIResponseUsage(ctx context.Context, arg RecordAIResponseUsageParams) error
 	// Counts an attempt unless max_attempts have been counted within the window, on all replicas together. Zero rows: they have.
 	RecordAttempt(ctx context.Context, arg RecordAttemptParams) (int64, error)
-	// What came of some attempts. A delivery that was deleted meanwhile is passed over, and so is what was answered twice.
+	// Records the results of attempts. Skips deliveries that were deleted or delivered meanwhile.
 	RecordWebhookAttempts(ctx context.Context, arg RecordWebhookAttemptsParams) error
-	// Takes away what a message said: from its row, from the events of the answer that it is, and from the responses that are
-	// remembered for requests in its ticket, which must be locked. What the AI wrote there and nobody published may quote it, so
-	// that goes too, and drafts are discarded. No row: it is redacted already.
+	// Takes away what a message said, and what the customer said of it. Its ticket must be locked. No row: it is redacted already.
 	RedactMessage(ctx context.Context, arg RedactMessageParams) (RedactMessageRow, error)
+	// Puts the tombstone of a ticket or a message into the responses that are remembered for requests in the ticket, and in those to
+	// the tickets that were merged into it. What the AI wrote for staff may quote what is redacted. The ticket must be locked.
+	RedactRememberedResponses(ctx context.Context, arg RedactRememberedResponsesParams) error
+	// Takes away what a ticket said when it was opened and when it was handed off. It must be locked, and not be redacted already.
+	RedactTicket(ctx context.Context, arg RedactTicketParams) (time.Time, error)
 	// No row: there is no such delivery.
 	RedeliverWebhook(ctx context.Context, id uuid.UUID) (WebhookDelivery, error)
 	// Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged
@@ -340,13 +360,14 @@ type Querier interface {
 	// Says whether it was good until now. No row: there is no such key.
 	RevokeAPIKey(ctx context.Context, arg RevokeAPIKeyParams) (RevokeAPIKeyRow, error)
 	RotateWebhookSecret(ctx context.Context, arg RotateWebhookSecretParams) (Webhook, error)
-	// Moves committed entries from the outbox to the journal: how many, and the head after them. NULL: somebody else does it.
+	// Moves committed entries from the outbox to the journal. Returns their number and the new head, or NULL when another session
+	// is doing so.
 	SequenceJournal(ctx context.Context, arg SequenceJournalParams) ([]int64, error)
 	// Has everything that is indexed in another language indexed again. A language that the database does not have is 'simple'.
 	SetSearchLanguage(ctx context.Context, language string) (int64, error)
 	// Gives a message the next moment at which neither of two tickets has one.
 	ShiftMessage(ctx context.Context, arg ShiftMessageParams) error
-	// Up to the newest entry. No row: there is no such webhook.
+	// Replays up to the newest entry. No row: there is no such webhook.
 	StartWebhookReplay(ctx context.Context, arg StartWebhookReplayParams) (int64, error)
 	// Whatever is being written in this ticket is not published, nor is a draft that waits for review; all_kinds ends what staff ask
 	// for too. The ticket's row must be locked.
@@ -359,12 +380,14 @@ type Querier interface {
 	// seconds and does not know of it, because the reply to its claim was lost. It begins again with a reset. Only a writer
 	// that was lost counts as a crash: a response that was handed over is nobody's, and is taken however often that happens.
 	TakeOverAIResponse(ctx context.Context, arg TakeOverAIResponseParams) (uuid.UUID, error)
-	// Drops the oldest partition if all of it is older: how many were dropped.
+	// Drops the oldest partition if all of its entries are older, and returns how many partitions it dropped.
 	TrimJournal(ctx context.Context, keptSeconds float64) (int32, error)
 	// Another model writes it. Zero rows: the response is no longer this attempt's.
 	UpdateAIResponseModel(ctx context.Context, arg UpdateAIResponseModelParams) (int64, error)
 	// Only those that it says nothing of yet for the last minute. What another server is just writing is as good.
 	UpdateAPIKeysLastUsed(ctx context.Context, arg UpdateAPIKeysLastUsedParams) error
+	// The macro's row must be locked. No row when another one has the name, unless that comes at the same time.
+	UpdateMacro(ctx context.Context, arg UpdateMacroParams) (UpdateMacroRow, error)
 	// A draft that is locked.
 	UpdatePrompt(ctx context.Context, arg UpdatePromptParams) (Prompt, error)
 	UpdateSLA(ctx context.Context, targets []byte) (SLA, error)
@@ -378,15 +401,17 @@ type Querier interface {
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error)
 	// Ends the access tokens that there are. The account's row must be locked.
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)
+	// Sets or clears the name beside what an account writes. The account's row must be locked.
+	UpdateUserName(ctx context.Context, arg UpdateUserNameParams) (User, error)
 	// Only while the hash is still the one that was checked: a changed password is never put back.
 	UpdateUserPasswordHash(ctx context.Context, arg UpdateUserPasswordHashParams) (int64, error)
-	// Whoever says that it is not paused enables it: what has failed before no longer counts.
+	// @enable also clears what has failed before.
 	UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (Webhook, error)
 	UpdateWebhookCursor(ctx context.Context, position int64) error
 	UpdateWebhookHealth(ctx context.Context, arg UpdateWebhookHealthParams) error
-	// Unless another replay has begun meanwhile. No position: it has finished.
+	// Does nothing when another replay has begun meanwhile. Without a position, the replay has finished.
 	UpdateWebhookReplay(ctx context.Context, arg UpdateWebhookReplayParams) error
-	// Unless they were replaced meanwhile.
+	// Does nothing when they were replaced meanwhile.
 	UpdateWebhookSecrets(ctx context.Context, arg UpdateWebhookSecretsParams) error
 	// Wakes tickets that have been snoozed for as long as they were to be.
 	WakeTickets(ctx context.Context, arg WakeTicketsParams) (int64, error)

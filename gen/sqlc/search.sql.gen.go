@@ -251,8 +251,8 @@ WHERE s.id = locked.id
 RETURNING (s.rebuilt_to < s.rebuild_until)::boolean AS more
 `
 
-// Indexes the next documents again whose language has changed, and reports whether there are more. No row: there is nothing to
-// do, or another replica does it.
+// Reindexes the next documents after a change of the language, and reports whether there are more. No row: nothing is
+// left to do, or another replica is doing it.
 func (q *Queries) RebuildSearchIndex(ctx context.Context, maxRows int64) (bool, error) {
 	row := q.db.QueryRow(ctx, rebuildSearchIndex, maxRows)
 	var more bool

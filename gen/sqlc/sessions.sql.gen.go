@@ -192,7 +192,7 @@ func (q *Queries) GetRefreshWait(ctx context.Context, arg GetRefreshWaitParams) 
 }
 
 const getSessionAccount = `-- name: GetSessionAccount :one
-SELECT u.id, u.email, u.role, u.token_version
+SELECT u.id, u.email, u.role, u.display_name, u.token_version
 FROM sessions AS s
 JOIN users AS u ON u.id = s.user_id
 WHERE s.id = $1 AND s.expires_at > clock_timestamp() AND u.disabled_at IS NULL
@@ -202,6 +202,7 @@ type GetSessionAccountRow struct {
 	ID           uuid.UUID
 	Email        string
 	Role         UserRole
+	DisplayName  *string
 	TokenVersion int32
 }
 
@@ -213,6 +214,7 @@ func (q *Queries) GetSessionAccount(ctx context.Context, id uuid.UUID) (GetSessi
 		&i.ID,
 		&i.Email,
 		&i.Role,
+		&i.DisplayName,
 		&i.TokenVersion,
 	)
 	return i, err

@@ -288,7 +288,7 @@ WITH walked AS (
         LIMIT $23::integer
     ) AS w
 )
-SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, c.service_id, c.external_id, c.display_name, walked.number::integer AS number, fits.fits
+SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.redacted_at, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, c.service_id, c.external_id, c.display_name, walked.number::integer AS number, fits.fits
 FROM walked
 JOIN tickets AS t ON t.id = walked.id
 LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($1::boolean OR c.service_id = $2)
@@ -450,6 +450,7 @@ func (q *Queries) ListStaffTickets(ctx context.Context, arg ListStaffTicketsPara
 			&i.Ticket.HandedOffBy,
 			&i.Ticket.HandedOffAt,
 			&i.Ticket.NoteVersion,
+			&i.Ticket.RedactedAt,
 			&i.Ticket.FirstResponseDueAt,
 			&i.Ticket.ResolutionDueAt,
 			&i.Ticket.SLANoted,

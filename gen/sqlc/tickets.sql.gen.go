@@ -32,7 +32,7 @@ SELECT
     $1, $2, $3, $4, $5, $6, $7, $8, $9::text[],
     $10
 WHERE $11::uuid IS NULL OR EXISTS (SELECT FROM spent)
-RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
+RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, redacted_at, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 `
 
 type CreateTicketParams struct {
@@ -102,6 +102,7 @@ func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Tic
 		&i.HandedOffBy,
 		&i.HandedOffAt,
 		&i.NoteVersion,
+		&i.RedactedAt,
 		&i.FirstResponseDueAt,
 		&i.ResolutionDueAt,
 		&i.SLANoted,
@@ -136,7 +137,7 @@ func (q *Queries) DeleteOldUsage(ctx context.Context, arg DeleteOldUsageParams) 
 }
 
 const findTicket = `-- name: FindTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, redacted_at, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 `
@@ -180,6 +181,7 @@ func (q *Queries) FindTicket(ctx context.Context, arg FindTicketParams) (Ticket,
 		&i.HandedOffBy,
 		&i.HandedOffAt,
 		&i.NoteVersion,
+		&i.RedactedAt,
 		&i.FirstResponseDueAt,
 		&i.ResolutionDueAt,
 		&i.SLANoted,
@@ -190,10 +192,11 @@ func (q *Queries) FindTicket(ctx context.Context, arg FindTicketParams) (Ticket,
 
 const findTicketWithMessages = `-- name: FindTicketWithMessages :one
 SELECT
-    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, c.service_id, c.external_id, c.display_name,
+    t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.redacted_at, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, c.service_id, c.external_id, c.display_name,
     latest.ids::uuid[] AS ids, latest.authors::text[] AS authors, latest.author_ids::uuid[] AS author_ids,
     latest.contents::text[] AS contents, latest.created_ats::timestamptz[] AS created_ats,
-    latest.are_notes::boolean[] AS are_notes, latest.redacted_ats::timestamptz[] AS redacted_ats, latest.superseded_bys::uuid[] AS superseded_bys
+    latest.are_notes::boolean[] AS are_notes, latest.redacted_ats::timestamptz[] AS redacted_ats, latest.superseded_bys::uuid[] AS superseded_bys,
+    latest.author_names::text[] AS author_names
 FROM tickets AS t
 CROSS JOIN LATERAL (
     SELECT
@@ -204,10 +207,12 @@ CROSS JOIN LATERAL (
         coalesce(array_agg(m.created_at), '{}') AS created_ats,
         coalesce(array_agg(m.is_note), '{}') AS are_notes,
         coalesce(array_agg(coalesce(m.redacted_at, '0001-01-01T00:00:00Z')), '{}') AS redacted_ats,
-        coalesce(array_agg(coalesce(m.superseded_by, '00000000-0000-0000-0000-000000000000')), '{}') AS superseded_bys
+        coalesce(array_agg(coalesce(m.superseded_by, '00000000-0000-0000-0000-000000000000')), '{}') AS superseded_bys,
+        coalesce(array_agg(coalesce(m.author_name, '')), '{}') AS author_names
     FROM (
-        SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by, n.client_id, n.is_note, n.redacted_at
+        SELECT n.id, n.ticket_id, n.author, n.author_id, n.content, n.created_at, n.superseded_by, n.client_id, n.is_note, n.redacted_at, u.display_name AS author_name
         FROM messages AS n
+        LEFT JOIN users AS u ON u.id = n.author_id
         WHERE n.ticket_id = t.id AND (NOT n.is_note OR $1::boolean)
         ORDER BY n.created_at DESC, n.id DESC
         LIMIT $2
@@ -238,11 +243,12 @@ type FindTicketWithMessagesRow struct {
 	AreNotes      []bool
 	RedactedAts   []time.Time
 	SupersededBys []uuid.UUID
+	AuthorNames   []string
 }
 
 // One that the actor sees, with the service's customer who opened it if the actor may see them, and the newest of its
 // messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, nobody is the nil UUID, and never
-// is the first day of all.
+// is the first day of all. Nobody's name is empty.
 func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error) {
 	row := q.db.QueryRow(ctx, findTicketWithMessages,
 		arg.Staff,
@@ -281,6 +287,7 @@ func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWith
 		&i.Ticket.HandedOffBy,
 		&i.Ticket.HandedOffAt,
 		&i.Ticket.NoteVersion,
+		&i.Ticket.RedactedAt,
 		&i.Ticket.FirstResponseDueAt,
 		&i.Ticket.ResolutionDueAt,
 		&i.Ticket.SLANoted,
@@ -296,6 +303,7 @@ func (q *Queries) FindTicketWithMessages(ctx context.Context, arg FindTicketWith
 		&i.AreNotes,
 		&i.RedactedAts,
 		&i.SupersededBys,
+		&i.AuthorNames,
 	)
 	return i, err
 }
@@ -329,7 +337,7 @@ func (q *Queries) GetAssignment(ctx context.Context, arg GetAssignmentParams) (G
 }
 
 const getTicket = `-- name: GetTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, redacted_at, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 FROM tickets
 WHERE id = $1
 `
@@ -366,6 +374,7 @@ func (q *Queries) GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error) {
 		&i.HandedOffBy,
 		&i.HandedOffAt,
 		&i.NoteVersion,
+		&i.RedactedAt,
 		&i.FirstResponseDueAt,
 		&i.ResolutionDueAt,
 		&i.SLANoted,
@@ -375,7 +384,7 @@ func (q *Queries) GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error) {
 }
 
 const getTicketByExternalID = `-- name: GetTicketByExternalID :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, redacted_at, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 FROM tickets
 WHERE service_id IS NOT DISTINCT FROM $1::uuid AND external_id = $2::text
 `
@@ -418,6 +427,7 @@ func (q *Queries) GetTicketByExternalID(ctx context.Context, arg GetTicketByExte
 		&i.HandedOffBy,
 		&i.HandedOffAt,
 		&i.NoteVersion,
+		&i.RedactedAt,
 		&i.FirstResponseDueAt,
 		&i.ResolutionDueAt,
 		&i.SLANoted,
@@ -427,7 +437,7 @@ func (q *Queries) GetTicketByExternalID(ctx context.Context, arg GetTicketByExte
 }
 
 const listTickets = `-- name: ListTickets :many
-SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, c.service_id, c.external_id, c.display_name
+SELECT t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.redacted_at, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, c.service_id, c.external_id, c.display_name
 FROM tickets AS t
 LEFT JOIN service_customers AS c ON c.user_id = t.user_id AND ($1::boolean OR c.service_id = $2)
 WHERE (t.created_at, t.id) < ($3::timestamptz, $4::uuid)
@@ -495,6 +505,7 @@ func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Lis
 			&i.Ticket.HandedOffBy,
 			&i.Ticket.HandedOffAt,
 			&i.Ticket.NoteVersion,
+			&i.Ticket.RedactedAt,
 			&i.Ticket.FirstResponseDueAt,
 			&i.Ticket.ResolutionDueAt,
 			&i.Ticket.SLANoted,
@@ -514,7 +525,7 @@ func (q *Queries) ListTickets(ctx context.Context, arg ListTicketsParams) ([]Lis
 }
 
 const listTicketsByUser = `-- name: ListTicketsByUser :many
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, redacted_at, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 FROM tickets
 WHERE user_id = $1 AND (created_at, id) < ($2::timestamptz, $3::uuid)
 ORDER BY created_at DESC, id DESC
@@ -571,6 +582,7 @@ func (q *Queries) ListTicketsByUser(ctx context.Context, arg ListTicketsByUserPa
 			&i.HandedOffBy,
 			&i.HandedOffAt,
 			&i.NoteVersion,
+			&i.RedactedAt,
 			&i.FirstResponseDueAt,
 			&i.ResolutionDueAt,
 			&i.SLANoted,
@@ -602,7 +614,7 @@ func (q *Queries) LockExternalID(ctx context.Context, arg LockExternalIDParams) 
 }
 
 const lockTicket = `-- name: LockTicket :one
-SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
+SELECT id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, redacted_at, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 FROM tickets
 WHERE id = $1 AND (user_id = $2 OR $3::boolean)
 FOR NO KEY UPDATE
@@ -647,6 +659,7 @@ func (q *Queries) LockTicket(ctx context.Context, arg LockTicketParams) (Ticket,
 		&i.HandedOffBy,
 		&i.HandedOffAt,
 		&i.NoteVersion,
+		&i.RedactedAt,
 		&i.FirstResponseDueAt,
 		&i.ResolutionDueAt,
 		&i.SLANoted,
@@ -716,7 +729,7 @@ SET status = $1, ai_mode = $2, ai_mode_before = $3,
     updated_at = before.changed_at, version = t.version + 1
 FROM before
 WHERE t.id = before.id
-RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, before.service_id, before.external_id, before.display_name
+RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.redacted_at, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, before.service_id, before.external_id, before.display_name
 `
 
 type UpdateTicketParams struct {
@@ -809,6 +822,7 @@ func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (Upd
 		&i.Ticket.HandedOffBy,
 		&i.Ticket.HandedOffAt,
 		&i.Ticket.NoteVersion,
+		&i.Ticket.RedactedAt,
 		&i.Ticket.FirstResponseDueAt,
 		&i.Ticket.ResolutionDueAt,
 		&i.Ticket.SLANoted,

@@ -14,19 +14,19 @@ import (
 
 const createUser = `-- name: CreateUser :one
 WITH created AS (
-    INSERT INTO users (id, email, password_hash, role)
-    VALUES ($1, $2, $3, $4)
+    INSERT INTO users (id, email, password_hash, role, display_name)
+    VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (lower(email)) DO NOTHING
-    RETURNING id, email, password_hash, role, created_at, token_version, disabled_at, erasing_at
+    RETURNING id, email, password_hash, role, created_at, token_version, disabled_at, erasing_at, display_name
 ),
 entered AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id, data)
     SELECT
-        'user.created', coalesce($5::actor_kind, 'system'), $6::uuid, created.id,
+        'user.created', coalesce($6::actor_kind, 'system'), $7::uuid, created.id,
         jsonb_build_object('role', created.role)
     FROM created
 )
-SELECT id, email, password_hash, role, created_at, token_version, disabled_at, erasing_at FROM created
+SELECT id, email, password_hash, role, created_at, token_version, disabled_at, erasing_at, display_name FROM created
 `
 
 type CreateUserParams struct {
@@ -34,6 +34,7 @@ type CreateUserParams struct {
 	Email        string
 	PasswordHash string
 	Role         UserRole
+	DisplayName  *string
 	CreatorKind  *ActorKind
 	CreatedBy    *uuid.UUID
 }
@@ -47,6 +48,7 @@ type CreateUserRow struct {
 	TokenVersion int32
 	DisabledAt   *time.Time
 	ErasingAt    *time.Time
+	DisplayName  *string
 }
 
 // No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
@@ -57,6 +59,7 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (CreateU
 		arg.Email,
 		arg.PasswordHash,
 		arg.Role,
+		arg.DisplayName,
 		arg.CreatorKind,
 		arg.CreatedBy,
 	)
@@ -70,12 +73,13 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (CreateU
 		&i.TokenVersion,
 		&i.DisabledAt,
 		&i.ErasingAt,
+		&i.DisplayName,
 	)
 	return i, err
 }
 
 const findUser = `-- name: FindUser :one
-SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, u.erasing_at, c.service_id, c.external_id, c.display_name
+SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, u.erasing_at, u.display_name, c.service_id, c.external_id, c.display_name
 FROM users AS u
 LEFT JOIN service_customers AS c ON c.user_id = u.id AND ($1::boolean OR c.service_id = $2)
 WHERE u.id = $3 AND ($4::boolean OR u.id = $2 OR c.service_id = $2)
@@ -113,6 +117,7 @@ func (q *Queries) FindUser(ctx context.Context, arg FindUserParams) (FindUserRow
 		&i.User.TokenVersion,
 		&i.User.DisabledAt,
 		&i.User.ErasingAt,
+		&i.User.DisplayName,
 		&i.ServiceID,
 		&i.ExternalID,
 		&i.DisplayName,
@@ -121,7 +126,7 @@ func (q *Queries) FindUser(ctx context.Context, arg FindUserParams) (FindUserRow
 }
 
 const getUser = `-- name: GetUser :one
-SELECT id, email, password_hash, role, created_at, token_version, disabled_at, erasing_at
+SELECT id, email, password_hash, role, created_at, token_version, disabled_at, erasing_at, display_name
 FROM users
 WHERE id = $1
 `
@@ -138,12 +143,13 @@ func (q *Queries) GetUser(ctx context.Context, id uuid.UUID) (User, error) {
 		&i.TokenVersion,
 		&i.DisabledAt,
 		&i.ErasingAt,
+		&i.DisplayName,
 	)
 	return i, err
 }
 
 const getUserByEmail = `-- name: GetUserByEmail :one
-SELECT id, email, password_hash, role, created_at, token_version, disabled_at, erasing_at
+SELECT id, email, password_hash, role, created_at, token_version, disabled_at, erasing_at, display_name
 FROM users
 WHERE lower(email) = lower($1)
 `
@@ -160,12 +166,13 @@ func (q *Queries) GetUserByEmail(ctx context.Context, email string) (User, error
 		&i.TokenVersion,
 		&i.DisabledAt,
 		&i.ErasingAt,
+		&i.DisplayName,
 	)
 	return i, err
 }
 
 const listUsers = `-- name: ListUsers :many
-SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, u.erasing_at, c.service_id, c.external_id, c.display_name
+SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, u.erasing_at, u.display_name, c.service_id, c.external_id, c.display_name
 FROM users AS u
 LEFT JOIN service_customers AS c ON c.user_id = u.id AND ($1::boolean OR c.service_id = $2)
 WHERE (u.created_at, u.id) < ($3::timestamptz, $4::uuid)
@@ -216,6 +223,7 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]ListUse
 			&i.User.TokenVersion,
 			&i.User.DisabledAt,
 			&i.User.ErasingAt,
+			&i.User.DisplayName,
 			&i.ServiceID,
 			&i.ExternalID,
 			&i.DisplayName,
@@ -231,7 +239,7 @@ func (q *Queries) ListUsers(ctx context.Context, arg ListUsersParams) ([]ListUse
 }
 
 const listUsersByEmailPrefix = `-- name: ListUsersByEmailPrefix :many
-SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, u.erasing_at, c.service_id, c.external_id, c.display_name
+SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, u.erasing_at, u.display_name, c.service_id, c.external_id, c.display_name
 FROM users AS u
 LEFT JOIN service_customers AS c ON c.user_id = u.id AND ($1::boolean OR c.service_id = $2)
 WHERE u.email COLLATE "C" >= $3::text AND u.email COLLATE "C" < $3::text || chr(127)
@@ -285,6 +293,7 @@ func (q *Queries) ListUsersByEmailPrefix(ctx context.Context, arg ListUsersByEma
 			&i.User.TokenVersion,
 			&i.User.DisabledAt,
 			&i.User.ErasingAt,
+			&i.User.DisplayName,
 			&i.ServiceID,
 			&i.ExternalID,
 			&i.DisplayName,
@@ -330,7 +339,7 @@ func (q *Queries) LockEnabledAdmins(ctx context.Context) ([]uuid.UUID, error) {
 }
 
 const lockUser = `-- name: LockUser :one
-SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, u.erasing_at, c.service_id, c.external_id, c.display_name
+SELECT u.id, u.email, u.password_hash, u.role, u.created_at, u.token_version, u.disabled_at, u.erasing_at, u.display_name, c.service_id, c.external_id, c.display_name
 FROM users AS u
 LEFT JOIN service_customers AS c ON c.user_id = u.id AND ($1::boolean OR c.service_id = $2)
 WHERE u.id = $3
@@ -363,6 +372,7 @@ func (q *Queries) LockUser(ctx context.Context, arg LockUserParams) (LockUserRow
 		&i.User.TokenVersion,
 		&i.User.DisabledAt,
 		&i.User.ErasingAt,
+		&i.User.DisplayName,
 		&i.ServiceID,
 		&i.ExternalID,
 		&i.DisplayName,
@@ -391,7 +401,7 @@ SET role = $1::user_role,
     disabled_at = CASE WHEN $2::boolean THEN coalesce(u.disabled_at, clock_timestamp()) END,
     token_version = u.token_version + 1
 WHERE u.id = $3
-RETURNING id, email, password_hash, role, created_at, token_version, disabled_at, erasing_at
+RETURNING id, email, password_hash, role, created_at, token_version, disabled_at, erasing_at, display_name
 `
 
 type UpdateUserAccessParams struct {
@@ -421,6 +431,48 @@ func (q *Queries) UpdateUserAccess(ctx context.Context, arg UpdateUserAccessPara
 		&i.TokenVersion,
 		&i.DisabledAt,
 		&i.ErasingAt,
+		&i.DisplayName,
+	)
+	return i, err
+}
+
+const updateUserName = `-- name: UpdateUserName :one
+WITH entered AS (
+    INSERT INTO journal_outbox (type, actor_kind, actor_id, subject_id, data)
+    VALUES ('user.updated', $3, $4::uuid, $2::uuid, '{"changed": ["display_name"]}')
+)
+UPDATE users AS u
+SET display_name = $1
+WHERE u.id = $2
+RETURNING id, email, password_hash, role, created_at, token_version, disabled_at, erasing_at, display_name
+`
+
+type UpdateUserNameParams struct {
+	DisplayName *string
+	ID          uuid.UUID
+	ActorKind   ActorKind
+	UpdatedBy   uuid.UUID
+}
+
+// Sets or clears the name beside what an account writes. The account's row must be locked.
+func (q *Queries) UpdateUserName(ctx context.Context, arg UpdateUserNameParams) (User, error) {
+	row := q.db.QueryRow(ctx, updateUserName,
+		arg.DisplayName,
+		arg.ID,
+		arg.ActorKind,
+		arg.UpdatedBy,
+	)
+	var i User
+	err := row.Scan(
+		&i.ID,
+		&i.Email,
+		&i.PasswordHash,
+		&i.Role,
+		&i.CreatedAt,
+		&i.TokenVersion,
+		&i.DisabledAt,
+		&i.ErasingAt,
+		&i.DisplayName,
 	)
 	return i, err
 }

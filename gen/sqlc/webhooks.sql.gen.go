@@ -62,7 +62,7 @@ type CreateWebhookParams struct {
 	MaxWebhooks int32
 }
 
-// No row: there are as many as there may be.
+// No row: the limit is reached.
 func (q *Queries) CreateWebhook(ctx context.Context, arg CreateWebhookParams) (Webhook, error) {
 	row := q.db.QueryRow(ctx, createWebhook,
 		arg.ID,
@@ -112,7 +112,7 @@ type CreateWebhookDeliveriesParams struct {
 	Types      []string
 }
 
-// One that there is already is due again.
+// A delivery that exists becomes due again.
 func (q *Queries) CreateWebhookDeliveries(ctx context.Context, arg CreateWebhookDeliveriesParams) error {
 	_, err := q.db.Exec(ctx, createWebhookDeliveries,
 		arg.Ids,
@@ -211,7 +211,7 @@ type DisableWebhookParams struct {
 	PatienceSeconds int32
 }
 
-// Unless it is already, or not for the given reason: every attempt has failed for so long.
+// Does nothing when the webhook is disabled already, or, unless its receiver is gone, has failed for less than the patience.
 func (q *Queries) DisableWebhook(ctx context.Context, arg DisableWebhookParams) (int64, error) {
 	result, err := q.db.Exec(ctx, disableWebhook, arg.Reason, arg.ID, arg.PatienceSeconds)
 	if err != nil {
@@ -227,7 +227,7 @@ JOIN webhooks AS w ON w.id = d.webhook_id
 WHERE d.status = 'pending' AND w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused
 `
 
-// How long the oldest delivery waits that should not, in seconds: none of a paused or disabled webhook.
+// The age of the oldest pending delivery, in seconds. Deliveries of paused and disabled webhooks do not count.
 func (q *Queries) GetOldestPendingDelivery(ctx context.Context) (float64, error) {
 	row := q.db.QueryRow(ctx, getOldestPendingDelivery)
 	var age_seconds float64
@@ -295,7 +295,7 @@ const getWebhookToReplay = `-- name: GetWebhookToReplay :one
 SELECT id, url, description, types, payload, paused, secret, previous_secret, previous_expires_at, created_at, updated_at, disabled_at, disabled_reason, failures, failing_since, resume_at, replay_position, replay_until, deleted_at FROM webhooks WHERE replay_position IS NOT NULL AND deleted_at IS NULL ORDER BY id LIMIT 1
 `
 
-// The webhook whose replay is next. The caller holds the lock of the cursor.
+// The next webhook to replay. The caller holds the cursor's lock.
 func (q *Queries) GetWebhookToReplay(ctx context.Context) (Webhook, error) {
 	row := q.db.QueryRow(ctx, getWebhookToReplay)
 	var i Webhook
@@ -336,7 +336,7 @@ type ListDueDeliveriesParams struct {
 	MaxRows   int32
 }
 
-// What is to be sent to a webhook now.
+// The deliveries of a webhook that are due.
 func (q *Queries) ListDueDeliveries(ctx context.Context, arg ListDueDeliveriesParams) ([]WebhookDelivery, error) {
 	rows, err := q.db.Query(ctx, listDueDeliveries, arg.WebhookID, arg.MaxRows)
 	if err != nil {
@@ -379,7 +379,7 @@ WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused
     )
 `
 
-// Those to which something is to be sent now.
+// The webhooks that have deliveries that are due.
 func (q *Queries) ListDueWebhooks(ctx context.Context) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listDueWebhooks)
 	if err != nil {
@@ -454,7 +454,7 @@ type ListWebhookAttemptsParams struct {
 	MaxRows    int32
 }
 
-// The latest ones, newest first.
+// Newest first.
 func (q *Queries) ListWebhookAttempts(ctx context.Context, arg ListWebhookAttemptsParams) ([]WebhookAttempt, error) {
 	rows, err := q.db.Query(ctx, listWebhookAttempts, arg.DeliveryID, arg.MaxRows)
 	if err != nil {
@@ -556,7 +556,7 @@ type ListWebhookMatchesRow struct {
 	WebhookID *uuid.UUID
 }
 
-// The entries after a position, each with the webhooks that want it, or once without one.
+// The entries after a position, each once for every webhook that wants it, or once with NULL.
 func (q *Queries) ListWebhookMatches(ctx context.Context, arg ListWebhookMatchesParams) ([]ListWebhookMatchesRow, error) {
 	rows, err := q.db.Query(ctx, listWebhookMatches, arg.After, arg.MaxRows)
 	if err != nil {
@@ -596,7 +596,7 @@ type ListWebhookSecretsRow struct {
 	PreviousSecret []byte
 }
 
-// The sealed secrets, for those who seal them again.
+// The sealed secrets, to seal them with another key.
 func (q *Queries) ListWebhookSecrets(ctx context.Context, arg ListWebhookSecretsParams) ([]ListWebhookSecretsRow, error) {
 	rows, err := q.db.Query(ctx, listWebhookSecrets, arg.AfterID, arg.MaxRows)
 	if err != nil {
@@ -706,7 +706,7 @@ const lockWebhookCursor = `-- name: LockWebhookCursor :one
 SELECT position FROM webhook_cursor FOR UPDATE SKIP LOCKED
 `
 
-// No row: somebody else makes deliveries.
+// No row: another session is making deliveries.
 func (q *Queries) LockWebhookCursor(ctx context.Context) (int64, error) {
 	row := q.db.QueryRow(ctx, lockWebhookCursor)
 	var position int64
@@ -749,7 +749,7 @@ type RecordWebhookAttemptsParams struct {
 	WaitsSeconds []float64
 }
 
-// What came of some attempts. A delivery that was deleted meanwhile is passed over, and so is what was answered twice.
+// Records the results of attempts. Skips deliveries that were deleted or delivered meanwhile.
 func (q *Queries) RecordWebhookAttempts(ctx context.Context, arg RecordWebhookAttemptsParams) error {
 	_, err := q.db.Exec(ctx, recordWebhookAttempts,
 		arg.DeliveryIds,
@@ -846,7 +846,7 @@ type StartWebhookReplayParams struct {
 	ID       uuid.UUID
 }
 
-// Up to the newest entry. No row: there is no such webhook.
+// Replays up to the newest entry. No row: there is no such webhook.
 func (q *Queries) StartWebhookReplay(ctx context.Context, arg StartWebhookReplayParams) (int64, error) {
 	row := q.db.QueryRow(ctx, startWebhookReplay, arg.Position, arg.ID)
 	var until int64
@@ -882,7 +882,7 @@ type UpdateWebhookParams struct {
 	ID          uuid.UUID
 }
 
-// Whoever says that it is not paused enables it: what has failed before no longer counts.
+// @enable also clears what has failed before.
 func (q *Queries) UpdateWebhook(ctx context.Context, arg UpdateWebhookParams) (Webhook, error) {
 	row := q.db.QueryRow(ctx, updateWebhook,
 		arg.URL,
@@ -959,7 +959,7 @@ type UpdateWebhookReplayParams struct {
 	OldPosition *int64
 }
 
-// Unless another replay has begun meanwhile. No position: it has finished.
+// Does nothing when another replay has begun meanwhile. Without a position, the replay has finished.
 func (q *Queries) UpdateWebhookReplay(ctx context.Context, arg UpdateWebhookReplayParams) error {
 	_, err := q.db.Exec(ctx, updateWebhookReplay, arg.Position, arg.ID, arg.OldPosition)
 	return err
@@ -979,7 +979,7 @@ type UpdateWebhookSecretsParams struct {
 	OldPreviousSecret []byte
 }
 
-// Unless they were replaced meanwhile.
+// Does nothing when they were replaced meanwhile.
 func (q *Queries) UpdateWebhookSecrets(ctx context.Context, arg UpdateWebhookSecretsParams) error {
 	_, err := q.db.Exec(ctx, updateWebhookSecrets,
 		arg.Secret,

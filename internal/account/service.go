@@ -90,10 +90,18 @@ func (s *Service) SignUp(
 func (s *Service) CreateAccount(
 	ctx context.Context, actor *auth.Actor, email, password string, role auth.Role,
 ) (sqlc.User, error) {
+	return s.CreateNamedAccount(ctx, actor, email, password, role, nil)
+}
+
+// CreateNamedAccount does what CreateAccount does, for somebody whose name is known.
+func (s *Service) CreateNamedAccount(
+	ctx context.Context, actor *auth.Actor, email, password string, role auth.Role, displayName *string,
+) (sqlc.User, error) {
 	account, err := s.newAccount(ctx, "", email, password, role)
 	if err != nil {
 		return sqlc.User{}, err
 	}
+	account.DisplayName = displayName
 	if actor != nil {
 		account.CreatorKind, account.CreatedBy = new(actor.Kind()), &actor.ID
 	}

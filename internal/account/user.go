@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
+	"github.com/oapi-codegen/nullable"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
@@ -29,6 +30,8 @@ type Filter struct {
 type Change struct {
 	Role     *auth.Role
 	Disabled *bool
+	// DisplayName is the name beside the account's messages; null clears it.
+	DisplayName nullable.Nullable[string]
 }
 
 // ListAccounts returns a page of accounts, newest first, and where the next page begins, if there is one. The caller has
@@ -90,8 +93,9 @@ func (s *Service) NameCustomer(
 	return customer, store.NotFound(err)
 }
 
-// UpdateAccount changes an account's role, or disables or enables it. The access tokens that it has end with any change, and
-// when it is disabled its sessions do too. Nothing changes for an account that already is what it should be.
+// UpdateAccount changes an account's role or name, or disables or enables it. The access tokens that it has end with any change
+// but that of the name, and when it is disabled its sessions do too. Nothing changes for an account that already is what it
+// should be.
 //
 // It returns NotFound, and LastAdmin when no enabled administrator would be left.
 func (s *Service) UpdateAccount(
@@ -118,8 +122,10 @@ func (s *Service) UpdateAccount(
 		if change.Disabled != nil {
 			disabled = *change.Disabled
 		}
+		if after, err = s.rename(ctx, actor, before, change.DisplayName); err != nil {
+			return err
+		}
 		if role == before.Role && disabled == (before.DisabledAt != nil) {
-			after = before
 			return nil
 		}
 		if (role != auth.RoleAdmin || disabled) && slices.Equal(admins, []uuid.UUID{id}) {
@@ -141,6 +147,23 @@ func (s *Service) UpdateAccount(
 	s.reportChange(ctx, actor, before, after)
 	account.User = after
 	return account, nil
+}
+
+// rename gives an account that is locked the name of a change, unless it has that name.
+func (s *Service) rename(
+	ctx context.Context, actor auth.Actor, u sqlc.User, change nullable.Nullable[string],
+) (sqlc.User, error) {
+	var name *string
+	if text, err := change.Get(); err == nil {
+		name = &text
+	}
+	same := name == u.DisplayName || name != nil && u.DisplayName != nil && *name == *u.DisplayName
+	if !change.IsSpecified() || same {
+		return u, nil
+	}
+	return s.store.UpdateUserName(ctx, sqlc.UpdateUserNameParams{
+		ID: u.ID, DisplayName: name, ActorKind: actor.Kind(), UpdatedBy: actor.ID,
+	})
 }
 
 func (s *Service) reportChange(ctx context.Context, actor auth.Actor, before, after sqlc.User) {

@@ -22,6 +22,7 @@ import (
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/inbox"
 	"github.com/supportbackend/support/internal/journal"
+	"github.com/supportbackend/support/internal/macro"
 	"github.com/supportbackend/support/internal/prompt"
 	"github.com/supportbackend/support/internal/report"
 	"github.com/supportbackend/support/internal/search"
@@ -72,6 +73,7 @@ type App struct {
 	Tickets   *ticket.Service
 	Inbox     *inbox.Service
 	Teams     *team.Service
+	Macros    *macro.Service
 	Assistant *assistant.Service
 	Prompts   *prompt.Service
 	Keys      *idempotency.Service
@@ -114,13 +116,14 @@ func New(o Options) (*App, error) {
 		Journal: journal.NewService(o.Store, o.Journal), debugAddr: o.DebugAddr, metrics: set, logger: o.Logger,
 		Search:  search.NewService(o.Store, o.SearchLanguage, o.Logger),
 		Reports: report.NewService(o.Store), Inbox: inbox.NewService(o.Store), Teams: team.NewService(o.Store),
+		Macros:  macro.NewService(o.Store, tickets),
 		workers: o.Workers,
 	}
 	if err := a.addJobs(o.Webhook, o.Auth); err != nil {
 		return nil, err
 	}
 	o.HTTP.Auth, o.HTTP.Accounts, o.HTTP.Tickets, o.HTTP.Assistant, o.HTTP.Keys = a.Auth, a.Accounts, a.Tickets, a.Assistant, a.Keys
-	o.HTTP.Inbox, o.HTTP.Teams, o.HTTP.Prompts = a.Inbox, a.Teams, a.Prompts
+	o.HTTP.Inbox, o.HTTP.Teams, o.HTTP.Prompts, o.HTTP.Macros = a.Inbox, a.Teams, a.Prompts, a.Macros
 	o.HTTP.Journal = a.Journal
 	o.HTTP.Search, o.HTTP.Reports = a.Search, a.Reports
 	o.HTTP.Secret, o.HTTP.AcceptedSecrets, o.HTTP.Logger = o.Auth.Secret, o.Auth.AcceptedSecrets, o.Logger

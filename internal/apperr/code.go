@@ -26,6 +26,7 @@ const (
 	RoleNotAllowed     Code = "role_not_allowed"
 	EmailTaken         Code = "email_taken"
 	ExternalIDTaken    Code = "external_id_taken"
+	NameTaken          Code = "name_taken"
 	LastAdmin          Code = "last_admin"
 	WeakPassword       Code = "weak_password"
 

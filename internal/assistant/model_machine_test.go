@@ -284,12 +284,12 @@ func (m *machine) verify(t *rapid.T) {
 	var stored []modelMessage
 	for _, message := range messages {
 		stored = append(stored, modelMessage{
-			author: message.Author, content: message.Content, replaced: message.SupersededBy != nil,
+			author: message.Message.Author, content: message.Message.Content, replaced: message.Message.SupersededBy != nil,
 		})
-		if message.Author == sqlc.MessageAuthorAI {
-			r := byMessage[message.ID]
+		if message.Message.Author == sqlc.MessageAuthorAI {
+			r := byMessage[message.Message.ID]
 			require.NotNil(t, r, "a message without its response")
-			require.Equal(t, message.Content, textSince(r.log), "the message is the deltas since the last reset")
+			require.Equal(t, message.Message.Content, textSince(r.log), "the message is the deltas since the last reset")
 		}
 	}
 	require.Equal(t, m.model.messages, stored)

@@ -67,13 +67,16 @@ func (c conversations) by(
 }
 
 // conversation returns what is sent upstream for a ticket: the system prompt, the ticket's description and the messages
-// in their order. When all of it is more than promptBytes, the oldest messages are left out, never the newest one.
+// in their order, without a description that was redacted and is not the turn. When all of it is more than promptBytes, the oldest messages are left out, never the newest one.
 func conversation(p *sqlc.Prompt, t sqlc.Ticket, history []sqlc.Message, now time.Time) (upstream.Conversation, error) {
 	system, err := prompt.System(p, t, now)
 	if err != nil {
 		return nil, err
 	}
-	messages := []groq.Message{{Role: groq.RoleUser, Content: t.Title + "\n\n" + t.Description}}
+	var messages []groq.Message
+	if t.RedactedAt == nil || len(history) == 0 {
+		messages = append(messages, groq.Message{Role: groq.RoleUser, Content: t.Title + "\n\n" + t.Description})
+	}
 	for _, m := range history {
 		messages = append(messages, groq.Message{Role: role(m.Author), Content: m.Content})
 	}

@@ -21,7 +21,9 @@ const (
 type Actor struct {
 	ID    uuid.UUID
 	Email string
-	Role  Role
+	// DisplayName is the name beside the account's messages; empty is none.
+	DisplayName string
+	Role        Role
 	// SessionID is the session of the access token; nil for an API key.
 	SessionID uuid.UUID
 	// KeyID is the API key that the service came with; nil for an access token.
@@ -44,6 +46,14 @@ func (a Actor) SeesCustomers() bool {
 
 // ranks orders the roles.
 var ranks = map[Role]int{RoleUser: 1, RoleAgent: 2, RoleAdmin: 3}
+
+// name returns what a row says of a name; nil is none.
+func name(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
+}
 
 // Has reports whether the actor's role is at least the given one. Nobody has a role that does not exist.
 func (a Actor) Has(role Role) bool {

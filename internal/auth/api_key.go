@@ -100,7 +100,10 @@ func (s *Service) keyPrincipal(ctx context.Context, id uuid.UUID) (principal, er
 	if err != nil {
 		return principal{}, err
 	}
-	p := principal{actor: Actor{ID: row.ID, Email: row.Email, Role: row.Role, KeyID: id, ServiceID: row.ID, scopes: scopesOf(row.Scopes)}}
+	p := principal{actor: Actor{
+		ID: row.ID, Email: row.Email, DisplayName: name(row.DisplayName), Role: row.Role, KeyID: id, ServiceID: row.ID,
+		scopes: scopesOf(row.Scopes),
+	}}
 	copy(p.keyHash[:], row.KeyHash)
 	s.keys.put(id, p, asked)
 	return p, nil

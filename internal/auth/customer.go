@@ -30,33 +30,33 @@ func (s *Service) ActFor(ctx context.Context, actor Actor, externalID string) (A
 	if actor.KeyID == uuid.Nil || !actor.InScope(ScopeOnBehalf) {
 		return Actor{}, apperr.New(apperr.Forbidden, "Only an API key with the scope on_behalf may act for a customer.")
 	}
-	name := customerName{service: actor.ID, externalID: externalID}
-	if p, ok := s.customers.get(name); ok {
-		return actor.actingAs(p.actor.ID, p.actor.Email), nil
+	known := customerName{service: actor.ID, externalID: externalID}
+	if p, ok := s.customers.get(known); ok {
+		return actor.actingAs(p.actor.ID, p.actor.Email, p.actor.DisplayName), nil
 	}
 	asked := s.customers.now()
-	row, err := s.findCustomer(ctx, name)
+	row, err := s.findCustomer(ctx, known)
 	if err != nil {
 		return Actor{}, err
 	}
 	if row.Disabled {
 		return Actor{}, apperr.New(apperr.Forbidden, "The customer's account is disabled.")
 	}
-	customer := actor.actingAs(row.ID, row.Email)
-	s.customers.put(name, principal{actor: customer}, asked)
+	customer := actor.actingAs(row.ID, row.Email, name(row.DisplayName))
+	s.customers.put(known, principal{actor: customer}, asked)
 	return customer, nil
 }
 
 // findCustomer returns the account of a service's customer. Of those who come first at the same time, one makes it.
-func (s *Service) findCustomer(ctx context.Context, name customerName) (sqlc.GetServiceCustomerRow, error) {
-	params := sqlc.GetServiceCustomerParams{ServiceID: name.service, ExternalID: name.externalID}
+func (s *Service) findCustomer(ctx context.Context, c customerName) (sqlc.GetServiceCustomerRow, error) {
+	params := sqlc.GetServiceCustomerParams{ServiceID: c.service, ExternalID: c.externalID}
 	row, err := s.store.GetServiceCustomer(ctx, params)
 	if !errors.Is(err, store.ErrNoRows) {
 		return row, err
 	}
 	id := uuid7.New()
 	err = s.store.CreateServiceCustomer(ctx, sqlc.CreateServiceCustomerParams{
-		ServiceID: name.service, ExternalID: name.externalID, UserID: id, Email: id.String() + customerDomain,
+		ServiceID: c.service, ExternalID: c.externalID, UserID: id, Email: id.String() + customerDomain,
 	})
 	if err != nil {
 		return row, err
@@ -73,13 +73,13 @@ func (s *Service) customerByID(ctx context.Context, actor Actor, id uuid.UUID) (
 	if errors.Is(err, store.ErrNoRows) || err == nil && row.Disabled {
 		return Actor{}, invalidToken(errToken)
 	}
-	return actor.actingAs(row.ID, row.Email), err
+	return actor.actingAs(row.ID, row.Email, name(row.DisplayName)), err
 }
 
 // actingAs returns a customer for whom the actor's API key acts. The role is a customer's whatever the account has become,
 // and a customer acts for nobody else.
-func (a Actor) actingAs(id uuid.UUID, email string) Actor {
-	a.ID, a.Email, a.Role = id, email, RoleUser
+func (a Actor) actingAs(id uuid.UUID, email, displayName string) Actor {
+	a.ID, a.Email, a.DisplayName, a.Role = id, email, displayName, RoleUser
 	a.scopes &^= onBehalf
 	return a
 }

@@ -38,6 +38,7 @@ func (s *Service) Recheck(ctx context.Context, actor Actor) error {
 	if err != nil {
 		return err
 	}
+	now.DisplayName = actor.DisplayName // Whoever gets another name stays who they are.
 	if now != actor {
 		return invalidToken(errToken)
 	}
@@ -74,7 +75,7 @@ func (s *Service) principalOf(ctx context.Context, session uuid.UUID, version in
 		return principal{}, err
 	}
 	p := principal{
-		actor:        Actor{ID: row.ID, Email: row.Email, Role: row.Role, SessionID: session},
+		actor:        Actor{ID: row.ID, Email: row.Email, DisplayName: name(row.DisplayName), Role: row.Role, SessionID: session},
 		tokenVersion: row.TokenVersion,
 	}
 	s.sessions.put(session, p, asked)

@@ -16,12 +16,12 @@ const (
 	// tasksAtOnce is how many tasks a replica runs at a time.
 	tasksAtOnce = 2
 
-	// pollInterval is how often a replica asks for jobs. It is told of most as soon as they are there, except behind a pooler.
+	// pollInterval is how often a replica polls for jobs. Except behind a pooler, it is notified of most of them at once.
 	pollInterval       = 5 * time.Second
 	pooledPollInterval = time.Second
 
-	// jobTimeout bounds jobs whose worker names no other limit. The jobs of a replica that is gone are started again
-	// rescueAfter their start, or half a minute later.
+	// jobTimeout bounds jobs whose worker sets no other limit. The jobs of a replica that is gone are started again between
+	// rescueAfter and half a minute more after their start.
 	jobTimeout  = 30 * time.Second
 	rescueAfter = 35 * time.Second
 
@@ -29,12 +29,12 @@ const (
 	jobRetention = time.Hour
 	stopTimeout  = 15 * time.Second
 
-	// startInterval is how often a replica tries to begin while the database is not ready.
+	// startInterval is how often a replica tries to start while the database is not ready.
 	startInterval = time.Second
 )
 
-// Jobs does work over all replicas, with River: tasks that repeat, and jobs that services insert. Add everything, then Open
-// it and Run it.
+// Jobs runs work that all replicas share, on River: periodic tasks, and jobs that services insert. Add everything, then call Open
+// and Run.
 type Jobs struct {
 	store   *store.Store
 	logger  *slog.Logger
@@ -74,14 +74,13 @@ func (j *Jobs) Repeat(tasks ...Task) {
 	}
 }
 
-// AddWorker adds what works on a kind of job: at most so many of the queue's at a time, on each replica.
+// AddWorker adds the worker of a kind of job. Each replica runs at most atOnce jobs of the queue at a time.
 func AddWorker[T river.JobArgs](j *Jobs, worker river.Worker[T], queue string, atOnce int) {
 	river.AddWorker(j.config.Workers, worker)
 	j.config.Queues[queue] = river.QueueConfig{MaxWorkers: atOnce}
 }
 
-// Open makes Jobs ready for Insert. Where it does not work, Run does nothing, and what is inserted waits for a replica that
-// works.
+// Open makes Jobs ready for Insert. Without work, Run does nothing, and inserted jobs wait for another replica.
 func (j *Jobs) Open(work bool) (err error) {
 	config := j.config
 	if j.working = work; !work {
@@ -91,7 +90,7 @@ func (j *Jobs) Open(work bool) (err error) {
 	return err
 }
 
-// Insert adds jobs in the transaction that the context carries: they are there once it is committed.
+// Insert adds jobs in the transaction that the context carries. They exist once it is committed.
 func (j *Jobs) Insert(ctx context.Context, jobs ...river.InsertManyParams) error {
 	return j.store.InsertJobs(ctx, j.client, jobs)
 }

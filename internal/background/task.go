@@ -11,7 +11,7 @@ import (
 // maxTaskTimeout bounds a task, and so does its period: a longer one goes on in the next period.
 const maxTaskTimeout = 5 * time.Minute
 
-// Task is work that repeats: one replica does it, once in each period.
+// Task is periodic work: one replica does it, once in each period.
 type Task struct {
 	// Name is unique among all tasks, such as "delete_expired_sessions".
 	Name string
@@ -21,7 +21,7 @@ type Task struct {
 	Do func(ctx context.Context) error
 }
 
-// taskArgs name a task that is due.
+// taskArgs names a task that is due.
 type taskArgs struct {
 	Task string `json:"task"`
 }

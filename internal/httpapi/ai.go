@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/internal/ticket"
 )
 
 const aiResponsesPath = "/ai-responses"
@@ -111,7 +112,7 @@ func (s *Server) PublishAIResponse(
 	if err != nil {
 		return nil, err
 	}
-	return api.PublishAIResponse201JSONResponse{Body: toMessage(actor)(message)}, nil
+	return api.PublishAIResponse201JSONResponse{Body: toMessage(actor)(ticket.Message{Message: message})}, nil
 }
 
 // DiscardAIResponse takes a draft off review.

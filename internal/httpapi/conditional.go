@@ -78,15 +78,22 @@ func ifMatch(list *string) func(version int64) bool {
 	}
 }
 
-// ticketTag is the tag of a ticket's version. Two things change without the ticket, and are part of the tag for those who see
-// them: its notes, and the customer's name.
-func ticketTag(actor auth.Actor, t ticket.View) *string {
+// ticketTag is the tag of a ticket's version. Some things change without the ticket, and are part of the tag for those who see
+// them: its notes, the customer's name, and with its messages the names of their authors.
+func ticketTag(actor auth.Actor, t ticket.View, messages ...ticket.Message) *string {
 	version := strconv.FormatInt(t.Ticket.Version, 10)
 	if actor.IsStaff() && t.Ticket.NoteVersion > 0 {
 		version += "." + strconv.FormatInt(t.Ticket.NoteVersion, 10)
 	}
-	if t.DisplayName != nil {
-		sum := sha256.Sum256([]byte(*t.DisplayName))
+	customer := textOf(t.DisplayName)
+	names := customer
+	for _, m := range messages {
+		if m.AuthorName != customer && m.AuthorName != "" {
+			names += "\x00" + m.AuthorName
+		}
+	}
+	if names != "" {
+		sum := sha256.Sum256([]byte(names))
 		version += "." + base64.RawURLEncoding.EncodeToString(sum[:tagBytes])
 	}
 	tag := strconv.Quote(version)

@@ -37,22 +37,23 @@ func toTimestamp(t time.Time) api.Timestamp {
 }
 
 func toUser(u sqlc.User) api.User {
-	return api.User{ID: u.ID, Email: u.Email, Role: api.Role(u.Role)}
+	return api.User{ID: u.ID, Email: u.Email, Role: api.Role(u.Role), DisplayName: textOf(u.DisplayName)}
 }
 
 func toMe(a auth.Actor) api.User {
-	return api.User{ID: a.ID, Email: a.Email, Role: api.Role(a.Role)}
+	return api.User{ID: a.ID, Email: a.Email, Role: api.Role(a.Role), DisplayName: a.DisplayName}
 }
 
 func toAccount(row account.View) api.Account {
 	u := row.User
 	return api.Account{
-		ID:        u.ID,
-		Email:     u.Email,
-		Role:      api.Role(u.Role),
-		Disabled:  u.DisabledAt != nil,
-		CreatedAt: toTimestamp(u.CreatedAt),
-		Customer:  toCustomer(row.ServiceID, row.ExternalID, row.DisplayName),
+		ID:          u.ID,
+		Email:       u.Email,
+		Role:        api.Role(u.Role),
+		Disabled:    u.DisabledAt != nil,
+		DisplayName: textOf(u.DisplayName),
+		CreatedAt:   toTimestamp(u.CreatedAt),
+		Customer:    toCustomer(row.ServiceID, row.ExternalID, row.DisplayName),
 	}
 }
 
@@ -111,6 +112,7 @@ func toTicket(actor auth.Actor) func(ticket.View) api.Ticket {
 			ResolvedAt:      toOptionalTimestamp(t.ResolvedAt),
 			MergedInto:      t.MergedInto,
 			HandedOffAt:     toOptionalTimestamp(t.HandedOffAt),
+			RedactedAt:      toOptionalTimestamp(t.RedactedAt),
 		}
 		if t.HandoffReason != nil {
 			shown.HandoffReason = api.HandoffReason(*t.HandoffReason)
@@ -140,7 +142,7 @@ func addForStaff(shown *api.Ticket, t sqlc.Ticket) {
 	shown.WaitingSince = toOptionalTimestamp(t.WaitingSince)
 }
 
-func toTicketWithMessages(actor auth.Actor, row ticket.View, messages []sqlc.Message) api.TicketWithMessages {
+func toTicketWithMessages(actor auth.Actor, row ticket.View, messages []ticket.Message) api.TicketWithMessages {
 	t := toTicket(actor)(row)
 	return api.TicketWithMessages{
 		ID:                 t.ID,
@@ -158,6 +160,7 @@ func toTicketWithMessages(actor auth.Actor, row ticket.View, messages []sqlc.Mes
 		MergedInto:         t.MergedInto,
 		HandoffReason:      t.HandoffReason,
 		HandedOffAt:        t.HandedOffAt,
+		RedactedAt:         t.RedactedAt,
 		HandoffNote:        t.HandoffNote,
 		Priority:           t.Priority,
 		AssigneeID:         t.AssigneeID,
@@ -174,15 +177,15 @@ func toTicketWithMessages(actor auth.Actor, row ticket.View, messages []sqlc.Mes
 }
 
 // toMessage converts the messages that the actor asks for.
-func toMessage(actor auth.Actor) func(sqlc.Message) api.Message {
+func toMessage(actor auth.Actor) func(ticket.Message) api.Message {
 	staff := actor.IsStaff()
-	return func(m sqlc.Message) api.Message {
+	return func(m ticket.Message) api.Message {
 		message := api.Message{
 			ID:           m.ID,
 			TicketID:     m.TicketID,
 			Content:      m.Content,
 			IsAI:         m.Author == sqlc.MessageAuthorAI,
-			Author:       api.MessageAuthor{Kind: api.MessageAuthorKind(m.Author)},
+			Author:       api.MessageAuthor{Kind: api.MessageAuthorKind(m.Author), Name: m.AuthorName},
 			CreatedAt:    toTimestamp(m.CreatedAt),
 			SupersededBy: m.SupersededBy,
 			RedactedAt:   toOptionalTimestamp(m.RedactedAt),
@@ -243,6 +246,14 @@ func fromRole(role api.Role) auth.Role {
 	return auth.Role(role)
 }
 
+func fromCreateMessageRequest(r api.CreateMessageRequestObject) ticket.NewMessage {
+	message := ticket.NewMessage{Content: r.Body.Content, ClientID: r.Body.ClientID}
+	if r.Params.IfMatch != nil {
+		message.Accept = ifMatch(r.Params.IfMatch)
+	}
+	return message
+}
+
 func fromPutMessageFeedbackRequest(r api.PutMessageFeedbackRequest) (sqlc.FeedbackRating, *string) {
 	if r.Comment == "" {
 		return sqlc.FeedbackRating(r.Rating), nil
@@ -267,7 +278,7 @@ func fromPutCustomerRequest(r api.PutCustomerRequest) (displayName *string) {
 }
 
 func fromUpdateUserRequest(r api.UpdateUserRequest) account.Change {
-	change := account.Change{Disabled: r.Disabled}
+	change := account.Change{Disabled: r.Disabled, DisplayName: r.DisplayName}
 	if r.Role != "" {
 		role := auth.Role(r.Role)
 		change.Role = &role

@@ -11,6 +11,7 @@ import (
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/ticket"
 )
 
 // The bridge between rows and the wire, of the AI's answers.
@@ -94,7 +95,7 @@ func toUnanswered(why *apperr.Error) *api.Unanswered {
 }
 
 // toCreatedMessage converts a message and what has become of the answer to it, if that was asked for.
-func toCreatedMessage(actor auth.Actor, m sqlc.Message, begun *assistant.Begun) api.CreatedMessage {
+func toCreatedMessage(actor auth.Actor, m ticket.Message, begun *assistant.Begun) api.CreatedMessage {
 	said := toMessage(actor)(m)
 	created := api.CreatedMessage{
 		ID:           said.ID,
@@ -105,6 +106,7 @@ func toCreatedMessage(actor auth.Actor, m sqlc.Message, begun *assistant.Begun) 
 		IsNote:       said.IsNote,
 		CreatedAt:    said.CreatedAt,
 		SupersededBy: said.SupersededBy,
+		RedactedAt:   said.RedactedAt,
 	}
 	switch {
 	case begun == nil:
@@ -224,7 +226,7 @@ func toDoneEvent(e eventlog.Done) api.DoneEvent {
 	event := api.DoneEvent{
 		Type:         api.DoneEventTypeDone,
 		AIResponseID: e.Response.ID,
-		Message:      toMessage(auth.Actor{})(e.Message), // The AI has no account.
+		Message:      toMessage(auth.Actor{})(ticket.Message{Message: e.Message}), // The AI has no account.
 		Usage:        toUsage(e.Response),
 	}
 	if e.Response.FinishReason != nil {

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -29,9 +30,11 @@ func (s *Server) once(c echo.Context, op *contract.Operation, next echo.HandlerF
 	response, replayed, err := s.keys.Do(ctx, request, func(ctx context.Context) (idempotency.Response, error) {
 		c.SetRequest(r.WithContext(ctx))
 		recorded, err := record(c, next)
-		return idempotency.Response{
-			Status: recorded.status, Header: recorded.header, Body: recorded.body.Bytes(),
-		}, err
+		response := idempotency.Response{Status: recorded.status, Header: recorded.header, Body: recorded.body.Bytes()}
+		if request.TicketID == nil {
+			response.TicketID = ticketIn(response.Body)
+		}
+		return response, err
 	})
 	if err != nil {
 		return err
@@ -40,4 +43,16 @@ func (s *Server) once(c echo.Context, op *contract.Operation, next echo.HandlerF
 		c.Response().Header().Set(headerIdempotencyReplayed, "true")
 	}
 	return s.send(c, response.Status, http.Header(response.Header), response.Body)
+}
+
+// ticketIn returns the ticket that a response shows, or that what it shows belongs to. The id of anything else is no ticket's.
+func ticketIn(body []byte) *uuid.UUID {
+	var shown struct {
+		ID       *uuid.UUID `json:"id"`
+		TicketID *uuid.UUID `json:"ticket_id"`
+	}
+	if json.Unmarshal(body, &shown) != nil || shown.TicketID == nil {
+		return shown.ID
+	}
+	return shown.TicketID
 }

@@ -20,9 +20,12 @@ func (s *Server) CreateMessage(
 	ctx context.Context, r api.CreateMessageRequestObject,
 ) (api.CreateMessageResponseObject, error) {
 	actor := actorFrom(ctx)
-	message, begun, err := s.say(ctx, actor, r)
+	message, isNew, begun, err := s.say(ctx, actor, r)
 	if err != nil {
 		return nil, err
+	}
+	if !isNew {
+		return api.CreateMessage200JSONResponse{Body: toCreatedMessage(actor, message, begun)}, nil
 	}
 	return api.CreateMessage201JSONResponse{Body: toCreatedMessage(actor, message, begun)}, nil
 }
@@ -30,24 +33,17 @@ func (s *Server) CreateMessage(
 // say adds a message, and starts the answer to it if that is asked for; begun is nil if it is not.
 func (s *Server) say(
 	ctx context.Context, actor auth.Actor, r api.CreateMessageRequestObject,
-) (message ticket.Message, begun *assistant.Begun, err error) {
-	if !r.Body.Respond {
-		message, err = s.addMessage(ctx, actor, r)
-		return message, nil, err
-	}
-	answer, err := s.assistant.Respond(ctx, actor, r.TicketID, func(ctx context.Context) (err error) {
-		message, err = s.addMessage(ctx, actor, r)
+) (message ticket.Message, isNew bool, begun *assistant.Begun, err error) {
+	add := func(ctx context.Context) (err error) {
+		message, isNew, err = s.tickets.Add(ctx, actor, r.TicketID, fromCreateMessageRequest(r))
 		return err
-	})
-	return message, &answer, err
-}
-
-// addMessage adds a message, on the condition that the caller makes, if any.
-func (s *Server) addMessage(ctx context.Context, actor auth.Actor, r api.CreateMessageRequestObject) (ticket.Message, error) {
-	if r.Params.IfMatch == nil {
-		return s.tickets.AddMessage(ctx, actor, r.TicketID, r.Body.Content)
 	}
-	return s.tickets.AddMessageIf(ctx, actor, r.TicketID, r.Body.Content, ifMatch(r.Params.IfMatch))
+	if !r.Body.Respond {
+		err = add(ctx)
+		return message, isNew, nil, err
+	}
+	answer, err := s.assistant.Respond(ctx, actor, r.TicketID, add)
+	return message, isNew, &answer, err
 }
 
 // ListMessages returns a page of a ticket's messages.

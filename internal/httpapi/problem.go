@@ -51,6 +51,7 @@ var problems = map[apperr.Code]problemKind{
 	apperr.NotAcceptable:           {status: http.StatusNotAcceptable, title: "Not acceptable"},
 	apperr.EmailTaken:              {status: http.StatusConflict, title: "E-mail address taken"},
 	apperr.ExternalIDTaken:         {status: http.StatusConflict, title: "External id taken"},
+	apperr.NameTaken:               {status: http.StatusConflict, title: "Name taken"},
 	apperr.LastAdmin:               {status: http.StatusConflict, title: "Last administrator"},
 	apperr.TicketClosed:            {status: http.StatusConflict, title: "Ticket closed"},
 	apperr.InvalidTransition:       {status: http.StatusConflict, title: "Invalid transition"},

@@ -23,6 +23,7 @@ import (
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/inbox"
 	"github.com/supportbackend/support/internal/journal"
+	"github.com/supportbackend/support/internal/macro"
 	"github.com/supportbackend/support/internal/prompt"
 	"github.com/supportbackend/support/internal/report"
 	"github.com/supportbackend/support/internal/search"
@@ -51,6 +52,7 @@ type Options struct {
 	Assistant *assistant.Service
 	Webhooks  *webhook.Service
 	Prompts   *prompt.Service
+	Macros    *macro.Service
 	Journal   *journal.Service
 	Search    *search.Service
 	Reports   *report.Service
@@ -92,6 +94,7 @@ type Server struct {
 	assistant *assistant.Service
 	webhooks  *webhook.Service
 	prompts   *prompt.Service
+	macros    *macro.Service
 	journal   *journal.Service
 	search    *search.Service
 	reports   *report.Service
@@ -144,7 +147,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, journal: o.Journal,
+		auth: o.Auth, accounts: o.Accounts, tickets: o.Tickets, assistant: o.Assistant, prompts: o.Prompts, macros: o.Macros, journal: o.Journal,
 		webhooks: o.Webhooks, keys: o.Keys,
 		readiness: &readiness{ask: o.Ready}, cursors: cs, gate: g,
 		search: o.Search, reports: o.Reports, inbox: o.Inbox, teams: o.Teams,

@@ -58,7 +58,19 @@ func (s *Server) GetTicket(ctx context.Context, r api.GetTicketRequestObject) (a
 	}
 	return api.GetTicket200JSONResponse{
 		Body:    toTicketWithMessages(actor, t, messages),
-		Headers: api.GetTicket200ResponseHeaders{ETag: ticketTag(actor, t)},
+		Headers: api.GetTicket200ResponseHeaders{ETag: ticketTag(actor, t, messages...)},
+	}, nil
+}
+
+// RedactTicket takes away what a ticket said when it was opened.
+func (s *Server) RedactTicket(ctx context.Context, r api.RedactTicketRequestObject) (api.RedactTicketResponseObject, error) {
+	actor := actorFrom(ctx)
+	t, err := s.tickets.RedactTicket(ctx, actor, r.TicketID)
+	if err != nil {
+		return nil, err
+	}
+	return api.RedactTicket200JSONResponse{
+		Body: toTicket(actor)(t), Headers: api.RedactTicket200ResponseHeaders{ETag: ticketTag(actor, t)},
 	}, nil
 }
 

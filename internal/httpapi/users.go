@@ -13,7 +13,8 @@ const usersPath = "/users"
 // CreateUser creates an account with any role.
 func (s *Server) CreateUser(ctx context.Context, r api.CreateUserRequestObject) (api.CreateUserResponseObject, error) {
 	actor := actorFrom(ctx)
-	user, err := s.accounts.CreateAccount(ctx, &actor, r.Body.Email, r.Body.Password, fromRole(r.Body.Role))
+	user, err := s.accounts.CreateNamedAccount(
+		ctx, &actor, r.Body.Email, r.Body.Password, fromRole(r.Body.Role), filled(r.Body.DisplayName))
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func (s *Server) GetUser(ctx context.Context, r api.GetUserRequestObject) (api.G
 	return api.GetUser200JSONResponse{Body: toAccount(user)}, nil
 }
 
-// UpdateUser changes an account's role, or disables or enables it.
+// UpdateUser changes an account's role or name, or disables or enables it.
 func (s *Server) UpdateUser(ctx context.Context, r api.UpdateUserRequestObject) (api.UpdateUserResponseObject, error) {
 	user, err := s.accounts.UpdateAccount(ctx, actorFrom(ctx), r.UserID, fromUpdateUserRequest(*r.Body))
 	if err != nil {

@@ -70,6 +70,8 @@ type Response struct {
 	Status int
 	Header map[string][]string
 	Body   []byte
+	// TicketID is the ticket that the response names, where the request names none; nil for none.
+	TicketID *uuid.UUID
 }
 
 // Service remembers keys. Besides the errors that they name, its methods return what store.Store returns.
@@ -160,7 +162,7 @@ func (s *Service) remember(ctx context.Context, id []byte, r Response) error {
 		return fmt.Errorf("idempotency: store the headers: %w", err)
 	}
 	return s.store.AnswerIdempotencyKey(store.Last(ctx), sqlc.AnswerIdempotencyKeyParams{
-		ID: id, Headers: headers,
+		ID: id, TicketID: r.TicketID, Headers: headers,
 		Status: int16(r.Status),             //nolint:gosec // A status has three digits.
 		Body:   append([]byte{}, r.Body...), // No body is an empty one; null is no response.
 	})

@@ -1,10 +1,10 @@
-// Package journal keeps everything that happens on the desk in one order. Whoever changes something adds its entry to the
-// outbox, in the same transaction. The sequencer moves committed entries from there to the journal and numbers them
-// (sequencer.go), wakes those who wait for more (wake.go), and drops what is too old (retention.go). Readers go through the
-// journal by position (reader.go): positions have no holes, and an entry that is read never gets one in front of it later.
+// Package journal keeps everything that happens on the desk in one order. Every change adds its entry to the outbox, in the
+// same transaction. The sequencer moves committed entries from the outbox to the journal and numbers them (sequencer.go).
+// Waiting readers are woken (wake.go), and old entries are dropped (retention.go). Readers go through the journal by position
+// (reader.go): positions have no holes, and no entry ever appears before one that has been read.
 //
-// Every replica runs a sequencer, and the lock of one row lets one of them work at a time. An entry that a transaction
-// commits late gets a later position; no other entry waits for it.
+// Every replica runs a sequencer; a row lock lets one work at a time. An entry that is committed late gets a later position.
+// No other entry waits for it.
 package journal
 
 import (
@@ -19,9 +19,9 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// Options are what a Service is made of.
+// Options configure a Service.
 type Options struct {
-	// Kept is how long an entry is kept at least.
+	// Kept is the least time for which entries are kept.
 	Kept time.Duration
 	// Metrics gets the journal's numbers.
 	Metrics *metrics.Set
@@ -33,16 +33,16 @@ type Service struct {
 	store *store.Store
 	kept  time.Duration
 	head  head
-	// seen is the state of the journal when it was last looked at.
+	// seen is the journal's state at the last look.
 	seen    atomic.Pointer[State]
 	metrics *journalMetrics
 	logger  *slog.Logger
-	// drained ends when readers are to come back to another process.
+	// drained ends when readers should reconnect to another process.
 	drained context.Context
 	drain   context.CancelFunc
 }
 
-// NewService returns a Service on the store. Run makes it work.
+// NewService returns a Service on the store. Run starts its work.
 func NewService(s *store.Store, o Options) *Service {
 	service := &Service{store: s, kept: o.Kept, head: newHead(), logger: o.Logger}
 	service.seen.Store(&State{})

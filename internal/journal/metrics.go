@@ -10,7 +10,7 @@ import (
 	"github.com/supportbackend/support/internal/background"
 )
 
-// watchInterval is how often the numbers are read that only the database has.
+// watchInterval is how often metrics are read from the database.
 const watchInterval = 10 * time.Second
 
 var (

@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	// maxSearched is how many positions one question goes through for an actor who does not see all of them.
+	// maxSearched is how many positions one query reads for an actor who does not see all of them.
 	maxSearched = 10_000
 	// maxText bounds the text of a page, in bytes, beyond its first entry.
 	maxText = 1 << 20
-	// othersPause is what readers who see a part of the journal wait after each look: they are many, and most new entries are
-	// not for them.
+	// othersPause is how long readers wait after each query who see only a part of the journal. There are many of them, and most
+	// new entries are not theirs.
 	othersPause = time.Second
 )
 
@@ -28,14 +28,14 @@ type Entry = sqlc.JournalEntry
 // State is how far the journal has come.
 type State = sqlc.GetJournalStateRow
 
-// Filter says which entries are wanted: all, unless it names types or a ticket.
+// Filter selects entries by type and ticket. The zero value selects all.
 type Filter struct {
 	Types    []string
 	TicketID *uuid.UUID
 }
 
-// Page is some entries that an actor sees. Position is where to go on: behind the last entry, or behind others that are not
-// for the actor. Head is the newest position.
+// Page is a page of the entries that an actor sees. Position is where the next page begins: after the last entry, or after
+// later ones that the actor does not see. Head is the newest position.
 type Page struct {
 	Entries        []Entry
 	Position, Head int64
@@ -44,13 +44,13 @@ type Page struct {
 // State returns the newest position, the oldest that is kept, and what waits in the outbox.
 func (s *Service) State(ctx context.Context) (State, error) { return s.store.GetJournalState(ctx) }
 
-// Read returns up to limit entries after a position, in order, whoever may see them: what it returns is for the product's own
-// work. Fewer than limit mean that there are no more yet; Wait waits for them.
+// Read returns up to limit entries after a position, in order. It checks no visibility: it is for the product's own work. Fewer
+// than limit mean that the end is reached; Wait waits for more.
 func (s *Service) Read(ctx context.Context, after int64, limit int32) ([]Entry, error) {
 	return s.store.ListJournal(ctx, sqlc.ListJournalParams{After: after, MaxRows: limit})
 }
 
-// Drain ends the waits of readers, who are to come back to another process.
+// Drain ends the waits of readers, so that they reconnect to another process.
 func (s *Service) Drain() { s.drain() }
 
 // Drained is closed by Drain.
@@ -59,9 +59,8 @@ func (s *Service) Drained() <-chan struct{} { return s.drained.Done() }
 // Wait returns when the journal may have an entry after the position, or with an error when ctx ends before.
 func (s *Service) Wait(ctx context.Context, after int64) error { return s.head.wait(ctx, after) }
 
-// Find returns up to limit of the entries that the actor sees after a position, or from the oldest on for nil. When there are
-// none yet, it waits for them as long as wait and ctx allow. It returns PositionExpired when entries after the position are no
-// longer kept.
+// Find returns up to limit of the entries that the actor sees after a position; nil means from the oldest on. If there are none
+// yet, it waits for as long as wait and ctx allow. It returns PositionExpired when entries after the position have been dropped.
 func (s *Service) Find(
 	ctx context.Context, actor auth.Actor, f Filter, after *int64, limit int32, wait time.Duration,
 ) (Page, error) {
@@ -81,7 +80,7 @@ func (s *Service) Find(
 }
 
 // Timeline returns up to limit of the entries of a ticket that the actor sees, as Find does. The caller has decided that the
-// actor may see the ticket. What is no longer kept is left out.
+// actor may see the ticket. Dropped entries are left out.
 func (s *Service) Timeline(
 	ctx context.Context, actor auth.Actor, ticketID uuid.UUID, types []string, after *int64, limit int32,
 ) (Page, error) {
@@ -95,7 +94,7 @@ func (s *Service) Timeline(
 	return s.Find(ctx, actor, Filter{Types: types, TicketID: &ticketID}, after, limit, 0)
 }
 
-// begin returns the position to go on after.
+// begin returns the position after which to read.
 func (s *Service) begin(ctx context.Context, after *int64) (int64, error) {
 	if after != nil {
 		return *after, nil
@@ -104,7 +103,7 @@ func (s *Service) begin(ctx context.Context, after *int64) (int64, error) {
 	return oldest - 1, err
 }
 
-// more reports whether there may be something after the page, for which it waits.
+// more waits until there may be entries after the page, and reports whether there may be.
 func (s *Service) more(ctx context.Context, actor auth.Actor, page Page) bool {
 	if page.Position < page.Head {
 		return ctx.Err() == nil
@@ -118,7 +117,7 @@ func (s *Service) more(ctx context.Context, actor auth.Actor, page Page) bool {
 	return s.head.wait(ctx, page.Position) == nil
 }
 
-// page returns what there is after a position, of which it goes through a bounded number.
+// page returns the entries after a position. It reads a bounded number of positions.
 func (s *Service) page(ctx context.Context, actor auth.Actor, f Filter, after int64, limit int32) (Page, error) {
 	head := s.head.get() // Before the entries: all up to there can be read.
 	if after >= head {
@@ -146,8 +145,8 @@ func (s *Service) page(ctx context.Context, actor auth.Actor, f Filter, after in
 	return page, nil
 }
 
-// checkKept returns PositionExpired when entries after the position are gone. Asked after a read, it says whether the read has
-// missed any.
+// checkKept returns PositionExpired when entries after the position have been dropped. Called after a read, it tells whether
+// the read has missed any.
 func (s *Service) checkKept(ctx context.Context, after int64) error {
 	oldest, err := s.store.GetJournalOldest(ctx)
 	if err != nil || after >= oldest-1 {
@@ -158,12 +157,12 @@ func (s *Service) checkKept(ctx context.Context, after int64) error {
 		At(apperr.Field{Pointer: "/after", In: "query", Code: apperr.OutOfRange, Limit: &least})
 }
 
-// isCustomer reports whether the actor sees a customer's own entries and nobody else's.
+// isCustomer reports whether the actor sees only the entries of one customer.
 func isCustomer(actor auth.Actor) bool {
 	return !actor.IsStaff() && (actor.KeyID == uuid.Nil || !actor.InScope(auth.ScopeOnBehalf))
 }
 
-// find asks the question that has an index for what the actor sees.
+// find runs the query whose index fits what the actor sees.
 func (s *Service) find(ctx context.Context, actor auth.Actor, f Filter, p sqlc.FindJournalParams) ([]Entry, error) {
 	p.Types, p.ActorID, p.Staff, p.Admin = f.Types, actor.ID, actor.IsStaff(), actor.Has(auth.RoleAdmin)
 	switch {
@@ -181,7 +180,7 @@ func (s *Service) find(ctx context.Context, actor auth.Actor, f Filter, p sqlc.F
 	}
 }
 
-// cutText returns the first entries, as many as have maxText together.
+// cutText returns the first entries whose texts together do not exceed maxText.
 func cutText(entries []Entry) (_ []Entry, cut bool) {
 	size := 0
 	for i, e := range entries {

@@ -11,17 +11,17 @@ import (
 const (
 	// maxBatch is how many entries are moved at a time.
 	maxBatch = 1000
-	// minPause and busyShare bound how often a sequencer works: it rests at least minPause, and busyShare times as long as it
-	// has worked, so that it costs little of the database's time and batches grow under load.
+	// A sequencer rests at least minPause, and busyShare times as long as it has worked. So it takes a bounded share of the
+	// database's time, and batches grow under load.
 	minPause  = 10 * time.Millisecond
 	busyShare = 2
-	// idlePoll is how often a sequencer looks for entries whose own replica has stopped, and for the head. With readers that
-	// nobody wakes, because the replica cannot listen, it looks every readersPoll.
+	// idlePoll is how often a sequencer looks for entries of replicas that have stopped. A replica that cannot listen looks every
+	// readersPoll while it has waiting readers.
 	idlePoll    = time.Second
 	readersPoll = 50 * time.Millisecond
 )
 
-// sequence moves what this replica commits to the journal at once, and what others left every idlePoll.
+// sequence moves entries that this replica commits at once, and entries that others have left every idlePoll.
 func (s *Service) sequence(ctx context.Context) {
 	outage := background.Outage{While: "moving entries to the journal", Logger: s.logger}
 	more := true

@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// channel is where a sequencer says how far it has come.
+	// channel is where sequencers announce the head.
 	channel = "support_journal"
-	// listenAgain is the wait after a connection that listened has broken.
+	// listenAgain is the pause before listening again after the connection has broken.
 	listenAgain = time.Second
 )
 
-// head is the newest position that this replica knows of, and those who wait for the next.
+// head is the newest position that this replica knows of. Readers wait on it.
 type head struct {
 	mu       sync.Mutex
 	position int64
@@ -35,8 +35,8 @@ func newHead() head {
 	return head{changed: make(chan struct{}), wanted: make(chan struct{}, 1)}
 }
 
-// set takes the position that the sequencer has read. It is lower than one that was heard meanwhile, or lower for good
-// when another database took over, one that has lost the last moments: then it is so twice.
+// set takes the position that the sequencer has read. It may be lower than one that was heard meanwhile. If it is lower twice
+// in a row, another database has taken over that lacks the last moments.
 func (h *head) set(position int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -77,7 +77,7 @@ func (h *head) setListening(listening bool) {
 	h.listening = listening
 }
 
-// mustPoll reports whether somebody waits whom nobody else wakes.
+// mustPoll reports whether readers wait that no notification can wake.
 func (h *head) mustPoll() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -87,7 +87,7 @@ func (h *head) mustPoll() bool {
 // unattended gets a token when mustPoll may have become true.
 func (h *head) unattended() <-chan struct{} { return h.wanted }
 
-// wait returns when the position is another one than after or lower ones.
+// wait returns when the position is greater than after.
 func (h *head) wait(ctx context.Context, after int64) error {
 	h.begin()
 	defer h.end()
@@ -124,7 +124,7 @@ func (h *head) end() {
 	h.waiting--
 }
 
-// listen hears what other replicas' sequencers say, where sessions are the replica's own.
+// listen hears the heads that other replicas' sequencers announce. Behind a pooler, it does nothing.
 func (s *Service) listen(ctx context.Context) {
 	if s.store.IsPooled() {
 		return

@@ -94,7 +94,7 @@ func (s *Service) Index(ctx context.Context) error {
 		}
 		more, err := s.store.RebuildSearchIndex(ctx, maxIndexed)
 		switch {
-		case errors.Is(err, store.ErrNoRows): // There is nothing to do, or another replica does it.
+		case errors.Is(err, store.ErrNoRows): // Nothing is left to do, or another replica is doing it.
 			return nil
 		case err != nil:
 			return err

@@ -13,11 +13,11 @@ import (
 // JobClient is River on the connections of a Store.
 type JobClient = river.Client[pgx.Tx]
 
-// errNoTransaction is a job that would not be part of what it belongs to.
+// errNoTransaction says that a job would not be part of the change that it belongs to.
 var errNoTransaction = errors.New("store: jobs are inserted and finished in a transaction")
 
-// NewJobClient returns River on the Store's connections. Behind a pooler it asks for new jobs instead of listening. A small
-// pool does not listen either: the connection for it would be one of few.
+// NewJobClient returns River on the Store's connections. Behind a pooler it polls for new jobs instead of listening. With a small
+// pool it polls too: listening would take one of few connections.
 func (s *Store) NewJobClient(config *river.Config) (*JobClient, error) {
 	config.PollOnly = s.pooler || s.reserved.pool == s.db.pool
 	return river.NewClient(riverpgxv5.New(s.db.pool), config)
@@ -52,7 +52,7 @@ func (s *Store) jobTx(ctx context.Context) (pgx.Tx, error) {
 	return nil, errNoTransaction
 }
 
-// jobTx is a transaction as River's driver takes it. River runs statements in it and leaves its end to the Store.
+// jobTx is a transaction for River's driver. River runs statements in it; the Store commits it.
 type jobTx struct {
 	pgx.Tx
 	t *transaction

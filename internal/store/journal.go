@@ -8,14 +8,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// outbox is the table that every entry of the journal comes through.
+// outbox is the table to which every entry of the journal is added first.
 const outbox = "journal_outbox"
 
 // addsToJournal reports whether a statement may add entries to the journal.
 func addsToJournal(sql string) bool { return strings.Contains(sql, outbox) }
 
-// Journaled gets a token when this Store has committed entries of the journal since the last one was taken. It is for one
-// receiver.
+// Journaled holds a token when this Store has committed entries since the last token was taken. It is for one receiver.
 func (s *Store) Journaled() <-chan struct{} { return s.db.journaled }
 
 func (p pooled) noteCommitted(journaled bool) {

@@ -32,12 +32,7 @@ func (s *Service) UpdateMany(ctx context.Context, actor auth.Actor, ids []uuid.U
 	for i, id := range ids {
 		results[i].ID = id
 		err := s.store.InTx(ctx, func(ctx context.Context) error {
-			before, err := Lock(ctx, s.store, actor, id)
-			if err != nil {
-				return err
-			}
-			_, err = s.Update(ctx, actor, id, change.of(before), anyVersion)
-			return err
+			return s.Adjust(ctx, actor, id, change)
 		})
 		if err != nil && !errors.As(err, &results[i].Err) {
 			return nil, err
@@ -47,6 +42,16 @@ func (s *Service) UpdateMany(ctx context.Context, actor auth.Actor, ids []uuid.U
 		}
 	}
 	return results, nil
+}
+
+// Adjust makes a change in a ticket, within a transaction. What it leaves as it is, is none. It returns what Update returns.
+func (s *Service) Adjust(ctx context.Context, actor auth.Actor, id uuid.UUID, change BulkChange) error {
+	before, err := Lock(ctx, s.store, actor, id)
+	if err != nil {
+		return err
+	}
+	_, err = s.Update(ctx, actor, id, change.of(before), anyVersion)
+	return err
 }
 
 func anyVersion(int64) bool { return true }

@@ -66,7 +66,7 @@ func (s *Service) Update(
 		if err != nil {
 			return err
 		}
-		if err := s.checkAssignment(ctx, change); err != nil {
+		if err := s.checkChange(ctx, change); err != nil {
 			return err
 		}
 		if after.Status == sqlc.TicketStatusClosed || after.AIMode != before.AIMode {
@@ -177,16 +177,20 @@ func (c Change) snooze(t *sqlc.Ticket) error {
 	return nil
 }
 
-// checkAssignment returns ValidationFailed when the change gives the ticket to an account that is not an enabled one of staff,
-// or to a team that does not exist.
-func (s *Service) checkAssignment(ctx context.Context, change Change) error {
-	var params sqlc.GetAssignmentParams
-	set(&params.AssigneeID, change.AssigneeID)
-	set(&params.TeamID, change.TeamID)
-	if params.AssigneeID == nil && params.TeamID == nil {
+func (s *Service) checkChange(ctx context.Context, change Change) error {
+	var assigneeID, teamID *uuid.UUID
+	set(&assigneeID, change.AssigneeID)
+	set(&teamID, change.TeamID)
+	return s.CheckAssignment(ctx, assigneeID, teamID)
+}
+
+// CheckAssignment returns ValidationFailed for an account that is not an enabled one of staff, and for a team that does not exist.
+// nil is neither.
+func (s *Service) CheckAssignment(ctx context.Context, assigneeID, teamID *uuid.UUID) error {
+	if assigneeID == nil && teamID == nil {
 		return nil
 	}
-	may, err := s.store.GetAssignment(ctx, params)
+	may, err := s.store.GetAssignment(ctx, sqlc.GetAssignmentParams{AssigneeID: assigneeID, TeamID: teamID})
 	if err != nil || may.ToAccount && may.ToTeam {
 		return err
 	}

@@ -14,40 +14,57 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// AddClientMessage adds a message as AddMessage does, under the id that a chat client gave it. One that the ticket has under
-// this id, or whose own id it is, is not added again: the ticket's id stands for its description. It returns what AddMessage
-// returns, and IdempotencyMismatch when the message there is another text or another author's.
+// AddClientMessage adds what a chat client says as AddMessage does, under the id that the client gave it. What the ticket has under
+// this id is not added again: the ticket's id stands for its description. It returns what Add returns.
 func (s *Service) AddClientMessage(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, clientID, content string,
 ) error {
-	err := s.store.InTx(ctx, func(ctx context.Context) error {
-		ticket, err := Lock(ctx, s.store, actor, id)
-		if err != nil {
-			return err
-		}
-		said, err := s.clientMessage(ctx, ticket, clientID)
-		switch {
-		case errors.Is(err, store.ErrNoRows):
-			_, err = s.createMessage(ctx, actor, id, sqlc.CreateMessageParams{Content: content, ClientID: &clientID})
-			return err
-		case err == nil && (said.AuthorID == nil || *said.AuthorID != actor.ID || said.Content != content):
-			return apperr.New(apperr.IdempotencyMismatch, "This message id was used for another message.")
-		}
+	if own, err := uuid.Parse(clientID); err != nil || own != id {
+		_, _, err = s.Add(ctx, actor, id, NewMessage{Content: content, ClientID: clientID})
 		return err
-	})
-	if errors.Is(err, store.ErrNoRows) {
-		return s.whyNot(ctx, actor, id)
 	}
+	ticket, err := s.Find(ctx, actor, id)
+	if err != nil {
+		return err
+	}
+	_, err = sameMessage(description(ticket), actor, content)
 	return err
 }
 
-// clientMessage returns what a ticket has under a chat client's id, or store.ErrNoRows.
-func (s *Service) clientMessage(ctx context.Context, t sqlc.Ticket, clientID string) (sqlc.Message, error) {
-	id, err := uuid.Parse(clientID)
-	if err == nil && id == t.ID {
-		return description(t), nil
+// clientMessage returns the message that a ticket has under the ClientID of a new one, or nil: the one that was sent under it, or
+// whose own id it is. It returns IdempotencyMismatch when that is another text or another author's.
+func (s *Service) clientMessage(ctx context.Context, actor auth.Actor, id uuid.UUID, m NewMessage) (*sqlc.Message, error) {
+	if m.ClientID == "" {
+		return nil, nil
 	}
-	return s.store.GetMessageByClientID(ctx, sqlc.GetMessageByClientIDParams{TicketID: t.ID, ClientID: clientID, ID: &id})
+	params := sqlc.GetMessageByClientIDParams{TicketID: id, ClientID: m.ClientID}
+	if own, err := uuid.Parse(m.ClientID); err == nil {
+		params.ID = &own
+	}
+	said, err := s.store.GetMessageByClientID(ctx, params)
+	if errors.Is(err, store.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return sameMessage(said, actor, m.Content)
+}
+
+// sameMessage returns a message that the actor has sent with the content. Of one that was redacted since, nobody knows the
+// content.
+func sameMessage(said sqlc.Message, actor auth.Actor, content string) (*sqlc.Message, error) {
+	if said.AuthorID == nil || *said.AuthorID != actor.ID || said.RedactedAt == nil && said.Content != content {
+		return nil, apperr.New(apperr.IdempotencyMismatch, "This message id was used for another message.")
+	}
+	return &said, nil
+}
+
+func clientIDOf(m NewMessage) *string {
+	if m.ClientID == "" {
+		return nil
+	}
+	return &m.ClientID
 }
 
 // description is a ticket's description in the form of a message.
@@ -68,7 +85,8 @@ func (s *Service) Conversation(ctx context.Context, actor auth.Actor, id uuid.UU
 	if err != nil {
 		return nil, err
 	}
-	messages = append(messages[:page.Fit(messages, sizeOf)], description(ticket))
+	size := func(m sqlc.Message) int { return len(m.Content) }
+	messages = append(messages[:page.Fit(messages, size)], description(ticket))
 	slices.Reverse(messages)
 	return messages, nil
 }

@@ -13,14 +13,15 @@ import (
 
 // AddNote adds a note by the actor, one of staff. Of what customers see, nothing changes, and an AI answer that is being
 // written goes on. It returns NotFound.
-func (s *Service) AddNote(ctx context.Context, actor auth.Actor, id uuid.UUID, content string) (note sqlc.Message, err error) {
+func (s *Service) AddNote(ctx context.Context, actor auth.Actor, id uuid.UUID, content string) (note Message, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		if err := s.store.LockTicketAhead(store.Ahead(ctx), sqlc.LockTicketAheadParams{
 			ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
 		}); err != nil {
 			return err
 		}
-		note, err = s.store.CreateNote(store.Last(ctx), sqlc.CreateNoteParams{
+		note.AuthorName = actor.DisplayName
+		note.Message, err = s.store.CreateNote(store.Last(ctx), sqlc.CreateNoteParams{
 			ID: uuid7.New(), TicketID: id, ActorID: actor.ID, ActorKind: actor.Kind(), Staff: actor.IsStaff(), Content: content,
 		})
 		return err

@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/google/uuid"
 
@@ -10,30 +11,97 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
+// redacted is what a redacted text says.
+const redacted = "[redacted]"
+
+// tombstone is what is left of a ticket or a message in a response that is remembered.
+type tombstone struct {
+	Title       string `json:"title,omitempty"`
+	Description string `json:"description,omitempty"`
+	Content     string `json:"content,omitempty"`
+	RedactedAt  string `json:"redacted_at"`
+}
+
 // Redact takes away what a message said, wherever it stands, and leaves the message itself. Only staff may. An AI answer that
 // is being written may quote it and is never published, unless the message is a note, which the AI does not know. Redacting a
 // message again changes nothing. It returns NotFound.
-func (s *Service) Redact(ctx context.Context, actor auth.Actor, id uuid.UUID) (message sqlc.Message, err error) {
+func (s *Service) Redact(ctx context.Context, actor auth.Actor, id uuid.UUID) (message Message, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		ticket, err := s.store.LockTicketOfMessage(ctx, sqlc.LockTicketOfMessageParams{MessageID: id, Staff: actor.IsStaff()})
 		if err != nil {
 			return store.NotFound(err)
 		}
-		if message, err = s.store.GetMessage(ctx, id); err != nil || message.RedactedAt != nil {
+		before, err := s.store.GetMessageWithName(ctx, sqlc.GetMessageWithNameParams{
+			ID: id, CallerID: actor.ID, AllCustomers: actor.SeesCustomers(),
+		})
+		if message = (Message{before.Message, before.AuthorName}); err != nil || message.RedactedAt != nil {
 			return err
 		}
-		if !message.IsNote {
-			if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
-				TicketID: ticket.ID, ActorKind: actor.Kind(), ActorID: actor.ID, AllKinds: true,
-			}); err != nil {
+		if err := s.silence(ctx, actor, sqlc.EmptyAIResponsesParams{
+			TicketID: ticket.ID, MessageID: &id, IsNote: message.IsNote,
+		}); err != nil {
+			return err
+		}
+		row, err := s.store.RedactMessage(ctx, sqlc.RedactMessageParams{ID: id, ActorKind: actor.Kind(), ActorID: actor.ID})
+		if err != nil {
+			return err
+		}
+		message.Message = sqlc.Message(row)
+		return s.forget(ctx, ticket.ID, id, tombstone{Content: redacted, RedactedAt: *utc(row.RedactedAt)})
+	})
+	return message, err
+}
+
+// RedactTicket takes away what a ticket's title and description said, and the note of its hand-off, wherever they stand, as Redact
+// does with a message. It returns NotFound.
+func (s *Service) RedactTicket(ctx context.Context, actor auth.Actor, id uuid.UUID) (after View, err error) {
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		before, err := Lock(ctx, s.store, actor, id)
+		if err != nil {
+			return err
+		}
+		if before.RedactedAt == nil {
+			if err := s.redactTicket(ctx, actor, id); err != nil {
 				return err
 			}
 		}
-		redacted, err := s.store.RedactMessage(store.Last(ctx), sqlc.RedactMessageParams{
-			ID: id, ActorKind: actor.Kind(), ActorID: actor.ID,
-		})
-		message = sqlc.Message(redacted)
+		after, _, err = s.Get(ctx, actor, id)
 		return err
 	})
-	return message, err
+	return after, err
+}
+
+func (s *Service) redactTicket(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
+	if err := s.silence(ctx, actor, sqlc.EmptyAIResponsesParams{TicketID: id}); err != nil {
+		return err
+	}
+	at, err := s.store.RedactTicket(ctx, sqlc.RedactTicketParams{ID: id, ActorKind: actor.Kind(), ActorID: actor.ID})
+	if err != nil {
+		return err
+	}
+	return s.forget(ctx, id, id, tombstone{Title: redacted, Description: redacted, RedactedAt: *utc(&at)})
+}
+
+// silence ends what the AI is writing in a ticket and takes away what it wrote there and nobody published.
+func (s *Service) silence(ctx context.Context, actor auth.Actor, p sqlc.EmptyAIResponsesParams) error {
+	if !p.IsNote {
+		if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
+			TicketID: p.TicketID, ActorKind: actor.Kind(), ActorID: actor.ID, AllKinds: true,
+		}); err != nil {
+			return err
+		}
+	}
+	p.ActorKind, p.ActorID = actor.Kind(), actor.ID
+	return s.store.EmptyAIResponses(ctx, p)
+}
+
+// forget puts a tombstone into the responses that are remembered for requests in a ticket.
+func (s *Service) forget(ctx context.Context, ticketID, id uuid.UUID, t tombstone) error {
+	text, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	return s.store.RedactRememberedResponses(ctx, sqlc.RedactRememberedResponsesParams{
+		TicketID: ticketID, ID: id.String(), Tombstone: text,
+	})
 }

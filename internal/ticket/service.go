@@ -51,8 +51,11 @@ type View = sqlc.ListTicketsRow
 // Ticket is a ticket without its customer.
 type Ticket = sqlc.Ticket
 
-// Message is one message of a ticket's conversation.
-type Message = sqlc.Message
+// Message is one message of a ticket's conversation, with its author's name as the actor sees it; empty is none.
+type Message struct {
+	sqlc.Message
+	AuthorName string
+}
 
 // AIMode is what becomes of the AI's answers in a ticket.
 type AIMode = sqlc.AIMode
@@ -93,7 +96,7 @@ func (s *Service) list(
 
 // Get returns a ticket and its latest messages, for staff with its notes, oldest first, both as they are at the ticket's version: at most 100, and
 // at most page.MaxBytes of text. It returns NotFound.
-func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (View, []sqlc.Message, error) {
+func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (View, []Message, error) {
 	found, err := s.store.FindTicketWithMessages(ctx, sqlc.FindTicketWithMessagesParams{
 		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(), MaxRows: latestMessages,
 	})
@@ -110,7 +113,7 @@ func (s *Service) Get(ctx context.Context, actor auth.Actor, id uuid.UUID) (View
 }
 
 // messagesOf puts the columns of a ticket's messages together.
-func messagesOf(found sqlc.FindTicketWithMessagesRow) []sqlc.Message {
+func messagesOf(found sqlc.FindTicketWithMessagesRow) []Message {
 	unlessNil := func(id *uuid.UUID) *uuid.UUID {
 		if *id == uuid.Nil {
 			return nil
@@ -123,96 +126,125 @@ func messagesOf(found sqlc.FindTicketWithMessagesRow) []sqlc.Message {
 		}
 		return &at
 	}
-	messages := make([]sqlc.Message, len(found.Ids))
+	messages := make([]Message, len(found.Ids))
 	for i := range messages {
-		messages[i] = sqlc.Message{
+		messages[i].Message = sqlc.Message{
 			ID: found.Ids[i], TicketID: found.Ticket.ID, Author: sqlc.MessageAuthor(found.Authors[i]),
 			AuthorID: unlessNil(&found.AuthorIds[i]), Content: found.Contents[i], CreatedAt: found.CreatedAts[i],
 			IsNote: found.AreNotes[i], RedactedAt: unlessZero(found.RedactedAts[i]),
 			SupersededBy: unlessNil(&found.SupersededBys[i]),
+		}
+		messages[i].AuthorName = found.AuthorNames[i]
+		if found.DisplayName != nil && messages[i].Author == sqlc.MessageAuthorCustomer {
+			messages[i].AuthorName = *found.DisplayName
 		}
 	}
 	return messages
 }
 
 // sizeOf is how many bytes of a page a message takes.
-func sizeOf(m sqlc.Message) int { return len(m.Content) }
+func sizeOf(m Message) int { return len(m.Content) }
 
 // ListMessages returns a page of a ticket's messages, for staff with its notes, oldest first, and where the next page begins,
 // if there is one.
 // It returns NotFound.
 func (s *Service) ListMessages(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, p page.Page,
-) ([]sqlc.Message, *page.Position, error) {
+) ([]Message, *page.Position, error) {
 	if _, err := s.Find(ctx, actor, id); err != nil {
 		return nil, nil, err
 	}
 	after := p.AfterOr(page.First)
 	rows, err := s.store.ListMessagesByTicket(ctx, sqlc.ListMessagesByTicketParams{
-		TicketID: id, Staff: actor.IsStaff(), AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: p.Limit + 1,
+		TicketID: id, CallerID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(), AfterCreatedAt: after.CreatedAt, AfterID: after.ID, MaxRows: p.Limit + 1,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	messages, next := page.CutText(rows, p.Limit, sizeOf, func(m sqlc.Message) page.Position {
+	found := make([]Message, len(rows))
+	for i, row := range rows {
+		found[i] = Message{row.Message, row.AuthorName}
+	}
+	messages, next := page.CutText(found, p.Limit, sizeOf, func(m Message) page.Position {
 		return page.Position{CreatedAt: m.CreatedAt, ID: m.ID}
 	})
 	return messages, next, nil
+}
+
+// NewMessage is a message to add.
+type NewMessage struct {
+	Content string
+	// ClientID is what its author calls it, unique in the ticket; empty is none.
+	ClientID string
+	// Accept says which of the ticket's versions the caller accepts; nil is all of them.
+	Accept func(version int64) bool
 }
 
 // AddMessage adds a message by the actor, as the ticket's customer or as staff. A message by staff fences an AI answer
 // that is being written: it is never published. One by the customer begins the next turn, drops an answer to the last one
 // that has not begun yet, and reopens a ticket that is pending or resolved. It returns NotFound, TicketClosed, and
 // RateLimited when the customer has used up its budget.
-func (s *Service) AddMessage(ctx context.Context, actor auth.Actor, id uuid.UUID, content string) (sqlc.Message, error) {
-	return s.addMessage(ctx, actor, id, content, nil)
+func (s *Service) AddMessage(ctx context.Context, actor auth.Actor, id uuid.UUID, content string) (Message, error) {
+	message, _, err := s.Add(ctx, actor, id, NewMessage{Content: content})
+	return message, err
 }
 
-// AddMessageIf adds a message as AddMessage does, provided that the ticket's version is one that the caller accepts. It returns
-// PreconditionFailed besides.
-func (s *Service) AddMessageIf(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, content string, accept func(version int64) bool,
-) (sqlc.Message, error) {
-	return s.addMessage(ctx, actor, id, content, accept)
-}
-
-// addMessage looks at the ticket before only when there is a version to accept: that costs a round trip.
-func (s *Service) addMessage(
-	ctx context.Context, actor auth.Actor, id uuid.UUID, content string, accept func(version int64) bool,
-) (message sqlc.Message, err error) {
+// Add adds a message as AddMessage does, unless the ticket has it already under its ClientID: then it returns that one, which may
+// have been redacted since, and created is false. It returns PreconditionFailed and IdempotencyMismatch besides.
+func (s *Service) Add(
+	ctx context.Context, actor auth.Actor, id uuid.UUID, m NewMessage,
+) (message Message, created bool, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		if accept != nil {
-			before, err := Lock(ctx, s.store, actor, id)
-			if err != nil {
-				return err
-			}
-			if !accept(before.Version) {
-				return apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
-			}
-		} else if err := s.store.LockTicketAhead(store.Ahead(ctx), sqlc.LockTicketAheadParams{
-			ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
-		}); err != nil {
+		there, err := s.prepare(ctx, actor, id, m)
+		if err != nil {
 			return err
 		}
-		message, err = s.createMessage(ctx, actor, id, sqlc.CreateMessageParams{Content: content})
+		if created = there == nil; !created {
+			message = Message{*there, actor.DisplayName}
+			return nil
+		}
+		message, err = s.createMessage(ctx, actor, id, sqlc.CreateMessageParams{Content: m.Content, ClientID: clientIDOf(m)})
 		return err
 	})
 	if errors.Is(err, store.ErrNoRows) {
-		return sqlc.Message{}, s.whyNot(ctx, actor, id)
+		return Message{}, false, s.whyNot(ctx, actor, id)
 	}
-	return message, err
+	return message, created, err
+}
+
+// prepare locks a ticket for a message, and returns the message if it is there already. It looks at the ticket before only when
+// it must: that costs a round trip.
+func (s *Service) prepare(ctx context.Context, actor auth.Actor, id uuid.UUID, m NewMessage) (*sqlc.Message, error) {
+	if m.Accept == nil && m.ClientID == "" {
+		return nil, s.store.LockTicketAhead(store.Ahead(ctx), sqlc.LockTicketAheadParams{
+			ID: id, ActorID: actor.ID, Staff: actor.IsStaff(),
+		})
+	}
+	before, err := Lock(ctx, s.store, actor, id)
+	if err != nil {
+		return nil, err
+	}
+	there, err := s.clientMessage(ctx, actor, id, m)
+	if err != nil || there != nil {
+		return there, err
+	}
+	if m.Accept != nil && !m.Accept(before.Version) {
+		return nil, apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
+	}
+	return nil, nil
 }
 
 // createMessage writes a message to a ticket that is locked, as the last step of its transaction. It returns
 // store.ErrNoRows when whyNot knows why it cannot.
 func (s *Service) createMessage(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, m sqlc.CreateMessageParams,
-) (sqlc.Message, error) {
+) (Message, error) {
 	limits := s.budget.of(actor)
 	m.ID, m.ChangeID = uuid7.New(), uuid7.New()
 	m.TicketID, m.ActorID, m.ActorKind, m.Staff = id, actor.ID, actor.Kind(), actor.IsStaff()
 	m.CountsFor, m.MaxMessages, m.MaxBytes = limits.account, limits.messages, limits.bytes
-	return s.store.CreateMessage(store.Last(ctx), m)
+	message, err := s.store.CreateMessage(store.Last(ctx), m)
+	return Message{Message: message, AuthorName: actor.DisplayName}, err
 }
 
 // whyNot returns why the actor cannot add a message to a ticket.
@@ -244,6 +276,16 @@ func Find(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (
 func Lock(ctx context.Context, s *store.Store, actor auth.Actor, id uuid.UUID) (sqlc.Ticket, error) {
 	ticket, err := s.LockTicket(ctx, sqlc.LockTicketParams{ID: id, ActorID: actor.ID, Staff: actor.IsStaff()})
 	return ticket, store.NotFound(err)
+}
+
+// LockIf locks a ticket until the transaction ends, provided that its version is one that the caller accepts. It returns NotFound and
+// PreconditionFailed.
+func (s *Service) LockIf(ctx context.Context, actor auth.Actor, id uuid.UUID, accept func(version int64) bool) error {
+	t, err := Lock(ctx, s.store, actor, id)
+	if err == nil && !accept(t.Version) {
+		err = apperr.New(apperr.PreconditionFailed, "The ticket has another version.")
+	}
+	return err
 }
 
 // ErrClosed is what adding to a closed ticket returns.

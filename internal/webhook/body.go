@@ -15,14 +15,14 @@ import (
 // errExpired is an entry that the journal no longer has.
 var errExpired = errors.New("webhook: the event has expired")
 
-// body is what is sent of a delivery, as Standard Webhooks recommends it.
+// body is the body of a delivery, as Standard Webhooks recommends it.
 type body struct {
 	Type      string `json:"type"`
 	Timestamp string `json:"timestamp"`
 	Data      any    `json:"data"`
 }
 
-// bodyOf returns what is sent of a delivery to a webhook, with what people wrote as it is now. It returns errExpired.
+// bodyOf returns the body of a delivery, with what people wrote as it is now. It returns errExpired.
 func (s *Service) bodyOf(ctx context.Context, hook sqlc.Webhook, d sqlc.WebhookDelivery) ([]byte, error) {
 	if d.Position == nil {
 		return encode(body{d.Type, timestamp(d.CreatedAt), map[string]any{"webhook_id": hook.ID}})
@@ -42,7 +42,7 @@ func (s *Service) bodyOf(ctx context.Context, hook sqlc.Webhook, d sqlc.WebhookD
 	return encode(body{d.Type, timestamp(e.OccurredAt), data})
 }
 
-// thin is what a delivery says to those who read the rest themselves.
+// thin is the data of a thin delivery: the receiver reads the rest through the API.
 type thin struct {
 	Position  int64      `json:"position"`
 	TicketID  *uuid.UUID `json:"ticket_id,omitempty"`
@@ -57,5 +57,5 @@ func encode(b body) ([]byte, error) {
 	return text, nil
 }
 
-// timestamp is a time as the whole API writes it.
+// timestamp formats a time as the rest of the API does.
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }

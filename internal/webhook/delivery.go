@@ -13,10 +13,10 @@ import (
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
-// testType is the type of deliveries that only try a webhook out.
+// testType is the type of test deliveries.
 const testType = "webhook.test"
 
-// Test makes a delivery that only tries the webhook out. It returns NotFound.
+// Test makes a test delivery. It returns NotFound.
 func (s *Service) Test(ctx context.Context, id uuid.UUID) (sqlc.WebhookDelivery, error) {
 	return s.deliver(ctx, func(ctx context.Context) (sqlc.WebhookDelivery, error) {
 		return s.store.CreateTestDelivery(ctx, sqlc.CreateTestDeliveryParams{ID: uuid7.New(), WebhookID: id, Type: testType})
@@ -41,8 +41,8 @@ func (s *Service) deliver(
 	return d, err
 }
 
-// Replay makes deliveries of the entries from a position, or else from the oldest one that is kept, up to the newest one, and
-// returns both: of those that have none any longer, and of those that have. It returns NotFound.
+// Replay delivers the entries from a position up to the newest one, whether they were delivered before or not, and returns both
+// positions. It begins at the oldest entry that is kept if that is later. It returns NotFound.
 func (s *Service) Replay(ctx context.Context, id uuid.UUID, position int64) (from, until int64, err error) {
 	state, err := s.journal.State(ctx)
 	if err != nil {

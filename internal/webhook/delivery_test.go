@@ -75,7 +75,7 @@ func TestBothSecretsVerifyDuringRotation(t *testing.T) {
 	require.Error(t, official.Verify(got.body, got.header))
 }
 
-// No other entry has to come for it.
+// It needs no further entry and no further pass.
 func TestDeliveryThatComesWhileOneIsSentFollowsIt(t *testing.T) {
 	t.Parallel()
 	r := newReplica(t, options{allow: loopback, idle: true})
@@ -184,7 +184,7 @@ func TestPausedWebhookKeepsItsDeliveries(t *testing.T) {
 	to.next(t)
 }
 
-// The dead receiver's attempts are still open when the other one has got all that is its own.
+// The dead receiver's attempts are still open when the other one has got all of its deliveries.
 func TestDeadReceiverDoesNotDelayAnother(t *testing.T) {
 	t.Parallel()
 	const entries = 60
@@ -213,7 +213,7 @@ func TestDeadReceiverDoesNotDelayAnother(t *testing.T) {
 		AND args->>'webhook_id' = (SELECT id::text FROM webhooks ORDER BY created_at LIMIT 1)`))
 }
 
-// What a server was doing when it stopped between the sending and the commit, another one does again, under the same id.
+// Another server repeats, under the same id, what a server has sent but not recorded before it stopped.
 func TestAttemptThatIsNotRecordedIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
@@ -230,7 +230,7 @@ func TestAttemptThatIsNotRecordedIsMadeAgain(t *testing.T) {
 	sent := to.next(t)
 
 	second := newReplica(t, options{url: url, allow: loopback})
-	// River gives the jobs of a server that is gone up after half a minute.
+	// River rescues the jobs of a server that is gone after half a minute.
 	storetest.Exec(t, url, "UPDATE river_job SET state = 'discarded', finalized_at = now() WHERE kind = 'webhook_send'")
 	again := to.next(t)
 	require.Equal(t, sent.id(t), again.id(t))

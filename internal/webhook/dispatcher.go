@@ -15,14 +15,14 @@ const (
 	// passSize is how many entries one pass makes deliveries of, and passPause the least time between two passes.
 	passSize  = 200
 	passPause = 100 * time.Millisecond
-	// passInterval is how often a replica looks for what is due when nothing new happens.
+	// passInterval is how often a replica looks for deliveries that are due when nothing new happens.
 	passInterval = 5 * time.Second
-	// measureInterval is how often a replica looks how old the oldest delivery is.
+	// measureInterval is how often a replica measures the age of the oldest delivery.
 	measureInterval = 15 * time.Second
 )
 
-// Run makes deliveries of what happens on the desk until ctx ends. Of several replicas, one does at a time: it holds the lock of
-// the cursor while it does.
+// Run makes deliveries of what happens on the desk until ctx ends. One replica does so at a time: the one that holds the cursor's
+// lock.
 func (s *Service) Run(ctx context.Context) {
 	o := &background.Outage{While: "making webhook deliveries", Logger: s.logger}
 	var position int64
@@ -49,7 +49,7 @@ func (s *Service) Run(ctx context.Context) {
 	}
 }
 
-// measure looks how long the oldest delivery waits.
+// measure updates the age of the oldest delivery.
 func (s *Service) measure(ctx context.Context) error {
 	age, err := s.store.GetOldestPendingDelivery(ctx)
 	if err == nil {
@@ -58,7 +58,7 @@ func (s *Service) measure(ctx context.Context) error {
 	return err
 }
 
-// waitForEntry waits until there is an entry after the position, or it is time to look what else is due.
+// waitForEntry waits for an entry after the position, or until the next pass is due.
 func (s *Service) waitForEntry(ctx context.Context, position int64) {
 	ctx, cancel := context.WithTimeout(ctx, passInterval)
 	defer cancel()
@@ -66,7 +66,8 @@ func (s *Service) waitForEntry(ctx context.Context, position int64) {
 }
 
 // Dispatch makes one pass: it makes deliveries of the next entries and of what is to be replayed, and gives each webhook with
-// something to send a job. position is how far it has come, 0 when another replica is at it, and more that it has left some.
+// something to send a job. position is how far it has come, or 0 when another replica is making a pass. more reports whether
+// entries are left.
 func (s *Service) Dispatch(ctx context.Context) (position int64, more bool, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		position, more = 0, false
@@ -117,7 +118,7 @@ func (s *Service) dispatchEntries(ctx context.Context, after int64) (entries int
 	return entries, position, s.store.UpdateWebhookCursor(ctx, position)
 }
 
-// replay makes deliveries of some entries that a webhook is to get again, and reports whether there was a webhook to replay.
+// replay makes the next deliveries of a replay, and reports whether there was one.
 func (s *Service) replay(ctx context.Context) (more bool, err error) {
 	hook, err := s.store.GetWebhookToReplay(ctx)
 	if isNoRow(err) {

@@ -30,13 +30,13 @@ const (
 	minFailures = 10
 )
 
-// Why a webhook is disabled, as the contract's Webhook says it.
+// The reasons for which a webhook is disabled, as in the contract.
 const (
 	reasonGone    = "gone"
 	reasonFailing = "failing"
 )
 
-// waitAfter is how long a delivery waits after so many attempts that have failed. ok is false when it has no further one.
+// waitAfter returns how long a delivery waits after that many failed attempts. ok is false after the last one.
 func waitAfter(attempts int, r result) (wait time.Duration, ok bool) {
 	if attempts >= len(schedule) {
 		return 0, false
@@ -45,10 +45,10 @@ func waitAfter(attempts int, r result) (wait time.Duration, ok bool) {
 	return wait + rand.N(wait/jitter+1), true //nolint:gosec // Jitter needs no secrecy.
 }
 
-// health is how a webhook's receiver does.
+// health is the state of a webhook's receiver.
 type health struct {
 	failures int32
-	// pause is how long nothing is to be sent, and disable why nothing is to be sent at all.
+	// pause is how long to send nothing. disable is the reason to disable the webhook, if any.
 	pause   time.Duration
 	disable string
 }
@@ -79,7 +79,7 @@ func (h health) after(results []result) health {
 	return next
 }
 
-// pauseAfter is how long a webhook rests after so many failures in a row.
+// pauseAfter returns how long a webhook rests after that many failures in a row.
 func pauseAfter(failures int32) time.Duration {
 	if failures < breakAfter {
 		return 0

@@ -29,7 +29,7 @@ const (
 	unreadablePause = 10 * time.Minute
 )
 
-// sendArgs name a webhook that has something to send.
+// sendArgs name a webhook with deliveries to send.
 type sendArgs struct {
 	WebhookID uuid.UUID `json:"webhook_id"`
 }
@@ -54,7 +54,7 @@ func (s *Service) enqueue(ctx context.Context, webhooks ...uuid.UUID) error {
 	return s.jobs.Insert(ctx, jobs...)
 }
 
-// worker makes the attempts of a webhook that has something to send.
+// worker sends the deliveries of one webhook.
 type worker struct {
 	river.WorkerDefaults[sendArgs]
 	*Service
@@ -92,8 +92,8 @@ func (w *worker) Work(ctx context.Context, job *river.Job[sendArgs]) error {
 	}
 }
 
-// finish finishes the job. What has become due since the job last looked gets another one: its dispatcher has added none,
-// because there was this one. A dispatcher that is about to do so waits for this transaction, or this one for it.
+// finish finishes the job, and adds another one if more has become due since the job last looked: the dispatcher adds no job
+// while there is one. The two cannot miss each other, because both lock the job's row.
 func (w *worker) finish(ctx context.Context, job *river.Job[sendArgs]) error {
 	if err := store.FinishJob(ctx, w.store, job); err != nil {
 		return err
@@ -105,7 +105,7 @@ func (w *worker) finish(ctx context.Context, job *river.Job[sendArgs]) error {
 	return w.enqueue(ctx, job.Args.WebhookID)
 }
 
-// sends reports whether the webhook is to be sent to now.
+// sends reports whether the webhook may be sent to now.
 func sends(hook sqlc.Webhook) bool {
 	return !hook.Paused && hook.DisabledAt == nil && (hook.ResumeAt == nil || !hook.ResumeAt.After(time.Now()))
 }
@@ -133,7 +133,7 @@ func (w *worker) attempt(ctx context.Context, hook sqlc.Webhook, due []sqlc.Webh
 	return results, cmp.Or(errors.Join(failures...), ctx.Err())
 }
 
-// attemptOne makes one attempt of a delivery. One whose event has expired fails without being sent.
+// attemptOne makes one attempt of a delivery. It fails without sending anything when the event has expired.
 func (w *worker) attemptOne(ctx context.Context, hook sqlc.Webhook, d sqlc.WebhookDelivery, secrets []secret) (result, error) {
 	body, err := w.bodyOf(ctx, hook, d)
 	if errors.Is(err, errExpired) {
@@ -147,7 +147,7 @@ func (w *worker) attemptOne(ctx context.Context, hook sqlc.Webhook, d sqlc.Webho
 	return r, nil
 }
 
-// secretsOf returns what the webhook's deliveries are signed with, the newest first.
+// secretsOf returns the secrets that sign the webhook's deliveries, newest first.
 func (w *worker) secretsOf(hook sqlc.Webhook) ([]secret, error) {
 	current, _, err := w.seals.open(hook.ID, hook.Secret)
 	if err != nil {
@@ -162,14 +162,14 @@ func (w *worker) secretsOf(hook sqlc.Webhook) ([]secret, error) {
 	return secrets, nil
 }
 
-// record writes down what came of the attempts, and finishes the job after the last of them.
+// record stores the results of the attempts, and finishes the job after the last ones.
 func (w *worker) record(
 	ctx context.Context, job *river.Job[sendArgs], due []sqlc.WebhookDelivery, results []result, last bool,
 ) error {
 	return w.store.InTx(ctx, func(ctx context.Context) error {
 		hook, err := w.store.LockWebhook(ctx, job.Args.WebhookID)
 		if isNoRow(err) {
-			return nil // It was deleted, and its deliveries will be.
+			return nil // The webhook was deleted. Its deliveries will be.
 		}
 		if err != nil {
 			return err
@@ -188,7 +188,7 @@ func (w *worker) record(
 	})
 }
 
-// updateHealth pauses or disables a webhook whose receiver does not do well, and reports whether it has.
+// updateHealth pauses or disables a webhook whose receiver fails, and reports whether it has.
 func (w *worker) updateHealth(ctx context.Context, hook sqlc.Webhook, results []result) (rests bool, err error) {
 	h := health{failures: hook.Failures}.after(results)
 	rests = h.pause > 0

@@ -86,7 +86,7 @@ func collectMembers(s *openapi3.Schema, value map[string]any, known map[string]*
 			known[name] = others
 		}
 	}
-	for _, part := range s.AllOf {
+	for _, part := range slices.Concat(s.AllOf, s.AnyOf) {
 		collectMembers(part.Value, value, known)
 	}
 	if s.Discriminator == nil {

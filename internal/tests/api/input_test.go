@@ -47,6 +47,7 @@ type desk struct {
 	hook, delivery uuid.UUID
 	// prompt is a draft.
 	prompt uuid.UUID
+	macro  uuid.UUID
 }
 
 func newDesk(t *testing.T) *desk {
@@ -68,6 +69,7 @@ func newDeskOn(t *testing.T, o apitest.Options) *desk {
 		service: s.Service(t, service.Key, ""), served: s.Service(t, service.Key, customerName).Me(t).ID,
 		team:   storeTeam(t, s),
 		prompt: newPrompt(t, admin, client.PromptSettings{Company: "A company"}).ID,
+		macro:  newMacro(t, admin, client.MacroSettings{Name: "A macro", Content: "A reply"}).ID,
 	}
 }
 

@@ -65,6 +65,13 @@ var operations = map[string]usage{
 	"createTeam": {refusals: []int{http.StatusUnprocessableEntity}}, // There is no such account.
 	"updateTeam": {refusals: []int{http.StatusUnprocessableEntity, http.StatusPreconditionFailed}},
 
+	"createMacro": {body: withNewName, refusals: []int{http.StatusConflict, http.StatusUnprocessableEntity}}, // There is no such account.
+	"updateMacro": {
+		body:     withNewName,
+		refusals: []int{http.StatusConflict, http.StatusUnprocessableEntity, http.StatusPreconditionFailed},
+	},
+	"applyMacro": {refusals: []int{http.StatusConflict, http.StatusPreconditionFailed}},
+
 	"createWebhook": {refusals: []int{http.StatusUnprocessableEntity}}, // Nothing may be sent to the URL.
 	"updateWebhook": {refusals: []int{http.StatusUnprocessableEntity}},
 
@@ -111,6 +118,8 @@ func withNewEmail(_ *testing.T, _ world, body map[string]any) {
 	body["email"] = "new-" + uuid.NewString() + "@example.com"
 }
 
+func withNewName(_ *testing.T, _ world, body map[string]any) { body["name"] = "Macro " + uuid.NewString() }
+
 func withEmail(_ *testing.T, w world, body map[string]any) { body["email"] = w.email }
 
 func withRefreshToken(t *testing.T, w world, body map[string]any) {
@@ -151,6 +160,7 @@ func goodBody(t *testing.T, w world, o *openapi3.Operation) map[string]any {
 var things = map[string]func(*testing.T, *cast) string{
 	"ticket_id":      ownedTicket,
 	"team_id":        ownedTeam,
+	"macro_id":       ownedMacro,
 	"ai_response_id": func(t *testing.T, c *cast) string { t.Helper(); return ownedAnswer(t, c).AIResponseID.String() },
 	"message_id":     ownedRatedMessage,
 	"user_id":        func(t *testing.T, c *cast) string { t.Helper(); return c.member(t, sqlc.UserRoleUser).ID.String() },
@@ -177,5 +187,6 @@ func (d *desk) ids() map[string]uuid.UUID {
 		"ticket_id": d.ticket.ID, "session_id": d.spare, "user_id": d.customer.ID,
 		"ai_response_id": d.answer.responseID, "message_id": d.answer.messageID, "api_key_id": d.key.ID,
 		"team_id": d.team, "webhook_id": d.hook, "webhook_delivery_id": d.delivery, "prompt_id": d.prompt,
+		"macro_id": d.macro,
 	}
 }

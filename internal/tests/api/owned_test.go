@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client/plain"
@@ -87,6 +88,13 @@ func readyIn(t *testing.T, stream []byte) plain.ReadyEvent {
 func ownedTeam(t *testing.T, c *cast) string {
 	t.Helper()
 	created := c.Do(t, http.MethodPost, "/teams", `{"name":"Secret team"}`, jsonType, c.admin.bearer())
+	require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
+	return idOf(t, created.Body)
+}
+
+func ownedMacro(t *testing.T, c *cast) string {
+	t.Helper()
+	created := c.Do(t, http.MethodPost, "/macros", `{"name":"Secret `+uuid.NewString()+`","content":"A secret reply"}`, jsonType, c.admin.bearer())
 	require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
 	return idOf(t, created.Body)
 }

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -85,6 +86,84 @@ func TestRedactedMessageIsGoneEverywhere(t *testing.T) {
 	require.Equal(t, fmt.Sprintf("%s t, %s f, %s t", said.ID, note.ID, answer.Done.Message.ID), storetest.QueryText(t, d.DatabaseURL,
 		`SELECT string_agg(concat_ws(' ', subject_id, customer_id IS NOT NULL), ', ' ORDER BY id) FROM journal_outbox
 		WHERE type = 'message.redacted' AND actor_id = $1`, agent.ID))
+}
+
+func TestRedactedTicketIsGoneEverywhere(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	agent := d.Staff(t, sqlc.UserRoleAgent)
+	key := "a-key"
+	open := func() client.Ticket {
+		opened, err := d.customer.CreateTicketWithResponse(t.Context(), &plain.CreateTicketParams{IdempotencyKey: &key},
+			client.CreateTicketRequest{Title: "Card canary-4711", Description: "My card is canary-4711."})
+		require.NoError(t, err)
+		require.Equal(t, http.StatusCreated, opened.StatusCode(), "%s", opened.Body)
+		return *opened.JSON201
+	}
+	ticket := open()
+	path := "/tickets/" + ticket.ID.String()
+	macro := newMacro(t, agent, client.MacroSettings{Name: "Note", Content: "Seen.", IsNote: true})
+	apply := func() client.AppliedMacro {
+		applied, err := agent.ApplyMacroWithResponse(t.Context(), ticket.ID, macro.ID, &plain.ApplyMacroParams{IdempotencyKey: &key})
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, applied.StatusCode(), "%s", applied.Body)
+		return *applied.JSON200
+	}
+	require.Equal(t, ticket.Title, apply().Ticket.Title)
+	enqueue(t, d.Server, groqsim.Script{Deltas: []string{"About canary-4711"}})
+	summary := agent.Do(t, http.MethodPost, path+"/ai-requests", `{"kind":"summarize"}`, jsonType)
+	require.Equal(t, http.StatusCreated, summary.Status, "%s", summary.Body)
+	summaryID := uuid.MustParse(idOf(t, summary.Body))
+	require.Contains(t, string(agent.Do(t, http.MethodGet, "/ai-responses/"+summaryID.String()+"/stream", "").Body), "canary")
+	cached := agent.Do(t, http.MethodPost, path+"/ai-requests", `{"kind":"summarize"}`, jsonType, "Idempotency-Key: cached")
+	require.Contains(t, string(cached.Body), "canary")
+	handed := agent.Do(t, http.MethodPost, path+"/handoff", `{"reason":"sensitive","note":"The card canary-4711"}`, jsonType, "Idempotency-Key: handed")
+	require.Equal(t, http.StatusOK, handed.Status, "%s", handed.Body)
+
+	redact := func() apitest.Response {
+		r := agent.Do(t, http.MethodPost, path+"/redact", "")
+		require.Equal(t, http.StatusOK, r.Status, "%s", r.Body)
+		return r
+	}
+	first := redact()
+	var tombstone client.Ticket
+	require.NoError(t, json.Unmarshal(first.Body, &tombstone))
+	require.Equal(t, "[redacted] [redacted]", tombstone.Title+" "+tombstone.Description)
+	require.NotEmpty(t, tombstone.RedactedAt)
+	require.Empty(t, tombstone.HandoffNote)
+	require.Equal(t, string(first.Body), string(redact().Body), "a second time changes nothing")
+	requireNowhere(t, d.Server, "canary")
+	require.Equal(t, "[redacted]", open().Title, "the request was remembered")
+	require.Equal(t, "[redacted]", apply().Ticket.Description)
+	require.Equal(t, "Seen.", apply().Message.Content, "the rest stays")
+	requireNowhere(t, d.Server, "canary")
+	require.Equal(t, "ticket.redacted "+d.customer.ID.String(), storetest.QueryText(t, d.DatabaseURL,
+		"SELECT string_agg(concat_ws(' ', type, customer_id), ', ') FROM journal_outbox WHERE type = 'ticket.redacted'"))
+
+	require.Equal(t, http.StatusOK, agent.Do(t, http.MethodPatch, path, `{"ai_mode":"auto"}`, jsonType).Status)
+	d.customer.Say(t, ticket.ID, "What now?")
+	require.NotNil(t, d.customer.ReadAIResponse(t, d.customer.Begin(t, ticket.ID).ID).Done)
+	requests := d.Simulator.Requests()
+	require.NotContains(t, string(requests[len(requests)-1].Body), "redacted")
+	refused := d.customer.Do(t, http.MethodPost, path+"/redact", "")
+	require.Equal(t, http.StatusForbidden, refused.Status)
+	require.Equal(t, http.StatusNotFound, agent.Do(t, http.MethodPost, "/tickets/"+uuid.NewString()+"/redact", "").Status)
+}
+
+func TestRedactionReachesWhatIsRememberedOfADraft(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	agent := d.Staff(t, sqlc.UserRoleAgent)
+	require.Equal(t, http.StatusOK, agent.Do(t, http.MethodPatch, "/tickets/"+d.ticket.ID.String(), `{"ai_mode":"draft"}`, jsonType).Status)
+	enqueue(t, d.Server, groqsim.Script{Deltas: []string{"Your card is canary-4711."}})
+	draft := readyIn(t, agent.Do(t, http.MethodGet, "/tickets/"+d.ticket.ID.String()+"/ai-response", "").Body)
+	published := agent.Do(t, http.MethodPost, "/ai-responses/"+draft.AIResponseID.String()+"/publish", "{}", jsonType, "Idempotency-Key: published")
+	require.Equal(t, http.StatusCreated, published.Status, "%s", published.Body)
+	rated := d.customer.Do(t, http.MethodPut, "/messages/"+idOf(t, published.Body)+"/feedback", `{"rating":"down","comment":"Not canary-4711!"}`, jsonType)
+	require.Equal(t, http.StatusOK, rated.Status, "%s", rated.Body)
+	redact(t, agent, uuid.MustParse(idOf(t, published.Body)))
+	require.NotContains(t, storetest.QueryText(t, d.DatabaseURL, `SELECT concat(
+		(SELECT string_agg(convert_from(body, 'UTF8'), ' ') FROM idempotency_keys), (SELECT string_agg(comment, ' ') FROM message_feedback))`), "canary")
 }
 
 func TestRedactionEndsTheAnswerThatIsBeingWritten(t *testing.T) {

@@ -1,6 +1,8 @@
 package api_test
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -29,6 +32,13 @@ func haunt(t *testing.T, c *cast, ticketID string) map[string][]string {
 	note := c.Do(t, http.MethodPost, path+"/notes", `{"content":"A canary note"}`, staff, jsonType)
 	require.Equal(t, http.StatusCreated, note.Status, "%s", note.Body)
 	ids := map[string][]string{"message_id": {idOf(t, note.Body)}}
+	macro := c.Do(t, http.MethodPost, "/macros", `{"name":"Canary `+ticketID+`","content":"A canary macro","is_note":true}`, staff, jsonType)
+	require.Equal(t, http.StatusCreated, macro.Status, "%s", macro.Body)
+	applied := c.Do(t, http.MethodPost, path+"/macros/"+idOf(t, macro.Body)+"/apply", "", staff)
+	require.Equal(t, http.StatusOK, applied.Status, "%s", applied.Body)
+	prompt := c.Do(t, http.MethodPost, "/prompts", `{"company":"Canary Ltd"}`, c.admin.bearer(), jsonType)
+	require.Equal(t, http.StatusCreated, prompt.Status, "%s", prompt.Body)
+	ids["message_id"] = append(ids["message_id"], noteIn(t, applied.Body))
 	for _, kind := range []string{"answer", "suggest_reply", "summarize", "triage"} {
 		id := uuid.Must(uuid.NewV7()).String()
 		storetest.Exec(t, c.DatabaseURL, `INSERT INTO ai_responses
@@ -46,7 +56,7 @@ func haunt(t *testing.T, c *cast, ticketID string) map[string][]string {
 // not see: by themselves, by a service for its customer, and by one without a role of staff for itself.
 func TestCustomersNeverGetWhatIsForStaff(t *testing.T) {
 	t.Parallel()
-	c := newCast(t)
+	c := newCastOn(t, apitest.Options{Journal: true})
 	key := c.apiKey(t, auth.RoleUser, allScopes...)
 	served := []string{key.bearer(), "X-On-Behalf-Of: customer-1"}
 	for name, caller := range map[string]struct{ header, opens []string }{
@@ -59,6 +69,10 @@ func TestCustomersNeverGetWhatIsForStaff(t *testing.T) {
 		require.Equal(t, http.StatusCreated, created.Status, "%s: %s", name, created.Body)
 		ticketID := idOf(t, created.Body)
 		haunted := haunt(t, c, ticketID)
+		said := c.Do(t, http.MethodPost, "/tickets/"+ticketID+"/messages", `{"content":"`+lastSaid+`"}`, append(slices.Clone(caller.opens), jsonType)...)
+		require.Equal(t, http.StatusCreated, said.Status, "%s: %s", name, said.Body)
+		require.NotContains(t, strings.ToLower(c.readEvents(t, ticketID, caller.header)), forStaff, "the events of %s", name)
+		require.Contains(t, c.readEvents(t, ticketID, []string{c.agent.bearer()}), forStaff, "staff get them")
 		for _, o := range specOperations(t) {
 			if o.role != sqlc.UserRoleUser || o.OperationID == "changePassword" || o.OperationID == "logOut" || isEndless(o) {
 				continue
@@ -82,6 +96,39 @@ func TestCustomersNeverGetWhatIsForStaff(t *testing.T) {
 	}
 	seen := c.Do(t, http.MethodGet, "/tickets", "", c.agent.bearer())
 	require.Contains(t, string(seen.Body), forStaff, "staff see it")
+}
+
+// lastSaid is what a customer says after everything that is for staff.
+const lastSaid = "That is all."
+
+// readEvents reads the stream of a ticket's events from its beginning to what the customer said last.
+func (c *cast) readEvents(t *testing.T, ticketID string, header []string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL+"/events/stream?after=0&ticket_id="+ticketID, http.NoBody)
+	require.NoError(t, err)
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		request.Header.Set(name, value)
+	}
+	response, err := c.HTTP.Do(request)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	var read strings.Builder
+	for lines := bufio.NewScanner(response.Body); !strings.Contains(read.String(), lastSaid); {
+		require.True(t, lines.Scan(), "%d: %s", response.StatusCode, read.String())
+		read.WriteString(lines.Text() + "\n")
+	}
+	return read.String()
+}
+
+// noteIn is the id of the note that a macro has added.
+func noteIn(t *testing.T, applied []byte) string {
+	t.Helper()
+	var shown struct{ Message json.RawMessage }
+	require.NoError(t, json.Unmarshal(applied, &shown))
+	return idOf(t, shown.Message)
 }
 
 // hauntedPaths are the ids with which an operation is called: each thing of the ticket that is for staff alone.

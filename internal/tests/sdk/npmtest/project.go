@@ -97,6 +97,12 @@ func (p Project) Copy(t testing.TB, from, to string) {
 	require.NoError(t, os.WriteFile(filepath.Join(p.dir, to), content, 0o600))
 }
 
+// Write adds a file to the project.
+func (p Project) Write(t testing.TB, name, content string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(p.dir, name), []byte(content), 0o600))
+}
+
 // Node runs a script of the project and returns what it prints. The environment has the given entries besides.
 func (p Project) Node(t testing.TB, env []string, arguments ...string) string {
 	t.Helper()

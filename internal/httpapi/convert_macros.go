@@ -1,0 +1,38 @@
+package httpapi
+
+import (
+	"strconv"
+
+	"github.com/supportbackend/support/gen/api"
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/macro"
+)
+
+// The bridge between rows and the wire, of macros.
+
+func fromMacroSettings(r api.MacroSettings) macro.Settings {
+	return macro.Settings{
+		Name: r.Name, Content: r.Content, IsNote: r.IsNote, Status: filled(sqlc.TicketStatus(r.Status)),
+		Priority: filled(sqlc.TicketPriority(r.Priority)), AddTags: r.AddTags, AssigneeID: r.AssigneeID, TeamID: r.TeamID,
+	}
+}
+
+func toMacro(m macro.Macro) api.Macro {
+	shown := api.Macro{
+		ID: m.ID, Name: m.Name, Content: m.Content, IsNote: m.IsNote, AddTags: m.AddTags, AssigneeID: m.AssigneeID, TeamID: m.TeamID,
+		CreatedAt: toTimestamp(m.CreatedAt), UpdatedAt: toTimestamp(m.UpdatedAt),
+	}
+	if m.Status != nil {
+		shown.Status = api.TicketStatus(*m.Status)
+	}
+	if m.Priority != nil {
+		shown.Priority = api.TicketPriority(*m.Priority)
+	}
+	return shown
+}
+
+// macroTag is the tag of a macro's version.
+func macroTag(m macro.Macro) *string {
+	tag := strconv.Quote(strconv.FormatInt(m.Version, 10))
+	return &tag
+}

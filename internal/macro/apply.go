@@ -1,0 +1,80 @@
+package macro
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/oapi-codegen/nullable"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/ticket"
+)
+
+// Preview returns what a macro would say in a ticket. It returns NotFound, and ValidationFailed for a text that would be too long.
+func (s *Service) Preview(ctx context.Context, actor auth.Actor, id, ticketID uuid.UUID) (string, error) {
+	_, text, err := s.find(ctx, actor, id, ticketID)
+	return text, err
+}
+
+// Apply adds what a macro says to a ticket, as a message of the actor's or as a note, and makes its changes, all of it or nothing,
+// provided that the ticket's version is one that the caller accepts; nil is all of them. It returns what Preview returns, what
+// ticket.Service.Add and Update return, and the ticket as it is afterwards.
+func (s *Service) Apply(
+	ctx context.Context, actor auth.Actor, id, ticketID uuid.UUID, accept func(version int64) bool,
+) (after ticket.View, said ticket.Message, err error) {
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		if err := s.tickets.LockIf(ctx, actor, ticketID, accept); err != nil {
+			return err
+		}
+		m, text, err := s.find(ctx, actor, id, ticketID)
+		if err != nil {
+			return err
+		}
+		if m.IsNote {
+			said, err = s.tickets.AddNote(ctx, actor, ticketID, text)
+		} else {
+			said, err = s.tickets.AddMessage(ctx, actor, ticketID, text)
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.tickets.Adjust(ctx, actor, ticketID, changeOf(m)); err != nil {
+			return err
+		}
+		after, _, err = s.tickets.Get(ctx, actor, ticketID)
+		return err
+	})
+	return after, said, err
+}
+
+// find returns a macro and what it says in a ticket.
+func (s *Service) find(ctx context.Context, actor auth.Actor, id, ticketID uuid.UUID) (Macro, string, error) {
+	found, err := s.store.FindMacroForTicket(ctx, sqlc.FindMacroForTicketParams{
+		ID: id, TicketID: ticketID, ActorID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(),
+	})
+	if err != nil {
+		return Macro{}, "", store.NotFound(err)
+	}
+	text, err := fill(found.Macro.Content, valuesOf(found, actor.DisplayName))
+	return found.Macro, text, err
+}
+
+// changeOf is what a macro does to a ticket.
+func changeOf(m Macro) ticket.BulkChange {
+	change := ticket.BulkChange{AddTags: m.AddTags}
+	if m.Status != nil {
+		change.Status = *m.Status
+	}
+	if m.Priority != nil {
+		change.Priority = *m.Priority
+	}
+	if m.AssigneeID != nil {
+		change.AssigneeID = nullable.NewNullableWithValue(*m.AssigneeID)
+	}
+	if m.TeamID != nil {
+		change.TeamID = nullable.NewNullableWithValue(*m.TeamID)
+	}
+	return change
+}

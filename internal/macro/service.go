@@ -1,0 +1,136 @@
+// Package macro keeps canned replies, and applies them to tickets.
+//
+// A [Service] keeps and applies them (service.go, apply.go). What they say has placeholders from a closed list (text.go).
+//
+// Besides the errors that they name, all methods return what store.Store returns.
+package macro
+
+import (
+	"context"
+	"errors"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/page"
+	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/ticket"
+	"github.com/supportbackend/support/internal/uuid7"
+)
+
+// Service is the desk's macros. Who may call what is decided by their roles, before this.
+type Service struct {
+	store   *store.Store
+	tickets *ticket.Service
+}
+
+// NewService returns a Service on the store that applies macros to tickets.
+func NewService(s *store.Store, tickets *ticket.Service) *Service {
+	return &Service{store: s, tickets: tickets}
+}
+
+// Macro is a canned reply and what it does to a ticket besides.
+type Macro = sqlc.Macro
+
+// Settings are what a macro says and does. What is nil or empty, it leaves alone.
+type Settings struct {
+	Name       string
+	Content    string
+	IsNote     bool
+	Status     *sqlc.TicketStatus
+	Priority   *sqlc.TicketPriority
+	AddTags    []string
+	AssigneeID *uuid.UUID
+	TeamID     *uuid.UUID
+}
+
+// Create makes a macro. It returns NameTaken, and ValidationFailed for a placeholder that does not exist and for an account or a
+// team that cannot take tickets.
+func (s *Service) Create(ctx context.Context, actor auth.Actor, set Settings) (created Macro, err error) {
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		if err := s.check(ctx, set); err != nil {
+			return err
+		}
+		row, err := s.store.CreateMacro(store.Last(ctx), sqlc.CreateMacroParams{
+			ID: uuid7.New(), Name: set.Name, Content: set.Content, IsNote: set.IsNote, Status: set.Status, Priority: set.Priority,
+			AddTags: set.AddTags, AssigneeID: set.AssigneeID, TeamID: set.TeamID, ActorKind: actor.Kind(), ActorID: actor.ID,
+		})
+		created = Macro(row)
+		return taken(err)
+	})
+	return created, err
+}
+
+func (s *Service) check(ctx context.Context, set Settings) error {
+	if err := checkText(set.Content); err != nil {
+		return err
+	}
+	return s.tickets.CheckAssignment(ctx, set.AssigneeID, set.TeamID)
+}
+
+func taken(err error) error {
+	if errors.Is(err, store.ErrNoRows) || store.IsUniqueViolation(err, "macros_name_key") {
+		return apperr.New(apperr.NameTaken, "Another macro has this name.")
+	}
+	return err
+}
+
+// Get returns a macro. It returns NotFound.
+func (s *Service) Get(ctx context.Context, id uuid.UUID) (Macro, error) {
+	m, err := s.store.GetMacro(ctx, id)
+	return m, store.NotFound(err)
+}
+
+// List returns a page of the macros that have a text in their name or their content, all of them for the empty one, newest first,
+// and where the next page begins, if there is one.
+func (s *Service) List(ctx context.Context, text string, p page.Page) ([]Macro, *page.Position, error) {
+	before := p.AfterOr(page.Last)
+	rows, err := s.store.ListMacros(ctx, sqlc.ListMacrosParams{
+		Containing: text, BeforeCreatedAt: before.CreatedAt, BeforeID: before.ID, MaxRows: p.Limit + 1,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	size := func(m Macro) int { return len(m.Content) }
+	macros, next := page.CutText(rows, p.Limit, size, func(m Macro) page.Position {
+		return page.Position{CreatedAt: m.CreatedAt, ID: m.ID}
+	})
+	return macros, next, nil
+}
+
+// Update replaces what a macro says and does, provided that its version is one that the caller accepts. It returns NotFound,
+// PreconditionFailed, and what Create returns.
+func (s *Service) Update(
+	ctx context.Context, actor auth.Actor, id uuid.UUID, set Settings, accept func(version int64) bool,
+) (updated Macro, err error) {
+	err = s.store.InTx(ctx, func(ctx context.Context) error {
+		before, err := s.store.LockMacro(ctx, id)
+		if err != nil {
+			return store.NotFound(err)
+		}
+		if !accept(before.Version) {
+			return apperr.New(apperr.PreconditionFailed, "The macro has another version.")
+		}
+		if err := s.check(ctx, set); err != nil {
+			return err
+		}
+		row, err := s.store.UpdateMacro(store.Last(ctx), sqlc.UpdateMacroParams{
+			ID: id, Name: set.Name, Content: set.Content, IsNote: set.IsNote, Status: set.Status, Priority: set.Priority,
+			AddTags: set.AddTags, AssigneeID: set.AssigneeID, TeamID: set.TeamID, ActorKind: actor.Kind(), ActorID: actor.ID,
+		})
+		updated = Macro(row)
+		return taken(err)
+	})
+	return updated, err
+}
+
+// Delete deletes a macro. It returns NotFound.
+func (s *Service) Delete(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
+	deleted, err := s.store.DeleteMacro(ctx, sqlc.DeleteMacroParams{ID: id, ActorKind: actor.Kind(), ActorID: actor.ID})
+	if err == nil && deleted == 0 {
+		err = store.ErrNoRows
+	}
+	return store.NotFound(err)
+}

@@ -1,0 +1,159 @@
+package sdktest_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/internal/tests/sdk/npmtest"
+)
+
+const (
+	hookSecret   = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+	webhookGuide = "../../httpapi/docs/guides/8-webhooks.md"
+)
+
+// shown returns the program in a language that the webhook guide shows.
+func shown(t *testing.T, language string) string {
+	t.Helper()
+	guide, err := os.ReadFile(webhookGuide)
+	require.NoError(t, err)
+	_, program, found := strings.Cut(string(guide), "```"+language+"\n")
+	require.True(t, found)
+	program, _, _ = strings.Cut(program, "```")
+	return program
+}
+
+// delivery returns a delivery that is genuine under its id.
+func delivery(ctx context.Context, t *testing.T, url, id string) *http.Request {
+	t.Helper()
+	const body = `{"type":"ticket.created","timestamp":"2026-11-22T09:30:00.123456Z","data":{"position":4711}}`
+	official, err := standardwebhooks.NewWebhook(hookSecret)
+	require.NoError(t, err)
+	now := time.Now()
+	signature, err := official.Sign("an-id", now, []byte(body))
+	require.NoError(t, err)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	require.NoError(t, err)
+	r.Header.Set("Webhook-Id", id)
+	r.Header.Set("Webhook-Timestamp", strconv.FormatInt(now.Unix(), 10))
+	r.Header.Set("Webhook-Signature", signature)
+	return r
+}
+
+// takes sends deliveries to a receiver as the guide shows it, and wants it to store those that are genuine. failing switches
+// the receiver's store off.
+func takes(t *testing.T, url string, failing func(bool)) {
+	t.Helper()
+	for _, c := range []struct {
+		id      string
+		failing bool
+		want    int
+	}{
+		{id: "an-id", want: http.StatusNoContent},
+		{id: "another-id", want: http.StatusBadRequest},
+		{id: "an-id", failing: true, want: http.StatusServiceUnavailable},
+	} {
+		failing(c.failing)
+		response, err := http.DefaultClient.Do(delivery(t.Context(), t, url, c.id))
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, c.want, response.StatusCode)
+	}
+}
+
+// The guide shows hooks as it stands below, and it works.
+func TestReceiverOfTheGuideWorks(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("webhooks_test.go")
+	require.NoError(t, err)
+	_, program, _ := strings.Cut(string(source), "\n// hooks takes")
+	require.Equal(t, shown(t, "go"), "// hooks takes"+program)
+	var fails bool
+	var stored []string
+	receiver := httptest.NewServer(hooks(hookSecret, func(e client.WebhookEvent) error {
+		if fails {
+			return errors.New("the disk is full")
+		}
+		stored = append(stored, e.ID)
+		return nil
+	}))
+	t.Cleanup(receiver.Close)
+	takes(t, receiver.URL, func(now bool) { fails = now })
+	require.Equal(t, []string{"an-id"}, stored)
+}
+
+// takesDeliveriesAsTheGuideDoes compiles the guide's receiver by the strictest rules, and runs it on what Express gives it.
+func takesDeliveriesAsTheGuideDoes(t *testing.T, project npmtest.Project) {
+	t.Helper()
+	project.Write(t, "receiver.mts", `
+import { verifyWebhook, WebhookError, type WebhookEvent } from '@supportbackend/support';
+
+interface Request { headers: Record<string, string | string[] | undefined>; body: Uint8Array }
+interface Response { sendStatus(status: number): void }
+type Handler = (request: Request, response: Response) => Promise<void>;
+let handle: Handler | undefined;
+const app = { post: (_path: string, _parser: unknown, handler: Handler) => { handle = handler; } };
+const express = { raw: (options: { type: string }) => options };
+const queue = { add: async (id: string, event: WebhookEvent) => {
+  if (process.env.FAILING) throw new Error('the disk is full');
+  console.log(id, event.type);
+} };
+`+shown(t, "ts")+`
+const { headers, body } = JSON.parse(process.env.DELIVERY!);
+await handle!({ headers, body: new TextEncoder().encode(body) }, { sendStatus: (status) => console.log(status) });
+`)
+	project.Compile(t, "receiver.mts")
+	for id, want := range map[string]string{"an-id": "an-id ticket.created\n204\n", "another-id": "400\n"} {
+		require.Equal(t, want, project.Node(t, []string{"WEBHOOK_SECRET=" + hookSecret, "DELIVERY=" + asExpress(t, id)}, "receiver.mjs"))
+	}
+	env := []string{"WEBHOOK_SECRET=" + hookSecret, "FAILING=1", "DELIVERY=" + asExpress(t, "an-id")}
+	require.Equal(t, "503\n", project.Node(t, env, "receiver.mjs"))
+}
+
+// asExpress is a delivery as Express gives it to a handler, as JSON.
+func asExpress(t *testing.T, id string) string {
+	t.Helper()
+	r := delivery(t.Context(), t, "http://localhost", id)
+	body, err := io.ReadAll(r.Body)
+	require.NoError(t, err)
+	headers := map[string]string{}
+	for name := range r.Header {
+		headers[strings.ToLower(name)] = r.Header.Get(name)
+	}
+	text, err := json.Marshal(map[string]any{"headers": headers, "body": string(body)})
+	require.NoError(t, err)
+	return string(text)
+}
+
+// hooks takes deliveries, and stores their events.
+func hooks(secret string, store func(client.WebhookEvent) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+		if err != nil {
+			return
+		}
+		event, err := client.VerifyWebhook(secret, r.Header, body)
+		if err != nil {
+			http.Error(w, "not genuine", http.StatusBadRequest)
+			return
+		}
+		if err := store(event); err != nil { // Under event.ID, so that it is there once.
+			http.Error(w, "try again", http.StatusServiceUnavailable)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
