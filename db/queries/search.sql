@@ -52,7 +52,7 @@ JOIN tickets AS t ON t.id = coalesce(m.ticket_id, h.id)
 WHERE @staff::boolean OR (t.user_id = @actor_id AND m.is_note IS NOT TRUE)
 ORDER BY h.score_at DESC, h.id DESC;
 
--- name: FindTicketsByText :many
+-- name: ListTicketsByText :many
 -- The tickets in which a text matches, with the notes in them: of more than max_candidates matches, the newest are looked at. It
 -- matches as FindSearchResults does.
 WITH query AS MATERIALIZED (

@@ -115,9 +115,13 @@ type Querier interface {
 	// With the AI responses that belong to them, and their events.
 	EraseMessages(ctx context.Context, arg EraseMessagesParams) (int64, error)
 	EraseRememberedResponses(ctx context.Context, arg EraseRememberedResponsesParams) (int64, error)
+	// A text that was being indexed while it was erased.
+	EraseSearchDocuments(ctx context.Context, arg EraseSearchDocumentsParams) (int64, error)
 	// Tickets, the responses that are remembered for requests in them, and what the journal says of them besides that it happened.
 	EraseTickets(ctx context.Context, arg EraseTicketsParams) (int64, error)
 	EraseUsage(ctx context.Context, arg EraseUsageParams) (int64, error)
+	// What other servers responded to deliveries about a customer: it may repeat what they were sent.
+	EraseWebhookResponses(ctx context.Context, arg EraseWebhookResponsesParams) (int64, error)
 	// Ends a response and its log without a message. No row: the response has ended otherwise or is another's, or its log does
 	// not end at last_seq.
 	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponseEvent, error)
@@ -149,9 +153,6 @@ type Querier interface {
 	// messages, for staff with notes, newest first, all of one moment: a column of theirs is an array, nobody is the nil UUID, and never
 	// is the first day of all.
 	FindTicketWithMessages(ctx context.Context, arg FindTicketWithMessagesParams) (FindTicketWithMessagesRow, error)
-	// The tickets in which a text matches, with the notes in them: of more than max_candidates matches, the newest are looked at. It
-	// matches as FindSearchResults does.
-	FindTicketsByText(ctx context.Context, arg FindTicketsByTextParams) ([]uuid.UUID, error)
 	// A ticket that the actor sees, and the state of its turn: the customer's newest message that is not redacted, or else the
 	// description. running is the response being written in the ticket, for any turn; standing is the completed answer to this turn.
 	// draft is the newest draft for this turn that waits for review or was discarded. After staff_spoke_last, the AI has nothing to
@@ -252,6 +253,9 @@ type Querier interface {
 	ListTeams(ctx context.Context, arg ListTeamsParams) ([]ListTeamsRow, error)
 	// Everybody's, with the customers of all services or only those of one.
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]ListTicketsRow, error)
+	// The tickets in which a text matches, with the notes in them: of more than max_candidates matches, the newest are looked at. It
+	// matches as FindSearchResults does.
+	ListTicketsByText(ctx context.Context, arg ListTicketsByTextParams) ([]uuid.UUID, error)
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]Ticket, error)
 	// The newest messages of a ticket, newest first, as staff see them, or without their notes.
 	ListTranscript(ctx context.Context, arg ListTranscriptParams) ([]Message, error)

@@ -129,59 +129,6 @@ func (q *Queries) FindSearchResults(ctx context.Context, arg FindSearchResultsPa
 	return items, nil
 }
 
-const findTicketsByText = `-- name: FindTicketsByText :many
-WITH query AS MATERIALIZED (
-    SELECT asked.query AS exact, search_words(asked.query) AS loose
-    FROM search_index AS s
-    CROSS JOIN LATERAL (SELECT websearch_to_tsquery(s.language::regconfig, $1::text) AS query) AS asked
-    WHERE querytree(asked.query) NOT IN ('', 'T')
-),
-candidates AS MATERIALIZED (
-    SELECT found.id, found.words
-    FROM query
-    CROSS JOIN search_blocks() AS block
-    CROSS JOIN LATERAL (
-        SELECT d.id, d.words
-        FROM search_documents AS d
-        WHERE d.words @@ query.loose AND search_keys(d.number, d.customer_id) @> ARRAY[block]
-        ORDER BY d.number DESC
-        LIMIT $2
-    ) AS found
-    LIMIT $2
-)
-SELECT DISTINCT coalesce(m.ticket_id, c.id)::uuid AS id
-FROM candidates AS c
-JOIN query ON c.words @@ query.exact
-LEFT JOIN messages AS m ON m.id = c.id
-`
-
-type FindTicketsByTextParams struct {
-	Query         string
-	MaxCandidates int32
-}
-
-// The tickets in which a text matches, with the notes in them: of more than max_candidates matches, the newest are looked at. It
-// matches as FindSearchResults does.
-func (q *Queries) FindTicketsByText(ctx context.Context, arg FindTicketsByTextParams) ([]uuid.UUID, error) {
-	rows, err := q.db.Query(ctx, findTicketsByText, arg.Query, arg.MaxCandidates)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []uuid.UUID{}
-	for rows.Next() {
-		var id uuid.UUID
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const indexQueued = `-- name: IndexQueued :one
 WITH taken AS (
     DELETE FROM search_queue
@@ -223,6 +170,59 @@ func (q *Queries) IndexQueued(ctx context.Context, arg IndexQueuedParams) (int64
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const listTicketsByText = `-- name: ListTicketsByText :many
+WITH query AS MATERIALIZED (
+    SELECT asked.query AS exact, search_words(asked.query) AS loose
+    FROM search_index AS s
+    CROSS JOIN LATERAL (SELECT websearch_to_tsquery(s.language::regconfig, $1::text) AS query) AS asked
+    WHERE querytree(asked.query) NOT IN ('', 'T')
+),
+candidates AS MATERIALIZED (
+    SELECT found.id, found.words
+    FROM query
+    CROSS JOIN search_blocks() AS block
+    CROSS JOIN LATERAL (
+        SELECT d.id, d.words
+        FROM search_documents AS d
+        WHERE d.words @@ query.loose AND search_keys(d.number, d.customer_id) @> ARRAY[block]
+        ORDER BY d.number DESC
+        LIMIT $2
+    ) AS found
+    LIMIT $2
+)
+SELECT DISTINCT coalesce(m.ticket_id, c.id)::uuid AS id
+FROM candidates AS c
+JOIN query ON c.words @@ query.exact
+LEFT JOIN messages AS m ON m.id = c.id
+`
+
+type ListTicketsByTextParams struct {
+	Query         string
+	MaxCandidates int32
+}
+
+// The tickets in which a text matches, with the notes in them: of more than max_candidates matches, the newest are looked at. It
+// matches as FindSearchResults does.
+func (q *Queries) ListTicketsByText(ctx context.Context, arg ListTicketsByTextParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, listTicketsByText, arg.Query, arg.MaxCandidates)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const rebuildSearchIndex = `-- name: RebuildSearchIndex :one

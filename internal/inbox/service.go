@@ -68,7 +68,7 @@ func (s *Service) paramsOf(
 ) (params sqlc.ListStaffTicketsParams, err error) {
 	params = f.params(actor, p)
 	if f.Text != "" {
-		params.Found, err = s.store.FindTicketsByText(ctx, sqlc.FindTicketsByTextParams{Query: f.Text, MaxCandidates: maxWalked})
+		params.Found, err = s.store.ListTicketsByText(ctx, sqlc.ListTicketsByTextParams{Query: f.Text, MaxCandidates: maxWalked})
 	}
 	return params, err
 }

@@ -35,7 +35,7 @@ func TestSearchesReadABoundedNumberOfTexts(t *testing.T) {
 	require.NoError(t, search.NewService(s, "english", slog.New(slog.DiscardHandler)).Index(t.Context()))
 	storetest.Exec(t, url, "VACUUM ANALYZE")
 	for _, words := range []string{"common", "rare", "common rare", `"common rare"`, "common -rare", "nothing"} {
-		for _, query := range []string{"FindSearchResults", "FindTicketsByText"} {
+		for _, query := range []string{"FindSearchResults", "ListTicketsByText"} {
 			for _, staff := range []string{"true", "false"} {
 				plan := storetest.Explain(t, url, "search.sql", query, map[string]string{
 					"query": "'" + words + "'", "max_candidates": strconv.Itoa(most), "max_rows": "20", "staff": staff,
