@@ -344,7 +344,8 @@ func (s *Support) DeleteTeam(ctx context.Context, teamID TeamID, options ...Call
 // Erase everything of a customer.
 //
 // Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
+// and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids
+// that services gave them. What is left is an account
 // that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
 //
 // When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the

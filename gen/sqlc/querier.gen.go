@@ -122,9 +122,13 @@ type Querier interface {
 	// With the AI responses that belong to them, and their events.
 	EraseMessages(ctx context.Context, arg EraseMessagesParams) (int64, error)
 	EraseRememberedResponses(ctx context.Context, arg EraseRememberedResponsesParams) (int64, error)
+	// A text that was being indexed while it was erased.
+	EraseSearchDocuments(ctx context.Context, arg EraseSearchDocumentsParams) (int64, error)
 	// Tickets, the responses that are remembered for requests in them, and what the journal says of them besides that it happened.
 	EraseTickets(ctx context.Context, arg EraseTicketsParams) (int64, error)
 	EraseUsage(ctx context.Context, arg EraseUsageParams) (int64, error)
+	// What other servers responded to deliveries about a customer: it may repeat what they were sent.
+	EraseWebhookResponses(ctx context.Context, arg EraseWebhookResponsesParams) (int64, error)
 	// Ends a response and its log without a message. No row: the response has ended otherwise or is another's, or its log does
 	// not end at last_seq.
 	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponseEvent, error)

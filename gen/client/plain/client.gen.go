@@ -6619,7 +6619,8 @@ type ClientInterface interface {
 	// DeleteUserData Erase everything of a customer
 	//
 	// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-	// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
+	// and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids
+	// that services gave them. What is left is an account
 	// that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
 	//
 	// When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
@@ -9175,7 +9176,8 @@ func (c *Client) PutCustomer(ctx context.Context, userID UserID, body PutCustome
 // DeleteUserData Erase everything of a customer
 //
 // Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
+// and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids
+// that services gave them. What is left is an account
 // that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
 //
 // When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
@@ -16477,7 +16479,8 @@ type ClientWithResponsesInterface interface {
 	// DeleteUserDataWithResponse Erase everything of a customer
 	//
 	// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-	// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
+	// and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids
+	// that services gave them. What is left is an account
 	// that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
 	//
 	// When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
@@ -31930,7 +31933,8 @@ func (c *ClientWithResponses) PutCustomerWithResponse(ctx context.Context, userI
 // DeleteUserDataWithResponse Erase everything of a customer
 //
 // Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-// and ratings, sessions, remembered responses, and the names and ids that services gave them. What is left is an account
+// and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids
+// that services gave them. What is left is an account
 // that names nobody, and journal entries that say what happened when, but nothing of what it was about. It cannot be undone.
 //
 // When the response comes, the customer can no longer log in. Erasing very many tickets takes longer than a request: the
