@@ -63,6 +63,9 @@ var wordless = map[string]string{
 	"river_queue.metadata":         "River's",
 	"river_notification.payload":   "River's",
 	"river_notification.topic":     "fixed words",
+	"macros.name":                  "staff's",
+	"macros.content":               "staff's",
+	"macros.add_tags":              "staff's",
 	"prompts.company":              "staff's",
 	"prompts.product":              "staff's",
 	"prompts.language":             "staff's",
@@ -150,7 +153,7 @@ func fillWithCanaries(t *testing.T, d *desk, agent, service, customer *apitest.U
 
 	// What comes from outside, or from the background.
 	for _, sql := range []string{
-		"UPDATE users SET email = '@erasable@example.com' WHERE id = '@me'",
+		"UPDATE users SET email = '@erasable@example.com', display_name = '@erasable' WHERE id = '@me'",
 		`INSERT INTO sessions (id, user_id, user_agent, client_network, expires_at, token_hash)
 			VALUES (gen_random_uuid(), '@me', '@erasable', '@erasable', now() + interval '1 day', sha256('x'))`,
 		"UPDATE messages SET client_id = '@erasable' WHERE ticket_id = '@ticket' AND author = 'customer'",
