@@ -101,6 +101,19 @@ CREATE INDEX ai_responses_requested_by_created_at_idx ON ai_responses (requested
 -- What is old enough to lose its events. The sweep looks only at responses that still have them.
 CREATE INDEX ai_responses_finished_at_id_idx ON ai_responses (finished_at, id) WHERE has_events;
 
+-- New tickets that the AI sorts by itself, where the desk wants that. ai_response_id is the triage that was asked for. The row
+-- goes when that has ended, or earlier when staff sort the ticket: the AI never changes what they have decided.
+CREATE TABLE due_triages (
+    ticket_id      uuid        NOT NULL,
+    ai_response_id uuid,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT due_triages_pkey PRIMARY KEY (ticket_id),
+    CONSTRAINT due_triages_ticket_id_fkey FOREIGN KEY (ticket_id) REFERENCES tickets (id) ON DELETE CASCADE,
+    CONSTRAINT due_triages_ai_response_id_fkey FOREIGN KEY (ai_response_id) REFERENCES ai_responses (id) ON DELETE CASCADE
+);
+CREATE INDEX due_triages_ai_response_id_idx ON due_triages (ai_response_id);
+CREATE INDEX due_triages_created_at_ticket_id_idx ON due_triages (created_at, ticket_id);
+
 CREATE TYPE ai_event_kind AS ENUM ('delta', 'reset', 'done', 'failed');
 
 -- The events of a response, numbered without holes. Readers are only ever sent what stands here. retry_after_seconds is the

@@ -546,15 +546,15 @@ SET prompt_tokens = @prompt_tokens, completion_tokens = @completion_tokens, reas
 WHERE id = @id AND owner_id = @owner_id::uuid AND attempt = @attempt AND status <> 'streaming';
 
 -- name: SupersedeAIResponses :execrows
--- Whatever is being written in this ticket is not published, nor is a draft that waits for review; all_kinds ends what staff ask
--- for too. The ticket's row must be locked.
+-- Answers that are being written in this ticket are not published, nor is a draft that waits for review; staff_requests are what
+-- staff asked the AI for and is being written. The ticket's row must be locked.
 WITH ended AS (
     UPDATE ai_responses AS r
     SET status = 'superseded',
         error_code = CASE WHEN r.status = 'streaming' THEN 'superseded' END,
         last_seq = r.last_seq + (r.status = 'streaming')::integer,
         finished_at = coalesce(r.finished_at, clock_timestamp())
-    WHERE r.ticket_id = @ticket_id AND (r.kind = 'answer' OR @all_kinds::boolean)
+    WHERE r.ticket_id = @ticket_id AND CASE WHEN r.kind = 'answer' THEN @answers::boolean ELSE @staff_requests::boolean END
         AND (r.status = 'streaming' OR (r.status = 'completed' AND r.review = 'pending'))
     RETURNING
         r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id,
@@ -563,7 +563,7 @@ WITH ended AS (
 noted AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
     SELECT
-        'ai_response.superseded', @actor_kind, @actor_id::uuid, ended.ticket_id, ended.id, ended.customer_id,
+        'ai_response.superseded', @actor_kind, sqlc.narg(actor_id)::uuid, ended.ticket_id, ended.id, ended.customer_id,
         jsonb_build_object('kind', ended.kind)
     FROM ended
 )

@@ -1,5 +1,5 @@
 -- name: CreateTicket :one
--- No row: the account that the ticket counts for, if any, has used up its budget for the day.
+-- With triage, the AI is to sort it. No row: the account that the ticket counts for, if any, has used up its budget for the day.
 WITH spent AS (
     INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
     SELECT sqlc.narg('counts_for')::uuid, (now() AT TIME ZONE 'UTC')::date, 1, 0, @bytes::bigint
@@ -13,6 +13,11 @@ entered AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id)
     SELECT 'ticket.created', @actor_kind, @user_id, @id, @user_id
     WHERE sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent)
+),
+due AS (
+    INSERT INTO due_triages (ticket_id)
+    SELECT @id
+    WHERE @triage::boolean AND (sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent))
 )
 INSERT INTO tickets (id, user_id, service_id, external_id, title, description, ai_mode, priority, tags, custom_fields)
 SELECT
@@ -109,18 +114,23 @@ LIMIT @max_rows;
 -- name: UpdateTicket :one
 -- With the customer, of any service or only of one. The ticket's row must be locked. A change of its status is recorded, and
 -- the entries, which are what the change means to the journal, in their order; those that are shown are the customer's to see
--- as well. The customer waits no longer once the ticket is resolved, and from now on when it waits.
+-- as well. The AI no longer sorts a ticket that is sorted. The customer waits no longer once the ticket is resolved, and from now on when it waits.
 WITH before AS (
     SELECT b.id, b.user_id, b.status, c.service_id, c.external_id, c.display_name, clock_timestamp() AS changed_at
     FROM tickets AS b
-    LEFT JOIN service_customers AS c ON c.user_id = b.user_id AND (@all_customers::boolean OR c.service_id = @caller_id::uuid)
+    LEFT JOIN service_customers AS c ON c.user_id = b.user_id AND (@all_customers::boolean OR c.service_id = sqlc.narg(caller_id)::uuid)
     WHERE b.id = @id
 ),
 recorded AS (
     INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
-    SELECT @change_id, before.id, @caller_id::uuid, before.status, @status
+    SELECT @change_id, before.id, sqlc.narg(caller_id)::uuid, before.status, @status
     FROM before
     WHERE before.status <> @status
+),
+sorted AS (
+    DELETE FROM due_triages AS d
+    USING before
+    WHERE d.ticket_id = before.id AND @sorted::boolean
 ),
 entries AS (
     SELECT
@@ -131,7 +141,7 @@ entries AS (
 ),
 entered AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id, data)
-    SELECT entries.type, @actor_kind, @caller_id::uuid, before.id, CASE WHEN entries.shown THEN before.user_id END, entries.data::jsonb
+    SELECT entries.type, @actor_kind, sqlc.narg(caller_id)::uuid, before.id, CASE WHEN entries.shown THEN before.user_id END, entries.data::jsonb
     FROM before, entries
     ORDER BY entries.number
 )

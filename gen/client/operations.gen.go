@@ -115,7 +115,8 @@ func (s *Support) CountStaffTickets(ctx context.Context, options ...CallOption) 
 // Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+// does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
@@ -123,6 +124,10 @@ func (s *Support) CountStaffTickets(ctx context.Context, options ...CallOption) 
 //     the same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 //
 // While one of the kind is being written in the ticket, that one is returned (`200`).
 func (s *Support) CreateAIRequest(ctx context.Context, ticketID TicketID, body CreateAIRequestRequest, options ...CallOption) (*AIResponse, error) {
@@ -1041,7 +1046,7 @@ func (s *Support) PublishPrompt(ctx context.Context, promptID PromptID, options 
 // Name a customer.
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 func (s *Support) PutCustomer(ctx context.Context, userID UserID, body PutCustomerRequest, options ...CallOption) (*Customer, error) {
 	return call[Customer](ctx, s, operation{repeatable: true}, options, func(server string) (*http.Request, error) {

@@ -1576,7 +1576,7 @@ WITH ended AS (
         error_code = CASE WHEN r.status = 'streaming' THEN 'superseded' END,
         last_seq = r.last_seq + (r.status = 'streaming')::integer,
         finished_at = coalesce(r.finished_at, clock_timestamp())
-    WHERE r.ticket_id = $1 AND (r.kind = 'answer' OR $2::boolean)
+    WHERE r.ticket_id = $1 AND CASE WHEN r.kind = 'answer' THEN $2::boolean ELSE $3::boolean END
         AND (r.status = 'streaming' OR (r.status = 'completed' AND r.review = 'pending'))
     RETURNING
         r.id AS id, r.last_seq AS last_seq, r.attempt AS attempt, r.ticket_id AS ticket_id, r.customer_id AS customer_id,
@@ -1585,7 +1585,7 @@ WITH ended AS (
 noted AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
     SELECT
-        'ai_response.superseded', $3, $4::uuid, ended.ticket_id, ended.id, ended.customer_id,
+        'ai_response.superseded', $4, $5::uuid, ended.ticket_id, ended.id, ended.customer_id,
         jsonb_build_object('kind', ended.kind)
     FROM ended
 )
@@ -1596,18 +1596,20 @@ WHERE ended.unfinished
 `
 
 type SupersedeAIResponsesParams struct {
-	TicketID  uuid.UUID
-	AllKinds  bool
-	ActorKind ActorKind
-	ActorID   uuid.UUID
+	TicketID      uuid.UUID
+	Answers       bool
+	StaffRequests bool
+	ActorKind     ActorKind
+	ActorID       *uuid.UUID
 }
 
-// Whatever is being written in this ticket is not published, nor is a draft that waits for review; all_kinds ends what staff ask
-// for too. The ticket's row must be locked.
+// Answers that are being written in this ticket are not published, nor is a draft that waits for review; staff_requests are what
+// staff asked the AI for and is being written. The ticket's row must be locked.
 func (q *Queries) SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error) {
 	result, err := q.db.Exec(ctx, supersedeAIResponses,
 		arg.TicketID,
-		arg.AllKinds,
+		arg.Answers,
+		arg.StaffRequests,
 		arg.ActorKind,
 		arg.ActorID,
 	)

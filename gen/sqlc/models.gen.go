@@ -786,6 +786,12 @@ type DailyUsage struct {
 	Bytes    int64
 }
 
+type DueTriage struct {
+	TicketID     uuid.UUID
+	AIResponseID *uuid.UUID
+	CreatedAt    time.Time
+}
+
 type IdempotencyKey struct {
 	ID          []byte
 	Fingerprint []byte

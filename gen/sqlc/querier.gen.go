@@ -13,6 +13,8 @@ import (
 
 type Querier interface {
 	AnswerIdempotencyKey(ctx context.Context, arg AnswerIdempotencyKeyParams) error
+	// Zero rows: the AI was asked before, or the ticket is no longer to be sorted.
+	AssignTriage(ctx context.Context, arg AssignTriageParams) (int64, error)
 	// Closes a customer's account for good and makes it nobody's: nothing in its row says whose it was. The rest follows in batches.
 	// No row: there is no such customer. The accounts of staff and of services are not erased.
 	BeginErasure(ctx context.Context, arg BeginErasureParams) (uuid.UUID, error)
@@ -37,6 +39,7 @@ type Querier interface {
 	CompleteStaffAIResponse(ctx context.Context, arg CompleteStaffAIResponseParams) (AIResponse, error)
 	// What counts against a user's budget, and in how many seconds the oldest of it no longer does.
 	CountRecentAIResponses(ctx context.Context, userID uuid.UUID) (CountRecentAIResponsesRow, error)
+	CountRunningTriages(ctx context.Context) (int64, error)
 	// How many of the accounts are enabled ones of staff.
 	CountStaff(ctx context.Context, ids []uuid.UUID) (int32, error)
 	// How many unresolved tickets are where, as far as max_counted. What is snoozed counts as that only. The order keeps each count
@@ -74,7 +77,7 @@ type Querier interface {
 	CreateTeam(ctx context.Context, arg CreateTeamParams) (CreateTeamRow, error)
 	// No row: there is no such webhook.
 	CreateTestDelivery(ctx context.Context, arg CreateTestDeliveryParams) (WebhookDelivery, error)
-	// No row: the account that the ticket counts for, if any, has used up its budget for the day.
+	// With triage, the AI is to sort it. No row: the account that the ticket counts for, if any, has used up its budget for the day.
 	CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error)
 	// No row when the address is taken. PostgreSQL writes the values of a violated constraint to its own log, and an address
 	// does not belong there. Without a creator it is the system that creates the account.
@@ -237,6 +240,9 @@ type Querier interface {
 	ListConversation(ctx context.Context, arg ListConversationParams) ([]Message, error)
 	// The deliveries of a webhook that are due.
 	ListDueDeliveries(ctx context.Context, arg ListDueDeliveriesParams) ([]WebhookDelivery, error)
+	// New tickets that are to be sorted, the oldest first: those that the AI is still to be asked about, and those of which it has said
+	// what it will. response_status is how the AI response ended; none was asked for without one.
+	ListDueTriages(ctx context.Context, maxRows int32) ([]ListDueTriagesRow, error)
 	// The webhooks that have deliveries that are due.
 	ListDueWebhooks(ctx context.Context) ([]uuid.UUID, error)
 	ListErasures(ctx context.Context, maxRows int32) ([]uuid.UUID, error)
@@ -373,8 +379,8 @@ type Querier interface {
 	ShiftMessage(ctx context.Context, arg ShiftMessageParams) error
 	// Replays up to the newest entry. No row: there is no such webhook.
 	StartWebhookReplay(ctx context.Context, arg StartWebhookReplayParams) (int64, error)
-	// Whatever is being written in this ticket is not published, nor is a draft that waits for review; all_kinds ends what staff ask
-	// for too. The ticket's row must be locked.
+	// Answers that are being written in this ticket are not published, nor is a draft that waits for review; staff_requests are what
+	// staff asked the AI for and is being written. The ticket's row must be locked.
 	SupersedeAIResponses(ctx context.Context, arg SupersedeAIResponsesParams) (int64, error)
 	// Deletes the events of responses that have ended; their messages stay.
 	// Another replica may be sweeping the same ones.
@@ -384,6 +390,8 @@ type Querier interface {
 	// seconds and does not know of it, because the reply to its claim was lost. It begins again with a reset. Only a writer
 	// that was lost counts as a crash: a response that was handed over is nobody's, and is taken however often that happens.
 	TakeOverAIResponse(ctx context.Context, arg TakeOverAIResponseParams) (uuid.UUID, error)
+	// Zero rows: somebody has sorted the ticket. Its row must be locked.
+	TakeTriage(ctx context.Context, ticketID uuid.UUID) (int64, error)
 	// Drops the oldest partition if all of its entries are older, and returns how many partitions it dropped.
 	TrimJournal(ctx context.Context, keptSeconds float64) (int32, error)
 	// Another model writes it. Zero rows: the response is no longer this attempt's.
@@ -401,7 +409,7 @@ type Querier interface {
 	UpdateTeam(ctx context.Context, arg UpdateTeamParams) (UpdateTeamRow, error)
 	// With the customer, of any service or only of one. The ticket's row must be locked. A change of its status is recorded, and
 	// the entries, which are what the change means to the journal, in their order; those that are shown are the customer's to see
-	// as well. The customer waits no longer once the ticket is resolved, and from now on when it waits.
+	// as well. The AI no longer sorts a ticket that is sorted. The customer waits no longer once the ticket is resolved, and from now on when it waits.
 	UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error)
 	// Ends the access tokens that there are. The account's row must be locked.
 	UpdateUserAccess(ctx context.Context, arg UpdateUserAccessParams) (User, error)

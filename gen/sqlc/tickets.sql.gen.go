@@ -26,6 +26,11 @@ entered AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id)
     SELECT 'ticket.created', $15, $2, $1, $2
     WHERE $11::uuid IS NULL OR EXISTS (SELECT FROM spent)
+),
+due AS (
+    INSERT INTO due_triages (ticket_id)
+    SELECT $1
+    WHERE $16::boolean AND ($11::uuid IS NULL OR EXISTS (SELECT FROM spent))
 )
 INSERT INTO tickets (id, user_id, service_id, external_id, title, description, ai_mode, priority, tags, custom_fields)
 SELECT
@@ -51,9 +56,10 @@ type CreateTicketParams struct {
 	MaxBytes     int64
 	MaxTickets   int32
 	ActorKind    ActorKind
+	Triage       bool
 }
 
-// No row: the account that the ticket counts for, if any, has used up its budget for the day.
+// With triage, the AI is to sort it. No row: the account that the ticket counts for, if any, has used up its budget for the day.
 func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Ticket, error) {
 	row := q.db.QueryRow(ctx, createTicket,
 		arg.ID,
@@ -71,6 +77,7 @@ func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Tic
 		arg.MaxBytes,
 		arg.MaxTickets,
 		arg.ActorKind,
+		arg.Triage,
 	)
 	var i Ticket
 	err := row.Scan(
@@ -700,16 +707,21 @@ recorded AS (
     FROM before
     WHERE before.status <> $1
 ),
+sorted AS (
+    DELETE FROM due_triages AS d
+    USING before
+    WHERE d.ticket_id = before.id AND $19::boolean
+),
 entries AS (
     SELECT
-        unnest($19::text[]) AS type,
-        unnest($20::boolean[]) AS shown,
-        unnest($21::text[]) AS data,
-        generate_series(1, cardinality($19::text[])) AS number
+        unnest($20::text[]) AS type,
+        unnest($21::boolean[]) AS shown,
+        unnest($22::text[]) AS data,
+        generate_series(1, cardinality($20::text[])) AS number
 ),
 entered AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id, data)
-    SELECT entries.type, $22, $16::uuid, before.id, CASE WHEN entries.shown THEN before.user_id END, entries.data::jsonb
+    SELECT entries.type, $23, $16::uuid, before.id, CASE WHEN entries.shown THEN before.user_id END, entries.data::jsonb
     FROM before, entries
     ORDER BY entries.number
 )
@@ -748,9 +760,10 @@ type UpdateTicketParams struct {
 	SnoozedUntil     *time.Time
 	Waits            bool
 	AllCustomers     bool
-	CallerID         uuid.UUID
+	CallerID         *uuid.UUID
 	ID               uuid.UUID
 	ChangeID         uuid.UUID
+	Sorted           bool
 	EntryTypes       []string
 	EntriesShown     []bool
 	EntryData        []string
@@ -766,7 +779,7 @@ type UpdateTicketRow struct {
 
 // With the customer, of any service or only of one. The ticket's row must be locked. A change of its status is recorded, and
 // the entries, which are what the change means to the journal, in their order; those that are shown are the customer's to see
-// as well. The customer waits no longer once the ticket is resolved, and from now on when it waits.
+// as well. The AI no longer sorts a ticket that is sorted. The customer waits no longer once the ticket is resolved, and from now on when it waits.
 func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (UpdateTicketRow, error) {
 	row := q.db.QueryRow(ctx, updateTicket,
 		arg.Status,
@@ -787,6 +800,7 @@ func (q *Queries) UpdateTicket(ctx context.Context, arg UpdateTicketParams) (Upd
 		arg.CallerID,
 		arg.ID,
 		arg.ChangeID,
+		arg.Sorted,
 		arg.EntryTypes,
 		arg.EntriesShown,
 		arg.EntryData,

@@ -53,6 +53,7 @@ func OptionsOf(cfg config.Config) Options {
 			Models: cfg.GroqModels(), MaxTokens: cfg.GroqMaxTokens, Patience: cfg.FirstEventPatience,
 			Budget:     assistant.Budget{Running: cfg.AIRunning, PerMinute: cfg.AIPerMinute, PerDay: cfg.AIPerDay},
 			MaxRunning: cfg.AIMaxRunning,
+			Triage:     assistant.TriageRule(cfg.AITriage),
 		},
 		Ticket: ticket.Options{
 			Budget: ticket.Budget{
@@ -60,6 +61,7 @@ func OptionsOf(cfg config.Config) Options {
 				Bytes: cfg.BytesPerDay,
 			},
 			AIMode: ticket.AIMode(cfg.AIMode),
+			Triage: assistant.TriageRule(cfg.AITriage) != assistant.TriageOff,
 		},
 		SearchLanguage: cfg.SearchLanguage,
 		Journal:        journal.Options{Kept: time.Duration(cfg.JournalDays) * 24 * time.Hour},

@@ -12,21 +12,21 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// runningPause is when to ask again while as many answers are being written as a user may have.
+// runningPause is when to ask again while the AI writes as many answers for a user as it may.
 const runningPause = 5 * time.Second
 
-// errSpent is a response that the budget does not allow.
+// errSpent says that the budget does not allow another response.
 var errSpent = errors.New("assistant: the budget is spent")
 
-// Budget is how many answers a user may have begun, counted over all replicas. Zero is no limit.
+// Budget is how many answers a user may start, counted over all replicas. Zero is no limit.
 type Budget struct {
-	// Running is how many may be written at a time.
+	// Running is how many the AI may write at a time.
 	Running   int32
 	PerMinute int32
 	PerDay    int32
 }
 
-// lock lets no other response of the user's begin until the transaction ends, so that what is counted stays true.
+// lock keeps other responses of the user from starting until the transaction ends, so that the counts stay right.
 func (b Budget) lock(ctx context.Context, s *store.Store, userID uuid.UUID) error {
 	if b == (Budget{}) {
 		return nil
@@ -43,19 +43,19 @@ func (b Budget) spent(ctx context.Context, s *store.Store, userID uuid.UUID) err
 	if err := b.check(spent); err != nil {
 		return err
 	}
-	return quota("As many answers as an account may have were begun until now.", time.Second)
+	return quota("The account has used up its AI answers for now.", time.Second)
 }
 
-// check returns AIQuota when as much has been spent as may be.
+// check returns AIQuota when a limit is reached.
 func (b Budget) check(spent sqlc.CountRecentAIResponsesRow) error {
 	used := func(limit, count int32) bool { return limit > 0 && count >= limit }
 	switch {
 	case used(b.PerDay, spent.LastDay):
-		return quota("As many answers as an account may have in a day were begun.", seconds(spent.DayEndsIn))
+		return quota("The account has used up its AI answers for the day.", seconds(spent.DayEndsIn))
 	case used(b.PerMinute, spent.LastMinute):
-		return quota("As many answers as an account may have in a minute were begun.", seconds(spent.MinuteEndsIn))
+		return quota("The account has used up its AI answers for the minute.", seconds(spent.MinuteEndsIn))
 	case used(b.Running, spent.Running):
-		return quota("As many answers as an account may have at a time are being written.", runningPause)
+		return quota("The AI is writing as many answers for the account as it may at a time.", runningPause)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant/conversation"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/assistant/upstream"
 	"github.com/supportbackend/support/internal/assistant/writer"
@@ -24,7 +25,7 @@ type claimer struct {
 	store         *store.Store
 	writer        *writer.Writer
 	models        *upstream.Models
-	conversations conversations
+	conversations *conversation.Service
 	budget        Budget
 }
 
@@ -157,13 +158,16 @@ func (cl *claimer) claim(ctx context.Context, c *claim, by claimant) error {
 	return err
 }
 
-// find returns the turn's response, if there is one: the one being written, a draft, or the answer that stands. The nil UUID
-// asks for a new one. A draft that was discarded is made again when staff ask for it, and no customer replaces a draft.
+// find returns the turn's response, if there is one: the one being written, a draft, or the answer that stands, which customers
+// keep until a draft takes its place. The nil UUID asks for a new one. A draft that was discarded is made again when staff ask for
+// it, and no customer replaces a draft.
 func (by claimant) find(turn sqlc.FindTurnRow) uuid.UUID {
 	staff := by.actor.IsStaff()
 	switch {
 	case turn.RunningAnswersTurn:
 		return turn.RunningID
+	case turn.StandingID != uuid.Nil && !staff && !by.Regenerate:
+		return turn.StandingID
 	case turn.DraftID != uuid.Nil && !staff, turn.DraftWaits && !by.Regenerate, turn.DraftID != uuid.Nil && by.reading:
 		return turn.DraftID
 	case turn.StandingID != uuid.Nil && !by.Regenerate:
@@ -204,7 +208,7 @@ func (cl *claimer) begin(ctx context.Context, turn sqlc.FindTurnRow, c *claim, b
 		message = &turn.TurnMessageID
 	}
 	var err error
-	if c.conversation, err = cl.conversations.to(ctx, turn.PromptVersion, turn.Ticket, message); err != nil {
+	if c.conversation, err = cl.conversations.To(ctx, turn.PromptVersion, turn.Ticket, message); err != nil {
 		return err
 	}
 	if err := cl.writer.Reserve(c.response.ID); err != nil {

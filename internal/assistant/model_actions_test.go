@@ -3,7 +3,6 @@ package assistant
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -19,23 +18,24 @@ import (
 
 // start asks for an answer without reading it.
 func (m *machine) start(t *rapid.T) {
-	m.startAt(t, m.replica(t), rapid.Bool().Draw(t, "regenerate"))
+	m.startAt(t, m.replica(t), modelAsk{staff: rapid.Bool().Draw(t, "staff"), regenerate: rapid.Bool().Draw(t, "regenerate")})
 }
 
-func (m *machine) startAt(t *rapid.T, at *modelReplica, regenerate bool) {
-	of, verdict := m.model.ask(regenerate)
-	response, started, err := at.Start(m.t.Context(), m.customer, m.ticketID, Request{Regenerate: regenerate})
-	switch verdict {
-	case begins:
-		require.NoError(t, err)
-		require.True(t, started)
-		require.Equal(t, response.ID, m.began(t).id)
-	case joins, waits:
-		require.NoError(t, err)
-		require.False(t, started)
-		require.Equal(t, of.id, response.ID)
-	default:
+func (m *machine) startAt(t *rapid.T, at *modelReplica, by modelAsk) {
+	of, verdict := m.model.ask(by)
+	response, started, err := at.Start(m.t.Context(), m.actor(by.staff), m.ticketID, Request{Regenerate: by.regenerate})
+	if verdict == begins {
+		of = m.began(t)
+	}
+	switch {
+	case of == nil:
 		require.True(t, apperr.Is(err, verdict), "%s: %v", verdict, err)
+	case of.draft && !by.staff:
+		require.True(t, apperr.Is(err, of.hidden()), "%v", err)
+	default:
+		require.NoError(t, err)
+		require.Equal(t, verdict == begins, started)
+		require.Equal(t, of.id, response.ID)
 	}
 }
 
@@ -78,7 +78,11 @@ func (m *machine) cancel(t *rapid.T) {
 		t.Skip("there is no response")
 	}
 	r := m.model.responses[rapid.IntRange(0, len(m.model.responses)-1).Draw(t, "response")]
-	_, err := m.replica(t).Cancel(m.t.Context(), m.customer, r.id)
+	if r.draft {
+		_, err := m.replica(t).Cancel(m.t.Context(), m.customer, r.id)
+		require.True(t, apperr.Is(err, apperr.NotFound), "%v", err)
+	}
+	_, err := m.replica(t).Cancel(m.t.Context(), m.viewer(t, r), r.id)
 	require.NoError(t, err)
 	if r.streaming() {
 		r.end(sqlc.AIResponseStatusCancelled, apperr.Cancelled)
@@ -96,9 +100,8 @@ func (m *machine) customerWrites(t *rapid.T) {
 		m.update(t, ticket.Change{Status: sqlc.TicketStatusOpen})
 		m.model.closed = false
 	}
-	if m.model.off && rapid.Bool().Draw(t, "hand back") {
-		m.update(t, ticket.Change{AIMode: sqlc.AIModeAuto})
-		m.model.off = false
+	if m.model.mode == sqlc.AIModeOff && rapid.Bool().Draw(t, "hand back") {
+		m.staffSetMode(t, rapid.SampledFrom([]sqlc.AIMode{sqlc.AIModeAuto, sqlc.AIModeDraft}).Draw(t, "mode"))
 	}
 	_, err := m.tickets.AddMessage(m.t.Context(), m.customer, m.ticketID, "And another thing.")
 	require.NoError(t, err)
@@ -107,10 +110,40 @@ func (m *machine) customerWrites(t *rapid.T) {
 	m.settle(t)
 }
 
+// customerAsks is a message that starts its answer, in one transaction.
+func (m *machine) customerAsks(t *rapid.T) {
+	if m.model.closed {
+		t.Skip("it is closed")
+	}
+	running, at := m.model.running(), m.replica(t)
+	begun, err := at.Respond(m.t.Context(), m.customer, m.ticketID, func(ctx context.Context) error {
+		_, err := ticket.NewService(at.store, ticket.Options{}).AddMessage(ctx, m.customer, m.ticketID, "And what now?")
+		return err
+	})
+	require.NoError(t, err)
+	m.model.customerSays("And what now?")
+	m.abandon(running)
+	of, verdict := m.model.ask(modelAsk{})
+	if verdict == begins {
+		of = m.began(t)
+	}
+	switch {
+	case of == nil:
+		require.Equal(t, verdict, begun.Refused.Code)
+	case of.draft:
+		require.Equal(t, apperr.AIInReview, begun.Refused.Code)
+	case verdict == waits:
+		require.Equal(t, Begun{}, begun)
+	default:
+		require.Equal(t, Begun{ID: of.id}, begun)
+	}
+	m.settle(t)
+}
+
 // staffStepsIn is a human who wins over the AI: by a reply, by taking the ticket over, or by closing it.
 func (m *machine) staffStepsIn(t *rapid.T) {
 	running := m.model.running()
-	switch how := rapid.SampledFrom([]string{"reply", "hand off", "close"}).Draw(t, "how"); {
+	switch how := rapid.SampledFrom([]string{"reply", "turn off", "close"}).Draw(t, "how"); {
 	case m.model.closed:
 		t.Skip("it is closed")
 	case how == "close":
@@ -118,8 +151,8 @@ func (m *machine) staffStepsIn(t *rapid.T) {
 			ticket.Change{Status: sqlc.TicketStatusClosed})
 		m.model.close()
 	default:
-		require.NoError(t, m.interfere(how == "reply"))
-		m.interfered(how == "reply")
+		require.NoError(t, m.interfere(how))
+		m.interfered(how)
 	}
 	m.abandon(running)
 	m.settle(t)
@@ -129,25 +162,6 @@ func (m *machine) update(t *rapid.T, changes ...ticket.Change) {
 	for _, change := range changes {
 		_, err := m.tickets.Update(m.t.Context(), m.staff, m.ticketID, change, anyVersion)
 		require.NoError(t, err)
-	}
-}
-
-// interfere is a human who replies, or takes the ticket over.
-func (m *machine) interfere(reply bool) (err error) {
-	if reply {
-		_, err = m.tickets.AddMessage(m.t.Context(), m.staff, m.ticketID, "I am on it.")
-	} else {
-		_, err = m.tickets.Update(m.t.Context(), m.staff, m.ticketID, ticket.Change{AIMode: sqlc.AIModeOff}, anyVersion)
-	}
-	return err
-}
-
-// interfered tells the model of what interfere has done.
-func (m *machine) interfered(reply bool) {
-	if reply {
-		m.model.staffSays("I am on it.")
-	} else {
-		m.model.handOff()
 	}
 }
 
@@ -201,6 +215,11 @@ func (m *machine) replace(t *rapid.T) {
 	gone.drainNow()
 	gone.store.Close()
 	m.replicas[i] = m.newReplica(t)
+	if pending := m.model.pending(); owned && killed && pending != nil && rapid.Bool().Draw(t, "published") {
+		m.publishAt(t, m.replica(t), pending, "")
+		m.abandon(r)
+		owned = r.streaming()
+	}
 	if owned {
 		m.takeOver(t, r, m.replica(t), killed)
 	}
@@ -221,107 +240,6 @@ func (m *machine) releaseAll(request int) {
 	for token := range len(m.plan(request).tokens) + 1 {
 		m.simulator.Release(gateOf(request, token))
 	}
-}
-
-// untilWaiting waits until so many sessions wait for a lock in queries whose names begin so.
-func (m *machine) untilWaiting(t *rapid.T, query string, sessions int) {
-	m.until(t, query+" waits for its lock", func() bool {
-		return storetest.QueryInt(m.t, m.url, `SELECT count(*) FROM pg_stat_activity
-			WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '-- name: ' || $1 || '%'`,
-			query) >= sessions
-	})
-}
-
-// holdCommit sends a token whose commit has to wait: nobody is given it before it is committed, nor if it never is.
-func (m *machine) holdCommit(t *rapid.T) {
-	r := m.running(t)
-	if r.sent == len(m.plan(r.request).tokens) {
-		return
-	}
-	cancel := rapid.Bool().Draw(t, "cancel")
-	row := m.row(t, r)
-	err := m.store.InTx(m.t.Context(), func(ctx context.Context) error {
-		_, err := m.store.UpdateAIResponseModel(ctx, sqlc.UpdateAIResponseModelParams{
-			ID: r.id, OwnerID: *row.OwnerID, Attempt: row.Attempt, Model: row.Model,
-		})
-		require.NoError(t, err)
-		m.simulator.Release(gateOf(r.request, r.sent))
-		m.untilWaiting(t, "CommitDeltas", 1)
-		for _, reader := range m.readers {
-			if reader.of == r && reader.reader != nil {
-				m.readOn(t, reader, len(r.log)+1)
-			}
-		}
-		if cancel {
-			_, err = m.store.CancelAIResponse(ctx, sqlc.CancelAIResponseParams{
-				ID: r.id, ActorID: m.customer.ID, ActorKind: m.customer.Kind(),
-			})
-		}
-		return err
-	})
-	require.NoError(t, err)
-	if cancel {
-		r.end(sqlc.AIResponseStatusCancelled, apperr.Cancelled)
-		m.abandon(r)
-	} else {
-		m.sent(t, r)
-	}
-	m.untilLogged(t, r)
-	m.settle(t)
-}
-
-// raceEnd lets a human and the end of an answer wait for the ticket at the same time, in either order: whoever comes first
-// wins.
-func (m *machine) raceEnd(t *rapid.T) {
-	r := m.running(t)
-	if m.plan(r.request).breaks {
-		return
-	}
-	for r.sent < len(m.plan(r.request).tokens) {
-		m.sendOne(t, r)
-		m.settle(t)
-	}
-	reply := rapid.Bool().Draw(t, "reply")
-	human := make(chan error, 1)
-	first, second := func() { go func() { human <- m.interfere(reply) }() }, func() { m.simulator.Release(gateOf(r.request, r.sent)) }
-	humanFirst := rapid.Bool().Draw(t, "human first")
-	if !humanFirst {
-		first, second = second, first
-		// A reader who waits for this end asks for the next answer at once, and may come before the human or after.
-		m.giveUpOpening()
-	}
-	var held time.Time
-	err := m.store.InTx(m.t.Context(), func(ctx context.Context) error {
-		_, err := m.store.LockTicket(ctx, sqlc.LockTicketParams{ID: m.ticketID, Staff: true})
-		require.NoError(t, err)
-		held = time.Now()
-		first()
-		m.untilWaiting(t, "LockTicket", 1)
-		second()
-		m.untilWaiting(t, "LockTicket", 2)
-		return nil
-	})
-	require.NoError(t, err)
-	err = <-human
-	switch {
-	case apperr.Is(err, apperr.DBBusy):
-		// On a machine this slow the human has waited for too long, and has done nothing.
-		m.model.complete(r)
-	case time.Since(held) > modelLockWait:
-		require.NoError(t, err)
-		// The end may have waited for too long as well, and then it waits behind the human.
-		m.until(t, "the answer ends", func() bool { return m.row(t, r).Status != sqlc.AIResponseStatusStreaming })
-		humanFirst = m.row(t, r).Status == sqlc.AIResponseStatusSuperseded
-		fallthrough
-	default:
-		require.NoError(t, err)
-		if !humanFirst {
-			m.model.complete(r)
-		}
-		m.interfered(reply)
-	}
-	m.untilLogged(t, r)
-	m.settle(t)
 }
 
 // loseEvents is a crash of the database that loses deltas, which do not wait for the disk, and what happens next.
@@ -348,13 +266,13 @@ func (m *machine) loseEvents(t *rapid.T) {
 		case "freeze":
 			m.takeOver(t, r, m.replica(t), true)
 		case "cancel":
-			_, err := m.replica(t).Cancel(m.t.Context(), m.customer, r.id)
+			_, err := m.replica(t).Cancel(m.t.Context(), m.viewer(t, r), r.id)
 			require.NoError(t, err)
 			r.end(sqlc.AIResponseStatusCancelled, apperr.Cancelled)
 			m.abandon(r)
 		case "reply":
-			require.NoError(t, m.interfere(true))
-			m.interfered(true)
+			require.NoError(t, m.interfere("reply"))
+			m.interfered("reply")
 			m.abandon(r)
 		}
 	}

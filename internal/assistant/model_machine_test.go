@@ -1,6 +1,7 @@
 package assistant
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -109,7 +110,11 @@ func newMachine(t *rapid.T, w *modelWorld) *machine {
 	storetest.Exec(w.t, w.url, "DELETE FROM tickets")
 	about, err := w.tickets.Create(w.t.Context(), w.customer, "title", "description")
 	require.NoError(t, err)
-	m.ticketID = about.ID
+	m.ticketID, m.model.mode = about.ID, sqlc.AIModeAuto
+	if rapid.IntRange(0, 2).Draw(t, "drafts") == 2 {
+		m.update(t, ticket.Change{AIMode: sqlc.AIModeDraft})
+		m.model.mode = sqlc.AIModeDraft
+	}
 	for range modelReplicas {
 		m.replicas = append(m.replicas, m.newReplica(t))
 	}
@@ -232,12 +237,25 @@ func (m *machine) replica(t *rapid.T) *modelReplica {
 // running returns the response that is being written, and asks for one when there is none.
 func (m *machine) running(t *rapid.T) *modelResponse {
 	if m.model.running() == nil {
-		if _, verdict := m.model.ask(true); verdict != begins {
+		if _, verdict := m.model.ask(modelAsk{staff: true, regenerate: true}); verdict != begins {
 			t.Skip("nothing is to be written")
 		}
-		m.startAt(t, m.replica(t), true)
+		m.startAt(t, m.replica(t), modelAsk{staff: true, regenerate: true})
 	}
 	return m.model.running()
+}
+
+// actor is who asks.
+func (m *machine) actor(staff bool) auth.Actor {
+	if staff {
+		return m.staff
+	}
+	return m.customer
+}
+
+// viewer draws somebody who sees the response: of drafts, only staff.
+func (m *machine) viewer(t *rapid.T, r *modelResponse) auth.Actor {
+	return m.actor(r.draft || rapid.Bool().Draw(t, "staff"))
 }
 
 // requireLog checks a response in the database against the model.
@@ -258,7 +276,16 @@ func (m *machine) requireLog(t *rapid.T, r *modelResponse, row sqlc.AIResponse) 
 	last := len(r.log) - 1
 	require.Equal(t, !r.streaming(), slices.ContainsFunc(r.log, modelEvent.isEnd))
 	require.True(t, r.streaming() || slices.IndexFunc(r.log, modelEvent.isEnd) == last, "nothing comes after the end")
-	require.Equal(t, !r.streaming() && r.log[last].kind == sqlc.AIEventKindDone, row.MessageID != nil)
+	require.Equal(t, r.message >= 0, row.MessageID != nil)
+	require.Equal(t, r.draft, row.CustomerID == nil)
+	if !r.draft {
+		require.Equal(t, !r.streaming() && r.log[last].kind == sqlc.AIEventKindDone, row.MessageID != nil)
+		return
+	}
+	require.Equal(t, cmp.Or(r.review, sqlc.AIReviewPending), *row.Review)
+	if !r.streaming() && r.log[last].kind == sqlc.AIEventKindDone {
+		require.Equal(t, textSince(r.log), *row.Content, "a draft keeps its own text")
+	}
 }
 
 // verify checks the database against the model.
@@ -289,9 +316,12 @@ func (m *machine) verify(t *rapid.T) {
 		if message.Message.Author == sqlc.MessageAuthorAI {
 			r := byMessage[message.Message.ID]
 			require.NotNil(t, r, "a message without its response")
-			require.Equal(t, message.Message.Content, textSince(r.log), "the message is the deltas since the last reset")
+			if !r.draft {
+				require.Equal(t, message.Message.Content, textSince(r.log), "the message is the deltas since the last reset")
+			}
 		}
 	}
 	require.Equal(t, m.model.messages, stored)
 	require.Len(t, m.simulator.Requests(), m.model.requests, "an attempt asks upstream once")
+	m.verifyReview(t, rows)
 }

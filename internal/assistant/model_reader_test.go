@@ -11,6 +11,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
+	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -21,6 +22,8 @@ type modelReader struct {
 	// reader is nil while the reader is cut, and at is where it reads.
 	reader *Reader
 	at     *modelReplica
+	// by is who reads.
+	by auth.Actor
 	// started says that the reader was given the start of its stream.
 	started bool
 }
@@ -60,7 +63,14 @@ func (m *machine) modelled(t *rapid.T, of *modelResponse, e eventlog.Entry, seq 
 	case eventlog.Failed:
 		seen.kind, seen.content = sqlc.AIEventKindFailed, string(e.Err.Code)
 		require.Equal(t, id, e.ID)
+	case eventlog.Ready:
+		seen.kind = sqlc.AIEventKindDone
+		require.True(t, of.draft, "a text for staff")
+		require.Equal(t, id, e.ID)
+		require.Equal(t, textSince(of.log), *e.Response.Content, "the draft is what was streamed")
+		require.Equal(t, of.id, e.Response.ID)
 	case eventlog.Done:
+		require.False(t, of.draft, "a draft is no message")
 		seen.kind = sqlc.AIEventKindDone
 		require.Equal(t, id, e.ID)
 		require.Equal(t, textSince(of.log), e.Message.Content, "the message is what was streamed")
@@ -150,6 +160,7 @@ func (m *machine) readAnew(t *rapid.T, r *modelReader) {
 // modelOpening is a reader who waits in Open.
 type modelOpening struct {
 	at     *modelReplica
+	staff  bool
 	cancel context.CancelFunc
 	result chan modelOpened
 	// of is the response that it waits for: for its first word, or, when it is to an earlier turn, for its end.
@@ -169,12 +180,12 @@ func (m *machine) open(t *rapid.T) {
 	}
 	// A turn that has just failed is not begun again by a reader: here the failure is long ago.
 	storetest.Exec(m.t, m.url, "UPDATE ai_responses SET finished_at = finished_at - interval '1 minute' WHERE status = 'failed'")
-	at := m.replica(t)
-	of, _ := m.model.ask(false)
+	at, staff := m.replica(t), rapid.Bool().Draw(t, "staff")
+	of, _ := m.model.ask(modelAsk{staff: staff, reading: true})
 	ctx, cancel := context.WithTimeout(m.t.Context(), 2*modelPatience)
-	o := &modelOpening{at: at, cancel: cancel, result: make(chan modelOpened, 1)}
+	o := &modelOpening{at: at, staff: staff, cancel: cancel, result: make(chan modelOpened, 1)}
 	go func() {
-		reader, err := at.Open(ctx, m.customer, m.ticketID, eventlog.EventID{})
+		reader, err := at.Open(ctx, m.actor(staff), m.ticketID, eventlog.EventID{})
 		o.result <- modelOpened{reader, err}
 	}()
 	m.opening = o
@@ -201,17 +212,20 @@ func (m *machine) users(t *rapid.T, of *modelResponse, at *modelReplica) (n int)
 // askAgain is what Open does when it looks what the turn is.
 func (m *machine) askAgain(t *rapid.T) {
 	o := m.opening
-	of, verdict := m.model.ask(false)
-	switch verdict {
-	case begins:
-		o.of, o.forEnd = m.began(t), false
-	case waits:
-		o.of, o.forEnd = of, true
-	case joins:
-		o.of, o.forEnd = of, false
-		m.settle(t)
-	default:
+	of, verdict := m.model.ask(modelAsk{staff: o.staff, reading: true})
+	if verdict == begins {
+		of = m.began(t)
+	}
+	switch {
+	case of == nil:
 		m.opened(t, verdict)
+	case of.draft && !o.staff:
+		m.opened(t, of.hidden())
+	default:
+		o.of, o.forEnd = of, verdict == waits
+		if verdict == joins {
+			m.settle(t)
+		}
 	}
 }
 
@@ -242,7 +256,7 @@ func (m *machine) opened(t *rapid.T, code apperr.Code) {
 		return
 	}
 	require.NoError(t, opened.err)
-	m.readers = append(m.readers, &modelReader{of: o.of, reader: opened.reader, at: o.at})
+	m.readers = append(m.readers, &modelReader{of: o.of, reader: opened.reader, at: o.at, by: m.actor(o.staff)})
 }
 
 // giveUpOpening is a client that leaves while it waits.
@@ -289,9 +303,9 @@ func (m *machine) resumeAt(t *rapid.T, r *modelReader, at *modelReplica, byTicke
 	var reader *Reader
 	var err error
 	if byTicket && len(r.seen) > 0 {
-		reader, err = at.Open(ctx, m.customer, m.ticketID, r.last())
+		reader, err = at.Open(ctx, r.by, m.ticketID, r.last())
 	} else {
-		reader, err = at.OpenResponse(ctx, m.customer, r.of.id, r.last())
+		reader, err = at.OpenResponse(ctx, r.by, r.of.id, r.last())
 	}
 	if r.hasEnd() {
 		require.ErrorIs(t, err, eventlog.ErrUpToDate)
@@ -315,7 +329,7 @@ func (m *machine) poll(t *rapid.T) {
 	if after == len(of.log) {
 		wait = 0
 	}
-	page, err := m.replica(t).Events(m.t.Context(), m.customer, eventlog.EventID{ResponseID: of.id, Seq: int64(after)}, wait)
+	page, err := m.replica(t).Events(m.t.Context(), m.viewer(t, of), eventlog.EventID{ResponseID: of.id, Seq: int64(after)}, wait)
 	require.NoError(t, err)
 	require.True(t, len(page.Events) > 0 || after == len(of.log), "there is more")
 	for _, e := range page.Events {

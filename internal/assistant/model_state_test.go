@@ -13,7 +13,11 @@ import (
 
 // modelTicket is what must be true of a ticket, its messages and its responses.
 type modelTicket struct {
-	closed, off bool
+	closed bool
+	mode   sqlc.AIMode
+	// modeBefore is what the customer may turn the AI back to; empty is nothing.
+	modeBefore sqlc.AIMode
+	handedOff  bool
 	// staffLast says that the newest human message is by staff.
 	staffLast bool
 	// turn counts what the customer has said after the description.
@@ -39,8 +43,11 @@ type modelResponse struct {
 	attempt int32
 	crashes int
 	log     []modelEvent
-	// message is its place among the ticket's messages, if it has one.
+	// message is its place among the ticket's messages, or -1.
 	message int
+	// draft says that staff review it, and review what has become of that, once it is complete.
+	draft  bool
+	review sqlc.AIReview
 	// damaged says that the database has lost events of it once. A replica may have those until it looks.
 	damaged bool
 	// request is the upstream request of the current attempt, and sent how many tokens that was let send.
@@ -107,26 +114,43 @@ const (
 	begins verdict = "begins"
 )
 
+// modelAsk is who asks for an answer, and how.
+type modelAsk struct{ staff, reading, regenerate bool }
+
 // ask says what asking for an answer leads to.
-func (m *modelTicket) ask(regenerate bool) (*modelResponse, verdict) {
+func (m *modelTicket) ask(by modelAsk) (*modelResponse, verdict) {
 	running := m.running()
 	if running != nil && running.turn == m.turn {
 		return running, joins
 	}
-	if standing := m.standing(m.turn); standing != nil && !regenerate {
-		return standing, joins
-	}
+	standing, draft := m.standing(m.turn), m.draft()
 	switch {
+	case standing != nil && !by.staff && !by.regenerate:
+		return standing, joins
+	case draft != nil && (!by.staff || by.reading || draft.review == sqlc.AIReviewPending && !by.regenerate):
+		return draft, joins
+	case standing != nil && !by.regenerate:
+		return standing, joins
 	case running != nil:
 		return running, waits
 	case m.closed:
 		return nil, apperr.TicketClosed
 	case m.staffLast:
 		return nil, apperr.NothingToAnswer
-	case m.off:
+	case m.handedOff:
+		return nil, apperr.HandedOff
+	case m.mode == sqlc.AIModeOff:
 		return nil, apperr.AIDisabled
 	}
 	return nil, begins
+}
+
+// hidden is what a customer is told who asks for the answer that is a draft, or was one.
+func (r *modelResponse) hidden() apperr.Code {
+	if r.message >= 0 {
+		return apperr.NothingToAnswer
+	}
+	return apperr.AIInReview
 }
 
 // running is the one response that is being written, or nil.
@@ -137,7 +161,28 @@ func (m *modelTicket) running() *modelResponse {
 // standing is the one answer to a turn that stands, or nil.
 func (m *modelTicket) standing(turn int) *modelResponse {
 	return m.find(func(r *modelResponse) bool {
-		return r.status == sqlc.AIResponseStatusCompleted && r.turn == turn
+		return r.status == sqlc.AIResponseStatusCompleted && r.turn == turn && r.message >= 0
+	})
+}
+
+// draft is the newest one to the turn that waits for review or was discarded, or nil.
+func (m *modelTicket) draft() *modelResponse {
+	if m.mode != sqlc.AIModeDraft {
+		return nil
+	}
+	for _, r := range slices.Backward(m.responses) {
+		if r.turn == m.turn && r.status == sqlc.AIResponseStatusCompleted &&
+			(r.review == sqlc.AIReviewPending || r.review == sqlc.AIReviewDiscarded) {
+			return r
+		}
+	}
+	return nil
+}
+
+// pending is the one draft that waits for review, or nil.
+func (m *modelTicket) pending() *modelResponse {
+	return m.find(func(r *modelResponse) bool {
+		return r.status == sqlc.AIResponseStatusCompleted && r.review == sqlc.AIReviewPending
 	})
 }
 
@@ -150,7 +195,10 @@ func (m *modelTicket) find(match func(*modelResponse) bool) *modelResponse {
 
 // begin makes a response to the turn.
 func (m *modelTicket) begin(id uuid.UUID) *modelResponse {
-	r := &modelResponse{id: id, turn: m.turn, status: sqlc.AIResponseStatusStreaming, attempt: 1, request: m.requests}
+	r := &modelResponse{
+		id: id, turn: m.turn, status: sqlc.AIResponseStatusStreaming, attempt: 1, request: m.requests, message: -1,
+		draft: m.mode == sqlc.AIModeDraft,
+	}
 	m.requests++
 	m.responses = append(m.responses, r)
 	return r
@@ -173,21 +221,46 @@ func (m *modelTicket) takeOver(r *modelResponse, crashed bool) bool {
 	return true
 }
 
-// complete stores the response as a message, in place of the answer that stood.
+// complete ends the response: a draft waits for review, in place of the one that did, and anything else is a message.
 func (m *modelTicket) complete(r *modelResponse) {
+	if r.draft {
+		if before := m.pending(); before != nil {
+			before.status = sqlc.AIResponseStatusSuperseded
+		}
+		r.status, r.review = sqlc.AIResponseStatusCompleted, sqlc.AIReviewPending
+	} else {
+		m.store(r, textSince(r.log))
+	}
+	r.add(sqlc.AIEventKindDone, "")
+}
+
+// store makes a message of the response, in place of the answer that stood.
+func (m *modelTicket) store(r *modelResponse, content string) {
 	if before := m.standing(r.turn); before != nil {
 		before.status = sqlc.AIResponseStatusSuperseded
 		m.messages[before.message].replaced = true
 	}
 	r.status, r.message = sqlc.AIResponseStatusCompleted, len(m.messages)
-	m.messages = append(m.messages, modelMessage{author: sqlc.MessageAuthorAI, content: textSince(r.log)})
-	r.add(sqlc.AIEventKindDone, "")
+	m.messages = append(m.messages, modelMessage{author: sqlc.MessageAuthorAI, content: content})
 }
 
-// supersede ends what is being written; with onlyUnwritten only what nobody can have seen anything of.
-func (m *modelTicket) supersede(onlyUnwritten bool) {
-	if r := m.running(); r != nil && (len(r.log) == 0 || !onlyUnwritten) {
+// publish makes a message of a draft. What else is being written is no longer wanted.
+func (m *modelTicket) publish(r *modelResponse, content string) {
+	if running := m.running(); running != nil {
+		running.end(sqlc.AIResponseStatusSuperseded, apperr.Superseded)
+	}
+	m.store(r, content)
+	r.review = sqlc.AIReviewPublished
+}
+
+// supersede ends what is being written, and a draft that waits for review; byCustomer leaves alone what customers can have seen
+// something of.
+func (m *modelTicket) supersede(byCustomer bool) {
+	if r := m.running(); r != nil && (!byCustomer || len(r.log) == 0 || r.draft) {
 		r.end(sqlc.AIResponseStatusSuperseded, apperr.Superseded)
+	}
+	if r := m.pending(); r != nil {
+		r.status = sqlc.AIResponseStatusSuperseded
 	}
 }
 
@@ -204,9 +277,20 @@ func (m *modelTicket) staffSays(content string) {
 	m.messages = append(m.messages, modelMessage{author: sqlc.MessageAuthorAgent, content: content})
 }
 
+// setMode is a change of the mode, which fences what was begun in the other one.
+func (m *modelTicket) setMode(mode sqlc.AIMode) {
+	if mode != m.mode {
+		m.supersede(false)
+	}
+	m.mode = mode
+	if mode != sqlc.AIModeOff {
+		m.handedOff = false
+	}
+}
+
 func (m *modelTicket) handOff() {
-	m.supersede(false)
-	m.off = true
+	m.setMode(sqlc.AIModeOff)
+	m.modeBefore, m.handedOff = "", true
 }
 
 func (m *modelTicket) close() {

@@ -10,15 +10,15 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 )
 
-// opening leads a reader to the first event of the answer to a ticket's turn. It may be interrupted and goes on from where
-// it was, so that the reader can be told meanwhile that somebody is there.
+// opening leads a reader to the first event of the answer to a ticket's turn. It can be interrupted and continues where it was,
+// so that the server can send comments to the reader in the meantime.
 type opening struct {
 	claims   *claimer
 	hub      *eventlog.Hub
 	actor    auth.Actor
 	ticketID uuid.UUID
 	last     eventlog.EventID
-	// claim is what was found last, and asked is false once that no longer holds.
+	// claim is the newest claim, and asked is false once it is out of date.
 	claim claim
 	asked bool
 	// events waits for the first event.
@@ -64,7 +64,7 @@ func (o *opening) ask(ctx context.Context) (err error) {
 	return err
 }
 
-// first waits for the first event. It returns the failure that the event is, unless that is a matter of the stream.
+// first waits for the first event. If the event is a failure, it returns that, unless the failure belongs in the stream.
 func (o *opening) first(ctx context.Context) (err error) {
 	if o.events == nil {
 		if o.events, err = o.hub.Read(context.WithoutCancel(ctx), o.claim.response, o.last); err != nil {
@@ -81,7 +81,7 @@ func (o *opening) first(ctx context.Context) (err error) {
 	if o.claim.response.LastSeq > 0 {
 		return nil
 	}
-	// Which model writes was open until now.
+	// Until now, it was not known which model writes.
 	if w, here := o.events.Writing(); here {
 		response := o.claim.response
 		response.Attempt, response.Model = w.Attempt, w.Model

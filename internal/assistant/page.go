@@ -39,18 +39,18 @@ func (s *Service) List(
 	return responses, next, nil
 }
 
-// EventPage is some events of a response, for readers that ask again and again.
+// EventPage is some events of a response, for readers that poll.
 type EventPage struct {
 	// Events are in their order. There is no Start among them.
 	Events []eventlog.Event
-	// Last is the event to go on after.
+	// Last is the event after which the next page begins.
 	Last eventlog.EventID
 	// Ended says that no event comes after Last.
 	Ended bool
 }
 
-// Events returns the events of a response after one of its events, or from the first one on after number 0. When there
-// are none yet, it waits for the next ones. It returns NotFound.
+// Events returns the events of a response after one of its events, or all of them after number 0. When there are none yet, it
+// waits for the next ones. It returns NotFound.
 func (s *Service) Events(
 	ctx context.Context, actor auth.Actor, after eventlog.EventID, wait time.Duration,
 ) (EventPage, error) {

@@ -51,5 +51,5 @@ func (s *Service) preview(
 	if turn.TurnMessageID != uuid.Nil {
 		message = &turn.TurnMessageID
 	}
-	return s.claims.conversations.by(ctx, p, turn.Ticket, message)
+	return s.claims.conversations.By(ctx, p, turn.Ticket, message)
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 )
 
-// Reader is one reader's way through the events of a response. It is not safe for use by several goroutines.
+// Reader reads the events of a response for one reader. It is not safe for concurrent use.
 type Reader struct {
-	// opening is what must happen before there is something to read, until it has happened.
+	// opening leads to the first event; it is nil from then on.
 	opening *opening
 	events  *eventlog.Reader
 }
@@ -30,13 +30,13 @@ func (r *Reader) open(ctx context.Context) error {
 func (r *Reader) Opening() bool { return r.opening != nil }
 
 // Next returns the next event and waits for it as long as ctx allows. It returns io.EOF when there are no more: after a
-// Done or a Failed, or else because the reader is to come back later.
+// Done, a Ready or a Failed, or because the reader should reconnect later.
 func (r *Reader) Next(ctx context.Context) (eventlog.Entry, error) {
 	if err := r.open(ctx); err != nil {
 		if ctx.Err() != nil {
 			return eventlog.Entry{}, ctx.Err()
 		}
-		return eventlog.Entry{}, io.EOF // Whoever comes back gets the error with its status.
+		return eventlog.Entry{}, io.EOF // A reader that reconnects gets the error with its status.
 	}
 	return r.events.Next(ctx)
 }

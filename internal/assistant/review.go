@@ -14,9 +14,9 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// Publish stores a draft that waits for review as a message of its ticket, with the content in place of its own unless that is
-// empty, and as a human's reply fences what else the AI is writing there. The draft keeps its own text. It returns NotFound, and
-// NotInReview when the draft is still being written, was published or discarded, or is no longer wanted.
+// Publish stores a draft that waits for review as a message of its ticket. The content replaces the draft's text in the message,
+// unless it is empty; the draft keeps its own. Like a reply by staff, it fences what else the AI is writing in the ticket. It
+// returns NotFound, and NotInReview when the draft is still being written, was published or discarded, or is no longer wanted.
 func (s *Service) Publish(ctx context.Context, actor auth.Actor, id uuid.UUID, content string) (sqlc.Message, error) {
 	draft, err := s.Get(ctx, actor, id)
 	if err != nil {
@@ -73,11 +73,11 @@ func errNotInReview() error {
 	return apperr.New(apperr.NotInReview, "This is no draft that waits for review.")
 }
 
-// maxComparedWords bounds the words that editDistance compares, and so what it takes.
+// maxComparedWords bounds the words that editDistance compares, and so its cost.
 const maxComparedWords = 2000
 
-// editDistance is how many words were added, removed or replaced to make one text of the other. Between texts that differ over
-// more than maxComparedWords, it is how many words the longer one has there.
+// editDistance returns how many words must be added, removed or replaced to turn one text into the other. For texts that differ in
+// more than maxComparedWords, it returns how many words the longer one has there.
 func editDistance(from, to string) int32 {
 	a, b := strings.Fields(from), strings.Fields(to)
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
@@ -89,7 +89,7 @@ func editDistance(from, to string) int32 {
 	if max(len(a), len(b)) > maxComparedWords {
 		return int32(max(len(a), len(b))) //nolint:gosec // A text has at most 65536 bytes.
 	}
-	// row holds the distances of what was read of a to every beginning of b.
+	// row holds the distances from the part of a that was read to every prefix of b.
 	row := make([]int32, len(b)+1)
 	for j := range row {
 		row[j] = int32(j)

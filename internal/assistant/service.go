@@ -4,8 +4,10 @@
 // Its events are a log in the database, and any number of readers watch it, from any replica. [Service] is the door
 // (service.go, and page.go for lists and polls). A [Reader] that asks for the answer to a turn is led to its first event by
 // an opening (reader.go, opening.go), which claims the turn: it joins the response that is there, or makes one (claim.go)
-// if the customer's [Budget] allows that (budget.go), with the conversation that is sent upstream (prompt.go), which staff can
-// preview (preview.go). Staff ask for suggested replies, summaries and triages (staff.go, transcript.go, triage.go). Package writer then writes the response, package eventlog has its events for readers, and package upstream picks the model.
+// if the customer's [Budget] allows that (budget.go). Staff review drafts (review.go), preview prompts (preview.go), and ask for
+// suggested replies, summaries and triages (staff.go); a rule may triage new tickets (rule.go). Package conversation puts together
+// what is sent upstream, package writer writes the response, package eventlog has its events for readers, and package upstream picks
+// the model.
 package assistant
 
 import (
@@ -19,6 +21,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant/conversation"
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 	"github.com/supportbackend/support/internal/assistant/upstream"
 	"github.com/supportbackend/support/internal/assistant/writer"
@@ -39,6 +42,8 @@ type Options struct {
 	Models []string
 	// Tickets are what a triage is applied to.
 	Tickets *ticket.Service
+	// Triage says whether the AI triages new tickets without being asked.
+	Triage TriageRule
 	// Prompts are what administrators tell the AI about the desk.
 	Prompts *prompt.Service
 	// MaxTokens is how many tokens an answer takes at most, reasoning included.
@@ -62,6 +67,7 @@ type Service struct {
 	store    *store.Store
 	tickets  *ticket.Service
 	prompts  *prompt.Service
+	triage   TriageRule
 	patience time.Duration
 	hub      *eventlog.Hub
 	writer   *writer.Writer
@@ -74,14 +80,14 @@ func NewService(s *store.Store, o Options) *Service {
 		o.Encode = func(eventlog.Event) []byte { return nil }
 	}
 	models := upstream.NewModels(o.Client, o.Models, o.MaxTokens, o.Metrics)
-	c := conversations{store: s, prompts: o.Prompts}
+	c := conversation.NewService(s, o.Prompts)
 	hub := eventlog.NewHub(s, o.Encode, o.Logger)
 	w := writer.New(s, writer.Options{
 		Hub: hub, Models: models, MaxRunning: o.MaxRunning, Metrics: o.Metrics, Logger: o.Logger,
-		Conversation: c.of, Format: formatOf,
+		Conversation: c.Of, Format: conversation.FormatOf,
 	})
 	return &Service{
-		store: s, tickets: o.Tickets, prompts: o.Prompts, patience: o.Patience, hub: hub, writer: w,
+		store: s, tickets: o.Tickets, prompts: o.Prompts, triage: o.Triage, patience: o.Patience, hub: hub, writer: w,
 		claims: &claimer{store: s, writer: w, models: models, conversations: c, budget: o.Budget},
 	}
 }
@@ -94,8 +100,8 @@ func (s *Service) Run(ctx context.Context) {
 	loops.Wait()
 }
 
-// Tasks are what repeats over all replicas.
-func (s *Service) Tasks() []background.Task { return s.writer.Tasks() }
+// Tasks are the periodic tasks, which one of the replicas runs.
+func (s *Service) Tasks() []background.Task { return append(s.writer.Tasks(), s.triageTasks()...) }
 
 // Drain lets running answers finish and starts no new ones. When ctx ends first, the answers that are still running are
 // handed over: another replica takes them at once. Then readers of what goes on elsewhere are told to come back.
@@ -104,14 +110,15 @@ func (s *Service) Drain(ctx context.Context) {
 	s.hub.Close()
 }
 
-// Running is how many answers this replica is writing.
+// Running returns how many answers this replica is writing.
 func (s *Service) Running() int { return s.writer.Running() }
 
 // Start starts the answer to the ticket's turn and does not wait for it. started is false when it returns the response
 // that is being written in the ticket, or the one that stands and is not to be regenerated.
 //
 // It returns NotFound; NothingToAnswer when the newest message is by staff; TicketClosed; AIDisabled; HandedOff; ValidationFailed for
-// a model that is not offered; AIInReview for customers whose answers staff review, who start a draft; AIQuota; AIOverloaded, ServerBusy and Draining when this server cannot start it now.
+// a model that is not offered; AIInReview for customers whose answers staff review, after it has started a draft; AIQuota;
+// AIOverloaded, ServerBusy and Draining when this server cannot start it now.
 func (s *Service) Start(
 	ctx context.Context, actor auth.Actor, ticketID uuid.UUID, r Request,
 ) (response sqlc.AIResponse, started bool, err error) {

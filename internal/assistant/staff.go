@@ -9,15 +9,16 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/assistant/conversation"
 	"github.com/supportbackend/support/internal/assistant/writer"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/ticket"
 )
 
-// Ask starts what staff ask the AI for about a ticket and does not wait for it. started is false when it returns the response
-// of the kind that is being written in the ticket, or a summary of the ticket as it is now. What goes on in the ticket meanwhile
-// does not end it, and no setting of the ticket forbids it.
+// Ask starts a response of a kind that staff ask for, and does not wait for it. started is false when it returns the response of
+// that kind that is being written in the ticket, or the summary of the ticket as it is now. Messages in the ticket do not end the
+// response, and the ticket's AI mode does not matter.
 //
 // It returns NotFound; ValidationFailed for a model that is not offered; AIDisabled when there is no AI; AIQuota;
 // AIOverloaded, ServerBusy and Draining when this server cannot start it now.
@@ -54,7 +55,7 @@ func (cl *claimer) beginAsked(ctx context.Context, asked sqlc.FindAskedRow, c *c
 	if !by.admitted {
 		return errDraining()
 	}
-	if c.conversation, err = cl.conversations.forStaff(ctx, by.kind, asked.PromptVersion, asked.Ticket); err != nil {
+	if c.conversation, err = cl.conversations.ForStaff(ctx, by.kind, asked.PromptVersion, asked.Ticket); err != nil {
 		return err
 	}
 	if err := cl.writer.Reserve(c.response.ID); err != nil {
@@ -65,7 +66,7 @@ func (cl *claimer) beginAsked(ctx context.Context, asked sqlc.FindAskedRow, c *c
 	}
 	c.started = true
 	c.response, err = cl.store.CreateAIResponse(store.Last(ctx), sqlc.CreateAIResponseParams{
-		ID: c.response.ID, TicketID: asked.Ticket.ID, RequestedBy: &by.actor.ID, Kind: by.kind,
+		ID: c.response.ID, TicketID: asked.Ticket.ID, RequestedBy: requester(by.actor), Kind: by.kind,
 		PromptVersion: asked.PromptVersion, TicketVersion: new(asked.Ticket.Version + asked.Ticket.NoteVersion),
 		Model: cmp.Or(by.Model, cl.models.Default()), OwnerID: cl.writer.ID(), LeaseSeconds: int32(writer.LeaseDuration.Seconds()),
 		MaxRunning: cl.budget.Running, MaxPerMinute: cl.budget.PerMinute, MaxPerDay: cl.budget.PerDay,
@@ -76,12 +77,15 @@ func (cl *claimer) beginAsked(ctx context.Context, asked sqlc.FindAskedRow, c *c
 	return err
 }
 
+// Triage is what the AI thinks of a ticket.
+type Triage = conversation.Triage
+
 // TriageOf returns what a response says, or nil unless it is a complete triage.
 func TriageOf(response sqlc.AIResponse) *Triage {
 	if response.Kind != sqlc.AIResponseKindTriage || response.Content == nil {
 		return nil
 	}
-	triage, err := parseTriage(*response.Content)
+	triage, err := conversation.ParseTriage(*response.Content)
 	if err != nil {
 		return nil // It was checked when it was stored.
 	}
@@ -89,7 +93,8 @@ func TriageOf(response sqlc.AIResponse) *Triage {
 }
 
 // Apply gives a ticket the priority and the tags of a triage, besides the tags that it has. Whether to hand it off is for
-// staff to decide. It returns NotFound, NothingToApply for what is no complete triage, and what ticket.Service.Update returns.
+// staff to decide. It returns NotFound, NothingToApply unless the response is a complete triage, and what ticket.Service.Update
+// returns.
 func (s *Service) Apply(ctx context.Context, actor auth.Actor, id uuid.UUID) (applied ticket.View, err error) {
 	response, err := s.Get(ctx, actor, id)
 	if err != nil {
@@ -104,7 +109,7 @@ func (s *Service) Apply(ctx context.Context, actor auth.Actor, id uuid.UUID) (ap
 		if err != nil {
 			return err
 		}
-		tags := addTags(before.Tags, triage.Tags)
+		tags := ticket.AddTags(before.Tags, triage.Tags)
 		applied, err = s.tickets.Update(ctx, actor, response.TicketID, ticket.Change{Priority: triage.Priority, Tags: &tags},
 			func(int64) bool { return true })
 		return err

@@ -50,6 +50,7 @@ type Config struct {
 	GroqTotalTimeout   time.Duration `env:"GROQ_TOTAL_TIMEOUT"   envDefault:"120s"`
 
 	AIMode       string `env:"SUPPORT_AI_MODE"        envDefault:"auto"`
+	AITriage     string `env:"SUPPORT_AI_TRIAGE"      envDefault:"off"`
 	AIRunning    int32  `env:"SUPPORT_AI_RUNNING"     envDefault:"2"`
 	AIPerMinute  int32  `env:"SUPPORT_AI_PER_MINUTE"  envDefault:"10"`
 	AIPerDay     int32  `env:"SUPPORT_AI_PER_DAY"     envDefault:"100"`

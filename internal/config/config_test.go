@@ -47,6 +47,7 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, "openai/gpt-oss-120b", c.GroqModel)
 	require.Equal(t, 1024, c.GroqMaxTokens)
 	require.Equal(t, "auto", c.AIMode)
+	require.Equal(t, "off", c.AITriage)
 	require.Equal(t, ":8000", c.Addr)
 	require.Equal(t, int32(20), c.DBMaxConns)
 	require.Equal(t, 50, c.RateLimit)
@@ -68,7 +69,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		"GROQ_MAX_TOKENS=1", "GROQ_DIALECT=compatible", "GROQ_HEADER_TIMEOUT=1m", "GROQ_SILENCE_TIMEOUT=1s",
 		"GROQ_TOTAL_TIMEOUT=1h", "ALLOWED_ORIGINS=https://a.example, http://localhost:3000", "SUPPORT_ADDR=127.0.0.1:80",
 		"SUPPORT_DB_MAX_CONNS=500", "SUPPORT_RATE_LIMIT=0", "SUPPORT_SIGNUP_LIMIT=0", "SUPPORT_LOGIN_LIMIT=7", "SUPPORT_DEBUG_ADDR=127.0.0.1:6060",
-		"SUPPORT_DOCS=false", "SUPPORT_WORKERS=false", "SUPPORT_AI_MODE=draft", "SUPPORT_LOG_FORMAT=text", "SUPPORT_LOG_LEVEL=debug",
+		"SUPPORT_DOCS=false", "SUPPORT_WORKERS=false", "SUPPORT_AI_MODE=draft", "SUPPORT_AI_TRIAGE=apply", "SUPPORT_LOG_FORMAT=text", "SUPPORT_LOG_LEVEL=debug",
 		"SUPPORT_TRUSTED_PROXIES=10.0.0.0/8, fd00::/8",
 		"JWT_SECRETS_ACCEPTED="+nextSecret+", "+previousSecret, "SUPPORT_BASE_URL=for-an-sdk", "SUPPORT_TOKEN=for-an-sdk"))
 	require.NoError(t, err)
@@ -81,6 +82,7 @@ func TestEverySettingIsRead(t *testing.T) {
 		[]time.Duration{c.GroqHeaderTimeout, c.GroqSilenceTimeout, c.GroqTotalTimeout})
 	require.Equal(t, slog.LevelDebug, c.LogLevel)
 	require.Equal(t, "draft", c.AIMode)
+	require.Equal(t, "apply", c.AITriage)
 	require.Zero(t, c.RateLimit)
 	require.Zero(t, c.SignUpLimit)
 	require.Equal(t, 7, c.LogInLimit)
@@ -150,6 +152,7 @@ func TestWrongValueIsRefusedUnquoted(t *testing.T) {
 		"GROQ_SILENCE_TIMEOUT":   {"20", "0s", "2h"},
 		"GROQ_TOTAL_TIMEOUT":     {"120", "0s", "2h"},
 		"SUPPORT_AI_MODE":        {"on", "AUTO", "human"},
+		"SUPPORT_AI_TRIAGE":      {"on", "auto", "Apply"},
 		"SUPPORT_DB_POOLER":      {"session", "yes", "Transaction"},
 		"SUPPORT_DB_MIGRATE_URL": {"http://localhost/hunter2", "postgres://user:hunter2@localhost"},
 		"SUPPORT_DB_MAX_CONNS":   {"0", "-1", "501", "2147483648", "twenty"},

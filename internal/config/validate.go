@@ -129,6 +129,9 @@ func (c *Config) validateAI(f *faults) {
 	if c.AIMode != "auto" && c.AIMode != "draft" && c.AIMode != "off" {
 		f.add("SUPPORT_AI_MODE", "is not one of auto, draft, off")
 	}
+	if c.AITriage != "off" && c.AITriage != "suggest" && c.AITriage != "apply" {
+		f.add("SUPPORT_AI_TRIAGE", "is not one of off, suggest, apply")
+	}
 	f.checkRange("SUPPORT_AI_MAX_RUNNING", int64(c.AIMaxRunning), 1, maxCount, "from 1 to 1000000")
 	f.checkRange("SUPPORT_MAX_STREAMS", int64(c.MaxStreams), 1, maxCount, "from 1 to 1000000")
 	f.checkRange("SUPPORT_STREAMS_PER_ACCOUNT", int64(c.StreamsPerAccount), 1, maxCount, "from 1 to 1000000")

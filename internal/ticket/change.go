@@ -47,6 +47,11 @@ func (c Change) isForStaff() bool {
 		c.ExternalID.IsSpecified() || c.SnoozedUntil.IsSpecified()
 }
 
+// sorts reports whether the change has something that the AI's triage decides too.
+func (c Change) sorts() bool {
+	return c.Priority != "" || c.Tags != nil || c.AIMode != "" || c.Handoff != nil
+}
+
 // Update changes a ticket, all of the change or nothing, provided that the ticket's version is one that the caller accepts.
 // Closing it, or changing its AI mode, fences an AI answer that is being written or waits for review. It returns NotFound,
 // Forbidden for what only staff may change, PreconditionFailed for a version that is not accepted, InvalidTransition, ExternalIDTaken, and
@@ -71,12 +76,14 @@ func (s *Service) Update(
 		}
 		if after.Status == sqlc.TicketStatusClosed || after.AIMode != before.AIMode {
 			if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
-				TicketID: id, ActorKind: actor.Kind(), ActorID: actor.ID,
+				TicketID: id, ActorKind: actor.Kind(), ActorID: &actor.ID, Answers: true,
 			}); err != nil {
 				return err
 			}
 		}
-		updated, err := s.store.UpdateTicket(store.Last(ctx), s.update(actor, before, after))
+		params := s.update(actor, before, after)
+		params.Sorted = actor.IsStaff() && change.sorts()
+		updated, err := s.store.UpdateTicket(store.Last(ctx), params)
 		ticket = View(updated)
 		return err
 	})
@@ -99,7 +106,7 @@ func (s *Service) update(actor auth.Actor, before, after sqlc.Ticket) sqlc.Updat
 		HandoffReason: after.HandoffReason, HandoffNote: after.HandoffNote, HandedOffBy: after.HandedOffBy, Priority: after.Priority, AssigneeID: after.AssigneeID,
 		TeamID: after.TeamID, Tags: after.Tags, CustomFields: after.CustomFields, TicketExternalID: after.ExternalID,
 		SnoozedUntil: after.SnoozedUntil, Waits: isCustomer && after.Status != before.Status && after.Status == sqlc.TicketStatusOpen,
-		CallerID: actor.ID, ActorKind: actor.Kind(), AllCustomers: actor.SeesCustomers(), ChangeID: uuid7.New(),
+		CallerID: &actor.ID, ActorKind: actor.Kind(), AllCustomers: actor.SeesCustomers(), ChangeID: uuid7.New(),
 		EntryTypes: entries.types, EntriesShown: entries.shown, EntryData: entries.data,
 	}
 }

@@ -34,7 +34,7 @@ func (s *Service) Merge(ctx context.Context, actor auth.Actor, from, into uuid.U
 		entries := entriesOf(target, joined)
 		for _, id := range []uuid.UUID{from, into} {
 			if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
-				TicketID: id, ActorKind: actor.Kind(), ActorID: actor.ID, AllKinds: true,
+				TicketID: id, ActorKind: actor.Kind(), ActorID: &actor.ID, Answers: true, StaffRequests: true,
 			}); err != nil {
 				return err
 			}

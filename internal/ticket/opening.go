@@ -63,7 +63,7 @@ func (s *Service) create(ctx context.Context, actor auth.Actor, o Opening) (sqlc
 	}
 	params := sqlc.CreateTicketParams{
 		ID: uuid7.New(), UserID: actor.ID, ActorKind: actor.Kind(), ServiceID: serviceOf(actor), Title: o.Title, Description: o.Description,
-		AIMode: s.aiMode, Priority: cmp.Or(o.Priority, sqlc.TicketPriorityNormal), Tags: o.Tags, CustomFields: fields,
+		AIMode: s.aiMode, Triage: s.triage, Priority: cmp.Or(o.Priority, sqlc.TicketPriorityNormal), Tags: o.Tags, CustomFields: fields,
 		CountsFor: limits.account, MaxTickets: limits.tickets, MaxBytes: limits.bytes, Bytes: int64(len(o.Title) + len(o.Description)),
 	}
 	if o.ExternalID != "" {

@@ -22,9 +22,9 @@ type tombstone struct {
 	RedactedAt  string `json:"redacted_at"`
 }
 
-// Redact takes away what a message said, wherever it stands, and leaves the message itself. Only staff may. An AI answer that
-// is being written may quote it and is never published, unless the message is a note, which the AI does not know. Redacting a
-// message again changes nothing. It returns NotFound.
+// Redact takes away what a message said, wherever it stands, and leaves the message itself. Only staff may. What the AI
+// is writing may quote it and is never published: answers to customers, unless the message is a note, which they do not know, and
+// what staff asked for. Redacting a message again changes nothing. It returns NotFound.
 func (s *Service) Redact(ctx context.Context, actor auth.Actor, id uuid.UUID) (message Message, err error) {
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
 		ticket, err := s.store.LockTicketOfMessage(ctx, sqlc.LockTicketOfMessageParams{MessageID: id, Staff: actor.IsStaff()})
@@ -84,12 +84,10 @@ func (s *Service) redactTicket(ctx context.Context, actor auth.Actor, id uuid.UU
 
 // silence ends what the AI is writing in a ticket and takes away what it wrote there and nobody published.
 func (s *Service) silence(ctx context.Context, actor auth.Actor, p sqlc.EmptyAIResponsesParams) error {
-	if !p.IsNote {
-		if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
-			TicketID: p.TicketID, ActorKind: actor.Kind(), ActorID: actor.ID, AllKinds: true,
-		}); err != nil {
-			return err
-		}
+	if _, err := s.store.SupersedeAIResponses(ctx, sqlc.SupersedeAIResponsesParams{
+		TicketID: p.TicketID, ActorKind: actor.Kind(), ActorID: &actor.ID, Answers: !p.IsNote, StaffRequests: true,
+	}); err != nil {
+		return err
 	}
 	p.ActorKind, p.ActorID = actor.Kind(), actor.ID
 	return s.store.EmptyAIResponses(ctx, p)

@@ -31,6 +31,8 @@ type Options struct {
 	Budget Budget
 	// AIMode is the mode of new tickets.
 	AIMode sqlc.AIMode
+	// Triage says that the AI sorts new tickets.
+	Triage bool
 }
 
 // Service is the tickets and their messages.
@@ -38,11 +40,12 @@ type Service struct {
 	store  *store.Store
 	budget Budget
 	aiMode sqlc.AIMode
+	triage bool
 }
 
 // NewService returns a Service on the store.
 func NewService(s *store.Store, o Options) *Service {
-	return &Service{store: s, budget: o.Budget, aiMode: o.AIMode}
+	return &Service{store: s, budget: o.Budget, aiMode: o.AIMode, triage: o.Triage}
 }
 
 // View is a ticket with the service's customer who opened it, if there is one and the actor may see them.

@@ -6143,7 +6143,8 @@ type ClientInterface interface {
 	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+	// does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
@@ -6151,6 +6152,10 @@ type ClientInterface interface {
 	//   the same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+	// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+	// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 	//
 	// While one of the kind is being written in the ticket, that one is returned (`200`).
 	//
@@ -6164,7 +6169,8 @@ type ClientInterface interface {
 	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+	// does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
@@ -6172,6 +6178,10 @@ type ClientInterface interface {
 	//   the same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+	// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+	// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 	//
 	// While one of the kind is being written in the ticket, that one is returned (`200`).
 	//
@@ -6597,7 +6607,7 @@ type ClientInterface interface {
 	// PutCustomerWithBody Name a customer
 	//
 	// Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-	// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+	// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
 	// account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 	//
 	// Takes any type of body and a specified content type.
@@ -6608,7 +6618,7 @@ type ClientInterface interface {
 	// PutCustomer Name a customer
 	//
 	// Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-	// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+	// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
 	// account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 	//
 	// Takes a body of the `application/json` content type.
@@ -8340,7 +8350,8 @@ func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, params *Up
 // Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+// does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
@@ -8348,6 +8359,10 @@ func (c *Client) UpdateTicket(ctx context.Context, ticketID TicketID, params *Up
 //     the same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 //
 // While one of the kind is being written in the ticket, that one is returned (`200`).
 //
@@ -8371,7 +8386,8 @@ func (c *Client) CreateAIRequestWithBody(ctx context.Context, ticketID TicketID,
 // Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+// does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
@@ -8379,6 +8395,10 @@ func (c *Client) CreateAIRequestWithBody(ctx context.Context, ticketID TicketID,
 //     the same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 //
 // While one of the kind is being written in the ticket, that one is returned (`200`).
 //
@@ -9134,7 +9154,7 @@ func (c *Client) UpdateUser(ctx context.Context, userID UserID, body UpdateUserJ
 // PutCustomerWithBody Name a customer
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 //
 // Takes any type of body and a specified content type.
@@ -9155,7 +9175,7 @@ func (c *Client) PutCustomerWithBody(ctx context.Context, userID UserID, content
 // PutCustomer Name a customer
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 //
 // Takes a body of the `application/json` content type.
@@ -15975,7 +15995,8 @@ type ClientWithResponsesInterface interface {
 	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+	// does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
@@ -15983,6 +16004,10 @@ type ClientWithResponsesInterface interface {
 	//   the same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+	// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+	// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 	//
 	// While one of the kind is being written in the ticket, that one is returned (`200`).
 	//
@@ -15996,7 +16021,8 @@ type ClientWithResponsesInterface interface {
 	// Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 	// see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 	// AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-	// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+	// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+	// does not matter.
 	//
 	// - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 	//   notes for it.
@@ -16004,6 +16030,10 @@ type ClientWithResponsesInterface interface {
 	//   the same summary (`200`).
 	// - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 	//   as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+	//
+	// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+	// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+	// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 	//
 	// While one of the kind is being written in the ticket, that one is returned (`200`).
 	//
@@ -16457,7 +16487,7 @@ type ClientWithResponsesInterface interface {
 	// PutCustomerWithBodyWithResponse Name a customer
 	//
 	// Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-	// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+	// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
 	// account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16468,7 +16498,7 @@ type ClientWithResponsesInterface interface {
 	// PutCustomerWithResponse Name a customer
 	//
 	// Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-	// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+	// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
 	// account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -31213,7 +31243,8 @@ func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, tick
 // Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+// does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
@@ -31221,6 +31252,10 @@ func (c *ClientWithResponses) UpdateTicketWithResponse(ctx context.Context, tick
 //     the same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 //
 // While one of the kind is being written in the ticket, that one is returned (`200`).
 //
@@ -31240,7 +31275,8 @@ func (c *ClientWithResponses) CreateAIRequestWithBodyWithResponse(ctx context.Co
 // Starts what the AI is to do for staff and returns at once. The result is an AI response of that `kind`, which only staff
 // see: read it from `GET /ai-responses/{ai_response_id}/stream` or `…/events`, where its end is `ready`, or as `content` of the
 // AI response. It never becomes a message by itself, and counts as an answer does towards what the account may ask of the
-// AI. What is said in the ticket meanwhile does not end it, and the ticket's `ai_mode` does not matter.
+// AI. What is said in the ticket meanwhile does not end it, unless a message or a note is redacted, and the ticket's `ai_mode`
+// does not matter.
 //
 //   - `suggest_reply` writes a reply that staff may send as a message. It is meant for the customer, so the AI does not read
 //     notes for it.
@@ -31248,6 +31284,10 @@ func (c *ClientWithResponses) CreateAIRequestWithBodyWithResponse(ctx context.Co
 //     the same summary (`200`).
 //   - `triage` suggests a priority, tags and whether to hand the ticket off, notes included. The result comes in one piece,
 //     as JSON and as `triage`. `POST /ai-responses/{ai_response_id}/apply` applies it.
+//
+// With the setting `SUPPORT_AI_TRIAGE`, the AI triages each new ticket once by itself, on nobody's budget. `suggest` leaves it at
+// that. `apply` also gives the ticket the priority and the tags, and hands it off (`cannot_answer`) where that is advised, unless
+// the ticket is closed or staff have set its priority, tags or `ai_mode` or handed it off. The journal's entries are the AI's.
 //
 // While one of the kind is being written in the ticket, that one is returned (`200`).
 //
@@ -31899,7 +31939,7 @@ func (c *ClientWithResponses) UpdateUserWithResponse(ctx context.Context, userID
 // PutCustomerWithBodyWithResponse Name a customer
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -31916,7 +31956,7 @@ func (c *ClientWithResponses) PutCustomerWithBodyWithResponse(ctx context.Contex
 // PutCustomerWithResponse Name a customer
 //
 // Sets the name under which staff see one of the service's customers; `{}` clears it. The customer and other services do
-// not see it. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
+// not see it, unless staff write it to the customer, as a macro with `{{customer.name}}` does. Only the customer's own service may set it: for everybody else there is no such customer (`404`). The
 // account's id is the `user_id` of the customer's tickets, and the `id` that `GET /me` returns on behalf of the customer.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).

@@ -114,7 +114,9 @@ type Failed struct {
 }
 
 // Error says that there is a text, but no message.
-func (e Ready) Error() string { return fmt.Sprintf("support: AI response %s is for staff", e.AIResponseID) }
+func (e Ready) Error() string {
+	return fmt.Sprintf("support: AI response %s is for staff", e.AIResponseID)
+}
 
 // Error says why there is no answer.
 func (e Failed) Error() string { return fmt.Sprintf("support: no answer: %s: %s", e.Code, e.Detail) }

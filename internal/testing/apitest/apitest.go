@@ -61,6 +61,8 @@ type Options struct {
 	Writing ticket.Budget
 	// AIMode is the mode of new tickets; empty is auto.
 	AIMode sqlc.AIMode
+	// Triage is what the AI does with new tickets by itself; empty is nothing.
+	Triage assistant.TriageRule
 	// MaxRunning, MaxStreams and MaxStreamsEach bound what the server does at a time; 0 means their defaults.
 	MaxRunning, MaxStreams, MaxStreamsEach int
 	// Log gets the server's log too; nil means the test's output only.
@@ -153,6 +155,8 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	options := app.OptionsOf(defaults)
 	options.Store, options.Logger, options.Ticket.Budget = s.Store, logger, o.Writing
 	options.Ticket.AIMode = cmp.Or(o.AIMode, options.Ticket.AIMode)
+	options.Assistant.Triage = cmp.Or(o.Triage, options.Assistant.Triage)
+	options.Ticket.Triage = options.Assistant.Triage != assistant.TriageOff
 	options.Auth.Secret, options.Auth.AcceptedSecrets, options.Auth.Now = secret, accepted, o.Now
 	options.Account.Passwords, options.Account.Limits = o.Passwords, o.Attempts
 	ai := &options.Assistant

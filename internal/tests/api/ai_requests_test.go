@@ -3,7 +3,9 @@ package api_test
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -127,6 +129,39 @@ func TestSummaryStandsUntilTheTicketChanges(t *testing.T) {
 		from = append(from, line["from"])
 	}
 	require.ElementsMatch(t, []string{"customer", "customer", "note"}, from)
+}
+
+// However many ask for a summary at once, on whichever replica, upstream is asked for one.
+func TestSummaryIsWrittenOnceForAllWhoAsk(t *testing.T) {
+	t.Parallel()
+	one, other := twoReplicas(t, apitest.Options{})
+	customer, agent := one.Customer(t), one.Staff(t, sqlc.UserRoleAgent)
+	ticket := customer.NewTicket(t)
+	var asking sync.WaitGroup
+	ids, statuses := make([]uuid.UUID, 10), make([]int, 10)
+	for i := range ids {
+		asking.Go(func() {
+			u := agent.With(t, []*apitest.Server{one, other}[i%2], agent.Token)
+			asked, err := u.CreateAIRequestWithResponse(t.Context(), ticket.ID, nil, client.CreateAIRequestRequest{Kind: summarize})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			statuses[i] = asked.StatusCode()
+			for _, response := range []*client.AIResponse{asked.JSON200, asked.JSON201} {
+				if response != nil {
+					ids[i] = response.ID
+				}
+			}
+		})
+	}
+	asking.Wait()
+	slices.Sort(statuses)
+	require.Equal(t, append(slices.Repeat([]int{http.StatusOK}, 9), http.StatusCreated), statuses)
+	require.Equal(t, slices.Repeat(ids[:1], 10), ids)
+	getComplete(t, agent, ids[0])
+	require.Len(t, one.Simulator.Requests(), 1)
+	require.Equal(t, ids[0], askAI(t, agent, ticket.ID, summarize, http.StatusOK).ID)
 }
 
 func TestTriageIsAppliedWhenStaffSaySo(t *testing.T) {

@@ -183,6 +183,26 @@ func TestDiscardedDraftIsMadeAgainForStaffOnly(t *testing.T) {
 	require.Empty(t, d.messages(t))
 }
 
+func TestCustomersKeepTheAnswerThatADraftMayReplace(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	d := &draftDesk{Server: s, customer: customer, agent: agent, ticket: customer.NewTicket(t)}
+	answer := customer.Stream(t, d.ticket.ID).ReadAll().Done
+	setAIMode(t, agent, d.ticket.ID, client.AIModeDraft)
+	draft := agent.Regenerate(t, d.ticket.ID).ID
+	getComplete(t, agent, draft)
+	for range 2 {
+		require.Equal(t, answer.Message.ID, customer.Stream(t, d.ticket.ID).ReadAll().Done.Message.ID)
+		got := customer.Ask(t, d.ticket.ID, client.CreateAIResponseRequest{Regenerate: true})
+		apitest.RequireProblem(t, got.StatusCode(), got.Body, http.StatusConflict, client.ProblemCodeAIInReview)
+		discarded, err := agent.DiscardAIResponseWithResponse(t.Context(), draft, nil)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, discarded.StatusCode(), "%s", discarded.Body)
+	}
+	require.Len(t, s.Simulator.Requests(), 2)
+}
+
 func TestHumansWinOverDrafts(t *testing.T) {
 	t.Parallel()
 	for name, win := range map[string]func(*testing.T, *draftDesk){
@@ -216,53 +236,6 @@ func TestHumansWinOverDrafts(t *testing.T) {
 			ended := running.get(t, begun.JSON201.ID)
 			require.Equal(t, client.AIResponseStatusSuperseded, ended.Status)
 			require.Equal(t, client.AIFailureCodeSuperseded, ended.Error.Code)
-		})
-	}
-}
-
-func TestOneWinsOverADraft(t *testing.T) {
-	t.Parallel()
-	rivals := map[string]func(*testing.T, *draftDesk, uuid.UUID) (won bool){
-		"publish": func(t *testing.T, d *draftDesk, id uuid.UUID) bool {
-			t.Helper()
-			return d.publish(t, id, "Another text.").StatusCode() == http.StatusCreated
-		},
-		"discard": func(t *testing.T, d *draftDesk, id uuid.UUID) bool {
-			t.Helper()
-			got, err := d.agent.DiscardAIResponseWithResponse(t.Context(), id, nil)
-			require.NoError(t, err)
-			return got.StatusCode() == http.StatusOK
-		},
-		"reply": func(t *testing.T, d *draftDesk, _ uuid.UUID) bool {
-			t.Helper()
-			d.agent.Say(t, d.ticket.ID, "I am on it.")
-			return false
-		},
-		"hand-off": func(t *testing.T, d *draftDesk, _ uuid.UUID) bool {
-			t.Helper()
-			handOff(t, d.agent, d.ticket.ID)
-			return false
-		},
-	}
-	for name, rival := range rivals {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			d := newDraftDesk(t)
-			id := d.draft(t)
-			other := make(chan bool, 1)
-			go func() { other <- rival(t, d, id) }()
-			published := d.publish(t, id, "").StatusCode() == http.StatusCreated
-			rivalWon := <-other
-			require.False(t, published && rivalWon)
-			kept, ofTheAI := d.get(t, id), 0
-			for _, m := range d.messages(t) {
-				if m.IsAI {
-					ofTheAI++
-				}
-			}
-			require.Equal(t, published || name == "publish", ofTheAI == 1)
-			require.Equal(t, ofTheAI == 1, kept.Review == client.AIReviewPublished)
-			require.Equal(t, ofTheAI == 1, kept.MessageID != nil)
 		})
 	}
 }

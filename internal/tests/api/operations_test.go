@@ -86,7 +86,7 @@ var operations = map[string]usage{
 	"getReportSummary": {refusals: []int{http.StatusBadRequest}}, // There is no such day, or there are too many.
 	"putSLATargets":    {refusals: []int{http.StatusPreconditionFailed}},
 
-	"createMessage":      {refusals: []int{http.StatusConflict, http.StatusPreconditionFailed}},
+	"createMessage":      {refusals: []int{http.StatusConflict, http.StatusPreconditionFailed, http.StatusUnprocessableEntity}}, // The client_id may be taken.
 	"putMessageFeedback": {only: onlyCustomer},
 
 	"createAIResponse":  {example: "plain", refusals: []int{http.StatusConflict}},
@@ -118,7 +118,9 @@ func withNewEmail(_ *testing.T, _ world, body map[string]any) {
 	body["email"] = "new-" + uuid.NewString() + "@example.com"
 }
 
-func withNewName(_ *testing.T, _ world, body map[string]any) { body["name"] = "Macro " + uuid.NewString() }
+func withNewName(_ *testing.T, _ world, body map[string]any) {
+	body["name"] = "Macro " + uuid.NewString()
+}
 
 func withEmail(_ *testing.T, w world, body map[string]any) { body["email"] = w.email }
 

@@ -93,6 +93,27 @@ func TestRedactedMessageIsGoneEverywhere(t *testing.T) {
 		WHERE type = 'message.redacted' AND actor_id = $1`, agent.ID))
 }
 
+func TestRedactedNoteIsGoneFromWhatStaffHaveAskedFor(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	agent := d.Staff(t, sqlc.UserRoleAgent)
+	note := addNote(t, agent, d.ticket.ID, "The card canary-4711 is blocked.")
+	enqueue(t, d.Server,
+		groqsim.Script{Gates: []groqsim.Gate{{Name: "answer", After: 1}}},
+		groqsim.Script{Deltas: []string{"canary-", "4711 is blocked"}, Gates: []groqsim.Gate{{Name: "summary", After: 1}}})
+	answer := d.customer.Begin(t, d.ticket.ID)
+	requireHeld(t, d.Server, "answer")
+	summary := askAI(t, agent, d.ticket.ID, summarize, http.StatusCreated)
+	requireHeld(t, d.Server, "summary")
+	redact(t, agent, note.ID)
+	d.Simulator.Release("summary")
+	d.Simulator.Release("answer")
+	ended := getComplete(t, agent, summary.ID)
+	require.Equal(t, client.AIResponseStatusSuperseded, ended.Status)
+	require.NotNil(t, d.customer.ReadAIResponse(t, answer.ID).Done, "the AI that answers customers knows of no notes")
+	requireNowhere(t, d.Server, "canary")
+}
+
 func TestRedactedTicketIsGoneEverywhere(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)

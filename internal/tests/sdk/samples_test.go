@@ -84,7 +84,7 @@ func TestGoSamplesCompile(t *testing.T) {
 		require.NoError(t, err, id)
 		require.Equal(t, string(formatted), source, "%s is not formatted", id)
 		fmt.Fprintf(&file, "\nfunc %s(ctx context.Context, support *client.Support, "+
-			"ticketID client.TicketID, messageID client.MessageID, promptID client.PromptID) {\n%s%s}\n", id, source, used(t, source))
+			"ticketID client.TicketID, messageID client.MessageID, promptID client.PromptID, macroID client.MacroID) {\n%s%s}\n", id, source, used(t, source))
 	}
 	name := filepath.Join(t.TempDir(), "samples.go")
 	require.NoError(t, os.WriteFile(name, []byte(file.String()), 0o600))

@@ -1,4 +1,4 @@
-package assistant
+package conversation
 
 import (
 	"strings"
@@ -31,7 +31,7 @@ func promptSize(messages []groq.Message) (n int) {
 
 func TestConversationInItsOrder(t *testing.T) {
 	t.Parallel()
-	got, err := conversation(nil, aTicket("first"), []sqlc.Message{
+	got, err := build(nil, aTicket("first"), []sqlc.Message{
 		message(sqlc.MessageAuthorCustomer, "second"),
 		message(sqlc.MessageAuthorAI, "third"),
 		message(sqlc.MessageAuthorAgent, "fourth"),
@@ -56,7 +56,7 @@ func TestLongHistoryLosesItsOldestMessages(t *testing.T) {
 	for i := range 100 {
 		history = append(history, message(sqlc.MessageAuthorCustomer, strings.Repeat("x", 8000)+string(rune('A'+i%26))))
 	}
-	got, err := conversation(nil, aTicket("the description"), history, now)
+	got, err := build(nil, aTicket("the description"), history, now)
 	require.NoError(t, err)
 	require.LessOrEqual(t, promptSize(got), promptBytes)
 	require.Greater(t, promptSize(got), promptBytes-10000, "as much as fits")
@@ -70,7 +70,7 @@ func TestLongestTurnThatThereCanBeIsKept(t *testing.T) {
 	longest := strings.Repeat("👋", 8000)
 	full := &sqlc.Prompt{Company: "x", Tone: sqlc.PromptToneFriendly, Instructions: strings.Repeat("x", 6<<10)}
 	for _, p := range []*sqlc.Prompt{nil, full} {
-		got, err := conversation(p, aTicket(strings.Repeat("👋", 10000)), []sqlc.Message{
+		got, err := build(p, aTicket(strings.Repeat("👋", 10000)), []sqlc.Message{
 			message(sqlc.MessageAuthorCustomer, longest),
 		}, now)
 		require.NoError(t, err)
@@ -78,7 +78,7 @@ func TestLongestTurnThatThereCanBeIsKept(t *testing.T) {
 		require.Equal(t, longest, got[1].Content)
 		require.LessOrEqual(t, promptSize(got), promptBytes)
 
-		got, err = conversation(p, aTicket(strings.Repeat("👋", 10000)), nil, now)
+		got, err = build(p, aTicket(strings.Repeat("👋", 10000)), nil, now)
 		require.NoError(t, err)
 		require.LessOrEqual(t, promptSize(got), promptBytes)
 		require.Len(t, got, 2)

@@ -1,4 +1,6 @@
-package assistant
+// Package conversation puts together what is sent upstream: the system prompt and what was said in a ticket, for answers
+// (conversation.go) and for staff requests (transcript.go). Of a triage, it also reads what comes back (triage.go).
+package conversation
 
 import (
 	"context"
@@ -21,41 +23,46 @@ const (
 	historyMessages = 100
 )
 
-// conversations put together what is sent upstream.
-type conversations struct {
+// Service puts conversations together.
+type Service struct {
 	store   *store.Store
 	prompts *prompt.Service
 }
 
-// of returns what is sent upstream for a response.
-func (c conversations) of(ctx context.Context, response sqlc.AIResponse) (upstream.Conversation, error) {
+// NewService returns a Service on the store.
+func NewService(s *store.Store, prompts *prompt.Service) *Service {
+	return &Service{store: s, prompts: prompts}
+}
+
+// Of returns what is sent upstream for a response.
+func (c *Service) Of(ctx context.Context, response sqlc.AIResponse) (upstream.Conversation, error) {
 	t, err := c.store.GetTicket(ctx, response.TicketID)
 	if err != nil {
 		return nil, err
 	}
 	if response.Kind != sqlc.AIResponseKindAnswer {
-		return c.forStaff(ctx, response.Kind, response.PromptVersion, t)
+		return c.ForStaff(ctx, response.Kind, response.PromptVersion, t)
 	}
-	return c.to(ctx, response.PromptVersion, t, response.TurnMessageID)
+	return c.To(ctx, response.PromptVersion, t, response.TurnMessageID)
 }
 
-// to returns what is sent upstream to answer a turn by a version of the prompt: the conversation up to there.
-func (c conversations) to(
+// To returns what is sent upstream to answer a turn by a version of the prompt: the conversation up to there.
+func (c *Service) To(
 	ctx context.Context, version *int32, t sqlc.Ticket, turn *uuid.UUID,
 ) (upstream.Conversation, error) {
 	p, err := c.prompts.Version(ctx, version)
 	if err != nil {
 		return nil, err
 	}
-	return c.by(ctx, p, t, turn)
+	return c.By(ctx, p, t, turn)
 }
 
-// by returns what is sent upstream to answer a turn by a prompt, which is nil for the one that is built in.
-func (c conversations) by(
+// By returns what is sent upstream to answer a turn by a prompt, which is nil for the one that is built in.
+func (c *Service) By(
 	ctx context.Context, p *sqlc.Prompt, t sqlc.Ticket, turn *uuid.UUID,
 ) (upstream.Conversation, error) {
 	if turn == nil {
-		return conversation(p, t, nil, time.Now())
+		return build(p, t, nil, time.Now())
 	}
 	history, err := c.store.ListConversation(ctx, sqlc.ListConversationParams{
 		TicketID: t.ID, TurnMessageID: *turn, MaxEarlier: historyMessages - 1,
@@ -63,12 +70,13 @@ func (c conversations) by(
 	if err != nil {
 		return nil, err
 	}
-	return conversation(p, t, history, time.Now())
+	return build(p, t, history, time.Now())
 }
 
-// conversation returns what is sent upstream for a ticket: the system prompt, the ticket's description and the messages
-// in their order, without a description that was redacted and is not the turn. When all of it is more than promptBytes, the oldest messages are left out, never the newest one.
-func conversation(p *sqlc.Prompt, t sqlc.Ticket, history []sqlc.Message, now time.Time) (upstream.Conversation, error) {
+// build returns what is sent upstream for a ticket: the system prompt, the ticket's description and the messages in their order,
+// without a description that was redacted and is not the turn. When all of it is more than promptBytes, the oldest messages are left
+// out, never the newest one.
+func build(p *sqlc.Prompt, t sqlc.Ticket, history []sqlc.Message, now time.Time) (upstream.Conversation, error) {
 	system, err := prompt.System(p, t, now)
 	if err != nil {
 		return nil, err

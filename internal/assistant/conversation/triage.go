@@ -1,4 +1,4 @@
-package assistant
+package conversation
 
 import (
 	"encoding/json"
@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/assistant/upstream"
@@ -36,7 +35,7 @@ var (
 	languageTag = regexp.MustCompile(`^[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?$`)
 )
 
-// triageFormat is what a triage must be like. Servers check a schema more or less strictly, if at all, so it is checked here.
+// triageFormat is the format of a triage. Servers check a schema more or less strictly, if at all, so it is checked here.
 var triageFormat = &upstream.Format{
 	Schema: groq.Schema{Name: "triage", Body: json.RawMessage(`{
 		"type": "object", "additionalProperties": false,
@@ -51,7 +50,7 @@ var triageFormat = &upstream.Format{
 		}
 	}`)},
 	Check: func(text string) (string, error) {
-		triage, err := parseTriage(text)
+		triage, err := ParseTriage(text)
 		if err != nil {
 			return "", err
 		}
@@ -60,17 +59,17 @@ var triageFormat = &upstream.Format{
 	},
 }
 
-// formatOf is what the text of a response of the kind must be like; nil is any text.
-func formatOf(kind sqlc.AIResponseKind) *upstream.Format {
+// FormatOf returns the format that the text of a response of the kind must have; nil allows any text.
+func FormatOf(kind sqlc.AIResponseKind) *upstream.Format {
 	if kind == sqlc.AIResponseKindTriage {
 		return triageFormat
 	}
 	return nil
 }
 
-// parseTriage reads what a model has written. Models put JSON into fences, and write tags in many ways; what says something
-// that there is not, or leaves something out, is no triage.
-func parseTriage(text string) (Triage, error) {
+// ParseTriage reads what a model has written. Models put JSON into fences, and write tags in many ways. It returns an error for a
+// value that is not allowed and for one that is missing.
+func ParseTriage(text string) (Triage, error) {
 	text = strings.TrimSpace(text)
 	text = strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(text, "```json"), "```"), "```")
 	var given struct {
@@ -78,18 +77,18 @@ func parseTriage(text string) (Triage, error) {
 		HandOff *bool `json:"hand_off"`
 	}
 	if err := json.Unmarshal([]byte(text), &given); err != nil {
-		return Triage{}, errors.New("it is no JSON object")
+		return Triage{}, errors.New("it is not a JSON object")
 	}
 	triage := given.Triage
 	triage.Tags = cleanTags(triage.Tags)
 	triage.Reason = cleanLine(triage.Reason, maxReasonRunes)
 	switch {
 	case !slices.Contains(priorities, triage.Priority):
-		return Triage{}, errors.New("the priority is none that there is")
+		return Triage{}, errors.New("there is no such priority")
 	case !slices.Contains(sentiments, triage.Sentiment):
-		return Triage{}, errors.New("the sentiment is none that there is")
+		return Triage{}, errors.New("there is no such sentiment")
 	case !languageTag.MatchString(triage.Language):
-		return Triage{}, errors.New("the language is no tag")
+		return Triage{}, errors.New("the language is not a language tag")
 	case given.HandOff == nil:
 		return Triage{}, errors.New("hand_off is missing")
 	case triage.Reason == "":
@@ -110,25 +109,7 @@ func cleanTags(tags []string) []string {
 	return cleaned
 }
 
-// maxTicketTags is how many tags a ticket has at most, and maxTagsRunes how long they are together.
-const (
-	maxTicketTags = 20
-	maxTagsRunes  = 1000
-)
-
-// addTags adds tags to those of a ticket, as far as there is room.
-func addTags(tags, more []string) []string {
-	all := slices.Clone(tags)
-	for _, tag := range more {
-		size := utf8.RuneCountInString(strings.Join(all, "") + tag)
-		if !slices.Contains(all, tag) && len(all) < maxTicketTags && size <= maxTagsRunes {
-			all = append(all, tag)
-		}
-	}
-	return all
-}
-
-// cleanLine is text on one line, of so many characters at most.
+// cleanLine returns the text on one line, with at most so many characters.
 func cleanLine(text string, most int) string {
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f && r <= 0xa0 || r == 0x2028 || r == 0x2029

@@ -1,4 +1,4 @@
-package assistant
+package conversation
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/prompt"
 )
 
-// line is one thing that was written in a ticket, as the AI reads it for staff: JSON, so that no text can pass for another's.
+// line is one message of a ticket as the AI reads it for staff: JSON, so that no text can pass for somebody else's.
 type line struct {
 	From string `json:"from"`
 	At   string `json:"at"`
@@ -25,8 +25,8 @@ type line struct {
 // customer, so it must not know of them.
 func readsNotes(kind sqlc.AIResponseKind) bool { return kind != sqlc.AIResponseKindSuggestReply }
 
-// forStaff returns what is sent upstream for what staff ask for: the whole ticket, as far as it fits.
-func (c conversations) forStaff(
+// ForStaff returns what is sent upstream for a staff request: the whole ticket, as far as it fits.
+func (c *Service) ForStaff(
 	ctx context.Context, kind sqlc.AIResponseKind, version *int32, t sqlc.Ticket,
 ) (upstream.Conversation, error) {
 	p, err := c.prompts.Version(ctx, version)

@@ -1,0 +1,113 @@
+package assistant
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/apperr"
+	"github.com/supportbackend/support/internal/auth"
+	"github.com/supportbackend/support/internal/background"
+	"github.com/supportbackend/support/internal/ticket"
+)
+
+// TriageRule says whether the AI triages new tickets without being asked.
+type TriageRule string
+
+// The rules. With TriageSuggest, staff see the triage and may apply it; with TriageApply, it is applied at once.
+const (
+	TriageOff     TriageRule = "off"
+	TriageSuggest TriageRule = "suggest"
+	TriageApply   TriageRule = "apply"
+)
+
+const (
+	// triageInterval is how often new tickets are looked for, and maxTriagesListed how many at a time.
+	triageInterval   = 2 * time.Second
+	maxTriagesListed = 50
+	// maxTriagesRunning is how many triages the AI writes at a time, over all replicas. They count against no account's budget.
+	maxTriagesRunning = 4
+)
+
+// errSorted says that the ticket no longer needs a triage.
+var errSorted = errors.New("assistant: the ticket is sorted")
+
+// triageTasks sort new tickets by the rule.
+func (s *Service) triageTasks() []background.Task {
+	if s.triage != TriageSuggest && s.triage != TriageApply {
+		return nil
+	}
+	return []background.Task{{Name: "triage_new_tickets", Every: triageInterval, Do: s.sortNew}}
+}
+
+// sortNew applies the triages that have ended, and starts the next ones. What fails to start is tried again in the next period.
+func (s *Service) sortNew(ctx context.Context) error {
+	due, err := s.store.ListDueTriages(ctx, maxTriagesListed)
+	if err != nil {
+		return err
+	}
+	running, err := s.store.CountRunningTriages(ctx)
+	if err != nil {
+		return err
+	}
+	var faults []error
+	for _, d := range due {
+		switch {
+		case d.AIResponseID != nil:
+			faults = append(faults, s.sort(ctx, d.TicketID, *d.AIResponseID))
+		case running < maxTriagesRunning:
+			running++
+			if err := s.startTriage(ctx, d.TicketID); err != nil {
+				running = maxTriagesRunning // What keeps this one from starting keeps the others too.
+				faults = append(faults, err)
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// sort handles a triage that has ended, as the rule says.
+func (s *Service) sort(ctx context.Context, ticketID, id uuid.UUID) error {
+	response, err := s.store.GetAIResponse(ctx, id)
+	if err != nil {
+		return err
+	}
+	triage := TriageOf(response)
+	if triage == nil || s.triage != TriageApply {
+		_, err = s.store.TakeTriage(ctx, ticketID)
+		return err
+	}
+	return s.tickets.Sort(ctx, ticketID, ticket.Triage{
+		Priority: triage.Priority, Tags: triage.Tags, HandOff: triage.HandOff, Reason: triage.Reason,
+	})
+}
+
+// startTriage starts the triage of a ticket on nobody's behalf, unless staff were faster. It joins one that staff have asked for.
+func (s *Service) startTriage(ctx context.Context, ticketID uuid.UUID) error {
+	err := s.store.InTx(ctx, func(ctx context.Context) error {
+		c, err := s.claims.startOrJoin(ctx, auth.Actor{Role: auth.RoleAgent}, ticketID, Request{kind: sqlc.AIResponseKindTriage})
+		if err != nil {
+			return err
+		}
+		assigned, err := s.store.AssignTriage(ctx, sqlc.AssignTriageParams{TicketID: ticketID, AIResponseID: c.response.ID})
+		if err == nil && assigned == 0 {
+			return errSorted
+		}
+		return err
+	})
+	if errors.Is(err, errSorted) || apperr.Is(err, apperr.NotFound) || apperr.Is(err, apperr.Draining) {
+		return nil
+	}
+	return err
+}
+
+// requester returns the account whose budget a response counts against, or nil.
+func requester(actor auth.Actor) *uuid.UUID {
+	if actor.ID == uuid.Nil {
+		return nil
+	}
+	return &actor.ID
+}

@@ -1,0 +1,198 @@
+package api_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/dev/groqsim"
+	"github.com/supportbackend/support/internal/testing/storetest"
+)
+
+// race runs both while the ticket is locked, so that they get it in this order.
+func (d *draftDesk) race(t *testing.T, first, second func()) {
+	t.Helper()
+	s := storetest.Open(t, d.DatabaseURL)
+	ended := make(chan struct{}, 2)
+	begin := func(rival func(), waiting int) {
+		go func() {
+			defer func() { ended <- struct{}{} }()
+			rival()
+		}()
+		require.Eventually(t, func() bool {
+			return storetest.QueryInt(t, d.DatabaseURL, `SELECT count(*) FROM pg_stat_activity
+				WHERE datname = current_database() AND wait_event_type = 'Lock'`) >= waiting
+		}, patience, 5*time.Millisecond)
+	}
+	require.NoError(t, s.InTx(t.Context(), func(ctx context.Context) error {
+		_, err := s.LockTicket(ctx, sqlc.LockTicketParams{ID: d.ticket.ID, Staff: true})
+		require.NoError(t, err)
+		begin(first, 1)
+		begin(second, 2)
+		return nil
+	}))
+	<-ended
+	<-ended
+}
+
+// withDraft is the desk with another ticket, whose draft waits for review.
+func (d *draftDesk) withDraft(t *testing.T, text string) (*draftDesk, uuid.UUID) {
+	t.Helper()
+	next := &draftDesk{Server: d.Server, customer: d.Customer(t), agent: d.agent}
+	next.ticket = next.customer.NewTicket(t)
+	next.customer.Say(t, next.ticket.ID, "When do I get my money back?")
+	require.NoError(t, d.Simulator.Enqueue(groqsim.Script{Deltas: []string{text}}))
+	return next, next.draft(t)
+}
+
+func (d *draftDesk) post(t *testing.T, path, body string) int {
+	t.Helper()
+	return d.agent.Do(t, http.MethodPost, path, body, jsonType).Status
+}
+
+func (d *draftDesk) patch(t *testing.T, body string) int {
+	t.Helper()
+	return d.agent.Do(t, http.MethodPatch, "/tickets/"+d.ticket.ID.String(), body, jsonType).Status
+}
+
+func TestOneWinsOverADraft(t *testing.T) {
+	t.Parallel()
+	desk := newDraftDesk(t)
+	inTicket := func(path, body string) func(*testing.T, *draftDesk, uuid.UUID) int {
+		return func(t *testing.T, d *draftDesk, _ uuid.UUID) int {
+			t.Helper()
+			return d.post(t, "/tickets/"+d.ticket.ID.String()+path, body)
+		}
+	}
+	toTicket := func(body string) func(*testing.T, *draftDesk, uuid.UUID) int {
+		return func(t *testing.T, d *draftDesk, _ uuid.UUID) int { t.Helper(); return d.patch(t, body) }
+	}
+	for name, rival := range map[string]struct {
+		run func(*testing.T, *draftDesk, uuid.UUID) int
+		// first and second are its status before and after the draft was published.
+		first, second int
+	}{
+		"publish": {func(t *testing.T, d *draftDesk, id uuid.UUID) int {
+			t.Helper()
+			return d.publish(t, id, "You get it back on Tuesday.").StatusCode()
+		}, http.StatusCreated, http.StatusConflict},
+		"discard": {func(t *testing.T, d *draftDesk, id uuid.UUID) int {
+			t.Helper()
+			return d.post(t, "/ai-responses/"+id.String()+"/discard", "")
+		}, http.StatusOK, http.StatusConflict},
+		"staff reply":  {inTicket("/messages", `{"content":"I am on it."}`), http.StatusCreated, http.StatusCreated},
+		"hand-off":     {inTicket("/handoff", `{"reason":"other"}`), http.StatusOK, http.StatusOK},
+		"mode changes": {toTicket(`{"ai_mode":"auto"}`), http.StatusOK, http.StatusOK},
+		"close":        {toTicket(`{"status":"closed"}`), http.StatusOK, http.StatusOK},
+		"customer says more": {func(t *testing.T, d *draftDesk, _ uuid.UUID) int {
+			t.Helper()
+			d.customer.Say(t, d.ticket.ID, "And more.")
+			return http.StatusCreated
+		}, http.StatusCreated, http.StatusCreated},
+		"merge": {func(t *testing.T, d *draftDesk, _ uuid.UUID) int {
+			t.Helper()
+			return merge(t, d.agent, d.ticket.ID, d.customer.NewTicket(t).ID).StatusCode()
+		}, http.StatusOK, http.StatusOK},
+		"redaction": {func(t *testing.T, d *draftDesk, _ uuid.UUID) int {
+			t.Helper()
+			turn := storetest.QueryText(t, d.DatabaseURL,
+				"SELECT id::text FROM messages WHERE ticket_id = $1 AND author = 'customer'", d.ticket.ID)
+			return d.post(t, "/messages/"+turn+"/redact", "")
+		}, http.StatusOK, http.StatusOK},
+	} {
+		for _, publishedFirst := range []bool{true, false} {
+			order := map[bool]string{true: "after", false: "before"}[publishedFirst]
+			t.Run(name+" "+order, func(t *testing.T) {
+				d, id := desk.withDraft(t, "You get it back on Monday.")
+				if name == "close" {
+					d.agent.SetStatus(t, d.ticket.ID, client.TicketStatusResolved)
+				}
+				var published, status int
+				publish := func() { published = d.publish(t, id, "").StatusCode() }
+				compete := func() { status = rival.run(t, d, id) }
+				if publishedFirst {
+					d.race(t, publish, compete)
+					require.Equal(t, http.StatusCreated, published)
+					require.Equal(t, rival.second, status)
+				} else {
+					d.race(t, compete, publish)
+					require.Contains(t, []int{http.StatusConflict, http.StatusNotFound}, published)
+					require.Equal(t, rival.first, status)
+				}
+				d.requireOneAnswer(t, id, publishedFirst || name == "publish")
+			})
+		}
+	}
+}
+
+// requireOneAnswer wants the draft to be the one answer that its customer sees, or to be nowhere for them.
+func (d *draftDesk) requireOneAnswer(t *testing.T, id uuid.UUID, published bool) {
+	t.Helper()
+	answers := 0
+	if ticket := storetest.QueryText(t, d.DatabaseURL, "SELECT coalesce(merged_into, id)::text FROM tickets WHERE id = $1", d.ticket.ID); published {
+		for _, m := range d.customer.Messages(t, uuid.MustParse(ticket)) {
+			if m.IsAI {
+				answers++
+			}
+		}
+	}
+	kept := d.get(t, id)
+	require.Equal(t, published, answers == 1)
+	require.Equal(t, published, kept.Review == client.AIReviewPublished)
+	require.Equal(t, published, kept.MessageID != nil)
+}
+
+func TestNothingOfADraftOutlivesErasure(t *testing.T) {
+	t.Parallel()
+	desk := newDraftDesk(t)
+	admin := desk.Staff(t, sqlc.UserRoleAdmin)
+	for range 10 {
+		d, id := desk.withDraft(t, "A canary draft.")
+		published := make(chan int, 1)
+		go func() { published <- d.publish(t, id, "A canary edit.").StatusCode() }()
+		require.Equal(t, http.StatusNoContent, erase(t, admin, d.customer.ID))
+		require.Contains(t, []int{http.StatusCreated, http.StatusConflict, http.StatusNotFound}, <-published)
+		requireNowhere(t, d.Server, "A canary")
+	}
+}
+
+// A draft is published while the owner of the one that was to take its place is gone, before somebody takes that over or after:
+// nothing more is heard of it, also when its owner was only frozen and goes on.
+func TestPublishedDraftFencesALostOwner(t *testing.T) {
+	t.Parallel()
+	for _, takenOver := range []bool{false, true} {
+		t.Run(fmt.Sprintf("taken over %t", takenOver), func(t *testing.T) {
+			t.Parallel()
+			desk := newDraftDesk(t)
+			d, draft := desk.withDraft(t, "You get it back on Monday.")
+			enqueue(t, d.Server,
+				groqsim.Script{Deltas: []string{"Never ", "shown."}, Gates: []groqsim.Gate{{Name: "lost", After: 1}}},
+				groqsim.Script{Deltas: []string{"Nor ", "this."}, Gates: []groqsim.Gate{{Name: "next", After: 1}}})
+			lost := d.agent.Regenerate(t, d.ticket.ID).ID
+			requireHeld(t, d.Server, "lost")
+			abandon(t, d.Server)
+			if takenOver {
+				requireHeld(t, d.Server, "next")
+			}
+			require.Equal(t, http.StatusCreated, d.publish(t, draft, "").StatusCode())
+			d.Simulator.Release("lost")
+			d.Simulator.Release("next")
+			events := d.agent.ReadAIResponse(t, lost)
+			require.Equal(t, client.AIFailureCodeSuperseded, events.Failed.Code)
+			require.Eventually(t, func() bool {
+				return !slices.ContainsFunc(d.Simulator.Requests(), func(r groqsim.RequestRecord) bool { return r.End == groqsim.EndRunning })
+			}, patience, 5*time.Millisecond, "upstream is left")
+			d.requireOneAnswer(t, draft, true)
+			require.Nil(t, d.get(t, lost).MessageID)
+			require.Empty(t, d.get(t, lost).Content)
+		})
+	}
+}
