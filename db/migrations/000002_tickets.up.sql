@@ -131,6 +131,7 @@ CREATE INDEX tickets_assignee_id_waiting_since_idx ON tickets (assignee_id, wait
 CREATE INDEX tickets_team_id_waiting_since_idx ON tickets (team_id, waiting_since, id)
     WHERE waiting_since IS NOT NULL AND team_id IS NOT NULL;
 CREATE INDEX tickets_snoozed_until_idx ON tickets (snoozed_until, id) WHERE snoozed_until IS NOT NULL;
+CREATE INDEX tickets_handed_off_idx ON tickets (created_at DESC, id DESC) WHERE handoff_reason IS NOT NULL;
 
 -- What a ticket is called elsewhere is unique for each service, and among the tickets that no service opened.
 CREATE UNIQUE INDEX tickets_service_id_external_id_key ON tickets (service_id, external_id) NULLS NOT DISTINCT

@@ -23,6 +23,7 @@ DROP TRIGGER tickets_search ON tickets;
 DROP FUNCTION queue_for_search;
 DROP TABLE search_queue;
 DROP TABLE search_documents;
+DROP FUNCTION search_words;
 DROP FUNCTION search_blocks;
 DROP FUNCTION search_keys;
 DROP TABLE search_index;

@@ -61,6 +61,15 @@ BEGIN
 END
 $$;
 
+-- A query in the form in which the index is asked: it knows the words of a phrase, and not their order.
+CREATE FUNCTION search_words(query tsquery) RETURNS tsquery LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+    SELECT CASE WHEN query::text ~ '<(-|[0-9]+)>'
+        THEN regexp_replace(querytree(query), '<(-|[0-9]+)>', '&', 'g')::tsquery
+        ELSE query
+    END
+$$;
+
 -- Searches read what is pending in full, so there is little of it. Only the indexer writes, a batch at a time.
 CREATE INDEX search_documents_words_idx ON search_documents
     USING gin (words, search_keys(number, customer_id)) WITH (gin_pending_list_limit = 256);

@@ -43,6 +43,24 @@ WHERE id IN (
     LIMIT @max_rows
 );
 
+-- name: EraseWebhookResponses :execrows
+-- What other servers responded to deliveries about a customer: it may repeat what they were sent.
+UPDATE webhook_attempts
+SET response = NULL
+WHERE (delivery_id, number) IN (
+    SELECT a.delivery_id, a.number
+    FROM (
+        SELECT j.position FROM journal AS j WHERE j.customer_id = @user_id
+        UNION
+        SELECT j.position FROM tickets AS t JOIN journal AS j ON j.ticket_id = t.id WHERE t.user_id = @user_id
+    ) AS entry
+    CROSS JOIN webhooks AS w
+    JOIN webhook_deliveries AS d ON d.webhook_id = w.id AND d.position = entry.position
+    JOIN webhook_attempts AS a ON a.delivery_id = d.id
+    WHERE a.response IS NOT NULL
+    LIMIT @max_rows
+);
+
 -- name: EraseTickets :one
 -- Deletes tickets, the remembered responses to requests in them, and the data of their journal entries. The entries stay.
 WITH batch AS (
@@ -80,12 +98,27 @@ FROM batch;
 
 -- name: EraseJournalData :execrows
 -- Empties the journal entries of a customer. The entries keep their positions.
+WITH waiting AS (
+    UPDATE journal_outbox
+    SET data = '{}'
+    WHERE (customer_id = @user_id OR subject_id = @user_id) AND data <> '{}'
+)
 UPDATE journal
 SET data = '{}'
 WHERE position IN (
     SELECT j.position
     FROM journal AS j
     WHERE j.customer_id = @user_id AND j.data <> '{}'
+    LIMIT @max_rows
+);
+
+-- name: EraseSearchDocuments :execrows
+-- A text that was being indexed while it was erased.
+DELETE FROM search_documents
+WHERE id IN (
+    SELECT d.id
+    FROM search_documents AS d
+    WHERE search_keys(d.number, d.customer_id) @> ARRAY[(@user_id::uuid)::text]
     LIMIT @max_rows
 );
 

@@ -32,7 +32,8 @@ WHERE m.id = @id;
 -- name: MergeTicket :one
 -- Moves the conversation of a ticket into another one, its description as the first message, and closes it for good. Both rows
 -- must be locked, and no two of the messages may be of the same moment. The AI responses come along: one to the description
--- answers the message that this has become. The other ticket is the caller's answer, with its customer, of any service or only
+-- answers the message that this has become. The other ticket gets the tags, the custom fields and the entries of the
+-- journal that are given. It is the caller's answer, with its customer, of any service or only
 -- of one.
 WITH source AS (
     SELECT
@@ -77,26 +78,38 @@ recorded AS (
     FROM source
     WHERE source.status <> 'closed'
 ),
+changes AS (
+    SELECT
+        unnest(@entry_types::text[]) AS type,
+        unnest(@entries_shown::boolean[]) AS shown,
+        unnest(@entry_data::text[]) AS data,
+        generate_series(1, cardinality(@entry_types::text[])) AS number
+),
 entered AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
-    SELECT entry.type, @actor_kind, @caller_id::uuid, entry.ticket_id, entry.subject_id, source.user_id, entry.data
+    SELECT
+        entry.type, @actor_kind, @caller_id::uuid, entry.ticket_id, entry.subject_id,
+        CASE WHEN entry.shown THEN source.user_id END, entry.data
     FROM source
     CROSS JOIN LATERAL (
         VALUES
             (
-                1, true, 'ticket.merged', @into_id::uuid, source.id,
+                1, true, true, 'ticket.merged', @into_id::uuid, source.id,
                 jsonb_build_object('from', source.id, 'into', @into_id::uuid)
             ),
-            (2, true, 'message.created', @into_id::uuid, @message_id::uuid, jsonb_build_object('author', 'customer')),
+            (2, true, true, 'message.created', @into_id::uuid, @message_id::uuid, jsonb_build_object('author', 'customer')),
             (
-                3, true, 'ticket.merged', source.id, @into_id::uuid,
+                3, true, true, 'ticket.merged', source.id, @into_id::uuid,
                 jsonb_build_object('from', source.id, 'into', @into_id::uuid)
             ),
             (
-                4, source.status <> 'closed', 'ticket.status_changed', source.id, NULL::uuid,
+                4, source.status <> 'closed', true, 'ticket.status_changed', source.id, NULL::uuid,
                 jsonb_build_object('from', source.status, 'to', 'closed')
             )
-    ) AS entry (place, happened, type, ticket_id, subject_id, data)
+        UNION ALL
+        SELECT 4 + changes.number, true, changes.shown, changes.type, @into_id::uuid, NULL::uuid, changes.data::jsonb
+        FROM changes
+    ) AS entry (place, happened, shown, type, ticket_id, subject_id, data)
     WHERE entry.happened
     ORDER BY entry.place
 ),
@@ -108,7 +121,7 @@ closed AS (
 )
 UPDATE tickets AS t
 SET
-    last_message_at = greatest(t.last_message_at, source.last_message_at, described.created_at),
+    tags = @tags::text[], custom_fields = @custom_fields, last_message_at = greatest(t.last_message_at, source.last_message_at, described.created_at),
     first_response_at = least(t.first_response_at, source.first_response_at),
     waiting_since = CASE WHEN t.status IN ('open', 'pending') THEN least(t.waiting_since, source.waiting_since) END,
     updated_at = clock_timestamp(), version = t.version + 1

@@ -1,3 +1,7 @@
+-- name: GetToday :one
+-- The day (UTC) by the clock that all times are of.
+SELECT date_trunc('day', now(), 'UTC')::timestamptz AS today;
+
 -- name: ListReportGroups :many
 -- What happened from begins until ends, as a whole and by the day (UTC), the team or the agent whose ticket it is now. The
 -- group of what is nobody's has an empty name. Each kind of fact comes from an index on its time; what is unresolved is counted

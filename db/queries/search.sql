@@ -1,15 +1,9 @@
 -- name: FindSearchResults :many
 -- What matches of the tickets and messages that the actor sees, the best first: a match that is e times as good counts as one
--- that is 30 days newer. Of more than max_candidates matches, the newest are looked at. The index is asked for the words of a
--- phrase, and then these texts for the phrase. Nothing matches without a word that must be there. Matches in title and text are
--- between the characters 1 and 2, which no text has.
+-- that is 30 days newer. Of more than max_candidates matches, the newest are looked at. Nothing matches without
+-- a word that must be there. Matches in title and text are between the characters 1 and 2, which no text has.
 WITH query AS MATERIALIZED (
-    SELECT
-        s.language, asked.query AS exact,
-        CASE WHEN asked.query::text ~ '<(-|[0-9]+)>'
-            THEN regexp_replace(querytree(asked.query), '<(-|[0-9]+)>', '&', 'g')::tsquery
-            ELSE asked.query
-        END AS loose
+    SELECT s.language, asked.query AS exact, search_words(asked.query) AS loose
     FROM search_index AS s
     CROSS JOIN LATERAL (SELECT websearch_to_tsquery(s.language::regconfig, @query::text) AS query) AS asked
     WHERE querytree(asked.query) NOT IN ('', 'T')
@@ -57,6 +51,33 @@ LEFT JOIN messages AS m ON m.id = h.id
 JOIN tickets AS t ON t.id = coalesce(m.ticket_id, h.id)
 WHERE @staff::boolean OR (t.user_id = @actor_id AND m.is_note IS NOT TRUE)
 ORDER BY h.score_at DESC, h.id DESC;
+
+-- name: ListTicketsByText :many
+-- The tickets in which a text matches, with the notes in them: of more than max_candidates matches, the newest are looked at. It
+-- matches as FindSearchResults does.
+WITH query AS MATERIALIZED (
+    SELECT asked.query AS exact, search_words(asked.query) AS loose
+    FROM search_index AS s
+    CROSS JOIN LATERAL (SELECT websearch_to_tsquery(s.language::regconfig, @query::text) AS query) AS asked
+    WHERE querytree(asked.query) NOT IN ('', 'T')
+),
+candidates AS MATERIALIZED (
+    SELECT found.id, found.words
+    FROM query
+    CROSS JOIN search_blocks() AS block
+    CROSS JOIN LATERAL (
+        SELECT d.id, d.words
+        FROM search_documents AS d
+        WHERE d.words @@ query.loose AND search_keys(d.number, d.customer_id) @> ARRAY[block]
+        ORDER BY d.number DESC
+        LIMIT @max_candidates
+    ) AS found
+    LIMIT @max_candidates
+)
+SELECT DISTINCT coalesce(m.ticket_id, c.id)::uuid AS id
+FROM candidates AS c
+JOIN query ON c.words @@ query.exact
+LEFT JOIN messages AS m ON m.id = c.id;
 
 -- name: IndexQueued :one
 -- Indexes what has been waiting longest, and returns how many it took.

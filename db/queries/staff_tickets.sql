@@ -1,7 +1,7 @@
 -- name: ListStaffTickets :many
 -- A page of everybody's tickets, with the customers of all services or only those of one. It walks along one index, chosen by
--- the caller, and looks at no more than max_walked tickets, however few of them match. The last one that it looked at is
--- returned also when it does not match: there the next page goes on.
+-- the caller, or through the tickets that it has found, and looks at no more than max_walked tickets, however few of them match. The last one that it looked at is
+-- returned also when it does not match: there the next page goes on. OFFSET 0 has the tickets of AI responses looked up one by one.
 WITH walked AS (
     SELECT w.id, row_number() OVER () AS number
     FROM (
@@ -158,10 +158,61 @@ WITH walked AS (
     FROM (
         SELECT t.id
         FROM ai_responses AS r
-        JOIN tickets AS t ON t.id = r.ticket_id
-        WHERE @walk::text = 'answering' AND r.status = 'streaming'
+        CROSS JOIN LATERAL (SELECT o.id, o.created_at FROM tickets AS o WHERE o.id = r.ticket_id OFFSET 0) AS t
+        WHERE @walk::text = 'answering' AND r.status = 'streaming' AND r.kind = 'answer'
             AND (t.created_at, t.id) < (@after_at::timestamptz, @after_id::uuid) AND t.created_at >= @created_from::timestamptz
         ORDER BY t.created_at DESC, t.id DESC
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM ai_responses AS r
+        CROSS JOIN LATERAL (SELECT o.id, o.created_at FROM tickets AS o WHERE o.id = r.ticket_id OFFSET 0) AS t
+        WHERE @walk::text = 'needs_review' AND r.status = 'completed' AND r.review = 'pending'
+            AND (t.created_at, t.id) < (@after_at::timestamptz, @after_id::uuid) AND t.created_at >= @created_from::timestamptz
+        ORDER BY t.created_at DESC, t.id DESC
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE @walk::text = 'handed_off' AND t.handoff_reason IS NOT NULL
+            AND (t.created_at, t.id) < (@after_at::timestamptz, @after_id::uuid) AND t.created_at >= @created_from::timestamptz
+        ORDER BY t.created_at DESC, t.id DESC
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE @walk::text = 'found' AND t.id = ANY(@found::uuid[])
+            AND (t.created_at, t.id) < (@after_at::timestamptz, @after_id::uuid) AND t.created_at >= @created_from::timestamptz
+        ORDER BY t.created_at DESC, t.id DESC
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE @walk::text = 'found_waiting' AND t.id = ANY(@found::uuid[])
+            AND (t.waiting_since, t.id) > (@after_at::timestamptz, @after_id::uuid) AND t.waiting_since < @waiting_to::timestamptz
+        ORDER BY t.waiting_since, t.id
+        LIMIT @max_walked::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE @walk::text = 'found_priority' AND t.id = ANY(@found::uuid[]) AND t.status IN ('open', 'pending')
+            AND (t.priority, t.created_at, t.id) > (@after_priority::ticket_priority, @after_at::timestamptz, @after_id::uuid)
+        ORDER BY t.priority, t.created_at, t.id
         LIMIT @max_walked::integer
     ) AS w
 )
@@ -180,10 +231,16 @@ CROSS JOIN LATERAL (
         AND (sqlc.narg('with_external_id')::text IS NULL OR t.external_id = sqlc.narg('with_external_id')::text)
         AND (sqlc.narg('with_ai_mode')::ai_mode IS NULL OR t.ai_mode = sqlc.narg('with_ai_mode')::ai_mode)
         AND (sqlc.narg('snoozed')::boolean IS NULL OR (t.snoozed_until IS NOT NULL) = sqlc.narg('snoozed')::boolean)
-        AND (
-            NOT @answering::boolean
-            OR EXISTS (SELECT FROM ai_responses AS r WHERE r.ticket_id = t.id AND r.status = 'streaming')
-        )
+        AND CASE @ai_state::text
+            WHEN 'answering' THEN EXISTS (
+                SELECT FROM ai_responses AS r WHERE r.ticket_id = t.id AND r.status = 'streaming' AND r.kind = 'answer'
+            )
+            WHEN 'needs_review' THEN EXISTS (
+                SELECT FROM ai_responses AS r WHERE r.ticket_id = t.id AND r.status = 'completed' AND r.review = 'pending'
+            )
+            WHEN 'handed_off' THEN t.handoff_reason IS NOT NULL
+            ELSE true
+        END
         AND t.created_at >= @created_from::timestamptz AND t.created_at < @created_to::timestamptz
         AND t.updated_at >= @updated_from::timestamptz AND t.updated_at < @updated_to::timestamptz
         AND (
@@ -213,8 +270,11 @@ SELECT
         LIMIT @max_counted
     ) AS counted)::integer AS unassigned,
     (SELECT count(*) FROM (
-        SELECT FROM ai_responses WHERE status = 'streaming' LIMIT @max_counted
+        SELECT FROM ai_responses WHERE status = 'streaming' AND kind = 'answer' ORDER BY ticket_id LIMIT @max_counted
     ) AS counted)::integer AS answering,
+    (SELECT count(*) FROM (
+        SELECT FROM ai_responses WHERE status = 'completed' AND review = 'pending' ORDER BY ticket_id LIMIT @max_counted
+    ) AS counted)::integer AS needs_review,
     (SELECT count(*) FROM (
         SELECT FROM tickets WHERE snoozed_until IS NOT NULL ORDER BY snoozed_until, id LIMIT @max_counted
     ) AS counted)::integer AS snoozed,

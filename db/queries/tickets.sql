@@ -19,8 +19,10 @@ due AS (
     SELECT @id
     WHERE @triage::boolean AND (sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent))
 )
-INSERT INTO tickets (id, user_id, service_id, external_id, title, description, ai_mode)
-SELECT @id, @user_id, sqlc.narg(service_id), sqlc.narg(external_id), @title, @description, @ai_mode
+INSERT INTO tickets (id, user_id, service_id, external_id, title, description, ai_mode, priority, tags, custom_fields)
+SELECT
+    @id, @user_id, sqlc.narg(service_id), sqlc.narg(external_id), @title, @description, @ai_mode, @priority, @tags::text[],
+    @custom_fields
 WHERE sqlc.narg('counts_for')::uuid IS NULL OR EXISTS (SELECT FROM spent)
 RETURNING *;
 

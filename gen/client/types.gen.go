@@ -188,8 +188,11 @@ type (
 	//
 	// Its fields:
 	//
+	//	CustomFields CustomFields
 	//	Description TicketDescription
 	//	ExternalID TicketExternalID
+	//	Priority TicketPriority
+	//	Tags Tags
 	//	Title TicketTitle
 	//	Upsert bool
 	CreateTicketRequest = plain.CreateTicketRequest
@@ -727,6 +730,7 @@ type (
 	//	AIAnswering Count
 	//	All Count
 	//	Mine Count
+	//	NeedsReview Count
 	//	Snoozed Count
 	//	Unassigned Count
 	StaffTicketCounts = plain.StaffTicketCounts
@@ -1187,7 +1191,9 @@ const (
 
 // The values of ListStaffTicketsParamsAIState that the contract has.
 const (
-	ListStaffTicketsParamsAIStateAnswering = plain.ListStaffTicketsParamsAIStateAnswering
+	ListStaffTicketsParamsAIStateAnswering   = plain.ListStaffTicketsParamsAIStateAnswering
+	ListStaffTicketsParamsAIStateHandedOff   = plain.ListStaffTicketsParamsAIStateHandedOff
+	ListStaffTicketsParamsAIStateNeedsReview = plain.ListStaffTicketsParamsAIStateNeedsReview
 )
 
 // The values of ListStaffTicketsParamsSort that the contract has.
@@ -1575,8 +1581,12 @@ type ListStaffTicketsParams struct {
 	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty,omitzero"`
 	// AIMode: The AI mode.
 	AIMode AIMode `form:"ai_mode,omitempty" json:"ai_mode,omitempty,omitzero"`
-	// AIState: `answering` is where the AI is writing an answer.
+	// AIState: `answering` is where the AI is writing an answer, `needs_review` where a draft of it waits for review, and `handed_off`
+	// where the ticket was handed off to humans.
 	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty,omitzero"`
+	// Q: Words in the title, the description, a message or a note, as `q` of the search takes them. Of more than 1,000 texts that
+	// match, the newest count. A text can be found within two seconds of being written.
+	Q string `form:"q,omitempty" json:"q,omitempty,omitzero"`
 	// Snoozed: Whether it is snoozed.
 	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
 	// CreatedAfter: Opened at this time or later (RFC 3339).
@@ -1602,7 +1612,7 @@ func (p *ListStaffTicketsParams) plain() *plain.ListStaffTicketsParams {
 	if p == nil {
 		return nil
 	}
-	return &plain.ListStaffTicketsParams{Sort: p.Sort, Status: p.Status, Priority: p.Priority, Assignee: p.Assignee, Team: p.Team, Tag: p.Tag, Requester: p.Requester, ExternalID: p.ExternalID, AIMode: p.AIMode, AIState: p.AIState, Snoozed: p.Snoozed, CreatedAfter: p.CreatedAfter, CreatedBefore: p.CreatedBefore, UpdatedAfter: p.UpdatedAfter, UpdatedBefore: p.UpdatedBefore, WaitingAfter: p.WaitingAfter, WaitingBefore: p.WaitingBefore, Limit: p.Limit, Cursor: p.Cursor}
+	return &plain.ListStaffTicketsParams{Sort: p.Sort, Status: p.Status, Priority: p.Priority, Assignee: p.Assignee, Team: p.Team, Tag: p.Tag, Requester: p.Requester, ExternalID: p.ExternalID, AIMode: p.AIMode, AIState: p.AIState, Q: p.Q, Snoozed: p.Snoozed, CreatedAfter: p.CreatedAfter, CreatedBefore: p.CreatedBefore, UpdatedAfter: p.UpdatedAfter, UpdatedBefore: p.UpdatedBefore, WaitingAfter: p.WaitingAfter, WaitingBefore: p.WaitingBefore, Limit: p.Limit, Cursor: p.Cursor}
 }
 
 // ListTeamsParams are the parameters of ListTeams. Those that are not set are not sent.

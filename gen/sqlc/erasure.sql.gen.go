@@ -60,6 +60,11 @@ func (q *Queries) BeginErasure(ctx context.Context, arg BeginErasureParams) (uui
 }
 
 const eraseJournalData = `-- name: EraseJournalData :execrows
+WITH waiting AS (
+    UPDATE journal_outbox
+    SET data = '{}'
+    WHERE (customer_id = $1 OR subject_id = $1) AND data <> '{}'
+)
 UPDATE journal
 SET data = '{}'
 WHERE position IN (
@@ -127,6 +132,30 @@ func (q *Queries) EraseRememberedResponses(ctx context.Context, arg EraseRemembe
 	return result.RowsAffected(), nil
 }
 
+const eraseSearchDocuments = `-- name: EraseSearchDocuments :execrows
+DELETE FROM search_documents
+WHERE id IN (
+    SELECT d.id
+    FROM search_documents AS d
+    WHERE search_keys(d.number, d.customer_id) @> ARRAY[($1::uuid)::text]
+    LIMIT $2
+)
+`
+
+type EraseSearchDocumentsParams struct {
+	UserID  uuid.UUID
+	MaxRows int32
+}
+
+// A text that was being indexed while it was erased.
+func (q *Queries) EraseSearchDocuments(ctx context.Context, arg EraseSearchDocumentsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, eraseSearchDocuments, arg.UserID, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const eraseTickets = `-- name: EraseTickets :one
 WITH batch AS (
     SELECT t.id
@@ -187,6 +216,38 @@ type EraseUsageParams struct {
 
 func (q *Queries) EraseUsage(ctx context.Context, arg EraseUsageParams) (int64, error) {
 	result, err := q.db.Exec(ctx, eraseUsage, arg.UserID, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const eraseWebhookResponses = `-- name: EraseWebhookResponses :execrows
+UPDATE webhook_attempts
+SET response = NULL
+WHERE (delivery_id, number) IN (
+    SELECT a.delivery_id, a.number
+    FROM (
+        SELECT j.position FROM journal AS j WHERE j.customer_id = $1
+        UNION
+        SELECT j.position FROM tickets AS t JOIN journal AS j ON j.ticket_id = t.id WHERE t.user_id = $1
+    ) AS entry
+    CROSS JOIN webhooks AS w
+    JOIN webhook_deliveries AS d ON d.webhook_id = w.id AND d.position = entry.position
+    JOIN webhook_attempts AS a ON a.delivery_id = d.id
+    WHERE a.response IS NOT NULL
+    LIMIT $2
+)
+`
+
+type EraseWebhookResponsesParams struct {
+	UserID  *uuid.UUID
+	MaxRows int32
+}
+
+// What other servers responded to deliveries about a customer: it may repeat what they were sent.
+func (q *Queries) EraseWebhookResponses(ctx context.Context, arg EraseWebhookResponsesParams) (int64, error) {
+	result, err := q.db.Exec(ctx, eraseWebhookResponses, arg.UserID, arg.MaxRows)
 	if err != nil {
 		return 0, err
 	}

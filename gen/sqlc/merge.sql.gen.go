@@ -113,27 +113,27 @@ WITH source AS (
     SELECT
         t.id, t.user_id, t.status, t.description, t.created_at, t.last_message_at, t.first_response_at, t.waiting_since
     FROM tickets AS t
-    WHERE t.id = $4
+    WHERE t.id = $6
 ),
 moved AS (
     UPDATE messages AS m
-    SET ticket_id = $3::uuid,
+    SET ticket_id = $5::uuid,
         client_id = CASE
-            WHEN NOT EXISTS (SELECT FROM messages AS o WHERE o.ticket_id = $3::uuid AND o.client_id = m.client_id) THEN m.client_id
+            WHEN NOT EXISTS (SELECT FROM messages AS o WHERE o.ticket_id = $5::uuid AND o.client_id = m.client_id) THEN m.client_id
         END
-    WHERE m.ticket_id = $4
+    WHERE m.ticket_id = $6
     RETURNING m.created_at
 ),
 described AS (
     INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
     SELECT
-        $5::uuid, $3::uuid, 'customer', source.user_id, source.description,
+        $7::uuid, $5::uuid, 'customer', source.user_id, source.description,
         (
             SELECT free.at
             FROM generate_series(0, 1000) AS step
             CROSS JOIN LATERAL (SELECT source.created_at + step * interval '1 microsecond' AS at) AS free
             WHERE NOT EXISTS (
-                SELECT FROM messages AS o WHERE o.ticket_id IN ($4, $3::uuid) AND o.created_at = free.at
+                SELECT FROM messages AS o WHERE o.ticket_id IN ($6, $5::uuid) AND o.created_at = free.at
             )
             ORDER BY step
             LIMIT 1
@@ -143,47 +143,59 @@ described AS (
 ),
 answered AS (
     UPDATE ai_responses AS r
-    SET ticket_id = $3::uuid, turn_message_id = coalesce(r.turn_message_id, $5::uuid)
-    WHERE r.ticket_id = $4
+    SET ticket_id = $5::uuid, turn_message_id = coalesce(r.turn_message_id, $7::uuid)
+    WHERE r.ticket_id = $6
 ),
 recorded AS (
     INSERT INTO ticket_status_changes (id, ticket_id, actor_id, from_status, to_status)
-    SELECT $6, source.id, $2::uuid, source.status, 'closed'
+    SELECT $8, source.id, $4::uuid, source.status, 'closed'
     FROM source
     WHERE source.status <> 'closed'
 ),
+changes AS (
+    SELECT
+        unnest($9::text[]) AS type,
+        unnest($10::boolean[]) AS shown,
+        unnest($11::text[]) AS data,
+        generate_series(1, cardinality($9::text[])) AS number
+),
 entered AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, subject_id, customer_id, data)
-    SELECT entry.type, $7, $2::uuid, entry.ticket_id, entry.subject_id, source.user_id, entry.data
+    SELECT
+        entry.type, $12, $4::uuid, entry.ticket_id, entry.subject_id,
+        CASE WHEN entry.shown THEN source.user_id END, entry.data
     FROM source
     CROSS JOIN LATERAL (
         VALUES
             (
-                1, true, 'ticket.merged', $3::uuid, source.id,
-                jsonb_build_object('from', source.id, 'into', $3::uuid)
+                1, true, true, 'ticket.merged', $5::uuid, source.id,
+                jsonb_build_object('from', source.id, 'into', $5::uuid)
             ),
-            (2, true, 'message.created', $3::uuid, $5::uuid, jsonb_build_object('author', 'customer')),
+            (2, true, true, 'message.created', $5::uuid, $7::uuid, jsonb_build_object('author', 'customer')),
             (
-                3, true, 'ticket.merged', source.id, $3::uuid,
-                jsonb_build_object('from', source.id, 'into', $3::uuid)
+                3, true, true, 'ticket.merged', source.id, $5::uuid,
+                jsonb_build_object('from', source.id, 'into', $5::uuid)
             ),
             (
-                4, source.status <> 'closed', 'ticket.status_changed', source.id, NULL::uuid,
+                4, source.status <> 'closed', true, 'ticket.status_changed', source.id, NULL::uuid,
                 jsonb_build_object('from', source.status, 'to', 'closed')
             )
-    ) AS entry (place, happened, type, ticket_id, subject_id, data)
+        UNION ALL
+        SELECT 4 + changes.number, true, changes.shown, changes.type, $5::uuid, NULL::uuid, changes.data::jsonb
+        FROM changes
+    ) AS entry (place, happened, shown, type, ticket_id, subject_id, data)
     WHERE entry.happened
     ORDER BY entry.place
 ),
 closed AS (
     UPDATE tickets AS t
-    SET status = 'closed', merged_into = $3::uuid, resolved_at = coalesce(t.resolved_at, clock_timestamp()),
+    SET status = 'closed', merged_into = $5::uuid, resolved_at = coalesce(t.resolved_at, clock_timestamp()),
         waiting_since = NULL, snoozed_until = NULL, updated_at = clock_timestamp(), version = t.version + 1
-    WHERE t.id = $4
+    WHERE t.id = $6
 )
 UPDATE tickets AS t
 SET
-    last_message_at = greatest(t.last_message_at, source.last_message_at, described.created_at),
+    tags = $1::text[], custom_fields = $2, last_message_at = greatest(t.last_message_at, source.last_message_at, described.created_at),
     first_response_at = least(t.first_response_at, source.first_response_at),
     waiting_since = CASE WHEN t.status IN ('open', 'pending') THEN least(t.waiting_since, source.waiting_since) END,
     updated_at = clock_timestamp(), version = t.version + 1
@@ -192,20 +204,25 @@ FROM
     (
         SELECT b.id, c.service_id, c.external_id, c.display_name
         FROM tickets AS b
-        LEFT JOIN service_customers AS c ON c.user_id = b.user_id AND ($1::boolean OR c.service_id = $2::uuid)
-        WHERE b.id = $3::uuid
+        LEFT JOIN service_customers AS c ON c.user_id = b.user_id AND ($3::boolean OR c.service_id = $4::uuid)
+        WHERE b.id = $5::uuid
     ) AS target
 WHERE t.id = target.id AND moves.messages >= 0
 RETURNING t.id, t.user_id, t.title, t.description, t.status, t.created_at, t.updated_at, t.ai_mode, t.version, t.last_message_at, t.priority, t.assignee_id, t.team_id, t.tags, t.custom_fields, t.service_id, t.external_id, t.snoozed_until, t.first_response_at, t.waiting_since, t.resolved_at, t.merged_into, t.ai_mode_before, t.handoff_reason, t.handoff_note, t.handed_off_by, t.handed_off_at, t.note_version, t.redacted_at, t.first_response_due_at, t.resolution_due_at, t.sla_noted, t.sla_check_at, target.service_id, target.external_id, target.display_name
 `
 
 type MergeTicketParams struct {
+	Tags         []string
+	CustomFields []byte
 	AllCustomers bool
 	CallerID     uuid.UUID
 	IntoID       uuid.UUID
 	FromID       uuid.UUID
 	MessageID    uuid.UUID
 	ChangeID     uuid.UUID
+	EntryTypes   []string
+	EntriesShown []bool
+	EntryData    []string
 	ActorKind    ActorKind
 }
 
@@ -218,16 +235,22 @@ type MergeTicketRow struct {
 
 // Moves the conversation of a ticket into another one, its description as the first message, and closes it for good. Both rows
 // must be locked, and no two of the messages may be of the same moment. The AI responses come along: one to the description
-// answers the message that this has become. The other ticket is the caller's answer, with its customer, of any service or only
+// answers the message that this has become. The other ticket gets the tags, the custom fields and the entries of the
+// journal that are given. It is the caller's answer, with its customer, of any service or only
 // of one.
 func (q *Queries) MergeTicket(ctx context.Context, arg MergeTicketParams) (MergeTicketRow, error) {
 	row := q.db.QueryRow(ctx, mergeTicket,
+		arg.Tags,
+		arg.CustomFields,
 		arg.AllCustomers,
 		arg.CallerID,
 		arg.IntoID,
 		arg.FromID,
 		arg.MessageID,
 		arg.ChangeID,
+		arg.EntryTypes,
+		arg.EntriesShown,
+		arg.EntryData,
 		arg.ActorKind,
 	)
 	var i MergeTicketRow

@@ -121,9 +121,13 @@ type Querier interface {
 	// With the AI responses that belong to them, and their events.
 	EraseMessages(ctx context.Context, arg EraseMessagesParams) (int64, error)
 	EraseRememberedResponses(ctx context.Context, arg EraseRememberedResponsesParams) (int64, error)
+	// A text that was being indexed while it was erased.
+	EraseSearchDocuments(ctx context.Context, arg EraseSearchDocumentsParams) (int64, error)
 	// Deletes tickets, the remembered responses to requests in them, and the data of their journal entries. The entries stay.
 	EraseTickets(ctx context.Context, arg EraseTicketsParams) (int64, error)
 	EraseUsage(ctx context.Context, arg EraseUsageParams) (int64, error)
+	// What other servers responded to deliveries about a customer: it may repeat what they were sent.
+	EraseWebhookResponses(ctx context.Context, arg EraseWebhookResponsesParams) (int64, error)
 	// Ends a response and its log without a message. No row: the response has ended otherwise or is another's, or its log does
 	// not end at last_seq.
 	FailAIResponse(ctx context.Context, arg FailAIResponseParams) (AIResponseEvent, error)
@@ -145,9 +149,8 @@ type Querier interface {
 	FindMacroForTicket(ctx context.Context, arg FindMacroForTicketParams) (FindMacroForTicketRow, error)
 	FindMessageFeedback(ctx context.Context, arg FindMessageFeedbackParams) (MessageFeedback, error)
 	// What matches of the tickets and messages that the actor sees, the best first: a match that is e times as good counts as one
-	// that is 30 days newer. Of more than max_candidates matches, the newest are looked at. The index is asked for the words of a
-	// phrase, and then these texts for the phrase. Nothing matches without a word that must be there. Matches in title and text are
-	// between the characters 1 and 2, which no text has.
+	// that is 30 days newer. Of more than max_candidates matches, the newest are looked at. Nothing matches without
+	// a word that must be there. Matches in title and text are between the characters 1 and 2, which no text has.
 	FindSearchResults(ctx context.Context, arg FindSearchResultsParams) ([]FindSearchResultsRow, error)
 	// The response that is being written in a ticket that the actor sees. None is the nil UUID.
 	FindStreamingAIResponse(ctx context.Context, arg FindStreamingAIResponseParams) (uuid.UUID, error)
@@ -212,6 +215,8 @@ type Querier interface {
 	GetTicket(ctx context.Context, id uuid.UUID) (Ticket, error)
 	// That of a service, or one that no service opened.
 	GetTicketByExternalID(ctx context.Context, arg GetTicketByExternalIDParams) (Ticket, error)
+	// The day (UTC) by the clock that all times are of.
+	GetToday(ctx context.Context) (time.Time, error)
 	GetUser(ctx context.Context, id uuid.UUID) (User, error)
 	GetUserByEmail(ctx context.Context, email string) (User, error)
 	GetWebhook(ctx context.Context, id uuid.UUID) (Webhook, error)
@@ -254,8 +259,8 @@ type Querier interface {
 	ListReportGroups(ctx context.Context, arg ListReportGroupsParams) ([]ListReportGroupsRow, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
 	// A page of everybody's tickets, with the customers of all services or only those of one. It walks along one index, chosen by
-	// the caller, and looks at no more than max_walked tickets, however few of them match. The last one that it looked at is
-	// returned also when it does not match: there the next page goes on.
+	// the caller, or through the tickets that it has found, and looks at no more than max_walked tickets, however few of them match. The last one that it looked at is
+	// returned also when it does not match: there the next page goes on. OFFSET 0 has the tickets of AI responses looked up one by one.
 	ListStaffTickets(ctx context.Context, arg ListStaffTicketsParams) ([]ListStaffTicketsRow, error)
 	// The newest, newest first, without notes, and without answers that were replaced or that are being replaced just now.
 	ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error)
@@ -266,6 +271,9 @@ type Querier interface {
 	ListTeams(ctx context.Context, arg ListTeamsParams) ([]ListTeamsRow, error)
 	// Everybody's, with the customers of all services or only those of one.
 	ListTickets(ctx context.Context, arg ListTicketsParams) ([]ListTicketsRow, error)
+	// The tickets in which a text matches, with the notes in them: of more than max_candidates matches, the newest are looked at. It
+	// matches as FindSearchResults does.
+	ListTicketsByText(ctx context.Context, arg ListTicketsByTextParams) ([]uuid.UUID, error)
 	// What a customer sees of its tickets. A list of all columns costs half as much again, here and in PostgreSQL.
 	ListTicketsByUser(ctx context.Context, arg ListTicketsByUserParams) ([]ListTicketsByUserRow, error)
 	// The newest messages of a ticket, newest first, as staff see them, or without their notes.
@@ -314,7 +322,8 @@ type Querier interface {
 	LockWebhookCursor(ctx context.Context) (int64, error)
 	// Moves the conversation of a ticket into another one, its description as the first message, and closes it for good. Both rows
 	// must be locked, and no two of the messages may be of the same moment. The AI responses come along: one to the description
-	// answers the message that this has become. The other ticket is the caller's answer, with its customer, of any service or only
+	// answers the message that this has become. The other ticket gets the tags, the custom fields and the entries of the
+	// journal that are given. It is the caller's answer, with its customer, of any service or only
 	// of one.
 	MergeTicket(ctx context.Context, arg MergeTicketParams) (MergeTicketRow, error)
 	// Stores a draft that waits for review as a message, in place of the answer to its turn that stood. What else is being

@@ -10,6 +10,18 @@ import (
 	"time"
 )
 
+const getToday = `-- name: GetToday :one
+SELECT date_trunc('day', now(), 'UTC')::timestamptz AS today
+`
+
+// The day (UTC) by the clock that all times are of.
+func (q *Queries) GetToday(ctx context.Context) (time.Time, error) {
+	row := q.db.QueryRow(ctx, getToday)
+	var today time.Time
+	err := row.Scan(&today)
+	return today, err
+}
+
 const listReportGroups = `-- name: ListReportGroups :many
 WITH facts AS (
     SELECT 'created' AS what, t.created_at AS at, t.team_id, t.assignee_id, 0::double precision AS seconds, 0::bigint AS tokens

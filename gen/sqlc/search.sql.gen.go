@@ -14,12 +14,7 @@ import (
 
 const findSearchResults = `-- name: FindSearchResults :many
 WITH query AS MATERIALIZED (
-    SELECT
-        s.language, asked.query AS exact,
-        CASE WHEN asked.query::text ~ '<(-|[0-9]+)>'
-            THEN regexp_replace(querytree(asked.query), '<(-|[0-9]+)>', '&', 'g')::tsquery
-            ELSE asked.query
-        END AS loose
+    SELECT s.language, asked.query AS exact, search_words(asked.query) AS loose
     FROM search_index AS s
     CROSS JOIN LATERAL (SELECT websearch_to_tsquery(s.language::regconfig, $3::text) AS query) AS asked
     WHERE querytree(asked.query) NOT IN ('', 'T')
@@ -93,9 +88,8 @@ type FindSearchResultsRow struct {
 }
 
 // What matches of the tickets and messages that the actor sees, the best first: a match that is e times as good counts as one
-// that is 30 days newer. Of more than max_candidates matches, the newest are looked at. The index is asked for the words of a
-// phrase, and then these texts for the phrase. Nothing matches without a word that must be there. Matches in title and text are
-// between the characters 1 and 2, which no text has.
+// that is 30 days newer. Of more than max_candidates matches, the newest are looked at. Nothing matches without
+// a word that must be there. Matches in title and text are between the characters 1 and 2, which no text has.
 func (q *Queries) FindSearchResults(ctx context.Context, arg FindSearchResultsParams) ([]FindSearchResultsRow, error) {
 	rows, err := q.db.Query(ctx, findSearchResults,
 		arg.Staff,
@@ -176,6 +170,59 @@ func (q *Queries) IndexQueued(ctx context.Context, arg IndexQueuedParams) (int64
 	var count int64
 	err := row.Scan(&count)
 	return count, err
+}
+
+const listTicketsByText = `-- name: ListTicketsByText :many
+WITH query AS MATERIALIZED (
+    SELECT asked.query AS exact, search_words(asked.query) AS loose
+    FROM search_index AS s
+    CROSS JOIN LATERAL (SELECT websearch_to_tsquery(s.language::regconfig, $1::text) AS query) AS asked
+    WHERE querytree(asked.query) NOT IN ('', 'T')
+),
+candidates AS MATERIALIZED (
+    SELECT found.id, found.words
+    FROM query
+    CROSS JOIN search_blocks() AS block
+    CROSS JOIN LATERAL (
+        SELECT d.id, d.words
+        FROM search_documents AS d
+        WHERE d.words @@ query.loose AND search_keys(d.number, d.customer_id) @> ARRAY[block]
+        ORDER BY d.number DESC
+        LIMIT $2
+    ) AS found
+    LIMIT $2
+)
+SELECT DISTINCT coalesce(m.ticket_id, c.id)::uuid AS id
+FROM candidates AS c
+JOIN query ON c.words @@ query.exact
+LEFT JOIN messages AS m ON m.id = c.id
+`
+
+type ListTicketsByTextParams struct {
+	Query         string
+	MaxCandidates int32
+}
+
+// The tickets in which a text matches, with the notes in them: of more than max_candidates matches, the newest are looked at. It
+// matches as FindSearchResults does.
+func (q *Queries) ListTicketsByText(ctx context.Context, arg ListTicketsByTextParams) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, listTicketsByText, arg.Query, arg.MaxCandidates)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []uuid.UUID{}
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const rebuildSearchIndex = `-- name: RebuildSearchIndex :one

@@ -27,8 +27,11 @@ SELECT
         LIMIT $2
     ) AS counted)::integer AS unassigned,
     (SELECT count(*) FROM (
-        SELECT FROM ai_responses WHERE status = 'streaming' LIMIT $2
+        SELECT FROM ai_responses WHERE status = 'streaming' AND kind = 'answer' ORDER BY ticket_id LIMIT $2
     ) AS counted)::integer AS answering,
+    (SELECT count(*) FROM (
+        SELECT FROM ai_responses WHERE status = 'completed' AND review = 'pending' ORDER BY ticket_id LIMIT $2
+    ) AS counted)::integer AS needs_review,
     (SELECT count(*) FROM (
         SELECT FROM tickets WHERE snoozed_until IS NOT NULL ORDER BY snoozed_until, id LIMIT $2
     ) AS counted)::integer AS snoozed,
@@ -46,11 +49,12 @@ type CountStaffTicketsParams struct {
 }
 
 type CountStaffTicketsRow struct {
-	Mine       int32
-	Unassigned int32
-	Answering  int32
-	Snoozed    int32
-	Unresolved int32
+	Mine        int32
+	Unassigned  int32
+	Answering   int32
+	NeedsReview int32
+	Snoozed     int32
+	Unresolved  int32
 }
 
 // How many unresolved tickets are where, as far as max_counted. What is snoozed counts as that only. The order keeps each count
@@ -62,6 +66,7 @@ func (q *Queries) CountStaffTickets(ctx context.Context, arg CountStaffTicketsPa
 		&i.Mine,
 		&i.Unassigned,
 		&i.Answering,
+		&i.NeedsReview,
 		&i.Snoozed,
 		&i.Unresolved,
 	)
@@ -225,10 +230,61 @@ WITH walked AS (
     FROM (
         SELECT t.id
         FROM ai_responses AS r
-        JOIN tickets AS t ON t.id = r.ticket_id
-        WHERE $25::text = 'answering' AND r.status = 'streaming'
+        CROSS JOIN LATERAL (SELECT o.id, o.created_at FROM tickets AS o WHERE o.id = r.ticket_id OFFSET 0) AS t
+        WHERE $25::text = 'answering' AND r.status = 'streaming' AND r.kind = 'answer'
             AND (t.created_at, t.id) < ($26::timestamptz, $27::uuid) AND t.created_at >= $16::timestamptz
         ORDER BY t.created_at DESC, t.id DESC
+        LIMIT $23::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM ai_responses AS r
+        CROSS JOIN LATERAL (SELECT o.id, o.created_at FROM tickets AS o WHERE o.id = r.ticket_id OFFSET 0) AS t
+        WHERE $25::text = 'needs_review' AND r.status = 'completed' AND r.review = 'pending'
+            AND (t.created_at, t.id) < ($26::timestamptz, $27::uuid) AND t.created_at >= $16::timestamptz
+        ORDER BY t.created_at DESC, t.id DESC
+        LIMIT $23::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE $25::text = 'handed_off' AND t.handoff_reason IS NOT NULL
+            AND (t.created_at, t.id) < ($26::timestamptz, $27::uuid) AND t.created_at >= $16::timestamptz
+        ORDER BY t.created_at DESC, t.id DESC
+        LIMIT $23::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE $25::text = 'found' AND t.id = ANY($35::uuid[])
+            AND (t.created_at, t.id) < ($26::timestamptz, $27::uuid) AND t.created_at >= $16::timestamptz
+        ORDER BY t.created_at DESC, t.id DESC
+        LIMIT $23::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE $25::text = 'found_waiting' AND t.id = ANY($35::uuid[])
+            AND (t.waiting_since, t.id) > ($26::timestamptz, $27::uuid) AND t.waiting_since < $22::timestamptz
+        ORDER BY t.waiting_since, t.id
+        LIMIT $23::integer
+    ) AS w
+    UNION ALL
+    SELECT w.id, row_number() OVER () AS number
+    FROM (
+        SELECT t.id
+        FROM tickets AS t
+        WHERE $25::text = 'found_priority' AND t.id = ANY($35::uuid[]) AND t.status IN ('open', 'pending')
+            AND (t.priority, t.created_at, t.id) > ($33::ticket_priority, $26::timestamptz, $27::uuid)
+        ORDER BY t.priority, t.created_at, t.id
         LIMIT $23::integer
     ) AS w
 )
@@ -247,10 +303,16 @@ CROSS JOIN LATERAL (
         AND ($12::text IS NULL OR t.external_id = $12::text)
         AND ($13::ai_mode IS NULL OR t.ai_mode = $13::ai_mode)
         AND ($14::boolean IS NULL OR (t.snoozed_until IS NOT NULL) = $14::boolean)
-        AND (
-            NOT $15::boolean
-            OR EXISTS (SELECT FROM ai_responses AS r WHERE r.ticket_id = t.id AND r.status = 'streaming')
-        )
+        AND CASE $15::text
+            WHEN 'answering' THEN EXISTS (
+                SELECT FROM ai_responses AS r WHERE r.ticket_id = t.id AND r.status = 'streaming' AND r.kind = 'answer'
+            )
+            WHEN 'needs_review' THEN EXISTS (
+                SELECT FROM ai_responses AS r WHERE r.ticket_id = t.id AND r.status = 'completed' AND r.review = 'pending'
+            )
+            WHEN 'handed_off' THEN t.handoff_reason IS NOT NULL
+            ELSE true
+        END
         AND t.created_at >= $16::timestamptz AND t.created_at < $17::timestamptz
         AND t.updated_at >= $18::timestamptz AND t.updated_at < $19::timestamptz
         AND (
@@ -279,7 +341,7 @@ type ListStaffTicketsParams struct {
 	WithExternalID *string
 	WithAIMode     *AIMode
 	Snoozed        *bool
-	Answering      bool
+	AIState        string
 	CreatedFrom    time.Time
 	CreatedTo      time.Time
 	UpdatedFrom    time.Time
@@ -299,6 +361,7 @@ type ListStaffTicketsParams struct {
 	ExternalID     string
 	AfterPriority  TicketPriority
 	Tag            string
+	Found          []uuid.UUID
 }
 
 type ListStaffTicketsRow struct {
@@ -311,8 +374,8 @@ type ListStaffTicketsRow struct {
 }
 
 // A page of everybody's tickets, with the customers of all services or only those of one. It walks along one index, chosen by
-// the caller, and looks at no more than max_walked tickets, however few of them match. The last one that it looked at is
-// returned also when it does not match: there the next page goes on.
+// the caller, or through the tickets that it has found, and looks at no more than max_walked tickets, however few of them match. The last one that it looked at is
+// returned also when it does not match: there the next page goes on. OFFSET 0 has the tickets of AI responses looked up one by one.
 func (q *Queries) ListStaffTickets(ctx context.Context, arg ListStaffTicketsParams) ([]ListStaffTicketsRow, error) {
 	rows, err := q.db.Query(ctx, listStaffTickets,
 		arg.AllCustomers,
@@ -329,7 +392,7 @@ func (q *Queries) ListStaffTickets(ctx context.Context, arg ListStaffTicketsPara
 		arg.WithExternalID,
 		arg.WithAIMode,
 		arg.Snoozed,
-		arg.Answering,
+		arg.AIState,
 		arg.CreatedFrom,
 		arg.CreatedTo,
 		arg.UpdatedFrom,
@@ -349,6 +412,7 @@ func (q *Queries) ListStaffTickets(ctx context.Context, arg ListStaffTicketsPara
 		arg.ExternalID,
 		arg.AfterPriority,
 		arg.Tag,
+		arg.Found,
 	)
 	if err != nil {
 		return nil, err

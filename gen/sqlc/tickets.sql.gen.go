@@ -15,43 +15,48 @@ import (
 const createTicket = `-- name: CreateTicket :one
 WITH spent AS (
     INSERT INTO daily_usage AS u (user_id, day, tickets, messages, bytes)
-    SELECT $8::uuid, (now() AT TIME ZONE 'UTC')::date, 1, 0, $9::bigint
-    WHERE $8::uuid IS NOT NULL AND $9 <= $10::bigint
+    SELECT $11::uuid, (now() AT TIME ZONE 'UTC')::date, 1, 0, $12::bigint
+    WHERE $11::uuid IS NOT NULL AND $12 <= $13::bigint
     ON CONFLICT (user_id, day) DO UPDATE
     SET tickets = u.tickets + 1, bytes = u.bytes + excluded.bytes
-    WHERE u.tickets < $11 AND u.bytes + excluded.bytes <= $10
+    WHERE u.tickets < $14 AND u.bytes + excluded.bytes <= $13
     RETURNING u.user_id
 ),
 entered AS (
     INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id)
-    SELECT 'ticket.created', $12, $2, $1, $2
-    WHERE $8::uuid IS NULL OR EXISTS (SELECT FROM spent)
+    SELECT 'ticket.created', $15, $2, $1, $2
+    WHERE $11::uuid IS NULL OR EXISTS (SELECT FROM spent)
 ),
 due AS (
     INSERT INTO due_triages (ticket_id)
     SELECT $1
-    WHERE $13::boolean AND ($8::uuid IS NULL OR EXISTS (SELECT FROM spent))
+    WHERE $16::boolean AND ($11::uuid IS NULL OR EXISTS (SELECT FROM spent))
 )
-INSERT INTO tickets (id, user_id, service_id, external_id, title, description, ai_mode)
-SELECT $1, $2, $3, $4, $5, $6, $7
-WHERE $8::uuid IS NULL OR EXISTS (SELECT FROM spent)
+INSERT INTO tickets (id, user_id, service_id, external_id, title, description, ai_mode, priority, tags, custom_fields)
+SELECT
+    $1, $2, $3, $4, $5, $6, $7, $8, $9::text[],
+    $10
+WHERE $11::uuid IS NULL OR EXISTS (SELECT FROM spent)
 RETURNING id, user_id, title, description, status, created_at, updated_at, ai_mode, version, last_message_at, priority, assignee_id, team_id, tags, custom_fields, service_id, external_id, snoozed_until, first_response_at, waiting_since, resolved_at, merged_into, ai_mode_before, handoff_reason, handoff_note, handed_off_by, handed_off_at, note_version, redacted_at, first_response_due_at, resolution_due_at, sla_noted, sla_check_at
 `
 
 type CreateTicketParams struct {
-	ID          uuid.UUID
-	UserID      uuid.UUID
-	ServiceID   *uuid.UUID
-	ExternalID  *string
-	Title       string
-	Description string
-	AIMode      AIMode
-	CountsFor   *uuid.UUID
-	Bytes       int64
-	MaxBytes    int64
-	MaxTickets  int32
-	ActorKind   ActorKind
-	Triage      bool
+	ID           uuid.UUID
+	UserID       uuid.UUID
+	ServiceID    *uuid.UUID
+	ExternalID   *string
+	Title        string
+	Description  string
+	AIMode       AIMode
+	Priority     TicketPriority
+	Tags         []string
+	CustomFields []byte
+	CountsFor    *uuid.UUID
+	Bytes        int64
+	MaxBytes     int64
+	MaxTickets   int32
+	ActorKind    ActorKind
+	Triage       bool
 }
 
 // With triage, the AI is to sort it. No row: the account that the ticket counts for, if any, has used up its budget for the day.
@@ -64,6 +69,9 @@ func (q *Queries) CreateTicket(ctx context.Context, arg CreateTicketParams) (Tic
 		arg.Title,
 		arg.Description,
 		arg.AIMode,
+		arg.Priority,
+		arg.Tags,
+		arg.CustomFields,
 		arg.CountsFor,
 		arg.Bytes,
 		arg.MaxBytes,

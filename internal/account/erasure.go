@@ -67,10 +67,16 @@ func (s *Service) erase(ctx context.Context, id uuid.UUID) error {
 		erase func(most int32) (int64, error)
 	}{
 		{maxErased, func(most int32) (int64, error) {
+			return s.store.EraseWebhookResponses(ctx, sqlc.EraseWebhookResponsesParams{UserID: &id, MaxRows: most})
+		}},
+		{maxErased, func(most int32) (int64, error) {
 			return s.store.EraseMessages(ctx, sqlc.EraseMessagesParams{UserID: id, MaxRows: most})
 		}},
 		{maxErasedTickets, func(most int32) (int64, error) {
 			return s.store.EraseTickets(ctx, sqlc.EraseTicketsParams{UserID: id, MaxRows: most})
+		}},
+		{maxErased, func(most int32) (int64, error) {
+			return s.store.EraseSearchDocuments(ctx, sqlc.EraseSearchDocumentsParams{UserID: id, MaxRows: most})
 		}},
 		{maxErased, func(most int32) (int64, error) {
 			return s.store.EraseRememberedResponses(ctx, sqlc.EraseRememberedResponsesParams{UserID: id, MaxRows: most})

@@ -29,8 +29,8 @@ type reportPeriod struct {
 
 // fromReportSummaryParams returns InvalidParameter for a day that does not exist, and for a period without days or
 // with too many.
-func fromReportSummaryParams(p api.GetReportSummaryParams) (reportPeriod, error) {
-	period := reportPeriod{ends: time.Now().UTC().Truncate(day), by: cmp.Or(string(p.GroupBy), string(api.GetReportSummaryParamsGroupByDay))}
+func fromReportSummaryParams(p api.GetReportSummaryParams, today time.Time) (reportPeriod, error) {
+	period := reportPeriod{ends: today.UTC(), by: cmp.Or(string(p.GroupBy), string(api.GetReportSummaryParamsGroupByDay))}
 	for name, text := range map[string]string{"from": p.From, "to": p.To} {
 		if text == "" {
 			continue

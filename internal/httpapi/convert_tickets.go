@@ -20,6 +20,13 @@ import (
 
 // The bridge between rows and the wire, of what staff do with tickets.
 
+func fromCreateTicketRequest(r api.CreateTicketRequest) ticket.Opening {
+	return ticket.Opening{
+		Title: r.Title, Description: r.Description, ExternalID: r.ExternalID, Upsert: r.Upsert,
+		Priority: sqlc.TicketPriority(r.Priority), Tags: r.Tags, CustomFields: r.CustomFields,
+	}
+}
+
 func fromUpdateTicketRequest(r api.UpdateTicketRequest) ticket.Change {
 	return ticket.Change{
 		Status: sqlc.TicketStatus(r.Status), AIMode: sqlc.AIMode(r.AIMode), Priority: sqlc.TicketPriority(r.Priority),
@@ -65,7 +72,7 @@ func teamTag(t team.Team) *string {
 
 func toStaffTicketCounts(c inbox.Counts) api.StaffTicketCounts {
 	return api.StaffTicketCounts{
-		Mine: c.Mine, Unassigned: c.Unassigned, AIAnswering: c.Answering, Snoozed: c.Snoozed, All: c.Unresolved,
+		Mine: c.Mine, Unassigned: c.Unassigned, AIAnswering: c.Answering, NeedsReview: c.NeedsReview, Snoozed: c.Snoozed, All: c.Unresolved,
 	}
 }
 
@@ -79,7 +86,7 @@ func fromListStaffTicketsParams(actor auth.Actor, p api.ListStaffTicketsParams) 
 	f = inbox.Filter{
 		Sort: inbox.SortNewest, Unresolved: p.Status == unresolved, Priority: filled(sqlc.TicketPriority(p.Priority)),
 		Tag: filled(p.Tag), Requester: p.Requester, ExternalID: filled(p.ExternalID), AIMode: filled(sqlc.AIMode(p.AIMode)),
-		Answering: p.AIState != "", Snoozed: p.Snoozed, Assignee: fromHolder(actor, p.Assignee), Team: fromHolder(actor, p.Team),
+		AIState: inbox.AIState(p.AIState), Text: p.Q, Snoozed: p.Snoozed, Assignee: fromHolder(actor, p.Assignee), Team: fromHolder(actor, p.Team),
 	}
 	if p.Sort != "" {
 		f.Sort = inbox.Sort(p.Sort)
@@ -148,7 +155,7 @@ func staffList(p api.ListStaffTicketsParams) string {
 	query := url.Values{}
 	for name, value := range map[string]string{
 		"sort": string(p.Sort), "status": string(p.Status), "priority": string(p.Priority), "assignee": p.Assignee, "team": p.Team,
-		"tag": p.Tag, "external_id": p.ExternalID, "ai_mode": string(p.AIMode), "ai_state": string(p.AIState),
+		"tag": p.Tag, "external_id": p.ExternalID, "ai_mode": string(p.AIMode), "ai_state": string(p.AIState), "q": p.Q,
 	} {
 		if value != "" {
 			query.Set(name, value)

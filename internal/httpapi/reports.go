@@ -11,7 +11,11 @@ import (
 func (s *Server) GetReportSummary(
 	ctx context.Context, r api.GetReportSummaryRequestObject,
 ) (api.GetReportSummaryResponseObject, error) {
-	period, err := fromReportSummaryParams(r.Params)
+	today, err := s.reports.Today(ctx)
+	if err != nil {
+		return nil, err
+	}
+	period, err := fromReportSummaryParams(r.Params, today)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/supportbackend/support/gen/api"
-	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/ticket"
 )
 
@@ -15,7 +14,7 @@ func (s *Server) CreateTicket(
 	ctx context.Context, r api.CreateTicketRequestObject,
 ) (api.CreateTicketResponseObject, error) {
 	actor := actorFrom(ctx)
-	created, isNew, err := s.createTicket(ctx, actor, *r.Body)
+	created, isNew, err := s.tickets.Open(ctx, actor, fromCreateTicketRequest(*r.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -29,15 +28,6 @@ func (s *Server) CreateTicket(
 	return api.CreateTicket201JSONResponse{
 		Body: body, Headers: api.CreateTicket201ResponseHeaders{Location: location, ETag: ticketTag(actor, t)},
 	}, nil
-}
-
-// createTicket opens a ticket, or finds the one that is called so already.
-func (s *Server) createTicket(ctx context.Context, actor auth.Actor, r api.CreateTicketRequest) (ticket.Ticket, bool, error) {
-	if r.ExternalID != "" {
-		return s.tickets.CreateAs(ctx, actor, r.ExternalID, r.Upsert, r.Title, r.Description)
-	}
-	created, err := s.tickets.Create(ctx, actor, r.Title, r.Description)
-	return created, true, err
 }
 
 // ListTickets returns a page of tickets.

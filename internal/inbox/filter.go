@@ -23,6 +23,16 @@ const (
 	SortPriority Sort = "priority"
 )
 
+// AIState is what the AI is doing in a ticket.
+type AIState string
+
+// The states: the AI is writing an answer, a draft of it waits for staff, the ticket has been left to humans.
+const (
+	AIAnswering   AIState = "answering"
+	AINeedsReview AIState = "needs_review"
+	AIHandedOff   AIState = "handed_off"
+)
+
 // Filter is which tickets staff ask for, in which order. What is empty, or not specified, does not matter.
 type Filter struct {
 	Sort   Sort
@@ -36,12 +46,13 @@ type Filter struct {
 	Requester      *uuid.UUID
 	ExternalID     *string
 	AIMode         *sqlc.AIMode
-	// Answering is for tickets in which the AI is writing an answer.
-	Answering bool
-	Snoozed   *bool
-	Created   Range
-	Updated   Range
-	Waiting   Range
+	AIState        AIState
+	// Text is for tickets in which it is found.
+	Text    string
+	Snoozed *bool
+	Created Range
+	Updated Range
+	Waiting Range
 }
 
 // Range is a time from one moment on and before another; nil is no limit.
@@ -95,7 +106,7 @@ func (f Filter) params(actor auth.Actor, p page.Page) sqlc.ListStaffTicketsParam
 		Walk: walk, MaxRows: p.Limit + 1, MaxWalked: maxWalked, CallerID: actor.ID, AllCustomers: actor.SeesCustomers(),
 		AnyStatus: f.Status == "" && !f.Unresolved, Statuses: f.statuses(), WithPriority: f.Priority,
 		AnyAssignee: !f.Assignee.IsSpecified(), AnyTeam: !f.Team.IsSpecified(), WithTag: f.Tag, WithRequester: f.Requester,
-		WithExternalID: f.ExternalID, WithAIMode: f.AIMode, Snoozed: f.Snoozed, Answering: f.Answering,
+		WithExternalID: f.ExternalID, WithAIMode: f.AIMode, Snoozed: f.Snoozed, AIState: string(f.AIState),
 		AnyWaiting: f.Waiting.isOpen(), Status: sqlc.TicketStatusOpen, AfterPriority: sqlc.TicketPriorityUrgent,
 	}
 	if exact {
@@ -155,10 +166,12 @@ func (f Filter) walk() (name string, exact bool) {
 	}
 	covered := 1 // filters
 	switch {
+	case f.Text != "":
+		return "found" + suffix, false
 	case f.Sort == SortNewest && f.ExternalID != nil:
 		name = "external_id"
-	case f.Sort == SortNewest && f.Answering:
-		name = "answering"
+	case f.Sort == SortNewest && f.AIState != "":
+		name = string(f.AIState)
 	case f.Sort == SortNewest && f.Requester != nil:
 		name = "requester"
 	case f.Sort == SortNewest && f.Tag != nil:
@@ -189,7 +202,7 @@ func (f Filter) walk() (name string, exact bool) {
 func (f Filter) count() (n int) {
 	for _, filters := range []bool{
 		f.Status != "" || f.Unresolved, f.Priority != nil, f.Assignee.IsSpecified(), f.Team.IsSpecified(), f.Tag != nil,
-		f.Requester != nil, f.ExternalID != nil, f.AIMode != nil, f.Answering, f.Snoozed != nil, !f.Updated.isOpen(),
+		f.Requester != nil, f.ExternalID != nil, f.AIMode != nil, f.AIState != "", f.Snoozed != nil, !f.Updated.isOpen(),
 		!f.Created.isOpen() && f.Sort != SortNewest, !f.Waiting.isOpen() && f.Sort != SortWaiting,
 	} {
 		if filters {

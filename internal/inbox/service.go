@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// maxWalked is how many tickets are looked at for a page whose filters no index answers.
+	// maxWalked is how many tickets are looked at for a page whose filters no index answers, and how many texts that match a search.
 	maxWalked = 1000
 	// maxCounted is where counting stops.
 	maxCounted = 10_000
@@ -34,7 +34,10 @@ type View = sqlc.ListTicketsRow
 // one. It looks at a bounded number of tickets, so a page may be short, or empty, and the list still go on. The caller has
 // decided that the actor may see them.
 func (s *Service) List(ctx context.Context, actor auth.Actor, f Filter, p page.Page) ([]View, *page.Position, error) {
-	params := f.params(actor, p)
+	params, err := s.paramsOf(ctx, actor, f, p)
+	if err != nil {
+		return nil, nil, err
+	}
 	rows, err := s.store.ListStaffTickets(ctx, params)
 	if err != nil {
 		return nil, nil, err
@@ -57,6 +60,17 @@ func (s *Service) List(ctx context.Context, actor auth.Actor, f Filter, p page.P
 		views[i] = View{Ticket: row.Ticket, ServiceID: row.ServiceID, ExternalID: row.ExternalID, DisplayName: row.DisplayName}
 	}
 	return views, next, nil
+}
+
+// paramsOf are the filter as the query takes it, with the tickets in which its text is found.
+func (s *Service) paramsOf(
+	ctx context.Context, actor auth.Actor, f Filter, p page.Page,
+) (params sqlc.ListStaffTicketsParams, err error) {
+	params = f.params(actor, p)
+	if f.Text != "" {
+		params.Found, err = s.store.ListTicketsByText(ctx, sqlc.ListTicketsByTextParams{Query: f.Text, MaxCandidates: maxWalked})
+	}
+	return params, err
 }
 
 // Counts are how many tickets are where, each as far as it is counted.

@@ -22,6 +22,9 @@ type Service struct {
 // NewService returns a Service on the store.
 func NewService(s *store.Store) *Service { return &Service{store: s} }
 
+// Today is the beginning of the day (UTC) by the database's clock, which all times are of.
+func (s *Service) Today(ctx context.Context) (time.Time, error) { return s.store.GetToday(ctx) }
+
 // Figures are what happened as a whole, or in one group.
 type Figures = sqlc.ListReportGroupsRow
 

@@ -63,57 +63,6 @@ type Message struct {
 // AIMode is what becomes of the AI's answers in a ticket.
 type AIMode = sqlc.AIMode
 
-// Create opens a ticket for the actor. It returns RateLimited when the actor has used up its budget.
-func (s *Service) Create(ctx context.Context, actor auth.Actor, title, description string) (sqlc.Ticket, error) {
-	return s.create(ctx, actor, sqlc.CreateTicketParams{Title: title, Description: description})
-}
-
-func (s *Service) create(ctx context.Context, actor auth.Actor, t sqlc.CreateTicketParams) (sqlc.Ticket, error) {
-	limits := s.budget.of(actor)
-	t.ID, t.UserID, t.ActorKind, t.AIMode = uuid7.New(), actor.ID, actor.Kind(), s.aiMode
-	t.Triage = s.triage
-	if actor.ServiceID != uuid.Nil {
-		t.ServiceID = &actor.ServiceID
-	}
-	t.CountsFor, t.MaxTickets, t.MaxBytes = limits.account, limits.tickets, limits.bytes
-	t.Bytes = int64(len(t.Title) + len(t.Description))
-	ticket, err := s.store.CreateTicket(ctx, t)
-	return ticket, spent(err)
-}
-
-// CreateAs opens a ticket for the actor, under the id that it has elsewhere. With upsert, it returns the ticket of the actor's that
-// has the id already; created says that there was none. It returns what Create returns, Forbidden for customers who ask
-// themselves, and ExternalIDTaken.
-func (s *Service) CreateAs(
-	ctx context.Context, actor auth.Actor, externalID string, upsert bool, title, description string,
-) (ticket sqlc.Ticket, created bool, err error) {
-	if actor.ServiceID == uuid.Nil && !actor.IsStaff() {
-		return ticket, false, apperr.New(apperr.Forbidden, "Only services and staff know what a ticket is called elsewhere.")
-	}
-	var service *uuid.UUID
-	if actor.ServiceID != uuid.Nil {
-		service = &actor.ServiceID
-	}
-	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		if err := s.store.LockExternalID(store.Ahead(ctx), sqlc.LockExternalIDParams{
-			ServiceID: service, ExternalID: externalID,
-		}); err != nil {
-			return err
-		}
-		ticket, err = s.store.GetTicketByExternalID(ctx, sqlc.GetTicketByExternalIDParams{ServiceID: service, ExternalID: externalID})
-		switch {
-		case errors.Is(err, store.ErrNoRows):
-			created = true
-			ticket, err = s.create(ctx, actor, sqlc.CreateTicketParams{Title: title, Description: description, ExternalID: &externalID})
-			return err
-		case err == nil && (!upsert || ticket.UserID != actor.ID && !actor.IsStaff()):
-			return errExternalIDTaken()
-		}
-		return err
-	})
-	return ticket, created, err
-}
-
 // List returns a page of the actor's tickets, or, for staff, of everybody's, newest first, and where the next page
 // begins, if there is one.
 func (s *Service) List(ctx context.Context, actor auth.Actor, p page.Page) ([]View, *page.Position, error) {

@@ -1273,13 +1273,19 @@ func (e ListStaffTicketsParamsStatus) Valid() bool {
 
 // Defines values for ListStaffTicketsParamsAIState.
 const (
-	ListStaffTicketsParamsAIStateAnswering ListStaffTicketsParamsAIState = "answering"
+	ListStaffTicketsParamsAIStateAnswering   ListStaffTicketsParamsAIState = "answering"
+	ListStaffTicketsParamsAIStateHandedOff   ListStaffTicketsParamsAIState = "handed_off"
+	ListStaffTicketsParamsAIStateNeedsReview ListStaffTicketsParamsAIState = "needs_review"
 )
 
 // Valid indicates whether the value is a known member of the ListStaffTicketsParamsAIState enum.
 func (e ListStaffTicketsParamsAIState) Valid() bool {
 	switch e {
 	case ListStaffTicketsParamsAIStateAnswering:
+		return true
+	case ListStaffTicketsParamsAIStateHandedOff:
+		return true
+	case ListStaffTicketsParamsAIStateNeedsReview:
 		return true
 	default:
 		return false
@@ -1700,6 +1706,9 @@ type CreateTeamRequest struct {
 
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
+	// CustomFields What staff and services keep with a ticket, each under a name.
+	CustomFields CustomFields `json:"custom_fields,omitempty,omitzero"`
+
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for byte.
 	Description TicketDescription `json:"description"`
@@ -1707,6 +1716,12 @@ type CreateTicketRequest struct {
 	// ExternalID The ticket's id in the service that opened it, or, if no service did, in another system. Unique among the service's
 	// tickets, and among those that no service opened.
 	ExternalID TicketExternalID `json:"external_id,omitempty,omitzero"`
+
+	// Priority How urgent a ticket is. A new one is `normal`.
+	Priority TicketPriority `json:"priority,omitempty,omitzero"`
+
+	// Tags Words by which staff sort tickets, in their order.
+	Tags Tags `json:"tags,omitempty,omitzero"`
 
 	// Title One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
 	// terminals are removed.
@@ -2788,6 +2803,9 @@ type StaffTicketCounts struct {
 
 	// Mine `open` or `pending` tickets that are assigned to you.
 	Mine Count `json:"mine"`
+
+	// NeedsReview Tickets with a draft of the AI that waits for review.
+	NeedsReview Count `json:"needs_review"`
 
 	// Snoozed Those that are snoozed.
 	Snoozed Count `json:"snoozed"`
@@ -4165,8 +4183,13 @@ type ListStaffTicketsParams struct {
 	// AIMode The AI mode.
 	AIMode AIMode `form:"ai_mode,omitempty" json:"ai_mode,omitempty,omitzero"`
 
-	// AIState `answering` is where the AI is writing an answer.
+	// AIState `answering` is where the AI is writing an answer, `needs_review` where a draft of it waits for review, and `handed_off`
+	// where the ticket was handed off to humans.
 	AIState ListStaffTicketsParamsAIState `form:"ai_state,omitempty" json:"ai_state,omitempty,omitzero"`
+
+	// Q Words in the title, the description, a message or a note, as `q` of the search takes them. Of more than 1,000 texts that
+	// match, the newest count. A text can be found within two seconds of being written.
+	Q string `form:"q,omitempty" json:"q,omitempty,omitzero"`
 
 	// Snoozed Whether it is snoozed.
 	Snoozed *bool `form:"snoozed,omitempty" json:"snoozed,omitempty"`
@@ -6038,7 +6061,8 @@ type ClientInterface interface {
 	// another message.
 	//
 	// Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
-	// your ticket with this id, if there is one (`200`).
+	// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
+	// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6051,7 +6075,8 @@ type ClientInterface interface {
 	// another message.
 	//
 	// Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
-	// your ticket with this id, if there is one (`200`).
+	// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
+	// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6277,7 +6302,8 @@ type ClientInterface interface {
 	// MergeTicketWithBody Merge a ticket into another one
 	//
 	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+	// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
 	// AI answers in either ticket are cancelled.
 	//
 	// Takes any type of body and a specified content type.
@@ -6288,7 +6314,8 @@ type ClientInterface interface {
 	// MergeTicket Merge a ticket into another one
 	//
 	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+	// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
 	// AI answers in either ticket are cancelled.
 	//
 	// Takes a body of the `application/json` content type.
@@ -6600,7 +6627,7 @@ type ClientInterface interface {
 	// DeleteUserData Erase everything of a customer
 	//
 	// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-	// and ratings, sessions, remembered responses, and the names and ids that services gave them. What remains is an
+	// and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids that services gave them. What remains is an
 	// account without a name, and journal entries with types and times, but without content. You cannot undo this.
 	//
 	// When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
@@ -8190,7 +8217,8 @@ func (c *Client) ListTickets(ctx context.Context, params *ListTicketsParams, req
 // another message.
 //
 // Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
-// your ticket with this id, if there is one (`200`).
+// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
+// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
 //
 // Takes any type of body and a specified content type.
 //
@@ -8213,7 +8241,8 @@ func (c *Client) CreateTicketWithBody(ctx context.Context, params *CreateTicketP
 // another message.
 //
 // Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
-// your ticket with this id, if there is one (`200`).
+// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
+// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -8579,7 +8608,8 @@ func (c *Client) PreviewMacro(ctx context.Context, ticketID TicketID, macroID Ma
 // MergeTicketWithBody Merge a ticket into another one
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
 // AI answers in either ticket are cancelled.
 //
 // Takes any type of body and a specified content type.
@@ -8600,7 +8630,8 @@ func (c *Client) MergeTicketWithBody(ctx context.Context, ticketID TicketID, par
 // MergeTicket Merge a ticket into another one
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
 // AI answers in either ticket are cancelled.
 //
 // Takes a body of the `application/json` content type.
@@ -9162,7 +9193,7 @@ func (c *Client) PutCustomer(ctx context.Context, userID UserID, body PutCustome
 // DeleteUserData Erase everything of a customer
 //
 // Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-// and ratings, sessions, remembered responses, and the names and ids that services gave them. What remains is an
+// and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids that services gave them. What remains is an
 // account without a name, and journal entries with types and times, but without content. You cannot undo this.
 //
 // When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
@@ -12051,6 +12082,14 @@ func NewListStaffTicketsRequest(server string, params *ListStaffTicketsParams) (
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "ai_state", params.AIState, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 			return nil, err
 		} else {
 			for _, qp := range strings.Split(queryFrag, "&") {
@@ -15870,7 +15909,8 @@ type ClientWithResponsesInterface interface {
 	// another message.
 	//
 	// Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
-	// your ticket with this id, if there is one (`200`).
+	// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
+	// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -15883,7 +15923,8 @@ type ClientWithResponsesInterface interface {
 	// another message.
 	//
 	// Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
-	// your ticket with this id, if there is one (`200`).
+	// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
+	// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16119,7 +16160,8 @@ type ClientWithResponsesInterface interface {
 	// MergeTicketWithBodyWithResponse Merge a ticket into another one
 	//
 	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+	// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
 	// AI answers in either ticket are cancelled.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -16130,7 +16172,8 @@ type ClientWithResponsesInterface interface {
 	// MergeTicketWithResponse Merge a ticket into another one
 	//
 	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-	// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+	// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
 	// AI answers in either ticket are cancelled.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -16462,7 +16505,7 @@ type ClientWithResponsesInterface interface {
 	// DeleteUserDataWithResponse Erase everything of a customer
 	//
 	// Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-	// and ratings, sessions, remembered responses, and the names and ids that services gave them. What remains is an
+	// and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids that services gave them. What remains is an
 	// account without a name, and journal entries with types and times, but without content. You cannot undo this.
 	//
 	// When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
@@ -31083,7 +31126,8 @@ func (c *ClientWithResponses) ListTicketsWithResponse(ctx context.Context, param
 // another message.
 //
 // Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
-// your ticket with this id, if there is one (`200`).
+// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
+// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31102,7 +31146,8 @@ func (c *ClientWithResponses) CreateTicketWithBodyWithResponse(ctx context.Conte
 // another message.
 //
 // Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
-// your ticket with this id, if there is one (`200`).
+// your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
+// for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31422,7 +31467,8 @@ func (c *ClientWithResponses) PreviewMacroWithResponse(ctx context.Context, tick
 // MergeTicketWithBodyWithResponse Merge a ticket into another one
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
 // AI answers in either ticket are cancelled.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -31439,7 +31485,8 @@ func (c *ClientWithResponses) MergeTicketWithBodyWithResponse(ctx context.Contex
 // MergeTicketWithResponse Merge a ticket into another one
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-// of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
 // AI answers in either ticket are cancelled.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -31921,7 +31968,7 @@ func (c *ClientWithResponses) PutCustomerWithResponse(ctx context.Context, userI
 // DeleteUserDataWithResponse Erase everything of a customer
 //
 // Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-// and ratings, sessions, remembered responses, and the names and ids that services gave them. What remains is an
+// and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids that services gave them. What remains is an
 // account without a name, and journal entries with types and times, but without content. You cannot undo this.
 //
 // When the response comes, the customer can no longer log in. When there are very many tickets, the server erases

@@ -385,7 +385,8 @@ export class Support {
    * another message.
    *
    * Services and staff may set `external_id`, the ticket's id in another system. With `upsert: true`, the response is
-   * your ticket with this id, if there is one (`200`).
+   * your ticket with this id, if there is one (`200`). They may also set `priority`, `tags` and `custom_fields`; a service
+   * for its customer too. Customers who ask themselves may not (`403`, with the members in `errors`).
    */
   createTicket(body: CreateTicketRequest, options: CallOptions = {}): Promise<Ticket> {
     return this.#caller.call<Ticket>({ method: 'POST', path: '/tickets', takesKey: true, repeatable: true }, { body }, options);
@@ -452,7 +453,7 @@ export class Support {
    * Erase everything of a customer.
    *
    * Closes a customer's account for good and erases everything of theirs: tickets with their messages, notes, AI responses
-   * and ratings, sessions, remembered responses, and the names and ids that services gave them. What remains is an
+   * and ratings, sessions, remembered responses, what receivers of webhooks responded to deliveries about them, and the names and ids that services gave them. What remains is an
    * account without a name, and journal entries with types and times, but without content. You cannot undo this.
    *
    * When the response comes, the customer can no longer log in. When there are very many tickets, the server erases
@@ -968,7 +969,8 @@ export class Support {
    * Merge a ticket into another one.
    *
    * Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
-   * of the customer, and the AI responses. The ticket that is merged is closed for good, with `merged_into`. Unfinished
+   * of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
+   * it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
    * AI answers in either ticket are cancelled.
    */
   mergeTicket(ticketId: TicketID, body: MergeTicketRequest, options: CallOptions = {}): Promise<Ticket> {

@@ -86,7 +86,7 @@ func TestTextOfTheGreatestLengthFitsHoweverItIsEscaped(t *testing.T) {
 		require.LessOrEqual(t, len(body), c.bodyLimit())
 	}
 	for _, c := range d.writes(t) {
-		require.Contains(t, []int{64 << 10, 128 << 10}, c.bodyLimit(), "%s: the contract names the limits", c.id)
+		require.Contains(t, []int{64 << 10, 128 << 10, 256 << 10}, c.bodyLimit(), "%s: the contract names the limits", c.id)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,45 +28,153 @@ func erase(t *testing.T, admin *apitest.User, id uuid.UUID) int {
 	return erased.StatusCode()
 }
 
+// erasable is a word that no language changes.
+const erasable = "canary4711"
+
+// wordless are the columns of texts that hold no words of customers, nor about them, by what they hold.
+var wordless = map[string]string{
+	"users.password_hash":          "a hash",
+	"sessions.token_hash":          "a hash",
+	"sessions.parent_hash":         "a hash",
+	"attempts.key":                 "an HMAC",
+	"api_keys.name":                "staff's",
+	"api_keys.key_hash":            "a hash",
+	"api_keys.scopes":              "fixed words",
+	"teams.name":                   "staff's",
+	"ai_responses.model":           "the server's",
+	"ai_responses.finish_reason":   "fixed words",
+	"ai_responses.error_code":      "fixed words",
+	"idempotency_keys.id":          "an HMAC",
+	"idempotency_keys.fingerprint": "an HMAC",
+	"idempotency_keys.headers":     "ids and versions",
+	"journal_outbox.type":          "fixed words",
+	"journal.type":                 "fixed words",
+	"river_job.args":               "ids",
+	"river_job.attempted_by":       "servers' names",
+	"river_job.errors":             "the server's",
+	"river_job.kind":               "fixed words",
+	"river_job.metadata":           "River's",
+	"river_job.queue":              "fixed words",
+	"river_job.tags":               "River's",
+	"river_job.unique_key":         "a hash",
+	"river_leader.leader_id":       "a server's name",
+	"river_leader.name":            "fixed words",
+	"river_queue.name":             "fixed words",
+	"river_queue.metadata":         "River's",
+	"river_notification.payload":   "River's",
+	"river_notification.topic":     "fixed words",
+	"macros.name":                  "staff's",
+	"macros.content":               "staff's",
+	"macros.add_tags":              "staff's",
+	"prompts.company":              "staff's",
+	"prompts.product":              "staff's",
+	"prompts.language":             "staff's",
+	"prompts.rules":                "staff's",
+	"prompts.instructions":         "staff's",
+	"search_index.language":        "the server's",
+	"sla.targets":                  "numbers",
+	"tickets.sla_noted":            "fixed words",
+	"webhooks.url":                 "staff's",
+	"webhooks.description":         "staff's",
+	"webhooks.types":               "fixed words",
+	"webhooks.secret":              "sealed",
+	"webhooks.previous_secret":     "sealed",
+	"webhooks.disabled_reason":     "fixed words",
+	"webhook_deliveries.type":      "fixed words",
+	"webhook_attempts.error":       "fixed words",
+}
+
+// A column of texts that is added later has to be erased, or named as wordless.
 func TestErasureLeavesNothingOfACustomer(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	key := d.admin.NewAPIKey(t, client.CreateAPIKeyRequest{}).Key
-	customer := d.Service(t, key, "canary-customer")
+	customer := d.Service(t, key, erasable)
 	me := customer.Me(t)
-	named := d.Service(t, key, "").Do(t, http.MethodPut, "/users/"+me.ID.String()+"/customer", `{"display_name":"canary name"}`, jsonType)
-	require.Equal(t, http.StatusOK, named.Status, "%s", named.Body)
-	once := "a-key"
-	created, err := customer.CreateTicketWithResponse(t.Context(), &plain.CreateTicketParams{IdempotencyKey: &once},
-		client.CreateTicketRequest{Title: "A canary title", Description: "A canary description"})
-	require.NoError(t, err)
-	require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
-	ticketID := created.JSON201.ID
-	said, err := customer.CreateMessageWithResponse(t.Context(), ticketID, &plain.CreateMessageParams{IdempotencyKey: &once},
-		client.CreateMessageRequest{Content: "A canary message"})
-	require.NoError(t, err)
-	require.Equal(t, http.StatusCreated, said.StatusCode(), "%s", said.Body)
-	enqueue(t, d.Server, groqsim.Script{Text: "A canary answer"})
-	answer := customer.ReadAIResponse(t, customer.Begin(t, ticketID).ID)
-	rated := customer.Do(t, http.MethodPut, "/messages/"+answer.Done.Message.ID.String()+"/feedback",
-		`{"rating":"up","comment":"A canary comment"}`, jsonType)
-	require.Equal(t, http.StatusOK, rated.Status, "%s", rated.Body)
-	addNote(t, agent, ticketID, "A canary note")
-	agent.Say(t, ticketID, "A canary reply")
-	fields := agent.Do(t, http.MethodPatch, "/tickets/"+ticketID.String(),
-		`{"external_id":"canary-1","tags":["canary"],"custom_fields":{"order":"canary"}}`, jsonType)
-	require.Equal(t, http.StatusOK, fields.Status, "%s", fields.Body)
-	entries := storetest.QueryInt(t, d.DatabaseURL, "SELECT count(*) FROM journal_outbox")
+	fillWithCanaries(t, d, agent, d.Service(t, key, ""), customer)
 
+	filled := columnsWith(t, d.Server, erasable)
+	for _, column := range textColumns(t, d.Server) {
+		_, named := wordless[column]
+		require.NotEqual(t, slices.Contains(filled, column), named, "%s: is a customer's words, or is named as wordless", column)
+	}
+	entries := storetest.QueryInt(t, d.DatabaseURL, "SELECT count(*) FROM journal_outbox")
 	require.Equal(t, http.StatusNoContent, erase(t, d.admin, me.ID))
-	requireNowhere(t, d.Server, "canary")
+	require.NoError(t, d.Search.Index(t.Context()))
+	requireNowhere(t, d.Server, erasable)
 	require.Equal(t, entries+1, storetest.QueryInt(t, d.DatabaseURL, "SELECT count(*) FROM journal_outbox"), "entries stay")
 	require.Equal(t, 1, countRows(t, d.Server, "journal_outbox WHERE type = 'user.deleted' AND actor_id = $1 AND subject_id = $2",
 		d.admin.ID, me.ID))
 	require.NotEqual(t, me.ID, customer.Me(t).ID, "who comes back is somebody new")
 	require.Empty(t, d.customer.Messages(t, d.ticket.ID), "other customers keep theirs")
 	require.Equal(t, http.StatusNoContent, erase(t, d.admin, me.ID))
+}
+
+// textColumns are the columns of the database that hold texts, in whatever form.
+func textColumns(t *testing.T, s *apitest.Server) []string {
+	t.Helper()
+	return strings.Fields(storetest.QueryText(t, s.DatabaseURL, `SELECT string_agg(c.table_name || '.' || c.column_name, ' ')
+		FROM information_schema.columns AS c
+		JOIN information_schema.tables AS t USING (table_schema, table_name)
+		WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE' AND c.table_name !~ '^journal_[0-9]+$'
+			AND (c.udt_name IN ('text', 'varchar', 'json', 'jsonb', 'bytea', 'tsvector', 'citext', 'xml') OR c.udt_name IN ('_text', '_varchar', '_jsonb'))`))
+}
+
+// fillWithCanaries has a customer, staff and the AI write the word wherever they can.
+func fillWithCanaries(t *testing.T, d *desk, agent, service, customer *apitest.User) {
+	t.Helper()
+	me := customer.Me(t)
+	named := service.Do(t, http.MethodPut, "/users/"+me.ID.String()+"/customer", `{"display_name":"`+erasable+`"}`, jsonType)
+	require.Equal(t, http.StatusOK, named.Status, "%s", named.Body)
+	once := "a-key"
+	created, err := customer.CreateTicketWithResponse(t.Context(), &plain.CreateTicketParams{IdempotencyKey: &once}, client.CreateTicketRequest{
+		Title: erasable, Description: erasable, ExternalID: erasable, Tags: client.Tags{erasable}, CustomFields: map[string]any{erasable: erasable},
+	})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
+	id := created.JSON201.ID
+	said, err := customer.CreateMessageWithResponse(t.Context(), id, &plain.CreateMessageParams{IdempotencyKey: &once},
+		client.CreateMessageRequest{Content: erasable})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusCreated, said.StatusCode(), "%s", said.Body)
+	enqueue(t, d.Server, groqsim.Script{Text: erasable})
+	answer := customer.ReadAIResponse(t, customer.Begin(t, id).ID)
+	rated := customer.Do(t, http.MethodPut, "/messages/"+answer.Done.Message.ID.String()+"/feedback",
+		`{"rating":"up","comment":"`+erasable+`"}`, jsonType)
+	require.Equal(t, http.StatusOK, rated.Status, "%s", rated.Body)
+	addNote(t, agent, id, erasable)
+	agent.Say(t, id, erasable)
+	enqueue(t, d.Server, groqsim.Script{Text: erasable})
+	askAI(t, agent, id, summarize, http.StatusCreated)
+	handed := agent.Do(t, http.MethodPost, "/tickets/"+id.String()+"/handoff", `{"reason":"other","note":"`+erasable+`"}`, jsonType)
+	require.Equal(t, http.StatusOK, handed.Status, "%s", handed.Body)
+	require.NoError(t, d.Search.Index(t.Context()))
+
+	// What comes from outside, or from the background.
+	for _, sql := range []string{
+		"UPDATE users SET email = '@erasable@example.com', display_name = '@erasable' WHERE id = '@me'",
+		`INSERT INTO sessions (id, user_id, user_agent, client_network, expires_at, token_hash)
+			VALUES (gen_random_uuid(), '@me', '@erasable', '@erasable', now() + interval '1 day', sha256('x'))`,
+		"UPDATE messages SET client_id = '@erasable' WHERE ticket_id = '@ticket' AND author = 'customer'",
+		"UPDATE ai_responses SET content = '@erasable' WHERE ticket_id = '@ticket' AND kind = 'summarize'",
+		`UPDATE journal_outbox SET data = '{"from": "@erasable"}' WHERE type = 'ticket.tagged' OR id = (
+			SELECT max(id) FROM journal_outbox WHERE type = 'message.created' AND customer_id = '@me')`,
+		"SELECT journal_sequence(1000, false)",
+		`INSERT INTO journal_outbox (type, actor_kind, actor_id, ticket_id, customer_id, data)
+			VALUES ('ticket.updated', 'customer', '@me', '@ticket', '@me', '{"from": "@erasable"}'),
+				('user.updated', 'customer', '@me', NULL, '@me', '{"from": "@erasable"}')`,
+		`INSERT INTO webhooks (id, url, types, payload, secret) VALUES ('@ticket', 'https://example.com/', '{}', 'full', 'x')`,
+		`INSERT INTO webhook_deliveries (id, webhook_id, position, type)
+			SELECT gen_random_uuid(), '@ticket', j.position, j.type FROM journal AS j WHERE j.ticket_id = '@ticket' OR j.customer_id = '@me'
+			ON CONFLICT DO NOTHING`,
+		`INSERT INTO webhook_attempts (delivery_id, number, started_at, duration_ms, status, response)
+			SELECT d.id, 99, now(), 1, 200, '@erasable' FROM webhook_deliveries AS d JOIN journal AS j USING (position)
+			WHERE d.webhook_id = '@ticket' AND (j.ticket_id = '@ticket' OR j.customer_id = '@me')`,
+	} {
+		storetest.Exec(t, d.DatabaseURL,
+			strings.NewReplacer("@erasable", erasable, "@me", me.ID.String(), "@ticket", id.String()).Replace(sql))
+	}
 }
 
 func TestErasureClosesTheAccount(t *testing.T) {
@@ -91,7 +201,7 @@ func TestErasureGoesOnWhereItWasInterrupted(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	storetest.Exec(t, d.DatabaseURL, `INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
-		SELECT gen_random_uuid(), $1, 'customer', $2, 'canary ' || i, now() + i * interval '1 second'
+		SELECT gen_random_uuid(), $1, 'customer', $2, 'erasable ' || i, now() + i * interval '1 second'
 		FROM generate_series(1, 450) AS i`, d.ticket.ID, d.customer.ID)
 	// What a server does that ends after the first batch.
 	begun, err := d.Store.BeginErasure(t.Context(), sqlc.BeginErasureParams{
@@ -106,7 +216,7 @@ func TestErasureGoesOnWhereItWasInterrupted(t *testing.T) {
 	require.Error(t, d.Accounts.FinishErasures(ended))
 
 	require.NoError(t, d.Accounts.FinishErasures(t.Context()))
-	requireNowhere(t, d.Server, "canary")
+	requireNowhere(t, d.Server, "erasable")
 	pending := fmt.Sprintf("users WHERE id = '%s' AND erasing_at IS NOT NULL", d.customer.ID)
 	require.Equal(t, 1, countRows(t, d.Server, pending), "what was let in before may still come")
 	storetest.Exec(t, d.DatabaseURL, "UPDATE users SET erasing_at = $1 WHERE erasing_at IS NOT NULL", time.Now().Add(-time.Hour))

@@ -59,6 +59,24 @@ func fillInbox(t *testing.T, s *apitest.Server) (customer, agent *apitest.User, 
 			FROM (VALUES (%s)) AS v (status, priority, assignee, team, tags, external, snoozed, waiting, resolved)`, i, values),
 			uuid.Must(uuid.NewV7()), customer.ID, string(rune('a'+i)))
 	}
+	storetest.Exec(t, s.DatabaseURL, `UPDATE tickets SET ai_mode = 'off', handoff_reason = 'other', handed_off_at = now()
+		WHERE title IN ('a', 'f')`)
+	storetest.Exec(t, s.DatabaseURL, `INSERT INTO ai_responses (id, ticket_id, model, lease_expires_at, kind, status, content, finish_reason, finished_at, review, reviewed_at)
+		SELECT gen_random_uuid(), t.id, 'a-model', now(), v.kind::ai_response_kind, v.status::ai_response_status, v.content,
+			CASE WHEN v.content <> '' THEN 'stop' END, CASE WHEN v.content <> '' THEN now() END, v.review::ai_review,
+			CASE WHEN v.review = 'discarded' THEN now() END
+		FROM (VALUES ('b', 'answer', 'completed', 'A draft', 'pending'), ('b', 'summarize', 'streaming', NULL, NULL),
+			('c', 'answer', 'streaming', NULL, NULL), ('c', 'triage', 'streaming', NULL, NULL),
+			('d', 'answer', 'completed', 'A draft', 'pending'), ('d', 'answer', 'completed', 'A draft', 'discarded')
+		) AS v (title, kind, status, content, review)
+		JOIN tickets AS t ON t.title = v.title`)
+	storetest.Exec(t, s.DatabaseURL, "UPDATE tickets SET description = 'Zebras' WHERE title = 'a'")
+	storetest.Exec(t, s.DatabaseURL, `INSERT INTO messages (id, ticket_id, author, author_id, content, created_at, is_note)
+		SELECT gen_random_uuid(), t.id, 'agent', $1, v.content, now() + v.number * interval '1 second', v.is_note
+		FROM (VALUES (1, 'd', 'One zebra', false), (2, 'd', 'Two zebras', false), (3, 'e', 'A striped zebra', true),
+			(4, 'f', 'Stripes', false)) AS v (number, title, content, is_note)
+		JOIN tickets AS t ON t.title = v.title`, agent.ID)
+	require.NoError(t, s.Search.Index(t.Context()))
 	return customer, agent, teamID
 }
 
@@ -84,8 +102,21 @@ func TestInboxIsFilteredAndSorted(t *testing.T) {
 		"requester=" + customer.ID.String():  "f e d c b a",
 		"requester=" + agent.ID.String():     "",
 		"external_id=CRM-2":                  "b",
-		"ai_mode=off":                        "",
-		"ai_state=answering":                 "",
+		"ai_mode=off":                        "f a",
+		"ai_state=answering":                 "c",
+		"ai_state=answering&sort=priority":   "c",
+		"ai_state=needs_review":              "d b",
+		"ai_state=needs_review&assignee=me":  "b",
+		"ai_state=needs_review&sort=waiting": "b d",
+		"ai_state=handed_off":                "f a",
+		"ai_state=handed_off&status=open":    "a",
+		"q=zebra":                            "e d a",
+		"q=zebra&status=unresolved":          "d a",
+		"q=zebra&sort=waiting":               "d a",
+		"q=zebra&sort=priority":              "d a",
+		"q=%22striped+zebra%22":              "e",
+		"q=the":                              "",
+		"q=giraffe":                          "",
 		"snoozed=true":                       "d",
 		"snoozed=false&status=unresolved":    "c b a",
 		"created_after=2026-01-01T00:04:00Z": "f e",
@@ -117,7 +148,7 @@ func TestInboxIsFilteredAndSorted(t *testing.T) {
 
 	counts, err := agent.CountStaffTicketsWithResponse(t.Context(), nil)
 	require.NoError(t, err)
-	require.Equal(t, &client.StaffTicketCounts{Mine: 2, Unassigned: 1, Snoozed: 1, All: 3}, counts.JSON200)
+	require.Equal(t, &client.StaffTicketCounts{Mine: 2, Unassigned: 1, AIAnswering: 1, NeedsReview: 2, Snoozed: 1, All: 3}, counts.JSON200)
 }
 
 // A page never looks at more tickets than it may, however few of them match, and the list still gets to its end.

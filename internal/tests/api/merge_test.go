@@ -2,6 +2,8 @@ package api_test
 
 import (
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 	rooms "github.com/supportbackend/support/internal/ticket"
@@ -68,6 +71,64 @@ func TestMergeMovesTheConversation(t *testing.T) {
 	}
 	closed := merge(t, agent, into.ID, from.ID)
 	apitest.RequireProblem(t, closed.StatusCode(), closed.Body, http.StatusConflict, client.ProblemCodeTicketClosed)
+}
+
+func TestMergeJoinsTagsAndFields(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	into, from := customer.NewTicket(t), customer.NewTicket(t)
+	fields := make(map[string]any)
+	for i := range 25 {
+		fields["own_"+strconv.Itoa(i)] = i
+	}
+	fields["order"] = "1"
+	update(t, agent, into.ID, client.UpdateTicketRequest{Tags: &client.Tags{"b", "a"}, CustomFields: fields})
+	more := map[string]any{"order": "2"}
+	for i := range 10 {
+		more["more_"+strconv.Itoa(i)] = true
+	}
+	update(t, agent, from.ID, client.UpdateTicketRequest{Tags: &client.Tags{"c", "a"}, CustomFields: more})
+
+	got := merge(t, agent, from.ID, into.ID)
+	require.Equal(t, http.StatusOK, got.StatusCode(), "%s", got.Body)
+	require.Equal(t, client.Tags{"b", "a", "c"}, got.JSON200.Tags)
+	require.Len(t, got.JSON200.CustomFields, 30, "as many as a ticket may have")
+	require.Equal(t, "1", got.JSON200.CustomFields["order"], "the other ticket keeps its own")
+	require.Equal(t, true, got.JSON200.CustomFields["more_3"])
+	entries := journalOf(t, s, into.ID, "type || ' ' || (customer_id IS NULL)::text || ' ' || data::text")
+	require.Equal(t, []string{
+		`ticket.tagged true {"added": ["c"], "removed": []}`,
+		`ticket.updated true {"custom_fields": ["more_0", "more_1", "more_2", "more_3"]}`,
+	}, entries[len(entries)-2:])
+}
+
+// Whatever the AI is writing in either ticket ends unpublished, and the customer's next turn is in the other ticket.
+func TestMergeFencesWhatTheAIWrites(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{})
+	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
+	into, from := customer.NewTicket(t), customer.NewTicket(t)
+	for _, ticket := range []client.Ticket{into, from} {
+		enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "late", After: 5}}})
+		asked, err := agent.CreateAIRequestWithResponse(t.Context(), ticket.ID, nil, client.CreateAIRequestRequest{Kind: plain.CreateAIRequestRequestKindSummarize})
+		require.NoError(t, err)
+		require.Less(t, asked.StatusCode(), 300, "%s", asked.Body)
+	}
+	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "late", After: 5}}})
+	stream := customer.Stream(t, from.ID)
+	require.NoError(t, s.Simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
+		return len(records) == 3 && !slices.ContainsFunc(records, func(r groqsim.RequestRecord) bool { return r.HeldAt != "late" })
+	}))
+	got := merge(t, agent, from.ID, into.ID)
+	require.Equal(t, http.StatusOK, got.StatusCode(), "%s", got.Body)
+	s.Simulator.Release("late")
+	answer := stream.ReadAll()
+	require.Nil(t, answer.Done)
+	require.Equal(t, client.AIFailureCodeSuperseded, answer.Failed.Code)
+	require.Zero(t, countAIMessages(t, s, from.ID)+countAIMessages(t, s, into.ID))
+	require.Equal(t, "superseded", storetest.QueryText(t, s.DatabaseURL, "SELECT string_agg(DISTINCT status::text, ' ') FROM ai_responses"))
+	require.Equal(t, 3, storetest.QueryInt(t, s.DatabaseURL, "SELECT count(*) FROM ai_responses WHERE ticket_id = '"+into.ID.String()+"'"))
 }
 
 // Of two merges that cross, one wins; a message that races a merge is in one of the tickets, or refused.
@@ -166,6 +227,37 @@ func TestServiceOpensATicketOnceUnderItsOwnID(t *testing.T) {
 	require.Equal(t, http.StatusCreated, open(other, true).StatusCode(), "another service has its own")
 	refused := open(s.Customer(t), true)
 	apitest.RequireProblem(t, refused.StatusCode(), refused.Body, http.StatusForbidden, client.ProblemCodeForbidden)
+}
+
+func TestServicesAndStaffOpenTicketsWithFields(t *testing.T) {
+	t.Parallel()
+	s := apitest.New(t, apitest.Options{NoAI: true})
+	admin := s.Staff(t, sqlc.UserRoleAdmin)
+	service := s.Service(t, admin.NewAPIKey(t, client.CreateAPIKeyRequest{}).Key, "customer-1")
+	opening := client.CreateTicketRequest{
+		Title: "Order 4711", Description: "Where is it?", Priority: client.TicketPriorityHigh,
+		Tags: client.Tags{"shipping", "vip"}, CustomFields: map[string]any{"order": "4711", "items": 3.0, "paid": true},
+	}
+	for name, caller := range map[string]*apitest.User{"staff": s.Staff(t, sqlc.UserRoleAgent), "a service for its customer": service} {
+		created, err := caller.CreateTicketWithResponse(t.Context(), nil, opening)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusCreated, created.StatusCode(), "%s: %s", name, created.Body)
+		got := getTicket(t, admin, *created.JSON201)
+		require.Equal(t, opening.Priority, got.Priority, name)
+		require.Equal(t, opening.Tags, got.Tags, name)
+		require.Equal(t, opening.CustomFields, got.CustomFields, name)
+		titles, _ := inboxOf(t, admin, "tag=vip&requester="+got.UserID.String())
+		require.Equal(t, "Order 4711", titles, name)
+	}
+	customer := s.Customer(t)
+	refused, err := customer.CreateTicketWithResponse(t.Context(), nil, opening)
+	require.NoError(t, err)
+	problem := apitest.RequireProblem(t, refused.StatusCode(), refused.Body, http.StatusForbidden, client.ProblemCodeForbidden)
+	var pointers []string
+	for _, field := range problem.Errors {
+		pointers = append(pointers, field.Pointer)
+	}
+	require.Equal(t, []string{"/priority", "/tags", "/custom_fields"}, pointers)
 }
 
 func TestSnoozedTicketWakesByItself(t *testing.T) {

@@ -590,6 +590,9 @@ export type CreateTicketRequest = {
      * Return the existing ticket with this `external_id`, unchanged, instead of a conflict.
      */
     upsert?: boolean;
+    priority?: TicketPriority;
+    tags?: Tags;
+    custom_fields?: CustomFields;
 };
 
 /**
@@ -804,6 +807,10 @@ export type StaffTicketCounts = {
      * Tickets in which the AI is writing an answer.
      */
     ai_answering: Count;
+    /**
+     * Tickets with a draft of the AI that waits for review.
+     */
+    needs_review: Count;
     /**
      * Those that are snoozed.
      */
@@ -2413,7 +2420,7 @@ export type SignUpErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -2480,7 +2487,7 @@ export type LogInErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -2547,7 +2554,7 @@ export type RefreshSessionErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -2846,7 +2853,7 @@ export type ChangePasswordErrors = {
      */
     403: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -2997,7 +3004,7 @@ export type CreateUserErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -3139,7 +3146,7 @@ export type UpdateUserErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -3265,7 +3272,7 @@ export type PutCustomerErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -3404,7 +3411,7 @@ export type CreateApiKeyErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -3597,7 +3604,7 @@ export type CreateWebhookErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -3789,7 +3796,7 @@ export type UpdateWebhookErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -4015,7 +4022,7 @@ export type ReplayWebhookErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -4382,7 +4389,7 @@ export type CreateTicketErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -4539,7 +4546,7 @@ export type UpdateTicketErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -4628,9 +4635,17 @@ export type ListStaffTicketsData = {
          */
         ai_mode?: AIMode;
         /**
-         * `answering` is where the AI is writing an answer.
+         * `answering` is where the AI is writing an answer, `needs_review` where a draft of it waits for review, and `handed_off`
+         * where the ticket was handed off to humans.
+         *
          */
-        ai_state?: 'answering';
+        ai_state?: 'answering' | 'needs_review' | 'handed_off';
+        /**
+         * Words in the title, the description, a message or a note, as `q` of the search takes them. Of more than 1,000 texts that
+         * match, the newest count. A text can be found within two seconds of being written.
+         *
+         */
+        q?: string;
         /**
          * Whether it is snoozed.
          */
@@ -4805,7 +4820,7 @@ export type UpdateTicketsErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -4948,7 +4963,7 @@ export type CreateTeamErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -5150,7 +5165,7 @@ export type UpdateTeamErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -5297,7 +5312,7 @@ export type CreateMacroErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -5503,7 +5518,7 @@ export type UpdateMacroErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -5754,7 +5769,7 @@ export type MergeTicketErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -5990,7 +6005,7 @@ export type CreateMessageErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -6078,7 +6093,7 @@ export type CreateNoteErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -6279,7 +6294,7 @@ export type PutSlaTargetsErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -6433,7 +6448,7 @@ export type HandOffTicketErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -6690,7 +6705,7 @@ export type CreateAiResponseErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -6780,7 +6795,7 @@ export type CreateAiRequestErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -7161,7 +7176,7 @@ export type PublishAiResponseErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -7522,7 +7537,7 @@ export type CreatePromptErrors = {
      */
     409: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -7675,7 +7690,7 @@ export type UpdatePromptErrors = {
      */
     412: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**
@@ -8111,7 +8126,7 @@ export type PutMessageFeedbackErrors = {
      */
     406: Problem;
     /**
-     * The body is larger than 64 KiB, or, for a new ticket, message or note, 128 KiB.
+     * The body is larger than 64 KiB, or, for a message or a note, 128 KiB, or, for a new ticket, 256 KiB.
      */
     413: Problem;
     /**

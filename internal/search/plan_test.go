@@ -1,0 +1,57 @@
+package search_test
+
+import (
+	"log/slog"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/internal/search"
+	"github.com/supportbackend/support/internal/testing/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }
+
+// scanned is how many rows a node of a plan has read from the index of texts.
+var scanned = regexp.MustCompile(`(?m)(?:Bitmap Heap Scan|Scan using \w+) on (?:search_documents|messages|tickets).*\(actual rows=(\d+) loops=(\d+)\)`)
+
+// Whatever is searched for, common or rare, the words are looked up in their index: texts are neither read one after the other
+// nor in the order of time.
+func TestSearchesReadABoundedNumberOfTexts(t *testing.T) {
+	t.Parallel()
+	const texts, most = 10_000, 50
+	url := storetest.NewURL(t)
+	customer := uuid.New()
+	storetest.Exec(t, url, "INSERT INTO users (id, email, password_hash, role) VALUES ($1, 'c@example.com', '!', 'user')", customer)
+	storetest.Exec(t, url, `INSERT INTO tickets (id, user_id, title, description)
+		SELECT ('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid, $1, 'A title', 'A description' FROM generate_series(0, 999) AS n`, customer)
+	storetest.Exec(t, url, `INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
+		SELECT gen_random_uuid(), ('00000000-0000-0000-0000-' || lpad((n % 1000)::text, 12, '0'))::uuid, 'customer', $1, 'common' || CASE WHEN n % 2500 = 0 THEN ' rare' ELSE '' END, now() + n * interval '1 second'
+		FROM generate_series(1, $2::integer) AS n`, customer, texts)
+	s := storetest.Open(t, url)
+	require.NoError(t, search.NewService(s, "english", slog.New(slog.DiscardHandler)).Index(t.Context()))
+	storetest.Exec(t, url, "VACUUM ANALYZE")
+	for _, words := range []string{"common", "rare", "common rare", `"common rare"`, "common -rare", "nothing"} {
+		for _, query := range []string{"FindSearchResults", "ListTicketsByText"} {
+			for _, staff := range []string{"true", "false"} {
+				plan := storetest.Explain(t, url, "search.sql", query, map[string]string{
+					"query": "'" + words + "'", "max_candidates": strconv.Itoa(most), "max_rows": "20", "staff": staff,
+					"actor_id": "'" + customer.String() + "'", "before_score_at": "'infinity'", "before_id": "'" + uuid.Max.String() + "'",
+				})
+				require.NotRegexp(t, "Seq Scan on (search_documents|messages|tickets)", plan)
+				require.NotContains(t, plan, "search_documents_number_idx", "%s walks the texts in the order of time:\n%s", query, plan)
+				for _, node := range scanned.FindAllStringSubmatch(plan, -1) {
+					rows, err := strconv.Atoi(node[1])
+					require.NoError(t, err)
+					loops, err := strconv.Atoi(node[2])
+					require.NoError(t, err)
+					// A block is read as a whole: the smallest has 1,024 texts.
+					require.LessOrEqual(t, rows*loops, 1024+most, "%s for %s:\n%s", query, words, plan)
+				}
+			}
+		}
+	}
+}
