@@ -149,7 +149,10 @@ func TestRequestWhoseLikeIsUnderWayIsToldSoAfterAWhile(t *testing.T) {
 	defer finish()
 	ended := make(chan error, 1)
 	go func() {
-		_, _, err := d.Keys.Do(t.Context(), like, func(context.Context) (idempotency.Response, error) {
+		_, _, err := d.Keys.Do(t.Context(), like, func(ctx context.Context) (idempotency.Response, error) {
+			if err := store.Settle(ctx); err != nil {
+				return idempotency.Response{}, err
+			}
 			close(claimed)
 			<-finished
 			return idempotency.Response{Status: http.StatusCreated, Body: []byte("{}")}, nil
