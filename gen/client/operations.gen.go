@@ -976,8 +976,8 @@ func (s *Support) LogOut(ctx context.Context, options ...CallOption) error {
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
 // of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
-// AI answers in either ticket are cancelled.
+// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
+// the AI is writing in either ticket, for customers or for staff, is cancelled.
 func (s *Support) MergeTicket(ctx context.Context, ticketID TicketID, body MergeTicketRequest, options ...CallOption) (*Ticket, error) {
 	return call[Ticket](ctx, s, operation{takesKey: true, repeatable: true}, options, func(server string) (*http.Request, error) {
 		return plain.NewMergeTicketRequest(server, ticketID, nil, body)

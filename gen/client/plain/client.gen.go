@@ -6303,8 +6303,8 @@ type ClientInterface interface {
 	//
 	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
 	// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
-	// AI answers in either ticket are cancelled.
+	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
+	// the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6315,8 +6315,8 @@ type ClientInterface interface {
 	//
 	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
 	// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
-	// AI answers in either ticket are cancelled.
+	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
+	// the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -8609,8 +8609,8 @@ func (c *Client) PreviewMacro(ctx context.Context, ticketID TicketID, macroID Ma
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
 // of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
-// AI answers in either ticket are cancelled.
+// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
+// the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
 // Takes any type of body and a specified content type.
 //
@@ -8631,8 +8631,8 @@ func (c *Client) MergeTicketWithBody(ctx context.Context, ticketID TicketID, par
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
 // of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
-// AI answers in either ticket are cancelled.
+// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
+// the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -16161,8 +16161,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
 	// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
-	// AI answers in either ticket are cancelled.
+	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
+	// the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -16173,8 +16173,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
 	// of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
-	// AI answers in either ticket are cancelled.
+	// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
+	// the AI is writing in either ticket, for customers or for staff, is cancelled.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -31468,8 +31468,8 @@ func (c *ClientWithResponses) PreviewMacroWithResponse(ctx context.Context, tick
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
 // of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
-// AI answers in either ticket are cancelled.
+// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
+// the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -31486,8 +31486,8 @@ func (c *ClientWithResponses) MergeTicketWithBodyWithResponse(ctx context.Contex
 //
 // Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
 // of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
-// AI answers in either ticket are cancelled.
+// it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
+// the AI is writing in either ticket, for customers or for staff, is cancelled.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

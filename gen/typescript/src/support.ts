@@ -970,8 +970,8 @@ export class Support {
    *
    * Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
    * of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
-   * it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
-   * AI answers in either ticket are cancelled.
+   * it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
+   * the AI is writing in either ticket, for customers or for staff, is cancelled.
    */
   mergeTicket(ticketId: TicketID, body: MergeTicketRequest, options: CallOptions = {}): Promise<Ticket> {
     return this.#caller.call<Ticket>({ method: 'POST', path: '/tickets/{ticket_id}/merge', takesKey: true, repeatable: true }, { path: { ticket_id: ticketId }, body }, options);

@@ -785,8 +785,8 @@ export const applyMacro = <ThrowOnError extends boolean = false>(options: Option
  *
  * Moves the conversation into another ticket of the same customer, in the order of time: the messages, the description as a message
  * of the customer, and the AI responses. The other ticket also gets the tags and custom fields that
- * it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Unfinished
- * AI answers in either ticket are cancelled.
+ * it does not have, up to the limits of a ticket; its own custom fields keep their values. The ticket that is merged is closed for good, with `merged_into`. Whatever
+ * the AI is writing in either ticket, for customers or for staff, is cancelled.
  *
  */
 export const mergeTicket = <ThrowOnError extends boolean = false>(options: Options<MergeTicketData, ThrowOnError>) => (options.client ?? client).post<MergeTicketResponses, MergeTicketErrors, ThrowOnError>({
