@@ -164,8 +164,8 @@ WHERE ticket_id = @ticket_id AND (client_id = @client_id::text OR id = sqlc.narg
 LIMIT 1;
 
 -- name: ListMessagesByTicket :many
--- With the notes, for staff, and with the names of their authors: a customer has the name that the service gave, if the actor
--- may see it. Empty is none.
+-- Includes notes, for staff, and the names of authors, empty when unknown: a customer's is the name that the service gave, if the
+-- actor may see it.
 SELECT sqlc.embed(m), coalesce(c.display_name, u.display_name, '')::text AS author_name
 FROM messages AS m
 LEFT JOIN users AS u ON u.id = m.author_id

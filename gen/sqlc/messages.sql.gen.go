@@ -410,8 +410,8 @@ type ListMessagesByTicketRow struct {
 	AuthorName string
 }
 
-// With the notes, for staff, and with the names of their authors: a customer has the name that the service gave, if the actor
-// may see it. Empty is none.
+// Includes notes, for staff, and the names of authors, empty when unknown: a customer's is the name that the service gave, if the
+// actor may see it.
 func (q *Queries) ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]ListMessagesByTicketRow, error) {
 	rows, err := q.db.Query(ctx, listMessagesByTicket,
 		arg.AllCustomers,

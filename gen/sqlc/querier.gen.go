@@ -246,8 +246,8 @@ type Querier interface {
 	ListJournal(ctx context.Context, arg ListJournalParams) ([]JournalEntry, error)
 	// Newest first. With a text, those that have it in their name or their content, whatever its case.
 	ListMacros(ctx context.Context, arg ListMacrosParams) ([]Macro, error)
-	// With the notes, for staff, and with the names of their authors: a customer has the name that the service gave, if the actor
-	// may see it. Empty is none.
+	// Includes notes, for staff, and the names of authors, empty when unknown: a customer's is the name that the service gave, if the
+	// actor may see it.
 	ListMessagesByTicket(ctx context.Context, arg ListMessagesByTicketParams) ([]ListMessagesByTicketRow, error)
 	// Which of a writer's responses are still its own.
 	ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIResponsesParams) ([]uuid.UUID, error)

@@ -234,7 +234,7 @@ func (m *machine) replica(t *rapid.T) *modelReplica {
 	return m.replicas[rapid.IntRange(0, len(m.replicas)-1).Draw(t, "replica")]
 }
 
-// running returns the response that is being written, and asks for one when there is none.
+// running returns the response that is being written. Without one, it asks for one first.
 func (m *machine) running(t *rapid.T) *modelResponse {
 	if m.model.running() == nil {
 		if _, verdict := m.model.ask(modelAsk{staff: true, regenerate: true}); verdict != begins {

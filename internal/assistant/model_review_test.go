@@ -69,7 +69,7 @@ func (m *machine) handOff(t *rapid.T) {
 	m.settle(t)
 }
 
-// waiting returns the draft that waits for review, and has one written when there is none.
+// waiting returns the draft that waits for review. Without one, it asks for a draft first.
 func (m *machine) waiting(t *rapid.T) *modelResponse {
 	if r := m.model.pending(); r != nil {
 		return r

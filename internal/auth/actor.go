@@ -21,7 +21,7 @@ const (
 type Actor struct {
 	ID    uuid.UUID
 	Email string
-	// DisplayName is the name beside the account's messages; empty is none.
+	// DisplayName is the name beside the account's messages, or empty.
 	DisplayName string
 	Role        Role
 	// SessionID is the session of the access token; nil for an API key.
@@ -47,7 +47,7 @@ func (a Actor) SeesCustomers() bool {
 // ranks orders the roles.
 var ranks = map[Role]int{RoleUser: 1, RoleAgent: 2, RoleAdmin: 3}
 
-// name returns what a row says of a name; nil is none.
+// name returns the name of a row, or an empty text for NULL.
 func name(text *string) string {
 	if text == nil {
 		return ""

@@ -20,7 +20,7 @@ type unit struct {
 	after []func()
 	// finally is what to do once it has ended, committed or not, after that.
 	finally []func()
-	// ended means that there is nothing left to join, for those who keep the context for longer.
+	// ended stops statements from joining when somebody uses the context after the transaction.
 	ended atomic.Bool
 }
 

@@ -44,7 +44,7 @@ func (s *Service) UpdateMany(ctx context.Context, actor auth.Actor, ids []uuid.U
 	return results, nil
 }
 
-// Adjust makes a change in a ticket, within a transaction. What it leaves as it is, is none. It returns what Update returns.
+// Adjust makes a change in a ticket, within a transaction. The status that it already has is no change. It returns what Update returns.
 func (s *Service) Adjust(ctx context.Context, actor auth.Actor, id uuid.UUID, change BulkChange) error {
 	before, err := Lock(ctx, s.store, actor, id)
 	if err != nil {

@@ -54,7 +54,7 @@ type View = sqlc.ListTicketsRow
 // Ticket is a ticket without its customer.
 type Ticket = sqlc.Ticket
 
-// Message is one message of a ticket's conversation, with its author's name as the actor sees it; empty is none.
+// Message is one message of a ticket's conversation, with its author's name as the actor sees it, or an empty one.
 type Message struct {
 	sqlc.Message
 	AuthorName string
@@ -183,7 +183,7 @@ func (s *Service) ListMessages(
 // NewMessage is a message to add.
 type NewMessage struct {
 	Content string
-	// ClientID is what its author calls it, unique in the ticket; empty is none.
+	// ClientID is the author's own id for it, unique in the ticket, or empty.
 	ClientID string
 	// Accept says which of the ticket's versions the caller accepts; nil is all of them.
 	Accept func(version int64) bool

@@ -63,7 +63,7 @@ func (s *Support) stream(
 }
 
 var (
-	// errEnd means that there is nothing more to read, or nobody to read it.
+	// errEnd ends the loop: the stream is complete, or its reader has stopped.
 	errEnd    = errors.New("support: the end of the stream")
 	errSilent = errors.New("support: the stream has fallen silent")
 )

@@ -14,8 +14,8 @@ const (
 	maxIdleMiB     = 32
 )
 
-// measureStart starts servers on the migrated database, one after the other, and looks at what they take before they have
-// anything to do. The database is empty, so that there is nothing to catch up with.
+// measureStart starts servers on the migrated database, one after the other, and measures what they use while idle. The
+// database is empty, so no background work is due.
 func measureStart(ctx context.Context, r *rig, settling time.Duration) (stage, error) {
 	var ready, cpu []time.Duration
 	var memory int64

@@ -43,7 +43,7 @@ type reader struct {
 	responseID string
 	seq        int
 
-	// message is the stored message at the end, and failed the code when there is none.
+	// message is the stored message at the end, and failed the code if the answer failed.
 	message *client.Message
 	failed  string
 	// resetAt is when the text started over at another attempt.
