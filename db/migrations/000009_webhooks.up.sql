@@ -69,7 +69,7 @@ CREATE INDEX webhook_deliveries_webhook_id_created_at_id_idx ON webhook_deliveri
 
 -- For deliveries that are due, the oldest pending one, and those that are old enough to delete.
 CREATE INDEX webhook_deliveries_due_idx ON webhook_deliveries (webhook_id, next_attempt_at) WHERE status = 'pending';
-CREATE INDEX webhook_deliveries_pending_created_at_idx ON webhook_deliveries (created_at) WHERE status = 'pending';
+CREATE INDEX webhook_deliveries_pending_created_at_idx ON webhook_deliveries (webhook_id, created_at) WHERE status = 'pending';
 CREATE INDEX webhook_deliveries_finished_at_idx ON webhook_deliveries (finished_at) WHERE status <> 'pending';
 
 -- The result of an attempt: the status, or an error when no usable response came, and the beginning of the body.

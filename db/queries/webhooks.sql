@@ -102,19 +102,19 @@ RETURNING d.*;
 -- The deliveries of a webhook that are due.
 SELECT *
 FROM webhook_deliveries AS d
-WHERE d.webhook_id = @webhook_id AND d.status = 'pending' AND d.next_attempt_at <= clock_timestamp()
+WHERE d.webhook_id = @webhook_id AND d.status = 'pending' AND d.next_attempt_at <= statement_timestamp()
 ORDER BY d.next_attempt_at
 LIMIT @max_rows;
 
 -- name: ListDueWebhooks :many
--- The webhooks that have deliveries that are due.
+-- The webhooks that have deliveries that are due. An index does not search for clock_timestamp(), which changes within a statement.
 SELECT w.id
 FROM webhooks AS w
 WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused
     AND (w.resume_at IS NULL OR w.resume_at <= clock_timestamp())
     AND EXISTS (
         SELECT FROM webhook_deliveries AS d
-        WHERE d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= clock_timestamp()
+        WHERE d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= statement_timestamp()
     );
 
 -- name: RecordWebhookAttempts :exec
@@ -183,10 +183,16 @@ WHERE w.deleted_at IS NOT NULL AND NOT EXISTS (SELECT FROM webhook_deliveries AS
 
 -- name: GetOldestPendingDelivery :one
 -- The age of the oldest pending delivery, in seconds. Deliveries of paused and disabled webhooks do not count.
-SELECT coalesce(extract(epoch FROM clock_timestamp() - min(d.created_at)), 0)::double precision AS age_seconds
-FROM webhook_deliveries AS d
-JOIN webhooks AS w ON w.id = d.webhook_id
-WHERE d.status = 'pending' AND w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused;
+SELECT coalesce(extract(epoch FROM clock_timestamp() - min(oldest.created_at)), 0)::double precision AS age_seconds
+FROM webhooks AS w
+CROSS JOIN LATERAL (
+    SELECT d.created_at
+    FROM webhook_deliveries AS d
+    WHERE d.webhook_id = w.id AND d.status = 'pending'
+    ORDER BY d.created_at
+    LIMIT 1
+) AS oldest
+WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused;
 
 -- name: LockWebhookCursor :one
 -- No row: another session is making deliveries.

@@ -239,7 +239,7 @@ type Querier interface {
 	// New tickets that are to be sorted, the oldest first: those that the AI is still to be asked about, and those of which it has said
 	// what it will. response_status is how the AI response ended; none was asked for without one.
 	ListDueTriages(ctx context.Context, maxRows int32) ([]ListDueTriagesRow, error)
-	// The webhooks that have deliveries that are due.
+	// The webhooks that have deliveries that are due. An index does not search for clock_timestamp(), which changes within a statement.
 	ListDueWebhooks(ctx context.Context) ([]uuid.UUID, error)
 	ListErasures(ctx context.Context, maxRows int32) ([]uuid.UUID, error)
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]AIResponse, error)

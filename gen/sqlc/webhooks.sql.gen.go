@@ -221,10 +221,16 @@ func (q *Queries) DisableWebhook(ctx context.Context, arg DisableWebhookParams) 
 }
 
 const getOldestPendingDelivery = `-- name: GetOldestPendingDelivery :one
-SELECT coalesce(extract(epoch FROM clock_timestamp() - min(d.created_at)), 0)::double precision AS age_seconds
-FROM webhook_deliveries AS d
-JOIN webhooks AS w ON w.id = d.webhook_id
-WHERE d.status = 'pending' AND w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused
+SELECT coalesce(extract(epoch FROM clock_timestamp() - min(oldest.created_at)), 0)::double precision AS age_seconds
+FROM webhooks AS w
+CROSS JOIN LATERAL (
+    SELECT d.created_at
+    FROM webhook_deliveries AS d
+    WHERE d.webhook_id = w.id AND d.status = 'pending'
+    ORDER BY d.created_at
+    LIMIT 1
+) AS oldest
+WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused
 `
 
 // The age of the oldest pending delivery, in seconds. Deliveries of paused and disabled webhooks do not count.
@@ -326,7 +332,7 @@ func (q *Queries) GetWebhookToReplay(ctx context.Context) (Webhook, error) {
 const listDueDeliveries = `-- name: ListDueDeliveries :many
 SELECT id, webhook_id, position, type, status, attempt_count, round_attempts, created_at, next_attempt_at, finished_at
 FROM webhook_deliveries AS d
-WHERE d.webhook_id = $1 AND d.status = 'pending' AND d.next_attempt_at <= clock_timestamp()
+WHERE d.webhook_id = $1 AND d.status = 'pending' AND d.next_attempt_at <= statement_timestamp()
 ORDER BY d.next_attempt_at
 LIMIT $2
 `
@@ -375,11 +381,11 @@ WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused
     AND (w.resume_at IS NULL OR w.resume_at <= clock_timestamp())
     AND EXISTS (
         SELECT FROM webhook_deliveries AS d
-        WHERE d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= clock_timestamp()
+        WHERE d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= statement_timestamp()
     )
 `
 
-// The webhooks that have deliveries that are due.
+// The webhooks that have deliveries that are due. An index does not search for clock_timestamp(), which changes within a statement.
 func (q *Queries) ListDueWebhooks(ctx context.Context) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listDueWebhooks)
 	if err != nil {
