@@ -12,7 +12,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/auth"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // service is a service's key.
@@ -60,7 +60,7 @@ func requireOutOfScope(t *testing.T, c *cast, o specOperation, ids []string, hea
 
 func TestEveryOperationTakesKeysInItsScopeOnly(t *testing.T) {
 	t.Parallel()
-	all := newStages(t, apitest.Options{})
+	all := newStages(t, desk.Options{})
 	for _, o := range specOperations(t) {
 		if o.role == "" {
 			continue

@@ -12,12 +12,12 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/auth"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 func TestEveryOperationAnswersOnlyThoseWhoMayCallIt(t *testing.T) {
 	t.Parallel()
-	all := newStages(t, apitest.Options{})
+	all := newStages(t, desk.Options{})
 	for _, o := range specOperations(t) {
 		t.Run(o.OperationID, func(t *testing.T) {
 			t.Parallel()

@@ -30,7 +30,7 @@ type connection struct {
 	reader *bufio.Reader
 }
 
-func (d *desk) dial(t *testing.T) connection {
+func (d *scene) dial(t *testing.T) connection {
 	t.Helper()
 	dialer := net.Dialer{Timeout: patience}
 	conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(d.URL, "http://"))
@@ -41,7 +41,7 @@ func (d *desk) dial(t *testing.T) connection {
 }
 
 // begin sends the head of a request.
-func (d *desk) begin(t *testing.T, c call, header ...string) connection {
+func (d *scene) begin(t *testing.T, c call, header ...string) connection {
 	t.Helper()
 	conn := d.dial(t)
 	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: support\r\nAuthorization: Bearer %s\r\n", c.method, c.path, d.caller(c).Token)

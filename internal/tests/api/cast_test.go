@@ -18,11 +18,12 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 const (
-	// keyID is the name of apitest.Secret's key. It follows from the secret alone, and a release that changes it ends
+	// keyID is the name of desk.Secret's key. It follows from the secret alone, and a release that changes it ends
 	// every session.
 	keyID = "9e133c92a53e2d1d"
 
@@ -50,7 +51,7 @@ func genuineToken(m member, now time.Time) forgery {
 			"iat": now.Unix(), "exp": now.Add(15 * time.Minute).Unix(), "sid": m.session.String(), "ver": m.TokenVersion,
 		},
 		hash: sha256.New,
-		key:  apitest.Secret,
+		key:  desk.Secret,
 	}
 }
 
@@ -103,7 +104,7 @@ func jsonText(t *testing.T, value any) string {
 
 // cast is a server and somebody in every role: two customers, of whom one owns things, and staff.
 type cast struct {
-	*apitest.Server
+	*desk.Desk
 	owner, other, agent, admin member
 	// duplicate is another ticket of the owner's, for what takes two.
 	duplicate string
@@ -120,12 +121,12 @@ type member struct {
 
 func newCast(t *testing.T) *cast {
 	t.Helper()
-	return newCastOn(t, apitest.Options{})
+	return newCastOn(t, desk.Options{})
 }
 
-func newCastOn(t *testing.T, o apitest.Options) *cast {
+func newCastOn(t *testing.T, o desk.Options) *cast {
 	t.Helper()
-	c := &cast{Server: apitest.New(t, o)}
+	c := &cast{Desk: desk.New(t, o)}
 	c.hire(t)
 	tables := storetest.QueryText(t, c.DatabaseURL,
 		"SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'")
@@ -151,7 +152,7 @@ func (c *cast) hire(t *testing.T) {
 // stages are a few servers for many small tests. Most of what such a test costs is its database.
 type stages chan *cast
 
-func newStages(t *testing.T, o apitest.Options) stages {
+func newStages(t *testing.T, o desk.Options) stages {
 	t.Helper()
 	all := make(stages, 2*runtime.GOMAXPROCS(0))
 	for range cap(all) {
@@ -165,7 +166,7 @@ func (all stages) cast(t *testing.T) *cast {
 	t.Helper()
 	stage := <-all
 	t.Cleanup(func() { all <- stage })
-	c := &cast{Server: stage.Server, contents: stage.contents}
+	c := &cast{Desk: stage.Desk, contents: stage.contents}
 	c.hire(t)
 	return c
 }
@@ -219,7 +220,7 @@ func (c *cast) snapshot(t *testing.T) string {
 }
 
 // count counts rows.
-func countRows(t *testing.T, s *apitest.Server, from string, args ...any) int {
+func countRows(t *testing.T, s *desk.Desk, from string, args ...any) int {
 	t.Helper()
 	return storetest.QueryInt(t, s.DatabaseURL, "SELECT count(*) FROM "+from, args...)
 }

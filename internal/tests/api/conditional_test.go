@@ -14,6 +14,7 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // ticketTag reads a ticket and returns its ETag.
@@ -56,7 +57,7 @@ func TestOfManyChangesToOneVersionOneIsMade(t *testing.T) {
 			counts[status]++
 		}
 		require.Equal(t, map[int]int{http.StatusOK: 1, http.StatusPreconditionFailed: many - 1}, counts, "to %s", to)
-		require.Equal(t, round+1, countChanges(t, d.Server, d.ticket), "the history holds what was accepted")
+		require.Equal(t, round+1, countChanges(t, d.Desk, d.ticket), "the history holds what was accepted")
 	}
 }
 
@@ -95,7 +96,7 @@ func TestReadersWhoWriteOverwriteNothingUnseen(t *testing.T) {
 	}
 	race(changes...)
 	require.Empty(t, faults)
-	require.Equal(t, writers*each, countChanges(t, d.Server, d.ticket))
+	require.Equal(t, writers*each, countChanges(t, d.Desk, d.ticket))
 }
 
 // compressed is a tag as Apache makes it of a response that it compresses.
@@ -122,7 +123,7 @@ func TestIfMatchComparesVersions(t *testing.T) {
 		r.RequireProblem(t, http.StatusPreconditionFailed, client.ProblemCodePreconditionFailed)
 		r = change("closed", "If-Match: "+list)
 		r.RequireProblem(t, http.StatusPreconditionFailed, client.ProblemCodePreconditionFailed)
-		require.Zero(t, countChanges(t, d.Server, d.ticket), name)
+		require.Zero(t, countChanges(t, d.Desk, d.ticket), name)
 	}
 	for name, list := range map[string]string{
 		"nothing": "", "bare": strings.Trim(tag, `"`), "open": `"1`, "small w": "w/" + tag, "any of many": `*, "1"`,
@@ -233,7 +234,7 @@ func TestOneVersionOfATicketIsOneBody(t *testing.T) {
 
 func TestWhatTheCallerHasIsNotSentAgain(t *testing.T) {
 	t.Parallel()
-	all := newStages(t, apitest.Options{})
+	all := newStages(t, desk.Options{})
 	versioned := 0
 	for _, o := range specOperations(t) {
 		if o.Responses.Value("304") == nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // fuzzChecks is how many requests a usual run generates for each operation, and for each way to break them. More of them take the flag
@@ -54,7 +55,7 @@ func TestOperationsTakeWhatTheContractAllowsAndNothingElse(t *testing.T) {
 	t.Parallel()
 	setRapidFlags(t, map[string]string{"rapid.checks": fuzzChecks, "rapid.nofailfile": "true"})
 	// The second model is one that the contract's examples ask for.
-	all := newStages(t, apitest.Options{Models: []string{config.Defaults().GroqModel, "openai/gpt-oss-20b"}})
+	all := newStages(t, desk.Options{Models: []string{config.Defaults().GroqModel, "openai/gpt-oss-20b"}})
 	for _, o := range specOperations(t) {
 		t.Run(o.OperationID, func(t *testing.T) {
 			t.Parallel()

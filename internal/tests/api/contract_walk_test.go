@@ -18,6 +18,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -28,7 +29,7 @@ const maxWalk = 400
 // operation.
 type walk struct {
 	t          *testing.T
-	s          *apitest.Server
+	s          *desk.Desk
 	operations map[string]specOperation
 	// tokens are those of the demo accounts, by role, and key is a service's.
 	tokens  map[sqlc.UserRole]string
@@ -56,7 +57,7 @@ var demoAccounts = map[sqlc.UserRole]string{
 func TestEveryOperationIsReachedByExamplesAndLinks(t *testing.T) {
 	t.Parallel()
 	w := &walk{
-		t: t, s: apitest.New(t, apitest.Options{}), operations: make(map[string]specOperation),
+		t: t, s: desk.New(t, desk.Options{}), operations: make(map[string]specOperation),
 		tokens: make(map[sqlc.UserRole]string), reached: make(map[string]bool), seen: make(map[string]walkStep),
 	}
 	for role, email := range demoAccounts {

@@ -16,6 +16,7 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -28,8 +29,8 @@ const (
 )
 
 // desk is a server with one customer and one ticket.
-type desk struct {
-	*apitest.Server
+type scene struct {
+	*desk.Desk
 	customer *apitest.User
 	ticket   client.Ticket
 	// answer is the AI's, to another ticket of the customer's.
@@ -50,20 +51,20 @@ type desk struct {
 	macro  uuid.UUID
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t *testing.T) *scene {
 	t.Helper()
-	return newDeskOn(t, apitest.Options{})
+	return newDeskOn(t, desk.Options{})
 }
 
-func newDeskOn(t *testing.T, o apitest.Options) *desk {
+func newDeskOn(t *testing.T, o desk.Options) *scene {
 	t.Helper()
-	s := apitest.New(t, o)
+	s := desk.New(t, o)
 	customer, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
 	service := admin.NewAPIKey(t, client.CreateAPIKeyRequest{})
 	hook, delivery := storeDelivery(t, s)
-	return &desk{
+	return &scene{
 		hook: hook, delivery: delivery,
-		Server: s, customer: customer, ticket: customer.NewTicket(t), answer: storeAnswer(t, s, customer.ID),
+		Desk: s, customer: customer, ticket: customer.NewTicket(t), answer: storeAnswer(t, s, customer.ID),
 		leaving: s.LogIn(t, customer.Email, apitest.Password), spare: customer.NewSession(t),
 		admin: admin, key: admin.NewAPIKey(t, client.CreateAPIKeyRequest{}),
 		service: s.Service(t, service.Key, ""), served: s.Service(t, service.Key, customerName).Me(t).ID,
@@ -74,7 +75,7 @@ func newDeskOn(t *testing.T, o apitest.Options) *desk {
 }
 
 // storeTeam stores a team without members.
-func storeTeam(t *testing.T, s *apitest.Server) uuid.UUID {
+func storeTeam(t *testing.T, s *desk.Desk) uuid.UUID {
 	t.Helper()
 	id := uuid.Must(uuid.NewV7())
 	storetest.Exec(t, s.DatabaseURL, "INSERT INTO teams (id, name) VALUES ($1, 'A team')", id)
@@ -82,7 +83,7 @@ func storeTeam(t *testing.T, s *apitest.Server) uuid.UUID {
 }
 
 // storeDelivery stores a webhook with a delivery that nobody sends.
-func storeDelivery(t *testing.T, s *apitest.Server) (hook, delivery uuid.UUID) {
+func storeDelivery(t *testing.T, s *desk.Desk) (hook, delivery uuid.UUID) {
 	t.Helper()
 	hook, delivery = uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
 	storetest.Exec(t, s.DatabaseURL, `INSERT INTO webhooks (id, url, types, payload, secret)
@@ -95,7 +96,7 @@ func storeDelivery(t *testing.T, s *apitest.Server) (hook, delivery uuid.UUID) {
 type answer struct{ ticketID, responseID, messageID uuid.UUID }
 
 // storeAnswer stores an answer without asking the AI for it.
-func storeAnswer(t *testing.T, s *apitest.Server, userID uuid.UUID) answer {
+func storeAnswer(t *testing.T, s *desk.Desk, userID uuid.UUID) answer {
 	t.Helper()
 	id := func() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 	a := answer{id(), id(), id()}
@@ -110,9 +111,9 @@ func storeAnswer(t *testing.T, s *apitest.Server, userID uuid.UUID) answer {
 }
 
 // count counts the tickets, or the messages, without the answer and its ticket.
-func (d *desk) count(t *testing.T, table string) int {
+func (d *scene) count(t *testing.T, table string) int {
 	t.Helper()
-	return countRows(t, d.Server, table) - 1
+	return countRows(t, d.Desk, table) - 1
 }
 
 // call is one operation of the contract, ready to be called.
@@ -133,7 +134,7 @@ type call struct {
 }
 
 // calls walks the contract: every operation is there, on the desk's own ticket.
-func (d *desk) calls(t *testing.T) []call {
+func (d *scene) calls(t *testing.T) []call {
 	t.Helper()
 	var all []call
 	for path, item := range apitest.Spec(t).Paths.Map() {
@@ -159,7 +160,7 @@ func (c call) isStream() bool {
 }
 
 // fill puts the id of the desk's own thing into a path.
-func (d *desk) fill(t *testing.T, path string) (filled, thing string) {
+func (d *scene) fill(t *testing.T, path string) (filled, thing string) {
 	t.Helper()
 	if strings.HasSuffix(path, "{user_id}/customer") {
 		return strings.ReplaceAll(path, "{user_id}", d.served.String()), d.served.String()
@@ -174,12 +175,12 @@ func (d *desk) fill(t *testing.T, path string) (filled, thing string) {
 }
 
 // writes are the operations that take a body of the contract's own form, with just the members that it names.
-func (d *desk) writes(t *testing.T) []call {
+func (d *scene) writes(t *testing.T) []call {
 	t.Helper()
 	return slices.DeleteFunc(d.calls(t), func(c call) bool { return c.media == nil || operations[c.id].ticketIn != "" })
 }
 
-func (d *desk) call(t *testing.T, id string) call {
+func (d *scene) call(t *testing.T, id string) call {
 	t.Helper()
 	all := d.calls(t)
 	i := slices.IndexFunc(all, func(c call) bool { return c.id == id })
@@ -188,10 +189,10 @@ func (d *desk) call(t *testing.T, id string) call {
 }
 
 // goodBody is one that may be sent again and again. A refresh token of nobody keeps the desk's sessions as they are.
-func (d *desk) goodBody(t *testing.T, o *openapi3.Operation) string {
+func (d *scene) goodBody(t *testing.T, o *openapi3.Operation) string {
 	t.Helper()
 	body := goodBody(t, world{
-		Server: d.Server, email: d.customer.Email, duplicate: d.answer.ticketID.String(), refresh: "srt_" + strings.Repeat("A", 86),
+		Desk: d.Desk, email: d.customer.Email, duplicate: d.answer.ticketID.String(), refresh: "srt_" + strings.Repeat("A", 86),
 	}, o)
 	if member := operations[o.OperationID].ticketIn; member != "" {
 		body[member] = d.ticket.ID
@@ -212,7 +213,7 @@ func encode(t *testing.T, value any) string {
 }
 
 // caller is who may call an operation: the customer, or an administrator.
-func (d *desk) caller(c call) *apitest.User {
+func (d *scene) caller(c call) *apitest.User {
 	switch {
 	case c.id == "logOut":
 		return d.leaving
@@ -226,7 +227,7 @@ func (d *desk) caller(c call) *apitest.User {
 }
 
 // do calls an operation with just these headers, and the token of who may call it where one is needed.
-func (d *desk) do(t *testing.T, c call, body string, header ...string) apitest.Response {
+func (d *scene) do(t *testing.T, c call, body string, header ...string) apitest.Response {
 	t.Helper()
 	if !strings.Contains(c.path, "?") {
 		c.path += operations[c.id].query
@@ -238,7 +239,7 @@ func (d *desk) do(t *testing.T, c call, body string, header ...string) apitest.R
 }
 
 // stored is a digest of everything that a request could change.
-func (d *desk) stored(t *testing.T) string {
+func (d *scene) stored(t *testing.T) string {
 	t.Helper()
 	return storetest.QueryText(t, d.DatabaseURL, `SELECT concat_ws(' ',
 		(SELECT count(*) FROM users), (SELECT count(*) FROM tickets), (SELECT count(*) FROM messages),
@@ -247,7 +248,7 @@ func (d *desk) stored(t *testing.T) string {
 }
 
 // keepStored wants the database to be the same at the end of the test.
-func (d *desk) keepStored(t *testing.T) {
+func (d *scene) keepStored(t *testing.T) {
 	t.Helper()
 	before := d.stored(t)
 	t.Cleanup(func() { require.Equal(t, before, d.stored(t), "something was stored") })

@@ -46,7 +46,7 @@ func (d *draftDesk) race(t *testing.T, first, second func()) {
 // withDraft is the desk with another ticket, whose draft waits for review.
 func (d *draftDesk) withDraft(t *testing.T, text string) (*draftDesk, uuid.UUID) {
 	t.Helper()
-	next := &draftDesk{Server: d.Server, customer: d.Customer(t), agent: d.agent}
+	next := &draftDesk{Desk: d.Desk, customer: d.Customer(t), agent: d.agent}
 	next.ticket = next.customer.NewTicket(t)
 	next.customer.Say(t, next.ticket.ID, "When do I get my money back?")
 	require.NoError(t, d.Simulator.Enqueue(groqsim.Script{Deltas: []string{text}}))
@@ -164,7 +164,7 @@ func TestNothingOfADraftOutlivesErasure(t *testing.T) {
 		}()
 		require.Equal(t, http.StatusNoContent, erase(t, admin, d.customer.ID))
 		require.Contains(t, []int{http.StatusCreated, http.StatusConflict, http.StatusNotFound}, <-published)
-		requireNowhere(t, d.Server, "A canary")
+		requireNowhere(t, d.Desk, "A canary")
 	}
 }
 
@@ -177,14 +177,14 @@ func TestPublishedDraftFencesALostOwner(t *testing.T) {
 			t.Parallel()
 			desk := newDraftDesk(t)
 			d, draft := desk.withDraft(t, "You get it back on Monday.")
-			enqueue(t, d.Server,
+			enqueue(t, d.Desk,
 				groqsim.Script{Deltas: []string{"Never ", "shown."}, Gates: []groqsim.Gate{{Name: "lost", After: 1}}},
 				groqsim.Script{Deltas: []string{"Nor ", "this."}, Gates: []groqsim.Gate{{Name: "next", After: 1}}})
 			lost := d.agent.Regenerate(t, d.ticket.ID).ID
-			requireHeld(t, d.Server, "lost")
-			abandon(t, d.Server)
+			requireHeld(t, d.Desk, "lost")
+			abandon(t, d.Desk)
 			if takenOver {
-				requireHeld(t, d.Server, "next")
+				requireHeld(t, d.Desk, "next")
 			}
 			require.Equal(t, http.StatusCreated, d.publish(t, draft, "").StatusCode())
 			d.Simulator.Release("lost")

@@ -13,19 +13,20 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // draftDesk is a desk whose staff review what the AI writes, and a customer with a ticket.
 type draftDesk struct {
-	*apitest.Server
+	*desk.Desk
 	customer, agent *apitest.User
 	ticket          client.Ticket
 }
 
 func newDraftDesk(t *testing.T, scripts ...groqsim.Script) *draftDesk {
 	t.Helper()
-	d := &draftDesk{Server: apitest.New(t, apitest.Options{AIMode: sqlc.AIModeDraft})}
+	d := &draftDesk{Desk: desk.New(t, desk.Options{AIMode: sqlc.AIModeDraft})}
 	for _, script := range scripts {
 		require.NoError(t, d.Simulator.Enqueue(script))
 	}
@@ -185,7 +186,7 @@ func TestDiscardedDraftIsMadeAgainForStaffOnly(t *testing.T) {
 
 func TestCustomersKeepTheAnswerThatADraftMayReplace(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := customer.NewTicket(t)
 	answer := customer.Stream(t, ticket.ID).ReadAll().Done
@@ -252,7 +253,7 @@ func handOff(t *testing.T, u *apitest.User, ticketID uuid.UUID) client.Ticket {
 
 func TestHandOffSilencesTheAIUntilStaffTurnItOn(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := customer.NewTicket(t)
 	first := handOff(t, customer, ticket.ID)
@@ -284,7 +285,7 @@ func TestHandOffSilencesTheAIUntilStaffTurnItOn(t *testing.T) {
 
 func TestMessageStartsItsAnswer(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer := s.Customer(t)
 	ticket := customer.NewTicket(t)
 	say := func(key string) *plain.CreateMessageResponse {

@@ -17,6 +17,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -94,17 +95,17 @@ func TestErasureLeavesNothingOfACustomer(t *testing.T) {
 	me := customer.Me(t)
 	fillWithCanaries(t, d, agent, d.Service(t, key, ""), customer)
 
-	filled := columnsWith(t, d.Server, erasable)
-	for _, column := range textColumns(t, d.Server) {
+	filled := columnsWith(t, d.Desk, erasable)
+	for _, column := range textColumns(t, d.Desk) {
 		_, named := wordless[column]
 		require.NotEqual(t, slices.Contains(filled, column), named, "%s: is a customer's words, or is named as wordless", column)
 	}
 	entries := storetest.QueryInt(t, d.DatabaseURL, "SELECT count(*) FROM journal_outbox")
 	require.Equal(t, http.StatusNoContent, erase(t, d.admin, me.ID))
 	require.NoError(t, d.Search.Index(t.Context()))
-	requireNowhere(t, d.Server, erasable)
+	requireNowhere(t, d.Desk, erasable)
 	require.Equal(t, entries+1, storetest.QueryInt(t, d.DatabaseURL, "SELECT count(*) FROM journal_outbox"), "entries stay")
-	require.Equal(t, 1, countRows(t, d.Server, "journal_outbox WHERE type = 'user.deleted' AND actor_id = $1 AND subject_id = $2",
+	require.Equal(t, 1, countRows(t, d.Desk, "journal_outbox WHERE type = 'user.deleted' AND actor_id = $1 AND subject_id = $2",
 		d.admin.ID, me.ID))
 	require.NotEqual(t, me.ID, customer.Me(t).ID, "who comes back is somebody new")
 	require.Empty(t, d.customer.Messages(t, d.ticket.ID), "other customers keep theirs")
@@ -112,7 +113,7 @@ func TestErasureLeavesNothingOfACustomer(t *testing.T) {
 }
 
 // textColumns are the columns of the database that hold texts, in whatever form.
-func textColumns(t *testing.T, s *apitest.Server) []string {
+func textColumns(t *testing.T, s *desk.Desk) []string {
 	t.Helper()
 	return strings.Fields(storetest.QueryText(t, s.DatabaseURL, `SELECT string_agg(c.table_name || '.' || c.column_name, ' ')
 		FROM information_schema.columns AS c
@@ -122,7 +123,7 @@ func textColumns(t *testing.T, s *apitest.Server) []string {
 }
 
 // fillWithCanaries has a customer, staff and the AI write the word wherever they can.
-func fillWithCanaries(t *testing.T, d *desk, agent, service, customer *apitest.User) {
+func fillWithCanaries(t *testing.T, d *scene, agent, service, customer *apitest.User) {
 	t.Helper()
 	me := customer.Me(t)
 	named := service.Do(t, http.MethodPut, "/users/"+me.ID.String()+"/customer", `{"display_name":"`+erasable+`"}`, jsonType)
@@ -138,14 +139,14 @@ func fillWithCanaries(t *testing.T, d *desk, agent, service, customer *apitest.U
 		client.CreateMessageRequest{Content: erasable})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusCreated, said.StatusCode(), "%s", said.Body)
-	enqueue(t, d.Server, groqsim.Script{Text: erasable})
+	enqueue(t, d.Desk, groqsim.Script{Text: erasable})
 	answer := customer.ReadAIResponse(t, customer.Begin(t, id).ID)
 	rated := customer.Do(t, http.MethodPut, "/messages/"+answer.Done.Message.ID.String()+"/feedback",
 		`{"rating":"up","comment":"`+erasable+`"}`, jsonType)
 	require.Equal(t, http.StatusOK, rated.Status, "%s", rated.Body)
 	addNote(t, agent, id, erasable)
 	agent.Say(t, id, erasable)
-	enqueue(t, d.Server, groqsim.Script{Text: erasable})
+	enqueue(t, d.Desk, groqsim.Script{Text: erasable})
 	askAI(t, agent, id, summarize, http.StatusCreated)
 	handed := agent.Do(t, http.MethodPost, "/tickets/"+id.String()+"/handoff", `{"reason":"other","note":"`+erasable+`"}`, jsonType)
 	require.Equal(t, http.StatusOK, handed.Status, "%s", handed.Body)
@@ -194,7 +195,7 @@ func TestErasureClosesTheAccount(t *testing.T) {
 	in, err := d.Anonymous.LogInWithResponse(t.Context(), nil, client.LogInRequest{Email: d.customer.Email, Password: apitest.Password})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusUnauthorized, in.StatusCode())
-	requireNowhere(t, d.Server, d.customer.Email)
+	requireNowhere(t, d.Desk, d.customer.Email)
 }
 
 func TestErasureGoesOnWhereItWasInterrupted(t *testing.T) {
@@ -216,10 +217,10 @@ func TestErasureGoesOnWhereItWasInterrupted(t *testing.T) {
 	require.Error(t, d.Accounts.FinishErasures(ended))
 
 	require.NoError(t, d.Accounts.FinishErasures(t.Context()))
-	requireNowhere(t, d.Server, "erasable")
+	requireNowhere(t, d.Desk, "erasable")
 	pending := fmt.Sprintf("users WHERE id = '%s' AND erasing_at IS NOT NULL", d.customer.ID)
-	require.Equal(t, 1, countRows(t, d.Server, pending), "what was let in before may still come")
+	require.Equal(t, 1, countRows(t, d.Desk, pending), "what was let in before may still come")
 	storetest.Exec(t, d.DatabaseURL, "UPDATE users SET erasing_at = $1 WHERE erasing_at IS NOT NULL", time.Now().Add(-time.Hour))
 	require.NoError(t, d.Accounts.FinishErasures(t.Context()))
-	require.Zero(t, countRows(t, d.Server, pending))
+	require.Zero(t, countRows(t, d.Desk, pending))
 }

@@ -12,18 +12,19 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // newDeskBehindRelay is a desk whose database can be taken away: the function does it.
-func newDeskBehindRelay(t *testing.T) (d *desk, cut func()) {
+func newDeskBehindRelay(t *testing.T) (d *scene, cut func()) {
 	t.Helper()
 	direct := storetest.NewURL(t)
 	address, err := url.Parse(direct)
 	require.NoError(t, err)
 	database := &movingDatabase{}
 	database.target.Store(&address.Host)
-	d = newDeskOn(t, apitest.Options{DatabaseURL: database.listen(t, direct)})
+	d = newDeskOn(t, desk.Options{DatabaseURL: database.listen(t, direct)})
 	return d, func() {
 		database.target.Store(nil)
 		storetest.Exec(t, direct, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -32,7 +33,7 @@ func newDeskBehindRelay(t *testing.T) (d *desk, cut func()) {
 }
 
 // forget waits until the server no longer knows, without the database, who the callers are.
-func (d *desk) forget(t *testing.T, status int) {
+func (d *scene) forget(t *testing.T, status int) {
 	t.Helper()
 	for _, user := range []*apitest.User{d.customer, d.leaving, d.admin} {
 		require.Eventually(t, func() bool { return user.Do(t, http.MethodGet, "/me", "").Status == status },
@@ -56,7 +57,7 @@ func TestEveryOperationSaysThatTheDatabaseIsGone(t *testing.T) {
 // Something that nobody has thought of: here, a database without its tables.
 func TestEveryOperationHidesWhatWentWrong(t *testing.T) {
 	t.Parallel()
-	d := newDeskOn(t, apitest.Options{
+	d := newDeskOn(t, desk.Options{
 		DatabaseURL: storetest.NewURL(t), // Not one whose journal is read afterwards.
 		Ready:       func(context.Context) error { return errors.New(canary) },
 	})
@@ -81,7 +82,7 @@ func TestEveryOperationHidesWhatWentWrong(t *testing.T) {
 func TestEveryOperationIsLimited(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	limited := apitest.New(t, apitest.Options{DatabaseURL: d.DatabaseURL, RateLimit: 1})
+	limited := desk.New(t, desk.Options{DatabaseURL: d.DatabaseURL, RateLimit: 1})
 	for _, c := range d.calls(t) {
 		if c.op.Responses.Status(http.StatusTooManyRequests) == nil {
 			continue

@@ -12,6 +12,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // requireSecure wants the headers that every response has.
@@ -61,7 +62,7 @@ func TestEveryResponseHasTheSecurityHeaders(t *testing.T) {
 func TestOnlyAllowedOriginsMayReadAnswers(t *testing.T) {
 	t.Parallel()
 	allowed := []string{"https://desk.example.com", "http://localhost:3000"}
-	s := apitest.New(t, apitest.Options{AllowedOrigins: allowed})
+	s := desk.New(t, desk.Options{AllowedOrigins: allowed})
 	for _, origin := range []string{
 		"https://desk.example.com", "http://localhost:3000",
 		"https://evil.example", "null", "http://desk.example.com", "https://desk.example.com:443", "https://desk.example.com:8443",
@@ -100,7 +101,7 @@ func TestOnlyAllowedOriginsMayReadAnswers(t *testing.T) {
 func TestPreflightNamesWhatTheContractHas(t *testing.T) {
 	t.Parallel()
 	const origin = "https://desk.example.com"
-	s := apitest.New(t, apitest.Options{AllowedOrigins: []string{origin}})
+	s := desk.New(t, desk.Options{AllowedOrigins: []string{origin}})
 	var methods []string
 	for _, item := range apitest.Spec(t).Paths.Map() {
 		for method := range item.Operations() {
@@ -145,8 +146,8 @@ func TestPreflightNamesWhatTheContractHas(t *testing.T) {
 func TestBrowsersAreKeptToTLSWhereItIs(t *testing.T) {
 	t.Parallel()
 	const year = "max-age=31536000"
-	behind := apitest.New(t, apitest.Options{TrustedProxies: networks(t, "127.0.0.0/8")})
-	direct := apitest.New(t, apitest.Options{TrustedProxies: networks(t, "10.0.0.0/8")})
+	behind := desk.New(t, desk.Options{TrustedProxies: networks(t, "127.0.0.0/8")})
+	direct := desk.New(t, desk.Options{TrustedProxies: networks(t, "10.0.0.0/8")})
 	for _, path := range []string{"/livez", "/me", "/nothing", "/docs", "/openapi.json"} {
 		for said, want := range map[string]string{
 			"https": year, "HTTPS": year, "http, https": year, "http": "", "https, http": "", "": "", "httpss": "",
@@ -161,7 +162,7 @@ func TestBrowsersAreKeptToTLSWhereItIs(t *testing.T) {
 
 func TestNoOriginIsAllowedUnlessConfigured(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	for _, origin := range []string{"https://desk.example.com", "null", "*", s.URL} {
 		r := s.Do(t, http.MethodGet, "/livez", "", "Origin: "+origin)
 		require.Empty(t, r.Header.Values("Access-Control-Allow-Origin"), origin)
@@ -170,7 +171,7 @@ func TestNoOriginIsAllowedUnlessConfigured(t *testing.T) {
 
 func TestRequestIDIsTheCallersWhenItIsAProperOne(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	for _, id := range []string{"12345678", "abcDEF-0123", uuid.NewString(), strings.Repeat("a", 64), "--------"} {
 		for _, path := range []string{"/livez", "/me", "/nothing"} {
 			r := s.Do(t, http.MethodGet, path, "", "X-Request-Id: "+id)

@@ -80,7 +80,7 @@ func TestBadIdempotencyKeyIsRefused(t *testing.T) {
 			require.Equal(t, "/Idempotency-Key", problem.Errors[0].Pointer)
 		}
 	}
-	require.Zero(t, countRows(t, d.Server, "idempotency_keys"))
+	require.Zero(t, countRows(t, d.Desk, "idempotency_keys"))
 }
 
 func TestAnyVisibleASCIIMakesAKey(t *testing.T) {
@@ -129,7 +129,7 @@ func TestRefusedRequestLeavesItsKeyUnused(t *testing.T) {
 	} {
 		r := refused.user.Do(t, http.MethodPost, path, refused.body, refused.header, key)
 		r.RequireProblem(t, refused.status, refused.code)
-		require.Zero(t, countRows(t, d.Server, "idempotency_keys"), refused.code)
+		require.Zero(t, countRows(t, d.Desk, "idempotency_keys"), refused.code)
 	}
 	d.customer.SetStatus(t, d.ticket.ID, "open")
 	first := d.customer.Do(t, http.MethodPost, path, good, jsonType, key)
@@ -153,7 +153,7 @@ func TestFaultOfTheServerLeavesTheKeyUnused(t *testing.T) {
 	storetest.Exec(t, d.DatabaseURL, "ALTER TABLE messages ADD CONSTRAINT broken CHECK (content = '') NOT VALID")
 	send().RequireProblem(t, http.StatusInternalServerError, client.ProblemCodeInternal)
 	storetest.Exec(t, d.DatabaseURL, "ALTER TABLE messages DROP CONSTRAINT broken")
-	require.Zero(t, countRows(t, d.Server, "idempotency_keys"), "there is no key without its effect")
+	require.Zero(t, countRows(t, d.Desk, "idempotency_keys"), "there is no key without its effect")
 
 	first := send()
 	requireReplayed(t, first, send())
@@ -184,7 +184,7 @@ func TestKeyIsRememberedForADay(t *testing.T) {
 
 	age("24 hours 1 minute")
 	require.NoError(t, d.Keys.Sweep(t.Context()))
-	require.Zero(t, countRows(t, d.Server, "idempotency_keys"))
+	require.Zero(t, countRows(t, d.Desk, "idempotency_keys"))
 	require.Equal(t, 3, d.count(t, "tickets"))
 }
 

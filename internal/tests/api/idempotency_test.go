@@ -20,6 +20,7 @@ import (
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 const ticketBody = `{"title":"A title","description":"A description"}`
@@ -41,7 +42,7 @@ func requireReplayed(t *testing.T, first, again apitest.Response) {
 
 func TestEveryPostMayBeSentAgain(t *testing.T) {
 	t.Parallel()
-	all := newStages(t, apitest.Options{})
+	all := newStages(t, desk.Options{})
 	for _, o := range specOperations(t) {
 		if o.method != http.MethodPost {
 			continue
@@ -50,7 +51,7 @@ func TestEveryPostMayBeSentAgain(t *testing.T) {
 			t.Parallel()
 			c := all.cast(t)
 			path, body := o.request(t, c, o.ownedIDs(t, c))
-			kept := countRows(t, c.Server, "idempotency_keys")
+			kept := countRows(t, c.Desk, "idempotency_keys")
 			send := func(path string) apitest.Response {
 				header := []string{keyHeader("a-key"), c.admin.bearer()}
 				if body != "" {
@@ -62,7 +63,7 @@ func TestEveryPostMayBeSentAgain(t *testing.T) {
 			require.Contains(t, o.successes(t), first.Status, "%s", first.Body)
 			if o.Extensions["x-idempotency"] == "none" {
 				require.Empty(t, again.Header.Values("Idempotency-Replayed"))
-				require.Equal(t, kept, countRows(t, c.Server, "idempotency_keys"), "nothing is kept")
+				require.Equal(t, kept, countRows(t, c.Desk, "idempotency_keys"), "nothing is kept")
 				return
 			}
 			requireReplayed(t, first, again)
@@ -70,7 +71,7 @@ func TestEveryPostMayBeSentAgain(t *testing.T) {
 				other, _ := o.request(t, c, o.unknownIDs())
 				send(other).RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeIdempotencyMismatch)
 			}
-			require.Equal(t, kept+1, countRows(t, c.Server, "idempotency_keys"))
+			require.Equal(t, kept+1, countRows(t, c.Desk, "idempotency_keys"))
 		})
 	}
 }
@@ -106,7 +107,7 @@ func TestParallelRepeatsOfAPostAtTwoReplicasHaveItsEffectOnce(t *testing.T) {
 	t.Parallel()
 	const many = 100
 	d := newDesk(t)
-	other := apitest.New(t, apitest.Options{DatabaseURL: d.DatabaseURL})
+	other := desk.New(t, desk.Options{DatabaseURL: d.DatabaseURL})
 	replicas := []*apitest.User{d.customer, other.LogIn(t, d.customer.Email, apitest.Password)}
 	path := "/tickets/" + d.ticket.ID.String() + "/messages"
 	for target, body := range map[string]string{"/tickets": ticketBody, path: `{"content":"Once."}`} {
@@ -135,7 +136,7 @@ func TestParallelRepeatsOfAPostAtTwoReplicasHaveItsEffectOnce(t *testing.T) {
 	}
 	require.Equal(t, 2, d.count(t, "tickets"))
 	require.Equal(t, 1, d.count(t, "messages"))
-	require.Equal(t, 2, countRows(t, d.Server, "idempotency_keys"))
+	require.Equal(t, 2, countRows(t, d.Desk, "idempotency_keys"))
 }
 
 func TestRequestWhoseLikeIsUnderWayIsToldSoAfterAWhile(t *testing.T) {
@@ -270,5 +271,5 @@ func TestRandomRepeatsAreRememberedAsTheContractSays(t *testing.T) {
 		}
 	}
 	require.Equal(t, effects, d.count(t, "messages"))
-	require.Equal(t, effects, countRows(t, d.Server, "idempotency_keys"))
+	require.Equal(t, effects, countRows(t, d.Desk, "idempotency_keys"))
 }

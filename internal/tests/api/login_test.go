@@ -13,18 +13,19 @@ import (
 	"github.com/supportbackend/support/internal/app"
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 const contentForm = "Content-Type: application/x-www-form-urlencoded"
 
-func storedHash(t *testing.T, s *apitest.Server, m member) string {
+func storedHash(t *testing.T, s *desk.Desk, m member) string {
 	t.Helper()
 	return storetest.QueryText(t, s.DatabaseURL, "SELECT password_hash FROM users WHERE id = $1", m.ID)
 }
 
 // requireToken wants a login to have worked, and the token to be the member's.
-func requireToken(t *testing.T, s *apitest.Server, m member, r apitest.Response, name string) {
+func requireToken(t *testing.T, s *desk.Desk, m member, r apitest.Response, name string) {
 	t.Helper()
 	require.Equal(t, http.StatusOK, r.Status, "%s: %s", name, r.Body)
 	var token client.AccessToken
@@ -39,7 +40,7 @@ func requireToken(t *testing.T, s *apitest.Server, m member, r apitest.Response,
 
 func TestLogInTakesJSONAndTheOAuthForm(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	m := newMember(t, s)
 	login := url.Values{"username": {m.Email}, "password": {apitest.Password}}
 	with := func(pairs ...string) string {
@@ -66,7 +67,7 @@ func TestLogInTakesJSONAndTheOAuthForm(t *testing.T) {
 
 func TestLogInRefusesOtherForms(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	m := newMember(t, s)
 	good := url.Values{"username": {m.Email}, "password": {apitest.Password}}.Encode()
 	const unknown, duplicate = client.FieldErrorCodeUnknown, client.FieldErrorCodeDuplicate
@@ -98,7 +99,7 @@ func TestLogInRefusesOtherForms(t *testing.T) {
 
 func TestUnknownAddressAndWrongPasswordCannotBeToldApart(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	m := newMember(t, s)
 	wrong := post(t, s, "/auth/login", map[string]string{"email": m.Email, "password": apitest.Password + "x"})
 	wrong.RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeInvalidCredentials)
@@ -126,7 +127,7 @@ func TestUnknownAddressAndWrongPasswordCannotBeToldApart(t *testing.T) {
 
 func TestCredentialsOfAnotherTypeAreRefused(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	m := newMember(t, s)
 	for name, c := range map[string]struct {
 		email, password any
@@ -155,7 +156,7 @@ func TestCredentialsOfAnotherTypeAreRefused(t *testing.T) {
 
 func TestHashOfAnOlderReleaseIsReplacedOnce(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Passwords: app.OptionsOf(config.Defaults()).Account.Passwords})
+	s := desk.New(t, desk.Options{Passwords: app.OptionsOf(config.Defaults()).Account.Passwords})
 	m := newMember(t, s)
 	right := map[string]string{"email": m.Email, "password": apitest.Password}
 	wrong := map[string]string{"email": m.Email, "password": apitest.Password + "x"}

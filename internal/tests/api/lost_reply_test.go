@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -113,7 +113,7 @@ func TestRepeatAfterALostCommitHasItsEffectOnce(t *testing.T) {
 	t.Parallel()
 	direct := storetest.NewURL(t)
 	cutter, through := newCommitCutter(t, direct)
-	s := apitest.New(t, apitest.Options{DatabaseURL: through})
+	s := desk.New(t, desk.Options{DatabaseURL: through})
 	user := s.Customer(t)
 	ticketID := user.NewTicket(t).ID
 	for path, request := range map[string]struct{ body, table string }{
@@ -147,7 +147,7 @@ func TestRepeatAfterALostResponseHasItsEffectOnce(t *testing.T) {
 	d := newDesk(t)
 	for round := range 20 {
 		key := uuid.NewString()
-		before := countRows(t, d.Server, "tickets")
+		before := countRows(t, d.Desk, "tickets")
 		conn, err := net.Dial("tcp", strings.TrimPrefix(d.URL, "http://")) //nolint:noctx // Closed below.
 		require.NoError(t, err)
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.URL+"/tickets", strings.NewReader(ticketBody))
@@ -165,6 +165,6 @@ func TestRepeatAfterALostResponseHasItsEffectOnce(t *testing.T) {
 
 		again := d.customer.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, keyHeader(key))
 		require.Equal(t, http.StatusCreated, again.Status, "%s", again.Body)
-		require.Equal(t, before+1, countRows(t, d.Server, "tickets"))
+		require.Equal(t, before+1, countRows(t, d.Desk, "tickets"))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -37,7 +38,7 @@ func applyMacro(t *testing.T, by *apitest.User, ticketID, macroID uuid.UUID) cli
 
 func TestMacrosAreKept(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	agent := s.Staff(t, sqlc.UserRoleAgent)
 	settings := client.MacroSettings{
 		Name: "Refund", Content: "Hello {{customer.name}}.", Status: client.TicketStatusPending, AddTags: client.Tags{"refund"},
@@ -90,7 +91,7 @@ func TestMacrosAreKept(t *testing.T) {
 
 func TestMacrosAreListedByTheirText(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	agent := s.Staff(t, sqlc.UserRoleAgent)
 	for _, name := range []string{"Größe", "Refund", "Money 100%"} {
 		newMacro(t, agent, client.MacroSettings{Name: name, Content: "About " + strings.ToUpper(name)})
@@ -123,7 +124,7 @@ func TestMacrosAreListedByTheirText(t *testing.T) {
 
 func TestMacroIsRefused(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	agent, customer := s.Staff(t, sqlc.UserRoleAgent), s.Customer(t)
 	for pointer, m := range map[string]client.MacroSettings{
 		"/content":     {Name: "a", Content: "Hello {{customer.email}}."},
@@ -149,7 +150,7 @@ func TestMacroAnswersAndChangesATicketInOne(t *testing.T) {
 		Name: "Refund", Content: "Hello {{customer.name}}: {{ticket.id}}, {{ticket.title}}. {{agent.name}}",
 		Status: client.TicketStatusPending, Priority: client.TicketPriorityHigh, AddTags: client.Tags{"refund"}, AssigneeID: &s.agent.ID,
 	})
-	enqueue(t, s.Server, groqsim.Script{Gates: []groqsim.Gate{{Name: "never", After: 0}}})
+	enqueue(t, s.Desk, groqsim.Script{Gates: []groqsim.Gate{{Name: "never", After: 0}}})
 	answer := s.ada.Begin(t, s.ticketID)
 	shown, err := s.agent.GetTicketWithResponse(t.Context(), s.ticketID, nil)
 	require.NoError(t, err)

@@ -66,7 +66,7 @@ func TestMessageIsEnteredInTheJournalWithWhatItChanges(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
-	enqueue(t, d.Server, groqsim.Script{Gates: []groqsim.Gate{{Name: "never", After: 0}}})
+	enqueue(t, d.Desk, groqsim.Script{Gates: []groqsim.Gate{{Name: "never", After: 0}}})
 	response := d.customer.Begin(t, d.ticket.ID)
 	reply := agent.Say(t, d.ticket.ID, "A reply")
 	agent.SetStatus(t, d.ticket.ID, client.TicketStatusPending)

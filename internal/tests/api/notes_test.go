@@ -94,7 +94,7 @@ func TestNoteNeitherFencesAnAnswerNorIsInItsPrompt(t *testing.T) {
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	d.customer.Say(t, d.ticket.ID, "A question")
 	addNote(t, agent, d.ticket.ID, "A secret note before")
-	enqueue(t, d.Server, groqsim.Script{Gates: []groqsim.Gate{{Name: "noted", After: 1}}})
+	enqueue(t, d.Desk, groqsim.Script{Gates: []groqsim.Gate{{Name: "noted", After: 1}}})
 	response := d.customer.Begin(t, d.ticket.ID)
 	addNote(t, agent, d.ticket.ID, "A secret note meanwhile")
 	d.Simulator.Release("noted")

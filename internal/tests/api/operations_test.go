@@ -12,6 +12,7 @@ import (
 	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/example"
 )
 
@@ -107,7 +108,7 @@ var operations = map[string]usage{
 
 // world is what bodies name: an account with apitest.Password, and a ticket of its owner's.
 type world struct {
-	*apitest.Server
+	*desk.Desk
 	email     string
 	duplicate string
 	// refresh is a refresh token; a new session has one when it is empty.
@@ -184,7 +185,7 @@ func thing(t *testing.T, parameter string) func(*testing.T, *cast) string {
 }
 
 // ids are the ids of what a desk has, by the path's parameter.
-func (d *desk) ids() map[string]uuid.UUID {
+func (d *scene) ids() map[string]uuid.UUID {
 	return map[string]uuid.UUID{
 		"ticket_id": d.ticket.ID, "session_id": d.spare, "user_id": d.customer.ID,
 		"ai_response_id": d.answer.responseID, "message_id": d.answer.messageID, "api_key_id": d.key.ID,

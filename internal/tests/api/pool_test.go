@@ -16,6 +16,7 @@ import (
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -25,10 +26,10 @@ func TestManyStreamsLeaveThePoolToRequests(t *testing.T) {
 	const readers = 150
 	patient := app.UpstreamLimits(config.Defaults()) // The answer waits until all readers are there.
 	patient.Idle, patient.Total = 5*time.Minute, 5*time.Minute
-	d := &desk{Server: apitest.New(t, apitest.Options{Limits: &patient, MaxStreamsEach: 2 * readers})}
+	d := &scene{Desk: desk.New(t, desk.Options{Limits: &patient, MaxStreamsEach: 2 * readers})}
 	d.customer = d.Customer(t)
 	d.ticket = d.customer.NewTicket(t)
-	replica := apitest.New(t, apitest.Options{DatabaseURL: d.DatabaseURL, Simulator: d.Simulator, Limits: &patient, MaxStreamsEach: 2 * readers})
+	replica := desk.New(t, desk.Options{DatabaseURL: d.DatabaseURL, Simulator: d.Simulator, Limits: &patient, MaxStreamsEach: 2 * readers})
 	require.NoError(t, d.Simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "held", After: 2}}}))
 	elsewhere := replica.LogIn(t, d.customer.Email, apitest.Password)
 	streams := []*apitest.Stream{d.customer.Stream(t, d.ticket.ID)}
@@ -39,7 +40,7 @@ func TestManyStreamsLeaveThePoolToRequests(t *testing.T) {
 		_, ok := stream.Next()
 		require.True(t, ok)
 	}
-	l := newTraffic(d.Server, d.customer, d.customer.NewTicket(t), time.Minute)
+	l := newTraffic(d.Desk, d.customer, d.customer.NewTicket(t), time.Minute)
 	ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
 	defer stop()
 	l.flow(ctx, 50)
@@ -47,7 +48,7 @@ func TestManyStreamsLeaveThePoolToRequests(t *testing.T) {
 	require.Positive(t, l.statuses[http.StatusOK])
 	require.Positive(t, l.statuses[http.StatusCreated])
 	require.Len(t, l.statuses, 2, "nothing but successes: %v", l.statuses)
-	for _, s := range []*apitest.Server{d.Server, replica} {
+	for _, s := range []*desk.Desk{d.Desk, replica} {
 		require.Eventually(t, func() bool { return s.Store.PoolStats().Acquired == 0 }, patience, time.Millisecond)
 	}
 	d.Simulator.Release("held")

@@ -15,6 +15,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -28,13 +29,13 @@ func redact(t *testing.T, staff *apitest.User, messageID uuid.UUID) client.Messa
 }
 
 // requireNowhere wants a text to be in no column of the database.
-func requireNowhere(t *testing.T, s *apitest.Server, text string) {
+func requireNowhere(t *testing.T, s *desk.Desk, text string) {
 	t.Helper()
 	require.Empty(t, columnsWith(t, s, text), "the text is still there")
 }
 
 // columnsWith are the columns of the database that have a text in them, whatever their types.
-func columnsWith(t *testing.T, s *apitest.Server, text string) []string {
+func columnsWith(t *testing.T, s *desk.Desk, text string) []string {
 	t.Helper()
 	return strings.Fields(storetest.QueryText(t, s.DatabaseURL, `SELECT coalesce(string_agg(found.at, ' ' ORDER BY found.at), '') FROM (
 		SELECT c.table_name || '.' || c.column_name AS at, (xpath('/row/n/text()', query_to_xml(format(
@@ -61,7 +62,7 @@ func TestRedactedMessageIsGoneEverywhere(t *testing.T) {
 	}
 	kept, said := say("This stays.", other), say("My card is canary-4711.", key)
 	note := addNote(t, agent, d.ticket.ID, "The card canary-4711 is blocked.")
-	enqueue(t, d.Server, groqsim.Script{Deltas: []string{"Is canary-", "4711 ", "your card?"}})
+	enqueue(t, d.Desk, groqsim.Script{Deltas: []string{"Is canary-", "4711 ", "your card?"}})
 	answer := d.customer.ReadAIResponse(t, d.customer.Begin(t, d.ticket.ID).ID)
 	require.NotNil(t, answer.Done)
 	before := d.customer.Do(t, http.MethodGet, "/tickets/"+d.ticket.ID.String(), "")
@@ -72,10 +73,10 @@ func TestRedactedMessageIsGoneEverywhere(t *testing.T) {
 		require.NotEmpty(t, tombstone.RedactedAt)
 		require.Equal(t, tombstone, redact(t, agent, id), "a second time changes nothing")
 	}
-	requireNowhere(t, d.Server, "canary")
+	requireNowhere(t, d.Desk, "canary")
 	require.Equal(t, "[redacted]", say("My card is canary-4711.", key).Content, "the request was remembered")
 	require.Equal(t, kept.Content, say("This stays.", other).Content)
-	requireNowhere(t, d.Server, "canary")
+	requireNowhere(t, d.Desk, "canary")
 
 	again := d.customer.ReadAIResponse(t, answer.Done.AIResponseID)
 	require.Equal(t, "[redacted]", again.Text)
@@ -98,20 +99,20 @@ func TestRedactedNoteIsGoneFromWhatStaffHaveAskedFor(t *testing.T) {
 	d := newDesk(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	note := addNote(t, agent, d.ticket.ID, "The card canary-4711 is blocked.")
-	enqueue(t, d.Server,
+	enqueue(t, d.Desk,
 		groqsim.Script{Gates: []groqsim.Gate{{Name: "answer", After: 1}}},
 		groqsim.Script{Deltas: []string{"canary-", "4711 is blocked"}, Gates: []groqsim.Gate{{Name: "summary", After: 1}}})
 	answer := d.customer.Begin(t, d.ticket.ID)
-	requireHeld(t, d.Server, "answer")
+	requireHeld(t, d.Desk, "answer")
 	summary := askAI(t, agent, d.ticket.ID, summarize, http.StatusCreated)
-	requireHeld(t, d.Server, "summary")
+	requireHeld(t, d.Desk, "summary")
 	redact(t, agent, note.ID)
 	d.Simulator.Release("summary")
 	d.Simulator.Release("answer")
 	ended := getComplete(t, agent, summary.ID)
 	require.Equal(t, client.AIResponseStatusSuperseded, ended.Status)
 	require.NotNil(t, d.customer.ReadAIResponse(t, answer.ID).Done, "the AI that answers customers knows of no notes")
-	requireNowhere(t, d.Server, "canary")
+	requireNowhere(t, d.Desk, "canary")
 }
 
 func TestRedactedTicketIsGoneEverywhere(t *testing.T) {
@@ -136,7 +137,7 @@ func TestRedactedTicketIsGoneEverywhere(t *testing.T) {
 		return *applied.JSON200
 	}
 	require.Equal(t, ticket.Title, apply().Ticket.Title)
-	enqueue(t, d.Server, groqsim.Script{Deltas: []string{"About canary-4711"}})
+	enqueue(t, d.Desk, groqsim.Script{Deltas: []string{"About canary-4711"}})
 	summary := agent.Do(t, http.MethodPost, path+"/ai-requests", `{"kind":"summarize"}`, jsonType)
 	require.Equal(t, http.StatusCreated, summary.Status, "%s", summary.Body)
 	summaryID := uuid.MustParse(idOf(t, summary.Body))
@@ -158,11 +159,11 @@ func TestRedactedTicketIsGoneEverywhere(t *testing.T) {
 	require.NotEmpty(t, tombstone.RedactedAt)
 	require.Empty(t, tombstone.HandoffNote)
 	require.Equal(t, string(first.Body), string(redact().Body), "a second time changes nothing")
-	requireNowhere(t, d.Server, "canary")
+	requireNowhere(t, d.Desk, "canary")
 	require.Equal(t, "[redacted]", open().Title, "the request was remembered")
 	require.Equal(t, "[redacted]", apply().Ticket.Description)
 	require.Equal(t, "Seen.", apply().Message.Content, "the rest stays")
-	requireNowhere(t, d.Server, "canary")
+	requireNowhere(t, d.Desk, "canary")
 	require.Equal(t, "ticket.redacted "+d.customer.ID.String(), storetest.QueryText(t, d.DatabaseURL,
 		"SELECT string_agg(concat_ws(' ', type, customer_id), ', ') FROM journal_outbox WHERE type = 'ticket.redacted'"))
 
@@ -181,7 +182,7 @@ func TestRedactionReachesWhatIsRememberedOfADraft(t *testing.T) {
 	d := newDesk(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	require.Equal(t, http.StatusOK, agent.Do(t, http.MethodPatch, "/tickets/"+d.ticket.ID.String(), `{"ai_mode":"draft"}`, jsonType).Status)
-	enqueue(t, d.Server, groqsim.Script{Deltas: []string{"Your card is canary-4711."}})
+	enqueue(t, d.Desk, groqsim.Script{Deltas: []string{"Your card is canary-4711."}})
 	draft := readyIn(t, agent.Do(t, http.MethodGet, "/tickets/"+d.ticket.ID.String()+"/ai-response", "").Body)
 	published := agent.Do(t, http.MethodPost, "/ai-responses/"+draft.AIResponseID.String()+"/publish", "{}", jsonType, "Idempotency-Key: published")
 	require.Equal(t, http.StatusCreated, published.Status, "%s", published.Body)
@@ -197,7 +198,7 @@ func TestRedactionEndsTheAnswerThatIsBeingWritten(t *testing.T) {
 	d := newDesk(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	said := d.customer.Say(t, d.ticket.ID, "My card is canary-4711.")
-	enqueue(t, d.Server, groqsim.Script{
+	enqueue(t, d.Desk, groqsim.Script{
 		Deltas: []string{"Is canary-", "4711 ", "your card?"}, Gates: []groqsim.Gate{{Name: "redacted", After: 2}},
 	})
 	response := d.customer.Begin(t, d.ticket.ID)
@@ -218,7 +219,7 @@ func TestRedactionEndsTheAnswerThatIsBeingWritten(t *testing.T) {
 	}
 	require.Contains(t, last, `"superseded"`)
 	require.Equal(t, "superseded", string(d.customer.AIResponse(t, response.ID).Status))
-	requireNowhere(t, d.Server, "canary")
+	requireNowhere(t, d.Desk, "canary")
 	require.NotContains(t, d.customer.ReadAIResponse(t, response.ID).Text, "canary")
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -110,7 +111,7 @@ func TestBodyThatDripsIsNotWaitedForLongerThanFifteenSeconds(t *testing.T) {
 func TestManyLogInsAtOnceLeaveRoomForOthers(t *testing.T) {
 	t.Parallel()
 	const logIns = 200
-	d := newDeskOn(t, apitest.Options{Passwords: app.OptionsOf(config.Defaults()).Account.Passwords})
+	d := newDeskOn(t, desk.Options{Passwords: app.OptionsOf(config.Defaults()).Account.Passwords})
 	statuses := make([]apitest.Response, logIns)
 	var logging sync.WaitGroup
 	gate := make(chan struct{})

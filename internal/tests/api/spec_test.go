@@ -90,7 +90,7 @@ func (o specOperation) streams(t *testing.T) bool {
 func (o specOperation) request(t *testing.T, c *cast, ids []string) (path, body string) {
 	t.Helper()
 	path = o.path + o.how.query
-	members := goodBody(t, world{Server: c.Server, email: c.owner.Email, duplicate: c.duplicate}, o.Operation)
+	members := goodBody(t, world{Desk: c.Desk, email: c.owner.Email, duplicate: c.duplicate}, o.Operation)
 	for i, name := range o.pathParameters {
 		path = strings.ReplaceAll(path, "{"+name+"}", ids[i])
 		if o.how.ticketIn != "" {

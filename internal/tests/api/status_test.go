@@ -10,6 +10,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -34,14 +35,14 @@ func mayChange(from, to client.TicketStatus, byStaff bool) bool {
 	return slices.Contains(allowedChanges[from], to) || byStaff && from == "open" && to == "resolved"
 }
 
-func countChanges(t *testing.T, s *apitest.Server, ticket client.Ticket) int {
+func countChanges(t *testing.T, s *desk.Desk, ticket client.Ticket) int {
 	t.Helper()
 	return storetest.QueryInt(t, s.DatabaseURL, "SELECT count(*) FROM ticket_status_changes WHERE ticket_id = $1", ticket.ID)
 }
 
 func TestStatusChangesAlongTheTableOnly(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	for from, way := range ways {
 		for to := range ways {
@@ -110,6 +111,6 @@ func TestOfManyEqualChangesAtOnceOneIsMade(t *testing.T) {
 			counts[status]++
 		}
 		require.Equal(t, map[int]int{http.StatusOK: 1, http.StatusConflict: many - 1}, counts, "to %s", to)
-		require.Equal(t, round+1, countChanges(t, d.Server, d.ticket))
+		require.Equal(t, round+1, countChanges(t, d.Desk, d.ticket))
 	}
 }

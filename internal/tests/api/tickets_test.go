@@ -16,6 +16,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -48,7 +49,7 @@ var (
 
 func TestAccountHasItsWireShape(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	body := `{"email":"Ada@Example.com","password":"correct horse battery","role":"user"}`
 	created := s.Do(t, http.MethodPost, "/auth/signup", body, jsonType)
 	require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
@@ -99,7 +100,7 @@ func TestTicketHasItsWireShape(t *testing.T) {
 
 func TestListOfNoTicketsIsAnEmptyArray(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	r := s.Customer(t).Do(t, http.MethodGet, "/tickets", "")
 	require.Equal(t, http.StatusOK, r.Status)
 	require.JSONEq(t, "[]", string(r.Body))
@@ -142,7 +143,7 @@ func insertTickets(t *testing.T, databaseURL string, user uuid.UUID, n int) []uu
 
 func TestTicketsArePagedNewestFirst(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, other := s.Customer(t), s.Customer(t)
 	want := insertTickets(t, s.DatabaseURL, customer.ID, 120)
 	slices.Reverse(want)
@@ -176,7 +177,7 @@ func TestTicketsArePagedNewestFirst(t *testing.T) {
 
 func TestTicketsOpenedMeanwhileDisturbNoPage(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer := s.Customer(t)
 	want := insertTickets(t, s.DatabaseURL, customer.ID, 12)
 	slices.Reverse(want)

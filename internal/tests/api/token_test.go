@@ -14,6 +14,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -24,9 +25,9 @@ func fixedClock() func() time.Time {
 }
 
 // newMember makes an account on a server.
-func newMember(t *testing.T, s *apitest.Server) member {
+func newMember(t *testing.T, s *desk.Desk) member {
 	t.Helper()
-	return (&cast{Server: s}).member(t, sqlc.UserRoleUser)
+	return (&cast{Desk: s}).member(t, sqlc.UserRoleUser)
 }
 
 // tokensWithWrongClaims are signed as ours are.
@@ -73,14 +74,14 @@ func tokensWithWrongHeaders(f forgery) map[string]forgery {
 		"alg None":             f.headed("alg", "None"),
 		"no alg":               f.headed("alg", nil),
 		"alg list":             f.headed("alg", []string{"HS256"}),
-		"HS384":                f.signed("HS384", sha512.New384, apitest.Secret),
-		"HS512":                f.signed("HS512", sha512.New, apitest.Secret),
-		"HS512 called HS256":   f.signed("HS256", sha512.New, apitest.Secret),
+		"HS384":                f.signed("HS384", sha512.New384, desk.Secret),
+		"HS512":                f.signed("HS512", sha512.New, desk.Secret),
+		"HS512 called HS256":   f.signed("HS256", sha512.New, desk.Secret),
 		"RS256 by HMAC":        f.signed("RS256", sha256.New, publicKey),
 		"HMAC by a public key": f.signed("HS256", sha256.New, publicKey),
-		"RS256 by the secret":  f.signed("RS256", sha256.New, apitest.Secret),
-		"ES256 by the secret":  f.signed("ES256", sha256.New, apitest.Secret),
-		"EdDSA by the secret":  f.signed("EdDSA", sha256.New, apitest.Secret),
+		"RS256 by the secret":  f.signed("RS256", sha256.New, desk.Secret),
+		"ES256 by the secret":  f.signed("ES256", sha256.New, desk.Secret),
+		"EdDSA by the secret":  f.signed("EdDSA", sha256.New, desk.Secret),
 		"empty key":            f.signed("HS256", sha256.New, ""),
 		"key of zeros":         f.signed("HS256", sha256.New, strings.Repeat("\x00", 32)),
 		"key of an example":    f.signed("HS256", sha256.New, "change-me"),
@@ -135,7 +136,7 @@ func tokensWithWrongForm(good string) map[string]string {
 func TestForgedTokensAreAnsweredAllTheSame(t *testing.T) {
 	t.Parallel()
 	now := fixedClock()
-	s := apitest.New(t, apitest.Options{Now: now})
+	s := desk.New(t, desk.Options{Now: now})
 	m := newMember(t, s)
 	f := genuineToken(m, now())
 	good := f.token(t)
@@ -162,7 +163,7 @@ func TestForgedTokensAreAnsweredAllTheSame(t *testing.T) {
 func TestClocksOfServersMayDifferByHalfAMinute(t *testing.T) {
 	t.Parallel()
 	now := fixedClock()
-	s := apitest.New(t, apitest.Options{Now: now})
+	s := desk.New(t, desk.Options{Now: now})
 	f := genuineToken(newMember(t, s), now())
 	for name, token := range map[string]forgery{
 		"exp 29 s ago":  f.saying("exp", now().Add(-29*time.Second).Unix()),
@@ -179,7 +180,7 @@ func TestClocksOfServersMayDifferByHalfAMinute(t *testing.T) {
 func TestTokenOfADeletedAccountIsNoLongerOne(t *testing.T) {
 	t.Parallel()
 	now := time.Now().Truncate(time.Second)
-	s := apitest.New(t, apitest.Options{Now: func() time.Time { return now }})
+	s := desk.New(t, desk.Options{Now: func() time.Time { return now }})
 	seen, unseen := newMember(t, s), newMember(t, s)
 	require.Equal(t, http.StatusOK, s.Do(t, http.MethodGet, "/me", "", seen.bearer()).Status)
 	storetest.Exec(t, s.DatabaseURL, "DELETE FROM users")
@@ -197,7 +198,7 @@ func TestTokenOfADeletedAccountIsNoLongerOne(t *testing.T) {
 
 func TestTokenIsTakenFromOneBearerHeaderOnly(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	m := newMember(t, s)
 	for name, header := range map[string]string{
 		"Bearer":      "Authorization: Bearer " + m.token,
@@ -242,7 +243,7 @@ func TestTokenIsTakenFromOneBearerHeaderOnly(t *testing.T) {
 
 func TestTwoAuthorizationHeadersAreNoneOfThem(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	m := newMember(t, s)
 	for _, second := range []string{m.bearer(), "Authorization: Basic YWRhOnB3", "Authorization: Bearer x", "Authorization: "} {
 		for _, header := range [][]string{{m.bearer(), second}, {second, m.bearer()}} {
@@ -254,7 +255,7 @@ func TestTwoAuthorizationHeadersAreNoneOfThem(t *testing.T) {
 
 func TestTokensThatLogInGivesAreTheOnesThatAreTaken(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	m := newMember(t, s)
 	user := s.LogIn(t, m.Email, apitest.Password)
 	require.Equal(t, m.ID, user.ID)

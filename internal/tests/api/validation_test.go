@@ -16,7 +16,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/internal/httpapi/contract"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/example"
 )
 
@@ -251,7 +251,7 @@ func TestRoleOfASignUpIsOneOfTheListAndNobodysToChoose(t *testing.T) {
 
 func TestTextWithControlCharactersOfLatin1IsRefused(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	for _, character := range []string{"\u007f", "\u0084", "\u009b", "\u009f"} {
@@ -270,7 +270,7 @@ func TestTextWithControlCharactersOfLatin1IsRefused(t *testing.T) {
 
 func TestRefusalsSayWhatIsAllowed(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	u := s.Customer(t)
 	ticket := u.NewTicket(t).ID.String()
 	limit := func(n int64) *int64 { return &n }

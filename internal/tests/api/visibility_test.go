@@ -14,7 +14,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/auth"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -56,7 +56,7 @@ func haunt(t *testing.T, c *cast, ticketID string) map[string][]string {
 // not see: by themselves, by a service for its customer, and by one without a role of staff for itself.
 func TestCustomersNeverGetWhatIsForStaff(t *testing.T) {
 	t.Parallel()
-	c := newCastOn(t, apitest.Options{Journal: true})
+	c := newCastOn(t, desk.Options{Journal: true})
 	key := c.apiKey(t, auth.RoleUser, allScopes...)
 	served := []string{key.bearer(), "X-On-Behalf-Of: customer-1"}
 	for name, caller := range map[string]struct{ header, opens []string }{
