@@ -1,7 +1,10 @@
 package apitest
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -9,6 +12,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
+	"github.com/supportbackend/support/gen/sqlc"
 )
 
 // User is an account that is logged in.
@@ -17,6 +21,7 @@ type User struct {
 
 	ID      uuid.UUID
 	Email   string
+	Role    sqlc.UserRole
 	Token   string
 	Refresh string
 
@@ -70,17 +75,20 @@ func (u *User) Sessions(t testing.TB) []client.Session {
 	return *got.JSON200
 }
 
-// NewSession logs the account in once more, and returns that session's id.
-func (u *User) NewSession(t testing.TB) uuid.UUID {
+// Session is the id of the session that the account's access token is of.
+func (u *User) Session(t testing.TB) uuid.UUID {
 	t.Helper()
-	for _, session := range u.client.LogIn(t, u.Email, Password).Sessions(t) {
-		if session.Current {
-			return session.ID
-		}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(u.Token, ".")[1])
+	require.NoError(t, err)
+	var claims struct {
+		Session uuid.UUID `json:"sid"`
 	}
-	require.FailNow(t, "no session is the current one")
-	return uuid.Nil
+	require.NoError(t, json.Unmarshal(payload, &claims))
+	return claims.Session
 }
+
+// Bearer is the account's Authorization header.
+func (u *User) Bearer() string { return "Authorization: Bearer " + u.Token }
 
 // NewTicket opens a ticket.
 func (u *User) NewTicket(t testing.TB) client.Ticket {
@@ -128,5 +136,5 @@ func (u *User) Do(t testing.TB, method, path, body string, header ...string) Res
 	if u.onBehalfOf != "" {
 		header = append(header, "X-On-Behalf-Of: "+u.onBehalfOf)
 	}
-	return u.client.Do(t, method, path, body, append(header, "Authorization: Bearer "+u.Token)...)
+	return u.client.Do(t, method, path, body, append(header, u.Bearer())...)
 }

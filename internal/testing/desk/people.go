@@ -39,8 +39,14 @@ func (d *Desk) Staff(t testing.TB, role sqlc.UserRole) *apitest.User {
 		ID: id, Email: "user-" + id.String() + "@example.com", PasswordHash: hash, Role: role,
 	})
 	require.NoError(t, err)
-	here := account.Client{Addr: netip.MustParseAddr("127.0.0.1")}
-	tokens, err := d.Accounts.LogIn(t.Context(), here, user.Email, apitest.Password)
+	return d.Again(t, &apitest.User{ID: id, Email: user.Email, Role: role})
+}
+
+// Again returns an account with another session. No request is made for it.
+func (d *Desk) Again(t testing.TB, u *apitest.User) *apitest.User {
+	t.Helper()
+	here := account.Client{Addr: netip.MustParseAddr("127.0.0.1"), UserAgent: "Go-http-client/1.1"}
+	tokens, err := d.Accounts.LogIn(t.Context(), here, u.Email, apitest.Password)
 	require.NoError(t, err)
-	return d.User(t, apitest.User{ID: id, Email: user.Email, Token: tokens.Access, Refresh: tokens.Refresh})
+	return d.User(t, apitest.User{ID: u.ID, Email: u.Email, Role: u.Role, Token: tokens.Access, Refresh: tokens.Refresh})
 }

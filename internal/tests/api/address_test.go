@@ -14,7 +14,7 @@ import (
 
 func TestTextThatIsNoAddressIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	c := d.call(t, "signUp")
 	for _, address := range []string{

@@ -130,7 +130,7 @@ func requireActingNeedsAKeyThatMay(t *testing.T, c *cast, o specOperation) {
 		return
 	}
 	mayNot := c.apiKey(t, auth.RoleAdmin, allScopes[:len(allScopes)-1]...)
-	for _, bearer := range []string{c.owner.bearer(), c.agent.bearer(), c.admin.bearer(), mayNot.bearer()} {
+	for _, bearer := range []string{c.owner.Bearer(), c.agent.Bearer(), c.admin.Bearer(), mayNot.bearer()} {
 		requireOutOfScope(t, c, o, ids, bearer, "X-On-Behalf-Of: somebody")
 	}
 	before := c.snapshot(t)

@@ -170,7 +170,7 @@ func TestEveryTimeThatIsTakenCanBeShown(t *testing.T) {
 			body, known := bodies[o.OperationID+" /"+name]
 			require.True(t, known, "%s takes a time as %s", o.OperationID, name)
 			for _, at := range []string{"9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59+23:59", "2100-02-28T00:00:00-23:59"} {
-				path := strings.Replace(o.path, "{ticket_id}", ticket.ID.String(), 1)
+				path := strings.Replace(o.template, "{ticket_id}", ticket.ID.String(), 1)
 				taken := admin.Do(t, o.method, path, fmt.Sprintf(body, at), contentJSON)
 				require.Less(t, taken.Status, 300, "%s", taken.Body)
 			}

@@ -77,7 +77,7 @@ func TestEveryOperationIsReachedByExamplesAndLinks(t *testing.T) {
 		w.operations[o.OperationID] = o
 	}
 	for id, o := range w.operations {
-		if !strings.Contains(o.path, "{") { // Only a link knows an id.
+		if !strings.Contains(o.template, "{") { // Only a link knows an id.
 			w.add(walkStep{id: id})
 		}
 	}
@@ -225,7 +225,7 @@ func (w *walk) bodies(step walkStep) (bodies []string) {
 
 // pathOf is where the step sends its request.
 func pathOf(o specOperation, step walkStep) string {
-	path := o.path
+	path := o.template
 	query := url.Values{}
 	for name, value := range step.parameters {
 		if strings.Contains(path, "{"+name+"}") {

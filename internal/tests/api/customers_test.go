@@ -122,7 +122,7 @@ func TestNobodyElseSeesHowAServiceCallsItsCustomer(t *testing.T) {
 		if o.method != http.MethodGet || o.role == "" {
 			continue
 		}
-		path := o.path + o.how.query
+		path := o.template + o.how.query
 		for _, name := range o.pathParameters {
 			path = strings.ReplaceAll(path, "{"+name+"}", cmp.Or(ids[name], uuid.New()).String())
 		}

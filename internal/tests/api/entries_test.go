@@ -71,7 +71,7 @@ func TestWhatEndsADraftIsEntered(t *testing.T) {
 		"its turn is redacted": {
 			do: func(t *testing.T, d *draftDesk, _ uuid.UUID) {
 				t.Helper()
-				redact(t, d.agent, d.customer.Messages(t, d.ticket.ID)[0].ID)
+				redact(t, d.agent, d.owner.Messages(t, d.ticket.ID)[0].ID)
 			},
 			want: []string{"message.redacted", "ai_response.discarded"},
 		},
@@ -89,7 +89,7 @@ func TestWhatEndsADraftIsEntered(t *testing.T) {
 		"its ticket is merged": {
 			do: func(t *testing.T, d *draftDesk, _ uuid.UUID) {
 				t.Helper()
-				require.Equal(t, http.StatusOK, merge(t, d.agent, d.ticket.ID, d.customer.NewTicket(t).ID).StatusCode())
+				require.Equal(t, http.StatusOK, merge(t, d.agent, d.ticket.ID, d.owner.NewTicket(t).ID).StatusCode())
 			},
 			want: []string{"ai_response.superseded", "ticket.merged"},
 		},
@@ -106,7 +106,7 @@ func TestWhatEndsADraftIsEntered(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDraftDesk(t)
-			d.customer.Say(t, d.ticket.ID, "And more.")
+			d.owner.Say(t, d.ticket.ID, "And more.")
 			draft := d.draft(t)
 			c.do(t, d, draft)
 			entered := strings.Fields(lastEntries(t, d.Desk, d.ticket.ID, 8))

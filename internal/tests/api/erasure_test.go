@@ -15,6 +15,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/desk"
@@ -88,7 +89,7 @@ var wordless = map[string]string{
 // A column of texts that is added later has to be erased, or named as wordless.
 func TestErasureLeavesNothingOfACustomer(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	key := d.admin.NewAPIKey(t, client.CreateAPIKeyRequest{}).Key
 	customer := d.Service(t, key, erasable)
@@ -108,7 +109,7 @@ func TestErasureLeavesNothingOfACustomer(t *testing.T) {
 	require.Equal(t, 1, countRows(t, d.Desk, "journal_outbox WHERE type = 'user.deleted' AND actor_id = $1 AND subject_id = $2",
 		d.admin.ID, me.ID))
 	require.NotEqual(t, me.ID, customer.Me(t).ID, "who comes back is somebody new")
-	require.Empty(t, d.customer.Messages(t, d.ticket.ID), "other customers keep theirs")
+	require.Empty(t, d.owner.Messages(t, d.ticket.ID), "other customers keep theirs")
 	require.Equal(t, http.StatusNoContent, erase(t, d.admin, me.ID))
 }
 
@@ -123,7 +124,7 @@ func textColumns(t *testing.T, s *desk.Desk) []string {
 }
 
 // fillWithCanaries has a customer, staff and the AI write the word wherever they can.
-func fillWithCanaries(t *testing.T, d *scene, agent, service, customer *apitest.User) {
+func fillWithCanaries(t *testing.T, d *cast, agent, service, customer *apitest.User) {
 	t.Helper()
 	me := customer.Me(t)
 	named := service.Do(t, http.MethodPut, "/users/"+me.ID.String()+"/customer", `{"display_name":"`+erasable+`"}`, jsonType)
@@ -180,33 +181,33 @@ func fillWithCanaries(t *testing.T, d *scene, agent, service, customer *apitest.
 
 func TestErasureClosesTheAccount(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
-	require.Equal(t, http.StatusForbidden, erase(t, agent, d.customer.ID))
+	require.Equal(t, http.StatusForbidden, erase(t, agent, d.owner.ID))
 	for name, id := range map[string]uuid.UUID{
-		"staff": agent.ID, "a service": d.service.Me(t).ID, "nobody": uuid.Must(uuid.NewV7()),
+		"staff": agent.ID, "a service": d.Service(t, d.apiKey(t, auth.RoleUser, allScopes...).key, "").Me(t).ID, "nobody": uuid.Must(uuid.NewV7()),
 	} {
 		require.Equal(t, http.StatusNotFound, erase(t, d.admin, id), name)
 	}
-	require.Equal(t, http.StatusNoContent, erase(t, d.admin, d.customer.ID))
-	got, err := d.customer.GetMeWithResponse(t.Context(), nil)
+	require.Equal(t, http.StatusNoContent, erase(t, d.admin, d.owner.ID))
+	got, err := d.owner.GetMeWithResponse(t.Context(), nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusUnauthorized, got.StatusCode())
-	in, err := d.Anonymous.LogInWithResponse(t.Context(), nil, client.LogInRequest{Email: d.customer.Email, Password: apitest.Password})
+	in, err := d.Anonymous.LogInWithResponse(t.Context(), nil, client.LogInRequest{Email: d.owner.Email, Password: apitest.Password})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusUnauthorized, in.StatusCode())
-	requireNowhere(t, d.Desk, d.customer.Email)
+	requireNowhere(t, d.Desk, d.owner.Email)
 }
 
 func TestErasureGoesOnWhereItWasInterrupted(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	storetest.Exec(t, d.DatabaseURL, `INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
 		SELECT gen_random_uuid(), $1, 'customer', $2, 'erasable ' || i, now() + i * interval '1 second'
-		FROM generate_series(1, 450) AS i`, d.ticket.ID, d.customer.ID)
+		FROM generate_series(1, 450) AS i`, d.ticket.ID, d.owner.ID)
 	// What a server does that ends after the first batch.
 	begun, err := d.Store.BeginErasure(t.Context(), sqlc.BeginErasureParams{
-		ID: d.customer.ID, ActorKind: sqlc.ActorKindAgent, ActorID: d.admin.ID,
+		ID: d.owner.ID, ActorKind: sqlc.ActorKindAgent, ActorID: d.admin.ID,
 	})
 	require.NoError(t, err)
 	erased, err := d.Store.EraseMessages(t.Context(), sqlc.EraseMessagesParams{UserID: begun, MaxRows: 200})
@@ -218,7 +219,7 @@ func TestErasureGoesOnWhereItWasInterrupted(t *testing.T) {
 
 	require.NoError(t, d.Accounts.FinishErasures(t.Context()))
 	requireNowhere(t, d.Desk, "erasable")
-	pending := fmt.Sprintf("users WHERE id = '%s' AND erasing_at IS NOT NULL", d.customer.ID)
+	pending := fmt.Sprintf("users WHERE id = '%s' AND erasing_at IS NOT NULL", d.owner.ID)
 	require.Equal(t, 1, countRows(t, d.Desk, pending), "what was let in before may still come")
 	storetest.Exec(t, d.DatabaseURL, "UPDATE users SET erasing_at = $1 WHERE erasing_at IS NOT NULL", time.Now().Add(-time.Hour))
 	require.NoError(t, d.Accounts.FinishErasures(t.Context()))

@@ -34,28 +34,28 @@ func requireSecure(t *testing.T, r apitest.Response, what string) {
 
 func TestEveryResponseHasTheSecurityHeaders(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	stream := d.customer.Stream(t, d.ticket.ID)
+	d := newCast(t)
+	stream := d.owner.Stream(t, d.ticket.ID)
 	stream.ReadAll()
 	requireSecure(t, apitest.Response{Header: stream.Response.Header}, "a stream")
 	require.Equal(t, "no", stream.Response.Header.Get("X-Accel-Buffering"))
 	require.Empty(t, stream.Response.Header.Get("Content-Encoding"))
 	for _, c := range d.calls(t) {
-		requireSecure(t, d.Do(t, c.method, c.path, c.body, jsonType), c.id+" by nobody")
-		if c.id == "streamAIResponse" {
+		requireSecure(t, d.Do(t, c.method, c.path, c.body, jsonType), c.OperationID+" by nobody")
+		if c.OperationID == "streamAIResponse" {
 			continue
 		}
-		requireSecure(t, d.do(t, c, c.body, jsonType), c.id)
-		requireSecure(t, d.do(t, c, "{", "Content-Type: text/plain"), c.id+" with another media type")
-		requireSecure(t, d.do(t, c, "{", jsonType, "Accept: image/png"), c.id+", unacceptable")
+		requireSecure(t, d.do(t, c, c.body, jsonType), c.OperationID)
+		requireSecure(t, d.do(t, c, "{", "Content-Type: text/plain"), c.OperationID+" with another media type")
+		requireSecure(t, d.do(t, c, "{", jsonType, "Accept: image/png"), c.OperationID+", unacceptable")
 		asked := c
 		asked.path += "?unknown=1"
-		requireSecure(t, d.do(t, asked, c.body, jsonType), c.id+" with an unknown parameter")
-		requireSecure(t, d.Do(t, http.MethodPut, c.path, ""), "another method than "+c.id)
-		requireSecure(t, uncheckedDo(t, http.MethodOptions, d.URL+c.path), "the options of "+c.id)
+		requireSecure(t, d.do(t, asked, c.body, jsonType), c.OperationID+" with an unknown parameter")
+		requireSecure(t, d.Do(t, http.MethodPut, c.path, ""), "another method than "+c.OperationID)
+		requireSecure(t, uncheckedDo(t, http.MethodOptions, d.URL+c.path), "the options of "+c.OperationID)
 	}
 	for _, path := range []string{"/nothing", "/tickets/", "/tickets/" + uuid.NewString() + "/x", "/favicon.ico"} {
-		requireSecure(t, d.customer.Do(t, http.MethodGet, path, ""), path)
+		requireSecure(t, d.owner.Do(t, http.MethodGet, path, ""), path)
 	}
 }
 

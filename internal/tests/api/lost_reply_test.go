@@ -144,7 +144,7 @@ func TestRepeatAfterALostCommitHasItsEffectOnce(t *testing.T) {
 // The client hangs up, at once or when its request has had its effect, and knows of nothing.
 func TestRepeatAfterALostResponseHasItsEffectOnce(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	for round := range 20 {
 		key := uuid.NewString()
 		before := countRows(t, d.Desk, "tickets")
@@ -153,7 +153,7 @@ func TestRepeatAfterALostResponseHasItsEffectOnce(t *testing.T) {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.URL+"/tickets", strings.NewReader(ticketBody))
 		require.NoError(t, err)
 		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("Authorization", "Bearer "+d.customer.Token)
+		request.Header.Set("Authorization", "Bearer "+d.owner.Token)
 		request.Header.Set("Idempotency-Key", key)
 		require.NoError(t, request.Write(conn))
 		if round%2 == 1 {
@@ -163,7 +163,7 @@ func TestRepeatAfterALostResponseHasItsEffectOnce(t *testing.T) {
 		}
 		require.NoError(t, conn.Close())
 
-		again := d.customer.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, keyHeader(key))
+		again := d.owner.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, keyHeader(key))
 		require.Equal(t, http.StatusCreated, again.Status, "%s", again.Body)
 		require.Equal(t, before+1, countRows(t, d.Desk, "tickets"))
 	}

@@ -196,18 +196,18 @@ func TestMacroAnswersAndChangesATicketInOne(t *testing.T) {
 
 func TestMacroAddsANote(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	macro := newMacro(t, agent, client.MacroSettings{Name: "Escalate", Content: "Look at {{ticket.id}}.", IsNote: true})
 	applied := applyMacro(t, agent, d.ticket.ID, macro.ID)
 	require.True(t, applied.Message.IsNote)
 	require.Equal(t, "Look at "+d.ticket.ID.String()+".", applied.Message.Content)
-	require.Empty(t, d.customer.Messages(t, d.ticket.ID))
+	require.Empty(t, d.owner.Messages(t, d.ticket.ID))
 }
 
 func TestMacroThatCannotBeAppliedChangesNothing(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent, leaver := d.Staff(t, sqlc.UserRoleAgent), d.Staff(t, sqlc.UserRoleAgent)
 	jump := newMacro(t, agent, client.MacroSettings{Name: "Close", Content: "Good bye.", Status: client.TicketStatusClosed})
 	gone := newMacro(t, agent, client.MacroSettings{Name: "Give", Content: "Hello.", AssigneeID: &leaver.ID})
@@ -228,7 +228,7 @@ func TestMacroThatCannotBeAppliedChangesNothing(t *testing.T) {
 	preview, err := agent.PreviewMacroWithResponse(t.Context(), d.ticket.ID, long.ID, nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusUnprocessableEntity, preview.StatusCode())
-	require.Empty(t, d.customer.Messages(t, d.ticket.ID))
+	require.Empty(t, d.owner.Messages(t, d.ticket.ID))
 
 	agent.SetStatus(t, d.ticket.ID, client.TicketStatusResolved)
 	closed := applyMacro(t, agent, d.ticket.ID, jump.ID)

@@ -81,9 +81,9 @@ func requireSamples(t *testing.T, s *desk.Desk, want samples) {
 
 func TestMetricsOfRequests(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	for range 3 {
-		d.customer.Do(t, http.MethodGet, "/tickets/"+d.ticket.ID.String(), "")
+		d.owner.Do(t, http.MethodGet, "/tickets/"+d.ticket.ID.String(), "")
 	}
 	d.Do(t, http.MethodGet, "/tickets?x="+canary, "")
 	d.Do(t, http.MethodGet, "/"+canary, "")
@@ -106,11 +106,11 @@ func TestMetricsOfRequests(t *testing.T) {
 
 func TestMetricsOfAnswers(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	require.NoError(t, d.Simulator.Enqueue(groqsim.Script{Status: http.StatusBadRequest}))
-	d.customer.OpenStream(t, d.ticket.ID, "").RequireProblem(http.StatusUnprocessableEntity, client.ProblemCodeConversationNotAccepted)
+	d.owner.OpenStream(t, d.ticket.ID, "").RequireProblem(http.StatusUnprocessableEntity, client.ProblemCodeConversationNotAccepted)
 	require.NoError(t, d.Simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "held", After: 1}}}))
-	stream := d.customer.Stream(t, d.customer.NewTicket(t).ID)
+	stream := d.owner.Stream(t, d.owner.NewTicket(t).ID)
 	requireSamples(t, d.Desk, samples{
 		`support_http_requests_running{operation="streamAIResponse"}`: 1,
 		`support_streams_open`:                 1,
@@ -157,7 +157,7 @@ func TestMetricsCountRateLimits(t *testing.T) {
 
 func TestMetricsAreDocumented(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	_, text := scrape(t, d.Desk)
 	page, err := os.ReadFile("../../../OPERATIONS.md")
 	require.NoError(t, err)

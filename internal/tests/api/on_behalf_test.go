@@ -124,7 +124,7 @@ func TestCustomerIsActedForOrTheRequestIsRefused(t *testing.T) {
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	key := admin.NewAPIKey(t, client.CreateAPIKeyRequest{Role: client.RoleAdmin}).Key
 	for _, o := range specOperations(t) {
-		path := regexp.MustCompile(`\{[a-z_]+\}`).ReplaceAllString(o.path, uuid.NewString())
+		path := regexp.MustCompile(`\{[a-z_]+\}`).ReplaceAllString(o.template, uuid.NewString())
 		person := s.Do(t, o.method, path, "", "Authorization: Bearer "+admin.Token, "X-On-Behalf-Of: ada")
 		switch {
 		case o.actsForCustomers(): // By services only.

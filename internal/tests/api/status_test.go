@@ -80,7 +80,7 @@ func TestStatusChangesAlongTheTableOnly(t *testing.T) {
 
 func TestStrangerChangesNoStatus(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	stranger := d.Customer(t)
 	d.keepStored(t)
 	r, err := stranger.UpdateTicketWithResponse(t.Context(), d.ticket.ID, nil, client.UpdateTicketRequest{Status: "pending"})
@@ -91,14 +91,14 @@ func TestStrangerChangesNoStatus(t *testing.T) {
 func TestOfManyEqualChangesAtOnceOneIsMade(t *testing.T) {
 	t.Parallel()
 	const many = 50
-	d := newDesk(t)
+	d := newCast(t)
 	for round, to := range []client.TicketStatus{"pending", "resolved", "closed", "open"} {
 		statuses := make([]int, many)
 		faults := make([]error, many)
 		var changes []func()
 		for i := range many {
 			changes = append(changes, func() {
-				r, err := d.customer.UpdateTicketWithResponse(t.Context(), d.ticket.ID, nil, client.UpdateTicketRequest{Status: to})
+				r, err := d.owner.UpdateTicketWithResponse(t.Context(), d.ticket.ID, nil, client.UpdateTicketRequest{Status: to})
 				if faults[i] = err; err == nil {
 					statuses[i] = r.StatusCode()
 				}

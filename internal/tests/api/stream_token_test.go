@@ -89,7 +89,7 @@ func TestStreamTokenIsOfNoUseElsewhere(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
 	ticketID := ownedTicket(t, c)
-	made := c.Do(t, http.MethodPost, "/tickets/"+ticketID+"/stream-tokens", "", c.owner.bearer())
+	made := c.Do(t, http.MethodPost, "/tickets/"+ticketID+"/stream-tokens", "", c.owner.Bearer())
 	require.Equal(t, http.StatusCreated, made.Status, "%s", made.Body)
 	_, rest, found := bytes.Cut(made.Body, []byte(`"token":"`))
 	require.True(t, found)
@@ -108,14 +108,14 @@ func TestStreamTokenIsOfNoUseElsewhere(t *testing.T) {
 			ids[i] = shared[name]
 		}
 		inQuery := o
-		inQuery.path += "?stream_token=" + token
+		inQuery.template += "?stream_token=" + token
 		if o.role == "" {
 			inQuery.call(t, c, ids).RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
 			continue
 		}
 		before := c.snapshot(t)
 		inQuery.call(t, c, ids).RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeUnauthenticated)
-		inQuery.call(t, c, ids, c.admin.bearer()).
+		inQuery.call(t, c, ids, c.admin.Bearer()).
 			RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
 		requireInvalidToken(t, o.call(t, c, ids, "Authorization: Bearer "+token))
 		require.Equal(t, before, c.snapshot(t), o.OperationID)

@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
-	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
@@ -22,12 +21,6 @@ import (
 func fixedClock() func() time.Time {
 	now := time.Now().Truncate(time.Second)
 	return func() time.Time { return now }
-}
-
-// newMember makes an account on a server.
-func newMember(t *testing.T, s *desk.Desk) member {
-	t.Helper()
-	return (&cast{Desk: s}).member(t, sqlc.UserRoleUser)
 }
 
 // tokensWithWrongClaims are signed as ours are.
@@ -137,8 +130,8 @@ func TestForgedTokensAreAnsweredAllTheSame(t *testing.T) {
 	t.Parallel()
 	now := fixedClock()
 	s := desk.New(t, desk.Options{Now: now})
-	m := newMember(t, s)
-	f := genuineToken(m, now())
+	m := s.Customer(t)
+	f := genuineToken(t, m, now())
 	good := f.token(t)
 	require.Equal(t, http.StatusOK, s.Do(t, http.MethodGet, "/me", "", "Authorization: Bearer "+good).Status,
 		"what the forgeries are made from is taken")
@@ -164,7 +157,7 @@ func TestClocksOfServersMayDifferByHalfAMinute(t *testing.T) {
 	t.Parallel()
 	now := fixedClock()
 	s := desk.New(t, desk.Options{Now: now})
-	f := genuineToken(newMember(t, s), now())
+	f := genuineToken(t, s.Customer(t), now())
 	for name, token := range map[string]forgery{
 		"exp 29 s ago":  f.saying("exp", now().Add(-29*time.Second).Unix()),
 		"nbf in 30 s":   f.saying("nbf", now().Add(30*time.Second).Unix()),
@@ -181,17 +174,17 @@ func TestTokenOfADeletedAccountIsNoLongerOne(t *testing.T) {
 	t.Parallel()
 	now := time.Now().Truncate(time.Second)
 	s := desk.New(t, desk.Options{Now: func() time.Time { return now }})
-	seen, unseen := newMember(t, s), newMember(t, s)
-	require.Equal(t, http.StatusOK, s.Do(t, http.MethodGet, "/me", "", seen.bearer()).Status)
+	seen, unseen := s.Customer(t), s.Customer(t)
+	require.Equal(t, http.StatusOK, s.Do(t, http.MethodGet, "/me", "", seen.Bearer()).Status)
 	storetest.Exec(t, s.DatabaseURL, "DELETE FROM users")
 
 	want := s.Do(t, http.MethodGet, "/me", "", fixedRequestID, "Authorization: Bearer x")
-	requireSame(t, want, s.Do(t, http.MethodGet, "/me", "", fixedRequestID, unseen.bearer()), "at once")
+	requireSame(t, want, s.Do(t, http.MethodGet, "/me", "", fixedRequestID, unseen.Bearer()), "at once")
 	// The server that has just asked who it is may believe it for a second. Nobody is being answered while time moves.
 	now = now.Add(time.Second)
-	requireSame(t, want, s.Do(t, http.MethodGet, "/me", "", fixedRequestID, seen.bearer()), "after a second")
+	requireSame(t, want, s.Do(t, http.MethodGet, "/me", "", fixedRequestID, seen.Bearer()), "after a second")
 	got := s.Do(t, http.MethodPost, "/tickets", `{"title":"A title","description":"A description."}`,
-		"Content-Type: application/json", seen.bearer())
+		"Content-Type: application/json", seen.Bearer())
 	got.RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeInvalidToken)
 	require.Zero(t, countRows(t, s, "tickets"))
 }
@@ -199,13 +192,13 @@ func TestTokenOfADeletedAccountIsNoLongerOne(t *testing.T) {
 func TestTokenIsTakenFromOneBearerHeaderOnly(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
-	m := newMember(t, s)
+	m := s.Customer(t)
 	for name, header := range map[string]string{
-		"Bearer":      "Authorization: Bearer " + m.token,
-		"lower case":  "Authorization: bearer " + m.token,
-		"upper case":  "Authorization: BEARER " + m.token,
-		"mixed case":  "authorization: bEaReR " + m.token,
-		"more spaces": "Authorization: Bearer   " + m.token,
+		"Bearer":      "Authorization: Bearer " + m.Token,
+		"lower case":  "Authorization: bearer " + m.Token,
+		"upper case":  "Authorization: BEARER " + m.Token,
+		"mixed case":  "authorization: bEaReR " + m.Token,
+		"more spaces": "Authorization: Bearer   " + m.Token,
 	} {
 		got := s.Do(t, http.MethodGet, "/me", "", header)
 		require.Equal(t, http.StatusOK, got.Status, "%s: %s", name, got.Body)
@@ -219,15 +212,15 @@ func TestTokenIsTakenFromOneBearerHeaderOnly(t *testing.T) {
 		"empty header":            {path: "/me", header: []string{"Authorization: "}},
 		"Basic":                   {path: "/me", header: []string{"Authorization: Basic YWRhOnB3"}},
 		"Digest":                  {path: "/me", header: []string{"Authorization: Digest username=ada"}},
-		"token without a scheme":  {path: "/me", header: []string{"Authorization: " + m.token}},
-		"other scheme":            {path: "/me", header: []string{"Authorization: Token " + m.token}},
-		"scheme and a colon":      {path: "/me", header: []string{"Authorization: Bearer: " + m.token}},
-		"tab for the space":       {path: "/me", header: []string{"Authorization: Bearer\t" + m.token}},
-		"query parameter":         {path: "/me?access_token=" + m.token},
-		"query parameter token":   {path: "/tickets?token=" + m.token},
-		"cookie":                  {path: "/me", header: []string{"Cookie: access_token=" + m.token}},
-		"X-Access-Token":          {path: "/me", header: []string{"X-Access-Token: " + m.token}},
-		"proxy's header":          {path: "/me", header: []string{"Proxy-Authorization: Bearer " + m.token}},
+		"token without a scheme":  {path: "/me", header: []string{"Authorization: " + m.Token}},
+		"other scheme":            {path: "/me", header: []string{"Authorization: Token " + m.Token}},
+		"scheme and a colon":      {path: "/me", header: []string{"Authorization: Bearer: " + m.Token}},
+		"tab for the space":       {path: "/me", header: []string{"Authorization: Bearer\t" + m.Token}},
+		"query parameter":         {path: "/me?access_token=" + m.Token},
+		"query parameter token":   {path: "/tickets?token=" + m.Token},
+		"cookie":                  {path: "/me", header: []string{"Cookie: access_token=" + m.Token}},
+		"X-Access-Token":          {path: "/me", header: []string{"X-Access-Token: " + m.Token}},
+		"proxy's header":          {path: "/me", header: []string{"Proxy-Authorization: Bearer " + m.Token}},
 		"X-Forwarded-User":        {path: "/me", header: []string{"X-Forwarded-User: " + m.Email}},
 		"X-HTTP-Method-Override":  {path: "/me", header: []string{"X-HTTP-Method-Override: OPTIONS"}},
 		"X-Original-URL":          {path: "/me", header: []string{"X-Original-URL: /livez", "X-Rewrite-URL: /livez"}},
@@ -237,16 +230,16 @@ func TestTokenIsTakenFromOneBearerHeaderOnly(t *testing.T) {
 		got.RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeUnauthenticated)
 		require.Equal(t, []string{bare}, got.Header.Values("WWW-Authenticate"), name)
 	}
-	got := s.Do(t, http.MethodGet, "/me?access_token="+m.token, "", m.bearer())
+	got := s.Do(t, http.MethodGet, "/me?access_token="+m.Token, "", m.Bearer())
 	got.RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
 }
 
 func TestTwoAuthorizationHeadersAreNoneOfThem(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
-	m := newMember(t, s)
-	for _, second := range []string{m.bearer(), "Authorization: Basic YWRhOnB3", "Authorization: Bearer x", "Authorization: "} {
-		for _, header := range [][]string{{m.bearer(), second}, {second, m.bearer()}} {
+	m := s.Customer(t)
+	for _, second := range []string{m.Bearer(), "Authorization: Basic YWRhOnB3", "Authorization: Bearer x", "Authorization: "} {
+		for _, header := range [][]string{{m.Bearer(), second}, {second, m.Bearer()}} {
 			s.Do(t, http.MethodGet, "/me", "", header...).
 				RequireProblem(t, http.StatusBadRequest, client.ProblemCodeMalformedRequest)
 		}
@@ -256,10 +249,10 @@ func TestTwoAuthorizationHeadersAreNoneOfThem(t *testing.T) {
 func TestTokensThatLogInGivesAreTheOnesThatAreTaken(t *testing.T) {
 	t.Parallel()
 	s := desk.New(t, desk.Options{})
-	m := newMember(t, s)
+	m := s.Customer(t)
 	user := s.LogIn(t, m.Email, apitest.Password)
 	require.Equal(t, m.ID, user.ID)
 	header, _, _ := strings.Cut(user.Token, ".")
-	require.Equal(t, jsonSegment(t, genuineToken(m, time.Now()).header), header,
+	require.Equal(t, jsonSegment(t, genuineToken(t, m, time.Now()).header), header,
 		"what these tests forge is what the product makes")
 }
