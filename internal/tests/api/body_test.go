@@ -30,10 +30,10 @@ type connection struct {
 	reader *bufio.Reader
 }
 
-func (d *cast) dial(t *testing.T) connection {
+func (c *cast) dial(t *testing.T) connection {
 	t.Helper()
 	dialer := net.Dialer{Timeout: patience}
-	conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(d.URL, "http://"))
+	conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(c.URL, "http://"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
@@ -41,12 +41,12 @@ func (d *cast) dial(t *testing.T) connection {
 }
 
 // begin sends the head of a request.
-func (d *cast) begin(t *testing.T, c call, header ...string) connection {
+func (c *cast) begin(t *testing.T, o call, header ...string) connection {
 	t.Helper()
-	conn := d.dial(t)
-	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: support\r\nAuthorization: Bearer %s\r\n", c.method, c.path, c.by.Token)
-	if c.role == "" {
-		head = fmt.Sprintf("%s %s HTTP/1.1\r\nHost: support\r\n", c.method, c.path)
+	conn := c.dial(t)
+	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: support\r\nAuthorization: Bearer %s\r\n", o.method, o.path, o.by.Token)
+	if o.role == "" {
+		head = fmt.Sprintf("%s %s HTTP/1.1\r\nHost: support\r\n", o.method, o.path)
 	}
 	for _, line := range header {
 		head += line + "\r\n"

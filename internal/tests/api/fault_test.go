@@ -16,16 +16,16 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// newDeskBehindRelay is a desk whose database can be taken away: the function does it.
-func newDeskBehindRelay(t *testing.T) (d *cast, cut func()) {
+// newCastBehindRelay is a cast whose database can be taken away: the function does it.
+func newCastBehindRelay(t *testing.T) (c *cast, cut func()) {
 	t.Helper()
 	direct := storetest.NewURL(t)
 	address, err := url.Parse(direct)
 	require.NoError(t, err)
 	database := &movingDatabase{}
 	database.target.Store(&address.Host)
-	d = newCastOn(t, desk.Options{DatabaseURL: database.listen(t, direct)})
-	return d, func() {
+	c = newCastOn(t, desk.Options{DatabaseURL: database.listen(t, direct)})
+	return c, func() {
 		database.target.Store(nil)
 		storetest.Exec(t, direct, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 			WHERE datname = current_database() AND pid <> pg_backend_pid()`)
@@ -33,11 +33,11 @@ func newDeskBehindRelay(t *testing.T) (d *cast, cut func()) {
 }
 
 // forget waits until the server no longer knows, without the database, who the callers are.
-func (d *cast) forget(t *testing.T, status int) {
+func (c *cast) forget(t *testing.T, status int) {
 	t.Helper()
 	callers := make(map[*apitest.User]bool)
-	for _, c := range d.calls(t) {
-		callers[c.by] = true
+	for _, o := range c.calls(t) {
+		callers[o.by] = true
 	}
 	for user := range callers {
 		require.Eventually(t, func() bool { return user.Do(t, http.MethodGet, "/me", "").Status == status },
@@ -47,7 +47,7 @@ func (d *cast) forget(t *testing.T, status int) {
 
 func TestEveryOperationSaysThatTheDatabaseIsGone(t *testing.T) {
 	t.Parallel()
-	d, cut := newDeskBehindRelay(t)
+	d, cut := newCastBehindRelay(t)
 	calls := d.calls(t)
 	cut()
 	d.forget(t, http.StatusServiceUnavailable)
