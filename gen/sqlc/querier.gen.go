@@ -60,6 +60,9 @@ type Querier interface {
 	// A human's message, by the rules of add_message. No row: there is no such ticket, it is closed, or the account that the
 	// message counts for, if any, has used up its budget for the day.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
+	// Messages of one actor in one ticket, in their order, each as CreateMessage creates it: the next one sees what the one before has
+	// left. A message that CreateMessage would return no row for has none here, and the others are created.
+	CreateMessages(ctx context.Context, arg CreateMessagesParams) ([]Message, error)
 	// A note of staff's in a ticket, which must be locked: it takes its place in the ticket's order. Nothing that customers see
 	// changes. No row: there is no such ticket, or the actor is not staff.
 	CreateNote(ctx context.Context, arg CreateNoteParams) (Message, error)
