@@ -74,7 +74,7 @@ func (res *resource) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	zipped := acceptsGzip(r.Header.Values("Accept-Encoding"))
-	// A strong tag names bytes, and the two encodings differ in theirs.
+	// A strong tag identifies bytes, and the two encodings have different bytes.
 	etag := `"` + made.hash + `"`
 	if zipped {
 		etag = `"` + made.hash + `-gzip"`
@@ -106,12 +106,12 @@ func (res *resource) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // A write that fails means that the client has gone, and nobody is left to tell.
+		_, _ = w.Write(body) // If the write fails, the client is gone.
 	}
 }
 
-// acceptsGzip reports whether an Accept-Encoding header (RFC 9110, section 12.5.3) allows gzip. What names gzip
-// decides before what names everything.
+// acceptsGzip reports whether an Accept-Encoding header (RFC 9110, section 12.5.3) allows gzip. An item for gzip takes
+// precedence over one for everything.
 func acceptsGzip(header []string) bool {
 	everything := false
 	for item := range strings.SplitSeq(strings.Join(header, ","), ",") {
@@ -126,7 +126,7 @@ func acceptsGzip(header []string) bool {
 	return everything
 }
 
-// quality reads the weight of a header item. One that is missing counts as 1, one that is malformed as a refusal.
+// quality returns the weight of a header item. A missing weight counts as 1, a malformed one as 0.
 func quality(params string) float64 {
 	name, value, found := strings.Cut(params, "=")
 	if !found || !strings.EqualFold(strings.TrimSpace(name), "q") {
@@ -139,7 +139,7 @@ func quality(params string) float64 {
 	return q
 }
 
-// holds reports whether an If-None-Match header names etag. The comparison is weak, as RFC 9110 wants it there.
+// holds reports whether an If-None-Match header names etag, by the weak comparison that RFC 9110 requires.
 func holds(header []string, etag string) bool {
 	for item := range strings.SplitSeq(strings.Join(header, ","), ",") {
 		item = strings.TrimSpace(item)
@@ -150,7 +150,7 @@ func holds(header []string, etag string) bool {
 	return false
 }
 
-// pack compresses content. The header carries no time, so equal content has equal entity tags on every replica.
+// pack compresses content. The gzip header has no time, so equal content has equal entity tags on every replica.
 func pack(content []byte) ([]byte, error) {
 	var packed bytes.Buffer
 	zip, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
@@ -171,5 +171,5 @@ func unpack(packed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return io.ReadAll(zip) // The archives are our own, embedded at build time.
+	return io.ReadAll(zip) // The archives are embedded at build time.
 }
