@@ -13,14 +13,13 @@ import (
 )
 
 const (
-	// revalidate lets a client keep a copy and ask each time whether it is still the newest.
+	// revalidate lets a client keep a copy if it revalidates it each time.
 	revalidate = "no-cache"
-	// immutable is for paths that name their content's hash: another content has another path.
+	// immutable is for paths with a hash of their content.
 	immutable = "public, max-age=31536000, immutable"
 )
 
-// resource is one answer. It is made when the first client asks for it, so that a server's start does not wait for pages that
-// nobody may want to see.
+// resource is one response. It is built on the first request, which keeps the server's start fast.
 type resource struct {
 	contentType  string
 	cacheControl string
@@ -28,8 +27,8 @@ type resource struct {
 	content      func() (*content, error)
 }
 
-// content is what a resource says, compressed: nearly every client takes it that way. What the others get is made once, when
-// the first of them asks.
+// content is a resource's compressed content, which nearly every client accepts. The uncompressed form is made once, on
+// demand.
 type content struct {
 	packed []byte // gzip
 	plain  func() ([]byte, error)
@@ -43,7 +42,7 @@ func newContent(packed []byte) *content {
 	}
 }
 
-// addText serves under path what text returns, compressed.
+// addText serves the result of text under path, compressed.
 func (s *Site) addText(path, contentType, policy string, text func() ([]byte, error)) {
 	s.resources[path] = newText(contentType, policy, text)
 }
@@ -62,7 +61,7 @@ func newText(contentType, policy string, text func() ([]byte, error)) *resource 
 	}
 }
 
-// said returns a text that is there already.
+// said returns a function that returns the text.
 func said(text []byte) func() ([]byte, error) {
 	return func() ([]byte, error) { return text, nil }
 }
