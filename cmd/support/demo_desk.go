@@ -13,6 +13,7 @@ import (
 )
 
 // demoStories are the texts of the demo desk's tickets.
+//
 //go:embed demo_stories.json
 var demoStories []byte
 

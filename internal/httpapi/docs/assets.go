@@ -14,6 +14,7 @@ import (
 var packedFiles embed.FS
 
 // ownFiles are written by hand. They are small, so they are kept readable and compressed at start-up.
+//
 //go:embed static/site.css static/icon.svg static/swagger.js static/redoc.js static/home.js
 var ownFiles embed.FS
 

@@ -13,6 +13,7 @@ import (
 )
 
 // guideFiles are in the order of their numbers. The title is a file's first line.
+//
 //go:embed guides/*.md
 var guideFiles embed.FS
 
