@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// entering are the table to which every entry of the journal is added first, and the functions for requests that add to it.
-var entering = []string{"journal_outbox", "add_message("}
+// entering are the table to which every entry of the journal is added first, and the functions that add to it.
+var entering = []string{"journal_outbox", "add_message(", "sla_sweep("}
 
 // addsToJournal reports whether a statement may add entries to the journal.
 func addsToJournal(sql string) bool {
