@@ -20,6 +20,7 @@ import (
 
 const (
 	mediaTypeEventStream = "text/event-stream"
+	mediaTypeLines       = "application/x-ndjson"
 
 	// extensionScope is where an operation names the scopes that it asks of API keys, and extensionCost as how many requests
 	// it counts.
@@ -209,7 +210,7 @@ func onBehalfOf(doc *openapi3.T, op *openapi3.Operation) (*openapi3.Parameter, e
 	return nil, nil
 }
 
-// Streams reports whether the operation answers with a stream of events.
+// Streams reports whether the operation answers with a stream of events or lines, which is sent while it is made.
 func (op *Operation) Streams() bool {
-	return slices.Contains(op.produces, mediaTypeEventStream)
+	return slices.Contains(op.produces, mediaTypeEventStream) || slices.Contains(op.produces, mediaTypeLines)
 }

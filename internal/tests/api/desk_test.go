@@ -154,8 +154,7 @@ func (d *desk) calls(t *testing.T) []call {
 
 // isStream reports whether the operation answers with a stream.
 func (c call) isStream() bool {
-	return c.op.Responses.Status(http.StatusOK) != nil &&
-		c.op.Responses.Status(http.StatusOK).Value.Content["text/event-stream"] != nil
+	return apitest.IsStream(c.op.Responses.Status(http.StatusOK))
 }
 
 // fill puts the id of the desk's own thing into a path.
