@@ -57,7 +57,7 @@ func main() {
 	}
 }
 
-// settings are what the flags say.
+// settings are the values of the flags.
 type settings struct {
 	address string
 	options groqsim.Options
@@ -139,9 +139,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	case <-ctx.Done():
 	}
-	// Streams that are held would keep the server from ending.
+	// Streams on hold would keep the server from ending.
 	simulator.Close()
-	// The context that ended must not end the shutdown as well.
+	// The ended context must not cancel the shutdown.
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := server.Shutdown(grace); err != nil {

@@ -83,7 +83,7 @@ func createStaff(cmd *cobra.Command, cfg config.Config, email, plain string, rol
 	return nil
 }
 
-// newAccounts returns services that log nothing. They sign no token, so the secret that would sign it can be any.
+// newAccounts returns services that log nothing. They sign no tokens, so any secret will do.
 func newAccounts(s *store.Store, cfg config.Config) (*auth.Service, *account.Service, error) {
 	options := app.OptionsOf(cfg)
 	options.Auth.Secret = []byte(rand.Text() + rand.Text())

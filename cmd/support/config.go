@@ -22,7 +22,7 @@ func configCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			// Nothing is connected to: these say only what they think of the settings.
+			// These only validate the settings: they connect to nothing.
 			for name, url := range map[string]config.Secret{
 				"DATABASE_URL": cfg.DatabaseURL, "SUPPORT_DB_MIGRATE_URL": cmp.Or(cfg.DBMigrateURL, cfg.DatabaseURL),
 			} {

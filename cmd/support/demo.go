@@ -14,18 +14,18 @@ import (
 	"github.com/supportbackend/support/internal/config"
 )
 
-// The demo accounts, which documents name. Everybody knows their password: they are made in a private database only.
+// The demo accounts of the documentation. Everybody knows their password, so they exist in a private database only.
 const (
 	demoPassword = "correct horse battery"
 	demoAdmin    = "admin@example.com"
 	demoStaff    = "staff@example.com"
 	demoCustomer = "ada@example.com"
 
-	// demoKeyFile keeps the API key beside the database that knows it: nothing else shows it again.
+	// demoKeyFile keeps the API key beside the database, because nothing shows it again.
 	demoKeyFile = "demo_api_key"
 )
 
-// makeDemo makes the demo accounts and the API key, unless the key is still there, and returns the key.
+// makeDemo creates the demo accounts and the API key, unless the key exists, and returns the key.
 func makeDemo(ctx context.Context, cfg config.Config, dir string) (key string, err error) {
 	s, err := app.OpenStore(ctx, cfg, 1)
 	if err != nil {
@@ -62,5 +62,5 @@ func makeDemo(ctx context.Context, cfg config.Config, dir string) (key string, e
 	if err != nil {
 		return "", err
 	}
-	return key, os.WriteFile(path, []byte(key), 0o600) //nolint:gosec // The database's folder, and a name of ours.
+	return key, os.WriteFile(path, []byte(key), 0o600) //nolint:gosec // The path is ours.
 }

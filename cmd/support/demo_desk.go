@@ -12,12 +12,12 @@ import (
 	"github.com/supportbackend/support/internal/config"
 )
 
-// demoStories is what the tickets of the demo desk are about.
+// demoStories are the texts of the demo desk's tickets.
 //
 //go:embed demo_stories.json
 var demoStories []byte
 
-// fillDemoDesk gives a desk without tickets the customers, teams and tickets of half a year.
+// fillDemoDesk fills a desk without tickets with customers, teams and half a year of tickets.
 func fillDemoDesk(ctx context.Context, cfg config.Config) (err error) {
 	s, err := app.OpenStore(ctx, cfg, 1)
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 	"github.com/supportbackend/support/internal/dev/pgembed"
 )
 
-// devTokensPerSecond is how fast the simulator writes: as one reads.
+// devTokensPerSecond is the speed of the simulator, which one can read along with.
 const devTokensPerSecond = 40
 
 // envFile is the file in the current folder that "support dev" and "support doctor" read.
@@ -74,7 +74,7 @@ func runDev(ctx context.Context, out io.Writer, o devOptions) (err error) {
 	for _, warning := range cfg.Warnings {
 		logger.WarnContext(ctx, "setting", slog.String("warning", warning))
 	}
-	// The port first: when it is taken, nothing else needs to be started.
+	// Listen first: if the port is taken, nothing else needs to start.
 	listener, err := app.Listen(ctx, "--addr", cfg.Addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w\nA second \"support dev\" also needs another database: --ephemeral or --data-dir", err)
@@ -97,7 +97,7 @@ func runDev(ctx context.Context, out io.Writer, o devOptions) (err error) {
 	return a.Serve(ctx, listener, 0)
 }
 
-// environment returns that of the process with what the file sets besides, and says what that is.
+// environment returns the process's environment with the variables of the file, and prints which ones the file added.
 func environment(out io.Writer) ([]string, error) {
 	environ, names, err := config.WithFile(os.Environ(), envFile)
 	if err != nil {
@@ -123,7 +123,7 @@ func devConfig(out io.Writer, o devOptions) (config.Config, error) {
 	return loadConfigFrom(config.Development(environ), 0)
 }
 
-// dev is what "support dev" starts besides the server.
+// dev holds what "support dev" starts besides the server.
 type dev struct {
 	out    io.Writer
 	cfg    config.Config
@@ -147,7 +147,7 @@ func (d *dev) start(ctx context.Context, o devOptions) error {
 	if err := migrateUp(d.cfg); err != nil {
 		return err
 	}
-	// A database that is somebody else's gets no accounts with a password that everybody knows.
+	// A database that dev did not start gets no accounts with well-known passwords.
 	if d.postgres != nil && !o.noDemo {
 		if d.demoKey, err = makeDemo(ctx, d.cfg, d.postgres.Dir()); err != nil {
 			return err
@@ -170,7 +170,7 @@ func (d *dev) start(ctx context.Context, o devOptions) error {
 	return nil
 }
 
-// dir is where the data is kept; empty for nowhere.
+// dir is the folder of the data; empty for none.
 func (o devOptions) dir() (string, error) {
 	switch {
 	case o.ephemeral:
@@ -208,8 +208,8 @@ func (d *dev) startPostgres(ctx context.Context, dir string) error {
 	return nil
 }
 
-// devSecret returns the secret that is kept with the data, and makes it at the first start. Tokens then stay valid from
-// one run to the next.
+// devSecret returns the secret that is stored with the data, and creates it at the first start. So tokens stay valid
+// from one run to the next.
 func devSecret(dir string) (config.Secret, error) {
 	made := rand.Text() + rand.Text()
 	if dir == "" {
@@ -218,7 +218,7 @@ func devSecret(dir string) (config.Secret, error) {
 	path := filepath.Join(dir, "jwt_secret")
 	kept, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // The database's own user passes through it.
+		if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // The database's user needs access to it.
 			return "", fmt.Errorf("keep the secret: %w", err)
 		}
 		return config.Secret(made), os.WriteFile(path, []byte(made), 0o600)

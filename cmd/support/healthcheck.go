@@ -64,6 +64,6 @@ func checkHealth(ctx context.Context, addr string) error {
 	var problem struct {
 		Detail string `json:"detail"`
 	}
-	_ = json.NewDecoder(io.LimitReader(response.Body, maxProblem)).Decode(&problem) // Another server may say anything.
+	_ = json.NewDecoder(io.LimitReader(response.Body, maxProblem)).Decode(&problem) // Another server may send anything.
 	return fmt.Errorf("the server at %s is not ready: status %d. %s", addr, response.StatusCode, problem.Detail)
 }

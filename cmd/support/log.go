@@ -9,12 +9,12 @@ import (
 )
 
 const (
-	// maxLogValue bounds what one attribute adds to a line; stacks may be longer.
+	// maxLogValue bounds the size of one attribute; stacks may be longer.
 	maxLogValue = 256
 	stackKey    = "stack"
 )
 
-// newLogger writes a line of JSON for every event, or a line of text for terminals.
+// newLogger returns a logger that writes lines of JSON, or of text for terminals.
 func newLogger(w io.Writer, cfg config.Config) *slog.Logger {
 	options := &slog.HandlerOptions{Level: cfg.LogLevel, ReplaceAttr: replaceAttr}
 	if cfg.LogFormat == "text" {

@@ -1,4 +1,4 @@
-// Command support is the Support Backend: one binary that serves the API and looks after it.
+// Command support is the Support Backend: one binary that serves the API and administers it.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/supportbackend/support/internal/app"
 )
 
-// Exit codes. A wrong setting is told apart from everything else, so that a platform does not restart what cannot work.
+// Exit codes. Invalid settings have their own, so that a platform does not restart a server that cannot work.
 const (
 	exitFailure  = 1
 	exitSettings = 2
@@ -52,12 +52,12 @@ func rootCommand() *cobra.Command {
 	return root
 }
 
-// usageError says where the command that was used the wrong way is explained.
+// usageError adds where to find help on the command.
 func usageError(cmd *cobra.Command, err error) error {
 	return settingsError{fmt.Errorf("%w. See %q", err, cmd.CommandPath()+" --help")}
 }
 
-// group is a command that only holds others. It prints what they are, and takes nothing else.
+// group returns a command that only groups others. It prints their help and accepts no arguments.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: onlySubcommands, SuggestionsMinimumDistance: 2,
@@ -78,7 +78,7 @@ func onlySubcommands(cmd *cobra.Command, args []string) error {
 	return usageError(cmd, err)
 }
 
-// noArgs is for commands that take flags only.
+// noArgs is for commands with flags only.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -86,7 +86,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return usageError(cmd, fmt.Errorf("unexpected argument %q", args[0]))
 }
 
-// oneArg is for commands that take one argument, which the help calls by the name.
+// oneArg is for commands with one argument, which has this name in the help.
 func oneArg(name string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {

@@ -25,7 +25,7 @@ func migrateCommand() *cobra.Command {
 	)
 }
 
-// migrateStep is a command that does one thing to the schema and then prints its version.
+// migrateStep returns a command that changes the schema and then prints its version.
 func migrateStep(
 	use, short string, args cobra.PositionalArgs, run func(*store.Migrator, []string) error,
 ) *cobra.Command {
@@ -115,7 +115,7 @@ func force(m *store.Migrator, args []string) error {
 	return m.Force(version)
 }
 
-// parseVersion returns a version that this program knows; 0 is that of an empty database.
+// parseVersion parses a schema version that this program knows; 0 is an empty database.
 func parseVersion(text string) (int, error) {
 	version, err := strconv.Atoi(text)
 	if err != nil || version < 0 {

@@ -14,7 +14,7 @@ import (
 	"github.com/supportbackend/support/internal/config"
 )
 
-// drainDelay is how long a server that is no longer ready still takes requests, until everybody knows.
+// drainDelay is how long a draining server still accepts requests, until balancers have noticed.
 const drainDelay = 5 * time.Second
 
 func serveCommand() *cobra.Command {
@@ -41,7 +41,7 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			debug.FreeOSMemory() // The start needs more than what comes after it.
+			debug.FreeOSMemory() // The start needs more memory than serving.
 			return a.Serve(cmd.Context(), listener, drainDelay)
 		},
 	}

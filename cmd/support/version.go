@@ -10,8 +10,8 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// release is set where the go command cannot know it, as in an image that is built without the repository:
-// go build -ldflags="-X main.release=v1.2.3".
+// release is set where the go command cannot know it, such as in an image built without the repository: go build
+// -ldflags="-X main.release=v1.2.3".
 var release string
 
 func versionCommand() *cobra.Command {
@@ -31,7 +31,7 @@ func versionCommand() *cobra.Command {
 	}
 }
 
-// version is the release, or the version of the module as the go command has stamped it.
+// version returns the release, or the module version that the go command stamped.
 func version() string {
 	if release != "" {
 		return release

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// What "support dev" prints once it serves. The walk can be pasted as it is, into any POSIX shell. Demo accounts add two parts;
-// without them, the walk begins with a sign-up.
+// The welcome that "support dev" prints once it serves. Its commands can be pasted into any POSIX shell. Demo accounts
+// add two parts; without them, the tour begins with a sign-up.
 const (
 	welcomeReady = `
 Support Backend is ready at {url}

@@ -86,10 +86,9 @@ CREATE TABLE ai_responses (
     CONSTRAINT ai_responses_finished_check CHECK ((status = 'streaming') = (finished_at IS NULL))
 );
 
--- At most one answer is written in a ticket at a time, one draft waits for review, and one answer to a turn stands, also while
--- another one is written. Of what staff ask for, one of each kind is written in a ticket at a time.
-CREATE UNIQUE INDEX ai_responses_streaming_key ON ai_responses (ticket_id) WHERE status = 'streaming' AND kind = 'answer';
-CREATE UNIQUE INDEX ai_responses_asked_key ON ai_responses (ticket_id, kind) WHERE status = 'streaming' AND kind <> 'answer';
+-- At most one response of each kind is written in a ticket at a time, one draft waits for review, and one answer to a turn
+-- stands, also while another one is written. The first index also finds all that are being written, however many have ended.
+CREATE UNIQUE INDEX ai_responses_streaming_key ON ai_responses (ticket_id, kind) WHERE status = 'streaming';
 CREATE UNIQUE INDEX ai_responses_review_key ON ai_responses (ticket_id) WHERE status = 'completed' AND review = 'pending';
 CREATE UNIQUE INDEX ai_responses_turn_key ON ai_responses (ticket_id, turn_message_id) NULLS NOT DISTINCT
     WHERE status = 'completed' AND message_id IS NOT NULL;

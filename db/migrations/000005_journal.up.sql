@@ -89,9 +89,9 @@ BEGIN
     SELECT j.occurred_at INTO began
     FROM journal AS j, journal_head AS h
     WHERE j.position = h.position - size + 1;
-    IF began > clock_timestamp() - interval '1 day' THEN
+    IF began > statement_timestamp() - interval '1 day' THEN
         size := least(size * 2, largest);
-    ELSIF began < clock_timestamp() - interval '7 days' THEN
+    ELSIF began < statement_timestamp() - interval '7 days' THEN
         size := greatest(size / 2, smallest);
     END IF;
     EXECUTE format('CREATE TABLE journal_%s (LIKE journal INCLUDING ALL)', first);
@@ -151,7 +151,7 @@ BEGIN
     FROM journal_partitions AS p
     WHERE p.first_position = (SELECT min(q.first_position) FROM journal_partitions AS q) AND EXISTS (
         SELECT FROM journal AS j
-        WHERE j.position = p.first_position + p.size - 1 AND j.occurred_at < clock_timestamp() - kept
+        WHERE j.position = p.first_position + p.size - 1 AND j.occurred_at < statement_timestamp() - kept
     )
     FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN

@@ -150,7 +150,7 @@ AS $$
     CROSS JOIN (VALUES ('sla.warning'), ('sla.breached')) AS step (type)
     WHERE ticket.status IN ('open', 'pending') AND unmet.due_at IS NOT NULL
         AND step.type || ' ' || unmet.target <> ALL (ticket.sla_noted)
-        AND NOT (step.type = 'sla.warning' AND unmet.due_at <= clock_timestamp())
+        AND NOT (step.type = 'sla.warning' AND unmet.due_at <= statement_timestamp())
 $$;
 
 -- A ticket's times follow its priority, by the targets of that moment.
@@ -183,7 +183,7 @@ DECLARE
 BEGIN
     FOR ticket IN
         SELECT t.* FROM tickets AS t
-        WHERE t.sla_check_at <= clock_timestamp()
+        WHERE t.sla_check_at <= statement_timestamp()
         ORDER BY t.sla_check_at
         LIMIT max_rows
         FOR NO KEY UPDATE SKIP LOCKED
@@ -192,7 +192,7 @@ BEGIN
             INSERT INTO journal_outbox (type, actor_kind, ticket_id, data)
             SELECT step.type, 'system', ticket.id, jsonb_build_object('target', step.target, 'due_at', step.due_at)
             FROM sla_steps(ticket) AS step
-            WHERE step.happens_at <= clock_timestamp()
+            WHERE step.happens_at <= statement_timestamp()
             ORDER BY step.happens_at
             RETURNING type || ' ' || (data ->> 'target') AS name
         )

@@ -55,7 +55,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT
         latest.error_code,
-        extract(epoch FROM latest.finished_at + pause.length - clock_timestamp()) AS seconds
+        extract(epoch FROM latest.finished_at + pause.length - statement_timestamp()) AS seconds
     FROM (
         SELECT r.id, r.last_seq, r.turn_message_id, r.status, r.error_code, r.finished_at
         FROM ai_responses AS r
@@ -69,7 +69,7 @@ LEFT JOIN LATERAL (
         WHERE e.ai_response_id = latest.id AND e.seq = latest.last_seq
     ) AS pause
     WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM turn.id
-        AND latest.finished_at + pause.length > clock_timestamp()
+        AND latest.finished_at + pause.length > statement_timestamp()
 ) AS failure ON true
 LEFT JOIN prompts AS live ON live.id = (SELECT l.prompt_id FROM live_prompt AS l WHERE l.only_one)
 WHERE t.id = @id AND (t.user_id = @actor_id OR @staff::boolean);
@@ -102,10 +102,10 @@ WITH allowed AS (
     FROM (
         SELECT
             count(*) FILTER (WHERE r.status = 'streaming') AS running,
-            count(*) FILTER (WHERE r.created_at > clock_timestamp() - interval '1 minute') AS last_minute,
+            count(*) FILTER (WHERE r.created_at > statement_timestamp() - interval '1 minute') AS last_minute,
             count(*) AS last_day
         FROM ai_responses AS r
-        WHERE r.requested_by = @requested_by AND r.created_at > clock_timestamp() - interval '1 day'
+        WHERE r.requested_by = @requested_by AND r.created_at > statement_timestamp() - interval '1 day'
             AND greatest(@max_running::integer, @max_per_minute::integer, @max_per_day::integer) > 0
     ) AS recent
     WHERE (@max_running = 0 OR recent.running < @max_running)
@@ -242,21 +242,21 @@ WITH taken AS (
     UPDATE ai_responses AS r
     SET owner_id = @owner_id::uuid, attempt = r.attempt + 1, last_seq = r.last_seq + 1, first_token_at = NULL,
         crashes = r.crashes
-            + (r.owner_id IS NOT NULL AND r.lease_expires_at < clock_timestamp())::integer,
+            + (r.owner_id IS NOT NULL AND r.lease_expires_at < statement_timestamp())::integer,
         lease_expires_at = clock_timestamp() + make_interval(secs => @lease_seconds::integer)
     WHERE r.id = (
         SELECT a.id
         FROM ai_responses AS a
         WHERE a.status = 'streaming'
             AND (
-                a.lease_expires_at < clock_timestamp()
+                a.lease_expires_at < statement_timestamp()
                 OR (
                     a.owner_id = @owner_id::uuid AND NOT a.id = ANY(@known::uuid[])
-                    AND a.lease_expires_at < clock_timestamp() + make_interval(secs => @unknown_lease_seconds::integer)
+                    AND a.lease_expires_at < statement_timestamp() + make_interval(secs => @unknown_lease_seconds::integer)
                 )
             )
             AND (
-                a.crashes + 1 < @max_attempts::integer OR a.lease_expires_at >= clock_timestamp()
+                a.crashes + 1 < @max_attempts::integer OR a.lease_expires_at >= statement_timestamp()
                 OR a.owner_id IS NULL
             )
         ORDER BY a.lease_expires_at
@@ -278,10 +278,10 @@ WITH ended AS (
     WHERE r.id IN (
         SELECT a.id
         FROM ai_responses AS a
-        WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp()
+        WHERE a.status = 'streaming' AND a.lease_expires_at < statement_timestamp()
             AND (
                 (a.crashes + 1 >= @max_attempts::integer AND a.owner_id IS NOT NULL)
-                OR a.lease_expires_at < clock_timestamp() - make_interval(secs => @abandoned_seconds::integer)
+                OR a.lease_expires_at < statement_timestamp() - make_interval(secs => @abandoned_seconds::integer)
             )
         FOR UPDATE SKIP LOCKED
     )
@@ -587,7 +587,7 @@ LIMIT @max_rows;
 -- Responses that ended long ago and still have their events, oldest first, after a position.
 SELECT id, finished_at::timestamptz AS finished_at
 FROM ai_responses
-WHERE has_events AND finished_at < clock_timestamp() - make_interval(secs => @retention_seconds::integer)
+WHERE has_events AND finished_at < statement_timestamp() - make_interval(secs => @retention_seconds::integer)
     AND (finished_at, id) > (@after_finished_at::timestamptz, @after_id::uuid)
 ORDER BY finished_at, id
 LIMIT @max_rows;
@@ -657,12 +657,12 @@ SELECT pg_advisory_xact_lock(1634300519, hashtext(@user_id::text));
 -- What counts against a user's budget, and in how many seconds the oldest of it no longer does.
 SELECT
     count(*) FILTER (WHERE status = 'streaming')::integer AS running,
-    count(*) FILTER (WHERE created_at > clock_timestamp() - interval '1 minute')::integer AS last_minute,
+    count(*) FILTER (WHERE created_at > statement_timestamp() - interval '1 minute')::integer AS last_minute,
     count(*)::integer AS last_day,
     coalesce(extract(epoch FROM
-        min(created_at) FILTER (WHERE created_at > clock_timestamp() - interval '1 minute')
-        + interval '1 minute' - clock_timestamp()
+        min(created_at) FILTER (WHERE created_at > statement_timestamp() - interval '1 minute')
+        + interval '1 minute' - statement_timestamp()
     ), 0)::double precision AS minute_ends_in,
-    coalesce(extract(epoch FROM min(created_at) + interval '1 day' - clock_timestamp()), 0)::double precision AS day_ends_in
+    coalesce(extract(epoch FROM min(created_at) + interval '1 day' - statement_timestamp()), 0)::double precision AS day_ends_in
 FROM ai_responses
-WHERE requested_by = @user_id::uuid AND created_at > clock_timestamp() - interval '1 day';
+WHERE requested_by = @user_id::uuid AND created_at > statement_timestamp() - interval '1 day';

@@ -30,7 +30,7 @@ LIMIT @max_rows;
 SELECT u.id, u.email, u.role, u.display_name, k.key_hash, k.scopes
 FROM api_keys AS k
 JOIN users AS u ON u.id = k.service_id
-WHERE k.id = @id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
+WHERE k.id = @id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > statement_timestamp())
     AND u.disabled_at IS NULL;
 
 -- name: RevokeAPIKey :one
@@ -61,7 +61,7 @@ WHERE id IN (
     SELECT k.id
     FROM api_keys AS k
     WHERE k.id = ANY(@ids::uuid[])
-        AND (k.last_used_at IS NULL OR k.last_used_at <= clock_timestamp() - make_interval(secs => @interval_seconds::integer))
+        AND (k.last_used_at IS NULL OR k.last_used_at <= statement_timestamp() - make_interval(secs => @interval_seconds::integer))
     FOR UPDATE SKIP LOCKED
 );
 

@@ -6,13 +6,13 @@ ON CONFLICT (key) DO UPDATE
 SET counted_at = ARRAY(
         SELECT counted.at
         FROM unnest(a.counted_at) AS counted (at)
-        WHERE counted.at > clock_timestamp() - make_interval(secs => @window_seconds::integer)
+        WHERE counted.at > statement_timestamp() - make_interval(secs => @window_seconds::integer)
     ) || clock_timestamp(),
     expires_at = EXCLUDED.expires_at
 WHERE @max_attempts::integer > (
     SELECT count(*)
     FROM unnest(a.counted_at) AS counted (at)
-    WHERE counted.at > clock_timestamp() - make_interval(secs => @window_seconds::integer)
+    WHERE counted.at > statement_timestamp() - make_interval(secs => @window_seconds::integer)
 );
 
 -- name: DeleteAttempts :execrows
@@ -21,14 +21,14 @@ DELETE FROM attempts AS a
 WHERE a.key = @key AND @max_attempts::integer > (
     SELECT count(*)
     FROM unnest(a.counted_at) AS counted (at)
-    WHERE counted.at > clock_timestamp() - make_interval(secs => @window_seconds::integer)
+    WHERE counted.at > statement_timestamp() - make_interval(secs => @window_seconds::integer)
 );
 
 -- name: GetAttemptsWait :one
 -- How many seconds it takes until the key may try again. No row: it may now.
-SELECT (EXTRACT(EPOCH FROM min(counted.at) - clock_timestamp()) + @window_seconds::integer)::double precision AS seconds
+SELECT (EXTRACT(EPOCH FROM min(counted.at) - statement_timestamp()) + @window_seconds::integer)::double precision AS seconds
 FROM attempts AS a, unnest(a.counted_at) AS counted (at)
-WHERE a.key = @key AND counted.at > clock_timestamp() - make_interval(secs => @window_seconds::integer)
+WHERE a.key = @key AND counted.at > statement_timestamp() - make_interval(secs => @window_seconds::integer)
 HAVING count(*) >= @max_attempts::integer;
 
 -- name: DeleteOldAttempts :execrows
@@ -37,7 +37,7 @@ DELETE FROM attempts
 WHERE key IN (
     SELECT a.key
     FROM attempts AS a
-    WHERE a.expires_at < clock_timestamp()
+    WHERE a.expires_at < statement_timestamp()
     ORDER BY a.expires_at
     LIMIT @max_rows OFFSET @skip_rows
     FOR UPDATE SKIP LOCKED

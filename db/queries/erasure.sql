@@ -141,4 +141,4 @@ LIMIT @max_rows;
 -- A request that began before the account was closed may write after the last batch. By now it has ended.
 UPDATE users
 SET erasing_at = NULL
-WHERE id = @id AND erasing_at < clock_timestamp() - make_interval(secs => @settled_seconds::integer);
+WHERE id = @id AND erasing_at < statement_timestamp() - make_interval(secs => @settled_seconds::integer);

@@ -141,7 +141,7 @@ RETURNING sqlc.embed(t), target.service_id, target.external_id, target.display_n
 WITH due AS (
     SELECT t.id, t.snoozed_until
     FROM tickets AS t
-    WHERE t.snoozed_until <= clock_timestamp()
+    WHERE t.snoozed_until <= statement_timestamp()
     ORDER BY t.snoozed_until, t.id
     LIMIT @max_rows OFFSET @skip_rows
     FOR NO KEY UPDATE SKIP LOCKED

@@ -21,12 +21,12 @@ FROM account;
 SELECT u.id, u.email, u.role, u.display_name, u.token_version
 FROM sessions AS s
 JOIN users AS u ON u.id = s.user_id
-WHERE s.id = @id AND s.expires_at > clock_timestamp() AND u.disabled_at IS NULL;
+WHERE s.id = @id AND s.expires_at > statement_timestamp() AND u.disabled_at IS NULL;
 
 -- name: ListSessionsByUser :many
 SELECT id, user_id, user_agent, client_network, created_at, last_used_at, expires_at
 FROM sessions
-WHERE user_id = @user_id AND expires_at > clock_timestamp()
+WHERE user_id = @user_id AND expires_at > statement_timestamp()
     AND (created_at, id) < (@before_created_at::timestamptz, @before_id::uuid)
 ORDER BY created_at DESC, id DESC
 LIMIT @max_rows;
@@ -34,8 +34,8 @@ LIMIT @max_rows;
 -- name: RefreshSession :one
 -- Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged
 -- for it: its response may have been lost, so it is exchanged again, and the token in that response is void. Uses of a
--- session's tokens come one after the other, on the lock of its row. No row: the token is neither, or refreshes come too
--- fast.
+-- session's tokens come one after the other, on the lock of its row, and each compares with the time at which it has the lock.
+-- No row: the token is neither, or refreshes come too fast.
 UPDATE sessions AS s
 SET token_hash = @next_hash::bytea,
     parent_hash = @token_hash::bytea,
@@ -58,20 +58,20 @@ RETURNING s.user_id, u.token_version;
 -- name: GetRefreshWait :one
 -- How many seconds it takes until a session may be refreshed again with a token that it keeps.
 SELECT EXTRACT(
-    EPOCH FROM s.refresh_credit_at - clock_timestamp() - make_interval(secs => @burst_seconds::integer)
+    EPOCH FROM s.refresh_credit_at - statement_timestamp() - make_interval(secs => @burst_seconds::integer)
 )::double precision AS seconds
 FROM sessions AS s
 JOIN users AS u ON u.id = s.user_id
-WHERE s.id = @id AND s.expires_at > clock_timestamp() AND u.disabled_at IS NULL
+WHERE s.id = @id AND s.expires_at > statement_timestamp() AND u.disabled_at IS NULL
     AND (
         s.token_hash = @token_hash::bytea
-        OR s.parent_hash = @token_hash::bytea AND s.parent_expires_at > clock_timestamp()
+        OR s.parent_hash = @token_hash::bytea AND s.parent_expires_at > statement_timestamp()
     );
 
 -- name: DeleteReusedSession :one
 -- Ends a living session by a token of its own that it no longer keeps.
 DELETE FROM sessions AS s
-WHERE s.id = @id AND s.expires_at > clock_timestamp()
+WHERE s.id = @id AND s.expires_at > statement_timestamp()
     AND s.token_hash <> @token_hash::bytea AND s.parent_hash IS DISTINCT FROM @token_hash::bytea
 RETURNING s.user_id;
 
@@ -101,7 +101,7 @@ DELETE FROM sessions
 WHERE id IN (
     SELECT s.id
     FROM sessions AS s
-    WHERE s.expires_at <= clock_timestamp()
+    WHERE s.expires_at <= statement_timestamp()
     ORDER BY s.expires_at
     LIMIT @max_rows OFFSET @skip_rows
     FOR UPDATE SKIP LOCKED

@@ -107,11 +107,11 @@ ORDER BY d.next_attempt_at
 LIMIT @max_rows;
 
 -- name: ListDueWebhooks :many
--- The webhooks that have deliveries that are due. An index does not search for clock_timestamp(), which changes within a statement.
+-- The webhooks that have deliveries that are due.
 SELECT w.id
 FROM webhooks AS w
 WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused
-    AND (w.resume_at IS NULL OR w.resume_at <= clock_timestamp())
+    AND (w.resume_at IS NULL OR w.resume_at <= statement_timestamp())
     AND EXISTS (
         SELECT FROM webhook_deliveries AS d
         WHERE d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= statement_timestamp()
@@ -154,14 +154,14 @@ WHERE id = @id;
 UPDATE webhooks
 SET disabled_at = clock_timestamp(), disabled_reason = @reason, updated_at = clock_timestamp()
 WHERE id = @id AND disabled_at IS NULL AND deleted_at IS NULL
-    AND (@reason = 'gone' OR failing_since <= clock_timestamp() - make_interval(secs => @patience_seconds::integer));
+    AND (@reason = 'gone' OR failing_since <= statement_timestamp() - make_interval(secs => @patience_seconds::integer));
 
 -- name: DeleteOldWebhookDeliveries :execrows
 DELETE FROM webhook_deliveries
 WHERE id IN (
     SELECT d.id
     FROM webhook_deliveries AS d
-    WHERE d.status <> 'pending' AND d.finished_at < clock_timestamp() - make_interval(secs => @kept_seconds::integer)
+    WHERE d.status <> 'pending' AND d.finished_at < statement_timestamp() - make_interval(secs => @kept_seconds::integer)
     ORDER BY d.finished_at
     LIMIT @max_rows OFFSET @skip_rows
     FOR UPDATE SKIP LOCKED

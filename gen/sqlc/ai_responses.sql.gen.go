@@ -374,15 +374,15 @@ func (q *Queries) CompleteStaffAIResponse(ctx context.Context, arg CompleteStaff
 const countRecentAIResponses = `-- name: CountRecentAIResponses :one
 SELECT
     count(*) FILTER (WHERE status = 'streaming')::integer AS running,
-    count(*) FILTER (WHERE created_at > clock_timestamp() - interval '1 minute')::integer AS last_minute,
+    count(*) FILTER (WHERE created_at > statement_timestamp() - interval '1 minute')::integer AS last_minute,
     count(*)::integer AS last_day,
     coalesce(extract(epoch FROM
-        min(created_at) FILTER (WHERE created_at > clock_timestamp() - interval '1 minute')
-        + interval '1 minute' - clock_timestamp()
+        min(created_at) FILTER (WHERE created_at > statement_timestamp() - interval '1 minute')
+        + interval '1 minute' - statement_timestamp()
     ), 0)::double precision AS minute_ends_in,
-    coalesce(extract(epoch FROM min(created_at) + interval '1 day' - clock_timestamp()), 0)::double precision AS day_ends_in
+    coalesce(extract(epoch FROM min(created_at) + interval '1 day' - statement_timestamp()), 0)::double precision AS day_ends_in
 FROM ai_responses
-WHERE requested_by = $1::uuid AND created_at > clock_timestamp() - interval '1 day'
+WHERE requested_by = $1::uuid AND created_at > statement_timestamp() - interval '1 day'
 `
 
 type CountRecentAIResponsesRow struct {
@@ -413,10 +413,10 @@ WITH allowed AS (
     FROM (
         SELECT
             count(*) FILTER (WHERE r.status = 'streaming') AS running,
-            count(*) FILTER (WHERE r.created_at > clock_timestamp() - interval '1 minute') AS last_minute,
+            count(*) FILTER (WHERE r.created_at > statement_timestamp() - interval '1 minute') AS last_minute,
             count(*) AS last_day
         FROM ai_responses AS r
-        WHERE r.requested_by = $5 AND r.created_at > clock_timestamp() - interval '1 day'
+        WHERE r.requested_by = $5 AND r.created_at > statement_timestamp() - interval '1 day'
             AND greatest($13::integer, $14::integer, $15::integer) > 0
     ) AS recent
     WHERE ($13 = 0 OR recent.running < $13)
@@ -649,10 +649,10 @@ WITH ended AS (
     WHERE r.id IN (
         SELECT a.id
         FROM ai_responses AS a
-        WHERE a.status = 'streaming' AND a.lease_expires_at < clock_timestamp()
+        WHERE a.status = 'streaming' AND a.lease_expires_at < statement_timestamp()
             AND (
                 (a.crashes + 1 >= $2::integer AND a.owner_id IS NOT NULL)
-                OR a.lease_expires_at < clock_timestamp() - make_interval(secs => $3::integer)
+                OR a.lease_expires_at < statement_timestamp() - make_interval(secs => $3::integer)
             )
         FOR UPDATE SKIP LOCKED
     )
@@ -892,7 +892,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT
         latest.error_code,
-        extract(epoch FROM latest.finished_at + pause.length - clock_timestamp()) AS seconds
+        extract(epoch FROM latest.finished_at + pause.length - statement_timestamp()) AS seconds
     FROM (
         SELECT r.id, r.last_seq, r.turn_message_id, r.status, r.error_code, r.finished_at
         FROM ai_responses AS r
@@ -906,7 +906,7 @@ LEFT JOIN LATERAL (
         WHERE e.ai_response_id = latest.id AND e.seq = latest.last_seq
     ) AS pause
     WHERE latest.status = 'failed' AND latest.turn_message_id IS NOT DISTINCT FROM turn.id
-        AND latest.finished_at + pause.length > clock_timestamp()
+        AND latest.finished_at + pause.length > statement_timestamp()
 ) AS failure ON true
 LEFT JOIN prompts AS live ON live.id = (SELECT l.prompt_id FROM live_prompt AS l WHERE l.only_one)
 WHERE t.id = $2 AND (t.user_id = $3 OR $4::boolean)
@@ -1260,7 +1260,7 @@ func (q *Queries) ListOwnedAIResponses(ctx context.Context, arg ListOwnedAIRespo
 const listSweepableAIResponses = `-- name: ListSweepableAIResponses :many
 SELECT id, finished_at::timestamptz AS finished_at
 FROM ai_responses
-WHERE has_events AND finished_at < clock_timestamp() - make_interval(secs => $1::integer)
+WHERE has_events AND finished_at < statement_timestamp() - make_interval(secs => $1::integer)
     AND (finished_at, id) > ($2::timestamptz, $3::uuid)
 ORDER BY finished_at, id
 LIMIT $4
@@ -1651,21 +1651,21 @@ WITH taken AS (
     UPDATE ai_responses AS r
     SET owner_id = $1::uuid, attempt = r.attempt + 1, last_seq = r.last_seq + 1, first_token_at = NULL,
         crashes = r.crashes
-            + (r.owner_id IS NOT NULL AND r.lease_expires_at < clock_timestamp())::integer,
+            + (r.owner_id IS NOT NULL AND r.lease_expires_at < statement_timestamp())::integer,
         lease_expires_at = clock_timestamp() + make_interval(secs => $2::integer)
     WHERE r.id = (
         SELECT a.id
         FROM ai_responses AS a
         WHERE a.status = 'streaming'
             AND (
-                a.lease_expires_at < clock_timestamp()
+                a.lease_expires_at < statement_timestamp()
                 OR (
                     a.owner_id = $1::uuid AND NOT a.id = ANY($3::uuid[])
-                    AND a.lease_expires_at < clock_timestamp() + make_interval(secs => $4::integer)
+                    AND a.lease_expires_at < statement_timestamp() + make_interval(secs => $4::integer)
                 )
             )
             AND (
-                a.crashes + 1 < $5::integer OR a.lease_expires_at >= clock_timestamp()
+                a.crashes + 1 < $5::integer OR a.lease_expires_at >= statement_timestamp()
                 OR a.owner_id IS NULL
             )
         ORDER BY a.lease_expires_at

@@ -98,7 +98,7 @@ const getAPIKeyAccount = `-- name: GetAPIKeyAccount :one
 SELECT u.id, u.email, u.role, u.display_name, k.key_hash, k.scopes
 FROM api_keys AS k
 JOIN users AS u ON u.id = k.service_id
-WHERE k.id = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
+WHERE k.id = $1 AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > statement_timestamp())
     AND u.disabled_at IS NULL
 `
 
@@ -291,7 +291,7 @@ WHERE id IN (
     SELECT k.id
     FROM api_keys AS k
     WHERE k.id = ANY($1::uuid[])
-        AND (k.last_used_at IS NULL OR k.last_used_at <= clock_timestamp() - make_interval(secs => $2::integer))
+        AND (k.last_used_at IS NULL OR k.last_used_at <= statement_timestamp() - make_interval(secs => $2::integer))
     FOR UPDATE SKIP LOCKED
 )
 `

@@ -14,7 +14,7 @@ DELETE FROM attempts AS a
 WHERE a.key = $1 AND $2::integer > (
     SELECT count(*)
     FROM unnest(a.counted_at) AS counted (at)
-    WHERE counted.at > clock_timestamp() - make_interval(secs => $3::integer)
+    WHERE counted.at > statement_timestamp() - make_interval(secs => $3::integer)
 )
 `
 
@@ -38,7 +38,7 @@ DELETE FROM attempts
 WHERE key IN (
     SELECT a.key
     FROM attempts AS a
-    WHERE a.expires_at < clock_timestamp()
+    WHERE a.expires_at < statement_timestamp()
     ORDER BY a.expires_at
     LIMIT $2 OFFSET $1
     FOR UPDATE SKIP LOCKED
@@ -60,9 +60,9 @@ func (q *Queries) DeleteOldAttempts(ctx context.Context, arg DeleteOldAttemptsPa
 }
 
 const getAttemptsWait = `-- name: GetAttemptsWait :one
-SELECT (EXTRACT(EPOCH FROM min(counted.at) - clock_timestamp()) + $1::integer)::double precision AS seconds
+SELECT (EXTRACT(EPOCH FROM min(counted.at) - statement_timestamp()) + $1::integer)::double precision AS seconds
 FROM attempts AS a, unnest(a.counted_at) AS counted (at)
-WHERE a.key = $2 AND counted.at > clock_timestamp() - make_interval(secs => $1::integer)
+WHERE a.key = $2 AND counted.at > statement_timestamp() - make_interval(secs => $1::integer)
 HAVING count(*) >= $3::integer
 `
 
@@ -87,13 +87,13 @@ ON CONFLICT (key) DO UPDATE
 SET counted_at = ARRAY(
         SELECT counted.at
         FROM unnest(a.counted_at) AS counted (at)
-        WHERE counted.at > clock_timestamp() - make_interval(secs => $2::integer)
+        WHERE counted.at > statement_timestamp() - make_interval(secs => $2::integer)
     ) || clock_timestamp(),
     expires_at = EXCLUDED.expires_at
 WHERE $3::integer > (
     SELECT count(*)
     FROM unnest(a.counted_at) AS counted (at)
-    WHERE counted.at > clock_timestamp() - make_interval(secs => $2::integer)
+    WHERE counted.at > statement_timestamp() - make_interval(secs => $2::integer)
 )
 `
 

@@ -257,7 +257,7 @@ func (q *Queries) EraseWebhookResponses(ctx context.Context, arg EraseWebhookRes
 const finishErasure = `-- name: FinishErasure :exec
 UPDATE users
 SET erasing_at = NULL
-WHERE id = $1 AND erasing_at < clock_timestamp() - make_interval(secs => $2::integer)
+WHERE id = $1 AND erasing_at < statement_timestamp() - make_interval(secs => $2::integer)
 `
 
 type FinishErasureParams struct {

@@ -326,7 +326,7 @@ const wakeTickets = `-- name: WakeTickets :execrows
 WITH due AS (
     SELECT t.id, t.snoozed_until
     FROM tickets AS t
-    WHERE t.snoozed_until <= clock_timestamp()
+    WHERE t.snoozed_until <= statement_timestamp()
     ORDER BY t.snoozed_until, t.id
     LIMIT $2 OFFSET $1
     FOR NO KEY UPDATE SKIP LOCKED

@@ -60,6 +60,9 @@ type Querier interface {
 	// A human's message, by the rules of add_message. No row: there is no such ticket, it is closed, or the account that the
 	// message counts for, if any, has used up its budget for the day.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
+	// Messages of one actor in one ticket, in their order, each as CreateMessage creates it: the next one sees what the one before has
+	// left. A message that CreateMessage would return no row for has none here, and the others are created.
+	CreateMessages(ctx context.Context, arg CreateMessagesParams) ([]Message, error)
 	// A note of staff's in a ticket, which must be locked: it takes its place in the ticket's order. Nothing that customers see
 	// changes. No row: there is no such ticket, or the actor is not staff.
 	CreateNote(ctx context.Context, arg CreateNoteParams) (Message, error)
@@ -241,7 +244,7 @@ type Querier interface {
 	// New tickets that are to be sorted, the oldest first: those that the AI is still to be asked about, and those of which it has said
 	// what it will. response_status is how the AI response ended; none was asked for without one.
 	ListDueTriages(ctx context.Context, maxRows int32) ([]ListDueTriagesRow, error)
-	// The webhooks that have deliveries that are due. An index does not search for clock_timestamp(), which changes within a statement.
+	// The webhooks that have deliveries that are due.
 	ListDueWebhooks(ctx context.Context) ([]uuid.UUID, error)
 	ListErasures(ctx context.Context, maxRows int32) ([]uuid.UUID, error)
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]AIResponse, error)
@@ -361,8 +364,8 @@ type Querier interface {
 	RedeliverWebhook(ctx context.Context, id uuid.UUID) (WebhookDelivery, error)
 	// Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged
 	// for it: its response may have been lost, so it is exchanged again, and the token in that response is void. Uses of a
-	// session's tokens come one after the other, on the lock of its row. No row: the token is neither, or refreshes come too
-	// fast.
+	// session's tokens come one after the other, on the lock of its row, and each compares with the time at which it has the lock.
+	// No row: the token is neither, or refreshes come too fast.
 	RefreshSession(ctx context.Context, arg RefreshSessionParams) (RefreshSessionRow, error)
 	// Another replica may take the response over at once. Until then it is nobody's, so that nothing which its writer has
 	// still under way makes the lease longer again.

@@ -87,7 +87,7 @@ DELETE FROM sessions
 WHERE id IN (
     SELECT s.id
     FROM sessions AS s
-    WHERE s.expires_at <= clock_timestamp()
+    WHERE s.expires_at <= statement_timestamp()
     ORDER BY s.expires_at
     LIMIT $2 OFFSET $1
     FOR UPDATE SKIP LOCKED
@@ -109,7 +109,7 @@ func (q *Queries) DeleteExpiredSessions(ctx context.Context, arg DeleteExpiredSe
 
 const deleteReusedSession = `-- name: DeleteReusedSession :one
 DELETE FROM sessions AS s
-WHERE s.id = $1 AND s.expires_at > clock_timestamp()
+WHERE s.id = $1 AND s.expires_at > statement_timestamp()
     AND s.token_hash <> $2::bytea AND s.parent_hash IS DISTINCT FROM $2::bytea
 RETURNING s.user_id
 `
@@ -166,14 +166,14 @@ func (q *Queries) DeleteSessionsByUser(ctx context.Context, arg DeleteSessionsBy
 
 const getRefreshWait = `-- name: GetRefreshWait :one
 SELECT EXTRACT(
-    EPOCH FROM s.refresh_credit_at - clock_timestamp() - make_interval(secs => $1::integer)
+    EPOCH FROM s.refresh_credit_at - statement_timestamp() - make_interval(secs => $1::integer)
 )::double precision AS seconds
 FROM sessions AS s
 JOIN users AS u ON u.id = s.user_id
-WHERE s.id = $2 AND s.expires_at > clock_timestamp() AND u.disabled_at IS NULL
+WHERE s.id = $2 AND s.expires_at > statement_timestamp() AND u.disabled_at IS NULL
     AND (
         s.token_hash = $3::bytea
-        OR s.parent_hash = $3::bytea AND s.parent_expires_at > clock_timestamp()
+        OR s.parent_hash = $3::bytea AND s.parent_expires_at > statement_timestamp()
     )
 `
 
@@ -195,7 +195,7 @@ const getSessionAccount = `-- name: GetSessionAccount :one
 SELECT u.id, u.email, u.role, u.display_name, u.token_version
 FROM sessions AS s
 JOIN users AS u ON u.id = s.user_id
-WHERE s.id = $1 AND s.expires_at > clock_timestamp() AND u.disabled_at IS NULL
+WHERE s.id = $1 AND s.expires_at > statement_timestamp() AND u.disabled_at IS NULL
 `
 
 type GetSessionAccountRow struct {
@@ -223,7 +223,7 @@ func (q *Queries) GetSessionAccount(ctx context.Context, id uuid.UUID) (GetSessi
 const listSessionsByUser = `-- name: ListSessionsByUser :many
 SELECT id, user_id, user_agent, client_network, created_at, last_used_at, expires_at
 FROM sessions
-WHERE user_id = $1 AND expires_at > clock_timestamp()
+WHERE user_id = $1 AND expires_at > statement_timestamp()
     AND (created_at, id) < ($2::timestamptz, $3::uuid)
 ORDER BY created_at DESC, id DESC
 LIMIT $4
@@ -317,8 +317,8 @@ type RefreshSessionRow struct {
 
 // Gives a living session its next refresh token. The one that was sent is the session's own, or the one that was exchanged
 // for it: its response may have been lost, so it is exchanged again, and the token in that response is void. Uses of a
-// session's tokens come one after the other, on the lock of its row. No row: the token is neither, or refreshes come too
-// fast.
+// session's tokens come one after the other, on the lock of its row, and each compares with the time at which it has the lock.
+// No row: the token is neither, or refreshes come too fast.
 func (q *Queries) RefreshSession(ctx context.Context, arg RefreshSessionParams) (RefreshSessionRow, error) {
 	row := q.db.QueryRow(ctx, refreshSession,
 		arg.NextHash,

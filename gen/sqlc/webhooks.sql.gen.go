@@ -162,7 +162,7 @@ DELETE FROM webhook_deliveries
 WHERE id IN (
     SELECT d.id
     FROM webhook_deliveries AS d
-    WHERE d.status <> 'pending' AND d.finished_at < clock_timestamp() - make_interval(secs => $1::integer)
+    WHERE d.status <> 'pending' AND d.finished_at < statement_timestamp() - make_interval(secs => $1::integer)
     ORDER BY d.finished_at
     LIMIT $3 OFFSET $2
     FOR UPDATE SKIP LOCKED
@@ -202,7 +202,7 @@ const disableWebhook = `-- name: DisableWebhook :execrows
 UPDATE webhooks
 SET disabled_at = clock_timestamp(), disabled_reason = $1, updated_at = clock_timestamp()
 WHERE id = $2 AND disabled_at IS NULL AND deleted_at IS NULL
-    AND ($1 = 'gone' OR failing_since <= clock_timestamp() - make_interval(secs => $3::integer))
+    AND ($1 = 'gone' OR failing_since <= statement_timestamp() - make_interval(secs => $3::integer))
 `
 
 type DisableWebhookParams struct {
@@ -378,14 +378,14 @@ const listDueWebhooks = `-- name: ListDueWebhooks :many
 SELECT w.id
 FROM webhooks AS w
 WHERE w.deleted_at IS NULL AND w.disabled_at IS NULL AND NOT w.paused
-    AND (w.resume_at IS NULL OR w.resume_at <= clock_timestamp())
+    AND (w.resume_at IS NULL OR w.resume_at <= statement_timestamp())
     AND EXISTS (
         SELECT FROM webhook_deliveries AS d
         WHERE d.webhook_id = w.id AND d.status = 'pending' AND d.next_attempt_at <= statement_timestamp()
     )
 `
 
-// The webhooks that have deliveries that are due. An index does not search for clock_timestamp(), which changes within a statement.
+// The webhooks that have deliveries that are due.
 func (q *Queries) ListDueWebhooks(ctx context.Context) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listDueWebhooks)
 	if err != nil {

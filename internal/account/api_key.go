@@ -17,31 +17,31 @@ import (
 )
 
 const (
-	// noPassword stands in place of a hash for accounts that nobody can log in to.
+	// noPassword replaces the hash of accounts that nobody can log in to.
 	noPassword = "!"
-	// serviceDomain makes the addresses of services' accounts. Nobody has them (RFC 2606, section 2).
+	// serviceDomain is the domain of the addresses of services' accounts. No real address has it (RFC 2606, section 2).
 	serviceDomain = "@service.invalid"
-	// maxYear is the last one that RFC 3339 can write.
+	// maxYear is the last year of RFC 3339.
 	maxYear = 9999
 )
 
-// NewAPIKey is what an API key is to be.
+// NewAPIKey describes a new API key.
 type NewAPIKey struct {
 	Name   string
 	Scopes []auth.Scope
-	// Role is that of the new service's account; empty for auth.RoleUser. It goes with no ServiceID.
+	// Role is the role of a new service's account; empty means auth.RoleUser. It excludes ServiceID.
 	Role auth.Role
-	// ServiceID is the service that gets a further key; nil for a new one.
+	// ServiceID is the existing service that gets the key; nil creates a new service.
 	ServiceID *uuid.UUID
 	// ExpiresAt is when it ends (RFC 3339); nil for never.
 	ExpiresAt *string
 }
 
-// CreateAPIKey makes an API key, and an account for its service unless it is a further key of one. The caller has decided
-// that the actor may. The key itself is returned here and nowhere else.
+// CreateAPIKey creates an API key and, unless it is for an existing service, the service's account. The caller has
+// decided that the actor may. Nothing else ever returns the key itself.
 //
-// It returns ValidationFailed for an account that does not belong to a service, for a role together with a service's id, and
-// for an expiry time that is malformed or has passed.
+// It returns ValidationFailed for an account that is not a service's, for a role together with a service's id, and for
+// an expiry time that is malformed or has passed.
 func (s *Service) CreateAPIKey(
 	ctx context.Context, actor auth.Actor, n NewAPIKey,
 ) (row sqlc.ListAPIKeysRow, key string, err error) {
@@ -99,10 +99,10 @@ func (s *Service) serviceOf(ctx context.Context, actor auth.Actor, n NewAPIKey) 
 	return sqlc.User(user), err
 }
 
-// expiryOf returns when a key ends, nil for never, in the precision of the database.
+// expiryOf returns when a key expires, nil for never, in the database's precision.
 func (s *Service) expiryOf(n NewAPIKey) (*time.Time, error) {
 	if n.ExpiresAt == nil {
-		return nil, nil //nolint:nilnil // Never is no error.
+		return nil, nil //nolint:nilnil // Nil means never.
 	}
 	expires, err := time.Parse(time.RFC3339, *n.ExpiresAt)
 	if err != nil {
@@ -131,7 +131,8 @@ func (s *Service) ListAPIKeys(ctx context.Context, p page.Page) ([]sqlc.ListAPIK
 	return keys, next, nil
 }
 
-// RevokeAPIKey ends an API key, if it has not ended yet. The caller has decided that the actor may. It returns NotFound.
+// RevokeAPIKey revokes an API key. Revoking it again changes nothing. The caller has decided that the actor may. It
+// returns NotFound.
 func (s *Service) RevokeAPIKey(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
 	key, err := s.store.RevokeAPIKey(ctx, sqlc.RevokeAPIKeyParams{ID: id, ActorKind: actor.Kind(), RevokedBy: actor.ID})
 	if err != nil {

@@ -13,14 +13,15 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// Limits are how often strangers may try something, on all replicas together. Zero is without a limit.
+// Limits bound how often strangers may try something, over all replicas. Zero means no limit.
 type Limits struct {
-	// FailedLogIns is how many wrong passwords for one e-mail address may come from one network, a /24 of IPv4 or a /64
-	// of IPv6, within 15 minutes. The owner can still log in from any other.
+	// FailedLogIns limits the wrong passwords for one e-mail address from one network, a /24 of IPv4 or a /64 of IPv6,
+	// within 15 minutes. The owner can still log in from other networks.
 	FailedLogIns int
-	// NetworkFailedLogIns is how many wrong passwords may come from one network within 15 minutes, whatever the address.
+	// NetworkFailedLogIns limits the wrong passwords from one network within 15 minutes, for all e-mail addresses
+	// together.
 	NetworkFailedLogIns int
-	// SignUps is how many accounts one client address, or one /64 of IPv6, may ask for within an hour.
+	// SignUps limits the sign-ups from one client address, or one /64 of IPv6, within an hour.
 	SignUps int
 }
 
@@ -32,10 +33,10 @@ const (
 	countTimeout = 2 * time.Second
 )
 
-// attempts counts what strangers try, in the database, so that all replicas count together.
+// attempts counts strangers' attempts in the database, so that all replicas count together.
 type attempts struct {
 	store *store.Store
-	// key makes a row's name of who tries: an e-mail address does not stand in the table.
+	// key hashes the names of rows, so that the table holds no e-mail addresses.
 	key []byte
 }
 
@@ -45,9 +46,9 @@ func newAttempts(s *store.Store, secret []byte) *attempts {
 	return &attempts{store: s, key: mac.Sum(nil)}
 }
 
-// tally counts one party's attempts of one kind. Attempts under way do not count: each is counted at its end, and only the
-// answers of those that still have a place are given. So attempts in parallel learn no more than attempts in turn do, and
-// right ones are in nobody's way. The nil tally counts nothing and refuses nothing.
+// tally counts one party's attempts of one kind. It counts each attempt when it ends, and an attempt learns its result
+// only if the limit is not yet reached. So parallel attempts learn no more than sequential ones, and correct ones block
+// nobody. The nil tally counts and refuses nothing.
 type tally struct {
 	*attempts
 	name   []byte
@@ -70,7 +71,7 @@ func (a *attempts) of(limit int, window time.Duration, who ...string) *tally {
 	}
 }
 
-// check returns TooManyAttempts when there is no place for another attempt.
+// check returns TooManyAttempts when the limit is reached.
 func (t *tally) check(ctx context.Context) error {
 	if t == nil {
 		return nil
@@ -88,8 +89,8 @@ func (t *tally) check(ctx context.Context) error {
 	}
 }
 
-// count counts an attempt, also when the caller has gone meanwhile. It returns TooManyAttempts when there was no place for
-// it: its result must not be told.
+// count counts an attempt, even if the client is gone. It returns TooManyAttempts when the limit was reached: then the
+// client must not learn the result.
 func (t *tally) count(ctx context.Context) error {
 	if t == nil {
 		return nil
@@ -105,11 +106,11 @@ func (t *tally) count(ctx context.Context) error {
 	if err := t.check(ctx); err != nil {
 		return err
 	}
-	return tooManyAttempts(0) // A place became free just now.
+	return tooManyAttempts(0) // An older attempt has just expired.
 }
 
-// clear forgets the attempts that were counted. It returns TooManyAttempts when there is no place for another one: the
-// result must not be told.
+// clear resets the counter. It returns TooManyAttempts when the limit is reached: then the client must not learn the
+// result.
 func (t *tally) clear(ctx context.Context) error {
 	if t == nil {
 		return nil
@@ -128,7 +129,7 @@ func tooManyAttempts(wait time.Duration) error {
 		After(max(time.Second, wait))
 }
 
-// guesses counts the wrong passwords that come from a network: for one account, and for all together.
+// guesses counts the wrong passwords from a network: for one account, and for all of them.
 type guesses struct{ account, network *tally }
 
 func (s *Service) guesses(client Client, address string) guesses {
@@ -146,7 +147,7 @@ func (g guesses) check(ctx context.Context) error {
 	return g.network.check(ctx)
 }
 
-// wrong counts a wrong password. It returns what the caller is told: InvalidCredentials or TooManyAttempts.
+// wrong counts a wrong password. It returns InvalidCredentials or TooManyAttempts, for the client.
 func (g guesses) wrong(ctx context.Context) error {
 	if err := g.account.count(ctx); err != nil {
 		return err
@@ -157,8 +158,8 @@ func (g guesses) wrong(ctx context.Context) error {
 	return invalidCredentials()
 }
 
-// right forgets the wrong passwords for the account. Those for others still count. It returns TooManyAttempts when there
-// have been so many meanwhile that nobody is told of a right one.
+// right resets the counter of the account, but not that of the network. It returns TooManyAttempts when wrong passwords
+// have reached the limit in the meantime: then the client must not learn that this one is right.
 func (g guesses) right(ctx context.Context) error {
 	if err := g.network.check(ctx); err != nil {
 		return err
@@ -166,8 +167,9 @@ func (g guesses) right(ctx context.Context) error {
 	return g.account.clear(ctx)
 }
 
-// networkOf is the network that log-ins are counted for, and addressOf the client that sign-ups are: in IPv6 a subscriber
-// has a /64 at least. coarseNetworkOf is what is kept of a session's client: enough to tell one's own sessions apart.
+// networkOf returns the network that log-ins count for, and addressOf the client that sign-ups count for: an IPv6
+// subscriber has at least a /64. coarseNetworkOf returns what a session stores of its client's address: enough to tell
+// one's own sessions apart.
 func networkOf(client netip.Addr) string { return prefixOf(client, 24, 64) }
 
 func addressOf(client netip.Addr) string { return prefixOf(client, 32, 64) }
@@ -182,7 +184,7 @@ func prefixOf(client netip.Addr, bits4, bits6 int) string {
 	}
 	prefix, err := client.Prefix(bits)
 	if err != nil || !client.IsValid() {
-		return "" // There is no address: all who have none are one.
+		return "" // Clients without an address count together.
 	}
 	return prefix.String()
 }

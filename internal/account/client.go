@@ -7,15 +7,15 @@ import (
 
 const maxUserAgentRunes = 200
 
-// Client is the program that a session is begun by, as far as it says so.
+// Client describes the program that begins a session.
 type Client struct {
-	// UserAgent is the header of that name. Only its first 200 characters are kept.
+	// UserAgent is the User-Agent header. Sessions store its first 200 characters.
 	UserAgent string
-	// Addr is the client's address. Only its network is kept.
+	// Addr is the client's address. Sessions store only its network.
 	Addr netip.Addr
 }
 
-// shortUserAgent is the header's beginning, without what cannot be stored or would not be shown.
+// shortUserAgent returns the beginning of the header, without characters that cannot be stored or shown.
 func shortUserAgent(header string) string {
 	printable := strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f {

@@ -19,8 +19,8 @@ const (
 	maxLocalPart = 64
 )
 
-// NormalizeEmail returns the one form in which an address is stored and compared: without white space around it, Unicode
-// NFKC, lower case. It reports false for anything else, such as letters of other scripts that look like Latin ones.
+// NormalizeEmail returns the form in which addresses are stored and compared: trimmed, Unicode NFKC, lower case. It
+// reports false for text that is not an address, for example one with letters of other scripts that look Latin.
 func NormalizeEmail(address string) (string, bool) {
 	address, ok := foldEmail(address)
 	if !ok {
@@ -33,19 +33,18 @@ func NormalizeEmail(address string) (string, bool) {
 	return address, true
 }
 
-// isReserved reports whether an address is in the domain of the addresses that we make ourselves, for accounts that nobody
-// logs in to. It is in its one form.
+// isReserved reports whether a normalised address is in the domain of the addresses that the product makes for accounts
+// without a log-in.
 func isReserved(address string) bool { return strings.HasSuffix(address, ".invalid") }
 
-// foldEmail brings an address, or its beginning, into the form in which addresses are stored. It reports false for what no
-// address begins with.
+// foldEmail normalises an address or the beginning of one. It reports false for text that no address begins with.
 func foldEmail(address string) (string, bool) {
 	if len(address) > 4*maxEmail {
 		return "", false
 	}
 	address = norm.NFKC.String(strings.TrimSpace(address))
 	if strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r >= unicode.MaxASCII }) {
-		// Before the lower case is taken: that of a Turkish dotted I is an ordinary i.
+		// Checked before lower-casing, because the Turkish dotted I becomes an ordinary i.
 		return "", false
 	}
 	return strings.ToLower(address), true

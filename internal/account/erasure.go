@@ -15,20 +15,21 @@ import (
 
 const (
 	erasureInterval = time.Minute
-	// erasedAtOnce is how long a request goes on erasing. What is left then, the background work erases.
+	// erasedAtOnce is how long a request erases. The background task erases the rest.
 	erasedAtOnce = 2 * time.Second
-	// maxErased bounds what one statement deletes, and maxErasedTickets the tickets, with which more goes.
+	// maxErased bounds the rows that one statement deletes, and maxErasedTickets its tickets, which take other rows
+	// along.
 	maxErased, maxErasedTickets = 200, 50
-	// maxErasures bounds the accounts of one round.
+	// maxErasures bounds the accounts per run of the task.
 	maxErasures = 100
-	// settled is when every request that was let in before an account was closed has ended.
+	// settled is how long requests that were admitted before an account was closed may still run.
 	settled = time.Minute
 )
 
-// Erase closes a customer's account for good and erases everything of theirs: their tickets with all that was said and written
-// there, what they are called and where, and what else names them. What is more than fits into one request is erased in the
-// background, also if this server ends. The row of the account and the positions of the journal stay, and say nothing of
-// anybody. Erasing somebody again erases what has come since. It returns NotFound, also for staff and services.
+// Erase closes a customer's account for good and erases their data: their tickets with everything in them, their names
+// and addresses, and everything else that names them. A background task on any server erases what does not fit into one
+// request. The account's row and the journal's positions stay, without personal data. Erasing a customer again erases
+// what has been added since. It returns NotFound, also for staff and services.
 func (s *Service) Erase(ctx context.Context, actor auth.Actor, id uuid.UUID) error {
 	if _, err := s.store.BeginErasure(ctx, sqlc.BeginErasureParams{ID: id, ActorKind: actor.Kind(), ActorID: actor.ID}); err != nil {
 		return store.NotFound(err)
@@ -43,7 +44,7 @@ func (s *Service) Erase(ctx context.Context, actor auth.Actor, id uuid.UUID) err
 	return nil
 }
 
-// FinishErasures erases what is left of customers whose erasure has begun.
+// FinishErasures continues the erasures that have begun.
 func (s *Service) FinishErasures(ctx context.Context) error {
 	ids, err := s.store.ListErasures(ctx, maxErasures)
 	if err != nil {
@@ -60,7 +61,7 @@ func (s *Service) FinishErasures(ctx context.Context) error {
 	return errors.Join(faults...)
 }
 
-// erase deletes, a batch at a time and each by itself, so that it can go on wherever it was interrupted.
+// erase deletes in batches, each in its own transaction, so that it can continue after an interruption.
 func (s *Service) erase(ctx context.Context, id uuid.UUID) error {
 	for _, step := range []struct {
 		most  int32

@@ -7,7 +7,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// What matters to security is one line of the log each. It holds ids, never an address, a password or a token.
+// Security events are one log line each. They hold ids, never an address, a password or a token.
 
 func (s *Service) info(ctx context.Context, event string, account uuid.UUID, attrs ...slog.Attr) {
 	s.event(ctx, slog.LevelInfo, event, account, attrs...)

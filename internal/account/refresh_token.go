@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// refreshTokenPrefix makes a refresh token known wherever it turns up: in a log, or in somebody's repository.
+	// refreshTokenPrefix makes a refresh token recognizable where it leaks: in a log, or in a repository.
 	refreshTokenPrefix = "srt_"
 
 	// A refresh token is its session's id, 256 random bits and a tag.
@@ -22,11 +22,11 @@ const (
 	refreshTokenBytes  = refreshTokenRandom + refreshTokenTag
 )
 
-// refreshTokens makes refresh tokens and knows its own. A session keeps only its newest two, as plain hashes: there is
-// nothing to guess in them. The tag proves that an older one was once the session's, so that its reuse is noticed although
-// nothing of it is stored, and that nobody ends a session with a token that they made up.
+// refreshTokens makes refresh tokens and recognises its own. A session stores only its newest two, as plain hashes,
+// because random tokens cannot be guessed. The tag proves that an older token once belonged to the session. So the
+// server notices its reuse without storing it, and nobody can end a session with an invented token.
 type refreshTokens struct {
-	// keys are those whose tags are taken. The first one signs.
+	// keys verify tags. The first one signs.
 	keys [][]byte
 }
 
@@ -42,12 +42,12 @@ func newRefreshTokens(secrets [][]byte) (*refreshTokens, error) {
 	return t, nil
 }
 
-// refreshToken is a token of a session, with what of it is stored.
+// refreshToken is a session's token with its stored hash.
 type refreshToken struct {
 	session uuid.UUID
 	text    string
 	hash    []byte
-	// signed reports that the token was made by us.
+	// signed means that one of the keys signed the token.
 	signed bool
 }
 
@@ -58,8 +58,8 @@ func (t *refreshTokens) make(session uuid.UUID) refreshToken {
 	return newRefreshToken(session, refreshTokenPrefix+base64.RawURLEncoding.EncodeToString(raw), true)
 }
 
-// parse reports false for what cannot be a token. One that is not signed may still be a session's: the secret may have been
-// replaced since.
+// parse reports false for text that cannot be a token. A token with an unknown signature may still belong to a session:
+// the secret may have been replaced since.
 func (t *refreshTokens) parse(text string) (refreshToken, bool) {
 	encoded, ours := strings.CutPrefix(text, refreshTokenPrefix)
 	if !ours || len(encoded) != base64.RawURLEncoding.EncodedLen(refreshTokenBytes) {

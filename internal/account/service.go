@@ -1,4 +1,4 @@
-// Package account knows who exists: people and services with their accounts, sessions and API keys.
+// Package account manages accounts of people and services, their sessions and API keys.
 package account
 
 import (
@@ -22,14 +22,14 @@ type Options struct {
 	AcceptedSecrets [][]byte
 	// Passwords hashes and verifies the accounts' passwords.
 	Passwords *password.Hasher
-	// Limits are how often strangers may try something; the zero value is without limits.
+	// Limits bound what strangers may try; the zero value means no limits.
 	Limits Limits
-	// Logger gets a line for what matters to security; nil means none.
+	// Logger receives a line for each security event; nil discards them.
 	Logger *slog.Logger
 }
 
-// Service makes and changes accounts, and what they log in with. Besides the errors that its methods name, each returns
-// what store.Store returns.
+// Service creates and changes accounts, sessions and keys. Besides the errors that its methods name, each returns the
+// errors of store.Store.
 type Service struct {
 	store         *store.Store
 	auth          *auth.Service
@@ -40,8 +40,8 @@ type Service struct {
 	logger        *slog.Logger
 }
 
-// NewService returns a Service, or an error without a code when it cannot derive its keys. Its changes take effect at once
-// for what a asks on this server.
+// NewService returns a Service, or an error without a code when it cannot derive its keys. On this server, its changes
+// take effect in a at once.
 func NewService(s *store.Store, a *auth.Service, o Options) (*Service, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -56,10 +56,10 @@ func NewService(s *store.Store, a *auth.Service, o Options) (*Service, error) {
 	}, nil
 }
 
-// SignUp creates a customer account for somebody unknown.
+// SignUp creates a customer account for a stranger.
 //
-// It returns RoleNotAllowed for any role but user, TooManyAttempts when the client has asked for too many, taken
-// addresses included, and otherwise what CreateAccount returns.
+// It returns RoleNotAllowed for any role but user, TooManyAttempts after too many sign-ups of the client, those with
+// taken addresses included, and the errors of CreateAccount.
 func (s *Service) SignUp(
 	ctx context.Context, client Client, email, password string, role auth.Role,
 ) (user sqlc.User, err error) {
@@ -82,18 +82,18 @@ func (s *Service) SignUp(
 	return s.addAccount(ctx, account)
 }
 
-// CreateAccount creates an account with any role: the caller has decided that the actor may. A nil actor is the system.
+// CreateAccount creates an account with any role. The caller has decided that the actor may. A nil actor is the system.
 //
-// It returns ValidationFailed for what is no e-mail address or too short or long a password, WeakPassword for a weak
-// one, EmailTaken, and ServerBusy. The hash is computed before the address is looked at, so that a taken one takes as
-// long.
+// It returns ValidationFailed for an invalid e-mail address and for a password that is too short or too long,
+// WeakPassword, EmailTaken, and ServerBusy. It hashes the password before it looks up the address, so that a taken one
+// takes as long.
 func (s *Service) CreateAccount(
 	ctx context.Context, actor *auth.Actor, email, password string, role auth.Role,
 ) (sqlc.User, error) {
 	return s.CreateNamedAccount(ctx, actor, email, password, role, nil)
 }
 
-// CreateNamedAccount does what CreateAccount does, for somebody whose name is known.
+// CreateNamedAccount is CreateAccount with a display name.
 func (s *Service) CreateNamedAccount(
 	ctx context.Context, actor *auth.Actor, email, password string, role auth.Role, displayName *string,
 ) (sqlc.User, error) {
@@ -108,7 +108,7 @@ func (s *Service) CreateNamedAccount(
 	return s.addAccount(ctx, account)
 }
 
-// newAccount checks and hashes what an account is to be, at the request of somebody in the network.
+// newAccount validates and hashes a new account's data. The network is the client's.
 func (s *Service) newAccount(
 	ctx context.Context, network, email, password string, role auth.Role,
 ) (account sqlc.CreateUserParams, err error) {
@@ -140,8 +140,8 @@ func (s *Service) addAccount(ctx context.Context, account sqlc.CreateUserParams)
 
 // LogIn begins a session for an e-mail address and a password.
 //
-// It returns InvalidCredentials for an unknown address and for a disabled account as for a wrong password, after the same
-// work, TooManyAttempts when the client's network has done so too often, and ServerBusy.
+// It returns InvalidCredentials for an unknown address, a disabled account and a wrong password alike, after the same
+// work. It returns TooManyAttempts when the client's network has failed too often, and ServerBusy.
 func (s *Service) LogIn(
 	ctx context.Context, client Client, email, password string,
 ) (tokens Tokens, err error) {
@@ -154,27 +154,28 @@ func (s *Service) LogIn(
 		tokens, err := s.openSession(ctx, user, client)
 		switch {
 		case errors.Is(err, store.ErrNoRows) && attempt < maxAttempts:
-			continue // Another log-in has replaced the hash meanwhile, or the password is no longer this one.
+			continue // Another log-in has replaced the hash, or the password has changed.
 		case errors.Is(err, store.ErrNoRows):
 			return Tokens{}, invalidCredentials()
 		case err == nil && outdated:
-			// The password is right all the same; the next log-in tries again.
+			// The password is right in any case; the next log-in tries again.
 			_ = s.rehash(ctx, user, c)
 		}
 		return tokens, err
 	}
 }
 
-// credentials are what somebody says to prove who they are.
+// credentials are an e-mail address and a password, with the client that sends them.
 type credentials struct {
 	client          Client
 	email, password string
-	// event is what a wrong password is called in the log.
+	// event is the name of a failure in the log.
 	event string
 }
 
-// checkCredentials returns the account of an e-mail address and a password, and whether its hash should be replaced. Wrong
-// passwords count together, at a log-in as at a change of the password. It returns InvalidCredentials and TooManyAttempts.
+// checkCredentials returns the account of an e-mail address and a password, and whether its hash should be replaced.
+// Wrong passwords at log-in and at a change of the password count together. It returns InvalidCredentials and
+// TooManyAttempts.
 func (s *Service) checkCredentials(ctx context.Context, c credentials) (user sqlc.User, outdated bool, err error) {
 	address, ok := NormalizeEmail(c.email)
 	if !ok {
@@ -203,10 +204,10 @@ func (s *Service) checkCredentials(ctx context.Context, c credentials) (user sql
 	return user, outdated, guesses.right(ctx)
 }
 
-// ChangePassword gives the actor's account another password and ends all its other sessions.
+// ChangePassword changes the password of the actor's account and ends all its other sessions.
 //
-// It returns InvalidCredentials when the current one is wrong, TooManyAttempts when that was so too often, ValidationFailed
-// and WeakPassword for the new one, and ServerBusy.
+// It returns InvalidCredentials when the current password is wrong, TooManyAttempts when it was wrong too often,
+// ValidationFailed and WeakPassword for the new one, and ServerBusy.
 func (s *Service) ChangePassword(ctx context.Context, client Client, actor auth.Actor, current, password string) error {
 	if err := checkNewPassword("/new_password", password); err != nil {
 		return err
@@ -224,7 +225,7 @@ func (s *Service) ChangePassword(ctx context.Context, client Client, actor auth.
 		err = s.replacePassword(ctx, actor, user.PasswordHash, hash)
 		switch {
 		case errors.Is(err, store.ErrNoRows) && attempt < maxAttempts:
-			continue // A log-in has replaced the hash meanwhile, or the password is no longer this one.
+			continue // A log-in has replaced the hash, or the password has changed.
 		case errors.Is(err, store.ErrNoRows):
 			return invalidCredentials()
 		case err != nil:
@@ -262,7 +263,7 @@ func (s *Service) replacePassword(ctx context.Context, actor auth.Actor, oldHash
 func (s *Service) userByEmail(ctx context.Context, email string) (user sqlc.User, known bool, err error) {
 	address, ok := NormalizeEmail(email)
 	if !ok {
-		// No account has it, but the question takes the same round trip.
+		// No account has the empty address, but the query takes as long.
 		address = ""
 	}
 	user, err = s.store.GetUserByEmail(ctx, address)
@@ -287,12 +288,12 @@ const (
 	minPasswordRunes = 8
 	maxPasswordRunes = 128
 
-	// maxAttempts is how often a password is checked again because its hash was replaced meanwhile.
+	// maxAttempts is how often a password is verified again because its hash was replaced in between.
 	maxAttempts = 3
 )
 
-// checkNewPassword checks a password that is to be stored against the rules. The pointer says where it stands. Characters are
-// counted as they were sent, as the contract does.
+// checkNewPassword checks a new password against the rules. The pointer is its place in the request. It counts
+// characters before normalisation, as the contract does.
 func checkNewPassword(pointer, plain string) error {
 	switch length := len([]rune(plain)); {
 	case length < minPasswordRunes:

@@ -17,22 +17,22 @@ import (
 )
 
 const (
-	// sessionLifetime is how long a session lives at most, and sessionIdle how long without being refreshed.
+	// sessionLifetime is the maximum life of a session, and sessionIdle its life without a refresh.
 	sessionLifetime = 30 * 24 * time.Hour
 	sessionIdle     = 7 * 24 * time.Hour
 	// A session may be refreshed refreshBurst times at once, and once more after each refreshPace.
 	refreshPace  = 10 * time.Second
 	refreshBurst = 60
-	// maxSessions is how many sessions an account has; a further one ends the oldest.
+	// maxSessions is the maximum number of an account's sessions; one more ends the oldest.
 	maxSessions = 1000
 )
 
-// Tokens are what a client holds of its session.
+// Tokens are a client's tokens of its session.
 type Tokens struct {
 	Access string
 	// ExpiresIn is how long the access token is valid.
 	ExpiresIn time.Duration
-	// Refresh gets the next tokens, once.
+	// Refresh is the refresh token, for one use.
 	Refresh string
 }
 
@@ -48,7 +48,7 @@ func (s *Service) openSession(ctx context.Context, user sqlc.User, client Client
 	if err != nil {
 		return Tokens{}, err
 	}
-	// The session has begun all the same; the next log-in tries again.
+	// The session has begun in any case; the next log-in tries again.
 	_, _ = s.store.DeleteExcessSessions(ctx, sqlc.DeleteExcessSessionsParams{UserID: user.ID, MaxSessions: maxSessions})
 	return s.issue(user.ID, id, version, first.text)
 }
@@ -58,10 +58,10 @@ func (s *Service) issue(account, session uuid.UUID, version int32, refresh strin
 	return Tokens{Access: access, ExpiresIn: ttl, Refresh: refresh}, err
 }
 
-// Refresh exchanges a refresh token for the session's next tokens. A token is for one use. It can be sent again as long as
-// it would have lived, while the token that it was exchanged for has not been used: the response may have been lost. It is
-// then exchanged once more, and the token of the lost response is void. Any other second use, and the use of a void token,
-// means that two parties have the session's tokens: it ends the session.
+// Refresh exchanges a refresh token for the session's next tokens. A token is for one use. Because a response may be
+// lost, the token can be exchanged again until it would have expired, as long as its successor has not been used; the
+// previous successor is then void. Any other second use, and the use of a void token, means that two parties have the
+// session's tokens: it ends the session.
 //
 // It returns InvalidToken for anything but a token of a living session, TokenReuse, and RateLimited.
 func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
@@ -84,7 +84,7 @@ func (s *Service) Refresh(ctx context.Context, token string) (Tokens, error) {
 	return s.issue(session.UserID, sent.session, session.TokenVersion, next.text)
 }
 
-// refuseRefresh says why a refresh token was not exchanged, and ends its session if the token was used before.
+// refuseRefresh returns why a refresh token was not exchanged, and ends its session if the token was used before.
 func (s *Service) refuseRefresh(ctx context.Context, sent refreshToken) error {
 	if sent.signed {
 		account, err := s.store.DeleteReusedSession(ctx, sqlc.DeleteReusedSessionParams{ID: sent.session, TokenHash: sent.hash})

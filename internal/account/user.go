@@ -15,22 +15,22 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// View is an account with the service's customer that it belongs to, if there is one and the actor may see them.
+// View is an account. If it belongs to a service's customer whom the actor may see, it has the customer's names.
 type View = sqlc.ListUsersRow
 
-// Filter says which accounts are wanted.
+// Filter selects accounts.
 type Filter struct {
-	// Email is how their addresses begin; empty for all. It is normalised as addresses are.
+	// Email is the beginning of their addresses; empty for all. It is normalised as addresses are.
 	Email string
-	// Role is theirs; nil for all.
+	// Role is their role; nil for all.
 	Role *auth.Role
 }
 
-// Change is what is to be changed of an account; nil leaves it as it is.
+// Change is a change of an account; a nil member leaves its value unchanged.
 type Change struct {
 	Role     *auth.Role
 	Disabled *bool
-	// DisplayName is the name beside the account's messages; null clears it.
+	// DisplayName is shown with the account's messages; null clears it.
 	DisplayName nullable.Nullable[string]
 }
 
@@ -73,8 +73,8 @@ func (s *Service) list(
 	return users, err
 }
 
-// FindAccount returns an account that the actor sees: staff see all, services those of their customers, everybody their own.
-// It returns NotFound.
+// FindAccount returns an account that the actor may see: staff see all, services those of their customers, everybody
+// their own. It returns NotFound.
 func (s *Service) FindAccount(ctx context.Context, actor auth.Actor, id uuid.UUID) (View, error) {
 	user, err := s.store.FindUser(ctx, sqlc.FindUserParams{
 		ID: id, ActorID: actor.ID, Staff: actor.IsStaff(), AllCustomers: actor.SeesCustomers(),
@@ -82,8 +82,8 @@ func (s *Service) FindAccount(ctx context.Context, actor auth.Actor, id uuid.UUI
 	return View(user), store.NotFound(err)
 }
 
-// NameCustomer sets or clears the name that a service gives to one of its customers. It returns NotFound for what is no
-// customer of the actor's.
+// NameCustomer sets or clears the name that a service gives to one of its customers. It returns NotFound for everybody
+// but the actor's customers.
 func (s *Service) NameCustomer(
 	ctx context.Context, actor auth.Actor, id uuid.UUID, name *string,
 ) (sqlc.ServiceCustomer, error) {
@@ -93,9 +93,8 @@ func (s *Service) NameCustomer(
 	return customer, store.NotFound(err)
 }
 
-// UpdateAccount changes an account's role or name, or disables or enables it. The access tokens that it has end with any change
-// but that of the name, and when it is disabled its sessions do too. Nothing changes for an account that already is what it
-// should be.
+// UpdateAccount changes an account's role or name, or disables or enables it. Any change but that of the name ends the
+// account's access tokens; disabling it also ends its sessions. A change that changes nothing has no effect.
 //
 // It returns NotFound, and LastAdmin when no enabled administrator would be left.
 func (s *Service) UpdateAccount(
@@ -103,7 +102,7 @@ func (s *Service) UpdateAccount(
 ) (account View, err error) {
 	var before, after sqlc.User
 	err = s.store.InTx(ctx, func(ctx context.Context) error {
-		// Whatever the change is: it is one lock for each administrator, and there are few of them.
+		// Locked for every change: there are few administrators.
 		admins, err := s.store.LockEnabledAdmins(ctx)
 		if err != nil {
 			return err
@@ -149,7 +148,7 @@ func (s *Service) UpdateAccount(
 	return account, nil
 }
 
-// rename gives an account that is locked the name of a change, unless it has that name.
+// rename sets the name of a locked account, unless it has that name already.
 func (s *Service) rename(
 	ctx context.Context, actor auth.Actor, u sqlc.User, change nullable.Nullable[string],
 ) (sqlc.User, error) {

@@ -1,5 +1,5 @@
-// Package app assembles the product: it makes the services, gives them to each other, and runs them with the server. The
-// commands and the tests of the whole product use the same assembly, so a new service is added here and nowhere else.
+// Package app assembles the product: it creates the services, connects them, and runs them with the server. The
+// commands and the tests of the whole product share this assembly, so a new service is added here and nowhere else.
 package app
 
 import (
@@ -38,8 +38,8 @@ const (
 	shutdownTimeout = 20 * time.Second
 )
 
-// Options are what an App is made of: the options of its parts, without what the parts take of each other. FromConfig
-// makes them from the settings.
+// Options are the options of the App's parts, without their dependencies on each other. FromConfig makes them from the
+// settings.
 type Options struct {
 	// Store is closed when Serve returns.
 	Store *store.Store
@@ -65,7 +65,7 @@ type Options struct {
 	Logger    *slog.Logger
 }
 
-// App is the parts of the product, put together.
+// App is the assembled product.
 type App struct {
 	Store     *store.Store
 	Auth      *auth.Service
@@ -138,7 +138,7 @@ func New(o Options) (*App, error) {
 	return a, nil
 }
 
-// addJobs adds what the replicas do together, and the webhooks, which are a part of it.
+// addJobs adds the work that replicas share, and webhooks, which belong to it.
 func (a *App) addJobs(o webhook.Options, secrets auth.Options) (err error) {
 	jobs := background.NewJobs(a.Store, a.logger)
 	o.Secret, o.AcceptedSecrets, o.Metrics, o.Logger = secrets.Secret, secrets.AcceptedSecrets, a.metrics, a.logger
@@ -155,8 +155,8 @@ func (a *App) addJobs(o webhook.Options, secrets auth.Options) (err error) {
 	return jobs.Open(a.workers)
 }
 
-// Serve answers requests on the listener until ctx ends. Then /readyz fails immediately; the server accepts requests for
-// delay longer, and lets what is running finish.
+// Serve handles requests on the listener until ctx ends. Then /readyz fails immediately; the server accepts requests
+// for delay longer, and lets running requests and answers finish.
 func (a *App) Serve(ctx context.Context, listener net.Listener, delay time.Duration) error {
 	defer a.Store.Close()
 	stopDebug, err := a.serveDebug(ctx)
@@ -184,8 +184,8 @@ func (a *App) Serve(ctx context.Context, listener net.Listener, delay time.Durat
 	return a.shutdown(context.WithoutCancel(ctx))
 }
 
-// background begins what runs beside the requests until ctx ends. Answers go on until stop, because they have time to finish.
-// stop ends everything, and waits for its end.
+// background starts the work besides requests, which runs until ctx ends. Answers may continue until stop is called.
+// stop ends everything and waits for it.
 func (a *App) background(ctx context.Context) (stop func()) {
 	answering, stopAnswering := context.WithCancel(context.WithoutCancel(ctx))
 	ctx, cancel := context.WithCancel(ctx)
@@ -205,7 +205,7 @@ func (a *App) background(ctx context.Context) (stop func()) {
 	}
 }
 
-// checkBudget warns about a pool that the database has no room for, and about a database that is not there yet.
+// checkBudget warns when the database has too few connections for the pool, or is not available yet.
 func (a *App) checkBudget(ctx context.Context) {
 	warning, err := a.Store.CheckBudget(ctx)
 	switch {

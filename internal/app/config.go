@@ -20,7 +20,7 @@ import (
 	"github.com/supportbackend/support/internal/webhook"
 )
 
-// FromConfig opens the database and returns the options that the settings ask for. Its errors are those of a setting.
+// FromConfig opens the database and returns the options for the settings. Its errors name a setting.
 func FromConfig(ctx context.Context, cfg config.Config, logger *slog.Logger) (Options, error) {
 	client, err := NewUpstream(cfg, logger)
 	if err != nil {
@@ -35,7 +35,7 @@ func FromConfig(ctx context.Context, cfg config.Config, logger *slog.Logger) (Op
 	return o, nil
 }
 
-// OptionsOf returns the options that the settings ask for, without a database, a model server and a logger.
+// OptionsOf returns the options for the settings, without a database, a model server and a logger.
 func OptionsOf(cfg config.Config) Options {
 	return Options{
 		Auth: auth.Options{
@@ -76,15 +76,15 @@ func OptionsOf(cfg config.Config) Options {
 	}
 }
 
-// OpenStore opens the database of the settings. Its errors are those of a setting.
+// OpenStore opens the database of the settings. Its errors name a setting.
 func OpenStore(ctx context.Context, cfg config.Config, maxConns int32) (*store.Store, error) {
 	return store.Open(ctx, store.Config{
 		URL: cfg.DatabaseURL.Reveal(), MaxConns: maxConns, TransactionPooler: cfg.TransactionPooler(),
 	})
 }
 
-// NewUpstream returns the client of the model server. It is nil without an API key for Groq itself: then answers are
-// switched off. Its errors are those of a setting.
+// NewUpstream returns the client of the model server. It returns nil, which turns answers off, when the server is Groq
+// and there is no API key. Its errors name a setting.
 func NewUpstream(cfg config.Config, logger *slog.Logger) (*groq.Client, error) {
 	if cfg.GroqAPIKey == "" && cfg.GroqAPIURL == config.DefaultGroqAPIURL {
 		logger.Warn("ai answers are switched off: GROQ_API_KEY is not set")

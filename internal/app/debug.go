@@ -12,13 +12,13 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 )
 
-// Limits on connections to the debug address. Profiles take as long as the request says.
+// Limits on connections to the debug address. A profile takes as long as the request says.
 const (
 	debugHeaderTimeout = 5 * time.Second
 	debugIdleTimeout   = time.Minute
 )
 
-// serveDebug serves metrics and profiles, if there is an address for them, until stop is called.
+// serveDebug serves metrics and profiles on DebugAddr, if it is set, until stop is called.
 func (a *App) serveDebug(ctx context.Context) (stop func(), err error) {
 	if a.debugAddr == "" {
 		return func() {}, nil
@@ -37,8 +37,8 @@ func (a *App) serveDebug(ctx context.Context) (stop func(), err error) {
 	return func() { _ = server.Close() }, nil
 }
 
-// Debug returns the handler of what only operators may see: /metrics in the text format of Prometheus, and /debug/pprof.
-// It does not authenticate, so it belongs on an address that only operators reach.
+// Debug returns the handler for operators: /metrics in the Prometheus text format, and /debug/pprof. It does not
+// authenticate, so serve it on an address that only operators can reach.
 func (a *App) Debug() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
@@ -54,9 +54,9 @@ func (a *App) Debug() http.Handler {
 	return mux
 }
 
-// newMetrics returns a set with the numbers of the connection pool. Each service adds its own.
+// newMetrics returns a set with the metrics of the connection pool. Each service adds its own.
 func (o Options) newMetrics() *metrics.Set {
-	metrics.ExposeMetadata(true) // Write TYPE lines. The library has one switch for the whole process.
+	metrics.ExposeMetadata(true) // Writes TYPE lines. The library has one switch for the process.
 	set := metrics.NewSet()
 	set.RegisterMetricsWriter(func(w io.Writer) {
 		pool := o.Store.PoolStats()

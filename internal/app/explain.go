@@ -10,7 +10,7 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// Explain puts what a person at a terminal can do something about into a sentence.
+// Explain turns errors that a person at a terminal can fix into a sentence.
 func Explain(err error) error {
 	var outage *store.OutageError
 	if errors.As(err, &outage) {

@@ -12,7 +12,7 @@ import (
 
 // Listen returns a listener for Serve. Its error names the setting that the address comes from.
 func Listen(ctx context.Context, setting, addr string) (net.Listener, error) {
-	// The kernel notices peers that are gone without a word within half a minute.
+	// The kernel notices peers that vanished within half a minute.
 	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{
 		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3,
 	}}
@@ -23,7 +23,7 @@ func Listen(ctx context.Context, setting, addr string) (net.Listener, error) {
 	return listener, nil
 }
 
-// ListenError says why an address cannot be listened on, and what to do about it.
+// ListenError says why the server cannot listen on an address, and what to do about it.
 type ListenError struct {
 	// Setting is where the address comes from.
 	Setting string
@@ -50,7 +50,7 @@ func (e *ListenError) Error() string {
 	}
 }
 
-// nextPort returns the address with the next port, or with port 0, which is any free one, if the address has no next port.
+// nextPort returns the address with the next port, or with port 0, any free one, if there is no next port.
 func nextPort(addr string) string {
 	host, text, _ := net.SplitHostPort(addr)
 	port, err := strconv.ParseUint(text, 10, 16)

@@ -1,5 +1,5 @@
-// Package apperr is the one kind of error that a caller of the API gets to see: a code of a closed list, and a
-// sentence for people. What caused it stays inside, for the log.
+// Package apperr defines the errors that callers of the API see: a code from a closed list, and a sentence for people.
+// The cause stays inside, for the log.
 package apperr
 
 import (
@@ -9,13 +9,13 @@ import (
 
 // Error is an error with a code that the contract names.
 type Error struct {
-	// Code is what clients decide by.
+	// Code is what clients branch on.
 	Code Code
 	// Detail is a sentence for people. It never repeats a value that was sent.
 	Detail string
-	// Fields names the places of the request that break a rule, for the codes that say so.
+	// Fields are the places of the request that break a rule, for the codes that have them.
 	Fields []Field
-	// RetryAfter is how long to wait before the same request may succeed; zero when that is not known.
+	// RetryAfter is how long to wait before the same request may succeed; zero when unknown.
 	RetryAfter time.Duration
 
 	cause error
@@ -26,11 +26,11 @@ type Field struct {
 	// Pointer is a JSON pointer (RFC 6901) into the body, or a parameter's name after a slash.
 	Pointer string
 	Code    FieldCode
-	// In is where a parameter stands: in the query or in a header. Empty for a place in the body.
+	// In says whether a parameter is in the query or in a header; empty for a place in the body.
 	In string
-	// Limit is the length, number or size that the value is beyond; nil where that is not the reason.
+	// Limit is the length, number or size that the value exceeds; nil for other faults.
 	Limit *int64
-	// Allowed are the values that may stand there, where they are few.
+	// Allowed are the allowed values, if there are few.
 	Allowed []string
 }
 
@@ -44,21 +44,21 @@ func Wrap(code Code, detail string, cause error) *Error {
 	return &Error{Code: code, Detail: detail, cause: cause}
 }
 
-// After returns a copy that says how long to wait before the same request may succeed.
+// After returns a copy with RetryAfter.
 func (e *Error) After(wait time.Duration) *Error {
 	later := *e
 	later.RetryAfter = wait
 	return &later
 }
 
-// At returns a copy that names the places of the request that break a rule.
+// At returns a copy with Fields.
 func (e *Error) At(fields ...Field) *Error {
 	placed := *e
 	placed.Fields = fields
 	return &placed
 }
 
-// Error is the text for the log: the code, and the causes behind it.
+// Error returns the text for the log: the code and its causes.
 func (e *Error) Error() string {
 	if e.cause == nil {
 		return string(e.Code)
@@ -69,7 +69,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause, which may be nil.
 func (e *Error) Unwrap() error { return e.cause }
 
-// From returns the first Error in err's chain, or an internal one that wraps err when there is none.
+// From returns the first Error in err's chain, or an internal one that wraps err.
 func From(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {

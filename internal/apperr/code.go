@@ -1,9 +1,9 @@
 package apperr
 
-// Code identifies a kind of problem. The list is closed and is the same as the contract's ProblemCode.
+// Code identifies a kind of problem. The list is closed and equals the contract's ProblemCode.
 type Code string
 
-// The codes, by what they speak of.
+// The codes, by subject.
 const (
 	Internal Code = "internal"
 
@@ -66,7 +66,7 @@ const (
 	Draining       Code = "draining"
 )
 
-// FieldCode says which rule a field breaks. The list is closed and is the same as the contract's FieldErrorCode.
+// FieldCode is the rule that a field breaks. The list is closed and equals the contract's FieldErrorCode.
 type FieldCode string
 
 // The field codes.

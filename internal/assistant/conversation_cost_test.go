@@ -11,13 +11,18 @@ import (
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// actualRows finds what each node of a plan returned, and how often it ran. PostgreSQL 18 prints rows with decimals.
-var actualRows = regexp.MustCompile(`actual rows=(\d+)(?:\.\d+)? loops=(\d+)`)
+var (
+	// actualRows finds what each node of a plan returned, and how often it ran. PostgreSQL 18 prints rows with decimals.
+	actualRows = regexp.MustCompile(`actual rows=(\d+)(?:\.\d+)? loops=(\d+)`)
+	// manyRemoved finds a node that read many rows for nothing.
+	manyRemoved = regexp.MustCompile(`Rows Removed by [A-Za-z ]+: \d{4,}`)
+)
 
 // requireSmall wants a plan that touches few rows, whatever the tables hold.
 func requireSmall(t *testing.T, plan string) {
 	t.Helper()
 	require.NotContains(t, plan, "Seq Scan")
+	require.NotRegexp(t, manyRemoved, plan)
 	nodes := actualRows.FindAllStringSubmatch(plan, -1)
 	require.NotEmpty(t, nodes, plan)
 	for _, node := range nodes {
@@ -49,4 +54,32 @@ func TestLongTicketCostsAnAnswerNoMoreThanAShortOne(t *testing.T) {
 		"all_customers": "true",
 		"id":            quote(b.ticket.ID), "actor_id": quote(b.customer.ID), "staff": "false", "max_rows": "100",
 	}))
+}
+
+// Nor does it matter how many responses have ended, be they all of one account.
+func TestEndedResponsesCostNothing(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	storetest.Exec(t, b.url, `
+		INSERT INTO ai_responses (
+			id, ticket_id, turn_message_id, status, model, error_code, requested_by, owner_id, has_events, lease_expires_at, created_at, finished_at
+		)
+		SELECT gen_random_uuid(), $1, NULL, 'failed', 'm', 'ai_timeout', $2, gen_random_uuid(), n <= 20, ended.at, ended.at, ended.at
+		FROM generate_series(1, 20000) AS n
+		CROSS JOIN LATERAL (SELECT now() - interval '1 day' - n * interval '1 hour' AS at) AS ended`, b.ticket.ID, b.customer.ID)
+	storetest.Exec(t, b.url, "ANALYZE ai_responses")
+	parameters := map[string]string{
+		"id": "gen_random_uuid()", "ticket_id": "'" + b.ticket.ID.String() + "'::uuid", "turn_message_id": "NULL", "model": "'m'",
+		"requested_by": "'" + b.customer.ID.String() + "'::uuid", "user_id": "'" + b.customer.ID.String() + "'",
+		"owner_id": "'018f0000-0000-7000-8000-000000000000'", "kind": "'answer'", "customer_id": "NULL", "review": "NULL",
+		"prompt_version": "NULL", "ticket_version": "NULL",
+		"max_running": "1", "max_per_minute": "10", "max_per_day": "100", "lease_seconds": "15",
+		"known": "'{}'", "unknown_lease_seconds": "12", "max_attempts": "3", "abandoned_seconds": "300", "error_code": "'ai_timeout'",
+		"retention_seconds": "86400", "after_finished_at": "'-infinity'", "after_id": "'00000000-0000-0000-0000-000000000000'", "max_rows": "50",
+	}
+	for _, query := range []string{
+		"TakeOverAIResponse", "FailAbandonedAIResponses", "ListSweepableAIResponses", "CountRecentAIResponses", "CreateAIResponse",
+	} {
+		requireSmall(t, storetest.Explain(t, b.url, "ai_responses.sql", query, parameters))
+	}
 }

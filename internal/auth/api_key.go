@@ -15,19 +15,19 @@ import (
 )
 
 const (
-	// apiKeyPrefix makes an API key recognizable wherever it appears: in a log, or in a repository.
+	// apiKeyPrefix makes an API key recognizable where it leaks: in a log, or in a repository.
 	apiKeyPrefix = "sk_"
-	// An API key is its id, 208 random bits and a checksum, in base64url. The checksum is no secret: it spares the database
-	// the question for what is only similar to a key.
+	// An API key is its id, 208 random bits and a checksum, in base64url. The checksum is not a secret: it saves the
+	// database query for text that only resembles a key.
 	apiKeyPayload  = len(uuid.UUID{}) + 26
 	apiKeyChecksum = 6
 	apiKeyBytes    = apiKeyPayload + apiKeyChecksum
 	apiKeyLength   = len(apiKeyPrefix) + apiKeyBytes*4/3
-	// shownKeyBytes of a key are shown to recognise it by. They are of the id.
+	// shownKeyBytes of a key are shown to recognise it by. They are part of the id.
 	shownKeyBytes = 9
 )
 
-// GenerateAPIKey returns a new key with the id, and the hash to store of it.
+// GenerateAPIKey returns a new key with the id, and the hash to store.
 func GenerateAPIKey(id uuid.UUID) (key string, hash []byte) {
 	raw := make([]byte, apiKeyPayload, apiKeyBytes)
 	_, _ = rand.Read(raw[copy(raw, id[:]):]) // It never fails.
@@ -38,7 +38,7 @@ func GenerateAPIKey(id uuid.UUID) (key string, hash []byte) {
 	return key, sum[:]
 }
 
-// parseAPIKey returns the id that a key claims to have.
+// parseAPIKey returns the id that a key claims.
 func parseAPIKey(key string) (uuid.UUID, bool) {
 	if len(key) != apiKeyLength {
 		return uuid.Nil, false
@@ -51,13 +51,13 @@ func parseAPIKey(key string) (uuid.UUID, bool) {
 	return uuid.UUID(raw[:len(uuid.UUID{})]), bytes.Equal(checksum[:apiKeyChecksum], raw[apiKeyPayload:])
 }
 
-// APIKeyPrefix returns how the key with the id begins. It is not secret.
+// APIKeyPrefix returns the first characters of the key with the id. They are not secret.
 func APIKeyPrefix(id uuid.UUID) string {
 	return apiKeyPrefix + base64.RawURLEncoding.EncodeToString(id[:shownKeyBytes])
 }
 
-// IsStranger reports whether only the database knows if the token is good: it has the form of an API key, and this server
-// has not seen it to be one lately.
+// IsStranger reports whether only the database can tell if the token is valid: it has the form of an API key, and this
+// server has not verified it recently.
 func (s *Service) IsStranger(token string) bool {
 	id, ok := parseAPIKey(token)
 	if !ok {
@@ -68,7 +68,7 @@ func (s *Service) IsStranger(token string) bool {
 	return !seen || subtle.ConstantTimeCompare(hash[:], known.keyHash[:]) != 1
 }
 
-// authenticateKey returns the service's account that an API key speaks for. It returns InvalidToken.
+// authenticateKey returns the account of an API key's service. It returns InvalidToken.
 func (s *Service) authenticateKey(ctx context.Context, key string) (Actor, error) {
 	id, ok := parseAPIKey(key)
 	if !ok {
@@ -86,7 +86,7 @@ func (s *Service) authenticateKey(ctx context.Context, key string) (Actor, error
 	return p.actor, nil
 }
 
-// keyPrincipal returns whom an API key speaks for. It returns InvalidToken.
+// keyPrincipal returns the principal of an API key. It returns InvalidToken.
 func (s *Service) keyPrincipal(ctx context.Context, id uuid.UUID) (principal, error) {
 	if p, ok := s.keys.get(id); ok {
 		return p, nil

@@ -12,20 +12,20 @@ import (
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
-// customerDomain makes the addresses of services' customers, to whose accounts nobody can log in. Nobody has such an address
-// (RFC 2606, section 2).
+// customerDomain is the domain of the addresses of services' customers, who cannot log in. No real address has it (RFC
+// 2606, section 2).
 const customerDomain = "@customer.invalid"
 
-// customerName is how a service calls one of its customers.
+// customerName identifies a service's customer by the service's own id.
 type customerName struct {
 	service    uuid.UUID
 	externalID string
 }
 
-// ActFor returns the customer whom the actor's service knows by the id, to go on as; it makes the customer's account when
-// there is none. The caller has validated the id against the contract.
+// ActFor returns the actor as the customer whom its service knows by the id. It creates the customer's account if
+// necessary. The caller has validated the id against the contract.
 //
-// It returns Forbidden for an actor that may not act for others, and for a customer whose account is disabled.
+// It returns Forbidden for an actor that may not act for customers, and for a customer whose account is disabled.
 func (s *Service) ActFor(ctx context.Context, actor Actor, externalID string) (Actor, error) {
 	if actor.KeyID == uuid.Nil || !actor.InScope(ScopeOnBehalf) {
 		return Actor{}, apperr.New(apperr.Forbidden, "Only an API key with the scope on_behalf may act for a customer.")
@@ -47,7 +47,7 @@ func (s *Service) ActFor(ctx context.Context, actor Actor, externalID string) (A
 	return customer, nil
 }
 
-// findCustomer returns the account of a service's customer. Of those who come first at the same time, one makes it.
+// findCustomer returns the account of a service's customer. Of concurrent first requests, one creates it.
 func (s *Service) findCustomer(ctx context.Context, c customerName) (sqlc.GetServiceCustomerRow, error) {
 	params := sqlc.GetServiceCustomerParams{ServiceID: c.service, ExternalID: c.externalID}
 	row, err := s.store.GetServiceCustomer(ctx, params)
@@ -64,8 +64,8 @@ func (s *Service) findCustomer(ctx context.Context, c customerName) (sqlc.GetSer
 	return s.store.GetServiceCustomer(ctx, params)
 }
 
-// customerByID returns the actor as one of its service's customers. It returns InvalidToken for anybody else's customer and
-// for one whose account is disabled.
+// customerByID returns the actor as one of its service's customers. It returns InvalidToken for another service's
+// customer and for a disabled account.
 func (s *Service) customerByID(ctx context.Context, actor Actor, id uuid.UUID) (Actor, error) {
 	row, err := s.store.GetServiceCustomerByUserID(ctx, sqlc.GetServiceCustomerByUserIDParams{
 		ServiceID: actor.ID, UserID: id,
@@ -76,8 +76,8 @@ func (s *Service) customerByID(ctx context.Context, actor Actor, id uuid.UUID) (
 	return actor.actingAs(row.ID, row.Email, name(row.DisplayName)), err
 }
 
-// actingAs returns a customer for whom the actor's API key acts. The role is a customer's whatever the account has become,
-// and a customer acts for nobody else.
+// actingAs returns the customer for whom the actor's API key acts. The role is always a customer's, whatever the
+// account's, and a customer acts for nobody else.
 func (a Actor) actingAs(id uuid.UUID, email, displayName string) Actor {
 	a.ID, a.Email, a.DisplayName, a.Role = id, email, displayName, RoleUser
 	a.scopes &^= onBehalf

@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// flushInterval is how often a server writes down which API keys were used, maxFlushed how many in one statement, and
-	// keyUseInterval how often at most that is written of one key.
+	// flushInterval is how often a server records which API keys were used, maxFlushed how many it records in one
+	// statement, and keyUseInterval the minimum time between two records of one key.
 	flushInterval  = 10 * time.Second
 	maxFlushed     = 1000
 	keyUseInterval = time.Minute
 )
 
-// usedKeys are the API keys that were used since this was last written down. Requests do not wait for that.
+// usedKeys are the API keys that were used since the last flush. Requests do not wait for a flush.
 type usedKeys struct {
 	mu  sync.Mutex
 	ids map[uuid.UUID]struct{}
@@ -44,13 +44,12 @@ func (u *usedKeys) take() []uuid.UUID {
 	return ids
 }
 
-// Run writes down which API keys are in use, until ctx ends.
+// Run records which API keys are used, until ctx ends.
 func (s *Service) Run(ctx context.Context) {
 	background.Every(ctx, flushInterval, &background.Outage{While: "writing down the use of API keys", Logger: s.logger}, s.FlushKeyUse)
 }
 
-// FlushKeyUse writes down that the API keys which this server has seen were used, a batch at a time. What cannot be written
-// is kept for the next time.
+// FlushKeyUse records the use of API keys, in batches. It keeps what it cannot write for the next flush.
 func (s *Service) FlushKeyUse(ctx context.Context) error {
 	var failed error
 	for ids := range slices.Chunk(s.used.take(), maxFlushed) {

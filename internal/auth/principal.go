@@ -10,8 +10,8 @@ import (
 	"github.com/supportbackend/support/internal/store"
 )
 
-// Authenticate returns the account that an access token or an API key speaks for. Its facts about the account and the
-// session or key are at most accountTTL old. It returns InvalidToken, the same for every fault.
+// Authenticate returns the actor of an access token or an API key. What it knows about the account and the session or
+// key is at most accountTTL old. It returns InvalidToken, the same for every fault.
 func (s *Service) Authenticate(ctx context.Context, token string) (Actor, error) {
 	if strings.HasPrefix(token, apiKeyPrefix) {
 		return s.authenticateKey(ctx, token)
@@ -30,22 +30,21 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Actor, error)
 	return p.actor, nil
 }
 
-// Recheck reports whether the actor is still what it was when it was authenticated: its session or API key lives, its
-// account has the same role and is not disabled. Whether the access token has expired since does not matter. It returns
-// InvalidToken.
+// Recheck checks that the actor is unchanged since it was authenticated: its session or API key is alive, and its
+// account has the same role and is not disabled. It ignores the expiry of the access token. It returns InvalidToken.
 func (s *Service) Recheck(ctx context.Context, actor Actor) error {
 	now, err := s.current(ctx, actor)
 	if err != nil {
 		return err
 	}
-	now.DisplayName = actor.DisplayName // Whoever gets another name stays who they are.
+	now.DisplayName = actor.DisplayName // A new name does not end a stream.
 	if now != actor {
 		return invalidToken(errToken)
 	}
 	return nil
 }
 
-// current returns the actor as its session or API key makes it now. It returns InvalidToken.
+// current returns the current state of the actor. It returns InvalidToken.
 func (s *Service) current(ctx context.Context, actor Actor) (Actor, error) {
 	if actor.KeyID == uuid.Nil {
 		p, err := s.principalOf(ctx, actor.SessionID, 0)
@@ -58,8 +57,8 @@ func (s *Service) current(ctx context.Context, actor Actor) (Actor, error) {
 	return s.customerByID(ctx, p.actor, actor.ID)
 }
 
-// principalOf returns whom a session speaks for, from the cache unless that is older than the version which the token
-// names: a token that was just issued is good at once. It returns InvalidToken.
+// principalOf returns the principal of a session. It uses the cache unless the token names a newer version, so that a
+// token is valid as soon as it is issued. It returns InvalidToken.
 func (s *Service) principalOf(ctx context.Context, session uuid.UUID, version int32) (principal, error) {
 	if p, ok := s.sessions.get(session); ok && p.tokenVersion >= version {
 		return p, nil
@@ -67,7 +66,7 @@ func (s *Service) principalOf(ctx context.Context, session uuid.UUID, version in
 	asked := s.sessions.now()
 	row, err := s.store.GetSessionAccount(ctx, session)
 	if errors.Is(err, store.ErrNoRows) {
-		// It speaks for nobody, and tokens of it that come again cost no further query meanwhile.
+		// The session has ended. Remember that too, so that its tokens cause no further queries for now.
 		s.sessions.put(session, principal{tokenVersion: version}, asked)
 		return principal{}, invalidToken(err)
 	}

@@ -10,22 +10,22 @@ import (
 )
 
 const (
-	// accountTTL is how long the end of a session or of an API key, or a change of its account, may take to be seen by a
-	// server that has just asked for them.
+	// accountTTL is how long a server may take to notice the end of a session or an API key, or a change of its
+	// account.
 	accountTTL = time.Second
-	// maxAccounts bounds a cache; an entry takes about 300 bytes.
+	// maxAccounts bounds a cache. An entry has about 300 bytes.
 	maxAccounts = 100_000
 )
 
-// principal is whom a session or an API key speaks for, and which access tokens or which key are taken for it.
+// principal is the account of a session or an API key, with what verifies the access tokens or the key.
 type principal struct {
 	actor        Actor
 	tokenVersion int32
 	keyHash      [sha256.Size]byte
 }
 
-// principalCache remembers for accountTTL whom a session, an API key or a service's customer stands for, so that a busy
-// client's requests do not each ask the database.
+// principalCache caches for accountTTL the principals of sessions, API keys and services' customers, so that not every
+// request of a busy client queries the database.
 type principalCache[K comparable] struct {
 	now func() time.Time
 
@@ -52,7 +52,7 @@ func (c *principalCache[K]) get(key K) (principal, bool) {
 	return entry.principal, true
 }
 
-// recall returns what was kept, however old: it may have ended since.
+// recall returns a cached principal of any age. It may have ended since.
 func (c *principalCache[K]) recall(key K) (principal, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -60,25 +60,25 @@ func (c *principalCache[K]) recall(key K) (principal, bool) {
 	return entry.principal, ok
 }
 
-// put keeps what the database said when it was asked. It may have changed since.
+// put stores a principal as of the time of the query. It may have changed since.
 func (c *principalCache[K]) put(key K, p principal, asked time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.entries) >= maxAccounts {
-		// All of them are refetched within a second anyway.
+		// All entries are refetched within a second anyway.
 		clear(c.entries)
 	}
 	c.entries[key] = cachedPrincipal{principal: p, expires: asked.Add(accountTTL)}
 }
 
-// forget makes this server ask again for what has ended.
+// forget removes an entry that has ended.
 func (c *principalCache[K]) forget(key K) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.entries, key)
 }
 
-// forgetAccount makes this server ask again for everything that speaks for an account.
+// forgetAccount removes every entry of an account.
 func (c *principalCache[K]) forgetAccount(id uuid.UUID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -16,13 +16,13 @@ const (
 	ScopeOnBehalf     Scope = "on_behalf"
 )
 
-// What an operation may require instead of a scope: nothing, or that the caller has no API key.
+// What an operation may require instead of a scope: nothing, or a caller without an API key.
 const (
 	AnyScope Scope = "any"
 	NoScope  Scope = "none"
 )
 
-// scopes is a set of Scope. It can be compared, so that an Actor can.
+// scopes is a set of Scope. It is comparable, so that Actor is.
 type scopes uint8
 
 const (
@@ -35,7 +35,7 @@ const (
 	onBehalf
 )
 
-// scopeBits names the members of the set.
+// scopeBits maps each Scope to its bit.
 var scopeBits = map[Scope]scopes{
 	ScopeTicketsRead:  ticketsRead,
 	ScopeTicketsWrite: ticketsWrite,
@@ -54,12 +54,12 @@ func scopesOf(names []string) scopes {
 	return set
 }
 
-// IsAsked reports whether an operation can ask for the scope.
+// IsAsked reports whether an operation can require the scope.
 func (s Scope) IsAsked() bool {
 	return s == AnyScope || s == NoScope || scopeBits[s] != 0 && s != ScopeOnBehalf
 }
 
-// InScope reports whether the actor's API key lets it do what asks for the scope. Without a key everything is in scope.
+// InScope reports whether the actor's API key has the scope. Without a key, everything is in scope.
 func (a Actor) InScope(s Scope) bool {
 	return a.KeyID == uuid.Nil || s == AnyScope || a.scopes&scopeBits[s] != 0
 }

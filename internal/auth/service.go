@@ -18,13 +18,13 @@ type Options struct {
 	AcceptedSecrets [][]byte
 	// TokenTTL is how long an access token is valid.
 	TokenTTL time.Duration
-	// Now is the clock of tokens; nil means time.Now. Sessions live by the database's.
+	// Now is the clock for tokens; nil means time.Now. Sessions use the database's clock.
 	Now func() time.Time
-	// Logger gets the failures of the background work; nil means none.
+	// Logger receives failures of background work; nil discards them.
 	Logger *slog.Logger
 }
 
-// Service finds out who is asking. Besides the errors that its methods name, each returns what store.Store returns.
+// Service authenticates callers. Besides the errors that its methods name, each returns the errors of store.Store.
 type Service struct {
 	store        *store.Store
 	tokens       *tokens
@@ -62,18 +62,17 @@ func NewService(s *store.Store, o Options) (*Service, error) {
 	}, nil
 }
 
-// ForgetAccount makes this server ask the database again about everything that speaks for an account. Call it after the
-// account has changed.
+// ForgetAccount removes an account's sessions and keys from this server's cache. Call it after the account has changed.
 func (s *Service) ForgetAccount(id uuid.UUID) {
 	s.sessions.forgetAccount(id)
 	s.keys.forgetAccount(id)
 	s.customers.forgetAccount(id)
 }
 
-// ForgetSession makes this server ask the database again about a session. Call it after the session has ended.
+// ForgetSession removes a session from this server's cache. Call it after the session has ended.
 func (s *Service) ForgetSession(id uuid.UUID) { s.sessions.forget(id) }
 
-// ForgetAPIKey makes this server ask the database again about an API key. Call it after the key was revoked.
+// ForgetAPIKey removes an API key from this server's cache. Call it after the key was revoked.
 func (s *Service) ForgetAPIKey(id uuid.UUID) { s.keys.forget(id) }
 
 func invalidToken(cause error) error {

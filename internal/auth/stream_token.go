@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// StreamTokenTTL is how long a stream can be opened with a stream token.
+// StreamTokenTTL is how long a stream token is valid.
 const StreamTokenTTL = 3 * time.Minute
 
 // StreamToken opens one stream, for clients that cannot send an Authorization header.
@@ -20,10 +20,10 @@ type StreamToken struct {
 	ExpiresAt time.Time
 }
 
-// streamTokens signs and checks stream tokens: JWTs (RFC 7519) with HS256, by keys of their own, so that they are no
-// access tokens and the other way round. Their audience is the path of the stream.
+// streamTokens signs and verifies stream tokens: JWTs (RFC 7519) with HS256. They have separate keys, so that a stream
+// token is not an access token, nor the reverse. Their audience is the path of the stream.
 type streamTokens struct {
-	// keys are those whose tokens are taken. The first one signs.
+	// keys verify tokens. The first one signs.
 	keys [][]byte
 	now  func() time.Time
 }
@@ -40,14 +40,14 @@ func newStreamTokens(secrets [][]byte, now func() time.Time) (*streamTokens, err
 	return t, nil
 }
 
-// streamClaims are what a stream token says: whose it is, and of which session or which API key.
+// streamClaims are the claims of a stream token: its account, and its session or API key.
 type streamClaims struct {
 	jwt.RegisteredClaims
 	Session string `json:"sid,omitempty"`
 	Key     string `json:"key,omitempty"`
 }
 
-// actor is as much of the actor as the token says.
+// actor returns what the token says about the actor.
 func (c streamClaims) actor() (a Actor, err error) {
 	if a.ID, err = parseCanonical(c.Subject); err != nil {
 		return Actor{}, err
@@ -102,13 +102,14 @@ func (t *streamTokens) verify(raw, path string) (Actor, error) {
 	return Actor{}, errToken
 }
 
-// SignStreamToken returns a token with which the stream at the path can be opened on the actor's behalf: the caller has
-// decided that they may read it. It ends with the actor's session or API key.
+// SignStreamToken returns a token that opens the stream at the path for the actor. The caller has decided that the
+// actor may read the stream. The token ends with the actor's session or API key.
 func (s *Service) SignStreamToken(actor Actor, path string) (StreamToken, error) {
 	return s.streamTokens.sign(actor, path)
 }
 
-// AuthenticateStream returns whom a stream token speaks for at the path. It returns InvalidToken, the same for every fault.
+// AuthenticateStream returns the actor of a stream token for the path. It returns InvalidToken, the same for every
+// fault.
 func (s *Service) AuthenticateStream(ctx context.Context, token, path string) (Actor, error) {
 	claimed, err := s.streamTokens.verify(token, path)
 	if err != nil {

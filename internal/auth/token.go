@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// MinSecretBytes is the least length of the secret that signs tokens (RFC 7518, section 3.2).
+	// MinSecretBytes is the minimum length of the secret that signs tokens (RFC 7518, section 3.2).
 	MinSecretBytes = 32
 
 	tokenIssuer   = "support-backend"
@@ -30,7 +30,7 @@ const (
 
 var errToken = errors.New("auth: not one of our access tokens")
 
-// claims are what an access token says: whose it is, of which session, and which version of the account's tokens it is.
+// claims are the claims of an access token: its account, its session, and its version of the account's tokens.
 type claims struct {
 	jwt.RegisteredClaims
 	Session string `json:"sid"`
@@ -42,7 +42,7 @@ type claims struct {
 // tokenKey is a secret with the header of the tokens that it signs.
 type tokenKey struct {
 	secret []byte
-	// names is the header, and header the first segment of every token.
+	// names is the JWT header, and header its encoded form, the first segment of every token.
 	names  map[string]any
 	header string
 }
@@ -51,7 +51,7 @@ func newTokenKey(secret []byte) (tokenKey, error) {
 	if len(secret) < MinSecretBytes {
 		return tokenKey{}, fmt.Errorf("auth: a secret must have %d bytes at least", MinSecretBytes)
 	}
-	// The key's name is derived from it by a one-way function, so that every replica with the same secret agrees on it.
+	// The key id is a one-way function of the secret, so that all replicas with the same secret agree on it.
 	id, err := hkdf.Key(sha256.New, secret, nil, "support-backend key id", 8)
 	if err != nil {
 		return tokenKey{}, fmt.Errorf("auth: derive the key id: %w", err)
@@ -66,17 +66,16 @@ func newTokenKey(secret []byte) (tokenKey, error) {
 
 // tokens signs and checks access tokens: JWTs (RFC 7519) with HS256.
 type tokens struct {
-	// keys are the secrets whose tokens are taken. The first one signs.
+	// keys verify tokens. The first one signs.
 	keys   []tokenKey
 	ttl    time.Duration
 	now    func() time.Time
 	parser *jwt.Parser
-	// verified are tokens that were good when they were seen before, by their SHA-256: a client sends one with every request
-	// until it expires.
+	// verified caches valid tokens by their SHA-256: a client sends the same one with every request until it expires.
 	verified verifiedTokens
 }
 
-// maxVerified bounds the tokens that are remembered; one takes about 500 bytes.
+// maxVerified bounds the cached tokens. An entry has about 500 bytes.
 const maxVerified = 10_000
 
 type verifiedTokens struct {
@@ -147,18 +146,18 @@ func (t *tokens) sign(subject, session uuid.UUID, version int32) (string, error)
 	return signed, nil
 }
 
-// SignAccessToken returns an access token of an account's session, and how long it is valid. The version is that of the
-// account's tokens.
+// SignAccessToken returns an access token for an account's session, and how long it is valid. The version is the
+// account's current token version.
 func (s *Service) SignAccessToken(account, session uuid.UUID, version int32) (token string, ttl time.Duration, err error) {
 	token, err = s.tokens.sign(account, session, version)
 	return token, s.tokens.ttl, err
 }
 
-// verify returns what a token says. What the library does not check, or checks too late, is checked before it sees the
-// token: its size and spelling, and a header that is exactly that of one of our keys, so that nothing in it can name
-// another key, an algorithm or an extension.
+// verify returns the claims of a valid token. Before the library parses the token, verify checks its size and encoding,
+// and that its header is exactly the header of one of our keys. So a token cannot choose another key, an algorithm or
+// an extension.
 func (t *tokens) verify(raw string) (claims, error) {
-	// Decoders of base64 pass over line breaks: with them, one token would have many spellings.
+	// Base64 decoders skip line breaks, so one token would have many encodings.
 	if len(raw) > maxTokenBytes || strings.Count(raw, ".") != 2 || strings.ContainsAny(raw, "\r\n") {
 		return claims{}, errToken
 	}
@@ -189,7 +188,7 @@ func (t *tokens) verify(raw string) (claims, error) {
 	return c, nil
 }
 
-// parseCanonical reads a UUID in the one spelling that we write.
+// parseCanonical parses a UUID in its canonical form only.
 func parseCanonical(text string) (uuid.UUID, error) {
 	id, err := uuid.Parse(text)
 	if err != nil || id.String() != text {

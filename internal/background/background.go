@@ -1,5 +1,5 @@
-// Package background runs the work that services do beside requests. Jobs spreads it over all replicas, Every repeats what
-// each replica does for itself, Outage logs failures, and Batches works in small pieces.
+// Package background runs the work that services do besides requests. Jobs spreads it over all replicas, Every repeats
+// what each replica does by itself, Outage logs failures, and Batches works in small pieces.
 package background
 
 import (
@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Every calls f repeatedly until ctx ends. Before each call it waits for the interval, less up to a quarter at random, so that
-// replicas which started together do not all ask the database at once. The outage logs what f returns.
+// Every calls f repeatedly until ctx ends. Before each call it waits for the interval, minus up to a quarter at random,
+// so that replicas that started together do not query the database at the same time. The outage logs the errors of f.
 func Every(ctx context.Context, interval time.Duration, o *Outage, f func(context.Context) error) {
 	for {
 		select {
@@ -25,7 +25,7 @@ func Every(ctx context.Context, interval time.Duration, o *Outage, f func(contex
 
 // Outage logs the first failure of something that is tried repeatedly, and its recovery, but no failure in between.
 type Outage struct {
-	// While says what is tried: "deleting expired sessions".
+	// While says what was attempted, such as "deleting expired sessions".
 	While  string
 	Logger *slog.Logger
 
@@ -33,7 +33,7 @@ type Outage struct {
 	since time.Time
 }
 
-// Note takes the result of a try. It ignores all results once ctx has ended.
+// Note records the result of an attempt. It ignores results once ctx has ended.
 func (o *Outage) Note(ctx context.Context, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

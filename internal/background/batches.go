@@ -7,18 +7,18 @@ import (
 )
 
 const (
-	// shrink is by how much a batch that has failed is made smaller.
+	// shrink is the factor by which a failed batch is made smaller.
 	shrink = 10
-	// maxSkipped is how many rows one call of Batches passes over before it gives up.
+	// maxSkipped is how many rows one call of Batches skips before it gives up.
 	maxSkipped = 20
 )
 
-// Batches calls f until no work is left. f skips the first skip rows, works on at most limit of the rest, and returns how many
-// it has done; fewer than limit means that they were the last.
+// Batches calls f until no work is left. f skips the first skip rows, processes at most limit of the rest, and returns
+// how many it has processed; fewer than limit means that they were the last.
 //
-// A batch that fails is tried in smaller ones, in case it was too large for the database's limits. A single row that fails is
-// passed over, so that it does not keep the rows after it. Batches returns the first such failure at its end. It returns at
-// once when the database does not answer, or ctx ends.
+// When a batch fails, Batches tries smaller ones, in case it was too large for the database's limits. It skips a single
+// row that fails, so that it does not block the rows after it, and returns the first such failure at the end. It
+// returns at once when the database is unavailable or ctx ends.
 func Batches(ctx context.Context, most int32, f func(ctx context.Context, limit, skip int32) (done int64, err error)) error {
 	var failed error
 	limit, skip := most, int32(0)

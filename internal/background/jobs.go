@@ -54,7 +54,7 @@ func NewJobs(s *store.Store, logger *slog.Logger) *Jobs {
 			FetchPollInterval: pollInterval, JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter,
 			CompletedJobRetentionPeriod: jobRetention, CancelledJobRetentionPeriod: jobRetention,
 			DiscardedJobRetentionPeriod: jobRetention, SoftStopTimeout: stopTimeout,
-			ReindexerSchedule: river.NeverSchedule(), // It would outlast the sessions' statement_timeout.
+			ReindexerSchedule: river.NeverSchedule(), // It would exceed the sessions' statement_timeout.
 			Logger:            slog.New(newRiverLog(logger)), ErrorHandler: panicLog{logger},
 		},
 	}
@@ -74,13 +74,13 @@ func (j *Jobs) Repeat(tasks ...Task) {
 	}
 }
 
-// AddWorker adds the worker of a kind of job. Each replica runs at most atOnce jobs of the queue at a time.
+// AddWorker adds the worker for a kind of job. Each replica runs at most atOnce jobs of the queue at a time.
 func AddWorker[T river.JobArgs](j *Jobs, worker river.Worker[T], queue string, atOnce int) {
 	river.AddWorker(j.config.Workers, worker)
 	j.config.Queues[queue] = river.QueueConfig{MaxWorkers: atOnce}
 }
 
-// Open makes Jobs ready for Insert. Without work, Run does nothing, and inserted jobs wait for another replica.
+// Open prepares Jobs for Insert. If work is false, Run does nothing, and inserted jobs wait for another replica.
 func (j *Jobs) Open(work bool) (err error) {
 	config := j.config
 	if j.working = work; !work {
@@ -119,7 +119,7 @@ func (j *Jobs) Run(ctx context.Context) {
 	<-j.client.Stopped()
 }
 
-// panicLog logs the panics of workers. River logs no errors that they return: their own packages say what is worth it.
+// panicLog logs the panics of workers. It does not log the errors that they return: their packages do.
 type panicLog struct{ logger *slog.Logger }
 
 func (panicLog) HandleError(context.Context, *rivertype.JobRow, error) *river.ErrorHandlerResult {

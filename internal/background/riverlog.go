@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// riverLogPause is the least time between two lines with the same words.
+// riverLogPause is the minimum time between two identical lines.
 const riverLogPause = time.Minute
 
-// riverLog writes what River warns of as this package writes its own failures. During an outage River repeats itself every
-// few seconds, and its errors quote the database URL, so it passes on the words, and each at most once a minute.
+// riverLog writes River's warnings as this package writes its own failures. During an outage, River repeats itself
+// every few seconds, and its errors quote the database URL. So riverLog writes only the messages, each at most once a
+// minute.
 type riverLog struct {
 	logger *slog.Logger
 	mu     *sync.Mutex

@@ -8,28 +8,28 @@ import (
 	"github.com/riverqueue/river"
 )
 
-// maxTaskTimeout bounds a task, and so does its period: a longer one goes on in the next period.
+// maxTaskTimeout and its period bound a task: a longer one continues in the next period.
 const maxTaskTimeout = 5 * time.Minute
 
-// Task is periodic work: one replica does it, once in each period.
+// Task is periodic work, which one replica does once in each period.
 type Task struct {
 	// Name is unique among all tasks, such as "delete_expired_sessions".
 	Name string
-	// Every is the period: a second or more.
+	// Every is the period, at least a second.
 	Every time.Duration
-	// Do does the work, in pieces that a crash may undo one at a time.
+	// Do does the work in pieces, so that a crash undoes only one of them.
 	Do func(ctx context.Context) error
 }
 
-// taskArgs names a task that is due.
+// taskArgs names a due task.
 type taskArgs struct {
 	Task string `json:"task"`
 }
 
 func (taskArgs) Kind() string { return "task" }
 
-// periodic makes River insert a job for each period of the task, and at most one, whoever leads. A new leader does not wait
-// for the end of a period of which it has seen no job.
+// periodic makes River insert exactly one job for each period of the task, across changes of the leader. A new leader
+// inserts the job of the current period at once if there is none.
 func (t Task) periodic() *river.PeriodicJob {
 	return river.NewPeriodicJob(river.PeriodicInterval(t.Every), func() (river.JobArgs, *river.InsertOpts) {
 		return taskArgs{Task: t.Name}, &river.InsertOpts{
@@ -39,7 +39,7 @@ func (t Task) periodic() *river.PeriodicJob {
 	}, &river.PeriodicJobOpts{ID: t.Name, RunOnStart: true})
 }
 
-// taskWorker runs the tasks that are due.
+// taskWorker runs due tasks.
 type taskWorker struct {
 	river.WorkerDefaults[taskArgs]
 	tasks   map[string]Task

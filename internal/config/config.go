@@ -1,4 +1,4 @@
-// Package config reads the settings from the environment, and reports everything that is wrong with them at once.
+// Package config reads the settings from the environment, and reports all faults in them at once.
 package config
 
 import (
@@ -19,17 +19,17 @@ import (
 // DefaultGroqAPIURL is Groq itself. It needs a key; other servers may not.
 const DefaultGroqAPIURL = "https://api.groq.com"
 
-// defaultGroqFallback takes over at Groq. Other servers may not have it.
+// defaultGroqFallback is the fallback model at Groq. Other servers may not have it.
 const defaultGroqFallback = "openai/gpt-oss-20b"
 
-// groqDialect is the value of GroqDialect for Groq behind a URL of one's own.
+// groqDialect is the value of GroqDialect for Groq behind another URL.
 const groqDialect = "groq"
 
-// Config is the settings. Their defaults are here and nowhere else.
+// Config holds the settings. Their defaults are here and nowhere else.
 type Config struct {
 	DatabaseURL Secret `env:"DATABASE_URL"`
 	JWTSecret   Secret `env:"JWT_SECRET"`
-	// AcceptedJWTSecrets are further secrets whose tokens are accepted while JWTSecret is being replaced.
+	// AcceptedJWTSecrets also verify tokens while JWTSecret is being replaced.
 	AcceptedJWTSecrets []Secret `env:"JWT_SECRETS_ACCEPTED"`
 	ExpireMinutes      int      `env:"EXPIRE_MINUTES"           envDefault:"15"`
 	GroqAPIKey         Secret   `env:"GROQ_API_KEY"`
@@ -38,8 +38,8 @@ type Config struct {
 	GroqFallbacks      []string `env:"GROQ_FALLBACK_MODELS"`
 	GroqMaxTokens      int      `env:"GROQ_MAX_TOKENS"          envDefault:"1024"`
 	GroqDialect        string   `env:"GROQ_DIALECT"             envDefault:"auto"`
-	// GroqAllow are the networks besides public addresses in which GroqAPIURL may lie: by default those that are private, and not
-	// those of a machine's own metadata.
+	// GroqAllow are the networks, besides public addresses, that GroqAPIURL may be in: by default private networks
+	// without cloud metadata.
 	GroqAllow      []string `env:"GROQ_ALLOW" envDefault:"127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,198.18.0.0/15,fc00::/7,64:ff9b::/96"`
 	AllowedOrigins []string `env:"ALLOWED_ORIGINS"`
 
@@ -79,22 +79,22 @@ type Config struct {
 	LogLevel       slog.Level `env:"SUPPORT_LOG_LEVEL"       envDefault:"info"`
 	TrustedProxies []string   `env:"SUPPORT_TRUSTED_PROXIES"`
 
-	// No variable sets the following; tests change them.
+	// No variable sets the following members; tests change them.
 
-	// FirstEventPatience is how long a stream's response waits for the first event: long enough for most failures to get a
-	// status, and short enough that no proxy gives up on the server.
+	// FirstEventPatience is how long a stream's response waits for the first event: long enough for most failures to
+	// get a status, and short enough for proxies.
 	FirstEventPatience time.Duration `env:"-"`
 	// StreamRecheck is how often an open stream checks that its reader may still read it.
 	StreamRecheck time.Duration `env:"-"`
-	// FailedLogIns is how many wrong passwords for one e-mail address may come from one network in 15 minutes.
+	// FailedLogIns limits the wrong passwords for one e-mail address from one network in 15 minutes.
 	FailedLogIns int `env:"-"`
-	// PasswordMemory, in KiB, PasswordPasses and PasswordLanes are what one argon2id hash takes.
+	// PasswordMemory, in KiB, PasswordPasses and PasswordLanes are the parameters of argon2id.
 	PasswordMemory uint32 `env:"-"`
 	PasswordPasses uint32 `env:"-"`
 	PasswordLanes  uint8  `env:"-"`
-	// GroqRetries is how often a request is sent again that failed before its answer began, and GroqRetryWait the longest
-	// wait for it. GroqLineBytes, GroqBodyBytes and GroqAnswerBytes bound a response: one line, what comes without text,
-	// and the text.
+	// GroqRetries is how often a request that failed before its answer began is sent again, and GroqRetryWait the
+	// longest wait before that. GroqLineBytes, GroqBodyBytes and GroqAnswerBytes bound a response: one line, everything
+	// without text, and the text.
 	GroqRetries     int           `env:"-"`
 	GroqRetryWait   time.Duration `env:"-"`
 	GroqLineBytes   int           `env:"-"`
@@ -109,7 +109,7 @@ type Config struct {
 	webhookNetworks []netip.Prefix
 }
 
-// fixed returns what no variable sets.
+// fixed returns the settings that no variable sets.
 func fixed() Config {
 	return Config{
 		FirstEventPatience: 800 * time.Millisecond,
@@ -134,7 +134,7 @@ func Defaults() Config {
 // AccessTokenTTL is how long an access token is valid.
 func (c Config) AccessTokenTTL() time.Duration { return time.Duration(c.ExpireMinutes) * time.Minute }
 
-// AcceptedSecrets are the values of AcceptedJWTSecrets.
+// AcceptedSecrets returns the values of AcceptedJWTSecrets.
 func (c Config) AcceptedSecrets() [][]byte {
 	secrets := make([][]byte, len(c.AcceptedJWTSecrets))
 	for i, secret := range c.AcceptedJWTSecrets {
@@ -143,11 +143,11 @@ func (c Config) AcceptedSecrets() [][]byte {
 	return secrets
 }
 
-// TransactionPooler reports whether the database is reached through a pooler that gives each transaction another session.
+// TransactionPooler reports whether a pooler in transaction mode is in front of the database.
 func (c Config) TransactionPooler() bool { return c.DBPooler == poolerTransaction }
 
-// MigrateURL is the database that migrations change, reached without a pooler: they need a session of their own. It
-// returns an error when no setting names it.
+// MigrateURL returns the URL of the database without a pooler, because migrations need their own session. It returns an
+// error when no setting names it.
 func (c Config) MigrateURL() (string, error) {
 	switch {
 	case c.DBMigrateURL != "":
@@ -159,16 +159,16 @@ func (c Config) MigrateURL() (string, error) {
 	}
 }
 
-// ProxyNetworks are the parsed TrustedProxies.
+// ProxyNetworks returns the parsed TrustedProxies.
 func (c Config) ProxyNetworks() []*net.IPNet { return c.proxies }
 
-// WebhookNetworks are the parsed WebhookAllow.
+// WebhookNetworks returns the parsed WebhookAllow.
 func (c Config) WebhookNetworks() []netip.Prefix { return c.webhookNetworks }
 
-// GroqNetworks are the parsed GroqAllow.
+// GroqNetworks returns the parsed GroqAllow.
 func (c Config) GroqNetworks() []netip.Prefix { return c.groqNetworks }
 
-// GroqModels are the models that may answer, in the order in which they are tried.
+// GroqModels returns the models, in the order in which they are tried.
 func (c Config) GroqModels() []string {
 	models := []string{c.GroqModel}
 	for _, model := range c.GroqFallbacks {
@@ -179,26 +179,26 @@ func (c Config) GroqModels() []string {
 	return models
 }
 
-// Need says which settings a command cannot do without.
+// Need says which settings a command requires.
 type Need int
 
-// The needs of commands; they can be added up.
+// The needs of commands. They can be combined.
 const (
 	NeedDatabase Need = 1 << iota
 	NeedSecret
 )
 
-// prefixes are those of our settings: a variable with one of them that we do not know is a typing error.
+// prefixes are the prefixes of our settings: an unknown variable with one of them is a misspelling.
 var prefixes = []string{"SUPPORT_", "GROQ_", "GROK_", "ALLOWED_ORIGIN", "JWT_", "EXPIRE_"}
 
-// others are variables with our prefixes that are for other programs: the client SDKs.
+// others are variables with our prefixes that belong to other programs: the client SDKs.
 var others = []string{"SUPPORT_BASE_URL", "SUPPORT_TOKEN"}
 
-// deprecated are the names that the seeds' deployments may still have.
+// deprecated maps old names, which deployments may still use, to new ones.
 var deprecated = map[string]string{"GROK_API_KEY": "GROQ_API_KEY", "GROK_API_URL": "GROQ_API_URL"}
 
-// Load reads the settings from variables of the form name=value. Its error names every wrong setting, one per line, and
-// never quotes a value.
+// Load reads the settings from variables of the form name=value. Its error names every invalid setting, one per line,
+// and never quotes a value.
 func Load(environ []string, need Need) (Config, error) {
 	variables := nonEmpty(environ)
 	var f faults
@@ -255,10 +255,10 @@ func names() []string {
 	return list
 }
 
-// faults collects what is wrong, by variable.
+// faults collects the faults, by variable.
 type faults []string
 
-// wholeNumber and duration are what settings with a range are.
+// wholeNumber and duration are the kinds of settings with a range.
 const (
 	wholeNumber = "a whole number"
 	duration    = "a duration such as 15s"
@@ -266,7 +266,8 @@ const (
 
 func (f *faults) add(name, fault string) { *f = append(*f, name+" "+fault) }
 
-// addParseErrors says which variables could not be parsed. The library's text names fields and quotes values.
+// addParseErrors adds the variables that could not be parsed. It does not use the library's text, which names fields
+// and quotes values.
 func (f *faults) addParseErrors(err error) {
 	var all env.AggregateError
 	if !errors.As(err, &all) {

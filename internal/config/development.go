@@ -12,9 +12,9 @@ import (
 	"github.com/joho/godotenv"
 )
 
-// development is what "support dev" takes for settings that nothing sets.
+// development holds the defaults of "support dev".
 var development = map[string]string{
-	// Only this machine: the demo accounts have passwords that everybody knows.
+	// Loopback only, because everybody knows the demo accounts' passwords.
 	"SUPPORT_ADDR":       "127.0.0.1:8000",
 	"SUPPORT_LOG_FORMAT": "text",
 	// People who try it out sign up many accounts.
@@ -24,8 +24,8 @@ var development = map[string]string{
 	"ALLOWED_ORIGINS":       strings.Join(localOrigins(), ","),
 }
 
-// localOrigins are those of the development servers in common use: Next.js and Create React App, Angular, Vite, its preview,
-// Parcel, webpack and others.
+// localOrigins returns the origins of common development servers: Next.js and Create React App, Angular, Vite and its
+// preview, Parcel, webpack and others.
 func localOrigins() []string {
 	var origins []string
 	for _, port := range []string{"3000", "3001", "4200", "4173", "5173", "5174", "1234", "8080"} {
@@ -34,11 +34,11 @@ func localOrigins() []string {
 	return origins
 }
 
-// Development returns the environment of "support dev": its own defaults, under what environ sets.
+// Development returns the environment of "support dev": environ, with its own defaults for what environ does not set.
 func Development(environ []string) []string { return under(environ, development) }
 
-// WithFile returns the environment with what the file of NAME=value lines sets besides: environ wins. names are the
-// variables that the file has added, in order. A file that does not exist sets nothing. The error quotes nothing from the file.
+// WithFile adds the variables of a file of NAME=value lines to the environment; environ takes precedence. names are the
+// added variables, in order. A file that does not exist adds nothing. The error quotes nothing from the file.
 func WithFile(environ []string, path string) (all, names []string, err error) {
 	file, err := godotenv.Read(path)
 	var unreadable *fs.PathError
@@ -55,7 +55,7 @@ func WithFile(environ []string, path string) (all, names []string, err error) {
 	return under(environ, file), slices.Sorted(maps.Keys(file)), nil
 }
 
-// under adds the defaults to the environment for what it does not set.
+// under adds defaults for the variables that the environment does not set.
 func under(environ []string, defaults map[string]string) []string {
 	all := maps.Clone(defaults)
 	maps.Copy(all, nonEmpty(environ))
@@ -66,8 +66,8 @@ func under(environ []string, defaults map[string]string) []string {
 	return list
 }
 
-// nonEmpty are the variables of an environment that have a value: an empty variable is one that is not set. That is how compose
-// files pass on what they do not have.
+// nonEmpty returns the variables that have a value. An empty variable counts as not set, because compose files pass on
+// unset variables as empty ones.
 func nonEmpty(environ []string) map[string]string {
 	set := env.ToMap(environ)
 	maps.DeleteFunc(set, func(_, value string) bool { return strings.TrimSpace(value) == "" })

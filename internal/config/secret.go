@@ -10,10 +10,10 @@ const redacted = "[redacted]"
 // Secret is a value that must not be shown. Printed, logged or encoded in any way, it reads "[redacted]".
 type Secret string
 
-// Reveal returns the value, for the one place that needs it.
+// Reveal returns the value.
 func (s Secret) Reveal() string { return string(s) }
 
-// String hides the value from whoever wants a string.
+// String hides the value.
 func (Secret) String() string { return redacted }
 
 // Format hides the value from fmt, whatever the verb.

@@ -30,7 +30,7 @@ const (
 	minTimeout     = time.Second
 	maxTimeout     = time.Hour
 
-	// maxAcceptedSecrets bounds what every access token is compared with.
+	// maxAcceptedSecrets bounds the keys that every access token is compared with.
 	maxAcceptedSecrets = 4
 )
 
@@ -42,10 +42,10 @@ const (
 
 const notDatabaseURL = "is not a URL of the form postgres://user:password@host:port/database"
 
-// searchLanguage is what a text search configuration of PostgreSQL's may be called.
+// searchLanguage matches the name of a PostgreSQL text search configuration.
 var searchLanguage = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 
-// examples are secrets from the documentation, which protect nothing.
+// examples are secrets from documentation, which everybody knows.
 var examples = []string{"changeme", "jwtsecret", "yourjwtkey", "example", "secret", "your", "jwt", "key"}
 
 func (c *Config) validate(need Need, f *faults) {
@@ -93,7 +93,7 @@ func (c *Config) validate(need Need, f *faults) {
 		f.add("SUPPORT_ADDR", "is not of the form host:port or :port")
 	}
 	if c.DebugAddr != "" && (!IsAddr(c.DebugAddr) || strings.HasPrefix(c.DebugAddr, ":")) {
-		// Nobody should listen on all addresses of the machine by accident.
+		// Listening on all addresses must not happen by accident.
 		f.add("SUPPORT_DEBUG_ADDR", "is not of the form host:port")
 	}
 	if !slices.Contains(levels, c.LogLevel) {
@@ -156,7 +156,7 @@ func (c *Config) validateAcceptedSecrets(f *faults) {
 	}
 }
 
-// validateOrigins checks that origins are written as browsers send them, because they are compared byte for byte.
+// validateOrigins checks that origins have the form that browsers send, because they are compared byte for byte.
 func (c *Config) validateOrigins(f *faults) {
 	for i, origin := range c.AllowedOrigins {
 		origin = strings.TrimSpace(origin)
@@ -181,7 +181,7 @@ func (c *Config) validateProxies(f *faults) {
 	}
 }
 
-// networksOf returns what a setting lists, such as 10.0.0.0/8.
+// networksOf parses the networks of a setting, such as 10.0.0.0/8.
 func (f *faults) networksOf(name string, entries []string) []netip.Prefix {
 	networks := make([]netip.Prefix, len(entries))
 	for i, entry := range entries {
@@ -203,7 +203,7 @@ func (f *faults) checkTimeout(name string, value time.Duration) {
 	f.checkKind(name, duration, value >= minTimeout && value <= maxTimeout, "from 1s to 1h")
 }
 
-// checkKind also tells the range of a setting that could not be read in the first place.
+// checkKind adds the range to the fault of a setting that could not be parsed, too.
 func (f *faults) checkKind(name, kind string, inRange bool, words string) {
 	fault := "is not " + kind
 	for i, found := range *f {
@@ -217,7 +217,7 @@ func (f *faults) checkKind(name, kind string, inRange bool, words string) {
 	}
 }
 
-// warn says what works and should be changed.
+// warn adds warnings about settings that work but should be changed.
 func (c *Config) warn() {
 	host, _, err := net.SplitHostPort(c.DebugAddr)
 	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
@@ -228,7 +228,7 @@ func (c *Config) warn() {
 // dialects are the kinds of server that GROQ_DIALECT can name.
 var dialects = []string{"auto", groqDialect, "openai", "compatible"}
 
-// levels are the log levels there are.
+// levels are the log levels.
 var levels = []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
 
 // IsAddr reports whether the text is an address to listen on, of the form host:port or :port.

@@ -1,4 +1,4 @@
-// Package doctor tries out what the settings name, and says what to do about what does not work.
+// Package doctor tries the settings, and says how to fix what does not work.
 package doctor
 
 import (
@@ -19,26 +19,26 @@ const (
 	// minRelease is the oldest PostgreSQL that the product is tested with.
 	minRelease = 150000
 
-	// Tokens are good for 30 seconds more or less, so clocks that are further apart refuse each other's.
+	// Tokens tolerate 30 seconds of clock skew. Beyond that, replicas refuse each other's tokens.
 	clockWarning, clockLimit = 5 * time.Second, 30 * time.Second
 )
 
-// The words that a finding begins with.
+// The first words of findings.
 const (
 	levelOK      = "ok"
 	levelWarning = "warning"
 	levelFailed  = "FAILED"
 )
 
-// doctor prints what it finds, a line each.
+// doctor prints one line for each finding.
 type doctor struct {
 	out    io.Writer
 	cfg    config.Config
 	failed int
 }
 
-// Examine prints a line for everything that it tries out: what it is, "ok", "warning" or "FAILED", and what it found. It
-// changes nothing, and returns how many have failed.
+// Examine prints a line for each check: its name, "ok", "warning" or "FAILED", and the finding. It changes nothing, and
+// returns how many checks failed.
 func Examine(ctx context.Context, out io.Writer, cfg config.Config) (failed int) {
 	d := &doctor{out: out, cfg: cfg}
 	d.settings()
@@ -106,7 +106,7 @@ func (d *doctor) schema(ctx context.Context, s *store.Store) {
 	d.report("schema", levelOK, "it is the one that this program needs, or a newer one, and can be written to")
 }
 
-// clock judges by how much the database's clock is ahead. It was read at some moment of the time that the question took.
+// clock reports how far the database's clock is ahead. It was read at some time during the query, which took this long.
 func (d *doctor) clock(ahead, took time.Duration) {
 	apart := max(-ahead, ahead-took, 0)
 	level, advice := levelOK, ""

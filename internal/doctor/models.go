@@ -16,7 +16,7 @@ import (
 // probeTokens is enough for a word, and for a little reasoning before it.
 const probeTokens = 64
 
-// models asks every model for one word.
+// models asks each model for one word.
 func (d *doctor) models(ctx context.Context) {
 	client, err := app.NewUpstream(d.cfg, slog.New(slog.DiscardHandler))
 	switch {
@@ -60,7 +60,7 @@ func (d *doctor) model(ctx context.Context, client *groq.Client, model string) {
 	}
 }
 
-// inWords tells the fault, and what the server itself says about it.
+// inWords describes the fault, with the server's own text.
 func inWords(fault *groq.Error) string {
 	text := strings.TrimPrefix(fault.Error(), "groq: ")
 	if fault.Message != "" {
@@ -69,7 +69,7 @@ func inWords(fault *groq.Error) string {
 	return text
 }
 
-// remedy is what to do about a fault of the server.
+// remedy returns what to do about a fault of the server.
 func remedy(fault *groq.Error, model string) string {
 	missing := fault.Code == "model_not_found" || strings.Contains(strings.ToLower(fault.Message), "model")
 	switch {

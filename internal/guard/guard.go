@@ -1,5 +1,5 @@
-// Package guard decides which addresses the server may connect to when somebody else names them. It looks at the address that
-// is dialled, after names have been resolved, so that a name which leads elsewhere the next time does not get around it.
+// Package guard decides which addresses the server may connect to when users name them (SSRF). It checks the dialled
+// address after name resolution, so that a name that resolves differently the next time does not get around it.
 package guard
 
 import (
@@ -12,13 +12,13 @@ import (
 	"code.dny.dev/ssrf"
 )
 
-// firstOpenPort is the first port that anybody's program may listen on. Below it are mail, SSH and the like, and the web.
+// firstOpenPort is the first unprivileged port. Below it are services such as mail and SSH, and the web.
 const firstOpenPort = 1024
 
 // webPorts are the ports below firstOpenPort that may be dialled.
 var webPorts = []uint16{80, 443}
 
-// Guard allows public addresses, and the networks that it is told.
+// Guard allows public addresses and the given networks.
 type Guard struct {
 	allow []netip.Prefix
 	ssrf  *ssrf.Guardian
@@ -29,7 +29,7 @@ func New(allow []netip.Prefix) *Guard {
 	return &Guard{allow: allow, ssrf: ssrf.New(ssrf.WithAnyPort())}
 }
 
-// Control is for net.Dialer: it refuses what Check refuses.
+// Control is a net.Dialer's Control function that applies Check.
 func (g *Guard) Control(_, address string, _ syscall.RawConn) error {
 	target, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -38,7 +38,7 @@ func (g *Guard) Control(_, address string, _ syscall.RawConn) error {
 	return g.Check(target)
 }
 
-// ControlAllowed is for net.Dialer: it refuses all but the networks that the Guard was told.
+// ControlAllowed is a net.Dialer's Control function that refuses everything but the given networks.
 func (g *Guard) ControlAllowed(_, address string, _ syscall.RawConn) error {
 	target, err := netip.ParseAddrPort(address)
 	if err != nil || !g.Allows(target.Addr()) {
@@ -61,13 +61,13 @@ func (g *Guard) Check(target netip.AddrPort) error {
 	return nil
 }
 
-// Allows reports whether the address is in one of the networks that the Guard was told.
+// Allows reports whether the address is in one of the given networks.
 func (g *Guard) Allows(addr netip.Addr) bool {
 	addr = addr.Unmap()
 	return slices.ContainsFunc(g.allow, func(network netip.Prefix) bool { return network.Contains(addr) })
 }
 
-// AllowsNone reports whether the Guard was told no networks.
+// AllowsNone reports whether there are no given networks.
 func (g *Guard) AllowsNone() bool { return len(g.allow) == 0 }
 
 // RefusedError is an address that may not be dialled.

@@ -29,7 +29,7 @@ func (s *Server) CreateAIResponse(
 	}, nil
 }
 
-// CreateAIRequest starts what staff ask the AI for.
+// CreateAIRequest starts a summary, a triage or a suggested reply for staff.
 func (s *Server) CreateAIRequest(
 	ctx context.Context, r api.CreateAIRequestRequestObject,
 ) (api.CreateAIRequestResponseObject, error) {
@@ -115,7 +115,7 @@ func (s *Server) PublishAIResponse(
 	return api.PublishAIResponse201JSONResponse{Body: toMessage(actor)(ticket.Message{Message: message})}, nil
 }
 
-// DiscardAIResponse takes a draft off review.
+// DiscardAIResponse discards a draft.
 func (s *Server) DiscardAIResponse(
 	ctx context.Context, r api.DiscardAIResponseRequestObject,
 ) (api.DiscardAIResponseResponseObject, error) {
@@ -126,7 +126,7 @@ func (s *Server) DiscardAIResponse(
 	return api.DiscardAIResponse200JSONResponse{Body: toAIResponse(actorFrom(ctx))(response)}, nil
 }
 
-// ListAIResponseEvents returns the events of an AI response after one of them, and waits for the next ones.
+// ListAIResponseEvents returns the events of an AI response after a given one, and waits if there are none yet.
 func (s *Server) ListAIResponseEvents(
 	ctx context.Context, r api.ListAIResponseEventsRequestObject,
 ) (api.ListAIResponseEventsResponseObject, error) {

@@ -46,15 +46,15 @@ func (s *Server) StreamAIResponseByID(
 	return stream, nil
 }
 
-// lastEventID is the last event that a reader has, as the header or the query parameter names it.
+// lastEventID parses the id of the last event that a reader received, from the header or the query parameter.
 func lastEventID(header, query string) eventlog.EventID {
 	return eventlog.ParseEventID(cmp.Or(header, query))
 }
 
-// streamsPause is when to try again while there are as many streams as may be open.
+// streamsPause is the Retry-After while too many streams are open.
 const streamsPause = 5 * time.Second
 
-// streams bounds the streams that are open at a time.
+// streams limits how many streams are open at a time.
 type streams struct {
 	limit, limitEach int
 
@@ -67,8 +67,8 @@ func newStreams(limit, limitEach int) *streams {
 	return &streams{limit: limit, limitEach: limitEach, each: make(map[caller]int)}
 }
 
-// enter counts a stream, or a poll that waits like one, until leave is called. It returns RateLimited when the caller has
-// as many as one may have, and TooManyStreams when the server has.
+// enter counts a stream, or a long poll, until leave is called. It returns RateLimited when the caller has too many
+// open, and TooManyStreams when the server has.
 func (s *streams) enter(who caller) (leave func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +86,7 @@ func (s *streams) enter(who caller) (leave func(), err error) {
 	return nil, refused.After(streamsPause)
 }
 
-// open is how many streams there are.
+// open returns how many streams are open.
 func (s *streams) open() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,7 +103,7 @@ func (s *streams) leave(who caller) {
 	}
 }
 
-// read returns a stream of what read reads. It returns what enter and read return.
+// read opens a stream on the reader that read returns. It returns the errors of enter and read.
 func (s *streams) read(
 	ctx context.Context, encoder uistream.Encoder, read func() (*assistant.Reader, error),
 ) (aiResponseStream, error) {

@@ -13,12 +13,12 @@ import (
 
 const headerOnBehalfOf = "X-On-Behalf-Of"
 
-// meter finds out who asks, whether they may call the operation, and whether they call too often. Credentials that are
-// refused count for the address that they come from: nobody may try them out without end.
+// meter authorizes the request and applies the rate limit. Refused credentials count against the client's address,
+// which limits guessing.
 func (s *Server) meter(c echo.Context, op *contract.Operation) error {
 	err := s.authorize(c, op)
 	if apperr.Is(err, apperr.DBUnavailable) || apperr.Is(err, apperr.DBBusy) {
-		return err // It is not known whose request it is.
+		return err // The caller is unknown.
 	}
 	if infoFrom(c.Request().Context()).counted {
 		return err
@@ -29,7 +29,8 @@ func (s *Server) meter(c echo.Context, op *contract.Operation) error {
 	return err
 }
 
-// authorize finds out who asks, for whom, and whether they may call the operation. Everybody may call a public one.
+// authorize finds out who the caller is, whom they act for, and whether they may call the operation. Public operations
+// are open to everybody.
 func (s *Server) authorize(c echo.Context, op *contract.Operation) error {
 	if op.Role == "" {
 		return op.CheckOnBehalfOf(headerOnBehalfOf, c.Request().Header.Values(headerOnBehalfOf))
@@ -60,8 +61,8 @@ func (s *Server) authorize(c echo.Context, op *contract.Operation) error {
 	return nil
 }
 
-// onBehalf returns the customer whom the request is for, or the actor itself when it names none. Where nobody acts for
-// others, the header is refused: one that changes who asks is never ignored.
+// onBehalf returns the customer named by X-On-Behalf-Of, or the actor itself when there is no header. Operations that
+// nobody may call for a customer refuse the header: ignoring it would change whose data is read.
 func (s *Server) onBehalf(c echo.Context, op *contract.Operation, actor auth.Actor) (auth.Actor, error) {
 	names := c.Request().Header.Values(headerOnBehalfOf)
 	if len(names) == 0 {
@@ -76,12 +77,13 @@ func (s *Server) onBehalf(c echo.Context, op *contract.Operation, actor auth.Act
 	return s.auth.ActFor(c.Request().Context(), actor, names[0])
 }
 
-// authenticate returns who asks, by the access token, the API key or, where the operation takes one, the token in the query.
+// authenticate returns the actor of the access token, the API key or, where the operation accepts one, the token in the
+// query.
 func (s *Server) authenticate(c echo.Context, op *contract.Operation) (auth.Actor, error) {
 	ctx, headers := c.Request().Context(), c.Request().Header.Values(echo.HeaderAuthorization)
 	var tokens []string
 	if op.QueryToken != "" {
-		query, _ := contract.Query(c.Request().URL) // What is wrong with it is told to those who may ask.
+		query, _ := contract.Query(c.Request().URL) // Faults in the query are reported later, and only to authorized callers.
 		tokens = query[op.QueryToken]
 	}
 	if len(tokens) == 0 {
@@ -100,9 +102,9 @@ func (s *Server) authenticate(c echo.Context, op *contract.Operation) (auth.Acto
 	return s.auth.AuthenticateStream(ctx, tokens[0], c.Request().URL.Path)
 }
 
-// authenticateStranger returns whom a token speaks for that only the database knows. The request is counted for its address
-// before the database is asked, and for the account instead if there is one: invented tokens cost no queries beyond the
-// limit.
+// authenticateStranger authenticates a token that only the database can identify. It counts the request for the
+// client's address before it queries the database, and moves the count to the account afterwards. So invented tokens
+// cause no queries beyond the limit.
 func (s *Server) authenticateStranger(c echo.Context, op *contract.Operation, token string) (auth.Actor, error) {
 	ctx := c.Request().Context()
 	info := infoFrom(ctx)
@@ -117,8 +119,8 @@ func (s *Server) authenticateStranger(c echo.Context, op *contract.Operation, to
 	return actor, err
 }
 
-// bearerToken reads the Authorization header (RFC 6750, section 2.1). The scheme's case does not matter. Another scheme
-// is no token at all.
+// bearerToken reads the Authorization header (RFC 6750, section 2.1). The scheme is case-insensitive. Another scheme
+// counts as no token.
 func bearerToken(headers []string) (string, error) {
 	if len(headers) > 1 {
 		return "", apperr.New(apperr.MalformedRequest, "There is more than one Authorization header.")

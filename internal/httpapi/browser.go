@@ -19,8 +19,7 @@ const (
 	strictTransport = "max-age=31536000"
 )
 
-// secure sets the headers that keep browsers from doing more with a response than showing it to who asked, and, where
-// the client came by TLS, from ever coming without.
+// secure sets the security headers for browsers. It adds Strict-Transport-Security where the client used TLS.
 func secure(trusted proxies) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -54,10 +53,10 @@ func cameByTLS(r *http.Request, trusted proxies) bool {
 	return strings.EqualFold(unquoted(scheme), "https")
 }
 
-// cors lets pages of the allowed origins call the API, and no others. Cookies are never involved.
+// cors lets pages of the allowed origins call the API. The API uses no cookies.
 func cors(allowed, methods []string) echo.MiddlewareFunc {
 	return middleware.CORSWithConfig(middleware.CORSConfig{
-		// An OPTIONS request that is no preflight is answered as any method that the contract does not have.
+		// An OPTIONS request that is not a preflight is handled like any method that the contract does not have.
 		Skipper: func(c echo.Context) bool {
 			if c.Request().Method != http.MethodOptions ||
 				c.Request().Header.Get(echo.HeaderAccessControlRequestMethod) != "" {

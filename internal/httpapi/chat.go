@@ -15,7 +15,7 @@ import (
 	"github.com/supportbackend/support/internal/httpapi/uistream"
 )
 
-// SendUIMessage stores what the customer says and streams the answer to the AI SDK.
+// SendUIMessage stores the customer's message and streams the answer to the AI SDK.
 func (s *Server) SendUIMessage(
 	ctx context.Context, r api.SendUIMessageRequestObject,
 ) (api.SendUIMessageResponseObject, error) {
@@ -37,7 +37,7 @@ func (s *Server) SendUIMessageV7(
 	return stream, nil
 }
 
-// RunAGUI stores what the customer says and streams the answer to AG-UI.
+// RunAGUI stores the customer's message and streams the answer to AG-UI.
 func (s *Server) RunAGUI(ctx context.Context, r api.RunAGUIRequestObject) (api.RunAGUIResponseObject, error) {
 	stream, err := s.chat(ctx, fromAGUIRunRequest(*r.Body), func() (uistream.Encoder, error) {
 		messages, err := s.tickets.Conversation(ctx, actorFrom(ctx), r.Body.ThreadID)
@@ -98,7 +98,7 @@ func (s *Server) StopUIStream(
 	return api.StopUIStream204Response{}, nil
 }
 
-// chatRequest is what a chat client asks for.
+// chatRequest is a chat client's request.
 type chatRequest struct {
 	ticketID uuid.UUID
 	// regenerate asks for another answer to the newest turn.
@@ -110,8 +110,8 @@ func newChat(version uistream.Version) func() (uistream.Encoder, error) {
 	return func() (uistream.Encoder, error) { return uistream.NewChat(version, chatConvert), nil }
 }
 
-// chat stores what the customer says, once, and streams the answer to it. What a human is to answer is stored too, and its
-// stream ends without an answer.
+// chat stores the customer's message once and streams the answer to it. If a human has to answer, the stream ends
+// without an answer.
 func (s *Server) chat(
 	ctx context.Context, r chatRequest, newEncoder func() (uistream.Encoder, error),
 ) (aiResponseStream, error) {
@@ -142,10 +142,10 @@ func (s *Server) chat(
 	return stream, err
 }
 
-// humansAnswer are the refusals after which the customer's message is left to humans.
+// humansAnswer are the codes that leave the customer's message to humans.
 var humansAnswer = []apperr.Code{apperr.AIDisabled, apperr.AIInReview, apperr.HandedOff, apperr.NothingToAnswer}
 
-// storeSaid stores what the customer says in the message with that index, by the rules of a new message.
+// storeSaid stores the customer's message, which has this index in the request, by the rules of a new message.
 func (s *Server) storeSaid(ctx context.Context, ticketID uuid.UUID, said uistream.Said, index int) error {
 	at := "/messages/" + strconv.Itoa(index)
 	var faults []apperr.Field

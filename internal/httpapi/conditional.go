@@ -21,15 +21,15 @@ const (
 	headerETag = "ETag"
 
 	anyTag = "*"
-	// tagBytes are how much of a digest makes a tag.
+	// tagBytes is how much of a digest goes into a tag.
 	tagBytes = 16
 )
 
-// entityTag finds the tags in a list that the contract's pattern has let through.
+// entityTag finds the tags in a list that matches the contract's pattern.
 var entityTag = regexp.MustCompile(`(W/)?"[^"]*"`)
 
-// conditional answers a GET with 304 when the caller has the response already (RFC 9110, section 13.1.2). A response that
-// says nothing of its version is versioned by what is in it, with the link to the next page.
+// conditional responds to a GET with 304 when the caller already has the response (RFC 9110, section 13.1.2). If the
+// handler set no ETag, it is a digest of the body and the link to the next page.
 func (s *Server) conditional(c echo.Context, next echo.HandlerFunc) error {
 	r, err := record(c, next)
 	if err != nil {
@@ -41,21 +41,22 @@ func (s *Server) conditional(c echo.Context, next echo.HandlerFunc) error {
 	if !isListed(c.Request().Header.Get(contract.HeaderIfNoneMatch), r.header.Get(headerETag)) {
 		return s.send(c, r.status, r.header, r.body.Bytes())
 	}
-	// What else the response would say, the caller has (section 15.4.5): the tag vouches for it.
+	// The caller has the other headers (section 15.4.5): the tag covers them.
 	header := make(http.Header)
 	header.Set(headerETag, r.header.Get(headerETag))
 	return s.send(c, http.StatusNotModified, header, nil)
 }
 
-// isListed reports whether a tag is in a list. The weak comparison is used (section 8.8.3.2): what is on the way may have
-// made the tag weak.
+// isListed reports whether a tag is in a list. It uses the weak comparison (section 8.8.3.2), because a proxy may have
+// weakened the tag.
 func isListed(list, tag string) bool {
 	return list == anyTag || slices.ContainsFunc(entityTag.FindAllString(list, -1), func(listed string) bool {
 		return unchanged(listed) == tag
 	})
 }
 
-// unchanged is a tag as it was before a proxy compressed the response: nginx makes it weak, Apache adds to it.
+// unchanged returns a tag as it was before a proxy compressed the response: nginx weakens the tag, Apache appends to
+// it.
 func unchanged(tag string) string {
 	tag = strings.TrimPrefix(tag, "W/")
 	for _, coding := range []string{"-gzip", "-br"} {
@@ -66,9 +67,10 @@ func unchanged(tag string) string {
 	return tag
 }
 
-// ifMatch returns which versions of a ticket an If-Match header accepts: without one, all. RFC 9110 (section 13.1.1) asks
-// for the strong comparison, because a weak tag may stand for responses that differ. Ours do not: a ticket's tag begins with
-// the number of its version, whatever a proxy that compresses has made of it, and to refuse that would refuse every change.
+// ifMatch returns which versions of a ticket an If-Match header accepts: without a header, all. RFC 9110 (section
+// 13.1.1) requires the strong comparison, because responses with equal weak tags may differ. Ours do not: a tag begins
+// with the ticket's version, even after a proxy has weakened it. Refusing weak tags would refuse every change that
+// comes through such a proxy.
 func ifMatch(list *string) func(version int64) bool {
 	return func(version int64) bool {
 		return list == nil || *list == anyTag || slices.ContainsFunc(entityTag.FindAllString(*list, -1), func(listed string) bool {
@@ -78,8 +80,8 @@ func ifMatch(list *string) func(version int64) bool {
 	}
 }
 
-// ticketTag is the tag of a ticket's version. Some things change without the ticket, and are part of the tag for those who see
-// them: its notes, the customer's name, and with its messages the names of their authors.
+// ticketTag returns the tag of a ticket's version. The tag also covers what changes without the ticket's version, for
+// those who see it: notes, the customer's name, and the names of the messages' authors.
 func ticketTag(actor auth.Actor, t ticket.View, messages ...ticket.Message) *string {
 	version := strconv.FormatInt(t.Ticket.Version, 10)
 	if actor.IsStaff() && t.Ticket.NoteVersion > 0 {

@@ -16,13 +16,13 @@ import (
 
 // The only bridge between rows and the wire.
 
-// toTimestamp is the time in UTC with six digits of a second, as 2006-01-02T15:04:05.000000Z. Lists have many of them, and
-// time.Format takes ten times as long.
+// toTimestamp formats a time in UTC as 2006-01-02T15:04:05.000000Z. Lists have many times, and time.Format is ten times
+// slower.
 func toTimestamp(t time.Time) api.Timestamp {
 	t = t.UTC()
 	year, month, day := t.Date()
 	if year < 0 || year > 9999 {
-		return t.Format("2006-01-02T15:04:05.000000Z") // It has more digits than the text below has room for.
+		return t.Format("2006-01-02T15:04:05.000000Z") // The year has more than four digits.
 	}
 	hour, minute, second := t.Clock()
 	text := []byte("0000-00-00T00:00:00.000000Z")
@@ -57,7 +57,7 @@ func toAccount(row account.View) api.Account {
 	}
 }
 
-// toCustomer returns nil for what is no service's customer, or none that the actor sees.
+// toCustomer returns nil if the account is not a service's customer, or the actor may not see whose it is.
 func toCustomer(serviceID *uuid.UUID, externalID, displayName *string) *api.Customer {
 	if serviceID == nil || externalID == nil {
 		return nil
@@ -78,7 +78,7 @@ func toAccessToken(t account.Tokens) api.AccessToken {
 	}
 }
 
-// toSession converts the sessions that the actor asks for.
+// toSession converts sessions for the actor.
 func toSession(actor auth.Actor) func(sqlc.ListSessionsByUserRow) api.Session {
 	return func(s sqlc.ListSessionsByUserRow) api.Session {
 		return api.Session{
@@ -93,7 +93,7 @@ func toSession(actor auth.Actor) func(sqlc.ListSessionsByUserRow) api.Session {
 	}
 }
 
-// toTicket converts the tickets that the actor asks for. What only staff see is absent for others.
+// toTicket converts tickets for the actor. Only staff get the staff-only members.
 func toTicket(actor auth.Actor) func(ticket.View) api.Ticket {
 	return func(row ticket.View) api.Ticket {
 		t := row.Ticket
@@ -124,12 +124,12 @@ func toTicket(actor auth.Actor) func(ticket.View) api.Ticket {
 	}
 }
 
-// addForStaff adds what only staff see of a ticket.
+// addForStaff adds a ticket's staff-only members.
 func addForStaff(shown *api.Ticket, t sqlc.Ticket) {
 	shown.Priority = api.TicketPriority(t.Priority)
 	shown.AssigneeID, shown.TeamID = t.AssigneeID, t.TeamID
 	shown.Tags = t.Tags
-	shown.CustomFields, _ = ticket.Fields(t.CustomFields) // The database keeps objects.
+	shown.CustomFields, _ = ticket.Fields(t.CustomFields) // The database stores only objects.
 	if t.ExternalID != nil {
 		shown.ExternalID = *t.ExternalID
 	}
@@ -176,7 +176,7 @@ func toTicketWithMessages(actor auth.Actor, row ticket.View, messages []ticket.M
 	}
 }
 
-// toMessage converts the messages that the actor asks for.
+// toMessage converts messages for the actor.
 func toMessage(actor auth.Actor) func(ticket.Message) api.Message {
 	staff := actor.IsStaff()
 	return func(m ticket.Message) api.Message {

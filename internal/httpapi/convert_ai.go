@@ -41,7 +41,7 @@ func toTriage(t *assistant.Triage) *api.Triage {
 	}
 }
 
-// toCustomersAIResponse leaves out what only staff see.
+// toCustomersAIResponse leaves out staff-only members.
 func toCustomersAIResponse(r sqlc.AIResponse) api.AIResponse {
 	response := api.AIResponse{
 		ID:           r.ID,
@@ -72,7 +72,7 @@ func toCustomersAIResponse(r sqlc.AIResponse) api.AIResponse {
 	return response
 }
 
-// addReview adds what there is to a response that only staff see.
+// addReview adds the members of drafts and of requests by staff.
 func addReview(shown *api.AIResponse, r sqlc.AIResponse) {
 	if r.Content != nil {
 		shown.Content = *r.Content
@@ -84,7 +84,7 @@ func addReview(shown *api.AIResponse, r sqlc.AIResponse) {
 	shown.EditDistance, shown.ReviewedBy, shown.ReviewedAt = r.EditDistance, r.ReviewedBy, toOptionalTimestamp(r.ReviewedAt)
 }
 
-// toUnanswered says why a customer gets no answer by themselves.
+// toUnanswered tells why the AI does not answer the customer.
 func toUnanswered(why *apperr.Error) *api.Unanswered {
 	kind := problems[why.Code]
 	unanswered := api.Unanswered{Code: api.ProblemCode(why.Code), Detail: why.Detail, Retryable: kind.retryable}
@@ -94,7 +94,7 @@ func toUnanswered(why *apperr.Error) *api.Unanswered {
 	return &unanswered
 }
 
-// toCreatedMessage converts a message and what has become of the answer to it, if that was asked for.
+// toCreatedMessage converts a message and, if an answer was requested, the state of the answer.
 func toCreatedMessage(actor auth.Actor, m ticket.Message, begun *assistant.Begun) api.CreatedMessage {
 	said := toMessage(actor)(m)
 	created := api.CreatedMessage{
@@ -180,7 +180,7 @@ func fromListAIResponseEventsParams(
 
 func toNumberedEvent(e eventlog.Event) api.NumberedEvent {
 	numbered := api.NumberedEvent{Seq: eventlog.IDOf(e).Seq}
-	// Encoding the events cannot fail: their types have nothing that JSON does not know.
+	// Encoding cannot fail: every field of the events has a JSON form.
 	switch e := e.(type) {
 	case eventlog.Delta:
 		_ = numbered.Event.FromDeltaEvent(toDeltaEvent(e))

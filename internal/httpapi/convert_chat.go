@@ -22,7 +22,7 @@ func fromAGUIRunRequest(r api.AGUIRunRequest) chatRequest {
 	return chatRequest{ticketID: r.ThreadID, messages: r.Messages}
 }
 
-// toUIData says what a problem is. What it does not detail, its title says.
+// toUIData converts a problem. Without a detail, it uses the title.
 func toUIData(err *apperr.Error) api.UIData {
 	kind := problems[err.Code]
 	data := api.UIData{Code: api.ProblemCode(err.Code), Detail: err.Detail, Retryable: kind.retryable}
@@ -63,7 +63,7 @@ func toAGUIMessage(m sqlc.Message) api.AGUIMessage {
 	return api.AGUIMessage{ID: toClientID(m), Role: role, Content: m.Content}
 }
 
-// toClientID is what chat clients call a message: what the one that sent it calls it.
+// toClientID returns the id of a message for chat clients: the id that its sender gave it, if any.
 func toClientID(m sqlc.Message) string {
 	if m.ClientID != nil {
 		return *m.ClientID

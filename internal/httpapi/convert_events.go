@@ -13,13 +13,13 @@ import (
 
 // The bridge between rows and the wire, of the desk's events.
 
-// defaultEvents is how many events a page has unless it is asked for another number.
+// defaultEvents is the default size of a page of events.
 const defaultEvents = 50
 
-// EncodeEntry returns what a journal entry is to staff on the wire.
+// EncodeEntry converts a journal entry as staff see it.
 func EncodeEntry(e journal.Entry) any { return toDeskEvent(e, true) }
 
-// toDeskEvent converts an entry. Only staff see which account the actor is.
+// toDeskEvent converts an entry. Only staff see the actor's account.
 func toDeskEvent(e journal.Entry, staff bool) api.DeskEvent {
 	event := api.DeskEvent{
 		Position: e.Position, Type: e.Type, SchemaVersion: api.DeskEventSchemaVersionN20261126,
@@ -62,7 +62,7 @@ func fromEventLimit(limit *int32) int32 {
 	return *limit
 }
 
-// fromTypes returns nil for all.
+// fromTypes returns the requested types, nil for all.
 func fromTypes(list *string) []string {
 	if list == nil {
 		return nil
@@ -70,8 +70,8 @@ func fromTypes(list *string) []string {
 	return strings.Split(*list, ",")
 }
 
-// fromStreamEventsParams returns the filter and the position of the last event that the reader has. It ignores an id that is
-// not a position.
+// fromStreamEventsParams returns the filter and the position of the last event that the reader received. It ignores an
+// id that is not a position.
 func fromStreamEventsParams(p api.StreamEventsParams) (f journal.Filter, after *int64) {
 	f = journal.Filter{Types: fromTypes(p.Types), TicketID: p.TicketID}
 	position, err := strconv.ParseInt(cmp.Or(p.LastEventID, p.LastPositionInQuery), 10, 64)

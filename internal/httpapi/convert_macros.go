@@ -31,7 +31,7 @@ func toMacro(m macro.Macro) api.Macro {
 	return shown
 }
 
-// macroTag is the tag of a macro's version.
+// macroTag returns the tag of a macro's version.
 func macroTag(m macro.Macro) *string {
 	tag := strconv.Quote(strconv.FormatInt(m.Version, 10))
 	return &tag

@@ -41,7 +41,7 @@ func promptStatus(v prompt.View) api.PromptStatus {
 	return api.PromptStatusDraft
 }
 
-// promptTag is the tag of what a prompt says and of whether it is live.
+// promptTag returns the tag of a prompt's revision and of whether it is live.
 func promptTag(v prompt.View) *string {
 	return new(strconv.Quote(strconv.FormatInt(v.Prompt.Revision, 10) + "." + string(promptStatus(v))))
 }

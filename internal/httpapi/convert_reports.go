@@ -14,21 +14,21 @@ import (
 )
 
 const (
-	// defaultReportDays and maxReportDays are how many days a report is about.
+	// defaultReportDays and maxReportDays bound the days that a report covers.
 	defaultReportDays = 30
 	maxReportDays     = 92
 
 	day = 24 * time.Hour
 )
 
-// reportPeriod is what a report is about: whole days (UTC).
+// reportPeriod is the period that a report covers: whole days in UTC.
 type reportPeriod struct {
 	begins, ends time.Time
 	by           string
 }
 
-// fromReportSummaryParams returns InvalidParameter for a day that does not exist, and for a period without days or
-// with too many.
+// fromReportSummaryParams returns InvalidParameter for a day that does not exist, and for a period that is empty or too
+// long.
 func fromReportSummaryParams(p api.GetReportSummaryParams, today time.Time) (reportPeriod, error) {
 	period := reportPeriod{ends: today.UTC(), by: cmp.Or(string(p.GroupBy), string(api.GetReportSummaryParamsGroupByDay))}
 	for name, text := range map[string]string{"from": p.From, "to": p.To} {
@@ -69,7 +69,7 @@ func toReportGroup(by string) func(report.Figures) api.ReportGroup {
 		switch {
 		case by == string(api.GetReportSummaryParamsGroupByDay):
 			group.Day = f.Name
-		case err != nil: // What is nobody's.
+		case err != nil: // The row that belongs to nobody.
 		case by == string(api.GetReportSummaryParamsGroupByTeam):
 			group.TeamID = &id
 		default:
@@ -91,7 +91,7 @@ func toReportFigures(f report.Figures) api.ReportFigures {
 	}
 }
 
-// toSeconds returns nil for a time that nobody took.
+// toSeconds returns nil when there is no time to report.
 func toSeconds(seconds int64) *int64 {
 	if seconds < 0 {
 		return nil

@@ -45,7 +45,7 @@ func fromUpdateTicketsRequest(r api.UpdateTicketsRequest) ticket.BulkChange {
 	}
 }
 
-// toTicketResult converts the results of the request of that id.
+// toTicketResult converts the results of the request with this id.
 func toTicketResult(requestID string) func(ticket.BulkResult) api.TicketResult {
 	return func(r ticket.BulkResult) api.TicketResult {
 		result := api.TicketResult{TicketID: r.ID, Changed: r.Err == nil}
@@ -64,7 +64,7 @@ func toTeam(t team.Team) api.Team {
 	}
 }
 
-// teamTag is the tag of a team's version.
+// teamTag returns the tag of a team's version.
 func teamTag(t team.Team) *string {
 	tag := strconv.Quote(strconv.FormatInt(t.Team.Version, 10))
 	return &tag
@@ -113,7 +113,7 @@ func fromListStaffTicketsParams(actor auth.Actor, p api.ListStaffTicketsParams) 
 	return f, nil
 }
 
-// fromHolder reads who has a ticket: somebody, me, or nobody.
+// fromHolder parses an assignee filter: an account, me, or nobody.
 func fromHolder(actor auth.Actor, text string) nullable.Nullable[uuid.UUID] {
 	switch text {
 	case "":
@@ -123,11 +123,12 @@ func fromHolder(actor auth.Actor, text string) nullable.Nullable[uuid.UUID] {
 	case me:
 		return nullable.NewNullableWithValue(actor.ID)
 	default:
-		return nullable.NewNullableWithValue(uuid.MustParse(text)) // The contract's pattern has let it through.
+		return nullable.NewNullableWithValue(uuid.MustParse(text)) // It matches the contract's pattern.
 	}
 }
 
-// fromTimeFilter reads a time of the query. The contract's pattern lets through what no calendar has, such as 30 February.
+// fromTimeFilter parses a time in the query. The contract's pattern accepts dates that do not exist, such as 30
+// February.
 func fromTimeFilter(name string, text *string) (*time.Time, error) {
 	if text == nil {
 		return nil, nil
@@ -139,10 +140,10 @@ func fromTimeFilter(name string, text *string) (*time.Time, error) {
 	return &at, nil
 }
 
-// maxYear is the last year that the API can show.
+// maxYear is the last year that the API's time format can show.
 const maxYear = 9999
 
-// filled returns what is not empty.
+// filled returns nil for an empty text.
 func filled[T ~string](text T) *T {
 	if text == "" {
 		return nil
@@ -150,7 +151,7 @@ func filled[T ~string](text T) *T {
 	return &text
 }
 
-// staffList is the name of a list of tickets: its path, with the query that filters and sorts it.
+// staffList is the name of a list of tickets for its cursors: the path, with the query that filters and sorts it.
 func staffList(p api.ListStaffTicketsParams) string {
 	query := url.Values{}
 	for name, value := range map[string]string{

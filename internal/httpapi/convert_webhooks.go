@@ -29,7 +29,7 @@ func fromUpdateWebhookRequest(r api.UpdateWebhookRequest) webhook.Change {
 	return c
 }
 
-// fromOptional returns nil for a text that was left out.
+// fromOptional returns nil for an empty text.
 func fromOptional(text string) *string {
 	if text == "" {
 		return nil

@@ -28,10 +28,10 @@ const (
 	cursorBytes    = cursorMACBytes + 1 + 8 + 16
 )
 
-// cursors writes and reads positions in lists. A cursor is bound to the account and the list it was made for, so nobody
-// can make one up, or use another's: it is base64url(HMAC ‖ rank ‖ created_at in µs ‖ id).
+// cursors encodes positions in lists. A cursor is base64url(HMAC ‖ rank ‖ created_at in µs ‖ id). The HMAC covers the
+// account and the list, so a cursor cannot be forged or used by another account or for another list.
 type cursors struct {
-	// keys are those whose cursors are taken. The first one makes them.
+	// keys verify cursors. The first one signs them.
 	keys [][]byte
 }
 
@@ -64,12 +64,12 @@ func (cs cursors) decode(actor auth.Actor, list, cursor string) (*page.Position,
 	micros := binary.BigEndian.Uint64(raw[cursorMACBytes+1:])
 	return &page.Position{
 		Rank:      raw[cursorMACBytes],
-		CreatedAt: time.UnixMicro(int64(micros)).UTC(), //nolint:gosec // Written from an int64.
+		CreatedAt: time.UnixMicro(int64(micros)).UTC(), //nolint:gosec // It was an int64.
 		ID:        uuid.UUID(raw[cursorMACBytes+1+8:]),
 	}, nil
 }
 
-// made reports whether one of the keys has made the cursor for the account and the list.
+// made reports whether one of the keys signed the cursor for the account and the list.
 func (cs cursors) made(actor auth.Actor, list string, raw []byte) bool {
 	return slices.ContainsFunc(cs.keys, func(key []byte) bool {
 		return hmac.Equal(raw[:cursorMACBytes], mac(key, actor, list, raw[cursorMACBytes:]))
@@ -85,7 +85,7 @@ func mac(key []byte, actor auth.Actor, list string, position []byte) []byte {
 	return h.Sum(nil)[:cursorMACBytes]
 }
 
-// page reads the parameters of a list. The list's name is its path, with the query that filters it.
+// page parses the parameters of a list. The list's name is its path, with the query that filters it.
 func (cs cursors) page(actor auth.Actor, list string, limit *int32, cursor *string) (page.Page, error) {
 	p := page.Page{Limit: defaultLimit}
 	if limit != nil {
@@ -99,7 +99,7 @@ func (cs cursors) page(actor auth.Actor, list string, limit *int32, cursor *stri
 	return p, err
 }
 
-// link is the Link header's value (RFC 8288) for the page after this one; nil when there is none.
+// link returns the Link header's value (RFC 8288) for the next page, nil on the last page.
 func (cs cursors) link(actor auth.Actor, list string, p page.Page, next *page.Position) *string {
 	if next == nil {
 		return nil

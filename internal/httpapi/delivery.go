@@ -15,26 +15,26 @@ import (
 )
 
 const (
-	// maxHeldBytes bounds the bodies of responses that a server holds until their clients have read them, and
-	// maxHeldBytesEach those of one caller.
+	// maxHeldBytes limits the size of the responses that clients have not read yet, and maxHeldBytesEach those of one
+	// caller.
 	maxHeldBytes     = 64 << 20
 	maxHeldBytesEach = 8 << 20
 	heldPause        = time.Second
 
-	// A body is written in chunks of this size, and a client has this long to take each of them.
+	// A body is written in chunks of this size, and a client has this long to read each of them.
 	deliveryChunk   = 32 << 10
 	deliveryTimeout = 10 * time.Second
 )
 
-// deliveries counts the bodies that are held until their clients have read them.
+// deliveries counts the bytes of responses that clients have not read yet.
 type deliveries struct {
 	mu    sync.Mutex
 	total int
 	each  map[caller]int
 }
 
-// hold counts a body until release is called. It returns RateLimited when the caller does not read what it has asked
-// for, and ServerBusy when too many callers do not.
+// hold counts a body until release is called. It returns RateLimited when the caller has too many unread bytes, and
+// ServerBusy when all callers together have.
 func (d *deliveries) hold(who caller, size int) (release func(), err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -72,10 +72,9 @@ func (s *Server) deliver(c echo.Context, next echo.HandlerFunc) error {
 	return s.send(c, r.status, r.header, r.body.Bytes())
 }
 
-// send sends a response that was recorded, in addition to the headers that the request has been given already. It returns
-// what hold returns.
+// send sends a recorded response, in addition to the headers that are already set. It returns the errors of hold.
 func (s *Server) send(c echo.Context, status int, header http.Header, body []byte) error {
-	// A write has had its effect: its response is small, and is not refused.
+	// A write has taken effect, so its response, which is small, is not refused.
 	if method := c.Request().Method; len(body) > 0 && (method == http.MethodGet || method == http.MethodHead) {
 		release, err := s.deliveries.hold(callerFrom(c.Request().Context()), len(body))
 		if err != nil {
@@ -97,7 +96,7 @@ func writeInChunks(w http.ResponseWriter, body []byte) error {
 	for len(body) > 0 {
 		chunk := body[:min(len(body), deliveryChunk)]
 		err := controller.SetWriteDeadline(time.Now().Add(deliveryTimeout))
-		if err != nil && !errors.Is(err, http.ErrNotSupported) { // Without a network there is nobody to be slow.
+		if err != nil && !errors.Is(err, http.ErrNotSupported) { // A recorder in a test has no deadlines.
 			return fmt.Errorf("httpapi: set the write deadline: %w", err)
 		}
 		if _, err := w.Write(chunk); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/supportbackend/support/internal/journal"
 )
 
-// ListEvents returns what happened after a position, and waits for it.
+// ListEvents returns the events after a position, and waits if there are none yet.
 func (s *Server) ListEvents(ctx context.Context, r api.ListEventsRequestObject) (api.ListEventsResponseObject, error) {
 	leave, err := s.streams.enter(callerFrom(ctx))
 	if err != nil {
@@ -27,7 +27,7 @@ func (s *Server) ListEvents(ctx context.Context, r api.ListEventsRequestObject) 
 	return api.ListEvents200JSONResponse{Body: toDeskEvents(page, actor)}, nil
 }
 
-// GetTimeline returns what happened in a ticket.
+// GetTimeline returns the events of a ticket.
 func (s *Server) GetTimeline(ctx context.Context, r api.GetTimelineRequestObject) (api.GetTimelineResponseObject, error) {
 	actor := actorFrom(ctx)
 	if _, err := s.tickets.Find(ctx, actor, r.TicketID); err != nil {
@@ -40,7 +40,7 @@ func (s *Server) GetTimeline(ctx context.Context, r api.GetTimelineRequestObject
 	return api.GetTimeline200JSONResponse{Body: toDeskEvents(page, actor)}, nil
 }
 
-// StreamEvents streams what happens.
+// StreamEvents streams the desk's events.
 func (s *Server) StreamEvents(ctx context.Context, r api.StreamEventsRequestObject) (api.StreamEventsResponseObject, error) {
 	leave, err := s.streams.enter(callerFrom(ctx))
 	if err != nil {
@@ -65,7 +65,7 @@ type deskStream struct {
 	journal *journal.Service
 	actor   auth.Actor
 	filter  journal.Filter
-	// page is what comes first.
+	// page is the first page of events.
 	page journal.Page
 	// leave means that the stream has ended.
 	leave func()
@@ -89,24 +89,24 @@ func (s deskStream) VisitStreamEventsResponse(w http.ResponseWriter) error {
 		case <-s.journal.Drained():
 			return stream.write(encoder.BrokenOff(errMoved()))
 		case <-ctx.Done():
-			return stream.write(encoder.BrokenOff(errWithdrawnProblem())) // Or nobody is left to read it.
+			return stream.write(encoder.BrokenOff(errWithdrawnProblem())) // It fails if the client is gone.
 		default:
 		}
 	}
 	return err
 }
 
-// frames are those of the page, and where it ends if that is further.
+// frames returns the frames of the page, followed by the page's position if that is beyond its last event.
 func (s deskStream) frames() []byte {
 	var b bytes.Buffer
 	last := int64(-1)
 	for _, e := range s.page.Entries {
-		encoded, _ := encodeJSON(toDeskEvent(e, s.actor.IsStaff())) // It has nothing that cannot be encoded.
+		encoded, _ := encodeJSON(toDeskEvent(e, s.actor.IsStaff())) // Every field has a JSON form.
 		fmt.Fprintf(&b, "id: %d\ndata: %s\n\n", e.Position, encoded)
 		last = e.Position
 	}
 	if s.page.Position != last {
-		// Without data it is no event, but a browser keeps the id.
+		// Without data there is no event, but a browser remembers the id.
 		fmt.Fprintf(&b, ": keep-alive\nid: %d\n\n", s.page.Position)
 	}
 	return b.Bytes()

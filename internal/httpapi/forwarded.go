@@ -14,16 +14,16 @@ import (
 
 const headerForwarded = "Forwarded"
 
-// proxies are the networks of the proxies that are believed.
+// proxies are the networks of trusted proxies.
 type proxies []*net.IPNet
 
 func (p proxies) contain(addr netip.Addr) bool {
 	return slices.ContainsFunc(p, func(network *net.IPNet) bool { return network.Contains(addr.AsSlice()) })
 }
 
-// clientIP is the address that the request comes from. Each proxy appends whom it got the request from, so the list is
-// read from its end for as long as who wrote an element is trusted. What is not an address ends the list: then the last
-// trusted proxy is all that is known of the client.
+// clientIP returns the client's address. Each proxy appends the address that it received the request from, so the list
+// is read backwards for as long as the writer of an element is trusted. An element that is not an address ends the
+// list: then the last trusted proxy counts as the client.
 func (p proxies) clientIP(r *http.Request) string {
 	client := peerOf(r)
 	for named := range hops(r.Header) {
@@ -39,14 +39,14 @@ func (p proxies) clientIP(r *http.Request) string {
 	return client.String()
 }
 
-// peerOf is the address at the other end of the connection; the zero one if it has none.
+// peerOf returns the address at the other end of the connection, the zero address if there is none.
 func peerOf(r *http.Request) netip.Addr {
 	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
 	return peer.Addr().WithZone("").Unmap()
 }
 
-// hops are the nodes that the proxies name, from the last one on: those of X-Forwarded-For, or those of Forwarded (RFC
-// 7239) if there is no X-Forwarded-For. A proxy that writes X-Forwarded-For may pass a Forwarded of the client's on.
+// hops returns the nodes that the proxies name, last one first: those of X-Forwarded-For or, without that header, of
+// Forwarded (RFC 7239). A proxy that writes X-Forwarded-For may forward a Forwarded header from the client unchanged.
 func hops(header http.Header) iter.Seq[string] {
 	if lines := header.Values(echo.HeaderXForwardedFor); len(lines) > 0 {
 		return backward(lines)
@@ -60,8 +60,8 @@ func hops(header http.Header) iter.Seq[string] {
 	}
 }
 
-// backward are the elements of a list over several lines (RFC 9110, section 5.6.1), from the last one on. A comma ends an
-// element even where it is quoted: no address has one, and an open quote of the client's must not swallow what a proxy has
+// backward returns the elements of a list over several lines (RFC 9110, section 5.6.1), last one first. A comma ends an
+// element even inside quotes: no address contains one, and an open quote from the client must not swallow what a proxy
 // appended.
 func backward(lines []string) iter.Seq[string] {
 	return func(yield func(string) bool) {
@@ -89,7 +89,7 @@ func lastOf(lines []string) (string, bool) {
 	return "", false
 }
 
-// forwardedPair returns a value of an element of Forwarded, or "" when there is none, or more than one.
+// forwardedPair returns a parameter of an element of Forwarded, or "" unless it occurs exactly once.
 func forwardedPair(element, name string) string {
 	var values []string
 	for pair := range strings.SplitSeq(element, ";") {
@@ -103,7 +103,7 @@ func forwardedPair(element, name string) string {
 	return values[0]
 }
 
-// unquoted is a token, or what stands in a quoted string.
+// unquoted returns a token unchanged, and the content of a quoted string.
 func unquoted(s string) string {
 	s = strings.Trim(s, " \t")
 	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
@@ -112,10 +112,10 @@ func unquoted(s string) string {
 	return s
 }
 
-// node is an address with or without a port, which may be hidden (RFC 7239, section 6).
+// node is an address with or without a port, which may be obfuscated (RFC 7239, section 6).
 var node = regexp.MustCompile(`^(?:\[([^\[\]]+)\]|([^:\[\]]+))(?::(?:[0-9]{1,5}|_[A-Za-z0-9._-]+))?$`)
 
-// parseNode reads an address in any of its spellings: with a port, in brackets, quoted.
+// parseNode parses an address in any form: with a port, in brackets, quoted.
 func parseNode(s string) (netip.Addr, bool) {
 	s = unquoted(s)
 	if len(s) > maxNode {
@@ -128,5 +128,5 @@ func parseNode(s string) (netip.Addr, bool) {
 	return addr.WithZone("").Unmap(), err == nil
 }
 
-// maxNode is more than any address has characters.
+// maxNode is longer than any address.
 const maxNode = 255

@@ -14,20 +14,20 @@ import (
 	"github.com/supportbackend/support/internal/httpapi/contract"
 )
 
-// gate lets requests through, in this order: who asks and how often, what the response may look like, the parameters, the
-// body. An operation that is not in the contract, or says nothing of its security, does not exist.
+// gate checks requests in this order: caller and rate limit, Accept, parameters, body. An operation that is not in the
+// contract, or that declares no security, does not exist.
 type gate struct {
 	operations map[route]*contract.Operation
 	// templates are the paths as the contract writes them, by Echo's form of them.
 	templates map[string]string
-	// newMessage is the operation whose rules hold for everything that a customer says.
+	// newMessage is the operation whose rules apply to every customer's message, from chat clients too.
 	newMessage *contract.Operation
 }
 
 // route is a method and a path in Echo's form, such as /tickets/:ticket_id.
 type route struct{ method, path string }
 
-// newGate returns an error for an operation whose role or scope nobody knows.
+// newGate returns an error for an operation with an unknown role or scope.
 func newGate(operations []*contract.Operation) (*gate, error) {
 	g := &gate{operations: make(map[route]*contract.Operation), templates: make(map[string]string)}
 	for _, op := range operations {
@@ -47,7 +47,7 @@ func newGate(operations []*contract.Operation) (*gate, error) {
 	return g, nil
 }
 
-// checkDecision returns what is wrong with an operation's role, or with its scopes when it is not public.
+// checkDecision returns an error if an operation's role is unknown, or the scope of one that is not public.
 func checkDecision(op *contract.Operation) error {
 	role := auth.Role(op.Role)
 	if role == "" {
@@ -67,12 +67,12 @@ func echoPath(path string) string {
 	return strings.NewReplacer("{", ":", "}", "").Replace(path)
 }
 
-// template returns the document's form of a path of Echo's. A path that the document does not have stays as it is.
+// template returns the contract's form of an Echo path. It returns a path that is not in the contract unchanged.
 func (g *gate) template(path string) string {
 	return cmp.Or(g.templates[path], path)
 }
 
-// allow lists the methods that the document gives a path (RFC 9110, section 10.2.1).
+// allow lists the methods of a path (RFC 9110, section 10.2.1).
 func (g *gate) allow(path string) string {
 	var methods []string
 	for r := range g.operations {
@@ -84,7 +84,7 @@ func (g *gate) allow(path string) string {
 	return strings.Join(methods, ", ")
 }
 
-// methods lists the methods that the document has at all, and HEAD.
+// methods lists the methods of all operations, and HEAD.
 func (g *gate) methods() []string {
 	var methods []string
 	for r := range g.operations {
@@ -94,15 +94,15 @@ func (g *gate) methods() []string {
 	return slices.Compact(methods)
 }
 
-// guard is the middleware that lets only requests through that the contract allows.
+// guard is the middleware that admits only requests that the contract allows.
 func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		op, known := s.gate.operations[route{c.Request().Method, c.Path()}]
 		if !known {
 			if c.Request().Method == http.MethodOptions && s.gate.allow(c.Path()) != "" {
-				return echo.ErrMethodNotAllowed // Echo would answer it by itself.
+				return echo.ErrMethodNotAllowed // Echo would respond by itself.
 			}
-			// Not one of ours: the documentation's pages, or nothing at all.
+			// A page of the documentation, or an unknown path.
 			return next(c)
 		}
 		admit := func() error { return s.admit(c, op) }
@@ -125,7 +125,7 @@ func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// admit returns why the request may not go on, if it may not.
+// admit returns an error if the request must be refused.
 func (s *Server) admit(c echo.Context, op *contract.Operation) error {
 	if err := s.meter(c, op); err != nil {
 		return err

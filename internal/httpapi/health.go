@@ -12,12 +12,12 @@ const (
 	readinessPath = "/readyz"
 )
 
-// GetLiveness answers whenever the process can.
+// GetLiveness succeeds whenever the process can respond.
 func (s *Server) GetLiveness(context.Context, api.GetLivenessRequestObject) (api.GetLivenessResponseObject, error) {
 	return api.GetLiveness200JSONResponse{Status: api.HealthStatusOk}, nil
 }
 
-// GetReadiness answers while requests should come here.
+// GetReadiness succeeds while the server should receive requests.
 func (s *Server) GetReadiness(
 	ctx context.Context, _ api.GetReadinessRequestObject,
 ) (api.GetReadinessResponseObject, error) {

@@ -14,8 +14,8 @@ import (
 
 const headerIdempotencyReplayed = "Idempotency-Replayed"
 
-// once runs the handler in one transaction with the memory of the request's key, and sends the response when that is
-// committed. A request that was answered before gets the same response again.
+// once runs the handler in the transaction that stores the request's key, and sends the response after the commit. A
+// repeated request gets the stored response.
 func (s *Server) once(c echo.Context, op *contract.Operation, next echo.HandlerFunc) error {
 	r := c.Request()
 	defer c.SetRequest(r)
@@ -45,7 +45,8 @@ func (s *Server) once(c echo.Context, op *contract.Operation, next echo.HandlerF
 	return s.send(c, response.Status, http.Header(response.Header), response.Body)
 }
 
-// ticketIn returns the ticket that a response shows, or that what it shows belongs to. The id of anything else is no ticket's.
+// ticketIn returns the id of the ticket in a response, or of the ticket that the returned thing belongs to; nil if
+// there is none.
 func ticketIn(body []byte) *uuid.UUID {
 	var shown struct {
 		ID       *uuid.UUID `json:"id"`

@@ -38,7 +38,7 @@ func (s *Server) ListMacros(ctx context.Context, r api.ListMacrosRequestObject) 
 	}, nil
 }
 
-// macrosList is the list's path with its filter, so that a cursor is good for that filter only.
+// macrosList is the list's path with its filter, which binds cursors to the filter.
 func macrosList(p api.ListMacrosParams) string {
 	if p.Text == "" {
 		return macrosPath
@@ -72,7 +72,7 @@ func (s *Server) DeleteMacro(ctx context.Context, r api.DeleteMacroRequestObject
 	return api.DeleteMacro204Response{}, nil
 }
 
-// PreviewMacro returns what a macro would say in a ticket.
+// PreviewMacro returns the text that a macro would add to a ticket.
 func (s *Server) PreviewMacro(ctx context.Context, r api.PreviewMacroRequestObject) (api.PreviewMacroResponseObject, error) {
 	text, err := s.macros.Preview(ctx, actorFrom(ctx), r.MacroID, r.TicketID)
 	if err != nil {
@@ -81,7 +81,7 @@ func (s *Server) PreviewMacro(ctx context.Context, r api.PreviewMacroRequestObje
 	return api.PreviewMacro200JSONResponse{Body: api.MacroPreview{Content: text}}, nil
 }
 
-// ApplyMacro adds what a macro says to a ticket, and makes its changes.
+// ApplyMacro adds a macro's text to a ticket and makes its changes.
 func (s *Server) ApplyMacro(ctx context.Context, r api.ApplyMacroRequestObject) (api.ApplyMacroResponseObject, error) {
 	actor := actorFrom(ctx)
 	t, said, err := s.macros.Apply(ctx, actor, r.MacroID, r.TicketID, ifMatch(r.Params.IfMatch))

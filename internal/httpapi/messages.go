@@ -30,7 +30,7 @@ func (s *Server) CreateMessage(
 	return api.CreateMessage201JSONResponse{Body: toCreatedMessage(actor, message, begun)}, nil
 }
 
-// say adds a message, and starts the answer to it if that is asked for; begun is nil if it is not.
+// say adds a message, and starts the answer to it if the request asks for one; otherwise begun is nil.
 func (s *Server) say(
 	ctx context.Context, actor auth.Actor, r api.CreateMessageRequestObject,
 ) (message ticket.Message, isNew bool, begun *assistant.Begun, err error) {
@@ -75,7 +75,7 @@ func (s *Server) CreateNote(ctx context.Context, r api.CreateNoteRequestObject) 
 	return api.CreateNote201JSONResponse{Body: toMessage(actor)(note)}, nil
 }
 
-// RedactMessage takes away what a message said.
+// RedactMessage removes a message's text.
 func (s *Server) RedactMessage(
 	ctx context.Context, r api.RedactMessageRequestObject,
 ) (api.RedactMessageResponseObject, error) {

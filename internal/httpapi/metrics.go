@@ -10,16 +10,17 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-// requestBuckets are the upper bounds of the times of requests, in seconds.
+// requestBuckets are the histogram's upper bounds, in seconds.
 var requestBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
-// statusClasses are the classes that responses are counted by: 1xx to 5xx.
+// statusClasses is one more than the highest class, 5xx.
 const statusClasses = 6
 
-// elsewhere is the name that counts requests to paths without an operation.
+// elsewhere is the label for requests to paths without an operation.
 const elsewhere = "none"
 
-// requestMetrics counts requests. Operations and codes are those of the contract, so a client cannot add a time series.
+// requestMetrics counts requests. Its labels are the contract's operations and codes, so clients cannot add time
+// series.
 type requestMetrics struct {
 	operations map[route]*operationMetrics
 	// elsewhere counts requests to paths without an operation.
@@ -30,7 +31,7 @@ type requestMetrics struct {
 // operationMetrics counts the requests of one operation.
 type operationMetrics struct {
 	running *metrics.Gauge
-	// seconds are by the first digit of the status. A class that never occurs makes no time series.
+	// seconds is indexed by the first digit of the status. A class that never occurs has no time series.
 	seconds [statusClasses]func() *metrics.PrometheusHistogram
 }
 

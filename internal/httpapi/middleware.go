@@ -18,27 +18,27 @@ import (
 	"github.com/supportbackend/support/internal/uuid7"
 )
 
-// requestInfo is what is known of a request while it runs. It travels in the request's context.
+// requestInfo is what the server knows about a running request. It travels in the request's context.
 type requestInfo struct {
 	requestID string
-	// client is where the request comes from.
+	// client is the sender of the request.
 	client account.Client
 	actor  auth.Actor
-	// counted means that the request has been counted for its address.
+	// counted means that the rate limit has counted the request for its address.
 	counted bool
-	// permit is whether the actor may go on.
+	// permit tells whether the actor is still allowed to read.
 	permit permit
-	// err is the problem it was answered with.
+	// err is the problem in the response.
 	err *apperr.Error
-	// status is set when it was not answered at all.
+	// status is set when there was no response.
 	status int
-	// broken means that the response is not whole and the connection must not look as if it were.
+	// broken means that the response is incomplete, so the connection must be closed without ending it properly.
 	broken bool
 }
 
 type requestInfoKey struct{}
 
-// infoFrom returns the request's info. Every request that has been identified has one.
+// infoFrom returns the request's info, which identify has set.
 func infoFrom(ctx context.Context) *requestInfo {
 	if info, ok := ctx.Value(requestInfoKey{}).(*requestInfo); ok {
 		return info
@@ -46,18 +46,18 @@ func infoFrom(ctx context.Context) *requestInfo {
 	return &requestInfo{}
 }
 
-// actorFrom returns who asks. Operations that are not public have been authorized before their handler runs.
+// actorFrom returns the caller. Requests to operations that are not public have been authorized.
 func actorFrom(ctx context.Context) auth.Actor {
 	return infoFrom(ctx).actor
 }
 
-// clientFrom returns where the request comes from.
+// clientFrom returns the sender of the request.
 func clientFrom(ctx context.Context) account.Client {
 	return infoFrom(ctx).client
 }
 
-// writeInTime gives the response writeTimeout from when it begins. The server's own deadline counts from the request, and
-// would cut off without a word whatever has waited longer: a poll, a queue, a lock, the upstream.
+// writeInTime starts writeTimeout when the response begins. The server's own deadline starts with the request, and
+// would cut off a response that had to wait: for a poll, a queue, a lock or the upstream.
 func writeInTime(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		response := c.Response()
@@ -69,7 +69,7 @@ func writeInTime(next echo.HandlerFunc) echo.HandlerFunc {
 
 var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9-]{8,64}$`)
 
-// identify gives the request an id, the caller's if it is a proper one, and a place for what becomes known of it.
+// identify gives the request an id, the caller's if it is valid, and its requestInfo.
 func identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		id := c.Request().Header.Get(echo.HeaderXRequestID)
@@ -86,8 +86,8 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// logRequest writes one line for every request: which operation, by whom, how it ended. It holds nothing that a caller
-// sent but ids; the path stands there as its template.
+// logRequest writes one line for every request: the operation, the caller, the result. Of what the caller sent, it logs
+// only ids; the path is logged as its template.
 func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		begin := time.Now()
@@ -130,16 +130,16 @@ func (s *Server) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		s.logger.LogAttrs(ctx, requestLevel(c.Path(), status, info.err), "request", attrs...)
 		if info.broken {
-			panic(http.ErrAbortHandler) // net/http then closes the connection, and says nothing.
+			panic(http.ErrAbortHandler) // net/http closes the connection silently.
 		}
 		return nil
 	}
 }
 
-// maxLogged is how many attributes a request's line has at most.
+// maxLogged is the maximum number of attributes in a request's line.
 const maxLogged = 11
 
-// loggedMethod is the request's method, unless the caller has made it up.
+// loggedMethod returns the request's method if it is a known one.
 func loggedMethod(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
@@ -150,8 +150,8 @@ func loggedMethod(method string) string {
 	}
 }
 
-// requestLevel is the level of a request's line. Probes come all the time, and a database that is away says so by
-// itself: neither must fill the log.
+// requestLevel returns the level of a request's line. Probes and an unavailable database, which is logged elsewhere,
+// must not fill the log.
 func requestLevel(route string, status int, err *apperr.Error) slog.Level {
 	passing := status < http.StatusInternalServerError || err != nil && problems[err.Code].retryable
 	switch {
@@ -174,7 +174,7 @@ func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 			if fault == nil {
 				return
 			}
-			if fault == http.ErrAbortHandler { //nolint:errorlint // net/http compares the value itself.
+			if fault == http.ErrAbortHandler { //nolint:errorlint // net/http compares it with == too.
 				panic(fault)
 			}
 			ctx := c.Request().Context()

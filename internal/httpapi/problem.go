@@ -21,7 +21,7 @@ const (
 	// challenge names the protection space (RFC 6750, section 3).
 	challenge = `Bearer realm="support"`
 
-	// statusClientClosed is logged when nobody was left to be answered. It is never sent.
+	// statusClientClosed is logged when the client is gone. It is never sent.
 	statusClientClosed = 499
 
 	maxPointerRunes = 255
@@ -91,18 +91,17 @@ var problems = map[apperr.Code]problemKind{
 	apperr.AITimeout:               {status: http.StatusGatewayTimeout, title: "AI timeout", retryable: true},
 }
 
-// renderError answers a request with the problem that err is. It is the only place where errors become responses.
+// renderError responds with the problem for err. It is the only place where errors become responses.
 func (s *Server) renderError(err error, c echo.Context) {
 	ctx := c.Request().Context()
 	info := infoFrom(ctx)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		// Nobody waits for the answer. A client that has only closed its side for writing must not take an empty
-		// response for a success.
+		// Nobody is waiting. A client that closed only its write side must not mistake an empty response for success.
 		info.status, info.broken = statusClientClosed, true
 		return
 	}
 	if c.Response().Committed {
-		// The status has been sent: all that is left is to say so in the log and to break the connection off.
+		// The status has been sent: log the fault and close the connection.
 		s.logger.WarnContext(ctx, "response broke off", slog.String("request_id", info.requestID), slog.Any("error", err))
 		info.broken = true
 		return
@@ -114,7 +113,7 @@ func (s *Server) renderError(err error, c echo.Context) {
 	}
 }
 
-// problemOf is err, with what Echo itself reports said in our codes.
+// problemOf returns err as one of our codes, Echo's own errors included.
 func (s *Server) problemOf(err error, c echo.Context) *apperr.Error {
 	var fromEcho *echo.HTTPError
 	if !errors.As(err, &fromEcho) {
@@ -124,7 +123,7 @@ func (s *Server) problemOf(err error, c echo.Context) *apperr.Error {
 	case http.StatusNotFound:
 		return apperr.New(apperr.NotFound, "There is nothing here.")
 	case http.StatusMethodNotAllowed:
-		// For a page of the documentation Echo has set the header already.
+		// Echo has set the header for pages of the documentation.
 		if allow := s.gate.allow(c.Path()); allow != "" {
 			c.Response().Header().Set(echo.HeaderAllow, allow)
 		}
@@ -150,7 +149,7 @@ func writeProblem(c echo.Context, err *apperr.Error, requestID string) error {
 	return c.Blob(kind.status, mediaTypeProblem, body)
 }
 
-// kindOf is the kind of problem that a code is.
+// kindOf returns the kind of a code.
 func kindOf(code apperr.Code) problemKind {
 	if kind, known := problems[code]; known {
 		return kind
@@ -163,7 +162,7 @@ func toProblem(err *apperr.Error, requestID string) api.Problem {
 	return api.Problem{
 		Type:      "/problems/" + string(err.Code),
 		Title:     kind.title,
-		Status:    int32(kind.status), //nolint:gosec // A status of the table above.
+		Status:    int32(kind.status), //nolint:gosec // It is in the table above.
 		Detail:    err.Detail,
 		Code:      api.ProblemCode(err.Code),
 		RequestID: requestID,
@@ -183,7 +182,7 @@ func setChallenge(header http.Header, code apperr.Code) {
 	}
 }
 
-// retryAfter is a number of seconds, rounded up.
+// retryAfter returns a number of seconds, rounded up.
 func retryAfter(d time.Duration) string {
 	if d <= 0 {
 		d = defaultRetry

@@ -64,7 +64,7 @@ func (s *Server) PublishPrompt(ctx context.Context, r api.PublishPromptRequestOb
 	return api.PublishPrompt200JSONResponse{Body: toPrompt(p), Headers: api.PublishPrompt200ResponseHeaders{ETag: promptTag(p)}}, nil
 }
 
-// WithdrawPrompt goes back to the prompt that is built in.
+// WithdrawPrompt returns to the built-in prompt.
 func (s *Server) WithdrawPrompt(ctx context.Context, r api.WithdrawPromptRequestObject) (api.WithdrawPromptResponseObject, error) {
 	p, err := s.prompts.Withdraw(ctx, actorFrom(ctx), r.PromptID)
 	if err != nil {
@@ -73,7 +73,7 @@ func (s *Server) WithdrawPrompt(ctx context.Context, r api.WithdrawPromptRequest
 	return api.WithdrawPrompt200JSONResponse{Body: toPrompt(p), Headers: api.WithdrawPrompt200ResponseHeaders{ETag: promptTag(p)}}, nil
 }
 
-// PreviewPrompt returns what would be sent to the AI.
+// PreviewPrompt returns what the server would send to the AI.
 func (s *Server) PreviewPrompt(ctx context.Context, r api.PreviewPromptRequestObject) (api.PreviewPromptResponseObject, error) {
 	preview, err := s.assistant.Preview(ctx, actorFrom(ctx), r.PromptID, r.Params.TicketID)
 	if err != nil {

@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	// burstSeconds is how many seconds' worth of requests may come at once.
+	// burstSeconds is the burst: so many seconds' worth of requests are accepted at once.
 	burstSeconds = 2
-	// maxCallers is how many callers are remembered. One that is forgotten begins with a full bucket, which it would
+	// maxCallers limits how many callers are remembered. A forgotten caller starts with a full bucket, which it would
 	// have after burstSeconds anyway.
 	maxCallers = 100_000
 
@@ -26,26 +26,25 @@ const (
 	headerRateLimitPolicy = "RateLimit-Policy"
 )
 
-// caller is whose requests are counted together: an account, or the client address of who has none.
+// caller is who a request counts for: an account, or the client's address without one.
 type caller struct {
 	user    uuid.UUID
 	network netip.Prefix
 }
 
-// rateLimiter gives each caller a token bucket (the generic cell rate algorithm: all there is to remember of a bucket is
-// when it will be full). It counts what this replica serves; what must hold over all of them is counted in the database.
+// rateLimiter gives each caller a token bucket, by the generic cell rate algorithm: the only state of a bucket is when
+// it will be full. It counts the requests of this replica; limits over all replicas are counted in the database.
 type rateLimiter struct {
-	interval time.Duration // in which one request comes back
+	interval time.Duration // in which the bucket regains one request
 	burst    int
 	now      func() time.Time
 
 	mu sync.Mutex
-	// full is when the buckets are full again. Once there are enough of the young ones, they take the place of the old
-	// ones, which are forgotten.
+	// They map callers to when their buckets are full again. When young has enough of them, it replaces old.
 	young, old map[caller]time.Time
 }
 
-// newRateLimiter returns nil, which limits nobody, for no requests per second.
+// newRateLimiter returns nil, which limits nobody, for 0 requests per second.
 func newRateLimiter(perSecond int) *rateLimiter {
 	if perSecond == 0 {
 		return nil
@@ -56,8 +55,9 @@ func newRateLimiter(perSecond int) *rateLimiter {
 	}
 }
 
-// take takes what a request costs from the caller's bucket, if there is as much. It returns how much is left and how long it
-// takes until there is one more, or enough; zero when the bucket is full. A request never costs more than a full bucket.
+// take takes the cost of a request from the caller's bucket, if there is enough. It returns what is left and how long
+// it takes to regain one request or, after a refusal, enough for this one; zero when the bucket is full. A request
+// never costs more than a full bucket.
 func (l *rateLimiter) take(c caller, cost int) (left int, next time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,19 +76,19 @@ func (l *rateLimiter) take(c caller, cost int) (left int, next time.Duration, ok
 	return left, missing - time.Duration(l.burst-left-1)*l.interval, true
 }
 
-// giveBack returns what take has taken.
+// giveBack undoes take.
 func (l *rateLimiter) giveBack(c caller, cost int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.young[c] = l.recallLocked(c).Add(-l.price(cost))
 }
 
-// price is how long it takes until what a request costs has come back.
+// price returns how long the bucket takes to regain the cost.
 func (l *rateLimiter) price(cost int) time.Duration {
 	return l.interval * time.Duration(min(cost, l.burst))
 }
 
-// recallLocked returns when the caller's bucket is full, and remembers that the caller has asked.
+// recallLocked returns when the caller's bucket is full, and marks the caller as young.
 func (l *rateLimiter) recallLocked(c caller) time.Time {
 	full, known := l.young[c]
 	if known {
@@ -102,7 +102,7 @@ func (l *rateLimiter) recallLocked(c caller) time.Time {
 	return full
 }
 
-// limit counts the request for its caller and says in the response where that stands. It returns RateLimited.
+// limit counts the request for its caller and sets the RateLimit headers. It returns RateLimited.
 func (s *Server) limit(c echo.Context, op *contract.Operation) error {
 	if s.limiter == nil || !op.Limited {
 		return nil
@@ -121,14 +121,14 @@ func (s *Server) limit(c echo.Context, op *contract.Operation) error {
 	return nil
 }
 
-// unlimit takes back that limit counted the request for its address.
+// unlimit undoes limit's count for the request's address.
 func (s *Server) unlimit(c echo.Context, op *contract.Operation) {
 	if s.limiter != nil && op.Limited {
 		s.limiter.giveBack(caller{network: networkOf(infoFrom(c.Request().Context()).client.Addr)}, op.Cost)
 	}
 }
 
-// callerFrom returns whom a request counts for.
+// callerFrom returns who the request counts for.
 func callerFrom(ctx context.Context) caller {
 	info := infoFrom(ctx)
 	if info.actor.ID != uuid.Nil {
@@ -137,7 +137,7 @@ func callerFrom(ctx context.Context) caller {
 	return caller{network: networkOf(info.client.Addr)}
 }
 
-// networkOf is the part of a client's address that it cannot choose: in IPv6 a subscriber has a /64 at least.
+// networkOf returns the part of an address that the client cannot choose: an IPv6 subscriber has at least a /64.
 func networkOf(client netip.Addr) netip.Prefix {
 	bits := client.BitLen()
 	if client.Is6() {
@@ -147,8 +147,8 @@ func networkOf(client netip.Addr) netip.Prefix {
 	return prefix
 }
 
-// addressOf is the address that the request comes from: that of the peer, or the one that a trusted proxy names.
+// addressOf returns the client's address: the peer's, or the one that a trusted proxy names.
 func addressOf(c echo.Context) netip.Addr {
-	client, _ := netip.ParseAddr(c.RealIP()) // What is no address is the zero one, which all who have none share.
+	client, _ := netip.ParseAddr(c.RealIP()) // Clients without an address share the zero one.
 	return client.Unmap()
 }

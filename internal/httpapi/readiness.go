@@ -11,7 +11,7 @@ const (
 	readinessTimeout = time.Second
 )
 
-// readiness asks at most once a second, however many probes there are.
+// readiness runs the check at most once a second, however many probes arrive.
 type readiness struct {
 	ask func(context.Context) error
 
@@ -26,7 +26,7 @@ func (r *readiness) check(ctx context.Context) error {
 	if time.Since(r.asked) < readinessTTL {
 		return r.err
 	}
-	// A prober that hangs up must not leave its own cancellation behind for the next one.
+	// A probe that disconnects must not cancel the check for the next one.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readinessTimeout)
 	defer cancel()
 	r.err = r.ask(ctx)

@@ -8,7 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// recorder keeps a response instead of sending it. It has the headers that the handler sets and no others.
+// recorder keeps a response instead of sending it. It holds only the headers that the handler sets.
 type recorder struct {
 	status int
 	header http.Header
@@ -17,16 +17,16 @@ type recorder struct {
 
 var _ http.ResponseWriter = (*recorder)(nil)
 
-// Header is the handler's to fill.
+// Header returns the headers for the handler to fill.
 func (r *recorder) Header() http.Header { return r.header }
 
 // WriteHeader keeps the status.
 func (r *recorder) WriteHeader(status int) { r.status = status }
 
-// Write keeps a part of the body.
+// Write appends to the body.
 func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) }
 
-// record runs the handler and returns its response, of which nothing has been sent.
+// record runs the handler and returns its response without sending it.
 func record(c echo.Context, next echo.HandlerFunc) (*recorder, error) {
 	response := c.Response()
 	defer c.SetResponse(response)
@@ -36,14 +36,14 @@ func record(c echo.Context, next echo.HandlerFunc) (*recorder, error) {
 	if r.header.Get(echo.HeaderContentType) == echo.MIMEApplicationJSON {
 		encoded := r.body.Len()
 		if plain := unescapeHTML(r.body.Bytes()); len(plain) < encoded {
-			r.body = *bytes.NewBuffer(bytes.Clone(plain)) // The room that the escapes took is not held.
+			r.body = *bytes.NewBuffer(bytes.Clone(plain)) // A copy, to release the space of the escapes.
 		}
 	}
 	return r, err
 }
 
-// unescapeHTML writes <, > and & as themselves in JSON text. The generated code encodes them as six bytes each, for pages
-// that have JSON in their HTML; ours is never there. It changes the text in place and returns what is left of it.
+// unescapeHTML replaces the escapes of <, > and & in JSON text. The generated code escapes them for JSON inside HTML,
+// where ours never is. It changes the text in place and returns the shorter slice.
 func unescapeHTML(text []byte) []byte {
 	kept := text[:0]
 	for len(text) > 0 {
@@ -66,7 +66,7 @@ func unescapeHTML(text []byte) []byte {
 
 var htmlEscapes = map[string]byte{`\u003c`: '<', `\u003e`: '>', `\u0026`: '&'}
 
-// encodeJSON encodes a value on one line, without escapes for HTML.
+// encodeJSON encodes a value on one line, without HTML escapes.
 func encodeJSON(value any) ([]byte, error) {
 	text, err := json.Marshal(value)
 	return unescapeHTML(text), err

@@ -7,7 +7,7 @@ import (
 	"github.com/supportbackend/support/gen/api"
 )
 
-// GetReportSummary returns what happened on the desk.
+// GetReportSummary returns the desk's figures for a period.
 func (s *Server) GetReportSummary(
 	ctx context.Context, r api.GetReportSummaryRequestObject,
 ) (api.GetReportSummaryResponseObject, error) {
@@ -26,7 +26,7 @@ func (s *Server) GetReportSummary(
 	return api.GetReportSummary200JSONResponse{Body: toReportSummary(period, total, groups)}, nil
 }
 
-// GetSLATargets returns the targets of priorities.
+// GetSLATargets returns the SLA targets of each priority.
 func (s *Server) GetSLATargets(ctx context.Context, _ api.GetSLATargetsRequestObject) (api.GetSLATargetsResponseObject, error) {
 	targets, version, err := s.reports.SLA(ctx)
 	if err != nil {
@@ -37,7 +37,7 @@ func (s *Server) GetSLATargets(ctx context.Context, _ api.GetSLATargetsRequestOb
 	}, nil
 }
 
-// PutSLATargets replaces the targets of priorities.
+// PutSLATargets replaces the SLA targets of each priority.
 func (s *Server) PutSLATargets(ctx context.Context, r api.PutSLATargetsRequestObject) (api.PutSLATargetsResponseObject, error) {
 	targets, version, err := s.reports.PutSLA(ctx, fromSLATargets(*r.Body), ifMatch(r.Params.IfMatch))
 	if err != nil {

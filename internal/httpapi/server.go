@@ -1,5 +1,5 @@
-// Package httpapi is the HTTP side of the product: it checks requests against the contract, hands them to the services,
-// and puts what they return into the contract's words.
+// Package httpapi is the HTTP side of the product: it checks requests against the contract, calls the services, and
+// converts the results to the contract's types.
 package httpapi
 
 import (
@@ -36,13 +36,13 @@ const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
 	writeTimeout      = 30 * time.Second
-	// idleTimeout is longer than the minute for which balancers keep connections: only they may end one that they are about
-	// to send a request on.
+	// idleTimeout is longer than the 60 seconds for which load balancers keep connections, so that the balancer, which
+	// may be about to send a request, closes them first.
 	idleTimeout    = 75 * time.Second
 	maxHeaderBytes = 16 << 10
 )
 
-// Options are what a Server is made of.
+// Options are the dependencies and settings of a Server.
 type Options struct {
 	Auth      *auth.Service
 	Accounts  *account.Service
@@ -56,35 +56,37 @@ type Options struct {
 	Journal   *journal.Service
 	Search    *search.Service
 	Reports   *report.Service
-	// Keys remembers the requests that came with an Idempotency-Key.
+	// Keys stores the responses to requests with an Idempotency-Key.
 	Keys *idempotency.Service
-	// Ready reports why no requests should come here, or nil. It is asked once a second at most.
+	// Ready returns why the server should receive no requests, or nil. It is called at most once a second.
 	Ready func(context.Context) error
-	// Secret is what the key of cursors is derived from. All replicas have the same.
+	// Secret is the key material for cursors, the same on all replicas.
 	Secret []byte
-	// AcceptedSecrets are further ones whose cursors are taken: the next Secret, or the one before.
+	// AcceptedSecrets also verify cursors: the next Secret, or the previous one.
 	AcceptedSecrets [][]byte
-	// Recheck is how often an open stream makes sure that its reader may still have it.
+	// Recheck is how often an open stream checks that its reader is still allowed to read it.
 	Recheck time.Duration
 	// AllowedOrigins are the origins whose pages may call the API from a browser, compared exactly.
 	AllowedOrigins []string
-	// TrustedProxies are the networks whose X-Forwarded-For, or Forwarded, is believed. Without any, the peer is the client.
+	// TrustedProxies are the networks whose X-Forwarded-For, or Forwarded, is trusted. Without any, the peer is the
+	// client.
 	TrustedProxies []*net.IPNet
-	// MaxStreams is how many streams are open at a time.
+	// MaxStreams limits how many streams are open at a time.
 	MaxStreams int
-	// MaxStreamsEach is how many of them an account may have, or a client address without an account.
+	// MaxStreamsEach is the limit of one account, or of a client address without one.
 	MaxStreamsEach int
-	// RateLimit is how many requests per second an account may make, or a client address without an account; 0 means no limit.
+	// RateLimit is the limit of requests per second of one account, or of a client address without one; 0 means no
+	// limit.
 	RateLimit int
-	// Docs switches the documentation's pages and the contract's own address on.
+	// Docs serves the documentation and the contract.
 	Docs bool
-	// Metrics gets what the server counts.
+	// Metrics receives the server's metrics.
 	Metrics *metrics.Set
-	// Logger gets a line for every request.
+	// Logger receives a line for every request.
 	Logger *slog.Logger
 }
 
-// Server answers the API's requests. It implements the generated interface, one method for each operation.
+// Server handles the API's requests. It implements the generated interface, one method for each operation.
 type Server struct {
 	auth      *auth.Service
 	accounts  *account.Service
@@ -103,7 +105,7 @@ type Server struct {
 	cursors   cursors
 	gate      *gate
 	streams   *streams
-	// deliveries are the responses that are being sent.
+	// deliveries counts the responses that are being sent.
 	deliveries deliveries
 	recheck    time.Duration
 	limiter    *rateLimiter
@@ -115,7 +117,7 @@ type Server struct {
 
 var _ api.StrictServerInterface = (*Server)(nil)
 
-// The contract and its pages are the same for every Server of a process, and take longer to build than the rest.
+// All Servers of a process share the contract and its pages, which take longer to build than the rest.
 var (
 	compiledContract = sync.OnceValues(compileContract)
 	docsSite         = sync.OnceValues(newDocsSite)
@@ -136,7 +138,7 @@ func compileContract() (*gate, error) {
 	return newGate(operations)
 }
 
-// New returns a Server, or an error when the contract leaves something open.
+// New returns a Server, or an error when an operation of the contract lacks a role or a scope.
 func New(o Options) (*Server, error) {
 	g, err := compiledContract()
 	if err != nil {
@@ -167,13 +169,13 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP handles one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
 
-// Drain makes the server not ready, so that no new requests are sent to it. It still answers those that come.
+// Drain makes the server not ready, so that balancers send it no new requests. It still handles those that arrive.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// HTTPServer returns a server for the handler with limits on everything that a client can be slow or large with.
+// HTTPServer returns a server for the handler with limits for slow clients and large headers.
 func HTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,

@@ -54,7 +54,7 @@ func (s *Server) EndSession(ctx context.Context, r api.EndSessionRequestObject) 
 	return api.EndSession204Response{}, nil
 }
 
-// ChangePassword gives the caller another password.
+// ChangePassword changes the caller's password.
 func (s *Server) ChangePassword(
 	ctx context.Context, r api.ChangePasswordRequestObject,
 ) (api.ChangePasswordResponseObject, error) {

@@ -39,7 +39,7 @@ func (s *Server) addDocs() error {
 	return nil
 }
 
-// problemSettings are the settings that decide when a problem happens.
+// problemSettings are the settings that a problem depends on.
 var problemSettings = map[apperr.Code][]string{
 	apperr.InvalidToken:    {"EXPIRE_MINUTES", "JWT_SECRET", "JWT_SECRETS_ACCEPTED"},
 	apperr.RateLimited:     {"SUPPORT_RATE_LIMIT", "SUPPORT_TRUSTED_PROXIES"},
@@ -58,7 +58,7 @@ var problemSettings = map[apperr.Code][]string{
 	apperr.DBUnavailable:   {"DATABASE_URL"},
 }
 
-// docsProblems are the problems that have a page.
+// docsProblems returns the problems for the documentation's pages.
 func docsProblems() []docs.Problem {
 	list := make([]docs.Problem, 0, len(problems))
 	for code, kind := range problems {
@@ -69,8 +69,8 @@ func docsProblems() []docs.Problem {
 	return list
 }
 
-// router registers HEAD along with GET. net/http leaves the body out by itself. Streams have no HEAD: to ask for an
-// answer's headers must not begin the answer.
+// router registers HEAD along with GET; net/http omits the body by itself. Streams have no HEAD, because asking for
+// headers must not start an answer.
 type router struct {
 	*echo.Echo
 	gate *gate

@@ -19,22 +19,22 @@ import (
 
 const (
 	heartbeatInterval = 15 * time.Second
-	// sseWriteTimeout is how long one write may take before its reader is given up.
+	// sseWriteTimeout is how long one write may take before the server gives up on the reader.
 	sseWriteTimeout = 10 * time.Second
-	// sseRetry is what a browser waits before it reconnects.
+	// sseRetry is how long a browser waits before it reconnects.
 	sseRetry = 2 * time.Second
-	// minComeBack and maxComeBack bound what a reader waits that is sent to another process.
+	// minComeBack and maxComeBack bound how long a reader waits before it reconnects to another process.
 	minComeBack = 500 * time.Millisecond
 	maxComeBack = 3 * time.Second
 )
 
-// aiResponseStream is the response of the operations that stream. In contrast to the generated one it sends its headers at once,
-// needs no copy of the stream, and gives every write a deadline of its own.
+// aiResponseStream is the response of the operations that stream. Unlike the generated one, it sends its headers at
+// once, does not copy the stream, and gives every write its own deadline.
 type aiResponseStream struct {
 	// ctx is the request's: the generated interface has no place for it.
 	ctx    context.Context
 	reader *assistant.Reader
-	// unanswered is why there is no reader: the AI does not answer what was said.
+	// unanswered tells why there is no reader: the AI does not answer this message.
 	unanswered *apperr.Error
 	encoder    uistream.Encoder
 	// leave means that the stream has ended.
@@ -82,12 +82,12 @@ func (s aiResponseStream) writeTo(w http.ResponseWriter) error {
 	}
 }
 
-// errMoved is why a stream ends before its answer: the answer goes on in another process.
+// errMoved ends a stream whose answer continues in another process.
 func errMoved() *apperr.Error {
 	return apperr.New(apperr.Draining, "The answer goes on elsewhere: resume it.")
 }
 
-// errWithdrawnProblem is why a stream ends that its reader may no longer have.
+// errWithdrawnProblem ends a stream that its reader is no longer allowed to read.
 func errWithdrawnProblem() *apperr.Error {
 	return apperr.New(apperr.InvalidToken, "The session has ended or the account has changed.")
 }
@@ -104,9 +104,8 @@ func (s aiResponseStream) next(ctx context.Context) (entry eventlog.Entry, err e
 	return entry, err
 }
 
-// apart calls fn in a goroutine of its own and waits for it. A stack that has grown does not shrink again while a handler
-// waits on it, and readers wait long. What calls deep at the beginning of a stream is done apart, which leaves a reader
-// with half the stack.
+// apart calls fn in its own goroutine and waits for it. A stack that has grown does not shrink while a handler waits,
+// and readers wait for long. Running the deep calls at the beginning of a stream apart halves a reader's stack.
 func apart(fn func() error) (err error) {
 	done := make(chan struct{})
 	go func() {
@@ -132,13 +131,13 @@ func newEventStream(w http.ResponseWriter) *eventStream {
 	return &eventStream{w: w, controller: http.NewResponseController(w)}
 }
 
-// open sends the headers, and what comes first.
+// open sends the headers and the first bytes.
 func (s *eventStream) open(begin []byte) error {
 	s.w.WriteHeader(http.StatusOK)
 	return s.write(begin)
 }
 
-// nativeEncoder is the product's own wire format, in which all readers of an answer share its frames.
+// nativeEncoder is the product's own wire format. All readers of an answer share its frames.
 type nativeEncoder struct{}
 
 var _ uistream.Encoder = nativeEncoder{}
@@ -147,10 +146,10 @@ var _ uistream.Encoder = nativeEncoder{}
 func (nativeEncoder) SetHeader(header http.Header) {
 	header.Set("Content-Type", "text/event-stream; charset=utf-8")
 	header.Set("Cache-Control", "no-store")
-	header.Set("X-Accel-Buffering", "no") // nginx would hold events back.
+	header.Set("X-Accel-Buffering", "no") // nginx would buffer events.
 }
 
-// Begin returns when to reconnect, and a comment.
+// Begin returns the reconnection time and a comment.
 func (nativeEncoder) Begin() []byte {
 	return fmt.Appendf(nil, "retry: %d\n: open\n\n", sseRetry.Milliseconds())
 }
@@ -158,17 +157,18 @@ func (nativeEncoder) Begin() []byte {
 // Frame returns the frame that all readers share.
 func (nativeEncoder) Frame(entry eventlog.Entry) []byte { return entry.Frame }
 
-// Unanswered returns nothing: such a request is answered with its status.
+// Unanswered returns nothing: such a request gets a status instead.
 func (nativeEncoder) Unanswered(*apperr.Error) []byte { return nil }
 
-// BrokenOff returns when to come back. The readers do not all return at once. One who may not is told so with a status.
+// BrokenOff returns the reconnection time, which is random so that readers do not all return at once. A reader without
+// permission gets a status then.
 func (nativeEncoder) BrokenOff(*apperr.Error) []byte {
 	retry := minComeBack + rand.N(maxComeBack-minComeBack) //nolint:gosec // Jitter needs no secrecy.
 	return fmt.Appendf(nil, "retry: %d\n\n", retry.Milliseconds())
 }
 
-// EncodeEvent returns the frame that an event is on the wire, which all its readers share. Its data is one line, because
-// JSON strings have no raw line breaks.
+// EncodeEvent returns an event's frame on the wire, which all readers share. Its data is one line, because JSON strings
+// have no raw line breaks.
 func EncodeEvent(e eventlog.Event) []byte {
 	switch e := e.(type) {
 	case eventlog.Start:
@@ -196,13 +196,13 @@ func frame(name string, id *eventlog.EventID, data any) []byte {
 	if name != "" {
 		fmt.Fprintf(&b, "event: %s\n", name)
 	}
-	encoded, _ := encodeJSON(data) // The events' types have nothing that cannot be encoded.
+	encoded, _ := encodeJSON(data) // Every field of the events has a JSON form.
 	fmt.Fprintf(&b, "data: %s\n\n", encoded)
 	return b.Bytes()
 }
 
-// write sends the frame at once, if there is one. The server's own deadline is for whole responses, so each write sets its
-// own.
+// write sends a frame at once, if there is one. Each write sets its own deadline, because the server's is for whole
+// responses.
 func (s *eventStream) write(frame []byte) error {
 	if len(frame) == 0 {
 		return nil

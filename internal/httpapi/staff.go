@@ -42,7 +42,7 @@ func (s *Server) CountStaffTickets(
 	return api.CountStaffTickets200JSONResponse{Body: toStaffTicketCounts(counts)}, nil
 }
 
-// UpdateTickets makes a change in each of many tickets.
+// UpdateTickets makes one change in many tickets.
 func (s *Server) UpdateTickets(ctx context.Context, r api.UpdateTicketsRequestObject) (api.UpdateTicketsResponseObject, error) {
 	results, err := s.tickets.UpdateMany(ctx, actorFrom(ctx), r.Body.TicketIds, fromUpdateTicketsRequest(*r.Body))
 	if err != nil {

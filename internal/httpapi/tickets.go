@@ -62,7 +62,7 @@ func (s *Server) GetTicket(ctx context.Context, r api.GetTicketRequestObject) (a
 	}, nil
 }
 
-// RedactTicket takes away what a ticket said when it was opened.
+// RedactTicket removes a ticket's title and description.
 func (s *Server) RedactTicket(ctx context.Context, r api.RedactTicketRequestObject) (api.RedactTicketResponseObject, error) {
 	actor := actorFrom(ctx)
 	t, err := s.tickets.RedactTicket(ctx, actor, r.TicketID)

@@ -59,7 +59,7 @@ func (s *Server) UpdateUser(ctx context.Context, r api.UpdateUserRequestObject) 
 	return api.UpdateUser200JSONResponse(toAccount(user)), nil
 }
 
-// DeleteUserData erases everything of a customer.
+// DeleteUserData erases a customer's data.
 func (s *Server) DeleteUserData(
 	ctx context.Context, r api.DeleteUserDataRequestObject,
 ) (api.DeleteUserDataResponseObject, error) {
@@ -69,7 +69,7 @@ func (s *Server) DeleteUserData(
 	return api.DeleteUserData204Response{}, nil
 }
 
-// PutCustomer sets the name under which staff see a customer of the service.
+// PutCustomer sets the name that staff see for a customer of the service.
 func (s *Server) PutCustomer(ctx context.Context, r api.PutCustomerRequestObject) (api.PutCustomerResponseObject, error) {
 	customer, err := s.accounts.NameCustomer(ctx, actorFrom(ctx), r.UserID, fromPutCustomerRequest(*r.Body))
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *Server) PutCustomer(ctx context.Context, r api.PutCustomerRequestObject
 	return api.PutCustomer200JSONResponse(*toCustomer(&customer.ServiceID, &customer.ExternalID, customer.DisplayName)), nil
 }
 
-// usersList is the list's path with its filter, so that a cursor is good for that filter only.
+// usersList is the list's path with its filter, which binds cursors to the filter.
 func usersList(p api.ListUsersParams) string {
 	filter := url.Values{}
 	if p.Email != "" {

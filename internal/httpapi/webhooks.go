@@ -80,7 +80,7 @@ func (s *Server) TestWebhook(ctx context.Context, r api.TestWebhookRequestObject
 	return api.TestWebhook202JSONResponse{Body: toWebhookDelivery(delivery)}, nil
 }
 
-// ReplayWebhook delivers what happened since a position again.
+// ReplayWebhook delivers the events since a position again.
 func (s *Server) ReplayWebhook(ctx context.Context, r api.ReplayWebhookRequestObject) (api.ReplayWebhookResponseObject, error) {
 	from, until, err := s.webhooks.Replay(ctx, r.WebhookID, r.Body.FromPosition)
 	if err != nil {
@@ -108,7 +108,7 @@ func (s *Server) ListWebhookDeliveries(
 	}, nil
 }
 
-// deliveriesPath is the path of a list of deliveries, with the query that filters it.
+// deliveriesPath is the list's path with its filter, which binds cursors to the filter.
 func deliveriesPath(r api.ListWebhookDeliveriesRequestObject) string {
 	path := webhooksPath + "/" + r.WebhookID.String() + "/deliveries"
 	if r.Params.Status != "" {

@@ -49,7 +49,7 @@ type Request struct {
 	TicketID *uuid.UUID
 }
 
-// id is under what the key is stored.
+// id returns the digest under which the key is stored.
 func (r Request) id() []byte {
 	h := sha256.New()
 	h.Write(r.Principal[:])
@@ -57,8 +57,8 @@ func (r Request) id() []byte {
 	return h.Sum(nil)
 }
 
-// fingerprint tells other requests with the same key. It is made with the key, which is not stored, so that nobody who
-// reads it can try out what the body was.
+// fingerprint distinguishes requests with the same key. The HMAC's key includes the idempotency key, which is not
+// stored, so that nobody can guess bodies from stored fingerprints.
 func (r Request) fingerprint() []byte {
 	mac := hmac.New(sha256.New, []byte(r.Key))
 	_, _ = io.WriteString(mac, r.Target+"\x00") // It never fails.
@@ -66,7 +66,7 @@ func (r Request) fingerprint() []byte {
 	return mac.Sum(nil)
 }
 
-// Response is what a request was answered with.
+// Response is the response to a request.
 type Response struct {
 	Status int
 	Header map[string][]string
@@ -75,7 +75,7 @@ type Response struct {
 	TicketID *uuid.UUID
 }
 
-// Service remembers keys. Besides the errors that they name, its methods return what store.Store returns.
+// Service stores keys and responses. Besides the errors that its methods name, each returns the errors of store.Store.
 type Service struct {
 	store *store.Store
 }
@@ -85,17 +85,17 @@ func NewService(s *store.Store) *Service {
 	return &Service{store: s}
 }
 
-// errUsed says that a key was used before.
+// errUsed means that a key was used before.
 var errUsed = errors.New("idempotency: the key was used before")
 
-// Do returns what fn does, or, when a request with the same key has had its effect within the last 24 hours, the response
-// to that one, replayed. fn runs in a transaction that everything done through the store with its context joins; what it
-// returns an error for is undone and leaves the key unused. It may run several times, of which one counts, and so must have no
-// other effect. The key is claimed with fn's first statement, which saves a round trip: that statement fails, and what it has
-// done is undone, when the key was used before.
+// Do runs fn and returns its response. If a request with the same key took effect within the last 24 hours, it returns
+// that response instead, marked as replayed. fn runs in a transaction, which everything done through the store with its
+// context joins. An error from fn rolls the transaction back and leaves the key unused. fn may run several times, but
+// takes effect once, and must have no effects outside the database. The key is claimed together with fn's first
+// statement, to save a round trip: if the key was used before, that statement fails.
 //
-// It returns IdempotencyMismatch when the key was used for another request, and IdempotencyInProgress when one with the
-// same key has been under way for longer than the store waits for a lock.
+// It returns IdempotencyMismatch when the key was used for another request, and IdempotencyInProgress when a request
+// with the same key has been running for longer than the store waits for a lock.
 func (s *Service) Do(
 	ctx context.Context, r Request, fn func(ctx context.Context) (Response, error),
 ) (response Response, replayed bool, err error) {
@@ -109,7 +109,7 @@ func (s *Service) Do(
 				return err
 			}
 			if response, err = fn(ctx); err != nil {
-				return cmp.Or(store.Settle(ctx), err) // A request that was answered before gets that answer.
+				return cmp.Or(store.Settle(ctx), err) // A repeated request gets the stored response.
 			}
 			return s.remember(ctx, id, response)
 		})
@@ -125,7 +125,7 @@ func (s *Service) Do(
 	}
 }
 
-// judgeClaim returns why a key is not this transaction's to use.
+// judgeClaim returns an error if the transaction may not use the key.
 func judgeClaim(claimed int64, err error) error {
 	switch {
 	case store.IsLockTimeout(err):
@@ -137,8 +137,7 @@ func judgeClaim(claimed int64, err error) error {
 	}
 }
 
-// recall returns what a request with the key was answered. It returns store.ErrNoRows when that was too long ago, and then
-// the key is free again.
+// recall returns the stored response of the key. It returns store.ErrNoRows when the key has expired and is free again.
 func (s *Service) recall(ctx context.Context, id, fingerprint []byte) (Response, error) {
 	keptSeconds := int32(kept.Seconds())
 	row, err := s.store.GetIdempotencyKey(ctx, sqlc.GetIdempotencyKeyParams{ID: id, KeptSeconds: keptSeconds})
@@ -175,7 +174,7 @@ func (s *Service) remember(ctx context.Context, id []byte, r Response) error {
 	return s.store.AnswerIdempotencyKey(store.Last(ctx), sqlc.AnswerIdempotencyKeyParams{
 		ID: id, TicketID: r.TicketID, Headers: headers,
 		Status: int16(r.Status),             //nolint:gosec // A status has three digits.
-		Body:   append([]byte{}, r.Body...), // No body is an empty one; null is no response.
+		Body:   append([]byte{}, r.Body...), // An empty body is not null: null means no response.
 	})
 }
 
@@ -184,12 +183,12 @@ func errInProgress(cause error) error {
 		After(retryAfter)
 }
 
-// Tasks are what repeats: deleting the keys that are no longer remembered.
+// Tasks returns the periodic task that deletes expired keys.
 func (s *Service) Tasks() []background.Task {
 	return []background.Task{{Name: "delete_old_idempotency_keys", Every: sweepInterval, Do: s.Sweep}}
 }
 
-// Sweep deletes the keys that are no longer remembered, a batch at a time.
+// Sweep deletes expired keys, in batches.
 func (s *Service) Sweep(ctx context.Context) error {
 	return background.Batches(ctx, maxSwept, func(ctx context.Context, limit, skip int32) (int64, error) {
 		return s.store.DeleteOldIdempotencyKeys(ctx, sqlc.DeleteOldIdempotencyKeysParams{

@@ -1,4 +1,4 @@
-// Package page divides lists: a page of one, and the position at which the next one begins.
+// Package page divides lists into pages, each with the position at which the next one begins.
 package page
 
 import (
@@ -9,17 +9,17 @@ import (
 
 // Position is a place in a list: the keys that the list is ordered by.
 type Position struct {
-	// Rank comes before the rest in lists that are ordered by more than a time; it is 0 in the others.
+	// Rank is the first sort key of lists that are ordered by more than a time; 0 in the others.
 	Rank      uint8
 	CreatedAt time.Time
 	ID        uuid.UUID
 }
 
-// Page says which part of a list is wanted.
+// Page selects a part of a list.
 type Page struct {
-	// Limit is the most items to return.
+	// Limit is the maximum number of items.
 	Limit int32
-	// After is the last item of the page before; nil is the list's start.
+	// After is the last item of the previous page; nil means the list's start.
 	After *Position
 }
 
@@ -29,7 +29,7 @@ var (
 	Last  = Position{CreatedAt: time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC), ID: uuid.Max}
 )
 
-// AfterOr is After, or start for a list's first page.
+// AfterOr returns After, or start for a list's first page.
 func (p Page) AfterOr(start Position) Position {
 	if p.After == nil {
 		return start
@@ -37,20 +37,21 @@ func (p Page) AfterOr(start Position) Position {
 	return *p.After
 }
 
-// MaxBytes bounds the text of a page. A page of long items ends before its limit, and the next one goes on from there.
+// MaxBytes bounds the text of a page. A page of long items ends before its limit, and the next page continues there.
 const MaxBytes = 1 << 20
 
-// Cut takes the rows of a query for one more than the page holds, and says where the next page begins, if there is one.
+// Cut returns a page of rows, and the position of the next page if there is one. The query has read one row more than
+// the page holds.
 func Cut[T any](rows []T, limit int32, position func(T) Position) ([]T, *Position) {
 	return cut(rows, min(len(rows), int(limit)), position)
 }
 
-// CutText is Cut for rows of long text, whose bytes size returns: the page has at most MaxBytes, and one row at least.
+// CutText is Cut for rows of long text. The page has at most MaxBytes, counted by size, but at least one row.
 func CutText[T any](rows []T, limit int32, size func(T) int, position func(T) Position) ([]T, *Position) {
 	return cut(rows, Fit(rows[:min(len(rows), int(limit))], size), position)
 }
 
-// Fit returns how many of the first rows have at most MaxBytes together: one at least, if there are any.
+// Fit returns how many of the first rows have at most MaxBytes together, but at least one if there are any.
 func Fit[T any](rows []T, size func(T) int) int {
 	total := 0
 	for i, row := range rows {

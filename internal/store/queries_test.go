@@ -56,3 +56,41 @@ func requireKept(t *testing.T, name, verb, body string) {
 		require.True(t, changes.MatchString(body) || !selects.MatchString(body), "%s only reads: call it Get, List or Count", name)
 	}
 }
+
+var (
+	clauses  = regexp.MustCompile(`(?i)\b(?:and|or|then|else|when|where|on|set|from|loop|if|elsif|select|returning)\b|\|\||[;,]`)
+	noOrder  = regexp.MustCompile(`=>|->>?|<>`)
+	compares = regexp.MustCompile(`(?i)[<>]|\bbetween\b`)
+)
+
+// comparesClock are the queries that compare with clock_timestamp(), and why.
+var comparesClock = map[string]string{
+	"RefreshSession": "finds one row by its id, waits for its lock, and compares with the time after that",
+}
+
+// clock_timestamp() changes within a statement, so an index cannot search for it: what compares with it reads every row that
+// the other conditions leave. statement_timestamp() is constant within a statement.
+func TestComparisonsUseTheTimeOfTheStatement(t *testing.T) {
+	t.Parallel()
+	queries, err := filepath.Glob("../../db/queries/*.sql")
+	require.NoError(t, err)
+	migrations, err := filepath.Glob("../../db/migrations/*.up.sql")
+	require.NoError(t, err)
+	require.NotEmpty(t, migrations)
+	used := map[string]string{}
+	for _, file := range append(queries, migrations...) {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for statement := range strings.SplitSeq(string(text), "-- name: ") {
+			name, _, _ := strings.Cut(statement, " ")
+			for _, clause := range clauses.Split(sqlComment.ReplaceAllString(statement, ""), -1) {
+				if !strings.Contains(clause, "clock_timestamp()") || !compares.MatchString(noOrder.ReplaceAllString(clause, "")) {
+					continue
+				}
+				require.Contains(t, comparesClock, name, "%s: use statement_timestamp() in %s", file, clause)
+				used[name] = comparesClock[name]
+			}
+		}
+	}
+	require.Equal(t, comparesClock, used, "an exception that is not needed")
+}

@@ -11,7 +11,7 @@ import (
 // maxRanges is how many media ranges of an Accept header are read.
 const maxRanges = 100
 
-// CheckAccept returns NotAcceptable unless one of the accepted media ranges (RFC 9110, section 12.5.1) is one that the
+// CheckAccept returns NotAcceptable unless the Accept header (RFC 9110, section 12.5.1) includes a media type that the
 // operation produces.
 func (op *Operation) CheckAccept(accept []string) error {
 	if len(accept) == 0 || len(op.produces) == 0 {
@@ -32,7 +32,7 @@ func (op *Operation) CheckAccept(accept []string) error {
 	return apperr.New(apperr.NotAcceptable, "The operation cannot answer in an accepted media type.")
 }
 
-// accepts reports whether a media type is accepted: the most precise range that it is in decides.
+// accepts reports whether a media type is accepted: the most specific matching range decides.
 func accepts(weights map[string]string) func(string) bool {
 	return func(mediaType string) bool {
 		kind, _, _ := strings.Cut(mediaType, "/")

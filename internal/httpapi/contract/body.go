@@ -20,11 +20,11 @@ const (
 	mediaTypeJSON = "application/json"
 	mediaTypeForm = "application/x-www-form-urlencoded"
 
-	// maxContentType is how long the name of a media type may be, with its parameters.
+	// maxContentType limits the Content-Type header, in bytes.
 	maxContentType = 255
 )
 
-// body is what an operation takes in one media type, in so many bytes at most.
+// body is the schema and the size limit of an operation's body in one media type.
 type body struct {
 	schema *openapi3.Schema
 	limit  int64
@@ -33,12 +33,12 @@ type body struct {
 // MediaTypes returns the media types of the bodies that the operation accepts, sorted; none when it accepts no body.
 func (op *Operation) MediaTypes() []string { return slices.Sorted(maps.Keys(op.bodies)) }
 
-// CheckBody reads the whole body and validates it against the operation's schema for its media type. What was checked is
-// what the handler gets: the generated code binds the validated value and does not parse the text again. unread says that
-// a part of the body was left. The body of an operation that takes none is not looked at.
+// CheckBody reads the whole body and validates it against the operation's schema for its media type. The generated code
+// binds the validated value and does not parse the text again. unread reports that a part of the body was left unread.
+// The body of an operation that accepts none is ignored.
 //
-// It returns UnsupportedMediaType, PayloadTooLarge, MalformedRequest for what cannot be parsed, and ValidationFailed with
-// the places that break the contract, at most MaxFaults.
+// It returns UnsupportedMediaType, PayloadTooLarge, MalformedRequest for a body that cannot be parsed, and
+// ValidationFailed with at most MaxFaults places that break the contract.
 func (op *Operation) CheckBody(r *http.Request) (unread bool, err error) {
 	if len(op.bodies) == 0 {
 		return false, nil
@@ -62,14 +62,14 @@ func (op *Operation) CheckBody(r *http.Request) (unread bool, err error) {
 	if len(faults) > 0 {
 		return false, apperr.New(apperr.ValidationFailed, "The body breaks a rule of the contract.").At(faults...)
 	}
-	// The generated code compares the header as it stands.
+	// The generated code compares the header verbatim.
 	r.Header.Set("Content-Type", mediaType)
 	r.Body = &validatedBody{Reader: bytes.NewReader(text), text: text, value: said.value}
 	return false, nil
 }
 
-// TakeMember returns a text as the operation takes it as a member of its JSON body, or which rule of the member it breaks: for
-// text that comes in the form of another program.
+// TakeMember checks a text as a member of the operation's JSON body and returns the normalised text, or the rule that
+// it breaks. It serves text that arrives in another program's format.
 func (op *Operation) TakeMember(name, text string) (string, apperr.FieldCode) {
 	schema := op.bodies[mediaTypeJSON].schema.Properties[name].Value
 	if text = textFor(schema, text); !isText(text) {
@@ -81,7 +81,7 @@ func (op *Operation) TakeMember(name, text string) (string, apperr.FieldCode) {
 	return text, ""
 }
 
-// bodyOf returns what the operation takes in the request's media type, or UnsupportedMediaType.
+// bodyOf returns the operation's body for the request's media type. It returns UnsupportedMediaType.
 func (op *Operation) bodyOf(r *http.Request) (string, body, error) {
 	unsupported := apperr.New(apperr.UnsupportedMediaType, "The operation does not take this media type.")
 	codings := strings.Join(r.Header.Values("Content-Encoding"), ",")
@@ -127,7 +127,7 @@ func (b body) errTooLarge() error {
 	return apperr.New(apperr.PayloadTooLarge, fmt.Sprintf("This body may have %d bytes at most.", b.limit))
 }
 
-// decode reads what the body says, as far as the schema can take it.
+// decode decodes the body, within the bounds of the schema.
 func decode(mediaType string, text []byte, schema *openapi3.Schema) (decoded, error) {
 	if mediaType == mediaTypeForm {
 		return decodeForm(string(text), schema)
@@ -184,7 +184,7 @@ func unescapePair(pair string) (name, value string, err error) {
 	return name, value, err
 }
 
-// validatedBody is a body that has been read and checked. The generated code takes the value it was checked as.
+// validatedBody is a body that has been read and validated. The generated code binds its value.
 type validatedBody struct {
 	*bytes.Reader
 	text  []byte
@@ -194,10 +194,10 @@ type validatedBody struct {
 // Close does nothing: the body has been read to its end.
 func (*validatedBody) Close() error { return nil }
 
-// ValidatedValue is what the generated code binds.
+// ValidatedValue returns the value for the generated code to bind.
 func (b *validatedBody) ValidatedValue() any { return b.value }
 
-// Text is the text of a body that was checked; nil when the operation takes none.
+// Text returns the text of a validated body, nil when the operation accepts none.
 func Text(body io.Reader) []byte {
 	if b, ok := body.(*validatedBody); ok {
 		return b.text

@@ -7,20 +7,20 @@ import (
 )
 
 const (
-	// LeastBodyLimit is how many bytes of a body every operation takes.
+	// LeastBodyLimit is the smallest limit of a body, in bytes.
 	LeastBodyLimit = 64 << 10
-	// escapedBytes is the most that one character takes in JSON: two escaped surrogates, as Python's json module writes
-	// emoji. A form takes as many for four bytes of UTF-8.
+	// escapedBytes is the longest form of one character in JSON: two escaped surrogates, as Python's json module writes
+	// emoji. A form needs as many bytes for four bytes of UTF-8.
 	escapedBytes = len(`\ud83d\ude00`)
-	// scalarBytes is more than numbers and truth values take that the contract describes.
+	// scalarBytes is longer than any number or boolean of the contract.
 	scalarBytes = 32
 
-	// extensionMaxBytes is where an open schema says how large a body may be, because its members do not.
+	// extensionMaxBytes sets the size limit of an open schema, whose members do not bound it.
 	extensionMaxBytes = "x-max-bytes"
 )
 
-// BodyLimit returns how many bytes a body of the schema may have: as many as its longest texts take, however they are
-// escaped, in steps of LeastBodyLimit, unless the schema itself says how many.
+// BodyLimit returns the size limit of a body in bytes: enough for the schema's longest texts in any escaping, in steps
+// of LeastBodyLimit, unless the schema sets x-max-bytes.
 func BodyLimit(schema *openapi3.Schema) int64 {
 	if limit, ok := schema.Extensions[extensionMaxBytes].(float64); ok {
 		return int64(limit)
@@ -29,20 +29,20 @@ func BodyLimit(schema *openapi3.Schema) int64 {
 	return int64(max(steps, 1)) * LeastBodyLimit
 }
 
-// largest returns how many bytes of JSON the largest value of the schema takes, without white space.
+// largest returns the size of the schema's largest value as JSON without white space, in bytes.
 func largest(schema *openapi3.Schema) int {
 	switch {
 	case schema.Type.Includes(openapi3.TypeString):
 		return len(`""`) + longest(schema)*escapedBytes
 	case schema.Type.Is(openapi3.TypeArray) && schema.MaxItems != nil:
-		return len("[]") + int(*schema.MaxItems)*(largest(schema.Items.Value)+len(",")) //nolint:gosec // The contract's own number.
+		return len("[]") + int(*schema.MaxItems)*(largest(schema.Items.Value)+len(",")) //nolint:gosec // The number is the contract's.
 	case schema.Type.Is(openapi3.TypeObject):
 		size := len("{}")
 		for name, member := range schema.Properties {
 			size += len(`"":,`) + len(name)*escapedBytes + largest(member.Value)
 		}
 		if others := schema.AdditionalProperties.Schema; others != nil && schema.MaxProps != nil {
-			size += int(*schema.MaxProps) * (len(`"":,`) + longest(schema.PropertyNames.Value)*escapedBytes + largest(others.Value)) //nolint:gosec // The contract's own number.
+			size += int(*schema.MaxProps) * (len(`"":,`) + longest(schema.PropertyNames.Value)*escapedBytes + largest(others.Value)) //nolint:gosec // The number is the contract's.
 		}
 		return size
 	default:
@@ -50,10 +50,10 @@ func largest(schema *openapi3.Schema) int {
 	}
 }
 
-// longest returns how many characters the longest text of the schema has.
+// longest returns the length of the schema's longest text, in characters.
 func longest(schema *openapi3.Schema) int {
 	if schema.MaxLength != nil {
-		return int(*schema.MaxLength) //nolint:gosec // The contract's own number.
+		return int(*schema.MaxLength) //nolint:gosec // The number is the contract's.
 	}
 	characters := 0
 	for _, value := range schema.Enum {

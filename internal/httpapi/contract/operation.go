@@ -22,53 +22,54 @@ const (
 	mediaTypeEventStream = "text/event-stream"
 	mediaTypeLines       = "application/x-ndjson"
 
-	// extensionScope is where an operation names the scopes that it asks of API keys, and extensionCost as how many requests
-	// it counts.
+	// extensionScope names the scopes that an operation requires of API keys, and extensionCost how many requests it
+	// counts as.
 	extensionScope = "x-scope"
 	extensionCost  = "x-cost"
 	maxCost        = 100
 
-	// extensionIdempotency is where an operation says that keys have no effect on it, by the value none. Repeating it is
+	// extensionIdempotency with the value none means that keys have no effect on an operation: repeating it is
 	// harmless, or its response must not be stored, or it takes too long for a transaction.
 	extensionIdempotency = "x-idempotency"
 	noIdempotency        = "none"
 
-	// extensionSchema is where a security scheme has the schema of its value, which OpenAPI has no place for.
+	// extensionSchema is the schema of a security scheme's value, for which OpenAPI has no place.
 	extensionSchema = "x-schema"
 
-	// extensionForbidden is where a member lists values beside its enum that only the service may refuse, with 403.
+	// extensionForbidden lists values of a member, besides its enum, that the service refuses with 403.
 	extensionForbidden = "x-forbidden"
 )
 
 // Operation is one operation of the document, compiled to check requests.
 type Operation struct {
-	// Method and Path are where it is, in the document's form, such as /tickets/{ticket_id}.
+	// Method and Path are its route in the document's form, such as /tickets/{ticket_id}.
 	Method, Path string
 	ID           string
-	// Role is the least role that may call it; empty for everybody, without a token.
+	// Role is the lowest role that may call it; empty for a public operation.
 	Role string
-	// Scopes are the scopes that an API key needs, all of them; empty when the document names none.
+	// Scopes are all the scopes that an API key needs; empty when the document names none.
 	Scopes []string
-	// QueryToken is the query parameter that may stand for the Authorization header; mostly empty.
+	// QueryToken is the query parameter that may replace the Authorization header; mostly empty.
 	QueryToken string
-	// Limited means that a rate limit counts its requests, and Cost is as how many each of them counts.
+	// Limited means that the rate limit counts its requests, and Cost is how many requests each of them counts as.
 	Limited bool
 	Cost    int
-	// Keyed means that it supports Idempotency-Key, and Versioned that its response has an ETag, so that callers who have it get
-	// 304.
+	// Keyed means that it supports Idempotency-Key, and Versioned that its response has an ETag and supports
+	// If-None-Match.
 	Keyed, Versioned bool
 
 	validator  *validator
 	parameters []*openapi3.Parameter
-	// onBehalfOf is the header that names whom the caller acts for; nil where nobody acts for others.
+	// onBehalfOf is the header that names the customer to act for; nil where nobody acts for customers.
 	onBehalfOf *openapi3.Parameter
-	// bodies are what it accepts, by media type; empty when it accepts no body.
+	// bodies are the accepted bodies by media type; empty when it accepts none.
 	bodies map[string]body
 	// produces are the media types of its successful responses.
 	produces []string
 }
 
-// Compile returns the document's operations, or an error when one leaves something open: its security above all.
+// Compile returns the document's operations, or an error when one is incomplete, for example when it declares no
+// security.
 func Compile(doc *openapi3.T, formats Formats) ([]*Operation, error) {
 	v := newValidator(formats)
 	var operations []*Operation
@@ -122,7 +123,7 @@ func compile(doc *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) (
 	return compiled, err
 }
 
-// allowForbidden leaves the values that members list as forbidden to the service.
+// allowForbidden adds the values that members list as forbidden to their enums: the service refuses them.
 func allowForbidden(body *openapi3.Schema) {
 	for _, member := range body.Properties {
 		forbidden, _ := member.Value.Extensions[extensionForbidden].([]any)
@@ -130,7 +131,7 @@ func allowForbidden(body *openapi3.Schema) {
 	}
 }
 
-// requiredRole reads an operation's security: "[]" is public; otherwise every alternative names the same one role.
+// requiredRole reads an operation's security: "[]" means public; otherwise every alternative names the same role.
 func requiredRole(op *openapi3.Operation) (role string, err error) {
 	if op.Security == nil {
 		return "", fmt.Errorf("the operation has no security decision")
@@ -149,7 +150,7 @@ func requiredRole(op *openapi3.Operation) (role string, err error) {
 	return role, nil
 }
 
-// costOf reads how many requests an operation counts as.
+// costOf returns how many requests an operation counts as.
 func costOf(op *openapi3.Operation) (int, error) {
 	value, set := op.Extensions[extensionCost]
 	if !set {
@@ -162,7 +163,7 @@ func costOf(op *openapi3.Operation) (int, error) {
 	return int(cost), nil
 }
 
-// keepsKeys reports whether a request with a key has its effect once.
+// keepsKeys reports whether the operation supports Idempotency-Key.
 func (op *Operation) keepsKeys(doc *openapi3.Operation) (bool, error) {
 	takesKeys := op.header(HeaderIdempotencyKey) != nil
 	switch setting := doc.Extensions[extensionIdempotency]; {
@@ -176,7 +177,7 @@ func (op *Operation) keepsKeys(doc *openapi3.Operation) (bool, error) {
 	return true, nil
 }
 
-// queryToken returns the query parameter of an API key that the operation takes.
+// queryToken returns the query parameter that carries a token for the operation, or "".
 func queryToken(doc *openapi3.T, op *openapi3.Operation) string {
 	for _, alternative := range *op.Security {
 		for name := range alternative {
@@ -188,7 +189,7 @@ func queryToken(doc *openapi3.T, op *openapi3.Operation) string {
 	return ""
 }
 
-// onBehalfOf returns the header of an API key that the operation takes beside another scheme, or nil.
+// onBehalfOf returns the header that the operation accepts beside another security scheme, or nil.
 func onBehalfOf(doc *openapi3.T, op *openapi3.Operation) (*openapi3.Parameter, error) {
 	for _, alternative := range *op.Security {
 		for name := range alternative {
@@ -210,7 +211,7 @@ func onBehalfOf(doc *openapi3.T, op *openapi3.Operation) (*openapi3.Parameter, e
 	return nil, nil
 }
 
-// Streams reports whether the operation answers with a stream of events or lines, which is sent while it is made.
+// Streams reports whether the operation responds with a stream of events or lines, which is sent while it is made.
 func (op *Operation) Streams() bool {
 	return slices.Contains(op.produces, mediaTypeEventStream) || slices.Contains(op.produces, mediaTypeLines)
 }

@@ -13,21 +13,21 @@ import (
 	"github.com/supportbackend/support/internal/apperr"
 )
 
-// maxQueryPairs is how many parameters a query may have, the wrong ones included.
+// maxQueryPairs limits the parameters of a query, unknown ones included.
 const maxQueryPairs = 100
 
 var integerPattern = regexp.MustCompile(`^-?(0|[1-9]\d{0,17})$`)
 
-// The headers that this package looks at.
+// The headers that this package reads.
 const (
 	HeaderIdempotencyKey = "Idempotency-Key"
 	HeaderIfMatch        = "If-Match"
 	HeaderIfNoneMatch    = "If-None-Match"
 )
 
-// CheckParameters checks the path, the query and the headers against the operation's parameters. inPath returns the value
-// of a parameter in the path. It returns NotFound for the path, InvalidIdempotencyKey for that header, and InvalidParameter
-// for the rest, also for a query parameter that the operation does not have.
+// CheckParameters checks the path, the query and the headers against the operation's parameters. inPath returns the
+// value of a path parameter. It returns NotFound for a fault in the path, InvalidIdempotencyKey for that header, and
+// InvalidParameter for the rest, unknown query parameters included.
 func (op *Operation) CheckParameters(r *http.Request, inPath func(name string) string) error {
 	query, err := Query(r.URL)
 	if err != nil {
@@ -60,8 +60,8 @@ func (op *Operation) CheckParameters(r *http.Request, inPath func(name string) s
 	return nil
 }
 
-// Query parses a query. It returns InvalidParameter for one that has more in it than any operation takes, and along with
-// the rest when a part cannot be parsed.
+// Query parses a query. It returns InvalidParameter for one with too many parameters. When a part cannot be parsed, it
+// returns InvalidParameter together with the other parts.
 func Query(u *url.URL) (url.Values, error) {
 	if strings.Count(u.RawQuery, "&") >= maxQueryPairs {
 		return nil, apperr.New(apperr.InvalidParameter, "The query has too many parameters.")
@@ -73,7 +73,7 @@ func Query(u *url.URL) (url.Values, error) {
 	return query, nil
 }
 
-// checkValues checks what was sent as a parameter: one value, or none.
+// checkValues checks the values of a parameter: there may be one or none.
 func (op *Operation) checkValues(p *openapi3.Parameter, values []string) error {
 	switch {
 	case len(values) > 1:
@@ -88,8 +88,8 @@ func (op *Operation) checkValues(p *openapi3.Parameter, values []string) error {
 	return nil
 }
 
-// CheckOnBehalfOf checks the values of the header that names whom the caller acts for. It returns InvalidParameter for a
-// wrong value, and for any value where nobody acts for others.
+// CheckOnBehalfOf checks the values of the header that names the customer to act for. It returns InvalidParameter for
+// an invalid value, and for any value where nobody acts for customers.
 func (op *Operation) CheckOnBehalfOf(name string, values []string) error {
 	switch {
 	case len(values) == 0:
@@ -136,8 +136,8 @@ func (op *Operation) checkParameter(p *openapi3.Parameter, value string) []apper
 	return op.validator.validate(schema, typed)
 }
 
-// headerValues returns the lines of a header. Those of a list are one (RFC 9110, section 5.3), also for the generated
-// code, which reads the header after this.
+// headerValues returns the lines of a header. It joins the lines of a list (RFC 9110, section 5.3), also in the header
+// itself, which the generated code reads afterwards.
 func headerValues(header http.Header, name string) []string {
 	values := header.Values(name)
 	if len(values) > 1 && (name == HeaderIfMatch || name == HeaderIfNoneMatch) {
@@ -146,7 +146,7 @@ func headerValues(header http.Header, name string) []string {
 	return header.Values(name)
 }
 
-// InvalidParameter is what a parameter of the query or a header returns that breaks a rule.
+// InvalidParameter returns the error for a query parameter or a header that breaks a rule.
 func InvalidParameter(in, name string, field apperr.Field) error {
 	err := apperr.New(apperr.InvalidParameter, "A parameter is unknown or has a wrong value.")
 	if name == HeaderIdempotencyKey {

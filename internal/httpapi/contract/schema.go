@@ -14,10 +14,11 @@ import (
 
 const formatDateTime = "date-time"
 
-// MaxFaults is how many places of a request are named that break a rule.
+// MaxFaults limits how many faults of a request are reported.
 const MaxFaults = 20
 
-// Formats are string formats that the schemas name and somebody else knows: each reports whether a value has it.
+// Formats are the string formats that the schemas name but this package does not define. Each function reports whether
+// a value has the format.
 type Formats map[string]func(value string) bool
 
 // validator validates values against schemas.
@@ -25,7 +26,7 @@ type validator struct {
 	formats openapi3.SchemaValidationOption
 }
 
-// newValidator returns a validator of the given formats and of those of text, which a pattern cannot say in a portable way.
+// newValidator returns a validator for the given formats and for those of text, which no pattern expresses portably.
 func newValidator(formats Formats) *validator {
 	all := map[string]openapi3.StringFormatValidator{
 		formatSingleLine: openapi3.NewCallbackValidator(checkSingleLine),
@@ -47,8 +48,8 @@ var (
 	errCharacters = errors.New("contract: wrong characters")
 )
 
-// checkSingleLine refuses line breaks of any script, and the embeddings, overrides and isolates that turn the direction of
-// writing (UAX #9) and so make a title read otherwise than it is. The marks that right-to-left text needs may stand.
+// checkSingleLine refuses line breaks of any script, and the embeddings, overrides and isolates (UAX #9) that change
+// the direction of writing and can disguise a title. It accepts the marks that right-to-left text needs.
 func checkSingleLine(line string) error {
 	turns := func(r rune) bool {
 		return r < ' ' || r == 0x2028 || r == 0x2029 || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069
@@ -59,8 +60,8 @@ func checkSingleLine(line string) error {
 	return checkText(line)
 }
 
-// checkText refuses text of nothing but white space of any script. The contract's pattern says the same, but Go's
-// regular expressions, in contrast to those of JSON Schema, know only the white space of ASCII.
+// checkText refuses text that is only white space of any script. The contract's pattern says the same, but Go's regular
+// expressions, unlike those of JSON Schema, know only ASCII white space.
 func checkText(text string) error {
 	if strings.TrimSpace(text) == "" {
 		return errFormat
@@ -68,8 +69,8 @@ func checkText(text string) error {
 	return nil
 }
 
-// validate returns the places where the value breaks the schema, and faults, which were found while it was decoded. A place
-// where something else is wrong already is not named again. The validator's own text is never used: it quotes values.
+// validate returns the places where the value breaks the schema, together with the given faults, which the decoder
+// found. It reports one fault per place. It never uses the validator's own texts, because they quote values.
 func (v *validator) validate(schema *openapi3.Schema, value any, faults ...apperr.Field) []apperr.Field {
 	named := make(map[string]bool, len(faults))
 	for _, fault := range faults {
@@ -82,12 +83,12 @@ func (v *validator) validate(schema *openapi3.Schema, value any, faults ...apper
 		}
 	}
 	if err != nil && len(faults) == 0 {
-		return []apperr.Field{{Code: apperr.InvalidFormat}} // An error that fieldsOf does not know must not be lost.
+		return []apperr.Field{{Code: apperr.InvalidFormat}} // fieldsOf must not lose an error that it does not know.
 	}
 	return faults
 }
 
-// fieldsOf takes the validator's error apart, as far as places are told.
+// fieldsOf converts the validator's error into at most MaxFaults places.
 func fieldsOf(err error) []apperr.Field {
 	var many openapi3.MultiError
 	var one *openapi3.SchemaError
@@ -105,7 +106,7 @@ func fieldsOf(err error) []apperr.Field {
 	case !errors.As(err, &one):
 		return []apperr.Field{{Code: apperr.InvalidFormat}}
 	case one.SchemaField == "properties":
-		return nil // The decoder has named the members that an object may not have.
+		return nil // The decoder has reported unknown members.
 	case one.SchemaField == "not":
 		return []apperr.Field{excluded(one)}
 	default:
@@ -113,10 +114,10 @@ func fieldsOf(err error) []apperr.Field {
 	}
 }
 
-// samePlace reports whether two faults say the same.
+// samePlace reports whether two faults are about the same place.
 func samePlace(a, b apperr.Field) bool { return a.Pointer == b.Pointer && a.Code == b.Code }
 
-// fieldOf is the place where a value breaks one rule, and what the rule is.
+// fieldOf returns the place where a value breaks a rule, and the rule.
 func fieldOf(err *openapi3.SchemaError) apperr.Field {
 	field := apperr.Field{Pointer: pointer(err.JSONPointer()...), Code: fieldCode(err)}
 	s := err.Schema
@@ -146,13 +147,14 @@ func fieldOf(err *openapi3.SchemaError) apperr.Field {
 	return field
 }
 
-// limit is a bound of the contract, which are all whole numbers.
+// limit converts a bound of the contract; all of them are whole numbers.
 func limit[N uint64 | float64](bound N) *int64 {
 	whole := int64(bound)
 	return &whole
 }
 
-// excluded is the place that a schema's not refuses: the first of the members that may not stand together, or the value.
+// excluded returns the place that a schema's "not" refuses: the first of the members that exclude each other, or the
+// value.
 func excluded(err *openapi3.SchemaError) apperr.Field {
 	path, together := err.JSONPointer(), err.Schema.Not.Value.Required
 	if len(together) == 0 {
@@ -183,7 +185,7 @@ func fieldCode(err *openapi3.SchemaError) apperr.FieldCode {
 	switch format := err.Schema.Format; {
 	case format == formatSingleLine && errors.Is(checkSingleLine(text), errCharacters):
 		return apperr.InvalidCharacters
-	case format == formatDateTime && isTime(text): // It is well formed, but not in the pattern's years.
+	case format == formatDateTime && isTime(text): // It is well formed, but its year is out of range.
 		return apperr.OutOfRange
 	}
 	return apperr.InvalidFormat
@@ -194,10 +196,10 @@ func isTime(text string) bool {
 	return err == nil
 }
 
-// quoted are the characters that a JSON pointer quotes.
+// quoted escapes the special characters of a JSON pointer.
 var quoted = strings.NewReplacer("~", "~0", "/", "~1")
 
-// pointer is a JSON pointer (RFC 6901) of the path.
+// pointer returns the path as a JSON pointer (RFC 6901).
 func pointer(path ...string) string {
 	var b strings.Builder
 	for _, name := range path {

@@ -14,36 +14,34 @@ import (
 )
 
 const (
-	// maxDepth is how deeply arrays and objects may be nested.
+	// maxDepth limits the nesting of arrays and objects.
 	maxDepth = 32
-	// maxTokens is how many names, values and ends of arrays and objects a body may have: far more than any that the
-	// contract takes.
+	// maxTokens limits the names, values and ends of arrays and objects in a body. It is far beyond any valid body.
 	maxTokens = 8192
 )
 
-// decoded is what a body says, as far as its schema can take it.
+// decoded is a decoded body, within the bounds of its schema.
 type decoded struct {
 	value any
-	// faults are what was wrong with it already.
+	// faults are the faults that the decoder found.
 	faults []apperr.Field
-	// whole is false when it was not read to its end, because there are faults enough.
+	// whole is false when decoding stopped early, after too many faults.
 	whole bool
 }
 
-// decodeJSON reads one JSON value (RFC 8259) in UTF-8, and nothing after it. It returns MalformedRequest for what is not
-// JSON. Faults are what is JSON but must not be sent: members that the schema does not have, a member twice in one object
-// (RFC 7493, section 2.3), half a surrogate pair, and characters that are not text, unless the schema says nothing of the
-// value. Numbers are kept as they are written.
+// decodeJSON decodes exactly one JSON value (RFC 8259) in UTF-8. It returns MalformedRequest for text that is not JSON.
+// It reports as faults: unknown members, duplicate members (RFC 7493, section 2.3), unpaired surrogates, and characters
+// that are not text, except in values without a schema. It keeps numbers as they were written.
 //
-// The value is only as large as the schema lets it be, whatever was sent, so that validating it costs no more than
-// validating a proper one: what is refused anyway is read but not kept, and texts and arrays are cut one past what they
-// may have. After MaxFaults faults, or maxTokens, the rest is not read at all.
+// The value is never larger than the schema allows, so validating a hostile body costs no more than validating a good
+// one: the decoder skips refused values, and cuts texts and arrays one past their limits. After MaxFaults faults or
+// maxTokens tokens, it stops reading.
 func decodeJSON(text []byte, schema *openapi3.Schema) (decoded, error) {
 	malformed := apperr.New(apperr.MalformedRequest, "The body is not one JSON value in UTF-8.")
 	if !utf8.Valid(text) {
 		return decoded{}, malformed
 	}
-	// Names that come twice are found here: there are never many to compare with.
+	// This package finds duplicate names itself: an object has few names to compare with.
 	d := strictDecoder{tokens: jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))}
 	value, err := d.value(schema)
 	switch {
@@ -61,7 +59,7 @@ func decodeJSON(text []byte, schema *openapi3.Schema) (decoded, error) {
 	return decoded{}, malformed
 }
 
-// refusedText tells half a surrogate pair, which a more lenient parser takes, from what is not JSON.
+// refusedText tells an unpaired surrogate, which lenient parsers accept, from text that is not JSON.
 func refusedText(err error, text []byte) (apperr.Field, bool) {
 	var syntactic *jsontext.SyntacticError
 	if !errors.As(err, &syntactic) {
@@ -77,7 +75,7 @@ func refusedText(err error, text []byte) (apperr.Field, bool) {
 	return apperr.Field{Pointer: string(syntactic.JSONPointer), Code: apperr.InvalidCharacters}, true
 }
 
-// strictDecoder reads a value as its schema describes it.
+// strictDecoder decodes a value along its schema.
 type strictDecoder struct {
 	tokens *jsontext.Decoder
 	read   int
@@ -105,7 +103,7 @@ func (d *strictDecoder) token() (jsontext.Token, error) {
 	return token, nil
 }
 
-// refuse notes a fault of what was read last. It returns errEnough when there are as many faults as are told.
+// refuse records a fault of the value that was read last. It returns errEnough after MaxFaults faults.
 func (d *strictDecoder) refuse(code apperr.FieldCode) error {
 	d.faults = append(d.faults, apperr.Field{Pointer: string(d.tokens.StackPointer()), Code: code})
 	if len(d.faults) >= MaxFaults {
@@ -114,7 +112,7 @@ func (d *strictDecoder) refuse(code apperr.FieldCode) error {
 	return nil
 }
 
-// value reads the next value. Its depth is bounded, so the recursion is.
+// value reads the next value. The depth limit bounds the recursion.
 func (d *strictDecoder) value(schema *openapi3.Schema) (any, error) {
 	token, err := d.token()
 	if err != nil {
@@ -142,7 +140,7 @@ func (d *strictDecoder) value(schema *openapi3.Schema) (any, error) {
 	}
 }
 
-// skip reads the rest of the array or object that was opened last.
+// skip skips the rest of the innermost array or object.
 func (d *strictDecoder) skip() error {
 	for outside := d.tokens.StackDepth() - 1; d.tokens.StackDepth() > outside; {
 		if _, err := d.token(); err != nil {
@@ -152,7 +150,7 @@ func (d *strictDecoder) skip() error {
 	return nil
 }
 
-// skipValue reads the next value without keeping it.
+// skipValue skips the next value.
 func (d *strictDecoder) skipValue() error {
 	token, err := d.token()
 	if err == nil && (token.Kind() == '{' || token.Kind() == '[') {
@@ -182,7 +180,7 @@ func (d *strictDecoder) object(schema *openapi3.Schema) (any, error) {
 	return object, err
 }
 
-// member reads the value of an object's member. One that may not be there counts all the same, and may not come again.
+// member reads the value of an object's member. An unknown member counts towards the limits and may not repeat either.
 func (d *strictDecoder) member(schema *openapi3.Schema, object map[string]any, name string) error {
 	_, twice := object[name]
 	member, fault := memberOf(schema, name)

@@ -15,7 +15,7 @@ const (
 
 	escape = '\x1b'
 
-	// maxEmailBytes is how long an address may be before it is normalised: four bytes for each character, and some space.
+	// maxEmailBytes bounds an address before normalisation: four bytes for each character, and some white space.
 	maxEmailBytes = 4 * 256
 )
 
@@ -27,9 +27,9 @@ func isText(s string) bool {
 	})
 }
 
-// textFor is a text as its schema takes it. What word processors and terminals put into text that is pasted, and nobody
-// can see to remove, becomes what it looks like. A text that is too long is cut one past what it may have: enough to be
-// refused for its length, and to cost no more than a proper one.
+// textFor normalises a text for its schema. Invisible characters that word processors and terminals put into pasted
+// text become what they look like. A text that is too long is cut one past its limit, which is enough to refuse it and
+// bounds the cost.
 func textFor(schema *openapi3.Schema, s string) string {
 	switch schema.Format {
 	case formatText:
@@ -47,7 +47,7 @@ func textFor(schema *openapi3.Schema, s string) string {
 	return s
 }
 
-// lineBreak makes a line feed of the less common characters that break lines (UAX #14). Carriage returns stay.
+// lineBreak converts the less common line breaks (UAX #14) to line feeds. Carriage returns stay.
 func lineBreak(r rune) rune {
 	switch r {
 	case '\v', '\f', 0x85, 0x2028, 0x2029:
@@ -71,9 +71,9 @@ func cutAfter(s string, n uint64) string {
 	return s
 }
 
-// withoutSequences returns s without its escape sequences (ECMA-48), such as those that colour what a terminal shows.
-// What is not a whole sequence stays, to be refused. So does an escape before a letter, which may be the first of a word,
-// and so do the sequences that begin with one character of U+0080 to U+009F: in UTF-8 those are slips of encoding.
+// withoutSequences removes escape sequences (ECMA-48), such as a terminal's colours. Incomplete sequences stay, to be
+// refused. So does an escape before a letter, which may begin a word, and so do sequences that begin with U+0080 to
+// U+009F: in UTF-8 those are encoding errors.
 func withoutSequences(s string) string {
 	begin := strings.IndexByte(s, escape)
 	if begin < 0 {
@@ -83,7 +83,7 @@ func withoutSequences(s string) string {
 	for begin >= 0 {
 		length := sequence(s[begin:])
 		if length == 0 {
-			break // It is refused, whatever comes after it.
+			break // It will be refused in any case.
 		}
 		kept.WriteString(s[:begin])
 		s = s[begin+length:]
@@ -110,7 +110,7 @@ func sequence(s string) int {
 	}
 }
 
-// span returns where the bytes from first to last end that stand in s at i.
+// span returns the end of the run of bytes between first and last that begins at i.
 func span(s string, i int, first, last byte) int {
 	for i < len(s) && s[i] >= first && s[i] <= last {
 		i++
@@ -118,7 +118,7 @@ func span(s string, i int, first, last byte) int {
 	return i
 }
 
-// end returns the length of a sequence whose final byte stands at i, or 0.
+// end returns the length of a sequence whose final byte is at i, or 0.
 func end(s string, i int, first, last byte) int {
 	if i < len(s) && s[i] >= first && s[i] <= last {
 		return i + 1
@@ -126,7 +126,7 @@ func end(s string, i int, first, last byte) int {
 	return 0
 }
 
-// controlString returns the length of a control string, which ends with ESC \ or, as terminals have it, with BEL.
+// controlString returns the length of a control string, which ends with ESC \ or, by terminals' convention, with BEL.
 func controlString(s string) int {
 	i := 2 + strings.IndexFunc(s[2:], func(r rune) bool { return r < ' ' })
 	switch {

@@ -13,12 +13,12 @@ import (
 //go:embed assets/*.gz
 var packedFiles embed.FS
 
-// ownFiles are written by hand. They are small, so they stay readable here and are compressed at start-up.
+// ownFiles are written by hand. They are small, so they are kept readable and compressed at start-up.
 //
 //go:embed static/site.css static/icon.svg static/swagger.js static/redoc.js static/home.js
 var ownFiles embed.FS
 
-// contentTypes are spelled out because the mime package asks the operating system, whose answers vary.
+// contentTypes is explicit because the mime package depends on the operating system.
 var contentTypes = map[string]string{
 	".css": "text/css; charset=utf-8",
 	".js":  "text/javascript; charset=utf-8",
@@ -26,8 +26,8 @@ var contentTypes = map[string]string{
 	".txt": "text/plain; charset=utf-8",
 }
 
-// addAssets registers every embedded file under a path that names its hash, and returns the paths by file name,
-// without the slash: a page puts its [page.Root] before them.
+// addAssets registers every embedded file under a path with its hash, and returns the paths by file name, without the
+// leading slash: pages add their root.
 func (s *Site) addAssets() (map[string]string, error) {
 	urls := make(map[string]string)
 	err := fs.WalkDir(packedFiles, "assets", func(file string, d fs.DirEntry, err error) error {

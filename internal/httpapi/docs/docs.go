@@ -1,6 +1,6 @@
-// Package docs serves the API's documentation: a first page, Swagger UI to try the API, Redoc to read it, guides, a page for each
-// problem that it reports, and the contract itself as YAML and JSON. Everything a page needs is embedded, so the pages work without a network, ask nobody but their
-// own origin, and hold under a Content-Security-Policy without inline scripts.
+// Package docs serves the API's documentation: a home page, Swagger UI to try the API, Redoc to read it, guides, a page
+// for each problem, and the contract itself as YAML and JSON. Everything is embedded: the pages load nothing from other
+// origins, and comply with a Content-Security-Policy without inline scripts.
 package docs
 
 import (
@@ -14,13 +14,13 @@ import (
 // Site is the documentation of one contract. It is an [http.Handler] that is immutable and safe for concurrent use.
 type Site struct {
 	resources map[string]*resource
-	// index is the first page for programs.
+	// index is the home page for programs.
 	index *resource
 }
 
-// New prepares the documentation of a contract that is given in both of its representations. It reads the title, the
-// version and the description of the API from specJSON, and fails when that is not JSON, or when the description does
-// not explain each of the problems and no other.
+// New prepares the documentation of a contract, given as JSON and as YAML. It reads the title, the version and the
+// description of the API from specJSON, and fails when that is not JSON, or when the description does not explain
+// exactly these problems.
 func New(specJSON, specYAML []byte, problems []Problem) (*Site, error) {
 	var spec document
 	if err := json.Unmarshal(specJSON, &spec); err != nil {
@@ -55,7 +55,7 @@ func New(specJSON, specYAML []byte, problems []Problem) (*Site, error) {
 	return s, nil
 }
 
-// pathsOf are the paths in the order of the contract, which JSON has lost.
+// pathsOf returns the paths in the contract's order, which the JSON has lost.
 func pathsOf(specYAML []byte) string {
 	var paths []string
 	for line := range strings.Lines(string(specYAML)) {
@@ -67,7 +67,7 @@ func pathsOf(specYAML []byte) string {
 	return strings.Join(paths, " ")
 }
 
-// addIndex makes what the first page says to programs: where everything is, relative to it.
+// addIndex makes the home page for programs: relative links to everything.
 func (s *Site) addIndex(title, version string) error {
 	index, err := json.MarshalIndent(map[string]any{
 		"name": title, "version": version, "contract": "openapi.json", "documentation": "docs", "reference": "redoc",
@@ -80,8 +80,8 @@ func (s *Site) addIndex(title, version string) error {
 	return nil
 }
 
-// Routes lists every path that the site answers, sorted and without patterns, so that a router can register each of
-// them for GET and HEAD and render its own 404 for the rest.
+// Routes lists every path of the site, sorted and without patterns, so that a router can register each of them for GET
+// and HEAD and render its own 404 for others.
 func (s *Site) Routes() []string {
 	paths := make([]string, 0, len(s.resources))
 	for path := range s.resources {
@@ -91,8 +91,8 @@ func (s *Site) Routes() []string {
 	return paths
 }
 
-// ServeHTTP answers GET and HEAD for the paths in [Site.Routes], 304 for what the client already has, 405 for other
-// methods and 404 for other paths.
+// ServeHTTP serves GET and HEAD for the paths in [Site.Routes]. It responds with 304 for content that the client has,
+// 405 for other methods and 404 for other paths.
 func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	res, ok := s.resources[r.URL.Path]
 	if !ok {

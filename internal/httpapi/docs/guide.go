@@ -12,7 +12,7 @@ import (
 	"github.com/yuin/goldmark/extension"
 )
 
-// guideFiles are written by hand, in the order of their numbers. A title is a file's first line.
+// guideFiles are in the order of their numbers. The title is a file's first line.
 //
 //go:embed guides/*.md
 var guideFiles embed.FS
@@ -23,21 +23,21 @@ const (
 	// rulesName is the path of the sections of the contract's description.
 	rulesName = "rules"
 
-	// The first steps are a guide of their own, and the errors have pages of their own.
+	// A guide covers the first steps, and errors have their own pages.
 	sectionFirstSteps = "First steps"
 	sectionErrors     = "Errors"
 )
 
 var markdown = goldmark.New(goldmark.WithExtensions(extension.Table))
 
-// guide is a page of prose: written for a task, or a section of the contract's description.
+// guide is a page of prose: for a task, or a section of the contract's description.
 type guide struct {
 	Slug, Title string
 	// Body is HTML.
 	Body string
 }
 
-// guideGroup is a part of the list of guides.
+// guideGroup is a section of the list of guides.
 type guideGroup struct {
 	// Path is where its guides are.
 	Heading, Path string
@@ -79,7 +79,7 @@ func readGuides(description string) ([]guideGroup, error) {
 	return []guideGroup{tasks, rules}, nil
 }
 
-// newGuide renders a guide. The text is ours, and the renderer leaves HTML out.
+// newGuide renders a guide. The text is ours, and the renderer drops HTML.
 func newGuide(slug, title, text string) (guide, error) {
 	var html bytes.Buffer
 	if err := markdown.Convert([]byte(text), &html); err != nil {

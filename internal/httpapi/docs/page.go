@@ -2,20 +2,20 @@ package docs
 
 import "strings"
 
-// The policies allow what each page was seen to need and nothing else. Redoc writes its styles into the page and
-// searches in a worker that it makes from a blob. form-action and the like do not fall back to default-src.
+// The policies allow only what each page needs. Redoc adds its styles to the page and searches in a worker made from a
+// blob. form-action and similar directives do not fall back to default-src.
 const (
 	swaggerPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 		"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 	redocPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 		"connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-	// homePolicy is for the first page, which asks whether the server is ready.
+	// homePolicy is for the home page, which checks whether the server is ready.
 	homePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; " +
 		"form-action 'none'; frame-ancestors 'none'"
 	// plainPolicy is for pages without scripts.
 	plainPolicy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; " +
 		"frame-ancestors 'none'"
-	// sealedPolicy is for what is not a page. It takes effect when somebody opens the file as a document.
+	// sealedPolicy is for files that are not pages. It applies when somebody opens one as a document.
 	sealedPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
@@ -27,7 +27,7 @@ type site struct {
 	Paths   string            // of the API, in the contract's order, separated by spaces
 }
 
-// page is one way to look at the contract, or a part of it.
+// page is a view of the contract or of a part of it.
 type page struct {
 	site
 	Name     string         // path without the slash
@@ -41,7 +41,7 @@ type page struct {
 	policy   string
 }
 
-// pages are those that the header leads to.
+// pages are the pages in the header.
 var pages = []page{
 	{Name: guidesName, Heading: "Guides", policy: plainPolicy, Styles: []string{"site.css"}},
 	{
@@ -57,13 +57,13 @@ var pages = []page{
 	{Name: problemsName, Heading: "Errors", policy: plainPolicy, Styles: []string{"site.css"}},
 }
 
-// homeSection is the section of the first page.
+// homeSection is the section of the home page.
 const homeSection = "home"
 
 // problemsName is the path of the list of problems; those of the problems are below it.
 const problemsName = "problems"
 
-// allPages are the first page, those of the header with their lists filled in, and a page for each problem and each guide.
+// allPages returns the home page, those of the header with their lists, and a page for each problem and each guide.
 func allPages(groups []problemGroup, guides []guideGroup) []page {
 	all := append([]page{{
 		Heading: "Home", policy: homePolicy, Styles: []string{"site.css"}, Scripts: []string{"home.js"}, Contents: guides,
@@ -94,11 +94,11 @@ func allPages(groups []problemGroup, guides []guideGroup) []page {
 	return all
 }
 
-// root leads from the page to where the site begins. Pages refer to each other relative to themselves, so that the site
-// also works below the prefix of a reverse proxy.
+// root returns the relative path from the page to the site's root. Links are relative, so that the site also works
+// below a reverse proxy's prefix.
 func (p page) root() string { return strings.Repeat("../", strings.Count(p.Name, "/")) }
 
-// section is the page of the header that this one belongs to.
+// section returns the page of the header that this one belongs to.
 func (p page) section() string {
 	section, _, _ := strings.Cut(p.Name, "/")
 	switch section {

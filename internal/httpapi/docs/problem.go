@@ -14,7 +14,7 @@ type Problem struct {
 	Title     string
 	Status    int
 	Retryable bool
-	// Settings are the server's settings that decide when it happens.
+	// Settings are the settings that the problem depends on.
 	Settings []string
 }
 
@@ -27,27 +27,27 @@ type explained struct {
 	Operations []operation
 }
 
-// manyOperations is from how many on they are not listed.
+// manyOperations is the number of operations from which on a page does not list them.
 const manyOperations = 16
 
-// problemGroup is the part of the contract's list that stands below one heading.
+// problemGroup is the part of the contract's list below one heading.
 type problemGroup struct {
 	Heading  string
 	Problems []explained
 }
 
-// text is a line of Markdown, of which only code in backticks is known: the odd pieces.
+// text is a line of Markdown in pieces: the odd ones were in backticks.
 type text []string
 
 func parseText(line string) text { return strings.Split(line, "`") }
 
-// problemItem is the one place where the text of a problem stands: an item of a list in the contract's description. The
-// other line that it matches is the heading above such a list.
+// problemItem matches the text of a problem, an item of a list in the contract's description, or the heading above such
+// a list.
 var problemItem = regexp.MustCompile("(?m)^### (.+)$" +
 	"|^- \\[`([a-z_]+)`\\]\\(problems/([a-z_]+)\\) \\(([0-9]{3})\\): (.+)\n  \\*(.+)\\*$")
 
-// explain reads the text of each problem from the contract's description, in its order. It fails when a problem has no item,
-// an item has no problem or another status, or a code has two items: every problem document links to its page.
+// explain reads the text of each problem from the contract's description, in its order. It fails unless each problem
+// has exactly one item with its status, because every problem document links to its page.
 func explain(spec *document, problems []Problem) ([]problemGroup, error) {
 	left := make(map[string]Problem, len(problems))
 	for _, p := range problems {

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// document is what the pages need to know of the contract.
+// document is the part of the contract that the pages need.
 type document struct {
 	Info struct {
 		Title       string `json:"title"`
@@ -31,7 +31,7 @@ type document struct {
 	} `json:"components"`
 }
 
-// pathMember is an operation, or, without an id, what else stands at a path.
+// pathMember is an operation or, without an id, another member of a path.
 type pathMember struct {
 	ID        string          `json:"operationId"`
 	Summary   string          `json:"summary"`
@@ -39,7 +39,7 @@ type pathMember struct {
 	Responses map[string]link `json:"responses"`
 }
 
-// UnmarshalJSON leaves out the parameters of a path.
+// UnmarshalJSON ignores the parameters of a path.
 func (m *pathMember) UnmarshalJSON(source []byte) error {
 	if source[0] != '{' {
 		return nil
@@ -55,10 +55,10 @@ type link struct {
 
 func (l link) name() string { return path.Base(l.Ref) }
 
-// operation is one that returns a problem, as a page links to it.
+// operation is an operation that a problem's page links to.
 type operation struct{ Method, Path, Summary, Anchor string }
 
-// operationsOf are the operations whose responses show a problem of the code, in the order of their paths.
+// operationsOf returns the operations that declare a problem, in the order of their paths.
 func (d *document) operationsOf(code string) []operation {
 	var found []operation
 	for where, item := range d.Paths {
@@ -81,7 +81,7 @@ func (d *document) operationsOf(code string) []operation {
 	return slices.Compact(found)
 }
 
-// exampleOf is the contract's example of a problem, or one that is made of what is known of it.
+// exampleOf returns the contract's example of a problem, or makes one.
 func (d *document) exampleOf(p Problem) (string, error) {
 	for _, name := range slices.Sorted(maps.Keys(d.Components.Examples)) {
 		var shown struct{ Code, Type string }
@@ -100,7 +100,7 @@ func (d *document) exampleOf(p Problem) (string, error) {
 	return problemText(made)
 }
 
-// problemText lays a problem out with its members in the order of RFC 9457.
+// problemText formats a problem with its members in the order of RFC 9457.
 func problemText(source []byte) (string, error) {
 	var problem struct {
 		Type      string            `json:"type"`

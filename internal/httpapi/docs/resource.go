@@ -13,14 +13,13 @@ import (
 )
 
 const (
-	// revalidate lets a client keep a copy and ask each time whether it is still the newest.
+	// revalidate lets a client keep a copy if it revalidates it each time.
 	revalidate = "no-cache"
-	// immutable is for paths that name their content's hash: another content has another path.
+	// immutable is for paths with a hash of their content.
 	immutable = "public, max-age=31536000, immutable"
 )
 
-// resource is one answer. It is made when the first client asks for it, so that a server's start does not wait for pages that
-// nobody may want to see.
+// resource is one response. It is built on the first request, which keeps the server's start fast.
 type resource struct {
 	contentType  string
 	cacheControl string
@@ -28,8 +27,8 @@ type resource struct {
 	content      func() (*content, error)
 }
 
-// content is what a resource says, compressed: nearly every client takes it that way. What the others get is made once, when
-// the first of them asks.
+// content is a resource's compressed content, which nearly every client accepts. The uncompressed form is made once, on
+// demand.
 type content struct {
 	packed []byte // gzip
 	plain  func() ([]byte, error)
@@ -43,7 +42,7 @@ func newContent(packed []byte) *content {
 	}
 }
 
-// addText serves under path what text returns, compressed.
+// addText serves the result of text under path, compressed.
 func (s *Site) addText(path, contentType, policy string, text func() ([]byte, error)) {
 	s.resources[path] = newText(contentType, policy, text)
 }
@@ -62,7 +61,7 @@ func newText(contentType, policy string, text func() ([]byte, error)) *resource 
 	}
 }
 
-// said returns a text that is there already.
+// said returns a function that returns the text.
 func said(text []byte) func() ([]byte, error) {
 	return func() ([]byte, error) { return text, nil }
 }
@@ -74,7 +73,7 @@ func (res *resource) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	zipped := acceptsGzip(r.Header.Values("Accept-Encoding"))
-	// A strong tag names bytes, and the two encodings differ in theirs.
+	// A strong tag identifies bytes, and the two encodings have different bytes.
 	etag := `"` + made.hash + `"`
 	if zipped {
 		etag = `"` + made.hash + `-gzip"`
@@ -106,12 +105,12 @@ func (res *resource) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // A write that fails means that the client has gone, and nobody is left to tell.
+		_, _ = w.Write(body) // If the write fails, the client is gone.
 	}
 }
 
-// acceptsGzip reports whether an Accept-Encoding header (RFC 9110, section 12.5.3) allows gzip. What names gzip
-// decides before what names everything.
+// acceptsGzip reports whether an Accept-Encoding header (RFC 9110, section 12.5.3) allows gzip. An item for gzip takes
+// precedence over one for everything.
 func acceptsGzip(header []string) bool {
 	everything := false
 	for item := range strings.SplitSeq(strings.Join(header, ","), ",") {
@@ -126,7 +125,7 @@ func acceptsGzip(header []string) bool {
 	return everything
 }
 
-// quality reads the weight of a header item. One that is missing counts as 1, one that is malformed as a refusal.
+// quality returns the weight of a header item. A missing weight counts as 1, a malformed one as 0.
 func quality(params string) float64 {
 	name, value, found := strings.Cut(params, "=")
 	if !found || !strings.EqualFold(strings.TrimSpace(name), "q") {
@@ -139,7 +138,7 @@ func quality(params string) float64 {
 	return q
 }
 
-// holds reports whether an If-None-Match header names etag. The comparison is weak, as RFC 9110 wants it there.
+// holds reports whether an If-None-Match header names etag, by the weak comparison that RFC 9110 requires.
 func holds(header []string, etag string) bool {
 	for item := range strings.SplitSeq(strings.Join(header, ","), ",") {
 		item = strings.TrimSpace(item)
@@ -150,7 +149,7 @@ func holds(header []string, etag string) bool {
 	return false
 }
 
-// pack compresses content. The header carries no time, so equal content has equal entity tags on every replica.
+// pack compresses content. The gzip header has no time, so equal content has equal entity tags on every replica.
 func pack(content []byte) ([]byte, error) {
 	var packed bytes.Buffer
 	zip, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
@@ -171,5 +170,5 @@ func unpack(packed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return io.ReadAll(zip) // The archives are our own, embedded at build time.
+	return io.ReadAll(zip) // The archives are embedded at build time.
 }

@@ -9,8 +9,8 @@ import (
 	h "maragu.dev/gomponents/html"
 )
 
-// The pages are written in Go. A template engine would call methods by name, and then the linker must keep every exported
-// method of the whole program: a sixth of the binary.
+// The pages are Go code. A template engine would call methods by name, which makes the linker keep every exported
+// method of the program: a sixth of the binary.
 
 // render returns the page as HTML.
 func (p page) render() ([]byte, error) {
@@ -55,7 +55,7 @@ func (p page) header() g.Node {
 	)
 }
 
-// content is what stands below the header: prose, or the place where a script draws the contract.
+// content returns the page below the header: prose, or the element in which a script renders the contract.
 func (p page) content() g.Node {
 	switch {
 	case p.section() == homeSection:
@@ -169,7 +169,7 @@ func (e explained) operations() g.Node {
 	}))}
 }
 
-// view shows every other piece as code.
+// view renders every other piece as code.
 func (t text) view() g.Node {
 	var all g.Group
 	for i, piece := range t {

@@ -14,20 +14,20 @@ import (
 type Run struct {
 	threadID uuid.UUID
 	runID    string
-	// conversation is what the thread shows without the answer.
+	// conversation is the thread without the answer.
 	conversation []api.AGUIMessage
 	convert      Convert
 	messageID    uuid.UUID
-	// shown means that the reader has some of the answer, and open that its message goes on.
+	// shown means that the reader has a part of the answer, and open that its message has not ended.
 	shown, open bool
-	// head is how the frame of a delta begins.
+	// head is the beginning of a delta's frame.
 	head string
 	f    frames
 }
 
 var _ Encoder = (*Run)(nil)
 
-// NewRun returns an encoder of one run. conversation is what the thread shows without the answer.
+// NewRun returns an encoder for one run. conversation is the thread without the answer.
 func NewRun(threadID uuid.UUID, runID string, conversation []api.AGUIMessage, convert Convert) *Run {
 	return &Run{threadID: threadID, runID: runID, conversation: conversation, convert: convert}
 }
@@ -43,7 +43,7 @@ func (r *Run) Begin() []byte {
 	return f.Bytes()
 }
 
-// Frame returns what an event is on the wire.
+// Frame returns an event's frame.
 func (r *Run) Frame(entry eventlog.Entry) []byte {
 	f := &r.f
 	f.Reset()
@@ -71,7 +71,7 @@ func (r *Run) Frame(entry eventlog.Entry) []byte {
 	return f.Bytes()
 }
 
-// end ends the message that goes on, if one does.
+// end ends the open message, if there is one.
 func (r *Run) end(f *frames) {
 	if r.open {
 		f.add(api.AGUIEvent{Type: api.AGUIEventTypeTEXTMESSAGEEND, MessageID: &r.messageID})
@@ -79,7 +79,7 @@ func (r *Run) end(f *frames) {
 	}
 }
 
-// reset shows the conversation without what the reader has of the answer.
+// reset replaces the reader's messages with the conversation without the answer.
 func (r *Run) reset(f *frames) {
 	if !r.shown {
 		return

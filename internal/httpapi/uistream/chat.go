@@ -9,8 +9,8 @@ import (
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 )
 
-// Version is the oldest major version of the AI SDK that reads a stream. Its clients end a stream over a type of frame, and
-// the older ones over a member, that they do not know.
+// Version is the oldest major version of the AI SDK that must understand a stream. Its clients abort a stream on an
+// unknown type of frame, and older ones on an unknown member.
 type Version int
 
 // The versions that differ.
@@ -19,7 +19,7 @@ const (
 	V7 Version = 7
 )
 
-// VersionHeader is where the AI SDK looks for the version of the stream's protocol.
+// VersionHeader holds the version of the AI SDK's stream protocol.
 const VersionHeader = "X-Vercel-AI-UI-Message-Stream"
 
 const (
@@ -31,10 +31,10 @@ const (
 type Chat struct {
 	version Version
 	convert Convert
-	// text numbers the texts of the message, and open says that the last one goes on.
+	// text numbers the texts of the message, and open means that the last one has not ended.
 	text int
 	open bool
-	// head is how the frame of a delta of this text begins.
+	// head is the beginning of the frames of this text's deltas.
 	head string
 	f    frames
 }
@@ -46,7 +46,7 @@ func NewChat(version Version, convert Convert) *Chat {
 	return &Chat{version: version, convert: convert}
 }
 
-// SetHeader sets the headers by which the AI SDK knows its stream.
+// SetHeader sets the headers that the AI SDK expects.
 func (c *Chat) SetHeader(header http.Header) {
 	setHeader(header)
 	header.Set(VersionHeader, "v1")
@@ -55,7 +55,7 @@ func (c *Chat) SetHeader(header http.Header) {
 // Begin returns a comment: the message's id is not known yet.
 func (c *Chat) Begin() []byte { return []byte(opening) }
 
-// Frame returns what an event is on the wire.
+// Frame returns an event's frame.
 func (c *Chat) Frame(entry eventlog.Entry) []byte {
 	f := &c.f
 	f.Reset()
@@ -90,7 +90,7 @@ func (c *Chat) Frame(entry eventlog.Entry) []byte {
 
 func (c *Chat) textID() string { return strconv.Itoa(c.text) }
 
-// end ends the text that goes on, if one does.
+// end ends the open text, if there is one.
 func (c *Chat) end(f *frames) {
 	if c.open {
 		f.add(api.UIMessageChunk{Type: api.UIMessageChunkTypeTextEnd, ID: c.textID()})
@@ -98,7 +98,7 @@ func (c *Chat) end(f *frames) {
 	}
 }
 
-// reset takes back what the reader has. Before version 7 the AI SDK has no frame for that.
+// reset removes the text that the reader has. Before version 7, the AI SDK has no frame for that.
 func (c *Chat) reset(f *frames, e eventlog.Reset) {
 	if c.text == 0 {
 		return
@@ -141,7 +141,7 @@ func (c *Chat) fail(f *frames, why *apperr.Error) {
 	f.WriteString(doneFrame)
 }
 
-// Unanswered returns a stream that adds no message. Without an id and metadata, start makes none.
+// Unanswered returns a stream that adds no message: a start frame without an id and metadata makes none.
 func (c *Chat) Unanswered(why *apperr.Error) []byte {
 	var f frames
 	data := c.convert.Problem(why)

@@ -7,17 +7,17 @@ import (
 	"github.com/supportbackend/support/gen/api"
 )
 
-// Said is what the customer says with a request.
+// Said is the customer's message in a request.
 type Said struct {
 	// ID is the client's own; empty when it sent no valid one.
 	ID, Text string
 }
 
-// validID is what a client may call a message.
+// validID matches a client's id for a message.
 var validID = regexp.MustCompile(`^[\x21-\x7e]{1,255}$`)
 
-// Last returns the last message, if it is the user's. What stands before it is the client's copy of the history, which is
-// not read.
+// Last returns the last message, and whether it is the user's. It ignores the messages before it, which are the
+// client's copy of the history.
 func Last(messages []api.ClientMessage) (said Said, isUsers bool) {
 	if len(messages) == 0 {
 		return Said{}, false

@@ -1,6 +1,6 @@
-// Package uistream puts the events of an AI response into the wire formats of chat clients: the UI message stream of the AI
-// SDK (chat.go), which assistant-ui reads too, and AG-UI (agui.go). Events go in and frames come out; the package knows
-// neither who reads nor where events come from. What a client sends is read in said.go.
+// Package uistream encodes the events of an AI response for chat clients: as the UI message stream of the AI SDK
+// (chat.go), which assistant-ui also reads, and as AG-UI (agui.go). It turns events into frames, and knows neither the
+// readers nor the source of the events. said.go reads the clients' messages.
 package uistream
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/supportbackend/support/internal/assistant/eventlog"
 )
 
-// Convert is how what events carry is put into the contract's words.
+// Convert converts the content of events to the contract's types.
 type Convert struct {
 	Problem  func(*apperr.Error) api.UIData
 	Metadata func(eventlog.Done) api.UIMessageMetadata
@@ -25,30 +25,31 @@ type Convert struct {
 type Encoder interface {
 	// SetHeader sets the headers of the response.
 	SetHeader(header http.Header)
-	// Begin returns what is sent before there is an event.
+	// Begin returns the bytes to send before the first event.
 	Begin() []byte
-	// Frame returns what an event is on the wire, until it is called again; nothing when the reader need not know of it.
+	// Frame returns an event's frame, empty when the reader need not know of it. The frame is valid until the next
+	// call.
 	Frame(entry eventlog.Entry) []byte
 	// Unanswered returns the rest of a stream whose message the AI does not answer.
 	Unanswered(why *apperr.Error) []byte
-	// BrokenOff returns the rest of a stream that ends before the answer does. Without it the answer would look finished.
+	// BrokenOff returns the rest of a stream that ends before the answer. Without it, the answer would look finished.
 	BrokenOff(why *apperr.Error) []byte
 }
 
-// opening is a comment, for what stands between and waits for a first byte.
+// opening is a comment, for proxies that wait for the first byte.
 const opening = ": open\n\n"
 
 func setHeader(header http.Header) {
 	header.Set("Content-Type", "text/event-stream")
-	header.Set("X-Accel-Buffering", "no") // nginx would hold frames back.
+	header.Set("X-Accel-Buffering", "no") // nginx would buffer frames.
 }
 
-// frames are written one after another.
+// frames collects frames.
 type frames struct {
 	bytes.Buffer
 }
 
-// add writes one frame. The types of the contract have nothing that cannot be encoded.
+// add appends a frame. Every type of the contract has a JSON form.
 func (f *frames) add(frame any) {
 	f.WriteString("data: ")
 	encoder := json.NewEncoder(f)
@@ -57,12 +58,12 @@ func (f *frames) add(frame any) {
 	f.WriteByte('\n')
 }
 
-// addDelta writes a frame that is head and a text. There are thousands of them, each for every reader of an answer, so they
-// do without what the others need: no frame may cost a reader more than its own write.
+// addDelta appends a frame that consists of head and a text. An answer has thousands of them, each encoded for every
+// reader, so this path avoids the general encoder.
 func (f *frames) addDelta(head, text string) {
 	f.WriteString("data: ")
 	f.WriteString(head)
-	quoted, _ := jsontext.AppendQuote(f.AvailableBuffer(), text) // What is no UTF-8 is replaced, as by the others.
+	quoted, _ := jsontext.AppendQuote(f.AvailableBuffer(), text) // Invalid UTF-8 is replaced, as by the general encoder.
 	f.Write(quoted)
 	f.WriteString("}\n\n")
 }

@@ -34,7 +34,7 @@ func requireShown(t *testing.T, guide, begins, ends string) {
 
 func TestAIHelpOfTheGuideWorks(t *testing.T) {
 	t.Parallel()
-	requireShown(t, "8-ai-requests.md", "// assist has", "\n// saveExport writes")
+	requireShown(t, "8-ai-requests.md", "// assist prints", "\n// saveExport writes")
 	s := apitest.New(t, apitest.Options{})
 	ticket, agent := s.Customer(t).NewTicket(t), s.Staff(t, sqlc.UserRoleAgent)
 	support := connect(t, s, client.WithToken(agent.Token))
@@ -57,7 +57,7 @@ func TestAIHelpOfTheGuideWorks(t *testing.T) {
 
 func TestExportOfTheGuideWorks(t *testing.T) {
 	t.Parallel()
-	requireShown(t, "8-customer-data.md", "// saveExport writes", "\n// find writes")
+	requireShown(t, "8-customer-data.md", "// saveExport writes", "\n// find prints")
 	s := apitest.New(t, apitest.Options{NoAI: true})
 	customer, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
 	customer.NewTicket(t)
@@ -72,7 +72,7 @@ func TestExportOfTheGuideWorks(t *testing.T) {
 
 func TestSearchOfTheGuideWorks(t *testing.T) {
 	t.Parallel()
-	requireShown(t, "8-search.md", "// find writes", "\x00")
+	requireShown(t, "8-search.md", "// find prints", "\x00")
 	s := apitest.New(t, apitest.Options{NoAI: true})
 	customer := s.Customer(t)
 	ticket := customer.NewTicket(t)
@@ -84,7 +84,7 @@ func TestSearchOfTheGuideWorks(t *testing.T) {
 	require.Equal(t, want, out.String())
 }
 
-// assist has the AI say what a ticket is about and sort it, and returns a reply to look over.
+// assist prints a summary of a ticket, applies the AI's triage, and returns a suggested reply.
 func assist(ctx context.Context, support *client.Support, ticketID client.ID, out io.Writer) (string, error) {
 	summary, err := askFor(ctx, support, ticketID, client.CreateAIRequestRequestKindSummarize)
 	if err != nil {
@@ -108,7 +108,7 @@ func assist(ctx context.Context, support *client.Support, ticketID client.ID, ou
 	return reply.Content, nil
 }
 
-// askFor asks the AI for something and waits until it is there.
+// askFor makes a request to the AI and waits for the result.
 func askFor(
 	ctx context.Context, support *client.Support, ticketID client.ID, kind client.CreateAIRequestRequestKind,
 ) (*client.AIResponse, error) {
@@ -136,7 +136,7 @@ func saveExport(ctx context.Context, support *client.Support, customer client.Us
 	return nil
 }
 
-// find writes what the words are found in, and the words in brackets.
+// find prints what matches, with the matching words in brackets.
 func find(ctx context.Context, support *client.Support, words string, out io.Writer) error {
 	for found, err := range support.SearchTickets(ctx, &client.SearchTicketsParams{Q: words}) {
 		if err != nil {

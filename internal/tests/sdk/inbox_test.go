@@ -25,8 +25,8 @@ func TestStaffInboxOfTheGuideWorks(t *testing.T) {
 	shown, _, _ = strings.Cut(shown, "```")
 	source, err := os.ReadFile("inbox_test.go")
 	require.NoError(t, err)
-	_, program, _ := strings.Cut(string(source), "\n// inbox works on")
-	require.Equal(t, shown, "// inbox works on"+program)
+	_, program, _ := strings.Cut(string(source), "\n// inbox answers")
+	require.Equal(t, shown, "// inbox answers"+program)
 	require.LessOrEqual(t, strings.Count(shown, "\n"), 50)
 
 	s := apitest.New(t, apitest.Options{NoAI: true})
@@ -42,7 +42,7 @@ func TestStaffInboxOfTheGuideWorks(t *testing.T) {
 	require.Equal(t, agent.ID, *resolved.AssigneeID)
 }
 
-// inbox works on the ticket whose customer has waited longest, and writes what it does.
+// inbox answers the unassigned ticket whose customer has waited longest.
 func inbox(ctx context.Context, support *client.Support, out io.Writer) error {
 	counts, err := support.CountStaffTickets(ctx)
 	if err != nil {

@@ -79,8 +79,8 @@ func TestReceiverOfTheGuideWorks(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("webhooks_test.go")
 	require.NoError(t, err)
-	_, program, _ := strings.Cut(string(source), "\n// hooks takes")
-	require.Equal(t, shown(t, "go"), "// hooks takes"+program)
+	_, program, _ := strings.Cut(string(source), "\n// hooks receives")
+	require.Equal(t, shown(t, "go"), "// hooks receives"+program)
 	var fails bool
 	var stored []string
 	receiver := httptest.NewServer(hooks(hookSecret, func(e client.WebhookEvent) error {
@@ -138,7 +138,7 @@ func asExpress(t *testing.T, id string) string {
 	return string(text)
 }
 
-// hooks takes deliveries, and stores their events.
+// hooks receives deliveries and stores their events.
 func hooks(secret string, store func(client.WebhookEvent) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
@@ -150,7 +150,7 @@ func hooks(secret string, store func(client.WebhookEvent) error) http.HandlerFun
 			http.Error(w, "not genuine", http.StatusBadRequest)
 			return
 		}
-		if err := store(event); err != nil { // Under event.ID, so that it is there once.
+		if err := store(event); err != nil { // Use event.ID as the key, so that a duplicate changes nothing.
 			http.Error(w, "try again", http.StatusServiceUnavailable)
 			return
 		}
