@@ -16,7 +16,7 @@ func TestEveryOperationIsExplained(t *testing.T) {
 	t.Parallel()
 	ids := make(map[string]bool)
 	for _, o := range specOperations(t) {
-		require.Regexp(t, `^[a-z]+([A-Z][a-z]*)+(V[0-9])?$`, o.OperationID, "%s %s", o.method, o.path)
+		require.Regexp(t, `^[a-z]+([A-Z][a-z]*)+(V[0-9])?$`, o.OperationID, "%s %s", o.method, o.template)
 		require.False(t, ids[o.OperationID], "%s is there twice", o.OperationID)
 		ids[o.OperationID] = true
 		require.NotEmpty(t, o.Summary, o.OperationID)

@@ -21,6 +21,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -61,8 +62,8 @@ func each[T any](lines []client.ExportLine, of func(client.ExportLine) *T) (thin
 
 func TestExportHasEverythingThatItsCustomerSees(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	agent := d.Staff(t, sqlc.UserRoleAgent)
+	d := newCast(t)
+	agent := d.agent
 	customer := d.Customer(t)
 	sessions := customer.Sessions(t)
 	var messages []client.Message
@@ -126,8 +127,8 @@ var notExported = map[string]string{
 // A column of texts that is added later has to be exported, or named here.
 func TestExportLeavesOutNoColumn(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	agent := d.Staff(t, sqlc.UserRoleAgent)
+	d := newCast(t)
+	agent := d.agent
 	key := d.admin.NewAPIKey(t, client.CreateAPIKeyRequest{}).Key
 	customer := d.Service(t, key, erasable)
 	me := customer.Me(t)
@@ -140,8 +141,8 @@ func TestExportLeavesOutNoColumn(t *testing.T) {
 			exported[column] = true
 		}
 	}
-	filled := columnsWith(t, d.Server, erasable)
-	for _, column := range textColumns(t, d.Server) {
+	filled := columnsWith(t, d.Desk, erasable)
+	for _, column := range textColumns(t, d.Desk) {
 		_, left := notExported[column]
 		require.Equal(t, slices.Contains(filled, column), exported[column] != left, "%s: is exported, or is named as not exported", column)
 	}
@@ -167,19 +168,19 @@ func columnsOf(line client.ExportLine) map[string]string {
 
 func TestExportIsForAdministratorsAlone(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	admins := auth.RoleAdmin
+	d := newCast(t)
+	admins, service := client.Role(auth.RoleAdmin), d.Service(t, d.admin.NewAPIKey(t, client.CreateAPIKeyRequest{}).Key, "")
 	others := slices.DeleteFunc(slices.Clone(apitest.AllScopes), func(s client.Scope) bool { return s == client.ScopeUsers })
-	path := exportPath(d.customer.ID)
+	path := exportPath(d.owner.ID)
 	for name, who := range map[string]*apitest.User{
-		"the customer": d.customer, "an agent": d.Staff(t, sqlc.UserRoleAgent), "a service": d.service,
-		"a key without the scope": d.Service(t, d.admin.NewAPIKey(t, client.CreateAPIKeyRequest{Role: client.Role(admins), Scopes: others}).Key, ""),
+		"the customer": d.owner, "an agent": d.agent, "a service": service,
+		"a key without the scope": d.Service(t, d.admin.NewAPIKey(t, client.CreateAPIKeyRequest{Role: admins, Scopes: others}).Key, ""),
 	} {
 		require.Equal(t, http.StatusForbidden, who.Do(t, http.MethodGet, path, "").Status, name)
 	}
-	key := d.Service(t, d.admin.NewAPIKey(t, client.CreateAPIKeyRequest{Role: client.Role(admins), Scopes: client.Scopes{client.ScopeUsers}}).Key, "")
-	require.NotEmpty(t, exportOf(t, key, d.customer.ID))
-	for _, id := range []uuid.UUID{d.admin.ID, d.service.Me(t).ID, uuid.Must(uuid.NewV7())} { // Staff, a service, nobody.
+	key := d.Service(t, d.admin.NewAPIKey(t, client.CreateAPIKeyRequest{Role: admins, Scopes: client.Scopes{client.ScopeUsers}}).Key, "")
+	require.NotEmpty(t, exportOf(t, key, d.owner.ID))
+	for _, id := range []uuid.UUID{d.admin.ID, service.Me(t).ID, uuid.Must(uuid.NewV7())} { // Staff, a service, nobody.
 		d.admin.Do(t, http.MethodGet, exportPath(id), "").RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 	}
 	d.admin.Do(t, http.MethodGet, path, "", "Accept: application/json").
@@ -189,7 +190,7 @@ func TestExportIsForAdministratorsAlone(t *testing.T) {
 func TestExportIsLogged(t *testing.T) {
 	t.Parallel()
 	var log logBuffer
-	s := apitest.New(t, apitest.Options{Log: &log})
+	s := desk.New(t, desk.Options{Log: &log})
 	customer, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
 	exportOf(t, admin, customer.ID)
 	require.Contains(t, log.String(), `event="user exported" by_user_id=`+admin.ID.String()+" user_id="+customer.ID.String())
@@ -197,7 +198,7 @@ func TestExportIsLogged(t *testing.T) {
 }
 
 // fillForExport gives a customer more than fits into a few batches and a few chunks.
-func fillForExport(t *testing.T, s *apitest.Server, customer *apitest.User) {
+func fillForExport(t *testing.T, s *desk.Desk, customer *apitest.User) {
 	t.Helper()
 	storetest.Exec(t, s.DatabaseURL, `INSERT INTO tickets (id, user_id, title, description, created_at)
 		SELECT gen_random_uuid(), $1, 'long', 'long', now() - make_interval(secs => n) FROM generate_series(1, 120) AS n`, customer.ID)
@@ -207,7 +208,7 @@ func fillForExport(t *testing.T, s *apitest.Server, customer *apitest.User) {
 }
 
 // askForExport exports through the handler alone, without a network.
-func askForExport(t *testing.T, s *apitest.Server, admin *apitest.User, customer uuid.UUID, w http.ResponseWriter) {
+func askForExport(t *testing.T, s *desk.Desk, admin *apitest.User, customer uuid.UUID, w http.ResponseWriter) {
 	t.Helper()
 	r := httptest.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodGet, exportPath(customer), http.NoBody)
 	r.Header.Set("Authorization", "Bearer "+admin.Token)
@@ -216,7 +217,7 @@ func askForExport(t *testing.T, s *apitest.Server, admin *apitest.User, customer
 
 func TestExportOfMuchIsWhole(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
 	fillForExport(t, s, customer)
 	lines := exportOf(t, admin, customer.ID)
@@ -231,7 +232,7 @@ func TestExportOfMuchIsWhole(t *testing.T) {
 
 func TestSlowReaderOfAnExportHoldsNoConnection(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
 	fillForExport(t, s, customer)
 	reader := &stuck{httptest.NewRecorder(), make(chan struct{}, 1), make(chan struct{})}
@@ -249,7 +250,7 @@ func TestSlowReaderOfAnExportHoldsNoConnection(t *testing.T) {
 
 func TestExportThatFailsHasNoEnd(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
 	fillForExport(t, s, customer)
 	reader := &stuck{httptest.NewRecorder(), make(chan struct{}, 1), make(chan struct{})}
@@ -284,7 +285,7 @@ func (b *broken) Write([]byte) (int, error) {
 
 func TestExportEndsWithItsReader(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{MaxStreamsEach: 1})
+	s := desk.New(t, desk.Options{MaxStreamsEach: 1})
 	customer, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
 	fillForExport(t, s, customer)
 	gone := &broken{ResponseRecorder: httptest.NewRecorder()}

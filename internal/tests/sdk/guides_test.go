@@ -15,7 +15,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // requireShown wants a guide to show a program as it stands in this file, from its first comment to the next one that ends it.
@@ -35,7 +35,7 @@ func requireShown(t *testing.T, guide, begins, ends string) {
 func TestAIHelpOfTheGuideWorks(t *testing.T) {
 	t.Parallel()
 	requireShown(t, "8-ai-requests.md", "// assist prints", "\n// saveExport writes")
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	ticket, agent := s.Customer(t).NewTicket(t), s.Staff(t, sqlc.UserRoleAgent)
 	support := connect(t, s, client.WithToken(agent.Token))
 	for _, answer := range []string{
@@ -58,7 +58,7 @@ func TestAIHelpOfTheGuideWorks(t *testing.T) {
 func TestExportOfTheGuideWorks(t *testing.T) {
 	t.Parallel()
 	requireShown(t, "8-customer-data.md", "// saveExport writes", "\n// find prints")
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	customer, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
 	customer.NewTicket(t)
 	support := connect(t, s, client.WithToken(admin.Token))
@@ -73,7 +73,7 @@ func TestExportOfTheGuideWorks(t *testing.T) {
 func TestSearchOfTheGuideWorks(t *testing.T) {
 	t.Parallel()
 	requireShown(t, "8-search.md", "// find prints", "\x00")
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	customer := s.Customer(t)
 	ticket := customer.NewTicket(t)
 	support := connect(t, s, client.WithToken(customer.Token))
