@@ -21,8 +21,10 @@ const (
 	maxCandidates = 500
 
 	// indexInterval is about how long a text waits until it can be found, and maxIndexed how many are indexed in one statement.
-	indexInterval = time.Second
-	maxIndexed    = 200
+	// rebuildInterval is how often a replica looks whether another language was chosen elsewhere.
+	indexInterval   = time.Second
+	maxIndexed      = 200
+	rebuildInterval = 30 * time.Second
 )
 
 // Service searches, and keeps the index that it searches in.
@@ -64,6 +66,7 @@ func (s *Service) Search(ctx context.Context, actor auth.Actor, query string, p 
 func (s *Service) Run(ctx context.Context) {
 	outage := &background.Outage{While: "indexing for the search", Logger: s.logger}
 	prepared := false
+	var rebuilt time.Time
 	background.Every(ctx, indexInterval, outage, func(ctx context.Context) error {
 		if !prepared {
 			if err := s.Prepare(ctx); err != nil {
@@ -71,6 +74,10 @@ func (s *Service) Run(ctx context.Context) {
 			}
 			prepared = true
 		}
+		if time.Since(rebuilt) < rebuildInterval {
+			return s.indexQueued(ctx)
+		}
+		rebuilt = time.Now()
 		return s.Index(ctx)
 	})
 }
@@ -87,9 +94,7 @@ func (s *Service) Prepare(ctx context.Context) error {
 // Index indexes everything that is waiting for it, and, a piece at a time in between, what is indexed in another language.
 func (s *Service) Index(ctx context.Context) error {
 	for {
-		if err := background.Batches(ctx, maxIndexed, func(ctx context.Context, limit, skip int32) (int64, error) {
-			return s.store.IndexQueued(ctx, sqlc.IndexQueuedParams{MaxRows: limit, SkipRows: skip})
-		}); err != nil {
+		if err := s.indexQueued(ctx); err != nil {
 			return err
 		}
 		more, err := s.store.RebuildSearchIndex(ctx, maxIndexed)
@@ -102,4 +107,11 @@ func (s *Service) Index(ctx context.Context) error {
 			s.logger.InfoContext(ctx, "indexed again for the search")
 		}
 	}
+}
+
+// indexQueued indexes everything that is waiting for it.
+func (s *Service) indexQueued(ctx context.Context) error {
+	return background.Batches(ctx, maxIndexed, func(ctx context.Context, limit, skip int32) (int64, error) {
+		return s.store.IndexQueued(ctx, sqlc.IndexQueuedParams{MaxRows: limit, SkipRows: skip})
+	})
 }

@@ -30,6 +30,9 @@ const (
 	// unknownAfter is how long a response that is this replica's may stand still before the replica takes it up, if it
 	// does not know of it: the reply to its claim was lost.
 	unknownAfter = 3 * time.Second
+
+	// unknownLeaseSeconds is how long the lease of such a response still is.
+	unknownLeaseSeconds = int32((LeaseDuration - unknownAfter) / time.Second)
 )
 
 // reaper takes over responses whose owner is gone.
@@ -53,6 +56,9 @@ func (r *reaper) run(ctx context.Context) {
 
 // takeOver starts over what others have left, one after the other, and fails what nobody could finish.
 func (r *reaper) takeOver(ctx context.Context) error {
+	if stalled, err := r.store.CountStalledAIResponses(ctx, unknownLeaseSeconds); err != nil || stalled == 0 {
+		return err
+	}
 	for more := true; more; {
 		if !r.roster.admit() {
 			return nil // It is for others now to take over, or to fail.
@@ -77,7 +83,7 @@ func (r *reaper) takeOverOne(ctx context.Context) (more bool, err error) {
 	}
 	id, err := r.store.TakeOverAIResponse(ctx, sqlc.TakeOverAIResponseParams{
 		OwnerID: r.ownerID, LeaseSeconds: int32(LeaseDuration.Seconds()), MaxAttempts: MaxAttempts,
-		Known: r.roster.known(), UnknownLeaseSeconds: int32((LeaseDuration - unknownAfter).Seconds()),
+		Known: r.roster.known(), UnknownLeaseSeconds: unknownLeaseSeconds,
 	})
 	if errors.Is(err, store.ErrNoRows) {
 		return false, nil
