@@ -7,6 +7,18 @@ FROM add_message(
     sqlc.narg(client_id)::text, sqlc.narg(counts_for)::uuid, @max_messages::integer, @max_bytes::bigint, @change_id::uuid
 ) AS m;
 
+-- name: CreateMessages :many
+-- Messages of one actor in one ticket, in their order, each as CreateMessage creates it: the next one sees what the one before has
+-- left. A message that CreateMessage would return no row for has none here, and the others are created.
+SELECT m.*
+FROM (
+    SELECT unnest(@ids::uuid[]) AS id, unnest(@contents::text[]) AS content, unnest(@change_ids::uuid[]) AS change_id
+) AS said
+CROSS JOIN LATERAL add_message(
+    said.id, @ticket_id::uuid, @actor_id::uuid, @actor_kind::actor_kind, @staff::boolean, said.content,
+    NULL, sqlc.narg(counts_for)::uuid, @max_messages::integer, @max_bytes::bigint, said.change_id
+) AS m;
+
 -- name: CreateNote :one
 -- A note of staff's in a ticket, which must be locked: it takes its place in the ticket's order. Nothing that customers see
 -- changes. No row: there is no such ticket, or the actor is not staff.

@@ -66,6 +66,74 @@ func (q *Queries) CreateMessage(ctx context.Context, arg CreateMessageParams) (M
 	return i, err
 }
 
+const createMessages = `-- name: CreateMessages :many
+SELECT m.id, m.ticket_id, m.author, m.author_id, m.content, m.created_at, m.superseded_by, m.client_id, m.is_note, m.redacted_at
+FROM (
+    SELECT unnest($1::uuid[]) AS id, unnest($2::text[]) AS content, unnest($3::uuid[]) AS change_id
+) AS said
+CROSS JOIN LATERAL add_message(
+    said.id, $4::uuid, $5::uuid, $6::actor_kind, $7::boolean, said.content,
+    NULL, $8::uuid, $9::integer, $10::bigint, said.change_id
+) AS m
+`
+
+type CreateMessagesParams struct {
+	Ids         []uuid.UUID
+	Contents    []string
+	ChangeIds   []uuid.UUID
+	TicketID    uuid.UUID
+	ActorID     uuid.UUID
+	ActorKind   ActorKind
+	Staff       bool
+	CountsFor   *uuid.UUID
+	MaxMessages int32
+	MaxBytes    int64
+}
+
+// Messages of one actor in one ticket, in their order, each as CreateMessage creates it: the next one sees what the one before has
+// left. A message that CreateMessage would return no row for has none here, and the others are created.
+func (q *Queries) CreateMessages(ctx context.Context, arg CreateMessagesParams) ([]Message, error) {
+	rows, err := q.db.Query(ctx, createMessages,
+		arg.Ids,
+		arg.Contents,
+		arg.ChangeIds,
+		arg.TicketID,
+		arg.ActorID,
+		arg.ActorKind,
+		arg.Staff,
+		arg.CountsFor,
+		arg.MaxMessages,
+		arg.MaxBytes,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Message{}
+	for rows.Next() {
+		var i Message
+		if err := rows.Scan(
+			&i.ID,
+			&i.TicketID,
+			&i.Author,
+			&i.AuthorID,
+			&i.Content,
+			&i.CreatedAt,
+			&i.SupersededBy,
+			&i.ClientID,
+			&i.IsNote,
+			&i.RedactedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const createNote = `-- name: CreateNote :one
 WITH before AS (
     SELECT

@@ -60,6 +60,9 @@ type Querier interface {
 	// A human's message, by the rules of add_message. No row: there is no such ticket, it is closed, or the account that the
 	// message counts for, if any, has used up its budget for the day.
 	CreateMessage(ctx context.Context, arg CreateMessageParams) (Message, error)
+	// Messages of one actor in one ticket, in their order, each as CreateMessage creates it: the next one sees what the one before has
+	// left. A message that CreateMessage would return no row for has none here, and the others are created.
+	CreateMessages(ctx context.Context, arg CreateMessagesParams) ([]Message, error)
 	// A note of staff's in a ticket, which must be locked: it takes its place in the ticket's order. Nothing that customers see
 	// changes. No row: there is no such ticket, or the actor is not staff.
 	CreateNote(ctx context.Context, arg CreateNoteParams) (Message, error)
@@ -183,6 +186,8 @@ type Querier interface {
 	GetAttemptsWait(ctx context.Context, arg GetAttemptsWaitParams) (float64, error)
 	// The release of PostgreSQL, for people and as a number, and what time it is there.
 	GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error)
+	// A customer. No row: there is no such customer. The accounts of staff and of services are not exported.
+	GetExportedUser(ctx context.Context, id uuid.UUID) (User, error)
 	// Unless it was used too long ago. Those who read do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
 	// The oldest position that is kept; in an empty journal, the first one to come.
@@ -243,6 +248,12 @@ type Querier interface {
 	ListDueWebhooks(ctx context.Context) ([]uuid.UUID, error)
 	ListErasures(ctx context.Context, maxRows int32) ([]uuid.UUID, error)
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]AIResponse, error)
+	// Those that the customer sees, oldest first.
+	ListExportedAIResponses(ctx context.Context, arg ListExportedAIResponsesParams) ([]AIResponse, error)
+	// What the customer sees of a ticket's messages, with the names of their authors and the customer's own ratings.
+	ListExportedMessages(ctx context.Context, arg ListExportedMessagesParams) ([]ListExportedMessagesRow, error)
+	// Oldest first.
+	ListExportedTickets(ctx context.Context, arg ListExportedTicketsParams) ([]Ticket, error)
 	ListJournal(ctx context.Context, arg ListJournalParams) ([]JournalEntry, error)
 	// Newest first. With a text, those that have it in their name or their content, whatever its case.
 	ListMacros(ctx context.Context, arg ListMacrosParams) ([]Macro, error)

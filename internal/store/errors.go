@@ -45,6 +45,12 @@ func IsLockTimeout(err error) bool {
 	return errors.As(err, &e) && e.SQLState == pgerrcode.LockNotAvailable
 }
 
+// IsRefused reports whether PostgreSQL has refused a statement for what it says, and not because of the database's state.
+func IsRefused(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && !apperr.Is(err, apperr.DBBusy)
+}
+
 func isSerializationFailure(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.SQLState == pgerrcode.SerializationFailure || e.SQLState == pgerrcode.DeadlockDetected)

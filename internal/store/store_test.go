@@ -24,12 +24,12 @@ func newUser(email string) sqlc.CreateUserParams {
 	return sqlc.CreateUserParams{ID: uuid.Must(uuid.NewV7()), Email: email, PasswordHash: "x", Role: sqlc.UserRoleUser}
 }
 
-func TestEverySessionHasLimits(t *testing.T) {
+func TestEverySessionHasItsSettings(t *testing.T) {
 	t.Parallel()
 	s := storetest.New(t)
 	for name, want := range map[string]string{
 		"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s",
-		"client_connection_check_interval": "5s", "application_name": "support", "TimeZone": "UTC",
+		"client_connection_check_interval": "5s", "application_name": "support", "TimeZone": "UTC", "jit": "off",
 	} {
 		got, err := store.Setting(t.Context(), s, name)
 		require.NoError(t, err)

@@ -124,6 +124,9 @@ func AfterEnd(ctx context.Context, f func()) {
 	f()
 }
 
+// IsInTx reports whether the context carries a transaction of this Store, which its statements join.
+func (s *Store) IsInTx(ctx context.Context) bool { return s.unit(ctx) != nil }
+
 // unit returns the context's transaction if it is this Store's, or nil.
 func (s *Store) unit(ctx context.Context) *unit {
 	if u := unitFrom(ctx); u != nil && u.store == s {

@@ -41,11 +41,12 @@ type Service struct {
 	budget Budget
 	aiMode sqlc.AIMode
 	triage bool
+	queue  *queue
 }
 
 // NewService returns a Service on the store.
 func NewService(s *store.Store, o Options) *Service {
-	return &Service{store: s, budget: o.Budget, aiMode: o.AIMode, triage: o.Triage}
+	return &Service{store: s, budget: o.Budget, aiMode: o.AIMode, triage: o.Triage, queue: newQueue(s)}
 }
 
 // View is a ticket. If it belongs to a service's customer whom the actor may see, it has the customer's names.
@@ -251,7 +252,11 @@ func (s *Service) createMessage(
 	m.ID, m.ChangeID = uuid7.New(), uuid7.New()
 	m.TicketID, m.ActorID, m.ActorKind, m.Staff = id, actor.ID, actor.Kind(), actor.IsStaff()
 	m.CountsFor, m.MaxMessages, m.MaxBytes = limits.account, limits.messages, limits.bytes
-	message, err := s.store.CreateMessage(ctx, m)
+	create := s.queue.create
+	if s.store.IsInTx(ctx) {
+		create = s.store.CreateMessage
+	}
+	message, err := create(ctx, m)
 	return Message{Message: message, AuthorName: actor.DisplayName}, err
 }
 

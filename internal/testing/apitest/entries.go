@@ -65,10 +65,10 @@ func takesOnBehalfOf(operation *openapi3.Operation) bool {
 	})
 }
 
-// checkEntries looks which requests have written the entries of the database's journal, by their times. It wants every entry
+// CheckEntries looks which requests of the client have written the entries of the database's journal, by their times. It wants every entry
 // of a person or a service to be listed in x-events by an operation that ran then. What ran beside requests may write any, and
 // so may the AI and the system, which work in their own time.
-func (r *requests) checkEntries(t testing.TB, databaseURL string) {
+func (c *Client) CheckEntries(t testing.TB, databaseURL string) {
 	t.Helper()
 	var entries []struct {
 		Type       string    `json:"type"`
@@ -80,7 +80,7 @@ func (r *requests) checkEntries(t testing.TB, databaseURL string) {
 	) AS e`)
 	require.NoError(t, json.Unmarshal([]byte(text), &entries))
 	for _, e := range entries {
-		running := r.during(e.OccurredAt)
+		running := c.sent.during(e.OccurredAt)
 		writers := slices.DeleteFunc(slices.Clone(running), func(o *openapi3.Operation) bool {
 			return !mayWrite(o, e.Type)
 		})
