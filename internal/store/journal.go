@@ -10,7 +10,7 @@ import (
 )
 
 // entering names the table to which journal entries are added, and the SQL functions that add to it.
-var entering = []string{"journal_outbox", "add_message("}
+var entering = []string{"journal_outbox", "add_message(", "sla_sweep("}
 
 // addsToJournal reports whether a statement may add entries to the journal.
 func addsToJournal(sql string) bool {
