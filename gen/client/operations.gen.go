@@ -397,6 +397,28 @@ func (s *Support) EndSession(ctx context.Context, sessionID SessionID, options .
 	return err
 }
 
+// ExportUser iterates over the lines of GET /users/{user_id}/export while they come, up to the last one. An error is the last; one
+// that comes after some lines means that they are not all: ask again.
+//
+// Export everything of a customer.
+//
+// Everything that the desk holds about a customer and that the customer may see, to answer a request for their data: the
+// account, its sessions, and the tickets with their messages, ratings and AI responses. Notes, drafts and what else only
+// staff see are not part of it, and neither are passwords and tokens.
+//
+// The response is newline-delimited JSON: one `ExportLine` per line, and each ticket before what belongs to it, oldest
+// first. The last line has the type `end` and counts the lines before it. **An export without that line is incomplete**:
+// the server failed, or the connection did. Ask for it again. What changes while the export is read may be part of it
+// or not.
+//
+// An export counts as an open stream: see `SUPPORT_STREAMS_PER_ACCOUNT`. The server writes each export to its log. Accounts
+// of staff and services get `404`.
+func (s *Support) ExportUser(ctx context.Context, userID UserID, options ...CallOption) iter.Seq2[ExportLine, error] {
+	return lines(ctx, s, operation{repeatable: true}, options, func(line ExportLine) bool { return line.Type == plain.ExportLineTypeEnd }, func(server string) (*http.Request, error) {
+		return plain.NewExportUserRequest(server, userID)
+	})
+}
+
 // GetAIResponse calls GET /ai-responses/{ai_response_id}.
 //
 // Get an AI response.

@@ -331,6 +331,34 @@ type (
 	EventType = plain.EventType
 	// EventTypes defines model for EventTypes.
 	EventTypes = plain.EventTypes
+	// ExportCount: A number of lines.
+	ExportCount = plain.ExportCount
+	// ExportCounts: How many lines of each type an export has.
+	//
+	// Its fields:
+	//
+	//	AIResponses ExportCount
+	//	Feedback ExportCount
+	//	Messages ExportCount
+	//	Sessions ExportCount
+	//	Tickets ExportCount
+	ExportCounts = plain.ExportCounts
+	// ExportLine: A line of an export. The member with the name of its type says what it is about; `end` has `counts`. Ignore types that
+	// you do not know: there may be new ones.
+	//
+	// Its fields:
+	//
+	//	AIResponse *AIResponse
+	//	Counts *ExportCounts
+	//	Feedback *MessageFeedback
+	//	Message *Message
+	//	Session *Session
+	//	Ticket *Ticket
+	//	Type ExportLineType
+	//	User *User
+	ExportLine = plain.ExportLine
+	// ExportLineType: What the line is about.
+	ExportLineType = plain.ExportLineType
 	// FeedbackComment: Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	FeedbackComment = plain.FeedbackComment
 	// FieldError: One place of a request that breaks a rule.
@@ -1140,6 +1168,17 @@ const (
 	EventActorKindCustomer = plain.EventActorKindCustomer
 	EventActorKindService  = plain.EventActorKindService
 	EventActorKindSystem   = plain.EventActorKindSystem
+)
+
+// The values of ExportLineType that the contract has.
+const (
+	ExportLineTypeAIResponse = plain.ExportLineTypeAIResponse
+	ExportLineTypeEnd        = plain.ExportLineTypeEnd
+	ExportLineTypeFeedback   = plain.ExportLineTypeFeedback
+	ExportLineTypeMessage    = plain.ExportLineTypeMessage
+	ExportLineTypeSession    = plain.ExportLineTypeSession
+	ExportLineTypeTicket     = plain.ExportLineTypeTicket
+	ExportLineTypeUser       = plain.ExportLineTypeUser
 )
 
 // The values of FieldErrorCode that the contract has.

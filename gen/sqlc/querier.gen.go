@@ -186,6 +186,8 @@ type Querier interface {
 	GetAttemptsWait(ctx context.Context, arg GetAttemptsWaitParams) (float64, error)
 	// The release of PostgreSQL, for people and as a number, and what time it is there.
 	GetDatabaseServer(ctx context.Context) (GetDatabaseServerRow, error)
+	// A customer. No row: there is no such customer. The accounts of staff and of services are not exported.
+	GetExportedUser(ctx context.Context, id uuid.UUID) (User, error)
 	// Unless it was used too long ago. Those who read do not wait for each other.
 	GetIdempotencyKey(ctx context.Context, arg GetIdempotencyKeyParams) (IdempotencyKey, error)
 	// The oldest position that is kept; in an empty journal, the first one to come.
@@ -246,6 +248,12 @@ type Querier interface {
 	ListDueWebhooks(ctx context.Context) ([]uuid.UUID, error)
 	ListErasures(ctx context.Context, maxRows int32) ([]uuid.UUID, error)
 	ListExistingAIResponses(ctx context.Context, ids []uuid.UUID) ([]AIResponse, error)
+	// Those that the customer sees, oldest first.
+	ListExportedAIResponses(ctx context.Context, arg ListExportedAIResponsesParams) ([]AIResponse, error)
+	// What the customer sees of a ticket's messages, with the names of their authors and the customer's own ratings.
+	ListExportedMessages(ctx context.Context, arg ListExportedMessagesParams) ([]ListExportedMessagesRow, error)
+	// Oldest first.
+	ListExportedTickets(ctx context.Context, arg ListExportedTicketsParams) ([]Ticket, error)
 	ListJournal(ctx context.Context, arg ListJournalParams) ([]JournalEntry, error)
 	// Newest first. With a text, those that have it in their name or their content, whatever its case.
 	ListMacros(ctx context.Context, arg ListMacrosParams) ([]Macro, error)

@@ -374,6 +374,39 @@ func (e EventActorKind) Valid() bool {
 	}
 }
 
+// Defines values for ExportLineType.
+const (
+	ExportLineTypeAIResponse ExportLineType = "ai_response"
+	ExportLineTypeEnd        ExportLineType = "end"
+	ExportLineTypeFeedback   ExportLineType = "feedback"
+	ExportLineTypeMessage    ExportLineType = "message"
+	ExportLineTypeSession    ExportLineType = "session"
+	ExportLineTypeTicket     ExportLineType = "ticket"
+	ExportLineTypeUser       ExportLineType = "user"
+)
+
+// Valid indicates whether the value is a known member of the ExportLineType enum.
+func (e ExportLineType) Valid() bool {
+	switch e {
+	case ExportLineTypeAIResponse:
+		return true
+	case ExportLineTypeEnd:
+		return true
+	case ExportLineTypeFeedback:
+		return true
+	case ExportLineTypeMessage:
+		return true
+	case ExportLineTypeSession:
+		return true
+	case ExportLineTypeTicket:
+		return true
+	case ExportLineTypeUser:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FailedEventType.
 const (
 	FailedEventTypeFailed FailedEventType = "failed"
@@ -2046,6 +2079,58 @@ type EventType = string
 
 // EventValue A value of an event.
 type EventValue = any
+
+// ExportCount A number of lines.
+type ExportCount = int64
+
+// ExportCounts How many lines of each type an export has.
+type ExportCounts struct {
+	// AIResponses A number of lines.
+	AIResponses ExportCount `json:"ai_responses"`
+
+	// Feedback A number of lines.
+	Feedback ExportCount `json:"feedback"`
+
+	// Messages A number of lines.
+	Messages ExportCount `json:"messages"`
+
+	// Sessions A number of lines.
+	Sessions ExportCount `json:"sessions"`
+
+	// Tickets A number of lines.
+	Tickets ExportCount `json:"tickets"`
+}
+
+// ExportLine A line of an export. The member with the name of its type says what it is about; `end` has `counts`. Ignore types that
+// you do not know: there may be new ones.
+type ExportLine struct {
+	// AIResponse An AI response in the ticket before it.
+	AIResponse *AIResponse `json:"ai_response,omitempty"`
+
+	// Counts How many lines of each type there were. Only the last line has it.
+	Counts *ExportCounts `json:"counts,omitempty"`
+
+	// Feedback The rating of the message before it.
+	Feedback *MessageFeedback `json:"feedback,omitempty"`
+
+	// Message A message in the ticket before it.
+	Message *Message `json:"message,omitempty"`
+
+	// Session One of its sessions that has not ended. It is never `current`.
+	Session *Session `json:"session,omitempty"`
+
+	// Ticket One of its tickets.
+	Ticket *Ticket `json:"ticket,omitempty"`
+
+	// Type What the line is about.
+	Type ExportLineType `json:"type"`
+
+	// User The account.
+	User *User `json:"user,omitempty"`
+}
+
+// ExportLineType What the line is about.
+type ExportLineType string
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
 type FailedEvent struct {
@@ -6637,6 +6722,23 @@ type ClientInterface interface {
 	// Corresponds with DELETE /users/{user_id}/data (the `DeleteUserData` operationId).
 	DeleteUserData(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ExportUser Export everything of a customer
+	//
+	// Everything that the desk holds about a customer and that the customer may see, to answer a request for their data: the
+	// account, its sessions, and the tickets with their messages, ratings and AI responses. Notes, drafts and what else only
+	// staff see are not part of it, and neither are passwords and tokens.
+	//
+	// The response is newline-delimited JSON: one `ExportLine` per line, and each ticket before what belongs to it, oldest
+	// first. The last line has the type `end` and counts the lines before it. **An export without that line is incomplete**:
+	// the server failed, or the connection did. Ask for it again. What changes while the export is read may be part of it
+	// or not.
+	//
+	// An export counts as an open stream: see `SUPPORT_STREAMS_PER_ACCOUNT`. The server writes each export to its log. Accounts
+	// of staff and services get `404`.
+	//
+	// Corresponds with GET /users/{user_id}/export (the `ExportUser` operationId).
+	ExportUser(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetWebhookDelivery Get a delivery with its attempts
 	//
 	// One delivery, with the result of each attempt to send it, oldest first.
@@ -9203,6 +9305,33 @@ func (c *Client) PutCustomer(ctx context.Context, userID UserID, body PutCustome
 // Corresponds with DELETE /users/{user_id}/data (the `DeleteUserData` operationId).
 func (c *Client) DeleteUserData(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteUserDataRequest(c.Server, userID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportUser Export everything of a customer
+//
+// Everything that the desk holds about a customer and that the customer may see, to answer a request for their data: the
+// account, its sessions, and the tickets with their messages, ratings and AI responses. Notes, drafts and what else only
+// staff see are not part of it, and neither are passwords and tokens.
+//
+// The response is newline-delimited JSON: one `ExportLine` per line, and each ticket before what belongs to it, oldest
+// first. The last line has the type `end` and counts the lines before it. **An export without that line is incomplete**:
+// the server failed, or the connection did. Ask for it again. What changes while the export is read may be part of it
+// or not.
+//
+// An export counts as an open stream: see `SUPPORT_STREAMS_PER_ACCOUNT`. The server writes each export to its log. Accounts
+// of staff and services get `404`.
+//
+// Corresponds with GET /users/{user_id}/export (the `ExportUser` operationId).
+func (c *Client) ExportUser(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportUserRequest(c.Server, userID)
 	if err != nil {
 		return nil, err
 	}
@@ -14414,6 +14543,40 @@ func NewDeleteUserDataRequest(server string, userID UserID) (*http.Request, erro
 	return req, nil
 }
 
+// NewExportUserRequest constructs an http.Request for the ExportUser method
+func NewExportUserRequest(server string, userID UserID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "user_id", userID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/users/%s/export", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetWebhookDeliveryRequest constructs an http.Request for the GetWebhookDelivery method
 func NewGetWebhookDeliveryRequest(server string, webhookDeliveryID WebhookDeliveryID, params *GetWebhookDeliveryParams) (*http.Request, error) {
 	var err error
@@ -16516,6 +16679,25 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /users/{user_id}/data (the `DeleteUserData` operationId).
 	DeleteUserDataWithResponse(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*DeleteUserDataResponse, error)
+
+	// ExportUserWithResponse Export everything of a customer
+	//
+	// Everything that the desk holds about a customer and that the customer may see, to answer a request for their data: the
+	// account, its sessions, and the tickets with their messages, ratings and AI responses. Notes, drafts and what else only
+	// staff see are not part of it, and neither are passwords and tokens.
+	//
+	// The response is newline-delimited JSON: one `ExportLine` per line, and each ticket before what belongs to it, oldest
+	// first. The last line has the type `end` and counts the lines before it. **An export without that line is incomplete**:
+	// the server failed, or the connection did. Ask for it again. What changes while the export is read may be part of it
+	// or not.
+	//
+	// An export counts as an open stream: see `SUPPORT_STREAMS_PER_ACCOUNT`. The server writes each export to its log. Accounts
+	// of staff and services get `404`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /users/{user_id}/export (the `ExportUser` operationId).
+	ExportUserWithResponse(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*ExportUserResponse, error)
 
 	// GetWebhookDeliveryWithResponse Get a delivery with its attempts
 	//
@@ -28299,6 +28481,126 @@ func (r DeleteUserDataResponse) ContentType() string {
 	return ""
 }
 
+// ExportUserResponse401Headers the declared response headers of an HTTP 401 response for ExportUser
+type ExportUserResponse401Headers struct {
+	WWWAuthenticate string
+}
+
+// ExportUserResponse403Headers the declared response headers of an HTTP 403 response for ExportUser
+type ExportUserResponse403Headers struct {
+	WWWAuthenticate string
+}
+
+// ExportUserResponse429Headers the declared response headers of an HTTP 429 response for ExportUser
+type ExportUserResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int32
+}
+
+// ExportUserResponse503Headers the declared response headers of an HTTP 503 response for ExportUser
+type ExportUserResponse503Headers struct {
+	RetryAfter *int32
+}
+
+type ExportUserResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalServerError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ServiceUnavailable
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ExportUserResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *ExportUserResponse403Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ExportUserResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ExportUserResponse503Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ExportUserResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ExportUserResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ExportUserResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ExportUserResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r ExportUserResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ExportUserResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r ExportUserResponse) GetApplicationProblemJSON500() *InternalServerError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ExportUserResponse) GetApplicationProblemJSON503() *ServiceUnavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportUserResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportUserResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportUserResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportUserResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetWebhookDeliveryResponse200Headers the declared response headers of an HTTP 200 response for GetWebhookDelivery
 type GetWebhookDeliveryResponse200Headers struct {
 	ETag *string
@@ -31984,6 +32286,31 @@ func (c *ClientWithResponses) DeleteUserDataWithResponse(ctx context.Context, us
 		return nil, err
 	}
 	return ParseDeleteUserDataResponse(rsp)
+}
+
+// ExportUserWithResponse Export everything of a customer
+//
+// Everything that the desk holds about a customer and that the customer may see, to answer a request for their data: the
+// account, its sessions, and the tickets with their messages, ratings and AI responses. Notes, drafts and what else only
+// staff see are not part of it, and neither are passwords and tokens.
+//
+// The response is newline-delimited JSON: one `ExportLine` per line, and each ticket before what belongs to it, oldest
+// first. The last line has the type `end` and counts the lines before it. **An export without that line is incomplete**:
+// the server failed, or the connection did. Ask for it again. What changes while the export is read may be part of it
+// or not.
+//
+// An export counts as an open stream: see `SUPPORT_STREAMS_PER_ACCOUNT`. The server writes each export to its log. Accounts
+// of staff and services get `404`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /users/{user_id}/export (the `ExportUser` operationId).
+func (c *ClientWithResponses) ExportUserWithResponse(ctx context.Context, userID UserID, reqEditors ...RequestEditorFn) (*ExportUserResponse, error) {
+	rsp, err := c.ExportUser(ctx, userID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportUserResponse(rsp)
 }
 
 // GetWebhookDeliveryWithResponse Get a delivery with its attempts
@@ -45452,6 +45779,138 @@ func ParseDeleteUserDataResponse(rsp *http.Response) (*DeleteUserDataResponse, e
 		response.Headers429 = &headers
 	case rsp.StatusCode == 503:
 		var headers DeleteUserDataResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseExportUserResponse parses an HTTP response from a ExportUserWithResponse call
+func ParseExportUserResponse(rsp *http.Response) (*ExportUserResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportUserResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalServerError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ServiceUnavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ExportUserResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers ExportUserResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 429:
+		var headers ExportUserResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int32
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ExportUserResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int32
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: "int32"}); err != nil {

@@ -20,6 +20,7 @@ import (
 
 const (
 	mediaTypeEventStream = "text/event-stream"
+	mediaTypeLines       = "application/x-ndjson"
 
 	// extensionScope names the scopes that an operation requires of API keys, and extensionCost how many requests it
 	// counts as.
@@ -215,7 +216,7 @@ func onBehalfOf(doc *openapi3.T, op *openapi3.Operation) (*openapi3.Parameter, e
 	return nil, nil
 }
 
-// Streams reports whether the operation responds with a stream of events.
+// Streams reports whether the operation responds with a stream of events or lines, which is sent while it is made.
 func (op *Operation) Streams() bool {
-	return slices.Contains(op.produces, mediaTypeEventStream)
+	return slices.Contains(op.produces, mediaTypeEventStream) || slices.Contains(op.produces, mediaTypeLines)
 }

@@ -160,6 +160,23 @@ func QueryText(t testing.TB, databaseURL, sql string, args ...any) string {
 	return s
 }
 
+// Digest sums up every row of every table of a migrated database.
+func Digest(t testing.TB, databaseURL string) string {
+	t.Helper()
+	digest.once.Do(func() {
+		digest.sql = QueryText(t, databaseURL, `SELECT string_agg(format(
+			$$SELECT %L || count(*) || ' ' || coalesce(sum(hashtextextended(t::text, 0)), 0) AS line FROM %I AS t$$, tablename || ' ', tablename),
+			' UNION ALL ') FROM pg_tables WHERE schemaname = 'public'`)
+	})
+	return QueryText(t, databaseURL, `SELECT string_agg(line, E'\n' ORDER BY line) FROM (`+digest.sql+") AS lines")
+}
+
+// digest is the statement of Digest. All databases of a process have the same tables.
+var digest struct {
+	once sync.Once
+	sql  string
+}
+
 // prepared has a connection keep the plan of a query: a test asks the same ones again and again. Their results have one type, whatever
 // a test does to the schema.
 func prepared(args []any) []any { return append([]any{pgx.QueryExecModeCacheStatement}, args...) }

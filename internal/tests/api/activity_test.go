@@ -10,6 +10,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -24,7 +25,7 @@ func getTicket(t *testing.T, u *apitest.User, ticket client.Ticket) client.Ticke
 
 func TestCustomersMessageReopensWhatWaitsForThem(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	for _, status := range []client.TicketStatus{"open", "pending", "resolved"} {
 		ticket := customer.NewTicket(t)
@@ -48,7 +49,7 @@ func TestCustomersMessageReopensWhatWaitsForThem(t *testing.T) {
 
 func TestEveryMessageMovesTheTicketsTimes(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := customer.NewTicket(t)
 	require.Equal(t, ticket.CreatedAt, ticket.LastMessageAt)
@@ -71,11 +72,11 @@ func TestEveryMessageMovesTheTicketsTimes(t *testing.T) {
 
 func TestCustomerWritesNoMoreThanItsBudget(t *testing.T) {
 	t.Parallel()
-	one := apitest.New(t, apitest.Options{Writing: ticket.Budget{Tickets: 3, Messages: 3}})
-	other := apitest.New(t, apitest.Options{DatabaseURL: one.DatabaseURL, Writing: ticket.Budget{Tickets: 3, Messages: 3}})
+	one := desk.New(t, desk.Options{Writing: ticket.Budget{Tickets: 3, Messages: 3}})
+	other := desk.New(t, desk.Options{DatabaseURL: one.DatabaseURL, Writing: ticket.Budget{Tickets: 3, Messages: 3}})
 	customer, agent := one.Customer(t), one.Staff(t, sqlc.UserRoleAgent)
 	about := customer.NewTicket(t)
-	elsewhere := customer.With(t, other, customer.Token)
+	elsewhere := customer.With(t, other.Client, customer.Token)
 	for path, body := range map[string]string{
 		"/tickets": `{"title":"x","description":"x"}`, "/tickets/" + about.ID.String() + "/messages": `{"content":"x"}`,
 	} {
@@ -106,7 +107,7 @@ func TestCustomerWritesNoMoreThanItsBudget(t *testing.T) {
 
 func TestTextOfADayIsBoundedInBytes(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Writing: ticket.Budget{Bytes: 1000}})
+	s := desk.New(t, desk.Options{Writing: ticket.Budget{Bytes: 1000}})
 	customer := s.Customer(t)
 	about := customer.NewTicket(t)
 	used := len(about.Title) + len(about.Description)
@@ -121,7 +122,7 @@ func TestTextOfADayIsBoundedInBytes(t *testing.T) {
 
 func TestUsageOfPastDaysIsDeleted(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Writing: ticket.Budget{Tickets: 10}})
+	s := desk.New(t, desk.Options{Writing: ticket.Budget{Tickets: 10}})
 	customer := s.Customer(t)
 	customer.NewTicket(t)
 	storetest.Exec(t, s.DatabaseURL, `INSERT INTO daily_usage

@@ -9,11 +9,12 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 func TestTextThatIsNoAddressIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	c := d.call(t, "signUp")
 	for _, address := range []string{
@@ -29,7 +30,7 @@ func TestTextThatIsNoAddressIsRefused(t *testing.T) {
 
 func TestAddressIsStoredInOneForm(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	created, err := s.Anonymous.SignUpWithResponse(t.Context(), nil, client.SignUpRequest{
 		Email: "ＡDA.Lovelace@Example.COM", Password: apitest.Password,
 	})

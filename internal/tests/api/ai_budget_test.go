@@ -20,6 +20,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -38,7 +39,7 @@ func requireQuota(t *testing.T, u *apitest.User, ticketID uuid.UUID, most time.D
 
 func TestUserHasSoManyAnswersWrittenAtATime(t *testing.T) {
 	t.Parallel()
-	one, other := twoReplicas(t, apitest.Options{Budget: assistant.Budget{Running: 2}})
+	one, other := twoReplicas(t, desk.Options{Budget: assistant.Budget{Running: 2}})
 	user := one.Customer(t)
 	there := other.LogIn(t, user.Email, apitest.Password)
 	enqueue(t, one, groqsim.Script{Times: 3, Gates: []groqsim.Gate{{Name: "late", After: 3}}})
@@ -68,7 +69,7 @@ func TestUserHasSoManyAnswersInATime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := apitest.New(t, apitest.Options{Budget: c.budget})
+			s := desk.New(t, desk.Options{Budget: c.budget})
 			user := s.Customer(t)
 			answered := user.NewTicket(t)
 			require.NotNil(t, user.Stream(t, answered.ID).ReadAll().Done)
@@ -96,7 +97,7 @@ func TestUserHasSoManyAnswersInATime(t *testing.T) {
 
 func TestRetryAfterIsWhenTheOldestAnswerCountsNoMore(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Budget: assistant.Budget{PerMinute: 2}})
+	s := desk.New(t, desk.Options{Budget: assistant.Budget{PerMinute: 2}})
 	user := s.Customer(t)
 	for range 2 {
 		require.NotNil(t, user.Stream(t, user.NewTicket(t).ID).ReadAll().Done)
@@ -108,7 +109,7 @@ func TestRetryAfterIsWhenTheOldestAnswerCountsNoMore(t *testing.T) {
 func TestBudgetIsExactOverReplicas(t *testing.T) {
 	t.Parallel()
 	const budget = 5
-	one, other := twoReplicas(t, apitest.Options{Budget: assistant.Budget{Running: 100, PerMinute: budget}})
+	one, other := twoReplicas(t, desk.Options{Budget: assistant.Budget{Running: 100, PerMinute: budget}})
 	user := one.Customer(t)
 	askers := []*apitest.User{user, other.LogIn(t, user.Email, apitest.Password)}
 	tickets := make([]client.Ticket, 20)
@@ -131,7 +132,7 @@ func TestBudgetIsExactOverReplicas(t *testing.T) {
 
 func TestTakeoverCostsNothing(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Budget: assistant.Budget{Running: 1, PerMinute: 1, PerDay: 1}})
+	s := desk.New(t, desk.Options{Budget: assistant.Budget{Running: 1, PerMinute: 1, PerDay: 1}})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	storetest.Exec(t, s.DatabaseURL, `
@@ -146,7 +147,7 @@ func TestTakeoverCostsNothing(t *testing.T) {
 
 func TestServerWritesSoManyAnswersAtATime(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{MaxRunning: 1})
+	s := desk.New(t, desk.Options{MaxRunning: 1})
 	user := s.Customer(t)
 	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "late", After: 3}}})
 	begun := user.Begin(t, user.NewTicket(t).ID)
@@ -171,7 +172,7 @@ func TestServerWritesSoManyAnswersAtATime(t *testing.T) {
 // What an Idempotency-Key does: the answer begins when a larger transaction is committed.
 func TestAnswerThatIsNotCommittedYetHasItsPlace(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{MaxRunning: 1})
+	s := desk.New(t, desk.Options{MaxRunning: 1})
 	user := s.Customer(t)
 	actor := auth.Actor{ID: user.ID, Role: auth.RoleUser}
 	first, second := user.NewTicket(t), user.NewTicket(t)
@@ -198,7 +199,7 @@ func TestAnswerThatIsNotCommittedYetHasItsPlace(t *testing.T) {
 
 func TestServerHasSoManyStreamsOpen(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{MaxStreams: 1})
+	s := desk.New(t, desk.Options{MaxStreams: 1})
 	user := s.Customer(t)
 	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "late", After: 1}}})
 	ticket := user.NewTicket(t)

@@ -12,13 +12,14 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // hangUpWithin is the second in which upstream is told to stop, and a little for a machine that is busy with tests.
 const hangUpWithin = 1500 * time.Millisecond
 
 // requireHungUp waits until the first request's connection is closed from this side, and returns when that was.
-func requireHungUp(t *testing.T, s *apitest.Server) time.Time {
+func requireHungUp(t *testing.T, s *desk.Desk) time.Time {
 	t.Helper()
 	require.NoError(t, s.Simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
 		return records[0].End != groqsim.EndRunning
@@ -44,7 +45,7 @@ func TestCancelEndsTheAnswerOnWhicheverReplicaItRuns(t *testing.T) {
 	for name, fromElsewhere := range map[string]bool{"here": false, "elsewhere": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			one, other := twoReplicas(t, apitest.Options{})
+			one, other := twoReplicas(t, desk.Options{})
 			user := one.Customer(t)
 			there := other.LogIn(t, user.Email, apitest.Password)
 			canceller := user
@@ -84,7 +85,7 @@ func TestCancelEndsTheAnswerOnWhicheverReplicaItRuns(t *testing.T) {
 
 func TestCancelBeforeTheFirstWordAnswersWhoWaits(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "before", After: -1}}})
@@ -111,7 +112,7 @@ func TestCancelBeforeTheFirstWordAnswersWhoWaits(t *testing.T) {
 
 func TestCancelLeavesWhatHasEnded(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Limits: noRetries()})
+	s := desk.New(t, desk.Options{Limits: noRetries()})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	enqueue(t, s, groqsim.Script{Status: 400})
@@ -129,7 +130,7 @@ func TestCancelLeavesWhatHasEnded(t *testing.T) {
 
 func TestCancelledRegenerationLeavesTheAnswerThatStands(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	stands := user.Stream(t, ticket.ID).ReadAll().Done
@@ -144,7 +145,7 @@ func TestCancelledRegenerationLeavesTheAnswerThatStands(t *testing.T) {
 
 func TestCancelRacingTheCommitIsOneOrTheOther(t *testing.T) {
 	t.Parallel()
-	one, other := twoReplicas(t, apitest.Options{})
+	one, other := twoReplicas(t, desk.Options{})
 	user := one.Customer(t)
 	there := other.LogIn(t, user.Email, apitest.Password)
 	outcomes := make(map[client.AIResponseStatus]int)

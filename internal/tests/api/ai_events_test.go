@@ -14,6 +14,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -101,7 +102,7 @@ func TestEndedResponseIsReadByItsID(t *testing.T) {
 	for name, c := range answerEndings {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			one, other := twoReplicas(t, apitest.Options{Limits: noRetries()})
+			one, other := twoReplicas(t, desk.Options{Limits: noRetries()})
 			user, agent := one.Customer(t), one.Staff(t, sqlc.UserRoleAgent)
 			there := other.LogIn(t, user.Email, apitest.Password)
 			enqueue(t, one, c.script)
@@ -122,7 +123,7 @@ func TestEndedResponseIsReadByItsID(t *testing.T) {
 
 			// A replica that has never heard of it finds no events.
 			storetest.Exec(t, one.DatabaseURL, "DELETE FROM ai_response_events")
-			late := apitest.New(t, apitest.Options{DatabaseURL: one.DatabaseURL, Simulator: one.Simulator}).
+			late := desk.New(t, desk.Options{DatabaseURL: one.DatabaseURL, Simulator: one.Simulator}).
 				LogIn(t, user.Email, apitest.Password)
 			requireSweptIsReadable(t, late, begun.ID, whole)
 			require.Len(t, one.Simulator.Requests(), requests, "reading starts nothing")
@@ -189,7 +190,7 @@ func requireSweptIsReadable(t *testing.T, u *apitest.User, id uuid.UUID, whole a
 
 func TestReaderWithoutTheEndOfAFailedAnswerGetsItAndStartsNothing(t *testing.T) {
 	t.Parallel()
-	one, other := twoReplicas(t, apitest.Options{Limits: noRetries()})
+	one, other := twoReplicas(t, desk.Options{Limits: noRetries()})
 	user := one.Customer(t)
 	there := other.LogIn(t, user.Email, apitest.Password)
 	ticket := user.NewTicket(t)
@@ -227,7 +228,7 @@ func TestReaderWithoutTheEndOfAFailedAnswerGetsItAndStartsNothing(t *testing.T) 
 
 func TestPollGetsAtOnceWhatIsThere(t *testing.T) {
 	t.Parallel()
-	one, other := twoReplicas(t, apitest.Options{})
+	one, other := twoReplicas(t, desk.Options{})
 	user := one.Customer(t)
 	enqueue(t, one, groqsim.Script{
 		Deltas: []string{"one ", "two ", "three"}, Gates: []groqsim.Gate{{Name: "middle", After: 2}},
@@ -254,7 +255,7 @@ func TestPollGetsAtOnceWhatIsThere(t *testing.T) {
 
 func TestPollWaitsAsLongAsItWasTold(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "start", After: -1}}})
 	begun := user.Begin(t, user.NewTicket(t).ID)
@@ -273,7 +274,7 @@ func TestPollWakesWhenAnEventComes(t *testing.T) {
 	for name, elsewhere := range map[string]bool{"here": false, "elsewhere": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			one, other := twoReplicas(t, apitest.Options{})
+			one, other := twoReplicas(t, desk.Options{})
 			user := one.Customer(t)
 			reader := user
 			if elsewhere {
@@ -302,7 +303,7 @@ func TestPollWakesWhenAnEventComes(t *testing.T) {
 
 func TestPolledTextIsTheStoredMessage(t *testing.T) {
 	t.Parallel()
-	one, other := twoReplicas(t, apitest.Options{})
+	one, other := twoReplicas(t, desk.Options{})
 	user := one.Customer(t)
 	enqueue(t, one, groqsim.Script{TokensPerSecond: 400, Text: "Grüße 👋\n\nevent: done\r\n\u2028" + groqsimText})
 	begun := user.Begin(t, user.NewTicket(t).ID)
@@ -324,7 +325,7 @@ One of the two has been taken back today; it takes three to five working days un
 
 func TestPollAfterAnUnknownEventStartsOver(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	enqueue(t, s, groqsim.Script{Deltas: []string{"one ", "two"}, Gates: []groqsim.Gate{{Name: "middle", After: 1}}})
 	begun := user.Begin(t, user.NewTicket(t).ID)
@@ -347,7 +348,7 @@ func TestPollAfterAnUnknownEventStartsOver(t *testing.T) {
 
 func TestPollRefusesWhatItDoesNotOffer(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	begun := user.Begin(t, user.NewTicket(t).ID)
 	path := "/ai-responses/" + begun.ID.String() + "/events"
@@ -366,7 +367,7 @@ func TestPollRefusesWhatItDoesNotOffer(t *testing.T) {
 func TestLongLogIsReadInPieces(t *testing.T) {
 	t.Parallel()
 	const deltas = 6000
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	id := uuid.Must(uuid.NewV7())
 	storetest.Exec(t, s.DatabaseURL, `

@@ -12,6 +12,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -43,7 +44,7 @@ func TestHumanFencesARunningAnswer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := apitest.New(t, apitest.Options{})
+			s := desk.New(t, desk.Options{})
 			user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 			ticket := user.NewTicket(t)
 			enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "late", After: 5}}})
@@ -68,7 +69,7 @@ func TestHumanFencesARunningAnswer(t *testing.T) {
 
 func TestNewQuestionReplacesAnAnswerThatHasNotBegun(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "before", After: 0}}})
@@ -93,7 +94,7 @@ func TestNewQuestionReplacesAnAnswerThatHasNotBegun(t *testing.T) {
 
 func TestNewQuestionWaitsForAnAnswerThatHasBegun(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "middle", After: 2}}})
@@ -120,7 +121,7 @@ func TestNewQuestionWaitsForAnAnswerThatHasBegun(t *testing.T) {
 
 func TestAnswerOfADeadProcessIsTakenOver(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	// What a process leaves behind that was killed while it wrote.
@@ -141,7 +142,7 @@ func TestAnswerOfADeadProcessIsTakenOver(t *testing.T) {
 
 func TestAnswerThatNobodyCouldFinishFails(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	storetest.Exec(t, s.DatabaseURL,
@@ -156,7 +157,7 @@ func TestAnswerThatNobodyCouldFinishFails(t *testing.T) {
 
 func TestReplyRacingTheCommitIsNeverPublishedWithTheAnswer(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	for range 50 {
 		ticket := user.NewTicket(t)

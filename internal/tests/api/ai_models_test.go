@@ -18,6 +18,7 @@ import (
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/groq"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 var twoModels = []string{"primary", "secondary"}
@@ -30,7 +31,7 @@ func noRetries() *groq.Limits {
 }
 
 // askedModels are the models that upstream was asked for, in their order.
-func askedModels(s *apitest.Server) string {
+func askedModels(s *desk.Desk) string {
 	var models []string
 	for _, record := range s.Simulator.Requests() {
 		models = append(models, record.Chat.Model)
@@ -58,7 +59,7 @@ func TestAnotherModelAnswersForOneThatCannot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := apitest.New(t, apitest.Options{Models: twoModels, Limits: noRetries()})
+			s := desk.New(t, desk.Options{Models: twoModels, Limits: noRetries()})
 			user := s.Customer(t)
 			ticket := user.NewTicket(t)
 			enqueue(t, s, script)
@@ -77,7 +78,7 @@ func TestAnotherModelAnswersForOneThatCannot(t *testing.T) {
 
 func TestModelThatWasAskedForIsTriedFirst(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Models: []string{"a", "b", "c"}, Limits: noRetries()})
+	s := desk.New(t, desk.Options{Models: []string{"a", "b", "c"}, Limits: noRetries()})
 	user := s.Customer(t)
 	enqueue(t, s, groqsim.Script{Status: 503, Times: 2})
 	asked := user.Ask(t, user.NewTicket(t).ID, client.CreateAIResponseRequest{Model: "b"})
@@ -105,7 +106,7 @@ func TestNoOtherModelAnswersWhatIsNotTheModelsFault(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := apitest.New(t, apitest.Options{Models: twoModels, Limits: noRetries()})
+			s := desk.New(t, desk.Options{Models: twoModels, Limits: noRetries()})
 			user := s.Customer(t)
 			ticket := user.NewTicket(t)
 			enqueue(t, s, c.script)
@@ -132,7 +133,7 @@ func TestFailureOfAllModelsIsTheOneThatPasses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := apitest.New(t, apitest.Options{Models: twoModels, Limits: noRetries()})
+			s := desk.New(t, desk.Options{Models: twoModels, Limits: noRetries()})
 			user := s.Customer(t)
 			enqueue(t, s, scripts...)
 			stream := user.OpenStream(t, user.NewTicket(t).ID, "")
@@ -149,7 +150,7 @@ func TestConversationThatIsTooLongIsShortenedUntilItFits(t *testing.T) {
 	for name, times := range map[string]int{"half fits": 1, "a quarter fits": 2, "nothing fits": 100} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := apitest.New(t, apitest.Options{Models: twoModels, Limits: noRetries()})
+			s := desk.New(t, desk.Options{Models: twoModels, Limits: noRetries()})
 			user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 			ticket := user.NewTicket(t)
 			for i := range 8 {
@@ -182,7 +183,7 @@ func TestConversationThatIsTooLongIsShortenedUntilItFits(t *testing.T) {
 }
 
 // failTimes lets so many answers fail, each in a ticket of its own.
-func failTimes(t *testing.T, s *apitest.Server, u *apitest.User, n int) {
+func failTimes(t *testing.T, s *desk.Desk, u *apitest.User, n int) {
 	t.Helper()
 	for range n {
 		enqueue(t, s, groqsim.Script{Status: 500})
@@ -193,7 +194,7 @@ func failTimes(t *testing.T, s *apitest.Server, u *apitest.User, n int) {
 
 func TestModelThatKeepsFailingIsNotAsked(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Limits: noRetries()})
+	s := desk.New(t, desk.Options{Limits: noRetries()})
 	user := s.Customer(t)
 	answered := user.NewTicket(t)
 	text := user.Stream(t, answered.ID).ReadAll().Text
@@ -223,7 +224,7 @@ func TestModelThatKeepsFailingIsNotAsked(t *testing.T) {
 
 func TestOtherModelAnswersWhileOneIsNotAsked(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Models: twoModels, Limits: noRetries()})
+	s := desk.New(t, desk.Options{Models: twoModels, Limits: noRetries()})
 	user := s.Customer(t)
 	for range 5 {
 		enqueue(t, s, groqsim.Script{Status: 503})
@@ -237,7 +238,7 @@ func TestOtherModelAnswersWhileOneIsNotAsked(t *testing.T) {
 
 func TestCancelledAndRejectedAnswersDoNotCountAsFailuresOfTheModel(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Limits: noRetries()})
+	s := desk.New(t, desk.Options{Limits: noRetries()})
 	user := s.Customer(t)
 	failTimes(t, s, user, 4)
 	for i := range 3 {
@@ -256,7 +257,7 @@ func TestCancelledAndRejectedAnswersDoNotCountAsFailuresOfTheModel(t *testing.T)
 }
 
 // requireEnded waits until upstream has nothing under way.
-func requireEnded(t *testing.T, s *apitest.Server) {
+func requireEnded(t *testing.T, s *desk.Desk) {
 	t.Helper()
 	require.NoError(t, s.Simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
 		return records[len(records)-1].End != groqsim.EndRunning
@@ -265,7 +266,7 @@ func requireEnded(t *testing.T, s *apitest.Server) {
 
 func TestWaitForUpstreamIsHandedOn(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Models: twoModels})
+	s := desk.New(t, desk.Options{Models: twoModels})
 	user := s.Customer(t)
 	// A wait that is too long to be waited is no reason to try the same model again.
 	enqueue(t, s, groqsim.Script{Status: 429, RetryAfter: "64"}, groqsim.Script{Status: 429, RetryAfter: "30"})

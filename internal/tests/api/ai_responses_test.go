@@ -15,14 +15,15 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // twoReplicas returns servers that share a database and an upstream, as the processes of one installation do.
-func twoReplicas(t *testing.T, o apitest.Options) (one, other *apitest.Server) {
+func twoReplicas(t *testing.T, o desk.Options) (one, other *desk.Desk) {
 	t.Helper()
 	o.DatabaseURL, o.Simulator = storetest.NewURL(t), groqsim.New(groqsim.Options{})
-	return apitest.New(t, o), apitest.New(t, o)
+	return desk.New(t, o), desk.New(t, o)
 }
 
 // requireJoined wants the ask to be answered with a response that was there already.
@@ -51,7 +52,7 @@ func setAIMode(t *testing.T, u *apitest.User, ticketID uuid.UUID, mode client.AI
 
 func TestAnswerIsStartedOnceThenJoinedThenReplayed(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	enqueue(t, s, groqsim.Script{Text: "It was a mistake.", Gates: []groqsim.Gate{{Name: "start", After: -1}}})
@@ -84,7 +85,7 @@ func TestAnswerIsStartedOnceThenJoinedThenReplayed(t *testing.T) {
 
 func TestAskWhileAnEarlierTurnIsAnsweredGetsThatAnswer(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "middle", After: 2}}})
@@ -105,7 +106,7 @@ func TestAskWhileAnEarlierTurnIsAnsweredGetsThatAnswer(t *testing.T) {
 
 func TestRegeneratedAnswerTakesThePlaceOfTheOneBefore(t *testing.T) {
 	t.Parallel()
-	s, elsewhere := twoReplicas(t, apitest.Options{})
+	s, elsewhere := twoReplicas(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	user.Say(t, ticket.ID, "Which charge is wrong?")
@@ -154,7 +155,7 @@ func TestFailedRegenerationLeavesTheAnswerThatStands(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := apitest.New(t, apitest.Options{Limits: noRetries()})
+			s := desk.New(t, desk.Options{Limits: noRetries()})
 			user := s.Customer(t)
 			ticket := user.NewTicket(t)
 			stands := user.Begin(t, ticket.ID)
@@ -179,7 +180,7 @@ func TestFailedRegenerationLeavesTheAnswerThatStands(t *testing.T) {
 
 func TestRegenerationsInParallelAreOne(t *testing.T) {
 	t.Parallel()
-	one, other := twoReplicas(t, apitest.Options{})
+	one, other := twoReplicas(t, desk.Options{})
 	user := one.Customer(t)
 	ticket := user.NewTicket(t)
 	stands := user.Begin(t, ticket.ID)
@@ -217,7 +218,7 @@ func TestRegenerationsInParallelAreOne(t *testing.T) {
 
 func TestUsageOfAFailedAnswerIsRecorded(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Limits: noRetries()})
+	s := desk.New(t, desk.Options{Limits: noRetries()})
 	user := s.Customer(t)
 	enqueue(t, s, groqsim.Script{EOFAfter: after(4)})
 	begun := user.Begin(t, user.NewTicket(t).ID)
@@ -232,7 +233,7 @@ func TestUsageOfAFailedAnswerIsRecorded(t *testing.T) {
 
 func TestTurnThatStaffHaveAnsweredIsNotRegenerated(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := user.NewTicket(t)
 	stands := user.Stream(t, ticket.ID).ReadAll().Done
@@ -247,7 +248,7 @@ func TestTurnThatStaffHaveAnsweredIsNotRegenerated(t *testing.T) {
 
 func TestModelThatIsNotOfferedIsRefused(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Models: []string{"primary", "secondary"}})
+	s := desk.New(t, desk.Options{Models: []string{"primary", "secondary"}})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	refused := requireNotBegun(t, user.Ask(t, ticket.ID, client.CreateAIResponseRequest{Model: "tertiary"}),
@@ -265,7 +266,7 @@ func TestModelThatIsNotOfferedIsRefused(t *testing.T) {
 
 func TestTicketInHumanHandsIsNotAnswered(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := user.NewTicket(t)
 	setAIMode(t, user, ticket.ID, client.AIModeOff)
@@ -283,7 +284,7 @@ func TestTicketInHumanHandsIsNotAnswered(t *testing.T) {
 
 func TestHandOffFencesARunningAnswer(t *testing.T) {
 	t.Parallel()
-	one, other := twoReplicas(t, apitest.Options{})
+	one, other := twoReplicas(t, desk.Options{})
 	user := one.Customer(t)
 	there := other.LogIn(t, user.Email, apitest.Password)
 	ticket := user.NewTicket(t)
@@ -308,7 +309,7 @@ func TestHandOffFencesARunningAnswer(t *testing.T) {
 
 func TestResponsesOfATicketAreListedByPages(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Limits: noRetries()})
+	s := desk.New(t, desk.Options{Limits: noRetries()})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	path := "/tickets/" + ticket.ID.String() + "/ai-responses"

@@ -13,24 +13,25 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // enqueue makes the simulator answer its next requests by the scripts.
-func enqueue(t *testing.T, s *apitest.Server, scripts ...groqsim.Script) {
+func enqueue(t *testing.T, s *desk.Desk, scripts ...groqsim.Script) {
 	t.Helper()
 	require.NoError(t, s.Simulator.Enqueue(scripts...))
 }
 
 // requireHeld waits until upstream is held at the gate.
-func requireHeld(t *testing.T, s *apitest.Server, gate string) {
+func requireHeld(t *testing.T, s *desk.Desk, gate string) {
 	t.Helper()
 	require.NoError(t, s.Simulator.Wait(t.Context(), func(records []groqsim.RequestRecord) bool {
 		return len(records) > 0 && records[len(records)-1].HeldAt == gate
 	}))
 }
 
-func countAIMessages(t *testing.T, s *apitest.Server, ticketID uuid.UUID) int {
+func countAIMessages(t *testing.T, s *desk.Desk, ticketID uuid.UUID) int {
 	t.Helper()
 	return storetest.QueryInt(t, s.DatabaseURL,
 		"SELECT count(*) FROM messages WHERE ticket_id = $1 AND author = 'ai'", ticketID)
@@ -38,7 +39,7 @@ func countAIMessages(t *testing.T, s *apitest.Server, ticketID uuid.UUID) int {
 
 func TestAnswerIsStreamedAndStoredOnce(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	const text = "Grüße 👋 – please wait.\n\nevent: done\ndata: {}\r\n\u2028<script>"
@@ -64,7 +65,7 @@ func TestAnswerIsStreamedAndStoredOnce(t *testing.T) {
 
 func TestEventIDsAreDense(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	answer := user.Stream(t, user.NewTicket(t).ID).ReadAll()
 	for i, event := range answer.Events[1:] {
@@ -74,7 +75,7 @@ func TestEventIDsAreDense(t *testing.T) {
 
 func TestAnsweredTurnIsReplayed(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	first := user.Stream(t, ticket.ID).ReadAll()
@@ -94,9 +95,9 @@ func TestReadersInParallelShareOneAnswer(t *testing.T) {
 	t.Parallel()
 	url := storetest.NewURL(t)
 	simulator := groqsim.New(groqsim.Options{})
-	var servers []*apitest.Server
+	var servers []*desk.Desk
 	for range 3 {
-		servers = append(servers, apitest.New(t, apitest.Options{DatabaseURL: url, Simulator: simulator}))
+		servers = append(servers, desk.New(t, desk.Options{DatabaseURL: url, Simulator: simulator}))
 	}
 	user := servers[0].Customer(t)
 	ticket := user.NewTicket(t)
@@ -119,7 +120,7 @@ func TestReadersInParallelShareOneAnswer(t *testing.T) {
 
 func TestAnswerGoesOnWithoutReaders(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "middle", After: 3}}})
@@ -140,7 +141,7 @@ func TestAnswerGoesOnWithoutReaders(t *testing.T) {
 
 func TestReaderResumesAfterTheEventItHas(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	enqueue(t, s, groqsim.Script{
@@ -178,7 +179,7 @@ func TestReaderResumesAfterTheEventItHas(t *testing.T) {
 
 func TestReaderThatHasTheEndGetsNoContent(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	answer := user.Stream(t, ticket.ID).ReadAll()
@@ -194,7 +195,7 @@ func TestReaderThatHasTheEndGetsNoContent(t *testing.T) {
 
 func TestInvalidEventIDGivesTheWholeAnswer(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	want := user.Stream(t, ticket.ID).ReadAll()
@@ -212,7 +213,7 @@ func TestInvalidEventIDGivesTheWholeAnswer(t *testing.T) {
 
 func TestNothingToAnswer(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := user.NewTicket(t)
 	agent.Say(t, ticket.ID, "I am looking into it.")
@@ -226,7 +227,7 @@ func TestNothingToAnswer(t *testing.T) {
 
 func TestClosedTicketIsNotAnswered(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	for _, status := range []client.TicketStatus{
@@ -240,7 +241,7 @@ func TestClosedTicketIsNotAnswered(t *testing.T) {
 
 func TestServerWithoutAI(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	user := s.Customer(t)
 	user.OpenStream(t, user.NewTicket(t).ID, "").RequireProblem(http.StatusConflict, client.ProblemCodeAIDisabled)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/auth"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // service is a service's key.
@@ -60,7 +60,7 @@ func requireOutOfScope(t *testing.T, c *cast, o specOperation, ids []string, hea
 
 func TestEveryOperationTakesKeysInItsScopeOnly(t *testing.T) {
 	t.Parallel()
-	all := newStages(t, apitest.Options{})
+	all := newStages(t, desk.Options{})
 	for _, o := range specOperations(t) {
 		if o.role == "" {
 			continue
@@ -130,7 +130,7 @@ func requireActingNeedsAKeyThatMay(t *testing.T, c *cast, o specOperation) {
 		return
 	}
 	mayNot := c.apiKey(t, auth.RoleAdmin, allScopes[:len(allScopes)-1]...)
-	for _, bearer := range []string{c.owner.bearer(), c.agent.bearer(), c.admin.bearer(), mayNot.bearer()} {
+	for _, bearer := range []string{c.owner.Bearer(), c.agent.Bearer(), c.admin.Bearer(), mayNot.bearer()} {
 		requireOutOfScope(t, c, o, ids, bearer, "X-On-Behalf-Of: somebody")
 	}
 	before := c.snapshot(t)

@@ -17,6 +17,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -38,7 +39,7 @@ func revokeKey(t *testing.T, admin *apitest.User, id uuid.UUID) {
 func TestKeyIsShownOnceAndStoredAsItsHashOnly(t *testing.T) {
 	t.Parallel()
 	var log logBuffer
-	s := apitest.New(t, apitest.Options{Log: &log})
+	s := desk.New(t, desk.Options{Log: &log})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	created := admin.NewAPIKey(t, client.CreateAPIKeyRequest{Name: "Web shop"})
 	require.True(t, strings.HasPrefix(created.Key, created.Prefix))
@@ -70,7 +71,7 @@ func TestKeyIsShownOnceAndStoredAsItsHashOnly(t *testing.T) {
 
 func TestWhatIsNoKeyIsRefused(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	key := admin.NewAPIKey(t, client.CreateAPIKeyRequest{}).Key
 	other := admin.NewAPIKey(t, client.CreateAPIKeyRequest{}).Key
@@ -97,7 +98,7 @@ func TestRevokedKeyIsOutOnEveryReplicaWithinASecond(t *testing.T) {
 	admin := here.Staff(t, sqlc.UserRoleAdmin)
 	created := admin.NewAPIKey(t, client.CreateAPIKeyRequest{})
 	next := admin.NewAPIKey(t, client.CreateAPIKeyRequest{ServiceID: &created.ServiceID})
-	for _, s := range []*apitest.Server{here, there} {
+	for _, s := range []*desk.Desk{here, there} {
 		require.Equal(t, http.StatusOK, statusWith(t, s, created.Key))
 		require.Equal(t, http.StatusOK, s.Service(t, created.Key, "ada").Do(t, http.MethodGet, "/me", "").Status)
 	}
@@ -121,7 +122,7 @@ func TestKeyOfADisabledAccountIsOutUntilItIsEnabled(t *testing.T) {
 	here, there, clock := replicas(t)
 	admin := here.Staff(t, sqlc.UserRoleAdmin)
 	created := admin.NewAPIKey(t, client.CreateAPIKeyRequest{})
-	for _, s := range []*apitest.Server{here, there} {
+	for _, s := range []*desk.Desk{here, there} {
 		require.Equal(t, http.StatusOK, statusWith(t, s, created.Key))
 	}
 	mustChangeUser(t, admin, created.ServiceID, `{"disabled":true}`)
@@ -150,7 +151,7 @@ func TestKeyEndsWhenItExpires(t *testing.T) {
 // The times that the API takes are those that it can show again. A new one belongs here.
 func TestEveryTimeThatIsTakenCanBeShown(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	ticket := admin.NewTicket(t)
 	bodies := map[string]string{
@@ -169,7 +170,7 @@ func TestEveryTimeThatIsTakenCanBeShown(t *testing.T) {
 			body, known := bodies[o.OperationID+" /"+name]
 			require.True(t, known, "%s takes a time as %s", o.OperationID, name)
 			for _, at := range []string{"9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59+23:59", "2100-02-28T00:00:00-23:59"} {
-				path := strings.Replace(o.path, "{ticket_id}", ticket.ID.String(), 1)
+				path := strings.Replace(o.template, "{ticket_id}", ticket.ID.String(), 1)
 				taken := admin.Do(t, o.method, path, fmt.Sprintf(body, at), contentJSON)
 				require.Less(t, taken.Status, 300, "%s", taken.Body)
 			}
@@ -183,9 +184,9 @@ func TestEveryTimeThatIsTakenCanBeShown(t *testing.T) {
 // A key that only looks like one costs a query, so it is counted for its address first.
 func TestInventedKeysAreCountedBeforeTheDatabaseIsAsked(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	genuine := s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{}).Key
-	limited := apitest.New(t, apitest.Options{NoAI: true, DatabaseURL: s.DatabaseURL, RateLimit: 1})
+	limited := desk.New(t, desk.Options{NoAI: true, DatabaseURL: s.DatabaseURL, RateLimit: 1})
 	require.Equal(t, http.StatusOK, statusWith(t, limited, genuine))
 	invented := func(i int) apitest.Response {
 		raw := sha256.Sum256([]byte{byte(i)})
@@ -206,7 +207,7 @@ func TestInventedKeysAreCountedBeforeTheDatabaseIsAsked(t *testing.T) {
 
 func TestKeyThatMakesNoSenseIsNotMade(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	admin, customer := s.Staff(t, sqlc.UserRoleAdmin), s.Customer(t)
 	service := admin.NewAPIKey(t, client.CreateAPIKeyRequest{})
 	acting := s.Service(t, service.Key, "ada").Me(t)
@@ -242,7 +243,7 @@ func TestKeyThatMakesNoSenseIsNotMade(t *testing.T) {
 
 func TestNobodyLogsInToAnAccountWithoutAPassword(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	created := admin.NewAPIKey(t, client.CreateAPIKeyRequest{Role: client.RoleAdmin})
 	service, acting := s.Service(t, created.Key, "").Me(t), s.Service(t, created.Key, "ada").Me(t)
@@ -265,7 +266,7 @@ func TestUseOfAKeyIsWrittenOnceAMinuteAndByNoRequest(t *testing.T) {
 	s, other, clock := replicas(t)
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	created := admin.NewAPIKey(t, client.CreateAPIKeyRequest{})
-	use := func(server *apitest.Server) {
+	use := func(server *desk.Desk) {
 		clock.Advance(time.Second)
 		require.Equal(t, http.StatusOK, statusWith(t, server, created.Key))
 	}
@@ -276,7 +277,7 @@ func TestUseOfAKeyIsWrittenOnceAMinuteAndByNoRequest(t *testing.T) {
 	first := used()
 	require.NotZero(t, first)
 
-	for _, server := range []*apitest.Server{s, other} {
+	for _, server := range []*desk.Desk{s, other} {
 		use(server)
 		require.NoError(t, server.Auth.FlushKeyUse(t.Context()))
 	}
@@ -317,7 +318,7 @@ func TestStreamsAndStreamTokensEndWithTheirKey(t *testing.T) {
 				clock.Advance(time.Second)
 				return clock.Now()
 			}
-			s := apitest.New(t, apitest.Options{Now: now, Recheck: 10 * time.Millisecond})
+			s := desk.New(t, desk.Options{Now: now, Recheck: 10 * time.Millisecond})
 			require.NoError(t, s.Simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "never", After: 3}}}))
 			admin := s.Staff(t, sqlc.UserRoleAdmin)
 			created := admin.NewAPIKey(t, client.CreateAPIKeyRequest{})
@@ -346,7 +347,7 @@ func TestStreamsAndStreamTokensEndWithTheirKey(t *testing.T) {
 
 func TestKeysAreListedInPages(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	var want []uuid.UUID
 	for range 5 {
@@ -372,7 +373,7 @@ func TestKeysAreListedInPages(t *testing.T) {
 func TestKeysAreInTheLogByTheirIdOnly(t *testing.T) {
 	t.Parallel()
 	var log logBuffer
-	s := apitest.New(t, apitest.Options{Log: &log})
+	s := desk.New(t, desk.Options{Log: &log})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	created := admin.NewAPIKey(t, client.CreateAPIKeyRequest{Name: canary})
 	acting := s.Service(t, created.Key, canary).Me(t)

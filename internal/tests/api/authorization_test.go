@@ -13,28 +13,29 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 func TestEveryOperationAnswersOnlyThoseWhoMayCallIt(t *testing.T) {
 	t.Parallel()
-	all := newStages(t, apitest.Options{})
+	all := newStages(t, desk.Options{})
 	for _, o := range specOperations(t) {
 		t.Run(o.OperationID, func(t *testing.T) {
 			t.Parallel()
 			c := all.cast(t)
 			requireStrangersKeptOut(t, c, o)
 			requireOthersKeptOut(t, c, o)
-			for _, caller := range []member{c.owner, c.agent, c.admin} {
+			for _, caller := range []*apitest.User{c.owner, c.agent, c.admin} {
 				if !may(caller, o) {
 					requireForbidden(t, c, o, caller)
 					continue
 				}
 				if caller.ID != c.owner.ID && o.how.only == onlyOwner {
-					o.call(t, c, o.ownedIDs(t, c), caller.bearer()).
+					o.call(t, c, o.ownedIDs(t, c), caller.Bearer()).
 						RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 					continue
 				}
-				got := o.call(t, c, o.ownedIDs(t, c), caller.bearer())
+				got := o.call(t, c, o.ownedIDs(t, c), caller.Bearer())
 				if o.how.only == onlyService ||
 					caller.Role != sqlc.UserRoleUser && o.how.only == onlyCustomer {
 					got.RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
@@ -49,7 +50,7 @@ func TestEveryOperationAnswersOnlyThoseWhoMayCallIt(t *testing.T) {
 	}
 }
 
-func may(m member, o specOperation) bool {
+func may(m *apitest.User, o specOperation) bool {
 	return o.role == "" || auth.Actor{Role: m.Role}.Has(o.role)
 }
 
@@ -58,7 +59,7 @@ func may(m member, o specOperation) bool {
 func requireStrangersKeptOut(t *testing.T, c *cast, o specOperation) {
 	t.Helper()
 	ids := o.ownedIDs(t, c)
-	forged := genuineToken(c.admin, time.Now())
+	forged := genuineToken(t, c.admin, time.Now())
 	forged.key = "not the secret"
 	withForged := "Authorization: Bearer " + forged.token(t)
 	if o.role == "" {
@@ -95,7 +96,7 @@ func requireOthersKeptOut(t *testing.T, c *cast, o specOperation) {
 	}
 	if len(o.pathParameters) == 0 {
 		ticketID := ownedTicket(t, c)
-		got := o.call(t, c, nil, c.other.bearer())
+		got := o.call(t, c, nil, c.other.Bearer())
 		require.Contains(t, o.successes(t), got.Status, "%s", got.Body)
 		for _, secret := range []string{ticketID, "Secret", c.owner.ID.String(), c.owner.Email} {
 			require.NotContains(t, string(got.Body), secret)
@@ -104,18 +105,18 @@ func requireOthersKeptOut(t *testing.T, c *cast, o specOperation) {
 	}
 	ids := o.ownedIDs(t, c)
 	before, asked := c.snapshot(t), len(c.Simulator.Requests())
-	foreign := o.call(t, c, ids, c.other.bearer())
+	foreign := o.call(t, c, ids, c.other.Bearer())
 	foreign.RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
-	requireSame(t, o.call(t, c, o.unknownIDs(), c.other.bearer()), foreign, "an id of nothing and one of somebody else's")
+	requireSame(t, o.call(t, c, o.unknownIDs(), c.other.Bearer()), foreign, "an id of nothing and one of somebody else's")
 	require.Equal(t, before, c.snapshot(t))
 	require.Len(t, c.Simulator.Requests(), asked, "nothing was asked of the AI")
 }
 
-func requireForbidden(t *testing.T, c *cast, o specOperation, caller member) {
+func requireForbidden(t *testing.T, c *cast, o specOperation, caller *apitest.User) {
 	t.Helper()
 	ids := o.ownedIDs(t, c)
 	before := c.snapshot(t)
-	got := o.call(t, c, ids, caller.bearer())
+	got := o.call(t, c, ids, caller.Bearer())
 	got.RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
 	require.Equal(t, []string{`Bearer realm="support", error="insufficient_scope"`}, got.Header.Values("WWW-Authenticate"))
 	require.Equal(t, before, c.snapshot(t))
@@ -125,8 +126,8 @@ func TestStaffSeeEverybodysTicketsAndCustomersTheirOwn(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
 	ticketID := ownedTicket(t, c)
-	for _, caller := range []member{c.owner, c.other, c.agent, c.admin} {
-		got := c.Do(t, http.MethodGet, "/tickets", "", caller.bearer())
+	for _, caller := range []*apitest.User{c.owner, c.other, c.agent, c.admin} {
+		got := c.Do(t, http.MethodGet, "/tickets", "", caller.Bearer())
 		require.Equal(t, http.StatusOK, got.Status)
 		sees := strings.Contains(string(got.Body), ticketID)
 		require.Equal(t, caller.ID != c.other.ID, sees, "%s: %s", caller.Role, got.Body)
@@ -138,7 +139,7 @@ func TestRoleIsTheAccountsAndNotTheTokens(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
 	path := "/tickets/" + ownedTicket(t, c)
-	token := genuineToken(c.other, time.Now()).saying("role", "admin").saying("scope", "admin").token(t)
+	token := genuineToken(t, c.other, time.Now()).saying("role", "admin").saying("scope", "admin").token(t)
 	c.Do(t, http.MethodGet, path, "", "Authorization: Bearer "+token).
 		RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 }

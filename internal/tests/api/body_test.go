@@ -30,10 +30,10 @@ type connection struct {
 	reader *bufio.Reader
 }
 
-func (d *desk) dial(t *testing.T) connection {
+func (c *cast) dial(t *testing.T) connection {
 	t.Helper()
 	dialer := net.Dialer{Timeout: patience}
-	conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(d.URL, "http://"))
+	conn, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(c.URL, "http://"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
@@ -41,12 +41,12 @@ func (d *desk) dial(t *testing.T) connection {
 }
 
 // begin sends the head of a request.
-func (d *desk) begin(t *testing.T, c call, header ...string) connection {
+func (c *cast) begin(t *testing.T, o call, header ...string) connection {
 	t.Helper()
-	conn := d.dial(t)
-	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: support\r\nAuthorization: Bearer %s\r\n", c.method, c.path, d.caller(c).Token)
-	if c.public {
-		head = fmt.Sprintf("%s %s HTTP/1.1\r\nHost: support\r\n", c.method, c.path)
+	conn := c.dial(t)
+	head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: support\r\nAuthorization: Bearer %s\r\n", o.method, o.path, o.by.Token)
+	if o.role == "" {
+		head = fmt.Sprintf("%s %s HTTP/1.1\r\nHost: support\r\n", o.method, o.path)
 	}
 	for _, line := range header {
 		head += line + "\r\n"
@@ -69,12 +69,12 @@ func (c connection) answer(t *testing.T) (response apitest.Response, closes bool
 
 // bodyLimit is how many bytes the operation takes.
 func (c call) bodyLimit() int {
-	return int(contract.BodyLimit(c.op.RequestBody.Value.Content["application/json"].Schema.Value))
+	return int(contract.BodyLimit(c.RequestBody.Value.Content["application/json"].Schema.Value))
 }
 
 func TestTextOfTheGreatestLengthFitsHoweverItIsEscaped(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	emoji := func(n int) string { return strings.Repeat(`\ud83d\ude00`, n) }
 	for id, body := range map[string]string{
 		"createTicket":       `{"title":"` + emoji(200) + `","description":"` + emoji(10000) + `"}`,
@@ -86,13 +86,13 @@ func TestTextOfTheGreatestLengthFitsHoweverItIsEscaped(t *testing.T) {
 		require.LessOrEqual(t, len(body), c.bodyLimit())
 	}
 	for _, c := range d.writes(t) {
-		require.Contains(t, []int{64 << 10, 128 << 10, 256 << 10}, c.bodyLimit(), "%s: the contract names the limits", c.id)
+		require.Contains(t, []int{64 << 10, 128 << 10, 256 << 10}, c.bodyLimit(), "%s: the contract names the limits", c.OperationID)
 	}
 }
 
 func TestBodyOfTheLargestSizeIsTaken(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	for _, c := range d.writes(t) {
 		requireTaken(t, c, d.do(t, c, pad(c.body, c.bodyLimit()), jsonType))
 	}
@@ -100,16 +100,16 @@ func TestBodyOfTheLargestSizeIsTaken(t *testing.T) {
 
 func TestBodyOneByteTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	for _, c := range d.writes(t) {
 		tooLarge := pad(c.body, c.bodyLimit()+1)
-		t.Run(c.id+" with its length", func(t *testing.T) {
+		t.Run(c.OperationID+" with its length", func(t *testing.T) {
 			t.Parallel()
 			r := d.do(t, c, tooLarge, jsonType)
 			requireRefused(t, r, http.StatusRequestEntityTooLarge, client.ProblemCodePayloadTooLarge)
 		})
-		t.Run(c.id+" in chunks", func(t *testing.T) {
+		t.Run(c.OperationID+" in chunks", func(t *testing.T) {
 			t.Parallel()
 			conn := d.begin(t, c, jsonType, "Transfer-Encoding: chunked")
 			// The last chunk never comes: the answer must not wait for it.
@@ -124,14 +124,14 @@ func TestBodyOneByteTooLargeIsRefused(t *testing.T) {
 
 func TestBodyOfOneGigabyteIsRefusedUnread(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	for _, c := range d.writes(t) {
 		for name, header := range map[string][]string{
 			"sent at once":       {jsonType, "Content-Length: 1073741824"},
 			"sent when welcomed": {jsonType, "Content-Length: 1073741824", "Expect: 100-continue"},
 		} {
-			t.Run(c.id+" "+name, func(t *testing.T) {
+			t.Run(c.OperationID+" "+name, func(t *testing.T) {
 				t.Parallel()
 				// Not one byte of the body is sent, so the answer cannot depend on it.
 				conn := d.begin(t, c, header...)
@@ -147,7 +147,7 @@ func TestBodyOfOneGigabyteIsRefusedUnread(t *testing.T) {
 
 func TestBodyThatBreaksOffIsMalformed(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	for _, c := range d.writes(t) {
 		conn := d.begin(t, c, jsonType, "Transfer-Encoding: chunked")
@@ -160,24 +160,24 @@ func TestBodyThatBreaksOffIsMalformed(t *testing.T) {
 
 func TestLoginTakesTheOAuthForm(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	for _, form := range []string{
 		"username=USER&password=correct+horse+battery",
 		"username=USER&password=correct%20horse%20battery&grant_type=password&scope=&client_id=&client_secret=",
 		"grant_type=password&scope=user+admin&password=correct+horse+battery&username=USER",
 	} {
-		form = strings.ReplaceAll(form, "USER", d.customer.Email)
+		form = strings.ReplaceAll(form, "USER", d.owner.Email)
 		r := d.do(t, d.call(t, "logIn"), form, formType+"; charset=utf-8")
 		require.Equal(t, http.StatusOK, r.Status, "%s", r.Body)
 	}
-	r := d.do(t, d.call(t, "logIn"), "username="+d.customer.Email+"&password="+canary, formType)
+	r := d.do(t, d.call(t, "logIn"), "username="+d.owner.Email+"&password="+canary, formType)
 	requireRefused(t, r, http.StatusUnauthorized, client.ProblemCodeInvalidCredentials)
 	require.NotEmpty(t, r.Header.Get("WWW-Authenticate"))
 }
 
 func TestLoginFormThatIsNoFormIsMalformed(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	for _, form := range []string{
 		"", "username=%zz" + canary, "username=%", "username=a;password=" + canary, "username=a&password=%4",
 	} {
@@ -188,7 +188,7 @@ func TestLoginFormThatIsNoFormIsMalformed(t *testing.T) {
 
 func TestLoginFormThatBreaksARuleIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	for name, test := range map[string]struct {
 		form string
 		want []string
@@ -222,9 +222,9 @@ func TestLoginFormThatBreaksARuleIsRefused(t *testing.T) {
 
 func TestCredentialsInTheAddressAreRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	c := d.call(t, "logIn")
-	c.path += "?username=" + d.customer.Email
+	c.path += "?username=" + d.owner.Email
 	r := d.do(t, c, "password=correct+horse+battery", formType)
 	requireRefused(t, r, http.StatusBadRequest, client.ProblemCodeInvalidParameter, "/username unknown")
 }

@@ -10,14 +10,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // A client may close its side for writing and still read. What it reads must be an answer, or nothing: an empty 200
 // would be taken for a success.
 func TestHalfClosedRequestIsNeverAnsweredWithAnEmptySuccess(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	for range 20 {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://")) //nolint:noctx // Closed below.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // chatFormats are the ways in which chat clients are served.
@@ -67,7 +68,7 @@ type chatStream struct {
 }
 
 // openChat sends a request whose response may be a stream.
-func openChat(t *testing.T, u *apitest.User, s *apitest.Server, format chatFormat, method, path, body string) *chatStream {
+func openChat(t *testing.T, u *apitest.User, s *desk.Desk, format chatFormat, method, path, body string) *chatStream {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
@@ -87,7 +88,7 @@ func openChat(t *testing.T, u *apitest.User, s *apitest.Server, format chatForma
 }
 
 // say sends a message in a ticket.
-func (f chatFormat) say(t *testing.T, u *apitest.User, s *apitest.Server, ticketID uuid.UUID, id, text string) *chatStream {
+func (f chatFormat) say(t *testing.T, u *apitest.User, s *desk.Desk, ticketID uuid.UUID, id, text string) *chatStream {
 	t.Helper()
 	return openChat(t, u, s, f, http.MethodPost, f.path, f.body(t, ticketID, "submit-message", clientText(id, text)))
 }

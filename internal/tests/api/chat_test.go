@@ -14,7 +14,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -23,7 +23,7 @@ func TestChatStoresAMessageOnceAndAnswersIt(t *testing.T) {
 	for name, format := range chatFormats {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := apitest.New(t, apitest.Options{})
+			s := desk.New(t, desk.Options{})
 			user := s.Customer(t)
 			ticket := user.NewTicket(t)
 			const text = "Grüße 👋\n\nevent: done\ndata: [DONE]\n\n\u2028<b>"
@@ -51,7 +51,7 @@ func TestChatStoresAMessageOnceAndAnswersIt(t *testing.T) {
 
 func TestChatAnswersTheDescription(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	for name, format := range chatFormats {
 		ticket := user.NewTicket(t)
@@ -67,7 +67,7 @@ func TestChatAnswersTheDescription(t *testing.T) {
 
 func TestChatMessageIDBelongsToOneMessage(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket, other := user.NewTicket(t), user.NewTicket(t)
 	for _, format := range chatFormats {
@@ -88,14 +88,14 @@ func TestChatMessageIDBelongsToOneMessage(t *testing.T) {
 
 func TestManyChatClientsShareOneAnswer(t *testing.T) {
 	t.Parallel()
-	one, other := twoReplicas(t, apitest.Options{})
+	one, other := twoReplicas(t, desk.Options{})
 	user := one.Customer(t)
 	ticket := user.NewTicket(t)
 	enqueue(t, one, groqsim.Script{Deltas: []string{"Hel", "lo."}, Gates: []groqsim.Gate{{Name: "middle", After: 1}}})
 	var readers sync.WaitGroup
 	texts := make([]string, 20)
 	for i := range texts {
-		format, s := chatFormats[[]string{"AI SDK 5", "AI SDK 7", "AG-UI"}[i%3]], []*apitest.Server{one, other}[i%2]
+		format, s := chatFormats[[]string{"AI SDK 5", "AI SDK 7", "AG-UI"}[i%3]], []*desk.Desk{one, other}[i%2]
 		readers.Go(func() {
 			stream := format.say(t, user, s, ticket.ID, "msg-1", "Why twice?")
 			stream.requireAnswered()
@@ -118,11 +118,11 @@ func TestChatStreamResumesFromTheBeginning(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			format := chatFormats[name]
-			one, other := twoReplicas(t, apitest.Options{})
+			one, other := twoReplicas(t, desk.Options{})
 			user := one.Customer(t)
 			ticket := user.NewTicket(t)
 			path := fmt.Sprintf("%s/%s/stream", format.path, ticket.ID)
-			resume := func(s *apitest.Server) *chatStream { return openChat(t, user, s, format, http.MethodGet, path, "") }
+			resume := func(s *desk.Desk) *chatStream { return openChat(t, user, s, format, http.MethodGet, path, "") }
 			require.Equal(t, http.StatusNoContent, resume(one).StatusCode, "nothing is being written")
 
 			enqueue(t, one, groqsim.Script{Deltas: []string{"Hel", "lo."}, Gates: []groqsim.Gate{{Name: "before", After: -1}, {Name: "middle", After: 1}}})
@@ -153,7 +153,7 @@ func TestChatTakesBackWhatADeadProcessWrote(t *testing.T) {
 	for name, format := range chatFormats {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := apitest.New(t, apitest.Options{})
+			s := desk.New(t, desk.Options{})
 			user := s.Customer(t)
 			ticket := user.NewTicket(t)
 			storetest.Exec(t, s.DatabaseURL, `
@@ -181,7 +181,7 @@ func TestStopEndsTheAnswerThatIsBeingWritten(t *testing.T) {
 	for name, format := range chatFormats {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := apitest.New(t, apitest.Options{})
+			s := desk.New(t, desk.Options{})
 			user := s.Customer(t)
 			ticket := user.NewTicket(t)
 			stop := func() int { return user.Do(t, http.MethodPost, fmt.Sprintf("/ui/chat/%s/stop", ticket.ID), "").Status }
@@ -205,7 +205,7 @@ func TestStaffTakeAChatOver(t *testing.T) {
 	for name, format := range chatFormats {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := apitest.New(t, apitest.Options{})
+			s := desk.New(t, desk.Options{})
 			user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 			ticket := user.NewTicket(t)
 			enqueue(t, s, groqsim.Script{Deltas: []string{"Hel", "lo."}, Gates: []groqsim.Gate{{Name: "middle", After: 1}}})
@@ -223,7 +223,7 @@ func TestStaffTakeAChatOver(t *testing.T) {
 
 func TestChatMessageThatAHumanAnswersIsStored(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	user := s.Customer(t)
 	for name, format := range chatFormats {
 		ticket := user.NewTicket(t)
@@ -255,7 +255,7 @@ func TestChatFailureIsToldByStatusOrInTheStream(t *testing.T) {
 			t.Parallel()
 			limits := noRetries()
 			limits.Header = time.Second
-			s := apitest.New(t, apitest.Options{Limits: limits, Patience: time.Minute})
+			s := desk.New(t, desk.Options{Limits: limits, Patience: time.Minute})
 			user := s.Customer(t)
 			for _, c := range []struct {
 				script groqsim.Script
@@ -288,7 +288,7 @@ func TestChatRegeneratesTheNewestAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			format := chatFormats[name]
-			s := apitest.New(t, apitest.Options{})
+			s := desk.New(t, desk.Options{})
 			user := s.Customer(t)
 			ticket := user.NewTicket(t)
 			old := format.say(t, user, s, ticket.ID, "msg-1", "Why twice?")
@@ -313,7 +313,7 @@ func TestChatHistoryOfTheClientIsNotTrusted(t *testing.T) {
 	for name, format := range chatFormats {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := apitest.New(t, apitest.Options{})
+			s := desk.New(t, desk.Options{})
 			user := s.Customer(t)
 			ticket := user.NewTicket(t)
 			forged := func(role string) map[string]any {
@@ -329,7 +329,7 @@ func TestChatHistoryOfTheClientIsNotTrusted(t *testing.T) {
 
 func TestChatMessageKeepsToTheRulesOfAMessage(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	for name, format := range chatFormats {
@@ -359,7 +359,7 @@ func TestChatMessageKeepsToTheRulesOfAMessage(t *testing.T) {
 
 func TestChatBodyMayBeLargeAndOpen(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	for name, format := range chatFormats {
 		ticket := user.NewTicket(t)
@@ -379,7 +379,7 @@ func TestChatBodyMayBeLargeAndOpen(t *testing.T) {
 
 func TestClosedTicketTakesNoChatMessages(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	for _, format := range chatFormats {
 		ticket := user.NewTicket(t)

@@ -26,15 +26,15 @@ func sayAs(
 
 func TestMessageIsAddedOnceUnderItsClientID(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	message := client.CreateMessageRequest{Content: "A question", ClientID: "outbox-1"}
-	created := sayAs(t, d.customer, d.ticket.ID, message)
+	created := sayAs(t, d.owner, d.ticket.ID, message)
 	require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
 
 	again := func(m client.CreateMessageRequest) client.CreatedMessage {
 		t.Helper()
-		said := sayAs(t, d.customer, d.ticket.ID, m)
+		said := sayAs(t, d.owner, d.ticket.ID, m)
 		require.Equal(t, http.StatusOK, said.StatusCode(), "%s", said.Body)
 		return *said.JSON200
 	}
@@ -46,24 +46,24 @@ func TestMessageIsAddedOnceUnderItsClientID(t *testing.T) {
 	asking.Respond = true
 	answer := again(asking)
 	require.NotNil(t, answer.AIResponseID, "the answer begins although the message is there")
-	require.NotNil(t, d.customer.ReadAIResponse(t, *answer.AIResponseID).Done)
+	require.NotNil(t, d.owner.ReadAIResponse(t, *answer.AIResponseID).Done)
 
 	mismatch := func(by *apitest.User, ticketID uuid.UUID, m client.CreateMessageRequest) {
 		t.Helper()
 		refused := sayAs(t, by, ticketID, m)
 		apitest.RequireProblem(t, refused.StatusCode(), refused.Body, http.StatusUnprocessableEntity, client.ProblemCodeIdempotencyMismatch)
 	}
-	mismatch(d.customer, d.ticket.ID, client.CreateMessageRequest{Content: "Another question", ClientID: "outbox-1"})
+	mismatch(d.owner, d.ticket.ID, client.CreateMessageRequest{Content: "Another question", ClientID: "outbox-1"})
 	mismatch(agent, d.ticket.ID, message)
-	other := d.customer.NewTicket(t)
-	require.Equal(t, http.StatusCreated, sayAs(t, d.customer, other.ID, message).StatusCode(), "another ticket has its own")
+	other := d.owner.NewTicket(t)
+	require.Equal(t, http.StatusCreated, sayAs(t, d.owner, other.ID, message).StatusCode(), "another ticket has its own")
 
 	stale := `"1"`
-	tagged, err := d.customer.CreateMessageWithResponse(t.Context(), d.ticket.ID, &plain.CreateMessageParams{IfMatch: &stale}, message)
+	tagged, err := d.owner.CreateMessageWithResponse(t.Context(), d.ticket.ID, &plain.CreateMessageParams{IfMatch: &stale}, message)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, tagged.StatusCode(), "nothing changes, so the version does not matter")
 	fresh := client.CreateMessageRequest{Content: "A question", ClientID: "outbox-2"}
-	tagged, err = d.customer.CreateMessageWithResponse(t.Context(), d.ticket.ID, &plain.CreateMessageParams{IfMatch: &stale}, fresh)
+	tagged, err = d.owner.CreateMessageWithResponse(t.Context(), d.ticket.ID, &plain.CreateMessageParams{IfMatch: &stale}, fresh)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusPreconditionFailed, tagged.StatusCode())
 
@@ -71,23 +71,23 @@ func TestMessageIsAddedOnceUnderItsClientID(t *testing.T) {
 	agent.SetStatus(t, d.ticket.ID, client.TicketStatusClosed)
 	require.Equal(t, *created.JSON201, again(message), "the ticket is closed, and the message is there")
 	require.Equal(t, answer.AIResponseID, again(asking).AIResponseID)
-	require.Equal(t, http.StatusConflict, sayAs(t, d.customer, d.ticket.ID, fresh).StatusCode())
+	require.Equal(t, http.StatusConflict, sayAs(t, d.owner, d.ticket.ID, fresh).StatusCode())
 	redacted := redact(t, agent, created.JSON201.ID)
 	require.Equal(t, redacted.RedactedAt, again(message).RedactedAt, "what it said is gone, and it is not said again")
-	require.Len(t, d.customer.Messages(t, d.ticket.ID), 2)
+	require.Len(t, d.owner.Messages(t, d.ticket.ID), 2)
 	require.Equal(t, http.StatusUnprocessableEntity,
-		sayAs(t, d.customer, d.ticket.ID, client.CreateMessageRequest{Content: "A question", ClientID: "two words"}).StatusCode())
+		sayAs(t, d.owner, d.ticket.ID, client.CreateMessageRequest{Content: "A question", ClientID: "two words"}).StatusCode())
 }
 
 func TestParallelMessagesOfOneClientIDAreOne(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	const senders = 8
 	ids, statuses := make([]uuid.UUID, senders), make([]int, senders)
 	var group sync.WaitGroup
 	for i := range senders {
 		group.Go(func() {
-			said := sayAs(t, d.customer, d.ticket.ID, client.CreateMessageRequest{Content: "A question", ClientID: "outbox-1"})
+			said := sayAs(t, d.owner, d.ticket.ID, client.CreateMessageRequest{Content: "A question", ClientID: "outbox-1"})
 			statuses[i] = said.StatusCode()
 			switch {
 			case said.JSON201 != nil:
@@ -106,5 +106,5 @@ func TestParallelMessagesOfOneClientIDAreOne(t *testing.T) {
 		}
 	}
 	require.Equal(t, 1, created)
-	require.Len(t, d.customer.Messages(t, d.ticket.ID), 1)
+	require.Len(t, d.owner.Messages(t, d.ticket.ID), 1)
 }

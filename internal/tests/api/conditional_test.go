@@ -14,6 +14,7 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // ticketTag reads a ticket and returns its ETag.
@@ -30,10 +31,10 @@ func ticketTag(t *testing.T, user *apitest.User, id uuid.UUID) string {
 func TestOfManyChangesToOneVersionOneIsMade(t *testing.T) {
 	t.Parallel()
 	const many = 50
-	d := newDesk(t)
+	d := newCast(t)
 	// To open and back, so that a lost update would be an allowed change, too.
 	for round, to := range []client.TicketStatus{"pending", "open", "pending", "resolved", "closed"} {
-		tag := ticketTag(t, d.customer, d.ticket.ID)
+		tag := ticketTag(t, d.owner, d.ticket.ID)
 		statuses := make([]int, many)
 		faults := make([]error, many)
 		var changes []func()
@@ -41,7 +42,7 @@ func TestOfManyChangesToOneVersionOneIsMade(t *testing.T) {
 			changes = append(changes, func() {
 				// So many at once may find the server busy, which a client answers by trying again.
 				for faults[i] == nil && (statuses[i] == 0 || statuses[i] == http.StatusServiceUnavailable) {
-					r, err := d.customer.UpdateTicketWithResponse(t.Context(), d.ticket.ID,
+					r, err := d.owner.UpdateTicketWithResponse(t.Context(), d.ticket.ID,
 						&plain.UpdateTicketParams{IfMatch: &tag}, client.UpdateTicketRequest{Status: to})
 					if faults[i] = err; err == nil {
 						statuses[i] = r.StatusCode()
@@ -56,7 +57,7 @@ func TestOfManyChangesToOneVersionOneIsMade(t *testing.T) {
 			counts[status]++
 		}
 		require.Equal(t, map[int]int{http.StatusOK: 1, http.StatusPreconditionFailed: many - 1}, counts, "to %s", to)
-		require.Equal(t, round+1, countChanges(t, d.Server, d.ticket), "the history holds what was accepted")
+		require.Equal(t, round+1, countChanges(t, d.Desk, d.ticket), "the history holds what was accepted")
 	}
 }
 
@@ -64,20 +65,20 @@ func TestOfManyChangesToOneVersionOneIsMade(t *testing.T) {
 func TestReadersWhoWriteOverwriteNothingUnseen(t *testing.T) {
 	t.Parallel()
 	const writers, each = 8, 5
-	d := newDesk(t)
+	d := newCast(t)
 	next := map[client.TicketStatus]client.TicketStatus{"open": "pending", "pending": "open"}
 	var changes []func()
 	faults := make(chan string, writers*each)
 	for range writers {
 		changes = append(changes, func() {
 			for done := 0; done < each; {
-				got, err := d.customer.GetTicketWithResponse(t.Context(), d.ticket.ID, nil)
+				got, err := d.owner.GetTicketWithResponse(t.Context(), d.ticket.ID, nil)
 				if err != nil || got.JSON200 == nil {
 					faults <- fmt.Sprint("no ticket: ", err)
 					return
 				}
 				tag := got.HTTPResponse.Header.Get("ETag")
-				r, err := d.customer.UpdateTicketWithResponse(t.Context(), d.ticket.ID,
+				r, err := d.owner.UpdateTicketWithResponse(t.Context(), d.ticket.ID,
 					&plain.UpdateTicketParams{IfMatch: &tag}, client.UpdateTicketRequest{Status: next[got.JSON200.Status]})
 				switch {
 				case err != nil:
@@ -95,7 +96,7 @@ func TestReadersWhoWriteOverwriteNothingUnseen(t *testing.T) {
 	}
 	race(changes...)
 	require.Empty(t, faults)
-	require.Equal(t, writers*each, countChanges(t, d.Server, d.ticket))
+	require.Equal(t, writers*each, countChanges(t, d.Desk, d.ticket))
 }
 
 // compressed is a tag as Apache makes it of a response that it compresses.
@@ -105,13 +106,13 @@ func compressed(tag, coding string) string {
 
 func TestIfMatchComparesVersions(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	stale := ticketTag(t, d.customer, d.ticket.ID)
-	d.customer.Say(t, d.ticket.ID, "It has changed.")
-	tag := ticketTag(t, d.customer, d.ticket.ID)
+	d := newCast(t)
+	stale := ticketTag(t, d.owner, d.ticket.ID)
+	d.owner.Say(t, d.ticket.ID, "It has changed.")
+	tag := ticketTag(t, d.owner, d.ticket.ID)
 	path := "/tickets/" + d.ticket.ID.String()
 	change := func(to string, header ...string) apitest.Response {
-		return d.customer.Do(t, http.MethodPatch, path, `{"status":"`+to+`"}`, append(header, jsonType)...)
+		return d.owner.Do(t, http.MethodPatch, path, `{"status":"`+to+`"}`, append(header, jsonType)...)
 	}
 	for name, list := range map[string]string{
 		"stale": stale, "unknown": `"x"`, "empty": `""`, "stale and weak": "W/" + stale, "stale and gzipped": compressed(stale, "gzip"),
@@ -122,7 +123,7 @@ func TestIfMatchComparesVersions(t *testing.T) {
 		r.RequireProblem(t, http.StatusPreconditionFailed, client.ProblemCodePreconditionFailed)
 		r = change("closed", "If-Match: "+list)
 		r.RequireProblem(t, http.StatusPreconditionFailed, client.ProblemCodePreconditionFailed)
-		require.Zero(t, countChanges(t, d.Server, d.ticket), name)
+		require.Zero(t, countChanges(t, d.Desk, d.ticket), name)
 	}
 	for name, list := range map[string]string{
 		"nothing": "", "bare": strings.Trim(tag, `"`), "open": `"1`, "small w": "w/" + tag, "any of many": `*, "1"`,
@@ -161,34 +162,34 @@ func TestIfMatchComparesVersions(t *testing.T) {
 		require.Equal(t, http.StatusOK, r.Status, "%v: %s", header, r.Body)
 		require.NotEqual(t, tag, r.Header.Get("ETag"))
 		tag = r.Header.Get("ETag")
-		require.Equal(t, tag, ticketTag(t, d.customer, d.ticket.ID), "it is that of what was made")
+		require.Equal(t, tag, ticketTag(t, d.owner, d.ticket.ID), "it is that of what was made")
 	}
 }
 
 func TestTicketsVersionChangesWithEverythingThatItShows(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
-	created := d.customer.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType)
+	created := d.owner.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType)
 	id := uuid.MustParse(strings.TrimPrefix(created.Header.Get("Location"), "/tickets/"))
 	seen := map[string]bool{created.Header.Get("ETag"): true}
-	require.True(t, seen[ticketTag(t, d.customer, id)])
+	require.True(t, seen[ticketTag(t, d.owner, id)])
 	for name, change := range map[string]func(){
-		"a customer's message": func() { d.customer.Say(t, id, "Hello.") },
+		"a customer's message": func() { d.owner.Say(t, id, "Hello.") },
 		"staff's message":      func() { agent.Say(t, id, "Hello.") },
 		"the AI's message": func() {
-			d.customer.Say(t, id, "Hello?")
-			seen[ticketTag(t, d.customer, id)] = true
-			require.NotNil(t, d.customer.Stream(t, id).ReadAll().Done)
+			d.owner.Say(t, id, "Hello?")
+			seen[ticketTag(t, d.owner, id)] = true
+			require.NotNil(t, d.owner.Stream(t, id).ReadAll().Done)
 		},
-		"its status": func() { d.customer.SetStatus(t, id, "pending"); d.customer.SetStatus(t, id, "open") },
+		"its status": func() { d.owner.SetStatus(t, id, "pending"); d.owner.SetStatus(t, id, "open") },
 	} {
 		change()
-		tag := ticketTag(t, d.customer, id)
+		tag := ticketTag(t, d.owner, id)
 		require.False(t, seen[tag], "%s is not in the version", name)
 		seen[tag] = true
 		require.Equal(t, tag, ticketTag(t, agent, id))
-		require.Equal(t, tag, ticketTag(t, d.customer, id), "reading changes nothing")
+		require.Equal(t, tag, ticketTag(t, d.owner, id), "reading changes nothing")
 	}
 }
 
@@ -196,13 +197,13 @@ func TestTicketsVersionChangesWithEverythingThatItShows(t *testing.T) {
 func TestOneVersionOfATicketIsOneBody(t *testing.T) {
 	t.Parallel()
 	const writers, each = 4, 20
-	d := newDesk(t)
-	wait := writeMessages(t, d.customer, d.ticket.ID, writers, each)
+	d := newCast(t)
+	wait := writeMessages(t, d.owner, d.ticket.ID, writers, each)
 	var mu sync.Mutex
 	bodies := map[string]string{}
 	faults := make(chan string, 1000)
 	read := func() (messages int) {
-		got, err := d.customer.GetTicketWithResponse(t.Context(), d.ticket.ID, nil)
+		got, err := d.owner.GetTicketWithResponse(t.Context(), d.ticket.ID, nil)
 		if err != nil || got.JSON200 == nil {
 			faults <- fmt.Sprint(err)
 			return writers * each
@@ -233,7 +234,7 @@ func TestOneVersionOfATicketIsOneBody(t *testing.T) {
 
 func TestWhatTheCallerHasIsNotSentAgain(t *testing.T) {
 	t.Parallel()
-	all := newStages(t, apitest.Options{})
+	all := newStages(t, desk.Options{})
 	versioned := 0
 	for _, o := range specOperations(t) {
 		if o.Responses.Value("304") == nil {
@@ -247,7 +248,7 @@ func TestWhatTheCallerHasIsNotSentAgain(t *testing.T) {
 			get := func(method string, header ...string) apitest.Response {
 				o := o
 				o.method = method
-				return o.call(t, c, ids, append(header, c.admin.bearer())...)
+				return o.call(t, c, ids, append(header, c.admin.Bearer())...)
 			}
 			first := get(http.MethodGet)
 			require.Equal(t, http.StatusOK, first.Status)
@@ -278,7 +279,7 @@ func TestWhatTheCallerHasIsNotSentAgain(t *testing.T) {
 				if !may(c.other, o) {
 					status, code = http.StatusForbidden, client.ProblemCodeForbidden
 				}
-				o.call(t, c, ids, "If-None-Match: "+tag, c.other.bearer()).RequireProblem(t, status, code)
+				o.call(t, c, ids, "If-None-Match: "+tag, c.other.Bearer()).RequireProblem(t, status, code)
 			}
 			o.call(t, c, ids, "If-None-Match: "+tag).
 				RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeUnauthenticated)
@@ -290,14 +291,14 @@ func TestWhatTheCallerHasIsNotSentAgain(t *testing.T) {
 // A page that becomes full is the same items with a link to the next page.
 func TestLinkToTheNextPageIsPartOfAPagesVersion(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	path := "/tickets/" + d.ticket.ID.String() + "/messages?limit=2"
-	d.customer.Say(t, d.ticket.ID, "one")
-	d.customer.Say(t, d.ticket.ID, "two")
-	full := d.customer.Do(t, http.MethodGet, path, "")
+	d.owner.Say(t, d.ticket.ID, "one")
+	d.owner.Say(t, d.ticket.ID, "two")
+	full := d.owner.Do(t, http.MethodGet, path, "")
 	require.Empty(t, full.Header.Values("Link"))
-	d.customer.Say(t, d.ticket.ID, "three")
-	linked := d.customer.Do(t, http.MethodGet, path, "", "If-None-Match: "+full.Header.Get("ETag"))
+	d.owner.Say(t, d.ticket.ID, "three")
+	linked := d.owner.Do(t, http.MethodGet, path, "", "If-None-Match: "+full.Header.Get("ETag"))
 	require.Equal(t, http.StatusOK, linked.Status)
 	require.Equal(t, full.Body, linked.Body)
 	require.NotEmpty(t, linked.Header.Get("Link"))

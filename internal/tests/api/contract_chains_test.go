@@ -11,6 +11,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
 // chain is what a chain of calls has led to: the sessions of two customers and one of the staff, and their tickets.
@@ -18,7 +19,7 @@ type chain struct {
 	*cast
 	t *testing.T
 	// sessions are each account's, of which the first one lives on.
-	sessions [3][]member
+	sessions [3][]*apitest.User
 	tickets  []*chainTicket
 }
 
@@ -41,7 +42,7 @@ func TestChainsOfCallsLeadWhereTheContractSays(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		h := &chain{cast: c, t: t}
 		for i, role := range []sqlc.UserRole{sqlc.UserRoleUser, sqlc.UserRoleUser, sqlc.UserRoleAgent} {
-			h.sessions[i] = []member{c.member(t, role)}
+			h.sessions[i] = []*apitest.User{c.Staff(t, role)}
 		}
 		r.Repeat(map[string]func(*rapid.T){
 			"begin a session": h.beginSession, "end a session": h.endSession,
@@ -51,13 +52,13 @@ func TestChainsOfCallsLeadWhereTheContractSays(t *testing.T) {
 }
 
 // as draws an account and one of its sessions.
-func (h *chain) as(r *rapid.T) (account int, session member) {
+func (h *chain) as(r *rapid.T) (account int, session *apitest.User) {
 	account = rapid.IntRange(0, staff).Draw(r, "account")
 	return account, rapid.SampledFrom(h.sessions[account]).Draw(r, "session")
 }
 
 // onTicket draws an account and a ticket, and whether the ticket is there for the account.
-func (h *chain) onTicket(r *rapid.T) (session member, account int, ticket *chainTicket, visible bool) {
+func (h *chain) onTicket(r *rapid.T) (session *apitest.User, account int, ticket *chainTicket, visible bool) {
 	if len(h.tickets) == 0 {
 		r.Skip("no ticket")
 	}
@@ -67,8 +68,8 @@ func (h *chain) onTicket(r *rapid.T) (session member, account int, ticket *chain
 }
 
 // send wants a call to be answered with a status, and returns the body.
-func (h *chain) send(r *rapid.T, session member, want int, method, path, body string) []byte {
-	got := h.Do(h.t, method, path, body, session.bearer(), jsonType)
+func (h *chain) send(r *rapid.T, session *apitest.User, want int, method, path, body string) []byte {
+	got := h.Do(h.t, method, path, body, session.Bearer(), jsonType)
 	if got.Status != want {
 		r.Fatalf("%s %s was answered with %d instead of %d: %s", method, path, got.Status, want, got.Body)
 	}
@@ -151,7 +152,7 @@ func (h *chain) list(r *rapid.T) {
 
 func (h *chain) beginSession(r *rapid.T) {
 	account, session := h.as(r)
-	h.sessions[account] = append(h.sessions[account], h.again(h.t, session))
+	h.sessions[account] = append(h.sessions[account], h.Again(h.t, session))
 }
 
 // endSession ends a session by another one, of the same account or not. What has ended is of no use, and cannot end twice.
@@ -162,7 +163,7 @@ func (h *chain) endSession(r *rapid.T) {
 	}
 	last := len(h.sessions[account]) - 1
 	victim := h.sessions[account][last]
-	path := "/auth/sessions/" + victim.session.String()
+	path := "/auth/sessions/" + victim.Session(h.t).String()
 	h.send(r, victim, http.StatusOK, http.MethodGet, "/me", "")
 	by, session := h.as(r)
 	if by != account {

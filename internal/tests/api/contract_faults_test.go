@@ -92,17 +92,17 @@ func (f *fuzzed) addCallerFaults(faults map[string]func(*fuzzRequest) int) {
 		return
 	}
 	faults["nobody"] = as("", http.StatusUnauthorized)
-	faults["a token that is cut"] = as(f.caller.token[:len(f.caller.token)-1], http.StatusUnauthorized)
+	faults["a token that is cut"] = as(f.caller.Token[:len(f.caller.Token)-1], http.StatusUnauthorized)
 	switch f.role {
 	case sqlc.UserRoleAdmin:
-		faults["a lesser role"] = as(f.agent.token, http.StatusForbidden)
+		faults["a lesser role"] = as(f.agent.Token, http.StatusForbidden)
 		return
 	case sqlc.UserRoleAgent:
-		faults["a lesser role"] = as(f.owner.token, http.StatusForbidden)
+		faults["a lesser role"] = as(f.owner.Token, http.StatusForbidden)
 		return
 	}
 	if len(f.pathParameters) > 0 {
-		faults["somebody else"] = as(f.other.token, http.StatusNotFound)
+		faults["somebody else"] = as(f.other.Token, http.StatusNotFound)
 	}
 }
 

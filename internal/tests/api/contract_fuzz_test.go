@@ -19,6 +19,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // fuzzChecks is how many requests a usual run generates for each operation, and for each way to break them. More of them take the flag
@@ -29,7 +30,7 @@ const fuzzChecks = "3"
 type fuzzed struct {
 	specOperation
 	*cast
-	caller member
+	caller *apitest.User
 	ids    []string
 	item   *openapi3.PathItem
 }
@@ -54,7 +55,7 @@ func TestOperationsTakeWhatTheContractAllowsAndNothingElse(t *testing.T) {
 	t.Parallel()
 	setRapidFlags(t, map[string]string{"rapid.checks": fuzzChecks, "rapid.nofailfile": "true"})
 	// The second model is one that the contract's examples ask for.
-	all := newStages(t, apitest.Options{Models: []string{config.Defaults().GroqModel, "openai/gpt-oss-20b"}})
+	all := newStages(t, desk.Options{Models: []string{config.Defaults().GroqModel, "openai/gpt-oss-20b"}})
 	for _, o := range specOperations(t) {
 		t.Run(o.OperationID, func(t *testing.T) {
 			t.Parallel()
@@ -94,7 +95,7 @@ func (f *fuzzed) requireExamplesTaken(t *testing.T) {
 			require.True(t, ok, name)
 			body = f.own(body)
 			got := f.send(t, fuzzRequest{
-				method: f.method, path: f.ownPath(), header: http.Header{"Content-Type": {mediaType}}, token: f.caller.token,
+				method: f.method, path: f.ownPath(), header: http.Header{"Content-Type": {mediaType}}, token: f.caller.Token,
 				body: body, form: mediaType != "application/json",
 			})
 			if got.Status >= http.StatusBadRequest {
@@ -115,7 +116,7 @@ func (f *fuzzed) requireBoundsTaken(t *testing.T) {
 			f.renew(t)
 			body := f.own(validObject(media.Schema.Value, l).Example(1))
 			got := f.send(t, fuzzRequest{
-				method: f.method, path: f.ownPath(), header: http.Header{"Content-Type": {mediaType}}, token: f.caller.token,
+				method: f.method, path: f.ownPath(), header: http.Header{"Content-Type": {mediaType}}, token: f.caller.Token,
 				body: body, form: mediaType != "application/json",
 			})
 			if got.Status >= http.StatusBadRequest {
@@ -127,7 +128,7 @@ func (f *fuzzed) requireBoundsTaken(t *testing.T) {
 
 func newFuzzed(t *testing.T, c *cast, o specOperation) *fuzzed {
 	t.Helper()
-	f := &fuzzed{specOperation: o, cast: c, item: apitest.Spec(t).Paths.Value(o.path)}
+	f := &fuzzed{specOperation: o, cast: c, item: apitest.Spec(t).Paths.Value(o.template)}
 	f.caller = f.owner
 	if !may(f.owner, o) {
 		f.caller = f.admin
@@ -135,7 +136,7 @@ func newFuzzed(t *testing.T, c *cast, o specOperation) *fuzzed {
 	f.ids = o.ownedIDs(t, f.cast)
 	if o.how.only == onlyService {
 		service := f.apiKey(t, auth.RoleUser, append(o.scopes, auth.ScopeOnBehalf)...)
-		f.caller = member{token: service.key}
+		f.caller = f.Service(t, service.key, "")
 		f.ids = []string{f.customerOf(t, service).String()}
 	}
 	return f
@@ -144,7 +145,7 @@ func newFuzzed(t *testing.T, c *cast, o specOperation) *fuzzed {
 // valid generates a request that the contract allows.
 func (f *fuzzed) valid(r *rapid.T) fuzzRequest {
 	request := fuzzRequest{
-		method: f.method, path: f.ownPath(), query: url.Values{}, header: http.Header{}, token: f.caller.token,
+		method: f.method, path: f.ownPath(), query: url.Values{}, header: http.Header{}, token: f.caller.Token,
 	}
 	for _, p := range f.parameters() {
 		if p.Name == "cursor" || !p.Required && !rapid.Bool().Draw(r, "has "+p.Name) {
@@ -181,7 +182,7 @@ func (f *fuzzed) own(body map[string]any) map[string]any {
 
 // ownPath is the path with the ids of what is the caller's own.
 func (f *fuzzed) ownPath() string {
-	path := f.path
+	path := f.template
 	for i, name := range f.pathParameters {
 		path = strings.ReplaceAll(path, "{"+name+"}", f.ids[i])
 	}
@@ -243,7 +244,7 @@ func (f *fuzzed) renew(t *testing.T) {
 	t.Helper()
 	switch {
 	case f.OperationID == "logOut":
-		f.caller = f.again(t, f.caller)
+		f.caller = f.Again(t, f.caller)
 	case f.method == http.MethodDelete:
 		f.ids = f.ownedIDs(t, f.cast)
 	}

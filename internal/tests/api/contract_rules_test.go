@@ -210,7 +210,7 @@ func TestEveryOperationSaysWhatItAsksOfAPIKeys(t *testing.T) {
 		}
 		forCustomers := !slices.Contains(o.scopes, auth.NoScope) && o.role == sqlc.UserRoleUser
 		require.Equal(t, forCustomers, o.actsForCustomers(), "%s: what customers may do, keys may do for them", o.OperationID)
-		if strings.HasPrefix(o.path, "/auth/") || strings.HasPrefix(o.path, "/api-keys") || o.path == "/me/password" {
+		if strings.HasPrefix(o.template, "/auth/") || strings.HasPrefix(o.template, "/api-keys") || o.template == "/me/password" {
 			require.Equal(t, []auth.Scope{auth.NoScope}, o.scopes, o.OperationID)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -28,7 +29,7 @@ const maxWalk = 400
 // operation.
 type walk struct {
 	t          *testing.T
-	s          *apitest.Server
+	s          *desk.Desk
 	operations map[string]specOperation
 	// tokens are those of the demo accounts, by role, and key is a service's.
 	tokens  map[sqlc.UserRole]string
@@ -56,7 +57,7 @@ var demoAccounts = map[sqlc.UserRole]string{
 func TestEveryOperationIsReachedByExamplesAndLinks(t *testing.T) {
 	t.Parallel()
 	w := &walk{
-		t: t, s: apitest.New(t, apitest.Options{}), operations: make(map[string]specOperation),
+		t: t, s: desk.New(t, desk.Options{}), operations: make(map[string]specOperation),
 		tokens: make(map[sqlc.UserRole]string), reached: make(map[string]bool), seen: make(map[string]walkStep),
 	}
 	for role, email := range demoAccounts {
@@ -76,7 +77,7 @@ func TestEveryOperationIsReachedByExamplesAndLinks(t *testing.T) {
 		w.operations[o.OperationID] = o
 	}
 	for id, o := range w.operations {
-		if !strings.Contains(o.path, "{") { // Only a link knows an id.
+		if !strings.Contains(o.template, "{") { // Only a link knows an id.
 			w.add(walkStep{id: id})
 		}
 	}
@@ -224,7 +225,7 @@ func (w *walk) bodies(step walkStep) (bodies []string) {
 
 // pathOf is where the step sends its request.
 func pathOf(o specOperation, step walkStep) string {
-	path := o.path
+	path := o.template
 	query := url.Values{}
 	for name, value := range step.parameters {
 		if strings.Contains(path, "{"+name+"}") {

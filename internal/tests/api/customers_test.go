@@ -13,6 +13,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -23,7 +24,7 @@ const (
 
 // shop is a service with a customer who has a ticket, and the others who may or may not see whose it is.
 type shop struct {
-	*apitest.Server
+	*desk.Desk
 	admin, agent *apitest.User
 	// self is the service as itself, and ada its customer.
 	self, ada *apitest.User
@@ -37,7 +38,7 @@ type shop struct {
 
 func newShop(t *testing.T) *shop {
 	t.Helper()
-	s := &shop{Server: apitest.New(t, apitest.Options{})}
+	s := &shop{Desk: desk.New(t, desk.Options{})}
 	s.admin, s.agent = s.Staff(t, sqlc.UserRoleAdmin), s.Staff(t, sqlc.UserRoleAgent)
 	key := s.admin.NewAPIKey(t, client.CreateAPIKeyRequest{Role: client.RoleAgent})
 	s.self, s.ada = s.Service(t, key.Key, ""), s.Service(t, key.Key, customerName)
@@ -121,7 +122,7 @@ func TestNobodyElseSeesHowAServiceCallsItsCustomer(t *testing.T) {
 		if o.method != http.MethodGet || o.role == "" {
 			continue
 		}
-		path := o.path + o.how.query
+		path := o.template + o.how.query
 		for _, name := range o.pathParameters {
 			path = strings.ReplaceAll(path, "{"+name+"}", cmp.Or(ids[name], uuid.New()).String())
 		}
@@ -185,11 +186,11 @@ func TestOnlyItsOwnServiceNamesACustomer(t *testing.T) {
 	got, err := s.agent.GetTicketWithResponse(t.Context(), s.ticketID, nil)
 	require.NoError(t, err)
 	require.Equal(t, displayName, got.JSON200.Customer.DisplayName)
-	require.Equal(t, 1, countRows(t, s.Server, "service_customers WHERE display_name IS NOT NULL"))
+	require.Equal(t, 1, countRows(t, s.Desk, "service_customers WHERE display_name IS NOT NULL"))
 
 	s.mustName(t, strings.Repeat("\U0001F44B", 100))
 	require.Equal(t, http.StatusOK, s.self.Do(t, http.MethodPut, s.customerPath(), `{}`, contentJSON).Status)
-	require.Zero(t, countRows(t, s.Server, "service_customers WHERE display_name IS NOT NULL"))
+	require.Zero(t, countRows(t, s.Desk, "service_customers WHERE display_name IS NOT NULL"))
 }
 
 // A customer's name changes without the ticket: whoever sees the name gets it, and nobody else gets the ticket again.

@@ -15,11 +15,12 @@ import (
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // serveWithDeadline serves the API once more, with a write timeout that any wait is longer than, and counts the requests:
 // a client repeats a GET by itself when its connection ends without a response.
-func serveWithDeadline(t *testing.T, s *apitest.Server) (requests *atomic.Int32) {
+func serveWithDeadline(t *testing.T, s *desk.Desk) (requests *atomic.Int32) {
 	t.Helper()
 	requests = new(atomic.Int32)
 	server := httpapi.HTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -39,7 +40,7 @@ func serveWithDeadline(t *testing.T, s *apitest.Server) (requests *atomic.Int32)
 // response.
 func TestLateResponseIsSent(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Limits: noRetries()})
+	s := desk.New(t, desk.Options{Limits: noRetries()})
 	requests := serveWithDeadline(t, s)
 	user := s.LogIn(t, s.Customer(t).Email, apitest.Password)
 	soon, late := user.NewTicket(t), user.NewTicket(t)
@@ -58,7 +59,7 @@ func TestLateResponseIsSent(t *testing.T) {
 // A proxy must not take a server for dead while its model thinks.
 func TestStreamOpensBeforeTheModelSaysAnything(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	require.NoError(t, s.Simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "thinking"}}}))
 	stream := user.OpenStream(t, user.NewTicket(t).ID, "")

@@ -15,6 +15,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/page"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -23,7 +24,7 @@ var markup = strings.Repeat("<", 10_000)
 
 func TestTextWithMarkupTakesItsOwnSize(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer := s.Customer(t)
 	body := jsonText(t, map[string]string{"title": "<b>", "description": markup})
 	for _, key := range []string{"", "a-key", "a-key"} { // Also a response that is remembered.
@@ -39,7 +40,7 @@ func TestTextWithMarkupTakesItsOwnSize(t *testing.T) {
 
 func TestListOfLongTicketsEndsEarlyAndGoesOn(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer := s.Customer(t)
 	storetest.Exec(t, s.DatabaseURL, `INSERT INTO tickets (id, user_id, title, description, created_at)
 		SELECT gen_random_uuid(), $1, 'long', $2, now() - make_interval(secs => n) FROM generate_series(1, 200) AS n`,
@@ -67,7 +68,7 @@ func TestListOfLongTicketsEndsEarlyAndGoesOn(t *testing.T) {
 
 func TestTicketCarriesTheLatestMessagesThatFit(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer := s.Customer(t)
 	ticket := customer.NewTicket(t)
 	storetest.Exec(t, s.DatabaseURL, `INSERT INTO messages (id, ticket_id, author, content, created_at)
@@ -96,7 +97,7 @@ func (s *stuck) Write(p []byte) (int, error) {
 
 func TestClientsThatDoNotReadHoldABoundedNumberOfBytes(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	storetest.Exec(t, s.DatabaseURL, `INSERT INTO tickets (id, user_id, title, description)
 		SELECT gen_random_uuid(), $1, 'long', $2 FROM generate_series(1, 105)`, customer.ID, markup)

@@ -46,9 +46,8 @@ func (d *draftDesk) race(t *testing.T, first, second func()) {
 // withDraft is the desk with another ticket, whose draft waits for review.
 func (d *draftDesk) withDraft(t *testing.T, text string) (*draftDesk, uuid.UUID) {
 	t.Helper()
-	next := &draftDesk{Server: d.Server, customer: d.Customer(t), agent: d.agent}
-	next.ticket = next.customer.NewTicket(t)
-	next.customer.Say(t, next.ticket.ID, "When do I get my money back?")
+	next := &draftDesk{castOf(t, d.Desk)}
+	next.owner.Say(t, next.ticket.ID, "When do I get my money back?")
 	require.NoError(t, d.Simulator.Enqueue(groqsim.Script{Deltas: []string{text}}))
 	id := next.draft(t)
 	return next, id
@@ -95,12 +94,12 @@ func TestOneWinsOverADraft(t *testing.T) { //nolint:tparallel // The races share
 		"close":        {toTicket(`{"status":"closed"}`), http.StatusOK, http.StatusOK},
 		"customer says more": {func(t *testing.T, d *draftDesk, _ uuid.UUID) int {
 			t.Helper()
-			d.customer.Say(t, d.ticket.ID, "And more.")
+			d.owner.Say(t, d.ticket.ID, "And more.")
 			return http.StatusCreated
 		}, http.StatusCreated, http.StatusCreated},
 		"merge": {func(t *testing.T, d *draftDesk, _ uuid.UUID) int {
 			t.Helper()
-			return merge(t, d.agent, d.ticket.ID, d.customer.NewTicket(t).ID).StatusCode()
+			return merge(t, d.agent, d.ticket.ID, d.owner.NewTicket(t).ID).StatusCode()
 		}, http.StatusOK, http.StatusOK},
 		"redaction": {func(t *testing.T, d *draftDesk, _ uuid.UUID) int {
 			t.Helper()
@@ -139,7 +138,7 @@ func (d *draftDesk) requireOneAnswer(t *testing.T, id uuid.UUID, published bool)
 	t.Helper()
 	answers := 0
 	if ticket := storetest.QueryText(t, d.DatabaseURL, "SELECT coalesce(merged_into, id)::text FROM tickets WHERE id = $1", d.ticket.ID); published {
-		for _, m := range d.customer.Messages(t, uuid.MustParse(ticket)) {
+		for _, m := range d.owner.Messages(t, uuid.MustParse(ticket)) {
 			if m.IsAI {
 				answers++
 			}
@@ -162,9 +161,9 @@ func TestNothingOfADraftOutlivesErasure(t *testing.T) {
 		go func() {
 			published <- d.agent.Do(t, http.MethodPost, path, `{"content":"A canary edit."}`, jsonType).Status
 		}()
-		require.Equal(t, http.StatusNoContent, erase(t, admin, d.customer.ID))
+		require.Equal(t, http.StatusNoContent, erase(t, admin, d.owner.ID))
 		require.Contains(t, []int{http.StatusCreated, http.StatusConflict, http.StatusNotFound}, <-published)
-		requireNowhere(t, d.Server, "A canary")
+		requireNowhere(t, d.Desk, "A canary")
 	}
 }
 
@@ -177,14 +176,14 @@ func TestPublishedDraftFencesALostOwner(t *testing.T) {
 			t.Parallel()
 			desk := newDraftDesk(t)
 			d, draft := desk.withDraft(t, "You get it back on Monday.")
-			enqueue(t, d.Server,
+			enqueue(t, d.Desk,
 				groqsim.Script{Deltas: []string{"Never ", "shown."}, Gates: []groqsim.Gate{{Name: "lost", After: 1}}},
 				groqsim.Script{Deltas: []string{"Nor ", "this."}, Gates: []groqsim.Gate{{Name: "next", After: 1}}})
 			lost := d.agent.Regenerate(t, d.ticket.ID).ID
-			requireHeld(t, d.Server, "lost")
-			abandon(t, d.Server)
+			requireHeld(t, d.Desk, "lost")
+			abandon(t, d.Desk)
 			if takenOver {
-				requireHeld(t, d.Server, "next")
+				requireHeld(t, d.Desk, "next")
 			}
 			require.Equal(t, http.StatusCreated, d.publish(t, draft, "").StatusCode())
 			d.Simulator.Release("lost")

@@ -13,24 +13,19 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// draftDesk is a desk whose staff review what the AI writes, and a customer with a ticket.
-type draftDesk struct {
-	*apitest.Server
-	customer, agent *apitest.User
-	ticket          client.Ticket
-}
+// draftDesk is a cast whose staff review what the AI writes.
+type draftDesk struct{ *cast }
 
 func newDraftDesk(t *testing.T, scripts ...groqsim.Script) *draftDesk {
 	t.Helper()
-	d := &draftDesk{Server: apitest.New(t, apitest.Options{AIMode: sqlc.AIModeDraft})}
+	d := &draftDesk{newCastOn(t, desk.Options{AIMode: sqlc.AIModeDraft})}
 	for _, script := range scripts {
 		require.NoError(t, d.Simulator.Enqueue(script))
 	}
-	d.customer, d.agent = d.Customer(t), d.Staff(t, sqlc.UserRoleAgent)
-	d.ticket = d.customer.NewTicket(t)
 	return d
 }
 
@@ -64,7 +59,7 @@ func (d *draftDesk) publish(t *testing.T, id uuid.UUID, content string) *plain.P
 
 func (d *draftDesk) messages(t *testing.T) []client.Message {
 	t.Helper()
-	got, err := d.customer.ListMessagesWithResponse(t.Context(), d.ticket.ID, nil)
+	got, err := d.owner.ListMessagesWithResponse(t.Context(), d.ticket.ID, nil)
 	require.NoError(t, err)
 	return *got.JSON200
 }
@@ -100,7 +95,7 @@ func TestStaffPublishDrafts(t *testing.T) {
 			require.Equal(t, "You get it back on Monday.", kept.Content)
 			require.Equal(t, &d.agent.ID, kept.ReviewedBy)
 			require.Equal(t, c.distance, *kept.EditDistance)
-			about, err := d.customer.GetTicketWithResponse(t.Context(), d.ticket.ID, nil)
+			about, err := d.owner.GetTicketWithResponse(t.Context(), d.ticket.ID, nil)
 			require.NoError(t, err)
 			require.Equal(t, messages[0].CreatedAt, about.JSON200.FirstResponseAt)
 			require.Equal(t, "You get it back on Monday.", d.written(t).Content, "the draft is replayed as it was written")
@@ -118,7 +113,7 @@ func TestCustomersSeeNothingOfDrafts(t *testing.T) {
 	t.Parallel()
 	d := newDraftDesk(t)
 	streams := "/tickets/" + d.ticket.ID.String() + "/ai-response"
-	bearer := "Authorization: Bearer " + d.customer.Token
+	bearer := "Authorization: Bearer " + d.owner.Token
 	d.Do(t, http.MethodGet, streams, "", bearer).RequireProblem(t, http.StatusConflict, client.ProblemCodeAIInReview)
 	key := "Idempotency-Key: " + uuid.NewString()
 	for range 2 {
@@ -172,7 +167,7 @@ func TestDiscardedDraftIsMadeAgainForStaffOnly(t *testing.T) {
 	}
 	require.Equal(t, http.StatusConflict, d.publish(t, id, "").StatusCode())
 	path := "/tickets/" + d.ticket.ID.String() + "/ai-response"
-	d.Do(t, http.MethodGet, path, "", "Authorization: Bearer "+d.customer.Token).
+	d.Do(t, http.MethodGet, path, "", "Authorization: Bearer "+d.owner.Token).
 		RequireProblem(t, http.StatusConflict, client.ProblemCodeAIInReview)
 	require.Equal(t, id, d.draft(t), "a reader gets what there is")
 	require.Len(t, d.Simulator.Requests(), 1)
@@ -185,7 +180,7 @@ func TestDiscardedDraftIsMadeAgainForStaffOnly(t *testing.T) {
 
 func TestCustomersKeepTheAnswerThatADraftMayReplace(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := customer.NewTicket(t)
 	answer := customer.Stream(t, ticket.ID).ReadAll().Done
@@ -207,9 +202,9 @@ func TestHumansWinOverDrafts(t *testing.T) {
 	t.Parallel()
 	for name, win := range map[string]func(*testing.T, *draftDesk){
 		"staff reply":   func(t *testing.T, d *draftDesk) { t.Helper(); d.agent.Say(t, d.ticket.ID, "I am on it.") },
-		"customer says": func(t *testing.T, d *draftDesk) { t.Helper(); d.customer.Say(t, d.ticket.ID, "And more.") },
+		"customer says": func(t *testing.T, d *draftDesk) { t.Helper(); d.owner.Say(t, d.ticket.ID, "And more.") },
 		"mode changes":  func(t *testing.T, d *draftDesk) { t.Helper(); setAIMode(t, d.agent, d.ticket.ID, client.AIModeAuto) },
-		"hand-off":      func(t *testing.T, d *draftDesk) { t.Helper(); handOff(t, d.customer, d.ticket.ID) },
+		"hand-off":      func(t *testing.T, d *draftDesk) { t.Helper(); handOff(t, d.owner, d.ticket.ID) },
 		"close": func(t *testing.T, d *draftDesk) {
 			t.Helper()
 			for _, status := range []client.TicketStatus{"resolved", "closed"} {
@@ -252,7 +247,7 @@ func handOff(t *testing.T, u *apitest.User, ticketID uuid.UUID) client.Ticket {
 
 func TestHandOffSilencesTheAIUntilStaffTurnItOn(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := customer.NewTicket(t)
 	first := handOff(t, customer, ticket.ID)
@@ -284,7 +279,7 @@ func TestHandOffSilencesTheAIUntilStaffTurnItOn(t *testing.T) {
 
 func TestMessageStartsItsAnswer(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer := s.Customer(t)
 	ticket := customer.NewTicket(t)
 	say := func(key string) *plain.CreateMessageResponse {

@@ -13,12 +13,12 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // lastEntries are the types of the newest entries of a ticket's journal, oldest first.
-func lastEntries(t *testing.T, s *apitest.Server, ticketID uuid.UUID, count int) string {
+func lastEntries(t *testing.T, s *desk.Desk, ticketID uuid.UUID, count int) string {
 	t.Helper()
 	return storetest.QueryText(t, s.DatabaseURL, `SELECT string_agg(type, ' ' ORDER BY id) FROM (
 		SELECT id, type FROM journal_outbox WHERE ticket_id = $1 ORDER BY id DESC LIMIT $2
@@ -27,7 +27,7 @@ func lastEntries(t *testing.T, s *apitest.Server, ticketID uuid.UUID, count int)
 
 func TestChatMessageReopensAndWakesItsTicket(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	for name, format := range chatFormats {
 		ticket := user.NewTicket(t)
@@ -48,12 +48,12 @@ func TestBulkChangeWritesWhatItChanges(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, got.StatusCode(), "%s", got.Body)
-	require.Equal(t, "ai_response.superseded ticket.updated ticket.updated", lastEntries(t, d.Server, d.ticket.ID, 3))
+	require.Equal(t, "ai_response.superseded ticket.updated ticket.updated", lastEntries(t, d.Desk, d.ticket.ID, 3))
 }
 
 func TestMacroThatResolvesATicketWakesIt(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := user.NewTicket(t)
 	update(t, agent, ticket.ID, client.UpdateTicketRequest{SnoozedUntil: nullable.NewNullableWithValue(time.Now().Add(time.Hour))})
@@ -71,7 +71,7 @@ func TestWhatEndsADraftIsEntered(t *testing.T) {
 		"its turn is redacted": {
 			do: func(t *testing.T, d *draftDesk, _ uuid.UUID) {
 				t.Helper()
-				redact(t, d.agent, d.customer.Messages(t, d.ticket.ID)[0].ID)
+				redact(t, d.agent, d.owner.Messages(t, d.ticket.ID)[0].ID)
 			},
 			want: []string{"message.redacted", "ai_response.discarded"},
 		},
@@ -89,7 +89,7 @@ func TestWhatEndsADraftIsEntered(t *testing.T) {
 		"its ticket is merged": {
 			do: func(t *testing.T, d *draftDesk, _ uuid.UUID) {
 				t.Helper()
-				require.Equal(t, http.StatusOK, merge(t, d.agent, d.ticket.ID, d.customer.NewTicket(t).ID).StatusCode())
+				require.Equal(t, http.StatusOK, merge(t, d.agent, d.ticket.ID, d.owner.NewTicket(t).ID).StatusCode())
 			},
 			want: []string{"ai_response.superseded", "ticket.merged"},
 		},
@@ -106,10 +106,10 @@ func TestWhatEndsADraftIsEntered(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDraftDesk(t)
-			d.customer.Say(t, d.ticket.ID, "And more.")
+			d.owner.Say(t, d.ticket.ID, "And more.")
 			draft := d.draft(t)
 			c.do(t, d, draft)
-			entered := strings.Fields(lastEntries(t, d.Server, d.ticket.ID, 8))
+			entered := strings.Fields(lastEntries(t, d.Desk, d.ticket.ID, 8))
 			require.Subset(t, entered, c.want)
 		})
 	}

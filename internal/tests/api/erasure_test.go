@@ -15,8 +15,10 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -87,32 +89,32 @@ var wordless = map[string]string{
 // A column of texts that is added later has to be erased, or named as wordless.
 func TestErasureLeavesNothingOfACustomer(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	key := d.admin.NewAPIKey(t, client.CreateAPIKeyRequest{}).Key
 	customer := d.Service(t, key, erasable)
 	me := customer.Me(t)
 	fillWithCanaries(t, d, agent, d.Service(t, key, ""), customer)
 
-	filled := columnsWith(t, d.Server, erasable)
-	for _, column := range textColumns(t, d.Server) {
+	filled := columnsWith(t, d.Desk, erasable)
+	for _, column := range textColumns(t, d.Desk) {
 		_, named := wordless[column]
 		require.NotEqual(t, slices.Contains(filled, column), named, "%s: is a customer's words, or is named as wordless", column)
 	}
 	entries := storetest.QueryInt(t, d.DatabaseURL, "SELECT count(*) FROM journal_outbox")
 	require.Equal(t, http.StatusNoContent, erase(t, d.admin, me.ID))
 	require.NoError(t, d.Search.Index(t.Context()))
-	requireNowhere(t, d.Server, erasable)
+	requireNowhere(t, d.Desk, erasable)
 	require.Equal(t, entries+1, storetest.QueryInt(t, d.DatabaseURL, "SELECT count(*) FROM journal_outbox"), "entries stay")
-	require.Equal(t, 1, countRows(t, d.Server, "journal_outbox WHERE type = 'user.deleted' AND actor_id = $1 AND subject_id = $2",
+	require.Equal(t, 1, countRows(t, d.Desk, "journal_outbox WHERE type = 'user.deleted' AND actor_id = $1 AND subject_id = $2",
 		d.admin.ID, me.ID))
 	require.NotEqual(t, me.ID, customer.Me(t).ID, "who comes back is somebody new")
-	require.Empty(t, d.customer.Messages(t, d.ticket.ID), "other customers keep theirs")
+	require.Empty(t, d.owner.Messages(t, d.ticket.ID), "other customers keep theirs")
 	require.Equal(t, http.StatusNoContent, erase(t, d.admin, me.ID))
 }
 
 // textColumns are the columns of the database that hold texts, in whatever form.
-func textColumns(t *testing.T, s *apitest.Server) []string {
+func textColumns(t *testing.T, s *desk.Desk) []string {
 	t.Helper()
 	return strings.Fields(storetest.QueryText(t, s.DatabaseURL, `SELECT string_agg(c.table_name || '.' || c.column_name, ' ')
 		FROM information_schema.columns AS c
@@ -122,7 +124,7 @@ func textColumns(t *testing.T, s *apitest.Server) []string {
 }
 
 // fillWithCanaries has a customer, staff and the AI write the word wherever they can.
-func fillWithCanaries(t *testing.T, d *desk, agent, service, customer *apitest.User) {
+func fillWithCanaries(t *testing.T, d *cast, agent, service, customer *apitest.User) {
 	t.Helper()
 	me := customer.Me(t)
 	named := service.Do(t, http.MethodPut, "/users/"+me.ID.String()+"/customer", `{"display_name":"`+erasable+`"}`, jsonType)
@@ -138,14 +140,14 @@ func fillWithCanaries(t *testing.T, d *desk, agent, service, customer *apitest.U
 		client.CreateMessageRequest{Content: erasable})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusCreated, said.StatusCode(), "%s", said.Body)
-	enqueue(t, d.Server, groqsim.Script{Text: erasable})
+	enqueue(t, d.Desk, groqsim.Script{Text: erasable})
 	answer := customer.ReadAIResponse(t, customer.Begin(t, id).ID)
 	rated := customer.Do(t, http.MethodPut, "/messages/"+answer.Done.Message.ID.String()+"/feedback",
 		`{"rating":"up","comment":"`+erasable+`"}`, jsonType)
 	require.Equal(t, http.StatusOK, rated.Status, "%s", rated.Body)
 	addNote(t, agent, id, erasable)
 	agent.Say(t, id, erasable)
-	enqueue(t, d.Server, groqsim.Script{Text: erasable})
+	enqueue(t, d.Desk, groqsim.Script{Text: erasable})
 	askAI(t, agent, id, summarize, http.StatusCreated)
 	handed := agent.Do(t, http.MethodPost, "/tickets/"+id.String()+"/handoff", `{"reason":"other","note":"`+erasable+`"}`, jsonType)
 	require.Equal(t, http.StatusOK, handed.Status, "%s", handed.Body)
@@ -179,33 +181,33 @@ func fillWithCanaries(t *testing.T, d *desk, agent, service, customer *apitest.U
 
 func TestErasureClosesTheAccount(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
-	require.Equal(t, http.StatusForbidden, erase(t, agent, d.customer.ID))
+	require.Equal(t, http.StatusForbidden, erase(t, agent, d.owner.ID))
 	for name, id := range map[string]uuid.UUID{
-		"staff": agent.ID, "a service": d.service.Me(t).ID, "nobody": uuid.Must(uuid.NewV7()),
+		"staff": agent.ID, "a service": d.Service(t, d.apiKey(t, auth.RoleUser, allScopes...).key, "").Me(t).ID, "nobody": uuid.Must(uuid.NewV7()),
 	} {
 		require.Equal(t, http.StatusNotFound, erase(t, d.admin, id), name)
 	}
-	require.Equal(t, http.StatusNoContent, erase(t, d.admin, d.customer.ID))
-	got, err := d.customer.GetMeWithResponse(t.Context(), nil)
+	require.Equal(t, http.StatusNoContent, erase(t, d.admin, d.owner.ID))
+	got, err := d.owner.GetMeWithResponse(t.Context(), nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusUnauthorized, got.StatusCode())
-	in, err := d.Anonymous.LogInWithResponse(t.Context(), nil, client.LogInRequest{Email: d.customer.Email, Password: apitest.Password})
+	in, err := d.Anonymous.LogInWithResponse(t.Context(), nil, client.LogInRequest{Email: d.owner.Email, Password: apitest.Password})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusUnauthorized, in.StatusCode())
-	requireNowhere(t, d.Server, d.customer.Email)
+	requireNowhere(t, d.Desk, d.owner.Email)
 }
 
 func TestErasureGoesOnWhereItWasInterrupted(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	storetest.Exec(t, d.DatabaseURL, `INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
 		SELECT gen_random_uuid(), $1, 'customer', $2, 'erasable ' || i, now() + i * interval '1 second'
-		FROM generate_series(1, 450) AS i`, d.ticket.ID, d.customer.ID)
+		FROM generate_series(1, 450) AS i`, d.ticket.ID, d.owner.ID)
 	// What a server does that ends after the first batch.
 	begun, err := d.Store.BeginErasure(t.Context(), sqlc.BeginErasureParams{
-		ID: d.customer.ID, ActorKind: sqlc.ActorKindAgent, ActorID: d.admin.ID,
+		ID: d.owner.ID, ActorKind: sqlc.ActorKindAgent, ActorID: d.admin.ID,
 	})
 	require.NoError(t, err)
 	erased, err := d.Store.EraseMessages(t.Context(), sqlc.EraseMessagesParams{UserID: begun, MaxRows: 200})
@@ -216,10 +218,10 @@ func TestErasureGoesOnWhereItWasInterrupted(t *testing.T) {
 	require.Error(t, d.Accounts.FinishErasures(ended))
 
 	require.NoError(t, d.Accounts.FinishErasures(t.Context()))
-	requireNowhere(t, d.Server, "erasable")
-	pending := fmt.Sprintf("users WHERE id = '%s' AND erasing_at IS NOT NULL", d.customer.ID)
-	require.Equal(t, 1, countRows(t, d.Server, pending), "what was let in before may still come")
+	requireNowhere(t, d.Desk, "erasable")
+	pending := fmt.Sprintf("users WHERE id = '%s' AND erasing_at IS NOT NULL", d.owner.ID)
+	require.Equal(t, 1, countRows(t, d.Desk, pending), "what was let in before may still come")
 	storetest.Exec(t, d.DatabaseURL, "UPDATE users SET erasing_at = $1 WHERE erasing_at IS NOT NULL", time.Now().Add(-time.Hour))
 	require.NoError(t, d.Accounts.FinishErasures(t.Context()))
-	require.Zero(t, countRows(t, d.Server, pending))
+	require.Zero(t, countRows(t, d.Desk, pending))
 }

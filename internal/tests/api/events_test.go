@@ -13,6 +13,7 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -50,7 +51,7 @@ func typesOf(events []client.DeskEvent) (types []string) {
 
 func TestEventsAreSeenByThoseWhoMay(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Journal: true, NoAI: true})
+	s := desk.New(t, desk.Options{Journal: true, NoAI: true})
 	admin, agent := s.Staff(t, sqlc.UserRoleAdmin), s.Staff(t, sqlc.UserRoleAgent)
 	ada, bob := s.Customer(t), s.Customer(t)
 	theirs, hers := bob.NewTicket(t), ada.NewTicket(t)
@@ -99,7 +100,7 @@ func TestEventsAreSeenByThoseWhoMay(t *testing.T) {
 
 func TestServiceSeesTheEventsOfItsCustomers(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Journal: true, NoAI: true})
+	s := desk.New(t, desk.Options{Journal: true, NoAI: true})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	scopes := client.Scopes{client.ScopeEvents, client.ScopeTicketsWrite, client.ScopeOnBehalf}
 	key, other := admin.NewAPIKey(t, client.CreateAPIKeyRequest{Scopes: scopes}).Key, admin.NewAPIKey(t, client.CreateAPIKeyRequest{Scopes: scopes}).Key
@@ -116,7 +117,7 @@ func TestServiceSeesTheEventsOfItsCustomers(t *testing.T) {
 
 func TestPositionThatHasExpiredNamesTheOldest(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Journal: true, NoAI: true})
+	s := desk.New(t, desk.Options{Journal: true, NoAI: true})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	events(t, admin, plain.ListEventsParams{After: new(int64(0))}, func(client.DeskEvent) bool { return true })
 	storetest.Exec(t, s.DatabaseURL, `DROP TABLE journal_1; DELETE FROM journal_partitions;
@@ -137,7 +138,7 @@ func TestPositionThatHasExpiredNamesTheOldest(t *testing.T) {
 
 func TestEventStreamResumes(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Journal: true, NoAI: true})
+	s := desk.New(t, desk.Options{Journal: true, NoAI: true})
 	agent, ada := s.Staff(t, sqlc.UserRoleAgent), s.Customer(t)
 	read := func(header string, count int) (ids []string) {
 		stream := agent.OpenEvents(t, header)

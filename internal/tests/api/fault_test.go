@@ -12,19 +12,20 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
-// newDeskBehindRelay is a desk whose database can be taken away: the function does it.
-func newDeskBehindRelay(t *testing.T) (d *desk, cut func()) {
+// newCastBehindRelay is a cast whose database can be taken away: the function does it.
+func newCastBehindRelay(t *testing.T) (c *cast, cut func()) {
 	t.Helper()
 	direct := storetest.NewURL(t)
 	address, err := url.Parse(direct)
 	require.NoError(t, err)
 	database := &movingDatabase{}
 	database.target.Store(&address.Host)
-	d = newDeskOn(t, apitest.Options{DatabaseURL: database.listen(t, direct)})
-	return d, func() {
+	c = newCastOn(t, desk.Options{DatabaseURL: database.listen(t, direct)})
+	return c, func() {
 		database.target.Store(nil)
 		storetest.Exec(t, direct, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 			WHERE datname = current_database() AND pid <> pg_backend_pid()`)
@@ -32,9 +33,13 @@ func newDeskBehindRelay(t *testing.T) (d *desk, cut func()) {
 }
 
 // forget waits until the server no longer knows, without the database, who the callers are.
-func (d *desk) forget(t *testing.T, status int) {
+func (c *cast) forget(t *testing.T, status int) {
 	t.Helper()
-	for _, user := range []*apitest.User{d.customer, d.leaving, d.admin} {
+	callers := make(map[*apitest.User]bool)
+	for _, o := range c.calls(t) {
+		callers[o.by] = true
+	}
+	for user := range callers {
 		require.Eventually(t, func() bool { return user.Do(t, http.MethodGet, "/me", "").Status == status },
 			patience, 10*time.Millisecond)
 	}
@@ -42,12 +47,12 @@ func (d *desk) forget(t *testing.T, status int) {
 
 func TestEveryOperationSaysThatTheDatabaseIsGone(t *testing.T) {
 	t.Parallel()
-	d, cut := newDeskBehindRelay(t)
+	d, cut := newCastBehindRelay(t)
 	calls := d.calls(t)
 	cut()
 	d.forget(t, http.StatusServiceUnavailable)
 	for _, c := range calls {
-		if c.op.Responses.Status(http.StatusServiceUnavailable) != nil {
+		if c.Responses.Status(http.StatusServiceUnavailable) != nil {
 			d.do(t, c, c.body, jsonType).RequireProblem(t, http.StatusServiceUnavailable, client.ProblemCodeDBUnavailable)
 		}
 	}
@@ -56,7 +61,7 @@ func TestEveryOperationSaysThatTheDatabaseIsGone(t *testing.T) {
 // Something that nobody has thought of: here, a database without its tables.
 func TestEveryOperationHidesWhatWentWrong(t *testing.T) {
 	t.Parallel()
-	d := newDeskOn(t, apitest.Options{
+	d := newCastOn(t, desk.Options{
 		DatabaseURL: storetest.NewURL(t), // Not one whose journal is read afterwards.
 		Ready:       func(context.Context) error { return errors.New(canary) },
 	})
@@ -68,7 +73,7 @@ func TestEveryOperationHidesWhatWentWrong(t *testing.T) {
 	END $$`)
 	d.forget(t, http.StatusInternalServerError)
 	for _, c := range calls {
-		if c.op.Responses.Status(http.StatusInternalServerError) == nil {
+		if c.Responses.Status(http.StatusInternalServerError) == nil {
 			continue
 		}
 		r := d.do(t, c, c.body, jsonType)
@@ -80,15 +85,15 @@ func TestEveryOperationHidesWhatWentWrong(t *testing.T) {
 
 func TestEveryOperationIsLimited(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	limited := apitest.New(t, apitest.Options{DatabaseURL: d.DatabaseURL, RateLimit: 1})
+	d := newCast(t)
+	limited := desk.New(t, desk.Options{DatabaseURL: d.DatabaseURL, RateLimit: 1})
 	for _, c := range d.calls(t) {
-		if c.op.Responses.Status(http.StatusTooManyRequests) == nil {
+		if c.Responses.Status(http.StatusTooManyRequests) == nil {
 			continue
 		}
 		exhaust(t, func(int) apitest.Response {
 			// Nothing is done: the parameter is unknown.
-			return limited.Do(t, c.method, c.path+"?unknown=1", "", "Authorization: Bearer "+d.caller(c).Token)
+			return limited.Do(t, c.method, c.path+"?unknown=1", "", c.by.Bearer())
 		}).RequireProblem(t, http.StatusTooManyRequests, client.ProblemCodeRateLimited)
 	}
 }

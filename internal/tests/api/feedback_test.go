@@ -11,6 +11,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 func rate(t *testing.T, u *apitest.User, messageID uuid.UUID, r client.PutMessageFeedbackRequest) client.MessageFeedback {
@@ -34,7 +35,7 @@ func requireNoFeedback(t *testing.T, u *apitest.User, method string, messageID u
 
 func TestCustomerRatesAnAnswer(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user, stranger := s.Customer(t), s.Customer(t)
 	agent, admin := s.Staff(t, sqlc.UserRoleAgent), s.Staff(t, sqlc.UserRoleAdmin)
 	message := user.Stream(t, user.NewTicket(t).ID).ReadAll().Done.Message
@@ -67,7 +68,7 @@ func TestCustomerRatesAnAnswer(t *testing.T) {
 
 func TestOnlyAnswersOfTheAIAreRated(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := user.NewTicket(t)
 	require.NotNil(t, user.Stream(t, ticket.ID).ReadAll().Done)
@@ -83,7 +84,7 @@ func TestOnlyAnswersOfTheAIAreRated(t *testing.T) {
 
 func TestAnswerThatWasReplacedKeepsItsRating(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	old := user.Stream(t, ticket.ID).ReadAll().Done.Message
@@ -97,7 +98,7 @@ func TestAnswerThatWasReplacedKeepsItsRating(t *testing.T) {
 
 func TestCommentOfARatingHasLimits(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	message := user.Stream(t, user.NewTicket(t).ID).ReadAll().Done.Message
 	longest := strings.Repeat("👋", 2000)

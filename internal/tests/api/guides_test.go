@@ -55,7 +55,7 @@ func checkCommand(t *testing.T, guide, command string) {
 	path := variable.ReplaceAllString(url[1], "{}")
 	all := specOperations(t)
 	i := slices.IndexFunc(all, func(o specOperation) bool {
-		return o.method == method && inPath.ReplaceAllString(o.path, "{}") == path
+		return o.method == method && inPath.ReplaceAllString(o.template, "{}") == path
 	})
 	require.GreaterOrEqual(t, i, 0, "%s: there is no %s %s", guide, method, path)
 	o := all[i]

@@ -12,6 +12,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // requireSecure wants the headers that every response has.
@@ -33,35 +34,35 @@ func requireSecure(t *testing.T, r apitest.Response, what string) {
 
 func TestEveryResponseHasTheSecurityHeaders(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	stream := d.customer.Stream(t, d.ticket.ID)
+	d := newCast(t)
+	stream := d.owner.Stream(t, d.ticket.ID)
 	stream.ReadAll()
 	requireSecure(t, apitest.Response{Header: stream.Response.Header}, "a stream")
 	require.Equal(t, "no", stream.Response.Header.Get("X-Accel-Buffering"))
 	require.Empty(t, stream.Response.Header.Get("Content-Encoding"))
 	for _, c := range d.calls(t) {
-		requireSecure(t, d.Do(t, c.method, c.path, c.body, jsonType), c.id+" by nobody")
-		if c.id == "streamAIResponse" {
+		requireSecure(t, d.Do(t, c.method, c.path, c.body, jsonType), c.OperationID+" by nobody")
+		if c.OperationID == "streamAIResponse" {
 			continue
 		}
-		requireSecure(t, d.do(t, c, c.body, jsonType), c.id)
-		requireSecure(t, d.do(t, c, "{", "Content-Type: text/plain"), c.id+" with another media type")
-		requireSecure(t, d.do(t, c, "{", jsonType, "Accept: image/png"), c.id+", unacceptable")
+		requireSecure(t, d.do(t, c, c.body, jsonType), c.OperationID)
+		requireSecure(t, d.do(t, c, "{", "Content-Type: text/plain"), c.OperationID+" with another media type")
+		requireSecure(t, d.do(t, c, "{", jsonType, "Accept: image/png"), c.OperationID+", unacceptable")
 		asked := c
 		asked.path += "?unknown=1"
-		requireSecure(t, d.do(t, asked, c.body, jsonType), c.id+" with an unknown parameter")
-		requireSecure(t, d.Do(t, http.MethodPut, c.path, ""), "another method than "+c.id)
-		requireSecure(t, uncheckedDo(t, http.MethodOptions, d.URL+c.path), "the options of "+c.id)
+		requireSecure(t, d.do(t, asked, c.body, jsonType), c.OperationID+" with an unknown parameter")
+		requireSecure(t, d.Do(t, http.MethodPut, c.path, ""), "another method than "+c.OperationID)
+		requireSecure(t, uncheckedDo(t, http.MethodOptions, d.URL+c.path), "the options of "+c.OperationID)
 	}
 	for _, path := range []string{"/nothing", "/tickets/", "/tickets/" + uuid.NewString() + "/x", "/favicon.ico"} {
-		requireSecure(t, d.customer.Do(t, http.MethodGet, path, ""), path)
+		requireSecure(t, d.owner.Do(t, http.MethodGet, path, ""), path)
 	}
 }
 
 func TestOnlyAllowedOriginsMayReadAnswers(t *testing.T) {
 	t.Parallel()
 	allowed := []string{"https://desk.example.com", "http://localhost:3000"}
-	s := apitest.New(t, apitest.Options{AllowedOrigins: allowed})
+	s := desk.New(t, desk.Options{AllowedOrigins: allowed})
 	for _, origin := range []string{
 		"https://desk.example.com", "http://localhost:3000",
 		"https://evil.example", "null", "http://desk.example.com", "https://desk.example.com:443", "https://desk.example.com:8443",
@@ -100,7 +101,7 @@ func TestOnlyAllowedOriginsMayReadAnswers(t *testing.T) {
 func TestPreflightNamesWhatTheContractHas(t *testing.T) {
 	t.Parallel()
 	const origin = "https://desk.example.com"
-	s := apitest.New(t, apitest.Options{AllowedOrigins: []string{origin}})
+	s := desk.New(t, desk.Options{AllowedOrigins: []string{origin}})
 	var methods []string
 	for _, item := range apitest.Spec(t).Paths.Map() {
 		for method := range item.Operations() {
@@ -145,8 +146,8 @@ func TestPreflightNamesWhatTheContractHas(t *testing.T) {
 func TestBrowsersAreKeptToTLSWhereItIs(t *testing.T) {
 	t.Parallel()
 	const year = "max-age=31536000"
-	behind := apitest.New(t, apitest.Options{TrustedProxies: networks(t, "127.0.0.0/8")})
-	direct := apitest.New(t, apitest.Options{TrustedProxies: networks(t, "10.0.0.0/8")})
+	behind := desk.New(t, desk.Options{TrustedProxies: networks(t, "127.0.0.0/8")})
+	direct := desk.New(t, desk.Options{TrustedProxies: networks(t, "10.0.0.0/8")})
 	for _, path := range []string{"/livez", "/me", "/nothing", "/docs", "/openapi.json"} {
 		for said, want := range map[string]string{
 			"https": year, "HTTPS": year, "http, https": year, "http": "", "https, http": "", "": "", "httpss": "",
@@ -161,7 +162,7 @@ func TestBrowsersAreKeptToTLSWhereItIs(t *testing.T) {
 
 func TestNoOriginIsAllowedUnlessConfigured(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	for _, origin := range []string{"https://desk.example.com", "null", "*", s.URL} {
 		r := s.Do(t, http.MethodGet, "/livez", "", "Origin: "+origin)
 		require.Empty(t, r.Header.Values("Access-Control-Allow-Origin"), origin)
@@ -170,7 +171,7 @@ func TestNoOriginIsAllowedUnlessConfigured(t *testing.T) {
 
 func TestRequestIDIsTheCallersWhenItIsAProperOne(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	for _, id := range []string{"12345678", "abcDEF-0123", uuid.NewString(), strings.Repeat("a", 64), "--------"} {
 		for _, path := range []string{"/livez", "/me", "/nothing"} {
 			r := s.Do(t, http.MethodGet, path, "", "X-Request-Id: "+id)

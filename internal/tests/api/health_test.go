@@ -19,6 +19,7 @@ import (
 	"github.com/supportbackend/support/internal/auth"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -51,10 +52,10 @@ func (b *logBuffer) lines(t *testing.T) (lines []map[string]any) {
 func bare(t *testing.T, ready func(context.Context) error) (*httpapi.Server, *logBuffer) {
 	t.Helper()
 	log := &logBuffer{}
-	authn, err := auth.NewService(nil, auth.Options{Secret: []byte(apitest.Secret)})
+	authn, err := auth.NewService(nil, auth.Options{Secret: []byte(desk.Secret)})
 	require.NoError(t, err)
 	api, err := httpapi.New(httpapi.Options{
-		Auth: authn, Ready: ready, Secret: []byte(apitest.Secret), Metrics: metrics.NewSet(), Logger: slog.New(slog.NewJSONHandler(log, nil)),
+		Auth: authn, Ready: ready, Secret: []byte(desk.Secret), Metrics: metrics.NewSet(), Logger: slog.New(slog.NewJSONHandler(log, nil)),
 	})
 	require.NoError(t, err)
 	return api, log
@@ -109,7 +110,7 @@ func TestPanicIsAnInternalErrorWithItsStackInTheLogOnly(t *testing.T) {
 
 func TestPanicOfAServerOnTheNetworkKeepsItAlive(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Ready: func(context.Context) error { panic(canary) }})
+	s := desk.New(t, desk.Options{Ready: func(context.Context) error { panic(canary) }})
 	for range 3 {
 		r := s.Do(t, http.MethodGet, "/readyz", "")
 		requireRefused(t, r, http.StatusInternalServerError, client.ProblemCodeInternal)
@@ -142,9 +143,9 @@ func TestLogHasOneLineForARequestAndNothingThatWasSent(t *testing.T) {
 
 func TestServerIsAliveWithoutItsDatabase(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	require.Equal(t, http.StatusOK, s.Do(t, http.MethodGet, "/readyz", "").Status)
-	down := apitest.New(t, apitest.Options{DatabaseURL: s.DatabaseURL})
+	down := desk.New(t, desk.Options{DatabaseURL: s.DatabaseURL})
 	down.Store.Close()
 	r := down.Do(t, http.MethodGet, "/livez", "")
 	require.Equal(t, http.StatusOK, r.Status)
@@ -167,7 +168,7 @@ func TestServerIsNotReadyOnASchemaThatItDoesNotKnow(t *testing.T) {
 			t.Parallel()
 			url := storetest.NewURL(t)
 			storetest.Exec(t, url, sql)
-			s := apitest.New(t, apitest.Options{DatabaseURL: url})
+			s := desk.New(t, desk.Options{DatabaseURL: url})
 			r := s.Do(t, http.MethodGet, "/readyz", "")
 			requireRefused(t, r, http.StatusServiceUnavailable, client.ProblemCodeSchemaDirty)
 			require.NotEmpty(t, r.Header.Get("Retry-After"))
@@ -178,7 +179,7 @@ func TestServerIsNotReadyOnASchemaThatItDoesNotKnow(t *testing.T) {
 
 func TestServerThatDrainsIsNotReadyAndStillAnswers(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	require.Equal(t, http.StatusOK, s.Do(t, http.MethodGet, "/readyz", "").Status)
 	s.API.Drain()
 	r := s.Do(t, http.MethodGet, "/readyz", "")

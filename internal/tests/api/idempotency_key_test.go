@@ -18,11 +18,11 @@ import (
 
 func TestKeyOfAnotherRequestIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	second := d.customer.NewTicket(t)
+	d := newCast(t)
+	second := d.owner.NewTicket(t)
 	path := "/tickets/" + d.ticket.ID.String() + "/messages"
 	key := keyHeader("one-key")
-	first := d.customer.Do(t, http.MethodPost, path, `{"content":"Hello."}`, jsonType, key)
+	first := d.owner.Do(t, http.MethodPost, path, `{"content":"Hello."}`, jsonType, key)
 	require.Equal(t, http.StatusCreated, first.Status)
 	for name, request := range map[string][2]string{
 		"another text":          {path, `{"content":"Hello!"}`},
@@ -30,34 +30,34 @@ func TestKeyOfAnotherRequestIsRefused(t *testing.T) {
 		"another ticket":        {"/tickets/" + second.ID.String() + "/messages", `{"content":"Hello."}`},
 		"a ticket there is not": {"/tickets/" + uuid.Must(uuid.NewV7()).String() + "/messages", `{"content":"Hello."}`},
 	} {
-		r := d.customer.Do(t, http.MethodPost, request[0], request[1], jsonType, key)
+		r := d.owner.Do(t, http.MethodPost, request[0], request[1], jsonType, key)
 		requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeIdempotencyMismatch)
-		require.Equal(t, 1, d.count(t, "messages"), name)
+		require.Equal(t, 1, countRows(t, d.Desk, "messages"), name)
 	}
-	requireReplayed(t, first, d.customer.Do(t, http.MethodPost, path, `{"content":"Hello."}`, jsonType, key))
+	requireReplayed(t, first, d.owner.Do(t, http.MethodPost, path, `{"content":"Hello."}`, jsonType, key))
 }
 
 func TestKeyIsItsSendersAndItsOperations(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	key := keyHeader("the-same-key")
 	path := "/tickets/" + d.ticket.ID.String() + "/messages"
 	bodies := map[string]bool{}
-	for _, user := range []*apitest.User{d.customer, d.Customer(t), d.Staff(t, sqlc.UserRoleAgent), d.Staff(t, sqlc.UserRoleAdmin)} {
+	for _, user := range []*apitest.User{d.owner, d.Customer(t), d.Staff(t, sqlc.UserRoleAgent), d.Staff(t, sqlc.UserRoleAdmin)} {
 		r := user.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, key)
 		require.Equal(t, http.StatusCreated, r.Status, "%s", r.Body)
 		require.Empty(t, r.Header.Values("Idempotency-Replayed"))
 		bodies[string(r.Body)] = true
 	}
 	require.Len(t, bodies, 4, "nobody got another's response")
-	said := d.customer.Do(t, http.MethodPost, path, `{"content":"Hello."}`, jsonType, key)
+	said := d.owner.Do(t, http.MethodPost, path, `{"content":"Hello."}`, jsonType, key)
 	require.Equal(t, http.StatusCreated, said.Status, "a key of another operation is another key")
 	require.Empty(t, said.Header.Values("Idempotency-Replayed"))
 }
 
 func TestBadIdempotencyKeyIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	bad := map[string][]string{
 		"empty":       {keyHeader("")},
@@ -80,33 +80,33 @@ func TestBadIdempotencyKeyIsRefused(t *testing.T) {
 			require.Equal(t, "/Idempotency-Key", problem.Errors[0].Pointer)
 		}
 	}
-	require.Zero(t, countRows(t, d.Server, "idempotency_keys"))
+	require.Zero(t, countRows(t, d.Desk, "idempotency_keys"))
 }
 
 func TestAnyVisibleASCIIMakesAKey(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	var visible strings.Builder
 	for b := byte('!'); b <= '~'; b++ {
 		visible.WriteByte(b)
 	}
 	for i, key := range []string{"0", visible.String(), strings.Repeat("k", 255), `"8e03978e-40d5-43dd-bc93-6894a57f9324"`, "null"} {
-		first := d.customer.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, keyHeader(key))
-		requireReplayed(t, first, d.customer.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, keyHeader(key)))
-		require.Equal(t, i+2, d.count(t, "tickets"))
+		first := d.owner.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, keyHeader(key))
+		requireReplayed(t, first, d.owner.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, keyHeader(key)))
+		require.Equal(t, i+2, countRows(t, d.Desk, "tickets"))
 	}
 }
 
 // Whatever is refused has had no effect, so the key stays unused and the request may be fixed.
 func TestRefusedRequestLeavesItsKeyUnused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	stranger := d.Customer(t)
 	path := "/tickets/" + d.ticket.ID.String() + "/messages"
 	good := `{"content":"Hello."}`
 	key := keyHeader("a-key")
 	for _, status := range []client.TicketStatus{"pending", "resolved", "closed"} {
-		d.customer.SetStatus(t, d.ticket.ID, status)
+		d.owner.SetStatus(t, d.ticket.ID, status)
 	}
 	d.Do(t, http.MethodPost, path, good, jsonType, key).
 		RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeUnauthenticated)
@@ -118,54 +118,54 @@ func TestRefusedRequestLeavesItsKeyUnused(t *testing.T) {
 		code   client.ProblemCode
 	}{
 		{stranger, good, jsonType, http.StatusNotFound, client.ProblemCodeNotFound},
-		{d.customer, good, jsonType, http.StatusConflict, client.ProblemCodeTicketClosed},
-		{d.customer, good, "Content-Type: text/plain", http.StatusUnsupportedMediaType, client.ProblemCodeUnsupportedMediaType},
-		{d.customer, `{"content":""}`, jsonType, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed},
-		{d.customer, `{"content"`, jsonType, http.StatusBadRequest, client.ProblemCodeMalformedRequest},
+		{d.owner, good, jsonType, http.StatusConflict, client.ProblemCodeTicketClosed},
+		{d.owner, good, "Content-Type: text/plain", http.StatusUnsupportedMediaType, client.ProblemCodeUnsupportedMediaType},
+		{d.owner, `{"content":""}`, jsonType, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed},
+		{d.owner, `{"content"`, jsonType, http.StatusBadRequest, client.ProblemCodeMalformedRequest},
 		{
-			d.customer, `{"content":"` + strings.Repeat("x", 2*contract.LeastBodyLimit) + `"}`, jsonType,
+			d.owner, `{"content":"` + strings.Repeat("x", 2*contract.LeastBodyLimit) + `"}`, jsonType,
 			http.StatusRequestEntityTooLarge, client.ProblemCodePayloadTooLarge,
 		},
 	} {
 		r := refused.user.Do(t, http.MethodPost, path, refused.body, refused.header, key)
 		r.RequireProblem(t, refused.status, refused.code)
-		require.Zero(t, countRows(t, d.Server, "idempotency_keys"), refused.code)
+		require.Zero(t, countRows(t, d.Desk, "idempotency_keys"), refused.code)
 	}
-	d.customer.SetStatus(t, d.ticket.ID, "open")
-	first := d.customer.Do(t, http.MethodPost, path, good, jsonType, key)
-	requireReplayed(t, first, d.customer.Do(t, http.MethodPost, path, good, jsonType, key))
-	require.Equal(t, 1, d.count(t, "messages"))
+	d.owner.SetStatus(t, d.ticket.ID, "open")
+	first := d.owner.Do(t, http.MethodPost, path, good, jsonType, key)
+	requireReplayed(t, first, d.owner.Do(t, http.MethodPost, path, good, jsonType, key))
+	require.Equal(t, 1, countRows(t, d.Desk, "messages"))
 }
 
 func TestFaultOfTheServerLeavesTheKeyUnused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	path := "/tickets/" + d.ticket.ID.String() + "/messages"
 	send := func() apitest.Response {
-		return d.customer.Do(t, http.MethodPost, path, `{"content":"Hello."}`, jsonType, keyHeader("a-key"))
+		return d.owner.Do(t, http.MethodPost, path, `{"content":"Hello."}`, jsonType, keyHeader("a-key"))
 	}
 	// The handler has written the message when the memory of the key cannot be written.
 	storetest.Exec(t, d.DatabaseURL, "ALTER TABLE idempotency_keys ADD CONSTRAINT broken CHECK (status IS NULL)")
 	send().RequireProblem(t, http.StatusInternalServerError, client.ProblemCodeInternal)
 	storetest.Exec(t, d.DatabaseURL, "ALTER TABLE idempotency_keys DROP CONSTRAINT broken")
-	require.Zero(t, d.count(t, "messages"), "there is no effect without its key")
+	require.Zero(t, countRows(t, d.Desk, "messages"), "there is no effect without its key")
 	// The key has been claimed when the message cannot be written.
 	storetest.Exec(t, d.DatabaseURL, "ALTER TABLE messages ADD CONSTRAINT broken CHECK (content = '') NOT VALID")
 	send().RequireProblem(t, http.StatusInternalServerError, client.ProblemCodeInternal)
 	storetest.Exec(t, d.DatabaseURL, "ALTER TABLE messages DROP CONSTRAINT broken")
-	require.Zero(t, countRows(t, d.Server, "idempotency_keys"), "there is no key without its effect")
+	require.Zero(t, countRows(t, d.Desk, "idempotency_keys"), "there is no key without its effect")
 
 	first := send()
 	requireReplayed(t, first, send())
-	require.Equal(t, 1, d.count(t, "messages"))
+	require.Equal(t, 1, countRows(t, d.Desk, "messages"))
 }
 
 func TestKeyIsRememberedForADay(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	key := keyHeader("a-key")
 	send := func() apitest.Response {
-		return d.customer.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, key)
+		return d.owner.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, key)
 	}
 	age := func(interval string) {
 		storetest.Exec(t, d.DatabaseURL, "UPDATE idempotency_keys SET created_at = now() - $1::interval", interval)
@@ -184,14 +184,14 @@ func TestKeyIsRememberedForADay(t *testing.T) {
 
 	age("24 hours 1 minute")
 	require.NoError(t, d.Keys.Sweep(t.Context()))
-	require.Zero(t, countRows(t, d.Server, "idempotency_keys"))
-	require.Equal(t, 3, d.count(t, "tickets"))
+	require.Zero(t, countRows(t, d.Desk, "idempotency_keys"))
+	require.Equal(t, 3, countRows(t, d.Desk, "tickets"))
 }
 
 func TestKeyItselfIsNotStored(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	r := d.customer.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, keyHeader(canary))
+	d := newCast(t)
+	r := d.owner.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, keyHeader(canary))
 	require.Equal(t, http.StatusCreated, r.Status)
 	row := storetest.QueryText(t, d.DatabaseURL, "SELECT k::text FROM idempotency_keys AS k")
 	require.NotEmpty(t, row)

@@ -20,6 +20,7 @@ import (
 	"github.com/supportbackend/support/internal/idempotency"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 const ticketBody = `{"title":"A title","description":"A description"}`
@@ -41,7 +42,7 @@ func requireReplayed(t *testing.T, first, again apitest.Response) {
 
 func TestEveryPostMayBeSentAgain(t *testing.T) {
 	t.Parallel()
-	all := newStages(t, apitest.Options{})
+	all := newStages(t, desk.Options{})
 	for _, o := range specOperations(t) {
 		if o.method != http.MethodPost {
 			continue
@@ -50,9 +51,9 @@ func TestEveryPostMayBeSentAgain(t *testing.T) {
 			t.Parallel()
 			c := all.cast(t)
 			path, body := o.request(t, c, o.ownedIDs(t, c))
-			kept := countRows(t, c.Server, "idempotency_keys")
+			kept := countRows(t, c.Desk, "idempotency_keys")
 			send := func(path string) apitest.Response {
-				header := []string{keyHeader("a-key"), c.admin.bearer()}
+				header := []string{keyHeader("a-key"), c.admin.Bearer()}
 				if body != "" {
 					header = append(header, jsonType)
 				}
@@ -62,7 +63,7 @@ func TestEveryPostMayBeSentAgain(t *testing.T) {
 			require.Contains(t, o.successes(t), first.Status, "%s", first.Body)
 			if o.Extensions["x-idempotency"] == "none" {
 				require.Empty(t, again.Header.Values("Idempotency-Replayed"))
-				require.Equal(t, kept, countRows(t, c.Server, "idempotency_keys"), "nothing is kept")
+				require.Equal(t, kept, countRows(t, c.Desk, "idempotency_keys"), "nothing is kept")
 				return
 			}
 			requireReplayed(t, first, again)
@@ -70,44 +71,44 @@ func TestEveryPostMayBeSentAgain(t *testing.T) {
 				other, _ := o.request(t, c, o.unknownIDs())
 				send(other).RequireProblem(t, http.StatusUnprocessableEntity, client.ProblemCodeIdempotencyMismatch)
 			}
-			require.Equal(t, kept+1, countRows(t, c.Server, "idempotency_keys"))
+			require.Equal(t, kept+1, countRows(t, c.Desk, "idempotency_keys"))
 		})
 	}
 }
 
 func TestRepeatedPostHasItsEffectOnce(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	key := keyHeader(uuid.NewString())
-	first := d.customer.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, key)
+	first := d.owner.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, key)
 	require.Equal(t, http.StatusCreated, first.Status)
 	require.NotEmpty(t, first.Header.Get("Location"))
 	require.NotEmpty(t, first.Header.Get("ETag"))
-	requireReplayed(t, first, d.customer.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, key))
-	requireReplayed(t, first, d.customer.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType+"; charset=utf-8", key))
-	require.Equal(t, 2, d.count(t, "tickets"))
+	requireReplayed(t, first, d.owner.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, key))
+	requireReplayed(t, first, d.owner.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType+"; charset=utf-8", key))
+	require.Equal(t, 2, countRows(t, d.Desk, "tickets"))
 
 	// The response is the one of that time, whatever has happened since.
-	d.customer.SetStatus(t, uuid.MustParse(strings.TrimPrefix(first.Header.Get("Location"), "/tickets/")), "pending")
-	requireReplayed(t, first, d.customer.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, key))
+	d.owner.SetStatus(t, uuid.MustParse(strings.TrimPrefix(first.Header.Get("Location"), "/tickets/")), "pending")
+	requireReplayed(t, first, d.owner.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, key))
 
 	params := plain.CreateMessageParams{IdempotencyKey: new(uuid.NewString())}
 	message := client.CreateMessageRequest{Content: "Hello."}
-	said, err := d.customer.CreateMessageWithResponse(t.Context(), d.ticket.ID, &params, message)
+	said, err := d.owner.CreateMessageWithResponse(t.Context(), d.ticket.ID, &params, message)
 	require.NoError(t, err)
-	again, err := d.customer.CreateMessageWithResponse(t.Context(), d.ticket.ID, &params, message)
+	again, err := d.owner.CreateMessageWithResponse(t.Context(), d.ticket.ID, &params, message)
 	require.NoError(t, err)
 	require.Equal(t, said.JSON201, again.JSON201)
 	require.Equal(t, "true", again.HTTPResponse.Header.Get("Idempotency-Replayed"))
-	require.Len(t, d.customer.Messages(t, d.ticket.ID), 1)
+	require.Len(t, d.owner.Messages(t, d.ticket.ID), 1)
 }
 
 func TestParallelRepeatsOfAPostAtTwoReplicasHaveItsEffectOnce(t *testing.T) {
 	t.Parallel()
 	const many = 100
-	d := newDesk(t)
-	other := apitest.New(t, apitest.Options{DatabaseURL: d.DatabaseURL})
-	replicas := []*apitest.User{d.customer, other.LogIn(t, d.customer.Email, apitest.Password)}
+	d := newCast(t)
+	other := desk.New(t, desk.Options{DatabaseURL: d.DatabaseURL})
+	replicas := []*apitest.User{d.owner, other.LogIn(t, d.owner.Email, apitest.Password)}
 	path := "/tickets/" + d.ticket.ID.String() + "/messages"
 	for target, body := range map[string]string{"/tickets": ticketBody, path: `{"content":"Once."}`} {
 		key := keyHeader(uuid.NewString())
@@ -133,16 +134,16 @@ func TestParallelRepeatsOfAPostAtTwoReplicasHaveItsEffectOnce(t *testing.T) {
 		}
 		require.Equal(t, 1, originals, target)
 	}
-	require.Equal(t, 2, d.count(t, "tickets"))
-	require.Equal(t, 1, d.count(t, "messages"))
-	require.Equal(t, 2, countRows(t, d.Server, "idempotency_keys"))
+	require.Equal(t, 2, countRows(t, d.Desk, "tickets"))
+	require.Equal(t, 1, countRows(t, d.Desk, "messages"))
+	require.Equal(t, 2, countRows(t, d.Desk, "idempotency_keys"))
 }
 
 func TestRequestWhoseLikeIsUnderWayIsToldSoAfterAWhile(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	like := idempotency.Request{
-		Principal: d.customer.ID, Operation: "createTicket", Key: "a-key", Target: "/tickets", Body: []byte(ticketBody),
+		Principal: d.owner.ID, Operation: "createTicket", Key: "a-key", Target: "/tickets", Body: []byte(ticketBody),
 	}
 	claimed, finished := make(chan struct{}), make(chan struct{})
 	finish := sync.OnceFunc(func() { close(finished) })
@@ -160,13 +161,13 @@ func TestRequestWhoseLikeIsUnderWayIsToldSoAfterAWhile(t *testing.T) {
 		ended <- err
 	}()
 	<-claimed
-	r := d.customer.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, keyHeader("a-key"))
+	r := d.owner.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, keyHeader("a-key"))
 	problem := r.RequireProblem(t, http.StatusConflict, client.ProblemCodeIdempotencyInProgress)
 	require.True(t, problem.Retryable)
 	seconds, err := strconv.Atoi(r.Header.Get("Retry-After"))
 	require.NoError(t, err)
 	require.Positive(t, seconds)
-	require.Equal(t, 1, d.count(t, "tickets"))
+	require.Equal(t, 1, countRows(t, d.Desk, "tickets"))
 	finish()
 	require.NoError(t, <-ended)
 }
@@ -193,7 +194,7 @@ func TestEveryPostWhoseLikeIsUnderWayIsToldSo(t *testing.T) {
 			var waiting sync.WaitGroup
 			for i, r := range asked {
 				waiting.Go(func() {
-					header := []string{keyHeader(r.Key), c.admin.bearer()}
+					header := []string{keyHeader(r.Key), c.admin.Bearer()}
 					if len(r.Body) > 0 {
 						header = append(header, jsonType)
 					}
@@ -241,9 +242,9 @@ func TestRandomRepeatsAreRememberedAsTheContractSays(t *testing.T) {
 	seed := rand.Uint64()
 	t.Log("seed", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	d := newDesk(t)
-	users := []*apitest.User{d.customer, d.Staff(t, sqlc.UserRoleAgent), d.Customer(t)}
-	second := d.customer.NewTicket(t)
+	d := newCast(t)
+	users := []*apitest.User{d.owner, d.Staff(t, sqlc.UserRoleAgent), d.Customer(t)}
+	second := d.owner.NewTicket(t)
 	tickets := []uuid.UUID{d.ticket.ID, second.ID}
 	used := map[string]keyUse{}
 	effects := 0
@@ -269,6 +270,6 @@ func TestRandomRepeatsAreRememberedAsTheContractSays(t *testing.T) {
 			effects++
 		}
 	}
-	require.Equal(t, effects, d.count(t, "messages"))
-	require.Equal(t, effects, countRows(t, d.Server, "idempotency_keys"))
+	require.Equal(t, effects, countRows(t, d.Desk, "messages"))
+	require.Equal(t, effects, countRows(t, d.Desk, "idempotency_keys"))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -38,10 +39,11 @@ func inboxOf(t *testing.T, u *apitest.User, query string) (titles string, pages 
 }
 
 // fillInbox stores tickets a to f, one minute apart, in known states, and returns the customer and the agent of theirs.
-func fillInbox(t *testing.T, s *apitest.Server) (customer, agent *apitest.User, teamID uuid.UUID) {
+func fillInbox(t *testing.T, s *desk.Desk) (customer, agent *apitest.User, teamID uuid.UUID) {
 	t.Helper()
 	customer, agent = s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
-	teamID = storeTeam(t, s)
+	teamID = uuid.Must(uuid.NewV7())
+	storetest.Exec(t, s.DatabaseURL, "INSERT INTO teams (id, name) VALUES ($1, 'A team')", teamID)
 	for i, row := range []string{
 		"'open', 'normal', NULL, NULL, '{}', NULL, NULL, 5, NULL",
 		"'open', 'urgent', @me, NULL, '{vip}', 'CRM-2', NULL, 3, NULL",
@@ -82,7 +84,7 @@ func fillInbox(t *testing.T, s *apitest.Server) (customer, agent *apitest.User, 
 
 func TestInboxIsFilteredAndSorted(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	customer, agent, teamID := fillInbox(t, s)
 	for query, want := range map[string]string{
 		"":                                   "f e d c b a",
@@ -154,7 +156,7 @@ func TestInboxIsFilteredAndSorted(t *testing.T) {
 // A page never looks at more tickets than it may, however few of them match, and the list still gets to its end.
 func TestListGoesOnAfterAPageWithoutMatches(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	storetest.Exec(t, s.DatabaseURL, `INSERT INTO tickets (id, user_id, title, description, created_at, priority)
 		SELECT gen_random_uuid(), $1, n::text, 'x', '2026-01-01T00:00:00Z'::timestamptz + n * interval '1 second',
@@ -170,7 +172,7 @@ func TestListGoesOnAfterAPageWithoutMatches(t *testing.T) {
 
 func TestTeamsAreForAdministratorsToChange(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	customer, agent, admin := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent), s.Staff(t, sqlc.UserRoleAdmin)
 	created, err := admin.CreateTeamWithResponse(t.Context(), nil, client.CreateTeamRequest{
 		Name: "Billing", MemberIds: client.TeamMemberIDs{agent.ID},

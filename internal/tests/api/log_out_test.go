@@ -9,12 +9,13 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 func TestLogOutEndsTheCallersSessionOnly(t *testing.T) {
 	t.Parallel()
 	var log logBuffer
-	s := apitest.New(t, apitest.Options{Log: &log})
+	s := desk.New(t, desk.Options{Log: &log})
 	user := s.Customer(t)
 	other := s.LogIn(t, user.Email, apitest.Password)
 	out, err := user.LogOutWithResponse(t.Context(), nil)
@@ -30,7 +31,7 @@ func TestLogOutEndsTheCallersSessionOnly(t *testing.T) {
 
 func TestSessionIsEndedByItsOwnerOnly(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user, stranger, admin := s.Customer(t), s.Customer(t), s.Staff(t, sqlc.UserRoleAdmin)
 	lost := s.LogIn(t, user.Email, apitest.Password)
 	id := lost.Sessions(t)[0].ID
@@ -54,7 +55,7 @@ func TestSessionIsEndedByItsOwnerOnly(t *testing.T) {
 func TestChangedPasswordEndsTheOtherSessions(t *testing.T) {
 	t.Parallel()
 	var log logBuffer
-	s := apitest.New(t, apitest.Options{Log: &log})
+	s := desk.New(t, desk.Options{Log: &log})
 	const changed = "staple of another kind"
 	user := s.Customer(t)
 	other, stranger := s.LogIn(t, user.Email, apitest.Password), s.Customer(t)
@@ -79,7 +80,7 @@ func TestChangedPasswordEndsTheOtherSessions(t *testing.T) {
 
 func TestPasswordIsNotChangedWithoutTheCurrentOne(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	other := s.LogIn(t, user.Email, apitest.Password)
 	r, err := user.ChangePasswordWithResponse(t.Context(), nil, client.ChangePasswordRequest{

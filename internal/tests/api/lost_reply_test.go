@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -113,7 +113,7 @@ func TestRepeatAfterALostCommitHasItsEffectOnce(t *testing.T) {
 	t.Parallel()
 	direct := storetest.NewURL(t)
 	cutter, through := newCommitCutter(t, direct)
-	s := apitest.New(t, apitest.Options{DatabaseURL: through})
+	s := desk.New(t, desk.Options{DatabaseURL: through})
 	user := s.Customer(t)
 	ticketID := user.NewTicket(t).ID
 	for path, request := range map[string]struct{ body, table string }{
@@ -144,16 +144,16 @@ func TestRepeatAfterALostCommitHasItsEffectOnce(t *testing.T) {
 // The client hangs up, at once or when its request has had its effect, and knows of nothing.
 func TestRepeatAfterALostResponseHasItsEffectOnce(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	for round := range 20 {
 		key := uuid.NewString()
-		before := countRows(t, d.Server, "tickets")
+		before := countRows(t, d.Desk, "tickets")
 		conn, err := net.Dial("tcp", strings.TrimPrefix(d.URL, "http://")) //nolint:noctx // Closed below.
 		require.NoError(t, err)
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.URL+"/tickets", strings.NewReader(ticketBody))
 		require.NoError(t, err)
 		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("Authorization", "Bearer "+d.customer.Token)
+		request.Header.Set("Authorization", "Bearer "+d.owner.Token)
 		request.Header.Set("Idempotency-Key", key)
 		require.NoError(t, request.Write(conn))
 		if round%2 == 1 {
@@ -163,8 +163,8 @@ func TestRepeatAfterALostResponseHasItsEffectOnce(t *testing.T) {
 		}
 		require.NoError(t, conn.Close())
 
-		again := d.customer.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, keyHeader(key))
+		again := d.owner.Do(t, http.MethodPost, "/tickets", ticketBody, jsonType, keyHeader(key))
 		require.Equal(t, http.StatusCreated, again.Status, "%s", again.Body)
-		require.Equal(t, before+1, countRows(t, d.Server, "tickets"))
+		require.Equal(t, before+1, countRows(t, d.Desk, "tickets"))
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -37,7 +38,7 @@ func applyMacro(t *testing.T, by *apitest.User, ticketID, macroID uuid.UUID) cli
 
 func TestMacrosAreKept(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	agent := s.Staff(t, sqlc.UserRoleAgent)
 	settings := client.MacroSettings{
 		Name: "Refund", Content: "Hello {{customer.name}}.", Status: client.TicketStatusPending, AddTags: client.Tags{"refund"},
@@ -90,7 +91,7 @@ func TestMacrosAreKept(t *testing.T) {
 
 func TestMacrosAreListedByTheirText(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	agent := s.Staff(t, sqlc.UserRoleAgent)
 	for _, name := range []string{"Größe", "Refund", "Money 100%"} {
 		newMacro(t, agent, client.MacroSettings{Name: name, Content: "About " + strings.ToUpper(name)})
@@ -123,7 +124,7 @@ func TestMacrosAreListedByTheirText(t *testing.T) {
 
 func TestMacroIsRefused(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	agent, customer := s.Staff(t, sqlc.UserRoleAgent), s.Customer(t)
 	for pointer, m := range map[string]client.MacroSettings{
 		"/content":     {Name: "a", Content: "Hello {{customer.email}}."},
@@ -149,7 +150,7 @@ func TestMacroAnswersAndChangesATicketInOne(t *testing.T) {
 		Name: "Refund", Content: "Hello {{customer.name}}: {{ticket.id}}, {{ticket.title}}. {{agent.name}}",
 		Status: client.TicketStatusPending, Priority: client.TicketPriorityHigh, AddTags: client.Tags{"refund"}, AssigneeID: &s.agent.ID,
 	})
-	enqueue(t, s.Server, groqsim.Script{Gates: []groqsim.Gate{{Name: "never", After: 0}}})
+	enqueue(t, s.Desk, groqsim.Script{Gates: []groqsim.Gate{{Name: "never", After: 0}}})
 	answer := s.ada.Begin(t, s.ticketID)
 	shown, err := s.agent.GetTicketWithResponse(t.Context(), s.ticketID, nil)
 	require.NoError(t, err)
@@ -195,18 +196,18 @@ func TestMacroAnswersAndChangesATicketInOne(t *testing.T) {
 
 func TestMacroAddsANote(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	macro := newMacro(t, agent, client.MacroSettings{Name: "Escalate", Content: "Look at {{ticket.id}}.", IsNote: true})
 	applied := applyMacro(t, agent, d.ticket.ID, macro.ID)
 	require.True(t, applied.Message.IsNote)
 	require.Equal(t, "Look at "+d.ticket.ID.String()+".", applied.Message.Content)
-	require.Empty(t, d.customer.Messages(t, d.ticket.ID))
+	require.Empty(t, d.owner.Messages(t, d.ticket.ID))
 }
 
 func TestMacroThatCannotBeAppliedChangesNothing(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent, leaver := d.Staff(t, sqlc.UserRoleAgent), d.Staff(t, sqlc.UserRoleAgent)
 	jump := newMacro(t, agent, client.MacroSettings{Name: "Close", Content: "Good bye.", Status: client.TicketStatusClosed})
 	gone := newMacro(t, agent, client.MacroSettings{Name: "Give", Content: "Hello.", AssigneeID: &leaver.ID})
@@ -227,7 +228,7 @@ func TestMacroThatCannotBeAppliedChangesNothing(t *testing.T) {
 	preview, err := agent.PreviewMacroWithResponse(t.Context(), d.ticket.ID, long.ID, nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusUnprocessableEntity, preview.StatusCode())
-	require.Empty(t, d.customer.Messages(t, d.ticket.ID))
+	require.Empty(t, d.owner.Messages(t, d.ticket.ID))
 
 	agent.SetStatus(t, d.ticket.ID, client.TicketStatusResolved)
 	closed := applyMacro(t, agent, d.ticket.ID, jump.ID)

@@ -18,6 +18,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 	rooms "github.com/supportbackend/support/internal/ticket"
 )
@@ -41,7 +42,7 @@ func saidIn(t *testing.T, u *apitest.User, id uuid.UUID) string {
 
 func TestMergeMovesTheConversation(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	into, from := customer.NewTicket(t), customer.NewTicket(t)
 	customer.Say(t, into.ID, "one")
@@ -75,7 +76,7 @@ func TestMergeMovesTheConversation(t *testing.T) {
 
 func TestMergeJoinsTagsAndFields(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	into, from := customer.NewTicket(t), customer.NewTicket(t)
 	fields := make(map[string]any)
@@ -106,7 +107,7 @@ func TestMergeJoinsTagsAndFields(t *testing.T) {
 // Whatever the AI is writing in either ticket ends unpublished, and the customer's next turn is in the other ticket.
 func TestMergeFencesWhatTheAIWrites(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	into, from := customer.NewTicket(t), customer.NewTicket(t)
 	for _, ticket := range []client.Ticket{into, from} {
@@ -134,7 +135,7 @@ func TestMergeFencesWhatTheAIWrites(t *testing.T) {
 // Of two merges that cross, one wins; a message that races a merge is in one of the tickets, or refused.
 func TestMergeRaces(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	for range 5 {
 		a, b := customer.NewTicket(t), customer.NewTicket(t)
@@ -155,7 +156,7 @@ func TestMergeRaces(t *testing.T) {
 
 func TestManyTicketsAreChangedOneByOne(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	open, closed := customer.NewTicket(t), customer.NewTicket(t)
 	for _, status := range []client.TicketStatus{"resolved", "closed"} {
@@ -182,7 +183,7 @@ func TestManyTicketsAreChangedOneByOne(t *testing.T) {
 
 func TestReplyOnAnOlderVersionIsRefused(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := customer.NewTicket(t)
 	read, err := agent.GetTicketWithResponse(t.Context(), ticket.ID, nil)
@@ -202,7 +203,7 @@ func TestReplyOnAnOlderVersionIsRefused(t *testing.T) {
 
 func TestServiceOpensATicketOnceUnderItsOwnID(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	key := admin.NewAPIKey(t, client.CreateAPIKeyRequest{}).Key
 	first, second := s.Service(t, key, "customer-1"), s.Service(t, key, "customer-2")
@@ -231,7 +232,7 @@ func TestServiceOpensATicketOnceUnderItsOwnID(t *testing.T) {
 
 func TestServicesAndStaffOpenTicketsWithFields(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	service := s.Service(t, admin.NewAPIKey(t, client.CreateAPIKeyRequest{}).Key, "customer-1")
 	opening := client.CreateTicketRequest{
@@ -262,7 +263,7 @@ func TestServicesAndStaffOpenTicketsWithFields(t *testing.T) {
 
 func TestSnoozedTicketWakesByItself(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	due, later := customer.NewTicket(t), customer.NewTicket(t)
 	for _, ticket := range []client.Ticket{due, later} {

@@ -21,9 +21,9 @@ import (
 
 func TestMessageHasItsWireShape(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	path := "/tickets/" + d.ticket.ID.String()
-	created := d.customer.Do(t, http.MethodPost, path+"/messages", `{"content":"A message"}`, jsonType)
+	created := d.owner.Do(t, http.MethodPost, path+"/messages", `{"content":"A message"}`, jsonType)
 	require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
 	message := requireMembers(t, created.Body, messageMembers...)
 	require.Equal(t, "A message", message["content"])
@@ -31,22 +31,22 @@ func TestMessageHasItsWireShape(t *testing.T) {
 	require.Equal(t, false, message["is_ai"])
 	require.Equal(t, map[string]any{"kind": "customer"}, message["author"], "without the account's id")
 
-	listed := d.customer.Do(t, http.MethodGet, path+"/messages", "")
+	listed := d.owner.Do(t, http.MethodGet, path+"/messages", "")
 	require.JSONEq(t, "["+string(created.Body)+"]", string(listed.Body))
 	var whole struct{ Messages json.RawMessage }
-	require.NoError(t, json.Unmarshal(d.customer.Do(t, http.MethodGet, path, "").Body, &whole))
+	require.NoError(t, json.Unmarshal(d.owner.Do(t, http.MethodGet, path, "").Body, &whole))
 	require.JSONEq(t, string(listed.Body), string(whole.Messages))
 }
 
 func TestMessageNamesItsAuthor(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	admin := d.Staff(t, sqlc.UserRoleAdmin)
 	for _, test := range []struct {
 		user *apitest.User
 		want string
-	}{{d.customer, "customer"}, {agent, "agent"}, {admin, "agent"}} {
+	}{{d.owner, "customer"}, {agent, "agent"}, {admin, "agent"}} {
 		message := test.user.Say(t, d.ticket.ID, "A message")
 		require.False(t, message.IsAI)
 		require.EqualValues(t, test.want, message.Author.Kind)
@@ -56,7 +56,7 @@ func TestMessageNamesItsAuthor(t *testing.T) {
 			}
 		}
 	}
-	d.customer.Messages(t, d.ticket.ID) // The client checks that they name no account of staff.
+	d.owner.Messages(t, d.ticket.ID) // The client checks that they name no account of staff.
 	own := agent.NewTicket(t)
 	message := agent.Say(t, own.ID, "A question of my own")
 	require.EqualValues(t, "customer", message.Author.Kind, "in their own ticket staff are the customer")
@@ -64,40 +64,40 @@ func TestMessageNamesItsAuthor(t *testing.T) {
 
 func TestMessageIsEnteredInTheJournalWithWhatItChanges(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
-	enqueue(t, d.Server, groqsim.Script{Gates: []groqsim.Gate{{Name: "never", After: 0}}})
-	response := d.customer.Begin(t, d.ticket.ID)
+	enqueue(t, d.Desk, groqsim.Script{Gates: []groqsim.Gate{{Name: "never", After: 0}}})
+	response := d.owner.Begin(t, d.ticket.ID)
 	reply := agent.Say(t, d.ticket.ID, "A reply")
 	agent.SetStatus(t, d.ticket.ID, client.TicketStatusPending)
-	answer := d.customer.Say(t, d.ticket.ID, "An answer")
+	answer := d.owner.Say(t, d.ticket.ID, "An answer")
 
 	entries := storetest.QueryText(t, d.DatabaseURL, `SELECT string_agg(concat_ws(' ', type, actor_kind, actor_id, subject_id, data), E'\n' ORDER BY id)
 		FROM journal_outbox WHERE ticket_id = $1 AND customer_id = $2
 			AND type IN ('message.created', 'ai_response.superseded', 'ticket.status_changed') AND data->>'to' IS DISTINCT FROM 'pending'`,
-		d.ticket.ID, d.customer.ID)
+		d.ticket.ID, d.owner.ID)
 	require.Equal(t, strings.Join([]string{
 		fmt.Sprintf(`ai_response.superseded agent %s %s {"kind": "answer"}`, agent.ID, response.ID),
 		fmt.Sprintf(`message.created agent %s %s {"author": "agent"}`, agent.ID, reply.ID),
-		fmt.Sprintf(`message.created customer %s %s {"author": "customer"}`, d.customer.ID, answer.ID),
-		fmt.Sprintf(`ticket.status_changed customer %s {"to": "open", "from": "pending"}`, d.customer.ID),
+		fmt.Sprintf(`message.created customer %s %s {"author": "customer"}`, d.owner.ID, answer.ID),
+		fmt.Sprintf(`ticket.status_changed customer %s {"to": "open", "from": "pending"}`, d.owner.ID),
 	}, "\n"), entries)
 }
 
 func TestTicketCarriesItsLatestMessagesOldestFirst(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	storetest.Exec(t, d.DatabaseURL, `INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)
 		SELECT gen_random_uuid(), $1, 'customer', $2, 'Message ' || i, now() + i * interval '1 second'
-		FROM generate_series(1, 105) AS i`, d.ticket.ID, d.customer.ID)
-	messages := d.customer.Messages(t, d.ticket.ID)
+		FROM generate_series(1, 105) AS i`, d.ticket.ID, d.owner.ID)
+	messages := d.owner.Messages(t, d.ticket.ID)
 	require.Len(t, messages, 100)
 	for i, message := range messages {
 		require.Equal(t, fmt.Sprintf("Message %d", i+6), message.Content)
 	}
 	var got []client.Message
 	var sizes []int
-	pages(t, d.customer, "/tickets/"+d.ticket.ID.String()+"/messages?limit=50", func(body []byte) {
+	pages(t, d.owner, "/tickets/"+d.ticket.ID.String()+"/messages?limit=50", func(body []byte) {
 		var page []client.Message
 		require.NoError(t, json.Unmarshal(body, &page))
 		got = append(got, page...)
@@ -144,11 +144,11 @@ func writeMessages(t *testing.T, user *apitest.User, ticketID uuid.UUID, writers
 func TestPagesOfMessagesHoldWhileOthersWrite(t *testing.T) {
 	t.Parallel()
 	const writers, each = 50, 5
-	d := newDesk(t)
-	wait := writeMessages(t, d.customer, d.ticket.ID, writers, each)
+	d := newCast(t)
+	wait := writeMessages(t, d.owner, d.ticket.ID, writers, each)
 	path := "/tickets/" + d.ticket.ID.String() + "/messages?limit=3"
 	read := func() (contents []string) {
-		pages(t, d.customer, path, func(body []byte) {
+		pages(t, d.owner, path, func(body []byte) {
 			var page []client.Message
 			require.NoError(t, json.Unmarshal(body, &page))
 			for _, message := range page {
@@ -185,20 +185,20 @@ func TestPagesOfMessagesHoldWhileOthersWrite(t *testing.T) {
 
 func TestClosedTicketTakesNoMessages(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	for _, status := range []client.TicketStatus{"pending", "resolved", "closed"} {
 		agent.Say(t, d.ticket.ID, "before it is "+string(status)) // A customer's message would reopen it.
-		d.customer.SetStatus(t, d.ticket.ID, status)
+		d.owner.SetStatus(t, d.ticket.ID, status)
 	}
-	for _, user := range []*apitest.User{d.customer, agent} {
+	for _, user := range []*apitest.User{d.owner, agent} {
 		r := user.Do(t, http.MethodPost, "/tickets/"+d.ticket.ID.String()+"/messages", `{"content":"`+canary+`"}`, jsonType)
 		requireRefused(t, r, http.StatusConflict, client.ProblemCodeTicketClosed)
 	}
-	require.Len(t, d.customer.Messages(t, d.ticket.ID), 3)
+	require.Len(t, d.owner.Messages(t, d.ticket.ID), 3)
 	agent.SetStatus(t, d.ticket.ID, "open")
-	d.customer.Say(t, d.ticket.ID, "again")
-	require.Len(t, d.customer.Messages(t, d.ticket.ID), 4)
+	d.owner.Say(t, d.ticket.ID, "again")
+	require.Len(t, d.owner.Messages(t, d.ticket.ID), 4)
 }
 
 // race runs the functions at once and waits for all of them.
@@ -218,11 +218,11 @@ func race(functions ...func()) {
 func TestMessageRacingACloseIsNeverAfterIt(t *testing.T) {
 	t.Parallel()
 	const rounds = 100
-	d := newDesk(t)
+	d := newCast(t)
 	accepted := 0
 	for round := range rounds {
-		d.customer.SetStatus(t, d.ticket.ID, "pending")
-		d.customer.SetStatus(t, d.ticket.ID, "resolved")
+		d.owner.SetStatus(t, d.ticket.ID, "pending")
+		d.owner.SetStatus(t, d.ticket.ID, "resolved")
 		var said, closed int
 		var faults [2]error
 		say := func() {
@@ -233,7 +233,7 @@ func TestMessageRacingACloseIsNeverAfterIt(t *testing.T) {
 			}
 		}
 		shut := func() {
-			r, err := d.customer.UpdateTicketWithResponse(t.Context(), d.ticket.ID, nil, client.UpdateTicketRequest{Status: "closed"})
+			r, err := d.owner.UpdateTicketWithResponse(t.Context(), d.ticket.ID, nil, client.UpdateTicketRequest{Status: "closed"})
 			if faults[1] = err; err == nil {
 				closed = r.StatusCode()
 			}
@@ -250,9 +250,9 @@ func TestMessageRacingACloseIsNeverAfterIt(t *testing.T) {
 		if said == http.StatusCreated {
 			accepted++
 		}
-		d.customer.SetStatus(t, d.ticket.ID, "open")
+		d.owner.SetStatus(t, d.ticket.ID, "open")
 	}
-	require.Len(t, d.customer.Messages(t, d.ticket.ID), accepted)
+	require.Len(t, d.owner.Messages(t, d.ticket.ID), accepted)
 	require.Equal(t, rounds*4, storetest.QueryInt(t, d.DatabaseURL, "SELECT count(*) FROM ticket_status_changes"))
 	// Between a close and the next reopening there is nothing.
 	require.Zero(t, storetest.QueryInt(t, d.DatabaseURL, `SELECT count(*)

@@ -17,7 +17,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/dev/groqsim"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -25,7 +25,7 @@ import (
 type samples map[string]float64
 
 // scrape reads /metrics as Prometheus does. It fails on a name of ours without a type.
-func scrape(t *testing.T, s *apitest.Server) (found samples, text string) {
+func scrape(t *testing.T, s *desk.Desk) (found samples, text string) {
 	t.Helper()
 	r := ask(t, s.Debug, http.MethodGet, "/metrics")
 	require.Equal(t, http.StatusOK, r.Status)
@@ -59,7 +59,7 @@ func scrape(t *testing.T, s *apitest.Server) (found samples, text string) {
 }
 
 // requireSamples waits until the server shows these numbers: some are counted after the response has been sent.
-func requireSamples(t *testing.T, s *apitest.Server, want samples) {
+func requireSamples(t *testing.T, s *desk.Desk, want samples) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	for range time.Tick(20 * time.Millisecond) {
@@ -81,13 +81,13 @@ func requireSamples(t *testing.T, s *apitest.Server, want samples) {
 
 func TestMetricsOfRequests(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	for range 3 {
-		d.customer.Do(t, http.MethodGet, "/tickets/"+d.ticket.ID.String(), "")
+		d.owner.Do(t, http.MethodGet, "/tickets/"+d.ticket.ID.String(), "")
 	}
 	d.Do(t, http.MethodGet, "/tickets?x="+canary, "")
 	d.Do(t, http.MethodGet, "/"+canary, "")
-	requireSamples(t, d.Server, samples{
+	requireSamples(t, d.Desk, samples{
 		`support_http_request_seconds_count{operation="getTicket", status="2xx"}`:   3,
 		`support_http_request_seconds_count{operation="listTickets", status="4xx"}`: 1,
 		`support_http_request_seconds_count{operation="none", status="4xx"}`:        1,
@@ -97,7 +97,7 @@ func TestMetricsOfRequests(t *testing.T) {
 		`support_http_problems_total{code="rate_limited"}`:                          0,
 		`support_streams_open`: 0,
 	})
-	found, text := scrape(t, d.Server)
+	found, text := scrape(t, d.Desk)
 	require.NotContains(t, text, canary)
 	require.Contains(t, found, "go_goroutines")
 	require.Positive(t, found["support_db_connections_max"])
@@ -106,12 +106,12 @@ func TestMetricsOfRequests(t *testing.T) {
 
 func TestMetricsOfAnswers(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	require.NoError(t, d.Simulator.Enqueue(groqsim.Script{Status: http.StatusBadRequest}))
-	d.customer.OpenStream(t, d.ticket.ID, "").RequireProblem(http.StatusUnprocessableEntity, client.ProblemCodeConversationNotAccepted)
+	d.owner.OpenStream(t, d.ticket.ID, "").RequireProblem(http.StatusUnprocessableEntity, client.ProblemCodeConversationNotAccepted)
 	require.NoError(t, d.Simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "held", After: 1}}}))
-	stream := d.customer.Stream(t, d.customer.NewTicket(t).ID)
-	requireSamples(t, d.Server, samples{
+	stream := d.owner.Stream(t, d.owner.NewTicket(t).ID)
+	requireSamples(t, d.Desk, samples{
 		`support_http_requests_running{operation="streamAIResponse"}`: 1,
 		`support_streams_open`:                 1,
 		`support_ai_responses_running`:         1,
@@ -128,7 +128,7 @@ func TestMetricsOfAnswers(t *testing.T) {
 	}
 	stream.ReadAll()
 	d.Simulator.Release("held")
-	requireSamples(t, d.Server, samples{
+	requireSamples(t, d.Desk, samples{
 		`support_streams_open`:                 0,
 		`support_ai_responses_running`:         0,
 		`support_ai_first_token_seconds_count`: 2,
@@ -138,14 +138,14 @@ func TestMetricsOfAnswers(t *testing.T) {
 		`support_ai_upstream_requests_total{model="openai/gpt-oss-120b", result="rejected"}`: 1,
 		`support_ai_upstream_requests_total{model="openai/gpt-oss-120b", result="not_sent"}`: 0,
 	})
-	found, _ := scrape(t, d.Server)
+	found, _ := scrape(t, d.Desk)
 	require.GreaterOrEqual(t, found["support_ai_commit_seconds_count"], 2.0)
 	require.InDelta(t, found["support_ai_commit_seconds_count"], found["support_ai_commit_responses_count"], 0)
 }
 
 func TestMetricsCountRateLimits(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{RateLimit: 1})
+	s := desk.New(t, desk.Options{RateLimit: 1})
 	refused := 0.0
 	for refused == 0 {
 		if s.Do(t, http.MethodGet, "/tickets", "").Status == http.StatusTooManyRequests {
@@ -157,8 +157,8 @@ func TestMetricsCountRateLimits(t *testing.T) {
 
 func TestMetricsAreDocumented(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	_, text := scrape(t, d.Server)
+	d := newCast(t)
+	_, text := scrape(t, d.Desk)
 	page, err := os.ReadFile("../../../OPERATIONS.md")
 	require.NoError(t, err)
 	var documented, shown []string
@@ -175,7 +175,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 
 func TestMetricsAndProfilesAreNotOnTheAPIsOwnAddress(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	for _, path := range []string{"/metrics", "/debug", "/debug/pprof/", "/debug/pprof/heap", "/debug/vars", "/debug/pprof/cmdline"} {
 		require.Equal(t, http.StatusNotFound, s.Do(t, http.MethodGet, path, "").Status, path)
 	}

@@ -77,5 +77,5 @@ func TestAccountIsMadeWithAName(t *testing.T) {
 	erased, err := s.admin.DeleteUserDataWithResponse(t.Context(), customer.ID)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNoContent, erased.StatusCode())
-	requireNowhere(t, s.Server, "Grace Hopper")
+	requireNowhere(t, s.Desk, "Grace Hopper")
 }

@@ -27,9 +27,9 @@ func addNote(t *testing.T, staff *apitest.User, ticketID uuid.UUID, content stri
 
 func TestStaffReadNotesAmongTheMessages(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
-	first := d.customer.Say(t, d.ticket.ID, "A question")
+	first := d.owner.Say(t, d.ticket.ID, "A question")
 	note := addNote(t, agent, d.ticket.ID, "A note")
 	last := agent.Say(t, d.ticket.ID, "A reply")
 	require.True(t, note.IsNote)
@@ -50,7 +50,7 @@ func TestStaffReadNotesAmongTheMessages(t *testing.T) {
 		return all
 	}
 	require.Equal(t, []string{first.Content, note.Content, last.Content}, contents(agent))
-	require.Equal(t, []string{first.Content, last.Content}, contents(d.customer))
+	require.Equal(t, []string{first.Content, last.Content}, contents(d.owner))
 	require.Equal(t, fmt.Sprintf("agent %s %s t", agent.ID, note.ID), storetest.QueryText(t, d.DatabaseURL,
 		`SELECT concat_ws(' ', actor_kind, actor_id, subject_id, customer_id IS NULL) FROM journal_outbox
 		WHERE type = 'note.created' AND ticket_id = $1`, d.ticket.ID))
@@ -58,9 +58,9 @@ func TestStaffReadNotesAmongTheMessages(t *testing.T) {
 
 func TestNoteChangesNothingThatCustomersSee(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
-	d.customer.Say(t, d.ticket.ID, "A question")
+	d.owner.Say(t, d.ticket.ID, "A question")
 	agent.Say(t, d.ticket.ID, "A reply")
 	agent.SetStatus(t, d.ticket.ID, client.TicketStatusPending)
 	path := "/tickets/" + d.ticket.ID.String()
@@ -70,9 +70,9 @@ func TestNoteChangesNothingThatCustomersSee(t *testing.T) {
 		}
 		return shown
 	}
-	before, staffsBefore := read(d.customer), read(agent)
+	before, staffsBefore := read(d.owner), read(agent)
 	note := addNote(t, agent, d.ticket.ID, "A note")
-	for i, after := range read(d.customer) {
+	for i, after := range read(d.owner) {
 		requireSame(t, before[i], after, "to the customer")
 	}
 	staffs := read(agent)
@@ -90,19 +90,19 @@ func TestNoteChangesNothingThatCustomersSee(t *testing.T) {
 
 func TestNoteNeitherFencesAnAnswerNorIsInItsPrompt(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
-	d.customer.Say(t, d.ticket.ID, "A question")
+	d.owner.Say(t, d.ticket.ID, "A question")
 	addNote(t, agent, d.ticket.ID, "A secret note before")
-	enqueue(t, d.Server, groqsim.Script{Gates: []groqsim.Gate{{Name: "noted", After: 1}}})
-	response := d.customer.Begin(t, d.ticket.ID)
+	enqueue(t, d.Desk, groqsim.Script{Gates: []groqsim.Gate{{Name: "noted", After: 1}}})
+	response := d.owner.Begin(t, d.ticket.ID)
 	addNote(t, agent, d.ticket.ID, "A secret note meanwhile")
 	d.Simulator.Release("noted")
-	answer := d.customer.ReadAIResponse(t, response.ID)
+	answer := d.owner.ReadAIResponse(t, response.ID)
 	require.NotNil(t, answer.Done, "the answer is complete")
 	addNote(t, agent, d.ticket.ID, "A secret note after")
-	d.customer.Say(t, d.ticket.ID, "Another question")
-	d.customer.ReadAIResponse(t, d.customer.Begin(t, d.ticket.ID).ID)
+	d.owner.Say(t, d.ticket.ID, "Another question")
+	d.owner.ReadAIResponse(t, d.owner.Begin(t, d.ticket.ID).ID)
 	requests := d.Simulator.Requests()
 	require.Len(t, requests, 2)
 	for _, request := range requests {
@@ -114,7 +114,7 @@ func TestNoteNeitherFencesAnAnswerNorIsInItsPrompt(t *testing.T) {
 
 func TestNoteOfAServiceIsForStaffAndNeverForItsCustomers(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	key := d.admin.NewAPIKey(t, client.CreateAPIKeyRequest{Role: client.RoleAgent}).Key
 	service, customer := d.Service(t, key, ""), d.Service(t, key, "customer-1")
 	ticket := customer.NewTicket(t)

@@ -15,6 +15,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // malformedCustomers are values of X-On-Behalf-Of that break the contract.
@@ -30,7 +31,7 @@ var malformedCustomers = map[string][]string{
 }
 
 // openEvents opens a stream as a browser does, and returns how to read it to its end.
-func openEvents(t *testing.T, s *apitest.Server, path string) (read func() string) {
+func openEvents(t *testing.T, s *desk.Desk, path string) (read func() string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, http.NoBody)
 	require.NoError(t, err)
@@ -47,7 +48,7 @@ func openEvents(t *testing.T, s *apitest.Server, path string) (read func() strin
 
 func TestServiceActsAsItsCustomers(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	created := admin.NewAPIKey(t, client.CreateAPIKeyRequest{Role: client.RoleAgent})
 	shop := s.Service(t, created.Key, "")
@@ -79,8 +80,8 @@ func TestServiceActsAsItsCustomers(t *testing.T) {
 func TestOfFiftyFirstRequestsOneMakesTheCustomer(t *testing.T) {
 	t.Parallel()
 	const callers = 50
-	first := apitest.New(t, apitest.Options{NoAI: true})
-	servers := []*apitest.Server{first, apitest.New(t, apitest.Options{DatabaseURL: first.DatabaseURL, NoAI: true})}
+	first := desk.New(t, desk.Options{NoAI: true})
+	servers := []*desk.Desk{first, desk.New(t, desk.Options{DatabaseURL: first.DatabaseURL, NoAI: true})}
 	created := first.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{})
 	before := countRows(t, first, "users")
 	var requests []func()
@@ -100,7 +101,7 @@ func TestOfFiftyFirstRequestsOneMakesTheCustomer(t *testing.T) {
 
 func TestRequestThatMayNotActMakesNoCustomer(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	created := admin.NewAPIKey(t, client.CreateAPIKeyRequest{Role: client.RoleAdmin})
 	before := countRows(t, s, "users")
@@ -119,11 +120,11 @@ func TestRequestThatMayNotActMakesNoCustomer(t *testing.T) {
 // A header that changes who asks is honoured or refused, whatever is asked for, and by whom.
 func TestCustomerIsActedForOrTheRequestIsRefused(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	key := admin.NewAPIKey(t, client.CreateAPIKeyRequest{Role: client.RoleAdmin}).Key
 	for _, o := range specOperations(t) {
-		path := regexp.MustCompile(`\{[a-z_]+\}`).ReplaceAllString(o.path, uuid.NewString())
+		path := regexp.MustCompile(`\{[a-z_]+\}`).ReplaceAllString(o.template, uuid.NewString())
 		person := s.Do(t, o.method, path, "", "Authorization: Bearer "+admin.Token, "X-On-Behalf-Of: ada")
 		switch {
 		case o.actsForCustomers(): // By services only.
@@ -142,7 +143,7 @@ func TestCustomerIsActedForOrTheRequestIsRefused(t *testing.T) {
 
 func TestLongestAndStrangestIdsOfCustomersAreTaken(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	created := s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{})
 	seen := make(map[uuid.UUID]bool)
 	for _, name := range []string{strings.Repeat("~", 128), "!", "a,b", `"';--`, "%00", "../..", "0", "null", uuid.Nil.String()} {
@@ -153,7 +154,7 @@ func TestLongestAndStrangestIdsOfCustomersAreTaken(t *testing.T) {
 
 func TestKeysAndCursorsOfOneCustomerAreNotAnothers(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	created := s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{})
 	shop, ada, bob := s.Service(t, created.Key, ""), s.Service(t, created.Key, "ada"), s.Service(t, created.Key, "bob")
 	body := `{"title":"A title","description":"A description."}`
@@ -176,7 +177,7 @@ func TestKeysAndCursorsOfOneCustomerAreNotAnothers(t *testing.T) {
 
 func TestBudgetOfTheAIIsTheCustomersWhoIsActedFor(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Budget: assistant.Budget{PerMinute: 1}})
+	s := desk.New(t, desk.Options{Budget: assistant.Budget{PerMinute: 1}})
 	created := s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{})
 	for _, name := range []string{"ada", "bob"} {
 		customer := s.Service(t, created.Key, name)
@@ -192,12 +193,12 @@ func TestDisabledCustomerIsNotActedForOnAnyReplicaWithinASecond(t *testing.T) {
 	admin := here.Staff(t, sqlc.UserRoleAdmin)
 	created := admin.NewAPIKey(t, client.CreateAPIKeyRequest{})
 	var id uuid.UUID
-	for _, s := range []*apitest.Server{here, there} {
+	for _, s := range []*desk.Desk{here, there} {
 		id = s.Service(t, created.Key, "ada").Me(t).ID
 	}
 	mustChangeUser(t, admin, id, `{"disabled":true}`)
 	clock.Advance(time.Second)
-	for _, s := range []*apitest.Server{here, there} {
+	for _, s := range []*desk.Desk{here, there} {
 		s.Service(t, created.Key, "ada").Do(t, http.MethodGet, "/me", "").
 			RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
 		require.Equal(t, http.StatusOK, s.Service(t, created.Key, "bob").Do(t, http.MethodGet, "/me", "").Status)
@@ -210,7 +211,7 @@ func TestDisabledCustomerIsNotActedForOnAnyReplicaWithinASecond(t *testing.T) {
 
 func TestCustomersTokenActsForNobodyElse(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	created := s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{})
 	ada := s.Service(t, created.Key, "ada")
 	token, err := ada.CreateStreamTokenWithResponse(t.Context(), ada.NewTicket(t).ID, nil)
@@ -224,7 +225,7 @@ func TestCustomersTokenActsForNobodyElse(t *testing.T) {
 
 func TestServicesStreamTokenActsForNoneOfItsCustomers(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	created := s.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{Role: client.RoleAgent})
 	shop := s.Service(t, created.Key, "")
 	token := newStreamToken(t, shop, shop.NewTicket(t).ID)

@@ -9,9 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/auth"
-	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/example"
 )
 
@@ -20,7 +18,7 @@ type usage struct {
 	// example is the name of the contract's example to send; empty for the first one.
 	example string
 	// body changes the example, where it needs what only a database knows.
-	body func(t *testing.T, w world, body map[string]any)
+	body func(t *testing.T, c *cast, body map[string]any)
 	// query has the parameters without which the operation does not succeed.
 	query string
 	// ticketIn is the member that names a ticket in the bodies of chat clients, which have no place for it in the path.
@@ -105,55 +103,41 @@ var operations = map[string]usage{
 	"runAGUI":         {ticketIn: "threadId", refusals: []int{http.StatusConflict}},
 }
 
-// world is what bodies name: an account with apitest.Password, and a ticket of its owner's.
-type world struct {
-	*apitest.Server
-	email     string
-	duplicate string
-	// refresh is a refresh token; a new session has one when it is empty.
-	refresh string
-}
-
-func withNewEmail(_ *testing.T, _ world, body map[string]any) {
+func withNewEmail(_ *testing.T, _ *cast, body map[string]any) {
 	body["email"] = "new-" + uuid.NewString() + "@example.com"
 }
 
-func withNewName(_ *testing.T, _ world, body map[string]any) {
+func withNewName(_ *testing.T, _ *cast, body map[string]any) {
 	body["name"] = "Macro " + uuid.NewString()
 }
 
-func withEmail(_ *testing.T, w world, body map[string]any) { body["email"] = w.email }
+func withEmail(_ *testing.T, c *cast, body map[string]any) { body["email"] = c.owner.Email }
 
-func withRefreshToken(t *testing.T, w world, body map[string]any) {
+func withRefreshToken(t *testing.T, c *cast, body map[string]any) {
 	t.Helper()
-	if w.refresh == "" {
-		tokens, err := w.Accounts.LogIn(t.Context(), account.Client{}, w.email, apitest.Password)
-		require.NoError(t, err)
-		w.refresh = tokens.Refresh
-	}
-	body["refresh_token"] = w.refresh
+	body["refresh_token"] = c.Again(t, c.owner).Refresh
 }
 
 // withSamePassword lets the test log in again.
-func withSamePassword(_ *testing.T, _ world, body map[string]any) {
+func withSamePassword(_ *testing.T, _ *cast, body map[string]any) {
 	body["new_password"] = body["current_password"]
 }
 
 // withCustomersRole leaves customers what they are.
-func withCustomersRole(_ *testing.T, _ world, body map[string]any) {
+func withCustomersRole(_ *testing.T, _ *cast, body map[string]any) {
 	clear(body)
 	body["role"] = "user"
 }
 
-func withDuplicate(_ *testing.T, w world, body map[string]any) { body["into"] = w.duplicate }
+func withDuplicate(_ *testing.T, c *cast, body map[string]any) { body["into"] = c.duplicate }
 
 // goodBody is a body with which the operation succeeds, or nil where it takes none.
-func goodBody(t *testing.T, w world, o *openapi3.Operation) map[string]any {
+func goodBody(t *testing.T, c *cast, o *openapi3.Operation) map[string]any {
 	t.Helper()
 	how := operations[o.OperationID]
 	body := example.Body(o, how.example)
 	if how.body != nil {
-		how.body(t, w, body)
+		how.body(t, c, body)
 	}
 	return body
 }
@@ -165,7 +149,7 @@ var things = map[string]func(*testing.T, *cast) string{
 	"macro_id":       ownedMacro,
 	"ai_response_id": func(t *testing.T, c *cast) string { t.Helper(); return ownedAnswer(t, c).AIResponseID.String() },
 	"message_id":     ownedRatedMessage,
-	"user_id":        func(t *testing.T, c *cast) string { t.Helper(); return c.member(t, sqlc.UserRoleUser).ID.String() },
+	"user_id":        func(t *testing.T, c *cast) string { t.Helper(); return c.Staff(t, sqlc.UserRoleUser).ID.String() },
 	"api_key_id": func(t *testing.T, c *cast) string {
 		t.Helper()
 		return c.apiKey(t, auth.RoleUser, auth.ScopeAI).row.ID.String()
@@ -173,7 +157,7 @@ var things = map[string]func(*testing.T, *cast) string{
 	"webhook_id":          ownedWebhook,
 	"webhook_delivery_id": ownedDelivery,
 	"prompt_id":           ownedPrompt,
-	"session_id":          func(t *testing.T, c *cast) string { t.Helper(); return c.newSession(t, c.owner.User).String() },
+	"session_id":          func(t *testing.T, c *cast) string { t.Helper(); return c.Again(t, c.owner).Session(t).String() },
 }
 
 // thing makes what a path names by the parameter.
@@ -181,14 +165,4 @@ func thing(t *testing.T, parameter string) func(*testing.T, *cast) string {
 	t.Helper()
 	require.Contains(t, things, parameter, "add the new parameter to things")
 	return things[parameter]
-}
-
-// ids are the ids of what a desk has, by the path's parameter.
-func (d *desk) ids() map[string]uuid.UUID {
-	return map[string]uuid.UUID{
-		"ticket_id": d.ticket.ID, "session_id": d.spare, "user_id": d.customer.ID,
-		"ai_response_id": d.answer.responseID, "message_id": d.answer.messageID, "api_key_id": d.key.ID,
-		"team_id": d.team, "webhook_id": d.hook, "webhook_delivery_id": d.delivery, "prompt_id": d.prompt,
-		"macro_id": d.macro,
-	}
 }

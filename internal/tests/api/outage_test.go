@@ -23,6 +23,7 @@ import (
 	"github.com/supportbackend/support/internal/dev/pgembed"
 	"github.com/supportbackend/support/internal/store"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // movingDatabase is a PostgreSQL of the test's own that can be restarted. It is reached through a relay, because it has
@@ -108,7 +109,7 @@ func (d *movingDatabase) relay(listener net.Listener) {
 
 // traffic is what clients do while the database comes and goes, and how they were answered.
 type traffic struct {
-	s      *apitest.Server
+	s      *desk.Desk
 	user   *apitest.User
 	ticket client.Ticket
 	// patience is how long an answer may take.
@@ -121,7 +122,7 @@ type traffic struct {
 	faults   []string
 }
 
-func newTraffic(s *apitest.Server, user *apitest.User, ticket client.Ticket, patience time.Duration) *traffic {
+func newTraffic(s *desk.Desk, user *apitest.User, ticket client.Ticket, patience time.Duration) *traffic {
 	return &traffic{
 		s: s, user: user, ticket: ticket, patience: patience, statuses: make(map[int]int), acked: make(map[string]bool),
 	}
@@ -210,7 +211,7 @@ func TestRestartsOfTheDatabaseLoseNothingThatWasAcknowledged(t *testing.T) {
 		restarts, perSecond, patience = n, 200, 5*time.Second
 	}
 	d := newMovingDatabase(t)
-	s := apitest.New(t, apitest.Options{DatabaseURL: d.url})
+	s := desk.New(t, desk.Options{DatabaseURL: d.url})
 	user := s.Customer(t)
 	l := newTraffic(s, user, user.NewTicket(t), patience)
 	ctx, stop := context.WithCancel(t.Context())
@@ -274,7 +275,7 @@ func TestOutageIsToldByReadinessAndFillsNoLog(t *testing.T) {
 	t.Parallel()
 	d := newMovingDatabase(t)
 	log := &logBuffer{}
-	s := apitest.New(t, apitest.Options{DatabaseURL: d.url, Logger: slog.New(slog.NewJSONHandler(log, nil))})
+	s := desk.New(t, desk.Options{DatabaseURL: d.url, Logger: slog.New(slog.NewJSONHandler(log, nil))})
 	status := func(path string) int { return s.Do(t, http.MethodGet, path, "").Status }
 	require.Equal(t, http.StatusOK, status("/readyz"))
 	before := len(log.lines(t))

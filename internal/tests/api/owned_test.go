@@ -15,7 +15,7 @@ import (
 func ownedWebhook(t *testing.T, c *cast) string {
 	t.Helper()
 	created := c.Do(t, http.MethodPost, "/webhooks", `{"url":"https://shop.example/hooks","description":"Secret description."}`,
-		"Content-Type: application/json", c.admin.bearer())
+		"Content-Type: application/json", c.admin.Bearer())
 	require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
 	return idOf(t, created.Body)
 }
@@ -31,11 +31,11 @@ func idOf(t *testing.T, body []byte) string {
 func ownedTicket(t *testing.T, c *cast) string {
 	t.Helper()
 	created := c.Do(t, http.MethodPost, "/tickets", `{"title":"Secret title","description":"Secret description."}`,
-		"Content-Type: application/json", c.owner.bearer())
+		"Content-Type: application/json", c.owner.Bearer())
 	require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
 	id := strings.TrimPrefix(created.Header.Get("Location"), "/tickets/")
 	said := c.Do(t, http.MethodPost, "/tickets/"+id+"/messages", `{"content":"Secret message."}`,
-		"Content-Type: application/json", c.owner.bearer())
+		"Content-Type: application/json", c.owner.Bearer())
 	require.Equal(t, http.StatusCreated, said.Status, "%s", said.Body)
 	require.NoError(t, c.Search.Index(t.Context()))
 	return id
@@ -44,10 +44,10 @@ func ownedTicket(t *testing.T, c *cast) string {
 // ownedTriage is a triage of a ticket of the owner's.
 func ownedTriage(t *testing.T, c *cast) string {
 	t.Helper()
-	asked := c.Do(t, http.MethodPost, "/tickets/"+ownedTicket(t, c)+"/ai-requests", `{"kind":"triage"}`, jsonType, c.agent.bearer())
+	asked := c.Do(t, http.MethodPost, "/tickets/"+ownedTicket(t, c)+"/ai-requests", `{"kind":"triage"}`, jsonType, c.agent.Bearer())
 	require.Equal(t, http.StatusCreated, asked.Status, "%s", asked.Body)
 	id := strings.TrimPrefix(asked.Header.Get("Location"), "/ai-responses/")
-	require.Equal(t, http.StatusOK, c.Do(t, http.MethodGet, "/ai-responses/"+id+"/stream", "", c.agent.bearer()).Status)
+	require.Equal(t, http.StatusOK, c.Do(t, http.MethodGet, "/ai-responses/"+id+"/stream", "", c.agent.Bearer()).Status)
 	return id
 }
 
@@ -55,7 +55,7 @@ func ownedTriage(t *testing.T, c *cast) string {
 func ownedAnswer(t *testing.T, c *cast) plain.DoneEvent {
 	t.Helper()
 	ticketID := ownedTicket(t, c)
-	stream := c.Do(t, http.MethodGet, "/tickets/"+ticketID+"/ai-response", "", c.owner.bearer())
+	stream := c.Do(t, http.MethodGet, "/tickets/"+ticketID+"/ai-response", "", c.owner.Bearer())
 	require.Equal(t, http.StatusOK, stream.Status, "%s", stream.Body)
 	_, data, found := strings.Cut(string(stream.Body), "event: done\ndata: ")
 	require.True(t, found, "%s", stream.Body)
@@ -68,9 +68,9 @@ func ownedAnswer(t *testing.T, c *cast) plain.DoneEvent {
 func ownedDraft(t *testing.T, c *cast) string {
 	t.Helper()
 	ticketID := ownedTicket(t, c)
-	mode := c.Do(t, http.MethodPatch, "/tickets/"+ticketID, `{"ai_mode":"draft"}`, jsonType, c.agent.bearer())
+	mode := c.Do(t, http.MethodPatch, "/tickets/"+ticketID, `{"ai_mode":"draft"}`, jsonType, c.agent.Bearer())
 	require.Equal(t, http.StatusOK, mode.Status, "%s", mode.Body)
-	stream := c.Do(t, http.MethodGet, "/tickets/"+ticketID+"/ai-response", "", c.agent.bearer())
+	stream := c.Do(t, http.MethodGet, "/tickets/"+ticketID+"/ai-response", "", c.agent.Bearer())
 	require.Equal(t, http.StatusOK, stream.Status, "%s", stream.Body)
 	return readyIn(t, stream.Body).AIResponseID.String()
 }
@@ -87,28 +87,28 @@ func readyIn(t *testing.T, stream []byte) plain.ReadyEvent {
 
 func ownedTeam(t *testing.T, c *cast) string {
 	t.Helper()
-	created := c.Do(t, http.MethodPost, "/teams", `{"name":"Secret team"}`, jsonType, c.admin.bearer())
+	created := c.Do(t, http.MethodPost, "/teams", `{"name":"Secret team"}`, jsonType, c.admin.Bearer())
 	require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
 	return idOf(t, created.Body)
 }
 
 func ownedMacro(t *testing.T, c *cast) string {
 	t.Helper()
-	created := c.Do(t, http.MethodPost, "/macros", `{"name":"Secret `+uuid.NewString()+`","content":"A secret reply"}`, jsonType, c.admin.bearer())
+	created := c.Do(t, http.MethodPost, "/macros", `{"name":"Secret `+uuid.NewString()+`","content":"A secret reply"}`, jsonType, c.admin.Bearer())
 	require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
 	return idOf(t, created.Body)
 }
 
 func ownedPrompt(t *testing.T, c *cast) string {
 	t.Helper()
-	created := c.Do(t, http.MethodPost, "/prompts", `{"company":"Secret Ltd"}`, jsonType, c.admin.bearer())
+	created := c.Do(t, http.MethodPost, "/prompts", `{"company":"Secret Ltd"}`, jsonType, c.admin.Bearer())
 	require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
 	return idOf(t, created.Body)
 }
 
 func ownedDelivery(t *testing.T, c *cast) string {
 	t.Helper()
-	tested := c.Do(t, http.MethodPost, "/webhooks/"+ownedWebhook(t, c)+"/test", "", c.admin.bearer())
+	tested := c.Do(t, http.MethodPost, "/webhooks/"+ownedWebhook(t, c)+"/test", "", c.admin.Bearer())
 	require.Equal(t, http.StatusAccepted, tested.Status, "%s", tested.Body)
 	return idOf(t, tested.Body)
 }
@@ -117,7 +117,7 @@ func ownedDelivery(t *testing.T, c *cast) string {
 func ownedRatedMessage(t *testing.T, c *cast) string {
 	t.Helper()
 	id := ownedAnswer(t, c).Message.ID.String()
-	rated := c.Do(t, http.MethodPut, "/messages/"+id+"/feedback", `{"rating":"up","comment":"Secret comment."}`, jsonType, c.owner.bearer())
+	rated := c.Do(t, http.MethodPut, "/messages/"+id+"/feedback", `{"rating":"up","comment":"Secret comment."}`, jsonType, c.owner.Bearer())
 	require.Equal(t, http.StatusOK, rated.Status, "%s", rated.Body)
 	return id
 }

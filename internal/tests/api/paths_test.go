@@ -35,7 +35,7 @@ func uncheckedDo(t *testing.T, method, url string, header ...string) apitest.Res
 
 func TestIDInAnyButTheCanonicalFormIsNotFound(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	id := d.ticket.ID.String()
 	for name, spelling := range map[string]string{
@@ -75,7 +75,7 @@ func TestIDInAnyButTheCanonicalFormIsNotFound(t *testing.T) {
 				c.path = strings.Replace(c.path, c.thing, spelling, 1)
 				r := d.do(t, c, c.body, jsonType)
 				problem := requireRefused(t, r, http.StatusNotFound, client.ProblemCodeNotFound)
-				require.Equal(t, "There is nothing here.", problem.Detail, "%s tells more than others", c.id)
+				require.Equal(t, "There is nothing here.", problem.Detail, "%s tells more than others", c.OperationID)
 			}
 		})
 	}
@@ -83,21 +83,21 @@ func TestIDInAnyButTheCanonicalFormIsNotFound(t *testing.T) {
 
 func TestInvalidPathIsNotFound(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	id := d.ticket.ID.String()
 	for _, path := range []string{
 		"//tickets", "/tickets/", "/TICKETS", "/tickets/" + id + "/", "/tickets/" + id + "/" + canary, "/docsX",
 		"/tickets//messages", "/tickets/" + id + "%2Fmessages", "/tickets;x=1", "/tickets%00", "/me/", "/.env", "/debug/pprof/",
 		"/metrics", "/tickets/" + id + "/messages/" + id, "/auth", "/%2e%2e/etc/passwd",
 	} {
-		r := d.customer.Do(t, http.MethodGet, path, "")
+		r := d.owner.Do(t, http.MethodGet, path, "")
 		requireRefused(t, r, http.StatusNotFound, client.ProblemCodeNotFound)
 	}
 }
 
 // required is the beginning of a query that has what the operation cannot do without.
 func required(c call) string {
-	if query := operations[c.id].query; query != "" {
+	if query := operations[c.OperationID].query; query != "" {
 		return query + "&"
 	}
 	return "?"
@@ -105,7 +105,7 @@ func required(c call) string {
 
 func TestQueryParameterThatTheOperationDoesNotHaveIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	for _, c := range d.calls(t) {
 		for query, pointer := range map[string]string{
@@ -135,7 +135,7 @@ func TestQueryParameterThatTheOperationDoesNotHaveIsRefused(t *testing.T) {
 
 func TestLimitThatIsNoLimitIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	for _, id := range []string{"listTickets", "listMessages"} {
 		for query, want := range map[string]string{
 			"limit=0": "out_of_range", "limit=-1": "out_of_range", "limit=-0": "out_of_range", "limit=201": "out_of_range",
@@ -161,24 +161,28 @@ func TestLimitThatIsNoLimitIsRefused(t *testing.T) {
 
 func TestMethodThatTheContractDoesNotHaveIsNotAllowed(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	methods := []string{
 		http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodTrace, "FOO",
 		"PROPFIND", "get", "post",
 	}
-	for path, item := range apitest.Spec(t).Paths.Map() {
+	urls := make(map[string]string)
+	for _, c := range d.calls(t) {
+		urls[c.template] = c.path
+	}
+	for path, url := range urls {
+		item := apitest.Spec(t).Paths.Value(path)
 		var allowed []string
 		for method := range item.Operations() {
 			allowed = append(allowed, method)
 		}
 		slices.Sort(allowed)
-		url, _ := d.fill(t, path)
 		for _, method := range methods {
 			if slices.Contains(allowed, method) {
 				continue
 			}
-			for _, header := range []string{"Accept: */*", "Authorization: Bearer " + d.customer.Token} {
+			for _, header := range []string{"Accept: */*", "Authorization: Bearer " + d.owner.Token} {
 				r := d.Do(t, method, url, "", header)
 				requireRefused(t, r, http.StatusMethodNotAllowed, client.ProblemCodeMethodNotAllowed)
 				require.Equal(t, strings.Join(allowed, ", "), r.Header.Get("Allow"), "%s %s", method, path)
@@ -194,7 +198,7 @@ func TestMethodThatTheContractDoesNotHaveIsNotAllowed(t *testing.T) {
 
 func TestMethodThatAPageDoesNotHaveIsNotAllowed(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	for _, path := range []string{"/docs", "/problems", "/problems/not_found", "/openapi.json", "/openapi.yaml"} {
 		require.Equal(t, http.StatusOK, d.Do(t, http.MethodHead, path, "").Status)
 		for _, method := range []string{http.MethodPost, http.MethodDelete, "FOO"} {
@@ -207,40 +211,41 @@ func TestMethodThatAPageDoesNotHaveIsNotAllowed(t *testing.T) {
 
 func TestHeadIsGetWithoutABody(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	stranger := d.Customer(t)
 	for _, c := range d.calls(t) {
-		if c.method != http.MethodGet || c.isStream() {
+		if c.method != http.MethodGet || c.streams(t) {
 			continue
 		}
 		for name, header := range map[string][]string{
-			"by the customer": {"Authorization: Bearer " + d.customer.Token},
+			"by the customer": {"Authorization: Bearer " + d.owner.Token},
 			"by a stranger":   {"Authorization: Bearer " + stranger.Token},
 			"by nobody":       {},
 			"by a fake token": {"Authorization: Bearer " + canary},
-			"unacceptable":    {"Authorization: Bearer " + d.customer.Token, "Accept: image/png"},
+			"unacceptable":    {"Authorization: Bearer " + d.owner.Token, "Accept: image/png"},
 		} {
 			get := d.Do(t, http.MethodGet, c.path, "", header...)
 			head := d.Do(t, http.MethodHead, c.path, "", header...)
-			require.Equal(t, get.Status, head.Status, "%s %s", c.id, name)
+			require.Equal(t, get.Status, head.Status, "%s %s", c.OperationID, name)
 			require.Empty(t, head.Body)
 			require.NotEmpty(t, get.Body)
 			for _, own := range []string{"Date", "X-Request-Id"} {
 				get.Header.Del(own)
 				head.Header.Del(own)
 			}
-			require.Equal(t, get.Header, head.Header, "%s %s", c.id, name)
+			require.Equal(t, get.Header, head.Header, "%s %s", c.OperationID, name)
 		}
 	}
 }
 
 func TestHeadOfAStreamBeginsNoAnswer(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
-	r := uncheckedDo(t, http.MethodHead, d.URL+d.call(t, "streamAIResponse").path, "Authorization: Bearer "+d.customer.Token)
+	asked := len(d.Simulator.Requests())
+	r := uncheckedDo(t, http.MethodHead, d.URL+d.call(t, "streamAIResponse").path, "Authorization: Bearer "+d.owner.Token)
 	require.Equal(t, http.StatusMethodNotAllowed, r.Status)
 	require.Equal(t, "GET", r.Header.Get("Allow"))
 	require.Empty(t, r.Body)
-	require.Empty(t, d.Simulator.Requests())
+	require.Len(t, d.Simulator.Requests(), asked)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -25,21 +26,21 @@ func TestManyStreamsLeaveThePoolToRequests(t *testing.T) {
 	const readers = 150
 	patient := app.UpstreamLimits(config.Defaults()) // The answer waits until all readers are there.
 	patient.Idle, patient.Total = 5*time.Minute, 5*time.Minute
-	d := &desk{Server: apitest.New(t, apitest.Options{Limits: &patient, MaxStreamsEach: 2 * readers})}
-	d.customer = d.Customer(t)
-	d.ticket = d.customer.NewTicket(t)
-	replica := apitest.New(t, apitest.Options{DatabaseURL: d.DatabaseURL, Simulator: d.Simulator, Limits: &patient, MaxStreamsEach: 2 * readers})
+	d := &cast{Desk: desk.New(t, desk.Options{Limits: &patient, MaxStreamsEach: 2 * readers})}
+	d.owner = d.Customer(t)
+	d.ticket = d.owner.NewTicket(t)
+	replica := desk.New(t, desk.Options{DatabaseURL: d.DatabaseURL, Simulator: d.Simulator, Limits: &patient, MaxStreamsEach: 2 * readers})
 	require.NoError(t, d.Simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "held", After: 2}}}))
-	elsewhere := replica.LogIn(t, d.customer.Email, apitest.Password)
-	streams := []*apitest.Stream{d.customer.Stream(t, d.ticket.ID)}
+	elsewhere := replica.LogIn(t, d.owner.Email, apitest.Password)
+	streams := []*apitest.Stream{d.owner.Stream(t, d.ticket.ID)}
 	for range readers {
-		streams = append(streams, d.customer.Stream(t, d.ticket.ID), elsewhere.Stream(t, d.ticket.ID))
+		streams = append(streams, d.owner.Stream(t, d.ticket.ID), elsewhere.Stream(t, d.ticket.ID))
 	}
 	for _, stream := range streams {
 		_, ok := stream.Next()
 		require.True(t, ok)
 	}
-	l := newTraffic(d.Server, d.customer, d.customer.NewTicket(t), time.Minute)
+	l := newTraffic(d.Desk, d.owner, d.owner.NewTicket(t), time.Minute)
 	ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
 	defer stop()
 	l.flow(ctx, 50)
@@ -47,7 +48,7 @@ func TestManyStreamsLeaveThePoolToRequests(t *testing.T) {
 	require.Positive(t, l.statuses[http.StatusOK])
 	require.Positive(t, l.statuses[http.StatusCreated])
 	require.Len(t, l.statuses, 2, "nothing but successes: %v", l.statuses)
-	for _, s := range []*apitest.Server{d.Server, replica} {
+	for _, s := range []*desk.Desk{d.Desk, replica} {
 		require.Eventually(t, func() bool { return s.Store.PoolStats().Acquired == 0 }, patience, time.Millisecond)
 	}
 	d.Simulator.Release("held")
@@ -59,7 +60,7 @@ func TestManyStreamsLeaveThePoolToRequests(t *testing.T) {
 func TestCancelledRequestsLeaveNoSessionsBehind(t *testing.T) {
 	t.Parallel()
 	const requests, atOnce = 1000, 40
-	d := newDesk(t)
+	d := newCast(t)
 	// Whoever writes to the ticket waits, and is cancelled while it does.
 	storetest.Lock(t, d.DatabaseURL, "tickets")
 	// The first ones are not cancelled before the database is seen to work for them.
@@ -79,7 +80,7 @@ func TestCancelledRequestsLeaveNoSessionsBehind(t *testing.T) {
 					strings.NewReader(`{"content":"c"}`))
 				if err == nil {
 					request.Header.Set("Content-Type", "application/json")
-					request.Header.Set("Authorization", "Bearer "+d.customer.Token)
+					request.Header.Set("Authorization", "Bearer "+d.owner.Token)
 					if response, err := http.DefaultClient.Do(request); err == nil {
 						_ = response.Body.Close()
 					}
@@ -114,7 +115,7 @@ func TestCancelledRequestsLeaveNoSessionsBehind(t *testing.T) {
 	pool := d.Store.PoolStats()
 	require.Positive(t, waiting)
 	require.LessOrEqual(t, most, int(pool.Max)+2)
-	other := d.customer.NewTicket(t)
+	other := d.owner.NewTicket(t)
 	require.Equal(t, client.TicketStatus("open"), other.Status)
 	require.Eventually(t, func() bool { return d.Store.PoolStats().Acquired == 0 }, patience, 10*time.Millisecond)
 }

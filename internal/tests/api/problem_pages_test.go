@@ -16,12 +16,13 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // TestTypeOfEveryProblemLeadsToItsPage also proves that the contract has a text for every code.
 func TestTypeOfEveryProblemLeadsToItsPage(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	list := s.Do(t, http.MethodGet, "/problems", "")
 	require.Equal(t, http.StatusOK, list.Status)
 	codes := apitest.Spec(t).Components.Schemas["ProblemCode"].Value.Enum
@@ -46,7 +47,7 @@ func TestTypeOfEveryProblemLeadsToItsPage(t *testing.T) {
 
 func TestPagesOfProblemsGoWithTheDocumentation(t *testing.T) {
 	t.Parallel()
-	s, err := httpapi.New(httpapi.Options{Secret: []byte(apitest.Secret), Metrics: metrics.NewSet(), Logger: slog.New(slog.DiscardHandler)})
+	s, err := httpapi.New(httpapi.Options{Secret: []byte(desk.Secret), Metrics: metrics.NewSet(), Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	for _, path := range []string{"/problems", "/problems/not_found"} {
 		rec := httptest.NewRecorder()

@@ -13,6 +13,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -44,7 +45,7 @@ func getPrompt(t *testing.T, staff *apitest.User, id uuid.UUID) (prompt client.P
 }
 
 // promptEntries are the journal's entries of prompts, in their order: who, what, and from which version to which.
-func promptEntries(t *testing.T, s *apitest.Server) string {
+func promptEntries(t *testing.T, s *desk.Desk) string {
 	t.Helper()
 	return storetest.QueryText(t, s.DatabaseURL, `SELECT coalesce(string_agg(concat_ws(' ', actor_kind, actor_id, subject_id,
 		coalesce(data->>'from', '-') || '>' || coalesce(data->>'to', '-')), E'\n' ORDER BY id), '')
@@ -53,7 +54,7 @@ func promptEntries(t *testing.T, s *apitest.Server) string {
 
 func TestPromptFromDraftToRollBack(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	admin, agent := s.Staff(t, sqlc.UserRoleAdmin), s.Staff(t, sqlc.UserRoleAgent)
 	settings := client.PromptSettings{
 		Company: "Example Ltd", Product: "the Example web shop", Tone: client.PromptToneFormal, Language: "de",
@@ -103,7 +104,7 @@ func TestPromptFromDraftToRollBack(t *testing.T) {
 
 func TestOnlyDraftsChange(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	draft := newPrompt(t, admin, client.PromptSettings{Company: "Example Ltd", Product: "shoes"})
 	_, tag := getPrompt(t, admin, draft.ID)
@@ -139,7 +140,7 @@ func TestOnlyDraftsChange(t *testing.T) {
 
 func TestTextsOfAPromptAreBoundedTogether(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	settings := client.PromptSettings{Company: "Example Ltd", Instructions: strings.Repeat("x", 4000)}
 	for range 7 {
@@ -157,7 +158,7 @@ func TestTextsOfAPromptAreBoundedTogether(t *testing.T) {
 
 func TestPreviewShowsWhatWouldBeSent(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	admin, agent, customer := s.Staff(t, sqlc.UserRoleAdmin), s.Staff(t, sqlc.UserRoleAgent), s.Customer(t)
 	draft := newPrompt(t, admin, client.PromptSettings{Company: "Example Ltd"})
 	ticket := customer.NewTicket(t)
@@ -203,7 +204,7 @@ func TestPreviewShowsWhatWouldBeSent(t *testing.T) {
 func TestManyPromptsAtOnce(t *testing.T) {
 	t.Parallel()
 	const many = 8
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	var makers []func()
 	for range many {
@@ -223,7 +224,7 @@ func TestManyPromptsAtOnce(t *testing.T) {
 }
 
 // systemPrompts are those of the requests that upstream got, in their order.
-func systemPrompts(s *apitest.Server) (texts []string) {
+func systemPrompts(s *desk.Desk) (texts []string) {
 	for _, record := range s.Simulator.Requests() {
 		texts = append(texts, string(record.Chat.Messages[0].Content))
 	}
@@ -231,7 +232,7 @@ func systemPrompts(s *apitest.Server) (texts []string) {
 }
 
 // abandon makes what is being written look as if its owner had been killed long ago.
-func abandon(t *testing.T, s *apitest.Server) {
+func abandon(t *testing.T, s *desk.Desk) {
 	t.Helper()
 	storetest.Exec(t, s.DatabaseURL, `UPDATE ai_responses
 		SET owner_id = gen_random_uuid(), lease_expires_at = now() - interval '1 second' WHERE status = 'streaming'`)
@@ -240,9 +241,9 @@ func abandon(t *testing.T, s *apitest.Server) {
 // An answer is written by the prompt that was live when it began, whichever replica writes it in the end.
 func TestAnswerIsWrittenByThePromptThatWasLive(t *testing.T) {
 	t.Parallel()
-	one, other := twoReplicas(t, apitest.Options{})
+	one, other := twoReplicas(t, desk.Options{})
 	admin, customer := one.Staff(t, sqlc.UserRoleAdmin), one.Customer(t)
-	elsewhere := customer.With(t, other, customer.Token)
+	elsewhere := customer.With(t, other.Client, customer.Token)
 	answered := func(user *apitest.User) {
 		t.Helper()
 		require.NotNil(t, user.Stream(t, customer.NewTicket(t).ID).ReadAll().Done)

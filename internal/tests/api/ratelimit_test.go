@@ -15,6 +15,7 @@ import (
 	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 func TestEveryOperationButProbesDeclaresItsLimit(t *testing.T) {
@@ -70,9 +71,9 @@ func requireRateLimited(t *testing.T, r apitest.Response, policy string) {
 
 func TestAccountThatAsksTooOftenIsRefused(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	greedy, other := s.Customer(t), s.Customer(t)
-	limited := apitest.New(t, apitest.Options{DatabaseURL: s.DatabaseURL, RateLimit: 1})
+	limited := desk.New(t, desk.Options{DatabaseURL: s.DatabaseURL, RateLimit: 1})
 	send := func(u *apitest.User, method, path, body string, header ...string) apitest.Response {
 		return limited.Do(t, method, path, body, append(header, "Authorization: Bearer "+u.Token)...)
 	}
@@ -99,7 +100,7 @@ func TestAccountThatAsksTooOftenIsRefused(t *testing.T) {
 
 func TestAddressThatTriesTokensOutIsRefused(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{RateLimit: 1})
+	s := desk.New(t, desk.Options{RateLimit: 1})
 	r := exhaust(t, func(i int) apitest.Response {
 		return s.Do(t, http.MethodGet, "/me", "", fmt.Sprintf("Authorization: Bearer %s%d", canary, i))
 	})
@@ -109,7 +110,7 @@ func TestAddressThatTriesTokensOutIsRefused(t *testing.T) {
 
 func TestInventedForwardingChangesNoBucket(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{RateLimit: 1})
+	s := desk.New(t, desk.Options{RateLimit: 1})
 	begin, allowed := time.Now(), 0
 	for i := range 1000 {
 		r := s.Do(t, http.MethodPost, "/auth/login", "{", jsonType, fmt.Sprintf("X-Forwarded-For: 6.6.%d.%d", i/250, i%250),
@@ -123,7 +124,7 @@ func TestInventedForwardingChangesNoBucket(t *testing.T) {
 
 func TestClientsBehindATrustedProxyAreToldApart(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{RateLimit: 1, TrustedProxies: networks(t, "127.0.0.0/8")})
+	s := desk.New(t, desk.Options{RateLimit: 1, TrustedProxies: networks(t, "127.0.0.0/8")})
 	ask := func(forwarded string) apitest.Response {
 		return s.Do(t, http.MethodGet, "/me", "", "X-Forwarded-For: "+forwarded)
 	}
@@ -137,9 +138,9 @@ func TestClientsBehindATrustedProxyAreToldApart(t *testing.T) {
 
 func TestWrongPasswordsAndSignUpsAreRefusedInTheContractsWords(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	email := s.Customer(t).Email
-	limited := apitest.New(t, apitest.Options{DatabaseURL: s.DatabaseURL, Attempts: account.Limits{FailedLogIns: 1, SignUps: 1}})
+	limited := desk.New(t, desk.Options{DatabaseURL: s.DatabaseURL, Attempts: account.Limits{FailedLogIns: 1, SignUps: 1}})
 	for _, c := range []struct {
 		path   string
 		before int

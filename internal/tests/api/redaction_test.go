@@ -15,6 +15,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -28,13 +29,13 @@ func redact(t *testing.T, staff *apitest.User, messageID uuid.UUID) client.Messa
 }
 
 // requireNowhere wants a text to be in no column of the database.
-func requireNowhere(t *testing.T, s *apitest.Server, text string) {
+func requireNowhere(t *testing.T, s *desk.Desk, text string) {
 	t.Helper()
 	require.Empty(t, columnsWith(t, s, text), "the text is still there")
 }
 
 // columnsWith are the columns of the database that have a text in them, whatever their types.
-func columnsWith(t *testing.T, s *apitest.Server, text string) []string {
+func columnsWith(t *testing.T, s *desk.Desk, text string) []string {
 	t.Helper()
 	return strings.Fields(storetest.QueryText(t, s.DatabaseURL, `SELECT coalesce(string_agg(found.at, ' ' ORDER BY found.at), '') FROM (
 		SELECT c.table_name || '.' || c.column_name AS at, (xpath('/row/n/text()', query_to_xml(format(
@@ -49,11 +50,11 @@ func columnsWith(t *testing.T, s *apitest.Server, text string) []string {
 
 func TestRedactedMessageIsGoneEverywhere(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	key, other := "a-key", "another-key"
 	say := func(content, key string) client.CreatedMessage {
-		said, err := d.customer.CreateMessageWithResponse(t.Context(), d.ticket.ID,
+		said, err := d.owner.CreateMessageWithResponse(t.Context(), d.ticket.ID,
 			&plain.CreateMessageParams{IdempotencyKey: &key}, client.CreateMessageRequest{Content: content})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusCreated, said.StatusCode(), "%s", said.Body)
@@ -61,10 +62,10 @@ func TestRedactedMessageIsGoneEverywhere(t *testing.T) {
 	}
 	kept, said := say("This stays.", other), say("My card is canary-4711.", key)
 	note := addNote(t, agent, d.ticket.ID, "The card canary-4711 is blocked.")
-	enqueue(t, d.Server, groqsim.Script{Deltas: []string{"Is canary-", "4711 ", "your card?"}})
-	answer := d.customer.ReadAIResponse(t, d.customer.Begin(t, d.ticket.ID).ID)
+	enqueue(t, d.Desk, groqsim.Script{Deltas: []string{"Is canary-", "4711 ", "your card?"}})
+	answer := d.owner.ReadAIResponse(t, d.owner.Begin(t, d.ticket.ID).ID)
 	require.NotNil(t, answer.Done)
-	before := d.customer.Do(t, http.MethodGet, "/tickets/"+d.ticket.ID.String(), "")
+	before := d.owner.Do(t, http.MethodGet, "/tickets/"+d.ticket.ID.String(), "")
 
 	for _, id := range []uuid.UUID{said.ID, note.ID, answer.Done.Message.ID} {
 		tombstone := redact(t, agent, id)
@@ -72,18 +73,18 @@ func TestRedactedMessageIsGoneEverywhere(t *testing.T) {
 		require.NotEmpty(t, tombstone.RedactedAt)
 		require.Equal(t, tombstone, redact(t, agent, id), "a second time changes nothing")
 	}
-	requireNowhere(t, d.Server, "canary")
+	requireNowhere(t, d.Desk, "canary")
 	require.Equal(t, "[redacted]", say("My card is canary-4711.", key).Content, "the request was remembered")
 	require.Equal(t, kept.Content, say("This stays.", other).Content)
-	requireNowhere(t, d.Server, "canary")
+	requireNowhere(t, d.Desk, "canary")
 
-	again := d.customer.ReadAIResponse(t, answer.Done.AIResponseID)
+	again := d.owner.ReadAIResponse(t, answer.Done.AIResponseID)
 	require.Equal(t, "[redacted]", again.Text)
 	require.Equal(t, "[redacted]", again.Done.Message.Content)
-	after := d.customer.Do(t, http.MethodGet, "/tickets/"+d.ticket.ID.String(), "")
+	after := d.owner.Do(t, http.MethodGet, "/tickets/"+d.ticket.ID.String(), "")
 	require.NotEqual(t, before.Header.Get("ETag"), after.Header.Get("ETag"))
-	d.customer.Say(t, d.ticket.ID, "What now?")
-	d.customer.ReadAIResponse(t, d.customer.Begin(t, d.ticket.ID).ID)
+	d.owner.Say(t, d.ticket.ID, "What now?")
+	d.owner.ReadAIResponse(t, d.owner.Begin(t, d.ticket.ID).ID)
 	requests := d.Simulator.Requests()
 	last := string(requests[len(requests)-1].Body)
 	require.NotContains(t, last, "redacted")
@@ -95,32 +96,32 @@ func TestRedactedMessageIsGoneEverywhere(t *testing.T) {
 
 func TestRedactedNoteIsGoneFromWhatStaffHaveAskedFor(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	note := addNote(t, agent, d.ticket.ID, "The card canary-4711 is blocked.")
-	enqueue(t, d.Server,
+	enqueue(t, d.Desk,
 		groqsim.Script{Gates: []groqsim.Gate{{Name: "answer", After: 1}}},
 		groqsim.Script{Deltas: []string{"canary-", "4711 is blocked"}, Gates: []groqsim.Gate{{Name: "summary", After: 1}}})
-	answer := d.customer.Begin(t, d.ticket.ID)
-	requireHeld(t, d.Server, "answer")
+	answer := d.owner.Begin(t, d.ticket.ID)
+	requireHeld(t, d.Desk, "answer")
 	summary := askAI(t, agent, d.ticket.ID, summarize, http.StatusCreated)
-	requireHeld(t, d.Server, "summary")
+	requireHeld(t, d.Desk, "summary")
 	redact(t, agent, note.ID)
 	d.Simulator.Release("summary")
 	d.Simulator.Release("answer")
 	ended := getComplete(t, agent, summary.ID)
 	require.Equal(t, client.AIResponseStatusSuperseded, ended.Status)
-	require.NotNil(t, d.customer.ReadAIResponse(t, answer.ID).Done, "the AI that answers customers knows of no notes")
-	requireNowhere(t, d.Server, "canary")
+	require.NotNil(t, d.owner.ReadAIResponse(t, answer.ID).Done, "the AI that answers customers knows of no notes")
+	requireNowhere(t, d.Desk, "canary")
 }
 
 func TestRedactedTicketIsGoneEverywhere(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	key := "a-key"
 	open := func() client.Ticket {
-		opened, err := d.customer.CreateTicketWithResponse(t.Context(), &plain.CreateTicketParams{IdempotencyKey: &key},
+		opened, err := d.owner.CreateTicketWithResponse(t.Context(), &plain.CreateTicketParams{IdempotencyKey: &key},
 			client.CreateTicketRequest{Title: "Card canary-4711", Description: "My card is canary-4711."})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusCreated, opened.StatusCode(), "%s", opened.Body)
@@ -136,7 +137,7 @@ func TestRedactedTicketIsGoneEverywhere(t *testing.T) {
 		return *applied.JSON200
 	}
 	require.Equal(t, ticket.Title, apply().Ticket.Title)
-	enqueue(t, d.Server, groqsim.Script{Deltas: []string{"About canary-4711"}})
+	enqueue(t, d.Desk, groqsim.Script{Deltas: []string{"About canary-4711"}})
 	summary := agent.Do(t, http.MethodPost, path+"/ai-requests", `{"kind":"summarize"}`, jsonType)
 	require.Equal(t, http.StatusCreated, summary.Status, "%s", summary.Body)
 	summaryID := uuid.MustParse(idOf(t, summary.Body))
@@ -158,34 +159,34 @@ func TestRedactedTicketIsGoneEverywhere(t *testing.T) {
 	require.NotEmpty(t, tombstone.RedactedAt)
 	require.Empty(t, tombstone.HandoffNote)
 	require.Equal(t, string(first.Body), string(redact().Body), "a second time changes nothing")
-	requireNowhere(t, d.Server, "canary")
+	requireNowhere(t, d.Desk, "canary")
 	require.Equal(t, "[redacted]", open().Title, "the request was remembered")
 	require.Equal(t, "[redacted]", apply().Ticket.Description)
 	require.Equal(t, "Seen.", apply().Message.Content, "the rest stays")
-	requireNowhere(t, d.Server, "canary")
-	require.Equal(t, "ticket.redacted "+d.customer.ID.String(), storetest.QueryText(t, d.DatabaseURL,
+	requireNowhere(t, d.Desk, "canary")
+	require.Equal(t, "ticket.redacted "+d.owner.ID.String(), storetest.QueryText(t, d.DatabaseURL,
 		"SELECT string_agg(concat_ws(' ', type, customer_id), ', ') FROM journal_outbox WHERE type = 'ticket.redacted'"))
 
 	require.Equal(t, http.StatusOK, agent.Do(t, http.MethodPatch, path, `{"ai_mode":"auto"}`, jsonType).Status)
-	d.customer.Say(t, ticket.ID, "What now?")
-	require.NotNil(t, d.customer.ReadAIResponse(t, d.customer.Begin(t, ticket.ID).ID).Done)
+	d.owner.Say(t, ticket.ID, "What now?")
+	require.NotNil(t, d.owner.ReadAIResponse(t, d.owner.Begin(t, ticket.ID).ID).Done)
 	requests := d.Simulator.Requests()
 	require.NotContains(t, string(requests[len(requests)-1].Body), "redacted")
-	refused := d.customer.Do(t, http.MethodPost, path+"/redact", "")
+	refused := d.owner.Do(t, http.MethodPost, path+"/redact", "")
 	require.Equal(t, http.StatusForbidden, refused.Status)
 	require.Equal(t, http.StatusNotFound, agent.Do(t, http.MethodPost, "/tickets/"+uuid.NewString()+"/redact", "").Status)
 }
 
 func TestRedactionReachesWhatIsRememberedOfADraft(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
 	require.Equal(t, http.StatusOK, agent.Do(t, http.MethodPatch, "/tickets/"+d.ticket.ID.String(), `{"ai_mode":"draft"}`, jsonType).Status)
-	enqueue(t, d.Server, groqsim.Script{Deltas: []string{"Your card is canary-4711."}})
+	enqueue(t, d.Desk, groqsim.Script{Deltas: []string{"Your card is canary-4711."}})
 	draft := readyIn(t, agent.Do(t, http.MethodGet, "/tickets/"+d.ticket.ID.String()+"/ai-response", "").Body)
 	published := agent.Do(t, http.MethodPost, "/ai-responses/"+draft.AIResponseID.String()+"/publish", "{}", jsonType, "Idempotency-Key: published")
 	require.Equal(t, http.StatusCreated, published.Status, "%s", published.Body)
-	rated := d.customer.Do(t, http.MethodPut, "/messages/"+idOf(t, published.Body)+"/feedback", `{"rating":"down","comment":"Not canary-4711!"}`, jsonType)
+	rated := d.owner.Do(t, http.MethodPut, "/messages/"+idOf(t, published.Body)+"/feedback", `{"rating":"down","comment":"Not canary-4711!"}`, jsonType)
 	require.Equal(t, http.StatusOK, rated.Status, "%s", rated.Body)
 	redact(t, agent, uuid.MustParse(idOf(t, published.Body)))
 	require.NotContains(t, storetest.QueryText(t, d.DatabaseURL, `SELECT concat(
@@ -194,14 +195,14 @@ func TestRedactionReachesWhatIsRememberedOfADraft(t *testing.T) {
 
 func TestRedactionEndsTheAnswerThatIsBeingWritten(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	agent := d.Staff(t, sqlc.UserRoleAgent)
-	said := d.customer.Say(t, d.ticket.ID, "My card is canary-4711.")
-	enqueue(t, d.Server, groqsim.Script{
+	said := d.owner.Say(t, d.ticket.ID, "My card is canary-4711.")
+	enqueue(t, d.Desk, groqsim.Script{
 		Deltas: []string{"Is canary-", "4711 ", "your card?"}, Gates: []groqsim.Gate{{Name: "redacted", After: 2}},
 	})
-	response := d.customer.Begin(t, d.ticket.ID)
-	stream := d.customer.OpenAIResponse(t, response.ID, "")
+	response := d.owner.Begin(t, d.ticket.ID)
+	stream := d.owner.OpenAIResponse(t, response.ID, "")
 	stream.RequireOK()
 	for {
 		event, more := stream.Next()
@@ -217,20 +218,20 @@ func TestRedactionEndsTheAnswerThatIsBeingWritten(t *testing.T) {
 		last = event.Data
 	}
 	require.Contains(t, last, `"superseded"`)
-	require.Equal(t, "superseded", string(d.customer.AIResponse(t, response.ID).Status))
-	requireNowhere(t, d.Server, "canary")
-	require.NotContains(t, d.customer.ReadAIResponse(t, response.ID).Text, "canary")
+	require.Equal(t, "superseded", string(d.owner.AIResponse(t, response.ID).Status))
+	requireNowhere(t, d.Desk, "canary")
+	require.NotContains(t, d.owner.ReadAIResponse(t, response.ID).Text, "canary")
 }
 
 func TestOnlyStaffRedact(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	said := d.customer.Say(t, d.ticket.ID, "Mine")
-	refused, err := d.customer.RedactMessageWithResponse(t.Context(), said.ID, nil)
+	d := newCast(t)
+	said := d.owner.Say(t, d.ticket.ID, "Mine")
+	refused, err := d.owner.RedactMessageWithResponse(t.Context(), said.ID, nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusForbidden, refused.StatusCode())
 	unknown, err := d.admin.RedactMessageWithResponse(t.Context(), d.ticket.ID, nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusNotFound, unknown.StatusCode())
-	require.Equal(t, "Mine", d.customer.Messages(t, d.ticket.ID)[0].Content)
+	require.Equal(t, "Mine", d.owner.Messages(t, d.ticket.ID)[0].Content)
 }

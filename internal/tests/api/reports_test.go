@@ -13,6 +13,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -27,7 +28,7 @@ func summary(t *testing.T, u *apitest.User, query string) client.ReportSummary {
 
 func TestReportCountsWhatHappened(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	ada, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	teamID := uuid.New()
 	storetest.Exec(t, s.DatabaseURL, "INSERT INTO teams (id, name) VALUES ($1, 'Billing')", teamID)
@@ -95,7 +96,7 @@ func TestReportCountsWhatHappened(t *testing.T) {
 
 func TestTicketsHaveDueTimesByTheTargets(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	admin, ada := s.Staff(t, sqlc.UserRoleAdmin), s.Customer(t)
 	const targets = `{"normal":{"first_response_minutes":60},"urgent":{"first_response_minutes":10,"resolution_minutes":100}}`
 	before := admin.Do(t, http.MethodGet, "/sla-targets", "")
@@ -134,7 +135,7 @@ func TestTicketsHaveDueTimesByTheTargets(t *testing.T) {
 
 func TestLateTicketsAreEnteredInTheJournalOnce(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	admin, ada := s.Staff(t, sqlc.UserRoleAdmin), s.Customer(t)
 	put := admin.Do(t, http.MethodPut, "/sla-targets", `{"normal":{"first_response_minutes":100,"resolution_minutes":1000}}`, jsonType)
 	require.Equal(t, http.StatusOK, put.Status, "%s", put.Body)

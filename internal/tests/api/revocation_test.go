@@ -11,6 +11,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // movingClock is a time that only the test moves.
@@ -27,30 +28,30 @@ func (c *movingClock) Now() time.Time { return time.Unix(0, c.nanos.Load()) }
 func (c *movingClock) Advance(d time.Duration) { c.nanos.Add(int64(d)) }
 
 // replicas are two servers on one database that share a clock.
-func replicas(t *testing.T) (a, b *apitest.Server, clock *movingClock) {
+func replicas(t *testing.T) (a, b *desk.Desk, clock *movingClock) {
 	t.Helper()
 	clock = newMovingClock()
-	a = apitest.New(t, apitest.Options{Now: clock.Now, NoAI: true})
-	b = apitest.New(t, apitest.Options{DatabaseURL: a.DatabaseURL, Now: clock.Now, NoAI: true})
+	a = desk.New(t, desk.Options{Now: clock.Now, NoAI: true})
+	b = desk.New(t, desk.Options{DatabaseURL: a.DatabaseURL, Now: clock.Now, NoAI: true})
 	return a, b, clock
 }
 
 // endings are the ways in which a session's tokens lose their worth, each done on a server.
-var endings = map[string]func(*testing.T, *apitest.Server, *apitest.User){
-	"logged out": func(t *testing.T, s *apitest.Server, u *apitest.User) {
+var endings = map[string]func(*testing.T, *desk.Desk, *apitest.User){
+	"logged out": func(t *testing.T, s *desk.Desk, u *apitest.User) {
 		t.Helper()
-		r, err := u.With(t, s, u.Token).LogOutWithResponse(t.Context(), nil)
+		r, err := u.With(t, s.Client, u.Token).LogOutWithResponse(t.Context(), nil)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusNoContent, r.StatusCode())
 	},
-	"session ended": func(t *testing.T, s *apitest.Server, u *apitest.User) {
+	"session ended": func(t *testing.T, s *desk.Desk, u *apitest.User) {
 		t.Helper()
 		id := u.Sessions(t)[0].ID
 		r, err := s.LogIn(t, u.Email, apitest.Password).EndSessionWithResponse(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusNoContent, r.StatusCode())
 	},
-	"password changed": func(t *testing.T, s *apitest.Server, u *apitest.User) {
+	"password changed": func(t *testing.T, s *desk.Desk, u *apitest.User) {
 		t.Helper()
 		r, err := s.LogIn(t, u.Email, apitest.Password).ChangePasswordWithResponse(t.Context(), nil, client.ChangePasswordRequest{
 			CurrentPassword: apitest.Password, NewPassword: "staple of another kind",
@@ -58,7 +59,7 @@ var endings = map[string]func(*testing.T, *apitest.Server, *apitest.User){
 		require.NoError(t, err)
 		require.Equal(t, http.StatusNoContent, r.StatusCode(), "%s", r.Body)
 	},
-	"token reused": func(t *testing.T, s *apitest.Server, u *apitest.User) {
+	"token reused": func(t *testing.T, s *desk.Desk, u *apitest.User) {
 		t.Helper()
 		mustRefresh(t, s, mustRefresh(t, s, u.Refresh).RefreshToken)
 		requireReuse(t, s, u.Refresh)
@@ -72,7 +73,7 @@ func TestEndOfASessionHoldsOnEveryReplicaWithinASecond(t *testing.T) {
 			t.Parallel()
 			here, there, clock := replicas(t)
 			user := here.Customer(t)
-			for _, s := range []*apitest.Server{here, there} {
+			for _, s := range []*desk.Desk{here, there} {
 				require.Equal(t, http.StatusOK, statusWith(t, s, user.Token), "both know the session")
 			}
 			end(t, here, user)
@@ -94,7 +95,7 @@ func TestStreamOfAnEndedSessionIsClosed(t *testing.T) {
 				clock.Advance(time.Second)
 				return clock.Now()
 			}
-			s := apitest.New(t, apitest.Options{Now: now, Recheck: 10 * time.Millisecond})
+			s := desk.New(t, desk.Options{Now: now, Recheck: 10 * time.Millisecond})
 			require.NoError(t, s.Simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "never", After: 3}}}))
 			user := s.Customer(t)
 			bystander := s.Customer(t)
@@ -115,7 +116,7 @@ func TestStreamOfAnEndedSessionIsClosed(t *testing.T) {
 func TestStreamOutlivesItsAccessToken(t *testing.T) {
 	t.Parallel()
 	clock := newMovingClock()
-	s := apitest.New(t, apitest.Options{Now: clock.Now, Recheck: time.Millisecond})
+	s := desk.New(t, desk.Options{Now: clock.Now, Recheck: time.Millisecond})
 	require.NoError(t, s.Simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "late", After: 3}}}))
 	user := s.Customer(t)
 	stream := user.Stream(t, user.NewTicket(t).ID)
@@ -128,7 +129,7 @@ func TestStreamOutlivesItsAccessToken(t *testing.T) {
 func TestDatabaseThatIsDownEndsNoSession(t *testing.T) {
 	t.Parallel()
 	clock := newMovingClock()
-	s := apitest.New(t, apitest.Options{Now: clock.Now})
+	s := desk.New(t, desk.Options{Now: clock.Now})
 	user := s.Customer(t)
 	actor, err := s.Auth.Authenticate(t.Context(), user.Token)
 	require.NoError(t, err)
@@ -143,11 +144,11 @@ func TestNoValidTokenIsRefusedWhileTheSecretIsReplaced(t *testing.T) {
 	t.Parallel()
 	const old, next = "the old secret of 32 bytes or even more", "the next secret of 32 bytes or even more"
 	const replicas = 3
-	first := apitest.New(t, apitest.Options{Secrets: []string{old}, NoAI: true})
+	first := desk.New(t, desk.Options{Secrets: []string{old}, NoAI: true})
 	user := first.Customer(t)
-	fleet := []*apitest.Server{first}
-	start := func(secrets []string) *apitest.Server {
-		return apitest.New(t, apitest.Options{DatabaseURL: first.DatabaseURL, Secrets: secrets, NoAI: true})
+	fleet := []*desk.Desk{first}
+	start := func(secrets []string) *desk.Desk {
+		return desk.New(t, desk.Options{DatabaseURL: first.DatabaseURL, Secrets: secrets, NoAI: true})
 	}
 	for len(fleet) < replicas {
 		fleet = append(fleet, start([]string{old}))

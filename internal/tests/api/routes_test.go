@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
+	"github.com/supportbackend/support/internal/testing/apitest"
 )
 
 // publicOperations need no token. Whoever adds one here has thought about what strangers may do with it.
@@ -45,7 +46,7 @@ func TestPathThatIsNotOneOfOursHoldsNothing(t *testing.T) {
 		"/.env", "/.git/config", "/auth", "/auth/", "/auth/login/", "/problems/", "/problems/nothing", "/problems/not_found/", "/problems/NOT_FOUND", "/auth/token", "/favicon.ico",
 	} {
 		path = strings.ReplaceAll(path, " ", "%20")
-		for _, header := range [][]string{nil, {c.owner.bearer()}, {c.admin.bearer()}} {
+		for _, header := range [][]string{nil, {c.owner.Bearer()}, {c.admin.Bearer()}} {
 			got := c.Do(t, http.MethodGet, path, "", header...)
 			require.Contains(t, []int{http.StatusNotFound, http.StatusUnauthorized}, got.Status, path)
 			if header != nil {
@@ -61,9 +62,9 @@ func TestPathThatIsNotOneOfOursHoldsNothing(t *testing.T) {
 }
 
 // nextCursor is the cursor of the page after the first one.
-func nextCursor(t *testing.T, c *cast, m member, list string) string {
+func nextCursor(t *testing.T, c *cast, m *apitest.User, list string) string {
 	t.Helper()
-	got := c.Do(t, http.MethodGet, list+"?limit=1", "", m.bearer())
+	got := c.Do(t, http.MethodGet, list+"?limit=1", "", m.Bearer())
 	require.Equal(t, http.StatusOK, got.Status, "%s", got.Body)
 	link := regexp.MustCompile(`^<(/[^?]*)\?cursor=([A-Za-z0-9_-]+)&limit=1>; rel="next"$`).
 		FindStringSubmatch(got.Header.Get("Link"))
@@ -72,9 +73,9 @@ func nextCursor(t *testing.T, c *cast, m member, list string) string {
 	return link[2]
 }
 
-func requireNoCursor(t *testing.T, c *cast, m member, list, cursor, name string) {
+func requireNoCursor(t *testing.T, c *cast, m *apitest.User, list, cursor, name string) {
 	t.Helper()
-	got := c.Do(t, http.MethodGet, list+"?limit=1&cursor="+cursor, "", m.bearer())
+	got := c.Do(t, http.MethodGet, list+"?limit=1&cursor="+cursor, "", m.Bearer())
 	problem := got.RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
 	require.Len(t, problem.Errors, 1, name)
 	require.Equal(t, "/cursor", problem.Errors[0].Pointer, name)
@@ -86,16 +87,16 @@ func TestCursorBelongsToItsAccountAndItsList(t *testing.T) {
 	first, second := ownedTicket(t, c), ownedTicket(t, c)
 	for _, id := range []string{first, second} {
 		got := c.Do(t, http.MethodPost, "/tickets/"+id+"/messages", `{"content":"More."}`,
-			"Content-Type: application/json", c.owner.bearer())
+			"Content-Type: application/json", c.owner.Bearer())
 		require.Equal(t, http.StatusCreated, got.Status)
 	}
 	tickets := nextCursor(t, c, c.owner, "/tickets")
 	messages := nextCursor(t, c, c.owner, "/tickets/"+first+"/messages")
 	staffs := nextCursor(t, c, c.agent, "/tickets")
 
-	got := c.Do(t, http.MethodGet, "/tickets?limit=1&cursor="+tickets, "", c.owner.bearer())
+	got := c.Do(t, http.MethodGet, "/tickets?limit=1&cursor="+tickets, "", c.owner.Bearer())
 	require.Equal(t, http.StatusOK, got.Status, "the owner's own is taken: %s", got.Body)
-	got = c.Do(t, http.MethodGet, "/tickets?limit=200&cursor="+tickets, "", c.owner.bearer())
+	got = c.Do(t, http.MethodGet, "/tickets?limit=200&cursor="+tickets, "", c.owner.Bearer())
 	require.Equal(t, http.StatusOK, got.Status, "also with another limit: %s", got.Body)
 
 	requireNoCursor(t, c, c.other, "/tickets", tickets, "another customer's")
@@ -145,6 +146,6 @@ func TestCursorThatIsNotGenuineIsRefused(t *testing.T) {
 	} {
 		requireNoCursor(t, c, c.owner, "/tickets", forged, name)
 	}
-	got := c.Do(t, http.MethodGet, "/tickets?cursor="+cursor+"&cursor="+cursor, "", c.owner.bearer())
+	got := c.Do(t, http.MethodGet, "/tickets?cursor="+cursor+"&cursor="+cursor, "", c.owner.Bearer())
 	got.RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
 }

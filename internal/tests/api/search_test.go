@@ -16,11 +16,12 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 // searched is what somebody finds, once everything that was written is indexed.
-func searched(t *testing.T, u *apitest.User, s *apitest.Server, q string) []client.SearchResult {
+func searched(t *testing.T, u *apitest.User, s *desk.Desk, q string) []client.SearchResult {
 	t.Helper()
 	require.NoError(t, s.Search.Index(t.Context()))
 	got := u.Do(t, http.MethodGet, "/search?"+url.Values{"q": {q}}.Encode(), "")
@@ -53,7 +54,7 @@ func open(t *testing.T, u *apitest.User, title, description string) uuid.UUID {
 
 func TestSearchFindsTicketsAndMessagesByTheirWords(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	ada, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	mentions := open(t, ada, "A refund, please", "The <b>invoice</b> was wrong & I paid it twice.")
 	titled := open(t, ada, "Invoice 4711", "I was charged twice for October.")
@@ -92,7 +93,7 @@ func TestSearchFindsTicketsAndMessagesByTheirWords(t *testing.T) {
 
 func TestSearchRefusesWhatNobodyTypes(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	ada := s.Customer(t)
 	for _, query := range []string{
 		"", "q=", "q=" + strings.Repeat("%27", 201), "q=" + strings.Repeat("x", 10_000), "q=a%00b", "q=a%0Ab", "q=%FF",
@@ -115,14 +116,14 @@ func TestCustomersSearchTheirOwnTicketsOnly(t *testing.T) {
 	other := shop.Customer(t)
 	secret := open(t, other, "A secret zebra", "Nobody else knows the zebra.")
 	own := open(t, shop.ada, "My giraffe", "It ate a zebra.")
-	require.Len(t, searched(t, shop.agent, shop.Server, "zebra"), 2)
-	require.Len(t, searched(t, shop.self, shop.Server, "zebra"), 2, "a service with the role agent is staff")
+	require.Len(t, searched(t, shop.agent, shop.Desk, "zebra"), 2)
+	require.Len(t, searched(t, shop.self, shop.Desk, "zebra"), 2, "a service with the role agent is staff")
 	for name, caller := range map[string]*apitest.User{"the customer": shop.ada, "another customer": other} {
-		results := searched(t, caller, shop.Server, "zebra")
+		results := searched(t, caller, shop.Desk, "zebra")
 		require.Len(t, results, 1, name)
 		require.Equal(t, map[string]uuid.UUID{"the customer": own, "another customer": secret}[name], results[0].TicketID)
 	}
-	require.Empty(t, searched(t, shop.rival, shop.Server, "zebra"))
+	require.Empty(t, searched(t, shop.rival, shop.Desk, "zebra"))
 	key := shop.admin.NewAPIKey(t, client.CreateAPIKeyRequest{Role: client.RoleAgent, Scopes: client.Scopes{client.ScopeAI}})
 	shop.Service(t, key.Key, "").Do(t, http.MethodGet, "/search?q=zebra", "").
 		RequireProblem(t, http.StatusForbidden, client.ProblemCodeForbidden)
@@ -131,7 +132,7 @@ func TestCustomersSearchTheirOwnTicketsOnly(t *testing.T) {
 // A note is no match for its ticket's customer, and nothing tells them that there is one.
 func TestCustomersDoNotFindNotes(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	ada, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := open(t, ada, "A question", "About giraffes.")
 	nothing := ada.Do(t, http.MethodGet, "/search?q=zebra&limit=1", "", fixedRequestID)
@@ -149,7 +150,7 @@ func TestCustomersDoNotFindNotes(t *testing.T) {
 
 func TestSearchFollowsWhatBecomesOfATicket(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	ada, lin, agent := s.Customer(t), s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket, target := open(t, ada, "A question", "About giraffes."), open(t, lin, "Another", "About zebras.")
 	message := ada.Say(t, ticket, "The giraffe is ill.")
@@ -177,7 +178,7 @@ func TestSearchFollowsWhatBecomesOfATicket(t *testing.T) {
 
 func TestSearchPagesThroughItsResultsInOneOrder(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	ada := s.Customer(t)
 	ticket := open(t, ada, "Zebras", "About a zebra.")
 	for i := range 11 {
@@ -207,7 +208,7 @@ func TestSearchPagesThroughItsResultsInOneOrder(t *testing.T) {
 
 func TestSearchIndexesAgainWhenItsLanguageChanges(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	ada := s.Customer(t)
 	open(t, ada, "Die Rechnungen", "Ich habe die Häuser bezahlt.")
 	require.NoError(t, s.Search.Index(t.Context()))
@@ -226,7 +227,7 @@ func TestSearchIndexesAgainWhenItsLanguageChanges(t *testing.T) {
 // A word in every text costs no more than one in a few: the search reads the newest blocks and stops.
 func TestSearchReadsABoundedPartOfTheIndex(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	ada, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := open(t, ada, "Title", "Description.")
 	storetest.Exec(t, s.DatabaseURL, `INSERT INTO messages (id, ticket_id, author, author_id, content, created_at)

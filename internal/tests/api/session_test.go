@@ -13,6 +13,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -37,7 +38,7 @@ func (b *logBuffer) String() string {
 }
 
 // refresh exchanges a refresh token. The tokens are nil unless that worked.
-func refresh(t *testing.T, s *apitest.Server, token string) (*client.AccessToken, apitest.Response) {
+func refresh(t *testing.T, s *desk.Desk, token string) (*client.AccessToken, apitest.Response) {
 	t.Helper()
 	r := post(t, s, "/auth/refresh", map[string]string{"refresh_token": token})
 	if r.Status != http.StatusOK {
@@ -48,7 +49,7 @@ func refresh(t *testing.T, s *apitest.Server, token string) (*client.AccessToken
 	return &tokens, r
 }
 
-func mustRefresh(t *testing.T, s *apitest.Server, token string) client.AccessToken {
+func mustRefresh(t *testing.T, s *desk.Desk, token string) client.AccessToken {
 	t.Helper()
 	tokens, r := refresh(t, s, token)
 	require.NotNil(t, tokens, "%s", r.Body)
@@ -56,7 +57,7 @@ func mustRefresh(t *testing.T, s *apitest.Server, token string) client.AccessTok
 }
 
 // requireReuse wants a token to be refused as one that was used before.
-func requireReuse(t *testing.T, s *apitest.Server, token string) {
+func requireReuse(t *testing.T, s *desk.Desk, token string) {
 	t.Helper()
 	_, r := refresh(t, s, token)
 	r.RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeTokenReuse)
@@ -64,14 +65,14 @@ func requireReuse(t *testing.T, s *apitest.Server, token string) {
 }
 
 // requireNoRefresh wants a token to be refused as one of no living session.
-func requireNoRefresh(t *testing.T, s *apitest.Server, token string) {
+func requireNoRefresh(t *testing.T, s *desk.Desk, token string) {
 	t.Helper()
 	_, r := refresh(t, s, token)
 	r.RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeInvalidToken)
 }
 
 // statusWith is how a server answers GET /me with an access token.
-func statusWith(t *testing.T, s *apitest.Server, access string) int {
+func statusWith(t *testing.T, s *desk.Desk, access string) int {
 	t.Helper()
 	return s.Do(t, http.MethodGet, "/me", "", "Authorization: Bearer "+access).Status
 }
@@ -85,7 +86,7 @@ func nextPage(t *testing.T, r apitest.Response) string {
 }
 
 // passTime has the database believe that a session's times are so much longer ago. Its clock is the one of sessions.
-func passTime(t *testing.T, s *apitest.Server, d time.Duration) {
+func passTime(t *testing.T, s *desk.Desk, d time.Duration) {
 	t.Helper()
 	storetest.Exec(t, s.DatabaseURL, `UPDATE sessions SET created_at = created_at - make_interval(secs => $1),
 		last_used_at = last_used_at - make_interval(secs => $1), expires_at = expires_at - make_interval(secs => $1),
@@ -95,7 +96,7 @@ func passTime(t *testing.T, s *apitest.Server, d time.Duration) {
 
 func TestRefreshGivesTheNextTokensOfTheSameSession(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	session := user.Sessions(t)[0].ID
 	token := user.Refresh
@@ -104,7 +105,7 @@ func TestRefreshGivesTheNextTokensOfTheSameSession(t *testing.T) {
 		require.Regexp(t, `^srt_[A-Za-z0-9_-]{86}$`, next.RefreshToken)
 		require.NotEqual(t, token, next.RefreshToken)
 		require.Equal(t, int32(900), next.ExpiresIn)
-		sessions := user.With(t, s, next.AccessToken).Sessions(t)
+		sessions := user.With(t, s.Client, next.AccessToken).Sessions(t)
 		require.Len(t, sessions, 1)
 		require.Equal(t, session, sessions[0].ID)
 		token = next.RefreshToken
@@ -115,7 +116,7 @@ func TestRefreshGivesTheNextTokensOfTheSameSession(t *testing.T) {
 func TestStoredRefreshTokensAreOfNoUseToAThief(t *testing.T) {
 	t.Parallel()
 	var log logBuffer
-	s := apitest.New(t, apitest.Options{Log: &log})
+	s := desk.New(t, desk.Options{Log: &log})
 	user := s.Customer(t)
 	next := mustRefresh(t, s, user.Refresh)
 	for _, token := range []string{user.Refresh, next.RefreshToken} {
@@ -136,7 +137,7 @@ func TestStoredRefreshTokensAreOfNoUseToAThief(t *testing.T) {
 
 func TestWhatIsNoRefreshTokenIsRefused(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	for _, token := range []string{
 		"x", "srt_", "srt_" + strings.Repeat("A", 86), user.Token, user.Refresh + "=", user.Refresh[:len(user.Refresh)-1],
@@ -154,7 +155,7 @@ func TestWhatIsNoRefreshTokenIsRefused(t *testing.T) {
 func TestLostResponseOfARefreshLogsNobodyOut(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	token := user.Refresh
 	for _, late := range []time.Duration{0, time.Minute, 2 * day, 3 * day} {
@@ -173,7 +174,7 @@ func TestLostResponseOfARefreshLogsNobodyOut(t *testing.T) {
 func TestUsedRefreshTokenEndsInItsOwnTime(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	passTime(t, s, 4*day)
 	next := mustRefresh(t, s, user.Refresh)
@@ -185,7 +186,7 @@ func TestUsedRefreshTokenEndsInItsOwnTime(t *testing.T) {
 
 func TestVoidRefreshTokenEndsTheSession(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	first := mustRefresh(t, s, user.Refresh)
 	second := mustRefresh(t, s, user.Refresh)
@@ -197,7 +198,7 @@ func TestVoidRefreshTokenEndsTheSession(t *testing.T) {
 func TestReusedRefreshTokenEndsTheSession(t *testing.T) {
 	t.Parallel()
 	var log logBuffer
-	s := apitest.New(t, apitest.Options{Log: &log})
+	s := desk.New(t, desk.Options{Log: &log})
 	user := s.Customer(t)
 	spared := s.LogIn(t, user.Email, apitest.Password)
 	next := mustRefresh(t, s, user.Refresh)
@@ -222,7 +223,7 @@ func TestReusedRefreshTokenEndsTheSession(t *testing.T) {
 func TestRefreshTokenWhoseChildWasUsedEndsTheSession(t *testing.T) {
 	t.Parallel()
 	for _, grandparent := range []bool{false, true} {
-		s := apitest.New(t, apitest.Options{})
+		s := desk.New(t, desk.Options{})
 		user := s.Customer(t)
 		child := mustRefresh(t, s, user.Refresh)
 		last := mustRefresh(t, s, child.RefreshToken)
@@ -239,8 +240,8 @@ func TestRefreshTokenWhoseChildWasUsedEndsTheSession(t *testing.T) {
 func TestTwentyUsesOfARefreshTokenLeaveOneLiveChild(t *testing.T) {
 	t.Parallel()
 	const uses = 20
-	first := apitest.New(t, apitest.Options{NoAI: true})
-	servers := []*apitest.Server{first, apitest.New(t, apitest.Options{DatabaseURL: first.DatabaseURL, NoAI: true})}
+	first := desk.New(t, desk.Options{NoAI: true})
+	servers := []*desk.Desk{first, desk.New(t, desk.Options{DatabaseURL: first.DatabaseURL, NoAI: true})}
 	user := first.Customer(t)
 	var children [uses]*client.AccessToken
 	var answers [uses]apitest.Response
@@ -275,7 +276,7 @@ func TestTwentyUsesOfARefreshTokenLeaveOneLiveChild(t *testing.T) {
 func TestSessionEndsWhenItIsIdleOrOld(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	idle := s.Customer(t)
 	passTime(t, s, 7*day-time.Minute)
 	next := mustRefresh(t, s, idle.Refresh)
@@ -293,13 +294,13 @@ func TestSessionEndsWhenItIsIdleOrOld(t *testing.T) {
 	require.Equal(t, http.StatusOK, statusWith(t, s, access.AccessToken))
 	passTime(t, s, 5*time.Minute)
 	requireNoRefresh(t, s, access.RefreshToken)
-	other := apitest.New(t, apitest.Options{DatabaseURL: s.DatabaseURL, NoAI: true})
+	other := desk.New(t, desk.Options{DatabaseURL: s.DatabaseURL, NoAI: true})
 	require.Equal(t, http.StatusUnauthorized, statusWith(t, other, access.AccessToken), "30 days are all there are")
 }
 
 func TestSessionsAreListedInPagesByTheirOwnerOnly(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user, stranger := s.Customer(t), s.Customer(t)
 	for range 3 {
 		s.LogIn(t, user.Email, apitest.Password)

@@ -15,11 +15,12 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 func TestOneAccountHasItsShareOfTheStreams(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{MaxStreamsEach: 1})
+	s := desk.New(t, desk.Options{MaxStreamsEach: 1})
 	one, other := s.Customer(t), s.Customer(t)
 	for range 2 {
 		enqueue(t, s, groqsim.Script{Gates: []groqsim.Gate{{Name: "late", After: 1}}})
@@ -53,7 +54,7 @@ func TestOneAccountHasItsShareOfTheStreams(t *testing.T) {
 
 func TestDocumentationCountsForItsReadersAddress(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{RateLimit: 1})
+	s := desk.New(t, desk.Options{RateLimit: 1})
 	for _, path := range []string{"/openapi.json", "/docs"} {
 		require.Equal(t, http.StatusOK, s.Do(t, http.MethodGet, path, "").Status)
 	}
@@ -63,7 +64,7 @@ func TestDocumentationCountsForItsReadersAddress(t *testing.T) {
 
 func TestDocumentationIsTheSameWithAndWithoutCompression(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	for _, path := range []string{"/openapi.json", "/openapi.yaml", "/redoc"} {
 		plain := s.Do(t, http.MethodGet, path, "", "Accept-Encoding: identity")
 		packed := s.Do(t, http.MethodGet, path, "", "Accept-Encoding: gzip")

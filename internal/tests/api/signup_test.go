@@ -14,6 +14,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -22,7 +23,7 @@ const contentJSON = "Content-Type: application/json"
 func freshEmail() string { return "new-" + uuid.NewString() + "@example.com" }
 
 // post sends the value as JSON.
-func post(t *testing.T, s *apitest.Server, path string, body any) apitest.Response {
+func post(t *testing.T, s *desk.Desk, path string, body any) apitest.Response {
 	t.Helper()
 	return s.Do(t, http.MethodPost, path, jsonText(t, body), contentJSON, fixedRequestID)
 }
@@ -39,7 +40,7 @@ func requireField(t *testing.T, r apitest.Response, pointer string, code client.
 
 func TestPasswordsOfEightTo128CharactersAreTakenWhole(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	for name, password := range map[string]string{
 		"8":                    "xK9#qLm2",
 		"64":                   strings.Repeat("lorem ip", 8),
@@ -68,7 +69,7 @@ func TestPasswordsOfEightTo128CharactersAreTakenWhole(t *testing.T) {
 // As another keyboard types it.
 func TestPasswordIsTakenComposedAndDecomposed(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	composed, decomposed := "caf\u00e9 cr\u00e8me", "cafe\u0301 cre\u0300me"
 	for _, c := range [][2]string{
 		{composed, decomposed},
@@ -84,7 +85,7 @@ func TestPasswordIsTakenComposedAndDecomposed(t *testing.T) {
 
 func TestAddressesAreTrimmed(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	email := freshEmail()
 	created := post(t, s, "/auth/signup", map[string]string{"email": " " + email + "\n", "password": apitest.Password})
 	require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
@@ -102,7 +103,7 @@ func TestAddressesAreTrimmed(t *testing.T) {
 // The accounts that we make ourselves have their addresses there.
 func TestNobodySignsUpUnderInvalid(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	for _, domain := range []string{"customer.invalid", "service.invalid", "a.invalid", "CUSTOMER.INVALID", "\uff41.invalid"} {
 		body := map[string]string{"email": uuid.NewString() + "@" + domain, "password": apitest.Password}
@@ -116,7 +117,7 @@ func TestNobodySignsUpUnderInvalid(t *testing.T) {
 
 func TestPasswordsAreComparedAsTheyWereSent(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	email, password := freshEmail(), " Cafe\u0301 Müller "
 	require.Equal(t, http.StatusCreated,
 		post(t, s, "/auth/signup", map[string]string{"email": email, "password": password}).Status)
@@ -133,7 +134,7 @@ func TestPasswordsAreComparedAsTheyWereSent(t *testing.T) {
 
 func TestPasswordOfAnotherLengthIsRefused(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	const short, long = client.FieldErrorCodeTooShort, client.FieldErrorCodeTooLong
 	for password, want := range map[string]client.FieldErrorCode{
 		"":                          short,
@@ -151,7 +152,7 @@ func TestPasswordOfAnotherLengthIsRefused(t *testing.T) {
 
 func TestCommonPasswordsAreRefusedInAnyCase(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	for _, password := range []string{
 		"password", "PASSWORD", "PassWord", "aaaaaaaa", "ABCDEFGHI", "        ", "password1", "Password123", "12345678", "QWERTYUIOP", "iLoveYou", "TrustNo1",
 	} {
@@ -167,7 +168,7 @@ func TestCommonPasswordsAreRefusedInAnyCase(t *testing.T) {
 
 func TestAddressBelongsToOneAccountHoweverItIsSpelt(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	created := post(t, s, "/auth/signup", map[string]string{"email": "Kim.Smith+1@Example.com", "password": apitest.Password})
 	require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
 	var user client.User
@@ -196,7 +197,7 @@ func TestAddressBelongsToOneAccountHoweverItIsSpelt(t *testing.T) {
 
 func TestWhatIsNoAddressGetsNoAccount(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	const format, long, characters = client.FieldErrorCodeInvalidFormat, client.FieldErrorCodeTooLong,
 		client.FieldErrorCodeInvalidCharacters
 	for name, c := range map[string]struct {
@@ -237,7 +238,7 @@ func TestWhatIsNoAddressGetsNoAccount(t *testing.T) {
 
 func TestNobodyGivesThemselvesARole(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	for _, role := range []string{"agent", "admin"} {
 		body := map[string]string{"email": freshEmail(), "password": apitest.Password, "role": role}
 		post(t, s, "/auth/signup", body).RequireProblem(t, http.StatusForbidden, client.ProblemCodeRoleNotAllowed)
@@ -275,7 +276,7 @@ func TestNobodyGivesThemselvesARole(t *testing.T) {
 
 func TestSignUpTakesEachPropertyOnceAndNoOthers(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	const unknown, duplicate = client.FieldErrorCodeUnknown, client.FieldErrorCodeDuplicate
 	for name, c := range map[string]struct {
 		more    string
@@ -319,7 +320,7 @@ func TestOneOfAHundredGetsTheAddress(t *testing.T) {
 	close(queue)
 	var wg sync.WaitGroup
 	for range servers {
-		s := apitest.New(t, apitest.Options{DatabaseURL: database, NoAI: true})
+		s := desk.New(t, desk.Options{DatabaseURL: database, NoAI: true})
 		for range atOnce {
 			wg.Go(func() {
 				for range queue {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -18,7 +18,7 @@ import (
 func TestSilentDatabaseHoldsNoRequest(t *testing.T) {
 	t.Parallel()
 	relay := storetest.NewRelay(t, storetest.NewURL(t))
-	s := apitest.New(t, apitest.Options{DatabaseURL: relay.URL})
+	s := desk.New(t, desk.Options{DatabaseURL: relay.URL})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	l := newTraffic(s, user, ticket, 2*patience)

@@ -21,6 +21,7 @@ import (
 	"github.com/supportbackend/support/internal/httpapi"
 	"github.com/supportbackend/support/internal/httpapi/contract"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -37,7 +38,7 @@ func TestServerHasALimitForEverythingAClientCanBeSlowOrLargeWith(t *testing.T) {
 
 func TestHeaderThatIsTooLargeIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	conn := d.dial(t)
 	_, err := fmt.Fprintf(conn, "GET /livez HTTP/1.1\r\nHost: support\r\nX-Long: %s\r\n\r\n", strings.Repeat("x", 30<<10))
 	require.NoError(t, err)
@@ -61,7 +62,7 @@ func endsAfter(conn net.Conn, begin time.Time) (time.Duration, error) {
 func TestHalfHeadersAreNotWaitedForLongerThanFiveSeconds(t *testing.T) {
 	t.Parallel()
 	const sockets = 500
-	d := newDesk(t)
+	d := newCast(t)
 	var waiting sync.WaitGroup
 	ends := make([]time.Duration, sockets)
 	faults := make([]error, sockets)
@@ -73,7 +74,7 @@ func TestHalfHeadersAreNotWaitedForLongerThanFiveSeconds(t *testing.T) {
 		require.NoError(t, err)
 		waiting.Go(func() { ends[i], faults[i] = endsAfter(conn, begin) })
 	}
-	require.Equal(t, http.StatusOK, d.customer.Do(t, http.MethodGet, "/tickets", "").Status, "others are served meanwhile")
+	require.Equal(t, http.StatusOK, d.owner.Do(t, http.MethodGet, "/tickets", "").Status, "others are served meanwhile")
 	waiting.Wait()
 	for i, end := range ends {
 		require.NoError(t, faults[i])
@@ -83,7 +84,7 @@ func TestHalfHeadersAreNotWaitedForLongerThanFiveSeconds(t *testing.T) {
 
 func TestBodyThatDripsIsNotWaitedForLongerThanFifteenSeconds(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	conn := d.begin(t, d.call(t, "createTicket"), jsonType, "Content-Length: 1000")
 	begin := time.Now()
@@ -110,7 +111,7 @@ func TestBodyThatDripsIsNotWaitedForLongerThanFifteenSeconds(t *testing.T) {
 func TestManyLogInsAtOnceLeaveRoomForOthers(t *testing.T) {
 	t.Parallel()
 	const logIns = 200
-	d := newDeskOn(t, apitest.Options{Passwords: app.OptionsOf(config.Defaults()).Account.Passwords})
+	d := newCastOn(t, desk.Options{Passwords: app.OptionsOf(config.Defaults()).Account.Passwords})
 	statuses := make([]apitest.Response, logIns)
 	var logging sync.WaitGroup
 	gate := make(chan struct{})
@@ -130,7 +131,7 @@ func TestManyLogInsAtOnceLeaveRoomForOthers(t *testing.T) {
 	var times []time.Duration
 	for open := true; open; {
 		begin := time.Now()
-		require.Equal(t, http.StatusOK, d.customer.Do(t, http.MethodGet, "/tickets", "").Status)
+		require.Equal(t, http.StatusOK, d.owner.Do(t, http.MethodGet, "/tickets", "").Status)
 		times = append(times, time.Since(begin))
 		select {
 		case <-done:
@@ -157,8 +158,8 @@ func TestManyLogInsAtOnceLeaveRoomForOthers(t *testing.T) {
 
 func TestPasswordOf64KiBIsRefusedBeforeItIsHashed(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	body := `{"email":"` + d.customer.Email + `","password":"` + strings.Repeat("x", 64<<10-100) + `"}`
+	d := newCast(t)
+	body := `{"email":"` + d.owner.Email + `","password":"` + strings.Repeat("x", 64<<10-100) + `"}`
 	r := d.Do(t, http.MethodPost, "/auth/login", body, jsonType)
 	requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/password too_long")
 }
@@ -169,14 +170,14 @@ func TestWriteThatKeepsLosingIsBusyAndNoFault(t *testing.T) {
 	for _, sqlstate := range []string{"40001", "40P01", "55P03", "57014"} {
 		t.Run(sqlstate, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newCast(t)
+			calls := []call{d.call(t, "createTicket"), d.call(t, "createMessage")}
 			storetest.Exec(t, d.DatabaseURL, `CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS
 				$$ BEGIN RAISE EXCEPTION USING ERRCODE = '`+sqlstate+`'; END $$`)
 			for _, table := range []string{"tickets", "messages"} {
 				storetest.Exec(t, d.DatabaseURL, "CREATE TRIGGER lose BEFORE INSERT ON "+table+" FOR EACH ROW EXECUTE FUNCTION lose()")
 			}
-			for _, id := range []string{"createTicket", "createMessage"} {
-				c := d.call(t, id)
+			for _, c := range calls {
 				r := d.do(t, c, c.body, jsonType)
 				problem := requireRefused(t, r, http.StatusServiceUnavailable, client.ProblemCodeDBBusy)
 				require.True(t, problem.Retryable)

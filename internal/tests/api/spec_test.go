@@ -18,7 +18,7 @@ import (
 // specOperation is one operation of the contract.
 type specOperation struct {
 	*openapi3.Operation
-	method, path string
+	method, template string
 	// pathParameters are the names in the path, and of a ticket that the body names.
 	pathParameters []string
 	// role is the least role that may call it, empty for everybody, and scopes what it asks of API keys.
@@ -41,7 +41,7 @@ func specOperations(t *testing.T) []specOperation {
 	var all []specOperation
 	for path, item := range apitest.Spec(t).Paths.Map() {
 		for method, op := range item.Operations() {
-			o := specOperation{Operation: op, method: method, path: path, how: operations[op.OperationID]}
+			o := specOperation{Operation: op, method: method, template: path, how: operations[op.OperationID]}
 			for part := range strings.SplitSeq(path, "/") {
 				if strings.HasPrefix(part, "{") {
 					o.pathParameters = append(o.pathParameters, strings.Trim(part, "{}"))
@@ -83,14 +83,14 @@ func (o specOperation) successes(t *testing.T) []int {
 // streams reports whether it succeeds with a stream, which has no HEAD.
 func (o specOperation) streams(t *testing.T) bool {
 	t.Helper()
-	return o.Responses.Status(slices.Min(o.successes(t))).Value.Content["text/event-stream"] != nil
+	return apitest.IsStream(o.Responses.Status(slices.Min(o.successes(t))))
 }
 
 // request returns where the operation is called with the ids, and its body.
 func (o specOperation) request(t *testing.T, c *cast, ids []string) (path, body string) {
 	t.Helper()
-	path = o.path + o.how.query
-	members := goodBody(t, world{Server: c.Server, email: c.owner.Email, duplicate: c.duplicate}, o.Operation)
+	path = o.template + o.how.query
+	members := goodBody(t, c, o.Operation)
 	for i, name := range o.pathParameters {
 		path = strings.ReplaceAll(path, "{"+name+"}", ids[i])
 		if o.how.ticketIn != "" {

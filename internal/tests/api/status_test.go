@@ -10,6 +10,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -34,14 +35,14 @@ func mayChange(from, to client.TicketStatus, byStaff bool) bool {
 	return slices.Contains(allowedChanges[from], to) || byStaff && from == "open" && to == "resolved"
 }
 
-func countChanges(t *testing.T, s *apitest.Server, ticket client.Ticket) int {
+func countChanges(t *testing.T, s *desk.Desk, ticket client.Ticket) int {
 	t.Helper()
 	return storetest.QueryInt(t, s.DatabaseURL, "SELECT count(*) FROM ticket_status_changes WHERE ticket_id = $1", ticket.ID)
 }
 
 func TestStatusChangesAlongTheTableOnly(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	for from, way := range ways {
 		for to := range ways {
@@ -79,7 +80,7 @@ func TestStatusChangesAlongTheTableOnly(t *testing.T) {
 
 func TestStrangerChangesNoStatus(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	stranger := d.Customer(t)
 	d.keepStored(t)
 	r, err := stranger.UpdateTicketWithResponse(t.Context(), d.ticket.ID, nil, client.UpdateTicketRequest{Status: "pending"})
@@ -90,14 +91,14 @@ func TestStrangerChangesNoStatus(t *testing.T) {
 func TestOfManyEqualChangesAtOnceOneIsMade(t *testing.T) {
 	t.Parallel()
 	const many = 50
-	d := newDesk(t)
+	d := newCast(t)
 	for round, to := range []client.TicketStatus{"pending", "resolved", "closed", "open"} {
 		statuses := make([]int, many)
 		faults := make([]error, many)
 		var changes []func()
 		for i := range many {
 			changes = append(changes, func() {
-				r, err := d.customer.UpdateTicketWithResponse(t.Context(), d.ticket.ID, nil, client.UpdateTicketRequest{Status: to})
+				r, err := d.owner.UpdateTicketWithResponse(t.Context(), d.ticket.ID, nil, client.UpdateTicketRequest{Status: to})
 				if faults[i] = err; err == nil {
 					statuses[i] = r.StatusCode()
 				}
@@ -110,6 +111,6 @@ func TestOfManyEqualChangesAtOnceOneIsMade(t *testing.T) {
 			counts[status]++
 		}
 		require.Equal(t, map[int]int{http.StatusOK: 1, http.StatusConflict: many - 1}, counts, "to %s", to)
-		require.Equal(t, round+1, countChanges(t, d.Server, d.ticket))
+		require.Equal(t, round+1, countChanges(t, d.Desk, d.ticket))
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -40,7 +41,7 @@ func requireInvalidToken(t *testing.T, r apitest.Response) {
 
 func TestStreamTokenOpensTheStreamOfItsTicket(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	token := newStreamToken(t, user, ticket.ID)
@@ -69,7 +70,7 @@ func TestStreamTokenOpensTheStreamOfItsTicket(t *testing.T) {
 
 func TestStreamTokenIsOnlyForThoseWhoSeeTheTicket(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user, stranger := s.Customer(t), s.Customer(t)
 	ticket := user.NewTicket(t)
 	made, err := stranger.CreateStreamTokenWithResponse(t.Context(), ticket.ID, nil)
@@ -88,7 +89,7 @@ func TestStreamTokenIsOfNoUseElsewhere(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
 	ticketID := ownedTicket(t, c)
-	made := c.Do(t, http.MethodPost, "/tickets/"+ticketID+"/stream-tokens", "", c.owner.bearer())
+	made := c.Do(t, http.MethodPost, "/tickets/"+ticketID+"/stream-tokens", "", c.owner.Bearer())
 	require.Equal(t, http.StatusCreated, made.Status, "%s", made.Body)
 	_, rest, found := bytes.Cut(made.Body, []byte(`"token":"`))
 	require.True(t, found)
@@ -107,14 +108,14 @@ func TestStreamTokenIsOfNoUseElsewhere(t *testing.T) {
 			ids[i] = shared[name]
 		}
 		inQuery := o
-		inQuery.path += "?stream_token=" + token
+		inQuery.template += "?stream_token=" + token
 		if o.role == "" {
 			inQuery.call(t, c, ids).RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
 			continue
 		}
 		before := c.snapshot(t)
 		inQuery.call(t, c, ids).RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeUnauthenticated)
-		inQuery.call(t, c, ids, c.admin.bearer()).
+		inQuery.call(t, c, ids, c.admin.Bearer()).
 			RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
 		requireInvalidToken(t, o.call(t, c, ids, "Authorization: Bearer "+token))
 		require.Equal(t, before, c.snapshot(t), o.OperationID)
@@ -124,7 +125,7 @@ func TestStreamTokenIsOfNoUseElsewhere(t *testing.T) {
 
 func TestWhatIsNoStreamTokenOpensNothing(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	good := newStreamToken(t, user, ticket.ID).Token
@@ -134,7 +135,7 @@ func TestWhatIsNoStreamTokenOpensNothing(t *testing.T) {
 			"iss": "support-backend", "aud": []string{streamPath(ticket.ID)}, "sub": user.ID.String(),
 			"iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix(),
 		},
-		hash: sha256.New, key: apitest.Secret,
+		hash: sha256.New, key: desk.Secret,
 	}
 	head, payload, signature := strings.Split(good, ".")[0], strings.Split(good, ".")[1], strings.Split(good, ".")[2]
 	for name, token := range map[string]string{
@@ -165,7 +166,7 @@ func TestWhatIsNoStreamTokenOpensNothing(t *testing.T) {
 
 func TestRequestHasOneToken(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	one, other := newStreamToken(t, user, ticket.ID), newStreamToken(t, user, ticket.ID)
@@ -185,7 +186,7 @@ func TestStreamTokenExpiresButNotTheStreamThatItHasOpened(t *testing.T) {
 	t.Parallel()
 	begin := time.Now().Truncate(time.Second)
 	var elapsed atomic.Int64
-	s := apitest.New(t, apitest.Options{Now: func() time.Time { return begin.Add(time.Duration(elapsed.Load())) }})
+	s := desk.New(t, desk.Options{Now: func() time.Time { return begin.Add(time.Duration(elapsed.Load())) }})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	token := newStreamToken(t, user, ticket.ID)
@@ -208,7 +209,7 @@ func TestStreamTokenExpiresButNotTheStreamThatItHasOpened(t *testing.T) {
 func TestStreamTokenIsNotLogged(t *testing.T) {
 	t.Parallel()
 	log := &logBuffer{}
-	s := apitest.New(t, apitest.Options{Log: log, Limits: noRetries()})
+	s := desk.New(t, desk.Options{Log: log, Limits: noRetries()})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	token := newStreamToken(t, user, ticket.ID)

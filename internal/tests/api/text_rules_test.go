@@ -13,7 +13,7 @@ import (
 
 func TestCharactersThatAreNoTextAreRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	bad := []string{`\ud800`, `\udfff`, `\ude00\ud83d`, `\ud800\u0041`, `\ufffe`, `\uffff`}
 	for control := range 0x20 {
@@ -22,8 +22,8 @@ func TestCharactersThatAreNoTextAreRefused(t *testing.T) {
 		}
 	}
 	for _, c := range d.writes(t) {
-		for _, member := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required {
-			properties := c.op.RequestBody.Value.Content["application/json"].Schema.Value.Properties
+		for _, member := range c.RequestBody.Value.Content["application/json"].Schema.Value.Required {
+			properties := c.RequestBody.Value.Content["application/json"].Schema.Value.Properties
 			for _, character := range bad {
 				if properties[member].Value.Format == "text" && (character == `\u000b` || character == `\u000c`) {
 					continue // They break lines.
@@ -38,7 +38,7 @@ func TestCharactersThatAreNoTextAreRefused(t *testing.T) {
 
 func TestTitleStaysOnOneLineAndInOneDirection(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	c := d.call(t, "createTicket")
 	for _, character := range []string{
 		"\n", "\r", "\t", "\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069",
@@ -51,7 +51,7 @@ func TestTitleStaysOnOneLineAndInOneDirection(t *testing.T) {
 
 func TestTextOfTheWrongLengthIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	for _, test := range []struct{ id, member, value, want string }{
 		{"signUp", "email", "", "/email too_short"},
@@ -88,22 +88,22 @@ func TestTextOfTheWrongLengthIsRefused(t *testing.T) {
 
 func TestTextOfTheGreatestLengthIsTaken(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	for _, character := range []string{"a", "é", "漢", "😀"} {
-		created, err := d.customer.CreateTicketWithResponse(t.Context(), nil, client.CreateTicketRequest{
+		created, err := d.owner.CreateTicketWithResponse(t.Context(), nil, client.CreateTicketRequest{
 			Title: strings.Repeat(character, 200), Description: strings.Repeat(character, 10000),
 		})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusCreated, created.StatusCode(), "%s", created.Body)
 		require.Equal(t, strings.Repeat(character, 10000), created.JSON201.Description)
-		message := d.customer.Say(t, created.JSON201.ID, strings.Repeat(character, 8000))
+		message := d.owner.Say(t, created.JSON201.ID, strings.Repeat(character, 8000))
 		require.Equal(t, strings.Repeat(character, 8000), message.Content)
 	}
 }
 
 func TestTextOfWhiteSpaceOnlyIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	for _, blank := range []string{" ", "   ", "\u00a0", "\u2003\u3000", "\u2002\u2009", " \u202f\u205f"} {
 		for id, members := range map[string][]string{

@@ -9,6 +9,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // lines are texts of one line that must come back byte for byte.
@@ -51,7 +52,7 @@ var blocks = map[string]string{
 
 func TestTextIsKeptByteForByte(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer := s.Customer(t)
 	for name, line := range lines {
 		t.Run(name, func(t *testing.T) {
@@ -93,7 +94,7 @@ func requireKept(t *testing.T, customer *apitest.User, title, text string) {
 
 func TestPastedTextIsTakenAsItLooks(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer := s.Customer(t)
 	for name, pasted := range map[string]struct{ given, want string }{
 		"line breaks of word processors": {"a\vb\fc\u2028d\u2029e\u0085f", "a\nb\nc\nd\ne\nf"},
@@ -128,7 +129,7 @@ func TestPastedTextIsTakenAsItLooks(t *testing.T) {
 
 func TestTitleIsTakenWithoutColours(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer := s.Customer(t)
 	r := customer.Do(t, http.MethodPost, "/tickets", `{"title":"\u001b[31mFAIL\u001b[0m build","description":"a"}`, jsonType)
 	require.Equal(t, http.StatusCreated, r.Status, "%s", r.Body)

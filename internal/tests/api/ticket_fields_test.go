@@ -16,6 +16,7 @@ import (
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -37,7 +38,7 @@ func refuse(t *testing.T, u *apitest.User, id uuid.UUID, change client.UpdateTic
 }
 
 // journalOf are the entries of a ticket that the query's columns show, one a line.
-func journalOf(t *testing.T, s *apitest.Server, id uuid.UUID, columns string) []string {
+func journalOf(t *testing.T, s *desk.Desk, id uuid.UUID, columns string) []string {
 	t.Helper()
 	all := storetest.QueryText(t, s.DatabaseURL,
 		"SELECT coalesce(string_agg("+columns+", E'\n' ORDER BY id), '') FROM journal_outbox WHERE ticket_id = '"+id.String()+"'")
@@ -46,7 +47,7 @@ func journalOf(t *testing.T, s *apitest.Server, id uuid.UUID, columns string) []
 
 func TestStaffChangeEveryFieldOfATicket(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := customer.NewTicket(t)
 	teamID := uuid.Must(uuid.NewV7())
@@ -96,7 +97,7 @@ func TestStaffChangeEveryFieldOfATicket(t *testing.T) {
 
 func TestCustomersNeitherSeeNorChangeWhatIsForStaff(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := customer.NewTicket(t)
 	for _, change := range []client.UpdateTicketRequest{
@@ -125,7 +126,7 @@ func TestCustomersNeitherSeeNorChangeWhatIsForStaff(t *testing.T) {
 
 func TestTicketIsGivenOnlyToThoseWhoCanTakeIt(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, agent, leaver := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := customer.NewTicket(t)
 	leaverID := leaver.Me(t).ID
@@ -142,7 +143,7 @@ func TestTicketIsGivenOnlyToThoseWhoCanTakeIt(t *testing.T) {
 
 func TestExternalIDsAreUniqueAndCustomFieldsBounded(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	first, second := customer.NewTicket(t), customer.NewTicket(t)
 	named := client.UpdateTicketRequest{ExternalID: nullable.NewNullableWithValue("CRM-1")}
@@ -168,7 +169,7 @@ func TestExternalIDsAreUniqueAndCustomFieldsBounded(t *testing.T) {
 // Of two agents who take a ticket at the same time, one has it.
 func TestTicketIsTakenByOneAgent(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	ticket := s.Customer(t).NewTicket(t)
 	agents := []*apitest.User{s.Staff(t, sqlc.UserRoleAgent), s.Staff(t, sqlc.UserRoleAgent)}
 	read, err := agents[0].GetTicketWithResponse(t.Context(), ticket.ID, nil)
@@ -194,7 +195,7 @@ func TestTicketIsTakenByOneAgent(t *testing.T) {
 
 func TestTimesFollowWhatIsSaidAndDone(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := customer.NewTicket(t)
 	shown := func() client.TicketWithMessages { return getTicket(t, agent, ticket) }

@@ -16,6 +16,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -48,7 +49,7 @@ var (
 
 func TestAccountHasItsWireShape(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	body := `{"email":"Ada@Example.com","password":"correct horse battery","role":"user"}`
 	created := s.Do(t, http.MethodPost, "/auth/signup", body, jsonType)
 	require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
@@ -68,20 +69,20 @@ func TestAccountHasItsWireShape(t *testing.T) {
 
 func TestTicketHasItsWireShape(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	body := `{"title":"A title","description":"A description"}`
-	created := d.customer.Do(t, http.MethodPost, "/tickets", body, jsonType)
+	created := d.owner.Do(t, http.MethodPost, "/tickets", body, jsonType)
 	require.Equal(t, http.StatusCreated, created.Status, "%s", created.Body)
 	ticket := requireMembers(t, created.Body, ticketMembers...)
 	require.Equal(t, "A title", ticket["title"])
 	require.Equal(t, "A description", ticket["description"])
 	require.Equal(t, "open", ticket["status"])
-	require.Equal(t, d.customer.ID.String(), ticket["user_id"])
+	require.Equal(t, d.owner.ID.String(), ticket["user_id"])
 	require.Equal(t, ticket["created_at"], ticket["updated_at"])
 	location := fmt.Sprintf("/tickets/%s", ticket["id"])
 	require.Equal(t, location, created.Header.Get("Location"))
 
-	got := d.customer.Do(t, http.MethodGet, location, "")
+	got := d.owner.Do(t, http.MethodGet, location, "")
 	require.Equal(t, http.StatusOK, got.Status)
 	whole := requireMembers(t, got.Body, append(ticketMembers, "messages")...)
 	require.Empty(t, whole["messages"])
@@ -89,7 +90,7 @@ func TestTicketHasItsWireShape(t *testing.T) {
 	delete(whole, "messages")
 	require.Equal(t, ticket, whole)
 
-	updated := d.customer.Do(t, http.MethodPatch, location, `{"status":"pending"}`, jsonType)
+	updated := d.owner.Do(t, http.MethodPatch, location, `{"status":"pending"}`, jsonType)
 	require.Equal(t, http.StatusOK, updated.Status)
 	changed := requireMembers(t, updated.Body, ticketMembers...)
 	require.Equal(t, "pending", changed["status"])
@@ -99,7 +100,7 @@ func TestTicketHasItsWireShape(t *testing.T) {
 
 func TestListOfNoTicketsIsAnEmptyArray(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	r := s.Customer(t).Do(t, http.MethodGet, "/tickets", "")
 	require.Equal(t, http.StatusOK, r.Status)
 	require.JSONEq(t, "[]", string(r.Body))
@@ -142,7 +143,7 @@ func insertTickets(t *testing.T, databaseURL string, user uuid.UUID, n int) []uu
 
 func TestTicketsArePagedNewestFirst(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer, other := s.Customer(t), s.Customer(t)
 	want := insertTickets(t, s.DatabaseURL, customer.ID, 120)
 	slices.Reverse(want)
@@ -176,7 +177,7 @@ func TestTicketsArePagedNewestFirst(t *testing.T) {
 
 func TestTicketsOpenedMeanwhileDisturbNoPage(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer := s.Customer(t)
 	want := insertTickets(t, s.DatabaseURL, customer.ID, 12)
 	slices.Reverse(want)
@@ -194,18 +195,18 @@ func TestTicketsOpenedMeanwhileDisturbNoPage(t *testing.T) {
 
 func TestCursorOfAnotherListOrAccountIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	other, agent := d.Customer(t), d.Staff(t, sqlc.UserRoleAgent)
 	for range 3 {
-		d.customer.NewTicket(t)
+		d.owner.NewTicket(t)
 		other.NewTicket(t)
-		d.customer.Say(t, d.ticket.ID, "A message")
+		d.owner.Say(t, d.ticket.ID, "A message")
 	}
-	first := d.customer.Do(t, http.MethodGet, "/tickets?limit=1", "")
+	first := d.owner.Do(t, http.MethodGet, "/tickets?limit=1", "")
 	match := regexp.MustCompile(`cursor=([A-Za-z0-9_-]+)`).FindStringSubmatch(first.Header.Get("Link"))
 	require.NotNil(t, match)
 	cursor := match[1]
-	second := d.customer.Do(t, http.MethodGet, "/tickets?cursor="+cursor, "")
+	second := d.owner.Do(t, http.MethodGet, "/tickets?cursor="+cursor, "")
 	require.Equal(t, http.StatusOK, second.Status)
 
 	refuse := func(user *apitest.User, path string) {
@@ -217,21 +218,21 @@ func TestCursorOfAnotherListOrAccountIsRefused(t *testing.T) {
 	}
 	refuse(other, "/tickets?cursor="+cursor)
 	refuse(agent, "/tickets?cursor="+cursor)
-	refuse(d.customer, "/tickets/"+d.ticket.ID.String()+"/messages?cursor="+cursor)
+	refuse(d.owner, "/tickets/"+d.ticket.ID.String()+"/messages?cursor="+cursor)
 	for _, wrong := range []string{
 		"", "a", cursor[1:], cursor[:len(cursor)-1], cursor + "A", cursor + "=", strings.ToUpper(cursor), "%00" + cursor,
 		cursor + "%0A", strings.Repeat("A", len(cursor)), strings.Repeat("A", 5000), "../../etc", "' OR 1=1--",
 	} {
-		refuse(d.customer, "/tickets?cursor="+strings.ReplaceAll(wrong, " ", "+"))
+		refuse(d.owner, "/tickets?cursor="+strings.ReplaceAll(wrong, " ", "+"))
 	}
-	refuse(d.customer, "/tickets?cursor="+cursor+"&cursor="+cursor)
+	refuse(d.owner, "/tickets?cursor="+cursor+"&cursor="+cursor)
 }
 
 func TestCustomerSeesOwnTicketsAndStaffSeeAll(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	other := d.Customer(t)
-	theirs := other.NewTicket(t)
+	second, theirs := d.owner.NewTicket(t), other.NewTicket(t)
 	list := func(user *apitest.User) (ids []uuid.UUID) {
 		listed, err := user.ListTicketsWithResponse(t.Context(), nil)
 		require.NoError(t, err)
@@ -241,11 +242,11 @@ func TestCustomerSeesOwnTicketsAndStaffSeeAll(t *testing.T) {
 		}
 		return ids
 	}
-	require.Equal(t, []uuid.UUID{d.answer.ticketID, d.ticket.ID}, list(d.customer))
+	require.Equal(t, []uuid.UUID{second.ID, d.ticket.ID}, list(d.owner))
 	require.Equal(t, []uuid.UUID{theirs.ID}, list(other))
 	for _, role := range []sqlc.UserRole{sqlc.UserRoleAgent, sqlc.UserRoleAdmin} {
 		staff := d.Staff(t, role)
-		require.Equal(t, []uuid.UUID{theirs.ID, d.answer.ticketID, d.ticket.ID}, list(staff), "newest first")
+		require.Equal(t, []uuid.UUID{theirs.ID, second.ID, d.ticket.ID}, list(staff), "newest first")
 		require.Empty(t, staff.Messages(t, theirs.ID))
 	}
 	got, err := other.GetTicketWithResponse(t.Context(), d.ticket.ID, nil)

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
-	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -21,12 +21,6 @@ import (
 func fixedClock() func() time.Time {
 	now := time.Now().Truncate(time.Second)
 	return func() time.Time { return now }
-}
-
-// newMember makes an account on a server.
-func newMember(t *testing.T, s *apitest.Server) member {
-	t.Helper()
-	return (&cast{Server: s}).member(t, sqlc.UserRoleUser)
 }
 
 // tokensWithWrongClaims are signed as ours are.
@@ -73,14 +67,14 @@ func tokensWithWrongHeaders(f forgery) map[string]forgery {
 		"alg None":             f.headed("alg", "None"),
 		"no alg":               f.headed("alg", nil),
 		"alg list":             f.headed("alg", []string{"HS256"}),
-		"HS384":                f.signed("HS384", sha512.New384, apitest.Secret),
-		"HS512":                f.signed("HS512", sha512.New, apitest.Secret),
-		"HS512 called HS256":   f.signed("HS256", sha512.New, apitest.Secret),
+		"HS384":                f.signed("HS384", sha512.New384, desk.Secret),
+		"HS512":                f.signed("HS512", sha512.New, desk.Secret),
+		"HS512 called HS256":   f.signed("HS256", sha512.New, desk.Secret),
 		"RS256 by HMAC":        f.signed("RS256", sha256.New, publicKey),
 		"HMAC by a public key": f.signed("HS256", sha256.New, publicKey),
-		"RS256 by the secret":  f.signed("RS256", sha256.New, apitest.Secret),
-		"ES256 by the secret":  f.signed("ES256", sha256.New, apitest.Secret),
-		"EdDSA by the secret":  f.signed("EdDSA", sha256.New, apitest.Secret),
+		"RS256 by the secret":  f.signed("RS256", sha256.New, desk.Secret),
+		"ES256 by the secret":  f.signed("ES256", sha256.New, desk.Secret),
+		"EdDSA by the secret":  f.signed("EdDSA", sha256.New, desk.Secret),
 		"empty key":            f.signed("HS256", sha256.New, ""),
 		"key of zeros":         f.signed("HS256", sha256.New, strings.Repeat("\x00", 32)),
 		"key of an example":    f.signed("HS256", sha256.New, "change-me"),
@@ -135,9 +129,9 @@ func tokensWithWrongForm(good string) map[string]string {
 func TestForgedTokensAreAnsweredAllTheSame(t *testing.T) {
 	t.Parallel()
 	now := fixedClock()
-	s := apitest.New(t, apitest.Options{Now: now})
-	m := newMember(t, s)
-	f := genuineToken(m, now())
+	s := desk.New(t, desk.Options{Now: now})
+	m := s.Customer(t)
+	f := genuineToken(t, m, now())
 	good := f.token(t)
 	require.Equal(t, http.StatusOK, s.Do(t, http.MethodGet, "/me", "", "Authorization: Bearer "+good).Status,
 		"what the forgeries are made from is taken")
@@ -162,8 +156,8 @@ func TestForgedTokensAreAnsweredAllTheSame(t *testing.T) {
 func TestClocksOfServersMayDifferByHalfAMinute(t *testing.T) {
 	t.Parallel()
 	now := fixedClock()
-	s := apitest.New(t, apitest.Options{Now: now})
-	f := genuineToken(newMember(t, s), now())
+	s := desk.New(t, desk.Options{Now: now})
+	f := genuineToken(t, s.Customer(t), now())
 	for name, token := range map[string]forgery{
 		"exp 29 s ago":  f.saying("exp", now().Add(-29*time.Second).Unix()),
 		"nbf in 30 s":   f.saying("nbf", now().Add(30*time.Second).Unix()),
@@ -179,32 +173,32 @@ func TestClocksOfServersMayDifferByHalfAMinute(t *testing.T) {
 func TestTokenOfADeletedAccountIsNoLongerOne(t *testing.T) {
 	t.Parallel()
 	now := time.Now().Truncate(time.Second)
-	s := apitest.New(t, apitest.Options{Now: func() time.Time { return now }})
-	seen, unseen := newMember(t, s), newMember(t, s)
-	require.Equal(t, http.StatusOK, s.Do(t, http.MethodGet, "/me", "", seen.bearer()).Status)
+	s := desk.New(t, desk.Options{Now: func() time.Time { return now }})
+	seen, unseen := s.Customer(t), s.Customer(t)
+	require.Equal(t, http.StatusOK, s.Do(t, http.MethodGet, "/me", "", seen.Bearer()).Status)
 	storetest.Exec(t, s.DatabaseURL, "DELETE FROM users")
 
 	want := s.Do(t, http.MethodGet, "/me", "", fixedRequestID, "Authorization: Bearer x")
-	requireSame(t, want, s.Do(t, http.MethodGet, "/me", "", fixedRequestID, unseen.bearer()), "at once")
+	requireSame(t, want, s.Do(t, http.MethodGet, "/me", "", fixedRequestID, unseen.Bearer()), "at once")
 	// The server that has just asked who it is may believe it for a second. Nobody is being answered while time moves.
 	now = now.Add(time.Second)
-	requireSame(t, want, s.Do(t, http.MethodGet, "/me", "", fixedRequestID, seen.bearer()), "after a second")
+	requireSame(t, want, s.Do(t, http.MethodGet, "/me", "", fixedRequestID, seen.Bearer()), "after a second")
 	got := s.Do(t, http.MethodPost, "/tickets", `{"title":"A title","description":"A description."}`,
-		"Content-Type: application/json", seen.bearer())
+		"Content-Type: application/json", seen.Bearer())
 	got.RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeInvalidToken)
 	require.Zero(t, countRows(t, s, "tickets"))
 }
 
 func TestTokenIsTakenFromOneBearerHeaderOnly(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
-	m := newMember(t, s)
+	s := desk.New(t, desk.Options{})
+	m := s.Customer(t)
 	for name, header := range map[string]string{
-		"Bearer":      "Authorization: Bearer " + m.token,
-		"lower case":  "Authorization: bearer " + m.token,
-		"upper case":  "Authorization: BEARER " + m.token,
-		"mixed case":  "authorization: bEaReR " + m.token,
-		"more spaces": "Authorization: Bearer   " + m.token,
+		"Bearer":      "Authorization: Bearer " + m.Token,
+		"lower case":  "Authorization: bearer " + m.Token,
+		"upper case":  "Authorization: BEARER " + m.Token,
+		"mixed case":  "authorization: bEaReR " + m.Token,
+		"more spaces": "Authorization: Bearer   " + m.Token,
 	} {
 		got := s.Do(t, http.MethodGet, "/me", "", header)
 		require.Equal(t, http.StatusOK, got.Status, "%s: %s", name, got.Body)
@@ -218,15 +212,15 @@ func TestTokenIsTakenFromOneBearerHeaderOnly(t *testing.T) {
 		"empty header":            {path: "/me", header: []string{"Authorization: "}},
 		"Basic":                   {path: "/me", header: []string{"Authorization: Basic YWRhOnB3"}},
 		"Digest":                  {path: "/me", header: []string{"Authorization: Digest username=ada"}},
-		"token without a scheme":  {path: "/me", header: []string{"Authorization: " + m.token}},
-		"other scheme":            {path: "/me", header: []string{"Authorization: Token " + m.token}},
-		"scheme and a colon":      {path: "/me", header: []string{"Authorization: Bearer: " + m.token}},
-		"tab for the space":       {path: "/me", header: []string{"Authorization: Bearer\t" + m.token}},
-		"query parameter":         {path: "/me?access_token=" + m.token},
-		"query parameter token":   {path: "/tickets?token=" + m.token},
-		"cookie":                  {path: "/me", header: []string{"Cookie: access_token=" + m.token}},
-		"X-Access-Token":          {path: "/me", header: []string{"X-Access-Token: " + m.token}},
-		"proxy's header":          {path: "/me", header: []string{"Proxy-Authorization: Bearer " + m.token}},
+		"token without a scheme":  {path: "/me", header: []string{"Authorization: " + m.Token}},
+		"other scheme":            {path: "/me", header: []string{"Authorization: Token " + m.Token}},
+		"scheme and a colon":      {path: "/me", header: []string{"Authorization: Bearer: " + m.Token}},
+		"tab for the space":       {path: "/me", header: []string{"Authorization: Bearer\t" + m.Token}},
+		"query parameter":         {path: "/me?access_token=" + m.Token},
+		"query parameter token":   {path: "/tickets?token=" + m.Token},
+		"cookie":                  {path: "/me", header: []string{"Cookie: access_token=" + m.Token}},
+		"X-Access-Token":          {path: "/me", header: []string{"X-Access-Token: " + m.Token}},
+		"proxy's header":          {path: "/me", header: []string{"Proxy-Authorization: Bearer " + m.Token}},
 		"X-Forwarded-User":        {path: "/me", header: []string{"X-Forwarded-User: " + m.Email}},
 		"X-HTTP-Method-Override":  {path: "/me", header: []string{"X-HTTP-Method-Override: OPTIONS"}},
 		"X-Original-URL":          {path: "/me", header: []string{"X-Original-URL: /livez", "X-Rewrite-URL: /livez"}},
@@ -236,16 +230,16 @@ func TestTokenIsTakenFromOneBearerHeaderOnly(t *testing.T) {
 		got.RequireProblem(t, http.StatusUnauthorized, client.ProblemCodeUnauthenticated)
 		require.Equal(t, []string{bare}, got.Header.Values("WWW-Authenticate"), name)
 	}
-	got := s.Do(t, http.MethodGet, "/me?access_token="+m.token, "", m.bearer())
+	got := s.Do(t, http.MethodGet, "/me?access_token="+m.Token, "", m.Bearer())
 	got.RequireProblem(t, http.StatusBadRequest, client.ProblemCodeInvalidParameter)
 }
 
 func TestTwoAuthorizationHeadersAreNoneOfThem(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
-	m := newMember(t, s)
-	for _, second := range []string{m.bearer(), "Authorization: Basic YWRhOnB3", "Authorization: Bearer x", "Authorization: "} {
-		for _, header := range [][]string{{m.bearer(), second}, {second, m.bearer()}} {
+	s := desk.New(t, desk.Options{})
+	m := s.Customer(t)
+	for _, second := range []string{m.Bearer(), "Authorization: Basic YWRhOnB3", "Authorization: Bearer x", "Authorization: "} {
+		for _, header := range [][]string{{m.Bearer(), second}, {second, m.Bearer()}} {
 			s.Do(t, http.MethodGet, "/me", "", header...).
 				RequireProblem(t, http.StatusBadRequest, client.ProblemCodeMalformedRequest)
 		}
@@ -254,11 +248,11 @@ func TestTwoAuthorizationHeadersAreNoneOfThem(t *testing.T) {
 
 func TestTokensThatLogInGivesAreTheOnesThatAreTaken(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
-	m := newMember(t, s)
+	s := desk.New(t, desk.Options{})
+	m := s.Customer(t)
 	user := s.LogIn(t, m.Email, apitest.Password)
 	require.Equal(t, m.ID, user.ID)
 	header, _, _ := strings.Cut(user.Token, ".")
-	require.Equal(t, jsonSegment(t, genuineToken(m, time.Now()).header), header,
+	require.Equal(t, jsonSegment(t, genuineToken(t, m, time.Now()).header), header,
 		"what these tests forge is what the product makes")
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/supportbackend/support/internal/assistant"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -22,7 +23,7 @@ import (
 const urgent = `{"priority":"urgent","tags":["Billing","refund"],"language":"en","sentiment":"angry","hand_off":true,"reason":"A refund."}`
 
 // sortNew does what a replica does in each period.
-func sortNew(t *testing.T, s *apitest.Server) {
+func sortNew(t *testing.T, s *desk.Desk) {
 	t.Helper()
 	for _, task := range s.Assistant.Tasks() {
 		if task.Name == "triage_new_tickets" {
@@ -32,7 +33,7 @@ func sortNew(t *testing.T, s *apitest.Server) {
 }
 
 // triageOf waits for the triage of a ticket to end, and returns its id.
-func triageOf(t *testing.T, s *apitest.Server, agent *apitest.User, ticketID uuid.UUID) uuid.UUID {
+func triageOf(t *testing.T, s *desk.Desk, agent *apitest.User, ticketID uuid.UUID) uuid.UUID {
 	t.Helper()
 	id := uuid.MustParse(storetest.QueryText(t, s.DatabaseURL, "SELECT id::text FROM ai_responses WHERE ticket_id = $1 AND kind = 'triage'", ticketID))
 	getComplete(t, agent, id)
@@ -41,7 +42,7 @@ func triageOf(t *testing.T, s *apitest.Server, agent *apitest.User, ticketID uui
 
 func TestNewTicketsAreSorted(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Triage: assistant.TriageApply, Budget: assistant.Budget{PerDay: 1}})
+	s := desk.New(t, desk.Options{Triage: assistant.TriageApply, Budget: assistant.Budget{PerDay: 1}})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := customer.NewTicket(t)
 	require.Empty(t, s.Simulator.Requests(), "opening a ticket does not wait for the AI")
@@ -78,7 +79,7 @@ func TestNewTicketsAreOnlyLookedAtWhereThatIsTheRule(t *testing.T) {
 	for rule, asked := range map[assistant.TriageRule]int{assistant.TriageSuggest: 1, assistant.TriageOff: 0} {
 		t.Run(string(rule), func(t *testing.T) {
 			t.Parallel()
-			s := apitest.New(t, apitest.Options{Triage: rule})
+			s := desk.New(t, desk.Options{Triage: rule})
 			customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 			ticket := customer.NewTicket(t)
 			enqueue(t, s, groqsim.Script{Text: urgent})
@@ -100,7 +101,7 @@ func TestNewTicketsAreOnlyLookedAtWhereThatIsTheRule(t *testing.T) {
 
 func TestTheAIChangesNothingThatStaffHaveDecided(t *testing.T) { //nolint:tparallel // The subtests share a server, one after the other.
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Triage: assistant.TriageApply})
+	s := desk.New(t, desk.Options{Triage: assistant.TriageApply})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	for name, body := range map[string]string{ //nolint:paralleltest // See above.
 		"priority": `{"priority":"normal"}`, "tags": `{"tags":["vip"]}`, "mode": `{"ai_mode":"auto"}`, "close": "", "hand-off": "",
@@ -141,7 +142,7 @@ func TestTheAIChangesNothingThatStaffHaveDecided(t *testing.T) { //nolint:tparal
 
 func TestEveryTicketIsSortedOnceByAllReplicas(t *testing.T) {
 	t.Parallel()
-	one, other := twoReplicas(t, apitest.Options{Triage: assistant.TriageApply})
+	one, other := twoReplicas(t, desk.Options{Triage: assistant.TriageApply})
 	customer := one.Customer(t)
 	const tickets = 10
 	enqueue(t, one, groqsim.Script{Text: urgent, Times: tickets})
@@ -151,7 +152,7 @@ func TestEveryTicketIsSortedOnceByAllReplicas(t *testing.T) {
 	require.Eventually(t, func() bool {
 		var sorting sync.WaitGroup
 		for i := range 4 {
-			sorting.Go(func() { sortNew(t, []*apitest.Server{one, other}[i%2]) })
+			sorting.Go(func() { sortNew(t, []*desk.Desk{one, other}[i%2]) })
 		}
 		sorting.Wait()
 		return countRows(t, one, "due_triages") == 0
@@ -164,7 +165,7 @@ func TestEveryTicketIsSortedOnceByAllReplicas(t *testing.T) {
 // A triage that fails is not asked for again: staff can do that.
 func TestTriageThatFailsLeavesTheTicketAlone(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{Triage: assistant.TriageApply})
+	s := desk.New(t, desk.Options{Triage: assistant.TriageApply})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	ticket := customer.NewTicket(t)
 	before := getTicket(t, agent, ticket)

@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/tests/sdk/npmtest"
 )
 
@@ -14,27 +14,27 @@ import (
 func TestTypeScriptSDKTakesACustomerThroughTheProduct(t *testing.T) {
 	t.Parallel()
 	project := npmtest.Install(t, "../../../gen/typescript")
-	arguments := func(s *apitest.Server, email string) string {
+	arguments := func(s *desk.Desk, email string) string {
 		data, err := json.Marshal([]string{s.URL, email})
 		require.NoError(t, err)
 		return string(data)
 	}
 	t.Run("Node", func(t *testing.T) {
 		t.Parallel()
-		s := apitest.New(t, apitest.Options{})
+		s := desk.New(t, desk.Options{})
 		output := project.Node(t, nil, "main.js", "journey.js", arguments(s, "node@example.com"))
 		require.JSONEq(t, `"logged out"`, output)
 	})
 	t.Run("browser", func(t *testing.T) {
 		t.Parallel()
 		browser := project.NewBrowser(t)
-		s := apitest.New(t, apitest.Options{AllowedOrigins: []string{browser.Origin}})
+		s := desk.New(t, desk.Options{AllowedOrigins: []string{browser.Origin}})
 		require.JSONEq(t, `"logged out"`, browser.Run(t, "journey.js", arguments(s, "browser@example.com")))
 	})
 	t.Run("tabs", func(t *testing.T) {
 		t.Parallel()
 		browser := project.NewBrowser(t)
-		s := apitest.New(t, apitest.Options{AllowedOrigins: []string{browser.Origin}})
+		s := desk.New(t, desk.Options{AllowedOrigins: []string{browser.Origin}})
 		require.JSONEq(t, `"logged out"`, browser.Run(t, "tabs.js", arguments(s, "tabs@example.com")))
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -36,7 +37,7 @@ func mustChangeUser(t *testing.T, by *apitest.User, id uuid.UUID, change string)
 
 func TestAdministratorsMakeAccountsOfEveryRole(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	for _, role := range []client.Role{"", client.RoleUser, client.RoleAgent, client.RoleAdmin} {
 		email := freshEmail()
@@ -70,7 +71,7 @@ func TestAdministratorsMakeAccountsOfEveryRole(t *testing.T) {
 
 func TestAccountsAreForAdministratorsOnly(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	customer := s.Customer(t)
 	for _, caller := range []*apitest.User{customer, s.Staff(t, sqlc.UserRoleAgent)} {
 		for _, r := range []apitest.Response{
@@ -95,7 +96,7 @@ func TestAccountsAreForAdministratorsOnly(t *testing.T) {
 
 func TestAccountsAreListedInPagesByFilter(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	for i := range 5 {
 		for _, role := range []sqlc.UserRole{sqlc.UserRoleUser, sqlc.UserRoleAgent} {
@@ -149,7 +150,7 @@ func TestDisabledAccountIsOutOnEveryReplicaWithinASecond(t *testing.T) {
 	t.Parallel()
 	here, there, clock := replicas(t)
 	admin, user := here.Staff(t, sqlc.UserRoleAdmin), here.Customer(t)
-	for _, s := range []*apitest.Server{here, there} {
+	for _, s := range []*desk.Desk{here, there} {
 		require.Equal(t, http.StatusOK, statusWith(t, s, user.Token))
 	}
 	require.True(t, mustChangeUser(t, admin, user.ID, `{"disabled":true}`).Disabled)
@@ -174,23 +175,23 @@ func TestChangedRoleHoldsOnEveryReplicaWithinASecond(t *testing.T) {
 	here, there, clock := replicas(t)
 	admin, agent := here.Staff(t, sqlc.UserRoleAdmin), here.Staff(t, sqlc.UserRoleAgent)
 	path := "/tickets/" + here.Customer(t).NewTicket(t).ID.String()
-	for _, s := range []*apitest.Server{here, there} {
-		require.Equal(t, http.StatusOK, agent.With(t, s, agent.Token).Do(t, http.MethodGet, path, "").Status)
+	for _, s := range []*desk.Desk{here, there} {
+		require.Equal(t, http.StatusOK, agent.With(t, s.Client, agent.Token).Do(t, http.MethodGet, path, "").Status)
 	}
 	mustChangeUser(t, admin, agent.ID, `{"role":"user"}`)
 	clock.Advance(time.Second)
-	for _, s := range []*apitest.Server{here, there} {
+	for _, s := range []*desk.Desk{here, there} {
 		require.Equal(t, http.StatusUnauthorized, statusWith(t, s, agent.Token), "the token is of another version")
 	}
 	next := mustRefresh(t, there, agent.Refresh)
-	agent.With(t, there, next.AccessToken).Do(t, http.MethodGet, path, "").
+	agent.With(t, there.Client, next.AccessToken).Do(t, http.MethodGet, path, "").
 		RequireProblem(t, http.StatusNotFound, client.ProblemCodeNotFound)
 
 	// A token that was just issued is good at once, also where what was known of the session is still fresh.
 	require.Equal(t, http.StatusOK, statusWith(t, here, next.AccessToken))
 	mustChangeUser(t, admin, agent.ID, `{"role":"agent"}`)
 	next = mustRefresh(t, there, next.RefreshToken)
-	require.Equal(t, http.StatusOK, agent.With(t, there, next.AccessToken).Do(t, http.MethodGet, path, "").Status)
+	require.Equal(t, http.StatusOK, agent.With(t, there.Client, next.AccessToken).Do(t, http.MethodGet, path, "").Status)
 }
 
 func TestStreamEndsWithTheRoleThatItNeeds(t *testing.T) {
@@ -200,7 +201,7 @@ func TestStreamEndsWithTheRoleThatItNeeds(t *testing.T) {
 		clock.Advance(time.Second)
 		return clock.Now()
 	}
-	s := apitest.New(t, apitest.Options{Now: now, Recheck: 10 * time.Millisecond})
+	s := desk.New(t, desk.Options{Now: now, Recheck: 10 * time.Millisecond})
 	require.NoError(t, s.Simulator.Enqueue(groqsim.Script{Gates: []groqsim.Gate{{Name: "never", After: 3}}}))
 	admin, agent, customer := s.Staff(t, sqlc.UserRoleAdmin), s.Staff(t, sqlc.UserRoleAgent), s.Customer(t)
 	stream := agent.Stream(t, customer.NewTicket(t).ID)
@@ -214,7 +215,7 @@ func TestStreamEndsWithTheRoleThatItNeeds(t *testing.T) {
 
 func TestChangeToWhatAnAccountIsEndsNothing(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	admin, user := s.Staff(t, sqlc.UserRoleAdmin), s.Customer(t)
 	mustChangeUser(t, admin, user.ID, `{"role":"user","disabled":false}`)
 	require.Equal(t, http.StatusOK, statusWith(t, s, user.Token))
@@ -226,7 +227,7 @@ func TestChangeToWhatAnAccountIsEndsNothing(t *testing.T) {
 
 func TestLastAdministratorStaysOne(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	admin, other := s.Staff(t, sqlc.UserRoleAdmin), s.Staff(t, sqlc.UserRoleAdmin)
 	mustChangeUser(t, admin, other.ID, `{"disabled":true}`)
 	for _, change := range []string{`{"role":"agent"}`, `{"role":"user"}`, `{"disabled":true}`, `{"role":"user","disabled":true}`} {
@@ -242,8 +243,8 @@ func TestLastAdministratorStaysOne(t *testing.T) {
 func TestOfTenDemotionsAtOnceOneIsRefused(t *testing.T) {
 	t.Parallel()
 	const admins = 10
-	first := apitest.New(t, apitest.Options{NoAI: true})
-	servers := []*apitest.Server{first, apitest.New(t, apitest.Options{DatabaseURL: first.DatabaseURL, NoAI: true})}
+	first := desk.New(t, desk.Options{NoAI: true})
+	servers := []*desk.Desk{first, desk.New(t, desk.Options{DatabaseURL: first.DatabaseURL, NoAI: true})}
 	for _, change := range []string{`{"role":"user"}`, `{"disabled":true}`} {
 		storetest.Exec(t, first.DatabaseURL, "UPDATE users SET role = 'user'")
 		var demotions []func()
@@ -251,7 +252,7 @@ func TestOfTenDemotionsAtOnceOneIsRefused(t *testing.T) {
 		for i := range admins {
 			admin := first.Staff(t, sqlc.UserRoleAdmin)
 			demotions = append(demotions, func() {
-				results[i] = changeUser(t, admin.With(t, servers[i%2], admin.Token), admin.ID, change)
+				results[i] = changeUser(t, admin.With(t, servers[i%2].Client, admin.Token), admin.ID, change)
 			})
 		}
 		race(demotions...)
@@ -270,7 +271,7 @@ func TestOfTenDemotionsAtOnceOneIsRefused(t *testing.T) {
 func TestChangesOfAccountsAreInTheLog(t *testing.T) {
 	t.Parallel()
 	var log logBuffer
-	s := apitest.New(t, apitest.Options{Log: &log})
+	s := desk.New(t, desk.Options{Log: &log})
 	admin, user := s.Staff(t, sqlc.UserRoleAdmin), s.Customer(t)
 	mustChangeUser(t, admin, user.ID, `{"role":"agent","disabled":true}`)
 	mustChangeUser(t, admin, user.ID, `{"disabled":false}`)

@@ -16,14 +16,14 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/internal/httpapi/contract"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/example"
 )
 
 // bodyWith is a good body of the operation with one member replaced or added by raw JSON.
 func bodyWith(t *testing.T, c call, name, value string) string {
 	t.Helper()
-	good := changeMember(example.Least(c.op), name, nil)
+	good := changeMember(example.Least(c.Operation), name, nil)
 	members := []string{}
 	for _, member := range slices.Sorted(maps.Keys(good)) {
 		members = append(members, encode(t, member)+":"+encode(t, good[member]))
@@ -40,10 +40,10 @@ var wrongTypes = map[string]string{
 
 func TestValueOfAnotherTypeIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	for _, c := range d.writes(t) {
-		for member, schema := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Properties {
+		for member, schema := range c.RequestBody.Value.Content["application/json"].Schema.Value.Properties {
 			values := maps.Clone(wrongTypes)
 			if len(schema.Value.AllOf) > 0 {
 				schema = schema.Value.AllOf[0]
@@ -82,7 +82,7 @@ func TestValueOfAnotherTypeIsRefused(t *testing.T) {
 
 func TestBodyThatIsNoObjectIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	for _, c := range d.writes(t) {
 		for _, body := range []string{"null", "true", "12345", "1e400", "-0", `"` + canary + `"`, "[]", "[" + c.body + "]"} {
@@ -94,7 +94,7 @@ func TestBodyThatIsNoObjectIsRefused(t *testing.T) {
 
 func TestMemberThatTheContractDoesNotHaveIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	for _, c := range d.writes(t) {
 		for _, name := range []string{
@@ -112,10 +112,10 @@ func TestMemberThatTheContractDoesNotHaveIsRefused(t *testing.T) {
 
 func TestMemberInAnotherCaseIsNotTheMember(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	for _, c := range d.writes(t) {
-		for _, member := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required {
+		for _, member := range c.RequestBody.Value.Content["application/json"].Schema.Value.Required {
 			upper := strings.ToUpper(member)
 			r := d.do(t, c, bodyWith(t, c, upper, `"`+canary+`"`), jsonType)
 			requireRefused(t, r, http.StatusUnprocessableEntity, client.ProblemCodeValidationFailed, "/"+upper+" unknown")
@@ -128,10 +128,10 @@ func TestMemberInAnotherCaseIsNotTheMember(t *testing.T) {
 
 func TestMemberTwiceIsRefused(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	for _, c := range d.writes(t) {
-		for _, member := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required {
+		for _, member := range c.RequestBody.Value.Content["application/json"].Schema.Value.Required {
 			for _, again := range []string{member, fmt.Sprintf(`\u%04x%s`, member[0], member[1:])} {
 				body := strings.TrimSuffix(c.body, "}") + `,"` + again + `":"` + canary + `"}`
 				r := d.do(t, c, body, jsonType)
@@ -144,13 +144,13 @@ func TestMemberTwiceIsRefused(t *testing.T) {
 
 func TestEveryMissingMemberIsNamed(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	for _, c := range d.writes(t) {
 		var want []string
-		for _, member := range c.op.RequestBody.Value.Content["application/json"].Schema.Value.Required {
+		for _, member := range c.RequestBody.Value.Content["application/json"].Schema.Value.Required {
 			want = append(want, "/"+member+" required")
 		}
-		switch schema := c.op.RequestBody.Value.Content["application/json"].Schema.Value; {
+		switch schema := c.RequestBody.Value.Content["application/json"].Schema.Value; {
 		case want == nil && schema.MinProps > 0:
 			want = []string{" too_short"}
 		case want == nil:
@@ -163,7 +163,7 @@ func TestEveryMissingMemberIsNamed(t *testing.T) {
 
 func TestProblemNamesTwentyPlacesAtMost(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	var members []string
 	for i := range 40 {
 		members = append(members, fmt.Sprintf(`"unknown-%02d":%q`, i, canary))
@@ -199,7 +199,7 @@ func full(begin, piece, end string) string {
 
 func TestBodyFullOfFaultsCostsNoMoreThanItsSize(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	name := `{"` + strings.Repeat("n", contract.LeastBodyLimit/2)
 	for what, body := range map[string]string{
@@ -225,7 +225,7 @@ func TestBodyFullOfFaultsCostsNoMoreThanItsSize(t *testing.T) {
 
 func TestStatusIsOneOfTheList(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	c := d.call(t, "updateTicket")
 	for _, status := range []string{"OPEN", "Pending", "pending ", " pending", "", canary, "reopened", "pend\u0131ng"} {
@@ -236,7 +236,7 @@ func TestStatusIsOneOfTheList(t *testing.T) {
 
 func TestRoleOfASignUpIsOneOfTheListAndNobodysToChoose(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCast(t)
 	d.keepStored(t)
 	c := d.call(t, "signUp")
 	for _, role := range []string{"ADMIN", "Admin ", "", canary, "admin ", "root", "superuser"} {
@@ -251,7 +251,7 @@ func TestRoleOfASignUpIsOneOfTheListAndNobodysToChoose(t *testing.T) {
 
 func TestTextWithControlCharactersOfLatin1IsRefused(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	user := s.Customer(t)
 	ticket := user.NewTicket(t)
 	for _, character := range []string{"\u007f", "\u0084", "\u009b", "\u009f"} {
@@ -270,7 +270,7 @@ func TestTextWithControlCharactersOfLatin1IsRefused(t *testing.T) {
 
 func TestRefusalsSayWhatIsAllowed(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	u := s.Customer(t)
 	ticket := u.NewTicket(t).ID.String()
 	limit := func(n int64) *int64 { return &n }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/auth"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -25,7 +25,7 @@ const forStaff = "canary"
 // parameter of the paths that it is for.
 func haunt(t *testing.T, c *cast, ticketID string) map[string][]string {
 	t.Helper()
-	path, staff := "/tickets/"+ticketID, c.agent.bearer()
+	path, staff := "/tickets/"+ticketID, c.agent.Bearer()
 	fields := c.Do(t, http.MethodPatch, path,
 		`{"external_id":"canary-`+ticketID+`","tags":["canary"],"custom_fields":{"canary":"canary"},"priority":"high"}`, staff, jsonType)
 	require.Equal(t, http.StatusOK, fields.Status, "%s", fields.Body)
@@ -36,7 +36,7 @@ func haunt(t *testing.T, c *cast, ticketID string) map[string][]string {
 	require.Equal(t, http.StatusCreated, macro.Status, "%s", macro.Body)
 	applied := c.Do(t, http.MethodPost, path+"/macros/"+idOf(t, macro.Body)+"/apply", "", staff)
 	require.Equal(t, http.StatusOK, applied.Status, "%s", applied.Body)
-	prompt := c.Do(t, http.MethodPost, "/prompts", `{"company":"Canary Ltd"}`, c.admin.bearer(), jsonType)
+	prompt := c.Do(t, http.MethodPost, "/prompts", `{"company":"Canary Ltd"}`, c.admin.Bearer(), jsonType)
 	require.Equal(t, http.StatusCreated, prompt.Status, "%s", prompt.Body)
 	ids["message_id"] = append(ids["message_id"], noteIn(t, applied.Body))
 	for _, kind := range []string{"answer", "suggest_reply", "summarize", "triage"} {
@@ -56,11 +56,11 @@ func haunt(t *testing.T, c *cast, ticketID string) map[string][]string {
 // not see: by themselves, by a service for its customer, and by one without a role of staff for itself.
 func TestCustomersNeverGetWhatIsForStaff(t *testing.T) {
 	t.Parallel()
-	c := newCastOn(t, apitest.Options{Journal: true})
+	c := newCastOn(t, desk.Options{Journal: true})
 	key := c.apiKey(t, auth.RoleUser, allScopes...)
 	served := []string{key.bearer(), "X-On-Behalf-Of: customer-1"}
 	for name, caller := range map[string]struct{ header, opens []string }{
-		"the customer":               {[]string{c.owner.bearer()}, []string{c.owner.bearer()}},
+		"the customer":               {[]string{c.owner.Bearer()}, []string{c.owner.Bearer()}},
 		"a service for its customer": {served, served},
 		"a service for itself":       {[]string{key.bearer()}, []string{key.bearer()}},
 	} {
@@ -72,7 +72,7 @@ func TestCustomersNeverGetWhatIsForStaff(t *testing.T) {
 		said := c.Do(t, http.MethodPost, "/tickets/"+ticketID+"/messages", `{"content":"`+lastSaid+`"}`, append(slices.Clone(caller.opens), jsonType)...)
 		require.Equal(t, http.StatusCreated, said.Status, "%s: %s", name, said.Body)
 		require.NotContains(t, strings.ToLower(c.readEvents(t, ticketID, caller.header)), forStaff, "the events of %s", name)
-		require.Contains(t, c.readEvents(t, ticketID, []string{c.agent.bearer()}), forStaff, "staff get them")
+		require.Contains(t, c.readEvents(t, ticketID, []string{c.agent.Bearer()}), forStaff, "staff get them")
 		for _, o := range specOperations(t) {
 			if o.role != sqlc.UserRoleUser || o.OperationID == "changePassword" || o.OperationID == "logOut" || isEndless(o) {
 				continue
@@ -94,7 +94,7 @@ func TestCustomersNeverGetWhatIsForStaff(t *testing.T) {
 	for _, request := range c.Simulator.Requests() {
 		require.NotContains(t, strings.ToLower(string(request.Body)), forStaff, "the AI that answers customers")
 	}
-	seen := c.Do(t, http.MethodGet, "/tickets", "", c.agent.bearer())
+	seen := c.Do(t, http.MethodGet, "/tickets", "", c.agent.Bearer())
 	require.Contains(t, string(seen.Body), forStaff, "staff see it")
 }
 

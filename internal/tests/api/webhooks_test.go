@@ -9,12 +9,12 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 func TestWebhookURLs(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	for url, allowed := range map[string]bool{
 		"https://shop.example/hooks?a=b": true, "https://shop.example:8443/": true, "https://93.184.215.14/": true,
@@ -36,7 +36,7 @@ func TestWebhookURLs(t *testing.T) {
 
 func TestWebhookIsShownWithoutItsSecret(t *testing.T) {
 	t.Parallel()
-	s := apitest.New(t, apitest.Options{})
+	s := desk.New(t, desk.Options{})
 	admin := s.Staff(t, sqlc.UserRoleAdmin)
 	created, err := admin.CreateWebhookWithResponse(t.Context(), nil, client.CreateWebhookRequest{
 		URL: "https://shop.example/hooks", Description: "Web shop", Types: client.WebhookTypes{"ticket.created"},

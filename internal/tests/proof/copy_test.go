@@ -14,7 +14,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -34,7 +34,7 @@ func TestCopyOfTheGuideStaysInStep(t *testing.T) {
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", output)
 
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	admin, ada := s.Staff(t, sqlc.UserRoleAdmin), s.Customer(t)
 	server := startReplica(t, s.DatabaseURL, replicaOptions{})
 	run := func() *exec.Cmd {

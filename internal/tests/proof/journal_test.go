@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -138,7 +138,7 @@ func newProof(t *testing.T) *proof {
 	p := &proof{plan: thePlan(), replicas: &replicas{}, commits: &commits{at: make(map[uuid.UUID]time.Time)}}
 	p.url = p.database(t)
 	storetest.Exec(t, p.url, prepare)
-	s := apitest.New(t, apitest.Options{DatabaseURL: p.url, NoAI: true})
+	s := desk.New(t, desk.Options{DatabaseURL: p.url, NoAI: true})
 	p.token = s.Staff(t, sqlc.UserRoleAdmin).Token
 	for n := range tickets {
 		storetest.Exec(t, p.url, "INSERT INTO tickets (id, user_id, title, description) SELECT $1, id, 't', 'd' FROM users LIMIT 1", ticketID(n))

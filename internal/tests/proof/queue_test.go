@@ -18,7 +18,7 @@ import (
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -73,8 +73,8 @@ func (a *arrivals) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// desk is one server with webhooks.
-type desk struct {
+// queueDesk is one server with webhooks.
+type queueDesk struct {
 	url      string
 	server   *replica
 	support  *plain.ClientWithResponses
@@ -85,8 +85,8 @@ type desk struct {
 func TestDeadReceiverChangesNothingForTheOthers(t *testing.T) {
 	t.Parallel()
 	p := thePlan()
-	d := &desk{url: p.database(t), arrivals: &arrivals{at: make(map[uuid.UUID][]time.Time)}}
-	token := apitest.New(t, apitest.Options{DatabaseURL: d.url, NoAI: true}).Staff(t, sqlc.UserRoleAdmin).Token
+	d := &queueDesk{url: p.database(t), arrivals: &arrivals{at: make(map[uuid.UUID][]time.Time)}}
+	token := desk.New(t, desk.Options{DatabaseURL: d.url, NoAI: true}).Staff(t, sqlc.UserRoleAdmin).Token
 	d.server = startReplica(t, d.url, replicaOptions{})
 	d.support = d.server.client(token)
 	alive := httptest.NewServer(d.arrivals)
@@ -118,7 +118,7 @@ func TestDeadReceiverChangesNothingForTheOthers(t *testing.T) {
 	}
 }
 
-func (d *desk) subscribe(t *testing.T, url, kind string) {
+func (d *queueDesk) subscribe(t *testing.T, url, kind string) {
 	t.Helper()
 	made, err := d.support.CreateWebhookWithResponse(t.Context(), nil, client.CreateWebhookRequest{URL: url + "/", Types: []string{kind}})
 	require.NoError(t, err)
@@ -126,7 +126,7 @@ func (d *desk) subscribe(t *testing.T, url, kind string) {
 }
 
 // watch lets things happen, and looks how long they take.
-func (d *desk) watch(t *testing.T, duration time.Duration) (w watchings) {
+func (d *queueDesk) watch(t *testing.T, duration time.Duration) (w watchings) {
 	t.Helper()
 	rows, commits := d.counted(t)
 	ctx, cancel := context.WithTimeout(t.Context(), duration)
@@ -163,7 +163,7 @@ func (d *desk) watch(t *testing.T, duration time.Duration) (w watchings) {
 }
 
 // received waits until all that was committed has come to all, and returns how long it took.
-func (d *desk) received(t *testing.T, committed map[uuid.UUID]time.Time) (ms milliseconds, count int) {
+func (d *queueDesk) received(t *testing.T, committed map[uuid.UUID]time.Time) (ms milliseconds, count int) {
 	t.Helper()
 	var took []time.Duration
 	require.Eventually(t, func() bool {
@@ -181,7 +181,7 @@ func (d *desk) received(t *testing.T, committed map[uuid.UUID]time.Time) (ms mil
 }
 
 // counted is how many rows the database has read and how many transactions it has committed.
-func (d *desk) counted(t *testing.T) (rows, commits int) {
+func (d *queueDesk) counted(t *testing.T) (rows, commits int) {
 	t.Helper()
 	number := func(column string) int {
 		return storetest.QueryInt(t, d.url, "SELECT "+column+" FROM pg_stat_database WHERE datname = current_database()")

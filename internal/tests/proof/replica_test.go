@@ -32,7 +32,7 @@ import (
 	"github.com/supportbackend/support/internal/config"
 	"github.com/supportbackend/support/internal/guard"
 	"github.com/supportbackend/support/internal/store"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
@@ -65,7 +65,7 @@ func runReplica(url string) int {
 	}
 	o := app.OptionsOf(config.Defaults())
 	o.Store, o.Logger = s, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	o.Auth.Secret, o.HTTP.RateLimit, o.Assistant.Models = []byte(apitest.Secret), 0, []string{"none"}
+	o.Auth.Secret, o.HTTP.RateLimit, o.Assistant.Models = []byte(desk.Secret), 0, []string{"none"}
 	o.Webhook.Guard = guard.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})
 	a, err := app.New(o)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 const onBehalfOf = "X-On-Behalf-Of"
@@ -136,7 +136,7 @@ func TestParametersAreThoseOfTheQuery(t *testing.T) {
 
 func TestSDKActsForCustomersAtTheRealServer(t *testing.T) {
 	t.Parallel()
-	server := apitest.New(t, apitest.Options{})
+	server := desk.New(t, desk.Options{})
 	key := server.Staff(t, sqlc.UserRoleAdmin).NewAPIKey(t, client.CreateAPIKeyRequest{})
 	service := connect(t, server, client.WithToken(key.Key))
 	ada, bob := service.ForCustomer("ada"), service.ForCustomer("bob")

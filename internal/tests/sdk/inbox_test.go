@@ -13,7 +13,7 @@ import (
 
 	"github.com/supportbackend/support/gen/client"
 	"github.com/supportbackend/support/gen/sqlc"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // The guide shows the program below as it stands here, and it works.
@@ -29,7 +29,7 @@ func TestStaffInboxOfTheGuideWorks(t *testing.T) {
 	require.Equal(t, shown, "// inbox answers"+program)
 	require.LessOrEqual(t, strings.Count(shown, "\n"), 50)
 
-	s := apitest.New(t, apitest.Options{NoAI: true})
+	s := desk.New(t, desk.Options{NoAI: true})
 	customer, agent := s.Customer(t), s.Staff(t, sqlc.UserRoleAgent)
 	first, _ := customer.NewTicket(t), customer.NewTicket(t)
 	support := connect(t, s, client.WithToken(agent.Token))

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 func TestRelayPassesOnWhatTheServerSent(t *testing.T) {
@@ -90,7 +90,7 @@ func TestRelayIsNotSilent(t *testing.T) {
 // TestBrowserResumesARelayedStream lets a browser come back to a back end after every single event.
 func TestBrowserResumesARelayedStream(t *testing.T) {
 	t.Parallel()
-	server := apitest.New(t, apitest.Options{})
+	server := desk.New(t, desk.Options{})
 	user := server.Customer(t)
 	ticket := user.NewTicket(t)
 	support := connect(t, server, client.WithToken(user.Token))

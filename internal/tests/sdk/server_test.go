@@ -16,13 +16,14 @@ import (
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/dev/groqsim"
 	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 	"github.com/supportbackend/support/internal/testing/storetest"
 )
 
 func TestMain(m *testing.M) { storetest.Main(m) }
 
 // connect returns the SDK of a user at the real server, whose responses are validated against the contract.
-func connect(t *testing.T, server *apitest.Server, options ...client.Option) *client.Support {
+func connect(t *testing.T, server *desk.Desk, options ...client.Option) *client.Support {
 	t.Helper()
 	support, err := client.New(append([]client.Option{
 		client.WithBaseURL(server.URL), client.WithHTTPClient(server.HTTP), client.WithToken(""),
@@ -42,7 +43,7 @@ func openTicket(t *testing.T, support *client.Support) *client.Ticket {
 
 func TestSDKWalksFromSignUpToTheAnswer(t *testing.T) {
 	t.Parallel()
-	server := apitest.New(t, apitest.Options{})
+	server := desk.New(t, desk.Options{})
 	anonymous := connect(t, server)
 	credentials := client.SignUpRequest{Email: "ada@example.com", Password: apitest.Password}
 	user, err := anonymous.SignUp(t.Context(), credentials)
@@ -72,7 +73,7 @@ func TestSDKWalksFromSignUpToTheAnswer(t *testing.T) {
 
 func TestAskingTwiceWithOneKeyAsksOnce(t *testing.T) {
 	t.Parallel()
-	server := apitest.New(t, apitest.Options{})
+	server := desk.New(t, desk.Options{})
 	support := connect(t, server, client.WithToken(server.Customer(t).Token))
 	ticket := openTicket(t, support)
 	var answers []client.ID
@@ -103,7 +104,7 @@ func TestAskingSaysWhyNoMessageComes(t *testing.T) {
 	} {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
-			server := apitest.New(t, apitest.Options{AIMode: mode})
+			server := desk.New(t, desk.Options{AIMode: mode})
 			support := connect(t, server, client.WithToken(server.Customer(t).Token))
 			ticket := openTicket(t, support)
 			for range 2 {
@@ -119,7 +120,7 @@ func TestAskingSaysWhyNoMessageComes(t *testing.T) {
 
 func TestAskingInATicketOfStaffReturnsTheDraft(t *testing.T) {
 	t.Parallel()
-	server := apitest.New(t, apitest.Options{AIMode: sqlc.AIModeDraft})
+	server := desk.New(t, desk.Options{AIMode: sqlc.AIModeDraft})
 	require.NoError(t, server.Simulator.Enqueue(groqsim.Script{Deltas: []string{"Thank ", "you."}}))
 	support := connect(t, server, client.WithToken(server.Staff(t, sqlc.UserRoleAgent).Token))
 	_, err := support.AskAI(t.Context(), openTicket(t, support).ID, "Are you there?")
@@ -154,7 +155,7 @@ func (c *cutting) Do(r *http.Request) (*http.Response, error) {
 
 func TestSDKResumesTheRealServersStreams(t *testing.T) {
 	t.Parallel()
-	server := apitest.New(t, apitest.Options{})
+	server := desk.New(t, desk.Options{})
 	user := server.Customer(t)
 	ticket := user.NewTicket(t)
 	answer, err := client.AnswerOf(connect(t, server, client.WithToken(user.Token)).StreamAIResponse(t.Context(), ticket.ID))
@@ -181,7 +182,7 @@ func TestSDKResumesTheRealServersStreams(t *testing.T) {
 
 func TestSDKPollsTheEventsOfTheRealServer(t *testing.T) {
 	t.Parallel()
-	server := apitest.New(t, apitest.Options{})
+	server := desk.New(t, desk.Options{})
 	support := connect(t, server, client.WithToken(server.Customer(t).Token))
 	answer, err := support.CreateAIResponse(t.Context(), openTicket(t, support).ID, client.CreateAIResponseRequest{})
 	require.NoError(t, err)
@@ -208,7 +209,7 @@ func TestSDKPollsTheEventsOfTheRealServer(t *testing.T) {
 
 func TestSDKGoesThroughAllPages(t *testing.T) {
 	t.Parallel()
-	server := apitest.New(t, apitest.Options{})
+	server := desk.New(t, desk.Options{})
 	support := connect(t, server, client.WithToken(server.Customer(t).Token))
 	var want, got []uuid.UUID
 	for range 5 {
@@ -246,7 +247,7 @@ func (f *forgetful) Do(r *http.Request) (*http.Response, error) {
 
 func TestSDKOpensOneTicketWhenRepliesAreLost(t *testing.T) {
 	t.Parallel()
-	server := apitest.New(t, apitest.Options{})
+	server := desk.New(t, desk.Options{})
 	lossy := &forgetful{client: server.HTTP, method: http.MethodPost}
 	lossy.losses.Store(2)
 	support := connect(t, server, client.WithToken(server.Customer(t).Token), client.WithHTTPClient(lossy))
@@ -260,7 +261,7 @@ func TestSDKOpensOneTicketWhenRepliesAreLost(t *testing.T) {
 
 func TestSDKRefreshesAtTheRealServer(t *testing.T) {
 	t.Parallel()
-	server := apitest.New(t, apitest.Options{})
+	server := desk.New(t, desk.Options{})
 	user := server.Customer(t)
 	lossy := &forgetful{client: server.HTTP, method: http.MethodPost}
 	lossy.losses.Store(1)
@@ -281,7 +282,7 @@ func TestSDKRefreshesAtTheRealServer(t *testing.T) {
 
 func TestSDKKnowsVersions(t *testing.T) {
 	t.Parallel()
-	server := apitest.New(t, apitest.Options{})
+	server := desk.New(t, desk.Options{})
 	support := connect(t, server, client.WithToken(server.Customer(t).Token))
 	ticket := openTicket(t, support)
 	var header http.Header
@@ -299,7 +300,7 @@ func TestSDKKnowsVersions(t *testing.T) {
 
 func TestSDKSendsOnlyTheFiltersThatAreSet(t *testing.T) {
 	t.Parallel()
-	server := apitest.New(t, apitest.Options{})
+	server := desk.New(t, desk.Options{})
 	server.Customer(t)
 	admin := server.Staff(t, sqlc.UserRoleAdmin)
 	support := connect(t, server, client.WithToken(admin.Token))

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/supportbackend/support/gen/client"
-	"github.com/supportbackend/support/internal/testing/apitest"
+	"github.com/supportbackend/support/internal/testing/desk"
 )
 
 // row is a store that several SDKs share.
@@ -131,7 +131,7 @@ func TestEmptyStoreIsNobody(t *testing.T) {
 
 func TestTokensThatCouldNotBeStoredLogNobodyOut(t *testing.T) {
 	t.Parallel()
-	server := apitest.New(t, apitest.Options{})
+	server := desk.New(t, desk.Options{})
 	full := errors.New("the disk is full")
 	store := &row{tokens: client.AccessToken{AccessToken: "ended", RefreshToken: server.Customer(t).Refresh}, write: full}
 	support := connect(t, server, client.WithSessionStore(store))
@@ -146,7 +146,7 @@ func TestTokensThatCouldNotBeStoredLogNobodyOut(t *testing.T) {
 
 func TestSDKsShareASessionAtTheRealServer(t *testing.T) {
 	t.Parallel()
-	server := apitest.New(t, apitest.Options{})
+	server := desk.New(t, desk.Options{})
 	user := server.Customer(t)
 	store := &row{tokens: client.AccessToken{AccessToken: "ended", RefreshToken: user.Refresh}}
 	var group sync.WaitGroup
@@ -163,5 +163,5 @@ func TestSDKsShareASessionAtTheRealServer(t *testing.T) {
 		}
 	}
 	group.Wait()
-	require.Len(t, user.With(t, server, store.tokens.AccessToken).Sessions(t), 1)
+	require.Len(t, user.With(t, server.Client, store.tokens.AccessToken).Sessions(t), 1)
 }

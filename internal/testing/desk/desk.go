@@ -1,7 +1,7 @@
-// Package apitest runs the whole product for a test: the real HTTP server on a database of the test's own, with a Groq
-// simulator behind it, driven through the generated client. Every response that a test gets is validated against the
-// contract; one that openapi.yaml does not describe fails the test.
-package apitest
+// Package desk runs the whole product for a test: the real HTTP server on a database of the test's own, with a Groq
+// simulator behind it, and makes the people who use it. They call it through package apitest, which validates every response
+// against the contract.
+package desk
 
 import (
 	"cmp"
@@ -17,7 +17,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/supportbackend/support/gen/client/plain"
 	"github.com/supportbackend/support/gen/sqlc"
 	"github.com/supportbackend/support/internal/account"
 	"github.com/supportbackend/support/internal/app"
@@ -33,6 +32,7 @@ import (
 	"github.com/supportbackend/support/internal/report"
 	"github.com/supportbackend/support/internal/search"
 	"github.com/supportbackend/support/internal/store"
+	"github.com/supportbackend/support/internal/testing/apitest"
 	"github.com/supportbackend/support/internal/testing/storetest"
 	"github.com/supportbackend/support/internal/ticket"
 )
@@ -93,9 +93,11 @@ type Options struct {
 	Journal bool
 }
 
-// Server is one running server and what stands behind it.
-type Server struct {
-	URL         string
+// Desk is one running server and what stands behind it.
+type Desk struct {
+	// Client calls the server.
+	*apitest.Client
+
 	DatabaseURL string
 	Store       *store.Store
 	Auth        *auth.Service
@@ -109,23 +111,17 @@ type Server struct {
 	// Debug serves metrics and profiles.
 	Debug     http.Handler
 	Simulator *groqsim.Simulator
-
-	// Anonymous calls the API without a token.
-	Anonymous *plain.ClientWithResponses
-	// HTTP sends requests that the generated client would not; its responses are validated against the contract too.
-	HTTP *http.Client
 }
 
 // New starts a server that ends with the test.
-func New(t testing.TB, o Options) *Server {
+func New(t testing.TB, o Options) *Desk {
 	t.Helper()
-	s := &Server{DatabaseURL: o.DatabaseURL, Simulator: o.Simulator}
-	sent := new(requests)
-	if s.DatabaseURL == "" {
-		s.DatabaseURL = storetest.NewURL(t)
-		t.Cleanup(func() { sent.checkEntries(t, s.DatabaseURL) })
+	d := &Desk{DatabaseURL: o.DatabaseURL, Simulator: o.Simulator}
+	if d.DatabaseURL == "" {
+		d.DatabaseURL = storetest.NewURL(t)
+		t.Cleanup(func() { d.CheckEntries(t, d.DatabaseURL) })
 	}
-	s.Store = storetest.Open(t, s.DatabaseURL)
+	d.Store = storetest.Open(t, d.DatabaseURL)
 	output := t.Output()
 	if o.Log != nil {
 		output = io.MultiWriter(output, o.Log)
@@ -134,33 +130,26 @@ func New(t testing.TB, o Options) *Server {
 	if o.Logger != nil {
 		logger = o.Logger
 	}
-	s.start(t, o, logger)
-
-	s.HTTP = &http.Client{
-		Transport:     newTransport(t, s.Auth, sent),
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	t.Cleanup(s.HTTP.CloseIdleConnections)
-	s.Anonymous = s.client(t, "")
-	return s
+	d.start(t, o, logger)
+	return d
 }
 
-func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
+func (d *Desk) start(t testing.TB, o Options, logger *slog.Logger) {
 	t.Helper()
 	if o.Passwords == nil {
-		o.Passwords = password.NewHasher(password.Cost{Memory: 32, Passes: 1, Lanes: 1})
+		o.Passwords = password.NewHasher(cheap)
 	}
 	secret, accepted := secrets(o)
 	defaults := config.Defaults()
 	options := app.OptionsOf(defaults)
-	options.Store, options.Logger, options.Ticket.Budget = s.Store, logger, o.Writing
+	options.Store, options.Logger, options.Ticket.Budget = d.Store, logger, o.Writing
 	options.Ticket.AIMode = cmp.Or(o.AIMode, options.Ticket.AIMode)
 	options.Assistant.Triage = cmp.Or(o.Triage, options.Assistant.Triage)
 	options.Ticket.Triage = options.Assistant.Triage != assistant.TriageOff
 	options.Auth.Secret, options.Auth.AcceptedSecrets, options.Auth.Now = secret, accepted, o.Now
 	options.Account.Passwords, options.Account.Limits = o.Passwords, o.Attempts
 	ai := &options.Assistant
-	ai.Client, ai.Budget, ai.MaxRunning = s.startUpstream(t, o), o.Budget, cmp.Or(o.MaxRunning, defaults.AIMaxRunning)
+	ai.Client, ai.Budget, ai.MaxRunning = d.startUpstream(t, o), o.Budget, cmp.Or(o.MaxRunning, defaults.AIMaxRunning)
 	ai.Patience = cmp.Or(o.Patience, ai.Patience)
 	ai.Models = o.Models
 	if len(o.Models) == 0 {
@@ -173,27 +162,27 @@ func (s *Server) start(t testing.TB, o Options, logger *slog.Logger) {
 	}
 	a, err := app.New(options)
 	require.NoError(t, err)
-	s.Auth, s.Accounts, s.Assistant, s.Keys, s.API = a.Auth, a.Accounts, a.Assistant, a.Keys, a.API
-	s.Reports = a.Reports
-	s.Search, s.Journal, s.Debug = a.Search, a.Journal, a.Debug()
+	d.Auth, d.Accounts, d.Assistant, d.Keys, d.API = a.Auth, a.Accounts, a.Assistant, a.Keys, a.API
+	d.Reports = a.Reports
+	d.Search, d.Journal, d.Debug = a.Search, a.Journal, a.Debug()
 
-	server := httptest.NewUnstartedServer(s.API)
+	server := httptest.NewUnstartedServer(d.API)
 	server.Config = a.HTTP
 	server.Start()
-	s.URL = server.URL
 	answering, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { s.Assistant.Run(answering) })
+	running.Go(func() { d.Assistant.Run(answering) })
 	if o.Journal {
-		running.Go(func() { s.Journal.Run(answering) })
+		running.Go(func() { d.Journal.Run(answering) })
 	} else {
-		s.Journal.Drain()
+		d.Journal.Drain()
 	}
+	d.Client = apitest.NewClient(t, server.URL, d.Auth)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 		defer cancel()
 		server.CloseClientConnections()
-		s.Assistant.Drain(ctx)
+		d.Assistant.Drain(ctx)
 		server.Close()
 		stop()
 		running.Wait()
@@ -210,7 +199,7 @@ func secrets(o Options) (secret []byte, accepted [][]byte) {
 	return []byte(o.Secrets[0]), accepted
 }
 
-func (s *Server) startUpstream(t testing.TB, o Options) *groq.Client {
+func (d *Desk) startUpstream(t testing.TB, o Options) *groq.Client {
 	t.Helper()
 	limits := app.UpstreamLimits(config.Defaults())
 	if o.Limits != nil {
@@ -219,13 +208,13 @@ func (s *Server) startUpstream(t testing.TB, o Options) *groq.Client {
 	if o.NoAI {
 		return nil
 	}
-	if s.Simulator == nil {
-		s.Simulator = groqsim.New(groqsim.Options{})
-		t.Cleanup(s.Simulator.Close)
+	if d.Simulator == nil {
+		d.Simulator = groqsim.New(groqsim.Options{})
+		t.Cleanup(d.Simulator.Close)
 	}
-	upstream := httptest.NewServer(s.Simulator)
+	upstream := httptest.NewServer(d.Simulator)
 	t.Cleanup(func() {
-		s.Simulator.Close()
+		d.Simulator.Close()
 		upstream.CloseClientConnections()
 		upstream.Close()
 	})
@@ -233,24 +222,4 @@ func (s *Server) startUpstream(t testing.TB, o Options) *groq.Client {
 	require.NoError(t, err)
 	t.Cleanup(c.CloseIdleConnections)
 	return c
-}
-
-func (s *Server) client(t testing.TB, token string) *plain.ClientWithResponses {
-	t.Helper()
-	options := []plain.ClientOption{plain.WithHTTPClient(s.HTTP)}
-	if token != "" {
-		options = append(options, plain.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
-			r.Header.Set("Authorization", "Bearer "+token)
-			return nil
-		}))
-	}
-	c, err := plain.NewClientWithResponses(s.URL, options...)
-	require.NoError(t, err)
-	return c
-}
-
-// Staff makes an account of the role and logs it in.
-func (s *Server) Staff(t testing.TB, role sqlc.UserRole) *User {
-	t.Helper()
-	return s.LogIn(t, s.addAccount(t, role), Password)
 }

@@ -1,0 +1,52 @@
+package desk
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/supportbackend/support/gen/sqlc"
+	"github.com/supportbackend/support/internal/account"
+	"github.com/supportbackend/support/internal/password"
+	"github.com/supportbackend/support/internal/testing/apitest"
+)
+
+// cheap makes password hashes that cost next to nothing.
+var cheap = password.Cost{Memory: 32, Passes: 1, Lanes: 1}
+
+// hashed is the hash of apitest.Password.
+var hashed = sync.OnceValues(func() (string, error) {
+	return password.NewHasher(cheap).Hash(context.Background(), "", apitest.Password)
+})
+
+// Customer makes a customer's account and logs it in.
+func (d *Desk) Customer(t testing.TB) *apitest.User {
+	t.Helper()
+	return d.Staff(t, sqlc.UserRoleUser)
+}
+
+// Staff makes an account of the role and logs it in.
+func (d *Desk) Staff(t testing.TB, role sqlc.UserRole) *apitest.User {
+	t.Helper()
+	hash, err := hashed()
+	require.NoError(t, err)
+	id := uuid.Must(uuid.NewV7())
+	user, err := d.Store.CreateUser(t.Context(), sqlc.CreateUserParams{
+		ID: id, Email: "user-" + id.String() + "@example.com", PasswordHash: hash, Role: role,
+	})
+	require.NoError(t, err)
+	return d.Again(t, &apitest.User{ID: id, Email: user.Email, Role: role})
+}
+
+// Again returns an account with another session. No request is made for it.
+func (d *Desk) Again(t testing.TB, u *apitest.User) *apitest.User {
+	t.Helper()
+	here := account.Client{Addr: netip.MustParseAddr("127.0.0.1"), UserAgent: "Go-http-client/1.1"}
+	tokens, err := d.Accounts.LogIn(t.Context(), here, u.Email, apitest.Password)
+	require.NoError(t, err)
+	return d.User(t, apitest.User{ID: u.ID, Email: u.Email, Role: u.Role, Token: tokens.Access, Refresh: tokens.Refresh})
+}
