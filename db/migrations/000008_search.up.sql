@@ -81,17 +81,51 @@ CREATE TABLE search_queue (
     CONSTRAINT search_queue_pkey PRIMARY KEY (number)
 );
 
--- Triggers, because a text that any statement writes must be found, and one that any statement removes must not.
+-- Triggers, because a text that any statement writes must be found, and one that any statement removes must not. Removing waits
+-- for the indexer, which may be about to store the words that it has read.
 CREATE FUNCTION queue_for_search() RETURNS trigger LANGUAGE plpgsql
 AS $$
 BEGIN
     IF TG_OP <> 'INSERT' THEN
+        PERFORM pg_advisory_xact_lock_shared(1702392943);
         DELETE FROM search_documents WHERE id = OLD.id;
     END IF;
     IF TG_OP <> 'DELETE' THEN
         INSERT INTO search_queue (id) VALUES (NEW.id);
     END IF;
     RETURN NULL;
+END
+$$;
+
+-- Indexes up to max_rows of what has been waiting longest, without the first skip_rows, and returns how many it took. It waits until
+-- nobody is removing texts,
+-- and its second statement sees what they have left.
+CREATE FUNCTION index_queued(max_rows integer, skip_rows integer) RETURNS bigint LANGUAGE plpgsql
+AS $$
+DECLARE
+    ids uuid[];
+BEGIN
+    PERFORM pg_advisory_xact_lock(1702392943);
+    WITH taken AS (
+        DELETE FROM search_queue
+        WHERE number IN (SELECT q.number FROM search_queue AS q ORDER BY q.number LIMIT max_rows OFFSET skip_rows)
+        RETURNING number, id
+    )
+    SELECT array_agg(taken.id ORDER BY taken.number) INTO ids FROM taken;
+    INSERT INTO search_documents (id, customer_id, created_at, words)
+    SELECT
+        coalesce(m.id, t.id), CASE WHEN m.is_note THEN NULL ELSE t.user_id END, coalesce(m.created_at, t.created_at),
+        CASE WHEN m.id IS NULL
+            THEN setweight(to_tsvector(s.language::regconfig, t.title), 'A') || to_tsvector(s.language::regconfig, t.description)
+            ELSE to_tsvector(s.language::regconfig, m.content)
+        END
+    FROM (SELECT q.id, min(q.number) AS number FROM unnest(ids) WITH ORDINALITY AS q (id, number) GROUP BY q.id) AS q
+    CROSS JOIN search_index AS s
+    LEFT JOIN messages AS m ON m.id = q.id
+    JOIN tickets AS t ON t.id = coalesce(m.ticket_id, q.id)
+    ORDER BY q.number
+    ON CONFLICT (id) DO UPDATE SET customer_id = excluded.customer_id, words = excluded.words;
+    RETURN coalesce(cardinality(ids), 0);
 END
 $$;
 

@@ -124,8 +124,6 @@ type Querier interface {
 	// With the AI responses that belong to them, and their events.
 	EraseMessages(ctx context.Context, arg EraseMessagesParams) (int64, error)
 	EraseRememberedResponses(ctx context.Context, arg EraseRememberedResponsesParams) (int64, error)
-	// A text that was being indexed while it was erased.
-	EraseSearchDocuments(ctx context.Context, arg EraseSearchDocumentsParams) (int64, error)
 	// Deletes tickets, the remembered responses to requests in them, and the data of their journal entries. The entries stay.
 	EraseTickets(ctx context.Context, arg EraseTicketsParams) (int64, error)
 	EraseUsage(ctx context.Context, arg EraseUsageParams) (int64, error)
