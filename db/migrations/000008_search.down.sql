@@ -22,6 +22,7 @@ DROP TRIGGER tickets_search_update ON tickets;
 DROP TRIGGER tickets_search ON tickets;
 DROP FUNCTION queue_for_search;
 DROP FUNCTION index_queued;
+DROP FUNCTION walk_tickets;
 DROP TABLE search_queue;
 DROP TABLE search_documents;
 DROP FUNCTION search_words;
