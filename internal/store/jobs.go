@@ -13,7 +13,7 @@ import (
 // JobClient is River on the connections of a Store.
 type JobClient = river.Client[pgx.Tx]
 
-// errNoTransaction says that a job would not be part of the change that it belongs to.
+// errNoTransaction means that a job would not commit together with the change that it belongs to.
 var errNoTransaction = errors.New("store: jobs are inserted and finished in a transaction")
 
 // NewJobClient returns River on the Store's connections. Behind a pooler it polls for new jobs instead of listening. With a small
@@ -23,7 +23,7 @@ func (s *Store) NewJobClient(config *river.Config) (*JobClient, error) {
 	return river.NewClient(riverpgxv5.New(s.db.pool), config)
 }
 
-// InsertJobs adds jobs in the transaction that the context carries.
+// InsertJobs adds jobs in the context's transaction.
 func (s *Store) InsertJobs(ctx context.Context, client *JobClient, jobs []river.InsertManyParams) error {
 	tx, err := s.jobTx(ctx)
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *Store) InsertJobs(ctx context.Context, client *JobClient, jobs []river.
 	return translate(err)
 }
 
-// FinishJob marks the job as done in the transaction that the context carries, which is that of its worker.
+// FinishJob marks the job as done in the context's transaction, which is its worker's.
 func FinishJob[T river.JobArgs](ctx context.Context, s *Store, job *river.Job[T]) error {
 	tx, err := s.jobTx(ctx)
 	if err != nil {
