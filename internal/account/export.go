@@ -110,7 +110,9 @@ func (e *export) aiResponses(ctx context.Context, ticketID uuid.UUID) bool {
 	})
 }
 
-func at(createdAt time.Time, id uuid.UUID) page.Position { return page.Position{CreatedAt: createdAt, ID: id} }
+func at(createdAt time.Time, id uuid.UUID) page.Position {
+	return page.Position{CreatedAt: createdAt, ID: id}
+}
 
 // each adds the rows of a list, batch by batch. add returns where a row stands.
 func each[T any](

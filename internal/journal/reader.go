@@ -25,7 +25,7 @@ const (
 // Entry is an entry of the journal, with what people wrote where the entry is about that.
 type Entry = sqlc.JournalEntry
 
-// State is how far the journal has come.
+// State is the state of the journal.
 type State = sqlc.GetJournalStateRow
 
 // Filter selects entries by type and ticket. The zero value selects all.

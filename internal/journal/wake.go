@@ -27,9 +27,9 @@ type head struct {
 	// changed is closed when the position changes.
 	changed chan struct{}
 	waiting int
-	// listening means that other replicas' sequencers are heard.
+	// listening means that this replica hears other replicas' sequencers.
 	listening bool
-	// wanted gets a token when somebody begins to wait and nobody listens, and when listening begins or ends.
+	// wanted receives a token when a reader begins to wait while nobody listens, and when listening begins or ends.
 	wanted chan struct{}
 }
 
@@ -37,8 +37,8 @@ func newHead() head {
 	return head{changed: make(chan struct{}), wanted: make(chan struct{}, 1)}
 }
 
-// set takes the position that the sequencer has read. It may be lower than one that was heard meanwhile. If it is lower twice
-// in a row, another database has taken over that lacks the last moments.
+// set sets the position that the sequencer has read. It may be lower than one that was heard in the meantime. If it is
+// lower twice in a row, the database has failed over to one that lacks the last moments.
 func (h *head) set(position int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -50,7 +50,7 @@ func (h *head) set(position int64) {
 	h.moveLocked(position)
 }
 
-// raise takes a position that was heard.
+// raise sets a position that was heard, if it is higher.
 func (h *head) raise(position int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

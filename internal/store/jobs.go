@@ -13,7 +13,7 @@ import (
 // JobClient is River on the connections of a Store.
 type JobClient = river.Client[pgx.Tx]
 
-// errNoTransaction says that a job would not be part of the change that it belongs to.
+// errNoTransaction means that a job would not commit together with the change that it belongs to.
 var errNoTransaction = errors.New("store: jobs are inserted and finished in a transaction")
 
 // PollsForJobs reports whether River polls for new jobs on this Store instead of listening: behind a pooler, and with a small
@@ -26,7 +26,7 @@ func (s *Store) NewJobClient(config *river.Config) (*JobClient, error) {
 	return river.NewClient(riverpgxv5.New(s.db.pool), config)
 }
 
-// InsertJobs adds jobs in the transaction that the context carries.
+// InsertJobs adds jobs in the context's transaction.
 func (s *Store) InsertJobs(ctx context.Context, client *JobClient, jobs []river.InsertManyParams) error {
 	tx, err := s.jobTx(ctx)
 	if err != nil {
@@ -36,7 +36,7 @@ func (s *Store) InsertJobs(ctx context.Context, client *JobClient, jobs []river.
 	return translate(err)
 }
 
-// FinishJob marks the job as done in the transaction that the context carries, which is that of its worker.
+// FinishJob marks the job as done in the context's transaction, which is its worker's.
 func FinishJob[T river.JobArgs](ctx context.Context, s *Store, job *river.Job[T]) error {
 	tx, err := s.jobTx(ctx)
 	if err != nil {

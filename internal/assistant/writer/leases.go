@@ -15,36 +15,36 @@ import (
 )
 
 const (
-	// watchInterval is how often at least a replica makes sure that its responses are still its own, and renewEvery how many
-	// times that is until it makes the leases longer.
+	// watchInterval is how often a replica checks that its responses are still its own. It renews the leases in every
+	// renewEvery-th check.
 	watchInterval = 500 * time.Millisecond
 	renewEvery    = 10
 )
 
-// leases keeps the leases of what is written here.
+// leases maintains the leases of the responses that are written here.
 type leases struct {
 	store *store.Store
-	// reserved has connections of its own: a lease must not wait behind requests.
+	// reserved has reserved connections, because a lease must not wait behind requests.
 	reserved sqlc.Querier
 	ownerID  uuid.UUID
 	roster   *roster
 	logger   *slog.Logger
 }
 
-// run keeps the leases of what is written here, and stops the writing of what was lost, until ctx ends.
+// run maintains the leases, and stops the writing of lost responses, until ctx ends.
 func (l *leases) run(ctx context.Context) {
 	var err error
 	turn := 0
 	background.Every(ctx, watchInterval, &background.Outage{While: "watching leases", Logger: l.logger}, func(ctx context.Context) error {
 		turn++
-		// After an outage the leases have ended, or soon will.
+		// After an outage, the leases have expired or soon will.
 		renew := turn%renewEvery == 0 || err != nil
 		err = l.check(ctx, l.roster.running(), renew)
 		return err
 	})
 }
 
-// check tells the owners that have lost their leases. The whole replica asks once.
+// check notifies the owners that have lost their leases. It is one query for the replica.
 func (l *leases) check(ctx context.Context, owners []*owner, renew bool) error {
 	if len(owners) == 0 {
 		return nil
@@ -73,7 +73,7 @@ func (l *leases) check(ctx context.Context, owners []*owner, renew bool) error {
 	return nil
 }
 
-// kept returns which of the responses are still this replica's, and makes their leases longer if it is to.
+// kept returns which of the responses are still this replica's, and renews their leases if asked to.
 func (l *leases) kept(ctx context.Context, ids []uuid.UUID, attempts []int32, renew bool) ([]uuid.UUID, error) {
 	if !renew {
 		return l.reserved.ListOwnedAIResponses(ctx, sqlc.ListOwnedAIResponsesParams{
@@ -85,7 +85,7 @@ func (l *leases) kept(ctx context.Context, ids []uuid.UUID, attempts []int32, re
 	})
 }
 
-// release gives a lease up, so that another replica takes the response over at once.
+// release gives up a lease, so that another replica takes the response over at once.
 func (l *leases) release(ctx context.Context, response sqlc.AIResponse) {
 	err := l.store.ReleaseAIResponseLease(ctx, sqlc.ReleaseAIResponseLeaseParams{
 		ID: response.ID, OwnerID: l.ownerID, Attempt: response.Attempt,

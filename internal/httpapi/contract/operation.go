@@ -68,6 +68,11 @@ type Operation struct {
 	produces []string
 }
 
+// Read returns the document of a text in JSON.
+func Read(text []byte) (*openapi3.T, error) {
+	return openapi3.NewLoader().LoadFromData(text)
+}
+
 // Compile returns the document's operations, or an error when one is incomplete, for example when it declares no
 // security.
 func Compile(doc *openapi3.T, formats Formats) ([]*Operation, error) {
