@@ -1444,7 +1444,7 @@ type AIResponse struct {
 	// IsDraft True on a draft. Only staff get drafts.
 	IsDraft bool `json:"is_draft,omitempty"`
 
-	// Kind What the AI was asked for. `answer` is for the customer; the others are for staff.
+	// Kind The kind of an AI response. `answer` is for the customer; the others are for staff.
 	Kind AIResponseKind `json:"kind,omitempty"`
 
 	// MessageID The message that the answer is stored as, which has the id of the AI response. Absent until it is complete.
@@ -1458,7 +1458,7 @@ type AIResponse struct {
 	// PromptVersion The version of the prompt that was live. Only staff see it. Absent for the built-in one.
 	PromptVersion *int32 `json:"prompt_version,omitempty"`
 
-	// Review What staff have decided about a draft. Absent on everything else.
+	// Review The staff's decision about a draft. Absent on everything else.
 	Review AIReview `json:"review,omitempty"`
 
 	// ReviewedAt When it was published or discarded.
@@ -1467,7 +1467,7 @@ type AIResponse struct {
 	// ReviewedBy The account that published or discarded it.
 	ReviewedBy *ID `json:"reviewed_by,omitempty"`
 
-	// Status Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
+	// Status The status of an AI response: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 	// `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 	// or it was generated again.
 	Status AIResponseStatus `json:"status"`
@@ -1475,7 +1475,7 @@ type AIResponse struct {
 	// TicketID The ticket it answers.
 	TicketID ID `json:"ticket_id"`
 
-	// Triage What a complete triage says.
+	// Triage The result of a complete triage.
 	Triage *Triage `json:"triage,omitempty"`
 
 	// Turn The customer's message that it answers. Absent when that is the ticket's description.
@@ -1520,15 +1520,15 @@ type AIResponseEvents struct {
 	LastSeq int64 `json:"last_seq"`
 }
 
-// AIResponseKind What the AI was asked for. `answer` is for the customer; the others are for staff.
+// AIResponseKind The kind of an AI response. `answer` is for the customer; the others are for staff.
 type AIResponseKind string
 
-// AIResponseStatus Where an answer stands: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
+// AIResponseStatus The status of an AI response: `streaming`, it is being written; `completed`, it is stored as a message, or is for staff; `failed`,
 // `cancelled`, it has ended without one; `superseded`, a human took over, the customer said something else first,
 // or it was generated again.
 type AIResponseStatus string
 
-// AIReview What staff have decided about a draft.
+// AIReview The staff's decision about a draft.
 type AIReview string
 
 // APIKey An API key, without the key itself.
@@ -1549,26 +1549,26 @@ type APIKey struct {
 	// LastUsedAt When the key was last used, to about a minute. Absent if it was never used.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty"`
 
-	// Name What the key is for, one line of text, as a ticket's title is.
+	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Prefix How the key begins, to recognise it by.
+	// Prefix The first characters of the key, to recognise it by.
 	Prefix string `json:"prefix"`
 
 	// RevokedAt When the key was revoked. Absent unless it was.
 	RevokedAt Timestamp `json:"revoked_at,omitempty"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 
-	// Scopes What an API key may do.
+	// Scopes A permission of an API key.
 	Scopes Scopes `json:"scopes"`
 
 	// ServiceID The service, which is the id of its account too.
 	ServiceID ID `json:"service_id"`
 }
 
-// APIKeyName What the key is for, one line of text, as a ticket's title is.
+// APIKeyName The purpose of the key, one line of text by the rules of a ticket's title.
 type APIKeyName = string
 
 // AccessToken The tokens of a session and how to use them (RFC 6749, section 5.1).
@@ -1596,7 +1596,7 @@ type Account struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Customer Which customer of which service it is. Absent for other accounts, and for other services.
+	// Customer The service's customer that the account belongs to. Absent for other accounts, and for other services.
 	Customer *Customer `json:"customer,omitempty"`
 
 	// Disabled Whether nobody can log in to it.
@@ -1615,16 +1615,16 @@ type Account struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
 
-// AppliedMacro What a macro has done.
+// AppliedMacro The result of applying a macro.
 type AppliedMacro struct {
 	// Message One message of a ticket's conversation.
 	Message Message `json:"message"`
 
-	// Ticket A customer's question and where it stands.
+	// Ticket A customer's request for support.
 	Ticket Ticket `json:"ticket"`
 }
 
@@ -1662,7 +1662,7 @@ type ClientMessage struct {
 // Count A count of tickets. 10,000 means that many or more.
 type Count = int32
 
-// CreateAIRequestRequest What the AI is to do for staff.
+// CreateAIRequestRequest A request by staff to the AI.
 type CreateAIRequestRequest struct {
 	// Kind `suggest_reply`, a reply that staff may send; `summarize`, what the ticket is about; `triage`, its priority, tags, language
 	// and sentiment, and whether to hand it off.
@@ -1678,7 +1678,7 @@ type CreateAIRequestRequest struct {
 // and sentiment, and whether to hand it off.
 type CreateAIRequestRequestKind string
 
-// CreateAIResponseRequest What to answer, and how. `{}` asks for the answer to the newest turn.
+// CreateAIResponseRequest Options of the answer. `{}` requests the answer to the newest turn.
 type CreateAIResponseRequest struct {
 	// Model The model's name at the upstream.
 	//
@@ -1695,13 +1695,13 @@ type CreateAPIKeyRequest struct {
 	// ExpiresAt When the key expires (RFC 3339), in the future and in UTC before the year 10000. Without it, the key does not expire.
 	ExpiresAt *string `json:"expires_at,omitempty"`
 
-	// Name What the key is for, one line of text, as a ticket's title is.
+	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty"`
 
-	// Scopes What an API key may do.
+	// Scopes A permission of an API key.
 	Scopes Scopes `json:"scopes"`
 
 	// ServiceID The service that gets another key, as `service_id` of an existing key names it.
@@ -1743,7 +1743,7 @@ type CreateTeamRequest struct {
 
 // CreateTicketRequest A new ticket.
 type CreateTicketRequest struct {
-	// CustomFields What staff and services keep with a ticket, each under a name.
+	// CustomFields Values that staff and services keep with a ticket, by name.
 	CustomFields CustomFields `json:"custom_fields,omitempty"`
 
 	// Description Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
@@ -1754,7 +1754,7 @@ type CreateTicketRequest struct {
 	// tickets, and among those that no service opened.
 	ExternalID TicketExternalID `json:"external_id,omitempty"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty"`
 
 	// Tags Words by which staff sort tickets, in their order.
@@ -1786,13 +1786,13 @@ type CreateUserRequest struct {
 	// character or a short pattern repeated, and sequences such as `abcdefgh` or `qwertyui`.
 	Password NewPassword `json:"password"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty"`
 }
 
 // CreateWebhookRequest A new webhook.
 type CreateWebhookRequest struct {
-	// Description What the webhook is for. Only administrators see it.
+	// Description The purpose of the webhook. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -1802,7 +1802,7 @@ type CreateWebhookRequest struct {
 	// Types The types of events to deliver. Without any, the server delivers all, including those of later releases.
 	Types WebhookTypes `json:"types,omitempty"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url"`
 }
 
@@ -1827,19 +1827,19 @@ type CreatedAPIKey struct {
 	// LastUsedAt When the key was last used, to about a minute. Absent if it was never used.
 	LastUsedAt Timestamp `json:"last_used_at,omitempty"`
 
-	// Name What the key is for, one line of text, as a ticket's title is.
+	// Name The purpose of the key, one line of text by the rules of a ticket's title.
 	Name APIKeyName `json:"name"`
 
-	// Prefix How the key begins, to recognise it by.
+	// Prefix The first characters of the key, to recognise it by.
 	Prefix string `json:"prefix"`
 
 	// RevokedAt When the key was revoked. Absent unless it was.
 	RevokedAt Timestamp `json:"revoked_at,omitempty"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 
-	// Scopes What an API key may do.
+	// Scopes A permission of an API key.
 	Scopes Scopes `json:"scopes"`
 
 	// ServiceID The service, which is the id of its account too.
@@ -1851,13 +1851,13 @@ type CreatedMessage struct {
 	// AIResponseID The answer that was started.
 	AIResponseID *ID `json:"ai_response_id,omitempty"`
 
-	// AIResponseURL Where to stream the answer from, relative to the server.
+	// AIResponseURL The path of the answer's stream, relative to the server.
 	AIResponseURL string `json:"ai_response_url,omitempty"`
 
-	// Author Who wrote a message.
+	// Author The author of a message.
 	Author MessageAuthor `json:"author"`
 
-	// Content What was said. Plain text; show it escaped.
+	// Content The text. It is plain text; show it escaped.
 	Content string `json:"content"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -1896,7 +1896,7 @@ type CreatedWebhook struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description What the webhook is for. Absent if it was not given.
+	// Description The purpose of the webhook, if given.
 	Description WebhookDescription `json:"description,omitempty"`
 
 	// DisabledAt When the server stopped delivering. Absent unless it did.
@@ -1913,7 +1913,7 @@ type CreatedWebhook struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Paused Whether deliveries wait.
+	// Paused Whether deliveries are on hold.
 	Paused bool `json:"paused"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -1934,7 +1934,7 @@ type CreatedWebhook struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	UpdatedAt Timestamp `json:"updated_at"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url"`
 }
 
@@ -1947,7 +1947,7 @@ type CustomFieldName = string
 // CustomFieldValue One line of text, a number or a truth value.
 type CustomFieldValue = any
 
-// CustomFields What staff and services keep with a ticket, each under a name.
+// CustomFields Values that staff and services keep with a ticket, by name.
 type CustomFields = map[string]any
 
 // Customer A customer of a service. Only staff and that service see this. The customer and other services do not, nor does the
@@ -1956,7 +1956,7 @@ type Customer struct {
 	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty"`
 
-	// ExternalID The customer's id in the service, as `X-On-Behalf-Of` gives it.
+	// ExternalID The customer's id in the service, as in `X-On-Behalf-Of`.
 	ExternalID string `json:"external_id"`
 
 	// ServiceID The service's account.
@@ -2087,7 +2087,7 @@ type EventValue = any
 // ExportCount A number of lines.
 type ExportCount = int64
 
-// ExportCounts How many lines of each type an export has.
+// ExportCounts The number of lines of each type in an export.
 type ExportCounts struct {
 	// AIResponses A number of lines.
 	AIResponses ExportCount `json:"ai_responses"`
@@ -2111,7 +2111,7 @@ type ExportLine struct {
 	// AIResponse An AI response in the ticket before it.
 	AIResponse *AIResponse `json:"ai_response,omitempty"`
 
-	// Counts How many lines of each type there were. Only the last line has it.
+	// Counts The number of lines of each type. Only the last line has it.
 	Counts *ExportCounts `json:"counts,omitempty"`
 
 	// Feedback The rating of the message before it.
@@ -2126,14 +2126,14 @@ type ExportLine struct {
 	// Ticket One of its tickets.
 	Ticket *Ticket `json:"ticket,omitempty"`
 
-	// Type What the line is about.
+	// Type The kind of the line.
 	Type ExportLineType `json:"type"`
 
 	// User The account.
 	User *User `json:"user,omitempty"`
 }
 
-// ExportLineType What the line is about.
+// ExportLineType The kind of the line.
 type ExportLineType string
 
 // FailedEvent `event: failed`. There is no answer; what was shown is not stored.
@@ -2191,7 +2191,7 @@ type FinishReason string
 
 // HandOffTicketRequest Why humans are to take the ticket over.
 type HandOffTicketRequest struct {
-	// Note What staff should know.
+	// Note A note for staff.
 	Note string `json:"note,omitempty"`
 
 	// Reason Why a ticket was handed off to humans: the customer wants one, an answer was wrong, the AI cannot answer, the matter is
@@ -2279,10 +2279,10 @@ type Macro struct {
 	// Name The macro's name, one line of text, as a ticket's title is.
 	Name MacroName `json:"name"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty"`
 
 	// TeamID The team that the ticket is given to.
@@ -2295,7 +2295,7 @@ type Macro struct {
 // MacroName The macro's name, one line of text, as a ticket's title is.
 type MacroName = string
 
-// MacroPreview What a macro says in a ticket.
+// MacroPreview The text of a macro for a ticket.
 type MacroPreview struct {
 	// Content Text of any language, without control characters other than tab and line breaks. Vertical tabs, form feeds, U+0085,
 	// U+2028 and U+2029 become U+000A, and escape sequences of terminals are removed; everything else is kept byte for
@@ -2303,7 +2303,7 @@ type MacroPreview struct {
 	Content MessageText `json:"content"`
 }
 
-// MacroSettings What a macro says, with placeholders, and what it does to a ticket.
+// MacroSettings The text of a macro, with placeholders, and its changes of a ticket.
 type MacroSettings struct {
 	// AddTags Words by which staff sort tickets, in their order.
 	AddTags Tags `json:"add_tags,omitempty"`
@@ -2322,17 +2322,17 @@ type MacroSettings struct {
 	// Name The macro's name, one line of text, as a ticket's title is.
 	Name MacroName `json:"name"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty"`
 
 	// TeamID The team that the ticket is given to.
 	TeamID *openapi_types.UUID `json:"team_id,omitempty"`
 }
 
-// MergeTicketRequest Where a conversation continues.
+// MergeTicketRequest The ticket in which a conversation continues.
 type MergeTicketRequest struct {
 	// Into The other ticket.
 	Into openapi_types.UUID `json:"into"`
@@ -2340,10 +2340,10 @@ type MergeTicketRequest struct {
 
 // Message One message of a ticket's conversation.
 type Message struct {
-	// Author Who wrote a message.
+	// Author The author of a message.
 	Author MessageAuthor `json:"author"`
 
-	// Content What was said. Plain text; show it escaped.
+	// Content The text. It is plain text; show it escaped.
 	Content string `json:"content"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2372,7 +2372,7 @@ type Message struct {
 	TicketID ID `json:"ticket_id"`
 }
 
-// MessageAuthor Who wrote a message.
+// MessageAuthor The author of a message.
 type MessageAuthor struct {
 	// ID The account of the customer or the agent who wrote it. Only staff see it; the AI and the system have none.
 	ID *ID `json:"id,omitempty"`
@@ -2388,7 +2388,7 @@ type MessageAuthor struct {
 // MessageAuthorKind The ticket's customer, an agent (anybody of staff, or a service of theirs), the AI, or the desk itself.
 type MessageAuthorKind string
 
-// MessageFeedback What a ticket's customer thinks of an answer.
+// MessageFeedback A customer's rating of an answer.
 type MessageFeedback struct {
 	// Comment Why, in the customer's words. Text that is pasted is taken as in a ticket's description.
 	Comment FeedbackComment `json:"comment,omitempty"`
@@ -2477,9 +2477,9 @@ type Problem struct {
 // ProblemCode The problem's stable identifier.
 type ProblemCode string
 
-// Prompt One version of what the AI is told about the desk.
+// Prompt A version of the instructions to the AI about the desk.
 type Prompt struct {
-	// Company Whom the AI speaks for.
+	// Company The company that the AI speaks for.
 	Company PromptCompany `json:"company"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -2499,7 +2499,7 @@ type Prompt struct {
 	// the customer's language.
 	Language PromptLanguage `json:"language,omitempty"`
 
-	// Product What customers ask about.
+	// Product The product that customers ask about.
 	Product PromptProduct `json:"product,omitempty"`
 
 	// PublishedAt When it was first published. Absent while it is a draft.
@@ -2512,7 +2512,7 @@ type Prompt struct {
 	// published again.
 	Status PromptStatus `json:"status"`
 
-	// Tone How the AI speaks.
+	// Tone The tone of the AI.
 	Tone PromptTone `json:"tone"`
 
 	// UpdatedAt When what it says last changed.
@@ -2522,7 +2522,7 @@ type Prompt struct {
 	Version PromptVersion `json:"version"`
 }
 
-// PromptCompany Whom the AI speaks for.
+// PromptCompany The company that the AI speaks for.
 type PromptCompany = string
 
 // PromptInstructions Further instructions, in your own words.
@@ -2558,15 +2558,15 @@ type PromptPreview struct {
 	PromptVersion PromptVersion `json:"prompt_version"`
 }
 
-// PromptProduct What customers ask about.
+// PromptProduct The product that customers ask about.
 type PromptProduct = string
 
 // PromptRules Rules that the AI follows in addition to its fixed ones.
 type PromptRules = []string
 
-// PromptSettings What the AI is told about the desk. Texts are taken as in a ticket's title and description.
+// PromptSettings Instructions to the AI about the desk. The rules of a ticket's title and description apply to the texts.
 type PromptSettings struct {
-	// Company Whom the AI speaks for.
+	// Company The company that the AI speaks for.
 	Company PromptCompany `json:"company"`
 
 	// Instructions Further instructions, in your own words.
@@ -2576,13 +2576,13 @@ type PromptSettings struct {
 	// the customer's language.
 	Language PromptLanguage `json:"language,omitempty"`
 
-	// Product What customers ask about.
+	// Product The product that customers ask about.
 	Product PromptProduct `json:"product,omitempty"`
 
 	// Rules Rules that the AI follows in addition to its fixed ones.
 	Rules PromptRules `json:"rules,omitempty"`
 
-	// Tone How the AI speaks.
+	// Tone The tone of the AI.
 	Tone PromptTone `json:"tone,omitempty"`
 }
 
@@ -2590,19 +2590,19 @@ type PromptSettings struct {
 // published again.
 type PromptStatus string
 
-// PromptTone How the AI speaks.
+// PromptTone The tone of the AI.
 type PromptTone string
 
 // PromptVersion The number of the prompt, counted from 1 in the order in which prompts were made.
 type PromptVersion = int32
 
-// PublishAIResponseRequest What to publish. `{}` publishes the draft as it is.
+// PublishAIResponseRequest The text to publish. `{}` publishes the draft unchanged.
 type PublishAIResponseRequest struct {
 	// Content The text that replaces the draft's.
 	Content string `json:"content,omitempty"`
 }
 
-// PutCustomerRequest How staff should see the customer. Omitted members are cleared.
+// PutCustomerRequest The customer's name for staff. Omitted members are cleared.
 type PutCustomerRequest struct {
 	// DisplayName A person's name, as others should read it. One line of text, as a ticket's title is.
 	DisplayName DisplayName `json:"display_name,omitempty"`
@@ -2652,13 +2652,13 @@ type RefreshRequest struct {
 // RefreshToken Gets the session's next tokens, once. Opaque; begins with `srt_`.
 type RefreshToken = string
 
-// ReplayWebhookRequest What is to be delivered again.
+// ReplayWebhookRequest The events to deliver again.
 type ReplayWebhookRequest struct {
 	// FromPosition The position of the first event.
 	FromPosition int64 `json:"from_position"`
 }
 
-// ReportAI What the AI did.
+// ReportAI The AI's figures.
 type ReportAI struct {
 	// Answered Answers that customers got without a review.
 	Answered int64 `json:"answered"`
@@ -2690,16 +2690,16 @@ type ReportAI struct {
 
 // ReportFigures The numbers.
 type ReportFigures struct {
-	// AI What the AI did.
+	// AI The AI's figures.
 	AI ReportAI `json:"ai"`
 
 	// Created Tickets that were opened.
 	Created int64 `json:"created"`
 
-	// FirstResponse How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	// FirstResponse Times from the opening of a ticket. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
 	FirstResponse ReportTimes `json:"first_response"`
 
-	// Resolution How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+	// Resolution Times from the opening of a ticket. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
 	Resolution ReportTimes `json:"resolution"`
 
 	// Resolved Tickets that were resolved.
@@ -2709,7 +2709,7 @@ type ReportFigures struct {
 	Unresolved int64 `json:"unresolved"`
 }
 
-// ReportGroup What happened on a day, or with the tickets of a team or an agent.
+// ReportGroup The figures of a day, a team or an agent.
 type ReportGroup struct {
 	// AgentID The account of staff; absent for unassigned tickets.
 	AgentID *ID `json:"agent_id,omitempty"`
@@ -2724,7 +2724,7 @@ type ReportGroup struct {
 	TeamID *ID `json:"team_id,omitempty"`
 }
 
-// ReportSummary What happened on some days.
+// ReportSummary The figures of a period.
 type ReportSummary struct {
 	// From The first day (UTC).
 	From string `json:"from"`
@@ -2739,9 +2739,9 @@ type ReportSummary struct {
 	Total ReportFigures `json:"total"`
 }
 
-// ReportTimes How long it took from a ticket's opening. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
+// ReportTimes Times from the opening of a ticket. Half of the tickets took at most `p50_seconds`, nine in ten `p90_seconds`.
 type ReportTimes struct {
-	// Count How many tickets.
+	// Count The number of tickets.
 	Count int64 `json:"count"`
 
 	// P50Seconds The median; absent without tickets.
@@ -2763,7 +2763,7 @@ type ResetEvent struct {
 // ResetEventType The kind of event.
 type ResetEventType string
 
-// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 type Role string
 
 // SLATarget In how many minutes after it was opened a ticket should be answered and resolved.
@@ -2796,7 +2796,7 @@ type SLATargets struct {
 // `webhooks` looks after webhooks (role `admin`), `on_behalf` acts for the service's customers.
 type Scope string
 
-// Scopes What an API key may do.
+// Scopes A permission of an API key.
 type Scopes = []Scope
 
 // SearchResult A ticket or a message that matches a search.
@@ -2804,7 +2804,7 @@ type SearchResult struct {
 	// CreatedAt When the ticket was opened, or the message was written.
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Kind What matches. Only staff find notes.
+	// Kind The kind of the match. Only staff find notes.
 	Kind SearchResultKind `json:"kind"`
 
 	// MessageID The message or the note; absent for a ticket.
@@ -2813,7 +2813,7 @@ type SearchResult struct {
 	// Snippet The part of the description or the message with the most matches. "…" marks omissions.
 	Snippet []TextSegment `json:"snippet"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status"`
 
 	// TicketID The ticket, or that of the message.
@@ -2826,20 +2826,20 @@ type SearchResult struct {
 	UserID ID `json:"user_id"`
 }
 
-// SearchResultKind What matches. Only staff find notes.
+// SearchResultKind The kind of the match. Only staff find notes.
 type SearchResultKind string
 
-// Sentiment How the customer sounds.
+// Sentiment The customer's mood.
 type Sentiment string
 
-// Session What a log-in begins, and refreshing its tokens prolongs.
+// Session A session begins with a log-in, and lasts as long as its tokens are refreshed.
 type Session struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Current Whether it is the session of the access token that asks.
+	// Current Whether it is the session of this request's access token.
 	Current bool `json:"current"`
 
 	// ExpiresAt When it ends unless it is refreshed before.
@@ -2856,7 +2856,7 @@ type Session struct {
 	// LastUsedAt When its tokens were last exchanged for the next ones, or, before that, when it began.
 	LastUsedAt Timestamp `json:"last_used_at"`
 
-	// UserAgent What the client that logged in called itself, cut to 200 characters. May be empty.
+	// UserAgent The user agent of the client that logged in, cut to 200 characters. May be empty.
 	UserAgent string `json:"user_agent"`
 }
 
@@ -2974,14 +2974,14 @@ type TeamName = string
 
 // TextSegment A piece of a text, as it was written. It is text, not HTML.
 type TextSegment struct {
-	// Match Whether it is what was searched for.
+	// Match Whether the segment matches the query.
 	Match bool `json:"match"`
 
 	// Text The piece.
 	Text string `json:"text"`
 }
 
-// Ticket A customer's question and where it stands.
+// Ticket A customer's request for support.
 type Ticket struct {
 	// AIMode What becomes of the AI's answers in the ticket. `auto` gives them to the customer, `draft` shows them to staff, who
 	// publish or discard them, and `off` leaves the ticket to humans.
@@ -3018,7 +3018,7 @@ type Ticket struct {
 	// HandedOffAt When it was handed off to humans. Absent unless it was.
 	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
 
-	// HandoffNote What was noted at the hand-off. Only staff see it.
+	// HandoffNote The note of the hand-off. Only staff see it.
 	HandoffNote string `json:"handoff_note,omitempty"`
 
 	// HandoffReason Why it was handed off to humans. Absent unless it was.
@@ -3035,7 +3035,7 @@ type Ticket struct {
 	// MergedInto The ticket that it was merged into, where its conversation continues. Absent unless it was merged.
 	MergedInto *ID `json:"merged_into,omitempty"`
 
-	// Priority How urgent it is. Only staff see it.
+	// Priority The urgency. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
 
 	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
@@ -3050,7 +3050,7 @@ type Ticket struct {
 	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
 	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status"`
 
 	// Tags Its tags. Only staff see them. Absent while there are none.
@@ -3082,10 +3082,10 @@ type TicketDescription = string
 // tickets, and among those that no service opened.
 type TicketExternalID = string
 
-// TicketPriority How urgent a ticket is. A new one is `normal`.
+// TicketPriority The urgency of a ticket. A new one is `normal`.
 type TicketPriority string
 
-// TicketResult What became of one ticket of many.
+// TicketResult The result for one of several tickets.
 type TicketResult struct {
 	// Changed Whether the change succeeded.
 	Changed bool `json:"changed"`
@@ -3097,7 +3097,7 @@ type TicketResult struct {
 	TicketID ID `json:"ticket_id"`
 }
 
-// TicketStatus Where a ticket stands.
+// TicketStatus The status of a ticket.
 type TicketStatus string
 
 // TicketTitle One line of text, without control characters or characters that turn the direction of writing. Escape sequences of
@@ -3141,7 +3141,7 @@ type TicketWithMessages struct {
 	// HandedOffAt When it was handed off to humans. Absent unless it was.
 	HandedOffAt Timestamp `json:"handed_off_at,omitempty"`
 
-	// HandoffNote What was noted at the hand-off. Only staff see it.
+	// HandoffNote The note of the hand-off. Only staff see it.
 	HandoffNote string `json:"handoff_note,omitempty"`
 
 	// HandoffReason Why it was handed off to humans. Absent unless it was.
@@ -3161,7 +3161,7 @@ type TicketWithMessages struct {
 	// Messages The latest messages, for staff with the notes, oldest first; at most 100, and at most 1 MiB of text.
 	Messages []Message `json:"messages"`
 
-	// Priority How urgent it is. Only staff see it.
+	// Priority The urgency. Only staff see it.
 	Priority TicketPriority `json:"priority,omitempty"`
 
 	// RedactedAt When what it said was taken away. Its `title` and its `description` are then `[redacted]`. Absent on every other ticket.
@@ -3176,7 +3176,7 @@ type TicketWithMessages struct {
 	// SnoozedUntil Until when it is snoozed. Only staff see it. Absent while it is not.
 	SnoozedUntil Timestamp `json:"snoozed_until,omitempty"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status"`
 
 	// Tags Its tags. Only staff see them. Absent while there are none.
@@ -3208,7 +3208,7 @@ type TimeFilter = string
 // Examples: 2026-11-22T09:30:00.123456Z
 type Timestamp = string
 
-// Triage What the AI thinks of a ticket.
+// Triage The AI's triage of a ticket.
 type Triage struct {
 	// HandOff Whether a human should answer instead of the AI.
 	HandOff bool `json:"hand_off"`
@@ -3216,13 +3216,13 @@ type Triage struct {
 	// Language The customer's language, as a tag of BCP 47.
 	Language string `json:"language"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority"`
 
 	// Reason Why, in one sentence for staff.
 	Reason string `json:"reason"`
 
-	// Sentiment How the customer sounds.
+	// Sentiment The customer's mood.
 	Sentiment Sentiment `json:"sentiment"`
 
 	// Tags Tags that would fit, in lower case.
@@ -3374,13 +3374,13 @@ type UpdateTicketRequest struct {
 	// ExternalID The ticket's id in another system, as in `Ticket`.
 	ExternalID nullable.Nullable[string] `json:"external_id,omitempty"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty"`
 
 	// SnoozedUntil Until when nobody needs to look at the ticket (RFC 3339), in the future and in UTC before the year 10000.
 	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty"`
 
 	// Tags The tags that replace the ticket's tags.
@@ -3402,7 +3402,7 @@ type UpdateTicketsRequest struct {
 	// AssigneeID The enabled account of staff that the tickets are assigned to.
 	AssigneeID nullable.Nullable[openapi_types.UUID] `json:"assignee_id,omitempty"`
 
-	// Priority How urgent a ticket is. A new one is `normal`.
+	// Priority The urgency of a ticket. A new one is `normal`.
 	Priority TicketPriority `json:"priority,omitempty"`
 
 	// RemoveTags Words by which staff sort tickets, in their order.
@@ -3411,7 +3411,7 @@ type UpdateTicketsRequest struct {
 	// SnoozedUntil Until when nobody needs to look at the tickets (RFC 3339), in the future and in UTC before the year 10000.
 	SnoozedUntil nullable.Nullable[string] `json:"snoozed_until,omitempty"`
 
-	// Status Where a ticket stands.
+	// Status The status of a ticket.
 	Status TicketStatus `json:"status,omitempty"`
 
 	// TeamID The team that the tickets are given to.
@@ -3429,16 +3429,16 @@ type UpdateUserRequest struct {
 	// DisplayName The name beside its messages, as in `Account`; `null` clears it.
 	DisplayName nullable.Nullable[string] `json:"display_name,omitempty"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role,omitempty"`
 }
 
 // UpdateWebhookRequest A change of a webhook. Omitted members do not change.
 type UpdateWebhookRequest struct {
-	// Description What the webhook is for. Only administrators see it.
+	// Description The purpose of the webhook. Only administrators see it.
 	Description WebhookDescription `json:"description,omitempty"`
 
-	// Paused Whether deliveries wait. `false` also enables a webhook that was disabled.
+	// Paused Whether deliveries are on hold. `false` also enables a webhook that was disabled.
 	Paused *bool `json:"paused,omitempty"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -3448,7 +3448,7 @@ type UpdateWebhookRequest struct {
 	// Types The types of events that are delivered from now on. An empty list is all of them.
 	Types *[]EventType `json:"types,omitempty"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url,omitempty"`
 }
 
@@ -3483,18 +3483,18 @@ type User struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Role What an account may do. `user` is a customer; `agent` and `admin` are staff.
+	// Role The role of an account. `user` is a customer; `agent` and `admin` are staff.
 	Role Role `json:"role"`
 }
 
-// Webhook Where to send what happens on the desk.
+// Webhook A URL that receives the desk's events.
 type Webhook struct {
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
 	//
 	// Examples: 2026-11-22T09:30:00.123456Z
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Description What the webhook is for. Absent if it was not given.
+	// Description The purpose of the webhook, if given.
 	Description WebhookDescription `json:"description,omitempty"`
 
 	// DisabledAt When the server stopped delivering. Absent unless it did.
@@ -3511,7 +3511,7 @@ type Webhook struct {
 	// Examples: 0199d3c6-1f2a-7c3e-9b61-5e0f3a7c1d22
 	ID ID `json:"id"`
 
-	// Paused Whether deliveries wait.
+	// Paused Whether deliveries are on hold.
 	Paused bool `json:"paused"`
 
 	// Payload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
@@ -3529,7 +3529,7 @@ type Webhook struct {
 	// Examples: 2026-11-22T09:30:00.123456Z
 	UpdatedAt Timestamp `json:"updated_at"`
 
-	// URL Where deliveries are sent, by `POST`.
+	// URL The URL to which deliveries are sent, by `POST`.
 	URL WebhookURL `json:"url"`
 }
 
@@ -3538,7 +3538,7 @@ type WebhookDisabledReason string
 
 // WebhookAttempt One attempt to send a delivery.
 type WebhookAttempt struct {
-	// DurationMs How long it took, in milliseconds.
+	// DurationMs The duration in milliseconds.
 	DurationMs int32 `json:"duration_ms"`
 
 	// Error Why no acceptable response came: the server may not connect to the address, the name does not resolve, the connection or TLS failed,
@@ -3568,7 +3568,7 @@ type WebhookAttemptError string
 
 // WebhookDelivery One event on its way to one webhook. Its id is the `webhook-id` of every attempt.
 type WebhookDelivery struct {
-	// AttemptCount How often it was sent.
+	// AttemptCount The number of attempts.
 	AttemptCount int32 `json:"attempt_count"`
 
 	// CreatedAt UTC, RFC 3339, with exactly six fractional digits.
@@ -3590,7 +3590,7 @@ type WebhookDelivery struct {
 	// Position The event's position in the event feed. Absent for a test.
 	Position int64 `json:"position,omitempty"`
 
-	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	// Status The state of a delivery - still to be sent, accepted by the receiver, or given up.
 	Status WebhookDeliveryStatus `json:"status"`
 
 	// Type The event's type, or `webhook.test`.
@@ -3602,12 +3602,12 @@ type WebhookDelivery struct {
 	WebhookID ID `json:"webhook_id"`
 }
 
-// WebhookDeliveryStatus Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+// WebhookDeliveryStatus The state of a delivery - still to be sent, accepted by the receiver, or given up.
 type WebhookDeliveryStatus string
 
 // WebhookDeliveryWithAttempts A delivery with its attempts.
 type WebhookDeliveryWithAttempts struct {
-	// AttemptCount How often it was sent.
+	// AttemptCount The number of attempts.
 	AttemptCount int32 `json:"attempt_count"`
 
 	// Attempts The latest attempts, oldest first.
@@ -3632,7 +3632,7 @@ type WebhookDeliveryWithAttempts struct {
 	// Position The event's position in the event feed. Absent for a test.
 	Position int64 `json:"position,omitempty"`
 
-	// Status Whether a delivery is still to be sent, was accepted by the receiver, or was given up.
+	// Status The state of a delivery - still to be sent, accepted by the receiver, or given up.
 	Status WebhookDeliveryStatus `json:"status"`
 
 	// Type The event's type, or `webhook.test`.
@@ -3644,14 +3644,14 @@ type WebhookDeliveryWithAttempts struct {
 	WebhookID ID `json:"webhook_id"`
 }
 
-// WebhookDescription What the webhook is for. Only administrators see it.
+// WebhookDescription The purpose of the webhook. Only administrators see it.
 type WebhookDescription = string
 
 // WebhookPayload What a delivery contains: `thin` only the type and ids, `full` also who did it and what was written, as staff see
 // it. The default is `thin`.
 type WebhookPayload string
 
-// WebhookReplay What is delivered again.
+// WebhookReplay The events that are delivered again.
 type WebhookReplay struct {
 	// FromPosition The position of the first event of the replay.
 	FromPosition int64 `json:"from_position"`
@@ -3672,7 +3672,7 @@ type WebhookSecret struct {
 // WebhookTypes The types of events to deliver. Without any, the server delivers all, including those of later releases.
 type WebhookTypes = []EventType
 
-// WebhookURL Where deliveries are sent, by `POST`.
+// WebhookURL The URL to which deliveries are sent, by `POST`.
 type WebhookURL = string
 
 // WhSecret The secret that verifies deliveries, in the form that libraries for Standard Webhooks accept.
@@ -3971,7 +3971,7 @@ type ListAPIKeysParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4013,7 +4013,7 @@ type ListSessionsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4070,14 +4070,14 @@ type StreamEventsParams struct {
 
 // ListMacrosParams defines parameters for ListMacros.
 type ListMacrosParams struct {
-	// Text What the macros say, in their name or their content. Case does not matter.
+	// Text Text in the macros' names or contents. Case does not matter.
 	Text string `form:"text,omitempty" json:"text,omitempty"`
 
 	// Limit The most items a page may have. A page of long items ends earlier, after 1 MiB of text: only a missing `Link` to the
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4139,7 +4139,7 @@ type ListPromptsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4196,13 +4196,13 @@ type WithdrawPromptParams struct {
 
 // SearchTicketsParams defines parameters for SearchTickets.
 type SearchTicketsParams struct {
-	// Q What to search for.
+	// Q The words to search for.
 	Q string `form:"q" json:"q"`
 
 	// Limit The most results that a page may have.
 	Limit *int32 `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4231,7 +4231,7 @@ type GetReportSummaryParams struct {
 	// To The last day. Without it, today.
 	To string `form:"to,omitempty" json:"to,omitempty"`
 
-	// GroupBy What a group is about.
+	// GroupBy What to group by.
 	GroupBy GetReportSummaryParamsGroupBy `form:"group_by,omitempty" json:"group_by,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4260,13 +4260,13 @@ type ListStaffTicketsParams struct {
 	// Team The team that the ticket is assigned to, or `none` for tickets without a team.
 	Team string `form:"team,omitempty" json:"team,omitempty"`
 
-	// Tag A tag, as it stands.
+	// Tag A tag, compared exactly.
 	Tag string `form:"tag,omitempty" json:"tag,omitempty"`
 
 	// Requester The account of the customer.
 	Requester *openapi_types.UUID `form:"requester,omitempty" json:"requester,omitempty"`
 
-	// ExternalID What the ticket is called elsewhere.
+	// ExternalID The ticket's id in another system.
 	ExternalID string `form:"external_id,omitempty" json:"external_id,omitempty"`
 
 	// AIMode The AI mode.
@@ -4305,7 +4305,7 @@ type ListStaffTicketsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4342,7 +4342,7 @@ type ListTeamsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4376,7 +4376,7 @@ type ListTicketsParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4429,7 +4429,7 @@ type ListAIResponsesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4481,7 +4481,7 @@ type ListMessagesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4566,7 +4566,7 @@ type SendUIMessageV7Params struct {
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	// Email How the e-mail address begins, or all of it. Case and Unicode form do not matter.
+	// Email The e-mail address or its beginning. Case and Unicode form do not matter.
 	Email string `form:"email,omitempty" json:"email,omitempty"`
 
 	// Role The accounts' role.
@@ -4576,7 +4576,7 @@ type ListUsersParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4618,7 +4618,7 @@ type ListWebhooksParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -4649,7 +4649,7 @@ type ListWebhookDeliveriesParams struct {
 	// next page means that it was the last.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor Where the page begins. Take it from the `Link` header of the previous page, unchanged.
+	// Cursor Where the page begins. Use the cursor in the `Link` header of the previous page, unchanged.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IfNoneMatch The `ETag` of what you have: if it is still current, the response is `304` without a body (RFC 9110, section
@@ -5404,7 +5404,7 @@ type ServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx echo.Context, messageID MessageID) error
-	// RedactMessage Take away what a message said
+	// RedactMessage Redact a message
 	// (POST /messages/{message_id}/redact)
 	RedactMessage(ctx echo.Context, messageID MessageID, params RedactMessageParams) error
 	// ListPrompts List prompts
@@ -5512,7 +5512,7 @@ type ServerInterface interface {
 	// CreateNote Add a note to a ticket
 	// (POST /tickets/{ticket_id}/notes)
 	CreateNote(ctx echo.Context, ticketID TicketID, params CreateNoteParams) error
-	// RedactTicket Take away what a ticket said
+	// RedactTicket Redact a ticket
 	// (POST /tickets/{ticket_id}/redact)
 	RedactTicket(ctx echo.Context, ticketID TicketID, params RedactTicketParams) error
 	// CreateStreamToken Get a token for a browser's EventSource
@@ -5554,10 +5554,10 @@ type ServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx echo.Context, userID UserID) error
-	// DeleteUserData Erase everything of a customer
+	// DeleteUserData Erase a customer's data
 	// (DELETE /users/{user_id}/data)
 	DeleteUserData(ctx echo.Context, userID UserID) error
-	// ExportUser Export everything of a customer
+	// ExportUser Export a customer's data
 	// (GET /users/{user_id}/export)
 	ExportUser(ctx echo.Context, userID UserID) error
 	// GetWebhookDelivery Get a delivery with its attempts
@@ -27591,7 +27591,7 @@ type StrictServerInterface interface {
 	// PutMessageFeedback Rate an answer
 	// (PUT /messages/{message_id}/feedback)
 	PutMessageFeedback(ctx context.Context, request PutMessageFeedbackRequestObject) (PutMessageFeedbackResponseObject, error)
-	// RedactMessage Take away what a message said
+	// RedactMessage Redact a message
 	// (POST /messages/{message_id}/redact)
 	RedactMessage(ctx context.Context, request RedactMessageRequestObject) (RedactMessageResponseObject, error)
 	// ListPrompts List prompts
@@ -27699,7 +27699,7 @@ type StrictServerInterface interface {
 	// CreateNote Add a note to a ticket
 	// (POST /tickets/{ticket_id}/notes)
 	CreateNote(ctx context.Context, request CreateNoteRequestObject) (CreateNoteResponseObject, error)
-	// RedactTicket Take away what a ticket said
+	// RedactTicket Redact a ticket
 	// (POST /tickets/{ticket_id}/redact)
 	RedactTicket(ctx context.Context, request RedactTicketRequestObject) (RedactTicketResponseObject, error)
 	// CreateStreamToken Get a token for a browser's EventSource
@@ -27741,10 +27741,10 @@ type StrictServerInterface interface {
 	// PutCustomer Name a customer
 	// (PUT /users/{user_id}/customer)
 	PutCustomer(ctx context.Context, request PutCustomerRequestObject) (PutCustomerResponseObject, error)
-	// DeleteUserData Erase everything of a customer
+	// DeleteUserData Erase a customer's data
 	// (DELETE /users/{user_id}/data)
 	DeleteUserData(ctx context.Context, request DeleteUserDataRequestObject) (DeleteUserDataResponseObject, error)
-	// ExportUser Export everything of a customer
+	// ExportUser Export a customer's data
 	// (GET /users/{user_id}/export)
 	ExportUser(ctx context.Context, request ExportUserRequestObject) (ExportUserResponseObject, error)
 	// GetWebhookDelivery Get a delivery with its attempts
@@ -30890,1097 +30890,1095 @@ func (sh *strictHandler) TestWebhook(ctx echo.Context, webhookID WebhookID, para
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37lts2si/8Ktja+1uJZyhZUt/bK2t2x5ekZ3wbux3PxN1bgkRI4jQFKATYbcXTe52nOQ92nuRbqAJI",
-	"kASpS8uJk5n5I+MWSaBQAAqFuvzqU2ss5gvBGVeydfqpxT7S+SJm8O+z796dv0n5G/ZTyqTSv8h0PqfJ",
-	"snXaOiNzJiWdslbQuqFxyvTjseCKfVSt0w9XQWsikluahCx8nYiFbu8uaJlvZOv0g3mbq9Zp62LGiGRj",
-	"wUMyntFkykgkySQRc9LbJ6/GSoxY0mkFrShsnbbmctrutYJWImLWOm2lkiWtu6uglaT8XD9PUg7PpaKK",
-	"YbdqljAawtNu7+Qk3BsftnuTPm0fjfdY+2R02GsfsO5kjx6Ne2G/3wpaSohYU3l1dxcAH96qhNF5iQec",
-	"UC5vWULEhAjOyCJiY4chrZAqeko+XbbUcsEuW6eXrTfvXg7eXpy9uXj65LIVXGaUwcN1aIOvYKjwCQz2",
-	"snV3yS95tbeLp3+7GLx4+vbt2XdPsVv43MxCudd92uu2j8LuqH08Pjho9ycnk8Nu2KX7oyPsVcTYLJUy",
-	"kopytV7Hj1+9vHj68l5dhyxWFFueUX5NliLtrNf505dPtu64pn09h8/OX56//X7nk9jSq+38SSTpKGZh",
-	"ecdJltywhNxGaiZSRc7Oi3sv1EuORoPQfh60QqZoFOuPz81SlYQmjMjbSI1nLCRiolcuUbNImub1Pktw",
-	"xw+iwo45oN1u+6jb7baP9X+6+f9Cs91S2Trd754ELRUp2Jxn58ShRnOwddp6uEjEKGZz+dAlFjba+Tl/",
-	"w24idlsc+ltFJxMSC3FNqMoGMokSqfwsiPggwXYcHmAr+DtRM0bOzr+SprVHJFJkLOZMEioJtcJNb2z9",
-	"porG10xtwZq9bgNrjPCIOMmI9bEoHwzy6EUkx4JPommalNfIu4UEOUUSNkklk0A8zutXklyzJREJmYuQ",
-	"xX6+zQtNO7y7AHZBU9GYOc3fZ9309h3mHHT7BeaUSfFxpvgOcuelOAO2ljZPHBMlrhmX5JZxRSKuBEkY",
-	"lYJHfOpnBhcDnCEPI1LJQkLjmERK2oZHbCISphfSiE0pJ0qYGd6CNf2DBtZM6Q0j3LZew5uceuTLqxuW",
-	"xIKGtUsmkkRk7+h1MqacCz0YzSgtLfxsyj9qWDCrG99m/ZzANypZahHSOlVJylyu7RW4VqDTxzHnBWTZ",
-	"60QoMRZxDcOsHJJiztQs4lPCYsn8TFrYpupZNErENUOBnBCpF2necMrZxwUbq+3YdNDMpuLispQSliSi",
-	"bnFlw0FG/TUViha5dCEEmVO+zI8dRShR0byGQT9BEy53bkXhyBoxzYjbJFKKcTIRiVYCCI310bvchiuj",
-	"Jq7s94uiGsjDXZ8uapiCQ0COvGFyIbhk5SNcK9sxUyzfuxkvqFJsvlCt017QGieMKhYOqNaO+93+YbvX",
-	"a/f7F92T073eae+g0+t29/YPfmwFrUnEIzkboCxrnbakEovs5/omDjv73X6vd4RNJFINQIrV97i/1+t2",
-	"+z9aLXwdDaqVKfyDjb6B8+m0JRaM0+jhdKHaQsp2r98dOUKxZVkJ2xnO51IvKzT8NOHu23ujo6P2Ee32",
-	"28eTLmuPemF/vMf2Jwfdw1bQSuGqo1csCCtklmyddgNLRyR49mu/F7QWiZgvlPNTXy83c+Dk398V18vT",
-	"G3sRc7bSrcCbhQR1RF+w3GUTDRLz8UZcdpcb43AsTGgsWdBihoYPn/Cf2c3O3NUov853AGjmWm2V7KfW",
-	"ae8u8H4ECnvdR319e4upVAPzZ4EjKy9eKmOPc/OCjX1K+t1uVyvxQNIpkYomyqfS4wOtlRfZudktJVuF",
-	"m10EYL3DJ54Vj0ThXF1qBuvhROEpWYeq055vsOYyFVzaCcovVubOs3b7/fXbd+9sa7e/l01dKDjzdqZ/",
-	"v+/EGSl12Tr9dNn6hWa9wnvDoOCyFckBjS7NkXTZoqmaiQSJu4449qNfuNPNZCcF/Nwg6PH9wnFh1r5Y",
-	"QLdpzoOC8LpE6XVZlXSXsFvttdXu2JL4esWrp92Hfx93/6rH3RWslYtozkSq6q8iMor10eHVFZX5uF6X",
-	"DqOQ6OtFfsPW32yjJdJm3Xm/oCXmhPn0Q/sUzrfX539hS89OuWbLQNObujeJD5+atkj/5LTb7Whi+93y",
-	"gj1oj/p68dH9/fZJ2GXt/fHxpMf6dG902G2ZY1ertZWGe93TXv90f79z0O319/Z0w5zO9aDesxGRM9h2",
-	"i4RNoo96G14Pzn7kFx9H539l12/Dknk2aMmxWIDZ16xdear19mwpy1Ot2OsR06gVtAQfjNiMxpPWldYR",
-	"YE4H5WF1Wfto3O21j+nBXrs/OWQH4f54b9SnLVxj4zGT8kIvvPLNRK/FAEwjFF7CCzzcKXoHZB7xVLnK",
-	"xKcWvoaruHXaYss/z0bfjaNX0Z/P3/183nsZncvzuVr8+Pj88Pwf/+///N/O//s//7cVtNjHRZQwOYh4",
-	"6/Sk29ULaZIwOcsakoka4KsojcyqGTGa2Hv7eCxSrqrqz7S8O9ZfH5nJzSp8YSQXMV0OzPx+l9AxI9+L",
-	"xQKmjs1xi031z/9t/AOdsZhXltox6+23j0a9cZv2xvvtvfBw1B2fsKNJr5svCKTcGZvvuDCj3nIDVAb4",
-	"eYYAqwwEDAtfGGdIYSjvIzXDZYZiSM2oIrdUoh5atKdsrcY736WJHuRDs6UernMyPKRR236vWwNVQ9Oj",
-	"FQ196qRSiblejIGjzr+fMU5CQc7JlCkyX5K54GxJRnR8/afWyuO830HZWj1cmw8lUIuyOd34DIQlt1jE",
-	"EQtf0HEiylfzhE1SXpiTeT6pOWOK64XC5Iy0dB13++29cJ8dTA67R71jfegaJtrN6ttfBb5+z+JYkLOQ",
-	"kufihsV0zAKwcmguL0WaOHxG0+stY9cdUtqwTezfO93v1rM/7B7j4j+m/Um7y/bDg/Hh6IiedHfAfvuN",
-	"We1zc5ynSqyguWt2t6E5ZHKcRAutgbROWy+WZEyTELYV+g5Dom61DqDFueCMiCREEyzqfdlu2Zg9zQoW",
-	"nKRW/1uj7UUSiSRSeu1xkcxp7Cp7C8ZDtEsrOoVj06zOq1zfeOyOVutsi3DdadeH8ibnKWwdef1MJBdJ",
-	"RKesxiOs4KG7g8wGMA90M48pH7M4ZmGtjYwXxCUXIxEuCWcsLAnM7e4PaNXM1cmxpaeo58Eqv/ty7hVr",
-	"3hGcwXxhd4Ru5YrQrbeHPZ5RPmWvqZS3Ign9q40LNWMJWZiXCrpQmiSMq0H2TN+ekoSNFZmJRDIy0osn",
-	"WWqRzG7d16Siixi8ftS0DysYaIojxpU5570kwXEPYlrcchIVSYKvcTZEqkbiY7unJ3bTGAigRPAblkiq",
-	"+ftSKK3oLtRansCx86XnauU+HnChBtQ2Xb1phYJJvGLBO3gcuQ1sc9nqu87SvuOXcIfs9Op35dQPA7gH",
-	"siKXPt6pvHCUNgGs4+yWSUVgi+SccxqEC12NYLw1NyYUaXSsJJxOkZLEKliF+0b1orX1/SmnsGnpnhEz",
-	"v+Vgnk2XJvT0Uih/N89EQsYijhmdpsUbVt7Zt1EcR3xKrrm4RYO3XlmCsw55TyMFjFMzNnc7fItXxAvg",
-	"RY24QD0AtnY2H1/l/A+IFFonJ6MlOs2R745M0e8NJhGLQ7ixQHOt09b+Ua+nlZuiWnJuFH3GFfTHrgmd",
-	"ig5cChVLOI2NLNCttKGNgkowi6Yz5/SXs2ix0AqBc/6/gvHoT8mM4l4cizlqApIlCo0VOZMuGJ3XHdxa",
-	"UNiwkjmbj1giyZIpz5o00+Mwv4nrBH7Um5aOdNuUk4jfiGhc0BJKrKvR5Zw4MMuCc2wLmaDV4UQUSHsn",
-	"WVK3HCo36O1vwWucM5XLLxL4no1mQlx7aXzJbk3ciSSUhySLnavlnGuYoctYUE3RJI1jIyUd+dExKlNu",
-	"s8x+uQpaeJGcKbWQpw8f6iY7zogfapLlQ5kuFiJxRxOiEKyTfhiBsqXRYhOjlu6lYpJ6cr18/X0kjv7+",
-	"5G/TH/bnf+6Of0x6o/fjv3/86frt8fe8r57fHqRPxVF0Rk8m3/3jr+HeX35LNq98FsyiapiGW/PGlvaj",
-	"ukVXpHbcOEcLmkrHQlNZr5KNE31XbN3OJBsPfvhuFp9//zL++96f4/Dxtzc/Rt/ORtG3MfvumRp/9zF+",
-	"/vjs5xfRtxH721+/2Xi111+cykPffGNY+0n9ZGQmlnpZ5FoEKkeI/d6eIluuHdOK3+C4it7m1bPnsnDs",
-	"cOQXHmaDZTBftd1ur30U9vvtE7Y/aR/Qw9HR+Dg8Yd3Jf1sSOhG/oTEo+KUlX/9xOWDZYbnXdvgtqiE+",
-	"Zq9ppFs3qPrLtdY9+fYdpzc0ivFOXlbQQ6roiEoYVyhufTeacDRInSZK15isgfwys228Xu9w7VC0J7bX",
-	"ImWVa0yJdmAIk9cQIeINitB3lGpUfjEU4pSIBePWB79/1HM9+AshIy3VL1un+knguNlLYhP8xXI8Y3M6",
-	"0HetyPiSs+VzCG+IMVzF673TuXBFH/5YVRzddnGj+3pLZ7tMR/9gY7VxYIBmDdKTOeHLFBX9+GtsuSzQ",
-	"O5tNudZEfnIDc4BTOxMBepiuZCk050yiT0AUzke7gswCKi0R93O9X/JZWd8Sto1ZC3dW+eS/uwpaM62Q",
-	"GVqLtMN2w9Oi9hbxmHLCBYkFn7KExGJKIl46xc1pY29iTyI5hpyY+gjBMKETtYntM5vtv9d4CvTFLuJE",
-	"zRKmZd5SriH1fzshF5EcAMuszLU+Fxtx0mw6NYH1p3qucGayH2tGdlA0pWfvjpbr+4V+C0EdsCWKFtuT",
-	"w3qT7VOtSF3Qirf9zAqgik83O6RBBxso+LZ4QicgsCi3H8NSRoMQa+uvCA3DhEm5TdLKSV1mxtNC08QS",
-	"VjmgXbqBBR9B7S9H/BpRirQLbpNJnBPajWfT2qGJxmKJLyCtUcuEL4EuDBILqWuqKGZxYQd3d5fc7R+J",
-	"cwLb/EFxqw5c4CV8Ym001jxj8rmyKyS+5LH5RNw5MoNLM1dZnKQN+tP7GwebKpFxbrAp05rj6LplTSW/",
-	"M66l2JScg6u/KU9LFqH4RUQrrqXlOIGMeAmoiWQsqVMr4hmbmMR4aIhNuZLYjWRSqx76r242fP1XL+ek",
-	"/XPCWKhPTPOuE1oBn9tIx6fmXnr+xCfvjN8IOwLLLMor81HZL2REYH7VrQrCUpORJGMax3qfzOg2OWn9",
-	"o1rJlxPZIPYqtGrh94xG6zt1U+ucynJePoNnt5h1U7qb/eZcuxPg72/cr/tMJKMoDMt75qWwbp1IErCS",
-	"VHfIJPu0dIk3qsFX+KVzlY9jcQtNbnOdL2a0Orf3Zw4dla2RE6lH+z3l4avJxHt1eM60ki/ILJ1TLkuB",
-	"YCY0Rm8Lp50GP8uFYykit5QrSSg27bacKfDwxgCf2w6Y7qKsu8Ar5DaKY0++kpmYGXw8wD1cmBkjr/TJ",
-	"ji9Bcls26G2yaXt1kuv7rAPfvDg0FsZ7kQUkFXkp6dySHzi010/TGgFMvf7e/sFh1X6+hrsrJ9/X/H7v",
-	"tHukD8V+D24k+m39qne6dxzTVBpZJq20MFvpp2u0vJdH5QlZaorVhGlmNFazah4wxM3FBV93Tvg1fHoe",
-	"svlCKMbHy3P+OhFTfROoWSdmDQdEKr1RUh7CJlx69kqUNzuIuD6esGH3sLftOXcdh5r2X9gSwuOLfW0j",
-	"4saN+Y/u5nL6hxzyiBOH9MpuqxtlibEvIjmnalyeIOghi5SFjEu9HVYm2bq9zm3TBYnk4WShCxvyYxh5",
-	"72PDDWAps9ChsJF/2XvAPI6aV5ljE5rGykIVYDa+j0H2682HtVdIRu+6G9sojLXJwlmvOADwmzxOWMi4",
-	"imhc2lPvtVzwh3TZMUADg7HTQunUKRoGCEaLZG1m0mcbi8FB4fTpFeSbJosUyfLwokq9wxZnjXi86Nm2",
-	"iCRRAq2ODRxyFxF63Z37hE+iCM4INKYXUk8f0/2DA3ITyWgUM3L29vH5OZxSdKxYAoc3zLmF8oHOlRAD",
-	"Q1ekT54ZoyGsxTiaR6p12j84CFoLAWtCc6ZEBsL4bJHGnU9KtzopUXHrNU1MmWnO5LymCZ0z5fHkwpr9",
-	"KWXJkiyyl+onxn3HkfrZz3ouUn7NxS3Xi3cGcCTYCTTp57xI1UBMBgnl4DIA7gNNDvM1cxzm489bsLzb",
-	"X8Vyd4y1zM5fctj8BjNkPGk7Z8Rc5XEXaL5g2nI9qzHNpiQfTA6OyfmJ8LKAZBt2Q7PbIgo0ygdLUC1P",
-	"8AWHH15GIOlWGGT0b8qJQvLTLhnR3f8MjEgot/6ZQkhhIubg09QSaxwL2bwi8lYKu89cVQwoyVSgOavY",
-	"7DaMoHX3lYwRLkH13Mjf0ix5TqU6C+cRr2qkWmMnVD+LpEqoEj5RBGo9vFRRkCIMFK42Q25nQvPHuLm2",
-	"2R6sjhnPfURXmOFQDUyIbthrsDxUuYAWCRNt62CIWPSQUUk5ny8oX4L9C2zl5LkKm690/VJOSokF426v",
-	"fTTq0/ZJ2Ou299nR5JgejvpjuL9GXKokHevZlDaMUxI5ixa46t4IpVgSmojMiAPAwa1IrrXya913i0SE",
-	"6VgTpqfL0n3rRKmlo7jWvNU/Pt3vdbrd/V4P7FVJGmO41BvIMkFmgdat6GRyCldgCLoFEJ0ORKjZG1Mc",
-	"3UD4guBgpkkixsN42Xy56x+c9rqdfr970DvW/Wf+4R7MrJie82ciKcc3gCfo1VmqZqTf6Wr65u40ThPK",
-	"lU2hdHTINaIz9eXSxCCVXCatjCB/HKkkf3776mXBSW8iisoNrUGI7mvN1DQahoNqalA5k+zTpyxkSQ/v",
-	"7m6tdLJPnyBM1XzSvBG6DRvBOl08IYBHJqGMC8WyGCEzA7gGUSWFEHm8S3tyoxpWWJGujLGvEw+6nI+/",
-	"u83Jy/p/y5SK+FR+YRO8Ieez4XhSd+ewfgtAD/9eqpss1StgbqylG/OnPr0UqiJ1zMk+tx8OzOFc1vkg",
-	"oMToevrGp9sx176Ik3cXz9rH2+g5vbobQTYSkhNUOdmrVMMKY8m0ObkgTBdxNKaqYA6KuBKbBBma6Mtn",
-	"xvdX7ONckRmLF2Wdcj7PsJDQTBWpQGsbBsSleR3ul9bhNpghCdVipHXaAjCyJjNqVQ5mELx1mRp6RSvp",
-	"xWz5l4g8DTwDpVF5iHayyZkdJKqbiwWjibQxDJKIidY4KUmYZMkNZrDdzqKxSRUc6XYSFjMqmbQa35pB",
-	"Wq6HcsOQKc0gtPhuzh8toV7SOWvwfsMpYJzfjIC0rAor/XO9t9ttQgssuhV+S72v+yX4eOqc3A5td2a4",
-	"tWGA55lDfrQktDLaprwiaJvd6qZ9MaC+6G+rX8YR3xLJoueJRX/JPqqGFMZzJQlnH1U5gccinJgFenLS",
-	"7vba3d4FnGmnuHVLGTSkbybll86OyVJlq9HkZ2TOwogSvQxgxYoFS3CrGpMA3re8qzhLMPWFmFcayhGJ",
-	"MKwNElOd7rc5fY8La/zQWeNZpmxdkHmJesOnZ0JraRWlQ+9LFhCRgPqgxZesYchEoDpbDebTu1tfZPXf",
-	"24y1uJ/3i2O13XqHiQ/NCGtwpsWcgYakz/QJlX5Lrm7MCzBtLShcuFG8tzQy+b74xTZ+736tFBOqGT+6",
-	"SKwZfTXXhHoSIn8ZzJP1830/B7LJ8UlFYch0/W3PR+SxXuUXXixqxCGf0RtGEgZ4NP5FNsMAmhoQapOQ",
-	"7gUqtxq+m0H01VZBsuOGhQf7WDXBUFcHUWTOYhEvy7yJ4riI9buCOdBGFZ/ARu6Z/Zjh7iIUyW41CYcV",
-	"hppGTsA7mhGvaSobU4CfM0VCFkc3LIm0dkijwga1OZQ2u+A1JlFeCPFcK6Sly/kNS8jhPvlL9K2Hoyb/",
-	"cgAePPi4LNdALs7pEhfu4cHB3iEZLRUDZOe52Mpf3i2YhHtOmJUZCno6DT0VplaJBi7gpXut2J78gu4J",
-	"7FkXmugekT2/SDCOAyb0q8bjmIkxC/4JruuynxtgApQgIwbgCZ640IFJUO2uhxrlzR8f7zXlJmtNd2B7",
-	"W6NtH6dxrZpE645Cy4f5c7B+ojTwzSQmPQVlO6wuacwLI3SimAmitLlMYMifCu5TXO07A2baLauucagP",
-	"GGg8czZeswX6XrMe9Bra2ie9f9QrOqVhDNs4pYuhgT3HBGXZR/JxViVJmRfA9wRsGPAAw5u30RYXTiuD",
-	"LIrXFygJrn5z+zUekXu72XpODJI7HpLHE1d44SEY2VF1tpl0td+9N+0+DjLLoR16yHAqvM6M93DlEGkc",
-	"WhGKsW2VrKNPdcW4/i5SGJ5mBcS9G10qQ8/JIo0N0AEJmbzu5EYFuZSKzcGOlre6xmFYLujVHBlvos69",
-	"jLG+z2pJipgqZhgynhnBVN2x0HLmQS1vV+Nd1uPJ3gGraZ4Lim1vo3FjYqxPzcSxEZcsz94tkZ4zpc71",
-	"5KzylXv4i91s5b2VD9vjokImFcFlf1mhtZVz/jM63a80u5CmM3muzmWdszvSSkAJ/8x8+DSMVI3DCh/5",
-	"3at/z517BTdah5wrMM9Kki4QhC1PX3a6rYHePeOEQa/VA2qlbX8rkpqV0YMm48RnNdYDp5SFGlmZPfKV",
-	"XGW/LoC0mOZLPrQaE/KWrjTX16X7e0MVe67VR598h5JDRuTCzVRwr9U2oYoNYtNKUb5LBgJnLhKWt6Qp",
-	"gp8hrWj78MD1Cg7pIZKcuoqYL1APPGEhHau6veDMbpDBvN2CRq+IpMXIwTqrX5N5PWj2B35IDHlXv5TT",
-	"z3boQ7Xv9k8P9ju93vEeJutttacsw31WhverOLwz8OMCY3dqSyjNhA+seBMe1yUGFQZQd3Z52tsYwFjP",
-	"GMT91kpADIM1ZlSMf6ykvNXh92P7U8aZ3pmNeLW+Ru2HuSXvDdMit8k0CHGvuYqONZecVrU+NsghTXqm",
-	"VZGot7aNsl4UFnOWdAtlxJZpItIFXhj026WnWIhR4hqH/xp0/NbpUeAgbJz2ArwV6X/vu/ltrdO+qx3h",
-	"EQ7v5z+mHLXrEF5OYMkA/JN+Df9MF63TPVNUQbZOe8f9g+5dts8Q26KIBo5HA9iVerq3g+4AIxhk6/Tk",
-	"IGgtTpwfesdd3VzCpIhTG5Jsvj4pfXwA4TCFz0/0rrLf32h6ToJWyvM/u3d3oNOW+auEwuSff3P3Htzd",
-	"793hZoBL7SrcUjB8YbFYzLzxZsKuWRjBXKTdfa6iBCpke0wrbhSz1oyM0v/vuOWdxC0nyPrdGmbeiJi9",
-	"FOoMlcRKlKeIGfKKEqnALuqzGOrXELfaNOPop694jMCA0JYFcQG/zIgRKq9NLuO27vXDurx3PbI8r75G",
-	"LS0Trlny9vnZBU2mzFvVENWKqAhqazQMfQQVKzbYyjyn+8d6h6fJ1BQarHtvr+vKkeL3QBujyXj2hsk0",
-	"roKwGausXkK0isbWXJGm7IuxdRCsDU7yaLHQeuOHTy2TBGvD1aB+/mpz2d2VT6vaHBoCpzcnw9wzDRUG",
-	"q/kuqCGzjLx8tbljKPi0yZXAMDKfDn/0ZPNdYSX3nQBGd+wF3kQreeMFSf+9TNsVbJ/khiXfpnJZcxGP",
-	"xTTiTddwTFYejHQT7i28epNPGLi/o60yd3vHa6Nz4piIoagi4lyCUYIgvFBZeMR0ocTCCA/FYraYFbxw",
-	"qwta9QqYuVDQwhJeirozX56Am3Zff3m01+1296tuzxMKIFgHB+1jvbIOJ71Rn+6HxwwL/Cygub1Ot9Pr",
-	"7XW6D/v7jRXiPN3BKsLQn9PWC/FzFMf04UGnS77+W6/3iDyPePqRfDw+HBzuPyDPooRNxMeHvf2DToMg",
-	"6B1f9LunPTChHR70+ntFllgg3zqeHOnLYw+0hoNer8CTcY92292jUb99NO512ydsP2wf9Gl3fBTuTQ4h",
-	"TtLwpNs7DUfHp/unpw/3j5uZUu2vwJQnTF6fLRYP+50e+Tp69faB2UrRlL9b1Cijm4eCrpVqBHFIaMB4",
-	"7CnEppXgSGuxIuHVGAnUgsEw1wtaNI5bp/2joDWPtC61H7Q4Y6G0YWf6KiG5ED9rnWhPq+NUymjK4bbQ",
-	"K9HisdjbcA0snTaZEMkYiYom/N9N3Ea1CkTlwDDZNCNTi+Hq14zsCFpGLg9kpIV88/BwsWP5O68h4oyY",
-	"f+dp3v9IpSIjNk35DlDCijN3OOp320dMD6w72W8fh/3RwfiInVAYmFE2kKDoZ7Y+WhfCm9mgm42P988I",
-	"wYXI0Z608mcQZ5kw5iuA6ZeuyOD9oobWWCSTvzkYPz4/PL9e/O2Hx38+6bC9bmfcj/lo/qwb/u3PcQax",
-	"v3URwz8h63HU32xHRM6niE/XhLT7zAt1Jxhy91yVXwyM3Fu7IWvOS/vvaiG6fCvn7SzX+NwPuFyCXWs4",
-	"M0ARzAPBqUn4/I0BMX8uaXlPFOQNcY33NyhWfRe0LjxA+1AvSUxIObBu58mnEI6IBZkGUQiH/loJPldB",
-	"uV7ThtnSetQ+RUwzY81LzG9qyFot8fny1qxg9fsLGr4/gl+56S0ihs3lBFFdyj5t+NUT1maxqFCQZJAw",
-	"vojLSJpmHpGEAdpLpNChto3tdFQXuXVh0GUsKRWrQpHWfORey6Teh+imnONaKYHe6F1pXTjbRo0EThu2",
-	"QhMSe29QHTtvgliXzBcCrLMxn/ZcsfE+UjN/ajWUBaW1tTd/N6KjEE76r5EpfvVlCsxaC8rv02DyBU0B",
-	"yAOtPr5habW0i1npqRe/FHXyhOHTBsi6DLN0xCYiYR1yrmSGjZfBtp0aoC5Cp3Q7uK5xHYgbDJAApf7T",
-	"zBkJLEohXlC+PMM7lA9GN/qoZgbjsAH8UwkxmFO+tKk50usysA9N+igyyZTw/QigJ7sHy3Vj9yqE+FlU",
-	"HorDKDQ9yBqfCqgp0rzSwKT8lWIeH3owMNlEVpskEIKJYa47Z1TB05KNKKe0nk/2HWBTfQ3676Ibpsmn",
-	"1rW8DIiiU2kcMXgIESjiWziD0RqNXkSexnGwut5vfbHeUXb/sHBHmup3549nVG0UJdZce3ojmeoczldB",
-	"SyXRdAqjyYPP2tan6hLrNa94KpNtSYr5cC6nbQiLp4kpb1b1wzaqB2bdwFeQO1bKJMnHK9PRPFKlsRq9",
-	"zVtUL7PyaZX7VpBFxMaubbSVVc/LypBIRRPlVmo537BGi/nsBVPUW4CORlj7xCndV+y8LRVbQJ053yua",
-	"Te2cSFMKptf8fshiTUnhfSjkAz9DVRjKr+/ZBoR8N7dha7yspBqtYs2cwHfW5vka5WlyYxu8XrDYmfkR",
-	"i+LsfXjy6uXTKywtU1qLPxz9ezX+S65G/Oeb8rL58tbpVjBim50WOFB/ecoNLi13nvNlnVLzTUdL8Gkz",
-	"N41vLABvtDbQ1533lHSyZWro1RqOVJQrvKO84zZ42Jsx8h7Qemhz/Zc1r/grQmK/zJs9hChk4dW7qnWT",
-	"acVAFngX3nHNRsYV4BhWMJcyoOyymp+Wvitr+TnuFARiWLApC/e9jcltr+4+CChTJWoqmnyZYBy8ySDW",
-	"yzCM6AV85HLgdUwjTmAx+3iQfT4AAC0E/61F4MpKQ+nLDeIk3A93a1LItD/IOeIMzOnCzxbvGIA7YKa4",
-	"YHTeeFUop+sVnSAghvEaIt1W62E132M0h8Vd8gYeeRFh3Zb9CaRv0OALNCk6BQ3G+PnroG9FqrR0KgZu",
-	"m0h+Z1+7bqJVO3sty+5VPqJa3L9v2VjMmfRiZ1mxC7/nbTVl9EBoN2e3liUBGS1L1QIN4A1Ez0fWsO1g",
-	"6GW1jZF8D6pgUxhZFbF6kyigMqLgDzSOQlqHnXFG5pGUgJoEe6a6u2+y72tQMwB6Y5Qwei0JJUkaZyBY",
-	"+vBJ6Fj5YUn0LjeR/w7wCJKxTQGSbl3Nn5wDDWgb1WFq5r1n9Pp1FsNXmkIxnwveZCi7ZfR64Dwvohc4",
-	"lXAYlUt9SE1TU0O3yq1iHoLDsKz9bXjWq+OZHrg7tAq/imNDXsGeqsM1+EoSA7uzpqu+f1JE9ynaut/n",
-	"qSrro/gEGVSXdaZlG3mSQiWyuo0cVMqWXzWnp5SIx2iqmVILefrwoSa842zxh5ot8qE5glxuPslQxzx5",
-	"gha5qeBNKIIz9TYCZ2qMYIF3+/VATg1hBIWS7j0XkwWH4G7JCuO3AGu6qjBw+T5SM7/l+8yCf5oEM1sn",
-	"24Qa1QNf9YNWZjaGTMwUFZzBXLZO93pBi6fzkd6kPZtxJkEjoCGZUsUyjPKk+d5Ugbc66Pb1jafQXf84",
-	"766/stVDT6v97r6WIDtcLYe/kdWSLxZM961WKrTJhwlAEjSl9+oLi4riQXEMThdv2TjxweGBU0TiQ1fT",
-	"SNhNJFI58Ed+7vlkjWnltHU7k2w8+Ov7g5vwu1k8jr79+cf3L5c//u2v01H/79O/v9+f/vi32Wz0t2/l",
-	"j29vpy9+Pv/GZYZH4lQE+Id/S3C/BAfFD8uuAR9RyACMR4EJeurzm4nM01zz6xLCAkvy9Ztnj8lJr9cN",
-	"9DqBR72DzkGnd/gAVAYkRuuPC4TjjwR/+A8JUQ6ZrmUdQeMZm4P9Y04/Pmd8qmamKpzZV1Il9j7x9IJO",
-	"/YSbnEut7t0aXDo5E7c8wLxKUypNq1Ui8ZF/3Dnu7JWIv2ztXbZaNRQe7usJV4pBAOz/XLY+/Md/tv/3",
-	"6o+Xrf9qlUkPWh/bU9HWP7bldbRoCyCdxu1MeTLX/0I1TBQBqCYXR/w6YQDjBbemJGXkdgbVv/JqTRnW",
-	"KWQnE0aTOMrrWNpCogb6clgqujcs8KE8TWZsIyFiBuVj1x/c84hfV0czvEy73b1xmsTwD/aIJCz+5hIw",
-	"Fy9bQ5yu4/7x8YMgd9ou9PYhZyPgAyRlG4gG4811phFat9HjfwKMlG8Ouvrn/uE4TaRIvrn+qZ+edX+Y",
-	"9ebfTX8Ie8v9eTc9uv3ux+7x3yc+oupWRb+7f3yf2X8ucLP4F/mCqlm2wsFMieKjON6N4uTvuSEz4J0q",
-	"wWgwhLsXjWMGCdg8xHoGhNHxjCxEHI2Xp2SYDItZfTGbqAAWNyDu6Cu1TSAfqqHRiuQl/xowDdoRU5O2",
-	"loZ0EbUTqhhMcduIvAedS17a1pgh/Sj5pvtIfdNrrT/kTaYyY81rGKaPQVS5jMA0ahmQ4U8OP/SYb7Mx",
-	"kzWH7B/wT9/0ut1Ht9/0P9eQmUqWZxNTEbM42rdmAEpA0LsbhOGWTIa0dZmOx6y0rHsuyRORzClm3CoA",
-	"Qp/Tj9E8nbdOjw8B/mEecfy7l41HE4vJ9esPyOMHbjx6DCjE2yd/+UqaGAaySIQSYxEX5+SmuOwY18R+",
-	"0D9f+fbZ+/fvzxxbqZ+Q8UxvND5lKDEPjw6cA658uH3LaAIHAo3n31y2jLZw2Qqwbu83l8VCkSDytpcU",
-	"d0ErjjjqcWffvTt/k3pE3JmpgwBgv2fftd+da5Iz7eNca1ZJyvX3uWX2WxEui8iVrf+yh19nJMLlfz7M",
-	"HgX6c2im/ArY1NQsYTSse67HkEO3Fyl/w2hoJz/7skL7lCkncwi8Nljt1MDj5GgF0Uoa6hYk/m5o+cq6",
-	"2qq04OJsIMf1jzRSIqtEPI+kAkefww5ZpSGOpMMQuRUJCwDLx/Afz4paLOIlwMdFEwQqhKjbCu57kS5A",
-	"Y9/BTD2mfMzimIV1ywZfIJGq0jCGR7sgYkaV49Br2HEAf6rIOI4Y91AkGQ8zeVjdf1HttlpnZ5YoxSCH",
-	"BlpzQUuOVpD6w9FnJrZuAxizcxbhnWPM1jNZbwnHkb7FjnjCIG0qqxlZJAyfeldcCI9emFp9xX6h8NI6",
-	"3V54hdLKXi8wh6g0WEbn6/TpGHu93ep5sKDrNf2/z4wJRRIKFpw6KizK1hNAFa1Sgc/LUgj0OA89+PYO",
-	"Nv5THrLQYFFUqXqKKEg2jtDEClfpYTxro0yI+cZPRDcjI6GShRZs1EOIfk7YDUuWWDLDOmxs6ceaKXsn",
-	"WfKEKlohK4/P/i+z6zv63tSxvwNRN4wrPCpBXQWIzyptz4TWyPG6Zfx6Bk+f+c53PFOh7erWRRT7KqMy",
-	"61xGl2wiCTQN30RpyXH/rl9N6s6q1yKO4UzHygKrTvM6UtZdvB/RAd6wbuCNjRYOg0/ABbrNooEKWHlC",
-	"YPl6Q5PxDER85D089eOLzLFd7P0nDyOM8/EuaH0PwSOvJhPPOcMoBjcXokqKXc8o1x9f2GyPjU8UKHXs",
-	"6RtzCfJ4ZELH4I3wLA1ooXIKWydzxnLsFn8uAJaU3ij4+mpOOrBm6kdePXzbYw4KkNYuAnjq1lwqZBqA",
-	"oI24Et4VMs9Lm240ST0grarhYMnTWrG8QnfRG93qO/6tfh8d5SWdN21tLMPobGVAeUF/GFT5q1K0yPGs",
-	"m/e2lxx2qwVXFn9R0jvltVU3MxhBj74Olri8mW24wm7rhC+go6y+1OVEbH+pe8lu668LoYN7V9d9fkPY",
-	"pm9bic7XMReqtlf4brsuS/AnxZ6/Y4pQk2Vlw5+MYSez96ycEbeH7WhkUq20PRgJ8zlNEN0iSbWad5mm",
-	"WvV7ytRWurefELd+VDNBNl6hiaIneUyDnzLbyEoSP1rNzK9VZT6N+6lWNVoepE5K9hOUTa3Or6PslB4X",
-	"C/zU8BNhM7xsfG1rahTpNEAbTQu+Usum4v3SD7zH6AKf3aNvCzZbc50zz9e8zhno2h1c5zK66qYkJ6yW",
-	"jO258sYUXKhdB1iRwa9rlaqpV7QuF66zxugyKNBRf0uBKgmaHhTIAYBMmkmydj+v9rBTIquVF0q6Kb1m",
-	"hN7SZaEegMfYDQ3VHaiNJJVIqdNYN6Nk+zvEG5YFzNQeGm8ZpIfk2ckVErCJVQdGs1jOCIL8af+Bnwlk",
-	"hP2xJ32tkcQkY+eGkpIyXq4RUKap+DwH+1/FrFtEGVssGGdhPd+cugFbWbjeMJlqhX1GvSeBfujsuXXM",
-	"nAl89O7ceDG2WlAZTT5jsZ+qZqtxkSgwG29B1o24ZiGWTfeRpR8DHdds6SNBPzdfV06KRTS4ZiuWtVA0",
-	"N4nmAV5lMhYxBbkoTZyXhxRoqdjQNovnrRKLRd3i0Q+dSfKZ1MTiPssEv6w/L4y7rMmuVfaUfbs8f7L1",
-	"KX5R60VWjM69x+d2tvELJtUq8UGJataFlaPjbzP3dadOpjWYuDjvsLc+ay6iOYsBc9bbb1FoRnw1Iaa5",
-	"e5CylUW3qe+VJt2gTJ6j5+dP8iyUOofRY4B88iqVGLC4rSXNdFunzZp+9dzUqNbY/fYqrSHAvyNXDnu7",
-	"XWn7rNkXzqDrFmTqZFRtsyINBTYPqLb/WltumiVAbW5oM53XSiWn/1qLQeomTW0llfxjz2RS7cinTG03",
-	"7NVmkp3bR4o9FzM3asy9eVF5vwGi2tb9KVo2yegxnUP6VqQ+o5XGkhWpWZjQW14nj+wLXmpuzcNthdFd",
-	"+Ytc2zh/4lcXHCvfV5LglQ2qaWsJ38pwL0t6SVMI138lbNI6bf3nQ31PFlwrQw/xqXx4/gSjbUAxrSXp",
-	"9bnWapEccsaXBLNR5YJh3ilUCn737vwJlk7E0FAueDSmMREckFy4UGQiDA6ub0C5Enzfwegj9HWWG+GN",
-	"t7VlwpWABMKIpwxdwB1iK/pFKrDF1kdsGvE8tBqLpRei7rqlkud2UBOsE+4PcDzcdwMcT7rdo97JSf9g",
-	"/2i/e3LSc2Idu/eKdXwMkdBNcbwLOmU4SNkhYDmIFELv6KfD5xG/HhIMQbVXZpszAt8GJKsk1mn5OYHh",
-	"2HXhqb3+MQw3+7sQgv/hrP0jbf/cbZ8M2ld/vF8UPthYawKbwbMobIE9SSgyZk6XZEZvWN3QsLy9O7KQ",
-	"TWgaq9bpQTdoCGnt7zCgFcaF2kPdNrawBTOBcRl6iIDMqdKEPyI0jm02MhktiRlDh2TYnpA2shQpMERv",
-	"Z8kYQItxE5nvY06uuWyyi9ceuR045uN4Rw0pL2JSGXFAJNPCWbFQj3cs5nMqkQ3O8AuhtaXknsDocpg7",
-	"NrAgqjWMABJr1/9+t7AB9oobgLZ/Hlx96gV73bvLy47759dBw8MHn7pB7+RuZ3krXtPHCyiSDAbGCUP2",
-	"LphJMDK3k9NSWso1W2a4c4RNJmyMRYM6pKcb6B8ckJtIRqOYkbO3j8/PL7V0SehYn6IBCaPJhCW22D3E",
-	"iZhGOuQtY+TDG6a0GnP1NZSMe5jgnyZdAOYGZVk+OaU0mcYo+nox9R/t/72veDqfvMAaTj4u48GKqrTg",
-	"8ZJEKIuHTy/odIj1q21evGQBntK3kWRkuN/rDztk+Ad4i/Jlh8DeoFOAlNCizgS7B0Ri3IcWWyZVTG/S",
-	"hGEG/yIRHyMmyVzTAzoc+Xr4/iFkVA0DMrxs7bWnP0eLy9bwAYF6VEQJ0cT6SRuHvK58eMpVpJYXdIrx",
-	"mueTl4KzGq5d5Nyx2TVagGlpfpo7eaSK4piYIkNBMcsqkmS4190fZqWUKWIRVDPNLnlvr9Pr9B80D1ZT",
-	"e78RP6cmIKxO0EdhobQtCL5s3IEBfdRK+CkxGVpFbRLzok7xESb84k/DINcKihnMBKJgETqAjJaXfGg+",
-	"N8/N9/o0GSXiVkLx8SFG64k0GbMhkYyHQBlNlZhTpZXHeKn1TTMgWsRLjCSJplwkLDx1LI2XXM0A4JIm",
-	"SkIlyMDE9lEyTJhkamhOwCiEwwtcAjBG0m2YOc30NtDbBivhJrlUzoSd87+m3tvRhZWNVJJhoTPNdJGQ",
-	"BE27czjExKTEPNynCL6tGQnDwjHgVjfaG9yApREcCbvkKDScgZeVm4z2cJNRG5nnMK/EAMOWZjV91ULO",
-	"9Pht1lVW33+RsDELGR8zWC9kCOtl2PlcS8GO+QtbC+b86HzuhVAePmSPNuvjkWLzqjpOzvAHMSGx4FPz",
-	"Fsy2yYq1W79HXkTfwlJiH9Upnp00A6Ux9xuMd7zkWRIqmTPKzREYYVqmXYqlzMOD7hd8MwA7bt1RAebc",
-	"z3uxzyzG97zWG2957UjwcZPNxPGr35MWtAfVkYJmoSZKcsPRPQkxnuk6Soxj+/NOsJMucM/RXDA6r729",
-	"Mjr/vOOwRv77DmKNS/hnHohz577XUN5JltQNxFjTP+9IrAX+nuMoWZTrhmQNyp93TD7z9W7H99Zg2ZTH",
-	"CKBzuTfAXsrhBqS/qDv6DTbOukT5qXHorOO/4cwvw/77cv0ux1sylv2/pgLhXjM81E8FmBQDa/ZHgEuB",
-	"OougPtgwg5/s576u7bsPbTe6e6rYAFQMRBJp/C4DLTCgc+uN9LWpAwTD9eSlG/wH0LkA0SFDN4AJogmz",
-	"JeQDIrAOAVSzSBd4GUekUi1HQK2j8joPvj41NzooKU0vuYrmLIAiF6ZoJTQJf4d0iRqZA4ZTALDwjdG8",
-	"m3Om5WI7tHNwh7U+Nq9brIR2BpbQ+HUOq3CX512/FMoUTd1+MYWRpKN4jXVxdv7EvnoHccQRH+ThuSs+",
-	"Pedv8NW7wIXLXfVhnvd0F7Si3PSm+14kYpowKVc24pjszvlr+9Vd0OICssYGSpi6xSubeolfXAgTTJRX",
-	"hxpn1cgaGyiULtvV7kqsOIMcuAyz6ewct4oNg8UCk2uB/+j2Uh5C/UoICnK3y/ar9lsafmeg5rZer/NI",
-	"jgWfRNM0WWvRvii8jyuXrz3hZ+cvnbmm0cBCeazx5Wv76s6kKOSZpAuTfJKwCYhIlddvwVk2CNVEijlz",
-	"1oQ58ih3Qu12Nq9O7tQW82pxRtwtfs2Wq7c2fldyPGhZYRrMfOrrNvU6++BO37JjffNm4SDJh9fYygv7",
-	"heXHzube7tyxSOMQJnLEyIImUp+YlIAiRrLh4ga+5gB/Bjs/f6SPV7TrQLUfU2EJIPQ6LYNr8FIoC0S5",
-	"5ZS6sAcDgIt12mvk4WPnS5eO0hEwj+Tc2vLXlf8v7Dd3gQdJeFVDFezinU3uatDiR2SIKLxD44cB13pM",
-	"x0x2yCuMa3YNG2TEYsGnEsHfUDtW7KPKXi7IkkueoaDjNKFQceewgyUe9OK4EOI5TUxx3c1XhsFIHCgh",
-	"BrFtp5Hxr/GLrN/d8j2SBMhIUBUFEyBuhJqF+MVsiM9zrqxeCuRMXgOK/JRGDoD+jMULYNzTOY3iC2qy",
-	"KbfgFeR/D5RtoZE7Tme7VaicK0d+/2Vt3R2hYZgAODaAAiSjKAy3HuzE/b5xqHlPO5v63DiTiJg5cw+w",
-	"F3rIcH6oQnCXHIsFkyQU+tWSGvH+/ft2GaesSZcow5oBnUZLvIjmTKRqe2VR5Q2sUNZsV59rT0WhUb7Q",
-	"I8mJJm13Gpj/jrOlMrbbe9YuGHr2K19czrliCafxW9Cyn+qDeGtNF1taQx81L+5sRbolHskonWKJ0FhM",
-	"M++2ZXIUgmAzKvHjhIV6e9JY3lO9HxdbWkcfdzvf9X15pXgH/FGLNPI55NxzKtVZOI+2PTogsZvaBhr5",
-	"mXe1Eza+FIRxsAYR6D+SKgFg5Vu4n4wQwRWWEbgVtd6CQH1fhlQKfHXK11yTF77y4L+mAahSuB4Nnsqa",
-	"66vHuo0Oe7SxWQhDoHIZW7Gmbi9l7UJ5bBDRv5CFou9ba+qiL+mc7VAVtcWcwDFupLSWXHS+g4nb2bTl",
-	"g95uwr5I/oLkyi5bWJ9tu9FlNz3byCoLs9PlzgREjt9vwn1yRZTypYP5b+0OQ6TCBvNbdgAA2j04MbHf",
-	"r2ICdrTzE1+mYzjp+dSISGsVXYo0kXaUmbfiS5FAQm3gbXEHsMPrTCHSFZYQpmWicfmW6uMGQ850z1+E",
-	"v+GlUC9EGE0iXwGF926MbyW4t0SErTrR1Du8Y/stuIn+BZxz/0q+NCsmDPmLRbz8giRFNg2WrjVnAV7/",
-	"vPKiBLv9RciIsm35d2nTPtwnf4m+1fwODDaL8RXgDHChWEB6/ePyW3ndyYD0Dw71Y1j8NjL3KZSB2lYh",
-	"sDHZpprU6h1f7nYnPHtqUvgMrG8k85xPmjCtNMSCa05es4XCsOghxNIMoTCH9cqYojsxo1JhnSEn5jzP",
-	"aF6K9JJfM7bI8yPiCIqeTGnEseJJlmcKr1AnB9UeWYluL0MWpco4Z14nkGoRFctrbjMzTkPresc8ne9k",
-	"foY272eYX2MjPo7T0CKEwoFt05IeZcLbFPHGXNMcUs6CqG3NGgjIXbjNrOBLsdudbXSkBIaZUQPrJ1+y",
-	"OHzUaw3cFUBQvsHQgXua85RY585mjCZu93DW638MEpbK1bLS0Kxf3aE/HegxuJ6RJGZUAdwDjUSCE+rW",
-	"xqLhhvscdkATLfArxnN9gUZ/9952do4FvkqRLr+y7vBGxExf2E0h3O3mLBExG7j1dFcGaBZ73d2OEDEr",
-	"XIehBnB0g7aQt4i7/I7TGxrF9zCI0GggbliilZ+1Vumr/GVN9miQFklo/PzJty7BmlOwegajVK7WjdHb",
-	"861+FQSWGMwpXw7QpSfXkFriBeXLt+b1HftxAkRsoYqOqGSZj7bgdTS2HmUzgu1u4eK2Qy6SpXHgx1Tt",
-	"MhqscC/7Qu5FX6yR/tcWYTjUl0I9NpgEWwZsfERv5UCrBeuFbZgvzp8Yg+6uPDK7na6vVvtQQDxmfMTy",
-	"AP92cn22/aPVMaiUEBIa64vQMotQQWu+Se9AWr8oB1e2SF4B8uCvute+wCAPG6aI85y5Y4bOgIdf1nzi",
-	"Ce8Wct9GAdw6O8dRSqhDwzpaSUbzr5rig6YF/ZeMphzTfZQQREwU453ffpqOYba53v3yC+RXmNvfway9",
-	"4zRVM5FEP/+yJpLMNpICAdZEsHrO35Xe/xyBUkxKtJU4jlMzSrubjdHkcxhI3vFFIjQN+h73OJ+Pe+pY",
-	"X0IOQdC6ZfR6kJe6WtHCe0avX7vVr76gDITqAZwZz8ChgCf8JbdYxGi2fsdN6WEWvmBhRC8AwmKryU3z",
-	"pgYQ1DBQprEVG8hDwWcIvqiG1iPnv5JOCEZAMgwzIpnSu8twgoxFaEpsOBsMIzVWbSvzFpD4PhF8+tpZ",
-	"cL9iTGfwe5OVKBIrEtN1Vdi9rr+A7Kvdi8xsVFm9bfBz+VL9DcSj3u9YcZs8peMZRgPZyOA5m49YYiBu",
-	"4C2wDEqDhbtI9BpXkc10CdmazHysXwV2xor6c/0RZSdiY2ZxeToIgGPBhA4PDvYOy2h7FXCheV0llvez",
-	"ZQ5rpM86ky+rBdaCiUXMSv0ddLvr9nYO65HG8atJ6/TDaqyAqw3gLOe15fsAIWEm4mLtYUA5UKzecGkJ",
-	"0YvFFpyBJMiP5/hZr5sPlSYJXdroSD8J1xEHVC4s4YeLDFAyTaH7lNtMVU/B+wDs4r7ZEkTSpV14ti0q",
-	"ZSQV5crfFJZ89xGZpDyD32nGb6y0mteK/1xTbM+uet5WmPrm3cvB24uzNxdPn7SC1sXTv10MXjx9+/bs",
-	"u6f4c/nHx69eXjx9Wfn56Uv9ufnr7eDty7PXb79/pV97/O7txasXrQB6enb+8vzt99CV/vPpmzev3nhn",
-	"ALJL12fUu3Oo67sBs+5ciI4PSEBOiBj9g43hZuEu7mqNwTwswspCj3DLjspS8a2YRnx7+RSFvrqTEGKQ",
-	"UTzcYpX6t9GFU1oTkCtTyZJhgKUtwYlsop70zW6Y7a5hYf8iEn7T1ivNCiKpaIKCjI91k/Qm5U5OOQ0x",
-	"sIDGr53ZQCiWUrjAm5SfTRlX53yRqqFzqg3ths2CNQoQSy/cIw4jPxRouiGB00H/ZGAk0YZUXBfN4rhQ",
-	"BN6cqVgZCY7YSHUIYO5kCIZ2IUYSgj3WFt6PoVGv+O53u92q/G6QjUggphOby0CS8oDczqLxzCmYY3B8",
-	"7ylC10AvKuxw+6kdgnMiVtaUFiNz+rE9WioGB9n+8cHRoV5p5/oalibssdFZqrpBhpdAGA9Z6MC7WpBn",
-	"MpTpgiWShSwcnhKKdZiJEuLa4Iqqovna8f+4NW6h8Nolz2EbWCwZmUSJVB0yHFM+ZnEMXehX4MZG5bW5",
-	"W0EYEBmGCY14xKfDU8QoNElfuleJZZjcisRmYECTLY0HEU5wT5No10EhZBS2oQE0tOduGZCjhK8RlNy9",
-	"RQwN+EsqqkeFf9iEzaCVDRdlRU3qNDiEwZlbcQ0HLcsLgHcy2XRBK58r70l1dv6iZilQRUYMa8BX677K",
-	"UhkhMqSpEkOjJasZm9sy2XlF4yHETw+JnInb/B0QwXqTiUtu4nr0QgkjOaYJyOU5hokNxWQyJDGjpocM",
-	"fT0rBF6cqlQJZMpE81dMJjXjz+pUeu8KU8YZQqGbxaMEeFxUmnCE3crr1hQlpDFRr1Q/zWt3Qf1Z+96J",
-	"y71NhGKnbnQphqWbZU75krAwUtK4W/MYVH2vyMs5k/z8fgQzQiJ1yZkc0wULAdseYla1QP7z21cvkbeb",
-	"nfJaCgFaeRRHaolwaRg9bWDiB3Qldy6iOZOKzhf6Mz2uQQin79gzXd+LWzLX49d3TWnP9jDUoidhc3GD",
-	"pneDEesKhqUTUYaKdj0CaT7w+5agqOcPsxm3jQsnL48Lr98FrUnEIzkbJIzKes+n/f4ZvPwG380+zmZl",
-	"Pc3VmZ+roFpGg5NI4TnSwS4SqdDwsdteAJddN168OVtJP4+UggNo4lZENhu0k6ujq6svRHIQ+qvkXiQp",
-	"I4JnhXFRwcFFOGUKfwUkQbNcRkLEjPKGbaJvPeuvgr/ot/OL8iDa/KZWCx6bZwbkGONSad2QUGk1JGs8",
-	"ydUntzA3ORtJrf+lXEWxpz7t+oYAEbJ4FVtewEt3gY1fNdGyfsXPPMwruECgqcnzkSSOblhhOiWDOml2",
-	"RLbO5iiNYtWOuAWLrpchvS78bydIxvXLJ0+IWW8R6KWEeTGeTUaVGTykD4VsHGnlkI5QNTRL3jBEcCw+",
-	"kWt1ndYqMj+D3ClGCuc6BbpsVpIzWu5g/9iUe1hMfmLMiXPf2ZYZtul64sKijxbKJt57vDboy2ZcYiw2",
-	"6hIbzC6+X7MOK4k1YCHbBQ+1UrcDJliVF9wcjvx0uGK3yi2eXghXV7ijO81uJB5Ta+tpNDjhddlnryjU",
-	"JbL4tlaXtdLXdlNQ5bymjZKSsuWVcyube/GyC2NVydLG0VZkBpbQcJGe5nRJZDoeM5QYpXO7zD0gye3E",
-	"ey1fcxYdvq3hx6AcbFfAQ4jgS0xpXS1kkmgecaqQ+XO6WGRl7cEH4efdE/0Quw5aoeCs9kXBmX3P+oRr",
-	"9E14at+FSLa6V9/oh/mbkqn6NyVT9k2obVL3JmQa4Jt32WpavsxrUOmfBWdrbPxCU82vOnxc9aozlJWt",
-	"Zkxf3WjGyVWvuvNzd1Vdgx5T31sxzwqmZcsw0/iqN+JSyeh7C1o36xKucYgCSJSAY8e5ga+pAdm7uP8s",
-	"NxV9UDHU13D8JzDgEaFWokcxcz1sHCNmQbTVC57MEmqrVFm+RrJQd+kriXU2PPIoaLGaedLU47PA2G2i",
-	"hIgE6p48nS/UEs8hTSvWIHUAu9Yyw76EOkHZ6il60XxmWEDykeynGh8olh1SgkwF3KkmJmK/vkikUamL",
-	"WnX1bl4W2pVqoYaFDoV26pqPt7+Yu1qD4YbK3H7ZIUMU12Ccn5Qso4/y8F40SuZ2G9fCZW2OMp1OmVSD",
-	"hC1iKNGWzuc0iX7Wx5FRvZpNX3W4+FgIMz+epaI8lKdkiCdMxKfDwFzlRgxyEBN90+aPyNCqaGH2RnZf",
-	"zM91jK2S+fAekSEeIsPgkjsmYGgDYq4KCoLg7FHBGh3UWaMLNmfiMzkHlxwDvfQ8OVY/rQkULYvZ4MFU",
-	"a4aZH39FW+5K82sOvbHNlcsha8F4iETlyZqoAcA1w989lLf1eOK4hT8MMmZrNmJ9QsniiUcl29KoB1F0",
-	"cvf2IE2raTxTt7GynQ1L2sjyA/Iglbu+p1pKwdCg5X8KrhIlsolGTP/SEPTrXF+y4f2OG5nQeMDBfIPS",
-	"A0oQm0Qf/YZUSxcWvw2wfOVYTHkkoQjuaFnyf/VK7q+DQglIeT0oFKv91Ot7qm/i9Vtcf04mmw4ce1TM",
-	"pDQ87bgu5Ea9Spj8OoAGXfX2W3zL5ONF4x2pP6axzEPpmt8iJXPjg9D6kO+y55BjFlC2KjLPtRni6qte",
-	"vrbqz0EQICDwA3CjxBHPrLUBng3ZDVhFCjI0Cwe/jPg0Zm39XWn9VcOU3BKk/3N5+bHbbV9efuw9u7z8",
-	"ePRM//Pk2dUf9BNZ87D+K+/aPYMguAsb1+exjuhHqCrbClTg2prpDSf0Vka3GNTQPDzaP8lqaJKDTu+B",
-	"R6OGHvNQwpJ6zngIRgdJhmcmxBuciqfkW0YTlhBTitJpJatH+WpBf0qhbC36xWVpv+93T1ZHeVjhHnmp",
-	"GwseSmMQVmgsy4IIoVxdsxV1r3ewd7jKjAqrHlLfmwMu8wuTL2/fH5l0Ft/SpSTDETCzECyCP60OESlM",
-	"YKG3AvPKg/DuP9zt3sPcSALYYQUb9q5OcatfrS/VHtsvfDJbi7NMZYMCtfoXI61QnyyY3039UxylRH9x",
-	"/rv5Tm5kR3OBBfxXNi4gJmFMOaDKRlA0P6q5moWRXMR0ObCn9HpMeoJf4YHtPQN0e2TEZBQykPk2KMSx",
-	"MOr7qFGf89vonEYrnSgANb6JjrT+yek7jJCm7NzJJmD1yYNIq4CnWXP2UAf0MDT+GW9A00rHUh5qhAfV",
-	"6m0Cb1XiefDnPFDXO7DcgOHbIdYgQQ1ovfXN6e1hChL3VjuiVolPzJS24fMrg9SMid1nFS9Fg9uwO85u",
-	"iXdKzBeFXJEmSHcXujgbc/ZxMai5119PW+ge6/98q//zWP/n6brKAGe3K5NcMvMJuy2kuBTMymUmlJr2",
-	"rZtiVNxG8YR5TCgoY2MomVuM3DtXNkwvK7YeZf4LtGFxBrOrBZKF2cCQSwjT4lYcUU6GUQhBi7a+/SUv",
-	"FLgnbn172yS49q8ZW0gbZAT17KHgL4LpmqGbxTr0BTA2B9tAABmNMGYAAipPtWoKWipk9hAwZemnCyio",
-	"HUcAOiEkqLND+HHYqYt0LYQbilvu+Mwzl4e+oOlW1qHQmJjePvkLlvweakqHmUMbS35PyFCvlKF9msVa",
-	"rog+j9BFeXfnW2k1KgfWUAYCQNDJDul1g26369YOhmAdkUCG5RoO82bDXtDCqT87N7O+naRyLXYRrK9Q",
-	"FM1vxWV07bX7DQsmOTBLwb9w3KiBgXeJ8RAsWMZgNwwQNk0V8DPAEvCIDNGWN0QolEUSiSRSy4AoOpUB",
-	"iSmfpnTKLrneJvroj+ZQtV//eWutzPoExEuBmExKZq3trIibhGOURBvwziu/splE++R9pjLPcDE3rQ4Z",
-	"frobEiqvc8NrHtvnxAepNOEePWGj8JOEWVNioch1Db3ZJNmPyqX99Wgw9ND6jA0mRFYFrcZRWcdiuLNv",
-	"x94zOLiNmbBDhlqEmFBzqpxQK6t+fyXzawgeBmS0JIYlj/SSNPg9I0bGYj6KuLH0XvJhbqcYBmTExhSv",
-	"ylRlNg48nMxxY5iC65sLZYDsnFk08q5skSmvUGsCyd/xLddi00WD5mrjJN729/b2Th5Y7wyZpCpNzBnK",
-	"ybuLx24U85LRhIBE7JD3xjgbqSBrN8u6xA6QC5lsDalibS0bigrRXtF81+8WFKKv+93+h8P2ydU/+90P",
-	"e+2Tq8vL8J/9Dz3816f+3T/tr5/27h60v+7Co3/2PnTb/av87w+9Pny596Hbu3pw8bX+P2yp2967enD6",
-	"ods+0D9k//j68rKjG+0FJ3cP/vT1j//88Mf2Ve1nD6qK2AYXvs3tp7+cobDW9oebYMqUzEQFGO2pJO6m",
-	"Md5Z9jGSKuJTWCaY1VwKd03TqKQpl6J89Z+uptxtn9D25OrT8V07+/f+Gv/22n+3TX8ylkvD4/oTpagW",
-	"biXv6iNSQJ3zztffRZr4tbyApDz6KWXFaHoQA3VqcIe81co4RqiU8GCMTmtdbpdclUM4UUtPGPl62O92",
-	"hw8CfSKCHwEc53QqsrjHR9i6XVZO4yLRkjs7msCymHU53O/3iQ90YFiJIfekzLhL6z/a/3v1R+/dytHd",
-	"17irX7CPqpVVpQ43OoghpKSc/FBv56mEBNUnfeGKfCnUvZYjF4o1Ju2tzZ+NSb9gdH4f0pWJUSqbYeYj",
-	"KG2/Ulbq/jGJ7fyJXNcBpj9C8e0TIQ2DhY15r+HWpImgmXMwiVi8esxoNH2G75bT8texQz1xPgD7fAY1",
-	"td73ObQWKj54B1nv29f2ba2P0unqCdbvgJ1NrT5nsYsLePUuaKULyRKPAvaGGe2Z5YehzVTLqmIVELi0",
-	"iDawylouSwV2jwlEofJJHI3XEQQ4hOJ81S+2d5Il91lqRifGgmdF+4ujcleXYtlGvbZlek178kt2m5mU",
-	"tzKN3cPCbI3LzXYzYP97NpoJcX2fGbjFJjwsXn/DGjJKO9Yg76/5sUHdb5kboFzzs4ul0ULTJF7zk3dv",
-	"nld4rr+uZ3OYB5+sGZ2H798F5cvctS+E5QJvQ0F2xy+6QLNKP+QvjC2Ml5QSycYJq2S0HxXUFP1nU2jD",
-	"4b4vtKFs+2BLD2+uGi/ZubqXx+FY57/AdGqw6ZmISMiz7DgMdw3Ca3E8d3Z8+tyhnFazykybCAy+kcvO",
-	"JcqsXF88G6h1ABjsmH4miZgHJGExVdENs5YgTCcu3pCSqJ2wCUsYH7PNU8AdFJBVMfr5mx4LzlXj9STI",
-	"nCtSUZVhW5WZbHCpjJ0FrbzZajEbe/25tR9UVwvuqpWSZPYW3yvvFfP52tvFSF87KGl29XpbJdew/KEs",
-	"ZxbgBTS2r2z5tBJkTtO9hrZ/vvpgxEWN88ih4gcLJVKN/y8Fz9iwWcj7VUmqZrbK/TrxM30wsFfDaStB",
-	"te3qs18k0OZDbiXAgbaCTN9ygVNapy3KlyUuyvpjfG2NG2firiE3Di3vGGwADipzhc7u9YyOZwablboL",
-	"x6Vnr1tMT9iERKuO1eadtE5bc7r4gJy8KvCJJfWLHaMwqB1cIRsSJY3mgTFJScZgeyG0QtaAfq8Yj2Eq",
-	"ageEiwStlhmGA4R58Bx2U3AyYjMaTzKYPtOsz7V3Hz22eCFqzO2KQmu2yQLxqCTDv7Vf8fa3QGz71WRY",
-	"AA5z49X6x9sZPz5HCGFum+94pK8TI+jyx6faOfku66CbZWcSWq9BMmNWU54DpmfxlNDFgvEwt0LpE/rW",
-	"LWm3AXTR2Q7w1bbAqsKEq5UhYSb6q8kA84TJ6xomv81C22FPzoBvLMRyIoyETF77wgjVarwB6PAM3mzC",
-	"qjDwP8qmppXUEpkVobwtJkGaoGaWUMlC/5RUJiGkiKK3jWCH4TyjyNDqECZ0rDLgE5xK8kwkZGjsOJga",
-	"OTCWgeEpGWoNcohIJUoMUfhZHMGQweo1k6DHkRlDXYoPNhX92SDWEfz/kIJ33tBbJ4SpdB2tt1sVE1JL",
-	"81gJxHUyfvLJEmMIZdl9nrdd4wEZIaKUrRLyFUAPja8xlkLkBQHW69uWX/N0fa4kYsHaE0BoTSwJzTkZ",
-	"xybdqtPKgCnrIQgwmCthMaOSFZac/ErfXueorELII/imEfPfDaQwywwSRcySNFle+i2DoWrlUL/bP2z3",
-	"eu3+odehL1NYPDvFjwjcVL0g9wMrfQvL4jQduRXlgQ8bXQE/Qy67pScTpRHfkCQVs5W7C95q3Fd9767y",
-	"n0PvXdkfYBlgrZtY75UJqBySeonWIU9vWLJ00HyxcJ8VYDJjzJwuCXjkL7nu42Mb1+6wQ84BP859XZ/W",
-	"qPWRay5uT403SjcxyiIBZRVtqHqFGlx96gV73bvLy47752rLSyYIAnvUljZoUVQF5nQ0p03jcbw6Rbb+",
-	"DL5n7qbKQPsgizPDazFQ9hhstH5CZ65hlDH1qrmcM0bDnUjVizz2plgD0mbT7l6QQ2HBrC+R16LElFPy",
-	"VukFHCmixBSdgnCjK2iexGC1Qx5W2exs00mdVQf88q4j5y7iU1pZIgU3FgcQFSZDVM5EGocYkYnQir+z",
-	"xJo8370aaQccPoWgbqN05RBFNjvTAMgZ6QdBSre5oVEkLDw1OzNW+qeIj1kezQoABAH5h4g4aqa/aFY7",
-	"LQJo3QPga4sI9y0uOYL74wTvgUtixHQlV9sOqMwX25lvjz21jqqmQHLW1m8RGoYJkyh3Y6HX1JgirkGO",
-	"DP+hRUP63+bvzljMda/ZprJep4KReL8YUFPcTpkn4T/+87/+v8u02+0ffvWHPz785k//M/j0z7v/bV99",
-	"fXnZ+dPq1x586gaHe3f//XX+6pXz7/aVft67c54++NPlZefBH9d/37tVn3IVqeWFce+W9uofMHiEwTsQ",
-	"t6pZG4p0FDPyUyoUkwGRbEEx93q0BPA2akLkTnq9bp4Qd9w57uw9qOhI+01Wla8vL//wzw/k8lIFV3/4",
-	"+v3DB3+6bH34j/9s/+/VHy5bX8ODqz8EdS88+IN9cr9AM+ci7Y24DqPQm5q1Gz+LC0iV93Rf5KS6MGi0",
-	"HYHEzayHuV3e+LUekUxlgVs3FuN28ZopGdo/S4isWeJZ0KJThIGhUR6yqf+1lIrNV9tdaqORc0uBZj9f",
-	"rsF++MTaiz+tp3IVvikCaFR0rnuYPNwePqftweecmdCxxSvKDg6P3b7Yst+OSOcMzUu6zZXul6qY0l1c",
-	"+LM6sRSEPdyc25O5KNnLU6d6R6mX6xvdWAx9Na6fM3TrlBlZMsE4zpyTbveod3LSP9g/2u+enPRcZ071",
-	"2Wpvi/4pjmucLk8/LkSiavNCrI9qAhqqbAZ1aSDcmwHi9C0b8GGhZ5jgrPAHBMfqj8mMykYdb/W+cBig",
-	"VTbGwhEdX2/4mYuvvsFnJqt8089Mks5GX1XcBKbnvDVnFA4fgiI3vRIX+nmuryKeJWSvNtmcubbWPEbC",
-	"igjIGNNzDHU0bkvWpUdkyHg4hPyBIaYP+wwXl3wTy0Xt4tkMjNN845GkBaCtYvCwzRSINjOcjbNNsx59",
-	"ha1WpbBpryHjblnCylUAYGZNmuEmxLt7bKPIlmf2Q7+ylFAIECzGbG/J4PnWwTdX9Tmau5h5s3HXJ+yt",
-	"+aBK2Cue7TgrDqwbymSkwE3WZJAifs3QJLgOt7DzbuJHwCzsJpJtpmLr3iVrsiRCWNCuIbtUTMTyPqjm",
-	"g9dJTMQjq7libwLA8E56wRecS0KntfN6NC7IYK0tx0CAgVgv1al65BhuZpBSgQsLrTi/rnFmK0zSkCmv",
-	"QaJkwb9Xda4d455uZRcy4Gjrer8rth6DrmrY1QizqpeZ2TqPxXxek+S9zJLtnJAOqBzQIRfso8ryZRYU",
-	"IuQiSaD6tCkQQmuRejN1VrGPquLC6W4CO1AGGzje1/859FtY1/lk0x68dxOINKqB89XiFB2jcDmzdauB",
-	"l4Vym56tigV1ayDa9Y0nSxtfIhIhahIBucWwzhlbIlgiuzWKBeiCQ6iggo0PCw4Q77XKF6ZTTXrObucH",
-	"HofIOoIgZ6KVBBGvDVjFHH46ZyoDYURWDI0YNjVKC5g4tOihHolw6W7In1KWLLM6jN7zJLaFjKvzEQN7",
-	"AiKjnxkRSYbYaQ8+vKECLuRS8LAwH0qIgZyJRA0D/CMWfGoiJ0SqBmIySCifsmEpc/V+18MNDvXsh+oS",
-	"+fPbVy+JeW5guk66vQck4iZiWLP5keE/sNiZOfgR+Y05/HBFAU8ToUTGVM78OXKrHJpIrll4XnlYXG11",
-	"IQhpzOBoHSXiGguSZ2b9FMukslZewDTPSXR+NLPllDlFge5swlbQcqe55YwGK7zr9WD+CeukFbRSri9d",
-	"3LtMC36OunqXBPL2bVEogDAVC0yU1CO2xU8ekSEu7WHgRkwn+vbCEH0EdgWmZksyTlUZHFQsWkELG/GS",
-	"+z3l4avJ5D4ZZXpMWPMIBJ5eevSauVcBYcLWiyKWC8UakUaNJ/HaRB/87o+y9RxpesbEZGI9aWWMAPzZ",
-	"t+2KH/qx791CaTMK8LZiMsmrWp0W8WtvKUQScPBpugXNoLBuYKFLDJSCG1w5h9mBHF39SHBmilSTs3Nw",
-	"yxRRcYvLGrodAEWtoAV95TXPsLP8b8m4jFR0o7c2uKj9+4DRWM1qypQymcYmfnCRiJFHXZA1mMUWlE9c",
-	"FwD5xPVq3dM06ZvJ8ye+0+Ddu/Mn+nzVYmFMueDRmMYQstUh56EkcxoyG5RmKtPp/SomWcmZI+PaOjjs",
-	"Pyg7Fru9k5Nwb3zY7k36tH003mPtk9Fhr33AupM9ejTuhf1+wdv46ybv3wWt52J6zp+JZL6hPHMqZFt1",
-	"5dVZqmak3+nmeGHA103y7s9M2TwU1qaWped43THyl6EoT3r5IqiaJpSrQf3NTXP3KwkXuA55gVbNmE0U",
-	"KVkuPAmUeSe/SaQ2gI1Yb54eWZxSMw5IrkVkbvkLzGEqWVJfgLoufuERhC0YHKhIMSIX+l5AE5EiFJQx",
-	"a+MB0WkOV9g1+8spo3aEKzJ1QdJspzw5wsYThbd5eMgXzd7f5JbcJnW7BvzzDDQhFiL8mgVDQxcQZhyJ",
-	"XAVDGFWf+y8MB5sgFlApoyln9eg9jAO0aRaNISZGAVdV9LdpdMM4lDT57eH0bAvVsiUK8QZVHOuuQmgO",
-	"1Re8MJSEAsBKjv9XQoCAReU3ka6TewZrNgfj3xZLY73Kb/idU/WN0Xnt+lSYHf07W4vpInRW1e4SUMB3",
-	"aeLma4D2zZlmd0O+BAtrvUBirZSrj4oBjOMsQPh3h68Po3+dNBVMsTjP4Ot3zPS/OEYS0PqWKRXxqdwG",
-	"uNIdCRZhQXvuTMRhhoZbd5T9+wj71Y+wwhmzDtrYv8+c39+Z48cpbJQbLJmy+9mGIRGIjAW/YYnE1C2b",
-	"1uLRbSOuhH9CTFJeJlC+FDtT+XzVA/CzMou4qTopbQSNU8L/K1lgmkeGAoDQmnIA0YZWl/W3ON7eivzE",
-	"FuTfJkX98yvRNGouaHh2buok1lXFqFXE82rqgHBYLqauf9yslnrCQjr+DMqfzJLdEVBnLm4wwkk6WAWI",
-	"usnJ8IMl42roVsvGnZaV7sAsXFs3bkeFqEvQP3mFu4jnHntINBacVUp5F1FEb004lz6L6HhDlKbPU24a",
-	"K39KLP25qq5xQQ2HdAGztVeWGilubm/6Bq74htrFO83jKMGhEAtoPkVgBZFvwGoF+0d2k2ZgUZAqgUmN",
-	"3JTk2FVmyNoiEyppOtrMrirl4BR/Zb3uTqK1qZngwsZktROyVHWRWCg5IRlwVjNxeGFyAmx2SpDBAVhV",
-	"Jge0mWq+gsiw4DXFIj2ForGrJ+eSr5/DUuWwXwfLDkJDIXoZYTF9TfkSCh5ZTR8rYWRZPciwKJEPrBcy",
-	"sKsxZPLaqRu5MnenLmMnG8czJ+DXe3eqDATABa5tmWKUhr5LYRYv1hi8Uwov2/6wNUJi9xh6kSQg3rG6",
-	"B8Qxr8TNxLcqhpI1B1Nais7IMgI2NHY4F6rqamUfTSrRMit9kdcq1QI+EbEDm51BTFBOFB3BrgLjCEal",
-	"dcgPehWMaayfygBxNyaMhTIg7/7Y7R4fBJf83R/73f4xfAv/PCEjNhZzBm90z/BOjiobkVp752MMflcs",
-	"mUecxhivYbSER3i0OoVoI0mu2UKR0RIvgJdc/6sUBlWNxTj+XcRivLCFNTx2Lf0ok9x4QUwXeZl712su",
-	"FozT6OF0odpCynav3x3p1bU+8tYOfC4v2e19EPyCIn4fiNEhT+N4CCeQPZl/55h+jVlmGZSwr9ph0T+n",
-	"FVwA0T8llMRCb/EFTVB4KDIXUpHD/UKdKStFbEayORWkngejJGC8JW54SkIxpxG/5NhkzKhURN0KEtMR",
-	"i2UAujKi/g07Ji5u2CHvvd7CKLtFoJzh0ViE6J4nL5/95XEeiIzpHgjyjwWwtHAZz9j4moUmfGeneeq2",
-	"kkq2Mi4vOx/Oo6sPL/nVhx9urj6c0asPz+Mr+O1JeFXjj/z9JLu74NSVhXhMlCC9/nFlaREuNj+gAqyo",
-	"hQXUQWfUL+gTmSZ4iTMr5ZKbpfI4IFJkID1ZURgTBjYTt4SSa7YcCZpgQ0LqJURiBn5qYkdmQo312mJU",
-	"LqE8Uar3FR5lk1Ra+AzYS3qz6Cst19tDcHbJszEafXEmEkXMMtBXSNAIAgOeaQ/NLOmWjsYhm0xniFX0",
-	"0y1L1DKNyrHBfkd1WdIf717Sg9SqzWg54w6cIYb8wgc18D+rs0dsUmCGzSPZT9VukSrpAIkZvdfNXjH1",
-	"IUnXRCsPAedkaMo3ZRi5BkBoajKj6qOxe76DxZOmW8kb/UkLqps6g+hrB+6ngohTC8Fm4dd2mV38OhGj",
-	"mM39s5wkwgSEn+wfHD3wXS1WJwWYHlblBl3oeQGrzAI/KOQHkZeQV4cbS29ojMXPkbWr+eIHXmgxGJNs",
-	"Skqw6R2VzI61AA+cPJISyFQ1pcL0VOs8MM+tjujgskJeTyymZRPqflkybJI29VrvFSODVZKyDIMLC/FY",
-	"vjiJVCSmJvqnagWtC2U1kbCwXb8CSHSVSqIXUnO1xIOTE2ct73e9q7kGls5N4vKtrpUgtmsi1A0fmtbl",
-	"w2Fm4qgMrQFsfXXX/swyW4rDMD3LLHNWmFcMOVvTyzQzHJynUcxIBFFmkwhn3do8aDRwChvTaBDxgfFo",
-	"w5/zSI4Fn0TTNLFvcJGHVtNoIG5YEgsa2seLRCgxFjH+pXVWiv+USotu85aK5kykCqO1x8w8cP0dA4jh",
-	"NkGPraAVjgajVC7xXymnNzSKYTcErTChEUe1HTTHASikRXjg7De9IbM/LAzaAGvThTjZoygM4TEGwA/E",
-	"ZKKFiFNEKuJ6nFOtz5ee2PJSkHKCvbs5Knmwn/Or+/01WzpPsmQdN4PFFGfP/k4oz8DcYirVgIbzCPN2",
-	"Yr10WTgwqwnyedVMhINi/kvOasNR/cNEXwHMv91VwQWYCAbKWQfubwus12kqgwwgg4YmkFizSKDIPrLc",
-	"pGDCwTRfqMEiHcWQ9IIGGjaAzBb8U8SsRLIBSQyjRC0Nvg5L7ArJvRW5pX0cC2lSeq6ZHk4KycuavDnl",
-	"y4GpXi3d3/BKLyHhh6ZqpqduTJGmlMt0sRCJYuFgzsKI2tQimBVaHOIto9eDxlDl18AE/7XcRudD5flS",
-	"Pdg4xGzuBihH0Mr5co3Tfr5Qj83Lv4DDjkuVpICeJdej7dz94k4vdjS0rff1c/s2lsgM07Fa78PX5mX9",
-	"nV2jOw/awqyvRCqS9VGtmQ/QU2FCJ1gZA27Z643hDby6dqQEfuRESgi+Jpcv9JufK7jNxhdBOFUpzC1o",
-	"OYjGq+n8wbzsdc7l0KvOsYz7wvDCMn8zE3Jxi/ncdXO7ueUCdNiJSH4z8XCeTVoZ4rM0wegi5y3IfF/a",
-	"opSY895sYd7/XViYS2LJn9hsnuKFWZ+20sZNUkCC+fbxa7J/BLbEzO2g9dcFS2Z0ATB30KQxDSZsGgme",
-	"F+o1mXvQMFhQIo4WPAeFwDZcSQbuFSHG+tW6Mp/6wd7d1+0PZ+0fr/CHvbsHfzI/fOrfPfhTA2fWCpgx",
-	"ec5n550NS+pHJs5lm1CWhvL0sG1PyRCdhsb/qs/lryRaRR+Z0ndBwVH+iAyplJFUFEqaZsc8uCpnWW19",
-	"k7x3dm6KnmIV+GLGL3orA4vpkjW7OuHQlJduigezJ2JT0OstJO2OGNoFGybIBRXz1AJBBzNqh1kFKe4g",
-	"rtC85ImtaKNPUZoYd/okQpvLWtf/4porQR72qyaAzQqvGx13J0dUqS1LigNv1jRzmeLjmTm7GiWh8jpH",
-	"CVrXs/MFnD5vrEpUqrMJ/gjlKM8Toa8SGJRtohmxjq5Wwz5ChRImG+A5tAzS+7ka174ex/Z+fY41m7iM",
-	"CniPkPHmawqg2hjAAD+QDSYE6H1fgrTZzfXmt3j/2Ebj31R3r2QVIMeufNVc5vRje7RUmiY4OfN1U2ND",
-	"HMLtJQe6QNC17MoDsw0FHECvf0SGcXTDhkUV5TaJlGJcn3+RekSGCVOa2LxR/Q0RfMyy5kbskjudTGnE",
-	"i6cmkNUKWjHCBJgmG27qF4IXg+lbkyRiPATbRxV8sKDVF4Co8q84S1UC5iIQHzGYsxZUzZiKxg2k/FBX",
-	"yQWQaTOAU4VWQThMrfMOnS6ZywLcFRE3hQnxZQnQiIAd0Gzm7VW8LT2v2wKnIfcdbRtXTkG3MLPaIcNP",
-	"d8NsIaGvCSY1C63bQEHE+H8LumXCSp02v1p1Qel1fwc3lDufFpEqW55vu3nTm6EA7oLl+ZwKeuTVXO/v",
-	"MCsjBGEEMaNeRL2ti+vVjK4U0bdt1WWMMNtlRN9mQXNlzR5/9umFb7J26wPnTSTfjMUm+D/DjVxoaVeH",
-	"hPSG0XC5Alwx0e8MO+QMdxYEF906JSzlNQOojcAtoHFaCWZfq1YGhBxf8jxuP1IrAHJ/AZDGFSJoizyM",
-	"yjzcq0zHFuCKMKe/VNWNPHh+/aobb9gkYXqQW25u/JwoC0tWXD/msXHUrNqw+PIFvFvFcnJbahjJhe2q",
-	"SOp3zFTIMsCuX0mseAntQTwMFE9d0J9S9oiM2DTi0qDiyUQNypDynx/75I0+apf3qnhvjTtKkBGIheiG",
-	"JZnSV5ksrQENFrVBHYWCTEaJQjN9tuq3iujorQxEKRLmn/uFSNTZeQPg79k5CSMfDq1T9LscPIKKtira",
-	"A6bCrYGK5p/dhrOEkRzTJPTR9ESfDIYkFN7ZyzumQXe0igJQh80dBC11cIcZsbFBeFczNt8tXY4furpC",
-	"ESbaoc0H27ZbenI3GAsjtd6U4Ztom848XJ+JqpQbv9A6hDn3QomorYAFv1PSIPdhAIrSujsOs+H0J5+D",
-	"lHSxISHpYrdk4BHkWc7wu4nxjOO85HZmRyZKiOsgu51GfBynO5YEJVGcSctcQvhXm2dnuIKtFFCSzURh",
-	"fWSsqRf5zyAcRzZd+L1FQ1brIuZAyZ3/68gbAaDgu10ecMYW6lSsJhzcxxgpJ0WcqjUM7b4Pb9YbtX13",
-	"t+NO+Zo0UMN4ArFwPIz4lJRhUne7C+yKcNhUoLcyaYWJgFy6+iX9XSL+f/b+RbmNI8sTh18ll9sRIjVF",
-	"CKQuboHhmI+WZJtj2dKK1Hp3BC0riUoA1SxkoiurBGFkfjFPMw82T/KPPJfMLKAAAhRlud2ciGmLqFte",
-	"T57r79cmkn5dJA2XIpNzNBKZWIV4Eqh0nhh8uUywZRuMAj7j7RW9wlFyJGTAu641YZZkN2JyyOS8fX9n",
-	"ci52354921siWWq1/LykuH4bsFhpImN8bkm0kpPGuETTpQ1cvjmvA3dv9bo6rScTWc43WFnWTGBwbbuN",
-	"sAKlEkyBraZk5Fa6XTm3FlmoobgHlqrlqG9eikxWAG+OKv1GYc14ey3yuLVEfVaBb4A3Zat+VqaSxZYL",
-	"r8UEgvNwh1/nh2/1jKMwb2XbKoweIXmuuUTXdxRtcsI016OO+FEWQzb1eLHCE1yelU4fd88tZDLaNBEa",
-	"SFW0qJQW6fRpuNTm/WulIfPsRJGguEW1OLR2RTmjynKp/SZlM+/2G7MN5v3Taxr9tFuNxVSVA6WrvFB/",
-	"pNYvBdDqFckUb5RV1bX+UauqtCOeFUqWC0TPQDmDtU4QrbCVLJ1k/dDgHXNXwDvachZizuu1dT502029",
-	"gVZVmzOt0Ldax2tF2o1Th7Q/jSdyLjLToTQbzJmM02xG4DYGegdIlE5Bl8JMmmVKJI8EADnVbT7N05fH",
-	"Z7IcqW0dVScaqt5g409yXVfKEvkChTFRrw54oBQwuWB/PFnTsSI6yXX83YOlk6yhoZ3TZ5fH9K3bVJGz",
-	"C1C+IhZ3RjEYSA0e/GsKQA4fP7k+MBiUxevaxWWp7Qr49t++agttbyio/OxvmyIByhE+icUtgGaWA2sK",
-	"/zX34Akk3ZC4TLeguIzz0fi6fRxW6lWyU5jZVvdrjElv80hdjjaIdUWPtMXkTtvhsHnXE2cv7fpmAphl",
-	"MBCGxpaU81N1mD3V9tzyTWERe8q1xGMfwQaLwjc26Wv/5KzMK5XCNsUb0Q0QvQYA9Brvcoa+DZmcqcxT",
-	"EtuJoGoDfBVUxVhxfNLX4eMo0yw3190Ihd++ugz7GqVx6SwJRwGMAQm9RBTGXLLEIdnpvoClin5EGiWb",
-	"nLzjRmGGTnqbNl7Ev4rd+GN7iUiNPr9QY1kM08CqvKLZzdSMeKICmyeOPkO0wLBw3aaFggtsx06y4z/c",
-	"Lr3d8rKbrq+N1W5ctQ2F+xsQQqx9L6jezpLO/14rulyVNQgXJcvB+A2wT7QyAxO7ShnwnZiTqhqMFZJc",
-	"u1e0qKKN4o5bys+PkBLDAeZhd7iFSA8C/vPOarLuX6N+NMCihk7R8IhrzVXSICwEKLe2Ob9VlBuP3Ied",
-	"dB9t2LsxBurmJJg6n07VirAww0XQbuSrS8PM2x6MFj+S/Z3//s//6u+IiSwvrTCTHIkxN17ZZ+pjdapG",
-	"nJYQ1vfDtizZGwJz3jomGy1CWS2wp3auqT1tJiN+/iAdthndTnrdTmcDL8/YsP4YNmWnHaCrCUbHjYlq",
-	"X3yNKq3Ka2HpTp1R1s50yMlwvqXW1DprbGUMekIeXkiJ02ok6UepR2V7esFp4I5theEqzGg/1xToTkh7",
-	"hgB6Dp4BS5FxMS0N4PddJzc3LoojVtm1EO95I1YfIb4pSw0j16+9tO2V21jFam+9OE3pzIpaFwBfQ8o3",
-	"DJvKCPals1Xl33RF6EJVM1NeehBBIK7BPhdmNAJckcB/f9h92Ol2Dg4edroPDh95khhnPc5bquuX6QSl",
-	"rc5r+yUwOGkVQZwAPGfqI4WIvNoDZjmhkpQJcyW7viZYvQ8gkiOJRyRsSjlaXc2ycrwQMCMjuLtEDGpI",
-	"mzzsdiOwl7WDd9iCxtBWNNcohGsMbmNhNjoDayHsjlZZko/02+lNU3W0mnn6YEBBBbU0t+wduJgLyuBd",
-	"Q76ybj145KcFbpNrnvE4PSuriUDjwVY6i3CmimIfq7kJmsc9lnh/himDZo/7040+JfM86j4UizXU6ZKz",
-	"430brnQoh++9W3SG3IgZ5dQpcXjgP/Mk7wuUOPA7iAHy4olTbcx/hFCKoMCLGyNphcWrrXzLaGtRiuNm",
-	"exy+33bC0sd9hnSocHD6LDAWBzDHq8R97vO/elwUIeSXukMdZ5uifil8aZJr9fmfanl7cIFzE0JYy4i5",
-	"qeHzWqnMnoeqsNsZZ1i8VPDMh8LxCUPH5GREcjISqM2wDm6hBYCq6rvs1xdEaHkAfqfxDh9c1t8mWFcU",
-	"tSlprvmFqQlDhItzxQYtr/NKg8sCMOPo7EHfheeWPyIIpGIeAU5B7pgW+e/Ni36h3M7EFtIkbu/43q7c",
-	"78uASpPbqHNDRzxM2s0pz2MjgSsO13nrT2HAV2SmHpNC6zYwoBOznRVQNBcO4y+l2uJ7O+KUvG/N7Aqo",
-	"OGW6go5PXGo5riGJ1slEVMPsUoz08NG1dcV1uQJxFEflnvUgkiH7AYYRSD8TUaoCjCROlkJUlE0hjA67",
-	"j7bFMCIoGtfuhpLXth7O5Ggj1NF2UiDxjLEF1Uc5qJBz5Poyy8dfvcryjFhuFpYfIBlezEmRoIoYU1bB",
-	"eYxFWXmJZVmbux7kdcWd7b7GMyXbsOQEBNwX6XTojFpQB27NWt7UkMQKofM828AhIyc/w90nz+2m5DTu",
-	"Ieam+UJkXQQQZ0r4N1c8bc7gFY3AdlAkzQFZR8YYicSojRuvR5qpNR6w1etxNbVYheLwT8osFrsP23Am",
-	"czVgqhjuLsWM2a8uTtCfBJe1qcSPZz+/bEFgAKiya5xSAXABYgnoxGh3QFXt4OhjhW3uXFsDf815w4WW",
-	"rtWtqxqjAG28mwHPBDwJudFEWQYkB5A8QX7IJdV0sgFW5vHJzwSTuUBVdss5hh5B16nakehdptNohY+K",
-	"jYnPJ9O4sTPUzcX5MFcFSu4NraiAYW5bRuvEM1kIfPPSmEBhRhvHhZNtgWBkRV+ZHWLL9qqyVfq7Uz+w",
-	"pAxZD2DyCnTdL9CkIASKrPxtzJsShZtC7Hc2NqIwI0b0mVhVfFAUW908DTVu9iZBnOfRA1cNBMZtzk33",
-	"phf0aOvWcJON6C9SozsM4WLW7oOAebRuohdyZG49QBqSZyCdhxNsZMZseolH9iGUH8LP4X7UnJyDvuGF",
-	"9mb17bUZ021mSy2nTCRIQmMKwA0GXlLCCyxUp0twmsu66QglE18Ec6+1WCqMNIc8ZhLNbne7a8oqvt7A",
-	"RqUypoZwz+yb4bBtiJZc7deciOvHybUsVPluNlA/4nNc8NsyWPMbjtWmWjzECjgmf/v6tZoB9nGUfCCz",
-	"TGVAeIDnImdVJWGpL2UxoJdVlSOVnTNH4e04dvhAd9/CDwj3gcSrJnYVeWLr0NM7tko3iIk3txHRgYLz",
-	"fRvOA+Z/EfpG++L/ffnxAn5knsFYEfLQTM6JIw9MBcwOdQOfRi/BPNG1xHnITdcgquzrhdzGLySf8zg/",
-	"1KdGfimhzB/4IiI5tH5pfecWeAHgMvrNEdY3jd3/53BAfokRzkOoaUN9W5u1y/yG6THkUtqwe0Ch3KpB",
-	"uRfdrpZ8u4VDNzF2wrLeqrRoTZc4O+j6KTqDW38navdm2l841758RlGO8MMzCTHPc8BcuZ1+ngJ8y7LC",
-	"6U5o9zlKoJCofNyzqHv2Qtg1Qsj0FDNKZ+2Ek7xo+pqyYCnPndVvzBAyjCgTOKC9hOqv5nhtJ/3ERKq4",
-	"01GeFbsa4iSsVT69ZbVptT/kedOI+ydkrhMbEdf9KVC7eNIj83l9ZmMAUWW3AuZJ8l7HBKUcyjX5jizP",
-	"kjbj+y04coWcGD1qZnf3dciK15m/w4fZo5eTwr2ENryeJ+9/7P//3//LmvF4Hem4K1VVGTZ5R2D2kNGY",
-	"L4T1D42smcIgHwKB9UEJhq96eL+yJavyucF6DDAiISzq/ppIPW+Jr6yCuYjRu/AmZn5B02DZdTsNdEKb",
-	"yXHmH1ppMpL6E1QJVqK+Mj/zckSlQcZMQ7panK7CtmSqey7X8g5lXi9uYbspxFSPZiE90VOsXjVn7UnK",
-	"ywHUdaK7jP/CUF5d4ubP8lINGOaI0pk64sWyDO7rViG8IF3/yFDBOKC/5tX45wiBehvDd+cq+bQVmHUh",
-	"q8gLgcci6SKhUhPpHU2RuVvBrXfki44Pul2SnPyD+Dn/LsYc3igatwLfeikpvZ09t63uejlfzTtPmGQu",
-	"dl90cAIm6vu8qFTZXtUyUchd9vDhw6d7QCZ49iykyCoxV7IUcFo3QnpOOdp3Ty+EmR43YeqbbKK7h91+",
-	"P/t0ePXb4buD/afv6Y93D+nfD6/29ne7cOm3g3fd/cP34e93B4funt8evusevN8723X/cX8fvuvuP3y/",
-	"13vX3X/sfvD/2O33O+6lB8nTq71/3f333979y/77lY+1sDxuITiDnr1cRnn2LBE8wFQgRmkVwuYfxdCJ",
-	"CHityPIRoajH5J2H3cMn+wcH+4eHZ92nvYfdXrfbOTh8+Ojxk39vEHmumJHDb5oz8k1jRtwAPbq6vUGn",
-	"MX9y9e/t0qDMW1kGYhC1iK07KudZqMCUegVEFx/GZLawo4YsllzbSsksJDi2n8/FWp6IFrqGNp6Izu9E",
-	"4BA7FLdxIzqpw+7rJZ0CNE6nFTl1wp1GQYi2EQhek2tl4xqVtaV8/sbI9bIwA3LE0EAU06mgsYWZQZG0",
-	"VTdP33l8jWj2Q02Ni1ZK3MkkrE8/yG0qztuTZ2NZXZtuX5V1O/JiWlvl3pC6WcpsR6R5xlwXY1ndswnX",
-	"ubAB0hE/K+YHpTwTZ7VrOVGZ8I6nfKRNyVpGc+Ntni207oRu+NgRCY4rKsbSBgeCx5Zlzwv4A+TmiCzP",
-	"4KWtB/FhOyZLmY9GfFQy2ritLyZ5tR+qHRcSdZvXU2ErU1KhcNx6gE8fKa1KJ6n93dIi95A38JjL31Dx",
-	"CsRUnO7YSDBdbNPyq69PP8X80pX6xgLq/EH30V8ff/MEFu5zWckWBXko0kxWcp9yVWkx0l+45rAgrCP8",
-	"vUjcBkQsEKg3E2VZAUmBiDQl5xA/UWsGZeDVbjLFpCVQw115/jbJ7IwkLqyct+IQb52kfIukrg18pDWU",
-	"m5uI2q2ZS6W9hGKKkcx1zFradjJetQqxldxBqb+WRiUFp89/6qyQKy2SAjYwek5AI2iUXkuQcyw6XOcS",
-	"dJnNcqsaNLCLwd/Hj68dyYmqZEbLfC2EMnfyZ34AypPKyq4JWjMd0kZS7O3JmfpYvZblQoHrwboq95XF",
-	"Tg1Ps6/OShp5LzBRUAMTmJLaAFs25zvKmVtyJxpZHqf369bVs3GtL9uN8WEZYGBpad2z4u2JXyWU4S5e",
-	"yMFYuE/A+YI1ydE5GB4Xo/yDsivAynk1bGa9kpB0RtsWKUBFm1w94yJGn43IhujWdFogUM9aUwd/Hc8p",
-	"+gTeJDqHPlMeDWOI8y3h0PNWZxsUg5EjPa7BhyJOqCSm9OjrilLpwZPtvV0bz+dkQTJssXiWhMo2312j",
-	"2cckAyCJKjNdhrffZGqRDHeTSmtTZIEjJkySW2QeG6A1xfXawhuQAMuFNwn+d99WarqDqbL7fAX+wI1G",
-	"fyhNSJvKP4HLtvnXDu0eJ/guDLwrVnb4T09Eu6CrbFgNtFYWxgupHYr9UpuZbhyVLWm2dTU25Ybuq2O4",
-	"+adcZ5+RhfoZrAiL+MDY9vZR8sdkm6eLJGZzKNqTqLemgbgRD3qDb12WjfoxaNem5WMLN0cjoleDzy9J",
-	"+7oyE1nlA19Uu4yo+I+m8XpnEOq4jAdA0g9VXiDn30DxbcIMZmgGVliEHZrw/jPgzd5CxPlMyclNK/Ap",
-	"+uTReZf5fTIDBj/euAmKXbPs57rCFaJv+v2KV7YY3u2qkFpNHZwgCizewhShd/PzJ+lz6yaWp1Vpt5yz",
-	"FSURzQyNhaq0UP5Yo38hig40RaX7M3aCdvefyv3h+09/vdr3/360wb8PDq+CZ/RdcN/ruih23rcWQbRO",
-	"2bVIElFVxP+WRU0irgGnEBdFOBXHEh4SgkO4FqXuZwzkdcQrkE90u63YOTGRH+OGPez6GQdGrev9XqGh",
-	"XFS3Uizt9HYmcvoOR+09ETYu1BJcm9LQTE5IiGAyxb2yyG2zXXZB24Te3Oe9lLe4MgdRmwuTzQXU9Lsp",
-	"KwiXOFr8IXDGJaRiWFd1iYruF4+lHb57sv/0/W+HXQ6g/aHDam3z+Hk5mW0gn6OFk6hqAIvJkf2yxb3b",
-	"JFuE9M11GZlNWTvKPyj9RxW0152Z9vMPTas+qFIWAazm2rNz4aTMsnNePtcn8iZf8WRtrfj+A56tnxN+",
-	"dGfgVtNxm9Lb3onvryS+txV8uBX+0KIvyp2z6xSmm5tDXCq/Bajtqsy7FQ53kNRv7U3ZZhu2jQ5IcJ9t",
-	"3WS5BZF5DW8qydPcCn6gxZLfxhe/wHbb4pKXEyUulM0ztng544zU32NsU3rEmj9Q61qqx/rjwiO0rW8O",
-	"Jq2lGHH3rFEDPotssmk7E+j0bSyvzcuuqf0LdddTWdt1q5N4MXOFdRUdkUL/UiELa0gfsKFLjLl2W+t4",
-	"KueFkdmGfXtNd9MkrhJm7pIHvoqySQIHKHC+aDMTRnfEsUa4S1HkFn0GRRHTN24kEQEn7Wy+iPX9+HbV",
-	"csKF2mCo3r55uWKx2/VJbj7Bw1yCqKinBOnGVPFukZwMo0obtxoGdQXlwKSQ+Ics1n0STqNNsECjrxux",
-	"Qrrovga57uZS6SNRawwX8MVSif9QpWmLfQ7kYKyy82uoBKG0Hmaem3fPCnh0Iz777nX8OkRKnRt9XUs8",
-	"aSjGHABzeAV74c2agpyImwzI7XzP92PDnlM5oX/sNlqxlA4XD0Hb7LTqGbY1FTloDNfyzm8WQm0w0LeW",
-	"KKw6v5erSwMXyFWyGVatB6rdNGNuq/N1KbOC4WDhLW2jTjJrVSUFeCoBoscHZpyk8CwUtwY3tnDabjaV",
-	"befu+2SVeOVzNIe0Oj+Z+ZCLnp1+ANZEh8iQ4ZS9ffQRTD7iCLvXA/SopdoaqKPj1lwXwl/5ciSpKtVA",
-	"uR8Cf1H66KCbgi8aS+c5Kw/j1RAce4ykfO2taxCFjAzoqu5Zpye2ldLQtS9UstrswxioaFw/lqupo8De",
-	"FttxW6Wuvc7rpqqXVYNSVee3DcQZ+Uei9oOfyami5GryRTLYiuAByUF5WFweMMSSYOm9zrhBf8/g3qUK",
-	"7o1Fyfaa2pLYRDBNbHSYLj/728H80ceOQyrpcsaaT4UleSt5IloKDrO6lEjRtQHHIniwJnlR5ETlt/68",
-	"f/hkI6UD811aZZA2QJcwrZy4CgDAAzlRvVhATeQcDTKjtRpUnNZM4KqYvwsHsa8hp0o9Tu2Fx4hz5ezl",
-	"Ke3zBIC2YlXa/Q8MSeLGpFRYZAeY/1QeKX48O3t9xNwtCJaMW4ypFdyTA0b2cIs8lK37Qnl0erkHC5nr",
-	"kCvIopF6FuO/7yQ7GWlI3Bu37Aok/JgoU1eQRYBNxoVQmYEJSK/t1YrIP70iMI8r7Z4lluoE9fKDTfTA",
-	"DejjPFf08pchwxs0bsrQ49vvWXFhsjnYPJCO0yhXxWSUWcS6toSXu1xYUsnyBpLDrqgqPQvTu9D0ZlNd",
-	"A2Glrx/Mp0+fxiPZvV6jpgltdCxpCII1guc5SZJ2yYPL3SBQ00zO3UZ03fCOFIZ5w/xY5hzbz7OUDP1w",
-	"3q5ktzxfw7pqhlXAnbGEl73FSmw3CD8nH+0LYeqgWETQEHRa19NWwBoqTt5KL9HqY3XOo33brc9xYiDX",
-	"OOFoiZJlkStbtUMExX1AMqFW4AuWt/es4Ls45IILc6gi3Y24vNxHb8op2yq3NotXLGynKHCxMo2P++bu",
-	"gAOHt0/HdWIx/+FJsxTw4VIp4Pn7TwfJw+5Vv9+J/2wt/6MPnW+2gNqUoOgNCacUBpyUxsa+lo2qfezW",
-	"VGmy+gNrr8qLwsklOnyT5nYiuBm2bDCtRtqwx2JeK1/37z2SZK6sOEoXGv5rXo1JkbM3sFNJEC9Xrsvo",
-	"nSsr1/mmZn36xn7SBT10y/Jz38KNys/99PkCdH6+0xjVNaA4K+12KAEE+pvcVqWsTGlXQjlugyTznfuf",
-	"Z22ILytRDBYstFWcZ340BkZXTjnsibQa5zpFeo6KPOcYXs5sItIhhIXA+pqNjbOzkXwiC0jQ3pMJyfqE",
-	"qNTXedURwGOPZYpQyQPfWmD0HOeAFVE3GEiWevZGTQs5X51WHvz6kDXbztt/vv4A8IKfdCtEYyW9hNUt",
-	"14zbFfqQK7Bl06BsE1AqoxJMbrZadiF/Dmt8CxF/aO1S89cI3VMw19ty37WasTEfB8+45JIWJ4JtoRln",
-	"x2bWAtA9LdWH3NT2D+WZ6ASPybWicUyDtDjq9HjS2sM1Y362RYzMcNc64ldP0TNPYmOZboD4WEIBi9yD",
-	"N5khZauXqlDSKvt7hM5CX9++ebnKfbwwZ3h4X8xF+vrV6Vl6HfLu04a8HlfV1P5r78GDXaf7dPefvud/",
-	"dPbf3+ff9v71t37/HaVn9N7/S7//fm+3B0kx7sf3n7rJo6u9f919AOmk91dgJ/j10G4K4iqD4Kbr3dD1",
-	"L3Q1JA2ZknJWivyilDAMToU9raTOZJmJX5mpGXWZzlrelMfNRKHZ2KrB+bvj/X/Hnv/Lg/efHj28+ral",
-	"P7gN6jKv5qdu4nFlXihZqvK4rsbhr+9Zdv3br2dL9ewYiglEmOA3gJkUD2RdjR8UZpQTlVb0K9FUpon4",
-	"IIscHcop7yJ3PzmmsJhbo6+G0O3ccWaZjRPCxcAIRBFOU1cFlWVSmxJxUVfg0omf6+u+flXGTNK7qb08",
-	"/+///K90r9mLab5/qebWF51TmtgYANHQ2L5nRfpx3w7MVKWQ4UyZCuzAKk1BKHewycDzC2Mb5sWtZLfK",
-	"jP4OSLFfDa+pxqWiZgZnY+7uhFXfPAupUQ28RvCdJBzLalJ901igtnCp5n0degvdi/nCO+JUKfHOrRal",
-	"q3wAQ/F+t6wLZWGaw6972Pvc9WKsZAY9xxDdzv/Zf6X3sdP7r4ZhROQ0/0nNIXsBRRMSY3wu7lzEB8nr",
-	"vGU3y0mT4ZWQodTHaWFKVdqeUNpJ17mpS6H2JzIvPAcUVQ3XVpXgrewIhJZwU+KWM4kKW8l5XyOzJ4w3",
-	"DLBlNGNYNDbKjgLv6Fh+UEeNHKZMDfJMWVqceSVGqiI2gWFhZngURwSY1hOrI1skK6RN3TnQqhO7Kd6F",
-	"OmW4CLXddI28PlFj3T3MzPW2LHZ6O5FMaKRDuJ8P0erehJws2p6UKvfgk89Yu3qAL9nHiUuTQGlPIqLB",
-	"liRkYbSK1uffa2eO+eWJD50zpVZzcV65TuR6aNoaa+vp1JQVxEQJuxHrHnC7WaEmFyrrRdQQSG3GeIxc",
-	"ZI9e6zGUSugMRNaJAKY3Zp5jLgkxURKAZRIaKScL3D9A3P3P/ym+BzXaVmpq3S8HnYZUdppTPU3FRF42",
-	"Vl7SJtG5+J3u8zul09eHTjIQNgC2Q1qRYnFo/h8gEHriOxCAol93uw8HcBf8U6UEexVBdg9kUXT6+mFn",
-	"YdJTGLBAKZSsWxQcsE/dPgUNC5zxjzoi/eHFimdkvs9abkqrx0ZZOTCq35mMVZl/O331C6YCf7//V9jT",
-	"czrFg023gCXgzCUzqCfgSZMTRSfeBGl/nzwSP+XfweF35PW6vg65gwBNB09gDltMzioODv/qHk+CRuh0",
-	"e756+PgJXrUmHBRwzNoK04CGuVuFYzNzc0EuPK5sFc8CmIbF8NSEiJLjeHZfl0pmtkeMaRc4VtQ7RMqD",
-	"wJTrAbJW6LkvBgShePr8J1SQfjBwl1NMT2GbAe1BQbJSVahlTXFcaK76GvBqnV4BmjEmvUQJaG7DXiis",
-	"M5/xJmkeaO7HfXH//rGYqtIaff8+nKJyM8UnWanaHLUqRLStmIm6w98mmRE+vrnWgrQkgJof7BTQyPgK",
-	"QiV9MJeA49T4oEefZyF1/z4CSMGP3Ag3ymnzHE/9my5KM7OAgJaCaXFq6nKgUu4KS+XPEe2lUmKS67oC",
-	"Hp2+Po5PbmgdtTSYHGtEkhvNRGhc9VpI8fbNSzqh46bCuQH5iQKOjL6eylJOVKWAN3wga6uaXRYDqZ0e",
-	"CtsF1SB75MYfxVjziIpgZlEHDjDK0Mf794lV33bu3xfHTQ59UAyRrh7J9Ku61MuLFo4T5own8S2Omz+I",
-	"mSkvLUAy9Pq6dc0yizocBw0i9anMS0hPjONj4KkqjK0SHImKFS5q1EjmOsgdZ8V2+voVo33De/FOt34u",
-	"lNJO1coSorZVUXgWFmrM3b+bPuoe4NPnpaqtSvc64tSIS6WmDQQtNBykziCY6wSbvACc1mlp3AAqK+wY",
-	"XA787sQPW60zcFcXZnBJwy+pl5UpoT7H91PkmlLKOovSw9RVutSDIzqt8LymBZBCqqzlpkYqY24D4zyt",
-	"mjdOrcQl482CXWBfR3CfPWEVSqC8FGamI65v0Ed2US9lfnPY+khwDk/Swc3lyuwT1Kbqa6cs2wj//WNu",
-	"cb3MTd1rLpHcivRR91GaePxLycBn3rJpvoh2KNm0ghw2E3IYUp6rt9jwsMUzT0lbIf88vNadTk7jEHnV",
-	"84BHbXTuSjqFO/K7wPJjPDIabhY8MOK6qWazooUm10mFRpy0C0aZmwSviZFby51g+NM9S4zziIlfzHkZ",
-	"gLVLJkVRADBFLzJTwwDQTfhSLaIxQnT4KP/6SKRSz1PSaixN9qWaJyLVRqtwRZu+ht9p3nituiMajRHr",
-	"8aNAMEdUaN7lFczOlsXxUHgO/JQHe1AxdoNXqt3A/+p9gYs2bIKjD5MuB0F6hdH3L+otHXHhsO7rleZ2",
-	"E8MdV6m/YQQFS2G/0gvQ223rwRjWsXKikgeLfsDYu6z6OkCM9oBtRinLcHZrNji+kPEYzEyWJGhixNJ8",
-	"klekh4GAzjMWbljC3desJrhjkMq6+QXgmmkcN7R2c0uHX4JUGW78Z4sznuDYLM/zK16e1j+UBqdJGjDu",
-	"8zJIA3S7OC1nWBPaGzYBToSuyDX4oc79CZ7udfr6NOZeiQeGDHmfjuRnnodjDGkLldhNX789Ew/cuNsH",
-	"n4g94uoBvyrdi40dlJlHuJ4iKkHcG3gnMyWBWo38olYVw4VlBaKgaWuiOpOZDmhHOO1QI0vXCTQRxy1Y",
-	"pKiUo2NDWZr9tEPjlbJ7jvc07UNQemDnvcAQFxbjgOElNYVxyDc2VCoTu3iqofc7DSWWABuFmMcsnC8R",
-	"cg1h2oKswkKYMq+U7Ws4Dn0IzSfoxAUoOQp6mWWgCX7cp28fRRuQtxqmGITRLazBvsCG6lCYO2X7ARnL",
-	"cz1yf29sXMrSWVt/M057MyVFt2yzBqRZoU66im8XQ4fyR6MP2AefmrzxrElTtBGWU0d8Z6ox6mRovu2D",
-	"pkzDtps6qxDnaJ+e3uvQDAPYZipy29cx6y9YxLBwpUjdXKQ9Nyi/0RL4TbjHxG/gt3CS+7e+/m1/f9//",
-	"v7s1hbFJxW8iPXX/gsXl/jxbjgviRmIkP3j8/m6tAbN27757xXNVVLLximWwvJ6ApHasrcE2AOAXtOGN",
-	"+5d/wbNCyRJ35dzUuF3s2Mw06jNgR+PcCgPRHHxdBmela47RqtEapbNePOmQ6gBao1umDAQbmiWzOTVL",
-	"ZvPFN2EELyvlEIFFGOiUPEv2EnO5G7E9HzbmbxDmqvvI9/DP1vYuIAHCw319DBmYdalgEXAIBE83MIMJ",
-	"wxeVHEwk6YhjYP0JQhVtohz9Y+QE8y8GA4wb2de4FELwz4nngcmcVnECUMUNKeDmjIoALzV5AO7ff6Ns",
-	"7fZvEGD41gt31tBqJDM8z5zBxHYhuEGdxu5PJpjoxE+UUx95PKlOqydKRamezHfkGg5ZxfjGFCCjeik7",
-	"iHznIPKc48p4KW21DzOzf/I8DeqCrxYjckIhw+BCryB3S+o5hxWBSGKsAP5cFgWSA4BRCOflbGyELKA7",
-	"Hh/TrTQ8rQ9BZcfVhMHYykzdBK1wAjgDQTUdRiTITaUWtsEIYuysZQDeOG4sZ0BDjg+zRdFuBdnEtWpA",
-	"O+QE+eEjMQY7JIy10tlRGHvOMBmDRYD1cE53oHI4QANkCzwvlB4oUDFDWiqaO4H0iPK3nao5MBOwSEA+",
-	"4mtRZB08Zr9QR5y580Q88r9E3GnAmwRek0FdUSN+lHrkvlVP798PNpEb+GgAe806kLwoGHk6r/CFDI1J",
-	"ZyUbcGc4h8A35Kyi4AJYe7oMpB6oAue3VN53SnttBJHS0tSjcSKmBt66wZFFRzSfs8+dXLPkO0QqV5Q5",
-	"/oRMCZIjjaIkxqtU4vjknmUXekecaJHKujJpU4d3I4oXQY6msZTMTCKyuoSjHqQSLCEiaenhfE8LVSmU",
-	"wVD9geZQqT7kaiZ2U/xHj3Mj0z3yyuEHpvVFkdsxjL7kNEpTCpXllcr6enejyaC3OL3KlCLL7UCWeLgd",
-	"N3nkInhx3ni0x/wpAulICNPZ1258c32OfUgb55bfMytXlhtSMxymDRZDPx04k8jLIIuZU4VmgAV+vEQG",
-	"NyiMhQzyEtYBJpPH3+IjI9SEgzfULw4qroApQuXQ9vWFci/iAklIH1yaPFtPVWlVprJ070hYg9tvwVgA",
-	"/YLxNcUrvXIxgK8RW9zXEkmvuEACXgIuQVKArQDMIhinNf5SYh9ORaHkBxVCJYEoGALGsYeXyK0jpj0L",
-	"oz9uckl7gqLjE6fzUa5XvKJAv4ZDQFXRaFcG553OKPcafhy1EygSAk3KXWRi45gpHbZ/HIGAUfAMBw2Q",
-	"50R45On9Okdn8A/7b08irxwEe3HdJaJ0h7+8KCKyPRKbgBxvhhjzNTNNRhewJ4ADIA/je88eUTQvQDJh",
-	"ZibqvwRD/psPGsear7uBIKa/cWrXgzp/8OGbBwPoXHz1MXTnyUIX6Yn4duiw+12O9us8ReVMCOH0Alux",
-	"L1p8Kz6JBZ94Sk7xv3wCG/4qFVdHjUdzd47MxbdC2rkeiN098S0G8sSudEtcDFU1GO+mf/mEw3jFbXvw",
-	"F1qoJ3F0LhGffHOu9vY6f7NG7+41PglGIURWv4WI1nPManRzf8aXdj8JOc17ovlZHsQk+kTj1aRqfyuw",
-	"6dS5he8Djvy3gpbb7ieROxWYupL4yuAevS0JDabV5fZ0WSv8eF+7VWTKfJT7lMKpE5eT2lbiAl3a9Dsj",
-	"1AuqFaLH8HzySlYiUpirlOszImEU+2OOwO3d1z42YjSubfyMZf0CB8EpOWdBh3CP4ttpkBLv6rYh2tkg",
-	"5GAYfo/An6FvyZsOWoFznKvdCuPO1Zj/o8fLdlqqqSzVqdIZU4URUEhPwIS4QQd2jjAf4ipamp+guqgn",
-	"VtzbC/XdtsgHanf/YE9cias914A3LDh47bPsUppZBpA108Z6v1P7yevmNPvc10ZYM1GoLXKxC5jDUPzR",
-	"izIunETs65Dhi6kAdNzyDe4sg3hmNVMkfWIvRqPVZCEgxgOtTM5VsZ7vBU96jzzmDt9cWR+CwvMWhT8E",
-	"FSL6FdpNRg+UP2XAYCI9vTDgZPHVgEUhUhumdHcvjVRfei+oMGXttAMQavDlXmzqoAslUkUib0rOIQnm",
-	"VeCQ3IUinYo7VpnplEzA1CnArjGwrJ0OYaFK5xk0GM9elmnNWKWZpiT1YeuUJHRoN1PzRnA6XpjSyaVc",
-	"o7Du6/TN21/OX7x58+pNGiw+OIJSVK6RCCWODYJiEwaenXFladANfhY70SuDob/aqix2KgcSFE5MYIMu",
-	"Yj7wAUUb3BxmSBQsHe+l6OtjHRJYJNaPW0pM9YYyM7eQloa5Bx7l+ahRbjlBHYbR5AELu8kNQ690I5Um",
-	"fZ0i8DIFqjz4srdSU6Ofg+sK0qZErNLBNuS4CKmiUDzqrM1e0B9oQ3XAQsi10+KjR51lEHyxoEawKR6b",
-	"Z7j6cROiA3F3LwXzq2IJk/ibmL3H3UJCGnQ5MkQhLIntnTlLj8kZGgwIwa/U9BQ0/BdewATjujn2boCX",
-	"aHZ4ETtT/Nnb07NXP6diwS8DbvM0eor6AazHpIODrqvFhRxcxhY2j2PkKAhycAM/Ae5Fr18FhTArzbSv",
-	"F1RQcOY1HiGliyRHD0Hf/Yk3RXPJ+xbgBFwkOpIW/EggO1+7B1hn7esov8V9DK3PhnpHEkvlrn+koI/N",
-	"zIoLUyHbhSUb0qsSeCovHVns7pLOXPUSgthzwpD6U41CTotkGiF04IaIBUyPjzk3585GeXsmvJr34BMT",
-	"ZDtBOVQqc7OMi+D7vFA2cTutCCHCwO2jbVXWAwwAkUeccuEabGRgIqDoc3+QG8/93S7kEODx6aPH3yQi",
-	"ldNpQek/D+jGf3GKaLrnNZBP+B8h+pAS2N/pif4O32wfQHgEC3FRLvV3kuiJvCrokf/tbxQtN6JH1N35",
-	"6PAw+h2FGr4ByqhNNieibyfV68KrjMA2KwdVp/FeJx3x6fUNpXPhPM/w7u7B06fZw8GT/YPhodz/ZvBQ",
-	"7T+9eHKw/1h1hw/lN4OD7PCw8QKFM7DTE+8+if4OIWjRaNEwJI0GVcacg+YHv0MI0l047HbF1Xt88ZWb",
-	"hOfg0YHCAZT1kEoEAAN5pnSVD3NVHokUPkLi358FpYpOGJ9xRzhwFKlg7ZktNN6h7mv3LGysjhPGPEJx",
-	"SN2fp7qptxdm5F0oYBpD+fT/2Sfldf8kSzkw6aMZvKGOhOxrdwKQujcYG4M7zFnrpIjB/uTQ5l/dBnny",
-	"SBSqqsC2RdJQcJTMp2Ol7V6HDl+bCpgbyyFo8C7QfoeF1de0sGCjPHnaPdjz3gEKSwa7BFw6HQHA58zA",
-	"qHzmldMsIRxZqimEzsjb49nX4AT3ZzVaSymnDeI7QOVmlxifTukb98w+6JfpokNVovbU5vfva9JOOQJx",
-	"NlZW+UxsiB9QvkeIwlZGZKaHkuZ/km4Fs4gZg+/SiSyGppwAPg9cSN/vegGxdHFP7D7qdvd68ZsIX4IU",
-	"1Kl0ikkPGgobnpAq3BEHgbYPbrh9AqrbEFBtkltnGUJCE5oAaHCFfE2P8tZx++v+9/nHeBF37mN3lmPk",
-	"UXeWLvruHGN2nPBX3LcJTI4SAMIltzJx8Qb86hlwz5eULTgrjR5hT4+cfjGoS+t0R4imIEU4OLACcRBr",
-	"AkUO3hch7r90Slw95fOavo2xFt4NsJc74kxeKvC2u69QduLLXF+mfu0tDk+eqcnUVEoP5ueXat42SAu3",
-	"NGY+PQkX939ScxBDUCSQRKAlNByLpOFss9E2xN6eojX99u3Jc1gSkKPmphwKGtyaVsOhGvh51qY6H5pa",
-	"Z3HT/Y/Q2EfYWG+4Q6bKVFbjxNsiIdfDGdim9Bf8/gMaFUX+TczhDMYY0EBJYLqBTjwbq8El1bUkVPNq",
-	"LKcMNibCWdMmiyFVGvtu6Sr06DENv+tEFEShDH7oBz6JzXlrI78MSGEt0mP3vjQexgB6sziW4Qp8/gl9",
-	"PuQz0FDEOthEZbnEomBcq8fwEl6r0DD8qanBgOaCSAPLEXxKbqCQObWdwI3O4SyW5ajR/KWLrgcHD6kH",
-	"IJjc2gziBbPYXQMSTqVYIjZJ4jiBu0WbSiUhhZ1QHuhen7tuGKqmwe6YYGp5tPwLgA+CXGbtFOkBRNEY",
-	"IN77eqj7taaJV9k5DPo5KATRGLTfAQPxeGkq/XKiWgDKgoe1A+uKpzVqcEicSJ8ZXbkJc5YBZCY0J5Yb",
-	"vaTIxe1duuiaengYz5kToHjCIPNarEz2YHYmFyiXJ7m1uZNCXoo3BBNWDYOYdscP7V9TloDotKBaLMhb",
-	"Xn8QEscaupbetFyGoef+kL8ds3UZ8o2PgQ+qtJQwpL3/y23fk+H+z7IajNMeuOQQfWiqyrGcWiewEha5",
-	"cMbklQCwOuweuATziu10jDbyX1jzBekkkLQj0hdncgQTh7rDr2OD3DiXlDSEizAqoWv2f+ESSJCDpWWH",
-	"lXsySvWONVOPUhnW3Jp0+MVDDv3LLUcbXGg0CD9vSkjzizQWXv6sG+PwgvvSo3VQUcJRXLnJaiCY8jT4",
-	"lK4+btbsgeORss+976kyJnFqOIhU9Fpi1+Kk8Khj0c++W0sZ8tJCCjokg0NWC9ZgOf1+ZsAlwGUv4FPI",
-	"fbIy9sh3nNWTqHXiJ6Wmwb1AOV+N77PnHX8CcegGGDlNfBxxcQoHpQIzSRa2bSKjy/F0+iN/kZoinPeL",
-	"1ZA6i9MD3Rll8STHehow4t2ZBu4L6vT3mNyDXmhCOuYOhGzQqNn+R2gsH0aLKdLkAaeAxz3Oj07YFsA8",
-	"adcLf28zdrKEGu87JBdzu9ndDpm39HfIdQ2Jrtwtd98qpWXxmu/kMaAd7NfTkMzlBR1ntGvK+6XFpdwK",
-	"hK+lwtRVZ1VWehUTtrH7nxsLELLn4J+L2xn9DE18Gi+aKM151WJprH9CiVkVLsCzE2VBXA/r0/D+VttK",
-	"TGTmR3im5OU5L8W42Y0LjZORfwQlXFoAQhvVytpeHJabGDDVJhMDtpQzR71pK6gmmUwd68SvPzbcwomn",
-	"zMljamwhbXWOlQZRS8OvfnyPvasRj6aE6UzQdmRRZ5dWKDbhZzBwmE2+uYIhcuFPKY/LxidUKSt1Dg6a",
-	"hdUa/Q6j+bS5HT3HmakppyFQ+nuox7GPhTk9kk4ti+sZoT7Q0zAFx7oTutifXyXVIDV8ARjqxDI/tN7T",
-	"N7JSL10jU8xvyK0oFGe4THI6LtOP+wNjMafAH602nBnmfCL1nEHWbPPkWLgYxsIY4a5QzRZlWRNWJQmO",
-	"PMgbNjzhR62qmSkvUT7xe/w+BSeLW/PRE4291T48HfHcEJymW7VUCgr1ZJ7qUxbFnPst8/O/16aScXf5",
-	"t7YZh9ksFcDCw1kOq8ON6fEJZ170wlGVkL0DFX0Ayen+zIDwbmUfklDRGG3NskZ0SS6UDketX9ccwwRH",
-	"A6/t2ETP9fm0NCM3iI2Tsv2WsDG9rtXMRm218DElD9PrZ+s7Sqc9TFS++PJL5Scpbt8ktxPQbVe0n683",
-	"hN9yQ72i0zhnOPDOP4ANbaDad94Rr1A4pbjBwU/a+hrOkIqkEpyWC16KJO6+9EMcVYkhsmKYX+IT45ml",
-	"AO2gMLYpthoXolnEH3wtpq9vCmYjaaGQ75ND0cfx2bMfWxOyolgugYem7jFKzYM3tBwGEcNiy6G7eDG0",
-	"nd7E9tAwrJO4UAWkRPyNNHKTxUgJ9RTFTnxk5F4vcxbccuvCr0vNmshBaUILACoDPnwWf8D9DJ8lpwGV",
-	"gQxKs2SUQGTSCehWy8RfjVWTkCtK00F+F/pYkV+ipgGlVSNnyGNAUU3dwpzJMhO7OIOJSDmHE/K9AZc4",
-	"c/+mpbYHe0IOLjEDzj0DuyOk5IVaSboOPht+K2wbAjxEarPI9lxMdqTggORucc3LQGo/kCbsEUyU5i3C",
-	"AGKEa9W0vReugeHd3ev5XGtSR/IIvJNSOwnD51JNq4WWY70OmcvOsvVBcvbuOLun9G/sibTAo9sZ7uxC",
-	"yKN6ztC11+ACCH1DHgpKiV30KzSvNRYKuRLATcI3gIkHQEMQdQ19pEhSLMuc4Y/vwBni1F6MqOJexxaH",
-	"M5GywygU4QNGEI9AP4uvJgCnXod7Sc7W88qc46sW/I/Ni41+koXZmrTLq7NpGHGSEmgxmB9ES/MX/BLF",
-	"yCkc6bO5Im0iJBE3NQr/u2/iKWUhQcbsYhI3xtvcOsDmRnx8zZJL4BKCJpLiI50JF1KJNk1iph6MpVMp",
-	"zs1wGLc//NoicWAh4R2Y38r5uO3NirvSkt7uBDjkrh+1ZX7ELunWkW5caDQ2Cujz5DcypReTmHs+A8l9",
-	"vpFDnTT3TpSKTh4f33IgaLBV8O+QmIgbw/6s5kTES3s6Learlr27dn0/ffZ+VeZeNfE2G/1K0QgJCX0B",
-	"T4OfjRY5Ow0W1jj/HM5Hv/8RrWKWV6A4u2WysMCdzqBjP1qvdf4/a0lxD6LMqKgD4ddIZVrIlUpiEQKB",
-	"OjgRYdJD9iPUyvi8vKhxMa8Vjyr2qDTTgH0KmTpNvIXm4ghpc1H7/Y9BwpDzV/hLTcgfdvggfMOwseBn",
-	"MvZUxcLuPER9Fhqw6qaGLn584lU2zNkjpSl+2udYAgIb+5zA3AKItNgBFE1IkDxhqbpZK4zMlhZruLAn",
-	"dh97R1vUvBwrHfEm0Nt8UI8swMUxbIndR00hzoOFdtCv0IhHy43Icoyah/AZuECbH44+AqVuS52lX1d9",
-	"ZKiKQti8AGg3jCVM8iwLuTetSyb6KjM3LHyWf4bvtiwACOaDNABcBV1Fm6jW6uNUDaqlUY4+q9uUgvj3",
-	"xQ+jb7soAqYi5IoHtjSQgJCJR0K2E6eKQ/SFSgarMnf7yZna1y1HPBPIV4y+F/B5iFLmVMOP7ndQBaP+",
-	"TXI7MHqYj+pyaUob11YNcGOHYScCog9VDwG2BRCBmUwV+E+fKdRIaiCbxi2WuCdHFO+hTeCDhGNVTCPj",
-	"NaqMJDEMf51f1LZxukU/N3YmzUEOiT0N1wufMZXBunmIl3lsjsqIAcTcQwCBDmO0vFfvWe/3oqK/Vp8Y",
-	"XWtr6kpfUQTzaa9rzBGeMRFom6zYMYrF7tTa7GJpKOmnRtsyWckLaRfFG2QsX0idGa0a8bVNByu7OK+1",
-	"/CDzYjFLoHmlvTEhskxF1wErH6cUjmAMBJGrnGK217UvcbYFAPJe573yPeHc57gP9NuKFWnHdQWALZmZ",
-	"aQReiDOlrbcCm62tILAHu6xt4jGHOgCLYRS9WR/tdRoAFj3P8rJq7qbo99ahh9iRuyfMwTCvomS/BKIC",
-	"xbxB4oH6MFFDXbtExAkoF4W0lU1EtShAgvsDHTdNpwf+Bm3vLu8vKS7q0QrBhO66KK+xI0ADn1Fhi1sF",
-	"FON3S4wUtbmpOcgdDhxIwn0tRwos2Zdo5ZdKXIA5W5ZyDmZsPQWXCJv0lZpY126nzhBifQL5n7KCQd3r",
-	"LFRbT0xJ6Oteh4dO9jXlalFOGecVFt/2gRulv5NiNuNfD//6172eGBrCSRK1pjg/w+dJTKRGgzCKXSAV",
-	"js9CA4wC+fdaIXRYlIUWh6jYdkGC2wrYgcDRwXnLbxDO0P31Q/5Bhb0o9fIGRAPEjf9A6uYc+KT9Zugs",
-	"FNVQuBpdq2y7yb6OB0xSXmFU+Sh2OZ/Myvmed1xl+XCoSiZlwexVfDU0zynHbi35EMOif7yv2YcdEtgZ",
-	"4SGQKwHqBL41ApBCU4nx1UYoBjHtDI6woujhCXq2BO/iBdylmns8CsqJE6/ci3x6Xelmg3U9wlpF2w9V",
-	"bYzeHLqNxcX7tGg9IoPGgp9H3adiVZABoBO/xwAOpDEkDeSCJEhj7gI7NfhXNpJhEeyiDzAhQq30pcH8",
-	"oTShTJS9hJL0RXN1IdGDyigBtyOOoyluD26AWoTLpiUagKBO8J1Hh4eiNUIBncfEfZ/PWCrMPnL7kfUw",
-	"zidEAlLXSMMQgXhDbsUw/8jAgH5l8TloPT+FWxc/qbmlpFG3W2GhN7YrEmD5ECAuQ0q4jTc9mKgSWOLm",
-	"FeZYun8wEILUEQjdPSsizGAMQ3r8CdqCmKfjgx+QCEIuF8jsBSVNZR2Rvn575mYUYg/uH89fvHxx9oIy",
-	"3394cZYimLd726Wad7CSsSpD8vZCdZSsxMg4pcmvJ66jTx8dPnVfeNw9xP88RE/14+6jlB2209J8nPeE",
-	"FEPAnJ0om/Q1gl19RMaBXBbgDjcAcpyJv+UVQGdiajgdK80TkcTj/8YULuvxbJx0cVod9olwELDCDXrO",
-	"2LK03nFFcCIYvwTpP8dmRqUgBwfdxO1imJu/dv7aebhHuMYAmdHX6clw/xejFaWNxRBtEVDdQzcoEYKH",
-	"00AB/9Kp/jZaxj63zO0z75DhVjLCJm5UkK1RPu1KlKkUa4OSBmdxYLeO+hMlwGEpK3yRgA37Og4uuOF2",
-	"SjAqANo0QjM+/wKRTpXuibzhQ4562uSzIEVqzBYlDmPmRvrRwaFoSwpcnRxCQI4XSmS18lsaCMzh271F",
-	"L1EkDL7DOmoCVnaWCBXL+ebtptrsw0/p3hHPkfV1JVilQWgj8OBCVRlQfdNqZsIHrIFgYiME2Q10IIBC",
-	"G2gyoIbs3RJpxPtdYMToPXgwm806li7TO21nYCZ74qDT7XSFnaoBkFRwDKOvAyEFEFhAwtmETs0GxV+o",
-	"c/EkRgwL4pECF1h3e1SatQCVRfxcWcDMjD5VMQcM6FWeU5NpUS/USGpIFfCFHm8Q3o8FWkhBfszwwELO",
-	"5BxlFCyIQWEGl83P2nykZVWXCkGeQOyXkMjnr9hEpB8OktTveGcSPHnkRMmPPx8/2z/98fjw8RPYIyLN",
-	"s47vScdt/zRSeASxAdyzcEzYjjibmcBHzFwB3naAQuaBO+0omRjLADuMI8B1IemnuC6N/KAEVIeVVb5N",
-	"eMt//+d/4e/OwnE/ffrv//yvq6uUoAWImornO2HANxwhdyZllrbUDIpe3RRr5Olj5io3ku7+CILMKkqT",
-	"jFmoGfhAWqd32AqxzxCZAJLQYKeQU5iw5Q4/fkwZY+ygG5QvnYkMXz8z5SXqw4B1ScB1kesZ1ExCFUsC",
-	"J2wkLAOFGcFUYUqpW/fg1op17seBwsQvvkQ87IZ/HybicSLcIXPwyNk30Nig40HOgxRFXlWFopJpWYlS",
-	"6gwMBTiE8XCHAxiNm0aiyNTYyp214LuLaHfIPUkL/gjZvjmn0SLYkM4Qz4Z4viEhDwqmCUk3ZgQHVB4W",
-	"XFiX4ScTcSKI3zsMFbSW4LRIgoTsH0kZ+5hu1hHPQ9MBUwbU8L52Y63nwpSISJolopSlKuaJ9y+CfIUk",
-	"L4uqAWWRhaQxENmUq0aKqzVOhTZmgspbXdrK9kIaik9ic60cYtLGAiBpX3PW9S7fRFkI5D3dC69r5r11",
-	"ory0/demyAdzmuMoXQ08AW5/sZDt62Dakegr1LASuxCo289VNdx354Kc5vulrBT0d58gUPZ6Iu0DkUd/",
-	"5+jv3x50u0ezbw9B5B50uyHzLtfOrvGLOjxTfvv4m6Pq24MUT93H3+CYugZIpgVwdjNvT7Y6O+I7NYdk",
-	"6bG3B73ehOtbNFIMmeuH8tvJyggpepQDJy0f/3rum98Rp5goa7m4mRMNYbFRHh7W67vFihYX7B2yAnxe",
-	"NWXg+fl3m8sn4C3elcQZzFjQlOC54B4jP1df70Jvl9MJ9/xO5FrEKDhIHaH24St8Zt5eZ7EaEkGcFCZc",
-	"N0rAIUlqQiCweYZpB/hDqcTbs2eJcBrxw4cPn/IeyT+KYYnArLLgulJYqP/ujoyMHn178twjIA+kNjof",
-	"yEIUZqbK/YG0RIeFXSwrKMNEBFowrM1QwJEFyO3uXR++wZY8ffzkcC/CgfLMF+McSAn4NIxU/CbVxkIl",
-	"+/HrE8+bRMGzoThVE2fgD9jcyPWICuZ/9TDhhGuLAIquzffvs/kLCR+TXBtfcsI4maSXuutBdiT0N42o",
-	"jx4QhwXThpihX9L4BF+QgVIAbyIrKOHEE6ispUpW99Nl7g5ITzmXRKDBGAHIdV+3VU97IM3ZagTNXxv4",
-	"7DhM9+8HCTCRf4vHJUYdR1MFvAbenjLoQQXssyNfi3TPUnIY82T2NeHIHoWosB9RW4G3kf48ilPwwJvp",
-	"hoZ80CXVX0NaUtyjGSY1iFJNzAeV3b+PToYSEs3LSwWD5OwUqNgRSLTl2U5Jd0NIFdc3PBudmGDUclkR",
-	"HL3bYBOjq7EFD2OQ8BZ9QmjQivQ5fS432rs50Xz95tHjPTwVvV8kk0idi+V26WmtAdQ2fuyvj58+IrKu",
-	"Ih8o4m0PBfU7vZ3jqbOI9g873UCSFP12lezYejKR5dz9TnIxCaxG3giFXQ8uepXFYo0KEiPypA5Q31eF",
-	"+9Ip/f6dHFwqne0kO7SKdno73c4BNsBMlZbTfKe38xB+AmawMZBeIQIakGIZ20aAaRcgfYhkhKluzBDR",
-	"QoCt1em7J5nPPPNGe56hf6gBf2WGHr/Xpk1c3xbEQM/ygykGljaB9YwEDVSlNM8i/0PAi+bcBBzljnhT",
-	"e6S9htvOT0plAD/JCZ0IPgngoaaFWz5VBNm6iG6ciPTnF6enxz+8OD0//eX49emPr87IAbGU/OVdIghD",
-	"2cQI6+ulHJbAhFHWwa+9ObyMODOmsAmElFyzcfXJSsW4IT0PaAiC2pnx3iXhTSxqKsLAY60MpiO7TWzl",
-	"UPVaMqcbbjwQDLjJvNg7yXZ6O2Wtj394ewLrleX/SqrUcMuD6HPASvY+YeSO70wGTL0DLCIF2reFClL3",
-	"m/ooJ9MCaeHgOWK/bfsu3/vANfVNzVo1Ukp6or51DKNLDzYIVolI1As897bDbnehF0uVzIvdwKnfqBOI",
-	"t7RlByCWiG1f5g8saw2EHhHG1Zu3v5x/f/LLyemPL56juzQAfAFN3iPsY9t3A7brdzLzw+YeObj+kbdQ",
-	"LWrK/D9Uhg89vP6h77meDp94dP0Tv5jqe1Nr+sSTjR449lXw+NTTjZ5yu/HMoAMAnjvYoEOADmnMS1mO",
-	"8GMHjzcZOl/m/bPKcsmsuI8ODzf7ou8jDf3hBj08PvlfToN39z/eZEmcUKz3FIwJiJzgs4cbLacfZKVm",
-	"co6PbDCQp5gk8zbkJuCjGywR+tQZ5m41OGhBysXss++QW/I90OI3+DrjK21PNDlU/d3vY73EnYNsTSGd",
-	"GoEJuj2d7FRy5OTujjv/3QvRwtzpPXb/RH3ZXeaSFfKrgZYCjjbUK8/Jyx39jnn7O8lOBNHcCSmUixfc",
-	"0aoybEEULNvp7WijFVGjGiCkJP2qhz55mePF7JLvdYO9Hibazd+olROcVYFQJYEolpz9SipmM/G1CTfH",
-	"9QeYP9BZOvlGqjo+4dDN9uff8BejFQQv6PBbe3ZcdwJyF7LrT4/Q5qtkB4MS1z6ELArxo5sfPPFDrSdP",
-	"lMjsRplMQvfeF2dytOr9dNsDuMe9uMj1JXKVY4p29OEVr4AnHjznjG4AZ3eDQgnfm77gNeeHRy+oCBD0",
-	"e8KJW/8GhLN7NeQDwnXn4YYn2M8mc2ZOdnceb3panRnzs9Rzdq1+/ql1wyPo650lPwBDY7zxohNE5ii9",
-	"F8W0sxxhcW8l58ImOnm+c/X+WpH+AAodkAH6M76TrLCVTznrxBu+0zI3QLhVGe9gW6qjoDSCjOw5/PGe",
-	"FW7MmiRHzDmIeCpAbIcFjQZKZ+LorYG40NK5AgPwOSdLm2X1WYcLtvfaQwKrVrc4GvwDrccCx7iZQ0Iu",
-	"oAbc+KxIdtoyhq57NnrGPwItvxO62xlBsL83tUjeamIvdR8jWKk/maBHDb5V0vOlhvCGAfS1XC2CO2j7",
-	"JJIqOWro9JTN2xTzMhcNhXwD9Zsqkb6YsH4Grwdjp9bDXGMRHqM7Q2wXEq8oGwep9IAzFH3XGFqA3MUG",
-	"0nYrLHlfL2GSR0WzHnGa6YjMlAl5fA3GUrDw/1KCq6T6O5D9dal99WdfMwVJE3PcQz4sBiQo8wU8pHII",
-	"SULYBYwf39yNh2/5oqfO4bYmDc/NtQfPM77zyxsoy8dRbu9cYXeq98aqN67V67XvIMRj90rYE+scLOjb",
-	"h56Ca7op5jcR7GRCfzHJTja33aAym3NrmUjBk2qwSD4+YcmvDUWDPSUyMN3Wpe7rmKKM5bHRSuyuYaKK",
-	"xyjdw1xy8hVQszFC63+FHKfuU9GsWkegRETFYV6zo0X2rmbhORwbFyrU87bJ7GU/x9c3FfxQXCu0vdvl",
-	"awnthvVwZxF8DYvgRL+BLXJnDtzcHKB9xPJk46Mk7NT3258P/MoV7vezwFyNO07XgMSbSqrUjNMTQABS",
-	"xT1k43poZ8RBDUyLWom5qhoZ+Hhk1NO+roxI3V8eRN+fAkxEaDviGWP0YIATsAmt+jtlCzHbCec3wIPU",
-	"5uYdfJ6koKVjNkVZKyIFYOrlENvH7ndjeh5+L0N36EAJjTlhMS/JYBVnc9u5UOQ2ikwgyNHy0bA8Y9RK",
-	"SjCDRBBsEn/ySHRhUAGEdydhwb/T6yY7uXsLwOaHFBvo4U4s0qk2Ep4YmnIiq53eTq6rJ492kp2J/JhP",
-	"6slO76DL/5fsTHKNP3YTyA7H+9UIXvxxf2T23a/79jKf7nOm1D5xduz0hrKw6srtpeXucjpwg703UAyH",
-	"1RAz3FHSvzipIKc15obnlFBf6gz1Hc4g7OtBKRnn1vOXcbUSQCzj0EPKNE5p63hiixojGo/iw8PFUYzG",
-	"7+A2x++UtlhlsJQwHzYItWnZqKqzoifuoY0WRrNLh7e4IH7f+ByBOm4RnaN9exOVyD/aqhhx8iTmuOYl",
-	"Jg/eSuStVfKsjXz9oj5WcXPvol53pveXMr1fmwKBVqOj9R4XrP1xAmBkIn65EBiSqK+1vJcA5ABGB8ah",
-	"F1EYmdJTF4IkBHBDxO7gZ9RHRI6PkkMDk/nREkZa4GiF1t2zUP/o3pJAaWLAYuOSn7GZYd0EgcCMFSe5",
-	"A9m4yvLqPMuRQcMZ8SdVVHUhl5i5CaoV+R7c4S7LIodiHU5QbTgWkMy6xeaPND3fG9b1Qr6JIYcvszcE",
-	"RDFEk+sRNOwqDLq+jilOqTg18KOXpgoQ8ktgZsw+jjhtbZrkciLEV03zlPY8r85ze+0pShkZx/akOrGR",
-	"2Ee+1E0ffwF3b58r+npx1LbKGj3YclD8yti0W4rJarfoUniiVaXgrLI7n8ofzKeySZrpayRH+n0zTe8c",
-	"OUuOHNqeGzlyltM4Y9dOEAkrszZv4PMJOevX+XxaXBhQ/J/r1agP8ccBywPTZvIW3zgyyfU1guK7Ax1j",
-	"BFTW4ctAEOgo8mMA2+NMzi0oDXlFsPoidleVCtCeG+g1R+jFogpqqEMeA1OJ+lgFwF0qDa5k20mKgxeO",
-	"hO/mJ8+3PkxfSovGktPvkm1uP9H/CwzwDSzZW6tS8H3dvlahaUKuOnUILM3XAy6WL2RGKyxbYOgNt9sP",
-	"UVyvWLxQhpMBaEUTfo3VVsXMwTkH8Y88xAaCcQFl+51demeXbmqXntI6blqmv6tBOs33L9V8tUP/uCiY",
-	"ggprcZWtsIo0IbAJwKRAfH2yoYAHjfzuZ8uYOYQyQyBmiG9uVfFB2U67R/v1yU+uiVsLzXySV5uIy2cA",
-	"iLfz+/sGeeTXi1PqflOKAvDgteIUHnULZSI/nuATh93gPgVUwzYh+0qT19sMV8z+Z+Rgvsz15XX3wj1/",
-	"Sr/gP7k4BdauFboxXWqIyJe5rfwSjCUjC66GfMTqoZVZhaAzYwkVvpHrt7EbHaKzDoBoGLIp5uTamkGk",
-	"g9EXc+sjcX39K1UIp/Qu4A7icCVBjSPMgtEKCVpU1eCZI78ZcJQGCDYeJMp6JAYaJsXr4Ifxl/jLALeB",
-	"KTGAckh0jNDuBtCnrHwLwadGiJLu7T1fSj0gfqOkr9HuaERXUSWayXkSyX8cugKOAUTyyMkLxrQjtQUN",
-	"HE80RC8j91UMbohIm9jCBPk8DGNaU9CVwHEY4xGrnD1c6KWaHzXaBO1B2B/GoQGIO1utO61QAkIOZl/7",
-	"mHVVlxBLmTAfx42zMGFYSV5/VVebm9Vrz6Rf1Ec6liMRasdmen3GZtTR7R1s7U9/Ad/aFn3J+JTdshfh",
-	"uVYbB8g3pRVk6Hd2omgbLmd6fn19GSpj8af+dIfjnavrH+c4x6UfncArj/SBydQpb8h3n3YKeaEKJynr",
-	"snB7QeqRs6DGqnB/WlOXA0WXRX/nL6dvX79+9ebs/Lvj0xfnb9+89JZOf0f0+30txP6Por/TziLtnz57",
-	"9dOLX/o7Yn/fCQlx75N7sA+5DIhE+Ku6cErAtL+T4CUk6XUX3/Ub5hoDGUaFFviTzPG/Rp9fgL3Y33nf",
-	"11f3+hosEu73Dyb0Gv4duowSIhGqLEXvW0aj6cTCcndQfUwo8arTIkU/9XW/+kVO1FKn+tUpdKnHT+Of",
-	"8EC/in+jo/yNklkiWi786vqcLD93fNK8/RXZzXDrVdLXV3t9nQ+he//jW6HzQsDXCzPqfC8rWeyqstzr",
-	"66u+Hk6qzusy11Whd1lw/qTme+LBA6LcAV3F6IFaGF63sU9BBIdhbvwWhttoW7FYFt8KCXkwPOjxQb4L",
-	"y0XDqN7jQb0HC8XSmL67F6+Re4m411gh7geZu//1q+PeexiRo752DTGF6hRm5Dt7qeZ7Ryt6u+BJrq0q",
-	"YzfyND93OhX/skkdf1SsT7vrwSd6DxfpZ6pQlVrWxV8g4mVDER8ZkxHUJWthzG5C3KFRkU0SYTJ5yHOF",
-	"vBtKZxF8F2BYUiiaNMlAkI0IXl5TJli5ykbKqK3kvCPgJAW0X2gvVN00UGQljnQrVE58Xi/pJiu8kmRi",
-	"kDvlT+dX/Oc9A1En2+QMjPJ3aXfSalhh9W7nDYTlGDyBdTV+UJhRrlfjjX2nRrlG28oiGJ76yFjfUreR",
-	"6QcDlvhzAQrYEjMT3VKqYansGH/riH87ffUL76za1rIA4EXMGHnlRlYcdrr+vX0NsIwACPfkm0dPAwz6",
-	"o87DzmEScnF9uwiXzAnmdE8geTXA3ojKGIL4pXAP6wdKXNRVBeiMADfmZk59nBamRAjCS+shtwL4HfWY",
-	"WGwiFE9Pyd+A7ZdiVjqr148Yw2hayUCzwGbLP/WB0QFLCCPqauJwEAdJt9vlmbJHYPgCvqkHJzNFhuw/",
-	"2PAVbloAgeXyw9u3fAszOtFf1+RlUX+twffStXV7q3XpsbhBH/dns9m+W8P7dVko7fTe7PNa+L0pJ9s2",
-	"j565AbjZtRgCbgFd7+UGsXAG924RL2w81WpH+93kztJ8NK4WLGkQPae4S66zpeHeL2tFnyD28rNSZUg7",
-	"Ye8s43at4Jhwh/8gWkHjiIeDMpyT8QHvNIMvY+D6A3zZYFXuYEaLVWby/0e7rjMwE7Q9/WEKtwxMWYLI",
-	"NqVV4kJWlSrn/Z2tjFJaHN4oJQPvFzXbpX/+mlfj76RVb9+83O3vMBUE21GNJu5tbADyabVgCoOIa9jA",
-	"sUyGl71wQ7RigF7T8KwZnK3M1MbgNMbGPXCD8UkWngOJuIuD0YmEpLtx78aWb6G8netaDYYiQdzufgJa",
-	"ibdl0RP31rT1nvCma8XsnIsmNGgEaDsrnJR7C3NyL/FivSfutc7IPbaSVzbYvX+zNifY0h41uIMq7Dn8",
-	"xZ8h87oNem+bgu2rWBU3dbVaF3/BWhzJmKCzNjTsEOxhrO8GNeoKcxsUu0WDG8G9N7e4gUbPjICWx9TV",
-	"apP5s5THV3X1BaqfV9jkPNYepuOPbpb/E+XhNA7gF8j8VK49gW+0Q1f4v9yWJWVyzZ4N1nLT6KU4tFaz",
-	"Zfs42uMEt71oMB83ZQDWGvQ13aXQ9P4GqVEUEGKAuann/jkwCR928RYs3AU2W6CaoDBrs8Fg89LuvVRq",
-	"6mOrRKAQKBCxlHc52pog/WMoqsAeO2sSydfoTdRwBuXMrQANudckJoMaCrctgSsv8C3nNCghHXVuakAG",
-	"4vi40YpEGxS/OtMZ+mHFB5Nnzryee6ZXiCjXNsKgIJZlCTfjN5NGCcjMiKksq1xZLN6lgDbPJ4rh3jIV",
-	"26PuAV48L1UNmbELiwEnDWhfTDUGHjboMbSmsSBCziwmHcC7ieQFT7E0XkRE+RCWz5MukuIxm21EDwlY",
-	"qkieFZiMmCKkQYiCFBhn8gIop0n9VzRKdgwkq74J+Ldbgp4lEw9geamAP21wmUScaGHlJH6ZItHTsK9p",
-	"bUB9zVjaRUZM9iNzSprbg3x0erLYUhVKEo83kXB9TZ/JgtX6VZ0nm5n3ZDtv7ztZevDP56EAkc5M9cN4",
-	"i/+xXRX0Eegbktlld76KfwjdagkStkXHwAV5e3pTUJPYJb0y5/j/RoS29yxR6dNDy1moywnDp/yBP1/G",
-	"cDx2a6WVH4MbpA2ziPm8vOHVM/bl84Yjsal0tpHIfOH0I9/zu8zjf75CjuW849iCbBeFKyxBfubBJ/rX",
-	"ZukQXv9l+nqfpNDiuoHCOsKwizxGKSqjAe4U6H2xnL5Nl4z2x5/WC/JPnJywvdsEOISHG6z9phrweckI",
-	"tASb2Qg2H+l6utqd4vP5A/ABbRiq7GzmIwQWs1wjraMAWkdn/73VOeACQy7BL9//9Czk4M/GeaWEnUIW",
-	"fOmWSF8zBEWUSh/TbzrbsyN+CU6JwOEpap2pUqQdsr/B8vYxSnfvX93bDg7/KgZjWcqBGx4I3lMRam6F",
-	"khZA60c1dQvdthnQah6KmZKX5/xKsruP9RwaA0SQTo5U49x6NmPyO/kUAs9jiPxtPaSuBR8I/MxehIfw",
-	"57k21bks3Ii67oBI6usH7lGbcjo+c446xQDxNlL2zEOSDHnnsWYCWQqNVusy/LXxtLj48lYnylOMIZxX",
-	"Et0cNzW53Vp8O/0HyVM4hcZub2wvPvcFEus37sMvavbWAiXKpq2n21ttbF7dqzLqMQtlrYIIEcPPsKg3",
-	"EO9vTKGcCoZ76QsjRkDA80xe0hl5lyvwlezvkBJPi/T3yxbAA/aPkC7gDoulqD2Ko0bYviGhbjFu/1m5",
-	"4K7xS1FsPDBuLYy9Jr7czORe5ZMB4+Qa9NZfMVownSoNBdwIYKXsJcWEpsbmkFrp4VwxhZBMe/GarlOo",
-	"AzRJ4Cdm6nFiZuAAVF8T9AKgeLjvSij+A7+7h8r0uKfu6R652FNuC4GtNhFSObxAWeIDAn/tawbiLNUS",
-	"xiwDgawCmhVLOLOgnSDpj1UUBgE8iCMPKnIBVZys/Li2cC0rfBXGxak/ua1KWZnSdsSzkHiuiLcap8R6",
-	"4Ma+9gzFskFCsai5tTxurIdo8ynui+EMxGKjPrg2PsXQYCJqXUB0cqyIBBshWRh3DQhyv4dYpl8rNJ0h",
-	"4RQibi262kHXP3ROgALpKpTbVdi21+U8u2XLq3QT9x18x+19u/ndMDWbAbXAA8HreAe1+nnOUTNR16PP",
-	"K3u5NcJq46G12Kpui1OZuBEjZxbeGr7qJqiqeA8s87OxQqZHzNjZ+GkEJYlfcecM5RjVBv1h6fICJdgd",
-	"Gs7GaDjgcp3FKkikCZPm0nA1qbCNSbPZDqoMIcnwb4B+x+Nv3zrByhsaNAaGbDflEjqU0QhqH2WjEH28",
-	"pjqUQtrKUv1ZDhhSSg7GToq7Q5iPvI44FgMzmTSo4Qd1Wbof/GGKmGOUcPGYFZFQsyJJUYa/+rpU1A4r",
-	"nKy2OLx5BX4gyFdQqoF6ADklnOLHsA12XFdWZGame8K/cTXW2Z/kbHbzvE1z4vtvE3Ut/LrZubY16Jp/",
-	"ciu4NXabISoaIZd07sT+ndi/GQhabKlsJvfbSMOL/IP6j5XiH+HPMrsorMlcBO4lHKZMOGFaFKjQZWoK",
-	"gtFoj/inCqucNAToycZLWGpmRlmgFmyTlCNVvcw/KK2s3flsvddcXisdflSyqMZbCAX/QHtRFfUVcDXz",
-	"D+rm+377DbnGlXbSnE5o2r9Gi2mMnXoPS2UiB6VZz2SDt3BSVqbs5SbpJz/ji6/hXfmV0/XpI1bOI2YG",
-	"Z8IRfHdeCloLHfFMWhWSDSfgI2rwseyUaljrbIVF6M6ahkU4kR9fKj1yW/aAOEP8397ys1WZa7BH/gQJ",
-	"NGHW1+4XmsMbJM/Ak5+ZOoONvAPcu0t7+f3BqMEKm7AIY8lJP6wHI70uSC+1VhnxLjiTCcwYCEuHqDD6",
-	"T2SF+dp0jIrKCOlp1k8qi/KRLCgz07Gv+kjU0ynwNmR9HYX5MxMJTbGL1A1yoig0jHHywGfhLCT0JRdy",
-	"oMamCI5rZpu0GHBP93oi/fSJvakd99KrqzRxP8IQh19mYxNgBcm9DRILIE6Svk4/ETJ2J8+uroh7zP9W",
-	"5VXhXuRsxQ+yqHEItFVlpTLPztFrNNmdKTlWaiElBxw8tpJOocl95QniCbhLlC9/qc3MemBjKS5k2RPp",
-	"j6oojFjo7G+ZkqX3Jl9dpUc+eQJcvVi1kYLzMvXkbCFnw01UCh53ygiolJyEG3EMV4LmocD9qoF5OnQ3",
-	"OlROVVXlerSN93HxuS8Qlt+mB9u2fCV3hLu4GJH/2rz+yc5Lg+N07YnJ9zUctZjgh/1e62t9DjdmXl0Y",
-	"qWqDp/ztyOS+wRNvkfI9mok/3WG9SbYD9P8XUxH24l3JwT+YWsJZEig1Vmgmt50kge++EWJg9MRCxllP",
-	"/GW3rvNspPTeOmjBNyCSBQC4gZ4zk3MPM0iiHe9sPZSvrkKpI+RyToxWc3EhB5cE2KvUZUc0VZQAY1jJ",
-	"qrb4+qnSWa5HhFaYZedu6AnhEM+NbRELYVxX4BXCRm3kfDSOvwioUIh1o9SvaON8gRHqV6cwPj3BbUTH",
-	"Mv76GsfrNjJL8IhsxxjEgYohBtvGAuEGBzwU925vJAjIkAbiHq2SxYSViLnGtbeZprJoSQDm4U7knXnw",
-	"Cf57XfY8nqWWpQPpuDOI6OhKXMwhilHJeQvDQHxgb5oAj9OSW4EP3+W//4lItWFGrzlnFhc1LYO1izpp",
-	"dzO+0rScElymVuRZp81dfEMz55bJbL+WmXDzJIo7atk7F9iWMuAHVV0jAG6HjweWPTO21q3xKqIjnWFs",
-	"H88dKwmmNjPKgtiAXLq6UJjVgCVh2Nz0iEL+VhRqWAEOT26RVV5lHQHsEenJcB9EREo0opDM19e5FROZ",
-	"EQPGbJwXKgQsqE5EVuKDKqFWvcVBExup14RDnsE3o/cTfgOIxNTt5RQVG0XhGKsS9MLNcqtE+ujgMO2I",
-	"9D7cJfXcJ8WhOAgxEO7rzqbC6YWu8mp+JsH18idzE/3DyH/v3KRM5LBMP+tkuJPyG3GLyomKCkU2cGC8",
-	"hjShDDIivgcKvjuHyz+awwUF8naKMAr8Daw7tTbuztVa10HatSvK6mtryRvXuN1SgVuMl3Er2cYjVcG3",
-	"1juWoTWguTy7psP4gBMjmb/1LtZ8x5W5TZrYD+ybAij1NZVynttYz1nYPODmrKklJ2C+eRN7JmCx6wyT",
-	"YxmEgUvjxUVdLQMtUBEMArr7LF5+GWDALaG9MSLbIGA/p+0F0IwiSMloK9DjWt93c4Yy+CZX1H3deGs8",
-	"nesZuhqNvgHf2IrnN1CtV7gOG6X+F0ppLp36oj7EX9069HN3M+F2VyD8j4LiQaobiLJp2LBtRcWrqkkb",
-	"itzGLEBETm8ffKJ/Ab/7UKnsQg4u15edApAjaIr3QmWicPLt0mdgMrt7+qj7KA0eCUrUgXoGucp9ig36",
-	"ntvylVXE+np2wcUWb2FOLz3Zali7AdKjO8/qnWf1D6vwVX6ZIqMtSYDYGiWRc6t+WXznWs8sEwljg1hA",
-	"HZ90xCtdzFdIs4mc96KsR0hxZCydR4Twa43IjOBueZh1qCSgr9n4c0E5xHEq2WfsgXTatLlp3SIRb66Q",
-	"bSDOXi99cXt1bN07voC3848jpIP7ExGsGtg1LafbenBYeOWdA/QOd/bPfHy8YVCd9SdG0HtZTe2M8g9K",
-	"b+DCbNN1S5XJAbJ2fM6R0+qieKMm5oPy5cVuPSDYOzVAYCa3qZRn0+wJBjzhm5LwSyiExrMkeBAIa7+v",
-	"c5vExch4jLkTjQqVge4jHNAMi+c/EbjwPF0IQfARN96SN6KDQCTcJUjaIUAFEIDUnhQHWmXnsko9Mj6P",
-	"SvqOL79Psbz5+CRinndagQWokmPd17Ue5joHoHs6zCdyLv5eu3F0HUIQd0Vlg6mtp6q0KlNZGlUr0AjO",
-	"Sh59KGegIKYVJUwd8At2+vo0plAB00UWrk1zTFcC3UF99MDxAHqfV5COdYRjq80MixFBjwAVIkcivzfQ",
-	"ceQp5UEEtPllp9HN0efdJ2jFfgHule2DkjjXG4DQ443c9K0P65UhSh5oG2l3ViFvrTazzp3d888dTDsD",
-	"3oqZnPtMDpZvMs9Wnk2fk868/38E5IG0pjXz0fWXn1+cnh7/8OL85DmdXDfJdd447Zc36lLm75tYomDu",
-	"74QPxM9NoeWPLmXRNsTYLn8va89dxasdL2qSHZmfe46bcCYsXMhyO5Bldo0jbR3FUIvmMS0NuCpXudOQ",
-	"0YvScuLi5XtW4LPNytJEZKUcuiNED4o6U1l7WfNr+uyfD1Q/GtD1Jizdd4OqYHz0M8uCqZ13dcF3sdqv",
-	"VBc89TKATyz+pRl6zVfXA/8M4M0V896sF1PSConSqccqtkc/qLE+uNZVXpBzZFpfFKDJd8Rb+LkaK93X",
-	"c1MDtAdqwN5KqUqoC0B7AqCgqDMPPuE/wKKblupDrmYcicUrQmYIzIeNumfFMP+oMkzCJMxJZn1ymj9k",
-	"JELhslPs3ZMjBXDaztQA/f6J+Cn/zvX3305f/bK62JXkyFeNvtqxmW4oK2+Qxbj04Beodt2iB1u3fJWN",
-	"AKsYalImMlN/hlLXkSKdYL27MRx9tJU2f+g1PhDqXTd5lApe49n4p6x4jeb8RL8uzahU1t65PL/2sZtN",
-	"cr3i2KVLzXokEBuSzp1VB+9tF77Sy3/Xylc3wFLPseb0BUph8bLKfE3qtDRZPaCaV3fw8k0zdSGcSPd3",
-	"wjFMFapYFBnglsEx1xNj8hlOhPmgys62FawgzVdUsKLkaZSwNg+1T1idCt1t62zfyVXX1bUd7VdvXDd7",
-	"Qoh37xGj6dPm3b26jfJUPNPay1NpFD5h+Sn19V7UVawfnXJP77V1FO8psZ/v7m3WuXvvV9WgLimpkTkd",
-	"K30rTWtnja3TWFHHo3IVdriCgpl73U8SVbaYjVEHRN0VYdRaMlduqvLdMrbyV1CZaEzvElTuHLW/b+nf",
-	"+sN2wcrdalfigt+o5o/DQBaDfCBrj4SZ5FWlMjFRkwtVoij01XzHwQJmQxWpFVgUAepVX5Ok8zene54K",
-	"iqUbxut0Iyyo5UQR5uMMKbmZult9xOjTmnJCsaKaEM+QzasJbywOY1H45zF9u/8wpu8XqOCLjFFayxvZ",
-	"lrzs/1FMxD9OJSCZ5TyAd/WA/zyGqK8HhN286mzcWtVm/+pKlft0bGY2JFkwKY+pi0xY5RR/9sJ6wEBw",
-	"LFMuB2SoYBCNCFT4ZJypUoHWja5lO7eVmvDZGKeUuCMJBGribJKyAnIkaTmFhZPSTypoj0+wwOJ6U1ci",
-	"xe+f51maIJ6+6xIUAeFXuUnAG9mWrdlwnF1TSX/mU08BNhNbtwoQmBvWqIaXRQF5VetlPikxf1g2mFx/",
-	"MPlAbXjYeVfjlmdeeG7p6EMQIlioFwpSe+5MmTtT5nczZWhlbmHOiM9Lm49sm5XCHjWH7fMjm3bTNYFF",
-	"kqbun06+C6NVjw+uxJkeA0ho1FFKIBlIiUCZrmRZ5KpkayRxkrQ0RUGQaAaz7TDRgg4asF4u1CjXtpGj",
-	"V1vE9nX/Rt4WPMI64piS+X1q5IXK9UjMSmfhaSBhQ/x3225bLcQ8I8QUYau8KJaMqkATA8fpyCh0O7nX",
-	"zJaY9trLBmIt+3OjkMmWVtuXN3xe5h/UF3Fi8bIjRx8mBX79EGBsQc3yapyVcqPw3K90r74zoW4xLHdz",
-	"Q+rOprmRTUOG7BcNr61LxOQj8i+v37z6+fXZ+clzPiG/aORt4yiXE1VLQa7X8RmAUa4pnc6fG08C0bgY",
-	"TmqcObv0qfY0TQoY+CNxZ2MrlIXfF9FM3qiqLrXPF7qo86LazzXrKWCWErYZB4LEcdBiEL5NGxofnwBF",
-	"3rMVekRfLysSHFFpOdkXpP/Xz+rf6Lx+o6q8jBx5X+jI5rH/QxzZdyftZ5+0d8fljY5L1vquPS+3lchQ",
-	"/LSato0FXHrY7abIrwaRI1nJC2kZFsImiMsDW7zJspJbz2ytzYwSNCNvIm1xO64h9NLXGWD4vArwko+7",
-	"D9OoEs5kSqTZxXkdBjtNRIrfPs/yspojWWhWylznepT20FlJoScLtd8z4iGv3Ae9UFcAug0OTaL2XkEg",
-	"90bJLP9HZZALIw+T/3sSyP0h9mKTAnEMXsJ4oY5U5RfLSgo7q2Q5GK/cN9/nQB+OTh3Cic1LASxCxGvo",
-	"b8c94WEH/M0eOZ6xtxJhyiRk3ySh4u2e7WveWNpUCjlvxYUCIPtqMFZQOEqoBD0xMSU2owR11okfm+B/",
-	"iAgPm0qkSwq8LBAQL6W+FON8NFZlh4nr3UiIIfRYYvmk267uPTPDPLkUeswxD5f0I+R9+nvqvSBTZaaF",
-	"EtV8qkSugXqKXn9hPvYAAAwbOaltJS4UsrIDeZ/Uc8oLyks3RhPfE5zWe1Y4NbiWI7ep0/6Oaxy8rL+T",
-	"YnksfAkDDFJMx6W0KhGpKaF9KnffwgFJ992D2GwKNOQVCS1h85G2DIsjJko6IZQIa/oanVAQCHDPAkaY",
-	"0zfxF5Bx4EmCVyQUrof+2nowdu2CpLT+DjjL4DI2xaY0/hwAcQP7aojzXI2lFo+7XV4JCUVqoJDF/e46",
-	"7+YV8hiyjD5ZGScfBmMBZFZOnNsj1yOYYCfjjXGX3H0XSgydVoHzCSuH+LOszqdTVaW4+nItrBpN3I7t",
-	"QSgG6Zgl5mfx2WCsosoAaHAKy63IR+NKtXrGcN6QBmJD7kfjV61ZIHGk0IXT8MuRykQ1ywdqRQjn7zuL",
-	"SQIrCB4Plwkep8CF5l76/979v37/Y7e73+9/PPi+3//4zffun0+/f/8vf9lpZYJsqYI1UG5n66JiYwRL",
-	"l5hKrdHJw257fwooF4v7kKmhrItqp/e4m+y4TSUrGKPq4eEO1FPlk3qCVye5xj8Ce2WuKzUCAIDbi1R9",
-	"tUo1Gt1rD+tTWFhv6O4b1KvFL2hWrT3esmiNmoz7/eKubO2ubO2Py0SN4pgVplghijQwUroWAfTaoadA",
-	"SyvkfuUE+Zqa3RMt3Ek0cQrEJNc1oEvFyoqZYtoBh/bNEI+taZkbN1TuJKNIM5pDCjFLS2VN8cEdqidw",
-	"YKrJtJr3NVbNSS3A0MttVcrKqXSu39TWFVbH6cvjM+rMV05JjsZ0vTAMLd7cemk81GrB8DDdxfTvhNMN",
-	"Q/TOgkc7B9cSFnnDhs4bMqdUU1NW14HctaUTn4IkKwr/CVkJowfqCJw4JDuqRYoQBILRCiy4ucjc/p3k",
-	"WokUDm8PcHCe1YoRePo6BWFTuy/7C84aInnq/dMkywyH3b1zmpoThc/ZnuF3BF92X1f5RFFofKy0kGKY",
-	"D53xMvRS8p6zfpEo2HUNdZC/mdqtCETNkVooXZVzkdpCdmayBGcNGgGAgWSFAhOikJ0LsERUlvZQ9Lph",
-	"7GsgMnZ/4gDHn0/YBJUXblArpdkQXQHJ91my9Tbym39XkXrbqc1/jPMADEm3adxK/5ww/5+ycPUuWfif",
-	"IlJARSzbn23t+cMtIDjgfHxAzz7wX16hXj8zta7IvTeWUzx/ci3qqaiMeHooMjm3Yvft2bM98ONVppIF",
-	"HAIXc3ctAUpySA4DBkxxzHr4AN/MqcdwGxyGnrmc0fSg9MHafKQBCM7JhiN4ZlSaeuqGp9bhOp13hMim",
-	"5UR1xA/uxuDtG+ajulRYAuSOt742tfdfqVLBBVmhX+Yg6Xa76BprHuHkIwtHN/oh6cjyucR0fEPSNLwg",
-	"mBmm9FYG8fBbBQOaOJsG6o9MgSMCUrEj0lrzEymPINOUOeXAvZL4RHGYRthznAxm8gfvZl6tjI64pXFK",
-	"C2ODnGnsVSbnIXE7J5UBlxlMoB+Wh11cNGhJpZVJmz68w+7hk/2Dg/3uwQrHndNydlb46g4WXHXdpq+u",
-	"u//0/adHV/v4j8Pwj419dYVs7atxP7V24/DJqhRy81U68Sv6F3Hv8MQ0m+724opGw2PnF/N2P+NOJt0V",
-	"peuJE1D4F72N9PjWFv6+5q9r1vX5EfEm2FzbWXyuVeHRNZQg3hnAdwbwZxnAzVPZaF9Wv0pJIK9b9xq3",
-	"G2gI9Pvq3AJnGscnHIR7wGKmAv9hXlSYXYAtM2WGgO+pNWWVJlwHlOsL85FQopiopzDmEkxuKS5MrTOV",
-	"0a6J7GLIyl6IlIihopxyLVKIiKQC/PYQc3OWeSJk4QT3aIyFREVuKwjW5rpWtodxOSkmubXuFE1f5voy",
-	"5Qw0KJDCDyqprddQZmi7wOkQ6Thw2aMZQOXu3NR97cYamjwxHxR0Y25q/CG3UO0JLkWA6YIQVttR7Rp+",
-	"6qZqw9hZijFDiHteMND+BEINTnWAwqt0JvPKGfLCvd021JgZhPY8JL+7k0q5xLieSI0nPpQF2AouexT9",
-	"lD0U/F7WWVL3ZUz4ILWFSp9B9apLUAMJa9FpW7CyjEX92BSZYpD+cHhRD1acX27lrTi7cHii4+v/Y+/9",
-	"l9vGsXzxV8H6u1V2pmQ56c5+e0eurbpeJ93tne4kmziT3Wp2mbAIyRhTgJaAomizuTV/3Qe4DzEPNk9y",
-	"C+ccgKBESpT8q+Pm/DEdiwQJguD5+TmfE34oL+mfo0GP1aA1oMv7cdVwq3/wqg4uz296Erhy5Vn8xN21",
-	"3WTxwghy8Zca5trAP6IbtH0Y//RNRXFhddpqS9y5b/ywhtuuNDX0VYkVt6DH0olI4TNP3Xeewt5c9Qyq",
-	"yzxpyg7TMNFko337/1dstG8qJtrBRPyPm8P/OMuMH45+/fzPaKXBv5+3+Pezb748aW2Tgu+0aXWq6xI+",
-	"ajJiOVyksdoRTbg2C/G8uhD3tAonzPJxjyrljeUqM43PwsdNj/JPK3n+Vsvv9yepPS8hmyZAKg4y6+U0",
-	"Qnp+NoOi0uYVdn8uuQO7Lu7q2m6V7F/bjAq6ZfM8F1kE2WtYEvEJba3letrYJ/rmn9eBMP7h8H9vAbg4",
-	"OWMTnTVOh8sLd7i1GDs5+9mdXnOzFH190KjS0/ETRlEikAoY530xdI+lSojMXBB3Jo2gEjzsFBBpXjyL",
-	"UE1X3JlJF3o0ShNV3onehrNQ8AymRyNnz4DSNsvqM7598/I45SNqdU94YHd+9VrlBFtpnA81eDYycCPs",
-	"3WoPBxAD6X+l/nskrJD1VY6TPqtgqyDA4+lFr7hNFFiyFZwVdoh1hh21FwigqTqwnB5VKxKX17gtOun+",
-	"0UgfKsxaRmn938hqHSYPX3+DRYKnVyZOd7zUOhdc3US8vKY8vkW0J5quBcu5FQU7ePv9Kfv222//+KTp",
-	"m0ZutewCsAFbGCgT8T24MXvNU/I1r7Cbysm1n9OlGOlC3NKkkG4iw0DVrqtFXQxvdbUqE9t5zfzMbnXN",
-	"ziO1DZFjJ2J9rxUUlMxINRS7rSb5D7e6mu2njCu11SL7Cd9wkb96fvsoBrI+MRq74TuABnHoDUnuI/+m",
-	"wwd2Ech7obX3bmSoaojhfvB3FHf8Zouw49HlLL/e3HQc05DPnP3mY4IAKUHyooIrw4eWOEed0QzVSedx",
-	"z+8ritwh2paVoBS43sA3me4lihKV00Jf5mBEqvBHWVpqrJ5icMrZUQiyOS+p/PApLkU1sgZ6Yc6higOb",
-	"Zjnji48EovingttBCWBENBD1vfLTx2gQoHxMoqTdvV05KtjGmOJ98uVTgGqj+H0fT3n75pgNw+8AaNMW",
-	"hY5zuQEKPb5AVa08a6NWzhs/iNVgPn48sGj9RyniO/jM16OUiGsP0OA2iLBmjfS0WnSLQ0IP957/AaXr",
-	"BemC8ncfYC1/sXxcOaP0iRvaXt1ie6uqAkV0yCZgT6zAoc6EZ06vYs9oTMyxExbim8+eQrAkSn7BUusC",
-	"4imrLNwwcH2S6n4t+nJV2hr0uFDbAB5rxtZKWJxLhwLobPCdxR3mxW7RCLeCT5qFhk820bfvb0zx0Eq6",
-	"abnT2mru+hxu9fia4oUlXG/iwVm7mHaCT24aKXD37prhdRLroaIG9OV7IYV/ry/RqQ8DQADdUPYaSvuU",
-	"m3Xmc7JgyYAMhDK+CV84QQWlfP2GRnHnmOt+QLcXsu2b5MdpmOz2Dm/d2DtoFtfqOVCctZ46nV5fR+L2",
-	"wJwbRnmVx9AqLhO5oD25llfyBZyXeeUwFnbzGH8yRXw2nk/94cpX0HWH67rDfa2k/CAiSHHUq6IoLCD4",
-	"hJpzZXub6mvgCkef3X98Ryz8iFfVF360Xn1Rm9MAqRUq0NC4wwNfgApQLkId+Ip3JOinyhXnktdFdiNZ",
-	"siLbnzcb+0wahkOzR9eO/3fcHhHe6DYfAO2BtR9Ar7n7m7tGr2zpRm2Yahu37WaC3b4Xd9/GSxcK6roc",
-	"3HPDtuavv9ET2+qrdFveU/zCp9mYysW57Bso2ezFMgIU3qW2V32W4k8XMjMpK3zDt1iesLpOaola30oN",
-	"1Fz7Tmr18qnuscqrlz0GQptLYi7GHJpxer2kzXz+7Ju0z9I/wFlOn3ukDn74JVTHP2hrkM5LZaVdnHPo",
-	"k3YjPxVn0C43u5OfWjf2LugPHsJPvYOmbp1A73gSfndN1Vqbrz6pu9F/21D3+J96VpRooziGftxA7tpn",
-	"ZxX3LCDPqUARkeZUaIjfNHUMBdUVag6bigB3Ta0+HvzlbwR6+RAplShWOBHFmGBM6wN5P7sTM//kXVam",
-	"43rcgusxxn3Ggpd+2SGL83oqlCnxjR6KAsVjRZ8BniIQz0NbZSJ/iy4TFwkPQzmVM7FC1IxKHRPFFRja",
-	"vnIIMJq0xshdCSIckkVGWJZG1WkkqwNJmsyQvBoviD0pvQsymxpR2AFzRmrq6VAIdSpNohalIvEE+dJd",
-	"sVdG88hDOAD+/ifEKefmxXOjcXKhsrrHUvcuiJUGSwMuRlLkmUmPgYkbnhB515wXEqoHrNZ9dkp/QZ03",
-	"4wao9CdG5B+FgVsqbaEL9rdpr+Tz9820pWKpcJvapE/q1BSl1lDiPGhyrW1zy9NoxpEEA9hjy8G0p5au",
-	"sW2Wbmn0Hfg/bZckKIztyrsb3aAIzoy+tzTVj82jnL/aRN6X3g5p04d9HSVl7mNIn6LcOTnz389as+iV",
-	"mJdnfulFg/Hz2jwalE459GdUMBvH+fPCwFfabh4FJ4Uh72wh+ORcXwu1cWR8LiWLW1iNpaXsnI5yWcz6",
-	"YdSDxo/72fNCb7BQ6SyQbhkftprhWziztGx7S80F1g6GwEM0Etao7cvHh8R1jVLqLebsk+rRt/m7TKvj",
-	"ArzSFotqu4DMI3Yh3CsO9n6TD3GT1pF1LSPp4nfaH5IdHjqNzvY/u/OTPWAtSPYGbhx1Jnn+3bNnSP2g",
-	"1TjZ6+GJkTqm0xHIFBMFgGP0emj1pSj6yV6ivuy37kfpi3eWOlLGJiY2pBzmUqjqAdqonxOV2HP3QAOG",
-	"/1v3UIl9UT5SuwfqJerLTftgkhGz3Akzdj8O4N1YfJD92ifYh7eSxQ+wv2n++zD9ut6aVAnSGj9C9Ruf",
-	"8R8eQ9KMx8ZHdl6f8+pyboWxUBLpWzD0iCmLwlIs/eHlOau7z5EfkbKCOm9i9yD/ewNj6K5+3e0GC7ez",
-	"m52PXloZW9rQS4PX2NO7Z3MiKxaWeCJyqcQmE43OImPr/Vk7c+v0ituqyWVmE/H+jAyaDUaXOzdzl1gd",
-	"+ufvWg/+83cwfKZOfnh/tsHa+uH92duZQgNPZeEpWz/kyshN84zG4jyN1dN26/PO6unUr08H1OiCs3dp",
-	"WRGoIwoqQqRPq4+iMOgfbxuy3Q7uAaPbAT7i+GEgr7vU2QKTX72ISnTiyTuRhxvLMVNgz4wr6RnPtRp7",
-	"bsW//5//W5Ir4l8lBSP8iVyIaQ+CrMaKKRKOWjlBkGUhNISmpR0wnqiIojK6ki7Chfw0JnzBxppd8uE1",
-	"s5rm02ffA93pAmEelO2HRKHy9KKGT3wpP+FWoogxS58//SOTCvoOXgC5AWSwUx8id7eleTGu/DLQnDJZ",
-	"iKHNF312mmtgNg37ZMjVUOSGcZWomRpJBQ1n2ckZRdGPCakADRBZ6Ei7zHPq7CNIQWXU/JGi4ri4fGEY",
-	"LhMxvRIiR49YSnxrKRPQalKVtw4NVip8WgCAXSFBm6loahV6HLcwzpzBJT05Y6kejahXiVaMj7lUSEkK",
-	"TOuAunXne660MhB+EEN0nn7r7o+ikKLzZWYg3LyaUKCnBjST54bw2Qj8FHghyjzyMfFIQFfTpTv2Wapm",
-	"eZ6yYS54AZkC90qo4riM510Lw7h1nw0euQDidWTK9DRMoTVwSe/qLFLDtOcC8xv+mAhyVR2FabSj2KXw",
-	"U0nUQdPWfYJdaGogW2wDYgtvtIzZGtCTzDW2EDBA+1ZudZIy7jvDNji9CII1wc42iL3awIzxQG1mrrjK",
-	"9Gi0uecwV9nr0SgyBzwZ7DZcGtFwW8g1BlZpW8NpN6PguNNcR9tleIPn3U2M/Q6wX5G3cIXvvk3w8Udg",
-	"ZHw9GnXosR0ilURo18HOOlu8zhYvIWpr45wPzz6yXTDqiMtD318dJOoNHIRaOMg7ywsLeBBurj3D0MlZ",
-	"aRRRe04MUBG8I7B6zXKUrAqRImQ9w1W4Zem1VM7gn1/Joe/W7S6ZKCPEAJEl0mIfPQyTwdP6DfY5WkZY",
-	"C8wSoRH097/+7QhfJtwA8BvUBc8Z75DJRquLG5aSzvIstWCWhjfEzixZ25diqCeAjqcYHEFciL1FA2sY",
-	"rBBVPO8b9+AALDQsl9eiJBfus1diHmJ5iQrUuuggYG8gmK7tscuZZZh5Q19hhWYXOM+WjN7Skg+EaBPg",
-	"pgUz75ClZjYeC+ihNM0XqTcyOUD5qZtiDL5R1M3dI3WoFetEcBXhhMhkBe402ivh9m7VE8WwrT5D6Euf",
-	"puI+VPnfImXGOSfzGv70S+gLhWOlGuazzPkW76FxUXQqdXjoMW6uYbXAofA7FN4uI98OpUNA9MBM0LZK",
-	"GS2OiRpM9piTGfDK50TNazXwOMf316PR6iyj7wG3kFRg606lGAoIcHPD/u3d61fYstGEefRZ+ub1u41b",
-	"31lai5SBwQU1GKUpj6zLFnZO6nMpJ2cX52/PTn54Sfb9yRnDGxrkF1NiHp4nxmvhXneX8rudKwLW0jbv",
-	"O98G1y6lb/pKzykwALfos9RPl4BTporjCh00YWX52OBn5hbaLK00O0iHXCltL/CrSp9U2LbhfoxnH6WB",
-	"VXF+aS6MWWZGB1eYBZEGPqcR2Dhz6e074RI+LF14Gm9pE6VHI3zTvjdnwA2DD+0lg9UFtft0/lPp8eCm",
-	"dDJx1ceuSIcV+Bp+qzE4rRH1VWIqHhT4BZ0/Npn9J+b6e10seTGRUt9EG+Vlyq5or7BWd+oEbfc427S/",
-	"ivASDS5QrJVD2IjA8bVor1vDEsU+EkiD1uAOEHEZ7goCzGwHDFkFzbwkq2/dWDzn9ai8xjIo5V8XZy82",
-	"ZR/ciPIau0HSjDPJmpc9pk1z5932vjnDXUKzuKv9cVOs2e96T3WhgzahA3r6V9rSl/KIAwAnZ/8+05Y/",
-	"kmrpEwTEV/zQyKPn8k5BS0f/eH52+qeX5xdnL2L3+56wTCzZcyYiApOC25TssS0ASLSSDQikYPYgCMlS",
-	"kGAJjrRsHAEi6U9SZYP157lTgmV2Gygj78XVw4zKh6HnyHrsMxjZA7Yflm+f1aOFKoEaEhKVKA2XG0Iz",
-	"pQqpxQyh9CbPgJJsutLrJqTNvMs/ip2XA6vBSYmLb0JeBmtWlFbiCeMmUQY+5kMjlGX4jNC5WRawHt7L",
-	"0nMkOjeziehBAkwq9gtOVKrxrwfFzFkXxv9AuTbsOzzkeY6mQfxMvUSNZgUmWnmeG/YXLRU0T4KpSsuK",
-	"mTI+BTgUFJAPyU9IBALBwALTv5hAhMiS796MXuqVhkANN9cmUfQ42Lp5hK1/nNvlFgYdPcxW0lXcBMJ6",
-	"75vKs1DPp9h/DBVBOG/KVj39I+PyQirfM2oQLUOiKHxk4hBO/D598rgsqnJ3hWlDvtqyXHDAjoGDig2O",
-	"MG/B2YjLfFaIBu+Qjh6HNAcHPxJbVaObGL04t3iwGyF6EoIQG7a5oVCT0WUkEJZEaXsl1fjCau+nx6zF",
-	"kdPtmfTdy5aY1VZlmIzpEXYkD19FYJ0oq8xCCYvSll2K8UyxhbDH4B6HY/h7vMd8d8xEnbDLQs8N7IEU",
-	"TLR3IHFCpBIjDhgRSyuCPu2xsfyI/Bn6WiiIXSZqzerhZ3QIZ5sUIj/40wX8VJv6XEHDb11rzI2FBzt7",
-	"0aaOODr9TP07NKdpgRC04pPFEOyhCcis2I/B97U5ChCe0yP6d3BkYPpNXjBODwgrQSpCZBPQDwDaSTNo",
-	"1KgLlo4gUZQC81YjTRdcBGI/0Hc/dct3CBM4PHuR4gcpILQL336QYsf+M2Ejned6DmG8Dm/W1px/hYt3",
-	"rktvqpVdfRrhscKdRXb/pvU3rV7yD9yKOV/cyBp3Q1u8OLrVuZwIPbP3nL3rfSY5R1VU9Wk9FAnkDOz7",
-	"L+mWfYHDV1u5A7h8u7gDrQ146APiJEow4QtIb3rb992Shqha8k8YGOtyBIP/4V+Ykjn+lNhcj/vfc8vz",
-	"A1EUT9xvX9z/mbm0wysSbYN/wX/0D+xiKuhqQ26Et/xfiNzyAV5wNLH9N4VU9gDHkOf6ZHnMW2GEXR6T",
-	"q4Nkj/39r3/DJCBgEsVYKiXVeJDsrVzkhVai9hpJoozVzlDkJtnr0fwJRNw/e7FyJYQENF1Ladppg/Ji",
-	"pzoTfsG+7OzTQMc48GMO0L3BJdej8G6XtX9wbJ7Am2CM3hWtd3hFjDEGT7ifudezP8CfGKOwQt/YTM9s",
-	"H9KANJjUufON8NzLQvDr4/hihXtv5cXcpHUu+rkeH+w3vbn9dRd02rbhevFb3Pfr7tORMlt3VdTczdct",
-	"32i4sBMZeEn/RnfxDm8A2m3hWDYz45zkeRzeN1VHo0qO0oN8K/hJ6A8iyKG+U0Bca/r4SG7IFdzCKt2J",
-	"6CYOsd+I7CZ+xQ/MeLNF0PwVzDMOWXd1GF0dxt2S5FTTndhVaRUN5u3Fu6jAWAewWg0ABjgExLpqUFbH",
-	"OyOkoH1iDJHqMwQjRFw9mxAIGoMhqDRmhWoIO/nIFwETjolOpwzgUcDHB/J6FPsDF/mTNNSRHRBTUG5S",
-	"iLFQTicJIvOBYB922qUah3Idua804DaOFrrHFYru5N5cLiywnJbxJIiBTQvxUeoZRPkG1GGLIlFYQ0GL",
-	"ciWdWbKgcEGJ6Lu4XKRInhon2j2KLDox7WG0kjap0izXagzxLZ5BHICdMDRhWFgAqZUHO/nIwXYBTspc",
-	"3DjG6aOWY2ExPIdRS3bCMmmGvMhERi3zff0AYrKoikAojyQ01yUoLFHpRGciX2JmZfBjVKOEQW2mRyNR",
-	"mOOAU5KEksGwtC8poHWg98/xYhTP8yHPXnxZW0iitKW6ELj7YFmaREifEGZEON16JM6O8btbheLAu9ho",
-	"77wNn11cxpC3GXq69Lg3geMsX+Eu2oLOwElpAa+gBEgFLvHYsDlYjtbWrjuFs3ORlTG4Dp7zQPuHtOBX",
-	"gNX5ve+xzo9pE9/HFevQOo/aVYN3e8fh/O1j+feI7Sndm2QPHZxtgD1+wmuQPXUJgRpoT8XQggD/2yXH",
-	"6zawO8HAaQbvLAW5e+wzW3YB7wK8E9X23rrL/5PgS1QJVrOr2YQrYrzFCpjFYMfqe8xdRxX46L0prUSi",
-	"IArvjlqZk9/lq/HdvUIF/kH65uT89Mda1EJKnq6vg3iyzD5QOvaJogIJPRqxayGm6E2hW1YIbrTqs1Rp",
-	"K8DRC3C+QbUAHuuvjPC1LSs+VbXO9kEdKniTbYvCd+WjbRh+B/4Qvr+LtoXuInoNt1up7eE30rByT/0W",
-	"eFE7G267au1TKLfqyq0fsR33I5QxxoV6QcW1Lr2OBE9vtRz7FmuoJ3xYaHP0Gf5bllPeRPdvzlv+7G62",
-	"1kw4ybKoEBYmh6YBBrZJJlbApJeLiKyfipuxQBhNgAnwzwALVaiSRV4naZHVCcLIPbpQogDrC7RAzRDG",
-	"kqcQyO7XmA2DUFzczC1krMxzZ6ZERk6PVWts9w1lqNlYC1NDGNVnH2oKiCnVEMqRieajkfQGl9yNxPqg",
-	"1rQ3SgNzljtAQFafKYBiaTfBGhMGNh1sixvbL70tGXBuFjAVI6c5NmbMcRHxAbcIdFWHtWdygfLkcud4",
-	"mEhnL3xF9gK8dTcUN8FNyV06xb9buZUTTE7LgDyMtE+kylGH3gLW8j8YaJqWQRpS3f/488np29cQtXFz",
-	"3SlcszlQ0zoMQ/piJQpzEiT8cvxlgtbATeMpXlEth1NK1RIFUvCeWW3sxEtLz5Pc23NGRPTnLbLh3K9p",
-	"N8UYSSNu7kPV4JrrWQ4RGWgtFMp0CGwOBotQts9OFHLcQcOeOVchY+y+LjgJuSsmVYNNKmMFz+rMAZro",
-	"jgbB7aLiWqp4mOsbWuD2Kn5p2IqKh1cibfkuutbM948061TnLqrzjQfgoDhpUJi3DTbbxvtslJyiQIrJ",
-	"Ww9//xyIgmMq5CpNbQgclMQ4JbMU+VLQ/QsbPk7EIDbyka+3UhQbS91E0XXLS1Ya2tH2wLrWynyAsGgc",
-	"CIs8GxReh2F/N/AFEyVt6Whe8Y+ix2ZTD+0jQrAIgXiMGKO5WrrWtRBTwmR/5PmsyvEVfGZP9BuYjEa6",
-	"YGOtM2oOl+IJF26JU/SNxUdRIFjr5AxbLUiA2knFhIweuQfXGoZ+dLqI+6q6O/p0fJ0Oi5tgPmhMPpvh",
-	"8c2kqT+XU94+Kl87+PE0idOVjQFb61Lbq8p3bDoP+6vkT8U2tF1Q/iszMOC1lZH2Za73yOBAlpT6UDvq",
-	"h71ejd+3wdFbduvuxouL+qY0tt6JhVC1yU4vYisNzVKBobHPfKMVT3RRGhbAQi+HVzEcmFNxMGjOCXBc",
-	"csBoA2u7DoXbbsgULovRYuKNh8dkE2mMQF6OElUNf0Ejo6bG4qElzOMruqq0xNisoGv7BLUqu4o6ztyg",
-	"5qqhldO91Ft1DmxXKnXXpVK8TLNNSqETHFf/0/3WSUE2tCHTOfB/rjT8AIbnS+KV7rPXKl/E8nzCi+vy",
-	"IT1F68nZvumzE+9Med8P9pOT1OUAbKVBmor6zjwZUKsaqMyKWGWiqaMuKlu9sLpOLwPGMWXOeD4HSJhU",
-	"Zk220ocUDeNZ5rOVskIXBcnVdglLI9Uwzo0iQhC7rpevIRQm4C1nKhO+R4lzfPFXAJRFNcZIwDPUk2U2",
-	"K7gnoN70zF7qT2zCF4kyyILt3g6wOFGeL5fXIl4O/KSySov3spiNAIBexUNEAVqf8CEaDG5Oi9Y8R8eQ",
-	"vH5zlqhrQQ3glRBETwzfBEu5TAPxsy/jEAqePo0L82ZFnjKrPQ1NNO9RoSc930wwUWm1nC8NlVpchd4x",
-	"NHIyM8geTl0God4p1LgzAgEelP4/sFY31Iwl6r9m2nJ32sx9ELNpj/39r397srLvcHthiT7OO50pX3SX",
-	"Mivy3LCFnrH51aK5MMor6ftOgu8aW8C9urkMCj4gerhIz8I/2hg+p/HqRBegjd+ihAvO27X8avnGdxHX",
-	"aL8WJN+DQbflw2TlwNpIR0W+lf3wSyF45zVYO9Ue+W9tMxiDTowM4t3XvrdXfuWbWxqFU+/63QW1dJfv",
-	"qDOsd8N9dh16OtdjCWWSZbFhWY8yqfge91AEFPqz3GejchL41Hs80CFQ0N/ZzM92bT0e+tbU1geRYF1b",
-	"HFQ1A6AyiPZ6q9neRtWQ3yP1RUP+IaKKIbesQz/J/Q1zbO4dvnVwdGPHp97mIqWWIVIIZ95JupYcb+gy",
-	"VPG6gZzV/SoNy6Vx3lWIrq4EEKIQrPNLB2VKsQfOuBwCkBcCq9I5KE5Y9Cj1OXRWGO5CE6dqI4YRAtdg",
-	"ndAYWrcAjSe4ZkssGYE8YsGMED2mMOOJ6dCSdkVOYEgBqVnCG/s/05fnfExNS1sUabnNJxWkbxvCConC",
-	"lkFW62bP6JW2D0wW4SbZ0lFxk93V16iObeFoPLuL54Dl3ib5u9YshU/l7m3SqK4eO4a1asf+Fk5dMq07",
-	"27aNbRu9hjP1ptDjQhjTWapfG8YZrE/4Rn8jpifog4ezO/9V5rlTYddKz01gqoa21h+c0UUN/ybbWqBY",
-	"jFRrfjp5u9b2jNTCsuG5xXRvwwSFjVJvf8JTNBqfrefZbIZWkNi72IqoF+7EWDzHBudzvoizSFbaHHPd",
-	"FUgeGXKwllCChoW9hxCL9hC2QUkgGxBp/gcjeDG8chdKVPixZPhD87BwP2E/d0LGccXSpQ8jreDqgNzN",
-	"Y+cKUo0X3JLBB5gnwxeJSn/xR3+lK9Swt8HrZB7EHGHtsJEkYZsLtwpRV9VcKwGNN/9rBkIJ6csyqHhL",
-	"lNV6KWXh5dPRZ/pX9KrTqHTa3aIsKvTWueGL5Rp+Z6oQsPCKG5aLkcU0RPwOiY8qbguaqES9jXqVejsX",
-	"WAWWLPHB6oug1g1MjEZiaJm7fp1BjA92m9DCGwLkcRu0CMLjiXfWy9w5QNCR07MlMKXnNwLMd2bg79cs",
-	"cvIcxTnIjPA1Gy6zpkLueyz/ws/uTqn2/Ze9YrO8jSTQEr/+jVlx8JYrBkYs9Era9zobgQJQQSy1jEAF",
-	"vk58k7KUk2C5AZ7w02EhpoLj1wHu+A4mSKXtzd2EragDD+gyr4iJSrRskQ2cuRuy/Smx52DsSORG9MhM",
-	"K4RgE6lmyPP5g/woWOqz+akScxZ1DzqYFfmT1CnZkOcnJaunQhEyQU5EGSti1NtLqAyU6nmJWwmVBZBr",
-	"xyc1AEeU1rcnQrZgMhyc8t1d2aKx+S5qx3H7GnfbCI7FtiCtSBZxzu11bXVUvcJ1B7vuPF1+q3V+6wdh",
-	"y7Zg0Li/bDMWyYkasrsg1ncVyuuIzpzMyaUSa7HVQWDiVKrA10GVUKRE06kIzAb9+NmIFx5kRxwlzsMx",
-	"QpCTdEqyL1Hoe021gfRv6kcp8cmyFPgdUuIwQ58qdXZr2seVRDT3tZiCReycMRyvDTiaKPU99XmNvBsL",
-	"e+6XZVtJd+Lm9obm3QaEBDN25oBpfXZrRPct47SNnmyOmr8Q5prYVNtL3MqgWoHrdx46zdDhX7OxZlrt",
-	"7txUm1ecR19Cc6TcnwXv+fxKeALeDpXdqY47RWXPEYo2DdZiTZCaNMXdILOdBpnJo+EVx9hhQzsLXVB1",
-	"b86jXL0TuxFRlKnU3+4bFOwBnSAxGljoHLLLqVsUCr6Z2o65QAqZyiy0V/QayxncFYSqLrvFXi4wlwtQ",
-	"2kqjWFIqBmK2AX8MESzfbTXXxiaqJFz10Uyy7v+ipapMUlOz0gW2c0iff/MNi1T5xUSaCaC5486oAFLI",
-	"2KVwOoyIv0IRM6jIUDAtPtkB7hFg/OYy847ApWAikxa7qVaAjR5fPpd57lv1sksx5DMjItUN2hS7iiHp",
-	"IvQP8edhvBKaCkvbixYZY5TVZQldNfXMRt1G/KICIlu6S6UZt/wwQg8vu0DIJRp134B0Pzp62sP8YQtW",
-	"th41GR7hAsCJ+P5Tt9nSMN8ptMSAfrOLqWCpW9/0GPbFWIUtXojQXIJd6mzRZ++EYMneaQRYSPaWG5cc",
-	"0mxSXKkSlwBoguZuJlFbaOfawWV/5Grshs6mFadwGm29Yx8ipo93yRHXU+za6z4gQKD4jmpn5dckM/+U",
-	"UYF8tJRLgNlo21OzE0Kgw5fpvnRqOaI/QnNofNncWjGZ2pRRl2R8EyDn3BDKEOi5GrCsoCfE13QpRuAG",
-	"+zdevV7YOTTHfeOeB6nw0Gp2C2j4SOzuITsZ8f7stpDr99DP4/2Z26O1XT1aA4H9NbbFeCyP2wFIflvN",
-	"hcM727q3cBh5ejXzlXlNTRgwNQRbc+ReOug0t0cH7JcXr1+9/DVdsmH/4/DPohiK/PDk7PD92SHd6fBd",
-	"eNR1xu3qM3Wm5g16CLdBcbj9fL8QDnfHrlvxb6ZbcbWJgVAxlLm0WpeMVh4DGyMrHixsSqU4G/ufHhCG",
-	"2hBtqg33My7xYHbtz/0SOQ03K+mH1vhBtP3yaxpZJO9e/Gk5JFWBcsYZayxRrByWWQ8tjdLAStSzp09D",
-	"KGvFcAYT25mpl4vqW6RaIbCYgilEh8b8owATubR7ozPrrC9nv8/U0Fnu51V3qeoZHXvQQAmNdSZ7yo2R",
-	"xnJl0x6zOs8Yd/YSu1wkKp0Iy50K6qP8TpHCLgKxzqkYlA9FBmW0VWirP8T+MgM8zLwXij4nGjC2YtJE",
-	"ZRBeo3loYrutmAeiae/APVCahxX2gWdPn21mH2jkt/C78mYMBF38qotf3SerQEWuYy5kkyasjWYtK5vb",
-	"CW6t+Md3kp8+peL/2CSorR1Yarzq1CC68+tbvSK5ALr2ROJG8QgF98k0COtrpefgV8uMLYTts7MRctEs",
-	"z6MXohQYgzQQb5EGHGcsX3c++VwOb+JGWz19f0Z+y+3nmJ+vvoZXuqnj7aNL7nayql0HskrwrP6jrBVR",
-	"9Z2nAj/i3g2yt22t6jIWUmtTf68L4MmYTULz5IoRPdhaGgHqVkIIbiyhb2qg54RIB4ZQq/HHFCQHdXSi",
-	"1sOq7PFcA/V0E47EQhcbut3Y0O9dMHam392J07fw8e4mUO/J5vv43Yac5olZyqCkQcgRg1IgKo6gfaVY",
-	"Zd9hXmqAzc5rkyAgl4WTWGKaMgvJiUs+vE5UmdO70nN1zFJkikKTivs/30IrPUpvpfxSFzZ1R7HF3v3n",
-	"QP78XZcF+VqzIH/+rsuDdHmQLg/S5UHuJw8Sa8rHnQYhU2Mbn+3EVyk0+3vpqs8VGSx0z3SzawU6u1M5",
-	"nXvVuVede3VL7pWhz6petuU548OhngGym6BtRNkOCUdtBJvD/4vDCZc541lWCGM8gSmgYIeisFwqNueL",
-	"kKa84h9FdKjQOXR+rElFwgRXnrI6zx/1HJa4dhIw1dBFtc9OuUFd917Joc6gqHviw+0Tbq0o3FRIEu4N",
-	"9njG/9deb8+5K87rKBZ7vT3FJ+6QcPfbi+XihH/6Saix2yff/NPz3t5EKv93mUc0tpAKAO51WXW/4vth",
-	"WaK5jDEBUzcZd/ZeWxn9VuOH8QjY6f16bSbV9CfukB2msTdkpq//mDpm+h013e+9WDybSNVQLE6HatK8",
-	"/iMoVQ4qgYrOwZ++NCZHwabHvABeL+7hYbXus7OV+gB2uWCZGPFZbol3G5pXE6PKsvAmrEyi/KMBZKas",
-	"EaMc68xeHRk5VrNpSjTuBlhJGYWmKIamtP+d5juocJHAJJ8//SMDgX5h+bVQaf+G9bhOdT10kI1ObEEH",
-	"52a7Kx1cdewd0MG1e5Ago9s3rw4j6l0UPAzRXXJjl2T1T3q4FpsUZLA/b7moDTbJ2oI2OONLbw8797Q4",
-	"Hzv84LAvj1GCt4mQvXQf8jm/pht1VG9fj5pCmRLpFkaVVAtGJm6N4qoNQbnjVSauDXEiUnvBMzr67P5z",
-	"IbMvjT6SM++CDqSKNZn12TsquxLI+FOeE9hUqaxaFlFfSSzEVtkyTVA4L1F0oT5L/ZCUKQgr+cYpcigC",
-	"1DTCpAKQtUFjeUn0wHDPLeV8b88/XmtS/LvSER22s4tA/XZpLYIobWv1byUEnOTwWEqQBKv+AtHKlRMh",
-	"jDzFkQRIMIqN2YiV2lzpOZyTSdCQ0OBWKPyntEBxLeZ0KTyHCjUTBacBJRDJwvLWfOhULvHygHqBSBW5",
-	"CFqRzMZS1mPGQ4mAsMhQVLYppLsD0iogqcAtKcSoEOYq7bMX0cSCUgPma6i3Bf5qYYzUiqQ/9XsacsVy",
-	"DU1/sYa6DJbjGmSJAhUqjS241UVUUkzplQH6NW7MBZyKbtJpaBhMWohUCOEkQA4b7JUPKRPMAk16K1RL",
-	"NEIWwbGsUy+R7XqjLsG4CTaz+OGCV/0SHyfbRCrNJ8vjwOrYmDAJj7gD1KBm7B1073lgLwrbgkmD1eRz",
-	"XmSmy6W0dmh+4saegLnc+TNfmT8Dkphx1BNQTeEkkddXolRpGxX1kmvjm/n+2s6HOYqt5d1V/KyOVsT3",
-	"3Ac9jjV8SGlrgh/k9KbH4eGiR40gzTFLP39J2TAXvDBB1/nDSGUAfAvBf8o0NGWAa0sbmu1RH2FQW9J6",
-	"/ELZcBLJcPmw0EQg/PmzP9h3s//yhfgWym6UkRMFLph3spAcy5ksg8hhA7UIlkL6/Olz5B0Obhv6YUTb",
-	"kNKbCTDv6EaU9SsZOoA9BSwkxBtMREocgs4koY4cyxeqU8bTmfXq/0bauJU6fVPebHu9WDv4LhRjxls7",
-	"kNsER8sh9RWDYXP7Xav0vGRb24sihZnIBVoIL7jl6wOALwtuRFbevLcnPjlxvjl0+PITiv3qxDv93Gnb",
-	"x+kbO1vfOXelNLx9nZvR94pfcI1rnGvjPONY9nuL2XPsY0TQfdbEH47+l3e9zMBri+CXyiLqgg6dKnox",
-	"NZBJlLtkAbBy6PDkvc+Iij+cjK2BWSGGQn50PqMesbm4vNL62tBZGfBJsUzk7gzpHuhSz2zkNJY+JvTL",
-	"zYhBK2hzqL6PqPgLMeEAIXEDgvosuanIhnIX+4ueuf3IhLJwa1yExdSTFMmJe4bLWTmadEOf/aeeeZ95",
-	"pjINFMTYs9hXAoQUIbAe9SraFRz0sp0AuuollVIhIGcJoYQJV4tSp0ctrvG1Ym8roKuiaATxFveAWBEJ",
-	"1+A4L6zpMyfjkb6/VCJAf0a7ZF7t+4zNopkHQEDRV0lJUL4DYdFmGUCFA20kMFuBY9x3y14xKZbUU5vC",
-	"ztgzlIaabkV8ZPHqrG766Gvp6kAfjacElsvSy94knpsTP7gps9sNcdaJeDSvGjNEL8vnCYVHmTDX7Ern",
-	"mReUvOrqlNwk/lci4u0BMQ2x8gWQA2EoZMEQOmsjj6NXE18sS0QbVAZpBs8RHDZBn71CZZIVfETN/kDW",
-	"YCxQ5QsvWJwZ66SfE63AagLwOwogYkM/OO43BslqiMiGaqgYn6HEPJdKHDodM5FWZOzf3r1+NQC3MkXL",
-	"9SepRMqmThRLRcpB8OGV74pAPHQw4Yiz0U0L+ToSRf3YQ5zVXSiQxiDVoFAZ8hCSMAVaO6lE4Llzzusf",
-	"/nCiGG6MoHXgpcIFpWFSuZ3mdugf/jBA8U8ybwS9dENkfKiVEtAEn2Uy67MTcw3v2zNekr70nVvmVzLH",
-	"iC7dXRqoboMNdCmidwEskUpbxM2E2dJTcYjW66lQVBQwgFea+j4N787fvjz5+d3Fm5dvL05OT1+/f3VO",
-	"LXboMcADN7j+dGkizM/1uNRFidIjtk4X1embyKHZyvn7dKiyOgew/ILX+oC4y7bwAMtt2UibDGf0YBfD",
-	"1kCqTff+INzRRUh/7zoRP52dleJtKj4y+g9LM//oM/12Qb8tNoIl/Im9MolWCDPLQSqBtCBiUCAtQW7f",
-	"KntYvw6+8AHn8YKu/tBIBnrKFrmqpYl/kPbqBBdgG4L29VepFT3+ReB7cIKZFt50YIZOwN2bgMO+G82b",
-	"MZJwPuhQNenDr1sLt6WPZms5d1QI+nP7jErdvZvg1u8AJhAtElGdWyJKdwYt0LUAKTsK0zk3kYQ1fCJY",
-	"6p9LZikQSUkLxqbpUWK2ELaQIktULq8F4wBu0Kqpvx9Ohp7jDtigvtlS5E6FyqQab05J4HnLCmNnWbtJ",
-	"vkbNHSkopp0hbsQKauz2ukx3MvXG3aG7+PtO4pyKyquiqlGGV1snrUr0SBqvL1P0Jy2XKZa+t5AFM2JY",
-	"CLRvVksNP/j7bCvKfvslcvEStjFGdyqR85rgZiVy9S/yfkrkqqUZ/nnWpkxfwSTDo3dVdl2VHTQDKmXJ",
-	"Fsbr+lo7f1HquK20M84quSSD7VvKRkSADAnxZgq/vX/7kw/UQVgxUb/4z/7Xg/+PfgyS4Amxc1+Glir4",
-	"tiBad6Xn7qrORh4tKHu3HLeFUJbKFwz4qH1vMLx9IZCi9ErPVQj6vn/7E5vMDKBY0ytrpwbDrbngGdKy",
-	"T2eXuRz6UsGee0gIkvzz0x57/vxbCJ0+e/rNc2zYcqk/Cv/A1ko1TlSIYn54+a8/vn79p4uTn356/SGN",
-	"4UkCisb13LBpIT9yK5gSdq6Lawqhw8xSD4yF6xfCB1lnU3fg2dOnifIveF11YkAe08nHDHMXtHa+xj6s",
-	"6hy65vk4Nc0WCRs9IojT8ibqVnqL3qqVvyvgyFwh12+Lakaa764FjSvD76CmcYunyUr9st1zZBXFtOqi",
-	"0H5bLnBcgh21UoQvMNsWGQFtVWg0JDLDXgTfu9Xo6HR4Nc4TanV37zRFsyi0LffAO/iMNlwDBmTVEV96",
-	"ezYyDdY3LRSmunaIMmk1luo9K2/60ZkTHQLr66vf9NKl0Qa6SSP6ugb0/uq79Jtnh4dOSLP9z25gsjcr",
-	"8mRvwJI9MEAGR0dOXPdJLveHenIEtzqirZPs9XAcwI7cyF8Sz2tGgjXZ67FkmRUt2fs1UV/2W3e7p2Er",
-	"ze4ragu73WPJUr9OoX1OVGLfv/1pwNh2T5hgI9wB++VX5LD53PIpv/QS9eVJouQIZv4P/8KUzBnMI9fj",
-	"/vfc8vxAFMWTRH1J1Ghi+28KqWyuDrxaQqn6hB0dobnou8UPxQ27+dMNVpr5VwyfA9gWsyIfsP1267UP",
-	"G8LScu1XV2m/x/aX1mj/V1ii40S5aelc9HM9Dk+PxtyT44bHb9+Gen2IpQxzUxavCbWI2j5yShDVZ00E",
-	"Aewz59cHJAuZqdi2M4MWNXJ8Ba1pENxioctlUciPNVxQVUukLcDMT04asqizDi32aPQM7sEWemZTkLHX",
-	"nKymk8o4ImKp3Me4Lgv90NnnVr7F9k5FO2+iyx532eN7zh5vkgC3lipuV+aODXcnl6KI+kRDbRgg4Pvs",
-	"hE35zIgQ8KFuyVX9yWbKypxw3zMYl+KwARvx3IjU15BjOTwPwaayQZyvmB5ElymzwtG9qPSeXXGMb4VS",
-	"9lrT4Agd7JRdFgATrfY+nwiuAIbYXAoeK/Jdw0GjWZ63LMtejue4N+gWcnOu2J22czCp/uZ3UcH2oAK/",
-	"q+zu4haPpk67h6I5Lsq+sYHZ6GIdZZUoZ312299+P1YOPexv6rwuwr0sJUzZ99B3RGSVoqxCsGsxxYKB",
-	"Z89Zxhfrk+FRWPWG4Kp3wPq+9ygYZ7ONsekGdKcUN8msl4CjG2XY4030G8mxhydrn2uvoq86t6FzG7an",
-	"wq2VrPfkRDTrBLStd0aUrkWS0leDLgqqLUQTcDbVRtqoVxYcZSMhMqYV2HSI5eoxiSd464+qo2SB0U7n",
-	"3fhS4UR59sJVBCqBWJ0mWvZDgpo6IB31BOCq0EHDzacsucV7cxtm3/OVtG4NPQ19wBRTFQE8mptnyMbD",
-	"2dQyGxm+iKYeW2aPSJfWI2HjXOPD8v22cIjextPd3qVpGN7CpdkWzlt+Bm0ULM5re9cmjKuvzsIvBN1p",
-	"mefsMjjNIqPyuw7C+5uF8Hbe11eGG67GkYC1INZMt4clXtK4gN84NAHqcfuK92cCeikxp/yBLwvQyDIl",
-	"TYnvMld6bvrse8+NKT5Z9s1zdqVnBRJCFIsSYC0NM3Ls1gvU3KXG4F6iyluFmu9pIT5KPQMN1wI8xrbB",
-	"jrETp+3r0G3KE3e5ax4HUBtVS4NWd/5HpNbdA9USSdZBc26/8mRbf9C9oLaKyqODtlVUYVytoirfdRd4",
-	"+50L0rdoxVa8G+O/lDaS8+bIgSMrzB3J0ZVSOPJWkJrBZyDd/dOel4tYzaYWVFHP3gKQOK6AhUpjEZXP",
-	"RSkaXSTKp1GCz2OIuBc7BkcpmhqZFaMAuyq531KV3A1iUTUhuZWSyA240+BIfDXQza5s77GX7TlZFT7J",
-	"3S1tmJt7zLpufZHZGSjgIPIjDcv0cDahT35W5HuDvSMQejSPFW0gx0qqMZtNeyzX47H7t1Qln13MKVQ2",
-	"ynMfAqi0TBonC17hz/5iEvGEy1kY4hCSGB6K2Pp8J/IeRtJKeza6gq+9GebaSDWOJkM0TDXzOacjNZPJ",
-	"85JLbiRz66RIjxnwRktqIpGF5lpToac51JGUfSiRYpSmAQw8dYsCzDxSXepPNRP5odCzKfABUucvADsQ",
-	"sRQvBOOGdLDV8TMLPql9Yvh99TanXCmBYTrIWgTWKXslFizTWBVEEMvyNkDyW3efn/HA6o0+LNNuUXlV",
-	"oCeiVsiGL7C3Jd6zSk8S8R1q60Oa4OUFZqx4ksS5VTdNf2h1ot/L8awo+fozYa57AYJpeQH0w+7lB58S",
-	"WBCj+xZiqovaffeWjtTdFYGb4Q2rrGzVcLmgKDCwecVbS/BiWPvB4YGa/Q1b1F+SnZz1iIPK7W5DwuMQ",
-	"EqAoiuKPW9bc6eSMtn3jS6+0UTDMCveJ4csOTJa0zFIxJ9mcfInuOy00sVUs3/wNHanv9glxcZpc+Fyp",
-	"2/ZBOjPi9Irb9EkPPiVjubKHM4m8bD8cvj+LZgCdY1dvfwrsYAAGr5UloSUlsEVWViEHcIcnpJr4D0+b",
-	"iJcOGHs0cJpFc5lR29aVFxFacK5M5E9iQZF6iotU2b6H3L+RN/FD86k8vBaL2nu9OWNwaPVey5R8NdWS",
-	"8J6BsrzIsCOs7/mKym/1fi8/Nizxh8ZbwBa2mi30rKBtHa9iVEW6fLOyUHvldm8KfRn1VZzm3EKLW3jS",
-	"YqZMBMeObnYleF6rF3/EA19+/fL/AgAA//8=",
+	"7P37lhu3sS+Ovwo29/4tWQlJkZz7aHllj3WxJ9Et0shKrJlDgmyQRKYJ0A30jGhl9vo+zXmw8yS/hSqg",
+	"G92N5m0oR/ZO/nA07G6gUAAKhbp86nNjJGdzKZjQqnH6ucE+0dk8ZvDvs+/fn79NxVv2c8qUNr+odDaj",
+	"yaJx2jgjM6YUnbBGs3FD45SZxyMpNPukG6cfr5qNsUxuaRKx6E0i56a9u2bDfqMapx/t20I3ThsXU0YU",
+	"G0kRkdGUJhNGuCLjRM5Id5+8Hmk5ZEm70WzwqHHamKlJq9toNhIZs8ZpI1UsadxdNRtJKs7N8yQV8Fxp",
+	"qhl2q6cJoxE87XRPTqK90WGrO+7R1tFoj7VOhofd1gHrjPfo0agb9XqNZkNLGRsqr+7umsCHdzphdFbi",
+	"gSBUqFuWEDkmUjAy52zkMaQRUU1PyefLhl7M2WXj9LLx9v2r/ruLs7cXz55eNpqXGWXwcB3a4CsYKnwC",
+	"g71s3F2KS1Ht7eLZ3y76L5+9e3f2/TPsFj63s1DudZ92O62jqDNsHY8ODlq98cn4sBN16P7wCHuVMTZL",
+	"leJKU6HX6/jJ61cXz17dq+uIxZpiy1MqrslCpu31On/26unWHde0b+bw+fmr83c/7HwSG2a1nT/lig5j",
+	"FpV3nGLJDUvILddTmWpydl7ce5FZcpT3I/d5sxExTXlsPj63S1URmjCibrkeTVlE5NisXKKnXNnmzT5L",
+	"cMf3eWHHHNBOp3XU6XRax+Y/nfx/kd1uqWqc7ndOmg3NNWzOs3PiUWM42DhtPJonchizmXrkEwsb7fxc",
+	"vGU3nN0Wh/5O0/GYxFJeE6qzgYx5onSYBVz0E2zH4wG2gr8TPWXk7PyBsq09JlyTkZwxRagi1Ak3s7HN",
+	"m5qPrpnegjV7nSWsscKDC5IRG2JRPhjk0UuuRlKM+SRNymvk/VyBnCIJG6eKKSAe5/WBItdsQWRCZjJi",
+	"cZhvs0LTHu8ugF3QFB8xr/n7rJvuvsecg06vwJwyKSHOFN9B7rySZ8DW0uaJY6LlNROK3DKhCRdakoRR",
+	"JQUXkzAzhOzjDAUYkSoWERrHhGvlGh6ysUyYWUhDNqGCaGlneAvW9A6WsGZCbxgRrvUa3uTUI19e37Ak",
+	"ljSqXTJcEZm9Y9bJiAohzWAMo4y0CLMp/2jJglnd+Dbr5wS+0cnCiJDGqU5S5nNtr8C1Ap0hjnkvIMve",
+	"JFLLkYxrGObkkJIzpqdcTAiLFQszae6aqmfRMJHXDAVyQpRZpHnDqWCf5mykt2PTwXI2FReXo5SwJJF1",
+	"iysbDjLqr6nUtMilCynJjIpFfuxoQonmsxoG/QxN+Ny5lYUja8gMI24TrjUTZCwTowQQGpujd7ENV4bL",
+	"uLLfK4pqIA93fTqvYQoOATnylqm5FIqVj3CjbMdMs3zvZrygWrPZXDdOu83GKGFUs6hPjXbc6/QOW91u",
+	"q9e76Jyc7nVPuwftbqezt3/wU6PZGHPB1bSPsqxx2lBazrOf65s4bO93et3uETaRKN0HKVbf4/5et9Pp",
+	"/eS08HU0qEam8Pc3+gbOp9OGnDNB+aPJXLekUq1urzP0hGLDsRK2M5zPpV5WaPhpIvy394ZHR60j2um1",
+	"jscd1hp2o95oj+2PDzqHjWYjhauOWbEgrJBZqnHaaTo6uBTZr71uszFP5GyuvZ96ZrnZAyf//q64Xp7d",
+	"uIuYt5VuJd4sFKgj5oLlLxveT+zHG3HZX25MwLEwprFizQazNHz8jP/Mbnb2rkbFdb4DQDM3aqtiPzdO",
+	"u3fN4EegsNd91DO3t5gq3bd/Fjiy8uKlM/Z4Ny/Y2Kek1+l0jBIPJJ0SpWmiQyo9PjBaeZGdm91SslW4",
+	"2UUA1jt8EljxSBTO1aVhsBkOj07JOlSddkODtZep5qWboPxiZe88a7ffW799/862dvt72dRFUrBgZ+b3",
+	"+06clVKXjdPPl41fadYrvLcMal42uOpTfmmPpMsGTfVUJkjcNRfYj3nhzjSTnRTw8xJBj+8Xjgu79uUc",
+	"uk1zHhSE1yVKr8uqpLuE3equrW7HlsTXa1E97T7++7j733rcXcFaueAzJlNdfxVRPDZHR1BX1Pbjel06",
+	"4hEx14v8hm2+2UZLpMt15/2ClpgTFtIP3VM4396c/4UtAjvlmi2aht7Uv0l8/Lxsi/ROTjudtiG21ykv",
+	"2IPWsGcWH93fb51EHdbaHx2Pu6xH94aHnYY9do1aW2m42znt9k7399sHnW5vb880LOjMDOoDGxI1hW03",
+	"T9iYfzLb8Lp/9pO4+DQ8/yu7fheVzLPNhhrJOZh97dpVp0Zvz5ayOjWKvRkx5Y1mQ4r+kE1pPG5cGR0B",
+	"5rRfHlaHtY5GnW7rmB7stXrjQ3YQ7Y/2hj3awDU2GjGlLszCK99MzFpsgmmEwkt4gYc7RfeAzLhIta9M",
+	"fG7ga7iKG6cNtvjzdPj9iL/mfz5//8t59xU/V+czPf/pyfnh+T/+3//3f9v/7//7v41mg32a84SpPheN",
+	"05NOxyykccLUNGtIJbqPr6I0sqtmyGji7u2jkUyFrqo/k/LuWH99ZCY3p/BFXM1juujb+f0+oSNGfpDz",
+	"OUwdm+EWm5if/9v6B9ojOasstWPW3W8dDbujFu2O9lt70eGwMzphR+NuJ18QSLk3ttBxYUe95QaoDPDL",
+	"DAFWGQgYFr20zpDCUD5wPcVlhmJIT6kmt1ShHlq0p2ytxnvfpYkZ5CO7pR6tczI8orzlvjetgaph6DGK",
+	"hjl1UqXlzCzGpqfOf5gyQSJJzsmEaTJbkJkUbEGGdHT9p8bK47zXRtlaPVyXH0qgFmVzuvEZCEtuPo85",
+	"i17SUSLLV/OEjVNRmJNZPqk5Y4rrhcLkDI10HXV6rb1onx2MDztH3WNz6Fomus0a2l8Fvv7A4liSs4iS",
+	"F/KGxXTEmmDlMFxeyDTx+Iym11vGrtuktGGXsX/vdL9Tz/6oc4yL/5j2xq0O248ORofDI3rS2QH73Td2",
+	"tc/scZ5quYLmjt3dluaIqVHC50YDaZw2Xi7IiCYRbCv0HUZE3xodwIhzKRiRSYQmWNT7st2yMXuWK1hw",
+	"kjr9b4225wmXCddm7QmZzGjsK3tzJiK0S2s6gWPTrs6rXN944o/W6GzzaN1pN4fyJucpbB11/VwmFwmn",
+	"E1bjEdbw0N9BdgPYB6aZJ1SMWByzqNZGJgriUsihjBZEMBaVBOZ29we0aubq5MjRU9TzYJXffT33ijXv",
+	"CN5gvrI7QqdyRejU28OeTKmYsDdUqVuZROHVJqSesoTM7UsFXShNEiZ0P3tmbk9JwkaaTGWiGBmaxZMs",
+	"jEhmt/5rStN5DF4/atuHFQw0xZwJbc/5IElw3IOYlreC8CJJ8DXOhkz1UH5qdc3EbhoDAZRIccMSRQ1/",
+	"X0ltFN25XssTOPK+DFyt/Md9IXWfuqarN61IMoVXLHgHjyO/gW0uWz3fWdrz/BL+kL1ew66c+mEA90BW",
+	"5NInOJUXntImgXWC3TKlCWyRnHNeg3ChqxGMt/bGhCKNjrSC04lrRZyCVbhvVC9aW9+fcgqXLd0zYue3",
+	"HMyz6dKEnl5JHe7muUzISMYxo5O0eMPKO/uOxzEXE3It5C0avM3KkoK1yQfKNTBOT9nM7/AdXhEvgBc1",
+	"4gL1ANja2Xw8yPnfJEoanZwMF+g0R757MsW81x9zFkdwY4HmGqeN/aNu1yg3RbXk3Cr6TGjoj10TOpFt",
+	"uBRqlggaW1lgWmlBGwWVYMonU+/0V1M+nxuFwDv/X8N4zKdkSnEvjuQMNQHFEo3GipxJF4zO6g5uIyhc",
+	"WMmMzYYsUWTBdGBN2unxmL+M6wR+NJuWDk3bVBAubiQfFbSEEutqdDkvDsyx4BzbQiYYdTiRBdLeK5bU",
+	"LYfKDXr7W/Aa50zl8osEfmDDqZTXQRpfsVsbd6IIFRHJYudqOecbZugiltRQNE7j2EpJT360rcqU2yyz",
+	"X66aDbxITrWeq9NHj0yTbW/EjwzJ6pFK53OZ+KOJUAjWST+MQNnSaLGJUcv0UjFJPb1evPmBy6O/P/3b",
+	"5Mf92Z87o5+S7vDD6O+ffr5+d/yD6OkXtwfpM3nEz+jJ+Pt//DXa+8tvyeaVz4JdVEum4da+saX9qG7R",
+	"FakdLZ2jOU2VZ6GprFfFRom5KzZup4qN+j9+P43Pf3gV/33vz3H05Lubn/h30yH/LmbfP9ej7z/FL56c",
+	"/fKSf8fZ3/767carvf7iVB765hvD2U/qJyMzsdTLIt8iUDlC3PfuFNly7dhWwgbHVfQuXz17PgtHHkd+",
+	"5WEusQzmq7bT6baOol6vdcL2x60Dejg8Gh1HJ6wz/m9HQpuLGxqDgl9a8vUflwOWPZYHbYffoRoSYvaa",
+	"Rrp1g6q/Xmvd0+/eC3pDeYx38rKCHlFNh1TBuCJ5G7rRRMN+6jVRusZkDeSXmW3j9bqHa4eiPXW9Fimr",
+	"XGNKtANDmLqGCJFgUIS5o1Sj8ouhEKdEzplwPvj9o67vwZ9LxY1Uv2ycmidNz81eEpvgL1ajKZvRvrlr",
+	"cetLzpbPIbwhR3AVr/dO58IVffgjXXF0u8WN7ustne0qHf6DjfTGgQGGNUhP5oQvU1T046+x5bJA72w2",
+	"1VoT+dkPzAFO7UwEmGH6kqXQnDeJIQFROB/dCrILqLRE/M/NfslnZX1L2DZmLdxZ5ZP/7qrZmBqFzNJa",
+	"pB22G54WtbeIJ1QQIUksxYQlJJYTwkXpFLenjbuJPeVqBDkx9RGCUULHehPbZzbbf6/xFJiLHRdETxNm",
+	"ZN5CrSH1fzshF1z1gWVO5jqfi4s4WW46tYH1p2aucGayH2tGdlA0pWfvDhfr+4V+C0EdsCWKFtuTw3qT",
+	"7TOjSF3Qirf9zAmgik83O6RBB+tr+LZ4QicgsKhwH8NSRoMQa5mvCI2ihCm1TdLKSV1mxrNC08QRVjmg",
+	"fbqBBZ9A7S9H/FpRirRL4ZJJvBPaj2cz2qGNxmJJKCBtqZYJXwJdGCQWUd9UUcziwg7u7i6F3z8S5wW2",
+	"hYPiVh24wEv4xNlonHnG5nNlV0h8KWDz4cI7MpuXdq6yOEkX9Gf2Nw421TLjXH9Tpi2Po+uUNZX8zriW",
+	"YlNyDq7+pjwtWYTiVxGtuJaW4wUy4iWgJpKxpE6tiGdcxiQmIktsKrTCbhRTRvUwf3Wy4Zu/ujkn3Z9j",
+	"xiJzYtp3vdAK+NxFOj6z99LzpyF5Z/1G2BFYZlFe2Y/KfiErAvOrblUQlprkioxoHJt9MqXb5KT1jmol",
+	"X07kErFXodUIv+eUr+/UTZ1zKst5+QKe3WLWTelu9ptz7Y6Bv79xv+5zmQx5FJX3zCvp3DpcEbCSVHfI",
+	"OPu0dIm3qsED/NK7ysexvIUmt7nOFzNavdv7c4+OytbIiTSj/YGK6PV4HLw6vGBGyZdkms6oUKVAMBsa",
+	"Y7aF184SP8uFZykit1RoRSg27becKfDwRh+fuw6Y6aKsu8Ar5JbHcSBfyU7MFD7u4x4uzIyVV+Zkx5cg",
+	"uS0b9DbZtN06yfVD1kFoXjwaC+O9yAKSirxUdObIb3q010/TGgFM3d7e/sFh1X6+hrsrJz/U/H73tHNk",
+	"DsVeF24k5m3zanC6dxzTVBpZJq2MMFvpp1tqeS+PKhCytCxWE6aZ0VhPq3nAEDcXF3zdOeHX8Ol5xGZz",
+	"qZkYLc7Fm0ROzE2gZp3YNdwkSpuNkooINuEisFd43myfC3M8YcP+Ye/a8+46HjWtv7AFhMdDX0kqjJTd",
+	"RsCNlmY/+lvL6x0yyLkgHuGVvVY3xhJbX3I1o3pUnh7oIYuThXxLsxlWptj6vc5c0wV5FOBjoQsX8GMZ",
+	"ee9Dww9fKbPQo3Ap/7L3gHkC9a4yx8Y0jbUDKsBc/BCD3NebD2uvkIre8be1VRdrU4WzXnEA4DV5krCI",
+	"Cc1pXNpRH4xUCAd0uTFAA/2R10LpzCmaBQjGimRtZrJnG3vBQeHs6RakmyGLFMkK8KJKvccWb40EfOjZ",
+	"tuCKaIk2xyUc8hcR+ty920RInkjBCDRmFlLXHNK9gwNywxUfxoycvXtyfg5nFB1plsDRDXPugHygcy1l",
+	"39LFzbkzZTSCtRjzGdeN097BQbMxl7AmDGdKZCCIzxZJ3PmkdKqTwotbb9nElJnmTc4bmtAZ0wE/LqzZ",
+	"n1OWLMg8e6l+Yvx3PJmf/WzmIhXXQt4Ks3inAEaCnUCTYc7LVPfluJ9QAQ4D4D7Q5DHfMMdjPv68Bcs7",
+	"vVUs98dYy+z8JY/NbzE/JpC0c0bsRR53geELJi3XsxqTbErywWbg2IwfjlcFJNuyG5rdFk9gqXxwBNXy",
+	"BF/w+BFkBJLuhEFG/6acKKQ+7ZIRnf0vwIiECuedKQQUJnIGHk0jsUaxVMtXRN5KYffZi4qFJJlINGYV",
+	"m92GEbTutpIxwieonhv5W4YlL6jSZ9GMi6o+avR1Qs0zrnRCtQyJIlDq4aWKgsQxTLjaDLmdSsMf6+Ta",
+	"ZnuwOma8CBFdYYZHNTCB37A3YHeocgHtETbW1kMQcdghw5JqPptTsQDrF1jKyQsdLb/Q9UoZKSUWjDrd",
+	"1tGwR1snUbfT2mdH42N6OOyN4PbKhdJJOjKzqVwQpyJqyue46t5KrVkS2XhMLgDe4FYm10b5dc67eSKj",
+	"dGQIM9Pl6L71YtTSYVxr3Oodn+53253OfrcL1qokjTFY6i3kmCCzQOvWdDw+hQswhNwChE4b4tPcfSnm",
+	"NxC8IAUYaRLORBQvll/tegen3U671+scdI9N/5l3uAszKyfn4rlMytEN4Ad6fZbqKem1O4a+mT+Nk4QK",
+	"7RIoPR1yjdhMc7W0EUglh0kjIygcRarIn9+9flVw0dt4onJDaxBi+lozMY1GUb+aGFTOI/v8OQtYMsO7",
+	"u1srmezzZwhStZ8s3widJRvBuVwCAYBHNp1MSM2yCCE7A7gGUSWFAHm8SQcyo5assCJdGWPfJAFsuRB/",
+	"d5uRl/X/jmnNxUR9ZRO8Ieez4QQSd2ewfgswD/9eqpss1StgbmykGwsnPr2SuiJ17Mk+cx/27eFc1vkg",
+	"nMTqeubGZ9qx1z4uyPuL563jbfScbt2NIBsJyQmqnOxVqmGFsWSyPLUgSucxH1FdMAdxoeUmIYY29vK5",
+	"9fwV+zjXZMrieVmnnM0yJCQ0U3HdNNqGhXBZvg73S+twG8SQhBox0jhtABTZMiNqVQ5mALx1eRpmRWsV",
+	"RGz5XxF32gwMlPLyEN1kkzM3SFQ353NGE+UiGBSRY6NxUpIwxZIbzF+7nfKRTRQcmnYSFjOqmHIa35oh",
+	"Wr5/csOAKcMgtPhuzh8joV7RGVvi+4ZTwLq+GQFpWRVW5ud6X7ffhBFYdCv0lnpP9yvw8NS5uD3a7uxw",
+	"a4MAzzN3/HBBaGW0y7KKoG12a5oORYCGYr+dfhlzsSWORTcQif6KfdJLEhjPtSKCfdLl9B2Hb2IX6MlJ",
+	"q9NtdboXcKad4tYt5c+Qnp2UXzs3JkuUrcaSn5EZizglZhnAipVzluBWtSYBvG8FV3GWXhoKMK80lOMR",
+	"YVAbpKV63W9z+h4X1viht8azPNm6EPMS9ZZPz6XR0ipKh9mXrElkAuqDEV+qhiFjiepsNZTP7G5zkTV/",
+	"bzPW4n7eL47VdRscJj60I6xBmZYzBhqSOdPHVIUtuaaxILy0s6AI6cfw3lJus33xi2283r1aKSb1cvTo",
+	"IrF29NVMExpIh/x1EE/Wz/b9ErgmxycVhSHT9bc9H5HHZpVfBJGoEYV8Sm8YSRig0YQX2RTDZ2ogqG06",
+	"ehCm3Gn4fv7Qg61CZEdLFh7sY70MhLo6iCJz5vN4UeYNj+Mi0u8K5kAbVXQCF7dn92OGuotAJLvVJDxW",
+	"WGqWcgLeMYx4Q1O1NAH4BdMkYjG/YQk32iHlhQ3qMihdbsEbTKG8kPKFUUhLl/MblpDDffIX/l2Aozb7",
+	"sg8ePPi4LNdALs7oAhfu4cHB3iEZLjQDXOeZ3Mpf3imYhLtekJUdCno6LT0VplaJBi7gpXutyJ78gh4I",
+	"61kXmOgecT2/SiiOByX0L43GsRNjF/xTXNdlPzeABGhJhgygEwJRoX2bntpZDzMqmD0+2luWmWw03b7r",
+	"bY22Q5zGtWrTrNsaLR/2z/76adLAN5uW9AyU7ai6pDErjNCxZjaE0mUygSF/IkVIcXXv9Jltt6y6xpE5",
+	"YKDxzNl4zeboe816MGtoa5/0/lG36JSGMWzjlC4GBnY9E5RjH8nHWZUkZV4A3xOwYcADDG7eRluce630",
+	"sxjeUJgkuPrt7dd6RO7tZut6MUj+eEgeTVzhRYBgZEfV2WaT1X733rT7OMgch3boIcOpCDozPsCVQ6Zx",
+	"5EQoxrZVco4+15Xi+rtMYXiGFRD1bnWpDDsnizO2MAckYuq6nRsV1EJpNgM7Wt7qGodhuZzX8rh4G3Me",
+	"ZIzzfVYLUsRUM8uQ0dQKpuqOhZYzD2p5u1rvshlP9g5YTfNMUGx7G40b02JDaiaOjfhkBfZuifScKXWu",
+	"J2+Vr9zDX+1mK++tfNgBFxUyqQgt++sKra2c81/Q6X5l2IU0nalzfa7qnN3cKAEl9DP74bOI6xqHFT4K",
+	"u1f/njv3Cm60NjnXYJ5VJJ0jBFuevOx1WwO8eyYIg16rB9RK2/5WJC1XRg+WGSe+qLEeOKUd0MjK3JEH",
+	"apX9ugDRYpsv+dBqTMhbutJ8X5fp7y3V7IVRH0PyHQoOWZELN1MpglbbhGrWj20rRfmuGAicmUxY3pKh",
+	"CH6GpKLtwwPXKzdkhkhy6ipivkA98IRFdKTr9oI3u80M5O0WNHpNFC1GDtZZ/ZaZ15vL/YEfE0ve1a/l",
+	"9HMdhjDtO73Tg/12t3u8h6l6W+0px/CQleHDKg7vDPq4wNid2hJKMxGCKt6Ex3VpQYUB1J1dgfY2hi82",
+	"MwZxv7USEMNgrRkV4x8rCW916P3Y/oQJZnbmUrTaUKPuw9yS95YZkbvMNAhxr7mKjhWXvFaNPtbPAU26",
+	"tlWZ6HeujbJeFBUzlkwLZbyWSSLTOV4YzNulp1iGUeEah/9abPzG6VHTw9c47TbxVmT+ve9ntzVOe752",
+	"hEc4vJ//mArUriN4OYElA+BP5jX8M503TvdsSQXVOO0e9w46d9k+Q2SLIhY4Hg1gV+qa3g46fYxgUI3T",
+	"k4NmY37i/dA97pjmEqZknLqQZPv1SenjAwiHKXx+YnaV+/7G0HPSbKQi/7Nzdwc6bZm/WmpM/vk3d+/B",
+	"3f3uHW4GuNSuQi0FwxeWisXMm2Ae7JplEexF2t/nmidQHztgWvGjmI1mZJX+f8ct7yRuOUHW79Yw81bG",
+	"7JXUZ6gkVqI8ZcyQV5QoDXbRkMXQvIao1bYZTz99LWKEBYS2HIQL+GWGjFB1bXMZt3WvH9ZlvZuR5Vn1",
+	"NWppmXDDkncvzi5oMmHBmoaoVvAipK3VMMwRVKzX4OrynO4fmx2eJhNbZrDuvb2OL0eK3wNtjCaj6Vum",
+	"0rgKwWatsmYJ0SoW2/J6NGVfjKuC4GxwSvD53OiNHz83bBKsC1eD6vmrzWV3VyGtanNgCJzenAx7z7RU",
+	"WKTmu2YNmWXc5avNHUPNz5tcCSwj8+kIR08uvyus5L4XwOiPvcAbvpI3QYj038u0XcH2SW5Y8l2qFjUX",
+	"8VhOuFh2Dcdk5f7QNOHfwqs3+YSB+3vLXPfjtbE5cUzEUlQRcT7BKEEQXKgsPGI613JuhYdmMZtPC164",
+	"1eWsugXEXChn4QgvRd3ZL0/ATbtvvjza63Q6+1W35wkFCKyDg9axWVmH4+6wR/ejY4blfebQ3F670+52",
+	"99qdR739pfXhAt3BKsLQn9PGS/kLj2P66KDdId/8rdt9TF5wkX4in44P+4f7D8lznrCx/PSou3/QXiII",
+	"uscXvc5pF0xohwfd3l6RJQ7Gt44nR+by2AWt4aDbLfBk1KWdVudo2Gsdjbqd1gnbj1oHPdoZHUV740OI",
+	"k7Q86XRPo+Hx6f7p6aP94+VMqfZXYMpTpq7P5vNHvXaXfMNfv3totxKfiPfzGmV081DQtVKNIA4JDRhP",
+	"AmXYjBLMjRYrE1GNkUAtGAxz3WaDxnHjtHfUbMy40aX2mw3BWKRc2Jm5Sigh5S9GJ9oz6jhVik8E3Ba6",
+	"JVoCFnsXroGF08ZjohgjvGjC/93EbVRrQFQODJtNM7SVGK7+lZEdzYaVy33FjZBfPjxc7Fj8LmiIOCP2",
+	"33ma9z9SpcmQTVKxA4yw4swdDnud1hEzA+uM91vHUW94MDpiJxQGZpUNJIj/wtbH6kJwMxd0s/Hx/gUB",
+	"uBA3OpBW/hziLBPGQuUvw9IVGbxf1NCWlsgUbw9GT84Pz6/nf/vxyZ9P2myv0x71YjGcPe9Ef/tznAHs",
+	"b13C8E/Iehz1t9sRkfOJi8magHZfeKHuBEHunqvyqwGRe+c2ZM156f5dLUOXb+W8ncUan4fhlkuga0vO",
+	"DFAE80BwahM+f2MwzF9KWt4TA3lDVOP9DUpV3zUbFwGYfaiWJMekHFi38+RTCEfEckx9HsGhv1aCz1Wz",
+	"XK1pw2xpM+qQImaYseYl5jc1ZKOWhHx5a9av+v0FDd8fv6/c9BYRw/ZygqguZZ82/BoIa3NYVChIMkiY",
+	"UMQlV7aZxyRhgPbCNTrUtrGdDusity4suowjpWJVKNKajzxomTT7EN2UM1wrJdAbsyudC2fbqJGm14ar",
+	"z4TE3htUx82bJM4l85UA62zMpz1fbHzgehpOrYaioLS28ubvRnQUwkn/d2SKX32dArPWgvL7NJh8RVMA",
+	"8sCoj29ZWi3sYld6GsQvRZ08Yfh0CWRdhlk6ZGOZsDY51yrDxstg204tUBehE7odXNeoDsQNBkiA0vBp",
+	"5o0EFqWUL6lYnOEdKgSiyz/pqcU4XAL+qaXsz6hYuNQcFXQZuIc2fRSZZAv4fgLQk92D5fqxexVCwiwq",
+	"D8VjFJoeVI1PBdQUZV9ZwqT8lWIeH3owMNlEVZskEIKJYa47Z1TB05KNKKe0nk/uHWBTfQX67/kNM+RT",
+	"51peNImmE2UdMXgIESjhWziD0RqNXkSRxnFzdbXf+lK9w+z+4eCODNXvz59Mqd4oSmx55emNZKp3OF81",
+	"GzrhkwmMJg8+azmfqk9s0LwSqEu2JSn2w5matCAsnia2uFnVD7tUPbDrBr6C3LFSJkk+XpUOZ1yXxmr1",
+	"tmBJvczKZ1TuW0nmnI1822gjq52XFSFRmibar9NyvmGFFvvZS6ZpsPwc5Vj5xCvcV+y8pTSbQ5W50CuG",
+	"Ta2cSFsIprv8/YjFhpLC+1DGB36GmjBUXN+zDQj5Xt6Gq/Cykmq0ii3nBL6zNs/XKE6TG9vg9YLFzs6P",
+	"nBdn7+PT16+eXWFhmdJa/PHo36vxf+VqxH++LS+br2+dbgUjttlpgQMNF6fc4NJyFzhf1ik0v+xoaX7e",
+	"zE0TGgvAG60N9HUXPCW9bJkaeo2GozQVGu8o74ULHg5mjHwAtB66vPrLmlf8FSGxX+fNHkIUsvDqXVW6",
+	"ybRiIAu8C++FYSMTGnAMK5hLGVB2Wc1PS9+VtfwcdwoCMRzYlIP73sbktld3HwSUqRI1FU2+TDAO3mYQ",
+	"m2UYcXoBH/kceBNTLggs5hAPss/7AKCF4L+1CFxZYShzuUGchPvhbo0LmfYHOUe8gXldhNkSHANwB8wU",
+	"F4zOll4Vyul6RScIiGG8hii/1XpYzQ8YzeFwl4KBR0FEWL/lcALpWzT4Ak2aTkCDsX7+OuhbmWojnYqB",
+	"2zaS39vXvpto1c5ey7J7lY+oFvfvOzaSM6aC2FlO7MLveVvLMnogtFuwW8eSJhkuSrUCLeANRM9zZ9j2",
+	"MPSyysZIfgBVcFkYWRWxepMooDKi4I805hGtw844IzOuFKAmwZ6p7u6b7Psa1AyA3hgmjF4rQkmSxhkI",
+	"ljl8EjrSYVgSs8tt5L8HPIJkbFOApFNX8yfnwBK0jeowDfM+MHr9JovhK02hnM2kWGYou2X0uu89L6IX",
+	"eJVwGFULc0hNUltBt8qtYh6Cx7Cs/W141q3jmRm4P7QKv4pjQ17BnqrDNXigiIXdWdNV3zspovsUbd0f",
+	"8lSV9VF8mhlUl3OmZRt5nEIdsrqN3KwULb9anp5SIh6jqaZaz9Xpo0eG8La3xR8ZtqhH9gjyufk0Qx0L",
+	"5Ak65KaCN6EIztTdCJxpaQQLvNurB3JaEkZQKOje9TFZcAj+lqwwfguwpqsKAxcfuJ6GLd9nDvzTJpi5",
+	"Ktk21Kge+KrXbGRmY8jETFHB6c9U43Sv22yIdDY0m7TrMs4UaAQ0IhOqWYZRniy/N1XgrQ46PXPjKXTX",
+	"O867661s9TDQaq+zbyTIDlfL4W9kteSLBdN9q3UKXfJhApAEy9J7zYVF87hfHIPXxTs2SkJweOAUUfjQ",
+	"1zQSdsNlqvrhyM+9kKyxrZw2bqeKjfp//XBwE30/jUf8u19++vBq8dPf/joZ9v4++fuH/clPf5tOh3/7",
+	"Tv307nby8pfzb31mBCRORYB//LcED0twUPyw7BrwEYUMwHgUmGCmPr+ZqDzNNb8uISywIt+8ff6EnHS7",
+	"naZZJ/Coe9A+aHcPH4LKgMQY/XGOcPxcikf/UBDlkOlazhE0mrIZ2D9m9NMLJiZ6aqvC2X2ldOLuE88u",
+	"6CRMuM25NOrercWlU1N5K5qYV2lLpRm1SiYh8o/bx+29EvGXjb3LRqOGwsN9M+FaMwiA/T+XjY//8Z+t",
+	"/7n642Xjvxpl0puNT62JbJkfW+qaz1sSSKdxK1Oe7PW/UA0TRQCqycURv0kYwHjBrSlJGbmdQvWvvFpT",
+	"hnUK2cmE0STmeR1LV0bUQl8OSkX3BgU+lKfJjm0oZcygeOz6g3vBxXV1NIPLtNPZG6VJDP9gj0nC4m8v",
+	"AXPxsjHA6TruHR8/bOZO27nZPuRsCHyApGwL0WC9ud40QusuevxPgJHy7UHH/Nw7HKWJksm31z/30rPO",
+	"j9Pu7PvJj1F3sT/rpEe33//UOf77OERU3arodfaP7zP7LyRulvAin1M9zVY4mClRfBTHu1Gc/D03ZAa8",
+	"UyUYDYZw96JxzCABW0RYz4AwOpqSuYz5aHFKBsmgmNUXs7FuwuIGxB1zpXYJ5AM9sFqRuhTfAKZBizM9",
+	"bhlpSOe8lVDNYIpbVuQ9bF+K0rbGDOnHybedx/rbbmP9IW8ylRlr3sAwa2bUPONMNZEjwJvBzx47zJBv",
+	"syGTNUccHu/P33Y7nce33/a+1IiZThZnY1sQszjYd3YAWkLMux+D4ddLhqx1lY5GrLSquz7JY5nMKCbc",
+	"asBBn9FPfJbOGqfHh4D+MOMC/+5m4zHEYm79+gMKuIGXnjwWE+Ld0788UDaEgcwTqeVIxsU5uSmuOiYM",
+	"sR/Nz1ehbfbhw4czz1QaJmQ0NftMTBgKzMOjA+98K59t3zGawHlA49m3lw2rLFw2mli299vLYp1IkHjb",
+	"C4q7ZiPmAtW4s+/fn79NAxLuzJZBAKzfs+9b788NyZnycW4UqyQV5vvcMPudjBZF4MrGf7mzrz2U0eI/",
+	"H2WPmuZzaKb8CpjU9DRhNKp7bsaQI7cXKX/LaOQmP/uyQvuEaS9xCJw2WOzUouPkYAV8JQ11CxJ/t7Q8",
+	"cJ62Ki24OJeQ47tHllKiqkS84EqDn89jh6rSEHPlMURtRcIcsPIx+iewoubzeAHocXyMOIUQdFuBfS/S",
+	"BWDsO5ipJ1SMWByzqG7Z4AuE6yoNI3i0CyKmVHv+vCU7DtBPNRnFnIkARYqJKJOH1f3Ha7fVOjuzRCnG",
+	"OCyhNRe05GgFqT8efWFi6zaAtTpnAd45xGw9k82W8PzoW+yIpwyyprKSkUXC8GlwxUXw6KUt1VfsF+ou",
+	"rdPtRVAorez1AlOISoNldLZOn56tN9itmQeHuV7T/4fMllAkoWDAqaPCgWw9BVDRKhX4vCyFQI8L0INv",
+	"72DjPxMRiywURZWqZwiC5MIIbahwlR4msjbKhNhvwkR0MjISqljksEYDhJjnhN2wZIEVM5y/xlV+rJmy",
+	"94olT6mmFbLy8Oz/sru+ba5Nbfc7EHXDhMajEtRVQPis0vZcxrG8xduWdetZOH0WOt/xTIW2q1sXQeyr",
+	"jMqMcxldahlJoGmEJspIjvt3/Xpcd1a9kXEMZzoWFlh1mteRsu7i/YT+7yXrBt7YaOEw+AQ8oNssGiiA",
+	"lecDlq83NBlNQcTz4OFpHl9kfu1i7z8HGGF9j3fNxg8QO/J6PA6cM4xibHMhqKTY9ZQK8/GFS/bY+ESB",
+	"SseBvjGVIA9HJnQEzojA0oAWKqew8zFnLMdu8ecCXknpjYKrr+akA2OmeRTUw7c95qD+aO0igKd+yaVC",
+	"ogEIWi60DK6QWV7ZdKNJ6gJpVQ0HK57WiuUVuovZ6E7fCW/1++gor+hs2dbGKozeVgaQF3SHQZG/KkXz",
+	"HM56+d4OksNujeDKwi9Keqe6dupmhiIY0NfBEJc3sw1X2G2d8AVwlNWXupyI7S91r9ht/XUh8mDv6rrP",
+	"bwjb9O0K0YU6FlLX9grfbddlCf2k2PP3TBNqk6xc9JM17GT2npUz4vewHY1M6ZW2BythvqQJolMkqVbz",
+	"LtNUq35PmN5K9w4T4pePWk6QC1dYRtHTPKQhTJlrZCWJn5xmFtaqMpfG/VSrGi0PMicV+xmqplbn11N2",
+	"So+L9X1q+ImoGUE2vnElNYp0WpyNZQu+Usqm4vwyD4LH6Byf3aNvhzVbc52zz9e8zlnk2h1c5zK66qYk",
+	"J6yWjO258tbWW6hdB1iQIaxrlYqpV7QuH62zxujSL9BRf0uBIgmGHhTITcCYtJPk7H5B7WGnRFYLL5S5",
+	"Zl4IzhRi39edoUupKPVep6Su7Hz7m8JblkXF1B4N7xjkgOQpyBUSsIlVx8Jy4ZsRBEnS4WM9E7uI7ePO",
+	"81pTiM24zs0hJZW7XAigTFPxeY7ov4pZtwglNp8zwaJ6vnnFAbayY71lKjVq+ZQGF4156O2sdYyZCXz0",
+	"/tz6KrZaUBlNIZNwmKrltuEiUWAc3oKsG3nNIqyNHiLLPAY6rtkiRIJ5br+unAdz3r9mK5a11DQ3fOZR",
+	"XGUy5jEF6adsMFeAFGip2NA2i+edlvN53eIxD71JChnO5Pw+ywS/rD8VrFNsmfWq7A/7bnH+dOuz+qLW",
+	"V6wZnQUPye0s4BdM6VXigxK9XOPVnia/zdzXHzRWN7DBb8Fhb33WXPAZiwFYNthvUWhysZoQ29w9SNnK",
+	"brus75WG22aZPE+bz5/kqSZ1bqEngOsU1AkwKnFbe5nttk5ntf2aualRoLH77RVXS0B4R64c9na70vVZ",
+	"sy+8QdctyNRLm9pmRVoKXLJPbf+1Fts0y3La3JxmO6+VSl7/tXaB1M+M2koqhceeyaTakU+Y3m7Yq40h",
+	"O7eCFHsupmfUGHXzyvFhM0O1rftTtFgmo0d0BjlaXH9BW4wji+tplNBbUSeP3AtBam7tw22F0V35i1zb",
+	"OH8aVhc8W94DRThExEHJbCPhGxm4ZUkvWRao9V8JGzdOG//5yNyGpTDK0CN8qh6dP8WYGlBMa0l6c260",
+	"WiSHnIkFwZRTNWeYXArlgN+/P3+K9REx/lNIwUc0JlIAXIuQmoylBbsNDShXgu87GHOEvskSIMIhmLYW",
+	"uJaQJchFytDR2yaubB/XTVdRfcgmXOTx01gRvRBb1ynVNXeDGmMx8HAY4+G+H8Z40ukcdU9Oegf7R/ud",
+	"k5OuF9HYuVdE4xMId14WrDunE4aDVG3yXjlPjPnM6VGDF1xcDwhGm7p7s8sOgQaaJKsZ1m6E2YFN1kWi",
+	"dnvHMObs70Kw/cez1k+09UunddJvXf3xfvH2YE6tCWEGJ6J0pfQUocidGV2QKb1hdUPDQvb+yCI2pmms",
+	"G6cHneaS6NXeDmNXYVyoQtTtZQdQMJUYgmGGCBicOk3EY0Lj2OUdk+GC2DG0SYbiCQkiC5kCQ8yeVowB",
+	"iJiwMfgh5uTqyyZbee2Ru4Fj5k1w1JDcIseVETeJYkZCaxaZ8Y7kbEYVssEbfiGKtpTG07QKHWaJ9R1c",
+	"ag0jgMTa9b/fKWyAveIGoK1f+lefu829zt3lZdv/85vmkocPP3ea3ZO7nWWoBO0fL6EcMhQ5HTNk75zZ",
+	"VCJ7RTktJaBcs0WGMEfYeMxGWB6oTbqmgd7BAbnhig9jRs7ePTk/vzTSJaEjc5Q2ScTHY5a4svYQEmIb",
+	"aZN3jJGPb5k2uszVN1Ac7lGCf9rEAJgblGX55JQSYpYGzNeLqf9o/c99xdP5+CVWawpxGWUz6tNSxAvC",
+	"URYPnl3QyQArVbsMeMWaeFTfcsXIYL/bG7TJ4A/wFhWLNoG9QScAHmFEnY1rbxKFIR5GbNmkMLNJE4a5",
+	"+vNEfuJMkZmhBxQ58s3gwyPInRo0yeCysdea/MLnl43BQwKVp4iWchnrxy0c8rry4ZnQXC8u6ARDM8/H",
+	"r6RgNVy7yLnj8miMADPS/DT35yjN45jYckLNYj4VV2Sw19kfZEWTKaIOVHPKLkV3r91t9x4uH6yh9n4j",
+	"fkFt7FedoOdRoYgtCL5s3E0L72g08VNic7GKKiVmQJ3iI0ztxZ8GTYTeq+YqEwh4RZAAMlxcioH93D63",
+	"35vTZJjIWwVlxgcYmCfTZMQGRDERAWU01XJGtdEg44VROu2AaBEZkSvCJ0ImLDr1zI2XQk8BypImWkHN",
+	"x6YN46NkkDDF9MCegDyCwwv8AjBG0lkyc4bpLaC3BabCTbKmvAk7F39Ng1ekCycbqSKDQmeG6TIhCdp3",
+	"Z3CIyXGJebhPEWbbMBKGhWPArW61N7gGKys4EnYpUGh4Ay8rNxnt0SajtjLPY16JAZYty3X1VQs5U+a3",
+	"WVdZJf95wkYsYmLEYL2QAayXQftLLQU35q9sLdjzo/2lF0J5+JAnulwf55rNquo4OcMf5JjEUkzsWzDb",
+	"Nv/Vbf0uecm/g6XEPulTPDtpBj9j7zcY2ngpsnRTMmNU2COQYwKmW4qlHMODzld8MwBjbt1RATbdL3u7",
+	"z8zG97zbWy957Ujw8TLDiedPvyctaBSqIwVtQ8soya1H9yTEuqfrKLHe7S87wV5mwD1Hc8HorPb2yujs",
+	"y47DWfrvO4g1LuFfeCDenfteQ3mvWFI3EGtS/7IjcWb4e46jZFauG5KzKn/ZMYVs2Lsd3zuLWlMeI8DL",
+	"5S4BdymHG5D5ou7otyg46xIVpsajs47/ljO/Dvvvy/W7HFnJmvf/mkoEds2QTz8XAFEsgNkfARgFKiqC",
+	"+uBiDX52n4e6du8+ct2Y7qlmfVAxEDNk6XcZPIGFl1tvpG9sxR8YbiAF3SI9gM4F2A0ZkAFMEE2YKxbf",
+	"JBIrDkDdinSOl3HEJDVyBNQ6qq7zOOtTe6OD4tH0Umg+Y00oZ2HLU0KT8HdEF6iRebA3BaiK0Bjtuzln",
+	"Gj6KQyuHcVjrY/u6g0VoZbgIS7/OERTu8hTrV1Lb8qjbL6aIKzqM11gXZ+dP3at3EDLMRT+PxF3x6bl4",
+	"i6/eNX1g3FUf5ilOd80Gz01vpu95IicJU2plI57J7ly8cV/dNRtCQoJYX0tboXhlU6/wiwtpI4ryOlCj",
+	"rO7Y0gYKRcp2tbsSJ84g3S1DZzo7x63iIl6xlORaMD+5rStJhbABvP6W2X7lfkej7y2w3NZrdsbVSIox",
+	"n6TJWgv3ZeF9XL1i7Uk/O3/lzTflfYfcscaXb9yrO5OkkFaSzm2uScLGICZ1Xq0FZ9riURMlZ8xbF/bY",
+	"o8KLudvZvHqpUlvMq4MV8bf5NVus3t74Xcn5YOSFbTBzrq/b1Jvsgztz047N7ZtF/SQf3tJWXrovHD92",
+	"Nvdu945kGkcwkUNG5jRR5tSkBJQxkg3XTHYqrgWAncHuzx+ZIxZtO1Dbx9ZTAsC8dsPCGLyS2sFObjml",
+	"PspBH8BhvfaW8vCJ96VPR+kYmHE1c/b8dc+Al+6bu2YAN3hVQxWk4p1N7mqI4sdkgJi7A+uLAfd6TEdM",
+	"tclrDHD2jRtkyGIpJgqh3lBD1uyTzl4uyJJLkWGe4zShUPHnsI0FHcziuJDyBU1sKd3NV4ZFROxrKfux",
+	"a2cp49/gF1m/u+U7VwTISFAdBTMgboSahfjVbIgvc66sXgrkTF0DZvyEcg8uf8riOTDu2Yzy+ILa5Mkt",
+	"eAXp3n3tWljKHa+z3SpV3rUjvwOzlumO0ChKAAobMACSIY+irQc79r9fOtS8p51NfW6gSWTMvLkHlAsz",
+	"ZDg/dCHKS43knCkSSfNqSY348OFDqwxLtkyXKKOYAZ1WS7zgMyZTvb2yqPMGVihrrqsvtad4ZJUv9EoK",
+	"YkjbnQYWvudsqYzt9q61C4aefQWXl3OhWSJo/A407WfmMN5a28WW1tBJ7Ys7W5V+UUcyTCdYFDSWk8zL",
+	"7RjNIxBuVi1+krDIbFEaq3uq+KNiS+vo5H7nu743rxTxgDjqwEW+hKx7QZU+i2Z82+MDcrmpa2ApP/Ou",
+	"dsLGV5IwAVYhAv1zpROAUr6FO8oQMVthGYF70eguiM33dUimZqgy+Zpr8iJUEPxfaQiqlKpHw6d2Zvvq",
+	"0e6ixB7f0zxUsaluL2PdMnliEdC/kmViblxraqOv6IztUBl1xZvAPW5ltJFbdHbvadvZpOVD3m66vkru",
+	"gtTKLltYjW270WU3PdfIKiuz1+XOhEOO1m9DfnJFlIqFh/Dv7A4DpMIF9Dt2AN7ZPTgxdt+vYgJ2tPPT",
+	"XqUjOOXFxIpHZxVdyDRRbpSZx+JrkT9Sb+Bx8Qeww+tMIdoVlhDmZ6Jx+ZaaowbDzkzPX43P4ZXUL2XE",
+	"xzxUMuHvMk0yrO5yjG+JBldmYlnn8I7rtuAt+l/go/vf5FJzksKSP5/Hi69IWGTT4Ohacxbg9S8rMkpA",
+	"21+NmCibmH+Xpu3DffIX/p3hedNitViXAc6CkJo1Sbd3XH4rLzbZJL2DQ/MYNoAL0n0GtZ+21QtceLYt",
+	"IbV615e73QnPntlsPgvmy1WeA0oTZnSHWArDyWs21xghPYCwmgGU43DOGVtpBzNAsbqQF3+epzgvZHop",
+	"rhmb57kSMYdSJxPKBdY5yRJP4RXqJaW6FJXEtJcBilJtnTRvEki74MWimttMjdfQul6yQOc7maCBywEa",
+	"5FdZLkZxGmXpqJDuZY/zx5kEt6W7Me80R5Jz2GlbswaCc+d+Myv4Uux2ZzsdKYFhZtTA+snXLA4f9VuL",
+	"fwXIk28xhOCeJj0t17m7WcOJ3z0c+OYf/YSlarWwtDSbV3foVwd6LJwnV8SOqgn3QSuS4Ji6dXFpuOG+",
+	"hC3QRg38C2O7vkLjv39/OzvHsl6liJevQIF4K2NmLu+2BO5285bImPX9SrorAzaLve5uV8iYFa7GUP2X",
+	"36Bd5B1CLr8X9Iby+B7GEcr78oYlRgNaa6W+zl82ZA/7aZGEpZ8//c4n2HAKVlB/mKrVSjJ6fb4zr4LQ",
+	"kv0ZFYs+uvfUGpJLvqRi8c6+vmN/ThNhXKimQ6pY5q8teCCt3Ue7DGG3Y4S8bZOLZGGd+THVu4wMK1zQ",
+	"vpIL0ldrrP8axBgO95XUTyxOwZYBHJ/Qc9k36sF6YRz2i/On1sC7K+/MbqfswWp/CojIjI9YHeDfDq8v",
+	"toeMWgaFEiJCY3MhWmQRK2jdtykfSOtX5OzKlshrACT8l+60rzDkwwUt4ixnzpmBN+DB1zSbeML7Jdy3",
+	"UQC3ztbxlBLq0bCOVpLR/C9N+UHzgvlL8YnA9B8tJZFjzUT7t5+2Y5ltr3i//gL5F8zt72DW3gua6qlM",
+	"+C+/rpkks4+kQIAzE6ye8/el979EwBRTCu0lnhPVjtLtZms4+RJGkvdinkhDg7nHPcnn45761deQT9Bs",
+	"3DJ63c+rXK1o4QOj12/8wldfUTZC9fjNDGjgVcDz/VI4gGI0Xb8Xtuowi16yiNMLgLTYanLTvKk+BDj0",
+	"tW1sxQYKUPAFAjGqYfbI+QfKC8dokgzTjCimze6ynCAjGVVvfhi1sWpb2beAxA+JFJM33oL7F8Z2Nn9v",
+	"shJFYkVi+u4Kt9fNF5CJtXuRmY0qK7UNzq5Q6r+FfDT7HYttk2d0NMXIIBchPGOzIUss5A28BZZBZQFy",
+	"54lZ45q7rJeIrcnMJ+ZVYGesaTj3H1F3OBsxh9PTRkAcBy50eHCwd1hG36uADc3qirB8mC5ymCNz1tn8",
+	"WSOw5kzOY1bq76DTWbe3c1iPNI5fjxunH1djB1xtAG85q63cB4gJUxkXyw4D6oFm9YZLR4hZLK7wDCRE",
+	"fjrHz7qdfKg0SejCxUmGSbjmAlC6sHofLjJAzbQ17lPhslYDte6bYBcPzZYkii7cwnNtUaW40lTocFNY",
+	"7T1EZJKKDI5nOZ5jpdW8TPyXmmJ3dtXztsLUt+9f9d9dnL29ePa00WxcPPvbRf/ls3fvzr5/hj+Xf3zy",
+	"+tXFs1eVn5+9Mp/bv9713706e/Puh9fmtSfv3128ftloQk/Pz1+dv/sBujJ/Pnv79vXb4AxApun6jHp/",
+	"DiV9N2DWnQ/Z8REJyAmRw3+wEdws/MVdLS+Yx0Y4WRgQbtlRWaq7FVMutpdPPAqVnIQ4g4ziwRarNLyN",
+	"LryqmoBkmSqWDJpY1RIcyTb8ydzsBtnuGhT2L8LjL9t6pVlBZBVDUDPjY90kvU2Fl19OIwwuoPEbbzYQ",
+	"mqUUMvA2FWcTJvS5mKd64J1qA7dhs4iNAuTSS/+Iw/APDZpuROB0MD9ZWEm0IRXXxXJxXKj/bs9ULJcE",
+	"RyzXbQIYPBmioVuIXEHAx9rC+wk0GhTfvU6nU5XfS2QjEoipxfYykKSiSW6nfDT1quhYXN97itA10IwK",
+	"O9x96obgnYiVNWXEyIx+ag0XmsFBtn98cHRoVtq5uYalCXtidZaqbpBhJxAmIhZ5cK8O9JkMVDpniWIR",
+	"iwanhGIJZqKlvLY4o7pouvb8P355W6Iojy5FDuHAYsXImCdKt8lgRMWIxTF0YV6BGxtV1/ZuBaFAZBAl",
+	"lAsuJoNTxCy0yV+mV4W1mfxixHZgQJOrigdhTnBPU2jXQSFkFbaBBTh0524ZnKOEtdEsuXuLeBrwl9LU",
+	"jAr/cMmbzUY2XJQVNWnU4BAGZ27FNdxsOF4A3JPNqms28rkKnlRn5y9rlgLVZMiw/Hu15Ksq1RYiA5pq",
+	"ObBasp6ymauQnRczHkAs9YCoqbzN3wERbDaZvBQ2tscslIirEU1ALs8wVGwgx+MBiRm1PWRo7FkN8OJU",
+	"pVoiU8aGv3I8rhl/VqIyeFeYMMEQGt0uHi3B26LTRCAMV17MpighrYl6pfppX7tr1p+1H7wA3dtEanbq",
+	"h5liiLpd5lQsCIu4VtbdmgejmntFXsmZ5Of3Y5gRwvWlYGpE5ywCrHsIXjUC+c/vXr9C3m52yhspBOjl",
+	"POZ6gfBpGEZtYeP7dCV3LviMKU1nc/OZGVc/gtN3FJiuH+QtmZnxm7umcmd7FBnRk7CZvEHTu8WM9QXD",
+	"wosqQ0W7HpE0H/h961LU84e5zNulCyevjAuv3zUbYy64mvYTRlW919N9/xxefovvZh9ns7Ke5urNz1Wz",
+	"WltDEK7xHGljF4nSaPjYbS+A024aL96cnaSfca3hABr7xZDtBm3n6ujqagxc9aNwgdyLJGVEiqwmLio4",
+	"uAgnTOOvgCxol8tQyphRsWSbmFvP+qvgL+bt/KLc55vf1GrBZPMUgRxzXGmjGxKqnIbkjCe5+uTX5CZn",
+	"Q2X0v1RoHgdK065vCJARi1ex5SW8dNd0Maw2Yjas+LnsmKyiCwSb2pwfRWJ+wwrTqRgUT3MjcsU3hymP",
+	"dYsLBx5dL0O6HfjfTpCN65dPnhmz3iIwSwkTZIJLAdp9oEjERhzYRYeoF9r1brkhBVaiyFW6dmMVjV9A",
+	"6BRDhXOFAv01K8kZLnaweVzePaykMDH2uLnvVKsM6HQ9WeGgSAuFFO89Xhfx5VIvMRgbFYkNZhffD3eR",
+	"MJXGGhWvUp7NLvhotLodMMLpvODn8ASoxxm3XW7x+ELsusIl3Wt2I/mYOmPPUosT3pdDBotCoSIHeOuU",
+	"WSd+XTcFXS5o2yhpKVveObcyuhdvuzBWnSxcIG1FbmBNDR/2aUYXRKWjEUOpUTq4y9wDkvxOgvfyNWfR",
+	"49sajgwqwHgFPITwvcQW3DWCJuEzLqhG5s/ofJ6VtAcnRJh3T81D7LrZiKRgtS9Kwdx7zilco3DCU/cu",
+	"hLHVvfrWPMzfVEzXv6mYdm9CsZO6NyHdAN+8y1bT4lVelMr8LAVbY+MXmlr+qsfHVa96Q1nZasb01Y1m",
+	"nFz1qj8/d1fVNRiw9b2Ts6yCWrYMM5WveiUuFZK+t6D18y/hHoeQgERLOHq8K/iaKpC7jIfPc1viBzVD",
+	"cw/HfwIDHhPqJDqPme9iExguC6KtXvBkplBXtsrxlatCIaYHCgtvBORRs8Fq5slQj8+a1nDDEyITKITy",
+	"bDbXCzyHDK1YmdRD71rLDvsKCgdlq6foRgvZYQHSR7Gfa5ygWIdISzKRcKka25D9+tKRVqcuqtXVy3lZ",
+	"aFdqiFoWehS6qVt+vP3FXtbqnVel3UEGKK/BPD8u2UYf58G9aJbMLTe+jctZHVU6mTCl+wmbx1C0LZ3N",
+	"aMJ/MeeR1b+WG7/qkPKt4q/TwP4+JQM8aLiYDJr2SjdkkI+YmBu3eEwGTkmLsjeye2N+vGOMlcoH+ZgM",
+	"8CwZNC+FZwqGNiD2qqAnSMEeF6zSzTqrdMH2TEKm5+alwIAvc4PwrH9GIShaGLPBg8nWDjM/BYs23ZVm",
+	"2ByOY+Orl0fTnIkIKcqzNlELgOtGuG8ofBtwxwmHh9jMOG14iEULFYvHAbVsS8sehNKp3RuFDK228Uzl",
+	"xnJ3LjZpI/MPyIRU7fq+6igFa4M5A1Lwl2iZTTQC/ZeGYF4X5rIN77f98ISlhxzMNyg+oAixMf8UXndo",
+	"UstLTjoLCSwJKHA5khPBFTPUDBclj1i35BA7KBSJVNf9Qjnbz91eoD4n3snl9ZfkuO3As1DFTCnL4Lbv",
+	"VF6qaEmbcQfAoavefodv2Qw9PtqRPmQby3yWvkGOa5VbJKRRkEK3P48cu5qyJZL5su0QV9/98oUWLg+V",
+	"JnOpWGFVGQ0k5iI34Q4X1hMboyOK5jdkzXVctLQpLiYxa5kGSmuxGsTkFyz9P5eXnzqd1uXlp+7zy8tP",
+	"R8/NP0+eX/3BPFE1D+u/Cq7jMwiRu3BRfwHziXlkx2hLSYHjaypvzWZLUcedYcXNw6P9k6ziJjlodx8G",
+	"1G3oMQ80LOnuTERgkVBkcGYDwMHleEq+YzRhCbGFK71WsuqVr+f05xSK3KLXXJX2/n7nZHUMiJP6PEjd",
+	"SIpIWXOxRmtaFmIIxe2W21j3ugd7h6uMrLADIDl+eThmfpsKZfaH45bO4lu6UGQwBGYWQknwp9UBJIUJ",
+	"LPRWYF55EMG9iDs/eMpbqQAFUQsW7l0d707rWl/CPXFfLJVzD1Su0OUeCivjcnT4gqXelk7FlxS6lvPf",
+	"bcNqI4ubj0MQvtwJCeELIyoAiJZD0X1ec4mLuJrHdNF3Z/l6HHuKX+GxHmSaaY8MmeIRg8PAxY94tkhz",
+	"c7Uadn5vnVG+0t8CCOWbaFLrH6mhUwppyg6kbAJWH0kIzgognDURkrmFeT6PF2AMRPTEdl0Q1EpnVB6e",
+	"hGfX6s0Db1VigPDnPLg3OMLc5lFei0YlcDYMakHvnT/PXM1sUePuaufVKqGKmdUu5H5lYJu1yocM6aUI",
+	"cheqJ9itc7OVJBR+UcgvWQYJ78MeZ2POPi4GQnd76+kQnWPzn+/Mf56Y/zxbV0UQ7HZlYkxmcWG3hbSY",
+	"giW6zIRS06F1U4yk2ygGMY8jhUv9CMruFqP9zrUL7csKtvPM5YFmL8Fgdo1kctAcGKYJoV3CySUqyIBH",
+	"EOjoauRfikKRfOLXyHdNgi55zdhcucCkTKMcIBSvHbpdrINQ0OPyAB0IOqMc4wwgCPPUaKvsk7Y1iwhY",
+	"v8zTORTljjkAVVgVeAA/Dtp10bGFEEV5Kzw/e+YlMfc508o6FFoH/bunf8Gy4QND6SBzgmPZ8DEZmJUy",
+	"cE+z+MwVEescPZt3d6GVVqOIYB1mIAAEnWqTbqfZ6XT8+sMQ4CMTyMpcw8m+3BbYbODUn53bWd9OUuXQ",
+	"/UMXImDX2Fkgovo6aCgcFEx4YMCCf+GosVFwRzERga3LGvgGTQRb0wXEDTAbPCYDtP0NEDxlnnCZcG2u",
+	"7nSimiSmYpLSCbsUZpMYDYDPoO6/+fPWmaUlmeIeInI8LhnAtrM6bhLAURJswLug9MrmEW2T203ka/hH",
+	"ZuawOJhk8Plu4GcAMy8W0Isn0mkiAjrCRuEqCXMmx0KR7CC1H/Ipch9ldZByAimGKjoXs8WPyCqo1fg1",
+	"6xgMN/ptd4k5tK1FsU0GRnzY0HSqvdAsT7nPLiZ4EJjtZVny2CxIi/czZGQkZ0MurEX4UgxyK8agSYZs",
+	"RPHyTHV2O8CDyR41lim4uoXUFvzOm0Ur68r2mvL6dAaS/J3QYi02XbR9rrZj4v1/b2/v5KFz5pBxqtPE",
+	"np+CvL944kc9LxhNCEjDNvlg7bhcN7N2syxN7AC5kMnViGrWMpKhqAztFY17vU5BGfqm1+l9PGydXP2z",
+	"1/m41zq5uryM/tn72MV/fe7d/dP9+nnv7mHrmw48+mf3Y6fVu8r//tjtwZd7Hzvdq4cX35j/w5Y6rb2r",
+	"h6cfO60D80P2j28uL9um0W7z5O7hn7756Z8f/9i6qv3sYVUJ2+DWt7mp9dczI9bemHETTJhWmagAsxtV",
+	"xN801tnDPnGlzQ3ILBPMgi6Fx6YpL2nJpahg86evJXdaJ7Q1vvp8fNfK/r2/xr+D1uFt06WsXdPyuP48",
+	"KaqEW8m7+gAWUOWC8wWQ3UENr0lSwX9OWTH6HsRAnQrcJu+MIo4BLSX0GKvPOtfcpdDlkE/U0BNGvhn0",
+	"Op3BwyaZyltwOYCfnU5kFif5GFt3y8prXCZGcmdHE9gasy4H+70eCYEUDCox54EUG39p/Ufrf67+GLxX",
+	"eXr7Gvf0C/ZJN7Kq1tFGBzFEoJSTJeqNPZUIovokMVyRr6S+13IUUrOlSX5r82dj0i8Ynd2HdG1Dmsom",
+	"mNkQSuOvlJWmf0x6O3+q1vWVmY9QfIdEyJLBwsa813Br0krQ4NkfcxavHjOaUZ/ju+U0/nVsUE+9D8Bi",
+	"nwFTrfd9DsSFig/eQNb79o172+ijdLJ6gs07YGPTq89Z7OICXr1rNtK5YklAAXvLrPbM8sPQZbZl1bQK",
+	"eF1GRFsoZiOXlQabB8arinHMR+sIAhxCcb7qF9t7xZL7LDWrE2OhtKLtxVO5q0uxbKhe2zy9plH5FbvN",
+	"7MpbmcXuYWZ2FublNjNg/wc2nEp5fZ8ZuMUmAixef8NaMko71sL1r/mxhepv2BugWvOzi4XVQtMkXvOT",
+	"929fVHhuvq5nc5THqawZzIfv3zXLl7nrULTLhfNAu1CsolM0qxJE/sLY3PpNKVFslLBKBvxRQU0xfy4L",
+	"fDjcDwU+lC0fbBHgzdXSS3au7uUhOy40QGL6NdjzbAAl5GW2PYb7xuC1OJ47Oj5/6chPp1llZk0EE9/I",
+	"b+cTZVduIEiB6mnRIJQFWDdJwmKq+Q1zliBMPy7ekBLeStiYJUyM2OYp4x5qyKqQ/vzNgAXnaun1pJk5",
+	"VpSmmhXHmzPZ2sCsnQUtvNlqsRt7/bl1H1RXC+6qlZJk+g7fK+8V+/na28VKXzcoZXf1elsl17DCgS5n",
+	"DhAGNLYHrvRaCWJn2b2Gtn65+mjFRY3jyKPiRwc9Uk0X8ONqmoS6KFvIE9ZJqqeuQv46ETU9MK5Xo28r",
+	"Mbit6rNfJfTmY24lwIE2mpm+5QOtNE4bVCxKXFT1x/jaGjfORAU8C35Wvl0fze8YeAA+KnuTzq73w4W/",
+	"anxi9jrFVIZN6HO6WG2OSuO0MaPzj8jGqwKTWFK/0s2SwhgmGFIhdRLFjBm5tUcpxmBvIQ5D1oB5rxiR",
+	"YUtxN4mQCZosM8AH0w4XuYVeCjJkUxqPM0w/22zIp3cfJbZ4G1qaB8YjZ7PJYvQs0sTfWq9F6zugt/V6",
+	"XMa86faOt7N5fIm4wtwk3w4IXS9w0OdMSKPzsmLWAUHLjiI0WoNAxtynPFPMzN8pofM5E1FufDIHsytG",
+	"RKb0hm2AcHS2Axi2LSCtMC1rZWyYDQNbZnd5ytR1DZPfZZHvsBunwDcWYeURRiKmrkPxhHo1LAF0eAZv",
+	"LoO0sChB2iWwlbQRldWtvC2mStqwZ5ZQxaLwlFQmIaIItreNPIfhPKfI0ECENB3pzF+IU0mey4QMrPkG",
+	"cyf61iAwOCWDcSJnAwQ00XKAYs/BDUYMVq+dBDOOzAbqU3ywqdDPBrGOyP+HkqL9lt56UUulW2i9uaqY",
+	"tlqax0pErpcXlE+WHEH0yu4zwt0ab7qQYldM5AEgFI2uMXxC5jUD1uvblWoLdH2uFULGOtkvjQKWRPaE",
+	"jGOblNVuZPiV9UgFGL+VsJjRPGYav39gLq0z1FHNUQpTYssC+LETdpkZOejKhdlcMPOWhVp1cqjX6R22",
+	"ut1W7zDoxVcpLJ6dwkw0/fSiZu7+1YzOSBaj6cktnkc7bHTz+wJZ746eTJRysSFJOmYrdxe8tXRf9YK7",
+	"KnwOffBlfxMrB1NFBs5pZYMpB6ReorXJsxuWLDzQX6zx5wSYyhgzowsCjvhLYfr41MK1O2iTc4CZ8183",
+	"pzXqe+RayNtT64QyTQyz4D9VBSWq3pz6V5+7zb3O3eVl2/9ztcElEwRNd9SWNmhRVDXt6WhPm6XH8epE",
+	"2voz+J4ZnjrD9oNczyxo2iLeY4TR+mmfuYZRht6rZnxOGY12IlUv8pCbYrlIl3O7e0EOhqCsL5mXrcTE",
+	"VPJOmwXMNdFygr5AuMEVNE9iId0hU6tsbXZJp96qA34F15F3CwkprSxRUlhDA4gKm0aqpjKNIwzCRATG",
+	"iklAVdJrgJ2/kQybPCu+Gl4HHD4lkRTMKl05kpFL3rQ4c1b6QWzSbW5flAmLTu3OjLX5iYsRywNYAaag",
+	"Sf4huUDN9FfNfadFnK174IBtEdS+xSVHinBw4D3QS6yYrmR0uwGV+eI6C+2xZ84/tSx2nLXMW4RGUcIU",
+	"yt1YmjU1ooh+kAPIf2zQiP63/bs9kjPTa7apnLOpYBveL8bRFLdT5kD4j//8r//fZdrp9A4f/OGPj779",
+	"0//pf/7n3f+0rr65vGz/afVrDz93mod7d//9Tf7qlffv1pV53r3znj780+Vl++Ef138/uFWfCc314sJ6",
+	"dUt79Q8YM8LgHQhWNayNZDqMGfk5lZqpJlFsTjE1e7gAjDdqI+NOut1Onhl33D5u7z2s6Ej7y6wq31xe",
+	"/uGfH8nlpW5e/eGbD48e/umy8fE//rP1P1d/uGx8Aw+u/tCse+HhH9yT+8WXeRfpYJB1xKNgjtZu3Cs+",
+	"dFXe033xlepin9F2BBI3sxvm5njrznpMMpUFbt1YuNuHdaZk4P4sAbdmGWjNBp0gWAzleaSm+ddCaTZb",
+	"bXepDUHOLQWG/WKxBvvhE2cm/ryeylX4pgizUdG57mHy8Hv4kraHkE9mTEcO1Sg7OALm+mLLYTsinTE0",
+	"L5k2V3pdqmLKdHERTu/EihHucPNuT/ai5C5P7eodpV6ub3RjsfTVeHzO0JtTZmTJBOP5cE46naPuyUnv",
+	"YP9ov3Ny0vV9ONVnq50s5qc4rvG1PPs0l4muTQVxrqkxaKhqOfTLEsKDSR9e32op/ozrHmY5KxLCBcbG",
+	"mkaW6nmr94bHBKO2MRYN6eh6w898KPYNPrMp5pt+ZnNzNvqq4iqwPeeteaPw+NAscjModaGfF+Y6ElhG",
+	"7nqTz5dnb83DI5yYgEQxM8VQcuO2ZGF6TAZMRANIHRhg+nDIeHEpNrFe1C6ezXA77TcBaVqA7CnGDbsk",
+	"Ab6Z8WyUbZz16Ctst5rr/JL9Vi4VAHNq8wo3IdvfXRuFszx3H9ZAUlKICiwGam/J2tnWETdX9UmZu5hz",
+	"u2XXJ+yd/aBK2GuR7TUnCJwTyqahwD3Wpowivs3AZrQOtrDybuJFwLTrZSS71MTGTuvawOLmmM9cqjfi",
+	"ON+spn/XSUpELKu5Xm+CwvBe1SIwZH7gnZes8WEIa+04Fh0MxHmplNVjz2gzhSwKXFZowfnXGma2Qi2N",
+	"mA4aI0rW+3sV8NoxMupWNiGLm7au57ti57H4q5ZdS4FYzTKzW+eJnM1qcroXWX6dF8gBxQXa5IJ90lmK",
+	"zJxCUBxXBMpT28gOWovlm6mymn3SFfdNZxOUgTK2wPG++c9h2Lq6zieb9hC8l0B8UQ3grxGm6BSFi5lL",
+	"nQZeFipyBrYq1tytQXH34qpgeWob05gAHhZzpR4ATZHdWrUCdMABFFnBxgcF50fwShUK0almOWc384OA",
+	"M2QdQZAz0UkCHnQL25GROU3ojEEZTTN0y4qBFcO2jGkBC4cWvdNDGS38DflzypJFVqoxeJ7ErtZxdT5i",
+	"YE+TKP4LIzLJMD2dywlvpwAZuZAiKsyHlrKvpjLRgyb+EUsxsVETMtV9Oe4nVEzYoJSser+r4QZHevZD",
+	"dYn8+d3rV8Q+t1hdJ53uQ8KFDRI2bH5s+Q8s9mYOfkR+Y9I+XE3Ay0QoUTFV03Ba3CpnJpJrF15QHhZX",
+	"W134QRozOFqHibzGmuWZST/FSqqskdc4zdMQvR/tbHmVUFGge5uw0Wz409zwRoNF4M16sP+EddJoNlJh",
+	"LlsiuEwLPo66kpgEUvVd3ShAN5VzzI00I3b1UR6TAS7tQdMPkk7MhYUh2AjsCszGVmSU6jJuqJw3mg1s",
+	"JEjuD1REr8fj+ySRmTFhWSQQeGbp0WvmXwSkjVQvilghdTgKQeoSCO3v/hBbz31m5kqOx85/VgYEwJ9D",
+	"G674YRgX36+iNqWAeSsRXQTn9rQIantLIX5AgCfTr3YGVXebDvLF4ib4IZUzmB1IyDWPpGC2gjU5Owdn",
+	"TBEqt7igods+UNRoNqCvvCAadpb/rZhQXPMbs6nBMR3eAYzGeroSoYvMEzkMKAqqBs7YYfLJ6wIen7xe",
+	"rXXaJkMzef40tGPevz9/ak5WIxBGVEjBRzSGQK02OY8UmdGIuVA0W7bO7FQ5zurRHFmH1sFh72HZndjp",
+	"npxEe6PDVnfco62j0R5rnQwPu60D1hnv0aNRN+r1Cj7Gf22m/l2z8UJOzsVzmcw2lGRe+WynqLw+S/WU",
+	"9NqdHBgM+LpJkv2ZramHYtoWugwcrDuG+LIU5RkuXwVVk4QK3a+/sxnuPlBwdWuTl2jHjNlYExt4l8FP",
+	"V7Ml805+k5BsgBGx3jw99uEnH9hM2oiNeMTUrzCHqWJJfXXquqiFxxCsYCGfuGZEzc2NgCYyRdQna8jG",
+	"A6K9PEhh1+wv54e6Ea5IywVJs53a5AmbQOzd5kEhXzV7f5Nbcps87Rq4zzPQhFiESGsO9wydPphhJHMV",
+	"DIFTA6uCRlF/E3gCqhSfCFYP1cMEgJlmMRhy7EDlqkBvE37DBJQ7+e2B8myLy7IlCPEGJR7DlyBnCDVX",
+	"uyhShJYuRSW4B1hUYePoOrlmsGZzkP5tgTPWqwyH33lV4Rid1a5PiMb/3a3FdB55q2p3aSfgs7TR8jWY",
+	"+/ZMc7shX4KFtV4gsVbK1cfCAIZxFhYsf2/BvzD6N8mSKioAAQtbE1hhLXC1ODtfFhMJyH3HtOZiorZA",
+	"Ri4NBiu0oDl3KuOogH2Lq0+tKFf972Ps1z3GCufMOvBi/z53fn/nThiYcKngYMnkXvBifqVWYSEuAJzq",
+	"hiUKU7hcektA2+VC1wDn2+S8TLx8LZan8olrBhBmbBZ7U3VYuliaYgEan2kBiQr4QWtKBQQbWpkyDYno",
+	"NjRmXq3gT1wB/21y1b+8Xk358vqHZ+e2rGJdaYxa3Tyvvg4Ih+Xi6+bHzWqvJyyioy+gD6os6x0BdWby",
+	"BoOdlAdagKibggw+OjKuBn6BbdxqWf0OTMd19eV2VLu6BP2TV8LjInffQ8axFKxS/buIInprI7vM0URH",
+	"G6I0fZkK1V51mNVlkAuaOeQN2L29st5IcXeHrSzwzOpydWixO03qKKGiEAt4BokR5HYq801YrXr/2G3U",
+	"DDAK8iYww1HYkhy7ShNZW25C8U1PwdlVyRycmwfODe9lXduaCT56TFY7Ictbl4mDk5OKAWcNEwcXNkHA",
+	"pao0M2wAp93kuDYTw1cQGw7Dplitp1BndvXkXIr1E1qqHA4fSdlpaClE5yMspm+oWEDlI6f8YyWMLMUH",
+	"GcYT9dA5J5tuNUZMXXtlJlcm8tSl72TjeO7F/9YBFz1QXjhv5kINXQ6zoLGlETylGLPtD1krGHaPncdh",
+	"xDY8Ece+Ei8T36rYTNYcTGn5eSPLCNjQ7uHdq6or1N2TxSIreJGXMzWCPZFxocSl1UaoIJoOYSeBnQRD",
+	"09rkR7MKRjQ2T1UTgTfGjEWqSd7/sdM5Pmheivd/7HV6x/At/POEDNlIzhi80TnDmzmqakQZJV6M8Hqu",
+	"WTLjgsYYtGG1g8d4pHqFarki12yuyXCB98BLYf5VioWqhmUc/y7CMl66ghoBE5d5lElrvCem87wavu9A",
+	"l3MmKH80meuWVKrV7XWGZnWtD721A/fLK3Z7H+S+ZhG3D0TnQKRxPIBTx53Gv3Msv6VpZhmEcKjuYdFV",
+	"ZxRbAM8/JZTE0mzxOU1QeGgyk0qTw/1CbSknRVxKsj0VlJkHqxhg0CVueEoiOaNcXApsMmZUaaJvJYnp",
+	"kMWqCTpyKiKWkEHbBscN2uRD0HHIs9sDyhnBRzJCTz159fwvT/JoZMz4QHB/LHplhMtoykbXLLKRPDtN",
+	"VHcVVLKVcXnZ/njOrz6+Elcff7y5+nhGrz6+iK/gt6fRVY1r8veT7e6DUlcW4jHRknR7x5WlRYTc/IBq",
+	"YhUtLLAOeqJ5wZzINMHLm10pl8IulSdNomSG0pMVg7ERYVN5Syi5ZouhpAk2JJVZQiRm4LImbmQ23tis",
+	"LUbVAsoSpWZf4VE2TpXDz4C9ZDaLucoKsz2kYJciG6PVEacy0cQuA3N1BI2gadEy3aGZZd3S4Shi48kU",
+	"wYp+vmWJXqS8HCAc9lmXJf3x7iU9SK3atJYz4eEZYtwvfFCD/7M6hcRlBGbgPIr9XO0WqVIekli1yr+r",
+	"CUk61mEyAKCTgS3blGHjWgShiU2Oqg/J7oYOlkCebiVp9GcjqG7q7KJvPLyfCiROLQabw1/bZXrxm0QO",
+	"YzYLz3KSSBsVfrJ/cPQwdLVYnRlge1iVIHRh5gWsMXP8oJAkRF5Bah1uLLOhMSA/R9SuJowfBLHFYExq",
+	"WWZCVh6vnN6xFuKBl0xSQpmq5lXYnmp9CPa50xE9SFa4/MVyUjad7pclwya5U2/MXrEyWCcpy0C4sACP",
+	"44uXTUViagOBqtbPuqhWGxQL2xXAyc1rxCyk5RUSD05OvLW83wmu5hpcOj+TK7S6VqLYrglRN3hkW1eP",
+	"BplZozK0JSDrq7sOp5e5EhyW6Vl6mbfCgmLI25phPHl8AedpGDPCIeBszHHWnZ2D8r5X1ZjyPhd969yG",
+	"P2dcjaQY80mauDeEzKOsKe/LG5bEkkbu8TyRWo5kjH8ZnZXiP5U2otu+pfmMyVRj4PaI2Qe+o6MP4dw2",
+	"/rHRbETD/jBVC/xXKugN5THshmYjSigXqLaD5tgHhbSID5z9ZjZk9ofDQetjTboIJ3vIowgeYyx8X47H",
+	"Roh4xaO4MOOcGH2+9MSVlYK8E+zdT1TJ4/68X/3vr9nCe5Jl7PhpLLZMe/Z3QkWG5hZTpfs0mnFM3onN",
+	"0mVR364mSOrVUxn1i0kwOastR80PY3MFsP/2V4WQYCLoa28d+L/NsUqnrQjShzQamkB2zTyBcvvIcpuH",
+	"CQfTbK7783QYQ+YLGmhYH9Jb8E8ZsxLJFiUx4oleWIAdlrgVknspcgv7KJbK5vVcMzOcFDKYDXkzKhZ9",
+	"W7Fa+b/hlV5B1g9N9dRM3YgiTalQ6XwuE82i/oxFnLr8IpgVWhziLaPX/aVRy2+ACcFcQBumb62+XCid",
+	"pCOsIJrVf0XoiCWAjqCai8UaR/5srp/Yl38Fb503mvVoO/e/uDMrHq1t6339wr2N9TGjdKTX+/CNfdl8",
+	"5xbqzoO4MP8rUZpkfVSr5gMAVZTQMZbFgKv2emN4C6+uHTWBH3lRE1KsyeUL8+aXCnZzobMAnlIKe2s2",
+	"PFzj1XT+aF8OeuZyAFbvbMZ9YXnhmL+ZHbm4xWoQy+FhHoVydk7UHJTasUx+M7FygQ1bGe7zNMGoI+8t",
+	"yIdfuOqUmAm/3OS8/7swOZdEVDjd2T7FG7Q5fpWLqaTgTvruyRuyfwTGxcwPYRTaOUumdA7Ad9CktRUm",
+	"bMKlyCv22qw+aBhMKlygSc/zXbmGKynC3SLoWK9aYOZzr7l3903r41nrpyv8Ye/u4Z/sD597dw//tIQz",
+	"a4XOLCmJvryuPsei9VvFtCypUQ/b9pQM0HNonbDmjH6g0Ez62NbAaxa85Y/JgCrFlaZQ2zQrvg7+ymlW",
+	"YN8m9p2d2+qnmDZbzANGl2XTIb1kza5ORrR1ppfFibnTsSYgFjh7C4DAQ4aGwiUT5EOMBaqDoJcZ1cWs",
+	"lJTwcFhoXv7E1bQxJypNrE99zNEIs5Y9oLjmSiCIvapNYLMK7Fbp3clxVWrLkeKBnS2buUwJCl4izUM8",
+	"h9zKVISq6xwMf123z1dwEr11qlKp+CY4K/yzdizNPQPRVWzEIxbXNerZJ6hfwtQSAA8jj8zersa/r8ex",
+	"vX89x5bbv6xquF1c+flaNxhA0EM/UjEaElMGzO73miVw7XStGU6r3d2BfouXlG2uBZsq+JU8BOTYVajw",
+	"y4x+ag0X2tAER2q+iGqsjQO44uS4GIjQlt2LYAFArQdQ/h+TQcxv2KCou9wmXGsmzMHI9WMySJg2xOaN",
+	"mm+IFCOWNTdkl8LrZEK5KB6nQFaj2YgRW8A2ueROfyFFMfq+MU44ExFYSQJxTlJkZVfwjMyAq/LPBEt1",
+	"ApYlECYxWL7mVE+Z5qMltPxYV/WliI6oUfbDMev8fOifybwb4NnIArvxZUVuEYBylUW4W3HMdIMeDpyH",
+	"3M10j0h0wNGSbv20yeDz3SBbTeiagpnNyypvoD/mPZhDxIafeo0+WHV/6XZ+BxeYu5CSkWpXyW/7yfOu",
+	"HuBOyfFhyOuZ2eFRVnMIQg5iRoMQfFvX4KsZWSnib9vKzBiNtsvov80C7MpKP/4cUhnfZu3WB9fbqL8p",
+	"i22CQAY0OTfyrg466S2j0WIFGmNi3hm0yRnuKghEuvXqW6prBggdTb/axmkl4H2twhoQknwp8th+rlcg",
+	"6f4KqI4rMzbebJqrUZmHe9X02AKNEeb01yrRkQfYr1+i4y0bJ8wMcsvNjZ8T7XDMiuvHPrZOnVUbFl++",
+	"gHerEFB+S0tGcuG6KpL6PbPltCwSrBG2eGheMwGxM1BjdU5/TtljMmQTLpSF0VOJ7pfx5788ZMpbc8wu",
+	"7lUVP69mZXSDiBmdLrFKX2WqjALUn9eGfxRqN1kdCm352ZrfKvajuzJkpUhYeObnMtFn52Gqz84fmHvt",
+	"JE2CuBNeXfBynAlq2iXrwET69VLRMLTbyJeIqxFNohBNT83BUKh6nL28YxpMR6soAHXYXkLQhgeXmCEb",
+	"WSR4PWWz3dLluayrk42g0h5tIbC33dKTO8tYxPV6U4ZvotU684N9IaoydX8dwryLoUKUV8PF3ZIGaRJ9",
+	"0JPW3XGYMGc++RKkpPMNCUnnuyUDT6DAcobfbThoHOeFuXObkpbyupndTrkYxemOJUFJFmfSMpcQ4dUW",
+	"2Bm+YCvFnmQzUVgfGWvqZf5zFOvLLvwhmc9XqyL2RMlDBNaRNxJAxHe7POCQLdSzWE04OJkxqE7JONVr",
+	"mOBDH96sN2r37m7HnYo1aaCW8QTC5kTExcQVdP1Cu8CtCI9NBXr//+z9iXIbR5YvDr9KXt6OEKkuQiC1",
+	"2ALDMR+txeZYtnRFajx3BF1WEpUEqlnIRFdWCcLI+mKeZh5snuQfeZbMLKCwUZTldnMipi2itlxPnvX3",
+	"W5i0xkRAqd3yJf1DadpEEuAH4mpHh3EmZ1C5QqS+XCzYstqHAbzx5kpf4cQ4EjLAYNeawEyya9E7ZHJJ",
+	"tkAmZ2L3zdmTvQXepVb7zguE9audpUcTMuNzi6OVHDfGhQbDDZo2cPn6dA/cveXL57Qej2U522ABTVSZ",
+	"m6zdEFj2uNP3t5qPoVvNdunEWmSlhlofWKeWY755KTJZAeQ5Bq03CmrGW2ie160lzrMMhAMcJlv1szKV",
+	"LLZcdS12Dpx5O/w6P3zLpxsFdouAHCuLPm1wZ0+U5nJcxhYRP8riki05XqNOofB1WunkYffcQkqjTROh",
+	"c42p3kqLdPI4XGpz7dXLHDmRFz4IiRvUfEOTlxQ3qiyX2m9QtuRuvjHbwOA/XtPox91q5PbrQOkqL9Qf",
+	"qfULQbJ6SSbFa2VVtdYDalWVdsSTQslyjvcZWGh6Pv7pDqDSSdX3DQoydwX8ny3nIGbArq36oduu6++z",
+	"qtqcfIW+1TpeZlnBACDiUmU98QdRjg0mT8Y5NkNwDAPjA6RNp6AuefT5OZYkjwUAGdZtXsvTF8dnshyq",
+	"auugONTAjaWeiXGu60pZ4mOgUCWqzgEolGi2L9jjTgZzrGuOcx1/92DhIGsoYef02cUxfeM2VeTQAuiv",
+	"iNSdAT4GUoOPfk05yOHDR+tjf0EfXNcuLlJt17G3//antvD1hoLKz/61sPbwSSx1AYizHIhU+K+Zh1Ig",
+	"6YZMZroFx2WUD0fr9nFYqZ+SncJMt7pfY9h5m0fqcrhBNCt6pC3qdtqOkw1pZlIzhS9E8jPTzP6yDAfC",
+	"mNmSknycdKADoueWbwqL2HOwJR4BCTZYFKCxSV/7J6dlXqkUtineyHCI/jWAqtd4l7PlbUjjTGWekthO",
+	"BNUe4KugRsaK45O+Dh9HmWa5ue5GKAP3tWbY1yhvS2dJOApgDEjoJaIw5oolDglN9wX0jvsRaRRwcqqO",
+	"G4UpuuFt2ngR/yp244/tJSI1+vxCjWRxmQaS5SXNbqZfxBMViD1x9BmkBYaFqzgtlF9gO3aSHf/hdunt",
+	"llcrI9NElePcciFGWGoba964chs69zcgiFgBn9O+ncGc/71WdLkqaxAwSpaD0WugpmglCybSlTKgPDFV",
+	"VTUYKeS9dq9o0UkblR43lKwfQSiGQ8yD73ALkTsE3OSd5fzd80yG0KUGdtSlu+pB2JpLpkFoCOhubQvg",
+	"RgFwPJof9tZ9tGH4xiipm1Nk6nwyUcsSNglJgramz46bH2+WAWDG0NLoiP7O//zXf/d3xFiWV1YYWu+b",
+	"Z8yeqQ/VqRpyFkJY6Pfb8mWvCd154zBttBplNcet2llTltpMSPz8QTpsM8CdKLuZzgb2npFhZTLszk47",
+	"XlcTn44bE1XE+PJVWpVrkepOnYU2XprGEKX6jI1p5I9ghBOS7kL6m1ZDST9KPSzbMwlOA6vsvLykYHcj",
+	"ni1FYYb7ucYU80LayjoNojB6yJoE+t0ZcqJUHKFaJVE3rp0jEtqVyPB5I1bvMRJD3bkcDJS1Ie1gscwb",
+	"S17tjRexKZ1ZUesCsG5IN6chIoyYzlYVgkt8vVpVU1NeeZRBILzBfVyY4RBASAJb/mH3fqfbOTi43+ne",
+	"O3zgyWWccTlrKcVfJCCUtjqv7ZcA6qS1BJEC8KupDxQk8loRWO0EYVImzK3s+ppgqT8gTQ4lnp6wTeVw",
+	"6R5z1wk4b/XgDWrImTzsdiNgmJVjd9iC3NBWW9eol2uMbWNdNvoCSyHsjlbhkg/1m8l1U3W0mgZ/wUlF",
+	"VkJu2XdwMROUw7uCs2XVcvAoUXOUKGue8Zg+SwuNQAXCVjp7caqKYh8rvwnGxz2WeG+HKYPej9vTjT4l",
+	"8zzo3hfz9dbpgivkXRsUdSid772dd5Vci1Dl1Gl1qAE88Wzwc0w68HvsLhWn2pj/DEEWQSEZN0bSCotX",
+	"Wwma0RKjFMfNtjh8v+3IpY/7FGmKSOeo6QLFcQB+/JS4z33+V4+LIsT8UnfK42xT2C+FL41zrT7/Uy1v",
+	"D15ybkIIeBkxMzV8XiuV2fNQMHYz40wnN+Zw+/R5hpnJycTkbCTQo2Ed3EALAHXVd9mvLwjR8gD8TuMd",
+	"Prio0I2xzChqU9Jc83NTE4YIF+eSDVqu81mDQwPw5chfiJ4N9GOZmqB+YXsGcCpIHtMU2fodU24vlNuZ",
+	"2EKaxO3d4ttVAn4Z4GlyKnWu6aaHSbs+R3psNXAx4ipf/ikM+JLM1GNUkWADA3oxG14BcXPuMP5Smi2+",
+	"tyNOyTfXTK+AYlTmNOj4zKWW4xqSaJ1MRMXLLgRQDx+sLTmuyyXopDgqzgQgwElv7eMwAldoIkpVgOXE",
+	"2VKIoLIp3NFh98G2eEcEW+Pa3VDy2tbDmRxuhFDaziUknjAOofogBxXSlKyvunz41Ysuz4gYZ275Aerh",
+	"xYwUCYJJN2UVXMtYlZWXWJe1uS9Crqv1bPdCninZhjsnIBo/z8BDZ9ScOnBj1vKmdiRWCJ3n2QYeGjn+",
+	"Ge4+eWo35bNxDzGdzRfi+KLqJ1PCv7niaXPir2gEtkMsaQ7IKg7HSCRGbdx4PdJMrXCJLV+PyxnJKhSH",
+	"f1JCstif2Ba3yNWA+WS4uxRRZo878bzgZW0q8ePZzy9awBkA1mxl7ZfFdvhgg/vt77Uql/BEVe1Q6iOF",
+	"re6sLYpfc+JwmaVrd+u6xsDAGqB+Ak+EokNE/GrVSccbAGoen/xMWJpztGY3nHboYXadjh3J3EWejVZ4",
+	"qdiK+HyWjWt7Qd0UnF/mqkCRvaH5FIDObctonXiKC4FvXhgTKMloI79wQi0wjyzpK9NGbNleVbaKfXfc",
+	"B/qUS1YAmNUCnfhz/CkIiyIrfxsTqkSBpxASno6MKMyQUX7GVhXvFYVcN89MjZu9STjnafTApwZM4zYH",
+	"pnvTM3q0dWu4yUZEGKnRD4YQMiv3QcBBWjXRc6kzNx4zDTk1kOXDeTcyY+a9xKP9EPIP4QVwP2rO2UGf",
+	"8Fx7s/rm2oxZONOFllOCEuSmMV3gBgMvKQ8GFqpTIjj7ZdV0hGKJL4LJ11omFUaaQx1Tifa2u901ZQmH",
+	"GIWC2Uvl7t43UMy+MDgL3vU1R+DqEXJtCoW9mw3Rj/gc1/i2DNPsmqO0qeIO4QGOy9+8Sq2mAI0cZSLI",
+	"LFMZ8CHgichpVklY5AspDehYVeVQZefMXXgzvhw+yt238APCfQAaQ2r2ElLF1qGnd2yVchDTc24jnANR",
+	"Z2sHISFsMFuy7n9fxrwAKplnMEzIaSGnckaseWAYpJ7sNo1egjmjK6n0kK2uwV3Z13N5jl9IKOdxrqhP",
+	"k/xSkpg/8EXkcGj9wtLOLTAGwGX0kiPgbxo7+8/hVPwSI5yHwNKGSrY2K5f5NbNjyIG0YfeAY7lVbXIv",
+	"ulnV+GYLiK5j4YRlvVWJ0YoucXLQ+ik6g1t/J/73ZvpfONK+fEJRjpjEUwkRznNAWLmZfp4CWMuilukO",
+	"Z/c5ypaQqHeA3T4pZr0QZI2gMj35jNJZO/0kL5q+poxYynlnnRtTgwzjxwSSaC+h+stZX9tpQDGPKu50",
+	"lGbF/oU4B2uZB29RY1ru+3jatNz+CTntxEaUdn8KfC6e9MhmXp3YGNBU2ZeAaZK81zEbKYeyTb4jy7Ok",
+	"zeJ+A25bIcdGD5uZ3n0dMuR15u/wQfXo5aRrL8AOr2bQ+1/7//93f10xHq8i9XapltosDcRkIaMxPQiL",
+	"IRpJMoVBqgQC54N6DF8C8W5pU5YldhP1Sl1UPgpqnKx6r0q3nUJ121xIZRm0Rey0xZuYGAZNg0Vf7SSw",
+	"DW0mzJmeaKnJSDpQ0CdYk/rKtM2LQZQGRzMN6XKZerqCPoc4c+K1FC0at7zdHGJ6R7N6nugrli+ds/ZM",
+	"5cWg6SoBXsZ/YfiuLlEEZHmpBgxuRClMHfFsURL3dasonpOxf2S0YBzQX/Nq9HMESL2N5bvzKfm4FbZ1",
+	"IavIDYGHI2kkoXYT6R9NkUE8Ii9tdeRrkQ+6XZKf/IP4Of8+hh3eKAK3BO56ITO9nV23rRB7MUfNe0+Y",
+	"hC72X3RwAsbqeV5UqmyvcRkr5Da7f//+4z0gGzx7ErJilZgpWQo4sxthPKci7bun5wJLD5uo9U220d3D",
+	"br+ffTz89Nvh24P9x+/oj7f36d/3P+3t73bh0m8Hb7v7h+/C328PDt09v91/2z14t3e26/7j/j58292/",
+	"/26v97a7/9D94P+x2+933EsPksef9v5l9z9+e/vX/XdLH2thgdxCcgZte7Gw8uxJIniAqWSMUimEzT+I",
+	"Syci4LUiy4cEqh6Tex52Dx/tHxzsHx6edR/37nd73W7n4PD+g4eP/qNB9LlkRg6/ac7IN40ZcQP04NPN",
+	"DTqN+aNP/9EuDcp8KRsDQKdVcMO8UJ8ryJR6CSgXH8VkubCvhoyWXNtKyawJCLx4OhcrOSNaqBvaOCM6",
+	"vxOZQ+xO3MaJ6EQOO68XNApQOp1e5JQJdxRFKLEt7IJrkqtsXKWysqrP3xh5X+ZmQA4ZDIhiORU0tjBT",
+	"qJm26vr5Og/XyGU/1NS4aKXEnUzC+vSD3KbgvDl5MpLV2vz6qqxV0lahm9ZWuTekbpYy2xFpnjHvxUhW",
+	"d2zChS1sg3TEz4rJQymxxBnuWo5VJrzvKR9qU7KK0dx4m6cHrTqeGx52xH7joomRtMGH4MFk2fkCLgG5",
+	"OT7LE3hp6yl82I7QUubDIZ+TDDBu64txXu2Hese5zNzm9VTYypSUrhG3HhDTh0qr0olpf7e0yEPkbTwm",
+	"+jdUrAIRFac4NjJK59u0+Or1+aaYULpU2ZgDmj/oPvj24TePYOE+lZVs0Y4vRZrJSu5TciotRvoL1xyW",
+	"hnWEvxdZ3YCUBQL0Zqwsax8psJSm5B/iJ2rNGA282k2mmMAESrorDO+7Jc7UjSQurJy1Ag9vnZV8g4yv",
+	"sJlHckLVvEv5ODcRtVvTmkp7BdUTQ5nrmNK07WT81CrElvIIpf5aGtUQnD79qbNErrRICtjA6DwBjaBR",
+	"hS1BzrHocJ1L0Gs2za1qcMTOh34fPlw7kmNVyYyW+UrMZO7kz/wA1COVlV3G3yMDNdJGUuzNyZn6UL2S",
+	"5VyJ68Gqgvel1U0NZ7Mvx0oa+S7IIOI2YGBNasNv2Zz7KGfiyZ1oZHmc3q1aV09Gtb5qt8QvywD8Skvr",
+	"jhVvTvwqoZR28UwORsJ9As4XrEqOzsHwuBjm75Vdgk7Oq2Ez05WEpLPYtkj9Kdrk6hkXLfr0Q7ZCt6bW",
+	"AoF61pop+OtoRgEo8CXROfSZ8ugyxjTfEv88b3W1QfUX+dLjKnwo2iyMduqh2aQIlR482d7XtfF8juck",
+	"wxaLZ0GobPPdFZp9zCoAkqgyk0U8+02mFplyNymtNkUWaGHCJLlF5tEBWjNa11bagARYrLRJ8L/7tlKT",
+	"HcyM3ecr8AduNPpDacLWVP4JXLbNv3Zo9zjBd2HgXbGyw396lto5XWXD8p+VsjBeSO2ce1faTHXjqGxJ",
+	"r62rkSk39F0dw80/5Tr7jOzTz6BBmEcExra3j5I/JtvcXCQxm0PRnjO9Ne/DtUjSG2Tssmz4rqFdm9aL",
+	"zd0cjYheDje/IO3ryoxllQ98Fe0iyuI/msbrnUGo43L9P0k/VHmBuX8DxbeJOpihGVhh1XVowrvPQDt7",
+	"A0HnMyXH1y25p9gTlSc4xWee0CczYPDjjZuA2jXrfNZVqhBX0+9XrbLF8G5XdtRq6uAEUWjxBqaIwp+f",
+	"PUmfWy/RQuOh3XLOlpRCNJM05srQQr1jjf6FKDTQFJXuz9gJ2t1/LPcv33389tO+//eDDf59cPgpeEbf",
+	"Bt+9roti511r8UPrlK2FjoiqIf5NFjWJuAZ+QlwM4VQcS4hIiAbhWpS6nzGK1xEvQT7R7bZi58RYfogb",
+	"dr/rZxwotNb7vUJDuYpuqVja6e2M5eQtjto74micqyFYm9XQzE/AsigtUtwr82Q22yUYtE3o9X3eC6mL",
+	"S9MQtbkw2UxAEb+bsoKwiqPFH6JmXDMqLuuqLlHR/eKBtMO3j/Yfv/vtsMvRsz90TK1tHj8vLbMN83M4",
+	"dxJVDWgxObRftpp3m1SLkMG5KimzKWuH+Xul/6iCdt2ZaT//0JzP0Vl/ds6dlFl2zstnfS5v8hVP1tYS",
+	"7z/g2fo54Ud3Bm41HTcpve2t+P5K4ntbwYdb4Q8t+qLMObtKYbq+OcS18Vvg2y7Lu1vicAdJ/cZel1q2",
+	"YdtEUPGfbd1kuQWRuYYoleRpbgU/0GLJb+OLn6O3bXHJy7ESF8rmGVu8nG5G6u8xtik9Ys0fuHQtlWT9",
+	"cfEQ2tY3B5NWEo64e1aoAZ/FLtm0nQmD+iaW1+bl1tT+uXrriaztqtVJRJi5QjlmtBiZIuuIFLqZCllY",
+	"Q2qBDT1jrLWbWs4TOSuMzDbs4iu6m+ZymUxzlzzgVZRUQl1mnnNtpsLojjjWCHMpityi66AoYt7GjQQj",
+	"4KOdzebRvx/erHZOeFAbDNWb1y+WrPn2qLgHbvN5HuYKJEY9ISg35ojPq444uYxqbtxqGNQV1ASTXuIf",
+	"gtB+zviMNsFSjb5uhAzpovsaQH+ZK6WPRK0xasAXSyX+U5WmLQQ6kIORys7XcAhCZT3MPDfvjhXw6EZE",
+	"9t11rDtERp0bva4lni0UQw+5Hi6lLbxeU5AMcZMBuZnv+X5s2HMqLPSP3UQrFrLi4iFom51WdcO2piMH",
+	"xWEt3/xmkdQG83xrncKyY3yxzjQwhHxKNsOo9QC1mybObXXMLiRYMAwsvKVt1ElmtQXI3rx+wa6TgYIs",
+	"CGakuGNJwN8YytjcmbvZTLadvq0TOqnLibE+MYQOVCitAiOiQ6zHcKrePNgI5hxxYN0f/3rYUmed5Vmz",
+	"Nesi90tfjlRVNHdlYDFKHxx0U3BBY9E8J+NhmBpiYg+BGm9J6xp0IUMDKqp71qmHbeUzdO0LFas2+zAC",
+	"QhrXj8U66iiet8X2u6Yu117jdV2Ny6pBqarzm8bdjLwjc90ADZQcTb4+BlsR/B856AzzqwRGWhIIvVcV",
+	"N+jvGdy7UMK9sQjZXkFbkJaInYmNDtPlF8F2qH70seOQSLqYr+YTYQ1kbAvJEzFrOe3qUiJf1zI6S7rB",
+	"WZrjvChyovRbfcLff7SRmoGJLq1SSBtgQ5hUTmAFqN+BHKteLKLGcoaWmNFaDSrOZyYYVUzchaPX149T",
+	"fR7n9MJjRLdy9uKUdnoCyFqx8uz+B+gkEiezSoWldQDuT1WR4sezs1dHTNuCsMi4u5hDwT05YFQPt75D",
+	"ybovkqdqQ/VhUshchyRBFo7UsxjpfSfZyUgn4t64FVcg18dYmbqC9AFsMq6BygxMwHRtr1FEVsslEXlc",
+	"ZHcscV8mqIkfbKL5bUAj52mhF78Mqd1M/ImnEd5+x4oLk83AyoE8nEaVKmahTCP2tQVk3MWKkkqW1xAa",
+	"dqNi0rjpzaa6BsJKXz2Yjx8/jkeyu16HpgltdCxpyIAVMucpCZF2oYPL3SA+01TO3EZ03fAeFMZ1Q4WP",
+	"ucf28ywl0z6cuEtZLs83omClm+2WS7HdBvycTLQvBKiDchERQ9BdXU9a0WqoJnkr1USrD9U5D/dNtz63",
+	"6EDQCGqKDgolyyJXtmrHB4r7gGRCragXLHDvWMF3cbAFV+alitQ34vFyH70uuWyr4NosUjG3n6KQxdIE",
+	"Pu6buwNOHN4/HdeJ+cyHR80iwPsLRYDn7z4eJPe7n/r9Tvxna+Effeh8swXUpgBFb0g4mTCApDR29lom",
+	"qvaxWyppyY3L+o/YF7bKi8IJJzqBk7CdCGuGjZuksb9iTitf6u8dkGStLDlH5xr9a16NSIGz17BLSQov",
+	"FqvL6J1Li9X5pmZJ+sZu0Tn9c8uKc9/CjSrO/az5mvMg2eNRXYWGs9ROp9o/ILrJbVXKypR2KYLjNigy",
+	"37v/edKG9rIUu2DOOFvClBoGZGB05ZTDnkirUa5TJOKoyFeOceXMJiK9hHgQGF7TkXGWNtJMZFi2FgFK",
+	"g9bk0ZT6Oq86AvR/rE+EEh741hyz5ygHhIi6wTWy0LPXalLI2QrZ1urVh9TZdir/89VngT8DaNIRipV0",
+	"FFa9XJNuVv5DwsCWTYPaTQCqjOowudlq0YH8OUzyLdz8obULzV8hf0/Bam/z72k1ZZs+jqBx3SUtVATd",
+	"QpPOjsy0xec3KdX73NT2D+Wg6ATHyVpJOaJBmh91ejxp7eGKMT/bIkJmuGsd8asn5pklseFMN0B0LKFw",
+	"Re5BnMwlpayXqlDSKvt7BM5CX9+8ftHeU3AfG1pMc9OHx/nFTKSvXp6epetweB83xPioqib2X3r37u06",
+	"jai7//gd/6Oz/+4u/7b3L7/1+28pXaP37q/9/ru93R4kybgf333sJg8+7f3L7j1IL727BEvBL412vQUX",
+	"HMhD17tL17/Q1ZBEZErKYSnyi1LCMDjF9rSSOpNlJn5lImfUcDoriVMeNhOHpiOrBudvj/f/A3v+13vv",
+	"Pj64/+m7lv7gjqjLvJqdujWAi/RCyVKVx3U1Cn89ZzH2r7+eLdS3Y0zG01+iOwFmUtyTdTW6V5hhTlxa",
+	"0a9EU5km4r0scvQ0p7yh3P3kr8Libo0uHAK8c6ecZTpOiBsDJRCFOk1dFVSmSW1KxEVdgacnfq6v+/pl",
+	"GROZ76b26vx//uu/071mLyb5/pWaWV+ETmljI8BIQxv8jhXph307MBOVQsYzZS6wX6s0BQHfwX4DXzCM",
+	"bZgXt5LdKjP6e+DMfnm5pjqXipwZr42pvRNWiPMspEo1IBzBpZJwUKvJBM5M26BEXKlZX4feQvdiOvGO",
+	"OFVKvHWrRekqH8BQvNst60JZmObw6x72Pne9GCmZQc8xVrfz7/sv9T52ev/lZRgROcl/UjNIY0AphcwY",
+	"nwtFFxFC8jpv2c1yrBoLm2Ci1IdJYUpV2p5Q2gnamalLofbHMi88CRRVEQP3p+tjRyDUhJsSt5xJVNhK",
+	"zvoaqT1hvGGALQMcw6KxUbYUOE1H8r06auQ0ZWqQZ8rS4swrMVQVsQpcFmaKp3LEgGk97zrSRbKe2lSp",
+	"kdXfCR9iN8W7UNUMF6HWm66RMyhqrLuHqbnelMVObyeSCY28CPfzIdrim7CTRduTUufuffQZbJ/u4Uv2",
+	"ceLSJDDek4ho0CUJWRitovUJLCpheeJD58yp1Vycn1wncn1pWgmPkcIEwqQE54h1ELjdrFDjC5X1IooI",
+	"5DZjiEYuukdn9ghKJ3QGIutEANUbU88xp4QYKwlAMwmNlJMFQEvsxN3//t/iOWjUtlIT63456DSkslOi",
+	"6kkq0JqP117SJtNLVdWl5tsCBXJfHzrRQGAB2BBpRYrVovl/gkToie9BAop+3e3eH8Bd8E+VEghWBOM9",
+	"kEXR6ev7nblZT2HEAqlQsmpVcOg+dRsVtC1w0j/oiPSHZ0uekfk+a7wpLR8b5efAsH5vMtZl/vX05S+Y",
+	"G/x8/1vY1DM6xoOtNwcukFuRmUENXD5uxdGRN0bi30cPxE/593D6HXkdr69DMiEA1cETmNQW07OKg8Nv",
+	"3eNJ0A6dns9XDx8+wqvWhJMCzllbYULQZe6W4chM3VyQZ49LXcWTgK5hMWI1JqbkONLd16WSme0RZ9oF",
+	"jhX1DnHzkOxbM32FnvnqQJCKp09/Qg3pBwN3OSX1FPYZsCAUJCxVhWrWBMeF5qqvAcPWKRagJWP6S2S0",
+	"uh17obDwfMq7pHmiuR/3xd27x2KiSmv03btwjMrNNJ91Gs5Rq17k9xZTUne4DSQ8QiM2V1+QpwQQ9YPt",
+	"AqoZX0EMpffmCgCeGh/0yPQsre7eRWQp+JEb4UY7bR7oqX/TRWmmFqDRUjA3Tk1dDlTKXWHx/DkyvlRK",
+	"jHNdV0Cs09fH8REOraOWBttjhWhyo5kIjatfC+nsGDqq46bCAQIZi8jA1dcTWcqxqhQQiA9kbVWzy2Ig",
+	"tVNIYdugPmSP3PijOGueVYGHk5ThALEMfbx7l0j3befuXXFMjPpMsy89cb17eInIxnOFyeNJjIvj5g9i",
+	"asorC1gNvb5uXbVMpw5hgAaj+kTmJSQsxvEz8GQVxlYJjkTFmhc1aihzHeSPs2w7ff2SkcDhvXinWz8X",
+	"Smmnc2UJkdyqKHwLCzVm8d9NH3QP8OnzUtVWpXsdcWrElVKTBrQWWhBSZxDsdQJOXgB666Q0bgCVFXYE",
+	"bgh+d+KHrdYZoA0WZnBFwy+pl5UpoXDH91PkmpLMOvNSxNRVutCDIzq18OCmBZBC8qzlpka6Y24D2zyt",
+	"mtdOv8Ql4+2DXeBhR9SfPWEVJnrlpTBTHbF+g2KyiwoqM53D1keqc3iSDnCuY2YMCm2qvnZas42w4T/k",
+	"xPo2M3WvuURyK9IH3Qdp4lExJSOieROn+SLaoWTcCnLijMmJSJmv3nTDQ5fOPphyGAJ4rzumnOoh8qrn",
+	"oZDamN2VdKp35IyB9cdIZTTeLHlgyHVT4Q4qF5pfJxUadNLOGWhuHrxORt4ud5jhT3cs0c8jZH4x45UA",
+	"li+ZF0UBoBW9yGQNY0A34Uu1iIYJweOjpOwjkUo9S0nBsTTfV2qWiFQbrcIVbfoafqep4+XqTms0TKzH",
+	"lgLZHNGjeU9YMEFb1sd94QnxUx7uQcW4Dl7BdkP/q3cRztuzCY4+TLscBAEWRt+/qLdwyhE4FIDMLTW9",
+	"mxDvuFD9DUMoZgpbll6ATnBbD0bMj5j4wWLCxBxnrK8D/GgPyGgUGIaIhrZ8j+MLGavBTGVJsiZGM83H",
+	"eUUqGcjoPGP5huXdfc2agjsJqeSbXwBumsaJQ2s3t3T+Jcik4cZ/Oj/jCY7N4jy/5OVp/UNpcKCkAQI/",
+	"L4NAQBeMU3Qua0KCwybAodAVuQaN7dwf4ulep69PY2qWeGDIqPcZS37meTjcxFtVid301Zszcc+Nu733",
+	"kcglPt3jV6V7sd2DYvMI11NEL4h7A+9kIiXQsJFs1Kricm5ZgSho2p2o0WSmAwoSTjvUz9J1AlTEcQvW",
+	"Kern6ORQlmY/7dB4peyq4z1N+/AZZgffvSueYRQMC3XABpOaojvkJ7tUKhO7eLChUzwN5ZcAKYVgyCye",
+	"rxCODSHcgqzC6pgyr5TtazgRfZTN5/DE8ascRb3MMlAGP+zTt4+iDRhzk0abCYIP0BfYUB0KhKdsSiB9",
+	"ea6H7u+N7UxZOsPrb8YpcKakoJdtFoY0q9dJXfHtYlhR/mj0AXvvY5NEnpVpCkjCcuqI7001QrUMLbl9",
+	"UJZp2HZTZyDiHO3T03sdmmEA4kxFbvs6pgAG4xgWrhSpm4u05wblN1oCvwn3mPgNfBhOcv/W17/t7+/7",
+	"/3e3pjA2qfhNpKfuX7C43J9ni+FC3EiM8geP392tNeDZ7t11r3iqiko2XrEIpNcTgESEBTfYBgADgza8",
+	"dv/yL3hSKFnirpyZGreLHZmpRpUGTGqcW2EgyIOvy+CsdM0xWjVao3TWiyc9t6w4umXKILGhWTKbUbNk",
+	"Npt/E+VUlPISQUcYBJW8TPYKE74bIT8fWeZvEB6r+8hz+Gdre+dQAuHhvj6GJM26VLAIOByCpxvYwoTv",
+	"i0oOppp0xDGQAgWhimZRjr4ycoj5F4MNxo3sa1wKISboxPPAZE6rOAEY44YUcHNGBYJXmpwBd+++VrZ2",
+	"+zcIMHzrhTtraDWSJZ5nzmZi0xBcok5p9ycTTHTiJ8opkDyeUfFWT5SKMkKZEsk1HvKO8a0pQEr1UvYX",
+	"+Q5CUDrH1fFC2mofZmf/5GkaVAZfRkbUhUKGAYaeQYaX1DOOOALLxEgBPLosCmQOANsQzszpyAhZQJc8",
+	"fqZbbXhiH4LmjisK47SVmbhJWuILcHaCavqPSJibSs1thSGE31nTADxy3FzOjoZMICaUoh0L8omL2ICZ",
+	"yAnzwwdiBOZIGGuls6Mw9rTypiOwC7BQzukPVCcHaIFsiOeF0gMFambIXkWrJ/AiUYZ3I66LrhTpXj0m",
+	"OVvOxMFDdhN1xJk7WcQD/0tEsgYES+BCccZ0lB1NzXpSGMt2Sbh4924wnNy0RMPba5aT5EXBuNV5hR9i",
+	"YE06TdnKO8MZBsIiZzkFP8HK82cg9UAVOPul8o5W2o1DiKuWph6OEjEx8NYNDjU6xPkkfuoknyVHI9LA",
+	"olTyZ2hKgB5pFFMxXulCAgJyuHfEiRaprCuTNrV8N6J4ESRtGsvRzCQiq0tQBkBuwQIjfpceTv6kUJVC",
+	"KQ1ca2gwlep9rqZiN8V/9Di/Mt0j1x1+YFJfFLkdwejXOmKoU1leqayvdzeaDXqNU71MKbLcDmSJ599x",
+	"k4kuQifnfUlb0B80kNSEKJ997QY41+fYibRxtPkttXRpuTE1l5dpgwfRzwdOJdI6yGLqtKUpQIkfL9DJ",
+	"DWg3mBIWAqakx9/iUyWUlIPP1K8Oqs6AOUL90fb1hXIv4sJKU7bNnq0nqrQqU1m6dySswf03Z0+ACsLw",
+	"nOKlXroawCOJLe5rMPGqnMss4CXgOCQd2QqAPIJxWuFVJeriVBRKvlchsBJYhiG+HPuBiRM74uqzMPqj",
+	"JtusJzc6PnFqIWWJxSsKVHA4I1QVjXZlcN7pCHOv4cdRgYEqI1C23EVmRY4J1mH/x/EKGAVPkNDAiE6E",
+	"B67er3N0Gf+w/+Yk8t1BbBjXXQJUYWN5UUR0fSQ3AXjeXGKI2Ew12WVAvgA+gjyM7x17RMG/gOiEKZ6o",
+	"IhOK+W8+xhwrx+4GQqj+xmlm9+r83vtv7g2gc/HVh9CdR3NdpCfi26HD7nc53K/zFPU3IYQ7PWzFHmvx",
+	"nfgo5jznKbnO//IRzPxPqfh01Hg0dwfJTHwnpJ3pgdjdE99h2E/sSrfExaWqBqPd9C8fcRg/cdvu/YUW",
+	"6kkcy0vER9+cT3t7nb9Zo3f3Gp8EuxECsd9B/Osp5ka6uT/jS7sfhZzkPdH8LA9iEn2i8WrSxr8T2HTq",
+	"3Nz3AYb+O0HLbfejyJ2WTF1JfEVxj96WhAbT6nJ7uqwVfryv3SoyZT7MfTLixInLcW0rcaGYsC4GuBdU",
+	"cUSP4QHldbBEpDBXKVd5RMIodtkcgXO8r30ExWhc2/gZS8rGjzgITgc6C0qEexTfToOUeIe4DbHRBp8H",
+	"o/h7AP8M3U/eutAKXOhcLlcYd7DG9CE9XraTUk1kqU6VzphmjHBGegImxA06kHuE+RCfoqX5EWqUemLJ",
+	"vb1QF26LfKB29w/2xCfxac814DULDl77LLuUZpIC5N20sWngLANyzDnFP/cFFtaMFSqTgNDtxsZZzFBB",
+	"0osSNJxE7OuQJ4yZA3Tc8g3uLIPoZzVVJH1iR0ej1WRAIDYErUxObbGeLgZPeg9c5g7fXFkfqMLzFoU/",
+	"hB4i9hbaTUYPlD9lwKYiNR6U26imsChEasOU7u6lkU5M7wUVpqyddgBCDb7ciy0h9LJEqkjkcMk5cMG0",
+	"DBy4u1CkU3HHKjOZkJWYOg3YNQaWtdMhLJT6PIEG49nLMq0Z0TSTlKS+QBZKFDq0m6l5QzgdL0zp5FKu",
+	"UVj3dfr6zS/nz16/fvk6DQYhHEEpatfIoxJHEEGxCQPP/rqyNOgpP4v97JXBAGFtVRb7nQOHCqcxsL0X",
+	"ESf4sKMNnhBzSQwuHe/I6OtjHfJdJNahW0pp9bY0E7+QloaZCh4k+qhRtDlGHYbB6AFKu0ktQ690I5Um",
+	"fZ0ibjOFszx2szdiU6OfgncLsqxErNLBNuTQCamiUILqjNFe0B9oQ3XARMi1U+OjR51pENy1oEawpR7b",
+	"Z7j6cROij3F3LwX7q2IJk/ibmPzH3UJCGnQ5slMheIntnTpTj7kdGgQKwfXUdCQ0XBxewATbuzn2boAX",
+	"WHp4ETtL/cmb07OXP6diznUDnvU0eor6AbzJpIODrqvFhRxcxQY4j2PkRwhycAM3Au5Fr18FhTArzaSv",
+	"51RQ8Pc1HiGliyRHDzHj/Yk3QXPJux7gBJznSZIWXE0gO1+5B1hn7esoG8Z9DM3PhnpHEkvlrn+koI/M",
+	"1IoLUyFZhiUj0qsSeCovHFnsEZPOXvUSgsh3wpD6U42iUvNcHCG64IaIBUyPjzk3585GeXMmvJp37yNT",
+	"bDtBealU5mYZF8HzvFA2cTutCFHEQA2kbVXWA4wRkdOcUucaZGZgIqDoc3+Qp8/93S7kEB/y8YOH3yQi",
+	"lZNJQclC9+jGvzpFNN3zGshH/I8Qfcgg7O/0RH+Hb7b3IIKC5bwol/o7SfREXhX0yL/5G0XLjeg0dXc+",
+	"ODyMfkehhm+AYmyTzYgq3En1uvAqIzDVykHVabzXSUd8enVD6Vw4zzO8u3vw+HF2f/Bo/+DyUO5/M7iv",
+	"9h9fPDrYf6i6l/flN4OD7PCw8QKFM7DTE28/iv4OIW/RaNEwJI0GVcacg+YHv0OU0l047HbFp3f44k+Q",
+	"pVdKDW5tlvWQcAQwBXmmdJVf5qo8Eil8hMS/PwtKFZ0wPj+PYOQomMHaM1tovEPd1+5Y2FgdJ4x5hNLw",
+	"XdsM5uqm8l6YofejgH0Mldj/vk8a7P5JlnIA00c9eFcdCdnX7hggnW8wMga3mTPZSRuDTcoh0G/dLnn0",
+	"QBSqqsDARdZR8JbMJiOl7V6HTmCbCpggy6FqcDHQpofV1de0umC3PHrcPdgjM14VBUWm82CegGenI4gn",
+	"guOUpZooWYn3sqj55VNFyVuwc08u45Maa97K2k1xM6uIBxj1b5S56Wv34D6omGlwtj7HKJ/JVGtsIBFD",
+	"Q3n2fc2RirORsspnb0OcgTJDQrS2MiIzPRQ3/5sULGgUJhm+TceyuDTlGMB+4EL6btdLiYWLe2L3Qbe7",
+	"14vfRFAVpKVOpNNOeqBLw64n0At3zkFADobV56y6XQEVKrl15iHkPqEdgFZXSPH0EHEdt8nuPs8/xIu4",
+	"cxe7sxhLj7qzcNF35xgT6YS/4r5NSHSUKBAuuZWJizdgYE+Bwr70kRn8Enb2yOkZg7q0ToeEwEtwlEb8",
+	"Q6wRFDl4YYS4+8Ipc/WEz236PIZkeENASKYj3riVIPAjlMr4ItdXaXDLzo9QnqnxxFRKD2bnV2rWNk5z",
+	"tzQmPz0JF/d/UjPYBlBbkEQQKDQi88TjbLvRPsTenqJV/ebNyVNYFZDR5mYd6iDcslaXl2rgp1qb6vzS",
+	"1DqLm+5/hMY+wMZ6Ax6SWiayGiXeJglpIc7QNqW/4LchsLEo1WmaJz6S4SQL6urYjScjNbiigpiEamiN",
+	"5RRDJMGnHji72mQxREtj8y1chT49pAlw3YjiKZT6Dz3BJ7E5bmF4Dw2IYi3SY/e+NB7IAKIzP5rhCnz+",
+	"EX0+JD+QvhdrY2OV5RKLjHG1HsNLeLVCw/Cnpi4DOgwCFyyG+ykTguLr1HbCSTqHU1mWw0bzFy66Hhzc",
+	"px6AdHKrM8gYzH53DUg472KBISWJIwbuFm0qlYTUdwKNoHt9zrth6JsGTWSCKenRBigAjghyn52gB54y",
+	"65HmvdeHul9rmniVncOgn4NqEI1B+x0wEA8XptIvJ6ohoOx5WDuwrnhaowaHLIv0idGVmzBnI0AaQ3Ni",
+	"udELKl3c3oWLrqmHh/GcORGKxwxSuMVqZQ9mByBeXINza3Mnh7woXxBNEGktDSbujWkLm7IEkKg5FWNO",
+	"6PIShPA51t+1dKjlMow+d4mc75jgyzhyfBa8V6WlBCPtnWFuB59c7v8sq8Eo7YF/DgGNJqocyYl1Uith",
+	"uQsHTV4JQMDD7oF/MK/YaMfYI/+F9WKQfgJJPiJ9diaHMHeoQ/w6Msizc0VJRrgOo/K7Zv/nLoEQOVhY",
+	"eVj1J6Ps8FhD9VCXYdmtyKCfP+nQ2dxyvsGFRoPw86aEtMBIc+EdwDoyDi+BYiGljvSVDIj1FUo/8V6d",
+	"8UH3mpPcR82SP3BEUs6690VVxiROIwfBil5M7F2cSh71LfrZ92whr15aSFyHFHJIhMESLqfqTw24CLho",
+	"BnwMuU9xbu3Pi7h14ielJsHdQGlije+zJx5/AqHoxhgpUnxccX4WB6UC80UWtm0uo8vxjPqjf57pIpz7",
+	"88WUOoszCt1JZfE8x2ocMOrdyQbuDOr0c8wHQq80ISZzB0ICadRs/yM0lo+k+axq8ohTAOQOp1QnbBpg",
+	"arXrhb+3GUtZAKH3HZLzCeHsfodkXfo7pMeG3Fjulrtvmeoyf8138hhwE/brScj/8rKO0+A1pQrT4lJu",
+	"BcLXUmHqqiOOm4WjmADJWWWUXcqNBAjac/DTxe2LfoamPY4XS5QRvWyRNNY9wc4sCRskdHRiAVpcR1s1",
+	"8vb+VjtLCpM5ufVTJa/OeS3G7W9caByQ/CNo49ICvtqwVtb24jjdGLN2xmMDdpVNwNU+gY8Lqmkms8c6",
+	"EeyPDrdy4jlzMpkaW0hbnWN9QtTS8Ksf6GPve8TjKWF6FLQjWdbZhSVKhzPOt+enby5iCGb4s+pHMxXm",
+	"slKaz6lSVuocfDZzCzb6HcbzcXNHetY0U1Oag/f5BQzJkQ+POYWSzi6LSxpxQ9DrMAFfu5O72KNfJRUv",
+	"NXwDGP3EOkG05dPXslIvXCNTTHnIrSgUJ72Mczo00w/7A2MxzcAfsDYcG+Z8LPWMwdts8/CYuxjGwhjh",
+	"rlCxF+VmEwgmyY48iBw2QuFHraqpKa9QRPF7PFUjuFZo4UcPNXZa+wh1xFNDUJ3gsMGSGqhF8/yhsihm",
+	"3HWZn/+9NpWMe8y/tU06TGipAGQeznNYIG5Yj084H6MXDqyEbB+oBgQVwP2ZAYve0j4koRoy2p9ljciV",
+	"XG0dDly/tDmyCZ4HXt6xwZ7r80lphm4QG+dl+y1hd3qlq5nG2mrvY6YetXZVN+nEh2nK5199pfwUxa0b",
+	"53YMKu6S1vP1hvxbbKZXdhpnDQfj+Qewpg3UC8864iXKpxR3OPhOW1/DWVPe0pagMrtDc85pkcQjIP0Y",
+	"N7wz5KPDLCmeUorXDgpjmyKrcSGaPvzBF3D6iqhgO5ISCuk/OZSJHJ89+bE1PysK7RIiaeoeo0w9eEPL",
+	"URDxNbacvfMXQ9vpTWwRXYYlEpe2gHiIv5FG3rIYZ6GeoMiRV+G4yP3h6my4xdaFXxeaNZaD0oQWANAG",
+	"fPgs/oD7GT5LngMqHBmUZsEsgUClE86ttom/GmsoIXeUpoOcL/SxIr9CcGwoxho6ax7ji2riFuRUlpnY",
+	"xRlMRMo5nZAhDmDHmfs3LbU92A5ycIUJce4Z2BghQy8UWNJ1cNzwW2HHEIAiEqVF1ud87iOFCSR3i6tk",
+	"BlL7gTRhj2BaNW8RRiIjgKym9T13DUzv7l7PZ2aTMpJHgKCU6UkIQFdqUs21HCt8yGB2tq2PmbOLx5k9",
+	"pX9jT6QFHtvOdGcnAoVvCF8R/cW0ibCXr8AfELqJzBaULDvvZGhea6wZ8iuA24RvAGMPEIsgHhu6SzGm",
+	"hqoFQg3fgtPFeb8YbY3bHE5GyhyjCIWPI0GYAv1pvhgB3Hwd7ic5YM8rc46vmvNINi82ekrWZmtCLy/V",
+	"ppHECUygzmDuEK3TX/BLFD+nUKXP9Ip0ipBg3NQr/O++iaeUoQTZtPMZ3hiGc4sCmxtR/TUrNoGfCJpI",
+	"6o905lxIM9o0wZl6MJJOsTg3l5dx+8OvLeIHlhLegbmvnKvb3qy4Ky25706aQ2L7UVtWSOykbh3pxoVG",
+	"Y6NgP09+I4t6PsG557OT3Ocb+dVJc/dEaerk7vEtBxIIW6lyTmbEjWH3VnMi4qU9mRSzZcveXVvfT5/a",
+	"X5W5V1G8+Ua/UnxCQrJfQOTgZ6NFzg6EuTXOP4fD0u9/xLuY5hWoz26ZzC1wp0Do2K3Wa53/z1pS3IMo",
+	"ayrqQPg10p/m8qiSWIRA8A6OR5j0kBkJZTY+Zy9qXMyVxaOKPSrNJKCrQhZPE7GhuThCSl3Ufv9jkDDk",
+	"Cxb+UhM8iJ0/CABx2VjwUxl7rWJhdx7iQHMNWHZTQyc/PvH6G+bzkQYVP+3zLwHMjf1PYHQB2lrsDIom",
+	"JEiesFTdrBVGZguLNVzYE7sPvdMtal6OhZJ4EyhxPvuS7MD5MWwJ6kdNIVaFuXbQr9CIB4uNyHIMpoeA",
+	"GrhDmx+OPgJVcgudpV+XfeRSFYWweQEocRhaGOdZFvJyWpdM9FXmhpj7LP8M321ZABDjB2kAsAy6ijZR",
+	"rdWHiRpUC6McfVa3KQXx7/MfRj93UQR4RsgjDwxsIAEhS4+EbCdOI4dgDFUbVmXu9pMzuNctRzwTyG+M",
+	"ThhwfohS5gQBgK540Auj/o1zOzD6Mh/W5cKUNq4tG+DGDsNOBEwgqiwCaAwgFzOZKvCfPouoketABo5b",
+	"LHFPjij8Q5vAhw1HqphElmxUVEliGP46v6ht43SLfm7sTJqDHPJ9Gg4YPmMqg2X3ED7z0B6VEQOIwodg",
+	"Ah3GaH4v37PeAUYVga3OMbrW1tSlHqMIMdSua8wRnjER/Jus2EeKtfLU2uxiYSjpp0bbMlnJC2nnxRtk",
+	"M19InRmtGuG2TQcruzivtXwv82I+b6B5pb0xIdZMNdvMaiVpSuEIxqAQec8piruufYmzLQDbd50Py/eE",
+	"86LjPtBvS1akHdUV4L1kZqoRtyHOorbeJGy2toIgH+yytonH/OoATYZx9WZptddpAKP0PMvLqrmbot9b",
+	"hx7iSO6eMAeXeRXlACYQIChmDZYQ1IeJd2rtEhEnoFwU0lY2wRyZWIAEXwh6cZoeEPwN2t5d3F9SXNTD",
+	"JYIJ3XZRzmNHgAY+paIXtwoQbxyWGClqM1NzzDscOJCg+0oOFViyL9DkL5W4AHO2LOUMzNh6Av4Rtu8r",
+	"Nbau3U6dIUz8BHJDZQWDuteZK9Qem5Iw3b0OD53sa0rgolQzXAmlKr7rA/lKfyfFJMdvD7/9dq8nLg3B",
+	"LAWfIgPwSUyyRoMwCmIg2Y7PTAOIA/n3WiH4WJSZFket2HZB0twK+IfA68E5za8RGNH99UP+XoW9KPXi",
+	"BkQDxI3/QOrmHPiE/mYVTii4odA1+lfZdpN9HQ+YpHTDqCpS7HKOmZWzPe/FyvLLS1Uy6wsmteKroXlO",
+	"OXZryQca5r3kfc2+7JDczgARgb4JQCvwrRH+FJpKjNA2RDGIqWhwhBVFD0/QswV0GC/grtTMw1lQnpx4",
+	"6V7kU+5KNxus6xFsK9p+qGpjGOfQbSyu+KdF68EcNBYDPeg+FstCDQC++BzDOJDSkDRAD5LF7Fh2avCv",
+	"bCTDIthFh2BClF3pC4MZRWlCiSl7CSXwi+bqQioJlWEpY9oRx9EUt4c4QC3CZdMSFUBMKPjOg8ND0Rqp",
+	"gM5jUr/PcSwV5iO5/ch6GOcYjgDqxTXSMMgg3pBbcZl/YGhBv7L4HLSe9cKti5/UzFIiqdutsNAb2xUp",
+	"tnwsEJch5eHGmx5MVAk8dLMK8y7dPxglQeoIxu6OFRH8MMYjPXQFbUFM2/EREEgKIZcLJPyCkqayjkhf",
+	"vTlzMwqBCPePp89ePDt7RlnxPzw7SxEX3L3tSs06WOVYlTOf0T1XOSUrMTROaYri8Fi9lT44fOy+8LB7",
+	"iP+5j27rh90HKXtvJ6X5MOsJKS4BvXasbNLXiJX1AXkMclmAb9wAXnIm/pZXAL6JCeR0rDRPRBKP/4YZ",
+	"XdbD4Tjp4rQ67BNhJGD1G/ScUWppveOK4LwwfglSjI7MlMpEDg66idvFMDffdr7t3N8jhGTA0+jr9ORy",
+	"/xejFWWRxQhvEc7dfTcoEeyH00ABQdOp/jZaxj7VzO0z75DhVjJGJ25UkK1Rju1SkKoU64aSBg9yYMyO",
+	"+hPlw2GZK3yREEj6Oo40uOF2SjAqANo04jQ+GwOxUpXuibzhQ4562mTJIEVqxBYlDmPmRvrBwaFoyxFc",
+	"VmfqkSAvlMhq5bc0kKLDt3vzXqJIGHyPNdYE0ewsESqk883bTbXZh5/SvSOeI+trTrB4g6BI4MG5ijOg",
+	"D6fVzNwRiIZBJC6ELRNIRgDHNjBuQH3Z2wX+iXe7QK7Ru3dvOp12LF2md9rOwIz3xEGn2+kKO1EDKGPh",
+	"KEZfB24L4MKA5LMxnZoNEsGAPOlpkhgyxAMNzjH79qhsaw5piwjAsgC6GX2qYmYZ0Ks8aydzrl6oodSQ",
+	"MOArQF4jOiALtJCU/JABhoWcyhnKKFgQg8IMrpqftflQy6ouFWJEgdgvIanPX7GJSN8fJKnf8c4kePTA",
+	"iZIffz5+sn/64/Hhw0ewR0SaZx3fk47b/mmk8AgiFrhj4ZiwHXE2NYHzmGkHvO0ARc4Dd9pRejGWCHYY",
+	"Y4DLRdKPcc0a+UEpQwSrrnyb8Jb/+a//xt+dheN++vg///Xfnz6lBDtA5Fc83wnjxeEIuTMps7SlplAQ",
+	"66ZYIxEgc2O5kXT3RwhmVlHKZMx0zaAI0jq9w1YInYaoBe4pxI0hpzBB0x1++JAyRNlBNyhfOhMZvn5q",
+	"yivUhwEqk3DvItczqJkESpYE1tlIWAaeNEK4wvRSt+7BrRXr3A8DG4pffIm43w3/PkzEw0S4Q+bggbNv",
+	"oLFBx4PEBymKvKoKReXUshKl1BkYCnAI4+EOBzAaN42EkYmxlTtrwXcXMfg06dmOkFGc8xstqLGQwmzc",
+	"2CGXOCTpQTE1YfHGrOOA2MOCCys1/GQihgRxiIehgtYSEhdJkJADJCmHH/POOuJpaDrgzYAa3tdurPVM",
+	"mBIBTbNElLJUxSzx/kWQr5DtZVE1oHSykD0GIpuS1khxtcap0MaMUXmrS1vZXshF8dlsrpWXmMExh2fa",
+	"15yEvcs3cTETek/3wuuaCXCdKEFt/5Up8sGM5jjKWwNPgNtfLGT7Oph2JPoKdVmJXQjU7eequtx354Kc",
+	"5PulrBT0d5/gUfZ6Iu0DJ0h/5+jv3x10u0fT7w5B5B50uyEFL9fOrvGLOjxTfvfwm6Pqu4MUT92H3+CY",
+	"ugZIJhhwdjNvT7Y6O+J7NYPE6ZG3B73ehOtbNHINmTaI0t3Jygi5epQMJy0f/3rmm98Rp5g0a7nwmTMO",
+	"YbFRQh7W8rvFihYX7B2yAnyONaXi+fl3m8tn4s3flcTZzEJOZOmUeODzLwr2c/X1LvR2Ma9wz+9ELlGM",
+	"goPUEWofvsLn5+115sskEeBJYfJ1ozwcMqbGhCGbZ5h2gD+USrw5e5IIpxHfv3//Me+R/IO4LBHXVRZc",
+	"bgoL9T/ckZHRo29OnnoA5YHURucDWQBmd7k/kJaYtbCLZdXXWJ6ZlyAIXAfhyALsd/eu999gSx4/fHS4",
+	"F2FEeQ6NUQ60BnwaRip+k7Rjrsr9+NWJp2Ci4NmlOFVjZ+AP2NzA9Ly+vnv3V48zTrC4iL3o2nz3Lpu/",
+	"kPAxzrXxFSgMs0l6qbseZEdCf9OI+ugBsWEwAYm59Esan+ALMpAS4E1kBSWceAKV8FTgCgl2uTsgPZFd",
+	"EmEOYwQg133dVlntcTinywE4f20gvOMw3b0bJMBY/i0elxi0HE0V8Bp4e8qgBxVw0Y58ddIdS5lizMTZ",
+	"1wRDexSiwn5EbQXeRvrzKM7HA2+mGxryQZdUlg05SnGPppjUIEo1Nu9VdvcuOhlK65ZDeaVgkJydAgU8",
+	"Ajm7PKUq6W4It+L6hmejExMMei4rUShpK9hgY6OrkQUPY5DwFn1CaNCK9Cl9LjfauznRfP3mwcM9PBW9",
+	"XySTM+SFhgK89LTWgIkbP/btw8cPiPeryAeKmOFDsf1Ob+d44iyi/cNON/AtRb99SnZsPR7LcuZ+J7mY",
+	"BIIkb4TCrgcXvcpisUYlihEPUwfI9avCfemUfv9eDq6UznaSHVpFO72dbucAG2AmSstJvtPbuQ8/AcnY",
+	"CPizEB0N+LWMbaPVtHNwP0RTwqQ55hKRRIAP1um7J5lPQ/NGe56hf6gBjWUuPfyvTZuwwC1ogp4vCFMM",
+	"LG0C6ykNGohLaZ5F/ocAN825CTjKHfG69ih8Dbedn5TKALaSEzoRtBJAR00Kt3yqCO11Hhw5EenPz05P",
+	"j394dnp++svxq9MfX56RA2Ih+cu7RBCisokf1tcLOSyBS6Osg197c+gZcWZMYRMIKblm4+qD1LyAKdLz",
+	"YIcgqJ0Z710S3sSipiKKPMKZY06y28RWXqpeSwZ1w40HggE3mRd7J9lOb6es9fEPb05gvbL8X0rAGm65",
+	"F30OCM7eJYzq8b3JgAt4gGWlwCA3V1PqflMf5HhSIMMcPEecum3f5Xvvuaa+rlmrRnZKz/m3ird04cEG",
+	"bSvRk3qB59522O3O9WKhtnm+Gzj1G3UCsZi27ADEErHti1SEZa2BDyTCv3r95pfz5ye/nJz++OwpuksD",
+	"+Bcw7j3APrZ9N+C+fi8zP2zukYP1j7yB4lFT5v+pMnzo/vqHnnNtHT7xYP0Tv5jquak1feLRRg8c+7p4",
+	"fOrxRk+53Xhm0AEAzx1s0CFAjjTmhSyH+LGDh5sMnS/8/llluWSu3QeHh5t90feRhv5wgx4en/wfp8G7",
+	"+x9usiROKNZ7CsYERE7w2cONltMPslJTOcNHNhjIU0ySeRNyE/DRDZYIfeoMc7cadLYg5WIi27dIU/kO",
+	"uPcb1J/xlbYnmnSs/u53sV7izkG2ppCQjYAG3Z5Odio5dHJ3x53/7oVoYe70Hrp/or7sLnPpCvnVQEsB",
+	"Rxvqlefk5Y5+xyT+nWQngm/uhBTK+QvuaFUZtiAKlu30drTRilhWDXBbkn7VQ5+8zPFidsX3usFeDSHt",
+	"5m/YyjTOqkAomUCES85+JRWzmfjahKLjYgTMH+gsnHxDVR2fcOhm+/Pv8hejFQQv6PBbeXasOwG5C9n6",
+	"0yO0+VOyg0GJtQ8hCUP86OYHT/xQ68kTJTK7USaT0L332ZkcLns/3XYP7nEvLnJ9hQzomKIdfXjJK+CJ",
+	"e085oxuQ292gUML3pi94xfnh0QsqAgt9Thhyq9+AUHcvL/mAcN25v+EJ9rPJnJmT3Z7Hm55WZ8b8LPWM",
+	"Xauff2pd8wj6emfJD8DxGG+86ASROUrveTHtLEdY3FvJubCJTp7ufHq3VqTfg0IHJJP+jO8kS2zlU846",
+	"8YbvpMwN8HVVxjvYFuooKI0gI3sOf7xjhRuzJkcSsxYivArw4mF1o4HSmTh6ayAutHCuwAB8zsnSZll9",
+	"1uGC7V17SGAJ6xZHg3+g9VjgGPccbsC1j4hkpy1RaN2z0TP+EWjwrazdzvaBbb2pIfJGE+2p+xjhS/3J",
+	"5Dsq7q0Cni81ZDYMoC/hapHXQcknSVTJYUOVpyTepnSXuWjo4Rto3VSA9MVk9BN4Pdg4tb7MNdbeMeAz",
+	"hHTV+wBcjQR8wDSKLmuMKEDKYgN8uxWpvK8XYMqjalkPQs0URWbCJD2+9GIhRvh/Ka9VUtkdiPy61L7o",
+	"s6+ZlaQJQ+7xHubjEJTwAo5ReQm5QdgFDBtf33uHb/mih83htpYMz83a8+YJ3/nl7ZI4C+NW0b5VtDdV",
+	"tHGJrte1g+yOnSlhK6xyp6AnH3oKjuimdN9EnpPB/MUEOlnYdoM6bM6kZUoFT6/Bkvj4hAW+NhT79fzJ",
+	"QItbl7qvY7YyFsNGK7G7gpMqHqN0DzPHyTNAzcZ4rP8VMpq6j0WzRh1REhELhxnOjuZ5vJpl5nBaXKhQ",
+	"vdsmqhe9Gl/fMPBDsVZWeyfL7yyrG7bCrf7/NfT/E/0adsat8n995Z+2D4uRjU+QsEHfbX8s8CuX+NjP",
+	"Ars12ui6BgDeVFI5ZpyDAHKPyuoh5dYjOiPwaaBa1ErMVNVIs8eTop70dWVE6v7yEPpe+DMToe2IJ4zK",
+	"g1FMwCK06u+UEsR0J5zEAA9Sm5t38DGSgk6OKRNlrYgDkumZQwAfu9+N+Xn4vYzPoQNtNCZ+xcQkg2W8",
+	"zm3HQZHbKPyAsEaLJ8LijFErKYsMsj2wSfzJI9GFQQXg3Z2E5f1Or5vs5O4tAJkf8mighzuxJKcCSHji",
+	"0pRjWe30dnJdPXqwk+yM5Yd8XI93egdd/r9kZ5xr/LGbQAo43q+G8OIP+0Oz737dt1f5ZJ/TofaJtGOn",
+	"dykLqz65vbTYXc75bbD7BgrisBpiijvK7BcnFRFIBP54zvv09cxQxOHMv74elJKBbT2BGZckAawyDj3k",
+	"ReOUto4ntqgxovEo3j+cH8Vo/A5ucvxOaYtVBusF88sG6TYtG1V1lvTEPbTRwmh26fAGF8TvG4QjRMQt",
+	"QnC0b6+jCflHW/UhzpDERNa8xAzBGwmvtUqeleGtX9SHKm7ubWjr1uL+Uhb3K1Mgpmp0tN7hqrQ/TpSL",
+	"LMMvF+dCGvWVBvcCShxg5cA49ATUlAtCGGfuQpCEAGeIAB38jPqAUPFRBmjgMj9aAEILJK3QujsWihzd",
+	"WxKoPwyAa1zXMzJTLI4gpJeR4kx2YBtXWV6dZzkSZzjb/aSKSivkAjU3gbIix4M73GVZ5FCRw1moDX8C",
+	"slm3mPqRpud7w7peSCox5N5lxoYAG4aQceD4WAE0B9RPnuOUKlADQXppqoAZv4BYxvTjCMbWpkkuZjt8",
+	"1VxOac/z6jy3a09RSrs4tifViY3EPhKmbvr4M7h7+4TQV/OjtlVq6MGWg+JXxqbdUsxWu0WXwhOtKgWn",
+	"jt36VP5gPpVNcklfISfS75tOeuvIWXDk0PbcyJGzmKsZu3aCSFiamnkNn09ITF/n82lxYUCFf66XQzvE",
+	"HwfADsyNyVtc4sjT1NeIf+8OdAwNUO2Gr/VANKPIjwE8j1M5s6A05BUh6IvYXVUqwHduQNQcoReLyqSh",
+	"2HgE1CTqQxVQdan+t5JtJykOXjgSvp+dPN36MH0hLRpLTr9Ltrn9RP8fMMA3sGRvrBTB93X7goSmCbns",
+	"1CFENF/0N1+jkBmtsDaB8TXcbj9Ecb1k8UKtTQbIFE2MNVZbFVMH5xyyP/I4Goi4BZztt3bprV26qV16",
+	"Suu4aZn+rgbpJN+/UrPlDv3jomDOKSy4VbbCUtGEECUAeAIR9cmGAuYz8rufLQLjEJQMIZUhiLlVxXtl",
+	"O+0e7VcnP7kmbi0083FebSIunwDq3c7v7xvkkV8tTqn7TSkK6IJrxSk86hbKWH44wScOu8F9CtCFbUL2",
+	"pSavt7lcMvufkXH5ItdX6+6Fe/6UfsF/cnEKHF1LdGO61BCRL3Jb+SUYS0YWXA35iCVCS3MIQWfGOil8",
+	"IxdpYzfmaH2ZlEMXM3JtTSHSwRCLufWRuL7+lcqAU3rXOVQyR7fil7Sa8tcoaxExDxeJ5jzRHYBSe9y1",
+	"iI7wV39j9E1E08AcGAAxJOZFaEYDx1NWPlsRvGkEGOk+2vOV0u4ivKeviVwvjquiMjSVsySS/MxkAjcA",
+	"UEdO/i/mFakt6N54liE4GTmuYuxCBNLksQK6DsOQ1RRu9Tx1nn7cz7AfgaNGs6BJCOzDSDMAYmerVUcV",
+	"ij9It+xrH7Cu6hICKWNm3Lh2wiW0moT1V/WzuYldeyD9oj7QmRzJTzsyk/XJmVFHt/eutT/9BRxrW/Ql",
+	"4yN2y16E51oNHKDalNaTQO5EoTZczvT86goy1MTiT/3pTsZbP9c/zlnu6Tr5+F16ng9Mpk55Q779uFPI",
+	"C1U4SVmXhdsLUg+d+TRShfvTmrocKLos+jt/OX3z6tXL12fn3x+fPjt/8/qFN3P6O6Lf72sh9n8U/Z12",
+	"2mj/9NnLn5790t8R+/tOSIg7H92DfUhkQKzBX9WF0wAm/Z0ELyElr7v4tt+w1RiqMKqpwJ9kjv81+vwC",
+	"jMX+zru+/nSnr8Ec4X7/YEKv4d+hyyghEqHKUvS+Y7yZTiwsdwfVh4SyrjotUvRjX/erX+RYLXSqX51C",
+	"l3r8NP4JD/Sr+Dc6zV8rmSWi5cKvrs/J4nPHJ83bX5LRDLd+Svr6015f55fQvf/1ndB5IeDrhRl2nstK",
+	"FruqLPf6+lNfX46rzqsy11Whd1lw/qRme+LePSLVAXXF6IGaG163sU9BBIdhbvwWhtvowM0rvhMSkmB4",
+	"0OODfBeWi4ZRvcODegcWiqUxfXsnXiN3EnGnsULcDzJ3/+tXx513MCJHfe0aYgrVKczQd/ZKzfaOlvR2",
+	"zo1cW1XGPuRJfu7UKv5lk0r9qByfdte9j/QeLsPPVKEqtaiIP0NMy4YWPjQmIzBL1sKYv4RYQqN6miRC",
+	"XfKg5gqZNRTpyxEDK8WhSZkMdNiI0eVVRQKOq2ykj9pKzjoCTlLA84X2QoFNAydW4ki3guHE5/WCbrLE",
+	"JUlGA/lS/nROxX/eMxB1sk3OwCh5l3YnrYYlJu92rkBYjsENWFeje4UZ5no5otj3aphrC1vQItyd+sBo",
+	"3lK3UecHa5WYcgHs1xL3Et3C3P/wW0f86+nLX3hn1baWBUArYrrISzey4rDT9e/tawBeBMi3R988eByA",
+	"zh907ncOk2BM+3YR8pgTzOmeQJ5qALYRlTEE4kuxHtYPlLioqwrwFwFQzM2c+jApTIkgg1fWg2oFeDvq",
+	"MfHURDidnoC/AcwvxbR0hq8fMQbKtJKhZIG8ln/qA2cDVgtGFNXE0iAOkm63yzNlj8DwBQRTDz+GXKO+",
+	"4Ut8tADzypWGN2/5FmZ4or+uycuifq3B98K1dXurdeGxuEEf9qfT6b5bw/t1WSjt9N7s81r43JTjbZtH",
+	"z1wDvmwtSoBbQOtd3CAWzuDeLYKFjada7Wi/m9xZmg9H1ZwlDaLnFHfJOlsa7v2yVvQJois/KVWGxBL2",
+	"1jJu1wqOCVn4D6IVNI54OCjDORkf8E4z+DIGrj/AFw1W5Q5mtFhlJv9/tOs6AzNG29MfpnDLwJQliGxT",
+	"WiUuZFWpctbf2coopcXhjVIy8H5R01365695NfpeWvXm9Yvd/g6TPbAd1Wji3sYGIJ9Wc6YwiLiGDRzL",
+	"ZHjZMzdESwboFQ3PisHZykxtDE5jbNwD1xifZO45kIi7OBidSEi6G/eubfkWytu5rtVgKBKI7e5HII54",
+	"UxY9cWdFW+8Ib7pWzL85b0KDRoC2s8JJuTM3J3cSL9Z74k7rjNxhK3lpg937N2tzgi3tUYM7qMKew1/8",
+	"GTKv28D1tinS/hSr4qauluviz1iLIxkTdNaGhh3iPYzm3SA/XWJug2I3b3AjfPfmFjcQ5ZkhEO+Yulpu",
+	"Mn+W8viyrr5AxfMSm5zH2iNy/NHN8n+iJJzGAfwMuZ3KlSfwtXboEv+X27KkTK7Ys8Fabhq9UWh4wT6O",
+	"9jgBas8bzMdNGYCFBn1Ndyk0vb9B8hMFlBdgbuqZfw5MwvtdvAWrdoGvFsgkfKQ1bjDYvLR7r5Sa+Ngq",
+	"USQEkkOs412MtiZI8BgqKrDHzppEejV6EzWcYTdzK0BD7jWpx6CAwm1LYMMLjMo5DUrIRZ2ZGkCAOEBs",
+	"tCLRBpWvznSGfljx3uSZM69nnssVeFZqG+FOEI+yhJvxm0mj/mNqxESWVa4sVu5STJvnE8Vwb5Fs7UH3",
+	"AC+el6qGtNi5xYCTBsQuphoB0xr0GFrTWBAhYRYzDeDdROOCp1gaLyIidQjL51EXae+YrzYigAS0VKTH",
+	"ClxFTALSoDxBkoszeQGk0qT+KxolOwIaVd8E/NstQc+DiQewvFLAkDa4SiLWs7ByEr9Mkcrpsq9pbUBx",
+	"zUjaec5L9iNzPprbg3x0ejrYUhVKElM30Wx9TZ/JnNX6VZ0nm5n3ZDtv7ztZePDP56EAkc5c9JfxFv9j",
+	"uyroI9A3pKvLbn0V/xC61QLoa4uOgQvy5vSmoCaxS3ppwvH/jShr71giy6eHFlNQF7OFT/kDf7504Xjs",
+	"VkorPwbXyBlmEfN5ScPLZ+zLJw1HYlPpbCOR+czpR77nt2nH/3xVHItJx7EF2S4Kl1iC/My9j/SvzdIh",
+	"vP7LBPU+SaHFdQNVdYRbF3mMUlRGA7IpEPhiLX2bLhntjz+tF+SfODlhe7cJsARfbrD2m2rA5yUj0BJs",
+	"ZiPYfKjryXJ3ik/mD6gHtGGorLOZjxB4ynKNxI0CiBud/fdG5wABDLkEvzz/6UniE+6no7xSwk4gEb50",
+	"S6SvGX8iyqaPCTad7dkRvwSnRGDpFLXOVCnSDtnfYHn7GKW791v3toPDb8VgJEs5cMMDwXuqQM2tUNIC",
+	"LP2wpm6h2zYD4sxDMVXy6pxfSXb3sZ5BY4Dq0cmRapRbz1dMfiefQuCZCpGhrYfktOADgZ/Zi3Af/jzX",
+	"pjqXhRtR1x3mnLOqtKlPxyfMTU+il7JfHlJk6LYUvowshEardSn+2njqW3xvqxvlMUYRziuJjo7rGt1u",
+	"Nb6Z/INkKpxCY7c3t+ef+wKp9Rv34Rc1fWOB9mTT1tPtrVa2r61ZklOPeSgrVUSIGX6GTb2BgH9tCuWU",
+	"MNxNXxgwAkKeZ/KKTsnbbIGvZIGHpHhapL9fvgAesX+EhAF3XizE7VEcNQL3DQl1g5H7z8oGd41fiGPj",
+	"gXFjgewVEeZmLvcyrwyYJ2vAW3/FeMFkojTUbyN+lbJXFBWaGJtDcqVHc8UkQjLuxSu6TsEO0CWBg5jp",
+	"xYmGgUNQfU3ICwDi4b4roQIQPO8eKdPDnrqne+RkT7kthLXaBEjlAAPliQ8I+7WvGYezVAsQs4wDsgxn",
+	"VizAzIKGgsQ+VlEgBOAgjjymyAUUbTKpumsLl7LCV2FcnAqU26qUlSltRzwJqeeKuKlxSqzHbexrz0Is",
+	"G4wT87pby+PGeoQ2n+Q+H9BAKDbqg2vjYwwOJqLWBcQnR4qIrhGRhWHXgAT3OUQz/Vqh6QwppxBza9HV",
+	"Drr+oXPCE0iXgdwug7Zdl/Xsli2v0k0cePAdt/ft5nfD1GyG0wIPBL/jLdLq57lHzVitx5xX9mprgNXG",
+	"QyuhVaFYG6vEjRg6w/DG4FU3AVXFe2CZn40Usjlizs7GTyMmSfyKW3coR6k26A9Ll2cowW7BcDYGwwGn",
+	"6zRWQSJNmDSXhrNJhW1Mms12SGWISIZ/A/I7Hn/71glW3tCgMTBiuykXwKGMRkz7KB+FKOI1VaIU0laW",
+	"KtBygJBScjByUtwdwnzkdcSxGJjxuEH/PqjL0v3gD1OEHKOUi4esiISqFUmKMvzV16WidljhZLXF4c0r",
+	"8ARBxoJSDdwDyCrhJD/GbrCjurIiM1PdE/6Ny6HO/iRns5vnbZoT33+ToGvh183Ota0x1/yTm6KtMXCJ",
+	"z3tRGnDT8sqq4rJzK/pvRf/1cNBia2Uz2d9GDl7k79V/Lj0CEAEts/MCm0xGYF3CYcqEE6hFgUpdpiYg",
+	"HI32oH+qsMpJRECfbLyEJafbIcAl2CYth6p6kb9XWlm789m6r7laKyF+VLKoRlsIBv9Ae2kV9RWgNfP3",
+	"6vr7fvsNucKddtKcTmjav0SLaYSdegdLZSwHpVlNZoO3cGpWpuzVJkkoP+OL11GvqA+Vz0iEJ+4AYAAk",
+	"SdLk2454Iq0KwnYMnqEGCctOqS5rnS2xA90J07ADx/LDC6WHbpMeEFGI/9vbe7Yqcw1WyJ8gcSbM88od",
+	"QrN2jaQZePIzU2awkbcoe7fpLr8/AjXYXmMWWiwr6YfVCKTrgvNSa5UR2QL7gYlxAdVIYMUtrCEnYoM2",
+	"/aSyIBHdKVPr/O+1it3SiSjVUJYZ+CTNJQT0If28+xieoqgvBsEDU4Uzfjgb3yqE9huZInimmUTSYkw9",
+	"3euJ9ONHdpd23Ks/fUoT9yOMJv8idqcjI0AYYRkVDule0tfpR0K87uSZuxM4xfxvVV4V7gUd8W+yqBU6",
+	"h3NtVVmpTLxX5YWs8nGv0VQ6OMYIFABkG8fiUhbFhRxczaEP9DUMIqMUS3Ehy55If1RFYcRcz37LlCy9",
+	"bxgadQbjDc5DcNWCGzL1LGsh/8J1ClznFN6vlBzDfX0NtWkwWEsB8FCIftUQOx2kGx0Up6qqcj3cxo84",
+	"/9wXCLBv04NtW76UBMJdnI+tf206/mTnhcFxWnsK8n0Nlysm62G/V3pNn8KNmVcBhqra4Cl/OxKwb/DE",
+	"G2Rqj2biT3cAb5K3AP3/xVSEo3hbPvAPpmpwvgNKjSXaxk2nO+C7r4X+Fz0xlzvWE3/Zres8Gyq9twom",
+	"8DWIZAFgbODzncqZhwwk0Y53th7Inz6FskXIyxwbrWYCjnnE31XqqiOaukiAJKxkVVt8/UTpLNdDQh7M",
+	"snM39IRWiOfGtuiDMK5LsAdhozayNxrHXwQ6KMSqUepXtHG+wAj1q1MYn57gNqKLGH99heN1EzkieES2",
+	"4wXiQMVwgW1jgdCBAx6KOzc3EgRKSANxh1bJfOpJREHj2ttMOJm3DgC/cCfysdz7CP9dlwmPZ6ll6dAR",
+	"RD8VKoAhoTbLVIbIfIuM6NGxvWlKO05ObgU+fJvR/ifiyIYZXXPazC9tWgYrl3bS7jJ8qWk5JRQREXnW",
+	"aXP9XtPYuWFu2q9lLFw/KeKWKfbWubWlDPhBVWsEwM3Q68CyZwLWujX2xOyi2Jo7yJKKOYqIDQJiA3Lj",
+	"6kJhlgJWVGBz0yNhxnlVqUyM1fhClegqApJ4lXUEUEKkJ5f7ICKIgAJf3de5FWOZEaHFdJQXKvioqPJD",
+	"VuK9KqH6vMVNE5uqa0IbT4IvD99PiAwgElO3l1NUbxSFVqxK0Ok2za0S6YODw7Qj0rtwl9Qzn+SG4iBE",
+	"N7ivO5sKp2e6yqvZmQQHzJ/MWfQPI/8poTiszs86EG6F+0YMoXKsonqPDbwXryDbJ4OkhudApHfrbflH",
+	"87agHN5O/0U5v4Fpp1aGzrnoah02Xbt+rL62crxxqdoN1anFwBc3kjQ8VBV8a7VXGVoDCsuTNR3GB5wY",
+	"yfytt8HjW8bLbTK9fmDHFGCiryh48wzFesbC5h43Z0VROCHszZogMgFUXWeY48poClzjLi7qahExgWpZ",
+	"EJndJ+PyywDMbQG2jaHVBgHEOaVaZqpX9pXM1FjKJ1sCA9f6vutTjcE3uTDu6wZb4+lcTbXVaPQ1iMOW",
+	"PL+BRr3EY9io2b9QSnMF1Bd1Hf7q1qGfu+sJt9s6338UOA5S3UCUTcKGbasNXlYU2lDkNqbzIYp5e+8j",
+	"/QtY2i+Vyi7k4Gqlysc60x0rnNDRQ06cZF729EH3QTpXyqbVEg0QPv6cv/uV1cF6PSXgfIu3sJgXnmy1",
+	"nXFMb52nt87TP6xyV/lliky0tPNjy5PEy426XvGdK52vTP2LDWLBdHzSES91MYvSDu+E0mgxlrMe1lsF",
+	"HFkGwHlAsLzWiMyIcSNSKUsFif/0NRt/LiiCOE4lu4U9/k2b5japWyTi9ZWvDcTZq4Uvbq96rXrHF3Bo",
+	"/hGENMFMBVkdG+Tz71gN5AqvuPVx3mLE/plPjdcMf7P6oAiqLWuinWH+XukNvJRt6mypMjlAho3POWla",
+	"vRCv1di8V74Q2K0HBGanBgjE+zeV8syXPcHQJHxTEn4JJct4hAQnAWXF9HVuk7hs2GvhXFIM1BzhXGYI",
+	"O/+JwFvnqT1IjlEm+YLDoYOQIdwlW8mZJegDAOqn9qQ40Co7l1XqUex5VNK3fPkd5Zkfn0RE8U4ZsAAq",
+	"cqz7utaXuc4BlJ7O8LGcib/XbhxdhxBwXVFxX2rriSqtylSWMi4D8/qdiGnJo4/YdBietKKEqQMuwE5f",
+	"n8Z0J1AyIAvXppmwWGSNmfcM8g4A9XkF6VZHOLbaTLFkENQH0BxyJN17DR1HTlEeRECGX/QLXR8p3n2C",
+	"VuwX4EnZPtyIc70BYDzeyE3f+oxeGnzkgbaRUmcVcsxqM+3cmjv/3PEyXHlhSy49jj4nQ3n/3wUkdbRm",
+	"KvNp9Zefn52eHv/w7PzkKR1W10lf3jiTl/fmQjLv61iIYDrvmM/Az82K5Y8uJMY2JNcufy9rT0fFqx0v",
+	"XZIdmZ97CppwDMxdyHI7kGW2xj22igGoRdmYlAYckMucZEi4RTk2cVXxHSvw2WYBaCKyUl66U0MPijpT",
+	"WXu98Sv67J8P8z4a0NXGKt13jeJdfPQzq3epnbflu7cR2K9UvjvxMoBPLP6lGVDN15ftVkxMs1pQSSsk",
+	"yqce69UepqC2oArXusoLYu6a1BcFqO8d8QZ+rkZK9/XM1FADTOW/bJpU5YyJ/wmpibpz7yP+A8y4Sane",
+	"52rKEVa8ImSGuHnYqDtWXOYfVIY5lQQJybRMTt2HBEOoNXbavHtyqADv2tkXoNQ/Ej/l37v+/uvpy1+W",
+	"V7CSJPmqUVU7MpMNpeU1khIXHvwCJaxb9GDrli8zDGAVQwnrWGbqz1C/OlSkFaz2MYbDj7bS5g+9wgdC",
+	"Eesmj1IVazwb/5RlrNGcn+hXpRmWytpbP+fXPnizca6XHLx0qVleBGJD0rmz7Oi96WpWevnvWs7qBljq",
+	"GRaSPkMpLF5UmS80nZQmqwdUyOoOXr5pqi6EE+n+TjiGqewUKx0DGjJ443piRI7CsTDvVdnZtiwVpPmS",
+	"slSUPI261Oah9hFLTqG7bZ3tO7nqurqyo/3qtetmTwjx9h2CKX3cvLufbqLmFM+09ppTGoWPWFNKfb0T",
+	"dRWLQifc0zttHcV7Suzn2zubde7Ou2WFpQtqamRQx0rfUuPa2WOrNFbU8aj6hL2soGDmXveTxGUtpiPU",
+	"AVF3RYSzliyV66p8Nwx9/BVUJhrT22SUW+/s71vJt/qwnbNzt9qVuOA3KuHj2I/FyB7I2jXFecfBAmZD",
+	"FZkPWBQBclVfk6TzN6d7nquJpRsG6XQjFojIgQDHOEXObObWVh8w5LSiOlAsKQ7EM2Tz4sBri8NYFP55",
+	"TN/uP4zpe3MFeZENSkt4I5OSV/s/imX4xynsI2ucB/C2vO+fx/705X2wiZcdiVtr2OxWXappn47M1IaE",
+	"CqbKMXWRCaucvs/OV48SqLHSHfI2IBsFo2eUC84H4lSVCpRt9Cjbma3UmI/EOH3EnUQgRxNnipQVUBZJ",
+	"y+kqnG9+UkF7fDIFlsibuhIpfv88z9IEUe5dl6CmB7/KTQI+x7aEzIa/bB3Ur88udUNDrVsG2MsNa9S0",
+	"y6KAHKrVop50lz8sR0uu35t8oDY847yHccujLjzXnkZPBVig0uCivVCQ0nNrzdxaM7+bNUOrdAuLRnxe",
+	"lnxk3iwV/KhFbJ8X2TSdWqOLP8srZWNh7/7pZL0wWvX4EGNY4GqkdJQK6PFRUL4rWRa5KtkgSZxULU1R",
+	"ENSZwSw7zLagQwd2+4Ua5to2cvNqC+lfifs3MqvgcdYRx5S771MiL1Suh2JaOiNPA00aErLZdvNqLuwZ",
+	"YaAIW+VFsWBXBSIXOFqHRqHnyb1musCF114lEGvcnxuITLY03L687fMif6++iB+Llx35+jAZ8OtHAWNr",
+	"appXo6yUG0XofqV79a05dYORuesbVbf2zbXsGzJqv2iEbVU2Jh+Rf3n1+uXPr87OT57yCflFg28bB7qc",
+	"qFqIc72KzwAMdE3odP7ckBKIxvmIUuPM2aVPtedqUszAH4k7G1ukLPy+iGbyWlV1qX3K0EWdF9V+rllP",
+	"AROV0Mo4FiSOgxaDxPza0Pj4HCjypC3RI/p6UZHgoErLyT4n/b9+Nv9G5/VrVeVl5NT7Qkc2j/0f4si+",
+	"PWk/+6S9PS6vdVyy1rf2vNxWIkPR03JSNRZw6WG3myL7GQSPZCUvpGX0B5sg5A5scbdrgRMaaL5z67mn",
+	"tZlSjmbkWaQtbkc1RF/6OgN4npcBMPJh934aVcCZTIk0uzivw2CniUjx2+dZXlYzpPPMSpnrXA/THjou",
+	"yTdkodR7SkzhlfugF+oKwLTBuUnk20vo3V4rmeX/qPxuYeRh8n9Perc/xF5sEhSOwEsYL9ShqvxiWUow",
+	"Z5UsB6Ol++Z5DgTf6NQh5Ne8FEAHRKyD/nbcEx5lwN/sEeEZVisRpkxCAk4SKt3u2L7mjaVNpZCVVlwo",
+	"AKivBiMFBaMEQtATY1NiM0pQZ534sQn+h2nroKnEmqTAywIx8VLqKzHKhyNVdpha3o2EuIQeSyybdNvV",
+	"vWdqmMmWwpA5puKSfoT0TX9PvRdkosykUKKaTZTIdWWABR9ef2E+dMRxUVAjxzX3LIGYg55RXlBeugEa",
+	"+27gnN6xwunAtRy6HZ32d1zL4E39HQSiFZNRKa1KRGrKVIyV1Fao3EkhHIN0392eCvUBqnXcE+6Hjvgl",
+	"4ox0b7ITNchlAQ4fdDpBEMBdArivjjjua/zJUHXqpNaDqqaYB4bpoZO2HoyEtJiM1t8BDxlcxsbYlAad",
+	"IyBuNF9e4uRWI6nFw26Xpz+hUA2UsLjfnbbqJhPyF7KMPlkZJxQGI2D0d19T9khog7PqBLsx7pK770KJ",
+	"S6dK4CTCciH2K6vzyURVKXyjyC2mUlg1HLu92oOADFIlSysmhXRTpT5QdYBbW0U+HDn121hFZQLQi7SV",
+	"mhjWB5I72E2CNb6jvHDNHOciRTKckl8OVSaqaT5QSyI6f9+ZTxVYwsd4uMjHOAG+R/fS//f2//X7H7rd",
+	"/X7/w8Hzfv/DN8/dPx8/f/fXv+y0Eje2FMAaKLuzdVGxPYIlTEyK1ujkYbe9PwWUjcV9IHqwnd7DbrLj",
+	"tpasYIyq+4c7UFeVj+sxXh3nGv8IZJO5rtQQav9vLnD11SrWaHTXntensLBe093XqFuLX9CsXnu4ZfEa",
+	"NRl3/8Vt+dpt+doflyoaxTHrTLFOFClhpHfNw+O1g02BolbI/coJ8moNHXCu64qyhnNNDgify8Dc/pMy",
+	"N25s3BlG0WU0gRRCkJbKmuK9O1NP4LxU40k1o1o5qQXYdrmtSlk5LU5Vtq+pcUssjdMXx2fU+q+ciRwN",
+	"4mrpF1q8ucXSeKjVauFhuo3j30qja0NASDSRaC1hdTds6LwhZEo1MWW1DseuLYv4FERXUfhPyEoYPVBH",
+	"4Lgh2cF+5UJdVsLUFYG+aAVW20xkbv+Oc61ECqe1RzY4z2rFaDt9nYKwqd2X/QVnBJEA9T5pM4EUKlNG",
+	"PLzgkKbmRCFzcrz4dwT/dV9X+VhROHyktJDiMr+sRpgk7eH13E3cNVQ6/mZqtyIQIUdqoXRVzkRqC9mZ",
+	"yhIcNKj4A96RFQosiEJ2LsAQUVnaQ9HrhrGvnfULf+IAx59PWHbLCzeoldJsfC5B3fss2XoTac2/q0i9",
+	"6YzmP8Z5ICDRQs1gpX9OaP9PWa96myz8TxEdoNqV7c+29vzhFvQbcDjeo2fv+S8v0aefmFpX5NIbyQme",
+	"P7kW9URURjw+FJmcWbH75uzJHrjvKlPJAg6Bi5m7lgC/OCSEAZulOGY9fIBv5tRjuA0OQ89C7vkkcycb",
+	"bD7UAPrmZMMRPDMsTT1xw1PrcJ3OO0Jf03KsOuIHdyMaBO48ucyHdUkM7u5462tTVz6eUSq4ICt0xBwk",
+	"3W4XPWPNI5xcZOHoTsXAvKcCjcbRDQnT8HAwMUzpLQyiy7cKBjMRIzOFkiPwzpFA7PR1Wmt+IuXRW/gU",
+	"awnu/UQSiuM1xCHAWRGZgTgJpKnl1dLQiFsjp7RCNvDHYRczOQsZ3DnpDrjeYCbxSB8pcb+LqwdtqrQy",
+	"adN7d9g9fLR/cLDfPVjisnPqzs4SL93BnJOu2/TSdfcfv/v44NM+/uMw/GNjL10hW/tqMmQ8XezG4aNl",
+	"ueTmq3TiV6gMMLSLLuZa7fbjkvbCA+cXs3bn4k4m3RWl67ETUvgXvY10+dbG/b4msGvW+ryIeP1vrvHM",
+	"P9eq9Ogaqg9vjeBbI/izjODmyWy0r6hfpiiQq627xtcGWgL9vjynwJnH8fEDwR2wmqm2/zIvKswqwJaZ",
+	"MkNc99SaskoTrgXK9YX5QABRXPpRGHMFZrcUF6bWmcpo10S2MQTn5sIj4lJRLrkWKYRBUgHOegi7Oes8",
+	"EbJwMns4wmKiIrcVBGlzXSvbw9CcFOPcWneApi9yfZVy5hkUSeEHIbbIWsoU7Rc4GCI9By57IAMo2p2Z",
+	"uq/dWEOTx+a9gm7MTI0/5BawTsGvCAhdELdqO6Vdw0/dVG0YNUsxbAiB0gvG0x9DfMFpDVB8lU5lXjlj",
+	"ngJ+sY4xhUCeR953d1I5lxjVY6nxsIdyAFvBZQ+Wn7KXgt87Jd9J6r6MiR6ksVDVM6hfdQmqIAEtOo0L",
+	"VpaxqCOb4v9j722X20a2c+Fb6ehNleRdEGXPOO9kU5Wqo8ie2cqesR1Z3pPUcEpoEk2qt8BuBg2aVhyf",
+	"yq9zAecicmH7Sk71Wqs/QAIkSH2NNciP7LGIBrobjfX5rGdlwnHxB+VFK2jQX/bkNegu3J5Iffk/hFu6",
+	"dTTosTqyeV7OzTGrGHD1C6/q4HB900rgzpW1uInbe9vJ4o0R3OJuNcq1gf+IHtB2MW71TYVxfnfaaks8",
+	"ue/csIbHrvQpdJWJFdcgYelUpPCZp/Y7T+FsrnoH1W2eNqWEaZhoMs++/f8r5tk3FevsYCr+y87hv6xR",
+	"xg/Hv37+RzTQ4L9ftvjvF998edbaHAX/adPuVPfFf9Rkv3K4SWPFI5pwbTbiZXUjHmgXTljJJwky5VgP",
+	"S3ziozJvPKglnzQt5x9WEvytXoE7o6T6nJRsmgCpOUiph2n4vPx8DsWlzbts/7nkDey6wav7u1WWv6mM",
+	"dt8wmSGoB9pGU6lw04aIT2htLVfVxg7RN/+4Dnvxd4f/ewucxckZm2okEqz9+uWl/bm1IDs5+8leXvOw",
+	"FL1+0KnSEfATOlEihAo45l1JdMJSJURmLok4k0ZQ8R32Boh0L15F4KYrbg2lSz0epwMVnkQCwdooeAXT",
+	"47G1aEBtm2UFGj++eXus+hG12scv2F5fvVeYYCud83MNko1M3Ah1t9q1AZhP0/9I3ddIEKHS1TdOe6wC",
+	"sIIwj+MWveLlQBEmLQJbYdtXa9pRQwGPnKqDyelxtRZxeY/bgpIeHoT0c4VWyyit/xNJrf3k4dtvsEnw",
+	"8srE6YlDrXPB1W2Ey1v0c0DNSUpS6YLlvBQFOzj//pR9++23f3zW9E0jsVp2CRDGLUyUqfgeHJm95im5",
+	"alc4TWFy7ec0FGNdiDuaFJJOZBil2nW3qDXhne5WZWI775mb2Z3uWdwcEeLHVsS67iooKJmRaiR2203y",
+	"IO50N9tPGXdqq012E77lJn/19PZRFGR9ejR2xHfACuLQW3LcRx5OBwvsYpAPwmrvHElfzxCj/ODfUeTx",
+	"my0Cj0fDeX69uZM4JiNfWPvNRQUBWCIV4FD0QrGy4MrwkR2IBRWeku+KwnaIr2UBlQK36rum0clAUaZy",
+	"VuhhDvaj8v8I9aSm1DOMTFkTClE2F4HCDxcwFNWwGqiEBYfSDeyQZe0uPhaI4p8JXvYDghETfdTkyk0f",
+	"Q0EA8zEDJcvd24+jbm0MKD4kTz5FpzZK3g/xlLdvgNkw/B6QNm1x5ziXW+DO4xtUNcqLNhrlovGDWI3k",
+	"l4GtqfckpXuHn/l69BGR7U25unHSda0yel6ttMUhvid74v6A0vWSdEH4u4uuhr+UfFK5IrjDDQ2v7rCx",
+	"VVV3IkRkE7In1t1QWcIzq1KxLzRm5dgJ84HNF88hThJlvmCrdQGhlFX2bRi4PkP1sMZ82JW2tjxu1DaI",
+	"x5qxtRIW59JBADrze2dxh0mxO7S/S8Gn68trytBu1T2YQqGVXNNyj7XVxPUFPOrptcPzW7jexIOrdjHt",
+	"BJ/eNkhgn921wesk1mMFDOjLd0IK/72+RmdtMzxOMOMxE8rOOqOW0ZSSNVDEN+U3VkpBIV+voTvcBWa5",
+	"H9HnhTz7JuFx6ie7vbdbN/YeOsS1WgfKstZTp8vrq0jsAVhwwyif8hT6w2UiF3Qm1zJJvoLrMqcZJqLc",
+	"PMZdTOGejddTU7jwCrqWcF1LuK+Vkh9EBGmNej0UxQQEn1JHrmxvU3UN3OHos/0f1wYLP+JV3YUfrdNd",
+	"1NvUg2mFQiwrMLbwad+VnwKIi9AGrtAd6fmpbsX643Vh3UiWrMj2l82WPpOG4dDsyTXe/x33RIQ3us0H",
+	"QGdg7QeQNLd8s/dIQh836r1U261tNxPs7l24hzZeujhQ19fggbu0NX/9jW7YVl+lPfKO1Bc+zcYULs5l",
+	"30DBZhLLCFB4Q11e9ViKf7qUmUlZ4bq8xfKE1bVPG6j1/dNAzbVvn1Yvn+qWFe4eugr43pbEVYwJNGP1",
+	"eiDKfPnim7TH0j8goZ0KGGb88ANExy20NTjntSpleXPBoTnarfxUnEG7xOxOfmrd2PsgP3gMP/XuOrl1",
+	"crwjR/jddVJrbbW6RO5Gt21DoeO/63kRwEVx3Py4gcW1x84qXpkHmlNFIgLLqbIQv2nqDgoayxcZNlX9",
+	"7ZpOfTpwy98I0vIx0ihRiHAqiglBl9bH736yF2Zu5V0mpmN03ILRMYZ5xoKX/rJD5ubtTCgTMI0OfjLi",
+	"eS6KHnuP6RsiwoYWysT4Ft0mrgoe+eopJssQLKPaxoFyJWhUKAS4TNpjZKjEhNGU3zAjSpZGxWgkq9fX",
+	"tJHnMZ8ZUZR9Zm3T1FGfENJUmoG6CYrEMeFLe8ckBPHIMTgAov5nRCRn58Vzo3FyvpQ6Yal9F0RFg5UA",
+	"l2Mp8sykx0C5DStEsjXrfPhigVLrHjulf0FhN+MGOPOnRuQfhYFHKl1Cx+tv0yQQ97vG2VKxVNhDbdJn",
+	"dWqKMmoocR41p9a2o+VpNONIggHUseVgOlNL99g2Obc0+h7cnrZb4hXGdvXcjd5PBGFGl1ua6sfmkM1f",
+	"bf7uS7JDtvRxX8eCG+KWfApZU5Q7J2fu+1lrFr0Ri3DllyQajJ/X5tGgdMLQn1DBbBznrvMD3+hy8yi4",
+	"yA95XxaCTy/0tVAbR8bXUo64hdUYLGXrdIRtMeuHUbMZN+4nx/68wUKlq0C6ZXzUaobncGWwbJOlPgJr",
+	"B0PgIRoJe9T25eMicV+jTHqLObtcevRt/i6z6bgBb3SJNbRdQOYJuxD2FXt7v8mHuE2PyLrekHTze20E",
+	"yQ4PrUZn+5/t9YM9ICkY7PXtOOo/8vK7Fy+Q6UGryWAvwQsjdUyXI34p5gUAx+jtqNRDUfQGewP1Zb91",
+	"40lXsLPUejI2MbHz5CiXQlV/oIP6eaAG5YVdUJ/h/61b1KB8FZbUbkHJQH25bcNLMmKWW17G7scBvJsS",
+	"F7Jfu4J9eCtZvID9TfPfh+nXNdGk6o/WsBGq2fiM/+GgI80YbFyy9fqsV5fzUpgSKiBdo4WEqLEoLMXS",
+	"H15fsLrnHLkRKSuoxSZ2DHJ/b2AH3dWvu9tg4XZ2s/XRg5WxpQ29NHiNPb17NieyYmGLpyKXSmwy0egq",
+	"MrY+nLUzt06veFk1ucx8Kj6ckUGzweiy12b2FqtD//Jd68F/+Q6Gz9XJDx/ONlhbP3w4O58rNPBU5lfZ",
+	"epErIzfNMxqL8zSlnrXbn/elns3c/nT4jC44e5+WFWE5oqAiRPq0+igKg/7xtiHb7VAeMLodziOOH3q2",
+	"uqHObjD5lUTcoVPH1onk21iCmQJdZlw9z3iu1cSRKf7t//zfwKaI/wqci/BPJD9MEwiymlLMkGG0lFPE",
+	"VhZCQ2haln3GByripIzupAt/IzeNKb9hE82GfHTNSk3z6bHvgd/0BtEdlO2HRKFyfKKGT135PsFVoogx",
+	"S18+/yOTChoOXgKLAWSwUxcit4+leTGu3DbQnDJZCODAY6e5BipTf05GXI1EbhhXAzVXY6mgsyw7OaMo",
+	"+jGxECigIvetZ5eJTa19BCmojLo8UlQcN5ffGIbbRNSuBMTRY5YSvVrKBPSUVOHRvqtKhT4LcK8rnGdz",
+	"FU2twoZjN8aaM7ilJ2cs1eMxNSjRivEJh95QeASJONZe76jRQiD8IEbmPP/WPh9FIUXnQ2bAP7yaUKBV",
+	"A4jJ8UG4bAR+CrwQIY98TNwR0L506Yk9lqp5nqdslAteQKbAvhKqMg7xvGthGC/tZ4O/XALJOlJjOtYl",
+	"3wM48Llai9Qw7ai/3IE/JkZcVcdZGp0oNhRuKgN10HR0n2HrmRqkFtsA1MIHLUO1+rSShca+AQZY3sJR",
+	"JyljvzPsfZNEyKsptrNByNUGNoxH6i1zxVWmx+PNzYW5yt6Ox5E54Nhft+HPiIaXhVxjYAXbGi67He3G",
+	"veY62m7DO7zufmLsdwf5ipyEK3zlbWKOfwLexbfjcQca2yFASbR1HdqsM8HrTPCATFsb3nx8opHtYlBH",
+	"XB66/ukgSG/hF9SiQN6XvCgBBsLNtSMTOjkLthC14sS4FKE6PIHXPEeKa4UAETKa4S68ZOm1VNbOx/6f",
+	"YErALQfKCNFHQIkssWceRsdgte6AfY62EfYCk0No+/ztv//nCF8mPABgG9TxztrskMBGY4sblpKqcly0",
+	"YI36N8TOSjKyh2Kkp4CFp9AbIVuIqEUDQRjsEJU17xu7cMATGpbLaxEohHvsjVj4EN5AeQJd9Auw/Q9M",
+	"t0zYcF4yTLihi7BCpgv0Zku2bjDgPffZFBhowbo7ZKmZTyYC+iXN8pvU2ZYcgPvUOTHG3KjM7pV/uGu7",
+	"OhVcRfAgslSBJo3Oin+83fWBYtg2nyHipUdTsR+q/E+RMmN9kkUNT/oQekDhWKmgNXzWYx+gN1F0KXVy",
+	"SBg317Bb4Ee4Ewpvl5FLh9LBA3lgJmhSpYw2x0TNJBNmZQa88gUR8JYa2Jrj5+vxeHWW0feAR0gqMHFn",
+	"UowExLW5Yf/y/u0bbM9o/Dx6LH339v3Go28NrJuUgZ0FFRfBgkdu5RJOTupSKCdnlxfnZyc/vCaz/uSM",
+	"4QMNUokpsfDriWFaeNbtrdxp54rwtHTMe9alwb1L6Zu+0guKB8Ajeix10yW8lKnCt3y3TNhZPjHUrZ6r",
+	"zCztNDtIR1wpXV7iV5U+q3Bqw/MYzz5KA7ti3dFcGLN0tNADZl6kgatpBDbJXHr7Vrj4D0sXjqxblgOl",
+	"x2N8064Pp4cLg+vsJEOpC2rtad2m4OjgobQycdW1rkiHFdQafqsxJq0R7BWgFI+K94IOH5us/RNz/b0u",
+	"lpyXSKlvYohyMmVXkJffq3v1fbZbzjZtriKYRIPnE2tlHy0iTHwtyOvOIESxjwTSoDWmA0RchqeCcDLb",
+	"4UFWsTKvyepbNxaveTsO91jGovzzzdmrTUkHOyLcYzckmrEmWfO2xwxp9rq7PjdneEpoFvd1Pm4LMftd",
+	"n6kudNAmdECrf6NL+lKecADg5Oxf57rkT6Q2+gRx8BU/NPLoubxXrNLR31+cnf759cXl2avY/X4gCBMb",
+	"7FkTEfFI3m0a7LEtcEe0kw3AI2/2IPaopCDBEgpp2TgCINKfpcr666+zl3jL7C7ARc6Lq0cXhcXQOrKE",
+	"fQYju8/2/fbts3qQUCVQQ0KiEqXhckNoJqiQWqgQSm/yDCi3pisdbXy2zLn849h5OSg1OClxzU1cp6K0",
+	"Es8YNwNl4Es+NEKVDBcILZplAZvhXCy9QEJzM5+KBJJeUrFfcJZSTX49KObWtDDuD5Rfw77CI57naBfE",
+	"C0oGajwvMLnK89ywv2qgfae0kSxZMVfGpf1GgjJbPuEJyT/gErjBlC8mDSGs5Fo1o4t6pSFKw821GSha",
+	"DvZpHmN3H+tz2Y1BLw8zlHQXOwG/2fumshZq6xQ7j74KCOdNGarnf2RcXkrl2kL1o20YKIodmTh+E79M",
+	"lzAOhVT2qTBtyFGXLBcc8GLgnWIPI0xacDbmMp8XosE1pF+PfY6DgxMpoagAfcToxdnNg6MIoRMfgdhw",
+	"xg3FmYwOYUDYEqXLK6kml6V2TnrMThx53I4x375siZlsFWJky13bAr9EKCzzVStKl2woJnN1DG6x/zv8",
+	"rXK8XPfLgTphw0IvDLz+FEyz9yBpfIQSIw0YCUsrAj5N4K8QJ9XXQkHMcqDWbBx+QYdwtUkh4oN/uoQ/",
+	"1WY6V8DvW5cWc1PCws5etSkbji4/U/8KrWdaAAJL8anE0Ouh8UCs2H/Bd7XZ+/frdAD+HRwYmH6T94vT",
+	"A05KEIgQ0YTXCBidNINGjLpg6RgSRCnwazWSccFNIOYDvfVTu32HMIHDs1cpfosCQrpwkr0AO3ZfCBvr",
+	"PNcLCN918LK2Zvwb3LwLHbyoVvb0aQS/8k8W2cOb1N+0esk/8FIs+M2trHA7tMWLo0ddyKnQ8/KBs3bJ",
+	"Z5JzVDRVn85DkUBOwL77ku7YBzh8s5UbgNu3ixvQ2nCHVh9WonjTvYC0prN53y9piKoF/4yBkS7HMPjv",
+	"/okpmeOfBmWuJ73vecnzA1EUz+zfvtj/ZxayHF2RaOv/E/5H76C8mQm624gb4Sz+VyIveR9vOJ6WvXeF",
+	"VOUBjiGP9dnymHNhRLk8JlcHgz32t//+H0z+AQRRTKRSUk36g72Vm7zSStTeYzBQptTWRuRmsJfQ/Akz",
+	"3Dt7tXInhAI03UtpOmn9cLNTnQm3YV929mWgHxz4Lwfo1uCW67F/t8va3zs0z+BNMEbvivbbvyLGGIMV",
+	"7mf29ez38U+MUTihZ8pMz8sepP9oMKlz6xPhtcNC8Ovj+GaFfW/hZnbSOhe9XE8O9pve3P66G1pt23C/",
+	"+C3uu313aUiZrbsrau7m+4Y36m9sRQbe0r3RXbzCW2B0WziU6zv+R2F9U/UxqlwoCeRZwUVCVxDBDfXN",
+	"AOLS0qfHaUNe4BZW6U68NnFo/VbcNvErfmSCmy2C5W9gnnGouiu76Mou7pcTp5rmxMZJqygwZy/eR8HF",
+	"OmDVauDPwyAgzFWDrjreGRkFHRJjaFSPIQghoubZhDzQGAxBpTEvVEPEyQW9CJBwTFHJELujWI+L4SUU",
+	"9gMX+ZM01G8dkFJQXVKIiVBWJwni7oE4H/bRpZKGsI/cFRbwMg4U2uUKRU+yby4XJXCZhlgShL9mhfgo",
+	"9RwCfH1qokVBKCyZoE25ktYsuaFwQUDyXQ5vUqRIjRPsDj0WXZgmGKikQ6o0y7WaQGyLZxAHYCcMTRjm",
+	"N0Bq5UBOLnKwXWyTMha3Dm+6gOVElAMVApbshGXSjHiRiYwa4rtyAcRiUdGAUA5BaK4DGGyg0qnORL7E",
+	"v8rgj1FJEsazmR6PRWGOPT5JEjoGI9KugoD2gd4/x5tRPM9FO5P4tmUhibiWykDg6f1laRIhfHyYEWF0",
+	"6xE4O8bv7hSCA+9io71z7j+7uGohbzP0dGm5t4HhLN/hPjp/zsFJaQGroNxHBSbx1DA5WH3W1q47hatz",
+	"kYUYXAfLeaTzQ1rwK8Do/N7PWOfHtInv4451KJ0n7arBu73ncP72sfwHxPQE92awhw7ONoAeN+E1iJ66",
+	"hEANpKdiaEGA/3zJ8boLzI43cJpBO0tB7oR9Zssu4H2AdqJS3jt3+X8UfIkZodTsaj7lighusfLlpr9j",
+	"sT3mrqOCe/TelFZioCAKb38tZU5+lyu+t8/yBfcH6buTi9M/1aIWUvJ0Xf3Ds2WygeDYDxQVRujxmF0L",
+	"MUNvCt2yQnCjVY+lSpcCHD0P4+tXMR5Yd2WEq2lZ8amq9bWP6lDBm2xbA74r/WzD8Hvwh/D9XbataxfR",
+	"a7jbwmwHv5GGhTP1W6BB7Wy47aq0T6HMqiuzfsJ23J+gfDEu0PMqrnXJdSR4ktUy7DusnZ7yUaHN0Wf4",
+	"31BGeRvdvzlv+ZN92Foz4SSjMkeY175hpfhUUlSbBGIFRDq8iYj5qaIZq4JR/0+BawYYp3xpLHI4yRIZ",
+	"nCCGnNCNBgowvkAB1IxfDJyEQGy/xmbo+4riwGjE6giNEt9NANPQRCS1ygLVY3/h+VxEwWBPNIVJhStu",
+	"qILadRZrJrSBTQbDBYuAWlPaKA2sWPYHAqy6tABURNt51tgrcMLgDNzaWEm2ZLe5XXRUjK2a2Jgex03E",
+	"BW4R1aoO28jSAqXH4bw4KEhnE3xFNgG8bDsU3/1tiVs65b5bKZWVR1aZgBiMlEykrlFP3gGe8t8YKJSW",
+	"gRhSz3//08np+VuIzNi57hSS2RyMaR1qITWxEmk58YJ9OcYyRY1/25iJ00/LIZOgUaJgCT4zq42POGnp",
+	"qI+TPWsrRP+8Q6abhzXfZhgHWU/MDMaUMxzw2C/0PM8Yz7L4A4BqAKzqcFl2dqKQwA668Sw4sr44TrzS",
+	"3R0HybJipg2UVKYUPKuzCmjiO9oFd4uEa6npYa7vaMPba/qlYQ0NON0rkmV4N1335YeHmXU6dRed+s6h",
+	"b1C8NGjSu0aabeN6NopUUSCd5J3Hvn/ypMAx7XGVktZHDQIbTqCTkoqNrgqtdK4ncsRzBj2/+rH9j+y8",
+	"lVpYK4EHqqGCMKm2r6MDghWtlRkBT9HE8xQ5Eii8D8NubiCwBkqWge7qin8UCZvPHLKPeMAiAOIxQowW",
+	"aule10LMCJL9EVzdmNrLh9odra8nMBrrgk20zqgVXIoXXNpNBqgfYr0Rq3Vyho0VJCDtpGJCRktO4F4j",
+	"331OF3EXVftEl42vU2dxy8tHDclnc/x9M0XqT2HK2wflawc/nZZwunIw4GgNdXlV+ZJN53x/lbSp2HS2",
+	"i8l/ZSYGvLYQaF9mdo9MDiRHqY+0o37YS2pcwg0+4LLHdz8OXtQlpdGfi4VQtaVOEpGU+taoQMzYY66t",
+	"iqO4AASvNSgYcM7L0VWMBuZUGwyacwrUlhwg2sDRrn3dth0yg9ti/JhY4mGZbCqNEcjIEUDV8C9oW9TU",
+	"Rtw3gHl6NVeVBhibFXRtV6BWVVdRf5lblFw1NG56kHKrzoXtKqXuu1KKh9KjaRA63nV1f3rYMilIhjbk",
+	"OvvunyvtPYDYeUh00j32VuU3sTyf8uI6LNIxs56c7ZseO3HOlPP94DxZSR0GYOMM0lTUZeZZnxrTQGFW",
+	"RCoTTR110YY0aJ9xzJgzni8AESaVWZO/pNtLw3iWufylrLBEmVLmebsUppFqJGjmKaIDsedz9T3AQxzt",
+	"EpUQX/EZ9OWp1LFF+TqAtel5OdSfAqM0RkmBoMn+hywHKpfXIl4wfjRZpWU7QeOogokUOEQMoI0JH6E5",
+	"wA0wsbTkLzoG3N27s4G6FtTMXQlByXg48SzlMvVszq5GQyjYwjSuupsXeWp3wgSiCprzuNDTxDUGHKi0",
+	"WquX+jIsrnwfGBo5nRukBKeOgVDM5AvY3WYcBO8eqKibCsL+Y65Lbq+a29M+nyXsb//9P89WDhWeHSy/",
+	"h2kPVDpXrqIuZaXIc8Nu9Jwtrm6aq56cCn7opPeukQM8p5trnOALocVFWhT+o41ZcxrvTnQDOvQt6rPg",
+	"ul1rq5YffB9Ri/Z7QdLbm2tbLiYLA2vjGO5UL/W2j6XcPRdY7VRY5L61zeALujAyd3ff+2QvfOWb2xP5",
+	"S+/73S046bn7fEed2bwbqLNru9M5FkvwkiyLrMYGeEnFs3iACh/fdOUhm46TwKc+4p7rgEL6TI/Zi13b",
+	"iPtmNLXFPyRY11b+VM0AKPuhs95qtndREuTOSH1FkFtEVA5kt3XkJrm/YY7NfcC3Dn1ubOOUbK5AahkA",
+	"hWDlvaRjya2G1kEVnxpIV+1fpWG5NKXIQux0JTwQBVitQ9gPCcMEXG05AvwuhE1lwYYgLBJKbI6sFYan",
+	"0MSJ2Ig+xCB7AxYBTaAfC6BywDVbosDwmB7rWIqEKcxnYrIzcKrIKQwpIPFKOGP3z/T1BZ9QA9IWFVj2",
+	"8EkFydmGoMFAYR+gUutmz+iNLh+ZCcJOsqWjYie7q69RHdvC0XhxH+uA7d4mtbvWLIVP5f5t0qhoHtuA",
+	"tWqtfg6XLpnWnW3bxraNXsOZelfoSSGM6SzVrw3cDNYnfKO/EdMT9MHj2Z3/LPPcqrBrpRfG01BDi+qf",
+	"rdFFXfym21qgWGxUa35aebvW9ozUwrLhucV078IEhYNSb3/CKhqNz9bzbDZDKxDsXWxF1Av3YiyeC6zE",
+	"4rEdVeYiqULtqEXfoR6PcSsdHK0fuGA9usz9wQhejK7Q5vJ/DPwLCq1B4DUDAljke2Pp0jeQVgByQNLm",
+	"QHAFacFLXqbezizFJ2vw/eJ+/JVuEJOwDRSysMGbYyeVbI2LyPMbiKNDFgCBAZIo5PkS0Ru1jeSekXBR",
+	"uD0KFjS2dLe7nQ2UtRqrQAU3W1oZpjWcDDv6TP8VHYf0GKZkVnCRgEEk/GC1ynooRtCGfaVJRYwCg+zM",
+	"edSQ1Nm9QCGwZJn3V98W9WhgYjwWo5JdiaIW/4CLuEsg4S2R8bj9LYLyeOE99Sk3zDpE0HbTUSMwpRe3",
+	"Ash3ZuHv10zC47qxN/YDln7hl3avVPruY14xW84jobPEn39r1hsS38s2RiznAq17nZlA4tdLopZBKM/H",
+	"iW9SBtEIxhsABj8dFmImOH4Q4JHvYIVU2trcT+SKOuyAYeAUNFGFhtbXwIm7IeGfEjsOho9EbkRClloh",
+	"BJtKNUcezx/kR8FSl9BPlViwqDvQwbzIn6U9dhJS/cTZqGdCUVG4nIoQLmLUs0uoDPToRQCm+NIBsHZw",
+	"pcaZFdR+CNmAidfU6tvd9Svam++jdht3r2S3DeKU2PajFYkizrm9eq2Oqtex9seu+06X4mqd4vpBlKHt",
+	"FzTkD23EIjlRQ2bnxfquQnkdkZmVOblUYn0xrBOYOJUqsrVf5QwJcDkVodWgzz4b88Kh6IiGBAFegpyn",
+	"U5J9A4Wey0wbyACnbpQSn0qWAlYsJY4yZOlOrama9nAn0Qu6FjMwgq2XhuO1AS8Fpb6jNq+RdxNRXrht",
+	"2VbSndi5vaN5t8EhwYytOWBaX90asn3HQGyjp5sD56+EuSa21PYStzKoVuC6k4fuMXTu12yimVa7+zPV",
+	"5hQX0ZfQHCx3V8F7vrgSjmC3g113quNeYdcLRKPNvLVY44eRprgf6LXVIHN5NLriGD5saFehCyrgzXmU",
+	"rrdiN+KCMpUC232Dgt0DFOQYdEqhc0gwp3ZTKDRmajvhAuljKjPfPtFpLGtwV1CqOjSCHd5gOhfQtJUe",
+	"sKRUDIRtPf4YglaukWquTTlQgVA1cFKBdf9XLVVlkpoakd5gu4b05TffsEiVX06lmQJcO256CjiFjA2F",
+	"1WEGkxOeJwJUpK+JFp/KPp4RYPTmMnOOwFAwkckSG6VWsI0OQL6Qee7JtYZixOdGRKob46rQNQxJFaE/",
+	"iLsOo5LQL1iWSbTJpdYr2+K7Zup5GXUTcZsKoGxpb5VmvOSHEYB42QVCrtCouwZk/NHR0w7HD0ewcvSo",
+	"f/AYNwAuxPef2sMWAr8zwEjr8UCVNzPBUru/6TGci4nyR7wQvnkEG+rspsfeC8EGe6cRZmGwt9yY5JBm",
+	"k+JOBWgCAAqau5VE7Z6tawe3Pc21QVQDeI5KAKK94iDOomN47KLB9CEvOeV6hs157ccEgBTXPe0sfFky",
+	"cyuOquGjbV3Cz0afADU2IUB6oEFBPLr+CJX29OZ5WYrpjCLxHPr7wsVYQtdnWUHrwhc1FGNwhN07r97E",
+	"nx2a2b6xq0C+O7Sb7RYaPha7+8hWSnw4uyv4+gN07PhwZk9pbd+O1mhgd49tgR7L43ZAk99V+2D/zrbu",
+	"HuxHnl7NXfFdU5sFzBrB0Rzblw5azZ7RPvvl1ds3r39Nl6zYfzv8iyhGIj88OTv8cHZITzp875e6zrxd",
+	"XVNnbN6iS3AbKIc9zw+L47BP7PoR/2b6EVfbFAgV45mD3bpktvIY3RjZ8WBjUzLFWtn/8IhY1IZ4U23A",
+	"n3GJP2bX7tovkdtwu6p9SJV70fbLr2lkh7x/9efloFQFzxnntOcqw0am4WeZJVifF0ysgXrx/LkPZq2Y",
+	"zmBkW0N1eFN9i1QwBHaSN4Dopwn/KMBIDpZvdGWdzWUt+LkaWdv9ouowVX2jY9ciLeBjrdGecmOkKbkq",
+	"04Rl2C1vjsiE4Y21iktulVAPJXiKxHURlnVBFZ98JDKola0iXN1P7K9zgMUswPy3ZiefajRKp018Bf5F",
+	"mscmstuKXiCa9g4EA8FArFAMvHj+YjPFQCOJhTuXt6MZ6GJYXQzrIakDKpId8yGbdGFtRGtZ3dxNgGvF",
+	"L76XHPUpVfjHRkFtCcFSc1WrCNGNX9/OFRkE0KUnpjaKSSBeDrnPAY4IkTCZsRsgNB0j4czyPBIfqaAa",
+	"foi5SAOuM1axW698IUe3caRLPftwRp7L3eeZX66+hje6qavtk0vwdrKqXZexStCs/qOsFVH13aU8CeLe",
+	"LTK4be3qEA2ptaq/1wVQZcynvkFyxYzuby2NAI4rIQg3kdAbNXGXQKwDw6jVuGMKkoO6NlF7YRX6ONcg",
+	"PO2EI7HQRYfuNjr0exeMnel3f+L0HD7e3QTqA9l8H7/bkNc8MUuZk9QLOaJJ8nzEEbwviFX2Heam+tjQ",
+	"vD75YeWysBJLzFJWQnpiyEfXAxXyeld6oY5ZigUGaFJx989zaJdHKa6UD3VRpvZXbKP38FmQv3zX5UG+",
+	"1jzIX77rMiFdJqTLhHSZkIfJhMSa8mknQsjU2MZnO3GVCs3+Xrrqc0UGCz0z3exagc7uVE7nXnXuVede",
+	"3ZF7Zeizqpdtec74aKTngO4meBsRl/67nrMRV2ws8xJzpVM2vMHUp9UkxEjk407OBROHUy5zxrOsEAY6",
+	"TtTkH2FWK0urAZ5XbsaIA8g/s8dOucHpfFBypDOo1Z662PqUl6Uo7BRI7O3193jG/9desmd9E+tiFDd7",
+	"yZ7iU/uTsM/ai4XglH/6UaiJPRTf/MPLZG8qlft3SBqaspAKEO11K3Dbuw87tzSXCWZb6iZjr95rK5DP",
+	"NX4FT4Bv3u3XZiJNd+EOqWAae0uu+YYvp+Oa302t/d4LwrOpVA0F4fRTTU7XfQRBv6DErygY/NOXxkwo",
+	"GPCYBMD7xV05gOHibKUgwMr/TIz5PC+JaxsaUhOLyrLgJmjMQLmlAUImFIVRQnVeXh0ZOVHzWUr05hgb",
+	"ExmjSBQb0WSVZgZYSt2c+xVWEpjoy+d/ZCDUL0t+LVTau2URrlVbjx1Vowtb0MDZ2e5KA1cdew80cO0W",
+	"4uV0+ybVfkS9T4I/QziX/NYlef2jHq0FI3k57K5brmSDQ7K2ig2u+JLsYT+eFtdj3x4c9uUpSvE2IbHX",
+	"9kO+4Nf0oI7i7etRVShTIv3CqHwK3Yl65VUbc7K/Vxm4NgSGSPV5V+jos/2fS5l9aXSKrInn9SCVqcms",
+	"x95TrZVAZp9wjWdRpVpqWUTdIrH6WmXLdED+uoGiG/VY6oakTEEcybVDkSPh0aURDBWwqw0ay0miR8Z3",
+	"binnkz23vNZk+PelIzowZxdy+u1yWXhR2tby30oIWMnhwJMgCVZ9BqKPCxMhWDwh1QVIMNcgPGKjNld6",
+	"AddkEjQkBHWEwv+UJVBbiwXdCq+h6syBgsuAB4hkYXg0H1mVS2Q8oF6gSJtcBK1IZmP96jHjvipAlEhL",
+	"FJoP0tMBWuWhU+CaFGJcCHOV9tiraGJeqQHjNbWVt8rAGKkVSX/q4jTiiuUaWvli4XSIjuMeZAMFKlSa",
+	"suClLqI6Ysqn9NGvsWMu4VJ0lU59G2DSQqRCKCoHcthgS3zIkWDaZ5qs8CvRCFl457JOvUS26616/+Ih",
+	"2MzWhxte9UtcrGwTmTSfLo8Dq2NjhsQvcQdsQc3Ye+ja88heFFaOg1ECZ7PLnLT2Zn7kpjwBW7lzZr4y",
+	"ZwaOOuOoJKB2woohp6xE0GcbtfSSX+P68/7azoE5ik3l3fX7vI5IxLXRByWONXvIPGu8E2SVpkPd4aZH",
+	"vR3NMUs/f0nZKBe8MF7RuZ+RsAAYFrzzlGnoxAD3lqXvsEetgUFnydKhFUIPScDgTfmo0ES4+/mz+7Fn",
+	"Z//lC7EqhAaTkQcF/pfzsJAOy9or/chbA50IZkL68vlLpCD2Phs6YUTOkNKb8aDu6EGU4wucHMCXAuYR",
+	"ogumIiXWQGuPUBuO5RvVaeLZvHS6/1aquJUufRcetr1SrB18H1ox4629x20io2FIfX2gP9zu1Cq9CPxq",
+	"e1GYMBO5QPPgFS/5+ujf64IbkYWHJ3vikxXnm+OGrz+h2K9OvNPPnbZ9mo6xNfStZxek4d3r3Iy+V/yC",
+	"a/ziXBtg4Y9kvzOXHdU+hgPtZ+3CgIiHIh3hXVFZRO3MoSlFEtP+YFatAOS4Sawacw4ncUD5CxO2EMMr",
+	"ra9ZIUZCfhSF2Y9uU2qWidz+WdqbDvW8jHzD4EpCO9yM2LG83p7wjwJ77vfYz8j3O+VSGWh2HKKbgXiK",
+	"zCV7t7/quT16TKgSno0rv5nRw6ARVMKG8zCa1ICHp1iLYa4yDfzC2I/YQfx9KhCIj5KKIgVH3DcRIJc8",
+	"cCMVAvKTEDKYcnUT1HfUoBrfIPauAi4qijoQKXECrInIpga/86I0PWbFOdLxB30B3GZ0IHy1ATaKxlbP",
+	"zIEdoJorsA2ElyBKNE/6ULpApwexOgt+43tdr1gPS5qoTcVm7AFKQ021IrKxeHfQjsLgwopR1BV4Phmn",
+	"CIyUqtTL8DxtldnB05jdbQyzToyjCdWYAnodTq0vJcqEuWZXOs+ciORVdybwjbi/Er1uAmQzxLXncQwE",
+	"lAjCP/IqkpoAYij6bFAQpAgc869/+1DsacUmCGWlnSZRmmUFH1Nfv0oEMNDzeXfPxQmZOw4Qt8Vwq69t",
+	"isEXSixyqcSh1SxTWYqM/cv7t2/64DamaJn+KJVI2czKX6noCYKPrlwPDeKVA4kYsTBa5xDZNwaKsIo+",
+	"iGpv5ElgkDxQqAyJ7EiCAk2dVMLz1lnn9A9/OFEMD4VXNbALcENpmFT2lNnT+Yc/9FHmk6CjcHfE/zeG",
+	"lrk9Rt+4p6/sMRc1z+aF4w2kh9qzovHIULh3xgugN5TYyCXMj9bBIfiuZ0IRqL8Pvkbqei28vzh/ffLT",
+	"+8t3r88vT05P3354c0H9c2ji4FMb3HG6NZHe53oSVM5A6TFbp3Lq1Erkomzlzn06VFmdSxe+17VeHZ6r",
+	"LXy6cBAbqY/higTOLRyGEPSEAEYX8/y9qz78dLbXfXep38i+Pwx2/NFn+tsl/e1mI+jBXZiEZFghzDwH",
+	"MQRigjg9gW0EiXmrxF+9OhjCzziPV3T3x0Yk0Cpb5JyWJv6zLK9OcAO2YVdff5dameNeBL4HK5Fp400H",
+	"Sugk24NJNmya0XwYIwlHsmYJfeD/urVwW/potpZzR4Wgf26fHKl7dhN0+j22EQybRDzlJbGcW9sVeFaA",
+	"UR2F6YKbSMIaPhUsdeuSWQoMULIEK9IkRIZeiLKQIhuoXF4LomTWqqkfH06G1nEPNE7fbClyZ0JlUk02",
+	"ZxfwumWFsbOs3SRfXTtF6aNe2lreRqygv+6uS3QnU2/d3bkLpe8kzqkavCqqGmV4te/RqkSPpPH6+kJ3",
+	"UbVKKoncbCELZsSoEGVDueDP7jnbirLffrlbvIVtjNGdyt2cJrhduVv9i3yYcrdqiYVbz9rs5xuYpF96",
+	"VzHXVcxBJ58gS7YwXtfXzbmbUg9tpa1xVskVGbATXRjZ93JzAbcP5z+60ByEEAfqF/e9/3rw/9EfvQh4",
+	"RozaQ98IBV8TdvfWC3tXaxyPb6iz23JsFoJXKr9hwCDtOnrh4wuBpKJXeqF8YPfD+Y9sOjcQl0yvynJm",
+	"MKSaC54hlfpsPszlyNX7JUwrBmGRf3yesJcvvwXE74vn37zEliJD/VG4BZelVJOB8nHLn1//85/evv3z",
+	"5cmPP779OY0hRqJgPM/1wrBZIT/yUjAlyoUurilEDjNLHbIV7l8gqmco2Hxmf3jx/PlAuTe7qcTQNYGh",
+	"648Zpido++y+aRNt7ALa3blwNE0YWRYdsIfTDg/UnTQFvVMLf1fckLlCgt4WFYk0312LEleG30Nd4har",
+	"yYJu2W4dWUUprbonLlm/VKS4hB5qpQRfYUItMgDaqs9oSGSCvfJ+d6vR0eXwaqwX1OrpzmGKZlHoMpyB",
+	"9/AZbbgHDMiqI74ke2VkFqzvNihMde8QLNJqLNVsVt70kzMlOiDV11eD6aRLo/1zmw7ydZ3j3d13aRTP",
+	"Dg+tkGb7n+3Awd68yAd7fTbYAxukf3RkxXWP5HJvpKdH8KgjOjqDvQTHAaTIjvxl4MjISLAO9hI2WKYy",
+	"G+z9OlBf9lu3qadhK13qK2oL29Rj2VGvTqF9HqhB+eH8xz5j261wgB1s++yXX5GL5nPLVX5JBurLs4GS",
+	"Y5j53/0TUzJnMI9cT3rf85LnB6Iong3Ul4EaT8veu0KqMlcHTi2hVH3Gjo7QYnRt3kfilm346QErXfgr",
+	"hs8BHIt5kffZfrv92ocDUdJ27Vd3aT9h+0t7tP8rbNHxQNlp6Vz0cj3xq0dj7tlxw/Lb949eH14JIW7K",
+	"4DWBD1HbRw4JQvZKE+H7esz69B6sQmYq9tvMoK+MnFxBPxnEr5TQnrIo5EfRa0CPBTO0HXjMTU4asqiz",
+	"Dgn2ZPQMnsEWemZTgDFpTlTTRSGGiHAp+zGuy0A/dua5lW+xvVPRzpvoMsdd5viBM8ebJMCdpYnblapj",
+	"d9zpUBRRg2co8QJ4e4+dsBmfG5F5BYVtjqv6k81VKXPCdM9hXIrD+mzMcyNSVweOJe3cx5tCVzdX9dyP",
+	"bhMywtGzqHyeXXEMcfly9FrT4Agd7JSijYswmE2lMSJrLuSOVfiugaDxPM9bFlUvR3Lsu7NbuDlDbC/b",
+	"OYxU//D7KEF7VFHf1WV34YqnUWWdoESOS6pvbVc2elZHWSW4WZ/Qdo/fj3VCgt1IrbNFUJdlMt3voUeI",
+	"yCqFVoVg12KGpQAvXrKM36zPf0fR1Fviqd4DQ/vekyCMzTaGpBsAnVLcJpkeMEa3SqrHh+g3klb3K2uf",
+	"Xq8CrjpvofMWtmeyrZWsD+Q7NOsENKl3BpGuBY/SV4OeCQECAEDA2UwbWUZ9reBXNhYiY1oteJEZhG8l",
+	"TOIFzvSj2idZYJDTOjWu5negHPHgKuiUcKtWEy27H15NHZCOegYIVeh2YecTqmjx2bz0s09ccazdQ2Rt",
+	"NwFGTIUDsDQ7T+LqoqupvTWSc8FdMTNu5SPq0nrwa5xifFyq3hbe0Hk83e39mYbhLfyZbRG84TNoo2Bx",
+	"Xtv7NX5cfSUWQWbAi5Z5zobeVxYZVdh1qN3fLGq3876+MqjwAoXubCaUIyKINdPdwYeXNC7ANg6NR3jc",
+	"veINwD0lFpQ4cLUAGlmioOaCgF3mSi9Mj33viC3Fp5J985Jd6XmBLA/FTUBVS8OMnNgdA0U31BjVG6jw",
+	"KF/PPSvER6nnoONaoMbYNqAx1gLY5lbu5kMa2WrcoNXtamopIOsAOXdfa7KtO2jfTls95TBB2+opP65W",
+	"T4UX3cXdfudy9ByN2IpzY9yX0kZw3h4vcFQKc09idKX4jZwV5F1weUf7/DRxQhHr19QNFc+zc0AQxzWv",
+	"UFssooK5KDGji4FyyRPv8hii3MXmvlFipkZmxdi/ri7ut1QXd4tQVE1EbqUIcgPa1PsRXw1gsyvUe+qF",
+	"elZW+U9yd0Mb5maX2dRjj2xOz+oGgR9pWKZH8yl98vMi3+vvHYHQo3msaAM5gTaA81nCcj2Z2P+WKvE0",
+	"RmhlImFQaHNnPwRQaZk0Vha8wT+7m0lEES4nYYggSGJ0KCLecE3DEwykQZBKFrCP/g6u6GaUayPVJJoM",
+	"8SvVzOeCfqmZTJ4HdjjslSiyhBlwRgPvkMh8a6yZ0LMcqkdCy0jkB6VpANlO3aYACY9UQ/2pZiI/FHo+",
+	"A7536tsFEAdijOKFYNyQDi51vGbBp7Urhr+vPuaUKyUwSgdJC+48xfJK3LBMYzkQASvDY4Cht+45P+EP",
+	"zW9537CRVvb8giJlQ1EuBFH8BRrgQFCEzYwj7kJdulBmldIqnh2xaNXNz/1U396RyrnGcjIv3HbYw1Xy",
+	"AjiD7Uv3jiTwGUaPLcRMF7Xn7Zx+WX3o9xJhmv7Nqiw0V8CenLJgwNAVHynBi1Hth4Y/1Gw/HE13S9hR",
+	"pJmyp9qQ0DiEvCeKoPijljVPOjmj4960lZW+B2afSWXKYg6lbyZ0qYZWy/Y02D9Hz5wVmjgplh/8jn6p",
+	"fyqEwmli/hOlZtgH6dyI0yteps8S+HxMyVV5OJdIsvbD4YezaAbQ2HX18XY8wb5rj7lvIgmcj/EWsLwC",
+	"5pi6j02biGQOeHk0kJRFc5lTg9WVl+CbZq5M5M/ihoLzFAip0nOPuBV0dm/exYvmM3l4LW5qn/XujMFP",
+	"q89a5tfDKBMQX7saSXjPwDFeZNjD1XVpRYW3+rzXHxu2+H1z8eWNnhd0luPti4pEl58S6rBXnvOu0MOo",
+	"BeIs5yV0o4UlFnNlIsR19LArwfNaJfgn/OHLr1/+XwAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -125,8 +125,6 @@ type Querier interface {
 	// With the AI responses that belong to them, and their events.
 	EraseMessages(ctx context.Context, arg EraseMessagesParams) (int64, error)
 	EraseRememberedResponses(ctx context.Context, arg EraseRememberedResponsesParams) (int64, error)
-	// A text that was being indexed while it was erased.
-	EraseSearchDocuments(ctx context.Context, arg EraseSearchDocumentsParams) (int64, error)
 	// Deletes tickets, the remembered responses to requests in them, and the data of their journal entries. The entries stay.
 	EraseTickets(ctx context.Context, arg EraseTicketsParams) (int64, error)
 	EraseUsage(ctx context.Context, arg EraseUsageParams) (int64, error)
@@ -270,9 +268,9 @@ type Querier interface {
 	// as it is now, and belongs to no day. A time that nobody took is -1.
 	ListReportGroups(ctx context.Context, arg ListReportGroupsParams) ([]ListReportGroupsRow, error)
 	ListSessionsByUser(ctx context.Context, arg ListSessionsByUserParams) ([]ListSessionsByUserRow, error)
-	// A page of everybody's tickets, with the customers of all services or only those of one. It walks along one index, chosen by
-	// the caller, or through the tickets that it has found, and looks at no more than max_walked tickets, however few of them match. The last one that it looked at is
-	// returned also when it does not match: there the next page goes on. OFFSET 0 has the tickets of AI responses looked up one by one.
+	// A page of everybody's tickets, with the customers of all services or only those of one. It takes one walk, chosen by the caller, and
+	// looks at no more than max_walked tickets, however few of them match. The last one that it looked at is returned also when it does
+	// not match: there the next page goes on.
 	ListStaffTickets(ctx context.Context, arg ListStaffTicketsParams) ([]ListStaffTicketsRow, error)
 	// The newest, newest first, without notes, and without answers that were replaced or that are being replaced just now.
 	ListStandingMessages(ctx context.Context, arg ListStandingMessagesParams) ([]Message, error)

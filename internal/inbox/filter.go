@@ -170,8 +170,8 @@ func (f Filter) walk() (name string, exact bool) {
 		return "found" + suffix, false
 	case f.Sort == SortNewest && f.ExternalID != nil:
 		name = "external_id"
-	case f.Sort == SortNewest && f.AIState != "":
-		name = string(f.AIState)
+	case f.AIState != "":
+		name = string(f.AIState) + suffix
 	case f.Sort == SortNewest && f.Requester != nil:
 		name = "requester"
 	case f.Sort == SortNewest && f.Tag != nil:
