@@ -25,6 +25,7 @@ const (
 
 // measureRunning begins so many answers at a steady rate, with a reader each, and lets all of them run at once.
 func measureRunning(ctx context.Context, r *rig, wanted int) (stage, error) {
+	all := wanted
 	wanted = min(wanted, (openFiles()-200)/2) // A reader here, and a connection of the simulator.
 	server, err := r.startServer(ctx)
 	if err != nil {
@@ -67,6 +68,9 @@ func measureRunning(ctx context.Context, r *rig, wanted int) (stage, error) {
 		{Name: "memory of the server", Unit: unitMiB, Server: float64(rss) / mib},
 		{Name: "starts per second", Server: n / a.took.Seconds()},
 	}}
+	if wanted < all {
+		out.Note = tooFewFiles(all)
+	}
 	if a.failure != nil {
 		out.Note = fmt.Sprintf("the first failure: %.200s", a.failure)
 	}
